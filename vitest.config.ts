@@ -1,0 +1,43 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+const root = import.meta.dirname;
+const conditions = ['@macadam/source', 'module', 'node', 'development'];
+
+/** One project a folder: its unit tests beside the sources, and everything under `test/`. */
+function project(name: string, folder: string, include: string[], timeoutMs = 20_000) {
+  return {
+    resolve: { conditions },
+    ssr: { resolve: { conditions, externalConditions: ['@macadam/source', 'node'] } },
+    test: {
+      name,
+      root: `${root}/${folder}`,
+      include,
+      // Forks, because leak tests count the handles of their own process and collect its garbage.
+      pool: 'forks' as const,
+      execArgv: ['--expose-gc', '--conditions=@macadam/source'],
+      testTimeout: timeoutMs,
+      hookTimeout: timeoutMs,
+      restoreMocks: true,
+      unstubEnvs: true,
+      unstubGlobals: true,
+    },
+  };
+}
+
+const folders = (parent: string) => (existsSync(`${root}/${parent}`) ? readdirSync(`${root}/${parent}`) : []);
+const packages = folders('packages').filter((name) => existsSync(`${root}/packages/${name}/package.json`));
+
+export default defineConfig({
+  test: {
+    passWithNoTests: true,
+    maxWorkers: 2,
+    projects: [
+      ...packages.map((name) => project(name, `packages/${name}`, ['src/**/*.test.ts', 'test/**/*.test.ts'])),
+      project('scripts', 'scripts', ['test/**/*.test.ts'], 60_000),
+      ...['docs', 'examples', 'bench']
+        .filter((name) => folders(name).length > 0)
+        .map((name) => project(name, name, ['**/*.test.ts'], 60_000)),
+    ],
+  },
+});
