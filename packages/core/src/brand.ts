@@ -1,0 +1,33 @@
+import type { MacadamError } from './errors.ts';
+
+/**
+ * `instanceof` fails when an application has two copies of this package, which npm makes easily. The registered symbol
+ * is the same in every copy.
+ */
+const BRAND = Symbol.for('macadam.error');
+
+/** Marks a prototype, and so every instance, as an error of this project. */
+export function registerBrand(prototype: object): void {
+  Object.defineProperty(prototype, BRAND, { value: true });
+}
+
+/**
+ * Whether `error` is one of ours, thrown by any copy or version of any `@macadam` package; with `code`, whether it is
+ * that one.
+ *
+ * @example
+ * ```ts
+ * import { isMacadamError, OptionsError } from '@macadam/core';
+ *
+ * const error: unknown = new OptionsError('timeoutMs', -1, 'a number above 0');
+ * if (!isMacadamError(error, 'MAC_INVALID_OPTIONS')) throw new Error('not recognised');
+ * ```
+ */
+export function isMacadamError<Code extends string>(
+  error: unknown,
+  code?: Code,
+): error is MacadamError & { readonly code: Code } {
+  if (typeof error !== 'object' || error === null) return false;
+  if ((error as Record<symbol, unknown>)[BRAND] !== true) return false;
+  return code === undefined || (error as MacadamError).code === code;
+}

@@ -1,0 +1,109 @@
+/** A timer that was set. Cancelling a timer that has fired, or cancelling twice, does nothing. */
+export interface Timer {
+  cancel(): void;
+  /** Lets the process end although this timer is armed. A clock that cannot do so leaves it out. */
+  unref?(): void;
+  /** Undoes `unref`: the process stays alive until the timer fires or is cancelled. */
+  ref?(): void;
+}
+
+/**
+ * The one source of time. Everything stateful in Macadam takes a `clock`, so that a test can hand in a virtual one
+ * and move time by hand.
+ */
+export interface Clock {
+  /** Epoch milliseconds. May jump: only for stamps that leave the process. */
+  now(): number;
+  /** Milliseconds from an arbitrary start that never go back: for every duration and every expiry. */
+  monotonic(): number;
+  /** Calls `callback` once, `delayMs` from now and never earlier. `Infinity` is a timer that never fires. */
+  setTimer(callback: () => void, delayMs: number): Timer;
+  /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
+}
+
+/**
+ * The longest delay Node's `setTimeout` can hold (2^31 - 1 ms, 24.8 days). A longer one fires at once, which has turned
+ * more than one far-away `Retry-After` into a tight loop; longer waits are therefore made of several timers.
+ */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
+class SystemTimer implements Timer {
+  #handle: NodeJS.Timeout | undefined;
+  readonly #callback: () => void;
+  #remainingMs: number;
+  #referenced = true;
+
+  constructor(callback: () => void, delayMs: number) {
+    this.#callback = callback;
+    this.#remainingMs = delayMs;
+    this.#arm();
+  }
+
+  #arm(): void {
+    const stepMs = Math.min(this.#remainingMs, LONGEST_TIMER_MS);
+    this.#remainingMs -= stepMs;
+    this.#handle = setTimeout(fire, stepMs, this);
+    if (!this.#referenced) this.#handle.unref();
+  }
+
+  cancel(): void {
+    clearTimeout(this.#handle);
+    this.#handle = undefined;
+  }
+
+  unref(): void {
+    this.#referenced = false;
+    this.#handle?.unref();
+  }
+
+  ref(): void {
+    this.#referenced = true;
+    this.#handle?.ref();
+  }
+
+  fire(): void {
+    if (this.#remainingMs > 0) this.#arm();
+    else {
+      this.#handle = undefined;
+      this.#callback();
+    }
+  }
+}
+
+function fire(timer: SystemTimer): void {
+  timer.fire();
+}
+
+/** Builds `Clock.sleep` from `setTimer`: one listener on the signal, removed whichever way the sleep ends. */
+export function sleepWith(clock: Pick<Clock, 'setTimer'>, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal === undefined) {
+      clock.setTimer(resolve, delayMs);
+      return;
+    }
+    if (signal.aborted) {
+      reject(signal.reason as Error);
+      return;
+    }
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal.reason as Error);
+    };
+    const timer = clock.setTimer(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve();
+    }, delayMs);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  // Node counts whole milliseconds and rounds down, which could end a wait early; NaN would mean "at once".
+  setTimer: (callback, delayMs) =>
+    new SystemTimer(callback, Number.isNaN(delayMs) ? 0 : Math.max(0, Math.ceil(delayMs))),
+  sleep: (delayMs, signal) => sleepWith(systemClock, delayMs, signal),
+};

@@ -1,0 +1,107 @@
+import { registerBrand } from './brand.ts';
+
+/** What an error of this project is made with. */
+export interface MacadamErrorOptions {
+  /** Stable identifier, `MAC_` and the area: what programs and runbooks match on. */
+  code: string;
+  /** Whether the same call may succeed when repeated. Default: false. */
+  retryable?: boolean;
+  cause?: unknown;
+  /** `false` skips capturing a stack, which makes the error several times cheaper. Default: true. */
+  stack?: boolean;
+}
+
+/**
+ * The base of every error that Macadam throws. Match on `code` with {@link isMacadamError}; the message is for people.
+ * Data fields of subclasses are plain own properties, so they print and serialise; none ever holds a credential.
+ */
+export class MacadamError extends Error {
+  /** Stable identifier, such as `MAC_CIRCUIT_OPEN`. */
+  readonly code: string;
+  /** Whether the same call may succeed when repeated. */
+  readonly retryable: boolean;
+
+  constructor(message: string, options: MacadamErrorOptions) {
+    const depth = Error.stackTraceLimit;
+    if (options.stack === false) Error.stackTraceLimit = 0;
+    super(message);
+    if (options.stack === false) Error.stackTraceLimit = depth;
+    // Not enumerable, as the built-in errors have it, so that it is not printed twice.
+    if (options.cause !== undefined) {
+      Object.defineProperty(this, 'cause', { value: options.cause, writable: true, configurable: true });
+    }
+    this.code = options.code;
+    this.retryable = options.retryable ?? false;
+  }
+
+  /** Name, code, message and the data fields: what a log line or a problem document needs. No stack. */
+  toJSON(): Record<string, unknown> {
+    const json: Record<string, unknown> = { name: this.name, message: this.message };
+    Object.assign(json, this);
+    if (this.cause !== undefined)
+      json['cause'] = this.cause instanceof Error ? describeCause(this.cause) : String(this.cause);
+    return json;
+  }
+}
+MacadamError.prototype.name = 'MacadamError';
+registerBrand(MacadamError.prototype);
+
+function describeCause(cause: Error): Record<string, unknown> {
+  if (cause instanceof MacadamError) return cause.toJSON();
+  const { code } = cause as NodeJS.ErrnoException;
+  return { name: cause.name, message: cause.message, ...(code === undefined ? {} : { code }) };
+}
+
+/**
+ * Wrong options: thrown at construction, never later. Says where (`path`), what was received and what is allowed.
+ * Code `MAC_INVALID_OPTIONS`.
+ */
+export class OptionsError extends MacadamError {
+  /** Where the option stands, such as `retry.maxAttempts`. */
+  readonly path: string;
+  /** What was received, in words: values that could be secrets are named by type only. */
+  readonly received: string;
+  /** What is allowed, in words. */
+  readonly allowed: string;
+
+  constructor(path: string, value: unknown, allowed: string) {
+    const received = describeValue(value);
+    super(`Option ${path} is ${received}; it must be ${allowed}.`, { code: 'MAC_INVALID_OPTIONS' });
+    this.path = path;
+    this.received = received;
+    this.allowed = allowed;
+  }
+}
+OptionsError.prototype.name = 'OptionsError';
+
+/** A time limit that ran out before the work was done. Code `MAC_TIMEOUT`, retryable. */
+export class TimeoutError extends MacadamError {
+  /** The limit that was exceeded, in milliseconds. */
+  readonly timeoutMs: number;
+
+  constructor(message: string, timeoutMs: number) {
+    super(message, { code: 'MAC_TIMEOUT', retryable: true });
+    this.timeoutMs = timeoutMs;
+  }
+}
+TimeoutError.prototype.name = 'TimeoutError';
+
+/** A value in a few words. Strings are cut, and objects are named by type, since they may carry credentials. */
+function describeValue(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+    case 'bigint':
+      return `${value}n`;
+    case 'function':
+      return 'a function';
+    case 'symbol':
+      return 'a symbol';
+    case 'object':
+      if (value === null) return 'null';
+      if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : `an array of ${value.length}`;
+      return value instanceof Date ? 'a Date' : 'an object';
+    default:
+      return String(value);
+  }
+}

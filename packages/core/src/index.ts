@@ -1,0 +1,27 @@
+export { abortable, onAbort } from './abort.ts';
+export type { Unsubscribe } from './abort.ts';
+export { isMacadamError } from './brand.ts';
+export { sleepWith, systemClock } from './clock.ts';
+export type { Clock, Timer } from './clock.ts';
+export { deadlineAfter, earliestDeadline } from './deadline.ts';
+export type { Deadline } from './deadline.ts';
+export { MacadamError, OptionsError, TimeoutError } from './errors.ts';
+export type { MacadamErrorOptions } from './errors.ts';
+export { ExpiryQueue, Expiring } from './expiry-queue.ts';
+export {
+  assertBoolean,
+  assertDurationMs,
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertNumber,
+  assertObject,
+  assertOneOf,
+  assertText,
+} from './options.ts';
+export type { Range } from './options.ts';
+export { systemRandom } from './random.ts';
+export type { Random } from './random.ts';
+export { ownRetries, retriesOwnedUpstream } from './scope.ts';
+export { currentWork, priorities, runWork } from './work.ts';
+export type { Priority, Work, WorkOptions } from './work.ts';

@@ -1,0 +1,50 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Work } from './work.ts';
+
+/** What travels with asynchronous control flow: one storage for the whole SDK, since each costs every `await` a little. */
+export interface Scope {
+  readonly work: Work | undefined;
+  /** Whether a retry further out will repeat what fails here. */
+  readonly retriesOwned: boolean;
+}
+
+const storage = new AsyncLocalStorage<Scope>();
+
+export function currentScope(): Scope | undefined {
+  return storage.getStore();
+}
+
+export function runInScope<T>(scope: Scope, fn: () => T): T {
+  return storage.run(scope, fn);
+}
+
+/** The scope that marks retries as owned, made once for each scope it is entered from. */
+const owningScopes = new WeakMap<Scope, Scope>();
+const OWNING_WITHOUT_WORK: Scope = { work: undefined, retriesOwned: true };
+
+/**
+ * Says, for the rest of the current asynchronous context, that a retry further out will repeat what fails here. Call it
+ * inside a context of your own (`AsyncResource.runInAsyncScope`), which is cheaper than opening another one.
+ */
+export function ownRetries(): void {
+  const scope = storage.getStore();
+  if (scope === undefined) {
+    storage.enterWith(OWNING_WITHOUT_WORK);
+    return;
+  }
+  if (scope.retriesOwned) return;
+  let owning = owningScopes.get(scope);
+  if (owning === undefined) {
+    owning = { work: scope.work, retriesOwned: true };
+    owningScopes.set(scope, owning);
+  }
+  storage.enterWith(owning);
+}
+
+/**
+ * Whether a retry further out owns the retries of what runs here. Whoever retries must then try once: three attempts
+ * inside three attempts would be nine, which is how a small outage becomes a large one.
+ */
+export function retriesOwnedUpstream(): boolean {
+  return storage.getStore()?.retriesOwned ?? false;
+}

@@ -1,0 +1,171 @@
+import { onAbort, type Unsubscribe } from './abort.ts';
+import { systemClock, type Clock, type Timer } from './clock.ts';
+import { deadlineAfter, earliestDeadline, type Deadline } from './deadline.ts';
+import { TimeoutError } from './errors.ts';
+import { assertDurationMs, assertFunction, assertKnownOptions, assertObject, assertOneOf } from './options.ts';
+import { currentScope, runInScope } from './scope.ts';
+
+/** How much a piece of work matters when there is not room for all of it; the first is the last to be refused. */
+export type Priority = 'critical' | 'high' | 'normal' | 'low' | 'background';
+
+/** The priorities, most important first. */
+export const priorities: readonly Priority[] = ['critical', 'high', 'normal', 'low', 'background'];
+
+/** One request, job or message, and what everything done on its behalf needs to know. */
+export interface Work {
+  /** When the answer stops being of use. Absent: no limit was given. */
+  readonly deadline?: Deadline;
+  readonly priority: Priority;
+  /** On whose behalf, for fairness and quotas. */
+  readonly tenant?: string;
+  /**
+   * Aborts when the work is cancelled from outside or its deadline passes. Made when first read; reading it costs a
+   * listener and, with a deadline, a timer until the work settles.
+   */
+  readonly signal: AbortSignal;
+  /** What can cancel this work from outside, without its deadline: nothing is made for it in the usual case. */
+  readonly cancellation: AbortSignal | undefined;
+  /** What was annotated so far. Nested work shares the record of the outermost one. */
+  readonly annotations: Readonly<Record<string, unknown>>;
+  /** Adds fields to the story of this work, such as `{ cacheHits: 2 }`, for the one log line written when it ends. */
+  annotate(fields: Readonly<Record<string, unknown>>): void;
+}
+
+export interface WorkOptions {
+  /** Time limit in milliseconds, above 0. A nested limit can only shorten the one around it. Default: none. */
+  timeoutMs?: number;
+  /** A deadline made elsewhere. The earliest of this, `timeoutMs` and the enclosing work's wins. */
+  deadline?: Deadline;
+  /** Cancels the work from outside: the client went away, the process shuts down. */
+  signal?: AbortSignal;
+  /** Default: the enclosing work's, else `normal`. */
+  priority?: Priority;
+  /** Default: the enclosing work's. */
+  tenant?: string;
+  /** First annotations. */
+  attributes?: Readonly<Record<string, unknown>>;
+  /** Default: the enclosing work's, else the system clock. */
+  clock?: Clock;
+}
+
+const OPTION_NAMES = ['timeoutMs', 'deadline', 'signal', 'priority', 'tenant', 'attributes', 'clock'] as const;
+
+class RunningWork implements Work {
+  declare readonly deadline?: Deadline;
+  readonly priority: Priority;
+  declare readonly tenant?: string;
+  readonly annotations: Record<string, unknown>;
+  readonly clock: Clock;
+  /** The signals that can cancel it from outside: its own and the enclosing work's. */
+  readonly #sources: readonly AbortSignal[];
+  #controller: AbortController | undefined;
+  #unsubscribe: Unsubscribe[] = [];
+  #timer: Timer | undefined;
+  #settled = false;
+
+  constructor(options: WorkOptions, parent: RunningWork | undefined) {
+    this.clock = options.clock ?? parent?.clock ?? systemClock;
+    this.priority = options.priority ?? parent?.priority ?? 'normal';
+    const own = options.timeoutMs === undefined ? undefined : deadlineAfter(options.timeoutMs, this.clock);
+    const deadline = earliestDeadline(earliestDeadline(own, options.deadline), parent?.deadline);
+    if (deadline !== undefined) this.deadline = deadline;
+    const tenant = options.tenant ?? parent?.tenant;
+    if (tenant !== undefined) this.tenant = tenant;
+    const signals = [options.signal, parent?.cancellation];
+    this.#sources = signals.filter(
+      (signal, i) => signal !== undefined && signals.indexOf(signal) === i,
+    ) as AbortSignal[];
+    // No prototype: a field called "__proto__" is a field like any other.
+    this.annotations = parent?.annotations ?? (Object.create(null) as Record<string, unknown>);
+    if (options.attributes !== undefined) this.annotate(options.attributes);
+  }
+
+  get cancellation(): AbortSignal | undefined {
+    return this.#sources.length > 1 ? this.signal : this.#sources[0];
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= this.#makeController();
+    return this.#controller.signal;
+  }
+
+  annotate(fields: Readonly<Record<string, unknown>>): void {
+    for (const name of Object.keys(fields)) this.annotations[name] = fields[name];
+  }
+
+  /** Lets go of every listener and timer. The signal never aborts after this. */
+  settle(): void {
+    this.#settled = true;
+    this.#timer?.cancel();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#unsubscribe = [];
+  }
+
+  #makeController(): AbortController {
+    const controller = new AbortController();
+    const abort = (reason: unknown): void => {
+      controller.abort(reason);
+      this.settle();
+    };
+    for (const source of this.#sources) {
+      if (source.aborted) controller.abort(source.reason);
+      else if (!this.#settled) this.#unsubscribe.push(onAbort(source, abort));
+    }
+    const limitMs = this.deadline?.remainingMs();
+    if (limitMs !== undefined && !this.#settled && !controller.signal.aborted) {
+      const expire = (): void => abort(new TimeoutError('The deadline of the current work has passed', limitMs));
+      if (limitMs > 0) this.#timer = this.clock.setTimer(expire, limitMs);
+      else expire();
+    }
+    return controller;
+  }
+}
+
+/**
+ * Runs `fn` as a unit of work: until it settles, everything it calls finds the work through {@link currentWork},
+ * however deep and however asynchronous.
+ *
+ * Deadlines of nested work only shrink; priority, tenant and annotations are inherited.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { currentWork, runWork } from '@macadam/core';
+ *
+ * await runWork({ timeoutMs: 800, priority: 'high' }, async () => {
+ *   const left = currentWork()?.deadline?.remainingMs() ?? Infinity;
+ *   if (left > 800) throw new Error('the deadline travels with the work');
+ * });
+ * ```
+ */
+export function runWork<T>(options: WorkOptions, fn: () => T): T {
+  assertObject('runWork', options);
+  assertKnownOptions('runWork', options, OPTION_NAMES);
+  if (options.timeoutMs !== undefined) assertDurationMs('runWork.timeoutMs', options.timeoutMs);
+  if (options.priority !== undefined) assertOneOf('runWork.priority', options.priority, priorities);
+  assertFunction('runWork.fn', fn);
+  const work = new RunningWork(options, currentScope()?.work as RunningWork | undefined);
+  let result: T;
+  try {
+    result = runInScope({ work, retriesOwned: currentScope()?.retriesOwned ?? false }, fn);
+  } catch (error) {
+    work.settle();
+    throw error;
+  }
+  if (!isThenable(result)) {
+    work.settle();
+    return result;
+  }
+  const settle = (): void => work.settle();
+  result.then(settle, settle);
+  return result;
+}
+
+/** The unit of work this code runs for, or undefined outside of {@link runWork}. */
+export function currentWork(): Work | undefined {
+  return currentScope()?.work;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}

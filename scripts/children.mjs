@@ -1,0 +1,212 @@
+// Every process that the scripts start goes through here, so that none outlives them.
+//
+// The layers are npm -> bootstrap -> task -> (vitest, redis-server, the example ...). A signal may reach all of them
+// (Ctrl-C in a terminal), or only the outermost. So each layer starts its children as process groups of their own,
+// hands a signal down once, waits, and kills what is left of a group after a grace time.
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { constants } from 'node:os';
+
+/** Thrown by `run` when the run is being stopped; nobody reports it. */
+export class Stopped extends Error {
+  name = 'Stopped';
+}
+
+/** @typedef {{ cwd?: string, env?: Record<string, string | undefined>, output?: 'inherit' | 'capture', ipc?: boolean, graceMs?: number, timeoutMs?: number }} RunOptions */
+/** @typedef {{ code: number, signal: NodeJS.Signals | null, output: string, stdout: string }} RunResult */
+/** @typedef {{ pid: number, result: Promise<RunResult>, stop: (signal?: NodeJS.Signals) => Promise<void> }} Running */
+
+const groups = process.platform !== 'win32';
+/** @type {Map<number, { graceMs: number }>} */
+const live = new Map();
+/** @type {Set<string>} */
+const temporaryFolders = new Set();
+/** @type {NodeJS.Signals | undefined} */
+let stopping;
+
+/**
+ * Starts a process in a group of its own. `output: 'capture'` collects stdout and stderr in the result.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {RunOptions} [options]
+ * @returns {Running}
+ */
+export function start(command, args, options = {}) {
+  if (stopping !== undefined) throw new Stopped();
+  const { output = 'inherit', graceMs = 4_000 } = options;
+  const stream = output === 'capture' ? 'pipe' : 'inherit';
+  const child = spawn(command, args, {
+    cwd: options.cwd,
+    env: options.env ?? process.env,
+    stdio: options.ipc === true ? ['ignore', stream, stream, 'ipc'] : ['ignore', stream, stream],
+    detached: groups,
+  });
+  const pid = child.pid ?? 0;
+  if (pid > 0) live.set(pid, { graceMs });
+  let all = '';
+  let stdout = '';
+  child.stdout?.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
+    all += text;
+    stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
+    all += text;
+  });
+  const guard =
+    options.timeoutMs === undefined
+      ? undefined
+      : setTimeout(() => {
+          all += `\nstopped: still running after ${options.timeoutMs} ms\n`;
+          signalGroup(pid, 'SIGKILL');
+        }, options.timeoutMs);
+  /** @type {Promise<RunResult>} */
+  const result = new Promise((resolve, reject) => {
+    child.once('error', (error) => {
+      clearTimeout(guard);
+      live.delete(pid);
+      reject(new Error(`cannot start ${command}: ${error.message}`));
+    });
+    // 'exit' and not only 'close': a grandchild that keeps the pipe open must not keep us waiting.
+    child.once('exit', () => {
+      if (stopping === undefined && pid > 0) signalGroup(pid, 'SIGKILL');
+    });
+    child.once('close', (code, signal) => {
+      clearTimeout(guard);
+      if (stopping === undefined) live.delete(pid);
+      resolve({ code: code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0), signal, output: all, stdout });
+    });
+  });
+  result.catch(() => {});
+  return {
+    pid,
+    result,
+    async stop(signal = 'SIGTERM') {
+      await stopGroups([pid], signal);
+    },
+  };
+}
+
+/**
+ * Runs a process to its end. While the run is being stopped the promise does not settle: the process exits first.
+ * @param {string} command
+ * @param {readonly string[]} args
+ * @param {RunOptions} [options]
+ * @returns {Promise<RunResult>}
+ */
+export async function run(command, args, options = {}) {
+  const result = await start(command, args, options).result;
+  if (stopping !== undefined) await new Promise(() => {});
+  return result;
+}
+
+/**
+ * Registers a folder that is removed when the process ends, however it ends.
+ * @param {string} path
+ * @returns {string}
+ */
+export function temporaryFolder(path) {
+  temporaryFolders.add(path);
+  return path;
+}
+
+/**
+ * Installs the handlers: SIGINT, SIGTERM, SIGHUP and the loss of the parent end all children, then this process.
+ * @param {() => void | Promise<void>} [last] runs after the children have ended
+ */
+export function endChildrenOnStop(last = () => {}) {
+  /** @param {NodeJS.Signals} signal */
+  const stop = async (signal) => {
+    // Ctrl-C arrives twice: from the terminal and, a moment later, from npm.
+    if (stopping !== undefined) return;
+    stopping = signal;
+    await stopGroups([...live.keys()], signal);
+    await last();
+    process.exit(128 + (constants.signals[signal] ?? 15));
+  };
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => void stop(signal));
+  if (process.channel) {
+    process.on('disconnect', () => void stop('SIGTERM'));
+    process.channel.unref();
+  }
+  // npm that is killed hands nothing down; its script then has another parent.
+  if (process.env['npm_lifecycle_event'] !== undefined && process.channel === undefined && process.ppid !== 1) {
+    const parent = process.ppid;
+    setInterval(() => process.ppid !== parent && void stop('SIGTERM'), 500).unref();
+  }
+  // A reader that goes away (`npm test | head`) ends the run like a closed terminal.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => void stop('SIGHUP'));
+  process.on('exit', () => {
+    for (const pid of live.keys()) signalGroup(pid, 'SIGKILL');
+    for (const path of temporaryFolders) rmSync(path, { recursive: true, force: true });
+  });
+}
+
+/**
+ * @param {number[]} pids
+ * @param {NodeJS.Signals} signal
+ */
+async function stopGroups(pids, signal) {
+  await Promise.all(
+    pids.map(async (pid) => {
+      const until = process.uptime() * 1_000 + (live.get(pid)?.graceMs ?? 0);
+      signalGroup(pid, signal);
+      while (groupIsAlive(pid) && process.uptime() * 1_000 < until) await new Promise((done) => setTimeout(done, 25));
+      signalGroup(pid, 'SIGKILL');
+      live.delete(pid);
+    }),
+  );
+}
+
+/**
+ * @param {number} pid
+ * @param {NodeJS.Signals | 0} signal
+ */
+function signalGroup(pid, signal) {
+  if (pid <= 0) return false;
+  try {
+    return process.kill(groups ? -pid : pid, signal);
+  } catch {
+    return false;
+  }
+}
+
+/** @param {number} group */
+function groupIsAlive(group) {
+  if (!signalGroup(group, 0)) return false;
+  if (process.platform !== 'linux') return true;
+  // A member that ended but that nobody reaps (a container without an init) still answers to signal 0.
+  return processes().some(({ pgrp, state }) => pgrp === group && state !== 'Z' && state !== 'X');
+}
+
+/** The processes of a Linux machine: pid, state and process group. */
+function processes() {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+        // "pid (command) state ppid pgrp ...", where the command may hold spaces and parentheses.
+        const [state = '', , pgrp] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+        return [{ pid: Number(name), state, pgrp: Number(pgrp) }];
+      } catch {
+        return [];
+      }
+    });
+}
+
+/**
+ * Kills every process that carries `marker` in its environment: the net under all of the above, for a process that
+ * left its group (Linux only).
+ * @param {string} marker such as `NAME=value`
+ */
+export function killMarked(marker) {
+  if (process.platform !== 'linux') return;
+  for (const { pid, state } of processes()) {
+    if (pid === process.pid || state === 'Z') continue;
+    try {
+      if (readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(marker)) process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended meanwhile, or belongs to somebody else.
+    }
+  }
+}
