@@ -9,6 +9,7 @@ import { constants } from 'node:os';
 
 /** Thrown by `run` when the run is being stopped; nobody reports it. */
 export class Stopped extends Error {
+  /** @override */
   name = 'Stopped';
 }
 
@@ -66,14 +67,19 @@ export function start(command, args, options = {}) {
       live.delete(pid);
       reject(new Error(`cannot start ${command}: ${error.message}`));
     });
-    // 'exit' and not only 'close': a grandchild that keeps the pipe open must not keep us waiting.
-    child.once('exit', () => {
-      if (stopping === undefined && pid > 0) signalGroup(pid, 'SIGKILL');
-    });
-    child.once('close', (code, signal) => {
+    child.once('exit', (code, signal) => {
       clearTimeout(guard);
-      if (stopping === undefined) live.delete(pid);
-      resolve({ code: code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0), signal, output: all, stdout });
+      const end = () => {
+        if (stopping === undefined) live.delete(pid);
+        resolve({ code: code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0), signal, output: all, stdout });
+      };
+      if (stopping === undefined) signalGroup(pid, 'SIGKILL');
+      // A grandchild that left the group may hold the pipe open for ever; our own output has long arrived by then.
+      const patience = setTimeout(end, 1_000);
+      child.once('close', () => {
+        clearTimeout(patience);
+        end();
+      });
     });
   });
   result.catch(() => {});
@@ -123,7 +129,8 @@ export function endChildrenOnStop(last = () => {}) {
     await last();
     process.exit(128 + (constants.signals[signal] ?? 15));
   };
-  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => void stop(signal));
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
+    process.on(signal, () => void stop(signal));
   if (process.channel) {
     process.on('disconnect', () => void stop('SIGTERM'));
     process.channel.unref();

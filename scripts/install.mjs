@@ -15,8 +15,7 @@ const singles = ['.', 'bench', 'docs'];
 export async function installWorkspace(root, pnpm, env) {
   // Inside node_modules, so that whoever removes that folder removes the stamp as well.
   const stamp = join(root, 'node_modules', '.macadam-installed');
-  const state = stateOf(root);
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === state) return;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === stateOf(root)) return;
   console.log('Installing dependencies ...');
   const { code, output } = await run(pnpm, ['install', '--frozen-lockfile', '--reporter=append-only'], {
     cwd: root,
@@ -24,7 +23,7 @@ export async function installWorkspace(root, pnpm, env) {
     output: 'capture',
   });
   if (code !== 0) throw new Error(`pnpm install failed:\n${output.trim()}`);
-  writeFileSync(stamp, state);
+  writeFileSync(stamp, stateOf(root));
 }
 
 /** @param {string} root */

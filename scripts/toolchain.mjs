@@ -92,10 +92,14 @@ async function bring(root, name, version) {
   const npm = process.env['npm_execpath'];
   const [command, first] = npm?.endsWith('npm-cli.js') ? [process.execPath, [npm]] : ['npm', []];
   const flags = ['--ignore-scripts', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { code, output } = await run(command, [...first, 'install', ...flags, `--prefix=${aside}`, `${name}@${version}`], {
-    cwd: aside,
-    output: 'capture',
-  });
+  const { code, output } = await run(
+    command,
+    [...first, 'install', ...flags, `--prefix=${aside}`, `${name}@${version}`],
+    {
+      cwd: aside,
+      output: 'capture',
+    },
+  );
   if (code !== 0) throw new Error(`npm could not install ${name}@${version}:\n${output.trim()}`);
   try {
     renameSync(aside, home);

@@ -1,0 +1,24 @@
+// The two tasks that run a program of the workspace as it is: the main job, and the benchmarks.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from './build.ts';
+import { CheckFailed, program } from './programs.ts';
+import { readManifest, root } from './workspace.ts';
+
+/** Builds what changed and runs the example `places`, which is the project's main job. */
+export async function start(args: readonly string[]): Promise<number> {
+  return await runStartScript(join(root, 'examples', 'places'), args);
+}
+
+/** Builds what changed and runs the benchmarks. */
+export async function bench(args: readonly string[]): Promise<number> {
+  return await runStartScript(join(root, 'bench'), args);
+}
+
+async function runStartScript(folder: string, args: readonly string[]): Promise<number> {
+  if (!existsSync(join(folder, 'package.json'))) throw new CheckFailed(`There is nothing to run in ${folder}.`);
+  await build();
+  const [command, ...first] = (readManifest(folder).scripts?.['start'] ?? 'node src/main.ts').split(/\s+/);
+  const { code } = await program(command ?? 'node', [...first, ...args], { cwd: folder });
+  return code;
+}

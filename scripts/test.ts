@@ -1,0 +1,60 @@
+// `npm test`: every check and every test, one heading a step, and one line of figures at the very end.
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { api } from './api.ts';
+import { build } from './build.ts';
+import { temporaryFolder } from './children.mjs';
+import { lint } from './lint.ts';
+import { program } from './programs.ts';
+import { withRedis } from './redis.ts';
+import { typecheck } from './typecheck.ts';
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Runs everything even after a failure: one run tells all that is wrong. */
+export async function test(): Promise<number> {
+  const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+  const step = async (heading: string, work: () => Promise<Tally | void>): Promise<boolean> => {
+    const began = process.uptime();
+    const result = await work().catch((error: Error) => {
+      console.error(error.name === 'CheckFailed' ? error.message : error);
+      return { passed: 0, failed: 1, skipped: 0 };
+    });
+    const { passed, failed, skipped } = result ?? { passed: 1, failed: 0, skipped: 0 };
+    total.passed += passed;
+    total.failed += failed;
+    total.skipped += skipped;
+    console.log(`${failed === 0 ? 'ok  ' : 'FAIL'} ${heading} (${(process.uptime() - began).toFixed(1)} s)`);
+    return failed === 0;
+  };
+
+  try {
+    await step('lint and layers', lint);
+    await step('types', typecheck);
+    const built = await step('build', async () => void (await build()));
+    if (built) {
+      await step('api.md', () => api(['--check']));
+      await step('packed packages', async () => (await import('./packed.ts')).checkPacked());
+    }
+    await step('tests', () => withRedis(runVitest));
+  } finally {
+    console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  }
+  return total.failed === 0 ? 0 : 1;
+}
+
+/** Runs all vitest projects and reads the figures from the JSON report. */
+async function runVitest(): Promise<Tally> {
+  const folder = temporaryFolder(mkdtempSync(join(tmpdir(), 'macadam-test-')));
+  const report = join(folder, 'report.json');
+  const { code } = await program('vitest', ['run', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`]);
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(report, 'utf8'));
+  // A file that does not load, or an unhandled rejection, fails the run without failing a test.
+  const failed = Math.max(numFailedTests, code === 0 ? 0 : 1);
+  return { passed: numPassedTests, failed, skipped: numPendingTests + numTodoTests };
+}

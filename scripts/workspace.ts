@@ -1,0 +1,78 @@
+// What is in the workspace: its packages, in the order in which they have to be built.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Exports of a package.json: a path, or conditions with a path each. */
+export type Exports = Record<string, string | Record<string, string>>;
+
+export interface Manifest {
+  name: string;
+  version: string;
+  private?: boolean;
+  main?: string;
+  scripts?: Record<string, string>;
+  exports?: Exports;
+  publishConfig?: { exports?: Exports };
+  dependencies?: Record<string, string>;
+  devDependencies?: Record<string, string>;
+  peerDependencies?: Record<string, string>;
+  peerDependenciesMeta?: Record<string, { optional?: boolean }>;
+}
+
+export interface Member {
+  /** Folder name, such as `http`. */
+  short: string;
+  /** Absolute path. */
+  folder: string;
+  manifest: Manifest;
+}
+
+export const root: string = join(import.meta.dirname, '..');
+
+/** Members directly under a folder of the workspace, sorted by name. */
+export function membersOf(parent: string, from: string = root): Member[] {
+  const base = join(from, parent);
+  if (!existsSync(base)) return [];
+  return readdirSync(base)
+    .sort()
+    .filter((short) => existsSync(join(base, short, 'package.json')))
+    .map((short) => ({ short, folder: join(base, short), manifest: readManifest(join(base, short)) }));
+}
+
+export function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** The packages that have an index to build, dependencies first. Dev dependencies do not count: they may form cycles. */
+export function packagesInBuildOrder(): Member[] {
+  const all = new Map(membersOf('packages').map((member) => [member.manifest.name, member]));
+  const ordered = new Set<Member>();
+  const visit = (member: Member, path: readonly string[]): void => {
+    if (ordered.has(member)) return;
+    if (path.includes(member.manifest.name)) {
+      throw new Error(`packages depend on each other in a circle: ${[...path, member.manifest.name].join(' -> ')}`);
+    }
+    for (const name of builtDependencies(member)) {
+      const dependency = all.get(name);
+      if (dependency !== undefined) visit(dependency, [...path, member.manifest.name]);
+    }
+    ordered.add(member);
+  };
+  for (const member of all.values()) visit(member, []);
+  return [...ordered].filter((member) => existsSync(join(member.folder, 'src', 'index.ts')));
+}
+
+/** What a package's own declarations may refer to, and so has to be built before it. */
+export function builtDependencies({ manifest }: Member): string[] {
+  return Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+}
+
+/** Every file below a folder, as paths relative to it, sorted. */
+export function filesBelow(folder: string, keep: (path: string) => boolean = () => true): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .filter((path) => !/(^|\/)(node_modules|dist|\.snippets)\//.test(path) && keep(path))
+    .sort();
+}
