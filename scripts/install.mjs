@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { run } from './children.mjs';
 
 const groups = ['packages', 'examples'];
-const singles = ['.', 'bench', 'docs'];
+const singles = ['.', 'bench', 'docs', 'scripts/consumer'];
 
 /**
  * @param {string} root

@@ -1,1 +1,67 @@
-export async function checkPacked(): Promise<void> {}
+// Checks the packages as a user gets them: packed, unpacked, imported, required, type-checked.
+import { mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { temporaryFolder } from './children.mjs';
+import { checkConsumer } from './consumer/consumer.ts';
+import { check, CheckFailed } from './programs.ts';
+import { counted, emptyTally, type Tally } from './tally.ts';
+import { filesBelow, type Member, packagesInBuildOrder, readManifest } from './workspace.ts';
+
+export interface Packed {
+  member: Member;
+  tarball: string;
+  /** Where the tarball was unpacked: inside the node_modules of a folder that stands for a user's project. */
+  folder: string;
+}
+
+const mayShip = /^(dist\/.*\.(js|js\.map|d\.ts)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+const installScripts = ['preinstall', 'install', 'postinstall', 'prepare'];
+
+export async function checkPacked(): Promise<Tally> {
+  const tally = emptyTally();
+  const base = temporaryFolder(mkdtempSync(join(tmpdir(), 'macadam-packed-')));
+  const packages = packagesInBuildOrder().filter(({ manifest }) => manifest.private !== true);
+  const packed: Packed[] = [];
+  for (const member of packages) packed.push(await pack(member, base));
+  const queue = [...packed];
+  const worker = async (): Promise<void> => {
+    for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+      const { member, tarball, folder } = one;
+      await counted(tally, `${member.manifest.name}: contents of the package`, () => checkContents(folder));
+      await counted(tally, `${member.manifest.name}: publint`, () => check('publint', ['run', tarball, '--strict']));
+      await counted(tally, `${member.manifest.name}: are the types wrong`, () =>
+        check('attw', [tarball, '--profile', 'esm-only', '--no-emoji', '--no-color']),
+      );
+    }
+  };
+  await Promise.all([worker(), worker()]);
+  await checkConsumer(packed, base, tally);
+  return tally;
+}
+
+async function pack(member: Member, base: string): Promise<Packed> {
+  const tarballs = join(base, 'tarballs', member.short);
+  const folder = join(base, 'node_modules', member.manifest.name);
+  mkdirSync(tarballs, { recursive: true });
+  mkdirSync(folder, { recursive: true });
+  await check('pnpm', ['pack', '--pack-destination', tarballs], { cwd: member.folder });
+  const tarball = join(tarballs, readdirSync(tarballs)[0] ?? '');
+  await check('tar', ['-xzf', tarball, '-C', folder, '--strip-components=1']);
+  return { member, tarball, folder };
+}
+
+function checkContents(folder: string): void {
+  const manifest = readManifest(folder);
+  const problems: string[] = [];
+  for (const [name, range] of Object.entries({ ...manifest.dependencies, ...manifest.peerDependencies })) {
+    if (/^(workspace|catalog|link|file):/.test(range)) problems.push(`depends on ${name} as "${range}"`);
+  }
+  if (JSON.stringify(manifest.exports).includes('@macadam/source')) problems.push('its exports name our sources');
+  for (const script of installScripts) {
+    if (manifest.scripts?.[script] !== undefined) problems.push(`has a script "${script}"`);
+  }
+  const strangers = filesBelow(folder).filter((path) => !mayShip.test(path));
+  if (strangers.length > 0) problems.push(`ships ${strangers.join(', ')}`);
+  if (problems.length > 0) throw new CheckFailed(`${manifest.name} ${problems.join('; ')}`);
+}

@@ -6,29 +6,23 @@ import { api } from './api.ts';
 import { build } from './build.ts';
 import { temporaryFolder } from './children.mjs';
 import { lint } from './lint.ts';
-import { program } from './programs.ts';
+import { CheckFailed, program } from './programs.ts';
+import { checkPacked } from './packed.ts';
 import { withRedis } from './redis.ts';
+import { addTally, emptyTally, type Tally } from './tally.ts';
 import { typecheck } from './typecheck.ts';
-
-interface Tally {
-  passed: number;
-  failed: number;
-  skipped: number;
-}
 
 /** Runs everything even after a failure: one run tells all that is wrong. */
 export async function test(): Promise<number> {
-  const total: Tally = { passed: 0, failed: 0, skipped: 0 };
+  const total = emptyTally();
   const step = async (heading: string, work: () => Promise<Tally | void>): Promise<boolean> => {
     const began = process.uptime();
-    const result = await work().catch((error: Error) => {
-      console.error(error.name === 'CheckFailed' ? error.message : error);
+    const tally = await work().catch((error: Error): Tally => {
+      console.error(error instanceof CheckFailed ? error.message : error);
       return { passed: 0, failed: 1, skipped: 0 };
     });
-    const { passed, failed, skipped } = result ?? { passed: 1, failed: 0, skipped: 0 };
-    total.passed += passed;
-    total.failed += failed;
-    total.skipped += skipped;
+    addTally(total, tally ?? { passed: 1, failed: 0, skipped: 0 });
+    const failed = tally?.failed ?? 0;
     console.log(`${failed === 0 ? 'ok  ' : 'FAIL'} ${heading} (${(process.uptime() - began).toFixed(1)} s)`);
     return failed === 0;
   };
@@ -39,7 +33,7 @@ export async function test(): Promise<number> {
     const built = await step('build', async () => void (await build()));
     if (built) {
       await step('api.md', () => api(['--check']));
-      await step('packed packages', async () => (await import('./packed.ts')).checkPacked());
+      await step('packed packages', checkPacked);
     }
     await step('tests', () => withRedis(runVitest));
   } finally {

@@ -1,0 +1,15 @@
+// Imports each entry point named on the command line. Importing may start nothing: no timer, no socket, no output.
+for (const entry of process.argv.slice(2)) {
+  const before = process.getActiveResourcesInfo().sort().join();
+  const names = Object.keys(await import(entry));
+  await new Promise((done) => setImmediate(done));
+  const after = process.getActiveResourcesInfo().sort().join();
+  if (names.length === 0) fail(`${entry} exports nothing`);
+  if (after !== before) fail(`importing ${entry} left something running: before [${before}], after [${after}]`);
+}
+
+/** @param {string} message */
+function fail(message) {
+  console.error(message);
+  process.exitCode = 1;
+}
