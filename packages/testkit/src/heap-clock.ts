@@ -1,0 +1,219 @@
+import { assertKnownOptions, assertNumber, sleepWith, type Timer } from '@macadam/core';
+import { VirtualClockError } from './errors.ts';
+import { settleEventLoop, turnEventLoop } from './settle.ts';
+import { TimerHeap, type HeapEntry } from './timer-heap.ts';
+import type { RunUntilOptions, VirtualClock } from './virtual-clock.ts';
+
+/** A day: long enough for any test, short enough that a timer which re-arms itself for ever is found in moments. */
+const DEFAULT_LIMIT_MS = 86_400_000;
+/** How often a long run yields to the event loop, so that a test's own time limit and Ctrl-C still work. */
+const STEPS_PER_TURN = 4_096;
+/** How many turns of the event loop a promise gets before it counts as stalled. */
+const TURNS_BEFORE_STALL = 20;
+const MOST_NAMED = 10;
+
+class VirtualTimer implements Timer, HeapEntry {
+  readonly dueMs: number;
+  readonly order: number;
+  readonly callback: () => void;
+  readonly #clock: HeapClock;
+  place = -1;
+  referenced = true;
+
+  constructor(clock: HeapClock, callback: () => void, dueMs: number, order: number) {
+    this.#clock = clock;
+    this.callback = callback;
+    this.dueMs = dueMs;
+    this.order = order;
+  }
+
+  cancel(): void {
+    this.#clock.take(this);
+  }
+
+  unref(): void {
+    this.#clock.reference(this, false);
+  }
+
+  ref(): void {
+    this.#clock.reference(this, true);
+  }
+}
+
+/** The one implementation of {@link VirtualClock}. */
+export class HeapClock implements VirtualClock {
+  readonly #heap = new TimerHeap<VirtualTimer>();
+  readonly #settle: () => Promise<void>;
+  #monotonicMs: number;
+  #epochOffsetMs: number;
+  #timersSet = 0;
+  #unreferenced = 0;
+  #busy = false;
+
+  constructor(startMs: number, now: number, settle: () => Promise<void>) {
+    this.#monotonicMs = startMs;
+    this.#epochOffsetMs = now - startMs;
+    this.#settle = settle;
+  }
+
+  now(): number {
+    return Math.floor(this.#monotonicMs + this.#epochOffsetMs);
+  }
+
+  monotonic(): number {
+    return this.#monotonicMs;
+  }
+
+  setTimer(callback: () => void, delayMs: number): Timer {
+    // NaN and what lies in the past mean "as soon as possible", as they do for the clock of the machine.
+    const dueMs = delayMs > 0 ? this.#monotonicMs + delayMs : this.#monotonicMs;
+    const timer = new VirtualTimer(this, callback, dueMs, this.#timersSet++);
+    this.#heap.add(timer);
+    return timer;
+  }
+
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return sleepWith(this, delayMs, signal);
+  }
+
+  async advance(ms: number): Promise<void> {
+    assertNumber('advance.ms', ms, { min: 0 });
+    await this.#exclusively('advance', async () => {
+      const untilMs = this.#monotonicMs + ms;
+      await this.#settle();
+      for (let steps = 1; this.#runNext(untilMs); steps++) {
+        await (steps % STEPS_PER_TURN === 0 ? settleEventLoop() : this.#settle());
+      }
+      this.#monotonicMs = untilMs;
+    });
+  }
+
+  advanceSync(ms: number): void {
+    assertNumber('advanceSync.ms', ms, { min: 0 });
+    this.#enter('advanceSync');
+    try {
+      const untilMs = this.#monotonicMs + ms;
+      while (this.#runNext(untilMs));
+      this.#monotonicMs = untilMs;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  advanceToNext(): Promise<boolean> {
+    return this.#exclusively('advanceToNext', async () => {
+      await this.#settle();
+      const ran = this.#runNext(Number.MAX_VALUE);
+      if (ran) await this.#settle();
+      return ran;
+    });
+  }
+
+  async runUntil<T>(promise: PromiseLike<T>, options: RunUntilOptions = {}): Promise<T> {
+    assertKnownOptions('runUntil', options, ['limitMs']);
+    const { limitMs = DEFAULT_LIMIT_MS } = options;
+    assertNumber('runUntil.limitMs', limitMs, { min: 0, infinite: true });
+    let settled = false;
+    const mark = (): void => void (settled = true);
+    // Observed before anything else: a rejection must never surface as unhandled while time is still being moved.
+    promise.then(mark, mark);
+    await this.#exclusively('runUntil', async () => {
+      const untilMs = Math.min(this.#monotonicMs + limitMs, Number.MAX_VALUE);
+      await this.#settle();
+      for (let steps = 1; !settled; steps++) {
+        if (this.#runNext(untilMs)) await (steps % STEPS_PER_TURN === 0 ? settleEventLoop() : this.#settle());
+        else if (!(await this.#revive(() => settled))) throw this.#giveUp(untilMs);
+      }
+    });
+    return promise;
+  }
+
+  settle(): Promise<void> {
+    return this.#settle();
+  }
+
+  jump(ms: number): void {
+    assertNumber('jump.ms', ms);
+    this.#epochOffsetMs += ms;
+  }
+
+  get pendingTimers(): number {
+    return this.#heap.size - this.#unreferenced;
+  }
+
+  assertNoTimers(): void {
+    const count = this.pendingTimers;
+    if (count === 0) return;
+    const dueMs = this.#dueTimes();
+    const noun = count === 1 ? '1 timer is' : `${count} timers are`;
+    const when = dueMs.map((due) => `+${due - this.#monotonicMs}`).join(', ');
+    const message = `${noun} still armed, due in ${when}${count > dueMs.length ? ', …' : ''} ms: cancel what was set.`;
+    throw new VirtualClockError('MAC_CLOCK_TIMERS_LEFT', message, this.#monotonicMs, dueMs);
+  }
+
+  [Symbol.dispose](): void {
+    this.assertNoTimers();
+  }
+
+  /** Takes a timer out: it was cancelled, or is about to run. */
+  take(timer: VirtualTimer): void {
+    if (this.#heap.remove(timer) && !timer.referenced) this.#unreferenced--;
+  }
+
+  reference(timer: VirtualTimer, referenced: boolean): void {
+    if (timer.referenced === referenced) return;
+    timer.referenced = referenced;
+    if (timer.place >= 0) this.#unreferenced += referenced ? -1 : 1;
+  }
+
+  #runNext(untilMs: number): boolean {
+    const timer = this.#heap.first;
+    if (timer === undefined || timer.dueMs > untilMs) return false;
+    this.take(timer);
+    this.#monotonicMs = timer.dueMs;
+    timer.callback();
+    return true;
+  }
+
+  /** Nothing is due: perhaps a stream or a microtask chain on the event loop is still on its way. */
+  async #revive(isSettled: () => boolean): Promise<boolean> {
+    const before = this.#timersSet;
+    for (let turn = 0; turn < TURNS_BEFORE_STALL; turn++) {
+      await turnEventLoop();
+      if (isSettled() || this.#timersSet !== before) return true;
+    }
+    return false;
+  }
+
+  #giveUp(untilMs: number): VirtualClockError {
+    const dueMs = this.#dueTimes().filter(Number.isFinite);
+    if (dueMs.length > 0) {
+      const message = `The promise is still pending ${untilMs} ms on the clock, the limit of this run.`;
+      return new VirtualClockError('MAC_CLOCK_LIMIT', message, this.#monotonicMs, dueMs);
+    }
+    const message = `No timer is left and the promise is still pending at ${this.#monotonicMs} ms: it waits for something that this clock does not drive, or for nothing at all.`;
+    return new VirtualClockError('MAC_CLOCK_STALLED', message, this.#monotonicMs);
+  }
+
+  #dueTimes(): number[] {
+    const counted = this.#heap.sorted().filter((timer) => timer.referenced);
+    return counted.slice(0, MOST_NAMED).map((timer) => timer.dueMs);
+  }
+
+  #enter(verb: string): void {
+    if (this.#busy) {
+      const message = `${verb}() was called while the clock is being moved already: await the earlier call first.`;
+      throw new VirtualClockError('MAC_CLOCK_BUSY', message, this.#monotonicMs);
+    }
+    this.#busy = true;
+  }
+
+  async #exclusively<T>(verb: string, move: () => Promise<T>): Promise<T> {
+    this.#enter(verb);
+    try {
+      return await move();
+    } finally {
+      this.#busy = false;
+    }
+  }
+}
