@@ -32,10 +32,12 @@ export default defineConfig({
   test: {
     passWithNoTests: true,
     maxWorkers: 2,
+    maxConcurrency: 2,
     projects: [
       ...packages.map((name) => project(name, `packages/${name}`, ['src/**/*.test.ts', 'test/**/*.test.ts'])),
       project('scripts', 'scripts', ['test/**/*.test.ts'], 60_000),
-      ...['docs', 'examples', 'bench']
+      project('docs', 'scripts/docs-snippets', ['*.test.ts'], 60_000),
+      ...['examples', 'bench']
         .filter((name) => folders(name).length > 0)
         .map((name) => project(name, name, ['**/*.test.ts'], 60_000)),
     ],

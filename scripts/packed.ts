@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { temporaryFolder } from './children.mjs';
 import { checkConsumer } from './consumer/consumer.ts';
-import { check, CheckFailed } from './programs.ts';
+import { check, CheckFailed, program } from './programs.ts';
 import { counted, emptyTally, type Tally } from './tally.ts';
-import { filesBelow, type Member, packagesInBuildOrder, readManifest } from './workspace.ts';
+import { type Member, packagesInBuildOrder, readManifest } from './workspace.ts';
 
 export interface Packed {
   member: Member;
@@ -27,8 +27,8 @@ export async function checkPacked(): Promise<Tally> {
   const queue = [...packed];
   const worker = async (): Promise<void> => {
     for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
-      const { member, tarball, folder } = one;
-      await counted(tally, `${member.manifest.name}: contents of the package`, () => checkContents(folder));
+      const { member, tarball } = one;
+      await counted(tally, `${member.manifest.name}: contents of the package`, () => checkContents(one));
       await counted(tally, `${member.manifest.name}: publint`, () => check('publint', ['run', tarball, '--strict']));
       await counted(tally, `${member.manifest.name}: are the types wrong`, () =>
         check('attw', [tarball, '--profile', 'esm-only', '--no-emoji', '--no-color']),
@@ -51,7 +51,7 @@ async function pack(member: Member, base: string): Promise<Packed> {
   return { member, tarball, folder };
 }
 
-function checkContents(folder: string): void {
+async function checkContents({ tarball, folder }: Packed): Promise<void> {
   const manifest = readManifest(folder);
   const problems: string[] = [];
   for (const [name, range] of Object.entries({ ...manifest.dependencies, ...manifest.peerDependencies })) {
@@ -61,7 +61,9 @@ function checkContents(folder: string): void {
   for (const script of installScripts) {
     if (manifest.scripts?.[script] !== undefined) problems.push(`has a script "${script}"`);
   }
-  const strangers = filesBelow(folder).filter((path) => !mayShip.test(path));
+  const { stdout } = await program('tar', ['-tzf', tarball], { output: 'capture' });
+  const files = stdout.split('\n').filter((path) => path !== '' && !path.endsWith('/'));
+  const strangers = files.map((path) => path.replace('package/', '')).filter((path) => !mayShip.test(path));
   if (strangers.length > 0) problems.push(`ships ${strangers.join(', ')}`);
   if (problems.length > 0) throw new CheckFailed(`${manifest.name} ${problems.join('; ')}`);
 }

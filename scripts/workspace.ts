@@ -67,12 +67,15 @@ export function builtDependencies({ manifest }: Member): string[] {
   return Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
 }
 
-/** Every file below a folder, as paths relative to it, sorted. */
+const generated = new Set(['node_modules', 'dist', '.snippets']);
+
+/** Every file below a folder, as paths relative to it, sorted; without what is installed or built. */
 export function filesBelow(folder: string, keep: (path: string) => boolean = () => true): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-    .filter((path) => !/(^|\/)(node_modules|dist|\.snippets)\//.test(path) && keep(path))
-    .sort();
+  const walk = (path: string): string[] =>
+    readdirSync(join(folder, path), { withFileTypes: true }).flatMap((entry) => {
+      const below = path === '' ? entry.name : `${path}/${entry.name}`;
+      if (entry.isDirectory()) return generated.has(entry.name) ? [] : walk(below);
+      return entry.isFile() && keep(below) ? [below] : [];
+    });
+  return existsSync(folder) ? walk('').sort() : [];
 }
