@@ -4,13 +4,13 @@ import { checkLayers } from './check-layers.ts';
 import { check, CheckFailed } from './programs.ts';
 import { root } from './workspace.ts';
 
-const cache = join(root, 'node_modules', '.cache');
+const eslintCache = join(root, 'node_modules', '.cache', 'eslint');
 
 export async function lint(): Promise<void> {
   const violations = checkLayers(root);
   const results = await Promise.allSettled([
-    check('eslint', ['.', '--max-warnings=0', '--cache', `--cache-location=${join(cache, 'eslint')}/`]),
-    check('prettier', ['--check', '.', '--log-level=warn', '--cache', `--cache-location=${join(cache, 'prettier')}`]),
+    check('eslint', ['.', '--max-warnings=0', '--cache', `--cache-location=${eslintCache}/`]),
+    check('prettier', ['--check', '.', '--log-level=warn', '--cache']),
   ]);
   const messages = results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason.message)] : []));
   if (violations.length > 0) messages.push(violations.join('\n'));
