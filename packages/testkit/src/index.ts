@@ -1,5 +1,26 @@
+export { fixed, logNormal, uniform } from './distribution.ts';
+export type { Distribution, LogNormalOptions } from './distribution.ts';
 export { VirtualClockError } from './errors.ts';
 export type { VirtualClockErrorCode } from './errors.ts';
+export { gzipBomb, latency, respond, slow, trickle, wrongContentLength } from './fault-answers.ts';
+export type { GzipBombOptions, RespondOptions, TrickleOptions, WrongContentLengthOptions } from './fault-answers.ts';
+export {
+  blackHole,
+  closeKeepAlive,
+  garbage,
+  hang,
+  refuse,
+  resetAfterHeaders,
+  resetBeforeHeaders,
+  resetMidBody,
+  stallMidBody,
+} from './fault-breaks.ts';
+export type { PartOfBodyOptions } from './fault-breaks.ts';
+export type { FaultAnswer, FaultExchange, ReceivedRequest, WireAnswer } from './fault-exchange.ts';
+export type { FaultRule, RequestRange, TimeWindow } from './fault-script.ts';
+export { startFaultServer } from './fault-server.ts';
+export type { FaultServer, FaultServerOptions, FaultServerStats } from './fault-server.ts';
+export type { Fault, FaultEffect } from './fault.ts';
 export { seededRandom } from './seeded-random.ts';
 export type { SeededRandom } from './seeded-random.ts';
 export { virtualClock } from './virtual-clock.ts';

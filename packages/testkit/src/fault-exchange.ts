@@ -1,0 +1,156 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Clock, Random } from '@macadam/core';
+
+/** One request as the fault server received it. */
+export interface ReceivedRequest {
+  /** From 1, over the whole life of the server. */
+  readonly number: number;
+  readonly method: string;
+  /** Path and query as sent. */
+  readonly path: string;
+  /** Names in lower case. */
+  readonly headers: IncomingHttpHeaders;
+  /** The body, decoded as UTF-8; cut at the server's `maxBodyBytes`. */
+  readonly bodyText: string;
+  /** How many bytes of body arrived, cut or not. */
+  readonly bodyBytes: number;
+  /** Milliseconds from the start of the server to the end of the request. */
+  readonly atMs: number;
+  /** Which connection it came on, from 1: two requests with the same number shared it. */
+  readonly connection: number;
+  /** The kinds of the faults that were applied, in order. */
+  readonly faults: readonly string[];
+  /**
+   * `open`: not answered yet; `answered`: the answer was sent whole; `cut`: a fault ended it; `abandoned`: the client
+   * went away first.
+   */
+  readonly outcome: 'open' | 'answered' | 'cut' | 'abandoned';
+}
+
+/** An answer as `handle` gives it. At most one of `json`, `text` and `body`. */
+export interface FaultAnswer {
+  /** Default: 200. */
+  status?: number;
+  headers?: Record<string, string | string[]>;
+  json?: unknown;
+  text?: string;
+  body?: Uint8Array;
+}
+
+/** What a {@link Fault} works with: one request, its connection, and the healthy answer. */
+export interface FaultExchange {
+  readonly request: ReceivedRequest;
+  readonly response: ServerResponse;
+  readonly socket: Socket;
+  readonly random: Random;
+  /** Whether an earlier request came on this connection. */
+  readonly reusedConnection: boolean;
+  /** Aborted once the connection is gone. */
+  readonly signal: AbortSignal;
+  /** The healthy answer, computed once. */
+  answer(): Promise<WireAnswer>;
+  /** Sends the answer whole. */
+  send(answer: WireAnswer): Promise<void>;
+  /** Waits on the clock of the server; rejects when the connection is gone. */
+  sleep(ms: number): Promise<void>;
+  /** Resolves when the kernel has taken everything that was written. */
+  flush(): Promise<void>;
+  /** Ends the connection with a TCP RST. */
+  reset(): void;
+  /** Ends the connection in good order (FIN), whatever the response still lacks. */
+  close(): void;
+}
+
+/** An answer as it goes on the wire. */
+export interface WireAnswer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[]>;
+  readonly body: Uint8Array;
+}
+
+export function toWireAnswer(answer: FaultAnswer): WireAnswer {
+  const { status = 200, headers = {}, json, text, body } = answer;
+  if (json !== undefined) {
+    return {
+      status,
+      headers: { 'content-type': 'application/json', ...headers },
+      body: Buffer.from(JSON.stringify(json)),
+    };
+  }
+  if (text !== undefined) {
+    return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body: Buffer.from(text) };
+  }
+  return { status, headers, body: body ?? new Uint8Array() };
+}
+
+/** The record of a request while the server still works on it. */
+export type OpenRequest = { -readonly [K in keyof ReceivedRequest]: ReceivedRequest[K] } & { faults: string[] };
+
+export class HttpExchange implements FaultExchange {
+  readonly request: OpenRequest;
+  readonly response: ServerResponse;
+  readonly socket: Socket;
+  readonly random: Random;
+  readonly reusedConnection: boolean;
+  readonly #clock: Clock;
+  readonly #gone = new AbortController();
+  readonly #handle: (request: ReceivedRequest) => FaultAnswer | Promise<FaultAnswer>;
+  #answer: Promise<WireAnswer> | undefined;
+
+  constructor(
+    request: OpenRequest,
+    response: ServerResponse,
+    reusedConnection: boolean,
+    tools: { clock: Clock; random: Random; handle: (request: ReceivedRequest) => FaultAnswer | Promise<FaultAnswer> },
+  ) {
+    this.request = request;
+    this.response = response;
+    this.socket = response.req.socket;
+    this.reusedConnection = reusedConnection;
+    this.random = tools.random;
+    this.#clock = tools.clock;
+    this.#handle = tools.handle;
+    response.once('close', () => {
+      if (request.outcome === 'open') request.outcome = response.writableFinished ? 'answered' : 'abandoned';
+      this.#gone.abort();
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  answer(): Promise<WireAnswer> {
+    this.#answer ??= Promise.resolve(this.request)
+      .then(this.#handle)
+      .then(toWireAnswer, (error: unknown) => toWireAnswer({ status: 500, text: `handle failed: ${String(error)}` }));
+    return this.#answer;
+  }
+
+  send({ status, headers, body }: WireAnswer): Promise<void> {
+    this.response.writeHead(status, { 'content-length': String(body.byteLength), ...headers });
+    return new Promise((resolve) => {
+      this.response.once('close', resolve);
+      this.response.end(body);
+    });
+  }
+
+  sleep(ms: number): Promise<void> {
+    return this.#clock.sleep(ms, this.signal);
+  }
+
+  flush(): Promise<void> {
+    return new Promise((resolve) => this.socket.write('', () => resolve()));
+  }
+
+  reset(): void {
+    if (this.request.outcome === 'open') this.request.outcome = 'cut';
+    this.socket.resetAndDestroy();
+  }
+
+  close(): void {
+    if (this.request.outcome === 'open') this.request.outcome = 'cut';
+    this.socket.end(() => this.socket.destroy());
+  }
+}

@@ -1,0 +1,155 @@
+import {
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertNumber,
+  assertObject,
+  OptionsError,
+} from '@macadam/core';
+import type { ReceivedRequest } from './fault-exchange.ts';
+import { assertFault, type Fault } from './fault.ts';
+import type { SeededRandom } from './seeded-random.ts';
+
+/** From `fromMs` (default: 0) up to, not including, `toMs` (default: for ever), counted from when the rules were set. */
+export interface TimeWindow {
+  fromMs?: number;
+  toMs?: number;
+}
+
+/** The first and the last request struck, both included, counted from 1 since the rules were set. */
+export interface RequestRange {
+  requests: readonly [first: number, last: number];
+}
+
+/** When and how often which faults strike. */
+export interface FaultRule {
+  /** One fault, or several in this order; one that ends the exchange is the last to be applied. */
+  fault: Fault | readonly Fault[];
+  /** Default: always. A time window, a range of request numbers, or a predicate. */
+  when?: TimeWindow | RequestRange | ((request: ReceivedRequest) => boolean);
+  /** The share of the requests for which `when` holds that is struck, from 0 to 1; drawn from the seed. Default: 1. */
+  share?: number;
+}
+
+interface CompiledRule {
+  readonly faults: readonly Fault[];
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly first: number;
+  readonly last: number;
+  readonly predicate: ((request: ReceivedRequest) => boolean) | undefined;
+  readonly share: number;
+  readonly random: SeededRandom;
+}
+
+/**
+ * Which faults strike what. Holds no socket and no clock: time and request numbers are handed in. Each rule draws from
+ * a fork of its own, so that adding one does not change whom the others strike.
+ */
+export class FaultScript {
+  readonly #rules: readonly CompiledRule[];
+
+  constructor(path: string, rules: readonly FaultRule[], random: SeededRandom) {
+    if (!Array.isArray(rules)) throw new OptionsError(path, rules, 'an array of rules { fault, when?, share? }');
+    this.#rules = rules.map((rule, at) => compile(`${path}[${at}]`, rule as FaultRule, random.fork(`rule ${at}`)));
+  }
+
+  /** The faults for a request, in order. `count` is its number since the rules were set. */
+  forRequest(request: ReceivedRequest, count: number, elapsedMs: number): Fault[] {
+    const struck = this.#rules.filter(
+      (rule) => holds(rule, count, elapsedMs) && (rule.predicate?.(request) ?? true) && strikes(rule),
+    );
+    return struck.flatMap((rule) => rule.faults);
+  }
+
+  /** The fault for a connection that has just arrived and whose first request would be number `count`. */
+  forConnection(count: number, elapsedMs: number): Fault | undefined {
+    for (const rule of this.#rules) {
+      const fault = rule.faults.find(({ level }) => level === 'connection');
+      if (fault !== undefined && rule.predicate === undefined && holds(rule, count, elapsedMs) && strikes(rule))
+        return fault;
+    }
+    return undefined;
+  }
+
+  describe(): string {
+    if (this.#rules.length === 0) return 'answers every request';
+    return this.#rules.map(describeRule).join('; ');
+  }
+
+  refusesAt(elapsedMs: number): boolean {
+    return this.#listenerRules().some(({ fromMs, toMs }) => elapsedMs >= fromMs && elapsedMs < toMs);
+  }
+
+  /** When `refusesAt` may change next; Infinity when never. */
+  nextChangeMs(elapsedMs: number): number {
+    const changes = this.#listenerRules().flatMap(({ fromMs, toMs }) => [fromMs, toMs]);
+    return Math.min(Infinity, ...changes.filter((ms) => ms > elapsedMs));
+  }
+
+  #listenerRules(): CompiledRule[] {
+    return this.#rules.filter((rule) => rule.faults.some(({ level }) => level === 'listener'));
+  }
+}
+
+function holds(rule: CompiledRule, count: number, elapsedMs: number): boolean {
+  return elapsedMs >= rule.fromMs && elapsedMs < rule.toMs && count >= rule.first && count <= rule.last;
+}
+
+function strikes(rule: CompiledRule): boolean {
+  return rule.share === 1 || rule.random() < rule.share;
+}
+
+function describeRule({ faults, fromMs, toMs, first, last, predicate, share }: CompiledRule): string {
+  const parts = [faults.map((fault) => fault.describe()).join(', then ')];
+  if (share < 1) parts.push(`for ${share * 100} % of requests`);
+  if (first > 1 || last < Infinity) parts.push(`for requests ${first} to ${last}`);
+  if (fromMs > 0 || toMs < Infinity) parts.push(`from ${fromMs} ms to ${toMs} ms`);
+  if (predicate !== undefined) parts.push('where a predicate holds');
+  return parts.join(' ');
+}
+
+function compile(path: string, rule: FaultRule, random: SeededRandom): CompiledRule {
+  assertObject(path, rule);
+  assertKnownOptions(path, rule, ['fault', 'when', 'share']);
+  const { when, share = 1 } = rule;
+  const faults: readonly unknown[] = Array.isArray(rule.fault) ? rule.fault : [rule.fault];
+  faults.forEach((fault) => assertFault(`${path}.fault`, fault));
+  assertNumber(`${path}.share`, share, { min: 0, max: 1 });
+  const compiled: CompiledRule = {
+    faults: faults as readonly Fault[],
+    ...compileWhen(`${path}.when`, when),
+    share,
+    random,
+  };
+  const refuses = compiled.faults.some(({ level }) => level === 'listener');
+  if (refuses && (share !== 1 || (when !== undefined && (typeof when === 'function' || 'requests' in when)))) {
+    throw new OptionsError(path, rule, 'a rule with a time window only, since refuse() strikes the whole server');
+  }
+  return compiled;
+}
+
+function compileWhen(path: string, when: FaultRule['when']): Omit<CompiledRule, 'faults' | 'share' | 'random'> {
+  const always = { fromMs: 0, toMs: Infinity, first: 1, last: Infinity, predicate: undefined };
+  if (when === undefined) return always;
+  if (typeof when === 'function') {
+    assertFunction(path, when);
+    return { ...always, predicate: when };
+  }
+  assertObject(path, when);
+  if ('requests' in when) {
+    assertKnownOptions(path, when, ['requests']);
+    if (!Array.isArray(when.requests) || when.requests.length !== 2) {
+      throw new OptionsError(`${path}.requests`, when.requests, 'the numbers of the first and the last request');
+    }
+    const [first, last] = when.requests;
+    assertInteger(`${path}.requests[0]`, first, { min: 1 });
+    assertInteger(`${path}.requests[1]`, last, { min: first, infinite: true });
+    return { ...always, first, last };
+  }
+  assertKnownOptions(path, when, ['fromMs', 'toMs']);
+  const { fromMs = 0, toMs = Infinity } = when;
+  assertNumber(`${path}.fromMs`, fromMs, { min: 0 });
+  assertNumber(`${path}.toMs`, toMs, { above: fromMs, infinite: true });
+  return { ...always, fromMs, toMs };
+}
