@@ -74,10 +74,25 @@ export class OptionsError extends MacadamError {
 }
 OptionsError.prototype.name = 'OptionsError';
 
+/** One try of a call: what it did and when. */
+export interface AttemptRecord {
+  /** Counted from 1. */
+  readonly attempt: number;
+  /** When it began, in milliseconds from the start of the call. */
+  readonly startedAtMs: number;
+  readonly durationMs: number;
+  /** How long was waited before it, in milliseconds. */
+  readonly waitedMs: number;
+  /** Why it failed; undefined for a result that was not wanted. */
+  readonly error: unknown;
+}
+
 /** A time limit that ran out before the work was done. Code `MAC_TIMEOUT`, retryable. */
 export class TimeoutError extends MacadamError {
   /** The limit that was exceeded, in milliseconds. */
   readonly timeoutMs: number;
+  /** The tries that had failed before the time ran out. */
+  declare readonly attempts?: readonly AttemptRecord[];
 
   constructor(message: string, timeoutMs: number) {
     super(message, { code: 'MAC_TIMEOUT', retryable: true });

@@ -6,7 +6,7 @@ export type { Clock, Timer } from './clock.ts';
 export { deadlineAfter, earliestDeadline } from './deadline.ts';
 export type { Deadline } from './deadline.ts';
 export { MacadamError, OptionsError, TimeoutError } from './errors.ts';
-export type { MacadamErrorOptions } from './errors.ts';
+export type { AttemptRecord, MacadamErrorOptions } from './errors.ts';
 export { ExpiryQueue, Expiring } from './expiry-queue.ts';
 export {
   assertBoolean,

@@ -1,0 +1,200 @@
+/**
+ * The engine under every policy.
+ *
+ * A pipeline is a chain of stages, outermost first, ended by the function itself. A call walks in through
+ * `Stage.start`, and its outcome walks out through `Sink`: each layer is one small object per call that is the sink of
+ * the layer inside it. There is no promise between layers, only one around them all, so five layers cost little more
+ * than one, and what happens in which order does not depend on how many microtasks a layer takes.
+ *
+ * The rules that make it safe:
+ * - a stage calls exactly one of the sink's methods, once, possibly before `start` returns;
+ * - after `cancel` a stage calls neither;
+ * - stages do not throw; a throwing callback of the user's becomes the failure of the call;
+ * - `call.now` is read once for each event (start, settling, timer), and everyone uses that reading.
+ */
+import { AsyncResource } from 'node:async_hooks';
+import { currentWork, onAbort, ownRetries, type AttemptRecord, type Clock, type Unsubscribe } from '@macadam/core';
+import type { ExecuteContext, ExecuteOptions, Guarded } from './policy.ts';
+
+/** Told how a layer ended. */
+export interface Sink {
+  succeed(value: unknown): void;
+  fail(error: unknown): void;
+}
+
+/** A layer in flight. */
+export interface Running {
+  /** Stops what is in flight. The sink hears nothing more. */
+  cancel(reason: unknown): void;
+}
+
+/** A policy, bound to what is inside of it. */
+export interface Stage {
+  start(call: Call, attempt: number, sink: Sink): Running;
+}
+
+/** What is the same for all calls of one pipeline. */
+export interface Chain {
+  readonly clock: Clock;
+  readonly outermost: Stage;
+  /** A layer may run the function after the caller's stack has gone, so the caller's context must be kept. */
+  readonly defers: boolean;
+  /** A layer repeats what failed, so nothing inside may. */
+  readonly repeats: boolean;
+  /** The time limit of the whole call, in milliseconds: it counts from here, so that time in a queue counts too. */
+  readonly limitMs: number;
+}
+
+/** One call on its way: what every layer can see, and the outermost sink. */
+export class Call implements Sink {
+  readonly clock: Clock;
+  readonly fn: Guarded<unknown>;
+  readonly options: ExecuteOptions | undefined;
+  readonly startedAt: number;
+  /** The clock's reading at the event that is being handled. */
+  now: number;
+  /** When the whole call is out of time, on the monotonic clock. */
+  deadlineAt: number;
+  /** The tries that failed so far; made by the first failure. */
+  history: AttemptRecord[] | undefined;
+  readonly promise: Promise<unknown>;
+  #settled = false;
+  /** A layer repeats what failed, so nothing that runs inside may. */
+  readonly ownsRetries: boolean;
+  /** The caller's asynchronous context, so that a try started by somebody else's timer still runs in it. */
+  readonly #context: AsyncResource | undefined;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
+  #unsubscribe: Unsubscribe | undefined;
+
+  constructor(chain: Chain, fn: Guarded<unknown>, options: ExecuteOptions | undefined) {
+    this.clock = chain.clock;
+    this.fn = fn;
+    this.options = options;
+    this.startedAt = this.now = chain.clock.monotonic();
+    this.history = undefined;
+    this.ownsRetries = chain.repeats;
+    this.#context = chain.defers ? new AsyncResource('MacadamCall', { requireManualDestroy: true }) : undefined;
+    this.#unsubscribe = undefined;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const work = currentWork();
+    const limitMs = chain.limitMs === Infinity ? Infinity : (options?.timeoutMs ?? chain.limitMs);
+    this.deadlineAt = this.now + Math.min(limitMs, work?.deadline?.remainingMs() ?? Infinity);
+    const signal = options?.signal ?? work?.cancellation;
+    if (signal?.aborted === true) {
+      this.#reject(signal.reason);
+      return;
+    }
+    const running = chain.outermost.start(this, 1, this);
+    if (signal !== undefined && !this.#settled) {
+      this.#unsubscribe = onAbort(signal, (reason) => {
+        this.now = this.clock.monotonic();
+        running.cancel(reason);
+        this.fail(reason);
+      });
+    }
+  }
+
+  succeed(value: unknown): void {
+    this.#settled = true;
+    this.#unsubscribe?.();
+    this.#resolve(value);
+  }
+
+  fail(error: unknown): void {
+    this.#settled = true;
+    this.#unsubscribe?.();
+    this.#reject(error);
+  }
+
+  /** Runs `fn` in the caller's context. */
+  within<A, R>(fn: (argument: A) => R, argument: A): R {
+    return this.#context === undefined ? fn(argument) : this.#context.runInAsyncScope(fn, undefined, argument);
+  }
+}
+
+function invoke(attempt: Attempt): unknown {
+  const { call } = attempt;
+  if (call.ownsRetries) ownRetries();
+  return call.fn(attempt);
+}
+
+/** One try of the function, and the context it is given. */
+class Attempt implements ExecuteContext, Running {
+  readonly call: Call;
+  readonly attempt: number;
+  readonly #sink: Sink;
+  #done = false;
+  #cancelled = false;
+  #reason: unknown;
+  #controller: AbortController | undefined;
+  #listener: ((reason: unknown) => void) | undefined;
+
+  constructor(call: Call, attempt: number, sink: Sink) {
+    this.call = call;
+    this.attempt = attempt;
+    this.#sink = sink;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#cancelled) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  onCancel(listener: (reason: unknown) => void): void {
+    if (this.#cancelled) listener(this.#reason);
+    else this.#listener = listener;
+  }
+
+  run(): void {
+    let result: unknown;
+    try {
+      result = this.call.within(invoke, this);
+    } catch (error) {
+      this.#settle(false, error);
+      return;
+    }
+    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
+      (result as PromiseLike<unknown>).then(
+        (value) => this.#settle(true, value),
+        (error: unknown) => this.#settle(false, error),
+      );
+    } else this.#settle(true, result);
+  }
+
+  #settle(ok: boolean, result: unknown): void {
+    // A cancelled try may still settle, late: nobody waits for it any more.
+    if (this.#done) return;
+    this.#done = true;
+    this.call.now = this.call.clock.monotonic();
+    if (ok) this.#sink.succeed(result);
+    else this.#sink.fail(result);
+  }
+
+  cancel(reason: unknown): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#cancelled = true;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    this.#listener?.(reason);
+  }
+}
+
+/** The innermost stage: the function itself. */
+export const innermost: Stage = {
+  start(call, attempt, sink) {
+    const run = new Attempt(call, attempt, sink);
+    run.run();
+    return run;
+  },
+};
+
+/** What to hand out as the running layer when nothing is running any more. */
+export const notRunning: Running = { cancel() {} };

@@ -1,0 +1,23 @@
+import { isMacadamError } from '@macadam/core';
+import type { Verdict } from './state.ts';
+
+/** Refusals on this side and mistakes of the caller: they say nothing about the dependency. */
+const NEUTRAL_CODES: ReadonlySet<string> = new Set([
+  'MAC_ABORTED',
+  'MAC_BULKHEAD_FULL',
+  'MAC_CIRCUIT_OPEN',
+  'MAC_INVALID_OPTIONS',
+  'MAC_OVERLOADED',
+  'MAC_RATE_LIMITED',
+]);
+
+/** What a failure says of the dependency when the breaker was not told otherwise. */
+export function classifyError(error: unknown): Verdict {
+  if (isMacadamError(error)) return NEUTRAL_CODES.has(error.code) ? 'neutral' : 'failure';
+  return error instanceof Error && error.name === 'AbortError' ? 'neutral' : 'failure';
+}
+
+/** A call that was stopped from outside: out of time speaks against the dependency, a caller who left does not. */
+export function classifyCancellation(reason: unknown): Verdict {
+  return isMacadamError(reason, 'MAC_TIMEOUT') ? 'failure' : 'neutral';
+}

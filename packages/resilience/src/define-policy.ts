@@ -1,0 +1,59 @@
+import { assertDurationMs, assertFunction, OptionsError, type Clock } from '@macadam/core';
+import { Call, innermost, type Chain, type Stage } from './call.ts';
+import type { ExecuteOptions, Guarded, Policy, PolicyKind } from './policy.ts';
+
+/** What a pipeline needs to know of a policy. */
+export interface Layer {
+  readonly clock: Clock;
+  /** Puts the policy around `inner`. `role` says whether a timeout guards the whole call or one try. */
+  around(inner: Stage, role: 'attempt' | 'call'): Stage;
+  /** Whether it may run the function later than, or more than once after, the call began. */
+  readonly defers: boolean;
+  /** Whether it repeats what failed. */
+  readonly repeats: boolean;
+  /** The time limit it sets, in milliseconds, for checks across layers. */
+  readonly limitMs?: number;
+}
+
+/** Kept beside the policies, not in them: how a policy is built in is nobody's business but a pipeline's. */
+const layers = new WeakMap<object, Layer>();
+
+/** How a pipeline builds `policy` in; undefined for what this copy of the package did not make. */
+export function layerOf(policy: object): Layer | undefined {
+  return layers.get(policy);
+}
+
+/** Makes a policy usable alone: a pipeline of one layer. The parts become the policy, so their getters stay alive. */
+export function definePolicy<P extends Pick<Policy, 'describe' | 'stats'>>(
+  kind: PolicyKind,
+  layer: Layer,
+  parts: P,
+): P & Policy {
+  const { clock, defers, repeats, limitMs = Infinity } = layer;
+  const chain: Chain = { clock, defers, repeats, limitMs, outermost: layer.around(innermost, 'call') };
+  const policy = Object.assign(parts, {
+    kind,
+    execute: <T>(fn: Guarded<T>, options?: ExecuteOptions): Promise<T> => execute(chain, fn, options),
+  });
+  layers.set(policy, layer);
+  return policy;
+}
+
+/** Runs one call through a chain of stages. Wrong options reject, as everything else about a call does. */
+function execute<T>(chain: Chain, fn: Guarded<T>, options: ExecuteOptions | undefined): Promise<T> {
+  try {
+    if (typeof fn !== 'function') assertFunction('execute.fn', fn);
+    if (options !== undefined) assertExecuteOptions(options);
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+  return new Call(chain, fn, options).promise as Promise<T>;
+}
+
+function assertExecuteOptions({ timeoutMs, attemptTimeoutMs, signal }: ExecuteOptions): void {
+  if (timeoutMs !== undefined) assertDurationMs('execute.timeoutMs', timeoutMs);
+  if (attemptTimeoutMs !== undefined) assertDurationMs('execute.attemptTimeoutMs', attemptTimeoutMs);
+  if (signal !== undefined && typeof signal.addEventListener !== 'function') {
+    throw new OptionsError('execute.signal', signal, 'an AbortSignal');
+  }
+}

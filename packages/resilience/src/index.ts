@@ -1,0 +1,33 @@
+export { bulkhead } from './bulkhead.ts';
+export type { BulkheadOptions } from './bulkhead.ts';
+export { circuitBreaker } from './circuit-breaker/circuit-breaker.ts';
+export type { CircuitBreaker } from './circuit-breaker/circuit-breaker.ts';
+export { circuitBreakers } from './circuit-breaker/circuit-breakers.ts';
+export type { CircuitBreakers, CircuitBreakersOptions } from './circuit-breaker/circuit-breakers.ts';
+export type { CircuitBreakerOptions, StateChange } from './circuit-breaker/options.ts';
+export type { CircuitState, Verdict } from './circuit-breaker/state.ts';
+export { consecutiveFailures, failureRate, slowCallRate } from './circuit-breaker/trip-rule.ts';
+export type {
+  ConsecutiveFailuresOptions,
+  FailureRateOptions,
+  RateWindowOptions,
+  SlowCallRateOptions,
+  TripMeter,
+  TripRule,
+} from './circuit-breaker/trip-rule.ts';
+export { AttemptsExhaustedError, BulkheadFullError, CircuitOpenError } from './errors.ts';
+export type { GaveUpReason } from './errors.ts';
+export type { KeyedOptions } from './keyed.ts';
+export { pipeline } from './pipeline.ts';
+export type { Pipeline } from './pipeline.ts';
+export type { ExecuteContext, ExecuteOptions, Guarded, Outcome, Policy, PolicyKind, PolicyStats } from './policy.ts';
+export { constant, decorrelatedJitter, exponential, fullJitter, linear } from './retry/backoff.ts';
+export type { Backoff, BackoffInput, ConstantOptions, ExponentialOptions, GrowingOptions } from './retry/backoff.ts';
+export type { RetryOptions } from './retry/options.ts';
+export { retry } from './retry/retry.ts';
+export { retryBudget, unlimitedRetries } from './retry/retry-budget.ts';
+export type { RetryBudget, RetryBudgetOptions } from './retry/retry-budget.ts';
+export { standardPipeline } from './standard-pipeline.ts';
+export type { StandardPipelineOptions } from './standard-pipeline.ts';
+export { timeout } from './timeout.ts';
+export type { TimeoutOptions } from './timeout.ts';

@@ -1,0 +1,117 @@
+import { OptionsError } from '@macadam/core';
+import { definePolicy, layerOf, type Layer } from './define-policy.ts';
+import type { Policy, PolicyKind, PolicyStats } from './policy.ts';
+
+/** Policies composed into one, outermost first. */
+export interface Pipeline extends Policy {
+  /** The policies, outermost first. */
+  readonly policies: readonly Policy[];
+}
+
+/** Where each kind stands, from the outside in, and why one further in must not stand further out. */
+const ORDER: ReadonlyMap<PolicyKind, { readonly place: number; readonly why: string }> = new Map([
+  ['fallback', { place: 0, why: 'a fallback answers for everything that can fail inside of it' }],
+  ['bulkhead', { place: 1, why: 'a bulkhead counts calls, and inside of a retry it would count tries' }],
+  ['retry', { place: 3, why: 'a retry must see each refusal and timeout of the layers that guard a try' }],
+  ['hedge', { place: 4, why: 'a hedge starts tries, which the layers inside guard one by one' }],
+  [
+    'circuitBreaker',
+    { place: 5, why: 'a circuit breaker judges each try; outside of a retry it would see one of three' },
+  ],
+  ['adaptiveConcurrency', { place: 6, why: 'adaptive concurrency measures tries that the breaker let through' }],
+]);
+const CALL_TIMEOUT = 2;
+const ATTEMPT_TIMEOUT = 7;
+
+type Role = 'attempt' | 'call';
+
+/** A timeout guards the whole call unless something outside of it repeats tries or limits the call already. */
+function rolesOf(policies: readonly Policy[], layers: readonly Layer[]): readonly Role[] {
+  let role: Role = 'call';
+  return policies.map(({ kind }, i) => {
+    const mine = role;
+    if (kind === 'timeout' || kind === 'retry' || layers[i]?.repeats === true) role = 'attempt';
+    return mine;
+  });
+}
+
+function assertOneClock(layers: readonly Layer[]): void {
+  const first = layers[0]?.clock;
+  const other = layers.findIndex((layer) => layer.clock !== first);
+  if (other < 0) return;
+  throw new OptionsError(
+    `pipeline[${other}].clock`,
+    layers[other]?.clock,
+    'the clock of the other policies of the pipeline',
+  );
+}
+
+function placeOf(policy: Policy, role: Role): number {
+  if (policy.kind === 'timeout') return role === 'call' ? CALL_TIMEOUT : ATTEMPT_TIMEOUT;
+  return ORDER.get(policy.kind)?.place ?? Infinity;
+}
+
+function assertOrder(policies: readonly Policy[], roles: readonly Role[]): void {
+  for (let i = 1; i < policies.length; i++) {
+    const policy = policies[i] as Policy;
+    const outer = policies[i - 1] as Policy;
+    const path = `pipeline[${i}]`;
+    if (policy.kind === 'pipeline' || outer.kind === 'pipeline') continue;
+    if (policy.kind === outer.kind) {
+      const advice = policy.kind === 'timeout' ? 'apart from another timeout, with a retry between them' : 'given once';
+      throw new OptionsError(path, policy.kind, advice);
+    }
+    if (placeOf(policy, roles[i] as Role) >= placeOf(outer, roles[i - 1] as Role)) continue;
+    const why = ORDER.get(policy.kind)?.why ?? 'it limits the whole call';
+    throw new OptionsError(path, policy.kind, `outside of ${outer.kind} (before it): ${why}`);
+  }
+}
+
+/**
+ * Composes policies into one, the outermost first: `pipeline(timeout(…), retry(…), circuitBreaker(…), timeout(…))`.
+ * The first timeout limits the whole call, one inside of a retry limits each try.
+ *
+ * The order that makes sense is bulkhead, timeout, retry, hedge, circuit breaker, adaptive concurrency, timeout, with a
+ * fallback around it all; another one is refused, and so are two clocks.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for an order that makes no sense.
+ * @example
+ * ```ts
+ * import { circuitBreaker, pipeline, retry, timeout } from '@macadam/resilience';
+ *
+ * const guarded = pipeline(timeout({ timeoutMs: 2_000 }), retry(), circuitBreaker({ name: 'db' }), timeout({ timeoutMs: 500 }));
+ * const rows = await guarded.execute(async ({ attempt }) => [`a row, found by attempt ${attempt}`]);
+ * ```
+ */
+export function pipeline(...policies: readonly Policy[]): Pipeline {
+  if (policies.length === 0) throw new OptionsError('pipeline', policies, 'one policy at least');
+  const layers = policies.map((policy, i) => {
+    const layer = typeof policy === 'object' && policy !== null ? layerOf(policy) : undefined;
+    if (layer === undefined) throw new OptionsError(`pipeline[${i}]`, policy, 'a policy made by this package');
+    return layer;
+  });
+  const roles = rolesOf(policies, layers);
+  assertOneClock(layers);
+  assertOrder(policies, roles);
+  const limit = layers.find((layer, i) => layer.limitMs !== undefined && roles[i] === 'call')?.limitMs;
+  const layer: Layer = {
+    clock: (layers[0] as Layer).clock,
+    defers: layers.some((one) => one.defers),
+    repeats: layers.some((one) => one.repeats),
+    ...(limit !== undefined && { limitMs: limit }),
+    around: (inner) => layers.reduceRight((stage, one, i) => one.around(stage, roles[i] as Role), inner),
+  };
+  return definePolicy('pipeline', layer, {
+    policies,
+    describe: () => policies.map((policy, i) => `${i + 1}. ${policy.describe()}`).join('\n'),
+    stats: () => statsOf(policies, roles),
+  });
+}
+
+function statsOf(policies: readonly Policy[], roles: readonly Role[]): PolicyStats {
+  const stats: Record<string, PolicyStats> = {};
+  for (const [i, policy] of policies.entries()) {
+    stats[policy.kind === 'timeout' && roles[i] === 'attempt' ? 'attemptTimeout' : policy.kind] = policy.stats();
+  }
+  return stats;
+}

@@ -1,0 +1,105 @@
+import {
+  assertDurationMs,
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertObject,
+  isMacadamError,
+  OptionsError,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type Random,
+} from '@macadam/core';
+import type { Outcome } from '../policy.ts';
+import { fullJitter, type Backoff } from './backoff.ts';
+import { retryBudget, unlimitedRetries, type RetryBudget } from './retry-budget.ts';
+
+export interface RetryOptions {
+  /** Tries in all, the first one included; at least 1. Default: 3 (AWS SDKs, got, ky). */
+  maxAttempts?: number;
+  /** The wait before each retry. Default: `fullJitter()`: up to 50 ms x 2, at most 20 s. */
+  backoff?: Backoff;
+  /** The least base of the wait after a throttled outcome, in milliseconds, at least 0. Default: 1 000 (AWS SDKs). */
+  throttledBaseMs?: number;
+  /**
+   * The longest wait asked for by the dependency that is waited for, in milliseconds, at least 0. When it asks for more,
+   * or for more than the time left, the call ends at once. Default: 60 000.
+   */
+  maxRetryAfterMs?: number;
+  /**
+   * Whether an outcome is tried again. Default: errors are, except those of ours that are not `retryable`, and aborts.
+   */
+  retryIf?: (outcome: Outcome) => boolean;
+  /** Whether an outcome means "slow down". Default: an error with a `retryAfterMs`, or the code `MAC_RATE_LIMITED`. */
+  isThrottled?: (outcome: Outcome) => boolean;
+  /** How long the dependency asked to be left alone, in milliseconds. Default: the error's `retryAfterMs`. */
+  retryAfterMs?: (outcome: Outcome) => number | undefined;
+  /** Limits retries to a share of calls; share one between policies of one dependency. Default: one of its own. */
+  budget?: RetryBudget | false;
+  /** Default: the system clock. */
+  clock?: Clock;
+  /** Default: `Math.random`. */
+  random?: Random;
+}
+
+export type RetrySettings = Required<Omit<RetryOptions, 'budget'>> & { readonly budget: RetryBudget };
+
+const RETRY_OPTIONS = [
+  'maxAttempts',
+  'backoff',
+  'throttledBaseMs',
+  'maxRetryAfterMs',
+  'retryIf',
+  'isThrottled',
+  'retryAfterMs',
+  'budget',
+  'clock',
+  'random',
+] as const;
+
+export function retrySettings(options: RetryOptions): RetrySettings {
+  assertObject('retry', options);
+  assertKnownOptions('retry', options, RETRY_OPTIONS);
+  const { clock = systemClock, budget = retryBudget({ clock }) } = options;
+  const settings: RetrySettings = {
+    maxAttempts: options.maxAttempts ?? 3,
+    backoff: options.backoff ?? fullJitter(),
+    throttledBaseMs: options.throttledBaseMs ?? 1_000,
+    maxRetryAfterMs: options.maxRetryAfterMs ?? 60_000,
+    retryIf: options.retryIf ?? isRetryable,
+    isThrottled: options.isThrottled ?? isThrottled,
+    retryAfterMs: options.retryAfterMs ?? retryAfterOf,
+    budget: budget === false ? unlimitedRetries : budget,
+    clock,
+    random: options.random ?? systemRandom,
+  };
+  assertInteger('retry.maxAttempts', settings.maxAttempts, { min: 1, infinite: true });
+  assertFunction('retry.backoff', settings.backoff);
+  assertDurationMs('retry.throttledBaseMs', settings.throttledBaseMs, { min: 0 });
+  assertDurationMs('retry.maxRetryAfterMs', settings.maxRetryAfterMs, { min: 0, infinite: true });
+  assertFunction('retry.retryIf', settings.retryIf);
+  assertFunction('retry.isThrottled', settings.isThrottled);
+  assertFunction('retry.retryAfterMs', settings.retryAfterMs);
+  if (typeof (settings.budget as RetryBudget | null)?.tryRetry !== 'function') {
+    throw new OptionsError('retry.budget', budget, 'a retryBudget() or false');
+  }
+  return settings;
+}
+
+function isRetryable(outcome: Outcome): boolean {
+  if (outcome.ok) return false;
+  const { error } = outcome;
+  if (isMacadamError(error)) return error.retryable;
+  return !(error instanceof Error && error.name === 'AbortError');
+}
+
+function isThrottled(outcome: Outcome): boolean {
+  return !outcome.ok && (isMacadamError(outcome.error, 'MAC_RATE_LIMITED') || retryAfterOf(outcome) !== undefined);
+}
+
+function retryAfterOf(outcome: Outcome): number | undefined {
+  if (outcome.ok || typeof outcome.error !== 'object' || outcome.error === null) return undefined;
+  const { retryAfterMs } = outcome.error as { retryAfterMs?: unknown };
+  return typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : undefined;
+}

@@ -1,0 +1,171 @@
+import {
+  assertDurationMs,
+  assertKnownOptions,
+  assertObject,
+  Expiring,
+  ExpiryQueue,
+  systemClock,
+  TimeoutError,
+  type AttemptRecord,
+  type Clock,
+} from '@macadam/core';
+import { notRunning, type Call, type Running, type Sink, type Stage } from './call.ts';
+import { definePolicy } from './define-policy.ts';
+import type { Policy } from './policy.ts';
+
+export interface TimeoutOptions {
+  /** Time limit in milliseconds, above 0. A shorter deadline of the call or of the current work wins. */
+  timeoutMs: number;
+  /** Default: the system clock. */
+  clock?: Clock;
+}
+
+class TimedRun extends Expiring implements Sink, Running {
+  readonly #stage: TimeoutStage;
+  readonly #call: Call;
+  readonly #sink: Sink;
+  readonly #limitMs: number;
+  #inner: Running = notRunning;
+  #done = false;
+
+  constructor(stage: TimeoutStage, call: Call, sink: Sink, limitMs: number) {
+    super();
+    this.#stage = stage;
+    this.#call = call;
+    this.#sink = sink;
+    this.#limitMs = limitMs;
+    this.expiresAt = call.now + limitMs;
+  }
+
+  begin(inner: Stage, attempt: number): void {
+    this.#stage.queue.add(this, this.#call.now);
+    const running = inner.start(this.#call, attempt, this);
+    if (!this.#done) this.#inner = running;
+  }
+
+  succeed(value: unknown): void {
+    this.#end();
+    this.#sink.succeed(value);
+  }
+
+  fail(error: unknown): void {
+    this.#end();
+    this.#sink.fail(error);
+  }
+
+  cancel(reason: unknown): void {
+    if (this.#done) return;
+    this.#end();
+    this.#inner.cancel(reason);
+  }
+
+  override expire(now: number): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#call.now = now;
+    const error = this.#stage.timedOut(this.#limitMs, this.#call);
+    this.#inner.cancel(error);
+    this.#sink.fail(error);
+  }
+
+  #end(): void {
+    this.#done = true;
+    this.#stage.queue.remove(this);
+  }
+}
+
+class TimeoutStage implements Stage {
+  readonly queue: ExpiryQueue;
+  readonly #counts: TimeoutCounts;
+  readonly #inner: Stage;
+  readonly #timeoutMs: number;
+  readonly #role: 'attempt' | 'call';
+
+  constructor(
+    policy: { queue: ExpiryQueue; counts: TimeoutCounts; timeoutMs: number },
+    inner: Stage,
+    role: 'attempt' | 'call',
+  ) {
+    this.queue = policy.queue;
+    this.#counts = policy.counts;
+    this.#timeoutMs = policy.timeoutMs;
+    this.#inner = inner;
+    this.#role = role;
+  }
+
+  start(call: Call, attempt: number, sink: Sink): Running {
+    const { options } = call;
+    const own = (this.#role === 'call' ? options?.timeoutMs : options?.attemptTimeoutMs) ?? this.#timeoutMs;
+    const leftMs = call.deadlineAt - call.now;
+    const limitMs = own < leftMs ? own : leftMs;
+    if (limitMs <= 0) {
+      sink.fail(this.timedOut(0, call));
+      return notRunning;
+    }
+    const run = new TimedRun(this, call, sink, limitMs);
+    run.begin(this.#inner, attempt);
+    return run;
+  }
+
+  timedOut(limitMs: number, call: Call): TimeoutError {
+    this.#counts.timedOut++;
+    const what = this.#role === 'call' ? 'The call' : 'The attempt';
+    const message = limitMs > 0 ? `${what} took longer than ${round(limitMs)} ms` : `${what} had no time left to start`;
+    const error = new TimeoutError(message, limitMs);
+    if (call.history !== undefined && this.#role === 'call') {
+      (error as { attempts?: readonly AttemptRecord[] }).attempts = call.history;
+      error.cause = call.history.at(-1)?.error;
+    }
+    return error;
+  }
+}
+
+interface TimeoutCounts {
+  timedOut: number;
+}
+
+/** Limits are remainders of other limits, with digits nobody wants to read. */
+function round(ms: number): number {
+  return ms < 10 ? Number(ms.toFixed(1)) : Math.round(ms);
+}
+
+/**
+ * Ends a call that takes too long: the try is told to stop (its signal aborts), and the call rejects at that moment
+ * with {@link TimeoutError}, whether or not the function listens. In a pipeline, outside of a retry it limits the whole
+ * call, waits included; inside, each try, and the last try gets the time that is left.
+ *
+ * Calls in flight share one timer, so that a call which is in time sets none.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { timeout } from '@macadam/resilience';
+ *
+ * const rows = await timeout({ timeoutMs: 500 }).execute(async ({ signal }) => {
+ *   if (signal.aborted) throw signal.reason;
+ *   return ['a row'];
+ * });
+ * ```
+ */
+export function timeout(options: TimeoutOptions): Policy {
+  assertObject('timeout', options);
+  assertKnownOptions('timeout', options, ['timeoutMs', 'clock']);
+  assertDurationMs('timeout.timeoutMs', options.timeoutMs);
+  const { timeoutMs, clock = systemClock } = options;
+  const counts: TimeoutCounts = { timedOut: 0 };
+  const queue = new ExpiryQueue(clock);
+  return definePolicy(
+    'timeout',
+    {
+      clock,
+      defers: false,
+      repeats: false,
+      limitMs: timeoutMs,
+      around: (inner, role) => new TimeoutStage({ queue, counts, timeoutMs }, inner, role),
+    },
+    {
+      describe: () => `timeout: ${timeoutMs} ms`,
+      stats: () => ({ inFlight: queue.size, timedOut: counts.timedOut }),
+    },
+  );
+}
