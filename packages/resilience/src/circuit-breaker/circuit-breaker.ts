@@ -1,22 +1,11 @@
-import type { Call, Running, Sink, Stage } from '../call.ts';
-import { notRunning } from '../call.ts';
+import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { definePolicy } from '../define-policy.ts';
 import { CircuitOpenError } from '../errors.ts';
 import type { Outcome, Policy, PolicyStats } from '../policy.ts';
 import { classifyCancellation, classifyError } from './classify.ts';
+import { Circuit } from './circuit.ts';
 import { circuitBreakerSettings, type CircuitBreakerOptions, type CircuitBreakerSettings } from './options.ts';
-import {
-  admit,
-  initialState,
-  opened,
-  opensBefore,
-  probed,
-  type CircuitState,
-  type Lease,
-  type State,
-  type Verdict,
-} from './state.ts';
-import type { TripMeter } from './trip-rule.ts';
+import type { CircuitState, Lease, Verdict } from './state.ts';
 
 /** Stops calling what keeps failing, and finds out with a few probes when it is well again. */
 export interface CircuitBreaker extends Policy {
@@ -27,89 +16,6 @@ export interface CircuitBreaker extends Policy {
   isolate(): void;
   /** Closes the circuit and forgets what it has seen. */
   reset(): void;
-}
-
-/** The state, the meters and the counts of one breaker. */
-class Circuit {
-  readonly settings: CircuitBreakerSettings;
-  readonly #meters: readonly TripMeter[];
-  state: State = initialState;
-  /** Grows with each change of state: an outcome counts only in the generation its call began in. */
-  generation = 0;
-  successes = 0;
-  failures = 0;
-  neutral = 0;
-  rejected = 0;
-  opens = 0;
-
-  constructor(settings: CircuitBreakerSettings) {
-    this.settings = settings;
-    this.#meters = settings.trip.map((rule) => rule.start());
-  }
-
-  /** Lets a call through (a lease, when it is a probe) or says why not. Closed is handled by the caller. */
-  admit(now: number): Lease | CircuitOpenError {
-    const { settings } = this;
-    const admission = admit(this.state, now, settings);
-    this.#become(admission.next, 'the open time is over');
-    if (admission.admitted && admission.lease !== undefined) return admission.lease;
-    this.rejected++;
-    const retryAfterMs = admission.admitted ? undefined : admission.retryAfterMs;
-    return new CircuitOpenError(settings.name, this.state.kind, retryAfterMs, settings.captureStack);
-  }
-
-  /** Takes in how a call of the current generation ended. */
-  record(verdict: Verdict, durationMs: number, lease: Lease | undefined, now: number): void {
-    if (verdict === 'success') this.successes++;
-    else if (verdict === 'failure') this.failures++;
-    else this.neutral++;
-    if (lease !== undefined) this.#recordProbe(verdict, durationMs, lease, now);
-    else if (verdict !== 'neutral') this.#recordClosed(verdict === 'failure', durationMs, now);
-  }
-
-  #recordProbe(verdict: Verdict, durationMs: number, lease: Lease, now: number): void {
-    const { settings } = this;
-    const slow = verdict === 'success' && durationMs > settings.slowerThanMs;
-    const judged = slow ? 'failure' : verdict;
-    const next = probed(this.state, lease, judged, now, settings, settings.random());
-    this.#become(next, judged === 'failure' ? 'a probe failed' : 'the probes succeeded');
-  }
-
-  #recordClosed(failed: boolean, durationMs: number, now: number): void {
-    const { settings } = this;
-    let tripped = -1;
-    for (let i = 0; i < this.#meters.length; i++) {
-      if ((this.#meters[i] as TripMeter).record(failed, durationMs, now)) tripped = i;
-    }
-    if (tripped < 0) return;
-    const next = opened(opensBefore(this.state, now), now, settings, settings.random());
-    this.#become(next, (settings.trip[tripped] as { describe(): string }).describe());
-  }
-
-  isolate(): void {
-    this.#become({ kind: 'isolated' }, 'isolated by hand');
-  }
-
-  reset(now: number): void {
-    for (const meter of this.#meters) meter.reset();
-    this.#become({ kind: 'closed', since: now, opens: 0 }, 'reset by hand');
-  }
-
-  #become(next: State, reason: string): void {
-    const from = this.state.kind;
-    this.state = next;
-    if (next.kind === from) return;
-    this.generation++;
-    if (next.kind === 'open') this.opens++;
-    if (next.kind === 'closed') for (const meter of this.#meters) meter.reset();
-    const { name, onStateChange } = this.settings;
-    if (onStateChange === undefined) return;
-    try {
-      onStateChange({ name, from, to: next.kind, reason });
-    } catch (error) {
-      process.emitWarning(error instanceof Error ? error : String(error));
-    }
-  }
 }
 
 /** A call that was let through. */

@@ -1,0 +1,87 @@
+import { CircuitOpenError } from '../errors.ts';
+import type { CircuitBreakerSettings } from './options.ts';
+import { admit, initialState, opened, opensBefore, probed, type Lease, type State, type Verdict } from './state.ts';
+import type { TripMeter } from './trip-rule.ts';
+
+/** The state, the meters and the counts of one breaker. */
+export class Circuit {
+  readonly settings: CircuitBreakerSettings;
+  readonly #meters: readonly TripMeter[];
+  state: State = initialState;
+  /** Grows with each change of state: an outcome counts only in the generation its call began in. */
+  generation = 0;
+  successes = 0;
+  failures = 0;
+  neutral = 0;
+  rejected = 0;
+  opens = 0;
+
+  constructor(settings: CircuitBreakerSettings) {
+    this.settings = settings;
+    this.#meters = settings.trip.map((rule) => rule.start());
+  }
+
+  /** Lets a call through (a lease, when it is a probe) or says why not. Closed is handled by the caller. */
+  admit(now: number): Lease | CircuitOpenError {
+    const { settings } = this;
+    const admission = admit(this.state, now, settings);
+    this.#become(admission.next, 'the open time is over');
+    if (admission.admitted && admission.lease !== undefined) return admission.lease;
+    this.rejected++;
+    const retryAfterMs = admission.admitted ? undefined : admission.retryAfterMs;
+    return new CircuitOpenError(settings.name, this.state.kind, retryAfterMs, settings.captureStack);
+  }
+
+  /** Takes in how a call of the current generation ended. */
+  record(verdict: Verdict, durationMs: number, lease: Lease | undefined, now: number): void {
+    if (verdict === 'success') this.successes++;
+    else if (verdict === 'failure') this.failures++;
+    else this.neutral++;
+    if (lease !== undefined) this.#recordProbe(verdict, durationMs, lease, now);
+    else if (verdict !== 'neutral') this.#recordClosed(verdict === 'failure', durationMs, now);
+  }
+
+  #recordProbe(verdict: Verdict, durationMs: number, lease: Lease, now: number): void {
+    const { settings } = this;
+    const slow = verdict === 'success' && durationMs > settings.slowerThanMs;
+    const judged = slow ? 'failure' : verdict;
+    const next = probed(this.state, lease, judged, now, settings, settings.random());
+    this.#become(next, judged === 'failure' ? 'a probe failed' : 'the probes succeeded');
+  }
+
+  #recordClosed(failed: boolean, durationMs: number, now: number): void {
+    const { settings } = this;
+    let tripped = -1;
+    for (let i = 0; i < this.#meters.length; i++) {
+      if ((this.#meters[i] as TripMeter).record(failed, durationMs, now)) tripped = i;
+    }
+    if (tripped < 0) return;
+    const next = opened(opensBefore(this.state, now), now, settings, settings.random());
+    this.#become(next, (settings.trip[tripped] as { describe(): string }).describe());
+  }
+
+  isolate(): void {
+    this.#become({ kind: 'isolated' }, 'isolated by hand');
+  }
+
+  reset(now: number): void {
+    for (const meter of this.#meters) meter.reset();
+    this.#become({ kind: 'closed', since: now, opens: 0 }, 'reset by hand');
+  }
+
+  #become(next: State, reason: string): void {
+    const from = this.state.kind;
+    this.state = next;
+    if (next.kind === from) return;
+    this.generation++;
+    if (next.kind === 'open') this.opens++;
+    if (next.kind === 'closed') for (const meter of this.#meters) meter.reset();
+    const { name, onStateChange } = this.settings;
+    if (onStateChange === undefined) return;
+    try {
+      onStateChange({ name, from, to: next.kind, reason });
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : String(error));
+    }
+  }
+}

@@ -1,0 +1,255 @@
+import { OptionsError, retriesOwnedUpstream, type AttemptRecord, type Timer } from '@macadam/core';
+import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
+import { AttemptsExhaustedError, type GaveUpReason } from '../errors.ts';
+import type { Outcome } from '../policy.ts';
+import type { RetrySettings } from './options.ts';
+import { runAttempts } from './run-attempts.ts';
+
+export interface RetryCounts {
+  calls: number;
+  retries: number;
+  gaveUp: Record<GaveUpReason, number>;
+}
+
+/** What to do with the outcome of a try. */
+type Decision =
+  | { readonly next: 'wait'; readonly delayMs: number }
+  | { readonly next: 'giveUp'; readonly reason: GaveUpReason; readonly retryAfterMs?: number }
+  | { readonly next: 'accept' }
+  | { readonly next: 'fail'; readonly error: unknown };
+
+/** One call under a retry. The first try costs nothing beyond this object; the loop starts with the first failure. */
+class RetryRun implements Sink, Running {
+  readonly #stage: RetryStage;
+  readonly #call: Call;
+  readonly #sink: Sink;
+  #attempt = 1;
+  #attemptStartedAt: number;
+  #waitedMs = 0;
+  #throttled = false;
+  #inner: Running = notRunning;
+  #timer: Timer | undefined;
+  /** Ends the wait, or the try, that the loop is in. */
+  #wake: ((outcome: Outcome | undefined) => void) | undefined;
+  /** The budget has granted a retry that has not ended. */
+  #granted = false;
+  #done = false;
+
+  constructor(stage: RetryStage, call: Call, sink: Sink) {
+    this.#stage = stage;
+    this.#call = call;
+    this.#sink = sink;
+    this.#attemptStartedAt = call.now;
+  }
+
+  begin(): void {
+    const { settings } = this.#stage;
+    settings.budget.callStarted(this.#call.now);
+    const running = this.#stage.inner.start(this.#call, 1, this);
+    if (!this.#done && this.#attempt === 1) this.#inner = running;
+  }
+
+  succeed(value: unknown): void {
+    if (this.#attempt === 1 && !this.#stage.judgesValues) {
+      this.#settle();
+      this.#stage.settings.budget.callSucceeded(0, false);
+      this.#sink.succeed(value);
+    } else this.#ended({ ok: true, value, attempt: this.#attempt, durationMs: this.#durationMs });
+  }
+
+  fail(error: unknown): void {
+    this.#ended({ ok: false, error, attempt: this.#attempt, durationMs: this.#durationMs });
+  }
+
+  cancel(reason: unknown): void {
+    if (this.#done) return;
+    this.#settle();
+    this.#timer?.cancel();
+    this.#inner.cancel(reason);
+    this.#wake?.(undefined);
+  }
+
+  get #durationMs(): number {
+    return this.#call.now - this.#attemptStartedAt;
+  }
+
+  #ended(outcome: Outcome): void {
+    this.#inner = notRunning;
+    this.#giveBack();
+    if (this.#attempt > 1) this.#wake?.(outcome);
+    else this.#first(outcome);
+  }
+
+  /** The first try has ended: settle, or enter the loop. */
+  #first(outcome: Outcome): void {
+    const decision = this.#decide(outcome);
+    if (decision.next !== 'wait') this.#finish(outcome, decision);
+    else
+      this.#call.within(
+        (delayMs) => this.#loop(delayMs).catch((error: unknown) => this.#crash(error)),
+        decision.delayMs,
+      );
+  }
+
+  /** Nothing in the loop throws but a clock that is handed in; the call must end even then. */
+  #crash(error: unknown): void {
+    if (this.#done) return;
+    this.#settle();
+    this.#sink.fail(error);
+  }
+
+  async #loop(firstDelayMs: number): Promise<void> {
+    const { maxAttempts } = this.#stage.settings;
+    let delayMs = firstDelayMs;
+    await runAttempts(async () => {
+      await this.#wait(delayMs);
+      const outcome = this.#done ? undefined : await this.#tryAgain();
+      // Cancelled, in the wait, in the try, or in the moment between its end and here.
+      if (outcome === undefined || this.#done) return false;
+      const decision = this.#decide(outcome);
+      if (decision.next === 'wait') {
+        delayMs = decision.delayMs;
+        return true;
+      }
+      this.#finish(outcome, decision);
+      return false;
+    }, maxAttempts - 1);
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waitedMs = delayMs;
+      this.#wake = () => resolve();
+      this.#timer = this.#stage.settings.clock.setTimer(resolve, delayMs);
+    });
+  }
+
+  #tryAgain(): Promise<Outcome | undefined> {
+    return new Promise((resolve) => {
+      const call = this.#call;
+      this.#timer = undefined;
+      this.#attempt++;
+      this.#stage.counts.retries++;
+      this.#attemptStartedAt = call.now = call.clock.monotonic();
+      const attempt = this.#attempt;
+      let ended = false;
+      this.#wake = (outcome) => {
+        ended = true;
+        resolve(outcome);
+      };
+      const running = this.#stage.inner.start(call, attempt, this);
+      if (!ended) this.#inner = running;
+    });
+  }
+
+  /** The rule. Asks the user's callbacks; what they throw is the failure of the call. */
+  #decide(outcome: Outcome): Decision {
+    const { settings } = this.#stage;
+    try {
+      if (!settings.retryIf(outcome)) return { next: 'accept' };
+      settings.budget.attemptFailed();
+      this.#remember(outcome);
+      if (retriesOwned(this.#call)) return { next: 'accept' };
+      if (this.#attempt >= settings.maxAttempts) return { next: 'giveUp', reason: 'maxAttempts' };
+      return this.#delayBefore(outcome);
+    } catch (error) {
+      return { next: 'fail', error };
+    }
+  }
+
+  #delayBefore(outcome: Outcome): Decision {
+    const { settings } = this.#stage;
+    const { now, deadlineAt } = this.#call;
+    const leftMs = deadlineAt - now;
+    const retryAfterMs = settings.retryAfterMs(outcome);
+    if (retryAfterMs !== undefined && retryAfterMs > Math.min(settings.maxRetryAfterMs, leftMs)) {
+      return { next: 'giveUp', reason: 'retryAfterTooLong', retryAfterMs };
+    }
+    this.#throttled = settings.isThrottled(outcome);
+    const backoffMs = settings.backoff({
+      retry: this.#attempt,
+      previousMs: this.#waitedMs,
+      random: settings.random,
+      minBaseMs: this.#throttled ? settings.throttledBaseMs : 0,
+    });
+    if (!(backoffMs >= 0))
+      throw new OptionsError('retry.backoff()', backoffMs, 'a number of milliseconds of at least 0');
+    const delayMs = Math.max(backoffMs, retryAfterMs ?? 0);
+    const asked = retryAfterMs === undefined ? {} : { retryAfterMs };
+    if (delayMs >= leftMs) return { next: 'giveUp', reason: 'deadline', ...asked };
+    if (!settings.budget.tryRetry(this.#throttled, now)) return { next: 'giveUp', reason: 'budget', ...asked };
+    this.#granted = true;
+    return { next: 'wait', delayMs };
+  }
+
+  #remember(outcome: Outcome): void {
+    const call = this.#call;
+    const record: AttemptRecord = {
+      attempt: this.#attempt,
+      startedAtMs: this.#attemptStartedAt - call.startedAt,
+      durationMs: outcome.durationMs,
+      waitedMs: this.#waitedMs,
+      error: outcome.ok ? undefined : outcome.error,
+    };
+    (call.history ??= []).push(record);
+  }
+
+  #finish(outcome: Outcome, decision: Exclude<Decision, { next: 'wait' }>): void {
+    if (this.#done) return;
+    const { counts, settings } = this.#stage;
+    this.#settle();
+    if (decision.next === 'fail') this.#sink.fail(decision.error);
+    else if (outcome.ok) {
+      if (decision.next === 'accept') settings.budget.callSucceeded(this.#attempt - 1, this.#throttled);
+      else counts.gaveUp[decision.reason]++;
+      this.#sink.succeed(outcome.value);
+    } else if (decision.next === 'accept') this.#sink.fail(outcome.error);
+    else {
+      counts.gaveUp[decision.reason]++;
+      const { reason, retryAfterMs } = decision;
+      const history = this.#call.history as AttemptRecord[];
+      // With a single attempt allowed nothing was given up: the failure is the caller's own.
+      const alone = settings.maxAttempts === 1;
+      this.#sink.fail(alone ? outcome.error : new AttemptsExhaustedError(reason, history, outcome.error, retryAfterMs));
+    }
+  }
+
+  #giveBack(): void {
+    if (!this.#granted) return;
+    this.#granted = false;
+    this.#stage.settings.budget.retryEnded();
+  }
+
+  #settle(): void {
+    this.#done = true;
+    this.#giveBack();
+    this.#stage.settings.budget.callEnded();
+  }
+}
+
+/** Asked in the caller's context, which a shared timer's callback is not in. */
+function retriesOwned(call: Call): boolean {
+  return call.within(retriesOwnedUpstream, undefined);
+}
+
+export class RetryStage implements Stage {
+  readonly settings: RetrySettings;
+  readonly counts: RetryCounts;
+  readonly inner: Stage;
+  /** Whether a value may be a failure; by default none is, and successes take the short way. */
+  readonly judgesValues: boolean;
+
+  constructor(settings: RetrySettings, counts: RetryCounts, inner: Stage, judgesValues: boolean) {
+    this.settings = settings;
+    this.counts = counts;
+    this.inner = inner;
+    this.judgesValues = judgesValues;
+  }
+
+  start(call: Call, _attempt: number, sink: Sink): Running {
+    this.counts.calls++;
+    const run = new RetryRun(this, call, sink);
+    run.begin();
+    return run;
+  }
+}
