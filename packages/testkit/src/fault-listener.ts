@@ -15,7 +15,7 @@ export class FaultListener {
 
   constructor(host: string, onConnection: (socket: Socket) => void, onDisconnect: () => void) {
     this.#host = host;
-    this.#server = createServer({ noDelay: true }, (socket) => {
+    this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
       this.sockets.add(socket);
       // What a peer does to its end of the connection is its business; without a listener it would end the process.
       socket.on('error', () => undefined);

@@ -17,10 +17,13 @@ export {
 } from './fault-breaks.ts';
 export type { PartOfBodyOptions } from './fault-breaks.ts';
 export type { FaultAnswer, FaultExchange, ReceivedRequest, WireAnswer } from './fault-exchange.ts';
+export { startFaultProxy } from './fault-proxy.ts';
+export type { FaultProxy, FaultProxyOptions, FaultProxyStats } from './fault-proxy.ts';
 export type { FaultRule, RequestRange, TimeWindow } from './fault-script.ts';
 export { startFaultServer } from './fault-server.ts';
 export type { FaultServer, FaultServerOptions, FaultServerStats } from './fault-server.ts';
 export type { Fault, FaultEffect } from './fault.ts';
+export type { ProxyConditions, ProxyLink } from './proxy-conditions.ts';
 export { seededRandom } from './seeded-random.ts';
 export type { SeededRandom } from './seeded-random.ts';
 export { virtualClock } from './virtual-clock.ts';
