@@ -2,6 +2,9 @@
 //
 // Runs on the Node that the machine happens to have (20 or newer), without dependencies. It finds or brings a Node and
 // a pnpm that are new enough, installs the workspace if something changed, and hands over to scripts/run-task.ts.
+//
+// The scripts of package.json say `exec node ...`: otherwise a shell stands between npm and this process, and keeps the
+// signals that npm hands down to itself.
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

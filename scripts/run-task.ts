@@ -18,6 +18,8 @@ const tasks: Record<string, () => Promise<Task>> = {
 };
 
 endChildrenOnStop();
+// CI sets no terminal but some programs colour their output there all the same.
+if (!process.stdout.isTTY && process.env['FORCE_COLOR'] === undefined) process.env['NO_COLOR'] = '1';
 const [name = '', ...args] = process.argv.slice(2);
 try {
   const load = tasks[name];

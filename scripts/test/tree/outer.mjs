@@ -2,10 +2,11 @@
 import { join } from 'node:path';
 import { endChildrenOnStop, killMarked, run } from '../../children.mjs';
 
+// Not MACADAM_RUN: a run of the tests that is stopped here has to find these processes by its own mark.
 const marker = `tree-${process.pid}`;
-const sweep = () => killMarked(`MACADAM_RUN=${marker}`);
+const sweep = () => killMarked(`MACADAM_TREE=${marker}`);
 endChildrenOnStop(sweep);
-const env = { ...process.env, MACADAM_RUN: marker };
+const env = { ...process.env, MACADAM_TREE: marker };
 const { code } = await run(process.execPath, [join(import.meta.dirname, 'middle.mjs')], {
   env,
   ipc: true,
