@@ -1,7 +1,8 @@
-import { OptionsError, retriesOwnedUpstream, type AttemptRecord, type Timer } from '@macadam/core';
+import { retriesOwnedUpstream, type AttemptRecord, type Timer } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { AttemptsExhaustedError, type GaveUpReason } from '../errors.ts';
 import type { Outcome } from '../policy.ts';
+import { decide, type Decision } from './decision.ts';
 import type { RetrySettings } from './options.ts';
 import { runAttempts } from './run-attempts.ts';
 
@@ -11,12 +12,8 @@ export interface RetryCounts {
   gaveUp: Record<GaveUpReason, number>;
 }
 
-/** What to do with the outcome of a try. */
-type Decision =
-  | { readonly next: 'wait'; readonly delayMs: number }
-  | { readonly next: 'giveUp'; readonly reason: GaveUpReason; readonly retryAfterMs?: number }
-  | { readonly next: 'accept' }
-  | { readonly next: 'fail'; readonly error: unknown };
+/** What becomes of the call after an outcome. */
+type Verdict = Decision | { readonly next: 'accept' } | { readonly next: 'fail'; readonly error: unknown };
 
 /** One call under a retry. The first try costs nothing beyond this object; the loop starts with the first failure. */
 class RetryRun implements Sink, Running {
@@ -82,7 +79,7 @@ class RetryRun implements Sink, Running {
 
   /** The first try has ended: settle, or enter the loop. */
   #first(outcome: Outcome): void {
-    const decision = this.#decide(outcome);
+    const decision = this.#judge(outcome);
     if (decision.next !== 'wait') this.#finish(outcome, decision);
     else
       this.#call.within(
@@ -106,7 +103,7 @@ class RetryRun implements Sink, Running {
       const outcome = this.#done ? undefined : await this.#tryAgain();
       // Cancelled, in the wait, in the try, or in the moment between its end and here.
       if (outcome === undefined || this.#done) return false;
-      const decision = this.#decide(outcome);
+      const decision = this.#judge(outcome);
       if (decision.next === 'wait') {
         delayMs = decision.delayMs;
         return true;
@@ -142,44 +139,24 @@ class RetryRun implements Sink, Running {
     });
   }
 
-  /** The rule. Asks the user's callbacks; what they throw is the failure of the call. */
-  #decide(outcome: Outcome): Decision {
+  /** Asks the user's callbacks; what they throw is the failure of the call. */
+  #judge(outcome: Outcome): Verdict {
     const { settings } = this.#stage;
+    const { now, deadlineAt } = this.#call;
     try {
       if (!settings.retryIf(outcome)) return { next: 'accept' };
       settings.budget.attemptFailed();
       this.#remember(outcome);
       if (retriesOwned(this.#call)) return { next: 'accept' };
-      if (this.#attempt >= settings.maxAttempts) return { next: 'giveUp', reason: 'maxAttempts' };
-      return this.#delayBefore(outcome);
+      const standing = { attempt: this.#attempt, waitedMs: this.#waitedMs, leftMs: deadlineAt - now };
+      const decision = decide(settings, outcome, standing);
+      if (decision.next === 'giveUp') return decision;
+      this.#throttled = decision.throttled;
+      this.#granted = settings.budget.tryRetry(decision.throttled, now);
+      return this.#granted ? decision : { ...decision, next: 'giveUp', reason: 'budget' };
     } catch (error) {
       return { next: 'fail', error };
     }
-  }
-
-  #delayBefore(outcome: Outcome): Decision {
-    const { settings } = this.#stage;
-    const { now, deadlineAt } = this.#call;
-    const leftMs = deadlineAt - now;
-    const retryAfterMs = settings.retryAfterMs(outcome);
-    if (retryAfterMs !== undefined && retryAfterMs > Math.min(settings.maxRetryAfterMs, leftMs)) {
-      return { next: 'giveUp', reason: 'retryAfterTooLong', retryAfterMs };
-    }
-    this.#throttled = settings.isThrottled(outcome);
-    const backoffMs = settings.backoff({
-      retry: this.#attempt,
-      previousMs: this.#waitedMs,
-      random: settings.random,
-      minBaseMs: this.#throttled ? settings.throttledBaseMs : 0,
-    });
-    if (!(backoffMs >= 0))
-      throw new OptionsError('retry.backoff()', backoffMs, 'a number of milliseconds of at least 0');
-    const delayMs = Math.max(backoffMs, retryAfterMs ?? 0);
-    const asked = retryAfterMs === undefined ? {} : { retryAfterMs };
-    if (delayMs >= leftMs) return { next: 'giveUp', reason: 'deadline', ...asked };
-    if (!settings.budget.tryRetry(this.#throttled, now)) return { next: 'giveUp', reason: 'budget', ...asked };
-    this.#granted = true;
-    return { next: 'wait', delayMs };
   }
 
   #remember(outcome: Outcome): void {
@@ -194,7 +171,7 @@ class RetryRun implements Sink, Running {
     (call.history ??= []).push(record);
   }
 
-  #finish(outcome: Outcome, decision: Exclude<Decision, { next: 'wait' }>): void {
+  #finish(outcome: Outcome, decision: Exclude<Verdict, { next: 'wait' }>): void {
     if (this.#done) return;
     const { counts, settings } = this.#stage;
     this.#settle();

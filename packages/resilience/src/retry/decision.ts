@@ -1,0 +1,39 @@
+import { OptionsError } from '@macadam/core';
+import type { GaveUpReason } from '../errors.ts';
+import type { Outcome } from '../policy.ts';
+import type { RetrySettings } from './options.ts';
+
+/** What to do after an outcome that should be tried again. */
+export type Decision =
+  | { readonly next: 'wait'; readonly delayMs: number; readonly throttled: boolean; readonly retryAfterMs?: number }
+  | { readonly next: 'giveUp'; readonly reason: GaveUpReason; readonly retryAfterMs?: number };
+
+/** Where the call stands. */
+export interface Standing {
+  /** The attempt that has just ended, counted from 1. */
+  readonly attempt: number;
+  /** The wait before it, in milliseconds. */
+  readonly waitedMs: number;
+  /** The time left for the whole call, in milliseconds. */
+  readonly leftMs: number;
+}
+
+/**
+ * The rule, without the budget, which is asked last because asking spends. A wait asked for by the dependency is a
+ * floor and never cut short: when it is too long for the caller, the call ends now and says so.
+ */
+export function decide(settings: RetrySettings, outcome: Outcome, { attempt, waitedMs, leftMs }: Standing): Decision {
+  const retryAfterMs = settings.retryAfterMs(outcome);
+  const asked = retryAfterMs === undefined ? {} : { retryAfterMs };
+  if (attempt >= settings.maxAttempts) return { next: 'giveUp', reason: 'maxAttempts', ...asked };
+  if (retryAfterMs !== undefined && retryAfterMs > Math.min(settings.maxRetryAfterMs, leftMs)) {
+    return { next: 'giveUp', reason: 'retryAfterTooLong', retryAfterMs };
+  }
+  const throttled = settings.isThrottled(outcome);
+  const minBaseMs = throttled ? settings.throttledBaseMs : 0;
+  const backoffMs = settings.backoff({ retry: attempt, previousMs: waitedMs, random: settings.random, minBaseMs });
+  if (!(backoffMs >= 0)) throw new OptionsError('retry.backoff()', backoffMs, 'a number of milliseconds of at least 0');
+  const delayMs = Math.max(backoffMs, retryAfterMs ?? 0);
+  if (delayMs >= leftMs) return { next: 'giveUp', reason: 'deadline', ...asked };
+  return { next: 'wait', delayMs, throttled, ...asked };
+}
