@@ -1,0 +1,54 @@
+import { currentWork, isMacadamError, TimeoutError } from '@macadam/core';
+import { AttemptsExhaustedError } from '@macadam/resilience';
+import type { AttemptLog } from './attempts.ts';
+import { conclude, HttpError, HttpStatusError, HttpTimeoutError, type GaveUp } from './errors.ts';
+import type { HttpClientSettings } from './options.ts';
+import type { PreparedRequest } from './request.ts';
+import type { AnyRequestOptions } from './request-options.ts';
+import { setAttempts, type HttpResponse } from './response.ts';
+
+/** What is known of a call that failed. */
+export interface FailedCall {
+  readonly request: PreparedRequest;
+  readonly log: AttemptLog;
+  readonly options: AnyRequestOptions | undefined;
+  readonly settings: HttpClientSettings;
+}
+
+/** How a failed call ends: with an error, or with the answer it is about. */
+export type CallEnd = { readonly error: unknown; readonly response?: undefined } | { readonly response: HttpResponse };
+
+/**
+ * Turns what the policies threw into what the caller gets: the failure itself instead of the wrapper that says how often
+ * it was tried, with the story of the call on it.
+ */
+export function concludeCall(thrown: unknown, call: FailedCall): CallEnd {
+  const { log, options, settings } = call;
+  const { failure, gaveUp } = unwrap(thrown, call);
+  if (failure instanceof HttpStatusError && !(options?.throwOnStatus ?? settings.throwOnStatus)) {
+    setAttempts(failure.response, log.records);
+    return { response: failure.response };
+  }
+  if (failure instanceof TimeoutError) return { error: timedOut(failure, gaveUp, call) };
+  if (!(failure instanceof HttpError)) return { error: failure };
+  if (failure instanceof HttpStatusError) setAttempts(failure.response, log.records);
+  return { error: conclude(failure, log.records, gaveUp) };
+}
+
+function unwrap(thrown: unknown, { log }: FailedCall): { failure: unknown; gaveUp: GaveUp } {
+  if (thrown instanceof AttemptsExhaustedError) return { failure: thrown.cause, gaveUp: thrown.reason };
+  // The circuit opened between two tries: what opened it tells more than that it is open.
+  if (isMacadamError(thrown, 'MAC_CIRCUIT_OPEN') && log.failure !== undefined) {
+    return { failure: log.failure, gaveUp: 'circuitOpen' };
+  }
+  return { failure: thrown, gaveUp: 'notRetryable' };
+}
+
+function timedOut(failure: TimeoutError, gaveUp: GaveUp, call: FailedCall): HttpTimeoutError {
+  const { request, log, options, settings } = call;
+  const spentMs = settings.clock.monotonic() - log.startedAt;
+  const overall = spentMs >= (options?.timeoutMs ?? settings.timeoutMs) || currentWork()?.deadline?.expired === true;
+  const cause = log.failure instanceof HttpError ? log.failure : undefined;
+  const error = new HttpTimeoutError(request.subject, failure.timeoutMs, request.repeatable, cause);
+  return conclude(error, log.records, overall ? 'deadline' : gaveUp);
+}

@@ -1,0 +1,326 @@
+import { currentWork, MacadamError, runWork, type Priority, type Work } from '@macadam/core';
+import type { ExecuteContext, ExecuteOptions, PolicyStats } from '@macadam/resilience';
+import { AttemptLog } from './attempts.ts';
+import { concludeCall } from './call-error.ts';
+import {
+  foreignTransport,
+  poolTransport,
+  type ConnectionStats,
+  type DispatchOptions,
+  type Transport,
+} from './dispatcher.ts';
+import { HttpDecodeError } from './errors.ts';
+import { httpClientSettings, type HttpClientOptions, type HttpClientSettings } from './options.ts';
+import { PathTemplates } from './path-template.ts';
+import { withPropagation } from './peer.ts';
+import { createPolicies, type Policies } from './policies.ts';
+import { prepareRequest, type PreparedRequest } from './request.ts';
+import type {
+  AnyRequestOptions,
+  BodyOptions,
+  RequestArguments,
+  RequestOptions,
+  ResponseOf,
+} from './request-options.ts';
+import { ResponseHandler } from './response-handler.ts';
+import { setAttempts, setData, type HttpResponse } from './response.ts';
+import { issuePath, type StandardSchema } from './schema.ts';
+
+type Plain<Schema extends StandardSchema | undefined, Throws extends boolean> = RequestOptions<Schema, Throws>;
+type WithBody<Schema extends StandardSchema | undefined, Throws extends boolean> = RequestOptions<Schema, Throws> &
+  BodyOptions;
+
+/** Calls without a body. */
+export interface PlainCall {
+  <const Path extends string, Schema extends StandardSchema | undefined = undefined, Throws extends boolean = true>(
+    path: Path,
+    ...options: RequestArguments<Path, Plain<Schema, Throws>>
+  ): Promise<ResponseOf<Schema, Throws>>;
+}
+
+/** Calls that may have a body. */
+export interface BodyCall {
+  <const Path extends string, Schema extends StandardSchema | undefined = undefined, Throws extends boolean = true>(
+    path: Path,
+    ...options: RequestArguments<Path, WithBody<Schema, Throws>>
+  ): Promise<ResponseOf<Schema, Throws>>;
+}
+
+/**
+ * A client for one service. Every call is retried where that is safe, within a budget; limited in time, as a whole and
+ * for each try; refused at once while the service is down; and read whole within limits.
+ *
+ * Calls reject with `HttpStatusError`, `HttpNetworkError`, `HttpTimeoutError`, `HttpDecodeError` or
+ * `HttpResponseTooLargeError`, each with its `attempts`; with `CircuitOpenError` or `BulkheadFullError` when nothing was
+ * sent; with `OptionsError` for a wrong request; and with the reason of the caller's signal.
+ */
+export interface HttpClient extends AsyncDisposable {
+  readonly name: string;
+  get: PlainCall;
+  head: PlainCall;
+  post: BodyCall;
+  put: BodyCall;
+  patch: BodyCall;
+  delete: BodyCall;
+  /** Any method, in capital letters. */
+  request<
+    const Path extends string,
+    Schema extends StandardSchema | undefined = undefined,
+    Throws extends boolean = true,
+  >(
+    method: string,
+    path: Path,
+    ...options: RequestArguments<Path, WithBody<Schema, Throws>>
+  ): Promise<ResponseOf<Schema, Throws>>;
+  /** The effective options, in words. */
+  describe(): string;
+  stats(): HttpClientStats;
+  /** Refuses new calls, waits for those in flight, retries included, and closes the connections. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Counts since the client was made, and what is now. */
+export interface HttpClientStats {
+  readonly calls: number;
+  /** Calls that resolved. */
+  readonly succeeded: number;
+  /** Calls that rejected. */
+  readonly failed: number;
+  readonly inFlight: number;
+  /** Tries that were begun; without a failure as many as calls. */
+  readonly attempts: number;
+  readonly policies: PolicyStats;
+  /** Undefined with a dispatcher that was handed in. */
+  readonly connections: ConnectionStats | undefined;
+}
+
+class PooledHttpClient {
+  readonly name: string;
+  readonly #settings: HttpClientSettings;
+  readonly #templates: PathTemplates;
+  readonly #policies: Policies;
+  readonly #transport: Transport;
+  /** What a first try within the usual limits sends to an internal peer: made once. */
+  readonly #usualHeaders: readonly string[];
+  #calls = 0;
+  #succeeded = 0;
+  #failed = 0;
+  #attempts = 0;
+  #closing: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+
+  constructor(settings: HttpClientSettings) {
+    this.name = settings.name;
+    this.#settings = settings;
+    this.#templates = new PathTemplates(settings.pathPrefix);
+    this.#policies = createPolicies(settings);
+    this.#transport =
+      settings.dispatcher === undefined
+        ? poolTransport(settings.origin, settings.connectTimeoutMs)
+        : foreignTransport(settings.dispatcher);
+    this.#usualHeaders =
+      settings.peer === 'external'
+        ? settings.headers
+        : withPropagation(settings.headers, { limitMs: settings.attemptTimeoutMs, priority: undefined, attempt: 1 });
+  }
+
+  get(path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
+    return this.request('GET', path, options);
+  }
+
+  head(path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
+    return this.request('HEAD', path, options);
+  }
+
+  post(path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
+    return this.request('POST', path, options);
+  }
+
+  put(path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
+    return this.request('PUT', path, options);
+  }
+
+  patch(path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
+    return this.request('PATCH', path, options);
+  }
+
+  delete(path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
+    return this.request('DELETE', path, options);
+  }
+
+  async request(method: string, path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
+    if (this.#closing !== undefined)
+      throw new MacadamError(`The client "${this.name}" is closed`, { code: 'MAC_CLOSED' });
+    const request = prepareRequest(this.#settings, method, this.#templates.get(path), options);
+    const log = new AttemptLog(this.#settings.authority, this.#settings.clock.monotonic());
+    this.#calls++;
+    try {
+      let response = await this.#execute(request, log, options);
+      if (options?.schema !== undefined && response.ok) response = await validated(request, response, options.schema);
+      setAttempts(response, log.records);
+      this.#succeeded++;
+      return response;
+    } catch (error) {
+      const ended = concludeCall(error, { request, log, options, settings: this.#settings });
+      if (ended.response === undefined) {
+        this.#failed++;
+        throw ended.error;
+      }
+      this.#succeeded++;
+      return ended.response;
+    } finally {
+      if (this.#onIdle !== undefined && this.#inFlight === 0) this.#onIdle();
+    }
+  }
+
+  #execute(request: PreparedRequest, log: AttemptLog, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
+    const policy = request.repeatable ? this.#policies.repeatable : this.#policies.once;
+    const work = currentWork();
+    const attempt = (context: ExecuteContext): Promise<HttpResponse> =>
+      this.#attempt(request, log, context, options, work);
+    const how = executeOptions(request, options);
+    if (how.signal === undefined || work?.cancellation === undefined) return policy.execute(attempt, how);
+    // Both can cancel the call: nested work is what joins two signals without leaving listeners behind.
+    const { signal, ...limits } = how;
+    return runWork({ signal, clock: this.#settings.clock }, () => policy.execute(attempt, limits));
+  }
+
+  /** One try: this is where a call meets the transport. */
+  #attempt(
+    request: PreparedRequest,
+    log: AttemptLog,
+    context: ExecuteContext,
+    options: AnyRequestOptions | undefined,
+    work: Work | undefined,
+  ): Promise<HttpResponse> {
+    const now = this.#settings.clock.monotonic();
+    this.#attempts++;
+    log.begin(now);
+    const outgoing = {
+      origin: this.#settings.origin,
+      path: request.path,
+      method: request.method,
+      headers: this.#headers(request, context.attempt, now - log.startedAt, options, work),
+      body: request.body ?? null,
+    } as DispatchOptions;
+    return new Promise((resolve, reject) => {
+      const handler = new ResponseHandler(this.#settings, request, log, context.attempt, resolve, reject);
+      context.onCancel((reason) => handler.cancel(reason));
+      try {
+        this.#transport.dispatcher.dispatch(outgoing, handler);
+      } catch (error) {
+        handler.onResponseError(null, error as Error);
+      }
+    });
+  }
+
+  #headers(
+    request: PreparedRequest,
+    attempt: number,
+    spentMs: number,
+    options: AnyRequestOptions | undefined,
+    work: Work | undefined,
+  ): string[] {
+    const { peer, timeoutMs, attemptTimeoutMs, headers } = this.#settings;
+    // The transport only reads the list.
+    if (peer === 'external') return request.headers as string[];
+    const priority: Priority | undefined = options?.priority ?? work?.priority;
+    const leftMs = Math.min((options?.timeoutMs ?? timeoutMs) - spentMs, work?.deadline?.remainingMs() ?? Infinity);
+    const limitMs = Math.min(options?.attemptTimeoutMs ?? attemptTimeoutMs, leftMs);
+    const usual = attempt === 1 && limitMs === attemptTimeoutMs && (priority === undefined || priority === 'normal');
+    if (usual && request.headers === headers) return this.#usualHeaders as string[];
+    return withPropagation(request.headers, { limitMs, priority, attempt });
+  }
+
+  get #inFlight(): number {
+    return this.#calls - this.#succeeded - this.#failed;
+  }
+
+  describe(): string {
+    const { name, origin, pathPrefix, peer, limits, rules } = this.#settings;
+    return [
+      `http client "${name}" for ${origin}${pathPrefix} (${peer} peer), over ${this.#transport.describe()}`,
+      ...this.#policies.describe().map((policy) => `- ${policy}`),
+      `- retries ${[...rules.methods].join(', ')} on ${[...rules.statuses].join(', ')} and on failures of the network`,
+      `- reads up to ${limits.maxBytes} bytes, ${limits.maxRatio} times the size on the wire, ${limits.maxEncodings} encodings`,
+    ].join('\n');
+  }
+
+  stats(): HttpClientStats {
+    return {
+      calls: this.#calls,
+      succeeded: this.#succeeded,
+      failed: this.#failed,
+      inFlight: this.#inFlight,
+      attempts: this.#attempts,
+      policies: this.#policies.stats(),
+      connections: this.#transport.stats(),
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#drain();
+    return this.#closing;
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    await this.#transport.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+const USUAL_REPEATABLE: ExecuteOptions = Object.freeze({ idempotent: true });
+const USUAL_ONCE: ExecuteOptions = Object.freeze({ idempotent: false });
+
+function executeOptions({ repeatable }: PreparedRequest, options: AnyRequestOptions | undefined): ExecuteOptions {
+  if (options?.signal === undefined && options?.timeoutMs === undefined && options?.attemptTimeoutMs === undefined) {
+    return repeatable ? USUAL_REPEATABLE : USUAL_ONCE;
+  }
+  const how: ExecuteOptions = { idempotent: repeatable };
+  if (options.signal !== undefined) how.signal = options.signal;
+  if (options.timeoutMs !== undefined) how.timeoutMs = options.timeoutMs;
+  if (options.attemptTimeoutMs !== undefined) how.attemptTimeoutMs = options.attemptTimeoutMs;
+  return how;
+}
+
+async function validated(
+  { subject }: PreparedRequest,
+  response: HttpResponse,
+  schema: StandardSchema,
+): Promise<HttpResponse> {
+  const result = await schema['~standard'].validate(response.data);
+  if (result.issues !== undefined) {
+    const where = result.issues.map(issuePath).filter((path) => path !== '');
+    const at = where.length === 0 ? '' : ` at ${where.slice(0, 3).join(', ')}`;
+    throw new HttpDecodeError(subject, 'schema', response.status, `does not fit the schema${at}`, result.issues);
+  }
+  setData(response, result.value);
+  return response;
+}
+
+/**
+ * Makes a client for the service at `baseUrl`. Make one for each service and keep it: it holds the connections, the
+ * retry budget and the circuit breaker.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option, naming its path, the value and what is allowed.
+ * @example
+ * ```ts
+ * import { createServer } from 'node:http';
+ * import { createHttpClient } from '@macadam/http';
+ *
+ * const server = createServer((_, response) => response.end('{"total":7}')).listen(0);
+ * const { port } = server.address() as { port: number };
+ *
+ * const billing = createHttpClient({ name: 'billing', baseUrl: `http://localhost:${port}`, timeoutMs: 2_000 });
+ * const { data, attempts } = await billing.get('/invoices/{id}', { params: { id: 42 } });
+ * await billing.close();
+ * server.close();
+ * ```
+ */
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  return new PooledHttpClient(httpClientSettings(options)) as HttpClient;
+}

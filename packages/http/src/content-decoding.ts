@@ -1,0 +1,111 @@
+import zlib from 'node:zlib';
+import { promisify } from 'node:util';
+
+/** Content encodings that are undone, and so asked for. */
+export const ACCEPT_ENCODING = 'gzip, deflate, br, zstd';
+
+/** Below this a body is decoded at once: handing it to the thread pool would take longer than doing it. */
+const DECODE_INLINE_BYTES = 16_384;
+/** A body may grow to this whatever its ratio: small repetitive JSON compresses by more than 100. */
+export const RATIO_FREE_BYTES = 1_048_576;
+
+/** What may come out of a compressed body. */
+export interface DecodedLimits {
+  readonly maxBytes: number;
+  readonly maxRatio: number;
+  readonly maxEncodings: number;
+}
+
+/** Why a body could not be decoded. */
+export type DecodeFailure =
+  | { readonly kind: 'corrupt' | 'tooManyEncodings' | 'unknownEncoding'; readonly encoding: string }
+  | { readonly kind: 'maxBytes' | 'maxRatio'; readonly allowed: number };
+
+interface Codec {
+  readonly sync: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
+  readonly async: (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
+}
+
+const gunzip: Codec = { sync: zlib.gunzipSync, async: promisify(zlib.gunzip) };
+const inflate: Codec = { sync: zlib.inflateSync, async: promisify(zlib.inflate) };
+const inflateRaw: Codec = { sync: zlib.inflateRawSync, async: promisify(zlib.inflateRaw) };
+const brotli: Codec = { sync: zlib.brotliDecompressSync, async: promisify(zlib.brotliDecompress) };
+const zstd: Codec = { sync: zlib.zstdDecompressSync, async: promisify(zlib.zstdDecompress) };
+
+/** The encodings a `Content-Encoding` header names, in the order they were applied. */
+export function parseEncodings(header: string | string[] | undefined): string[] {
+  if (header === undefined) return [];
+  const text = typeof header === 'string' ? header : header.join(',');
+  return text
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '' && name !== 'identity');
+}
+
+/**
+ * Undoes `encodings`, the last one first. Output stops at the limit, within one 16 KiB piece of the decoder, so a small
+ * body cannot unpack into more memory than `maxBytes`.
+ */
+export function decodeContent(
+  bytes: Uint8Array,
+  encodings: readonly string[],
+  limits: DecodedLimits,
+): Uint8Array | DecodeFailure | Promise<Uint8Array | DecodeFailure> {
+  if (encodings.length > limits.maxEncodings) return { kind: 'tooManyEncodings', encoding: encodings.join(', ') };
+  const ratioBytes = Math.max(RATIO_FREE_BYTES, Math.floor(bytes.length * limits.maxRatio));
+  return undo(bytes, encodings, encodings.length - 1, Math.min(limits.maxBytes, ratioBytes), limits);
+}
+
+function undo(
+  bytes: Uint8Array,
+  encodings: readonly string[],
+  index: number,
+  maxOutputLength: number,
+  limits: DecodedLimits,
+): Uint8Array | DecodeFailure | Promise<Uint8Array | DecodeFailure> {
+  const encoding = encodings[index];
+  if (encoding === undefined || bytes.length === 0) return bytes;
+  const codec = codecFor(encoding, bytes);
+  if (codec === undefined) return { kind: 'unknownEncoding', encoding };
+  const failed = (error: unknown): DecodeFailure => failureOf(error, encoding, maxOutputLength, limits);
+  if (bytes.length > DECODE_INLINE_BYTES) {
+    return codec
+      .async(bytes, { maxOutputLength })
+      .then((decoded) => undo(decoded, encodings, index - 1, maxOutputLength, limits), failed);
+  }
+  let decoded: Uint8Array;
+  try {
+    decoded = codec.sync(bytes, { maxOutputLength });
+  } catch (error) {
+    return failed(error);
+  }
+  return undo(decoded, encodings, index - 1, maxOutputLength, limits);
+}
+
+function codecFor(encoding: string, bytes: Uint8Array): Codec | undefined {
+  switch (encoding) {
+    case 'gzip':
+    case 'x-gzip':
+      return gunzip;
+    case 'deflate':
+      // RFC 9110 means zlib's format; some servers send bare deflate. The first byte tells them apart.
+      return ((bytes[0] as number) & 0x0f) === 8 ? inflate : inflateRaw;
+    case 'br':
+      return brotli;
+    case 'zstd':
+      return zstd;
+    default:
+      return undefined;
+  }
+}
+
+function failureOf(error: unknown, encoding: string, allowed: number, limits: DecodedLimits): DecodeFailure {
+  if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') return { kind: 'corrupt', encoding };
+  return allowed < limits.maxBytes
+    ? { kind: 'maxRatio', allowed: limits.maxRatio }
+    : { kind: 'maxBytes', allowed: limits.maxBytes };
+}
+
+export function isDecodeFailure(result: Uint8Array | DecodeFailure): result is DecodeFailure {
+  return !(result instanceof Uint8Array);
+}

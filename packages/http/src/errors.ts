@@ -1,0 +1,155 @@
+import { MacadamError } from '@macadam/core';
+import type { HttpAttempt } from './attempts.ts';
+import type { HttpResponse } from './response.ts';
+import { issuePath, type SchemaIssue } from './schema.ts';
+
+/**
+ * Why a call ended with this error: it is of a kind that is not retried, no attempt, budget or time was left, the server
+ * asked for too long a wait, or the circuit opened meanwhile.
+ */
+export type GaveUp = 'budget' | 'circuitOpen' | 'deadline' | 'maxAttempts' | 'notRetryable' | 'retryAfterTooLong';
+
+/** The request an error is about, without anything secret: parameters and query values are not filled in. */
+export interface ErrorSubject {
+  readonly method: string;
+  /** Origin and path template; query values are replaced. */
+  readonly url: string;
+}
+
+interface HttpErrorOptions {
+  code: string;
+  retryable?: boolean;
+  cause?: unknown;
+}
+
+/** What all errors of a call have: which request, what its tries did, and why there was not another. */
+export abstract class HttpError extends MacadamError {
+  readonly method: string;
+  readonly url: string;
+  /** What each try did, the last one included. */
+  readonly attempts: readonly HttpAttempt[] = [];
+  readonly gaveUp: GaveUp = 'notRetryable';
+
+  constructor(message: string, subject: ErrorSubject, options: HttpErrorOptions) {
+    // A try's error is made deep inside the transport, where a stack tells nothing. The call adds its own at the end.
+    super(`${subject.method} ${subject.url} ${message}`, { ...options, stack: false });
+    this.method = subject.method;
+    this.url = subject.url;
+  }
+}
+
+/** Completes the error a call ends with: its attempts, why it gave up, and a stack that leads to the caller. */
+export function conclude<E extends HttpError>(error: E, attempts: readonly HttpAttempt[], gaveUp: GaveUp): E {
+  const open = error as { attempts: readonly HttpAttempt[]; gaveUp: GaveUp; message: string };
+  open.attempts = attempts;
+  open.gaveUp = gaveUp;
+  if (attempts.length > 1) open.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;
+  Error.captureStackTrace(error, conclude);
+  return error;
+}
+
+/** The server answered, with a status outside 2xx. Code `MAC_HTTP_STATUS`. */
+export class HttpStatusError extends HttpError {
+  readonly status: number;
+  /** How long the server asked to be left alone, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+  readonly #response: HttpResponse;
+
+  constructor(subject: ErrorSubject, response: HttpResponse, retryable: boolean, retryAfterMs: number | undefined) {
+    super(`answered ${response.status}`, subject, { code: 'MAC_HTTP_STATUS', retryable });
+    this.status = response.status;
+    this.retryAfterMs = retryAfterMs;
+    this.#response = response;
+  }
+
+  /** The answer, its body cut to 64 KiB. Not printed with the error: it may hold anything. */
+  get response(): HttpResponse {
+    return this.#response;
+  }
+}
+HttpStatusError.prototype.name = 'HttpStatusError';
+
+/** How far a try had come: `connect` is before anything was sent, `response` after the headers had arrived. */
+export type NetworkPhase = 'connect' | 'request' | 'response';
+
+/** There was no answer, or not a whole one. Code `MAC_HTTP_NETWORK`. */
+export class HttpNetworkError extends HttpError {
+  /** What went wrong: `ECONNREFUSED`, `ECONNRESET`, `UND_ERR_SOCKET`, … */
+  readonly errorCode: string;
+  /** Nothing was sent when this is `connect`, so that any request may be repeated. */
+  readonly phase: NetworkPhase;
+
+  constructor(subject: ErrorSubject, errorCode: string, phase: NetworkPhase, retryable: boolean, cause: unknown) {
+    super(`failed: ${errorCode} (${phase})`, subject, { code: 'MAC_HTTP_NETWORK', retryable, cause });
+    this.errorCode = errorCode;
+    this.phase = phase;
+  }
+}
+HttpNetworkError.prototype.name = 'HttpNetworkError';
+
+/** The call, or its last try, took too long. Code `MAC_TIMEOUT`, as every time limit of this project. */
+export class HttpTimeoutError extends HttpError {
+  /** The limit that was exceeded, in milliseconds. */
+  readonly timeoutMs: number;
+
+  constructor(subject: ErrorSubject, timeoutMs: number, retryable: boolean, cause: unknown) {
+    super(`took longer than ${Math.round(timeoutMs)} ms`, subject, { code: 'MAC_TIMEOUT', retryable, cause });
+    this.timeoutMs = timeoutMs;
+  }
+}
+HttpTimeoutError.prototype.name = 'HttpTimeoutError';
+
+/** What a body failed at: its encoding, its JSON, its schema, or it had been cut off. */
+export type DecodeReason = 'encoding' | 'json' | 'schema' | 'truncated';
+
+/** The answer is there, but is not what it should be. Code `MAC_HTTP_DECODE`. Not retryable. */
+export class HttpDecodeError extends HttpError {
+  readonly reason: DecodeReason;
+  readonly status: number;
+  /** Where the schema did not fit, such as `items.0.price`. */
+  readonly paths: readonly string[];
+  readonly #issues: readonly SchemaIssue[];
+
+  constructor(
+    subject: ErrorSubject,
+    reason: DecodeReason,
+    status: number,
+    detail: string,
+    issues: readonly SchemaIssue[] = [],
+  ) {
+    super(`answered ${status} with a body that ${detail}`, subject, { code: 'MAC_HTTP_DECODE' });
+    this.reason = reason;
+    this.status = status;
+    this.paths = issues.slice(0, MAX_PATHS).map(issuePath);
+    this.#issues = issues;
+  }
+
+  /** What the schema found. Not printed with the error: libraries put the offending values into their messages. */
+  get issues(): readonly SchemaIssue[] {
+    return this.#issues;
+  }
+}
+HttpDecodeError.prototype.name = 'HttpDecodeError';
+
+const MAX_PATHS = 10;
+
+/** Which of the limits was exceeded. */
+export type ResponseLimit = 'maxBytes' | 'maxRatio';
+
+/** The answer is larger than allowed; reading stopped there. Code `MAC_HTTP_RESPONSE_TOO_LARGE`. Not retryable. */
+export class HttpResponseTooLargeError extends HttpError {
+  /** The limit that was exceeded, as named in `responseLimits`. */
+  readonly limit: ResponseLimit;
+  readonly allowed: number;
+  readonly status: number;
+
+  constructor(subject: ErrorSubject, limit: ResponseLimit, allowed: number, status: number) {
+    const what =
+      limit === 'maxBytes' ? `more than ${allowed} bytes` : `more than ${allowed} times its size on the wire`;
+    super(`answered ${status} with ${what}`, subject, { code: 'MAC_HTTP_RESPONSE_TOO_LARGE' });
+    this.limit = limit;
+    this.allowed = allowed;
+    this.status = status;
+  }
+}
+HttpResponseTooLargeError.prototype.name = 'HttpResponseTooLargeError';

@@ -1,0 +1,101 @@
+import { OptionsError } from '@macadam/core';
+
+/** Request headers by name, in any case. `undefined` leaves a header out, also one the client would send. */
+export type RequestHeaders = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+
+/** Token characters (RFC 9110, section 5.6.2). */
+const NAME = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
+/** Visible characters, space, tab and obs-text; above all no line break, which would end the header (section 5.5). */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** What the connection decides. Setting these by hand is how requests get smuggled. */
+const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/**
+ * `base` with `own` laid over it, as a flat list of lower-case names and values, which is what the transport takes.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a name or value that is not allowed; it never shows the value.
+ */
+export function mergeHeaders(base: readonly string[], own: RequestHeaders, option = 'headers'): string[] {
+  const named = new Map<string, string | readonly string[] | undefined>();
+  for (const name of Object.keys(own)) {
+    const lower = name.toLowerCase();
+    if (!NAME.test(name))
+      throw new OptionsError(`${option}[${JSON.stringify(name)}]`, undefined, 'a header name (RFC 9110)');
+    if (TRANSPORT_HEADERS.has(lower)) {
+      throw new OptionsError(`${option}.${lower}`, undefined, 'left out: the connection sets it');
+    }
+    named.set(lower, checkedValue(`${option}.${lower}`, own[name]));
+  }
+  const merged: string[] = [];
+  for (let i = 0; i < base.length; i += 2) {
+    if (!named.has(base[i] as string)) merged.push(base[i] as string, base[i + 1] as string);
+  }
+  for (const [name, value] of named) {
+    if (typeof value === 'string') merged.push(name, value);
+    else if (value !== undefined) for (const one of value) merged.push(name, one);
+  }
+  return merged;
+}
+
+function checkedValue(path: string, value: unknown): string | readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number') return String(value);
+  if (Array.isArray(value)) {
+    for (const one of value) assertHeaderValue(path, one);
+    return value as readonly string[];
+  }
+  assertHeaderValue(path, value);
+  return value;
+}
+
+/** Throws {@link OptionsError} unless `value` can be sent as the value of a header. */
+export function assertHeaderValue(path: string, value: unknown): asserts value is string {
+  if (typeof value === 'string' && VALUE.test(value)) return;
+  // Named by its length only: this is where credentials are.
+  const received = typeof value === 'string' ? `${value.length} characters` : value;
+  throw new OptionsError(path, received, 'text without line breaks and other control characters, in Latin-1');
+}
+
+/** The headers of a response. Names are matched in any case; printing it shows nothing, since cookies are in here. */
+export class ResponseHeaders implements Iterable<[name: string, value: string]> {
+  readonly #raw: Readonly<Record<string, string | string[] | undefined>>;
+
+  constructor(raw: Readonly<Record<string, string | string[] | undefined>>) {
+    this.#raw = raw;
+  }
+
+  /** The value, or null. Repeated headers are joined with a comma and a space; for cookies see `getSetCookie`. */
+  get(name: string): string | null {
+    const value = this.#own(name.toLowerCase());
+    if (value === undefined) return null;
+    return typeof value === 'string' ? value : value.join(', ');
+  }
+
+  has(name: string): boolean {
+    return this.#own(name.toLowerCase()) !== undefined;
+  }
+
+  /** Each `Set-Cookie` by itself: their dates hold commas, so they cannot be joined. */
+  getSetCookie(): string[] {
+    const value = this.#own('set-cookie');
+    if (value === undefined) return [];
+    return typeof value === 'string' ? [value] : [...value];
+  }
+
+  *[Symbol.iterator](): Iterator<[name: string, value: string]> {
+    for (const name of Object.keys(this.#raw)) yield [name, this.get(name) as string];
+  }
+
+  #own(name: string): string | string[] | undefined {
+    return Object.hasOwn(this.#raw, name) ? this.#raw[name] : undefined;
+  }
+}

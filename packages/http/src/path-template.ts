@@ -1,0 +1,126 @@
+import { OptionsError } from '@macadam/core';
+import { encodeValue, redactQuery } from './query.ts';
+
+/** The parameters a path names: `'id' | 'line'` for `/invoices/{id}/lines/{line}`. */
+export type PathParamName<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | PathParamName<Rest>
+  : never;
+
+/** A value for a path parameter. It is percent-encoded, so it cannot leave its segment. */
+export type PathParamValue = string | number | bigint;
+
+/** A path, parsed once and used for every call to it. */
+export interface PathTemplate {
+  /** As it was written, without the values of its query: safe to print, and of few kinds. */
+  readonly printable: string;
+  /** The path of a template without parameters. */
+  readonly fixed: string | undefined;
+  readonly hasQuery: boolean;
+  build(params: Readonly<Record<string, PathParamValue>> | undefined): string;
+}
+
+/** Dot segments, plain or encoded: servers resolve them, and so would reach another resource than was meant. */
+const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?=\/|$)/i;
+const PARAM = /\{([^{}]*)\}/g;
+
+/**
+ * Parses a path such as `/invoices/{id}`.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) when it does not begin with a slash, holds a dot segment, a fragment, a
+ * character that must be encoded, or braces that do not match.
+ */
+export function parsePathTemplate(text: string, prefix = ''): PathTemplate {
+  if (typeof text !== 'string' || !text.startsWith('/')) {
+    throw new OptionsError('path', printable(text), 'a path that begins with "/"; the origin comes from baseUrl');
+  }
+  const literals: string[] = [];
+  const names: string[] = [];
+  let end = 0;
+  for (const match of text.matchAll(PARAM)) {
+    const name = match[1] as string;
+    if (name === '') throw new OptionsError('path', printable(text), 'a path whose parameters have names');
+    literals.push(text.slice(end, match.index));
+    names.push(name);
+    end = match.index + match[0].length;
+  }
+  literals.push(text.slice(end));
+  assertLiterals(text, literals);
+  literals[0] = prefix + (literals[0] as string);
+  return {
+    printable: prefix + (printable(text) as string),
+    fixed: names.length === 0 ? literals[0] : undefined,
+    hasQuery: text.includes('?'),
+    build: (params) => fill(literals, names, params),
+  };
+}
+
+function assertLiterals(text: string, literals: readonly string[]): void {
+  const rest = literals.join('x');
+  if (/[^\u0021-\u007e]|[{}#\\]/.test(rest)) {
+    throw new OptionsError('path', printable(text), 'a percent-encoded path without fragment and stray braces');
+  }
+  if (DOT_SEGMENT.test(rest.split('?', 1)[0] as string)) {
+    throw new OptionsError('path', printable(text), 'a path without "." and ".." segments');
+  }
+}
+
+function fill(
+  literals: readonly string[],
+  names: readonly string[],
+  params: Readonly<Record<string, PathParamValue>> | undefined,
+): string {
+  if (params !== undefined) assertNoOthers(names, params);
+  let path = literals[0] as string;
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as string;
+    const value = params !== undefined && Object.hasOwn(params, name) ? params[name] : undefined;
+    path += encodeParam(name, value) + (literals[i + 1] as string);
+  }
+  return path;
+}
+
+function assertNoOthers(names: readonly string[], params: Readonly<Record<string, PathParamValue>>): void {
+  for (const name of Object.keys(params)) {
+    if (names.includes(name)) continue;
+    const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
+    throw new OptionsError(`params.${name}`, undefined, `named in the path (${known})`);
+  }
+}
+
+function encodeParam(name: string, value: unknown): string {
+  const encoded = typeof value === 'boolean' ? '' : value === undefined ? '' : encodeValue(`params.${name}`, value);
+  // An empty value turns /invoices/{id} into the whole collection, and a dot segment into its parent.
+  if (encoded === '' || encoded === '.' || encoded === '..') {
+    throw new OptionsError(`params.${name}`, value, 'a number or a string that is not empty, "." or ".."');
+  }
+  return encoded;
+}
+
+function printable(text: unknown): unknown {
+  if (typeof text !== 'string') return text;
+  const at = text.indexOf('?');
+  const path = (at < 0 ? text : text.slice(0, at)).replace(/\/\/[^/]*@/, '//');
+  return at < 0 ? path : path + redactQuery(text.slice(at));
+}
+
+/** Parsed paths by their text. Bounded: a path with ids pasted into it is a new text each time. */
+export class PathTemplates {
+  readonly #prefix: string;
+  readonly #known = new Map<string, PathTemplate>();
+  readonly #max: number;
+
+  constructor(prefix: string, max = 1_000) {
+    this.#prefix = prefix;
+    this.#max = max;
+  }
+
+  get(text: string): PathTemplate {
+    let template = this.#known.get(text);
+    if (template === undefined) {
+      template = parsePathTemplate(text, this.#prefix);
+      if (this.#known.size >= this.#max) this.#known.clear();
+      this.#known.set(text, template);
+    }
+    return template;
+  }
+}

@@ -1,0 +1,60 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import type { Priority } from '@macadam/core';
+
+/** Whether the other side belongs to us. Only an internal peer is told our deadline, priority and attempt number. */
+export type Peer = 'internal' | 'external';
+
+/** How many milliseconds the caller will still wait: a remainder, never a timestamp, so clocks need not agree. */
+export const TIMEOUT_HEADER = 'x-request-timeout-ms';
+export const PRIORITY_HEADER = 'x-request-priority';
+/** Which try this is; sent from the second on. */
+export const ATTEMPT_HEADER = 'x-request-attempt';
+
+const INTERNAL_SUFFIXES = ['.internal', '.local', '.localhost', '.svc'];
+
+/**
+ * `internal` for loopback and private addresses and for names under `.internal`, `.local` and `.svc`; everything else
+ * is `external`, since a name that looks like ours may not be.
+ *
+ * @param hostname - as `URL.hostname` spells it
+ */
+export function inferPeer(hostname: string): Peer {
+  const name = hostname.replace(/\.$/, '').toLowerCase();
+  if (isIPv4(name)) return isPrivateIPv4(name) ? 'internal' : 'external';
+  if (name.startsWith('[')) return isPrivateIPv6(name.slice(1, -1)) ? 'internal' : 'external';
+  if (name === 'localhost') return 'internal';
+  return INTERNAL_SUFFIXES.some((suffix) => name.endsWith(suffix)) ? 'internal' : 'external';
+}
+
+/** 127/8 (RFC 1122), 10/8, 172.16/12, 192.168/16 (RFC 1918), 100.64/10 (RFC 6598, where clusters live). */
+function isPrivateIPv4(address: string): boolean {
+  const [a, b] = address.split('.').map(Number) as [number, number];
+  if (a === 127 || a === 10) return true;
+  if (a === 172) return b >= 16 && b <= 31;
+  if (a === 192) return b === 168;
+  return a === 100 && b >= 64 && b <= 127;
+}
+
+/** ::1, fc00::/7 (RFC 4193), fe80::/10, and IPv4 in IPv6, which `URL` spells as two hexadecimal groups. */
+function isPrivateIPv6(address: string): boolean {
+  if (!isIPv6(address)) return false;
+  if (address === '::1') return true;
+  const mapped = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/.exec(address);
+  if (mapped !== null) {
+    const high = Number.parseInt(mapped[1] as string, 16);
+    const low = Number.parseInt(mapped[2] as string, 16);
+    return isPrivateIPv4(`${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`);
+  }
+  return /^f[cd]/.test(address) || /^fe[89ab]/.test(address);
+}
+
+/** The headers that tell an internal peer about the call, appended to `headers`. */
+export function withPropagation(
+  headers: readonly string[],
+  { limitMs, priority, attempt }: { limitMs: number; priority: Priority | undefined; attempt: number },
+): string[] {
+  const all = [...headers, TIMEOUT_HEADER, String(Math.max(1, Math.floor(limitMs)))];
+  if (priority !== undefined && priority !== 'normal') all.push(PRIORITY_HEADER, priority);
+  if (attempt > 1) all.push(ATTEMPT_HEADER, String(attempt));
+  return all;
+}

@@ -1,0 +1,58 @@
+import { OptionsError } from '@macadam/core';
+
+/** Half of a surrogate pair without the other. */
+const HALF_SURROGATE = /\p{Surrogate}/u;
+
+/** A value that has one spelling in a URL. `undefined` leaves the parameter out. */
+export type QueryValue = string | number | bigint | boolean | undefined;
+
+/** Parameters by name. A list becomes one `name=value` for each of its members, in order. */
+export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
+
+/**
+ * `a=1&b=x%20y`, without the question mark; an empty string when nothing is left. Also the encoding of form bodies.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a value without a spelling: null, NaN, an object.
+ */
+export function encodeQuery(query: Query, option = 'query'): string {
+  let text = '';
+  for (const name of Object.keys(query)) {
+    const value = query[name];
+    if (Array.isArray(value)) {
+      for (let i = 0; i < value.length; i++) text = append(text, option, name, value[i] as QueryValue);
+    } else text = append(text, option, name, value as QueryValue);
+  }
+  return text;
+}
+
+function append(text: string, option: string, name: string, value: QueryValue): string {
+  if (value === undefined) return text;
+  const separator = text === '' ? '' : '&';
+  return `${text}${separator}${encodeText(`${option}.${name}`, name)}=${encodeValue(`${option}.${name}`, value)}`;
+}
+
+/** The percent-encoded spelling of a value. Throws {@link OptionsError}, without the value, when it has none. */
+export function encodeValue(path: string, value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return encodeText(path, value);
+    case 'number':
+      if (Number.isFinite(value)) return encodeURIComponent(value);
+      break;
+    case 'bigint':
+    case 'boolean':
+      return String(value);
+  }
+  throw new OptionsError(path, value, 'a string, a finite number, a bigint or a boolean');
+}
+
+function encodeText(path: string, value: string): string {
+  // It has no UTF-8, and encodeURIComponent would throw an error that names nothing.
+  if (HALF_SURROGATE.test(value)) throw new OptionsError(path, undefined, 'text that is well-formed Unicode');
+  return encodeURIComponent(value);
+}
+
+/** Query text with every value replaced, for messages: names are the developer's, values can be anybody's. */
+export function redactQuery(query: string): string {
+  return query.replace(/=[^&]*/g, '=REDACTED');
+}

@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import {
+  assertBoolean,
+  assertDurationMs,
+  assertKnownOptions,
+  assertObject,
+  assertOneOf,
+  OptionsError,
+  priorities,
+} from '@macadam/core';
+import type { ErrorSubject } from './errors.ts';
+import { assertHeaderValue, mergeHeaders } from './headers.ts';
+import type { HttpClientSettings } from './options.ts';
+import type { PathTemplate } from './path-template.ts';
+import { encodeQuery, redactQuery, type Query } from './query.ts';
+import { REQUEST_OPTION_NAMES, type AnyRequestOptions, type BodyOptions } from './request-options.ts';
+import { isRepeatable } from './retry-rules.ts';
+
+/** What goes out, the same for every try. */
+export interface PreparedRequest {
+  readonly subject: ErrorSubject;
+  readonly method: string;
+  /** Path and query, encoded. */
+  readonly path: string;
+  /** Flat list of lower-case names and values. */
+  readonly headers: readonly string[];
+  readonly body: string | Uint8Array | undefined;
+  /** Whether it may be sent twice. */
+  readonly repeatable: boolean;
+}
+
+const NO_OPTIONS: AnyRequestOptions = Object.freeze({});
+const METHOD = /^[A-Z][A-Z\d-]*$/;
+/** Methods that come without options cost no look at any. */
+const KNOWN_METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'QUERY',
+]);
+
+/** Names a request in messages; its URL is put together only when there is one. */
+class RequestSubject implements ErrorSubject {
+  readonly method: string;
+  readonly #origin: string;
+  readonly #template: PathTemplate;
+  readonly #query: string;
+
+  constructor(method: string, origin: string, template: PathTemplate, query: string) {
+    this.method = method;
+    this.#origin = origin;
+    this.#template = template;
+    this.#query = query;
+  }
+
+  get url(): string {
+    const url = this.#origin + this.#template.printable;
+    if (this.#query === '') return url;
+    return `${url}${this.#template.hasQuery ? '&' : '?'}${redactQuery(this.#query)}`;
+  }
+}
+
+/**
+ * Turns a method, a path and options into what is sent.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a missing or unknown parameter, a header that would inject another, a
+ * value without an encoding, and options that contradict each other.
+ */
+export function prepareRequest(
+  settings: HttpClientSettings,
+  method: string,
+  template: PathTemplate,
+  options: AnyRequestOptions = NO_OPTIONS,
+): PreparedRequest {
+  if (!KNOWN_METHODS.has(method)) assertMethod(method);
+  if (options !== NO_OPTIONS) assertOptions(options);
+  const { query: parameters, headers: own, idempotencyKey } = options;
+  const query = parameters === undefined ? '' : encodeQuery(parameters);
+  let path =
+    template.fixed === undefined || options.params !== undefined ? template.build(options.params) : template.fixed;
+  if (query !== '') path += (template.hasQuery ? '&' : '?') + query;
+  let headers = own === undefined ? settings.headers : mergeHeaders(settings.headers, own);
+  const encoded = encodeBody(options);
+  if (encoded !== undefined) headers = withDefault(headers, 'content-type', encoded.contentType);
+  if (idempotencyKey !== undefined) {
+    const key = idempotencyKey === true ? makeKey(settings) : idempotencyKey;
+    assertHeaderValue('idempotencyKey', key);
+    headers = mergeHeaders(headers, { 'idempotency-key': key });
+  }
+  const declared = options.idempotent ?? idempotencyKey !== undefined;
+  return {
+    subject: new RequestSubject(method, settings.origin, template, query),
+    method,
+    path,
+    headers,
+    body: encoded?.body,
+    repeatable: options.idempotent === false ? false : isRepeatable(settings.rules, method, declared),
+  };
+}
+
+function assertMethod(method: unknown): void {
+  if (typeof method !== 'string' || !METHOD.test(method) || method === 'CONNECT') {
+    throw new OptionsError('method', method, 'a method in capital letters, other than CONNECT');
+  }
+}
+
+function assertOptions(options: AnyRequestOptions): void {
+  assertObject('request', options);
+  for (const name of Object.keys(options)) {
+    if (!REQUEST_OPTION_NAMES.has(name)) assertKnownOptions('request', options, [...REQUEST_OPTION_NAMES]);
+  }
+  const { timeoutMs, attemptTimeoutMs, idempotent, idempotencyKey, priority, signal, throwOnStatus } = options;
+  if (timeoutMs !== undefined) assertDurationMs('request.timeoutMs', timeoutMs);
+  if (attemptTimeoutMs !== undefined) {
+    assertDurationMs('request.attemptTimeoutMs', attemptTimeoutMs, { above: 0, max: timeoutMs ?? Infinity });
+  }
+  if (idempotent !== undefined) assertBoolean('request.idempotent', idempotent);
+  if (throwOnStatus !== undefined) assertBoolean('request.throwOnStatus', throwOnStatus);
+  if (priority !== undefined) assertOneOf('request.priority', priority, priorities);
+  if (idempotencyKey === '') throw new OptionsError('request.idempotencyKey', '', 'true or a key that is not empty');
+  if (signal !== undefined && typeof signal.addEventListener !== 'function') {
+    throw new OptionsError('request.signal', signal, 'an AbortSignal');
+  }
+}
+
+interface EncodedBody {
+  readonly body: string | Uint8Array;
+  readonly contentType: string;
+}
+
+/** Encoded once: every try sends the same bytes. */
+function encodeBody({ json, form, body }: BodyOptions): EncodedBody | undefined {
+  const given = (json === undefined ? 0 : 1) + (form === undefined ? 0 : 1) + (body === undefined ? 0 : 1);
+  if (given === 0) return undefined;
+  if (given > 1) throw new OptionsError('request.body', undefined, 'the only one of json, form and body');
+  if (json !== undefined) return { body: encodeJson(json), contentType: 'application/json' };
+  if (form !== undefined) return { body: encodeForm(form), contentType: 'application/x-www-form-urlencoded' };
+  if (typeof body === 'string') return { body, contentType: 'text/plain; charset=utf-8' };
+  if (body instanceof Uint8Array) return { body, contentType: 'application/octet-stream' };
+  throw new OptionsError('request.body', body, 'a string or a Uint8Array');
+}
+
+function encodeJson(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch {
+    // The message of a cycle or a bigint says less than the option's name.
+  }
+  if (text === undefined) throw new OptionsError('request.json', value, 'a value that JSON can hold');
+  return text;
+}
+
+function encodeForm(form: Query): string {
+  return encodeQuery(form, 'request.form').replaceAll('%20', '+');
+}
+
+function withDefault(headers: readonly string[], name: string, value: string): readonly string[] {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers;
+  return [...headers, name, value];
+}
+
+/** A key of 122 random bits; from the injected source when there is one, so that a simulation repeats itself. */
+function makeKey({ random, ownRandom }: HttpClientSettings): string {
+  if (!ownRandom) return randomUUID();
+  let key = '';
+  for (let i = 0; i < 32; i++) key += Math.floor(random() * 16).toString(16);
+  return key;
+}

@@ -1,0 +1,131 @@
+import type { HttpAttempt } from './attempts.ts';
+import { HttpDecodeError, type ErrorSubject } from './errors.ts';
+import { ResponseHeaders } from './headers.ts';
+
+/** `application/json`, `application/problem+json` and their like; also no type at all, where JSON is the best guess. */
+const JSON_TYPE = /^\s*(?:$|[^;\s]+[/+]json\s*(?:;|$))/i;
+const TEXT_TYPE = /^\s*(?:text\/|application\/(?:xml|javascript|x-www-form-urlencoded)\b|[^;\s]+\+xml\b)/i;
+const CHARSET = /;\s*charset\s*=\s*"?([^";\s]+)/i;
+const EMPTY: Uint8Array = new Uint8Array(0);
+const NO_ATTEMPTS: readonly HttpAttempt[] = [];
+
+// Set by the class, which alone can write its private fields; the rest of the package goes through the functions below.
+let writeData: (response: HttpResponse, data: unknown) => void;
+let writeAttempts: (response: HttpResponse, attempts: readonly HttpAttempt[]) => void;
+
+/**
+ * An answer that has arrived whole: everything on it is synchronous.
+ *
+ * `data` is what the schema made of the body; without a schema, JSON is parsed, text is a string, nothing is undefined
+ * and everything else is bytes. It is decoded when it is first read.
+ */
+export class HttpResponse<Data = unknown> {
+  readonly status: number;
+  readonly headers: ResponseHeaders;
+  /** Whether reading stopped before the end of the body, which only happens to the body of a failed try. */
+  readonly bodyTruncated: boolean;
+  readonly #subject: ErrorSubject;
+  readonly #bytes: Uint8Array;
+  #attempts: readonly HttpAttempt[] = NO_ATTEMPTS;
+  #decoded = false;
+  #data: unknown = undefined;
+
+  constructor(
+    subject: ErrorSubject,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+    bytes: Uint8Array = EMPTY,
+    bodyTruncated = false,
+  ) {
+    this.status = status;
+    this.headers = new ResponseHeaders(headers);
+    this.bodyTruncated = bodyTruncated;
+    this.#subject = subject;
+    this.#bytes = bytes;
+  }
+
+  /** Whether the status is in 2xx. */
+  get ok(): boolean {
+    return this.status >= 200 && this.status < 300;
+  }
+
+  /** What each try of the call did, the last one included. */
+  get attempts(): readonly HttpAttempt[] {
+    return this.#attempts;
+  }
+
+  /**
+   * The decoded body.
+   *
+   * @throws HttpDecodeError (`MAC_HTTP_DECODE`) when it says it is JSON and is not, or was cut off.
+   */
+  get data(): Data {
+    if (!this.#decoded) {
+      this.#data = this.#decode();
+      this.#decoded = true;
+    }
+    return this.#data as Data;
+  }
+
+  /** The body as text, in the charset the server names, else UTF-8. */
+  text(): string {
+    const charset = CHARSET.exec(this.headers.get('content-type') ?? '')?.[1]?.toLowerCase();
+    if (charset === undefined || charset === 'utf-8' || charset === 'utf8') return utf8(this.#bytes);
+    try {
+      return new TextDecoder(charset).decode(this.#bytes);
+    } catch {
+      // A charset nobody knows.
+      return utf8(this.#bytes);
+    }
+  }
+
+  /** The body as it is, content encodings undone. Not a copy. */
+  bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  #decode(): unknown {
+    if (this.bodyTruncated) {
+      const detail = `was read only up to ${this.#bytes.length} bytes; text() and bytes() have them`;
+      throw new HttpDecodeError(this.#subject, 'truncated', this.status, detail);
+    }
+    if (this.#bytes.length === 0) return undefined;
+    const type = this.headers.get('content-type') ?? '';
+    if (JSON_TYPE.test(type)) return this.#json();
+    return TEXT_TYPE.test(type) ? this.text() : this.#bytes;
+  }
+
+  #json(): unknown {
+    try {
+      return JSON.parse(utf8(this.#bytes));
+    } catch {
+      // Not the cause: V8 quotes the body in its message.
+      throw new HttpDecodeError(this.#subject, 'json', this.status, `is not JSON (${this.#bytes.length} bytes)`);
+    }
+  }
+
+  static {
+    writeData = (response, data) => {
+      response.#data = data;
+      response.#decoded = true;
+    };
+    writeAttempts = (response, attempts) => {
+      response.#attempts = attempts;
+    };
+  }
+}
+
+/** Puts what a schema made of the body in its place. */
+export function setData(response: HttpResponse, data: unknown): void {
+  writeData(response, data);
+}
+
+/** Completes a response with the story of its call. */
+export function setAttempts(response: HttpResponse, attempts: readonly HttpAttempt[]): void {
+  writeAttempts(response, attempts);
+}
+
+function utf8(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+}

@@ -1,0 +1,113 @@
+import type { Outcome } from '@macadam/resilience';
+import { isMacadamError } from '@macadam/core';
+import { HttpNetworkError, HttpStatusError } from './errors.ts';
+
+/** Methods whose repetition does what doing it once did (RFC 9110, section 9.2.2, and QUERY). */
+export const DEFAULT_RETRY_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'];
+
+/** Statuses that may pass. Not 501 and 505, which say "never". Source: the union of what other clients agree on. */
+export const DEFAULT_RETRY_STATUSES: readonly number[] = [408, 429, 500, 502, 503, 504];
+
+/** Failures of the network that may pass. Certificates, parse errors and the client's own shutdown are not here. */
+export const DEFAULT_RETRY_ERROR_CODES: readonly string[] = [
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EPIPE',
+  'ERR_HTTP2_GOAWAY_SESSION',
+  'ERR_HTTP2_STREAM_ERROR',
+  'ETIMEDOUT',
+  'HPE_INVALID_EOF_STATE',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  'UND_ERR_SOCKET',
+];
+
+/** Failures on this side, which say nothing about the dependency. */
+const LOCAL_ERROR_CODES: ReadonlySet<string> = new Set([
+  'UND_ERR_ABORTED',
+  'UND_ERR_CLOSED',
+  'UND_ERR_DESTROYED',
+  'UND_ERR_INVALID_ARG',
+]);
+
+/** What is worth a second try. */
+export interface RetryRules {
+  readonly methods: ReadonlySet<string>;
+  readonly statuses: ReadonlySet<number>;
+  readonly errorCodes: ReadonlySet<string>;
+}
+
+/** Whether sending this request twice is harmless: by its method, or because the caller says so. */
+export function isRepeatable(rules: RetryRules, method: string, declared: boolean): boolean {
+  return declared || rules.methods.has(method);
+}
+
+/** Whether an answer with this status may be followed by another try. */
+export function isRetryableStatus(rules: RetryRules, status: number, repeatable: boolean): boolean {
+  return repeatable && rules.statuses.has(status);
+}
+
+/** Whether a network failure may be followed by another try: any request may, when nothing of it was sent. */
+export function isRetryableFailure(
+  rules: RetryRules,
+  errorCode: string,
+  repeatable: boolean,
+  unsent: boolean,
+): boolean {
+  return (repeatable || unsent) && rules.errorCodes.has(errorCode);
+}
+
+/** The retry's question, for calls that may be repeated. A try that timed out may be done elsewhere all the same. */
+export function retryRepeatable(outcome: Outcome): boolean {
+  if (outcome.ok) return false;
+  return isMacadamError(outcome.error) && outcome.error.retryable && isOfTheAttempt(outcome.error);
+}
+
+/** The retry's question, for calls that must not happen twice: only what provably never left. */
+export function retryUnsent(outcome: Outcome): boolean {
+  if (outcome.ok) return false;
+  const { error } = outcome;
+  return error instanceof HttpNetworkError && error.phase === 'connect' && error.retryable;
+}
+
+function isOfTheAttempt(error: unknown): boolean {
+  return error instanceof HttpStatusError || error instanceof HttpNetworkError || isMacadamError(error, 'MAC_TIMEOUT');
+}
+
+/** Whether the server is alive and asks for less: such answers wait from a longer base. */
+export function isThrottled(outcome: Outcome): boolean {
+  if (outcome.ok || !(outcome.error instanceof HttpStatusError)) return false;
+  return outcome.error.status === 429 || outcome.error.status === 503;
+}
+
+/** The wait the server asked for. */
+export function askedWaitMs(outcome: Outcome): number | undefined {
+  return !outcome.ok && outcome.error instanceof HttpStatusError ? outcome.error.retryAfterMs : undefined;
+}
+
+/**
+ * What a try says about the health of the other side. Any answer below 500 shows it is well, apart from 429, which is a
+ * matter of quota; a refusal on our side, a body we did not want and a caller who left say nothing.
+ */
+export function classifyAttempt(outcome: Outcome): 'failure' | 'neutral' | 'success' {
+  if (outcome.ok) return 'success';
+  const { error } = outcome;
+  if (error instanceof HttpStatusError) return classifyStatus(error.status);
+  if (error instanceof HttpNetworkError) return LOCAL_ERROR_CODES.has(error.errorCode) ? 'neutral' : 'failure';
+  return isMacadamError(error, 'MAC_TIMEOUT') ? 'failure' : 'neutral';
+}
+
+function classifyStatus(status: number): 'failure' | 'neutral' | 'success' {
+  if (status === 429) return 'neutral';
+  if (status === 501 || status === 505) return 'success';
+  return status >= 500 ? 'failure' : 'success';
+}

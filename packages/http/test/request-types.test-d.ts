@@ -1,0 +1,75 @@
+import { expectTypeOf, test } from 'vitest';
+import { z } from 'zod';
+import { createHttpClient, type HttpResponse } from '../src/index.ts';
+
+const client = createHttpClient({ name: 'billing', baseUrl: 'http://localhost:1' });
+const Invoice = z.object({ id: z.string(), total: z.string().transform(Number) });
+
+test('a path with parameters demands them', () => {
+  void client.get('/invoices/{id}', { params: { id: 42 } });
+  void client.get('/invoices/{id}/lines/{line}', { params: { id: 'a', line: 1n } });
+  void client.get('/invoices');
+  void client.get('/invoices', {});
+  // @ts-expect-error the options are missing
+  void client.get('/invoices/{id}');
+  // @ts-expect-error params are missing
+  void client.get('/invoices/{id}', { query: { page: 1 } });
+  // @ts-expect-error one parameter is missing
+  void client.get('/invoices/{id}/lines/{line}', { params: { id: 'a' } });
+  // @ts-expect-error the path has no such parameter
+  void client.get('/invoices/{id}', { params: { id: 'a', number: 2 } });
+  // @ts-expect-error the path has no parameters
+  void client.get('/invoices', { params: { id: 'a' } });
+  // @ts-expect-error an object has no spelling in a path
+  void client.get('/invoices/{id}', { params: { id: {} } });
+  // @ts-expect-error the other methods as well
+  void client.post('/invoices/{id}', { json: {} });
+  // @ts-expect-error and request()
+  void client.request('PUT', '/invoices/{id}', { json: {} });
+});
+
+test('a path that is only known at run time may have parameters', () => {
+  const path = '/invoices' as string;
+  void client.get(path);
+  void client.get(path, { params: { id: 1 } });
+});
+
+test('the schema types the data, as its output', () => {
+  expectTypeOf(client.get('/i', { schema: Invoice })).resolves.toEqualTypeOf<
+    HttpResponse<{ id: string; total: number }>
+  >();
+  expectTypeOf(client.post('/i/{id}', { params: { id: 1 }, json: 1, schema: Invoice })).resolves.toEqualTypeOf<
+    HttpResponse<{ id: string; total: number }>
+  >();
+  expectTypeOf(client.get('/i')).resolves.toEqualTypeOf<HttpResponse<unknown>>();
+  expectTypeOf(client.get('/i', { query: { q: 'x' } })).resolves.toEqualTypeOf<HttpResponse<unknown>>();
+  expectTypeOf(client.request('GET', '/i', { schema: Invoice })).resolves.toEqualTypeOf<
+    HttpResponse<{ id: string; total: number }>
+  >();
+});
+
+test('with throwOnStatus: false, data is typed only where ok', async () => {
+  const response = await client.get('/i', { schema: Invoice, throwOnStatus: false });
+  if (response.ok) expectTypeOf(response.data).toEqualTypeOf<{ id: string; total: number }>();
+  else expectTypeOf(response.data).toEqualTypeOf<unknown>();
+});
+
+test('what makes no sense does not compile', () => {
+  // @ts-expect-error GET has no body
+  void client.get('/i', { json: {} });
+  // @ts-expect-error null has no spelling in a query
+  void client.get('/i', { query: { a: null } });
+  // @ts-expect-error a misspelt option
+  void client.get('/i', { timeoutms: 1 });
+  // @ts-expect-error not a schema
+  void client.get('/i', { schema: { parse: () => 1 } });
+  // @ts-expect-error an option that does not exist yet
+  createHttpClient({ baseUrl: 'http://x', cache: true });
+  // @ts-expect-error baseUrl is needed
+  createHttpClient({ name: 'x' });
+});
+
+test('options that may be undefined can be passed on', () => {
+  const signal = undefined as AbortSignal | undefined;
+  void client.get('/i', { signal, query: undefined, timeoutMs: undefined });
+});
