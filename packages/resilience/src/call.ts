@@ -13,7 +13,15 @@
  * - `call.now` is read once for each event (start, settling, timer), and everyone uses that reading.
  */
 import { AsyncResource } from 'node:async_hooks';
-import { currentWork, onAbort, ownRetries, type AttemptRecord, type Clock, type Unsubscribe } from '@macadam/core';
+import {
+  currentWork,
+  onAbort,
+  ownRetries,
+  retriesOwnedUpstream,
+  type AttemptRecord,
+  type Clock,
+  type Unsubscribe,
+} from '@macadam/core';
 import type { ExecuteContext, ExecuteOptions, Guarded } from './policy.ts';
 
 /** Told how a layer ended. */
@@ -61,6 +69,8 @@ export class Call implements Sink {
   #settled = false;
   /** A layer repeats what failed, so nothing that runs inside may. */
   readonly ownsRetries: boolean;
+  /** A retry around this call repeats what fails in it. Read once: on Node 22 a try marks the whole context below. */
+  readonly retriesOwnedUpstream: boolean;
   /** The caller's asynchronous context, so that a try started by somebody else's timer still runs in it. */
   readonly #context: AsyncResource | undefined;
   #resolve!: (value: unknown) => void;
@@ -74,6 +84,7 @@ export class Call implements Sink {
     this.startedAt = this.now = chain.clock.monotonic();
     this.history = undefined;
     this.ownsRetries = chain.repeats;
+    this.retriesOwnedUpstream = retriesOwnedUpstream();
     this.#context = chain.defers ? new AsyncResource('MacadamCall', { requireManualDestroy: true }) : undefined;
     this.#unsubscribe = undefined;
     this.promise = new Promise((resolve, reject) => {

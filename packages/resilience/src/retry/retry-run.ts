@@ -147,7 +147,7 @@ class RetryRun implements Sink, Running {
       if (!settings.retryIf(outcome)) return { next: 'accept' };
       settings.budget.attemptFailed();
       this.#remember(outcome);
-      if (retriesOwned(this.#call)) return { next: 'accept' };
+      if (this.#call.retriesOwnedUpstream) return { next: 'accept' };
       const standing = { attempt: this.#attempt, waitedMs: this.#waitedMs, leftMs: deadlineAt - now };
       const decision = decide(settings, outcome, standing);
       if (decision.next === 'giveUp') return decision;
@@ -202,11 +202,6 @@ class RetryRun implements Sink, Running {
     this.#giveBack();
     this.#stage.settings.budget.callEnded();
   }
-}
-
-/** Asked in the caller's context, which a shared timer's callback is not in. */
-function retriesOwned(call: Call): boolean {
-  return call.within(retriesOwnedUpstream, undefined);
 }
 
 export class RetryStage implements Stage {
