@@ -1,0 +1,39 @@
+// The upstream: GET /places/{name} answers with every place of that name. It is as reliable as its parent wants it.
+//
+//   node src/gazetteer.ts --port 4000 --weather storm
+import { parseArgs } from 'node:util';
+import { startFaultServer } from '@macadam/testkit';
+import { announceReady, answerParent, endWithParent } from './parent.ts';
+import { attribution } from './place.ts';
+import { createPlaceIndex } from './place-index.ts';
+import type { Weather } from './script.ts';
+import { faultRules } from './weather-faults.ts';
+
+endWithParent();
+const { values } = parseArgs({
+  options: {
+    port: { type: 'string', default: '4000' },
+    seed: { type: 'string', default: '7' },
+    weather: { type: 'string', default: 'healthy' },
+  },
+});
+const seed = Number(values.seed);
+const index = createPlaceIndex();
+
+const server = await startFaultServer({
+  port: Number(values.port),
+  faults: faultRules(values.weather as Weather, seed),
+  handle({ method, path }) {
+    const [, name] = /^\/places\/([^/?]+)$/.exec(path) ?? [];
+    if (name === undefined) return { status: 404, json: { detail: 'There is only /places/{name}.' } };
+    if (method !== 'GET') return { status: 405, headers: { allow: 'GET' } };
+    return { json: { places: index.find(decodeURIComponent(name)), attribution } };
+  },
+});
+
+answerParent(async ({ weather }: { weather: Weather }) => {
+  const { requests } = server.stats();
+  await server.setFaults(faultRules(weather, seed));
+  return { requests };
+});
+announceReady({ url: server.url, names: index.sampleNames(2_000) });

@@ -1,0 +1,36 @@
+import { seededRandom } from '@macadam/testkit';
+import { expect, test } from 'vitest';
+import { planArrivals } from '../src/arrivals.ts';
+import { phaseNames, scriptOf } from '../src/script.ts';
+
+const names = ['Ålesund', 'Bath', 'Cork'];
+
+test('the same seed gives the same callers, another seed gives others', () => {
+  const plan = (seed: number) => planArrivals(scriptOf(), 80, names, seededRandom(seed));
+  expect(plan(7)).toEqual(plan(7));
+  expect(plan(8)).not.toEqual(plan(7));
+});
+
+test('callers come in order, at the rate asked for, in every phase and not after the end', () => {
+  const script = scriptOf(10);
+  const totalMs = script.reduce((sum, step) => sum + step.durationMs, 0);
+  const arrivals = planArrivals(script, 80, names, seededRandom(7));
+  const times = arrivals.map(({ atMs }) => atMs);
+  expect(times).toEqual(times.toSorted((a, b) => a - b));
+  expect(times.at(-1)).toBeLessThan(totalMs);
+  // 20 000 expected; five standard deviations of a Poisson count are 700.
+  expect(Math.abs(arrivals.length - (80 * totalMs) / 1_000)).toBeLessThan(700);
+  expect([...new Set(arrivals.map(({ phase }) => phase))]).toEqual([...phaseNames]);
+  expect(new Set(arrivals.map(({ name }) => name))).toEqual(new Set(names));
+});
+
+test('gaps are exponential: as many short ones as a memoryless source makes', () => {
+  const arrivals = planArrivals(scriptOf(10), 80, names, seededRandom(7));
+  const gaps = arrivals.slice(1).map(({ atMs }, i) => atMs - arrivals[i]!.atMs);
+  const shorterThanMean = gaps.filter((gap) => gap < 1_000 / 80).length / gaps.length;
+  expect(shorterThanMean).toBeCloseTo(1 - 1 / Math.E, 1);
+});
+
+test('a scaled script keeps its steps', () => {
+  expect(scriptOf(0.5).map(({ durationMs }) => durationMs * 2)).toEqual(scriptOf().map((step) => step.durationMs));
+});
