@@ -20,8 +20,7 @@ export class AttemptsExhaustedError extends MacadamError {
 
   constructor(reason: GaveUpReason, attempts: readonly AttemptRecord[], cause: unknown, retryAfterMs?: number) {
     const tries = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`;
-    const last = cause instanceof Error ? cause.message : String(cause);
-    super(`Gave up after ${tries}: ${WHY[reason]}. Last failure: ${last}`, {
+    super(`Gave up after ${tries}: ${WHY[reason]}. Last failure: ${inWords(cause)}`, {
       code: 'MAC_ATTEMPTS_EXHAUSTED',
       retryable: reason !== 'maxAttempts',
       cause,
@@ -32,6 +31,15 @@ export class AttemptsExhaustedError extends MacadamError {
   }
 }
 AttemptsExhaustedError.prototype.name = 'AttemptsExhaustedError';
+
+/** Anything can be thrown, also what cannot be made a string: giving up must not fail because of that. */
+function inWords(cause: unknown): string {
+  try {
+    return String(cause instanceof Error ? cause.message : cause);
+  } catch {
+    return 'a value without words';
+  }
+}
 
 /**
  * A circuit breaker let the call not through. Code `MAC_CIRCUIT_OPEN`; not retryable at once: see `retryAfterMs`.
@@ -72,3 +80,19 @@ export class BulkheadFullError extends MacadamError {
   }
 }
 BulkheadFullError.prototype.name = 'BulkheadFullError';
+
+/** As many calls are in flight as the dependency can serve now. Code `MAC_CONCURRENCY_LIMITED`, retryable. */
+export class ConcurrencyLimitedError extends MacadamError {
+  /** The limit at that moment. */
+  readonly limit: number;
+
+  constructor(limit: number) {
+    super(`${limit} calls are in flight, which is as many as the dependency serves well now`, {
+      code: 'MAC_CONCURRENCY_LIMITED',
+      retryable: true,
+      stack: false,
+    });
+    this.limit = limit;
+  }
+}
+ConcurrencyLimitedError.prototype.name = 'ConcurrencyLimitedError';

@@ -1,3 +1,7 @@
+export { adaptiveConcurrency } from './adaptive-concurrency/adaptive-concurrency.ts';
+export type { AdaptiveConcurrencyOptions } from './adaptive-concurrency/adaptive-concurrency.ts';
+export { aimd, gradient2 } from './adaptive-concurrency/limit.ts';
+export type { Gradient2State, LimitBounds, Sample } from './adaptive-concurrency/limit.ts';
 export { bulkhead } from './bulkhead.ts';
 export type { BulkheadOptions } from './bulkhead.ts';
 export { circuitBreaker } from './circuit-breaker/circuit-breaker.ts';
@@ -15,8 +19,12 @@ export type {
   TripMeter,
   TripRule,
 } from './circuit-breaker/trip-rule.ts';
-export { AttemptsExhaustedError, BulkheadFullError, CircuitOpenError } from './errors.ts';
+export { AttemptsExhaustedError, BulkheadFullError, CircuitOpenError, ConcurrencyLimitedError } from './errors.ts';
 export type { GaveUpReason } from './errors.ts';
+export { fallback } from './fallback.ts';
+export type { FallbackOptions } from './fallback.ts';
+export { hedge } from './hedge/hedge.ts';
+export type { HedgeOptions } from './hedge/options.ts';
 export type { KeyedOptions } from './keyed.ts';
 export { pipeline } from './pipeline.ts';
 export type { Pipeline } from './pipeline.ts';
@@ -27,6 +35,8 @@ export type { RetryOptions } from './retry/options.ts';
 export { retry } from './retry/retry.ts';
 export { retryBudget, unlimitedRetries } from './retry/retry-budget.ts';
 export type { RetryBudget, RetryBudgetOptions } from './retry/retry-budget.ts';
+export { singleFlight } from './single-flight.ts';
+export type { SingleFlight, SingleFlightOptions } from './single-flight.ts';
 export { standardPipeline } from './standard-pipeline.ts';
 export type { StandardPipelineOptions } from './standard-pipeline.ts';
 export { timeout } from './timeout.ts';

@@ -1,0 +1,223 @@
+import {
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertObject,
+  assertOneOf,
+  isMacadamError,
+  OptionsError,
+  systemClock,
+  type Clock,
+} from '@macadam/core';
+import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
+import { classifyCancellation } from '../circuit-breaker/classify.ts';
+import { definePolicy } from '../define-policy.ts';
+import { ConcurrencyLimitedError } from '../errors.ts';
+import type { Outcome, Policy } from '../policy.ts';
+import { aimd, gradient2, type Gradient2State, type LimitBounds } from './limit.ts';
+
+export interface AdaptiveConcurrencyOptions {
+  /** `gradient2` follows the trend of durations, `aimd` reacts to drops only. Default: `gradient2`. */
+  algorithm?: 'aimd' | 'gradient2';
+  /** Calls in flight allowed at first. Default: 20 (Netflix), or what fits between `min` and `max`. */
+  initial?: number;
+  /** At least 1. Default: 4. */
+  min?: number;
+  /** Default: 200 (Netflix), or `min`. */
+  max?: number;
+  /** Which outcomes say that the dependency is overloaded. Default: timeouts, `MAC_OVERLOADED` and a `status` of 503. */
+  isDrop?: (outcome: Outcome) => boolean;
+  /** Default: the system clock. */
+  clock?: Clock;
+}
+
+type Settings = Required<AdaptiveConcurrencyOptions>;
+
+/** A window's sample is taken after so long, and with so many calls. Source: Netflix's WindowedLimit. */
+const WINDOW_MS = 1_000;
+const WINDOW_CALLS = 10;
+/** Shorter durations are noise, or answers that never left the machine. */
+const SHORTEST_MS = 0.1;
+
+/** The limit, the calls in flight, and the window being measured. */
+class Limiter {
+  readonly #settings: Settings;
+  readonly #bounds: LimitBounds;
+  #state: Gradient2State;
+  #windowEndsAt = -Infinity;
+  #calls = 0;
+  #sumMs = 0;
+  #most = 0;
+  #dropped = false;
+  inFlight = 0;
+  rejected = 0;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#bounds = settings;
+    this.#state = { limit: settings.initial, longMs: 0, samples: 0 };
+  }
+
+  get limit(): number {
+    return Math.floor(this.#state.limit);
+  }
+
+  get isDrop(): (outcome: Outcome) => boolean {
+    return this.#settings.isDrop;
+  }
+
+  enter(): boolean {
+    if (this.inFlight >= this.limit) {
+      this.rejected++;
+      return false;
+    }
+    this.inFlight++;
+    return true;
+  }
+
+  /** A call that says nothing about the load, such as one its caller left. */
+  leave(): void {
+    this.inFlight--;
+  }
+
+  measure(durationMs: number, dropped: boolean, now: number): void {
+    if (this.inFlight > this.#most) this.#most = this.inFlight;
+    this.inFlight--;
+    if (dropped) this.#dropped = true;
+    else if (durationMs >= SHORTEST_MS) {
+      this.#calls++;
+      this.#sumMs += durationMs;
+    }
+    if (now < this.#windowEndsAt || (this.#calls < WINDOW_CALLS && !this.#dropped)) return;
+    this.#adjust(durationMs);
+    this.#windowEndsAt = now + WINDOW_MS;
+  }
+
+  #adjust(lastMs: number): void {
+    const durationMs = this.#calls > 0 ? this.#sumMs / this.#calls : Math.max(lastMs, SHORTEST_MS);
+    const sample = { durationMs, inFlight: this.#most, dropped: this.#dropped };
+    if (this.#settings.algorithm === 'gradient2') this.#state = gradient2(this.#state, sample, this.#bounds);
+    else this.#state = { ...this.#state, limit: aimd(this.#state.limit, sample, this.#bounds) };
+    this.#calls = this.#sumMs = this.#most = 0;
+    this.#dropped = false;
+  }
+}
+
+class LimitedRun implements Sink, Running {
+  readonly #limiter: Limiter;
+  readonly #call: Call;
+  readonly #attempt: number;
+  readonly #sink: Sink;
+  readonly #startedAt: number;
+  #inner: Running = notRunning;
+  #done = false;
+
+  constructor(limiter: Limiter, call: Call, attempt: number, sink: Sink) {
+    this.#limiter = limiter;
+    this.#call = call;
+    this.#attempt = attempt;
+    this.#sink = sink;
+    this.#startedAt = call.now;
+  }
+
+  begin(inner: Stage): void {
+    const running = inner.start(this.#call, this.#attempt, this);
+    if (!this.#done) this.#inner = running;
+  }
+
+  get #durationMs(): number {
+    return this.#call.now - this.#startedAt;
+  }
+
+  succeed(value: unknown): void {
+    this.#ended({ ok: true, value, attempt: this.#attempt, durationMs: this.#durationMs });
+  }
+
+  fail(error: unknown): void {
+    this.#ended({ ok: false, error, attempt: this.#attempt, durationMs: this.#durationMs });
+  }
+
+  #ended(outcome: Outcome): void {
+    this.#done = true;
+    const { now } = this.#call;
+    try {
+      this.#limiter.measure(outcome.durationMs, this.#limiter.isDrop(outcome), now);
+    } catch (error) {
+      this.#limiter.leave();
+      this.#sink.fail(error);
+      return;
+    }
+    if (outcome.ok) this.#sink.succeed(outcome.value);
+    else this.#sink.fail(outcome.error);
+  }
+
+  cancel(reason: unknown): void {
+    if (this.#done) return;
+    this.#done = true;
+    if (classifyCancellation(reason) === 'neutral') this.#limiter.leave();
+    else this.#limiter.measure(this.#durationMs, true, this.#call.now);
+    this.#inner.cancel(reason);
+  }
+}
+
+/**
+ * Lets as many calls be in flight as the dependency serves without queueing, and finds out by itself how many that is:
+ * the limit grows while durations stay level, and shrinks when they rise or calls are dropped. What is above the limit
+ * is refused at once with {@link ConcurrencyLimitedError}.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { adaptiveConcurrency } from '@macadam/resilience';
+ *
+ * const search = adaptiveConcurrency({ initial: 10, max: 100 });
+ * const hits = await search.execute(async () => ['a hit']);
+ * ```
+ */
+export function adaptiveConcurrency(options: AdaptiveConcurrencyOptions = {}): Policy {
+  const settings = adaptiveSettings(options);
+  const limiter = new Limiter(settings);
+  const { algorithm, initial, min, max, clock } = settings;
+  const around = (inner: Stage): Stage => ({
+    start(call, attempt, sink) {
+      if (!limiter.enter()) {
+        sink.fail(new ConcurrencyLimitedError(limiter.limit));
+        return notRunning;
+      }
+      const run = new LimitedRun(limiter, call, attempt, sink);
+      run.begin(inner);
+      return run;
+    },
+  });
+  return definePolicy(
+    'adaptiveConcurrency',
+    { clock, defers: false, repeats: false, around },
+    {
+      describe: () => `adaptive concurrency: ${algorithm}, from ${initial}, between ${min} and ${max} in flight`,
+      stats: () => ({ limit: limiter.limit, inFlight: limiter.inFlight, rejected: limiter.rejected }),
+    },
+  );
+}
+
+function adaptiveSettings(options: AdaptiveConcurrencyOptions): Settings {
+  const path = 'adaptiveConcurrency';
+  assertObject(path, options);
+  assertKnownOptions(path, options, ['algorithm', 'initial', 'min', 'max', 'isDrop', 'clock']);
+  const { algorithm = 'gradient2', min = 4, isDrop = isOverload, clock = systemClock } = options;
+  assertOneOf(`${path}.algorithm`, algorithm, ['gradient2', 'aimd']);
+  assertInteger(`${path}.min`, min, { min: 1 });
+  const { max = Math.max(200, min) } = options;
+  assertInteger(`${path}.max`, max, { min: 1 });
+  if (max < min) throw new OptionsError(`${path}.max`, max, `at least min (${min})`);
+  const { initial = Math.min(Math.max(20, min), max) } = options;
+  assertInteger(`${path}.initial`, initial, { min, max });
+  assertFunction(`${path}.isDrop`, isDrop);
+  return { algorithm, initial, min, max, isDrop, clock };
+}
+
+function isOverload(outcome: Outcome): boolean {
+  if (outcome.ok) return false;
+  const { error } = outcome;
+  if (isMacadamError(error, 'MAC_TIMEOUT') || isMacadamError(error, 'MAC_OVERLOADED')) return true;
+  return typeof error === 'object' && error !== null && (error as { status?: unknown }).status === 503;
+}

@@ -1,0 +1,123 @@
+import { assertFunction, assertKnownOptions, assertObject, OptionsError, systemClock, type Clock } from '@macadam/core';
+import { notRunning, type Call, type Running, type Sink, type Stage } from './call.ts';
+import { definePolicy } from './define-policy.ts';
+import type { Outcome, Policy } from './policy.ts';
+
+export interface FallbackOptions {
+  /** What to answer instead; a function is given the outcome and may be asynchronous. What it throws is the failure. */
+  value: unknown;
+  /** Which outcomes are replaced. Default: every error. A call that its caller aborted is never replaced. */
+  fallbackIf?: (outcome: Outcome) => boolean;
+  /** Default: the system clock. */
+  clock?: Clock;
+}
+
+interface FallbackState {
+  readonly value: unknown;
+  readonly fallbackIf: (outcome: Outcome) => boolean;
+  used: number;
+}
+
+class FallbackRun implements Sink, Running {
+  readonly #state: FallbackState;
+  readonly #call: Call;
+  readonly #attempt: number;
+  readonly #sink: Sink;
+  readonly #startedAt: number;
+  inner: Running = notRunning;
+  #done = false;
+
+  constructor(state: FallbackState, call: Call, attempt: number, sink: Sink) {
+    this.#state = state;
+    this.#call = call;
+    this.#attempt = attempt;
+    this.#sink = sink;
+    this.#startedAt = call.now;
+  }
+
+  succeed(value: unknown): void {
+    this.#ended({ ok: true, value, attempt: this.#attempt, durationMs: this.#call.now - this.#startedAt });
+  }
+
+  fail(error: unknown): void {
+    this.#ended({ ok: false, error, attempt: this.#attempt, durationMs: this.#call.now - this.#startedAt });
+  }
+
+  cancel(reason: unknown): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.inner.cancel(reason);
+  }
+
+  #ended(outcome: Outcome): void {
+    try {
+      if (this.#state.fallbackIf(outcome)) {
+        this.#state.used++;
+        const { value } = this.#state;
+        this.#settle(
+          typeof value === 'function' ? this.#call.within(value as (outcome: Outcome) => unknown, outcome) : value,
+        );
+      } else if (outcome.ok) this.#settle(outcome.value);
+      else this.#fail(outcome.error);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #settle(value: unknown): void {
+    if (typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function') {
+      (value as PromiseLike<unknown>).then(
+        (settled) => this.#settle(settled),
+        (error: unknown) => this.#fail(error),
+      );
+    } else if (!this.#done) {
+      this.#done = true;
+      this.#sink.succeed(value);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#sink.fail(error);
+  }
+}
+
+/**
+ * Answers with something else when all inside of it has failed: a default, the last known value, a cheaper source.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { fallback } from '@macadam/resilience';
+ *
+ * const rate = await fallback({ value: 1 }).execute(async () => {
+ *   throw new Error('the rates service is down');
+ * });
+ * if (rate !== 1) throw new Error('it should have fallen back');
+ * ```
+ */
+export function fallback(options: FallbackOptions): Policy {
+  assertObject('fallback', options);
+  assertKnownOptions('fallback', options, ['value', 'fallbackIf', 'clock']);
+  if (!('value' in options)) throw new OptionsError('fallback.value', undefined, 'given: what to answer instead');
+  const { value, fallbackIf = (outcome: Outcome) => !outcome.ok, clock = systemClock } = options;
+  assertFunction('fallback.fallbackIf', fallbackIf);
+  const state: FallbackState = { value, fallbackIf, used: 0 };
+  const around = (inner: Stage): Stage => ({
+    start(call, attempt, sink) {
+      const run = new FallbackRun(state, call, attempt, sink);
+      run.inner = inner.start(call, attempt, run);
+      return run;
+    },
+  });
+  return definePolicy(
+    'fallback',
+    { clock, defers: true, repeats: false, around },
+    {
+      describe: () =>
+        `fallback: answers ${typeof value === 'function' ? 'as its function says' : 'with a fixed value'}`,
+      stats: () => ({ used: state.used }),
+    },
+  );
+}

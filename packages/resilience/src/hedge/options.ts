@@ -1,0 +1,72 @@
+import {
+  assertDurationMs,
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertNumber,
+  assertObject,
+  isMacadamError,
+  OptionsError,
+  systemClock,
+  type Clock,
+} from '@macadam/core';
+import type { Outcome } from '../policy.ts';
+import { unlimitedRetries, type RetryBudget } from '../retry/retry-budget.ts';
+
+export interface HedgeOptions {
+  /**
+   * How long a try may take before another one is sent beside it: milliseconds, above 0, or a percentile of the last
+   * 30 s such as `p95`. Below 100 measured calls a percentile stands for 500 ms. Default: `p95` (Finagle, gRPC).
+   */
+  delayMs?: number | `p${number}`;
+  /** Further tries at most, 1 to 5. Default: 1 (Finagle). */
+  maxHedges?: number;
+  /** Hedges as a share of calls over 10 s, above 0, at most 1. Default: 0.05. */
+  maxExtraLoad?: number;
+  /** The budget of the retries of the same dependency: a hedge must be granted by it too. Default: none. */
+  budget?: RetryBudget;
+  /** Failures that another try cannot mend: they end the call. Default: errors of ours that are not `retryable`. */
+  isFatal?: (outcome: Outcome) => boolean;
+  /** Default: the system clock. */
+  clock?: Clock;
+}
+
+export interface HedgeSettings {
+  /** Milliseconds, or undefined for a percentile. */
+  readonly delayMs: number | undefined;
+  /** The percentile as a ratio. */
+  readonly percentile: number;
+  readonly maxHedges: number;
+  readonly maxExtraLoad: number;
+  readonly budget: RetryBudget;
+  readonly isFatal: (outcome: Outcome) => boolean;
+  readonly clock: Clock;
+}
+
+export function hedgeSettings(options: HedgeOptions): HedgeSettings {
+  assertObject('hedge', options);
+  assertKnownOptions('hedge', options, ['delayMs', 'maxHedges', 'maxExtraLoad', 'budget', 'isFatal', 'clock']);
+  const { delayMs = 'p95', maxHedges = 1, maxExtraLoad = 0.05, budget = unlimitedRetries } = options;
+  const { isFatal = isFatalError, clock = systemClock } = options;
+  if (typeof delayMs === 'number') assertDurationMs('hedge.delayMs', delayMs);
+  assertInteger('hedge.maxHedges', maxHedges, { min: 1, max: 5 });
+  assertNumber('hedge.maxExtraLoad', maxExtraLoad, { above: 0, max: 1 });
+  assertFunction('hedge.isFatal', isFatal);
+  if (typeof (budget as RetryBudget | null)?.tryRetry !== 'function') {
+    throw new OptionsError('hedge.budget', budget, 'a retryBudget()');
+  }
+  const fixed = typeof delayMs === 'number' ? delayMs : undefined;
+  const percentile = typeof delayMs === 'number' ? 0 : percentileOf(delayMs);
+  return { delayMs: fixed, percentile, maxHedges, maxExtraLoad, budget, isFatal, clock };
+}
+
+function percentileOf(text: string): number {
+  const percent = /^p\d{1,2}(\.\d+)?$/.test(text) ? Number(text.slice(1)) : NaN;
+  if (!(percent >= 50))
+    throw new OptionsError('hedge.delayMs', text, 'milliseconds, or a percentile from "p50" to "p99.9"');
+  return percent / 100;
+}
+
+function isFatalError(outcome: Outcome): boolean {
+  return !outcome.ok && isMacadamError(outcome.error) && !outcome.error.retryable;
+}

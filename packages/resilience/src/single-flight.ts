@@ -1,0 +1,102 @@
+import { assertFunction, onAbort, type Unsubscribe } from '@macadam/core';
+
+export interface SingleFlightOptions {
+  /** Cancels this caller only: it rejects at once with the signal's reason, the others go on waiting. */
+  signal?: AbortSignal;
+}
+
+/** Coalesces concurrent calls for the same thing into one. */
+export interface SingleFlight {
+  /**
+   * Runs `fn`, or joins the run for `key` that is in flight. `fn` gets a signal that aborts when nobody waits any more.
+   */
+  run<T>(
+    key: string,
+    fn: (context: { readonly signal: AbortSignal }) => PromiseLike<T> | T,
+    options?: SingleFlightOptions,
+  ): Promise<T>;
+  /** Runs in flight. */
+  readonly size: number;
+  stats(): { readonly inFlight: number; readonly runs: number; readonly joined: number };
+}
+
+class Flight {
+  readonly #controller = new AbortController();
+  readonly result: Promise<unknown>;
+  #waiters = 0;
+  settled = false;
+
+  constructor(fn: (context: { readonly signal: AbortSignal }) => unknown, done: (flight: Flight) => void) {
+    this.result = new Promise((resolve) => resolve(fn({ signal: this.#controller.signal })));
+    const settle = (): void => {
+      this.settled = true;
+      done(this);
+    };
+    this.result.then(settle, settle);
+  }
+
+  join(signal: AbortSignal | undefined, left: (flight: Flight) => void): Promise<unknown> {
+    this.#waiters++;
+    if (signal === undefined) return this.result;
+    return new Promise((resolve, reject) => {
+      let unsubscribe: Unsubscribe | undefined;
+      const settle = (): void => unsubscribe?.();
+      unsubscribe = onAbort(signal, (reason) => {
+        reject(reason as Error);
+        this.#waiters--;
+        if (this.#waiters > 0 || this.settled) return;
+        left(this);
+        this.#controller.abort(reason);
+      });
+      this.result.then(settle, settle);
+      this.result.then(resolve, reject);
+    });
+  }
+}
+
+/**
+ * A single flight: while a call for a key is in flight, further ones for the same key wait for its result instead of
+ * making their own. An abort detaches that caller only; the work itself is cancelled when its last waiter has left, and
+ * the next caller starts anew.
+ *
+ * @example
+ * ```ts
+ * import { singleFlight } from '@macadam/resilience';
+ *
+ * const flights = singleFlight();
+ * let loads = 0;
+ * const load = async () => ++loads;
+ * await Promise.all([flights.run('user:1', load), flights.run('user:1', load)]);
+ * if (loads !== 1) throw new Error('both callers should share one load');
+ * ```
+ */
+export function singleFlight(): SingleFlight {
+  const flights = new Map<string, Flight>();
+  let runs = 0;
+  let joined = 0;
+  return {
+    run<T>(
+      key: string,
+      fn: (context: { readonly signal: AbortSignal }) => PromiseLike<T> | T,
+      options: SingleFlightOptions = {},
+    ) {
+      assertFunction('singleFlight.run.fn', fn);
+      const { signal } = options;
+      if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+      const forget = (flight: Flight): void => {
+        if (flights.get(key) === flight) flights.delete(key);
+      };
+      let flight = flights.get(key);
+      if (flight === undefined) {
+        runs++;
+        flight = new Flight(fn, forget);
+        flights.set(key, flight);
+      } else joined++;
+      return flight.join(signal, forget) as Promise<T>;
+    },
+    get size() {
+      return flights.size;
+    },
+    stats: () => ({ inFlight: flights.size, runs, joined }),
+  };
+}
