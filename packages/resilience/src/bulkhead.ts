@@ -50,6 +50,7 @@ class BulkheadRun extends Expiring implements Sink, Running, Waiting {
   readonly #sink: Sink;
   #inner: Running = notRunning;
   #done = false;
+  #cancelReason: unknown;
 
   constructor(gate: Gate, inside: Stage, call: Call, attempt: number, sink: Sink) {
     super();
@@ -64,6 +65,8 @@ class BulkheadRun extends Expiring implements Sink, Running, Waiting {
   begin(): void {
     const running = this.#inside.start(this.call, this.#attempt, this);
     if (!this.#done) this.#inner = running;
+    // Cancelled by the very function that was being started; one that has settled ignores it.
+    else running.cancel(this.#cancelReason);
   }
 
   succeed(value: unknown): void {
@@ -81,6 +84,7 @@ class BulkheadRun extends Expiring implements Sink, Running, Waiting {
   cancel(reason: unknown): void {
     if (this.#done) return;
     this.#done = true;
+    this.#cancelReason = reason;
     if (this.waits) {
       this.#gate.forget(this);
       return;

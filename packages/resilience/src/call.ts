@@ -165,18 +165,26 @@ class Attempt implements ExecuteContext, Running {
 
   run(): void {
     let result: unknown;
+    let pending: boolean;
     try {
       result = this.call.within(invoke, this);
+      pending = this.#follow(result);
     } catch (error) {
       this.#settle(false, error);
       return;
     }
-    if (typeof result === 'object' && result !== null && typeof (result as PromiseLike<unknown>).then === 'function') {
-      (result as PromiseLike<unknown>).then(
-        (value) => this.#settle(true, value),
-        (error: unknown) => this.#settle(false, error),
-      );
-    } else this.#settle(true, result);
+    if (!pending) this.#settle(true, result);
+  }
+
+  /** Waits for what can be waited for. Asking it may throw: a thenable is code of the user's. */
+  #follow(result: unknown): boolean {
+    if ((typeof result !== 'object' || result === null) && typeof result !== 'function') return false;
+    if (typeof (result as PromiseLike<unknown>).then !== 'function') return false;
+    (result as PromiseLike<unknown>).then(
+      (value) => this.#settle(true, value),
+      (error: unknown) => this.#settle(false, error),
+    );
+    return true;
   }
 
   #settle(ok: boolean, result: unknown): void {
@@ -194,7 +202,12 @@ class Attempt implements ExecuteContext, Running {
     this.#cancelled = true;
     this.#reason = reason;
     this.#controller?.abort(reason);
-    this.#listener?.(reason);
+    try {
+      this.#listener?.(reason);
+    } catch (error) {
+      // Whoever cancels has others to tell: a listener that throws must not keep the call from ending.
+      process.emitWarning(error instanceof Error ? error : String(error));
+    }
   }
 }
 

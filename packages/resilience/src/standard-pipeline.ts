@@ -83,8 +83,9 @@ export function standardPipeline(options: StandardPipelineOptions = {}): Pipelin
   if (options.circuitBreaker !== false) {
     layers.push(circuitBreaker(breakerOptions(options.circuitBreaker, { name, clock, random }, attemptTimeoutMs)));
   }
-  // Without a layer between them two timeouts would be one.
-  if (layers.at(-1)?.kind !== 'timeout') layers.push(timeout({ timeoutMs: attemptTimeoutMs, clock }));
+  // Without a layer between them two timeouts are one: the shorter.
+  if (layers.at(-1)?.kind === 'timeout') layers.pop();
+  layers.push(timeout({ timeoutMs: attemptTimeoutMs, clock }));
   return pipeline(...layers);
 }
 

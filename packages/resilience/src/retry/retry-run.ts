@@ -1,4 +1,4 @@
-import { retriesOwnedUpstream, type AttemptRecord, type Timer } from '@macadam/core';
+import type { AttemptRecord, Timer } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { AttemptsExhaustedError, type GaveUpReason } from '../errors.ts';
 import type { Outcome } from '../policy.ts';
@@ -31,6 +31,7 @@ class RetryRun implements Sink, Running {
   /** The budget has granted a retry that has not ended. */
   #granted = false;
   #done = false;
+  #cancelReason: unknown;
 
   constructor(stage: RetryStage, call: Call, sink: Sink) {
     this.#stage = stage;
@@ -61,6 +62,7 @@ class RetryRun implements Sink, Running {
   cancel(reason: unknown): void {
     if (this.#done) return;
     this.#settle();
+    this.#cancelReason = reason;
     this.#timer?.cancel();
     this.#inner.cancel(reason);
     this.#wake?.(undefined);
@@ -136,6 +138,8 @@ class RetryRun implements Sink, Running {
       };
       const running = this.#stage.inner.start(call, attempt, this);
       if (!ended) this.#inner = running;
+      // Cancelled by the very function that was being started.
+      else if (this.#done) running.cancel(this.#cancelReason);
     });
   }
 
