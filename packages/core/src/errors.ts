@@ -1,4 +1,4 @@
-import { registerBrand } from './brand.ts';
+import { isMacadamError, registerBrand } from './brand.ts';
 
 /** What an error of this project is made with. */
 export interface MacadamErrorOptions {
@@ -38,16 +38,16 @@ export class MacadamError extends Error {
   toJSON(): Record<string, unknown> {
     const json: Record<string, unknown> = { name: this.name, message: this.message };
     Object.assign(json, this);
-    if (this.cause !== undefined)
-      json['cause'] = this.cause instanceof Error ? describeCause(this.cause) : String(this.cause);
+    if (this.cause !== undefined) json['cause'] = describeCause(this.cause);
     return json;
   }
 }
 MacadamError.prototype.name = 'MacadamError';
 registerBrand(MacadamError.prototype);
 
-function describeCause(cause: Error): Record<string, unknown> {
-  if (cause instanceof MacadamError) return cause.toJSON();
+function describeCause(cause: unknown): unknown {
+  if (isMacadamError(cause)) return cause.toJSON();
+  if (!(cause instanceof Error)) return typeof cause === 'string' ? cause : describeValue(cause);
   const { code } = cause as NodeJS.ErrnoException;
   return { name: cause.name, message: cause.message, ...(code === undefined ? {} : { code }) };
 }

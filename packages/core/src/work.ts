@@ -147,7 +147,7 @@ export function runWork<T>(options: WorkOptions, fn: () => T): T {
   const work = new RunningWork(options, currentScope()?.work as RunningWork | undefined);
   let result: T;
   try {
-    result = runInScope({ work, retriesOwned: currentScope()?.retriesOwned ?? false }, fn);
+    result = runInScope({ work, retriesOwned: currentScope()?.retriesOwned ?? false }, () => adopted(fn()));
   } catch (error) {
     work.settle();
     throw error;
@@ -164,6 +164,14 @@ export function runWork<T>(options: WorkOptions, fn: () => T): T {
 /** The unit of work this code runs for, or undefined outside of {@link runWork}. */
 export function currentWork(): Work | undefined {
   return currentScope()?.work;
+}
+
+/**
+ * The promise of a thenable that is none, such as a query that runs when `then` is called: asked once, here, where the
+ * work is current. What is a promise, or no thenable, stays what it is.
+ */
+function adopted<T>(result: T): T {
+  return isThenable(result) ? (Promise.resolve(result) as T) : result;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
