@@ -33,6 +33,14 @@ export { constant, decorrelatedJitter, exponential, fullJitter, linear } from '.
 export type { Backoff, BackoffInput, ConstantOptions, ExponentialOptions, GrowingOptions } from './retry/backoff.ts';
 export type { RetryOptions } from './retry/options.ts';
 export { retry } from './retry/retry.ts';
+export { concurrentRetryBudget } from './retry/concurrent-retry-budget.ts';
+export type { ConcurrentRetryBudgetOptions } from './retry/concurrent-retry-budget.ts';
+export { retryBudgets } from './retry/retry-budgets.ts';
+export type { RetryBudgets, RetryBudgetsOptions } from './retry/retry-budgets.ts';
+export { retryQuota } from './retry/retry-quota.ts';
+export type { RetryQuotaOptions } from './retry/retry-quota.ts';
+export { retryThrottle } from './retry/retry-throttle.ts';
+export type { RetryThrottleOptions } from './retry/retry-throttle.ts';
 export { retryBudget, unlimitedRetries } from './retry/retry-budget.ts';
 export type { RetryBudget, RetryBudgetOptions } from './retry/retry-budget.ts';
 export { singleFlight } from './single-flight.ts';

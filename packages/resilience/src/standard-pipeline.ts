@@ -8,14 +8,18 @@ import {
   type Clock,
   type Random,
 } from '@macadam/core';
+import { adaptiveConcurrency, type AdaptiveConcurrencyOptions } from './adaptive-concurrency/adaptive-concurrency.ts';
 import { bulkhead, type BulkheadOptions } from './bulkhead.ts';
 import { circuitBreaker } from './circuit-breaker/circuit-breaker.ts';
 import type { CircuitBreakerOptions } from './circuit-breaker/options.ts';
 import { consecutiveFailures, failureRate } from './circuit-breaker/trip-rule.ts';
+import { hedge } from './hedge/hedge.ts';
+import type { HedgeOptions } from './hedge/options.ts';
 import { pipeline, type Pipeline } from './pipeline.ts';
 import type { Policy } from './policy.ts';
 import { fullJitter } from './retry/backoff.ts';
 import type { RetryOptions } from './retry/options.ts';
+import { retryBudget } from './retry/retry-budget.ts';
 import { retry } from './retry/retry.ts';
 import { timeout } from './timeout.ts';
 
@@ -32,6 +36,10 @@ export interface StandardPipelineOptions {
   retry?: RetryOptions | false;
   /** Merged over the defaults, or `false` for none. */
   circuitBreaker?: CircuitBreakerOptions | false;
+  /** A second try beside a slow one, for calls declared idempotent. Default: `false`. */
+  hedge?: HedgeOptions | false;
+  /** A limit on tries in flight that finds itself. Default: `false`. */
+  adaptiveConcurrency?: AdaptiveConcurrencyOptions | false;
   /** Default: the system clock. */
   clock?: Clock;
   /** Default: `Math.random`. */
@@ -45,6 +53,8 @@ const OPTION_NAMES = [
   'bulkhead',
   'retry',
   'circuitBreaker',
+  'hedge',
+  'adaptiveConcurrency',
   'clock',
   'random',
 ] as const;
@@ -76,12 +86,21 @@ export function standardPipeline(options: StandardPipelineOptions = {}): Pipelin
   const layers: Policy[] = [];
   if (options.bulkhead !== false) layers.push(bulkhead({ clock, ...options.bulkhead }));
   layers.push(timeout({ timeoutMs, clock }));
+  // One budget for everything that repeats calls to this dependency.
+  const budget = (options.retry === false ? undefined : options.retry?.budget) ?? retryBudget({ clock });
   if (options.retry !== false) {
     assertWaitsFit(options.retry, timeoutMs);
-    layers.push(retry({ clock, random, ...options.retry }));
+    layers.push(retry({ clock, random, budget, ...options.retry }));
+  }
+  if (options.hedge !== undefined && options.hedge !== false) {
+    assertHedgeFits(options.hedge, timeoutMs);
+    layers.push(hedge({ clock, ...(budget !== false && { budget }), ...options.hedge }));
   }
   if (options.circuitBreaker !== false) {
     layers.push(circuitBreaker(breakerOptions(options.circuitBreaker, { name, clock, random }, attemptTimeoutMs)));
+  }
+  if (options.adaptiveConcurrency !== undefined && options.adaptiveConcurrency !== false) {
+    layers.push(adaptiveConcurrency({ clock, ...options.adaptiveConcurrency }));
   }
   // Without a layer between them two timeouts are one: the shorter.
   if (layers.at(-1)?.kind === 'timeout') layers.pop();
@@ -106,6 +125,16 @@ function breakerOptions(
   const windowMs = Math.max(30_000, 2 * attemptTimeoutMs);
   const trip = [failureRate({ windowMs }), consecutiveFailures()];
   return { ...base, trip, probeLeaseMs: attemptTimeoutMs + 1_000, ...own };
+}
+
+/** A hedge that would be sent when the call is over is none. Source: .NET's validator. */
+function assertHedgeFits({ delayMs, maxHedges = 1 }: HedgeOptions, timeoutMs: number): void {
+  if (typeof delayMs !== 'number' || delayMs * maxHedges < timeoutMs) return;
+  throw new OptionsError(
+    'hedge.delayMs',
+    delayMs,
+    `such that ${maxHedges} x delayMs is less than timeoutMs (${timeoutMs})`,
+  );
 }
 
 /** Waits that leave no time for the last attempt are a mistake: the attempt would be promised and never made. */

@@ -1,0 +1,58 @@
+import { assertInteger, assertKnownOptions, assertNumber, assertObject } from '@macadam/core';
+import type { PolicyStats } from '../policy.ts';
+import type { RetryBudget } from './retry-budget.ts';
+
+export interface RetryThrottleOptions {
+  /** Tokens at most, and at first; 1 to 1 000. Default: 10. */
+  maxTokens?: number;
+  /** Tokens a success earns, above 0; three digits after the point count. Default: 0.1. */
+  tokenRatio?: number;
+}
+
+/** Thousandths of a token: the published rule keeps three digits, and whole numbers add up exactly. */
+const SCALE = 1_000;
+
+/**
+ * Retry throttling as gRPC has it (proposal A6): a failure takes one token, a success earns `tokenRatio`, and retries are
+ * made only while more than half of the tokens are left. Retries themselves cost nothing.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { retry, retryThrottle } from '@macadam/resilience';
+ *
+ * await retry({ budget: retryThrottle({ maxTokens: 10, tokenRatio: 0.1 }) }).execute(async () => 'ok');
+ * ```
+ */
+export function retryThrottle(options: RetryThrottleOptions = {}): RetryBudget {
+  assertObject('retryThrottle', options);
+  assertKnownOptions('retryThrottle', options, ['maxTokens', 'tokenRatio']);
+  const { maxTokens = 10, tokenRatio = 0.1 } = options;
+  assertInteger('retryThrottle.maxTokens', maxTokens, { min: 1, max: 1_000 });
+  assertNumber('retryThrottle.tokenRatio', tokenRatio, { min: 0.001 });
+  const most = maxTokens * SCALE;
+  const earned = Math.floor(tokenRatio * SCALE);
+  let tokens = most;
+  let granted = 0;
+  let refused = 0;
+  return {
+    callStarted() {},
+    callEnded() {},
+    callSucceeded() {
+      tokens = Math.min(most, tokens + earned);
+    },
+    attemptFailed() {
+      tokens = Math.max(0, tokens - SCALE);
+    },
+    tryRetry() {
+      const allowed = tokens > most / 2;
+      if (allowed) granted++;
+      else refused++;
+      return allowed;
+    },
+    retryEnded() {},
+    describe: () =>
+      `retry throttle: ${maxTokens} tokens, one lost a failure, ${tokenRatio} earned a success, retries above half`,
+    stats: (): PolicyStats => ({ balance: tokens / SCALE, granted, refused }),
+  };
+}
