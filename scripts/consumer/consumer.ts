@@ -2,7 +2,7 @@
 // that we promise.
 import { copyFileSync, existsSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { check, CheckFailed } from '../programs.ts';
+import { check, CheckFailed, program } from '../programs.ts';
 import { counted, type Tally } from '../tally.ts';
 import { bringNode, floorNode } from '../toolchain.mjs';
 import { root } from '../workspace.ts';
@@ -30,11 +30,11 @@ export async function checkConsumer(packed: readonly Packed[], base: string, tal
       .map(([subpath]) => `${member.manifest.name}${subpath.slice(1)}`),
   );
   writeFileSync(join(base, 'package.json'), '{ "private": true, "type": "module" }\n');
-  for (const probe of ['probe.mjs', 'probe.cjs']) copyFileSync(join(import.meta.dirname, probe), join(base, probe));
+  for (const file of ['probe.mjs', 'probe.cjs']) copyFileSync(join(import.meta.dirname, file), join(base, file));
 
   for (const node of await nodes(tally)) {
-    await counted(tally, `import on ${node.label}`, () => check(node.path, ['probe.mjs', ...entries], quiet(base)));
-    await counted(tally, `require on ${node.label}`, () => check(node.path, ['probe.cjs', ...entries], quiet(base)));
+    await counted(tally, `import on ${node.label}`, () => probe(node.path, ['probe.mjs', ...entries], base));
+    await counted(tally, `require on ${node.label}`, () => probe(node.path, ['probe.cjs', ...entries], base));
   }
 
   writeSources(base, entries);
@@ -46,9 +46,11 @@ export async function checkConsumer(packed: readonly Packed[], base: string, tal
   }
 }
 
-function quiet(cwd: string): { cwd: string; timeoutMs: number; env: Record<string, string | undefined> } {
+/** Loading a package says nothing, not even a warning. */
+async function probe(node: string, args: readonly string[], cwd: string): Promise<void> {
   const { NODE_OPTIONS: _, ...env } = process.env;
-  return { cwd, timeoutMs: 60_000, env };
+  const { code, output } = await program(node, args, { cwd, env, timeoutMs: 60_000, output: 'capture' });
+  if (code !== 0 || output !== '') throw new CheckFailed(output.trim() || `ended with code ${code}`);
 }
 
 async function nodes(tally: Tally): Promise<{ label: string; path: string }[]> {
