@@ -46,12 +46,17 @@ export class AttemptLog {
     this.records.push({
       attempt,
       endpoint: this.#endpoint,
-      startedAtMs: startedAt - this.#startedAt,
-      durationMs: now - startedAt,
-      waitedMs: startedAt - this.#endedAt,
+      startedAtMs: rounded(startedAt - this.#startedAt),
+      durationMs: rounded(now - startedAt),
+      waitedMs: rounded(startedAt - this.#endedAt),
       status,
       errorCode,
     });
     this.#endedAt = now;
   }
+}
+
+/** To the microsecond: what is beyond is noise of the clock. */
+function rounded(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
 }

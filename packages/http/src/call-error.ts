@@ -29,10 +29,14 @@ export function concludeCall(thrown: unknown, call: FailedCall): CallEnd {
     setAttempts(failure.response, log.records);
     return { response: failure.response };
   }
-  if (failure instanceof TimeoutError) return { error: timedOut(failure, gaveUp, call) };
-  if (!(failure instanceof HttpError)) return { error: failure };
   if (failure instanceof HttpStatusError) setAttempts(failure.response, log.records);
-  return { error: conclude(failure, log.records, gaveUp) };
+  let error: HttpError;
+  if (failure instanceof TimeoutError) error = timedOut(failure, gaveUp, call);
+  else if (failure instanceof HttpError) error = conclude(failure, log.records, gaveUp);
+  else return { error: failure };
+  // From here the stack leads through the caller's awaits; where the error was made it would name sockets only.
+  Error.captureStackTrace(error, concludeCall);
+  return { error };
 }
 
 function unwrap(thrown: unknown, { log }: FailedCall): { failure: unknown; gaveUp: GaveUp } {

@@ -38,13 +38,12 @@ export abstract class HttpError extends MacadamError {
   }
 }
 
-/** Completes the error a call ends with: its attempts, why it gave up, and a stack that leads to the caller. */
+/** Completes the error a call ends with: what its tries did and why it gave up. */
 export function conclude<E extends HttpError>(error: E, attempts: readonly HttpAttempt[], gaveUp: GaveUp): E {
   const open = error as { attempts: readonly HttpAttempt[]; gaveUp: GaveUp; message: string };
   open.attempts = attempts;
   open.gaveUp = gaveUp;
   if (attempts.length > 1) open.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;
-  Error.captureStackTrace(error, conclude);
   return error;
 }
 

@@ -48,30 +48,29 @@ export function createPolicies(settings: HttpClientSettings): Policies {
           random,
         });
   const retries = createRetries(settings);
-  const layers = (retrying: Policy | undefined): Policy[] =>
+  const layers = (retrying: Policy): Policy[] =>
     [places, total, retrying, breaker, attempt].filter((policy) => policy !== undefined);
-  const repeatable = pipeline(...layers(retries?.repeatable));
   return {
-    repeatable,
-    once: retries === undefined ? repeatable : pipeline(...layers(retries.once)),
+    repeatable: pipeline(...layers(retries.repeatable)),
+    once: pipeline(...layers(retries.once)),
     breaker,
-    describe: () => layers(retries?.repeatable).map((policy) => policy.describe()),
+    describe: () => layers(retries.repeatable).map((policy) => policy.describe()),
     stats: () => ({
       ...(places === undefined ? {} : { bulkhead: places.stats() }),
       timeout: total.stats(),
-      ...(retries === undefined ? {} : { retry: retries.repeatable.stats(), retryUnsent: retries.once.stats() }),
+      retry: retries.repeatable.stats(),
+      retryUnsent: retries.once.stats(),
       ...(breaker === undefined ? {} : { circuitBreaker: breaker.stats() }),
       attemptTimeout: attempt.stats(),
     }),
   };
 }
 
-function createRetries({
-  retry: own,
-  clock,
-  random,
-}: HttpClientSettings): { repeatable: Policy; once: Policy } | undefined {
-  if (own === false) return undefined;
+function createRetries({ retry: own, clock, random }: HttpClientSettings): { repeatable: Policy; once: Policy } {
+  if (own === false) {
+    const never = retry({ maxAttempts: 1, budget: false, clock, random });
+    return { repeatable: never, once: never };
+  }
   const budget: RetryBudget | false = own.budget ?? retryBudget({ clock });
   const shared = { isThrottled, retryAfterMs: askedWaitMs, ...own, budget, clock, random };
   // Without a rule of the user's, what an error says of itself decides: that is what `retryable` is set for.

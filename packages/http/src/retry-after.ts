@@ -64,11 +64,12 @@ export function parseHttpDate(text: string | undefined, now: number): number | u
   return undefined;
 }
 
-/** A two-digit year that seems more than 50 years ahead is the most recent past one with those digits. */
+/** The year with these last digits that is at most 50 years ahead, and less than 50 ago. */
 function fullYear(twoDigits: number, now: number): number {
   const thisYear = new Date(now).getUTCFullYear();
   const year = thisYear - (thisYear % 100) + twoDigits;
-  return year > thisYear + 50 ? year - 100 : year;
+  if (year > thisYear + 50) return year - 100;
+  return year <= thisYear - 50 ? year + 100 : year;
 }
 
 function utc(

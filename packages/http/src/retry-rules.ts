@@ -66,21 +66,11 @@ export function isRetryableFailure(
   return (repeatable || unsent) && rules.errorCodes.has(errorCode);
 }
 
-/** The retry's question, for calls that may be repeated. A try that timed out may be done elsewhere all the same. */
-export function retryRepeatable(outcome: Outcome): boolean {
-  if (outcome.ok) return false;
-  return isMacadamError(outcome.error) && outcome.error.retryable && isOfTheAttempt(outcome.error);
-}
-
 /** The retry's question, for calls that must not happen twice: only what provably never left. */
 export function retryUnsent(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
   return error instanceof HttpNetworkError && error.phase === 'connect' && error.retryable;
-}
-
-function isOfTheAttempt(error: unknown): boolean {
-  return error instanceof HttpStatusError || error instanceof HttpNetworkError || isMacadamError(error, 'MAC_TIMEOUT');
 }
 
 /** Whether the server is alive and asks for less: such answers wait from a longer base. */

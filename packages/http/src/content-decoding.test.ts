@@ -1,0 +1,76 @@
+import zlib from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { decodeContent, isDecodeFailure, parseEncodings, RATIO_FREE_BYTES } from './content-decoding.ts';
+
+const LIMITS = { maxBytes: 10_485_760, maxRatio: 100, maxEncodings: 2 };
+const SMALL = Buffer.from('{"total":7}');
+/** Compresses badly, so that it is decoded on the thread pool. */
+const LARGE = Buffer.from(Array.from({ length: 8_000 }, (_, i) => (i * 7_919).toString(36)).join(''));
+
+const ZEROS = Buffer.alloc(24 * 1_048_576);
+
+const ENCODERS: [name: string, encode: (bytes: Uint8Array) => Uint8Array][] = [
+  ['gzip', zlib.gzipSync],
+  ['x-gzip', zlib.gzipSync],
+  ['deflate', zlib.deflateSync],
+  ['deflate', zlib.deflateRawSync],
+  ['br', zlib.brotliCompressSync],
+  ['zstd', zlib.zstdCompressSync],
+];
+
+describe('decodeContent', () => {
+  test.each(ENCODERS)('undoes %s, at once or on the thread pool', async (name, encode) => {
+    expect(decodeContent(encode(SMALL), [name], LIMITS)).toEqual(SMALL);
+    const large = decodeContent(encode(LARGE), [name], LIMITS);
+    expect(large).toBeInstanceOf(Promise);
+    expect(await large).toEqual(LARGE);
+  });
+
+  test('undoes several encodings, the last first', async () => {
+    const bytes = zlib.brotliCompressSync(zlib.gzipSync(SMALL));
+    expect(await decodeContent(bytes, ['gzip', 'br'], LIMITS)).toEqual(SMALL);
+  });
+
+  test.each(ENCODERS)('AC39: a bomb in %s stops at the limit', async (name, encode) => {
+    const bomb = encode(ZEROS);
+    const result = await decodeContent(bomb, [name], LIMITS);
+    const ratioFirst = bomb.length * 100 < LIMITS.maxBytes;
+    expect(result).toEqual(
+      ratioFirst ? { kind: 'maxRatio', allowed: 100 } : { kind: 'maxBytes', allowed: LIMITS.maxBytes },
+    );
+  });
+
+  test('a bomb in a bomb is measured from the wire', async () => {
+    const bomb = zlib.gzipSync(zlib.gzipSync(ZEROS));
+    expect(await decodeContent(bomb, ['gzip', 'gzip'], LIMITS)).toEqual({ kind: 'maxRatio', allowed: 100 });
+  });
+
+  test('a small body may compress by any ratio', () => {
+    const zeros = Buffer.alloc(RATIO_FREE_BYTES);
+    expect(decodeContent(zlib.gzipSync(zeros), ['gzip'], LIMITS)).toHaveLength(RATIO_FREE_BYTES);
+    const more = zlib.gzipSync(Buffer.alloc(RATIO_FREE_BYTES + 1));
+    expect(decodeContent(more, ['gzip'], LIMITS)).toEqual({ kind: 'maxRatio', allowed: 100 });
+  });
+
+  test.each([
+    ['bytes that are not what they say', Buffer.from('plain'), ['gzip'], { kind: 'corrupt', encoding: 'gzip' }],
+    ['half of it', zlib.gzipSync(LARGE).subarray(0, 5_000), ['gzip'], { kind: 'corrupt', encoding: 'gzip' }],
+    ['an encoding nobody asked for', SMALL, ['compress'], { kind: 'unknownEncoding', encoding: 'compress' }],
+    ['too many', SMALL, ['gzip', 'gzip', 'gzip'], { kind: 'tooManyEncodings', encoding: 'gzip, gzip, gzip' }],
+  ])('refuses %s', async (_what, bytes, encodings, failure) => {
+    const result = await decodeContent(bytes, encodings, LIMITS);
+    expect(isDecodeFailure(result)).toBe(true);
+    expect(result).toEqual(failure);
+  });
+});
+
+test.each([
+  [undefined, []],
+  ['', []],
+  ['identity', []],
+  ['GZIP , br', ['gzip', 'br']],
+  [
+    ['gzip', 'br'],
+    ['gzip', 'br'],
+  ],
+])('parseEncodings %j', (header, encodings) => expect(parseEncodings(header)).toEqual(encodings));

@@ -1,0 +1,120 @@
+import { inspect } from 'node:util';
+import { virtualClock } from '@macadam/testkit';
+import { describe, expect, test } from 'vitest';
+import { MockAgent } from 'undici';
+import { createHttpClient } from './client.ts';
+import { httpClientSettings, type HttpClientOptions } from './options.ts';
+
+const baseUrl = 'http://billing.internal';
+
+describe('wrong options are refused at construction', () => {
+  const rows: [what: string, options: object, path: string, allowed: string][] = [
+    ['no options', undefined as never, 'createHttpClient', 'an object'],
+    ['no baseUrl', {}, 'baseUrl', 'a string'],
+    ['a baseUrl that is none', { baseUrl: 'billing' }, 'baseUrl', 'http or https'],
+    ['another scheme', { baseUrl: 'ftp://billing' }, 'baseUrl', 'http or https'],
+    ['credentials in baseUrl', { baseUrl: 'http://me:canary@billing' }, 'baseUrl', 'without credentials'],
+    ['a query in baseUrl', { baseUrl: 'http://billing/?key=canary' }, 'baseUrl', 'without query'],
+    ['a fragment in baseUrl', { baseUrl: 'http://billing/#canary' }, 'baseUrl', 'without query and fragment'],
+    ['a broken baseUrl with a secret', { baseUrl: 'http://me:canary@billing:port' }, 'baseUrl', 'http or https'],
+    ['an unknown name', { baseUrl, timeout: 5 }, 'timeout', 'did you mean timeoutMs?'],
+    ['an option to come', { baseUrl, cache: true }, 'cache', 'one of'],
+    ['a negative limit', { baseUrl, timeoutMs: -1 }, 'timeoutMs', 'above 0'],
+    ['a limit of 0', { baseUrl, attemptTimeoutMs: 0 }, 'attemptTimeoutMs', 'above 0'],
+    ['NaN', { baseUrl, timeoutMs: NaN }, 'timeoutMs', 'above 0'],
+    [
+      'a try longer than the call',
+      { baseUrl, timeoutMs: 500, attemptTimeoutMs: 501 },
+      'attemptTimeoutMs',
+      'at most 500',
+    ],
+    ['a try longer than the default', { baseUrl, attemptTimeoutMs: 30_001 }, 'attemptTimeoutMs', 'at most 30000'],
+    [
+      'connecting longer than a try',
+      { baseUrl, attemptTimeoutMs: 100, connectTimeoutMs: 200 },
+      'connectTimeoutMs',
+      'at most 100',
+    ],
+    [
+      'connecting, through a dispatcher',
+      { baseUrl, dispatcher: new MockAgent(), connectTimeoutMs: 1 },
+      'connectTimeoutMs',
+      'left out',
+    ],
+    ['a dispatcher that is none', { baseUrl, dispatcher: {} }, 'dispatcher', 'Dispatcher'],
+    ['an empty name', { baseUrl, name: '' }, 'name', 'not empty'],
+    ['a peer of no kind', { baseUrl, peer: 'friend' }, 'peer', '"internal", "external"'],
+    ['a header that injects another', { baseUrl, headers: { a: 'canary\r\nb: c' } }, 'headers.a', 'line breaks'],
+    ['retry: true', { baseUrl, retry: true }, 'retry', 'an object'],
+    ['an unknown retry option', { baseUrl, retry: { limit: 3 } }, 'retry.limit', 'one of'],
+    ['no attempt', { baseUrl, retry: { maxAttempts: 0 } }, 'retry.maxAttempts', 'at least 1'],
+    ['statuses that are none', { baseUrl, retry: { statuses: ['503'] } }, 'retry.statuses', 'a list of statuses'],
+    ['an unknown breaker option', { baseUrl, circuitBreaker: { threshold: 1 } }, 'circuitBreaker.threshold', 'one of'],
+    ['no place', { baseUrl, bulkhead: { maxConcurrent: 0 } }, 'bulkhead.maxConcurrent', 'at least 1'],
+    ['no byte', { baseUrl, responseLimits: { maxBytes: 0 } }, 'responseLimits.maxBytes', 'at least 1'],
+    ['an unknown limit', { baseUrl, responseLimits: { bytes: 1 } }, 'responseLimits.bytes', 'one of'],
+    ['a string for a boolean', { baseUrl, throwOnStatus: 'no' }, 'throwOnStatus', 'true or false'],
+    ['a clock that is none', { baseUrl, clock: Date }, 'clock', 'a Clock'],
+  ];
+  test.each(rows)('%s', (_what, options, path, allowed) => {
+    let thrown: unknown;
+    try {
+      createHttpClient(options as HttpClientOptions);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path, allowed: expect.stringContaining(allowed) });
+    expect(inspect(thrown)).not.toContain('canary');
+  });
+});
+
+describe('defaults', () => {
+  test('are those of the documentation', () => {
+    expect(httpClientSettings({ baseUrl })).toMatchObject({
+      name: 'billing.internal',
+      authority: 'billing.internal:80',
+      timeoutMs: 30_000,
+      attemptTimeoutMs: 10_000,
+      connectTimeoutMs: 2_000,
+      maxAttempts: 3,
+      limits: { maxBytes: 10_485_760, maxRatio: 100, maxEncodings: 2 },
+      throwOnStatus: true,
+      peer: 'internal',
+    });
+  });
+
+  test('shrink with the limits around them', () => {
+    expect(httpClientSettings({ baseUrl, timeoutMs: 800 })).toMatchObject({
+      attemptTimeoutMs: 800,
+      connectTimeoutMs: 800,
+    });
+  });
+
+  test('of port and path come from baseUrl', () => {
+    expect(httpClientSettings({ baseUrl: 'https://api.example.com/v2/' })).toMatchObject({
+      authority: 'api.example.com:443',
+      origin: 'https://api.example.com',
+      pathPrefix: '/v2',
+      peer: 'external',
+    });
+  });
+
+  test('AC42: are told by describe(), layer by layer, and each layer can be switched off', async () => {
+    const clock = virtualClock();
+    await using client = createHttpClient({ name: 'billing', baseUrl, clock });
+    for (const word of [
+      '1000 in flight',
+      '30000 ms',
+      '3 attempts',
+      'circuit breaker "billing"',
+      '10000 ms',
+      '10485760',
+    ]) {
+      expect(client.describe()).toContain(word);
+    }
+    await using bare = createHttpClient({ baseUrl, retry: false, circuitBreaker: false, bulkhead: false, clock });
+    expect(bare.describe()).not.toContain('circuit breaker');
+    expect(bare.describe()).not.toContain('in flight');
+    expect(Object.keys(bare.stats().policies)).not.toContain('circuitBreaker');
+  });
+});
