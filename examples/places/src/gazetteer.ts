@@ -13,7 +13,7 @@ endWithParent();
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '4000' },
-    seed: { type: 'string', default: '7' },
+    seed: { type: 'string', default: '13' },
     weather: { type: 'string', default: 'healthy' },
   },
 });

@@ -16,11 +16,12 @@ export function macadamLookup(gazetteerUrl: string): Lookup {
     // The gazetteer answers in a few milliseconds, or something is wrong: ask again early, and leave time to do so.
     timeoutMs,
     attemptTimeoutMs: 300,
-    retry: { maxAttempts: 4, throttledBaseMs: 100 },
-    // Short, since a probe costs next to nothing and every wait for one is a time in which we fail for no reason.
+    // After a 503 the wait starts from a second by default, which is all our callers have. Retry-After is kept anyway.
+    retry: { maxAttempts: 4, throttledBaseMs: 50 },
+    // Short, since three probes cost next to nothing, and until one succeeds we fail although the gazetteer may be well.
     circuitBreaker: {
       openMs: 250,
-      maxOpenMs: 500,
+      maxOpenMs: 250,
       onStateChange: ({ from, to }) => transitions.push({ atMs: Date.now(), from, to }),
     },
   });

@@ -56,10 +56,11 @@ export function report(plain: Run, macadam: Run): { text: string; passed: boolea
       ...judged.map((row) => [row.label, row.plain, row.macadam, row.verdict]),
     ]),
     '',
-    `${plain.calls.length} callers each, who come at the same moments, ask the same and count until they have an answer or give up.`,
-    'Recovery: until in every later second 95 % of the callers done in it succeed, those included whom the outage left',
-    `hanging. For callers who only come after the recovery: ${titles.fetch} ${seconds(theirs.newCallerRecoveryMs)}, ` +
-      `${titles.macadam} ${seconds(ours.newCallerRecoveryMs)} (the wait for the circuit's next probe).`,
+    `${plain.calls.length} callers each, who come at the same moments and ask the same. A wait lasts until an answer, or until the`,
+    `caller gives up. In the outage: ${titles.macadam}'s callers from when its circuit is open. Recovery: until in every later`,
+    'second at least 95 % of the callers done in it succeed, those included whom the outage left hanging; for those who only',
+    `come after it, ${titles.fetch} takes ${seconds(theirs.newCallerRecoveryMs)} and ${titles.macadam} ` +
+      `${seconds(ours.newCallerRecoveryMs)}: its wait for the circuit's next probe.`,
     '',
     'What Macadam did:',
     ...activityLines(macadam),

@@ -63,7 +63,7 @@ describe('Macadam', () => {
 
     await upstream.setFaults([]);
     while (lookup.activity().transitions.at(-1)?.to !== 'closed') {
-      await lookup.find('Bath').catch(() => new Promise((resolve) => setTimeout(resolve, 20)));
+      await lookup.find('Bath').catch(() => new Promise(setImmediate));
     }
     expect(await lookup.find('Bath')).toEqual(places);
     expect(lookup.activity().transitions.map(({ to }) => to)).toEqual(

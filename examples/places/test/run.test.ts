@@ -59,7 +59,7 @@ function start(args: readonly string[]): Started {
 }
 
 describe('a run', () => {
-  test('takes both variants through every phase and prints the comparison', async () => {
+  test('takes both variants through every phase and prints the comparison', { timeout: 120_000 }, async () => {
     const run = start(short);
     const { code } = await run.gone;
     const output = run.output();

@@ -1,0 +1,44 @@
+// The folder is meant to be copied: nothing in it may lean on where it lies.
+import { readdirSync, readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { join, relative, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const folder = resolve(import.meta.dirname, '..');
+const sources = ['src', 'test'].flatMap((part) =>
+  readdirSync(join(folder, part)).map((name) => join(folder, part, name)),
+);
+const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<
+  'dependencies' | 'devDependencies',
+  Record<string, string>
+>;
+
+function importsOf(file: string): string[] {
+  const pattern = /(?:\bfrom |\bimport\()'([^']+)'/g;
+  return [...readFileSync(file, 'utf8').matchAll(pattern)].map(([, specifier = '']) => specifier);
+}
+
+describe('the folder can be copied', () => {
+  test.each(sources.map((file) => relative(folder, file)))('%s imports only what comes along', (name) => {
+    const file = join(folder, name);
+    for (const specifier of importsOf(file).filter((specifier) => !isBuiltin(specifier))) {
+      if (specifier.startsWith('.')) expect(sources).toContain(resolve(file, '..', specifier));
+      else {
+        expect({ ...manifest.dependencies, ...manifest.devDependencies }).toHaveProperty([
+          specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/'),
+        ]);
+      }
+    }
+  });
+
+  test('the service itself needs no development dependency', () => {
+    const service = ['places.ts', 'lookup.ts', 'lookup-fetch.ts', 'lookup-macadam.ts', 'parent.ts', 'place.ts'];
+    const used = service.flatMap((name) => importsOf(join(folder, 'src', name)));
+    const packages = used.filter((specifier) => !specifier.startsWith('.') && !isBuiltin(specifier));
+    expect(Object.keys(manifest.dependencies).toSorted()).toEqual([...new Set(packages)].toSorted());
+  });
+
+  test('the compiler options stand alone', () => {
+    expect(readFileSync(join(folder, 'tsconfig.json'), 'utf8')).not.toContain('extends');
+  });
+});
