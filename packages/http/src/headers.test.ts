@@ -19,7 +19,7 @@ describe('mergeHeaders', () => {
     ['NUL', { a: 'canary\0' }, 'headers.a'],
     ['within a list', { a: ['ok', 'canary\r\n'] }, 'headers.a'],
     ['more than Latin-1, which would be cut to bytes: Ċ becomes a line feed', { a: 'canary\u010a' }, 'headers.a'],
-    ['an object', { a: { toString: () => 'canary' } }, 'headers.a'],
+    ['an object', { a: { toString: (): string => 'canary' } }, 'headers.a'],
     ['null', { a: null }, 'headers.a'],
     ['a name with a line break', { 'a\r\nb': 'canary' }, 'headers["a\\r\\nb"]'],
     ['an empty name', { '': 'canary' }, 'headers[""]'],

@@ -1,0 +1,329 @@
+import { runWork } from '@macadam/core';
+import { constant, retryBudget } from '@macadam/resilience';
+import { seededRandom, virtualClock } from '@macadam/testkit';
+import { describe, expect, test } from 'vitest';
+import { createHttpClient, HttpStatusError, HttpTimeoutError, type HttpClientOptions } from '../src/index.ts';
+import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
+
+const baseUrl = 'http://billing.internal';
+
+function setUp(scripts: Script[], options: Partial<HttpClientOptions> = {}) {
+  const clock = virtualClock({ now: Date.UTC(2026, 0, 1) });
+  const dispatcher = scriptedDispatcher(...scripts);
+  const client = createHttpClient({ baseUrl, clock, random: seededRandom(7), dispatcher, ...options });
+  return { clock, dispatcher, client };
+}
+
+/** Runs a call in virtual time and gives its error. */
+async function failure(clock: ReturnType<typeof virtualClock>, call: Promise<unknown>): Promise<unknown> {
+  return clock.runUntil(
+    call.then(
+      () => {
+        throw new Error('the call succeeded');
+      },
+      (error: unknown) => error,
+    ),
+  );
+}
+
+describe('Retry-After', () => {
+  test.each([
+    ['seconds', { 'retry-after': '7' }, 7_000],
+    ['a date', { 'retry-after': 'Thu, 01 Jan 2026 00:00:09 GMT' }, 9_000],
+    [
+      'a date, by the clock of the server',
+      { 'retry-after': 'Fri, 02 Jan 2026 00:00:05 GMT', date: 'Fri, 02 Jan 2026 00:00:00 GMT' },
+      5_000,
+    ],
+    ['milliseconds', { 'retry-after-ms': '2500' }, 2_500],
+  ])('D18: in %s is never cut short', async (_what, headers, waitMs) => {
+    const { clock, dispatcher, client } = setUp([{ status: 503, headers }, { status: 200 }]);
+    const { attempts } = await clock.runUntil(client.get('/a'));
+    expect(dispatcher.sent).toHaveLength(2);
+    expect(attempts[1]?.waitedMs).toBeGreaterThanOrEqual(waitMs);
+    clock.assertNoTimers();
+  });
+
+  test.each([
+    ['D16, AC23: 9999999999', { 'retry-after': '9999999999' }, 9_999_999_999_000],
+    ['2147484, one above what a timer holds', { 'retry-after': '2147484' }, 2_147_484_000],
+    ['more than the minute that is waited at most', { 'retry-after': '61' }, 61_000],
+    ['more than is left of the call', { 'retry-after': '31' }, 31_000],
+  ])('%s ends the call at once and says when to come back', async (_what, headers, retryAfterMs) => {
+    const { clock, dispatcher, client } = setUp([{ status: 429, headers }]);
+    const error = await failure(clock, client.get('/a'));
+    expect(error).toBeInstanceOf(HttpStatusError);
+    expect(error).toMatchObject({ status: 429, retryAfterMs, gaveUp: 'retryAfterTooLong' });
+    expect(dispatcher.sent).toHaveLength(1);
+    expect(clock.monotonic()).toBe(0);
+  });
+});
+
+describe('time limits', () => {
+  test('AC14, D17: each try has its own limit; a hung one is abandoned and repeated', async () => {
+    const { clock, dispatcher, client } = setUp([{}, {}, { status: 200 }], {
+      attemptTimeoutMs: 100,
+      retry: { backoff: constant({ delayMs: 10 }) },
+    });
+    const { attempts } = await clock.runUntil(client.get('/a'));
+    expect(
+      attempts.map(({ startedAtMs, durationMs, waitedMs, errorCode }) => [
+        startedAtMs,
+        durationMs,
+        waitedMs,
+        errorCode,
+      ]),
+    ).toEqual([
+      [0, 100, 0, 'MAC_TIMEOUT'],
+      [110, 100, 10, 'MAC_TIMEOUT'],
+      [220, 0, 10, undefined],
+    ]);
+    expect(dispatcher.aborted).toHaveLength(2);
+    clock.assertNoTimers();
+  });
+
+  test('AC15: the total bounds tries and waits, and the last try gets what is left', async () => {
+    const { clock, client } = setUp([{}], {
+      timeoutMs: 250,
+      attemptTimeoutMs: 100,
+      retry: { maxAttempts: 10, backoff: constant({ delayMs: 20 }) },
+    });
+    const error = await failure(clock, client.get('/a'));
+    expect(error).toBeInstanceOf(HttpTimeoutError);
+    expect(error).toMatchObject({ code: 'MAC_TIMEOUT', gaveUp: 'deadline', timeoutMs: 250, method: 'GET' });
+    expect(clock.monotonic()).toBe(250);
+    expect((error as HttpTimeoutError).attempts.map(({ durationMs }) => durationMs)).toEqual([100, 100, 10]);
+    clock.assertNoTimers();
+  });
+
+  test('all tries out of time: the error is the timeout of the last', async () => {
+    const { clock, client } = setUp([{}], { attemptTimeoutMs: 100, retry: { backoff: constant({ delayMs: 0 }) } });
+    const error = await failure(clock, client.get('/a'));
+    expect(error).toMatchObject({ code: 'MAC_TIMEOUT', gaveUp: 'maxAttempts', timeoutMs: 100 });
+  });
+
+  test('a call that must not happen twice is not repeated after a timeout', async () => {
+    const { clock, dispatcher, client } = setUp([{}], { attemptTimeoutMs: 100 });
+    const error = await failure(clock, client.post('/a', { json: 1 }));
+    expect(error).toMatchObject({ code: 'MAC_TIMEOUT', gaveUp: 'notRetryable', retryable: false });
+    expect(dispatcher.sent).toHaveLength(1);
+    expect(clock.monotonic()).toBe(100);
+  });
+
+  test('a body that never ends is limited like everything else', async () => {
+    const { clock, client } = setUp([{ status: 200, body: 'x', stalls: true }], { timeoutMs: 300, retry: false });
+    const error = await failure(clock, client.get('/a'));
+    expect(error).toMatchObject({ code: 'MAC_TIMEOUT', attempts: [{ status: 200, errorCode: 'MAC_TIMEOUT' }] });
+  });
+
+  test('a request can have limits of its own', async () => {
+    const { clock, client } = setUp([{}]);
+    const error = await failure(clock, client.get('/a', { timeoutMs: 40 }));
+    expect(error).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 40, gaveUp: 'deadline' });
+  });
+
+  test('the deadline of the current work shortens a call', async () => {
+    const { clock, client } = setUp([{}]);
+    const call = runWork({ timeoutMs: 70, clock }, () => client.get('/a').catch((error: unknown) => error));
+    expect(await clock.runUntil(call)).toMatchObject({ code: 'MAC_TIMEOUT', gaveUp: 'deadline' });
+    expect(clock.monotonic()).toBe(70);
+  });
+
+  test('D1: the next try does not wait for the rest of a failed body longer than 50 ms', async () => {
+    const { clock, dispatcher, client } = setUp([{ status: 503, body: 'busy', stalls: true }, { status: 200 }], {
+      retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 },
+    });
+    const { attempts } = await clock.runUntil(client.get('/a'));
+    expect(attempts.map(({ durationMs }) => durationMs)).toEqual([50, 0]);
+    expect(dispatcher.aborted).toHaveLength(1);
+    clock.assertNoTimers();
+  });
+
+  test('but the body of the last try is waited for: somebody wants to read it', async () => {
+    const { clock, client } = setUp([{ status: 503, body: 'busy', stalls: true }], {
+      retry: false,
+      attemptTimeoutMs: 400,
+    });
+    const error = await failure(clock, client.get('/a'));
+    expect(clock.monotonic()).toBe(400);
+    expect(error).toMatchObject({ code: 'MAC_TIMEOUT' });
+  });
+});
+
+describe('a caller who leaves', () => {
+  const reason = new Error('the user went away');
+
+  test('AC13: during back-off is answered in the same turn, with the reason, and nothing more is sent', async () => {
+    const { clock, dispatcher, client } = setUp([{ status: 503 }], {
+      retry: { backoff: constant({ delayMs: 5_000 }) },
+    });
+    const abort = new AbortController();
+    const call = client.get('/a', { signal: abort.signal }).catch((error: unknown) => error);
+    await clock.advance(1_000);
+    abort.abort(reason);
+    expect(await call).toBe(reason);
+    expect(clock.monotonic()).toBe(1_000);
+    await clock.advance(10_000);
+    expect(dispatcher.sent).toHaveLength(1);
+    clock.assertNoTimers();
+  });
+
+  test('during a try aborts it, and D14: is neutral to the breaker', async () => {
+    const { clock, dispatcher, client } = setUp([{}], { circuitBreaker: {} });
+    for (let i = 0; i < 10; i++) {
+      const abort = new AbortController();
+      const call = client.get('/a', { signal: abort.signal }).catch((error: unknown) => error);
+      await clock.advance(1);
+      abort.abort(reason);
+      expect(await call).toBe(reason);
+    }
+    expect(dispatcher.aborted).toHaveLength(10);
+    expect(client.stats().policies['circuitBreaker']).toMatchObject({ state: 'closed', failures: 0 });
+  });
+
+  test('by the signal of the work, also when the request has its own', async () => {
+    const { clock, client } = setUp([{}]);
+    for (const leave of ['work', 'request'] as const) {
+      const work = new AbortController();
+      const request = new AbortController();
+      const call = runWork({ signal: work.signal, clock }, () =>
+        client.get('/a', { signal: request.signal }).catch((error: unknown) => error),
+      );
+      await clock.advance(1);
+      (leave === 'work' ? work : request).abort(reason);
+      expect(await call).toBe(reason);
+    }
+  });
+});
+
+describe('what an internal peer is told', () => {
+  test('the time that is left of the try, the priority, and the number of the try', async () => {
+    const { clock, dispatcher, client } = setUp([{ status: 500 }, { status: 500 }, { status: 200 }], {
+      timeoutMs: 1_000,
+      attemptTimeoutMs: 900,
+      retry: { backoff: constant({ delayMs: 300 }) },
+    });
+    await clock.runUntil(client.get('/a', { priority: 'high' }));
+    expect([0, 1, 2].map((i) => dispatcher.headersOf(i))).toMatchObject([
+      { 'x-request-timeout-ms': '900', 'x-request-priority': 'high' },
+      { 'x-request-timeout-ms': '700', 'x-request-attempt': '2' },
+      { 'x-request-timeout-ms': '400', 'x-request-attempt': '3' },
+    ]);
+    expect(dispatcher.headersOf(0)).not.toHaveProperty('x-request-attempt');
+  });
+
+  test('the deadline and the priority of the current work', async () => {
+    const { clock, dispatcher, client } = setUp([{ status: 200 }]);
+    await clock.runUntil(runWork({ timeoutMs: 80, priority: 'background', clock }, () => client.get('/a')));
+    expect(dispatcher.headersOf(0)).toMatchObject({ 'x-request-timeout-ms': '80', 'x-request-priority': 'background' });
+  });
+
+  test('and an external one nothing', async () => {
+    const { clock, dispatcher, client } = setUp([{ status: 500 }, { status: 200 }], { peer: 'external' });
+    await clock.runUntil(runWork({ timeoutMs: 5_000, priority: 'high', clock }, () => client.get('/a')));
+    expect(Object.keys(dispatcher.headersOf(1))).toEqual(['accept-encoding']);
+  });
+});
+
+describe('the retry budget', () => {
+  test('bounds what an outage receives: 1 200 calls, at most a fifth more tries and the floor', async () => {
+    const { clock, dispatcher, client } = setUp([{ status: 500 }], { circuitBreaker: false });
+    let failed = 0;
+    for (let i = 0; i < 1_200; i++) {
+      void client.get('/a').catch(() => failed++);
+      await clock.advance(50);
+    }
+    await clock.advance(30_000);
+    expect(failed).toBe(1_200);
+    // 60 s at 3 a second is the floor; the fifth counts calls of the last 10 s.
+    expect(dispatcher.sent.length).toBeLessThanOrEqual(1_200 * 1.2 + 60 * 3 + 30);
+    expect(dispatcher.sent.length).toBeGreaterThan(1_200);
+  });
+
+  test('can be shared between clients, and a refusal is named', async () => {
+    const budget = retryBudget({ ratio: 0, minPerSecond: 0 });
+    const { clock, dispatcher, client } = setUp([{ status: 500 }], { retry: { budget } });
+    expect(await failure(clock, client.get('/a'))).toMatchObject({ status: 500, gaveUp: 'budget' });
+    expect(dispatcher.sent).toHaveLength(1);
+  });
+
+  test('AC25: inside of an outer retry, calls are tried once', async () => {
+    const { retry } = await import('@macadam/resilience');
+    const { clock, dispatcher, client } = setUp([{ status: 500 }]);
+    const outer = retry({ maxAttempts: 4, clock, budget: false, retryIf: (outcome) => !outcome.ok });
+    await failure(
+      clock,
+      outer.execute(() => client.get('/a')),
+    );
+    expect(dispatcher.sent).toHaveLength(4);
+  });
+});
+
+describe('the circuit breaker', () => {
+  test('opens after failures, refuses at once, and probes its way back', async () => {
+    const { clock, dispatcher, client } = setUp(
+      [...Array.from({ length: 5 }, () => ({ status: 500 })), { status: 200 }],
+      { retry: false, circuitBreaker: { openMs: 1_000, openJitter: 0 } },
+    );
+    for (let i = 0; i < 5; i++) await failure(clock, client.get('/a'));
+    expect(await failure(clock, client.get('/a'))).toMatchObject({ code: 'MAC_CIRCUIT_OPEN' });
+    expect(dispatcher.sent).toHaveLength(5);
+    await clock.advance(1_000);
+    for (let i = 0; i < 3; i++) await clock.runUntil(client.get('/a'));
+    expect(client.stats().policies['circuitBreaker']).toMatchObject({ state: 'closed' });
+  });
+
+  test('opening between two tries, it gives the failure that opened it', async () => {
+    const { clock, dispatcher, client } = setUp([{ error: 'ECONNRESET' }], {
+      retry: { maxAttempts: 10, backoff: constant({ delayMs: 1 }), budget: false },
+    });
+    expect(await failure(clock, client.get('/a'))).toMatchObject({
+      code: 'MAC_HTTP_NETWORK',
+      errorCode: 'ECONNRESET',
+      gaveUp: 'circuitOpen',
+    });
+    expect(dispatcher.sent).toHaveLength(5);
+  });
+});
+
+describe('what is sent twice', () => {
+  const again: Partial<HttpClientOptions> = { retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 } };
+
+  test.each([
+    ['POST, 503', 'POST', {}, { status: 503 }, 1],
+    ['POST with a key, 503', 'POST', { idempotencyKey: 'k' }, { status: 503 }, 3],
+    ['POST said to be idempotent, reset', 'POST', { idempotent: true }, { error: 'ECONNRESET' }, 3],
+    ['POST, reset after it was sent', 'POST', {}, { error: 'ECONNRESET' }, 1],
+    ['POST, refused before it was sent', 'POST', {}, { error: 'ECONNREFUSED', unsent: true }, 3],
+    ['GET, reset', 'GET', {}, { error: 'ECONNRESET' }, 3],
+    ['GET, a body cut short', 'GET', {}, { status: 200, body: 'x', error: 'UND_ERR_SOCKET' }, 3],
+    ['GET, 404', 'GET', {}, { status: 404 }, 1],
+    ['GET, 501', 'GET', {}, { status: 501 }, 1],
+    ['GET, a wrong certificate', 'GET', {}, { error: 'CERT_HAS_EXPIRED', unsent: true }, 1],
+    ['GET said not to be idempotent, 503', 'GET', { idempotent: false }, { status: 503 }, 1],
+    ['DELETE, 502', 'DELETE', {}, { status: 502 }, 3],
+  ] as [string, string, object, Script, number][])('%s: %#', async (_what, method, options, script, tries) => {
+    const { clock, dispatcher, client } = setUp([script], again);
+    await failure(clock, client.request(method, '/a', options));
+    expect(dispatcher.sent).toHaveLength(tries);
+  });
+
+  test('is the same: AC16, AC17: body and key', async () => {
+    const { clock, dispatcher, client } = setUp([{ status: 503 }, { status: 503 }, { status: 201 }], again);
+    await clock.runUntil(client.post('/a', { json: { a: 1 }, idempotencyKey: true }));
+    expect(new Set(dispatcher.sent.map(({ body }) => body))).toEqual(new Set(['{"a":1}']));
+    const keys = new Set([0, 1, 2].map((i) => dispatcher.headersOf(i)['idempotency-key']));
+    expect(keys.size).toBe(1);
+    expect([...keys][0]).toMatch(/^[\da-f]{32}$/);
+  });
+
+  test('AC26: an exhausted call takes nothing from the next', async () => {
+    const { clock, dispatcher, client } = setUp(
+      [...Array.from({ length: 3 }, () => ({ status: 500 })), { status: 500 }, { status: 200 }],
+      again,
+    );
+    await failure(clock, client.get('/a'));
+    await clock.runUntil(client.get('/b'));
+    expect(dispatcher.sent).toHaveLength(5);
+  });
+});
