@@ -36,37 +36,21 @@ export interface BulkheadOptions {
 
 type Settings = Required<BulkheadOptions>;
 
-/** A call that has a place, or waits for one. */
-class BulkheadRun extends Expiring implements Sink, Running, Waiting {
-  readonly call: Call;
-  readonly queuedAt: number;
-  line: WaitingLine<BulkheadRun> | undefined = undefined;
-  ahead: Waiting | undefined = undefined;
-  behind: Waiting | undefined = undefined;
-  waits = false;
+/** A call that has a place. */
+class PlacedRun implements Sink, Running {
   readonly #gate: Gate;
-  readonly #inside: Stage;
-  readonly #attempt: number;
   readonly #sink: Sink;
   #inner: Running = notRunning;
   #done = false;
-  #cancelReason: unknown;
 
-  constructor(gate: Gate, inside: Stage, call: Call, attempt: number, sink: Sink) {
-    super();
+  constructor(gate: Gate, sink: Sink) {
     this.#gate = gate;
-    this.#inside = inside;
-    this.call = call;
-    this.#attempt = attempt;
-    this.queuedAt = call.now;
     this.#sink = sink;
   }
 
-  begin(): void {
-    const running = this.#inside.start(this.call, this.#attempt, this);
+  begin(inside: Stage, call: Call, attempt: number): void {
+    const running = inside.start(call, attempt, this);
     if (!this.#done) this.#inner = running;
-    // Cancelled by the very function that was being started; one that has settled ignores it.
-    else running.cancel(this.#cancelReason);
   }
 
   succeed(value: unknown): void {
@@ -84,18 +68,49 @@ class BulkheadRun extends Expiring implements Sink, Running, Waiting {
   cancel(reason: unknown): void {
     if (this.#done) return;
     this.#done = true;
-    this.#cancelReason = reason;
-    if (this.waits) {
-      this.#gate.forget(this);
-      return;
-    }
     this.#inner.cancel(reason);
     this.#gate.leave();
+  }
+}
+
+/** A call that waits for a place, and what it does once it has one. */
+class QueuedRun extends Expiring implements Running, Waiting {
+  readonly call: Call;
+  readonly queuedAt: number;
+  readonly line: WaitingLine<QueuedRun>;
+  ahead: Waiting | undefined = undefined;
+  behind: Waiting | undefined = undefined;
+  waits = false;
+  readonly #gate: Gate;
+  readonly #inside: Stage;
+  readonly #attempt: number;
+  readonly #sink: Sink;
+  #placed: PlacedRun | undefined;
+
+  constructor(gate: Gate, line: WaitingLine<QueuedRun>, inside: Stage, call: Call, attempt: number, sink: Sink) {
+    super();
+    this.#gate = gate;
+    this.line = line;
+    this.#inside = inside;
+    this.call = call;
+    this.#attempt = attempt;
+    this.#sink = sink;
+    this.queuedAt = call.now;
+  }
+
+  /** Runs in the context of the call that waited, not of the one that made room. */
+  begin(): void {
+    this.#placed = new PlacedRun(this.#gate, this.#sink);
+    this.#placed.begin(this.#inside, this.call, this.#attempt);
+  }
+
+  cancel(reason: unknown): void {
+    if (this.waits) this.#gate.forget(this);
+    else this.#placed?.cancel(reason);
   }
 
   override expire(now: number): void {
     if (!this.waits) return;
-    this.#done = true;
     this.call.now = now;
     this.#gate.forget(this);
     this.#sink.fail(this.#gate.timeOut(now - this.queuedAt));
@@ -106,7 +121,7 @@ class BulkheadRun extends Expiring implements Sink, Running, Waiting {
 class Gate {
   readonly #settings: Settings;
   readonly #timers: ExpiryQueue;
-  readonly #lines = new Map<Priority, WaitingLine<BulkheadRun>>(priorities.map((one) => [one, new WaitingLine()]));
+  readonly #lines = new Map<Priority, WaitingLine<QueuedRun>>(priorities.map((one) => [one, new WaitingLine()]));
   #admitting = false;
   inFlight = 0;
   queued = 0;
@@ -125,18 +140,19 @@ class Gate {
       sink.fail(this.#full(`${maxConcurrent} calls are in flight and ${maxQueued} queued`, 0));
       return notRunning;
     }
-    const run = new BulkheadRun(this, inside, call, attempt, sink);
     if (this.inFlight < maxConcurrent) {
       this.inFlight++;
-      run.begin();
-    } else {
-      run.line = this.#lines.get(currentWork()?.priority ?? 'normal') as WaitingLine<BulkheadRun>;
-      run.line.join(run);
-      this.queued++;
-      run.expiresAt = Math.min(call.now + queueTimeoutMs, call.deadlineAt);
-      this.#timers.add(run, call.now);
+      const placed = new PlacedRun(this, sink);
+      placed.begin(inside, call, attempt);
+      return placed;
     }
-    return run;
+    const line = this.#lines.get(currentWork()?.priority ?? 'normal') as WaitingLine<QueuedRun>;
+    const queued = new QueuedRun(this, line, inside, call, attempt, sink);
+    line.join(queued);
+    this.queued++;
+    queued.expiresAt = Math.min(call.now + queueTimeoutMs, call.deadlineAt);
+    this.#timers.add(queued, call.now);
+    return queued;
   }
 
   /** A place came free: whoever is next takes it. Not recursive, however many end without waiting for anything. */
@@ -145,19 +161,18 @@ class Gate {
     if (this.#admitting) return;
     this.#admitting = true;
     while (this.queued > 0 && this.inFlight < this.#settings.maxConcurrent) {
-      const next = this.#next() as BulkheadRun;
+      const next = this.#next() as QueuedRun;
       this.forget(next);
       this.inFlight++;
       next.call.now = this.#settings.clock.monotonic();
-      // In the context of the call that waited, not of the one that made room.
       next.call.within(begin, next);
     }
     this.#admitting = false;
   }
 
   /** Takes a call out of the queue. */
-  forget(run: BulkheadRun): void {
-    (run.line as WaitingLine<BulkheadRun>).leave(run);
+  forget(run: QueuedRun): void {
+    run.line.leave(run);
     this.queued--;
     this.#timers.remove(run);
   }
@@ -172,7 +187,7 @@ class Gate {
     return new BulkheadFullError(`Bulkhead is full: ${why}`, { maxConcurrent, maxQueued, queuedMs });
   }
 
-  #next(): BulkheadRun | undefined {
+  #next(): QueuedRun | undefined {
     for (const line of this.#lines.values()) {
       if (line.size > 0) return this.#settings.order === 'lifo' ? line.newest : line.oldest;
     }
@@ -180,7 +195,7 @@ class Gate {
   }
 }
 
-function begin(run: BulkheadRun): void {
+function begin(run: QueuedRun): void {
   run.begin();
 }
 

@@ -53,6 +53,18 @@ export interface Chain {
   readonly limitMs: number;
 }
 
+const CONTEXT_OPTIONS = { requireManualDestroy: true };
+
+/** Where a new promise leaves its two functions, so that no closure has to be made to catch them. */
+let newResolve!: (value: unknown) => void;
+let newReject!: (error: unknown) => void;
+function leaveFunctions(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+  newResolve = resolve;
+  newReject = reject;
+}
+
+const aMomentLater = Promise.resolve();
+
 /** One call on its way: what every layer can see, and the outermost sink. */
 export class Call implements Sink {
   readonly clock: Clock;
@@ -66,6 +78,7 @@ export class Call implements Sink {
   /** The tries that failed so far; made by the first failure. */
   history: AttemptRecord[] | undefined;
   readonly promise: Promise<unknown>;
+  #started = false;
   #settled = false;
   /** A layer repeats what failed, so nothing that runs inside may. */
   readonly ownsRetries: boolean;
@@ -73,8 +86,8 @@ export class Call implements Sink {
   readonly retriesOwnedUpstream: boolean;
   /** The caller's asynchronous context, so that a try started by somebody else's timer still runs in it. */
   readonly #context: AsyncResource | undefined;
-  #resolve!: (value: unknown) => void;
-  #reject!: (error: unknown) => void;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
   #unsubscribe: Unsubscribe | undefined;
 
   constructor(chain: Chain, fn: Guarded<unknown>, options: ExecuteOptions | undefined) {
@@ -85,12 +98,11 @@ export class Call implements Sink {
     this.history = undefined;
     this.ownsRetries = chain.repeats;
     this.retriesOwnedUpstream = retriesOwnedUpstream();
-    this.#context = chain.defers ? new AsyncResource('MacadamCall', { requireManualDestroy: true }) : undefined;
+    this.#context = chain.defers ? new AsyncResource('MacadamCall', CONTEXT_OPTIONS) : undefined;
     this.#unsubscribe = undefined;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    this.promise = new Promise(leaveFunctions);
+    this.#resolve = newResolve;
+    this.#reject = newReject;
     const work = currentWork();
     const limitMs = chain.limitMs === Infinity ? Infinity : (options?.timeoutMs ?? chain.limitMs);
     this.deadlineAt = this.now + Math.min(limitMs, work?.deadline?.remainingMs() ?? Infinity);
@@ -100,6 +112,7 @@ export class Call implements Sink {
       return;
     }
     const running = chain.outermost.start(this, 1, this);
+    this.#started = true;
     if (signal !== undefined && !this.#settled) {
       this.#unsubscribe = onAbort(signal, (reason) => {
         this.now = this.clock.monotonic();
@@ -118,7 +131,10 @@ export class Call implements Sink {
   fail(error: unknown): void {
     this.#settled = true;
     this.#unsubscribe?.();
-    this.#reject(error);
+    if (this.#started) this.#reject(error);
+    // Refused on the spot. A promise that is rejected before anyone can listen takes the runtime's detour for unhandled
+    // rejections, which costs more than the refusal.
+    else void aMomentLater.then(() => this.#reject(error));
   }
 
   /** Runs `fn` in the caller's context. */
