@@ -28,6 +28,29 @@ export type { ContractCase, ContractPolicy, PolicyContractOptions, PolicyContrac
 export type { ProxyConditions, ProxyLink } from './proxy-conditions.ts';
 export { seededRandom } from './seeded-random.ts';
 export type { SeededRandom } from './seeded-random.ts';
+export { burstArrivals, constantArrivals, poissonArrivals } from './simulation/arrivals.ts';
+export type { Arrivals, BurstOptions, RateOptions, Spike } from './simulation/arrivals.ts';
+export { SimulatedFailure } from './simulation/exchange.ts';
+export type { FailureReason } from './simulation/exchange.ts';
+export type {
+  BlackHoleFault,
+  DownFault,
+  ErrorFault,
+  RestartFault,
+  ServerFault,
+  SlowFault,
+} from './simulation/server-fault.ts';
+export { simulate } from './simulation/simulate.ts';
+export { noPolicy } from './simulation/simulated-policy.ts';
+export type { MakePolicy, PolicyContext, SimulatedAttempt, SimulatedPolicy } from './simulation/simulated-policy.ts';
+export type { SimulatedClient, SimulatedService, SimulateOptions } from './simulation/simulation-options.ts';
+export type {
+  LatencySummary,
+  ServiceResult,
+  SimulationResult,
+  SimulationWindow,
+  SuccessCount,
+} from './simulation/simulation-result.ts';
 export { virtualClock } from './virtual-clock.ts';
 export type { RunUntilOptions, VirtualClock, VirtualClockOptions } from './virtual-clock.ts';
 export { useVirtualGlobals } from './virtual-globals.ts';

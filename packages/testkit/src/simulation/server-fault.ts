@@ -1,0 +1,125 @@
+import {
+  assertDurationMs,
+  assertInteger,
+  assertKnownOptions,
+  assertNumber,
+  assertObject,
+  assertOneOf,
+} from '@macadam/core';
+
+interface FaultSpan {
+  /** Its beginning, in milliseconds from the start of the simulation. */
+  fromMs: number;
+  /** Its end, not included. `Infinity` for one that lasts. */
+  toMs: number;
+  /** Which instances it strikes, counted from 0. Default: all. */
+  instances?: readonly number[];
+}
+
+/** Refuses every request at once. What was begun before is still answered. */
+export interface DownFault extends FaultSpan {
+  kind: 'down';
+}
+
+/** Takes requests and never answers, and loses the answers that were on their way. */
+export interface BlackHoleFault extends FaultSpan {
+  kind: 'blackHole';
+}
+
+/** Answers this share of the requests, above 0 and at most 1, with an error, after the usual time. */
+export interface ErrorFault extends FaultSpan {
+  kind: 'errors';
+  ratio: number;
+}
+
+/** Takes `factor` times as long, at least 1, for what it begins. */
+export interface SlowFault extends FaultSpan {
+  kind: 'slow';
+  factor: number;
+}
+
+/** Stops: loses its queue and what it was working on. Comes back at `toMs`, with cold caches. */
+export interface RestartFault extends FaultSpan {
+  kind: 'restart';
+  /** How long it takes to become warm, in milliseconds. Default: 0. */
+  coldMs?: number;
+  /** How many times as long it takes at first; falls evenly to 1. At least 1. Default: 1. */
+  coldFactor?: number;
+}
+
+/** What goes wrong with a simulated server, and when. Several may overlap. */
+export type ServerFault = BlackHoleFault | DownFault | ErrorFault | RestartFault | SlowFault;
+
+/** The faults of one instance as answers to what it has to know. */
+export class InstanceFaults {
+  readonly #faults: readonly ServerFault[];
+
+  constructor(faults: readonly ServerFault[], instance: number) {
+    this.#faults = faults.filter(({ instances }) => instances === undefined || instances.includes(instance));
+  }
+
+  get restarts(): readonly RestartFault[] {
+    return this.#faults.filter((fault) => fault.kind === 'restart');
+  }
+
+  refuses(atMs: number): boolean {
+    return this.#faults.some((fault) => (fault.kind === 'down' || fault.kind === 'restart') && isWithin(fault, atMs));
+  }
+
+  swallows(atMs: number): boolean {
+    return this.#faults.some((fault) => fault.kind === 'blackHole' && isWithin(fault, atMs));
+  }
+
+  errorRatio(atMs: number): number {
+    let ratio = 0;
+    for (const fault of this.#faults) {
+      if (fault.kind === 'errors' && isWithin(fault, atMs)) ratio = Math.max(ratio, fault.ratio);
+    }
+    return ratio;
+  }
+
+  slowness(atMs: number): number {
+    let factor = 1;
+    for (const fault of this.#faults) {
+      if (fault.kind === 'slow' && isWithin(fault, atMs)) factor *= fault.factor;
+      else if (fault.kind === 'restart') factor *= coldness(fault, atMs);
+    }
+    return factor;
+  }
+}
+
+function isWithin({ fromMs, toMs }: ServerFault, atMs: number): boolean {
+  return atMs >= fromMs && atMs < toMs;
+}
+
+function coldness({ toMs, coldMs = 0, coldFactor = 1 }: RestartFault, atMs: number): number {
+  if (atMs < toMs || atMs >= toMs + coldMs) return 1;
+  return 1 + (coldFactor - 1) * (1 - (atMs - toMs) / coldMs);
+}
+
+const SPAN = ['kind', 'fromMs', 'toMs', 'instances'];
+const OPTIONS: Readonly<Record<ServerFault['kind'], readonly string[]>> = {
+  blackHole: SPAN,
+  down: SPAN,
+  errors: [...SPAN, 'ratio'],
+  restart: [...SPAN, 'coldMs', 'coldFactor'],
+  slow: [...SPAN, 'factor'],
+};
+
+/** Throws OptionsError unless `fault` is one that a service of so many instances can have. */
+export function assertServerFault(path: string, fault: ServerFault, instances: number): void {
+  assertObject(path, fault);
+  assertOneOf(`${path}.kind`, fault.kind, Object.keys(OPTIONS));
+  assertKnownOptions(path, fault, OPTIONS[fault.kind]);
+  assertDurationMs(`${path}.fromMs`, fault.fromMs, { min: 0 });
+  assertDurationMs(`${path}.toMs`, fault.toMs, { min: fault.fromMs, infinite: true });
+  for (const [i, one] of (fault.instances ?? []).entries()) {
+    assertInteger(`${path}.instances[${i}]`, one, { min: 0, max: instances - 1 });
+  }
+  if (fault.kind === 'errors') assertNumber(`${path}.ratio`, fault.ratio, { above: 0, max: 1 });
+  if (fault.kind === 'slow') assertNumber(`${path}.factor`, fault.factor, { min: 1 });
+  if (fault.kind === 'restart') {
+    assertDurationMs(`${path}.coldMs`, fault.coldMs ?? 0, { min: 0 });
+    assertNumber(`${path}.coldFactor`, fault.coldFactor ?? 1, { min: 1 });
+  }
+}

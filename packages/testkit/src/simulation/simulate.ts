@@ -1,0 +1,84 @@
+import { ExpiryQueue, OptionsError } from '@macadam/core';
+import { seededRandom } from '../seeded-random.ts';
+import { virtualClock } from '../virtual-clock.ts';
+import { ClientGroup, makePolicies } from './client-group.ts';
+import { Ledger } from './ledger.ts';
+import { ServerGroup, type World } from './server-group.ts';
+import type { SimulatedPolicy } from './simulated-policy.ts';
+import { assertSimulateOptions, type SimulateOptions, type SimulatedService } from './simulation-options.ts';
+import { summarize, type SimulationResult } from './simulation-result.ts';
+import { noTrace, TextTrace } from './trace.ts';
+
+/**
+ * Runs clients against servers in virtual time and measures what users get: real policies, simulated servers. Servers
+ * are queues with workers, which fail as told; clients send at their own pace, however slow the answers are.
+ *
+ * Nothing in it reads real time or global chance: the same options give the same result, and the same trace byte for
+ * byte, as long as the policies take their clock and their random source from what they are given.
+ *
+ * @throws OptionsError `MAC_INVALID_OPTIONS`
+ * @example
+ * const result = await simulate({
+ *   durationMs: 60_000,
+ *   clients: [{ name: 'web', arrivals: poissonArrivals({ ratePerSecond: 200 }) }],
+ *   servers: [
+ *     {
+ *       name: 'orders',
+ *       serviceTime: logNormal({ medianMs: 10, p99Ms: 80 }),
+ *       workers: 20,
+ *       faults: [{ kind: 'down', fromMs: 20_000, toMs: 40_000 }],
+ *     },
+ *   ],
+ *   policy: ({ clock, random, service }) => standardPipeline({ name: service, clock, random }),
+ * });
+ * result.duringFault?.amplification; // how much the retries added to the trouble
+ */
+export async function simulate(options: SimulateOptions): Promise<SimulationResult> {
+  assertSimulateOptions(options);
+  const clock = virtualClock();
+  const trace = options.trace === true ? new TextTrace() : noTrace;
+  const world: World = { clock, random: seededRandom(options.seed ?? 1), trace, policy: options.policy };
+  const ledger = new Ledger();
+  const services = makeServices(options.servers, world);
+  for (const client of makeClients(options, services, world, ledger)) client.start(options.durationMs);
+
+  await clock.advance(options.durationMs);
+  while (ledger.open > 0) await clock.advanceToNext();
+  return summarize(options, ledger, [...services.values()], options.trace === true ? String(trace) : '');
+}
+
+/** From the end of the list, so that what a service calls is there before it. */
+function makeServices(services: readonly SimulatedService[], world: World): Map<string, ServerGroup> {
+  const groups = new Map<string, ServerGroup>();
+  for (const service of services.toReversed()) {
+    const dependency = service.calls && groups.get(service.calls.service);
+    groups.set(service.name, new ServerGroup(service, world, dependency));
+  }
+  return groups;
+}
+
+function makeClients(
+  { clients, servers }: SimulateOptions,
+  services: Map<string, ServerGroup>,
+  world: World,
+  ledger: Ledger,
+): ClientGroup[] {
+  const patience = new ExpiryQueue(world.clock);
+  const policiesOf = new Map<string, SimulatedPolicy[]>();
+  return clients.map((client, index) => {
+    const name = client.service ?? (servers[0] as SimulatedService).name;
+    const shared = client.sharesPolicyWith;
+    const policies = shared === undefined ? makePolicies(client, name, world) : policiesOf.get(shared);
+    if (policies === undefined) {
+      throw new OptionsError(`simulate.clients[${index}].sharesPolicyWith`, shared, 'a client further up in the list');
+    }
+    policiesOf.set(client.name, policies);
+    return new ClientGroup(client, index, {
+      service: services.get(name) as ServerGroup,
+      world,
+      ledger,
+      patience,
+      policies,
+    });
+  });
+}

@@ -1,0 +1,61 @@
+/** The value below which the given share of the values lies (nearest rank). `sorted` in ascending order; 0 for none. */
+export function percentile(sorted: ArrayLike<number>, share: number): number {
+  if (sorted.length === 0) return 0;
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] as number;
+}
+
+/**
+ * Jain's fairness index: 1 when all get the same, 1/n when one gets all. Source: Jain, Chiu and Hawe, "A Quantitative
+ * Measure of Fairness and Discrimination for Resource Allocation in Shared Computer Systems", 1984.
+ */
+export function jainIndex(shares: readonly number[]): number {
+  const sum = shares.reduce((total, share) => total + share, 0);
+  const squares = shares.reduce((total, share) => total + share * share, 0);
+  return squares === 0 ? 1 : (sum * sum) / (shares.length * squares);
+}
+
+/** How many requests came in each slice of time, and how many of them succeeded. */
+export class Slices {
+  readonly sliceMs: number;
+  readonly requests: Uint32Array;
+  readonly succeeded: Uint32Array;
+
+  constructor(durationMs: number, sliceMs: number) {
+    const count = Math.ceil(durationMs / sliceMs);
+    this.sliceMs = sliceMs;
+    this.requests = new Uint32Array(count);
+    this.succeeded = new Uint32Array(count);
+  }
+
+  add(atMs: number, succeeded: boolean): void {
+    const slice = Math.min(Math.floor(atMs / this.sliceMs), this.requests.length - 1);
+    this.requests[slice] = (this.requests[slice] as number) + 1;
+    if (succeeded) this.succeeded[slice] = (this.succeeded[slice] as number) + 1;
+  }
+}
+
+/** A second, in slices of a tenth: fine enough to tell 5.0 s from 5.1 s, coarse enough to hold some requests each. */
+export const RECOVERY_SLICE_MS = 100;
+const SLICES_PER_WINDOW = 10;
+const WELL = 0.95;
+
+/**
+ * The first moment from `fromMs` on after which each window of a second has at least 95 % success, in milliseconds after
+ * `fromMs`; Infinity when there is none. `slices` are of a tenth of a second.
+ */
+export function timeToRecover(slices: Slices, fromMs: number): number {
+  const first = Math.ceil(fromMs / RECOVERY_SLICE_MS);
+  const last = slices.requests.length - SLICES_PER_WINDOW;
+  let lastBad = -1;
+  for (let start = first; start <= last; start++) {
+    let requests = 0;
+    let succeeded = 0;
+    for (let i = start; i < start + SLICES_PER_WINDOW; i++) {
+      requests += slices.requests[i] as number;
+      succeeded += slices.succeeded[i] as number;
+    }
+    if (succeeded < WELL * requests) lastBad = start;
+  }
+  if (lastBad < 0) return 0;
+  return lastBad >= last ? Infinity : (lastBad + 1) * RECOVERY_SLICE_MS - fromMs;
+}
