@@ -1,0 +1,2 @@
+export { levels, levelValues } from './levels.ts';
+export type { Level, LevelThreshold } from './levels.ts';
