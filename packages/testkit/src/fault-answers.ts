@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { assertDurationMs, assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import { assertDistribution, fixed, type Distribution } from './distribution.ts';
 import { toWireAnswer, type FaultAnswer } from './fault-exchange.ts';
-import type { Fault, FaultEffect } from './fault.ts';
+import type { Fault } from './fault.ts';
 
 /** Waits before whatever follows: combine it with other faults, or alone for a slow but healthy answer. */
 export function latency(distribution: Distribution): Fault {
@@ -13,7 +13,7 @@ export function latency(distribution: Distribution): Fault {
     kind: 'latency',
     level: 'exchange',
     describe: () => `waits ${distribution.describe()}`,
-    async apply(exchange): Promise<FaultEffect> {
+    async apply(exchange) {
       await exchange.sleep(distribution.sample(exchange.random));
       return 'continued';
     },
@@ -47,7 +47,7 @@ export function respond(status: number, options: RespondOptions = {}): Fault {
     kind: 'respond',
     level: 'exchange',
     describe: () => `answers ${status}${retryAfter === undefined ? '' : ` with Retry-After ${headers['retry-after']}`}`,
-    async apply(exchange): Promise<FaultEffect> {
+    async apply(exchange) {
       await exchange.send(wire);
       return 'ended';
     },
@@ -72,7 +72,7 @@ export function trickle(options: TrickleOptions): Fault {
     kind: 'trickle',
     level: 'exchange',
     describe: () => `sends ${bytesPerChunk} bytes of body every ${everyMs} ms`,
-    async apply(exchange): Promise<FaultEffect> {
+    async apply(exchange) {
       const { status, headers, body } = await exchange.answer();
       exchange.response.writeHead(status, { ...headers, 'content-length': String(body.byteLength) });
       exchange.response.flushHeaders();
@@ -104,7 +104,7 @@ export function wrongContentLength(options: WrongContentLengthOptions): Fault {
     kind: 'wrongContentLength',
     level: 'exchange',
     describe: () => `declares a body of ${declared} bytes, whatever it sends`,
-    async apply(exchange): Promise<FaultEffect> {
+    async apply(exchange) {
       const answer = await exchange.answer();
       exchange.response.writeHead(answer.status, { ...answer.headers, 'content-length': String(declared) });
       exchange.response.write(answer.body);
@@ -132,7 +132,7 @@ export function gzipBomb(options: GzipBombOptions): Fault {
     kind: 'gzipBomb',
     level: 'exchange',
     describe: () => `answers with gzip that decodes to ${decodedBytes} bytes`,
-    async apply(exchange): Promise<FaultEffect> {
+    async apply(exchange) {
       exchange.response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-encoding': 'gzip' });
       const gzip = createGzip({ level: constants.Z_BEST_COMPRESSION });
       // A client that defends itself hangs up half-way, which is no concern of ours.

@@ -19,7 +19,7 @@ export function resetBeforeHeaders(): Fault {
     kind: 'resetBeforeHeaders',
     level: 'exchange',
     describe: () => 'resets the connection instead of answering',
-    apply(exchange) {
+    async apply(exchange) {
       exchange.reset();
       return 'ended';
     },
@@ -32,7 +32,7 @@ export function resetAfterHeaders(): Fault {
     kind: 'resetAfterHeaders',
     level: 'exchange',
     describe: () => 'resets the connection after the headers',
-    async apply(exchange): Promise<FaultEffect> {
+    async apply(exchange) {
       await sendPart(exchange, 0);
       exchange.reset();
       return 'ended';
@@ -52,7 +52,7 @@ export function resetMidBody(options: PartOfBodyOptions = {}): Fault {
     kind: 'resetMidBody',
     level: 'exchange',
     describe: () => `resets the connection ${describePart(afterBytes)}`,
-    async apply(exchange): Promise<FaultEffect> {
+    async apply(exchange) {
       await sendPart(exchange, afterBytes);
       exchange.reset();
       return 'ended';
@@ -67,7 +67,7 @@ export function stallMidBody(options: PartOfBodyOptions = {}): Fault {
     kind: 'stallMidBody',
     level: 'exchange',
     describe: () => `falls silent ${describePart(afterBytes)}`,
-    async apply(exchange): Promise<FaultEffect> {
+    async apply(exchange) {
       await sendPart(exchange, afterBytes);
       return untilClosed(exchange);
     },
@@ -80,7 +80,7 @@ export function garbage(bytes: string | Uint8Array = '\u0016\u0003\u0001 this is
     kind: 'garbage',
     level: 'exchange',
     describe: () => 'answers with bytes that are not HTTP',
-    async apply(exchange): Promise<FaultEffect> {
+    async apply(exchange) {
       exchange.socket.write(bytes);
       await exchange.flush();
       exchange.close();
@@ -99,7 +99,7 @@ export function closeKeepAlive(): Fault {
     level: 'exchange',
     describe: () => 'closes a kept-alive connection when the next request arrives on it',
     appliesTo: (exchange) => exchange.reusedConnection,
-    apply(exchange) {
+    async apply(exchange) {
       exchange.close();
       return 'ended';
     },
@@ -115,7 +115,7 @@ export function blackHole(): Fault {
     kind: 'blackHole',
     level: 'connection',
     describe: () => 'reads nothing and answers nothing',
-    async apply(exchange): Promise<FaultEffect> {
+    async apply(exchange) {
       exchange.socket.pause();
       return untilClosed(exchange);
     },
@@ -131,7 +131,7 @@ export function refuse(): Fault {
     kind: 'refuse',
     level: 'listener',
     describe: () => 'refuses connections',
-    apply(exchange) {
+    async apply(exchange) {
       exchange.reset();
       return 'ended';
     },

@@ -59,10 +59,12 @@ export class FaultListener {
         await once(this.#server, 'listening');
         this.#port = (this.#server.address() as AddressInfo).port;
       } else {
-        const closed = once(this.#server, 'close');
+        const closed = [...this.sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+        const drained = once(this.#server, 'close');
         this.#server.close();
         this.resetConnections();
-        await closed;
+        await drained;
+        await Promise.all(closed);
       }
     }
   }

@@ -35,6 +35,10 @@ export interface FaultProxyStats {
   openConnections: number;
   bytesToTarget: number;
   bytesToClient: number;
+  /** Arrived, and not yet handed over: held back by latency, bandwidth or a black hole. */
+  bytesUnderWay: number;
+  /** Sent by clients whose target is gone without their knowing. */
+  bytesSwallowed: number;
 }
 
 /** A real TCP proxy on loopback, between the code under test and what it depends on. */
@@ -49,7 +53,7 @@ export interface FaultProxy extends AsyncDisposable {
   heal(): Promise<void>;
   /** Ends every open connection with a TCP RST, once. */
   resetConnections(): void;
-  /** Resolves when the condition holds; looked at whenever bytes pass or a connection begins or ends. */
+  /** Resolves when the condition holds; looked at whenever bytes arrive or pass, or a connection begins or ends. */
   waitUntil(condition: (stats: FaultProxyStats) => boolean): Promise<void>;
   stats(): FaultProxyStats;
   /** Target and conditions, in words. */
@@ -93,7 +97,7 @@ class TcpFaultProxy implements FaultProxy {
   readonly #listener: FaultListener;
   readonly #connections: Set<ProxyConnection> = new Set();
   readonly #waiters: Waiters<FaultProxyStats> = new Waiters(() => this.stats());
-  readonly #counts = { connections: 0, bytesToTarget: 0, bytesToClient: 0 };
+  readonly #counts = { connections: 0, bytesToTarget: 0, bytesToClient: 0, bytesUnderWay: 0, bytesSwallowed: 0 };
   #conditions: LinkConditions;
   #closed = false;
 
@@ -176,8 +180,8 @@ class TcpFaultProxy implements FaultProxy {
       clock: this.#clock,
       random: this.#random.fork(`connection ${this.#counts.connections}`),
       target: this.#target,
-      onBytes: (direction, count) => {
-        this.#counts[direction === 'toTarget' ? 'bytesToTarget' : 'bytesToClient'] += count;
+      onCount: (name, change) => {
+        this.#counts[name] += change;
         this.#waiters.notify();
       },
       onClose: () => {

@@ -18,7 +18,7 @@ export interface Fault {
   describe(): string;
   /** Whether it can strike this exchange at all. Default: it can. */
   appliesTo?(exchange: FaultExchange): boolean;
-  apply(exchange: FaultExchange): FaultEffect | Promise<FaultEffect>;
+  apply(exchange: FaultExchange): Promise<FaultEffect>;
 }
 
 /** Throws OptionsError unless `value` is a fault. */

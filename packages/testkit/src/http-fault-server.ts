@@ -29,12 +29,6 @@ const OPTION_NAMES: readonly (keyof FaultServerOptions)[] = [
   'clock',
 ];
 
-/** What the server remembers of a connection. */
-interface Connection {
-  readonly number: number;
-  requests: number;
-}
-
 /** The one implementation of {@link FaultServer}: a TCP listener that hands its sockets to Node's HTTP parser. */
 export class HttpFaultServer implements FaultServer {
   readonly host: string;
@@ -48,7 +42,7 @@ export class HttpFaultServer implements FaultServer {
   readonly #http: Server;
   readonly #listener: FaultListener;
   readonly #waiters: Waiters<FaultServerStats> = new Waiters(() => this.stats());
-  readonly #connections: WeakMap<Socket, Connection> = new WeakMap();
+  readonly #connections: WeakMap<Socket, { readonly number: number; requests: number }> = new WeakMap();
   readonly #unread: Set<Socket> = new Set();
   readonly #counts = { requests: 0, answered: 0, cut: 0, abandoned: 0, connections: 0 };
   readonly #faultCounts: Record<string, number> = {};
@@ -161,15 +155,15 @@ export class HttpFaultServer implements FaultServer {
       this.#http.emit('connection', socket);
       return;
     }
-    this.#countFault(fault.kind);
     this.#unread.add(socket);
     socket.once('close', () => this.#unread.delete(socket));
+    this.#countFault(fault.kind);
   }
 
   async #receive(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const request = await this.#record(message);
     if (request === undefined) return;
-    const connection = this.#connections.get(message.socket) as Connection;
+    const connection = this.#connections.get(message.socket)!;
     const reused = connection.requests++ > 0;
     const exchange = new HttpExchange(request, response, reused, {
       clock: this.#clock,
@@ -223,6 +217,7 @@ export class HttpFaultServer implements FaultServer {
 
   #countFault(kind: string): void {
     this.#faultCounts[kind] = (this.#faultCounts[kind] ?? 0) + 1;
+    this.#waiters.notify();
   }
 
   /** Listens or refuses as the script says for this moment, and again at the next change. */

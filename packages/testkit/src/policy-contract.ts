@@ -160,8 +160,8 @@ async function leavesNoListeners({ clock, policy, concurrency }: Bench): Promise
 }
 
 async function leavesNoTimers({ clock, policy }: Bench): Promise<void> {
-  const controller = new AbortController();
   await clock.runUntil(policy.execute(() => 'done'));
+  const controller = new AbortController();
   const aborted = watch(policy.execute(() => new Promise<never>(() => {}), { signal: controller.signal }));
   await clock.settle();
   controller.abort(new Error('aborted by the caller'));
@@ -236,15 +236,14 @@ function causes(error: unknown): unknown[] {
   return chain;
 }
 
-interface Watched {
-  state: 'pending' | 'fulfilled' | 'rejected';
-  error?: unknown;
-}
-
-function watch(promise: Promise<unknown>): Watched {
-  const watched: Watched = { state: 'pending' };
+/** How the promise stands, kept up to date. */
+function watch(promise: Promise<unknown>): {
+  readonly state: 'pending' | 'fulfilled' | 'rejected';
+  readonly error?: unknown;
+} {
+  const watched = { state: 'pending' as const };
   promise.then(
-    () => (watched.state = 'fulfilled'),
+    () => Object.assign(watched, { state: 'fulfilled' }),
     (error: unknown) => Object.assign(watched, { state: 'rejected', error }),
   );
   return watched;

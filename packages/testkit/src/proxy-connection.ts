@@ -12,7 +12,8 @@ export interface ProxyConnectionTools {
   readonly clock: Clock;
   readonly random: Random;
   readonly target: ProxyTarget;
-  onBytes(direction: 'toTarget' | 'toClient', count: number): void;
+  /** Adds to one of the proxy's counts. */
+  onCount(name: 'bytesToTarget' | 'bytesToClient' | 'bytesUnderWay' | 'bytesSwallowed', change: number): void;
   onClose(): void;
 }
 
@@ -71,7 +72,8 @@ export class ProxyConnection {
   }
 
   #connect(): void {
-    const { clock, random, target: address, onBytes } = this.#tools;
+    const { clock, random, target: address, onCount } = this.#tools;
+    const onUnderWay = (change: number): void => onCount('bytesUnderWay', change);
     const { toTarget, toClient, bytesPerSecond } = this.#conditions;
     const target = connect({ ...address, noDelay: true, allowHalfOpen: true });
     this.#target = target;
@@ -88,7 +90,8 @@ export class ProxyConnection {
       {
         clock,
         random,
-        onBytes: (count) => onBytes('toTarget', count),
+        onUnderWay,
+        onDelivered: (count) => onCount('bytesToTarget', count),
       },
     );
     this.#toClient = new ProxyFlow(
@@ -98,7 +101,8 @@ export class ProxyConnection {
       {
         clock,
         random,
-        onBytes: (count) => onBytes('toClient', count),
+        onUnderWay,
+        onDelivered: (count) => onCount('bytesToClient', count),
       },
     );
   }
@@ -113,6 +117,7 @@ export class ProxyConnection {
   #swallow(bytes: Buffer): void {
     if (!this.#orphaned) return;
     this.#swallowedBytes += bytes.length;
+    this.#tools.onCount('bytesSwallowed', bytes.length);
     if (this.#conditions.link === 'up') this.reset();
   }
 

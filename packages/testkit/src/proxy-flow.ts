@@ -13,6 +13,14 @@ const MOST_UNDER_WAY_BYTES = 262_144;
 /** A slow link hands over what it carries in slices of this duration, not in one lump at the end. */
 const SLICE_MS = 50;
 
+export interface FlowTools {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Bytes arrived (positive), or are no longer under way (negative). */
+  onUnderWay(change: number): void;
+  onDelivered(count: number): void;
+}
+
 interface Parcel {
   /** Undefined for the end of the stream. */
   readonly bytes: Buffer | undefined;
@@ -25,7 +33,7 @@ export class ProxyFlow {
   readonly #target: Socket;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #onBytes: (count: number) => void;
+  readonly #tools: FlowTools;
   readonly #underWay: Parcel[] = [];
   #bytesUnderWay = 0;
   #conditions: FlowConditions;
@@ -35,18 +43,13 @@ export class ProxyFlow {
   #held = false;
   #stopped = false;
 
-  constructor(
-    source: Socket,
-    target: Socket,
-    conditions: FlowConditions,
-    tools: { clock: Clock; random: Random; onBytes: (count: number) => void },
-  ) {
+  constructor(source: Socket, target: Socket, conditions: FlowConditions, tools: FlowTools) {
     this.#source = source;
     this.#target = target;
     this.#conditions = conditions;
     this.#clock = tools.clock;
     this.#random = tools.random;
-    this.#onBytes = tools.onBytes;
+    this.#tools = tools;
     source.on('data', (bytes) => this.#take(bytes));
     source.on('end', () => this.#take(undefined));
     target.on('drain', () => this.#readOn());
@@ -76,6 +79,8 @@ export class ProxyFlow {
     this.#stopped = true;
     this.#timer?.cancel();
     this.#underWay.length = 0;
+    this.#tools.onUnderWay(-this.#bytesUnderWay);
+    this.#bytesUnderWay = 0;
   }
 
   #take(bytes: Buffer | undefined): void {
@@ -97,6 +102,7 @@ export class ProxyFlow {
     // Never before what was sent earlier: TCP keeps the order, whatever single packets do.
     this.#lastDueMs = Math.max(this.#lastDueMs, this.#lineFreeAtMs);
     this.#bytesUnderWay += length;
+    this.#tools.onUnderWay(length);
     this.#underWay.push({ bytes, dueMs: this.#lastDueMs });
   }
 
@@ -112,8 +118,9 @@ export class ProxyFlow {
         continue;
       }
       this.#bytesUnderWay -= bytes.length;
+      this.#tools.onUnderWay(-bytes.length);
       if (this.#target.writable) this.#target.write(bytes);
-      this.#onBytes(bytes.length);
+      this.#tools.onDelivered(bytes.length);
     }
     this.#underWay.splice(0, delivered);
     if (this.#target.writableNeedDrain) this.#source.pause();

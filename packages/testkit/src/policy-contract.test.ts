@@ -1,0 +1,205 @@
+import { AsyncResource } from 'node:async_hooks';
+import { abortable, type Clock } from '@macadam/core';
+import { describe, expect, test } from 'vitest';
+import { policyContract, type ContractPolicy, type PolicyContractTools } from './policy-contract.ts';
+
+type Execute = ContractPolicy['execute'];
+type Maker = (tools: PolicyContractTools) => ContractPolicy;
+
+/** A retry in a few lines that keeps the contract. What is passed in breaks it in one place. */
+function makePolicy(
+  clock: Clock,
+  flaws: { execute?: Execute; stats?: () => object; describe?: () => string } = {},
+): ContractPolicy {
+  const execute: Execute = async (fn, { signal } = {}) => {
+    signal?.throwIfAborted();
+    const controller = new AbortController();
+    const forward = (): void => controller.abort(signal?.reason);
+    signal?.addEventListener('abort', forward);
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await abortable((async () => fn({ attempt, signal: controller.signal }))(), controller.signal);
+        } catch (error) {
+          if (attempt === 2 || controller.signal.aborted) throw error;
+          await clock.sleep(100, controller.signal);
+        }
+      }
+    } finally {
+      signal?.removeEventListener('abort', forward);
+    }
+  };
+  return {
+    execute,
+    describe: () => 'tries twice',
+    stats: () => ({ calls: 1, state: 'closed', inner: { failed: 0 } }),
+    ...flaws,
+  };
+}
+
+const sound: Maker = ({ clock }) => makePolicy(clock);
+
+describe('a sound policy keeps the contract', () => {
+  for (const { name, run } of policyContract(sound)) test(name, run);
+});
+
+async function broken(maker: Maker): Promise<string[]> {
+  const results = policyContract(maker).map(async ({ name, run }) => [
+    name,
+    await run().then(
+      () => 'kept',
+      () => 'broken',
+    ),
+  ]);
+  return (await Promise.all(results)).filter(([, result]) => result === 'broken').map(([name]) => name!);
+}
+
+/** Runs the sound policy's `execute`, with `change` around it. */
+const changed =
+  (change: (execute: Execute, tools: PolicyContractTools) => Execute): Maker =>
+  (tools) =>
+    makePolicy(tools.clock, { execute: change(sound(tools).execute, tools) });
+
+const flaws: [flaw: string, maker: Maker, cases: string[]][] = [
+  [
+    'takes a falsy value for a failure',
+    changed((execute) => async (fn, options) => (await execute(fn, options)) || Promise.reject(new Error('empty'))),
+    [
+      'passes a value through, also one that is falsy',
+      'keeps at most one listener a call on a signal, and none afterwards',
+    ],
+  ],
+  [
+    'replaces errors and forgets the cause',
+    changed(
+      (execute) => async (fn, options) =>
+        execute(fn, options).catch((error: unknown) => {
+          throw options?.signal?.aborted === true ? error : new Error('failed');
+        }),
+    ),
+    ['passes a rejection through, itself or as a cause', 'passes a synchronous throw through, itself or as a cause'],
+  ],
+  [
+    'calls the function before it looks at the signal',
+    changed(
+      (execute) => (fn, options) =>
+        execute(fn, options?.signal?.aborted === true ? {} : options).then((value) => {
+          options?.signal?.throwIfAborted();
+          return value;
+        }),
+    ),
+    ['never calls the function when the signal has aborted before'],
+  ],
+  [
+    'hides the signal from the function',
+    changed(
+      (execute) => (fn, options) =>
+        execute(({ attempt }) => fn({ attempt, signal: new AbortController().signal }), options),
+    ),
+    ['tells the function when the signal aborts'],
+  ],
+  [
+    'leaves a listener on the signal of every call',
+    changed((execute) => (fn, options) => {
+      options?.signal?.addEventListener('abort', () => {});
+      return execute(fn, options);
+    }),
+    ['keeps at most one listener a call on a signal, and none afterwards'],
+  ],
+  [
+    'forgets its timeout',
+    changed((execute, { clock }) => (fn, options) => {
+      clock.setTimer(() => {}, 30_000);
+      return execute(fn, options);
+    }),
+    ['leaves no timer behind'],
+  ],
+  [
+    'waits for the function although the caller has gone',
+    changed((execute) => async (fn, options) => {
+      let running: unknown;
+      const call = execute((context) => (running = fn(context)) as never, options);
+      await call.catch(() => running);
+      return call;
+    }),
+    ['rejects with the reason as soon as the signal aborts, whatever the function does', 'leaves no timer behind'],
+  ],
+  [
+    'rejects with an error of its own instead of the reason',
+    changed(
+      (execute) => (fn, options) =>
+        execute(fn, options).catch((error: unknown) => {
+          throw options?.signal?.aborted === true ? new Error('aborted', { cause: error }) : error;
+        }),
+    ),
+    [
+      'never calls the function when the signal has aborted before',
+      'rejects with the reason as soon as the signal aborts, whatever the function does',
+    ],
+  ],
+  [
+    'counts NaN',
+    ({ clock }) => makePolicy(clock, { stats: () => ({ share: 0 / 0 }) }),
+    ['describes itself in words and counts in plain numbers'],
+  ],
+  [
+    'says nothing about itself',
+    ({ clock }) => makePolicy(clock, { describe: () => '' }),
+    ['describes itself in words and counts in plain numbers'],
+  ],
+  [
+    'runs every function in the context of the first caller',
+    changed((execute) => {
+      let first: AsyncResource | undefined;
+      return (fn, options) =>
+        execute((context) => (first ??= new AsyncResource('First')).runInAsyncScope(fn, undefined, context), options);
+    }),
+    ['runs each attempt in the asynchronous context of its caller'],
+  ],
+];
+
+test.each(flaws)('the contract finds a policy that %s', async (_, maker, expected) => {
+  expect(await broken(maker)).toEqual(expected);
+});
+
+test('an unhandled rejection is found, and the listener for it taken away again', async () => {
+  const before = process.listenerCount('unhandledRejection');
+  const leaky = changed(
+    (execute) => (fn, options) =>
+      execute((context) => {
+        const result = Promise.resolve(fn(context));
+        void result.then(() => {});
+        return result;
+      }, options),
+  );
+  const late = policyContract(leaky).find(({ name }) => name.startsWith('leaves no unhandled'))!;
+  // The runner listens too, and would fail the whole file for what this test provokes.
+  const others = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  try {
+    await expect(late.run()).rejects.toThrow();
+  } finally {
+    for (const listener of others) process.on('unhandledRejection', listener);
+  }
+  expect(process.listenerCount('unhandledRejection')).toBe(before);
+});
+
+test('makes a policy for each case', async () => {
+  let made = 0;
+  const contract = policyContract(({ clock }) => {
+    made++;
+    return makePolicy(clock);
+  });
+  await contract[0]!.run();
+  await contract[0]!.run();
+  expect(made).toBe(2);
+});
+
+test('refuses wrong options', () => {
+  expect(() => policyContract('retry' as never)).toThrow(
+    expect.objectContaining({ path: 'policyContract.makePolicy' }),
+  );
+  expect(() => policyContract(sound, { concurrency: 1 })).toThrow(
+    expect.objectContaining({ path: 'policyContract.concurrency' }),
+  );
+});

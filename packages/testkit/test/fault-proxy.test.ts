@@ -1,0 +1,333 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { fixed, startFaultProxy, uniform, virtualClock, type FaultProxyOptions } from '@macadam/testkit';
+import { afterEach, describe, expect, test } from 'vitest';
+
+const opened: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close();
+});
+
+/** A server that sends back what it is sent, and the sockets it has. */
+async function startEcho() {
+  const sockets: Socket[] = [];
+  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.push(socket);
+    socket.on('error', () => undefined);
+    socket.pipe(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  opened.push(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return { sockets, server, port: (server.address() as AddressInfo).port };
+}
+
+async function start(options: Partial<FaultProxyOptions> = {}) {
+  const echo = await startEcho();
+  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: echo.port }, ...options });
+  opened.push(() => proxy.close());
+  return { echo, proxy };
+}
+
+/** A client that keeps what it received and how it ended. */
+async function dial(port: number) {
+  const socket = connect(port, '127.0.0.1');
+  const client = {
+    socket,
+    received: '',
+    ended: undefined as string | undefined,
+    /** Resolves once so many bytes have come back. */
+    has: async (bytes: number): Promise<string> => {
+      while (client.received.length < bytes && client.ended === undefined) await once(socket, 'change');
+      return client.received;
+    },
+    end: async (): Promise<string | undefined> => {
+      while (client.ended === undefined) await once(socket, 'change');
+      return client.ended;
+    },
+  };
+  let code: string | undefined;
+  socket.on('data', (bytes) => {
+    client.received += bytes.toString();
+    socket.emit('change');
+  });
+  socket.on('error', (error: NodeJS.ErrnoException) => (code = error.code));
+  socket.on('close', () => {
+    client.ended = code ?? 'closed';
+    socket.emit('change');
+  });
+  opened.push(() => socket.destroy());
+  await new Promise((resolve) => socket.once('connect', resolve).once('close', resolve));
+  return client;
+}
+
+describe('a healthy link', () => {
+  test('passes bytes both ways, also more than it may hold at once', async () => {
+    const { proxy } = await start();
+    const client = await dial(proxy.port);
+    const text = 'abcdefgh'.repeat(250_000);
+    client.socket.write(text);
+    expect((await client.has(text.length)) === text).toBe(true);
+    expect(proxy.stats()).toEqual({
+      connections: 1,
+      openConnections: 1,
+      bytesToTarget: 2_000_000,
+      bytesToClient: 2_000_000,
+      bytesUnderWay: 0,
+      bytesSwallowed: 0,
+    });
+  });
+
+  test('passes a FIN and goes on in the other direction', async () => {
+    const { echo, proxy } = await start();
+    const client = await dial(proxy.port);
+    client.socket.end('last words');
+    expect(await client.end()).toBe('closed');
+    expect(client.received).toBe('last words');
+    await proxy.waitUntil(({ openConnections }) => openConnections === 0);
+    expect(echo.sockets).toHaveLength(1);
+  });
+
+  test('passes on that the target has reset the connection', async () => {
+    const { echo, proxy } = await start();
+    const client = await dial(proxy.port);
+    client.socket.write('a');
+    await client.has(1);
+    echo.sockets[0]!.resetAndDestroy();
+    expect(await client.end()).toBe('ECONNRESET');
+  });
+
+  test('passes on that the client has reset the connection', async () => {
+    const { echo, proxy } = await start();
+    const client = await dial(proxy.port);
+    client.socket.write('a');
+    await client.has(1);
+    const closed = once(echo.sockets[0]!, 'close');
+    client.socket.resetAndDestroy();
+    expect(await closed).toEqual([true]);
+  });
+
+  test('resets the client when nobody listens at the target', async () => {
+    const { echo, proxy } = await start();
+    echo.server.close();
+    await once(echo.server, 'close');
+    expect(await (await dial(proxy.port)).end()).toBe('ECONNRESET');
+  });
+});
+
+describe('latency', () => {
+  test('delays each way by its own, in virtual time', async () => {
+    const clock = virtualClock();
+    const { proxy } = await start({ clock, conditions: { latency: { toTarget: fixed(30), toClient: fixed(5) } } });
+    const client = await dial(proxy.port);
+    client.socket.write('ping');
+    await proxy.waitUntil(({ bytesUnderWay }) => bytesUnderWay === 4);
+    await clock.advance(29);
+    expect(proxy.stats().bytesToTarget).toBe(0);
+    await clock.advance(1);
+    expect(proxy.stats().bytesToTarget).toBe(4);
+    await proxy.waitUntil(({ bytesUnderWay }) => bytesUnderWay === 4);
+    await clock.advance(4);
+    expect(proxy.stats().bytesToClient).toBe(0);
+    await clock.advance(1);
+    expect(await client.has(4)).toBe('ping');
+  });
+
+  test('keeps the order when a later byte is faster', async () => {
+    const draws = [90, 10, 50, 0];
+    const latency = { sample: () => draws.shift() ?? 0, describe: () => 'scripted' };
+    const clock = virtualClock();
+    const { proxy } = await start({ clock, conditions: { latency: { toTarget: latency } } });
+    const client = await dial(proxy.port);
+    for (const [at, letter] of ['a', 'b', 'c', 'd'].entries()) {
+      client.socket.write(letter);
+      // Each letter has reached the proxy, and drawn its delay, before the next is sent.
+      await proxy.waitUntil(({ bytesUnderWay }) => bytesUnderWay === at + 1);
+    }
+    await clock.advance(90);
+    expect(await client.has(4)).toBe('abcd');
+  });
+
+  test('is drawn from the seed', async () => {
+    const delays = async (seed: number): Promise<number> => {
+      const clock = virtualClock();
+      const { proxy } = await start({ clock, seed, conditions: { latency: { toTarget: uniform(0, 1_000) } } });
+      const client = await dial(proxy.port);
+      client.socket.write('ping');
+      await proxy.waitUntil(({ bytesUnderWay }) => bytesUnderWay === 4);
+      await clock.advanceToNext();
+      return clock.monotonic();
+    };
+    const [first, again, other] = [await delays(7), await delays(7), await delays(8)];
+    expect(first).toBe(again);
+    expect(first).not.toBe(other);
+  });
+});
+
+test('bandwidth is shared out in slices over time', async () => {
+  const clock = virtualClock();
+  const { proxy } = await start({ clock });
+  await proxy.set({ bytesPerSecond: 1_000 });
+  const client = await dial(proxy.port);
+  client.socket.write('x'.repeat(500));
+  await proxy.waitUntil(({ bytesUnderWay }) => bytesUnderWay === 500);
+  const passed: number[] = [];
+  for (let step = 0; step < 5; step++) {
+    await clock.advance(100);
+    passed.push(proxy.stats().bytesToTarget);
+  }
+  expect(passed).toEqual([100, 200, 300, 400, 500]);
+});
+
+describe('blackHole', () => {
+  test('holds back what is sent, sockets open, and lets it through when healed', async () => {
+    const { echo, proxy } = await start();
+    const client = await dial(proxy.port);
+    client.socket.write('a');
+    await client.has(1);
+    await proxy.set({ link: 'blackHole' });
+    client.socket.write('bc');
+    const late = await dial(proxy.port);
+    late.socket.write('new');
+    await proxy.waitUntil(({ connections }) => connections === 2);
+    // A round trip that goes around the proxy shows that these bytes had their chance to pass.
+    const direct = await dial(echo.port);
+    direct.socket.write('direct');
+    await direct.has(6);
+    expect([client.received, late.received, proxy.stats().bytesToTarget]).toEqual(['a', '', 1]);
+    await proxy.heal();
+    expect(await client.has(3)).toBe('abc');
+    expect(await late.has(3)).toBe('new');
+  });
+});
+
+describe('halfOpen', () => {
+  test('the target sees the end, the client nothing, until it sends on a healed link', async () => {
+    const { echo, proxy } = await start();
+    const client = await dial(proxy.port);
+    client.socket.write('a');
+    await client.has(1);
+    const gone = once(echo.sockets[0]!, 'close');
+    await proxy.set({ link: 'halfOpen' });
+    await gone;
+    expect([client.ended, client.socket.readyState, proxy.stats().openConnections]).toEqual([undefined, 'open', 1]);
+    await proxy.heal();
+    expect(client.ended).toBeUndefined();
+    client.socket.write('b');
+    expect(await client.end()).toBe('ECONNRESET');
+    expect(client.received).toBe('a');
+  });
+
+  test('what was swallowed meanwhile brings the reset as soon as the link is healed', async () => {
+    const { proxy } = await start();
+    await proxy.set({ link: 'halfOpen' });
+    const client = await dial(proxy.port);
+    await proxy.waitUntil(({ connections }) => connections === 1);
+    client.socket.write('lost');
+    await proxy.waitUntil(({ bytesSwallowed }) => bytesSwallowed === 4);
+    await proxy.heal();
+    expect(await client.end()).toBe('ECONNRESET');
+    const fresh = await dial(proxy.port);
+    fresh.socket.write('a');
+    expect(await fresh.has(1)).toBe('a');
+  });
+});
+
+test('reset ends every connection, and each new one', async () => {
+  const { echo, proxy } = await start();
+  const client = await dial(proxy.port);
+  client.socket.write('a');
+  await client.has(1);
+  const target = once(echo.sockets[0]!, 'close');
+  await proxy.set({ link: 'reset' });
+  expect(await client.end()).toBe('ECONNRESET');
+  expect(await target).toEqual([true]);
+  expect(await (await dial(proxy.port)).end()).toBe('ECONNRESET');
+});
+
+test('resetConnections ends those that are open, once', async () => {
+  const { proxy } = await start();
+  const client = await dial(proxy.port);
+  client.socket.write('a');
+  await client.has(1);
+  proxy.resetConnections();
+  expect(await client.end()).toBe('ECONNRESET');
+  const next = await dial(proxy.port);
+  next.socket.write('b');
+  expect(await next.has(1)).toBe('b');
+});
+
+test('refuse is refused by the kernel, and healed on the same port', async () => {
+  const { proxy } = await start({ conditions: { link: 'refuse' } });
+  const { port } = proxy;
+  expect(await (await dial(port)).end()).toBe('ECONNREFUSED');
+  await proxy.heal();
+  expect(proxy.port).toBe(port);
+  const client = await dial(port);
+  client.socket.write('a');
+  expect(await client.has(1)).toBe('a');
+  await proxy.set({ link: 'refuse' });
+  expect(await client.end()).toBe('ECONNRESET');
+});
+
+test.each(['up', 'blackHole', 'halfOpen'] as const)(
+  'close settles with connections open on a link that is %s',
+  async (link) => {
+    const clock = virtualClock();
+    const { proxy } = await start({ clock, conditions: { latency: fixed(60_000) } });
+    const client = await dial(proxy.port);
+    client.socket.write('under way');
+    await proxy.waitUntil(({ bytesUnderWay }) => bytesUnderWay === 9);
+    await proxy.set({ link, latency: fixed(60_000) });
+    const waiting = proxy.waitUntil(() => false);
+    await proxy.close();
+    await proxy.close();
+    await expect(waiting).rejects.toThrow('closed');
+    expect(await client.end()).toBe('ECONNRESET');
+    expect(proxy.stats().openConnections).toBe(0);
+    clock.assertNoTimers();
+  },
+);
+
+test('the url is that of the target, with another host and port', async () => {
+  const urls = [
+    'redis://user:secret@cache.internal:7000/2',
+    new URL('redis://cache.internal'),
+    { host: '::1', port: 5 },
+  ].map(async (target) => {
+    await using proxy = await startFaultProxy({ target });
+    return [proxy.url.replace(String(proxy.port), 'PORT'), proxy.describe().replace(String(proxy.port), 'PORT')];
+  });
+  expect(await Promise.all(urls)).toEqual([
+    ['redis://user:secret@127.0.0.1:PORT/2', 'TCP proxy on 127.0.0.1:PORT to cache.internal:7000: link up'],
+    ['redis://127.0.0.1:PORT', 'TCP proxy on 127.0.0.1:PORT to cache.internal:6379: link up'],
+    ['tcp://127.0.0.1:PORT', 'TCP proxy on 127.0.0.1:PORT to ::1:5: link up'],
+  ]);
+});
+
+test('describes its conditions', async () => {
+  const { proxy } = await start();
+  await proxy.set({ latency: fixed(20), bytesPerSecond: 1_000, link: 'blackHole' });
+  expect(proxy.describe()).toMatch(/: link blackHole, 20 ms to the target, 20 ms to the client, 1000 bytes a second$/);
+});
+
+test.each<[string, object]>([
+  ['startFaultProxy.target', {}],
+  ['startFaultProxy.target', { target: 'localhost' }],
+  ['startFaultProxy.target', { target: 'tcp://localhost' }],
+  ['startFaultProxy.port', { target: 'redis://a', port: -1 }],
+  ['startFaultProxy.link', { target: 'redis://a', link: 'up' }],
+  ['startFaultProxy.conditions.link', { target: 'redis://a', conditions: { link: 'down' } }],
+  ['startFaultProxy.conditions.bytesPerSecond', { target: 'redis://a', conditions: { bytesPerSecond: 0 } }],
+  ['startFaultProxy.conditions.latency', { target: 'redis://a', conditions: { latency: 20 } }],
+  ['startFaultProxy.conditions.latency.toTarget', { target: 'redis://a', conditions: { latency: { toTarget: 20 } } }],
+])('refuses a wrong %s', async (path, options) => {
+  await expect(startFaultProxy(options as FaultProxyOptions)).rejects.toMatchObject({
+    code: 'MAC_INVALID_OPTIONS',
+    path,
+  });
+});

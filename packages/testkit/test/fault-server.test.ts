@@ -1,0 +1,410 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { createGunzip } from 'node:zlib';
+import {
+  blackHole,
+  closeKeepAlive,
+  fixed,
+  garbage,
+  gzipBomb,
+  hang,
+  latency,
+  refuse,
+  resetAfterHeaders,
+  resetBeforeHeaders,
+  resetMidBody,
+  respond,
+  slow,
+  stallMidBody,
+  startFaultServer,
+  trickle,
+  virtualClock,
+  wrongContentLength,
+  type Fault,
+  type FaultServerOptions,
+} from '@macadam/testkit';
+import { Agent, request } from 'undici';
+import { afterEach, describe, expect, test } from 'vitest';
+
+const BODY = 'x'.repeat(1_000);
+const opened: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close();
+});
+
+/** A server and a client with one kept-alive connection to it. */
+async function start(options: FaultServerOptions = {}) {
+  const upstream = await startFaultServer({ handle: () => ({ text: BODY }), ...options });
+  const agent = new Agent({ connections: 1, pipelining: 1 });
+  opened.push(
+    () => agent.destroy(),
+    () => upstream.close(),
+  );
+  const get = (path = '/', signal?: AbortSignal) =>
+    request(upstream.url + path, { dispatcher: agent, ...(signal && { signal }) });
+  return { upstream, get };
+}
+
+/** What a client sees: status and body, or how it ended and when. */
+async function see(
+  call: ReturnType<typeof request>,
+): Promise<{ status?: number; body?: string; code?: string; error?: string }> {
+  let status: number | undefined;
+  try {
+    const response = await call;
+    status = response.statusCode;
+    return { status, body: await response.body.text() };
+  } catch (error) {
+    const { code, name } = error as NodeJS.ErrnoException;
+    return { ...(status !== undefined && { status }), code: String(code), error: name };
+  }
+}
+
+test('answers 200 with an echo of the request when nothing else is said', async () => {
+  await using upstream = await startFaultServer();
+  const response = await request(`${upstream.url}/a?b=1`, {
+    method: 'POST',
+    headers: { 'X-Tag': 'seven' },
+    body: 'héllo',
+  });
+  expect(response.statusCode).toBe(200);
+  expect(await response.body.json()).toMatchObject({
+    method: 'POST',
+    path: '/a?b=1',
+    headers: { 'x-tag': 'seven' },
+    body: 'héllo',
+  });
+  expect(upstream.url).toBe(`http://127.0.0.1:${upstream.port}`);
+});
+
+describe('what a client sees of each fault', () => {
+  test.each<[Fault, object]>([
+    [latency(fixed(1)), { status: 200, body: BODY }],
+    [trickle({ bytesPerChunk: 400, everyMs: 1 }), { status: 200, body: BODY }],
+    [respond(503), { status: 503, body: '' }],
+    [respond(418, { json: { tea: true } }), { status: 418, body: '{"tea":true}' }],
+    [resetBeforeHeaders(), { code: 'ECONNRESET' }],
+    [resetAfterHeaders(), { status: 200, code: 'ECONNRESET' }],
+    [resetMidBody(), { status: 200, code: 'ECONNRESET' }],
+    [resetMidBody({ afterBytes: 0 }), { status: 200, code: 'ECONNRESET' }],
+    [resetMidBody({ afterBytes: 5_000 }), { status: 200, code: 'ECONNRESET' }],
+    [wrongContentLength({ declared: 1_001 }), { status: 200, code: 'UND_ERR_SOCKET' }],
+    [wrongContentLength({ declared: 10 }), { status: 200, body: BODY.slice(0, 10) }],
+    [garbage(), { error: 'HTTPParserError' }],
+    [garbage('HTTP/9.9 whatever\r\n'), { error: 'HTTPParserError' }],
+  ])('$kind', async (fault, expected) => {
+    const { upstream, get } = await start({ faults: [{ fault, when: { requests: [1, 1] } }] });
+    expect(await see(get())).toMatchObject(expected);
+    expect(upstream.requests[0]).toMatchObject({ number: 1, faults: [fault.kind] });
+    expect(upstream.stats().faults).toEqual({ [fault.kind]: 1 });
+    // The fault was the first request's alone.
+    expect(await see(get())).toEqual({ status: 200, body: BODY });
+  });
+
+  test.each<[Fault, number]>([
+    [hang(), 0],
+    [stallMidBody({ afterBytes: 7 }), 7],
+    [stallMidBody(), 500],
+  ])('$kind: silence until the client gives up', async (fault, bytesSeen) => {
+    const { upstream, get } = await start({ faults: [{ fault, when: { requests: [1, 1] } }] });
+    const controller = new AbortController();
+    const reason = new Error('gave up');
+    let seen = 0;
+    const call = get('/', controller.signal).then(async ({ body }) => {
+      for await (const chunk of body as AsyncIterable<Buffer>)
+        if ((seen += chunk.length) === bytesSeen) controller.abort(reason);
+    });
+    await upstream.waitForRequests(1);
+    if (bytesSeen === 0) controller.abort(reason);
+    await expect(call).rejects.toBe(reason);
+    await upstream.waitUntil(({ abandoned }) => abandoned === 1);
+    expect(upstream.requests[0]).toMatchObject({ outcome: 'abandoned' });
+    expect(seen).toBe(bytesSeen);
+  });
+
+  test('gzipBomb: a small body that decodes to a large one', async () => {
+    const { get } = await start({ faults: [{ fault: gzipBomb({ decodedBytes: 20_000_000 }) }] });
+    const { headers, body } = await get();
+    expect(headers['content-encoding']).toBe('gzip');
+    const gunzip = createGunzip();
+    let encoded = 0;
+    let decoded = 0;
+    gunzip.on('data', (chunk: Buffer) => (decoded += chunk.length));
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      encoded += chunk.length;
+      gunzip.write(chunk);
+    }
+    gunzip.end();
+    await once(gunzip, 'end');
+    expect(decoded).toBe(20_000_000);
+    expect(encoded).toBeLessThan(decoded / 900);
+  });
+
+  test('closeKeepAlive: the first request of a connection is answered, the second finds it closed', async () => {
+    const { upstream, get } = await start({ faults: [{ fault: closeKeepAlive() }] });
+    expect(await see(get())).toEqual({ status: 200, body: BODY });
+    expect(await see(get())).toMatchObject({ code: 'UND_ERR_SOCKET' });
+    expect(await see(get())).toEqual({ status: 200, body: BODY });
+    expect(upstream.requests.map(({ connection, outcome }) => [connection, outcome])).toEqual([
+      [1, 'answered'],
+      [1, 'cut'],
+      [2, 'answered'],
+    ]);
+  });
+
+  test('blackHole: nothing is read until it is lifted, then what was sent is answered', async () => {
+    const { upstream, get } = await start({ faults: [{ fault: blackHole() }] });
+    const call = see(get());
+    await upstream.waitUntil(({ connections }) => connections === 1);
+    expect(upstream.stats()).toMatchObject({ requests: 0, openConnections: 1, faults: { blackHole: 1 } });
+    await upstream.setFaults([]);
+    expect(await call).toEqual({ status: 200, body: BODY });
+  });
+
+  test('blackHole: a connection that is open already falls silent', async () => {
+    const { upstream, get } = await start();
+    await see(get());
+    await upstream.setFaults([{ fault: blackHole() }]);
+    const controller = new AbortController();
+    const call = see(get('/', controller.signal));
+    await upstream.waitForRequests(2);
+    controller.abort();
+    expect(await call).toMatchObject({ error: 'AbortError' });
+  });
+
+  test('refuse: open connections are reset and new ones refused, until it is lifted on the same port', async () => {
+    const { upstream, get } = await start();
+    const { port } = upstream;
+    const idle = connect(port, upstream.host);
+    await once(idle, 'connect');
+    await upstream.waitUntil(({ openConnections }) => openConnections === 1);
+    const reset = once(idle, 'error');
+    await upstream.setFaults([{ fault: refuse() }]);
+    expect((await reset)[0]).toMatchObject({ code: 'ECONNRESET' });
+    expect(await see(get())).toMatchObject({ code: 'ECONNREFUSED' });
+    await upstream.setFaults([]);
+    expect(upstream.port).toBe(port);
+    expect(await see(get())).toMatchObject({ status: 200 });
+  });
+
+  test('faults combine: a slow 503', async () => {
+    const clock = virtualClock();
+    const { upstream, get } = await start({
+      clock,
+      faults: [{ fault: [slow(2_000), respond(503, { retryAfter: 1 })] }],
+    });
+    const call = see(get());
+    await upstream.waitForRequests(1);
+    await clock.advance(1_999);
+    expect(upstream.requests[0]).toMatchObject({ faults: ['latency'], outcome: 'open' });
+    await clock.advance(1);
+    expect(await call).toMatchObject({ status: 503 });
+    expect(upstream.requests[0]).toMatchObject({ faults: ['latency', 'respond'] });
+  });
+});
+
+test.each([
+  [2, '2'],
+  [1.5, '1.5'],
+  [new Date(Date.UTC(2026, 0, 1)), 'Thu, 01 Jan 2026 00:00:00 GMT'],
+  ['soon', 'soon'],
+])('Retry-After %s', async (retryAfter, header) => {
+  const { get } = await start({ faults: [{ fault: respond(429, { retryAfter }) }] });
+  expect((await get()).headers['retry-after']).toBe(header);
+});
+
+test('trickle sends the headers at once and a chunk at a time', async () => {
+  const clock = virtualClock();
+  const { upstream, get } = await start({ clock, faults: [{ fault: trickle({ bytesPerChunk: 400, everyMs: 50 }) }] });
+  const { body, headers } = await get();
+  expect(headers['content-length']).toBe('1000');
+  const sizes: number[] = [];
+  const chunks = (body as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  while (sizes.length < 3) {
+    await clock.runUntil(upstream.waitUntil(() => clock.pendingTimers === 1 || sizes.length === 2));
+    await clock.advance(50);
+    sizes.push(((await chunks.next()).value as Buffer).length);
+  }
+  expect(sizes).toEqual([400, 400, 200]);
+  clock.assertNoTimers();
+});
+
+test('a latency in virtual time leaves no timer behind when the client gives up first', async () => {
+  const clock = virtualClock();
+  const { upstream, get } = await start({ clock, faults: [{ fault: slow(60_000) }] });
+  const controller = new AbortController();
+  const call = see(get('/', controller.signal));
+  await upstream.waitForRequests(1);
+  expect(clock.pendingTimers).toBe(1);
+  controller.abort();
+  expect(await call).toMatchObject({ error: 'AbortError' });
+  await upstream.waitUntil(({ abandoned }) => abandoned === 1);
+  await clock.settle();
+  clock.assertNoTimers();
+});
+
+describe('scripts', () => {
+  const statuses = async (get: () => ReturnType<typeof request>, count: number): Promise<number[]> => {
+    const seen: number[] = [];
+    for (let at = 0; at < count; at++) {
+      const { statusCode, body } = await get();
+      await body.dump();
+      seen.push(statusCode);
+    }
+    return seen;
+  };
+
+  test('request numbers count from when the rules were set', async () => {
+    const { upstream, get } = await start({ faults: [{ fault: respond(503), when: { requests: [2, 3] } }] });
+    expect(await statuses(get, 4)).toEqual([200, 503, 503, 200]);
+    await upstream.setFaults([{ fault: respond(429), when: { requests: [1, 1] } }]);
+    expect(await statuses(get, 2)).toEqual([429, 200]);
+  });
+
+  test('time windows count from when the rules were set, a refusing one included', async () => {
+    const clock = virtualClock();
+    const { upstream, get } = await start({ clock });
+    await clock.advance(5_000);
+    await upstream.setFaults([
+      { fault: respond(503), when: { fromMs: 100, toMs: 200 } },
+      { fault: refuse(), when: { fromMs: 200, toMs: 300 } },
+    ]);
+    expect(await statuses(get, 1)).toEqual([200]);
+    await clock.advance(100);
+    expect(await statuses(get, 1)).toEqual([503]);
+    await clock.advance(100);
+    expect((await once(connect(upstream.port), 'error'))[0]).toMatchObject({ code: 'ECONNREFUSED' });
+    await clock.advance(100);
+    await upstream.setFaults([]);
+    expect((await request(upstream.url)).statusCode).toBe(200);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('the same seed strikes the same requests, another one others', async () => {
+    const run = async (seed: number): Promise<number[]> => {
+      const { get } = await start({ seed, faults: [{ fault: respond(503), share: 0.3 }] });
+      return statuses(get, 40);
+    };
+    const [first, again, other] = [await run(7), await run(7), await run(8)];
+    expect(first).toEqual(again);
+    expect(first).not.toEqual(other);
+    expect(new Set(first)).toEqual(new Set([200, 503]));
+  });
+
+  test('a predicate sees the whole request', async () => {
+    const { upstream } = await start({
+      faults: [{ fault: respond(409), when: ({ bodyText }) => bodyText.includes('twice') }],
+    });
+    const post = async (body: string) => (await request(upstream.url, { method: 'POST', body })).statusCode;
+    expect([await post('once'), await post('twice')]).toEqual([200, 409]);
+  });
+});
+
+describe('the record', () => {
+  test('keeps what arrived, up to its bounds', async () => {
+    const { upstream } = await start({ maxRecorded: 2, maxBodyBytes: 4 });
+    for (const body of ['one', 'two', 'three'])
+      await (await request(upstream.url, { method: 'PUT', body })).body.dump();
+    expect(
+      upstream.requests.map(({ number, method, bodyText, bodyBytes }) => [number, method, bodyText, bodyBytes]),
+    ).toEqual([
+      [2, 'PUT', 'two', 3],
+      [3, 'PUT', 'thre', 5],
+    ]);
+    await upstream.waitUntil(({ answered }) => answered === 3);
+    expect(upstream.stats()).toMatchObject({ requests: 3, answered: 3, cut: 0, abandoned: 0 });
+  });
+
+  test('a handler that fails is answered 500 and named', async () => {
+    const { get } = await start({ handle: () => Promise.reject(new Error('no such place')) });
+    expect(await see(get())).toEqual({ status: 500, body: 'handle failed: Error: no such place' });
+  });
+
+  test('a client that leaves in the middle of its request is not a request', async () => {
+    const { upstream, get } = await start();
+    const socket = connect(upstream.port, upstream.host);
+    await once(socket, 'connect');
+    socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf');
+    await upstream.waitUntil(({ connections }) => connections === 1);
+    socket.resetAndDestroy();
+    await upstream.waitUntil(({ openConnections }) => openConnections === 0);
+    await see(get());
+    expect(upstream.stats()).toMatchObject({ requests: 1, connections: 2 });
+  });
+});
+
+describe('close', () => {
+  test.each<[string, Fault]>([
+    ['a request that hangs', hang()],
+    ['a request in a black hole', blackHole()],
+    ['a request that waits', slow(600_000)],
+    ['a body that stalls', stallMidBody()],
+  ])('settles with %s open, and tells the client', async (_, fault) => {
+    const { upstream, get } = await start({ faults: [{ fault }] });
+    const call = see(get());
+    await upstream.waitUntil(({ faults }) => faults[fault.kind] === 1);
+    await upstream.close();
+    await upstream.close();
+    expect(await call).toMatchObject({ code: expect.stringMatching(/ECONNRESET|UND_ERR_SOCKET/) as string });
+    expect(upstream.stats().openConnections).toBe(0);
+    expect(await see(get())).toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  test('rejects those who wait for more', async () => {
+    const { upstream } = await start();
+    const waiting = upstream.waitForRequests(1);
+    await upstream.close();
+    await expect(waiting).rejects.toThrow('closed');
+    await expect(upstream.waitForRequests(1)).rejects.toThrow('closed');
+  });
+});
+
+test.each<[string, object]>([
+  ['startFaultServer.handle', { handle: 'hello' }],
+  ['startFaultServer.port', { port: 70_000 }],
+  ['startFaultServer.fault', { fault: [] }],
+  ['startFaultServer.faults[0].fault', { faults: [{ fault: {} }] }],
+  ['startFaultServer.maxRecorded', { maxRecorded: -1 }],
+  ['startFaultServer.maxBodyBytes', { maxBodyBytes: 0.5 }],
+  ['seededRandom.seed', { seed: 0.5 }],
+])('refuses a wrong %s', async (path, options) => {
+  await expect(startFaultServer(options)).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });
+});
+
+test.each<[string, () => Fault]>([
+  ['respond.status', () => respond(99)],
+  ['respond.retryAfter', () => respond(503, { retryAfter: -1 })],
+  ['trickle.everyMs', () => trickle({ everyMs: 0 })],
+  ['trickle.bytesPerChunk', () => trickle({ bytesPerChunk: 0, everyMs: 1 })],
+  ['wrongContentLength.declared', () => wrongContentLength({ declared: -1 })],
+  ['resetMidBody.afterBytes', () => resetMidBody({ afterBytes: -1 })],
+  ['gzipBomb.decodedBytes', () => gzipBomb({ decodedBytes: 0 })],
+  ['latency.distribution', () => latency(200 as never)],
+])('refuses a wrong %s', (path, make) => {
+  expect(make).toThrow(expect.objectContaining({ path }));
+});
+
+test('a port that is taken is an error of the system', async () => {
+  const { upstream } = await start();
+  await expect(startFaultServer({ port: upstream.port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+});
+
+test('describes itself', async () => {
+  const { upstream } = await start({ faults: [{ fault: hang(), share: 0.5 }] });
+  expect(upstream.describe()).toBe(`HTTP server on ${upstream.origin}: never answers for 50 % of requests`);
+});
+
+test("a fault of one's own is any object of the same shape", async () => {
+  const teapot: Fault = {
+    kind: 'teapot',
+    level: 'exchange',
+    describe: () => 'is a teapot',
+    async apply(exchange) {
+      await exchange.send({ ...(await exchange.answer()), status: 418 });
+      return 'ended';
+    },
+  };
+  const { get } = await start({ faults: [{ fault: teapot }] });
+  expect(await see(get())).toEqual({ status: 418, body: BODY });
+});
