@@ -15,6 +15,7 @@ import type { CircuitBreakerOptions } from './circuit-breaker/options.ts';
 import { consecutiveFailures, failureRate } from './circuit-breaker/trip-rule.ts';
 import { hedge } from './hedge/hedge.ts';
 import type { HedgeOptions } from './hedge/options.ts';
+import { observe } from './instruments.ts';
 import { pipeline, type Pipeline } from './pipeline.ts';
 import type { Policy } from './policy.ts';
 import { fullJitter } from './retry/backoff.ts';
@@ -105,7 +106,11 @@ export function standardPipeline(options: StandardPipelineOptions = {}): Pipelin
   // Without a layer between them two timeouts are one: the shorter.
   if (layers.at(-1)?.kind === 'timeout') layers.pop();
   layers.push(timeout({ timeoutMs: attemptTimeoutMs, clock }));
-  return pipeline(...layers);
+  const composed = pipeline(...layers);
+  // The breaker tells of itself.
+  const others = layers.filter(({ kind }) => kind !== 'circuitBreaker');
+  observe(composed, () => others.map((layer) => [name, layer]));
+  return composed;
 }
 
 /** A window shorter than two slow attempts forgets the first before the second has ended. Source: .NET's validator. */

@@ -1,6 +1,7 @@
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { definePolicy } from '../define-policy.ts';
 import { CircuitOpenError } from '../errors.ts';
+import { observe } from '../instruments.ts';
 import type { Outcome, Policy, PolicyStats } from '../policy.ts';
 import { classifyCancellation, classifyError } from './classify.ts';
 import { Circuit } from './circuit.ts';
@@ -144,7 +145,9 @@ class CircuitBreakerStage implements Stage {
  * ```
  */
 export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBreaker {
-  return breakerOf(circuitBreakerSettings(options));
+  const breaker = breakerOf(circuitBreakerSettings(options));
+  observe(breaker, () => [[breaker.name, breaker]]);
+  return breaker;
 }
 
 export function breakerOf(settings: CircuitBreakerSettings): CircuitBreaker {

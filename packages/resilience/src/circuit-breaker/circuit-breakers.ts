@@ -1,4 +1,5 @@
 import { assertObject } from '@macadam/core';
+import { observe } from '../instruments.ts';
 import { Keyed, type KeyedOptions } from '../keyed.ts';
 import { breakerOf, type CircuitBreaker } from './circuit-breaker.ts';
 import { circuitBreakerSettings, type CircuitBreakerOptions } from './options.ts';
@@ -31,5 +32,7 @@ export function circuitBreakers(options: CircuitBreakersOptions = {}): CircuitBr
   const { maxKeys, idleMs, ...each } = options;
   const settings = circuitBreakerSettings(each, 'circuitBreakers');
   const bounds: KeyedOptions = { ...(maxKeys !== undefined && { maxKeys }), ...(idleMs !== undefined && { idleMs }) };
-  return new Keyed('circuitBreakers', bounds, settings.clock, (key) => breakerOf({ ...settings, name: key }));
+  const breakers = new Keyed('circuitBreakers', bounds, settings.clock, (key) => breakerOf({ ...settings, name: key }));
+  observe(breakers, () => Array.from(breakers.values(), (breaker) => [breaker.name, breaker]));
+  return breakers;
 }
