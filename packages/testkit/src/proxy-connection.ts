@@ -124,7 +124,9 @@ export class ProxyConnection {
   #dropTarget(abruptly: boolean): void {
     this.#toTarget?.stop();
     this.#toClient?.stop();
-    if (abruptly) this.#target?.resetAndDestroy();
-    else this.#target?.destroy();
+    const target = this.#target;
+    // A socket that is still connecting would put its reset off until it has: for ever, if nothing ever answers.
+    if (abruptly && target?.connecting === false) target.resetAndDestroy();
+    else target?.destroy();
   }
 }

@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { hang, refuse, slow, startFaultProxy, startFaultServer, virtualClock } from '@macadam/testkit';
 import { expect, test } from 'vitest';
 
@@ -9,14 +9,6 @@ const handles = (): string[] =>
     .getActiveResourcesInfo()
     .filter((name) => /TCP|Timeout/.test(name))
     .sort();
-
-/** A handle is let go of in the turn of the event loop after its close. */
-const turn = (): Promise<void> => new Promise((resolve) => process.nextTick(() => void fetchNothing().then(resolve)));
-
-async function fetchNothing(): Promise<void> {
-  const probe = connect({ port: 1, host: '127.0.0.1' });
-  await new Promise((resolve) => probe.once('close', resolve));
-}
 
 test('a server and a proxy that are closed leave no socket, no listener and no timer', async () => {
   await turn();
@@ -30,12 +22,13 @@ test('a server and a proxy that are closed leave no socket, no listener and no t
     const closed = clients.map((client) => {
       client.on('error', () => undefined);
       client.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
-      return once(client, 'close').catch(() => undefined);
+      return new Promise((resolve) => client.once('close', resolve));
     });
     await upstream.waitForRequests(3);
     await Promise.all([proxy.close(), upstream.close()]);
     await Promise.all(closed);
   }
+  // A handle is let go of in the turn of the event loop after its close.
   await turn();
   expect(handles()).toEqual(before);
 });
