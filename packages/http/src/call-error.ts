@@ -2,7 +2,7 @@ import { currentWork, isMacadamError, TimeoutError } from '@macadam/core';
 import { AttemptsExhaustedError } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
 import { conclude, HttpError, HttpStatusError, HttpTimeoutError, type GaveUp } from './errors.ts';
-import type { HttpClientSettings } from './options.ts';
+import type { HttpClientSettings } from './settings.ts';
 import type { PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
 import { setAttempts, type HttpResponse } from './response.ts';

@@ -1,98 +1,19 @@
 import { currentWork, MacadamError, runWork, type Priority, type Work } from '@macadam/core';
-import type { ExecuteContext, ExecuteOptions, PolicyStats } from '@macadam/resilience';
+import type { ExecuteContext } from '@macadam/resilience';
 import { AttemptLog } from './attempts.ts';
 import { concludeCall } from './call-error.ts';
-import {
-  foreignTransport,
-  poolTransport,
-  type ConnectionStats,
-  type DispatchOptions,
-  type Transport,
-} from './dispatcher.ts';
-import { HttpDecodeError } from './errors.ts';
-import { httpClientSettings, type HttpClientOptions, type HttpClientSettings } from './options.ts';
+import { foreignTransport, poolTransport, type DispatchOptions, type Transport } from './dispatcher.ts';
+import type { HttpClient, HttpClientStats } from './http-client.ts';
+import type { HttpClientOptions } from './options.ts';
 import { PathTemplates } from './path-template.ts';
 import { withPropagation } from './peer.ts';
 import { createPolicies, type Policies } from './policies.ts';
 import { prepareRequest, type PreparedRequest } from './request.ts';
-import type {
-  AnyRequestOptions,
-  BodyOptions,
-  RequestArguments,
-  RequestOptions,
-  ResponseOf,
-} from './request-options.ts';
+import type { AnyRequestOptions } from './request-options.ts';
 import { ResponseHandler } from './response-handler.ts';
-import { setAttempts, setData, type HttpResponse } from './response.ts';
-import { issuePath, type StandardSchema } from './schema.ts';
-
-type Plain<Schema extends StandardSchema | undefined, Throws extends boolean> = RequestOptions<Schema, Throws>;
-type WithBody<Schema extends StandardSchema | undefined, Throws extends boolean> = RequestOptions<Schema, Throws> &
-  BodyOptions;
-
-/** Calls without a body. */
-export interface PlainCall {
-  <const Path extends string, Schema extends StandardSchema | undefined = undefined, Throws extends boolean = true>(
-    path: Path,
-    ...options: RequestArguments<Path, Plain<Schema, Throws>>
-  ): Promise<ResponseOf<Schema, Throws>>;
-}
-
-/** Calls that may have a body. */
-export interface BodyCall {
-  <const Path extends string, Schema extends StandardSchema | undefined = undefined, Throws extends boolean = true>(
-    path: Path,
-    ...options: RequestArguments<Path, WithBody<Schema, Throws>>
-  ): Promise<ResponseOf<Schema, Throws>>;
-}
-
-/**
- * A client for one service. Every call is retried where that is safe, within a budget; limited in time, as a whole and
- * for each try; refused at once while the service is down; and read whole within limits.
- *
- * Calls reject with `HttpStatusError`, `HttpNetworkError`, `HttpTimeoutError`, `HttpDecodeError` or
- * `HttpResponseTooLargeError`, each with its `attempts`; with `CircuitOpenError` or `BulkheadFullError` when nothing was
- * sent; with `OptionsError` for a wrong request; and with the reason of the caller's signal.
- */
-export interface HttpClient extends AsyncDisposable {
-  readonly name: string;
-  get: PlainCall;
-  head: PlainCall;
-  post: BodyCall;
-  put: BodyCall;
-  patch: BodyCall;
-  delete: BodyCall;
-  /** Any method, in capital letters. */
-  request<
-    const Path extends string,
-    Schema extends StandardSchema | undefined = undefined,
-    Throws extends boolean = true,
-  >(
-    method: string,
-    path: Path,
-    ...options: RequestArguments<Path, WithBody<Schema, Throws>>
-  ): Promise<ResponseOf<Schema, Throws>>;
-  /** The effective options, in words. */
-  describe(): string;
-  stats(): HttpClientStats;
-  /** Refuses new calls, waits for those in flight, retries included, and closes the connections. Idempotent. */
-  close(): Promise<void>;
-}
-
-/** Counts since the client was made, and what is now. */
-export interface HttpClientStats {
-  readonly calls: number;
-  /** Calls that resolved. */
-  readonly succeeded: number;
-  /** Calls that rejected. */
-  readonly failed: number;
-  readonly inFlight: number;
-  /** Tries that were begun; without a failure as many as calls. */
-  readonly attempts: number;
-  readonly policies: PolicyStats;
-  /** Undefined with a dispatcher that was handed in. */
-  readonly connections: ConnectionStats | undefined;
-}
+import { applySchema } from './response-schema.ts';
+import { setAttempts, type HttpResponse } from './response.ts';
+import { httpClientSettings, type HttpClientSettings } from './settings.ts';
 
 class PooledHttpClient {
   readonly name: string;
@@ -155,8 +76,8 @@ class PooledHttpClient {
     const log = new AttemptLog(this.#settings.authority, this.#settings.clock.monotonic());
     this.#calls++;
     try {
-      let response = await this.#execute(request, log, options);
-      if (options?.schema !== undefined && response.ok) response = await validated(request, response, options.schema);
+      const response = await this.#execute(request, log, options);
+      if (options?.schema !== undefined && response.ok) await applySchema(request.subject, response, options.schema);
       setAttempts(response, log.records);
       this.#succeeded++;
       return response;
@@ -178,7 +99,7 @@ class PooledHttpClient {
     const work = currentWork();
     const attempt = (context: ExecuteContext): Promise<HttpResponse> =>
       this.#attempt(request, log, context, options, work);
-    const how = executeOptions(request, options);
+    const how = request.execution;
     if (how.signal === undefined || work?.cancellation === undefined) return policy.execute(attempt, how);
     // Both can cancel the call: nested work is what joins two signals without leaving listeners behind.
     const { signal, ...limits } = how;
@@ -271,35 +192,6 @@ class PooledHttpClient {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-const USUAL_REPEATABLE: ExecuteOptions = Object.freeze({ idempotent: true });
-const USUAL_ONCE: ExecuteOptions = Object.freeze({ idempotent: false });
-
-function executeOptions({ repeatable }: PreparedRequest, options: AnyRequestOptions | undefined): ExecuteOptions {
-  if (options?.signal === undefined && options?.timeoutMs === undefined && options?.attemptTimeoutMs === undefined) {
-    return repeatable ? USUAL_REPEATABLE : USUAL_ONCE;
-  }
-  const how: ExecuteOptions = { idempotent: repeatable };
-  if (options.signal !== undefined) how.signal = options.signal;
-  if (options.timeoutMs !== undefined) how.timeoutMs = options.timeoutMs;
-  if (options.attemptTimeoutMs !== undefined) how.attemptTimeoutMs = options.attemptTimeoutMs;
-  return how;
-}
-
-async function validated(
-  { subject }: PreparedRequest,
-  response: HttpResponse,
-  schema: StandardSchema,
-): Promise<HttpResponse> {
-  const result = await schema['~standard'].validate(response.data);
-  if (result.issues !== undefined) {
-    const where = result.issues.map(issuePath).filter((path) => path !== '');
-    const at = where.length === 0 ? '' : ` at ${where.slice(0, 3).join(', ')}`;
-    throw new HttpDecodeError(subject, 'schema', response.status, `does not fit the schema${at}`, result.issues);
-  }
-  setData(response, result.value);
-  return response;
 }
 
 /**

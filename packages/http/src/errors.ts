@@ -1,5 +1,6 @@
 import { MacadamError } from '@macadam/core';
 import type { HttpAttempt } from './attempts.ts';
+import type { DecodeFailure } from './content-decoding.ts';
 import type { HttpResponse } from './response.ts';
 import { issuePath, type SchemaIssue } from './schema.ts';
 
@@ -152,3 +153,22 @@ export class HttpResponseTooLargeError extends HttpError {
   }
 }
 HttpResponseTooLargeError.prototype.name = 'HttpResponseTooLargeError';
+
+/** The error for a body whose content encodings could not be undone. */
+export function decodeError(
+  subject: ErrorSubject,
+  status: number,
+  failure: DecodeFailure,
+): HttpDecodeError | HttpResponseTooLargeError {
+  switch (failure.kind) {
+    case 'maxBytes':
+    case 'maxRatio':
+      return new HttpResponseTooLargeError(subject, failure.kind, failure.allowed, status);
+    case 'corrupt':
+      return new HttpDecodeError(subject, 'encoding', status, `is not valid ${failure.encoding}`);
+    case 'tooManyEncodings':
+      return new HttpDecodeError(subject, 'encoding', status, 'has more content encodings than allowed');
+    case 'unknownEncoding':
+      return new HttpDecodeError(subject, 'encoding', status, 'has a content encoding that was not asked for');
+  }
+}

@@ -1,6 +1,6 @@
 export type { HttpAttempt } from './attempts.ts';
 export { createHttpClient } from './client.ts';
-export type { BodyCall, HttpClient, HttpClientStats, PlainCall } from './client.ts';
+export type { BodyCall, HttpClient, HttpClientStats, PlainCall } from './http-client.ts';
 export type { ConnectionStats, HttpDispatcher } from './dispatcher.ts';
 export {
   HttpDecodeError,

@@ -3,7 +3,8 @@ import { virtualClock } from '@macadam/testkit';
 import { describe, expect, test } from 'vitest';
 import { MockAgent } from 'undici';
 import { createHttpClient } from './client.ts';
-import { httpClientSettings, type HttpClientOptions } from './options.ts';
+import type { HttpClientOptions } from './options.ts';
+import { httpClientSettings } from './settings.ts';
 
 const baseUrl = 'http://billing.internal';
 

@@ -10,7 +10,7 @@ import {
   type PolicyStats,
   type RetryBudget,
 } from '@macadam/resilience';
-import type { HttpClientSettings } from './options.ts';
+import type { HttpClientSettings } from './settings.ts';
 import { askedWaitMs, classifyAttempt, isThrottled, retryUnsent } from './retry-rules.ts';
 
 /** What guards the calls to one authority. */

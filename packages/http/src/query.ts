@@ -33,16 +33,9 @@ function append(text: string, option: string, name: string, value: QueryValue): 
 
 /** The percent-encoded spelling of a value. Throws {@link OptionsError}, without the value, when it has none. */
 export function encodeValue(path: string, value: unknown): string {
-  switch (typeof value) {
-    case 'string':
-      return encodeText(path, value);
-    case 'number':
-      if (Number.isFinite(value)) return encodeURIComponent(value);
-      break;
-    case 'bigint':
-    case 'boolean':
-      return String(value);
-  }
+  if (typeof value === 'string') return encodeText(path, value);
+  if (typeof value === 'number' && Number.isFinite(value)) return encodeURIComponent(value);
+  if (typeof value === 'bigint' || typeof value === 'boolean') return String(value);
   throw new OptionsError(path, value, 'a string, a finite number, a bigint or a boolean');
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { httpClientSettings } from './options.ts';
+import { httpClientSettings } from './settings.ts';
 import { parsePathTemplate } from './path-template.ts';
 import { prepareRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';

@@ -8,9 +8,10 @@ import {
   OptionsError,
   priorities,
 } from '@macadam/core';
+import type { ExecuteOptions } from '@macadam/resilience';
 import type { ErrorSubject } from './errors.ts';
 import { assertHeaderValue, mergeHeaders } from './headers.ts';
-import type { HttpClientSettings } from './options.ts';
+import type { HttpClientSettings } from './settings.ts';
 import type { PathTemplate } from './path-template.ts';
 import { encodeQuery, redactQuery, type Query } from './query.ts';
 import { REQUEST_OPTION_NAMES, type AnyRequestOptions, type BodyOptions } from './request-options.ts';
@@ -27,6 +28,8 @@ export interface PreparedRequest {
   readonly body: string | Uint8Array | undefined;
   /** Whether it may be sent twice. */
   readonly repeatable: boolean;
+  /** What the policies are told of this call. */
+  readonly execution: ExecuteOptions;
 }
 
 const NO_OPTIONS: AnyRequestOptions = Object.freeze({});
@@ -92,13 +95,15 @@ export function prepareRequest(
     headers = mergeHeaders(headers, { 'idempotency-key': key });
   }
   const declared = options.idempotent ?? idempotencyKey !== undefined;
+  const repeatable = options.idempotent === false ? false : isRepeatable(settings.rules, method, declared);
   return {
     subject: new RequestSubject(method, settings.origin, template, query),
     method,
     path,
     headers,
     body: encoded?.body,
-    repeatable: options.idempotent === false ? false : isRepeatable(settings.rules, method, declared),
+    repeatable,
+    execution: executionOf(repeatable, options),
   };
 }
 
@@ -162,6 +167,20 @@ function encodeForm(form: Query): string {
 function withDefault(headers: readonly string[], name: string, value: string): readonly string[] {
   for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers;
   return [...headers, name, value];
+}
+
+const USUAL_REPEATABLE: ExecuteOptions = Object.freeze({ idempotent: true });
+const USUAL_ONCE: ExecuteOptions = Object.freeze({ idempotent: false });
+
+function executionOf(repeatable: boolean, { signal, timeoutMs, attemptTimeoutMs }: AnyRequestOptions): ExecuteOptions {
+  if (signal === undefined && timeoutMs === undefined && attemptTimeoutMs === undefined) {
+    return repeatable ? USUAL_REPEATABLE : USUAL_ONCE;
+  }
+  const execution: ExecuteOptions = { idempotent: repeatable };
+  if (signal !== undefined) execution.signal = signal;
+  if (timeoutMs !== undefined) execution.timeoutMs = timeoutMs;
+  if (attemptTimeoutMs !== undefined) execution.attemptTimeoutMs = attemptTimeoutMs;
+  return execution;
 }
 
 /** A key of 122 random bits; from the injected source when there is one, so that a simulation repeats itself. */

@@ -8,13 +8,7 @@ import {
   type DecodeFailure,
 } from './content-decoding.ts';
 import type { DispatchController, DispatchHandler, RawHeaders } from './dispatcher.ts';
-import {
-  HttpDecodeError,
-  HttpNetworkError,
-  HttpResponseTooLargeError,
-  HttpStatusError,
-  type HttpError,
-} from './errors.ts';
+import { decodeError, HttpNetworkError, HttpResponseTooLargeError, HttpStatusError, type HttpError } from './errors.ts';
 import type { PreparedRequest } from './request.ts';
 import { HttpResponse } from './response.ts';
 import { isRetryableFailure, isRetryableStatus, type RetryRules } from './retry-rules.ts';
@@ -174,23 +168,8 @@ export class ResponseHandler implements DispatchHandler {
     // What came with an error is an extra; that it cannot be read must not hide the status.
     else if (this.#status >= 300) this.#settle(undefined, true);
     else {
-      const error = this.#decodeError(result);
+      const error = decodeError(this.#request.subject, this.#status, result);
       this.#fail(error, error.code);
-    }
-  }
-
-  #decodeError(failure: DecodeFailure): HttpError {
-    const { subject } = this.#request;
-    switch (failure.kind) {
-      case 'maxBytes':
-      case 'maxRatio':
-        return new HttpResponseTooLargeError(subject, failure.kind, failure.allowed, this.#status);
-      case 'corrupt':
-        return new HttpDecodeError(subject, 'encoding', this.#status, `is not valid ${failure.encoding}`);
-      case 'tooManyEncodings':
-        return new HttpDecodeError(subject, 'encoding', this.#status, `is encoded too often (${failure.encoding})`);
-      case 'unknownEncoding':
-        return new HttpDecodeError(subject, 'encoding', this.#status, 'has a content encoding that was not asked for');
     }
   }
 

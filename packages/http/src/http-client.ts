@@ -1,0 +1,72 @@
+import type { PolicyStats } from '@macadam/resilience';
+import type { ConnectionStats } from './dispatcher.ts';
+import type { BodyOptions, RequestArguments, RequestOptions, ResponseOf } from './request-options.ts';
+import type { StandardSchema } from './schema.ts';
+
+type Plain<Schema extends StandardSchema | undefined, Throws extends boolean> = RequestOptions<Schema, Throws>;
+type WithBody<Schema extends StandardSchema | undefined, Throws extends boolean> = RequestOptions<Schema, Throws> &
+  BodyOptions;
+
+/** Calls without a body. */
+export interface PlainCall {
+  <const Path extends string, Schema extends StandardSchema | undefined = undefined, Throws extends boolean = true>(
+    path: Path,
+    ...options: RequestArguments<Path, Plain<Schema, Throws>>
+  ): Promise<ResponseOf<Schema, Throws>>;
+}
+
+/** Calls that may have a body. */
+export interface BodyCall {
+  <const Path extends string, Schema extends StandardSchema | undefined = undefined, Throws extends boolean = true>(
+    path: Path,
+    ...options: RequestArguments<Path, WithBody<Schema, Throws>>
+  ): Promise<ResponseOf<Schema, Throws>>;
+}
+
+/**
+ * A client for one service. Every call is retried where that is safe, within a budget; limited in time, as a whole and
+ * for each try; refused at once while the service is down; and read whole within limits.
+ *
+ * Calls reject with `HttpStatusError`, `HttpNetworkError`, `HttpTimeoutError`, `HttpDecodeError` or
+ * `HttpResponseTooLargeError`, each with its `attempts`; with `CircuitOpenError` or `BulkheadFullError` when nothing was
+ * sent; with `OptionsError` for a wrong request; and with the reason of the caller's signal.
+ */
+export interface HttpClient extends AsyncDisposable {
+  readonly name: string;
+  get: PlainCall;
+  head: PlainCall;
+  post: BodyCall;
+  put: BodyCall;
+  patch: BodyCall;
+  delete: BodyCall;
+  /** Any method, in capital letters. */
+  request<
+    const Path extends string,
+    Schema extends StandardSchema | undefined = undefined,
+    Throws extends boolean = true,
+  >(
+    method: string,
+    path: Path,
+    ...options: RequestArguments<Path, WithBody<Schema, Throws>>
+  ): Promise<ResponseOf<Schema, Throws>>;
+  /** The effective options, in words. */
+  describe(): string;
+  stats(): HttpClientStats;
+  /** Refuses new calls, waits for those in flight, retries included, and closes the connections. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Counts since the client was made, and what is now. */
+export interface HttpClientStats {
+  readonly calls: number;
+  /** Calls that resolved. */
+  readonly succeeded: number;
+  /** Calls that rejected. */
+  readonly failed: number;
+  readonly inFlight: number;
+  /** Tries that were begun; without a failure as many as calls. */
+  readonly attempts: number;
+  readonly policies: PolicyStats;
+  /** Undefined with a dispatcher that was handed in. */
+  readonly connections: ConnectionStats | undefined;
+}

@@ -1,0 +1,200 @@
+import {
+  assertBoolean,
+  assertDurationMs,
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertNumber,
+  assertObject,
+  assertOneOf,
+  assertText,
+  OptionsError,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type Random,
+} from '@macadam/core';
+import type { BulkheadOptions, CircuitBreakerOptions } from '@macadam/resilience';
+import { ACCEPT_ENCODING } from './content-decoding.ts';
+import type { HttpDispatcher } from './dispatcher.ts';
+import { mergeHeaders } from './headers.ts';
+import { inferPeer, type Peer } from './peer.ts';
+import {
+  DEFAULT_RETRY_ERROR_CODES,
+  DEFAULT_RETRY_METHODS,
+  DEFAULT_RETRY_STATUSES,
+  type RetryRules,
+} from './retry-rules.ts';
+import {
+  DEFAULT_ATTEMPT_TIMEOUT_MS,
+  DEFAULT_CONNECT_TIMEOUT_MS,
+  DEFAULT_MAX_BYTES,
+  DEFAULT_MAX_ENCODINGS,
+  DEFAULT_MAX_RATIO,
+  DEFAULT_TIMEOUT_MS,
+  type HttpClientOptions,
+  type HttpRetryOptions,
+  type ResponseLimits,
+} from './options.ts';
+
+const OPTION_NAMES = [
+  'baseUrl',
+  'name',
+  'timeoutMs',
+  'attemptTimeoutMs',
+  'connectTimeoutMs',
+  'retry',
+  'circuitBreaker',
+  'bulkhead',
+  'responseLimits',
+  'throwOnStatus',
+  'peer',
+  'headers',
+  'dispatcher',
+  'clock',
+  'random',
+] as const satisfies readonly (keyof HttpClientOptions)[];
+
+/** The options with every default filled in, checked, and taken apart for the hot path. */
+export interface HttpClientSettings {
+  readonly name: string;
+  readonly origin: string;
+  /** Host and port, as a breaker's key and in the story of a call. */
+  readonly authority: string;
+  /** The path of `baseUrl`, without a slash at its end. */
+  readonly pathPrefix: string;
+  readonly timeoutMs: number;
+  readonly attemptTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly retry: Omit<HttpRetryOptions, keyof RetryRules> | false;
+  readonly rules: RetryRules;
+  readonly maxAttempts: number;
+  readonly circuitBreaker: Omit<CircuitBreakerOptions, 'clock' | 'random'> | false;
+  readonly bulkhead: Omit<BulkheadOptions, 'clock'> | false;
+  readonly limits: Required<ResponseLimits>;
+  readonly throwOnStatus: boolean;
+  readonly peer: Peer;
+  /** Flat list of lower-case names and values. */
+  readonly headers: readonly string[];
+  readonly dispatcher: HttpDispatcher | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Whether `random` was handed in. */
+  readonly ownRandom: boolean;
+}
+
+export function httpClientSettings(options: HttpClientOptions): HttpClientSettings {
+  assertObject('createHttpClient', options);
+  assertKnownOptions('', options, OPTION_NAMES);
+  const base = parseBaseUrl(options.baseUrl);
+  const { throwOnStatus = true, peer = inferPeer(base.hostname), clock = systemClock, random = systemRandom } = options;
+  const name = options.name ?? base.host;
+  assertText('name', name);
+  assertBoolean('throwOnStatus', throwOnStatus);
+  assertOneOf('peer', peer, ['internal', 'external']);
+  if (typeof clock?.monotonic !== 'function') throw new OptionsError('clock', clock, 'a Clock');
+  assertFunction('random', random);
+  const { methods, statuses, errorCodes, ...retry } = retryOptions(options.retry);
+  return {
+    name,
+    origin: base.origin,
+    authority: base.port === '' ? `${base.hostname}:${base.protocol === 'https:' ? 443 : 80}` : base.host,
+    pathPrefix: base.pathname.replace(/\/+$/, ''),
+    ...timeouts(options),
+    retry: options.retry === false ? false : retry,
+    rules: { methods: new Set(methods), statuses: new Set(statuses), errorCodes: new Set(errorCodes) },
+    maxAttempts: options.retry === false ? 1 : (retry.maxAttempts ?? 3),
+    circuitBreaker: policyOptions('circuitBreaker', options.circuitBreaker),
+    bulkhead: policyOptions('bulkhead', options.bulkhead),
+    limits: responseLimits(options.responseLimits),
+    throwOnStatus,
+    peer,
+    headers: mergeHeaders(['accept-encoding', ACCEPT_ENCODING], headersOption(options.headers)),
+    dispatcher: dispatcherOption(options),
+    clock,
+    random,
+    ownRandom: options.random !== undefined,
+  };
+}
+
+function parseBaseUrl(text: unknown): URL {
+  assertText('baseUrl', text);
+  // Nothing between "//" and "@" may reach a message.
+  const shown = text.replace(/\/\/[^/?#]*@/, '//…@').replace(/[?#].*$/s, '?…');
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new OptionsError('baseUrl', shown, 'an http or https URL, such as "https://api.example.com"');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new OptionsError('baseUrl', shown, 'without credentials: send them in a header');
+  }
+  if (/[?#]/.test(text)) throw new OptionsError('baseUrl', shown, 'without query and fragment');
+  return url;
+}
+
+function timeouts(options: HttpClientOptions): {
+  timeoutMs: number;
+  attemptTimeoutMs: number;
+  connectTimeoutMs: number;
+} {
+  const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  assertDurationMs('timeoutMs', timeoutMs);
+  const { attemptTimeoutMs = Math.min(DEFAULT_ATTEMPT_TIMEOUT_MS, timeoutMs) } = options;
+  assertDurationMs('attemptTimeoutMs', attemptTimeoutMs, { above: 0, max: timeoutMs });
+  const { connectTimeoutMs = Math.min(DEFAULT_CONNECT_TIMEOUT_MS, attemptTimeoutMs) } = options;
+  assertDurationMs('connectTimeoutMs', connectTimeoutMs, { above: 0, max: attemptTimeoutMs });
+  return { timeoutMs, attemptTimeoutMs, connectTimeoutMs };
+}
+
+function retryOptions(option: HttpClientOptions['retry'] = {}): HttpRetryOptions & RuleLists {
+  const own = option === false ? {} : option;
+  assertObject('retry', own);
+  const methods = listOf('retry.methods', own.methods ?? DEFAULT_RETRY_METHODS, 'string', 'a list of method names');
+  const statuses = listOf('retry.statuses', own.statuses ?? DEFAULT_RETRY_STATUSES, 'number', 'a list of statuses');
+  const codes = own.errorCodes ?? DEFAULT_RETRY_ERROR_CODES;
+  const errorCodes = listOf('retry.errorCodes', codes, 'string', 'a list of codes such as "ECONNRESET"');
+  return { ...own, methods: methods.map((method) => method.toUpperCase()), statuses, errorCodes };
+}
+
+interface RuleLists {
+  methods: readonly string[];
+  statuses: readonly number[];
+  errorCodes: readonly string[];
+}
+
+function listOf<T>(path: string, value: readonly T[], type: 'number' | 'string', allowed: string): readonly T[] {
+  if (Array.isArray(value) && value.every((one) => typeof one === type)) return value;
+  throw new OptionsError(path, value, allowed);
+}
+
+function policyOptions<T extends object>(path: string, option: T | false | undefined): T | false {
+  if (option === false) return false;
+  const own = option ?? ({} as T);
+  assertObject(path, own);
+  return own;
+}
+
+function responseLimits(limits: ResponseLimits = {}): Required<ResponseLimits> {
+  assertObject('responseLimits', limits);
+  assertKnownOptions('responseLimits', limits, ['maxBytes', 'maxRatio', 'maxEncodings']);
+  const { maxBytes = DEFAULT_MAX_BYTES, maxRatio = DEFAULT_MAX_RATIO, maxEncodings = DEFAULT_MAX_ENCODINGS } = limits;
+  assertInteger('responseLimits.maxBytes', maxBytes, { min: 1 });
+  assertNumber('responseLimits.maxRatio', maxRatio, { min: 1 });
+  assertInteger('responseLimits.maxEncodings', maxEncodings, { min: 0, max: 10 });
+  return { maxBytes, maxRatio, maxEncodings };
+}
+
+function headersOption(headers: HttpClientOptions['headers'] = {}): Readonly<Record<string, string>> {
+  assertObject('headers', headers);
+  return headers;
+}
+
+function dispatcherOption({ dispatcher, connectTimeoutMs }: HttpClientOptions): HttpDispatcher | undefined {
+  if (dispatcher === undefined) return undefined;
+  if (typeof dispatcher?.dispatch !== 'function')
+    throw new OptionsError('dispatcher', dispatcher, 'an undici Dispatcher');
+  if (connectTimeoutMs !== undefined) {
+    throw new OptionsError('connectTimeoutMs', connectTimeoutMs, 'left out: connecting is up to the dispatcher given');
+  }
+  return dispatcher;
+}

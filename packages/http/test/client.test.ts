@@ -1,0 +1,416 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import zlib from 'node:zlib';
+import { constant } from '@macadam/resilience';
+import {
+  closeKeepAlive,
+  garbage,
+  gzipBomb,
+  refuse,
+  resetAfterHeaders,
+  resetBeforeHeaders,
+  resetMidBody,
+  respond,
+  startFaultServer,
+  trickle,
+  wrongContentLength,
+  type FaultServer,
+} from '@macadam/testkit';
+import { MockAgent } from 'undici';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+
+let upstream: FaultServer;
+let clients: HttpClient[];
+
+beforeEach(async () => {
+  upstream = await startFaultServer();
+  clients = [];
+});
+afterEach(async () => {
+  await upstream.close();
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+/** A client that does not wait between tries, unless told otherwise. */
+function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
+  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
+  const client = createHttpClient({ name: 'billing', baseUrl: upstream.url, retry, ...options });
+  clients.push(client);
+  return client;
+}
+
+const failure = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => expect.unreachable('the call succeeded'),
+    (error: unknown) => error,
+  );
+
+describe('a call', () => {
+  test('goes out as it was asked for, and comes back whole', async () => {
+    const client = clientFor({ baseUrl: `${upstream.url}/v1/`, headers: { 'x-team': 'a' } });
+    const response = await client.put('/invoices/{id}', {
+      params: { id: 'ä/1' },
+      query: { tag: ['x', 'y'] },
+      json: { total: 7 },
+      headers: { 'x-request': '1' },
+    });
+    expect(response).toMatchObject({ status: 200, ok: true, bodyTruncated: false });
+    expect(response.headers.get('Content-Type')).toContain('application/json');
+    expect(response.data).toMatchObject({ method: 'PUT', path: '/v1/invoices/%C3%A4%2F1?tag=x&tag=y' });
+    expect(JSON.parse(response.text())).toEqual(response.data);
+    expect(upstream.requests[0]).toMatchObject({
+      bodyText: '{"total":7}',
+      headers: { 'content-type': 'application/json', 'x-team': 'a', 'x-request': '1' },
+    });
+    expect(response.attempts).toMatchObject([{ attempt: 1, status: 200, errorCode: undefined }]);
+    expect(response.attempts[0]?.endpoint).toBe(`127.0.0.1:${upstream.port}`);
+  });
+
+  test.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'])('%s is sent as it is', async (method) => {
+    await clientFor().request(method, '/a');
+    expect(upstream.requests[0]).toMatchObject({ method, bodyBytes: 0 });
+  });
+
+  test('each method has its shorthand', async () => {
+    const client = clientFor();
+    await client.get('/a');
+    await client.head('/a');
+    await client.post('/a', { form: { a: 1 } });
+    await client.put('/a', { body: 'x' });
+    await client.patch('/a', { body: Uint8Array.of(65) });
+    await client.delete('/a');
+    expect(upstream.requests.map(({ method, bodyText }) => [method, bodyText])).toEqual([
+      ['GET', ''],
+      ['HEAD', ''],
+      ['POST', 'a=1'],
+      ['PUT', 'x'],
+      ['PATCH', 'A'],
+      ['DELETE', ''],
+    ]);
+  });
+
+  test.each([
+    ['204', 'GET', 204],
+    ['an empty 200', 'GET', 200],
+    ['HEAD', 'HEAD', 200],
+  ])('without a body has no data: %s', async (_what, method, status) => {
+    await upstream.setFaults([{ fault: respond(status, { headers: { 'content-type': 'application/json' } }) }]);
+    const response = await clientFor().request(method, '/a');
+    expect(response.status).toBe(status);
+    expect(response.data).toBeUndefined();
+    expect(response.text()).toBe('');
+    expect(response.bytes()).toHaveLength(0);
+  });
+
+  test.each([
+    ['gzip', zlib.gzipSync],
+    ['deflate', zlib.deflateSync],
+    ['br', zlib.brotliCompressSync],
+    ['zstd', zlib.zstdCompressSync],
+  ])('is compressed with %s on the way', async (encoding, encode) => {
+    const body = encode(Buffer.from('{"a":1}'));
+    const headers = { 'content-encoding': encoding, 'content-type': 'application/json' };
+    await upstream.setFaults([{ fault: respond(200, { headers, body }) }]);
+    expect((await clientFor().get('/a')).data).toEqual({ a: 1 });
+    expect(upstream.requests[0]?.headers['accept-encoding']).toContain(encoding);
+  });
+
+  test('shares connections, one after the other', async () => {
+    const client = clientFor();
+    for (let i = 0; i < 5; i++) {
+      await client.get('/a');
+      await connectionRested();
+    }
+    expect(upstream.stats().connections).toBe(1);
+  });
+
+  test('needs no dispatcher of ours: MockAgent', async () => {
+    const agent = new MockAgent();
+    agent.disableNetConnect();
+    const pool = agent.get('http://billing.internal');
+    pool.intercept({ path: '/a?b=1', method: 'POST', body: '{"c":1}' }).reply(503, 'busy');
+    pool
+      .intercept({ path: '/a?b=1', method: 'POST', body: '{"c":1}' })
+      .reply(201, { id: 1 }, { headers: { 'content-type': 'application/json' } });
+    const client = clientFor({ baseUrl: 'http://billing.internal', dispatcher: agent });
+    const { status, data, attempts } = await client.post('/a', { query: { b: 1 }, json: { c: 1 }, idempotent: true });
+    expect({ status, data, statuses: attempts.map((one) => one.status) }).toEqual({
+      status: 201,
+      data: { id: 1 },
+      statuses: [503, 201],
+    });
+    await client.close();
+    // The dispatcher is the caller's: it still works.
+    pool.intercept({ path: '/b' }).reply(200, 'b');
+    expect((await clientFor({ baseUrl: 'http://billing.internal', dispatcher: agent }).get('/b')).status).toBe(200);
+    await agent.close();
+  });
+});
+
+describe('a schema', () => {
+  const Invoice = z.object({ id: z.number(), lines: z.array(z.object({ cents: z.number() })) });
+  const answer = (json: unknown) => upstream.setFaults([{ fault: respond(200, { json }) }]);
+
+  test('types and transforms the data', async () => {
+    await answer({ id: 1, lines: [], more: true });
+    const { data } = await clientFor().get('/a', { schema: Invoice.transform(({ id }) => `#${id}`) });
+    expect(data).toBe('#1');
+  });
+
+  test('may be asynchronous', async () => {
+    await answer({ id: 1, lines: [] });
+    const schema = Invoice.refine(async () => Promise.resolve(true));
+    expect((await clientFor().get('/a', { schema })).data).toEqual({ id: 1, lines: [] });
+  });
+
+  test('that does not fit is an error that says where, not what', async () => {
+    await answer({ id: 1, lines: [{ cents: 'canary' }] });
+    const error = await failure(clientFor().get('/a', { schema: Invoice }));
+    expect(error).toMatchObject({
+      code: 'MAC_HTTP_DECODE',
+      reason: 'schema',
+      paths: ['lines.0.cents'],
+      issues: [{ path: ['lines', 0, 'cents'] }],
+      attempts: [{ status: 200 }],
+    });
+    expect(JSON.stringify(error)).not.toContain('canary');
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  test('is not applied to an answer outside 2xx', async () => {
+    await upstream.setFaults([{ fault: respond(404, { json: { detail: 'none' } }) }]);
+    const response = await clientFor().get('/a', { schema: Invoice, throwOnStatus: false });
+    expect(response.ok).toBe(false);
+    expect(response.data).toEqual({ detail: 'none' });
+  });
+});
+
+describe('a status outside 2xx', () => {
+  test('is an error that holds the answer', async () => {
+    const headers = { 'content-type': 'application/problem+json' };
+    await upstream.setFaults([{ fault: respond(422, { headers, text: '{"detail":"no such plan"}' }) }]);
+    const error = await failure(clientFor().post('/orders/{id}', { params: { id: 1 }, json: {} }));
+    expect(error).toMatchObject({
+      code: 'MAC_HTTP_STATUS',
+      status: 422,
+      method: 'POST',
+      url: `${upstream.url}/orders/{id}`,
+      retryable: false,
+      gaveUp: 'notRetryable',
+      response: { data: { detail: 'no such plan' } },
+      attempts: [{ status: 422 }],
+    });
+  });
+
+  test('can be asked for as a response, after the tries it takes', async () => {
+    await upstream.setFaults([{ fault: respond(503, { text: 'busy' }) }]);
+    const response = await clientFor({ throwOnStatus: false }).get('/a');
+    expect(response).toMatchObject({ status: 503, ok: false });
+    expect(response.text()).toBe('busy');
+    expect(response.attempts).toHaveLength(3);
+  });
+
+  test('keeps 64 KiB of its body, decoded', async () => {
+    const body = zlib.gzipSync(Buffer.alloc(100_000, 'x'));
+    await upstream.setFaults([{ fault: respond(500, { headers: { 'content-encoding': 'gzip' }, body }) }]);
+    const error = (await failure(clientFor({ retry: false }).get('/a'))) as { response: { text(): string } };
+    expect(error.response.text()).toHaveLength(65_536);
+    expect(error).toMatchObject({ response: { bodyTruncated: true } });
+  });
+
+  test('keeps its meaning when its body is broken', async () => {
+    await upstream.setFaults([{ fault: respond(500, { headers: { 'content-encoding': 'gzip' }, text: 'plain' }) }]);
+    expect(await failure(clientFor({ retry: false }).get('/a'))).toMatchObject({ status: 500 });
+  });
+
+  test('AC20: of a small body leaves the connection to the next try', async () => {
+    await upstream.setFaults([{ fault: respond(503, { text: 'busy' }), when: { requests: [1, 2] } }]);
+    const { attempts } = await clientFor().get('/a');
+    expect(attempts.map(({ status }) => status)).toEqual([503, 503, 200]);
+    expect(upstream.stats().connections).toBe(1);
+  });
+
+  test('with an endless body costs 64 KiB, and the connection', async () => {
+    await upstream.setFaults([
+      { fault: respond(503, { body: new Uint8Array(5_000_000) }), when: { requests: [1, 1] } },
+    ]);
+    const { attempts } = await clientFor().get('/a');
+    expect(attempts.map(({ status }) => status)).toEqual([503, 200]);
+    expect(upstream.stats().connections).toBe(2);
+  });
+
+  test('leads back to the line that called', async () => {
+    await upstream.setFaults([{ fault: respond(404) }]);
+    const client = clientFor();
+    async function loadInvoice(): Promise<void> {
+      await client.get('/a');
+    }
+    const error = (await failure(loadInvoice())) as Error;
+    expect(error.stack).toContain('loadInvoice');
+    expect(error.stack).not.toContain('undici');
+  });
+});
+
+describe('a network that fails', () => {
+  const faults = [
+    ['a reset before the answer', resetBeforeHeaders(), 'ECONNRESET', 'request'],
+    ['a reset after the headers', resetAfterHeaders(), 'ECONNRESET', 'response'],
+    ['a reset within the body', resetMidBody(), 'ECONNRESET', 'response'],
+    ['a body that is shorter than it says', wrongContentLength({ declared: 9_999 }), 'UND_ERR_SOCKET', 'response'],
+  ] as const;
+  test.each(faults)('%s is repeated', async (_what, fault, errorCode) => {
+    await upstream.setFaults([{ fault, when: { requests: [1, 1] } }]);
+    const { attempts, data } = await clientFor().get('/a');
+    expect(attempts).toMatchObject([{ errorCode }, { status: 200 }]);
+    expect(data).toMatchObject({ path: '/a' });
+  });
+
+  test.each(faults)('%s, every time, is an error with code and phase', async (_what, fault, errorCode, phase) => {
+    await upstream.setFaults([{ fault }]);
+    expect(await failure(clientFor().get('/a'))).toMatchObject({
+      code: 'MAC_HTTP_NETWORK',
+      errorCode,
+      phase,
+      gaveUp: 'maxAttempts',
+      attempts: [{ errorCode }, { errorCode }, { errorCode }],
+    });
+  });
+
+  test('refused connections are repeated for any method, since nothing was sent', async () => {
+    await upstream.setFaults([{ fault: refuse() }]);
+    expect(await failure(clientFor().post('/a', { json: 1 }))).toMatchObject({
+      errorCode: 'ECONNREFUSED',
+      phase: 'connect',
+      attempts: { length: 3 },
+    });
+  });
+
+  test('bytes that are not HTTP are not repeated, and not shown', async () => {
+    await upstream.setFaults([{ fault: garbage('canary canary\r\n\r\n') }]);
+    const error = await failure(clientFor().get('/a'));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', retryable: false, attempts: { length: 1 } });
+  });
+
+  test('AC21: a keep-alive connection that went stale is repeated on a fresh one', async () => {
+    await upstream.setFaults([{ fault: closeKeepAlive(), when: { requests: [2, 2] } }]);
+    const client = clientFor();
+    await client.get('/a');
+    await connectionRested();
+    const { attempts } = await client.get('/a');
+    expect(attempts).toMatchObject([{ status: undefined }, { status: 200 }]);
+    expect(upstream.stats().connections).toBe(2);
+  });
+
+  test('AC21: but not for a POST: it may have been done', async () => {
+    await upstream.setFaults([{ fault: closeKeepAlive(), when: { requests: [2, 2] } }]);
+    const client = clientFor();
+    await client.get('/a');
+    await connectionRested();
+    expect(await failure(client.post('/a', { json: 1 }))).toMatchObject({ phase: 'request', attempts: { length: 1 } });
+  });
+
+  test('a name that does not resolve', async () => {
+    const error = await failure(clientFor({ baseUrl: 'http://nowhere.invalid', retry: false }).get('/a'));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect' });
+    expect((error as { errorCode: string }).errorCode).toMatch(/^(ENOTFOUND|EAI_AGAIN)$/);
+  });
+});
+
+describe('response limits', () => {
+  test('D2: 200 MB in a gzip body are refused, and cost little', async () => {
+    await upstream.setFaults([{ fault: gzipBomb({ decodedBytes: 200 * 1_048_576 }) }]);
+    const client = clientFor();
+    global.gc?.();
+    const before = process.memoryUsage();
+    const error = await failure(client.get('/a'));
+    const after = process.memoryUsage();
+    expect(error).toMatchObject({ code: 'MAC_HTTP_RESPONSE_TOO_LARGE', limit: 'maxBytes', allowed: 10_485_760 });
+    expect(after.arrayBuffers + after.external - before.arrayBuffers - before.external).toBeLessThan(32 * 1_048_576);
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  test('a declared length is refused before the body is read', async () => {
+    await upstream.setFaults([{ fault: respond(200, { body: new Uint8Array(2_000) }) }]);
+    const client = clientFor({ responseLimits: { maxBytes: 1_999 } });
+    expect(await failure(client.get('/a'))).toMatchObject({ limit: 'maxBytes', allowed: 1_999, status: 200 });
+    expect((await client.head('/a')).status).toBe(200);
+  });
+
+  test('a body without a length is cut at the limit', async () => {
+    const server = createServer((_request, response) => {
+      response.on('error', () => {});
+      const more = (): void => {
+        while (!response.destroyed && response.write(Buffer.alloc(16_384)));
+        response.once('drain', more);
+      };
+      more();
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const client = clientFor({ baseUrl: urlOf(server), responseLimits: { maxBytes: 100_000 } });
+      expect(await failure(client.get('/a'))).toMatchObject({ code: 'MAC_HTTP_RESPONSE_TOO_LARGE', limit: 'maxBytes' });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});
+
+describe('closing', () => {
+  test('refuses new calls, lets those in flight end, and closes the connections', async () => {
+    let release: () => void = () => {};
+    const held = new Promise<void>((resolve) => (release = resolve));
+    await using slow = await startFaultServer({ handle: async () => (await held, { status: 200, text: 'late' }) });
+    const client = clientFor({ baseUrl: slow.url });
+    const call = client.get('/a');
+    await slow.waitForRequests(1);
+    const closing = client.close();
+    expect(client.close()).toBe(closing);
+    expect(await failure(client.get('/a'))).toMatchObject({ code: 'MAC_CLOSED' });
+    expect(client.stats()).toMatchObject({ inFlight: 1 });
+    release();
+    expect((await call).text()).toBe('late');
+    await closing;
+    await slow.waitUntil(({ openConnections }) => openConnections === 0);
+    expect(client.stats()).toMatchObject({ calls: 1, succeeded: 1, failed: 0, inFlight: 0, attempts: 1 });
+  });
+
+  test('waits for retries too', async () => {
+    await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 1] } }]);
+    const client = clientFor({ retry: { backoff: constant({ delayMs: 20 }), throttledBaseMs: 0 } });
+    const call = client.get('/a');
+    await upstream.waitForRequests(1);
+    await client.close();
+    expect((await call).status).toBe(200);
+  });
+
+  test('works with await using', async () => {
+    {
+      await using client = createHttpClient({ baseUrl: upstream.url });
+      await client.get('/a');
+    }
+    await upstream.waitUntil(({ openConnections }) => openConnections === 0);
+  });
+});
+
+test('a try that is out of time drops its connection and leaves the rest alone', async () => {
+  await upstream.setFaults([{ fault: trickle({ everyMs: 20 }), when: { requests: [1, 1] } }]);
+  const { attempts } = await clientFor({ attemptTimeoutMs: 150 }).get('/a');
+  expect(attempts).toMatchObject([
+    { status: 200, errorCode: 'MAC_TIMEOUT' },
+    { status: 200, errorCode: undefined },
+  ]);
+  await upstream.waitUntil(({ openConnections }) => openConnections === 1);
+});
+
+/** The transport takes a connection up again one turn of the event loop after its last answer. */
+function connectionRested(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function urlOf(server: Server): string {
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
