@@ -21,6 +21,7 @@ export async function startChild<Ready>(file: string, args: readonly string[]): 
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), args);
   running.add(child);
   child.once('exit', () => running.delete(child));
+  child.on('error', () => {}); // such as a message to a child that has just gone: `gone` says so to whoever waits
   const ended = gone(child, file);
   ended.catch(() => {}); // only matters while somebody waits for an answer
   const answer = async <Answer>(): Promise<Answer> => {

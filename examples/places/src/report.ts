@@ -31,8 +31,8 @@ export function createProgressLine(stream: NodeJS.WriteStream = process.stdout):
     },
     end() {
       endPhase();
+      if (last !== undefined && stream.isTTY) stream.write('\r\x1b[2K');
       last = undefined;
-      if (stream.isTTY) stream.write('\r\x1b[2K');
     },
   };
 }
