@@ -1,0 +1,139 @@
+import { getEventListeners } from 'node:events';
+import { virtualClock } from '@macadam/testkit';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { sleepWith, systemClock } from './clock.ts';
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+afterEach(() => {
+  // In this order: a spy on a fake setTimeout would otherwise put the fake back.
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+describe('systemClock.setTimer', () => {
+  it.each([
+    { delayMs: LONGEST_TIMER_MS },
+    { delayMs: LONGEST_TIMER_MS + 1 },
+    { delayMs: 2 ** 32 },
+    { delayMs: 1e12 },
+    { delayMs: 3 * LONGEST_TIMER_MS + 0.5 },
+  ])('a timer of $delayMs ms fires then and not before', ({ delayMs }) => {
+    vi.useFakeTimers();
+    const fired = vi.fn();
+    systemClock.setTimer(fired, delayMs);
+    vi.advanceTimersByTime(Math.ceil(delayMs) - 1);
+    expect(fired).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(fired).toHaveBeenCalledTimes(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('never asks setTimeout for more than it can hold, which would fire at once', () => {
+    vi.useFakeTimers();
+    const setTimeoutSpy = vi.spyOn(globalThis, 'setTimeout');
+    const timer = systemClock.setTimer(() => {}, 1e12);
+    vi.advanceTimersByTime(5 * LONGEST_TIMER_MS);
+    timer.cancel();
+    const delays = setTimeoutSpy.mock.calls.map(([, delayMs]) => delayMs as number);
+    expect(delays.length).toBe(6);
+    expect(Math.max(...delays)).toBe(LONGEST_TIMER_MS);
+  });
+
+  it('an infinite timer never fires and can be cancelled', () => {
+    vi.useFakeTimers();
+    const fired = vi.fn();
+    const timer = systemClock.setTimer(fired, Infinity);
+    vi.advanceTimersByTime(4 * LONGEST_TIMER_MS);
+    expect(fired).not.toHaveBeenCalled();
+    timer.cancel();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it.each([
+    { delayMs: 0, firesAtMs: 0 },
+    { delayMs: -5, firesAtMs: 0 },
+    { delayMs: Number.NaN, firesAtMs: 0 },
+    { delayMs: 1.2, firesAtMs: 2 },
+  ])('rounds $delayMs ms up to $firesAtMs: never early', ({ delayMs, firesAtMs }) => {
+    vi.useFakeTimers();
+    const setTimeoutSpy = vi.spyOn(globalThis, 'setTimeout');
+    systemClock.setTimer(() => {}, delayMs).cancel();
+    expect(setTimeoutSpy.mock.calls[0]?.[1]).toBe(firesAtMs);
+  });
+
+  it('cancelling does nothing once it has fired, and nothing twice', () => {
+    vi.useFakeTimers();
+    const fired = vi.fn();
+    const timer = systemClock.setTimer(fired, 10);
+    vi.advanceTimersByTime(10);
+    timer.cancel();
+    timer.cancel();
+    expect(fired).toHaveBeenCalledTimes(1);
+  });
+
+  it('unref and ref decide whether it keeps the process alive, also after it was re-armed', () => {
+    vi.useFakeTimers();
+    const handles: NodeJS.Timeout[] = [];
+    const original = globalThis.setTimeout;
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((...args: Parameters<typeof setTimeout>) => {
+      const handle = original(...args);
+      handles.push(handle);
+      return handle;
+    }) as typeof setTimeout);
+    const timer = systemClock.setTimer(() => {}, 3 * LONGEST_TIMER_MS);
+    const isReferenced = (): boolean | undefined => handles.at(-1)?.hasRef();
+    expect(isReferenced()).toBe(true);
+    timer.unref?.();
+    expect(isReferenced()).toBe(false);
+    vi.advanceTimersByTime(LONGEST_TIMER_MS);
+    expect(handles).toHaveLength(2);
+    expect(isReferenced()).toBe(false);
+    timer.ref?.();
+    expect(isReferenced()).toBe(true);
+    timer.cancel();
+  });
+
+  it('monotonic never goes back, and now is epoch time', () => {
+    const readings = Array.from({ length: 1_000 }, () => systemClock.monotonic());
+    expect(readings).toEqual(readings.toSorted((a, b) => a - b));
+    expect(systemClock.now()).toBeGreaterThan(Date.UTC(2025, 0, 1));
+  });
+});
+
+describe('sleep', () => {
+  it('resolves after the delay and takes its listener away', async () => {
+    const clock = virtualClock();
+    const { signal } = new AbortController();
+    const sleeping = sleepWith(clock, 50, signal);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await clock.advance(50);
+    await sleeping;
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    clock.assertNoTimers();
+  });
+
+  it('rejects with the reason when the signal aborts, and leaves neither timer nor listener', async () => {
+    const clock = virtualClock();
+    const controller = new AbortController();
+    const sleeping = sleepWith(clock, 50, controller.signal);
+    controller.abort('enough');
+    await expect(sleeping).rejects.toBe('enough');
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+    clock.assertNoTimers();
+  });
+
+  it('rejects at once, without a timer, when the signal has aborted before', async () => {
+    const clock = virtualClock();
+    await expect(sleepWith(clock, 50, AbortSignal.abort('before'))).rejects.toBe('before');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('of the system clock does the same on real timers', async () => {
+    const controller = new AbortController();
+    const sleeping = systemClock.sleep(1e12, controller.signal);
+    controller.abort('enough');
+    await expect(sleeping).rejects.toBe('enough');
+    await expect(systemClock.sleep(0)).resolves.toBeUndefined();
+  });
+});

@@ -1,0 +1,112 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { isMacadamError } from './brand.ts';
+import { MacadamError, OptionsError, TimeoutError } from './errors.ts';
+
+describe('MacadamError', () => {
+  it('carries code, retryable and cause, and looks like any other error', () => {
+    const cause = new Error('below');
+    const error = new MacadamError('it broke', { code: 'MAC_TEST', retryable: true, cause });
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toMatchObject({
+      name: 'MacadamError',
+      message: 'it broke',
+      code: 'MAC_TEST',
+      retryable: true,
+      cause,
+    });
+    expect(Object.keys(error)).toEqual(['code', 'retryable']);
+    expect(error.stack).toContain('errors.test.ts');
+    expect(inspect(error)).toContain('below');
+  });
+
+  it('has no cause of its own unless one was given', () => {
+    expect('cause' in new MacadamError('x', { code: 'MAC_TEST' })).toBe(false);
+  });
+
+  it('captures no stack when asked not to, and leaves the limit of others as it was', () => {
+    const before = Error.stackTraceLimit;
+    const error = new MacadamError('cheap', { code: 'MAC_TEST', stack: false });
+    expect(error.stack).not.toContain('at ');
+    expect(Error.stackTraceLimit).toBe(before);
+    expect(new Error('dear').stack).toContain('at ');
+  });
+
+  it.each([
+    {
+      cause: Object.assign(new Error('refused'), { code: 'ECONNREFUSED', password: 'hunter2' }),
+      json: { name: 'Error', message: 'refused', code: 'ECONNREFUSED' },
+    },
+    { cause: new TypeError('wrong'), json: { name: 'TypeError', message: 'wrong' } },
+    { cause: 'a string', json: 'a string' },
+    { cause: { token: 'secret' }, json: 'an object' },
+    { cause: Object.create(null) as unknown, json: 'an object' },
+    {
+      cause: new TimeoutError('too slow', 50),
+      json: { name: 'TimeoutError', message: 'too slow', code: 'MAC_TIMEOUT', retryable: true, timeoutMs: 50 },
+    },
+  ])('toJSON describes the cause as $json', ({ cause, json }) => {
+    const error = new MacadamError('it broke', { code: 'MAC_TEST', cause });
+    const wire = JSON.parse(JSON.stringify(error)) as Record<string, unknown>;
+    expect(wire).toEqual({
+      name: 'MacadamError',
+      message: 'it broke',
+      code: 'MAC_TEST',
+      retryable: false,
+      cause: json,
+    });
+    expect(JSON.stringify(error)).not.toMatch(/hunter2|secret|at /);
+  });
+});
+
+describe('OptionsError', () => {
+  it('says where, what was received and what is allowed', () => {
+    const error = new OptionsError('retry.maxAttempts', 0, 'a whole number of at least 1');
+    expect(error).toMatchObject({
+      name: 'OptionsError',
+      code: 'MAC_INVALID_OPTIONS',
+      retryable: false,
+      path: 'retry.maxAttempts',
+      received: '0',
+      allowed: 'a whole number of at least 1',
+      message: 'Option retry.maxAttempts is 0; it must be a whole number of at least 1.',
+    });
+  });
+
+  it('names objects by type and cuts strings, since they may hold credentials', () => {
+    const error = new OptionsError('auth', { password: 'hunter2' }, 'a function');
+    expect(`${error.message} ${JSON.stringify(error)} ${inspect(error)}`).not.toContain('hunter2');
+    expect(new OptionsError('url', 'x'.repeat(200), 'short').received).toHaveLength(62);
+  });
+});
+
+describe('isMacadamError', () => {
+  it('recognises every subclass, and narrows by code', () => {
+    const error: unknown = new TimeoutError('too slow', 50);
+    expect(isMacadamError(error)).toBe(true);
+    expect(isMacadamError(error, 'MAC_TIMEOUT')).toBe(true);
+    expect(isMacadamError(error, 'MAC_OTHER')).toBe(false);
+  });
+
+  it.each([undefined, null, 0, 'MAC_TIMEOUT', {}, { code: 'MAC_TIMEOUT' }, new Error('MAC_TIMEOUT'), () => {}])(
+    'is false for %s',
+    (value) => {
+      expect(isMacadamError(value)).toBe(false);
+    },
+  );
+
+  it('recognises what another copy of the package threw, which instanceof does not', async () => {
+    const copy = (await import(/* @vite-ignore */ `${'./errors.ts'}?copy`)) as typeof import('./errors.ts');
+    expect(copy.TimeoutError).not.toBe(TimeoutError);
+    const error: unknown = new copy.TimeoutError('too slow', 50);
+    expect(error instanceof MacadamError).toBe(false);
+    expect(isMacadamError(error, 'MAC_TIMEOUT')).toBe(true);
+    const wrapped = new MacadamError('outer', { code: 'MAC_TEST', cause: error });
+    expect(wrapped.toJSON()['cause']).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 50 });
+  });
+
+  it('cannot be claimed by data: a parsed object has no such symbol', () => {
+    const forged: unknown = JSON.parse(JSON.stringify(new TimeoutError('too slow', 50)));
+    expect(isMacadamError(forged)).toBe(false);
+  });
+});

@@ -1,0 +1,41 @@
+import { AsyncResource } from 'node:async_hooks';
+import { describe, expect, it } from 'vitest';
+import { ownRetries, retriesOwnedUpstream } from './scope.ts';
+import { currentWork, runWork } from './work.ts';
+
+/** As a policy does it: inside a context of its own. */
+function owning<T>(fn: () => T): T {
+  return new AsyncResource('Test').runInAsyncScope(() => {
+    ownRetries();
+    return fn();
+  });
+}
+
+describe('retriesOwnedUpstream', () => {
+  it('is false until a retry says so, and only for what that retry runs', async () => {
+    expect(retriesOwnedUpstream()).toBe(false);
+    const inside = owning(async () => {
+      const before = retriesOwnedUpstream();
+      await Promise.resolve();
+      return [before, retriesOwnedUpstream()];
+    });
+    expect(retriesOwnedUpstream()).toBe(false);
+    expect(await inside).toEqual([true, true]);
+    expect(retriesOwnedUpstream()).toBe(false);
+  });
+
+  it('keeps the work, and goes on through works inside', () => {
+    runWork({ tenant: 'acme' }, () => {
+      owning(() => {
+        expect(retriesOwnedUpstream()).toBe(true);
+        expect(currentWork()?.tenant).toBe('acme');
+        runWork({ tenant: 'umbrella' }, () => {
+          expect(retriesOwnedUpstream()).toBe(true);
+          expect(currentWork()?.tenant).toBe('umbrella');
+          owning(() => expect(currentWork()?.tenant).toBe('umbrella'));
+        });
+      });
+      expect(retriesOwnedUpstream()).toBe(false);
+    });
+  });
+});

@@ -1,0 +1,41 @@
+import {
+  abortable,
+  currentWork,
+  isMacadamError,
+  MacadamError,
+  OptionsError,
+  runWork,
+  systemClock,
+  type Clock,
+  type Priority,
+  type Random,
+  type Work,
+} from '@macadam/core';
+import { expectTypeOf } from 'vitest';
+
+// runWork gives back exactly what the function gives.
+expectTypeOf(runWork({}, () => 1)).toEqualTypeOf<number>();
+expectTypeOf(runWork({ timeoutMs: 5 }, async () => 'a')).toEqualTypeOf<Promise<string>>();
+// @ts-expect-error -- An unknown option is refused.
+runWork({ timeout: 5 }, () => 1);
+// @ts-expect-error -- Priorities have names.
+runWork({ priority: 1 }, () => 1);
+// @ts-expect-error -- With exactOptionalPropertyTypes an option is given or left out.
+runWork({ timeoutMs: undefined }, () => 1);
+
+expectTypeOf(currentWork()).toEqualTypeOf<Work | undefined>();
+expectTypeOf<Priority>().toEqualTypeOf<'critical' | 'high' | 'normal' | 'low' | 'background'>();
+expectTypeOf(systemClock).toExtend<Clock>();
+expectTypeOf<Random>().toEqualTypeOf<() => number>();
+expectTypeOf(abortable(Promise.resolve(1), undefined)).toEqualTypeOf<Promise<number>>();
+
+const unknownError: unknown = new OptionsError('path', 1, 'a string');
+if (isMacadamError(unknownError)) {
+  expectTypeOf(unknownError).toExtend<MacadamError>();
+  expectTypeOf(unknownError.code).toEqualTypeOf<string>();
+}
+if (isMacadamError(unknownError, 'MAC_TIMEOUT')) expectTypeOf(unknownError.code).toExtend<'MAC_TIMEOUT'>();
+// @ts-expect-error -- The code of an error is not changed afterwards.
+new MacadamError('x', { code: 'MAC_X' }).code = 'MAC_Y';
+// @ts-expect-error -- An error without a code cannot be matched on.
+new MacadamError('x', {});
