@@ -15,6 +15,7 @@ export class Stopped extends Error {
 
 /** @typedef {{ cwd?: string, env?: Record<string, string | undefined>, output?: 'inherit' | 'capture', ipc?: boolean, graceMs?: number, timeoutMs?: number }} RunOptions */
 /** @typedef {{ code: number, signal: NodeJS.Signals | null, output: string, stdout: string }} RunResult */
+/** @typedef {{ started: number } | { ended: number }} GroupMessage */
 /** @typedef {{ pid: number, result: Promise<RunResult>, stop: (signal?: NodeJS.Signals) => Promise<void> }} Running */
 
 const groups = process.platform !== 'win32';
@@ -24,6 +25,7 @@ const live = new Map();
 const temporaryFolders = new Set();
 /** @type {NodeJS.Signals | undefined} */
 let stopping;
+let tellsParent = false;
 
 /**
  * Starts a process in a group of its own. `output: 'capture'` collects stdout and stderr in the result.
@@ -43,7 +45,16 @@ export function start(command, args, options = {}) {
     detached: groups,
   });
   const pid = child.pid ?? 0;
-  if (pid > 0) live.set(pid, { graceMs });
+  if (pid > 0) {
+    live.set(pid, { graceMs });
+    tellParent({ started: pid });
+  }
+  /** The groups that the child has started, as it tells us. @type {Set<number>} */
+  const below = new Set();
+  child.on('message', (/** @type {GroupMessage} */ message) => {
+    if ('started' in message) below.add(message.started);
+    if ('ended' in message) below.delete(message.ended);
+  });
   let all = '';
   let stdout = '';
   child.stdout?.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
@@ -69,8 +80,11 @@ export function start(command, args, options = {}) {
     });
     child.once('exit', (code, signal) => {
       clearTimeout(guard);
+      // A child that was killed outright could not end its own.
+      for (const group of below) signalGroup(group, 'SIGKILL');
       const end = () => {
         if (stopping === undefined) live.delete(pid);
+        tellParent({ ended: pid });
         resolve({ code: code ?? 128 + (constants.signals[signal ?? 'SIGKILL'] ?? 0), signal, output: all, stdout });
       };
       if (stopping === undefined) signalGroup(pid, 'SIGKILL');
@@ -132,6 +146,7 @@ export function endChildrenOnStop(last = () => {}) {
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
     process.on(signal, () => void stop(signal));
   if (process.channel) {
+    tellsParent = true;
     process.on('disconnect', () => void stop('SIGTERM'));
     process.channel.unref();
   }
@@ -146,6 +161,11 @@ export function endChildrenOnStop(last = () => {}) {
     for (const pid of live.keys()) signalGroup(pid, 'SIGKILL');
     for (const path of temporaryFolders) rmSync(path, { recursive: true, force: true });
   });
+}
+
+/** @param {GroupMessage} message */
+function tellParent(message) {
+  if (tellsParent && process.connected) process.send?.(message);
 }
 
 /**

@@ -13,6 +13,7 @@ const tasks: Record<string, () => Promise<Task>> = {
   unit: async () => (await import('./unit.ts')).unit,
   api: async () => (await import('./api.ts')).api,
   bench: async () => (await import('./start.ts')).bench,
+  simulation: async () => (await import('./simulation.ts')).simulation,
   start: async () => (await import('./start.ts')).start,
   test: async () => (await import('./test.ts')).test,
 };

@@ -4,7 +4,16 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { run } from '../children.mjs';
 
-const members = ['middle', 'server', 'server-child', 'server-escaped', 'worker', 'worker-child', 'worker-escaped'];
+const members = [
+  'middle',
+  'titled',
+  'server',
+  'server-child',
+  'server-escaped',
+  'worker',
+  'worker-child',
+  'worker-escaped',
+];
 let outer: ChildProcess | undefined;
 let pids: Record<string, number> = {};
 
