@@ -1,0 +1,41 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { worsened, type Baseline } from './baseline.ts';
+import { contenders } from './contenders.ts';
+
+/** Where the report is kept. */
+export const folder: string = join(import.meta.dirname, '../../../../docs/simulation');
+
+export function readCommitted(name: string): string | undefined {
+  const path = join(folder, name);
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+}
+
+export function committedBaseline(): Baseline {
+  return JSON.parse(readCommitted('results.json') ?? '{}') as Baseline;
+}
+
+/** Writes the files, and removes those of scenarios that are no more. */
+export function writeReport(files: ReadonlyMap<string, string>): void {
+  mkdirSync(folder, { recursive: true });
+  for (const name of committedNames()) if (!files.has(name)) rmSync(join(folder, name));
+  for (const [name, text] of files) writeFileSync(join(folder, name), text);
+}
+
+export function committedNames(): string[] {
+  return existsSync(folder) ? readdirSync(folder).sort() : [];
+}
+
+/** Every number of ours that is worse than the committed one, by scenario and contender. */
+export function complaints(before: Baseline, now: Baseline): string[] {
+  const ours = contenders.filter((contender) => contender.ours);
+  return Object.entries(before).flatMap(([scenario, contendersBefore]) =>
+    ours.flatMap(({ id, label }) => {
+      const was = contendersBefore[id];
+      const is = now[scenario]?.[id];
+      if (was === undefined) return [];
+      if (is === undefined) return [`${scenario}, ${label}: no longer simulated`];
+      return worsened(was, is).map((complaint) => `${scenario}, ${label}: ${complaint}`);
+    }),
+  );
+}

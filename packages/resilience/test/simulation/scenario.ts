@@ -1,0 +1,30 @@
+import {
+  logNormal,
+  poissonArrivals,
+  type SimulatedClient,
+  type SimulatedService,
+  type SimulateOptions,
+} from '@macadam/testkit';
+
+/** One kind of trouble, and what to see in it. */
+export interface Scenario {
+  /** Name of its chart's file. */
+  readonly id: string;
+  readonly title: string;
+  /** What goes wrong, in a sentence or two. */
+  readonly story: string;
+  readonly simulation: Omit<SimulateOptions, 'policy'>;
+}
+
+/** When most troubles begin, in milliseconds. */
+export const TROUBLE_MS = 20_000;
+
+/** Four processes that send 200 requests a second together. Users leave after 10 s. */
+export function web(more: Partial<SimulatedClient> = {}): SimulatedClient {
+  return { name: 'web', processes: 4, patienceMs: 10_000, arrivals: poissonArrivals({ ratePerSecond: 200 }), ...more };
+}
+
+/** Five servers that could do five times as much as is asked of them. */
+export function api(more: Partial<SimulatedService> = {}): SimulatedService {
+  return { name: 'api', instances: 5, serviceTime: logNormal({ medianMs: 10, p99Ms: 80 }), workers: 4, ...more };
+}
