@@ -17,7 +17,7 @@ import {
   wrongContentLength,
   type FaultServer,
 } from '@macadam/testkit';
-import { MockAgent } from 'undici';
+import { MockAgent, Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
@@ -319,6 +319,26 @@ describe('a network that fails', () => {
   });
 });
 
+test('a call that ends in the queue of the transport costs no connection', async () => {
+  let release: () => void = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  await using slow = await startFaultServer({ handle: async () => (await held, { status: 200 }) });
+  const dispatcher = new Pool(slow.url, { connections: 1 });
+  const client = clientFor({ baseUrl: slow.url, dispatcher, retry: false });
+  const first = client.get('/first');
+  await slow.waitForRequests(1);
+  const abort = new AbortController();
+  const queued = failure(client.get('/queued', { signal: abort.signal }));
+  const third = client.get('/third');
+  abort.abort(new Error('left'));
+  expect(await queued).toBe(abort.signal.reason);
+  release();
+  await Promise.all([first, third]);
+  expect(slow.requests.map(({ path }) => path)).toEqual(['/first', '/third']);
+  expect(slow.stats().connections).toBe(1);
+  await dispatcher.close();
+});
+
 describe('response limits', () => {
   test('D2: 200 MB in a gzip body are refused, and cost little', async () => {
     await upstream.setFaults([{ fault: gzipBomb({ decodedBytes: 200 * 1_048_576 }) }]);
@@ -404,6 +424,19 @@ test('a try that is out of time drops its connection and leaves the rest alone',
     { status: 200, errorCode: undefined },
   ]);
   await upstream.waitUntil(({ openConnections }) => openConnections === 1);
+});
+
+test('a closed client leaves no handle behind', async () => {
+  const handles = (): number =>
+    process.getActiveResourcesInfo().filter((kind) => /TCP|Timeout|Immediate/.test(kind)).length;
+  const before = handles();
+  for (let i = 0; i < 20; i++) {
+    await using client = createHttpClient({ baseUrl: upstream.url });
+    await client.get('/a');
+  }
+  await upstream.waitUntil(({ openConnections }) => openConnections === 0);
+  await connectionRested();
+  expect(handles()).toBeLessThanOrEqual(before);
 });
 
 /** The transport takes a connection up again one turn of the event loop after its last answer. */
