@@ -23,7 +23,9 @@ export interface Standing {
  * floor and never cut short: when it is too long for the caller, the call ends now and says so.
  */
 export function decide(settings: RetrySettings, outcome: Outcome, { attempt, waitedMs, leftMs }: Standing): Decision {
-  const retryAfterMs = settings.retryAfterMs(outcome);
+  const asksMs = settings.retryAfterMs(outcome);
+  // NaN, made of a header that is no number, would be no wait at all.
+  const retryAfterMs = asksMs !== undefined && asksMs >= 0 ? asksMs : undefined;
   const asked = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (attempt >= settings.maxAttempts) return { next: 'giveUp', reason: 'maxAttempts', ...asked };
   if (retryAfterMs !== undefined && retryAfterMs > Math.min(settings.maxRetryAfterMs, leftMs)) {
