@@ -24,6 +24,7 @@ export function uniform(minMs: number, maxMs: number): Distribution {
   };
 }
 
+/** The two percentiles that fix a {@link logNormal} distribution. */
 export interface LogNormalOptions {
   /** Half of the samples are below this many milliseconds. Above 0. */
   medianMs: number;

@@ -25,6 +25,7 @@ export function slow(ms: number): Fault {
   return latency(fixed(ms));
 }
 
+/** The answer of {@link respond}. */
 export interface RespondOptions extends Omit<FaultAnswer, 'status'> {
   /** The Retry-After header: a number of seconds, a date, or any text as it is, for values that no client expects. */
   retryAfter?: number | Date | string;
@@ -54,6 +55,7 @@ export function respond(status: number, options: RespondOptions = {}): Fault {
   };
 }
 
+/** The pace of {@link trickle}. */
 export interface TrickleOptions {
   /** Default: 1. */
   bytesPerChunk?: number;
@@ -86,6 +88,7 @@ export function trickle(options: TrickleOptions): Fault {
   };
 }
 
+/** The lie of {@link wrongContentLength}. */
 export interface WrongContentLengthOptions {
   /** What the header says, in bytes, whatever the body is. */
   declared: number;
@@ -115,6 +118,7 @@ export function wrongContentLength(options: WrongContentLengthOptions): Fault {
   };
 }
 
+/** The size of a {@link gzipBomb}. */
 export interface GzipBombOptions {
   /** How large the body is once decoded, in bytes. About a thousandth of it is sent. */
   decodedBytes: number;

@@ -40,6 +40,7 @@ export function resetAfterHeaders(): Fault {
   };
 }
 
+/** Where {@link resetMidBody} and {@link stallMidBody} stop. */
 export interface PartOfBodyOptions {
   /** How many bytes of the body are sent first. Default: half of them. A body is never sent whole. */
   afterBytes?: number;

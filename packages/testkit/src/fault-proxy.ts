@@ -14,6 +14,7 @@ import { ProxyConnection, type ProxyTarget } from './proxy-connection.ts';
 import { seededRandom, type SeededRandom } from './seeded-random.ts';
 import { Waiters } from './waiters.ts';
 
+/** Options of {@link startFaultProxy}. */
 export interface FaultProxyOptions {
   /** Where connections go: a URL such as `redis://127.0.0.1:6379`, or host and port. */
   target: string | URL | { host: string; port: number };
@@ -29,6 +30,7 @@ export interface FaultProxyOptions {
   clock?: Clock;
 }
 
+/** What passed through a proxy since it was started, and what is open now. */
 export interface FaultProxyStats {
   /** Connections accepted. */
   connections: number;

@@ -3,6 +3,7 @@ import type { FaultAnswer, ReceivedRequest } from './fault-exchange.ts';
 import type { FaultRule } from './fault-script.ts';
 import { HttpFaultServer } from './http-fault-server.ts';
 
+/** Options of {@link startFaultServer}. */
 export interface FaultServerOptions {
   /** The healthy answer. Default: 200 and a JSON echo of method, path, headers and body. */
   handle?: (request: ReceivedRequest) => FaultAnswer | Promise<FaultAnswer>;
@@ -25,6 +26,7 @@ export interface FaultServerOptions {
   clock?: Clock;
 }
 
+/** What a fault server saw since it was started, and what is open now. */
 export interface FaultServerStats {
   requests: number;
   answered: number;

@@ -37,6 +37,7 @@ export function toLinkConditions(path: string, conditions: ProxyConditions): Lin
   return { ...toDirections(`${path}.latency`, latency), bytesPerSecond, link };
 }
 
+/** The conditions, in words. */
 export function describeConditions({ toTarget, toClient, bytesPerSecond, link }: LinkConditions): string {
   const parts: string[] = [`link ${link}`];
   if (toTarget !== undefined) parts.push(`${toTarget.describe()} to the target`);

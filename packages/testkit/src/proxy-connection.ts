@@ -3,11 +3,13 @@ import type { Clock, Random } from '@macadam/core';
 import type { LinkConditions } from './proxy-conditions.ts';
 import { ProxyFlow } from './proxy-flow.ts';
 
+/** Where connections go. */
 export interface ProxyTarget {
   readonly host: string;
   readonly port: number;
 }
 
+/** What a connection needs from its proxy. */
 export interface ProxyConnectionTools {
   readonly clock: Clock;
   readonly random: Random;

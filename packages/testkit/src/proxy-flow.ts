@@ -13,6 +13,7 @@ const MOST_UNDER_WAY_BYTES = 262_144;
 /** A slow link hands over what it carries in slices of this duration, not in one lump at the end. */
 const SLICE_MS = 50;
 
+/** What a flow needs from its proxy. */
 export interface FlowTools {
   readonly clock: Clock;
   readonly random: Random;

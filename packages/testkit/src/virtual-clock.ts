@@ -2,6 +2,7 @@ import { assertKnownOptions, assertNumber, assertObject, assertOneOf, type Clock
 import { HeapClock } from './heap-clock.ts';
 import { settleEventLoop, settleMicrotasks } from './settle.ts';
 
+/** Options of {@link virtualClock}. */
 export interface VirtualClockOptions {
   /** Where the monotonic clock starts, in milliseconds. Default: 0. */
   startMs?: number;
@@ -15,6 +16,7 @@ export interface VirtualClockOptions {
   settle?: 'microtasks' | 'eventLoop';
 }
 
+/** Options of `VirtualClock.runUntil`. */
 export interface RunUntilOptions {
   /** The most virtual time that may pass, in milliseconds. Default: 86_400_000 (a day). */
   limitMs?: number;
