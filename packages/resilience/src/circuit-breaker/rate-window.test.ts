@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { CountWindow, TimeWindow } from './rate-window.ts';
+
+describe('TimeWindow of 10 s in ten buckets', () => {
+  it('counts in steps, and lets buckets leave as they grow old', () => {
+    const window = new TimeWindow(10_000);
+    const steps: readonly [step: number, now: number, counted: boolean, total: number, countedTotal: number][] = [
+      [1, 0, true, 1, 1],
+      [2, 999, false, 2, 1],
+      [3, 1_000, true, 3, 2],
+      [4, 5_500, false, 4, 2],
+      [5, 9_999, true, 5, 3],
+      [6, 10_000, false, 4, 2],
+      [7, 11_000, false, 4, 1],
+      [8, 15_499, false, 5, 1],
+      [9, 15_500, true, 5, 2],
+      [10, 3_615_500, true, 1, 1],
+    ];
+    for (const [step, now, counted, total, countedTotal] of steps) {
+      window.add(counted, now);
+      expect({ total: window.total, counted: window.counted }, `step ${step}`).toEqual({
+        total,
+        counted: countedTotal,
+      });
+    }
+  });
+
+  it('cockatiel 4 sampling: failures an hour old do not count after idling', () => {
+    const window = new TimeWindow(5_000);
+    for (let i = 0; i < 8; i++) window.add(true, i * 600);
+    window.add(true, 3_600_000);
+    window.add(true, 3_600_001);
+    expect(window).toMatchObject({ total: 2, counted: 2 });
+  });
+
+  it('is empty after clear, and fills again', () => {
+    const window = new TimeWindow(5_000);
+    for (let i = 0; i < 20; i++) window.add(true, i * 500);
+    window.clear();
+    expect(window).toMatchObject({ total: 0, counted: 0 });
+    window.add(true, 9_600);
+    window.add(false, 9_700);
+    expect(window).toMatchObject({ total: 2, counted: 1 });
+  });
+
+  it('keeps every call for nine tenths of the window at least, and none longer than the window', () => {
+    const call = fc.record({ afterMs: fc.nat({ max: 2_500 }), counted: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(call, { maxLength: 200 }), fc.constantFrom(1_000, 5_000, 7_777), (plan, windowMs) => {
+        const window = new TimeWindow(windowMs);
+        const calls: { at: number; counted: boolean }[] = [];
+        let now = 0;
+        for (const { afterMs, counted } of plan) {
+          now += afterMs;
+          window.add(counted, now);
+          calls.push({ at: now, counted });
+          const within = (ms: number) => calls.filter(({ at }) => at > now - ms);
+          expect(window.total).toBeGreaterThanOrEqual(within(0.9 * windowMs - 1e-6).length);
+          expect(window.total).toBeLessThanOrEqual(within(windowMs + 1e-6).length);
+          expect(window.counted).toBeLessThanOrEqual(within(windowMs + 1e-6).filter((one) => one.counted).length);
+          expect(window.counted).toBeGreaterThanOrEqual(
+            within(0.9 * windowMs - 1e-6).filter((one) => one.counted).length,
+          );
+        }
+      }),
+      { seed: 5, numRuns: 200 },
+    );
+  });
+});
+
+describe('CountWindow', () => {
+  it('holds exactly the last calls, as a naive list does', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 20 }), fc.array(fc.boolean(), { maxLength: 100 }), (size, plan) => {
+        const window = new CountWindow(size);
+        const all: boolean[] = [];
+        for (const counted of plan) {
+          window.add(counted);
+          all.push(counted);
+          const last = all.slice(-size);
+          expect(window).toMatchObject({ total: last.length, counted: last.filter(Boolean).length });
+        }
+        window.clear();
+        expect(window).toMatchObject({ total: 0, counted: 0 });
+        window.add(true);
+        expect(window).toMatchObject({ total: 1, counted: 1 });
+      }),
+      { seed: 6 },
+    );
+  });
+});

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { consecutiveFailures, failureRate, slowCallRate, type TripRule } from './trip-rule.ts';
+
+interface Heard {
+  readonly at?: number;
+  readonly ms?: number;
+}
+
+/** Plays outcomes (`x` failed, `.` succeeded) and tells after which call, counted from 1, it trips first. */
+function tripsAt(rule: TripRule, outcomes: string, heard: (i: number) => Heard = () => ({})): number | undefined {
+  const meter = rule.start();
+  for (const [i, outcome] of [...outcomes].entries()) {
+    const { at = i, ms = 1 } = heard(i);
+    if (meter.record(outcome === 'x', ms, at)) return i + 1;
+  }
+  return undefined;
+}
+
+describe('consecutiveFailures', () => {
+  it.each([
+    { count: 5, outcomes: 'xxxxx', trips: 5 },
+    { count: 5, outcomes: 'xxxx.xxxx.', trips: undefined },
+    { count: 5, outcomes: 'xxxx.xxxxx', trips: 10 },
+    { count: 1, outcomes: '..x', trips: 3 },
+  ])('of $count on $outcomes trips at $trips', ({ count, outcomes, trips }) => {
+    expect(tripsAt(consecutiveFailures({ count }), outcomes)).toBe(trips);
+  });
+});
+
+describe('failureRate over calls, as resilience4j documents its count-based window', () => {
+  it.each([
+    {
+      name: 'nine failures of ten needed calls do not open',
+      minimumCalls: 10,
+      outcomes: 'x'.repeat(9),
+      trips: undefined,
+    },
+    { name: 'the tenth does', minimumCalls: 10, outcomes: 'x'.repeat(10), trips: 10 },
+    { name: 'equal to the threshold is enough', minimumCalls: 4, outcomes: '..xx', trips: 4 },
+    { name: 'below the threshold is not', minimumCalls: 5, outcomes: '...xx', trips: undefined },
+    { name: 'old calls leave the window', minimumCalls: 10, outcomes: '..........xxxxx', trips: 15 },
+    { name: 'old failures leave the window', minimumCalls: 10, outcomes: 'xxxx..........xxxx', trips: undefined },
+  ])('$name', ({ minimumCalls, outcomes, trips }) => {
+    expect(tripsAt(failureRate({ windowCalls: 10, minimumCalls }), outcomes)).toBe(trips);
+  });
+});
+
+describe('failureRate over time, as Polly samples', () => {
+  it('needs its minimum throughput within the window', () => {
+    const rule = failureRate({ ratio: 0.5, windowMs: 30_000, minimumCalls: 20 });
+    expect(tripsAt(rule, 'x'.repeat(19))).toBeUndefined();
+    expect(tripsAt(rule, 'x'.repeat(20))).toBe(20);
+    // Three seconds apart there are never more than ten or so in the window.
+    expect(tripsAt(rule, 'x'.repeat(100), (i) => ({ at: i * 3_000 }))).toBeUndefined();
+  });
+
+  it('opposed to a rate of all calls ever, a long good past does not hide a bad present', () => {
+    const rule = failureRate({ ratio: 0.5, windowMs: 10_000, minimumCalls: 10 });
+    const outcomes = '.'.repeat(10_000) + 'x'.repeat(10);
+    const at = (i: number): Heard => ({ at: i < 10_000 ? i : 60_000 + i });
+    expect(tripsAt(rule, outcomes, at)).toBe(10_010);
+  });
+
+  it('opossum #481, #558: the first failure alone does not open', () => {
+    expect(tripsAt(failureRate(), 'x')).toBeUndefined();
+  });
+
+  it('a success never opens, even one that brings the calls to the minimum', () => {
+    expect(tripsAt(failureRate({ windowCalls: 10, minimumCalls: 4 }), 'xxx.')).toBeUndefined();
+    expect(tripsAt(failureRate({ windowCalls: 10, minimumCalls: 4 }), 'xxx.x')).toBe(5);
+  });
+});
+
+describe('slowCallRate', () => {
+  const rule = slowCallRate({ slowerThanMs: 100, windowCalls: 4, minimumCalls: 4, ratio: 0.5 });
+  it.each([
+    { name: 'slow successes count', outcomes: '....', ms: [101, 1, 1, 101], trips: 4 },
+    { name: 'exactly the limit is not slow', outcomes: '....', ms: [100, 100, 100, 100], trips: undefined },
+    { name: 'fast failures do not count', outcomes: 'xxxx', ms: [1, 1, 1, 1], trips: undefined },
+  ])('$name', ({ outcomes, ms, trips }) => {
+    expect(tripsAt(rule, outcomes, (i) => ({ ms: ms[i] as number }))).toBe(trips);
+  });
+});
+
+describe('a rule', () => {
+  it.each([
+    { rule: consecutiveFailures(), words: '5 failures in a row' },
+    { rule: failureRate(), words: '50 % failures within 30000 ms, given 20 calls' },
+    { rule: failureRate({ windowCalls: 10 }), words: '50 % failures among the last 10 calls, given 10 calls' },
+    { rule: slowCallRate({ slowerThanMs: 9 }), words: '50 % calls slower than 9 ms within 30000 ms, given 20 calls' },
+  ])('says in words: $words', ({ rule, words }) => {
+    expect(rule.describe()).toBe(words);
+  });
+
+  it('serves many breakers, each with a meter of its own that reset empties', () => {
+    for (const rule of [consecutiveFailures({ count: 2 }), failureRate({ windowCalls: 2, minimumCalls: 2 })]) {
+      const [a, b] = [rule.start(), rule.start()];
+      expect(a.record(true, 1, 0)).toBe(false);
+      expect(b.record(true, 1, 0)).toBe(false);
+      a.reset();
+      expect(a.record(true, 1, 0)).toBe(false);
+      expect(b.record(true, 1, 0)).toBe(true);
+    }
+  });
+
+  it.each([
+    { make: () => consecutiveFailures({ count: 0 }), path: 'consecutiveFailures.count' },
+    { make: () => failureRate({ ratio: 0 }), path: 'failureRate.ratio' },
+    { make: () => failureRate({ ratio: 1.01 }), path: 'failureRate.ratio' },
+    { make: () => failureRate({ windowMs: 10, windowCalls: 10 }), path: 'failureRate.windowCalls' },
+    { make: () => failureRate({ windowCalls: 5, minimumCalls: 6 }), path: 'failureRate.minimumCalls' },
+    { make: () => slowCallRate({} as never), path: 'slowCallRate.slowerThanMs' },
+    { make: () => failureRate({ minCalls: 3 } as object), path: 'failureRate.minCalls' },
+  ])('refuses $path', ({ make, path }) => {
+    expect(make).toThrow(expect.objectContaining({ path }));
+  });
+});
