@@ -1,0 +1,77 @@
+import { retry, standardPipeline, type StateChange } from '@macadam/resilience';
+import { constantArrivals, simulate, type MakePolicy, type ServerFault, type SimulationResult } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import { api } from './scenario.ts';
+
+/** Two hundred requests a second from one process: the load for which the promises below are given. */
+function run(policy: MakePolicy, faults: readonly ServerFault[], durationMs: number): Promise<SimulationResult> {
+  const clients = [{ name: 'web', arrivals: constantArrivals({ ratePerSecond: 200 }), patienceMs: 10_000 }];
+  return simulate({ durationMs, clients, servers: [api({ faults })], policy });
+}
+
+describe('when every answer fails for 60 s at 200 requests a second, tries stay below 1.25 a request', () => {
+  const policies: Record<string, MakePolicy> = {
+    'a retry alone': ({ clock, random }) => retry({ clock, random }),
+    'the standard pipeline': ({ clock, random }) => standardPipeline({ clock, random }),
+    'the standard pipeline without its breaker': ({ clock, random }) =>
+      standardPipeline({ timeoutMs: 2_000, attemptTimeoutMs: 500, circuitBreaker: false, clock, random }),
+  };
+  const span = { fromMs: 0, toMs: Infinity };
+  const faults: Record<string, ServerFault> = {
+    'refused connections': { kind: 'down', ...span },
+    errors: { kind: 'errors', ratio: 1, ...span },
+  };
+  for (const [name, policy] of Object.entries(policies)) {
+    for (const [trouble, fault] of Object.entries(faults)) {
+      it(`${name}: ${trouble}`, async () => {
+        const result = await run(policy, [fault], 60_000);
+        expect(result.requests).toBeGreaterThanOrEqual(11_999);
+        expect(result.succeeded).toBe(0);
+        expect(result.amplification).toBeLessThanOrEqual(1.25);
+      });
+    }
+  }
+
+  it('the standard pipeline without its breaker: answers that never come', async () => {
+    const policy = policies['the standard pipeline without its breaker'] as MakePolicy;
+    const result = await run(policy, [{ kind: 'blackHole', ...span }], 60_000);
+    expect(result.succeeded).toBe(0);
+    expect(result.amplification).toBeLessThanOrEqual(1.25);
+    expect(result.maxWaitMs).toBeLessThanOrEqual(2_000);
+  });
+
+  it('three tries without a budget would be three, so the figure above is the budget', async () => {
+    const unlimited: MakePolicy = ({ clock, random }) => retry({ clock, random, budget: false });
+    const result = await run(unlimited, [{ kind: 'down', ...span }], 60_000);
+    expect(result.amplification).toBeGreaterThan(2.9);
+  });
+});
+
+describe('after an outage, 95 % succeed within the open time and a second', () => {
+  const OPEN_MS = 5_000;
+  const MAX_OPEN_MS = 60_000;
+  const JITTER = 1.2;
+
+  it.each([
+    { outageMs: 2_000, kind: 'down' as const },
+    { outageMs: 10_000, kind: 'down' as const },
+    { outageMs: 60_000, kind: 'down' as const },
+    { outageMs: 10_000, kind: 'blackHole' as const },
+    { outageMs: 60_000, kind: 'blackHole' as const },
+  ])('of $outageMs ms ($kind)', async ({ outageMs, kind }) => {
+    const opened: number[] = [];
+    const policy: MakePolicy = ({ clock, random }) => {
+      const onStateChange = ({ to }: StateChange): void => void (to === 'open' && opened.push(clock.monotonic()));
+      const circuitBreaker = { openMs: OPEN_MS, maxOpenMs: MAX_OPEN_MS, onStateChange };
+      return standardPipeline({ timeoutMs: 2_000, attemptTimeoutMs: 500, circuitBreaker, clock, random });
+    };
+    const end = 20_000 + outageMs;
+    const result = await run(policy, [{ kind, fromMs: 20_000, toMs: end }], end + 90_000);
+    // Probes that were under way when the outage ended may fail still, so the last opening may be a little after it.
+    const lastOpened = opened.at(-1) as number;
+    const openTimeMs = Math.min(OPEN_MS * 2 ** (opened.length - 1), MAX_OPEN_MS) * JITTER;
+    expect(opened.length).toBeGreaterThan(0);
+    expect(end + (result.recoveryMs as number)).toBeLessThanOrEqual(lastOpened + openTimeMs + 1_000);
+    expect(result.afterFault?.successRatio).toBeGreaterThan(0.3);
+  });
+});
