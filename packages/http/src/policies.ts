@@ -11,7 +11,7 @@ import {
   type RetryBudget,
 } from '@macadam/resilience';
 import type { HttpClientSettings } from './settings.ts';
-import { askedWaitMs, classifyAttempt, isThrottled, retryUnsent } from './retry-rules.ts';
+import { classifyAttempt, isThrottled, retryUnsent } from './retry-rules.ts';
 
 /** What guards the calls to one authority. */
 export interface Policies {
@@ -72,7 +72,7 @@ function createRetries({ retry: own, clock, random }: HttpClientSettings): { rep
     return { repeatable: never, once: never };
   }
   const budget: RetryBudget | false = own.budget ?? retryBudget({ clock });
-  const shared = { isThrottled, retryAfterMs: askedWaitMs, ...own, budget, clock, random };
+  const shared = { isThrottled, ...own, budget, clock, random };
   // Without a rule of the user's, what an error says of itself decides: that is what `retryable` is set for.
   return { repeatable: retry(shared), once: retry({ ...shared, retryIf: retryUnsent }) };
 }

@@ -79,11 +79,6 @@ export function isThrottled(outcome: Outcome): boolean {
   return outcome.error.status === 429 || outcome.error.status === 503;
 }
 
-/** The wait the server asked for. */
-export function askedWaitMs(outcome: Outcome): number | undefined {
-  return !outcome.ok && outcome.error instanceof HttpStatusError ? outcome.error.retryAfterMs : undefined;
-}
-
 /**
  * What a try says about the health of the other side. Any answer below 500 shows it is well, apart from 429, which is a
  * matter of quota; a refusal on our side, a body we did not want and a caller who left say nothing.

@@ -139,6 +139,15 @@ describe('time limits', () => {
     clock.assertNoTimers();
   });
 
+  test('a failed body that ends leaves no timer', async () => {
+    const { clock, client } = setUp([{ status: 503, body: 'busy' }, { status: 200 }], {
+      retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 },
+    });
+    await clock.runUntil(client.get('/a'));
+    expect(clock.monotonic()).toBe(0);
+    clock.assertNoTimers();
+  });
+
   test('but the body of the last try is waited for: somebody wants to read it', async () => {
     const { clock, client } = setUp([{ status: 503, body: 'busy', stalls: true }], {
       retry: false,
@@ -259,7 +268,35 @@ describe('the retry budget', () => {
   });
 });
 
+describe('back-off', () => {
+  test.each([
+    [500, 25],
+    [502, 25],
+    [429, 500],
+    [503, 500],
+  ])('after %d, without a word from the server, is drawn from up to twice %d ms', async (status, halfMs) => {
+    const { clock, client } = setUp([{ status }, { status: 200 }], { random: () => 0.5 });
+    const { attempts } = await clock.runUntil(client.get('/a'));
+    expect(attempts[1]?.waitedMs).toBe(halfMs);
+  });
+});
+
 describe('the circuit breaker', () => {
+  test.each([
+    ['404: the service is well', { status: 404 }, { state: 'closed', successes: 20, failures: 0 }],
+    ['429: a matter of quota', { status: 429 }, { state: 'closed', neutral: 20, failures: 0 }],
+    [
+      'a body that is not gzip',
+      { status: 200, headers: { 'content-encoding': 'gzip' }, body: 'x' },
+      { state: 'closed', neutral: 20 },
+    ],
+    ['a reset', { error: 'ECONNRESET' }, { state: 'open', failures: 5, rejected: 15 }],
+  ] as [string, Script, object][])('does not take one for the other: %s', async (_what, script, stats) => {
+    const { clock, client } = setUp([script], { retry: false });
+    for (let i = 0; i < 20; i++) await failure(clock, client.get('/a'));
+    expect(client.stats().policies['circuitBreaker']).toMatchObject(stats);
+  });
+
   test('opens after failures, refuses at once, and probes its way back', async () => {
     const { clock, dispatcher, client } = setUp(
       [...Array.from({ length: 5 }, () => ({ status: 500 })), { status: 200 }],
