@@ -1,6 +1,7 @@
 // The same lookup on Macadam. The client does the hard part; what is left is to say how long our callers may wait.
 import { isMacadamError } from '@macadam/core';
 import { createHttpClient, HttpError } from '@macadam/http';
+import { consecutiveFailures, failureRate } from '@macadam/resilience';
 import { type Lookup, LookupError, type Transition } from './lookup.ts';
 import type { Place } from './place.ts';
 
@@ -18,8 +19,10 @@ export function macadamLookup(gazetteerUrl: string): Lookup {
     attemptTimeoutMs: 300,
     // After a 503 the wait starts from a second by default, which is all our callers have. Retry-After is kept anyway.
     retry: { maxAttempts: 4, throttledBaseMs: 50 },
-    // Short, since three probes cost next to nothing, and until one succeeds we fail although the gazetteer may be well.
     circuitBreaker: {
+      // Ten in a row, not five: at our rate five can be one short hiccup in bad weather, and ten still take no time.
+      trip: [failureRate(), consecutiveFailures({ count: 10 })],
+      // Short, since probes cost next to nothing, and until they succeed we fail although the gazetteer may be well.
       openMs: 250,
       maxOpenMs: 250,
       onStateChange: ({ from, to }) => transitions.push({ atMs: Date.now(), from, to }),
