@@ -1,10 +1,19 @@
-import { standardPipeline } from '@macadam/resilience';
+import {
+  adaptiveConcurrency,
+  circuitBreaker,
+  hedge,
+  pipeline,
+  retry,
+  retryBudget,
+  standardPipeline,
+  timeout,
+} from '@macadam/resilience';
 import { noPolicy, type MakePolicy } from '@macadam/testkit';
 import { cockatielStyle, opossumStyle, plainRetry } from './peer-policies.ts';
 
 /** One way to guard the calls of a scenario. */
 export interface Contender {
-  readonly id: 'cockatiel' | 'macadam' | 'macadamTimed' | 'none' | 'opossum' | 'plainRetry';
+  readonly id: 'cockatiel' | 'macadam' | 'macadamFull' | 'macadamTimed' | 'none' | 'opossum' | 'plainRetry';
   readonly label: string;
   /** Its settings, in words. */
   readonly settings: string;
@@ -59,5 +68,23 @@ export const contenders: readonly Contender[] = [
     ours: true,
     policy: ({ clock, random, service }) =>
       standardPipeline({ name: service, timeoutMs: 2_000, attemptTimeoutMs: 500, clock, random }),
+  },
+  {
+    id: 'macadamFull',
+    label: 'Macadam, full',
+    settings:
+      'the same limits, with `hedge()` and `adaptiveConcurrency()` added; retries and hedges share a budget, and everything else is a default',
+    ours: true,
+    policy: ({ clock, random, service }) => {
+      const budget = retryBudget({ clock });
+      return pipeline(
+        timeout({ timeoutMs: 2_000, clock }),
+        retry({ budget, clock, random }),
+        hedge({ budget, clock }),
+        circuitBreaker({ name: service, clock, random }),
+        adaptiveConcurrency({ clock }),
+        timeout({ timeoutMs: 500, clock }),
+      );
+    },
   },
 ];

@@ -16,7 +16,7 @@ export const outageScenarios: readonly Scenario[] = [
   {
     id: 'brown-out',
     title: 'Brown-out of one in five endpoints',
-    story: 'One of five servers refuses connections from 20 s to 80 s; requests are dealt out in turn.',
+    story: 'One of five servers refuses connections from 20 s to 80 s, and a try goes to any of the five by chance.',
     simulation: {
       durationMs: 120_000,
       clients: [web()],

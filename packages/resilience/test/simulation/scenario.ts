@@ -24,7 +24,14 @@ export function web(more: Partial<SimulatedClient> = {}): SimulatedClient {
   return { name: 'web', processes: 4, patienceMs: 10_000, arrivals: poissonArrivals({ ratePerSecond: 200 }), ...more };
 }
 
-/** Five servers that could do five times as much as is asked of them. */
+/** Five servers that could do five times as much as is asked of them; a try goes to any of them. */
 export function api(more: Partial<SimulatedService> = {}): SimulatedService {
-  return { name: 'api', instances: 5, serviceTime: logNormal({ medianMs: 10, p99Ms: 80 }), workers: 4, ...more };
+  return {
+    name: 'api',
+    instances: 5,
+    balancing: 'random',
+    serviceTime: logNormal({ medianMs: 10, p99Ms: 80 }),
+    workers: 4,
+    ...more,
+  };
 }
