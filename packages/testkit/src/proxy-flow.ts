@@ -39,7 +39,6 @@ export class ProxyFlow {
   #bytesUnderWay = 0;
   #conditions: FlowConditions;
   #lineFreeAtMs = 0;
-  #lastDueMs = 0;
   #timer: Timer | undefined;
   #held = false;
   #stopped = false;
@@ -99,16 +98,15 @@ export class ProxyFlow {
 
   #send(bytes: Buffer | undefined, arrivedMs: number): void {
     const length = bytes?.length ?? 0;
-    this.#lineFreeAtMs = Math.max(this.#lineFreeAtMs, arrivedMs) + (length * 1_000) / this.#conditions.bytesPerSecond;
     // Never before what was sent earlier: TCP keeps the order, whatever single packets do.
-    this.#lastDueMs = Math.max(this.#lastDueMs, this.#lineFreeAtMs);
+    this.#lineFreeAtMs = Math.max(this.#lineFreeAtMs, arrivedMs) + (length * 1_000) / this.#conditions.bytesPerSecond;
     this.#bytesUnderWay += length;
     this.#tools.onUnderWay(length);
-    this.#underWay.push({ bytes, dueMs: this.#lastDueMs });
+    this.#underWay.push({ bytes, dueMs: this.#lineFreeAtMs });
   }
 
   #deliver(): void {
-    if (this.#held || this.#stopped) return;
+    if (this.#stopped) return;
     const nowMs = this.#clock.monotonic();
     let delivered = 0;
     for (const { bytes, dueMs } of this.#underWay) {

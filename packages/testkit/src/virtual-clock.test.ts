@@ -92,14 +92,19 @@ const scripts: [name: string, steps: Step[]][] = [
       {
         step: 1,
         act: (clock, log) => {
-          clock.setTimer(() => process.nextTick(() => void Promise.resolve().then(() => log('tick'))), 10);
+          const chain = async (): Promise<void> => {
+            for (let link = 0; link < 50; link++) await Promise.resolve();
+            log('chain');
+          };
+          const tick = (): void => process.nextTick(() => void chain());
+          clock.setTimer(() => void Promise.resolve().then(tick), 10);
           return set('timer', 11)(clock, log);
         },
         logged: [],
         atMs: 0,
         pending: 2,
       },
-      { step: 2, act: (clock) => clock.advance(11), logged: ['tick', 'timer@11'], atMs: 11, pending: 0 },
+      { step: 2, act: (clock) => clock.advance(11), logged: ['chain', 'timer@11'], atMs: 11, pending: 0 },
     ],
   ],
   [

@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import { fixed, startFaultProxy, uniform, virtualClock, type FaultProxyOptions } from '@macadam/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 
@@ -123,7 +124,39 @@ describe('a healthy link', () => {
   });
 });
 
+test('reads no more from a client than the target takes', async () => {
+  const { echo, proxy } = await start();
+  const client = await dial(proxy.port);
+  client.socket.write('a');
+  await client.has(1);
+  echo.sockets[0]!.unpipe().pause();
+  const bytes = 67_108_864;
+  client.socket.write(Buffer.alloc(bytes));
+  for (let quiet = 0, passed = 0; quiet < 200; quiet++) {
+    await turn();
+    if (proxy.stats().bytesToTarget !== passed) quiet = 0;
+    passed = proxy.stats().bytesToTarget;
+  }
+  // What the kernel buffers on the way is a few megabytes.
+  expect(proxy.stats().bytesToTarget).toBeLessThan(bytes / 2);
+  echo.sockets[0]!.resume();
+  await proxy.waitUntil(({ bytesToTarget }) => bytesToTarget === bytes + 1);
+});
+
 describe('latency', () => {
+  test('what the target sent last still arrives when it has closed meanwhile', async () => {
+    const clock = virtualClock();
+    const { echo, proxy } = await start({ clock, conditions: { latency: { toClient: fixed(30) } } });
+    const client = await dial(proxy.port);
+    client.socket.end('bye');
+    await proxy.waitUntil(({ bytesUnderWay }) => bytesUnderWay === 3);
+    if (!echo.sockets[0]!.closed) await closing(echo.sockets[0]!);
+    await turn();
+    await clock.advance(30);
+    expect(await client.end()).toBe('closed');
+    expect(client.received).toBe('bye');
+  });
+
   test('delays each way by its own, in virtual time', async () => {
     const clock = virtualClock();
     const { proxy } = await start({ clock, conditions: { latency: { toTarget: fixed(30), toClient: fixed(5) } } });
@@ -209,7 +242,28 @@ describe('blackHole', () => {
   });
 });
 
+test('a black hole also holds what is under way', async () => {
+  const clock = virtualClock();
+  const { proxy } = await start({ clock, conditions: { latency: { toTarget: fixed(30) } } });
+  const client = await dial(proxy.port);
+  client.socket.write('ping');
+  await proxy.waitUntil(({ bytesUnderWay }) => bytesUnderWay === 4);
+  await proxy.set({ link: 'blackHole' });
+  await clock.advance(1_000);
+  expect(proxy.stats()).toMatchObject({ bytesToTarget: 0, bytesUnderWay: 4 });
+  await proxy.heal();
+  expect(await client.has(4)).toBe('ping');
+});
+
 describe('halfOpen', () => {
+  test('a client that hangs up is let go of', async () => {
+    const { proxy } = await start({ conditions: { link: 'halfOpen' } });
+    const client = await dial(proxy.port);
+    client.socket.end();
+    await client.end();
+    await proxy.waitUntil(({ connections, openConnections }) => connections === 1 && openConnections === 0);
+  });
+
   test('the target sees the end, the client nothing, until it sends on a healed link', async () => {
     const { echo, proxy } = await start();
     const client = await dial(proxy.port);
