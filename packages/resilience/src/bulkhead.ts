@@ -48,9 +48,10 @@ class PlacedRun implements Sink, Running {
     this.#sink = sink;
   }
 
-  begin(inside: Stage, call: Call, attempt: number): void {
+  begin(inside: Stage, call: Call, attempt: number): Running {
     const running = inside.start(call, attempt, this);
     if (!this.#done) this.#inner = running;
+    return running;
   }
 
   succeed(value: unknown): void {
@@ -86,6 +87,7 @@ class QueuedRun extends Expiring implements Running, Waiting {
   readonly #attempt: number;
   readonly #sink: Sink;
   #placed: PlacedRun | undefined;
+  #cancelled: { readonly reason: unknown } | undefined;
 
   constructor(gate: Gate, line: WaitingLine<QueuedRun>, inside: Stage, call: Call, attempt: number, sink: Sink) {
     super();
@@ -101,12 +103,17 @@ class QueuedRun extends Expiring implements Running, Waiting {
   /** Runs in the context of the call that waited, not of the one that made room. */
   begin(): void {
     this.#placed = new PlacedRun(this.#gate, this.#sink);
-    this.#placed.begin(this.#inside, this.call, this.#attempt);
+    const running = this.#placed.begin(this.#inside, this.call, this.#attempt);
+    // By the very function that was being started.
+    if (this.#cancelled !== undefined) running.cancel(this.#cancelled.reason);
   }
 
   cancel(reason: unknown): void {
     if (this.waits) this.#gate.forget(this);
-    else this.#placed?.cancel(reason);
+    else {
+      this.#cancelled = { reason };
+      this.#placed?.cancel(reason);
+    }
   }
 
   override expire(now: number): void {

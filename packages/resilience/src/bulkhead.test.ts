@@ -1,0 +1,219 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { getEventListeners } from 'node:events';
+import { runWork, type Priority } from '@macadam/core';
+import { virtualClock, type VirtualClock } from '@macadam/testkit';
+import { describe, expect, it, vi } from 'vitest';
+import { bulkhead, type BulkheadOptions } from './bulkhead.ts';
+import { pipeline } from './pipeline.ts';
+import { timeout } from './timeout.ts';
+
+/** A bulkhead whose calls end when they are told to, and which notes who began when. */
+function busy(clock: VirtualClock, options: BulkheadOptions) {
+  const policy = bulkhead({ clock, ...options });
+  const began: string[] = [];
+  const gates = new Map<string, () => void>();
+  const call = (name: string, how: { signal?: AbortSignal; priority?: Priority; timeoutMs?: number } = {}) => {
+    const { signal, ...work } = how;
+    const run = (): Promise<string> =>
+      policy.execute(
+        () => {
+          began.push(name);
+          return new Promise<string>((resolve) => gates.set(name, () => resolve(name)));
+        },
+        signal === undefined ? {} : { signal },
+      );
+    const promise = runWork({ clock, ...work }, run);
+    promise.catch(() => {});
+    return promise;
+  };
+  const end = async (name: string): Promise<void> => {
+    gates.get(name)?.();
+    await clock.settle();
+  };
+  return { policy, began, call, end };
+}
+
+describe('bulkhead', () => {
+  it('refuses at once what finds no place and no room to wait', async () => {
+    const clock = virtualClock();
+    const { policy, call, end } = busy(clock, { maxConcurrent: 2 });
+    const calls = [call('a'), call('b')];
+    await expect(call('c')).rejects.toMatchObject({
+      code: 'MAC_BULKHEAD_FULL',
+      retryable: true,
+      maxConcurrent: 2,
+      maxQueued: 0,
+      queuedMs: 0,
+    });
+    expect(policy.stats()).toEqual({ inFlight: 2, queued: 0, rejected: 1, timedOut: 0 });
+    await end('a');
+    const d = call('d');
+    await end('b');
+    await end('d');
+    expect(await Promise.all([...calls, d])).toEqual(['a', 'b', 'd']);
+    expect(policy.stats()).toMatchObject({ inFlight: 0 });
+  });
+
+  it.each([
+    { order: 'fifo' as const, began: ['a', 'b', 'c', 'd'] },
+    { order: 'lifo' as const, began: ['a', 'd', 'c', 'b'] },
+  ])('serves the queue in the order $order', async ({ order, began: expected }) => {
+    const clock = virtualClock();
+    const { call, end, began } = busy(clock, { maxConcurrent: 1, maxQueued: 5, order });
+    for (const name of ['a', 'b', 'c', 'd']) void call(name);
+    for (const name of expected) await end(name);
+    expect(began).toEqual(expected);
+    clock.assertNoTimers();
+  });
+
+  it('serves the most important first, and each priority in its order', async () => {
+    const clock = virtualClock();
+    const { call, end, began } = busy(clock, { maxConcurrent: 1, maxQueued: 10 });
+    void call('first');
+    const waiting: [string, Priority][] = [
+      ['low1', 'low'],
+      ['normal1', 'normal'],
+      ['background1', 'background'],
+      ['critical1', 'critical'],
+      ['normal2', 'normal'],
+      ['high1', 'high'],
+    ];
+    for (const [name, priority] of waiting) void call(name, { priority });
+    const expected = ['first', 'critical1', 'high1', 'normal1', 'normal2', 'low1', 'background1'];
+    for (const name of expected) await end(name);
+    expect(began).toEqual(expected);
+  });
+
+  it('an abort frees the place in the queue at once, and the caller hears of it at once', async () => {
+    const clock = virtualClock();
+    const { policy, call, began, end } = busy(clock, { maxConcurrent: 1, maxQueued: 1 });
+    void call('a');
+    const controller = new AbortController();
+    const b = call('b', { signal: controller.signal });
+    await expect(call('c')).rejects.toMatchObject({ code: 'MAC_BULKHEAD_FULL' });
+    controller.abort('left');
+    expect(policy.stats()).toMatchObject({ inFlight: 1, queued: 0 });
+    await expect(b).rejects.toBe('left');
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
+    void call('d');
+    await end('a');
+    expect(began).toEqual(['a', 'd']);
+  });
+
+  it('an abort in flight frees the place at once, though the function goes on', async () => {
+    const clock = virtualClock();
+    const { policy, call, began, end } = busy(clock, { maxConcurrent: 1, maxQueued: 1 });
+    const controller = new AbortController();
+    void call('a', { signal: controller.signal });
+    void call('b');
+    controller.abort('left');
+    expect(began).toEqual(['a', 'b']);
+    await end('a');
+    expect(policy.stats()).toMatchObject({ inFlight: 1 });
+    await end('b');
+    expect(policy.stats()).toMatchObject({ inFlight: 0 });
+  });
+
+  it.each([
+    { name: 'after its queue timeout', queueTimeoutMs: 50, workMs: 1_000, atMs: 50 },
+    { name: 'at the deadline of its work', queueTimeoutMs: 1_000, workMs: 30, atMs: 30 },
+  ])('a call leaves the queue $name', async ({ queueTimeoutMs, workMs, atMs }) => {
+    const clock = virtualClock();
+    const { policy, call, began, end } = busy(clock, { maxConcurrent: 1, maxQueued: 1, queueTimeoutMs });
+    void call('a');
+    const b = call('b', { timeoutMs: workMs });
+    await expect(clock.runUntil(b)).rejects.toMatchObject({ code: 'MAC_BULKHEAD_FULL', queuedMs: atMs });
+    expect(clock.monotonic()).toBe(atMs);
+    expect(policy.stats()).toEqual({ inFlight: 1, queued: 0, rejected: 0, timedOut: 1 });
+    await end('a');
+    expect(began).toEqual(['a']);
+    clock.assertNoTimers();
+  });
+
+  it('time in the queue counts against the timeout of the pipeline', async () => {
+    const clock = virtualClock();
+    const places = bulkhead({ maxConcurrent: 1, maxQueued: 1, clock });
+    const guarded = pipeline(places, timeout({ timeoutMs: 100, clock }));
+    const first = guarded.execute(() => clock.sleep(60));
+    const fn = vi.fn(() => new Promise<never>(() => {}));
+    const second = Promise.allSettled([guarded.execute(fn)]);
+    await clock.runUntil(first);
+    expect(fn).toHaveBeenCalledTimes(1);
+    expect(await clock.runUntil(second)).toMatchObject([{ reason: { code: 'MAC_TIMEOUT', timeoutMs: 40 } }]);
+    expect(clock.monotonic()).toBe(100);
+  });
+
+  it('50,000 queued calls that end at once do not overflow the stack', async () => {
+    const clock = virtualClock();
+    const count = 50_000;
+    const policy = bulkhead({ maxConcurrent: 1, maxQueued: count, clock });
+    let release = (): void => {};
+    const first = policy.execute(() => new Promise<void>((resolve) => (release = resolve)));
+    let ran = 0;
+    const calls = Array.from({ length: count }, () => policy.execute(() => ++ran));
+    release();
+    await first;
+    await Promise.all(calls);
+    expect(ran).toBe(count);
+    expect(policy.stats()).toMatchObject({ inFlight: 0, queued: 0 });
+    clock.assertNoTimers();
+  });
+
+  it('runs each in the context of the caller who waited, not of the one who made room', async () => {
+    const clock = virtualClock();
+    const policy = bulkhead({ maxConcurrent: 1, maxQueued: 3, clock });
+    const storage = new AsyncLocalStorage<string>();
+    const seen: [string, string | undefined, string | undefined][] = [];
+    const calls = ['a', 'b', 'c'].map((name) =>
+      storage.run(name, () =>
+        policy.execute(async () => {
+          const before = storage.getStore();
+          await clock.sleep(10);
+          seen.push([name, before, storage.getStore()]);
+        }),
+      ),
+    );
+    await clock.runUntil(Promise.all(calls));
+    expect(seen).toEqual([
+      ['a', 'a', 'a'],
+      ['b', 'b', 'b'],
+      ['c', 'c', 'c'],
+    ]);
+  });
+
+  it('a call that aborts itself while it starts from the queue is told so, and gives its place back once', async () => {
+    const clock = virtualClock();
+    const places = bulkhead({ maxConcurrent: 1, maxQueued: 2, clock });
+    const limit = timeout({ timeoutMs: 5_000, clock });
+    const guarded = pipeline(places, limit);
+    const first = guarded.execute(() => clock.sleep(10));
+    const controller = new AbortController();
+    const told = vi.fn();
+    const second = guarded.execute(
+      (context) => {
+        context.onCancel(told);
+        controller.abort('stop');
+        return new Promise<never>(() => {});
+      },
+      { signal: controller.signal },
+    );
+    const third = guarded.execute(() => 'third');
+    await clock.runUntil(Promise.allSettled([first, second, third]));
+    await expect(second).rejects.toBe('stop');
+    expect(await third).toBe('third');
+    expect(told).toHaveBeenCalledTimes(1);
+    expect(places.stats()).toMatchObject({ inFlight: 0, queued: 0 });
+    expect(limit.stats()).toMatchObject({ inFlight: 0 });
+    clock.assertNoTimers();
+  });
+
+  it.each([
+    { options: { maxConcurrent: 0 }, path: 'bulkhead.maxConcurrent' },
+    { options: { maxQueued: -1 }, path: 'bulkhead.maxQueued' },
+    { options: { queueTimeoutMs: 0 }, path: 'bulkhead.queueTimeoutMs' },
+    { options: { order: 'random' }, path: 'bulkhead.order' },
+    { options: { maxQueue: 5 }, path: 'bulkhead.maxQueue' },
+  ])('refuses $options', ({ options, path }) => {
+    expect(() => bulkhead(options as never)).toThrow(expect.objectContaining({ path }));
+  });
+});

@@ -1,0 +1,225 @@
+import { MacadamError } from '@macadam/core';
+import { virtualClock } from '@macadam/testkit';
+import { describe, expect, it, vi } from 'vitest';
+import { BulkheadFullError, CircuitOpenError } from '../errors.ts';
+import { timeout } from '../timeout.ts';
+import { pipeline } from '../pipeline.ts';
+import { circuitBreaker, type CircuitBreaker } from './circuit-breaker.ts';
+import type { CircuitBreakerOptions, StateChange } from './options.ts';
+import { consecutiveFailures, failureRate, slowCallRate } from './trip-rule.ts';
+
+function made(options: CircuitBreakerOptions = {}) {
+  const clock = virtualClock();
+  const changes: string[] = [];
+  const breaker = circuitBreaker({
+    name: 'db',
+    trip: [consecutiveFailures({ count: 3 })],
+    openJitter: 0,
+    halfOpenProbes: 1,
+    clock,
+    onStateChange: ({ from, to }) => changes.push(`${from} > ${to}`),
+    ...options,
+  });
+  return { clock, breaker, changes };
+}
+
+const fail = (breaker: CircuitBreaker, error: unknown): Promise<unknown> =>
+  breaker.execute(() => Promise.reject(error as Error)).catch((caught: unknown) => caught);
+
+async function failTimes(breaker: CircuitBreaker, times: number): Promise<void> {
+  for (let i = 0; i < times; i++) await fail(breaker, new Error('down'));
+}
+
+describe('circuitBreaker', () => {
+  it('goes through closed, open, half open and closed, and tells of each change once', async () => {
+    const { clock, breaker, changes } = made();
+    await failTimes(breaker, 3);
+    expect(breaker.state).toBe('open');
+    const refused = vi.fn();
+    await expect(breaker.execute(refused)).rejects.toMatchObject({
+      code: 'MAC_CIRCUIT_OPEN',
+      retryable: false,
+      breaker: 'db',
+      state: 'open',
+      retryAfterMs: 5_000,
+    });
+    expect(refused).not.toHaveBeenCalled();
+    await clock.advance(5_000);
+    expect(await breaker.execute(() => 'well')).toBe('well');
+    expect(changes).toEqual(['closed > open', 'open > halfOpen', 'halfOpen > closed']);
+    expect(breaker.stats()).toEqual({ state: 'closed', successes: 1, failures: 3, neutral: 0, rejected: 1, opens: 1 });
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('doubles its open time while it keeps failing, and starts again after a clean stretch', async () => {
+    const { clock, breaker } = made();
+    const openFor: unknown[] = [];
+    const trip = async (failures: number): Promise<void> => {
+      await failTimes(breaker, failures);
+      const error = await breaker.execute(() => 1).catch((caught: CircuitOpenError) => caught);
+      openFor.push((error as CircuitOpenError).retryAfterMs);
+    };
+    await trip(3);
+    for (let i = 0; i < 4; i++) {
+      await clock.advance(openFor.at(-1) as number);
+      await trip(1);
+    }
+    await clock.advance(60_000);
+    await breaker.execute(() => 'well');
+    await clock.advance(29_999);
+    await trip(3);
+    await clock.advance(60_000);
+    await breaker.execute(() => 'well');
+    await clock.advance(30_000);
+    await trip(3);
+    expect(openFor).toEqual([5_000, 10_000, 20_000, 40_000, 60_000, 60_000, 5_000]);
+  });
+
+  it.each([
+    { random: 0, openMs: 4_000 },
+    { random: 0.5, openMs: 5_000 },
+    { random: 0.75, openMs: 5_500 },
+  ])('with draw $random stays open for $openMs ms', async ({ random, openMs }) => {
+    const { breaker } = made({ openJitter: 0.2, random: () => random });
+    await failTimes(breaker, 3);
+    await expect(breaker.execute(() => 1)).rejects.toMatchObject({ retryAfterMs: openMs });
+  });
+
+  it.each([
+    { name: 'a failure', error: new Error('down'), opens: true },
+    { name: 'undefined thrown', error: undefined, opens: true },
+    {
+      name: 'a bulkhead that is full',
+      error: new BulkheadFullError('x', { maxConcurrent: 1, maxQueued: 0, queuedMs: 0 }),
+      opens: false,
+    },
+    { name: 'another breaker that is open', error: new CircuitOpenError('other', 'open', 5), opens: false },
+    { name: 'a rate limit', error: new MacadamError('x', { code: 'MAC_RATE_LIMITED' }), opens: false },
+    { name: 'an AbortError', error: new DOMException('x', 'AbortError'), opens: false },
+    { name: 'another error of ours', error: new MacadamError('x', { code: 'MAC_TIMEOUT' }), opens: true },
+  ])('three times $name: opens is $opens', async ({ error, opens }) => {
+    const { breaker } = made();
+    for (let i = 0; i < 3; i++) expect(await fail(breaker, error)).toBe(error);
+    expect(breaker.state).toBe(opens ? 'open' : 'closed');
+  });
+
+  it('asks classify, for values too; one that throws ends the call and is neutral', async () => {
+    const { breaker } = made({
+      classify: (outcome) => {
+        if (!outcome.ok) return 'neutral';
+        if (outcome.value === 'bug') throw new RangeError('my bug');
+        return outcome.value === 'bad' ? 'failure' : 'success';
+      },
+    });
+    await failTimes(breaker, 5);
+    await expect(breaker.execute(() => 'bug')).rejects.toThrow('my bug');
+    for (let i = 0; i < 3; i++) expect(await breaker.execute(() => 'bad')).toBe('bad');
+    expect(breaker.stats()).toMatchObject({ state: 'open', neutral: 6, failures: 3 });
+  });
+
+  it('isolate refuses all, with no time to come back, until reset', async () => {
+    const { clock, breaker, changes } = made();
+    breaker.isolate();
+    await clock.advance(3_600_000);
+    const error = await breaker.execute(() => 1).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: 'MAC_CIRCUIT_OPEN', state: 'isolated' });
+    expect('retryAfterMs' in (error as object)).toBe(false);
+    breaker.reset();
+    expect(await breaker.execute(() => 1)).toBe(1);
+    expect(changes).toEqual(['closed > isolated', 'isolated > closed']);
+  });
+
+  it('isolating while a call is in flight discards its outcome', async () => {
+    const { clock, breaker } = made();
+    const call = breaker.execute(() => clock.sleep(10));
+    breaker.isolate();
+    await clock.runUntil(call);
+    expect(breaker.stats()).toMatchObject({ state: 'isolated', successes: 0 });
+  });
+
+  it('reset forgets what was counted', async () => {
+    const { breaker } = made();
+    await failTimes(breaker, 2);
+    breaker.reset();
+    await failTimes(breaker, 2);
+    expect(breaker.state).toBe('closed');
+    await failTimes(breaker, 1);
+    expect(breaker.state).toBe('open');
+  });
+
+  it('a listener that throws becomes a warning, and changes nothing', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const { breaker } = made({
+      onStateChange: () => {
+        throw new Error('my bug');
+      },
+    });
+    await failTimes(breaker, 3);
+    expect(breaker.state).toBe('open');
+    expect(warned).toHaveBeenCalledTimes(1);
+  });
+
+  it('tells the listener why', async () => {
+    const seen: StateChange[] = [];
+    const { breaker } = made({ onStateChange: (change) => seen.push(change) });
+    await failTimes(breaker, 3);
+    expect(seen).toEqual([{ name: 'db', from: 'closed', to: 'open', reason: '3 failures in a row' }]);
+  });
+
+  it('opens on any of its rules', async () => {
+    const trip = [consecutiveFailures({ count: 9 }), failureRate({ windowCalls: 4, minimumCalls: 4 })];
+    const { breaker } = made({ trip });
+    for (const ok of [true, false, true]) await (ok ? breaker.execute(() => 1) : fail(breaker, new Error('down')));
+    expect(breaker.state).toBe('closed');
+    await fail(breaker, new Error('down'));
+    expect(breaker.state).toBe('open');
+  });
+
+  it('opens on slow successes, and a slow probe opens it again', async () => {
+    const { clock, breaker } = made({ trip: [slowCallRate({ slowerThanMs: 100, windowCalls: 2, minimumCalls: 2 })] });
+    for (let i = 0; i < 2; i++) await clock.runUntil(breaker.execute(() => clock.sleep(101)));
+    expect(breaker.state).toBe('open');
+    await clock.advance(5_000);
+    await clock.runUntil(breaker.execute(() => clock.sleep(101)));
+    expect(breaker.state).toBe('open');
+  });
+
+  it('counts a try that ran out of time against the dependency, also one the call limit cut', async () => {
+    const { clock, breaker } = made();
+    const guarded = pipeline(timeout({ timeoutMs: 50, clock }), breaker);
+    for (let i = 0; i < 3; i++) {
+      await clock.runUntil(Promise.allSettled([guarded.execute(() => new Promise<never>(() => {}))]));
+    }
+    expect(breaker.stats()).toMatchObject({ state: 'open', failures: 3 });
+  });
+
+  it('captures a stack for a refusal only when asked', async () => {
+    for (const captureStack of [false, true]) {
+      const { breaker } = made({ captureStack });
+      breaker.isolate();
+      const error = (await breaker.execute(() => 1).catch((caught: unknown) => caught)) as Error;
+      expect(error.stack?.includes('\n    at ')).toBe(captureStack);
+    }
+  });
+
+  it('describes itself', () => {
+    expect(circuitBreaker({ name: 'db' }).describe()).toMatchInlineSnapshot(
+      `"circuit breaker "db": opens after 50 % failures within 30000 ms, given 20 calls, or 5 failures in a row; stays open 5000 ms, doubling to 60000 ms, ± 20 %; closes after 3 good probes"`,
+    );
+  });
+
+  it.each([
+    { options: { trip: [] }, path: 'circuitBreaker.trip' },
+    { options: { trip: [5] }, path: 'circuitBreaker.trip[0]' },
+    { options: { name: '' }, path: 'circuitBreaker.name' },
+    { options: { openMs: 0 }, path: 'circuitBreaker.openMs' },
+    { options: { openMs: 5_000, maxOpenMs: 1_000 }, path: 'circuitBreaker.maxOpenMs' },
+    { options: { openJitter: 1.5 }, path: 'circuitBreaker.openJitter' },
+    { options: { halfOpenProbes: 0 }, path: 'circuitBreaker.halfOpenProbes' },
+    { options: { probeLeaseMs: 0 }, path: 'circuitBreaker.probeLeaseMs' },
+    { options: { classify: 'all' }, path: 'circuitBreaker.classify' },
+    { options: { threshold: 5 }, path: 'circuitBreaker.threshold' },
+  ])('refuses $options', ({ options, path }) => {
+    expect(() => circuitBreaker(options as never)).toThrow(expect.objectContaining({ path }));
+  });
+});

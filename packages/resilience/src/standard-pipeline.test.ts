@@ -1,0 +1,90 @@
+import { virtualClock } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import { failureRate } from './circuit-breaker/trip-rule.ts';
+import { constant } from './retry/backoff.ts';
+import { standardPipeline, type StandardPipelineOptions } from './standard-pipeline.ts';
+
+const kinds = (options: StandardPipelineOptions): string =>
+  standardPipeline(options)
+    .policies.map(({ kind }) => kind)
+    .join(' ');
+
+describe('standardPipeline', () => {
+  it.each<{ options: StandardPipelineOptions; layers: string }>([
+    { options: {}, layers: 'bulkhead timeout retry circuitBreaker timeout' },
+    { options: { bulkhead: false }, layers: 'timeout retry circuitBreaker timeout' },
+    { options: { retry: false }, layers: 'bulkhead timeout circuitBreaker timeout' },
+    { options: { circuitBreaker: false }, layers: 'bulkhead timeout retry timeout' },
+    { options: { bulkhead: false, retry: false, circuitBreaker: false }, layers: 'timeout' },
+    {
+      options: { hedge: {}, adaptiveConcurrency: {} },
+      layers: 'bulkhead timeout retry hedge circuitBreaker adaptiveConcurrency timeout',
+    },
+  ])('$options makes $layers', ({ options, layers }) => {
+    expect(kinds(options)).toBe(layers);
+  });
+
+  it.each<{ name: string; options: object; path: string; allowed?: RegExp }>([
+    { name: 'a total below 0', options: { timeoutMs: -1 }, path: 'timeoutMs' },
+    { name: 'an attempt of no time', options: { attemptTimeoutMs: 0 }, path: 'attemptTimeoutMs' },
+    {
+      name: 'an attempt longer than the total',
+      options: { timeoutMs: 1_000, attemptTimeoutMs: 1_001 },
+      path: 'attemptTimeoutMs',
+      allowed: /at most timeoutMs \(1000\)/,
+    },
+    {
+      name: 'a window shorter than two attempts',
+      options: { attemptTimeoutMs: 6_000, circuitBreaker: { trip: [failureRate({ windowMs: 10_000 })] } },
+      path: 'circuitBreaker.trip[0].windowMs',
+      allowed: /at least twice attemptTimeoutMs \(6000\)/,
+    },
+    {
+      name: 'waits that fill the total',
+      options: { timeoutMs: 1_000, retry: { backoff: constant({ delayMs: 500 }) } },
+      path: 'retry.backoff',
+      allowed: /about 1000 ms in all/,
+    },
+    {
+      name: 'more attempts than their waits leave time for',
+      options: { timeoutMs: 2_000, retry: { maxAttempts: 20 } },
+      path: 'retry.maxAttempts',
+    },
+    { name: 'a hedge after the end', options: { timeoutMs: 500, hedge: { delayMs: 500 } }, path: 'hedge.delayMs' },
+    { name: 'an unknown option', options: { timeout: 5 }, path: 'standardPipeline.timeout' },
+    { name: 'a wrong option of a layer', options: { bulkhead: { maxConcurrent: 0 } }, path: 'bulkhead.maxConcurrent' },
+    { name: 'a layer that is true', options: { retry: { retries: 3 } }, path: 'retry.retries' },
+  ])('refuses $name', ({ options, path, allowed = /./ }) => {
+    expect(() => standardPipeline(options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
+    expect(() => standardPipeline(options)).toThrow(allowed);
+  });
+
+  it.each([
+    { timeoutMs: 1_000, attemptTimeoutMs: 1_000 },
+    { timeoutMs: 1_000 },
+    { attemptTimeoutMs: 5_000, circuitBreaker: { trip: [failureRate({ windowMs: 10_000 })] } },
+    { timeoutMs: 1_001, retry: { backoff: constant({ delayMs: 500 }) } },
+  ])('accepts what just fits: %j', (options) => {
+    expect(() => standardPipeline(options)).not.toThrow();
+  });
+
+  it('of timeouts alone keeps the limit of an attempt', async () => {
+    const clock = virtualClock();
+    const limits = { timeoutMs: 30_000, attemptTimeoutMs: 500, clock };
+    const guarded = standardPipeline({ ...limits, retry: false, circuitBreaker: false });
+    const call = guarded.execute(() => new Promise<never>(() => {}));
+    await expect(clock.runUntil(call)).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
+    expect(clock.monotonic()).toBe(500);
+  });
+
+  it('gives the breaker a lease of an attempt and a second, so that hung probes do not wedge it', async () => {
+    const clock = virtualClock();
+    const guarded = standardPipeline({ timeoutMs: 2_000, attemptTimeoutMs: 500, clock, random: () => 0.5 });
+    const hang = (): Promise<never> => new Promise<never>(() => {});
+    for (let i = 0; i < 5; i++) await clock.runUntil(Promise.allSettled([guarded.execute(hang)]));
+    expect(guarded.stats()['circuitBreaker']).toMatchObject({ state: 'open' });
+    await clock.advance(60_000);
+    for (let i = 0; i < 3; i++) await clock.runUntil(guarded.execute(() => 'well'));
+    expect(guarded.stats()['circuitBreaker']).toMatchObject({ state: 'closed' });
+  });
+});
