@@ -1,0 +1,73 @@
+import type { ValueWriter } from './value-writer.ts';
+
+/** Writes what JSON would lose or spell out at length; false when the value is none of these. */
+export function writeSpecial(value: object, writer: ValueWriter, depth: number): boolean {
+  if (value instanceof Date) {
+    writer.out += Number.isNaN(value.getTime()) ? 'null' : `"${value.toISOString()}"`;
+  } else if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
+    const name = value instanceof Uint8Array && Buffer.isBuffer(value) ? 'Buffer' : value.constructor.name;
+    writer.out += writer.text.quote(`[${name} ${value.byteLength}]`);
+  } else if (value instanceof Map) {
+    writeMap(value, writer, depth);
+  } else if (value instanceof Set) {
+    writer.items(firstOf(value, writer.limits.items), depth);
+  } else if (value instanceof URL || value instanceof RegExp) {
+    writer.out += writer.text.quote(String(value));
+  } else if (value instanceof String || value instanceof Number || value instanceof Boolean) {
+    writer.value(value.valueOf(), depth);
+  } else if (value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet) {
+    writer.out += writer.text.quote(`[${value.constructor.name}]`);
+  } else if (isHeaders(value)) {
+    writeMap(new Map(value), writer, depth);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/** The prototype's own iterator, not the instance's: a subclass may do anything. */
+function firstOf(set: ReadonlySet<unknown>, most: number): unknown[] {
+  const list: unknown[] = [];
+  for (const item of Set.prototype.values.call(set)) {
+    if (list.length > most) break;
+    list.push(item);
+  }
+  return list;
+}
+
+/** As an object. Keys that are the same text get a number. */
+function writeMap(map: ReadonlyMap<unknown, unknown>, writer: ValueWriter, depth: number): void {
+  const names = new Set<string>();
+  let written = 0;
+  writer.out += '{';
+  for (const [key, value] of Map.prototype.entries.call(map)) {
+    if (names.size >= writer.limits.items || !writer.hasRoom()) {
+      writer.out += `${written === 0 ? '' : ','}"[…]":`;
+      writer.cut(`+${map.size - names.size}`);
+      break;
+    }
+    const name = uniqueName(nameOf(key), names);
+    names.add(name);
+    // A name of its own object: "__proto__" must become a property, not a prototype.
+    const source = Object.create(null) as Record<string, unknown>;
+    source[name] = value;
+    if (writer.property(source, name, written === 0, depth + 1)) written++;
+  }
+  writer.out += '}';
+}
+
+function nameOf(key: unknown): string {
+  if (typeof key !== 'object' || key === null) return String(key);
+  return key instanceof Date ? key.toISOString() : `[${typeof key}]`;
+}
+
+function uniqueName(name: string, taken: ReadonlySet<string>): string {
+  if (!taken.has(name)) return name;
+  let number = 2;
+  while (taken.has(`${name}#${number}`)) number++;
+  return `${name}#${number}`;
+}
+
+function isHeaders(value: object): value is Headers {
+  return typeof Headers === 'function' && value instanceof Headers;
+}

@@ -1,0 +1,65 @@
+import type { TextRules } from '../redact/text-rules.ts';
+import { classes, DIGIT, ESCAPED, WIDE } from './char-classes.ts';
+
+/** What JSON allows raw and a terminal or an old JavaScript parser would obey: DEL, C1 and the two line separators. */
+const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;
+/** Shorter than any credential that could be told by its looks. */
+const SHORTEST_CREDENTIAL = 8;
+/** How far back a long text is cut so as not to split a credential that stands at the cut. */
+const LONGEST_WORD = 512;
+
+/** Turns text into JSON strings: cut to a limit, without credentials, escaped. */
+export class TextWriter {
+  /** Longest text, in characters, before it is cut. */
+  limit: number;
+  /** Bytes of everything written that characters do not show: UTF-8 takes up to 3 bytes for one of ours. */
+  extraBytes = 0;
+  /** How many texts were cut since this was last set to 0. */
+  cuts = 0;
+  readonly #rules: TextRules;
+
+  constructor(limit: number, rules: TextRules) {
+    this.limit = limit;
+    this.#rules = rules;
+  }
+
+  /** A JSON string, quotes included. */
+  quote(text: string): string {
+    if (text.length > this.limit) return this.#quoteLong(text);
+    let seen = 0;
+    let digits = 0;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      const bits = code < 128 ? classes[code]! : WIDE;
+      seen |= bits;
+      digits += bits & DIGIT;
+    }
+    const clean = text.length < SHORTEST_CREDENTIAL ? text : this.#rules.clean(text, seen, digits);
+    if ((seen & (ESCAPED | WIDE)) === 0) return `"${clean}"`;
+    return this.#escape(clean, (seen & WIDE) !== 0);
+  }
+
+  #escape(text: string, wide: boolean): string {
+    const quoted = JSON.stringify(text).replace(UNSAFE, escapeCode);
+    if (wide) this.extraBytes += Buffer.byteLength(quoted) - quoted.length;
+    return quoted;
+  }
+
+  #quoteLong(text: string): string {
+    this.cuts++;
+    // A word at the cut could be half of a credential whose pattern needs all of it.
+    const from = Math.max(0, this.limit - LONGEST_WORD);
+    const blank = text.slice(from, this.limit).search(/\s\S*$/);
+    let kept = text.slice(0, blank < 0 ? this.limit : from + blank);
+    // Half of a surrogate pair would be escaped, which is right but ugly.
+    if (/[\ud800-\udbff]$/.test(kept)) kept = kept.slice(0, -1);
+    let quoted = this.quote(kept);
+    // Text that is all control characters grows six times when escaped, and emoji take four bytes.
+    if (quoted.length > this.limit + 2) quoted = this.quote(kept.slice(0, Math.floor(kept.length / 6)));
+    return `${quoted.slice(0, -1)}[…+${text.length - kept.length}]"`;
+  }
+}
+
+function escapeCode(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}

@@ -1,0 +1,237 @@
+import { CENSOR, isPii, isSecret, type Pii } from '../sensitive.ts';
+import { isCardNumber } from '../redact/card-number.ts';
+import { type ErrorNames, isError, writeError } from './error-writer.ts';
+import type { LineLimits } from './limits.ts';
+import type { PropertyNames } from './property-names.ts';
+import { writeSpecial } from './special-values.ts';
+import type { TextWriter } from './text-writer.ts';
+
+const hasOwn = Object.prototype.hasOwnProperty;
+/** Header names that come in flat arrays: `['Cookie', 'a=b', …]`. */
+const HEADER_NAME = /^(?:proxy-authorization|authorization|cookie|set-cookie|x-api-key|api-key)$/i;
+const UNREADABLE = '"[threw]"';
+const CUT = '"[…]"';
+
+/** How a log shows personal data. */
+export type WritePii = (pii: Pii<unknown>, writer: ValueWriter) => void;
+
+/**
+ * One pass that walks a value, redacts, bounds and writes JSON, reading each property once and changing nothing.
+ *
+ * Any hook of a value may throw (getter, Proxy trap, `toJSON`). Text is immutable, so a mark of where the output stood
+ * costs nothing, and the output goes back to it: what was written before and after stays whole.
+ */
+export class ValueWriter {
+  out = '';
+  /** Bytes left for values. */
+  maxBytes = 0;
+  maxDepth: number;
+  /** Message of the first error written at the top of the line. */
+  errorMessage: string | undefined;
+  readonly errorNames: ErrorNames;
+  readonly limits: LineLimits;
+  readonly names: PropertyNames;
+  readonly text: TextWriter;
+  readonly #writePii: WritePii;
+  readonly #ancestors: object[] = [];
+  #nodes = 0;
+
+  constructor(limits: LineLimits, text: TextWriter, names: PropertyNames, pii: WritePii, errorNames: ErrorNames) {
+    this.limits = limits;
+    this.maxDepth = limits.depth;
+    this.text = text;
+    this.names = names;
+    this.#writePii = pii;
+    this.errorNames = errorNames;
+  }
+
+  /** Starts over with an empty line. */
+  reset(maxBytes: number): void {
+    this.out = '';
+    this.maxBytes = maxBytes;
+    this.maxDepth = this.limits.depth;
+    this.text.extraBytes = 0;
+    this.#nodes = 0;
+    this.errorMessage = undefined;
+  }
+
+  /** Says that values of depth 1 stand in `top`, which must not contain itself. */
+  enter(top: object): void {
+    this.#ancestors[0] = top;
+  }
+
+  /** Lets go of what was written, so that nothing of it lives longer than the line. */
+  release(): void {
+    this.out = '';
+    this.errorMessage = undefined;
+    this.#ancestors.fill(NOTHING);
+  }
+
+  /** Whether there is room for another value. Counts it. */
+  hasRoom(): boolean {
+    if (++this.#nodes <= this.limits.nodes && this.out.length + this.text.extraBytes < this.maxBytes) return true;
+    this.text.cuts++;
+    return false;
+  }
+
+  /** Writes any value. What JSON has no form for (undefined, functions, symbols) is null. */
+  value(value: unknown, depth: number): void {
+    switch (typeof value) {
+      case 'string':
+        this.out += this.text.quote(value);
+        break;
+      case 'number':
+        this.#number(value);
+        break;
+      case 'boolean':
+        this.out += value ? 'true' : 'false';
+        break;
+      case 'bigint':
+        // Beyond 2^53 a JSON number would be read as another one.
+        this.out += this.text.quote(String(value));
+        break;
+      case 'object':
+        if (value === null) this.out += 'null';
+        else this.object(value, depth);
+        break;
+      default:
+        this.out += 'null';
+    }
+  }
+
+  /** `"name":value` with a comma before it unless first; nothing for undefined, functions and symbols. */
+  property(source: object, name: string, first: boolean, depth: number): boolean {
+    const mark = this.out;
+    const known = this.names.get(name);
+    const prefix = first ? known.json : `,${known.json}`;
+    this.text.extraBytes += known.extraBytes;
+    try {
+      const value: unknown = (source as Record<string, unknown>)[name];
+      const type = typeof value;
+      if (type === 'undefined' || type === 'function' || type === 'symbol') return false;
+      this.out = mark + prefix;
+      if (known.sensitive && value !== null) this.out += `"${CENSOR}"`;
+      else this.value(value, depth);
+    } catch {
+      this.out = mark + prefix + UNREADABLE;
+    }
+    return true;
+  }
+
+  object(value: object, depth: number): void {
+    if (depth >= this.maxDepth) {
+      this.cut('deeper');
+      return;
+    }
+    if (this.#isAncestor(value, depth)) {
+      this.out += '"[Circular]"';
+      return;
+    }
+    const mark = this.out;
+    try {
+      if (Array.isArray(value)) this.items(value, depth);
+      else this.#byKind(value, depth);
+    } catch {
+      this.out = mark + UNREADABLE;
+    }
+  }
+
+  /** The own enumerable properties, except those in `without`. */
+  properties(source: object, depth: number): void {
+    this.out += '{';
+    let count = 0;
+    let written = 0;
+    for (const name in source) {
+      if (!hasOwn.call(source, name)) continue;
+      if (count >= this.limits.items || !this.hasRoom()) {
+        this.#cutProperties(written === 0);
+        break;
+      }
+      count++;
+      if (this.property(source, name, written === 0, depth + 1)) written++;
+    }
+    this.out += '}';
+  }
+
+  /** A list, item by item; a hole is null. */
+  items(list: readonly unknown[], depth: number): void {
+    this.out += '[';
+    const { length } = list;
+    let headerBefore = false;
+    for (let i = 0; i < length; i++) {
+      if (i > 0) this.out += ',';
+      if (i >= this.limits.items || !this.hasRoom()) {
+        this.cut(`+${length - i}`);
+        break;
+      }
+      const mark = this.out;
+      try {
+        const item = list[i];
+        if (headerBefore && typeof item === 'string') this.out += `"${CENSOR}"`;
+        else this.value(item, depth + 1);
+        headerBefore = typeof item === 'string' && i % 2 === 0 && HEADER_NAME.test(item);
+      } catch {
+        this.out = mark + UNREADABLE;
+      }
+    }
+    this.out += ']';
+  }
+
+  /** What stands for a value that is left out. */
+  cut(what: string): void {
+    this.text.cuts++;
+    this.out += `"[…${what}]"`;
+  }
+
+  #cutProperties(first: boolean): void {
+    this.out += `${first ? '' : ','}"[…]":${CUT}`;
+    this.text.cuts++;
+  }
+
+  /** Whether the value contains itself; else it is remembered for its descendants. */
+  #isAncestor(value: object, depth: number): boolean {
+    for (let i = 0; i < depth; i++) if (this.#ancestors[i] === value) return true;
+    this.#ancestors[depth] = value;
+    return false;
+  }
+
+  #byKind(value: object, depth: number): void {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype !== Object.prototype && prototype !== null) {
+      if (isSecret(value)) {
+        this.out += `"${CENSOR}"`;
+        return;
+      }
+      if (isPii(value)) {
+        this.#writePii(value, this);
+        return;
+      }
+      if (isError(value)) {
+        writeError(value, this, depth);
+        return;
+      }
+      if (writeSpecial(value, this, depth)) return;
+    }
+    const toJson: unknown = (value as { toJSON?: unknown }).toJSON;
+    if (typeof toJson === 'function') this.#json(toJson.call(value), depth);
+    else this.properties(value, depth);
+  }
+
+  /** What `toJSON` gave. Its own `toJSON` is not asked, since that could go on for ever. */
+  #json(json: unknown, depth: number): void {
+    if (typeof json !== 'object' || json === null) this.value(json, depth);
+    else if (Array.isArray(json)) this.items(json, depth);
+    else if (isSecret(json)) this.out += `"${CENSOR}"`;
+    else if (isPii(json)) this.#writePii(json, this);
+    else if (isError(json)) writeError(json, this, depth);
+    else if (!writeSpecial(json, this, depth)) this.properties(json, depth);
+  }
+
+  #number(value: number): void {
+    if (!Number.isFinite(value)) this.out += 'null';
+    else if (value > 2e12 && Number.isInteger(value) && isCardNumber(String(value))) this.out += `"${CENSOR}"`;
+    else this.out += value;
+  }
+}
+
+const NOTHING: object = {};

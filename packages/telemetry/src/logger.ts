@@ -1,0 +1,189 @@
+import { assertOneOf, type Clock, type Random } from '@macadam/core';
+import { type Level, levels, levelThresholds, type LevelThreshold, levelValues } from './levels.ts';
+import { type Bindings, type LineWriter, noBindings } from './line-writer.ts';
+import type { ChildOptions, Serializers } from './options.ts';
+import type { LineSink, SinkStats } from './sink.ts';
+
+/** Logs one line. An Error as the first argument is logged as `err`. Never throws. */
+export interface LogMethod {
+  (fields: object, message?: string, ...args: unknown[]): void;
+  (message: string, ...args: unknown[]): void;
+}
+
+/** What a logger has done, in plain numbers. */
+export interface LoggerStats extends SinkStats {
+  /** Lines made, by level. */
+  readonly lines: Readonly<Record<Level, number>>;
+  /** Strings, lists and objects that were cut to the limits. */
+  readonly cut: number;
+  /** Lines left out by `sampling`. */
+  readonly sampledOut: number;
+}
+
+/** pino's call shapes. All methods belong to the logger: call them on it. */
+export interface Logger {
+  trace: LogMethod;
+  debug: LogMethod;
+  info: LogMethod;
+  warn: LogMethod;
+  error: LogMethod;
+  fatal: LogMethod;
+  silent: LogMethod;
+  /** The least level that is logged. Setting it takes effect at once, for this logger and the children that share it. */
+  level: string;
+  isLevelEnabled(level: string): boolean;
+  /** A logger that writes `bindings` on every line; they are redacted and written once, now. */
+  child(bindings: Readonly<Record<string, unknown>>, options?: ChildOptions): Logger;
+  /** Settles, within a second, when everything logged so far has been handed to the operating system or is given up. */
+  flush(callback?: (error?: Error) => void): Promise<void>;
+  /** The effective options, in words. */
+  describe(): string;
+  stats(): LoggerStats;
+  /** Flushes, and closes what the logger opened itself. What is logged later is dropped and counted. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What a logger and all its children share. */
+export interface LogCore {
+  readonly writer: LineWriter;
+  readonly sink: LineSink;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly sampling: readonly number[];
+  readonly counts: number[];
+  readonly description: string;
+  sampledOut: number;
+}
+
+const NO_ARGS: readonly unknown[] = [];
+const ignore: LogMethod = () => {};
+
+/** The logger of one level, shared by the children that have no level of their own. */
+type LevelClass = new (core: LogCore, bindings: Bindings, serializers: Serializers | undefined) => CoreLogger;
+
+export class CoreLogger implements Logger {
+  declare trace: LogMethod;
+  declare debug: LogMethod;
+  declare info: LogMethod;
+  declare warn: LogMethod;
+  declare error: LogMethod;
+  declare fatal: LogMethod;
+  declare silent: LogMethod;
+  /** Name of the threshold; stands on the prototype of the level class. */
+  declare threshold: LevelThreshold;
+  readonly core: LogCore;
+  readonly bindings: Bindings;
+  readonly serializers: Serializers | undefined;
+
+  constructor(core: LogCore, bindings: Bindings, serializers: Serializers | undefined) {
+    this.core = core;
+    this.bindings = bindings;
+    this.serializers = serializers;
+  }
+
+  get level(): LevelThreshold {
+    return this.threshold;
+  }
+
+  set level(level: string) {
+    assertOneOf('logger.level', level, levelThresholds);
+    setLevel(Object.getPrototypeOf(this) as CoreLogger, level);
+  }
+
+  isLevelEnabled(level: string): boolean {
+    const value = levelValues[level as LevelThreshold];
+    return value !== undefined && value >= levelValues[this.threshold];
+  }
+
+  child(bindings: Readonly<Record<string, unknown>>, options: ChildOptions = {}): Logger {
+    let serializers = this.serializers;
+    if (options.serializers !== undefined) serializers = { ...serializers, ...options.serializers };
+    const own = this.core.writer.bind(this.bindings, bindings, serializers);
+    const { level } = options;
+    if (level === undefined) return new (this.constructor as LevelClass)(this.core, own, serializers);
+    assertOneOf('child.level', level, levelThresholds);
+    return new (levelClass(level))(this.core, own, serializers);
+  }
+
+  flush(callback?: (error?: Error) => void): Promise<void> {
+    const flushed = this.core.sink.flush();
+    // Errors of the callback are its owner's, as with any callback.
+    if (callback !== undefined) void flushed.then(() => callback());
+    return flushed;
+  }
+
+  describe(): string {
+    return `logs ${this.threshold} and above ${this.core.description}`;
+  }
+
+  stats(): LoggerStats {
+    const { counts, writer, sampledOut, sink } = this.core;
+    const lines = Object.fromEntries(levels.map((level, i) => [level, counts[i] ?? 0])) as Record<Level, number>;
+    return { lines, cut: writer.cut, sampledOut, ...sink.stats() };
+  }
+
+  close(): Promise<void> {
+    return this.core.sink.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  write(level: number, first: unknown, message: unknown, args: readonly unknown[]): void {
+    const { core } = this;
+    let sampleRate: number | undefined = core.sampling[level];
+    if (sampleRate === 1) sampleRate = undefined;
+    else if (core.random() >= sampleRate!) {
+      core.sampledOut++;
+      return;
+    }
+    core.counts[level]!++;
+    const isFields = typeof first === 'object' && first !== null;
+    const isError = isFields && first instanceof Error;
+    const line = core.writer.line({
+      level,
+      time: core.clock.now(),
+      bindings: this.bindings,
+      serializers: this.serializers,
+      fields: isError ? { err: first } : isFields ? first : undefined,
+      // `log.info(undefined, 'text')` and `log.info(null, 'text')` are meant as no fields.
+      message: isFields || first == null ? message : first,
+      args:
+        isFields || first == null ? args : message === undefined && args.length === 0 ? NO_ARGS : [message, ...args],
+      sampleRate,
+    });
+    core.sink.write(line, level);
+  }
+}
+
+/** One method a level, made once for all loggers. */
+const methods: readonly LogMethod[] = levels.map((_, level) => {
+  return function log(this: CoreLogger, first: unknown, message?: unknown, ...args: unknown[]): void {
+    try {
+      this.write(level, first, message, args);
+    } catch {
+      // Nothing that is logged may break what logs it: a first argument whose very type throws, a clock that fails.
+      this.core.counts[level]!++;
+    }
+  } as LogMethod;
+});
+
+/** A class of its own for each level that can be changed: its prototype holds the methods, a shared no-op when disabled. */
+function levelClass(level: LevelThreshold): LevelClass {
+  const made = class extends CoreLogger {};
+  setLevel(made.prototype, level);
+  return made;
+}
+
+function setLevel(prototype: CoreLogger, level: LevelThreshold): void {
+  levels.forEach((name, i) => (prototype[name] = levelValues[name] >= levelValues[level] ? methods[i]! : ignore));
+  prototype.silent = ignore;
+  prototype.threshold = level;
+}
+
+/** The root logger of a core. */
+export function rootLogger(core: LogCore, level: LevelThreshold, bindings: object, serializers?: Serializers): Logger {
+  return new (levelClass(level))(core, core.writer.bind(noBindings, bindings, serializers), serializers);
+}

@@ -1,0 +1,75 @@
+// Which names hold credentials. Names are compared in lower case without separators, so `X-API-Key`, `x_api_key` and
+// `xApiKey` are one. Whole names and endings, never "contains": `tokens_used`, `keyboard` and `author` must survive
+// (pino, evlog and LogTape each had to take back a rule that was too broad).
+
+const WHOLE_NAMES = [
+  'password passwd pwd passphrase passcode passwordhash passwordconfirm passwordconfirmation secret secrets token',
+  'apikey authorization proxyauthorization cookie cookies setcookie privatekey credential credentials sessionid',
+  'sessionkey sid csrf xsrf pin cvv cvc cvv2 csc ssn cardnumber creditcard creditcardnumber pan otp totp jwt',
+  'encryptionkey signingkey masterkey sshkey connectionstring mnemonic seedphrase dpop stripesignature',
+  'xhubsignature xamzsignature xamzcredential awsaccesskeyid xgoogsignature xgoogcredential webhooksignature',
+]
+  .join(' ')
+  .split(' ');
+
+const ENDINGS = [
+  'password passwd passphrase passcode secret token apikey privatekey secretkey accesskey credentials sessionid',
+  'authorization cookie encryptionkey signingkey cardnumber connectionstring',
+]
+  .join(' ')
+  .split(' ');
+
+/** Where to go on in a list, not whom to let in. */
+const HARMLESS = [
+  'pagetoken',
+  'nextpagetoken',
+  'nexttoken',
+  'continuationtoken',
+  'synctoken',
+  'cancellationtoken',
+  'resumetoken',
+];
+
+/** Secret only as a parameter of a URL, since they are ordinary words elsewhere. */
+const QUERY_NAMES: ReadonlySet<string> = new Set([
+  'code',
+  'sig',
+  'signature',
+  'key',
+  'auth',
+  'state',
+  'pass',
+  'ticket',
+]);
+
+/** Lower case, without the separators `-`, `_`, `.`, blanks, and without digits at the end (`password2`). */
+export function normalName(name: string): string {
+  return name
+    .toLowerCase()
+    .replaceAll(/[-_.\s]+/g, '')
+    .replace(/\d{1,9}$/, '');
+}
+
+/** Decides by name alone. Built once per logger. */
+export class KeyRules {
+  readonly #whole: Set<string>;
+  readonly #allowed: Set<string>;
+
+  /** @param added names beside the default ones; @param allowed names that are never redacted. */
+  constructor(added: readonly string[] = [], allowed: readonly string[] = []) {
+    this.#whole = new Set([...WHOLE_NAMES, ...added.map(normalName)]);
+    this.#allowed = new Set([...HARMLESS, ...allowed.map(normalName)]);
+  }
+
+  isSensitive(name: string): boolean {
+    // No credential is kept under a name of this length, and names come from requests too.
+    const normal = normalName(name.length > 256 ? name.slice(-256) : name);
+    if (this.#allowed.has(normal)) return false;
+    return this.#whole.has(normal) || ENDINGS.some((ending) => normal.endsWith(ending));
+  }
+
+  /** The rule for `name=value` in the query of a URL. */
+  isSensitiveInQuery(name: string): boolean {
+    return QUERY_NAMES.has(normalName(name)) || this.isSensitive(name);
+  }
+}

@@ -1,0 +1,110 @@
+import { AT, B_OR_P, BLANK, COLON_OR_EQUALS, DASH, DIGIT, DOT, K_X_T } from '../encode/char-classes.ts';
+import { UNDERSCORE, UPPER_A, UPPER_J } from '../encode/char-classes.ts';
+import { CENSOR } from '../sensitive.ts';
+import { redactCardNumbers } from './card-number.ts';
+import type { KeyRules } from './key-rules.ts';
+
+// Every expression is linear: each repetition is bounded or consumes what nothing after it could match, and a name can
+// begin only where a word begins. Cut-off credentials match too, since long strings are cut before they are looked at.
+
+/** A JWS, a JWE, or the first part of one: base64url of `{"`. */
+const JWT = /eyJ[\w-]{6,}(?:\.[\w-]*)*/g;
+/** With or without its end. */
+const PEM = /-----BEGIN [A-Z0-9 ]{1,40}-----[\s\S]*?(?:-----END [A-Z0-9 ]{1,40}-----|$)/g;
+/** `Bearer x`; for Basic, something that is not a word of prose ("basic authentication"). */
+const SCHEME =
+  /\b(bearer|dpop|basic)(\s{1,4})(?!(?:tokens?|auth|authentication|authorization|credentials?|scheme|headers?|realm|error)\b)([\w.~+/=:-]{4,})/gi;
+const BASE64_LIKE = /[A-Z0-9+/=]/;
+const USERINFO = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'<>\\]{1,1024}@/gi;
+const HEADER = /\b((?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|api-key)(\s{0,4}:\s{0,4})([^\r\n"]+)/gi;
+/** The name of `name=value`, `name: value`, `"name":"value"`, `'name' => 'value'`, and the same inside JSON inside JSON. */
+const NAME = /(?<![\w.-])([A-Za-z_][\w.-]{0,63})\\{0,3}["']?\s{0,4}(?::|=>?)\s{0,4}/g;
+/** What stands after a name, up to its end or the end of the text. */
+const VALUE =
+  /(\\{1,3}")[^"]*(?:"|$)|(")(?:[^"\\]|\\.)*(?:"|$)|(')[^']*(?:'|$)|(?:(?:bearer|basic|dpop|token)\s{1,4})?[^\s,;&"'{}[\]()<>\\]+/iy;
+/** Credentials that carry their own mark: AWS, GitHub, GitLab, Slack, Stripe, Google, npm, OpenAI, … and our API keys. */
+const MARKED = new RegExp(
+  `(?<![A-Za-z0-9])(?:${[
+    'A[KSB]IA[A-Z0-9]{12,}',
+    'gh[pousr]_[A-Za-z0-9]{16,}',
+    'github_pat_\\w{16,}',
+    'glpat-[\\w-]{16,}',
+    'xox[abeoprs]-[\\w-]{10,}',
+    '[srp]k_(?:live|test)_[A-Za-z0-9]{8,}',
+    'whsec_[A-Za-z0-9+/=]{16,}',
+    'AIza[\\w-]{30,}',
+    'ya29\\.[\\w.-]{16,}',
+    'npm_[A-Za-z0-9]{30,}',
+    'pypi-[\\w-]{30,}',
+    'SG\\.[\\w-]{16,}\\.[\\w-]{16,}',
+    'sk-[A-Za-z0-9_-]{20,}',
+    'hf_[A-Za-z0-9]{20,}',
+    'dop_v1_[a-f0-9]{32,}',
+    'shp(?:at|ca|pa|ss)_[a-fA-F0-9]{24,}',
+    'mcd_[A-Za-z0-9]+_\\w{16,}',
+  ].join('|')})`,
+  'g',
+);
+const STEMS =
+  'pass|pwd|secret|token|key|auth|cookie|cred|session|sid|csrf|xsrf|pin|cvv|cvc|csc|ssn|sig|otp|jwt|code|card|pan|dpop|connectionstring|connection|mnemonic|seed|state|ticket';
+const MAYBE_MARKED = UNDERSCORE | UPPER_A | DOT;
+
+/** Finds credentials inside strings: messages, stacks, URLs, bodies. Built once per logger. */
+export class TextRules {
+  readonly #keys: KeyRules;
+  readonly #stems: RegExp;
+  readonly #patterns: readonly RegExp[];
+
+  constructor(keys: KeyRules, addedKeys: readonly string[] = [], patterns: readonly RegExp[] = []) {
+    this.#keys = keys;
+    const stems = addedKeys.map((key) => /[A-Za-z0-9]+/.exec(key)?.[0] ?? '').filter((stem) => stem !== '');
+    this.#stems = new RegExp([STEMS, ...stems].join('|'), 'i');
+    this.#patterns = patterns.map((pattern) => new RegExp(pattern.source, `${pattern.flags.replace(/[gy]/g, '')}g`));
+  }
+
+  /**
+   * The text without its credentials.
+   *
+   * @param seen the classes of all its characters; @param digits how many of them are digits, times `DIGIT`.
+   */
+  clean(text: string, seen: number, digits: number): string {
+    let out = text;
+    if ((seen & DASH) !== 0 && out.includes('-----BEGIN')) out = out.replace(PEM, CENSOR);
+    if ((seen & UPPER_J) !== 0 && out.includes('eyJ')) out = out.replace(JWT, CENSOR);
+    if ((seen & BLANK) !== 0 && (seen & B_OR_P) !== 0) out = out.replace(SCHEME, censorScheme);
+    if ((seen & COLON_OR_EQUALS) !== 0) {
+      if ((seen & AT) !== 0 && out.includes('://')) out = out.replace(USERINFO, `$1${CENSOR}@`);
+      if (this.#stems.test(out)) out = this.#cleanPairs(out.replace(HEADER, `$1$2${CENSOR}`));
+    }
+    if ((seen & MAYBE_MARKED) !== 0 || ((seen & DASH) !== 0 && (seen & K_X_T) !== 0)) out = out.replace(MARKED, CENSOR);
+    if (digits >= 13 * DIGIT) out = redactCardNumbers(out, CENSOR);
+    for (const pattern of this.#patterns) out = out.replace(pattern, CENSOR);
+    return out;
+  }
+
+  /** Goes from name to name; only the value of a sensitive one is passed over, since values hold pairs as well. */
+  #cleanPairs(text: string): string {
+    let out = '';
+    let done = 0;
+    NAME.lastIndex = 0;
+    for (let found = NAME.exec(text); found !== null; found = NAME.exec(text)) {
+      const name = found[1] ?? '';
+      const before = text[found.index - 1];
+      const inQuery = before === '?' || before === '&';
+      if (!(inQuery ? this.#keys.isSensitiveInQuery(name) : this.#keys.isSensitive(name))) continue;
+      VALUE.lastIndex = NAME.lastIndex;
+      const value = VALUE.exec(text);
+      if (value === null) continue;
+      const quote = value[1] ?? value[2] ?? value[3] ?? '';
+      out += `${text.slice(done, NAME.lastIndex)}${quote}${CENSOR}${quote}`;
+      done = VALUE.lastIndex;
+      NAME.lastIndex = done;
+    }
+    return done === 0 ? text : out + text.slice(done);
+  }
+}
+
+function censorScheme(match: string, scheme: string, blank: string, value: string): string {
+  if (scheme.toLowerCase() === 'basic' && !BASE64_LIKE.test(value)) return match;
+  return `${scheme}${blank}${CENSOR}`;
+}

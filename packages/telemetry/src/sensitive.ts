@@ -1,0 +1,95 @@
+import { inspect } from 'node:util';
+
+/** Printed in place of everything that must not be seen. */
+export const CENSOR = '[redacted]';
+
+// Registered symbols, so that a logger recognises what another copy of this package has wrapped.
+const SECRET: unique symbol = Symbol.for('macadam.secret') as never;
+const PII: unique symbol = Symbol.for('macadam.pii') as never;
+
+/** A value that cannot be printed by accident: string conversion, JSON, `console.log` and our logger show `[redacted]`. */
+export interface Secret<T> {
+  /** The value itself. The one way to get it back. */
+  reveal(): T;
+}
+
+/** Personal data. Outside of a log it prints as `[pii]`; in a log the policy `redact.pii` decides. */
+export interface Pii<T> {
+  /** The value itself. */
+  reveal(): T;
+}
+
+class Wrapped<T> {
+  readonly #value: T;
+
+  constructor(value: T) {
+    this.#value = value;
+  }
+
+  reveal(): T {
+    return this.#value;
+  }
+}
+
+class SecretValue<T> extends Wrapped<T> implements Secret<T> {
+  get [SECRET](): true {
+    return true;
+  }
+  override toString(): string {
+    return CENSOR;
+  }
+  toJSON(): string {
+    return CENSOR;
+  }
+  [inspect.custom](): string {
+    return CENSOR;
+  }
+}
+
+class PiiValue<T> extends Wrapped<T> implements Pii<T> {
+  get [PII](): true {
+    return true;
+  }
+  override toString(): string {
+    return '[pii]';
+  }
+  toJSON(): string {
+    return '[pii]';
+  }
+  [inspect.custom](): string {
+    return '[pii]';
+  }
+}
+
+/**
+ * Wraps a credential, so that nothing prints it: not `String(x)`, `JSON.stringify`, `console.log`, a template, nor a log.
+ *
+ * @example
+ * ```ts
+ * import { secret } from '@macadam/telemetry';
+ *
+ * const apiKey = secret('k-123');
+ * if (`${apiKey}` !== '[redacted]' || apiKey.reveal() !== 'k-123') throw new Error('unexpected');
+ * ```
+ */
+export function secret<T>(value: T): Secret<T> {
+  return new SecretValue(value);
+}
+
+/**
+ * Marks personal data, such as an e-mail address. A logger masks it, replaces it by a keyed hash (so that lines about the
+ * same person can still be joined), or prints it, as its option `redact.pii` says.
+ */
+export function pii<T>(value: T): Pii<T> {
+  return new PiiValue(value);
+}
+
+/** Whether `value` was made by {@link secret}, in any copy of this package. */
+export function isSecret(value: object): value is Secret<unknown> {
+  return (value as { [SECRET]?: unknown })[SECRET] === true;
+}
+
+/** Whether `value` was made by {@link pii}, in any copy of this package. */
+export function isPii(value: object): value is Pii<unknown> {
+  return (value as { [PII]?: unknown })[PII] === true;
+}
