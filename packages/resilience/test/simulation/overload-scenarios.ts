@@ -14,6 +14,8 @@ export const overloadScenarios: readonly Scenario[] = [
     title: 'Slow dependency',
     story:
       'From 20 s to 50 s the servers take a hundred times as long: enough for 20 requests a second of 200. What is not answered queues up.',
+    lesson:
+      'The servers are overloaded by slowness, so each try that comes on top is one too many, and work for callers who have gone delays those who have not. Without a limit users wait for ten seconds and some get an answer; with one they know at once, and the servers catch up.',
     simulation: {
       durationMs: 120_000,
       clients: [web()],
@@ -25,6 +27,8 @@ export const overloadScenarios: readonly Scenario[] = [
     title: 'Thundering restart',
     story:
       'All servers restart at 20 s and lose what they were working on. Five seconds later they are back with cold caches, ten times as slow at first, and warm after ten seconds of it.',
+    lesson:
+      'Cold servers can do a tenth of their usual work, just when everybody comes back. Time limits that fit warm servers turn slow answers into failures and more tries; a breaker that opens lets them warm up, and refuses users meanwhile.',
     simulation: {
       durationMs: 120_000,
       clients: [web({ patienceMs: 5_000 })],
@@ -40,6 +44,8 @@ export const overloadScenarios: readonly Scenario[] = [
     title: 'Bursty versus steady clients',
     story:
       'A steady client asks 100 times a second; a job asks 600 times at one moment, every five seconds. Each server queues up to 50 and refuses the rest.',
+    lesson:
+      'The burst is larger than all queues, so a part of it is refused at first. Whoever tries it again a little later gets all of it done. A breaker takes the refusals for an outage and throws the rest of the burst away, which spares the steady client and fails the job.',
     simulation: {
       durationMs: 120_000,
       clients: [
@@ -54,6 +60,8 @@ export const overloadScenarios: readonly Scenario[] = [
     title: '12x low-priority spike',
     story:
       'Critical and background traffic share servers that can do about 350 a second. From 20 s to 50 s the background asks twelve times as often as usual: 600 a second instead of 50. Each server queues up to 100.',
+    lesson:
+      'Nobody on this side of the wire can put the critical requests first: that takes load shedding at the server. What a client can do is to send less. Adaptive concurrency finds out how much is too much, so the queue stays short and the critical client is hardly touched.',
     simulation: {
       durationMs: 120_000,
       faultWindow: { fromMs: TROUBLE_MS, toMs: 50_000 },
@@ -80,6 +88,8 @@ export const overloadScenarios: readonly Scenario[] = [
     id: 'long-tail',
     title: 'Long-tail latency',
     story: 'Nothing is broken: answers take 10 ms, but one in a hundred takes a second.',
+    lesson:
+      'No error, no overload: only bad luck. Time limits and retries cut the worst of it; a hedge, sent once a try has taken longer than most, removes it for about one per cent more tries. The work of the slow try it replaces is wasted either way.',
     simulation: { durationMs: 60_000, clients: [web()], servers: [api({ serviceTime: longTail })] },
   },
   {
@@ -87,6 +97,8 @@ export const overloadScenarios: readonly Scenario[] = [
     title: 'Cascading failure over two hops',
     story:
       'Users call a front, which calls a store, with the same policy at both hops. Each front has 20 workers, held while it waits. From 20 s to 40 s the store takes two hundred times as long; users leave after 5 s.',
+    lesson:
+      'The workers of the front wait for the store, so a slow store takes the front down with it. Time limits and breakers at both hops free them early. Retries at both hops multiply instead.',
     simulation: {
       durationMs: 120_000,
       clients: [web({ patienceMs: 5_000 })],

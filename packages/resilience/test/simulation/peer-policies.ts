@@ -5,7 +5,9 @@ import type { MakePolicy, SimulatedAttempt, SimulatedPolicy } from '@macadam/tes
 
 type Run = <T>(fn: (attempt: SimulatedAttempt) => PromiseLike<T>, attempt: number) => Promise<T>;
 
-class Refused extends Error {}
+/** One for all: capturing a stack each time would be most of what a refusal costs here, and nobody reads it. */
+const refused = new Error('the breaker is open');
+const timedOut = new Error('timed out');
 
 /** Rejects after so long. Tells the transport to stop only if the library would. */
 function limited(clock: Clock, timeoutMs: number, cancels: boolean): Run {
@@ -13,9 +15,8 @@ function limited(clock: Clock, timeoutMs: number, cancels: boolean): Run {
     new Promise((resolve, reject) => {
       let cancel: (reason: unknown) => void = () => {};
       const timer = clock.setTimer(() => {
-        const error = new Error('timed out');
-        if (cancels) cancel(error);
-        reject(error);
+        if (cancels) cancel(timedOut);
+        reject(timedOut);
       }, timeoutMs);
       const onCancel = (listener: (reason: unknown) => void): void => void (cancel = listener);
       Promise.resolve(fn({ attempt, onCancel })).then(
@@ -81,7 +82,7 @@ function consecutiveBreaker(clock: Clock, run: Run, threshold: number, openMs: n
       return guarded(fn, attempt);
     }
     if (openedAt === undefined) return watched(fn, attempt);
-    if (clock.monotonic() - openedAt < openMs) throw new Refused('open');
+    if (clock.monotonic() - openedAt < openMs) throw refused;
     const trial = run(fn, attempt);
     probe = trial.then(
       () => {
@@ -135,7 +136,7 @@ export const opossumStyle: MakePolicy = ({ clock }) => {
   const execute: SimulatedPolicy['execute'] = async (fn) => {
     window.add('calls');
     if (openedAt !== undefined) {
-      if (trying || clock.monotonic() - openedAt < 30_000) throw new Refused('open');
+      if (trying || clock.monotonic() - openedAt < 30_000) throw refused;
       trying = true;
     }
     try {

@@ -87,6 +87,8 @@ function section({ scenario, results }: ScenarioOutcome): string[] {
     row(['---', ...columns.map(() => '---:')]),
     ...runs.map(({ contender, figures }) => row([labelOf(contender), ...columns.map(({ cell }) => cell(figures))])),
     '',
+    scenario.lesson,
+    '',
     ...losses(runs),
   ];
 }

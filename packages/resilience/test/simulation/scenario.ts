@@ -13,6 +13,8 @@ export interface Scenario {
   readonly title: string;
   /** What goes wrong, in a sentence or two. */
   readonly story: string;
+  /** What to look for in the figures, and why they come out as they do. */
+  readonly lesson: string;
   readonly simulation: Omit<SimulateOptions, 'policy'>;
 }
 
