@@ -1,5 +1,6 @@
 // The load run of one variant: starts the upstream and the service as processes of their own, sends callers through
 // the script, and notes what each of them got.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { seededRandom } from '@macadam/testkit';
 import { planArrivals } from './arrivals.ts';
 import { createCaller } from './caller.ts';
@@ -33,6 +34,8 @@ export interface Run {
   calls: readonly Call[];
   /** One for each step of the script. */
   steps: readonly StepRecord[];
+  /** The longest time this process was not let run, in milliseconds: how far the figures can be trusted. */
+  longestStallMs: number;
 }
 
 export interface StepRecord extends Step {
@@ -69,6 +72,8 @@ export async function runLoad(options: LoadOptions): Promise<Run> {
     return { requests, activity, at: Date.now() };
   };
 
+  const stalls = monitorEventLoopDelay({ resolution: 10 });
+  stalls.enable();
   const start = performance.now();
   const calls: Call[] = [];
   const pending = new Set<Promise<void>>();
@@ -108,11 +113,13 @@ export async function runLoad(options: LoadOptions): Promise<Run> {
   clearInterval(patience);
 
   const seen = await Promise.all(observations);
+  stalls.disable();
   caller.close();
   await Promise.all([places.end(), gazetteer.end()]);
   return {
     variant,
     calls,
+    longestStallMs: stalls.max / 1e6,
     steps: script.map((step, i) => ({
       ...step,
       startMs: startsMs[i]!,

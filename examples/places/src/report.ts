@@ -67,9 +67,21 @@ export function report(plain: Run, macadam: Run): { text: string; passed: boolea
     '',
     'Promises:',
     ...promises.map(({ kept, text, found }) => `  ${kept ? 'pass' : 'FAIL'}  ${text}: ${found}`),
+    ...stallWarning(plain, macadam),
   ].join('\n');
   const passed = judged.every(({ verdict }) => verdict !== 'LOSES') && promises.every(({ kept }) => kept);
   return { text, passed };
+}
+
+/** On a machine that is busy with other things the services stall, and time limits strike where nothing is wrong. */
+function stallWarning(...runs: readonly Run[]): string[] {
+  const toleratedMs = 100;
+  const longestMs = Math.max(...runs.map((run) => run.longestStallMs));
+  if (longestMs <= toleratedMs) return [];
+  return [
+    '',
+    `This machine is busy: the load run stood still for up to ${Math.round(longestMs)} ms. Trust a quieter run more.`,
+  ];
 }
 
 /** Columns padded to their widest cell: the first to the left, the others to the right. */

@@ -106,7 +106,7 @@ function run(variant: 'fetch' | 'macadam'): Run {
     startMs += step.durationMs;
     return { ...record, after: resets ? opened : nothing };
   });
-  return { variant, calls, steps };
+  return { variant, calls, steps, longestStallMs: 20 };
 }
 
 describe('the figures of a run', () => {
@@ -135,4 +135,10 @@ test('the report tells what happened to the circuit in each phase', () => {
   const { text } = report(run('fetch'), run('macadam'));
   expect(text).toMatch(/^ {2}outage +20 callers, .*5 by the open circuit; circuit: closed -> open$/m);
   expect(text).toMatch(/^ {2}calm +10 callers, .*circuit: no change$/m);
+});
+
+test('the report warns when the machine was too busy to measure anything', () => {
+  const busy = { ...run('macadam'), longestStallMs: 719.8 };
+  expect(report(run('fetch'), run('macadam')).text).not.toContain('busy');
+  expect(report(run('fetch'), busy).text).toContain('stood still for up to 720 ms');
 });
