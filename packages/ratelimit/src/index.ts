@@ -1,1 +1,38 @@
-export {};
+export { concurrency } from './algorithms/concurrency.ts';
+export type { ConcurrencyOptions } from './algorithms/concurrency.ts';
+export { fixedWindow } from './algorithms/fixed-window.ts';
+export type { FixedWindowOptions } from './algorithms/fixed-window.ts';
+export type {
+  Limit,
+  LimitKind,
+  LimitOptions,
+  PermitLimit,
+  ReservableLimit,
+  StateNumbers,
+  Step,
+} from './algorithms/limit.ts';
+export { slidingLog } from './algorithms/sliding-log.ts';
+export type { SlidingLogOptions } from './algorithms/sliding-log.ts';
+export { slidingWindow } from './algorithms/sliding-window.ts';
+export type { SlidingWindowOptions } from './algorithms/sliding-window.ts';
+export { tokenBucket } from './algorithms/token-bucket.ts';
+export type { TokenBucketOptions } from './algorithms/token-bucket.ts';
+export { createRateLimiter } from './create-rate-limiter.ts';
+export type { Decision, DecisionSource, LimitDecision, PolicyDecision } from './decision.ts';
+export { CostAboveCapacityError, LimitStoreError, OverloadedError, RateLimitedError } from './errors.ts';
+export type { OverloadReason } from './errors.ts';
+export type { OnStoreFailure, RateLimiterOptions } from './options.ts';
+export type {
+  CostOptions,
+  PeekOptions,
+  RateLimiter,
+  RefundOptions,
+  Reservation,
+  ReserveOptions,
+  WaitOptions,
+} from './rate-limiter.ts';
+export { memoryStore } from './store/memory-store.ts';
+export type { MemoryStoreOptions } from './store/memory-store.ts';
+export type { Awaitable, LimitTable, Promised, RateLimitStore, TableOptions, TakeMode } from './store/store.ts';
+export { takeAll } from './take-all.ts';
+export type { Claim, Verdicts } from './take-all.ts';

@@ -1,0 +1,158 @@
+import { assertDurationMs, assertInteger, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import type { LimitDecision } from '../decision.ts';
+import {
+  assertLimitName,
+  LONGEST_PERIOD_MS,
+  stepOf,
+  wholeMs,
+  wholeRemaining,
+  type PermitLimit,
+  type StateNumbers,
+  type Step,
+} from './limit.ts';
+
+export interface ConcurrencyOptions {
+  /** Permits at once, a whole number from 1 to 1 000. */
+  limit: number;
+  /**
+   * A permit that is neither released nor renewed for so long is free again, in milliseconds: its holder has crashed. Renew
+   * at a third of it. Default: 30 000.
+   */
+  permitTtlMs?: number;
+  /** Stands in decisions, headers and store keys. Default: such as `10-at-once`. */
+  name?: string;
+}
+
+/** State: [id, expiresAt, cost] for each permit. */
+class Concurrency implements PermitLimit {
+  readonly kind = 'concurrency';
+  readonly width = 0;
+  readonly name: string;
+  readonly limit: number;
+  readonly periodMs: number;
+  readonly capacity: number;
+  readonly parameters: readonly number[];
+
+  constructor(name: string, limit: number, permitTtlMs: number) {
+    this.name = name;
+    this.limit = limit;
+    this.periodMs = permitTtlMs;
+    this.capacity = limit;
+    this.parameters = [limit, permitTtlMs];
+  }
+
+  step(state: readonly number[], now: number, cost: number): Step {
+    return stepOf(this, state, now, cost);
+  }
+
+  look(state: StateNumbers, _base: number, now: number, cost: number): LimitDecision {
+    const { limit } = this;
+    let used = 0;
+    let last = now;
+    for (let i = 0; i < state.length; i += 3) {
+      const expiresAt = state[i + 1] as number;
+      if (expiresAt <= now) continue;
+      used += state[i + 2] as number;
+      if (expiresAt > last) last = expiresAt;
+    }
+    const allowed = used + cost <= limit;
+    if (allowed && cost > 0) last = Math.max(last, now + this.periodMs);
+    return {
+      allowed,
+      limit,
+      remaining: wholeRemaining(limit - used - (allowed ? cost : 0), limit, 0),
+      retryAfterMs: allowed ? 0 : cost > limit ? Infinity : wholeMs(this.#allowedAt(state, now, used, cost) - now),
+      resetAfterMs: wholeMs(last - now),
+    };
+  }
+
+  commit(state: StateNumbers, _base: number, now: number, cost: number, id: number): void {
+    const permits = state as number[];
+    for (let i = 0; i < permits.length;) {
+      if ((permits[i + 1] as number) <= now) permits.splice(i, 3);
+      else i += 3;
+    }
+    permits.push(id, now + this.periodMs, cost);
+  }
+
+  charge(): void {
+    throw new OptionsError(
+      'refund',
+      'a concurrency limit',
+      'used with limits by rate; a permit is given back by release',
+    );
+  }
+
+  release(state: StateNumbers, _base: number, id: number): boolean {
+    const permits = state as number[];
+    for (let i = 0; i < permits.length; i += 3) {
+      if (permits[i] !== id) continue;
+      permits.splice(i, 3);
+      return true;
+    }
+    return false;
+  }
+
+  renew(state: StateNumbers, _base: number, now: number, id: number): boolean {
+    for (let i = 0; i < state.length; i += 3) {
+      if (state[i] !== id || (state[i + 1] as number) <= now) continue;
+      state[i + 1] = now + this.periodMs;
+      return true;
+    }
+    return false;
+  }
+
+  expiresAt(state: StateNumbers): number {
+    let last = 0;
+    for (let i = 0; i < state.length; i += 3) last = Math.max(last, state[i + 1] as number);
+    return last;
+  }
+
+  share(parts: number): Concurrency {
+    return new Concurrency(this.name, Math.max(1, Math.floor(this.limit / parts)), this.periodMs);
+  }
+
+  describe(): string {
+    return `"${this.name}": ${this.limit} at once, each for ${this.periodMs} ms unless renewed (concurrency)`;
+  }
+
+  /** When enough permits have run out, if none is given back before. */
+  #allowedAt(state: StateNumbers, now: number, used: number, cost: number): number {
+    const live: { expiresAt: number; cost: number }[] = [];
+    for (let i = 0; i < state.length; i += 3) {
+      const expiresAt = state[i + 1] as number;
+      if (expiresAt > now) live.push({ expiresAt, cost: state[i + 2] as number });
+    }
+    live.sort((a, b) => a.expiresAt - b.expiresAt);
+    let left = used;
+    for (const one of live) {
+      left -= one.cost;
+      if (left + cost <= this.limit) return one.expiresAt;
+    }
+    return now;
+  }
+}
+
+/**
+ * Allows `limit` at once. Each grant is a permit, which is a lease: it ends when it is released, or when it is not renewed
+ * in time, so that a holder that crashed does not hold it for ever.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { concurrency, createRateLimiter } from '@macadam/ratelimit';
+ *
+ * const exports = createRateLimiter({ name: 'exports', limits: [concurrency({ limit: 2 })] });
+ * const decision = await exports.take('org-7');
+ * await exports.release('org-7', decision);
+ * ```
+ */
+export function concurrency(options: ConcurrencyOptions): PermitLimit {
+  assertObject('concurrency', options);
+  assertKnownOptions('concurrency', options, ['limit', 'permitTtlMs', 'name']);
+  const { limit, permitTtlMs = 30_000, name = `${limit}-at-once` } = options;
+  assertInteger('concurrency.limit', limit, { min: 1, max: 1_000 });
+  assertDurationMs('concurrency.permitTtlMs', permitTtlMs, { min: 1, max: LONGEST_PERIOD_MS });
+  assertLimitName('concurrency.name', name);
+  return new Concurrency(name, limit, permitTtlMs);
+}

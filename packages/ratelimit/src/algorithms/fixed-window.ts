@@ -1,0 +1,118 @@
+import { assertKnownOptions, assertObject } from '@macadam/core';
+import type { LimitDecision } from '../decision.ts';
+import {
+  assertLimitOptions,
+  defaultName,
+  SLACK,
+  stepOf,
+  TICK_MS,
+  wholeMs,
+  wholeRemaining,
+  type Limit,
+  type LimitOptions,
+  type StateNumbers,
+  type Step,
+} from './limit.ts';
+
+export type FixedWindowOptions = LimitOptions;
+
+/** State: [startedAt, count]. A window begins with the first request after the one before has ended. */
+class FixedWindow implements Limit {
+  readonly kind = 'fixedWindow';
+  readonly width = 2;
+  readonly name: string;
+  readonly limit: number;
+  readonly periodMs: number;
+  readonly capacity: number;
+  readonly parameters: readonly number[];
+  readonly #slack: number;
+
+  constructor(name: string, limit: number, periodMs: number) {
+    this.name = name;
+    this.limit = limit;
+    this.periodMs = periodMs;
+    this.capacity = limit;
+    this.parameters = [limit, periodMs];
+    this.#slack = limit * SLACK;
+  }
+
+  step(state: readonly number[], now: number, cost: number): Step {
+    return stepOf(this, state, now, cost);
+  }
+
+  look(state: StateNumbers, base: number, now: number, cost: number): LimitDecision {
+    const { limit } = this;
+    const live = this.#isLive(state, base, now);
+    const used = live ? (state[base + 1] as number) : 0;
+    const endsAfterMs = live ? (state[base] as number) + this.periodMs - TICK_MS - now : this.periodMs;
+    if (used + cost <= limit + this.#slack) {
+      return {
+        allowed: true,
+        limit,
+        remaining: wholeRemaining(limit - used - cost, limit, this.#slack),
+        retryAfterMs: 0,
+        resetAfterMs: live || cost > 0 ? wholeMs(endsAfterMs) : 0,
+      };
+    }
+    return {
+      allowed: false,
+      limit,
+      remaining: wholeRemaining(limit - used, limit, this.#slack),
+      retryAfterMs: cost > limit ? Infinity : wholeMs(endsAfterMs),
+      resetAfterMs: live ? wholeMs(endsAfterMs) : 0,
+    };
+  }
+
+  commit(state: StateNumbers, base: number, now: number, cost: number): void {
+    if (this.#isLive(state, base, now)) state[base + 1] = (state[base + 1] as number) + cost;
+    else {
+      state[base] = now;
+      state[base + 1] = cost;
+    }
+  }
+
+  charge(state: StateNumbers, base: number, now: number, amount: number, stamp: number | undefined): void {
+    if (amount > 0) this.commit(state, base, now, amount);
+    else if (this.#isLive(state, base, now) && (stamp ?? now) >= (state[base] as number)) {
+      const count = (state[base + 1] as number) + amount;
+      state[base + 1] = count > 0 ? count : 0;
+    }
+  }
+
+  expiresAt(state: StateNumbers, base: number): number {
+    return (state[base + 1] as number) > 0 ? (state[base] as number) + this.periodMs : 0;
+  }
+
+  share(parts: number): FixedWindow {
+    return new FixedWindow(this.name, Math.max(1, Math.floor(this.limit / parts)), this.periodMs);
+  }
+
+  describe(): string {
+    return `"${this.name}": ${this.limit} in each window of ${this.periodMs} ms (fixed window)`;
+  }
+
+  #isLive(state: StateNumbers, base: number, now: number): boolean {
+    return (state[base + 1] as number) > 0 && now < (state[base] as number) + this.periodMs - TICK_MS;
+  }
+}
+
+/**
+ * Allows `limit` in each window; a window begins with the first request after the last one ended. For quotas that people
+ * are told about. Where two windows meet, up to twice the limit can pass within one period: see `slidingWindow`.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { fixedWindow } from '@macadam/ratelimit';
+ *
+ * const perDay = fixedWindow({ limit: 10_000, periodMs: 86_400_000, name: 'daily' });
+ * if (perDay.step([], 0, 1).decision.remaining !== 9_999) throw new Error('one was taken');
+ * ```
+ */
+export function fixedWindow(options: FixedWindowOptions): Limit {
+  assertObject('fixedWindow', options);
+  assertKnownOptions('fixedWindow', options, ['limit', 'periodMs', 'name']);
+  assertLimitOptions('fixedWindow', options);
+  const { limit, periodMs, name = defaultName(limit, periodMs) } = options;
+  return new FixedWindow(name, limit, periodMs);
+}

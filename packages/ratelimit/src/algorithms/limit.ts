@@ -1,0 +1,137 @@
+import { assertDurationMs, assertInteger, assertText, OptionsError } from '@macadam/core';
+import type { LimitDecision } from '../decision.ts';
+
+/**
+ * The state of one key under one limit: plain numbers, so that a store can keep 100 000 keys in a few typed arrays and
+ * a script in Redis can hold the very same ones. All zeros (or nothing) is the state of a key never seen.
+ */
+export type StateNumbers = Float64Array | number[];
+
+export type LimitKind = 'concurrency' | 'fixedWindow' | 'slidingLog' | 'slidingWindow' | 'tokenBucket';
+
+/** What a pure step gives: the decision, and the state after it. A denial hands back the state it was given. */
+export interface Step {
+  readonly decision: LimitDecision;
+  readonly next: readonly number[];
+}
+
+/**
+ * A limit: an algorithm and its numbers. It holds no state and reads no clock; whoever calls hands in both. `now` is in
+ * milliseconds from any origin, and never goes back inside a key: an earlier reading counts as the latest one seen.
+ *
+ * `step` is the whole rule as a pure function. Stores use its halves, `look` and `commit`, so that several limits can
+ * all be asked before any is charged.
+ */
+export interface Limit {
+  readonly kind: LimitKind;
+  /** Stands in decisions, headers and store keys. */
+  readonly name: string;
+  readonly limit: number;
+  readonly periodMs: number;
+  /** The most that one request may cost. */
+  readonly capacity: number;
+  /** How many numbers its state is; 0 when that varies. */
+  readonly width: number;
+  /** The numbers a store's script needs, in the order it expects them. */
+  readonly parameters: readonly number[];
+
+  /** The rule: state, now and cost in; decision and next state out. Cost 0 asks without taking. */
+  step(state: readonly number[], now: number, cost: number): Step;
+  /** What would be decided. Changes nothing. */
+  look(state: StateNumbers, base: number, now: number, cost: number): LimitDecision;
+  /** Charges what `look` has allowed. */
+  commit(state: StateNumbers, base: number, now: number, cost: number, id: number): void;
+  /** Charges without asking (`amount` above 0), or gives back (below 0) what was taken at `stamp`. */
+  charge(state: StateNumbers, base: number, now: number, amount: number, stamp: number | undefined): void;
+  /** When the state will say nothing more than that of a key never seen, on the same time line as `now`. */
+  expiresAt(state: StateNumbers, base: number): number;
+  /** The same limit, divided among `parts` that cannot see each other. */
+  share(parts: number): Limit;
+  /** The limit and its period, in words. */
+  describe(): string;
+}
+
+/** A limit whose tokens can be promised ahead of time. */
+export interface ReservableLimit extends Limit {
+  /** How long until `cost` may be used if it is charged now, in whole milliseconds. */
+  waitMs(state: StateNumbers, base: number, now: number, cost: number): number;
+  /** Gives back a promise that would have come due at `actAt`, as far as nobody was promised anything after it. */
+  cancel(state: StateNumbers, base: number, now: number, cost: number, actAt: number): void;
+}
+
+/** A limit on how many are at work at once. */
+export interface PermitLimit extends Limit {
+  /** Ends the permit; false when it was over already. */
+  release(state: StateNumbers, base: number, id: number): boolean;
+  /** Lets the permit last another `permitTtlMs` from now; false when it was over already. */
+  renew(state: StateNumbers, base: number, now: number, id: number): boolean;
+}
+
+export function isReservable(limit: Limit): limit is ReservableLimit {
+  return limit.kind === 'tokenBucket';
+}
+
+export function isPermitLimit(limit: Limit): limit is PermitLimit {
+  return limit.kind === 'concurrency';
+}
+
+/** Sums of fractional costs are off by their last digits: a share of the limit far below one token is forgiven. */
+export const SLACK = 1e-9;
+
+/** What is left, as a whole number from 0 to `most`. */
+export function wholeRemaining(left: number, most: number, slack: number): number {
+  return left <= 0 ? 0 : Math.min(most, Math.floor(left + slack));
+}
+
+/**
+ * A microsecond, in milliseconds. Sums of clock readings are off by their last digits, so a moment is said to have come
+ * this much early; otherwise a retry at exactly the promised moment could be told to wait another millisecond.
+ */
+export const TICK_MS = 1e-3;
+
+/** A wait in whole milliseconds. Rounds up, or the retry would come too early; the last digits are noise, not time. */
+export function wholeMs(waitMs: number): number {
+  return waitMs <= 0 ? 0 : Math.ceil(waitMs * (1 - 1e-12));
+}
+
+/** The pure form of `look` and `commit`. */
+export function stepOf(limit: Limit, state: readonly number[], now: number, cost: number): Step {
+  const next = state.length === 0 ? new Array<number>(limit.width).fill(0) : [...state];
+  const decision = limit.look(next, 0, now, cost);
+  if (!decision.allowed || cost === 0) return { decision, next: state };
+  limit.commit(next, 0, now, cost, 0);
+  return { decision, next };
+}
+
+/** The options that every limit has. */
+export function assertLimitOptions(path: string, { limit, periodMs, name }: LimitOptions): void {
+  assertInteger(`${path}.limit`, limit, { min: 1, max: 1e12 });
+  assertDurationMs(`${path}.periodMs`, periodMs, { min: 1, max: LONGEST_PERIOD_MS });
+  if (name !== undefined) assertLimitName(`${path}.name`, name);
+}
+
+/** A name goes into header fields and store keys. */
+export function assertLimitName(path: string, name: string): void {
+  assertText(path, name);
+  if (!/^[\w .:/-]{1,64}$/.test(name)) {
+    throw new OptionsError(path, name, 'up to 64 letters, digits, spaces and _ . : / -');
+  }
+}
+
+/** Ten years: longer periods are typing errors in the unit. */
+export const LONGEST_PERIOD_MS = 315_360_000_000;
+
+/** `100-per-1s`: what a limit is called that was given no name. */
+export function defaultName(limit: number, periodMs: number): string {
+  return periodMs % 1_000 === 0 ? `${limit}-per-${periodMs / 1_000}s` : `${limit}-per-${periodMs}ms`;
+}
+
+/** The options that every limit by rate has. */
+export interface LimitOptions {
+  /** Tokens a period, a whole number of at least 1. */
+  limit: number;
+  /** In milliseconds, at least 1. */
+  periodMs: number;
+  /** Stands in decisions, headers and store keys: letters, digits, `_ . : / -`. Default: such as `100-per-1s`. */
+  name?: string;
+}

@@ -1,0 +1,206 @@
+/**
+ * A window that slides in steps: the period is cut into cells, and the cells that the window touches are counted.
+ *
+ * The window [now - period, now] touches one cell more than the period has, the oldest of them only in part. Counting
+ * that one whole (`conservative`) never lets more than the limit through in any period, and serves K/(K+1) of the limit
+ * at an even load. Counting the part of it that is still inside (`interpolated`) serves all of it, and is exact for a
+ * load that is even within the cell.
+ *
+ * State: [newest cell, then the counts of cells + 1 cells, each at its number modulo cells + 1].
+ */
+import { assertInteger, assertKnownOptions, assertObject, assertOneOf } from '@macadam/core';
+import type { LimitDecision } from '../decision.ts';
+import {
+  assertLimitOptions,
+  defaultName,
+  SLACK,
+  stepOf,
+  TICK_MS,
+  wholeMs,
+  wholeRemaining,
+  type Limit,
+  type LimitOptions,
+  type StateNumbers,
+  type Step,
+} from './limit.ts';
+
+export interface SlidingWindowOptions extends LimitOptions {
+  /** Parts of the period, 1 to 120, each at least a millisecond. More is finer, and 8 bytes a key each. Default: 10. */
+  cells?: number;
+  /**
+   * `conservative` never lets more than `limit` through in any period; `interpolated` weighs the oldest cell by the part
+   * that is still in the window. Default: `conservative`.
+   */
+  mode?: 'conservative' | 'interpolated';
+}
+
+class SlidingWindow implements Limit {
+  readonly kind = 'slidingWindow';
+  readonly name: string;
+  readonly limit: number;
+  readonly periodMs: number;
+  readonly capacity: number;
+  readonly width: number;
+  readonly parameters: readonly number[];
+  readonly #cells: number;
+  readonly #interpolated: boolean;
+  /** Whole milliseconds, so that numbers of cells are exact however far from the origin. */
+  readonly #cellMs: number;
+  readonly #slack: number;
+
+  constructor(name: string, limit: number, periodMs: number, cells: number, interpolated: boolean) {
+    this.name = name;
+    this.limit = limit;
+    this.periodMs = periodMs;
+    this.capacity = limit;
+    this.#cells = cells;
+    this.#interpolated = interpolated;
+    this.#cellMs = Math.ceil(periodMs / cells);
+    this.#slack = limit * SLACK;
+    this.width = cells + 2;
+    this.parameters = [limit, this.#cellMs, cells, interpolated ? 1 : 0];
+  }
+
+  step(state: readonly number[], now: number, cost: number): Step {
+    return stepOf(this, state, now, cost);
+  }
+
+  look(state: StateNumbers, base: number, now: number, cost: number): LimitDecision {
+    const { limit } = this;
+    const cell = this.#cellAt(state, base, now);
+    const used = this.#used(state, base, now, cell);
+    if (used + cost <= limit + this.#slack) {
+      const newest = cost > 0 ? cell : this.#newestUsed(state, base, cell);
+      return {
+        allowed: true,
+        limit,
+        remaining: wholeRemaining(limit - used - cost, limit, this.#slack),
+        retryAfterMs: 0,
+        resetAfterMs: newest < 0 ? 0 : wholeMs(this.#endOf(newest) - now),
+      };
+    }
+    return {
+      allowed: false,
+      limit,
+      remaining: wholeRemaining(limit - used, limit, this.#slack),
+      retryAfterMs: cost > limit ? Infinity : wholeMs(this.#allowedAt(state, base, cell, cost) - now),
+      resetAfterMs: wholeMs(this.#endOf(this.#newestUsed(state, base, cell)) - now),
+    };
+  }
+
+  commit(state: StateNumbers, base: number, now: number, cost: number): void {
+    const head = state[base] as number;
+    const cell = this.#cellAt(state, base, now);
+    const ring = this.#cells + 1;
+    for (let gone = Math.max(head + 1, cell - this.#cells); gone <= cell; gone++) state[base + 1 + (gone % ring)] = 0;
+    state[base] = cell;
+    const at = base + 1 + (cell % ring);
+    state[at] = (state[at] as number) + cost;
+  }
+
+  charge(state: StateNumbers, base: number, now: number, amount: number, stamp: number | undefined): void {
+    if (amount > 0) {
+      this.commit(state, base, now, amount);
+      return;
+    }
+    const cell = this.#cellAt(state, base, now);
+    const ring = this.#cells + 1;
+    // From the oldest first when nobody knows better: what is left is then never forgotten too early.
+    const from = stamp === undefined ? cell - this.#cells : Math.floor((stamp + TICK_MS) / this.#cellMs);
+    const to = stamp === undefined ? cell : from;
+    let back = -amount;
+    for (let at = from; at <= to && back > 0; at++) {
+      const count = this.#count(state, base, at, cell);
+      if (count <= 0) continue;
+      const given = Math.min(count, back);
+      state[base + 1 + (at % ring)] = count - given;
+      back -= given;
+    }
+  }
+
+  expiresAt(state: StateNumbers, base: number): number {
+    const newest = this.#newestUsed(state, base, state[base] as number);
+    return newest < 0 ? 0 : this.#endOf(newest);
+  }
+
+  share(parts: number): SlidingWindow {
+    const limit = Math.max(1, Math.floor(this.limit / parts));
+    return new SlidingWindow(this.name, limit, this.periodMs, this.#cells, this.#interpolated);
+  }
+
+  describe(): string {
+    const mode = this.#interpolated ? 'interpolated' : 'conservative';
+    return `"${this.name}": ${this.limit} in any ${this.periodMs} ms (sliding window of ${this.#cells} cells, ${mode})`;
+  }
+
+  #cellAt(state: StateNumbers, base: number, now: number): number {
+    return Math.max(Math.floor((now + TICK_MS) / this.#cellMs), state[base] as number);
+  }
+
+  /** When a cell stops counting. */
+  #endOf(cell: number): number {
+    return (cell + this.#cells + 1) * this.#cellMs - TICK_MS;
+  }
+
+  /** The count of a cell; 0 for one that is not kept, or does not count any more in `cell`. */
+  #count(state: StateNumbers, base: number, at: number, cell: number): number {
+    const head = state[base] as number;
+    if (at < 0 || at > head || at < head - this.#cells || at < cell - this.#cells) return 0;
+    return state[base + 1 + (at % (this.#cells + 1))] as number;
+  }
+
+  #used(state: StateNumbers, base: number, now: number, cell: number): number {
+    let newer = 0;
+    for (let at = cell - this.#cells + 1; at <= cell; at++) newer += this.#count(state, base, at, cell);
+    const oldest = this.#count(state, base, cell - this.#cells, cell);
+    if (!this.#interpolated || oldest === 0) return newer + oldest;
+    const passed = Math.min(1, Math.max(0, now / this.#cellMs - cell));
+    return newer + oldest * (1 - passed);
+  }
+
+  #newestUsed(state: StateNumbers, base: number, cell: number): number {
+    for (let at = state[base] as number; at >= cell - this.#cells; at--) {
+      if (this.#count(state, base, at, cell) > 0) return at;
+    }
+    return -1;
+  }
+
+  /** The first moment at which `cost`, at most the limit, fits if nobody takes anything. */
+  #allowedAt(state: StateNumbers, base: number, cell: number, cost: number): number {
+    const room = this.limit + this.#slack - cost;
+    for (let later = 0; later <= this.#cells; later++) {
+      let newer = 0;
+      const oldestAt = cell + later - this.#cells;
+      for (let at = oldestAt + 1; at <= cell; at++) newer += this.#count(state, base, at, cell);
+      const oldest = this.#count(state, base, oldestAt, cell);
+      if (newer + oldest <= room) return (cell + later) * this.#cellMs - TICK_MS;
+      if (this.#interpolated && newer <= room) return (cell + later + 1 - (room - newer) / oldest) * this.#cellMs;
+    }
+    return this.#endOf(cell);
+  }
+}
+
+/**
+ * Never more than `limit` in any period, wherever it begins (`conservative`), at the price of a few numbers a key.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { slidingWindow } from '@macadam/ratelimit';
+ *
+ * const limit = slidingWindow({ limit: 10, periodMs: 1_000 });
+ * const full = limit.step([], 990, 10).next;
+ * if (limit.step(full, 1_010, 1).decision.allowed) throw new Error('20 in 20 ms are what a fixed window would allow');
+ * ```
+ */
+export function slidingWindow(options: SlidingWindowOptions): Limit {
+  assertObject('slidingWindow', options);
+  assertKnownOptions('slidingWindow', options, ['limit', 'periodMs', 'cells', 'mode', 'name']);
+  assertLimitOptions('slidingWindow', options);
+  const { limit, periodMs, mode = 'conservative' } = options;
+  const { cells = Math.min(10, Math.floor(periodMs)) } = options;
+  assertInteger('slidingWindow.cells', cells, { min: 1, max: Math.min(120, periodMs) });
+  assertOneOf('slidingWindow.mode', mode, ['conservative', 'interpolated']);
+  const name = options.name ?? defaultName(limit, periodMs);
+  return new SlidingWindow(name, limit, periodMs, cells, mode === 'interpolated');
+}

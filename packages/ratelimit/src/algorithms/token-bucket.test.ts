@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { tokenBucket } from './token-bucket.ts';
+
+describe('tokenBucket', () => {
+  // The published trace of redis-cell and throttled: one a second, five at once. Times and waits in milliseconds.
+  it.each([
+    { name: 'redis-cell', last: [] },
+    { name: 'throttled', last: [[15_000, 6, false, 5, 0, Infinity]] },
+  ] as const)('agrees with the published trace of $name', ({ last }) => {
+    const limit = tokenBucket({ limit: 1, periodMs: 1_000, burst: 5 });
+    let state: readonly number[] = [];
+    const steps = [
+      [0, 6, false, 5, 0, Infinity],
+      [0, 1, true, 4, 1_000, 0],
+      [0, 1, true, 3, 2_000, 0],
+      [0, 1, true, 2, 3_000, 0],
+      [0, 1, true, 1, 4_000, 0],
+      [0, 1, true, 0, 5_000, 0],
+      [0, 1, false, 0, 5_000, 1_000],
+      [3_000, 1, true, 2, 3_000, 0],
+      [3_100, 1, true, 1, 3_900, 0],
+      [4_000, 1, true, 1, 4_000, 0],
+      [8_000, 1, true, 4, 1_000, 0],
+      [9_500, 1, true, 4, 1_000, 0],
+      [9_500, 0, true, 4, 1_000, 0],
+      [9_500, 2, true, 2, 3_000, 0],
+      [9_500, 5, false, 2, 3_000, 3_000],
+      ...last,
+    ] as const;
+    steps.forEach(([now, cost, allowed, remaining, resetAfterMs, retryAfterMs], i) => {
+      const { decision, next } = limit.step(state, now, cost);
+      expect(decision, `step ${i + 1}`).toEqual({ allowed, limit: 5, remaining, resetAfterMs, retryAfterMs });
+      if (!allowed) expect(next, `step ${i + 1}`).toBe(state);
+      state = next;
+    });
+  });
+
+  it('upstash #157: grants exactly the burst at one moment, in epoch time too, where a double is a quarter µs coarse', () => {
+    for (const now of [0, 1_767_225_600_123.457]) {
+      const limit = tokenBucket({ limit: 300, periodMs: 1_000, burst: 100_000 });
+      let state: readonly number[] = [];
+      for (let i = 0; i < 100_000; i++) {
+        const { decision, next } = limit.step(state, now, 1);
+        if (!decision.allowed) expect.fail(`refused number ${i + 1}`);
+        state = next;
+      }
+      expect(limit.step(state, now, 1).decision.allowed).toBe(false);
+    }
+  });
+
+  it('spends fractions without losing any', () => {
+    const limit = tokenBucket({ limit: 1, periodMs: 1_000 });
+    let state: readonly number[] = [];
+    for (let i = 0; i < 10; i++) {
+      const { decision, next } = limit.step(state, 5, 0.1);
+      expect(decision.allowed, `take ${i + 1}`).toBe(true);
+      state = next;
+    }
+    expect(limit.step(state, 5, 0.1).decision).toMatchObject({ allowed: false, retryAfterMs: 100, remaining: 0 });
+  });
+
+  it('a clock that is set back grants nothing, and counts the way back into the wait', () => {
+    const limit = tokenBucket({ limit: 10, periodMs: 1_000 });
+    const { next } = limit.step([], 5_000, 10);
+    expect(limit.step(next, 4_000, 1).decision).toMatchObject({ allowed: false, retryAfterMs: 1_100 });
+    expect(limit.step(next, 5_100, 1).decision.allowed).toBe(true);
+  });
+
+  it('strict keeps every period within the limit, also one that begins with a full bucket', () => {
+    const limit = tokenBucket({ limit: 10, periodMs: 1_000, strict: true });
+    let state: readonly number[] = [];
+    let taken = 0;
+    for (let now = 0; now <= 1_000; now++) {
+      const { decision, next } = limit.step(state, now, 1);
+      if (decision.allowed) taken++;
+      state = next;
+    }
+    expect(taken).toBe(10);
+  });
+
+  describe('cancelling a promise, as in x/time/rate', () => {
+    const limit = tokenBucket({ limit: 10, periodMs: 1_000, burst: 2 });
+    const full = [0, 0];
+    const reserve = (state: number[], now: number, cost: number): number => {
+      const waitMs = limit.waitMs(state, 0, now, cost);
+      limit.charge(state, 0, now, cost, undefined);
+      return now + waitMs;
+    };
+
+    it.each([
+      { title: 'gives all of it back when nothing was promised after it', after: 0, remaining: 2 },
+      { title: 'keeps what was promised after it', after: 1, remaining: 1 },
+    ])('$title', ({ after, remaining }) => {
+      const state = [...full];
+      reserve(state, 0, 2);
+      const actAt = reserve(state, 0, 2);
+      expect(actAt).toBe(200);
+      if (after > 0) expect(reserve(state, 0, after)).toBe(300);
+      limit.cancel(state, 0, 0, 2, actAt);
+      expect(limit.look(state, 0, 200 + after * 100, 0).remaining).toBe(remaining);
+    });
+
+    it('does nothing once its time has come', () => {
+      const state = [...full];
+      reserve(state, 0, 2);
+      const actAt = reserve(state, 0, 1);
+      limit.cancel(state, 0, actAt + 1, 1, actAt);
+      expect(limit.look(state, 0, actAt + 1, 0).remaining).toBe(0);
+    });
+  });
+
+  it.each([
+    [{ limit: 0, periodMs: 1_000 }, 'tokenBucket.limit'],
+    [{ limit: 1.5, periodMs: 1_000 }, 'tokenBucket.limit'],
+    [{ limit: 1, periodMs: 0 }, 'tokenBucket.periodMs'],
+    [{ limit: 1, periodMs: Infinity }, 'tokenBucket.periodMs'],
+    [{ limit: 1, periodMs: 1_000, burst: 0 }, 'tokenBucket.burst'],
+    [{ limit: 10, periodMs: 1_000, burst: 10, strict: true }, 'tokenBucket.burst'],
+    [{ limit: 1, periodMs: 1_000, strict: true }, 'tokenBucket.limit'],
+    [{ limit: 1, periodMs: 1_000, name: 'a"b' }, 'tokenBucket.name'],
+    [{ limit: 1, period: 1_000 }, 'tokenBucket.period'],
+  ])('refuses %o', (options, path) => {
+    expect(() => tokenBucket(options as never)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
+  });
+});

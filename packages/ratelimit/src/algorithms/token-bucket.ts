@@ -1,0 +1,176 @@
+/**
+ * The generic cell rate algorithm: a bucket that leaks at an even rate, and a request that is allowed while its cost
+ * still fits on top.
+ *
+ * GCRA is usually kept as one time stamp, the theoretical arrival time (TAT). Here it is kept as the level and when it
+ * was read (`TAT = at + level / rate`), which is the same rule, and loses no digits: a TAT in epoch milliseconds has a
+ * quarter of a microsecond of rounding at each of hundreds of takes in a burst, which is enough to refuse the last one.
+ *
+ * State: [level, at].
+ */
+import { assertBoolean, assertInteger, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import type { LimitDecision } from '../decision.ts';
+import {
+  assertLimitOptions,
+  defaultName,
+  SLACK,
+  stepOf,
+  wholeMs,
+  wholeRemaining,
+  type LimitOptions,
+  type ReservableLimit,
+  type StateNumbers,
+  type Step,
+} from './limit.ts';
+
+export interface TokenBucketOptions extends LimitOptions {
+  /**
+   * The most that can be taken at once, a whole number of at least 1. Default: `limit`; with `strict`, half of it.
+   */
+  burst?: number;
+  /**
+   * Lets no period, wherever it begins, see more than `limit`: the bucket refills at `(limit - burst) / periodMs`. A plain
+   * bucket lets up to `limit + burst` through in one period, a full bucket and what flows in meanwhile (Bucket4j
+   * documents the same). Default: false.
+   */
+  strict?: boolean;
+}
+
+class TokenBucket implements ReservableLimit {
+  readonly kind = 'tokenBucket';
+  readonly width = 2;
+  readonly name: string;
+  readonly limit: number;
+  readonly periodMs: number;
+  readonly capacity: number;
+  readonly parameters: readonly number[];
+  readonly #strict: boolean;
+  /** Tokens that flow back each millisecond. */
+  readonly #rate: number;
+  readonly #slack: number;
+  /** What decisions call the limit. */
+  readonly #most: number;
+
+  constructor(name: string, limit: number, periodMs: number, burst: number, strict: boolean) {
+    this.name = name;
+    this.limit = limit;
+    this.periodMs = periodMs;
+    this.capacity = burst;
+    this.#strict = strict;
+    this.#rate = (strict ? limit - burst : limit) / periodMs;
+    this.#slack = burst * SLACK;
+    this.#most = Math.max(limit, burst);
+    this.parameters = [this.#rate, burst];
+  }
+
+  step(state: readonly number[], now: number, cost: number): Step {
+    return stepOf(this, state, now, cost);
+  }
+
+  look(state: StateNumbers, base: number, now: number, cost: number): LimitDecision {
+    const at = state[base + 1] as number;
+    const level = this.#level(state, base, now);
+    // A clock that was set back makes everything wait for the time already seen.
+    const lagMs = at > now ? at - now : 0;
+    const rate = this.#rate;
+    const after = level + cost;
+    const over = after - this.capacity - this.#slack;
+    if (over <= 0) {
+      return {
+        allowed: true,
+        limit: this.#most,
+        remaining: wholeRemaining(this.capacity - after, this.#most, this.#slack),
+        retryAfterMs: 0,
+        resetAfterMs: wholeMs(lagMs + after / rate),
+      };
+    }
+    return {
+      allowed: false,
+      limit: this.#most,
+      remaining: wholeRemaining(this.capacity - level, this.#most, this.#slack),
+      retryAfterMs: cost > this.capacity ? Infinity : wholeMs(lagMs + over / rate),
+      resetAfterMs: wholeMs(lagMs + level / rate),
+    };
+  }
+
+  commit(state: StateNumbers, base: number, now: number, cost: number): void {
+    state[base] = this.#level(state, base, now) + cost;
+    if (now > (state[base + 1] as number)) state[base + 1] = now;
+  }
+
+  charge(state: StateNumbers, base: number, now: number, amount: number): void {
+    const level = this.#level(state, base, now) + amount;
+    state[base] = level > 0 ? level : 0;
+    if (now > (state[base + 1] as number)) state[base + 1] = now;
+  }
+
+  waitMs(state: StateNumbers, base: number, now: number, cost: number): number {
+    const at = state[base + 1] as number;
+    const over = this.#level(state, base, now) + cost - this.capacity - this.#slack;
+    return over <= 0 ? 0 : wholeMs((at > now ? at - now : 0) + over / this.#rate);
+  }
+
+  cancel(state: StateNumbers, base: number, now: number, cost: number, actAt: number): void {
+    if (actAt < now) return;
+    const newest = (state[base + 1] as number) + ((state[base] as number) - this.capacity) / this.#rate;
+    // What was promised after this one keeps its time, so its share is not given back (as in Go's x/time/rate).
+    const promisedAfter = Math.max(0, (newest - actAt) * this.#rate);
+    if (cost > promisedAfter) this.charge(state, base, now, promisedAfter - cost);
+  }
+
+  expiresAt(state: StateNumbers, base: number): number {
+    return (state[base + 1] as number) + (state[base] as number) / this.#rate;
+  }
+
+  share(parts: number): TokenBucket {
+    const limit = Math.max(1, Math.floor(this.limit / parts));
+    const burst = Math.max(1, Math.floor(this.capacity / parts));
+    // One token a period cannot be both burst and refill: the burst is then all there is.
+    const strict = this.#strict && limit > burst;
+    return new TokenBucket(this.name, limit, this.periodMs, Math.min(burst, this.capacity), strict);
+  }
+
+  describe(): string {
+    const strict = this.#strict ? ', never more than the limit in any period' : '';
+    return `"${this.name}": ${this.limit} in ${this.periodMs} ms, ${this.capacity} at once${strict} (token bucket)`;
+  }
+
+  #level(state: StateNumbers, base: number, now: number): number {
+    const elapsedMs = now - (state[base + 1] as number);
+    const level = state[base] as number;
+    if (elapsedMs <= 0) return level;
+    const left = level - elapsedMs * this.#rate;
+    return left > 0 ? left : 0;
+  }
+}
+
+/**
+ * Allows `limit` a period at an even rate, and up to `burst` at once. The default choice: exact, two numbers a key, no
+ * edge where two windows meet.
+ *
+ * Any stretch of T milliseconds sees at most `burst + limit * T / periodMs`.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { tokenBucket } from '@macadam/ratelimit';
+ *
+ * const limit = tokenBucket({ limit: 100, periodMs: 1_000, burst: 2 });
+ * const first = limit.step([], 0, 2);
+ * const second = limit.step(first.next, 0, 1);
+ * if (second.decision.retryAfterMs !== 10) throw new Error('one token flows back in 10 ms');
+ * ```
+ */
+export function tokenBucket(options: TokenBucketOptions): ReservableLimit {
+  assertObject('tokenBucket', options);
+  assertKnownOptions('tokenBucket', options, ['limit', 'periodMs', 'burst', 'strict', 'name']);
+  assertLimitOptions('tokenBucket', options);
+  const { limit, periodMs, strict = false } = options;
+  assertBoolean('tokenBucket.strict', strict);
+  if (strict && limit < 2) throw new OptionsError('tokenBucket.limit', limit, 'at least 2 with strict');
+  const { burst = strict ? Math.floor(limit / 2) : limit } = options;
+  assertInteger('tokenBucket.burst', burst, { min: 1, max: 1e12 });
+  if (strict && burst >= limit)
+    throw new OptionsError('tokenBucket.burst', burst, `below limit (${limit}) with strict`);
+  return new TokenBucket(options.name ?? defaultName(limit, periodMs), limit, periodMs, burst, strict);
+}

@@ -1,0 +1,55 @@
+import type { Limit } from '../algorithms/limit.ts';
+import type { Decision, DecisionSource, LimitDecision, PolicyDecision } from '../decision.ts';
+
+/** Made by every decision: its fields are set in one place, so that all decisions have one shape. */
+export function decisionOf(
+  { name, periodMs }: Limit,
+  said: LimitDecision,
+  source: DecisionSource,
+  granted: number,
+  stamp: number,
+): Decision {
+  return {
+    allowed: said.allowed,
+    limit: said.limit,
+    remaining: said.remaining,
+    retryAfterMs: said.retryAfterMs,
+    resetAfterMs: said.resetAfterMs,
+    policy: name,
+    periodMs,
+    source,
+    degraded: false,
+    granted,
+    stamp,
+  };
+}
+
+/**
+ * One answer out of several. A denial names the limit with the longest wait, so that whoever comes back then is not sent
+ * away by another one; a grant names the limit that has the least left.
+ */
+export function combine(
+  limits: readonly Limit[],
+  said: readonly LimitDecision[],
+  source: DecisionSource,
+  granted: number,
+  stamp: number,
+): Decision {
+  const policies: PolicyDecision[] = said.map((one, i) => {
+    const { name, periodMs } = limits[i] as Limit;
+    return { ...one, policy: name, periodMs };
+  });
+  let chosen = 0;
+  for (let i = 1; i < policies.length; i++) {
+    if (speaksLouder(policies[i] as PolicyDecision, policies[chosen] as PolicyDecision)) chosen = i;
+  }
+  const decision = decisionOf(limits[chosen] as Limit, said[chosen] as LimitDecision, source, granted, stamp);
+  return { ...decision, policies };
+}
+
+function speaksLouder(one: PolicyDecision, other: PolicyDecision): boolean {
+  if (one.allowed !== other.allowed) return !one.allowed;
+  if (!one.allowed) return one.retryAfterMs > other.retryAfterMs;
+  if (one.remaining !== other.remaining) return one.remaining < other.remaining;
+  return one.resetAfterMs > other.resetAfterMs;
+}

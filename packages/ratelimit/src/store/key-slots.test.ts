@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { fixedWindow, slidingLog, tokenBucket, type Limit } from '../index.ts';
+import { KeySlots } from './key-slots.ts';
+
+const limit = tokenBucket({ limit: 10, periodMs: 1_000 });
+
+function take(slots: KeySlots, key: string, now: number, cost: number, rule: Limit = limit): boolean {
+  const slot = slots.claim(key, now);
+  const { allowed } = rule.look(slots.state(0, slot), slots.base(0, slot), now, cost);
+  if (allowed) rule.commit(slots.state(0, slot), slots.base(0, slot), now, cost, 0);
+  return allowed;
+}
+
+describe('KeySlots', () => {
+  it('finds dead keys in passing: nothing is kept of keys that are as good as new', () => {
+    const slots = new KeySlots([limit], 100_000);
+    for (let i = 0; i < 50_000; i++) take(slots, `key ${i}`, i, 1);
+    // Each key lives for 100 ms, in which 100 others come.
+    expect(slots.size).toBeLessThan(1_000);
+  });
+
+  it('fastify-rate-limit: a flood of new keys does not reset one that is over its limit', () => {
+    const slots = new KeySlots([limit], 100);
+    take(slots, 'flooder', 0, 10);
+    for (let i = 0; i < 10_000; i++) take(slots, `flood ${i}`, 1, 1);
+    expect(take(slots, 'flooder', 2, 1)).toBe(false);
+    expect(slots.size).toBe(100);
+    expect(slots.evictions).toBeGreaterThan(9_000);
+  });
+
+  it('when all keys are in heavy use, new ones share a few counters instead of being free', () => {
+    const slots = new KeySlots([limit], 10);
+    for (let i = 0; i < 10; i++) take(slots, `heavy ${i}`, 0, 10);
+    let allowed = 0;
+    for (let i = 0; i < 10_000; i++) if (take(slots, `new ${i}`, 0, 1)) allowed++;
+    expect(allowed).toBeLessThanOrEqual(256 * 10);
+    expect(slots.overflows).toBe(10_000);
+    for (let i = 0; i < 10; i++) expect(take(slots, `heavy ${i}`, 0, 1), `heavy ${i}`).toBe(false);
+  });
+
+  it('a key that shared a counter gets its own when there is room again', () => {
+    const slots = new KeySlots([limit], 2);
+    take(slots, 'a', 0, 10);
+    take(slots, 'b', 0, 10);
+    take(slots, 'c', 0, 10);
+    expect(slots.find('c', 0)).toBeGreaterThanOrEqual(2);
+    expect(take(slots, 'c', 1_001, 10)).toBe(true);
+    expect(slots.find('c', 1_001)).toBeLessThan(2);
+  });
+
+  it.each([
+    ['numbers in rows', fixedWindow({ limit: 2, periodMs: 1_000 })],
+    ['lists', slidingLog({ limit: 2, periodMs: 1_000 })],
+  ])('a slot that is used again knows nothing of its last key: %s', (_, rule) => {
+    const slots = new KeySlots([rule], 1_000);
+    take(slots, 'a', 0, 2, rule);
+    slots.forget('a');
+    expect(take(slots, 'b', 1, 2, rule)).toBe(true);
+    expect(take(slots, 'a', 1, 2, rule)).toBe(true);
+    expect(slots.size).toBe(2);
+  });
+
+  it('keeps its keys when it grows', () => {
+    const slots = new KeySlots([limit], 100_000);
+    for (let i = 0; i < 5_000; i++) take(slots, `key ${i}`, 0, 10);
+    for (let i = 0; i < 5_000; i++) expect(take(slots, `key ${i}`, 0, 1)).toBe(false);
+    expect(slots.size).toBe(5_000);
+  });
+});

@@ -1,0 +1,181 @@
+import type { Limit, StateNumbers } from '../algorithms/limit.ts';
+
+/** Slots looked at to make room for one key: keeps the longest pause short. */
+const SWEPT_AT_ONCE = 16;
+/** Slots looked at for each new key while there is room, so that dead ones are found without a timer. */
+const SWEPT_IN_PASSING = 2;
+/** Counters that new keys share when every key kept is in heavy use. */
+const OVERFLOW_SLOTS = 256;
+const FIRST_CAPACITY = 64;
+
+/**
+ * Which slot of the state arrays a key has, for at most `maxKeys` keys.
+ *
+ * Nothing is remembered about keys that are as good as new, so a slot is free again when all its limits have expired; a hand
+ * goes round the slots as a clock's, a few at a time, and looks for such. When none is found, a key that has at least half
+ * of everything left makes room. A key over its limit never does: otherwise, whoever is limited would only have to send
+ * enough other keys to be let in again. When nobody makes room, the new key shares one of 256 overflow slots with others.
+ */
+export class KeySlots {
+  readonly #limits: readonly Limit[];
+  readonly #maxKeys: number;
+  readonly #slots = new Map<string, number>();
+  /** The key in each slot; undefined in a free one. */
+  readonly #keys: (string | undefined)[] = [];
+  readonly #free: number[] = [];
+  /** For each limit: its states, one slot after the other, or one array a slot where their number varies. */
+  readonly #numbers: (Float64Array | number[][])[];
+  #capacity: number;
+  #hand = 0;
+  evictions = 0;
+  overflows = 0;
+
+  constructor(limits: readonly Limit[], maxKeys: number) {
+    this.#limits = limits;
+    this.#maxKeys = maxKeys;
+    this.#capacity = Math.min(FIRST_CAPACITY, maxKeys);
+    this.#numbers = limits.map(({ width }) =>
+      width === 0 ? [] : new Float64Array((this.#capacity + OVERFLOW_SLOTS) * width),
+    );
+  }
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** The key's slot, or -1 when nothing is known about it. */
+  find(key: string, now: number): number {
+    const slot = this.#slots.get(key);
+    if (slot !== undefined) return slot;
+    // An overflow slot may know something, as long as there was no room for this key.
+    return this.overflows > 0 && this.#slots.size >= this.#maxKeys ? this.#liveOverflow(key, now) : -1;
+  }
+
+  /** The key's slot, made when there is none. */
+  claim(key: string, now: number): number {
+    return this.#slots.get(key) ?? this.#make(key, now);
+  }
+
+  forget(key: string): void {
+    const slot = this.#slots.get(key);
+    if (slot !== undefined) this.#release(slot, key);
+  }
+
+  /** The state of a slot under limit `i`, which begins at `base`. */
+  state(i: number, slot: number): StateNumbers {
+    const numbers = this.#numbers[i] as Float64Array | number[][];
+    if (numbers instanceof Float64Array) return numbers;
+    return (numbers[slot] ??= []);
+  }
+
+  base(i: number, slot: number): number {
+    return slot * (this.#limits[i] as Limit).width;
+  }
+
+  #make(key: string, now: number): number {
+    this.#sweep(SWEPT_IN_PASSING, now);
+    const slot = this.#free.pop() ?? this.#next(now);
+    if (slot === undefined) {
+      this.overflows++;
+      return this.#overflowSlot(key);
+    }
+    this.#keys[slot] = key;
+    this.#slots.set(key, slot);
+    return slot;
+  }
+
+  #next(now: number): number | undefined {
+    if (this.#keys.length < this.#maxKeys) {
+      if (this.#keys.length === this.#capacity) this.#grow();
+      // Before its key is known, the slot already counts.
+      return this.#keys.push(undefined) - 1;
+    }
+    return this.#sweep(SWEPT_AT_ONCE, now) ? this.#free.pop() : this.#evict(now);
+  }
+
+  /** Moves the hand over `count` slots and frees those that have expired. Whether there was one. */
+  #sweep(count: number, now: number): boolean {
+    let found = false;
+    for (let i = Math.min(count, this.#keys.length); i > 0; i--) {
+      this.#hand = this.#hand + 1 >= this.#keys.length ? 0 : this.#hand + 1;
+      const key = this.#keys[this.#hand];
+      if (key === undefined || !this.#isExpired(this.#hand, now)) continue;
+      this.#release(this.#hand, key);
+      found = true;
+    }
+    return found;
+  }
+
+  /** Among the slots just passed, the one with the most left makes room. */
+  #evict(now: number): number | undefined {
+    let victim: number | undefined;
+    let most = 0.5;
+    for (let i = 0; i < Math.min(SWEPT_AT_ONCE, this.#keys.length); i++) {
+      const slot = (this.#hand - i + this.#keys.length) % this.#keys.length;
+      const left = this.#shareLeft(slot, now);
+      if (left < most) continue;
+      victim = slot;
+      most = left;
+    }
+    if (victim === undefined) return undefined;
+    this.evictions++;
+    this.#release(victim, this.#keys[victim] as string);
+    return this.#free.pop();
+  }
+
+  #shareLeft(slot: number, now: number): number {
+    let least = 1;
+    for (let i = 0; i < this.#limits.length; i++) {
+      const limit = this.#limits[i] as Limit;
+      const said = limit.look(this.state(i, slot), this.base(i, slot), now, 0);
+      least = Math.min(least, said.allowed ? said.remaining / limit.capacity : 0);
+    }
+    return least;
+  }
+
+  #isExpired(slot: number, now: number): boolean {
+    for (let i = 0; i < this.#limits.length; i++) {
+      if ((this.#limits[i] as Limit).expiresAt(this.state(i, slot), this.base(i, slot)) > now) return false;
+    }
+    return true;
+  }
+
+  #release(slot: number, key: string): void {
+    this.#slots.delete(key);
+    this.#keys[slot] = undefined;
+    this.#free.push(slot);
+    this.#clear(slot);
+  }
+
+  #clear(slot: number): void {
+    for (let i = 0; i < this.#limits.length; i++) {
+      const numbers = this.#numbers[i] as Float64Array | number[][];
+      const { width } = this.#limits[i] as Limit;
+      if (numbers instanceof Float64Array) numbers.fill(0, slot * width, (slot + 1) * width);
+      else numbers[slot] = [];
+    }
+  }
+
+  #grow(): void {
+    this.#capacity = Math.min(this.#capacity * 2, this.#maxKeys);
+    for (let i = 0; i < this.#limits.length; i++) {
+      const numbers = this.#numbers[i] as Float64Array | number[][];
+      if (!(numbers instanceof Float64Array)) continue;
+      // Overflow slots come last. They are in use only when there is nothing left to grow by.
+      const larger = new Float64Array((this.#capacity + OVERFLOW_SLOTS) * (this.#limits[i] as Limit).width);
+      larger.set(numbers);
+      this.#numbers[i] = larger;
+    }
+  }
+
+  #liveOverflow(key: string, now: number): number {
+    const slot = this.#overflowSlot(key);
+    return this.#isExpired(slot, now) ? -1 : slot;
+  }
+
+  #overflowSlot(key: string): number {
+    let hash = 0x811c9dc5;
+    for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
+    return this.#maxKeys + ((hash >>> 0) % OVERFLOW_SLOTS);
+  }
+}

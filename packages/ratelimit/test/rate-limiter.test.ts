@@ -1,0 +1,362 @@
+import { runWork } from '@macadam/core';
+import { seededRandom, virtualClock } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import {
+  concurrency,
+  createRateLimiter,
+  fixedWindow,
+  memoryStore,
+  slidingLog,
+  slidingWindow,
+  takeAll,
+  tokenBucket,
+  type RateLimiterOptions,
+} from '../src/index.ts';
+
+function bench(options: Partial<RateLimiterOptions> = {}) {
+  const clock = virtualClock();
+  const limiter = createRateLimiter({
+    name: 'test',
+    limits: [tokenBucket({ limit: 10, periodMs: 1_000 })],
+    clock,
+    random: seededRandom(1),
+    ...options,
+  });
+  return { clock, limiter };
+}
+
+describe('take', () => {
+  it('tells all there is to tell, denied or not', async () => {
+    const { limiter, clock } = bench();
+    expect(await limiter.take('a', { cost: 4 })).toEqual({
+      allowed: true,
+      limit: 10,
+      remaining: 6,
+      retryAfterMs: 0,
+      resetAfterMs: 400,
+      policy: '10-per-1s',
+      periodMs: 1_000,
+      source: 'memory',
+      degraded: false,
+      granted: 4,
+      stamp: 0,
+    });
+    await clock.advance(100);
+    expect(limiter.tryTake('a', { cost: 8 })).toMatchObject({
+      allowed: false,
+      remaining: 7,
+      retryAfterMs: 100,
+      granted: 0,
+      stamp: 100,
+    });
+  });
+
+  it.each([0, -1, NaN, Infinity, '1', null])('a cost of %s is refused', async (cost) => {
+    const { limiter } = bench();
+    const options = { cost: cost as number };
+    await expect(limiter.take('a', options)).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'take.cost' });
+    expect(() => limiter.tryTake('a', options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }));
+    expect(await limiter.peek('a')).toMatchObject({ remaining: 10 });
+  });
+
+  it('ax #631: a cost above what there can ever be is an error at once, for wait and reserve too', async () => {
+    const { limiter } = bench({
+      limits: [tokenBucket({ limit: 10, periodMs: 1_000 }), tokenBucket({ limit: 100, periodMs: 60_000, burst: 5 })],
+    });
+    const error = { code: 'MAC_COST_ABOVE_CAPACITY', cost: 6, capacity: 5 };
+    await expect(limiter.take('a', { cost: 6 })).rejects.toMatchObject(error);
+    await expect(limiter.wait('a', { cost: 6 })).rejects.toMatchObject(error);
+    await expect(limiter.reserve('a', { cost: 6 })).rejects.toMatchObject(error);
+    expect(() => limiter.tryTake('a', { cost: 6 })).toThrow(expect.objectContaining(error));
+    expect(await limiter.peek('a')).toMatchObject({ remaining: 5 });
+  });
+
+  it('upstash #161: use 8 of 10, ask for 5 and be denied, ask for 2 and be allowed', async () => {
+    const limits = [
+      tokenBucket({ limit: 10, periodMs: 1_000 }),
+      fixedWindow({ limit: 10, periodMs: 1_000 }),
+      slidingWindow({ limit: 10, periodMs: 1_000 }),
+      slidingLog({ limit: 10, periodMs: 1_000 }),
+    ];
+    for (const limit of limits) {
+      const { limiter } = bench({ limits: [limit] });
+      await limiter.take('a', { cost: 8 });
+      expect(await limiter.take('a', { cost: 5 })).toMatchObject({ allowed: false, remaining: 2 });
+      expect(await limiter.take('a', { cost: 2 })).toMatchObject({ allowed: true, remaining: 0 });
+    }
+  });
+
+  it('an empty key is refused, and a long one counts as itself', async () => {
+    const { limiter } = bench();
+    await expect(limiter.take('')).rejects.toMatchObject({ path: 'key' });
+    const long = 'x'.repeat(10_000);
+    await limiter.take(`${long}1`, { cost: 10 });
+    expect((await limiter.take(`${long}1`)).allowed).toBe(false);
+    expect((await limiter.take(`${long}2`)).allowed).toBe(true);
+  });
+});
+
+describe('several limits', () => {
+  const limits = [
+    tokenBucket({ limit: 3, periodMs: 1_000, name: 'second' }),
+    slidingLog({ limit: 5, periodMs: 60_000, name: 'minute' }),
+  ];
+
+  it('rate-limiter-flexible #280: all are charged or none is', async () => {
+    const { limiter, clock } = bench({ limits });
+    await limiter.take('a', { cost: 3 });
+    await clock.advance(1_000);
+    // Three in this second would do, but not in this minute: the second is not charged.
+    expect(await limiter.take('a', { cost: 3 })).toMatchObject({ allowed: false, policy: 'minute' });
+    expect((await limiter.peek('a')).policies).toMatchObject([{ remaining: 3 }, { remaining: 2 }]);
+  });
+
+  it('a denial names the longest wait; a grant names what has least left', async () => {
+    const { limiter } = bench({ limits });
+    expect(await limiter.take('a', { cost: 2 })).toMatchObject({ policy: 'second', remaining: 1 });
+    await limiter.take('a');
+    expect(await limiter.take('a', { cost: 3 })).toMatchObject({
+      policy: 'minute',
+      retryAfterMs: 60_000,
+      policies: [
+        { policy: 'second', allowed: false, retryAfterMs: 1_000 },
+        { policy: 'minute', allowed: false, retryAfterMs: 60_000 },
+      ],
+    });
+  });
+
+  it('on a denial, limits that would have allowed it say what they really have left', async () => {
+    const { limiter, clock } = bench({ limits });
+    await limiter.take('a', { cost: 3 });
+    await clock.advance(1_000);
+    expect((await limiter.take('a', { cost: 3 })).policies?.[0]).toMatchObject({ allowed: true, remaining: 3 });
+  });
+});
+
+describe('the other operations', () => {
+  it('rate-limiter-flexible #350: takes as many as there are', async () => {
+    const { limiter } = bench();
+    expect(await limiter.takeUpTo('a', 7)).toMatchObject({ allowed: true, granted: 7, remaining: 3 });
+    expect(await limiter.takeUpTo('a', 7)).toMatchObject({ allowed: true, granted: 3, remaining: 0 });
+    expect(await limiter.takeUpTo('a', 7)).toMatchObject({ allowed: false, granted: 0, retryAfterMs: 100 });
+    expect(await limiter.takeUpTo('b', 1e9)).toMatchObject({ granted: 10 });
+  });
+
+  it('peeks without taking, and without making a key', async () => {
+    const { limiter } = bench();
+    expect(await limiter.peek('a', { cost: 11 })).toMatchObject({ allowed: false, retryAfterMs: Infinity });
+    expect(await limiter.peek('a')).toMatchObject({ allowed: true, remaining: 10, resetAfterMs: 0 });
+    expect(limiter.stats()['keys']).toBe(0);
+  });
+
+  it('redisson #4813: a refund never makes more than was there; a penalty has to be paid off', async () => {
+    const { limiter, clock } = bench();
+    const decision = await limiter.take('a', { cost: 3 });
+    await limiter.refund('a', { decision });
+    await limiter.refund('a', { cost: 100 });
+    await limiter.refund('nobody', { cost: 100 });
+    expect(await limiter.peek('a')).toMatchObject({ remaining: 10 });
+    await limiter.penalize('a', { cost: 15 });
+    expect(await limiter.take('a')).toMatchObject({ allowed: false, remaining: 0, retryAfterMs: 600 });
+    await clock.advance(600);
+    expect((await limiter.take('a')).allowed).toBe(true);
+    await expect(limiter.penalize('a', { cost: -1 })).rejects.toMatchObject({ path: 'penalize.cost' });
+    await expect(limiter.refund('a', { cost: -1 })).rejects.toMatchObject({ path: 'refund.cost' });
+  });
+
+  it('blocks a key for a time, and forgets that with everything else', async () => {
+    const { limiter, clock } = bench();
+    await limiter.block('a', 5_000);
+    expect(await limiter.take('a')).toMatchObject({ allowed: false, remaining: 0, retryAfterMs: 5_000 });
+    expect(await limiter.peek('a')).toMatchObject({ allowed: false });
+    expect((await limiter.take('b')).allowed).toBe(true);
+    await clock.advance(5_000);
+    expect((await limiter.take('a', { cost: 10 })).allowed).toBe(true);
+    await limiter.block('a', 5_000);
+    await limiter.reset('a');
+    expect((await limiter.take('a', { cost: 10 })).allowed).toBe(true);
+  });
+
+  it('upstash resetUsedTokens: resets the key of that name and no other', async () => {
+    const { limiter } = bench();
+    for (const key of ['*', 'a', '[ab]', 'a:b', '{a}']) await limiter.take(key, { cost: 10 });
+    await limiter.reset('*');
+    await limiter.reset('[ab]');
+    expect((await limiter.peek('*')).remaining).toBe(10);
+    expect((await limiter.peek('a')).remaining).toBe(0);
+    expect((await limiter.peek('{a}')).remaining).toBe(0);
+  });
+
+  it('permits come back by release, and by time', async () => {
+    const { limiter, clock } = bench({ limits: [concurrency({ limit: 2, permitTtlMs: 1_000 })] });
+    const [first, second] = [await limiter.take('a'), await limiter.take('a')];
+    expect((await limiter.take('a')).allowed).toBe(false);
+    expect(await limiter.release('a', first)).toBe(true);
+    expect(await limiter.release('a', first)).toBe(false);
+    expect((await limiter.take('a')).allowed).toBe(true);
+    await clock.advance(600);
+    expect(await limiter.renew('a', second)).toBe(true);
+    await clock.advance(500);
+    expect(await limiter.peek('a')).toMatchObject({ remaining: 1 });
+    await expect(limiter.refund('a')).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
+  });
+});
+
+describe('reserve and wait', () => {
+  it('promises what may be used later, and refuses a wait that is too long without taking anything', async () => {
+    const { limiter } = bench();
+    expect(await limiter.reserve('a', { cost: 10 })).toMatchObject({ allowed: true, waitMs: 0 });
+    expect(await limiter.reserve('a', { cost: 2 })).toMatchObject({ allowed: true, waitMs: 200 });
+    expect(await limiter.reserve('a', { cost: 2, maxWaitMs: 399 })).toMatchObject({ allowed: false, waitMs: 400 });
+    expect(await limiter.reserve('a', { cost: 1 })).toMatchObject({ allowed: true, waitMs: 300 });
+  });
+
+  it('a promise that is cancelled is given back, once', async () => {
+    const { limiter } = bench();
+    await limiter.take('a', { cost: 10 });
+    const reservation = await limiter.reserve('a', { cost: 5 });
+    await reservation.cancel();
+    await reservation.cancel();
+    expect(await limiter.reserve('a')).toMatchObject({ waitMs: 100 });
+  });
+
+  it('is refused for limits that promise nothing', async () => {
+    const { limiter } = bench({ limits: [fixedWindow({ limit: 1, periodMs: 1_000 })] });
+    await expect(limiter.reserve('a')).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
+  });
+
+  it('limiter #50: those who wait are served in order, with one timer between them', async () => {
+    const { limiter, clock } = bench();
+    await limiter.take('a', { cost: 10 });
+    const served: number[] = [];
+    const waits = Array.from({ length: 1_000 }, (_, i) =>
+      limiter.wait('a', { deadlineMs: Infinity }).then(() => served.push(i)),
+    );
+    await clock.settle();
+    expect(clock.pendingTimers).toBe(1);
+    await clock.advance(500);
+    expect(served).toEqual([0, 1, 2, 3, 4]);
+    await clock.runUntil(Promise.all(waits));
+    expect(served).toEqual(Array.from({ length: 1_000 }, (_, i) => i));
+    expect(clock.monotonic()).toBe(100_000);
+    clock.assertNoTimers();
+  });
+
+  it('data-fair #479: a wait that is aborted leaves the line and gives its tokens back', async () => {
+    const { limiter, clock } = bench();
+    await limiter.take('a', { cost: 10 });
+    const controller = new AbortController();
+    const wait = limiter.wait('a', { cost: 5, signal: controller.signal });
+    const settled = wait.catch((error: unknown) => error);
+    await clock.settle();
+    controller.abort(new Error('gone'));
+    expect(await settled).toMatchObject({ message: 'gone' });
+    expect(limiter.stats()['waiting']).toBe(0);
+    expect(await limiter.peek('a', { cost: 1 })).toMatchObject({ retryAfterMs: 100 });
+    clock.assertNoTimers();
+  });
+
+  it('refuses at once a wait longer than the deadline, which may be that of the unit of work', async () => {
+    const { limiter, clock } = bench();
+    await limiter.take('a', { cost: 10 });
+    const refused = { code: 'MAC_RATE_LIMITED', retryAfterMs: 500, policy: '10-per-1s', limiter: 'test' };
+    await expect(limiter.wait('a', { cost: 5, deadlineMs: 499 })).rejects.toMatchObject(refused);
+    await runWork({ timeoutMs: 499, clock }, () =>
+      expect(limiter.wait('a', { cost: 5 })).rejects.toMatchObject(refused),
+    );
+    expect(clock.monotonic()).toBe(0);
+  });
+
+  it('waits for windows and permits too', async () => {
+    const { limiter, clock } = bench({ limits: [fixedWindow({ limit: 1, periodMs: 1_000 })] });
+    await limiter.take('a');
+    await clock.runUntil(limiter.wait('a'));
+    expect(clock.monotonic()).toBe(1_000);
+    const permits = bench({ limits: [concurrency({ limit: 1, permitTtlMs: 60_000 })] });
+    const held = await permits.limiter.take('a');
+    const wait = permits.limiter.wait('a');
+    await permits.clock.advance(250);
+    await permits.limiter.release('a', held);
+    await permits.clock.runUntil(wait);
+    expect(permits.clock.monotonic()).toBe(300);
+  });
+
+  it('bottleneck #192: close ends every wait and leaves no timer', async () => {
+    const { limiter, clock } = bench();
+    await limiter.take('a', { cost: 10 });
+    const wait = limiter.wait('a').catch((error: unknown) => error);
+    await clock.settle();
+    await limiter.close();
+    await limiter.close();
+    expect(await wait).toMatchObject({ code: 'MAC_RATE_LIMITED' });
+    clock.assertNoTimers();
+  });
+});
+
+describe('takeAll', () => {
+  it('takes from all or from none', async () => {
+    const clock = virtualClock();
+    const make = (name: string, limit: number) =>
+      createRateLimiter({ name, limits: [tokenBucket({ limit, periodMs: 1_000 })], clock });
+    const [users, tenants] = [make('users', 5), make('tenants', 7)];
+    const claims = (key: string, cost: number) => [
+      { limiter: users, key, cost },
+      { limiter: tenants, key: 'acme', cost },
+    ];
+    expect(await takeAll(claims('ann', 4))).toMatchObject({ allowed: true, decision: { remaining: 1 } });
+    expect(await takeAll(claims('bob', 4))).toMatchObject({ allowed: false, decision: { policy: '7-per-1s' } });
+    expect(await users.peek('bob')).toMatchObject({ remaining: 5 });
+    expect(await tenants.peek('acme')).toMatchObject({ remaining: 3 });
+    await expect(takeAll(claims('eve', 6))).rejects.toMatchObject({ code: 'MAC_COST_ABOVE_CAPACITY' });
+    await expect(takeAll([])).rejects.toMatchObject({ path: 'takeAll.claims' });
+  });
+});
+
+describe('shadow and enforce', () => {
+  it('lets everything through and says what it would have done', async () => {
+    const { limiter } = bench({ shadow: true });
+    await limiter.take('a', { cost: 10 });
+    expect(await limiter.take('a')).toMatchObject({ allowed: true, wouldAllow: false, granted: 0, retryAfterMs: 100 });
+    expect(limiter.stats()).toMatchObject({ allowed: 1, denied: 0, shadowed: 1 });
+  });
+
+  it('enforces for a share of the keys, always the same', async () => {
+    const { limiter } = bench({ enforce: 0.3 });
+    let denied = 0;
+    for (let i = 0; i < 1_000; i++) {
+      limiter.tryTake(`key ${i}`, { cost: 10 });
+      const { allowed } = limiter.tryTake(`key ${i}`);
+      expect(limiter.tryTake(`key ${i}`).allowed).toBe(allowed);
+      if (!allowed) denied++;
+    }
+    expect(denied).toBeGreaterThan(250);
+    expect(denied).toBeLessThan(350);
+  });
+});
+
+describe('options', () => {
+  const limit = tokenBucket({ limit: 1, periodMs: 1_000 });
+  it.each([
+    [{ limits: [] }, 'createRateLimiter.limits'],
+    [{ limits: [limit, limit] }, 'createRateLimiter.limits[1].name'],
+    [{ limits: [{}] }, 'createRateLimiter.limits[0]'],
+    [{ limits: [concurrency({ limit: 1 }), concurrency({ limit: 2 })] }, 'createRateLimiter.limits'],
+    [{ name: '' }, 'createRateLimiter.name'],
+    [{ name: 'a{b}' }, 'createRateLimiter.name'],
+    [{ store: {} }, 'createRateLimiter.store'],
+    [{ onStoreFailure: 'maybe' }, 'createRateLimiter.onStoreFailure'],
+    [{ expectedInstances: 0 }, 'createRateLimiter.expectedInstances'],
+    [{ shadow: true, enforce: 0.5 }, 'createRateLimiter.enforce'],
+    [{ limit: 5 }, 'createRateLimiter.limit'],
+  ])('refuses %o', (options, path) => {
+    const all = { name: 'test', limits: [limit], ...options } as RateLimiterOptions;
+    expect(() => createRateLimiter(all)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
+  });
+
+  it('describes what it does', () => {
+    const { limiter } = bench({ store: memoryStore({ maxKeys: 5 }), enforce: 0.5 });
+    expect(limiter.describe()).toBe(
+      'rate limiter "test": "10-per-1s": 10 in 1000 ms, 10 at once (token bucket); kept in memory, 5 keys at most; enforced for 50 % of keys',
+    );
+  });
+});
