@@ -1,13 +1,4 @@
-import {
-  adaptiveConcurrency,
-  circuitBreaker,
-  hedge,
-  pipeline,
-  retry,
-  retryBudget,
-  standardPipeline,
-  timeout,
-} from '@macadam/resilience';
+import { standardPipeline } from '@macadam/resilience';
 import { noPolicy, type MakePolicy } from '@macadam/testkit';
 import { cockatielStyle, opossumStyle, plainRetry } from './peer-policies.ts';
 
@@ -21,6 +12,9 @@ export interface Contender {
   readonly ours: boolean;
   readonly policy: MakePolicy;
 }
+
+/** What a caller would set who wants an answer within two seconds. */
+const limits = { timeoutMs: 2_000, attemptTimeoutMs: 500 };
 
 export const contenders: readonly Contender[] = [
   {
@@ -66,25 +60,14 @@ export const contenders: readonly Contender[] = [
     label: 'Macadam, timed',
     settings: '`standardPipeline({ timeoutMs: 2_000, attemptTimeoutMs: 500 })`: the time limits a caller would set',
     ours: true,
-    policy: ({ clock, random, service }) =>
-      standardPipeline({ name: service, timeoutMs: 2_000, attemptTimeoutMs: 500, clock, random }),
+    policy: ({ clock, random, service }) => standardPipeline({ name: service, ...limits, clock, random }),
   },
   {
     id: 'macadamFull',
     label: 'Macadam, full',
-    settings:
-      'the same limits, with `hedge()` and `adaptiveConcurrency()` added; retries and hedges share a budget, and everything else is a default',
+    settings: 'the same limits and `{ hedge: {}, adaptiveConcurrency: {} }`',
     ours: true,
-    policy: ({ clock, random, service }) => {
-      const budget = retryBudget({ clock });
-      return pipeline(
-        timeout({ timeoutMs: 2_000, clock }),
-        retry({ budget, clock, random }),
-        hedge({ budget, clock }),
-        circuitBreaker({ name: service, clock, random }),
-        adaptiveConcurrency({ clock }),
-        timeout({ timeoutMs: 500, clock }),
-      );
-    },
+    policy: ({ clock, random, service }) =>
+      standardPipeline({ name: service, ...limits, hedge: {}, adaptiveConcurrency: {}, clock, random }),
   },
 ];
