@@ -12,6 +12,7 @@ export function library(entry: Record<string, string> = { index: 'src/index.ts' 
     sourcemap: true,
     splitting: true,
     treeshake: true,
+    removeNodeProtocol: false,
     tsconfig: 'tsconfig.build.json',
   });
 }

@@ -10,6 +10,7 @@ export interface Scope {
 
 const storage = new AsyncLocalStorage<Scope>();
 
+/** Everything that travels with the current asynchronous context, in one look-up. Undefined outside of any work. */
 export function currentScope(): Scope | undefined {
   return storage.getStore();
 }

@@ -13,15 +13,7 @@
  * - `call.now` is read once for each event (start, settling, timer), and everyone uses that reading.
  */
 import { AsyncResource } from 'node:async_hooks';
-import {
-  currentWork,
-  onAbort,
-  ownRetries,
-  retriesOwnedUpstream,
-  type AttemptRecord,
-  type Clock,
-  type Unsubscribe,
-} from '@macadam/core';
+import { currentScope, onAbort, ownRetries, type AttemptRecord, type Clock, type Unsubscribe } from '@macadam/core';
 import type { ExecuteContext, ExecuteOptions, Guarded } from './policy.ts';
 
 /** Told how a layer ended. */
@@ -97,13 +89,14 @@ export class Call implements Sink {
     this.startedAt = this.now = chain.clock.monotonic();
     this.history = undefined;
     this.ownsRetries = chain.repeats;
-    this.retriesOwnedUpstream = retriesOwnedUpstream();
+    const scope = currentScope();
+    this.retriesOwnedUpstream = scope !== undefined && scope.retriesOwned;
     this.#context = chain.defers ? new AsyncResource('MacadamCall', CONTEXT_OPTIONS) : undefined;
     this.#unsubscribe = undefined;
     this.promise = new Promise(leaveFunctions);
     this.#resolve = newResolve;
     this.#reject = newReject;
-    const work = currentWork();
+    const work = scope?.work;
     const limitMs = chain.limitMs === Infinity ? Infinity : (options?.timeoutMs ?? chain.limitMs);
     this.deadlineAt = this.now + Math.min(limitMs, work?.deadline?.remainingMs() ?? Infinity);
     const signal = options?.signal ?? work?.cancellation;
