@@ -1,18 +1,17 @@
-import { currentWork, MacadamError, runWork, type Priority, type Work } from '@macadam/core';
+import { MacadamError, runWork } from '@macadam/core';
 import type { ExecuteContext } from '@macadam/resilience';
 import { AttemptLog } from './attempts.ts';
 import { concludeCall } from './call-error.ts';
-import { foreignTransport, poolTransport, type DispatchOptions, type Transport } from './dispatcher.ts';
+import { foreignTransport, poolTransport, type Transport } from './dispatcher.ts';
 import type { HttpClient, HttpClientStats } from './http-client.ts';
 import type { HttpClientOptions } from './options.ts';
 import { PathTemplates } from './path-template.ts';
-import { withPropagation } from './peer.ts';
 import { createPolicies, type Policies } from './policies.ts';
 import { prepareRequest, type PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
-import { ResponseHandler } from './response-handler.ts';
 import { applySchema } from './response-schema.ts';
 import { setAttempts, type HttpResponse } from './response.ts';
+import { Sender } from './sender.ts';
 import { httpClientSettings, type HttpClientSettings } from './settings.ts';
 
 class PooledHttpClient {
@@ -21,12 +20,10 @@ class PooledHttpClient {
   readonly #templates: PathTemplates;
   readonly #policies: Policies;
   readonly #transport: Transport;
-  /** What a first try within the usual limits sends to an internal peer: made once. */
-  readonly #usualHeaders: readonly string[];
+  readonly #sender: Sender;
   #calls = 0;
   #succeeded = 0;
   #failed = 0;
-  #attempts = 0;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
 
@@ -39,10 +36,7 @@ class PooledHttpClient {
       settings.dispatcher === undefined
         ? poolTransport(settings.origin, settings.connectTimeoutMs)
         : foreignTransport(settings.dispatcher);
-    this.#usualHeaders =
-      settings.peer === 'external'
-        ? settings.headers
-        : withPropagation(settings.headers, { limitMs: settings.attemptTimeoutMs, priority: undefined, attempt: 1 });
+    this.#sender = new Sender(settings, this.#transport);
   }
 
   get(path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
@@ -76,7 +70,7 @@ class PooledHttpClient {
     const log = new AttemptLog(this.#settings.authority, this.#settings.clock.monotonic());
     this.#calls++;
     try {
-      const response = await this.#execute(request, log, options);
+      const response = await this.#execute(request, log);
       if (options?.schema !== undefined && response.ok) await applySchema(request.subject, response, options.schema);
       setAttempts(response, log.records);
       this.#succeeded++;
@@ -94,63 +88,14 @@ class PooledHttpClient {
     }
   }
 
-  #execute(request: PreparedRequest, log: AttemptLog, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
+  #execute(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
     const policy = request.repeatable ? this.#policies.repeatable : this.#policies.once;
-    const work = currentWork();
-    const attempt = (context: ExecuteContext): Promise<HttpResponse> =>
-      this.#attempt(request, log, context, options, work);
+    const attempt = (context: ExecuteContext): Promise<HttpResponse> => this.#sender.attempt(request, log, context);
     const how = request.execution;
-    if (how.signal === undefined || work?.cancellation === undefined) return policy.execute(attempt, how);
+    if (how.signal === undefined || request.work?.cancellation === undefined) return policy.execute(attempt, how);
     // Both can cancel the call: nested work is what joins two signals without leaving listeners behind.
     const { signal, ...limits } = how;
     return runWork({ signal, clock: this.#settings.clock }, () => policy.execute(attempt, limits));
-  }
-
-  /** One try: this is where a call meets the transport. */
-  #attempt(
-    request: PreparedRequest,
-    log: AttemptLog,
-    context: ExecuteContext,
-    options: AnyRequestOptions | undefined,
-    work: Work | undefined,
-  ): Promise<HttpResponse> {
-    const now = this.#settings.clock.monotonic();
-    this.#attempts++;
-    log.begin(now);
-    const outgoing = {
-      origin: this.#settings.origin,
-      path: request.path,
-      method: request.method,
-      headers: this.#headers(request, context.attempt, now - log.startedAt, options, work),
-      body: request.body ?? null,
-    } as DispatchOptions;
-    return new Promise((resolve, reject) => {
-      const handler = new ResponseHandler(this.#settings, request, log, context.attempt, resolve, reject);
-      context.onCancel((reason) => handler.cancel(reason));
-      try {
-        this.#transport.dispatcher.dispatch(outgoing, handler);
-      } catch (error) {
-        handler.onResponseError(null, error as Error);
-      }
-    });
-  }
-
-  #headers(
-    request: PreparedRequest,
-    attempt: number,
-    spentMs: number,
-    options: AnyRequestOptions | undefined,
-    work: Work | undefined,
-  ): string[] {
-    const { peer, timeoutMs, attemptTimeoutMs, headers } = this.#settings;
-    // The transport only reads the list.
-    if (peer === 'external') return request.headers as string[];
-    const priority: Priority | undefined = options?.priority ?? work?.priority;
-    const leftMs = Math.min((options?.timeoutMs ?? timeoutMs) - spentMs, work?.deadline?.remainingMs() ?? Infinity);
-    const limitMs = Math.min(options?.attemptTimeoutMs ?? attemptTimeoutMs, leftMs);
-    const usual = attempt === 1 && limitMs === attemptTimeoutMs && (priority === undefined || priority === 'normal');
-    if (usual && request.headers === headers) return this.#usualHeaders as string[];
-    return withPropagation(request.headers, { limitMs, priority, attempt });
   }
 
   get #inFlight(): number {
@@ -173,7 +118,7 @@ class PooledHttpClient {
       succeeded: this.#succeeded,
       failed: this.#failed,
       inFlight: this.#inFlight,
-      attempts: this.#attempts,
+      attempts: this.#sender.attempts,
       policies: this.#policies.stats(),
       connections: this.#transport.stats(),
     };

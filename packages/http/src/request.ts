@@ -5,8 +5,11 @@ import {
   assertKnownOptions,
   assertObject,
   assertOneOf,
+  currentWork,
   OptionsError,
   priorities,
+  type Priority,
+  type Work,
 } from '@macadam/core';
 import type { ExecuteOptions } from '@macadam/resilience';
 import type { ErrorSubject } from './errors.ts';
@@ -30,6 +33,10 @@ export interface PreparedRequest {
   readonly repeatable: boolean;
   /** What the policies are told of this call. */
   readonly execution: ExecuteOptions;
+  /** As the caller set it for this call. */
+  readonly priority: Priority | undefined;
+  /** What the call is part of. */
+  readonly work: Work | undefined;
 }
 
 const NO_OPTIONS: AnyRequestOptions = Object.freeze({});
@@ -104,6 +111,8 @@ export function prepareRequest(
     body: encoded?.body,
     repeatable,
     execution: executionOf(repeatable, options),
+    priority: options.priority,
+    work: currentWork(),
   };
 }
 

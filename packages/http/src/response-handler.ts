@@ -1,5 +1,6 @@
-import type { AttemptLog } from './attempts.ts';
 import type { Clock, Timer } from '@macadam/core';
+import type { ExecuteContext } from '@macadam/resilience';
+import type { AttemptLog } from './attempts.ts';
 import {
   decodeContent,
   isDecodeFailure,
@@ -34,10 +35,10 @@ export interface AttemptSettings {
  * (`onRequestStart` … `onResponseEnd`), possibly before `dispatch` returns, and once more after an abort.
  */
 export class ResponseHandler implements DispatchHandler {
+  readonly request: PreparedRequest;
   readonly #settings: AttemptSettings;
-  readonly #request: PreparedRequest;
   readonly #log: AttemptLog;
-  readonly #attempt: number;
+  readonly #context: ExecuteContext;
   readonly #resolve: (response: HttpResponse) => void;
   readonly #reject: (error: unknown) => void;
   #controller: DispatchController | undefined = undefined;
@@ -55,14 +56,14 @@ export class ResponseHandler implements DispatchHandler {
     settings: AttemptSettings,
     request: PreparedRequest,
     log: AttemptLog,
-    attempt: number,
+    context: ExecuteContext,
     resolve: (response: HttpResponse) => void,
     reject: (error: unknown) => void,
   ) {
     this.#settings = settings;
-    this.#request = request;
+    this.request = request;
     this.#log = log;
-    this.#attempt = attempt;
+    this.#context = context;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -92,7 +93,7 @@ export class ResponseHandler implements DispatchHandler {
     this.#status = status;
     this.#headers = headers;
     if (status >= 300) this.#drain();
-    else if (Number(headers['content-length']) > this.#settings.limits.maxBytes && this.#request.method !== 'HEAD') {
+    else if (Number(headers['content-length']) > this.#settings.limits.maxBytes && this.request.method !== 'HEAD') {
       this.#refuse(controller);
     }
   }
@@ -116,7 +117,7 @@ export class ResponseHandler implements DispatchHandler {
     if (this.#settled) return;
     const errorCode = codeOf(error);
     const phase = this.#status > 0 ? 'response' : this.#controller === undefined ? 'connect' : 'request';
-    const { subject, repeatable } = this.#request;
+    const { subject, repeatable } = this.request;
     const retryable = isRetryableFailure(this.#settings.rules, errorCode, repeatable, phase === 'connect');
     // A parse error quotes the bytes it choked on, which may be anything.
     if ('data' in error) error.data = undefined;
@@ -126,8 +127,8 @@ export class ResponseHandler implements DispatchHandler {
   /** The body of a failed try is read to its end, but not for long when another try may follow. */
   #drain(): void {
     const { clock, rules, maxAttempts } = this.#settings;
-    if (this.#attempt >= maxAttempts) return;
-    if (!isRetryableStatus(rules, this.#status, this.#request.repeatable)) return;
+    if (this.#context.attempt >= maxAttempts) return;
+    if (!isRetryableStatus(rules, this.#status, this.request.repeatable)) return;
     this.#drainTimer = clock.setTimer(() => this.#cut(), DRAIN_MS);
   }
 
@@ -140,7 +141,7 @@ export class ResponseHandler implements DispatchHandler {
 
   #refuse(controller: DispatchController): void {
     const { maxBytes } = this.#settings.limits;
-    const error = new HttpResponseTooLargeError(this.#request.subject, 'maxBytes', maxBytes, this.#status);
+    const error = new HttpResponseTooLargeError(this.request.subject, 'maxBytes', maxBytes, this.#status);
     this.#fail(error, error.code);
     controller.abort(error);
   }
@@ -168,13 +169,13 @@ export class ResponseHandler implements DispatchHandler {
     // What came with an error is an extra; that it cannot be read must not hide the status.
     else if (this.#status >= 300) this.#settle(undefined, true);
     else {
-      const error = decodeError(this.#request.subject, this.#status, result);
+      const error = decodeError(this.request.subject, this.#status, result);
       this.#fail(error, error.code);
     }
   }
 
   #settle(bytes: Uint8Array | undefined, truncated: boolean): void {
-    const { subject, repeatable } = this.#request;
+    const { subject, repeatable } = this.request;
     const status = this.#status;
     const failed = status >= 300;
     const cut = failed && bytes !== undefined && bytes.length > ERROR_BODY_BYTES;
@@ -212,7 +213,7 @@ export class ResponseHandler implements DispatchHandler {
   #end(status: number | undefined, errorCode: string | undefined): void {
     this.#settled = true;
     this.#drainTimer?.cancel();
-    this.#log.end(this.#attempt, this.#settings.clock.monotonic(), status, errorCode);
+    this.#log.end(this.#context.attempt, this.#settings.clock.monotonic(), status, errorCode);
   }
 }
 
