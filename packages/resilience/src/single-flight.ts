@@ -1,4 +1,4 @@
-import { assertFunction, onAbort, type Unsubscribe } from '@macadam/core';
+import { assertFunction, onAbort } from '@macadam/core';
 
 export interface SingleFlightOptions {
   /** Cancels this caller only: it rejects at once with the signal's reason, the others go on waiting. */
@@ -39,16 +39,14 @@ class Flight {
     this.#waiters++;
     if (signal === undefined) return this.result;
     return new Promise((resolve, reject) => {
-      let unsubscribe: Unsubscribe | undefined;
-      const settle = (): void => unsubscribe?.();
-      unsubscribe = onAbort(signal, (reason) => {
+      const unsubscribe = onAbort(signal, (reason) => {
         reject(reason as Error);
         this.#waiters--;
         if (this.#waiters > 0 || this.settled) return;
         left(this);
         this.#controller.abort(reason);
       });
-      this.result.then(settle, settle);
+      this.result.then(unsubscribe, unsubscribe);
       this.result.then(resolve, reject);
     });
   }

@@ -91,6 +91,7 @@ class Race extends Expiring implements Running {
   readonly #sink: Sink;
   readonly #racers: Racer[] = [];
   #done = false;
+  #endReason: unknown;
 
   constructor(state: HedgeState, inner: Stage, call: Call, attempt: number, sink: Sink) {
     super();
@@ -117,10 +118,9 @@ class Race extends Expiring implements Running {
       this.#state.queue.add(this, now);
     }
     const running = this.#inner.start(this.#call, this.#attempt + racer.index, racer);
-    if (racer.ended) return;
-    // The race may have been decided while this try was starting.
-    if (this.#done) running.cancel(undefined);
-    else racer.running = running;
+    // The race may have been decided while this try was starting; one that has settled ignores it.
+    if (this.#done) running.cancel(this.#endReason);
+    else if (!racer.ended) racer.running = running;
   }
 
   #hedge(now: number): boolean {
@@ -176,6 +176,7 @@ class Race extends Expiring implements Running {
 
   #end(reason: unknown): void {
     this.#done = true;
+    this.#endReason = reason;
     this.#state.queue.remove(this);
     for (const racer of this.#racers) {
       if (racer.ended) continue;

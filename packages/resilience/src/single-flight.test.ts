@@ -1,0 +1,80 @@
+import { virtualClock } from '@macadam/testkit';
+import { describe, expect, it, vi } from 'vitest';
+import { singleFlight } from './single-flight.ts';
+
+describe('singleFlight', () => {
+  it('makes one run of concurrent calls for a key, and a new one afterwards', async () => {
+    const clock = virtualClock();
+    const flights = singleFlight();
+    const load = vi.fn(() => clock.sleep(10).then(() => load.mock.calls.length));
+    const all = Promise.all(['a', 'a', 'b', 'a'].map((key) => flights.run(key, load)));
+    expect(flights.size).toBe(2);
+    expect(await clock.runUntil(all)).toEqual([2, 2, 2, 2]);
+    expect(await clock.runUntil(flights.run('a', load))).toBe(3);
+    expect(flights.stats()).toEqual({ inFlight: 0, runs: 3, joined: 2 });
+  });
+
+  it('shares a failure, a synchronous one too, and forgets it', async () => {
+    const flights = singleFlight();
+    const down = new Error('down');
+    const failing = (): never => {
+      throw down;
+    };
+    const both = await Promise.allSettled([flights.run('a', failing), flights.run('a', failing)]);
+    expect(both).toEqual([
+      { status: 'rejected', reason: down },
+      { status: 'rejected', reason: down },
+    ]);
+    expect(await flights.run('a', () => 'well')).toBe('well');
+  });
+
+  it('undici PR #5673: an abort settles that waiter and leaves the others', async () => {
+    const clock = virtualClock();
+    const flights = singleFlight();
+    const controller = new AbortController();
+    const signals: AbortSignal[] = [];
+    const load = ({ signal }: { signal: AbortSignal }): Promise<string> => {
+      signals.push(signal);
+      return clock.sleep(10).then(() => 'loaded');
+    };
+    const leaving = flights.run('a', load, { signal: controller.signal });
+    const staying = flights.run('a', load);
+    controller.abort('left');
+    await expect(leaving).rejects.toBe('left');
+    expect(await clock.runUntil(staying)).toBe('loaded');
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+  });
+
+  it('cancels the work when the last waiter has left, and the next caller starts anew', async () => {
+    const clock = virtualClock();
+    const flights = singleFlight();
+    const [a, b] = [new AbortController(), new AbortController()];
+    const signals: AbortSignal[] = [];
+    const load = async ({ signal }: { signal: AbortSignal }): Promise<string> => {
+      signals.push(signal);
+      await clock.sleep(10, signal);
+      return `load ${signals.length}`;
+    };
+    const leaving = Promise.allSettled([
+      flights.run('a', load, { signal: a.signal }),
+      flights.run('a', load, { signal: b.signal }),
+    ]);
+    a.abort('a left');
+    expect(signals[0]?.aborted).toBe(false);
+    b.abort('b left');
+    expect(signals[0]).toMatchObject({ aborted: true, reason: 'b left' });
+    const next = flights.run('a', load);
+    expect(await leaving).toMatchObject([{ reason: 'a left' }, { reason: 'b left' }]);
+    expect(await clock.runUntil(next)).toBe('load 2');
+    expect(flights.size).toBe(0);
+  });
+
+  it('keys that look alike do not meet, and one that has aborted before runs nothing', async () => {
+    const flights = singleFlight();
+    const keys = ['__proto__', 'constructor', 'a:b', 'a'];
+    expect(await Promise.all(keys.map((key) => flights.run(key, () => key)))).toEqual(keys);
+    const load = vi.fn();
+    await expect(flights.run('a', load, { signal: AbortSignal.abort('before') })).rejects.toBe('before');
+    expect(load).not.toHaveBeenCalled();
+  });
+});
