@@ -24,7 +24,7 @@ export type DecisionSource = 'memory' | 'lease' | 'store' | 'denyCache' | 'fallb
 export interface PolicyDecision extends LimitDecision {
   /** The limit's name. */
   readonly policy: string;
-  /** The limit's period, in milliseconds. */
+  /** The limit's period, in milliseconds; 0 for a limit on how many are at work at once. */
   readonly periodMs: number;
 }
 

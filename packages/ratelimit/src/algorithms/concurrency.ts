@@ -29,14 +29,16 @@ class Concurrency implements PermitLimit {
   readonly width = 0;
   readonly name: string;
   readonly limit: number;
-  readonly periodMs: number;
+  /** A limit by number has no period. */
+  readonly periodMs = 0;
   readonly capacity: number;
   readonly parameters: readonly number[];
+  readonly #ttlMs: number;
 
   constructor(name: string, limit: number, permitTtlMs: number) {
     this.name = name;
     this.limit = limit;
-    this.periodMs = permitTtlMs;
+    this.#ttlMs = permitTtlMs;
     this.capacity = limit;
     this.parameters = [limit, permitTtlMs];
   }
@@ -56,7 +58,7 @@ class Concurrency implements PermitLimit {
       if (expiresAt > last) last = expiresAt;
     }
     const allowed = used + cost <= limit;
-    if (allowed && cost > 0) last = Math.max(last, now + this.periodMs);
+    if (allowed && cost > 0) last = Math.max(last, now + this.#ttlMs);
     return {
       allowed,
       limit,
@@ -72,7 +74,7 @@ class Concurrency implements PermitLimit {
       if ((permits[i + 1] as number) <= now) permits.splice(i, 3);
       else i += 3;
     }
-    permits.push(id, now + this.periodMs, cost);
+    permits.push(id, now + this.#ttlMs, cost);
   }
 
   charge(): void {
@@ -96,7 +98,7 @@ class Concurrency implements PermitLimit {
   renew(state: StateNumbers, _base: number, now: number, id: number): boolean {
     for (let i = 0; i < state.length; i += 3) {
       if (state[i] !== id || (state[i + 1] as number) <= now) continue;
-      state[i + 1] = now + this.periodMs;
+      state[i + 1] = now + this.#ttlMs;
       return true;
     }
     return false;
@@ -109,11 +111,11 @@ class Concurrency implements PermitLimit {
   }
 
   share(parts: number): Concurrency {
-    return new Concurrency(this.name, Math.max(1, Math.floor(this.limit / parts)), this.periodMs);
+    return new Concurrency(this.name, Math.max(1, Math.floor(this.limit / parts)), this.#ttlMs);
   }
 
   describe(): string {
-    return `"${this.name}": ${this.limit} at once, each for ${this.periodMs} ms unless renewed (concurrency)`;
+    return `"${this.name}": ${this.limit} at once, each for ${this.#ttlMs} ms unless renewed (concurrency)`;
   }
 
   /** When enough permits have run out, if none is given back before. */

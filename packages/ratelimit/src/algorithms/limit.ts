@@ -27,6 +27,7 @@ export interface Limit {
   /** Stands in decisions, headers and store keys. */
   readonly name: string;
   readonly limit: number;
+  /** In milliseconds; 0 for a limit on how many are at work at once. */
   readonly periodMs: number;
   /** The most that one request may cost. */
   readonly capacity: number;

@@ -48,6 +48,8 @@ class TokenBucket implements ReservableLimit {
   /** Tokens that flow back each millisecond. */
   readonly #rate: number;
   readonly #slack: number;
+  /** The level that counts as full. */
+  readonly #ceiling: number;
   /** What decisions call the limit. */
   readonly #most: number;
 
@@ -59,6 +61,7 @@ class TokenBucket implements ReservableLimit {
     this.#strict = strict;
     this.#rate = (strict ? limit - burst : limit) / periodMs;
     this.#slack = burst * SLACK;
+    this.#ceiling = burst + this.#slack;
     this.#most = Math.max(limit, burst);
     this.parameters = [this.#rate, burst];
   }
@@ -74,7 +77,7 @@ class TokenBucket implements ReservableLimit {
     const lagMs = at > now ? at - now : 0;
     const rate = this.#rate;
     const after = level + cost;
-    const over = after - this.capacity - this.#slack;
+    const over = after - this.#ceiling;
     if (over <= 0) {
       return {
         allowed: true,
@@ -106,7 +109,7 @@ class TokenBucket implements ReservableLimit {
 
   waitMs(state: StateNumbers, base: number, now: number, cost: number): number {
     const at = state[base + 1] as number;
-    const over = this.#level(state, base, now) + cost - this.capacity - this.#slack;
+    const over = this.#level(state, base, now) + cost - this.#ceiling;
     return over <= 0 ? 0 : wholeMs((at > now ? at - now : 0) + over / this.#rate);
   }
 

@@ -24,11 +24,36 @@ export function decisionOf(
   };
 }
 
+/** One answer for all limits, however many there are. */
+export function answerOf(
+  limits: readonly Limit[],
+  said: readonly LimitDecision[],
+  source: DecisionSource,
+  granted: number,
+  stamp: number,
+): Decision {
+  return limits.length === 1
+    ? decisionOf(limits[0] as Limit, said[0] as LimitDecision, source, granted, stamp)
+    : combine(limits, said, source, granted, stamp);
+}
+
+/** What every limit says of a key that is blocked for so long. */
+export function blockedFor(limits: readonly Limit[], waitMs: number): LimitDecision[] {
+  const wait = Math.ceil(waitMs);
+  return limits.map(({ limit }) => ({
+    allowed: false,
+    limit,
+    remaining: 0,
+    retryAfterMs: wait,
+    resetAfterMs: wait,
+  }));
+}
+
 /**
  * One answer out of several. A denial names the limit with the longest wait, so that whoever comes back then is not sent
  * away by another one; a grant names the limit that has the least left.
  */
-export function combine(
+function combine(
   limits: readonly Limit[],
   said: readonly LimitDecision[],
   source: DecisionSource,

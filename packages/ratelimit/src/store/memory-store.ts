@@ -7,7 +7,7 @@ import {
   type ReservableLimit,
 } from '../algorithms/limit.ts';
 import type { Decision, LimitDecision } from '../decision.ts';
-import { combine, decisionOf } from './combine.ts';
+import { answerOf, blockedFor, decisionOf } from './combine.ts';
 import { KeySlots } from './key-slots.ts';
 import type { LimitTable, Promised, RateLimitStore, TableOptions, TakeMode } from './store.ts';
 
@@ -49,7 +49,7 @@ export class MemoryTable implements LimitTable {
     const now = this.#clock.monotonic();
     if (this.#blocked.size > 0) {
       const until = this.#blocked.get(key);
-      if (until !== undefined && until > now) return this.#refused(until - now, now);
+      if (until !== undefined && until > now) return this.#answer(blockedFor(this.#limits, until - now), 0, now);
     }
     if (mode === 'peek') return this.#peek(key, cost, now);
     const wanted = mode === 'upTo' ? Math.min(cost, this.#left(key, now)) : cost;
@@ -183,22 +183,8 @@ export class MemoryTable implements LimitTable {
     );
   }
 
-  #refused(waitMs: number, now: number): Decision {
-    const wait = Math.ceil(waitMs);
-    const said = this.#limits.map(({ limit }) => ({
-      allowed: false,
-      limit,
-      remaining: 0,
-      retryAfterMs: wait,
-      resetAfterMs: wait,
-    }));
-    return this.#answer(said, 0, now);
-  }
-
   #answer(said: readonly LimitDecision[], granted: number, now: number): Decision {
-    return this.#single
-      ? decisionOf(this.#first, said[0] as LimitDecision, 'memory', granted, now)
-      : combine(this.#limits, said, 'memory', granted, now);
+    return answerOf(this.#limits, said, 'memory', granted, now);
   }
 }
 

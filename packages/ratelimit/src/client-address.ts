@@ -1,0 +1,102 @@
+import { isIP } from 'node:net';
+import { assertInteger, assertKnownOptions, assertObject, assertText } from '@macadam/core';
+
+export interface ClientAddressOptions {
+  /**
+   * Proxies of your own in front of this process, 0 or more, each of which appends the address it saw to the header. The
+   * client is what the outermost of them saw. With 0 the header is not read at all, since anybody can send it. Default: 0.
+   */
+  trustedHops?: number;
+  /** The header those proxies append to. Default: `x-forwarded-for`. */
+  header?: string;
+  /**
+   * Bits of an IPv6 address that make one client, 32 to 128: a home or a host has a whole network of addresses. Default: 64;
+   * some providers give a customer 56.
+   */
+  ipv6Prefix?: number;
+}
+
+/** The part of a request that is looked at: Node's `IncomingMessage`, or the like. */
+export interface AddressedRequest {
+  readonly socket: { readonly remoteAddress?: string | undefined };
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+}
+
+/** What a client is called of which no address is known: they share one limit. */
+const UNKNOWN = 'unknown';
+
+/**
+ * The address of the client as a key for a limit: one text for each client, however the address was written. An IPv4
+ * address mapped into IPv6 is that IPv4 address; an IPv6 address stands for its network.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; never for what a client sent.
+ * @example
+ * ```ts
+ * import { clientAddress } from '@macadam/ratelimit';
+ *
+ * const request = { socket: { remoteAddress: '10.0.0.1' }, headers: { 'x-forwarded-for': '6.6.6.6, 203.0.113.7' } };
+ * if (clientAddress(request, { trustedHops: 1 }) !== '203.0.113.7') throw new Error('the leftmost may be a lie');
+ * ```
+ */
+export function clientAddress(request: AddressedRequest, options: ClientAddressOptions = {}): string {
+  assertObject('clientAddress', options);
+  assertKnownOptions('clientAddress', options, ['trustedHops', 'header', 'ipv6Prefix']);
+  const { trustedHops = 0, header = 'x-forwarded-for', ipv6Prefix = 64 } = options;
+  assertInteger('clientAddress.trustedHops', trustedHops, { min: 0, max: 32 });
+  assertInteger('clientAddress.ipv6Prefix', ipv6Prefix, { min: 32, max: 128 });
+  assertText('clientAddress.header', header);
+  const hops = [request.socket.remoteAddress ?? ''];
+  if (trustedHops > 0) {
+    const value = request.headers[header.toLowerCase()] ?? '';
+    hops.unshift(...(typeof value === 'string' ? value : value.join(',')).split(','));
+  }
+  // When the place holds no address, the next trusted one does: never one that the client could have chosen.
+  for (let i = Math.max(0, hops.length - 1 - trustedHops); i < hops.length; i++) {
+    const address = normalized(hops[i] as string, ipv6Prefix);
+    if (address !== undefined) return address;
+  }
+  return UNKNOWN;
+}
+
+function normalized(text: string, ipv6Prefix: number): string | undefined {
+  const address = bare(text);
+  const version = isIP(address);
+  if (version === 4) return address;
+  return version === 6 ? network(groupsOf(address), ipv6Prefix) : undefined;
+}
+
+/** Without quotes, brackets, port and zone. */
+function bare(text: string): string {
+  const trimmed = text.trim().replace(/^"(.*)"$/, '$1');
+  const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(trimmed)?.[1];
+  const withPort = /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(trimmed)?.[1];
+  return (bracketed ?? withPort ?? trimmed).replace(/%.*$/, '');
+}
+
+/** The eight numbers of a valid IPv6 address. */
+function groupsOf(address: string): number[] {
+  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
+  const [, head = '', a, b, c, d] = dotted ?? [];
+  const hex = (high: unknown, low: unknown): string => (Number(high) * 256 + Number(low)).toString(16);
+  const text = dotted === null ? address : `${head}${hex(a, b)}:${hex(c, d)}`;
+  const [left = '', right] = text.split('::');
+  const numbers = (part: string): number[] => (part === '' ? [] : part.split(':').map((group) => parseInt(group, 16)));
+  if (right === undefined) return numbers(left);
+  const [before, after] = [numbers(left), numbers(right)];
+  return [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
+}
+
+function network(groups: readonly number[], prefix: number): string {
+  const [high, low] = groups.slice(6) as [number, number];
+  const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  // The old compatible form; with nothing in its upper half it is `::`, `::1` and their like.
+  const compatible = groups.slice(0, 6).every((group) => group === 0) && high > 0;
+  if (mapped || compatible) return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+  const kept = groups.map((group, i) => {
+    const bits = Math.min(16, Math.max(0, prefix - i * 16));
+    return group & (0xffff << (16 - bits)) & 0xffff;
+  });
+  // Loopback would share a network with every address that is mostly zeros.
+  const whole = groups.slice(0, 7).every((group) => group === 0) ? groups : kept;
+  return `${whole.map((group) => group.toString(16)).join(':')}${prefix === 128 || whole === groups ? '' : `/${prefix}`}`;
+}

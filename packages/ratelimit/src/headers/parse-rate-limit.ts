@@ -1,0 +1,155 @@
+/**
+ * Reads what a server says about its limits, in whatever dialect: the structured fields since draft 8 (`r` and `t`, and `a` and
+ * `w`, as they may be called next), the dictionary of draft 7, the three fields of the drafts before, the `X-RateLimit`
+ * fields, and `Retry-After`. Everything in there was written by a stranger: nothing throws, and no wait is longer than allowed.
+ */
+import { assertDurationMs, assertKnownOptions, assertObject, systemClock, type Clock } from '@macadam/core';
+import { parseItems, parseNumbers } from './structured-fields.ts';
+
+/** Header fields, as `Headers`, or as Node has them. */
+export type HeaderFields =
+  { get(name: string): string | null | undefined } | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** What is known of one limit of a server. */
+export interface ServerLimit {
+  /** Its name; `default` in dialects that have none. */
+  readonly name: string;
+  readonly remaining: number;
+  /** When more is to be had, in milliseconds. */
+  readonly resetAfterMs?: number;
+  readonly limit?: number;
+  /** In milliseconds. */
+  readonly windowMs?: number;
+}
+
+/** What a server said about its limits. */
+export interface ServerLimits {
+  readonly limits: readonly ServerLimit[];
+  /** How long it wants to be left alone, in milliseconds. */
+  readonly retryAfterMs?: number;
+}
+
+export interface ParseRateLimitOptions {
+  /** No wait is taken to be longer, in milliseconds. Default: 600 000 (ten minutes). */
+  maxWaitMs?: number;
+  /** For waits that are given as a date, when the answer has no `Date`. Default: the system clock. */
+  clock?: Clock;
+}
+
+/**
+ * What the header fields of an answer say about limits; empty when they say nothing, or came out of a cache.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; never for what a server sent.
+ * @example
+ * ```ts
+ * import { parseRateLimitHeaders } from '@macadam/ratelimit';
+ *
+ * const { limits } = parseRateLimitHeaders({ ratelimit: '"minute";r=5;t=12' });
+ * if (limits[0]?.resetAfterMs !== 12_000) throw new Error('12 seconds');
+ * ```
+ */
+export function parseRateLimitHeaders(fields: HeaderFields, options: ParseRateLimitOptions = {}): ServerLimits {
+  assertObject('parseRateLimitHeaders', options);
+  assertKnownOptions('parseRateLimitHeaders', options, ['maxWaitMs', 'clock']);
+  const { maxWaitMs = 600_000, clock = systemClock } = options;
+  assertDurationMs('parseRateLimitHeaders.maxWaitMs', maxWaitMs);
+  const get = reader(fields);
+  // What a cache answers tells about somebody's past.
+  if (Number(get('age') ?? 0) > 0) return { limits: [] };
+  const now = dateOf(get('date')) ?? clock.now();
+  const limits =
+    structured(get, maxWaitMs) ??
+    triple(get, 'ratelimit', now, maxWaitMs) ??
+    triple(get, 'x-ratelimit', now, maxWaitMs);
+  const retryAfterMs = retryAfter(get('retry-after'), now, maxWaitMs);
+  return { limits: limits ?? [], ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+}
+
+type Read = (name: string) => string | undefined;
+
+function reader(fields: HeaderFields): Read {
+  if (typeof fields.get === 'function') {
+    const { get } = fields as { get(name: string): string | null | undefined };
+    return (name) => get.call(fields, name) ?? undefined;
+  }
+  const values = new Map<string, string>();
+  for (const [name, value] of Object.entries(fields as Record<string, string | readonly string[] | undefined>)) {
+    if (value !== undefined) values.set(name.toLowerCase(), typeof value === 'string' ? value : value.join(', '));
+  }
+  return (name) => values.get(name);
+}
+
+function structured(get: Read, maxWaitMs: number): ServerLimit[] | undefined {
+  const text = get('ratelimit');
+  if (text === undefined) return undefined;
+  const policies = new Map((parseItems(get('ratelimit-policy') ?? '') ?? []).map((one) => [one.name, one.parameters]));
+  const named = parseItems(text)?.flatMap(({ name, parameters }) => {
+    const remaining = count(parameters['r'] ?? parameters['a']);
+    if (remaining === undefined) return [];
+    const policy = policies.get(name);
+    const reset = count(parameters['t'] ?? parameters['w']);
+    return [limitOf(name, remaining, reset, count(policy?.['q']), count(policy?.['w']), maxWaitMs)];
+  });
+  if (named !== undefined && named.length > 0) return named;
+  const numbers = parseNumbers(text);
+  const remaining = count(numbers?.get('remaining'));
+  if (remaining === undefined) return undefined;
+  const [first] = policies.values();
+  const limit = count(numbers?.get('limit'));
+  return [limitOf('default', remaining, count(numbers?.get('reset')), limit, count(first?.['w']), maxWaitMs)];
+}
+
+function triple(get: Read, prefix: string, now: number, maxWaitMs: number): ServerLimit[] | undefined {
+  const remaining = digits(get(`${prefix}-remaining`));
+  if (remaining === undefined) return undefined;
+  const limit = digits(get(`${prefix}-limit`)?.split(/[,;]/)[0]);
+  return [limitOf('default', remaining, secondsUntil(get(`${prefix}-reset`), now), limit, undefined, maxWaitMs)];
+}
+
+function limitOf(
+  name: string,
+  remaining: number,
+  resetSeconds: number | undefined,
+  limit: number | undefined,
+  windowSeconds: number | undefined,
+  maxWaitMs: number,
+): ServerLimit {
+  return {
+    name,
+    remaining,
+    ...(resetSeconds === undefined ? {} : { resetAfterMs: Math.min(maxWaitMs, resetSeconds * 1_000) }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(windowSeconds === undefined ? {} : { windowMs: windowSeconds * 1_000 }),
+  };
+}
+
+function count(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined;
+}
+
+function digits(text: string | undefined): number | undefined {
+  return text !== undefined && /^\s*\d{1,15}(\.\d{1,6})?\s*$/.test(text) ? Math.floor(Number(text)) : undefined;
+}
+
+/** Seconds to wait, or the moment itself: in epoch seconds, or milliseconds; nobody says which, but they are far apart. */
+function secondsUntil(text: string | undefined, now: number): number | undefined {
+  const value = digits(text);
+  if (value === undefined) return undefined;
+  if (value > 1e12) return Math.max(0, Math.ceil((value - now) / 1_000));
+  return value > 1e9 ? Math.max(0, Math.ceil(value - now / 1_000)) : value;
+}
+
+function retryAfter(text: string | undefined, now: number, maxWaitMs: number): number | undefined {
+  const value = digits(text);
+  if (value !== undefined) return Math.min(maxWaitMs, value * 1_000);
+  const date = dateOf(text);
+  return date === undefined ? undefined : Math.min(maxWaitMs, Math.max(0, date - now));
+}
+
+/** The date of an HTTP field. Only its own form: `Date.parse` takes almost anything for a date. */
+function dateOf(text: string | undefined): number | undefined {
+  if (text === undefined || !/^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text))
+    return undefined;
+  const date = Date.parse(text);
+  return Number.isNaN(date) ? undefined : date;
+}

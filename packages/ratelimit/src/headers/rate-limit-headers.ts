@@ -1,0 +1,101 @@
+/**
+ * The header fields that tell a client about its limits: `RateLimit-Policy` (what the limits are) and `RateLimit` (where
+ * it stands), structured fields of draft-ietf-httpapi-ratelimit-headers-11, and `Retry-After` (RFC 9110, 10.2.3).
+ */
+import { createHash } from 'node:crypto';
+import { assertKnownOptions, assertObject, assertOneOf, assertText } from '@macadam/core';
+import type { Decision, PolicyDecision } from '../decision.ts';
+import { serializeItems } from './structured-fields.ts';
+
+export interface RateLimitHeadersOptions {
+  /**
+   * Adds an older dialect for clients that know no other: `x` (`X-RateLimit-Limit`, `-Remaining`, `-Reset` in seconds),
+   * `draft6` (`RateLimit-Limit`, `-Remaining`, `-Reset`), or `draft7`, which replaces the current fields, since it writes
+   * them otherwise under the same names. Default: none.
+   */
+  legacy?: 'draft6' | 'draft7' | 'x';
+  /**
+   * Whose limit it is, when clients share a connection: sent as `pk`, a digest from which the key cannot be read off.
+   * Default: left out.
+   */
+  partition?: string;
+}
+
+/**
+ * The header fields for a decision. `Retry-After` only with a denial, and never shorter than the wait that was decided.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { createRateLimiter, rateLimitHeaders, tokenBucket } from '@macadam/ratelimit';
+ *
+ * const limiter = createRateLimiter({ name: 'api', limits: [tokenBucket({ limit: 100, periodMs: 60_000, name: 'minute' })] });
+ * const headers = rateLimitHeaders(limiter.tryTake('ann'));
+ * if (headers['RateLimit'] !== '"minute";r=99;t=1') throw new Error(headers['RateLimit']);
+ * ```
+ */
+export function rateLimitHeaders(decision: Decision, options: RateLimitHeadersOptions = {}): Record<string, string> {
+  assertObject('rateLimitHeaders', options);
+  assertKnownOptions('rateLimitHeaders', options, ['legacy', 'partition']);
+  const { legacy, partition } = options;
+  if (legacy !== undefined) assertOneOf('rateLimitHeaders.legacy', legacy, ['x', 'draft6', 'draft7']);
+  if (partition !== undefined) assertText('rateLimitHeaders.partition', partition);
+  const policies = decision.policies ?? [decision];
+  const headers = legacy === 'draft7' ? draft7(decision, policies) : current(policies, partition);
+  if (legacy === 'x') addTriple(headers, 'X-RateLimit', decision, String(decision.limit));
+  if (legacy === 'draft6') {
+    const list = [String(decision.limit), ...policies.map((one) => `${one.limit};w=${seconds(one.periodMs)}`)];
+    addTriple(headers, 'RateLimit', decision, list.join(', '));
+  }
+  const { allowed, retryAfterMs } = decision;
+  if (!allowed && retryAfterMs < Infinity) headers['Retry-After'] = String(Math.max(1, seconds(retryAfterMs)));
+  return headers;
+}
+
+function current(policies: readonly PolicyDecision[], partition: string | undefined): Record<string, string> {
+  const pk = partition === undefined ? undefined : digest(partition);
+  return {
+    'RateLimit-Policy': serializeItems(
+      policies.map(({ policy, limit, periodMs }) => ({
+        name: policy,
+        // Parts of a second cannot be said: a window below one is left out, so that nobody computes a wrong rate.
+        parameters: {
+          q: limit,
+          qu: periodMs === 0 ? 'concurrent-requests' : undefined,
+          w: periodMs < 1_000 ? undefined : seconds(periodMs),
+          pk,
+        },
+      })),
+    ),
+    RateLimit: serializeItems(
+      policies.map((one) => ({ name: one.policy, parameters: { r: one.remaining, t: untilMore(one), pk } })),
+    ),
+  };
+}
+
+function draft7(decision: Decision, policies: readonly PolicyDecision[]): Record<string, string> {
+  const { limit, remaining } = decision;
+  return {
+    'RateLimit-Policy': policies.map((one) => `${one.limit};w=${seconds(one.periodMs)}`).join(', '),
+    RateLimit: `limit=${limit}, remaining=${remaining}, reset=${untilMore(decision)}`,
+  };
+}
+
+function addTriple(headers: Record<string, string>, prefix: string, decision: Decision, limit: string): void {
+  headers[`${prefix}-Limit`] = limit;
+  headers[`${prefix}-Remaining`] = String(decision.remaining);
+  headers[`${prefix}-Reset`] = String(untilMore(decision));
+}
+
+/** Seconds until what is left grows: to everything, or after a denial to what was asked for. */
+function untilMore({ allowed, retryAfterMs, resetAfterMs }: PolicyDecision): number {
+  return seconds(allowed || retryAfterMs === Infinity ? resetAfterMs : retryAfterMs);
+}
+
+function seconds(ms: number): number {
+  return Math.ceil(ms / 1_000);
+}
+
+function digest(key: string): Uint8Array {
+  return createHash('sha256').update(key).digest().subarray(0, 9);
+}

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import { OptionsError } from '@macadam/core';
+
+/** What is needed of node-redis (6, `createClient` or `createCluster`). */
+export interface NodeRedisClient {
+  evalSha(digest: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+}
+
+/** What is needed of ioredis (6, or iovalkey; `Redis` or `Cluster`). */
+export interface IoRedisClient {
+  evalsha(digest: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+}
+
+/** A connected client. It stays the caller's: nothing here connects, configures or closes it. */
+export type RedisClient = IoRedisClient | NodeRedisClient;
+
+/** A script, and how to run it in one round trip. */
+export class Script {
+  readonly #source: string;
+  readonly #digest: string;
+
+  constructor(source: string) {
+    this.#source = source;
+    this.#digest = createHash('sha1').update(source).digest('hex');
+  }
+
+  /** Runs it by its digest; a server that does not know it, because it was restarted or flushed, is sent the whole of it. */
+  async run(client: RedisClient, keys: string[], args: string[]): Promise<unknown> {
+    try {
+      return await ('evalSha' in client
+        ? client.evalSha(this.#digest, { keys, arguments: args })
+        : client.evalsha(this.#digest, keys.length, ...keys, ...args));
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+    }
+    return await ('evalSha' in client
+      ? client.eval(this.#source, { keys, arguments: args })
+      : client.eval(this.#source, keys.length, ...keys, ...args));
+  }
+}
+
+export function assertRedisClient(path: string, client: unknown): asserts client is RedisClient {
+  const known = client as Partial<IoRedisClient & NodeRedisClient> | null | undefined;
+  if (typeof known?.evalSha !== 'function' && typeof known?.evalsha !== 'function') {
+    throw new OptionsError(path, client, 'a client of node-redis or ioredis');
+  }
+}

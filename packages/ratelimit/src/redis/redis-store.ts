@@ -1,0 +1,49 @@
+import { assertDurationMs, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import type { RateLimitStore } from '../store/store.ts';
+import { assertRedisClient, type RedisClient } from './client.ts';
+import { RedisTable } from './redis-table.ts';
+
+export interface RedisStoreOptions {
+  /** Begins every key: letters, digits, `_ . -`. Default: `mrl`. */
+  prefix?: string;
+  /** How long a limiter waits for an answer, in milliseconds, above 0. Default: 50. */
+  timeoutMs?: number;
+}
+
+/**
+ * Keeps limits in Redis (6.2 or newer) or Valkey, exact across all processes: each decision is one script in the server's
+ * own time, one round trip however many limits the limiter has. While the server does not answer, the limiter decides as
+ * its `onStoreFailure` says.
+ *
+ * The client may be connecting, or down: nothing is sent before the first decision. With ioredis, give the limiter a client
+ * with `enableOfflineQueue: false` and `autoResendUnfulfilledCommands: false`, with node-redis `disableOfflineQueue: true`: a
+ * command that waits for a reconnect is of no use to anybody, and charges a key later.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts ignore=needs a server
+ * import { createRateLimiter, redisStore, tokenBucket } from '@macadam/ratelimit';
+ * import { createClient } from 'redis';
+ *
+ * const client = createClient({ url: 'redis://127.0.0.1:6379', disableOfflineQueue: true });
+ * const limits = [tokenBucket({ limit: 100, periodMs: 1_000 })];
+ * const perKey = createRateLimiter({ name: 'api', limits, store: redisStore(client), expectedInstances: 4 });
+ * ```
+ */
+export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): RateLimitStore {
+  assertRedisClient('redisStore.client', client);
+  assertObject('redisStore', options);
+  assertKnownOptions('redisStore', options, ['prefix', 'timeoutMs']);
+  const { prefix = 'mrl', timeoutMs = 50 } = options;
+  assertDurationMs('redisStore.timeoutMs', timeoutMs);
+  if (!/^[\w.-]{1,64}$/.test(prefix)) {
+    throw new OptionsError('redisStore.prefix', prefix, 'up to 64 letters, digits and _ . -');
+  }
+  return {
+    kind: 'redis',
+    timeoutMs,
+    open: (table) => new RedisTable(client, prefix, table),
+    describe: () => `Redis, under "${prefix}"`,
+    close: async () => {},
+  };
+}
