@@ -1,0 +1,54 @@
+import { TimeoutError } from '@macadam/core';
+import { virtualClock } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import { adaptiveConcurrency } from './adaptive-concurrency.ts';
+
+describe('adaptiveConcurrency', () => {
+  it('admits its limit at once, and refuses the next', async () => {
+    const clock = virtualClock();
+    const policy = adaptiveConcurrency({ initial: 5, clock });
+    const calls = Array.from({ length: 5 }, () => policy.execute(() => clock.sleep(10)));
+    await expect(policy.execute(() => 1)).rejects.toMatchObject({
+      code: 'MAC_CONCURRENCY_LIMITED',
+      retryable: true,
+      limit: 5,
+    });
+    expect(policy.stats()).toMatchObject({ limit: 5, inFlight: 5 });
+    await clock.runUntil(Promise.all(calls));
+    expect(policy.stats()).toMatchObject({ inFlight: 0 });
+  });
+
+  it.each(['gradient2', 'aimd'] as const)(
+    '%s finds more room while calls are fast, less when they are dropped',
+    async (algorithm) => {
+      const clock = virtualClock();
+      const policy = adaptiveConcurrency({ algorithm, initial: 20, clock });
+      const limit = (): number => policy.stats()['limit'] as number;
+      const wave = async (fn: () => Promise<unknown>): Promise<void> => {
+        await clock.runUntil(Promise.allSettled(Array.from({ length: 20 }, () => policy.execute(fn))));
+      };
+      for (let i = 0; i < 60; i++) await wave(() => clock.sleep(100));
+      const grown = limit();
+      expect(grown).toBeGreaterThan(20);
+      for (let i = 0; i < 200; i++) {
+        await wave(async () => {
+          await clock.sleep(100);
+          throw new TimeoutError('too slow', 100);
+        });
+      }
+      expect(limit()).toBeLessThan(grown);
+      expect(limit()).toBeGreaterThanOrEqual(4);
+      clock.assertNoTimers();
+    },
+  );
+
+  it.each([
+    { options: { algorithm: 'vegas' }, path: 'adaptiveConcurrency.algorithm' },
+    { options: { initial: 0 }, path: 'adaptiveConcurrency.initial' },
+    { options: { min: 0 }, path: 'adaptiveConcurrency.min' },
+    { options: { min: 10, max: 5 }, path: 'adaptiveConcurrency.max' },
+    { options: { limit: 5 }, path: 'adaptiveConcurrency.limit' },
+  ])('refuses $options', ({ options, path }) => {
+    expect(() => adaptiveConcurrency(options as never)).toThrow(expect.objectContaining({ path }));
+  });
+});
