@@ -22,7 +22,7 @@ export {
 export type { Range } from './options.ts';
 export { systemRandom } from './random.ts';
 export type { Random } from './random.ts';
-export { currentScope, ownRetries, retriesOwnedUpstream } from './scope.ts';
+export { currentScope, ownRetries, retriesOwnedUpstream, runDetached } from './scope.ts';
 export type { Scope } from './scope.ts';
 export { currentWork, priorities, runWork } from './work.ts';
 export type { Priority, Work, WorkOptions } from './work.ts';

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { describe, expect, it } from 'vitest';
-import { ownRetries, retriesOwnedUpstream } from './scope.ts';
+import { ownRetries, retriesOwnedUpstream, runDetached } from './scope.ts';
 import { currentWork, runWork } from './work.ts';
 
 /** As a policy does it: inside a context of its own. */
@@ -36,6 +36,21 @@ describe('retriesOwnedUpstream', () => {
         });
       });
       expect(retriesOwnedUpstream()).toBe(false);
+    });
+  });
+});
+
+describe('runDetached', () => {
+  it('leaves the work behind, and keeps that retries are owned', async () => {
+    expect(runDetached(() => [currentWork(), retriesOwnedUpstream()])).toEqual([undefined, false]);
+    await runWork({ timeoutMs: 1_000 }, async () => {
+      const inside = runDetached(async () => {
+        await Promise.resolve();
+        return [currentWork(), retriesOwnedUpstream()];
+      });
+      expect(await inside).toEqual([undefined, false]);
+      owning(() => expect(runDetached(() => [currentWork(), retriesOwnedUpstream()])).toEqual([undefined, true]));
+      expect(currentWork()).toBeDefined();
     });
   });
 });

@@ -19,6 +19,17 @@ export function runInScope<T>(scope: Scope, fn: () => T): T {
   return storage.run(scope, fn);
 }
 
+/**
+ * Runs `fn` for nobody in particular: without the deadline, the signal and the priority of the current work. For what
+ * several callers share, such as one request they all wait for, or one that goes on after the caller was answered. That a
+ * retry further out repeats what fails stays known.
+ */
+export function runDetached<T>(fn: () => T): T {
+  const scope = storage.getStore();
+  if (scope?.work === undefined) return fn();
+  return storage.run({ work: undefined, retriesOwned: scope.retriesOwned }, fn);
+}
+
 /** The scope that marks retries as owned, made once for each scope it is entered from. */
 const owningScopes = new WeakMap<Scope, Scope>();
 const OWNING_WITHOUT_WORK: Scope = { work: undefined, retriesOwned: true };

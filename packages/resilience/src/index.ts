@@ -28,7 +28,16 @@ export type { HedgeOptions } from './hedge/options.ts';
 export type { KeyedOptions } from './keyed.ts';
 export { pipeline } from './pipeline.ts';
 export type { Pipeline } from './pipeline.ts';
-export type { ExecuteContext, ExecuteOptions, Guarded, Outcome, Policy, PolicyKind, PolicyStats } from './policy.ts';
+export type {
+  ExecuteContext,
+  ExecuteOptions,
+  Guarded,
+  Outcome,
+  Policy,
+  PolicyKind,
+  PolicyStats,
+  Route,
+} from './policy.ts';
 export { constant, decorrelatedJitter, exponential, fullJitter, linear } from './retry/backoff.ts';
 export type { Backoff, BackoffInput, ConstantOptions, ExponentialOptions, GrowingOptions } from './retry/backoff.ts';
 export type { RetryOptions } from './retry/options.ts';
@@ -43,6 +52,8 @@ export { retryThrottle } from './retry/retry-throttle.ts';
 export type { RetryThrottleOptions } from './retry/retry-throttle.ts';
 export { retryBudget, unlimitedRetries } from './retry/retry-budget.ts';
 export type { RetryBudget, RetryBudgetOptions } from './retry/retry-budget.ts';
+export { routed } from './routed.ts';
+export type { RoutedOptions } from './routed.ts';
 export { singleFlight } from './single-flight.ts';
 export type { SingleFlight, SingleFlightOptions } from './single-flight.ts';
 export { standardPipeline } from './standard-pipeline.ts';

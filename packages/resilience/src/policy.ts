@@ -26,6 +26,17 @@ export interface ExecuteOptions {
   attemptTimeoutMs?: number;
   /** Declares that doing the work twice is harmless: a hedge only sends a second try then. Default: false. */
   idempotent?: boolean;
+  /** Where the tries go: names the policy of each. Ignored without a `routed()`. */
+  route?: Route;
+}
+
+/** Where the tries of one call go. */
+export interface Route {
+  /**
+   * The policy the next try goes through, such as the circuit breaker of the endpoint it is sent to; undefined for none.
+   * Asked right before each try: unless the policy refuses it, the function runs before anything else happens.
+   */
+  next(attempt: number): Policy | undefined;
 }
 
 /** How one try ended. */
@@ -34,7 +45,15 @@ export type Outcome =
   | { readonly ok: false; readonly error: unknown; readonly attempt: number; readonly durationMs: number };
 
 export type PolicyKind =
-  'adaptiveConcurrency' | 'bulkhead' | 'circuitBreaker' | 'fallback' | 'hedge' | 'pipeline' | 'retry' | 'timeout';
+  | 'adaptiveConcurrency'
+  | 'bulkhead'
+  | 'circuitBreaker'
+  | 'fallback'
+  | 'hedge'
+  | 'pipeline'
+  | 'retry'
+  | 'routed'
+  | 'timeout';
 
 /** Plain numbers, and words such as a breaker's state. Policies in a pipeline nest. */
 export interface PolicyStats {

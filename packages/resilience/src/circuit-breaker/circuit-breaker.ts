@@ -13,6 +13,8 @@ export interface CircuitBreaker extends Policy {
   readonly name: string;
   /** The state as of the last call or command; an open breaker turns half open when a call comes after its time. */
   readonly state: CircuitState;
+  /** Whether a call that came now would be let through: for whoever can choose where to go. */
+  readonly admits: boolean;
   /** Refuses every call until {@link CircuitBreaker.reset}: for an operator, or a deploy. */
   isolate(): void;
   /** Closes the circuit and forgets what it has seen. */
@@ -164,6 +166,9 @@ export function breakerOf(settings: CircuitBreakerSettings): CircuitBreaker {
       name: settings.name,
       get state(): CircuitState {
         return circuit.state.kind;
+      },
+      get admits(): boolean {
+        return circuit.admits(settings.clock.monotonic());
       },
       isolate: () => circuit.isolate(),
       reset: () => circuit.reset(settings.clock.monotonic()),

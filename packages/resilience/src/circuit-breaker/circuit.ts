@@ -32,6 +32,11 @@ export class Circuit {
     return new CircuitOpenError(settings.name, this.state.kind, retryAfterMs, settings.captureStack);
   }
 
+  /** Whether a call would be let through, without letting one through. */
+  admits(now: number): boolean {
+    return this.state.kind === 'closed' || admit(this.state, now, this.settings).admitted;
+  }
+
   /** Takes in how a call of the current generation ended. */
   record(verdict: Verdict, durationMs: number, lease: Lease | undefined, now: number): void {
     if (verdict === 'success') this.successes++;

@@ -11,6 +11,7 @@ import {
   type Clock,
   type Random,
 } from '@macadam/core';
+import type { GaveUpReason } from '../errors.ts';
 import type { Outcome } from '../policy.ts';
 import { fullJitter, type Backoff } from './backoff.ts';
 import { retryBudget, unlimitedRetries, type RetryBudget } from './retry-budget.ts';
@@ -31,6 +32,12 @@ export interface RetryOptions {
    * Whether an outcome is tried again. Default: errors are, except those of ours that are not `retryable`, and aborts.
    */
   retryIf?: (outcome: Outcome) => boolean;
+  /**
+   * Whether the dependency never saw the try, or lost it in a way that says nothing about it, such as a connection that
+   * had gone stale: it is repeated at once, once in a call, free of attempts and budget. Default: never. Source: the
+   * transparent retries of gRPC (A6).
+   */
+  transparentIf?: (outcome: Outcome) => boolean;
   /** Whether an outcome means "slow down". Default: an error with a `retryAfterMs`, or the code `MAC_RATE_LIMITED`. */
   isThrottled?: (outcome: Outcome) => boolean;
   /** How long the dependency asked to be left alone, in milliseconds. Default: the error's `retryAfterMs`. */
@@ -45,12 +52,22 @@ export interface RetryOptions {
 
 export type RetrySettings = Required<Omit<RetryOptions, 'budget'>> & { readonly budget: RetryBudget };
 
+/** What a retry has done. */
+export interface RetryCounts {
+  calls: number;
+  retries: number;
+  /** Repeated for free, since the dependency never saw the try. */
+  transparent: number;
+  gaveUp: Record<GaveUpReason, number>;
+}
+
 const RETRY_OPTIONS = [
   'maxAttempts',
   'backoff',
   'throttledBaseMs',
   'maxRetryAfterMs',
   'retryIf',
+  'transparentIf',
   'isThrottled',
   'retryAfterMs',
   'budget',
@@ -68,6 +85,7 @@ export function retrySettings(options: RetryOptions): RetrySettings {
     throttledBaseMs: options.throttledBaseMs ?? 1_000,
     maxRetryAfterMs: options.maxRetryAfterMs ?? 60_000,
     retryIf: options.retryIf ?? isRetryable,
+    transparentIf: options.transparentIf ?? never,
     isThrottled: options.isThrottled ?? isThrottled,
     retryAfterMs: options.retryAfterMs ?? retryAfterOf,
     budget: budget === false ? unlimitedRetries : budget,
@@ -79,12 +97,17 @@ export function retrySettings(options: RetryOptions): RetrySettings {
   assertDurationMs('retry.throttledBaseMs', settings.throttledBaseMs, { min: 0 });
   assertDurationMs('retry.maxRetryAfterMs', settings.maxRetryAfterMs, { min: 0, infinite: true });
   assertFunction('retry.retryIf', settings.retryIf);
+  assertFunction('retry.transparentIf', settings.transparentIf);
   assertFunction('retry.isThrottled', settings.isThrottled);
   assertFunction('retry.retryAfterMs', settings.retryAfterMs);
   if (typeof (settings.budget as RetryBudget | null)?.tryRetry !== 'function') {
     throw new OptionsError('retry.budget', budget, 'a retryBudget() or false');
   }
   return settings;
+}
+
+function never(): boolean {
+  return false;
 }
 
 function isRetryable(outcome: Outcome): boolean {

@@ -1,16 +1,10 @@
 import type { AttemptRecord, Timer } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
-import { AttemptsExhaustedError, type GaveUpReason } from '../errors.ts';
+import { AttemptsExhaustedError } from '../errors.ts';
 import type { Outcome } from '../policy.ts';
 import { decide, type Decision } from './decision.ts';
-import type { RetrySettings } from './options.ts';
+import type { RetryCounts, RetrySettings } from './options.ts';
 import { runAttempts } from './run-attempts.ts';
-
-export interface RetryCounts {
-  calls: number;
-  retries: number;
-  gaveUp: Record<GaveUpReason, number>;
-}
 
 /** What becomes of the call after an outcome. */
 type Verdict = Decision | { readonly next: 'accept' } | { readonly next: 'fail'; readonly error: unknown };
@@ -24,7 +18,11 @@ class RetryRun implements Sink, Running {
   #attemptStartedAt: number;
   #waitedMs = 0;
   #throttled = false;
+  /** The one repetition that is free has been used. */
+  #transparent = false;
   #inner: Running = notRunning;
+  /** How many tries have ended: tells one that ended while it was being started. */
+  #endings = 0;
   #timer: Timer | undefined;
   /** Ends the wait, or the try, that the loop is in. */
   #wake: ((outcome: Outcome | undefined) => void) | undefined;
@@ -44,7 +42,7 @@ class RetryRun implements Sink, Running {
     const { settings } = this.#stage;
     settings.budget.callStarted(this.#call.now);
     const running = this.#stage.inner.start(this.#call, 1, this);
-    if (!this.#done && this.#attempt === 1) this.#inner = running;
+    if (this.#endings === 0 && !this.#done) this.#inner = running;
   }
 
   succeed(value: unknown): void {
@@ -74,20 +72,42 @@ class RetryRun implements Sink, Running {
 
   #ended(outcome: Outcome): void {
     this.#inner = notRunning;
+    this.#endings++;
+    if (this.#repeatsForFree(outcome)) return;
     this.#giveBack();
     if (this.#attempt > 1) this.#wake?.(outcome);
     else this.#first(outcome);
+  }
+
+  /** Starts the same try once more when the dependency never saw it. */
+  #repeatsForFree(outcome: Outcome): boolean {
+    const { settings, counts, inner } = this.#stage;
+    const call = this.#call;
+    if (this.#transparent || outcome.ok || this.#done || call.now >= call.deadlineAt) return false;
+    try {
+      if (!settings.transparentIf(outcome)) return false;
+    } catch (error) {
+      this.#finish(outcome, { next: 'fail', error });
+      this.#wake?.(undefined);
+      return true;
+    }
+    this.#transparent = true;
+    counts.transparent++;
+    const endings = this.#endings;
+    const running = call.within((attempt: number) => inner.start(call, attempt, this), this.#attempt);
+    if (endings === this.#endings && !this.#done) this.#inner = running;
+    return true;
   }
 
   /** The first try has ended: settle, or enter the loop. */
   #first(outcome: Outcome): void {
     const decision = this.#judge(outcome);
     if (decision.next !== 'wait') this.#finish(outcome, decision);
-    else
-      this.#call.within(
-        (delayMs) => this.#loop(delayMs).catch((error: unknown) => this.#crash(error)),
-        decision.delayMs,
-      );
+    else {
+      const loop = (delayMs: number): Promise<void> =>
+        this.#loop(delayMs).catch((error: unknown) => this.#crash(error));
+      void this.#call.within(loop, decision.delayMs);
+    }
   }
 
   /** Nothing in the loop throws but a clock that is handed in; the call must end even then. */
@@ -131,13 +151,14 @@ class RetryRun implements Sink, Running {
       this.#stage.counts.retries++;
       this.#attemptStartedAt = call.now = call.clock.monotonic();
       const attempt = this.#attempt;
+      const endings = this.#endings;
       let ended = false;
       this.#wake = (outcome) => {
         ended = true;
         resolve(outcome);
       };
       const running = this.#stage.inner.start(call, attempt, this);
-      if (!ended) this.#inner = running;
+      if (endings === this.#endings && !ended) this.#inner = running;
       // Cancelled by the very function that was being started.
       else if (this.#done) running.cancel(this.#cancelReason);
     });

@@ -366,3 +366,75 @@ it('aws-sdk-js-v3 #4754: an exhausted call does not disable the retries of the n
   const alive = failing(clock, [new Error('1'), new Error('2')]);
   expect(await outcomeOf(clock, policy.execute(alive.fn))).toMatchObject({ value: 'ok' });
 });
+
+describe('a transparent retry', () => {
+  class Stale extends Error {}
+  const transparentIf = (outcome: { ok: boolean; error?: unknown }): boolean => outcome.error instanceof Stale;
+
+  it.each([
+    { name: 'at once, free of attempts and budget', failures: [new Stale()], startedAt: [0, 0], transparent: 1 },
+    { name: 'once in a call', failures: [new Stale(), new Stale()], startedAt: [0, 0, 100], transparent: 1 },
+    {
+      name: 'of a later try too',
+      failures: [new Error('down'), new Stale()],
+      startedAt: [0, 100, 100],
+      transparent: 1,
+    },
+    { name: 'not for other failures', failures: [new Error('down')], startedAt: [0, 100], transparent: 0 },
+  ])('repeats $name', async ({ failures, startedAt, transparent }) => {
+    const clock = virtualClock();
+    const task = failing(clock, failures);
+    const policy = retry({ ...without, maxAttempts: 2, transparentIf, clock });
+    const outcome = await outcomeOf(clock, policy.execute(task.fn));
+    expect(outcome.value).toBe('ok');
+    expect(task.startedAt).toEqual(startedAt);
+    expect(policy.stats()).toMatchObject({ transparent, retries: startedAt.length - 1 - transparent });
+  });
+
+  it('spends nothing of the budget', async () => {
+    const clock = virtualClock();
+    const budget = retryBudget({ ratio: 0, minPerSecond: 0, clock });
+    const policy = retry({ budget, transparentIf, clock });
+    expect(await outcomeOf(clock, policy.execute(failing(clock, [new Stale()]).fn))).toMatchObject({ value: 'ok' });
+    expect(budget.stats()).toMatchObject({ granted: 0, refused: 0 });
+  });
+
+  it('is cancelled like any other try', async () => {
+    const clock = virtualClock();
+    const abort = new AbortController();
+    const cancelled: unknown[] = [];
+    let tries = 0;
+    const policy = retry({ ...without, transparentIf, clock });
+    const call = policy.execute(
+      (context) => {
+        if (++tries === 1) return Promise.reject(new Stale());
+        context.onCancel((reason) => cancelled.push(reason));
+        queueMicrotask(() => abort.abort('left'));
+        return new Promise(() => {});
+      },
+      { signal: abort.signal },
+    );
+    expect((await outcomeOf(clock, call)).error).toBe('left');
+    expect(cancelled).toEqual(['left']);
+  });
+
+  it('fails with what its rule throws', async () => {
+    const clock = virtualClock();
+    const thrown = new Error('the rule');
+    const policy = retry({
+      ...without,
+      clock,
+      transparentIf: () => {
+        throw thrown;
+      },
+    });
+    expect(
+      (
+        await outcomeOf(
+          clock,
+          policy.execute(() => Promise.reject(new Error('down'))),
+        )
+      ).error,
+    ).toBe(thrown);
+  });
+});

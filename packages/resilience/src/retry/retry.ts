@@ -1,7 +1,7 @@
 import { definePolicy } from '../define-policy.ts';
 import type { Policy } from '../policy.ts';
-import { retrySettings, type RetryOptions, type RetrySettings } from './options.ts';
-import { RetryStage, type RetryCounts } from './retry-run.ts';
+import { retrySettings, type RetryCounts, type RetryOptions, type RetrySettings } from './options.ts';
+import { RetryStage } from './retry-run.ts';
 
 /**
  * Tries again what failed for a passing reason: after a fully jittered wait, never earlier than the dependency asked
@@ -29,6 +29,7 @@ export function retry(options: RetryOptions = {}): Policy {
   const counts: RetryCounts = {
     calls: 0,
     retries: 0,
+    transparent: 0,
     gaveUp: { budget: 0, deadline: 0, maxAttempts: 0, retryAfterTooLong: 0 },
   };
   const judgesValues = options.retryIf !== undefined;

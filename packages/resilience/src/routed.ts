@@ -1,0 +1,75 @@
+import { assertKnownOptions, assertObject, OptionsError, systemClock, type Clock } from '@macadam/core';
+import { notRunning, type Stage } from './call.ts';
+import { definePolicy, layerOf, type Layer } from './define-policy.ts';
+import type { Policy } from './policy.ts';
+
+export interface RoutedOptions {
+  /** Default: the system clock. */
+  clock?: Clock;
+}
+
+/**
+ * Guards each try with the policy of where it goes, which the call's `route` names: one dependency, many endpoints. A
+ * call without a `route` passes through untouched.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; and, as the failure of a call, when its route names
+ * what is no policy, has another clock, or defers or repeats tries itself.
+ * @example
+ * ```ts
+ * import { circuitBreakers, pipeline, retry, routed } from '@macadam/resilience';
+ *
+ * const breakers = circuitBreakers();
+ * const hosts = ['a.internal', 'b.internal'];
+ * const route = { next: (attempt: number) => breakers.for(hosts[attempt % hosts.length] as string) };
+ * await pipeline(retry(), routed()).execute(async () => 'ok', { route });
+ * ```
+ */
+export function routed(options: RoutedOptions = {}): Policy {
+  assertObject('routed', options);
+  assertKnownOptions('routed', options, ['clock']);
+  const { clock = systemClock } = options;
+  let tries = 0;
+  const around = (inner: Stage): Stage => {
+    /** Each policy is built around what is inside once, and forgotten with the policy. */
+    const stages = new WeakMap<Policy, Stage>();
+    const stageOf = (policy: Policy): Stage => {
+      let stage = stages.get(policy);
+      if (stage === undefined) {
+        stage = checkedLayer(policy, clock).around(inner, 'attempt');
+        stages.set(policy, stage);
+      }
+      return stage;
+    };
+    return {
+      start(call, attempt, sink) {
+        const route = call.options?.route;
+        if (route === undefined) return inner.start(call, attempt, sink);
+        let stage: Stage;
+        try {
+          const policy = route.next(attempt);
+          stage = policy === undefined ? inner : stageOf(policy);
+        } catch (error) {
+          sink.fail(error);
+          return notRunning;
+        }
+        tries++;
+        return stage.start(call, attempt, sink);
+      },
+    };
+  };
+  return definePolicy(
+    'routed',
+    { clock, defers: false, repeats: false, around },
+    { describe: () => 'routed: each try by the policy of where it goes', stats: () => ({ tries }) },
+  );
+}
+
+function checkedLayer(policy: Policy, clock: Clock): Layer {
+  const layer = layerOf(policy);
+  if (layer === undefined) throw new OptionsError('route.next()', policy, 'a policy made by this package');
+  if (layer.clock !== clock) throw new OptionsError('route.next().clock', layer.clock, 'the clock of routed()');
+  if (layer.defers || layer.repeats) {
+    throw new OptionsError('route.next()', policy.kind, 'a policy that neither defers nor repeats a try');
+  }
+  return layer;
+}
