@@ -1,4 +1,5 @@
 import { assertOneOf, type Clock, type Random } from '@macadam/core';
+import { fieldsOf } from './fields-of.ts';
 import { type Level, levels, levelThresholds, type LevelThreshold, levelValues } from './levels.ts';
 import { type Bindings, type LineWriter, noBindings } from './line-writer.ts';
 import type { ChildOptions, Serializers } from './options.ts';
@@ -56,6 +57,7 @@ export interface LogCore {
   sampledOut: number;
 }
 
+const LAST_RESORT = '{"level":50,"msg":"[this line could not be written]"}\n';
 const NO_ARGS: readonly unknown[] = [];
 const ignore: LogMethod = () => {};
 
@@ -139,21 +141,20 @@ export class CoreLogger implements Logger {
       core.sampledOut++;
       return;
     }
-    core.counts[level]!++;
     const isFields = typeof first === 'object' && first !== null;
-    const isError = isFields && first instanceof Error;
     const line = core.writer.line({
       level,
       time: core.clock.now(),
       bindings: this.bindings,
       serializers: this.serializers,
-      fields: isError ? { err: first } : isFields ? first : undefined,
+      fields: isFields ? fieldsOf(first) : undefined,
       // `log.info(undefined, 'text')` and `log.info(null, 'text')` are meant as no fields.
       message: isFields || first == null ? message : first,
       args:
         isFields || first == null ? args : message === undefined && args.length === 0 ? NO_ARGS : [message, ...args],
       sampleRate,
     });
+    core.counts[level]!++;
     core.sink.write(line, level);
   }
 }
@@ -164,8 +165,8 @@ const methods: readonly LogMethod[] = levels.map((_, level) => {
     try {
       this.write(level, first, message, args);
     } catch {
-      // Nothing that is logged may break what logs it: a first argument whose very type throws, a clock that fails.
-      this.core.counts[level]!++;
+      // Whatever was handed in fails, a clock or a random source: there is still a line, and it still does not throw.
+      this.core.sink.write(LAST_RESORT, level);
     }
   } as LogMethod;
 });

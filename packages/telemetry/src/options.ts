@@ -55,7 +55,7 @@ export interface LoggerOptions {
 /** Options of a child that differ from its parent. Others are ignored, since frameworks hand over options of their own. */
 export interface ChildOptions {
   /** A level of its own, from then on independent of the parent's. Default: whatever the parent's is. */
-  level?: LevelThreshold | undefined;
+  level?: LevelThreshold | (string & {}) | undefined;
   /** Beside those of the parent. */
   serializers?: Serializers | undefined;
 }

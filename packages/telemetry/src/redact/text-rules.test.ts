@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { classes, DIGIT, WIDE } from '../encode/char-classes.ts';
+import { KeyRules } from './key-rules.ts';
+import { TextRules } from './text-rules.ts';
+
+const rules = new TextRules(new KeyRules(['x-house-code']), ['x-house-code'], [/internal-\d+/]);
+
+function clean(text: string): string {
+  let seen = 0;
+  let digits = 0;
+  for (const character of text) {
+    const bits = classes[character.charCodeAt(0)] ?? WIDE;
+    seen |= bits;
+    digits += bits & DIGIT;
+  }
+  return rules.clean(text, seen, digits);
+}
+
+describe('credentials inside strings', () => {
+  const canary = 'C4nary-s3cret';
+  it.each([
+    ['JWT', 'got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl today', 'got [redacted] today'],
+    ['JWT cut in its second part', 'got eyJhbGciOiJIUzI1NiJ9.eyJzd', 'got [redacted]'],
+    ['Bearer', `Bearer ${canary}`, 'Bearer [redacted]'],
+    ['Bearer in lower case', `authenticated with bearer ${canary}!`, 'authenticated with bearer [redacted]!'],
+    ['Basic', 'sent Basic dXNlcjpwYXNzd29yZA==', 'sent Basic [redacted]'],
+    ['DPoP', `DPoP ${canary}`, 'DPoP [redacted]'],
+    ['PEM', `key: -----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY----- end`, 'key: [redacted] end'],
+    ['PEM without its end', `-----BEGIN RSA PRIVATE KEY-----\nMIIabc`, '[redacted]'],
+    ['AWS', 'id AKIAIOSFODNN7EXAMPLE.', 'id [redacted].'],
+    ['GitHub', 'ghp_0123456789abcdefghijklmnopqrstuvwxyz', '[redacted]'],
+    ['Stripe', 'sk_live_0123456789abcdef', '[redacted]'],
+    ['Slack', 'xoxb-1234567890-abcdef', '[redacted]'],
+    ['our API key', 'mcd_prod_live_k17_0123456789abcdefghijABCDEF', '[redacted]'],
+    ['userinfo', `postgres://app:${canary}@db:5432/x`, 'postgres://[redacted]@db:5432/x'],
+    ['userinfo with an at sign', 'redis://u:p@ss@cache:6379', 'redis://[redacted]@cache:6379'],
+    ['query', `GET /x?access_token=${canary}&page=2`, 'GET /x?access_token=[redacted]&page=2'],
+    [
+      'signed URL',
+      `https://s3/x?X-Amz-Signature=${canary}&X-Amz-Date=1`,
+      'https://s3/x?X-Amz-Signature=[redacted]&X-Amz-Date=1',
+    ],
+    ['authorization code', '/callback?code=abc&state=def', '/callback?code=[redacted]&state=[redacted]'],
+    ['header', `Authorization: Custom a b ${canary}\r\nHost: x`, 'Authorization: [redacted]\r\nHost: x'],
+    [
+      'cookie header',
+      `GET / HTTP/1.1\r\nCookie: sid=${canary}; b=2\r\nAccept: x`,
+      'GET / HTTP/1.1\r\nCookie: [redacted]\r\nAccept: x',
+    ],
+    ['JSON', `{"user":"u","password":"${canary}"}`, '{"user":"u","password":"[redacted]"}'],
+    ['JSON with an escaped quote', `{"password":"a\\"${canary}","b":1}`, '{"password":"[redacted]","b":1}'],
+    ['JSON inside JSON', `{"body":"{\\"password\\":\\"${canary}\\"}"}`, '{"body":"{\\"password\\":\\"[redacted]\\"}"}'],
+    ['inspect', `{ password: '${canary}', a: 1 }`, `{ password: '[redacted]', a: 1 }`],
+    ['Map', `Map(1) { 'token' => '${canary}' }`, `Map(1) { 'token' => '[redacted]' }`],
+    ['assignment with a scheme', `authorization=Bearer ${canary}`, 'authorization=[redacted] [redacted]'],
+    [
+      'a pair inside a harmless quoted value',
+      `msg="login password=${canary}" ok`,
+      'msg="login password=[redacted]" ok',
+    ],
+    ['card', 'card 4111 1111 1111 1111, thanks', 'card [redacted], thanks'],
+    ['card with dashes', '5500-0055-5555-5559', '[redacted]'],
+    ['own key', `X-House-Code: ${canary}`, 'X-House-Code: [redacted]'],
+    ['own pattern', 'ask internal-123 please', 'ask [redacted] please'],
+  ])('%s', (_name, text, expected) => {
+    expect(clean(text)).toBe(expected);
+  });
+
+  it.each([
+    'tokens_used=412 of 1000',
+    'the keyboard of the author',
+    'c0ffee00-1234-4abc-8def-123456789012',
+    'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+    'basic authentication is off; bearer token missing',
+    'order 1795315921747 at 2026-11-22T02:52:01.761Z',
+    'code=404 status=failed',
+    'http://billing.internal:8080/invoices/17?page=2&sort=asc',
+    'Error: x\n    at run (file:///srv/app/tokens.ts:12:34)',
+    'nextPageToken: abc',
+    'user@example.org wrote 4111 lines',
+    'trace 4bf92f3577b34da6a3ce929d0e0e4736',
+  ])('leaves %j alone', (text) => {
+    expect(clean(text)).toBe(text);
+  });
+
+  it.each([
+    ['names without values', 'password:'.repeat(900)],
+    ['open quotes', 'a:"'.repeat(2_700)],
+    ['open quotes after secret names', 'token:"\\'.repeat(900)],
+    ['one long word', 'a'.repeat(8_192)],
+    ['URLs without a host', 'http://a'.repeat(1_000)],
+    ['PEM beginnings', '-----BEGIN A-----'.repeat(480)],
+    ['JWT beginnings', 'eyJ'.repeat(2_700)],
+    ['digits', '4'.repeat(8_192)],
+    ['digits and blanks', '4111 '.repeat(1_600)],
+    ['dots and dashes', 'x.-'.repeat(2_700)],
+    ['bearer', 'bearer '.repeat(1_170)],
+  ])('takes linear time on %s', (_name, text) => {
+    // CPU time, not the clock on the wall; linear takes milliseconds here, quadratic takes seconds.
+    const before = process.cpuUsage();
+    clean(text.repeat(8));
+    const { user, system } = process.cpuUsage(before);
+    expect(user + system).toBeLessThan(1_000_000);
+  });
+});

@@ -1,0 +1,45 @@
+// Logs `count` lines, then ends in the way it is told. Started by exit.test.ts.
+import { createLogger } from '../../src/index.ts';
+
+const [how = 'exit', count = '1000', destination = '1'] = process.argv.slice(2);
+const log = createLogger({ destination: /^\d+$/.test(destination) ? Number(destination) : destination });
+const lines = Number(count);
+for (let i = 0; i < lines; i++) log.info({ i, padding: 'x'.repeat(200) }, 'line');
+
+const endings: Record<string, () => void> = {
+  exit: () => process.exit(1),
+  throw: () => {
+    process.on('uncaughtExceptionMonitor', (error) => log.fatal(error, 'last'));
+    throw new Error('thrown');
+  },
+  reject: () => {
+    process.on('uncaughtExceptionMonitor', (error) => log.fatal(error, 'last'));
+    void Promise.reject(new Error('rejected'));
+  },
+  // The parent sends SIGTERM when it is told; there is no handler for it here.
+  sigterm: () => {
+    process.stderr.write('ready\n');
+    setInterval(() => {}, 1_000);
+  },
+  handled: () => {
+    process.on('SIGTERM', () => {
+      log.warn('stopping');
+      process.exit(0);
+    });
+    process.stderr.write('ready\n');
+    setInterval(() => {}, 1_000);
+  },
+  abort: () => process.abort(),
+  kill: () => process.kill(process.pid, 'SIGKILL'),
+  // T2: a log call in an exit handler.
+  inExit: () => {
+    process.on('exit', () => log.info('last'));
+  },
+  natural: () => {},
+  flush: () => void log.flush().then(() => process.stderr.write(JSON.stringify(log.stats()))),
+  stats: () => {
+    process.stderr.write(JSON.stringify({ ...log.stats(), rssMb: process.memoryUsage().rss / 1_048_576 }));
+    process.exit(0);
+  },
+};
+endings[how]?.();

@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, openSync, readFileSync, rmSync, closeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const script = join(import.meta.dirname, 'children', 'log-then.ts');
+const folder = mkdtempSync(join(tmpdir(), 'macadam-telemetry-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const nodeArgs = ['--conditions=@macadam/source', '--disable-warning=ExperimentalWarning', script];
+
+/** Through a shell, whose pipe is a FIFO as in production; the pipes of `spawn` are sockets. */
+function shell(command: string, args: readonly string[]): ChildProcess {
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  return spawn('/bin/sh', ['-c', command, 'sh', process.execPath, ...nodeArgs, ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+function start(args: readonly string[], stdout: 'pipe' | number = 'pipe'): ChildProcess {
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  return spawn(process.execPath, [...nodeArgs, ...args], { env, stdio: ['ignore', stdout, 'pipe'] });
+}
+
+async function text(stream: NodeJS.ReadableStream | null): Promise<string> {
+  let all = '';
+  if (stream !== null) for await (const chunk of stream) all += String(chunk);
+  return all;
+}
+
+const parse = (all: string): { i?: number; msg: string }[] =>
+  all
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as { i?: number; msg: string });
+
+const numbers = (all: string): unknown[] => parse(all).flatMap(({ i }) => (i === undefined ? [] : [i]));
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+describe('T1: the last line is never lost', () => {
+  it.each(['exit', 'throw', 'reject', 'abort', 'kill', 'natural', 'inExit'])('to a pipe, on %s', async (how) => {
+    const child = start([how, '500']);
+    const [all] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+    expect(numbers(all)).toEqual(upTo(500));
+    if (['throw', 'reject', 'inExit'].includes(how)) expect(parse(all).at(-1)).toMatchObject({ msg: 'last' });
+  });
+
+  it.each(['exit', 'throw', 'kill'])('to a file by path, on %s', async (how) => {
+    const path = join(folder, `${how}.log`);
+    const child = start([how, '500', path]);
+    await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect(numbers(readFileSync(path, 'utf8'))).toEqual(upTo(500));
+  });
+
+  it('to the standard output redirected to a file', async () => {
+    const path = join(folder, 'stdout.log');
+    const file = openSync(path, 'w');
+    const child = start(['exit', '500'], file);
+    closeSync(file);
+    await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect(numbers(readFileSync(path, 'utf8'))).toEqual(upTo(500));
+  });
+
+  // The reader sleeps while far more than the 64 KiB of a pipe are written, then reads all of it.
+  it.each(['exit', 'throw', 'natural', 'inExit'])('to a slow reader of a pipe, on %s', async (how) => {
+    const child = shell('"$@" 2>&2 | { sleep 0.3; cat; }', [how, '2000']);
+    const [all] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+    expect(numbers(all)).toEqual(upTo(2_000));
+    if (how === 'throw' || how === 'inExit') expect(parse(all).at(-1)).toMatchObject({ msg: 'last' });
+  });
+
+  it.each([
+    ['without a handler of the application', 'sigterm'],
+    ['with one', 'handled'],
+  ])('to a slow reader, on SIGTERM %s', async (_name, how) => {
+    const command = 'exec 3>&1; ( "$@" & echo "pid $!" >&2; wait $!; echo "status $?" >&2 ) | { sleep 0.3; cat; }';
+    const sub = shell(command, [how, '2000']);
+    let pid = 0;
+    let notes = '';
+    sub.stderr!.on('data', (chunk: Buffer) => {
+      notes += String(chunk);
+      pid = Number(/pid (\d+)/.exec(notes)?.[1] ?? 0);
+      if (pid > 0 && notes.includes('ready')) {
+        notes = '';
+        process.kill(pid, 'SIGTERM');
+        pid = 0;
+      }
+    });
+    const [all] = await Promise.all([text(sub.stdout), once(sub, 'close')]);
+    expect(numbers(all)).toEqual(upTo(2_000));
+    // 143: the signal ended it, as it would have without a logger.
+    expect(notes).toContain(how === 'handled' ? 'status 0' : 'status 143');
+    if (how === 'handled') expect(parse(all).at(-1)).toMatchObject({ msg: 'stopping' });
+  });
+});
+
+describe.concurrent('a reader that does not read', () => {
+  it('T3: flush settles within its limit, and the process goes on', async ({ expect }) => {
+    const child = shell('"$@" | { sleep 2.5; }', ['flush', '5000']);
+    const notes = await text(child.stderr);
+    const stats = JSON.parse(/\{.*\}/.exec(notes)![0]) as { backlogBytes: number };
+    expect(stats.backlogBytes).toBeGreaterThan(500_000);
+  });
+
+  it('T4: memory stays bounded, the oldest go first, and someone is told once', async ({ expect }) => {
+    const child = shell('"$@" | { sleep 3; }', ['stats', '100000']);
+    const notes = await text(child.stderr);
+    const stats = JSON.parse(/\{.*\}/.exec(notes)![0]) as { backlogBytes: number; dropped: number; rssMb: number };
+    expect(stats.backlogBytes).toBeLessThanOrEqual(8_388_608);
+    expect(stats.dropped).toBeGreaterThan(50_000);
+    expect(stats.rssMb).toBeLessThan(200);
+    expect(notes.match(/takes no more lines/g)).toHaveLength(1);
+  });
+
+  it('T5: EPIPE is no crash, and what is lost is counted', async ({ expect }) => {
+    const child = shell('{ sleep 0.2; "$@"; echo "status $?" >&2; } | true', ['stats', '1000']);
+    const notes = await text(child.stderr);
+    expect(notes).toContain('status 0');
+    expect(JSON.parse(/\{.*\}/.exec(notes)![0])).toMatchObject({ dropped: 1_000, backlogBytes: 0 });
+    expect(notes.match(/is gone/g)).toHaveLength(1);
+  });
+});
