@@ -95,7 +95,9 @@ class RetryRun implements Sink, Running {
     counts.transparent++;
     const endings = this.#endings;
     const running = call.within((attempt: number) => inner.start(call, attempt, this), this.#attempt);
-    if (endings === this.#endings && !this.#done) this.#inner = running;
+    // Cancelled by the very function that was being started; one that has settled ignores it.
+    if (this.#done) running.cancel(this.#cancelReason);
+    else if (endings === this.#endings) this.#inner = running;
     return true;
   }
 

@@ -391,6 +391,25 @@ describe('a transparent retry', () => {
     expect(policy.stats()).toMatchObject({ transparent, retries: startedAt.length - 1 - transparent });
   });
 
+  it('is told when its caller leaves while it starts', async () => {
+    const clock = virtualClock();
+    const controller = new AbortController();
+    const told = vi.fn();
+    let calls = 0;
+    const call = retry({ transparentIf, clock }).execute(
+      (context) => {
+        if (++calls === 1) return Promise.reject(new Stale());
+        context.onCancel(told);
+        controller.abort('stop');
+        return new Promise<never>(() => {});
+      },
+      { signal: controller.signal },
+    );
+    await expect(clock.runUntil(call)).rejects.toBe('stop');
+    expect(told).toHaveBeenCalledWith('stop');
+    clock.assertNoTimers();
+  });
+
   it('spends nothing of the budget', async () => {
     const clock = virtualClock();
     const budget = retryBudget({ ratio: 0, minPerSecond: 0, clock });
