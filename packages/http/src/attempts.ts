@@ -7,7 +7,7 @@ export interface HttpAttempt {
   /** When it began, in milliseconds from the start of the call. */
   readonly startedAtMs: number;
   readonly durationMs: number;
-  /** How long was waited before it: back-off, or a place in the bulkhead. Milliseconds. */
+  /** How long was waited before it: back-off, a place in the bulkhead, the delay of a hedge. Milliseconds. */
   readonly waitedMs: number;
   /** The status of the answer, if there was one. */
   readonly status: number | undefined;
@@ -15,20 +15,58 @@ export interface HttpAttempt {
   readonly errorCode: string | undefined;
 }
 
-/** Writes down the tries of one call as they begin and end. */
+/** A try that may still be in flight. */
+class Attempt implements HttpAttempt {
+  readonly attempt: number;
+  readonly endpoint: string;
+  readonly startedAtMs: number;
+  readonly waitedMs: number;
+  durationMs = 0;
+  status: number | undefined = undefined;
+  errorCode: string | undefined = undefined;
+  /** What the policies call it: unique among those in flight. */
+  readonly #number: number;
+  readonly #startedAt: number;
+  #open = true;
+
+  constructor(attempt: number, endpoint: string, number: number, now: number, startedAtMs: number, waitedMs: number) {
+    this.attempt = attempt;
+    this.endpoint = endpoint;
+    this.startedAtMs = startedAtMs;
+    this.waitedMs = waitedMs;
+    this.#number = number;
+    this.#startedAt = now;
+  }
+
+  isOpen(number: number): boolean {
+    return this.#open && this.#number === number;
+  }
+
+  end(now: number, status: number | undefined, errorCode: string | undefined): void {
+    this.#open = false;
+    this.durationMs = rounded(now - this.#startedAt);
+    this.status = status;
+    this.errorCode = errorCode;
+  }
+}
+
+/** Hears of the tries of a call that chooses among endpoints. */
+export interface AttemptListener {
+  ended(attempt: HttpAttempt, now: number): void;
+}
+
+/** Writes down the tries of one call as they begin and end. Of a hedged call several are in flight at a time. */
 export class AttemptLog {
   readonly records: HttpAttempt[] = [];
   /** Why the last try failed: a refusal further out, such as a circuit that opened meanwhile, may hide it. */
   failure: unknown = undefined;
-  readonly #endpoint: string;
+  readonly #listener: AttemptListener | undefined;
   readonly #startedAt: number;
-  #attemptStartedAt: number;
   #endedAt: number;
 
-  constructor(endpoint: string, now: number) {
-    this.#endpoint = endpoint;
+  constructor(now: number, listener?: AttemptListener) {
+    this.#listener = listener;
     this.#startedAt = now;
-    this.#attemptStartedAt = now;
     this.#endedAt = now;
   }
 
@@ -37,22 +75,21 @@ export class AttemptLog {
     return this.#startedAt;
   }
 
-  begin(now: number): void {
-    this.#attemptStartedAt = now;
+  begin(number: number, endpoint: string, now: number): void {
+    const startedAtMs = rounded(now - this.#startedAt);
+    const waitedMs = rounded(now - this.#endedAt);
+    this.records.push(new Attempt(this.records.length + 1, endpoint, number, now, startedAtMs, waitedMs));
   }
 
-  end(attempt: number, now: number, status: number | undefined, errorCode: string | undefined): void {
-    const startedAt = this.#attemptStartedAt;
-    this.records.push({
-      attempt,
-      endpoint: this.#endpoint,
-      startedAtMs: rounded(startedAt - this.#startedAt),
-      durationMs: rounded(now - startedAt),
-      waitedMs: rounded(startedAt - this.#endedAt),
-      status,
-      errorCode,
-    });
-    this.#endedAt = now;
+  end(number: number, now: number, status: number | undefined, errorCode: string | undefined): void {
+    for (let i = this.records.length - 1; i >= 0; i--) {
+      const record = this.records[i] as Attempt;
+      if (!record.isOpen(number)) continue;
+      record.end(now, status, errorCode);
+      this.#endedAt = now;
+      this.#listener?.ended(record, now);
+      return;
+    }
   }
 }
 

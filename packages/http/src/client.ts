@@ -67,7 +67,7 @@ class PooledHttpClient {
     if (this.#closing !== undefined)
       throw new MacadamError(`The client "${this.name}" is closed`, { code: 'MAC_CLOSED' });
     const request = prepareRequest(this.#settings, method, this.#templates.get(path), options);
-    const log = new AttemptLog(this.#settings.authority, this.#settings.clock.monotonic());
+    const log = new AttemptLog(this.#settings.clock.monotonic());
     this.#calls++;
     try {
       const response = await this.#execute(request, log);

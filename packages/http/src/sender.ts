@@ -34,7 +34,7 @@ export class Sender {
     this.#attempts++;
     return new Promise((resolve, reject) => {
       const now = this.#settings.clock.monotonic();
-      log.begin(now);
+      log.begin(context.attempt, this.#settings.authority, now);
       const handler = new ResponseHandler(this.#settings, request, log, context, resolve, reject);
       context.onCancel((reason) => handler.cancel(reason));
       this.#dispatch(handler, this.#headers(request, context.attempt, now - log.startedAt));
