@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { assertDurationMs, assertNumber, assertText, currentWork, OptionsError, type Clock } from '@macadam/core';
+import {
+  assertDurationMs,
+  assertInteger,
+  assertNumber,
+  assertText,
+  currentWork,
+  OptionsError,
+  type Clock,
+} from '@macadam/core';
 import { isReservable } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
 import { CostAboveCapacityError, RateLimitedError } from './errors.ts';
@@ -68,7 +76,7 @@ class StoreRateLimiter implements RateLimiter {
   }
 
   async takeUpTo(key: string, most: number): Promise<Decision> {
-    assertNumber('takeUpTo.most', most, { above: 0 });
+    assertInteger('takeUpTo.most', most, { min: 1 });
     const subject = keyOf(key);
     return this.#counted(subject, await this.#table.take(subject, Math.min(most, this.#capacity), 'upTo'));
   }

@@ -52,7 +52,7 @@ export interface RateLimiter extends AsyncDisposable {
   take(key: string, options?: CostOptions): Promise<Decision>;
   /** `take` without a promise. Throws `MAC_INVALID_OPTIONS` when the store cannot answer at once. */
   tryTake(key: string, options?: CostOptions): Decision;
-  /** Takes as many tokens as there are, up to `most`: `granted` says how many. Denied when there is none. */
+  /** Takes as many whole tokens as there are, up to `most`, a whole number of at least 1: `granted` says how many. Denied when there is none. */
   takeUpTo(key: string, most: number): Promise<Decision>;
   /** What would be decided. Changes nothing. */
   peek(key: string, options?: PeekOptions): Promise<Decision>;

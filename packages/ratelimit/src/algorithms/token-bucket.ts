@@ -71,10 +71,8 @@ class TokenBucket implements ReservableLimit {
   }
 
   look(state: StateNumbers, base: number, now: number, cost: number): LimitDecision {
-    const at = state[base + 1] as number;
     const level = this.#level(state, base, now);
-    // A clock that was set back makes everything wait for the time already seen.
-    const lagMs = at > now ? at - now : 0;
+    const lagMs = this.#lagMs(state, base, now);
     const rate = this.#rate;
     const after = level + cost;
     const over = after - this.#ceiling;
@@ -97,20 +95,17 @@ class TokenBucket implements ReservableLimit {
   }
 
   commit(state: StateNumbers, base: number, now: number, cost: number): void {
-    state[base] = this.#level(state, base, now) + cost;
-    if (now > (state[base + 1] as number)) state[base + 1] = now;
+    this.charge(state, base, now, cost);
   }
 
   charge(state: StateNumbers, base: number, now: number, amount: number): void {
     const level = this.#level(state, base, now) + amount;
-    state[base] = level > 0 ? level : 0;
-    if (now > (state[base + 1] as number)) state[base + 1] = now;
+    this.#write(state, base, now, level > this.#slack ? level : 0);
   }
 
   waitMs(state: StateNumbers, base: number, now: number, cost: number): number {
-    const at = state[base + 1] as number;
     const over = this.#level(state, base, now) + cost - this.#ceiling;
-    return over <= 0 ? 0 : wholeMs((at > now ? at - now : 0) + over / this.#rate);
+    return over <= 0 ? 0 : wholeMs(this.#lagMs(state, base, now) + over / this.#rate);
   }
 
   cancel(state: StateNumbers, base: number, now: number, cost: number, actAt: number): void {
@@ -136,6 +131,18 @@ class TokenBucket implements ReservableLimit {
   describe(): string {
     const strict = this.#strict ? ', never more than the limit in any period' : '';
     return `"${this.name}": ${this.limit} in ${this.periodMs} ms, ${this.capacity} at once${strict} (token bucket)`;
+  }
+
+  #write(state: StateNumbers, base: number, now: number, level: number): void {
+    // An empty bucket has seen no time: it is as good as one never used.
+    if (state[base] === 0 || now > (state[base + 1] as number)) state[base + 1] = now;
+    state[base] = level;
+  }
+
+  /** A clock that was set back makes everything wait for the time already seen. */
+  #lagMs(state: StateNumbers, base: number, now: number): number {
+    const aheadMs = (state[base + 1] as number) - now;
+    return aheadMs > 0 && (state[base] as number) > 0 ? aheadMs : 0;
   }
 
   #level(state: StateNumbers, base: number, now: number): number {

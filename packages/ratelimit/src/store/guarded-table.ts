@@ -63,7 +63,7 @@ class GuardedTable implements LimitTable {
       clock,
       random,
     });
-    this.#guard = pipeline(this.#breaker, timeout({ timeoutMs, clock }));
+    this.#guard = pipeline(timeout({ timeoutMs, clock }), this.#breaker);
   }
 
   async take(key: string, cost: number, mode: TakeMode): Promise<Decision> {

@@ -33,8 +33,8 @@ function bucket.used(state, p, now)
 end
 function bucket.charge(state, p, now, amount)
   local level = bucket.used(state, p, now) + amount
-  state[1] = level > 0 and level or 0
-  if now > state[2] then state[2] = now end
+  if state[1] == 0 or now > state[2] then state[2] = now end
+  state[1] = level > p[2] * SLACK and level or 0
 end
 function bucket.expires(state, p) return state[2] + state[1] / p[1] end
 
@@ -263,7 +263,7 @@ if operation == 'reserve' then
   local wait = math.max(0, blockedUntil - now)
   for _, limit in ipairs(limits) do
     local over = bucket.used(limit.state, limit.p, now) + amount - (limit.capacity + limit.slack)
-    local lag = math.max(0, limit.state[2] - now)
+    local lag = limit.state[1] > 0 and math.max(0, limit.state[2] - now) or 0
     if over > 0 then wait = math.max(wait, wholeMs(lag + over / limit.p[1])) end
   end
   local allowed = wait <= extra

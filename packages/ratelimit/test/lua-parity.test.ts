@@ -1,0 +1,174 @@
+// The script and the algorithms are two writings of one rule: on random traces they agree to the last bit.
+import { seededRandom, virtualClock } from '@macadam/testkit';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  concurrency,
+  fixedWindow,
+  slidingLog,
+  slidingWindow,
+  tokenBucket,
+  type Decision,
+  type Limit,
+} from '../src/index.ts';
+import { RedisTable } from '../src/redis/redis-table.ts';
+import { MemoryTable } from '../src/store/memory-store.ts';
+import { nodeRedis, type Connected } from './redis-server.ts';
+
+const period = fc.integer({ min: 20, max: 2_000 });
+const size = fc.integer({ min: 1, max: 20 });
+const rates: Record<string, fc.Arbitrary<Limit>> = {
+  tokenBucket: fc.record({ limit: size, periodMs: period, burst: size }).map((options) => tokenBucket(options)),
+  fixedWindow: fc.record({ limit: size, periodMs: period }).map((options) => fixedWindow(options)),
+  slidingWindow: fc
+    .record({
+      limit: size,
+      periodMs: period,
+      cells: fc.integer({ min: 1, max: 12 }),
+      mode: fc.constantFrom('conservative' as const, 'interpolated' as const),
+    })
+    .map((options) => slidingWindow(options)),
+  slidingLog: fc.record({ limit: size, periodMs: period }).map((options) => slidingLog(options)),
+};
+const permits = fc.record({ limit: size, permitTtlMs: period }).map((options) => concurrency(options));
+
+const operation = fc.record({
+  kind: fc.constantFrom('take', 'take', 'take', 'upTo', 'peek', 'refund', 'refundLast', 'penalize', 'block', 'reset'),
+  amount: fc.oneof(fc.integer({ min: 1, max: 6 }), fc.double({ min: 0.1, max: 6, noNaN: true })),
+  afterMs: fc.oneof(fc.constant(0), fc.integer({ min: -50, max: 400 }), fc.double({ min: 0, max: 30, noNaN: true })),
+});
+type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
+
+let redis: Connected;
+let traces = 0;
+beforeAll(async () => void (redis = await nodeRedis()));
+afterAll(async () => {
+  await redis.command('FLUSHDB');
+  await redis.close();
+});
+
+/** The same limits in memory and in Redis, with one clock. */
+function twins(limits: readonly Limit[], start: number) {
+  const time = { now: start };
+  const clock = { ...virtualClock(), monotonic: () => time.now };
+  const options = { name: `parity-${process.pid}-${++traces}`, limits, clock, random: seededRandom(1) };
+  const memory = new MemoryTable(options, 1_000);
+  const shared = new RedisTable(redis.client, 'parity', { ...options, random: seededRandom(2) }, () => time.now);
+  return { time, memory, shared };
+}
+
+function comparable({ source: _, permit, ...rest }: Decision): object {
+  return { ...rest, permit: permit !== undefined };
+}
+
+async function compare(limits: readonly Limit[], start: number, steps: readonly Operation[]): Promise<void> {
+  const { time, memory, shared } = twins(limits, start);
+  let last: Decision | undefined;
+  for (const [i, { kind, amount, afterMs }] of steps.entries()) {
+    time.now = Math.max(start, time.now + afterMs);
+    const what = `step ${i + 1}: ${kind} ${amount} at ${time.now}`;
+    if (kind === 'take' || kind === 'upTo' || kind === 'peek') {
+      const mode = kind === 'take' ? 'all' : kind;
+      const cost = kind === 'upTo' ? Math.ceil(amount) : amount;
+      const expected = memory.take('key', cost, mode);
+      expect(comparable(await shared.take('key', cost, mode)), what).toEqual(comparable(expected));
+      if (expected.allowed && kind !== 'peek') last = expected;
+    } else if (kind === 'block' || kind === 'reset') {
+      if (kind === 'block') memory.block('key', amount * 10);
+      else memory.reset('key');
+      await (kind === 'block' ? shared.block('key', amount * 10) : shared.reset('key'));
+    } else {
+      const sign = kind === 'penalize' ? 1 : -1;
+      const stamp = kind === 'refundLast' ? last?.stamp : undefined;
+      memory.charge('key', sign * amount, stamp);
+      await shared.charge('key', sign * amount, stamp);
+    }
+  }
+}
+
+const starts = fc.constantFrom(0, 12_345.678, 1_767_225_600_000.25);
+
+describe('the script agrees with the algorithms', () => {
+  it.each(Object.entries(rates))('%s', async (_, limit) => {
+    const steps = fc.array(operation, { maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(limit, starts, steps, (one, start, trace) => compare([one], start, trace)),
+      { numRuns: 60 },
+    );
+  });
+
+  it('several limits', async () => {
+    const some = fc
+      .tuple(...Object.values(rates))
+      .map((all) => all.filter((one, i) => all.findIndex(({ name }) => name === one.name) === i));
+    const steps = fc.array(operation, { maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(some, starts, steps, (limits, start, trace) => compare(limits, start, trace)),
+      { numRuns: 40 },
+    );
+  });
+
+  it('promises and their cancelling', async () => {
+    const step = fc.record({
+      kind: fc.constantFrom('reserve', 'reserve', 'cancel'),
+      cost: fc.integer({ min: 1, max: 5 }),
+      afterMs: fc.integer({ min: 0, max: 300 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        rates['tokenBucket']!,
+        starts,
+        fc.array(step, { maxLength: 30 }),
+        async (limit, start, steps) => {
+          const { time, memory, shared } = twins([limit], start);
+          const held: { cost: number; actAt: number }[] = [];
+          for (const { kind, cost, afterMs } of steps) {
+            time.now += afterMs;
+            if (kind === 'reserve') {
+              const expected = memory.reserve('key', cost, 1_500);
+              const got = await shared.reserve('key', cost, 1_500);
+              expect({ ...got, decision: comparable(got.decision) }).toEqual({
+                ...expected,
+                decision: comparable(expected.decision),
+              });
+              if (expected.decision.allowed) held.push({ cost, actAt: expected.actAt });
+            } else {
+              const one = held.splice(Math.floor(held.length / 2), 1)[0];
+              if (one === undefined) continue;
+              memory.cancel('key', one.cost, one.actAt);
+              await shared.cancel('key', one.cost, one.actAt);
+            }
+            expect(comparable(await shared.take('key', 0, 'peek'))).toEqual(comparable(memory.take('key', 0, 'peek')));
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('permits', async () => {
+    const step = fc.record({
+      kind: fc.constantFrom('take', 'take', 'release', 'renew'),
+      afterMs: fc.integer({ min: 0, max: 400 }),
+      which: fc.nat(20),
+    });
+    await fc.assert(
+      fc.asyncProperty(permits, starts, fc.array(step, { maxLength: 40 }), async (limit, start, steps) => {
+        const { time, memory, shared } = twins([limit], start);
+        const held: [number, number][] = [];
+        for (const { kind, afterMs, which } of steps) {
+          time.now += afterMs;
+          if (kind === 'take') {
+            const [expected, got] = [memory.take('key', 1, 'all'), await shared.take('key', 1, 'all')];
+            expect(comparable(got)).toEqual(comparable(expected));
+            if (expected.permit !== undefined) held.push([expected.permit, got.permit as number]);
+            continue;
+          }
+          const [inMemory, inRedis] = held[which % Math.max(1, held.length)] ?? [1, 1];
+          expect(await shared[kind]('key', inRedis), kind).toBe(memory[kind]('key', inMemory));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

@@ -1,0 +1,235 @@
+// The store on a real server, over real sockets, through both clients.
+import { startFaultProxy, type FaultProxy } from '@macadam/testkit';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  concurrency,
+  createRateLimiter,
+  fixedWindow,
+  memoryStore,
+  redisStore,
+  slidingLog,
+  slidingWindow,
+  tokenBucket,
+  type RateLimiterOptions,
+} from '../src/index.ts';
+import { storeContract } from '../src/testing.ts';
+import { ioRedis, nodeRedis, redisUrl, type Connected } from './redis-server.ts';
+
+const prefix = `rl-${process.pid}`;
+const hour = 3_600_000;
+
+describe('memoryStore keeps the contract', () => {
+  it.each(storeContract(() => memoryStore()))('$name', ({ run }) => run());
+});
+
+describe.each([
+  ['node-redis', nodeRedis],
+  ['ioredis', ioRedis],
+] as const)('redisStore with %s', (name, connect) => {
+  let redis: Connected;
+  let made = 0;
+  let ours: string;
+  beforeAll(async () => void (redis = await connect()));
+  afterAll(() => redis.close());
+  beforeEach(() => void (ours = `${prefix}-${name}-${++made}`));
+  // Generous, since the machine of a test may be busy: what a test is about is never the time limit.
+  const store = () => redisStore(redis.client, { prefix: ours, timeoutMs: 5_000 });
+  const limiterOf = (options: Partial<RateLimiterOptions> = {}) =>
+    createRateLimiter({
+      name: 'test',
+      limits: [tokenBucket({ limit: 10, periodMs: hour })],
+      store: store(),
+      onStoreFailure: 'closed',
+      ...options,
+    });
+
+  it.each(storeContract(() => store()))('$name', ({ run }) => run());
+
+  it('upstash #95: every key expires, after every operation', async () => {
+    const limits = [
+      tokenBucket({ limit: 5, periodMs: 60_000, name: 'a' }),
+      fixedWindow({ limit: 5, periodMs: 60_000, name: 'b' }),
+      slidingWindow({ limit: 5, periodMs: 60_000, name: 'c' }),
+      slidingLog({ limit: 5, periodMs: 60_000, name: 'd' }),
+    ];
+    const limiter = limiterOf({ limits });
+    const expectExpiry = async (): Promise<void> => {
+      const keys = (await redis.command('KEYS', `${ours}:*`)) as string[];
+      for (const key of keys) {
+        const ttl = Number(await redis.command('PTTL', key));
+        expect(ttl, key).toBeGreaterThan(0);
+        expect(ttl, key).toBeLessThanOrEqual(120_000);
+      }
+    };
+    const decision = await limiter.take('k', { cost: 3 });
+    await expectExpiry();
+    await limiter.take('k', { cost: 3 });
+    await limiter.refund('k', { decision, cost: 1 });
+    await expectExpiry();
+    await limiter.penalize('k', { cost: 4 });
+    await limiter.takeUpTo('k', 3);
+    await limiter.peek('k');
+    await limiter.block('k', 60_000);
+    await expectExpiry();
+    expect(await redis.command('KEYS', `${ours}:*`)).toHaveLength(5);
+    await limiter.reset('k');
+    expect(await redis.command('KEYS', `${ours}:*`)).toEqual([]);
+    const permits = limiterOf({ limits: [concurrency({ limit: 1, permitTtlMs: 60_000 })] });
+    await permits.take('k');
+    await expectExpiry();
+  });
+
+  it('upstash #156: a denial leaves state and time to live byte for byte', async () => {
+    const limiter = limiterOf();
+    await limiter.take('k', { cost: 8 });
+    const [key] = (await redis.command('KEYS', `${ours}:*`)) as [string];
+    await redis.command('PEXPIRE', key, '500000');
+    const before = await redis.command('GET', key);
+    expect((await limiter.take('k', { cost: 5 })).allowed).toBe(false);
+    await expect(limiter.take('k', { cost: 11 })).rejects.toMatchObject({ code: 'MAC_COST_ABOVE_CAPACITY' });
+    expect(await redis.command('GET', key)).toEqual(before);
+    expect(Number(await redis.command('PTTL', key))).toBeLessThanOrEqual(500_000);
+  });
+
+  it('rate-limiter-flexible: a window below a second works, and is forgotten', async () => {
+    const limiter = limiterOf({ limits: [fixedWindow({ limit: 1, periodMs: 250 })] });
+    expect(await limiter.take('k')).toMatchObject({ allowed: true, resetAfterMs: 250 });
+    const [key] = (await redis.command('KEYS', `${ours}:*`)) as [string];
+    const ttl = Number(await redis.command('PTTL', key));
+    expect(ttl).toBeGreaterThan(0);
+    expect(ttl).toBeLessThanOrEqual(250);
+  });
+
+  it('fastify-rate-limit #152: a key without time to live, or of another type, heals', async () => {
+    const limiter = limiterOf();
+    await limiter.take('k');
+    const [key] = (await redis.command('KEYS', `${ours}:*`)) as [string];
+    await redis.command('PERSIST', key);
+    await limiter.take('k');
+    expect(Number(await redis.command('PTTL', key))).toBeGreaterThan(0);
+    for (const [word, ...words] of [
+      ['HSET', 'x', '1'],
+      ['SET', 'not numbers'],
+    ] as const) {
+      await redis.command('DEL', key);
+      await redis.command(word, key, ...words);
+      expect(await limiter.take('k')).toMatchObject({ allowed: true, remaining: 9 });
+      expect(Number(await redis.command('PTTL', key))).toBeGreaterThan(0);
+    }
+  });
+
+  it('upstash #122: a flushed script is sent again, without an error and without counting twice', async () => {
+    const limiter = limiterOf();
+    await limiter.take('k');
+    await redis.command('SCRIPT', 'FLUSH');
+    const decisions = await Promise.all(Array.from({ length: 20 }, () => limiter.take('k')));
+    expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(9);
+    expect(limiter.stats()).toMatchObject({ storeFailures: 0 });
+  });
+
+  it('wurk #92: all keys of a decision are declared and have one hash tag, which is the subject', async () => {
+    const limits = [
+      tokenBucket({ limit: 5, periodMs: hour, name: 'first' }),
+      slidingLog({ limit: 5, periodMs: hour, name: 'second' }),
+    ];
+    await limiterOf({ limits }).take('a{b}:c%');
+    const keys = (await redis.command('KEYS', `${ours}:*`)) as string[];
+    expect(keys.sort()).toEqual([
+      `${ours}:{a%7bb%7d%3ac%25}:test:first:tokenBucket`,
+      `${ours}:{a%7bb%7d%3ac%25}:test:second:slidingLog`,
+    ]);
+  });
+
+  it('several limits take one round trip', async () => {
+    const limits = ['a', 'b', 'c'].map((one) => tokenBucket({ limit: 5, periodMs: hour, name: one }));
+    const limiter = limiterOf({ limits });
+    await limiter.take('k');
+    expect(limiter.stats()).toMatchObject({ commands: 1 });
+  });
+
+  it('envoyproxy/ratelimit: limiters of many processes share one limit exactly', async () => {
+    const fleet = Array.from({ length: 20 }, () => limiterOf());
+    const decisions = await Promise.all(fleet.flatMap((one) => Array.from({ length: 5 }, () => one.take('k'))));
+    expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(10);
+  });
+
+  it('an earlier denial is repeated without asking, until it could change', async () => {
+    const limiter = limiterOf();
+    await limiter.take('k', { cost: 9 });
+    expect(await limiter.take('k', { cost: 5 })).toMatchObject({ allowed: false, source: 'store' });
+    expect(await limiter.take('k', { cost: 6 })).toMatchObject({ allowed: false, source: 'denyCache', remaining: 1 });
+    expect(limiter.stats()).toMatchObject({ commands: 2, denyCacheHits: 1 });
+    expect(await limiter.take('k', { cost: 1 })).toMatchObject({ allowed: true, source: 'store' });
+    await limiter.take('k');
+    await limiter.refund('k', { cost: 5 });
+    expect(await limiter.take('k')).toMatchObject({ allowed: true });
+  });
+});
+
+describe('a store that fails', () => {
+  let proxy: FaultProxy;
+  let redis: Connected;
+  let made = 0;
+  beforeAll(async () => {
+    proxy = await startFaultProxy({ target: redisUrl() });
+    redis = await nodeRedis(proxy.url);
+  });
+  afterAll(async () => {
+    await redis.close();
+    await proxy.close();
+  });
+  const limiterOf = (options: Partial<RateLimiterOptions> = {}) =>
+    createRateLimiter({
+      name: 'failing',
+      limits: [tokenBucket({ limit: 12, periodMs: hour })],
+      store: redisStore(redis.client, { prefix: `${prefix}-failing-${++made}` }),
+      ...options,
+    });
+
+  it('noosphere #276: local limits to a share of the limit, and says so; then the breaker answers at once', async () => {
+    const limiter = limiterOf({ expectedInstances: 3 });
+    await proxy.set({ link: 'blackHole' });
+    const decisions = [];
+    for (let i = 0; i < 7; i++) decisions.push(await limiter.take('k'));
+    await proxy.heal();
+    expect(decisions.map(({ allowed }) => allowed)).toEqual([true, true, true, true, false, false, false]);
+    expect(decisions.every(({ degraded, source }) => degraded && source === 'fallback')).toBe(true);
+    // Five of them waited for the time limit; the others were not sent at all.
+    expect(limiter.stats()).toMatchObject({ degraded: 7, storeFailures: 7, storeAway: 1, commands: 5 });
+  });
+
+  it('Code2Flow #11: open lets everything through, and says so; closed is an error', async () => {
+    const [open, closed] = [limiterOf({ onStoreFailure: 'open' }), limiterOf({ onStoreFailure: 'closed' })];
+    await proxy.set({ link: 'blackHole' });
+    const decision = await open.take('k', { cost: 12 });
+    const failure = await closed.take('k').catch((error: unknown) => error);
+    await proxy.heal();
+    expect(decision).toMatchObject({ allowed: true, degraded: true, source: 'fallback' });
+    expect(failure).toMatchObject({ code: 'MAC_RATE_LIMIT_STORE', limiter: 'failing', retryable: true });
+  });
+
+  it('rate-limit-redis #239: a server that is down at the start is no unhandled rejection, and is found when it is up', async () => {
+    const unhandled: unknown[] = [];
+    const listen = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', listen);
+    const down = await startFaultProxy({ target: redisUrl(), conditions: { link: 'refuse' } });
+    const { createClient } = await import('redis');
+    const client = createClient({
+      url: down.url,
+      disableOfflineQueue: true,
+      socket: { reconnectStrategy: () => 20 },
+    });
+    client.on('error', () => {});
+    const connecting = client.connect();
+    const store = redisStore(client, { prefix: `${prefix}-down`, timeoutMs: 5_000 });
+    const limiter = createRateLimiter({ name: 'down', limits: [tokenBucket({ limit: 9, periodMs: hour })], store });
+    expect(await limiter.take('k')).toMatchObject({ allowed: true, source: 'fallback', degraded: true });
+    await down.heal();
+    await connecting;
+    expect(await limiter.take('k')).toMatchObject({ allowed: true, source: 'store', degraded: false, remaining: 8 });
+    process.off('unhandledRejection', listen);
+    client.destroy();
+    await down.close();
+    expect(unhandled).toEqual([]);
+  });
+});
