@@ -1,7 +1,15 @@
 import { currentWork, isMacadamError, TimeoutError } from '@macadam/core';
 import { AttemptsExhaustedError } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
-import { conclude, HttpError, HttpStatusError, HttpTimeoutError, type GaveUp } from './errors.ts';
+import {
+  conclude,
+  HttpError,
+  HttpNetworkError,
+  HttpRequestError,
+  HttpStatusError,
+  HttpTimeoutError,
+  type GaveUp,
+} from './errors.ts';
 import type { HttpClientSettings } from './settings.ts';
 import type { PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
@@ -24,7 +32,7 @@ export type CallEnd = { readonly error: unknown; readonly response?: undefined }
  */
 export function concludeCall(thrown: unknown, call: FailedCall): CallEnd {
   const { log, options, settings } = call;
-  const { failure, gaveUp } = unwrap(thrown, call);
+  const { failure, gaveUp } = explain(unwrap(thrown, call), call);
   if (failure instanceof HttpStatusError && !(options?.throwOnStatus ?? settings.throwOnStatus)) {
     setAttempts(failure.response, log.records);
     return { response: failure.response };
@@ -39,13 +47,35 @@ export function concludeCall(thrown: unknown, call: FailedCall): CallEnd {
   return { error };
 }
 
-function unwrap(thrown: unknown, { log }: FailedCall): { failure: unknown; gaveUp: GaveUp } {
+interface Unwrapped {
+  readonly failure: unknown;
+  readonly gaveUp: GaveUp;
+}
+
+function unwrap(thrown: unknown, { log }: FailedCall): Unwrapped {
   if (thrown instanceof AttemptsExhaustedError) return { failure: thrown.cause, gaveUp: thrown.reason };
   // The circuit opened between two tries: what opened it tells more than that it is open.
   if (isMacadamError(thrown, 'MAC_CIRCUIT_OPEN') && log.failure !== undefined) {
     return { failure: log.failure, gaveUp: 'circuitOpen' };
   }
+  // Another try would have been made, but there was nothing to send any more.
+  if (thrown instanceof HttpRequestError && thrown.part === 'body' && isMacadamError(thrown.cause)) {
+    return { failure: thrown.cause, gaveUp: 'bodyNotReplayable' };
+  }
   return { failure: thrown, gaveUp: 'notRetryable' };
+}
+
+/** Says so when there would have been another try if the body could be had again. */
+function explain(end: Unwrapped, { request, settings }: FailedCall): Unwrapped {
+  const { failure, gaveUp } = end;
+  if (gaveUp !== 'notRetryable' || request.source?.replayable !== false) return end;
+  const { statuses, errorCodes } = settings.rules;
+  const wouldRetry =
+    (failure instanceof HttpStatusError && request.repeatable && statuses.has(failure.status)) ||
+    (failure instanceof HttpNetworkError &&
+      (request.repeatable || failure.phase === 'connect') &&
+      errorCodes.has(failure.errorCode));
+  return wouldRetry ? { failure, gaveUp: 'bodyNotReplayable' } : end;
 }
 
 function timedOut(failure: TimeoutError, gaveUp: GaveUp, call: FailedCall): HttpTimeoutError {

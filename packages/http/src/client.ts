@@ -84,6 +84,7 @@ class PooledHttpClient {
       this.#succeeded++;
       return ended.response;
     } finally {
+      request.source?.close();
       if (this.#onIdle !== undefined && this.#inFlight === 0) this.#onIdle();
     }
   }

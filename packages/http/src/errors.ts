@@ -1,14 +1,16 @@
 import { MacadamError } from '@macadam/core';
 import type { HttpAttempt } from './attempts.ts';
 import type { DecodeFailure } from './content-decoding.ts';
+import type { RedirectRefusal } from './redirect.ts';
 import type { HttpResponse } from './response.ts';
 import { issuePath, type SchemaIssue } from './schema.ts';
 
 /**
  * Why a call ended with this error: it is of a kind that is not retried, no attempt, budget or time was left, the server
- * asked for too long a wait, or the circuit opened meanwhile.
+ * asked for too long a wait, the circuit opened meanwhile, or the body was a stream that had been sent.
  */
-export type GaveUp = 'budget' | 'circuitOpen' | 'deadline' | 'maxAttempts' | 'notRetryable' | 'retryAfterTooLong';
+export type GaveUp =
+  'bodyNotReplayable' | 'budget' | 'circuitOpen' | 'deadline' | 'maxAttempts' | 'notRetryable' | 'retryAfterTooLong';
 
 /** The request an error is about, without anything secret: parameters and query values are not filled in. */
 export interface ErrorSubject {
@@ -53,12 +55,22 @@ export class HttpStatusError extends HttpError {
   readonly status: number;
   /** How long the server asked to be left alone, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** Why a redirect was not followed; undefined for all other answers. */
+  readonly redirectRefused: RedirectRefusal | undefined;
   readonly #response: HttpResponse;
 
-  constructor(subject: ErrorSubject, response: HttpResponse, retryable: boolean, retryAfterMs: number | undefined) {
-    super(`answered ${response.status}`, subject, { code: 'MAC_HTTP_STATUS', retryable });
+  constructor(
+    subject: ErrorSubject,
+    response: HttpResponse,
+    retryable: boolean,
+    retryAfterMs: number | undefined,
+    redirectRefused?: RedirectRefusal,
+  ) {
+    const why = redirectRefused === undefined ? '' : ` (redirect not followed: ${redirectRefused})`;
+    super(`answered ${response.status}${why}`, subject, { code: 'MAC_HTTP_STATUS', retryable });
     this.status = response.status;
     this.retryAfterMs = retryAfterMs;
+    this.redirectRefused = redirectRefused;
     this.#response = response;
   }
 
@@ -86,6 +98,23 @@ export class HttpNetworkError extends HttpError {
   }
 }
 HttpNetworkError.prototype.name = 'HttpNetworkError';
+
+/** Which part of a request could not be made. */
+export type RequestPart = 'auth' | 'body';
+
+/**
+ * The request was not sent, or not to its end, because code of the caller's failed: `auth`, or a stream given as the
+ * body; `cause` says with what. Errors of this project pass as they are. Code `MAC_HTTP_REQUEST`. Not retryable.
+ */
+export class HttpRequestError extends HttpError {
+  readonly part: RequestPart;
+
+  constructor(subject: ErrorSubject, part: RequestPart, cause: unknown) {
+    super(`was not sent: its ${part} failed`, subject, { code: 'MAC_HTTP_REQUEST', cause });
+    this.part = part;
+  }
+}
+HttpRequestError.prototype.name = 'HttpRequestError';
 
 /** The call, or its last try, took too long. Code `MAC_TIMEOUT`, as every time limit of this project. */
 export class HttpTimeoutError extends HttpError {

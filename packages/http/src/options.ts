@@ -1,5 +1,12 @@
 import type { Clock, Random } from '@macadam/core';
-import type { BulkheadOptions, CircuitBreakerOptions, RetryOptions } from '@macadam/resilience';
+import type {
+  AdaptiveConcurrencyOptions,
+  BulkheadOptions,
+  CircuitBreakerOptions,
+  HedgeOptions,
+  RetryOptions,
+} from '@macadam/resilience';
+import type { HttpAuth } from './auth.ts';
 import type { HttpDispatcher } from './dispatcher.ts';
 import type { Peer } from './peer.ts';
 
@@ -38,6 +45,19 @@ export interface ResponseLimits {
   maxEncodings?: number;
 }
 
+/** Which redirects are followed. A hop counts against the time limits of its try, and never leads from https to http. */
+export interface RedirectOptions {
+  /** Hops in a row, 1 to 50. Default: 5. */
+  max?: number;
+  /** Whether a hop may lead to another origin, where no secret goes along. Default: false. */
+  crossOrigin?: boolean;
+  /**
+   * Headers that stay behind in a hop to another origin, besides `authorization`, `cookie`, `proxy-authorization`,
+   * `idempotency-key`, `x-api-key`, `x-auth-token`, `x-csrf-token` and what `auth` adds. Default: none.
+   */
+  secretHeaders?: readonly string[];
+}
+
 export interface HttpClientOptions {
   /** Scheme, host and a path that all requests begin with: `https://api.example.com/v2`. No credentials, no query. */
   baseUrl: string;
@@ -55,7 +75,23 @@ export interface HttpClientOptions {
   circuitBreaker?: Omit<CircuitBreakerOptions, 'clock' | 'random'> | false;
   /** Calls in flight: 1 000 by default. Merged over the defaults; `false` for no limit. */
   bulkhead?: Omit<BulkheadOptions, 'clock'> | false;
+  /**
+   * Sends a second try beside one that takes long, for requests that may be sent twice, within the budget of the
+   * retries. An object (`{}` will do) switches it on. Default: `false`.
+   */
+  hedge?: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal'> | false;
+  /** A limit on tries in flight that finds itself. An object (`{}` will do) switches it on. Default: `false`. */
+  adaptiveConcurrency?: Omit<AdaptiveConcurrencyOptions, 'clock'> | false;
+  /**
+   * Whether identical GET, HEAD and OPTIONS requests in flight share one. Identical means in everything that is sent,
+   * headers included. Each caller keeps its own time limit, signal and response. Default: false.
+   */
+  dedupe?: boolean;
   responseLimits?: ResponseLimits;
+  /** Which redirects are followed. Merged over the defaults; `false` for none: a 3xx is an `HttpStatusError` then. */
+  redirects?: RedirectOptions | false;
+  /** Gives the credentials for each try: `basic()`, `bearer()` of `@macadam/auth`, or a signer. Default: none. */
+  auth?: HttpAuth;
   /** Whether a status outside 2xx is thrown as `HttpStatusError`. Default: true. */
   throwOnStatus?: boolean;
   /** Whether the other side is told deadline, priority and attempt. Default: inferred from the host of `baseUrl`. */

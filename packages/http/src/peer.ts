@@ -26,6 +26,11 @@ export function inferPeer(hostname: string): Peer {
   return INTERNAL_SUFFIXES.some((suffix) => name.endsWith(suffix)) ? 'internal' : 'external';
 }
 
+/** Host and port, the port of the scheme included. */
+export function authorityOf(url: URL): string {
+  return url.port === '' ? `${url.hostname}:${url.protocol === 'https:' ? 443 : 80}` : url.host;
+}
+
 /** 127/8 (RFC 1122), 10/8, 172.16/12, 192.168/16 (RFC 1918), 100.64/10 (RFC 6598, where clusters live). */
 function isPrivateIPv4(address: string): boolean {
   const [a, b] = address.split('.').map(Number) as [number, number];

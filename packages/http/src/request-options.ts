@@ -1,4 +1,6 @@
 import type { Priority } from '@macadam/core';
+import type { Multipart } from './body/multipart.ts';
+import type { StreamedBody } from './body/source.ts';
 import type { RequestHeaders } from './headers.ts';
 import type { PathParamName, PathParamValue } from './path-template.ts';
 import type { Query } from './query.ts';
@@ -32,14 +34,21 @@ export interface RequestOptions<Schema extends StandardSchema | undefined, Throw
   throwOnStatus?: Throws | undefined;
 }
 
-/** The body of a request: one of the three. */
+/** The body of a request: one of the four. */
 export interface BodyOptions {
   /** Sent as JSON. */
   json?: unknown;
   /** Sent as `application/x-www-form-urlencoded`. */
   form?: Query | undefined;
-  /** Sent as it is. Text is UTF-8. Bytes are not copied: leave them alone until the call has settled. */
-  body?: string | Uint8Array | undefined;
+  /** Sent as `multipart/form-data`, files included: fields by name, or a `FormData`. */
+  multipart?: Multipart | undefined;
+  /**
+   * Sent as it is. Text is UTF-8. Bytes are not copied: leave them alone until the call has settled.
+   *
+   * A function makes a new stream for every try. A stream itself can be read once: up to 1 MiB of it is kept for other
+   * tries, and a longer one is sent once.
+   */
+  body?: string | Uint8Array | StreamedBody | (() => StreamedBody) | undefined;
 }
 
 /** `params` as the path demands them: one for each name in braces; none when there are no braces. */
@@ -77,6 +86,7 @@ export const REQUEST_OPTION_NAMES: ReadonlySet<string> = new Set([
   'headers',
   'json',
   'form',
+  'multipart',
   'body',
   'schema',
   'timeoutMs',

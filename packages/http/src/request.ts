@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   assertBoolean,
   assertDurationMs,
@@ -12,12 +11,17 @@ import {
   type Work,
 } from '@macadam/core';
 import type { ExecuteOptions } from '@macadam/resilience';
+import { encodeBody } from './body/encode.ts';
+import type { BodySource } from './body/source.ts';
 import type { ErrorSubject } from './errors.ts';
 import { assertHeaderValue, mergeHeaders } from './headers.ts';
+import { makeKey } from './key.ts';
 import type { HttpClientSettings } from './settings.ts';
 import type { PathTemplate } from './path-template.ts';
-import { encodeQuery, redactQuery, type Query } from './query.ts';
-import { REQUEST_OPTION_NAMES, type AnyRequestOptions, type BodyOptions } from './request-options.ts';
+import { encodeQuery, redactQuery } from './query.ts';
+import type { RedirectDecision } from './redirect.ts';
+import { REQUEST_OPTION_NAMES, type AnyRequestOptions } from './request-options.ts';
+import { authorityOf } from './peer.ts';
 import { isRepeatable } from './retry-rules.ts';
 
 /** What goes out, the same for every try. */
@@ -29,6 +33,10 @@ export interface PreparedRequest {
   /** Flat list of lower-case names and values. */
   readonly headers: readonly string[];
   readonly body: string | Uint8Array | undefined;
+  /** Where the body comes from when it is not in `body`. */
+  readonly source: BodySource | undefined;
+  /** How redirects led here; undefined for the request as it was asked for. */
+  readonly hop: Hop | undefined;
   /** Whether it may be sent twice. */
   readonly repeatable: boolean;
   /** What the policies are told of this call. */
@@ -37,6 +45,17 @@ export interface PreparedRequest {
   readonly priority: Priority | undefined;
   /** What the call is part of. */
   readonly work: Work | undefined;
+}
+
+/** A request that a redirect asked for. */
+export interface Hop {
+  /** Counted from 1. */
+  readonly number: number;
+  readonly origin: string;
+  /** Host and port. */
+  readonly authority: string;
+  /** Whether that is another origin than the client's, or was chosen by one: nothing secret goes there. */
+  readonly foreign: boolean;
 }
 
 const NO_OPTIONS: AnyRequestOptions = Object.freeze({});
@@ -94,8 +113,8 @@ export function prepareRequest(
     template.fixed === undefined || options.params !== undefined ? template.build(options.params) : template.fixed;
   if (query !== '') path += (template.hasQuery ? '&' : '?') + query;
   let headers = own === undefined ? settings.headers : mergeHeaders(settings.headers, own);
-  const encoded = encodeBody(options);
-  if (encoded !== undefined) headers = withDefault(headers, 'content-type', encoded.contentType);
+  const encoded = encodeBody(options, settings);
+  if (encoded?.contentType !== undefined) headers = withDefault(headers, 'content-type', encoded.contentType);
   if (idempotencyKey !== undefined) {
     const key = idempotencyKey === true ? makeKey(settings) : idempotencyKey;
     assertHeaderValue('idempotencyKey', key);
@@ -109,10 +128,35 @@ export function prepareRequest(
     path,
     headers,
     body: encoded?.body,
+    source: encoded?.source,
+    hop: undefined,
     repeatable,
     execution: executionOf(repeatable, options),
     priority: options.priority,
     work: currentWork(),
+  };
+}
+
+/** The request a redirect asks for. */
+export function redirected(
+  request: PreparedRequest,
+  decision: Extract<RedirectDecision, { next: 'follow' }>,
+  home: string,
+): PreparedRequest {
+  const { origin, path, method, headers, keepsBody } = decision;
+  const number = (request.hop?.number ?? 0) + 1;
+  return {
+    ...request,
+    method,
+    path,
+    headers,
+    hop: {
+      number,
+      origin,
+      authority: authorityOf(new URL(origin)),
+      foreign: request.hop?.foreign === true || origin !== home,
+    },
+    ...(!keepsBody && { body: undefined, source: undefined }),
   };
 }
 
@@ -141,38 +185,6 @@ function assertOptions(options: AnyRequestOptions): void {
   }
 }
 
-interface EncodedBody {
-  readonly body: string | Uint8Array;
-  readonly contentType: string;
-}
-
-/** Encoded once: every try sends the same bytes. */
-function encodeBody({ json, form, body }: BodyOptions): EncodedBody | undefined {
-  const given = (json === undefined ? 0 : 1) + (form === undefined ? 0 : 1) + (body === undefined ? 0 : 1);
-  if (given === 0) return undefined;
-  if (given > 1) throw new OptionsError('request.body', undefined, 'the only one of json, form and body');
-  if (json !== undefined) return { body: encodeJson(json), contentType: 'application/json' };
-  if (form !== undefined) return { body: encodeForm(form), contentType: 'application/x-www-form-urlencoded' };
-  if (typeof body === 'string') return { body, contentType: 'text/plain; charset=utf-8' };
-  if (body instanceof Uint8Array) return { body, contentType: 'application/octet-stream' };
-  throw new OptionsError('request.body', body, 'a string or a Uint8Array');
-}
-
-function encodeJson(value: unknown): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch {
-    // The message of a cycle or a bigint says less than the option's name.
-  }
-  if (text === undefined) throw new OptionsError('request.json', value, 'a value that JSON can hold');
-  return text;
-}
-
-function encodeForm(form: Query): string {
-  return encodeQuery(form, 'request.form').replaceAll('%20', '+');
-}
-
 function withDefault(headers: readonly string[], name: string, value: string): readonly string[] {
   for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers;
   return [...headers, name, value];
@@ -190,12 +202,4 @@ function executionOf(repeatable: boolean, { signal, timeoutMs, attemptTimeoutMs 
   if (timeoutMs !== undefined) execution.timeoutMs = timeoutMs;
   if (attemptTimeoutMs !== undefined) execution.attemptTimeoutMs = attemptTimeoutMs;
   return execution;
-}
-
-/** A key of 122 random bits; from the injected source when there is one, so that a simulation repeats itself. */
-function makeKey({ random, ownRandom }: HttpClientSettings): string {
-  if (!ownRandom) return randomUUID();
-  let key = '';
-  for (let i = 0; i < 32; i++) key += Math.floor(random() * 16).toString(16);
-  return key;
 }

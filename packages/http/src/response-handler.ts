@@ -1,19 +1,25 @@
-import type { Clock, Timer } from '@macadam/core';
+import { isMacadamError, type Timer } from '@macadam/core';
 import type { ExecuteContext } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
-import {
-  decodeContent,
-  isDecodeFailure,
-  parseEncodings,
-  type DecodedLimits,
-  type DecodeFailure,
-} from './content-decoding.ts';
+import type { AuthHeaders } from './auth.ts';
+import { decodeContent, isDecodeFailure, parseEncodings, type DecodeFailure } from './content-decoding.ts';
+import type { AttemptSettings, FollowUps } from './attempt-settings.ts';
 import type { DispatchController, DispatchHandler, RawHeaders } from './dispatcher.ts';
-import { decodeError, HttpNetworkError, HttpResponseTooLargeError, HttpStatusError, type HttpError } from './errors.ts';
+import {
+  decodeError,
+  HttpNetworkError,
+  HttpRequestError,
+  HttpResponseTooLargeError,
+  HttpStatusError,
+  type HttpError,
+  type RequestPart,
+} from './errors.ts';
+import { codeOf, codeOfReason } from './failure-code.ts';
 import type { PreparedRequest } from './request.ts';
+import { isRedirect, type RedirectRefusal } from './redirect.ts';
 import { HttpResponse } from './response.ts';
-import { isRetryableFailure, isRetryableStatus, type RetryRules } from './retry-rules.ts';
-import { parseRetryAfter } from './retry-after.ts';
+import { isRetryableFailure, isRetryableStatus } from './retry-rules.ts';
+import { firstOf, retryAfterOf } from './retry-after.ts';
 
 /** Of the body of a failed try, so much is read: enough for a problem document, and it keeps the socket usable. */
 export const ERROR_BODY_BYTES = 65_536;
@@ -22,25 +28,20 @@ export const DRAIN_MS = 50;
 /** Compressed error bodies may unpack to this before they are cut. */
 const ERROR_BODY_DECODED_BYTES = 1_048_576;
 
-/** What a try needs to know of its client. */
-export interface AttemptSettings {
-  readonly clock: Clock;
-  readonly rules: RetryRules;
-  readonly limits: DecodedLimits;
-  readonly maxAttempts: number;
-}
-
 /**
- * One try on the wire: collects the answer and settles once, with a response or an error. The transport calls it back
+ * One request of a try on the wire: collects the answer and settles once, with a response or an error. The transport calls it back
  * (`onRequestStart` … `onResponseEnd`), possibly before `dispatch` returns, and once more after an abort.
  */
 export class ResponseHandler implements DispatchHandler {
   readonly request: PreparedRequest;
+  readonly log: AttemptLog;
+  readonly context: ExecuteContext;
+  readonly resolve: (response: HttpResponse) => void;
+  readonly reject: (error: unknown) => void;
+  /** The credentials it was sent with, when they came from `auth`. */
+  authorization: AuthHeaders | undefined = undefined;
   readonly #settings: AttemptSettings;
-  readonly #log: AttemptLog;
-  readonly #context: ExecuteContext;
-  readonly #resolve: (response: HttpResponse) => void;
-  readonly #reject: (error: unknown) => void;
+  readonly #followUps: FollowUps;
   #controller: DispatchController | undefined = undefined;
   #settled = false;
   #cancelReason: Error | undefined = undefined;
@@ -59,27 +60,42 @@ export class ResponseHandler implements DispatchHandler {
     context: ExecuteContext,
     resolve: (response: HttpResponse) => void,
     reject: (error: unknown) => void,
+    followUps: FollowUps,
   ) {
     this.#settings = settings;
     this.request = request;
-    this.#log = log;
-    this.#context = context;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.log = log;
+    this.context = context;
+    this.resolve = resolve;
+    this.reject = reject;
+    this.#followUps = followUps;
   }
 
   /** The try is out of time, or nobody waits for it any more. */
   cancel(reason: unknown): void {
     if (this.#settled) return;
-    const { code, name } = Object(reason) as { code?: unknown; name?: unknown };
     const error = reason instanceof Error ? reason : new Error('cancelled');
     // Time runs out because of what failed before, if anything did.
-    this.#log.failure ??= reason;
-    this.#end(this.#statusSeen, typeof code === 'string' ? code : typeof name === 'string' ? name : 'cancelled');
-    this.#reject(reason);
+    this.log.failure ??= reason;
+    this.#end(this.#statusSeen, codeOfReason(reason));
+    this.reject(reason);
     // A request still in the transport's queue has no controller: it is refused when its turn comes.
     this.#cancelReason = error;
     this.#controller?.abort(error);
+  }
+
+  /** Nothing is sent, because what is needed for it could not be had. */
+  abandon(part: RequestPart, cause: unknown): void {
+    if (this.#settled) return;
+    const error = isMacadamError(cause) ? cause : new HttpRequestError(this.request.subject, part, cause);
+    this.log.failure = error;
+    this.#end(undefined, error.code);
+    this.reject(error);
+  }
+
+  /** Whether it has come to its end. */
+  get settled(): boolean {
+    return this.#settled;
   }
 
   onRequestStart(controller: DispatchController): void {
@@ -117,8 +133,13 @@ export class ResponseHandler implements DispatchHandler {
     if (this.#settled) return;
     const errorCode = codeOf(error);
     const phase = this.#status > 0 ? 'response' : this.#controller === undefined ? 'connect' : 'request';
-    const { subject, repeatable } = this.request;
-    const retryable = isRetryableFailure(this.#settings.rules, errorCode, repeatable, phase === 'connect');
+    const { subject, source } = this.request;
+    if (source?.failure !== undefined) {
+      this.#fail(new HttpRequestError(subject, 'body', source.failure), 'MAC_HTTP_REQUEST');
+      return;
+    }
+    const unsent = phase === 'connect' && source?.replayable !== false;
+    const retryable = isRetryableFailure(this.#settings.rules, errorCode, this.#repeatable, unsent);
     // A parse error quotes the bytes it choked on, which may be anything.
     if ('data' in error) error.data = undefined;
     this.#fail(new HttpNetworkError(subject, errorCode, phase, retryable, error), errorCode);
@@ -127,8 +148,11 @@ export class ResponseHandler implements DispatchHandler {
   /** The body of a failed try is read to its end, but not for long when another try may follow. */
   #drain(): void {
     const { clock, rules, maxAttempts } = this.#settings;
-    if (this.#context.attempt >= maxAttempts) return;
-    if (!isRetryableStatus(rules, this.#status, this.request.repeatable)) return;
+    const goesOn =
+      this.#status < 400 || this.#status === 401
+        ? isRedirect(this.#status, firstOf(this.#headers['location'])) || this.authorization !== undefined
+        : this.context.attempt < maxAttempts && isRetryableStatus(rules, this.#status, this.#repeatable);
+    if (!goesOn) return;
     this.#drainTimer = clock.setTimer(() => this.#cut(), DRAIN_MS);
   }
 
@@ -175,7 +199,7 @@ export class ResponseHandler implements DispatchHandler {
   }
 
   #settle(bytes: Uint8Array | undefined, truncated: boolean): void {
-    const { subject, repeatable } = this.request;
+    const { subject } = this.request;
     const status = this.#status;
     const failed = status >= 300;
     const cut = failed && bytes !== undefined && bytes.length > ERROR_BODY_BYTES;
@@ -183,21 +207,27 @@ export class ResponseHandler implements DispatchHandler {
     const response = new HttpResponse(subject, status, this.#headers, body, truncated || cut);
     this.#end(status, undefined);
     if (!failed) {
-      this.#resolve(response);
+      this.resolve(response);
       return;
     }
-    const retryable = isRetryableStatus(this.#settings.rules, status, repeatable);
-    const error = new HttpStatusError(subject, response, retryable, this.#retryAfterMs());
-    this.#log.failure = error;
-    this.#reject(error);
+    let refused: RedirectRefusal | undefined;
+    if (status < 400 || status === 401) {
+      const followed = this.#followUps.follow(this, status, this.#headers);
+      if (followed === true) return;
+      if (followed !== false) refused = followed;
+    }
+    const { rules, clock } = this.#settings;
+    const retryable = isRetryableStatus(rules, status, this.#repeatable);
+    const retryAfterMs = retryAfterOf(status, this.#headers, clock.now());
+    const error = new HttpStatusError(subject, response, retryable, retryAfterMs, refused);
+    this.log.failure = error;
+    this.reject(error);
   }
 
-  #retryAfterMs(): number | undefined {
-    const headers = this.#headers;
-    const retryAfter = one(headers['retry-after']);
-    const retryAfterMs = one(headers['retry-after-ms']);
-    if (retryAfter === undefined && retryAfterMs === undefined) return undefined;
-    return parseRetryAfter({ retryAfter, retryAfterMs, date: one(headers['date']) }, this.#settings.clock.now());
+  /** By its rules, and because its body can be had again. */
+  get #repeatable(): boolean {
+    const { repeatable, source } = this.request;
+    return repeatable && source?.replayable !== false;
   }
 
   get #statusSeen(): number | undefined {
@@ -205,27 +235,14 @@ export class ResponseHandler implements DispatchHandler {
   }
 
   #fail(error: HttpError, errorCode: string): void {
-    this.#log.failure = error;
+    this.log.failure = error;
     this.#end(this.#statusSeen, errorCode);
-    this.#reject(error);
+    this.reject(error);
   }
 
   #end(status: number | undefined, errorCode: string | undefined): void {
     this.#settled = true;
     this.#drainTimer?.cancel();
-    this.#log.end(this.#context.attempt, this.#settings.clock.monotonic(), status, errorCode);
+    this.log.end(this.context.attempt, this.#settings.clock.monotonic(), status, errorCode);
   }
-}
-
-/** A header sent more than once counts as its first. */
-function one(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'object' ? value[0] : value;
-}
-
-/** The code of a network error; of several addresses tried, the first one's. */
-function codeOf(error: Error): string {
-  const { code } = error as NodeJS.ErrnoException;
-  if (typeof code === 'string') return code;
-  if (error instanceof AggregateError && error.errors[0] instanceof Error) return codeOf(error.errors[0]);
-  return error.name;
 }

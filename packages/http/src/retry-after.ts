@@ -1,3 +1,6 @@
+import type { RawHeaders } from './dispatcher.ts';
+import { parseRateLimitReset } from './rate-limit-reset.ts';
+
 /** Waits longer than this are all the same: never. Keeps `9999999999` and its like finite. */
 const LONGEST_MS: number = Number.MAX_SAFE_INTEGER;
 
@@ -9,6 +12,25 @@ const IMF_FIXDATE = /^[A-Z][a-z]{2}, (\d{2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d
 const RFC_850 = /^[A-Z][a-z]{5,8}, (\d{2})-([A-Z][a-z]{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2}) GMT$/;
 /** `Sun Nov  6 08:49:37 1994`: obsolete, from C's `asctime`, always UTC. */
 const ASCTIME = /^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d{2}):(\d{2}):(\d{2}) (\d{4})$/;
+
+/** Statuses whose quota headers are about coming back: those of other answers tell what is left. */
+const THROTTLED: ReadonlySet<number> = new Set([429, 503]);
+
+/** How long an answer asks to be left alone, in milliseconds: by `Retry-After`, else by the quota it tells. */
+export function retryAfterOf(status: number, headers: RawHeaders, now: number): number | undefined {
+  const retryAfter = firstOf(headers['retry-after']);
+  const retryAfterMs = firstOf(headers['retry-after-ms']);
+  if (retryAfter !== undefined || retryAfterMs !== undefined) {
+    const asked = parseRetryAfter({ retryAfter, retryAfterMs, date: firstOf(headers['date']) }, now);
+    if (asked !== undefined) return asked;
+  }
+  return THROTTLED.has(status) ? parseRateLimitReset(headers, now) : undefined;
+}
+
+/** A header sent more than once counts as its first. */
+export function firstOf(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'object' ? value[0] : value;
+}
 
 /** What the headers of an answer say about coming back. */
 export interface RetryAfterHeaders {

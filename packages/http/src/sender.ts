@@ -1,14 +1,24 @@
 import type { ExecuteContext } from '@macadam/resilience';
+import type { FollowUps } from './attempt-settings.ts';
 import type { AttemptLog } from './attempts.ts';
-import type { DispatchOptions, Transport } from './dispatcher.ts';
+import { authorize } from './authorize.ts';
+import type { OpenedBody } from './body/source.ts';
+import type { DispatchOptions, RawHeaders, Transport } from './dispatcher.ts';
+import { HttpRequestError } from './errors.ts';
+import { mergeHeaders } from './headers.ts';
 import { withPropagation } from './peer.ts';
-import type { PreparedRequest } from './request.ts';
+import { decideRedirect, isRedirect, type RedirectRefusal } from './redirect.ts';
+import { redirected, type PreparedRequest } from './request.ts';
 import { ResponseHandler } from './response-handler.ts';
 import type { HttpResponse } from './response.ts';
+import { firstOf } from './retry-after.ts';
 import type { HttpClientSettings } from './settings.ts';
 
-/** Sends the tries of calls: where a call meets the transport. */
-export class Sender {
+/**
+ * Sends the tries of calls: where a call meets the transport. A try is one request, and more when it is redirected or
+ * its token is not accepted any more.
+ */
+export class Sender implements FollowUps {
   readonly #settings: HttpClientSettings;
   readonly #transport: Transport;
   /** What a first try within the usual limits sends to an internal peer: made once. */
@@ -33,25 +43,99 @@ export class Sender {
   attempt(request: PreparedRequest, log: AttemptLog, context: ExecuteContext): Promise<HttpResponse> {
     this.#attempts++;
     return new Promise((resolve, reject) => {
-      const now = this.#settings.clock.monotonic();
-      log.begin(context.attempt, this.#settings.authority, now);
-      const handler = new ResponseHandler(this.#settings, request, log, context, resolve, reject);
-      context.onCancel((reason) => handler.cancel(reason));
-      this.#dispatch(handler, this.#headers(request, context.attempt, now - log.startedAt));
+      const handler = new ResponseHandler(this.#settings, request, log, context, resolve, reject, this);
+      this.#start(handler);
     });
   }
 
-  #dispatch(handler: ResponseHandler, headers: string[]): void {
+  follow(handler: ResponseHandler, status: number, headers: RawHeaders): boolean | RedirectRefusal {
+    if (status === 401) return this.#reauthorize(handler);
+    const location = firstOf(headers['location']);
+    const { redirects, origin: home } = this.#settings;
+    if (redirects === false || !isRedirect(status, location)) return false;
     const { request } = handler;
-    const outgoing = {
-      origin: this.#settings.origin,
-      path: request.path,
-      method: request.method,
-      headers,
-      body: request.body ?? null,
-    } as DispatchOptions;
+    const { method, path, hop, source, body } = request;
+    const held =
+      source !== undefined ? (source.replayable ? 'replayable' : 'spent') : body === undefined ? 'none' : 'replayable';
+    const origin = hop?.origin ?? home;
+    const hops = hop?.number ?? 0;
+    const decision = decideRedirect(
+      redirects,
+      { method, origin, path, headers: request.headers, hops, body: held },
+      status,
+      location,
+    );
+    if (decision.next === 'refuse') return decision.reason;
+    if (decision.origin !== home && this.#transport.elsewhere === undefined) return 'crossOrigin';
+    this.#start(this.#successor(handler, redirected(request, decision, home)));
+    return true;
+  }
+
+  /** One more try of the same, with fresh credentials: once in a call. */
+  #reauthorize(handler: ResponseHandler): boolean {
+    const { request, log, authorization } = handler;
+    if (authorization === undefined || this.#settings.auth?.invalidate === undefined) return false;
+    if (request.source?.replayable === false) return false;
+    if (log.records.filter((record) => record.status === 401).length > 1) return false;
+    this.#start(this.#successor(handler, request), authorization);
+    return true;
+  }
+
+  #successor({ log, context, resolve, reject }: ResponseHandler, request: PreparedRequest): ResponseHandler {
+    return new ResponseHandler(this.#settings, request, log, context, resolve, reject, this);
+  }
+
+  /** @param rejected - credentials that the server has just turned down */
+  #start(handler: ResponseHandler, rejected?: Readonly<Record<string, string>>): void {
+    const { request, log, context } = handler;
+    const { clock, authority, auth } = this.#settings;
+    const now = clock.monotonic();
+    log.begin(context.attempt, request.hop?.authority ?? authority, now);
+    context.onCancel((reason) => handler.cancel(reason));
+    const headers = this.#headers(request, context.attempt, now - log.startedAt);
+    if (request.source === undefined && (auth === undefined || request.hop?.foreign === true)) {
+      this.#dispatch(handler, headers, request.body ?? null);
+    } else void this.#prepare(handler, headers, rejected);
+  }
+
+  /** The way of requests that need something first: a body that is made for this try, a token. Never rejects. */
+  async #prepare(
+    handler: ResponseHandler,
+    usual: string[],
+    rejected: Readonly<Record<string, string>> | undefined,
+  ): Promise<void> {
+    const { request } = handler;
+    const { source } = request;
+    let part: 'auth' | 'body' = 'body';
     try {
-      this.#transport.dispatcher.dispatch(outgoing, handler);
+      // A stream that an earlier try has sent: what that try failed with is what there is to say.
+      if (source?.replayable === false) throw new HttpRequestError(request.subject, 'body', handler.log.failure);
+      const opened = source === undefined ? undefined : await source.open();
+      if (handler.settled) return;
+      const headers = opened === undefined ? usual : withBodyHeaders(usual, opened);
+      part = 'auth';
+      const { auth } = this.#settings;
+      if (auth === undefined || request.hop?.foreign === true) {
+        this.#dispatch(handler, headers, opened?.body ?? null);
+        return;
+      }
+      if (rejected !== undefined) await auth.invalidate?.(rejected);
+      const own = await authorize(auth, handler, this.#settings.origin, headers);
+      if (handler.settled) return;
+      handler.authorization = own;
+      this.#dispatch(handler, mergeHeaders(headers, own, 'auth.authorize()'), opened?.body ?? request.body ?? null);
+    } catch (error) {
+      handler.abandon(part, error);
+    }
+  }
+
+  #dispatch(handler: ResponseHandler, headers: string[], body: OpenedBody['body'] | string | null): void {
+    const { path, method, hop } = handler.request;
+    const { origin } = this.#settings;
+    const dispatcher = hop?.foreign === true ? this.#transport.elsewhere : this.#transport.dispatcher;
+    const outgoing = { origin: hop?.origin ?? origin, path, method, headers, body } as DispatchOptions;
+    try {
+      dispatcher?.dispatch(outgoing, handler);
     } catch (error) {
       handler.onResponseError(null, error as Error);
     }
@@ -60,7 +144,7 @@ export class Sender {
   #headers(request: PreparedRequest, attempt: number, spentMs: number): string[] {
     const { peer, timeoutMs, attemptTimeoutMs, headers } = this.#settings;
     // The transport only reads the list.
-    if (peer === 'external') return request.headers as string[];
+    if (peer === 'external' || request.hop?.foreign === true) return request.headers as string[];
     const { work, execution } = request;
     const priority = request.priority ?? work?.priority;
     const leftMs = Math.min((execution.timeoutMs ?? timeoutMs) - spentMs, work?.deadline?.remainingMs() ?? Infinity);
@@ -69,4 +153,12 @@ export class Sender {
     if (usual && request.headers === headers) return this.#usualHeaders as string[];
     return withPropagation(request.headers, { limitMs, priority, attempt });
   }
+}
+
+function withBodyHeaders(headers: string[], { contentType, contentLength }: OpenedBody): string[] {
+  if (contentType === undefined && contentLength === undefined) return headers;
+  const all = [...headers];
+  if (contentType !== undefined) all.push('content-type', contentType);
+  if (contentLength !== undefined) all.push('content-length', String(contentLength));
+  return all;
 }

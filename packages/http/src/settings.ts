@@ -14,11 +14,18 @@ import {
   type Clock,
   type Random,
 } from '@macadam/core';
-import type { BulkheadOptions, CircuitBreakerOptions } from '@macadam/resilience';
+import type {
+  AdaptiveConcurrencyOptions,
+  BulkheadOptions,
+  CircuitBreakerOptions,
+  HedgeOptions,
+} from '@macadam/resilience';
+import type { HttpAuth } from './auth.ts';
 import { ACCEPT_ENCODING } from './content-decoding.ts';
 import type { HttpDispatcher } from './dispatcher.ts';
 import { mergeHeaders } from './headers.ts';
-import { inferPeer, type Peer } from './peer.ts';
+import { authorityOf, inferPeer, type Peer } from './peer.ts';
+import { DEFAULT_MAX_REDIRECTS, SECRET_HEADERS, type RedirectRules } from './redirect.ts';
 import {
   DEFAULT_RETRY_ERROR_CODES,
   DEFAULT_RETRY_METHODS,
@@ -46,7 +53,12 @@ const OPTION_NAMES = [
   'retry',
   'circuitBreaker',
   'bulkhead',
+  'hedge',
+  'adaptiveConcurrency',
+  'dedupe',
   'responseLimits',
+  'redirects',
+  'auth',
   'throwOnStatus',
   'peer',
   'headers',
@@ -71,7 +83,12 @@ export interface HttpClientSettings {
   readonly maxAttempts: number;
   readonly circuitBreaker: Omit<CircuitBreakerOptions, 'clock' | 'random'> | false;
   readonly bulkhead: Omit<BulkheadOptions, 'clock'> | false;
+  readonly hedge: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal'> | false;
+  readonly adaptiveConcurrency: Omit<AdaptiveConcurrencyOptions, 'clock'> | false;
+  readonly dedupe: boolean;
   readonly limits: Required<ResponseLimits>;
+  readonly redirects: RedirectRules | false;
+  readonly auth: HttpAuth | undefined;
   readonly throwOnStatus: boolean;
   readonly peer: Peer;
   /** Flat list of lower-case names and values. */
@@ -87,10 +104,17 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
   assertObject('createHttpClient', options);
   assertKnownOptions('', options, OPTION_NAMES);
   const base = parseBaseUrl(options.baseUrl);
-  const { throwOnStatus = true, peer = inferPeer(base.hostname), clock = systemClock, random = systemRandom } = options;
+  const {
+    throwOnStatus = true,
+    dedupe = false,
+    peer = inferPeer(base.hostname),
+    clock = systemClock,
+    random = systemRandom,
+  } = options;
   const name = options.name ?? base.host;
   assertText('name', name);
   assertBoolean('throwOnStatus', throwOnStatus);
+  assertBoolean('dedupe', dedupe);
   assertOneOf('peer', peer, ['internal', 'external']);
   if (typeof clock?.monotonic !== 'function') throw new OptionsError('clock', clock, 'a Clock');
   assertFunction('random', random);
@@ -98,7 +122,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
   return {
     name,
     origin: base.origin,
-    authority: base.port === '' ? `${base.hostname}:${base.protocol === 'https:' ? 443 : 80}` : base.host,
+    authority: authorityOf(base),
     pathPrefix: base.pathname.replace(/\/+$/, ''),
     ...timeouts(options),
     retry: options.retry === false ? false : retry,
@@ -106,7 +130,12 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     maxAttempts: options.retry === false ? 1 : (retry.maxAttempts ?? 3),
     circuitBreaker: policyOptions('circuitBreaker', options.circuitBreaker),
     bulkhead: policyOptions('bulkhead', options.bulkhead),
+    hedge: policyOptions('hedge', options.hedge ?? false),
+    adaptiveConcurrency: policyOptions('adaptiveConcurrency', options.adaptiveConcurrency ?? false),
+    dedupe,
     limits: responseLimits(options.responseLimits),
+    redirects: redirectRules(options.redirects),
+    auth: authOption(options.auth),
     throwOnStatus,
     peer,
     headers: mergeHeaders(['accept-encoding', ACCEPT_ENCODING], headersOption(options.headers)),
@@ -182,6 +211,25 @@ function responseLimits(limits: ResponseLimits = {}): Required<ResponseLimits> {
   assertNumber('responseLimits.maxRatio', maxRatio, { min: 1 });
   assertInteger('responseLimits.maxEncodings', maxEncodings, { min: 0, max: 10 });
   return { maxBytes, maxRatio, maxEncodings };
+}
+
+function redirectRules(option: HttpClientOptions['redirects'] = {}): RedirectRules | false {
+  if (option === false) return false;
+  assertObject('redirects', option);
+  assertKnownOptions('redirects', option, ['max', 'crossOrigin', 'secretHeaders']);
+  const { max = DEFAULT_MAX_REDIRECTS, crossOrigin = false, secretHeaders = [] } = option;
+  assertInteger('redirects.max', max, { min: 1, max: 50 });
+  assertBoolean('redirects.crossOrigin', crossOrigin);
+  const own = listOf('redirects.secretHeaders', secretHeaders, 'string', 'a list of header names');
+  return { max, crossOrigin, secretHeaders: new Set([...SECRET_HEADERS, ...own.map((name) => name.toLowerCase())]) };
+}
+
+function authOption(auth: HttpAuth | undefined): HttpAuth | undefined {
+  if (auth === undefined) return undefined;
+  // The value is left out of the message: it holds the credentials.
+  if (typeof auth?.authorize !== 'function') throw new OptionsError('auth', typeof auth, 'an object with authorize()');
+  if (auth.invalidate !== undefined) assertFunction('auth.invalidate', auth.invalidate);
+  return auth;
 }
 
 function headersOption(headers: HttpClientOptions['headers'] = {}): Readonly<Record<string, string>> {

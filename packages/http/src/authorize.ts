@@ -1,0 +1,62 @@
+import { OptionsError } from '@macadam/core';
+import type { ExecuteContext } from '@macadam/resilience';
+import type { AuthHeaders, AuthorizableRequest, AuthorizeContext, HttpAuth } from './auth.ts';
+import type { PreparedRequest } from './request.ts';
+
+/** What the hook sees of a request. Put together when it looks: most hooks only have a token to give. */
+class RequestView implements AuthorizableRequest {
+  readonly method: string;
+  readonly body: string | Uint8Array | undefined;
+  readonly #origin: string;
+  readonly #path: string;
+  readonly #headers: readonly string[];
+
+  constructor({ method, path, body }: PreparedRequest, origin: string, headers: readonly string[]) {
+    this.method = method;
+    this.body = body;
+    this.#origin = origin;
+    this.#path = path;
+    this.#headers = headers;
+  }
+
+  get url(): string {
+    return this.#origin + this.#path;
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    const byName: Record<string, string> = Object.create(null) as Record<string, string>;
+    for (let i = 0; i < this.#headers.length; i += 2) {
+      const name = this.#headers[i] as string;
+      const value = this.#headers[i + 1] as string;
+      byName[name] = byName[name] === undefined ? value : `${byName[name]}, ${value}`;
+    }
+    return byName;
+  }
+}
+
+/** The try without the means to take over its cancelling. */
+class TryView implements AuthorizeContext {
+  readonly attempt: number;
+  readonly #context: ExecuteContext;
+
+  constructor(context: ExecuteContext) {
+    this.attempt = context.attempt;
+    this.#context = context;
+  }
+
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
+}
+
+/** Asks the hook for the headers of one request. */
+export async function authorize(
+  auth: HttpAuth,
+  { request, context }: { request: PreparedRequest; context: ExecuteContext },
+  origin: string,
+  headers: readonly string[],
+): Promise<AuthHeaders> {
+  const given = await auth.authorize(new RequestView(request, origin, headers), new TryView(context));
+  if (typeof given !== 'object' || given === null) throw new OptionsError('auth.authorize()', typeof given, 'headers');
+  return given;
+}

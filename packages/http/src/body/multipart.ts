@@ -1,0 +1,112 @@
+import { OptionsError } from '@macadam/core';
+import type { BodySource, OpenedBody } from './source.ts';
+
+/** The value of a form field: text, or a file. `fs.openAsBlob(path)` makes one without reading it. */
+export type MultipartValue = string | number | bigint | boolean | Blob | undefined;
+
+/** A multipart form: fields by name, a list for several of one name; or a `FormData`. */
+export type Multipart = FormData | Readonly<Record<string, MultipartValue | readonly MultipartValue[]>>;
+
+interface Part {
+  readonly name: string;
+  readonly value: string | Blob;
+}
+
+/**
+ * A form as `multipart/form-data` (RFC 7578, spelt as the HTML standard does). Every try has a boundary of its own and
+ * reads the files anew; its length is known, so it is not sent in chunks.
+ */
+export class MultipartBody implements BodySource {
+  readonly replayable = true;
+  failure: unknown = undefined;
+  readonly #parts: readonly Part[];
+  readonly #makeBoundary: () => string;
+
+  constructor(form: Multipart, makeBoundary: () => string) {
+    this.#parts = form instanceof FormData ? partsOfFormData(form) : partsOfRecord(form);
+    this.#makeBoundary = makeBoundary;
+  }
+
+  open(): OpenedBody {
+    this.failure = undefined;
+    const boundary = `macadam-${this.#makeBoundary()}`;
+    const heads = this.#parts.map((part) => Buffer.from(headOf(part, boundary)));
+    const texts = this.#parts.map(({ value }) => (typeof value === 'string' ? Buffer.from(value) : undefined));
+    const end = Buffer.from(`--${boundary}--\r\n`);
+    let contentLength = end.length;
+    for (const [i, { value }] of this.#parts.entries()) {
+      contentLength += (heads[i] as Buffer).length + (texts[i]?.length ?? (value as Blob).size) + LINE_BREAK.length;
+    }
+    return {
+      body: this.#write(heads, texts, end),
+      contentType: `multipart/form-data; boundary=${boundary}`,
+      contentLength,
+    };
+  }
+
+  close(): void {}
+
+  async *#write(
+    heads: readonly Buffer[],
+    texts: readonly (Buffer | undefined)[],
+    end: Buffer,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for (const [i, { value }] of this.#parts.entries()) {
+        yield heads[i] as Buffer;
+        const text = texts[i];
+        if (text !== undefined) yield text;
+        else yield* (value as Blob).stream() as unknown as AsyncIterable<Uint8Array>;
+        yield LINE_BREAK;
+      }
+      yield end;
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
+  }
+}
+
+const LINE_BREAK: Buffer = Buffer.from('\r\n');
+
+function headOf({ name, value }: Part, boundary: string): string {
+  const start = `--${boundary}\r\ncontent-disposition: form-data; name="${quoted(lines(name))}"`;
+  if (typeof value === 'string') return `${start}\r\n\r\n`;
+  const file = value instanceof File ? value.name : 'blob';
+  const type = value.type === '' ? 'application/octet-stream' : value.type;
+  return `${start}; filename="${quoted(file)}"\r\ncontent-type: ${type}\r\n\r\n`;
+}
+
+/** A quotation mark or a line break would end the header. */
+function quoted(text: string): string {
+  return text.replaceAll('\r', '%0D').replaceAll('\n', '%0A').replaceAll('"', '%22');
+}
+
+function lines(text: string): string {
+  return text.replace(/\r\n|\r|\n/g, '\r\n');
+}
+
+function partsOfFormData(form: FormData): Part[] {
+  return Array.from(form as unknown as Iterable<[string, string | Blob]>, ([name, value]) => partOf(name, value));
+}
+
+function partsOfRecord(form: Readonly<Record<string, MultipartValue | readonly MultipartValue[]>>): Part[] {
+  const parts: Part[] = [];
+  for (const name of Object.keys(form)) {
+    for (const value of [form[name]].flat() as MultipartValue[]) {
+      if (value !== undefined) parts.push(partOf(name, value));
+    }
+  }
+  return parts;
+}
+
+function partOf(name: string, value: unknown): Part {
+  if (value instanceof Blob) return { name, value };
+  const isNumber = typeof value === 'number' && Number.isFinite(value);
+  if (isNumber || ['string', 'bigint', 'boolean'].includes(typeof value)) return { name, value: lines(String(value)) };
+  throw new OptionsError(
+    `request.multipart.${name}`,
+    value,
+    'text, a finite number, a bigint, a boolean, a Blob or a File',
+  );
+}
