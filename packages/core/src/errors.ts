@@ -36,20 +36,35 @@ export class MacadamError extends Error {
 
   /** Name, code, message and the data fields: what a log line or a problem document needs. No stack. */
   toJSON(): Record<string, unknown> {
-    const json: Record<string, unknown> = { name: this.name, message: this.message };
-    Object.assign(json, this);
-    if (this.cause !== undefined) json['cause'] = describeCause(this.cause);
-    return json;
+    return printable(this, DEEPEST) as Record<string, unknown>;
   }
 }
 MacadamError.prototype.name = 'MacadamError';
 registerBrand(MacadamError.prototype);
 
-function describeCause(cause: unknown): unknown {
-  if (isMacadamError(cause)) return cause.toJSON();
-  if (!(cause instanceof Error)) return typeof cause === 'string' ? cause : describeValue(cause);
-  const { code } = cause as NodeJS.ErrnoException;
-  return { name: cause.name, message: cause.message, ...(code === undefined ? {} : { code }) };
+/** Errors hold errors (causes, attempts), which may hold one another: this deep is told, and no deeper. */
+const DEEPEST = 5;
+
+/** A value as JSON can hold it. Errors, which JSON would print as `{}`, tell their name, code and message. */
+function printable(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth === 0) return describeValue(value);
+  if (Array.isArray(value)) return value.map((item) => printable(item, depth - 1));
+  if (!(value instanceof Error)) return value instanceof Date ? value : fieldsOf(value, depth);
+  const { name, message, cause } = value;
+  const { code } = value as NodeJS.ErrnoException;
+  const fields = isMacadamError(value) ? fieldsOf(value, depth) : code === undefined ? {} : { code };
+  return { name, message, ...fields, ...(cause === undefined ? {} : { cause: causeOf(cause, depth) }) };
+}
+
+function fieldsOf(value: object, depth: number): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, printable(field, depth - 1)]));
+}
+
+/** What was thrown, if it was not an error, may be anything: only a text is told as it is. */
+function causeOf(cause: unknown, depth: number): unknown {
+  if (cause instanceof Error) return printable(cause, depth - 1);
+  return typeof cause === 'string' ? cause : describeValue(cause);
 }
 
 /**

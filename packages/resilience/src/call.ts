@@ -13,7 +13,15 @@
  * - `call.now` is read once for each event (start, settling, timer), and everyone uses that reading.
  */
 import { AsyncResource } from 'node:async_hooks';
-import { currentScope, onAbort, ownRetries, type AttemptRecord, type Clock, type Unsubscribe } from '@macadam/core';
+import {
+  currentScope,
+  onAbort,
+  ownRetries,
+  TimeoutError,
+  type AttemptRecord,
+  type Clock,
+  type Unsubscribe,
+} from '@macadam/core';
 import type { ExecuteContext, ExecuteOptions, Guarded } from './policy.ts';
 
 /** Told how a layer ended. */
@@ -102,6 +110,10 @@ export class Call implements Sink {
     const signal = options?.signal ?? work?.cancellation;
     if (signal?.aborted === true) {
       this.#reject(signal.reason);
+      return;
+    }
+    if (this.deadlineAt <= this.now) {
+      this.fail(new TimeoutError('The deadline of the current work has passed: nothing was started', 0));
       return;
     }
     const running = chain.outermost.start(this, 1, this);

@@ -104,7 +104,7 @@ describe('pipeline', () => {
       "1. bulkhead: 1000 in flight, none queued
       2. timeout: 2000 ms
       3. retry: 3 attempts; waits up to 50 ms x 2 each time, at most 20000 ms, fully jittered; honours Retry-After up to 60000 ms; retry budget: 20 % of the calls of the last 10000 ms, and 3 a second
-      4. circuit breaker "db": opens after 50 % failures within 30000 ms, given 20 calls, or 5 failures in a row; stays open 5000 ms, doubling to 60000 ms, ± 20 %; closes after 3 good probes
+      4. circuit breaker "db": opens after 50 % failures within 30000 ms, given 20 calls, or 5 failures in a row, and as many as the calls of the 1000 ms before them; stays open 5000 ms, doubling to 60000 ms, ± 20 %; closes after 3 good probes
       5. timeout: 500 ms"
     `);
   });

@@ -11,8 +11,7 @@ import {
 import { adaptiveConcurrency, type AdaptiveConcurrencyOptions } from './adaptive-concurrency/adaptive-concurrency.ts';
 import { bulkhead, type BulkheadOptions } from './bulkhead.ts';
 import { circuitBreaker } from './circuit-breaker/circuit-breaker.ts';
-import type { CircuitBreakerOptions } from './circuit-breaker/options.ts';
-import { consecutiveFailures, failureRate } from './circuit-breaker/trip-rule.ts';
+import { defaultTrip, type CircuitBreakerOptions } from './circuit-breaker/options.ts';
 import { hedge } from './hedge/hedge.ts';
 import type { HedgeOptions } from './hedge/options.ts';
 import { observe } from './instruments.ts';
@@ -128,8 +127,7 @@ function breakerOptions(
     );
   }
   const windowMs = Math.max(30_000, 2 * attemptTimeoutMs);
-  const trip = [failureRate({ windowMs }), consecutiveFailures()];
-  return { ...base, trip, probeLeaseMs: attemptTimeoutMs + 1_000, ...own };
+  return { ...base, trip: defaultTrip(windowMs), probeLeaseMs: attemptTimeoutMs + 1_000, ...own };
 }
 
 /** A hedge that would be sent when the call is over is none. Source: .NET's validator. */

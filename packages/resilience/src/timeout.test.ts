@@ -74,7 +74,7 @@ describe('timeout', () => {
       await clock.sleep(100);
       return timeout({ timeoutMs: 250, clock }).execute(fn);
     });
-    await expect(clock.runUntil(call)).rejects.toMatchObject({ message: 'The call had no time left to start' });
+    await expect(clock.runUntil(call)).rejects.toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 0 });
     expect(fn).not.toHaveBeenCalled();
   });
 

@@ -25,6 +25,7 @@ class TimedRun extends Expiring implements Sink, Running {
   readonly #call: Call;
   readonly #sink: Sink;
   readonly #limitMs: number;
+  readonly #startedAt: number;
   #inner: Running = notRunning;
   #done = false;
 
@@ -34,6 +35,7 @@ class TimedRun extends Expiring implements Sink, Running {
     this.#call = call;
     this.#sink = sink;
     this.#limitMs = limitMs;
+    this.#startedAt = call.now;
     this.expiresAt = call.now + limitMs;
   }
 
@@ -56,6 +58,8 @@ class TimedRun extends Expiring implements Sink, Running {
   cancel(reason: unknown): void {
     if (this.#done) return;
     this.#end();
+    // Out of time further out: whether that speaks of a slow dependency depends on how much time this layer gave it.
+    if (reason instanceof TimeoutError) this.#stage.judge(reason, this.#call.now - this.#startedAt, this.#call);
     this.#inner.cancel(reason);
   }
 
@@ -94,8 +98,7 @@ class TimeoutStage implements Stage {
   }
 
   start(call: Call, attempt: number, sink: Sink): Running {
-    const { options } = call;
-    const own = (this.#role === 'call' ? options?.timeoutMs : options?.attemptTimeoutMs) ?? this.#timeoutMs;
+    const own = this.#ownLimitMs(call);
     const leftMs = call.deadlineAt - call.now;
     const limitMs = own < leftMs ? own : leftMs;
     if (limitMs <= 0) {
@@ -107,17 +110,36 @@ class TimeoutStage implements Stage {
     return run;
   }
 
+  #ownLimitMs({ options }: Call): number {
+    return (this.#role === 'call' ? options?.timeoutMs : options?.attemptTimeoutMs) ?? this.#timeoutMs;
+  }
+
+  /** Notes whether `givenMs` was less than half of what this layer grants. */
+  judge(error: TimeoutError, givenMs: number, call: Call): void {
+    if (givenMs < this.#ownLimitMs(call) / 2) cutShort.add(error);
+    else cutShort.delete(error);
+  }
+
   timedOut(limitMs: number, call: Call): TimeoutError {
     this.#counts.timedOut++;
     const what = this.#role === 'call' ? 'The call' : 'The attempt';
     const message = limitMs > 0 ? `${what} took longer than ${round(limitMs)} ms` : `${what} had no time left to start`;
     const error = new TimeoutError(message, limitMs);
+    this.judge(error, limitMs, call);
     if (call.history !== undefined && this.#role === 'call') {
       (error as { attempts?: readonly AttemptRecord[] }).attempts = call.history;
       error.cause = call.history.at(-1)?.error;
     }
     return error;
   }
+}
+
+/** Timeouts of tries that had less than half of their time, because a deadline from further out came first. */
+const cutShort = new WeakSet<object>();
+
+/** Whether a timeout says nothing about the dependency: to be too slow for an impatient caller is not to be slow. */
+export function wasCutShort(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && cutShort.has(error);
 }
 
 interface TimeoutCounts {

@@ -3,6 +3,7 @@ import { definePolicy } from '../define-policy.ts';
 import { CircuitOpenError } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import type { Outcome, Policy, PolicyStats } from '../policy.ts';
+import { wasCutShort } from '../timeout.ts';
 import { classifyCancellation, classifyError } from './classify.ts';
 import { Circuit } from './circuit.ts';
 import { circuitBreakerSettings, type CircuitBreakerOptions, type CircuitBreakerSettings } from './options.ts';
@@ -62,8 +63,9 @@ class GuardedRun implements Sink, Running {
   fail(error: unknown): void {
     this.#done = true;
     const { classify } = this.#circuit.settings;
-    if (classify === undefined) {
-      this.#record(classifyError(error));
+    // Whoever judges: a limit cut short by a caller's deadline would let impatient callers open a healthy circuit.
+    if (classify === undefined || wasCutShort(error)) {
+      this.#record(wasCutShort(error) ? 'neutral' : classifyError(error));
       this.#sink.fail(error);
     } else if (this.#classified({ ok: false, error, attempt: this.#attempt, durationMs: this.#durationMs })) {
       this.#sink.fail(error);
@@ -73,8 +75,9 @@ class GuardedRun implements Sink, Running {
   cancel(reason: unknown): void {
     if (this.#done) return;
     this.#done = true;
-    this.#record(classifyCancellation(reason));
+    // The layers inside know whether a timeout speaks of the dependency, so they are told first.
     this.#inner.cancel(reason);
+    this.#record(classifyCancellation(reason));
   }
 
   get #durationMs(): number {
@@ -171,7 +174,7 @@ export function breakerOf(settings: CircuitBreakerSettings): CircuitBreaker {
         return circuit.admits(settings.clock.monotonic());
       },
       isolate: () => circuit.isolate(),
-      reset: () => circuit.reset(settings.clock.monotonic()),
+      reset: () => circuit.reset(),
       describe: () => describe(settings),
       stats: () => statsOf(circuit),
     },

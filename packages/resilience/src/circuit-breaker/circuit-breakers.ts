@@ -1,4 +1,4 @@
-import { assertObject } from '@macadam/core';
+import { assertObject, OptionsError } from '@macadam/core';
 import { observe } from '../instruments.ts';
 import { Keyed, type KeyedOptions } from '../keyed.ts';
 import { breakerOf, type CircuitBreaker } from './circuit-breaker.ts';
@@ -29,6 +29,7 @@ export interface CircuitBreakers {
  */
 export function circuitBreakers(options: CircuitBreakersOptions = {}): CircuitBreakers {
   assertObject('circuitBreakers', options);
+  if ('name' in options) throw new OptionsError('circuitBreakers.name', options.name, 'left out: the key is the name');
   const { maxKeys, idleMs, ...each } = options;
   const settings = circuitBreakerSettings(each, 'circuitBreakers');
   const bounds: KeyedOptions = { ...(maxKeys !== undefined && { maxKeys }), ...(idleMs !== undefined && { idleMs }) };

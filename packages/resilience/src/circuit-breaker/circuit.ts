@@ -1,6 +1,6 @@
 import { CircuitOpenError } from '../errors.ts';
 import type { CircuitBreakerSettings } from './options.ts';
-import { admit, initialState, opened, opensBefore, probed, type Lease, type State, type Verdict } from './state.ts';
+import { admit, initialState, opened, probed, type Lease, type State, type Verdict } from './state.ts';
 import type { TripMeter } from './trip-rule.ts';
 
 /** The state, the meters and the counts of one breaker. */
@@ -61,7 +61,7 @@ export class Circuit {
       if ((this.#meters[i] as TripMeter).record(failed, durationMs, now)) tripped = i;
     }
     if (tripped < 0) return;
-    const next = opened(opensBefore(this.state, now), now, settings, settings.random());
+    const next = opened(0, now, settings, settings.random());
     this.#become(next, (settings.trip[tripped] as { describe(): string }).describe());
   }
 
@@ -69,9 +69,9 @@ export class Circuit {
     this.#become({ kind: 'isolated' }, 'isolated by hand');
   }
 
-  reset(now: number): void {
+  reset(): void {
     for (const meter of this.#meters) meter.reset();
-    this.#become({ kind: 'closed', since: now, opens: 0 }, 'reset by hand');
+    this.#become(initialState, 'reset by hand');
   }
 
   #become(next: State, reason: string): void {

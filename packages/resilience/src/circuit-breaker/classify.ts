@@ -1,4 +1,5 @@
 import { isMacadamError } from '@macadam/core';
+import { wasCutShort } from '../timeout.ts';
 import type { Verdict } from './state.ts';
 
 /** Refusals on this side and mistakes of the caller: they say nothing about the dependency. */
@@ -20,5 +21,5 @@ export function classifyError(error: unknown): Verdict {
 
 /** A call that was stopped from outside: out of time speaks against the dependency, a caller who left does not. */
 export function classifyCancellation(reason: unknown): Verdict {
-  return isMacadamError(reason, 'MAC_TIMEOUT') ? 'failure' : 'neutral';
+  return isMacadamError(reason, 'MAC_TIMEOUT') && !wasCutShort(reason) ? 'failure' : 'neutral';
 }

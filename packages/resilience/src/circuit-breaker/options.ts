@@ -30,7 +30,10 @@ export interface StateChange {
 export interface CircuitBreakerOptions {
   /** Stands in errors and statistics. Default: `default`. */
   name?: string;
-  /** Rules, any of which opens the circuit. Default: 50 % failures in 30 s given 20 calls, or 5 failures in a row. */
+  /**
+   * Rules, any of which opens the circuit. Default: 50 % failures in 30 s given 20 calls, or 5 failures in a row that are
+   * as many as the calls of the second before them.
+   */
   trip?: readonly TripRule[];
   /** How long it stays open the first time, in milliseconds, above 0. Default: 5 000 (Polly). */
   openMs?: number;
@@ -73,6 +76,14 @@ export interface CircuitBreakerSettings extends StateRules {
   readonly slowerThanMs: number;
 }
 
+/** On a busy service five failures in a row happen by chance: a run must also fill a second. */
+const BUSY_WINDOW_MS = 1_000;
+
+/** The rules of a breaker that was given none; `windowMs` is that of the failure rate. */
+export function defaultTrip(windowMs = 30_000): readonly TripRule[] {
+  return [failureRate({ windowMs }), consecutiveFailures({ busyWindowMs: BUSY_WINDOW_MS })];
+}
+
 export const CIRCUIT_BREAKER_OPTIONS = [
   'name',
   'trip',
@@ -96,7 +107,7 @@ export function circuitBreakerSettings(
   assertKnownOptions(path, options, CIRCUIT_BREAKER_OPTIONS);
   const {
     name = 'default',
-    trip = [failureRate(), consecutiveFailures()],
+    trip = defaultTrip(),
     openMs = 5_000,
     maxOpenMs = Math.max(60_000, openMs),
     openJitter = 0.2,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { admit, initialState, opened, opensBefore, probed, type Lease, type State, type Verdict } from './state.ts';
+import { admit, initialState, opened, probed, type Lease, type State, type Verdict } from './state.ts';
 
 const rules = { openMs: 5_000, maxOpenMs: 60_000, openJitter: 0.2, halfOpenProbes: 2, probeLeaseMs: 1_000 };
 const MIDDLE = 0.5;
@@ -24,19 +24,6 @@ describe('opened', () => {
     { opens: 4, random: 0, openMs: 48_000 },
   ])('after $opens openings, with draw $random, stays open $openMs ms', ({ opens, random, openMs }) => {
     expect(opened(opens, 100, rules, random)).toEqual({ kind: 'open', until: 100 + openMs, opens: opens + 1 });
-  });
-});
-
-describe('opensBefore', () => {
-  it.each<{ state: State; now: number; opens: number }>([
-    { state: initialState, now: 0, opens: 0 },
-    { state: { kind: 'closed', since: 0, opens: 3 }, now: 29_999, opens: 3 },
-    { state: { kind: 'closed', since: 0, opens: 3 }, now: 30_000, opens: 0 },
-    { state: halfOpen(0), now: 1e9, opens: 1 },
-    { state: { kind: 'open', until: 5, opens: 2 }, now: 1e9, opens: 2 },
-    { state: { kind: 'isolated' }, now: 0, opens: 0 },
-  ])('of $state.kind at $now is $opens', ({ state, now, opens }) => {
-    expect(opensBefore(state, now)).toBe(opens);
   });
 });
 

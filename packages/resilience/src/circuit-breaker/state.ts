@@ -11,7 +11,7 @@ export interface Lease {
 }
 
 export type State =
-  | { readonly kind: 'closed'; readonly since: number; readonly opens: number }
+  | { readonly kind: 'closed' }
   | { readonly kind: 'open'; readonly until: number; readonly opens: number }
   | {
       readonly kind: 'halfOpen';
@@ -29,22 +29,16 @@ export interface StateRules {
   readonly probeLeaseMs: number;
 }
 
-/** After this long without opening, the next open time starts from `openMs` again. */
-export const CLEAN_MS = 30_000;
+export const initialState: State = { kind: 'closed' };
 
-export const initialState: State = { kind: 'closed', since: -Infinity, opens: 0 };
-
-/** The open state after a trip or a failed probe. Open times double up to the cap; `random` spreads them by ± jitter. */
+/**
+ * The open state after a trip or a failed probe. Open times double with each failed probe, up to the cap, and start anew
+ * once the circuit has closed (Finagle); `random` spreads them by ± jitter.
+ */
 export function opened(opens: number, now: number, rules: StateRules, random: number): State {
   const plainMs = Math.min(rules.openMs * 2 ** Math.min(opens, 52), rules.maxOpenMs);
   const openMs = plainMs * (1 + rules.openJitter * (2 * random - 1));
   return { kind: 'open', until: now + openMs, opens: opens + 1 };
-}
-
-/** How many times in a row it had opened when a closed breaker trips now: forgotten after a clean stretch. */
-export function opensBefore(state: State, now: number): number {
-  if (state.kind === 'isolated') return 0;
-  return state.kind === 'closed' && now - state.since >= CLEAN_MS ? 0 : state.opens;
 }
 
 export type Admission =
@@ -94,6 +88,6 @@ export function probed(
   const leases = state.leases.filter((other) => other !== lease);
   if (verdict === 'neutral') return { ...state, leases };
   const successes = state.successes + 1;
-  if (successes >= rules.halfOpenProbes) return { kind: 'closed', since: now, opens: state.opens };
+  if (successes >= rules.halfOpenProbes) return initialState;
   return { ...state, successes, leases };
 }

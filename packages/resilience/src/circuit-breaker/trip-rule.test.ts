@@ -27,6 +27,34 @@ describe('consecutiveFailures', () => {
   });
 });
 
+describe('consecutiveFailures of a busy service', () => {
+  const rule = consecutiveFailures({ count: 5, busyWindowMs: 1_000 });
+  it.each([
+    { name: 'five in a row trip a service that had no calls before', outcomes: 'xxxxx', everyMs: 0, trips: 5 },
+    { name: 'and one with few', outcomes: '...xxxxx', everyMs: 1, trips: 8 },
+    {
+      name: 'twenty calls in the second before ask for twenty',
+      outcomes: '.'.repeat(20) + 'x'.repeat(25),
+      everyMs: 1,
+      trips: 40,
+    },
+    {
+      name: 'five in a row among many are chance',
+      outcomes: `${'.'.repeat(95)}xxxxx`.repeat(3),
+      everyMs: 5,
+      trips: undefined,
+    },
+    {
+      name: 'calls of more than a second ago are forgotten',
+      outcomes: '.'.repeat(20) + 'x'.repeat(5),
+      everyMs: 1_100,
+      trips: 25,
+    },
+  ])('$name', ({ outcomes, everyMs, trips }) => {
+    expect(tripsAt(rule, outcomes, (i) => ({ at: i * everyMs }))).toBe(trips);
+  });
+});
+
 describe('failureRate over calls, as resilience4j documents its count-based window', () => {
   it.each([
     {
@@ -38,6 +66,7 @@ describe('failureRate over calls, as resilience4j documents its count-based wind
     { name: 'the tenth does', minimumCalls: 10, outcomes: 'x'.repeat(10), trips: 10 },
     { name: 'equal to the threshold is enough', minimumCalls: 4, outcomes: '..xx', trips: 4 },
     { name: 'below the threshold is not', minimumCalls: 5, outcomes: '...xx', trips: undefined },
+    { name: 'the call that fills the window may be a success', minimumCalls: 4, outcomes: 'xxx.', trips: 4 },
     { name: 'old calls leave the window', minimumCalls: 10, outcomes: '..........xxxxx', trips: 15 },
     { name: 'old failures leave the window', minimumCalls: 10, outcomes: 'xxxx..........xxxx', trips: undefined },
   ])('$name', ({ minimumCalls, outcomes, trips }) => {
@@ -66,8 +95,8 @@ describe('failureRate over time, as Polly samples', () => {
   });
 
   it('a success never opens, even one that brings the calls to the minimum', () => {
-    expect(tripsAt(failureRate({ windowCalls: 10, minimumCalls: 4 }), 'xxx.')).toBeUndefined();
-    expect(tripsAt(failureRate({ windowCalls: 10, minimumCalls: 4 }), 'xxx.x')).toBe(5);
+    expect(tripsAt(failureRate({ minimumCalls: 4 }), 'xxx.')).toBeUndefined();
+    expect(tripsAt(failureRate({ minimumCalls: 4 }), 'xxx.x')).toBe(5);
   });
 });
 

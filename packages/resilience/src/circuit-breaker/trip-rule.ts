@@ -21,26 +21,56 @@ export interface TripMeter {
 export interface ConsecutiveFailuresOptions {
   /** Default: 5. At least 1. */
   count?: number;
+  /**
+   * When above 0, the failures in a row must also be as many as the calls of so many milliseconds before them. A busy
+   * service that fails one call in five sees five failures in a row every few seconds, by chance alone; it does not see
+   * a second of nothing else. Default: 0.
+   */
+  busyWindowMs?: number;
 }
 
-/** Trips when `count` calls in a row have failed. Source of the default: Finagle's failure accrual. */
+/**
+ * Trips when `count` calls in a row have failed. Source of the default: Finagle's failure accrual.
+ */
 export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): TripRule {
-  assertKnownOptions('consecutiveFailures', options, ['count']);
-  const { count = 5 } = options;
+  assertKnownOptions('consecutiveFailures', options, ['count', 'busyWindowMs']);
+  const { count = 5, busyWindowMs = 0 } = options;
   assertInteger('consecutiveFailures.count', count, { min: 1 });
+  assertDurationMs('consecutiveFailures.busyWindowMs', busyWindowMs, { min: 0 });
+  const atLeast = busyWindowMs > 0 ? `, and as many as the calls of the ${busyWindowMs} ms before them` : '';
   return {
-    describe: () => `${count} failures in a row`,
-    start() {
-      let failures = 0;
-      return {
-        record(failed) {
-          failures = failed ? failures + 1 : 0;
-          return failures >= count;
-        },
-        reset() {
-          failures = 0;
-        },
-      };
+    describe: () => `${count} failures in a row${atLeast}`,
+    start: () => (busyWindowMs > 0 ? busyRunMeter(count, busyWindowMs) : runMeter(count)),
+  };
+}
+
+function runMeter(count: number): TripMeter {
+  let failures = 0;
+  return {
+    record(failed) {
+      failures = failed ? failures + 1 : 0;
+      return failures >= count;
+    },
+    reset() {
+      failures = 0;
+    },
+  };
+}
+
+function busyRunMeter(count: number, busyWindowMs: number): TripMeter {
+  const window = new TimeWindow(busyWindowMs);
+  let failures = 0;
+  let needed = count;
+  return {
+    record(failed, _durationMs, now) {
+      window.add(failed, now);
+      if (failed && failures === 0) needed = Math.max(count, window.total - 1);
+      failures = failed ? failures + 1 : 0;
+      return failures >= needed;
+    },
+    reset() {
+      failures = 0;
+      window.clear();
     },
   };
 }
@@ -113,6 +143,9 @@ function rateRule(
       `at most windowCalls (${windowCalls}), or it never trips`,
     );
   }
+  // As published: over time (Polly) only a call that counts against the dependency can open the circuit; over calls
+  // (resilience4j) the rate is looked at after each, so that the one which fills the window may be a success.
+  const anyTrips = windowCalls !== undefined;
   const span = windowCalls === undefined ? `within ${windowMs} ms` : `among the last ${windowCalls} calls`;
   return {
     describe: () => `${what} ${span}, given ${minimumCalls} calls`,
@@ -123,8 +156,7 @@ function rateRule(
         record(failed, durationMs, now) {
           const counted = counts(failed, durationMs);
           window.add(counted, now);
-          // Only an outcome that counts against the dependency can trip: a success never opens a circuit.
-          return counted && window.total >= minimumCalls && window.counted >= ratio * window.total;
+          return (counted || anyTrips) && window.total >= minimumCalls && window.counted >= ratio * window.total;
         },
         reset() {
           window.clear();

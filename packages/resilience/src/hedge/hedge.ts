@@ -10,6 +10,8 @@ import { hedgeSettings, type HedgeOptions, type HedgeSettings } from './options.
 const MINIMUM_SAMPLES = 100;
 const UNMEASURED_DELAY_MS = 500;
 const WINDOW_MS = 30_000;
+/** A try must take longer than the percentile: where most take exactly as long, the others would be hedged with them. */
+const LONGER = 1.0005;
 /** The percentile is computed anew at most this often. Source: Finagle's BackupRequestFilter. */
 const REFRESH_MS = 3_000;
 
@@ -38,7 +40,7 @@ class HedgeState {
       this.#refreshAt = now + REFRESH_MS;
       const enough = this.#latencies.total >= MINIMUM_SAMPLES;
       this.#delayMs = enough
-        ? Math.max(1, this.#latencies.percentile(this.settings.percentile, now))
+        ? Math.max(1, this.#latencies.percentile(this.settings.percentile, now) * LONGER)
         : UNMEASURED_DELAY_MS;
     }
     return this.#delayMs;

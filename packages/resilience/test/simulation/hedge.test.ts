@@ -15,8 +15,8 @@ const shapes = {
   '8 to 12 ms': { serviceTime: uneven, usualMs: 12 },
 };
 
-/** The live percentile is the upper end of a bucket 4.4 % wide. */
-const RESOLUTION = 1.045;
+/** A hedge goes out when a try has taken longer than the percentile, by this much. */
+const RESOLUTION = 1.001;
 
 async function run(
   serviceTime: Distribution,

@@ -1,0 +1,57 @@
+import { currentWork, isMacadamError, runWork, TimeoutError } from '@macadam/core';
+import { circuitBreaker, consecutiveFailures, pipeline, retry, timeout } from '@macadam/resilience';
+import { virtualClock } from '@macadam/testkit';
+import { expect, test, vi } from 'vitest';
+
+const hang = (): Promise<never> => new Promise(() => {});
+
+test.each([
+  { name: 'impatient callers do not open the circuit of a healthy service', workMs: 40, state: 'closed' },
+  { name: 'a limit that was nearly all there counts', workMs: 400, state: 'open' },
+])('$name', async ({ workMs, state }) => {
+  const clock = virtualClock();
+  const breaker = circuitBreaker({ trip: [consecutiveFailures({ count: 2 })], clock });
+  const guarded = pipeline(
+    timeout({ timeoutMs: 2_000, clock }),
+    retry({ clock }),
+    breaker,
+    timeout({ timeoutMs: 500, clock }),
+  );
+  for (let i = 0; i < 4; i++) {
+    const call = runWork({ timeoutMs: workMs, clock }, () => guarded.execute(hang));
+    await clock.runUntil(call.catch(() => {}));
+  }
+  expect(breaker.state).toBe(state);
+});
+
+test('nothing is started when the deadline of the work has passed, whatever the policy', async () => {
+  const clock = virtualClock();
+  const fn = vi.fn(() => 'late');
+  for (const policy of [retry({ clock }), circuitBreaker({ clock }), timeout({ timeoutMs: 100, clock })]) {
+    const error = await runWork({ timeoutMs: 10, clock }, async () => {
+      await clock.advance(10);
+      expect(currentWork()?.deadline?.expired).toBe(true);
+      return policy.execute(fn).catch((caught: unknown) => caught);
+    });
+    expect(isMacadamError(error, 'MAC_TIMEOUT')).toBe(true);
+  }
+  expect(fn).not.toHaveBeenCalled();
+});
+
+test('an error that tells of attempts tells what each failed of', async () => {
+  const clock = virtualClock();
+  const call = retry({ clock, maxAttempts: 2 }).execute(() => Promise.reject(new Error('refused')));
+  const error = await clock.runUntil(call.catch((caught: unknown) => caught));
+  const json = JSON.parse(JSON.stringify(error)) as { attempts: { error: unknown }[] };
+  expect(json.attempts.map((attempt) => attempt.error)).toEqual([
+    { name: 'Error', message: 'refused' },
+    { name: 'Error', message: 'refused' },
+  ]);
+});
+
+test('errors that are the cause of each other are told to a depth', () => {
+  const [a, b] = [new TimeoutError('a', 1), new TimeoutError('b', 1)];
+  a.cause = b;
+  b.cause = a;
+  expect(JSON.stringify(a).length).toBeLessThan(2_000);
+});
