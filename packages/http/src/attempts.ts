@@ -60,6 +60,8 @@ export class AttemptLog {
   readonly records: HttpAttempt[] = [];
   /** Why the last try failed: a refusal further out, such as a circuit that opened meanwhile, may hide it. */
   failure: unknown = undefined;
+  /** Redirects that were followed. */
+  redirects = 0;
   readonly #listener: AttemptListener | undefined;
   readonly #startedAt: number;
   #endedAt: number;

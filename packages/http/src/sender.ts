@@ -67,6 +67,7 @@ export class Sender implements FollowUps {
     );
     if (decision.next === 'refuse') return decision.reason;
     if (decision.origin !== home && this.#transport.elsewhere === undefined) return 'crossOrigin';
+    handler.log.redirects++;
     this.#start(this.#successor(handler, redirected(request, decision, home)));
     return true;
   }

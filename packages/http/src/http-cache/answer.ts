@@ -1,0 +1,45 @@
+import { isMacadamError } from '@macadam/core';
+import { AttemptsExhaustedError } from '@macadam/resilience';
+import { HttpNetworkError, HttpStatusError, type ErrorSubject } from '../errors.ts';
+import type { HttpResponse } from '../response.ts';
+import type { StoredFields } from './fields.ts';
+
+/** An answer, with the error it came in when its status is outside 2xx. */
+export interface Answer {
+  readonly response: HttpResponse;
+  readonly error: unknown;
+}
+
+/** Waits for an answer of any status; rejects only when there is none. */
+export async function answerOf(call: Promise<HttpResponse>): Promise<Answer> {
+  try {
+    return { response: await call, error: undefined };
+  } catch (error) {
+    const failure = unwrapped(error);
+    if (failure instanceof HttpStatusError) return { response: failure.response, error };
+    throw error;
+  }
+}
+
+/** How an answer outside 2xx that did not come from the wire reaches the caller: as one that did. */
+export function statusError(subject: ErrorSubject, response: HttpResponse): HttpStatusError {
+  return new HttpStatusError(subject, response, false, undefined);
+}
+
+/** Whether the origin could not be asked, so that what is stale is the best there is. Not when the caller has left. */
+export function isUnreachable(error: unknown): boolean {
+  const failure = unwrapped(error);
+  if (failure instanceof HttpNetworkError) return true;
+  return ['MAC_TIMEOUT', 'MAC_CIRCUIT_OPEN', 'MAC_BULKHEAD_FULL'].some((code) => isMacadamError(failure, code));
+}
+
+function unwrapped(error: unknown): unknown {
+  return error instanceof AttemptsExhaustedError ? error.cause : error;
+}
+
+/** The header fields of an answer, as they are kept. */
+export function fieldsOf({ headers }: HttpResponse): StoredFields {
+  const fields: StoredFields = {};
+  for (const [name, value] of headers) fields[name] = name === 'set-cookie' ? headers.getSetCookie() : value;
+  return fields;
+}

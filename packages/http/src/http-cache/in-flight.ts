@@ -1,0 +1,34 @@
+interface Loads {
+  count: number;
+  outdated: boolean;
+}
+
+/** Loads under way, so that one that began before an invalidation cannot bring back what was invalidated. */
+export class InFlight {
+  readonly #loads = new Map<string, Loads>();
+
+  /** Begins a load; what it returns tells, and ends it. */
+  begin(url: string): { isOutdated(): boolean; end(): void } {
+    let loads = this.#loads.get(url);
+    if (loads === undefined) {
+      loads = { count: 0, outdated: false };
+      this.#loads.set(url, loads);
+    }
+    const mine = loads;
+    mine.count++;
+    return {
+      isOutdated: () => mine.outdated,
+      end: () => {
+        mine.count--;
+        if (mine.count === 0 && this.#loads.get(url) === mine) this.#loads.delete(url);
+      },
+    };
+  }
+
+  outdate(url: string): void {
+    const loads = this.#loads.get(url);
+    if (loads === undefined) return;
+    loads.outdated = true;
+    this.#loads.delete(url);
+  }
+}

@@ -1,0 +1,74 @@
+import type { StoredResponse } from './stored-response.ts';
+
+/** Where responses lie. Any store with these three does, one in another process too. */
+export interface HttpCacheStore {
+  /** What was put under this key; undefined when there is nothing. */
+  get(key: string): readonly StoredResponse[] | undefined | Promise<readonly StoredResponse[] | undefined>;
+  /** Replaces what is under this key. After `keepForMs` it is of no use and may go. */
+  set(key: string, responses: readonly StoredResponse[], keepForMs: number): void | Promise<void>;
+  delete(key: string): void | Promise<void>;
+}
+
+interface Entry {
+  readonly responses: readonly StoredResponse[];
+  readonly bytes: number;
+}
+
+/** A store within this process: bounded, and what was used least recently goes first. */
+export class MemoryHttpCacheStore implements HttpCacheStore {
+  readonly #maxEntries: number;
+  readonly #maxBytes: number;
+  /** In order of last use. */
+  readonly #entries = new Map<string, Entry>();
+  #bytes = 0;
+
+  constructor(maxEntries: number, maxBytes: number) {
+    this.#maxEntries = maxEntries;
+    this.#maxBytes = maxBytes;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get(key: string): readonly StoredResponse[] | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    return entry.responses;
+  }
+
+  set(key: string, responses: readonly StoredResponse[]): void {
+    this.delete(key);
+    const bytes = responses.reduce((sum, response) => sum + sizeOf(response), 2 * key.length);
+    if (bytes > this.#maxBytes) return;
+    this.#entries.set(key, { responses, bytes });
+    this.#bytes += bytes;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= this.#maxEntries && this.#bytes <= this.#maxBytes) break;
+      this.delete(oldest);
+    }
+  }
+
+  delete(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#bytes -= entry.bytes;
+  }
+}
+
+/** What the object around a response weighs, roughly. */
+const OBJECT_BYTES = 512;
+
+function sizeOf({ headers, body, selecting }: StoredResponse): number {
+  let bytes = OBJECT_BYTES + body.length;
+  for (const name of Object.keys(headers)) bytes += 2 * (name.length + String(headers[name]).length);
+  for (const name of Object.keys(selecting)) bytes += 2 * (name.length + (selecting[name]?.length ?? 0));
+  return bytes;
+}

@@ -1,0 +1,62 @@
+/**
+ * Whether a stored response may answer a request: RFC 9111, section 4, with the extensions of RFC 5861 (stale content)
+ * and RFC 8246 (immutable). A decision, with no effect: request, response and time in; what to do out.
+ */
+import { CacheControl } from './cache-control.ts';
+import { requestField, responseField } from './fields.ts';
+import { currentAgeMs, freshnessLifetimeMs } from './freshness.ts';
+import type { CacheMode, StoredResponse } from './stored-response.ts';
+
+/** What to do about a request for which something is stored. */
+export interface Reuse {
+  /** `refresh`: answer with it, and ask for a new one in the background. */
+  readonly action: 'revalidate' | 'refresh' | 'serve';
+  readonly ageMs: number;
+  /** How long it stays fresh; negative when it is stale. */
+  readonly freshForMs: number;
+  /** Whether it may stand in for an answer that fails. */
+  readonly onError: boolean;
+}
+
+export function decideReuse(
+  stored: StoredResponse,
+  requestHeaders: readonly string[],
+  now: number,
+  mode: CacheMode,
+): Reuse {
+  const control = new CacheControl(responseField(stored.headers, 'cache-control'));
+  const asked = new CacheControl(requestField(requestHeaders, 'cache-control'));
+  const ageMs = currentAgeMs(stored, now);
+  const freshForMs = freshnessLifetimeMs(stored, control, mode) - ageMs;
+  const mustAsk = stored.outdated || control.isUnqualified('no-cache');
+  // A directive against stale answers wins over every one that allows them (section 4.2.4).
+  const staleAllowed = !mustAsk && !forbidsStale(control, mode);
+  const within = (directives: CacheControl, name: string): boolean =>
+    -freshForMs <= (directives.seconds(name) ?? -1) * 1_000;
+  return {
+    action: mustAsk ? 'revalidate' : action(),
+    ageMs,
+    freshForMs,
+    onError: staleAllowed && (within(control, 'stale-if-error') || within(asked, 'stale-if-error')),
+  };
+
+  function action(): Reuse['action'] {
+    const fresh = freshForMs > 0;
+    if (asked.has('no-cache')) return 'revalidate';
+    // Reloading sends max-age=0; an immutable response has nothing new to say while it is fresh.
+    const reloads = !(fresh && control.has('immutable')) && ageMs > (asked.seconds('max-age') ?? Infinity) * 1_000;
+    if (reloads) return 'revalidate';
+    if (freshForMs < (asked.seconds('min-fresh') ?? -Infinity) * 1_000) return 'revalidate';
+    if (fresh) return 'serve';
+    if (!staleAllowed) return 'revalidate';
+    if (asked.isUnqualified('max-stale') && asked.seconds('max-stale') === undefined) return 'serve';
+    if (within(asked, 'max-stale')) return 'serve';
+    return within(control, 'stale-while-revalidate') ? 'refresh' : 'revalidate';
+  }
+}
+
+/** `s-maxage` includes `proxy-revalidate`, and both are about shared caches alone (sections 5.2.2.8 and 5.2.2.10). */
+function forbidsStale(control: CacheControl, mode: CacheMode): boolean {
+  if (control.has('must-revalidate')) return true;
+  return mode === 'shared' && (control.has('proxy-revalidate') || control.has('s-maxage'));
+}

@@ -1,0 +1,85 @@
+import { CacheControl } from './cache-control.ts';
+import { listMembers, responseField, type StoredFields } from './fields.ts';
+import type { SelectingFields } from './vary.ts';
+
+/** Who may use what is stored: one user, or everybody. */
+export type CacheMode = 'private' | 'shared';
+
+/** A response as it lies in a store. Plain data: it survives being written down and read back. */
+export interface StoredResponse {
+  readonly status: number;
+  readonly headers: Readonly<StoredFields>;
+  /** Content encodings undone. */
+  readonly body: Uint8Array;
+  /** When the request went out and when the answer was there, in epoch milliseconds. */
+  readonly requestedAt: number;
+  readonly receivedAt: number;
+  /** What the request said in the fields that `Vary` names. */
+  readonly selecting: SelectingFields;
+  /** A digest of the credentials it was asked for with; empty without any. */
+  readonly authorization: string;
+  readonly cookie: string;
+  /** Something has shown that it is outdated: it must be asked about before it is used again. */
+  readonly outdated: boolean;
+}
+
+/** Fields about one connection, or one hop through a proxy (RFC 9111, section 3.1). */
+const NOT_STORED: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  // Ours, about how one answer came to be.
+  'cache-status',
+]);
+
+/** What a 304 must not replace: these describe the body that is kept (RFC 9111, section 3.2). */
+const NOT_UPDATED: ReadonlySet<string> = new Set([
+  'content-encoding',
+  'content-length',
+  'content-range',
+  'content-type',
+]);
+
+/** The fields of a response that may be kept. Those under a qualified `no-cache` or `private` may not. */
+export function storableFields(
+  fields: Readonly<StoredFields>,
+  control: CacheControl,
+  mode: CacheMode,
+  receivedAt: number,
+): StoredFields {
+  const omitted = new Set(listMembers(responseField(fields, 'connection') ?? '').map((name) => name.toLowerCase()));
+  for (const name of control.fieldNames('no-cache')) omitted.add(name);
+  if (mode === 'shared') for (const name of control.fieldNames('private')) omitted.add(name);
+  const kept: StoredFields = {};
+  for (const name of Object.keys(fields)) {
+    if (!NOT_STORED.has(name) && !omitted.has(name)) kept[name] = fields[name] as string | string[];
+  }
+  // Age is counted from it (RFC 9110, section 6.6.1).
+  kept['date'] ??= new Date(receivedAt).toUTCString();
+  return kept;
+}
+
+/** A stored response with what a 304, or an answer to HEAD, says anew. */
+export function freshened(
+  stored: StoredResponse,
+  fields: Readonly<StoredFields>,
+  times: { readonly requestedAt: number; readonly receivedAt: number },
+  mode: CacheMode,
+): StoredResponse {
+  const control = new CacheControl(responseField(fields, 'cache-control'));
+  const fresh = storableFields(fields, control, mode, times.receivedAt);
+  const headers: StoredFields = { ...stored.headers };
+  for (const name of Object.keys(fresh)) {
+    if (!NOT_UPDATED.has(name)) headers[name] = fresh[name] as string | string[];
+  }
+  // An age told by an earlier answer says nothing about this one.
+  if (!Object.hasOwn(fresh, 'age')) delete headers['age'];
+  return { ...stored, headers, ...times, outdated: false };
+}
