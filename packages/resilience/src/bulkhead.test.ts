@@ -66,6 +66,23 @@ describe('bulkhead', () => {
     clock.assertNoTimers();
   });
 
+  it('adaptive: serves the oldest first until it has waited half of the longest wait, then the newest', async () => {
+    const clock = virtualClock();
+    const { call, end, began } = busy(clock, {
+      maxConcurrent: 1,
+      maxQueued: 9,
+      queueTimeoutMs: 1_000,
+      order: 'adaptive',
+    });
+    for (const name of ['a', 'b', 'c']) void call(name);
+    await clock.advance(500);
+    await end('a');
+    for (const name of ['d', 'e']) void call(name);
+    await clock.advance(1);
+    for (const name of ['b', 'e', 'd', 'c']) await end(name);
+    expect(began).toEqual(['a', 'b', 'e', 'd', 'c']);
+  });
+
   it('serves the most important first, and each priority in its order', async () => {
     const clock = virtualClock();
     const { call, end, began } = busy(clock, { maxConcurrent: 1, maxQueued: 10 });
