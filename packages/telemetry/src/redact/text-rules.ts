@@ -1,4 +1,4 @@
-import { AT, B_OR_P, BLANK, COLON_OR_EQUALS, DASH, DIGIT, DOT, K_X_T } from '../encode/char-classes.ts';
+import { AT, B_OR_P, BLANK, classes, COLON_OR_EQUALS, DASH, DIGIT, DOT, K_X_T } from '../encode/char-classes.ts';
 import { UNDERSCORE, UPPER_A, UPPER_J } from '../encode/char-classes.ts';
 import { CENSOR } from '../sensitive.ts';
 import { redactCardNumbers } from './card-number.ts';
@@ -60,6 +60,18 @@ export class TextRules {
     const stems = addedKeys.map((key) => /[A-Za-z0-9]+/.exec(key)?.[0] ?? '').filter((stem) => stem !== '');
     this.#stems = new RegExp([STEMS, ...stems].join('|'), 'i');
     this.#patterns = patterns.map((pattern) => new RegExp(pattern.source, `${pattern.flags.replace(/[gy]/g, '')}g`));
+  }
+
+  /** The text without its credentials, for callers that have not looked at its characters. */
+  redact(text: string): string {
+    let seen = 0;
+    let digits = 0;
+    for (let i = 0; i < text.length; i++) {
+      const bits = classes[text.charCodeAt(i)] ?? 0;
+      seen |= bits;
+      digits += bits & DIGIT;
+    }
+    return this.clean(text, seen, digits);
   }
 
   /**

@@ -1,0 +1,6 @@
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+
+/** Carries the active span over every `await`. */
+export function contextManager(): AsyncLocalStorageContextManager {
+  return new AsyncLocalStorageContextManager().enable();
+}

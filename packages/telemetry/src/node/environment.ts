@@ -1,0 +1,99 @@
+import { OptionsError } from '@macadam/core';
+
+/** The three kinds of telemetry, as OpenTelemetry spells them in names of variables. */
+export type Signal = 'traces' | 'metrics' | 'logs';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where and how one signal is sent. */
+export interface OtlpTarget {
+  readonly url: string;
+  readonly protocol: 'http/protobuf' | 'http/json';
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * What the standard variables say about a signal, or undefined when it is not to be sent: without an endpoint nothing
+ * is, so that a laptop and a test do not retry against a collector that is not there.
+ * https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+ */
+export function otlpTarget(signal: Signal, env: Environment): OtlpTarget | undefined {
+  const upper = signal.toUpperCase();
+  if (isTrue(env['OTEL_SDK_DISABLED'])) return undefined;
+  const exporter = env[`OTEL_${upper}_EXPORTER`]?.trim() || 'otlp';
+  if (exporter === 'none') return undefined;
+  if (exporter !== 'otlp') throw new OptionsError(`OTEL_${upper}_EXPORTER`, exporter, '"otlp" or "none"');
+  const url = endpoint(signal, env);
+  if (url === undefined) return undefined;
+  const name = env[`OTEL_EXPORTER_OTLP_${upper}_PROTOCOL`] === undefined ? '' : `${upper}_`;
+  const protocol = env[`OTEL_EXPORTER_OTLP_${name}PROTOCOL`]?.trim() || 'http/protobuf';
+  if (protocol !== 'http/protobuf' && protocol !== 'http/json') {
+    throw new OptionsError(`OTEL_EXPORTER_OTLP_${name}PROTOCOL`, protocol, '"http/protobuf" or "http/json"');
+  }
+  const headers = {
+    ...parseHeaders(env['OTEL_EXPORTER_OTLP_HEADERS']),
+    ...parseHeaders(env[`OTEL_EXPORTER_OTLP_${upper}_HEADERS`]),
+  };
+  return { url, protocol, headers };
+}
+
+/** The share of new traces to keep, by `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`; undefined when not set. */
+export function samplerRatio(env: Environment): number | undefined {
+  const sampler = env['OTEL_TRACES_SAMPLER']?.trim();
+  switch (sampler) {
+    case undefined:
+    case '':
+      return undefined;
+    case 'always_on':
+    case 'parentbased_always_on':
+      return 1;
+    case 'always_off':
+    case 'parentbased_always_off':
+      return 0;
+    case 'traceidratio':
+    case 'parentbased_traceidratio': {
+      const ratio = Number(env['OTEL_TRACES_SAMPLER_ARG'] ?? '1');
+      if (ratio >= 0 && ratio <= 1) return ratio;
+      throw new OptionsError('OTEL_TRACES_SAMPLER_ARG', env['OTEL_TRACES_SAMPLER_ARG'], 'a number from 0 to 1');
+    }
+    default:
+      throw new OptionsError(
+        'OTEL_TRACES_SAMPLER',
+        sampler,
+        'always_on, always_off or traceidratio, with or without parentbased_',
+      );
+  }
+}
+
+export function isTrue(value: string | undefined): boolean {
+  return value?.trim().toLowerCase() === 'true';
+}
+
+/** A signal's own endpoint is used as it is; the common one gets the path of the signal. */
+function endpoint(signal: Signal, env: Environment): string | undefined {
+  const own = env[`OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_ENDPOINT`]?.trim();
+  const common = env['OTEL_EXPORTER_OTLP_ENDPOINT']?.trim();
+  const name = own ? `OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_ENDPOINT` : 'OTEL_EXPORTER_OTLP_ENDPOINT';
+  const text = own || common;
+  if (!text) return undefined;
+  // The value is not repeated in full words: it may hold a token.
+  if (!URL.canParse(text) || !/^https?:/.test(text)) throw new OptionsError(name, undefined, 'an http or https URL');
+  return own ? text : `${text.replace(/\/+$/, '')}/v1/${signal}`;
+}
+
+/** `a=1,b=2`, percent-encoded. */
+function parseHeaders(text = ''): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const pair of text.split(',')) {
+    const at = pair.indexOf('=');
+    const name = pair.slice(0, Math.max(at, 0)).trim();
+    if (name === '') continue;
+    const value = pair.slice(at + 1).trim();
+    try {
+      headers[name] = decodeURIComponent(value);
+    } catch {
+      headers[name] = value;
+    }
+  }
+  return headers;
+}

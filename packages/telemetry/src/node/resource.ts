@@ -1,0 +1,41 @@
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  hostDetector,
+  processDetector,
+  type Resource,
+  resourceFromAttributes,
+  serviceInstanceIdDetector,
+} from '@opentelemetry/resources';
+
+export type { Resource };
+
+/** Who is speaking. What the options say wins over the environment variables, and these over what is detected. */
+export interface ServiceIdentity {
+  /** `service.name`. */
+  serviceName: string;
+  /** `service.version`. */
+  serviceVersion?: string;
+  /** `deployment.environment.name`, such as `production`. */
+  environment?: string;
+  /** More attributes of the resource. They stand on everything that is sent: nothing personal, nothing secret. */
+  resource?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export function serviceResource(identity: ServiceIdentity): Resource {
+  const detected = detectResources({
+    detectors: [hostDetector, processDetector, serviceInstanceIdDetector, envDetector],
+  });
+  const own = resourceFromAttributes({
+    'service.name': identity.serviceName,
+    ...(identity.serviceVersion !== undefined && { 'service.version': identity.serviceVersion }),
+    ...(identity.environment !== undefined && { 'deployment.environment.name': identity.environment }),
+    ...identity.resource,
+  });
+  // The command line is among what the process detector finds, and command lines hold passwords.
+  const safe = resourceFromAttributes(
+    Object.fromEntries(Object.entries(detected.attributes).filter(([name]) => !name.startsWith('process.command'))),
+  );
+  return defaultResource().merge(safe).merge(own);
+}

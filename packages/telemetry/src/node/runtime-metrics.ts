@@ -1,0 +1,83 @@
+/* eslint-disable no-restricted-imports -- What is measured here is the machine itself, which no injected clock knows. */
+import { constants, monitorEventLoopDelay, performance, PerformanceObserver } from 'node:perf_hooks';
+import { getHeapSpaceStatistics } from 'node:v8';
+/* eslint-enable no-restricted-imports */
+import type { Meter, Observable } from '@opentelemetry/api';
+
+// Names, units and buckets of the semantic conventions for Node.js and V8.
+// https://opentelemetry.io/docs/specs/semconv/runtime/nodejs-metrics/
+
+const RESOLUTION_MS = 10;
+const NANOS = 1e9;
+const GC_TYPES: Readonly<Record<number, string>> = {
+  [constants.NODE_PERFORMANCE_GC_MAJOR]: 'major',
+  [constants.NODE_PERFORMANCE_GC_MINOR]: 'minor',
+  [constants.NODE_PERFORMANCE_GC_INCREMENTAL]: 'incremental',
+  [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weakcb',
+};
+const DELAYS = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'] as const;
+
+/** Event-loop delay and utilisation, garbage collections, heap. Returns what stops it. */
+export function observeRuntime(meter: Meter): () => void {
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  delay.enable();
+  const delays = DELAYS.map((name) =>
+    meter.createObservableGauge(`nodejs.eventloop.delay.${name}`, {
+      unit: 's',
+      description: `Event loop delay, ${name}.`,
+    }),
+  );
+  const utilization = meter.createObservableGauge('nodejs.eventloop.utilization', {
+    unit: '1',
+    description: 'Share of the time the event loop was busy.',
+  });
+  const heapUsed = meter.createObservableUpDownCounter('v8js.memory.heap.used', {
+    unit: 'By',
+    description: 'Heap in use, by space.',
+  });
+  const heapLimit = meter.createObservableUpDownCounter('v8js.memory.heap.limit', {
+    unit: 'By',
+    description: 'Heap reserved, by space.',
+  });
+  const collections = meter.createHistogram('v8js.gc.duration', {
+    unit: 's',
+    description: 'Duration of garbage collections, by kind.',
+    advice: { explicitBucketBoundaries: [0.01, 0.1, 1, 10] },
+  });
+
+  let before = performance.eventLoopUtilization();
+  const observables: Observable[] = [...delays, utilization, heapUsed, heapLimit];
+  const read = (result: {
+    observe(metric: Observable, value: number, attributes?: Record<string, string>): void;
+  }): void => {
+    const values = [
+      ...[delay.min, delay.max, delay.mean, delay.stddev],
+      ...[50, 90, 99].map((percentile) => delay.percentile(percentile)),
+    ];
+    // Without a sample the smallest is a huge number and the mean is none.
+    if (delay.count > 0) delays.forEach((gauge, i) => result.observe(gauge, (values[i] ?? 0) / NANOS));
+    delay.reset();
+    const now = performance.eventLoopUtilization();
+    result.observe(utilization, performance.eventLoopUtilization(now, before).utilization);
+    before = now;
+    for (const space of getHeapSpaceStatistics()) {
+      const attributes = { 'v8js.heap.space.name': space.space_name };
+      result.observe(heapUsed, space.space_used_size, attributes);
+      result.observe(heapLimit, space.space_size, attributes);
+    }
+  };
+  meter.addBatchObservableCallback(read, observables);
+
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      const kind = (entry as { detail?: { kind?: number } }).detail?.kind ?? 0;
+      collections.record(entry.duration / 1_000, { 'v8js.gc.type': GC_TYPES[kind] ?? 'other' });
+    }
+  });
+  observer.observe({ entryTypes: ['gc'] });
+  return () => {
+    observer.disconnect();
+    delay.disable();
+    meter.removeBatchObservableCallback(read, observables);
+  };
+}

@@ -1,0 +1,32 @@
+import { createTraceState, isValidSpanId, isValidTraceId, type SpanContext } from '@opentelemetry/api';
+
+// W3C Trace Context, https://www.w3.org/TR/trace-context/. A header that breaks a rule is as if it were not there.
+
+const TRACEPARENT = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-.*)?$/;
+/** An incoming header this long has nothing to do with the standard. */
+const LONGEST_TRACEPARENT = 512;
+/** The standard asks to propagate at least 512 characters. */
+const LONGEST_TRACESTATE = 512;
+
+/** The span that a `traceparent` header names, or undefined when the header is not valid (section 3.2). */
+export function parseTraceparent(text: string): SpanContext | undefined {
+  if (text.length > LONGEST_TRACEPARENT) return undefined;
+  // Blanks around a value belong to HTTP, not to the value.
+  const [, version, traceId = '', spanId = '', flags = '', rest] = TRACEPARENT.exec(text.trim()) ?? [];
+  if (version === undefined || version === 'ff' || (version === '00' && rest !== undefined)) return undefined;
+  if (!isValidTraceId(traceId) || !isValidSpanId(spanId)) return undefined;
+  // Of a later version only the first bit is known.
+  return { traceId, spanId, traceFlags: parseInt(flags, 16) & (version === '00' ? 0xff : 1), isRemote: true };
+}
+
+/** The value of `traceparent` for a span. */
+export function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {
+  return `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, '0')}`;
+}
+
+/** The span context with the members of `tracestate` that are valid; all or none when it is too long. */
+export function withTracestate(span: SpanContext, text: string): SpanContext {
+  if (text.length > LONGEST_TRACESTATE || text.trim() === '') return span;
+  const traceState = createTraceState(text);
+  return traceState.serialize() === '' ? span : { ...span, traceState };
+}

@@ -1,0 +1,110 @@
+import { currentWork } from '@macadam/core';
+import { seededRandom, virtualClock } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import { withCanonicalLine } from '../src/index.ts';
+import { capture } from './capture.ts';
+
+describe('withCanonicalLine', () => {
+  it('logs one line with what every layer below annotated', async () => {
+    const clock = virtualClock();
+    const { log, lines, last } = capture({ clock });
+    const done = withCanonicalLine(
+      log,
+      { name: 'orders.place', clock, tenant: 't1', attributes: { plan: 'pro' } },
+      async () => {
+        currentWork()!.annotate({ cacheHits: 2, token: 'secret' });
+        await clock.sleep(30);
+        currentWork()!.annotate({ cacheHits: 3, attempts: 2 });
+        return 'result';
+      },
+    );
+    await clock.advance(30);
+    expect(await done).toBe('result');
+    expect(lines).toHaveLength(1);
+    expect(last()).toMatchObject({
+      level: 30,
+      msg: 'orders.place',
+      event: 'orders.place',
+      outcome: 'ok',
+      durationMs: 30,
+      priority: 'normal',
+      tenant: 't1',
+      plan: 'pro',
+      cacheHits: 3,
+      attempts: 2,
+      token: '[redacted]',
+    });
+  });
+
+  it.each([
+    [
+      'a throw',
+      () => {
+        throw new Error('boom');
+      },
+      'error',
+      50,
+    ],
+    ['a rejection', () => Promise.reject(new Error('boom')), 'error', 50],
+    ['an abort', () => Promise.reject(AbortSignal.abort().reason as Error), 'aborted', 40],
+    ['a time-out of the platform', () => Promise.reject(new DOMException('late', 'TimeoutError')), 'timeout', 50],
+  ])('logs it on %s, and passes the error on', async (_name, fn, outcome, level) => {
+    const { log, lines, last } = capture();
+    await expect(
+      (async () => withCanonicalLine(log, { name: 'x', sampleRatio: 0.001, random: () => 1 }, fn))(),
+    ).rejects.toThrow();
+    expect(lines).toHaveLength(1);
+    expect(last()).toMatchObject({ outcome, level, err: { message: expect.any(String) } });
+  });
+
+  it('logs the deadline of the work as a timeout', async () => {
+    const clock = virtualClock();
+    const { log, last } = capture({ clock });
+    const done = withCanonicalLine(log, { name: 'x', timeoutMs: 100, clock }, () =>
+      clock.sleep(1_000, currentWork()!.signal),
+    );
+    const failed = expect(done).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
+    await clock.advance(100);
+    await failed;
+    expect(last()).toMatchObject({ outcome: 'timeout', durationMs: 100, err: { code: 'MAC_TIMEOUT' } });
+  });
+
+  it('samples what went well, and keeps errors and slow work', () => {
+    const clock = virtualClock();
+    const { log, lines, last } = capture({ clock });
+    const options = { name: 'x', sampleRatio: 0.1, slowerThanMs: 0, random: seededRandom(1), clock };
+    for (let i = 0; i < 100; i++) withCanonicalLine(log, { ...options, slowerThanMs: 5 }, () => i);
+    const kept = lines.length;
+    expect(kept).toBeGreaterThan(3);
+    expect(kept).toBeLessThan(25);
+    expect(last()).toMatchObject({ sampleRate: 0.1 });
+    withCanonicalLine(log, options, () => 1);
+    expect(last()).toMatchObject({ slow: true });
+    expect(last()).not.toHaveProperty('sampleRate');
+  });
+
+  it('lets no annotation and no failing hook take the place of what it says', () => {
+    const { log, last } = capture();
+    const fields = (): never => {
+      throw new Error('in the hook');
+    };
+    withCanonicalLine(
+      log,
+      { name: 'real', attributes: { event: 'fake', outcome: 'fake', level: 10 }, fields },
+      () => 1,
+    );
+    expect(last()).toMatchObject({ event: 'real', outcome: 'ok', level: 30, shadowed: { level: 10 } });
+    expect(last()['fieldsError']).toMatchObject({ message: 'in the hook' });
+  });
+
+  it.each([
+    [{ name: '' }, 'withCanonicalLine.name'],
+    [{ name: 'x', sampleRatio: 0 }, 'withCanonicalLine.sampleRatio'],
+    [{ name: 'x', slowerThanMs: -1 }, 'withCanonicalLine.slowerThanMs'],
+    [{ name: 'x', timeout: 1 }, 'runWork.timeout'],
+  ])('refuses %j', (options, path) => {
+    expect(() => withCanonicalLine(capture().log, options as never, () => 1)).toThrow(
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }),
+    );
+  });
+});
