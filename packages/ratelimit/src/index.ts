@@ -45,3 +45,8 @@ export type { RateLimitHeadersOptions } from './headers/rate-limit-headers.ts';
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './redis/client.ts';
 export { redisStore } from './redis/redis-store.ts';
 export type { RedisStoreOptions } from './redis/redis-store.ts';
+export { createShaper } from './shaper.ts';
+export type { ShapedRunOptions, Shaper, ShaperOptions } from './shaper.ts';
+export { createLoadShedder } from './shed/load-shedder.ts';
+export type { LoadShedder } from './shed/load-shedder.ts';
+export type { LoadShedderOptions, ShedRunOptions } from './shed/options.ts';

@@ -1,0 +1,195 @@
+import {
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertNumber,
+  assertObject,
+  assertOneOf,
+  currentWork,
+  priorities,
+  systemClock,
+  type Clock,
+  type Priority,
+  type Timer,
+} from '@macadam/core';
+import { tokenBucket } from './algorithms/token-bucket.ts';
+import type { ReservableLimit } from './algorithms/limit.ts';
+import { OverloadedError, type OverloadReason } from './errors.ts';
+import { Turns, type Turn } from './queue/turns.ts';
+
+export interface ShaperOptions {
+  /** Runs that begin each second, above 0; a fraction is allowed. */
+  ratePerSecond: number;
+  /** Runs that may begin together after a pause, at least 1. Default: 1, an even pace. */
+  burst?: number;
+  /** Runs that may wait, 0 or more. Default: 1 000. */
+  maxQueued?: number;
+  /** Stands in errors. Default: `shaper`. */
+  name?: string;
+  /** Default: the system clock. */
+  clock?: Clock;
+}
+
+export interface ShapedRunOptions {
+  /**
+   * The longest wait, in milliseconds, 0 or more. A run that would wait longer is refused at once. Default: what is left of the
+   * deadline of the current unit of work, else 30 000.
+   */
+  deadlineMs?: number;
+  /** The most important goes first. Default: that of the current unit of work, else `normal`. */
+  priority?: Priority;
+  /** Among equals, tenants take turns. Default: that of the current unit of work. */
+  tenant?: string;
+  /** Leaves the queue. Default: what cancels the current unit of work. */
+  signal?: AbortSignal;
+}
+
+/** Lets work begin at an even pace. Made by `createShaper`. */
+export interface Shaper extends AsyncDisposable {
+  /**
+   * Runs `fn` when its turn comes, in the caller's own asynchronous context, and settles as it does.
+   * @throws OverloadedError (`MAC_OVERLOADED`) when the queue is full or the wait too long, and the signal's reason.
+   */
+  run<T>(fn: () => PromiseLike<T> | T, options?: ShapedRunOptions): Promise<T>;
+  describe(): string;
+  stats(): Readonly<Record<string, number>>;
+  /** Refuses what waits. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_DEADLINE_MS = 30_000;
+/** The bucket counts whole tokens a period: a thousandth of a token a second is as fine as it gets. */
+const PERIOD_MS = 1_000_000;
+const RUN_OPTIONS = ['deadlineMs', 'priority', 'tenant', 'signal'] as const;
+
+class TokenShaper implements Shaper {
+  readonly #settings: Required<ShaperOptions>;
+  readonly #pace: ReservableLimit;
+  readonly #bucket: number[] = [0, 0];
+  readonly #turns: Turns;
+  #timer: Timer | undefined;
+  #closed = false;
+  #begun = 0;
+  #refused = 0;
+  #expired = 0;
+
+  constructor(options: ShaperOptions) {
+    const settings = shaperSettings(options);
+    this.#settings = settings;
+    const limit = Math.max(1, Math.round((settings.ratePerSecond * PERIOD_MS) / 1_000));
+    this.#pace = tokenBucket({ limit, periodMs: PERIOD_MS, burst: settings.burst });
+    this.#turns = new Turns(settings.clock, (turn, now) => {
+      this.#expired++;
+      return this.#overloaded('deadline', turn.priority, `waited ${Math.round(now - turn.queuedAt)} ms in vain`, now);
+    });
+  }
+
+  async run<T>(fn: () => PromiseLike<T> | T, options: ShapedRunOptions = {}): Promise<T> {
+    assertFunction('run.fn', fn);
+    assertKnownOptions('run', options, RUN_OPTIONS);
+    const work = currentWork();
+    const { deadlineMs = work?.deadline?.remainingMs() ?? DEFAULT_DEADLINE_MS } = options;
+    const { priority = work?.priority ?? 'normal', tenant = work?.tenant ?? '' } = options;
+    const { signal = work?.cancellation } = options;
+    assertNumber('run.deadlineMs', deadlineMs, { min: 0, infinite: true });
+    assertOneOf('run.priority', priority, priorities);
+    signal?.throwIfAborted();
+    const now = this.#settings.clock.monotonic();
+    if (this.#closed) throw this.#overloaded('full', priority, 'is closed', now);
+    if (this.#turns.size === 0 && this.#begin(now)) return await fn();
+    this.#assertRoom(priority, deadlineMs, now);
+    const turn = this.#turns.wait({ priority, tenant, now, limitMs: deadlineMs, signal });
+    this.#pump(now);
+    await turn;
+    return await fn();
+  }
+
+  describe(): string {
+    const { name, ratePerSecond, burst, maxQueued } = this.#settings;
+    return `shaper "${name}": ${ratePerSecond} a second, ${burst} at once, ${maxQueued} queued at most`;
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return { begun: this.#begun, queued: this.#turns.size, refused: this.#refused, expired: this.#expired };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    const now = this.#settings.clock.monotonic();
+    this.#turns.end((turn) => this.#overloaded('full', turn.priority, 'is closed', now));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #begin(now: number): boolean {
+    if (!this.#pace.look(this.#bucket, 0, now, 1).allowed) return false;
+    this.#pace.commit(this.#bucket, 0, now, 1, 0);
+    this.#begun++;
+    return true;
+  }
+
+  /** Refuses at once what would not have its turn in time, as far as that can be known now. */
+  #assertRoom(priority: Priority, deadlineMs: number, now: number): void {
+    const waitMs = this.#pace.waitMs(this.#bucket, 0, now, this.#turns.ahead(priority) + 1);
+    if (waitMs > deadlineMs) {
+      this.#refused++;
+      throw this.#overloaded('deadline', priority, `would let it wait ${waitMs} ms`, now, waitMs - deadlineMs);
+    }
+    if (this.#turns.size < this.#settings.maxQueued) return;
+    const full = (turn: Pick<Turn, 'priority'>): OverloadedError => {
+      this.#refused++;
+      return this.#overloaded('full', turn.priority, `has ${this.#settings.maxQueued} queued`, now);
+    };
+    if (!this.#turns.evictBelow(priority, full)) throw full({ priority });
+  }
+
+  #pump(now: number): void {
+    while (this.#turns.size > 0 && this.#begin(now)) this.#turns.next('fifo')?.grant();
+    if (this.#turns.size === 0 || this.#timer !== undefined) return;
+    const { clock } = this.#settings;
+    this.#timer = clock.setTimer(
+      () => {
+        this.#timer = undefined;
+        this.#pump(clock.monotonic());
+      },
+      this.#pace.waitMs(this.#bucket, 0, now, 1),
+    );
+  }
+
+  #overloaded(reason: OverloadReason, priority: Priority, why: string, now: number, afterMs?: number): OverloadedError {
+    const { name } = this.#settings;
+    const retryAfterMs = afterMs ?? this.#pace.waitMs(this.#bucket, 0, now, this.#turns.size + 1);
+    return new OverloadedError(`Shaper "${name}" ${why}`, { reason, priority, retryAfterMs });
+  }
+}
+
+function shaperSettings(options: ShaperOptions): Required<ShaperOptions> {
+  const path = 'createShaper';
+  assertObject(path, options);
+  assertKnownOptions(path, options, ['ratePerSecond', 'burst', 'maxQueued', 'name', 'clock']);
+  const { ratePerSecond, burst = 1, maxQueued = 1_000, name = 'shaper', clock = systemClock } = options;
+  assertNumber(`${path}.ratePerSecond`, ratePerSecond, { min: 0.001, max: 1e6 });
+  assertInteger(`${path}.burst`, burst, { min: 1, max: 1e6 });
+  assertInteger(`${path}.maxQueued`, maxQueued, { min: 0, max: 1e6 });
+  return { ratePerSecond, burst, maxQueued, name, clock };
+}
+
+/**
+ * Lets work begin at an even pace, for a dependency that allows so much a second: what comes faster waits in a bounded queue,
+ * the most important first, tenants in turn. Each wait has an end.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { createShaper } from '@macadam/ratelimit';
+ *
+ * const mails = createShaper({ ratePerSecond: 100, maxQueued: 1_000 });
+ * await mails.run(async () => 'sent', { deadlineMs: 5_000, priority: 'high' });
+ * ```
+ */
+export function createShaper(options: ShaperOptions): Shaper {
+  return new TokenShaper(options);
+}
