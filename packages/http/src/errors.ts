@@ -46,7 +46,8 @@ export function conclude<E extends HttpError>(error: E, attempts: readonly HttpA
   const open = error as { attempts: readonly HttpAttempt[]; gaveUp: GaveUp; message: string };
   open.attempts = attempts;
   open.gaveUp = gaveUp;
-  if (attempts.length > 1) open.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;
+  if (attempts.length > 1 || gaveUp === 'bodyNotReplayable')
+    open.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;
   return error;
 }
 

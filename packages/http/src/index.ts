@@ -1,4 +1,8 @@
 export type { HttpAttempt } from './attempts.ts';
+export { basic } from './auth.ts';
+export type { AuthHeaders, AuthorizableRequest, AuthorizeContext, HttpAuth } from './auth.ts';
+export type { Multipart, MultipartValue } from './body/multipart.ts';
+export type { StreamedBody } from './body/source.ts';
 export { createHttpClient } from './client.ts';
 export type { BodyCall, HttpClient, HttpClientStats, PlainCall } from './http-client.ts';
 export type { ConnectionStats, HttpDispatcher } from './dispatcher.ts';
@@ -6,12 +10,20 @@ export {
   HttpDecodeError,
   HttpError,
   HttpNetworkError,
+  HttpRequestError,
   HttpResponseTooLargeError,
   HttpStatusError,
   HttpTimeoutError,
 } from './errors.ts';
-export type { DecodeReason, ErrorSubject, GaveUp, NetworkPhase, ResponseLimit } from './errors.ts';
+export type { DecodeReason, ErrorSubject, GaveUp, NetworkPhase, RequestPart, ResponseLimit } from './errors.ts';
 export type { RequestHeaders, ResponseHeaders } from './headers.ts';
+export type { StoredFields } from './http-cache/fields.ts';
+export type { HttpCacheStore } from './http-cache/memory-store.ts';
+export { DEFAULT_CACHE_MAX_BYTES, DEFAULT_CACHE_MAX_ENTRIES } from './http-cache/options.ts';
+export type { HttpCacheOptions } from './http-cache/options.ts';
+export type { HttpCacheStats } from './http-cache/stats.ts';
+export type { CacheMode, StoredResponse } from './http-cache/stored-response.ts';
+export type { SelectingFields } from './http-cache/vary.ts';
 export {
   DEFAULT_ATTEMPT_TIMEOUT_MS,
   DEFAULT_CONNECT_TIMEOUT_MS,
@@ -20,10 +32,16 @@ export {
   DEFAULT_MAX_RATIO,
   DEFAULT_TIMEOUT_MS,
 } from './options.ts';
-export type { HttpClientOptions, HttpRetryOptions, ResponseLimits } from './options.ts';
+export type { HttpClientOptions, HttpRetryOptions, RedirectOptions, ResponseLimits } from './options.ts';
 export type { PathParamName, PathParamValue } from './path-template.ts';
+export type { ConnectionOptions, DnsOptions } from './transport/connection-options.ts';
+export { DEFAULT_MAX_CONNECTION_AGE_MS } from './transport/connection-options.ts';
+export { HttpSsrfError } from './transport/ssrf-error.ts';
+export type { Pem, TlsOptions, TlsSource } from './transport/tls.ts';
 export type { Peer } from './peer.ts';
 export type { Query, QueryValue } from './query.ts';
+export { DEFAULT_MAX_REDIRECTS } from './redirect.ts';
+export type { RedirectRefusal } from './redirect.ts';
 export type { BodyOptions, PathOptions, RequestArguments, RequestOptions, ResponseOf } from './request-options.ts';
 export type { HttpResponse } from './response.ts';
 export { DEFAULT_RETRY_ERROR_CODES, DEFAULT_RETRY_METHODS, DEFAULT_RETRY_STATUSES } from './retry-rules.ts';

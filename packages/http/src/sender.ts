@@ -41,6 +41,10 @@ export class Sender implements FollowUps {
 
   /** One try of a call. */
   attempt(request: PreparedRequest, log: AttemptLog, context: ExecuteContext): Promise<HttpResponse> {
+    // A stream that an earlier try has sent: what that try failed with is what there is to say.
+    if (request.source?.replayable === false) {
+      return Promise.reject(new HttpRequestError(request.subject, 'body', log.failure));
+    }
     this.#attempts++;
     return new Promise((resolve, reject) => {
       const handler = new ResponseHandler(this.#settings, request, log, context, resolve, reject, this);
@@ -68,7 +72,7 @@ export class Sender implements FollowUps {
     if (decision.next === 'refuse') return decision.reason;
     if (decision.origin !== home && this.#transport.elsewhere === undefined) return 'crossOrigin';
     handler.log.redirects++;
-    this.#start(this.#successor(handler, redirected(request, decision, home)));
+    this.#startNext(this.#successor(handler, redirected(request, decision, home)));
     return true;
   }
 
@@ -78,12 +82,22 @@ export class Sender implements FollowUps {
     if (authorization === undefined || this.#settings.auth?.invalidate === undefined) return false;
     if (request.source?.replayable === false) return false;
     if (log.records.filter((record) => record.status === 401).length > 1) return false;
-    this.#start(this.#successor(handler, request), authorization);
+    this.#startNext(this.#successor(handler, request), authorization);
     return true;
   }
 
   #successor({ log, context, resolve, reject }: ResponseHandler, request: PreparedRequest): ResponseHandler {
     return new ResponseHandler(this.#settings, request, log, context, resolve, reject, this);
+  }
+
+  /** One turn of the event loop later, when the transport has taken the connection up again: else it opens another. */
+  #startNext(handler: ResponseHandler, rejected?: Readonly<Record<string, string>>): void {
+    handler.context.onCancel((reason) => handler.cancel(reason));
+    queueMicrotask(() =>
+      setImmediate(() => {
+        if (!handler.settled) this.#start(handler, rejected);
+      }),
+    );
   }
 
   /** @param rejected - credentials that the server has just turned down */
@@ -109,8 +123,6 @@ export class Sender implements FollowUps {
     const { source } = request;
     let part: 'auth' | 'body' = 'body';
     try {
-      // A stream that an earlier try has sent: what that try failed with is what there is to say.
-      if (source?.replayable === false) throw new HttpRequestError(request.subject, 'body', handler.log.failure);
       const opened = source === undefined ? undefined : await source.open();
       if (handler.settled) return;
       const headers = opened === undefined ? usual : withBodyHeaders(usual, opened);

@@ -1,0 +1,216 @@
+import { inspect } from 'node:util';
+import { MacadamError } from '@macadam/core';
+import { constant } from '@macadam/resilience';
+import { respond, startFaultServer, type FaultServer } from '@macadam/testkit';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  basic,
+  createHttpClient,
+  type AuthorizableRequest,
+  type HttpAuth,
+  type HttpClient,
+  type HttpClientOptions,
+} from '../src/index.ts';
+
+let upstream: FaultServer;
+let clients: HttpClient[];
+
+beforeEach(async () => {
+  upstream = await startFaultServer();
+  clients = [];
+});
+afterEach(async () => {
+  await upstream.close();
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+function clientFor(auth: HttpAuth, options: Partial<HttpClientOptions> = {}): HttpClient {
+  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
+  const client = createHttpClient({ name: 'billing', baseUrl: upstream.url, retry, auth, ...options });
+  clients.push(client);
+  return client;
+}
+
+/** Tokens `t1`, `t2`, …; a new one after each that was given back. */
+function tokens(): HttpAuth & { readonly given: number; readonly rejected: string[] } {
+  const rejected: string[] = [];
+  let number = 1;
+  let given = 0;
+  return {
+    authorize: async () => {
+      given++;
+      return Promise.resolve({ authorization: `Bearer t${number}` });
+    },
+    invalidate: ({ authorization = '' }) => {
+      rejected.push(authorization);
+      number++;
+    },
+    rejected,
+    get given() {
+      return given;
+    },
+  };
+}
+
+const sent = () => upstream.requests.map(({ headers }) => headers.authorization);
+const failure = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => expect.unreachable('the call succeeded'),
+    (error: unknown) => error,
+  );
+
+describe('auth', () => {
+  test('is asked anew for every try', async () => {
+    await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 2] } }]);
+    let number = 0;
+    await clientFor({
+      authorize: ({ method }, { attempt }) => ({ authorization: `${method} ${attempt} ${++number}` }),
+    }).get('/a');
+    expect(sent()).toEqual(['GET 1 1', 'GET 2 2', 'GET 3 3']);
+  });
+
+  test('sees what a signer needs, and is laid over all other headers', async () => {
+    const seen: AuthorizableRequest[] = [];
+    const client = clientFor({
+      authorize: (request) => {
+        seen.push({ method: request.method, url: request.url, headers: request.headers, body: request.body });
+        return { authorization: 'signed' };
+      },
+    });
+    await client.post('/i/{id}', {
+      params: { id: 7 },
+      query: { a: 'ä' },
+      json: { b: 1 },
+      headers: { authorization: 'mine', 'x-list': ['1', '2'] },
+    });
+    expect(seen).toMatchObject([
+      {
+        method: 'POST',
+        url: `${upstream.url}/i/7?a=%C3%A4`,
+        headers: { 'content-type': 'application/json', 'x-list': '1, 2' },
+        body: '{"b":1}',
+      },
+    ]);
+    expect(sent()).toEqual(['signed']);
+  });
+
+  test('basic', async () => {
+    await clientFor(basic('Aladdin', 'open sesame')).get('/a');
+    expect(sent()).toEqual(['Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==']);
+  });
+
+  test.each([
+    ['a colon in the user', 'a:b', 'c'],
+    ['a line break in the password', 'a', 'canary\r\n'],
+  ])('basic refuses %s, without showing it', (_what, user, password) => {
+    expect(() => basic(user, password)).toThrowError(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }));
+    expect(() => basic(user, password)).not.toThrowError(/canary/);
+  });
+});
+
+describe('a 401', () => {
+  test('AC41: gives the token back, and sends once more with another, at no cost of attempts', async () => {
+    await upstream.setFaults([{ fault: respond(401), when: { requests: [1, 1] } }]);
+    const auth = tokens();
+    const { status, attempts } = await clientFor(auth, { retry: false }).post('/a', { json: { a: 1 } });
+    expect(status).toBe(200);
+    expect(attempts.map((one) => one.status)).toEqual([401, 200]);
+    expect(sent()).toEqual(['Bearer t1', 'Bearer t2']);
+    expect(auth.rejected).toEqual(['Bearer t1']);
+    expect(upstream.requests.map(({ bodyText }) => bodyText)).toEqual(['{"a":1}', '{"a":1}']);
+  });
+
+  test('the second one in a call is final', async () => {
+    await upstream.setFaults([{ fault: respond(401) }]);
+    const auth = tokens();
+    const error = await failure(clientFor(auth).get('/a'));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_STATUS', status: 401, gaveUp: 'notRetryable' });
+    expect(auth.rejected).toHaveLength(1);
+    expect(upstream.requests).toHaveLength(2);
+  });
+
+  test('is final for a hook that has nothing else to offer', async () => {
+    await upstream.setFaults([{ fault: respond(401) }]);
+    expect(await failure(clientFor(basic('a', 'b')).get('/a'))).toMatchObject({ status: 401 });
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  test('is final when the body was a stream that cannot be had again', async () => {
+    await upstream.setFaults([{ fault: respond(401) }]);
+    async function* long() {
+      for (let i = 0; i < 20; i++) yield Promise.resolve(Buffer.alloc(100_000));
+    }
+    expect(await failure(clientFor(tokens()).put('/a', { body: long() }))).toMatchObject({ status: 401 });
+    expect(upstream.requests).toHaveLength(1);
+  });
+});
+
+describe('a hook that fails', () => {
+  test('ends the call, with what it failed with', async () => {
+    const cause = new Error('no token');
+    const error = await failure(clientFor({ authorize: () => Promise.reject(cause) }).get('/a'));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'auth', cause, retryable: false, method: 'GET' });
+    expect(upstream.requests).toHaveLength(0);
+  });
+
+  test('with an error of ours is that error, repeated where it says so, and no word about the other side', async () => {
+    let asked = 0;
+    const auth: HttpAuth = {
+      authorize() {
+        asked++;
+        throw new MacadamError('no token', { code: 'MAC_TOKEN_REQUEST', retryable: true });
+      },
+    };
+    const client = clientFor(auth, { circuitBreaker: {} });
+    for (let i = 0; i < 5; i++) await failure(client.get('/a'));
+    expect(await failure(client.get('/a'))).toMatchObject({ code: 'MAC_TOKEN_REQUEST' });
+    expect(asked).toBeGreaterThan(6);
+    expect(upstream.requests).toHaveLength(0);
+  });
+
+  test('gives what is no header: refused, without showing it', async () => {
+    const error = await failure(clientFor({ authorize: () => ({ authorization: 'canary\r\nx: y' }) }).get('/a'));
+    expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
+    expect(inspect(error, { depth: 10 })).not.toContain('canary');
+    expect(upstream.requests).toHaveLength(0);
+  });
+
+  test('never answers: its try runs out of time, it is told, and nothing is sent later', async () => {
+    let told: AbortSignal | undefined;
+    let answer!: (headers: { authorization: string }) => void;
+    const client = clientFor(
+      {
+        authorize: (_request, { signal }) => {
+          told = signal;
+          return new Promise((resolve) => (answer = resolve));
+        },
+      },
+      { timeoutMs: 50 },
+    );
+    expect(await failure(client.get('/a'))).toMatchObject({
+      code: 'MAC_TIMEOUT',
+      attempts: [{ errorCode: 'MAC_TIMEOUT' }],
+    });
+    expect(told?.aborted).toBe(true);
+    answer({ authorization: 'late' });
+    await client.close();
+    expect(upstream.requests).toHaveLength(0);
+  });
+});
+
+test('nothing of it is ever printed', async () => {
+  await upstream.setFaults([{ fault: respond(500) }]);
+  const client = clientFor(basic('user', 'canary'));
+  const error = await failure(client.get('/a'));
+  const shown =
+    inspect(error, { depth: 20 }) + JSON.stringify(error) + client.describe() + inspect(client, { depth: 20 });
+  expect(shown).not.toContain('canary');
+  expect(shown).not.toContain(Buffer.from('user:canary').toString('base64'));
+});
+
+test('wrong hooks are refused at construction', () => {
+  expect(() => clientFor({} as HttpAuth)).toThrowError(/auth/);
+  expect(() => clientFor({ authorize: () => ({}), invalidate: 1 } as unknown as HttpAuth)).toThrowError(
+    /auth.invalidate/,
+  );
+});

@@ -1,0 +1,239 @@
+import { createReadStream, openAsBlob } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { ReadableStream } from 'node:stream/web';
+import { constant } from '@macadam/resilience';
+import { hang, resetBeforeHeaders, respond, startFaultServer, type FaultServer } from '@macadam/testkit';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createHttpClient, type HttpClient, type HttpClientOptions, type StreamedBody } from '../src/index.ts';
+
+let upstream: FaultServer;
+let clients: HttpClient[];
+
+beforeEach(async () => {
+  upstream = await startFaultServer();
+  clients = [];
+});
+afterEach(async () => {
+  await upstream.close();
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
+  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
+  const client = createHttpClient({ name: 'billing', baseUrl: upstream.url, retry, ...options });
+  clients.push(client);
+  return client;
+}
+
+const sent = () => upstream.requests.map(({ bodyText }) => bodyText);
+const failure = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => expect.unreachable('the call succeeded'),
+    (error: unknown) => error,
+  );
+const webStream = (text: string) => new Blob([text]).stream() as unknown as ReadableStream<Uint8Array>;
+async function* pieces(...texts: string[]): AsyncGenerator<string> {
+  for (const text of texts) yield Promise.resolve(text);
+}
+/** Two megabytes: more than is kept. */
+async function* long(): AsyncGenerator<Uint8Array> {
+  for (let i = 0; i < 20; i++) yield Promise.resolve(Buffer.alloc(100_000, 'x'));
+}
+
+describe('AC16: a function that makes a stream', () => {
+  test.each<[string, () => StreamedBody]>([
+    ['a Readable', () => Readable.from(['one ', 'two'])],
+    ['a web stream', () => webStream('one two')],
+    ['a generator', () => pieces('one ', 'two')],
+  ])('sends the same bytes with every try: %s', async (_what, body) => {
+    await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 2] } }]);
+    const { attempts } = await clientFor().put('/a', { body });
+    expect(attempts.map(({ status }) => status)).toEqual([503, 503, 200]);
+    expect(sent()).toEqual(['one two', 'one two', 'one two']);
+    expect(upstream.requests[0]?.headers).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'transfer-encoding': 'chunked',
+    });
+  });
+
+  test.each<[string, (made: StreamedBody) => () => StreamedBody]>([
+    ['one and the same stream', (made) => () => made],
+    ['no stream', () => () => 'text' as unknown as StreamedBody],
+    [
+      'a stream that was read',
+      () => () => {
+        const used = Readable.from(['x']);
+        used.read();
+        used.destroy();
+        return used;
+      },
+    ],
+  ])('that makes %s is refused, instead of sending an empty body', async (_what, make) => {
+    await upstream.setFaults([{ fault: respond(503) }]);
+    const error = await failure(clientFor().put('/a', { body: make(pieces('once')) }));
+    expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.body()' });
+    expect(sent().every((body) => body === 'once')).toBe(true);
+  });
+
+  test('that throws ends the call', async () => {
+    const body = (): never => {
+      throw new Error('no file');
+    };
+    const error = await failure(clientFor().put('/a', { body }));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'body', cause: { message: 'no file' } });
+  });
+});
+
+describe('a stream of the caller', () => {
+  test.each<[string, () => StreamedBody]>([
+    ['a Readable', () => Readable.from([Buffer.from('one '), Buffer.from('two')])],
+    ['a web stream', () => webStream('one two')],
+    ['a generator', () => pieces('one ', 'two')],
+  ])('is kept up to 1 MiB, and then repeated like any body: %s', async (_what, make) => {
+    await upstream.setFaults([{ fault: resetBeforeHeaders(), when: { requests: [1, 2] } }]);
+    await clientFor().put('/a', { body: make() });
+    expect(sent()).toEqual(['one two', 'one two', 'one two']);
+    expect(upstream.requests[0]?.headers['content-length']).toBe('7');
+  });
+
+  test('AC16 (fetch-retry #99: empty bodies sent on retries): a longer one is sent once, and the error says so', async () => {
+    await upstream.setFaults([{ fault: respond(503) }]);
+    const error = await failure(clientFor().put('/a', { body: long() }));
+    expect(error).toMatchObject({
+      code: 'MAC_HTTP_STATUS',
+      status: 503,
+      gaveUp: 'bodyNotReplayable',
+      retryable: false,
+    });
+    expect((error as Error).message).toContain('bodyNotReplayable');
+    expect(upstream.requests.map(({ bodyBytes }) => bodyBytes)).toEqual([2_000_000]);
+  });
+
+  test('a longer one whose try ran out of time is not sent again either', async () => {
+    await upstream.setFaults([{ fault: hang() }]);
+    const error = await failure(
+      clientFor({ attemptTimeoutMs: 200, circuitBreaker: false }).put('/a', { body: long() }),
+    );
+    expect(error).toMatchObject({ code: 'MAC_TIMEOUT', gaveUp: 'bodyNotReplayable', timeoutMs: 200 });
+    expect(upstream.stats().requests).toBeLessThanOrEqual(1);
+  });
+
+  test('a longer one is not even repeated when nobody answered the door', async () => {
+    const client = clientFor({ baseUrl: 'http://127.0.0.1:1' });
+    expect(await failure(client.put('/a', { body: long() }))).toMatchObject({
+      code: 'MAC_HTTP_NETWORK',
+      gaveUp: 'bodyNotReplayable',
+      attempts: [{ attempt: 1 }],
+    });
+  });
+
+  test('that fails is the failure of the request, not of the network', async () => {
+    async function* failing(): AsyncGenerator<string> {
+      yield Promise.resolve('some');
+      throw new Error('disk full');
+    }
+    const client = clientFor();
+    for (const body of [failing(), failing]) {
+      const error = await failure(client.put('/a', { body }));
+      expect(error).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'body', cause: { message: 'disk full' } });
+      expect(error).toMatchObject({ attempts: [{ errorCode: 'MAC_HTTP_REQUEST' }] });
+    }
+  });
+
+  test('of which something was read already is refused', async () => {
+    const used = Readable.from(['a', 'b']);
+    for await (const _ of used) break;
+    expect(await failure(clientFor().put('/a', { body: used }))).toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
+  });
+
+  test('that is not of bytes is refused', async () => {
+    const error = await failure(clientFor().put('/a', { body: Readable.from([{ a: 1 }]) }));
+    expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.body' });
+  });
+
+  test('that waits for ever is let go when the call is out of time', async () => {
+    const silent = new Readable({ read() {} });
+    expect(await failure(clientFor({ timeoutMs: 50 }).put('/a', { body: silent }))).toMatchObject({
+      code: 'MAC_TIMEOUT',
+    });
+    expect(silent.destroyed).toBe(true);
+  });
+
+  test('is let go when the call ends', async () => {
+    let ended = false;
+    async function* watched(): AsyncGenerator<string> {
+      try {
+        yield Promise.resolve('x');
+      } finally {
+        ended = true;
+      }
+    }
+    await clientFor().put('/a', { body: watched() });
+    expect(ended).toBe(true);
+  });
+});
+
+describe('multipart', () => {
+  /** What a server makes of the bytes: the parser of the Fetch standard, so not ours. */
+  const parsed = (at: number) => {
+    const { headers, bodyText } = upstream.requests[at] as (typeof upstream.requests)[number];
+    return new Response(bodyText, { headers: { 'content-type': headers['content-type'] as string } }).formData();
+  };
+
+  test('AC17: text and files arrive, with a fresh boundary for each try', async () => {
+    await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 1] } }]);
+    const file = new File(['{"a":1}'], 'a "quoted".json', { type: 'application/json' });
+    await clientFor().put('/a', { multipart: { name: 'Zoë', count: 3, tag: ['x', 'y'], gone: undefined, file } });
+    for (const at of [0, 1]) {
+      const form = await parsed(at);
+      expect([...form.keys()]).toEqual(['name', 'count', 'tag', 'tag', 'file']);
+      expect([form.get('name'), form.get('count'), form.getAll('tag')]).toEqual(['Zoë', '3', ['x', 'y']]);
+      const received = form.get('file') as File;
+      expect([received.type, await received.text()]).toEqual(['application/json', '{"a":1}']);
+      expect(received.name).toMatch(/^a .*quoted.*\.json$/);
+    }
+    const [first, second] = upstream.requests.map(({ headers }) => headers['content-type']);
+    expect(first).not.toBe(second);
+    expect(upstream.requests[0]?.headers['content-length']).toBe(String(upstream.requests[0]?.bodyBytes));
+  });
+
+  test('a FormData, and a file on disk that is read while it is sent', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'macadam-'));
+    await writeFile(join(folder, 'a.txt'), 'x'.repeat(200_000));
+    const form = new FormData();
+    form.append('note', 'line\nbreak');
+    form.append('file', (await openAsBlob(join(folder, 'a.txt'))) as never, 'a.txt');
+    await clientFor().post('/a', { multipart: form });
+    const received = await parsed(0);
+    expect(received.get('note')).toBe('line\r\nbreak');
+    expect((received.get('file') as File).size).toBe(200_000);
+    await clientFor().put('/b', { body: () => createReadStream(join(folder, 'a.txt')) });
+    expect(upstream.requests[1]?.bodyBytes).toBe(200_000);
+    await rm(folder, { recursive: true });
+  });
+
+  test('a name cannot break out of its header', async () => {
+    await clientFor().post('/a', { multipart: { 'a"\r\nx-evil: 1': 'v' } });
+    expect(sent()[0]).not.toContain('\r\nx-evil');
+    expect([...(await parsed(0)).keys()]).toHaveLength(1);
+  });
+
+  test.each([
+    ['an object', { a: {} }],
+    ['null', { a: null }],
+    ['NaN', { a: Number.NaN }],
+  ])('%s has no spelling', async (_what, multipart) => {
+    expect(await failure(clientFor().post('/a', { multipart: multipart as never }))).toMatchObject({
+      code: 'MAC_INVALID_OPTIONS',
+      path: 'request.multipart.a',
+    });
+  });
+});
+
+test('a body is given in one way only', async () => {
+  const error = await failure(clientFor().post('/a', { json: 1, multipart: { a: 'x' } }));
+  expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.body' });
+});

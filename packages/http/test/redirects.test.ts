@@ -1,0 +1,166 @@
+import { constant } from '@macadam/resilience';
+import {
+  respond,
+  startFaultServer,
+  stallMidBody,
+  type FaultAnswer,
+  type FaultServer,
+  type ReceivedRequest,
+} from '@macadam/testkit';
+import { Pool } from 'undici';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createHttpClient, HttpStatusError, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+
+let home: FaultServer;
+let other: FaultServer;
+let clients: HttpClient[];
+
+/** `/to/302/path` answers with that redirect; everything else is echoed. */
+function redirecting(request: ReceivedRequest): FaultAnswer {
+  const match = /^\/to\/(\d{3})\/(.*)$/.exec(request.path);
+  if (match === null)
+    return { json: { method: request.method, path: request.path, headers: request.headers, body: request.bodyText } };
+  return { status: Number(match[1]), headers: { location: decodeURIComponent(match[2] as string) }, text: 'moved' };
+}
+
+beforeEach(async () => {
+  home = await startFaultServer({ handle: redirecting });
+  other = await startFaultServer({ handle: redirecting });
+  clients = [];
+});
+afterEach(async () => {
+  await Promise.all([home.close(), other.close()]);
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
+  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
+  const client = createHttpClient({ name: 'billing', baseUrl: home.url, retry, ...options });
+  clients.push(client);
+  return client;
+}
+
+const redirect = (status: number, location: string): string => `/to/${status}/${encodeURIComponent(location)}`;
+const failure = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => expect.unreachable('the call succeeded'),
+    (error: unknown) => error,
+  );
+
+describe('a redirect within the origin', () => {
+  test('is followed, on the same connection, and told', async () => {
+    const response = await clientFor().get(redirect(302, redirect(301, '/end?a=1')));
+    expect(response.data).toMatchObject({ method: 'GET', path: '/end?a=1' });
+    expect(response.attempts.map(({ status }) => status)).toEqual([302, 301, 200]);
+    expect(home.stats().connections).toBe(1);
+  });
+
+  test('303 after a POST fetches the result, without the body', async () => {
+    const { data } = await clientFor().post(redirect(303, '/end'), { json: { a: 1 } });
+    expect(data).toMatchObject({ method: 'GET', path: '/end', body: '' });
+    expect((data as { headers: Record<string, string> }).headers['content-type']).toBeUndefined();
+  });
+
+  test('307 sends the same once more: text, a form, a stream that is made anew', async () => {
+    const client = clientFor();
+    expect((await client.post(redirect(307, '/end'), { json: { a: 1 } })).data).toMatchObject({
+      method: 'POST',
+      body: '{"a":1}',
+    });
+    const body = async function* () {
+      yield 'piece ';
+      yield 'by piece';
+    };
+    expect((await client.put(redirect(308, '/end'), { body })).data).toMatchObject({
+      method: 'PUT',
+      body: 'piece by piece',
+    });
+    const form = await client.post(redirect(307, '/end'), { multipart: { a: 'x' } });
+    expect((form.data as { body: string }).body).toContain('name="a"');
+  });
+
+  test('a loop ends', async () => {
+    await home.setFaults([{ fault: respond(302, { headers: { location: '/again' } }) }]);
+    const error = await failure(clientFor().get('/again'));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_STATUS', status: 302, redirectRefused: 'tooMany' });
+    expect((error as HttpStatusError).attempts).toHaveLength(6);
+    expect(home.requests).toHaveLength(6);
+  });
+
+  test('a hop that fails for a passing reason starts the try over', async () => {
+    await home.setFaults([{ fault: respond(503), when: { requests: [2, 2] } }]);
+    const { data, attempts } = await clientFor().get(redirect(302, '/end'));
+    expect(data).toMatchObject({ path: '/end' });
+    expect(attempts.map(({ status }) => status)).toEqual([302, 503, 302, 200]);
+  });
+
+  test('a redirect whose body never ends is left behind', async () => {
+    await home.setFaults([{ fault: stallMidBody({ afterBytes: 1 }), when: { requests: [1, 1] } }]);
+    expect((await clientFor().get(redirect(302, '/end'))).data).toMatchObject({ path: '/end' });
+  });
+
+  test('a hop counts in the time of its try', async () => {
+    await home.setFaults([{ fault: stallMidBody({ afterBytes: 1 }), when: { requests: [2, 9] } }]);
+    const error = await failure(clientFor({ timeoutMs: 300, retry: false }).get(redirect(302, '/end')));
+    expect(error).toMatchObject({
+      code: 'MAC_TIMEOUT',
+      attempts: [{ status: 302 }, { status: 200, errorCode: 'MAC_TIMEOUT' }],
+    });
+  });
+});
+
+describe('a redirect to another origin', () => {
+  test('is refused by default, and the error says why', async () => {
+    const error = await failure(
+      clientFor().get(redirect(302, `${other.url}/end`), { headers: { authorization: 'canary' } }),
+    );
+    expect(error).toMatchObject({ status: 302, redirectRefused: 'crossOrigin', retryable: false });
+    expect((error as Error).message).toContain('crossOrigin');
+    expect((error as HttpStatusError).response.headers.get('location')).toBe(`${other.url}/end`);
+    expect(other.requests).toHaveLength(0);
+  });
+
+  test('where allowed takes no secret along, and no word about our deadline', async () => {
+    const client = clientFor({
+      redirects: { crossOrigin: true, secretHeaders: ['X-Team-Secret'] },
+      auth: { authorize: () => ({ 'x-signature': 'canary' }) },
+    });
+    const { attempts } = await client.get(redirect(307, `${other.url}/end`), {
+      headers: { cookie: 'canary', 'x-team-secret': 'canary', authorization: 'canary', 'x-plain': 'yes' },
+    });
+    expect(home.requests[0]?.headers).toMatchObject({ cookie: 'canary', 'x-signature': 'canary' });
+    const received = other.requests[0]?.headers ?? {};
+    expect(received['x-plain']).toBe('yes');
+    expect(received.host).toBe(`127.0.0.1:${other.port}`);
+    expect(JSON.stringify(received)).not.toContain('canary');
+    expect(received).not.toHaveProperty('x-request-timeout-ms');
+    expect(attempts.map(({ endpoint }) => endpoint)).toEqual([`127.0.0.1:${home.port}`, `127.0.0.1:${other.port}`]);
+  });
+
+  test('and back again still takes no credentials: another origin chose the path', async () => {
+    const client = clientFor({
+      redirects: { crossOrigin: true },
+      auth: { authorize: () => ({ authorization: 'canary' }) },
+    });
+    await client.get(redirect(302, `${other.url}${redirect(302, `${home.url}/admin/delete`)}`));
+    expect(home.requests[1]?.path).toBe('/admin/delete');
+    expect(home.requests[1]?.headers.authorization).toBeUndefined();
+  });
+
+  test('is refused when the dispatcher knows one place only', async () => {
+    const pool = new Pool(home.url);
+    const client = clientFor({ dispatcher: pool, redirects: { crossOrigin: true } });
+    expect(await failure(client.get(redirect(302, `${other.url}/end`)))).toMatchObject({
+      redirectRefused: 'crossOrigin',
+    });
+    expect((await client.get(redirect(302, '/end'))).status).toBe(200);
+    await pool.close();
+  });
+});
+
+test('with redirects: false a 3xx is an error, or an answer like any other', async () => {
+  const client = clientFor({ redirects: false });
+  expect(await failure(client.get(redirect(302, '/end')))).toMatchObject({ status: 302, redirectRefused: undefined });
+  const response = await client.get(redirect(302, '/end'), { throwOnStatus: false });
+  expect([response.status, response.headers.get('location')]).toEqual([302, '/end']);
+});
