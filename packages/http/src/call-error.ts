@@ -13,6 +13,7 @@ import {
 import type { HttpClientSettings } from './settings.ts';
 import type { PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
+import { explained } from './transport/ssrf-error.ts';
 import { setAttempts, type HttpResponse } from './response.ts';
 
 /** What is known of a call that failed. */
@@ -40,6 +41,7 @@ export function concludeCall(thrown: unknown, call: FailedCall): CallEnd {
   if (failure instanceof HttpStatusError) setAttempts(failure.response, log.records);
   let error: HttpError;
   if (failure instanceof TimeoutError) error = timedOut(failure, gaveUp, call);
+  else if (failure instanceof HttpNetworkError) error = conclude(explained(failure), log.records, gaveUp);
   else if (failure instanceof HttpError) error = conclude(failure, log.records, gaveUp);
   else return { error: failure };
   // From here the stack leads through the caller's awaits; where the error was made it would name sockets only.

@@ -2,7 +2,9 @@ import { MacadamError, runWork } from '@macadam/core';
 import type { ExecuteContext } from '@macadam/resilience';
 import { AttemptLog } from './attempts.ts';
 import { concludeCall } from './call-error.ts';
-import { foreignTransport, poolTransport, type Transport } from './dispatcher.ts';
+import { concludeShared, Dedupe } from './dedupe.ts';
+import type { Transport } from './dispatcher.ts';
+import { HttpCache } from './http-cache/http-cache.ts';
 import type { HttpClient, HttpClientStats } from './http-client.ts';
 import type { HttpClientOptions } from './options.ts';
 import { PathTemplates } from './path-template.ts';
@@ -13,6 +15,7 @@ import { applySchema } from './response-schema.ts';
 import { setAttempts, type HttpResponse } from './response.ts';
 import { Sender } from './sender.ts';
 import { httpClientSettings, type HttpClientSettings } from './settings.ts';
+import { transportTo } from './transport/transport.ts';
 
 class PooledHttpClient {
   readonly name: string;
@@ -21,6 +24,8 @@ class PooledHttpClient {
   readonly #policies: Policies;
   readonly #transport: Transport;
   readonly #sender: Sender;
+  readonly #dedupe: Dedupe | undefined;
+  readonly #cache: HttpCache | undefined;
   #calls = 0;
   #succeeded = 0;
   #failed = 0;
@@ -32,11 +37,13 @@ class PooledHttpClient {
     this.#settings = settings;
     this.#templates = new PathTemplates(settings.pathPrefix);
     this.#policies = createPolicies(settings);
-    this.#transport =
-      settings.dispatcher === undefined
-        ? poolTransport(settings.origin, settings.connectTimeoutMs)
-        : foreignTransport(settings.dispatcher);
+    this.#transport = transportTo(settings.origin, settings);
     this.#sender = new Sender(settings, this.#transport);
+    this.#dedupe = settings.dedupe ? new Dedupe(settings) : undefined;
+    const { cache, name, origin, clock, auth } = settings;
+    const owner = { name, origin, clock, authorizes: auth !== undefined };
+    const forward = (request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> => this.#execute(request, log);
+    this.#cache = cache && new HttpCache(cache, owner, forward);
   }
 
   get(path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
@@ -67,10 +74,17 @@ class PooledHttpClient {
     if (this.#closing !== undefined)
       throw new MacadamError(`The client "${this.name}" is closed`, { code: 'MAC_CLOSED' });
     const request = prepareRequest(this.#settings, method, this.#templates.get(path), options);
+    const key = this.#dedupe?.keyOf(request);
+    return key === undefined ? this.#call(request, options) : this.#share(key, request, options);
+  }
+
+  async #call(request: PreparedRequest, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
     const log = new AttemptLog(this.#settings.clock.monotonic());
     this.#calls++;
     try {
-      const response = await this.#execute(request, log);
+      const response = await (this.#cache === undefined
+        ? this.#execute(request, log)
+        : this.#cache.answer(request, log));
       if (options?.schema !== undefined && response.ok) await applySchema(request.subject, response, options.schema);
       setAttempts(response, log.records);
       this.#succeeded++;
@@ -86,6 +100,18 @@ class PooledHttpClient {
     } finally {
       request.source?.close();
       if (this.#onIdle !== undefined && this.#inFlight === 0) this.#onIdle();
+    }
+  }
+
+  /** A call that may be one of several with the same request. What differs between them is decided here. */
+  async #share(key: string, request: PreparedRequest, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
+    const call = (shared: PreparedRequest): Promise<HttpResponse> => this.#call(shared, { throwOnStatus: true });
+    try {
+      const response = await (this.#dedupe as Dedupe).run(key, request, call);
+      if (options?.schema !== undefined) await applySchema(request.subject, response, options.schema);
+      return response;
+    } catch (error) {
+      return concludeShared(error, request, options, this.#settings);
     }
   }
 
@@ -110,6 +136,7 @@ class PooledHttpClient {
       ...this.#policies.describe().map((policy) => `- ${policy}`),
       `- retries ${[...rules.methods].join(', ')} on ${[...rules.statuses].join(', ')} and on failures of the network`,
       `- reads up to ${limits.maxBytes} bytes, ${limits.maxRatio} times the size on the wire, ${limits.maxEncodings} encodings`,
+      ...(this.#cache === undefined ? [] : [`- ${this.#cache.describe()}`]),
     ].join('\n');
   }
 
@@ -121,6 +148,8 @@ class PooledHttpClient {
       inFlight: this.#inFlight,
       attempts: this.#sender.attempts,
       policies: this.#policies.stats(),
+      joined: this.#dedupe?.stats().joined ?? 0,
+      cache: this.#cache?.stats(),
       connections: this.#transport.stats(),
     };
   }
@@ -132,6 +161,7 @@ class PooledHttpClient {
 
   async #drain(): Promise<void> {
     if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    await this.#cache?.settled();
     await this.#transport.close();
   }
 

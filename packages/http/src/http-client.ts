@@ -1,5 +1,6 @@
 import type { PolicyStats } from '@macadam/resilience';
 import type { ConnectionStats } from './dispatcher.ts';
+import type { HttpCacheStats } from './http-cache/stats.ts';
 import type { BodyOptions, RequestArguments, RequestOptions, ResponseOf } from './request-options.ts';
 import type { StandardSchema } from './schema.ts';
 
@@ -66,7 +67,11 @@ export interface HttpClientStats {
   readonly inFlight: number;
   /** Tries that were begun; without a failure as many as calls. */
   readonly attempts: number;
+  /** Calls that were answered by an identical one in flight, with `dedupe`; not among `calls`. */
+  readonly joined: number;
   readonly policies: PolicyStats;
+  /** Undefined without a cache. */
+  readonly cache: HttpCacheStats | undefined;
   /** Undefined with a dispatcher that was handed in. */
   readonly connections: ConnectionStats | undefined;
 }

@@ -8,7 +8,9 @@ import type {
 } from '@macadam/resilience';
 import type { HttpAuth } from './auth.ts';
 import type { HttpDispatcher } from './dispatcher.ts';
+import type { HttpCacheOptions } from './http-cache/options.ts';
 import type { Peer } from './peer.ts';
+import type { ConnectionOptions } from './transport/connection-options.ts';
 
 /** Total time of a call, waits and retries included. Source: .NET's standard resilience handler. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
@@ -58,7 +60,7 @@ export interface RedirectOptions {
   secretHeaders?: readonly string[];
 }
 
-export interface HttpClientOptions {
+export interface HttpClientOptions extends ConnectionOptions {
   /** Scheme, host and a path that all requests begin with: `https://api.example.com/v2`. No credentials, no query. */
   baseUrl: string;
   /** Stands in errors, statistics and telemetry. Default: the host of `baseUrl`. */
@@ -84,7 +86,8 @@ export interface HttpClientOptions {
   adaptiveConcurrency?: Omit<AdaptiveConcurrencyOptions, 'clock'> | false;
   /**
    * Whether identical GET, HEAD and OPTIONS requests in flight share one. Identical means in everything that is sent,
-   * headers included. Each caller keeps its own time limit, signal and response. Default: false.
+   * headers included. Each caller keeps its own time limit, signal and response; the bytes of the body are shared. Not
+   * together with `auth`, since what one caller may see is not another's. Default: false.
    */
   dedupe?: boolean;
   responseLimits?: ResponseLimits;
@@ -92,6 +95,11 @@ export interface HttpClientOptions {
   redirects?: RedirectOptions | false;
   /** Gives the credentials for each try: `basic()`, `bearer()` of `@macadam/auth`, or a signer. Default: none. */
   auth?: HttpAuth;
+  /**
+   * Keeps answers as RFC 9111 allows, and gives them again without asking, or after asking whether they are still
+   * good. An object (`{}` will do) switches it on. Default: `false`.
+   */
+  cache?: HttpCacheOptions | false;
   /** Whether a status outside 2xx is thrown as `HttpStatusError`. Default: true. */
   throwOnStatus?: boolean;
   /** Whether the other side is told deadline, priority and attempt. Default: inferred from the host of `baseUrl`. */

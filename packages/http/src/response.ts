@@ -12,6 +12,7 @@ const NO_ATTEMPTS: readonly HttpAttempt[] = [];
 // Set by the class, which alone can write its private fields; the rest of the package goes through the functions below.
 let writeData: (response: HttpResponse, data: unknown) => void;
 let writeAttempts: (response: HttpResponse, attempts: readonly HttpAttempt[]) => void;
+let copy: (response: HttpResponse) => HttpResponse;
 
 /**
  * An answer that has arrived whole: everything on it is synchronous.
@@ -112,6 +113,12 @@ export class HttpResponse<Data = unknown> {
     writeAttempts = (response, attempts) => {
       response.#attempts = attempts;
     };
+    copy = (response) => {
+      const made = new HttpResponse(response.#subject, response.status, {}, response.#bytes, response.bodyTruncated);
+      (made as { headers: ResponseHeaders }).headers = response.headers;
+      made.#attempts = response.#attempts;
+      return made;
+    };
   }
 }
 
@@ -123,6 +130,11 @@ export function setData(response: HttpResponse, data: unknown): void {
 /** Completes a response with the story of its call. */
 export function setAttempts(response: HttpResponse, attempts: readonly HttpAttempt[]): void {
   writeAttempts(response, attempts);
+}
+
+/** The same answer once more, its `data` to be decoded anew. The bytes are shared. */
+export function copyResponse(response: HttpResponse): HttpResponse {
+  return copy(response);
 }
 
 function utf8(bytes: Uint8Array): string {

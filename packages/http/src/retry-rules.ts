@@ -1,6 +1,7 @@
 import type { Outcome } from '@macadam/resilience';
 import { isMacadamError } from '@macadam/core';
 import { HttpNetworkError, HttpStatusError } from './errors.ts';
+import { wasReused } from './transport/reused-sockets.ts';
 
 /** Methods whose repetition does what doing it once did (RFC 9110, section 9.2.2, and QUERY). */
 export const DEFAULT_RETRY_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'];
@@ -33,6 +34,7 @@ export const DEFAULT_RETRY_ERROR_CODES: readonly string[] = [
 
 /** Failures on this side, which say nothing about the dependency. */
 const LOCAL_ERROR_CODES: ReadonlySet<string> = new Set([
+  'MAC_HTTP_SSRF_BLOCKED',
   'UND_ERR_ABORTED',
   'UND_ERR_CLOSED',
   'UND_ERR_DESTROYED',
@@ -71,6 +73,16 @@ export function retryUnsent(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
   return error instanceof HttpNetworkError && error.phase === 'connect' && error.retryable;
+}
+
+/**
+ * Whether a request was lost only because its connection, which had served before, was closed as it was written: it is
+ * sent once more on another, at no cost. Requests that must not happen twice are not, since it may have arrived.
+ */
+export function isTransparent(outcome: Outcome): boolean {
+  if (outcome.ok) return false;
+  const { error } = outcome;
+  return error instanceof HttpNetworkError && error.phase === 'request' && error.retryable && wasReused(error.cause);
 }
 
 /** Whether the server is alive and asks for less: such answers wait from a longer base. */

@@ -21,11 +21,14 @@ import type {
   HedgeOptions,
 } from '@macadam/resilience';
 import type { HttpAuth } from './auth.ts';
+import { parseBaseUrl } from './base-url.ts';
 import { ACCEPT_ENCODING } from './content-decoding.ts';
 import type { HttpDispatcher } from './dispatcher.ts';
 import { mergeHeaders } from './headers.ts';
+import { httpCacheSettings, type HttpCacheSettings } from './http-cache/options.ts';
 import { authorityOf, inferPeer, type Peer } from './peer.ts';
 import { DEFAULT_MAX_REDIRECTS, SECRET_HEADERS, type RedirectRules } from './redirect.ts';
+import { connectionSettings, type ConnectionSettings } from './transport/connection-options.ts';
 import {
   DEFAULT_RETRY_ERROR_CODES,
   DEFAULT_RETRY_METHODS,
@@ -59,9 +62,14 @@ const OPTION_NAMES = [
   'responseLimits',
   'redirects',
   'auth',
+  'cache',
   'throwOnStatus',
   'peer',
   'headers',
+  'ssrf',
+  'tls',
+  'proxy',
+  'dns',
   'dispatcher',
   'clock',
   'random',
@@ -89,10 +97,13 @@ export interface HttpClientSettings {
   readonly limits: Required<ResponseLimits>;
   readonly redirects: RedirectRules | false;
   readonly auth: HttpAuth | undefined;
+  readonly cache: HttpCacheSettings | undefined;
   readonly throwOnStatus: boolean;
   readonly peer: Peer;
   /** Flat list of lower-case names and values. */
   readonly headers: readonly string[];
+  readonly connection: ConnectionSettings;
+  readonly endpoints: undefined;
   readonly dispatcher: HttpDispatcher | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -115,6 +126,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
   assertText('name', name);
   assertBoolean('throwOnStatus', throwOnStatus);
   assertBoolean('dedupe', dedupe);
+  if (dedupe && options.auth !== undefined) throw new OptionsError('dedupe', dedupe, 'false with auth');
   assertOneOf('peer', peer, ['internal', 'external']);
   if (typeof clock?.monotonic !== 'function') throw new OptionsError('clock', clock, 'a Clock');
   assertFunction('random', random);
@@ -136,29 +148,17 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     limits: responseLimits(options.responseLimits),
     redirects: redirectRules(options.redirects),
     auth: authOption(options.auth),
+    cache: httpCacheSettings(options.cache),
     throwOnStatus,
     peer,
     headers: mergeHeaders(['accept-encoding', ACCEPT_ENCODING], headersOption(options.headers)),
+    connection: connectionSettings(options),
+    endpoints: undefined,
     dispatcher: dispatcherOption(options),
     clock,
     random,
     ownRandom: options.random !== undefined,
   };
-}
-
-function parseBaseUrl(text: unknown): URL {
-  assertText('baseUrl', text);
-  // Nothing between "//" and "@" may reach a message.
-  const shown = text.replace(/\/\/[^/?#]*@/, '//…@').replace(/[?#].*$/s, '?…');
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    throw new OptionsError('baseUrl', shown, 'an http or https URL, such as "https://api.example.com"');
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw new OptionsError('baseUrl', shown, 'without credentials: send them in a header');
-  }
-  if (/[?#]/.test(text)) throw new OptionsError('baseUrl', shown, 'without query and fragment');
-  return url;
 }
 
 function timeouts(options: HttpClientOptions): {

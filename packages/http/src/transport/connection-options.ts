@@ -1,0 +1,85 @@
+import {
+  assertKnownOptions,
+  assertObject,
+  assertDurationMs,
+  assertFunction,
+  assertOneOf,
+  OptionsError,
+} from '@macadam/core';
+import type { LookupFunction } from 'node:net';
+import { assertTlsOptions, type TlsSource } from './tls.ts';
+
+/** How names become addresses. */
+export interface DnsOptions {
+  /**
+   * A connection is used for so long at most, in milliseconds, above 0; then the name is resolved anew for the next one.
+   * Without it a connection that is always busy never notices that a service has moved. Default: 300 000 (5 minutes).
+   */
+  maxConnectionAgeMs?: number;
+  /** Resolves names, as `dns.lookup` does. Default: the system's resolver. */
+  lookup?: LookupFunction;
+}
+
+/** The options of a client that say how it connects. */
+export interface ConnectionOptions {
+  /** `block-private`: connects to public addresses only, whatever a name resolves to. Default: `off`. */
+  ssrf?: 'block-private' | 'off';
+  /** Certificates and trust; a function is asked for each new connection. Default: what Node trusts. */
+  tls?: TlsSource;
+  /**
+   * An http, https or socks5 URL to connect through; `env` for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Default:
+   * false, whatever the environment says.
+   */
+  proxy?: string | false;
+  dns?: DnsOptions;
+}
+
+/** Source: as long as .NET's documentation recommends at most for `PooledConnectionLifetime`. */
+export const DEFAULT_MAX_CONNECTION_AGE_MS = 300_000;
+
+/** How connections are made, with every default filled in. */
+export interface ConnectionSettings {
+  readonly blockPrivate: boolean;
+  readonly tls: TlsSource | undefined;
+  /** A URL, which may hold a password. */
+  readonly proxy: string | false;
+  readonly maxConnectionAgeMs: number;
+  readonly lookup: LookupFunction | undefined;
+}
+
+const OPTION_NAMES = ['ssrf', 'tls', 'proxy', 'dns'] as const;
+const PROXY_PROTOCOLS: ReadonlySet<string> = new Set(['http:', 'https:', 'socks5:']);
+
+export function connectionSettings(options: ConnectionOptions & { dispatcher?: unknown }): ConnectionSettings {
+  const { ssrf = 'off', tls, proxy = false, dns = {} } = options;
+  if (options.dispatcher !== undefined) {
+    for (const name of OPTION_NAMES) {
+      if (options[name] === undefined) continue;
+      throw new OptionsError(name, undefined, 'left out: connecting is up to the dispatcher given');
+    }
+  }
+  assertOneOf('ssrf', ssrf, ['off', 'block-private']);
+  if (tls !== undefined && typeof tls !== 'function') assertTlsOptions(tls);
+  assertObject('dns', dns);
+  assertKnownOptions('dns', dns, ['maxConnectionAgeMs', 'lookup']);
+  const { maxConnectionAgeMs = DEFAULT_MAX_CONNECTION_AGE_MS, lookup } = dns;
+  assertDurationMs('dns.maxConnectionAgeMs', maxConnectionAgeMs, { above: 0, infinite: true });
+  if (lookup !== undefined) assertFunction('dns.lookup', lookup);
+  if (proxy !== false) {
+    assertProxy(proxy);
+    // The proxy resolves the name: what is checked here would not be what it connects to.
+    if (ssrf !== 'off') throw new OptionsError('ssrf', ssrf, 'off with a proxy, which is the one that connects');
+    if (typeof tls === 'function') throw new OptionsError('tls', tls, 'an object with a proxy');
+    if (lookup !== undefined)
+      throw new OptionsError('dns.lookup', lookup, 'left out with a proxy, which resolves names');
+  }
+  return { blockPrivate: ssrf === 'block-private', tls, proxy, maxConnectionAgeMs, lookup };
+}
+
+function assertProxy(proxy: unknown): void {
+  if (proxy === 'env') return;
+  const url = typeof proxy === 'string' && URL.canParse(proxy) ? new URL(proxy) : undefined;
+  if (url !== undefined && PROXY_PROTOCOLS.has(url.protocol)) return;
+  // The value is not shown: there may be a password in it.
+  throw new OptionsError('proxy', undefined, 'false, "env", or an http, https or socks5 URL');
+}

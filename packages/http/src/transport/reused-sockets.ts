@@ -1,0 +1,22 @@
+import type { Socket } from 'node:net';
+
+/** Failures of connections that had served before: kept beside the errors, which are the transport's. */
+const onReusedSocket = new WeakSet<Error>();
+
+/**
+ * Marks what `socket` fails with once it has been of use: a server may close a connection that rests at the very moment
+ * a request is written to it, and then the request was lost without anybody having failed.
+ */
+export function watchSocket(socket: Socket): void {
+  // Of a TLS socket the handshake has been read by now.
+  const readBefore = socket.bytesRead;
+  const mark = (error: Error): void => {
+    if (socket.bytesRead > readBefore) onReusedSocket.add(error);
+  };
+  socket.prependListener('error', mark);
+}
+
+/** Whether a request failed with `error` because its connection had gone stale. */
+export function wasReused(error: unknown): boolean {
+  return error instanceof Error && onReusedSocket.has(error);
+}

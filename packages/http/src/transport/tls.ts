@@ -1,0 +1,43 @@
+import { assertKnownOptions, assertObject, assertOneOf, assertText, OptionsError } from '@macadam/core';
+
+/** Certificates and keys in PEM. */
+export type Pem = string | Uint8Array;
+
+/** How connections are encrypted. Whether certificates are checked is no option: they are. */
+export interface TlsOptions {
+  /** Authorities to trust, instead of those that Node trusts. */
+  ca?: Pem | readonly Pem[];
+  /** The certificate this client shows, its chain included: mutual TLS. */
+  cert?: Pem;
+  /** The key of `cert`. */
+  key?: Pem;
+  /** What `key` is encrypted with. */
+  passphrase?: string;
+  /** The name the server's certificate must be for. Default: the host of the URL. */
+  servername?: string;
+  /** Default: that of Node. */
+  minVersion?: 'TLSv1.2' | 'TLSv1.3';
+}
+
+/** TLS options, or where to get them for each new connection: certificates that are renewed while the process runs. */
+export type TlsSource = TlsOptions | (() => TlsOptions);
+
+const TLS_OPTIONS = ['ca', 'cert', 'key', 'passphrase', 'servername', 'minVersion'] as const;
+
+/** Throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; it shows no value. */
+export function assertTlsOptions(tls: unknown, path = 'tls'): asserts tls is TlsOptions {
+  assertObject(path, tls);
+  assertKnownOptions(path, tls, TLS_OPTIONS);
+  const { ca, cert, key, passphrase, servername, minVersion } = tls as TlsOptions;
+  const authorities = Array.isArray(ca) ? (ca as readonly unknown[]) : [ca];
+  for (const one of [...authorities, cert, key]) {
+    if (one === undefined || typeof one === 'string' || one instanceof Uint8Array) continue;
+    throw new OptionsError(path, undefined, 'with ca, cert and key as PEM: text or bytes');
+  }
+  if ((cert === undefined) !== (key === undefined))
+    throw new OptionsError(`${path}.key`, undefined, 'given with cert, and only then');
+  if (passphrase !== undefined && typeof passphrase !== 'string')
+    throw new OptionsError(`${path}.passphrase`, undefined, 'text');
+  if (servername !== undefined) assertText(`${path}.servername`, servername);
+  if (minVersion !== undefined) assertOneOf(`${path}.minVersion`, minVersion, ['TLSv1.2', 'TLSv1.3']);
+}
