@@ -15,3 +15,7 @@ export type { ContinuedTrace, ContinueTraceOptions, IncomingHeaders, InjectTrace
 export { recordError, withSpan } from './spans.ts';
 export type { SpanOptions } from './spans.ts';
 export { formatTraceparent, parseTraceparent } from './trace-context.ts';
+export type { AlertSeverity, BurnRateAlert } from './slo/burn-rates.ts';
+export type { AvailabilitySli, LatencySli, RatioSli, Sli } from './slo/sli.ts';
+export { defineSlo } from './slo/slo.ts';
+export type { Slo, SloOptions } from './slo/slo.ts';

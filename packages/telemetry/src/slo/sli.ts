@@ -1,0 +1,148 @@
+import { assertKnownOptions, assertNumber, assertObject, assertText, OptionsError } from '@macadam/core';
+
+/** Requests that are not errors, of a duration histogram such as `http.server.request.duration`. */
+export interface AvailabilitySli {
+  /** Name of an OpenTelemetry histogram in seconds. Default: `http.server.request.duration`. */
+  metric?: string;
+  /** Attributes that a request must have to count, by exact value. Default: all requests count. */
+  where?: Readonly<Record<string, string>>;
+  /** Attributes that make a request bad, as regular expressions. Default: `{ 'http.response.status_code': '5..' }`. */
+  bad?: Readonly<Record<string, string>>;
+}
+
+/** Requests that are faster than a limit. */
+export interface LatencySli {
+  /** As for availability. */
+  metric?: string;
+  where?: Readonly<Record<string, string>>;
+  /** In milliseconds. Must be one of the boundaries of the histogram, since nothing is known between them. */
+  thresholdMs: number;
+  /** Boundaries of the histogram, in seconds. Default: those of the HTTP conventions, 0.005 to 10. */
+  boundaries?: readonly number[];
+}
+
+/** PromQL of your own: rates of bad and of all events, with `{{window}}` for the range. */
+export interface RatioSli {
+  bad: string;
+  total: string;
+}
+
+/** What is measured: exactly one of these. */
+export interface Sli {
+  availability?: AvailabilitySli;
+  latency?: LatencySli;
+  ratio?: RatioSli;
+}
+
+/** PromQL of an indicator. */
+export interface SliQueries {
+  /** Events a second over a range such as `5m`. */
+  badRate(window: string): string;
+  totalRate(window: string): string;
+  /** The same as counters, where the indicator has them. */
+  badCounter: string | undefined;
+  totalCounter: string | undefined;
+  /** In words. */
+  description: string;
+}
+
+const HTTP_DURATION = 'http.server.request.duration';
+/** Advice of the semantic conventions for HTTP durations, in seconds. */
+const HTTP_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+/** Checks an indicator and writes its queries. */
+export function sliQueries(path: string, sli: Sli): SliQueries {
+  assertObject(path, sli);
+  assertKnownOptions(path, sli, ['availability', 'latency', 'ratio']);
+  const { availability, latency, ratio } = sli;
+  if ([availability, latency, ratio].filter((one) => one !== undefined).length !== 1) {
+    throw new OptionsError(path, sli, 'exactly one of availability, latency and ratio');
+  }
+  if (availability !== undefined) return availabilityQueries(`${path}.availability`, availability);
+  if (latency !== undefined) return latencyQueries(`${path}.latency`, latency);
+  return ratioQueries(`${path}.ratio`, ratio!);
+}
+
+function availabilityQueries(path: string, sli: AvailabilitySli): SliQueries {
+  assertObject(path, sli);
+  assertKnownOptions(path, sli, ['metric', 'where', 'bad']);
+  const { metric = HTTP_DURATION, where = {}, bad = { 'http.response.status_code': '5..' } } = sli;
+  const count = `${secondsName(`${path}.metric`, metric)}_count`;
+  const all = count + selector(path, where, '=');
+  const wrong = count + selector(path, where, '=', bad);
+  return {
+    // Without a first error there is no series of errors, and a missing series is not a ratio of 0.
+    badRate: (window) => `(sum(rate(${wrong}[${window}])) or 0 * sum(rate(${all}[${window}])))`,
+    totalRate: (window) => `sum(rate(${all}[${window}]))`,
+    badCounter: `sum(${wrong})`,
+    totalCounter: `sum(${all})`,
+    description: `${metric} without ${Object.entries(bad)
+      .map((pair) => pair.join(' = '))
+      .join(', ')}`,
+  };
+}
+
+function latencyQueries(path: string, sli: LatencySli): SliQueries {
+  assertObject(path, sli);
+  assertKnownOptions(path, sli, ['metric', 'where', 'thresholdMs', 'boundaries']);
+  const { metric = HTTP_DURATION, where = {}, thresholdMs, boundaries = HTTP_BOUNDARIES } = sli;
+  assertNumber(`${path}.thresholdMs`, thresholdMs, { above: 0 });
+  const threshold = thresholdMs / 1_000;
+  if (!boundaries.includes(threshold)) {
+    const allowed = boundaries.map((boundary) => boundary * 1_000).join(', ');
+    throw new OptionsError(`${path}.thresholdMs`, thresholdMs, `a boundary of the histogram: ${allowed}`);
+  }
+  const name = secondsName(`${path}.metric`, metric);
+  // Prometheus writes whole boundaries as `1` or, from version 3 on, as `1.0`.
+  const le = Number.isInteger(threshold) ? `${threshold}(\\\\.0)?` : String(threshold).replace('.', '\\\\.');
+  const all = `${name}_count${selector(path, where, '=')}`;
+  const fast = `${name}_bucket${selector(path, where, '=', { le })}`;
+  return {
+    badRate: (window) => `(sum(rate(${all}[${window}])) - sum(rate(${fast}[${window}])))`,
+    totalRate: (window) => `sum(rate(${all}[${window}]))`,
+    badCounter: `(sum(${all}) - sum(${fast}))`,
+    totalCounter: `sum(${all})`,
+    description: `${metric} within ${thresholdMs} ms`,
+  };
+}
+
+function ratioQueries(path: string, sli: RatioSli): SliQueries {
+  assertObject(path, sli);
+  assertKnownOptions(path, sli, ['bad', 'total']);
+  for (const name of ['bad', 'total'] as const) {
+    assertText(`${path}.${name}`, sli[name]);
+    if (!sli[name].includes('{{window}}')) {
+      throw new OptionsError(`${path}.${name}`, sli[name], 'a PromQL rate with {{window}} as its range');
+    }
+  }
+  return {
+    badRate: (window) => `(${sli.bad.replaceAll('{{window}}', window)})`,
+    totalRate: (window) => `(${sli.total.replaceAll('{{window}}', window)})`,
+    badCounter: undefined,
+    totalCounter: undefined,
+    description: 'a ratio of two queries',
+  };
+}
+
+/** The name under which Prometheus knows an OpenTelemetry histogram in seconds. */
+function secondsName(path: string, metric: unknown): string {
+  assertText(path, metric);
+  if (!/^[a-z][\w.]*$/i.test(metric)) throw new OptionsError(path, metric, 'the name of a metric');
+  return `${metric.replaceAll('.', '_')}_seconds`;
+}
+
+function selector(path: string, exact: object, equals: '=', patterns: object = {}): string {
+  const labels = [
+    ...Object.entries(exact).map(([name, value]) => [name, equals, quoted(value)]),
+    // A pattern is quoted as it is: its backslashes are doubled by whoever wrote it for PromQL.
+    ...Object.entries(patterns).map(([name, value]) => [name, '=~', `"${String(value).replaceAll('"', '\\"')}"`]),
+  ].map(([name = '', operator, value]) => {
+    if (!/^[a-z_][\w.]*$/i.test(name)) throw new OptionsError(path, name, 'the name of an attribute');
+    return `${name.replaceAll('.', '_')}${operator}${value}`;
+  });
+  return labels.length === 0 ? '' : `{${labels.join(',')}}`;
+}
+
+function quoted(value: unknown): string {
+  return JSON.stringify(String(value));
+}
