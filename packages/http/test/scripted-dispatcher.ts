@@ -1,3 +1,4 @@
+import type { Clock } from '@macadam/core';
 import type { DispatchController, DispatchHandler, DispatchOptions, HttpDispatcher } from '../src/dispatcher.ts';
 
 /** What one request is answered with. Without `body` and `error` it hangs after what is there. */
@@ -12,6 +13,9 @@ export interface Script {
   unsent?: boolean;
   /** The body is begun but never ends. */
   stalls?: boolean;
+  /** Time on `clock` before anything comes back. Default: none. */
+  delayMs?: number;
+  clock?: Clock;
 }
 
 /** A transport without sockets, for virtual time: what goes out is recorded, what comes back is scripted. */
@@ -21,14 +25,20 @@ export interface ScriptedDispatcher extends HttpDispatcher {
   headersOf(index: number): Record<string, string>;
 }
 
-/** Answers the first request with the first script, and so on; the last one answers all that follow. */
-export function scriptedDispatcher(...scripts: Script[]): ScriptedDispatcher {
+/**
+ * Answers the first request with the first script, and so on; the last one answers all that follow. A script can be a
+ * function, asked when the request comes.
+ */
+export function scriptedDispatcher(...scripts: (Script | (() => Script))[]): ScriptedDispatcher {
   const sent: DispatchOptions[] = [];
   const aborted: unknown[] = [];
   const dispatch = (options: DispatchOptions, handler: DispatchHandler): boolean => {
-    const script = scripts[Math.min(sent.length, scripts.length - 1)] as Script;
+    const given = scripts[Math.min(sent.length, scripts.length - 1)] as Script | (() => Script);
+    const script = typeof given === 'function' ? given() : given;
     sent.push(options);
-    queueMicrotask(() => play(script, handler, aborted));
+    const answer = (): void => play(script, handler, aborted);
+    if (script.clock === undefined) queueMicrotask(answer);
+    else script.clock.setTimer(answer, script.delayMs ?? 0);
     return true;
   };
   const headersOf = (index: number): Record<string, string> => {

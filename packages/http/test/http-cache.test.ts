@@ -1,0 +1,714 @@
+import { runWork } from '@macadam/core';
+import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createHttpClient, type HttpCacheOptions, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { scriptedDispatcher, type Script, type ScriptedDispatcher } from './scripted-dispatcher.ts';
+
+/** One call of a story, and what is to be seen of it. */
+interface Step {
+  /** Seconds since the step before. */
+  after?: number;
+  method?: string;
+  path?: string;
+  headers?: Record<string, string | string[]>;
+  /** What the origin answers, should it be asked. Default: 200 with a body of its own. */
+  origin?: Script;
+  /** Whether the origin was asked. Default: true. */
+  asked?: boolean;
+  status?: number;
+  body?: string;
+  /** Headers of the answer; null for one that must not be there. */
+  has?: Record<string, string | null>;
+  /** Headers the origin got; null for one that must not be there. */
+  got?: Record<string, string | null>;
+  /** The call ends in an error with this code. */
+  fails?: string;
+}
+
+let clock: VirtualClock;
+let client: HttpClient;
+beforeEach(() => {
+  clock = virtualClock();
+});
+afterEach(() => client.close());
+
+function clientFor(
+  cache: HttpCacheOptions,
+  origin: ScriptedDispatcher,
+  more: Partial<HttpClientOptions> = {},
+): HttpClient {
+  client = createHttpClient({
+    name: 'prices',
+    baseUrl: 'https://prices.example.com',
+    dispatcher: origin,
+    cache,
+    retry: false,
+    circuitBreaker: false,
+    throwOnStatus: false,
+    clock,
+    random: seededRandom(1),
+    ...more,
+  });
+  return client;
+}
+
+async function play(
+  cache: HttpCacheOptions,
+  steps: readonly Step[],
+  more: Partial<HttpClientOptions> = {},
+): Promise<void> {
+  // Each answer is put in place right before its step, so that a call that should not be sent takes nothing away.
+  let next: Script = {};
+  const origin = scriptedDispatcher(() => next);
+  clientFor(cache, origin, more);
+  for (const [i, step] of steps.entries()) {
+    const { after = 0, method = 'GET', path = '/a', headers = {}, asked = true, status = 200 } = step;
+    const at = `step ${i + 1}`;
+    await clock.advance(after * 1_000);
+    next = { status: 200, body: `body ${i + 1}`, ...step.origin };
+    const before = origin.sent.length;
+    const call = client.request(method, path, { headers });
+    const ended = await clock.runUntil(
+      call.then(
+        (response) => ({ response, code: undefined }),
+        (error: { code: string }) => ({ response: undefined, code: error.code }),
+      ),
+    );
+    expect(origin.sent.length - before, `${at}: requests that reached the origin`).toBe(asked ? 1 : 0);
+    expect(ended.code, at).toBe(step.fails);
+    if (step.fails !== undefined) continue;
+    expect(ended.response?.status, at).toBe(status);
+    if (step.body !== undefined) expect(ended.response?.text(), at).toBe(step.body);
+    for (const [name, value] of Object.entries(step.has ?? {})) {
+      expect(ended.response?.headers.get(name), `${at}: ${name} of the answer`).toBe(value);
+    }
+    for (const [name, value] of Object.entries(step.got ?? {})) {
+      expect(origin.headersOf(origin.sent.length - 1)[name] ?? null, `${at}: ${name} at the origin`).toBe(value);
+    }
+  }
+}
+
+const cached = (control: string, more: Record<string, string | string[]> = {}): Script => ({
+  headers: { 'cache-control': control, ...more },
+});
+
+describe('a fresh answer', () => {
+  test.each<[string, HttpCacheOptions['mode'], Step[]]>([
+    [
+      'is given again without asking, with its age',
+      'private',
+      [
+        { origin: cached('max-age=60', { etag: '"1"', 'x-a': 'b' }), has: { age: null } },
+        {
+          after: 30,
+          asked: false,
+          body: 'body 1',
+          has: { age: '30', 'x-a': 'b', 'cache-status': 'prices; hit; ttl=30' },
+        },
+        { after: 29, asked: false, has: { age: '59' } },
+        { after: 1, body: 'body 4', got: { 'if-none-match': '"1"' } },
+      ],
+    ],
+    [
+      'is older by what it says of its age, and by the time it took',
+      'private',
+      [{ origin: cached('max-age=60', { age: '50' }) }, { after: 9, asked: false, has: { age: '59' } }, { after: 2 }],
+    ],
+    [
+      'is one with s-maxage, to a shared cache',
+      'shared',
+      [{ origin: cached('max-age=1, s-maxage=60') }, { after: 30, asked: false }, { after: 31 }],
+    ],
+    [
+      'is not one with s-maxage, to a private cache',
+      'private',
+      [{ origin: cached('max-age=1, s-maxage=60') }, { after: 30 }],
+    ],
+    [
+      'answers HEAD too, without its body',
+      'private',
+      [{ origin: cached('max-age=60') }, { method: 'HEAD', asked: false, body: '' }],
+    ],
+    [
+      'with an error status is given as one',
+      'private',
+      [
+        { origin: { status: 404, ...cached('max-age=60') }, status: 404 },
+        { asked: false, status: 404, body: 'body 1' },
+      ],
+    ],
+    [
+      'answers its own query only',
+      'private',
+      [{ path: '/a?x=1', origin: cached('max-age=60') }, { path: '/a?x=2' }, { path: '/a?x=1', asked: false }],
+    ],
+    [
+      'does not answer a request for something newer',
+      'private',
+      [
+        { origin: cached('max-age=60') },
+        { after: 10, headers: { 'cache-control': 'max-age=9' } },
+        { headers: { 'cache-control': 'no-cache' } },
+        { headers: { 'cache-control': 'min-fresh=61' } },
+        { headers: { 'cache-control': 'no-store' } },
+      ],
+    ],
+    [
+      'that is immutable answers a reload, but not a demand',
+      'private',
+      [
+        { origin: cached('max-age=60, immutable') },
+        { after: 10, headers: { 'cache-control': 'max-age=0' }, asked: false },
+        { headers: { 'cache-control': 'no-cache' } },
+      ],
+    ],
+  ])('%s', (_, mode = 'private', steps) => play({ mode }, steps));
+
+  test("leaves the connection's and the listed fields behind", () =>
+    play({ mode: 'private' }, [
+      {
+        origin: cached('max-age=60, no-cache="x-fresh"', {
+          connection: 'x-hop',
+          'x-hop': '1',
+          'x-fresh': '2',
+          'keep-alive': 'timeout=5',
+          'x-kept': '3',
+          'set-cookie': ['a=1', 'b=2'],
+        }),
+      },
+      {
+        asked: false,
+        has: {
+          connection: null,
+          'x-hop': null,
+          'x-fresh': null,
+          'keep-alive': null,
+          'x-kept': '3',
+          'set-cookie': 'a=1, b=2',
+        },
+      },
+    ]));
+
+  test('cannot be changed through what a caller got', async () => {
+    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'abc' });
+    clientFor({}, origin);
+    (await client.get('/a')).bytes().fill(0);
+    (await client.get('/a')).bytes().fill(0);
+    expect((await client.get('/a')).text()).toBe('abc');
+    expect(origin.sent).toHaveLength(1);
+  });
+});
+
+describe('a stale answer', () => {
+  test.each<[string, Step[]]>([
+    [
+      'is good again after a 304, with the fields that came with it',
+      [
+        { origin: cached('max-age=10', { etag: '"1"', 'x-a': 'old', 'x-b': 'kept', 'content-type': 'text/plain' }) },
+        {
+          after: 20,
+          origin: {
+            status: 304,
+            headers: { etag: '"1"', 'cache-control': 'max-age=100', 'x-a': 'new', 'content-type': 'x/y' },
+            body: [],
+          },
+          got: { 'if-none-match': '"1"' },
+          status: 200,
+          body: 'body 1',
+          has: { 'x-a': 'new', 'x-b': 'kept', 'content-type': 'text/plain', age: '0' },
+        },
+        { after: 50, asked: false, body: 'body 1', has: { 'x-a': 'new', age: '50' } },
+      ],
+    ],
+    [
+      'is asked about by its date',
+      [
+        { origin: cached('max-age=10', { 'last-modified': 'Sun, 06 Nov 1994 08:49:37 GMT' }) },
+        {
+          after: 20,
+          got: { 'if-modified-since': 'Sun, 06 Nov 1994 08:49:37 GMT', 'if-none-match': null },
+          origin: { status: 304, body: [] },
+          body: 'body 1',
+        },
+      ],
+    ],
+    [
+      'is asked about although fresh, with no-cache',
+      [{ origin: cached('max-age=60, no-cache', { etag: '"1"' }) }, { got: { 'if-none-match': '"1"' } }],
+    ],
+    [
+      'serves after max-stale of the request',
+      [
+        { origin: cached('max-age=10') },
+        { after: 15, headers: { 'cache-control': 'max-stale=5' }, asked: false },
+        { after: 1, headers: { 'cache-control': 'max-stale=5' } },
+      ],
+    ],
+    [
+      'serves after max-stale of any length',
+      [{ origin: cached('max-age=10') }, { after: 1_000, headers: { 'cache-control': 'max-stale' }, asked: false }],
+    ],
+    [
+      'stands in for a failing origin, within stale-if-error',
+      [
+        { origin: cached('max-age=10, stale-if-error=20') },
+        {
+          after: 30,
+          origin: { status: 503, headers: {} },
+          body: 'body 1',
+          has: { 'cache-status': 'prices; hit; ttl=-20; fwd=stale' },
+        },
+        { after: 1, origin: { status: 503, headers: {} }, status: 503 },
+      ],
+    ],
+    [
+      'stands in for an origin that cannot be reached (undici #5507)',
+      [
+        { origin: cached('max-age=10, stale-if-error=20') },
+        { after: 15, origin: { error: 'ECONNREFUSED', unsent: true }, body: 'body 1' },
+        { origin: { error: 'ECONNRESET' }, body: 'body 1' },
+        { after: 20, origin: { error: 'ECONNREFUSED', unsent: true }, fails: 'MAC_HTTP_NETWORK' },
+      ],
+    ],
+    [
+      'stands in when the request allows it',
+      [
+        { origin: cached('max-age=10') },
+        { after: 15, headers: { 'cache-control': 'stale-if-error=5' }, origin: { status: 500 }, body: 'body 1' },
+      ],
+    ],
+    [
+      'never stands in against must-revalidate (undici #5508)',
+      [
+        { origin: cached('max-age=10, must-revalidate, stale-if-error=60, stale-while-revalidate=60') },
+        { after: 15, headers: { 'cache-control': 'max-stale=60' }, origin: { status: 503 }, status: 503 },
+        { origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+      ],
+    ],
+  ])('%s', (_, steps) => play({ mode: 'private' }, steps));
+
+  test.each(['proxy-revalidate, max-age=10', 's-maxage=10'])(
+    'never stands in against %s, in a shared cache',
+    (control) =>
+      play({ mode: 'shared' }, [
+        { origin: cached(`${control}, stale-if-error=60`) },
+        { after: 15, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+      ]),
+  );
+
+  test('a 304 about another version is not believed: the answer is asked for anew', async () => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=1', { etag: '"1"' }), body: 'one' },
+      { status: 304, headers: { etag: '"2"' } },
+      { status: 200, headers: { etag: '"2"' }, body: 'two' },
+    );
+    clientFor({}, origin);
+    await client.get('/a');
+    await clock.advance(5_000);
+    expect((await client.get('/a')).text()).toBe('two');
+    expect(origin.headersOf(2)['if-none-match']).toBeUndefined();
+  });
+
+  test('takes its place in a full house, too: a stale answer beats none', async () => {
+    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=1, stale-if-error=60'), body: 'one' }, {});
+    clientFor({}, origin, { bulkhead: { maxConcurrent: 1 } });
+    await client.get('/a');
+    await clock.advance(5_000);
+    const hanging = client.get('/b');
+    expect((await client.get('/a')).text()).toBe('one');
+    await clock.runUntil(hanging.catch(() => undefined));
+  });
+});
+
+describe('stale-while-revalidate', () => {
+  test('answers at once and asks once in the background; its 304 updates what is stored (undici #4471, #3853, #4596)', async () => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=10, stale-while-revalidate=20', { etag: '"1"' }), body: 'one' },
+      { status: 304, headers: { etag: '"1"', 'cache-control': 'max-age=100' } },
+    );
+    clientFor({}, origin);
+    await client.get('/a');
+    await clock.advance(15_000);
+    const both = await Promise.all([client.get('/a'), client.get('/a')]);
+    expect(both.map((response) => [response.text(), response.headers.get('age')])).toEqual([
+      ['one', '15'],
+      ['one', '15'],
+    ]);
+    await clock.advance(50_000);
+    expect(origin.sent).toHaveLength(2);
+    expect((await client.get('/a')).headers.get('age')).toBe('50');
+    expect(origin.sent).toHaveLength(2);
+    expect(client.stats().cache).toMatchObject({ hits: 1, stale: 2, misses: 1, storeFailures: 0 });
+  });
+
+  test('ends with its window', () =>
+    play({ mode: 'private' }, [
+      { origin: cached('max-age=10, stale-while-revalidate=20') },
+      { after: 31, body: 'body 2' },
+    ]));
+
+  test('does not end with the call and the work that started it', async () => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=10, stale-while-revalidate=20'), body: 'one' },
+      { status: 200, ...cached('max-age=10'), body: 'two', delayMs: 300, clock },
+    );
+    clientFor({}, origin);
+    await client.get('/a');
+    await clock.advance(15_000);
+    const caller = new AbortController();
+    await runWork({ timeoutMs: 100, signal: caller.signal, clock }, async () => {
+      expect((await client.get('/a', { signal: caller.signal })).text()).toBe('one');
+      caller.abort();
+    });
+    await clock.advance(1_000);
+    expect((await client.get('/a')).text()).toBe('two');
+    expect(origin.sent).toHaveLength(2);
+  });
+
+  test('a background request that fails leaves what is stored, and nothing unhandled', async () => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=10, stale-while-revalidate=60'), body: 'one' },
+      { error: 'ECONNRESET' },
+    );
+    clientFor({}, origin);
+    await client.get('/a');
+    for (const sent of [2, 3]) {
+      await clock.advance(15_000);
+      expect((await client.get('/a')).text()).toBe('one');
+      await clock.advance(1);
+      expect(origin.sent).toHaveLength(sent);
+    }
+  });
+
+  test('closing waits for it', async () => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=10, stale-while-revalidate=60'), body: 'one' },
+      { status: 200, body: 'two', delayMs: 300, clock },
+    );
+    clientFor({}, origin);
+    await client.get('/a');
+    await clock.advance(15_000);
+    await client.get('/a');
+    let closed = false;
+    const closing = client.close().then(() => (closed = true));
+    await clock.advance(299);
+    expect(closed).toBe(false);
+    await clock.runUntil(closing);
+  });
+});
+
+describe('what may not be kept', () => {
+  test.each<[string, HttpCacheOptions['mode'], Step]>([
+    ['no-store', 'private', { origin: cached('no-store, max-age=60') }],
+    [
+      'an answer to a request with no-store',
+      'private',
+      { headers: { 'cache-control': 'no-store' }, origin: cached('max-age=60') },
+    ],
+    ['a private answer, in a shared cache', 'shared', { origin: cached('private, max-age=60') }],
+    ['an answer that varies by everything', 'private', { origin: cached('max-age=60', { vary: 'accept, *' }) }],
+    [
+      'a part',
+      'private',
+      { headers: { range: 'bytes=0-1' }, origin: { status: 206, ...cached('max-age=60') }, status: 206 },
+    ],
+    [
+      'a status nobody knows, with must-understand',
+      'private',
+      { origin: { status: 299, ...cached('max-age=60, no-store, must-understand') }, status: 299 },
+    ],
+    ['an answer without a word about freshness', 'private', { origin: { status: 201 }, status: 201 }],
+  ])('%s', (_, mode = 'private', first) => play({ mode }, [first, { body: 'body 2' }]));
+
+  test('must-understand lets a status that is known be kept', () =>
+    play({ mode: 'private' }, [{ origin: cached('max-age=60, no-store, must-understand') }, { asked: false }]));
+
+  test('an answer that came by way of a redirect is not that of the first URL', async () => {
+    const origin = scriptedDispatcher(
+      { status: 302, headers: { location: '/b' } },
+      { status: 200, ...cached('max-age=60'), body: 'b' },
+    );
+    clientFor({}, origin, { redirects: {} });
+    await client.get('/a');
+    await client.get('/a');
+    expect(origin.sent.map(({ path }) => path)).toEqual(['/a', '/b', '/a']);
+  });
+});
+
+describe('negotiated answers', () => {
+  test('lie beside each other, chosen by what Vary names and by nothing else', () =>
+    play({ mode: 'private' }, [
+      { headers: { 'x-plan': 'a', other: '1' }, origin: cached('max-age=60', { vary: 'X-Plan' }) },
+      { headers: { 'x-plan': 'b' }, origin: cached('max-age=60', { vary: 'x-plan' }) },
+      { origin: cached('max-age=60', { vary: 'x-plan' }) },
+      { headers: { 'x-plan': 'a', other: '2' }, asked: false, body: 'body 1' },
+      { headers: { 'x-plan': 'b' }, asked: false, body: 'body 2' },
+      { asked: false, body: 'body 3' },
+      { headers: { 'x-plan': 'c' } },
+    ]));
+
+  test('are chosen by meaning: white space, repeated fields, order and case of languages', () =>
+    play({ mode: 'private' }, [
+      {
+        headers: { 'x-list': '1, 2', 'accept-language': 'en, de;q=0.5' },
+        origin: cached('max-age=60', { vary: 'x-list, accept-language' }),
+      },
+      { headers: { 'x-list': ['1', '2'], 'accept-language': 'DE; q=0.5,en' }, asked: false },
+      { headers: { 'x-list': '2, 1', 'accept-language': 'en, de;q=0.5' } },
+    ]));
+});
+
+describe('credentials', () => {
+  const signed = (authorization: string): Step => ({ headers: { authorization } });
+  test('no two share an answer in a private cache (undici #5012)', () =>
+    play({ mode: 'private' }, [
+      { ...signed('Bearer a'), origin: cached('max-age=60') },
+      signed('Bearer b'),
+      {},
+      { ...signed('Bearer a'), asked: false, body: 'body 1' },
+    ]));
+
+  test('no two cookies share an answer; what came without a cookie is for all', () =>
+    play({ mode: 'private' }, [
+      { headers: { cookie: 'id=1' }, origin: cached('max-age=60') },
+      { headers: { cookie: 'id=2' }, origin: cached('max-age=60') },
+      { path: '/b', origin: cached('max-age=60') },
+      { path: '/b', headers: { cookie: 'id=3' }, asked: false },
+      { headers: { cookie: 'id=1' }, asked: false, body: 'body 1' },
+    ]));
+
+  test('keep an answer out of a shared cache', () =>
+    play({ mode: 'shared' }, [{ ...signed('Bearer a'), origin: cached('max-age=60') }, {}]));
+
+  test.each(['public, max-age=60', 's-maxage=60', 'must-revalidate, max-age=60'])(
+    'unless the server says %s',
+    (control) => play({ mode: 'shared' }, [{ ...signed('Bearer a'), origin: cached(control) }, { asked: false }]),
+  );
+
+  test('added on the way count too', () =>
+    play(
+      { mode: 'shared' },
+      [{ origin: cached('max-age=60') }, { origin: cached('public, max-age=60') }, { asked: false }],
+      {
+        auth: { authorize: () => ({ authorization: 'Bearer a' }) },
+      },
+    ));
+
+  test('do not lie in the store', async () => {
+    const seen: unknown[] = [];
+    const store = { get: () => undefined, set: (...put: unknown[]) => void seen.push(put), delete: () => undefined };
+    clientFor({ store }, scriptedDispatcher({ status: 200, ...cached('max-age=60') }));
+    await client.get('/a', { headers: { authorization: 'Bearer topsecret', cookie: 'id=topsecret' } });
+    expect(seen).toHaveLength(1);
+    expect(JSON.stringify(seen)).not.toContain('topsecret');
+  });
+});
+
+describe('a call that changes something', () => {
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'M-SEARCH'])('%s outdates what is stored', (method) =>
+    play({ mode: 'private' }, [{ origin: cached('max-age=60') }, { asked: false }, { method }, { body: 'body 4' }]),
+  );
+
+  test('outdates what Location and Content-Location name on the same origin, and nothing elsewhere', async () => {
+    await play({ mode: 'private' }, [
+      { path: '/b', origin: cached('max-age=60') },
+      { path: '/c?d=1', origin: cached('max-age=60') },
+      { path: '/e', origin: cached('max-age=60') },
+      {
+        method: 'POST',
+        origin: { status: 201, headers: { location: '/b', 'content-location': 'https://prices.example.com/c?d=1' } },
+        status: 201,
+      },
+      { path: '/b' },
+      { path: '/c?d=1' },
+      {
+        method: 'POST',
+        origin: { status: 201, headers: { location: 'https://elsewhere.example.com/e' } },
+        status: 201,
+      },
+      { path: '/e', asked: false },
+    ]);
+    expect(client.stats().cache?.invalidated).toBe(4);
+  });
+
+  test.each([400, 500])('but not when it failed, with %s', (status) =>
+    play({ mode: 'private' }, [
+      { origin: cached('max-age=60') },
+      { method: 'POST', origin: { status }, status },
+      { asked: false },
+    ]),
+  );
+
+  test('outdates also what was asked for before and comes after', async () => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=60'), body: 'old', delayMs: 100, clock },
+      { status: 204 },
+      { status: 200, ...cached('max-age=60'), body: 'new' },
+    );
+    clientFor({}, origin);
+    const early = client.get('/a');
+    await clock.advance(10);
+    await client.post('/a');
+    await clock.advance(100);
+    expect((await early).text()).toBe('old');
+    expect((await client.get('/a')).text()).toBe('new');
+  });
+});
+
+describe('conditional calls of the caller', () => {
+  test.each<[string, Step[]]>([
+    [
+      'are answered with 304 from what is fresh',
+      [
+        { origin: cached('max-age=60', { etag: 'W/"1"' }) },
+        { headers: { 'if-none-match': '"0", "1"' }, asked: false, status: 304, body: '', has: { etag: 'W/"1"' } },
+        { headers: { 'if-none-match': '"0"' }, asked: false, status: 200 },
+        { headers: { 'if-none-match': '*' }, asked: false, status: 304 },
+      ],
+    ],
+    [
+      'by date, unless there is a tag',
+      [
+        { origin: cached('max-age=60', { etag: '"1"', 'last-modified': 'Sun, 06 Nov 1994 08:49:37 GMT' }) },
+        { headers: { 'if-modified-since': 'Sunday, 06-Nov-94 08:49:37 GMT' }, asked: false, status: 304 },
+        { headers: { 'if-modified-since': 'Sun, 06 Nov 1994 08:49:36 GMT' }, asked: false, status: 200 },
+        {
+          headers: { 'if-none-match': '"0"', 'if-modified-since': 'Sun, 06 Nov 1994 08:49:37 GMT' },
+          asked: false,
+          status: 200,
+        },
+      ],
+    ],
+    [
+      'go on as they are when it is stale, and get the answer as it is',
+      [
+        { origin: cached('max-age=10', { etag: '"1"' }) },
+        {
+          after: 15,
+          headers: { 'if-none-match': '"0"' },
+          got: { 'if-none-match': '"0"' },
+          origin: { status: 304, body: [] },
+          status: 304,
+        },
+      ],
+    ],
+    [
+      'about what only the origin can judge go there',
+      [{ origin: cached('max-age=60', { etag: '"1"' }) }, { headers: { 'if-match': '"1"' } }],
+    ],
+    [
+      'for a part go there',
+      [
+        { origin: cached('max-age=60') },
+        { headers: { range: 'bytes=0-1' }, origin: { status: 206 }, status: 206 },
+        { asked: false, body: 'body 1' },
+      ],
+    ],
+    [
+      'with only-if-cached never go there',
+      [{ headers: { 'cache-control': 'only-if-cached' }, asked: false, status: 504 }],
+    ],
+  ])('%s', (_, steps) => play({ mode: 'private' }, steps));
+});
+
+describe('HEAD', () => {
+  test('freshens what it describes', () =>
+    play({ mode: 'private' }, [
+      { origin: cached('max-age=10', { etag: '"1"', 'x-a': 'old' }) },
+      {
+        after: 15,
+        method: 'HEAD',
+        origin: { ...cached('max-age=60', { etag: '"1"', 'x-a': 'new' }), body: [] },
+        got: { 'if-none-match': null },
+      },
+      { after: 30, asked: false, body: 'body 1', has: { 'x-a': 'new' } },
+    ]));
+
+  test('outdates what it does not', () =>
+    play({ mode: 'private' }, [
+      { origin: cached('max-age=60', { etag: '"1"' }) },
+      { method: 'HEAD', headers: { 'cache-control': 'no-cache' }, origin: { headers: { etag: '"2"' }, body: [] } },
+      { got: { 'if-none-match': '"1"' } },
+    ]));
+});
+
+describe('the store', () => {
+  test('may be slow or broken: the call goes on without it', async () => {
+    const never = new Promise<never>(() => {});
+    for (const store of [
+      { get: () => never, set: () => never, delete: () => never },
+      {
+        get: () => {
+          throw new Error('down');
+        },
+        set: () => Promise.reject(new Error('down')),
+        delete: () => {
+          throw new Error('down');
+        },
+      },
+    ]) {
+      clientFor({ store }, scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'fine' }));
+      expect((await clock.runUntil(client.get('/a'))).text()).toBe('fine');
+      await clock.runUntil(client.post('/a'));
+      expect(client.stats().cache?.storeFailures).toBeGreaterThan(2);
+      await client.close();
+    }
+  });
+
+  test('in another process gets plain data, and how long it is of use', async () => {
+    const kept = new Map<string, string>();
+    const times: number[] = [];
+    const store = {
+      get: async (key: string) => (kept.has(key) ? (JSON.parse(kept.get(key) as string, revive) as never) : undefined),
+      set: async (key: string, value: unknown, keepForMs: number) => {
+        times.push(keepForMs);
+        kept.set(
+          key,
+          JSON.stringify(value, (_, v: unknown) => (v instanceof Uint8Array ? { bytes: [...v] } : v)),
+        );
+      },
+      delete: async (key: string) => void kept.delete(key),
+    };
+    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60, stale-if-error=30'), body: 'one' });
+    clientFor({ store }, origin);
+    await client.get('/a');
+    expect((await client.get('/a')).text()).toBe('one');
+    expect([...kept.keys()]).toEqual(['private https://prices.example.com/a']);
+    expect(times).toEqual([90_000]);
+  });
+
+  test('is bounded by entries and by bytes, the least recently used going first', async () => {
+    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'x'.repeat(1_000) });
+    clientFor({ maxEntries: 2, maxBytes: 100_000 }, origin);
+    for (const path of ['/a', '/b', '/a', '/c', '/a']) await client.get(path);
+    expect(origin.sent.map(({ path }) => path)).toEqual(['/a', '/b', '/c']);
+    expect(client.stats().cache).toMatchObject({ entries: 2, hits: 2, misses: 3 });
+    for (let i = 0; i < 200; i++) await client.get('/many', { headers: { authorization: `${i}` } });
+    expect(client.stats().cache?.bytes).toBeLessThan(100_000);
+  });
+});
+
+test('describe() says that there is a cache', () => {
+  clientFor({ mode: 'shared' }, scriptedDispatcher({}));
+  expect(client.describe()).toContain(
+    'keeps answers in a shared cache (RFC 9111), in memory: up to 10000 URLs, 67108864 bytes',
+  );
+});
+
+test.each<[string, unknown]>([
+  ['cache.mode', { mode: 'public' }],
+  ['cache.maxEntries', { maxEntries: 0 }],
+  ['cache.maxBytes', { maxBytes: 1.5 }],
+  ['cache.store', { store: {} }],
+  ['cache.maxEntries', { maxEntries: 5, store: { get() {}, set() {}, delete() {} } }],
+  ['cache.ttlMs', { ttlMs: 5 }],
+])('refuses a wrong %s', (path, cache) => {
+  clientFor({}, scriptedDispatcher({}));
+  const make = () => createHttpClient({ baseUrl: 'https://prices.example.com', cache: cache as HttpCacheOptions });
+  expect(make).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
+});
+
+function revive(_: string, value: unknown): unknown {
+  const bytes = (value as { bytes?: number[] } | null)?.bytes;
+  return Array.isArray(bytes) ? Uint8Array.from(bytes) : value;
+}
