@@ -1,0 +1,2 @@
+export { TokenError } from './errors.ts';
+export type { TokenErrorDetails, TokenReason } from './errors.ts';

@@ -1,0 +1,48 @@
+/** An algorithm with a public and a private key (RFC 7518 section 3, RFC 9864). */
+export type JwtAlgorithm =
+  'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA' | 'Ed25519';
+
+/** An algorithm with a secret that both sides share. Only `createHmacVerifier` takes them. */
+export type HmacAlgorithm = 'HS256' | 'HS384' | 'HS512';
+
+/** The parameters with which a key is bound to one algorithm. */
+export type KeyParameters =
+  | { readonly name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS' | 'HMAC'; readonly hash: string }
+  | { readonly name: 'ECDSA'; readonly namedCurve: string }
+  | { readonly name: 'Ed25519' };
+
+/** Which keys may serve an algorithm. */
+interface AlgorithmRule {
+  readonly kty: 'RSA' | 'EC' | 'OKP';
+  readonly crv?: string;
+  readonly parameters: KeyParameters;
+}
+
+const rsa = (name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS', hash: string): AlgorithmRule => ({
+  kty: 'RSA',
+  parameters: { name, hash },
+});
+const ec = (crv: string): AlgorithmRule => ({ kty: 'EC', crv, parameters: { name: 'ECDSA', namedCurve: crv } });
+const ed25519: AlgorithmRule = { kty: 'OKP', crv: 'Ed25519', parameters: { name: 'Ed25519' } };
+
+/** Every asymmetric algorithm that can be allowed, and the only kind of key it works with. */
+export const ALGORITHMS: Readonly<Record<JwtAlgorithm, AlgorithmRule>> = {
+  RS256: rsa('RSASSA-PKCS1-v1_5', 'SHA-256'),
+  RS384: rsa('RSASSA-PKCS1-v1_5', 'SHA-384'),
+  RS512: rsa('RSASSA-PKCS1-v1_5', 'SHA-512'),
+  PS256: rsa('RSA-PSS', 'SHA-256'),
+  PS384: rsa('RSA-PSS', 'SHA-384'),
+  PS512: rsa('RSA-PSS', 'SHA-512'),
+  ES256: ec('P-256'),
+  ES384: ec('P-384'),
+  ES512: ec('P-521'),
+  EdDSA: ed25519,
+  Ed25519: ed25519,
+};
+
+/** The hash of each HMAC algorithm, and its length in bytes: the shortest secret allowed (RFC 7518 section 3.2). */
+export const HMACS: Readonly<Record<HmacAlgorithm, { readonly hash: string; readonly bytes: number }>> = {
+  HS256: { hash: 'SHA-256', bytes: 32 },
+  HS384: { hash: 'SHA-384', bytes: 48 },
+  HS512: { hash: 'SHA-512', bytes: 64 },
+};
