@@ -22,7 +22,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   resilience: { workspace: ['core'], thirdParty: ['p-retry', otel] },
   ratelimit: { workspace: ['core', 'resilience'], thirdParty: [structuredFields, otel] },
   http: { workspace: ['core', 'resilience'], thirdParty: ['undici', 'ipaddr.js', otel] },
-  cache: { workspace: ['core', 'resilience'], thirdParty: ['lru-cache', 'devalue', 'msgpackr', otel] },
+  cache: { workspace: ['core', 'resilience'], thirdParty: ['lru-cache', 'devalue', otel] },
   telemetry: {
     workspace: ['core'],
     thirdParty: ['sonic-boom', otel],
