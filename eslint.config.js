@@ -55,7 +55,16 @@ const packageImports = {
 };
 
 export default defineConfig(
-  globalIgnores(['**/dist/', '**/node_modules/', '.tools/', '.cache/', '**/coverage/', '**/.snippets/', 'docs/site/']),
+  globalIgnores([
+    '**/dist/',
+    '**/node_modules/',
+    '.tools/',
+    '.cache/',
+    '**/coverage/',
+    '**/.stryker-tmp/',
+    '**/.snippets/',
+    'docs/site/',
+  ]),
   {
     files: ['**/*.{ts,js,mjs}'],
     extends: [tseslint.configs.base],

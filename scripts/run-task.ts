@@ -14,6 +14,7 @@ const tasks: Record<string, () => Promise<Task>> = {
   api: async () => (await import('./api.ts')).api,
   bench: async () => (await import('./start.ts')).bench,
   simulation: async () => (await import('./simulation.ts')).simulation,
+  mutation: async () => (await import('./mutation.ts')).mutation,
   start: async () => (await import('./start.ts')).start,
   test: async () => (await import('./test.ts')).test,
 };

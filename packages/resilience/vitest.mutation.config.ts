@@ -1,0 +1,25 @@
+import { defineConfig } from 'vitest/config';
+
+const conditions = ['@macadam/source', 'module', 'node', 'development'];
+
+// The tests that a mutant has to survive: quick ones, in one worker that is kept.
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: ['@macadam/source', 'node'] } },
+  test: {
+    include: ['src/**/*.test.ts', 'test/*.test.ts'],
+    exclude: [
+      '**/node_modules/**',
+      'test/{leaks,soak}.test.ts',
+      // A hundred thousand keys, and a collector of metrics: slow, and about other files.
+      'src/circuit-breaker/circuit-breakers.test.ts',
+      'src/instruments.test.ts',
+    ],
+    isolate: false,
+    execArgv: ['--expose-gc', '--conditions=@macadam/source'],
+    testTimeout: 5_000,
+    restoreMocks: true,
+    unstubEnvs: true,
+    unstubGlobals: true,
+  },
+});

@@ -1,0 +1,94 @@
+// Changes the rules of the resilience package one by one, and tells which changes no test notices: `npm run mutation`.
+// With arguments only those files are run: `npm run mutation -- -m src/keyed.ts`; the others keep their last result.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { check, program } from './programs.ts';
+import { root } from './workspace.ts';
+
+type Status =
+  'Killed' | 'Timeout' | 'Survived' | 'NoCoverage' | 'RuntimeError' | 'CompileError' | 'Ignored' | 'Pending';
+
+/** What is read of Stryker's report. */
+interface Mutant {
+  readonly mutatorName: string;
+  readonly replacement?: string;
+  readonly status: Status;
+  readonly location: { readonly start: { readonly line: number; readonly column: number } };
+}
+export interface MutationReport {
+  readonly files: Readonly<Record<string, { readonly source: string; readonly mutants: readonly Mutant[] }>>;
+}
+
+const folder = join(root, 'packages', 'resilience');
+const page = join(root, 'docs', 'mutation.md');
+
+export async function mutation(args: readonly string[]): Promise<number> {
+  const { code } = await program('stryker', ['run', ...args], { cwd: folder });
+  const report = JSON.parse(readFileSync(join(folder, 'reports', 'mutation', 'incremental.json'), 'utf8'));
+  writeFileSync(page, render(report as MutationReport, mutated()));
+  await check('prettier', ['--write', page, '--log-level=warn']);
+  return code;
+}
+
+/** The files that are to be mutated: those that the configuration names and that exist. */
+function mutated(): string[] {
+  const config = readFileSync(join(folder, 'stryker.config.mjs'), 'utf8');
+  return [...config.matchAll(/'(src\/[\w/-]+\.ts)'/g)].map(([, path]) => path as string).sort();
+}
+
+/** The page: scores by file, files without a result, and every change that no test noticed. */
+export function render(report: MutationReport, files: readonly string[]): string {
+  const count = (mutants: readonly Mutant[], ...statuses: Status[]): number =>
+    mutants.filter(({ status }) => statuses.includes(status)).length;
+  const row = (name: string, mutants: readonly Mutant[]): string => {
+    const caught = count(mutants, 'Killed', 'Timeout');
+    const missed = count(mutants, 'Survived', 'NoCoverage');
+    const score = caught + missed === 0 ? '' : `${((100 * caught) / (caught + missed)).toFixed(1)} %`;
+    return `| ${name} | ${score} | ${caught} | ${missed} | ${count(mutants, 'RuntimeError', 'CompileError')} |`;
+  };
+  const run = files.filter((path) => report.files[path] !== undefined);
+  const notRun = files.filter((path) => report.files[path] === undefined);
+  const mutantsOf = (path: string): readonly Mutant[] => report.files[path]?.mutants ?? [];
+  const unnoticed = run.flatMap((path) => {
+    const lines = (report.files[path]?.source ?? '').split('\n');
+    return mutantsOf(path)
+      .filter(({ status }) => status === 'Survived' || status === 'NoCoverage')
+      .map(({ location: { start }, mutatorName, replacement = '' }) => {
+        const source = (lines[start.line - 1] ?? '').trim();
+        return `| \`${path}:${start.line}:${start.column}\` | ${code(source)} | ${mutatorName}: ${code(replacement)} |`;
+      });
+  });
+  return [
+    '# Mutation testing of the resilience package',
+    '',
+    'Written by `npm run mutation`; not edited by hand. Stryker changes the code in one place (a mutant), runs the unit',
+    'tests that reach the place, and expects one of them to fail. What is changed and what is left alone, with the',
+    `reasons, stands in \`${relative(root, join(folder, 'stryker.config.mjs'))}\`. It takes many minutes and is not part of \`npm test\`.`,
+    '',
+    'A mutant is *caught* when a test fails or the code no longer ends, and *missed* when all tests pass. One that breaks a test',
+    'file before its first test counts as neither.',
+    '',
+    '| file | score | caught | missed | broken |',
+    '| :-- | --: | --: | --: | --: |',
+    ...run.map((path) => row(`\`${path}\``, mutantsOf(path))),
+    row('**all**', run.flatMap(mutantsOf)),
+    '',
+    notRun.length === 0 ? 'Every file was run.' : `Not run: ${notRun.map((path) => `\`${path}\``).join(', ')}.`,
+    '',
+    '## What no test noticed',
+    '',
+    'Some of these change nothing that can be seen: a bound that a value never meets, a short cut left out.',
+    '',
+    '| place | line | became |',
+    '| :-- | :-- | :-- |',
+    ...unnoticed,
+    '',
+  ].join('\n');
+}
+
+/** Source on one line, as code in a cell of a table. */
+function code(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').replaceAll('|', String.raw`\|`);
+  const short = line.length > 90 ? `${line.slice(0, 90)}…` : line;
+  return short.includes('`') ? `\`\` ${short} \`\`` : `\`${short === '' ? ' ' : short}\``;
+}
