@@ -28,7 +28,9 @@ describe('gradient2, as Netflix publishes it', () => {
     { name: 'tolerates half as much again', at: sample(150, 20), limit: 20.8 },
     { name: 'halves its target at most', at: sample(100_000, 20), limit: 20 * 0.8 + (20 * 0.5 + 4) * 0.2 },
     { name: 'does not grow while half of the places are empty', at: sample(100, 9), limit: 20 },
+    { name: 'grows when exactly half are empty', at: sample(100, 10), limit: 20.8 },
     { name: 'cuts a tenth on a drop', at: sample(100, 20, true), limit: 18 },
+    { name: 'cuts a tenth on a drop, however few were in flight', at: sample(100, 1, true), limit: 18 },
   ])('$name', ({ at, limit }) => {
     expect(gradient2(steady, at, bounds).limit).toBeCloseTo(limit, 10);
   });
@@ -50,6 +52,20 @@ describe('gradient2, as Netflix publishes it', () => {
   it('lets the memory of a slow time fade faster when calls are twice as fast', () => {
     const longMs = (100 * (1 - k) + 10 * k) * 0.95;
     expect(gradient2(steady, sample(10, 20), bounds).longMs).toBeCloseTo(longMs, 10);
+  });
+
+  it('does not when they are exactly that fast, or slower', () => {
+    const even: Gradient2State = { limit: 20, longMs: 20, samples: 0 };
+    expect(gradient2(even, sample(10, 20), bounds).longMs).toBe(10);
+    const twice: Gradient2State = { limit: 20, longMs: 300, samples: 1 };
+    expect(gradient2(twice, sample(100, 20), bounds).longMs, 'the average is exactly twice the present').toBe(200);
+  });
+
+  it.each([
+    { name: 'the minimum, on a drop', limit: 4, at: sample(100, 4, true), next: 4 },
+    { name: 'the maximum', limit: 200, at: sample(100, 200), next: 200 },
+  ])('stops at $name', ({ limit, at, next }) => {
+    expect(gradient2({ ...steady, limit }, at, { min: 4, max: 200 }).limit).toBe(next);
   });
 
   it('keeps within its bounds, and a number, whatever is measured', () => {

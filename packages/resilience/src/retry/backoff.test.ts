@@ -32,6 +32,7 @@ describe('each curve', () => {
   it.each([
     { name: 'constant', backoff: constant({ delayMs: 70 }), expected: [70, 70, 70, 70] },
     { name: 'constant of nothing', backoff: constant({ delayMs: 0 }), expected: [0, 0, 0, 0] },
+    { name: 'linear from nothing', backoff: linear({ baseMs: 0 }), expected: [0, 0, 0, 0] },
     { name: 'linear', backoff: linear({ baseMs: 100, maxMs: 250 }), expected: [100, 200, 250, 250] },
     { name: 'exponential', backoff: exponential({ baseMs: 10, factor: 3, maxMs: 200 }), expected: [10, 30, 90, 200] },
     { name: 'exponential of factor 1', backoff: exponential({ baseMs: 10, factor: 1 }), expected: [10, 10, 10, 10] },
