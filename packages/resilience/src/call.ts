@@ -10,7 +10,7 @@
  * - a stage calls exactly one of the sink's methods, once, possibly before `start` returns;
  * - after `cancel` a stage calls neither;
  * - stages do not throw; a throwing callback of the user's becomes the failure of the call;
- * - `call.now` is read once for each event (start, settling, timer), and everyone uses that reading.
+ * - `call.now` reads the clock at most once for each event (start, settling, timer), and everyone uses that reading.
  */
 import { AsyncResource } from 'node:async_hooks';
 import {
@@ -71,8 +71,9 @@ export class Call implements Sink {
   readonly fn: Guarded<unknown>;
   readonly options: ExecuteOptions | undefined;
   readonly startedAt: number;
-  /** The clock's reading at the event that is being handled. */
-  now: number;
+  /** The last reading of the clock, at most the duration of the try old when a try has just succeeded. */
+  lastRead: number;
+  #unread = false;
   /** When the whole call is out of time, on the monotonic clock. */
   deadlineAt: number;
   /** The tries that failed so far; made by the first failure. */
@@ -94,7 +95,7 @@ export class Call implements Sink {
     this.clock = chain.clock;
     this.fn = fn;
     this.options = options;
-    this.startedAt = this.now = chain.clock.monotonic();
+    this.startedAt = this.lastRead = chain.clock.monotonic();
     this.history = undefined;
     this.ownsRetries = chain.repeats;
     const scope = currentScope();
@@ -106,13 +107,13 @@ export class Call implements Sink {
     this.#reject = newReject;
     const work = scope?.work;
     const limitMs = chain.limitMs === Infinity ? Infinity : (options?.timeoutMs ?? chain.limitMs);
-    this.deadlineAt = this.now + Math.min(limitMs, work?.deadline?.remainingMs() ?? Infinity);
+    this.deadlineAt = this.startedAt + Math.min(limitMs, work?.deadline?.remainingMs() ?? Infinity);
     const signal = options?.signal ?? work?.cancellation;
     if (signal?.aborted === true) {
       this.#reject(signal.reason);
       return;
     }
-    if (this.deadlineAt <= this.now) {
+    if (this.deadlineAt <= this.startedAt) {
       this.fail(new TimeoutError('The deadline of the current work has passed: nothing was started', 0));
       return;
     }
@@ -120,11 +121,27 @@ export class Call implements Sink {
     this.#started = true;
     if (signal !== undefined && !this.#settled) {
       this.#unsubscribe = onAbort(signal, (reason) => {
-        this.now = this.clock.monotonic();
+        this.nextEvent();
         running.cancel(reason);
         this.fail(reason);
       });
     }
+  }
+
+  /** The clock's reading at the event that is being handled; read when somebody asks, since reading is not free. */
+  get now(): number {
+    if (this.#unread) this.now = this.clock.monotonic();
+    return this.lastRead;
+  }
+
+  set now(reading: number) {
+    this.lastRead = reading;
+    this.#unread = false;
+  }
+
+  /** A new event begins: the reading of the last one is old. */
+  nextEvent(): void {
+    this.#unread = true;
   }
 
   succeed(value: unknown): void {
@@ -212,7 +229,7 @@ class Attempt implements ExecuteContext, Running {
     // A cancelled try may still settle, late: nobody waits for it any more.
     if (this.#done) return;
     this.#done = true;
-    this.call.now = this.call.clock.monotonic();
+    this.call.nextEvent();
     if (ok) this.#sink.succeed(result);
     else this.#sink.fail(result);
   }

@@ -102,7 +102,10 @@ class GuardedRun implements Sink, Running {
     const circuit = this.#circuit;
     // A call that began before the state changed knows nothing of the present.
     if (circuit.generation !== this.#generation) return;
-    circuit.record(verdict, this.#durationMs, this.#lease, this.#call.now);
+    // What a success of a closed circuit changes is the same whenever it was: the clock need not be read for it.
+    if (verdict === 'success' && this.#lease === undefined && !circuit.settings.timesSuccesses) {
+      circuit.record(verdict, 0, undefined, this.#call.lastRead);
+    } else circuit.record(verdict, this.#durationMs, this.#lease, this.#call.now);
   }
 }
 

@@ -72,6 +72,8 @@ export interface CircuitBreakerSettings extends StateRules {
   readonly captureStack: boolean;
   readonly clock: Clock;
   readonly random: Random;
+  /** Whether a rule needs to know when, or how long after its start, a call succeeded. */
+  readonly timesSuccesses: boolean;
   /** The strictest slow-call limit among the rules: a probe slower than that has failed. */
   readonly slowerThanMs: number;
 }
@@ -150,6 +152,7 @@ export function circuitBreakerSettings(
     onStateChange,
     clock,
     random,
+    timesSuccesses: trip.some((rule: TripRule) => rule.timesSuccesses ?? false),
     slowerThanMs,
   };
 }

@@ -7,6 +7,11 @@ export interface TripRule {
   start(): TripMeter;
   /** The stretch of time it looks at, for checks against timeouts. */
   readonly windowMs?: number;
+  /**
+   * Whether the duration of a success, or exactly when it came, matters. Without it a success may be told with duration 0
+   * and the time its call began. Default: false.
+   */
+  readonly timesSuccesses?: boolean;
   /** Calls slower than this count as failed probes too. */
   readonly slowerThanMs?: number;
 }
@@ -113,7 +118,7 @@ export function slowCallRate(options: SlowCallRateOptions): TripRule {
   assertDurationMs('slowCallRate.slowerThanMs', slowerThanMs);
   const what = `${percent(ratio)} calls slower than ${slowerThanMs} ms`;
   const rule = rateRule('slowCallRate', ratio, options, what, (_failed, durationMs) => durationMs > slowerThanMs);
-  return { ...rule, slowerThanMs };
+  return { ...rule, slowerThanMs, timesSuccesses: true };
 }
 
 function rateRule(
@@ -149,6 +154,8 @@ function rateRule(
   const span = windowCalls === undefined ? `within ${windowMs} ms` : `among the last ${windowCalls} calls`;
   return {
     describe: () => `${what} ${span}, given ${minimumCalls} calls`,
+    // A rule over calls may open at a success, and the open time begins then.
+    timesSuccesses: windowCalls !== undefined,
     ...(windowCalls === undefined ? { windowMs } : {}),
     start() {
       const window: RateWindow = windowCalls === undefined ? new TimeWindow(windowMs) : new CountWindow(windowCalls);
