@@ -1,0 +1,80 @@
+// `npm run bench [-- SUITE…] [--quick] [--compare] [--save] [--case NAME]`: measures, and prints a table for each case.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { chartOf } from './chart.ts';
+import { comparison } from './compare.ts';
+import { chartFile, pageOf } from './page.ts';
+import { caseResult, suiteResult, type CaseResult, type SuiteResult } from './result.ts';
+import { measureCase, quiet, type Plan } from './rounds.ts';
+import type { Suite } from './suite.ts';
+import { caseRows, claimLine, textTable } from './table.ts';
+
+const bench = join(import.meta.dirname, '..');
+const results = join(bench, 'results');
+const pages = join(bench, '..', 'docs', 'benchmarks');
+const FULL: Plan = { rounds: 7, milliseconds: 400 };
+const QUICK: Plan = { rounds: 3, milliseconds: 100 };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
+    compare: { type: 'boolean', default: false },
+    case: { type: 'string' },
+  },
+});
+
+const known = readdirSync(join(bench, 'suites'))
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.slice(0, -3));
+const wanted = positionals.length === 0 ? known : positionals;
+const unknown = wanted.filter((name) => !known.includes(name));
+if (unknown.length > 0) {
+  console.error(`No suite ${unknown.join(', ')}. There are: ${known.join(', ')}.`);
+  process.exit(2);
+}
+
+/** Progress on a terminal is one line that changes; elsewhere only what stays is printed. */
+function tell(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`);
+}
+
+async function runSuite(name: string): Promise<SuiteResult> {
+  const { suite } = (await import(`../suites/${name}.ts`)) as { suite: Suite };
+  const plan = values.quick ? QUICK : FULL;
+  const isQuiet = await quiet(values.quick ? 0 : 60_000, tell);
+  if (!isQuiet) console.log('The machine is busy: expect a wide spread.');
+  const cases: CaseResult[] = [];
+  for (const one of suite.cases) {
+    if (values.case !== undefined && one.name !== values.case) continue;
+    const result = caseResult(one, await measureCase(suite, one, plan, tell));
+    tell('');
+    console.log(`\n${suite.name} · ${one.name}\n${textTable(caseRows(result))}`);
+    for (const claim of result.claims) console.log(claimLine(claim));
+    cases.push(result);
+  }
+  return suiteResult(suite, plan, isQuiet, cases);
+}
+
+function save(result: SuiteResult): void {
+  mkdirSync(results, { recursive: true });
+  mkdirSync(pages, { recursive: true });
+  writeFileSync(join(results, `${result.suite}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  writeFileSync(join(pages, `${result.suite}.md`), pageOf(result));
+  for (const one of result.cases) writeFileSync(join(pages, chartFile(result.suite, one.name)), chartOf(one));
+}
+
+let missed = 0;
+for (const name of wanted) {
+  const result = await runSuite(name);
+  missed += result.cases.flatMap(({ claims }) => claims).filter(({ holds, ratio }) => !holds && ratio.distinct).length;
+  const committed = join(results, `${name}.json`);
+  if (values.compare && existsSync(committed)) {
+    console.log(`\n${comparison(JSON.parse(readFileSync(committed, 'utf8')) as SuiteResult, result)}`);
+  }
+  if (values.save) save(result);
+}
+console.log(missed === 0 ? '\nEvery claim holds.' : `\n${missed} claims missed.`);
+process.exitCode = missed === 0 ? 0 : 1;

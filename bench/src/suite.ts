@@ -1,0 +1,38 @@
+/** One way to do the job. Made in a process of its own, measured, and closed. */
+export interface Contender {
+  readonly name: string;
+  /** The npm package whose version stands in the result; none for what the runtime brings. */
+  readonly from?: string;
+  /** Makes what is measured. Imports belong in here, so that no contender pays for another's. */
+  setup(): Promise<Subject>;
+}
+
+export interface Subject {
+  /** One operation. */
+  run(): unknown;
+  /** Operations in flight at once. Default: 1. */
+  readonly inFlight?: number;
+  close?(): unknown;
+}
+
+/** A promise about two contenders of one case. */
+export interface Claim {
+  readonly of: string;
+  readonly to: string;
+  /** The CPU time of an operation of `of` is at most this many times that of `to`. */
+  readonly atMost: number;
+}
+
+/** One job, done by several contenders. */
+export interface Case {
+  readonly name: string;
+  readonly what: string;
+  readonly contenders: readonly Contender[];
+  readonly claims?: readonly Claim[];
+}
+
+export interface Suite {
+  readonly name: string;
+  readonly what: string;
+  readonly cases: readonly Case[];
+}

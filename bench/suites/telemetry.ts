@@ -1,0 +1,139 @@
+import type { Contender, Suite } from '../src/suite.ts';
+
+/** Both loggers write into the same nowhere, so that only the making of a line is measured. */
+const nowhere = { write: (line: string): number => line.length };
+
+type Logging = Pick<import('@macadam/telemetry').Logger, 'info' | 'debug'>;
+type Telemetry = typeof import('@macadam/telemetry');
+
+const macadam = (name: string, setup: (m: Telemetry) => () => unknown): Contender => ({
+  name,
+  from: '@macadam/telemetry',
+  setup: async () => ({ run: setup(await import('@macadam/telemetry')) }),
+});
+
+const macadamLog = (name: string, run: (log: Logging) => unknown): Contender =>
+  macadam(name, ({ createLogger }) => {
+    const log = createLogger({ destination: nowhere });
+    return () => run(log);
+  });
+
+const pinoLog = (name: string, run: (log: Logging) => unknown, redact: string[] = []): Contender => ({
+  name,
+  from: 'pino',
+  setup: async () => {
+    const { pino } = await import('pino');
+    const log = pino(redact.length === 0 ? {} : { redact }, nowhere);
+    return { run: () => run(log as unknown as Logging) };
+  },
+});
+
+const plain = (log: Logging): void => log.info('hello world');
+const five = { orderId: 17, plan: 'premium', ok: true, region: 'eu-central-1', durationMs: 12.5 };
+const withFive = (log: Logging): void => log.info(five, 'order placed');
+const twenty = {
+  user: { id: 'u-17', name: 'Ada', password: 'x', plan: 'pro', tags: ['a', 'b', 'c'] },
+  headers: { authorization: 'Bearer x', accept: 'application/json', 'user-agent': 'curl/8', host: 'orders.internal' },
+  payment: { card: { token: 'abc', brand: 'visa', month: 4, year: 2030 }, amount: 1_250, currency: 'EUR', paid: true },
+  items: [1, 2, 3, 4],
+  total: 12.5,
+  note: null,
+  at: '2026-11-22T00:00:00Z',
+};
+const withTwenty = (log: Logging): void => log.info(twenty, 'order placed');
+const thirty = Object.fromEntries(
+  Array.from({ length: 30 }, (_, i) => [`field${i}`, [i, `value ${i}`, i % 2 === 0][i % 3]]),
+);
+
+export const suite: Suite = {
+  name: 'telemetry',
+  what: 'What a log line and a span cost. Macadam redacts by name and by pattern and bounds every line; pino does what it is told.',
+  cases: [
+    {
+      name: 'plain line',
+      what: 'A message, no fields.',
+      contenders: [macadamLog('macadam', plain), pinoLog('pino', plain)],
+      claims: [{ of: 'macadam', to: 'pino', atMost: 1 }],
+    },
+    {
+      name: 'five fields',
+      what: 'Macadam with its redaction, pino without any.',
+      contenders: [macadamLog('macadam', withFive), pinoLog('pino, no redaction', withFive)],
+      claims: [{ of: 'macadam', to: 'pino, no redaction', atMost: 1.25 }],
+    },
+    {
+      name: 'nested object',
+      what: 'Twenty fields on three levels. pino redacts three paths; Macadam looks at every name and every text.',
+      contenders: [
+        macadamLog('macadam', withTwenty),
+        pinoLog('pino, three paths', withTwenty, ['user.password', 'headers.authorization', 'payment.card.token']),
+        pinoLog('pino, no redaction', withTwenty),
+      ],
+      claims: [{ of: 'macadam', to: 'pino, three paths', atMost: 1.25 }],
+    },
+    {
+      name: 'disabled level',
+      what: 'A debug line of a logger that logs from info on.',
+      contenders: [
+        { name: 'empty function', setup: async () => ({ run: () => {} }) },
+        macadamLog('macadam', (log) => log.debug('x')),
+        pinoLog('pino', (log) => log.debug('x')),
+      ],
+      claims: [{ of: 'macadam', to: 'empty function', atMost: 2 }],
+    },
+    {
+      name: 'child logger and a line',
+      what: 'A logger for one request, and one line with it.',
+      contenders: [
+        macadam('macadam', ({ createLogger }) => {
+          const log = createLogger({ destination: nowhere });
+          return () => log.child({ requestId: 'r-1', tenant: 't1' }).info('done');
+        }),
+        {
+          name: 'pino',
+          from: 'pino',
+          setup: async () => {
+            const log = (await import('pino')).pino({}, nowhere);
+            return { run: () => log.child({ requestId: 'r-1', tenant: 't1' }).info('done') };
+          },
+        },
+      ],
+    },
+    {
+      name: 'canonical line',
+      what: 'A unit of work with 30 fields on its one line, beside one line of pino with five fields.',
+      contenders: [
+        macadam('macadam withCanonicalLine', ({ createLogger, withCanonicalLine }) => {
+          const log = createLogger({ destination: nowhere });
+          const options = { name: 'orders.place', attributes: thirty };
+          return () => withCanonicalLine(log, options, () => 1);
+        }),
+        pinoLog('pino, five fields', withFive),
+      ],
+      claims: [{ of: 'macadam withCanonicalLine', to: 'pino, five fields', atMost: 4 }],
+    },
+    {
+      name: 'span without an SDK',
+      what: 'A span around a synchronous function while no OpenTelemetry SDK is registered.',
+      contenders: [
+        macadam('macadam withSpan', ({ withSpan }) => () => withSpan('orders.place', () => 1)),
+        {
+          name: 'startActiveSpan of the no-op tracer',
+          from: '@opentelemetry/api',
+          setup: async () => {
+            const { trace } = await import('@opentelemetry/api');
+            const tracer = trace.getTracer('bench');
+            return {
+              run: () =>
+                tracer.startActiveSpan('orders.place', (span) => {
+                  span.end();
+                  return 1;
+                }),
+            };
+          },
+        },
+      ],
+      claims: [{ of: 'macadam withSpan', to: 'startActiveSpan of the no-op tracer', atMost: 1.5 }],
+    },
+  ],
+};
