@@ -10,7 +10,7 @@ import {
 } from '@macadam/core';
 import { isReservable } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
-import { CostAboveCapacityError, RateLimitedError } from './errors.ts';
+import { CostAboveCapacityError, LimitStoreError, RateLimitedError } from './errors.ts';
 import { rateLimiterSettings, type RateLimiterOptions, type RateLimiterSettings } from './options.ts';
 import type {
   CostOptions,
@@ -22,6 +22,7 @@ import type {
   WaitOptions,
 } from './rate-limiter.ts';
 import { guardTable } from './store/guarded-table.ts';
+import { LeasedTable } from './store/leased-table.ts';
 import type { LimitTable } from './store/store.ts';
 import { Waits } from './waits.ts';
 
@@ -56,16 +57,19 @@ class StoreRateLimiter implements RateLimiter {
     this.#waits = new Waits(settings.clock);
     const { name, limits, clock, random, store } = settings;
     const table = store.open({ name, limits, clock, random });
-    this.#table = table.synchronous ? table : guardTable(table, settings);
+    this.#table = table.synchronous ? table : sharedTable(table, settings);
   }
 
   tryTake(key: string, options?: CostOptions): Decision {
     const cost = this.#costOf(options);
     const subject = keyOf(key);
-    if (!this.#table.synchronous) {
+    if (this.#table.synchronous) return this.#counted(subject, this.#table.take(subject, cost, 'all') as Decision);
+    if (this.#table.takeNow === undefined) {
       throw new OptionsError('tryTake', `a ${this.#settings.store.kind} store`, 'used with memoryStore; else use take');
     }
-    return this.#counted(subject, this.#table.take(subject, cost, 'all') as Decision);
+    const decision = this.#table.takeNow(subject, cost);
+    if (decision === undefined) throw new LimitStoreError(this.name, 'has lent nothing for this key; use take');
+    return this.#counted(subject, decision);
   }
 
   async take(key: string, options?: CostOptions): Promise<Decision> {
@@ -185,6 +189,7 @@ class StoreRateLimiter implements RateLimiter {
 
   async close(): Promise<void> {
     this.#waits.end(new RateLimitedError(this.name, CLOSED));
+    await this.#table.close?.();
     if (this.#ownsStore) await this.#settings.store.close();
   }
 
@@ -212,6 +217,16 @@ class StoreRateLimiter implements RateLimiter {
     this.#shadowed++;
     return { ...decision, allowed: true, wouldAllow: false };
   }
+}
+
+/** What stands in front of a store that takes time and can fail. */
+function sharedTable(table: LimitTable, settings: RateLimiterSettings): LimitTable {
+  const { limits, store, expectedInstances, clock } = settings;
+  const guarded = guardTable(table, settings);
+  const [limit, ...others] = limits;
+  // Of several limits, the tokens of each would have to be borrowed in step.
+  if (store.lease === undefined || limit?.kind !== 'tokenBucket' || others.length > 0) return guarded;
+  return new LeasedTable(guarded, limit, store.lease, expectedInstances, clock);
 }
 
 const CLOSED = { policy: 'closed', limit: 0, remaining: 0, retryAfterMs: 0 };

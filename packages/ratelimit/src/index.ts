@@ -31,6 +31,7 @@ export type {
   ReserveOptions,
   WaitOptions,
 } from './rate-limiter.ts';
+export type { LeaseOptions } from './store/leased-table.ts';
 export { memoryStore } from './store/memory-store.ts';
 export type { MemoryStoreOptions } from './store/memory-store.ts';
 export type { Awaitable, LimitTable, Promised, RateLimitStore, TableOptions, TakeMode } from './store/store.ts';

@@ -50,7 +50,10 @@ export interface RateLimiter extends AsyncDisposable {
    * store does not answer (`MAC_RATE_LIMIT_STORE`). It never rejects for being over a limit.
    */
   take(key: string, options?: CostOptions): Promise<Decision>;
-  /** `take` without a promise. Throws `MAC_INVALID_OPTIONS` when the store cannot answer at once. */
+  /**
+   * `take` without a promise: with the memory store, or out of what was borrowed ahead (`lease`). Throws `MAC_INVALID_OPTIONS` when
+   * the store never answers at once, and `MAC_RATE_LIMIT_STORE` when there is no loan that is large enough.
+   */
   tryTake(key: string, options?: CostOptions): Decision;
   /** Takes as many whole tokens as there are, up to `most`, a whole number of at least 1: `granted` says how many. Denied when there is none. */
   takeUpTo(key: string, most: number): Promise<Decision>;
@@ -78,6 +81,6 @@ export interface RateLimiter extends AsyncDisposable {
   renew(key: string, decision: Decision): Promise<boolean>;
   describe(): string;
   stats(): Readonly<Record<string, number>>;
-  /** Lets go of timers and of the store if this limiter made it. Waits end with an error. */
+  /** Ends waits with an error, gives back what was borrowed ahead, and closes the store if this limiter made it. */
   close(): Promise<void>;
 }

@@ -233,3 +233,35 @@ describe('a store that fails', () => {
     expect(unhandled).toEqual([]);
   });
 });
+
+describe('tokens borrowed ahead', () => {
+  it('few commands for many decisions, tryTake, and everything given back at the end', async () => {
+    const redis = await nodeRedis();
+    const store = redisStore(redis.client, { prefix: `${prefix}-lease`, timeoutMs: 5_000, lease: { ttlMs: 60_000 } });
+    const limits = [tokenBucket({ limit: 100_000, periodMs: hour })];
+    const limiter = createRateLimiter({ name: 'lease', limits, store });
+    for (let i = 0; i < 2_000; i++) expect((await limiter.take('k')).allowed).toBe(true);
+    expect(limiter.stats()['commands']).toBeLessThanOrEqual(200);
+    expect(limiter.tryTake('k')).toMatchObject({ allowed: true, source: 'lease' });
+    await limiter.close();
+    const exact = createRateLimiter({
+      name: 'lease',
+      limits,
+      store: redisStore(redis.client, { prefix: `${prefix}-lease`, timeoutMs: 5_000 }),
+    });
+    // A token flows back each 36 ms.
+    const { remaining } = await exact.peek('k');
+    expect(remaining).toBeGreaterThanOrEqual(100_000 - 2_001);
+    expect(remaining).toBeLessThan(100_000 - 2_001 + 200);
+    await redis.close();
+  });
+
+  it('refuses wrong options', () => {
+    const client = { evalSha: async () => [], eval: async () => [] };
+    for (const lease of [{ ttlMs: 5 }, { maxShare: 0.6 }, { share: 1 }]) {
+      expect(() => redisStore(client, { lease } as never)).toThrow(
+        expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }),
+      );
+    }
+  });
+});

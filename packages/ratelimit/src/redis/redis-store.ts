@@ -1,4 +1,5 @@
-import { assertDurationMs, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import { assertDurationMs, assertKnownOptions, assertNumber, assertObject, OptionsError } from '@macadam/core';
+import type { LeaseOptions } from '../store/leased-table.ts';
 import type { RateLimitStore } from '../store/store.ts';
 import { assertRedisClient, type RedisClient } from './client.ts';
 import { RedisTable } from './redis-table.ts';
@@ -8,6 +9,11 @@ export interface RedisStoreOptions {
   prefix?: string;
   /** How long a limiter waits for an answer, in milliseconds, above 0. Default: 50. */
   timeoutMs?: number;
+  /**
+   * Borrows tokens ahead, so that most decisions on a busy key need no round trip and `tryTake` works: see the bound it keeps in
+   * {@link LeaseOptions}. For limiters with one token bucket; others ask the server each time. Default: false.
+   */
+  lease?: LeaseOptions | false;
 }
 
 /**
@@ -33,8 +39,8 @@ export interface RedisStoreOptions {
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): RateLimitStore {
   assertRedisClient('redisStore.client', client);
   assertObject('redisStore', options);
-  assertKnownOptions('redisStore', options, ['prefix', 'timeoutMs']);
-  const { prefix = 'mrl', timeoutMs = 50 } = options;
+  assertKnownOptions('redisStore', options, ['prefix', 'timeoutMs', 'lease']);
+  const { prefix = 'mrl', timeoutMs = 50, lease = false } = options;
   assertDurationMs('redisStore.timeoutMs', timeoutMs);
   if (!/^[\w.-]{1,64}$/.test(prefix)) {
     throw new OptionsError('redisStore.prefix', prefix, 'up to 64 letters, digits and _ . -');
@@ -42,8 +48,19 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
   return {
     kind: 'redis',
     timeoutMs,
+    ...(lease === false ? {} : { lease: leaseOf(lease) }),
     open: (table) => new RedisTable(client, prefix, table),
-    describe: () => `Redis, under "${prefix}"`,
+    describe: () => `Redis, under "${prefix}"${lease === false ? '' : ', tokens borrowed ahead'}`,
     close: async () => {},
   };
+}
+
+function leaseOf(options: LeaseOptions): Required<LeaseOptions> {
+  const path = 'redisStore.lease';
+  assertObject(path, options);
+  assertKnownOptions(path, options, ['ttlMs', 'maxShare']);
+  const { ttlMs = 100, maxShare = 0.05 } = options;
+  assertDurationMs(`${path}.ttlMs`, ttlMs, { min: 10, max: 60_000 });
+  assertNumber(`${path}.maxShare`, maxShare, { above: 0, max: 0.5 });
+  return { ttlMs, maxShare };
 }

@@ -1,6 +1,7 @@
 import type { Clock, Random } from '@macadam/core';
 import type { Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
+import type { LeaseOptions } from './leased-table.ts';
 
 /** What a limiter tells the store about itself. */
 export interface TableOptions {
@@ -39,6 +40,8 @@ export interface Promised {
 export interface LimitTable {
   readonly synchronous: boolean;
   take(key: string, cost: number, mode: TakeMode): Awaitable<Decision>;
+  /** Decides without asking, where tokens were borrowed ahead; undefined when there are not enough. */
+  takeNow?(key: string, cost: number): Decision | undefined;
   /** Takes now what may be used after a wait of at most `maxWaitMs`. Only asked for when all limits are reservable. */
   reserve(key: string, cost: number, maxWaitMs: number): Awaitable<Promised>;
   /** Undoes `reserve`. */
@@ -55,6 +58,8 @@ export interface LimitTable {
   renew(key: string, permit: number): Awaitable<boolean>;
   /** Counts, as plain numbers. */
   stats(): Readonly<Record<string, number>>;
+  /** Gives back what is held. */
+  close?(): Promise<void>;
 }
 
 /** Where limiters keep their state. Made by `memoryStore` and `redisStore`; `storeContract` proves one of your own. */
@@ -62,6 +67,8 @@ export interface RateLimitStore {
   readonly kind: string;
   /** How long a limiter waits for an answer, in milliseconds. Ignored where tables are synchronous. Default: 50. */
   readonly timeoutMs?: number;
+  /** Whether tokens are borrowed ahead. Ignored where tables are synchronous. Default: no. */
+  readonly lease?: Required<LeaseOptions>;
   open(options: TableOptions): LimitTable;
   describe(): string;
   /** Lets go of what the store itself holds. A client that was handed in stays open. */
