@@ -161,6 +161,60 @@ describe('circuitBreaker', () => {
     expect(seen).toEqual([{ name: 'db', from: 'closed', to: 'open', reason: '3 failures in a row' }]);
   });
 
+  it('tells why of each change that its life can bring', async () => {
+    const reasons: string[] = [];
+    const { clock, breaker } = made({ onStateChange: ({ to, reason }) => reasons.push(`${to}: ${reason}`) });
+    await failTimes(breaker, 3);
+    await clock.advance(5_000);
+    await failTimes(breaker, 1);
+    await clock.advance(10_000);
+    await breaker.execute(() => 'well');
+    breaker.isolate();
+    breaker.reset();
+    expect(reasons).toEqual([
+      'open: 3 failures in a row',
+      'halfOpen: the open time is over',
+      'open: a probe failed',
+      'halfOpen: the open time is over',
+      'closed: the probes succeeded',
+      'isolated: isolated by hand',
+      'closed: reset by hand',
+    ]);
+  });
+
+  it('warns of nothing when nobody listens, and of what a listener throws even when it is no error', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const silent = circuitBreaker({ trip: [consecutiveFailures({ count: 1 })] });
+    await failTimes(silent, 1);
+    expect(silent.state).toBe('open');
+    expect(warned).not.toHaveBeenCalled();
+    const { breaker } = made({
+      onStateChange: () => {
+        throw 7 as unknown;
+      },
+    });
+    await failTimes(breaker, 3);
+    expect(warned).toHaveBeenCalledExactlyOnceWith('7');
+  });
+
+  it('a neutral outcome neither ends a run of failures nor adds to it', async () => {
+    const { breaker } = made();
+    await failTimes(breaker, 2);
+    await fail(breaker, new DOMException('left', 'AbortError'));
+    expect(breaker.state).toBe('closed');
+    await failTimes(breaker, 1);
+    expect(breaker.state).toBe('open');
+  });
+
+  it('remembers nothing of the time before it opened', async () => {
+    const { clock, breaker } = made({ trip: [failureRate({ windowCalls: 4, minimumCalls: 4 })] });
+    await failTimes(breaker, 4);
+    await clock.advance(5_000);
+    for (let i = 0; i < 4; i++) await breaker.execute(() => 'well');
+    expect(breaker.state).toBe('closed');
+    expect(breaker.stats()).toMatchObject({ opens: 1 });
+  });
+
   it('opens on any of its rules', async () => {
     const trip = [consecutiveFailures({ count: 9 }), failureRate({ windowCalls: 4, minimumCalls: 4 })];
     const { breaker } = made({ trip });
@@ -177,6 +231,20 @@ describe('circuitBreaker', () => {
     await clock.advance(5_000);
     await clock.runUntil(breaker.execute(() => clock.sleep(101)));
     expect(breaker.state).toBe('open');
+  });
+
+  it('a probe exactly as slow as the limit closes it; one that was given up, however late, does not open it', async () => {
+    const { clock, breaker } = made({ trip: [slowCallRate({ slowerThanMs: 100, windowCalls: 2, minimumCalls: 2 })] });
+    for (let i = 0; i < 2; i++) await clock.runUntil(breaker.execute(() => clock.sleep(101)));
+    await clock.advance(5_000);
+    const left = async (): Promise<never> => {
+      await clock.sleep(500);
+      throw new DOMException('left', 'AbortError');
+    };
+    await clock.runUntil(Promise.allSettled([breaker.execute(left)]));
+    expect(breaker.state).toBe('halfOpen');
+    await clock.runUntil(breaker.execute(() => clock.sleep(100)));
+    expect(breaker.state).toBe('closed');
   });
 
   it('counts a try that ran out of time against the dependency, also one the call limit cut', async () => {

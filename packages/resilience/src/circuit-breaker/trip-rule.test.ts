@@ -53,6 +53,14 @@ describe('consecutiveFailures of a busy service', () => {
   ])('$name', ({ outcomes, everyMs, trips }) => {
     expect(tripsAt(rule, outcomes, (i) => ({ at: i * everyMs }))).toBe(trips);
   });
+
+  it('forgets the calls and the failures before a reset', () => {
+    const meter = rule.start();
+    for (let i = 0; i < 20; i++) meter.record(false, 1, i);
+    for (let i = 0; i < 4; i++) expect(meter.record(true, 1, 20)).toBe(false);
+    meter.reset();
+    for (let i = 1; i <= 5; i++) expect(meter.record(true, 1, 21), `failure ${i}`).toBe(i === 5);
+  });
 });
 
 describe('failureRate over calls, as resilience4j documents its count-based window', () => {
@@ -121,6 +129,18 @@ describe('a rule', () => {
     expect(rule.describe()).toBe(words);
   });
 
+  it.each([
+    { name: 'the default', rule: () => failureRate(), windowMs: 30_000 },
+    { name: 'that of a failure rate', rule: () => failureRate({ windowMs: 5_000 }), windowMs: 5_000 },
+    { name: 'that of slow calls', rule: () => slowCallRate({ slowerThanMs: 9, windowMs: 7_000 }), windowMs: 7_000 },
+  ])('tells its stretch of time: $name', ({ rule, windowMs }) => {
+    expect(rule().windowMs).toBe(windowMs);
+  });
+
+  it('over calls has no stretch of time', () => {
+    expect(failureRate({ windowCalls: 10 })).not.toHaveProperty('windowMs');
+  });
+
   it('serves many breakers, each with a meter of its own that reset empties', () => {
     for (const rule of [consecutiveFailures({ count: 2 }), failureRate({ windowCalls: 2, minimumCalls: 2 })]) {
       const [a, b] = [rule.start(), rule.start()];
@@ -139,6 +159,12 @@ describe('a rule', () => {
     { make: () => failureRate({ windowMs: 10, windowCalls: 10 }), path: 'failureRate.windowCalls' },
     { make: () => failureRate({ windowCalls: 5, minimumCalls: 6 }), path: 'failureRate.minimumCalls' },
     { make: () => slowCallRate({} as never), path: 'slowCallRate.slowerThanMs' },
+    { make: () => slowCallRate({ slowerThanMs: 9, ratio: 0 }), path: 'slowCallRate.ratio' },
+    { make: () => consecutiveFailures({ busyWindowMs: -1 }), path: 'consecutiveFailures.busyWindowMs' },
+    { make: () => failureRate({ windowMs: 0 }), path: 'failureRate.windowMs' },
+    { make: () => failureRate({ windowCalls: 0 }), path: 'failureRate.windowCalls' },
+    { make: () => failureRate({ windowCalls: 1_000_001 }), path: 'failureRate.windowCalls' },
+    { make: () => failureRate({ minimumCalls: 0 }), path: 'failureRate.minimumCalls' },
     { make: () => failureRate({ minCalls: 3 } as object), path: 'failureRate.minCalls' },
   ])('refuses $path', ({ make, path }) => {
     expect(make).toThrow(expect.objectContaining({ path }));
