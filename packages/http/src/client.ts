@@ -1,11 +1,14 @@
-import { MacadamError, runWork } from '@macadam/core';
-import type { ExecuteContext } from '@macadam/resilience';
+import { MacadamError, OptionsError, runWork } from '@macadam/core';
+import type { ExecuteContext, ExecuteOptions } from '@macadam/resilience';
+import { annotateCall } from './annotate-call.ts';
 import { AttemptLog } from './attempts.ts';
 import { concludeCall } from './call-error.ts';
 import { concludeShared, Dedupe } from './dedupe.ts';
 import type { Transport } from './dispatcher.ts';
+import { Balancer } from './endpoints/balancer.ts';
 import { HttpCache } from './http-cache/http-cache.ts';
 import type { HttpClient, HttpClientStats } from './http-client.ts';
+import { observeClient, traceCall, type TracedClient } from './instruments.ts';
 import type { HttpClientOptions } from './options.ts';
 import { PathTemplates } from './path-template.ts';
 import { createPolicies, type Policies } from './policies.ts';
@@ -14,7 +17,10 @@ import type { AnyRequestOptions } from './request-options.ts';
 import { applySchema } from './response-schema.ts';
 import { setAttempts, type HttpResponse } from './response.ts';
 import { Sender } from './sender.ts';
+import { errorTypeOf } from './trace-attributes.ts';
 import { httpClientSettings, type HttpClientSettings } from './settings.ts';
+import { streamOf, type HttpStream } from './stream/http-stream.ts';
+import { streamSettings, type StreamOptions } from './stream/options.ts';
 import { transportTo } from './transport/transport.ts';
 
 class PooledHttpClient {
@@ -22,10 +28,12 @@ class PooledHttpClient {
   readonly #settings: HttpClientSettings;
   readonly #templates: PathTemplates;
   readonly #policies: Policies;
+  readonly #balancer: Balancer | undefined;
   readonly #transport: Transport;
   readonly #sender: Sender;
   readonly #dedupe: Dedupe | undefined;
   readonly #cache: HttpCache | undefined;
+  readonly #traced: TracedClient;
   #calls = 0;
   #succeeded = 0;
   #failed = 0;
@@ -37,13 +45,16 @@ class PooledHttpClient {
     this.#settings = settings;
     this.#templates = new PathTemplates(settings.pathPrefix);
     this.#policies = createPolicies(settings);
-    this.#transport = transportTo(settings.origin, settings);
+    this.#balancer = settings.endpoints && new Balancer(settings, settings.endpoints);
+    this.#transport = this.#balancer?.transport ?? transportTo(settings.origin, settings);
     this.#sender = new Sender(settings, this.#transport);
     this.#dedupe = settings.dedupe ? new Dedupe(settings) : undefined;
-    const { cache, name, origin, clock, auth } = settings;
+    const { cache, name, origin, clock, auth, peer, baggage } = settings;
     const owner = { name, origin, clock, authorizes: auth !== undefined };
     const forward = (request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> => this.#execute(request, log);
     this.#cache = cache && new HttpCache(cache, owner, forward);
+    this.#traced = { name, propagates: peer === 'internal', baggage };
+    observeClient(this);
   }
 
   get(path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
@@ -71,26 +82,45 @@ class PooledHttpClient {
   }
 
   async request(method: string, path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
-    if (this.#closing !== undefined)
-      throw new MacadamError(`The client "${this.name}" is closed`, { code: 'MAC_CLOSED' });
+    this.#assertOpen();
     const request = prepareRequest(this.#settings, method, this.#templates.get(path), options);
     const key = this.#dedupe?.keyOf(request);
     return key === undefined ? this.#call(request, options) : this.#share(key, request, options);
   }
 
+  async stream(method: string, path: string, options: StreamOptions & AnyRequestOptions = {}): Promise<HttpStream> {
+    this.#assertOpen();
+    const { idleTimeoutMs, unreadTimeoutMs, maxBytes, decompress, ...others } = options;
+    const stream = streamSettings(
+      { idleTimeoutMs, unreadTimeoutMs, maxBytes, decompress },
+      others.throwOnStatus ?? this.#settings.throwOnStatus,
+    );
+    if (others.schema !== undefined) throw new OptionsError('request.schema', others.schema, 'left out of a stream');
+    const request = { ...prepareRequest(this.#settings, method, this.#templates.get(path), others), stream };
+    return streamOf(await this.#call(request, others), request.subject);
+  }
+
+  #assertOpen(): void {
+    if (this.#closing === undefined) return;
+    throw new MacadamError(`The client "${this.name}" is closed`, { code: 'MAC_CLOSED' });
+  }
+
   async #call(request: PreparedRequest, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
     const log = new AttemptLog(this.#settings.clock.monotonic());
     this.#calls++;
+    log.trace = traceCall(this.#traced, request);
     try {
       const response = await (this.#cache === undefined
         ? this.#execute(request, log)
         : this.#cache.answer(request, log));
       if (options?.schema !== undefined && response.ok) await applySchema(request.subject, response, options.schema);
       setAttempts(response, log.records);
+      log.trace?.end(undefined);
       this.#succeeded++;
       return response;
     } catch (error) {
       const ended = concludeCall(error, { request, log, options, settings: this.#settings });
+      log.trace?.end(errorTypeOf(ended.response ?? ended.error));
       if (ended.response === undefined) {
         this.#failed++;
         throw ended.error;
@@ -98,7 +128,9 @@ class PooledHttpClient {
       this.#succeeded++;
       return ended.response;
     } finally {
-      request.source?.close();
+      if (request.work !== undefined) annotateCall(request.work, log, this.#settings.clock.monotonic());
+      // While an answer is streamed more may be sent: then its end is what closes the request.
+      if (request.stream?.begun !== true) request.source?.close();
       if (this.#onIdle !== undefined && this.#inFlight === 0) this.#onIdle();
     }
   }
@@ -116,9 +148,14 @@ class PooledHttpClient {
   }
 
   #execute(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
+    const endpoints = this.#balancer?.prepare();
+    return endpoints === undefined ? this.#run(request, log) : endpoints.then(() => this.#run(request, log));
+  }
+
+  #run(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
     const policy = request.repeatable ? this.#policies.repeatable : this.#policies.once;
     const attempt = (context: ExecuteContext): Promise<HttpResponse> => this.#sender.attempt(request, log, context);
-    const how = request.execution;
+    const how = this.#balancer === undefined ? request.execution : routed(request, log, this.#balancer);
     if (how.signal === undefined || request.work?.cancellation === undefined) return policy.execute(attempt, how);
     // Both can cancel the call: nested work is what joins two signals without leaving listeners behind.
     const { signal, ...limits } = how;
@@ -151,6 +188,7 @@ class PooledHttpClient {
       joined: this.#dedupe?.stats().joined ?? 0,
       cache: this.#cache?.stats(),
       connections: this.#transport.stats(),
+      endpoints: this.#balancer?.stats() ?? [],
     };
   }
 
@@ -168,6 +206,12 @@ class PooledHttpClient {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** What the policies are told of a call that chooses among endpoints. */
+function routed({ execution, repeatable }: PreparedRequest, log: AttemptLog, balancer: Balancer): ExecuteOptions {
+  log.route = balancer.route(repeatable);
+  return { ...execution, route: log.route };
 }
 
 /**

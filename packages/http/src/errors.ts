@@ -17,6 +17,8 @@ export interface ErrorSubject {
   readonly method: string;
   /** Origin and path template; query values are replaced. */
   readonly url: string;
+  /** The path template, when the path has parameters: of few kinds, so that it can be counted by. */
+  readonly template?: string | undefined;
 }
 
 interface HttpErrorOptions {
@@ -122,8 +124,8 @@ export class HttpTimeoutError extends HttpError {
   /** The limit that was exceeded, in milliseconds. */
   readonly timeoutMs: number;
 
-  constructor(subject: ErrorSubject, timeoutMs: number, retryable: boolean, cause: unknown) {
-    super(`took longer than ${Math.round(timeoutMs)} ms`, subject, { code: 'MAC_TIMEOUT', retryable, cause });
+  constructor(subject: ErrorSubject, timeoutMs: number, retryable: boolean, cause: unknown, what = 'took longer than') {
+    super(`${what} ${Math.round(timeoutMs)} ms`, subject, { code: 'MAC_TIMEOUT', retryable, cause });
     this.timeoutMs = timeoutMs;
   }
 }

@@ -1,3 +1,19 @@
+import { HttpNetworkError, HttpRequestError, type HttpError, type NetworkPhase } from './errors.ts';
+import type { PreparedRequest } from './request.ts';
+
+/** The error for what the transport failed with; or the caller's stream, whose failure the transport only passes on. */
+export function networkFailure(
+  { subject, source }: PreparedRequest,
+  error: Error,
+  phase: NetworkPhase,
+  retryable: boolean,
+): HttpError {
+  if (source?.failure !== undefined) return new HttpRequestError(subject, 'body', source.failure);
+  // A parse error quotes the bytes it choked on, which may be anything.
+  if ('data' in error) error.data = undefined;
+  return new HttpNetworkError(subject, codeOf(error), phase, retryable, error);
+}
+
 /** The code of a network error; of several addresses tried, the first one's. */
 export function codeOf(error: Error): string {
   const { code } = error as NodeJS.ErrnoException;

@@ -1,8 +1,11 @@
 import type { PolicyStats } from '@macadam/resilience';
 import type { ConnectionStats } from './dispatcher.ts';
+import type { EndpointStats } from './endpoints/endpoint.ts';
 import type { HttpCacheStats } from './http-cache/stats.ts';
 import type { BodyOptions, RequestArguments, RequestOptions, ResponseOf } from './request-options.ts';
 import type { StandardSchema } from './schema.ts';
+import type { HttpStream } from './stream/http-stream.ts';
+import type { StreamOptions } from './stream/options.ts';
 
 type Plain<Schema extends StandardSchema | undefined, Throws extends boolean> = RequestOptions<Schema, Throws>;
 type WithBody<Schema extends StandardSchema | undefined, Throws extends boolean> = RequestOptions<Schema, Throws> &
@@ -50,6 +53,16 @@ export interface HttpClient extends AsyncDisposable {
     path: Path,
     ...options: RequestArguments<Path, WithBody<Schema, Throws>>
   ): Promise<ResponseOf<Schema, Throws>>;
+  /**
+   * Any method, with an answer whose body is read as it comes in, of any size. Time limits and retries go as far as the
+   * headers of the answer; from there `idleTimeoutMs` and `unreadTimeoutMs` see to it that the body comes to an end, and
+   * `signal` still cancels it. `responseLimits` do not hold, but `maxBytes` can be given.
+   */
+  stream<const Path extends string>(
+    method: string,
+    path: Path,
+    ...options: RequestArguments<Path, StreamOptions>
+  ): Promise<HttpStream>;
   /** The effective options, in words. */
   describe(): string;
   stats(): HttpClientStats;
@@ -72,6 +85,8 @@ export interface HttpClientStats {
   readonly policies: PolicyStats;
   /** Undefined without a cache. */
   readonly cache: HttpCacheStats | undefined;
-  /** Undefined with a dispatcher that was handed in. */
+  /** Undefined with a dispatcher that was handed in, a proxy, or several endpoints. */
   readonly connections: ConnectionStats | undefined;
+  /** With `endpoints`: what is known of each. */
+  readonly endpoints: readonly EndpointStats[];
 }

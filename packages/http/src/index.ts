@@ -6,6 +6,8 @@ export type { StreamedBody } from './body/source.ts';
 export { createHttpClient } from './client.ts';
 export type { BodyCall, HttpClient, HttpClientStats, PlainCall } from './http-client.ts';
 export type { ConnectionStats, HttpDispatcher } from './dispatcher.ts';
+export type { EndpointStats } from './endpoints/endpoint.ts';
+export type { EndpointOptions, EndpointsOption } from './endpoints/options.ts';
 export {
   HttpDecodeError,
   HttpError,
@@ -45,4 +47,11 @@ export type { RedirectRefusal } from './redirect.ts';
 export type { BodyOptions, PathOptions, RequestArguments, RequestOptions, ResponseOf } from './request-options.ts';
 export type { HttpResponse } from './response.ts';
 export { DEFAULT_RETRY_ERROR_CODES, DEFAULT_RETRY_METHODS, DEFAULT_RETRY_STATUSES } from './retry-rules.ts';
+export type { HttpStream } from './stream/http-stream.ts';
+export { jsonLines } from './stream/json-lines.ts';
+export type { JsonLinesOptions } from './stream/json-lines.ts';
+export { DEFAULT_IDLE_TIMEOUT_MS, DEFAULT_UNREAD_TIMEOUT_MS } from './stream/options.ts';
+export type { StreamOptions } from './stream/options.ts';
+export { sse } from './stream/sse.ts';
+export type { ServerSentEvent, SseOptions } from './stream/sse.ts';
 export type { SchemaIssue, SchemaOutput, SchemaResult, StandardSchema } from './schema.ts';

@@ -13,6 +13,7 @@ import {
 import type { ExecuteOptions } from '@macadam/resilience';
 import { encodeBody } from './body/encode.ts';
 import type { BodySource } from './body/source.ts';
+import type { Endpoint } from './endpoints/endpoint.ts';
 import type { ErrorSubject } from './errors.ts';
 import { assertHeaderValue, mergeHeaders } from './headers.ts';
 import { makeKey } from './key.ts';
@@ -23,6 +24,7 @@ import type { RedirectDecision } from './redirect.ts';
 import { REQUEST_OPTION_NAMES, type AnyRequestOptions } from './request-options.ts';
 import { authorityOf } from './peer.ts';
 import { isRepeatable } from './retry-rules.ts';
+import type { StreamSettings } from './stream/options.ts';
 
 /** What goes out, the same for every try. */
 export interface PreparedRequest {
@@ -35,6 +37,10 @@ export interface PreparedRequest {
   readonly body: string | Uint8Array | undefined;
   /** Where the body comes from when it is not in `body`. */
   readonly source: BodySource | undefined;
+  /** How its answer is streamed; undefined when it is read whole. */
+  readonly stream: StreamSettings | undefined;
+  /** Where this try goes, of several endpoints; left out with one. */
+  readonly endpoint?: Endpoint;
   /** How redirects led here; undefined for the request as it was asked for. */
   readonly hop: Hop | undefined;
   /** Whether it may be sent twice. */
@@ -86,6 +92,11 @@ class RequestSubject implements ErrorSubject {
     this.#query = query;
   }
 
+  get template(): string | undefined {
+    // A path without parameters may have had them pasted into it, and then there is no end to its kinds.
+    return this.#template.fixed === undefined ? this.#template.printable.split('?', 1)[0] : undefined;
+  }
+
   get url(): string {
     const url = this.#origin + this.#template.printable;
     if (this.#query === '') return url;
@@ -129,6 +140,7 @@ export function prepareRequest(
     headers,
     body: encoded?.body,
     source: encoded?.source,
+    stream: undefined,
     hop: undefined,
     repeatable,
     execution: executionOf(repeatable, options),
@@ -158,6 +170,11 @@ export function redirected(
     },
     ...(!keepsBody && { body: undefined, source: undefined }),
   };
+}
+
+/** The request as it is sent to `endpoint`. */
+export function addressed(request: PreparedRequest, endpoint: Endpoint): PreparedRequest {
+  return { ...request, path: endpoint.target.pathPrefix + request.path, endpoint };
 }
 
 function assertMethod(method: unknown): void {

@@ -1,4 +1,4 @@
-import { isMacadamError, type Timer } from '@macadam/core';
+import { isMacadamError, type MacadamError, type Timer } from '@macadam/core';
 import type { ExecuteContext } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
@@ -7,14 +7,12 @@ import type { AttemptSettings, FollowUps } from './attempt-settings.ts';
 import type { DispatchController, DispatchHandler, RawHeaders } from './dispatcher.ts';
 import {
   decodeError,
-  HttpNetworkError,
   HttpRequestError,
   HttpResponseTooLargeError,
   HttpStatusError,
-  type HttpError,
   type RequestPart,
 } from './errors.ts';
-import { codeOf, codeOfReason } from './failure-code.ts';
+import { codeOf, codeOfReason, networkFailure } from './failure-code.ts';
 import type { PreparedRequest } from './request.ts';
 import { isRedirect, type RedirectRefusal } from './redirect.ts';
 import { HttpResponse } from './response.ts';
@@ -77,20 +75,33 @@ export class ResponseHandler implements DispatchHandler {
     const error = reason instanceof Error ? reason : new Error('cancelled');
     // Time runs out because of what failed before, if anything did.
     this.log.failure ??= reason;
-    this.#end(this.#statusSeen, codeOfReason(reason));
+    const code = codeOfReason(reason);
+    if (code !== 'MAC_TIMEOUT') this.log.trace?.cancelled(this.context.attempt);
+    this.#end(this.#statusSeen, code);
     this.reject(reason);
     // A request still in the transport's queue has no controller: it is refused when its turn comes.
     this.#cancelReason = error;
     this.#controller?.abort(error);
   }
 
+  /** Whether a failed answer may be followed by another request. */
+  goesOn(status: number, headers: RawHeaders): boolean {
+    if (status === 401) return this.authorization !== undefined;
+    if (status < 400) return isRedirect(status, firstOf(headers['location']));
+    const { rules, maxAttempts } = this.#settings;
+    return this.context.attempt < maxAttempts && isRetryableStatus(rules, status, this.#repeatable);
+  }
+
+  /** Somebody else reads the body: the try is over with its headers. */
+  handOver(response: HttpResponse, headers: RawHeaders): void {
+    this.#headers = headers;
+    this.#conclude(response);
+  }
+
   /** Nothing is sent, because what is needed for it could not be had. */
   abandon(part: RequestPart, cause: unknown): void {
     if (this.#settled) return;
-    const error = isMacadamError(cause) ? cause : new HttpRequestError(this.request.subject, part, cause);
-    this.log.failure = error;
-    this.#end(undefined, error.code);
-    this.reject(error);
+    this.fail(isMacadamError(cause) ? cause : new HttpRequestError(this.request.subject, part, cause));
   }
 
   /** Whether it has come to its end. */
@@ -108,6 +119,7 @@ export class ResponseHandler implements DispatchHandler {
     if (this.#settled || status < 200) return;
     this.#status = status;
     this.#headers = headers;
+    this.log.trace?.answered(this.context.attempt, controller);
     if (status >= 300) this.#drain();
     else if (Number(headers['content-length']) > this.#settings.limits.maxBytes && this.request.method !== 'HEAD') {
       this.#refuse(controller);
@@ -133,27 +145,16 @@ export class ResponseHandler implements DispatchHandler {
     if (this.#settled) return;
     const errorCode = codeOf(error);
     const phase = this.#status > 0 ? 'response' : this.#controller === undefined ? 'connect' : 'request';
-    const { subject, source } = this.request;
-    if (source?.failure !== undefined) {
-      this.#fail(new HttpRequestError(subject, 'body', source.failure), 'MAC_HTTP_REQUEST');
-      return;
-    }
-    const unsent = phase === 'connect' && source?.replayable !== false;
+    const unsent = phase === 'connect' && this.request.source?.replayable !== false;
     const retryable = isRetryableFailure(this.#settings.rules, errorCode, this.#repeatable, unsent);
-    // A parse error quotes the bytes it choked on, which may be anything.
-    if ('data' in error) error.data = undefined;
-    this.#fail(new HttpNetworkError(subject, errorCode, phase, retryable, error), errorCode);
+    const failure = networkFailure(this.request, error, phase, retryable);
+    this.fail(failure, this.#statusSeen, failure instanceof HttpRequestError ? failure.code : errorCode);
   }
 
   /** The body of a failed try is read to its end, but not for long when another try may follow. */
   #drain(): void {
-    const { clock, rules, maxAttempts } = this.#settings;
-    const goesOn =
-      this.#status < 400 || this.#status === 401
-        ? isRedirect(this.#status, firstOf(this.#headers['location'])) || this.authorization !== undefined
-        : this.context.attempt < maxAttempts && isRetryableStatus(rules, this.#status, this.#repeatable);
-    if (!goesOn) return;
-    this.#drainTimer = clock.setTimer(() => this.#cut(), DRAIN_MS);
+    if (!this.goesOn(this.#status, this.#headers)) return;
+    this.#drainTimer = this.#settings.clock.setTimer(() => this.#cut(), DRAIN_MS);
   }
 
   /** Takes what has come of the body, and drops the connection. */
@@ -166,7 +167,7 @@ export class ResponseHandler implements DispatchHandler {
   #refuse(controller: DispatchController): void {
     const { maxBytes } = this.#settings.limits;
     const error = new HttpResponseTooLargeError(this.request.subject, 'maxBytes', maxBytes, this.#status);
-    this.#fail(error, error.code);
+    this.fail(error);
     controller.abort(error);
   }
 
@@ -194,7 +195,7 @@ export class ResponseHandler implements DispatchHandler {
     else if (this.#status >= 300) this.#settle(undefined, true);
     else {
       const error = decodeError(this.request.subject, this.#status, result);
-      this.#fail(error, error.code);
+      this.fail(error);
     }
   }
 
@@ -204,9 +205,13 @@ export class ResponseHandler implements DispatchHandler {
     const failed = status >= 300;
     const cut = failed && bytes !== undefined && bytes.length > ERROR_BODY_BYTES;
     const body = cut ? bytes.subarray(0, ERROR_BODY_BYTES) : bytes;
-    const response = new HttpResponse(subject, status, this.#headers, body, truncated || cut);
+    this.#conclude(new HttpResponse(subject, status, this.#headers, body, truncated || cut));
+  }
+
+  #conclude(response: HttpResponse): void {
+    const { status } = response;
     this.#end(status, undefined);
-    if (!failed) {
+    if (response.ok) {
       this.resolve(response);
       return;
     }
@@ -219,7 +224,7 @@ export class ResponseHandler implements DispatchHandler {
     const { rules, clock } = this.#settings;
     const retryable = isRetryableStatus(rules, status, this.#repeatable);
     const retryAfterMs = retryAfterOf(status, this.#headers, clock.now());
-    const error = new HttpStatusError(subject, response, retryable, retryAfterMs, refused);
+    const error = new HttpStatusError(this.request.subject, response, retryable, retryAfterMs, refused);
     this.log.failure = error;
     this.reject(error);
   }
@@ -234,9 +239,10 @@ export class ResponseHandler implements DispatchHandler {
     return this.#status === 0 ? undefined : this.#status;
   }
 
-  #fail(error: HttpError, errorCode: string): void {
+  /** There is no answer, or it is not what it should be. */
+  fail(error: MacadamError, status: number | undefined = this.#statusSeen, errorCode: string = error.code): void {
     this.log.failure = error;
-    this.#end(this.#statusSeen, errorCode);
+    this.#end(status, errorCode);
     this.reject(error);
   }
 

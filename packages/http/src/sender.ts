@@ -1,6 +1,6 @@
 import type { ExecuteContext } from '@macadam/resilience';
 import type { FollowUps } from './attempt-settings.ts';
-import type { AttemptLog } from './attempts.ts';
+import type { AttemptLog, HttpAttempt } from './attempts.ts';
 import { authorize } from './authorize.ts';
 import type { OpenedBody } from './body/source.ts';
 import type { DispatchOptions, RawHeaders, Transport } from './dispatcher.ts';
@@ -8,11 +8,12 @@ import { HttpRequestError } from './errors.ts';
 import { mergeHeaders } from './headers.ts';
 import { withPropagation } from './peer.ts';
 import { decideRedirect, isRedirect, type RedirectRefusal } from './redirect.ts';
-import { redirected, type PreparedRequest } from './request.ts';
+import { addressed, redirected, type PreparedRequest } from './request.ts';
 import { ResponseHandler } from './response-handler.ts';
 import type { HttpResponse } from './response.ts';
 import { firstOf } from './retry-after.ts';
 import type { HttpClientSettings } from './settings.ts';
+import { StreamHandler } from './stream/stream-handler.ts';
 
 /**
  * Sends the tries of calls: where a call meets the transport. A try is one request, and more when it is redirected or
@@ -46,8 +47,10 @@ export class Sender implements FollowUps {
       return Promise.reject(new HttpRequestError(request.subject, 'body', log.failure));
     }
     this.#attempts++;
+    const endpoint = log.route?.take();
+    const own = endpoint === undefined ? request : addressed(request, endpoint);
     return new Promise((resolve, reject) => {
-      const handler = new ResponseHandler(this.#settings, request, log, context, resolve, reject, this);
+      const handler = new ResponseHandler(this.#settings, own, log, context, resolve, reject, this);
       this.#start(handler);
     });
   }
@@ -55,9 +58,10 @@ export class Sender implements FollowUps {
   follow(handler: ResponseHandler, status: number, headers: RawHeaders): boolean | RedirectRefusal {
     if (status === 401) return this.#reauthorize(handler);
     const location = firstOf(headers['location']);
-    const { redirects, origin: home } = this.#settings;
+    const { redirects } = this.#settings;
     if (redirects === false || !isRedirect(status, location)) return false;
     const { request } = handler;
+    const home = request.endpoint?.target.origin ?? this.#settings.origin;
     const { method, path, hop, source, body } = request;
     const held =
       source !== undefined ? (source.replayable ? 'replayable' : 'spent') : body === undefined ? 'none' : 'replayable';
@@ -70,7 +74,7 @@ export class Sender implements FollowUps {
       location,
     );
     if (decision.next === 'refuse') return decision.reason;
-    if (decision.origin !== home && this.#transport.elsewhere === undefined) return 'crossOrigin';
+    if (decision.origin !== home && this.#transportOf(request).elsewhere === undefined) return 'crossOrigin';
     handler.log.redirects++;
     this.#startNext(this.#successor(handler, redirected(request, decision, home)));
     return true;
@@ -90,14 +94,12 @@ export class Sender implements FollowUps {
     return new ResponseHandler(this.#settings, request, log, context, resolve, reject, this);
   }
 
-  /** One turn of the event loop later, when the transport has taken the connection up again: else it opens another. */
+  /** A moment later, when the transport has taken the connection up again: else it opens another. */
   #startNext(handler: ResponseHandler, rejected?: Readonly<Record<string, string>>): void {
     handler.context.onCancel((reason) => handler.cancel(reason));
-    queueMicrotask(() =>
-      setImmediate(() => {
-        if (!handler.settled) this.#start(handler, rejected);
-      }),
-    );
+    this.#settings.clock.setTimer(() => {
+      if (!handler.settled) this.#start(handler, rejected);
+    }, 0);
   }
 
   /** @param rejected - credentials that the server has just turned down */
@@ -105,9 +107,13 @@ export class Sender implements FollowUps {
     const { request, log, context } = handler;
     const { clock, authority, auth } = this.#settings;
     const now = clock.monotonic();
-    log.begin(context.attempt, request.hop?.authority ?? authority, now);
+    log.begin(context.attempt, request.hop?.authority ?? request.endpoint?.target.authority ?? authority, now);
     context.onCancel((reason) => handler.cancel(reason));
-    const headers = this.#headers(request, context.attempt, now - log.startedAt);
+    let headers = this.#headers(request, context.attempt, now - log.startedAt);
+    if (log.trace !== undefined) {
+      log.trace.began(context.attempt, log.records.at(-1) as HttpAttempt, request);
+      headers = log.trace.propagated(context.attempt, headers, request.hop?.foreign === true);
+    }
     if (request.source === undefined && (auth === undefined || request.hop?.foreign === true)) {
       this.#dispatch(handler, headers, request.body ?? null);
     } else void this.#prepare(handler, headers, rejected);
@@ -133,7 +139,7 @@ export class Sender implements FollowUps {
         return;
       }
       if (rejected !== undefined) await auth.invalidate?.(rejected);
-      const own = await authorize(auth, handler, this.#settings.origin, headers);
+      const own = await authorize(auth, handler, request.endpoint?.target.origin ?? this.#settings.origin, headers);
       if (handler.settled) return;
       handler.authorization = own;
       this.#dispatch(handler, mergeHeaders(headers, own, 'auth.authorize()'), opened?.body ?? request.body ?? null);
@@ -143,15 +149,24 @@ export class Sender implements FollowUps {
   }
 
   #dispatch(handler: ResponseHandler, headers: string[], body: OpenedBody['body'] | string | null): void {
-    const { path, method, hop } = handler.request;
-    const { origin } = this.#settings;
-    const dispatcher = hop?.foreign === true ? this.#transport.elsewhere : this.#transport.dispatcher;
+    const { path, method, hop, endpoint } = handler.request;
+    const origin = endpoint?.target.origin ?? this.#settings.origin;
+    const transport = this.#transportOf(handler.request);
+    const dispatcher = hop?.foreign === true ? transport.elsewhere : transport.dispatcher;
     const outgoing = { origin: hop?.origin ?? origin, path, method, headers, body } as DispatchOptions;
+    const { stream } = handler.request;
+    const receiver = stream === undefined ? handler : new StreamHandler(handler, stream, this.#settings);
     try {
-      dispatcher?.dispatch(outgoing, handler);
+      const { trace } = handler.log;
+      if (trace === undefined) dispatcher?.dispatch(outgoing, receiver);
+      else trace.dispatching(() => dispatcher?.dispatch(outgoing, receiver));
     } catch (error) {
       handler.onResponseError(null, error as Error);
     }
+  }
+
+  #transportOf({ endpoint }: PreparedRequest): Transport {
+    return endpoint === undefined ? this.#transport : endpoint.transport;
   }
 
   #headers(request: PreparedRequest, attempt: number, spentMs: number): string[] {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { ReadableStream } from 'node:stream/web';
+import { type ReadableStream } from 'node:stream/web';
 import { constant } from '@macadam/resilience';
 import { hang, resetBeforeHeaders, respond, startFaultServer, type FaultServer } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';

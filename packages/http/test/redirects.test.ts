@@ -9,7 +9,7 @@ import {
 } from '@macadam/testkit';
 import { Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createHttpClient, HttpStatusError, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { createHttpClient, type HttpStatusError, type HttpClient, type HttpClientOptions } from '../src/index.ts';
 
 let home: FaultServer;
 let other: FaultServer;

@@ -1,0 +1,46 @@
+import { Readable } from 'node:stream';
+import type { HttpAttempt } from '../attempts.ts';
+import { HttpDecodeError, type ErrorSubject } from '../errors.ts';
+import type { ResponseHeaders } from '../headers.ts';
+import type { HttpResponse } from '../response.ts';
+
+/**
+ * An answer whose body is read as it comes in. Read the body, or `destroy()` it: until then it holds a connection. Left
+ * alone it is ended by `unreadTimeoutMs`.
+ */
+export interface HttpStream {
+  readonly status: number;
+  /** Whether the status is in 2xx. */
+  readonly ok: boolean;
+  readonly headers: ResponseHeaders;
+  /** Bytes, content encodings undone: for `for await`, `pipeline` and `Readable.toWeb`. */
+  readonly body: Readable;
+  /** What each try did until the headers of this answer had come. */
+  readonly attempts: readonly HttpAttempt[];
+}
+
+/** Bodies that are still coming in, by the answer they belong to. */
+const bodies = new WeakMap<HttpResponse, Readable>();
+
+export function setBody(response: HttpResponse, body: Readable): void {
+  bodies.set(response, body);
+}
+
+/** The answer as a stream, whether its body is still coming in or was read with a failed try. */
+export function streamOf(response: HttpResponse, subject: ErrorSubject): HttpStream {
+  const { status, ok, headers, attempts } = response;
+  return { status, ok, headers, attempts, body: bodies.get(response) ?? replay(response, subject) };
+}
+
+function replay(response: HttpResponse, subject: ErrorSubject): Readable {
+  return Readable.from(pieces(response, subject), { objectMode: false });
+}
+
+/** What was cut off must not pass for the whole. */
+function* pieces(response: HttpResponse, subject: ErrorSubject): Generator<Uint8Array, void, undefined> {
+  const bytes = response.bytes();
+  if (bytes.length > 0) yield bytes;
+  if (response.bodyTruncated) {
+    throw new HttpDecodeError(subject, 'truncated', response.status, `was read only up to ${bytes.length} bytes`);
+  }
+}

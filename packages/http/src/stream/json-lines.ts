@@ -1,0 +1,52 @@
+import { assertInteger } from '@macadam/core';
+import type { StandardSchema, SchemaOutput } from '../schema.ts';
+import { issuePath } from '../schema.ts';
+import { DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource } from './lines.ts';
+
+export interface JsonLinesOptions<Schema extends StandardSchema | undefined = StandardSchema | undefined> {
+  /** Checks and types each value: any Standard Schema. */
+  schema?: Schema;
+  /** Longest line in bytes, at least 1. Default: 1 048 576. */
+  maxLineBytes?: number;
+}
+
+/**
+ * The values of a stream of JSON texts, one a line (JSON Lines, NDJSON). Empty lines are skipped.
+ *
+ * @throws SyntaxError for a line that is not JSON, TypeError for one that does not fit the schema, RangeError for one
+ * that is too long; each with the number of the line and nothing of what it says
+ * @example
+ * ```ts
+ * import { Readable } from 'node:stream';
+ * import { jsonLines } from '@macadam/http';
+ *
+ * for await (const row of jsonLines(Readable.from(['{"id":1}\n', '{"id":2}\n']))) console.log(row);
+ * ```
+ */
+export async function* jsonLines<Schema extends StandardSchema | undefined = undefined>(
+  body: ByteSource,
+  { schema, maxLineBytes = DEFAULT_MAX_LINE_BYTES }: JsonLinesOptions<Schema> = {},
+): AsyncGenerator<Schema extends StandardSchema ? SchemaOutput<Schema> : unknown, void, undefined> {
+  assertInteger('jsonLines.maxLineBytes', maxLineBytes, { min: 1 });
+  let number = 0;
+  for await (const { text } of linesOf(body, maxLineBytes)) {
+    number++;
+    if (text.trim() === '') continue;
+    yield (await valueOf(text, number, schema)) as never;
+  }
+}
+
+async function valueOf(text: string, line: number, schema: StandardSchema | undefined): Promise<unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // Not the cause: V8 quotes the text in its message.
+    throw new SyntaxError(`Line ${line} of the stream is not JSON`);
+  }
+  if (schema === undefined) return value;
+  const result = await schema['~standard'].validate(value);
+  if (result.issues === undefined) return result.value;
+  const at = result.issues.slice(0, 3).map(issuePath).join(', ');
+  throw new TypeError(`Line ${line} of the stream does not fit the schema${at === '' ? '' : ` at ${at}`}`);
+}

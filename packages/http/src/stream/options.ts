@@ -1,0 +1,47 @@
+import { assertBoolean, assertDurationMs, assertInteger, assertObject } from '@macadam/core';
+import type { BodyOptions, RequestOptions } from '../request-options.ts';
+
+/** A server that says nothing for this long in the middle of a body has gone. Source: what a proxy between waits. */
+export const DEFAULT_IDLE_TIMEOUT_MS = 10_000;
+/** A reader may be busy with a piece for a while; but a body that is forgotten holds a connection. */
+export const DEFAULT_UNREAD_TIMEOUT_MS = 60_000;
+
+/** What `stream()` can say, besides what any request can. */
+export interface StreamOptions extends Omit<RequestOptions<undefined, boolean>, 'schema'>, BodyOptions {
+  /** Longest silence of the server while more of the body is wanted, in milliseconds, above 0. Default: 10 000. */
+  idleTimeoutMs?: number | undefined;
+  /** Longest time that the body is left unread while more of it waits, in milliseconds, above 0. Default: 60 000. */
+  unreadTimeoutMs?: number | undefined;
+  /** Bytes of the body, decoded, at least 1. Default: no limit. */
+  maxBytes?: number | undefined;
+  /** Whether content encodings are undone. Default: true. */
+  decompress?: boolean | undefined;
+}
+
+/** How the body of a call is to be streamed. */
+export interface StreamSettings {
+  readonly idleTimeoutMs: number;
+  readonly unreadTimeoutMs: number;
+  readonly maxBytes: number;
+  readonly decompress: boolean;
+  /** Whether a failed answer is streamed as well, unless another try follows. */
+  readonly failures: boolean;
+  /** Whether a body has begun to come in. */
+  begun: boolean;
+}
+
+/** Checks what is about the stream and fills in the defaults. */
+export function streamSettings(options: StreamOptions, throwOnStatus: boolean): StreamSettings {
+  assertObject('request', options);
+  const {
+    idleTimeoutMs = DEFAULT_IDLE_TIMEOUT_MS,
+    unreadTimeoutMs = DEFAULT_UNREAD_TIMEOUT_MS,
+    maxBytes = Infinity,
+    decompress = true,
+  } = options;
+  assertDurationMs('request.idleTimeoutMs', idleTimeoutMs, { above: 0, infinite: true });
+  assertDurationMs('request.unreadTimeoutMs', unreadTimeoutMs, { above: 0, infinite: true });
+  assertInteger('request.maxBytes', maxBytes, { min: 1, infinite: true });
+  assertBoolean('request.decompress', decompress);
+  return { idleTimeoutMs, unreadTimeoutMs, maxBytes, decompress, failures: !throwOnStatus, begun: false };
+}

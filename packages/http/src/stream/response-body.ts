@@ -1,0 +1,154 @@
+import { Readable, type Transform } from 'node:stream';
+import { onAbort, type Clock, type Timer, type Unsubscribe } from '@macadam/core';
+import type { DispatchController } from '../dispatcher.ts';
+import { HttpDecodeError, HttpResponseTooLargeError, HttpTimeoutError, type ErrorSubject } from '../errors.ts';
+import { makeDecoders } from './decoders.ts';
+
+/** How a body is read. */
+export interface ResponseBodySettings {
+  readonly clock: Clock;
+  readonly subject: ErrorSubject;
+  readonly status: number;
+  readonly idleTimeoutMs: number;
+  readonly unreadTimeoutMs: number;
+  readonly maxBytes: number;
+  /** Content encodings to undo, in the order they were applied. */
+  readonly encodings: readonly string[];
+  /** What cancels the call; it cancels the reading too. */
+  readonly signals: readonly (AbortSignal | undefined)[];
+  /** The body has come to its end, whichever. */
+  readonly onClose: () => void;
+}
+
+/**
+ * The body of an answer, as it comes in. When the reader falls behind, the connection is paused, so that no more than a
+ * few pieces wait in memory.
+ *
+ * It ends in bounded time whatever the two sides do: a server that falls silent while the reader waits, and a reader who
+ * leaves it lying, both end it with `HttpTimeoutError`.
+ */
+export class ResponseBody extends Readable {
+  readonly #settings: ResponseBodySettings;
+  readonly #controller: DispatchController;
+  readonly #unsubscribe: Unsubscribe[];
+  #decoders: readonly Transform[] | undefined = undefined;
+  #timer: Timer | undefined = undefined;
+  #activeAt: number;
+  #paused = false;
+  #arrived = false;
+  #size = 0;
+
+  constructor(controller: DispatchController, settings: ResponseBodySettings) {
+    super();
+    this.#settings = settings;
+    this.#controller = controller;
+    this.#activeAt = settings.clock.monotonic();
+    // An error that nobody listens for would end the process; whoever reads is told anyway.
+    this.on('error', () => {});
+    this.#unsubscribe = settings.signals.map((signal) => onAbort(signal, (reason) => this.destroy(asError(reason))));
+    this.#watch();
+  }
+
+  /** A piece from the wire. */
+  deliver(chunk: Uint8Array): void {
+    if (this.destroyed) return;
+    this.#activeAt = this.#settings.clock.monotonic();
+    const { encodings } = this.#settings;
+    if (encodings.length === 0) {
+      if (!this.#take(chunk)) this.#pause();
+      return;
+    }
+    this.#decoders ??= this.#connect(makeDecoders(encodings, chunk));
+    const inlet = this.#decoders[0] as Transform;
+    if (!inlet.write(chunk)) {
+      this.#pause();
+      inlet.once('drain', () => this.#resume());
+    }
+  }
+
+  /** The last piece has come. */
+  finish(): void {
+    this.#arrived = true;
+    this.#timer?.cancel();
+    if (this.#decoders === undefined) this.push(null);
+    else this.#decoders[0]?.end();
+  }
+
+  override _read(): void {
+    if (this.#decoders === undefined) this.#resume();
+    else this.#decoders.at(-1)?.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#timer?.cancel();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const decoder of this.#decoders ?? []) decoder.destroy();
+    if (!this.#arrived) {
+      this.#arrived = true;
+      this.#controller.abort(error ?? new Error('the rest of the body is not needed'));
+    }
+    this.#settings.onClose();
+    callback(error);
+  }
+
+  /** Hands a piece to the reader; false when he has enough for now. */
+  #take(chunk: Uint8Array): boolean {
+    const { maxBytes, subject, status } = this.#settings;
+    this.#size += chunk.length;
+    if (this.#size <= maxBytes) return this.push(chunk);
+    this.destroy(new HttpResponseTooLargeError(subject, 'maxBytes', maxBytes, status));
+    return true;
+  }
+
+  #connect(decoders: readonly Transform[]): readonly Transform[] {
+    const { subject, status, encodings } = this.#settings;
+    for (const [i, decoder] of decoders.entries()) {
+      const encoding = encodings.at(-1 - i);
+      decoder.on('error', () =>
+        this.destroy(new HttpDecodeError(subject, 'encoding', status, `is not valid ${encoding}`)),
+      );
+      const next = decoders[i + 1];
+      if (next !== undefined) decoder.pipe(next);
+    }
+    const outlet = decoders.at(-1) as Transform;
+    outlet.on('data', (chunk: Uint8Array) => {
+      if (!this.#take(chunk)) outlet.pause();
+    });
+    outlet.on('end', () => this.push(null));
+    return decoders;
+  }
+
+  #pause(): void {
+    if (this.#arrived) return;
+    this.#paused = true;
+    this.#controller.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#activeAt = this.#settings.clock.monotonic();
+    if (!this.#arrived) this.#controller.resume();
+  }
+
+  /** One timer at a time, which is not set anew for each piece: it looks what has happened since. */
+  #watch(): void {
+    const { clock, idleTimeoutMs, unreadTimeoutMs, subject } = this.#settings;
+    const limitMs = this.#paused ? unreadTimeoutMs : idleTimeoutMs;
+    const leftMs = this.#activeAt + limitMs - clock.monotonic();
+    if (leftMs > 0) {
+      // Looks again at the shorter of the limits, since who is waited for may change meanwhile.
+      this.#timer = clock.setTimer(() => this.#watch(), Math.min(leftMs, idleTimeoutMs, LONGEST_TIMER_MS));
+      return;
+    }
+    const what = this.#paused ? 'left its body unread for' : 'was silent in the middle of its body for';
+    this.destroy(new HttpTimeoutError(subject, limitMs, false, undefined, what));
+  }
+}
+
+/** What a timer holds. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error('The call was cancelled', { cause: reason });
+}

@@ -1,0 +1,88 @@
+import { assertInteger } from '@macadam/core';
+import { DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource } from './lines.ts';
+
+/** One event of a `text/event-stream`. */
+export interface ServerSentEvent {
+  /** Its type. `message` unless the server says otherwise. */
+  readonly event: string;
+  readonly data: string;
+  /** The last id that the server gave; an empty string before it did. For `Last-Event-ID` when connecting again. */
+  readonly id: string;
+  /** How long the server asks to wait before connecting again, in milliseconds, as it last said. */
+  readonly retryMs: number | undefined;
+}
+
+export interface SseOptions {
+  /** Longest line, and most data of an event, in bytes, at least 1. Default: 1 048 576. */
+  maxEventBytes?: number;
+}
+
+/**
+ * The events of a stream (HTML standard, section 9.2.6). An event that the stream breaks off in is dropped, as the
+ * standard has it. Connecting again is the caller's: `id` and `retryMs` say from where and when.
+ *
+ * @throws RangeError for an event above `maxEventBytes`
+ * @example
+ * ```ts
+ * import { Readable } from 'node:stream';
+ * import { sse } from '@macadam/http';
+ *
+ * for await (const { event, data } of sse(Readable.from(['event: tick\ndata: 1\n\n']))) console.log(event, data);
+ * ```
+ */
+export async function* sse(
+  body: ByteSource,
+  { maxEventBytes = DEFAULT_MAX_LINE_BYTES }: SseOptions = {},
+): AsyncGenerator<ServerSentEvent, void, undefined> {
+  assertInteger('sse.maxEventBytes', maxEventBytes, { min: 1 });
+  const parser = new EventParser(maxEventBytes);
+  for await (const { text, ended } of linesOf(body, maxEventBytes)) {
+    if (!ended) return;
+    const event = parser.line(text);
+    if (event !== undefined) yield event;
+  }
+}
+
+/** The standard's interpretation of lines. */
+class EventParser {
+  readonly #maxBytes: number;
+  #event = '';
+  #data: string[] = [];
+  #bytes = 0;
+  #id = '';
+  #retryMs: number | undefined = undefined;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  line(text: string): ServerSentEvent | undefined {
+    if (text === '') return this.#dispatch();
+    const colon = text.indexOf(':');
+    if (colon === 0) return undefined;
+    const name = colon < 0 ? text : text.slice(0, colon);
+    const value = colon < 0 ? '' : text.slice(text[colon + 1] === ' ' ? colon + 2 : colon + 1);
+    this.#field(name, value);
+    return undefined;
+  }
+
+  #field(name: string, value: string): void {
+    if (name === 'event') this.#event = value;
+    else if (name === 'data') {
+      this.#bytes += Buffer.byteLength(value) + 1;
+      if (this.#bytes > this.#maxBytes + 1) throw new RangeError(`An event is longer than ${this.#maxBytes} bytes`);
+      this.#data.push(value);
+    } else if (name === 'id') {
+      if (!value.includes('\0')) this.#id = value;
+    } else if (name === 'retry' && /^\d+$/.test(value)) this.#retryMs = Number(value);
+  }
+
+  #dispatch(): ServerSentEvent | undefined {
+    const [event, data] = [this.#event, this.#data];
+    this.#event = '';
+    this.#data = [];
+    this.#bytes = 0;
+    if (data.length === 0) return undefined;
+    return { event: event === '' ? 'message' : event, data: data.join('\n'), id: this.#id, retryMs: this.#retryMs };
+  }
+}

@@ -1,0 +1,80 @@
+import { HttpDecodeError } from '../errors.ts';
+import { parseEncodings, type DecodedLimits } from '../content-decoding.ts';
+import type { Clock } from '@macadam/core';
+import type { DispatchController, DispatchHandler, RawHeaders } from '../dispatcher.ts';
+import { networkFailure } from '../failure-code.ts';
+import type { ResponseHandler } from '../response-handler.ts';
+import { HttpResponse } from '../response.ts';
+import { isDecodable } from './decoders.ts';
+import { setBody } from './http-stream.ts';
+import type { StreamSettings } from './options.ts';
+import { ResponseBody } from './response-body.ts';
+
+/**
+ * One request whose answer is streamed. Until the headers have come it is like any other; then the try is over, as far
+ * as time limits, retries and the circuit breaker go, and what follows is between the server and the reader.
+ */
+export class StreamHandler implements DispatchHandler {
+  readonly #whole: ResponseHandler;
+  readonly #stream: StreamSettings;
+  readonly #clock: Clock;
+  readonly #limits: DecodedLimits;
+  #body: ResponseBody | undefined = undefined;
+
+  constructor(whole: ResponseHandler, stream: StreamSettings, client: { clock: Clock; limits: DecodedLimits }) {
+    this.#whole = whole;
+    this.#stream = stream;
+    this.#clock = client.clock;
+    this.#limits = client.limits;
+  }
+
+  onRequestStart(controller: DispatchController): void {
+    this.#whole.onRequestStart(controller);
+  }
+
+  onResponseStart(controller: DispatchController, status: number, headers: RawHeaders): void {
+    const whole = this.#whole;
+    if (whole.settled || status < 200) return;
+    if (status >= 300 && (!this.#stream.failures || whole.goesOn(status, headers))) {
+      whole.onResponseStart(controller, status, headers);
+      return;
+    }
+    const { subject, source, execution, work, method } = whole.request;
+    const encodings = this.#stream.decompress && method !== 'HEAD' ? parseEncodings(headers['content-encoding']) : [];
+    if (encodings.length > this.#limits.maxEncodings || !isDecodable(encodings)) {
+      const detail = 'has content encodings that were not asked for';
+      const error = new HttpDecodeError(subject, 'encoding', status, detail);
+      whole.fail(error, status);
+      controller.abort(error);
+      return;
+    }
+    const response = new HttpResponse(subject, status, headers);
+    this.#body = new ResponseBody(controller, {
+      ...this.#stream,
+      clock: this.#clock,
+      subject,
+      status,
+      encodings,
+      signals: [execution.signal, work?.cancellation],
+      onClose: () => source?.close(),
+    });
+    setBody(response, this.#body);
+    this.#stream.begun = true;
+    whole.handOver(response, headers);
+  }
+
+  onResponseData(controller: DispatchController, chunk: Uint8Array): void {
+    if (this.#body === undefined) this.#whole.onResponseData(controller, chunk);
+    else this.#body.deliver(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.#body === undefined) this.#whole.onResponseEnd();
+    else this.#body.finish();
+  }
+
+  onResponseError(controller: DispatchController | null, error: Error): void {
+    if (this.#body === undefined) this.#whole.onResponseError(controller, error);
+    else this.#body.destroy(networkFailure(this.#whole.request, error, 'response', false));
+  }
+}

@@ -1,0 +1,376 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import zlib from 'node:zlib';
+import { runWork } from '@macadam/core';
+import { constant } from '@macadam/resilience';
+import { virtualClock } from '@macadam/testkit';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createHttpClient, jsonLines, sse, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+
+let server: Server | undefined;
+let clients: HttpClient[] = [];
+
+afterEach(async () => {
+  server?.closeAllConnections();
+  server?.close();
+  server = undefined;
+  await Promise.all(clients.map((client) => client.close()));
+  clients = [];
+});
+
+async function serve(handle: RequestListener): Promise<string> {
+  server = createServer(handle).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function clientFor(baseUrl: string, options: Partial<HttpClientOptions> = {}): HttpClient {
+  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
+  const client = createHttpClient({ name: 'export', baseUrl, retry, ...options });
+  clients.push(client);
+  return client;
+}
+
+async function all<T>(iterable: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const one of iterable) list.push(one);
+  return list;
+}
+
+async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  return Buffer.concat(await all(body)).toString();
+}
+const failure = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => expect.unreachable('the call succeeded'),
+    (error: unknown) => error,
+  );
+
+describe('stream()', () => {
+  test('gives status and headers at once, and the body as it comes', async () => {
+    let response!: ServerResponse;
+    const url = await serve((_request, answer) => {
+      response = answer.writeHead(200, { 'content-type': 'text/plain' });
+      response.write('first ');
+    });
+    const { status, ok, headers, body, attempts } = await clientFor(url).stream('GET', '/export/{id}', {
+      params: { id: 1 },
+    });
+    expect([status, ok, headers.get('content-type'), attempts.length]).toEqual([200, true, 'text/plain', 1]);
+    const pieces = body[Symbol.asyncIterator]();
+    expect(String((await pieces.next()).value)).toBe('first ');
+    response.end('last');
+    expect(String((await pieces.next()).value)).toBe('last');
+    expect(await pieces.next()).toMatchObject({ done: true });
+  });
+
+  test('a body larger than the limit of a buffered one waits on the wire for its reader', async () => {
+    const total = 64 * 1_048_576;
+    let written = 0;
+    let full!: () => void;
+    const filled = new Promise<void>((resolve) => (full = resolve));
+    const url = await serve((_request, answer) => {
+      const piece = Buffer.alloc(1_048_576);
+      const pump = (): void => {
+        while (written < total) {
+          written += piece.length;
+          if (!answer.write(piece)) {
+            full();
+            answer.once('drain', pump);
+            return;
+          }
+        }
+        answer.end();
+      };
+      pump();
+    });
+    const { body } = await clientFor(url).stream('GET', '/a');
+    await filled;
+    for (let i = 0; i < 50; i++) await nextTurn();
+    expect(body.readableLength).toBeLessThan(1_048_576);
+    expect(written).toBeLessThan(total / 2);
+    let read = 0;
+    for await (const piece of body) read += (piece as Buffer).length;
+    expect(read).toBe(total);
+  });
+
+  test('is retried until the headers have come, and not from there on', async () => {
+    let requests = 0;
+    const url = await serve((_request, answer) => {
+      if (++requests < 3) answer.writeHead(503).end('busy');
+      else {
+        answer.writeHead(200, { 'content-length': '10' }).write('half');
+        setImmediate(() => answer.destroy());
+      }
+    });
+    const { body, attempts } = await clientFor(url).stream('GET', '/a');
+    expect(attempts.map(({ status }) => status)).toEqual([503, 503, 200]);
+    expect(await failure(textOf(body))).toMatchObject({
+      code: 'MAC_HTTP_NETWORK',
+      phase: 'response',
+      retryable: false,
+    });
+    expect(requests).toBe(3);
+  });
+
+  test('a status outside 2xx is an error with its body, or streamed whole', async () => {
+    const url = await serve((_request, answer) => answer.writeHead(404).end('x'.repeat(300_000)));
+    const client = clientFor(url);
+    const error = (await failure(client.stream('GET', '/a'))) as { status: number; response: { text(): string } };
+    expect([error.status, error.response.text().length]).toEqual([404, 65_536]);
+    const { status, ok, body } = await client.stream('GET', '/a', { throwOnStatus: false });
+    expect([status, ok, (await textOf(body)).length]).toEqual([404, false, 300_000]);
+  });
+
+  test('a failure that was tried again to the end counts for the breaker, and has its body', async () => {
+    const url = await serve((_request, answer) => answer.writeHead(503).end('busy'));
+    const client = clientFor(url);
+    const { status, body, attempts } = await client.stream('GET', '/a', { throwOnStatus: false });
+    expect([status, await textOf(body), attempts.length]).toEqual([503, 'busy', 3]);
+    await failure(client.stream('GET', '/a'));
+    expect(await failure(client.stream('GET', '/a'))).toMatchObject({ code: 'MAC_CIRCUIT_OPEN' });
+  });
+
+  test.each([
+    ['an empty one', 200, 'GET'],
+    ['204', 204, 'GET'],
+    ['HEAD', 200, 'HEAD'],
+  ])('a body that is none ends at once: %s', async (_what, status, method) => {
+    const url = await serve((_request, answer) => answer.writeHead(status, { 'content-encoding': 'gzip' }).end());
+    expect(await textOf((await clientFor(url).stream(method, '/a')).body)).toBe('');
+  });
+
+  test.each([
+    ['gzip', zlib.gzipSync],
+    ['deflate', zlib.deflateSync],
+    ['deflate', zlib.deflateRawSync],
+    ['br', zlib.brotliCompressSync],
+    ['zstd', zlib.zstdCompressSync],
+    ['gzip, br', (data: Buffer) => zlib.brotliCompressSync(zlib.gzipSync(data))],
+  ])('%s is undone on the way', async (encoding, encode) => {
+    const text = 'Zoë '.repeat(100_000);
+    const wire = encode(Buffer.from(text));
+    const url = await serve((_request, answer) => answer.writeHead(200, { 'content-encoding': encoding }).end(wire));
+    const client = clientFor(url);
+    expect((await textOf((await client.stream('GET', '/a')).body)) === text).toBe(true);
+    const raw = await client.stream('GET', '/a', { decompress: false });
+    expect(Buffer.concat(await all(raw.body)).equals(wire)).toBe(true);
+  });
+
+  test('what is not what it says it is ends the body with an error', async () => {
+    const url = await serve((request, answer) => {
+      const encoding = request.url === '/unknown' ? 'compress' : request.url === '/many' ? 'gzip, gzip, gzip' : 'gzip';
+      answer.writeHead(200, { 'content-encoding': encoding }).end('this is not gzip');
+    });
+    const client = clientFor(url);
+    const { body } = await client.stream('GET', '/corrupt');
+    expect(await failure(textOf(body))).toMatchObject({ code: 'MAC_HTTP_DECODE', reason: 'encoding' });
+    for (const path of ['/unknown', '/many']) {
+      expect(await failure(client.stream('GET', path))).toMatchObject({ code: 'MAC_HTTP_DECODE', reason: 'encoding' });
+    }
+  });
+
+  test('AC39: with maxBytes a bomb is stopped, having cost no more than that', async () => {
+    const bomb = zlib.gzipSync(Buffer.alloc(100 * 1_048_576));
+    const url = await serve((_request, answer) => answer.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb));
+    const { body } = await clientFor(url).stream('GET', '/a', { maxBytes: 1_048_576 });
+    let read = 0;
+    const error = await failure(
+      (async () => {
+        for await (const piece of body) read += (piece as Buffer).length;
+      })(),
+    );
+    expect(error).toMatchObject({ code: 'MAC_HTTP_RESPONSE_TOO_LARGE', limit: 'maxBytes', allowed: 1_048_576 });
+    expect(read).toBeLessThanOrEqual(1_048_576);
+  });
+
+  test('a reader who leaves early drops the connection, and the client goes on', async () => {
+    let closed!: () => void;
+    const gone = new Promise<void>((resolve) => (closed = resolve));
+    const url = await serve((request, answer) => {
+      if (request.url === '/short') answer.end('short');
+      else {
+        answer.on('close', closed);
+        answer.write('x'.repeat(100));
+      }
+    });
+    const client = clientFor(url);
+    const { body } = await client.stream('GET', '/long');
+    for await (const _ of body) break;
+    await gone;
+    expect((await client.get('/short')).text()).toBe('short');
+  });
+
+  test('the signal of the call cancels the reading, and holds no listener after the end', async () => {
+    const url = await serve((request, answer) => {
+      answer.write('begun');
+      if (request.url === '/ends') answer.end();
+    });
+    const client = clientFor(url);
+    const controller = new AbortController();
+    let listeners = 0;
+    const { signal } = controller;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = ((...args: Parameters<typeof add>) => (listeners++, add(...args))) as typeof add;
+    signal.removeEventListener = ((...args: Parameters<typeof remove>) => (
+      listeners--,
+      remove(...args)
+    )) as typeof remove;
+    await textOf((await client.stream('GET', '/ends', { signal })).body);
+    expect(listeners).toBe(0);
+    const { body } = await client.stream('GET', '/hangs', { signal });
+    const reason = new Error('enough');
+    const reading = failure(textOf(body));
+    controller.abort(reason);
+    expect(await reading).toBe(reason);
+  });
+
+  test('uploads while it downloads', async () => {
+    const url = await serve((request, answer) => {
+      answer.writeHead(200);
+      request.pipe(answer);
+    });
+    let send!: (text: string) => void;
+    async function* upload(): AsyncGenerator<string> {
+      yield 'one ';
+      yield await new Promise<string>((resolve) => (send = resolve));
+    }
+    const { body } = await clientFor(url).stream('POST', '/echo', { body: upload });
+    const pieces = body[Symbol.asyncIterator]();
+    expect(String((await pieces.next()).value)).toBe('one ');
+    send('two');
+    expect(String((await pieces.next()).value)).toBe('two');
+    expect((await pieces.next()).done).toBe(true);
+  });
+
+  test('events and lines, straight from the body', async () => {
+    const url = await serve((request, answer) =>
+      answer.end(request.url === '/sse' ? 'data: 1\n\ndata: 2\n\n' : '{"a":1}\n{"a":2}\n'),
+    );
+    const client = clientFor(url);
+    const events = await all(sse((await client.stream('GET', '/sse')).body));
+    expect(events.map(({ data }) => data)).toEqual(['1', '2']);
+    expect(await all(jsonLines((await client.stream('GET', '/lines')).body))).toEqual([{ a: 1 }, { a: 2 }]);
+  });
+
+  test.each([
+    ['idleTimeoutMs', { idleTimeoutMs: 0 }],
+    ['unreadTimeoutMs', { unreadTimeoutMs: -1 }],
+    ['maxBytes', { maxBytes: 0.5 }],
+    ['decompress', { decompress: 1 }],
+    ['request.shema', { shema: 1 }],
+  ])('a wrong %s is refused', async (name, options) => {
+    const error = await failure(clientFor('http://127.0.0.1:1').stream('GET', '/a', options as object));
+    expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
+    expect((error as Error).message).toContain(name);
+  });
+});
+
+describe('in virtual time', () => {
+  interface Wire {
+    onResponseStart(controller: unknown, status: number, headers: object, text: string): void;
+    onResponseData(controller: unknown, chunk: Uint8Array): void;
+    onResponseEnd(controller: unknown, trailers: object): void;
+  }
+
+  /** A transport whose answer the test gives by hand. */
+  function byHand(options: Partial<HttpClientOptions> = {}) {
+    const clock = virtualClock();
+    const wire = { handler: undefined as unknown as Wire, paused: 0, resumed: 0, aborted: undefined as unknown };
+    const controller = {
+      pause: () => wire.paused++,
+      resume: () => wire.resumed++,
+      abort: (reason: unknown) => (wire.aborted = reason),
+    };
+    const dispatcher = {
+      dispatch(_options: unknown, handler: Wire & { onRequestStart(c: unknown, x: unknown): void }) {
+        wire.handler = handler;
+        handler.onRequestStart(controller, null);
+        return true;
+      },
+    };
+    const client = createHttpClient({
+      baseUrl: 'http://export.internal',
+      clock,
+      dispatcher: dispatcher as never,
+      ...options,
+    });
+    const open = async (streamOptions = {}) => {
+      const call = client.stream('GET', '/a', streamOptions);
+      await Promise.resolve();
+      wire.handler.onResponseStart(controller, 200, {}, 'OK');
+      return call;
+    };
+    const send = (bytes: number) => wire.handler.onResponseData(controller, Buffer.alloc(bytes));
+    const end = () => wire.handler.onResponseEnd(controller, {});
+    return { clock, wire, open, send, end };
+  }
+
+  test('AC29 (failsafe-go #123): limits of try and call do not reach a body that is being read', async () => {
+    const { clock, open, send, end } = byHand({ timeoutMs: 100, attemptTimeoutMs: 50 });
+    const { body } = await runWork({ timeoutMs: 80, clock }, () => open());
+    await clock.advance(5_000);
+    send(10);
+    const reading = all(body);
+    await clock.advance(5_000);
+    end();
+    expect(Buffer.concat(await reading)).toHaveLength(10);
+    clock.assertNoTimers();
+  });
+
+  test('a server that falls silent ends the body after idleTimeoutMs', async () => {
+    const { clock, wire, open, send } = byHand();
+    const { body } = await open({ idleTimeoutMs: 1_000 });
+    const reading = failure(all(body));
+    await clock.advance(900);
+    send(10);
+    await clock.advance(900);
+    expect(body.destroyed).toBe(false);
+    await clock.advance(200);
+    const error = await reading;
+    expect(error).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 1_000, retryable: false });
+    expect((error as Error).message).toContain('silent');
+    expect(wire.aborted).toBe(error);
+    clock.assertNoTimers();
+  });
+
+  test('a body that nobody reads ends after unreadTimeoutMs, and nothing is left unhandled', async () => {
+    const { clock, wire, open, send } = byHand();
+    const { body } = await open({ unreadTimeoutMs: 5_000, idleTimeoutMs: 1_000 });
+    send(200_000);
+    expect(wire.paused).toBe(1);
+    await clock.advance(4_500);
+    expect(body.destroyed).toBe(false);
+    await clock.advance(1_500);
+    expect(body.destroyed).toBe(true);
+    expect(body.errored).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 5_000 });
+    expect(wire.aborted).toBeDefined();
+    clock.assertNoTimers();
+  });
+
+  test('a small body that nobody reads holds neither timer nor connection', async () => {
+    const { clock, open, send, end } = byHand();
+    await open();
+    send(100);
+    end();
+    clock.assertNoTimers();
+  });
+
+  test('a slow reader is not a silent server', async () => {
+    const { clock, wire, open, send, end } = byHand();
+    const { body } = await open({ idleTimeoutMs: 1_000, unreadTimeoutMs: 60_000 });
+    const pieces = body[Symbol.asyncIterator]();
+    for (let i = 0; i < 5; i++) {
+      send(200_000);
+      await clock.advance(30_000);
+      expect((await pieces.next()).value).toHaveLength(200_000);
+    }
+    expect(wire.resumed).toBeGreaterThan(0);
+    end();
+    expect((await pieces.next()).done).toBe(true);
+    clock.assertNoTimers();
+  });
+});
