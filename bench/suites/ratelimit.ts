@@ -1,0 +1,146 @@
+import type { Contender, Suite } from '../src/suite.ts';
+
+type RateLimit = typeof import('@macadam/ratelimit');
+
+const MANY = 100_000;
+const IN_FLIGHT = 64;
+/** So much that nothing is ever denied, and so slow to come back that no key is forgotten. */
+const PLENTY = 1_000_000_000;
+const HOUR_MS = 3_600_000;
+
+const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `client-${i}`);
+
+/** Calls `take` with one key after the other. */
+function over(count: number, take: (key: string) => unknown): () => unknown {
+  const keys = names(count);
+  let next = 0;
+  return () => {
+    next = next + 1 === count ? 0 : next + 1;
+    return take(keys[next] as string);
+  };
+}
+
+const limiterOf = ({ createRateLimiter, memoryStore, tokenBucket }: RateLimit) =>
+  createRateLimiter({
+    name: 'bench',
+    limits: [tokenBucket({ limit: 60, periodMs: HOUR_MS, burst: PLENTY })],
+    store: memoryStore({ maxKeys: 2 * MANY }),
+  });
+
+const macadam = (name: string, count: number, kind: 'take' | 'tryTake'): Contender => ({
+  name,
+  from: '@macadam/ratelimit',
+  setup: async () => {
+    const limiter = limiterOf(await import('@macadam/ratelimit'));
+    return { run: over(count, (key) => limiter[kind](key)) };
+  },
+});
+
+const flexible = (count: number): Contender => ({
+  name: 'rate-limiter-flexible memory',
+  from: 'rate-limiter-flexible',
+  setup: async () => {
+    const { RateLimiterMemory } = await import('rate-limiter-flexible');
+    const limiter = new RateLimiterMemory({ points: PLENTY, duration: HOUR_MS / 1_000 });
+    return { run: over(count, (key) => limiter.consume(key)) };
+  },
+});
+
+/** It has no keys: with more than one, a Map of limiters, as its users write it. */
+const limiterPackage = (count: number): Contender => ({
+  name: count === 1 ? 'limiter, no key' : 'limiter, a Map of them',
+  from: 'limiter',
+  setup: async () => {
+    const { RateLimiter } = await import('limiter');
+    const make = () => new RateLimiter({ tokensPerInterval: PLENTY, interval: 'hour' });
+    const one = make();
+    const all = new Map(names(count).map((key) => [key, make()]));
+    if (count === 1) return { run: () => one.tryRemoveTokens(1) };
+    return { run: over(count, (key) => all.get(key)?.tryRemoveTokens(1)) };
+  },
+});
+
+async function connect(): Promise<ReturnType<(typeof import('redis'))['createClient']>> {
+  const { createClient } = await import('redis');
+  const client = createClient({ url: process.env['REDIS_URL'] as string });
+  await client.connect();
+  await client.flushDb();
+  return client as unknown as ReturnType<(typeof import('redis'))['createClient']>;
+}
+
+const shared = (name: string, lease: { ttlMs: number } | false): Contender => ({
+  name,
+  from: '@macadam/ratelimit',
+  setup: async () => {
+    const { createRateLimiter, redisStore, tokenBucket } = await import('@macadam/ratelimit');
+    const client = await connect();
+    const store = redisStore(client, { timeoutMs: 5_000, lease });
+    const limits = [tokenBucket({ limit: 1_000_000, periodMs: 1_000 })];
+    const limiter = createRateLimiter({ name: 'bench', limits, store, onStoreFailure: 'closed' });
+    const close = async (): Promise<void> => {
+      await limiter.close();
+      client.destroy();
+    };
+    return { inFlight: IN_FLIGHT, run: over(100, (key) => limiter.take(key)), close };
+  },
+});
+
+const flexibleShared: Contender = {
+  name: 'rate-limiter-flexible Redis',
+  from: 'rate-limiter-flexible',
+  setup: async () => {
+    const { RateLimiterRedis } = await import('rate-limiter-flexible');
+    const client = await connect();
+    const limiter = new RateLimiterRedis({ storeClient: client, points: PLENTY, duration: 60, useRedisPackage: true });
+    return { inFlight: IN_FLIGHT, run: over(100, (key) => limiter.consume(key)), close: () => client.destroy() };
+  },
+};
+
+export const suite: Suite = {
+  name: 'ratelimit',
+  what: 'What a decision costs. Macadam decides by a token bucket and says when to come back; rate-limiter-flexible counts in fixed windows.',
+  cases: [
+    {
+      name: 'memory, one key',
+      what: 'A request that is allowed, always by the same caller.',
+      contenders: [
+        macadam('macadam tryTake', 1, 'tryTake'),
+        macadam('macadam take', 1, 'take'),
+        flexible(1),
+        limiterPackage(1),
+      ],
+      claims: [
+        { of: 'macadam tryTake', to: 'rate-limiter-flexible memory', atMost: 0.5 },
+        { of: 'macadam tryTake', to: 'limiter, no key', atMost: 1 },
+      ],
+    },
+    {
+      name: 'memory, 100 000 keys',
+      what: 'A request that is allowed, each time by another caller.',
+      contenders: [
+        macadam('macadam tryTake', MANY, 'tryTake'),
+        macadam('macadam take', MANY, 'take'),
+        flexible(MANY),
+        limiterPackage(MANY),
+      ],
+      claims: [
+        { of: 'macadam tryTake', to: 'rate-limiter-flexible memory', atMost: 0.5 },
+        { of: 'macadam tryTake', to: 'limiter, a Map of them', atMost: 1 },
+      ],
+    },
+    // Needs a server: set REDIS_URL.
+    ...(process.env['REDIS_URL'] === undefined
+      ? []
+      : [
+          {
+            name: 'Redis, 64 in flight',
+            what: 'CPU time of this process for a decision in a shared store, 100 keys.',
+            contenders: [shared('macadam, exact', false), shared('macadam, leased', { ttlMs: 100 }), flexibleShared],
+            claims: [
+              { of: 'macadam, exact', to: 'rate-limiter-flexible Redis', atMost: 1 },
+              { of: 'macadam, leased', to: 'rate-limiter-flexible Redis', atMost: 0.5 },
+            ],
+          },
+        ]),
+  ],
+};

@@ -1,0 +1,24 @@
+// What the memory store keeps for a key: `node --conditions=@macadam/source --expose-gc bench/bytes-per-key.ts`.
+import { createRateLimiter, memoryStore, slidingWindow, tokenBucket } from '../src/index.ts';
+
+const keys = Array.from({ length: 100_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
+const periodMs = 3_600_000;
+const limits = {
+  tokenBucket: tokenBucket({ limit: 60, periodMs }),
+  slidingWindow: slidingWindow({ limit: 60, periodMs }),
+};
+
+for (const [kind, limit] of Object.entries(limits)) {
+  globalThis.gc?.();
+  const before = process.memoryUsage();
+  const store = memoryStore({ maxKeys: keys.length });
+  const limiter = createRateLimiter({ name: 'bytes', limits: [limit], store });
+  for (const key of keys) limiter.tryTake(key);
+  globalThis.gc?.();
+  const after = process.memoryUsage();
+  const bytes = after.heapUsed - before.heapUsed + (after.arrayBuffers - before.arrayBuffers);
+  const { keys: kept } = limiter.stats();
+  console.log(
+    `${kind}: ${(bytes / keys.length).toFixed(0)} bytes a key, ${kept} keys; the texts of the keys not counted`,
+  );
+}
