@@ -11,7 +11,7 @@ import {
   type Work,
   type WorkOptions,
 } from '@macadam/core';
-import type { Logger } from './logger.ts';
+import { CoreLogger, type Logger } from './logger.ts';
 
 /** How a unit of work ended. */
 export type WorkOutcome = 'ok' | 'error' | 'aborted' | 'timeout';
@@ -64,9 +64,7 @@ export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions,
     const slow = durationMs >= slowerThanMs;
     const sampled = outcome === 'ok' && !slow && sampleRatio < 1;
     if (sampled && random() >= sampleRatio) return;
-    // First, so that no layer below can take the place of what is said here.
-    const line: Record<string, unknown> = { ...work.annotations, event: name, outcome, durationMs };
-    line['priority'] = work.priority;
+    const line: Record<string, unknown> = { event: name, outcome, durationMs, priority: work.priority };
     if (slow) line['slow'] = true;
     if (work.tenant !== undefined) line['tenant'] = work.tenant;
     if (sampled) line['sampleRate'] = sampleRatio;
@@ -76,7 +74,9 @@ export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions,
       line['fieldsError'] = thrown;
     }
     if (outcome !== 'ok') line['err'] = error;
-    log[levelOf(outcome)](line, name);
+    // What is said here counts, whatever a layer below has annotated.
+    if (log instanceof CoreLogger) log.writeWork(levelOf(outcome), line, work.annotations, name);
+    else log[levelOf(outcome)]({ ...work.annotations, ...line }, name);
   };
 
   return runWork(workOptions, () => {

@@ -23,6 +23,15 @@ export interface Bindings {
   readonly bytes: number;
 }
 
+/** What the fields of a call say about the rest of its line. */
+interface Taken {
+  message: string | undefined;
+  /** Names that bindings have as well. */
+  bound: Set<string> | undefined;
+  /** JSON of the fields whose names are ours. */
+  shadowed: string;
+}
+
 export const noBindings: Bindings = { entries: [], names: new Set(), json: '', bytes: 0 };
 
 /** What goes into a line. */
@@ -32,6 +41,8 @@ export interface Line {
   bindings: Bindings;
   serializers: Serializers | undefined;
   fields: object | undefined;
+  /** Written before `fields`; of two with one name these count. */
+  lead?: object | undefined;
   message: unknown;
   args: readonly unknown[];
   sampleRate: number | undefined;
@@ -53,7 +64,7 @@ export class LineWriter {
     const keys = new KeyRules(redact.keys, redact.allow);
     const longest = Math.min(limits.stringBytes, limits.lineBytes >> 3);
     const text = new TextWriter(longest, new TextRules(keys, redact.keys, redact.patterns));
-    const names = new PropertyNames(keys, text);
+    const names = new PropertyNames(keys, text, format.reserved);
     this.#values = new ValueWriter(limits, text, names, piiWriter(redact), format.errorNames);
     this.#again = () => new LineWriter(format, limits, redact);
   }
@@ -113,10 +124,10 @@ export class LineWriter {
     let { bindings } = line;
     let shadowed = '';
     if (line.fields !== undefined) {
-      values.enter(line.fields);
-      const taken = this.#fields(line, line.fields);
-      if (taken.message !== undefined) message ??= taken.message;
-      message ??= values.errorMessage;
+      const taken: Taken = { message: undefined, bound: undefined, shadowed: '' };
+      if (line.lead !== undefined) this.#fields(line, line.lead, undefined, taken);
+      this.#fields(line, line.fields, line.lead, taken);
+      message ??= taken.message ?? values.errorMessage;
       if (taken.bound !== undefined) bindings = withoutNames(bindings, taken.bound);
       if (taken.shadowed !== '') shadowed = `,"${SHADOWED}":{${taken.shadowed}}`;
     }
@@ -133,35 +144,36 @@ export class LineWriter {
   }
 
   /** Writes the fields, and sets apart those whose names are ours. */
-  #fields(line: Line, fields: object): { message?: string; bound?: Set<string>; shadowed: string } {
+  #fields(line: Line, fields: object, lead: object | undefined, taken: Taken): void {
     const values = this.#values;
-    const { reserved } = this.#format;
+    values.enter(fields);
     const bound = line.bindings.names;
-    const taken: { message?: string; bound?: Set<string>; shadowed: string } = { shadowed: '' };
     let count = 0;
     const start = values.out;
     try {
       for (const name in fields) {
-        if (!hasOwn.call(fields, name)) continue;
+        if (!hasOwn.call(fields, name) || (lead !== undefined && hasOwn.call(lead, name))) continue;
         if (count++ >= this.#limits.items || !values.hasRoom()) {
           values.out += ',"[…]":';
           values.cut('more');
           break;
         }
-        if (reserved.has(name)) this.#shadow(line, fields, name, taken);
-        else {
-          if (bound.size > 0 && bound.has(name)) (taken.bound ??= new Set()).add(name);
-          this.#field(fields, name, false, line.serializers);
+        const known = values.names.get(name);
+        if (known.reserved) {
+          this.#shadow(line, fields, name, taken);
+          continue;
         }
+        if (bound.size > 0 && bound.has(name)) (taken.bound ??= new Set()).add(name);
+        if (name !== 'err' && line.serializers === undefined) values.property(fields, name, false, 1, known);
+        else this.#field(fields, name, false, line.serializers);
       }
     } catch {
       values.out = `${start},"[…]":"[threw]"`;
     }
-    return taken;
   }
 
   /** A field under a name of ours: `msg` is the message when there is no other; the rest goes below `shadowed`. */
-  #shadow(line: Line, fields: object, name: string, taken: { message?: string; shadowed: string }): void {
+  #shadow(line: Line, fields: object, name: string, taken: Taken): void {
     const values = this.#values;
     const before = values.out;
     values.out = '';

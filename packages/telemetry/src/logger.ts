@@ -133,6 +133,21 @@ export class CoreLogger implements Logger {
     return this.close();
   }
 
+  /** One line of a unit of work, with `lead` before what was annotated. Never sampled: that was decided before. */
+  writeWork(level: Level, lead: object, annotations: object, message: string): void {
+    const { core, bindings, serializers } = this;
+    if (!this.isLevelEnabled(level)) return;
+    const index = levels.indexOf(level);
+    try {
+      const time = core.clock.now();
+      const parts = { level: index, time, bindings, serializers, fields: annotations, lead, message };
+      core.counts[index]!++;
+      core.sink.write(core.writer.line({ ...parts, args: NO_ARGS, sampleRate: undefined }), index);
+    } catch {
+      core.sink.write(LAST_RESORT, index);
+    }
+  }
+
   write(level: number, first: unknown, message: unknown, args: readonly unknown[]): void {
     const { core } = this;
     let sampleRate: number | undefined = core.sampling[level];

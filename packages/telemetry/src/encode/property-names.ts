@@ -8,6 +8,8 @@ export interface PropertyName {
   readonly json: string;
   /** Its value is never shown. */
   readonly sensitive: boolean;
+  /** Its place at the top of the line is taken by us. */
+  readonly reserved: boolean;
   /** What UTF-8 needs beyond one byte a character. */
   readonly extraBytes: number;
 }
@@ -21,10 +23,12 @@ export class PropertyNames {
   readonly #known = new Map<string, PropertyName>();
   readonly #rules: KeyRules;
   readonly #text: TextWriter;
+  readonly #reserved: ReadonlySet<string>;
   #changed = 0;
 
-  constructor(rules: KeyRules, text: TextWriter) {
+  constructor(rules: KeyRules, text: TextWriter, reserved: ReadonlySet<string>) {
     this.#rules = rules;
+    this.#reserved = reserved;
     this.#text = text;
   }
 
@@ -38,7 +42,8 @@ export class PropertyNames {
     let quoted = this.#text.quote(name);
     this.#text.limit = limit;
     const sensitive = this.#rules.isSensitive(name);
-    const known = { json: `${quoted}:`, sensitive, extraBytes: this.#text.extraBytes - extraBytes };
+    const reserved = this.#reserved.has(name);
+    const known = { json: `${quoted}:`, sensitive, reserved, extraBytes: this.#text.extraBytes - extraBytes };
     this.#text.extraBytes = extraBytes;
     if (!quoted.includes(CENSOR) && !quoted.includes('[…')) {
       if (this.#known.size < MOST_REMEMBERED) this.#known.set(name, known);

@@ -3,8 +3,6 @@ import { classes, DIGIT, ESCAPED, WIDE } from './char-classes.ts';
 
 /** What JSON allows raw and a terminal or an old JavaScript parser would obey: DEL, C1 and the two line separators. */
 const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;
-/** Shorter than any credential that could be told by its looks. */
-const SHORTEST_CREDENTIAL = 8;
 /** How far back a long text is cut so as not to split a credential that stands at the cut. */
 const LONGEST_WORD = 512;
 
@@ -34,7 +32,8 @@ export class TextWriter {
       seen |= bits;
       digits += bits & DIGIT;
     }
-    const clean = text.length < SHORTEST_CREDENTIAL ? text : this.#rules.clean(text, seen, digits);
+    // "id=1" is the shortest that could matter.
+    const clean = text.length < 4 ? text : this.#rules.clean(text, seen, digits);
     if ((seen & (ESCAPED | WIDE)) === 0) return `"${clean}"`;
     return this.#escape(clean, (seen & WIDE) !== 0);
   }

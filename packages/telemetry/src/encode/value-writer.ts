@@ -2,7 +2,7 @@ import { CENSOR, isPii, isSecret, type Pii } from '../sensitive.ts';
 import { isCardNumber } from '../redact/card-number.ts';
 import { type ErrorNames, isError, writeError } from './error-writer.ts';
 import type { LineLimits } from './limits.ts';
-import type { PropertyNames } from './property-names.ts';
+import type { PropertyName, PropertyNames } from './property-names.ts';
 import { writeSpecial } from './special-values.ts';
 import type { TextWriter } from './text-writer.ts';
 
@@ -34,6 +34,7 @@ export class ValueWriter {
   readonly text: TextWriter;
   readonly #writePii: WritePii;
   readonly #ancestors: object[] = [];
+  #deepest = 0;
   #nodes = 0;
 
   constructor(limits: LineLimits, text: TextWriter, names: PropertyNames, pii: WritePii, errorNames: ErrorNames) {
@@ -58,13 +59,15 @@ export class ValueWriter {
   /** Says that values of depth 1 stand in `top`, which must not contain itself. */
   enter(top: object): void {
     this.#ancestors[0] = top;
+    this.#deepest = 1;
   }
 
   /** Lets go of what was written, so that nothing of it lives longer than the line. */
   release(): void {
     this.out = '';
     this.errorMessage = undefined;
-    this.#ancestors.fill(NOTHING);
+    for (let i = 0; i < this.#deepest; i++) this.#ancestors[i] = NOTHING;
+    this.#deepest = 0;
   }
 
   /** Whether there is room for another value. Counts it. */
@@ -100,9 +103,14 @@ export class ValueWriter {
   }
 
   /** `"name":value` with a comma before it unless first; nothing for undefined, functions and symbols. */
-  property(source: object, name: string, first: boolean, depth: number): boolean {
+  property(
+    source: object,
+    name: string,
+    first: boolean,
+    depth: number,
+    known: PropertyName = this.names.get(name),
+  ): boolean {
     const mark = this.out;
-    const known = this.names.get(name);
     const prefix = first ? known.json : `,${known.json}`;
     this.text.extraBytes += known.extraBytes;
     try {
@@ -192,6 +200,7 @@ export class ValueWriter {
   #isAncestor(value: object, depth: number): boolean {
     for (let i = 0; i < depth; i++) if (this.#ancestors[i] === value) return true;
     this.#ancestors[depth] = value;
+    if (depth >= this.#deepest) this.#deepest = depth + 1;
     return false;
   }
 

@@ -48,6 +48,9 @@ const MARKED = new RegExp(
 const STEMS =
   'pass|pwd|secret|token|key|auth|cookie|cred|session|sid|csrf|xsrf|pin|cvv|cvc|csc|ssn|sig|otp|jwt|code|card|pan|dpop|connectionstring|connection|mnemonic|seed|state|ticket';
 const MAYBE_MARKED = UNDERSCORE | UPPER_A | DOT;
+const DASHED_MARK = DASH | K_X_T;
+/** The shortest is `xoxb-` and ten characters. */
+const SHORTEST_MARKED = 15;
 
 /** Finds credentials inside strings: messages, stacks, URLs, bodies. Built once per logger. */
 export class TextRules {
@@ -83,12 +86,14 @@ export class TextRules {
     let out = text;
     if ((seen & DASH) !== 0 && out.includes('-----BEGIN')) out = out.replace(PEM, CENSOR);
     if ((seen & UPPER_J) !== 0 && out.includes('eyJ')) out = out.replace(JWT, CENSOR);
-    if ((seen & BLANK) !== 0 && (seen & B_OR_P) !== 0) out = out.replace(SCHEME, censorScheme);
+    if ((seen & BLANK) !== 0 && (seen & B_OR_P) !== 0 && mayHaveScheme(out)) out = out.replace(SCHEME, censorScheme);
     if ((seen & COLON_OR_EQUALS) !== 0) {
       if ((seen & AT) !== 0 && out.includes('://')) out = out.replace(USERINFO, `$1${CENSOR}@`);
       if (this.#stems.test(out)) out = this.#cleanPairs(out.replace(HEADER, `$1$2${CENSOR}`));
     }
-    if ((seen & MAYBE_MARKED) !== 0 || ((seen & DASH) !== 0 && (seen & K_X_T) !== 0)) out = out.replace(MARKED, CENSOR);
+    if (out.length >= SHORTEST_MARKED && ((seen & MAYBE_MARKED) !== 0 || (seen & DASHED_MARK) === DASHED_MARK)) {
+      out = out.replace(MARKED, CENSOR);
+    }
     if (digits >= 13 * DIGIT) out = redactCardNumbers(out, CENSOR);
     for (const pattern of this.#patterns) out = out.replace(pattern, CENSOR);
     return out;
@@ -115,6 +120,21 @@ export class TextRules {
     return done === 0 ? text : out + text.slice(done);
   }
 }
+
+/** Whether a word ends like "bearer", "basic" or "dpop": cheaper than the expression, and false for nearly every text. */
+function mayHaveScheme(text: string): boolean {
+  for (let i = 4; i < text.length; i++) {
+    if (text.charCodeAt(i) > 32) continue;
+    const end =
+      ((text.charCodeAt(i - 3) | 32) << 16) | ((text.charCodeAt(i - 2) | 32) << 8) | (text.charCodeAt(i - 1) | 32);
+    if (end === BEARER_END || end === BASIC_END || end === DPOP_END) return true;
+  }
+  return false;
+}
+
+const [BEARER_END, BASIC_END, DPOP_END] = ['rer', 'sic', 'pop'].map(
+  (end) => (end.charCodeAt(0) << 16) | (end.charCodeAt(1) << 8) | end.charCodeAt(2),
+);
 
 function censorScheme(match: string, scheme: string, blank: string, value: string): string {
   if (scheme.toLowerCase() === 'basic' && !BASE64_LIKE.test(value)) return match;
