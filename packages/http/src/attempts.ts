@@ -1,3 +1,6 @@
+import type { Route } from './endpoints/route.ts';
+import type { CallTrace } from './instruments.ts';
+
 /** What one try of a call did. Holds no credential, no query value and nothing of a body. */
 export interface HttpAttempt {
   /** Counted from 1. */
@@ -50,24 +53,21 @@ class Attempt implements HttpAttempt {
   }
 }
 
-/** Hears of the tries of a call that chooses among endpoints. */
-export interface AttemptListener {
-  ended(attempt: HttpAttempt, now: number): void;
-}
-
 /** Writes down the tries of one call as they begin and end. Of a hedged call several are in flight at a time. */
 export class AttemptLog {
   readonly records: HttpAttempt[] = [];
   /** Why the last try failed: a refusal further out, such as a circuit that opened meanwhile, may hide it. */
   failure: unknown = undefined;
+  /** The way of the call, when there are several endpoints. */
+  route: Route | undefined = undefined;
+  /** Who tells OpenTelemetry, if anybody wants to know. */
+  trace: CallTrace | undefined = undefined;
   /** Redirects that were followed. */
   redirects = 0;
-  readonly #listener: AttemptListener | undefined;
   readonly #startedAt: number;
   #endedAt: number;
 
-  constructor(now: number, listener?: AttemptListener) {
-    this.#listener = listener;
+  constructor(now: number) {
     this.#startedAt = now;
     this.#endedAt = now;
   }
@@ -81,6 +81,7 @@ export class AttemptLog {
     const startedAtMs = rounded(now - this.#startedAt);
     const waitedMs = rounded(now - this.#endedAt);
     this.records.push(new Attempt(this.records.length + 1, endpoint, number, now, startedAtMs, waitedMs));
+    this.route?.began(endpoint);
   }
 
   end(number: number, now: number, status: number | undefined, errorCode: string | undefined): void {
@@ -89,7 +90,8 @@ export class AttemptLog {
       if (!record.isOpen(number)) continue;
       record.end(now, status, errorCode);
       this.#endedAt = now;
-      this.#listener?.ended(record, now);
+      this.route?.ended(record, now);
+      this.trace?.ended(number);
       return;
     }
   }

@@ -7,6 +7,7 @@ import { concludeShared, Dedupe } from './dedupe.ts';
 import type { Transport } from './dispatcher.ts';
 import { Balancer } from './endpoints/balancer.ts';
 import { HttpCache } from './http-cache/http-cache.ts';
+import { makeFetch, type FetchFunction } from './fetch.ts';
 import type { HttpClient, HttpClientStats } from './http-client.ts';
 import { observeClient, traceCall, type TracedClient } from './instruments.ts';
 import type { HttpClientOptions } from './options.ts';
@@ -26,6 +27,7 @@ import { transportTo } from './transport/transport.ts';
 class PooledHttpClient {
   readonly name: string;
   readonly #settings: HttpClientSettings;
+  readonly fetch: FetchFunction;
   readonly #templates: PathTemplates;
   readonly #policies: Policies;
   readonly #balancer: Balancer | undefined;
@@ -43,6 +45,7 @@ class PooledHttpClient {
   constructor(settings: HttpClientSettings) {
     this.name = settings.name;
     this.#settings = settings;
+    this.fetch = makeFetch(settings, (request, options) => this.#fetched(request, options));
     this.#templates = new PathTemplates(settings.pathPrefix);
     this.#policies = createPolicies(settings);
     this.#balancer = settings.endpoints && new Balancer(settings, settings.endpoints);
@@ -98,6 +101,11 @@ class PooledHttpClient {
     if (others.schema !== undefined) throw new OptionsError('request.schema', others.schema, 'left out of a stream');
     const request = { ...prepareRequest(this.#settings, method, this.#templates.get(path), others), stream };
     return streamOf(await this.#call(request, others), request.subject);
+  }
+
+  async #fetched(request: PreparedRequest, options: AnyRequestOptions): Promise<HttpResponse> {
+    this.#assertOpen();
+    return this.#call(request, options);
   }
 
   #assertOpen(): void {

@@ -4,6 +4,7 @@ import type { EndpointStats } from './endpoints/endpoint.ts';
 import type { HttpCacheStats } from './http-cache/stats.ts';
 import type { BodyOptions, RequestArguments, RequestOptions, ResponseOf } from './request-options.ts';
 import type { StandardSchema } from './schema.ts';
+import type { FetchFunction } from './fetch.ts';
 import type { HttpStream } from './stream/http-stream.ts';
 import type { StreamOptions } from './stream/options.ts';
 
@@ -63,6 +64,12 @@ export interface HttpClient extends AsyncDisposable {
     path: Path,
     ...options: RequestArguments<Path, StreamOptions>
   ): Promise<HttpStream>;
+  /**
+   * The standard's `fetch` for URLs at the client's origin, and for paths: with everything else of the client, its time
+   * limits up to the headers. Bound, so it can be handed to other clients. Rejects with the errors of this client, not
+   * with `TypeError`; a redirect that is refused rejects too. A POST with an `Idempotency-Key` header is retried.
+   */
+  readonly fetch: FetchFunction;
   /** The effective options, in words. */
   describe(): string;
   stats(): HttpClientStats;

@@ -1,4 +1,5 @@
 export type { HttpAttempt } from './attempts.ts';
+export type { FetchFunction } from './fetch.ts';
 export { basic } from './auth.ts';
 export type { AuthHeaders, AuthorizableRequest, AuthorizeContext, HttpAuth } from './auth.ts';
 export type { Multipart, MultipartValue } from './body/multipart.ts';

@@ -19,7 +19,7 @@ describe('wrong options are refused at construction', () => {
     ['a fragment in baseUrl', { baseUrl: 'http://billing/#canary' }, 'baseUrl', 'without query and fragment'],
     ['a broken baseUrl with a secret', { baseUrl: 'http://me:canary@billing:port' }, 'baseUrl', 'http or https'],
     ['an unknown name', { baseUrl, timeout: 5 }, 'timeout', 'did you mean timeoutMs?'],
-    ['an option to come', { baseUrl, cache: true }, 'cache', 'one of'],
+    ['an option that there is not', { baseUrl, grpc: true }, 'grpc', 'one of'],
     ['a negative limit', { baseUrl, timeoutMs: -1 }, 'timeoutMs', 'above 0'],
     ['a limit of 0', { baseUrl, attemptTimeoutMs: 0 }, 'attemptTimeoutMs', 'above 0'],
     ['NaN', { baseUrl, timeoutMs: NaN }, 'timeoutMs', 'above 0'],

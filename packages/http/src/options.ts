@@ -9,6 +9,7 @@ import type {
 import type { HttpAuth } from './auth.ts';
 import type { HttpDispatcher } from './dispatcher.ts';
 import type { HttpCacheOptions } from './http-cache/options.ts';
+import type { EndpointsOption } from './endpoints/options.ts';
 import type { Peer } from './peer.ts';
 import type { ConnectionOptions } from './transport/connection-options.ts';
 
@@ -61,9 +62,22 @@ export interface RedirectOptions {
 }
 
 export interface HttpClientOptions extends ConnectionOptions {
-  /** Scheme, host and a path that all requests begin with: `https://api.example.com/v2`. No credentials, no query. */
-  baseUrl: string;
-  /** Stands in errors, statistics and telemetry. Default: the host of `baseUrl`. */
+  /**
+   * Scheme, host and a path that all requests begin with: `https://api.example.com/v2`. No credentials, no query. Either
+   * this or `endpoints`.
+   */
+  baseUrl?: string;
+  /**
+   * Several places the service is at, instead of `baseUrl`; or a function that knows them, which is asked before the
+   * first call and every 30 s. Each try goes to the better of two drawn by weight, and not where the call has failed.
+   */
+  endpoints?: EndpointsOption;
+  /**
+   * Whether an endpoint that fails far more than the others is left alone for 30 s, longer each time, up to 5 minutes.
+   * Ignored without `endpoints`. Default: true.
+   */
+  outlierEjection?: boolean;
+  /** Stands in errors, statistics and telemetry. Default: the host of `baseUrl`, or of the first endpoint. */
   name?: string;
   /** Limit of a whole call in milliseconds, above 0. A deadline of the current work shortens it. Default: 30 000. */
   timeoutMs?: number;
@@ -104,6 +118,11 @@ export interface HttpClientOptions extends ConnectionOptions {
   throwOnStatus?: boolean;
   /** Whether the other side is told deadline, priority and attempt. Default: inferred from the host of `baseUrl`. */
   peer?: Peer;
+  /**
+   * Whether OpenTelemetry baggage is sent along, to an internal peer only: it may hold what others should not see. The
+   * trace (`traceparent`) is sent to internal peers in any case. Default: false.
+   */
+  baggage?: boolean;
   /** Sent with every request. A request can replace one, or leave it out with `undefined`. */
   headers?: Readonly<Record<string, string>>;
   /** An undici dispatcher to send through, such as a ProxyAgent or a MockAgent. It is not closed with the client. */

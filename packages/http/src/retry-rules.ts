@@ -1,4 +1,4 @@
-import type { Outcome } from '@macadam/resilience';
+import type { Outcome, Verdict } from '@macadam/resilience';
 import { isMacadamError } from '@macadam/core';
 import { HttpNetworkError, HttpStatusError } from './errors.ts';
 import { wasReused } from './transport/reused-sockets.ts';
@@ -95,7 +95,7 @@ export function isThrottled(outcome: Outcome): boolean {
  * What a try says about the health of the other side. Any answer below 500 shows it is well, apart from 429, which is a
  * matter of quota; a refusal on our side, a body we did not want and a caller who left say nothing.
  */
-export function classifyAttempt(outcome: Outcome): 'failure' | 'neutral' | 'success' {
+export function classifyAttempt(outcome: Outcome): Verdict {
   if (outcome.ok) return 'success';
   const { error } = outcome;
   if (error instanceof HttpStatusError) return classifyStatus(error.status);
@@ -103,7 +103,15 @@ export function classifyAttempt(outcome: Outcome): 'failure' | 'neutral' | 'succ
   return isMacadamError(error, 'MAC_TIMEOUT') ? 'failure' : 'neutral';
 }
 
-function classifyStatus(status: number): 'failure' | 'neutral' | 'success' {
+/** The same verdict, from what is written down of a try. Codes are in capitals; what else it ended with is a caller who left. */
+export function classifyEnd(status: number | undefined, errorCode: string | undefined): Verdict {
+  if (errorCode === undefined) return status === undefined ? 'neutral' : classifyStatus(status);
+  if (errorCode.startsWith('MAC_')) return errorCode === 'MAC_TIMEOUT' ? 'failure' : 'neutral';
+  if (LOCAL_ERROR_CODES.has(errorCode)) return 'neutral';
+  return /^[A-Z][A-Z\d_]+$/.test(errorCode) || errorCode === 'HTTPParserError' ? 'failure' : 'neutral';
+}
+
+function classifyStatus(status: number): Verdict {
   if (status === 429) return 'neutral';
   if (status === 501 || status === 505) return 'success';
   return status >= 500 ? 'failure' : 'success';

@@ -59,8 +59,8 @@ export class Sender implements FollowUps {
     if (status === 401) return this.#reauthorize(handler);
     const location = firstOf(headers['location']);
     const { redirects } = this.#settings;
-    if (redirects === false || !isRedirect(status, location)) return false;
     const { request } = handler;
+    if (redirects === false || !isRedirect(status, location) || request.stream?.redirect === 'manual') return false;
     const home = request.endpoint?.target.origin ?? this.#settings.origin;
     const { method, path, hop, source, body } = request;
     const held =

@@ -21,12 +21,13 @@ import type {
   HedgeOptions,
 } from '@macadam/resilience';
 import type { HttpAuth } from './auth.ts';
-import { parseBaseUrl } from './base-url.ts';
+import { baseOf } from './base.ts';
+import type { EndpointsSettings } from './endpoints/options.ts';
 import { ACCEPT_ENCODING } from './content-decoding.ts';
 import type { HttpDispatcher } from './dispatcher.ts';
 import { mergeHeaders } from './headers.ts';
 import { httpCacheSettings, type HttpCacheSettings } from './http-cache/options.ts';
-import { authorityOf, inferPeer, type Peer } from './peer.ts';
+import type { Peer } from './peer.ts';
 import { DEFAULT_MAX_REDIRECTS, SECRET_HEADERS, type RedirectRules } from './redirect.ts';
 import { connectionSettings, type ConnectionSettings } from './transport/connection-options.ts';
 import {
@@ -49,6 +50,8 @@ import {
 
 const OPTION_NAMES = [
   'baseUrl',
+  'endpoints',
+  'outlierEjection',
   'name',
   'timeoutMs',
   'attemptTimeoutMs',
@@ -65,6 +68,7 @@ const OPTION_NAMES = [
   'cache',
   'throwOnStatus',
   'peer',
+  'baggage',
   'headers',
   'ssrf',
   'tls',
@@ -100,10 +104,12 @@ export interface HttpClientSettings {
   readonly cache: HttpCacheSettings | undefined;
   readonly throwOnStatus: boolean;
   readonly peer: Peer;
+  readonly baggage: boolean;
   /** Flat list of lower-case names and values. */
   readonly headers: readonly string[];
   readonly connection: ConnectionSettings;
-  readonly endpoints: undefined;
+  /** Undefined with one `baseUrl`. */
+  readonly endpoints: EndpointsSettings | undefined;
   readonly dispatcher: HttpDispatcher | undefined;
   readonly clock: Clock;
   readonly random: Random;
@@ -114,11 +120,12 @@ export interface HttpClientSettings {
 export function httpClientSettings(options: HttpClientOptions): HttpClientSettings {
   assertObject('createHttpClient', options);
   assertKnownOptions('', options, OPTION_NAMES);
-  const base = parseBaseUrl(options.baseUrl);
+  const base = baseOf(options);
   const {
     throwOnStatus = true,
     dedupe = false,
-    peer = inferPeer(base.hostname),
+    baggage = false,
+    peer = base.peer,
     clock = systemClock,
     random = systemRandom,
   } = options;
@@ -128,14 +135,16 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
   assertBoolean('dedupe', dedupe);
   if (dedupe && options.auth !== undefined) throw new OptionsError('dedupe', dedupe, 'false with auth');
   assertOneOf('peer', peer, ['internal', 'external']);
+  assertBoolean('baggage', baggage);
+  if (baggage && peer === 'external') throw new OptionsError('baggage', baggage, 'false for an external peer');
   if (typeof clock?.monotonic !== 'function') throw new OptionsError('clock', clock, 'a Clock');
   assertFunction('random', random);
   const { methods, statuses, errorCodes, ...retry } = retryOptions(options.retry);
   return {
     name,
     origin: base.origin,
-    authority: authorityOf(base),
-    pathPrefix: base.pathname.replace(/\/+$/, ''),
+    authority: base.authority,
+    pathPrefix: base.pathPrefix,
     ...timeouts(options),
     retry: options.retry === false ? false : retry,
     rules: { methods: new Set(methods), statuses: new Set(statuses), errorCodes: new Set(errorCodes) },
@@ -151,9 +160,10 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     cache: httpCacheSettings(options.cache),
     throwOnStatus,
     peer,
+    baggage,
     headers: mergeHeaders(['accept-encoding', ACCEPT_ENCODING], headersOption(options.headers)),
     connection: connectionSettings(options),
-    endpoints: undefined,
+    endpoints: base.endpoints,
     dispatcher: dispatcherOption(options),
     clock,
     random,

@@ -65,8 +65,9 @@ test('what makes no sense does not compile', () => {
   void client.get('/i', { schema: { parse: () => 1 } });
   // @ts-expect-error an option that does not exist yet
   createHttpClient({ baseUrl: 'http://x', cache: true });
-  // @ts-expect-error baseUrl is needed
-  createHttpClient({ name: 'x' });
+  createHttpClient({ name: 'x', endpoints: [{ url: 'http://x', weight: 2, region: 'eu', zone: 'a' }] });
+  // @ts-expect-error a misspelt option of an endpoint
+  createHttpClient({ endpoints: [{ url: 'http://x', wieght: 2 }] });
 });
 
 test('options that may be undefined can be passed on', () => {

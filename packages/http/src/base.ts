@@ -1,0 +1,30 @@
+import { assertBoolean, OptionsError } from '@macadam/core';
+import { parseBaseUrl } from './base-url.ts';
+import { endpointsSettings, type EndpointsSettings } from './endpoints/options.ts';
+import type { HttpClientOptions } from './options.ts';
+import { authorityOf, inferPeer, type Peer } from './peer.ts';
+
+/** What requests begin with: where there are several endpoints, what stands for them all. */
+export interface Base {
+  readonly origin: string;
+  readonly host: string;
+  readonly authority: string;
+  readonly pathPrefix: string;
+  /** As the names of the hosts suggest. */
+  readonly peer: Peer;
+  readonly endpoints: EndpointsSettings | undefined;
+}
+
+export function baseOf(options: HttpClientOptions): Base {
+  const { baseUrl, endpoints, outlierEjection = true, name } = options;
+  assertBoolean('outlierEjection', outlierEjection);
+  if (endpoints === undefined) {
+    const url = parseBaseUrl(baseUrl);
+    const { origin, host, hostname, pathname } = url;
+    const pathPrefix = pathname.replace(/\/+$/, '');
+    return { origin, host, authority: authorityOf(url), pathPrefix, peer: inferPeer(hostname), endpoints: undefined };
+  }
+  if (baseUrl !== undefined) throw new OptionsError('baseUrl', undefined, 'left out with endpoints');
+  const { settings, base } = endpointsSettings({ endpoints, outlierEjection }, name);
+  return { ...base, authority: base.host, pathPrefix: '', endpoints: settings };
+}

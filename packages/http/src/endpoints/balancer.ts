@@ -1,0 +1,191 @@
+import { runDetached } from '@macadam/core';
+import { circuitBreakers, type CircuitBreakers } from '@macadam/resilience';
+import type { HttpAttempt } from '../attempts.ts';
+import type { Transport } from '../dispatcher.ts';
+import { breakerOptions } from '../policies.ts';
+import { classifyEnd } from '../retry-rules.ts';
+import type { HttpClientSettings } from '../settings.ts';
+import { Endpoint, type EndpointStats } from './endpoint.ts';
+import { parseEndpoints, type EndpointsSettings, type EndpointTarget } from './options.ts';
+import { CONSECUTIVE_FAILURES, INTERVAL_MS, mostEjected, outliersOf } from './outliers.ts';
+import { Region } from './region.ts';
+import { PROBE_SHARE, probesRegion } from './region-health.ts';
+import { Route } from './route.ts';
+
+/** A list that comes from a function is asked for again after this. */
+const REFRESH_MS = 30_000;
+
+/**
+ * Chooses where each try goes: the first region that is well, and in it the better of two endpoints, apart from those
+ * that were ejected, whose circuit is open, or that this call has tried. There is no timer and no scan of the list: what
+ * is due is done when a call comes by.
+ */
+export class Balancer {
+  readonly #settings: HttpClientSettings;
+  readonly #options: EndpointsSettings;
+  readonly #breakers: CircuitBreakers | undefined;
+  #endpoints = new Map<string, Endpoint>();
+  #regions: Region[] = [];
+  /** Had calls in this interval. */
+  #active: Endpoint[] = [];
+  #intervalEndsAt = -Infinity;
+  #ejected: Endpoint[] = [];
+  #refreshAt = -Infinity;
+  #refreshing: Promise<void> | undefined;
+
+  constructor(settings: HttpClientSettings, options: EndpointsSettings) {
+    this.#settings = settings;
+    this.#options = options;
+    const { circuitBreaker } = settings;
+    if (circuitBreaker !== false) {
+      const { name: _, ...each } = breakerOptions(settings, circuitBreaker);
+      const maxKeys = Math.max(1_000, options.targets?.length ?? 0);
+      this.#breakers = circuitBreakers({ ...each, maxKeys, idleMs: Infinity });
+    }
+    if (options.targets !== undefined) this.#replace(options.targets);
+  }
+
+  /** What a call has to wait for: the first answer of the function that knows the endpoints. */
+  prepare(): Promise<void> | undefined {
+    if (this.#options.source === undefined) return undefined;
+    if (this.#refreshing === undefined && this.#settings.clock.monotonic() >= this.#refreshAt) {
+      this.#refreshing = this.#refresh().finally(() => (this.#refreshing = undefined));
+      // A list that cannot be renewed is better than none; the first one is waited for, and then its failure is told.
+      this.#refreshing.catch(() => {});
+    }
+    return this.#endpoints.size === 0 ? this.#refreshing : undefined;
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      this.#replace(parseEndpoints(await runDetached(this.#options.source as () => unknown), 'endpoints()'));
+    } finally {
+      if (this.#endpoints.size > 0) this.#refreshAt = this.#settings.clock.monotonic() + REFRESH_MS;
+    }
+  }
+
+  /** Takes over a list. Endpoints that stay keep their connections and all that is known of them. */
+  #replace(targets: readonly EndpointTarget[]): void {
+    const now = this.#settings.clock.monotonic();
+    const before = this.#endpoints;
+    const regions = new Map<string, Region>();
+    this.#endpoints = new Map();
+    for (const target of targets) {
+      let region = regions.get(target.region);
+      if (region === undefined) {
+        region = new Region(target.region, now);
+        region.health = this.#regions.find(({ name }) => name === target.region)?.health ?? region.health;
+        regions.set(target.region, region);
+      }
+      const known = before.get(target.origin);
+      const endpoint = known?.follow(target, region) ?? new Endpoint(target, region, this.#settings, this.#breakers);
+      before.delete(target.origin);
+      region.endpoints.push(endpoint);
+      this.#endpoints.set(target.origin, endpoint);
+    }
+    this.#regions = [...regions.values()];
+    for (const gone of before.values()) void gone.close();
+  }
+
+  /** What stands for the transports of all endpoints, where a client has one. */
+  get transport(): Transport {
+    return {
+      // Every try has an endpoint, and goes through the transport of that.
+      dispatcher: undefined as never,
+      elsewhere: undefined,
+      describe: () => this.describe(),
+      stats: () => undefined,
+      close: () => this.close(),
+    };
+  }
+
+  route(repeatable: boolean): Route {
+    return new Route(this, repeatable);
+  }
+
+  pick({ tried, repeatable }: Route): Endpoint {
+    const { clock, random } = this.#settings;
+    const now = clock.monotonic();
+    for (const region of this.#regions) {
+      if (region.health.kind === 'down') {
+        const probe = tried.length === 0 && repeatable && probesRegion(region.health, now) && random() < PROBE_SHARE;
+        if (!probe) continue;
+      }
+      const picked = region.pick(tried, now, random);
+      if (picked !== undefined) return picked;
+    }
+    // Nothing new is well: one that was tried, then one of a region that is down, then whatever there is.
+    for (const region of this.#regions) {
+      const picked = region.health.kind === 'up' ? region.pick([], now, random) : undefined;
+      if (picked !== undefined) return picked;
+    }
+    for (const region of this.#regions) {
+      const picked = region.pick(tried, now, random) ?? region.pick([], now, random);
+      if (picked !== undefined) return picked;
+    }
+    const { endpoints } = this.#regions[0] as Region;
+    return endpoints[Math.floor(random() * endpoints.length)] as Endpoint;
+  }
+
+  /** Takes in how a try ended. */
+  ended(endpoint: Endpoint, attempt: HttpAttempt, now: number): void {
+    endpoint.inFlight--;
+    const verdict = classifyEnd(attempt.status, attempt.errorCode);
+    if (verdict === 'neutral') return;
+    const failed = verdict === 'failure';
+    endpoint.calls++;
+    if (endpoint.intervalCalls++ === 0) this.#active.push(endpoint);
+    if (failed) {
+      endpoint.failures++;
+      endpoint.intervalFailures++;
+      endpoint.consecutiveFailures++;
+      endpoint.latency.observeFailure(attempt.durationMs, now);
+    } else {
+      endpoint.consecutiveFailures = 0;
+      endpoint.latency.observe(attempt.durationMs, now);
+    }
+    endpoint.region.record(failed, now);
+    if (!this.#options.ejects) return;
+    if (endpoint.consecutiveFailures >= CONSECUTIVE_FAILURES) this.#eject(endpoint, now);
+    if (now >= this.#intervalEndsAt) this.#sweep(now);
+  }
+
+  #eject(endpoint: Endpoint, now: number): void {
+    if (now < endpoint.ejectedUntil) return;
+    this.#ejected = this.#ejected.filter(({ ejectedUntil }) => now < ejectedUntil);
+    if (this.#ejected.length >= mostEjected(this.#endpoints.size)) return;
+    endpoint.eject(now);
+    this.#ejected.push(endpoint);
+  }
+
+  /** Compares the endpoints that were called in the last interval. */
+  #sweep(now: number): void {
+    const counts = this.#active.map(({ intervalCalls, intervalFailures }) => ({
+      calls: intervalCalls,
+      failures: intervalFailures,
+    }));
+    // The first interval has only just begun.
+    const outliers = this.#intervalEndsAt === -Infinity ? [] : outliersOf(counts);
+    for (const i of outliers) this.#eject(this.#active[i] as Endpoint, now);
+    for (const endpoint of this.#active) endpoint.intervalCalls = endpoint.intervalFailures = 0;
+    this.#active = [];
+    this.#intervalEndsAt = now + INTERVAL_MS;
+  }
+
+  describe(): string {
+    const { size } = this.#endpoints;
+    const regions = this.#regions.map(({ name }) => name).filter((name) => name !== '');
+    const how = `${size} endpoints${regions.length > 0 ? ` in ${regions.join(', then ')}` : ''}`;
+    const ejection = this.#options.ejects ? `; outliers are ejected, ${mostEjected(size)} at a time at most` : '';
+    return `endpoints: ${size === 0 ? 'asked for when the first call comes' : how}; the better of two drawn by weight${ejection}`;
+  }
+
+  stats(): EndpointStats[] {
+    const now = this.#settings.clock.monotonic();
+    return Array.from(this.#endpoints.values(), (endpoint) => endpoint.stats(now));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#endpoints.values(), (endpoint) => endpoint.close()));
+  }
+}

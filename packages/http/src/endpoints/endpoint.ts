@@ -1,0 +1,122 @@
+import {
+  adaptiveConcurrency,
+  pipeline,
+  type CircuitBreaker,
+  type CircuitBreakers,
+  type Policy,
+} from '@macadam/resilience';
+import type { Transport } from '../dispatcher.ts';
+import type { HttpClientSettings } from '../settings.ts';
+import { transportTo } from '../transport/transport.ts';
+import { PeakLatency } from './latency.ts';
+import type { EndpointTarget } from './options.ts';
+import { ejectionMs, timesEjected } from './outliers.ts';
+import type { Region } from './region.ts';
+
+/** What is known of one endpoint, as `stats()` tells it. */
+export interface EndpointStats {
+  /** Host and port. */
+  readonly endpoint: string;
+  readonly region: string | undefined;
+  readonly zone: string | undefined;
+  readonly weight: number;
+  readonly inFlight: number;
+  /** Tries that have ended, and how many of them with a failure. */
+  readonly calls: number;
+  readonly failures: number;
+  /** As the choice between endpoints sees it: peaks count, and fade. Milliseconds. */
+  readonly latencyMs: number;
+  readonly ejected: boolean;
+  /** The state of its circuit; undefined without one. */
+  readonly circuit: string | undefined;
+}
+
+/** One place a service is at: its connections, its policies, and what its answers were like. Made when first needed. */
+export class Endpoint {
+  target: EndpointTarget;
+  region: Region;
+  readonly #settings: HttpClientSettings;
+  readonly #breakers: CircuitBreakers | undefined;
+  readonly latency: PeakLatency = new PeakLatency();
+  inFlight = 0;
+  calls = 0;
+  failures = 0;
+  consecutiveFailures = 0;
+  intervalCalls = 0;
+  intervalFailures = 0;
+  ejectedUntil: number = -Infinity;
+  #timesEjected = 0;
+  #transport: Transport | undefined = undefined;
+  #breaker: CircuitBreaker | undefined = undefined;
+  #policy: Policy | undefined = undefined;
+
+  constructor(
+    target: EndpointTarget,
+    region: Region,
+    settings: HttpClientSettings,
+    breakers: CircuitBreakers | undefined,
+  ) {
+    this.target = target;
+    this.region = region;
+    this.#settings = settings;
+    this.#breakers = breakers;
+  }
+
+  /** Takes over what a new list says of it, which may be another weight or region. */
+  follow(target: EndpointTarget, region: Region): this {
+    this.target = target;
+    this.region = region;
+    return this;
+  }
+
+  get transport(): Transport {
+    return (this.#transport ??= transportTo(this.target.origin, this.#settings));
+  }
+
+  /** Its circuit breaker and its adaptive limit. */
+  get policy(): Policy | undefined {
+    if (this.#policy !== undefined) return this.#policy;
+    const { adaptiveConcurrency: limit, clock } = this.#settings;
+    const adaptive = limit === false ? undefined : adaptiveConcurrency({ ...limit, clock });
+    this.#breaker = this.#breakers?.for(this.target.authority);
+    const both = [this.#breaker, adaptive].filter((policy) => policy !== undefined);
+    this.#policy = both.length > 1 ? pipeline(...both) : both[0];
+    return this.#policy;
+  }
+
+  /** Whether it is neither ejected nor refused by its circuit. */
+  usable(now: number): boolean {
+    return now >= this.ejectedUntil && this.#breaker?.admits !== false;
+  }
+
+  /** What one more call would cost here: least in flight, weighed with how long it takes. */
+  cost(now: number): number {
+    return (this.inFlight / this.target.weight + 1) * this.latency.read(now);
+  }
+
+  eject(now: number): void {
+    this.#timesEjected = timesEjected(this.#timesEjected, this.ejectedUntil, now);
+    this.ejectedUntil = now + ejectionMs(this.#timesEjected);
+    this.consecutiveFailures = 0;
+  }
+
+  stats(now: number): EndpointStats {
+    const { authority, zone, weight, region } = this.target;
+    return {
+      endpoint: authority,
+      region: region === '' ? undefined : region,
+      zone,
+      weight,
+      inFlight: this.inFlight,
+      calls: this.calls,
+      failures: this.failures,
+      latencyMs: Math.round(this.latency.read(now) * 1_000) / 1_000,
+      ejected: now < this.ejectedUntil,
+      circuit: this.#breaker?.state,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#transport?.close();
+  }
+}

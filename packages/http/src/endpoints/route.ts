@@ -1,0 +1,46 @@
+import type { Policy, Route as PolicyRoute } from '@macadam/resilience';
+import type { HttpAttempt } from '../attempts.ts';
+import type { Balancer } from './balancer.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/** The way of one call through the endpoints: where its tries went, and where the next one goes. */
+export class Route implements PolicyRoute {
+  readonly #balancer: Balancer;
+  /** Whether the call may be sent to an endpoint that is likely to fail. */
+  readonly repeatable: boolean;
+  /** In the order of the tries. */
+  readonly tried: Endpoint[] = [];
+  #picked: Endpoint | undefined;
+
+  constructor(balancer: Balancer, repeatable: boolean) {
+    this.#balancer = balancer;
+    this.repeatable = repeatable;
+  }
+
+  next(): Policy | undefined {
+    this.#picked = this.#balancer.pick(this);
+    return this.#picked.policy;
+  }
+
+  /** The endpoint that was picked for the try that begins. */
+  take(): Endpoint {
+    const picked = this.#picked as Endpoint;
+    this.tried.push(picked);
+    return picked;
+  }
+
+  began(authority: string): void {
+    const endpoint = this.#endpoint(authority);
+    if (endpoint !== undefined) endpoint.inFlight++;
+  }
+
+  ended(attempt: HttpAttempt, now: number): void {
+    const endpoint = this.#endpoint(attempt.endpoint);
+    if (endpoint !== undefined) this.#balancer.ended(endpoint, attempt, now);
+  }
+
+  /** None for a redirect that led away. */
+  #endpoint(authority: string): Endpoint | undefined {
+    return this.tried.find(({ target }) => target.authority === authority);
+  }
+}

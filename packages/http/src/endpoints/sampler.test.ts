@@ -1,0 +1,49 @@
+import { seededRandom } from '@macadam/testkit';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { PeakLatency } from './latency.ts';
+import { sampler } from './sampler.ts';
+
+test('draws in proportion to the weights, whatever they are', () => {
+  const weights = fc.array(fc.double({ min: 0.01, max: 100, noNaN: true }), { minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(weights, fc.integer(), (given, seed) => {
+      const random = seededRandom(seed);
+      const draw = sampler(given);
+      const drawn = given.map(() => 0);
+      for (let i = 0; i < 4_000; i++) drawn[draw(random)]!++;
+      const sum = given.reduce((total, weight) => total + weight, 0);
+      for (const [i, weight] of given.entries()) {
+        const share = weight / sum;
+        // Six standard deviations.
+        const tolerance = 6 * Math.sqrt((share * (1 - share)) / 4_000) + 1e-9;
+        expect(Math.abs(drawn[i]! / 4_000 - share)).toBeLessThanOrEqual(tolerance);
+      }
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a latency jumps to a peak, and comes down slowly', () => {
+  const latency = new PeakLatency();
+  expect(latency.read(0)).toBe(0);
+  latency.observe(10, 1_000);
+  latency.observe(100, 1_000);
+  expect(latency.read(1_000)).toBe(100);
+  latency.observe(10, 1_001);
+  expect(latency.read(1_001)).toBeGreaterThan(99);
+  latency.observe(10, 11_001);
+  expect(latency.read(11_001)).toBeCloseTo(100 * Math.exp(-1) + 10 * (1 - Math.exp(-1)), 0);
+  expect(latency.read(1_000_000)).toBeLessThan(0.001);
+});
+
+test('failing fast looks slow', () => {
+  const latency = new PeakLatency();
+  latency.observe(10, 0);
+  latency.observeFailure(1, 0);
+  expect(latency.read(0)).toBe(100);
+  latency.observeFailure(1, 0);
+  expect(latency.read(0)).toBe(400);
+  for (let i = 0; i < 20; i++) latency.observeFailure(1, 0);
+  expect(latency.read(0)).toBe(30_000);
+});

@@ -1,0 +1,253 @@
+import { constant } from '@macadam/resilience';
+import { seededRandom, startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createHttpClient, type HttpClient, type HttpClientOptions, type HttpResponse } from '../src/index.ts';
+import type { DispatchHandler, DispatchOptions, HttpDispatcher } from '../src/dispatcher.ts';
+
+const usual = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0, budget: false } as const;
+
+/** A service without sockets: each host answers as `answer` says, at once. */
+function fleet(answer: (host: string, path: string) => number) {
+  const sent: string[] = [];
+  const clock = virtualClock();
+  const dispatch = ({ origin, path }: DispatchOptions, handler: DispatchHandler): boolean => {
+    const { host } = new URL(String(origin));
+    sent.push(host);
+    const status = answer(host, path);
+    queueMicrotask(() => {
+      if (status === 0) {
+        handler.onResponseError?.(controller, Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));
+        return;
+      }
+      handler.onRequestStart?.(controller, null);
+      handler.onResponseStart?.(controller, status, {}, '');
+      handler.onResponseEnd?.(controller, {});
+    });
+    return true;
+  };
+  const controller = { aborted: false, paused: false, reason: null, pause() {}, resume() {}, abort() {} } as never;
+  const dispatcher = { dispatch } as unknown as HttpDispatcher;
+  const client = (options: Partial<HttpClientOptions>): HttpClient =>
+    createHttpClient({ dispatcher, clock, random: seededRandom(7), retry: usual, name: 'orders', ...options });
+  const count = (host: string): number => sent.filter((one) => one === host).length;
+  const get = (of: HttpClient): Promise<HttpResponse> => clock.runUntil(of.get('/a'));
+  const calls = async (of: HttpClient, times: number): Promise<number> => {
+    let good = 0;
+    for (let i = 0; i < times; i++)
+      await get(of).then(
+        () => good++,
+        () => {},
+      );
+    return good;
+  };
+  return { client, sent, clock, count, get, calls };
+}
+
+const hosts = (count: number): { url: string }[] =>
+  Array.from({ length: count }, (_, i) => ({ url: `http://h${i}.internal` }));
+
+describe('choosing an endpoint', () => {
+  test('spreads calls by weight', async () => {
+    const { client, count, calls } = fleet(() => 200);
+    const endpoints = [{ url: 'http://a.internal', weight: 3 }, { url: 'http://b.internal' }];
+    await calls(client({ endpoints }), 4_000);
+    expect(count('a.internal') / 4_000).toBeCloseTo(0.75, 1);
+  });
+
+  test('each try goes where the call has not been, and tells where', async () => {
+    const { client, get } = fleet((host) => (host === 'h2.internal' ? 200 : 503));
+    const orders = client({ endpoints: hosts(3), circuitBreaker: false, outlierEjection: false });
+    for (let i = 0; i < 20; i++) {
+      const { attempts } = await get(orders);
+      const tried = attempts.map(({ endpoint }) => endpoint);
+      expect(new Set(tried).size).toBe(tried.length);
+      expect(tried.at(-1)).toBe('h2.internal:80');
+    }
+  });
+
+  test('a try after a failure prefers another zone', async () => {
+    const { client, get } = fleet((host) => (host.startsWith('a') ? 503 : 200));
+    const endpoints = [1, 2, 3, 4].flatMap((i) => [
+      { url: `http://a${i}.internal`, zone: 'a' },
+      { url: `http://b${i}.internal`, zone: 'b' },
+    ]);
+    const retry = { ...usual, maxAttempts: 9 };
+    const orders = client({ endpoints, retry, circuitBreaker: false, outlierEjection: false });
+    const second: string[] = [];
+    for (let i = 0; i < 200; i++) second.push((await get(orders)).attempts[1]?.endpoint ?? '');
+    const after = second.filter((endpoint) => endpoint !== '');
+    expect(after.length).toBeGreaterThan(20);
+    // Two are drawn: only when both are in the zone that failed is it tried again.
+    expect(after.filter((endpoint) => endpoint.startsWith('b')).length / after.length).toBeGreaterThan(0.7);
+  });
+
+  test('each endpoint has its own path', async () => {
+    const paths: string[] = [];
+    const { client, calls } = fleet((host, path) => (paths.push(host + path), 200));
+    const endpoints = [{ url: 'http://a.internal/v1/' }, { url: 'http://b.internal' }];
+    await calls(client({ endpoints }), 20);
+    expect(new Set(paths)).toEqual(new Set(['a.internal/v1/a', 'b.internal/a']));
+  });
+});
+
+describe('endpoints that fail', () => {
+  test('5 failures in a row eject one, for 30 s, and it is back afterwards', async () => {
+    let broken = true;
+    const { client, count, clock, calls } = fleet((host) => (host === 'h0.internal' && broken ? 500 : 200));
+    const orders = client({ endpoints: hosts(5), circuitBreaker: false });
+    expect(await calls(orders, 200)).toBe(200);
+    expect(count('h0.internal')).toBe(5);
+    expect(orders.stats().endpoints.filter(({ ejected }) => ejected)).toMatchObject([{ endpoint: 'h0.internal:80' }]);
+    broken = false;
+    await clock.advance(30_000);
+    expect(await calls(orders, 200)).toBe(200);
+    expect(count('h0.internal')).toBeGreaterThan(5);
+    expect(orders.stats().endpoints.some(({ ejected }) => ejected)).toBe(false);
+  });
+
+  test('at most a tenth, one at least: the rest is up to the circuits', async () => {
+    const { client, calls } = fleet((host) => (/h[0-4]\./.test(host) ? 500 : 200));
+    const orders = client({ endpoints: hosts(10) });
+    expect(await calls(orders, 300)).toBeGreaterThan(290);
+    const { endpoints } = orders.stats();
+    expect(endpoints.filter(({ ejected }) => ejected)).toHaveLength(1);
+    const circuits = endpoints.map(({ circuit }) => circuit);
+    expect(circuits.slice(5).every((circuit) => circuit === 'closed' || circuit === undefined)).toBe(true);
+    expect(circuits.slice(0, 5).filter((circuit) => circuit === 'open').length).toBeGreaterThanOrEqual(3);
+  });
+
+  test('the only one is never ejected', async () => {
+    const { client, sent, calls } = fleet(() => 500);
+    const orders = client({ endpoints: hosts(1), circuitBreaker: false, retry: false });
+    await calls(orders, 20);
+    expect(sent).toHaveLength(20);
+    expect(orders.stats().endpoints).toMatchObject([{ ejected: false, calls: 20, failures: 20 }]);
+  });
+
+  test('a region that fails is left for the next, and comes back after good probes, not before', async () => {
+    let down = true;
+    const { client, count, clock, sent, calls } = fleet((host) => (host.startsWith('eu') && down ? 0 : 200));
+    const endpoints = ['eu1', 'eu2', 'us1', 'us2'].map((host) => ({
+      url: `http://${host}.internal`,
+      region: host.slice(0, 2),
+    }));
+    const orders = client({ endpoints });
+    expect(await calls(orders, 100)).toBe(100);
+    const during = count('eu1.internal') + count('eu2.internal');
+    expect(during).toBeLessThan(30);
+    await clock.advance(60_000);
+    expect(await calls(orders, 100)).toBe(100);
+    const probes = count('eu1.internal') + count('eu2.internal') - during;
+    expect(probes).toBeLessThan(10);
+    down = false;
+    await clock.advance(300_000);
+    await calls(orders, 400);
+    sent.length = 0;
+    expect(await calls(orders, 50)).toBe(50);
+    expect(count('us1.internal') + count('us2.internal')).toBe(0);
+  });
+
+  test('when the circuits of all are open, calls are refused at once', async () => {
+    const { client, sent, get, calls } = fleet(() => 500);
+    const orders = client({ endpoints: hosts(2) });
+    await calls(orders, 30);
+    const before = sent.length;
+    await expect(get(orders)).rejects.toMatchObject({ code: 'MAC_CIRCUIT_OPEN' });
+    expect(sent).toHaveLength(before);
+  });
+});
+
+describe('endpoints from a function', () => {
+  test('are asked for before the first call, and again after 30 s', async () => {
+    const { client, clock, sent } = fleet(() => 200);
+    let asked = 0;
+    const endpoints = async () => [{ url: `http://v${++asked}.internal` }];
+    const orders = client({ endpoints });
+    await Promise.all([orders.get('/a'), orders.get('/a')]);
+    await clock.advance(29_999);
+    await orders.get('/a');
+    expect(asked).toBe(1);
+    await clock.advance(1);
+    // Not waited for: the call goes to the list there is.
+    await orders.get('/a');
+    await orders.get('/a');
+    expect(sent).toEqual(['v1.internal', 'v1.internal', 'v1.internal', 'v1.internal', 'v2.internal']);
+  });
+
+  test('that cannot be found fail the call; later a failure leaves the list as it is', async () => {
+    const { client, clock, sent } = fleet(() => 200);
+    const failure = new Error('no registry');
+    let works = false;
+    const endpoints = () => (works ? hosts(1) : Promise.reject(failure));
+    const orders = client({ endpoints });
+    await expect(orders.get('/a')).rejects.toBe(failure);
+    works = true;
+    await orders.get('/a');
+    works = false;
+    await clock.advance(60_000);
+    await orders.get('/a');
+    await orders.get('/a');
+    expect(sent).toHaveLength(3);
+  });
+});
+
+test.each<[string, Partial<HttpClientOptions>, string]>([
+  ['none', { endpoints: [] }, 'endpoints'],
+  ['with baseUrl', { endpoints: hosts(1), baseUrl: 'http://a.internal' }, 'baseUrl'],
+  ['two at the same host', { endpoints: [...hosts(1), ...hosts(1)] }, 'endpoints[1].url'],
+  ['a weight of 0', { endpoints: [{ url: 'http://a', weight: 0 }] }, 'endpoints[0].weight'],
+  ['an unknown option', { endpoints: [{ url: 'http://a', priority: 1 } as never] }, 'endpoints[0].priority'],
+  ['a function without a name', { endpoints: () => hosts(1), name: undefined as never }, 'name'],
+])('wrong endpoints: %s', (_what, options, path) => {
+  expect(() => fleet(() => 200).client(options)).toThrow(expect.objectContaining({ path }));
+});
+
+test('no endpoint is scanned for: 10,000 cost what 10 do', async () => {
+  const draws = async (size: number): Promise<number> => {
+    let drawn = 0;
+    const random = seededRandom(7);
+    const { client, calls } = fleet(() => 200);
+    await calls(client({ endpoints: hosts(size), random: () => (drawn++, random()) }), 100);
+    return drawn;
+  };
+  expect(await draws(10_000)).toBe(await draws(10));
+});
+
+describe('over real sockets', () => {
+  const servers: FaultServer[] = [];
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map((server) => server.close()));
+  });
+
+  test('a brown-out of one endpoint in five: at least 99.5 % succeed', async () => {
+    for (let i = 0; i < 5; i++) {
+      let served = 0;
+      const handle = (): { status: number } => ({ status: i === 0 && served++ % 10 < 9 ? 503 : 200 });
+      servers.push(await startFaultServer({ handle }));
+    }
+    const client = createHttpClient({
+      endpoints: servers.map(({ url }) => ({ url })),
+      random: seededRandom(1),
+      retry: { backoff: constant({ delayMs: 1 }), throttledBaseMs: 0 },
+    });
+    let good = 0;
+    for (let batch = 0; batch < 100; batch++) {
+      const results = await Promise.allSettled(Array.from({ length: 10 }, () => client.get('/a')));
+      good += results.filter(({ status }) => status === 'fulfilled').length;
+    }
+    expect(good / 1_000).toBeGreaterThanOrEqual(0.995);
+    expect(client.stats().endpoints[0]).toMatchObject({ ejected: true });
+    expect(servers[0]?.requests.length).toBeLessThan(100);
+    await client.close();
+    await Promise.all(servers.map((server) => server.waitUntil(({ openConnections }) => openConnections === 0)));
+  });
+
+  test('an endpoint that is gone is retried elsewhere, for any method', async () => {
+    servers.push(await startFaultServer(), await startFaultServer());
+    await servers[0]?.close();
+    const client = createHttpClient({ endpoints: servers.map(({ url }) => ({ url })), retry: usual });
+    for (let i = 0; i < 20; i++) await client.post('/a', { json: 1 });
+    expect(servers[1]?.requests).toHaveLength(20);
+    await client.close();
+  });
+});
