@@ -357,6 +357,14 @@ describe('redaction', () => {
     }
   });
 
+  it('T20: knows what another copy of this package has wrapped', async () => {
+    const copy = (await import('../src/sensitive.ts?copy' as string)) as typeof import('../src/sensitive.ts');
+    expect(copy.secret).not.toBe(secret);
+    const { log, last } = capture();
+    log.info({ value: copy.secret(CANARY), owner: copy.pii(CANARY) });
+    expect(last()).toMatchObject({ value: '[redacted]', owner: '[pii]' });
+  });
+
   it('adds own keys and patterns, and allows names', () => {
     const { log, last } = capture({ redact: { keys: ['houseCode'], patterns: [/HC-\d+/], allow: ['publicToken'] } });
     log.info({ house_code: 'x', text: 'see HC-12 and HC-13', publicToken: 'shown' });
