@@ -73,7 +73,8 @@ export class HttpCache {
     const { method, headers } = request;
     if (isUnsafe(method)) return this.#change(request, log);
     const asked = new CacheControl(requestField(headers, 'cache-control'));
-    if ((method !== 'GET' && method !== 'HEAD') || isForTheOrigin(headers) || asked.has('no-store')) {
+    const keeps = (method === 'GET' || method === 'HEAD') && request.stream === undefined;
+    if (!keeps || isForTheOrigin(headers) || asked.has('no-store')) {
       return this.#forward(request, log);
     }
     const stored = await this.#variants.find(this.#url(request), headers);

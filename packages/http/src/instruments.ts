@@ -1,0 +1,256 @@
+/**
+ * What this package tells OpenTelemetry, all names included.
+ *
+ * A span of kind CLIENT for each request on the wire, and around those of one call a span of kind INTERNAL, as the
+ * semantic conventions want retries to be shown; a histogram of their durations; and counters, which are read from what
+ * is counted anyway when a collector asks. While no SDK is registered nothing is made, not even an empty span.
+ *
+ * Conventions: https://opentelemetry.io/docs/specs/semconv/http/ (http-spans and http-metrics, stable).
+ */
+import {
+  context,
+  createContextKey,
+  createNoopMeter,
+  diag,
+  metrics,
+  propagation,
+  ProxyTracerProvider,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type BatchObservableResult,
+  type Context,
+  type Histogram,
+  type Meter,
+  type MeterProvider,
+  type Observable,
+  type Span,
+  type TextMapSetter,
+  type Tracer,
+  type TracerProvider,
+} from '@opentelemetry/api';
+import type { HttpAttempt } from './attempts.ts';
+import { CLIENT_METRICS, readingsOf, type ObservedClient } from './client-metrics.ts';
+import type { DispatchController } from './dispatcher.ts';
+import type { PreparedRequest } from './request.ts';
+import { metricFields, outcomeFields, spanFields, spanName, traceparent, type SpanFields } from './trace-attributes.ts';
+
+const NAME = '@macadam/http';
+
+/** Where the durations are counted, in seconds. Source: the advice of the conventions. */
+const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+/** What the SDK looks for before it starts a span; an instrumentation of the transport would start a second one. */
+const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
+
+const NO_TRACER_PROVIDER: TracerProvider = new ProxyTracerProvider().getDelegate();
+let tracerProvider: TracerProvider = NO_TRACER_PROVIDER;
+let tracer: Tracer | undefined;
+
+/** The tracer of the SDK that is registered now; undefined when there is none. */
+function currentTracer(): Tracer | undefined {
+  const registered = trace.getTracerProvider();
+  const provider = registered instanceof ProxyTracerProvider ? registered.getDelegate() : registered;
+  if (provider !== tracerProvider) {
+    tracerProvider = provider;
+    tracer = provider === NO_TRACER_PROVIDER ? undefined : provider.getTracer(NAME);
+  }
+  return tracer;
+}
+
+let meterProvider: MeterProvider | undefined;
+let durations: Histogram | undefined;
+
+/** The histogram of the SDK that is registered now; undefined when there is none. */
+function currentDurations(): Histogram | undefined {
+  const provider = metrics.getMeterProvider();
+  if (provider !== meterProvider) {
+    meterProvider = provider;
+    const meter = provider.getMeter(NAME);
+    durations = undefined;
+    if (meter !== createNoopMeter()) {
+      durations = meter.createHistogram('http.client.request.duration', {
+        unit: 's',
+        description: 'Duration of HTTP client requests.',
+        advice: { explicitBucketBoundaries: DURATION_BUCKETS },
+      });
+      observeClients(meter);
+    }
+  }
+  return durations;
+}
+
+/** What is the same for all calls of a client. */
+export interface TracedClient {
+  readonly name: string;
+  /** Whether the other side may know our traces. */
+  readonly propagates: boolean;
+  /** Whether it may know the baggage too. */
+  readonly baggage: boolean;
+}
+
+/** Begins to observe a call; undefined when nobody wants to know. */
+export function traceCall(client: TracedClient, request: PreparedRequest): CallTrace | undefined {
+  const spans = currentTracer();
+  const histogram = currentDurations();
+  if (spans === undefined && histogram === undefined) return undefined;
+  return guarded(() => new CallTrace(client, request, spans, histogram));
+}
+
+/** An SDK is somebody else's code, samplers and exporters included: what it throws must not reach a call. */
+function guarded<T>(tell: () => T): T | undefined {
+  try {
+    return tell();
+  } catch (error) {
+    diag.error('@macadam/http could not tell OpenTelemetry of a call', error);
+    return undefined;
+  }
+}
+
+interface OpenAttempt {
+  readonly number: number;
+  readonly record: HttpAttempt;
+  readonly fields: SpanFields;
+  readonly context: Context;
+  readonly span: Span | undefined;
+  cancelled: boolean;
+}
+
+const headerPairs: TextMapSetter<string[]> = {
+  set(headers, name, value) {
+    headers.push(name.toLowerCase(), value);
+  },
+};
+
+/** One call, as OpenTelemetry sees it. */
+export class CallTrace {
+  readonly #client: TracedClient;
+  readonly #tracer: Tracer | undefined;
+  readonly #durations: Histogram | undefined;
+  readonly #context: Context;
+  readonly #span: Span | undefined;
+  readonly #open: OpenAttempt[] = [];
+  #attempts = 0;
+
+  constructor(
+    client: TracedClient,
+    request: PreparedRequest,
+    spans: Tracer | undefined,
+    histogram: Histogram | undefined,
+  ) {
+    this.#client = client;
+    this.#tracer = spans;
+    this.#durations = histogram;
+    const parent = context.active();
+    const attributes = { 'macadam.http.client.name': client.name };
+    this.#span = spans?.startSpan(`${client.name} ${spanName(request)}`, { attributes }, parent);
+    this.#context = this.#span === undefined ? parent : trace.setSpan(parent, this.#span);
+  }
+
+  /** A request goes out, as part of the try that policies call `number`. */
+  began(number: number, record: HttpAttempt, request: PreparedRequest): void {
+    const fields = metricFields(request, record);
+    const attributes = { ...fields, ...spanFields(request, this.#attempts) };
+    const options = { kind: SpanKind.CLIENT, attributes };
+    const span = guarded(() => this.#tracer?.startSpan(spanName(request), options, this.#context));
+    const own = span === undefined ? this.#context : trace.setSpan(this.#context, span);
+    this.#open.push({ number, record, fields, context: own, span, cancelled: false });
+    this.#attempts++;
+  }
+
+  /** `headers` with those that carry the trace of the try `number`, unless the other side is a stranger. */
+  propagated(number: number, headers: string[], foreign: boolean): string[] {
+    const attempt = this.#find(number);
+    if (!this.#client.propagates || foreign || attempt?.span === undefined) return headers;
+    // What the caller says himself wins.
+    if (headers.includes('traceparent')) return headers;
+    const carried = this.#client.baggage ? attempt.context : propagation.deleteBaggage(attempt.context);
+    const all = [...headers];
+    guarded(() => propagation.inject(carried, all, headerPairs));
+    // An SDK can be set up without a propagator; the trace goes on all the same, in the form of the W3C.
+    if (!all.includes('traceparent')) all.push('traceparent', traceparent(attempt.span.spanContext()));
+    return all;
+  }
+
+  /** Runs what hands a request to the transport, so that an instrumentation of it makes no span of its own. */
+  dispatching(send: () => void): void {
+    if (this.#tracer === undefined) send();
+    else context.with(this.#context.setValue(SUPPRESS_TRACING, true), send);
+  }
+
+  /** The headers of the answer to the try `number` are there: as a list in HTTP/1.1, by name in HTTP/2. */
+  answered(number: number, { rawHeaders }: DispatchController): void {
+    const attempt = this.#find(number);
+    if (attempt === undefined || rawHeaders === undefined || rawHeaders === null) return;
+    attempt.fields['network.protocol.version'] = Array.isArray(rawHeaders) ? '1.1' : '2';
+  }
+
+  /** Nobody waits for the try `number` any more, which is not an error. */
+  cancelled(number: number): void {
+    const attempt = this.#find(number);
+    if (attempt !== undefined) attempt.cancelled = true;
+  }
+
+  /** The try `number` has come to its end. */
+  ended(number: number): void {
+    const attempt = this.#find(number);
+    if (attempt === undefined) return;
+    this.#open.splice(this.#open.indexOf(attempt), 1);
+    guarded(() => this.#tell(attempt));
+  }
+
+  #tell({ record, fields, span, context: own, cancelled }: OpenAttempt): void {
+    Object.assign(fields, outcomeFields(record, cancelled));
+    this.#durations?.record(record.durationMs / 1_000, fields, own);
+    if (span === undefined) return;
+    span.setAttributes(fields);
+    if (fields['error.type'] !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end();
+  }
+
+  /** The call has come to its end, with an error of this code unless it went well or the caller left. */
+  end(errorType: string | undefined): void {
+    const span = this.#span;
+    if (span === undefined) return;
+    guarded(() => {
+      span.setAttribute('macadam.http.attempts', this.#attempts);
+      if (errorType !== undefined) {
+        span.setAttribute('error.type', errorType);
+        span.setStatus({ code: SpanStatusCode.ERROR });
+      }
+      span.end();
+    });
+  }
+
+  #find(number: number): OpenAttempt | undefined {
+    return this.#open.findLast((attempt) => attempt.number === number);
+  }
+}
+
+/** Held weakly: being observed keeps no client alive. */
+const clients = new Set<WeakRef<ObservedClient>>();
+const collected = new FinalizationRegistry<WeakRef<ObservedClient>>((ref) => clients.delete(ref));
+
+/** Has the numbers of `client` read whenever a collector asks, for as long as it lives. */
+export function observeClient(client: ObservedClient): void {
+  const ref = new WeakRef(client);
+  clients.add(ref);
+  collected.register(client, ref);
+  currentDurations();
+}
+
+function observeClients(meter: Meter): void {
+  const observables = new Map<string, Observable>();
+  for (const { name, kind, unit, description } of CLIENT_METRICS) {
+    if (observables.has(name)) continue;
+    const make = kind === 'gauge' ? meter.createObservableGauge : meter.createObservableCounter;
+    observables.set(name, make.call(meter, name, { unit, description }));
+  }
+  const read = (result: BatchObservableResult): void => {
+    const alive = [...clients].map((ref) => ref.deref()).filter((client) => client !== undefined);
+    for (const { name, value, attributes } of readingsOf(alive)) {
+      result.observe(observables.get(name) as Observable, value, attributes);
+    }
+  };
+  meter.addBatchObservableCallback(read, [...observables.values()]);
+}
