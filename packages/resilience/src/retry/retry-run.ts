@@ -123,7 +123,8 @@ class RetryRun implements Sink, Running {
     const { maxAttempts } = this.#stage.settings;
     let delayMs = firstDelayMs;
     await runAttempts(async () => {
-      await this.#wait(delayMs);
+      // Cancelled between the decision and here: a wait would leave its timer behind.
+      if (!this.#done) await this.#wait(delayMs);
       const outcome = this.#done ? undefined : await this.#tryAgain();
       // Cancelled, in the wait, in the try, or in the moment between its end and here.
       if (outcome === undefined || this.#done) return false;
