@@ -34,7 +34,10 @@ export type CallEnd = { readonly error: unknown; readonly response?: undefined }
 export function concludeCall(thrown: unknown, call: FailedCall): CallEnd {
   const { log, options, settings } = call;
   const { failure, gaveUp } = explain(unwrap(thrown, call), call);
-  if (failure instanceof HttpStatusError && !(options?.throwOnStatus ?? settings.throwOnStatus)) {
+  const refused = failure instanceof HttpStatusError && failure.redirectRefused !== undefined;
+  const throws =
+    (options?.throwOnStatus ?? settings.throwOnStatus) || (refused && call.request.stream?.redirect === 'follow');
+  if (failure instanceof HttpStatusError && !throws) {
     setAttempts(failure.response, log.records);
     return { response: failure.response };
   }

@@ -9,7 +9,7 @@ const NAME = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** What the connection decides. Setting these by hand is how requests get smuggled. */
-const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
+export const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'expect',

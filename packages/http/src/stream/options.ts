@@ -26,8 +26,13 @@ export interface StreamSettings {
   readonly decompress: boolean;
   /** Whether a failed answer is streamed as well, unless another try follows. */
   readonly failures: boolean;
-  /** Whether a body has begun to come in. */
+  /** For `fetch`: `follow` makes a redirect that is not followed an error, `manual` follows none. */
+  redirect: 'follow' | 'manual' | undefined;
+  /** Whether a body has begun to come in; and then, what `fetch` tells of it. */
   begun: boolean;
+  url: string | undefined;
+  redirected: boolean;
+  statusText: string;
 }
 
 /** Checks what is about the stream and fills in the defaults. */
@@ -43,5 +48,16 @@ export function streamSettings(options: StreamOptions, throwOnStatus: boolean): 
   assertDurationMs('request.unreadTimeoutMs', unreadTimeoutMs, { above: 0, infinite: true });
   assertInteger('request.maxBytes', maxBytes, { min: 1, infinite: true });
   assertBoolean('request.decompress', decompress);
-  return { idleTimeoutMs, unreadTimeoutMs, maxBytes, decompress, failures: !throwOnStatus, begun: false };
+  return {
+    idleTimeoutMs,
+    unreadTimeoutMs,
+    maxBytes,
+    decompress,
+    failures: !throwOnStatus,
+    redirect: undefined,
+    begun: false,
+    url: undefined,
+    redirected: false,
+    statusText: '',
+  };
 }

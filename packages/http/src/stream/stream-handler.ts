@@ -32,7 +32,7 @@ export class StreamHandler implements DispatchHandler {
     this.#whole.onRequestStart(controller);
   }
 
-  onResponseStart(controller: DispatchController, status: number, headers: RawHeaders): void {
+  onResponseStart(controller: DispatchController, status: number, headers: RawHeaders, statusText?: string): void {
     const whole = this.#whole;
     if (whole.settled || status < 200) return;
     if (status >= 300 && (!this.#stream.failures || whole.goesOn(status, headers))) {
@@ -60,6 +60,12 @@ export class StreamHandler implements DispatchHandler {
     });
     setBody(response, this.#body);
     this.#stream.begun = true;
+    this.#stream.statusText = statusText ?? '';
+    const { hop, path } = whole.request;
+    if (hop !== undefined) {
+      this.#stream.redirected = true;
+      this.#stream.url = hop.origin + path;
+    }
     whole.handOver(response, headers);
   }
 

@@ -1,0 +1,119 @@
+import { OptionsError } from '@macadam/core';
+import type { Multipart } from './body/multipart.ts';
+import { isStreamedBody, type StreamedBody } from './body/source.ts';
+import { TRANSPORT_HEADERS, type RequestHeaders } from './headers.ts';
+import type { PathTemplate } from './path-template.ts';
+import { redactQuery } from './query.ts';
+import { isRedirect } from './redirect.ts';
+import { prepareRequest, type PreparedRequest } from './request.ts';
+import type { AnyRequestOptions } from './request-options.ts';
+import type { HttpResponse } from './response.ts';
+import type { HttpClientSettings } from './settings.ts';
+import { streamOf } from './stream/http-stream.ts';
+import { streamSettings } from './stream/options.ts';
+import { webBody } from './stream/web-body.ts';
+
+/** The shape of the standard's `fetch`, for clients that take one. */
+export type FetchFunction = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
+/** Statuses whose answers have no body, not even an empty one (Fetch, "null body status"). */
+const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/** Sends what was prepared, through everything a call goes through. */
+type Send = (request: PreparedRequest, options: AnyRequestOptions) => Promise<HttpResponse>;
+
+/**
+ * `fetch` over a client: the client's limits, retries, credentials and redirects, the standard's arguments and answers.
+ * Every try is below it, so what sits on top (middleware, a generated client) sees one request and one answer.
+ */
+export function makeFetch(settings: HttpClientSettings, send: Send): FetchFunction {
+  return async (input, init = {}) => {
+    const request = typeof input === 'object' && 'url' in input ? input : undefined;
+    const url = targetOf(settings, request?.url ?? String(input));
+    const method = (init.method ?? request?.method ?? 'GET').toUpperCase();
+    const redirect = init.redirect ?? request?.redirect ?? 'follow';
+    const headers = headersOf(init.headers ?? request?.headers);
+    const body = init.body !== undefined ? init.body : request?.body;
+    if (body != null && (method === 'GET' || method === 'HEAD')) throw new TypeError(`A ${method} request has no body`);
+    if (request?.bodyUsed === true && init.body === undefined) throw new TypeError('The body of the request was read');
+    const options: AnyRequestOptions = {
+      headers,
+      ...bodyOf(body, headers),
+      ...('idempotency-key' in headers && { idempotent: true }),
+      signal: init.signal ?? request?.signal ?? undefined,
+    };
+    const stream = streamSettings({}, false);
+    if (redirect === 'follow') stream.redirect = 'follow';
+    else stream.redirect = 'manual';
+    const prepared = { ...prepareRequest(settings, method, templateOf(url), options), stream };
+    const response = await send(prepared, { throwOnStatus: false });
+    if (redirect === 'error' && isRedirect(response.status, response.headers.get('location') ?? undefined)) {
+      throw new TypeError(`Answered ${response.status}, and redirects are an error`);
+    }
+    return toResponse(response, prepared, url);
+  };
+}
+
+/** The standard's URL parser, with the client's own address as the base of a path. */
+function targetOf({ origin, pathPrefix }: HttpClientSettings, text: string): URL {
+  // A path is one of the client's, as it is for get() and its like.
+  const url = text.startsWith('/') && !text.startsWith('//') ? new URL(origin + pathPrefix + text) : new URL(text);
+  if (url.origin !== origin) throw new OptionsError('fetch.input', url.origin, `a URL at ${origin}`);
+  if (url.username !== '' || url.password !== '') {
+    throw new OptionsError('fetch.input', undefined, 'a URL without credentials: send them in a header');
+  }
+  return url;
+}
+
+/** A whole URL: nothing to fill in. */
+function templateOf(url: URL): PathTemplate {
+  const path = url.pathname + url.search;
+  const printable = url.search === '' ? path : url.pathname + redactQuery(url.search);
+  return { printable, fixed: path, hasQuery: url.search !== '', build: () => path };
+}
+
+/** Headers that are the connection's are left out, as the standard does with those that are forbidden. */
+function headersOf(given: RequestInit['headers'] | undefined): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (given === undefined) return headers;
+  for (const [name, value] of given instanceof Headers ? given : new Headers(given)) {
+    if (!TRANSPORT_HEADERS.has(name)) headers[name] = value;
+  }
+  return headers;
+}
+
+function bodyOf(body: unknown, headers: RequestHeaders): AnyRequestOptions {
+  if (body === undefined || body === null) return {};
+  if (typeof body === 'string' || body instanceof Uint8Array) return { body };
+  if (body instanceof URLSearchParams) {
+    const type = headers['content-type'] ?? 'application/x-www-form-urlencoded;charset=UTF-8';
+    return { body: body.toString(), headers: { ...headers, 'content-type': type } };
+  }
+  if (body instanceof FormData) return { multipart: body satisfies Multipart };
+  if (body instanceof Blob) {
+    const type = headers['content-type'] ?? (body.type === '' ? undefined : body.type);
+    const make = (): StreamedBody => body.stream() as unknown as StreamedBody;
+    return { body: make, ...(type !== undefined && { headers: { ...headers, 'content-type': type } }) };
+  }
+  if (body instanceof ArrayBuffer) return { body: new Uint8Array(body) };
+  if (ArrayBuffer.isView(body)) return { body: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) };
+  if (isStreamedBody(body)) return { body };
+  return { body: String(body) };
+}
+
+function toResponse(answer: HttpResponse, { stream, subject, method }: PreparedRequest, url: URL): Response {
+  const { status, headers, body } = streamOf(answer, subject);
+  const all = new Headers();
+  for (const [name, value] of headers) {
+    if (name === 'set-cookie') for (const cookie of headers.getSetCookie()) all.append(name, cookie);
+    else all.append(name, value);
+  }
+  const none = NULL_BODY.has(status) || method === 'HEAD';
+  if (none) body.resume();
+  const statusText = stream?.statusText ?? '';
+  const response = new Response(none ? null : (webBody(body) as ReadableStream), { status, statusText, headers: all });
+  // The constructor cannot be told these.
+  Object.defineProperty(response, 'url', { value: stream?.url ?? url.href.replace(/#.*$/s, '') });
+  if (stream?.redirected === true) Object.defineProperty(response, 'redirected', { value: true });
+  return response;
+}

@@ -1,0 +1,262 @@
+import { createClient as createHeyClient } from '@hey-api/client-fetch';
+import { constant } from '@macadam/resilience';
+import { respond, startFaultServer, type FaultAnswer, type FaultServer, type ReceivedRequest } from '@macadam/testkit';
+import createOpenapiClient, { type Middleware } from 'openapi-fetch';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createHttpClient, sse, type HttpAuth, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+
+let upstream: FaultServer;
+let clients: HttpClient[];
+
+/** `/to/302/path` redirects there, `/cookies` sets two, everything else is echoed. */
+function answer(request: ReceivedRequest): FaultAnswer {
+  const { method, path, headers, bodyText: body } = request;
+  if (path === '/cookies') return { headers: { 'set-cookie': ['a=1; Expires=Thu, 01 Jan 2026 00:00:00 GMT', 'b=2'] } };
+  const redirect = /^\/to\/(\d{3})\/(.*)$/.exec(path);
+  if (redirect !== null)
+    return { status: Number(redirect[1]), headers: { location: decodeURIComponent(redirect[2] as string) } };
+  return { json: { method, path, body, type: headers['content-type'], id: '7', total: 4_200 } };
+}
+
+beforeEach(async () => {
+  upstream = await startFaultServer({ handle: answer });
+  clients = [];
+});
+afterEach(async () => {
+  await upstream.close();
+  await Promise.all(clients.map((client) => client.close()));
+});
+
+function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
+  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
+  const client = createHttpClient({ name: 'billing', baseUrl: upstream.url, retry, ...options } as HttpClientOptions);
+  clients.push(client);
+  return client;
+}
+
+const failure = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => expect.unreachable('the call succeeded'),
+    (error: unknown) => error,
+  );
+
+describe('client.fetch', () => {
+  test('takes a URL, a string, a path and a Request, and needs no this', async () => {
+    const { fetch } = clientFor({ baseUrl: `${upstream.url}/v1` });
+    for (const input of [
+      new URL(`${upstream.url}/v1/a?b=1`),
+      `${upstream.url}/v1/a?b=1#c`,
+      '/a?b=1',
+      new Request(`${upstream.url}/v1/a?b=1`),
+    ]) {
+      const response = await fetch(input);
+      expect(response).toBeInstanceOf(Response);
+      expect(response).toMatchObject({
+        status: 200,
+        ok: true,
+        statusText: 'OK',
+        url: `${upstream.url}/v1/a?b=1`,
+        redirected: false,
+      });
+      expect(response.headers.get('content-type')).toContain('application/json');
+      expect(await response.json()).toMatchObject({ method: 'GET', path: '/v1/a?b=1', body: '' });
+    }
+  });
+
+  test.each<[string, NonNullable<RequestInit['body']>, string, string]>([
+    ['text', 'hello', 'hello', 'text/plain'],
+    ['parameters', new URLSearchParams({ a: 'b c' }), 'a=b+c', 'application/x-www-form-urlencoded'],
+    ['a Blob', new Blob(['{}'], { type: 'application/json' }), '{}', 'application/json'],
+    ['bytes', new TextEncoder().encode('bytes'), 'bytes', 'application/octet-stream'],
+    [
+      'a view into bytes',
+      new DataView(new TextEncoder().encode('a view').buffer, 2),
+      'view',
+      'application/octet-stream',
+    ],
+    ['a buffer', new TextEncoder().encode('buffer').buffer, 'buffer', 'application/octet-stream'],
+    ['a stream', new Blob(['stream']).stream(), 'stream', 'application/octet-stream'],
+  ])('sends %s', async (_what, body, text, type) => {
+    const init = { method: 'post', body, duplex: 'half' } as RequestInit;
+    const received = (await (await clientFor().fetch('/a', init)).json()) as Record<string, string>;
+    expect(received).toMatchObject({ method: 'POST', body: text });
+    expect(received['type']).toContain(type);
+  });
+
+  test('sends a form, and the body of a Request with its type', async () => {
+    const { fetch } = clientFor();
+    const form = new FormData();
+    form.append('a', 'b');
+    expect(((await (await fetch('/a', { method: 'POST', body: form })).json()) as { type: string }).type).toMatch(
+      /^multipart\/form-data; boundary=/,
+    );
+    const request = new Request(`${upstream.url}/a`, {
+      method: 'PUT',
+      body: '{"a":1}',
+      headers: { 'content-type': 'application/json', 'X-Team': 'a' },
+    });
+    expect(await (await fetch(request)).json()).toMatchObject({
+      method: 'PUT',
+      body: '{"a":1}',
+      type: 'application/json',
+    });
+    expect(upstream.requests[1]?.headers).toMatchObject({ 'x-team': 'a', 'content-length': '7' });
+    expect(await failure(fetch(request))).toBeInstanceOf(TypeError);
+  });
+
+  test('retries below: a Request with a body too, a POST when it has a key', async () => {
+    await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 2] } }]);
+    const { fetch } = clientFor();
+    const put = new Request(`${upstream.url}/a`, { method: 'PUT', body: 'again' });
+    expect(await (await fetch(put)).json()).toMatchObject({ body: 'again' });
+    expect(upstream.requests.map(({ bodyText }) => bodyText)).toEqual(['again', 'again', 'again']);
+    await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 1] } }]);
+    const keyed = await fetch('/a', { method: 'POST', body: 'x', headers: { 'Idempotency-Key': 'k' } });
+    expect(keyed.status).toBe(200);
+    await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 1] } }]);
+    expect((await fetch('/a', { method: 'POST', body: 'x' })).status).toBe(503);
+  });
+
+  test('any status is an answer, with its body, of any size', async () => {
+    await upstream.setFaults([{ fault: respond(404, { text: 'x'.repeat(500_000) }) }]);
+    const response = await clientFor().fetch('/a');
+    expect([response.status, response.ok, (await response.text()).length]).toEqual([404, false, 500_000]);
+  });
+
+  test.each([204, 205, 304])('%i has no body', async (status) => {
+    await upstream.setFaults([{ fault: respond(status) }]);
+    const response = await clientFor().fetch('/a');
+    expect([response.status, response.body]).toEqual([status, null]);
+  });
+
+  test('cookies stay apart', async () => {
+    const { headers } = await clientFor().fetch('/cookies');
+    expect(headers.getSetCookie()).toEqual(['a=1; Expires=Thu, 01 Jan 2026 00:00:00 GMT', 'b=2']);
+  });
+
+  test('redirects: followed within the origin, given as they are, or an error', async () => {
+    const { fetch } = clientFor();
+    const followed = await fetch('/to/302/%2Fend');
+    expect([followed.status, followed.redirected, followed.url]).toEqual([200, true, `${upstream.url}/end`]);
+    const manual = await fetch('/to/302/%2Fend', { redirect: 'manual' });
+    expect([manual.status, manual.headers.get('location'), manual.redirected]).toEqual([302, '/end', false]);
+    expect(await failure(fetch('/to/302/%2Fend', { redirect: 'error' }))).toBeInstanceOf(TypeError);
+    const away = await failure(fetch(`/to/302/${encodeURIComponent('http://other.example/')}`));
+    expect(away).toMatchObject({ code: 'MAC_HTTP_STATUS', redirectRefused: 'crossOrigin' });
+  });
+
+  test('the signal cancels: before, while waiting, and while the body is read', async () => {
+    const { fetch } = clientFor();
+    const reason = new Error('enough');
+    expect(await failure(fetch('/a', { signal: AbortSignal.abort(reason) }))).toBe(reason);
+    const controller = new AbortController();
+    const request = new Request(`${upstream.url}/a`, { signal: controller.signal });
+    const call = failure(fetch(request));
+    controller.abort(reason);
+    expect(await call).toBe(reason);
+    expect(upstream.requests.filter(({ outcome }) => outcome === 'answered')).toHaveLength(0);
+  });
+
+  test('the body streams: events can be read from it, and cancelling it ends the request', async () => {
+    await upstream.setFaults([{ fault: respond(200, { text: 'data: 1\n\ndata: 2\n\n' }) }]);
+    const { fetch } = clientFor();
+    const response = await fetch('/events');
+    const data: string[] = [];
+    for await (const event of sse(response.body as unknown as AsyncIterable<Uint8Array>)) data.push(event.data);
+    expect(data).toEqual(['1', '2']);
+    const other = await fetch('/events');
+    await other.body?.cancel();
+    expect((await fetch('/events')).status).toBe(200);
+  });
+
+  test.each([
+    ['another origin', 'https://example.com/a'],
+    ['another origin without scheme', '//example.com/a'],
+    ['credentials', 'CREDENTIALS'],
+    ['no URL', 'nonsense'],
+  ])('refuses %s', async (_what, input) => {
+    const url = input === 'CREDENTIALS' ? upstream.url.replace('//', '//user:canary@') : input;
+    const error = (await failure(clientFor().fetch(url))) as Error;
+    expect(error.message).not.toContain('canary');
+    expect(upstream.requests).toHaveLength(0);
+  });
+
+  test('refuses a GET with a body, and anything after close()', async () => {
+    const client = clientFor();
+    expect(await failure(client.fetch('/a', { body: 'x' }))).toBeInstanceOf(TypeError);
+    await client.close();
+    expect(await failure(client.fetch('/a'))).toMatchObject({ code: 'MAC_CLOSED' });
+  });
+});
+
+describe('AC41: clients that take a fetch see one request and one answer, whatever happens below', () => {
+  interface paths {
+    '/invoices/{id}': {
+      get: {
+        parameters: { path: { id: string }; query?: { expand?: boolean } };
+        responses: { 200: { content: { 'application/json': { id: string; total: number } } } };
+      };
+      put: {
+        parameters: { path: { id: string } };
+        requestBody: { content: { 'application/json': { total: number } } };
+        responses: { 200: { content: { 'application/json': { id: string; body: string } } } };
+      };
+    };
+  }
+
+  /** Gives `t1`, and `t2` after that was turned down. */
+  function refreshing(): HttpAuth {
+    let number = 1;
+    return { authorize: () => ({ authorization: `Bearer t${number}` }), invalidate: () => void number++ };
+  }
+
+  test('openapi-fetch', async () => {
+    await upstream.setFaults([
+      { fault: respond(503), when: { requests: [1, 1] } },
+      { fault: respond(401), when: { requests: [2, 2] } },
+    ]);
+    const billing = clientFor({ auth: refreshing() });
+    const api = createOpenapiClient<paths>({ baseUrl: upstream.url, fetch: billing.fetch });
+    const seen: string[] = [];
+    const middleware: Middleware = {
+      onRequest: ({ request }) => void seen.push(request.method),
+      onResponse: ({ response }) => void seen.push(String(response.status)),
+    };
+    api.use(middleware);
+    const { data, response } = await api.GET('/invoices/{id}', {
+      params: { path: { id: '7' }, query: { expand: true } },
+    });
+    expect(data).toMatchObject({ id: '7', total: 4_200 });
+    expect(response.status).toBe(200);
+    expect(seen).toEqual(['GET', '200']);
+    expect(upstream.requests.map(({ headers, path }) => [headers.authorization, path])).toEqual([
+      ['Bearer t1', '/invoices/7?expand=true'],
+      ['Bearer t1', '/invoices/7?expand=true'],
+      ['Bearer t2', '/invoices/7?expand=true'],
+    ]);
+    const put = await api.PUT('/invoices/{id}', { params: { path: { id: '7' } }, body: { total: 1 } });
+    expect(put.data?.body).toBe('{"total":1}');
+  });
+
+  test('hey-api', async () => {
+    await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 1] } }]);
+    const billing = clientFor();
+    const api = createHeyClient({ baseUrl: upstream.url, fetch: billing.fetch as typeof fetch });
+    const seen: string[] = [];
+    api.interceptors.response.use((response: Response) => {
+      seen.push(String(response.status));
+      return response;
+    });
+    const { data } = await api.get({ url: '/invoices/{id}', path: { id: '7' } });
+    expect(data).toMatchObject({ id: '7', total: 4_200 });
+    const put = await api.put({
+      url: '/invoices/{id}',
+      path: { id: '7' },
+      body: { total: 1 },
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(put.data).toMatchObject({ body: '{"total":1}' });
+    expect(seen).toEqual(['200', '200']);
+    expect(upstream.requests).toHaveLength(3);
+  });
+});
