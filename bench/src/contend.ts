@@ -1,10 +1,10 @@
-// One contender in a process of its own: `contend.ts SUITE CASE CONTENDER MILLISECONDS`, prints one line of JSON.
+// One contender in a process of its own: `contend.ts time|bytes SUITE CASE CONTENDER MILLISECONDS`, prints one line of JSON.
 import { setTimeout as pause } from 'node:timers/promises';
 import { PerformanceObserver } from 'node:perf_hooks';
 import type { Measurement } from './measurement.ts';
 import type { Subject, Suite } from './suite.ts';
 
-const [suiteName = '', caseName, contenderName, milliseconds] = process.argv.slice(2);
+const [mode, suiteName = '', caseName, contenderName, milliseconds] = process.argv.slice(2);
 const budgetMs = Number(milliseconds);
 const WARM_UP_MS = 500;
 
@@ -54,6 +54,20 @@ async function allocation(subject: Subject, operations: number): Promise<number 
   }
 }
 
+async function time(subject: Subject, operations: number): Promise<Measurement> {
+  const cpu = process.cpuUsage();
+  const startedAt = performance.now();
+  await operate(subject, operations);
+  const tookMs = performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(cpu);
+  return {
+    cpuNs: ((user + system) * 1_000) / operations,
+    perSecond: (operations / tookMs) * 1_000,
+    peakMiB: process.resourceUsage().maxRSS / 1_024,
+    operations,
+  };
+}
+
 const { suite } = (await import(`../suites/${suiteName}.ts`)) as { suite: Suite };
 const contender = suite.cases
   .find(({ name }) => name === caseName)
@@ -65,19 +79,7 @@ const subject = await contender.setup();
 await calibrate(subject, WARM_UP_MS);
 await operate(subject, await calibrate(subject, WARM_UP_MS));
 const operations = await calibrate(subject, budgetMs);
-globalThis.gc?.();
-const cpu = process.cpuUsage();
-const startedAt = performance.now();
-await operate(subject, operations);
-const tookMs = performance.now() - startedAt;
-const { user, system } = process.cpuUsage(cpu);
-const measurement: Measurement = {
-  cpuNs: ((user + system) * 1_000) / operations,
-  perSecond: (operations / tookMs) * 1_000,
-  bytes: await allocation(subject, operations),
-  peakMiB: process.resourceUsage().maxRSS / 1_024,
-  operations,
-};
+const result = mode === 'bytes' ? ((await allocation(subject, operations)) ?? null) : await time(subject, operations);
 await subject.close?.();
-console.log(JSON.stringify(measurement));
+console.log(JSON.stringify(result));
 process.exit(0);

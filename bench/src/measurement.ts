@@ -4,8 +4,6 @@ export interface Measurement {
   readonly cpuNs: number;
   /** Operations a second, by the clock on the wall. */
   readonly perSecond: number;
-  /** Heap bytes allocated for each operation; undefined when the collector could not be kept away. */
-  readonly bytes: number | undefined;
   /** The most memory the process held, in MiB. */
   readonly peakMiB: number;
   readonly operations: number;

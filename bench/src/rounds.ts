@@ -8,8 +8,12 @@ import type { Case, Suite } from './suite.ts';
 
 const run = promisify(execFile);
 const CONTEND = join(import.meta.dirname, 'contend.ts');
-/** A young generation so large that the collector stays away while allocations are counted. */
-const NODE_FLAGS = ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-size=128', '--no-warnings'];
+const NODE_FLAGS = ['--expose-gc', '--no-warnings'];
+/**
+ * A young generation so large that the collector stays away while allocations are counted. Not for timing: it spreads
+ * what is allocated over more memory than the processor's cache holds.
+ */
+const NO_COLLECTION = ['--min-semi-space-size=128', '--max-semi-space-size=128'];
 
 export interface Plan {
   readonly rounds: number;
@@ -21,7 +25,8 @@ export interface ContenderResult {
   readonly name: string;
   readonly cpuNs: Figure;
   readonly perSecond: Figure;
-  readonly bytes: Figure | undefined;
+  /** Heap bytes allocated for each operation, measured once; undefined when the collector could not be kept away. */
+  readonly bytes: number | undefined;
   readonly peakMiB: Figure;
 }
 
@@ -37,26 +42,31 @@ export async function measureCase(
     const turn = round % subject.contenders.length;
     for (const { name } of [...subject.contenders.slice(turn), ...subject.contenders.slice(0, turn)]) {
       tell(`${suite.name} · ${subject.name} · round ${round + 1} of ${plan.rounds} · ${name}`);
-      measured.get(name)?.push(await measureOnce(suite.name, subject.name, name, plan.milliseconds));
+      measured.get(name)?.push(await contend('time', [suite.name, subject.name, name], plan.milliseconds));
     }
   }
-  return subject.contenders.map(({ name }) => summarise(name, measured.get(name) ?? []));
+  const results: ContenderResult[] = [];
+  for (const { name } of subject.contenders) {
+    tell(`${suite.name} · ${subject.name} · allocation · ${name}`);
+    const bytes = await contend<number | null>('bytes', [suite.name, subject.name, name], plan.milliseconds);
+    results.push(summarise(name, measured.get(name) ?? [], bytes ?? undefined));
+  }
+  return results;
 }
 
-async function measureOnce(suite: string, subject: string, contender: string, ms: number): Promise<Measurement> {
-  const command = [process.execPath, ...NODE_FLAGS, CONTEND, suite, subject, contender, String(ms)];
-  const [program = '', ...args] = [...(await pinning()), ...command];
-  const { stdout } = await run(program, args, { timeout: 120_000 });
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Measurement;
+async function contend<T>(mode: 'bytes' | 'time', names: readonly string[], ms: number): Promise<T> {
+  const flags = mode === 'bytes' ? [...NODE_FLAGS, ...NO_COLLECTION] : NODE_FLAGS;
+  const command = [...(await pinning()), process.execPath, ...flags, CONTEND, mode, ...names, String(ms)];
+  const { stdout } = await run(command[0] as string, command.slice(1), { timeout: 120_000 });
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as T;
 }
 
-function summarise(name: string, rounds: readonly Measurement[]): ContenderResult {
-  const bytes = rounds.flatMap((round) => (round.bytes === undefined ? [] : [round.bytes]));
+function summarise(name: string, rounds: readonly Measurement[], bytes: number | undefined): ContenderResult {
   return {
     name,
     cpuNs: figureOf(rounds.map((round) => round.cpuNs)),
     perSecond: figureOf(rounds.map((round) => round.perSecond)),
-    bytes: bytes.length === 0 ? undefined : figureOf(bytes),
+    bytes,
     peakMiB: figureOf(rounds.map((round) => round.peakMiB)),
   };
 }

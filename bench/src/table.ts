@@ -15,7 +15,7 @@ export function caseRows({ contenders }: CaseResult): string[][] {
 function others({ perSecond, bytes, peakMiB }: ContenderResult): string[] {
   return [
     Math.round(perSecond.median).toLocaleString('en'),
-    bytes === undefined ? 'unknown' : `${Math.round(bytes.median).toLocaleString('en')} B`,
+    bytes === undefined ? 'unknown' : `${Math.round(bytes).toLocaleString('en')} B`,
     `${Math.round(peakMiB.median)} MiB`,
   ];
 }
