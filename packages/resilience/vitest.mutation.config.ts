@@ -11,9 +11,8 @@ export default defineConfig({
     exclude: [
       '**/node_modules/**',
       'test/{leaks,soak}.test.ts',
-      // A hundred thousand keys, and a collector of metrics: slow, and about other files.
+      // A hundred thousand keys: slow, and the registry has quick tests of its own.
       'src/circuit-breaker/circuit-breakers.test.ts',
-      'src/instruments.test.ts',
     ],
     isolate: false,
     execArgv: ['--expose-gc', '--conditions=@macadam/source'],

@@ -1,9 +1,11 @@
-import { MacadamError } from '@macadam/core';
+import { MacadamError, runWork } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { BulkheadFullError, CircuitOpenError } from '../errors.ts';
 import { timeout } from '../timeout.ts';
 import { pipeline } from '../pipeline.ts';
+import type { Outcome } from '../policy.ts';
+import { retry } from '../retry/retry.ts';
 import { circuitBreaker, type CircuitBreaker } from './circuit-breaker.ts';
 import type { CircuitBreakerOptions, StateChange } from './options.ts';
 import { consecutiveFailures, failureRate, slowCallRate } from './trip-rule.ts';
@@ -197,13 +199,62 @@ describe('circuitBreaker', () => {
     expect(warned).toHaveBeenCalledExactlyOnceWith('7');
   });
 
-  it('a neutral outcome neither ends a run of failures nor adds to it', async () => {
+  it.each([
+    { name: 'an AbortError', error: new DOMException('left', 'AbortError') },
+    ...[
+      'MAC_ABORTED',
+      'MAC_BULKHEAD_FULL',
+      'MAC_CIRCUIT_OPEN',
+      'MAC_CONCURRENCY_LIMITED',
+      'MAC_INVALID_OPTIONS',
+      'MAC_OVERLOADED',
+      'MAC_RATE_LIMITED',
+    ].map((code) => ({ name: code, error: new MacadamError('here', { code }) })),
+  ])('$name neither ends a run of failures nor adds to it', async ({ error }) => {
     const { breaker } = made();
     await failTimes(breaker, 2);
-    await fail(breaker, new DOMException('left', 'AbortError'));
-    expect(breaker.state).toBe('closed');
+    await fail(breaker, error);
+    expect(breaker.stats()).toMatchObject({ state: 'closed', failures: 2, neutral: 1 });
     await failTimes(breaker, 1);
     expect(breaker.state).toBe('open');
+  });
+
+  it('a classifier that throws, and a limit cut short, leave a run of failures as it is', async () => {
+    const { clock, breaker } = made({
+      classify: ({ ok }) => {
+        if (ok) throw new RangeError('my bug');
+        return 'failure';
+      },
+    });
+    await failTimes(breaker, 2);
+    await expect(breaker.execute(() => 'well')).rejects.toThrow('my bug');
+    const guarded = pipeline(retry({ maxAttempts: 1, clock }), breaker, timeout({ timeoutMs: 1_000, clock }));
+    const impatient = runWork({ timeoutMs: 10, clock }, () => guarded.execute(() => new Promise<never>(() => {})));
+    await clock.runUntil(Promise.allSettled([impatient]));
+    expect(breaker.stats()).toMatchObject({ state: 'closed', failures: 2, neutral: 2 });
+    await failTimes(breaker, 1);
+    expect(breaker.state).toBe('open');
+  });
+
+  it('hands its classifier the outcome, the attempt and the duration', async () => {
+    const outcomes: Outcome[] = [];
+    const { clock, breaker } = made({ classify: (outcome) => (outcomes.push(outcome), 'success') });
+    const error = new Error('down');
+    await clock.advance(1_000);
+    await clock.runUntil(breaker.execute(() => clock.sleep(30).then(() => 'well')));
+    const failing = breaker.execute(() => clock.sleep(70).then(() => Promise.reject(error)));
+    await clock.runUntil(Promise.allSettled([failing]));
+    expect(outcomes).toEqual([
+      { ok: true, value: 'well', attempt: 1, durationMs: 30 },
+      { ok: false, error, attempt: 1, durationMs: 70 },
+    ]);
+  });
+
+  it('is open from when the failure came, not from when its call began', async () => {
+    const { clock, breaker } = made({ trip: [consecutiveFailures({ count: 1 })] });
+    const late = breaker.execute(() => clock.sleep(1_000).then(() => Promise.reject(new Error('down'))));
+    await clock.runUntil(Promise.allSettled([late]));
+    await expect(breaker.execute(() => 1)).rejects.toMatchObject({ retryAfterMs: 5_000 });
   });
 
   it('remembers nothing of the time before it opened', async () => {
