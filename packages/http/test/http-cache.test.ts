@@ -429,8 +429,8 @@ describe('what may not be kept', () => {
       { status: 200, ...cached('max-age=60'), body: 'b' },
     );
     clientFor({}, origin, { redirects: {} });
-    await client.get('/a');
-    await client.get('/a');
+    await clock.runUntil(client.get('/a'));
+    await clock.runUntil(client.get('/a'));
     expect(origin.sent.map(({ path }) => path)).toEqual(['/a', '/b', '/a']);
   });
 });

@@ -1,0 +1,393 @@
+import { channel } from 'node:diagnostics_channel';
+import { currentWork, runWork } from '@macadam/core';
+import {
+  closeKeepAlive,
+  resetBeforeHeaders,
+  respond,
+  seededRandom,
+  startFaultServer,
+  virtualClock,
+  type FaultServer,
+} from '@macadam/testkit';
+import { context, metrics, propagation, SpanKind, SpanStatusCode, trace, type Span } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider, type ReadableSpan } from '@opentelemetry/sdk-trace';
+import { constant } from '@macadam/resilience';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { scriptedDispatcher } from './scripted-dispatcher.ts';
+
+let spans: InMemorySpanExporter;
+let points: InMemoryMetricExporter;
+const clock = virtualClock();
+let provider: TracerProvider;
+let meters: MeterProvider;
+let reader: PeriodicExportingMetricReader;
+let upstream: FaultServer | undefined;
+let clients: HttpClient[] = [];
+
+beforeEach(() => {
+  spans = new InMemorySpanExporter();
+  points = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  provider = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })] });
+  reader = new PeriodicExportingMetricReader({ exporter: points, exportIntervalMillis: 3_600_000 });
+  meters = new MeterProvider({ readers: [reader] });
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  trace.setGlobalTracerProvider(provider);
+  metrics.setGlobalMeterProvider(meters);
+});
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await upstream?.close();
+  upstream = undefined;
+  trace.disable();
+  metrics.disable();
+  context.disable();
+  propagation.disable();
+  await provider.shutdown();
+  await meters.shutdown();
+});
+
+function clientFor(options: Partial<HttpClientOptions>): HttpClient {
+  const client = createHttpClient({
+    name: 'billing',
+    baseUrl: 'http://billing.internal:8080/v1',
+    retry: { backoff: constant({ delayMs: 100 }), throttledBaseMs: 0 },
+    clock,
+    random: seededRandom(1),
+    ...options,
+  });
+  clients.push(client);
+  return client;
+}
+
+/** The spans that have ended: those of requests, and those of calls. */
+async function ended(): Promise<{ attempts: ReadableSpan[]; calls: ReadableSpan[] }> {
+  await provider.forceFlush();
+  const all = spans.getFinishedSpans();
+  return {
+    attempts: all.filter((span) => span.kind === SpanKind.CLIENT),
+    calls: all.filter((span) => span.kind === SpanKind.INTERNAL),
+  };
+}
+
+async function collected(): Promise<Map<string, { value: unknown; attributes: object; boundaries?: number[] }[]>> {
+  points.reset();
+  await reader.forceFlush();
+  const metricsByName = new Map<string, { value: unknown; attributes: object }[]>();
+  for (const { scopeMetrics } of points.getMetrics()) {
+    for (const metric of scopeMetrics.flatMap((scope) => scope.metrics)) {
+      metricsByName.set(metric.descriptor.name, metric.dataPoints as { value: unknown; attributes: object }[]);
+    }
+  }
+  return metricsByName;
+}
+
+describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)', () => {
+  test('one of kind CLIENT for each attempt, resends counted from the second on, inside one of the call', async () => {
+    const dispatcher = scriptedDispatcher({ status: 503 }, { error: 'ECONNRESET' }, { status: 200, body: 'x' });
+    const client = clientFor({ dispatcher });
+    await clock.runUntil(client.get('/invoices/{id}', { params: { id: 'secret-id' }, query: { key: 'secret-value' } }));
+    const { attempts, calls } = await ended();
+    const shared = {
+      'http.request.method': 'GET',
+      'server.address': 'billing.internal',
+      'server.port': 8080,
+      'url.full': 'http://billing.internal:8080/v1/invoices/{id}?key=REDACTED',
+      'url.template': '/v1/invoices/{id}',
+    };
+    expect(attempts.map(({ name, attributes, status }) => ({ name, attributes, status: status.code }))).toEqual([
+      {
+        name: 'GET /v1/invoices/{id}',
+        attributes: { ...shared, 'http.response.status_code': 503, 'error.type': '503' },
+        status: SpanStatusCode.ERROR,
+      },
+      {
+        name: 'GET /v1/invoices/{id}',
+        attributes: { ...shared, 'http.request.resend_count': 1, 'error.type': 'ECONNRESET' },
+        status: SpanStatusCode.ERROR,
+      },
+      {
+        name: 'GET /v1/invoices/{id}',
+        attributes: { ...shared, 'http.request.resend_count': 2, 'http.response.status_code': 200 },
+        status: SpanStatusCode.UNSET,
+      },
+    ]);
+    expect(calls).toHaveLength(1);
+    expect(calls[0]).toMatchObject({
+      name: 'billing GET /v1/invoices/{id}',
+      attributes: { 'macadam.http.client.name': 'billing', 'macadam.http.attempts': 3 },
+      status: { code: SpanStatusCode.UNSET },
+    });
+    expect(attempts.every((span) => span.parentSpanContext?.spanId === calls[0]?.spanContext().spanId)).toBe(true);
+    expect(
+      JSON.stringify([...attempts, ...calls].map(({ attributes, name, events }) => [attributes, name, events])),
+    ).not.toContain('secret');
+  });
+
+  test('a call that fails says with what', async () => {
+    const client = clientFor({ dispatcher: scriptedDispatcher({ status: 404 }) });
+    await client.get('/a').catch(() => {});
+    await client.get('/a', { throwOnStatus: false });
+    await clientFor({
+      dispatcher: scriptedDispatcher({ status: 200, headers: { 'content-type': 'application/json' }, body: '{' }),
+    })
+      .get('/a', { schema: z.unknown() })
+      .catch(() => {});
+    const { calls } = await ended();
+    expect(calls.map(({ attributes, status }) => [attributes['error.type'], status.code])).toEqual([
+      ['404', SpanStatusCode.ERROR],
+      ['404', SpanStatusCode.ERROR],
+      ['MAC_HTTP_DECODE', SpanStatusCode.ERROR],
+    ]);
+  });
+
+  test('a caller who leaves is no error; a time limit is one', async () => {
+    const client = clientFor({ dispatcher: scriptedDispatcher({}), retry: false });
+    const caller = new AbortController();
+    const left = client.get('/a', { signal: caller.signal });
+    await clock.settle();
+    caller.abort();
+    await expect(left).rejects.toBe(caller.signal.reason);
+    await clock.runUntil(client.get('/a', { timeoutMs: 50 }).catch(() => {}));
+    const { attempts, calls } = await ended();
+    const seen = ({ attributes, status }: ReadableSpan) => [attributes['error.type'], status.code];
+    expect(attempts.map(seen)).toEqual([
+      [undefined, SpanStatusCode.UNSET],
+      ['MAC_TIMEOUT', SpanStatusCode.ERROR],
+    ]);
+    expect(calls.map(seen)).toEqual([
+      [undefined, SpanStatusCode.UNSET],
+      ['MAC_TIMEOUT', SpanStatusCode.ERROR],
+    ]);
+  });
+
+  test('are children of what runs, whatever timer starts the attempt', async () => {
+    const client = clientFor({ dispatcher: scriptedDispatcher({ status: 503 }, { status: 200 }) });
+    const parent = provider.getTracer('test').startSpan('parent');
+    await clock.runUntil(context.with(trace.setSpan(context.active(), parent), () => client.get('/a')));
+    const { attempts, calls } = await ended();
+    expect(calls[0]?.parentSpanContext?.spanId).toBe(parent.spanContext().spanId);
+    expect(new Set([...attempts, ...calls].map((span) => span.spanContext().traceId)).size).toBe(1);
+  });
+
+  test('a path without parameters is not part of a name; a method nobody knows is counted as _OTHER', async () => {
+    const client = clientFor({ dispatcher: scriptedDispatcher({ status: 200 }) });
+    await client.get('/invoices/42');
+    await client.request('M-SEARCH', '/a');
+    const { attempts } = await ended();
+    expect(attempts.map(({ name }) => name)).toEqual(['GET', 'HTTP']);
+    expect(attempts[0]?.attributes).not.toHaveProperty('url.template');
+    expect(attempts[1]?.attributes).toMatchObject({
+      'http.request.method': '_OTHER',
+      'http.request.method_original': 'M-SEARCH',
+    });
+  });
+
+  test('each hop of a redirect has its own', async () => {
+    const client = clientFor({
+      dispatcher: scriptedDispatcher({ status: 302, headers: { location: '/b?token=secret' } }, { status: 200 }),
+      redirects: {},
+    });
+    await clock.runUntil(client.get('/a'));
+    const { attempts } = await ended();
+    expect(attempts.map(({ attributes }) => [attributes['url.full'], attributes['http.request.resend_count']])).toEqual(
+      [
+        ['http://billing.internal:8080/v1/a', undefined],
+        ['http://billing.internal:8080/b?token=REDACTED', 1],
+      ],
+    );
+  });
+});
+
+describe('over real sockets', () => {
+  test('the version of the protocol is known, and an instrumentation of undici makes no span of its own', async () => {
+    upstream = await startFaultServer({ faults: [{ fault: closeKeepAlive() }] });
+    const foreign: Span[] = [];
+    // What @opentelemetry/instrumentation-undici does.
+    const created = (): void => void foreign.push(provider.getTracer('undici').startSpan('GET'));
+    channel('undici:request:create').subscribe(created);
+    const client = clientFor({ baseUrl: upstream.url, clock: undefined as never });
+    await client.get('/a');
+    channel('undici:request:create').unsubscribe(created);
+    const { attempts } = await ended();
+    expect(attempts).toHaveLength(1);
+    expect(attempts[0]?.attributes['network.protocol.version']).toBe('1.1');
+    expect(foreign.map((span) => span.isRecording())).toEqual([false]);
+  });
+
+  test('each attempt of a call sends its own span on', async () => {
+    upstream = await startFaultServer({
+      faults: [
+        { when: { requests: [1, 1] }, fault: resetBeforeHeaders() },
+        { when: { requests: [2, 2] }, fault: respond(503) },
+      ],
+    });
+    const client = clientFor({
+      baseUrl: upstream.url,
+      clock: undefined as never,
+      retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 },
+    });
+    await client.get('/a');
+    const { attempts } = await ended();
+    const expected = attempts.map((span) => `00-${span.spanContext().traceId}-${span.spanContext().spanId}-01`);
+    expect(upstream.requests.map(({ headers }) => headers['traceparent'])).toEqual(expected);
+    expect(expected).toHaveLength(3);
+  });
+});
+
+describe('propagation', () => {
+  test('to strangers there is none', async () => {
+    const dispatcher = scriptedDispatcher({ status: 200 });
+    await clientFor({ dispatcher, peer: 'external' }).get('/a');
+    expect(dispatcher.headersOf(0)).not.toHaveProperty('traceparent');
+  });
+
+  test('uses the propagator that is registered, and sends baggage only when told to', async () => {
+    propagation.setGlobalPropagator({
+      fields: () => ['x-trace', 'baggage'],
+      extract: (from) => from,
+      inject: (from, carrier, setter) => {
+        setter.set(carrier, 'X-Trace', trace.getSpanContext(from)?.traceId ?? '');
+        const entries = propagation.getBaggage(from)?.getAllEntries() ?? [];
+        if (entries.length > 0)
+          setter.set(carrier, 'baggage', entries.map(([key, { value }]) => `${key}=${value}`).join());
+      },
+    });
+    const dispatcher = scriptedDispatcher({ status: 200 });
+    const carried = propagation.setBaggage(context.active(), propagation.createBaggage({ plan: { value: 'pro' } }));
+    await context.with(carried, () => clientFor({ dispatcher }).get('/a'));
+    await context.with(carried, () => clientFor({ dispatcher, baggage: true }).get('/a'));
+    expect(dispatcher.headersOf(0)).toMatchObject({ 'x-trace': expect.stringMatching(/^[\da-f]{32}$/) });
+    expect(dispatcher.headersOf(0)).not.toHaveProperty('baggage');
+    expect(dispatcher.headersOf(1)).toMatchObject({ baggage: 'plan=pro' });
+  });
+
+  test('what the caller sends himself stays', async () => {
+    const dispatcher = scriptedDispatcher({ status: 200 });
+    await clientFor({ dispatcher }).get('/a', { headers: { traceparent: 'mine' } });
+    expect((dispatcher.sent[0]?.headers as string[]).filter((header) => header === 'traceparent')).toHaveLength(1);
+    expect(dispatcher.headersOf(0)['traceparent']).toBe('mine');
+  });
+
+  test.each<[string, Partial<HttpClientOptions>]>([
+    ['baggage', { baggage: true, peer: 'external' }],
+    ['baggage', { baggage: 'yes' as never }],
+  ])('refuses a wrong %s', (path, options) => {
+    expect(() => clientFor(options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
+  });
+});
+
+describe('metrics', () => {
+  test('http.client.request.duration is in seconds, for each attempt, without the waits between them', async () => {
+    const client = clientFor({
+      dispatcher: scriptedDispatcher({ status: 503, delayMs: 20, clock }, { status: 200, delayMs: 40, clock }),
+    });
+    await clock.runUntil(client.get('/invoices/{id}', { params: { id: 'a' } }));
+    const series = (await collected()).get('http.client.request.duration');
+    const shared = { 'http.request.method': 'GET', 'server.address': 'billing.internal', 'server.port': 8080 };
+    expect(series?.map(({ attributes, value }) => [attributes, (value as { sum: number }).sum])).toEqual([
+      [{ ...shared, 'http.response.status_code': 503, 'error.type': '503' }, 0.02],
+      [{ ...shared, 'http.response.status_code': 200 }, 0.04],
+    ]);
+    expect((series?.[0]?.value as { buckets: { boundaries: number[] } }).buckets.boundaries).toEqual([
+      0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+    ]);
+  });
+
+  test('our own numbers are read when a collector asks; clients of one name are added up', async () => {
+    const dispatcher = scriptedDispatcher(
+      { status: 503 },
+      { status: 200, headers: { 'cache-control': 'max-age=60' }, body: 'x' },
+    );
+    const client = clientFor({ name: 'counted', dispatcher, cache: {} });
+    await clock.runUntil(client.get('/a'));
+    await client.get('/a');
+    await clientFor({ name: 'counted', dispatcher: scriptedDispatcher({ status: 404 }) })
+      .get('/a')
+      .catch(() => {});
+    const all = await collected();
+    const numbers = Object.fromEntries(
+      [...all].flatMap(([name, series]) =>
+        name.startsWith('macadam.http.')
+          ? series.map(({ attributes, value }) => [`${name.slice(20)} ${Object.values(attributes).join()}`, value])
+          : [],
+      ),
+    );
+    expect(numbers).toMatchObject({
+      'calls counted,success': 2,
+      'calls counted,failure': 1,
+      'in_flight counted': 0,
+      'attempts counted': 3,
+      'retries counted': 1,
+      'retry_budget.refused counted': 0,
+      'cache.calls counted,hit': 1,
+      'cache.calls counted,miss': 1,
+      'cache.entries counted': 1,
+    });
+  });
+});
+
+test('the work a call is part of hears of attempts and of the time spent waiting', async () => {
+  const client = clientFor({
+    dispatcher: scriptedDispatcher({ status: 503, delayMs: 20, clock }, { status: 200, delayMs: 40, clock }),
+  });
+  await runWork({ clock }, async () => {
+    await clock.runUntil(client.get('/a'));
+    await clock.runUntil(client.get('/b'));
+    expect(currentWork()?.annotations).toEqual({ httpCalls: 2, httpAttempts: 3, httpMs: 200 });
+  });
+});
+
+test('without an SDK nothing is made: no span, no context, no headers', async () => {
+  trace.disable();
+  metrics.disable();
+  const contexts: unknown[] = [];
+  context.disable();
+  context.setGlobalContextManager({
+    active: () => {
+      throw new Error('the context was asked for');
+    },
+    with: () => {
+      throw new Error('a context was entered');
+    },
+    bind: (_, target) => target,
+    enable() {
+      return this;
+    },
+    disable() {
+      return this;
+    },
+  });
+  const dispatcher = scriptedDispatcher({ status: 200 });
+  await clientFor({ dispatcher }).get('/a');
+  expect(contexts).toEqual([]);
+  expect(dispatcher.headersOf(0)).not.toHaveProperty('traceparent');
+});
+
+test('a broken SDK does not break calls', async () => {
+  const broken = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: undefined as never })] });
+  trace.disable();
+  trace.setGlobalTracerProvider(broken);
+  const client = clientFor({ dispatcher: scriptedDispatcher({ status: 503 }, { status: 200, body: 'x' }) });
+  expect((await clock.runUntil(client.get('/a'))).text()).toBe('x');
+});
+
+test('an SDK that is set up after the client is found', async () => {
+  trace.disable();
+  metrics.disable();
+  const client = clientFor({ dispatcher: scriptedDispatcher({ status: 200 }) });
+  await client.get('/a');
+  trace.setGlobalTracerProvider(provider);
+  metrics.setGlobalMeterProvider(meters);
+  await client.get('/a');
+  expect((await ended()).attempts).toHaveLength(1);
+  expect((await collected()).has('macadam.http.client.calls')).toBe(true);
+});
