@@ -5,8 +5,9 @@ import { answerOf, blockedFor } from '../store/combine.ts';
 import type { LimitTable, Promised, TableOptions, TakeMode } from '../store/store.ts';
 import { Script, type RedisClient } from './client.ts';
 import { decideScript } from './scripts/decide.ts';
+import { takeTokenScript } from './scripts/take-token.ts';
 
-const script = new Script(decideScript);
+const takeToken = new Script(takeTokenScript);
 
 /** What the script answers. */
 interface Reply {
@@ -27,6 +28,9 @@ export class RedisTable implements LimitTable {
   readonly #prefix: string;
   readonly #suffixes: readonly string[];
   readonly #limitArguments: readonly string[];
+  readonly #script: Script;
+  /** What its own script needs to know of a single token bucket. */
+  readonly #bucketArguments: readonly string[] | undefined;
   readonly #hasPermits: boolean;
   /** Stands in for the server's time; for tests of the script. */
   readonly #time: (() => number) | undefined;
@@ -43,27 +47,19 @@ export class RedisTable implements LimitTable {
       const padded = [0, 1, 2, 3].map((i) => parameters[i] ?? 0);
       return [kind, ...[width, capacity, ...padded].map(String)];
     });
+    const [limit, ...others] = limits as readonly [Limit, ...Limit[]];
+    this.#bucketArguments =
+      limit.kind === 'tokenBucket' && others.length === 0
+        ? [...limit.parameters, Math.max(limit.limit, limit.capacity)].map(String)
+        : undefined;
+    this.#script = new Script(decideScript(limits.map(({ kind }) => kind)));
     this.#hasPermits = limits.some(({ kind }) => kind === 'concurrency');
     this.#time = time;
   }
 
-  async take(key: string, cost: number, mode: TakeMode): Promise<Decision> {
-    const permit = this.#hasPermits ? Math.floor(this.#random() * 2 ** 48) + 1 : 0;
-    const { done, now, blockedUntil, value, states } = await this.#run(key, mode, cost, permit);
-    if (blockedUntil > now) return this.#answer(blockedFor(this.#limits, blockedUntil - now), 0, now);
-    const asked = mode === 'upTo' && value === 0 ? Math.min(cost, 1) : value;
-    const said = this.#looks(states, now, asked);
-    if (mode === 'peek') return this.#answer(said, 0, now);
-    if (done) {
-      const decision = this.#answer(said, value, now);
-      return this.#hasPermits ? { ...decision, permit } : decision;
-    }
-    const untaken = this.#limits.length === 1 ? said : this.#looks(states, now, 0);
-    return this.#answer(
-      said.map((one, i) => (one.allowed ? (untaken[i] as LimitDecision) : one)),
-      0,
-      now,
-    );
+  take(key: string, cost: number, mode: TakeMode): Promise<Decision> {
+    const bucket = this.#bucketArguments;
+    return mode === 'all' && bucket !== undefined ? this.#takeToken(key, cost, bucket) : this.#take(key, cost, mode);
   }
 
   async reserve(key: string, cost: number, maxWaitMs: number): Promise<Promised> {
@@ -106,14 +102,54 @@ export class RedisTable implements LimitTable {
     return { commands: this.#commands };
   }
 
-  async #run(key: string, operation: string, amount: number, extra: number | undefined): Promise<Reply> {
+  async #take(key: string, cost: number, mode: TakeMode): Promise<Decision> {
+    const permit = this.#hasPermits ? Math.floor(this.#random() * 2 ** 48) + 1 : 0;
+    const { done, now, blockedUntil, value, states } = await this.#run(key, mode, cost, permit);
+    if (blockedUntil > now) return this.#answer(blockedFor(this.#limits, blockedUntil - now), 0, now);
+    const asked = mode === 'upTo' && value === 0 ? Math.min(cost, 1) : value;
+    const said = this.#looks(states, now, asked);
+    if (mode === 'peek') return this.#answer(said, 0, now);
+    if (done) {
+      const decision = this.#answer(said, value, now);
+      return this.#hasPermits ? { ...decision, permit } : decision;
+    }
+    const untaken = this.#limits.length === 1 ? said : this.#looks(states, now, 0);
+    return this.#answer(
+      said.map((one, i) => (one.allowed ? (untaken[i] as LimitDecision) : one)),
+      0,
+      now,
+    );
+  }
+
+  async #takeToken(key: string, cost: number, bucket: readonly string[]): Promise<Decision> {
+    const time = this.#time === undefined ? '' : String(this.#time());
+    this.#commands++;
+    const reply = await takeToken.run(this.#client, this.#keysOf(key), [...bucket, String(cost), time]);
+    const [verdict, remaining, waitMs, resetAfterMs, micros] = reply as [number, number, number, number, number];
+    const limit = this.#limits[0] as Limit;
+    const said = {
+      allowed: verdict === 1,
+      limit: Math.max(limit.limit, limit.capacity),
+      remaining,
+      retryAfterMs: waitMs < 0 ? Infinity : waitMs,
+      resetAfterMs,
+    };
+    return this.#answer([said], verdict === 1 ? cost : 0, this.#time?.() ?? micros / 1_000);
+  }
+
+  #keysOf(key: string): string[] {
     const subject = `${this.#prefix}${escaped(key)}`;
-    const keys = this.#suffixes.map((suffix) => subject + suffix);
+    return this.#suffixes.map((suffix) => subject + suffix);
+  }
+
+  async #run(key: string, operation: string, amount: number, extra: number | undefined): Promise<Reply> {
+    const keys = this.#keysOf(key);
     const time = this.#time === undefined ? '' : String(this.#time());
     const mode = operation === 'all' ? 'take' : operation;
     const args = [mode, String(amount), extra === undefined ? '' : String(extra), time, ...this.#limitArguments];
     this.#commands++;
-    const [done, now, blockedUntil, value, ...states] = (await script.run(this.#client, keys, args)) as string[];
+    const reply = (await this.#script.run(this.#client, keys, args)) as string;
+    const [done, now, blockedUntil, value, ...states] = reply.split('|');
     return {
       done: done === '1',
       now: Number(now),

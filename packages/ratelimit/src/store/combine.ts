@@ -40,9 +40,9 @@ export function answerOf(
 /** What every limit says of a key that is blocked for so long. */
 export function blockedFor(limits: readonly Limit[], waitMs: number): LimitDecision[] {
   const wait = Math.ceil(waitMs);
-  return limits.map(({ limit }) => ({
+  return limits.map(({ limit, capacity }) => ({
     allowed: false,
-    limit,
+    limit: Math.max(limit, capacity),
     remaining: 0,
     retryAfterMs: wait,
     resetAfterMs: wait,

@@ -1,3 +1,5 @@
+import type { LimitKind } from '../../algorithms/limit.ts';
+
 /**
  * The script behind every operation on Redis or Valkey: one atomic step, in the server's own time, for all limits of a key.
  *
@@ -8,12 +10,16 @@
  * KEYS: where the key's block is kept, then the state under each limit; all with one hash tag.
  * ARGV: operation, amount, a number that the operation needs, the time ('' for the server's), and for each limit its kind, how
  * many numbers its state has, its capacity and four parameters.
- * Reply: whether it was done, the time, until when the key is blocked, what was granted or the wait, and the states.
+ * Reply, in one text with bars between: whether it was done, the time, until when the key is blocked, what was granted or the wait,
+ * and the states.
  *
- * Numbers travel as text with 17 digits, which is what a double needs. A denial writes nothing. A state is written with
+ * A script is made of the rules of the kinds of limit that a limiter has, and no others: the server runs all of it for each
+ * decision, and a rule that is not needed costs as much to define as one that is.
+ *
+ * States are kept as doubles, one after the other, and travel as text with 17 digits, which is what a double needs. A denial writes nothing. A state is written with
  * the time it has to live, whatever it was before: also a key that somebody left there without one expires.
  */
-export const decideScript = `
+const PRELUDE = `
 local SLACK, TICK = 1e-9, 1e-3
 
 local function text(number) return string.format('%.17g', number) end
@@ -23,7 +29,13 @@ local function wholeMs(wait)
   return math.ceil(wait * (1 - 1e-12))
 end
 
+local rules = {}
+
 -- Each rule: what is used, what a charge or a refund writes, and when the state is as good as none.
+`;
+
+const RULES: Readonly<Record<LimitKind, string>> = {
+  tokenBucket: `
 local bucket = {}
 function bucket.used(state, p, now)
   local elapsed = now - state[2]
@@ -37,7 +49,9 @@ function bucket.charge(state, p, now, amount)
   state[1] = level > p[2] * SLACK and level or 0
 end
 function bucket.expires(state, p) return state[2] + state[1] / p[1] end
-
+rules.tokenBucket = bucket
+`,
+  fixedWindow: `
 local fixed = {}
 function fixed.live(state, p, now) return state[2] > 0 and now < state[1] + p[2] - TICK end
 function fixed.used(state, p, now) return fixed.live(state, p, now) and state[2] or 0 end
@@ -49,7 +63,9 @@ function fixed.charge(state, p, now, amount, stamp)
   end
 end
 function fixed.expires(state, p) return state[2] > 0 and state[1] + p[2] or 0 end
-
+rules.fixedWindow = fixed
+`,
+  slidingWindow: `
 local window = {}
 function window.cell(state, p, now) return math.max(math.floor((now + TICK) / p[2]), state[1]) end
 function window.count(state, p, at, cell)
@@ -92,7 +108,9 @@ function window.expires(state, p)
   end
   return 0
 end
-
+rules.slidingWindow = window
+`,
+  slidingLog: `
 local log = {}
 function log.first(state, p, now)
   local first = 1
@@ -128,7 +146,9 @@ function log.charge(state, p, now, amount, stamp)
   end
 end
 function log.expires(state, p) return #state > 0 and state[#state - 1] + p[2] or 0 end
-
+rules.slidingLog = log
+`,
+  concurrency: `
 local permits = {}
 function permits.used(state, p, now)
   local used = 0
@@ -154,10 +174,11 @@ function permits.expires(state)
   for i = 1, #state, 3 do last = math.max(last, state[i + 1]) end
   return last
 end
+rules.concurrency = permits
+`,
+};
 
-local rules =
-  { tokenBucket = bucket, fixedWindow = fixed, slidingWindow = window, slidingLog = log, concurrency = permits }
-
+const MAIN = `
 local operation, amount, extra = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local now, held = tonumber(ARGV[4]), 0
 if now then
@@ -168,21 +189,17 @@ else
   now = time[1] * 1000 + time[2] / 1000
 end
 
-local function get(key)
-  -- A value of another type, left by somebody else, is as good as none, and is overwritten.
-  local value = redis.pcall('GET', key)
-  return type(value) == 'string' and value or ''
-end
-
-local blockedUntil = tonumber(get(KEYS[1])) or 0
+-- A value of another type, left by somebody else, is as good as none to MGET, and is overwritten.
+local values = redis.call('MGET', unpack(KEYS))
+local blockedUntil = tonumber(values[1] or '') or 0
 if operation == 'block' then
   blockedUntil = now + amount
   redis.call('SET', KEYS[1], text(blockedUntil), 'PX', text(math.ceil(amount) + held))
-  return { '1', text(now), text(blockedUntil), '0' }
+  return table.concat({ '1', text(now), text(blockedUntil), '0' }, '|')
 end
 if operation == 'reset' then
   redis.call('DEL', unpack(KEYS))
-  return { '1', text(now), '0', '0' }
+  return table.concat({ '1', text(now), '0', '0' }, '|')
 end
 
 local limits, reply = {}, {}
@@ -190,15 +207,18 @@ for i = 2, #KEYS do
   local at = 5 + (i - 2) * 7
   local limit = { rule = rules[ARGV[at]], kind = ARGV[at], capacity = tonumber(ARGV[at + 2]), p = {}, state = {} }
   for j = 1, 4 do limit.p[j] = tonumber(ARGV[at + 2 + j]) end
-  local stored, width = get(KEYS[i]), tonumber(ARGV[at + 1])
-  for number in string.gmatch(stored, '%S+') do limit.state[#limit.state + 1] = tonumber(number) end
-  if width > 0 and #limit.state ~= width then
-    stored = ''
-    for j = 1, width do limit.state[j] = 0 end
+  local stored, width = values[i] or '', tonumber(ARGV[at + 1])
+  -- What is not of this form was left by somebody else.
+  if #stored % 8 > 0 or (width > 0 and #stored ~= width * 8) then stored = '' end
+  local told = {}
+  for j = 1, #stored / 8 do
+    limit.state[j] = struct.unpack('<d', stored, j * 8 - 7)
+    told[j] = text(limit.state[j])
   end
+  for j = #limit.state + 1, width do limit.state[j] = 0 end
   limit.slack = limit.kind == 'concurrency' and 0 or limit.capacity * SLACK
   limits[i - 1] = limit
-  reply[i - 1] = stored
+  reply[i - 1] = table.concat(told, ' ')
 end
 
 local function save(i)
@@ -208,8 +228,8 @@ local function save(i)
     redis.call('DEL', KEYS[i + 1])
     return
   end
-  for j = 1, #limit.state do numbers[j] = text(limit.state[j]) end
-  redis.call('SET', KEYS[i + 1], table.concat(numbers, ' '), 'PX', text(ttl + held))
+  for j = 1, #limit.state do numbers[j] = struct.pack('<d', limit.state[j]) end
+  redis.call('SET', KEYS[i + 1], table.concat(numbers), 'PX', ttl + held)
 end
 
 local function charge(value, more)
@@ -220,7 +240,9 @@ local function charge(value, more)
 end
 
 local function answer(done, value)
-  return { done and '1' or '0', text(now), text(blockedUntil), text(value), unpack(reply) }
+  local told = { done and '1' or '0', text(now), text(blockedUntil), text(value) }
+  for i = 1, #reply do told[i + 4] = reply[i] end
+  return table.concat(told, '|')
 end
 
 if operation == 'charge' then
@@ -233,7 +255,7 @@ if operation == 'cancel' then
     local newest = limit.state[2] + (limit.state[1] - limit.capacity) / limit.p[1]
     local after = math.max(0, (newest - extra) * limit.p[1])
     if extra >= now and amount > after then
-      bucket.charge(limit.state, limit.p, now, after - amount)
+      limit.rule.charge(limit.state, limit.p, now, after - amount)
       save(i)
     end
   end
@@ -262,7 +284,7 @@ end
 if operation == 'reserve' then
   local wait = math.max(0, blockedUntil - now)
   for _, limit in ipairs(limits) do
-    local over = bucket.used(limit.state, limit.p, now) + amount - (limit.capacity + limit.slack)
+    local over = limit.rule.used(limit.state, limit.p, now) + amount - (limit.capacity + limit.slack)
     local lag = limit.state[1] > 0 and math.max(0, limit.state[2] - now) or 0
     if over > 0 then wait = math.max(wait, wholeMs(lag + over / limit.p[1])) end
   end
@@ -290,3 +312,9 @@ if allowed and operation ~= 'peek' then
 end
 return answer(allowed, amount)
 `;
+
+/** The script for limiters with limits of these kinds. */
+export function decideScript(kinds: readonly LimitKind[]): string {
+  const needed = [...new Set(kinds)].sort();
+  return [PRELUDE, ...needed.map((kind) => RULES[kind]), MAIN].join('');
+}
