@@ -1,4 +1,4 @@
-import { OptionsError } from '@macadam/core';
+import { assertKnownOptions, OptionsError } from '@macadam/core';
 import {
   adaptiveConcurrency,
   bulkhead,
@@ -105,6 +105,7 @@ function createHedge(
   own: Exclude<HttpClientSettings['hedge'], false>,
   budget: RetryBudget | false,
 ): Policy {
+  assertKnownOptions('hedge', own, ['delayMs', 'maxHedges', 'maxExtraLoad']);
   const { delayMs, maxHedges = 1 } = own;
   if (typeof delayMs === 'number' && delayMs * maxHedges >= timeoutMs) {
     throw new OptionsError(

@@ -2,13 +2,15 @@ import { isIP } from 'node:net';
 import { makeConnector, type Connect, type ConnectTarget } from '../dispatcher.ts';
 import { AddressBlockedError, guardedLookup, isPublicAddress } from './address-guard.ts';
 import type { ConnectionSettings } from './connection-options.ts';
+import { answering } from './lookup.ts';
 import { watchSocket } from './reused-sockets.ts';
 import { assertTlsOptions, type TlsOptions } from './tls.ts';
 
 /** Makes the connections of a pool: with the addresses checked, the certificates fresh, and the socket watched. */
 export function connector(settings: ConnectionSettings, connectTimeoutMs: number): Connect {
   const { blockPrivate, tls } = settings;
-  const lookup = blockPrivate ? guardedLookup(settings.lookup) : settings.lookup;
+  const own = settings.lookup && answering(settings.lookup);
+  const lookup = blockPrivate ? guardedLookup(own) : own;
   const base = (options: TlsOptions | undefined): Connect =>
     makeConnector({ ...options, timeout: connectTimeoutMs, ...(lookup !== undefined && { lookup }) });
   const secured = typeof tls === 'function' ? renewing(tls, base) : base(tls);

@@ -1,0 +1,431 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import {
+  connect,
+  createServer as createTcpServer,
+  type AddressInfo,
+  type LookupFunction,
+  type Server,
+  type Socket,
+} from 'node:net';
+import { constants, createSecureServer, type ServerHttp2Stream } from 'node:http2';
+import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import { constant, retryBudget } from '@macadam/resilience';
+import { closeKeepAlive, resetBeforeHeaders, startFaultServer, virtualClock } from '@macadam/testkit';
+import { Agent, request } from 'undici';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { createHttpClient, HttpSsrfError, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { httpClientSettings } from '../src/settings.ts';
+import { transportTo } from '../src/transport/transport.ts';
+
+const pem = (name: string): Buffer => readFileSync(new URL(`./certificates/${name}.pem`, import.meta.url));
+const ca = pem('ca');
+const serverTls = { cert: pem('server'), key: pem('server.key') };
+
+const cleanUp: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of cleanUp.splice(0).reverse()) await close();
+});
+
+async function listening<S extends Server>(server: S): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => sockets.add(socket));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  cleanUp.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+async function httpsServer(
+  options: ServerOptions = {},
+): Promise<{ url: string; port: number; requests: IncomingMessage[] }> {
+  const requests: IncomingMessage[] = [];
+  const server = createHttpsServer({ ...serverTls, ...options }, (request, response) => {
+    requests.push(request);
+    const peer = (request.socket as TLSSocket).getPeerCertificate();
+    response.setHeader('content-type', 'application/json').end(JSON.stringify({ peer: peer.subject?.CN ?? null }));
+  });
+  const port = await listening(server);
+  return { url: `https://localhost:${port}`, port, requests };
+}
+
+function clientFor(options: HttpClientOptions): HttpClient {
+  const client = createHttpClient({ retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 }, ...options });
+  cleanUp.push(() => client.close());
+  return client;
+}
+
+const failure = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => expect.unreachable('the call succeeded'),
+    (error: unknown) => error,
+  );
+
+/** The transport takes a connection up again one turn of the event loop after its last answer. */
+function rested(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('certificates', () => {
+  test('an authority of our own is trusted when it is named', async () => {
+    const { url } = await httpsServer();
+    expect((await clientFor({ baseUrl: url, tls: { ca } }).get('/a')).status).toBe(200);
+  });
+
+  test.each<[string, ServerOptions, HttpClientOptions['tls'], string]>([
+    ['by nobody we trust', {}, {}, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+    ['for another host', { cert: pem('elsewhere'), key: pem('elsewhere.key') }, { ca }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    [
+      'for another name than the one asked for',
+      {},
+      { ca, servername: 'other.example' },
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+    ],
+  ])('one %s is an error of its own, and is not repeated', async (_what, options, tls, errorCode) => {
+    const { url, requests } = await httpsServer(options);
+    const error = await failure(clientFor({ baseUrl: url, ...(tls !== undefined && { tls }) }).get('/a'));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', errorCode, phase: 'connect', retryable: false });
+    expect(error).toMatchObject({ attempts: { length: 1 } });
+    expect(requests).toHaveLength(0);
+  });
+
+  test('servername says which certificate is expected', async () => {
+    const { url } = await httpsServer({ cert: pem('elsewhere'), key: pem('elsewhere.key') });
+    expect((await clientFor({ baseUrl: url, tls: { ca, servername: 'elsewhere.example' } }).get('/a')).status).toBe(
+      200,
+    );
+  });
+
+  test('mutual TLS: the certificate of a new connection is the one of that moment', async () => {
+    const { url } = await httpsServer({ requestCert: true, rejectUnauthorized: true, ca });
+    let name = 'client-1';
+    const clock = virtualClock();
+    const tls = (): { ca: Buffer; cert: Buffer; key: Buffer } => ({ ca, cert: pem(name), key: pem(`${name}.key`) });
+    const client = clientFor({ baseUrl: url, tls, clock, dns: { maxConnectionAgeMs: 60_000 } });
+    expect((await client.get('/a')).data).toEqual({ peer: 'client-1' });
+    name = 'client-2';
+    await rested();
+    expect((await client.get('/a')).data).toEqual({ peer: 'client-1' });
+    await clock.advance(60_000);
+    expect((await client.get('/a')).data).toEqual({ peer: 'client-2' });
+  });
+
+  test('a function that throws is the failure of the call, and shows no key', async () => {
+    const { url } = await httpsServer();
+    const tls = (): never => {
+      throw new Error('cannot read the certificate');
+    };
+    const error = await failure(clientFor({ baseUrl: url, tls, retry: false }).get('/a'));
+    expect(error).toMatchObject({
+      code: 'MAC_HTTP_NETWORK',
+      phase: 'connect',
+      cause: { message: 'cannot read the certificate' },
+    });
+  });
+});
+
+describe('AC38, undici #2019: ssrf', () => {
+  test.each([
+    'http://127.0.0.1:9',
+    'http://[::1]:9',
+    'http://[::ffff:127.0.0.1]:9',
+    'http://0x7f000001:9',
+    'http://localhost:9',
+  ])('%s is refused before a socket is opened', async (baseUrl) => {
+    const client = clientFor({ baseUrl, ssrf: 'block-private' });
+    const error = await failure(client.get('/a'));
+    expect(error).toBeInstanceOf(HttpSsrfError);
+    expect(error).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED', retryable: false, attempts: { length: 1 } });
+    expect(client.stats().policies['circuitBreaker']).toMatchObject({ failures: 0, neutral: 1 });
+  });
+
+  test('a name that turns private is refused when it is connected to', async () => {
+    const upstream = await startFaultServer();
+    cleanUp.push(() => upstream.close());
+    const lookup: LookupFunction = (_hostname, _options, callback) =>
+      callback(null, [{ address: '127.0.0.1', family: 4 }]);
+    const baseUrl = `http://rebound.example:${upstream.port}`;
+    expect((await clientFor({ baseUrl, dns: { lookup } }).get('/a')).status).toBe(200);
+    const guarded = clientFor({ baseUrl, dns: { lookup }, ssrf: 'block-private' });
+    expect(await failure(guarded.get('/a'))).toMatchObject({ hostname: 'rebound.example', address: '127.0.0.1' });
+    expect(upstream.requests).toHaveLength(1);
+  });
+
+  test('where a redirect leads is checked too', async () => {
+    const inside = await startFaultServer();
+    cleanUp.push(() => inside.close());
+    const settings = httpClientSettings({ baseUrl: 'https://outside.example', ssrf: 'block-private' });
+    const transport = transportTo(settings.origin, settings);
+    cleanUp.push(() => transport.close());
+    const { elsewhere: dispatcher } = transport;
+    const call = request(inside.url, dispatcher === undefined ? {} : { dispatcher });
+    await expect(call).rejects.toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED' });
+    expect(inside.stats().connections).toBe(0);
+  });
+
+  test.each<[string, Partial<HttpClientOptions>]>([
+    ['a dispatcher', { dispatcher: new Agent() }],
+    ['a proxy', { proxy: 'http://proxy.internal:3128' }],
+  ])('cannot be promised with %s', (_what, options) => {
+    const make = (): unknown => createHttpClient({ baseUrl: 'https://a.example', ssrf: 'block-private', ...options });
+    expect(make).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'ssrf' }));
+  });
+});
+
+describe('names', () => {
+  test('AC37: a family without a record, and no record at all, are errors with a code', async () => {
+    for (const lookup of [
+      ((_h, _o, callback) => callback(null, [])) as LookupFunction,
+      ((_h, _o, callback) => callback(Object.assign(new Error('none'), { code: 'ENODATA' }), [])) as LookupFunction,
+    ]) {
+      const error = await failure(clientFor({ baseUrl: 'http://a.example', dns: { lookup }, retry: false }).get('/a'));
+      expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect' });
+      expect((error as { errorCode: string }).errorCode).toMatch(/^E/);
+    }
+  });
+
+  test('a service that has moved is found when the connection is of age, and not before', async () => {
+    const old = await startFaultServer();
+    const port = old.port;
+    cleanUp.push(() => old.close());
+    const moved: string[] = [];
+    const second = createHttpServer((request, response) => {
+      moved.push(request.url ?? '');
+      response.end();
+    });
+    await once(second.listen(port, '127.0.0.2'), 'listening');
+    cleanUp.push(() => second.close());
+    let address = '127.0.0.1';
+    const lookup: LookupFunction = (_hostname, _options, callback) => callback(null, [{ address, family: 4 }]);
+    const clock = virtualClock();
+    const client = clientFor({
+      baseUrl: `http://a.example:${port}`,
+      dns: { lookup, maxConnectionAgeMs: 1_000 },
+      clock,
+    });
+    await client.get('/1');
+    address = '127.0.0.2';
+    await rested();
+    await clock.advance(999);
+    await client.get('/2');
+    expect(old.requests).toHaveLength(2);
+    await clock.advance(1);
+    await client.get('/3');
+    expect(moved).toEqual(['/3']);
+    await old.waitUntil(({ openConnections }) => openConnections === 0);
+  });
+});
+
+describe('proxies', () => {
+  /** Tunnels (CONNECT) and forwards, and writes down what for. */
+  async function httpProxy(): Promise<{ port: number; asked: string[]; authorization: unknown[] }> {
+    const asked: string[] = [];
+    const authorization: unknown[] = [];
+    const server = createHttpServer((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      authorization.push(request.headers['proxy-authorization']);
+      response.end('forwarded');
+    });
+    server.on('connect', (request, socket: Socket) => {
+      asked.push(`CONNECT ${request.url}`);
+      authorization.push(request.headers['proxy-authorization']);
+      const [host, port] = (request.url ?? '').split(':');
+      const onward = connect(Number(port), host === 'localhost' ? '127.0.0.1' : host, () => {
+        socket.write('HTTP/1.1 200 Connected\r\n\r\n');
+        onward.pipe(socket).pipe(onward);
+      });
+      for (const end of [socket, onward]) end.on('error', () => [socket, onward].forEach((one) => one.destroy()));
+      cleanUp.push(() => onward.destroy());
+    });
+    return { port: await listening(server), asked, authorization };
+  }
+
+  test('https goes through a tunnel, and what is at its end is checked', async () => {
+    const { url, port } = await httpsServer();
+    const proxy = await httpProxy();
+    const client = clientFor({ baseUrl: url, tls: { ca }, proxy: `http://user:canary@127.0.0.1:${proxy.port}` });
+    expect((await client.get('/a')).status).toBe(200);
+    expect(proxy.asked).toEqual([`CONNECT localhost:${port}`]);
+    expect(proxy.authorization).toEqual([`Basic ${Buffer.from('user:canary').toString('base64')}`]);
+    expect(client.describe()).toContain(`the proxy 127.0.0.1:${proxy.port}`);
+    expect(client.describe()).not.toContain('canary');
+    const distrusting = clientFor({ baseUrl: url, proxy: `http://127.0.0.1:${proxy.port}` });
+    expect(await failure(distrusting.get('/a'))).toMatchObject({ errorCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+  });
+
+  test('http is forwarded', async () => {
+    const proxy = await httpProxy();
+    const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://127.0.0.1:${proxy.port}` });
+    expect((await client.get('/b?c=1')).text()).toBe('forwarded');
+    expect(proxy.asked).toEqual(['GET http://a.example/b?c=1']);
+  });
+
+  test('the environment is asked only when told so, and NO_PROXY is kept', async () => {
+    const proxy = await httpProxy();
+    const upstream = await startFaultServer();
+    cleanUp.push(() => upstream.close());
+    for (const name of ['http_proxy', 'https_proxy', 'HTTPS_PROXY', 'no_proxy']) vi.stubEnv(name, undefined);
+    vi.stubEnv('HTTP_PROXY', `http://127.0.0.1:${proxy.port}`);
+    await clientFor({ baseUrl: upstream.url }).get('/direct');
+    await clientFor({ baseUrl: upstream.url, proxy: 'env' }).get('/proxied');
+    vi.stubEnv('NO_PROXY', '127.0.0.1');
+    await clientFor({ baseUrl: upstream.url, proxy: 'env' }).get('/excepted');
+    expect(proxy.asked).toEqual([`GET ${upstream.url}/proxied`]);
+    expect(upstream.requests.map(({ path }) => path)).toEqual(['/direct', '/excepted']);
+  });
+
+  test('SOCKS5: the proxy is given the name, and resolves it', async () => {
+    const upstream = await startFaultServer();
+    cleanUp.push(() => upstream.close());
+    const asked: string[] = [];
+    const port = await listening(createTcpServer((socket) => serveSocks(socket, upstream.port, asked)));
+    const client = clientFor({ baseUrl: 'http://a.example', proxy: `socks5://127.0.0.1:${port}` });
+    expect((await client.get('/a')).status).toBe(200);
+    expect(asked).toEqual(['a.example:80']);
+  });
+
+  test('a proxy that is not there is a failure of the network', async () => {
+    const { port } = await httpProxy();
+    for (const close of cleanUp.splice(0).reverse()) await close();
+    const client = clientFor({ baseUrl: 'https://a.example', proxy: `http://127.0.0.1:${port}`, retry: false });
+    expect(await failure(client.get('/a'))).toMatchObject({ errorCode: 'ECONNREFUSED', phase: 'connect' });
+  });
+});
+
+describe('AC22: HTTP/2', () => {
+  async function http2Server(
+    onStream: (stream: ServerHttp2Stream, count: number) => void,
+  ): Promise<{ url: string; sessions: () => number }> {
+    let streams = 0;
+    let sessions = 0;
+    const server = createSecureServer(serverTls);
+    server.on('session', () => sessions++);
+    server.on('sessionError', () => {});
+    server.on('stream', (stream) => {
+      stream.on('error', () => {});
+      onStream(stream, ++streams);
+    });
+    const port = await listening(server);
+    return { url: `https://localhost:${port}`, sessions: () => sessions };
+  }
+  const answer = (stream: ServerHttp2Stream): void => {
+    stream.respond({ ':status': 200, 'content-type': 'application/json' });
+    stream.end('{"http":2}');
+  };
+
+  test('is spoken where the server does, by many calls on one connection', async () => {
+    const { url, sessions } = await http2Server(answer);
+    const client = clientFor({ baseUrl: url, tls: { ca } });
+    const responses = await Promise.all(Array.from({ length: 10 }, () => client.get('/a')));
+    expect(responses.map(({ data }) => data)).toEqual(Array.from({ length: 10 }, () => ({ http: 2 })));
+    expect(sessions()).toBe(1);
+  });
+
+  test.each(['GET', 'POST'])(
+    'a %s that the server refused (REFUSED_STREAM) is sent again, whatever the method',
+    async (method) => {
+      const { url } = await http2Server((stream, count) =>
+        count === 1 ? stream.close(constants.NGHTTP2_REFUSED_STREAM) : answer(stream),
+      );
+      const client = clientFor({ baseUrl: url, tls: { ca }, retry: false });
+      expect((await client.request(method, '/a')).data).toEqual({ http: 2 });
+    },
+  );
+
+  test('after GOAWAY calls go on over a new connection', async () => {
+    const { url, sessions } = await http2Server((stream, count) => {
+      answer(stream);
+      if (count === 1) stream.session?.goaway();
+    });
+    const client = clientFor({ baseUrl: url, tls: { ca } });
+    await client.get('/a');
+    await rested();
+    expect((await client.get('/a')).data).toEqual({ http: 2 });
+    expect(sessions()).toBe(2);
+  });
+});
+
+describe('wrong options for connecting', () => {
+  test.each<[Partial<HttpClientOptions>, string]>([
+    [{ tls: { rejectUnauthorized: false } as never }, 'tls.rejectUnauthorized'],
+    [{ tls: { cert: 'canary' } }, 'tls.key'],
+    [{ tls: { ca: 7 as never } }, 'tls'],
+    [{ proxy: 'ftp://user:canary@a' }, 'proxy'],
+    [{ proxy: 'http://a', tls: () => ({}) }, 'tls'],
+    [{ proxy: true as never }, 'proxy'],
+    [{ ssrf: 'on' as never }, 'ssrf'],
+    [{ dns: { maxConnectionAgeMs: 0 } }, 'dns.maxConnectionAgeMs'],
+    [{ dns: { ttlMs: 1 } as never }, 'dns.ttlMs'],
+    [{ dispatcher: new Agent(), tls: {} }, 'tls'],
+  ])('%#: %o', (options, path) => {
+    let thrown: unknown;
+    try {
+      createHttpClient({ baseUrl: 'https://a.example', ...options });
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });
+    expect(String(thrown)).not.toContain('canary');
+  });
+});
+
+describe('AC21: a keep-alive connection that had gone stale', () => {
+  async function staleAfterFirst(
+    options: Partial<HttpClientOptions>,
+  ): Promise<{ client: HttpClient; connections: () => number }> {
+    const upstream = await startFaultServer({ faults: [{ fault: closeKeepAlive(), when: { requests: [2, 2] } }] });
+    cleanUp.push(() => upstream.close());
+    const client = clientFor({ baseUrl: upstream.url, ...options });
+    await client.get('/first');
+    await rested();
+    return { client, connections: () => upstream.stats().connections };
+  }
+
+  test('costs an idempotent request neither an attempt nor budget nor a wait', async () => {
+    const budget = retryBudget({ ratio: 0, minPerSecond: 0 });
+    const retry = { maxAttempts: 2, budget, backoff: constant({ delayMs: 60_000 }) };
+    const { client, connections } = await staleAfterFirst({ retry });
+    const { attempts } = await client.get('/a');
+    expect(attempts).toMatchObject([
+      { attempt: 1, status: undefined },
+      { attempt: 2, status: 200 },
+    ]);
+    expect(connections()).toBe(2);
+    expect(client.stats().policies['retry']).toMatchObject({ transparent: 1, retries: 0, budget: { granted: 0 } });
+  });
+
+  test('is final for a POST, which may have been done', async () => {
+    const { client } = await staleAfterFirst({});
+    expect(await failure(client.post('/a', { json: 1 }))).toMatchObject({ phase: 'request', attempts: { length: 1 } });
+    expect(client.stats().policies['retryUnsent']).toMatchObject({ transparent: 0 });
+  });
+
+  test('but a fresh one that is reset is an ordinary failure', async () => {
+    const upstream = await startFaultServer({ faults: [{ fault: resetBeforeHeaders(), when: { requests: [1, 1] } }] });
+    cleanUp.push(() => upstream.close());
+    const client = clientFor({ baseUrl: upstream.url });
+    await client.get('/a');
+    expect(client.stats().policies['retry']).toMatchObject({ transparent: 0, retries: 1 });
+  });
+});
+
+/** As much of RFC 1928 as a client needs that asks for a name. */
+function serveSocks(socket: Socket, port: number, asked: string[]): void {
+  socket.once('data', () => {
+    socket.write(Uint8Array.of(5, 0));
+    socket.once('data', (request: Buffer) => {
+      const length = request[4] as number;
+      asked.push(`${request.subarray(5, 5 + length).toString()}:${request.readUInt16BE(5 + length)}`);
+      const onward = connect(port, '127.0.0.1', () => {
+        socket.write(Uint8Array.of(5, 0, 0, 1, 127, 0, 0, 1, 0, 0));
+        onward.pipe(socket).pipe(onward);
+      });
+      for (const end of [socket, onward]) end.on('error', () => [socket, onward].forEach((one) => one.destroy()));
+      cleanUp.push(() => onward.destroy());
+    });
+  });
+}
