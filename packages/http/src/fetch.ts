@@ -45,6 +45,7 @@ export function makeFetch(settings: HttpClientSettings, send: Send): FetchFuncti
     const stream = streamSettings({}, false);
     if (redirect === 'follow') stream.redirect = 'follow';
     else stream.redirect = 'manual';
+    stream.whole = settings.cache !== undefined && (method === 'GET' || method === 'HEAD');
     const prepared = { ...prepareRequest(settings, method, templateOf(url), options), stream };
     const response = await send(prepared, { throwOnStatus: false });
     if (redirect === 'error' && isRedirect(response.status, response.headers.get('location') ?? undefined)) {

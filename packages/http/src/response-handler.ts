@@ -3,7 +3,14 @@ import type { ExecuteContext } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
 import { decodeContent, isDecodeFailure, parseEncodings, type DecodeFailure } from './content-decoding.ts';
-import type { AttemptSettings, FollowUps } from './attempt-settings.ts';
+import {
+  DRAIN_MS,
+  ERROR_BODY_BYTES,
+  ERROR_BODY_DECODED_BYTES,
+  type AttemptSettings,
+  type FollowUps,
+  type Scope,
+} from './attempt-settings.ts';
 import type { DispatchController, DispatchHandler, RawHeaders } from './dispatcher.ts';
 import {
   decodeError,
@@ -14,17 +21,11 @@ import {
 } from './errors.ts';
 import { codeOf, codeOfReason, networkFailure } from './failure-code.ts';
 import type { PreparedRequest } from './request.ts';
+import { isForReader } from './stream/options.ts';
 import { isRedirect, type RedirectRefusal } from './redirect.ts';
 import { HttpResponse } from './response.ts';
 import { isRetryableFailure, isRetryableStatus } from './retry-rules.ts';
 import { firstOf, retryAfterOf } from './retry-after.ts';
-
-/** Of the body of a failed try, so much is read: enough for a problem document, and it keeps the socket usable. */
-export const ERROR_BODY_BYTES = 65_536;
-/** A failed try that may be repeated waits no longer for the rest of its body; then its socket is dropped. */
-export const DRAIN_MS = 50;
-/** Compressed error bodies may unpack to this before they are cut. */
-const ERROR_BODY_DECODED_BYTES = 1_048_576;
 
 /**
  * One request of a try on the wire: collects the answer and settles once, with a response or an error. The transport calls it back
@@ -36,6 +37,8 @@ export class ResponseHandler implements DispatchHandler {
   readonly context: ExecuteContext;
   readonly resolve: (response: HttpResponse) => void;
   readonly reject: (error: unknown) => void;
+  /** Runs what is the caller's in his asynchronous context, which the transport does not keep. */
+  scope: Scope | undefined = undefined;
   /** The credentials it was sent with, when they came from `auth`. */
   authorization: AuthHeaders | undefined = undefined;
   readonly #settings: AttemptSettings;
@@ -175,7 +178,7 @@ export class ResponseHandler implements DispatchHandler {
     const wire = this.#rest === undefined ? this.#first : Buffer.concat(this.#rest, this.#size);
     this.#first = this.#rest = undefined;
     const encoding = this.#headers['content-encoding'];
-    if (wire === undefined || wire.length === 0 || encoding === undefined) {
+    if (wire === undefined || wire.length === 0 || encoding === undefined || isForReader(this.request, encoding)) {
       this.#settle(wire, truncated);
       return;
     }

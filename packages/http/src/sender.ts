@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ExecuteContext } from '@macadam/resilience';
 import type { FollowUps } from './attempt-settings.ts';
 import type { AttemptLog, HttpAttempt } from './attempts.ts';
@@ -51,6 +52,7 @@ export class Sender implements FollowUps {
     const own = endpoint === undefined ? request : addressed(request, endpoint);
     return new Promise((resolve, reject) => {
       const handler = new ResponseHandler(this.#settings, own, log, context, resolve, reject, this);
+      if (this.#settings.auth !== undefined || own.source !== undefined) handler.scope = AsyncLocalStorage.snapshot();
       this.#start(handler);
     });
   }
@@ -76,6 +78,10 @@ export class Sender implements FollowUps {
     if (decision.next === 'refuse') return decision.reason;
     if (decision.origin !== home && this.#transportOf(request).elsewhere === undefined) return 'crossOrigin';
     handler.log.redirects++;
+    if (request.stream?.whole === true) {
+      request.stream.redirected = true;
+      request.stream.url = decision.origin + decision.path;
+    }
     this.#startNext(this.#successor(handler, redirected(request, decision, home)));
     return true;
   }
@@ -90,15 +96,19 @@ export class Sender implements FollowUps {
     return true;
   }
 
-  #successor({ log, context, resolve, reject }: ResponseHandler, request: PreparedRequest): ResponseHandler {
-    return new ResponseHandler(this.#settings, request, log, context, resolve, reject, this);
+  #successor({ log, context, resolve, reject, scope }: ResponseHandler, request: PreparedRequest): ResponseHandler {
+    const handler = new ResponseHandler(this.#settings, request, log, context, resolve, reject, this);
+    handler.scope = scope;
+    return handler;
   }
 
   /** A moment later, when the transport has taken the connection up again: else it opens another. */
   #startNext(handler: ResponseHandler, rejected?: Readonly<Record<string, string>>): void {
     handler.context.onCancel((reason) => handler.cancel(reason));
     this.#settings.clock.setTimer(() => {
-      if (!handler.settled) this.#start(handler, rejected);
+      if (handler.settled) return;
+      if (handler.scope === undefined) this.#start(handler, rejected);
+      else handler.scope(() => this.#start(handler, rejected));
     }, 0);
   }
 
@@ -155,7 +165,8 @@ export class Sender implements FollowUps {
     const dispatcher = hop?.foreign === true ? transport.elsewhere : transport.dispatcher;
     const outgoing = { origin: hop?.origin ?? origin, path, method, headers, body } as DispatchOptions;
     const { stream } = handler.request;
-    const receiver = stream === undefined ? handler : new StreamHandler(handler, stream, this.#settings);
+    const receiver =
+      stream === undefined || stream.whole ? handler : new StreamHandler(handler, stream, this.#settings);
     try {
       const { trace } = handler.log;
       if (trace === undefined) dispatcher?.dispatch(outgoing, receiver);

@@ -712,3 +712,40 @@ function revive(_: string, value: unknown): unknown {
   const bytes = (value as { bytes?: number[] } | null)?.bytes;
   return Array.isArray(bytes) ? Uint8Array.from(bytes) : value;
 }
+
+describe('fetch', () => {
+  test('goes through the cache, and reads whole what may be kept', async () => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=60', { 'set-cookie': ['a=1', 'b=2'] }), body: ['one ', 'body'] },
+      { status: 204 },
+      { status: 200, body: 'new' },
+    );
+    clientFor({ mode: 'shared' }, origin);
+    const url = 'https://prices.example.com/a';
+    expect(await (await client.fetch(url)).text()).toBe('one body');
+    const second = await client.fetch(url, { headers: { accept: '*/*' } });
+    expect(await second.text()).toBe('one body');
+    expect(second.headers.get('age')).toBe('0');
+    expect(second.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
+    await client.fetch(url, { method: 'POST', body: 'x' });
+    expect(await (await client.fetch(url)).text()).toBe('new');
+    expect(origin.sent).toHaveLength(3);
+  });
+
+  test('is told of a redirect, and keeps what cannot be decoded as it is', async () => {
+    const origin = scriptedDispatcher(
+      { status: 302, headers: { location: '/b' } },
+      { status: 200, ...cached('max-age=60', { 'content-encoding': 'rot13' }), body: 'uryyb' },
+      { status: 302, ...cached('max-age=60', { location: '/c' }) },
+    );
+    clientFor({}, origin);
+    const url = 'https://prices.example.com';
+    const followed = await clock.runUntil(client.fetch(`${url}/a`));
+    expect([followed.url, followed.redirected, await followed.text()]).toEqual([`${url}/b`, true, 'uryyb']);
+    for (let i = 0; i < 2; i++) {
+      const moved = await client.fetch(`${url}/d`, { redirect: 'manual' });
+      expect([moved.status, moved.headers.get('location')]).toEqual([302, '/c']);
+    }
+    expect(origin.sent.map(({ path }) => path)).toEqual(['/a', '/b', '/d']);
+  });
+});

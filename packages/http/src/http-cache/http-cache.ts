@@ -73,7 +73,7 @@ export class HttpCache {
     const { method, headers } = request;
     if (isUnsafe(method)) return this.#change(request, log);
     const asked = new CacheControl(requestField(headers, 'cache-control'));
-    const keeps = (method === 'GET' || method === 'HEAD') && request.stream === undefined;
+    const keeps = (method === 'GET' || method === 'HEAD') && request.stream?.whole !== false;
     if (!keeps || isForTheOrigin(headers) || asked.has('no-store')) {
       return this.#forward(request, log);
     }

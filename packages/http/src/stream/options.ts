@@ -1,5 +1,7 @@
 import { assertBoolean, assertDurationMs, assertInteger, assertObject } from '@macadam/core';
+import { parseEncodings } from '../content-decoding.ts';
 import type { BodyOptions, RequestOptions } from '../request-options.ts';
+import { isDecodable } from './decoders.ts';
 
 /** A server that says nothing for this long in the middle of a body has gone. Source: what a proxy between waits. */
 export const DEFAULT_IDLE_TIMEOUT_MS = 10_000;
@@ -28,6 +30,8 @@ export interface StreamSettings {
   readonly failures: boolean;
   /** For `fetch`: `follow` makes a redirect that is not followed an error, `manual` follows none. */
   redirect: 'follow' | 'manual' | undefined;
+  /** For `fetch`: the answer may be kept, so it is read whole, within `responseLimits`, before it is handed out. */
+  whole: boolean;
   /** Whether a body has begun to come in; and then, what `fetch` tells of it. */
   begun: boolean;
   url: string | undefined;
@@ -55,9 +59,18 @@ export function streamSettings(options: StreamOptions, throwOnStatus: boolean): 
     decompress,
     failures: !throwOnStatus,
     redirect: undefined,
+    whole: false,
     begun: false,
     url: undefined,
     redirected: false,
     statusText: '',
   };
+}
+
+/** Whether a body is handed out as it came: to the caller of `fetch`, when nobody here can undo its encoding. */
+export function isForReader(
+  { stream }: { readonly stream: StreamSettings | undefined },
+  encoding: string | string[] | undefined,
+): boolean {
+  return stream?.redirect !== undefined && !isDecodable(parseEncodings(encoding));
 }

@@ -7,7 +7,7 @@ import type { ResponseHandler } from '../response-handler.ts';
 import { HttpResponse } from '../response.ts';
 import { isDecodable } from './decoders.ts';
 import { setBody } from './http-stream.ts';
-import type { StreamSettings } from './options.ts';
+import { isForReader, type StreamSettings } from './options.ts';
 import { ResponseBody } from './response-body.ts';
 
 /**
@@ -40,7 +40,9 @@ export class StreamHandler implements DispatchHandler {
       return;
     }
     const { subject, source, execution, work, method } = whole.request;
-    const encodings = this.#stream.decompress && method !== 'HEAD' ? parseEncodings(headers['content-encoding']) : [];
+    const encoding = headers['content-encoding'];
+    const undone = this.#stream.decompress && method !== 'HEAD' && !isForReader(whole.request, encoding);
+    const encodings = undone ? parseEncodings(encoding) : [];
     if (encodings.length > this.#limits.maxEncodings || !isDecodable(encodings)) {
       const detail = 'has content encodings that were not asked for';
       const error = new HttpDecodeError(subject, 'encoding', status, detail);
@@ -59,6 +61,7 @@ export class StreamHandler implements DispatchHandler {
       onClose: () => source?.close(),
     });
     setBody(response, this.#body);
+    whole.log.trace?.answered(whole.context.attempt, controller);
     this.#stream.begun = true;
     this.#stream.statusText = statusText ?? '';
     const { hop, path } = whole.request;
