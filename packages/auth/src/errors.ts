@@ -80,3 +80,85 @@ export class TokenError extends MacadamError {
   }
 }
 TokenError.prototype.name = 'TokenError';
+
+/** Why a signature was refused. */
+export type SignatureReason =
+  /** A header that carries the signature is missing. */
+  | 'missing'
+  /** A header is there twice, or is not written as the standard says. */
+  | 'malformed'
+  | 'too_old'
+  /** Its time is ahead of ours by more than clocks differ. */
+  | 'too_new'
+  | 'signature'
+  /** It was received before. */
+  | 'replayed'
+  /** `seen` failed. Says nothing about the message: `retryable`. */
+  | 'replay_unknown';
+
+const SIGNATURE_SENTENCES: Readonly<Record<SignatureReason, string>> = {
+  missing: 'a header is missing',
+  malformed: 'a header is not as the standard says',
+  too_old: 'it was signed too long ago',
+  too_new: 'it was signed in the future',
+  signature: 'no signature is right',
+  replayed: 'it was received before',
+  replay_unknown: 'whether it was received before could not be found out',
+};
+
+/** A signed message that was refused. Code `MAC_SIGNATURE_INVALID`. Holds nothing of the message or the signature. */
+export class SignatureError extends MacadamError {
+  readonly reason: SignatureReason;
+  /** The header that is at fault, by name. */
+  readonly header: string | undefined;
+
+  constructor(reason: SignatureReason, { header, cause }: { header?: string; cause?: unknown } = {}) {
+    super(`The message was refused: ${SIGNATURE_SENTENCES[reason]}${header === undefined ? '' : ` (${header})`}.`, {
+      code: 'MAC_SIGNATURE_INVALID',
+      retryable: reason === 'replay_unknown',
+      cause,
+      stack: false,
+    });
+    this.reason = reason;
+    this.header = header;
+  }
+}
+SignatureError.prototype.name = 'SignatureError';
+
+/** Why an API key was refused. */
+export type ApiKeyReason =
+  /** Not a key of ours: the form or the checksum is wrong. Found out without a look-up. */
+  | 'malformed'
+  /** Made for another prefix or environment. */
+  | 'environment'
+  /** No such id, or not its secret. */
+  | 'unknown'
+  | 'expired'
+  | 'revoked'
+  /** The look-up failed. Says nothing about the key: `retryable`. */
+  | 'lookup_failed';
+
+const API_KEY_SENTENCES: Readonly<Record<ApiKeyReason, string>> = {
+  malformed: 'it is not a key of ours',
+  environment: 'it is for another environment',
+  unknown: 'there is no such key',
+  expired: 'it has expired',
+  revoked: 'it was revoked',
+  lookup_failed: 'it could not be looked up',
+};
+
+/** An API key that was refused. Code `MAC_API_KEY_INVALID`. Holds no part of the key. */
+export class ApiKeyError extends MacadamError {
+  readonly reason: ApiKeyReason;
+
+  constructor(reason: ApiKeyReason, cause?: unknown) {
+    super(`The API key was refused: ${API_KEY_SENTENCES[reason]}.`, {
+      code: 'MAC_API_KEY_INVALID',
+      retryable: reason === 'lookup_failed',
+      cause,
+      stack: false,
+    });
+    this.reason = reason;
+  }
+}
+ApiKeyError.prototype.name = 'ApiKeyError';

@@ -1,2 +1,38 @@
-export { TokenError } from './errors.ts';
-export type { TokenErrorDetails, TokenReason } from './errors.ts';
+export { createApiKey, parseApiKey } from './api-keys/api-key.ts';
+export type { ApiKey, ApiKeyOptions, ParsedApiKey } from './api-keys/api-key.ts';
+export { verifyApiKey } from './api-keys/verify-api-key.ts';
+export type { ApiKeyLookup, ApiKeyPrincipal, ApiKeyRecord, VerifyApiKeyOptions } from './api-keys/verify-api-key.ts';
+export { ApiKeyError, SignatureError, TokenError } from './errors.ts';
+export type { ApiKeyReason, SignatureReason, TokenErrorDetails, TokenReason } from './errors.ts';
+export type { HmacAlgorithm, JwtAlgorithm } from './jwt/algorithms.ts';
+export { createHmacVerifier } from './jwt/hmac-verifier.ts';
+export type { HmacSecret, HmacVerifierOptions } from './jwt/hmac-verifier.ts';
+export type { FetchInit, FetchLike, FetchResponse } from './jwt/jwks-request.ts';
+export type { JsonWebKey, JsonWebKeySet } from './jwt/key-rules.ts';
+export type { KeySourceStats } from './jwt/key-source.ts';
+export type {
+  JwtIssuerOptions,
+  JwtVerifierOptions,
+  KeyFetchOptions,
+  TokenCacheOptions,
+  VerifierOptions,
+} from './jwt/options.ts';
+export type { Principal } from './jwt/principal.ts';
+export type { JwtProfile } from './jwt/profiles.ts';
+export { createJwtVerifier } from './jwt/create-jwt-verifier.ts';
+export type { JwtVerifier, JwtVerifierStats, VerifyOptions } from './jwt/jwt-verifier.ts';
+export type { WebhookSecret } from './webhooks/secret.ts';
+export { webhookSigner } from './webhooks/webhook-signer.ts';
+export type {
+  SignWebhookOptions,
+  WebhookHeaders,
+  WebhookSigner,
+  WebhookSignerOptions,
+} from './webhooks/webhook-signer.ts';
+export { webhookVerifier } from './webhooks/webhook-verifier.ts';
+export type {
+  IncomingHeaders,
+  VerifiedWebhook,
+  WebhookVerifier,
+  WebhookVerifierOptions,
+} from './webhooks/webhook-verifier.ts';

@@ -1,0 +1,100 @@
+import { timingSafeEqual } from 'node:crypto';
+import { assertFunction, assertKnownOptions, assertObject, type Clock, currentWork, systemClock } from '@macadam/core';
+import { ApiKeyError } from '../errors.ts';
+import { DEFAULT_PREFIX, parseApiKey } from './api-key.ts';
+
+/** What is stored of a key, and whatever else your table has. */
+export interface ApiKeyRecord {
+  /** As {@link createApiKey} gave it. */
+  readonly hash: string;
+  /** From when on it is refused, in epoch milliseconds. Default, and with null: never. */
+  readonly expiresAtMs?: number | null | undefined;
+  /** Refused from now on. */
+  readonly revoked?: boolean | undefined;
+  readonly scopes?: readonly string[] | undefined;
+}
+
+/** Finds the record of a key by its id. */
+export type ApiKeyLookup<R extends ApiKeyRecord> = (id: string) => R | null | undefined | Promise<R | null | undefined>;
+
+/** Options of {@link verifyApiKey}. */
+export interface VerifyApiKeyOptions<R extends ApiKeyRecord> {
+  /** Keys of another product are refused. Default: `mcd`. */
+  prefix?: string;
+  /** Keys of another environment are refused, so that a test key opens nothing live. Default: any. */
+  environment?: string;
+  /** Told about each accepted use, for a last-used column. Not waited for; what it throws is dropped. */
+  onUse?: (record: R, atMs: number) => unknown;
+  /** Default: the clock of the machine. */
+  clock?: Clock;
+}
+
+/** Who an API key speaks for. */
+export interface ApiKeyPrincipal<R extends ApiKeyRecord> {
+  readonly id: string;
+  readonly environment: string;
+  readonly scopes: readonly string[];
+  /** The record that was found. */
+  readonly record: R;
+}
+
+/**
+ * Verifies an API key. Text that is no key is refused without a look-up, and the hash is compared in constant time.
+ *
+ * @throws ApiKeyError (`MAC_API_KEY_INVALID`), with the reason and never the key. An unknown id and a wrong secret are told
+ * apart by nobody.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { createApiKey, verifyApiKey } from '@macadam/auth';
+ *
+ * const { key, id, hash } = createApiKey({ environment: 'live' });
+ * const table = new Map([[id, { hash, scopes: ['orders:read'] }]]);
+ * const caller = await verifyApiKey(key, (wanted) => table.get(wanted), { environment: 'live' });
+ * console.log(caller.scopes);
+ * ```
+ */
+export async function verifyApiKey<R extends ApiKeyRecord>(
+  text: string,
+  lookup: ApiKeyLookup<R>,
+  options: VerifyApiKeyOptions<R> = {},
+): Promise<ApiKeyPrincipal<R>> {
+  assertFunction('lookup', lookup);
+  assertObject('options', options);
+  assertKnownOptions('', options, ['prefix', 'environment', 'onUse', 'clock']);
+  const { prefix = DEFAULT_PREFIX, environment, onUse, clock = systemClock } = options;
+  const key = parseApiKey(text);
+  if (key === undefined) throw new ApiKeyError('malformed');
+  if (key.prefix !== prefix) throw new ApiKeyError('environment');
+  if (environment !== undefined && key.environment !== environment) throw new ApiKeyError('environment');
+  let record: R | null | undefined;
+  try {
+    record = await lookup(key.id);
+  } catch (cause) {
+    throw new ApiKeyError('lookup_failed', cause);
+  }
+  if (record === null || record === undefined || !isSame(record.hash, key.hash)) throw new ApiKeyError('unknown');
+  const now = clock.now();
+  // Of a value that is not a plain yes or a number nothing good is assumed.
+  if (record.revoked !== undefined && record.revoked !== false) throw new ApiKeyError('revoked');
+  const { expiresAtMs } = record;
+  if (expiresAtMs !== undefined && expiresAtMs !== null && !(now < expiresAtMs)) throw new ApiKeyError('expired');
+  tell(onUse, record, now);
+  currentWork()?.annotate({ 'auth.method': 'api_key', 'auth.key_id': key.id });
+  const scopes = Object.freeze([...(record.scopes ?? [])]);
+  return Object.freeze({ id: key.id, environment: key.environment, scopes, record });
+}
+
+function isSame(stored: unknown, computed: string): boolean {
+  if (typeof stored !== 'string') return false;
+  const [a, b] = [Buffer.from(stored), Buffer.from(computed)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function tell<R extends ApiKeyRecord>(onUse: VerifyApiKeyOptions<R>['onUse'], record: R, now: number): void {
+  try {
+    Promise.resolve(onUse?.(record, now)).catch(() => {});
+  } catch {
+    // A column that could not be written is no reason to refuse a caller.
+  }
+}

@@ -1,0 +1,61 @@
+import { TokenError } from '../errors.ts';
+import type { KeySet, VerificationKey } from './key-set.ts';
+
+/** Where the keys of an issuer come from. */
+export interface KeySource {
+  /** The key, if it is at hand at this instant; `undefined` says nothing about later. Never waits. */
+  peek(kid: string | undefined, algorithm: string): VerificationKey | undefined;
+  /** @throws TokenError `key_unknown` or `keys_unavailable`. */
+  find(kid: string | undefined, algorithm: string, signal: AbortSignal | undefined): Promise<VerificationKey>;
+  /** Resolves once keys are at hand. @throws TokenError `keys_unavailable`. */
+  ready(signal: AbortSignal | undefined): Promise<void>;
+  stats(): KeySourceStats;
+  close(): void;
+}
+
+/** Numbers of one issuer's keys. */
+export interface KeySourceStats {
+  readonly keys: number;
+  /** Milliseconds since the set in hand was asked for; `undefined` for keys that were given, or before the first fetch. */
+  readonly ageMs: number | undefined;
+  readonly fetches: number;
+  readonly fetchFailures: number;
+  /** Failures since the last success. */
+  readonly failuresInARow: number;
+  /** Tokens that named a key the issuer does not have. */
+  readonly unknownKeys: number;
+}
+
+/** Keys that were given at construction. */
+export class StaticKeys implements KeySource {
+  readonly #keys: KeySet;
+  readonly #issuer: string;
+  #unknownKeys = 0;
+
+  constructor(issuer: string, keys: KeySet) {
+    this.#issuer = issuer;
+    this.#keys = keys;
+  }
+
+  peek(kid: string | undefined, algorithm: string): VerificationKey | undefined {
+    return this.#keys.find(kid, algorithm);
+  }
+
+  find(kid: string | undefined, algorithm: string): Promise<VerificationKey> {
+    const key = this.#keys.find(kid, algorithm);
+    if (key !== undefined) return Promise.resolve(key);
+    this.#unknownKeys++;
+    return Promise.reject(new TokenError('key_unknown', { claim: 'kid', issuer: this.#issuer }));
+  }
+
+  ready(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  stats(): KeySourceStats {
+    const keys = this.#keys.keys.length;
+    return { keys, ageMs: undefined, fetches: 0, fetchFailures: 0, failuresInARow: 0, unknownKeys: this.#unknownKeys };
+  }
+
+  close(): void {}
+}

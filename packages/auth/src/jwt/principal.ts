@@ -1,0 +1,68 @@
+import { type JsonObject, own } from './compact.ts';
+import type { JwtProfile } from './profiles.ts';
+
+/**
+ * Who a verified token speaks for. Frozen to the bottom: the same object is handed to every caller who brings the token,
+ * and none of them can make another one an administrator.
+ */
+export interface Principal {
+  /** `sub`; undefined where a `generic` token has none. */
+  readonly subject: string | undefined;
+  /** The configured issuer. */
+  readonly issuer: string;
+  /** `aud`, always as a list. */
+  readonly audience: readonly string[];
+  /** `client_id`, or `azp` where there is none. */
+  readonly clientId: string | undefined;
+  /** `scope`, split at spaces; `scp` where there is none. */
+  readonly scopes: readonly string[];
+  /** `jti`. */
+  readonly tokenId: string | undefined;
+  /** `exp`, in epoch milliseconds. */
+  readonly expiresAtMs: number;
+  readonly algorithm: string;
+  /** The key that signed it. */
+  readonly keyId: string | undefined;
+  readonly profile: JwtProfile;
+  /** All claims, as they are in the token. */
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/** What is known once everything was checked. */
+export interface VerifiedToken {
+  readonly issuer: string;
+  readonly audience: readonly string[];
+  readonly expiresAtMs: number;
+  readonly algorithm: string;
+  readonly keyId: string | undefined;
+  readonly profile: JwtProfile;
+  readonly payload: JsonObject;
+}
+
+export function principalOf(token: VerifiedToken): Principal {
+  const { payload, issuer, audience, expiresAtMs, algorithm, keyId, profile } = token;
+  return Object.freeze({
+    subject: textIn(payload, 'sub'),
+    issuer,
+    audience: Object.freeze([...audience]),
+    clientId: textIn(payload, 'client_id') ?? textIn(payload, 'azp'),
+    scopes: Object.freeze(scopesIn(payload)),
+    tokenId: textIn(payload, 'jti'),
+    expiresAtMs,
+    algorithm,
+    keyId,
+    profile,
+    claims: payload,
+  });
+}
+
+function textIn(payload: JsonObject, claim: string): string | undefined {
+  const value = own(payload, claim);
+  return typeof value === 'string' ? value : undefined;
+}
+
+function scopesIn(payload: JsonObject): string[] {
+  const value = own(payload, 'scope') ?? own(payload, 'scp');
+  const parts = typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : [];
+  return parts.filter((scope): scope is string => typeof scope === 'string' && scope !== '');
+}

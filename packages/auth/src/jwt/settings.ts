@@ -1,0 +1,173 @@
+import {
+  assertDurationMs,
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertObject,
+  assertOneOf,
+  assertText,
+  type Clock,
+  OptionsError,
+  systemClock,
+} from '@macadam/core';
+import { ALGORITHMS, type JwtAlgorithm } from './algorithms.ts';
+import { readKeySet, KeySetError, type KeySet } from './key-set.ts';
+import type { JsonWebKeySet } from './key-rules.ts';
+import {
+  DEFAULT_CACHE,
+  DEFAULT_CLOCK_TOLERANCE_MS,
+  DEFAULT_KEY_FETCH,
+  DEFAULT_TOKEN_LENGTH,
+  ISSUER_OPTIONS,
+  type JwtIssuerOptions,
+  type KeyFetchOptions,
+  MAX_CLOCK_TOLERANCE_MS,
+  MAX_STALE_IF_ERROR_MS,
+  MAX_TOKEN_LENGTH,
+  type VerifierOptions,
+} from './options.ts';
+import type { Principal } from './principal.ts';
+import { type JwtProfile, PROFILES } from './profiles.ts';
+import type { TokenCacheBounds } from './token-cache.ts';
+
+/** What every verifier works with; checked and complete. */
+export interface VerifierSettings {
+  readonly clockToleranceMs: number;
+  readonly maxTokenLength: number;
+  readonly cache: TokenCacheBounds | undefined;
+  readonly isRevoked: ((principal: Principal) => boolean | Promise<boolean>) | undefined;
+  readonly clock: Clock;
+}
+
+/** The rules for the tokens of one issuer, without its keys. */
+export interface IssuerRules {
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly algorithms: readonly string[];
+  readonly profile: JwtProfile;
+  readonly typ: string | undefined;
+  readonly maxTokenAgeMs: number | undefined;
+}
+
+export function verifierSettings(options: VerifierOptions): VerifierSettings {
+  const { clockToleranceMs = DEFAULT_CLOCK_TOLERANCE_MS, maxTokenLength = DEFAULT_TOKEN_LENGTH, isRevoked } = options;
+  assertDurationMs('clockToleranceMs', clockToleranceMs, { min: 0, max: MAX_CLOCK_TOLERANCE_MS });
+  assertInteger('maxTokenLength', maxTokenLength, { min: 256, max: MAX_TOKEN_LENGTH });
+  if (isRevoked !== undefined) assertFunction('isRevoked', isRevoked);
+  const { clock = systemClock } = options;
+  return { clockToleranceMs, maxTokenLength, cache: cacheBounds(options.cache), isRevoked, clock };
+}
+
+function cacheBounds(options: VerifierOptions['cache']): TokenCacheBounds | undefined {
+  if (options === false) return undefined;
+  const given = options ?? {};
+  assertObject('cache', given);
+  assertKnownOptions('cache', given, ['maxEntries', 'maxBytes', 'maxAgeMs']);
+  const {
+    maxEntries = DEFAULT_CACHE.maxEntries,
+    maxBytes = DEFAULT_CACHE.maxBytes,
+    maxAgeMs = DEFAULT_CACHE.maxAgeMs,
+  } = given;
+  assertInteger('cache.maxEntries', maxEntries, { min: 1 });
+  assertInteger('cache.maxBytes', maxBytes, { min: 1 });
+  assertDurationMs('cache.maxAgeMs', maxAgeMs);
+  return { maxEntries, maxBytes, maxAgeMs };
+}
+
+/** The rules that do not depend on the kind of key. */
+export function issuerRules(
+  path: string,
+  options: Omit<JwtIssuerOptions, 'algorithms'>,
+): Omit<IssuerRules, 'algorithms'> {
+  const { issuer, audience, profile = 'rfc9068', typ, maxTokenAgeMs } = options;
+  assertText(`${path}issuer`, issuer);
+  const audiences = typeof audience === 'string' ? [audience] : audience;
+  if (!Array.isArray(audiences) || audiences.length === 0) {
+    throw new OptionsError(`${path}audience`, audience, 'a text, or a list of texts that is not empty');
+  }
+  for (const [at, one] of audiences.entries()) assertText(`${path}audience[${at}]`, one);
+  assertOneOf(`${path}profile`, profile, Object.keys(PROFILES) as JwtProfile[]);
+  if (typ !== undefined) {
+    assertText(`${path}typ`, typ);
+    if (profile !== 'generic') throw new OptionsError(`${path}typ`, typ, `left out: profile ${profile} decides it`);
+  }
+  if (profile === 'spiffe-jwt-svid' && !/^spiffe:\/\/[a-z0-9._-]{1,255}$/.test(issuer)) {
+    throw new OptionsError(`${path}issuer`, issuer, 'a trust domain, such as spiffe://example.org');
+  }
+  if (maxTokenAgeMs !== undefined) assertDurationMs(`${path}maxTokenAgeMs`, maxTokenAgeMs);
+  return {
+    issuer,
+    audiences: Object.freeze([...audiences]) as readonly string[],
+    profile,
+    typ: typ?.toLowerCase().replace(/^application\//, ''),
+    maxTokenAgeMs,
+  };
+}
+
+/** What an asymmetric issuer adds. */
+export interface AsymmetricIssuer {
+  readonly rules: IssuerRules;
+  readonly algorithms: readonly JwtAlgorithm[];
+  readonly keys: KeySet | URL;
+}
+
+export function asymmetricIssuer(path: string, options: JwtIssuerOptions): AsymmetricIssuer {
+  assertObject(path.slice(0, -1), options);
+  assertKnownOptions(path.slice(0, -1), options, ISSUER_OPTIONS);
+  const { algorithms, jwksUri, jwks } = options;
+  const known = Object.keys(ALGORITHMS) as JwtAlgorithm[];
+  if (!Array.isArray(algorithms) || algorithms.length === 0) {
+    throw new OptionsError(`${path}algorithms`, algorithms, `a list of ${known.join(', ')}`);
+  }
+  for (const [at, one] of (algorithms as unknown[]).entries()) {
+    const where = `${path}algorithms[${at}]`;
+    if (typeof one === 'string' && /^HS\d+$/.test(one)) {
+      throw new OptionsError(where, one, 'asymmetric: tokens under a shared secret are for createHmacVerifier');
+    }
+    assertOneOf(where, one, known);
+  }
+  if ((jwksUri === undefined) === (jwks === undefined)) {
+    throw new OptionsError(`${path}jwksUri`, jwksUri, 'given, or jwks is, and not both');
+  }
+  const allowed = Object.freeze([...new Set(algorithms)]) as readonly JwtAlgorithm[];
+  const rules = { ...issuerRules(path, options), algorithms: allowed };
+  const keys = jwks === undefined ? uriOf(`${path}jwksUri`, jwksUri) : givenKeys(`${path}jwks`, jwks, allowed);
+  return { rules, algorithms: allowed, keys };
+}
+
+function givenKeys(path: string, jwks: JsonWebKeySet, algorithms: readonly JwtAlgorithm[]): KeySet {
+  let keys: KeySet;
+  try {
+    keys = readKeySet(jwks, algorithms);
+  } catch (error) {
+    if (error instanceof KeySetError) throw new OptionsError(path, jwks, `a set of sound keys (${error.message})`);
+    throw error;
+  }
+  if (keys.keys.length > 0) return keys;
+  throw new OptionsError(path, jwks, `a set with a key for ${algorithms.join(' or ')}`);
+}
+
+/** Keys that came over a line anybody can write to are nobody's; loopback is for tests and sidecars. */
+function uriOf(path: string, uri: unknown): URL {
+  const url = typeof uri === 'string' && URL.canParse(uri) ? new URL(uri) : undefined;
+  const loopback = url !== undefined && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
+  const fair = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback);
+  if (url === undefined || !fair || url.username !== '' || url.password !== '') {
+    throw new OptionsError(path, url === undefined ? uri : url.origin, 'an https URL without credentials');
+  }
+  return url;
+}
+
+export function keyFetchSettings(options: KeyFetchOptions = {}): Required<KeyFetchOptions> {
+  assertObject('keyFetch', options);
+  assertKnownOptions('keyFetch', options, Object.keys(DEFAULT_KEY_FETCH));
+  const {
+    timeoutMs = DEFAULT_KEY_FETCH.timeoutMs,
+    staleIfErrorMs = DEFAULT_KEY_FETCH.staleIfErrorMs,
+    unknownKeyCooldownMs = DEFAULT_KEY_FETCH.unknownKeyCooldownMs,
+  } = options;
+  assertDurationMs('keyFetch.timeoutMs', timeoutMs);
+  assertDurationMs('keyFetch.staleIfErrorMs', staleIfErrorMs, { min: 0, max: MAX_STALE_IF_ERROR_MS });
+  assertDurationMs('keyFetch.unknownKeyCooldownMs', unknownKeyCooldownMs, { min: 1_000 });
+  return { timeoutMs, staleIfErrorMs, unknownKeyCooldownMs };
+}

@@ -1,0 +1,80 @@
+import { hash } from 'node:crypto';
+
+/** The digest under which a token is kept. */
+export function digestOf(token: string): string {
+  return hash('sha256', token, 'base64');
+}
+
+/** What the cache needs to know of an entry. */
+interface Slot<V> {
+  readonly value: V;
+  readonly bytes: number;
+  readonly storedAt: number;
+  used: boolean;
+}
+
+/** Bounds of a {@link TokenCache}. */
+export interface TokenCacheBounds {
+  readonly maxEntries: number;
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
+}
+
+/**
+ * Remembers what became of tokens, by the SHA-256 of their text: neither a heap dump nor a log of the keys gives a token
+ * away. One cache belongs to one verifier, so no other configuration can answer from it. A full cache gives an entry
+ * that was used since the last round a second chance, which costs a hit one write.
+ */
+export class TokenCache<V> {
+  readonly #slots = new Map<string, Slot<V>>();
+  readonly #bounds: TokenCacheBounds;
+  #bytes = 0;
+
+  constructor(bounds: TokenCacheBounds) {
+    this.#bounds = bounds;
+  }
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get(key: string, now: number): V | undefined {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return undefined;
+    if (now - slot.storedAt >= this.#bounds.maxAgeMs) {
+      this.delete(key);
+      return undefined;
+    }
+    slot.used = true;
+    return slot.value;
+  }
+
+  set(key: string, value: V, bytes: number, now: number): void {
+    this.delete(key);
+    if (bytes > this.#bounds.maxBytes) return;
+    this.#bytes += bytes;
+    this.#slots.set(key, { value, bytes, storedAt: now, used: false });
+    while (this.#slots.size > this.#bounds.maxEntries || this.#bytes > this.#bounds.maxBytes) this.#evictOne();
+  }
+
+  delete(key: string): void {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) return;
+    this.#slots.delete(key);
+    this.#bytes -= slot.bytes;
+  }
+
+  #evictOne(): void {
+    for (const [key, slot] of this.#slots) {
+      if (!slot.used) return this.delete(key);
+      // To the back of the line: at the end of the round everything is unused, so this ends.
+      slot.used = false;
+      this.#slots.delete(key);
+      this.#slots.set(key, slot);
+    }
+  }
+}

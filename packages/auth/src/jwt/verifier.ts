@@ -1,0 +1,193 @@
+import { currentWork } from '@macadam/core';
+import { TokenError, type TokenReason } from '../errors.ts';
+import { checkAudience, checkTimes, timesIn, type ValidityTimes } from './claims.ts';
+import { type JsonObject, own, parseCompact } from './compact.ts';
+import type { JwtVerifier, JwtVerifierStats, VerifyOptions } from './jwt-verifier.ts';
+import { isKid } from './key-rules.ts';
+import type { VerificationKey } from './key-set.ts';
+import type { KeySource } from './key-source.ts';
+import { type Principal, principalOf } from './principal.ts';
+import { checkProfile, checkType, PROFILES } from './profiles.ts';
+import type { IssuerRules, VerifierSettings } from './settings.ts';
+import { verifySignature } from './signature.ts';
+import { digestOf, TokenCache } from './token-cache.ts';
+
+/** An issuer's rules and its keys. */
+export interface Issuer {
+  readonly rules: IssuerRules;
+  readonly keys: KeySource;
+}
+
+/** What is remembered of a token that passed. */
+interface Accepted {
+  readonly principal: Principal;
+  readonly issuer: Issuer;
+  readonly times: ValidityTimes;
+  readonly kid: string | undefined;
+  readonly key: VerificationKey;
+  readonly annotation: Readonly<Record<string, unknown>>;
+}
+
+/** Headers that change what a signature means, or bring their own key (RFC 8725 sections 3.10 and 3.5). */
+const REFUSED_HEADERS = ['crit', 'b64', 'zip', 'jku', 'jwk', 'x5u', 'x5c'];
+
+/** A character of a token takes about this much in the cache: its claims as objects, and the principal. */
+const BYTES_PER_CHARACTER = 4;
+
+/** Verifies by the rules of its issuers. The public way to one is `createJwtVerifier`. */
+export class Verifier implements JwtVerifier {
+  readonly #settings: VerifierSettings;
+  readonly #issuers: ReadonlyMap<string, Issuer>;
+  readonly #cache: TokenCache<Accepted> | undefined;
+  #accepted = 0;
+  #hits = 0;
+  #misses = 0;
+  readonly #refused: Partial<Record<TokenReason, number>> = {};
+
+  constructor(settings: VerifierSettings, issuers: readonly Issuer[]) {
+    this.#settings = settings;
+    this.#issuers = new Map(issuers.map((issuer) => [issuer.rules.issuer, issuer]));
+    this.#cache = settings.cache && new TokenCache(settings.cache);
+  }
+
+  async verify(token: string, options: VerifyOptions = {}): Promise<Principal> {
+    try {
+      const digest = this.#digestOf(token);
+      const accepted = this.#remembered(digest) ?? (await this.#verify(token, digest, options.signal));
+      const { principal } = accepted;
+      if (this.#settings.isRevoked !== undefined) await this.#checkRevoked(principal);
+      this.#accepted++;
+      currentWork()?.annotate(accepted.annotation);
+      return principal;
+    } catch (error) {
+      if (error instanceof TokenError) this.#refused[error.reason] = (this.#refused[error.reason] ?? 0) + 1;
+      throw error;
+    }
+  }
+
+  async ready({ signal }: VerifyOptions = {}): Promise<void> {
+    await Promise.all([...this.#issuers.values()].map(({ keys }) => keys.ready(signal)));
+  }
+
+  describe(): string {
+    const lines = [...this.#issuers.values()].map(({ rules }) => {
+      const { issuer, profile, audiences, algorithms } = rules;
+      return `${profile} tokens of ${issuer} for ${audiences.join(' or ')}, signed with ${algorithms.join(' or ')}`;
+    });
+    const { cache, clockToleranceMs } = this.#settings;
+    const memory = cache === undefined ? 'remembers none' : `remembers ${cache.maxEntries} for ${cache.maxAgeMs} ms`;
+    return `accepts ${lines.join('; ')}; clocks may differ by ${clockToleranceMs} ms; ${memory}`;
+  }
+
+  stats(): JwtVerifierStats {
+    return {
+      accepted: this.#accepted,
+      refused: { ...this.#refused },
+      cache: {
+        hits: this.#hits,
+        misses: this.#misses,
+        entries: this.#cache?.size ?? 0,
+        bytes: this.#cache?.bytes ?? 0,
+      },
+      keys: Object.fromEntries([...this.#issuers].map(([issuer, { keys }]) => [issuer, keys.stats()])),
+    };
+  }
+
+  close(): Promise<void> {
+    for (const { keys } of this.#issuers.values()) keys.close();
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** What a token that may be in the cache is called there. */
+  #digestOf(token: string): string | undefined {
+    const { cache, maxTokenLength } = this.#settings;
+    if (cache === undefined || typeof token !== 'string' || token.length > maxTokenLength) return undefined;
+    return digestOf(token);
+  }
+
+  /** The cached answer, if verifying anew would surely give the same one at this instant. */
+  #remembered(digest: string | undefined): Accepted | undefined {
+    if (digest === undefined) return undefined;
+    const { clock, clockToleranceMs } = this.#settings;
+    const found = this.#cache?.get(digest, clock.monotonic());
+    // The very key that verified it must be the one that would verify it now.
+    if (found === undefined || found.issuer.keys.peek(found.kid, found.principal.algorithm) !== found.key) {
+      this.#misses++;
+      return undefined;
+    }
+    const { issuer, maxTokenAgeMs } = found.issuer.rules;
+    checkTimes(found.times, clock.now(), { clockToleranceMs, maxTokenAgeMs, issuer });
+    this.#hits++;
+    return found;
+  }
+
+  async #verify(token: string, digest: string | undefined, signal: AbortSignal | undefined): Promise<Accepted> {
+    const { maxTokenLength, clock, clockToleranceMs } = this.#settings;
+    if (typeof token !== 'string') throw new TokenError('malformed');
+    if (token.length > maxTokenLength) throw new TokenError('too_large');
+    const { header, payload } = parseCompact(token);
+    const refused = REFUSED_HEADERS.find((name) => Object.hasOwn(header, name));
+    if (refused !== undefined) throw new TokenError('unsupported_header', { claim: refused });
+
+    const issuer = this.#issuerOf(payload);
+    const { rules } = issuer;
+    const { issuer: name, profile } = rules;
+    const algorithm = own(header, 'alg');
+    if (typeof algorithm !== 'string' || !rules.algorithms.includes(algorithm)) {
+      throw new TokenError('algorithm', { claim: 'alg', issuer: name });
+    }
+    checkType(header, profile, rules);
+    const kid = own(header, 'kid');
+    if (kid !== undefined && !isKid(kid)) throw new TokenError('malformed', { claim: 'kid', issuer: name });
+
+    const key = await issuer.keys.find(kid, algorithm, signal);
+    const handle = key.handles.get(algorithm);
+    if (handle === undefined) throw new TokenError('key_unknown', { claim: 'alg', issuer: name });
+    await verifySignature(token, handle, algorithm, name);
+
+    const times = timesIn(payload, PROFILES[profile].issuedAt || rules.maxTokenAgeMs !== undefined, name);
+    checkTimes(times, clock.now(), { clockToleranceMs, maxTokenAgeMs: rules.maxTokenAgeMs, issuer: name });
+    const audience = checkAudience(payload, rules.audiences, name);
+    checkProfile(payload, profile, rules);
+    const { expiresAtMs } = times;
+    const principal = principalOf({ issuer: name, audience, expiresAtMs, algorithm, keyId: kid, profile, payload });
+    const annotation = Object.freeze({
+      'auth.method': 'jwt',
+      'auth.issuer': name,
+      ...(principal.subject !== undefined && { 'auth.principal': principal.subject }),
+      ...(kid !== undefined && { 'auth.key_id': kid }),
+    });
+    const accepted: Accepted = { principal, issuer, times, kid, key, annotation };
+    if (digest !== undefined) {
+      this.#cache?.set(digest, accepted, token.length * BYTES_PER_CHARACTER, clock.monotonic());
+    }
+    return accepted;
+  }
+
+  /** By what the token claims; nothing is believed before that issuer's key has verified it. */
+  #issuerOf(payload: JsonObject): Issuer {
+    const claimed = own(payload, 'iss');
+    const byName = typeof claimed === 'string' ? this.#issuers.get(claimed) : undefined;
+    if (byName !== undefined && PROFILES[byName.rules.profile].identifiesIssuer === 'iss') return byName;
+    const subject = own(payload, 'sub');
+    const domain = typeof subject === 'string' ? /^spiffe:\/\/[^/]+(?=\/.)/.exec(subject)?.[0] : undefined;
+    const byDomain = domain === undefined ? undefined : this.#issuers.get(domain);
+    if (byDomain !== undefined && PROFILES[byDomain.rules.profile].identifiesIssuer === 'sub') return byDomain;
+    throw new TokenError('issuer', { claim: 'iss' });
+  }
+
+  async #checkRevoked(principal: Principal): Promise<void> {
+    let revoked: boolean;
+    try {
+      revoked = await this.#settings.isRevoked!(principal);
+    } catch (cause) {
+      throw new TokenError('revocation_unknown', { issuer: principal.issuer, cause });
+    }
+    // Anything but a plain no is a yes: a hook that forgets to answer must not let tokens pass.
+    if (revoked !== false) throw new TokenError('revoked', { issuer: principal.issuer });
+  }
+}

@@ -1,0 +1,72 @@
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  type KeyObject,
+  sign,
+  timingSafeEqual,
+  verify,
+} from 'node:crypto';
+import { OptionsError } from '@macadam/core';
+
+/**
+ * A secret as Standard Webhooks writes it: `whsec_` and 24 to 64 bytes in base64 for a shared secret (`v1`), `whsk_` and
+ * `whpk_` for a private and a public Ed25519 key (`v1a`). Bytes, or base64 without a prefix, are a shared secret.
+ */
+export type WebhookSecret = string | Uint8Array;
+
+/** A secret that was read: it signs, or verifies, or both, in one scheme. */
+export interface WebhookKey {
+  readonly scheme: 'v1' | 'v1a';
+  readonly sign: ((content: Buffer) => Buffer) | undefined;
+  readonly verify: (content: Buffer, signature: Buffer) => boolean;
+}
+
+/** What stands before the 32 bytes of an Ed25519 key in PKCS #8 and in SPKI (RFC 8410). */
+const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
+const SPKI = Buffer.from('302a300506032b6570032100', 'hex');
+
+/** @throws OptionsError, which never shows the secret. */
+export function readSecret(path: string, secret: WebhookSecret): WebhookKey {
+  if (secret instanceof Uint8Array) return shared(path, Buffer.from(secret));
+  if (typeof secret !== 'string') throw new OptionsError(path, undefined, 'a text such as whsec_…, or bytes');
+  const prefix = /^wh[a-z]+_/.exec(secret)?.[0] ?? 'whsec_';
+  const text = secret.startsWith(prefix) ? secret.slice(prefix.length) : secret;
+  const bytes = Buffer.from(text, 'base64');
+  if (bytes.toString('base64') !== text) {
+    throw new OptionsError(path, undefined, 'whsec_, whsk_ or whpk_ and base64 with its padding');
+  }
+  if (prefix === 'whsec_') return shared(path, bytes);
+  if (prefix === 'whsk_' && (bytes.length === 32 || bytes.length === 64)) return privateKey(bytes.subarray(0, 32));
+  if (prefix === 'whpk_' && bytes.length === 32) return publicKey(bytes);
+  throw new OptionsError(path, undefined, 'whsec_, whsk_ (32 or 64 bytes) or whpk_ (32 bytes)');
+}
+
+function shared(path: string, bytes: Buffer): WebhookKey {
+  if (bytes.length < 24 || bytes.length > 64) throw new OptionsError(path, undefined, 'a secret of 24 to 64 bytes');
+  const key = createSecretKey(bytes);
+  const mac = (content: Buffer): Buffer => createHmac('sha256', key).update(content).digest();
+  return {
+    scheme: 'v1',
+    sign: mac,
+    verify: (content, signature) => signature.length === 32 && timingSafeEqual(mac(content), signature),
+  };
+}
+
+function privateKey(seed: Buffer): WebhookKey {
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: 'der', type: 'pkcs8' });
+  return { ...asymmetric(createPublicKey(key)), sign: (content) => sign(null, content, key) };
+}
+
+function publicKey(bytes: Buffer): WebhookKey {
+  return asymmetric(createPublicKey({ key: Buffer.concat([SPKI, bytes]), format: 'der', type: 'spki' }));
+}
+
+function asymmetric(key: KeyObject): WebhookKey {
+  return {
+    scheme: 'v1a',
+    sign: undefined,
+    verify: (content, signature) => signature.length === 64 && verify(null, content, key, signature),
+  };
+}

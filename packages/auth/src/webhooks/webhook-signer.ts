@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto';
+import { assertKnownOptions, assertNumber, assertObject, type Clock, OptionsError, systemClock } from '@macadam/core';
+import { readSecret, type WebhookSecret } from './secret.ts';
+import {
+  bodyBytes,
+  ID_HEADER,
+  isMessageId,
+  SIGNATURE_HEADER,
+  signedContent,
+  TIMESTAMP_HEADER,
+} from './signed-content.ts';
+
+/** Options of {@link webhookSigner}. */
+export interface WebhookSignerOptions {
+  /** `whsec_…` or `whsk_…`. Each signs: give the old and the new one while a secret is rotated. */
+  secrets: readonly WebhookSecret[];
+  /** Default: the clock of the machine. */
+  clock?: Clock;
+}
+
+/** What can be said of one message. */
+export interface SignWebhookOptions {
+  /** Names the message, the same for every delivery of it. Visible ASCII without full stops. Default: a random one. */
+  id?: string;
+  /** When it is sent, in epoch milliseconds; cut to seconds. Default: now. */
+  timestampMs?: number;
+}
+
+/** The headers of a signed message. */
+export interface WebhookHeaders extends Record<string, string> {
+  'webhook-id': string;
+  'webhook-timestamp': string;
+  'webhook-signature': string;
+}
+
+/** Signs messages as Standard Webhooks says. */
+export interface WebhookSigner {
+  /** The headers to send with `rawBody`: exactly these bytes must be sent. */
+  sign(rawBody: string | Uint8Array, options?: SignWebhookOptions): WebhookHeaders;
+}
+
+/**
+ * A signer of webhooks ([Standard Webhooks](https://www.standardwebhooks.com), `v1` and `v1a`).
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a secret.
+ * @example
+ * ```ts
+ * import { webhookSigner } from '@macadam/auth';
+ *
+ * const signer = webhookSigner({ secrets: ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'] });
+ * const body = JSON.stringify({ type: 'invoice.paid' });
+ * const headers = signer.sign(body, { id: 'msg_1' });
+ * ```
+ */
+export function webhookSigner(options: WebhookSignerOptions): WebhookSigner {
+  assertObject('options', options);
+  assertKnownOptions('', options, ['secrets', 'clock']);
+  const { secrets, clock = systemClock } = options;
+  if (!Array.isArray(secrets) || secrets.length === 0) {
+    throw new OptionsError('secrets', undefined, 'a list of secrets that is not empty');
+  }
+  const keys = secrets.map((secret: WebhookSecret, at) => {
+    const { scheme, sign } = readSecret(`secrets[${at}]`, secret);
+    if (sign === undefined)
+      throw new OptionsError(`secrets[${at}]`, undefined, 'able to sign: a whpk_ key only verifies');
+    return { scheme, sign };
+  });
+  return {
+    sign(rawBody, { id = `msg_${randomUUID()}`, timestampMs = clock.now() } = {}) {
+      if (!isMessageId(id)) throw new OptionsError('id', id, 'visible ASCII without full stops');
+      assertNumber('timestampMs', timestampMs, { min: 1_000 });
+      const timestamp = String(Math.floor(timestampMs / 1_000));
+      const content = signedContent(id, timestamp, bodyBytes(rawBody));
+      const signatures = keys.map(({ scheme, sign }) => `${scheme},${sign(content).toString('base64')}`);
+      return { [ID_HEADER]: id, [TIMESTAMP_HEADER]: timestamp, [SIGNATURE_HEADER]: signatures.join(' ') };
+    },
+  };
+}

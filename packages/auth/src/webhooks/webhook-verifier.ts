@@ -1,0 +1,136 @@
+import {
+  assertDurationMs,
+  assertFunction,
+  assertKnownOptions,
+  assertObject,
+  type Clock,
+  OptionsError,
+  systemClock,
+} from '@macadam/core';
+import { SignatureError } from '../errors.ts';
+import { readSecret, type WebhookKey, type WebhookSecret } from './secret.ts';
+import {
+  bodyBytes,
+  ID_HEADER,
+  isMessageId,
+  SIGNATURE_HEADER,
+  signedContent,
+  TIMESTAMP_HEADER,
+} from './signed-content.ts';
+
+/** Options of {@link webhookVerifier}. */
+export interface WebhookVerifierOptions {
+  /** `whsec_…` or `whpk_…`. One that fits is enough: give the old and the new one while a secret is rotated. */
+  secrets: readonly WebhookSecret[];
+  /** How far the time of a message may be from ours, either way. Default: 300_000. */
+  toleranceMs?: number;
+  /**
+   * Asked for each message that is otherwise good: whether this id was here before. Must also note it, in one step, and
+   * keep it for `keepMs`. Anything but `false` refuses the message (`replayed`), and so does an error (`replay_unknown`).
+   * Default: messages can be replayed within the tolerance.
+   */
+  seen?: (id: string, keepMs: number) => boolean | Promise<boolean>;
+  /** Default: the clock of the machine. */
+  clock?: Clock;
+}
+
+/** Headers as Node, Fastify and Express give them, or as `fetch` does. */
+export type IncomingHeaders =
+  { get(name: string): string | null } | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** What is known of a message that was accepted. The body is yours to parse. */
+export interface VerifiedWebhook {
+  readonly id: string;
+  /** When it was sent, in epoch milliseconds. */
+  readonly timestampMs: number;
+}
+
+/** Verifies messages that were signed as Standard Webhooks says. */
+export interface WebhookVerifier {
+  /**
+   * Takes the body as it came, before anything has parsed it.
+   * @throws SignatureError (`MAC_SIGNATURE_INVALID`), with the reason.
+   */
+  verify(headers: IncomingHeaders, rawBody: string | Uint8Array): Promise<VerifiedWebhook>;
+}
+
+/** More than any rotation needs; each costs a comparison. */
+const MAX_SIGNATURES = 32;
+
+/**
+ * A verifier of webhooks ([Standard Webhooks](https://www.standardwebhooks.com), `v1` and `v1a`).
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a secret.
+ */
+export function webhookVerifier(options: WebhookVerifierOptions): WebhookVerifier {
+  assertObject('options', options);
+  assertKnownOptions('', options, ['secrets', 'toleranceMs', 'seen', 'clock']);
+  const { secrets, toleranceMs = 300_000, seen, clock = systemClock } = options;
+  if (!Array.isArray(secrets) || secrets.length === 0) {
+    throw new OptionsError('secrets', undefined, 'a list of secrets that is not empty');
+  }
+  assertDurationMs('toleranceMs', toleranceMs);
+  if (seen !== undefined) assertFunction('seen', seen);
+  const keys = secrets.map((secret: WebhookSecret, at) => readSecret(`secrets[${at}]`, secret));
+  return {
+    async verify(headers, rawBody) {
+      const id = headerOf(headers, ID_HEADER);
+      const timestamp = headerOf(headers, TIMESTAMP_HEADER);
+      const signatures = headerOf(headers, SIGNATURE_HEADER);
+      if (!isMessageId(id)) throw new SignatureError('malformed', { header: ID_HEADER });
+      const timestampMs = readTimestamp(timestamp);
+      const content = signedContent(id, timestamp, bodyBytes(rawBody));
+      if (!anyFits(keys, content, signatures)) throw new SignatureError('signature', { header: SIGNATURE_HEADER });
+      const ageMs = clock.now() - timestampMs;
+      if (ageMs > toleranceMs) throw new SignatureError('too_old', { header: TIMESTAMP_HEADER });
+      if (ageMs < -toleranceMs) throw new SignatureError('too_new', { header: TIMESTAMP_HEADER });
+      // A message is good until its time is over, and the clock may have been ahead when it was noted.
+      if (seen !== undefined) await checkReplay(seen, id, toleranceMs * 2);
+      return Object.freeze({ id, timestampMs });
+    },
+  };
+}
+
+async function checkReplay(
+  seen: NonNullable<WebhookVerifierOptions['seen']>,
+  id: string,
+  keepMs: number,
+): Promise<void> {
+  let replayed: boolean;
+  try {
+    replayed = await seen(id, keepMs);
+  } catch (cause) {
+    throw new SignatureError('replay_unknown', { header: ID_HEADER, cause });
+  }
+  if (replayed !== false) throw new SignatureError('replayed', { header: ID_HEADER });
+}
+
+function headerOf(headers: IncomingHeaders, name: string): string {
+  const value = isFetchHeaders(headers) ? headers.get(name) : headers[name];
+  if (value === undefined || value === null || value === '') throw new SignatureError('missing', { header: name });
+  if (typeof value !== 'string') throw new SignatureError('malformed', { header: name });
+  return value;
+}
+
+function isFetchHeaders(headers: IncomingHeaders): headers is { get(name: string): string | null } {
+  return typeof headers['get' as keyof IncomingHeaders] === 'function';
+}
+
+/** Whole seconds in plain digits: number parsers also take `1e9`, ` 12 ` and `12abc`. */
+function readTimestamp(text: string): number {
+  if (!/^[1-9]\d{0,11}$/.test(text)) throw new SignatureError('malformed', { header: TIMESTAMP_HEADER });
+  return Number(text) * 1_000;
+}
+
+function anyFits(keys: readonly WebhookKey[], content: Buffer, header: string): boolean {
+  const signatures = header.split(' ');
+  if (signatures.length > MAX_SIGNATURES) throw new SignatureError('malformed', { header: SIGNATURE_HEADER });
+  return signatures.some((one) => {
+    const comma = one.indexOf(',');
+    const text = one.slice(comma + 1);
+    const signature = Buffer.from(text, 'base64');
+    if (signature.toString('base64') !== text) return false;
+    // Versions that are not known are passed over: a sender may be ahead of us.
+    return keys.some(({ scheme, verify }) => scheme === one.slice(0, comma) && verify(content, signature));
+  });
+}

@@ -1,0 +1,319 @@
+// The cases A11 and A13 to A17: keys that are fetched, rotated, lost, and attacked. In virtual time.
+import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import { createJwtVerifier, type JwtVerifier, type KeyFetchOptions } from '../src/index.ts';
+import {
+  accessClaims,
+  AUDIENCE,
+  ISSUER,
+  KeyEndpoint,
+  makeToken,
+  privateJwk,
+  reasonOf,
+  type TestKey,
+  testKey,
+} from './tokens.ts';
+
+const URI = 'https://id.example.com/jwks';
+const MINUTE = 60_000;
+const a = testKey('a', 'ES256', 0);
+const b = testKey('b', 'ES256', 1);
+
+interface Stage {
+  clock: VirtualClock;
+  endpoint: KeyEndpoint;
+  verifier: JwtVerifier;
+  /** What becomes of a token of now, signed with `key`. */
+  send(key: TestKey, header?: object): Promise<string>;
+}
+
+function stage(keyFetch: KeyFetchOptions = {}, seed = 1): Stage {
+  const clock = virtualClock();
+  const endpoint = new KeyEndpoint([a.jwk]);
+  const verifier = createJwtVerifier({
+    issuers: [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwksUri: URI }],
+    fetch: endpoint.fetch,
+    keyFetch,
+    clock,
+    random: seededRandom(seed),
+  });
+  const send = async (key: TestKey, header: object = {}): Promise<string> => {
+    const reason = await reasonOf(verifier.verify(makeToken(key, accessClaims(clock), header)));
+    await clock.settle();
+    return reason;
+  };
+  return { clock, endpoint, verifier, send };
+}
+
+describe('keys that are fetched', () => {
+  it('are asked for once by all who wait, without following redirects', async () => {
+    const { endpoint, send } = stage();
+    const reasons = await Promise.all(Array.from({ length: 50 }, () => send(a)));
+    expect(new Set(reasons)).toEqual(new Set(['accepted']));
+    expect(endpoint.calls).toBe(1);
+    expect(endpoint.requests[0]).toMatchObject({ url: URI, redirect: 'manual' });
+  });
+
+  it('are there before the first token when asked to be ready', async () => {
+    const { endpoint, verifier, send } = stage();
+    await verifier.ready();
+    await verifier.ready();
+    expect(await send(a)).toBe('accepted');
+    expect(endpoint.calls).toBe(1);
+  });
+
+  it('A17: are refreshed in the background before they are stale, and nobody waits', async () => {
+    const { clock, endpoint, send } = stage();
+    await send(a);
+    let release!: (response: Response) => void;
+    endpoint.answer = () => new Promise((resolve) => (release = resolve));
+    await clock.advance(600_000 * 0.88);
+    expect(await send(a)).toBe('accepted');
+    expect(endpoint.calls).toBe(2);
+    expect(await send(a)).toBe('accepted');
+    release(Response.json({ keys: [b.jwk] }));
+    await clock.settle();
+    await new Promise(setImmediate);
+    expect(await send(b)).toBe('accepted');
+    expect(endpoint.calls).toBe(2);
+  });
+
+  it('A24: are refreshed at instants of their own in each process', async () => {
+    const instants: number[] = [];
+    for (let seed = 0; seed < 40; seed++) {
+      const { clock, endpoint, send } = stage({}, seed);
+      await send(a);
+      while (endpoint.calls < 2) {
+        await clock.advance(5_000);
+        await send(a);
+      }
+      instants.push(clock.monotonic());
+    }
+    expect(Math.min(...instants)).toBeGreaterThanOrEqual(600_000 * 0.72);
+    expect(Math.max(...instants)).toBeLessThanOrEqual(600_000 * 0.88 + 5_000);
+    expect(Math.max(...instants) - Math.min(...instants)).toBeGreaterThan(60_000);
+  });
+
+  it.each([
+    ['max-age=3600', 3_600_000],
+    ['max-age=1', 60_000],
+    ['public, max-age=99999999', 86_400_000],
+    ['no-store', 60_000],
+    ['private', 600_000],
+    ['max-age=-5', 600_000],
+  ])('are fresh as long as %s says, within bounds', async (header, freshMs) => {
+    const { clock, endpoint, send } = stage();
+    endpoint.headers = { 'cache-control': header };
+    await send(a);
+    await clock.advance(freshMs * 0.71);
+    await send(a);
+    expect(endpoint.calls).toBe(1);
+    await clock.advance(freshMs * 0.18);
+    await send(a);
+    expect(endpoint.calls).toBe(2);
+  });
+
+  it('are asked for by ETag, and an unchanged set keeps its tokens in the cache', async () => {
+    const { clock, endpoint, verifier } = stage();
+    endpoint.headers = { etag: '"v1"' };
+    const token = makeToken(a, accessClaims(clock, { exp: clock.now() / 1_000 + 3_600 }));
+    await verifier.verify(token);
+    endpoint.answer = () => new Response(null, { status: 304 });
+    await clock.advance(4 * MINUTE);
+    for (let at = 0; at < 10; at++, await clock.advance(MINUTE)) await verifier.verify(token);
+    expect(endpoint.requests[1]?.headers['if-none-match']).toBe('"v1"');
+    expect(verifier.stats().keys[ISSUER]).toMatchObject({ keys: 1, failuresInARow: 0 });
+    expect(verifier.stats().cache.hits).toBeGreaterThan(5);
+  });
+});
+
+describe('A11: a key that was withdrawn', () => {
+  it('takes its cached tokens with it, within one refresh', async () => {
+    const { clock, endpoint, verifier } = stage();
+    const token = makeToken(a, accessClaims(clock, { exp: clock.now() / 1_000 + 3_600 }));
+    await verifier.verify(token);
+    expect(await reasonOf(verifier.verify(token))).toBe('accepted');
+    endpoint.keys = [b.jwk];
+    await clock.advance(600_000);
+    expect(await reasonOf(verifier.verify(token))).toBe('key_unknown');
+  });
+
+  it('does so when the same name comes back with another key', async () => {
+    const { clock, endpoint, verifier } = stage();
+    const token = makeToken(a, accessClaims(clock, { exp: clock.now() / 1_000 + 3_600 }));
+    await verifier.verify(token);
+    endpoint.keys = [{ ...b.jwk, kid: 'a' }];
+    await clock.advance(600_000);
+    expect(await reasonOf(verifier.verify(token))).toBe('signature');
+  });
+});
+
+describe('A13: tokens with keys that nobody has', () => {
+  it('cause one fetch a cooldown, and good tokens never notice', async () => {
+    const { clock, endpoint, verifier, send } = stage();
+    await send(a);
+    const forged = makeToken(a, accessClaims(clock)).split('.').slice(1).join('.');
+    const head = (n: number) =>
+      Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: `k${n}` })).toString('base64url');
+    for (let n = 0; n < 10_000; n++) {
+      expect(await reasonOf(verifier.verify(`${head(n)}.${forged}`))).toBe('key_unknown');
+      if (n % 1_000 === 0) {
+        expect(await send(a)).toBe('accepted');
+        await clock.advance(1_000);
+      }
+    }
+    // 10 seconds have passed since the first of them: one fetch for it, none for the others, and the one at the start.
+    expect(endpoint.calls).toBe(2);
+    expect(verifier.stats().keys[ISSUER]).toMatchObject({ keys: 1, unknownKeys: 10_000 });
+    expect(await send(a)).toBe('accepted');
+  });
+
+  it('cause no fetch of their own when the set was asked for on their behalf already', async () => {
+    const { endpoint, send } = stage();
+    const reasons = await Promise.all(Array.from({ length: 20 }, (_, n) => send(a, { kid: `x${n}` })));
+    expect(new Set(reasons)).toEqual(new Set(['key_unknown']));
+    expect(endpoint.calls).toBe(1);
+  });
+});
+
+describe('A15: a key published right after our fetch', () => {
+  it('is found at once when nobody attacks', async () => {
+    const { clock, endpoint, send } = stage();
+    await send(a);
+    endpoint.keys = [a.jwk, b.jwk];
+    await clock.advance(1);
+    expect(await send(b)).toBe('accepted');
+  });
+
+  it('is found within the cooldown while somebody sends keys at random', async () => {
+    const { clock, endpoint, send } = stage();
+    await send(a);
+    await send(a, { kid: 'random' });
+    endpoint.keys = [a.jwk, b.jwk];
+    const waited = clock.monotonic();
+    for (let n = 0; (await send(b)) !== 'accepted'; n++) {
+      await send(a, { kid: `random-${n}` });
+      await clock.advance(500);
+    }
+    expect(clock.monotonic() - waited).toBeLessThanOrEqual(10_000);
+  });
+});
+
+describe('A14: an issuer that cannot be reached', () => {
+  it('is not missed for ten minutes and for a day: known keys go on verifying, with few fetches', async () => {
+    const { clock, endpoint, verifier, send } = stage();
+    await send(a);
+    endpoint.fail();
+    for (let minute = 0; minute < 20; minute++) {
+      await clock.advance(MINUTE);
+      for (let n = 0; n < 20; n++) expect(await send(a)).toBe('accepted');
+    }
+    const { fetchFailures, ageMs } = verifier.stats().keys[ISSUER]!;
+    expect(fetchFailures).toBeGreaterThan(3);
+    expect(fetchFailures).toBeLessThanOrEqual(16);
+    expect(ageMs).toBe(20 * MINUTE);
+    await clock.advance(86_400_000 - 11 * MINUTE);
+    expect(await send(a)).toBe('accepted');
+    await clock.advance(2 * MINUTE);
+    expect(await send(a)).toBe('keys_unavailable');
+  });
+
+  it('is asked once a step of the back-off from a cold start, and found again after', async () => {
+    const { clock, endpoint, send } = stage();
+    endpoint.fail();
+    const reasons = await Promise.all(Array.from({ length: 20 }, () => send(a)));
+    expect(new Set(reasons)).toEqual(new Set(['keys_unavailable']));
+    expect(endpoint.calls).toBe(1);
+    for (let n = 0; n < 20; n++) expect(await send(a)).toBe('keys_unavailable');
+    expect(endpoint.calls).toBe(1);
+    endpoint.answer = undefined;
+    await clock.advance(1_000);
+    expect(await send(a)).toBe('accepted');
+    expect(endpoint.calls).toBe(2);
+  });
+
+  it('is given up after the time limit of a fetch, even by a fetch that takes no notice', async () => {
+    const { clock, endpoint, verifier } = stage();
+    endpoint.answer = () => new Promise(() => {});
+    const waiting = reasonOf(verifier.verify(makeToken(a, accessClaims(clock))));
+    await clock.advance(5_000);
+    expect(await waiting).toBe('keys_unavailable');
+    clock.assertNoTimers();
+  });
+
+  it('keeps only those waiting who want to', async () => {
+    const { clock, endpoint, verifier, send } = stage();
+    let release!: (response: Response) => void;
+    endpoint.answer = () => new Promise((resolve) => (release = resolve));
+    const controller = new AbortController();
+    const token = makeToken(a, accessClaims(clock));
+    const leaving = verifier.verify(token, { signal: controller.signal });
+    const staying = send(a);
+    controller.abort(new Error('gone'));
+    await expect(leaving).rejects.toThrow('gone');
+    release(Response.json({ keys: [a.jwk] }));
+    expect(await staying).toBe('accepted');
+    expect(endpoint.calls).toBe(1);
+  });
+
+  it('is no longer asked once the verifier is closed, and known keys stay', async () => {
+    const { clock, endpoint, verifier, send } = stage();
+    await send(a);
+    await verifier.close();
+    await clock.advance(600_000);
+    expect(await send(a)).toBe('accepted');
+    expect(endpoint.calls).toBe(1);
+  });
+});
+
+describe('A16: an answer that is no key set', () => {
+  const sound = JSON.stringify({ keys: [a.jwk] });
+  it.each<[string, () => Response]>([
+    ['too long', () => new Response(`${sound}${' '.repeat(262_144)}`)],
+    ['of 101 keys', () => Response.json({ keys: Array.from({ length: 101 }, (_, n) => ({ ...a.jwk, kid: `${n}` })) })],
+    ['a redirect', () => new Response(sound, { status: 302, headers: { location: 'https://evil.example' } })],
+    ['an error with keys in it', () => new Response(sound, { status: 500 })],
+    ['not JSON', () => new Response('<html>')],
+    ['not a set', () => Response.json([a.jwk])],
+    ['without keys', () => Response.json({})],
+    ['with a name twice', () => Response.json({ keys: [a.jwk, { ...b.jwk, kid: 'a' }] })],
+    ['with a private key', () => Response.json({ keys: [privateJwk(a)] })],
+    ['with a shared secret', () => Response.json({ keys: [a.jwk, { kty: 'oct', k: 'c2VjcmV0', kid: 's' }] })],
+    ['with null in it', () => Response.json({ keys: [a.jwk, null] })],
+    ['with a key in pieces', () => Response.json({ keys: [a.jwk, { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' }] })],
+    ['empty, 204', () => new Response(null, { status: 204 })],
+    ['304 to a question without ETag', () => new Response(null, { status: 304 })],
+  ])('%s: is refused whole, and the old keys stay', async (name, answer) => {
+    const cold = stage();
+    cold.endpoint.answer = answer;
+    expect(await cold.send(a)).toBe('keys_unavailable');
+
+    const { clock, endpoint, verifier, send } = stage();
+    await send(a);
+    endpoint.answer = answer;
+    await clock.advance(600_000);
+    expect(await send(a)).toBe('accepted');
+    // Without an ETag of ours a 304 still says, truly, that nothing has changed.
+    if (!name.startsWith('304')) expect(verifier.stats().keys[ISSUER]).toMatchObject({ keys: 1, fetchFailures: 1 });
+  });
+
+  it('an endless answer is cut off, and its stream is cancelled', async () => {
+    const { endpoint, send } = stage();
+    let cancelled = false;
+    endpoint.answer = () =>
+      new Response(
+        new ReadableStream({
+          pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
+          cancel: () => void (cancelled = true),
+        }),
+      );
+    expect(await send(a)).toBe('keys_unavailable');
+    expect(cancelled).toBe(true);
+  });
+
+  it('a set with no key for us is a set: others may use it', async () => {
+    const { endpoint, send } = stage();
+    endpoint.keys = [{ ...a.jwk, use: 'enc' }, testKey('ed', 'EdDSA').jwk, { kty: 'AKP', alg: 'ML-DSA-44' }];
+    expect(await send(a)).toBe('key_unknown');
+  });
+});

@@ -1,0 +1,143 @@
+import { OptionsError } from '@macadam/core';
+import { virtualClock } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import { createJwtVerifier, type JwtIssuerOptions } from '../src/index.ts';
+import { accessClaims, AUDIENCE, ISSUER, makeToken, reasonOf, testKey } from './tokens.ts';
+
+const clock = virtualClock();
+const key = testKey('k1');
+
+const verifierFor = (options: Partial<JwtIssuerOptions>) =>
+  createJwtVerifier({
+    issuers: [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwks: { keys: [key.jwk] }, ...options }],
+    clock,
+  });
+
+async function outcome(options: Partial<JwtIssuerOptions>, payload: object, header: object = {}) {
+  return await reasonOf(verifierFor(options).verify(makeToken(key, accessClaims(clock, payload), header)));
+}
+
+describe('rfc9068', () => {
+  it.each([
+    ['at+jwt', 'accepted'],
+    ['AT+JWT', 'accepted'],
+    ['application/at+jwt', 'accepted'],
+    ['JWT', 'type'],
+    [undefined, 'type'],
+    ['at+jwt ', 'type'],
+    [['at+jwt'], 'type'],
+  ])('typ %s: %s', async (typ, expected) => {
+    expect(await outcome({}, {}, { typ })).toBe(expected);
+  });
+
+  it.each(['sub', 'client_id', 'jti', 'iat', 'exp', 'aud'])('demands %s', async (claim) => {
+    expect(await outcome({}, { [claim]: undefined })).toBe('claim');
+  });
+
+  it.each([
+    [AUDIENCE, 'accepted'],
+    [['https://other.example', AUDIENCE], 'accepted'],
+    ['https://other.example', 'audience'],
+    [`${AUDIENCE}/`, 'audience'],
+    [[], 'claim'],
+    [[AUDIENCE, 7], 'claim'],
+    [{ [AUDIENCE]: true }, 'claim'],
+    ['', 'claim'],
+  ])('aud %j: %s', async (aud, expected) => {
+    expect(await outcome({}, { aud })).toBe(expected);
+  });
+});
+
+describe('oidc-id', () => {
+  const options = { profile: 'oidc-id', audience: 'shop' } as const;
+  it.each([
+    ['the plain case', { aud: 'shop' }, undefined, 'accepted'],
+    ['typ JWT', { aud: 'shop' }, 'JWT', 'accepted'],
+    ['an access token', { aud: 'shop' }, 'at+jwt', 'type'],
+    ['a logout token', { aud: 'shop', events: {} }, undefined, 'type'],
+    ['a logout token by its type', { aud: 'shop' }, 'logout+jwt', 'type'],
+    ['several audiences with azp', { aud: ['shop', 'other'], azp: 'shop' }, undefined, 'accepted'],
+    ['several audiences without azp', { aud: ['shop', 'other'] }, undefined, 'audience'],
+    ['the azp of another client', { aud: 'shop', azp: 'other' }, undefined, 'audience'],
+    ['no iat', { aud: 'shop', iat: undefined }, undefined, 'claim'],
+  ])('%s', async (_, payload, typ, expected) => {
+    expect(await outcome(options, payload, { typ })).toBe(expected);
+  });
+});
+
+describe('spiffe-jwt-svid', () => {
+  const options = { profile: 'spiffe-jwt-svid', issuer: 'spiffe://example.org' } as const;
+  it.each([
+    ['spiffe://example.org/orders', 'accepted'],
+    ['spiffe://example.org', 'issuer'],
+    ['spiffe://example.org/', 'issuer'],
+    ['spiffe://example.org.evil/orders', 'issuer'],
+    ['spiffe://evil@example.org/orders', 'issuer'],
+    ['https://example.org/orders', 'issuer'],
+    [['spiffe://example.org/orders'], 'issuer'],
+  ])('sub %s: %s', async (sub, expected) => {
+    expect(await outcome(options, { sub, iss: undefined, client_id: undefined }, { typ: 'JWT' })).toBe(expected);
+  });
+
+  it('does not pass for a token whose iss is the trust domain', async () => {
+    expect(await outcome(options, { iss: 'spiffe://example.org' }, { typ: 'JWT' })).toBe('issuer');
+  });
+
+  it('takes a trust domain for its issuer', () => {
+    expect(() => verifierFor({ profile: 'spiffe-jwt-svid' })).toThrow(OptionsError);
+  });
+});
+
+describe('generic', () => {
+  const bare = { sub: undefined, client_id: undefined, jti: undefined, iat: undefined };
+  it('demands iss, aud and exp alone', async () => {
+    expect(await outcome({ profile: 'generic' }, bare, { typ: undefined })).toBe('accepted');
+    expect(await outcome({ profile: 'generic' }, { ...bare, exp: undefined }, { typ: undefined })).toBe('claim');
+  });
+
+  it('takes the configured type and no other', async () => {
+    const options = { profile: 'generic', typ: 'application/secevent+jwt' } as const;
+    expect(await outcome(options, bare, { typ: 'secevent+JWT' })).toBe('accepted');
+    expect(await outcome(options, bare, { typ: 'JWT' })).toBe('type');
+    expect(await outcome({ profile: 'generic' }, bare, { typ: 'at+jwt' })).toBe('type');
+    expect(() => verifierFor({ typ: 'JWT' })).toThrow(OptionsError);
+  });
+
+  it('refuses tokens above the age limit, and those that do not tell their age', async () => {
+    const options = { profile: 'generic', maxTokenAgeMs: 60_000 } as const;
+    const now = clock.now() / 1_000;
+    expect(await outcome(options, { iat: now - 69 }, { typ: 'JWT' })).toBe('accepted');
+    expect(await outcome(options, { iat: now - 70 }, { typ: 'JWT' })).toBe('too_old');
+    expect(await outcome(options, { iat: undefined }, { typ: 'JWT' })).toBe('claim');
+  });
+});
+
+describe('options', () => {
+  const issuers = [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256' as const], jwks: { keys: [key.jwk] } }];
+  it.each([
+    ['nothing', undefined, 'options'],
+    ['no issuers', { issuers: [] }, 'issuers'],
+    ['an unknown option', { issuers, tolerance: 1 }, 'tolerance'],
+    ['an unknown issuer option', { issuers: [{ ...issuers[0], kid: 'x' }] }, 'issuers[0].kid'],
+    ['no audience', { issuers: [{ ...issuers[0], audience: undefined }] }, 'issuers[0].audience'],
+    ['no keys', { issuers: [{ ...issuers[0], jwks: undefined }] }, 'issuers[0].jwksUri'],
+    ['two places for keys', { issuers: [{ ...issuers[0], jwksUri: 'https://x.example' }] }, 'issuers[0].jwksUri'],
+    ['keys over plain http', remote('http://id.example.com/jwks'), 'issuers[0].jwksUri'],
+    ['a loopback look-alike', remote('http://127.0.0.1.evil.example/jwks'), 'issuers[0].jwksUri'],
+    ['credentials in the URL', remote('https://a:b@id.example.com/jwks'), 'issuers[0].jwksUri'],
+    ['a file', remote('file:///etc/keys'), 'issuers[0].jwksUri'],
+    ['a cache of nothing', { issuers, cache: { maxEntries: 0 } }, 'cache.maxEntries'],
+    ['an endless stale time', { issuers, keyFetch: { staleIfErrorMs: Infinity } }, 'keyFetch.staleIfErrorMs'],
+  ])('%s is refused', (_, options, path) => {
+    expect(() => createJwtVerifier(options as never)).toThrow(expect.objectContaining({ path }) as Error);
+  });
+
+  it.each(['https://id.example.com/jwks', 'http://localhost:1/jwks', 'http://127.0.0.1:1/jwks', 'http://[::1]:1/jwks'])(
+    '%s is a place for keys',
+    (uri) => expect(() => createJwtVerifier(remote(uri) as never)).not.toThrow(),
+  );
+});
+
+function remote(jwksUri: string): object {
+  return { issuers: [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwksUri }] };
+}

@@ -1,0 +1,388 @@
+// The cases A1 to A22 that concern a verifier with keys in hand, each by its number in the list of known mistakes.
+import { OptionsError, runWork, currentWork } from '@macadam/core';
+import { virtualClock } from '@macadam/testkit';
+import { generateKeyPairSync } from 'node:crypto';
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { createHmacVerifier, createJwtVerifier, type JwtIssuerOptions, TokenError } from '../src/index.ts';
+import {
+  accessClaims,
+  AUDIENCE,
+  base64url,
+  hmacToken,
+  ISSUER,
+  makeToken,
+  privateJwk,
+  reasonOf,
+  type TestKey,
+  testKey,
+} from './tokens.ts';
+
+const clock = virtualClock();
+const key = testKey('k1');
+const claims = accessClaims(clock);
+const secret = new Uint8Array(32).fill(7);
+
+function issuer(options: Partial<JwtIssuerOptions> = {}): JwtIssuerOptions {
+  return { issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwks: { keys: [key.jwk] }, ...options };
+}
+
+const verifierFor = (options: Partial<JwtIssuerOptions> = {}, more: object = {}) =>
+  createJwtVerifier({ issuers: [issuer(options)], clock, ...more });
+const verifier = verifierFor();
+const payloadWith = (more: object) => accessClaims(clock, more);
+
+describe('a good token', () => {
+  it('becomes a principal', async () => {
+    const principal = await verifier.verify(makeToken(key, claims));
+    expect(principal).toEqual({
+      subject: 'user-1',
+      issuer: ISSUER,
+      audience: [AUDIENCE],
+      clientId: 'shop',
+      scopes: ['orders:read', 'orders:write'],
+      tokenId: 'token-1',
+      expiresAtMs: clock.now() + 300_000,
+      algorithm: 'ES256',
+      keyId: 'k1',
+      profile: 'rfc9068',
+      claims,
+    });
+  });
+
+  it.each([
+    'RS256',
+    'RS384',
+    'RS512',
+    'PS256',
+    'PS384',
+    'PS512',
+    'ES256',
+    'ES384',
+    'ES512',
+    'EdDSA',
+    'Ed25519',
+  ] as const)('is accepted under %s, and only where that is allowed', async (algorithm) => {
+    const own = testKey('own', algorithm);
+    const jwks = { keys: [own.jwk, { ...testKey('other', algorithm === 'ES256' ? 'ES384' : 'ES256').jwk }] };
+    const one = createJwtVerifier({ issuers: [issuer({ algorithms: [algorithm], jwks })], clock });
+    expect(await reasonOf(one.verify(makeToken(own, claims)))).toBe('accepted');
+    const otherKind = algorithm.startsWith('ES256') ? 'ES384' : 'ES256';
+    const other = createJwtVerifier({ issuers: [issuer({ algorithms: [otherKind], jwks })], clock });
+    expect(await reasonOf(other.verify(makeToken(own, claims)))).toBe('algorithm');
+  });
+
+  it('is told to the current work, without the token', async () => {
+    await runWork({ clock }, async () => {
+      await verifier.verify(makeToken(key, claims));
+      expect(currentWork()?.annotations).toEqual({
+        'auth.method': 'jwt',
+        'auth.issuer': ISSUER,
+        'auth.principal': 'user-1',
+        'auth.key_id': 'k1',
+      });
+    });
+  });
+});
+
+describe('the known mistakes', () => {
+  it('A1: an unsigned token, or one with an empty signature, is refused', async () => {
+    const none = `${base64url('{"alg":"none","typ":"at+jwt"}')}.${base64url(JSON.stringify(claims))}.`;
+    const [head, body] = makeToken(key, claims).split('.');
+    expect(await reasonOf(verifier.verify(none))).toBe('malformed');
+    expect(await reasonOf(verifier.verify(`${none}AA`))).toBe('algorithm');
+    expect(await reasonOf(verifier.verify(`${head}.${body}.`))).toBe('malformed');
+    expect(await reasonOf(verifier.verify(`${head}.${body}.AA`))).toBe('signature');
+  });
+
+  it('A1: an empty key set, secret or algorithm list, and the algorithm none, are refused at construction', () => {
+    expect(() => verifierFor({ jwks: { keys: [] } })).toThrow(OptionsError);
+    expect(() => verifierFor({ algorithms: [] })).toThrow(OptionsError);
+    expect(() => verifierFor({ algorithms: ['none'] as never })).toThrow(OptionsError);
+    expect(() => createHmacVerifier({ ...hmac, secrets: [{ secret: new Uint8Array(0) }] })).toThrow(OptionsError);
+    expect(() => createHmacVerifier({ ...hmac, secrets: [] })).toThrow(OptionsError);
+  });
+
+  it('A2: a public key is never an HMAC secret, in whatever spelling it comes', async () => {
+    const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const spellings = [
+      publicKey.export({ type: 'spki', format: 'pem' }),
+      publicKey.export({ type: 'pkcs1', format: 'pem' }),
+      ` \n${publicKey.export({ type: 'spki', format: 'pem' }).toString()}`,
+      `prefix${publicKey.export({ type: 'spki', format: 'pem' }).toString()}`,
+      publicKey.export({ type: 'spki', format: 'der' }),
+      publicKey.export({ type: 'pkcs1', format: 'der' }),
+      JSON.stringify(publicKey.export({ format: 'jwk' })),
+      ` ${JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] })}`,
+    ];
+    for (const spelling of spellings) {
+      const bytes = Buffer.from(spelling as string);
+      expect(() => createHmacVerifier({ ...hmac, secrets: [{ secret: bytes }] }), String(spelling)).toThrow(
+        OptionsError,
+      );
+      expect(await reasonOf(verifier.verify(hmacToken(bytes, claims, { kid: 'k1' })))).toBe('algorithm');
+    }
+    expect(() => createHmacVerifier({ ...hmac, secrets: [{ secret: 'x'.repeat(64) as never }] })).toThrow(OptionsError);
+    expect(() => verifierFor({ algorithms: ['HS256'] as never })).toThrow(/createHmacVerifier/);
+  });
+
+  it('A3: a key without alg serves what the issuer allows, and one with alg that alone', async () => {
+    const rsa = testKey('r', 'RS256');
+    const allowed = { algorithms: ['RS256', 'PS256'] as const };
+    const open = verifierFor({ ...allowed, jwks: { keys: [rsa.jwk] } });
+    const bound = verifierFor({ ...allowed, jwks: { keys: [{ ...rsa.jwk, alg: 'PS256' }] } });
+    const token = makeToken(rsa, claims);
+    expect(await reasonOf(open.verify(token))).toBe('accepted');
+    expect(await reasonOf(bound.verify(token))).toBe('key_unknown');
+    expect(await reasonOf(bound.verify(makeToken({ ...rsa, algorithm: 'PS256' }, claims)))).toBe('accepted');
+    expect(await reasonOf(open.verify(makeToken({ ...rsa, algorithm: 'RS512' }, claims)))).toBe('algorithm');
+  });
+
+  it.each(['crit', 'b64', 'zip', 'jku', 'jwk', 'x5u', 'x5c'])('A4: the header %s is refused', async (name) => {
+    const values: Record<string, unknown> = { crit: ['exp'], b64: false, zip: 'DEF', jwk: key.jwk, x5c: ['MIIB'] };
+    const token = makeToken(key, claims, { [name]: values[name] ?? 'https://evil.example/keys' });
+    expect(await reasonOf(verifier.verify(token))).toBe('unsupported_header');
+  });
+
+  it('A4: critical extensions in another spelling are refused, too', async () => {
+    for (const crit of [[], ['b64'], 'b64', null]) {
+      expect(await reasonOf(verifier.verify(makeToken(key, claims, { crit })))).toBe('unsupported_header');
+    }
+  });
+
+  it('A5: patterns are refused where texts are expected, so none can be slow or answer by turns', () => {
+    expect(() => verifierFor({ issuer: /example/ as never })).toThrow(OptionsError);
+    expect(() => verifierFor({ audience: /orders/g as never })).toThrow(OptionsError);
+    expect(() => verifierFor({ audience: [/orders/g] as never })).toThrow(OptionsError);
+  });
+
+  it('A6: iss must be the text that was configured', async () => {
+    for (const iss of [[ISSUER], [ISSUER, 'https://evil.example'], `${ISSUER}/`, 'https://ID.example.com', null, 7]) {
+      expect(await reasonOf(verifier.verify(makeToken(key, payloadWith({ iss })))), String(iss)).toBe('issuer');
+    }
+  });
+
+  it.each([NaN, Infinity, -1, 60_001, '10'])('A7: a clock tolerance of %s is refused at construction', (value) => {
+    expect(() => verifierFor({}, { clockToleranceMs: value })).toThrow(OptionsError);
+  });
+
+  it('A8: there is no way to name cached tokens by anything but their whole text', async () => {
+    expect(() => verifierFor({}, { cache: { keyBuilder: () => 'same' } })).toThrow(OptionsError);
+    const one = await verifier.verify(makeToken(key, payloadWith({ sub: 'a' })));
+    const other = await verifier.verify(makeToken(key, payloadWith({ sub: 'b' })));
+    expect([one.subject, other.subject]).toEqual(['a', 'b']);
+  });
+
+  it('A10: what one caller does to the principal, no other sees', async () => {
+    const token = makeToken(key, payloadWith({ roles: ['reader'], nested: { deep: { admin: false } } }));
+    const principal = await verifier.verify(token);
+    const nested = principal.claims['nested'] as { deep: { admin: boolean } };
+    expect(() => (principal.claims['roles'] as string[]).push('admin')).toThrow(TypeError);
+    expect(() => (nested.deep.admin = true)).toThrow(TypeError);
+    expect(() => (principal.scopes as string[]).push('all')).toThrow(TypeError);
+    expect(() => ((principal as { subject: string }).subject = 'root')).toThrow(TypeError);
+    expect(await verifier.verify(token)).toBe(principal);
+  });
+
+  it('A12: verifiers of different audiences, issuers or kinds share nothing', async () => {
+    const token = makeToken(key, claims);
+    expect(await reasonOf(verifier.verify(token))).toBe('accepted');
+    expect(await reasonOf(verifierFor({ audience: 'https://billing.example.com' }).verify(token))).toBe('audience');
+    expect(await reasonOf(verifierFor({ issuer: 'https://other.example' }).verify(token))).toBe('issuer');
+    expect(await reasonOf(verifierFor({ profile: 'oidc-id' }).verify(token))).toBe('type');
+    expect(() => createJwtVerifier({ issuers: [issuer(), issuer({ profile: 'oidc-id' })] })).toThrow(/each kind/);
+  });
+
+  it('A18: clocks may differ by ten seconds, and no token is from more than a minute ahead', async () => {
+    const now = clock.now() / 1_000;
+    const at = async (more: object) => await reasonOf(verifier.verify(makeToken(key, payloadWith(more))));
+    expect(await at({ exp: now - 9 })).toBe('accepted');
+    expect(await at({ exp: now - 10 })).toBe('expired');
+    expect(await at({ nbf: now + 10 })).toBe('accepted');
+    expect(await at({ nbf: now + 11 })).toBe('not_yet_valid');
+    expect(await at({ iat: now + 60 })).toBe('accepted');
+    expect(await at({ iat: now + 61 })).toBe('not_yet_valid');
+  });
+
+  it.each(['exp', 'nbf', 'iat'])('A18: %s must be a number that is a date', async (claim) => {
+    for (const value of ['1893456000', null, -1, 1e15, [], { valueOf: 1 }, true]) {
+      const reason = await reasonOf(verifier.verify(makeToken(key, payloadWith({ [claim]: value }))));
+      expect(reason, String(value)).toBe('claim');
+    }
+  });
+
+  it('A19: weak keys are refused at construction', () => {
+    const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
+    const rsa = testKey('r', 'RS256').jwk;
+    const rs256 = (jwk: object) => () => verifierFor({ algorithms: ['RS256'], jwks: { keys: [jwk as never] } });
+    expect(rs256(rsa)).not.toThrow();
+    expect(rs256(weak)).toThrow(/2048/);
+    expect(rs256({ ...rsa, e: 'AQ' })).toThrow(/exponent/);
+    expect(rs256({ ...rsa, e: 'AQAA' })).toThrow(/exponent/);
+    expect(rs256({ ...rsa, n: base64url(rocaModulus()) })).toThrow(/ROCA/);
+    expect(() => createHmacVerifier({ ...hmac, secrets: [{ secret: new Uint8Array(31) }] })).toThrow(/at least 32/);
+    expect(() => createHmacVerifier({ ...hmac, algorithm: 'HS512', secrets: [{ secret }] })).toThrow(/at least 64/);
+  });
+
+  it('A19: private and shared keys in a set are refused, and so is a point that is not on its curve', () => {
+    expect(() => verifierFor({ jwks: { keys: [privateJwk(key)] } })).toThrow(/private/);
+    expect(() => verifierFor({ jwks: { keys: [key.jwk, { kty: 'oct', k: 'AAAA' }] } })).toThrow(/shared secret/);
+    const off = { ...key.jwk, x: base64url(new Uint8Array(32).fill(1)) };
+    expect(() => verifierFor({ jwks: { keys: [off] } })).toThrow(/cannot be read/);
+  });
+
+  it('A20: a token has one spelling', async () => {
+    const token = makeToken(key, claims);
+    const [head = '', body = '', signature = ''] = token.split('.');
+    const malleable = [
+      `${head}=.${body}.${signature}`,
+      `${head}.${body}.${signature}==`,
+      `${head}.${body.slice(0, 4)} ${body.slice(4)}.${signature}`,
+      `${head}.${body}.${signature}\n`,
+      ` ${token}`,
+      `${token}.`,
+      `${head}..${body}.${signature}`,
+      `${head}.${body}.${signature.slice(0, -1)}${otherSpelling(signature.at(-1)!)}`,
+      `${head}.${body}.${signature.replaceAll('-', '+').replaceAll('_', '/')}+`,
+      `${head}.${body}.${signature}é`,
+      `${head}\u0000.${body}.${signature}`,
+    ];
+    expect(await reasonOf(verifier.verify(token))).toBe('accepted');
+    for (const text of malleable) expect(await reasonOf(verifier.verify(text)), text).toBe('malformed');
+  });
+
+  it('A20: JSON that parsers read differently is refused', async () => {
+    const json = JSON.stringify(claims);
+    const texts = [
+      `${json.slice(0, -1)},"sub":"root"}`,
+      `${json.slice(0, -1)},"\\u0073ub":"root"}`,
+      `\ufeff${json}`,
+      `${json.slice(0, -1)},"__proto__":{"admin":true}}`,
+      `${json.slice(0, -1)},"a":${'['.repeat(40)}${']'.repeat(40)}}`,
+      `[${json}]`,
+      'null',
+      `${json} x`,
+    ];
+    for (const text of texts) expect(await reasonOf(verifier.verify(makeToken(key, text))), text).toBe('malformed');
+    const twice = '{"alg":"ES256","typ":"at+jwt","kid":"k1","alg":"none"}';
+    expect(await reasonOf(verifier.verify(makeToken(key, claims, twice)))).toBe('malformed');
+    const notUtf8 = `${base64url('{"alg":"ES256"}')}.${base64url(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d))}.AA`;
+    expect(await reasonOf(verifier.verify(notUtf8))).toBe('malformed');
+  });
+
+  it('A21: an encrypted token is not looked into', async () => {
+    expect(await reasonOf(verifier.verify('eyJhbGciOiJQQkVTMiJ9.AA.AA.AA.AA'))).toBe('malformed');
+    expect(await reasonOf(verifier.verify('a'.repeat(8_193)))).toBe('too_large');
+  });
+
+  it('A22: nothing but a plain kid finds a key', async () => {
+    for (const kid of ['', 'x'.repeat(257), 7, null, ['k1'], { toString: 'k1' }]) {
+      const reason = await reasonOf(verifier.verify(makeToken(key, claims, { kid })));
+      expect(reason, JSON.stringify(kid)).toBe('malformed');
+    }
+    for (const kid of ['__proto__', 'constructor', '../k1', 'K1']) {
+      expect(await reasonOf(verifier.verify(makeToken(key, claims, { kid })))).toBe('key_unknown');
+    }
+  });
+
+  it('a token that names no key is verified where one key alone will do', async () => {
+    const nameless: TestKey = { ...key, kid: undefined };
+    expect(await reasonOf(verifier.verify(makeToken(nameless, claims)))).toBe('accepted');
+    const two = verifierFor({ jwks: { keys: [key.jwk, testKey('k2', 'ES256', 1).jwk] } });
+    expect(await reasonOf(two.verify(makeToken(nameless, claims)))).toBe('key_unknown');
+  });
+});
+
+const hmac = {
+  issuer: ISSUER,
+  audience: AUDIENCE,
+  algorithm: 'HS256' as const,
+  secrets: [{ secret }],
+  clock,
+};
+
+describe('a shared secret', () => {
+  it.each(['HS256', 'HS384', 'HS512'] as const)('verifies under %s and no other algorithm', async (algorithm) => {
+    const long = new Uint8Array(64).fill(9);
+    const own = createHmacVerifier({ ...hmac, algorithm, secrets: [{ secret: long }] });
+    expect(await reasonOf(own.verify(hmacToken(long, claims, { alg: algorithm })))).toBe('accepted');
+    const other = algorithm === 'HS256' ? 'HS512' : 'HS256';
+    expect(await reasonOf(own.verify(hmacToken(long, claims, { alg: other })))).toBe('algorithm');
+    expect(await reasonOf(own.verify(hmacToken(secret, claims, { alg: algorithm })))).toBe('signature');
+  });
+
+  it('is rotated by kid', async () => {
+    const next = new Uint8Array(32).fill(8);
+    const both = createHmacVerifier({
+      ...hmac,
+      secrets: [
+        { secret, kid: 'a' },
+        { secret: next, kid: 'b' },
+      ],
+    });
+    expect(await reasonOf(both.verify(hmacToken(secret, claims, { kid: 'a' })))).toBe('accepted');
+    expect(await reasonOf(both.verify(hmacToken(next, claims, { kid: 'b' })))).toBe('accepted');
+    expect(await reasonOf(both.verify(hmacToken(next, claims, { kid: 'a' })))).toBe('signature');
+    expect(() => createHmacVerifier({ ...hmac, secrets: [{ secret }, { secret: next }] })).toThrow(OptionsError);
+  });
+});
+
+describe('revocation', () => {
+  it('is asked about for each use, and no answer is a no', async () => {
+    const answers: (() => unknown)[] = [
+      () => false,
+      () => Promise.resolve(false),
+      () => true,
+      () => undefined,
+      () => Promise.reject(new Error('down')),
+      () => false,
+    ];
+    const guarded = verifierFor({}, { isRevoked: () => answers.shift()!() as boolean });
+    const token = makeToken(key, claims);
+    const reasons = [];
+    for (let use = 0; use < 6; use++) reasons.push(await reasonOf(guarded.verify(token)));
+    expect(reasons).toEqual(['accepted', 'accepted', 'revoked', 'revoked', 'revocation_unknown', 'accepted']);
+    expect(guarded.stats().cache).toMatchObject({ hits: 5, misses: 1 });
+  });
+});
+
+describe('a refusal', () => {
+  it('tells code, reason, claim and issuer, and nothing from the token', async () => {
+    const token = makeToken(key, payloadWith({ sub: 'secret-subject', aud: 'secret-audience' }));
+    const error: unknown = await verifier.verify(token).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(TokenError);
+    expect(error).toMatchObject({ code: 'MAC_TOKEN_INVALID', reason: 'audience', claim: 'aud', issuer: ISSUER });
+    const printed = inspect(error, { depth: 9 }) + JSON.stringify(error) + String((error as Error).stack);
+    expect(printed).not.toMatch(/secret-/);
+    for (const part of token.split('.')) expect(printed).not.toContain(part);
+  });
+
+  it('is counted by reason', async () => {
+    const own = verifierFor();
+    await own.verify(makeToken(key, claims));
+    await reasonOf(own.verify('x'));
+    await reasonOf(own.verify('y'));
+    await reasonOf(own.verify(makeToken(key, payloadWith({ exp: 1 }))));
+    expect(own.stats()).toMatchObject({ accepted: 1, refused: { malformed: 2, expired: 1 } });
+    expect(own.describe()).toContain('rfc9068 tokens of https://id.example.com');
+  });
+});
+
+/** The last character of a text whose unused bits are not zero. */
+function otherSpelling(character: string): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  return alphabet[alphabet.indexOf(character) + 1]!;
+}
+
+/** A modulus of 2048 bits with the fingerprint: a power of 65537 modulo the primes, made long by a multiple of them. */
+function rocaModulus(): Uint8Array {
+  let product = 2n;
+  for (let n = 3n; n <= 167n; n += 2n) {
+    let prime = true;
+    for (let d = 3n; d * d <= n; d += 2n) if (n % d === 0n) prime = false;
+    if (prime) product *= n;
+  }
+  const residue = 65_537n ** 5n % product;
+  const modulus = residue + product * ((1n << 2_047n) / product + 1n);
+  return Buffer.from(modulus.toString(16).padStart(512, '0'), 'hex');
+}
