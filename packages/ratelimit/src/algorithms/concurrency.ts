@@ -85,12 +85,13 @@ class Concurrency implements PermitLimit {
     );
   }
 
-  release(state: StateNumbers, _base: number, id: number): boolean {
+  release(state: StateNumbers, _base: number, now: number, id: number): boolean {
     const permits = state as number[];
     for (let i = 0; i < permits.length; i += 3) {
       if (permits[i] !== id) continue;
+      const held = (permits[i + 1] as number) > now;
       permits.splice(i, 3);
-      return true;
+      return held;
     }
     return false;
   }

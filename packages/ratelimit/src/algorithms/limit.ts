@@ -63,7 +63,7 @@ export interface ReservableLimit extends Limit {
 /** A limit on how many are at work at once. */
 export interface PermitLimit extends Limit {
   /** Ends the permit; false when it was over already. */
-  release(state: StateNumbers, base: number, id: number): boolean;
+  release(state: StateNumbers, base: number, now: number, id: number): boolean;
   /** Lets the permit last another `permitTtlMs` from now; false when it was over already. */
   renew(state: StateNumbers, base: number, now: number, id: number): boolean;
 }

@@ -116,6 +116,8 @@ class SlidingWindow implements Limit {
       state[base + 1 + (at % ring)] = count - given;
       back -= given;
     }
+    // With nothing left in it, the window is as good as one never used.
+    if (this.#newestUsed(state, base, state[base] as number) < 0) state.fill(0, base, base + this.width);
   }
 
   expiresAt(state: StateNumbers, base: number): number {

@@ -131,10 +131,11 @@ describe('concurrency', () => {
     const state: number[] = [];
     limit.commit(state, 0, 0, 1, 7);
     limit.commit(state, 0, 0, 1, 8);
-    expect(limit.release(state, 0, 9)).toBe(false);
-    expect(limit.release(state, 0, 7)).toBe(true);
-    expect(limit.release(state, 0, 7)).toBe(false);
+    expect(limit.release(state, 0, 0, 9)).toBe(false);
+    expect(limit.release(state, 0, 0, 7)).toBe(true);
+    expect(limit.release(state, 0, 0, 7)).toBe(false);
     expect(limit.look(state, 0, 0, 0).remaining).toBe(1);
+    expect(limit.release(state, 0, 30_000, 8)).toBe(false);
   });
 
   it('a renewed permit lasts from then; one that ran out cannot be renewed', () => {

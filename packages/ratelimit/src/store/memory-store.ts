@@ -110,10 +110,11 @@ export class MemoryTable implements LimitTable {
   }
 
   release(key: string, permit: number): boolean {
-    const slot = this.#slots.find(key, this.#clock.monotonic());
+    const now = this.#clock.monotonic();
+    const slot = this.#slots.find(key, now);
     if (slot < 0 || this.#permits === undefined) return false;
     const i = this.#limits.indexOf(this.#permits);
-    return this.#permits.release(this.#slots.state(i, slot), this.#slots.base(i, slot), permit);
+    return this.#permits.release(this.#slots.state(i, slot), this.#slots.base(i, slot), now, permit);
   }
 
   renew(key: string, permit: number): boolean {

@@ -101,6 +101,10 @@ function window.charge(state, p, now, amount, stamp)
       back = back - given
     end
   end
+  -- With nothing left in it, the window is as good as one never used.
+  if window.expires(state, p) == 0 then
+    for i = 1, #state do state[i] = 0 end
+  end
 end
 function window.expires(state, p)
   for at = state[1], state[1] - p[3], -1 do
@@ -266,7 +270,7 @@ if operation == 'release' or operation == 'renew' then
   for i, limit in ipairs(limits) do
     if limit.kind == 'concurrency' then
       for j = 1, #limit.state, 3 do
-        if limit.state[j] == extra and (operation == 'release' or limit.state[j + 1] > now) then
+        if limit.state[j] == extra and limit.state[j + 1] > now then
           if operation == 'renew' then
             limit.state[j + 1] = now + limit.p[2]
           else
