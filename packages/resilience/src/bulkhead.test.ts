@@ -224,10 +224,28 @@ describe('bulkhead', () => {
     clock.assertNoTimers();
   });
 
+  it('may let calls wait without end', async () => {
+    const clock = virtualClock();
+    const { call, end } = busy(clock, { maxConcurrent: 1, maxQueued: 1, queueTimeoutMs: Infinity });
+    const calls = [call('a'), call('b')];
+    await clock.advance(3_600_000);
+    await end('a');
+    await end('b');
+    expect(await Promise.all(calls)).toEqual(['a', 'b']);
+  });
+
+  it('says whether calls wait, how many and for how long', () => {
+    expect(bulkhead({ maxConcurrent: 7 }).describe()).toBe('bulkhead: 7 in flight, none queued');
+    expect(bulkhead({ maxQueued: 3, order: 'lifo' }).describe()).toBe(
+      'bulkhead: 1000 in flight, 3 queued (lifo) for up to 1000 ms',
+    );
+  });
+
   it.each([
     { options: { maxConcurrent: 0 }, path: 'bulkhead.maxConcurrent' },
     { options: { maxQueued: -1 }, path: 'bulkhead.maxQueued' },
     { options: { queueTimeoutMs: 0 }, path: 'bulkhead.queueTimeoutMs' },
+    { options: null, path: 'bulkhead' },
     { options: { order: 'random' }, path: 'bulkhead.order' },
     { options: { maxQueue: 5 }, path: 'bulkhead.maxQueue' },
   ])('refuses $options', ({ options, path }) => {

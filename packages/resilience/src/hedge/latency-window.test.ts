@@ -79,4 +79,18 @@ describe('LatencyWindow', () => {
     expect(window.percentile(1, 10_000_000)).toBe(1);
     expect(window.total).toBe(1);
   });
+
+  it('is empty when exactly a window has passed', () => {
+    const window = filled([10]);
+    window.add(20, 15_000);
+    expect(window.percentile(1, 45_000)).toBe(Infinity);
+    expect(window.total).toBe(0);
+  });
+
+  it('does not take a longer duration of before for one of now', () => {
+    const window = filled([10.3]);
+    window.add(10.1, 100_000);
+    window.add(10.1, 115_000);
+    expect(window.percentile(1, 115_000)).toBe(10.1);
+  });
 });
