@@ -30,7 +30,7 @@ export interface Logger {
   error: LogMethod;
   fatal: LogMethod;
   silent: LogMethod;
-  /** The least level that is logged. Setting it takes effect at once, for this logger and the children that share it. */
+  /** The least level that is logged. Setting it takes effect at once, also for its children that have no level of their own. */
   level: string;
   isLevelEnabled(level: string): boolean;
   /** A logger that writes `bindings` on every line; they are redacted and written once, now. */
@@ -61,7 +61,7 @@ const LAST_RESORT = '{"level":50,"msg":"[this line could not be written]"}\n';
 const NO_ARGS: readonly unknown[] = [];
 const ignore: LogMethod = () => {};
 
-/** The logger of one level, shared by the children that have no level of their own. */
+/** The class of a logger and of its children that have no level of their own. */
 type LevelClass = new (core: LogCore, bindings: Bindings, serializers: Serializers | undefined) => CoreLogger;
 
 export class CoreLogger implements Logger {
@@ -74,6 +74,8 @@ export class CoreLogger implements Logger {
   declare silent: LogMethod;
   /** Name of the threshold; stands on the prototype of the level class. */
   declare threshold: LevelThreshold;
+  /** Whose level it is; stands there too. */
+  declare levelOwner: CoreLogger;
   readonly core: LogCore;
   readonly bindings: Bindings;
   readonly serializers: Serializers | undefined;
@@ -90,7 +92,8 @@ export class CoreLogger implements Logger {
 
   set level(level: string) {
     assertOneOf('logger.level', level, levelThresholds);
-    setLevel(Object.getPrototypeOf(this) as CoreLogger, level);
+    if (this.levelOwner === this) setLevel(Object.getPrototypeOf(this) as CoreLogger, level);
+    else ownLevel(this, level);
   }
 
   isLevelEnabled(level: string): boolean {
@@ -105,7 +108,7 @@ export class CoreLogger implements Logger {
     const { level } = options;
     if (level === undefined) return new (this.constructor as LevelClass)(this.core, own, serializers);
     assertOneOf('child.level', level, levelThresholds);
-    return new (levelClass(level))(this.core, own, serializers);
+    return ownLevel(new CoreLogger(this.core, own, serializers), level);
   }
 
   flush(callback?: (error?: Error) => void): Promise<void> {
@@ -186,11 +189,15 @@ const methods: readonly LogMethod[] = levels.map((_, level) => {
   } as LogMethod;
 });
 
-/** A class of its own for each level that can be changed: its prototype holds the methods, a shared no-op when disabled. */
-function levelClass(level: LevelThreshold): LevelClass {
-  const made = class extends CoreLogger {};
-  setLevel(made.prototype, level);
-  return made;
+/**
+ * Gives a logger a level that can be changed: a class of its own, whose prototype holds the methods, a shared no-op where
+ * disabled. Children made from then on are of the same class, and so follow at no cost.
+ */
+function ownLevel(logger: CoreLogger, level: LevelThreshold): Logger {
+  const { prototype } = class extends CoreLogger {};
+  setLevel(prototype, level);
+  prototype.levelOwner = logger;
+  return Object.setPrototypeOf(logger, prototype) as Logger;
 }
 
 function setLevel(prototype: CoreLogger, level: LevelThreshold): void {
@@ -201,5 +208,5 @@ function setLevel(prototype: CoreLogger, level: LevelThreshold): void {
 
 /** The root logger of a core. */
 export function rootLogger(core: LogCore, level: LevelThreshold, bindings: object, serializers?: Serializers): Logger {
-  return new (levelClass(level))(core, core.writer.bind(noBindings, bindings, serializers), serializers);
+  return ownLevel(new CoreLogger(core, core.writer.bind(noBindings, bindings, serializers), serializers), level);
 }
