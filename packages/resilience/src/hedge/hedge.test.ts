@@ -3,6 +3,7 @@ import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { circuitBreaker } from '../circuit-breaker/circuit-breaker.ts';
 import { pipeline } from '../pipeline.ts';
+import { concurrentRetryBudget } from '../retry/concurrent-retry-budget.ts';
 import { retryBudget } from '../retry/retry-budget.ts';
 import { timeout } from '../timeout.ts';
 import { hedge } from './hedge.ts';
@@ -146,12 +147,157 @@ describe('hedge', () => {
     clock.assertNoTimers();
   });
 
+  it('waits 500 ms until a hundred calls were measured, then for the percentile, anew every 3 s', async () => {
+    const clock = virtualClock();
+    const policy = hedge({ delayMs: 'p50', maxExtraLoad: 1, clock });
+    const run = (ms: number, times: number): Promise<unknown> =>
+      clock.runUntil(
+        Promise.all(Array.from({ length: times }, () => policy.execute(() => clock.sleep(ms), idempotent))),
+      );
+    await run(20, 99);
+    expect(policy.stats()).toMatchObject({ calls: 99, hedges: 0, delayMs: 500 });
+    await clock.advance(3_000);
+    expect(policy.stats(), 'ninety-nine are too few').toMatchObject({ delayMs: 500 });
+    await run(20, 1);
+    expect(policy.stats(), 'not yet').toMatchObject({ delayMs: 500 });
+    await clock.advance(3_000);
+    expect(policy.stats()['delayMs']).toBeCloseTo(20 * 1.0005, 6);
+    await clock.advance(12_000);
+    await run(10, 300);
+    await clock.advance(3_000);
+    expect(policy.stats()['delayMs'], 'the calls before weigh too').toBeCloseTo(10 * 1.0005, 6);
+  });
+
+  it('waits a millisecond at least, however fast the calls are', async () => {
+    const clock = virtualClock();
+    const policy = hedge({ clock });
+    for (let i = 0; i < 100; i++) await policy.execute(() => 'at once', idempotent);
+    await clock.advance(3_000);
+    expect(policy.stats()).toMatchObject({ delayMs: 1 });
+  });
+
+  it('learns from losers too: the least they would have taken', async () => {
+    const clock = virtualClock();
+    const policy = hedge({ delayMs: 'p99', maxExtraLoad: 1, clock });
+    for (let i = 0; i < 60; i++) await clock.runUntil(policy.execute(tries(clock, [900, 5]).fn, idempotent));
+    await clock.advance(3_000);
+    // The first tries were cut after 505 ms or less; their hedges took 5 ms.
+    expect(policy.stats()['delayMs']).toBeGreaterThan(100);
+  });
+
+  it('counts a win only for a hedge', async () => {
+    const clock = virtualClock();
+    const policy = hedge({ delayMs: 50, maxExtraLoad: 1, clock });
+    await clock.runUntil(policy.execute(tries(clock, [60, 500]).fn, idempotent));
+    expect(policy.stats()).toEqual({ calls: 1, hedges: 1, wins: 0, refused: 0, delayMs: 50 });
+    await clock.runUntil(policy.execute(tries(clock, [500, 5]).fn, idempotent));
+    expect(policy.stats()).toEqual({ calls: 2, hedges: 2, wins: 1, refused: 0, delayMs: 50 });
+  });
+
+  it.each([
+    { name: 'wins', takesMs: [500, 5] },
+    { name: 'loses', takesMs: [60, 500] },
+    { name: 'fails', takesMs: [60, -5] },
+  ])('gives its grant back, once, when the hedge $name', async ({ takesMs }) => {
+    const clock = virtualClock();
+    const budget = concurrentRetryBudget({ minConcurrent: 1 });
+    const policy = hedge({ delayMs: 50, maxExtraLoad: 1, budget, clock });
+    await clock.runUntil(policy.execute(tries(clock, takesMs).fn, idempotent));
+    expect(budget.stats()).toMatchObject({ retries: 0, granted: 1, balance: 1 });
+  });
+
+  it('gives its grant back when the caller leaves, and cancels both tries with his reason', async () => {
+    const clock = virtualClock();
+    const controller = new AbortController();
+    const budget = concurrentRetryBudget({ minConcurrent: 1 });
+    const task = tries(clock, [500, 500]);
+    const call = hedge({ delayMs: 50, maxExtraLoad: 1, budget, clock }).execute(task.fn, {
+      ...idempotent,
+      signal: controller.signal,
+    });
+    const settled = Promise.allSettled([call]);
+    await clock.advance(60);
+    expect(budget.stats()).toMatchObject({ retries: 1 });
+    controller.abort('left');
+    expect(await settled).toEqual([{ status: 'rejected', reason: 'left' }]);
+    expect(task.signals.map(({ reason }) => reason as unknown)).toEqual(['left', 'left']);
+    expect(budget.stats()).toMatchObject({ retries: 0 });
+    clock.assertNoTimers();
+  });
+
+  it('does not ask the shared budget when its own share is used up', async () => {
+    const clock = virtualClock();
+    const budget = retryBudget({ ratio: 1, clock });
+    const policy = hedge({ delayMs: 50, maxExtraLoad: 0.05, budget, clock });
+    await clock.runUntil(policy.execute(tries(clock, [500, 5]).fn, idempotent));
+    expect(policy.stats()).toMatchObject({ hedges: 0, refused: 1 });
+    expect(budget.stats()).toMatchObject({ granted: 0, refused: 0 });
+  });
+
+  it('asks isFatal with the outcome; when that throws, its error ends the call', async () => {
+    const clock = virtualClock();
+    const outcomes: unknown[] = [];
+    const isFatal = (outcome: unknown): boolean => outcomes.push(outcome) > 1;
+    const judged = hedge({ delayMs: 50, maxExtraLoad: 1, isFatal, clock });
+    await expect(clock.runUntil(judged.execute(tries(clock, [-10, -20]).fn, idempotent))).rejects.toThrow('try 2');
+    expect(outcomes).toMatchObject([
+      { ok: false, attempt: 1, durationMs: 10 },
+      { ok: false, attempt: 2, durationMs: 20 },
+    ]);
+    const bug = new RangeError('my bug');
+    const buggy = hedge({
+      delayMs: 50,
+      maxExtraLoad: 1,
+      clock,
+      isFatal: () => {
+        throw bug;
+      },
+    });
+    const task = tries(clock, [60, -5]);
+    await expect(clock.runUntil(buggy.execute(task.fn, idempotent))).rejects.toBe(bug);
+    expect(task.signals[0]?.aborted).toBe(true);
+    clock.assertNoTimers();
+  });
+
+  it('sends three beside each other when it may send two more', async () => {
+    const clock = virtualClock();
+    const policy = hedge({ delayMs: 50, maxHedges: 2, maxExtraLoad: 1, clock });
+    await policy.execute(() => 'credit', idempotent);
+    const task = tries(clock, [500, 500, 5]);
+    expect(await clock.runUntil(policy.execute(task.fn, idempotent))).toBe('try 3');
+    expect(task.startedAt).toEqual([0, 50, 100]);
+  });
+
+  it.each([
+    { options: {}, words: 'hedge: up to 1 more after the live p95, for at most 5 % of calls, idempotent ones only' },
+    {
+      options: { delayMs: 'p99.9', maxHedges: 2, maxExtraLoad: 1 } as const,
+      words: 'hedge: up to 2 more after the live p99.9, for at most 100 % of calls, idempotent ones only',
+    },
+    {
+      options: { delayMs: 20 },
+      words: 'hedge: up to 1 more after 20 ms, for at most 5 % of calls, idempotent ones only',
+    },
+  ])('says in words: $words', ({ options, words }) => {
+    expect(hedge(options).describe()).toBe(words);
+  });
+
   it.each([
     { options: { delayMs: 0 }, path: 'hedge.delayMs' },
     { options: { delayMs: 'fast' }, path: 'hedge.delayMs' },
     { options: { maxHedges: 6 }, path: 'hedge.maxHedges' },
     { options: { maxExtraLoad: 0 }, path: 'hedge.maxExtraLoad' },
     { options: { delay: 5 }, path: 'hedge.delay' },
+    { options: null, path: 'hedge' },
+    { options: { delayMs: 'p49' }, path: 'hedge.delayMs' },
+    { options: { delayMs: 'p100' }, path: 'hedge.delayMs' },
+    { options: { delayMs: 'xp95' }, path: 'hedge.delayMs' },
+    { options: { delayMs: 'p95ms' }, path: 'hedge.delayMs' },
+    { options: { maxHedges: 0 }, path: 'hedge.maxHedges' },
+    { options: { maxExtraLoad: 1.1 }, path: 'hedge.maxExtraLoad' },
+    { options: { isFatal: true }, path: 'hedge.isFatal' },
+    { options: { budget: null }, path: 'hedge.budget' },
+    { options: { budget: 0.2 }, path: 'hedge.budget' },
   ])('refuses $options', ({ options, path }) => {
     expect(() => hedge(options as never)).toThrow(expect.objectContaining({ path }));
   });
