@@ -5,6 +5,13 @@ import type { RedirectRefusal } from './redirect.ts';
 import type { ResponseHandler } from './response-handler.ts';
 import type { RetryRules } from './retry-rules.ts';
 
+/** Of the body of a failed try, so much is read: enough for a problem document, and it keeps the socket usable. */
+export const ERROR_BODY_BYTES = 65_536;
+/** A failed try that may be repeated waits no longer for the rest of its body; then its socket is dropped. */
+export const DRAIN_MS = 50;
+/** Compressed error bodies may unpack to this before they are cut. */
+export const ERROR_BODY_DECODED_BYTES = 1_048_576;
+
 /** What a try needs to know of its client. */
 export interface AttemptSettings {
   readonly clock: Clock;
@@ -18,3 +25,6 @@ export interface FollowUps {
   /** Whether another request has taken over the try; if not, why a redirect was not followed. */
   follow(handler: ResponseHandler, status: number, headers: RawHeaders): boolean | RedirectRefusal;
 }
+
+/** Runs a function in an asynchronous context. */
+export type Scope = <T>(fn: () => T) => T;

@@ -1,4 +1,4 @@
-import { assertText, OptionsError } from '@macadam/core';
+import { assertFunction, assertText, OptionsError } from '@macadam/core';
 
 /** A request that is about to be sent, for a signer to look at. */
 export interface AuthorizableRequest {
@@ -58,4 +58,13 @@ export function basic(user: string, password: string): HttpAuth {
   }
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   return { authorize: () => ({ authorization }) };
+}
+
+/** Checks the `auth` option of a client. */
+export function checkedAuth(auth: HttpAuth | undefined): HttpAuth | undefined {
+  if (auth === undefined) return undefined;
+  // The value is left out of the message: it holds the credentials.
+  if (typeof auth?.authorize !== 'function') throw new OptionsError('auth', typeof auth, 'an object with authorize()');
+  if (auth.invalidate !== undefined) assertFunction('auth.invalidate', auth.invalidate);
+  return auth;
 }

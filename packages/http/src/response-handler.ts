@@ -28,8 +28,8 @@ import { isRetryableFailure, isRetryableStatus } from './retry-rules.ts';
 import { firstOf, retryAfterOf } from './retry-after.ts';
 
 /**
- * One request of a try on the wire: collects the answer and settles once, with a response or an error. The transport calls it back
- * (`onRequestStart` … `onResponseEnd`), possibly before `dispatch` returns, and once more after an abort.
+ * One request of a try on the wire: collects the answer and settles once, with a response or an error. The transport
+ * calls it back (`onRequestStart` … `onResponseEnd`), possibly before `dispatch` returns, and once more after an abort.
  */
 export class ResponseHandler implements DispatchHandler {
   readonly request: PreparedRequest;
@@ -80,7 +80,7 @@ export class ResponseHandler implements DispatchHandler {
     this.log.failure ??= reason;
     const code = codeOfReason(reason);
     if (code !== 'MAC_TIMEOUT') this.log.trace?.cancelled(this.context.attempt);
-    this.#end(this.#statusSeen, code);
+    this.#end(this.#status || undefined, code);
     this.reject(reason);
     // A request still in the transport's queue has no controller: it is refused when its turn comes.
     this.#cancelReason = error;
@@ -151,7 +151,7 @@ export class ResponseHandler implements DispatchHandler {
     const unsent = phase === 'connect' && this.request.source?.replayable !== false;
     const retryable = isRetryableFailure(this.#settings.rules, errorCode, this.#repeatable, unsent);
     const failure = networkFailure(this.request, error, phase, retryable);
-    this.fail(failure, this.#statusSeen, failure instanceof HttpRequestError ? failure.code : errorCode);
+    this.fail(failure, this.#status || undefined, failure instanceof HttpRequestError ? failure.code : errorCode);
   }
 
   /** The body of a failed try is read to its end, but not for long when another try may follow. */
@@ -196,19 +196,14 @@ export class ResponseHandler implements DispatchHandler {
     if (!isDecodeFailure(result)) this.#settle(result, truncated);
     // What came with an error is an extra; that it cannot be read must not hide the status.
     else if (this.#status >= 300) this.#settle(undefined, true);
-    else {
-      const error = decodeError(this.request.subject, this.#status, result);
-      this.fail(error);
-    }
+    else this.fail(decodeError(this.request.subject, this.#status, result));
   }
 
   #settle(bytes: Uint8Array | undefined, truncated: boolean): void {
-    const { subject } = this.request;
     const status = this.#status;
-    const failed = status >= 300;
-    const cut = failed && bytes !== undefined && bytes.length > ERROR_BODY_BYTES;
+    const cut = status >= 300 && bytes !== undefined && bytes.length > ERROR_BODY_BYTES;
     const body = cut ? bytes.subarray(0, ERROR_BODY_BYTES) : bytes;
-    this.#conclude(new HttpResponse(subject, status, this.#headers, body, truncated || cut));
+    this.#conclude(new HttpResponse(this.request.subject, status, this.#headers, body, truncated || cut));
   }
 
   #conclude(response: HttpResponse): void {
@@ -226,24 +221,22 @@ export class ResponseHandler implements DispatchHandler {
     }
     const { rules, clock } = this.#settings;
     const retryable = isRetryableStatus(rules, status, this.#repeatable);
-    const retryAfterMs = retryAfterOf(status, this.#headers, clock.now());
-    const error = new HttpStatusError(this.request.subject, response, retryable, retryAfterMs, refused);
-    this.log.failure = error;
-    this.reject(error);
+    const waitMs = retryAfterOf(status, this.#headers, clock.now());
+    this.log.failure = new HttpStatusError(this.request.subject, response, retryable, waitMs, refused);
+    this.reject(this.log.failure);
   }
 
   /** By its rules, and because its body can be had again. */
   get #repeatable(): boolean {
-    const { repeatable, source } = this.request;
-    return repeatable && source?.replayable !== false;
-  }
-
-  get #statusSeen(): number | undefined {
-    return this.#status === 0 ? undefined : this.#status;
+    return this.request.repeatable && this.request.source?.replayable !== false;
   }
 
   /** There is no answer, or it is not what it should be. */
-  fail(error: MacadamError, status: number | undefined = this.#statusSeen, errorCode: string = error.code): void {
+  fail(
+    error: MacadamError,
+    status: number | undefined = this.#status || undefined,
+    errorCode: string = error.code,
+  ): void {
     this.log.failure = error;
     this.#end(status, errorCode);
     this.reject(error);

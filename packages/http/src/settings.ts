@@ -20,7 +20,7 @@ import type {
   CircuitBreakerOptions,
   HedgeOptions,
 } from '@macadam/resilience';
-import type { HttpAuth } from './auth.ts';
+import { checkedAuth, type HttpAuth } from './auth.ts';
 import { baseOf } from './base.ts';
 import type { EndpointsSettings } from './endpoints/options.ts';
 import { ACCEPT_ENCODING } from './content-decoding.ts';
@@ -28,7 +28,8 @@ import type { HttpDispatcher } from './dispatcher.ts';
 import { mergeHeaders } from './headers.ts';
 import { httpCacheSettings, type HttpCacheSettings } from './http-cache/options.ts';
 import type { Peer } from './peer.ts';
-import { DEFAULT_MAX_REDIRECTS, SECRET_HEADERS, type RedirectRules } from './redirect.ts';
+import { redirectRules } from './redirect-options.ts';
+import type { RedirectRules } from './redirect.ts';
 import { connectionSettings, type ConnectionSettings } from './transport/connection-options.ts';
 import {
   DEFAULT_RETRY_ERROR_CODES,
@@ -156,7 +157,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     dedupe,
     limits: responseLimits(options.responseLimits),
     redirects: redirectRules(options.redirects),
-    auth: authOption(options.auth),
+    auth: checkedAuth(options.auth),
     cache: httpCacheSettings(options.cache),
     throwOnStatus,
     peer,
@@ -221,25 +222,6 @@ function responseLimits(limits: ResponseLimits = {}): Required<ResponseLimits> {
   assertNumber('responseLimits.maxRatio', maxRatio, { min: 1 });
   assertInteger('responseLimits.maxEncodings', maxEncodings, { min: 0, max: 10 });
   return { maxBytes, maxRatio, maxEncodings };
-}
-
-function redirectRules(option: HttpClientOptions['redirects'] = {}): RedirectRules | false {
-  if (option === false) return false;
-  assertObject('redirects', option);
-  assertKnownOptions('redirects', option, ['max', 'crossOrigin', 'secretHeaders']);
-  const { max = DEFAULT_MAX_REDIRECTS, crossOrigin = false, secretHeaders = [] } = option;
-  assertInteger('redirects.max', max, { min: 1, max: 50 });
-  assertBoolean('redirects.crossOrigin', crossOrigin);
-  const own = listOf('redirects.secretHeaders', secretHeaders, 'string', 'a list of header names');
-  return { max, crossOrigin, secretHeaders: new Set([...SECRET_HEADERS, ...own.map((name) => name.toLowerCase())]) };
-}
-
-function authOption(auth: HttpAuth | undefined): HttpAuth | undefined {
-  if (auth === undefined) return undefined;
-  // The value is left out of the message: it holds the credentials.
-  if (typeof auth?.authorize !== 'function') throw new OptionsError('auth', typeof auth, 'an object with authorize()');
-  if (auth.invalidate !== undefined) assertFunction('auth.invalidate', auth.invalidate);
-  return auth;
 }
 
 function headersOption(headers: HttpClientOptions['headers'] = {}): Readonly<Record<string, string>> {

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { MacadamError } from '@macadam/core';
+import { currentWork, MacadamError, runWork } from '@macadam/core';
 import { constant } from '@macadam/resilience';
 import { respond, startFaultServer, type FaultServer } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -118,6 +118,21 @@ describe('a 401', () => {
     expect(sent()).toEqual(['Bearer t1', 'Bearer t2']);
     expect(auth.rejected).toEqual(['Bearer t1']);
     expect(upstream.requests.map(({ bodyText }) => bodyText)).toEqual(['{"a":1}', '{"a":1}']);
+  });
+
+  test('asks again in the context of the caller: his deadline and his spans are around the hook', async () => {
+    await upstream.setFaults([{ fault: respond(401), when: { requests: [1, 1] } }]);
+    const tenants: unknown[] = [];
+    const hook: HttpAuth = {
+      authorize: () => ({ authorization: String(tenants.push(currentWork()?.tenant)) }),
+      invalidate() {},
+    };
+    const client = clientFor(hook);
+    await runWork({ tenant: 'somebody else' }, () => client.get('/warm-up'));
+    await upstream.setFaults([{ fault: respond(401), when: { requests: [1, 1] } }]);
+    tenants.length = 0;
+    await runWork({ tenant: 'acme' }, () => client.get('/a'));
+    expect(tenants).toEqual(['acme', 'acme']);
   });
 
   test('the second one in a call is final', async () => {

@@ -1,6 +1,7 @@
+import { Readable } from 'node:stream';
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
-import { createHttpClient, type HttpResponse } from '../src/index.ts';
+import { createHttpClient, jsonLines, sse, type HttpResponse } from '../src/index.ts';
 
 const client = createHttpClient({ name: 'billing', baseUrl: 'http://localhost:1' });
 const Invoice = z.object({ id: z.string(), total: z.string().transform(Number) });
@@ -52,6 +53,26 @@ test('with throwOnStatus: false, data is typed only where ok', async () => {
   const response = await client.get('/i', { schema: Invoice, throwOnStatus: false });
   if (response.ok) expectTypeOf(response.data).toEqualTypeOf<{ id: string; total: number }>();
   else expectTypeOf(response.data).toEqualTypeOf<unknown>();
+});
+
+test('bodies, and answers as streams', async () => {
+  void client.post('/i', { multipart: { a: 'x', b: [1, 2n, true], c: new File([], 'c') } });
+  void client.put('/i', { multipart: new FormData() });
+  void client.put('/i', { body: () => Readable.from(['x']) });
+  void client.put('/i', { body: new Blob([]).stream() as unknown as AsyncIterable<Uint8Array> });
+  const { body, status } = await client.stream('GET', '/i/{id}', { params: { id: 1 }, idleTimeoutMs: 5 });
+  expectTypeOf(body).toEqualTypeOf<Readable>();
+  expectTypeOf(status).toEqualTypeOf<number>();
+  for await (const row of jsonLines(body, { schema: Invoice }))
+    expectTypeOf(row).toEqualTypeOf<{ id: string; total: number }>();
+  for await (const { retryMs } of sse(body)) expectTypeOf(retryMs).toEqualTypeOf<number | undefined>();
+  expectTypeOf(client.fetch).toExtend<(input: string, init?: RequestInit) => Promise<Response>>();
+  // @ts-expect-error a stream has no schema
+  void client.stream('GET', '/i', { schema: Invoice });
+  // @ts-expect-error params are missing
+  void client.stream('GET', '/i/{id}');
+  // @ts-expect-error an object is no stream
+  void client.put('/i', { body: { a: 1 } });
 });
 
 test('what makes no sense does not compile', () => {

@@ -1,0 +1,21 @@
+import { assertBoolean, assertInteger, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import type { HttpClientOptions } from './options.ts';
+import { DEFAULT_MAX_REDIRECTS, SECRET_HEADERS, type RedirectRules } from './redirect.ts';
+
+/** The rules that the option comes to; false when none is followed. */
+export function redirectRules(option: HttpClientOptions['redirects'] = {}): RedirectRules | false {
+  if (option === false) return false;
+  assertObject('redirects', option);
+  assertKnownOptions('redirects', option, ['max', 'crossOrigin', 'secretHeaders']);
+  const { max = DEFAULT_MAX_REDIRECTS, crossOrigin = false, secretHeaders = [] } = option;
+  assertInteger('redirects.max', max, { min: 1, max: 50 });
+  assertBoolean('redirects.crossOrigin', crossOrigin);
+  if (!Array.isArray(secretHeaders) || !secretHeaders.every((name) => typeof name === 'string')) {
+    throw new OptionsError('redirects.secretHeaders', secretHeaders, 'a list of header names');
+  }
+  return {
+    max,
+    crossOrigin,
+    secretHeaders: new Set([...SECRET_HEADERS, ...secretHeaders.map((name: string) => name.toLowerCase())]),
+  };
+}
