@@ -1,5 +1,6 @@
 import { assertDurationMs, assertFunction, OptionsError, type Clock } from '@macadam/core';
-import { Call, innermost, type Chain, type Stage } from './call.ts';
+import { innermost } from './attempt.ts';
+import { Call, type Chain, type Stage } from './call.ts';
 import type { ExecuteOptions, Guarded, Policy, PolicyKind } from './policy.ts';
 
 /** What a pipeline needs to know of a policy. */

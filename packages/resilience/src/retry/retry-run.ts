@@ -174,7 +174,7 @@ class RetryRun implements Sink, Running {
     try {
       if (!settings.retryIf(outcome)) return { next: 'accept' };
       settings.budget.attemptFailed();
-      this.#remember(outcome);
+      this.#call.remember(outcome, this.#attemptStartedAt, this.#waitedMs);
       if (this.#call.retriesOwnedUpstream) return { next: 'accept' };
       const standing = { attempt: this.#attempt, waitedMs: this.#waitedMs, leftMs: deadlineAt - now };
       const decision = decide(settings, outcome, standing);
@@ -185,18 +185,6 @@ class RetryRun implements Sink, Running {
     } catch (error) {
       return { next: 'fail', error };
     }
-  }
-
-  #remember(outcome: Outcome): void {
-    const call = this.#call;
-    const record: AttemptRecord = {
-      attempt: this.#attempt,
-      startedAtMs: this.#attemptStartedAt - call.startedAt,
-      durationMs: outcome.durationMs,
-      waitedMs: this.#waitedMs,
-      error: outcome.ok ? undefined : outcome.error,
-    };
-    (call.history ??= []).push(record);
   }
 
   #finish(outcome: Outcome, decision: Exclude<Verdict, { next: 'wait' }>): void {
