@@ -11,6 +11,7 @@ import {
 import { isReservable } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
 import { CostAboveCapacityError, LimitStoreError, RateLimitedError } from './errors.ts';
+import { observe } from './instruments.ts';
 import { rateLimiterSettings, type RateLimiterOptions, type RateLimiterSettings } from './options.ts';
 import type {
   CostOptions,
@@ -255,5 +256,7 @@ function shareOf(key: string): number {
  * ```
  */
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
-  return new StoreRateLimiter(options);
+  const limiter = new StoreRateLimiter(options);
+  observe('limiter', limiter.name, limiter);
+  return limiter;
 }

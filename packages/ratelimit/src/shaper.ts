@@ -15,6 +15,7 @@ import {
 import { tokenBucket } from './algorithms/token-bucket.ts';
 import type { ReservableLimit } from './algorithms/limit.ts';
 import { OverloadedError, type OverloadReason } from './errors.ts';
+import { observe } from './instruments.ts';
 import { Turns, type Turn } from './queue/turns.ts';
 
 export interface ShaperOptions {
@@ -46,6 +47,7 @@ export interface ShapedRunOptions {
 
 /** Lets work begin at an even pace. Made by `createShaper`. */
 export interface Shaper extends AsyncDisposable {
+  readonly name: string;
   /**
    * Runs `fn` when its turn comes, in the caller's own asynchronous context, and settles as it does.
    * @throws OverloadedError (`MAC_OVERLOADED`) when the queue is full or the wait too long, and the signal's reason.
@@ -63,6 +65,7 @@ const PERIOD_MS = 1_000_000;
 const RUN_OPTIONS = ['deadlineMs', 'priority', 'tenant', 'signal'] as const;
 
 class TokenShaper implements Shaper {
+  readonly name: string;
   readonly #settings: Required<ShaperOptions>;
   readonly #pace: ReservableLimit;
   readonly #bucket: number[] = [0, 0];
@@ -76,6 +79,7 @@ class TokenShaper implements Shaper {
   constructor(options: ShaperOptions) {
     const settings = shaperSettings(options);
     this.#settings = settings;
+    this.name = settings.name;
     const limit = Math.max(1, Math.round((settings.ratePerSecond * PERIOD_MS) / 1_000));
     this.#pace = tokenBucket({ limit, periodMs: PERIOD_MS, burst: settings.burst });
     this.#turns = new Turns(settings.clock, (turn, now) => {
@@ -191,5 +195,7 @@ function shaperSettings(options: ShaperOptions): Required<ShaperOptions> {
  * ```
  */
 export function createShaper(options: ShaperOptions): Shaper {
-  return new TokenShaper(options);
+  const shaper = new TokenShaper(options);
+  observe('shaper', shaper.name, shaper);
+  return shaper;
 }

@@ -1,5 +1,6 @@
 import { assertFunction, assertKnownOptions, assertOneOf, currentWork, priorities, type Priority } from '@macadam/core';
 import { OverloadedError, type OverloadReason } from '../errors.ts';
+import { observe } from '../instruments.ts';
 import { Turns, type Turn } from '../queue/turns.ts';
 import { AdmissionLevel, levelOf } from './admission-level.ts';
 import { codel, CODEL_START, type CodelState } from './codel.ts';
@@ -13,6 +14,7 @@ import {
 
 /** Does the work there is room for, the important first, and refuses the rest at once. Made by `createLoadShedder`. */
 export interface LoadShedder extends AsyncDisposable {
+  readonly name: string;
   /**
    * Runs `fn` at once, after a short wait, or not at all, in the caller's own asynchronous context; settles as it does.
    * @throws OverloadedError (`MAC_OVERLOADED`) when it is refused, and the signal's reason.
@@ -29,6 +31,7 @@ const QUEUE_FACTOR = 3;
 const RUN_OPTIONS = ['priority', 'tenant', 'signal', 'exempt'] as const;
 
 class QueueingShedder implements LoadShedder {
+  readonly name: string;
   readonly #settings: LoadShedderSettings;
   readonly #limit: ConcurrencyLimit;
   readonly #level = new AdmissionLevel();
@@ -47,6 +50,7 @@ class QueueingShedder implements LoadShedder {
   constructor(options: LoadShedderOptions) {
     const settings = loadShedderSettings(options);
     this.#settings = settings;
+    this.name = settings.name;
     this.#limit = new ConcurrencyLimit(settings.initial, settings);
     this.#turns = new Turns(settings.clock, (turn, now) => {
       this.#waited(now - turn.queuedAt);
@@ -192,5 +196,7 @@ class QueueingShedder implements LoadShedder {
  * ```
  */
 export function createLoadShedder(options: LoadShedderOptions = {}): LoadShedder {
-  return new QueueingShedder(options);
+  const shedder = new QueueingShedder(options);
+  observe('shedder', shedder.name, shedder);
+  return shedder;
 }
