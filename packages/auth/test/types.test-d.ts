@@ -1,5 +1,11 @@
 // Compiled, never run: what the types promise and what they refuse.
-import { createJwtVerifier, type Principal, verifyApiKey, webhookVerifier } from '../src/index.ts';
+import {
+  createJwtVerifier,
+  type Principal,
+  type VerifiedWebhook,
+  verifyApiKey,
+  webhookVerifier,
+} from '../src/index.ts';
 
 const verifier = createJwtVerifier({
   issuers: [{ issuer: 'i', audience: ['a', 'b'], algorithms: ['ES256'], jwksUri: 'https://i/jwks' }],
@@ -27,7 +33,10 @@ const record = { hash: 'h', owner: 'team-1' };
 export const owner: Promise<string> = verifyApiKey('key', () => record).then((caller) => caller.record.owner);
 
 const inbox = webhookVerifier({ secrets: ['whsec_'] });
-export const fromNode = inbox.verify({} as import('node:http').IncomingHttpHeaders, new Uint8Array());
-export const fromFetch = inbox.verify(new Headers(), 'body');
+export const fromNode: Promise<VerifiedWebhook> = inbox.verify(
+  {} as import('node:http').IncomingHttpHeaders,
+  new Uint8Array(),
+);
+export const fromFetch: Promise<VerifiedWebhook> = inbox.verify(new Headers(), 'body');
 // @ts-expect-error a parsed body is not what was signed
 void inbox.verify(new Headers(), { type: 'invoice.paid' });
