@@ -162,3 +162,30 @@ export class ApiKeyError extends MacadamError {
   }
 }
 ApiKeyError.prototype.name = 'ApiKeyError';
+
+/**
+ * Somebody may not do what they asked for. Code `MAC_FORBIDDEN`. Answer 403. Says what was asked and what decided, and
+ * neither who asked nor for what.
+ */
+export class ForbiddenError extends MacadamError {
+  readonly action: string;
+  readonly reason: string;
+  /** The rule that decided, if one did. */
+  readonly rule: string | undefined;
+  readonly policyVersion: string;
+
+  constructor(
+    action: string,
+    decision: { readonly reason: string; readonly rule: string | undefined; readonly policyVersion: string },
+  ) {
+    super(`${action} is not allowed: ${decision.rule ?? 'no rule allows it'}.`, {
+      code: 'MAC_FORBIDDEN',
+      stack: false,
+    });
+    this.action = action;
+    this.reason = decision.reason;
+    this.rule = decision.rule;
+    this.policyVersion = decision.policyVersion;
+  }
+}
+ForbiddenError.prototype.name = 'ForbiddenError';

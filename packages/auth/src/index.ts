@@ -2,7 +2,7 @@ export { createApiKey, parseApiKey } from './api-keys/api-key.ts';
 export type { ApiKey, ApiKeyOptions, ParsedApiKey } from './api-keys/api-key.ts';
 export { verifyApiKey } from './api-keys/verify-api-key.ts';
 export type { ApiKeyLookup, ApiKeyPrincipal, ApiKeyRecord, VerifyApiKeyOptions } from './api-keys/verify-api-key.ts';
-export { ApiKeyError, SignatureError, TokenError } from './errors.ts';
+export { ApiKeyError, ForbiddenError, SignatureError, TokenError } from './errors.ts';
 export type { ApiKeyReason, SignatureReason, TokenErrorDetails, TokenReason } from './errors.ts';
 export type { HmacAlgorithm, JwtAlgorithm } from './jwt/algorithms.ts';
 export { createHmacVerifier } from './jwt/hmac-verifier.ts';
@@ -21,6 +21,9 @@ export type { Principal } from './jwt/principal.ts';
 export type { JwtProfile } from './jwt/profiles.ts';
 export { createJwtVerifier } from './jwt/create-jwt-verifier.ts';
 export type { JwtVerifier, JwtVerifierStats, VerifyOptions } from './jwt/jwt-verifier.ts';
+export { definePermissions } from './permissions/permissions.ts';
+export type { Decision, Permissions, PermissionsOptions, RuleExplanation } from './permissions/permissions.ts';
+export type { PermissionRequest, PermissionRule } from './permissions/rule.ts';
 export type { WebhookSecret } from './webhooks/secret.ts';
 export { webhookSigner } from './webhooks/webhook-signer.ts';
 export type {

@@ -1,0 +1,211 @@
+import { OptionsError } from '@macadam/core';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { definePermissions, ForbiddenError, type PermissionRule } from '../src/index.ts';
+
+interface User {
+  subject?: string;
+  roles?: string[];
+}
+interface Order {
+  ownerId?: string;
+  locked?: boolean;
+}
+const rules: PermissionRule<User, Order>[] = [
+  { id: 'own', actions: ['order:*'], where: { ownerId: { principal: 'subject' } } },
+  { id: 'support', actions: ['order:read'], roles: ['support'] },
+  { id: 'locked', effect: 'deny', actions: ['order:cancel'], where: { locked: true } },
+  { id: 'root', actions: ['*'], roles: ['root'] },
+];
+const can = definePermissions<User, Order>({ rules, roles: { admin: ['support'], owner: ['admin'] }, version: 'v1' });
+
+describe('permissions', () => {
+  it.each<[string, User, string, Order | undefined, string, string | undefined]>([
+    ['the owner', { subject: 'a' }, 'order:cancel', { ownerId: 'a' }, 'allowed', 'own'],
+    ['another', { subject: 'b' }, 'order:cancel', { ownerId: 'a' }, 'no_rule', undefined],
+    [
+      'the owner of what is locked',
+      { subject: 'a' },
+      'order:cancel',
+      { ownerId: 'a', locked: true },
+      'denied',
+      'locked',
+    ],
+    ['root, too', { roles: ['root'] }, 'order:cancel', { locked: true }, 'denied', 'locked'],
+    ['a role', { roles: ['support'] }, 'order:read', { ownerId: 'a' }, 'allowed', 'support'],
+    ['a role two steps up', { roles: ['owner'] }, 'order:read', {}, 'allowed', 'support'],
+    ['a role for another action', { roles: ['support'] }, 'order:write', {}, 'no_rule', undefined],
+    ['an action of the kind that no rule names', { subject: 'a' }, 'order:print', { ownerId: 'a' }, 'allowed', 'own'],
+    ['an action of another kind', { subject: 'a' }, 'invoice:read', { ownerId: 'a' }, 'no_rule', undefined],
+    ['everything', { roles: ['root'] }, 'invoice:read', undefined, 'allowed', 'root'],
+    ['nobody and nothing', {}, 'order:read', undefined, 'no_rule', undefined],
+    ['missing equals missing', {}, 'order:read', {}, 'no_rule', undefined],
+    ['a wildcard in the question', { subject: 'a' }, '*', { ownerId: 'a' }, 'no_rule', undefined],
+    ['an inherited name as action', { subject: 'a' }, '__proto__', { ownerId: 'a' }, 'no_rule', undefined],
+    ['an inherited name as role', { roles: ['constructor', '__proto__'] }, 'order:read', {}, 'no_rule', undefined],
+  ])('%s', (_, user, action, order, reason, rule) => {
+    const allowed = reason === 'allowed';
+    expect(can(user, action, order)).toEqual({ allowed, reason, rule, policyVersion: 'v1' });
+  });
+
+  it('take roles from the claims of a token, and from nothing that only looks like a list', () => {
+    const of = (principal: unknown) => can(principal as User, 'order:read', {}).allowed;
+    expect(of({ claims: { roles: ['support'] } })).toBe(true);
+    expect(of({ claims: { roles: 'support' } })).toBe(false);
+    expect(of({ roles: [['support']] })).toBe(false);
+    expect(of(Object.create({ roles: ['support'] }))).toBe(false);
+    expect(of(null)).toBe(false);
+  });
+
+  it('answer many at once as one by one', () => {
+    const orders = [{ ownerId: 'a' }, { ownerId: 'b' }, { ownerId: 'a', locked: true }];
+    const user = { subject: 'a' };
+    expect(can.many(user, 'order:cancel', orders)).toEqual(orders.map((order) => can(user, 'order:cancel', order)));
+    expect(can.many(user, 'order:cancel', orders).map(({ allowed }) => allowed)).toEqual([true, false, false]);
+  });
+
+  it('explain themselves, denials first', () => {
+    expect(can.explain({ subject: 'a', roles: ['support'] }, 'order:cancel', { ownerId: 'a', locked: true })).toEqual([
+      { rule: 'locked', effect: 'deny', outcome: 'applies' },
+      { rule: 'own', effect: 'allow', outcome: 'applies' },
+    ]);
+  });
+
+  it('throw where asked to, without telling who or what', () => {
+    expect(() => can.assert({ subject: 'a' }, 'order:cancel', { ownerId: 'a' })).not.toThrow();
+    const order = { ownerId: 'secret-owner', locked: true };
+    expect(() => can.assert({ subject: 'secret-owner' }, 'order:cancel', order)).toThrow(ForbiddenError);
+    try {
+      can.assert({ subject: 'secret-owner' }, 'order:cancel', order);
+    } catch (error) {
+      expect(error).toMatchObject({
+        code: 'MAC_FORBIDDEN',
+        action: 'order:cancel',
+        rule: 'locked',
+        policyVersion: 'v1',
+      });
+      expect(JSON.stringify(error)).not.toContain('secret');
+    }
+  });
+
+  it('have a version of their own unless one is given: it changes when a rule does', () => {
+    const version = (one: object) => definePermissions({ rules: [{ id: 'x', actions: ['a:b'], ...one }] }).version;
+    const versions = [{}, { roles: ['r'] }, { when: () => true }, { when: () => false }, { where: { a: 1 } }].map(
+      version,
+    );
+    expect(new Set(versions).size).toBe(5);
+    expect(version({})).toBe(versions[0]);
+  });
+});
+
+describe('a condition that does not answer', () => {
+  const failures: [string, () => unknown][] = [
+    [
+      'throws',
+      () => {
+        throw new Error('down');
+      },
+    ],
+    ['is asynchronous', () => Promise.resolve(true)],
+    ['forgets to return', () => undefined],
+    ['is nearly true', () => 1],
+  ];
+  it.each(failures)('that %s: an allow does not apply, a deny does', (_, when) => {
+    const rule = { id: 'x', actions: ['a:b'] as const, when: when as () => boolean };
+    expect(definePermissions({ rules: [rule] })({}, 'a:b').reason).toBe('no_rule');
+    const guarded = definePermissions({
+      rules: [
+        { id: 'all', actions: ['*'] },
+        { ...rule, effect: 'deny' },
+      ],
+    });
+    expect(guarded({}, 'a:b')).toMatchObject({ allowed: false, reason: 'rule_failed', rule: 'x' });
+  });
+});
+
+describe('a polluted prototype', () => {
+  const polluted = Object.prototype as Record<string, unknown>;
+  afterEach(() => {
+    for (const name of ['roles', 'ownerId', 'subject', 'root', 'locked', 'when']) delete polluted[name];
+  });
+
+  it('has no say, as in CVE-2026-1774', () => {
+    Object.assign(polluted, { roles: ['root'], ownerId: 'a', subject: 'a', locked: false });
+    expect(can({}, 'order:read', {}).allowed).toBe(false);
+    expect(can({ subject: 'a' }, 'order:cancel', {}).allowed).toBe(false);
+  });
+
+  it('cannot be reached through the rules', () => {
+    const rule = JSON.parse('{"id":"x","actions":["a:b"],"__proto__":{"effect":"allow"}}') as never;
+    expect(() => definePermissions({ rules: [rule] })).toThrow(OptionsError);
+    const where = JSON.parse('{"__proto__":{"polluted":true}}') as never;
+    expect(() => definePermissions({ rules: [{ id: 'x', actions: ['a:b'], where }] })).toThrow(OptionsError);
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+});
+
+describe('the index', () => {
+  it('decides as a look at every rule would', () => {
+    const actions = ['a:x', 'a:y', 'b:x', 'a:*', 'b:*', '*'] as const;
+    const rule = fc.record({
+      effect: fc.constantFrom('allow' as const, 'deny' as const),
+      actions: fc.uniqueArray(fc.constantFrom(...actions), { minLength: 1, maxLength: 3 }),
+      roles: fc.option(fc.uniqueArray(fc.constantFrom('r', 's', 't'), { minLength: 1 }), { nil: undefined }),
+      holds: fc.boolean(),
+    });
+    const question = fc.tuple(fc.constantFrom('a:x', 'a:y', 'a:z', 'b:x', 'c:x'), fc.subarray(['r', 's', 't']));
+    fc.assert(
+      fc.property(fc.array(rule, { maxLength: 8 }), question, (made, [action, roles]) => {
+        const applies = made.filter(
+          (one) =>
+            one.holds &&
+            one.actions.some((name) => name === '*' || name === action || name === `${action[0]}:*`) &&
+            (one.roles === undefined || one.roles.some((role) => roles.includes(role))),
+        );
+        const expected =
+          applies.some(({ effect }) => effect === 'allow') && !applies.some(({ effect }) => effect === 'deny');
+        const permissions = definePermissions<User>({
+          rules: made.map(({ holds, roles: needed, ...one }, at) => ({
+            ...one,
+            ...(needed !== undefined && { roles: needed }),
+            id: `${at}`,
+            when: () => holds,
+          })),
+        });
+        expect(permissions({ roles }, action).allowed).toBe(expected);
+      }),
+      { numRuns: 500, seed: 11 },
+    );
+  });
+
+  it('asks none of the rules about other actions or other roles', () => {
+    let asked = 0;
+    const many = Array.from({ length: 1_000 }, (_, n) => ({
+      id: `${n}`,
+      actions: [`kind${n % 100}:read`] as const,
+      roles: [`role${n % 10}`],
+      when: () => ++asked > 0,
+    }));
+    expect(definePermissions<User>({ rules: many })({ roles: ['role3'] }, 'kind13:read').allowed).toBe(true);
+    expect(asked).toBe(1);
+  });
+});
+
+describe('permissions that are wrong', () => {
+  it.each<[string, object, string]>([
+    ['no rules', {}, 'rules'],
+    ['an id twice', { rules: [rules[0], rules[0]] }, 'rules'],
+    ['an action without a kind', { rules: [{ id: 'x', actions: ['read'] }] }, 'rules[0].actions'],
+    ['no roles at all', { rules: [{ id: 'x', actions: ['*'], roles: [] }] }, 'rules[0].roles'],
+    ['an unknown field', { rules: [{ id: 'x', actions: ['*'], condition: {} }] }, 'rules[0].condition'],
+    ['an unknown effect', { rules: [{ id: 'x', actions: ['*'], effect: 'ALLOW' }] }, 'rules[0].effect'],
+    [
+      'an operator where a value should be',
+      { rules: [{ id: 'x', actions: ['*'], where: { a: { $ne: 1 } } }] },
+      'rules[0].where.a.$ne',
+    ],
+    ['roles in a circle', { rules: [], roles: { a: ['b'], b: ['a'] } }, 'roles.a'],
+  ])('%s', (_, options, path) => {
+    expect(() => definePermissions(options as never)).toThrow(expect.objectContaining({ path }) as Error);
+  });
+});
