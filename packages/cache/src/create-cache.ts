@@ -1,0 +1,23 @@
+import type { Cache } from './cache.ts';
+import { LoadingCache } from './loading-cache.ts';
+import { cacheSettings, type CacheOptions } from './options.ts';
+
+/**
+ * Makes a cache in the memory of this process. After an invalidation is acknowledged, no read in this process returns what
+ * was there before, whatever was being loaded meanwhile.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { createCache } from '@macadam/cache';
+ *
+ * const users = createCache<{ name: string }>({ name: 'users', ttlMs: 60_000 });
+ * const load = async () => ({ name: 'Ann' });
+ * const [first, second] = await Promise.all([users.getOrLoad('1', load), users.getOrLoad('1', load)]);
+ * if (first !== second || users.stats().loads !== 1) throw new Error('both share one load');
+ * await users.invalidate('1');
+ * ```
+ */
+export function createCache<T>(options: CacheOptions): Cache<T> {
+  return new LoadingCache<T>(cacheSettings(options));
+}

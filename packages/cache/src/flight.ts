@@ -1,0 +1,139 @@
+import { Expiring, OptionsError, TimeoutError } from '@macadam/core';
+import type { LoadContext, StaleValue } from './cache.ts';
+import type { Entry } from './entry.ts';
+import type { LoadFailure } from './errors.ts';
+import { assertTtl } from './options.ts';
+import { assertTags, MOST_TAGS } from './tag-marks.ts';
+
+/** How a load ended. */
+export type LoadOutcome<T> =
+  | {
+      readonly ok: true;
+      readonly value: T | undefined;
+      /** A tag of the value was invalidated after the load began: who came after that must not get it. */
+      readonly outdated: boolean;
+    }
+  | { readonly ok: false; readonly reason: LoadFailure; readonly error: unknown };
+
+/**
+ * One load of one key, which any number of callers wait for. Unlike `singleFlight` of the resilience package it outlives its
+ * callers, since what it brings is of use to the next one, and an invalidation can cut it off from the cache.
+ *
+ * Its promises never reject, so nothing has to be caught when nobody waits.
+ */
+export class Flight<T> extends Expiring {
+  readonly key: string;
+  /** How many tag invalidations there had been when it began. */
+  readonly position: number;
+  /** What may serve if it fails or is slow, even when it was evicted meanwhile. */
+  stale: Entry<T> | undefined;
+  readonly outcome: Promise<LoadOutcome<T>>;
+  /** The outcome, or undefined as soon as a caller with a stale value has waited long enough. */
+  readonly soon: Promise<LoadOutcome<T> | undefined>;
+  /** When the loader was called; undefined while it waits for its turn. */
+  begunAt: number | undefined;
+  settled = false;
+  readonly softLimit: SoftLimit;
+  readonly #onTimeout: (flight: Flight<T>) => void;
+  #controller: AbortController | undefined;
+  #reason: unknown;
+  #settle!: (outcome: LoadOutcome<T>) => void;
+
+  constructor(key: string, position: number, stale: Entry<T> | undefined, onTimeout: (flight: Flight<T>) => void) {
+    super();
+    this.key = key;
+    this.position = position;
+    this.stale = stale;
+    this.#onTimeout = onTimeout;
+    this.outcome = new Promise((resolve) => (this.#settle = resolve));
+    this.softLimit = new SoftLimit(this.outcome);
+    this.soon = this.softLimit.soon as Promise<LoadOutcome<T> | undefined>;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  settle(outcome: LoadOutcome<T>): void {
+    this.settled = true;
+    this.#settle(outcome);
+  }
+
+  /** Tells the loader that nobody will take what it brings. */
+  cancel(reason: unknown): void {
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+
+  override expire(): void {
+    this.#onTimeout(this);
+  }
+}
+
+/** How long callers that hold a stale value wait. */
+class SoftLimit extends Expiring {
+  readonly soon: Promise<unknown>;
+  #pass!: (value: unknown) => void;
+
+  constructor(outcome: Promise<unknown>) {
+    super();
+    this.soon = new Promise((resolve) => (this.#pass = resolve));
+    void outcome.then(this.#pass);
+  }
+
+  override expire(): void {
+    this.#pass(undefined);
+  }
+}
+
+/** What the loader of one key is given, and what it said. */
+export class FlightContext<T> implements LoadContext<T> {
+  readonly key: string;
+  declare readonly stale?: StaleValue<T>;
+  readonly #flight: Flight<T>;
+  ttlMs: number | undefined;
+  tags: readonly string[];
+  skipped = false;
+
+  constructor(key: string, flight: Flight<T>, tags: readonly string[], stale: StaleValue<T> | undefined) {
+    this.key = key;
+    this.#flight = flight;
+    this.tags = tags;
+    if (stale !== undefined) this.stale = stale;
+  }
+
+  get signal(): AbortSignal {
+    return this.#flight.signal;
+  }
+
+  /** Resolves when the load has ended, in whichever way. */
+  get ended(): Promise<unknown> {
+    return this.#flight.outcome;
+  }
+
+  // Fields, so that a loader can write ({ signal, setTtl }) =>.
+  readonly setTtl = (ttlMs: number): void => {
+    assertTtl('setTtl.ttlMs', ttlMs);
+    this.ttlMs = ttlMs;
+  };
+
+  readonly addTags = (tags: readonly string[]): void => {
+    assertTags('addTags.tags', tags);
+    const all = new Set([...this.tags, ...tags]);
+    if (all.size > MOST_TAGS) throw new OptionsError('addTags.tags', tags, `${MOST_TAGS} tags at most in all`);
+    this.tags = [...all];
+  };
+
+  readonly skip = (): void => {
+    this.skipped = true;
+  };
+}
+
+/** The error of a load that ran out of time. */
+export function outOfTime(timeoutMs: number): TimeoutError {
+  return new TimeoutError(`A load took longer than ${timeoutMs} ms`, timeoutMs);
+}

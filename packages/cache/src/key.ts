@@ -1,0 +1,19 @@
+import { createHash } from 'node:crypto';
+import { OptionsError } from '@macadam/core';
+
+/** Longer keys are kept as their digest: a key may be what a stranger sent, and the memory is ours. */
+export const LONGEST_KEY = 1_024;
+/** What digests begin with. A key that begins so by itself is digested too, so that it can never stand for another. */
+const DIGEST_MARK = '\u0000';
+
+/** The key as it is kept, bounded in length; different keys stay different. */
+export function storageKey(key: string): string {
+  if (typeof key !== 'string' || key.length === 0) throw new OptionsError('key', key, 'a string that is not empty');
+  if (key.length <= LONGEST_KEY && key.charCodeAt(0) !== 0) return key;
+  return `${DIGEST_MARK}${createHash('sha256').update(key, 'utf16le').digest('base64url')}`;
+}
+
+/** One key or several, as a list. */
+export function keysOf(keys: string | Iterable<string>): string[] {
+  return typeof keys === 'string' ? [storageKey(keys)] : [...keys].map(storageKey);
+}

@@ -1,0 +1,194 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { ExpiryQueue, runDetached } from '@macadam/core';
+import { bulkhead, type Policy } from '@macadam/resilience';
+import { noteFailure, type Entry } from './entry.ts';
+import { CacheClosedError, type LoadFailure } from './errors.ts';
+import { Flight, FlightContext, outOfTime } from './flight.ts';
+import { handedValue, keptValue } from './isolation.ts';
+import type { CacheSettings, SetOptions } from './options.ts';
+import type { Shelf } from './shelf.ts';
+import { approximateBytes } from './value-size.ts';
+
+/** Loads that may wait for their turn. Each has callers or a stale value behind it, and ends with its time limit. */
+const MOST_WAITING = 100_000;
+
+/** What is to be loaded, and how. */
+export interface LoadOrder<T> {
+  /** The key as it is kept. */
+  readonly id: string;
+  /** The key as the caller wrote it. */
+  readonly key: string;
+  readonly load: (context: FlightContext<T>) => unknown;
+  readonly options: SetOptions;
+  readonly stale: Entry<T> | undefined;
+  /** Nobody waits for it: it must not see the context of the call that happened to begin it. */
+  readonly background: boolean;
+  /** It takes a place among the loads in flight. Not so for a key of a batch, which has one place for all. */
+  readonly gated: boolean;
+}
+
+/** The loads in flight: one a key, within their time limits, and what becomes of their results. */
+export class Loads<T> {
+  readonly #shelf: Shelf<T>;
+  readonly #settings: CacheSettings;
+  readonly #flights = new Map<string, Flight<T>>();
+  /** Also those that an invalidation has cut off, or that a newer one has replaced. */
+  readonly #open = new Set<Flight<T>>();
+  readonly #limits: ExpiryQueue;
+  readonly places: Policy;
+  readonly #atRoot: <R>(fn: () => R) => R = AsyncLocalStorage.snapshot() as <R>(fn: () => R) => R;
+  loads = 0;
+  refreshes = 0;
+  failures = 0;
+  timeouts = 0;
+  fenced = 0;
+
+  constructor(shelf: Shelf<T>, settings: CacheSettings) {
+    this.#shelf = shelf;
+    this.#settings = settings;
+    const { clock, maxConcurrentLoads, loaderTimeoutMs } = settings;
+    this.#limits = new ExpiryQueue(clock);
+    this.places = bulkhead({
+      maxConcurrent: maxConcurrentLoads,
+      maxQueued: MOST_WAITING,
+      queueTimeoutMs: loaderTimeoutMs,
+      clock,
+    });
+  }
+
+  get inFlight(): number {
+    return this.#open.size;
+  }
+
+  get(id: string): Flight<T> | undefined {
+    return this.#flights.get(id);
+  }
+
+  start(order: LoadOrder<T>): Flight<T> {
+    // Timers and promises remember the context they were made in, which may be a request that is over long before them.
+    const flight = this.#atRoot(() => this.#begin(order));
+    this.detach(order.id);
+    this.#flights.set(order.id, flight);
+    this.loads++;
+    if (order.background) this.refreshes++;
+    const run = (): void => (order.gated ? this.#enter(flight, order) : this.#call(flight, order));
+    if (order.background) this.#atRoot(run);
+    else runDetached(run);
+    return flight;
+  }
+
+  /** Cuts the load of a key off from the cache: it goes on for those who wait for it. */
+  detach(id: string): void {
+    const flight = this.#flights.get(id);
+    if (flight === undefined) return;
+    // Callers may only fall back on what is kept from now on: what it remembers may be what was invalidated.
+    flight.stale = undefined;
+    this.#flights.delete(id);
+  }
+
+  detachAll(): void {
+    for (const id of [...this.#flights.keys()]) this.detach(id);
+  }
+
+  close(name: string): void {
+    for (const flight of [...this.#open]) {
+      const error = new CacheClosedError(name);
+      this.#fail(flight, 'failed', error);
+      flight.cancel(error);
+    }
+  }
+
+  #begin({ id, stale }: LoadOrder<T>): Flight<T> {
+    const flight = new Flight<T>(id, this.#shelf.position, stale, (late) => this.#timeOut(late));
+    this.#open.add(flight);
+    const { clock, loaderTimeoutMs, loaderSoftTimeoutMs } = this.#settings;
+    const now = clock.monotonic();
+    flight.expiresAt = now + loaderTimeoutMs;
+    this.#limits.add(flight, now);
+    if (stale !== undefined && loaderSoftTimeoutMs < loaderTimeoutMs) {
+      flight.softLimit.expiresAt = now + loaderSoftTimeoutMs;
+      this.#limits.add(flight.softLimit, now);
+    }
+    return flight;
+  }
+
+  #enter(flight: Flight<T>, order: LoadOrder<T>): void {
+    const turn = (): unknown => {
+      if (!flight.settled) this.#call(flight, order);
+      // The place is given back when the time is up, also by a loader that does not listen.
+      return flight.outcome;
+    };
+    this.places.execute(turn).catch((error: unknown) => this.#fail(flight, 'refused', error));
+  }
+
+  #call(flight: Flight<T>, order: LoadOrder<T>): void {
+    const begunAt = this.#settings.clock.monotonic();
+    flight.begunAt = begunAt;
+    const { key, options, stale } = order;
+    const former = stale && {
+      value: handedValue(stale.value, this.#settings.isolation),
+      ageMs: begunAt - stale.storedAt,
+    };
+    const context = new FlightContext<T>(key, flight, options.tags ?? [], former);
+    new Promise((resolve) => resolve(order.load(context))).then(
+      (value) => this.#succeed(flight, context, value as T | undefined, options),
+      (error: unknown) => this.#fail(flight, 'failed', error),
+    );
+  }
+
+  #succeed(flight: Flight<T>, context: FlightContext<T>, loaded: T | undefined, options: SetOptions): void {
+    if (flight.settled) return;
+    const { ttlMs, negativeTtlMs, isolation, clock } = this.#settings;
+    let value: T | undefined;
+    try {
+      value = loaded === undefined ? undefined : keptValue(loaded, isolation);
+    } catch (error) {
+      this.#fail(flight, 'failed', error);
+      return;
+    }
+    const current = this.#land(flight);
+    const { tags } = context;
+    const marked = this.#shelf.markedSince(flight.position, tags);
+    flight.settle({ ok: true, value, outdated: marked.invalidated !== undefined });
+    if (!current || marked.invalidated !== undefined || marked.expired !== undefined) {
+      this.fenced++;
+      return;
+    }
+    const livesMs = context.ttlMs ?? (value === null ? negativeTtlMs : (options.ttlMs ?? ttlMs));
+    // A load that says "not to be kept" still says that what was kept is no longer so.
+    if (value === undefined || context.skipped || livesMs === 0) this.#shelf.memory.delete(flight.key);
+    else {
+      const loadMs = clock.monotonic() - (flight.begunAt as number);
+      const { position } = flight;
+      this.#shelf.put(flight.key, { value, ttlMs: livesMs, tags, position, loadMs, bytes: approximateBytes(value) });
+    }
+  }
+
+  #fail(flight: Flight<T>, reason: LoadFailure, error: unknown): void {
+    if (flight.settled) return;
+    if (reason === 'timeout') this.timeouts++;
+    else this.failures++;
+    const { clock, random } = this.#settings;
+    if (this.#land(flight)) {
+      const entry = this.#shelf.memory.look(flight.key);
+      if (entry !== undefined) noteFailure(entry, clock.monotonic(), random);
+    }
+    flight.settle({ ok: false, reason, error });
+  }
+
+  #timeOut(flight: Flight<T>): void {
+    const error = outOfTime(this.#settings.loaderTimeoutMs);
+    this.#fail(flight, 'timeout', error);
+    flight.cancel(error);
+  }
+
+  /** Ends the flight; whether it is still the one for its key. */
+  #land(flight: Flight<T>): boolean {
+    this.#limits.remove(flight);
+    this.#limits.remove(flight.softLimit);
+    this.#open.delete(flight);
+    if (this.#flights.get(flight.key) !== flight) return false;
+    this.#flights.delete(flight.key);
+    return true;
+  }
+}

@@ -1,0 +1,77 @@
+import { LRUCache } from 'lru-cache';
+import type { Entry } from './entry.ts';
+
+export interface MemoryOptions {
+  /** Entries kept at most, at least 1. Default: 10 000. */
+  maxEntries?: number;
+  /**
+   * Bytes of values kept at most, estimated from their shape; above 0, `Infinity` for no limit. A larger value is served and
+   * not kept. Default: 67 108 864 (64 MiB).
+   */
+  maxBytes?: number;
+}
+
+/** What an entry costs beside its value: the key's slot, the entry's own fields. */
+const ENTRY_BYTES = 200;
+
+/**
+ * The values in this process: a bounded map in the order of use. Freshness stands in the entries, where it can change without
+ * a second look-up; the library's own ttl and fetch are not used.
+ */
+export class Memory<T> {
+  readonly #entries: LRUCache<string, Entry<T>>;
+  readonly #maxBytes: number;
+  evictions = 0;
+  /** Values that were too large to keep. */
+  oversized = 0;
+
+  constructor({ maxEntries, maxBytes }: Required<MemoryOptions>) {
+    this.#maxBytes = maxBytes;
+    const maxSize = Math.min(maxBytes, Number.MAX_SAFE_INTEGER);
+    this.#entries = new LRUCache<string, Entry<T>>({ max: maxEntries, maxSize });
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get bytes(): number {
+    return this.#entries.calculatedSize;
+  }
+
+  /** The entry, which counts as used. */
+  get(key: string): Entry<T> | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** The entry, without counting as used. */
+  look(key: string): Entry<T> | undefined {
+    return this.#entries.peek(key);
+  }
+
+  set(key: string, entry: Entry<T>): void {
+    const replaced = this.#entries.peek(key);
+    if (replaced !== undefined) replaced.removed = true;
+    const size = entry.bytes + key.length * 2 + ENTRY_BYTES;
+    if (size > this.#maxBytes) {
+      this.oversized++;
+      this.#entries.delete(key);
+      return;
+    }
+    const before = this.#entries.size + (replaced === undefined ? 1 : 0);
+    this.#entries.set(key, entry, { size });
+    this.evictions += before - this.#entries.size;
+  }
+
+  delete(key: string): void {
+    const entry = this.#entries.peek(key);
+    if (entry === undefined) return;
+    entry.removed = true;
+    this.#entries.delete(key);
+  }
+
+  clear(): void {
+    for (const entry of this.#entries.values()) entry.removed = true;
+    this.#entries.clear();
+  }
+}

@@ -1,0 +1,147 @@
+import { abortable, currentWork, isMacadamError } from '@macadam/core';
+import { freshnessOf, type Entry } from './entry.ts';
+import { CacheLoaderError } from './errors.ts';
+import type { Flight, FlightContext, LoadOutcome } from './flight.ts';
+import { handedValue } from './isolation.ts';
+import type { Loads } from './loads.ts';
+import type { CacheSettings, LoadOptions } from './options.ts';
+import type { Shelf } from './shelf.ts';
+
+/** One read that may load. */
+export interface Read<T> {
+  /** The key as it is kept, and as the caller wrote it. */
+  readonly id: string;
+  readonly key: string;
+  readonly load: (context: FlightContext<T>) => unknown;
+  /** How to load when the load it waited for turned out to be older than an invalidation. */
+  readonly reload: (context: FlightContext<T>) => unknown;
+  readonly options: LoadOptions;
+  /** See `LoadOrder.gated`. */
+  readonly gated: boolean;
+  /** How many tag invalidations there had been when it came: it must not see what any of them ended. */
+  readonly position: number;
+}
+
+/** Answers reads: from what there is, by waiting for a load, or with a stale value when that is slow or fails. */
+export class Reads<T> {
+  readonly #settings: CacheSettings;
+  readonly #shelf: Shelf<T>;
+  readonly #loads: Loads<T>;
+  hits = 0;
+  staleHits = 0;
+  misses = 0;
+  joined = 0;
+
+  constructor(settings: CacheSettings, shelf: Shelf<T>, loads: Loads<T>) {
+    this.#settings = settings;
+    this.#shelf = shelf;
+    this.#loads = loads;
+  }
+
+  /** The fresh value in memory. */
+  peek(id: string): T | undefined {
+    const entry = this.#shelf.memory.get(id);
+    if (entry !== undefined && (entry.checkedAt === this.#shelf.position || this.#shelf.judge(entry))) {
+      if (this.#settings.clock.monotonic() < entry.freshUntil) {
+        this.hits++;
+        return this.#hand(entry.value);
+      }
+    }
+    this.misses++;
+    return undefined;
+  }
+
+  /** The fresh value in memory, unless there is anything to do about it: one look-up and one comparison. */
+  hit(id: string): T | undefined {
+    const entry = this.#shelf.memory.get(id);
+    if (entry === undefined || entry.checkedAt !== this.#shelf.position) return undefined;
+    if (this.#settings.clock.monotonic() >= entry.refreshAt) return undefined;
+    this.hits++;
+    return this.#hand(entry.value);
+  }
+
+  /** Begins its load, if it needs one, before it first waits. */
+  async read(read: Read<T>): Promise<T | undefined> {
+    const { id, options } = read;
+    options.signal?.throwIfAborted();
+    const now = this.#settings.clock.monotonic();
+    const entry = this.#shelf.find(id, now);
+    if (entry !== undefined && options.fresh !== true) {
+      const freshness = freshnessOf(entry, now);
+      const inBackoff = now < entry.retryAt;
+      if (freshness !== 'spare' || inBackoff) {
+        if (freshness === 'fresh') this.hits++;
+        else this.staleHits++;
+        if (now >= entry.refreshAt && !inBackoff && this.#loads.get(id) === undefined) this.#start(read, entry, true);
+        return this.#hand(entry.value);
+      }
+    }
+    this.misses++;
+    return this.#wait(read, this.#join(id, options) ?? this.#start(read, entry, false));
+  }
+
+  #join(id: string, options: LoadOptions): Flight<T> | undefined {
+    const flight = this.#loads.get(id);
+    // Who asks for what is current now cannot take what was asked for before.
+    if (flight === undefined || (options.fresh === true && flight.begunAt !== undefined)) return undefined;
+    this.joined++;
+    return flight;
+  }
+
+  #start(read: Read<T>, stale: Entry<T> | undefined, background: boolean): Flight<T> {
+    const { id, key, load, options, gated } = read;
+    return this.#loads.start({ id, key, load, options, gated, stale, background });
+  }
+
+  async #wait(read: Read<T>, flight: Flight<T>): Promise<T | undefined> {
+    const { options } = read;
+    const mayBeStale = options.fresh !== true;
+    if (mayBeStale && flight.stale !== undefined) {
+      // Undefined: the time for waiting is over, and the load is not.
+      if ((await this.#attached(flight.soon, options)) === undefined) {
+        const spare = this.#spare(flight);
+        if (spare !== undefined) return this.#serveStale(spare);
+      }
+    }
+    const outcome: LoadOutcome<T> = await this.#attached(flight.outcome, options);
+    if (outcome.ok) {
+      const { outdated, value } = outcome;
+      // Only the newest mark of a tag is known: who came after any mark may have come after one of this value's tags.
+      if (!outdated || read.position <= flight.position) return value === undefined ? value : this.#hand(value);
+      // A load that begins now is younger than that, so this happens once at most.
+      return this.read({ ...read, load: read.reload, gated: true });
+    }
+    const spare = mayBeStale ? this.#spare(flight) : undefined;
+    if (spare !== undefined) return this.#serveStale(spare);
+    const { error, reason } = outcome;
+    if (isMacadamError(error, 'MAC_CACHE_VALUE') || isMacadamError(error, 'MAC_CACHE_CLOSED')) throw error;
+    throw new CacheLoaderError(this.#settings.name, reason, error);
+  }
+
+  /** Waits until the caller or the work it runs for leaves. */
+  #attached<R>(promise: Promise<R>, { signal }: LoadOptions): Promise<R> {
+    const work = currentWork();
+    const cancels = work?.deadline === undefined ? work?.cancellation : work.signal;
+    return abortable(abortable(promise, signal), cancels);
+  }
+
+  /** What may serve in place of the flight's result: what is kept now, or what was there when it began. */
+  #spare(flight: Flight<T>): Entry<T> | undefined {
+    const now = this.#settings.clock.monotonic();
+    const kept = this.#shelf.find(flight.key, now);
+    if (kept !== undefined) return kept;
+    const { stale } = flight;
+    // It may have been evicted meanwhile; that alone does not make it unfit.
+    if (stale === undefined || !this.#shelf.judge(stale)) return undefined;
+    return freshnessOf(stale, now) === 'dead' ? undefined : stale;
+  }
+
+  #serveStale(entry: Entry<T>): T {
+    this.staleHits++;
+    return this.#hand(entry.value);
+  }
+
+  #hand(value: T): T {
+    return handedValue(value, this.#settings.isolation);
+  }
+}

@@ -1,0 +1,108 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { getEventListeners } from 'node:events';
+import { createCache } from '@macadam/cache';
+import { describe, expect, it } from 'vitest';
+import { cacheInVirtualTime, Source } from './sources.ts';
+
+const collect = async (): Promise<void> => {
+  expect(globalThis.gc, 'run with --expose-gc').toBeTypeOf('function');
+  for (let i = 0; i < 3; i++) {
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    globalThis.gc?.();
+  }
+};
+const heap = async (): Promise<number> => {
+  await collect();
+  return process.memoryUsage().heapUsed;
+};
+
+describe('bounded memory', () => {
+  it(
+    'cacheable #1123: 200 000 distinct keys through 10 000 entries, with tags and invalidations',
+    { timeout: 60_000 },
+    async () => {
+      const cache = createCache<number>({ name: 'leak' });
+      const run = async (from: number, to: number): Promise<void> => {
+        for (let i = from; i < to; i++) {
+          await cache.getOrLoad(`key-${i}`, () => i, { tags: [`tag-${i}`] });
+          if (i % 3 === 0) await cache.invalidate(`key-${i - 1}`);
+          if (i % 5 === 0) await cache.invalidateTags([`tag-${i}`]);
+        }
+      };
+      await run(0, 50_000);
+      const before = await heap();
+      await run(50_000, 200_000);
+      expect((await heap()) - before).toBeLessThan(4_000_000);
+      const { entries, inFlight, tags, hits, misses, loads } = cache.stats();
+      expect({ entries, inFlight, tags, hits, misses, loads }).toEqual({
+        entries: 10_000,
+        inFlight: 0,
+        tags: 10_000,
+        hits: 0,
+        misses: 200_000,
+        loads: 200_000,
+      });
+    },
+  );
+
+  it('no listener stays on a signal that outlives its calls', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>();
+    const { signal } = new AbortController();
+    const source = new Source(clock, 'v');
+    for (let i = 0; i < 100; i++) {
+      const read = cache.getOrLoad(`${i}`, source.load, { signal });
+      expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+      await clock.runUntil(read);
+      await cache.getOrLoad(`${i}`, source.load, { signal });
+    }
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    clock.assertNoTimers();
+  });
+
+  it('nestjs/throttler #2629: what a request holds is let go, although it began a refresh', async () => {
+    const storage = new AsyncLocalStorage<object>();
+    const cache = createCache<string>({ name: 'leak', ttlMs: 1_000, staleWhileRevalidateMs: 60_000 });
+    await cache.set('a', 'v');
+    await cache.expire('a');
+    const request = async (): Promise<WeakRef<object>> => {
+      const held = { body: new Uint8Array(1_000) };
+      await storage.run(held, () => cache.getOrLoad('a', () => new Promise<string>(() => {})));
+      return new WeakRef(held);
+    };
+    const held = await request();
+    await collect();
+    expect(held.deref()).toBeUndefined();
+    expect(cache.stats().inFlight).toBe(1);
+    await cache.close();
+  });
+
+  it('bentocache #26: closing ends every load and every timer, and is final', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>();
+    const source = new Source(clock, 'v', 1_000);
+    const waiting = cache.getOrLoad('a', source.load);
+    const { signal } = source.contexts[0]!;
+    const late = expect(waiting).rejects.toMatchObject({ code: 'MAC_CACHE_CLOSED' });
+    await cache[Symbol.asyncDispose]();
+    await late;
+    expect(signal.aborted).toBe(true);
+    expect(clock.pendingTimers).toBe(1); // the source's own
+    for (const call of [
+      () => cache.getOrLoad('a', source.load),
+      () => cache.getOrLoadMany(['a'], () => ({})),
+      () => cache.get('a'),
+      () => cache.set('a', 'v'),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ code: 'MAC_CACHE_CLOSED', cache: 'test' });
+    }
+    await cache.invalidate('a');
+    await cache.close();
+    expect(cache.peek('a')).toBeUndefined();
+  });
+
+  it('is collected with its instruments', async () => {
+    const make = (): WeakRef<object> => new WeakRef(createCache({ name: 'gone' }));
+    const ref = make();
+    await collect();
+    expect(ref.deref()).toBeUndefined();
+  });
+});

@@ -1,0 +1,205 @@
+import { describe, expect, it } from 'vitest';
+import { cacheInVirtualTime, Source } from './sources.ts';
+
+describe('an invalidation while a value is loaded', () => {
+  for (const [name, invalidate] of [
+    ['invalidate', (cache) => cache.invalidate('a')],
+    ['expire', (cache) => cache.expire('a')],
+    ['clear', (cache) => cache.clear()],
+    ['set', (cache) => cache.set('a', 'v2')],
+  ] satisfies [string, (cache: ReturnType<typeof cacheInVirtualTime<string>>['cache']) => Promise<void>][]) {
+    it(`FusionCache #625, #535, #613: ${name}: the load's result is not kept, and who waited before gets it`, async () => {
+      const { cache, clock } = cacheInVirtualTime<string>();
+      const source = new Source(clock, 'v1');
+      const before = cache.getOrLoad('a', source.load);
+      await clock.settle();
+      source.value = 'v2';
+      await invalidate(cache);
+      const after = cache.getOrLoad('a', source.load);
+      expect(await clock.runUntil(before)).toBe('v1');
+      expect(await clock.runUntil(after)).toBe('v2');
+      expect(cache.peek('a')).toBe('v2');
+      expect(cache.stats()).toMatchObject({ fenced: 1, inFlight: 0 });
+    });
+  }
+
+  for (const known of ['in the options', 'only after the load'] as const) {
+    it(`HybridCache, FusionCache #628: a tag known ${known} is invalidated during the load`, async () => {
+      const { cache, clock } = cacheInVirtualTime<string>();
+      const source = new Source(clock, 'v1');
+      const load: typeof source.load = async (context) => {
+        const value = await source.load(context);
+        if (known !== 'in the options') context.addTags(['t']);
+        return value;
+      };
+      const options = known === 'in the options' ? { tags: ['t'] } : {};
+      const before = cache.getOrLoad('a', load, options);
+      await clock.advance(5);
+      source.value = 'v2';
+      await cache.invalidateTags(['t']);
+      const after = cache.getOrLoad('a', load, options);
+      expect(await clock.runUntil(before)).toBe('v1');
+      expect(await clock.runUntil(after)).toBe('v2');
+      expect(await clock.runUntil(cache.getOrLoad('a', load, options))).toBe('v2');
+      expect(source.loads).toBe(2);
+    });
+  }
+
+  it('two tag invalidations during one load: who came between them does not get what was read before the first', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>();
+    const source = new Source(clock, 'v1');
+    const before = cache.getOrLoad('a', source.load, { tags: ['t'] });
+    source.value = 'v2';
+    await cache.invalidateTags(['t']);
+    const between = cache.getOrLoad('a', source.load, { tags: ['t'] });
+    source.value = 'v3';
+    await cache.invalidateTags(['t']);
+    expect(await clock.runUntil(before)).toBe('v1');
+    expect(await clock.runUntil(between)).toBe('v3');
+  });
+
+  it('FusionCache #628 (b, c): a refresh behind the caller and one that outlived the soft limit are fenced too', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>({ ttlMs: 1_000, staleWhileRevalidateMs: 1_000 });
+    const source = new Source(clock, 'v1', 500);
+    await clock.runUntil(cache.getOrLoad('a', source.load, { tags: ['t'] }));
+    await clock.advance(1_100);
+    expect(await cache.getOrLoad('a', source.load, { tags: ['t'] })).toBe('v1');
+    source.value = 'v2';
+    await cache.invalidateTags(['t']);
+    await clock.advance(600);
+    expect(cache.inspect('a')).toBeUndefined();
+    expect(await clock.runUntil(cache.getOrLoad('a', source.load, { tags: ['t'] }))).toBe('v2');
+
+    await clock.advance(2_500);
+    const start = clock.monotonic();
+    const slow = cache.getOrLoad('a', source.load, { tags: ['t'] });
+    expect(await clock.runUntil(slow)).toBe('v2');
+    expect(clock.monotonic() - start).toBe(100);
+    source.value = 'v3';
+    await cache.invalidateTags(['t']);
+    await clock.advance(1_000);
+    expect(cache.peek('a')).toBeUndefined();
+    expect(cache.stats().fenced).toBe(2);
+  });
+
+  it('what was invalidated does not serve when the load fails, nor when it is slow', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>({ ttlMs: 1_000 });
+    const source = new Source(clock, 'v1', 10);
+    await clock.runUntil(cache.getOrLoad('a', source.load));
+    await clock.advance(1_000);
+    Object.assign(source, { delayMs: 1_000, error: new Error('down') });
+    const waiting = cache.getOrLoad('a', source.load);
+    await clock.advance(50);
+    await cache.invalidate('a');
+    await expect(clock.runUntil(waiting)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER', reason: 'failed' });
+  });
+
+  it('evicting the stale value during its load does not lose it, but invalidating does', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>({ ttlMs: 1_000, l1: { maxEntries: 1 } });
+    const source = new Source(clock, 'v1', 10);
+    const fail = { delayMs: 10, error: new Error('down') };
+    await clock.runUntil(cache.getOrLoad('a', source.load));
+    await clock.advance(1_000);
+    Object.assign(source, fail);
+    const evicted = cache.getOrLoad('a', source.load);
+    await cache.set('b', 'other');
+    expect(await clock.runUntil(evicted)).toBe('v1');
+
+    Object.assign(source, { error: undefined });
+    await clock.runUntil(cache.getOrLoad('a', source.load));
+    await clock.advance(1_000);
+    Object.assign(source, fail);
+    const removed = cache.getOrLoad('a', source.load);
+    await cache.set('b', 'other');
+    await cache.invalidate('a');
+    await expect(clock.runUntil(removed)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+  });
+});
+
+describe('loads in flight', () => {
+  it('lru-cache #320, #388: no invalidation, replacement or eviction rejects a waiter', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>({ l1: { maxEntries: 2 }, maxConcurrentLoads: 2 });
+    const source = new Source(clock, 'v');
+    const all = Promise.all(['a', 'b', 'c', 'd', 'e'].map((key) => cache.getOrLoad(key, source.load)));
+    await clock.settle();
+    await cache.invalidate('a');
+    await cache.set('b', 'w');
+    expect(await clock.runUntil(all)).toEqual(['v', 'v', 'v', 'v', 'v']);
+    expect(source.mostAtOnce).toBe(2);
+    expect(cache.stats()).toMatchObject({ entries: 2, inFlight: 0 });
+  });
+
+  it('lru-cache docs: a caller that wants it fresh is not given an older load', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>();
+    const source = new Source(clock, 'v1');
+    const first = cache.getOrLoad('a', source.load);
+    await clock.advance(5);
+    source.value = 'v2';
+    const fresh = cache.getOrLoad('a', source.load, { fresh: true });
+    expect(await clock.runUntil(first)).toBe('v1');
+    expect(cache.peek('a')).toBeUndefined();
+    expect(await clock.runUntil(fresh)).toBe('v2');
+    expect(cache.peek('a')).toBe('v2');
+  });
+
+  it('a fresh read is an error when the load fails, although a stale value would serve others', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>();
+    const source = new Source(clock, 'v1');
+    await clock.runUntil(cache.getOrLoad('a', source.load));
+    source.error = new Error('down');
+    await expect(clock.runUntil(cache.getOrLoad('a', source.load, { fresh: true }))).rejects.toMatchObject({
+      cause: source.error,
+    });
+    expect(cache.peek('a')).toBe('v1');
+  });
+});
+
+describe('tags', () => {
+  it('bentocache #71: invalidated by tag, nothing serves it; expired by tag, it serves while it is loaded anew', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>();
+    const source = new Source(clock, 'v1', 1_000);
+    await clock.runUntil(cache.getOrLoad('a', source.load, { tags: ['t'] }));
+    await cache.expireTags(['t']);
+    expect(cache.peek('a')).toBeUndefined();
+    expect(await cache.get('a')).toBeUndefined();
+    source.error = new Error('down');
+    expect(await clock.runUntil(cache.getOrLoad('a', source.load, { tags: ['t'] }))).toBe('v1');
+    await cache.invalidateTags(['t']);
+    expect(cache.inspect('a')).toBeUndefined();
+    await expect(clock.runUntil(cache.getOrLoad('a', source.load))).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+  });
+
+  it('bentocache #83: an entry keeps the tags it was stored with', async () => {
+    const { cache } = cacheInVirtualTime<string>();
+    await cache.set('a', 'v', { tags: ['old'] });
+    await cache.invalidateTags(['new']);
+    expect(cache.peek('a')).toBe('v');
+    await cache.invalidateTags(['old']);
+    expect(cache.peek('a')).toBeUndefined();
+    await cache.set('a', 'w', { tags: ['old'] });
+    expect(cache.peek('a')).toBe('w');
+  });
+
+  it('FusionCache #319: no clock of the day takes part', async () => {
+    const { cache, clock } = cacheInVirtualTime<string>();
+    await cache.set('a', 'v', { tags: ['t'] });
+    clock.jump(-900_000);
+    await cache.invalidateTags(['t']);
+    expect(cache.peek('a')).toBeUndefined();
+    await cache.set('a', 'w', { tags: ['t'] });
+    clock.jump(1_800_000);
+    expect(cache.peek('a')).toBe('w');
+  });
+
+  it('more invalidated tags than are remembered: tagged entries of before are loaded again, others stay', async () => {
+    const { cache } = cacheInVirtualTime<string>();
+    await cache.set('tagged', 'v', { tags: ['t'] });
+    await cache.set('plain', 'v');
+    await cache.invalidateTags(Array.from({ length: 20_000 }, (_, i) => `other-${i}`));
+    expect(cache.peek('tagged')).toBeUndefined();
+    expect(cache.peek('plain')).toBe('v');
+    await cache.set('later', 'v', { tags: ['t'] });
+    expect(cache.peek('later')).toBe('v');
+    expect(cache.stats().tags).toBe(10_000);
+  });
+});
