@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { pipeline } from './pipeline.ts';
 import { constant } from './retry/backoff.ts';
 import { retry } from './retry/retry.ts';
-import { timeout } from './timeout.ts';
+import { timeout, wasCutShort } from './timeout.ts';
 
 const hang = (): Promise<never> => new Promise<never>(() => {});
 const fixed = (delayMs: number) => ({ budget: false, backoff: constant({ delayMs }) }) as const;
@@ -110,6 +110,7 @@ describe('timeout', () => {
     { options: { timeoutMs: Infinity }, path: 'timeout.timeoutMs' },
     { options: { timeoutMs: '5s' }, path: 'timeout.timeoutMs' },
     { options: { timeoutMs: 5, timeout: 5 }, path: 'timeout.timeout' },
+    { options: null, path: 'timeout' },
   ])('refuses $options', ({ options, path }) => {
     expect(() => timeout(options as never)).toThrow(expect.objectContaining({ path }));
   });
@@ -182,5 +183,51 @@ describe('two timeouts around and inside of a retry', () => {
     expect(await clock.runUntil(call)).toBe(2);
     expect(new Set(signals).size).toBe(2);
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+  });
+});
+
+describe('what the error of a timeout says', () => {
+  it.each([
+    { timeoutMs: 250, message: 'The call took longer than 250 ms' },
+    { timeoutMs: 10.4, message: 'The call took longer than 10 ms' },
+    { timeoutMs: 9.96, message: 'The call took longer than 10 ms' },
+    { timeoutMs: 0.25, message: 'The call took longer than 0.3 ms' },
+  ])('of $timeoutMs ms: $message', async ({ timeoutMs, message }) => {
+    const clock = virtualClock();
+    await expect(clock.runUntil(timeout({ timeoutMs, clock }).execute(hang))).rejects.toMatchObject({
+      message,
+      timeoutMs,
+    });
+  });
+
+  it('names the attempt inside of a retry', async () => {
+    const clock = virtualClock();
+    const guarded = pipeline(retry({ maxAttempts: 1, clock }), timeout({ timeoutMs: 100, clock }));
+    await expect(clock.runUntil(guarded.execute(hang))).rejects.toThrow('The attempt took longer than 100 ms');
+  });
+});
+
+describe('wasCutShort', () => {
+  it.each([
+    { leftMs: 49, cut: true },
+    { leftMs: 50, cut: false },
+    { leftMs: 100, cut: false },
+    { leftMs: 500, cut: false },
+  ])('of a limit of 100 ms with $leftMs ms left: $cut', async ({ leftMs, cut }) => {
+    const clock = virtualClock();
+    let reason: unknown;
+    const call = runWork({ timeoutMs: leftMs, clock }, () =>
+      timeout({ timeoutMs: 100, clock }).execute((context) => {
+        context.onCancel((told) => (reason = told));
+        return hang();
+      }),
+    );
+    await clock.runUntil(Promise.allSettled([call]));
+    expect(isMacadamError(reason, 'MAC_TIMEOUT')).toBe(true);
+    expect(wasCutShort(reason)).toBe(cut);
+  });
+
+  it('is nothing that other values are', () => {
+    for (const value of [undefined, null, 'late', new Error('late')]) expect(wasCutShort(value)).toBe(false);
   });
 });
