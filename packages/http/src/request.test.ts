@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { httpClientSettings } from './settings.ts';
 import { parsePathTemplate } from './path-template.ts';
@@ -53,6 +54,13 @@ describe('prepareRequest', () => {
     ['GET', { idempotent: false }, false],
   ])('%s with %j may be sent twice: %s', (method, options, repeatable) => {
     expect(prepare(method, '/a', options).repeatable).toBe(repeatable);
+  });
+
+  test('a stream that can be read once is repeated, but never by two tries at a time', () => {
+    const once = prepare('PUT', '/a', { body: Readable.from(['x']) });
+    expect([once.repeatable, once.execution.idempotent]).toEqual([true, false]);
+    const anew = prepare('PUT', '/a', { body: () => Readable.from(['x']) });
+    expect([anew.repeatable, anew.execution.idempotent]).toEqual([true, true]);
   });
 
   test('an idempotency key is sent, or made up', () => {

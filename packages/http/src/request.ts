@@ -12,6 +12,7 @@ import {
 } from '@macadam/core';
 import type { ExecuteOptions } from '@macadam/resilience';
 import { encodeBody } from './body/encode.ts';
+import { OneShotBody } from './body/one-shot.ts';
 import type { BodySource } from './body/source.ts';
 import type { Endpoint } from './endpoints/endpoint.ts';
 import type { ErrorSubject } from './errors.ts';
@@ -143,7 +144,8 @@ export function prepareRequest(
     stream: undefined,
     hop: undefined,
     repeatable,
-    execution: executionOf(repeatable, options),
+    // A stream that can be read once cannot be sent by two tries at a time.
+    execution: executionOf(repeatable && !(encoded?.source instanceof OneShotBody), options),
     priority: options.priority,
     work: currentWork(),
   };

@@ -69,6 +69,76 @@ test('AC31: under every fault, with cancels at every phase, every call settles a
   expect(unhandled).toEqual([]);
 });
 
+test('AC31: streams, uploads and fetch too: every one ends, whoever leaves it where', async () => {
+  const random = seededRandom(32);
+  const faults = [
+    resetBeforeHeaders(),
+    resetAfterHeaders(),
+    resetMidBody(),
+    respond(503),
+    respond(401),
+    respond(302, { headers: { location: '/elsewhere' } }),
+    garbage(),
+    hang(),
+  ];
+  await using upstream = await startFaultServer({
+    seed: 32,
+    faults: [
+      ...faults.map((fault) => ({ fault, share: 0.08 })),
+      // Ten seconds of a fetch: its idle time has no option.
+      { fault: stallMidBody(), share: 0.08, when: ({ path }) => path !== '/fetched' },
+    ],
+    handle: () => ({ body: Buffer.alloc(200_000, 'x') }),
+  });
+  const client = createHttpClient({
+    baseUrl: upstream.url,
+    timeoutMs: 400,
+    attemptTimeoutMs: 100,
+    circuitBreaker: false,
+    retry: { backoff: constant({ delayMs: 1 }), throttledBaseMs: 0 },
+    auth: { authorize: async () => Promise.resolve({ authorization: 'x' }), invalidate() {} },
+  });
+  const reason = new Error('left');
+  async function* upload(pieces: number): AsyncGenerator<Uint8Array> {
+    for (let i = 0; i < pieces; i++) yield await Promise.resolve(Buffer.alloc(40_000));
+  }
+  const read = async (body: AsyncIterable<unknown> | null, most: number): Promise<void> => {
+    let pieces = 0;
+    if (body !== null) for await (const _ of body) if (++pieces >= most) break;
+  };
+  const limits = { idleTimeoutMs: 100, unreadTimeoutMs: 100 };
+  const ways: ((signal: AbortSignal, most: number) => Promise<unknown>)[] = [
+    (signal, most) => client.stream('GET', '/a', { signal, ...limits }).then(({ body }) => read(body, most)),
+    (signal) => client.stream('GET', '/forgotten', { signal, ...limits }),
+    (signal, most) =>
+      client
+        .stream('PUT', '/a', { signal, body: () => upload(most * 3), throwOnStatus: false, ...limits })
+        .then(({ body }) => read(body, most)),
+    (signal, most) => client.put('/a', { signal, body: upload(most * 10) }),
+    (signal) => client.put('/a', { signal, multipart: { a: new Blob([Buffer.alloc(100_000)]) } }),
+    (signal) => client.fetch('/fetched', { signal }).then((response) => response.arrayBuffer()),
+    (signal) => client.fetch('/fetched', { signal }).then((response) => response.body?.cancel()),
+  ];
+  const counts = { ok: 0, failed: 0, left: 0 };
+  const one = async (): Promise<void> => {
+    const abort = new AbortController();
+    if (random() < 0.4) void leaveAfter(Math.floor(random() * 12), abort, reason);
+    const way = ways[Math.floor(random() * ways.length)] as (typeof ways)[number];
+    await way(abort.signal, 1 + Math.floor(random() * 4)).then(
+      () => counts.ok++,
+      (error: unknown) => (error === reason ? counts.left++ : counts.failed++),
+    );
+  };
+  for (let batch = 0; batch < 16; batch++) await Promise.all(Array.from({ length: 20 }, one));
+  expect(counts.ok + counts.failed + counts.left).toBe(320);
+  expect(counts.ok).toBeGreaterThan(50);
+  expect(counts.left).toBeGreaterThan(20);
+  expect(counts.failed).toBeGreaterThan(10);
+  await client.close();
+  await upstream.waitUntil(({ openConnections }) => openConnections === 0);
+  expect(unhandled).toEqual([]);
+});
+
 async function leaveAfter(turns: number, abort: AbortController, reason: Error): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
   abort.abort(reason);
