@@ -1,15 +1,16 @@
 import { MacadamError, OptionsError, runWork } from '@macadam/core';
-import type { ExecuteContext, ExecuteOptions } from '@macadam/resilience';
+import type { ExecuteContext } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
 import { AttemptLog } from './attempts.ts';
 import { concludeCall } from './call-error.ts';
 import { concludeShared, Dedupe } from './dedupe.ts';
 import type { Transport } from './dispatcher.ts';
 import { Balancer } from './endpoints/balancer.ts';
+import { endpointsWithin } from './endpoints/first-list.ts';
 import { HttpCache } from './http-cache/http-cache.ts';
 import { makeFetch, type FetchFunction } from './fetch.ts';
 import type { HttpClient, HttpClientStats } from './http-client.ts';
-import { observeClient, traceCall, type TracedClient } from './instruments.ts';
+import { observeClient, traceCall } from './instruments.ts';
 import type { HttpClientOptions } from './options.ts';
 import { PathTemplates } from './path-template.ts';
 import { createPolicies, type Policies } from './policies.ts';
@@ -18,7 +19,7 @@ import type { AnyRequestOptions } from './request-options.ts';
 import { applySchema } from './response-schema.ts';
 import { setAttempts, type HttpResponse } from './response.ts';
 import { Sender } from './sender.ts';
-import { errorTypeOf } from './trace-attributes.ts';
+import { errorTypeOf, type TracedClient } from './trace-attributes.ts';
 import { httpClientSettings, type HttpClientSettings } from './settings.ts';
 import { streamOf, type HttpStream } from './stream/http-stream.ts';
 import { streamSettings, type StreamOptions } from './stream/options.ts';
@@ -157,13 +158,17 @@ class PooledHttpClient {
 
   #execute(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
     const endpoints = this.#balancer?.prepare();
-    return endpoints === undefined ? this.#run(request, log) : endpoints.then(() => this.#run(request, log));
+    if (endpoints === undefined) return this.#run(request, log);
+    const { timeoutMs } = this.#settings;
+    return endpointsWithin(endpoints, request.execution, timeoutMs, this.#settings.clock).then((execution) =>
+      this.#run({ ...request, execution }, log),
+    );
   }
 
   #run(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
     const policy = request.repeatable ? this.#policies.repeatable : this.#policies.once;
     const attempt = (context: ExecuteContext): Promise<HttpResponse> => this.#sender.attempt(request, log, context);
-    const how = this.#balancer === undefined ? request.execution : routed(request, log, this.#balancer);
+    const how = this.#balancer === undefined ? request.execution : this.#balancer.guide(request, log);
     if (how.signal === undefined || request.work?.cancellation === undefined) return policy.execute(attempt, how);
     // Both can cancel the call: nested work is what joins two signals without leaving listeners behind.
     const { signal, ...limits } = how;
@@ -214,12 +219,6 @@ class PooledHttpClient {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** What the policies are told of a call that chooses among endpoints. */
-function routed({ execution, repeatable }: PreparedRequest, log: AttemptLog, balancer: Balancer): ExecuteOptions {
-  log.route = balancer.route(repeatable);
-  return { ...execution, route: log.route };
 }
 
 /**

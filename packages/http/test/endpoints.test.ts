@@ -174,6 +174,21 @@ describe('endpoints from a function', () => {
     expect(sent).toEqual(['v1.internal', 'v1.internal', 'v1.internal', 'v1.internal', 'v2.internal']);
   });
 
+  test('that never come end the call in time, and let its caller leave; what they took is taken from the call', async () => {
+    const { client, clock, sent } = fleet(() => 200);
+    const never = client({ endpoints: () => new Promise(() => {}), timeoutMs: 500 });
+    await expect(clock.runUntil(never.get('/a'))).rejects.toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 500 });
+    expect(clock.monotonic()).toBe(500);
+    const abort = new AbortController();
+    const left = never.get('/a', { signal: abort.signal }).catch((error: unknown) => error);
+    abort.abort('left');
+    expect(await left).toBe('left');
+    const late = client({ endpoints: () => clock.sleep(400).then(() => hosts(1)), timeoutMs: 500 });
+    await clock.runUntil(late.get('/a'));
+    expect(sent).toEqual(['h0.internal']);
+    clock.assertNoTimers();
+  });
+
   test('that cannot be found fail the call; later a failure leaves the list as it is', async () => {
     const { client, clock, sent } = fleet(() => 200);
     const failure = new Error('no registry');

@@ -1,8 +1,9 @@
 import { runDetached } from '@macadam/core';
-import { circuitBreakers, type CircuitBreakers } from '@macadam/resilience';
-import type { HttpAttempt } from '../attempts.ts';
+import { circuitBreakers, type CircuitBreakers, type ExecuteOptions } from '@macadam/resilience';
+import type { AttemptLog, HttpAttempt } from '../attempts.ts';
 import type { Transport } from '../dispatcher.ts';
 import { breakerOptions } from '../policies.ts';
+import type { PreparedRequest } from '../request.ts';
 import { classifyEnd } from '../retry-rules.ts';
 import type { HttpClientSettings } from '../settings.ts';
 import { Endpoint, type EndpointStats } from './endpoint.ts';
@@ -99,8 +100,10 @@ export class Balancer {
     };
   }
 
-  route(repeatable: boolean): Route {
-    return new Route(this, repeatable);
+  /** What the policies are told of a call: its way through the endpoints. */
+  guide({ execution, repeatable }: PreparedRequest, log: AttemptLog): ExecuteOptions {
+    log.route = new Route(this, repeatable);
+    return { ...execution, route: log.route };
   }
 
   pick({ tried, repeatable }: Route): Endpoint {
