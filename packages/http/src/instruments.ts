@@ -33,7 +33,15 @@ import type { HttpAttempt } from './attempts.ts';
 import { CLIENT_METRICS, readingsOf, type ObservedClient } from './client-metrics.ts';
 import type { DispatchController } from './dispatcher.ts';
 import type { PreparedRequest } from './request.ts';
-import { metricFields, outcomeFields, spanFields, spanName, traceparent, type SpanFields } from './trace-attributes.ts';
+import {
+  metricFields,
+  outcomeFields,
+  spanFields,
+  spanName,
+  traceparent,
+  type SpanFields,
+  type TracedClient,
+} from './trace-attributes.ts';
 
 const NAME = '@macadam/http';
 
@@ -80,15 +88,6 @@ function currentDurations(): Histogram | undefined {
   return durations;
 }
 
-/** What is the same for all calls of a client. */
-export interface TracedClient {
-  readonly name: string;
-  /** Whether the other side may know our traces. */
-  readonly propagates: boolean;
-  /** Whether it may know the baggage too. */
-  readonly baggage: boolean;
-}
-
 /** Begins to observe a call; undefined when nobody wants to know. */
 export function traceCall(client: TracedClient, request: PreparedRequest): CallTrace | undefined {
   const spans = currentTracer();
@@ -132,12 +131,7 @@ export class CallTrace {
   readonly #open: OpenAttempt[] = [];
   #attempts = 0;
 
-  constructor(
-    client: TracedClient,
-    request: PreparedRequest,
-    spans: Tracer | undefined,
-    histogram: Histogram | undefined,
-  ) {
+  constructor(client: TracedClient, request: PreparedRequest, spans?: Tracer, histogram?: Histogram) {
     this.#client = client;
     this.#tracer = spans;
     this.#durations = histogram;

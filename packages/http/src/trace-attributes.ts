@@ -6,6 +6,15 @@ import { redactQuery } from './query.ts';
 import type { PreparedRequest } from './request.ts';
 import { HttpResponse } from './response.ts';
 
+/** What is the same for all calls of a client. */
+export interface TracedClient {
+  readonly name: string;
+  /** Whether the other side may know our traces. */
+  readonly propagates: boolean;
+  /** Whether it may know the baggage too. */
+  readonly baggage: boolean;
+}
+
 export type SpanFields = Record<string, string | number>;
 
 /** Methods by name; every other one counts as `_OTHER`, so that nobody can make up series. */
@@ -42,11 +51,9 @@ export function metricFields({ method }: PreparedRequest, { endpoint }: HttpAtte
  *
  * @param resends - requests of this call that went out before it
  */
-export function spanFields({ method, path, subject, hop }: PreparedRequest, resends: number): SpanFields {
-  const fields: SpanFields = {
-    // Path parameters stay names: they can be anything, reset tokens and addresses of people too.
-    'url.full': hop === undefined ? subject.url : hop.origin + redactQuery(path),
-  };
+export function spanFields(request: PreparedRequest, resends: number): SpanFields {
+  const { method, subject } = request;
+  const fields: SpanFields = { 'url.full': shownUrl(request) };
   if (subject.template !== undefined) fields['url.template'] = subject.template;
   if (!METHODS.has(method)) fields['http.request.method_original'] = method;
   if (resends > 0) fields['http.request.resend_count'] = resends;
@@ -77,4 +84,12 @@ export function outcomeFields({ status, errorCode }: HttpAttempt, cancelled: boo
   const failed = errorCode ?? (status !== undefined && status >= 400 ? String(status) : undefined);
   if (failed !== undefined && !cancelled) fields['error.type'] = failed;
   return fields;
+}
+
+/** Where it goes. Path parameters stay names: they can be anything, reset tokens and addresses of people too. */
+function shownUrl({ subject, path, hop, endpoint }: PreparedRequest): string {
+  if (hop !== undefined) return hop.origin + redactQuery(path);
+  if (endpoint === undefined) return subject.url;
+  const { origin, pathPrefix } = endpoint.target;
+  return subject.url.replace(/^\w+:\/\/[^/]*/, origin + pathPrefix);
 }

@@ -191,6 +191,23 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     });
   });
 
+  test('say which endpoint it was', async () => {
+    const client = createHttpClient({
+      name: 'many',
+      endpoints: [{ url: 'http://a.internal:81/v1' }],
+      dispatcher: scriptedDispatcher({ status: 200 }),
+      clock,
+    });
+    clients.push(client);
+    await client.get('/invoices/{id}', { params: { id: 1 } });
+    const { attempts } = await ended();
+    expect(attempts[0]?.attributes).toMatchObject({
+      'url.full': 'http://a.internal:81/v1/invoices/{id}',
+      'server.address': 'a.internal',
+      'server.port': 81,
+    });
+  });
+
   test('each hop of a redirect has its own', async () => {
     const client = clientFor({
       dispatcher: scriptedDispatcher({ status: 302, headers: { location: '/b?token=secret' } }, { status: 200 }),
