@@ -1,0 +1,36 @@
+import { createCache, type Cache, type EntryState, type LoadContext } from '@macadam/cache';
+import { expectTypeOf } from 'vitest';
+
+interface User {
+  readonly name: string;
+}
+declare const user: User;
+
+const users = createCache<User>({ name: 'users' });
+expectTypeOf(users).toEqualTypeOf<Cache<User>>();
+expectTypeOf(users.peek('a')).toEqualTypeOf<User | undefined>();
+expectTypeOf(users.getOrLoad('a', async () => user)).resolves.toEqualTypeOf<User>();
+expectTypeOf(users.getOrLoad('a', () => user)).resolves.toEqualTypeOf<User>();
+// What may be undefined once may be undefined for the caller.
+expectTypeOf(users.getOrLoad('a', async (): Promise<User | undefined> => undefined)).resolves.toEqualTypeOf<
+  User | undefined
+>();
+expectTypeOf(users.getOrLoadMany(['a'], async () => ({ a: user }))).resolves.toEqualTypeOf<Map<string, User>>();
+expectTypeOf(users.getOrLoadMany(['a'], (keys) => keys.map((key) => [key, user] as const))).resolves.toEqualTypeOf<
+  Map<string, User>
+>();
+expectTypeOf(users.inspect('a')).toEqualTypeOf<EntryState | undefined>();
+void users.getOrLoad('a', (context) => {
+  expectTypeOf(context).toEqualTypeOf<LoadContext<User>>();
+  return user;
+});
+
+// @ts-expect-error: an absence is cached only where the type of the values says that there can be one
+void users.getOrLoad('a', async () => null);
+expectTypeOf(
+  createCache<User | null>({ name: 'n' }).getOrLoad('a', async () => null),
+).resolves.toEqualTypeOf<User | null>();
+// @ts-expect-error: tags are a list
+void users.getOrLoad('a', () => user, { tags: 'org' });
+// @ts-expect-error: there is no second tier yet
+createCache<User>({ name: 'users', l2: {} });
