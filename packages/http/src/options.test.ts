@@ -114,12 +114,14 @@ describe('defaults', () => {
       'circuit breaker "billing"',
       '10000 ms',
       '10485760',
+      'up to 5 redirects, within the origin',
     ]) {
       expect(client.describe()).toContain(word);
     }
     await using bare = createHttpClient({ baseUrl, retry: false, circuitBreaker: false, bulkhead: false, clock });
     expect(bare.describe()).not.toContain('circuit breaker');
     expect(bare.describe()).not.toContain('in flight');
+    expect(bare.describe()).not.toContain('credentials');
     expect(Object.keys(bare.stats().policies)).not.toContain('circuitBreaker');
   });
 });

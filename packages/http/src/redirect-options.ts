@@ -19,3 +19,9 @@ export function redirectRules(option: HttpClientOptions['redirects'] = {}): Redi
     secretHeaders: new Set([...SECRET_HEADERS, ...secretHeaders.map((name: string) => name.toLowerCase())]),
   };
 }
+
+/** The rules in words. */
+export function describeRedirects(rules: RedirectRules | false): string {
+  if (rules === false) return 'follows no redirects';
+  return `follows up to ${rules.max} redirects, ${rules.crossOrigin ? 'to any origin, secrets left behind' : 'within the origin'}`;
+}
