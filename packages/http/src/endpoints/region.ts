@@ -33,8 +33,9 @@ export class Region {
   pick(tried: readonly Endpoint[], now: number, random: Random): Endpoint | undefined {
     const one = this.#draw(tried, now, random);
     if (one === undefined || this.endpoints.length === 1) return one;
-    const other = this.#draw(tried, now, random) as Endpoint;
-    if (one === other) return one;
+    const other = this.#draw(tried, now, random);
+    // Where few of many are usable, a second may not be found.
+    if (other === undefined || one === other) return one;
     const last = tried.at(-1)?.target.zone;
     if (last !== undefined && (one.target.zone === last) !== (other.target.zone === last)) {
       return one.target.zone === last ? other : one;
