@@ -98,7 +98,7 @@ describe('laws of every log call', () => {
           expect(doubleNames(line)).toEqual([]);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 
@@ -169,7 +169,7 @@ describe('laws of every log call', () => {
         expect(lines).toHaveLength(4);
         expect(lines.join('\n')).not.toContain(CANARY);
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 });
