@@ -1,4 +1,5 @@
 // The cases A11 and A13 to A17: keys that are fetched, rotated, lost, and attacked. In virtual time.
+import { getEventListeners } from 'node:events';
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { createJwtVerifier, type JwtVerifier, type KeyFetchOptions } from '../src/index.ts';
@@ -263,6 +264,25 @@ describe('A14: an issuer that cannot be reached', () => {
     await clock.advance(600_000);
     expect(await send(a)).toBe('accepted');
     expect(endpoint.calls).toBe(1);
+  });
+});
+
+describe('what is left behind', () => {
+  it('is nothing: no timer, no listener on a signal that lives on, no fetch that a caller was part of', async () => {
+    const { clock, endpoint, verifier } = stage();
+    const { signal } = new AbortController();
+    for (let n = 0; n < 100; n++) {
+      if (n % 10 === 0) await clock.advance(700_000);
+      if (n % 30 === 20) endpoint.fail();
+      else endpoint.answer = undefined;
+      await reasonOf(
+        verifier.verify(makeToken(a, accessClaims(clock), n % 3 === 0 ? { kid: `x${n}` } : {}), { signal }),
+      );
+    }
+    await new Promise(setImmediate);
+    expect(endpoint.calls).toBeGreaterThanOrEqual(10);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    clock.assertNoTimers();
   });
 });
 

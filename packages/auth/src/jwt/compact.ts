@@ -2,6 +2,7 @@
 //
 // Lenient readers let one token have many texts (a space or padding inside base64url, unused bits that are not zero, a
 // name given twice), which defeats caches, deny lists and whoever parsed it a moment earlier. Here a token has one text.
+import { isUtf8 } from 'node:buffer';
 import { TokenError } from '../errors.ts';
 
 /** A JSON object from a token: own properties only may be trusted. */
@@ -15,8 +16,6 @@ export interface CompactToken {
 
 /** Deep enough for any claim; a token made of brackets must not exhaust the stack. */
 const DEEPEST = 32;
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** @throws TokenError `malformed` unless `token` is three canonical base64url parts, the first two strict JSON objects. */
 export function parseCompact(token: string): CompactToken {
@@ -43,11 +42,10 @@ function decode(text: string, part: string): Buffer {
 
 function decodeObject(text: string, part: string): JsonObject {
   const bytes = decode(text, part);
+  const json = bytes.toString();
   let value: unknown;
-  let json: string;
   try {
-    json = utf8.decode(bytes);
-    value = JSON.parse(json);
+    value = isUtf8(bytes) ? JSON.parse(json) : undefined;
   } catch {
     // The cause is left out: a JSON error quotes the text.
     throw new TokenError('malformed', { claim: part });

@@ -13,7 +13,7 @@ import { Verifier } from './verifier.ts';
 export interface HmacSecret {
   /** Bytes from a random source, at least as many as the hash has: 32, 48 or 64. Texts are refused on purpose. */
   secret: Uint8Array;
-  /** Which tokens it is for. Needed where there are several secrets. */
+  /** Which tokens it is for. Needed where there are several secrets, and where tokens have a `kid`. */
   kid?: string;
 }
 

@@ -144,7 +144,7 @@ export class Verifier implements JwtVerifier {
     const kid = own(header, 'kid');
     if (kid !== undefined && !isKid(kid)) throw new TokenError('malformed', { claim: 'kid', issuer: name });
 
-    const key = await issuer.keys.find(kid, algorithm, signal);
+    const key = issuer.keys.peek(kid, algorithm) ?? (await issuer.keys.find(kid, algorithm, signal));
     const handle = key.handles.get(algorithm);
     if (handle === undefined) throw new TokenError('key_unknown', { claim: 'alg', issuer: name });
     await verifySignature(token, handle, algorithm, name);
