@@ -1,0 +1,32 @@
+import { assertFunction, assertObject } from '@macadam/core';
+import { CacheValueError } from '../errors.ts';
+import { assertStorable, type Codec } from './codec.ts';
+
+/** What `new Packr({ structuredClone: true })` of msgpackr offers. */
+export interface MessagePacker {
+  pack(value: unknown): Uint8Array;
+  unpack(bytes: Uint8Array): unknown;
+}
+
+/**
+ * MessagePack by a packer of yours, smaller and faster than text. The packer must write types out in full: without
+ * `structuredClone: true`, msgpackr loses Map, Set and typed arrays. -0 comes back as 0.
+ */
+export function messagePackCodec(packer: MessagePacker): Codec {
+  assertObject('messagePackCodec.packer', packer);
+  assertFunction('messagePackCodec.packer.pack', packer.pack);
+  assertFunction('messagePackCodec.packer.unpack', packer.unpack);
+  return {
+    id: 'msgpack-1',
+    encode(value) {
+      assertStorable(value);
+      try {
+        // A copy: packers hand out views of a buffer that they write to again.
+        return Uint8Array.from(packer.pack(value));
+      } catch (error) {
+        throw new CacheValueError('The value cannot be packed', error);
+      }
+    },
+    decode: (bytes) => packer.unpack(bytes),
+  };
+}
