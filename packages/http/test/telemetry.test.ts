@@ -31,7 +31,7 @@ let provider: TracerProvider;
 let meters: MeterProvider;
 let reader: PeriodicExportingMetricReader;
 let upstream: FaultServer | undefined;
-let clients: HttpClient[] = [];
+const clients: HttpClient[] = [];
 
 beforeEach(() => {
   spans = new InMemorySpanExporter();

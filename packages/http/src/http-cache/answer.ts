@@ -7,7 +7,7 @@ import type { StoredFields } from './fields.ts';
 /** An answer, with the error it came in when its status is outside 2xx. */
 export interface Answer {
   readonly response: HttpResponse;
-  readonly error: unknown;
+  readonly error: Error | undefined;
 }
 
 /** Waits for an answer of any status; rejects only when there is none. */
@@ -16,7 +16,7 @@ export async function answerOf(call: Promise<HttpResponse>): Promise<Answer> {
     return { response: await call, error: undefined };
   } catch (error) {
     const failure = unwrapped(error);
-    if (failure instanceof HttpStatusError) return { response: failure.response, error };
+    if (failure instanceof HttpStatusError) return { response: failure.response, error: error as Error };
     throw error;
   }
 }

@@ -125,7 +125,7 @@ export class HttpCache {
         if (confirms(fields, stored)) {
           const fresh = freshened(stored, fields, times, this.#settings.mode);
           if (!load.isOutdated()) await this.#keep(url, fresh);
-          if (validators === undefined) throw error;
+          if (validators === undefined && error !== undefined) throw error;
           this.#counts.revalidated++;
           const ageMs = currentAgeMs(fresh, this.#owner.clock.now());
           return await this.#serve(request, fresh, ageMs, 'fwd=stale; fwd-status=304');
