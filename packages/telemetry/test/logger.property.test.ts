@@ -98,7 +98,7 @@ describe('laws of every log call', () => {
           expect(doubleNames(line)).toEqual([]);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 200, endOnFailure: true },
     );
   });
 
@@ -115,7 +115,7 @@ describe('laws of every log call', () => {
         expect(JSON.stringify(fields)).toBe(before);
         expect(lines[0]).toBe(lines[1]);
       }),
-      { numRuns: 200 },
+      { numRuns: 200, endOnFailure: true },
     );
   });
 
@@ -133,7 +133,7 @@ describe('laws of every log call', () => {
         log.info({ fields });
         expect(last()['fields']).toEqual(JSON.parse(JSON.stringify(fields)));
       }),
-      { numRuns: 200 },
+      { numRuns: 200, endOnFailure: true },
     );
   });
 
@@ -169,7 +169,7 @@ describe('laws of every log call', () => {
         expect(lines).toHaveLength(4);
         expect(lines.join('\n')).not.toContain(CANARY);
       }),
-      { numRuns: 200 },
+      { numRuns: 200, endOnFailure: true },
     );
   });
 });

@@ -87,6 +87,13 @@ describe('what a log call must not do', () => {
     log.info({ wide: Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`k${i}`, i])) });
     expect(Object.keys(last()['wide'] as object)).toHaveLength(101);
     log.info({ list: Array.from({ length: 5_000 }, () => 'x'.repeat(1_000)) });
+    for (const wide of ['\u0001', 'é', '漢', '😀', '"']) {
+      log.info(
+        Object.fromEntries(Array.from({ length: 30 }, (_, i) => [wide + i, wide.repeat(8_000 / wide.length)])),
+        wide.repeat(8_000),
+      );
+      expect(Buffer.byteLength(lines.at(-1)!)).toBeGreaterThan(20_000);
+    }
     log.info('m'.repeat(1_000_000));
     expect((last()['msg'] as string).endsWith('[…+991808]')).toBe(true);
     for (const line of lines) expect(Buffer.byteLength(line)).toBeLessThanOrEqual(65_536);

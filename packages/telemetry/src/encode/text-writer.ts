@@ -23,7 +23,7 @@ export class TextWriter {
 
   /** A JSON string, quotes included. */
   quote(text: string): string {
-    if (text.length > this.limit) return this.#quoteLong(text);
+    if (text.length > this.limit) return this.#cut(text, this.limit);
     let seen = 0;
     let digits = 0;
     for (let i = 0; i < text.length; i++) {
@@ -35,7 +35,12 @@ export class TextWriter {
     // "id=1" is the shortest that could matter.
     const clean = text.length < 4 ? text : this.#rules.clean(text, seen, digits);
     if ((seen & (ESCAPED | WIDE)) === 0) return `"${clean}"`;
-    return this.#escape(clean, (seen & WIDE) !== 0);
+    const before = this.extraBytes;
+    const quoted = this.#escape(clean, (seen & WIDE) !== 0);
+    // Control characters grow six times when they are escaped, and others take up to three bytes.
+    if (quoted.length + this.extraBytes - before <= this.limit + 2 || clean.length * 6 <= this.limit) return quoted;
+    this.extraBytes = before;
+    return this.#cut(text, Math.floor(this.limit / 6));
   }
 
   #escape(text: string, wide: boolean): string {
@@ -44,17 +49,15 @@ export class TextWriter {
     return quoted;
   }
 
-  #quoteLong(text: string): string {
+  #cut(text: string, most: number): string {
     this.cuts++;
     // A word at the cut could be half of a credential whose pattern needs all of it.
-    const from = Math.max(0, this.limit - LONGEST_WORD);
-    const blank = text.slice(from, this.limit).search(/\s\S*$/);
-    let kept = text.slice(0, blank < 0 ? this.limit : from + blank);
+    const from = Math.max(0, most - LONGEST_WORD);
+    const blank = text.slice(from, most).search(/\s\S*$/);
+    let kept = text.slice(0, blank < 0 ? most : from + blank);
     // Half of a surrogate pair would be escaped, which is right but ugly.
     if (/[\ud800-\udbff]$/.test(kept)) kept = kept.slice(0, -1);
-    let quoted = this.quote(kept);
-    // Text that is all control characters grows six times when escaped, and emoji take four bytes.
-    if (quoted.length > this.limit + 2) quoted = this.quote(kept.slice(0, Math.floor(kept.length / 6)));
+    const quoted = this.quote(kept);
     return `${quoted.slice(0, -1)}[…+${text.length - kept.length}]"`;
   }
 }
