@@ -64,7 +64,6 @@ async function connect(): Promise<ReturnType<(typeof import('redis'))['createCli
   const { createClient } = await import('redis');
   const client = createClient({ url: process.env['REDIS_URL'] as string });
   await client.connect();
-  await client.flushDb();
   return client as unknown as ReturnType<(typeof import('redis'))['createClient']>;
 }
 

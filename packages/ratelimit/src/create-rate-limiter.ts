@@ -1,14 +1,5 @@
-import { createHash } from 'node:crypto';
-import {
-  assertDurationMs,
-  assertInteger,
-  assertNumber,
-  assertText,
-  currentWork,
-  OptionsError,
-  type Clock,
-} from '@macadam/core';
-import { isReservable } from './algorithms/limit.ts';
+import { assertDurationMs, assertInteger, assertNumber, currentWork, OptionsError, type Clock } from '@macadam/core';
+import { isPermitLimit, isReservable } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
 import { CostAboveCapacityError, LimitStoreError, RateLimitedError } from './errors.ts';
 import { observe } from './instruments.ts';
@@ -22,17 +13,14 @@ import type {
   ReserveOptions,
   WaitOptions,
 } from './rate-limiter.ts';
-import { guardTable } from './store/guarded-table.ts';
-import { LeasedTable } from './store/leased-table.ts';
+import { sharedTable } from './store/shared-table.ts';
 import type { LimitTable } from './store/store.ts';
+import { keyOf, shareOf } from './subject.ts';
 import { Waits } from './waits.ts';
 
 const DEFAULT_WAIT_MS = 30_000;
 /** A permit can be given back any time, also by another process: nobody says when. */
 const PERMIT_POLL_MS = 100;
-/** Longer keys are replaced by their digest: a key is what a stranger sent, and memory is ours. */
-const LONGEST_KEY = 256;
-
 class StoreRateLimiter implements RateLimiter {
   readonly name: string;
   readonly #settings: RateLimiterSettings;
@@ -143,12 +131,14 @@ class StoreRateLimiter implements RateLimiter {
   async refund(key: string, options: RefundOptions = {}): Promise<void> {
     const { cost = options.decision?.granted ?? 1, decision } = options;
     assertNumber('refund.cost', cost, { min: 0 });
+    this.#assertRates('refund');
     if (cost > 0) await this.#table.charge(keyOf(key), -cost, decision?.stamp);
   }
 
   async penalize(key: string, options: CostOptions = {}): Promise<void> {
     const { cost = 1 } = options;
     assertNumber('penalize.cost', cost, { above: 0 });
+    this.#assertRates('penalize');
     await this.#table.charge(keyOf(key), cost, undefined);
   }
 
@@ -205,6 +195,12 @@ class StoreRateLimiter implements RateLimiter {
     return cost;
   }
 
+  /** A permit is given back by `release`; there is nothing to add to or take off. */
+  #assertRates(operation: string): void {
+    if (!this.#settings.limits.some(isPermitLimit)) return;
+    throw new OptionsError(operation, 'a concurrency limit', 'used with limits by rate; a permit ends by release');
+  }
+
   #counted(key: string, decision: Decision): Decision {
     if (decision.degraded) this.#degraded++;
     if (decision.allowed) {
@@ -220,27 +216,7 @@ class StoreRateLimiter implements RateLimiter {
   }
 }
 
-/** What stands in front of a store that takes time and can fail. */
-function sharedTable(table: LimitTable, settings: RateLimiterSettings): LimitTable {
-  const { limits, store, expectedInstances, clock } = settings;
-  const guarded = guardTable(table, settings);
-  const [limit, ...others] = limits;
-  // Of several limits, the tokens of each would have to be borrowed in step.
-  if (store.lease === undefined || limit?.kind !== 'tokenBucket' || others.length > 0) return guarded;
-  return new LeasedTable(guarded, limit, store.lease, expectedInstances, clock);
-}
-
 const CLOSED = { policy: 'closed', limit: 0, remaining: 0, retryAfterMs: 0 };
-
-function keyOf(key: string): string {
-  if (typeof key !== 'string' || key.length === 0) assertText('key', key);
-  return key.length <= LONGEST_KEY ? key : `sha256:${createHash('sha256').update(key).digest('base64url')}`;
-}
-
-/** Where a key stands between 0 and 1, the same in every process. */
-function shareOf(key: string): number {
-  return createHash('sha256').update(key).digest().readUInt32BE() / 2 ** 32;
-}
 
 /**
  * Limits what each key may do: a caller, an address, a tenant.

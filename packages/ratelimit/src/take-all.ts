@@ -22,7 +22,8 @@ export interface Verdicts {
  * is given back. Limits of one key belong into one limiter instead, which asks all of them in one step.
  *
  * Put the limiter that denies most first. With a shared store each limiter is one round trip, and between a denial and the
- * refund others may be denied who would have been allowed.
+ * refund others may be denied who would have been allowed. A limiter with a concurrency limit gives its permit back, not what
+ * its other limits took: let it have that one limit.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) without claims, and what the limiters' `take` throws.
  * @example

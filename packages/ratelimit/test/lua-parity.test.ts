@@ -43,7 +43,9 @@ let redis: Connected;
 let traces = 0;
 beforeAll(async () => void (redis = await nodeRedis()));
 afterAll(async () => {
-  await redis.command('FLUSHDB');
+  // Other tests may be at work in the same database.
+  const keys = (await redis.command('KEYS', `parity-${process.pid}:*`)) as string[];
+  for (let i = 0; i < keys.length; i += 500) await redis.command('DEL', ...keys.slice(i, i + 500));
   await redis.close();
 });
 
@@ -53,7 +55,12 @@ function twins(limits: readonly Limit[], start: number) {
   const clock = { ...virtualClock(), monotonic: () => time.now };
   const options = { name: `parity-${process.pid}-${++traces}`, limits, clock, random: seededRandom(1) };
   const memory = new MemoryTable(options, 1_000);
-  const shared = new RedisTable(redis.client, 'parity', { ...options, random: seededRandom(2) }, () => time.now);
+  const shared = new RedisTable(
+    redis.client,
+    `parity-${process.pid}`,
+    { ...options, random: seededRandom(2) },
+    () => time.now,
+  );
   return { time, memory, shared };
 }
 

@@ -198,7 +198,9 @@ describe('the other operations', () => {
     expect(await limiter.renew('a', second)).toBe(true);
     await clock.advance(500);
     expect(await limiter.peek('a')).toMatchObject({ remaining: 1 });
-    await expect(limiter.refund('a')).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
+    for (const operation of ['refund', 'penalize'] as const) {
+      await expect(limiter[operation]('a')).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: operation });
+    }
   });
 });
 

@@ -1,4 +1,5 @@
 // The store on a real server, over real sockets, through both clients.
+import { systemClock } from '@macadam/core';
 import { startFaultProxy, type FaultProxy } from '@macadam/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -151,6 +152,24 @@ describe.each([
     const fleet = Array.from({ length: 20 }, () => limiterOf());
     const decisions = await Promise.all(fleet.flatMap((one) => Array.from({ length: 5 }, () => one.take('k'))));
     expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(10);
+  });
+
+  it('spring-cloud-gateway #1117: the server says what time it is, however wrong the clocks of the instances are', async () => {
+    const fleet = [-10_000, 0, 10_000].map((skewMs) => {
+      const clock = {
+        ...systemClock,
+        monotonic: () => systemClock.monotonic() + skewMs,
+        now: () => Date.now() + skewMs,
+      };
+      return limiterOf({ clock });
+    });
+    const stamps: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      const { allowed, remaining, stamp } = await fleet[i % 3]!.take('k');
+      expect([allowed, remaining]).toEqual([i < 10, Math.max(0, 9 - i)]);
+      stamps.push(stamp);
+    }
+    expect(stamps).toEqual([...stamps].sort((a, b) => a - b));
   });
 
   it('an earlier denial is repeated without asking, until it could change', async () => {

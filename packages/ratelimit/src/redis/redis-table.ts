@@ -77,8 +77,6 @@ export class RedisTable implements LimitTable {
   }
 
   async charge(key: string, amount: number, stamp: number | undefined): Promise<void> {
-    // Refuses a limit that cannot be charged, as it does in memory.
-    if (this.#hasPermits) this.#limits.find(({ kind }) => kind === 'concurrency')?.charge([], 0, 0, amount, stamp);
     await this.#run(key, 'charge', amount, stamp);
   }
 

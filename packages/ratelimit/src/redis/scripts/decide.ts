@@ -1,6 +1,8 @@
 import type { LimitKind } from '../../algorithms/limit.ts';
 
 /**
+ * Length: it is one script; its parts name each other's locals, and are read together.
+ *
  * The script behind every operation on Redis or Valkey: one atomic step, in the server's own time, for all limits of a key.
  *
  * It keeps the same numbers as the algorithms in TypeScript and does the same arithmetic in the same order, so the two agree to
