@@ -6,6 +6,7 @@ import { TextWriter } from './encode/text-writer.ts';
 import { ValueWriter } from './encode/value-writer.ts';
 import { formatText } from './format-text.ts';
 import { type LineFormat, SHADOWED } from './line-format.ts';
+import type { Bindings, Line } from './line.ts';
 import { lineTotals } from './line-totals.ts';
 import type { RedactOptions, Serializers } from './options.ts';
 import { KeyRules } from './redact/key-rules.ts';
@@ -14,15 +15,6 @@ import type { Pii } from './sensitive.ts';
 
 const hasOwn = Object.prototype.hasOwnProperty;
 
-/** Fields that stand on every line of a logger, written once. */
-export interface Bindings {
-  readonly entries: readonly { readonly name: string; readonly json: string }[];
-  readonly names: ReadonlySet<string>;
-  /** `,"a":1,"b":2` */
-  readonly json: string;
-  readonly bytes: number;
-}
-
 /** What the fields of a call say about the rest of its line. */
 interface Taken {
   message: string | undefined;
@@ -30,22 +22,6 @@ interface Taken {
   bound: Set<string> | undefined;
   /** JSON of the fields whose names are ours. */
   shadowed: string;
-}
-
-export const noBindings: Bindings = { entries: [], names: new Set(), json: '', bytes: 0 };
-
-/** What goes into a line. */
-export interface Line {
-  level: number;
-  time: number;
-  bindings: Bindings;
-  serializers: Serializers | undefined;
-  fields: object | undefined;
-  /** Written before `fields`; of two with one name these count. */
-  lead?: object | undefined;
-  message: unknown;
-  args: readonly unknown[];
-  sampleRate: number | undefined;
 }
 
 /** Makes lines: one for each call, valid JSON, names unique, within the limits, whatever it is given. */

@@ -1,7 +1,8 @@
 import { assertOneOf, type Clock, type Random } from '@macadam/core';
 import { fieldsOf } from './fields-of.ts';
 import { type Level, levels, levelThresholds, type LevelThreshold, levelValues } from './levels.ts';
-import { type Bindings, type LineWriter, noBindings } from './line-writer.ts';
+import { type Bindings, noBindings } from './line.ts';
+import type { LineWriter } from './line-writer.ts';
 import type { ChildOptions, Serializers } from './options.ts';
 import type { LineSink, SinkStats } from './sink.ts';
 
