@@ -61,7 +61,9 @@ for (const [name, make] of Object.entries(codecs)) {
     it('any JSON comes back', () => {
       const json = fc
         .jsonValue({ noUnicodeString: true })
-        .filter((value) => !JSON.stringify(value).includes('__proto__'));
+        .filter((value) => !JSON.stringify(value).includes('__proto__'))
+        // What JSON itself would bring back: it knows no -0, and neither does msgpackr.
+        .map((value): unknown => JSON.parse(JSON.stringify(value)));
       fc.assert(
         fc.property(json, (value) => {
           expect(roundTrip(value)).toEqual(value);
