@@ -37,8 +37,9 @@ export class ExpiryQueue {
   /** Adds an entry that is in no queue, `expiresAt` already set. `Infinity` never expires. */
   add(entry: Expiring, now: number): void {
     const heap = this.#heap;
-    heap.push(entry);
-    this.#rise(entry, heap.length - 1);
+    entry.place = heap.push(entry) - 1;
+    // Entries with the same limit come in the order they expire: the last place is theirs.
+    if (entry.place > 0) this.#rise(entry, entry.place);
     if (entry.expiresAt < this.#armedFor) this.#arm(entry.expiresAt, now);
     else if (heap.length === 1) this.#timer?.ref?.();
   }

@@ -45,7 +45,8 @@ export interface Chain {
   readonly limitMs: number;
 }
 
-const CONTEXT_OPTIONS = { requireManualDestroy: true };
+/** Given a number, the runtime does not look up what triggered the call, which nobody asks for. */
+const NO_TRIGGER = 0;
 
 /** Where a new promise leaves its two functions, so that no closure has to be made to catch them. */
 let newResolve!: (value: unknown) => void;
@@ -92,7 +93,7 @@ export class Call implements Sink {
     this.ownsRetries = chain.repeats;
     const scope = currentScope();
     this.retriesOwnedUpstream = scope !== undefined && scope.retriesOwned;
-    this.#context = chain.defers ? new AsyncResource('MacadamCall', CONTEXT_OPTIONS) : undefined;
+    this.#context = chain.defers ? new AsyncResource('MacadamCall', NO_TRIGGER) : undefined;
     this.#unsubscribe = undefined;
     this.promise = new Promise(leaveFunctions);
     this.#resolve = newResolve;

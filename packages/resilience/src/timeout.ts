@@ -25,7 +25,6 @@ class TimedRun extends Expiring implements Sink, Running {
   readonly #call: Call;
   readonly #sink: Sink;
   readonly #limitMs: number;
-  readonly #startedAt: number;
   #inner: Running = notRunning;
   #done = false;
 
@@ -35,7 +34,6 @@ class TimedRun extends Expiring implements Sink, Running {
     this.#call = call;
     this.#sink = sink;
     this.#limitMs = limitMs;
-    this.#startedAt = call.now;
     this.expiresAt = call.now + limitMs;
   }
 
@@ -59,7 +57,8 @@ class TimedRun extends Expiring implements Sink, Running {
     if (this.#done) return;
     this.#end();
     // Out of time further out: whether that speaks of a slow dependency depends on how much time this layer gave it.
-    if (reason instanceof TimeoutError) this.#stage.judge(reason, this.#call.now - this.#startedAt, this.#call);
+    if (reason instanceof TimeoutError)
+      this.#stage.judge(reason, this.#call.now - this.expiresAt + this.#limitMs, this.#call);
     this.#inner.cancel(reason);
   }
 

@@ -59,7 +59,7 @@ class WindowBudget implements RetryBudget {
   readonly #reserve: number;
   readonly #units = new Float64Array(BUCKETS);
   #sum = 0;
-  #epoch = 0;
+  #bucketEndsAt: number;
   #bucket = 0;
   #granted = 0;
   #refused = 0;
@@ -72,7 +72,7 @@ class WindowBudget implements RetryBudget {
     this.#deposit = ratio > 0 ? 1 : 0;
     this.#price = ratio > 0 ? 1 / ratio : 1;
     this.#reserve = (minPerSecond * ttlMs * this.#price) / 1_000;
-    this.#epoch = now;
+    this.#bucketEndsAt = now + this.#bucketMs;
   }
 
   callStarted(now: number): void {
@@ -95,9 +95,9 @@ class WindowBudget implements RetryBudget {
   }
 
   #rotate(now: number): void {
-    let passed = Math.floor((now - this.#epoch) / this.#bucketMs);
-    if (passed <= 0) return;
-    this.#epoch += passed * this.#bucketMs;
+    if (now < this.#bucketEndsAt) return;
+    let passed = Math.floor((now - this.#bucketEndsAt) / this.#bucketMs) + 1;
+    this.#bucketEndsAt += passed * this.#bucketMs;
     for (passed = Math.min(passed, BUCKETS); passed > 0; passed--) {
       this.#bucket = (this.#bucket + 1) % BUCKETS;
       this.#sum -= this.#units[this.#bucket] as number;
