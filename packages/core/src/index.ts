@@ -3,7 +3,7 @@ export type { Unsubscribe } from './abort.ts';
 export { isMacadamError } from './brand.ts';
 export { sleepWith, systemClock } from './clock.ts';
 export type { Clock, Timer } from './clock.ts';
-export { deadlineAfter, earliestDeadline } from './deadline.ts';
+export { deadlineAfter } from './deadline.ts';
 export type { Deadline } from './deadline.ts';
 export { MacadamError, OptionsError, TimeoutError } from './errors.ts';
 export type { AttemptRecord, MacadamErrorOptions } from './errors.ts';
