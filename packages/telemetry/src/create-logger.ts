@@ -1,7 +1,7 @@
 import { assertFunction, assertInteger, assertKnownOptions, assertNumber } from '@macadam/core';
 import { assertObject, assertOneOf, assertText, OptionsError, systemClock, systemRandom } from '@macadam/core';
 import { defaultLimits, limitNames, type LineLimits } from './encode/limits.ts';
-import { levels, levelThresholds } from './levels.ts';
+import { levels, levelThresholds, type LevelThreshold } from './levels.ts';
 import { lineFormat } from './line-format.ts';
 import { LineWriter } from './line-writer.ts';
 import { type Logger, rootLogger } from './logger.ts';
@@ -48,7 +48,7 @@ export function createLogger(options: LoggerOptions = {}): Logger {
       `as ${format} lines to ${sink.description}, redacting by name and by pattern, personal data ${redact.pii ?? 'mask'}; ` +
       `at most ${limits.lineBytes} bytes a line, ${limits.stringBytes} a string, depth ${limits.depth}, ${limits.items} items, ${limits.nodes} values`,
   };
-  const log = rootLogger(core, level, bindings, serializers);
+  const log = rootLogger(core, level as LevelThreshold, bindings, serializers);
   sink.onRecovered = (dropped) => log.warn({ dropped }, 'log lines were dropped');
   return log;
 }

@@ -29,8 +29,8 @@ export interface RedactOptions {
 export interface LoggerOptions {
   /** Name of the service or component, written on every line. Default: none. */
   name?: string;
-  /** The least level that is logged. Default: `info`. */
-  level?: LevelThreshold;
+  /** The least level that is logged; a text from the environment is checked like any other. Default: `info`. */
+  level?: LevelThreshold | (string & {});
   /** Default: `pino`. */
   format?: LogFormat;
   /** A file descriptor, a path, or an object with `write(line)`. Default: 1, the standard output. */
