@@ -10,6 +10,15 @@ const DIGEST_MARK = '\u0000';
 export function storageKey(key: string): string {
   if (typeof key !== 'string' || key.length === 0) throw new OptionsError('key', key, 'a string that is not empty');
   if (key.length <= LONGEST_KEY && key.charCodeAt(0) !== 0) return key;
+  return digestOf(key);
+}
+
+/** A stored key as the shared tier knows it: half of a surrogate pair is lost in UTF-8, where it would stand for any other half. */
+export function tierKey(stored: string): string {
+  return stored.isWellFormed() ? stored : digestOf(stored);
+}
+
+function digestOf(key: string): string {
   return `${DIGEST_MARK}${createHash('sha256').update(key, 'utf16le').digest('base64url')}`;
 }
 

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { LONGEST_KEY, storageKey, tierKey } from './key.ts';
+
+const long = 'x'.repeat(LONGEST_KEY + 1);
+const keys = [
+  'a',
+  'A',
+  '__proto__',
+  'ä',
+  'a\u0308',
+  '\u0000',
+  '\u0000a',
+  '\ud800',
+  '\ud801',
+  'a\ud800',
+  '\ufffd',
+  long,
+  `${long}y`,
+];
+
+describe('keys', () => {
+  it('stay apart as they are kept, and as bytes of UTF-8', () => {
+    const kept = keys.map(storageKey);
+    expect(new Set(kept).size).toBe(keys.length);
+    const bytes = kept.map((key) => Buffer.from(tierKey(key)).toString('hex'));
+    expect(new Set(bytes).size).toBe(keys.length);
+    for (const key of kept) expect(key.length).toBeLessThanOrEqual(LONGEST_KEY);
+  });
+
+  it('that are no text are refused', () => {
+    for (const key of ['', 1, null, undefined, {}]) {
+      expect(() => storageKey(key as string)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }));
+    }
+  });
+});
