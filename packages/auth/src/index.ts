@@ -7,7 +7,7 @@ export type { ApiKeyReason, SignatureReason, TokenErrorDetails, TokenReason } fr
 export type { HmacAlgorithm, JwtAlgorithm } from './jwt/algorithms.ts';
 export { createHmacVerifier } from './jwt/hmac-verifier.ts';
 export type { HmacSecret, HmacVerifierOptions } from './jwt/hmac-verifier.ts';
-export type { FetchInit, FetchLike, FetchResponse } from './jwt/jwks-request.ts';
+export type { FetchInit, FetchLike, FetchResponse } from './fetch/bounded-fetch.ts';
 export type { JsonWebKey, JsonWebKeySet } from './jwt/key-rules.ts';
 export type { KeySourceStats } from './jwt/key-source.ts';
 export type {

@@ -1,5 +1,5 @@
 import { assertFunction, assertKnownOptions, assertObject, OptionsError, systemRandom } from '@macadam/core';
-import type { FetchLike } from './jwks-request.ts';
+import type { FetchLike } from '../fetch/bounded-fetch.ts';
 import type { JwtVerifier } from './jwt-verifier.ts';
 import { KeySet } from './key-set.ts';
 import { StaticKeys } from './key-source.ts';

@@ -1,0 +1,101 @@
+import { type Clock, onAbort, TimeoutError } from '@macadam/core';
+
+/** The part of `fetch` that is used, so that any HTTP client serves: `client.fetch` of `@macadam/http`, say. */
+export type FetchLike = (url: string, init: FetchInit) => Promise<FetchResponse>;
+
+/** What a request is made with. */
+export interface FetchInit {
+  method: 'GET' | 'POST';
+  headers: Record<string, string>;
+  body?: string;
+  signal: AbortSignal;
+  /** Redirects are never followed: the answer would come from somebody else. */
+  redirect: 'manual';
+}
+
+/** The part of a `Response` that is used. */
+export interface FetchResponse {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: ReadableStream<Uint8Array> | null;
+}
+
+/** An answer that arrived whole. */
+export interface BoundedAnswer {
+  readonly status: number;
+  readonly headers: FetchResponse['headers'];
+  /** Empty unless the status is one of `read`. */
+  readonly text: string;
+}
+
+/** A request, and what may be spent on it. */
+export interface BoundedRequest {
+  readonly url: string;
+  readonly method: 'GET' | 'POST';
+  readonly headers: Record<string, string>;
+  readonly body?: string;
+  readonly fetch: FetchLike;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+  /** Whether the body of an answer with this status is of interest; others are not read. */
+  readonly reads: (status: number) => boolean;
+  readonly signal: AbortSignal;
+}
+
+/** An answer that is longer than anybody honest sends. */
+export class AnswerTooLongError extends Error {}
+AnswerTooLongError.prototype.name = 'AnswerTooLongError';
+
+/** Asks once, within a time and a size. Rejects with what `fetch` did, a `TimeoutError`, or the signal's reason. */
+export async function fetchBounded(request: BoundedRequest): Promise<BoundedAnswer> {
+  const { clock, timeoutMs } = request;
+  request.signal.throwIfAborted();
+  const controller = new AbortController();
+  const timer = clock.setTimer(
+    () => controller.abort(new TimeoutError(`No answer within ${timeoutMs} ms.`, timeoutMs)),
+    timeoutMs,
+  );
+  const unsubscribe = onAbort(request.signal, (reason) => controller.abort(reason));
+  try {
+    return await ask(request, controller.signal);
+  } finally {
+    timer.cancel();
+    unsubscribe();
+  }
+}
+
+async function ask(
+  { url, method, headers, body, fetch, maxBytes, reads }: BoundedRequest,
+  signal: AbortSignal,
+): Promise<BoundedAnswer> {
+  const init: FetchInit = { method, headers, signal, redirect: 'manual' };
+  if (body !== undefined) init.body = body;
+  const response = await orAbort(fetch(url, init), signal);
+  if (reads(response.status)) {
+    const text = await orAbort(readText(response, maxBytes), signal);
+    return { status: response.status, headers: response.headers, text };
+  }
+  await response.body?.cancel().catch(() => {});
+  return { status: response.status, headers: response.headers, text: '' };
+}
+
+/** A `fetch` that takes no notice of its signal must not make anybody wait for ever. */
+function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const unsubscribe = onAbort(signal, (reason) => reject(reason as Error));
+    promise.then(resolve, reject).finally(unsubscribe);
+  });
+}
+
+async function readText(response: FetchResponse, maxBytes: number): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    // Leaving the loop cancels the stream.
+    if (size > maxBytes) throw new AnswerTooLongError(`the answer is longer than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
