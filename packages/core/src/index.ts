@@ -20,9 +20,27 @@ export {
   assertText,
 } from './options.ts';
 export type { Range } from './options.ts';
+export { connectMetrics, PackageMetrics, SECONDS_BOUNDARIES } from './package-metrics.ts';
+export type {
+  HistogramLike,
+  HistogramMetric,
+  MeterLike,
+  MeterProviderLike,
+  PackageMetricsOptions,
+} from './package-metrics.ts';
 export { systemRandom } from './random.ts';
 export type { Random } from './random.ts';
 export { currentScope, ownRetries, retriesOwnedUpstream, runDetached } from './scope.ts';
 export type { Scope } from './scope.ts';
+export type { Counting, MetricAttributes, StatsMetric, StatsSource } from './stats-metrics.ts';
+export type {
+  AttributeBound,
+  AttributeDescription,
+  AttributeType,
+  LogEventDescription,
+  MetricDescription,
+  SpanDescription,
+  TelemetryDescription,
+} from './telemetry-names.ts';
 export { currentWork, priorities, runWork } from './work.ts';
 export type { Priority, Work, WorkOptions } from './work.ts';

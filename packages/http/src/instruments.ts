@@ -7,6 +7,7 @@
  *
  * Conventions: https://opentelemetry.io/docs/specs/semconv/http/ (http-spans and http-metrics, stable).
  */
+import { type HistogramLike, PackageMetrics, SECONDS_BOUNDARIES, type TelemetryDescription } from '@macadam/core';
 import {
   context,
   createContextKey,
@@ -18,21 +19,18 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
-  type BatchObservableResult,
   type Context,
-  type Histogram,
-  type Meter,
-  type MeterProvider,
-  type Observable,
   type Span,
   type TextMapSetter,
   type Tracer,
   type TracerProvider,
 } from '@opentelemetry/api';
 import type { HttpAttempt } from './attempts.ts';
-import { CLIENT_METRICS, readingsOf, type ObservedClient } from './client-metrics.ts';
+import { CLIENT_METRICS } from './client-metrics.ts';
 import type { DispatchController } from './dispatcher.ts';
+import type { HttpClientStats } from './http-client.ts';
 import type { PreparedRequest } from './request.ts';
+import { METRIC_ATTRIBUTES, SPAN_NAMES } from './telemetry-names.ts';
 import {
   metricFields,
   outcomeFields,
@@ -44,9 +42,6 @@ import {
 } from './trace-attributes.ts';
 
 const NAME = '@macadam/http';
-
-/** Where the durations are counted, in seconds. Source: the advice of the conventions. */
-const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 /** What the SDK looks for before it starts a span; an instrumentation of the transport would start a second one. */
 const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
@@ -66,32 +61,42 @@ function currentTracer(): Tracer | undefined {
   return tracer;
 }
 
-let meterProvider: MeterProvider | undefined;
-let durations: Histogram | undefined;
+const CLIENT_NAME = 'macadam.http.client.name';
+const DURATION = 'http.client.request.duration';
+const counted = new PackageMetrics<HttpClientStats>({
+  scope: NAME,
+  provider: () => metrics.getMeterProvider(),
+  noop: createNoopMeter(),
+  nameAttribute: CLIENT_NAME,
+  stats: CLIENT_METRICS,
+  histograms: [
+    {
+      name: DURATION,
+      kind: 'histogram',
+      unit: 's',
+      description: 'Duration of HTTP client requests',
+      boundaries: SECONDS_BOUNDARIES,
+      attributes: METRIC_ATTRIBUTES,
+    },
+  ],
+});
 
-/** The histogram of the SDK that is registered now; undefined when there is none. */
-function currentDurations(): Histogram | undefined {
-  const provider = metrics.getMeterProvider();
-  if (provider !== meterProvider) {
-    meterProvider = provider;
-    const meter = provider.getMeter(NAME);
-    durations = undefined;
-    if (meter !== createNoopMeter()) {
-      durations = meter.createHistogram('http.client.request.duration', {
-        unit: 's',
-        description: 'Duration of HTTP client requests.',
-        advice: { explicitBucketBoundaries: DURATION_BUCKETS },
-      });
-      observeClients(meter);
-    }
-  }
-  return durations;
+/** For the catalogue of the documentation. */
+export const TELEMETRY: TelemetryDescription = {
+  scope: NAME,
+  metrics: counted.descriptions,
+  ...SPAN_NAMES,
+};
+
+/** Has the numbers of `client` read whenever a collector asks, for as long as it lives. */
+export function observeClient(client: { readonly name: string; stats(): HttpClientStats }): void {
+  counted.observe(client);
 }
 
 /** Begins to observe a call; undefined when nobody wants to know. */
 export function traceCall(client: TracedClient, request: PreparedRequest): CallTrace | undefined {
   const spans = currentTracer();
-  const histogram = currentDurations();
+  const histogram = counted.histogram(DURATION);
   if (spans === undefined && histogram === undefined) return undefined;
   return guarded(() => new CallTrace(client, request, spans, histogram));
 }
@@ -125,18 +130,18 @@ const headerPairs: TextMapSetter<string[]> = {
 export class CallTrace {
   readonly #client: TracedClient;
   readonly #tracer: Tracer | undefined;
-  readonly #durations: Histogram | undefined;
+  readonly #durations: HistogramLike | undefined;
   readonly #context: Context;
   readonly #span: Span | undefined;
   readonly #open: OpenAttempt[] = [];
   #attempts = 0;
 
-  constructor(client: TracedClient, request: PreparedRequest, spans?: Tracer, histogram?: Histogram) {
+  constructor(client: TracedClient, request: PreparedRequest, spans?: Tracer, histogram?: HistogramLike) {
     this.#client = client;
     this.#tracer = spans;
     this.#durations = histogram;
     const parent = context.active();
-    const attributes = { 'macadam.http.client.name': client.name };
+    const attributes = { [CLIENT_NAME]: client.name };
     this.#span = spans?.startSpan(`${client.name} ${spanName(request)}`, { attributes }, parent);
     this.#context = this.#span === undefined ? parent : trace.setSpan(parent, this.#span);
   }
@@ -219,32 +224,4 @@ export class CallTrace {
   #find(number: number): OpenAttempt | undefined {
     return this.#open.findLast((attempt) => attempt.number === number);
   }
-}
-
-/** Held weakly: being observed keeps no client alive. */
-const clients = new Set<WeakRef<ObservedClient>>();
-const collected = new FinalizationRegistry<WeakRef<ObservedClient>>((ref) => clients.delete(ref));
-
-/** Has the numbers of `client` read whenever a collector asks, for as long as it lives. */
-export function observeClient(client: ObservedClient): void {
-  const ref = new WeakRef(client);
-  clients.add(ref);
-  collected.register(client, ref);
-  currentDurations();
-}
-
-function observeClients(meter: Meter): void {
-  const observables = new Map<string, Observable>();
-  for (const { name, kind, unit, description } of CLIENT_METRICS) {
-    if (observables.has(name)) continue;
-    const make = kind === 'gauge' ? meter.createObservableGauge : meter.createObservableCounter;
-    observables.set(name, make.call(meter, name, { unit, description }));
-  }
-  const read = (result: BatchObservableResult): void => {
-    const alive = [...clients].map((ref) => ref.deref()).filter((client) => client !== undefined);
-    for (const { name, value, attributes } of readingsOf(alive)) {
-      result.observe(observables.get(name) as Observable, value, attributes);
-    }
-  };
-  meter.addBatchObservableCallback(read, [...observables.values()]);
 }

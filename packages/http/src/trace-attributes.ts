@@ -18,7 +18,7 @@ export interface TracedClient {
 export type SpanFields = Record<string, string | number>;
 
 /** Methods by name; every other one counts as `_OTHER`, so that nobody can make up series. */
-const METHODS: ReadonlySet<string> = new Set([
+export const METHODS: ReadonlySet<string> = new Set([
   'DELETE',
   'GET',
   'HEAD',

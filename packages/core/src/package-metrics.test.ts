@@ -1,0 +1,149 @@
+import { stat } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { connectMetrics, type MeterLike, PackageMetrics, type StatsMetric } from './index.ts';
+
+type Stats = Readonly<Record<string, number>>;
+
+/** A meter provider in the place of an SDK. */
+function recordingProvider() {
+  const made: string[] = [];
+  const recorded: [string, number, unknown][] = [];
+  const callbacks: ((result: { observe(metric: never, value: number, attributes?: object): void }) => void)[] = [];
+  const instrument = (kind: string) => (name: string) => {
+    made.push(`${kind} ${name}`);
+    return { name, record: (value: number, attributes?: unknown) => void recorded.push([name, value, attributes]) };
+  };
+  const meter: MeterLike = {
+    createHistogram: instrument('histogram'),
+    createObservableCounter: instrument('counter'),
+    createObservableGauge: instrument('gauge'),
+    addBatchObservableCallback: (callback) => void callbacks.push(callback as never),
+  };
+  const collect = (): [string, number, unknown][] => {
+    const points: [string, number, unknown][] = [];
+    const observe = (metric: { name: string }, value: number, attributes?: object) =>
+      void points.push([metric.name, value, attributes]);
+    for (const callback of callbacks) callback({ observe: observe as never });
+    return points;
+  };
+  return { getMeter: () => meter, meter, made, recorded, collect };
+}
+
+const idle = recordingProvider();
+const table: readonly StatsMetric<Stats>[] = [
+  {
+    name: 'calls',
+    kind: 'counter',
+    unit: '{call}',
+    description: 'Calls',
+    reads: [
+      ['good', { outcome: 'success' }],
+      [(stats) => stats['bad'], { outcome: 'failure' }],
+    ],
+  },
+  { name: 'state', kind: 'gauge', unit: '1', description: 'State', of: 'breaker', reads: 'state', merge: 'max' },
+];
+
+function metricsOf(provider: () => { getMeter(name: string): MeterLike }, stats = table): PackageMetrics<Stats> {
+  const boundaries = [1, 2];
+  const histograms = [
+    { name: 'took', kind: 'histogram', unit: 's', description: 'Took', attributes: { a: ['x'] }, boundaries },
+  ] as const;
+  return new PackageMetrics({ scope: 'test', provider, noop: idle.meter, nameAttribute: 'name', stats, histograms });
+}
+
+const counting = (name: string, stats: Stats, kind?: string) => ({
+  name,
+  ...(kind !== undefined && { kind }),
+  stats: () => stats,
+});
+
+describe('PackageMetrics', () => {
+  it('reads what was counted; those of one name are added up, or the largest counts', () => {
+    const sdk = recordingProvider();
+    const metrics = metricsOf(() => sdk);
+    const kept = [
+      counting('a', { good: 1, bad: 2, state: 1 }, 'breaker'),
+      counting('a', { good: 3, bad: 4, state: 3 }, 'breaker'),
+      counting('b', { good: 5, state: 9 }, 'other'),
+    ];
+    for (const one of kept) metrics.observe(one);
+    expect(sdk.made).toEqual(['histogram took', 'counter calls', 'gauge state']);
+    expect(sdk.collect()).toEqual([
+      ['calls', 4, { name: 'a', outcome: 'success' }],
+      ['calls', 6, { name: 'a', outcome: 'failure' }],
+      ['calls', 5, { name: 'b', outcome: 'success' }],
+      ['state', 3, { name: 'a' }],
+    ]);
+    expect(kept).toHaveLength(3);
+  });
+
+  it('makes nothing while there is no SDK, and finds one that comes later without a new object', () => {
+    const sdk = recordingProvider();
+    let provider = idle;
+    const metrics = metricsOf(() => provider);
+    const early = counting('early', { good: 1 });
+    metrics.observe(early);
+    expect(idle.made).toEqual([]);
+    expect(metrics.histogram('took')).toBeUndefined();
+    provider = sdk;
+    connectMetrics();
+    connectMetrics();
+    expect(sdk.made).toHaveLength(3);
+    expect(sdk.collect()).toEqual([['calls', 1, { name: early.name, outcome: 'success' }]]);
+    metrics.histogram('took')?.record(0.5, { a: 'x' });
+    expect(sdk.recorded).toEqual([['took', 0.5, { a: 'x' }]]);
+    provider = idle;
+    expect(metrics.histogram('took')).toBeUndefined();
+  });
+
+  it('keeps nothing alive, not even by a reader that refers to its owner', async () => {
+    const sdk = recordingProvider();
+    const metrics = metricsOf(() => sdk);
+    (() => {
+      const owner = counting('short-lived', { good: 1 });
+      metrics.observe(owner);
+      const other = counting('short-lived too', { good: 1 });
+      metrics.observeAll(other, () => [other]);
+    })();
+    expect(sdk.collect()).toHaveLength(2);
+    // A turn of the event loop: until then, what a weak reference was made of is kept.
+    await stat(import.meta.filename);
+    globalThis.gc!();
+    expect(sdk.collect()).toEqual([]);
+  });
+
+  it('T24: a million names make a thousand series and one', () => {
+    const sdk = recordingProvider();
+    const metrics = metricsOf(() => sdk);
+    const owner = {};
+    const stats = { good: 1 };
+    function* million() {
+      for (let i = 0; i < 1_000_000; i++) yield { name: `user-${i}`, stats: () => stats };
+    }
+    metrics.observeAll(owner, million);
+    const points = sdk.collect();
+    expect(points).toHaveLength(1_001);
+    expect(points.at(-1)).toEqual(['calls', 999_000, { name: '_other', outcome: 'success' }]);
+  });
+
+  it('says what there is, with what bounds each attribute', () => {
+    expect(metricsOf(() => idle).descriptions).toEqual([
+      {
+        name: 'calls',
+        kind: 'counter',
+        unit: '{call}',
+        description: 'Calls',
+        attributes: { name: expect.stringContaining('1,000'), outcome: ['success', 'failure'] },
+      },
+      {
+        name: 'state',
+        kind: 'gauge',
+        unit: '1',
+        description: 'State',
+        attributes: { name: expect.stringContaining('1,000') },
+      },
+      { name: 'took', kind: 'histogram', unit: 's', description: 'Took', attributes: { a: ['x'] } },
+    ]);
+  });
+});

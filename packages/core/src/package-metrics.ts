@@ -1,0 +1,184 @@
+/**
+ * The metrics of a package, as one table. Most are read from plain integers that are counted anyway, and only when a
+ * collector asks: counting costs a call nothing, and nothing at all happens while no SDK is registered.
+ *
+ * This file knows OpenTelemetry by its shape alone; `instruments.ts` of the package hands the real provider in.
+ */
+import { type Counting, describeStatsMetric, MOST_NAMES, readStatsMetric, type StatsMetric } from './stats-metrics.ts';
+import type { MetricDescription } from './telemetry-names.ts';
+
+/** A distribution, which is recorded when something happens: for what does I/O anyway. */
+export interface HistogramMetric extends MetricDescription {
+  readonly kind: 'histogram';
+  /** The upper ends of its buckets, in its unit. */
+  readonly boundaries: readonly number[];
+}
+
+/** Bounds of buckets for durations in seconds. Source: the advice of OpenTelemetry's HTTP conventions. */
+export const SECONDS_BOUNDARIES: readonly number[] = [
+  0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
+];
+
+interface MetricOptions {
+  unit: string;
+  description: string;
+  advice?: { explicitBucketBoundaries: number[] };
+}
+
+/** A histogram of OpenTelemetry, as far as it is used. */
+export interface HistogramLike {
+  record(value: number, attributes?: Record<string, string | number>, context?: unknown): void;
+}
+
+/** A meter of OpenTelemetry, as far as it is used. */
+export interface MeterLike {
+  createHistogram(name: string, options: MetricOptions): HistogramLike;
+  createObservableCounter(name: string, options: MetricOptions): unknown;
+  createObservableGauge(name: string, options: MetricOptions): unknown;
+  addBatchObservableCallback(
+    callback: (result: { observe(metric: never, value: number, attributes?: Record<string, string>): void }) => void,
+    observables: never[],
+  ): void;
+}
+
+/** A meter provider of OpenTelemetry, as far as it is used. */
+export interface MeterProviderLike {
+  getMeter(name: string): MeterLike;
+}
+
+/** What a package gives to {@link PackageMetrics}. */
+export interface PackageMetricsOptions<Stats> {
+  /** The name of the meter: the name of the package. */
+  scope: string;
+  /** The provider that is registered now: `() => metrics.getMeterProvider()`. */
+  provider: () => MeterProviderLike;
+  /** The meter there is without an SDK, `createNoopMeter()`: nothing is made with it. */
+  noop: MeterLike;
+  /** The attribute that holds the name of an object that counts. */
+  nameAttribute: string;
+  stats?: readonly StatsMetric<Stats>[];
+  histograms?: readonly HistogramMetric[];
+}
+
+/** All packages with metrics, also those of another copy of this one. */
+const registryKey = Symbol.for('@macadam/core/package-metrics');
+const packages = ((globalThis as Record<symbol, unknown>)[registryKey] ??= new Set()) as Set<{ connect(): void }>;
+
+/**
+ * Gives the metrics of all packages to the meter provider that is registered now. An object that is made later does so by
+ * itself; this is for what was made before there was an SDK. `startTelemetry` of `@macadam/telemetry` calls it.
+ */
+export function connectMetrics(): void {
+  for (const one of packages) one.connect();
+}
+
+/**
+ * The metrics of a package. Objects that count are held weakly: being observed keeps none alive.
+ *
+ * @example
+ * ```ts
+ * import { PackageMetrics } from '@macadam/core';
+ * import { createNoopMeter, metrics } from '@opentelemetry/api';
+ *
+ * const counted = new PackageMetrics<{ hits: number }>({
+ *   scope: '@macadam/example',
+ *   provider: () => metrics.getMeterProvider(),
+ *   noop: createNoopMeter(),
+ *   nameAttribute: 'example.name',
+ *   stats: [{ name: 'example.hits', kind: 'counter', unit: '{hit}', description: 'Hits', reads: 'hits' }],
+ * });
+ * counted.observe({ name: 'a', stats: () => ({ hits: 1 }) });
+ * ```
+ */
+export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
+  /** What the catalogue says of them. */
+  readonly descriptions: readonly MetricDescription[];
+  readonly #options: PackageMetricsOptions<Stats>;
+  readonly #owners = new Set<WeakRef<object>>();
+  /** Each is held as long as its owner lives and no longer, although it may refer to it. */
+  readonly #readers = new WeakMap<object, () => Iterable<Counting<Stats>>>();
+  readonly #collected = new FinalizationRegistry<WeakRef<object>>((ref) => this.#owners.delete(ref));
+  readonly #names = new Set<string>();
+  readonly #histograms = new Map<string, HistogramLike>();
+  #provider: MeterProviderLike | undefined;
+
+  constructor(options: PackageMetricsOptions<Stats>) {
+    this.#options = options;
+    const { stats = [], histograms = [], nameAttribute } = options;
+    this.descriptions = [
+      ...stats.map((metric) => describeStatsMetric(metric, nameAttribute)),
+      ...histograms.map(({ boundaries: _, ...description }) => description),
+    ];
+    packages.add(this);
+  }
+
+  /** Has `counting` read whenever a collector asks, for as long as it lives. */
+  observe(counting: Counting<Stats>): void {
+    this.observeAll(counting, () => [counting]);
+  }
+
+  /** Has what `reader` finds read whenever a collector asks, for as long as `owner` lives. */
+  observeAll(owner: object, reader: () => Iterable<Counting<Stats>>): void {
+    const ref = new WeakRef(owner);
+    this.#owners.add(ref);
+    this.#readers.set(owner, reader);
+    this.#collected.register(owner, ref);
+    this.connect();
+  }
+
+  /** The histogram of this name that belongs to the SDK which is registered now; undefined when there is none. */
+  histogram(name: string): HistogramLike | undefined {
+    this.connect();
+    return this.#histograms.get(name);
+  }
+
+  /** `name` as the value of an attribute: `_other` when 1,000 others came before it. */
+  boundedName(name: string): string {
+    if (this.#names.has(name)) return name;
+    if (this.#names.size >= MOST_NAMES) return '_other';
+    this.#names.add(name);
+    return name;
+  }
+
+  /** The SDK may be set up after this package was loaded, or again in a test: a new provider gets its instruments. */
+  connect(): void {
+    const provider = this.#options.provider();
+    if (provider === this.#provider) return;
+    this.#provider = provider;
+    const { scope, nameAttribute, stats = [], histograms = [] } = this.#options;
+    const meter = provider.getMeter(scope);
+    this.#histograms.clear();
+    if (meter === this.#options.noop) return;
+    for (const { name, unit, description, boundaries } of histograms) {
+      const advice = { explicitBucketBoundaries: [...boundaries] };
+      this.#histograms.set(name, meter.createHistogram(name, { unit, description, advice }));
+    }
+    if (stats.length === 0) return;
+    const observables = stats.map((metric) => {
+      const { name, kind, unit, description } = metric;
+      const make = kind === 'gauge' ? meter.createObservableGauge : meter.createObservableCounter;
+      return [metric, make.call(meter, name, { unit, description }) as never] as const;
+    });
+    meter.addBatchObservableCallback(
+      (result) => {
+        const counted = this.#counted();
+        for (const [metric, observable] of observables) {
+          for (const { value, attributes } of readStatsMetric(metric, nameAttribute, counted)) {
+            result.observe(observable, value, attributes);
+          }
+        }
+      },
+      observables.map(([, observable]) => observable),
+    );
+  }
+
+  #counted(): { kind: string | undefined; name: string; stats: Stats }[] {
+    const counted = [];
+    for (const ref of this.#owners) {
+      const owner = ref.deref();
+      const all = owner === undefined ? [] : (this.#readers.get(owner)?.() ?? []);
+      for (const one of all) counted.push({ kind: one.kind, name: this.boundedName(one.name), stats: one.stats() });
+    }
+    return counted;
+  }
+}
