@@ -6,6 +6,8 @@ export const LONGEST_KEY = 1_024;
 /** What digests begin with. A key that begins so by itself is digested too, so that it can never stand for another. */
 const DIGEST_MARK = '\u0000';
 
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 /** The key as it is kept, bounded in length; different keys stay different. */
 export function storageKey(key: string): string {
   if (typeof key !== 'string' || key.length === 0) throw new OptionsError('key', key, 'a string that is not empty');
@@ -15,7 +17,7 @@ export function storageKey(key: string): string {
 
 /** A stored key as the shared tier knows it: half of a surrogate pair is lost in UTF-8, where it would stand for any other half. */
 export function tierKey(stored: string): string {
-  return stored.isWellFormed() ? stored : digestOf(stored);
+  return LONE_SURROGATE.test(stored) ? digestOf(stored) : stored;
 }
 
 function digestOf(key: string): string {

@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 
 /** Bytes that say what an entry is and which write made it: magic `CA 4D`, format version, kind, and a stamp. */
 export const HEAD_BYTES = 16;
-export const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 1;
 /** No text in UTF-8 begins so. */
 const MAGIC = [0xca, 0x4d] as const;
 const KINDS = ['value', 'expired', 'lease', 'tombstone'] as const;
@@ -43,8 +43,16 @@ export function writeHead(bytes: Buffer, kind: EntryKind): Buffer {
 
 /** What kind of entry begins here; undefined when it is none, or one of a version that is not known here. */
 export function kindOf(bytes: Uint8Array): EntryKind | undefined {
-  if (bytes.length < HEAD_BYTES || bytes[0] !== MAGIC[0] || bytes[1] !== MAGIC[1]) return undefined;
-  return bytes[2] === FORMAT_VERSION ? KINDS[(bytes[3] as number) - 1] : undefined;
+  return isOurs(bytes) && bytes[2] === FORMAT_VERSION ? KINDS[(bytes[3] as number) - 1] : undefined;
+}
+
+/** Whether an earlier or a later version of this library wrote it. */
+export function isOfOtherVersion(bytes: Uint8Array): boolean {
+  return isOurs(bytes) && bytes[2] !== FORMAT_VERSION;
+}
+
+function isOurs(bytes: Uint8Array): boolean {
+  return bytes.length >= HEAD_BYTES && bytes[0] === MAGIC[0] && bytes[1] === MAGIC[1];
 }
 
 /** Whether both begin with the same head, and so are of the same write. */

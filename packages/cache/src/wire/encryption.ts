@@ -1,0 +1,100 @@
+import { createCipheriv, createDecipheriv, createSecretKey, randomFillSync, type KeyObject } from 'node:crypto';
+import { assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+
+/** How values are encrypted in the shared tier: AES-256-GCM. Without it whoever can read the server can read them. */
+export interface EncryptionOptions {
+  /**
+   * The first one encrypts, all of them decrypt. To rotate: add the new key at the end everywhere, then move it to the front
+   * everywhere, then remove the old one when what it encrypted has expired. A key should encrypt no more than 2^32 values
+   * (NIST SP 800-38D, 8.3).
+   */
+  keys: readonly EncryptionKey[];
+}
+
+export interface EncryptionKey {
+  /** Stands in each entry in the clear; 1 to 255 bytes. */
+  id: string;
+  /** 32 bytes from a good generator, such as `randomBytes(32)`; not a password. */
+  key: Uint8Array;
+}
+
+/** What stands in an entry's header. */
+export const IN_THE_CLEAR = 0;
+export const AES_256_GCM = 1;
+
+const CIPHER = 'aes-256-gcm';
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+/** What an encrypted payload is longer: nonce and tag stand before it. */
+export const ENCRYPTION_BYTES: number = NONCE_BYTES + TAG_BYTES;
+
+/** The keys, checked, where nothing prints them. */
+export class Keyring {
+  readonly #keys: ReadonlyMap<string, KeyObject>;
+  /** Encrypts. */
+  readonly current: string;
+
+  constructor(keys: ReadonlyMap<string, KeyObject>, current: string) {
+    this.#keys = keys;
+    this.current = current;
+  }
+
+  get ids(): string[] {
+    return [...this.#keys.keys()];
+  }
+
+  /** Writes what `plain` is encrypted, with nonce and tag, to `target`, and binds it to `context`. */
+  seal(plain: Uint8Array, context: Uint8Array, target: Buffer): void {
+    const nonce = randomFillSync(target.subarray(0, NONCE_BYTES));
+    const cipher = createCipheriv(CIPHER, this.#keys.get(this.current) as KeyObject, nonce, {
+      authTagLength: TAG_BYTES,
+    });
+    cipher.setAAD(context);
+    target.set(cipher.update(plain), ENCRYPTION_BYTES);
+    cipher.final();
+    target.set(cipher.getAuthTag(), NONCE_BYTES);
+  }
+
+  /** What was encrypted; undefined when it was not by this key, not with this context, or was changed since. */
+  open(keyId: string, payload: Uint8Array, context: Uint8Array): Buffer | undefined {
+    const key = this.#keys.get(keyId);
+    if (key === undefined || payload.length < ENCRYPTION_BYTES) return undefined;
+    const decipher = createDecipheriv(CIPHER, key, payload.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+    try {
+      decipher.setAAD(context);
+      decipher.setAuthTag(payload.subarray(NONCE_BYTES, ENCRYPTION_BYTES));
+      const plain = decipher.update(payload.subarray(ENCRYPTION_BYTES));
+      decipher.final();
+      return plain;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** @throws OptionsError which names the option and never shows a key */
+export function keyring(path: string, options: EncryptionOptions): Keyring {
+  assertObject(path, options);
+  assertKnownOptions(path, options, ['keys']);
+  if (!Array.isArray(options.keys) || options.keys.length === 0) {
+    throw new OptionsError(`${path}.keys`, typeof options.keys, 'a list of at least one key');
+  }
+  const keys = new Map<string, KeyObject>();
+  for (const [i, one] of (options.keys as readonly EncryptionKey[]).entries()) {
+    const place = `${path}.keys[${i}]`;
+    // Not shown: a key may stand where it does not belong.
+    if (typeof one !== 'object' || one === null) throw new OptionsError(place, typeof one, 'an object { id, key }');
+    assertKnownOptions(place, one, ['id', 'key']);
+    const { id, key } = one;
+    if (typeof id !== 'string' || id.length === 0 || Buffer.byteLength(id) > 255 || keys.has(id)) {
+      throw new OptionsError(`${place}.id`, id, 'a text of 1 to 255 bytes that no other key has');
+    }
+    if (!(key instanceof Uint8Array) || key.length !== KEY_BYTES) {
+      const received = key instanceof Uint8Array ? `${key.length} bytes` : typeof key;
+      throw new OptionsError(`${place}.key`, received, `a Uint8Array of ${KEY_BYTES} bytes`);
+    }
+    keys.set(id, createSecretKey(key));
+  }
+  return new Keyring(keys, (options.keys[0] as EncryptionKey).id);
+}

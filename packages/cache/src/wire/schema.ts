@@ -1,0 +1,30 @@
+/**
+ * The part of the Standard Schema interface (standardschema.dev, version 1) that is needed here. Zod, Valibot, ArkType and
+ * others implement it.
+ */
+export interface ValueSchema<T = unknown> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => Promise<Validated<T>> | Validated<T>;
+  };
+}
+
+type Validated<T> = { readonly issues: readonly unknown[] } | { readonly issues?: undefined; readonly value: T };
+
+/**
+ * Whether the value is what the schema asks for. Only the answer counts: what a schema would make of the value is not taken, since
+ * the same value in memory was not put through it either.
+ */
+export function fits(value: unknown, schema: ValueSchema): Promise<boolean> | boolean {
+  try {
+    const result = schema['~standard'].validate(value);
+    if (!(result instanceof Promise)) return result.issues === undefined;
+    return result.then(
+      ({ issues }) => issues === undefined,
+      () => false,
+    );
+  } catch {
+    return false;
+  }
+}
