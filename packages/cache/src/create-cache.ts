@@ -18,6 +18,6 @@ import { cacheSettings, type CacheOptions } from './options.ts';
  * await users.invalidate('1');
  * ```
  */
-export function createCache<T>(options: CacheOptions): Cache<T> {
+export function createCache<T>(options: CacheOptions<T>): Cache<T> {
   return new LoadingCache<T>(cacheSettings(options));
 }

@@ -11,6 +11,10 @@ export type {
   WarmOptions,
   WarmResult,
 } from './cache.ts';
+export type { Codec } from './codec/codec.ts';
+export { devalueCodec } from './codec/devalue-codec.ts';
+export { messagePackCodec } from './codec/message-pack-codec.ts';
+export type { MessagePacker } from './codec/message-pack-codec.ts';
 export { createCache } from './create-cache.ts';
 export type { Freshness } from './entry.ts';
 export { CacheClosedError, CacheLoaderError, CacheValueError } from './errors.ts';
@@ -18,3 +22,6 @@ export type { LoadFailure } from './errors.ts';
 export type { Isolation } from './isolation.ts';
 export type { MemoryOptions } from './memory.ts';
 export type { CacheOptions, LoadOptions, SetOptions } from './options.ts';
+export type { ValueOptions } from './value-options.ts';
+export type { EncryptionKey, EncryptionOptions } from './wire/encryption.ts';
+export type { ValueSchema } from './wire/schema.ts';

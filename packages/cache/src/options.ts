@@ -16,8 +16,9 @@ import {
 import type { Isolation } from './isolation.ts';
 import type { MemoryOptions } from './memory.ts';
 import { assertTags } from './tag-marks.ts';
+import { VALUE_OPTION_NAMES, valueSettings, type ValueOptions, type ValueSettings } from './value-options.ts';
 
-export interface CacheOptions {
+export interface CacheOptions<T = unknown> extends ValueOptions<T> {
   /** Stands in errors, statistics and metrics. */
   name: string;
   /** How long a value is fresh, in milliseconds, above 0; `Infinity` for ever. A load can say otherwise. Default: 60 000. */
@@ -58,7 +59,8 @@ export interface CacheOptions {
 }
 
 /** The options with every default filled in, checked. */
-export type CacheSettings = Required<Omit<CacheOptions, 'l1'>> & { readonly l1: Required<MemoryOptions> };
+export type CacheSettings = Required<Omit<CacheOptions, keyof ValueOptions | 'l1'>> &
+  ValueSettings & { readonly l1: Required<MemoryOptions> };
 
 const OPTION_NAMES = [
   'name',
@@ -72,6 +74,7 @@ const OPTION_NAMES = [
   'earlyRefresh',
   'l1',
   'isolation',
+  ...VALUE_OPTION_NAMES,
   'maxConcurrentLoads',
   'clock',
   'random',
@@ -102,6 +105,7 @@ export function cacheSettings(options: CacheOptions): CacheSettings {
     clock: systemClock,
     random: systemRandom,
     ...given(options),
+    ...valueSettings('createCache', options),
     l1: memorySettings(options.l1),
   } as CacheSettings;
   const path = (name: string): string => `createCache.${name}`;

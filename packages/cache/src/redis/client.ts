@@ -1,0 +1,130 @@
+import { OptionsError } from '@macadam/core';
+
+/** A word of a command. */
+export type Word = Buffer | string;
+
+/** What is needed of node-redis (6): `createClient`. */
+export interface NodeRedisClient {
+  sendCommand(words: Word[], options?: object): Promise<unknown>;
+  duplicate(overrides?: object): NodeRedisClient;
+  connect(): Promise<unknown>;
+  destroy(): void;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+}
+
+/** What is needed of node-redis (6): `createCluster`. */
+export interface NodeRedisCluster {
+  readonly masters: readonly unknown[];
+  sendCommand(
+    firstKey: string | undefined,
+    isReadonly: boolean | undefined,
+    words: Word[],
+    options?: object,
+  ): Promise<unknown>;
+  duplicate(overrides?: object): NodeRedisCluster;
+  connect(): Promise<unknown>;
+  destroy(): void;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+}
+
+/** What is needed of ioredis (6): `Redis` or `Cluster`. */
+export interface IoRedisClient {
+  readonly isCluster: boolean;
+  callBuffer(name: string, ...words: Word[]): Promise<unknown>;
+  duplicate(...overrides: never[]): unknown;
+  connect(): Promise<unknown>;
+  disconnect(): void;
+  on(event: string, listener: (...args: never[]) => void): unknown;
+}
+
+/** A client of the caller's, which stays so: it is never connected, configured or closed here. */
+export type RedisClient = IoRedisClient | NodeRedisClient | NodeRedisCluster;
+
+/** One of the clients, as this package uses it. */
+export interface Redis {
+  readonly driver: 'ioredis' | 'node-redis';
+  readonly cluster: boolean;
+  /** Sends a command to where the key lives. Bulk strings come back as buffers. */
+  send(key: string, words: Word[]): Promise<unknown>;
+  /** A connection of its own, not yet connected. */
+  duplicate(options?: object): RedisConnection;
+}
+
+export interface RedisConnection extends Redis {
+  connect(): Promise<unknown>;
+  on(event: string, listener: (...args: never[]) => void): void;
+  close(): void;
+}
+
+/** Bulk strings, by their mark in the protocol, as bytes. */
+const BULK_STRING = 36;
+const AS_BYTES = { typeMapping: { [BULK_STRING]: Buffer } };
+
+export function redisOf(client: RedisClient): Redis {
+  return connectionOf(client);
+}
+
+function connectionOf(client: RedisClient): RedisConnection {
+  if ('callBuffer' in client) return ioRedis(client);
+  return 'masters' in client ? nodeRedisCluster(client) : nodeRedis(client);
+}
+
+function nodeRedis(client: NodeRedisClient): RedisConnection {
+  return {
+    driver: 'node-redis',
+    cluster: false,
+    send: (_key, words) => client.sendCommand(words, AS_BYTES),
+    duplicate: (options) => quiet(connectionOf(client.duplicate(options))),
+    connect: () => client.connect(),
+    on: (event, listener) => void client.on(event, listener),
+    close: () => closeQuietly(() => client.destroy()),
+  };
+}
+
+function nodeRedisCluster(client: NodeRedisCluster): RedisConnection {
+  return {
+    driver: 'node-redis',
+    cluster: true,
+    send: (key, words) => client.sendCommand(key, false, words, AS_BYTES),
+    duplicate: (options) => quiet(connectionOf(client.duplicate(options))),
+    connect: () => client.connect(),
+    on: (event, listener) => void client.on(event, listener),
+    close: () => closeQuietly(() => client.destroy()),
+  };
+}
+
+function ioRedis(client: IoRedisClient): RedisConnection {
+  const own = { lazyConnect: true, enableOfflineQueue: !client.isCluster ? false : true };
+  const overrides = (client.isCluster ? [undefined, own] : [own]) as never[];
+  return {
+    driver: 'ioredis',
+    cluster: client.isCluster,
+    send: (_key, [name, ...words]) => client.callBuffer(name as string, ...words),
+    duplicate: () => quiet(connectionOf(client.duplicate(...overrides) as IoRedisClient)),
+    connect: () => client.connect(),
+    on: (event, listener) => void client.on(event, listener),
+    close: () => closeQuietly(() => client.disconnect()),
+  };
+}
+
+/** A connection that breaks says so to whoever waits for an answer; an `error` nobody listens to would end the process. */
+function quiet(connection: RedisConnection): RedisConnection {
+  connection.on('error', () => {});
+  return connection;
+}
+
+function closeQuietly(close: () => void): void {
+  try {
+    close();
+  } catch {
+    // It was closed, or never open.
+  }
+}
+
+export function assertRedisClient(path: string, client: unknown): asserts client is RedisClient {
+  const known = client as Partial<Record<'callBuffer' | 'duplicate' | 'sendCommand', unknown>> | null | undefined;
+  const sends = typeof known?.sendCommand === 'function' || typeof known?.callBuffer === 'function';
+  if (!sends || typeof known?.duplicate !== 'function') {
+    throw new OptionsError(path, client, 'a client of node-redis or ioredis');
+  }
+}

@@ -1,0 +1,23 @@
+import { createHash } from 'node:crypto';
+import type { Redis, Word } from './client.ts';
+
+/** A script, and how to run it in one round trip. All its keys live in one slot. */
+export class Script {
+  readonly #source: string;
+  readonly #digest: string;
+
+  constructor(source: string) {
+    this.#source = source;
+    this.#digest = createHash('sha1').update(source).digest('hex');
+  }
+
+  /** Runs it by its digest; a server that does not know it, because it was restarted or flushed, is sent the whole of it. */
+  run(redis: Redis, keys: readonly string[], args: readonly Word[]): Promise<unknown> {
+    const words = [String(keys.length), ...keys, ...args];
+    const send = (...command: [string, string]): Promise<unknown> => redis.send(keys[0] as string, [...command, ...words]);
+    return send('EVALSHA', this.#digest).catch((error: unknown) => {
+      if (error instanceof Error && error.message.startsWith('NOSCRIPT')) return send('EVAL', this.#source);
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,129 @@
+import { Script } from './script.ts';
+
+/**
+ * KEYS: an entry and its lease, for each read. ARGV: how long a lease stands; the lease offered for each, or nothing. Answers
+ * two things for each: the entry and for how long it stays, or nothing and whether the lease was taken. A key that is not ours
+ * counts as nothing.
+ */
+export const readScript: Script = new Script(`
+local answer = {}
+for i = 1, #KEYS, 2 do
+  local entry = redis.pcall('GET', KEYS[i])
+  if type(entry) == 'string' then
+    answer[i] = entry
+    answer[i + 1] = redis.call('PTTL', KEYS[i])
+  else
+    local lease = ARGV[(i + 3) / 2]
+    answer[i] = false
+    if lease ~= '' and redis.call('SET', KEYS[i + 1], lease, 'NX', 'PX', ARGV[1]) then
+      answer[i + 1] = 1
+    else
+      answer[i + 1] = 0
+    end
+  end
+end
+return answer`);
+
+/** KEYS: an entry and its lease. ARGV: the lease, the entry, for how long it stays. */
+export const fillScript: Script = new Script(`
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('DEL', KEYS[2])
+return 1`);
+
+/** KEYS: an entry and its lease. ARGV: the entry, for how long it stays. */
+export const writeScript: Script = new Script(`
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('DEL', KEYS[2])
+return 1`);
+
+/** KEYS: an entry and its lease. ARGV: the lease. */
+export const releaseScript: Script = new Script(`
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+return 1`);
+
+/** KEYS: an entry and its lease, for each. ARGV: the new head, for how long it stays at most. */
+export const expireScript: Script = new Script(`
+for i = 1, #KEYS, 2 do
+  redis.call('DEL', KEYS[i + 1])
+  local remaining = redis.call('PTTL', KEYS[i])
+  if ARGV[2] == '0' then
+    redis.call('UNLINK', KEYS[i])
+  elseif remaining ~= -2 then
+    redis.call('SETRANGE', KEYS[i], 0, ARGV[1])
+    if remaining < 0 or remaining > tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
+  end
+end
+return 1`);
+
+/**
+ * How a change is told. Each has a number of its own, so that whoever misses one notices, also when the messages themselves are
+ * lost. \`tell\` expects the number's key, the log, and how many changes it keeps; 0 means a channel instead of a log.
+ */
+const TELL = `
+local function tell(numbers, log, most, ...)
+  local number = redis.call('INCR', numbers)
+  if most == '0' then
+    redis.call('PUBLISH', log, cjson.encode({ tostring(number), ... }))
+  else
+    redis.call('XADD', log, 'MAXLEN', '~', most, '*', 'n', number, 'm', cjson.encode({ ... }))
+  end
+  return number
+end`;
+
+/** KEYS: numbers, log. ARGV: how many changes it keeps, who tells it, the cache, how it ended, what. */
+export const tellScript: Script = new Script(`${TELL}
+return tell(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])`);
+
+/**
+ * The marks of a cache are a sorted set by position. First in it is the epoch (\`e:…\`, at 0): marks and epoch can only be lost
+ * together. Positions are the server's microseconds, and never the same or smaller than the one before; they stay below 2^53
+ * until the year 2255. Then \`f\`, up to where marks were dropped, and the marks: \`i:\` and \`x:\` with the tag.
+ */
+const EPOCH = `
+local function epochOf(marks, fresh)
+  local first = redis.pcall('ZRANGE', marks, 0, 0)
+  if type(first) ~= 'table' or first.err or first[1] == nil or string.sub(first[1], 1, 2) ~= 'e:' then
+    redis.call('DEL', marks)
+    redis.call('ZADD', marks, 0, 'e:' .. fresh)
+    return fresh
+  end
+  return string.sub(first[1], 3)
+end`;
+
+/** KEYS: marks. ARGV: a name for a new epoch. Answers members and scores. */
+export const marksScript: Script = new Script(`${EPOCH}
+epochOf(KEYS[1], ARGV[1])
+return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')`);
+
+/**
+ * KEYS: marks, numbers, log. ARGV: how many changes the log keeps, who tells it, the cache, how it ended (\`i\` or \`x\`), a name
+ * for a new epoch, how many marks are kept, the tags as JSON. Answers epoch and position.
+ */
+export const markScript: Script = new Script(`${TELL}${EPOCH}
+local marks = KEYS[1]
+local epoch = epochOf(marks, ARGV[5])
+local time = redis.call('TIME')
+local position = time[1] * 1000000 + time[2]
+local last = tonumber(redis.call('ZREVRANGE', marks, 0, 0, 'WITHSCORES')[2])
+if last >= position then position = last + 1 end
+local at = string.format('%.0f', position)
+for _, tag in ipairs(cjson.decode(ARGV[7])) do redis.call('ZADD', marks, at, ARGV[4] .. ':' .. tag) end
+local over = redis.call('ZCARD', marks) - 2 - tonumber(ARGV[6])
+if over > 0 then
+  local dropped = redis.call('ZRANGE', marks, 1, over, 'WITHSCORES')
+  redis.call('ZREMRANGEBYRANK', marks, 1, over)
+  redis.call('ZADD', marks, dropped[#dropped], 'f')
+  for i = 1, #dropped, 2 do
+    if dropped[i] == 'i:' then redis.call('ZADD', marks, dropped[i + 1], 'i:') end
+  end
+end
+tell(KEYS[2], KEYS[3], ARGV[1], ARGV[2], ARGV[3], ARGV[4], cjson.encode({ epoch, at, ARGV[7] }))
+return { epoch, at }`);
+
+/** KEYS: numbers, log. Answers the newest number, and the newest place in the log. */
+export const whereScript: Script = new Script(`
+local newest = redis.pcall('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+local place = '0-0'
+if type(newest) == 'table' and newest[1] then place = newest[1][1] end
+return { redis.call('GET', KEYS[1]) or '0', place }`);
