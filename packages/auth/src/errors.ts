@@ -90,7 +90,23 @@ export type SignatureReason =
   | 'too_old'
   /** Its time is ahead of ours by more than clocks differ. */
   | 'too_new'
+  /** Its `expires` is over. */
+  | 'expired'
+  /** A parameter that is demanded is missing, or is not of its type. */
+  | 'parameter'
+  /** A component that must be signed is not. */
+  | 'not_covered'
+  /** A component that was signed is not in the message, or there more than once. */
+  | 'component'
+  /** Its algorithm is not that of the key. */
+  | 'algorithm'
+  /** There is no such key. */
+  | 'key_unknown'
+  /** `resolveKey` failed. Says nothing about the message: `retryable`. */
+  | 'key_unavailable'
   | 'signature'
+  /** The content is not the one whose digest was signed. */
+  | 'digest'
   /** It was received before. */
   | 'replayed'
   /** `seen` failed. Says nothing about the message: `retryable`. */
@@ -101,7 +117,15 @@ const SIGNATURE_SENTENCES: Readonly<Record<SignatureReason, string>> = {
   malformed: 'a header is not as the standard says',
   too_old: 'it was signed too long ago',
   too_new: 'it was signed in the future',
+  expired: 'it has expired',
+  parameter: 'a parameter is missing or not of its type',
+  not_covered: 'a component that must be signed is not',
+  component: 'a component that was signed is not there',
+  algorithm: 'its algorithm is not that of the key',
+  key_unknown: 'there is no such key',
+  key_unavailable: 'the key could not be looked up',
   signature: 'no signature is right',
+  digest: 'its content is not the one that was signed',
   replayed: 'it was received before',
   replay_unknown: 'whether it was received before could not be found out',
 };
@@ -109,13 +133,13 @@ const SIGNATURE_SENTENCES: Readonly<Record<SignatureReason, string>> = {
 /** A signed message that was refused. Code `MAC_SIGNATURE_INVALID`. Holds nothing of the message or the signature. */
 export class SignatureError extends MacadamError {
   readonly reason: SignatureReason;
-  /** The header that is at fault, by name. */
+  /** The header, component or parameter that is at fault, by name. */
   readonly header: string | undefined;
 
   constructor(reason: SignatureReason, { header, cause }: { header?: string; cause?: unknown } = {}) {
     super(`The message was refused: ${SIGNATURE_SENTENCES[reason]}${header === undefined ? '' : ` (${header})`}.`, {
       code: 'MAC_SIGNATURE_INVALID',
-      retryable: reason === 'replay_unknown',
+      retryable: reason === 'replay_unknown' || reason === 'key_unavailable',
       cause,
       stack: false,
     });

@@ -24,6 +24,19 @@ export type { JwtVerifier, JwtVerifierStats, VerifyOptions } from './jwt/jwt-ver
 export { definePermissions } from './permissions/permissions.ts';
 export type { Decision, Permissions, PermissionsOptions, RuleExplanation } from './permissions/permissions.ts';
 export type { PermissionRequest, PermissionRule } from './permissions/rule.ts';
+export type { SeenBefore } from './replay.ts';
+export type { SignatureAlgorithm, SignatureKey, SigningAlgorithm } from './signatures/algorithms.ts';
+export type { StructuredFields } from './signatures/component-value.ts';
+export { contentDigest } from './signatures/digest.ts';
+export type { MessageHeaders, RequestMessage, ResponseMessage } from './signatures/message.ts';
+export { requestSigner } from './signatures/request-signer.ts';
+export type { RequestSigner, RequestSignerOptions } from './signatures/request-signer.ts';
+export { signRequest, signResponse } from './signatures/sign.ts';
+export type { SignatureHeaders, SignOptions } from './signatures/sign.ts';
+export type { FieldKind } from './signatures/structured-fields.ts';
+export { verifyRequest, verifyResponse } from './signatures/verify.ts';
+export type { VerifiedSignature } from './signatures/verify.ts';
+export type { ResolvedKey, VerifySignatureOptions } from './signatures/verify-options.ts';
 export type { WebhookSecret } from './webhooks/secret.ts';
 export { webhookSigner } from './webhooks/webhook-signer.ts';
 export type {

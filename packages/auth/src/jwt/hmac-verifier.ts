@@ -1,5 +1,6 @@
-import { createPublicKey, createSecretKey, X509Certificate } from 'node:crypto';
+import { createSecretKey } from 'node:crypto';
 import { assertKnownOptions, assertObject, assertOneOf, OptionsError } from '@macadam/core';
+import { isPublished } from '../published-key.ts';
 import { type HmacAlgorithm, HMACS } from './algorithms.ts';
 import { isKid } from './key-rules.ts';
 import { KeySet, type VerificationKey } from './key-set.ts';
@@ -58,7 +59,7 @@ function readSecret(given: HmacSecret, at: number, algorithm: HmacAlgorithm, nam
   if (!(secret instanceof Uint8Array) || secret.byteLength < bytes) {
     throw new OptionsError(`${path}.secret`, undefined, `bytes (a Uint8Array), at least ${bytes} of them`);
   }
-  if (isPublished(Buffer.from(secret))) {
+  if (isPublished(secret)) {
     throw new OptionsError(
       `${path}.secret`,
       undefined,
@@ -74,25 +75,4 @@ function readSecret(given: HmacSecret, at: number, algorithm: HmacAlgorithm, nam
   }
   const key = createSecretKey(secret).toCryptoKey({ name: 'HMAC', hash }, false, ['verify']);
   return { kid, handles: new Map([[algorithm, key]]), fingerprint: `${algorithm} ${at}` };
-}
-
-/** Whether bytes are a key that others have too, in any of its spellings: as a secret it would let everybody sign. */
-function isPublished(bytes: Buffer): boolean {
-  const text = bytes.toString('latin1');
-  if (text.includes('-----BEGIN') || (/^\s*[{[]/.test(text.slice(0, 64)) && parses(() => JSON.parse(text))))
-    return true;
-  return (
-    parses(() => createPublicKey({ key: bytes, format: 'der', type: 'spki' })) ||
-    parses(() => createPublicKey({ key: bytes, format: 'der', type: 'pkcs1' })) ||
-    parses(() => new X509Certificate(bytes))
-  );
-}
-
-function parses(read: () => unknown): boolean {
-  try {
-    read();
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -8,6 +8,7 @@ import {
   systemClock,
 } from '@macadam/core';
 import { SignatureError } from '../errors.ts';
+import { refuseReplay, type SeenBefore } from '../replay.ts';
 import { readSecret, type WebhookKey, type WebhookSecret } from './secret.ts';
 import {
   bodyBytes,
@@ -24,12 +25,8 @@ export interface WebhookVerifierOptions {
   secrets: readonly WebhookSecret[];
   /** How far the time of a message may be from ours, either way. Default: 300_000. */
   toleranceMs?: number;
-  /**
-   * Asked for each message that is otherwise good: whether this id was here before. Must also note it, in one step, and
-   * keep it for `keepMs`. Anything but `false` refuses the message (`replayed`), and so does an error (`replay_unknown`).
-   * Default: messages can be replayed within the tolerance.
-   */
-  seen?: (id: string, keepMs: number) => boolean | Promise<boolean>;
+  /** Tells whether an id was here before. Default: messages can be replayed within the tolerance. */
+  seen?: SeenBefore;
   /** Default: the clock of the machine. */
   clock?: Clock;
 }
@@ -85,24 +82,10 @@ export function webhookVerifier(options: WebhookVerifierOptions): WebhookVerifie
       if (ageMs > toleranceMs) throw new SignatureError('too_old', { header: TIMESTAMP_HEADER });
       if (ageMs < -toleranceMs) throw new SignatureError('too_new', { header: TIMESTAMP_HEADER });
       // A message is good until its time is over, and the clock may have been ahead when it was noted.
-      if (seen !== undefined) await checkReplay(seen, id, toleranceMs * 2);
+      if (seen !== undefined) await refuseReplay(seen, id, toleranceMs * 2, ID_HEADER);
       return Object.freeze({ id, timestampMs });
     },
   };
-}
-
-async function checkReplay(
-  seen: NonNullable<WebhookVerifierOptions['seen']>,
-  id: string,
-  keepMs: number,
-): Promise<void> {
-  let replayed: boolean;
-  try {
-    replayed = await seen(id, keepMs);
-  } catch (cause) {
-    throw new SignatureError('replay_unknown', { header: ID_HEADER, cause });
-  }
-  if (replayed !== false) throw new SignatureError('replayed', { header: ID_HEADER });
 }
 
 function headerOf(headers: IncomingHeaders, name: string): string {

@@ -1,0 +1,18 @@
+import { SignatureError } from './errors.ts';
+
+/**
+ * Asked for each message that is otherwise good: whether this id was here before. Must also note it, in one step, and
+ * keep it for `keepMs`. Anything but `false` refuses the message (`replayed`), and so does an error (`replay_unknown`).
+ */
+export type SeenBefore = (id: string, keepMs: number) => boolean | Promise<boolean>;
+
+/** @throws SignatureError `replayed` or `replay_unknown`, naming the part of the message that should be used once. */
+export async function refuseReplay(seen: SeenBefore, id: string, keepMs: number, header: string): Promise<void> {
+  let replayed: boolean;
+  try {
+    replayed = await seen(id, keepMs);
+  } catch (cause) {
+    throw new SignatureError('replay_unknown', { header, cause });
+  }
+  if (replayed !== false) throw new SignatureError('replayed', { header });
+}

@@ -1,0 +1,106 @@
+import { constants, createHmac, createSecretKey, KeyObject, sign, timingSafeEqual, verify } from 'node:crypto';
+import type { JsonWebKey } from '../jwt/key-rules.ts';
+import { judgeKey } from '../jwt/key-rules.ts';
+import { isPublished } from '../published-key.ts';
+
+/** An algorithm that signs (RFC 9421 section 3.3). */
+export type SigningAlgorithm = 'ed25519' | 'ecdsa-p256-sha256' | 'ecdsa-p384-sha384' | 'rsa-pss-sha512' | 'hmac-sha256';
+
+/** An algorithm that is verified. RSA with PKCS #1 v1.5 is there for senders that know no other. */
+export type SignatureAlgorithm = SigningAlgorithm | 'rsa-v1_5-sha256';
+
+/** A key: an object of `node:crypto`, or for `hmac-sha256` the bytes of a secret. Texts are refused on purpose. */
+export type SignatureKey = KeyObject | Uint8Array;
+
+/** A key that was found fit for one algorithm. */
+export interface BoundKey {
+  sign(base: Buffer): Buffer;
+  verify(base: Buffer, signature: Buffer): boolean;
+}
+
+/** Which keys an algorithm works with, and how. */
+interface Scheme {
+  readonly types: readonly string[];
+  readonly curve?: string;
+  readonly hash: string | null;
+  readonly options?:
+    { readonly dsaEncoding: 'ieee-p1363' } | { readonly padding: number; readonly saltLength?: number };
+}
+
+const ecdsa = (curve: string, hash: string): Scheme => ({
+  types: ['ec'],
+  curve,
+  hash,
+  options: { dsaEncoding: 'ieee-p1363' },
+});
+const SCHEMES: Readonly<Record<Exclude<SignatureAlgorithm, 'hmac-sha256'>, Scheme>> = {
+  ed25519: { types: ['ed25519'], hash: null },
+  'ecdsa-p256-sha256': ecdsa('prime256v1', 'sha256'),
+  'ecdsa-p384-sha384': ecdsa('secp384r1', 'sha384'),
+  'rsa-pss-sha512': {
+    types: ['rsa', 'rsa-pss'],
+    hash: 'sha512',
+    options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 64 },
+  },
+  'rsa-v1_5-sha256': { types: ['rsa'], hash: 'sha256', options: { padding: constants.RSA_PKCS1_PADDING } },
+};
+
+export const SIGNATURE_ALGORITHMS: readonly SignatureAlgorithm[] = [
+  'hmac-sha256',
+  ...(Object.keys(SCHEMES) as SignatureAlgorithm[]),
+];
+export const SIGNING_ALGORITHMS: readonly SigningAlgorithm[] = SIGNATURE_ALGORITHMS.filter(
+  (one): one is SigningAlgorithm => one !== 'rsa-v1_5-sha256',
+);
+
+/** As long as the hash (RFC 2104 section 3). */
+const MIN_SECRET_BYTES = 32;
+
+/** Verdicts on key objects. Judging an RSA key takes longer than using it, and the object never changes. */
+const judged = new WeakMap<KeyObject, string | undefined>();
+
+/** Binds a key to an algorithm; a text tells why it does not fit, and nothing of the key. */
+export function bindKey(key: SignatureKey, algorithm: SignatureAlgorithm): BoundKey | string {
+  if (algorithm === 'hmac-sha256') return bindSecret(key);
+  if (!(key instanceof KeyObject) || key.type === 'secret') return 'a private or public KeyObject';
+  const { types, curve, hash, options } = SCHEMES[algorithm];
+  if (!types.includes(key.asymmetricKeyType ?? '')) return `a key of the type ${types.join(' or ')}`;
+  if (curve !== undefined && key.asymmetricKeyDetails?.namedCurve !== curve) return `a key on the curve ${curve}`;
+  const fault = faultOf(key);
+  if (fault !== undefined) return `a sound key: ${fault}`;
+  return {
+    sign: (base) => sign(hash, base, { key, ...options }),
+    verify: (base, signature) => verify(hash, base, { key, ...options }, signature),
+  };
+}
+
+function bindSecret(given: SignatureKey): BoundKey | string {
+  const key = given instanceof Uint8Array ? createSecretKey(given) : given;
+  if (!(key instanceof KeyObject) || key.type !== 'secret') return 'bytes (a Uint8Array), or a secret KeyObject';
+  if ((key.symmetricKeySize ?? 0) < MIN_SECRET_BYTES) return `a secret of at least ${MIN_SECRET_BYTES} bytes`;
+  if (!judged.has(key)) judged.set(key, isPublished(key.export()) ? 'these are the bytes of a public key' : undefined);
+  const fault = judged.get(key);
+  if (fault !== undefined) return `a secret: ${fault}`;
+  const mac = (base: Buffer): Buffer => createHmac('sha256', key).update(base).digest();
+  return {
+    sign: mac,
+    verify: (base, signature) => signature.length === 32 && timingSafeEqual(mac(base), signature),
+  };
+}
+
+function faultOf(key: KeyObject): string | undefined {
+  if (!judged.has(key)) judged.set(key, judge(key));
+  return judged.get(key);
+}
+
+/** RSA keys by the rules that keys of tokens obey. A key that is restricted to PSS cannot be written as a JWK. */
+function judge(key: KeyObject): string | undefined {
+  const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === 'rsa-pss') {
+    return (modulusLength ?? 0) < 2_048 || (publicExponent ?? 0n) < 3n ? 'RSA of fewer than 2048 bits' : undefined;
+  }
+  if (key.asymmetricKeyType !== 'rsa') return undefined;
+  const { kty, n, e } = key.export({ format: 'jwk' }) as JsonWebKey;
+  const verdict = judgeKey({ kty, n, e });
+  return verdict.kind === 'usable' ? undefined : verdict.why;
+}

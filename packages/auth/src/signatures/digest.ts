@@ -1,0 +1,34 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import { bytesOf } from './message.ts';
+import { isInnerList, readDictionary } from './structured-fields.ts';
+
+/** Hashes that still mean something: RFC 9530 registers older ones for old uses only. */
+const HASHES: Readonly<Record<string, string>> = { 'sha-256': 'sha256', 'sha-512': 'sha512' };
+
+/**
+ * The `Content-Digest` of a body (RFC 9530). `signRequest` adds it by itself.
+ *
+ * @example
+ * ```ts
+ * import { contentDigest } from '@macadam/auth';
+ *
+ * console.log(contentDigest('{"hello": "world"}')); // sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:
+ * ```
+ */
+export function contentDigest(body: string | Uint8Array, algorithm: 'sha-256' | 'sha-512' = 'sha-256'): string {
+  return `${algorithm}=:${hash(HASHES[algorithm]!, bytesOf(body), 'base64')}:`;
+}
+
+/** Whether each digest of a field that can be judged is that of the content, and there is one. Others are passed over. */
+export function digestFits(field: string, content: Buffer): boolean {
+  let judged = 0;
+  for (const [name, member] of readDictionary(field) ?? []) {
+    const algorithm = Object.hasOwn(HASHES, name) ? HASHES[name] : undefined;
+    if (algorithm === undefined) continue;
+    if (isInnerList(member) || !(member[0] instanceof ArrayBuffer)) return false;
+    const expected = hash(algorithm, content, 'buffer');
+    if (member[0].byteLength !== expected.length || !timingSafeEqual(new Uint8Array(member[0]), expected)) return false;
+    judged++;
+  }
+  return judged > 0;
+}

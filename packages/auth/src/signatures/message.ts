@@ -1,0 +1,94 @@
+import { OptionsError } from '@macadam/core';
+
+/**
+ * Header fields: pairs of name and value, as `Headers` has them, or an object. Where a field may come on several lines,
+ * give lists: `headersDistinct` of a Node request, not `headers`, which drops some of them.
+ */
+export type MessageHeaders =
+  Iterable<readonly [string, string]> | Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** What a message carries, whichever way it goes. */
+interface Message {
+  readonly headers: MessageHeaders;
+  readonly trailers?: MessageHeaders | undefined;
+  /** As it is on the wire. Left out for a message without content. */
+  readonly body?: string | Uint8Array | undefined;
+  /** The content before any `Content-Encoding`, for `Repr-Digest` alone. Default: `body`, where there is no encoding. */
+  readonly representation?: string | Uint8Array | undefined;
+}
+
+/** A request to sign or to verify. */
+export interface RequestMessage extends Message {
+  readonly method: string;
+  /**
+   * The whole URL, with path and query exactly as they are sent. A server knows its own origin and the rest of the URL:
+   * take the origin from configuration, not from `Host`, and a signature made for another service is not accepted.
+   */
+  readonly url: string;
+  /** The target of the request line, where it is not path and query: `*`, or `host:port` of a CONNECT. */
+  readonly requestTarget?: string | undefined;
+}
+
+/** A response to sign or to verify. */
+export interface ResponseMessage extends Message {
+  readonly status: number;
+  /** The request that it answers, for components with `;req`. */
+  readonly request?: RequestMessage | undefined;
+}
+
+/** Either of them. */
+export type SignableMessage = RequestMessage | ResponseMessage;
+
+export function isResponse(message: SignableMessage): message is ResponseMessage {
+  return 'status' in message;
+}
+
+/** Lines of each field, by lower-case name. */
+export type FieldLines = ReadonlyMap<string, readonly string[]>;
+
+/** @throws OptionsError for headers of another shape, such as the flat `rawHeaders` of Node. */
+export function fieldLines(headers: MessageHeaders): FieldLines {
+  const lines = new Map<string, string[]>();
+  const add = (name: string, line: string): void => {
+    const key = name.toLowerCase();
+    const list = lines.get(key);
+    if (list === undefined) lines.set(key, [line]);
+    else list.push(line);
+  };
+  if (typeof headers !== 'object' || headers === null) throw new OptionsError('headers', headers, SHAPE);
+  if (isPairs(headers)) {
+    for (const pair of headers) {
+      if (!Array.isArray(pair) || typeof pair[0] !== 'string' || typeof pair[1] !== 'string') {
+        throw new OptionsError('headers', typeof pair, SHAPE);
+      }
+      add(pair[0], pair[1]);
+    }
+    return lines;
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined) continue;
+    for (const line of typeof value === 'string' ? [value] : value) add(name, line);
+  }
+  return lines;
+}
+
+const SHAPE = 'pairs of name and value, or an object of texts and lists of texts';
+
+function isPairs(headers: MessageHeaders): headers is Iterable<readonly [string, string]> {
+  return typeof (headers as { [Symbol.iterator]?: unknown })[Symbol.iterator] === 'function';
+}
+
+/** Whether a message has content, going by the content itself or by what its headers announce. */
+export function hasContent(message: SignableMessage, lines: FieldLines): boolean {
+  const { body } = message;
+  if (body !== undefined) return body.length > 0;
+  return lines.has('transfer-encoding') || (lines.get('content-length') ?? []).some((length) => length.trim() !== '0');
+}
+
+/** The bytes of a body. Anything parsed is refused: it would have to be written again, and not in the same way. */
+export function bytesOf(body: string | Uint8Array | undefined): Buffer {
+  if (body === undefined) return Buffer.alloc(0);
+  if (typeof body === 'string') return Buffer.from(body);
+  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  throw new OptionsError('body', typeof body, 'the body as it is on the wire: bytes, or a text');
+}

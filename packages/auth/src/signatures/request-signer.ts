@@ -1,0 +1,36 @@
+import { assertObject, OptionsError } from '@macadam/core';
+import type { RequestMessage } from './message.ts';
+import { type SignatureHeaders, type SignOptions, signRequest } from './sign.ts';
+
+/** Options of {@link requestSigner}: those of `signRequest` but for what must be new for each request. */
+export type RequestSignerOptions = Omit<SignOptions, 'created' | 'expires' | 'nonce'>;
+
+/** Signs the requests of a client: the `auth` of `createHttpClient`, or of any client that asks in this way. */
+export interface RequestSigner {
+  /** The headers for one request. Asked anew for every try, so that each has its own time and nonce. */
+  authorize(request: RequestMessage): Promise<SignatureHeaders>;
+}
+
+/**
+ * Signs every request of a client, every try and redirect anew.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for options that belong to one request.
+ * @example
+ * ```ts
+ * import { requestSigner } from '@macadam/auth';
+ * import { createHttpClient } from '@macadam/http';
+ * import { generateKeyPairSync } from 'node:crypto';
+ *
+ * const { privateKey } = generateKeyPairSync('ed25519');
+ * const auth = requestSigner({ key: privateKey, keyId: 'shop-1', algorithm: 'ed25519' });
+ * const orders = createHttpClient({ name: 'orders', baseUrl: 'https://orders.example.com', auth });
+ * await orders.close();
+ * ```
+ */
+export function requestSigner(options: RequestSignerOptions): RequestSigner {
+  assertObject('options', options);
+  for (const name of ['created', 'expires', 'nonce'] as const) {
+    if (name in options) throw new OptionsError(name, undefined, 'left out: it is new for each request');
+  }
+  return { authorize: (request) => signRequest(request, options) };
+}

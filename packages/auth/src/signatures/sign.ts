@@ -1,0 +1,201 @@
+import { randomBytes } from 'node:crypto';
+import {
+  assertInteger,
+  assertKnownOptions,
+  assertObject,
+  assertOneOf,
+  assertText,
+  type Clock,
+  OptionsError,
+  systemClock,
+} from '@macadam/core';
+import { bindKey, SIGNING_ALGORITHMS, type SigningAlgorithm, type SignatureKey } from './algorithms.ts';
+import { type Component, namedComponents } from './component.ts';
+import { readMessage, type ReadMessage, type StructuredFields } from './component-value.ts';
+import { contentDigest } from './digest.ts';
+import {
+  bytesOf,
+  hasContent,
+  isResponse,
+  type RequestMessage,
+  type ResponseMessage,
+  type SignableMessage,
+} from './message.ts';
+import { signatureBase } from './signature-base.ts';
+import { type FieldParameters, readDictionary, writeDictionary } from './structured-fields.ts';
+
+/** Options of {@link signRequest} and {@link signResponse}. */
+export interface SignOptions {
+  /** A private key or a shared secret, or a function that signs, for keys that never leave their vault. */
+  key: SignatureKey | ((base: Uint8Array) => Uint8Array | Promise<Uint8Array>);
+  /** The name by which the receiver knows the key. */
+  keyId: string;
+  algorithm: SigningAlgorithm;
+  /**
+   * What is signed: `@method`, `content-type`, `@query-param;name="id"`, `@method;req` … Default: `@method` and
+   * `@target-uri`, or `@status` of a response, and `content-digest` where there is content.
+   */
+  components?: readonly string[];
+  /** When it was signed, in epoch seconds, as the standard counts. Default: now; `false` leaves it out. */
+  created?: number | false;
+  /** Until when it is good, in epoch seconds. Default: 300 after `created`; `false` leaves it out. */
+  expires?: number | false;
+  /** A text that is used once, so that the receiver can tell a replay. Default: 128 random bits; `false` leaves it out. */
+  nonce?: string | false;
+  /** Names the use, so that a signature made for one is not accepted for another. Default: none. */
+  tag?: string;
+  /** Tells several signatures of a message apart. Default: `sig1`. */
+  label?: string;
+  /** How the application's structured fields are written, for `;sf`. The registered ones are known. */
+  structuredFields?: StructuredFields;
+  /** Default: the clock of the machine. */
+  clock?: Clock;
+}
+
+/** Headers to add to the message, in place of those of the same name. */
+export interface SignatureHeaders extends Record<string, string> {
+  'signature-input': string;
+  signature: string;
+}
+
+const OPTIONS = [
+  'key',
+  'keyId',
+  'algorithm',
+  'components',
+  'created',
+  'expires',
+  'nonce',
+  'tag',
+  'label',
+  'structuredFields',
+  'clock',
+];
+const LIFETIME_SECONDS = 300;
+const LABEL = /^[a-z*][a-z0-9_.*-]*$/;
+
+/**
+ * Signs a request (RFC 9421): the headers to send with it. `Content-Digest` (RFC 9530) is added where it is covered and
+ * the request has none. Signatures that are there already stay.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`), also for a component that the message does not have. Never shows a key.
+ * @example
+ * ```ts
+ * import { signRequest } from '@macadam/auth';
+ * import { generateKeyPairSync } from 'node:crypto';
+ *
+ * const { privateKey } = generateKeyPairSync('ed25519');
+ * const request = { method: 'POST', url: 'https://orders.example.com/orders', headers: {}, body: '{"sku":"a1"}' };
+ * const headers = await signRequest(request, { key: privateKey, keyId: 'shop-1', algorithm: 'ed25519' });
+ * ```
+ */
+export function signRequest(message: RequestMessage, options: SignOptions): Promise<SignatureHeaders> {
+  return signMessage(message, options);
+}
+
+/**
+ * Signs a response, in the same way. With `request` in the message, components such as `@method;req` bind it to its request.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ */
+export function signResponse(message: ResponseMessage, options: SignOptions): Promise<SignatureHeaders> {
+  return signMessage(message, options);
+}
+
+async function signMessage(message: SignableMessage, options: SignOptions): Promise<SignatureHeaders> {
+  assertObject('message', message);
+  assertObject('options', options);
+  assertKnownOptions('', options, OPTIONS);
+  const { label = 'sig1', structuredFields } = options;
+  if (typeof label !== 'string' || !LABEL.test(label)) throw new OptionsError('label', label, 'a key in lower case');
+  const signer = signerOf(options);
+  const parameters = parametersOf(options);
+  const given = readMessage(message, structuredFields);
+  const content = hasContent(message, given.fields);
+  const components = namedComponents('components', options.components ?? defaultComponents(message, content));
+  const digest = missingDigest(message, given, components, content);
+  const read =
+    digest === undefined ? given : { ...given, fields: new Map([...given.fields, ['content-digest', [digest]]]) };
+  const base = signatureBase(components, parameters, read);
+  if (base.missing !== undefined)
+    throw new OptionsError('components', base.missing.text, 'in the message, once and for sure');
+  const signature = await signer(base.bytes);
+  const inputs = appended(given, 'signature-input', label, `${label}=${base.input}`);
+  const signatures = appended(given, 'signature', label, writeDictionary(label, [signature, new Map()]));
+  return {
+    ...(digest !== undefined && { 'content-digest': digest }),
+    'signature-input': inputs,
+    signature: signatures,
+  };
+}
+
+function defaultComponents(message: SignableMessage, content: boolean): readonly string[] {
+  const own = isResponse(message) ? ['@status'] : ['@method', '@target-uri'];
+  return content ? [...own, 'content-digest'] : own;
+}
+
+function signerOf({ key, algorithm }: SignOptions): (base: Buffer) => Uint8Array | Promise<Uint8Array> {
+  assertOneOf('algorithm', algorithm, SIGNING_ALGORITHMS);
+  if (typeof key === 'function') return key;
+  const bound = bindKey(key, algorithm);
+  if (typeof bound === 'string') throw new OptionsError('key', undefined, bound);
+  if (!(key instanceof Uint8Array) && key.type === 'public') throw new OptionsError('key', undefined, 'a private key');
+  return bound.sign;
+}
+
+function parametersOf({ created, expires, keyId, nonce, tag, clock = systemClock }: SignOptions): FieldParameters {
+  const parameters: FieldParameters = new Map();
+  const createdAt = created ?? Math.floor(clock.now() / 1_000);
+  if (createdAt !== false) {
+    assertInteger('created', createdAt, { min: 0 });
+    parameters.set('created', createdAt);
+  }
+  const expiresAt = expires ?? (createdAt !== false && createdAt + LIFETIME_SECONDS);
+  if (expiresAt !== false) {
+    assertInteger('expires', expiresAt, { min: createdAt === false ? 0 : createdAt });
+    parameters.set('expires', expiresAt);
+  }
+  assertPlain('keyId', keyId);
+  parameters.set('keyid', keyId);
+  const once = nonce ?? randomBytes(16).toString('base64url');
+  if (once !== false) {
+    assertPlain('nonce', once);
+    parameters.set('nonce', once);
+  }
+  if (tag !== undefined) {
+    assertPlain('tag', tag);
+    parameters.set('tag', tag);
+  }
+  return parameters;
+}
+
+function assertPlain(path: string, value: unknown): asserts value is string {
+  assertText(path, value);
+  if (!/^[ -~]+$/.test(value)) throw new OptionsError(path, value, 'text in ASCII');
+}
+
+/** The digest to add. Content that cannot be read (a stream) has to bring its own. */
+function missingDigest(
+  message: SignableMessage,
+  { fields }: ReadMessage,
+  components: readonly Component[],
+  content: boolean,
+): string | undefined {
+  const covered = components.some(({ name, parameters }) => {
+    return name === 'content-digest' && !parameters.has('req') && !parameters.has('tr');
+  });
+  if (!covered || fields.has('content-digest')) return undefined;
+  if (content && message.body === undefined) {
+    throw new OptionsError('components', 'content-digest', 'covered only with a body, or with a Content-Digest header');
+  }
+  return contentDigest(bytesOf(message.body));
+}
+
+function appended({ fields }: ReadMessage, name: string, label: string, member: string): string {
+  const before = (fields.get(name) ?? []).join(', ');
+  if (before === '') return member;
+  const known = readDictionary(before);
+  if (known === undefined || known.has(label))
+    throw new OptionsError('label', label, `one that ${name} does not have yet`);
+  return `${before}, ${member}`;
+}

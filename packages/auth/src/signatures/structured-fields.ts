@@ -1,0 +1,117 @@
+// Structured fields (RFC 9651), read more strictly than the standard: what is signed must mean one thing to every reader.
+import {
+  type Dictionary,
+  type InnerList,
+  type Item,
+  parseDictionary,
+  parseItem,
+  parseList,
+  serializeDictionary,
+  serializeInnerList,
+  serializeItem,
+  serializeList,
+} from 'structured-headers';
+
+/** Parameters of an item, in their order. */
+export type FieldParameters = Item[1];
+/** A member of a dictionary: one item, or a list of them. */
+export type FieldMember = Item | InnerList;
+/** How a structured field is written as a whole. */
+export type FieldKind = 'item' | 'list' | 'dictionary';
+
+/** A dictionary; `undefined` when it is none, or names a member or a parameter twice. */
+export function readDictionary(text: string): ReadonlyMap<string, FieldMember> | undefined {
+  const dictionary = attempt(() => parseDictionary(text));
+  return dictionary !== undefined && namesOnce(text, dictionary) ? dictionary : undefined;
+}
+
+/** An item with its parameters; `undefined` when it is none, or names a parameter twice. */
+export function readItem(text: string): Item | undefined {
+  const item = attempt(() => parseItem(text));
+  return item !== undefined && parametersIn([item]) === separators(text).semicolons ? item : undefined;
+}
+
+/** Whether a member of a dictionary is a list of items. */
+export function isInnerList(member: FieldMember): member is InnerList {
+  return Array.isArray(member[0]);
+}
+
+/** A list of items and its parameters, as it is written in a signature base. */
+export function writeInnerList(list: InnerList): string {
+  return serializeInnerList(list);
+}
+
+/** An item and its parameters. */
+export function writeItem(item: Item): string {
+  return serializeItem(item);
+}
+
+/** A member of a dictionary. */
+export function writeMember(member: FieldMember): string {
+  return isInnerList(member) ? serializeInnerList(member) : serializeItem(member);
+}
+
+/** A dictionary with one member. */
+export function writeDictionary(name: string, member: FieldMember): string {
+  return serializeDictionary(new Map([[name, member]]));
+}
+
+/**
+ * A field in the one spelling that its value has (RFC 9421 section 2.1.1); `undefined` when it cannot be read as such.
+ * The parser does not tell the decimal `1.0` from the integer `1`, so a field with one cannot be covered in this way.
+ */
+export function rewrite(text: string, kind: FieldKind): string | undefined {
+  const read = READERS[kind](text);
+  return read === undefined || separators(text).wholeDecimals ? undefined : read;
+}
+
+const READERS: Readonly<Record<FieldKind, (text: string) => string | undefined>> = {
+  item(text) {
+    const item = readItem(text);
+    return item && serializeItem(item);
+  },
+  list(text) {
+    const list = attempt(() => parseList(text));
+    return list !== undefined && parametersIn(list) === separators(text).semicolons ? serializeList(list) : undefined;
+  },
+  dictionary(text) {
+    const dictionary = readDictionary(text);
+    return dictionary && serializeDictionary(dictionary as Dictionary);
+  },
+};
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of a name given twice the parser keeps the last, others the first; counting what was written finds them all. */
+function namesOnce(text: string, dictionary: Dictionary): boolean {
+  const { commas, semicolons } = separators(text);
+  return (
+    dictionary.size === (dictionary.size === 0 ? 0 : commas + 1) && parametersIn(dictionary.values()) === semicolons
+  );
+}
+
+function parametersIn(members: Iterable<FieldMember>): number {
+  let count = 0;
+  for (const member of members) {
+    count += member[1].size;
+    if (isInnerList(member)) count += parametersIn(member[0]);
+  }
+  return count;
+}
+
+/** What separates names, outside of strings, in text that was parsed already. */
+function separators(text: string): { commas: number; semicolons: number; wholeDecimals: boolean } {
+  const outside = text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""');
+  return {
+    commas: outside.split(',').length - 1,
+    semicolons: outside.split(';').length - 1,
+    // A number does not follow a character of a token, in which dots and digits mean nothing.
+    wholeDecimals: /(?<![\w!#$%&'*+.^`|~:/-])-?\d+\.0+(?!\d)/.test(outside),
+  };
+}

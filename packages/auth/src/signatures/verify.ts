@@ -1,0 +1,178 @@
+// Verification in the order of RFC 9421 section 3.2: first what costs nothing (form, policy, times), then the key, then
+// the signature, then the content, and only of a message that is good in all this the replay store.
+import { assertObject, currentWork, OptionsError } from '@macadam/core';
+import { SignatureError } from '../errors.ts';
+import { refuseReplay } from '../replay.ts';
+import { bindKey, type BoundKey, type SignatureAlgorithm, SIGNATURE_ALGORITHMS } from './algorithms.ts';
+import { type Component, namedComponents } from './component.ts';
+import { readMessage, type ReadMessage } from './component-value.ts';
+import { digestFits } from './digest.ts';
+import {
+  bytesOf,
+  hasContent,
+  isResponse,
+  type RequestMessage,
+  type ResponseMessage,
+  type SignableMessage,
+} from './message.ts';
+import { type ReceivedSignature, signatureSlots } from './received.ts';
+import { signatureBase } from './signature-base.ts';
+import { type VerifySettings, verifySettings, type VerifySignatureOptions } from './verify-options.ts';
+
+/** Who signed a message, and what of it. Trust nothing of the message that is not among `components`. */
+export interface VerifiedSignature {
+  readonly label: string;
+  readonly keyId: string;
+  readonly algorithm: SignatureAlgorithm;
+  /** What was signed, as the signature names it: `"@method"`, `"content-digest"` … */
+  readonly components: readonly string[];
+  /** In epoch milliseconds. */
+  readonly createdMs: number | undefined;
+  /** In epoch milliseconds. */
+  readonly expiresMs: number | undefined;
+  readonly nonce: string | undefined;
+  readonly tag: string | undefined;
+}
+
+/**
+ * Verifies the signature of a request (RFC 9421). Of several, the first that is good and covers what is required will do.
+ * Where `Content-Digest` or `Repr-Digest` (RFC 9530) was signed, the content is held against it.
+ *
+ * @throws SignatureError (`MAC_SIGNATURE_INVALID`), with the reason. Answer 401, or 503 where it is `retryable`.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ */
+export function verifyRequest(message: RequestMessage, options: VerifySignatureOptions): Promise<VerifiedSignature> {
+  return verifyMessage(message, options);
+}
+
+/**
+ * Verifies the signature of a response, in the same way. Give the `request` with it, and require components such as
+ * `@method;req`, to be sure that it answers that request.
+ *
+ * @throws SignatureError (`MAC_SIGNATURE_INVALID`), with the reason.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ */
+export function verifyResponse(message: ResponseMessage, options: VerifySignatureOptions): Promise<VerifiedSignature> {
+  return verifyMessage(message, options);
+}
+
+async function verifyMessage(message: SignableMessage, options: VerifySignatureOptions): Promise<VerifiedSignature> {
+  assertObject('message', message);
+  const settings = verifySettings(options);
+  const read = readMessage(message, settings.structuredFields);
+  const required = settings.required ?? defaultRequired(read);
+  let refusal: SignatureError | undefined;
+  for (const slot of signatureSlots(read)) {
+    if (settings.label !== undefined && settings.label !== slot.label) continue;
+    try {
+      const received = slot.read();
+      if (settings.tag !== undefined && settings.tag !== received.tag) continue;
+      return await verifyOne(received, read, required, settings);
+    } catch (error) {
+      if (!(error instanceof SignatureError)) throw error;
+      // What may pass when it is sent again must not be hidden by what never will.
+      if (refusal === undefined || error.retryable) refusal = error;
+    }
+  }
+  throw refusal ?? new SignatureError('parameter', { header: settings.tag === undefined ? 'label' : 'tag' });
+}
+
+function defaultRequired({ message, fields }: ReadMessage): readonly Component[] {
+  const own = isResponse(message) ? ['@status'] : ['@method', '@target-uri'];
+  return namedComponents('requiredComponents', hasContent(message, fields) ? [...own, 'content-digest'] : own);
+}
+
+async function verifyOne(
+  received: ReceivedSignature,
+  read: ReadMessage,
+  required: readonly Component[],
+  settings: VerifySettings,
+): Promise<VerifiedSignature> {
+  const { components, parameters, created, expires, keyId, nonce, tag, label, signature } = received;
+  const { clock, clockToleranceMs, maxAgeMs, seen } = settings;
+  const uncovered = required.find(({ identity }) => !components.some((one) => one.identity === identity));
+  if (uncovered !== undefined) throw new SignatureError('not_covered', { header: uncovered.text });
+  if (keyId === undefined) throw new SignatureError('parameter', { header: 'keyid' });
+  if (seen !== undefined && nonce === undefined) throw new SignatureError('parameter', { header: 'nonce' });
+  checkTimes(received, settings);
+  const base = signatureBase(components, parameters, read);
+  if (base.missing !== undefined) throw new SignatureError('component', { header: base.missing.text });
+
+  const { bound, algorithm } = await keyFor(received, keyId, settings);
+  if (!bound.verify(base.bytes, signature)) throw new SignatureError('signature', { header: 'signature' });
+  // The look-up of the key may have taken its time.
+  checkTimes(received, settings);
+  for (const component of components) checkDigest(component, read);
+  if (seen !== undefined) {
+    const expiresMs = expires === undefined ? Infinity : expires * 1_000 - clock.now();
+    const goodMs = Math.min(maxAgeMs, expiresMs) + 2 * clockToleranceMs;
+    await refuseReplay(seen, JSON.stringify([keyId, nonce]), goodMs, 'nonce');
+  }
+  currentWork()?.annotate({ 'auth.method': 'http-signature', 'auth.key_id': keyId });
+  return Object.freeze({
+    label,
+    keyId,
+    algorithm,
+    components: Object.freeze(components.map(({ text }) => text)),
+    createdMs: created === undefined ? undefined : created * 1_000,
+    expiresMs: expires === undefined ? undefined : expires * 1_000,
+    nonce,
+    tag,
+  });
+}
+
+function checkTimes({ created, expires }: ReceivedSignature, settings: VerifySettings): void {
+  const { clock, clockToleranceMs: tolerance, maxAgeMs } = settings;
+  const now = clock.now();
+  if (created === undefined && maxAgeMs !== Infinity) throw new SignatureError('parameter', { header: 'created' });
+  if (created !== undefined && now < created * 1_000 - tolerance)
+    throw new SignatureError('too_new', { header: 'created' });
+  if (created !== undefined && now > created * 1_000 + maxAgeMs + tolerance) {
+    throw new SignatureError('too_old', { header: 'created' });
+  }
+  if (expires !== undefined && now >= expires * 1_000 + tolerance)
+    throw new SignatureError('expired', { header: 'expires' });
+}
+
+async function keyFor(
+  received: ReceivedSignature,
+  keyId: string,
+  settings: VerifySettings,
+): Promise<{ bound: BoundKey; algorithm: SignatureAlgorithm }> {
+  let resolved;
+  try {
+    resolved = await settings.resolveKey(keyId);
+  } catch (cause) {
+    throw new SignatureError('key_unavailable', { header: 'keyid', cause });
+  }
+  if (resolved === undefined || resolved === null) throw new SignatureError('key_unknown', { header: 'keyid' });
+  const { key, algorithm } = resolved;
+  if (!SIGNATURE_ALGORITHMS.includes(algorithm)) {
+    throw new OptionsError('resolveKey().algorithm', algorithm, `one of ${SIGNATURE_ALGORITHMS.join(', ')}`);
+  }
+  if (received.algorithm !== undefined && received.algorithm !== algorithm) {
+    throw new SignatureError('algorithm', { header: 'alg' });
+  }
+  const bound = bindKey(key, algorithm);
+  if (typeof bound === 'string') throw new OptionsError('resolveKey().key', undefined, bound);
+  return { bound, algorithm };
+}
+
+/** Only the digests of this message's own content are ours to judge; those of its request were, when that was sent. */
+function checkDigest({ name, parameters }: Component, read: ReadMessage): void {
+  if ((name !== 'content-digest' && name !== 'repr-digest') || parameters.has('req')) return;
+  const { body, representation } = read.message;
+  const value = ((parameters.has('tr') ? read.trailers : read.fields).get(name) ?? []).join(', ');
+  const content = name === 'content-digest' ? body : (representation ?? (isWhole(read) ? body : undefined));
+  const known = name === 'content-digest' || content !== undefined;
+  if (!known || !digestFits(value, bytesOf(content))) throw new SignatureError('digest', { header: name });
+}
+
+/** Whether the content is the representation itself (RFC 9530 section 3): not encoded, not a part of it, not left out. */
+function isWhole({ message, fields, request }: ReadMessage): boolean {
+  const encodings = (fields.get('content-encoding') ?? []).join(',');
+  if (encodings !== '' && encodings.trim().toLowerCase() !== 'identity') return false;
+  if (!isResponse(message)) return !fields.has('content-range');
+  const head = request !== undefined && !isResponse(request.message) && request.message.method === 'HEAD';
+  return message.status !== 206 && message.status !== 304 && !head;
+}
