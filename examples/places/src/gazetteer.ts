@@ -1,8 +1,9 @@
 // The upstream: GET /places/{name} answers with every place of that name. It is as reliable as its parent wants it.
 //
-//   node src/gazetteer.ts --port 4000 --weather storm
+//   node src/gazetteer.ts --port 4000 --weather storm --clerks 4
 import { parseArgs } from 'node:util';
 import { startFaultServer } from '@macadam/testkit';
+import { clerks } from './clerks.ts';
 import { announceReady, answerParent, endWithParent } from './parent.ts';
 import { attribution } from './place.ts';
 import { createPlaceIndex } from './place-index.ts';
@@ -15,19 +16,23 @@ const { values } = parseArgs({
     port: { type: 'string', default: '4000' },
     seed: { type: 'string', default: '13' },
     weather: { type: 'string', default: 'healthy' },
+    clerks: { type: 'string' },
   },
 });
 const seed = Number(values.seed);
 const index = createPlaceIndex();
+/** Ten milliseconds each: four of them serve 400 requests a second. */
+const served = values.clerks === undefined ? undefined : clerks(Number(values.clerks), 10);
 
 const server = await startFaultServer({
   port: Number(values.port),
   faults: faultRules(values.weather as Weather, seed),
-  handle({ method, path }) {
+  async handle({ method, path }) {
     const [, name] = /^\/places\/([^/?]+)$/.exec(path) ?? [];
     if (name === undefined) return { status: 404, json: { detail: 'There is only /places/{name}.' } };
     if (method !== 'GET') return { status: 405, headers: { allow: 'GET' } };
-    return { json: { places: index.find(decodeURIComponent(name)), attribution } };
+    const answer = () => ({ json: { places: index.find(decodeURIComponent(name)), attribution } });
+    return served === undefined ? answer() : await served(answer);
   },
 });
 

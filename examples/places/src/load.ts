@@ -8,13 +8,13 @@ import { startChild } from './children.ts';
 import type { Activity } from './lookup.ts';
 import type { Call } from './measure.ts';
 import type { PhaseName, Step } from './script.ts';
-
-export type Variant = 'fetch' | 'macadam';
+import type { Group } from './traffic.ts';
+import { type Variant, variants } from './variants.ts';
 
 export interface LoadOptions {
   variant: Variant;
   script: readonly Step[];
-  perSecond: number;
+  groups: readonly Group[];
   seed: number;
   /** When a caller gives up, in milliseconds. */
   patienceMs: number;
@@ -51,20 +51,19 @@ export interface StepRecord extends Step {
 
 export async function runLoad(options: LoadOptions): Promise<Run> {
   const { variant, script, seed } = options;
+  const { service, upstream = [], warmNames } = variants[variant];
   const gazetteer = await startChild<{ url: string; names: string[] }>('gazetteer.ts', [
-    '--port',
-    '0',
-    '--seed',
-    `${seed}`,
+    ...['--port', '0', '--seed', `${seed}`, ...upstream],
   ]);
+  const { names } = gazetteer.ready;
   const places = await startChild<{ url: string }>('places.ts', [
-    ...['--lookup', variant, '--gazetteer', gazetteer.ready.url, '--port', '0'],
+    ...['--gazetteer', gazetteer.ready.url, '--port', '0', ...service],
   ]);
   const caller = createCaller(places.ready.url, options.patienceMs);
-  // Connections are opened and code is compiled before anything is measured, for both variants alike.
-  for (const name of gazetteer.ready.names.slice(0, 200)) await caller.call(name);
+  // Connections are opened and code is compiled before anything is measured, for every variant alike.
+  for (const [i, name] of names.slice(0, warmNames).entries()) await caller.call(name, { 'x-api-key': `warm-up-${i}` });
 
-  const arrivals = planArrivals(script, options.perSecond, gazetteer.ready.names, seededRandom(seed));
+  const arrivals = planArrivals(options.groups, script, names, seededRandom(seed));
   let failure: Error | undefined;
   const observe = async (step?: Step): Promise<Observation> => {
     const { requests } = await gazetteer.ask<{ requests: number }>({ weather: step?.weather ?? 'healthy' });
@@ -79,9 +78,9 @@ export async function runLoad(options: LoadOptions): Promise<Run> {
   const pending = new Set<Promise<void>>();
   const report = (phase: Progress['phase']): void =>
     options.onProgress({ variant, phase, elapsedMs: performance.now() - start, calls, waiting: pending.size });
-  const arrive = ({ atMs, phase, name }: (typeof arrivals)[number]): void => {
-    const call = caller.call(name).then((ending) => {
-      calls.push({ phase, atMs, waitedMs: performance.now() - start - atMs, ending });
+  const arrive = ({ atMs, phase, name, who, headers }: (typeof arrivals)[number]): void => {
+    const call = caller.call(name, headers).then((ending) => {
+      calls.push({ phase, who, atMs, waitedMs: performance.now() - start - atMs, ending });
       pending.delete(call);
     });
     pending.add(call);

@@ -1,11 +1,17 @@
-// The whole run: the same callers through the same bad day, with the service first on plain fetch, then on Macadam.
+// The whole run: the same callers through the same bad day, with the service first on plain fetch, then on Macadam; then
+// the outage of that day with a cache, and a rush with an open door and with a guarded one.
 //
 //   node src/main.ts [--seed 13] [--rate 80] [--scale 1] [--patience 10000]
 import { parseArgs } from 'node:util';
 import { endChildren } from './children.ts';
-import { runLoad, type Run, type Variant } from './load.ts';
-import { createProgressLine, report } from './report.ts';
-import { scriptOf } from './script.ts';
+import { runLoad, type Run } from './load.ts';
+import { createProgressLine } from './progress.ts';
+import { report, stallWarning } from './report.ts';
+import { rush } from './rush.ts';
+import { scriptOf, type ScriptName } from './script.ts';
+import { crowd, everybody, type Group } from './traffic.ts';
+import type { Variant } from './variants.ts';
+import { warmOutage } from './warm-outage.ts';
 
 const { values } = parseArgs({
   options: {
@@ -15,7 +21,7 @@ const { values } = parseArgs({
     patience: { type: 'string', default: '10000' },
   },
 });
-const script = scriptOf(Number(values.scale));
+const scale = Number(values.scale);
 const patienceMs = Number(values.patience);
 const progress = createProgressLine();
 
@@ -27,27 +33,40 @@ for (const [signal, code] of [
   process.on(signal, () => void stop(code));
 }
 process.stdout.on('error', () => void stop(1)); // `| head` has read enough
-// Whatever goes wrong, the run ends: no longer than both scripts, both patiences and a start-up each may take.
-const limitMs = 2 * (script.reduce((sum, step) => sum + step.durationMs, 0) + patienceMs + 30_000);
+
+/** Every run, in order. */
+const plan = [
+  ['fetch', 'day', everybody(Number(values.rate))],
+  ['macadam', 'day', everybody(Number(values.rate))],
+  ['cached', 'outage', everybody(Number(values.rate))],
+  ['open', 'rush', crowd],
+  ['guarded', 'rush', crowd],
+] as const satisfies readonly (readonly [Variant, ScriptName, readonly Group[]])[];
+
+// Whatever goes wrong, the run ends: no longer than every script, with its patience and a start-up, may take.
+const scripts = plan.map(([, name]) => scriptOf(name, scale));
+const limitMs = scripts.flat().reduce((sum, step) => sum + step.durationMs, plan.length * (patienceMs + 30_000));
 setTimeout(() => void fail(new Error(`still not done after ${limitMs / 1_000} s`)), limitMs).unref();
 
 main().catch(fail);
 
 async function main(): Promise<void> {
-  const plain = await run('fetch');
-  const macadam = await run('macadam');
-  const { text, passed } = report(plain, macadam);
-  console.log(`\n${text}\n`);
+  const runs: Run[] = [];
+  for (const [variant, name, groups] of plan) runs.push(await run(variant, name, groups));
+  const [plain, macadam, cached, open, guarded] = runs as [Run, Run, Run, Run, Run];
+  const parts = [report(plain, macadam), warmOutage(macadam, cached), rush(open, guarded)];
+  const passed = parts.every((part) => part.passed);
+  console.log(['', ...parts.map(({ text }) => text), ...stallWarning(runs), ''].join('\n\n').trimEnd());
   console.log(
-    passed ? 'Macadam won or tied every row and kept every promise.' : 'Macadam LOST a row or broke a promise.',
+    passed ? '\nMacadam won or tied every row and kept every promise.' : '\nMacadam LOST a row or broke a promise.',
   );
   console.log('Places by GeoNames (https://www.geonames.org), CC BY 4.0.');
   await stop(passed ? 0 : 1);
 }
 
-async function run(variant: Variant): Promise<Run> {
-  const [seed, perSecond] = [Number(values.seed), Number(values.rate)];
-  const result = await runLoad({ variant, script, perSecond, seed, patienceMs, onProgress: progress.update });
+async function run(variant: Variant, name: ScriptName, groups: readonly Group[]): Promise<Run> {
+  const options = { variant, script: scriptOf(name, scale), groups, seed: Number(values.seed), patienceMs };
+  const result = await runLoad({ ...options, onProgress: progress.update });
   progress.end();
   return result;
 }

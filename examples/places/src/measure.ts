@@ -1,9 +1,11 @@
 // The arithmetic of the report: pure functions over the calls of a run.
 import type { Ending } from './caller.ts';
 import type { PhaseName } from './script.ts';
+import type { Group } from './traffic.ts';
 
 export interface Call {
   phase: PhaseName;
+  who: Group['who'];
   /** When the caller came, by plan, since the start of the run. A late start counts as waiting. */
   atMs: number;
   waitedMs: number;

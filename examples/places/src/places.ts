@@ -1,11 +1,16 @@
 // The service: GET /places/{name} answers where the places of that name are. It asks the gazetteer, in one of two ways.
 //
-//   node src/places.ts --lookup macadam --gazetteer http://127.0.0.1:4000 --port 3000
+//   node src/places.ts --lookup macadam --gazetteer http://127.0.0.1:4000 --port 3000 --cache --guard --log info
 import { parseArgs } from 'node:util';
+import { createLogger } from '@macadam/telemetry';
+import { startTelemetry } from '@macadam/telemetry/node';
 import Fastify from 'fastify';
+import { guardedDoor, openDoor, RefusedError } from './front-door.ts';
 import { LookupError } from './lookup.ts';
+import { cachedLookup } from './lookup-cached.ts';
 import { fetchLookup } from './lookup-fetch.ts';
 import { macadamLookup } from './lookup-macadam.ts';
+import { apiKeyOf, observed } from './observed.ts';
 import { announceReady, endWithParent } from './parent.ts';
 import { attribution } from './place.ts';
 
@@ -15,14 +20,24 @@ const { values } = parseArgs({
     lookup: { type: 'string', default: 'macadam' },
     gazetteer: { type: 'string', default: 'http://127.0.0.1:4000' },
     port: { type: 'string', default: '3000' },
+    cache: { type: 'boolean', default: false },
+    guard: { type: 'boolean', default: false },
+    log: { type: 'string', default: 'silent' },
   },
 });
 
-const lookup = values.lookup === 'fetch' ? fetchLookup(values.gazetteer) : macadamLookup(values.gazetteer);
+// Sends traces and metrics where OTEL_EXPORTER_OTLP_ENDPOINT says; without it, does nothing.
+const telemetry = startTelemetry({ serviceName: 'places' });
+const log = createLogger({ name: 'places', level: values.log });
+const direct = values.lookup === 'fetch' ? fetchLookup(values.gazetteer) : macadamLookup(values.gazetteer);
+const lookup = values.cache ? cachedLookup(direct) : direct;
+const door = values.guard ? guardedDoor() : openDoor;
 const app = Fastify();
 
-app.get<{ Params: { name: string } }>('/places/:name', async (request, reply) => {
-  const places = await lookup.find(request.params.name);
+app.get<{ Params: { name: string } }>('/places/:name', async ({ headers, params }, reply) => {
+  const places = await observed(log, '/places/{name}', headers, () =>
+    door.admit(apiKeyOf(headers), () => lookup.find(params.name)),
+  );
   if (places.length === 0) return await problem(reply, 404, 'Not Found', 'No place has that name.');
   return { places, attribution };
 });
@@ -30,14 +45,20 @@ app.get<{ Params: { name: string } }>('/places/:name', async (request, reply) =>
 app.get('/stats', () => lookup.activity());
 
 app.setErrorHandler(async (error, _request, reply) => {
+  if (error instanceof RefusedError)
+    return await problem(reply.headers(error.headers), error.status, titles[error.status], error.message);
   if (!(error instanceof LookupError))
     return await problem(reply, 500, 'Internal Server Error', 'Something broke here.');
   return await problem(reply, error.status, titles[error.status], error.message);
 });
 
-app.addHook('onClose', () => lookup.close());
+app.addHook('onClose', async () => {
+  await door.close();
+  await lookup.close();
+  await telemetry.shutdown();
+});
 
-const titles = { 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Gateway Timeout' };
+const titles = { 429: 'Too Many Requests', 502: 'Bad Gateway', 503: 'Service Unavailable', 504: 'Gateway Timeout' };
 
 /** RFC 9457. */
 async function problem(reply: Reply, status: number, title: string, detail: string): Promise<Reply> {

@@ -11,9 +11,9 @@ export interface Row {
   tieShare: number;
 }
 
-const percent = (value: number): string => `${(value * 100).toFixed(1)} %`;
+export const percent = (value: number): string => `${(value * 100).toFixed(1)} %`;
 const times = (value: number): string => value.toFixed(2);
-const duration = (ms: number): string => (ms < 1_000 ? `${ms.toFixed(1)} ms` : `${(ms / 1_000).toFixed(2)} s`);
+export const duration = (ms: number): string => (ms < 1_000 ? `${ms.toFixed(1)} ms` : `${(ms / 1_000).toFixed(2)} s`);
 
 // Half a percentage point is one or two callers of a phase; five milliseconds are what the timers of a busy machine are
 // worth, and the two runs are a minute apart. Where Macadam is meant to be better, and not just as good, nothing is a tie.
@@ -90,7 +90,7 @@ export function judgePromises(plain: Figures, macadam: Figures): Promised[] {
   ];
 }
 
-function promise(text: string, found: string, kept: boolean): Promised {
+export function promise(text: string, found: string, kept: boolean): Promised {
   return { text, found, kept };
 }
 

@@ -2,19 +2,20 @@ import { seededRandom } from '@macadam/testkit';
 import { expect, test } from 'vitest';
 import { planArrivals } from '../src/arrivals.ts';
 import { phaseNames, scriptOf } from '../src/script.ts';
+import { crowd, everybody } from '../src/traffic.ts';
 
 const names = ['Ålesund', 'Bath', 'Cork'];
 
 test('the same seed gives the same callers, another seed gives others', () => {
-  const plan = (seed: number) => planArrivals(scriptOf(), 80, names, seededRandom(seed));
+  const plan = (seed: number) => planArrivals(everybody(80), scriptOf('day'), names, seededRandom(seed));
   expect(plan(7)).toEqual(plan(7));
   expect(plan(8)).not.toEqual(plan(7));
 });
 
 test('callers come in order, at the rate asked for, in every phase and not after the end', () => {
-  const script = scriptOf(10);
+  const script = scriptOf('day', 10);
   const totalMs = script.reduce((sum, step) => sum + step.durationMs, 0);
-  const arrivals = planArrivals(script, 80, names, seededRandom(7));
+  const arrivals = planArrivals(everybody(80), script, names, seededRandom(7));
   const times = arrivals.map(({ atMs }) => atMs);
   expect(times).toEqual(times.toSorted((a, b) => a - b));
   expect(times.at(-1)).toBeLessThan(totalMs);
@@ -25,12 +26,27 @@ test('callers come in order, at the rate asked for, in every phase and not after
 });
 
 test('gaps are exponential: as many short ones as a memoryless source makes', () => {
-  const arrivals = planArrivals(scriptOf(10), 80, names, seededRandom(7));
+  const arrivals = planArrivals(everybody(80), scriptOf('day', 10), names, seededRandom(7));
   const gaps = arrivals.slice(1).map(({ atMs }, i) => atMs - arrivals[i]!.atMs);
   const shorterThanMean = gaps.filter((gap) => gap < 1_000 / 80).length / gaps.length;
   expect(shorterThanMean).toBeCloseTo(1 - 1 / Math.E, 1);
 });
 
 test('a scaled script keeps its steps', () => {
-  expect(scriptOf(0.5).map(({ durationMs }) => durationMs * 2)).toEqual(scriptOf().map((step) => step.durationMs));
+  expect(scriptOf('day', 0.5).map(({ durationMs }) => durationMs * 2)).toEqual(
+    scriptOf('day').map((step) => step.durationMs),
+  );
+});
+
+test('a group comes at its own rate in the phases it has one for, with its keys and its priority', () => {
+  const script = scriptOf('rush', 10);
+  const arrivals = planArrivals(crowd, script, names, seededRandom(7));
+  expect(arrivals).toEqual(arrivals.toSorted((a, b) => a.atMs - b.atMs));
+  const reports = arrivals.filter(({ who }) => who === 'reports');
+  const inSpike = reports.filter(({ phase }) => phase === 'spike');
+  // 24 000 and 2 000 expected; five standard deviations are 775 and 224.
+  expect(Math.abs(inSpike.length - 24_000)).toBeLessThan(775);
+  expect(Math.abs(reports.length - inSpike.length - 2_000)).toBeLessThan(224);
+  expect(new Set(reports.map(({ headers }) => headers['x-api-key'])).size).toBe(24);
+  expect(new Set(reports.map(({ headers }) => headers['x-request-priority']))).toEqual(new Set(['background']));
 });

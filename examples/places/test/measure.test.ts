@@ -3,7 +3,7 @@ import type { Ending } from '../src/caller.ts';
 import { type Call, longestHangMs, percentile, recoveryMs, successRatio, whenCome, whenDone } from '../src/measure.ts';
 
 const call = (atMs: number, waitedMs: number, ending: Ending = 'answered'): Call => ({
-  ...{ phase: 'recovery', atMs, waitedMs, ending },
+  ...{ phase: 'recovery', who: 'everybody', atMs, waitedMs, ending },
 });
 
 describe('percentile, nearest rank', () => {

@@ -1,0 +1,28 @@
+// What on-call sees of a request: a span under the caller's trace, and one line in the log with all that was done for it.
+import { context, SpanKind } from '@opentelemetry/api';
+import { priorities, type Priority } from '@macadam/core';
+import { continueTrace, type Logger, withCanonicalLine, withSpan } from '@macadam/telemetry';
+import type { IncomingHttpHeaders } from 'node:http';
+
+/** Runs `work` as a unit of work with the priority and the tenant that the caller's headers name. */
+export async function observed<T>(
+  log: Logger,
+  route: string,
+  headers: IncomingHttpHeaders,
+  work: () => Promise<T>,
+): Promise<T> {
+  const span = { kind: SpanKind.SERVER, attributes: { 'http.request.method': 'GET', 'http.route': route } };
+  const unit = { name: `GET ${route}`, priority: priorityOf(headers), tenant: apiKeyOf(headers) };
+  // Our callers are services of our own, so their trace goes on here. Callers from outside are not to be trusted with it.
+  const { context: caller } = continueTrace(headers, { trusted: true });
+  return await context.with(caller, () => withSpan(unit.name, span, () => withCanonicalLine(log, unit, work)));
+}
+
+export function apiKeyOf(headers: IncomingHttpHeaders): string {
+  const key = headers['x-api-key'];
+  return typeof key === 'string' && key !== '' ? key : 'anonymous';
+}
+
+function priorityOf(headers: IncomingHttpHeaders): Priority {
+  return priorities.find((priority) => priority === headers['x-request-priority']) ?? 'normal';
+}
