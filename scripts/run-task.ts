@@ -12,6 +12,7 @@ const tasks: Record<string, () => Promise<Task>> = {
   typecheck: async () => (await import('./typecheck.ts')).typecheck,
   unit: async () => (await import('./unit.ts')).unit,
   api: async () => (await import('./api.ts')).api,
+  catalogue: async () => (await import('./catalogue.ts')).catalogue,
   bench: async () => (await import('./start.ts')).bench,
   simulation: async () => (await import('./simulation.ts')).simulation,
   mutation: async () => (await import('./mutation.ts')).mutation,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { api } from './api.ts';
 import { build } from './build.ts';
+import { catalogue } from './catalogue.ts';
 import { temporaryFolder } from './children.mjs';
 import { lint } from './lint.ts';
 import { CheckFailed, program } from './programs.ts';
@@ -30,6 +31,7 @@ export async function test(): Promise<number> {
   try {
     await step('lint and layers', lint);
     await step('types', typecheck);
+    await step('telemetry catalogue', () => catalogue(['--check']));
     const built = await step('build', async () => void (await build()));
     if (built) {
       await step('api.md', () => api(['--check']));

@@ -22,7 +22,7 @@ export type AttributeBound = readonly string[] | string;
 /** A metric. */
 export interface MetricDescription {
   readonly name: string;
-  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly kind: 'counter' | 'upDownCounter' | 'gauge' | 'histogram';
   /** In UCUM, as OpenTelemetry has it: `s`, `By`, `{call}`. */
   readonly unit: string;
   readonly description: string;

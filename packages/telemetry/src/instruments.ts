@@ -1,24 +1,104 @@
-// Every name of a metric of this package, with unit and meaning; the catalogue of the documentation is made from it.
-import type { Meter } from '@opentelemetry/api';
+/** Every name of a metric, a span or a line that this package makes up by itself, with unit and meaning. */
+import type { MetricDescription, TelemetryDescription } from '@macadam/core';
+import type { Meter, Observable } from '@opentelemetry/api';
 import { lineTotals } from './line-totals.ts';
 
-/** Lines that no destination took. Counter, `{line}`. */
-export const LINES_DROPPED = 'macadam.log.lines.dropped';
-/** Strings, lists and objects that were cut to the limits of a line. Counter, `{value}`. */
-export const VALUES_CUT = 'macadam.log.values.cut';
+type RuntimeDelay = 'min' | 'max' | 'mean' | 'stddev' | 'p50' | 'p90' | 'p99';
+
+/** What is told of the delay of the event loop. */
+export const DELAYS: readonly RuntimeDelay[] = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'];
+
+/** Kinds of garbage collections. */
+export const GC_TYPES = ['major', 'minor', 'incremental', 'weakcb', 'other'] as const;
+
+function metric(
+  kind: MetricDescription['kind'],
+  name: string,
+  unit: string,
+  description: string,
+  attributes: MetricDescription['attributes'] = {},
+): MetricDescription {
+  return { name, kind, unit, description, attributes };
+}
+
+const heapSpaces = { 'v8js.heap.space.name': 'the spaces of V8, about a dozen' };
+
+/** Metrics by what they are called in the code. Those of the process have the names of the semantic conventions. */
+export const METRICS = {
+  linesDropped: metric('counter', 'macadam.log.lines.dropped', '{line}', 'Log lines that no destination took'),
+  valuesCut: metric('counter', 'macadam.log.values.cut', '{value}', 'Values that were cut to the limits of a log line'),
+  utilization: metric('gauge', 'nodejs.eventloop.utilization', '1', 'Share of the time the event loop was busy'),
+  heapUsed: metric('upDownCounter', 'v8js.memory.heap.used', 'By', 'Heap in use, by space', heapSpaces),
+  heapLimit: metric('upDownCounter', 'v8js.memory.heap.limit', 'By', 'Heap reserved, by space', heapSpaces),
+  collections: metric('histogram', 'v8js.gc.duration', 's', 'Duration of garbage collections, by kind', {
+    'v8js.gc.type': GC_TYPES,
+  }),
+} as const;
+
+/** The delay of the event loop, one metric for each of {@link DELAYS}. */
+export const DELAY_METRICS: readonly MetricDescription[] = DELAYS.map((what) =>
+  metric('gauge', `nodejs.eventloop.delay.${what}`, 's', `Event loop delay since the last collection, ${what}`),
+);
+
+/** For the catalogue of the documentation. */
+export const TELEMETRY: TelemetryDescription = {
+  scope: '@macadam/telemetry',
+  metrics: [...Object.values(METRICS), ...DELAY_METRICS],
+  spans: [
+    {
+      name: '{name}',
+      kind: 'INTERNAL',
+      description: 'What `withSpan` runs; an error is its event `exception`',
+      attributes: ['error.type', 'exception.type', 'exception.message', 'exception.stacktrace'],
+    },
+  ],
+  events: [
+    {
+      name: '{name}',
+      level: 'info',
+      description: 'The canonical line of `withCanonicalLine`: `warn` when it was aborted, `error` when it failed',
+      attributes: ['event', 'outcome', 'durationMs', 'priority', 'tenant', 'slow', 'sampleRate', 'err', 'fieldsError'],
+    },
+    {
+      name: 'log lines were dropped',
+      level: 'warn',
+      description: 'The destination takes lines again after some were dropped',
+      attributes: ['dropped'],
+    },
+  ],
+  attributes: {
+    'v8js.heap.space.name': { type: 'string', description: 'A space of the heap' },
+    'v8js.gc.type': { type: 'string', description: 'The kind of the garbage collection' },
+    'error.type': { type: 'string', description: 'The code of the error, else its class' },
+    'exception.type': { type: 'string', description: 'The code of the error, else its class' },
+    'exception.message': { type: 'string', description: 'Its message without credentials' },
+    'exception.stacktrace': { type: 'string', description: 'Its stack without credentials' },
+    event: { type: 'string', description: 'The name of the work' },
+    outcome: { type: 'string', description: '`ok`, `error`, `aborted` or `timeout`' },
+    durationMs: { type: 'double', description: 'How long the work took, in milliseconds' },
+    priority: { type: 'string', description: 'The priority of the work' },
+    tenant: { type: 'string', description: 'The tenant of the work, when it has one' },
+    slow: { type: 'boolean', description: 'Whether it took at least `slowerThanMs`' },
+    sampleRate: { type: 'double', description: 'The share of such lines that are kept, when some are not' },
+    err: { type: 'string', description: 'The error, as an object, when the outcome is not `ok`' },
+    fieldsError: { type: 'string', description: 'What the hook `fields` threw, as an object' },
+    dropped: { type: 'int', description: 'How many lines' },
+  },
+};
+
+/** Makes an instrument that is read when a collector asks. */
+export function observable(meter: Meter, { name, kind, unit, description }: MetricDescription): Observable {
+  if (kind === 'gauge') return meter.createObservableGauge(name, { unit, description });
+  if (kind === 'counter') return meter.createObservableCounter(name, { unit, description });
+  return meter.createObservableUpDownCounter(name, { unit, description });
+}
 
 /** Metrics of all loggers of the process, read when they are collected. Returns what stops them. */
 export function observeLogs(meter: Meter): () => void {
-  const dropped = meter.createObservableCounter(LINES_DROPPED, {
-    unit: '{line}',
-    description: 'Log lines that no destination took.',
-  });
-  const cut = meter.createObservableCounter(VALUES_CUT, {
-    unit: '{value}',
-    description: 'Values that were cut to the limits of a log line.',
-  });
+  const dropped = observable(meter, METRICS.linesDropped);
+  const cut = observable(meter, METRICS.valuesCut);
   const both = [dropped, cut];
-  const read = (result: { observe(metric: typeof dropped, value: number): void }): void => {
+  const read = (result: { observe(metric: Observable, value: number): void }): void => {
     result.observe(dropped, lineTotals.dropped);
     result.observe(cut, lineTotals.cut);
   };

@@ -3,45 +3,32 @@ import { constants, monitorEventLoopDelay, performance, PerformanceObserver } fr
 import { getHeapSpaceStatistics } from 'node:v8';
 /* eslint-enable no-restricted-imports */
 import type { Meter, Observable } from '@opentelemetry/api';
+import { DELAY_METRICS, type GC_TYPES, METRICS, observable } from '../instruments.ts';
 
 // Names, units and buckets of the semantic conventions for Node.js and V8.
 // https://opentelemetry.io/docs/specs/semconv/runtime/nodejs-metrics/
 
 const RESOLUTION_MS = 10;
 const NANOS = 1e9;
-const GC_TYPES: Readonly<Record<number, string>> = {
+const GC_KINDS: Readonly<Record<number, (typeof GC_TYPES)[number]>> = {
   [constants.NODE_PERFORMANCE_GC_MAJOR]: 'major',
   [constants.NODE_PERFORMANCE_GC_MINOR]: 'minor',
   [constants.NODE_PERFORMANCE_GC_INCREMENTAL]: 'incremental',
   [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weakcb',
 };
-const DELAYS = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'] as const;
 
 /** Event-loop delay and utilisation, garbage collections, heap. Returns what stops it. */
 export function observeRuntime(meter: Meter): () => void {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
-  const delays = DELAYS.map((name) =>
-    meter.createObservableGauge(`nodejs.eventloop.delay.${name}`, {
-      unit: 's',
-      description: `Event loop delay, ${name}.`,
-    }),
-  );
-  const utilization = meter.createObservableGauge('nodejs.eventloop.utilization', {
-    unit: '1',
-    description: 'Share of the time the event loop was busy.',
-  });
-  const heapUsed = meter.createObservableUpDownCounter('v8js.memory.heap.used', {
-    unit: 'By',
-    description: 'Heap in use, by space.',
-  });
-  const heapLimit = meter.createObservableUpDownCounter('v8js.memory.heap.limit', {
-    unit: 'By',
-    description: 'Heap reserved, by space.',
-  });
-  const collections = meter.createHistogram('v8js.gc.duration', {
-    unit: 's',
-    description: 'Duration of garbage collections, by kind.',
+  const delays = DELAY_METRICS.map((one) => observable(meter, one));
+  const utilization = observable(meter, METRICS.utilization);
+  const heapUsed = observable(meter, METRICS.heapUsed);
+  const heapLimit = observable(meter, METRICS.heapLimit);
+  const { name, unit, description } = METRICS.collections;
+  const collections = meter.createHistogram(name, {
+    unit,
+    description,
     advice: { explicitBucketBoundaries: [0.01, 0.1, 1, 10] },
   });
 
@@ -71,7 +58,7 @@ export function observeRuntime(meter: Meter): () => void {
   const observer = new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
       const kind = (entry as { detail?: { kind?: number } }).detail?.kind ?? 0;
-      collections.record(entry.duration / 1_000, { 'v8js.gc.type': GC_TYPES[kind] ?? 'other' });
+      collections.record(entry.duration / 1_000, { 'v8js.gc.type': GC_KINDS[kind] ?? 'other' });
     }
   });
   observer.observe({ entryTypes: ['gc'] });

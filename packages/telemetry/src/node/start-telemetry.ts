@@ -8,10 +8,11 @@ import {
   assertObject,
   assertText,
   type Clock,
+  connectMetrics,
   systemClock,
 } from '@macadam/core';
 import { metrics, propagation } from '@opentelemetry/api';
-import { observeLogs } from '../instruments.ts';
+import { observeLogs, TELEMETRY } from '../instruments.ts';
 import { apiCopies } from './api-copies.ts';
 import { type Environment, isTrue, otlpTarget, samplerRatio } from './environment.ts';
 import { type LogOptions, startLogs } from './logs.ts';
@@ -152,7 +153,9 @@ function startSignals(options: TelemetryOptions, env: Environment, warn: (messag
 }
 
 function withInstruments<S extends RunningSignal>(signal: S, runtime: boolean): S {
-  const meter = metrics.getMeter('@macadam/telemetry');
+  const meter = metrics.getMeter(TELEMETRY.scope);
+  // What was made before there was an SDK, such as clients at the top of a module, is read from now on too.
+  connectMetrics();
   const stops = [observeLogs(meter), ...(runtime ? [observeRuntime(meter)] : [])];
   return {
     ...signal,

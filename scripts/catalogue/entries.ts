@@ -1,0 +1,18 @@
+// Prints, as JSON, what the packages say of their telemetry. Runs with the condition @macadam/source, so that nothing has
+// to be built; scripts/catalogue.ts starts it.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { TelemetryDescription } from '../../packages/core/src/telemetry-names.ts';
+import { membersOf } from '../workspace.ts';
+
+const all: (TelemetryDescription & { version: string })[] = [];
+for (const { folder, manifest } of membersOf('packages')) {
+  const file = join(folder, 'src', 'instruments.ts');
+  if (!existsSync(file)) continue;
+  const { TELEMETRY } = (await import(pathToFileURL(file).href)) as { TELEMETRY?: TelemetryDescription };
+  if (TELEMETRY === undefined) throw new Error(`${file} exports no TELEMETRY; CONTRIBUTING.md says what belongs there`);
+  if (TELEMETRY.scope !== manifest.name) throw new Error(`${file}: TELEMETRY.scope is not ${manifest.name}`);
+  all.push({ ...TELEMETRY, version: manifest.version });
+}
+process.stdout.write(JSON.stringify(all));
