@@ -9,6 +9,8 @@ export interface NodeRedisClient {
   duplicate(overrides?: object): NodeRedisClient;
   connect(): Promise<unknown>;
   destroy(): void;
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  unref?(): void;
   on(event: string, listener: (...args: never[]) => void): unknown;
 }
 
@@ -24,6 +26,8 @@ export interface NodeRedisCluster {
   duplicate(overrides?: object): NodeRedisCluster;
   connect(): Promise<unknown>;
   destroy(): void;
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  unref?(): void;
   on(event: string, listener: (...args: never[]) => void): unknown;
 }
 
@@ -34,6 +38,7 @@ export interface IoRedisClient {
   duplicate(...overrides: never[]): unknown;
   connect(): Promise<unknown>;
   disconnect(): void;
+  subscribe(channel: string): Promise<unknown>;
   on(event: string, listener: (...args: never[]) => void): unknown;
 }
 
@@ -53,6 +58,9 @@ export interface Redis {
 export interface RedisConnection extends Redis {
   connect(): Promise<unknown>;
   on(event: string, listener: (...args: never[]) => void): void;
+  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  /** A connection that only listens does not keep the process alive, where the driver can say so. */
+  unref(): void;
   close(): void;
 }
 
@@ -77,6 +85,8 @@ function nodeRedis(client: NodeRedisClient): RedisConnection {
     duplicate: (options) => quiet(connectionOf(client.duplicate(options))),
     connect: () => client.connect(),
     on: (event, listener) => void client.on(event, listener),
+    subscribe: (channel, listener) => client.subscribe(channel, listener),
+    unref: () => client.unref?.(),
     close: () => closeQuietly(() => client.destroy()),
   };
 }
@@ -89,6 +99,8 @@ function nodeRedisCluster(client: NodeRedisCluster): RedisConnection {
     duplicate: (options) => quiet(connectionOf(client.duplicate(options))),
     connect: () => client.connect(),
     on: (event, listener) => void client.on(event, listener),
+    subscribe: (channel, listener) => client.subscribe(channel, listener),
+    unref: () => client.unref?.(),
     close: () => closeQuietly(() => client.destroy()),
   };
 }
@@ -103,6 +115,11 @@ function ioRedis(client: IoRedisClient): RedisConnection {
     duplicate: () => quiet(connectionOf(client.duplicate(...overrides) as IoRedisClient)),
     connect: () => client.connect(),
     on: (event, listener) => void client.on(event, listener),
+    subscribe: (channel, listener) => {
+      client.on('message', ((_channel: string, message: string) => listener(message)) as (...args: never[]) => void);
+      return client.subscribe(channel);
+    },
+    unref: () => {},
     close: () => closeQuietly(() => client.disconnect()),
   };
 }

@@ -58,7 +58,7 @@ return 1`);
 
 /**
  * How a change is told. Each has a number of its own, so that whoever misses one notices, also when the messages themselves are
- * lost. \`tell\` expects the number's key, the log, and how many changes it keeps; 0 means a channel instead of a log.
+ * lost. `tell` expects the number's key, the log, and how many changes it keeps; 0 means a channel instead of a log.
  */
 const TELL = `
 local function tell(numbers, log, most, ...)
@@ -97,7 +97,7 @@ epochOf(KEYS[1], ARGV[1])
 return redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')`);
 
 /**
- * KEYS: marks, numbers, log. ARGV: how many changes the log keeps, who tells it, the cache, how it ended (\`i\` or \`x\`), a name
+ * KEYS: marks, numbers, log. ARGV: how many changes the log keeps, who tells it, the cache, how it ended (`i` or `x`), a name
  * for a new epoch, how many marks are kept, the tags as JSON. Answers epoch and position.
  */
 export const markScript: Script = new Script(`${TELL}${EPOCH}

@@ -1,0 +1,42 @@
+import type { RedisConnection } from './client.ts';
+import type { Feed, Source } from './feed.ts';
+import { ANSWER_MS, CONNECT_MS, within } from './within.ts';
+
+const LOOK_EVERY_MS = 1_000;
+
+/** Listens to a channel. What is told while it does not listen is lost, which the numbers show. */
+export class ChannelSource implements Source {
+  #connection: RedisConnection | undefined;
+  #stop: AbortController = new AbortController();
+
+  async follow(feed: Feed): Promise<void> {
+    const stop = new AbortController();
+    this.#stop = stop;
+    const { clock, redis, names } = feed;
+    const connection = redis.duplicate();
+    this.#connection = connection;
+    try {
+      await within(clock, CONNECT_MS, connection.connect());
+      connection.unref();
+      const hear = (text: string): void => {
+        const [number, ...message] = JSON.parse(text) as [string, string, string, string, string];
+        feed.receive(Number(number), ...message);
+      };
+      await within(clock, ANSWER_MS, connection.subscribe(names.log, hear));
+      feed.begin(await within(clock, ANSWER_MS, feed.where()));
+      feed.probe();
+      while (!stop.signal.aborted) {
+        await clock.sleep(LOOK_EVERY_MS, stop.signal);
+        // A gap that shows here may be a connection that is dead without knowing it.
+        if (!(await within(clock, ANSWER_MS, feed.look()))) throw new Error('Messages were lost');
+      }
+    } finally {
+      connection.close();
+    }
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    this.#connection?.close();
+  }
+}

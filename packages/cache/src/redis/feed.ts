@@ -1,0 +1,199 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '@macadam/core';
+import type { Redis } from './client.ts';
+import type { Names } from './names.ts';
+import { tellScript, whereScript } from './scripts.ts';
+
+/** One change, as it was told. */
+export interface Told {
+  readonly from: string;
+  /** `i` and `x`: tags that were ended, `I` and `X`: keys. */
+  readonly sign: string;
+  readonly data: string;
+}
+
+/** One cache that listens. */
+export interface FeedMember {
+  readonly namespace: string;
+  readonly names: Names;
+  readonly onTold: (told: Told) => void;
+  readonly onState: (kind: 'connected' | 'disconnected' | 'gap') => void;
+  /** Something about the marks changed, and it is not known what. */
+  readonly onMarks?: () => void;
+}
+
+/** Where changes come from: follows them on a connection of its own, until that breaks or is told to stop. */
+export interface Source {
+  /** Rejects when the connection breaks; resolves when it was stopped. */
+  follow(feed: Feed): Promise<void>;
+  stop(): void;
+  /** Where writes must go, if not to the caller's client. */
+  readonly writer?: Redis | undefined;
+}
+
+/** A place among all changes: the number of the newest, and where it stands in the log. */
+export interface Place {
+  readonly number: number;
+  readonly at: string;
+}
+
+const PROBE = 'p';
+const FIRST_DELAY_MS = 50;
+const LONGEST_DELAY_MS = 500;
+/** A probe goes out with each so many looks at the numbers, of which there is one a second while nothing happens. */
+const LOOKS_PER_PROBE = 10;
+
+/**
+ * The changes of all caches that share a client and a prefix, on one connection however many they are. Every change has a
+ * number; one that is missing shows as a gap. Coherence holds from the moment in which a probe of its own came back: what was
+ * told before that has come as well.
+ */
+export class Feed {
+  readonly redis: Redis;
+  readonly names: Names;
+  readonly clock: Clock;
+  /** How many changes the log keeps, as the scripts want it; 0 for a channel. */
+  readonly kept: string;
+  readonly #source: Source | undefined;
+  readonly #members = new Map<string, Set<FeedMember>>();
+  readonly #self: string = randomUUID();
+  connected: boolean | undefined;
+  lagMs = 0;
+  #following = false;
+  #number: number | undefined;
+  /** A number that was given out and whose change has not come yet. */
+  #awaited = 0;
+  #probedAt = 0;
+  #looks = 0;
+
+  constructor(redis: Redis, names: Names, clock: Clock, kept: number, source: Source | undefined) {
+    this.redis = redis;
+    this.names = names;
+    this.clock = clock;
+    this.kept = String(kept);
+    this.#source = source;
+    this.connected = source === undefined ? undefined : false;
+  }
+
+  join(member: FeedMember): () => void {
+    const { namespace } = member;
+    const members = this.#members.get(namespace) ?? new Set();
+    this.#members.set(namespace, members.add(member));
+    if (this.#source !== undefined && !this.#following) void this.#follow(this.#source);
+    return () => {
+      members.delete(member);
+      if (members.size === 0 && this.#members.get(namespace) === members) this.#members.delete(namespace);
+      if (this.#members.size === 0) this.#source?.stop();
+    };
+  }
+
+  async tell(from: string, namespace: string, sign: string, data: string): Promise<void> {
+    if (this.#source === undefined) return;
+    const { numbers, log } = this.names;
+    await tellScript.run(this.redis, [numbers, log], [this.kept, from, namespace, sign, data]);
+  }
+
+  /** Where writes go. */
+  get writer(): Redis {
+    return this.#source?.writer ?? this.redis;
+  }
+
+  async where(): Promise<Place> {
+    const { numbers, log } = this.names;
+    const [number, at] = (await whereScript.run(this.redis, [numbers, log], [])) as [Buffer, Buffer];
+    return { number: Number(number.toString()), at: at.toString() };
+  }
+
+  /** The source listens from here on. */
+  begin(place: Place): void {
+    if (this.#number !== undefined && this.#number !== place.number) this.#gap();
+    this.#number = place.number;
+  }
+
+  get begun(): boolean {
+    return this.#number !== undefined;
+  }
+
+  /** Sends a probe, which comes back when changes do. */
+  probe(): void {
+    this.probed();
+    this.tell(this.#self, '', PROBE, '').catch(() => {
+      // The next look will notice.
+    });
+  }
+
+  /** A probe is on its way. */
+  probed(): void {
+    this.#probedAt = this.clock.monotonic();
+  }
+
+  /** A change has come. */
+  receive(number: number, from: string, namespace: string, sign: string, data: string): void {
+    if (this.#number === undefined) return;
+    if (number !== this.#number + 1) this.#gap();
+    this.#number = number;
+    if (from === this.#self) this.arrived();
+    for (const member of this.#members.get(namespace) ?? []) member.onTold({ from, sign, data });
+  }
+
+  /** The probe came back. */
+  arrived(): void {
+    this.lagMs = this.clock.monotonic() - this.#probedAt;
+    if (this.connected === true) return;
+    this.connected = true;
+    this.#each(({ onState }) => onState('connected'));
+  }
+
+  /** Nothing came for a while. Whether changes were lost without a trace, or the server has lost its numbers. */
+  async look(): Promise<boolean> {
+    const { number } = await this.where();
+    const seen = this.#number as number;
+    if (number < seen || (number > seen && this.#awaited > seen)) {
+      this.#gap();
+      this.#number = undefined;
+      return false;
+    }
+    this.#awaited = number;
+    if (++this.#looks % LOOKS_PER_PROBE === 0 || this.connected !== true) this.probe();
+    return true;
+  }
+
+  /** All members: by name of an entry or of marks, or everything. */
+  changed(name: string | undefined): void {
+    if (name === undefined) return this.#gap();
+    this.#each(({ names, onTold, onMarks }) => {
+      if (name === names.marks) return onMarks?.();
+      const key = names.keyOf(name);
+      if (key !== undefined) onTold({ from: '', sign: 'I', data: JSON.stringify([key]) });
+    });
+  }
+
+  #gap(): void {
+    this.#each(({ onState }) => onState('gap'));
+  }
+
+  #each(tell: (member: FeedMember) => void): void {
+    for (const members of this.#members.values()) for (const member of members) tell(member);
+  }
+
+  async #follow(source: Source): Promise<void> {
+    this.#following = true;
+    let delayMs = FIRST_DELAY_MS;
+    while (this.#members.size > 0) {
+      try {
+        await source.follow(this);
+      } catch {
+        // What broke is told as a state; there is nobody to throw at.
+      }
+      if (this.connected === true) {
+        this.connected = false;
+        delayMs = FIRST_DELAY_MS;
+        this.#each(({ onState }) => onState('disconnected'));
+      }
+      if (this.#members.size === 0) break;
+      await this.clock.sleep(delayMs);
+      delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS);
+    }
+    this.#following = false;
+  }
+}

@@ -1,0 +1,78 @@
+import type { RedisConnection } from './client.ts';
+import type { Feed, Source } from './feed.ts';
+import { ANSWER_MS, CONNECT_MS, within } from './within.ts';
+
+const BLOCK_MS = 1_000;
+const MOST_ENTRIES = 1_000;
+
+/**
+ * Follows a Redis Stream from where it was last, so that what was told while it was disconnected comes as well, as long as the
+ * log keeps it.
+ */
+export class LogSource implements Source {
+  #connection: RedisConnection | undefined;
+  #at: string | undefined;
+  #stopped = false;
+
+  async follow(feed: Feed): Promise<void> {
+    this.#stopped = false;
+    const { clock, redis, names } = feed;
+    const connection = redis.duplicate();
+    this.#connection = connection;
+    try {
+      await within(clock, CONNECT_MS, connection.connect());
+      connection.unref();
+      if (!feed.begun) await this.#begin(feed);
+      feed.probe();
+      while (!this.#stopped) {
+        const command = ['XREAD', 'COUNT', String(MOST_ENTRIES), 'BLOCK', String(BLOCK_MS), 'STREAMS', names.log];
+        const answer = connection.send(names.log, [...command, this.#at as string]);
+        const entries = entriesOf(await within(clock, BLOCK_MS + ANSWER_MS, answer));
+        for (const { id, number, message } of entries) {
+          this.#at = id;
+          feed.receive(number, ...message);
+        }
+        if (entries.length > 0 || this.#stopped) continue;
+        if (!(await within(clock, ANSWER_MS, feed.look()))) await this.#begin(feed);
+      }
+    } finally {
+      connection.close();
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#connection?.close();
+  }
+
+  async #begin(feed: Feed): Promise<void> {
+    const place = await within(feed.clock, ANSWER_MS, feed.where());
+    this.#at = place.at;
+    feed.begin(place);
+  }
+}
+
+interface LogEntry {
+  readonly id: string;
+  readonly number: number;
+  readonly message: [from: string, namespace: string, sign: string, data: string];
+}
+
+/** The entries of the one stream that was read: RESP2 answers lists of lists, RESP3 a map, which drivers make an object. */
+function entriesOf(answer: unknown): LogEntry[] {
+  if (answer === null || answer === undefined) return [];
+  const [first] = answer instanceof Map ? answer.values() : Object.values(answer);
+  // As a list, the stream's name comes first: [name, entries], or name, entries.
+  const lists = Array.isArray(answer)
+    ? Array.isArray(first) && !Buffer.isBuffer(first)
+      ? (first as unknown[])[1]
+      : (answer as unknown[])[1]
+    : first;
+  return (lists as [Buffer, Buffer[]][]).map(([id, fields]) => {
+    const field = (name: string): string => {
+      const at = fields.findIndex((one, i) => i % 2 === 0 && String(one) === name);
+      return String(fields[at + 1]);
+    };
+    return { id: String(id), number: Number(field('n')), message: JSON.parse(field('m')) as LogEntry['message'] };
+  });
+}

@@ -1,0 +1,173 @@
+import { randomUUID } from 'node:crypto';
+import type { Ending, SpaceOptions, TierMark, TierMarks, TierRead, TierSpace } from '../tier.ts';
+import type { Redis } from './client.ts';
+import type { Feed, Told } from './feed.ts';
+import { Names } from './names.ts';
+import { ReadBatch } from './read-batch.ts';
+import { expireScript, fillScript, markScript, marksScript, releaseScript, writeScript } from './scripts.ts';
+
+/** Keys in one command at most: it runs alone on the server, so it must be short. */
+const MOST_KEYS = 500;
+/** Marks kept for each cache. Beyond, the oldest are dropped, and tagged entries that are older still load again. */
+const MOST_MARKS = 10_000;
+
+const SIGNS: Record<Ending, string> = { invalidated: 'i', expired: 'x' };
+const ENDINGS: Record<string, Ending> = { i: 'invalidated', x: 'expired' };
+
+/** The entries of one cache in Redis or Valkey. */
+export class RedisSpace implements TierSpace {
+  readonly #redis: Redis;
+  readonly #names: Names;
+  readonly #feed: Feed;
+  readonly #reads: ReadBatch;
+  readonly #leaseMs: string;
+  readonly #namespace: string;
+  /** Tells its own changes from those of others. */
+  readonly #self: string = randomUUID();
+  readonly #leave: () => void;
+
+  constructor(redis: Redis, prefix: string, feed: Feed, options: SpaceOptions) {
+    const { namespace, leaseMs, onChange } = options;
+    this.#redis = redis;
+    this.#names = new Names(prefix, namespace);
+    this.#feed = feed;
+    this.#reads = new ReadBatch(redis, this.#names, leaseMs);
+    this.#leaseMs = String(Math.ceil(leaseMs));
+    this.#namespace = namespace;
+    this.#leave = feed.join({
+      namespace,
+      names: this.#names,
+      onTold: (told) => {
+        if (told.from !== this.#self) onChange(changeOf(told));
+      },
+      onState: (kind) => onChange({ kind }),
+      onMarks: () => {
+        const marks = this.marks();
+        marks.then(
+          (all) => onChange({ kind: 'marks', marks: all }),
+          () => onChange({ kind: 'gap' }),
+        );
+      },
+    });
+  }
+
+  get connected(): boolean | undefined {
+    return this.#feed.connected;
+  }
+
+  get lagMs(): number {
+    return this.#feed.lagMs;
+  }
+
+  read(key: string, lease?: Uint8Array): Promise<TierRead> {
+    return this.#reads.read(key, lease);
+  }
+
+  async lease(key: string, lease: Uint8Array, always: boolean): Promise<boolean> {
+    const name = this.#names.pair(key)[1];
+    const condition = always ? [] : ['NX'];
+    const answer = await this.#redis.send(name, ['SET', name, bytes(lease), ...condition, 'PX', this.#leaseMs]);
+    return answer !== null;
+  }
+
+  async release(key: string, lease: Uint8Array): Promise<void> {
+    await releaseScript.run(this.#redis, this.#names.pair(key), [bytes(lease)]);
+  }
+
+  async fill(key: string, lease: Uint8Array, entry: Uint8Array, ttlMs: number): Promise<boolean> {
+    const args = [bytes(lease), bytes(entry), String(Math.ceil(ttlMs))];
+    return (await fillScript.run(this.#feed.writer, this.#names.pair(key), args)) === 1;
+  }
+
+  async write(key: string, entry: Uint8Array, ttlMs: number): Promise<void> {
+    await writeScript.run(this.#feed.writer, this.#names.pair(key), [bytes(entry), String(Math.ceil(ttlMs))]);
+    await this.#tellKeys([key], 'invalidated');
+  }
+
+  async remove(keys: readonly string[]): Promise<void> {
+    await this.#inParts(keys, (names) => this.#feed.writer.send(names[0] as string, ['UNLINK', ...names]));
+    await this.#tellKeys(keys, 'invalidated');
+  }
+
+  async expire(keys: readonly string[], head: Uint8Array, staleForMs: number): Promise<void> {
+    const args = [bytes(head), String(Math.ceil(staleForMs))];
+    await this.#inParts(keys, (names) => expireScript.run(this.#feed.writer, names, args));
+    await this.#tellKeys(keys, 'expired');
+  }
+
+  async mark(tags: readonly string[], how: Ending): Promise<TierMarks> {
+    const { marks, numbers, log } = this.#names;
+    const said = [this.#feed.kept, this.#self, this.#namespace, SIGNS[how], randomUUID()];
+    const args = [...said, String(MOST_MARKS), JSON.stringify(tags)];
+    const [epoch, at] = (await markScript.run(this.#feed.writer, [marks, numbers, log], args)) as [Buffer, Buffer];
+    return marksOf(epoch.toString(), Number(at), tags, how);
+  }
+
+  async marks(): Promise<TierMarks> {
+    const members = (await marksScript.run(this.#redis, [this.#names.marks], [randomUUID()])) as unknown[];
+    let epoch = '';
+    let position = 0;
+    let floor = 0;
+    const marks: TierMark[] = [];
+    for (const [member, score] of pairsOf(members)) {
+      position = Math.max(position, score);
+      const [sign, rest] = [member.slice(0, 1), member.slice(2)];
+      const how = ENDINGS[sign];
+      if (sign === 'e') epoch = rest;
+      else if (sign === 'f') floor = score;
+      else if (how !== undefined) marks.push({ tag: rest, how, position: score });
+    }
+    return { epoch, position, floor, marks };
+  }
+
+  async close(): Promise<void> {
+    this.#leave();
+  }
+
+  /** The change itself comes first, and is answered: who hears of it must not find what was there before. */
+  async #tellKeys(keys: readonly string[], how: Ending): Promise<void> {
+    for (let i = 0; i < keys.length; i += MOST_KEYS) {
+      const part = JSON.stringify(keys.slice(i, i + MOST_KEYS));
+      await this.#feed.tell(this.#self, this.#namespace, SIGNS[how].toUpperCase(), part);
+    }
+  }
+
+  /** In a cluster each key may live on another node. */
+  async #inParts(keys: readonly string[], send: (names: string[]) => Promise<unknown>): Promise<void> {
+    const size = this.#redis.cluster ? 1 : MOST_KEYS;
+    for (let i = 0; i < keys.length; i += MOST_KEYS) {
+      const sent: Promise<unknown>[] = [];
+      const end = Math.min(i + MOST_KEYS, keys.length);
+      for (let from = i; from < end; from += size) {
+        const part = keys.slice(from, Math.min(from + size, end));
+        sent.push(send(part.flatMap((key) => this.#names.pair(key))));
+      }
+      await Promise.all(sent);
+    }
+  }
+}
+
+/** The same bytes as what drivers take for bytes. */
+function bytes(data: Uint8Array): Buffer {
+  return Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function marksOf(epoch: string, position: number, tags: readonly string[], how: Ending): TierMarks {
+  return { epoch, position, floor: 0, marks: tags.map((tag) => ({ tag, how, position })) };
+}
+
+function changeOf({ sign, data }: Told): Parameters<SpaceOptions['onChange']>[0] {
+  const how = ENDINGS[sign.toLowerCase()] ?? 'invalidated';
+  if (sign !== sign.toLowerCase()) return { kind: 'keys', how, keys: JSON.parse(data) as string[] };
+  const [epoch, at, tags] = JSON.parse(data) as [string, string, string];
+  return { kind: 'marks', marks: marksOf(epoch, Number(at), JSON.parse(tags) as string[], how) };
+}
+
+/** RESP2 answers a flat list of texts, RESP3 a list of pairs. */
+function* pairsOf(members: readonly unknown[]): Generator<[string, number]> {
+  for (let i = 0; i < members.length; i++) {
+    const member = members[i];
+    if (Array.isArray(member)) yield [String(member[0]), Number(member[1])];
+    else yield [String(member), Number(members[++i])];
+  }
+}

@@ -1,0 +1,97 @@
+import { assertDurationMs, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import type { CircuitBreakerOptions } from '@macadam/resilience';
+import type { Coherence, SpaceOptions, Tier } from '../tier.ts';
+import { ChannelSource } from './channel-source.ts';
+import { assertRedisClient, redisOf, type RedisClient } from './client.ts';
+import { Feed, type Source } from './feed.ts';
+import { LogSource } from './log-source.ts';
+import { Names } from './names.ts';
+import { RedisSpace } from './redis-space.ts';
+import { TrackingSource } from './tracking-source.ts';
+
+export interface RedisTierOptions {
+  /** Begins every key: letters, digits, `_ . -`. Default: `mc`. */
+  prefix?: string;
+  /** How long a read waits for the server while there is a stale value to serve, in milliseconds, above 0. Default: 100. */
+  softTimeoutMs?: number;
+  /** How long any operation waits for the server, in milliseconds, above 0. Default: 250. */
+  timeoutMs?: number;
+  /**
+   * When the server is no longer asked, and for how long; `false` asks always. Default: after 5 failures in a row, or half of 20
+   * or more in 10 s, for 1 s and then twice as long each time, up to 30 s, with one probe.
+   */
+  circuitBreaker?: CircuitBreakerOptions | false;
+}
+
+/** Changes that the log keeps: who was away for more than these starts with an empty memory. */
+const KEPT_CHANGES = 10_000;
+
+/** One connection for all caches of a process: by client, prefix and kind. */
+const feeds = new WeakMap<object, Map<string, Feed>>();
+
+/**
+ * Keeps values in Redis (6.2 or newer) or Valkey, for all processes. The client stays the caller's: node-redis or ioredis, single
+ * or cluster. Next to it there is one more connection of the same settings, for the changes of others, however many caches there
+ * are; it ends when the last of them is closed.
+ *
+ * Give it a client that fails instead of waiting: with node-redis `disableOfflineQueue: true`, with ioredis
+ * `enableOfflineQueue: false` and `autoResendUnfulfilledCommands: false`.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts ignore=needs a server
+ * import { createCache, redisTier } from '@macadam/cache';
+ * import { createClient } from 'redis';
+ *
+ * const client = createClient({ url: 'redis://127.0.0.1:6379', disableOfflineQueue: true });
+ * await client.connect();
+ * const users = createCache<{ name: string }>({ name: 'users', l2: redisTier(client) });
+ * ```
+ */
+export function redisTier(client: RedisClient, options: RedisTierOptions = {}): Tier {
+  assertRedisClient('redisTier.client', client);
+  assertObject('redisTier', options);
+  assertKnownOptions('redisTier', options, ['prefix', 'softTimeoutMs', 'timeoutMs', 'circuitBreaker']);
+  const { prefix = 'mc', softTimeoutMs = 100, timeoutMs = 250, circuitBreaker = {} } = options;
+  assertDurationMs('redisTier.softTimeoutMs', softTimeoutMs, { above: 0 });
+  assertDurationMs('redisTier.timeoutMs', timeoutMs, { above: 0 });
+  if (softTimeoutMs > timeoutMs) {
+    throw new OptionsError('redisTier.softTimeoutMs', softTimeoutMs, `at most timeoutMs (${timeoutMs})`);
+  }
+  if (circuitBreaker !== false) assertObject('redisTier.circuitBreaker', circuitBreaker);
+  if (typeof prefix !== 'string' || !/^[\w.-]{1,64}$/.test(prefix)) {
+    throw new OptionsError('redisTier.prefix', prefix, 'up to 64 letters, digits and _ . -');
+  }
+  return {
+    kind: 'redis',
+    softTimeoutMs,
+    timeoutMs,
+    circuitBreaker,
+    open: (space) => openSpace(client, prefix, space),
+    describe: () => `Redis under "${prefix}", answers within ${timeoutMs} ms`,
+  };
+}
+
+function openSpace(client: RedisClient, prefix: string, options: SpaceOptions): RedisSpace {
+  const redis = redisOf(client);
+  const { coherence, clock } = options;
+  if (coherence === 'tracking' && (redis.driver !== 'node-redis' || redis.cluster)) {
+    throw new OptionsError('createCache.coherence', coherence, 'log, pubsub or none: only node-redis can track, on one node');
+  }
+  const ofClient = feeds.get(client) ?? new Map<string, Feed>();
+  feeds.set(client, ofClient);
+  const name = `${prefix} ${coherence}`;
+  let feed = ofClient.get(name);
+  if (feed === undefined) {
+    const kept = coherence === 'log' ? KEPT_CHANGES : 0;
+    feed = new Feed(redis, new Names(prefix, ''), clock, kept, sourceOf(coherence, prefix));
+    ofClient.set(name, feed);
+  }
+  return new RedisSpace(redis, prefix, feed, options);
+}
+
+function sourceOf(coherence: Coherence, prefix: string): Source | undefined {
+  if (coherence === 'log') return new LogSource();
+  if (coherence === 'pubsub') return new ChannelSource();
+  return coherence === 'tracking' ? new TrackingSource(prefix) : undefined;
+}

@@ -1,0 +1,60 @@
+import type { RedisConnection } from './client.ts';
+import type { Feed, Source } from './feed.ts';
+import { ANSWER_MS, CONNECT_MS, within } from './within.ts';
+
+const CHECK_EVERY_MS = 1_000;
+
+/**
+ * Has the server itself say which keys were written, by whomever (RESP3 broadcast). What this process writes goes over the same
+ * connection, since that is how the server knows not to tell it.
+ */
+export class TrackingSource implements Source {
+  readonly #prefix: string;
+  #connection: RedisConnection | undefined;
+  #stop: AbortController = new AbortController();
+  /** The connection to write on, while there is one. */
+  writer: RedisConnection | undefined;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  async follow(feed: Feed): Promise<void> {
+    const stop = new AbortController();
+    this.#stop = stop;
+    const { clock, redis } = feed;
+    const connection = redis.duplicate({ emitInvalidate: true });
+    this.#connection = connection;
+    const probe = `${this.#prefix}:probe:{${Math.trunc(clock.now())}}`;
+    const send = (...words: string[]): Promise<unknown> => within(clock, ANSWER_MS, connection.send('', words));
+    try {
+      await within(clock, CONNECT_MS, connection.connect());
+      connection.unref();
+      connection.on('invalidate', ((key: Buffer | string | null) => {
+        if (key !== null && String(key) === probe) feed.arrived();
+        else feed.changed(key === null ? undefined : String(key));
+      }) as (...args: never[]) => void);
+      await send('CLIENT', 'TRACKING', 'OFF');
+      const prefixes = [`${this.#prefix}:`, `{${this.#prefix}}:marks:`].flatMap((prefix) => ['PREFIX', prefix]);
+      await send('CLIENT', 'TRACKING', 'ON', 'BCAST', 'NOLOOP', ...prefixes);
+      // What changed while it was not listening is not known.
+      feed.changed(undefined);
+      this.writer = connection;
+      while (!stop.signal.aborted) {
+        feed.probed();
+        await within(clock, ANSWER_MS, redis.send(probe, ['SET', probe, '', 'PX', String(CHECK_EVERY_MS)]));
+        await clock.sleep(CHECK_EVERY_MS, stop.signal);
+        await send('PING');
+        if (feed.connected !== true) throw new Error('The server does not tell what changes');
+      }
+    } finally {
+      this.writer = undefined;
+      connection.close();
+    }
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    this.#connection?.close();
+  }
+}
