@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { OptionsError } from '@macadam/core';
+import { isWellFormed } from './well-formed.ts';
 
 /** Longer keys are kept as their digest: a key may be what a stranger sent, and the memory is ours. */
 export const LONGEST_KEY = 1_024;
 /** What digests begin with. A key that begins so by itself is digested too, so that it can never stand for another. */
 const DIGEST_MARK = '\u0000';
-
-const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** The key as it is kept, bounded in length; different keys stay different. */
 export function storageKey(key: string): string {
@@ -17,7 +16,7 @@ export function storageKey(key: string): string {
 
 /** A stored key as the shared tier knows it: half of a surrogate pair is lost in UTF-8, where it would stand for any other half. */
 export function tierKey(stored: string): string {
-  return LONE_SURROGATE.test(stored) ? digestOf(stored) : stored;
+  return isWellFormed(stored) ? stored : digestOf(stored);
 }
 
 function digestOf(key: string): string {
