@@ -1,12 +1,13 @@
 // A Redis for the tests: REDIS_URL, else a server on PATH, else Debian's, unpacked into the folder of tools.
-import { mkdirSync, mkdtempSync, readdirSync, renameSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { run, start, temporaryFolder } from './children.mjs';
+import { start, temporaryFolder } from './children.mjs';
+import { debianPackage } from './debian.ts';
 import { CheckFailed } from './programs.ts';
 import { onPath } from './toolchain.mjs';
-import { filesBelow, root } from './workspace.ts';
+import { filesBelow } from './workspace.ts';
 
 const howTo =
   'The tests need a Redis or Valkey server: set REDIS_URL (for example redis://127.0.0.1:6379), or install redis-server or valkey-server.';
@@ -27,7 +28,7 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
     if (answer !== '+PONG') throw new CheckFailed(`REDIS_URL is set, but no Redis answers there (${answer}).`);
     return await work();
   }
-  const server = findOnPath() ?? (await bringFromDebian());
+  const server = findOnPath() ?? (await bringServer());
   const port = await freePort();
   const folder = temporaryFolder(mkdtempSync(join(tmpdir(), 'macadam-redis-')));
   const flags = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--appendonly', 'no', '--dir', folder];
@@ -79,57 +80,14 @@ function findOnPath(): Server | undefined {
   return program === undefined ? undefined : { program, env: process.env };
 }
 
-/**
- * Downloads Debian's package with what it needs and unpacks it: nothing is installed, so it takes no rights, starts no
- * service and changes nothing on the machine.
- */
-async function bringFromDebian(): Promise<Server> {
-  const home = join(root, '.tools', 'redis');
-  const unpacked = () => filesBelow(home, (path) => path.endsWith('bin/redis-check-rdb'))[0];
-  if (unpacked() === undefined) {
-    if (onPath('apt-get').length === 0 || onPath('dpkg').length === 0) throw new CheckFailed(howTo);
-    console.log("Bringing Debian's redis-server ...");
-    await unpackPackage('redis-server', home).catch((error: Error) => {
-      throw new CheckFailed(`${howTo} (Bringing Debian's did not work: ${error.message})`);
-    });
-  }
-  const program = unpacked();
+async function bringServer(): Promise<Server> {
+  const { home, env } = await debianPackage('redis-server').catch((error: Error) => {
+    throw new CheckFailed(`${howTo} (Bringing Debian's did not work: ${error.message})`);
+  });
+  // The server itself is a link to this one, absolute, and so of no use where it was unpacked.
+  const program = filesBelow(home, (path) => path.endsWith('bin/redis-check-rdb'))[0];
   if (program === undefined) throw new CheckFailed(howTo);
-  const libraries = new Set(filesBelow(home, (path) => path.includes('.so.')).map((path) => join(home, dirname(path))));
-  return {
-    program: join(home, dirname(program), 'redis-server'),
-    env: { ...process.env, LD_LIBRARY_PATH: [...libraries].join(':') },
-  };
-}
-
-async function unpackPackage(name: string, home: string): Promise<void> {
-  const aside = temporaryFolder(`${home}.${process.pid}`);
-  const [lists, cache, files] = ['lists', 'cache', 'files'].map((part) => join(aside, part)) as [
-    string,
-    string,
-    string,
-  ];
-  for (const folder of [join(lists, 'partial'), join(cache, 'archives', 'partial'), files]) {
-    mkdirSync(folder, { recursive: true });
-  }
-  const settings = [
-    `Dir::State::lists=${lists}`,
-    `Dir::Cache=${cache}`,
-    'Debug::NoLocking=1',
-    'APT::Sandbox::User=root',
-  ];
-  const apt = ['-qq', '-y', ...settings.flatMap((setting) => ['-o', setting])];
-  const steps = [['update'], ['install', '--download-only', '--no-install-recommends', name]];
-  for (const step of steps) {
-    const { code, output } = await run('apt-get', [...apt, ...step], { output: 'capture' });
-    if (code !== 0) throw new Error(output.trim().split('\n').at(-1) ?? 'apt-get failed');
-  }
-  const archives = readdirSync(join(cache, 'archives')).filter((file) => file.endsWith('.deb'));
-  for (const archive of archives) {
-    const { code, output } = await run('dpkg', ['-x', join(cache, 'archives', archive), files], { output: 'capture' });
-    if (code !== 0) throw new Error(output.trim());
-  }
-  renameSync(files, home);
+  return { program: join(home, dirname(program), 'redis-server'), env };
 }
 
 async function freePort(): Promise<number> {
