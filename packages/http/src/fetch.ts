@@ -1,6 +1,7 @@
 import { OptionsError } from '@macadam/core';
 import type { Multipart } from './body/multipart.ts';
 import { isStreamedBody, type StreamedBody } from './body/source.ts';
+import { keepRule } from './http-cache/keep-rule.ts';
 import { TRANSPORT_HEADERS, type RequestHeaders } from './headers.ts';
 import type { PathTemplate } from './path-template.ts';
 import { redactQuery } from './query.ts';
@@ -27,6 +28,8 @@ type Send = (request: PreparedRequest, options: AnyRequestOptions) => Promise<Ht
  * Every try is below it, so what sits on top (middleware, a generated client) sees one request and one answer.
  */
 export function makeFetch(settings: HttpClientSettings, send: Send): FetchFunction {
+  const { cache, origin, auth, limits } = settings;
+  const keeps = cache && keepRule({ mode: cache.mode, origin, authorizes: auth !== undefined }, limits.maxBytes);
   return async (input, init = {}) => {
     const request = typeof input === 'object' && 'url' in input ? input : undefined;
     const url = targetOf(settings, request?.url ?? String(input));
@@ -45,7 +48,7 @@ export function makeFetch(settings: HttpClientSettings, send: Send): FetchFuncti
     const stream = streamSettings({}, false);
     if (redirect === 'follow') stream.redirect = 'follow';
     else stream.redirect = 'manual';
-    stream.whole = settings.cache !== undefined && (method === 'GET' || method === 'HEAD');
+    stream.keeps = keeps;
     const prepared = { ...prepareRequest(settings, method, templateOf(url), options), stream };
     const response = await send(prepared, { throwOnStatus: false });
     if (redirect === 'error' && isRedirect(response.status, response.headers.get('location') ?? undefined)) {
@@ -112,8 +115,11 @@ function toResponse(answer: HttpResponse, { stream, subject, method }: PreparedR
   const none = NULL_BODY.has(status) || method === 'HEAD';
   if (none) body.resume();
   const statusText = stream?.statusText ?? '';
-  const response = new Response(none ? null : (webBody(body) as ReadableStream), { status, statusText, headers: all });
-  // The constructor cannot be told these.
+  const isOdd = status > 599;
+  const init = { status: isOdd ? 502 : status, statusText, headers: all };
+  const response = new Response(none ? null : (webBody(body) as ReadableStream), init);
+  // The constructor cannot be told these, nor a status that no standard knows.
+  if (isOdd) Object.defineProperty(response, 'status', { value: status });
   Object.defineProperty(response, 'url', { value: stream?.url ?? url.href.replace(/#.*$/s, '') });
   if (stream?.redirected === true) Object.defineProperty(response, 'redirected', { value: true });
   return response;

@@ -14,6 +14,7 @@ import type { ExecuteOptions } from '@macadam/resilience';
 import { encodeBody } from './body/encode.ts';
 import { OneShotBody } from './body/one-shot.ts';
 import type { BodySource } from './body/source.ts';
+import { ACCEPT_ENCODING } from './content-decoding.ts';
 import type { Endpoint } from './endpoints/endpoint.ts';
 import type { ErrorSubject } from './errors.ts';
 import { assertHeaderValue, mergeHeaders } from './headers.ts';
@@ -124,7 +125,7 @@ export function prepareRequest(
   let path =
     template.fixed === undefined || options.params !== undefined ? template.build(options.params) : template.fixed;
   if (query !== '') path += (template.hasQuery ? '&' : '?') + query;
-  let headers = own === undefined ? settings.headers : mergeHeaders(settings.headers, own);
+  let headers = own === undefined ? settings.headers : unencodedPart(mergeHeaders(settings.headers, own));
   const encoded = encodeBody(options, settings);
   if (encoded?.contentType !== undefined) headers = withDefault(headers, 'content-type', encoded.contentType);
   if (idempotencyKey !== undefined) {
@@ -202,6 +203,16 @@ function assertOptions(options: AnyRequestOptions): void {
   if (signal !== undefined && typeof signal.addEventListener !== 'function') {
     throw new OptionsError('request.signal', signal, 'an AbortSignal');
   }
+}
+
+/** Of an encoded body a part cannot be decoded, so it is asked for as it is (Fetch, "HTTP-network-or-cache fetch"). */
+function unencodedPart(headers: string[]): readonly string[] {
+  for (let i = 0; i < headers.length; i += 2) {
+    if (headers[i] !== 'range') continue;
+    const at = headers.indexOf(ACCEPT_ENCODING);
+    if (headers[at - 1] === 'accept-encoding') headers[at] = 'identity';
+  }
+  return headers;
 }
 
 function withDefault(headers: readonly string[], name: string, value: string): readonly string[] {

@@ -78,7 +78,7 @@ export class Sender implements FollowUps {
     if (decision.next === 'refuse') return decision.reason;
     if (decision.origin !== home && this.#transportOf(request).elsewhere === undefined) return 'crossOrigin';
     handler.log.redirects++;
-    if (request.stream?.whole === true) {
+    if (request.stream !== undefined) {
       request.stream.redirected = true;
       request.stream.url = decision.origin + decision.path;
     }
@@ -165,8 +165,7 @@ export class Sender implements FollowUps {
     const dispatcher = hop?.foreign === true ? transport.elsewhere : transport.dispatcher;
     const outgoing = { origin: hop?.origin ?? origin, path, method, headers, body } as DispatchOptions;
     const { stream } = handler.request;
-    const receiver =
-      stream === undefined || stream.whole ? handler : new StreamHandler(handler, stream, this.#settings);
+    const receiver = stream === undefined ? handler : new StreamHandler(handler, stream, this.#settings);
     try {
       const { trace } = handler.log;
       if (trace === undefined) dispatcher?.dispatch(outgoing, receiver);

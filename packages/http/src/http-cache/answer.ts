@@ -26,6 +26,11 @@ export function statusError(subject: ErrorSubject, response: HttpResponse): Http
   return new HttpStatusError(subject, response, false, undefined);
 }
 
+/** Whether a status is a failure of the origin for which a stale answer may stand in (RFC 5861, section 4). */
+export function isFailed(status: number): boolean {
+  return status === 500 || (status >= 502 && status <= 504);
+}
+
 /** Whether the origin could not be asked, so that what is stale is the best there is. Not when the caller has left. */
 export function isUnreachable(error: unknown): boolean {
   const failure = unwrapped(error);

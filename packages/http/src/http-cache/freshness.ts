@@ -12,7 +12,7 @@ const HEURISTIC_SHARE = 0.1;
 const LONGEST_GUESS_MS = 86_400_000;
 
 /** Statuses whose freshness may be guessed (RFC 9110, section 15.1). */
-const GUESSED_STATUSES: ReadonlySet<number> = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414, 501]);
+const GUESSED_STATUSES: ReadonlySet<number> = new Set([200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501]);
 
 /** How old the response is at `now`. */
 export function currentAgeMs(stored: StoredResponse, now: number): number {

@@ -9,25 +9,19 @@ import { AttemptLog } from '../attempts.ts';
 import { mergeHeaders } from '../headers.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { HttpResponse } from '../response.ts';
-import { answerOf, fieldsOf, isUnreachable, statusError } from './answer.ts';
+import { discard } from '../stream/http-stream.ts';
+import { answerOf, fieldsOf, isFailed, isUnreachable, statusError, type Answer } from './answer.ts';
 import { CacheControl } from './cache-control.ts';
-import {
-  confirms,
-  describesSame,
-  isConditional,
-  isForTheOrigin,
-  isNotModified,
-  validatorHeaders,
-} from './conditional.ts';
-import { requestField, type StoredFields } from './fields.ts';
+import { confirms, isConditional, isForTheOrigin, isNotModified, validatorHeaders } from './conditional.ts';
+import { requestField } from './fields.ts';
 import { currentAgeMs } from './freshness.ts';
-import { InFlight } from './in-flight.ts';
-import { isUnsafe, outdatedUrls } from './invalidation.ts';
+import { isUnsafe } from './invalidation.ts';
 import { MemoryHttpCacheStore } from './memory-store.ts';
 import type { HttpCacheSettings } from './options.ts';
-import { recordOf, type Times } from './record.ts';
-import { decideReuse, type Reuse } from './reuse.ts';
-import { cacheStatusName, gatewayTimeout, notModified, storedAnswer, type Serving } from './served.ts';
+import { answers, combined, rangeOf, remainderHeaders } from './ranges.ts';
+import { decideReuse, mustBeAsked, type Reuse } from './reuse.ts';
+import { cacheStatusName, gatewayTimeout, hitOf, notModified, storedAnswer, type Serving } from './served.ts';
+import { Shelf, type Learnt } from './shelf.ts';
 import { CacheCounts, type HttpCacheStats } from './stats.ts';
 import { freshened, type StoredResponse } from './stored-response.ts';
 import { Variants } from './variants.ts';
@@ -44,15 +38,11 @@ export interface CacheOwner {
   readonly authorizes: boolean;
 }
 
-/** Failures of the origin for which a stale answer may stand in. Source: RFC 5861, section 4. */
-const STAND_IN_STATUSES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
-
 export class HttpCache {
   readonly #settings: HttpCacheSettings;
-  readonly #owner: CacheOwner;
+  readonly #clock: Clock;
   readonly #forward: Forward;
-  readonly #variants: Variants;
-  readonly #loads = new InFlight();
+  readonly #shelf: Shelf;
   readonly #cacheName: string;
   /** What is asked for in the background, by URL. */
   readonly #refreshes = new Map<string, Promise<void>>();
@@ -60,44 +50,45 @@ export class HttpCache {
   readonly #outside = new AsyncResource('MacadamHttpCache');
   readonly #counts = new CacheCounts();
 
-  constructor(settings: HttpCacheSettings, owner: CacheOwner, forward: Forward) {
+  constructor(settings: HttpCacheSettings, { name, origin, clock, authorizes }: CacheOwner, forward: Forward) {
+    const { mode, store } = settings;
     this.#settings = settings;
-    this.#owner = owner;
+    this.#clock = clock;
     this.#forward = forward;
-    this.#variants = new Variants(settings.store, settings.mode, owner.clock);
-    this.#cacheName = cacheStatusName(owner.name);
+    this.#shelf = new Shelf(new Variants(store, mode, clock), { mode, origin, authorizes }, this.#counts);
+    this.#cacheName = cacheStatusName(name);
   }
 
   /** Answers a call from what is stored, if it may, and keeps what comes back, if it may. */
   async answer(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
-    const { method, headers } = request;
+    const { method, headers, stream } = request;
     if (isUnsafe(method)) return this.#change(request, log);
     const asked = new CacheControl(requestField(headers, 'cache-control'));
-    const keeps = (method === 'GET' || method === 'HEAD') && request.stream?.whole !== false;
-    if (!keeps || isForTheOrigin(headers) || asked.has('no-store')) {
-      return this.#forward(request, log);
+    const keeps = (method === 'GET' || method === 'HEAD') && (stream === undefined || stream.keeps !== undefined);
+    if (!keeps || isForTheOrigin(headers) || asked.has('no-store')) return this.#forward(request, log);
+    const found = await this.#shelf.find(request);
+    if (found !== undefined && answers(found, rangeOf(request))) {
+      return this.#reuse(request, log, found, asked.has('only-if-cached'));
     }
-    const stored = await this.#variants.find(this.#url(request), headers);
-    if (stored === undefined) {
-      this.#counts.misses++;
-      if (asked.has('only-if-cached')) throw statusError(request.subject, gatewayTimeout(this.#serving(request)));
-      return this.#load(request, log, undefined, undefined);
-    }
-    return this.#reuse(request, log, stored, asked.has('only-if-cached'));
+    this.#counts.misses++;
+    if (asked.has('only-if-cached')) throw this.#timeout(request, 'uri-miss');
+    const plain = method === 'GET' && rangeOf(request) === undefined && !isConditional(headers);
+    const rest = plain && found !== undefined ? remainderHeaders(found) : undefined;
+    return rest === undefined
+      ? this.#load(request, log, undefined, undefined)
+      : this.#complete(request, log, found as StoredResponse, rest);
   }
 
   #reuse(request: PreparedRequest, log: AttemptLog, stored: StoredResponse, only: boolean): Promise<HttpResponse> {
-    const reuse = decideReuse(stored, request.headers, this.#owner.clock.now(), this.#settings.mode);
+    const reuse = decideReuse(stored, request.headers, this.#clock.now(), this.#settings.mode);
     if (reuse.action === 'revalidate') {
-      if (only) throw statusError(request.subject, gatewayTimeout(this.#serving(request)));
+      if (only) throw this.#timeout(request, 'stale');
       return this.#load(request, log, stored, reuse);
     }
-    // A part of what is kept would have to be cut out of it: the origin does that.
-    if (requestField(request.headers, 'range') !== undefined) return this.#forward(request, log);
     if (reuse.action === 'refresh') this.#refresh(request, stored);
     if (reuse.freshForMs > 0) this.#counts.hits++;
     else this.#counts.stale++;
-    return this.#serve(request, stored, reuse.ageMs, `hit; ttl=${Math.floor(reuse.freshForMs / 1_000)}`);
+    return this.#serve(request, stored, reuse.ageMs, hitOf(reuse));
   }
 
   /** Asks the origin: whether what is stored is still good, or for a new answer. */
@@ -108,92 +99,103 @@ export class HttpCache {
     reuse: Reuse | undefined,
   ): Promise<HttpResponse> {
     const { method, headers } = request;
-    const asksItself = isConditional(headers) || method === 'HEAD' || requestField(headers, 'range') !== undefined;
+    const asksItself = isConditional(headers) || method === 'HEAD';
     const validators = stored === undefined || asksItself ? undefined : validatorHeaders(stored);
     const sent = validators === undefined ? request : { ...request, headers: mergeHeaders(headers, validators) };
-    const url = this.#url(request);
-    const load = this.#loads.begin(url);
-    const requestedAt = this.#owner.clock.now();
+    const load = this.#shelf.begin(request);
     try {
-      const { response, error } = await answerOf(this.#forward(sent, log));
-      const times = { requestedAt, receivedAt: this.#owner.clock.now() };
-      if (stored !== undefined && reuse?.onError === true && STAND_IN_STATUSES.has(response.status)) {
+      const { learnt, error } = await this.#ask(sent, log);
+      const { response, fields, times } = learnt;
+      if (stored !== undefined && reuse?.onError === true && isFailed(response.status)) {
         return this.#standIn(request, stored, reuse);
       }
-      const fields = fieldsOf(response);
       if (stored !== undefined && response.status === 304) {
         if (confirms(fields, stored)) {
           const fresh = freshened(stored, fields, times, this.#settings.mode);
-          if (!load.isOutdated()) await this.#keep(url, fresh);
+          if (!load.isOutdated()) await this.#shelf.keep(request, fresh);
           if (validators === undefined && error !== undefined) throw error;
           this.#counts.revalidated++;
-          const ageMs = currentAgeMs(fresh, this.#owner.clock.now());
-          return await this.#serve(request, fresh, ageMs, 'fwd=stale; fwd-status=304');
+          return await this.#serve(request, fresh, this.#ageMs(fresh), 'fwd=stale; fwd-status=304');
         }
         // It speaks of a version that is not here: only the whole answer helps.
         if (validators !== undefined) return await this.#load(request, log, undefined, undefined);
       }
-      if (!load.isOutdated()) await this.#learn(request, log, stored, response, fields, times);
+      if (!load.isOutdated()) await this.#shelf.learn(request, log, stored, learnt);
       if (error !== undefined) throw error;
       return response;
     } catch (error) {
-      if (stored !== undefined && reuse?.onError === true && isUnreachable(error)) {
-        return await this.#standIn(request, stored, reuse);
-      }
-      throw error;
+      if (stored === undefined || !isUnreachable(error)) throw error;
+      if (reuse?.onError === true) return await this.#standIn(request, stored, reuse);
+      // `fetch` has no better way to say it; whoever made a call of this client's own is told what went wrong.
+      throw request.stream !== undefined && mustBeAsked(stored) ? this.#timeout(request, 'stale') : error;
     } finally {
       load.end();
     }
   }
 
-  /** Keeps an answer, or what it says about the one that is kept. */
-  async #learn(
+  /** Asks the origin for what is missing of a part. */
+  async #complete(
     request: PreparedRequest,
     log: AttemptLog,
-    stored: StoredResponse | undefined,
-    response: HttpResponse,
-    fields: StoredFields,
-    times: Times,
-  ): Promise<void> {
-    const { method } = request;
-    const { mode } = this.#settings;
-    const url = this.#url(request);
-    if (method === 'HEAD' && stored !== undefined && response.status === 200) {
-      const same = describesSame(fields, stored);
-      await this.#keep(url, same ? freshened(stored, fields, times, mode) : { ...stored, outdated: true });
-      return;
+    part: StoredResponse,
+    rest: Record<string, string>,
+  ): Promise<HttpResponse> {
+    const sent = { ...request, headers: mergeHeaders(request.headers, rest) };
+    const load = this.#shelf.begin(request);
+    try {
+      const { learnt, error } = await this.#ask(sent, log);
+      const { status } = learnt.response;
+      if (status === 206) {
+        const record = this.#shelf.recordOf(sent, log, learnt);
+        const whole = record && combined(part, record);
+        if (whole?.status === 200) {
+          if (!load.isOutdated()) await this.#shelf.keep(request, whole);
+          this.#counts.revalidated++;
+          return await this.#serve(request, whole, this.#ageMs(whole), 'fwd=partial; fwd-status=206');
+        }
+      }
+      // Not what was asked for: nothing can be made of it, so all of it is asked for.
+      if (status === 206 || status === 416) {
+        discard(learnt.response);
+        return await this.#load(request, log, undefined, undefined);
+      }
+      if (!load.isOutdated()) await this.#shelf.learn(request, log, undefined, learnt);
+      if (error !== undefined) throw error;
+      return learnt.response;
+    } finally {
+      load.end();
     }
-    // What a redirect led to is an answer to another URL.
-    if (log.redirects > 0) return;
-    const record = recordOf(request, response, fields, times, { mode, authorizes: this.#owner.authorizes });
-    if (record !== undefined) await this.#keep(url, record);
-  }
-
-  async #keep(url: string, response: StoredResponse): Promise<void> {
-    this.#counts.stored++;
-    await this.#variants.put(url, response);
   }
 
   /** Sends a request that may change something, and outdates what it may have changed. */
   async #change(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
-    const { response, error } = await answerOf(this.#forward(request, log));
-    const { origin } = this.#owner;
-    for (const url of outdatedUrls(origin, request.path, response.status, fieldsOf(response))) {
-      this.#counts.invalidated++;
-      this.#loads.outdate(url);
-      await this.#variants.delete(url);
+    const load = this.#shelf.begin(request);
+    try {
+      const { learnt, error } = await this.#ask(request, log);
+      await this.#shelf.change(request, log, load, learnt);
+      if (error !== undefined) throw error;
+      return learnt.response;
+    } finally {
+      load.end();
     }
-    if (error !== undefined) throw error;
-    return response;
+  }
+
+  async #ask(request: PreparedRequest, log: AttemptLog): Promise<{ learnt: Learnt; error: Answer['error'] }> {
+    const requestedAt = this.#clock.now();
+    const { response, error } = await answerOf(this.#forward(request, log));
+    const times = { requestedAt, receivedAt: this.#clock.now() };
+    return { learnt: { response, fields: fieldsOf(response), times }, error };
   }
 
   /** Asks for a new answer while the old one is given: once at a time, and for nobody in particular. */
   #refresh(request: PreparedRequest, stored: StoredResponse): void {
-    const url = this.#url(request);
+    const url = this.#shelf.url(request);
     if (this.#refreshes.has(url)) return;
     const { signal: _signal, ...execution } = request.execution;
-    const own = { ...request, method: 'GET', execution, work: undefined };
-    const log = new AttemptLog(this.#owner.clock.monotonic());
+    // There is nobody to read a stream.
+    const stream = request.stream && { ...request.stream, keeps: () => true };
+    const own = { ...request, method: 'GET', execution, work: undefined, stream };
+    const log = new AttemptLog(this.#clock.monotonic());
     const done = this.#outside.runInAsyncScope(async () => {
       // A failure changes nothing: the next call tries again, until the answer is too old.
       await this.#load(own, log, stored, undefined).catch(() => undefined);
@@ -202,27 +204,29 @@ export class HttpCache {
     this.#refreshes.set(url, done);
   }
 
-  #standIn(request: PreparedRequest, stored: StoredResponse, { ageMs, freshForMs }: Reuse): Promise<HttpResponse> {
+  #standIn(request: PreparedRequest, stored: StoredResponse, reuse: Reuse): Promise<HttpResponse> {
     this.#counts.stale++;
-    return this.#serve(request, stored, ageMs, `hit; ttl=${Math.floor(freshForMs / 1_000)}; fwd=stale`);
+    return this.#serve(request, stored, reuse.ageMs, `${hitOf(reuse)}; fwd=stale`);
   }
 
   async #serve(request: PreparedRequest, stored: StoredResponse, ageMs: number, how: string): Promise<HttpResponse> {
     const serving = this.#serving(request);
-    if (isConditional(request.headers) && isNotModified(request.headers, stored, this.#owner.clock.now())) {
-      throw statusError(request.subject, notModified(stored, ageMs, serving));
-    }
-    const response = storedAnswer(stored, ageMs, how, serving);
+    const knows = isConditional(request.headers) && isNotModified(request.headers, stored, this.#clock.now());
+    const response = knows ? notModified(stored, ageMs, serving) : storedAnswer(stored, ageMs, how, serving);
     if (!response.ok) throw statusError(request.subject, response);
     return response;
   }
 
-  #serving({ subject, method }: PreparedRequest): Serving {
-    return { subject, method, cacheName: this.#cacheName };
+  #timeout(request: PreparedRequest, why: 'stale' | 'uri-miss'): Error {
+    return statusError(request.subject, gatewayTimeout(this.#serving(request), why));
   }
 
-  #url({ path }: PreparedRequest): string {
-    return this.#owner.origin + path;
+  #serving(request: PreparedRequest): Serving {
+    return { subject: request.subject, method: request.method, cacheName: this.#cacheName, range: rangeOf(request) };
+  }
+
+  #ageMs(stored: StoredResponse): number {
+    return currentAgeMs(stored, this.#clock.now());
   }
 
   describe(): string {
@@ -233,7 +237,7 @@ export class HttpCache {
   stats(): HttpCacheStats {
     const { store } = this.#settings;
     const memory = store instanceof MemoryHttpCacheStore ? store : undefined;
-    const storeFailures = this.#variants.failures;
+    const storeFailures = this.#shelf.failures;
     return { ...this.#counts, storeFailures, entries: memory?.size, bytes: memory?.bytes };
   }
 

@@ -3,12 +3,19 @@ interface Loads {
   outdated: boolean;
 }
 
+/** A load under way. */
+export interface Load {
+  /** Whether something has changed since it began. */
+  isOutdated(): boolean;
+  end(): void;
+}
+
 /** Loads under way, so that one that began before an invalidation cannot bring back what was invalidated. */
 export class InFlight {
   readonly #loads = new Map<string, Loads>();
 
   /** Begins a load; what it returns tells, and ends it. */
-  begin(url: string): { isOutdated(): boolean; end(): void } {
+  begin(url: string): Load {
     let loads = this.#loads.get(url);
     if (loads === undefined) {
       loads = { count: 0, outdated: false };

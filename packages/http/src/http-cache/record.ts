@@ -1,8 +1,10 @@
 import type { PreparedRequest } from '../request.ts';
 import type { HttpResponse } from '../response.ts';
 import { CacheControl } from './cache-control.ts';
-import { responseField, type StoredFields } from './fields.ts';
-import { isStorable } from './storability.ts';
+import { requestField, responseField, type StoredFields } from './fields.ts';
+import { isStreamed } from '../stream/http-stream.ts';
+import { partOf } from './ranges.ts';
+import { isStorable, type Exchange } from './storability.ts';
 import { storableFields, type CacheMode, type StoredResponse } from './stored-response.ts';
 import { credentialsOf } from './credentials.ts';
 import { selectingFields, varyFields } from './vary.ts';
@@ -13,27 +15,49 @@ export interface Times {
   readonly receivedAt: number;
 }
 
+/** What a cache keeps, and whose. */
+export interface Keeping {
+  readonly mode: CacheMode;
+  readonly origin: string;
+  /** Whether credentials are added to requests on their way. */
+  readonly authorizes: boolean;
+}
+
 /** What is to be kept of an answer; undefined when it may not be kept. */
 export function recordOf(
-  { method, headers: requestHeaders }: PreparedRequest,
+  request: PreparedRequest,
   response: HttpResponse,
   fields: StoredFields,
   times: Times,
-  { mode, authorizes }: { readonly mode: CacheMode; readonly authorizes: boolean },
+  keeping: Keeping,
 ): StoredResponse | undefined {
   const { status } = response;
-  const credentials = credentialsOf(requestHeaders);
-  const authorized = authorizes || credentials.authorization !== '';
-  if (response.bodyTruncated) return undefined;
-  if (!isStorable({ method, requestHeaders, authorized, status, headers: fields }, mode)) return undefined;
+  const { mode } = keeping;
+  if (response.bodyTruncated || isStreamed(response)) return undefined;
+  if (!isStorable(exchangeOf(request, status, fields, keeping), mode)) return undefined;
+  const body = new Uint8Array(response.bytes());
+  const part = status === 206 ? partOf(fields, body.length) : undefined;
+  if (status === 206 && part === undefined) return undefined;
   const control = new CacheControl(responseField(fields, 'cache-control'));
   return {
     status,
     headers: storableFields(fields, control, mode, times.receivedAt),
-    body: new Uint8Array(response.bytes()),
+    body,
     ...times,
-    selecting: selectingFields(varyFields(fields) ?? [], requestHeaders),
-    ...credentials,
+    selecting: selectingFields(varyFields(fields) ?? [], request.headers),
+    ...credentialsOf(request.headers),
     outdated: false,
+    ...(part !== undefined && { part }),
   };
+}
+
+/** A request and its answer, as the question whether to keep it sees them. */
+export function exchangeOf(
+  { method, headers: requestHeaders, path }: PreparedRequest,
+  status: number,
+  headers: StoredFields,
+  { origin, authorizes }: Keeping,
+): Exchange {
+  const authorized = authorizes || requestField(requestHeaders, 'authorization') !== undefined;
+  return { method, requestHeaders, authorized, status, headers, url: origin + path };
 }

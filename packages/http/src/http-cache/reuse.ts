@@ -60,3 +60,9 @@ function forbidsStale(control: CacheControl, mode: CacheMode): boolean {
   if (control.has('must-revalidate')) return true;
   return mode === 'shared' && (control.has('proxy-revalidate') || control.has('s-maxage'));
 }
+
+/** Whether a stored response says that it must not be used unless the origin has been asked, were it out of reach. */
+export function mustBeAsked({ headers }: StoredResponse): boolean {
+  const control = new CacheControl(responseField(headers, 'cache-control'));
+  return ['must-revalidate', 'no-cache', 'proxy-revalidate', 's-maxage'].some((name) => control.has(name));
+}

@@ -77,7 +77,7 @@ test('no two different values of a selecting field are taken for each other (und
   fc.assert(
     fc.property(value, value, value, value, (a, b, c, d) => {
       const headers = (x: string, y: string): string[] => ['x-a', x, 'x-b', y];
-      const same = selects(selectingFields(['x-a', 'x-b'], headers(a, b)), headers(c, d));
+      const same = selects({ selecting: selectingFields(['x-a', 'x-b'], headers(a, b)), headers: {} }, headers(c, d));
       expect(same).toBe(a === c && b === d);
     }),
   );

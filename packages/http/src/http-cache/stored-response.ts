@@ -1,5 +1,6 @@
 import { CacheControl } from './cache-control.ts';
 import { listMembers, responseField, type StoredFields } from './fields.ts';
+import type { StoredPart } from './ranges.ts';
 import type { SelectingFields } from './vary.ts';
 
 /** Who may use what is stored: one user, or everybody. */
@@ -21,6 +22,8 @@ export interface StoredResponse {
   readonly cookie: string;
   /** Something has shown that it is outdated: it must be asked about before it is used again. */
   readonly outdated: boolean;
+  /** Which bytes it holds, when it is a part (206); left out of what is whole. */
+  readonly part?: StoredPart;
 }
 
 /** Fields about one connection, or one hop through a proxy (RFC 9111, section 3.1). */
@@ -75,11 +78,16 @@ export function freshened(
 ): StoredResponse {
   const control = new CacheControl(responseField(fields, 'cache-control'));
   const fresh = storableFields(fields, control, mode, times.receivedAt);
-  const headers: StoredFields = { ...stored.headers };
+  return { ...stored, headers: updatedFields(stored.headers, fresh), ...times, outdated: false };
+}
+
+/** What is said of a stored body, with what is said anew, apart from what describes the bytes that came with it. */
+export function updatedFields(stored: Readonly<StoredFields>, fresh: Readonly<StoredFields>): StoredFields {
+  const headers: StoredFields = { ...stored };
   for (const name of Object.keys(fresh)) {
     if (!NOT_UPDATED.has(name)) headers[name] = fresh[name] as string | string[];
   }
   // An age told by an earlier answer says nothing about this one.
   if (!Object.hasOwn(fresh, 'age')) delete headers['age'];
-  return { ...stored, headers, ...times, outdated: false };
+  return headers;
 }

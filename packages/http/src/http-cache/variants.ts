@@ -4,6 +4,7 @@ import { credentialsOf, matchesCredentials } from './credentials.ts';
 import { responseField } from './fields.ts';
 import { currentAgeMs, freshnessLifetimeMs } from './freshness.ts';
 import type { HttpCacheStore } from './memory-store.ts';
+import { combined } from './ranges.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
 import { selects } from './vary.ts';
 
@@ -33,15 +34,15 @@ export class Variants {
     const all = await this.#all(url);
     if (all === undefined) return undefined;
     const credentials = credentialsOf(headers);
-    return all.find(
-      (stored) => selects(stored.selecting, headers) && matchesCredentials(stored, credentials, this.#mode),
-    );
+    return all.find((stored) => selects(stored, headers) && matchesCredentials(stored, credentials, this.#mode));
   }
 
-  /** Keeps an answer, in the place of the one it is a newer version of. */
+  /** Keeps an answer, in the place of the one it is a newer version of, or together with the one it is a part of. */
   async put(url: string, response: StoredResponse): Promise<void> {
-    const others = ((await this.#all(url)) ?? []).filter((stored) => !isSameVariant(stored, response));
-    const all = [response, ...others].slice(0, MOST_VARIANTS);
+    const before = (await this.#all(url)) ?? [];
+    const former = before.find((stored) => isSameVariant(stored, response));
+    const whole = former === undefined ? response : (combined(former, response) ?? response);
+    const all = [whole, ...before.filter((stored) => !isSameVariant(stored, response))].slice(0, MOST_VARIANTS);
     const now = this.#clock.now();
     const keepForMs = Math.max(...all.map((stored) => usefulForMs(stored, now, this.#mode)));
     await this.#bounded(() => this.#store.set(this.#key(url), all, keepForMs));

@@ -16,12 +16,35 @@ export function selectingFields(names: readonly string[], headers: readonly stri
   return selecting;
 }
 
-/** Whether a response chosen by `selecting` may answer a request (RFC 9111, section 4.1). */
-export function selects(selecting: SelectingFields, headers: readonly string[]): boolean {
-  for (const name of Object.keys(selecting)) {
-    if (selecting[name] !== normalised(name, requestField(headers, name))) return false;
+/** What a response was chosen by, and what it says it is. */
+export interface Selected {
+  readonly selecting: SelectingFields;
+  readonly headers: Readonly<StoredFields>;
+}
+
+/** Whether a stored response may answer a request (RFC 9111, section 4.1). */
+export function selects(stored: Selected, headers: readonly string[]): boolean {
+  for (const name of Object.keys(stored.selecting)) {
+    const presented = requestField(headers, name);
+    if (stored.selecting[name] === normalised(name, presented)) continue;
+    if (name !== 'accept-language' || presented === undefined || !isInPreferred(stored, presented)) return false;
   }
   return true;
+}
+
+/** Whether a response is in the one language that `Accept-Language` prefers to all others (RFC 9110, section 12.5.4). */
+function isInPreferred({ headers }: Selected, accepted: string): boolean {
+  const language = responseField(headers, 'content-language')?.trim().toLowerCase();
+  let best = 0;
+  let preferred: string[] = [];
+  for (const member of listMembers(accepted.toLowerCase())) {
+    const [, tag = '', weight = '1'] = /^([a-z\d-]+|\*)\s*(?:;\s*q\s*=\s*(\d(?:\.\d{0,3})?)\s*)?$/.exec(member) ?? [];
+    if (tag === '') return false;
+    if (Number(weight) > best) preferred = [];
+    best = Math.max(best, Number(weight));
+    if (Number(weight) === best) preferred.push(tag);
+  }
+  return best > 0 && preferred.length === 1 && preferred[0] === language;
 }
 
 /** Spellings with the same meaning become one: white space around commas, and the order and case of languages. */

@@ -26,6 +26,16 @@ export function setBody(response: HttpResponse, body: Readable): void {
   bodies.set(response, body);
 }
 
+/** Whether the body of an answer is for its reader to read. */
+export function isStreamed(response: HttpResponse): boolean {
+  return bodies.has(response);
+}
+
+/** Lets go of a body that nobody will read. */
+export function discard(response: HttpResponse): void {
+  bodies.get(response)?.destroy();
+}
+
 /** The answer as a stream, whether its body is still coming in or was read with a failed try. */
 export function streamOf(response: HttpResponse, subject: ErrorSubject): HttpStream {
   const { status, ok, headers, attempts } = response;

@@ -1,5 +1,6 @@
 import { assertBoolean, assertDurationMs, assertInteger, assertObject } from '@macadam/core';
 import { parseEncodings } from '../content-decoding.ts';
+import type { KeepRule } from '../http-cache/keep-rule.ts';
 import type { BodyOptions, RequestOptions } from '../request-options.ts';
 import { isDecodable } from './decoders.ts';
 
@@ -30,8 +31,8 @@ export interface StreamSettings {
   readonly failures: boolean;
   /** For `fetch`: `follow` makes a redirect that is not followed an error, `manual` follows none. */
   redirect: 'follow' | 'manual' | undefined;
-  /** For `fetch`: the answer may be kept, so it is read whole, within `responseLimits`, before it is handed out. */
-  whole: boolean;
+  /** For `fetch` with a cache: which answers are read whole, before they are handed out. */
+  keeps: KeepRule | undefined;
   /** Whether a body has begun to come in; and then, what `fetch` tells of it. */
   begun: boolean;
   url: string | undefined;
@@ -59,7 +60,7 @@ export function streamSettings(options: StreamOptions, throwOnStatus: boolean): 
     decompress,
     failures: !throwOnStatus,
     redirect: undefined,
-    whole: false,
+    keeps: undefined,
     begun: false,
     url: undefined,
     redirected: false,

@@ -35,7 +35,8 @@ export class StreamHandler implements DispatchHandler {
   onResponseStart(controller: DispatchController, status: number, headers: RawHeaders, statusText?: string): void {
     const whole = this.#whole;
     if (whole.settled || status < 200) return;
-    if (status >= 300 && (!this.#stream.failures || whole.goesOn(status, headers))) {
+    const isRead = this.#stream.keeps?.(whole.request, status, headers) === true;
+    if (isRead || (status >= 300 && (!this.#stream.failures || whole.goesOn(status, headers)))) {
       whole.onResponseStart(controller, status, headers);
       return;
     }
