@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
 import { virtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -135,5 +136,52 @@ describe('sleep', () => {
     controller.abort('enough');
     await expect(sleeping).rejects.toBe('enough');
     await expect(systemClock.sleep(0)).resolves.toBeUndefined();
+  });
+});
+
+describe('systemClock.recently', () => {
+  const { recently = () => Number.NaN } = systemClock;
+
+  it('is never ahead of the time, nor behind what was told before', () => {
+    let told = systemClock.monotonic();
+    for (let i = 0; i < 1_000; i++) {
+      const recent = recently();
+      expect(recent).toBeGreaterThanOrEqual(told);
+      expect(recent).toBeLessThanOrEqual(performance.now());
+      told = i % 7 === 0 ? systemClock.monotonic() : recent;
+    }
+  });
+
+  it('stands still between two timers, and then goes on', async () => {
+    const before = recently();
+    expect(recently()).toBe(before);
+    await new Promise((resolve) => systemClock.setTimer(() => resolve(undefined), 150));
+    const after = recently();
+    expect(after).toBeGreaterThanOrEqual(before + 100);
+    expect(recently()).toBe(after);
+  });
+
+  it('is the time while timers are faked, and sets none', () => {
+    recently();
+    vi.useFakeTimers();
+    const before = recently();
+    vi.advanceTimersByTime(60_000);
+    expect(recently()).toBe(before + 60_000);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('does not hold on to the context of whoever asks', async () => {
+    const storage = new AsyncLocalStorage<object>();
+    // The timer of before may have been set outside.
+    await new Promise((resolve) => systemClock.setTimer(() => resolve(undefined), 150));
+    const ask = (): WeakRef<object> => {
+      const context = { request: 1 };
+      storage.run(context, recently);
+      return new WeakRef(context);
+    };
+    const context = ask();
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    globalThis.gc?.();
+    expect(context.deref()).toBeUndefined();
   });
 });

@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
 /** A timer that was set. Cancelling a timer that has fired, or cancelling twice, does nothing. */
 export interface Timer {
   cancel(): void;
@@ -16,6 +18,12 @@ export interface Clock {
   now(): number;
   /** Milliseconds from an arbitrary start that never go back: for every duration and every expiry. */
   monotonic(): number;
+  /**
+   * A cheaper `monotonic()`, for whoever only wants to know that something is still far away: never less than what `monotonic()`
+   * returned before, and behind the time by 100 ms at most, and by as long as the event loop was kept from turning. A clock
+   * whose `monotonic()` is cheap leaves it out.
+   */
+  recently?(): number;
   /** Calls `callback` once, `delayMs` from now and never earlier. `Infinity` is a timer that never fires. */
   setTimer(callback: () => void, delayMs: number): Timer;
   /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
@@ -98,10 +106,33 @@ export function sleepWith(clock: Pick<Clock, 'setTimer'>, delayMs: number, signa
   });
 }
 
+/** How often the time is asked for while `recently` is in use. */
+const RECENT_MS = 100;
+/** With timers faked, time moves without ours firing. */
+const realSetTimeout = setTimeout;
+const atRoot = AsyncLocalStorage.snapshot() as (fn: () => void) => void;
+let recentMs = 0;
+let isRecent = false;
+
+function recently(): number {
+  if (isRecent && setTimeout === realSetTimeout) return recentMs;
+  if (setTimeout === realSetTimeout) {
+    isRecent = true;
+    // The timer must not hold on to the context of whoever asked, nor keep the process alive.
+    atRoot(() => setTimeout(outdate, RECENT_MS).unref());
+  }
+  return systemClock.monotonic();
+}
+
+function outdate(): void {
+  isRecent = false;
+}
+
 /** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => performance.now(),
+  monotonic: () => (recentMs = performance.now()),
+  recently,
   // Node counts whole milliseconds and rounds down, which could end a wait early; NaN would mean "at once".
   setTimer: (callback, delayMs) =>
     new SystemTimer(callback, Number.isNaN(delayMs) ? 0 : Math.max(0, Math.ceil(delayMs))),
