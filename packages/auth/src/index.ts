@@ -21,9 +21,33 @@ export type { Principal } from './jwt/principal.ts';
 export type { JwtProfile } from './jwt/profiles.ts';
 export { createJwtVerifier } from './jwt/create-jwt-verifier.ts';
 export type { JwtVerifier, JwtVerifierStats, VerifyOptions } from './jwt/jwt-verifier.ts';
+export { cachedPermissions } from './permissions/cached-permissions.ts';
+export type { CachedPermissions, CachedPermissionsOptions } from './permissions/cached-permissions.ts';
+export { cedarPermissions } from './permissions/cedar.ts';
+export type {
+  CedarAnswer,
+  CedarEngine,
+  CedarEntity,
+  CedarEntityId,
+  CedarParsed,
+  CedarPermissionsOptions,
+} from './permissions/cedar.ts';
+export type { DecisionCacheOptions } from './permissions/decision-cache.ts';
+export type { Decision, Permissions, RuleExplanation } from './permissions/decision.ts';
+export { openFgaPermissions } from './permissions/open-fga.ts';
+export type { OpenFgaOptions } from './permissions/open-fga.ts';
+export type { Consistency, FgaTuple } from './permissions/open-fga-batches.ts';
 export { definePermissions } from './permissions/permissions.ts';
-export type { Decision, Permissions, PermissionsOptions, RuleExplanation } from './permissions/permissions.ts';
-export type { PermissionRequest, PermissionRule } from './permissions/rule.ts';
+export type { PermissionsOptions } from './permissions/permissions.ts';
+export { relationGraph } from './permissions/relation-graph.ts';
+export type {
+  RelationDefinition,
+  RelationGraph,
+  RelationGraphOptions,
+  RelationTuple,
+} from './permissions/relation-graph.ts';
+export type { AskOptions, RemotePermissions, RemotePermissionsStats } from './permissions/remote-permissions.ts';
+export type { PermissionRequest, PermissionRule, Relations } from './permissions/rule.ts';
 export type { SeenBefore } from './replay.ts';
 export type { SignatureAlgorithm, SignatureKey, SigningAlgorithm } from './signatures/algorithms.ts';
 export type { StructuredFields } from './signatures/component-value.ts';

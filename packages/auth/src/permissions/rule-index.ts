@@ -1,7 +1,7 @@
 import type { CompiledRule } from './rule.ts';
 
 /** The rules about one action: those for anybody, and those for each role. Denials come first in each list. */
-interface ActionRules<C> {
+export interface ActionRules<C> {
   readonly anybody: C[];
   readonly byRole: Map<string, C[]>;
 }
@@ -36,15 +36,9 @@ export class RuleIndex<P, R, C extends CompiledRule<P, R>> {
     }
   }
 
-  /** Lists to look through, for an action that somebody may have made up. */
-  *find(action: string, roles: ReadonlySet<string>): Generator<readonly C[]> {
-    const rules = this.#exact.get(action) ?? this.#byKind.get(kindOf(action)) ?? this.#everything;
-    yield rules.anybody;
-    if (rules.byRole.size === 0) return;
-    for (const role of roles) {
-      const found = rules.byRole.get(role);
-      if (found !== undefined) yield found;
-    }
+  /** The rules about an action that somebody may have made up. */
+  find(action: string): ActionRules<C> {
+    return this.#exact.get(action) ?? this.#byKind.get(kindOf(action)) ?? this.#everything;
   }
 }
 

@@ -8,7 +8,10 @@ export interface PermissionRequest<P, R> {
   readonly resource: R | undefined;
 }
 
-/** One rule. All that it says must hold: one of the roles, every field of `where`, and `when`. */
+/** How a principal can stand to a resource, by name. Synchronous; `true` is yes. One that throws fails the rule. */
+export type Relations<P, R> = Readonly<Record<string, (principal: P, resource: R) => boolean>>;
+
+/** One rule. All that it says must hold: one of the roles, one of the relations, every field of `where`, and `when`. */
 export interface PermissionRule<P, R, A extends string = string> {
   /** Names the rule in decisions. */
   id: string;
@@ -18,6 +21,8 @@ export interface PermissionRule<P, R, A extends string = string> {
   actions: readonly (A | `${string}:*` | '*')[];
   /** Whoever has one of these roles, or one that includes it. Default: anybody. */
   roles?: readonly string[];
+  /** Whoever stands in one of these `relations` to the resource. Without a resource, none holds. Default: anybody. */
+  relations?: readonly string[];
   /**
    * Fields of the resource and what they must be: a text, a number, a boolean or null, or `{ principal: 'subject' }` for a
    * field of the principal. Own fields only; what is missing equals nothing, not even what is missing too.
@@ -43,10 +48,14 @@ export function isAction(text: unknown): text is string {
   return typeof text === 'string' && ACTION.test(text);
 }
 
-export function compileRule<P, R>(path: string, rule: PermissionRule<P, R>): CompiledRule<P, R> {
+export function compileRule<P, R>(
+  path: string,
+  rule: PermissionRule<P, R>,
+  known: Relations<P, R>,
+): CompiledRule<P, R> {
   assertObject(path, rule);
-  assertKnownOptions(path, rule, ['id', 'effect', 'actions', 'roles', 'where', 'when']);
-  const { id, effect = 'allow', actions, roles, where, when } = rule;
+  assertKnownOptions(path, rule, ['id', 'effect', 'actions', 'roles', 'relations', 'where', 'when']);
+  const { id, effect = 'allow', actions, roles, relations, where, when } = rule;
   assertText(`${path}.id`, id);
   assertOneOf(`${path}.effect`, effect, ['allow', 'deny']);
   if (!Array.isArray(actions) || actions.length === 0 || !actions.every(isAction)) {
@@ -57,7 +66,11 @@ export function compileRule<P, R>(path: string, rule: PermissionRule<P, R>): Com
     throw new OptionsError(`${path}.roles`, roles, 'a list of roles that is not empty, or left out');
   }
   if (when !== undefined) assertFunction(`${path}.when`, when);
-  const conditions = [...fieldConditions<P, R>(`${path}.where`, where), ...(when === undefined ? [] : [when])];
+  const conditions = [
+    ...fieldConditions<P, R>(`${path}.where`, where),
+    ...relationConditions(`${path}.relations`, relations, known),
+    ...(when === undefined ? [] : [when]),
+  ];
   return { id, effect, actions: [...new Set(actions)], roles: [...new Set(roles ?? [])], conditions };
 }
 
@@ -77,6 +90,30 @@ function fieldConditions<P, R>(path: string, where: PermissionRule<P, R>['where'
       return value !== undefined && value === fieldOf(principal, name);
     };
   });
+}
+
+function relationConditions<P, R>(
+  path: string,
+  names: readonly string[] | undefined,
+  known: Relations<P, R>,
+): CompiledRule<P, R>['conditions'] {
+  if (names === undefined) return [];
+  if (!Array.isArray(names) || names.length === 0) throw new OptionsError(path, names, 'a list that is not empty');
+  const relations = names.map((name: string) => {
+    if (!Object.hasOwn(known, name)) throw new OptionsError(path, name, 'one of those given as relations');
+    return known[name]!;
+  });
+  return [
+    ({ principal, resource }) => {
+      if (resource === undefined) return false;
+      for (const relation of relations) {
+        const answer = relation(principal, resource);
+        // True ends the search; so does what is no answer, for it must fail the rule.
+        if (answer !== false) return answer;
+      }
+      return false;
+    },
+  ];
 }
 
 /** An own field: neither `constructor` nor a polluted prototype has a say. */

@@ -1,0 +1,71 @@
+import { assertDurationMs, assertInteger, assertKnownOptions, assertObject, type Clock } from '@macadam/core';
+import type { Decision } from './decision.ts';
+
+/** Options of a cache of decisions. */
+export interface DecisionCacheOptions {
+  /** How long a decision is used again: so long may what it rests on have changed unseen. Default: 10_000. */
+  ttlMs?: number;
+  /** Default: 10_000. */
+  maxEntries?: number;
+}
+
+interface Slot {
+  readonly decision: Decision;
+  readonly endsAt: number;
+}
+
+/**
+ * Remembers decisions, each under the version of the rules that made it. What could not be decided is not remembered. A
+ * full cache forgets what came first.
+ */
+export class DecisionCache {
+  readonly #slots = new Map<string, Slot>();
+  readonly #clock: Clock;
+  readonly #ttlMs: number;
+  readonly #maxEntries: number;
+  hits = 0;
+  misses = 0;
+
+  /** @throws OptionsError */
+  constructor(path: string, options: DecisionCacheOptions, clock: Clock) {
+    assertObject(path, options);
+    assertKnownOptions(path, options, ['ttlMs', 'maxEntries']);
+    const { ttlMs = 10_000, maxEntries = 10_000 } = options;
+    assertDurationMs(`${path}.ttlMs`, ttlMs);
+    assertInteger(`${path}.maxEntries`, maxEntries, { min: 1 });
+    this.#clock = clock;
+    this.#ttlMs = ttlMs;
+    this.#maxEntries = maxEntries;
+  }
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  get(key: string): Decision | undefined {
+    const slot = this.#slots.get(key);
+    if (slot !== undefined && this.#clock.monotonic() < slot.endsAt) {
+      this.hits++;
+      return slot.decision;
+    }
+    if (slot !== undefined) this.#slots.delete(key);
+    this.misses++;
+    return undefined;
+  }
+
+  set(key: string, decision: Decision): void {
+    if (decision.reason === 'unavailable' || decision.reason === 'rule_failed') return;
+    this.#slots.delete(key);
+    this.#slots.set(key, { decision, endsAt: this.#clock.monotonic() + this.#ttlMs });
+    if (this.#slots.size <= this.#maxEntries) return;
+    for (const oldest of this.#slots.keys()) {
+      this.#slots.delete(oldest);
+      return;
+    }
+  }
+}
+
+/** One text for the parts of a key: what is written in one part cannot be taken for another. */
+export function cacheKey(version: string, action: string, parts: readonly unknown[]): string {
+  return JSON.stringify([version, action, ...parts]);
+}

@@ -1,0 +1,162 @@
+import { abortable, type Clock } from '@macadam/core';
+import { type FetchLike, fetchBounded } from '../fetch/bounded-fetch.ts';
+
+/** How fresh an answer of OpenFGA must be. */
+export type Consistency = 'minimizeLatency' | 'higher';
+
+/** A relation, in the words of OpenFGA. */
+export interface FgaTuple {
+  readonly user: string;
+  readonly relation: string;
+  readonly object: string;
+}
+
+/** A question, as OpenFGA takes it. */
+export interface FgaQuestion {
+  readonly tuple_key: FgaTuple;
+  readonly context?: Readonly<Record<string, unknown>>;
+  readonly contextual_tuples?: { readonly tuple_keys: readonly FgaTuple[] };
+}
+
+/** Where questions go. */
+export interface FgaServer {
+  /** Of the store. */
+  readonly url: string;
+  readonly modelId: string;
+  readonly maxBatch: number;
+  readonly deadlineMs: number;
+  readonly headersOf: (
+    signal: AbortSignal,
+  ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  readonly fetch: FetchLike;
+  readonly clock: Clock;
+}
+
+/** `undefined` where the server did not say. */
+type Answer = boolean | undefined;
+
+interface Waiting {
+  readonly question: FgaQuestion;
+  readonly answer: Promise<Answer>;
+  readonly settle: (answer: Answer) => void;
+}
+
+const CONSISTENCY: Readonly<Record<Consistency, string>> = {
+  minimizeLatency: 'MINIMIZE_LATENCY',
+  higher: 'HIGHER_CONSISTENCY',
+};
+/** Fifty answers are a few kilobytes. */
+const MAX_BYTES = 262_144;
+
+/** Gathers what is asked at once, without a pause, into as few requests as there can be. Never rejects. */
+export class FgaBatches {
+  readonly #server: FgaServer;
+  readonly #gathered: Readonly<Record<Consistency, Map<string, Waiting>>> = {
+    minimizeLatency: new Map(),
+    higher: new Map(),
+  };
+  #scheduled = false;
+  requests = 0;
+
+  constructor(server: FgaServer) {
+    this.#server = server;
+  }
+
+  /** `key` is the same for the same question. */
+  ask(key: string, question: FgaQuestion, consistency: Consistency): Promise<Answer> {
+    const gathered = this.#gathered[consistency];
+    const same = gathered.get(key);
+    if (same !== undefined) return same.answer;
+    let settle!: (answer: Answer) => void;
+    const answer = new Promise<Answer>((resolve) => (settle = resolve));
+    gathered.set(key, { question, answer, settle });
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      queueMicrotask(() => this.#send());
+    }
+    return answer;
+  }
+
+  #send(): void {
+    this.#scheduled = false;
+    for (const consistency of ['minimizeLatency', 'higher'] as const) {
+      const waiting = [...this.#gathered[consistency].values()];
+      this.#gathered[consistency].clear();
+      const { maxBatch } = this.#server;
+      for (let at = 0; at < waiting.length; at += maxBatch) {
+        void this.#request(waiting.slice(at, at + maxBatch), consistency);
+      }
+    }
+  }
+
+  async #request(waiting: readonly Waiting[], consistency: Consistency): Promise<void> {
+    let answers: readonly Answer[] = [];
+    try {
+      this.requests++;
+      answers =
+        waiting.length === 1
+          ? [await this.#check(waiting[0]!, consistency)]
+          : await this.#checkAll(waiting, consistency);
+    } catch {
+      // Whatever went wrong, nobody was told yes: those who wait have their own rule for that.
+    }
+    for (const [at, { settle }] of waiting.entries()) settle(answers[at]);
+  }
+
+  async #check({ question }: Waiting, consistency: Consistency): Promise<Answer> {
+    const { modelId } = this.#server;
+    const body = { ...question, authorization_model_id: modelId, consistency: CONSISTENCY[consistency] };
+    return allowedIn(await this.#post('/check', body));
+  }
+
+  async #checkAll(waiting: readonly Waiting[], consistency: Consistency): Promise<readonly Answer[]> {
+    const { modelId } = this.#server;
+    const answer = await this.#post('/batch-check', {
+      checks: waiting.map(({ question }, at) => ({ ...question, correlation_id: String(at) })),
+      authorization_model_id: modelId,
+      consistency: CONSISTENCY[consistency],
+    });
+    const result = ownField(answer, 'result');
+    // By name: the answers come in any order, and one of them may be an error.
+    return waiting.map((_, at) => allowedIn(ownField(result, String(at))));
+  }
+
+  async #post(path: string, body: unknown): Promise<unknown> {
+    const { url, headersOf, fetch, clock, deadlineMs } = this.#server;
+    const controller = new AbortController();
+    // Credentials may have to be fetched, too, and that counts.
+    const timer = clock.setTimer(() => controller.abort(), deadlineMs);
+    try {
+      const given = await abortable(Promise.resolve(headersOf(controller.signal)), controller.signal);
+      const { status, text } = await fetchBounded({
+        url: `${url}${path}`,
+        method: 'POST',
+        headers: { ...given, 'content-type': 'application/json', accept: 'application/json' },
+        body: JSON.stringify(body),
+        fetch,
+        clock,
+        timeoutMs: deadlineMs,
+        maxBytes: MAX_BYTES,
+        reads: (one) => one === 200,
+        signal: controller.signal,
+      });
+      return status === 200 ? (JSON.parse(text) as unknown) : undefined;
+    } finally {
+      timer.cancel();
+    }
+  }
+}
+
+/** An answer with an error beside it is none. */
+function allowedIn(answer: unknown): Answer {
+  const allowed = ownField(answer, 'allowed');
+  const failed = ownField(answer, 'error') !== undefined;
+  // Protocol buffers leave out what is false.
+  if (failed || typeof answer !== 'object' || answer === null) return undefined;
+  return allowed === undefined ? false : typeof allowed === 'boolean' ? allowed : undefined;
+}
+
+function ownField(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
+  return (value as Record<string, unknown>)[name];
+}

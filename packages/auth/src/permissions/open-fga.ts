@@ -1,0 +1,182 @@
+// Decisions of an OpenFGA server, over its HTTP API (Check and BatchCheck). What is asked at once goes out as one request,
+// the same question once; nobody waits longer than the deadline, and no answer means no.
+import {
+  assertDurationMs,
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertObject,
+  assertOneOf,
+  assertText,
+  abortable,
+  type Clock,
+  systemClock,
+} from '@macadam/core';
+import type { FetchLike } from '../fetch/bounded-fetch.ts';
+import { endpointUrl } from '../fetch/endpoint-url.ts';
+import { assertAllowed, type Decision, decisionOf } from './decision.ts';
+import { DecisionCache, type DecisionCacheOptions } from './decision-cache.ts';
+import { type Consistency, FgaBatches, type FgaQuestion, type FgaTuple } from './open-fga-batches.ts';
+import type { AskOptions, RemotePermissions } from './remote-permissions.ts';
+
+/** Options of {@link openFgaPermissions}. */
+export interface OpenFgaOptions<P, R, A extends string = string> {
+  /** Where the server is: https, or http to this machine. */
+  apiUrl: string;
+  storeId: string;
+  /** The authorization model that decides. Mandatory: without it, what is allowed changes when somebody writes a model. */
+  modelId: string;
+  /** `user:u1`, or `user:u1#…`. `undefined` is nobody, who may do nothing. */
+  userOf: (principal: P) => string | undefined;
+  /** `document:7`. `undefined` is nothing, to which nothing may be done. */
+  objectOf: (resource: R | undefined) => string | undefined;
+  /** The relation that an action needs: `{ 'doc:read': 'viewer' }`, or a function. An action without one is denied. */
+  relationOf: Readonly<Partial<Record<A, string>>> | ((action: A) => string | undefined);
+  /** Values for conditions of the model. Default: none. */
+  contextOf?: (principal: P, action: A, resource: R | undefined) => Readonly<Record<string, unknown>> | undefined;
+  /** Relations that hold for this question alone. Default: none. */
+  contextualTuplesOf?: (principal: P, resource: R | undefined) => readonly FgaTuple[];
+  /** How long an answer may take, in all. Default: 300. */
+  deadlineMs?: number;
+  /** The answer where the server gives none in time: `open` lets everybody in while it is away. Default: `closed`. */
+  onFailure?: 'closed' | 'open';
+  /**
+   * `higher` reads past the server's caches. OpenFGA has no tokens that stand for a write: after one, ask with `higher`.
+   * Default: `minimizeLatency`.
+   */
+  consistency?: Consistency;
+  /** Questions in one request; the server takes 50 unless it is configured otherwise. Default: 50. */
+  maxBatch?: number;
+  /** Decisions to remember; those asked with `higher` never are read from there. Default: `false`. */
+  cache?: DecisionCacheOptions | false;
+  /** Headers of each request, asked anew: `authorization` of a token client, say. Default: none. */
+  headersOf?: (signal: AbortSignal) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  /** Default: the global one. That of `@macadam/http` brings retries and a circuit breaker. */
+  fetch?: FetchLike;
+  /** Default: the clock of the machine. */
+  clock?: Clock;
+}
+
+const OPTIONS = [
+  'apiUrl',
+  'storeId',
+  'modelId',
+  'userOf',
+  'objectOf',
+  'relationOf',
+  'contextOf',
+  'contextualTuplesOf',
+  'deadlineMs',
+  'onFailure',
+  'consistency',
+  'maxBatch',
+  'cache',
+  'headersOf',
+  'fetch',
+  'clock',
+];
+const CONSISTENCIES: readonly Consistency[] = ['minimizeLatency', 'higher'];
+const FAILURES = ['closed', 'open'] as const;
+
+/**
+ * Permissions that an OpenFGA server decides.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { openFgaPermissions } from '@macadam/auth';
+ *
+ * const can = openFgaPermissions<{ subject: string }, { id: string }>({
+ *   apiUrl: 'https://fga.example.com',
+ *   storeId: '01HVMMBCMGZNT3SED4Z17ECXCA',
+ *   modelId: '01HVMMBDJ3Z8V1Q7X3S1Z4E4M5',
+ *   userOf: ({ subject }) => `user:${subject}`,
+ *   objectOf: (doc) => doc && `doc:${doc.id}`,
+ *   relationOf: { 'doc:read': 'viewer', 'doc:write': 'editor' },
+ * });
+ * ```
+ */
+export function openFgaPermissions<P, R, A extends string = string>(
+  options: OpenFgaOptions<P, R, A>,
+): RemotePermissions<P, R, A> {
+  assertObject('options', options);
+  assertKnownOptions('', options, OPTIONS);
+  const { storeId, modelId, userOf, objectOf, contextOf, contextualTuplesOf, headersOf = () => ({}) } = options;
+  const { deadlineMs = 300, onFailure = 'closed', consistency = 'minimizeLatency', maxBatch = 50 } = options;
+  const { fetch = globalThis.fetch as FetchLike, clock = systemClock, cache: bounds = false } = options;
+  const api = endpointUrl('apiUrl', options.apiUrl);
+  assertText('storeId', storeId);
+  assertText('modelId', modelId);
+  for (const [name, value] of Object.entries({ userOf, objectOf, headersOf, fetch })) assertFunction(name, value);
+  if (contextOf !== undefined) assertFunction('contextOf', contextOf);
+  if (contextualTuplesOf !== undefined) assertFunction('contextualTuplesOf', contextualTuplesOf);
+  const relationOf = relationReader(options.relationOf);
+  assertDurationMs('deadlineMs', deadlineMs);
+  assertInteger('maxBatch', maxBatch, { min: 1 });
+  assertOneOf('onFailure', onFailure, FAILURES);
+  assertOneOf('consistency', consistency, CONSISTENCIES);
+  const cache = bounds === false ? undefined : new DecisionCache('cache', bounds, clock);
+  const url = `${api.href.replace(/\/$/, '')}/stores/${encodeURIComponent(storeId)}`;
+  const batches = new FgaBatches({ url, modelId, maxBatch, deadlineMs, headersOf, fetch, clock });
+  const denied = decisionOf(modelId, false, 'no_rule');
+  let questions = 0;
+  let unavailable = 0;
+
+  const ask = async (principal: P, action: A, resource?: R, ask: AskOptions = {}): Promise<Decision> => {
+    const { consistency: wanted = consistency, onFailure: fallback = onFailure, signal } = ask;
+    assertOneOf('consistency', wanted, CONSISTENCIES);
+    assertOneOf('onFailure', fallback, FAILURES);
+    signal?.throwIfAborted();
+    questions++;
+    const [user, relation, object] = [userOf(principal), relationOf(action), objectOf(resource)];
+    if (user === undefined || relation === undefined || object === undefined) return denied;
+    const context = contextOf?.(principal, action, resource);
+    const tuples = contextualTuplesOf?.(principal, resource) ?? [];
+    const question: FgaQuestion = {
+      tuple_key: { user, relation, object },
+      ...(context !== undefined && { context }),
+      ...(tuples.length > 0 && { contextual_tuples: { tuple_keys: tuples } }),
+    };
+    const key = JSON.stringify([modelId, question]);
+    const known = wanted === 'higher' ? undefined : cache?.get(key);
+    if (known !== undefined) return known;
+    const allowed = await abortable(batches.ask(key, question, wanted), signal);
+    if (allowed === undefined) {
+      unavailable++;
+      return decisionOf(modelId, fallback === 'open', 'unavailable');
+    }
+    const decision = allowed ? decisionOf(modelId, true, 'allowed', relation) : denied;
+    cache?.set(key, decision);
+    return decision;
+  };
+  return Object.assign(
+    (principal: P, action: A, resource?: R, options?: AskOptions) => ask(principal, action, resource, options),
+    {
+      version: modelId,
+      many: (principal: P, action: A, resources: readonly R[], options?: AskOptions) =>
+        Promise.all(resources.map((one) => ask(principal, action, one, options))),
+      async assert(principal: P, action: A, resource?: R, options?: AskOptions): Promise<void> {
+        assertAllowed(action, await ask(principal, action, resource, options));
+      },
+      describe: () =>
+        `asks OpenFGA at ${api.origin} by the model ${modelId}, up to ${maxBatch} questions at once; ` +
+        `without an answer in ${deadlineMs} ms it ${onFailure === 'open' ? 'allows' : 'denies'}`,
+      stats: () => ({
+        questions,
+        requests: batches.requests,
+        unavailable,
+        cache: { hits: cache?.hits ?? 0, misses: cache?.misses ?? 0, entries: cache?.size ?? 0 },
+      }),
+    },
+  );
+}
+
+function relationReader<A extends string>(
+  given: OpenFgaOptions<unknown, unknown, A>['relationOf'],
+): (action: A) => string | undefined {
+  if (typeof given === 'function') return given;
+  assertObject('relationOf', given);
+  const table = new Map(Object.entries(given) as [string, string][]);
+  for (const [action, relation] of table) assertText(`relationOf.${action}`, relation);
+  return (action) => table.get(action);
+}

@@ -1,0 +1,240 @@
+// A stand-in that speaks the documented HTTP API of OpenFGA (Check and BatchCheck), over real sockets. The server itself is
+// a Go program, which does not come through npm.
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { virtualClock } from '@macadam/testkit';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ForbiddenError, type FgaTuple, type OpenFgaOptions, openFgaPermissions } from '../src/index.ts';
+
+interface Check {
+  tuple_key: FgaTuple;
+  correlation_id?: string;
+  context?: { office?: boolean };
+  contextual_tuples?: { tuple_keys: FgaTuple[] };
+}
+interface Asked {
+  path: string;
+  headers: Record<string, unknown>;
+  body: Check & { checks?: Check[]; authorization_model_id: string; consistency: string };
+}
+
+const tuples = new Set<string>();
+const asked: Asked[] = [];
+/** What the server does instead of answering properly. */
+let fault: ((asked: Asked) => unknown) | undefined;
+
+function allowed({ tuple_key, contextual_tuples, context }: Check): boolean {
+  const text = ({ user, relation, object }: FgaTuple) => `${user} ${relation} ${object}`;
+  const known = (one: FgaTuple) =>
+    tuples.has(text(one)) || contextual_tuples?.tuple_keys.some((more) => text(more) === text(one));
+  return known(tuple_key) === true && context?.office !== false;
+}
+
+let server: Server;
+let apiUrl: string;
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    void (async () => {
+      let text = '';
+      for await (const chunk of request) text += String(chunk);
+      const one: Asked = { path: request.url!, headers: request.headers, body: JSON.parse(text) as Asked['body'] };
+      asked.push(one);
+      const answer: unknown =
+        fault === undefined
+          ? one.path.endsWith('/batch-check')
+            ? {
+                result: Object.fromEntries(
+                  one.body.checks!.map((check) => [check.correlation_id, { allowed: allowed(check) }]).reverse(),
+                ),
+              }
+            : { allowed: allowed(one.body), resolution: '' }
+          : fault(one);
+      if (answer === 'hang') return;
+      response.writeHead(typeof answer === 'number' ? answer : 200, { 'content-type': 'application/json' });
+      response.end(typeof answer === 'string' ? answer : JSON.stringify(answer));
+    })();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(async () => {
+  server.close();
+  server.closeAllConnections();
+  await once(server, 'close');
+});
+beforeEach(() => {
+  asked.length = 0;
+  fault = undefined;
+  tuples.clear();
+  for (const one of ['user:a viewer doc:1', 'user:a editor doc:1', 'user:a viewer doc:2']) tuples.add(one);
+});
+
+interface User {
+  id: string | undefined;
+}
+interface Doc {
+  id: string;
+}
+const make = (options: Partial<OpenFgaOptions<User, Doc>> = {}) =>
+  openFgaPermissions<User, Doc>({
+    apiUrl,
+    storeId: 'store-1',
+    modelId: 'model-1',
+    userOf: ({ id }) => (id === undefined ? undefined : `user:${id}`),
+    objectOf: (doc) => doc && `doc:${doc.id}`,
+    relationOf: { 'doc:read': 'viewer', 'doc:write': 'editor' },
+    ...options,
+  });
+const ann = { id: 'a' };
+
+describe('permissions of OpenFGA', () => {
+  it('are asked for in its words', async () => {
+    const can = make({ contextOf: () => ({ office: true }), headersOf: () => ({ authorization: 'Bearer t' }) });
+    expect(await can(ann, 'doc:read', { id: '1' })).toEqual({
+      allowed: true,
+      reason: 'allowed',
+      rule: 'viewer',
+      policyVersion: 'model-1',
+    });
+    expect(await can(ann, 'doc:write', { id: '2' })).toMatchObject({ allowed: false, reason: 'no_rule' });
+    expect(asked[0]).toMatchObject({
+      path: '/stores/store-1/check',
+      headers: { authorization: 'Bearer t', 'content-type': 'application/json' },
+      body: {
+        tuple_key: { user: 'user:a', relation: 'viewer', object: 'doc:1' },
+        context: { office: true },
+        authorization_model_id: 'model-1',
+        consistency: 'MINIMIZE_LATENCY',
+      },
+    });
+    await expect(can.assert(ann, 'doc:write', { id: '2' })).rejects.toThrow(ForbiddenError);
+    await expect(can.assert(ann, 'doc:write', { id: '1' })).resolves.toBeUndefined();
+    expect(can.describe()).toContain('denies');
+  });
+
+  it('are asked for at once where they can be, each question one time', async () => {
+    const can = make({ maxBatch: 3 });
+    const docs = ['1', '2', '3', '2', '4'].map((id) => ({ id }));
+    const decisions = await can.many(ann, 'doc:read', docs);
+    expect(decisions.map((one) => one.allowed)).toEqual([true, true, false, true, false]);
+    expect(asked.map(({ path, body }) => [path.split('/').at(-1), body.checks?.length])).toEqual([
+      ['batch-check', 3],
+      ['check', undefined],
+    ]);
+    for (const { body } of asked)
+      for (const { correlation_id } of body.checks ?? []) expect(correlation_id).toMatch(/^[\w-]{1,36}$/);
+    expect(can.stats()).toMatchObject({ questions: 5, requests: 2, unavailable: 0 });
+  });
+
+  it('may rest on relations and values of the moment', async () => {
+    const can = make({
+      contextualTuplesOf: ({ id }, doc) =>
+        doc?.id === '9' ? [{ user: `user:${id}`, relation: 'viewer', object: 'doc:9' }] : [],
+      contextOf: (_, __, doc) => (doc?.id === '2' ? { office: false } : undefined),
+    });
+    const decisions = await can.many(ann, 'doc:read', [{ id: '9' }, { id: '2' }, { id: '1' }]);
+    expect(decisions.map((one) => one.allowed)).toEqual([true, false, true]);
+  });
+
+  it('of nobody, to nothing, or of an action without a relation, are denied without asking', async () => {
+    const can = make();
+    expect((await can({ id: undefined }, 'doc:read', { id: '1' })).reason).toBe('no_rule');
+    expect((await can(ann, 'doc:read')).reason).toBe('no_rule');
+    for (const action of ['doc:drop', 'constructor', '__proto__']) {
+      expect((await can(ann, action, { id: '1' })).reason).toBe('no_rule');
+    }
+    expect(asked).toEqual([]);
+  });
+
+  it.each<[string, (asked: Asked) => unknown]>([
+    ['fails', () => 500],
+    ['redirects', () => 302],
+    ['answers no JSON', () => '<html>'],
+    ['answers something else', () => ({ allowed: 'yes' })],
+    ['answers too much', () => `{"allowed":true,"x":"${'x'.repeat(300_000)}"}`],
+    ['answers with an error', () => ({ allowed: true, error: { message: 'too deep' } })],
+  ])('are closed where the server %s, unless told otherwise', async (_, broken) => {
+    fault = broken;
+    const can = make({ cache: {} });
+    expect(await can(ann, 'doc:read', { id: '1' })).toMatchObject({ allowed: false, reason: 'unavailable' });
+    const opened = await can(ann, 'doc:read', { id: '1' }, { onFailure: 'open' });
+    expect(opened).toMatchObject({ allowed: true, reason: 'unavailable' });
+    expect(await make({ onFailure: 'open' })(ann, 'doc:read', { id: '3' })).toMatchObject({ allowed: true });
+    expect(can.stats()).toMatchObject({ unavailable: 2, cache: { entries: 0 } });
+  });
+
+  it('that come without some answers are closed for those alone', async () => {
+    fault = () => ({ result: { 0: { allowed: true }, 1: { error: { message: 'x' } } } });
+    const decisions = await make().many(ann, 'doc:read', [{ id: '1' }, { id: '2' }, { id: '3' }]);
+    expect(decisions.map(({ reason }) => reason)).toEqual(['allowed', 'unavailable', 'unavailable']);
+  });
+
+  it('are closed at the deadline, whatever keeps them: the server, or credentials', async () => {
+    fault = () => 'hang';
+    const clock = virtualClock();
+    const can = make({ clock });
+    const slow = make({ clock, headersOf: () => new Promise(() => {}) });
+    const waiting = [can(ann, 'doc:read', { id: '1' }), slow(ann, 'doc:read', { id: '1' })];
+    let settled = 0;
+    for (const one of waiting) void one.then(() => settled++);
+    await clock.advance(299);
+    expect(settled).toBe(0);
+    await clock.advance(1);
+    expect((await Promise.all(waiting)).map(({ reason }) => reason)).toEqual(['unavailable', 'unavailable']);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('are no longer waited for by whoever gave up, while others are', async () => {
+    fault = () => 'hang';
+    const clock = virtualClock();
+    const can = make({ clock });
+    const controller = new AbortController();
+    const given = can(ann, 'doc:read', { id: '1' }, { signal: controller.signal });
+    const other = can(ann, 'doc:read', { id: '1' });
+    controller.abort(new Error('gave up'));
+    await expect(given).rejects.toThrow('gave up');
+    await clock.advance(300);
+    expect((await other).reason).toBe('unavailable');
+    await expect(can(ann, 'doc:read', { id: '1' }, { signal: controller.signal })).rejects.toThrow('gave up');
+  });
+
+  it('are remembered where that is wanted, and never for those who ask for higher consistency', async () => {
+    const clock = virtualClock();
+    const can = make({ clock, cache: { ttlMs: 1_000 } });
+    const read = async (options?: object) => (await can(ann, 'doc:read', { id: '1' }, options)).allowed;
+    expect([await read(), await read()]).toEqual([true, true]);
+    expect(asked).toHaveLength(1);
+    tuples.clear();
+    expect(await read()).toBe(true);
+    expect(await read({ consistency: 'higher' })).toBe(false);
+    expect(asked.at(-1)!.body.consistency).toBe('HIGHER_CONSISTENCY');
+    // What was learned so is news for all.
+    expect(await read()).toBe(false);
+    tuples.add('user:a viewer doc:1');
+    await clock.advance(1_000);
+    expect(await read()).toBe(true);
+  });
+
+  it('are asked for apart where they must be fresh', async () => {
+    const can = make();
+    await Promise.all([
+      can(ann, 'doc:read', { id: '1' }),
+      can(ann, 'doc:read', { id: '1' }, { consistency: 'higher' }),
+      can(ann, 'doc:read', { id: '2' }),
+    ]);
+    expect(asked.map(({ body }) => body.consistency).sort()).toEqual(['HIGHER_CONSISTENCY', 'MINIMIZE_LATENCY']);
+  });
+
+  it.each<[string, object, string]>([
+    ['plain http across the network', { apiUrl: 'http://fga.internal' }, 'apiUrl'],
+    ['no model', { modelId: '' }, 'modelId'],
+    ['an empty relation', { relationOf: { a: '' } }, 'relationOf.a'],
+    ['no deadline', { deadlineMs: Infinity }, 'deadlineMs'],
+    ['an answer for failures that is none', { onFailure: 'deny' }, 'onFailure'],
+    ['a misspelt option', { fallback: 'open' }, 'fallback'],
+  ])('with %s are refused', (_, options, path) => {
+    expect(() => make(options)).toThrow(expect.objectContaining({ path }) as Error);
+  });
+});
