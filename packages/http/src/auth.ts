@@ -34,6 +34,20 @@ export interface HttpAuth {
    * this method a 401 is final.
    */
   invalidate?(rejected: AuthHeaders): Promise<void> | void;
+  /**
+   * Told of every answer to a request that it authorized, before anything is made of it: servers give nonces and the like
+   * with any answer. What it throws is of no consequence.
+   */
+  received?(sent: AuthHeaders, answer: AuthorizedAnswer): void;
+}
+
+/** An answer to a request that was authorized, without its body. */
+export interface AuthorizedAnswer {
+  readonly status: number;
+  /** Where the request went. */
+  readonly origin: string;
+  /** A header that was sent more than once counts as its first. */
+  readonly headers: { get(name: string): string | undefined };
 }
 
 /**
@@ -66,5 +80,6 @@ export function checkedAuth(auth: HttpAuth | undefined): HttpAuth | undefined {
   // The value is left out of the message: it holds the credentials.
   if (typeof auth?.authorize !== 'function') throw new OptionsError('auth', typeof auth, 'an object with authorize()');
   if (auth.invalidate !== undefined) assertFunction('auth.invalidate', auth.invalidate);
+  if (auth.received !== undefined) assertFunction('auth.received', auth.received);
   return auth;
 }

@@ -1,7 +1,7 @@
 export type { HttpAttempt } from './attempts.ts';
 export type { FetchFunction } from './fetch.ts';
 export { basic } from './auth.ts';
-export type { AuthHeaders, AuthorizableRequest, AuthorizeContext, HttpAuth } from './auth.ts';
+export type { AuthHeaders, AuthorizableRequest, AuthorizedAnswer, AuthorizeContext, HttpAuth } from './auth.ts';
 export type { Multipart, MultipartValue } from './body/multipart.ts';
 export type { StreamedBody } from './body/source.ts';
 export { createHttpClient } from './client.ts';

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ExecuteContext } from '@macadam/resilience';
+import { AnswerListener } from './answer-listener.ts';
 import type { FollowUps } from './attempt-settings.ts';
 import type { AttemptLog, HttpAttempt } from './attempts.ts';
 import { authorize } from './authorize.ts';
@@ -165,7 +166,13 @@ export class Sender implements FollowUps {
     const dispatcher = hop?.foreign === true ? transport.elsewhere : transport.dispatcher;
     const outgoing = { origin: hop?.origin ?? origin, path, method, headers, body } as DispatchOptions;
     const { stream } = handler.request;
-    const receiver = stream === undefined ? handler : new StreamHandler(handler, stream, this.#settings);
+    const reader = stream === undefined ? handler : new StreamHandler(handler, stream, this.#settings);
+    const { auth } = this.#settings;
+    const { authorization } = handler;
+    const receiver =
+      authorization === undefined || auth?.received === undefined
+        ? reader
+        : new AnswerListener(reader, auth, authorization, outgoing.origin as string);
     try {
       const { trace } = handler.log;
       if (trace === undefined) dispatcher?.dispatch(outgoing, receiver);

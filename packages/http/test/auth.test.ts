@@ -190,6 +190,30 @@ describe('a hook that fails', () => {
     expect(upstream.requests).toHaveLength(0);
   });
 
+  test('is told of every answer to what it authorized, streams and failures included, and cannot spoil one', async () => {
+    await upstream.setFaults([
+      { fault: respond(401, { headers: { 'dpop-nonce': 'n1' } }), when: { requests: [1, 1] } },
+    ]);
+    const told: unknown[] = [];
+    let number = 0;
+    const client = clientFor({
+      authorize: () => ({ authorization: `t${++number}` }),
+      invalidate: () => {},
+      received: ({ authorization }, { status, origin, headers }) => {
+        told.push([authorization, status, origin, headers.get('DPoP-Nonce')]);
+        throw new Error('not interested');
+      },
+    });
+    expect((await client.get('/a')).status).toBe(200);
+    const { body } = await client.stream('GET', '/b', {});
+    await body.resume().toArray();
+    expect(told).toEqual([
+      ['t1', 401, upstream.url, 'n1'],
+      ['t2', 200, upstream.url, undefined],
+      ['t3', 200, upstream.url, undefined],
+    ]);
+  });
+
   test('never answers: its try runs out of time, it is told, and nothing is sent later', async () => {
     let told: AbortSignal | undefined;
     let answer!: (headers: { authorization: string }) => void;

@@ -1,0 +1,48 @@
+import type { AuthHeaders, HttpAuth } from './auth.ts';
+import type { DispatchController, DispatchHandler, RawHeaders } from './dispatcher.ts';
+import { firstOf } from './retry-after.ts';
+
+/** Tells whoever gave the credentials of the answer, before anything is made of it. */
+export class AnswerListener implements DispatchHandler {
+  readonly #receiver: DispatchHandler;
+  readonly #auth: HttpAuth;
+  readonly #sent: AuthHeaders;
+  readonly #origin: string;
+
+  constructor(receiver: DispatchHandler, auth: HttpAuth, sent: AuthHeaders, origin: string) {
+    this.#receiver = receiver;
+    this.#auth = auth;
+    this.#sent = sent;
+    this.#origin = origin;
+  }
+
+  onRequestStart(controller: DispatchController): void {
+    this.#receiver.onRequestStart?.(controller, undefined);
+  }
+
+  onResponseStart(controller: DispatchController, status: number, headers: RawHeaders, statusText?: string): void {
+    if (status >= 200) this.#tell(status, headers);
+    this.#receiver.onResponseStart?.(controller, status, headers, statusText);
+  }
+
+  onResponseData(controller: DispatchController, chunk: Buffer): void {
+    this.#receiver.onResponseData?.(controller, chunk);
+  }
+
+  onResponseEnd(controller: DispatchController, trailers: RawHeaders): void {
+    this.#receiver.onResponseEnd?.(controller, trailers);
+  }
+
+  onResponseError(controller: DispatchController, error: Error): void {
+    this.#receiver.onResponseError?.(controller, error);
+  }
+
+  #tell(status: number, headers: RawHeaders): void {
+    const get = (name: string): string | undefined => firstOf(headers[name.toLowerCase()]);
+    try {
+      this.#auth.received?.(this.#sent, { status, origin: this.#origin, headers: { get } });
+    } catch {
+      // The answer is good, whatever somebody who only listens makes of it.
+    }
+  }
+}
