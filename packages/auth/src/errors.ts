@@ -24,7 +24,11 @@ export type TokenReason =
   | 'signature'
   | 'revoked'
   /** `isRevoked` failed. Says nothing about the token: `retryable`. */
-  | 'revocation_unknown';
+  | 'revocation_unknown'
+  /** The issuer, asked about it, says it is not active. */
+  | 'inactive'
+  /** The issuer could not be asked about it. Says nothing about the token: `retryable`. */
+  | 'introspection_unavailable';
 
 const SENTENCES: Readonly<Record<TokenReason, string>> = {
   malformed: 'it is not a strict compact JWT',
@@ -43,7 +47,15 @@ const SENTENCES: Readonly<Record<TokenReason, string>> = {
   signature: 'its signature is wrong',
   revoked: 'it was revoked',
   revocation_unknown: 'whether it was revoked could not be found out',
+  inactive: 'its issuer says that it is not active',
+  introspection_unavailable: 'its issuer could not be asked about it',
 };
+
+const NOT_THE_TOKENS_FAULT: readonly TokenReason[] = [
+  'keys_unavailable',
+  'revocation_unknown',
+  'introspection_unavailable',
+];
 
 /** What a {@link TokenError} is made with. */
 export interface TokenErrorDetails {
@@ -56,8 +68,8 @@ export interface TokenErrorDetails {
 
 /**
  * A token that was refused. Code `MAC_TOKEN_INVALID`. Holds no part of the token: neither its text nor a value from it.
- * `retryable` only when the reason lies with us or the issuer (`keys_unavailable`, `revocation_unknown`): answer those
- * with 503, all others with 401.
+ * `retryable` only when the reason lies with us or the issuer (`keys_unavailable`, `revocation_unknown`,
+ * `introspection_unavailable`): answer those with 503, all others with 401.
  */
 export class TokenError extends MacadamError {
   readonly reason: TokenReason;
@@ -69,7 +81,7 @@ export class TokenError extends MacadamError {
   constructor(reason: TokenReason, { claim, issuer, cause }: TokenErrorDetails = {}) {
     super(`The token was refused: ${SENTENCES[reason]}${claim === undefined ? '' : ` (${claim})`}.`, {
       code: 'MAC_TOKEN_INVALID',
-      retryable: reason === 'keys_unavailable' || reason === 'revocation_unknown',
+      retryable: NOT_THE_TOKENS_FAULT.includes(reason),
       cause,
       // Refusals are answers, not accidents, and an attacker decides how many there are.
       stack: false,

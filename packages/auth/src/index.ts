@@ -2,8 +2,33 @@ export { createApiKey, parseApiKey } from './api-keys/api-key.ts';
 export type { ApiKey, ApiKeyOptions, ParsedApiKey } from './api-keys/api-key.ts';
 export { verifyApiKey } from './api-keys/verify-api-key.ts';
 export type { ApiKeyLookup, ApiKeyPrincipal, ApiKeyRecord, VerifyApiKeyOptions } from './api-keys/verify-api-key.ts';
+export { boundKeyOf } from './dpop/authenticate.ts';
+export type { TokenVerifier } from './dpop/authenticate.ts';
+export { createDpopKey } from './dpop/dpop-key.ts';
+export type { DpopKey, DpopKeyOptions, ProofTarget } from './dpop/dpop-key.ts';
+export { createDpopVerifier } from './dpop/dpop-verifier.ts';
+export type {
+  DpopIncomingRequest,
+  DpopNonceOptions,
+  DpopProof,
+  DpopVerifier,
+  DpopVerifierOptions,
+  ExpectedBinding,
+} from './dpop/dpop-verifier.ts';
+export { dpop } from './dpop/dpop.ts';
+export type { DpopAnswer, DpopAuth, DpopRequest } from './dpop/dpop.ts';
+export { DpopError } from './dpop/errors.ts';
+export type { DpopReason } from './dpop/errors.ts';
 export { ApiKeyError, ForbiddenError, SignatureError, TokenError } from './errors.ts';
 export type { ApiKeyReason, SignatureReason, TokenErrorDetails, TokenReason } from './errors.ts';
+export type { IntrospectedToken } from './introspection/introspection-answer.ts';
+export { createIntrospector } from './introspection/introspector.ts';
+export type {
+  IntrospectionCacheOptions,
+  Introspector,
+  IntrospectorOptions,
+  IntrospectorStats,
+} from './introspection/introspector.ts';
 export type { HmacAlgorithm, JwtAlgorithm } from './jwt/algorithms.ts';
 export { createHmacVerifier } from './jwt/hmac-verifier.ts';
 export type { HmacSecret, HmacVerifierOptions } from './jwt/hmac-verifier.ts';
@@ -61,6 +86,29 @@ export type { FieldKind } from './signatures/structured-fields.ts';
 export { verifyRequest, verifyResponse } from './signatures/verify.ts';
 export type { VerifiedSignature } from './signatures/verify.ts';
 export type { ResolvedKey, VerifySignatureOptions } from './signatures/verify-options.ts';
+export { bearer } from './tokens/bearer.ts';
+export type { BearerAuth, BearerContext, BearerHeaders } from './tokens/bearer.ts';
+export { clientCredentials } from './tokens/client-credentials.ts';
+export type { ClientCredentialsOptions } from './tokens/client-credentials.ts';
+export { TokenRequestError } from './tokens/errors.ts';
+export type { TokenRequestErrorDetails, TokenRequestReason } from './tokens/errors.ts';
+export { jwtAssertion, jwtBearer } from './tokens/jwt-bearer.ts';
+export type { JwtAssertionOptions, JwtBearerOptions } from './tokens/jwt-bearer.ts';
+export type { ClientAuthMethod, OAuthClientOptions, Provided, TokenClientOptions } from './tokens/options.ts';
+export type { PrivateKeyOptions } from './tokens/private-key.ts';
+export { refreshTokens } from './tokens/refresh-tokens.ts';
+export type { RefreshTokensOptions } from './tokens/refresh-tokens.ts';
+export type { GetTokenOptions, TokenClient, TokenClientStats, TokenSource } from './tokens/token-client.ts';
+export { tokenExchange, tokenExchanges } from './tokens/token-exchange.ts';
+export type {
+  ExchangeOptions,
+  TokenExchangeOptions,
+  TokenExchanges,
+  TokenExchangesOptions,
+  TokenExchangesStats,
+} from './tokens/token-exchange.ts';
+export { memoryTokenStore } from './tokens/token-store.ts';
+export type { StoredTokens, TokenStore } from './tokens/token-store.ts';
 export type { WebhookSecret } from './webhooks/secret.ts';
 export { webhookSigner } from './webhooks/webhook-signer.ts';
 export type {

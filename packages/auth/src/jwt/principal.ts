@@ -56,12 +56,14 @@ export function principalOf(token: VerifiedToken): Principal {
   });
 }
 
-function textIn(payload: JsonObject, claim: string): string | undefined {
+/** A claim that is a text, if it is one. */
+export function textIn(payload: JsonObject, claim: string): string | undefined {
   const value = own(payload, claim);
   return typeof value === 'string' ? value : undefined;
 }
 
-function scopesIn(payload: JsonObject): string[] {
+/** `scope` or `scp`, as a list. */
+export function scopesIn(payload: JsonObject): string[] {
   const value = own(payload, 'scope') ?? own(payload, 'scp');
   const parts = typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : [];
   return parts.filter((scope): scope is string => typeof scope === 'string' && scope !== '');

@@ -10,6 +10,7 @@ import {
   OptionsError,
   systemClock,
 } from '@macadam/core';
+import { endpointUrl } from '../fetch/endpoint-url.ts';
 import { ALGORITHMS, type JwtAlgorithm } from './algorithms.ts';
 import { readKeySet, KeySetError, type KeySet } from './key-set.ts';
 import type { JsonWebKeySet } from './key-rules.ts';
@@ -131,7 +132,7 @@ export function asymmetricIssuer(path: string, options: JwtIssuerOptions): Asymm
   }
   const allowed = Object.freeze([...new Set(algorithms)]) as readonly JwtAlgorithm[];
   const rules = { ...issuerRules(path, options), algorithms: allowed };
-  const keys = jwks === undefined ? uriOf(`${path}jwksUri`, jwksUri) : givenKeys(`${path}jwks`, jwks, allowed);
+  const keys = jwks === undefined ? endpointUrl(`${path}jwksUri`, jwksUri) : givenKeys(`${path}jwks`, jwks, allowed);
   return { rules, algorithms: allowed, keys };
 }
 
@@ -145,17 +146,6 @@ function givenKeys(path: string, jwks: JsonWebKeySet, algorithms: readonly JwtAl
   }
   if (keys.keys.length > 0) return keys;
   throw new OptionsError(path, jwks, `a set with a key for ${algorithms.join(' or ')}`);
-}
-
-/** Keys that came over a line anybody can write to are nobody's; loopback is for tests and sidecars. */
-function uriOf(path: string, uri: unknown): URL {
-  const url = typeof uri === 'string' && URL.canParse(uri) ? new URL(uri) : undefined;
-  const loopback = url !== undefined && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
-  const fair = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback);
-  if (url === undefined || !fair || url.username !== '' || url.password !== '') {
-    throw new OptionsError(path, url === undefined ? uri : url.origin, 'an https URL without credentials');
-  }
-  return url;
 }
 
 export function keyFetchSettings(options: KeyFetchOptions = {}): Required<KeyFetchOptions> {

@@ -1,5 +1,5 @@
 import type { webcrypto } from 'node:crypto';
-import { compactVerify, errors } from 'jose';
+import { CompactSign, compactVerify, errors } from 'jose';
 import { TokenError } from '../errors.ts';
 
 /**
@@ -18,4 +18,13 @@ export async function verifySignature(
     if (!(error instanceof errors.JOSEError)) throw error;
     throw new TokenError('signature', { issuer });
   }
+}
+
+/** Signs a compact token with a key that is bound to the `alg` of the header. */
+export function signCompact(
+  header: { readonly alg: string } & Readonly<Record<string, unknown>>,
+  payload: Readonly<Record<string, unknown>>,
+  key: webcrypto.CryptoKey,
+): Promise<string> {
+  return new CompactSign(Buffer.from(JSON.stringify(payload))).setProtectedHeader(header).sign(key);
 }

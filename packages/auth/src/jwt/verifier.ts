@@ -1,4 +1,5 @@
 import { currentWork } from '@macadam/core';
+import { authAnnotation } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
 import { checkAudience, checkTimes, timesIn, type ValidityTimes } from './claims.ts';
 import { type JsonObject, own, parseCompact } from './compact.ts';
@@ -155,12 +156,7 @@ export class Verifier implements JwtVerifier {
     checkProfile(payload, profile, rules);
     const { expiresAtMs } = times;
     const principal = principalOf({ issuer: name, audience, expiresAtMs, algorithm, keyId: kid, profile, payload });
-    const annotation = Object.freeze({
-      'auth.method': 'jwt',
-      'auth.issuer': name,
-      ...(principal.subject !== undefined && { 'auth.principal': principal.subject }),
-      ...(kid !== undefined && { 'auth.key_id': kid }),
-    });
+    const annotation = authAnnotation('jwt', { issuer: name, principal: principal.subject, keyId: kid });
     const accepted: Accepted = { principal, issuer, times, kid, key, annotation };
     if (digest !== undefined) {
       this.#cache?.set(digest, accepted, token.length * BYTES_PER_CHARACTER, clock.monotonic());

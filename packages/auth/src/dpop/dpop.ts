@@ -1,0 +1,75 @@
+import { assertFunction, assertObject, OptionsError } from '@macadam/core';
+import type { BearerContext, BearerHeaders } from '../tokens/bearer.ts';
+import type { TokenSource } from '../tokens/token-client.ts';
+import { type DpopKey, isDpopKey } from './dpop-key.ts';
+
+/** The request that a proof is for. */
+export interface DpopRequest {
+  readonly method: string;
+  /** Whole. */
+  readonly url: string;
+}
+
+/** An answer, as much as is used of what `@macadam/http` tells of it. */
+export interface DpopAnswer {
+  readonly status: number;
+  /** Of the server that gave it. */
+  readonly origin: string;
+  readonly headers: { get(name: string): string | null | undefined };
+}
+
+/** What `dpop()` makes: fits the `auth` option of a client of `@macadam/http`. */
+export interface DpopAuth {
+  authorize(request: DpopRequest, context: BearerContext): Promise<BearerHeaders>;
+  received(sent: BearerHeaders, answer: DpopAnswer): void;
+  invalidate(rejected: BearerHeaders): void;
+}
+
+/**
+ * Sends tokens that are bound to a key, each request with a proof of its own (RFC 9449).
+ *
+ * The nonce of a server is taken from every answer. Where a server asks for one, the request is sent once more, and no
+ * more than that; the token is kept, as it is not the token that was refused.
+ *
+ * @param tokens - a token client with `dpop: key`
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`).
+ * @example
+ * ```ts
+ * import { clientCredentials, createDpopKey, dpop } from '@macadam/auth';
+ * import { createHttpClient } from '@macadam/http';
+ *
+ * const key = createDpopKey();
+ * const client = { tokenUrl: 'https://id.example.com/token', clientId: 'orders', clientSecret: 'a secret' };
+ * const tokens = clientCredentials({ ...client, dpop: key });
+ * const billing = createHttpClient({ name: 'billing', baseUrl: 'https://billing.example.com', auth: dpop(tokens, key) });
+ * await billing.close();
+ * await tokens.close();
+ * ```
+ */
+export function dpop(tokens: TokenSource, key: DpopKey): DpopAuth {
+  assertObject('dpop.tokens', tokens);
+  for (const name of ['getToken', 'peekToken', 'invalidate'] as const)
+    assertFunction(`dpop.tokens.${name}`, tokens[name]);
+  if (!isDpopKey(key)) throw new OptionsError('dpop.key', key, 'a key of createDpopKey()');
+  /** Requests that were refused for want of a nonce. */
+  const challenged = new WeakSet<BearerHeaders>();
+  return {
+    async authorize({ method, url }, { signal }) {
+      const token = tokens.peekToken() ?? (await tokens.getToken({ signal }));
+      const proof = await key.proof({ method, url, accessToken: token });
+      return { authorization: `DPoP ${token}`, dpop: proof };
+    },
+    received(sent, { status, origin, headers }) {
+      key.learn(origin, headers.get('dpop-nonce'));
+      // RFC 9449 section 9.
+      if (status === 401 && /^dpop\b.*\berror="?use_dpop_nonce\b/i.test(headers.get('www-authenticate') ?? '')) {
+        challenged.add(sent);
+      }
+    },
+    invalidate(rejected) {
+      if (challenged.has(rejected)) return;
+      const token = /^DPoP (.+)$/.exec(rejected['authorization'] ?? '')?.[1];
+      if (token !== undefined) tokens.invalidate(token);
+    },
+  };
+}

@@ -1,0 +1,90 @@
+// What an introspection endpoint says of a token (RFC 7662 section 2.2), checked by pure functions.
+import { TokenError } from '../errors.ts';
+import { type JsonObject, own } from '../jwt/compact.ts';
+import { scopesIn, textIn } from '../jwt/principal.ts';
+
+/** Who a token speaks for, by the word of its issuer. Frozen, except for `claims`, which is frozen as well. */
+export interface IntrospectedToken {
+  readonly subject: string | undefined;
+  /** `iss`, or what was configured. */
+  readonly issuer: string | undefined;
+  /** `aud`, always as a list; empty where the endpoint says nothing of it. */
+  readonly audience: readonly string[];
+  readonly clientId: string | undefined;
+  readonly scopes: readonly string[];
+  /** `jti`. */
+  readonly tokenId: string | undefined;
+  /** `exp`, in epoch milliseconds. */
+  readonly expiresAtMs: number | undefined;
+  /** Everything the endpoint said. */
+  readonly claims: JsonObject;
+}
+
+/** What is demanded of an answer. */
+export interface IntrospectionRules {
+  readonly issuer: string | undefined;
+  readonly audiences: readonly string[];
+  readonly clockToleranceMs: number;
+}
+
+/** @throws TokenError for what must not pass, `malformed` for an answer that cannot be believed. */
+export function readAnswer(answer: JsonObject, rules: IntrospectionRules, now: number): IntrospectedToken {
+  const { issuer } = rules;
+  const names = issuer === undefined ? {} : { issuer };
+  if (own(answer, 'active') !== true) throw new TokenError('inactive', names);
+  const claimed = own(answer, 'iss');
+  if (issuer !== undefined && claimed !== undefined && claimed !== issuer)
+    throw new TokenError('issuer', { claim: 'iss' });
+  const audience = audienceIn(answer);
+  if (rules.audiences.length > 0 && !audience.some((one) => rules.audiences.includes(one))) {
+    throw new TokenError('audience', { claim: 'aud', ...names });
+  }
+  const expiresAtMs = timeIn(answer, 'exp', names);
+  const notBeforeMs = timeIn(answer, 'nbf', names);
+  checkTimes(expiresAtMs, notBeforeMs, rules.clockToleranceMs, now, names);
+  return Object.freeze({
+    subject: textIn(answer, 'sub'),
+    issuer: typeof claimed === 'string' ? claimed : issuer,
+    audience: Object.freeze(audience),
+    clientId: textIn(answer, 'client_id'),
+    scopes: Object.freeze(scopesIn(answer)),
+    tokenId: textIn(answer, 'jti'),
+    expiresAtMs,
+    claims: deepFrozen(answer),
+  });
+}
+
+/** @throws TokenError `expired` or `not_yet_valid`. */
+export function checkTimes(
+  expiresAtMs: number | undefined,
+  notBeforeMs: number | undefined,
+  clockToleranceMs: number,
+  now: number,
+  names: { issuer?: string },
+): void {
+  if (expiresAtMs !== undefined && now >= expiresAtMs + clockToleranceMs) {
+    throw new TokenError('expired', { claim: 'exp', ...names });
+  }
+  if (notBeforeMs !== undefined && now < notBeforeMs - clockToleranceMs) {
+    throw new TokenError('not_yet_valid', { claim: 'nbf', ...names });
+  }
+}
+
+function timeIn(answer: JsonObject, claim: string, names: { issuer?: string }): number | undefined {
+  const value = own(answer, claim);
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw new TokenError('claim', { claim, ...names });
+  return value * 1_000;
+}
+
+function audienceIn(answer: JsonObject): string[] {
+  const value = own(answer, 'aud');
+  const all = Array.isArray(value) ? (value as unknown[]) : [value];
+  return all.filter((one): one is string => typeof one === 'string' && one !== '');
+}
+
+function deepFrozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const item of Object.values(value)) deepFrozen(item);
+  return Object.freeze(value);
+}

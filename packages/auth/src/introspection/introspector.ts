@@ -1,0 +1,229 @@
+import {
+  abortable,
+  assertDurationMs,
+  assertInteger,
+  assertKnownOptions,
+  assertObject,
+  assertText,
+  type Clock,
+  OptionsError,
+  runDetached,
+} from '@macadam/core';
+import { annotateAuth } from '../annotate-auth.ts';
+import { TokenError, type TokenReason } from '../errors.ts';
+import type { VerifyOptions } from '../jwt/jwt-verifier.ts';
+import { DEFAULT_CLOCK_TOLERANCE_MS, DEFAULT_TOKEN_LENGTH, MAX_CLOCK_TOLERANCE_MS } from '../jwt/options.ts';
+import { digestOf, TokenCache } from '../jwt/token-cache.ts';
+import { nameOf, type OAuthEndpoint, requestIntrospection } from '../tokens/oauth.ts';
+import { OAUTH_CLIENT_OPTIONS, type OAuthClientOptions } from '../tokens/options.ts';
+import { oauthEndpoint } from '../tokens/settings.ts';
+import { checkTimes, type IntrospectedToken, type IntrospectionRules, readAnswer } from './introspection-answer.ts';
+
+/** Options of {@link createIntrospector}. */
+export interface IntrospectorOptions extends OAuthClientOptions {
+  /** `https`, except on loopback. */
+  introspectionUrl: string;
+  /** What its metrics are under. Default: the host of `introspectionUrl`. */
+  name?: string;
+  /** What `iss` must be, where the endpoint tells it. Default: anything. */
+  issuer?: string;
+  /** What `aud` must hold: you. One of them is enough. Say `[]` if the endpoint judges that, as it knows who asks. */
+  audience: string | readonly string[];
+  /** How far the issuer's clock and ours may differ, in milliseconds. Default: 10_000; at most 60_000. */
+  clockToleranceMs?: number;
+  /** Answers are remembered for a short while; `false` asks each time. */
+  cache?: IntrospectionCacheOptions | false;
+}
+
+/** What an introspector remembers. */
+export interface IntrospectionCacheOptions {
+  /** Answers remembered at most, of each kind. Default: 10_000. */
+  maxEntries?: number;
+  /** How long a token is taken for active, in milliseconds, and never past its end. Default: 60_000. */
+  activeMs?: number;
+  /** How long it is taken for inactive. Default: 10_000. */
+  inactiveMs?: number;
+}
+
+/** Numbers of an {@link Introspector}. */
+export interface IntrospectorStats {
+  readonly accepted: number;
+  readonly refused: Readonly<Partial<Record<TokenReason, number>>>;
+  readonly requests: number;
+  readonly cache: { readonly hits: number; readonly misses: number; readonly entries: number };
+}
+
+/** Asks the issuer about tokens. Made by {@link createIntrospector}. */
+export interface Introspector extends AsyncDisposable {
+  /**
+   * Who the token speaks for. Takes the token alone, without `Bearer`.
+   * @throws TokenError `MAC_TOKEN_INVALID`: `introspection_unavailable` when the issuer does not answer, which refuses the
+   * token and is `retryable`. Nothing else, but the reason of an aborted `signal`.
+   */
+  verify(token: string, options?: VerifyOptions): Promise<IntrospectedToken>;
+  /** Whom it asks and what it remembers, in words. */
+  describe(): string;
+  stats(): IntrospectorStats;
+  /** Cancels what is going on. */
+  close(): Promise<void>;
+}
+
+type Verdict = IntrospectedToken | TokenError;
+
+/** Bytes an answer may take in the memory; there is a bound on their number, this one is for the unusual. */
+const ANSWER_BYTES = 4_096;
+
+/**
+ * Verifies tokens by asking their issuer (RFC 7662), for those that say nothing by themselves. All who bring a token at
+ * once wait for one request. Without an answer no token is accepted.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a secret.
+ */
+export function createIntrospector(options: IntrospectorOptions): Introspector {
+  assertObject('options', options);
+  const own = ['introspectionUrl', 'name', 'issuer', 'audience', 'clockToleranceMs', 'cache'];
+  assertKnownOptions('', options, [...OAUTH_CLIENT_OPTIONS, ...own]);
+  const { introspectionUrl, issuer, audience, clockToleranceMs = DEFAULT_CLOCK_TOLERANCE_MS } = options;
+  const endpoint = oauthEndpoint('introspectionUrl', introspectionUrl, options);
+  const { name = endpoint.url.host } = options;
+  assertText('name', name);
+  if (issuer !== undefined) assertText('issuer', issuer);
+  const audiences = typeof audience === 'string' ? [audience] : audience;
+  if (!Array.isArray(audiences)) throw new OptionsError('audience', audience, 'a text, or a list of texts');
+  for (const [at, one] of audiences.entries()) assertText(`audience[${at}]`, one);
+  assertDurationMs('clockToleranceMs', clockToleranceMs, { min: 0, max: MAX_CLOCK_TOLERANCE_MS });
+  const rules = { issuer, audiences: [...audiences] as string[], clockToleranceMs };
+  return new EndpointIntrospector(endpoint, rules, cacheOf(options.cache));
+}
+
+function cacheOf(options: IntrospectorOptions['cache'] = {}): Required<IntrospectionCacheOptions> | undefined {
+  if (options === false) return undefined;
+  assertObject('cache', options);
+  assertKnownOptions('cache', options, ['maxEntries', 'activeMs', 'inactiveMs']);
+  const { maxEntries = 10_000, activeMs = 60_000, inactiveMs = 10_000 } = options;
+  assertInteger('cache.maxEntries', maxEntries, { min: 1 });
+  assertDurationMs('cache.activeMs', activeMs);
+  assertDurationMs('cache.inactiveMs', inactiveMs);
+  return { maxEntries, activeMs, inactiveMs };
+}
+
+class EndpointIntrospector implements Introspector {
+  readonly #endpoint: OAuthEndpoint;
+  readonly #rules: IntrospectionRules;
+  readonly #bounds: Required<IntrospectionCacheOptions> | undefined;
+  /** Apart, so that made-up tokens push no good one out. */
+  readonly #active: TokenCache<Verdict> | undefined;
+  readonly #inactive: TokenCache<Verdict> | undefined;
+  readonly #flights = new Map<string, Promise<Verdict>>();
+  readonly #closing = new AbortController();
+  #accepted = 0;
+  #hits = 0;
+  #misses = 0;
+  #requests = 0;
+  readonly #refused: Partial<Record<TokenReason, number>> = {};
+
+  constructor(
+    endpoint: OAuthEndpoint,
+    rules: IntrospectionRules,
+    bounds: Required<IntrospectionCacheOptions> | undefined,
+  ) {
+    this.#endpoint = endpoint;
+    this.#rules = rules;
+    this.#bounds = bounds;
+    if (bounds === undefined) return;
+    const { maxEntries, activeMs, inactiveMs } = bounds;
+    this.#active = new TokenCache({ maxEntries, maxBytes: maxEntries * ANSWER_BYTES, maxAgeMs: activeMs });
+    this.#inactive = new TokenCache({ maxEntries, maxBytes: maxEntries * ANSWER_BYTES, maxAgeMs: inactiveMs });
+  }
+
+  get #clock(): Clock {
+    return this.#endpoint.clock;
+  }
+
+  async verify(token: string, { signal }: VerifyOptions = {}): Promise<IntrospectedToken> {
+    try {
+      const found = await this.#verdict(token, signal);
+      this.#accepted++;
+      annotateAuth('introspection', { issuer: found.issuer, principal: found.subject ?? found.clientId });
+      return found;
+    } catch (error) {
+      if (error instanceof TokenError) this.#refused[error.reason] = (this.#refused[error.reason] ?? 0) + 1;
+      throw error;
+    }
+  }
+
+  describe(): string {
+    const { client } = this.#endpoint;
+    const bounds = this.#bounds;
+    const memory =
+      bounds === undefined
+        ? 'remembers nothing'
+        : `remembers ${bounds.maxEntries} active ones for ${bounds.activeMs} ms, inactive ones for ${bounds.inactiveMs} ms`;
+    return `asks ${nameOf(this.#endpoint)} about tokens, as ${client.id} (${client.method}); ${memory}`;
+  }
+
+  stats(): IntrospectorStats {
+    const entries = (this.#active?.size ?? 0) + (this.#inactive?.size ?? 0);
+    return {
+      accepted: this.#accepted,
+      refused: { ...this.#refused },
+      requests: this.#requests,
+      cache: { hits: this.#hits, misses: this.#misses, entries },
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing.abort(new TokenError('introspection_unavailable'));
+    return Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #verdict(token: string, signal: AbortSignal | undefined): Promise<IntrospectedToken> {
+    // Nothing else can be sent in a request, so nothing else is asked about.
+    if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw new TokenError('malformed');
+    if (token.length > DEFAULT_TOKEN_LENGTH) throw new TokenError('too_large');
+    const key = digestOf(token);
+    const now = this.#clock.monotonic();
+    const known = this.#active?.get(key, now) ?? this.#inactive?.get(key, now);
+    if (known === undefined) this.#misses++;
+    else this.#hits++;
+    const verdict = known ?? (await abortable(this.#flight(key, token), signal));
+    if (verdict instanceof TokenError) throw verdict;
+    const { issuer, clockToleranceMs } = this.#rules;
+    const names = issuer === undefined ? {} : { issuer };
+    checkTimes(verdict.expiresAtMs, undefined, clockToleranceMs, this.#clock.now(), names);
+    return verdict;
+  }
+
+  /** The request about this token that is going on, or a new one. It belongs to nobody. */
+  #flight(key: string, token: string): Promise<Verdict> {
+    let flight = this.#flights.get(key);
+    if (flight === undefined) {
+      flight = runDetached(() => this.#ask(key, token)).finally(() => this.#flights.delete(key));
+      this.#flights.set(key, flight);
+    }
+    return flight;
+  }
+
+  async #ask(key: string, token: string): Promise<Verdict> {
+    const askedAt = this.#clock.monotonic();
+    const { issuer } = this.#rules;
+    this.#requests++;
+    let verdict: Verdict;
+    try {
+      const answer = await requestIntrospection(this.#endpoint, token, this.#closing.signal);
+      verdict = readAnswer(answer, this.#rules, this.#clock.now());
+    } catch (cause) {
+      if (!(cause instanceof TokenError)) {
+        throw new TokenError('introspection_unavailable', { cause, ...(issuer !== undefined && { issuer }) });
+      }
+      verdict = cause;
+    }
+    const cache = verdict instanceof TokenError ? this.#inactive : this.#active;
+    cache?.set(key, verdict, ANSWER_BYTES, askedAt);
+    return verdict;
+  }
+}

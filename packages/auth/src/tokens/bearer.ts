@@ -1,0 +1,82 @@
+import { assertFunction, assertObject, OptionsError } from '@macadam/core';
+import type { TokenSource } from './token-client.ts';
+
+/** The try that a token is for: as much as is used of what `@macadam/http` hands over. */
+export interface BearerContext {
+  readonly signal: AbortSignal;
+}
+
+/** Headers that authorize a request. */
+export type BearerHeaders = Readonly<Record<string, string>>;
+
+/** What `bearer()` makes: fits the `auth` option of a client of `@macadam/http`. */
+export interface BearerAuth {
+  authorize(request: unknown, context: BearerContext): BearerHeaders | Promise<BearerHeaders>;
+  invalidate?(rejected: BearerHeaders): void;
+}
+
+/**
+ * Sends tokens with requests: `Authorization: Bearer …` (RFC 6750).
+ *
+ * A token at hand is given out without a promise. A 401 gives up the token it was for, and no later one, and the request
+ * is sent once more with the next.
+ *
+ * @param tokens - what `clientCredentials` and its like make; or one fixed token, for which a 401 is final.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`).
+ * @example
+ * ```ts
+ * import { bearer, clientCredentials } from '@macadam/auth';
+ * import { createHttpClient } from '@macadam/http';
+ *
+ * const tokens = clientCredentials({ tokenUrl: 'https://id.example.com/token', clientId: 'orders', clientSecret: 'a secret' });
+ * const billing = createHttpClient({ name: 'billing', baseUrl: 'https://billing.example.com', auth: bearer(tokens) });
+ * await billing.close();
+ * await tokens.close();
+ * ```
+ */
+export function bearer(tokens: TokenSource | string): BearerAuth {
+  if (typeof tokens === 'string') {
+    // The value stays out of the message.
+    if (!/^[\x21-\x7e]+$/.test(tokens)) throw new OptionsError('bearer.tokens', undefined, 'a token without spaces');
+    const headers = headersOf(tokens);
+    return { authorize: () => headers };
+  }
+  assertObject('bearer.tokens', tokens);
+  for (const name of ['getToken', 'peekToken', 'invalidate'] as const)
+    assertFunction(`bearer.tokens.${name}`, tokens[name]);
+  return new Bearer(tokens);
+}
+
+class Bearer implements BearerAuth {
+  readonly #tokens: TokenSource;
+  #token: string | undefined;
+  #headers: BearerHeaders = {};
+
+  constructor(tokens: TokenSource) {
+    this.#tokens = tokens;
+  }
+
+  authorize(_request: unknown, context: BearerContext): BearerHeaders | Promise<BearerHeaders> {
+    const token = this.#tokens.peekToken();
+    if (token !== undefined) return this.#with(token);
+    return this.#tokens.getToken({ signal: context.signal }).then((got) => this.#with(got));
+  }
+
+  invalidate(rejected: BearerHeaders): void {
+    const token = /^Bearer (.+)$/.exec(rejected['authorization'] ?? '')?.[1];
+    if (token !== undefined) this.#tokens.invalidate(token);
+  }
+
+  /** The same object as long as the token is the same. */
+  #with(token: string): BearerHeaders {
+    if (token !== this.#token) {
+      this.#headers = headersOf(token);
+      this.#token = token;
+    }
+    return this.#headers;
+  }
+}
+
+function headersOf(token: string): BearerHeaders {
+  return Object.freeze({ authorization: `Bearer ${token}` });
+}

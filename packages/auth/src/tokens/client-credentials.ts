@@ -1,0 +1,58 @@
+import { HeldToken } from './held-token.ts';
+import { nameOf, requestToken } from './oauth.ts';
+import type { TokenClientOptions } from './options.ts';
+import { type TokenClientSettings, tokenClientSettings } from './settings.ts';
+import type { TokenClient } from './token-client.ts';
+import { lifetimeOf } from './token-lifetime.ts';
+
+/** Options of {@link clientCredentials}. */
+export type ClientCredentialsOptions = TokenClientOptions;
+
+/**
+ * Tokens for a service of its own accord (RFC 6749 section 4.4), for `bearer()` and the like.
+ *
+ * All who ask at once wait for one request. A token is replaced in the background well before it ends, and kept while the
+ * endpoint does not answer, as long as it may be. What one client holds is given to nobody else: two clients with the same
+ * id and other scopes share nothing.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a secret.
+ * @example
+ * ```ts
+ * import { clientCredentials } from '@macadam/auth';
+ *
+ * const tokens = clientCredentials({
+ *   tokenUrl: 'https://id.example.com/token',
+ *   clientId: 'orders',
+ *   clientSecret: () => process.env['CLIENT_SECRET'] ?? '',
+ *   scope: 'invoices:read',
+ * });
+ * await tokens.close();
+ * ```
+ */
+export function clientCredentials(options: ClientCredentialsOptions): TokenClient {
+  return grantClient(tokenClientSettings(options), 'client_credentials', 'client credentials', () => []);
+}
+
+/** A client of one grant. `more` gives what the grant adds to each request. */
+export function grantClient(
+  settings: TokenClientSettings,
+  grantType: string,
+  words: string,
+  more: () => readonly (readonly [string, string])[] | Promise<readonly (readonly [string, string])[]>,
+): TokenClient {
+  const { endpoint, parameters, wanted, minRemainingMs, clock, random } = settings;
+  return new HeldToken({
+    clock,
+    random,
+    minRemainingMs,
+    endpoint: nameOf(endpoint),
+    description:
+      `tokens of ${nameOf(endpoint)} by ${words}, as ${endpoint.client.id} (${endpoint.client.method}), ${wanted}; ` +
+      `replaced in the background, waited for when ${minRemainingMs} ms are left; ` +
+      (endpoint.dpop === undefined ? 'bearer' : 'bound to a key (DPoP)'),
+    grant: async (signal) => {
+      const answer = await requestToken(endpoint, grantType, [...parameters, ...(await more())], signal);
+      return { token: answer.accessToken, ...lifetimeOf(answer.expiresIn) };
+    },
+  });
+}

@@ -1,0 +1,228 @@
+// The requests of OAuth, by oauth4webapi: the only file that knows it. What goes over the wire is bounded, and read
+// strictly before it is handed on; what comes out of an error holds nothing of an answer.
+import type { Clock } from '@macadam/core';
+import {
+  allowInsecureRequests,
+  type AuthorizationServer,
+  type Client,
+  type ClientAuth,
+  ClientSecretBasic,
+  ClientSecretPost,
+  customFetch,
+  genericTokenEndpointRequest,
+  introspectionRequest,
+  isDPoPNonceError,
+  modifyAssertion,
+  None,
+  PrivateKeyJwt,
+  processGenericTokenEndpointResponse,
+  processIntrospectionResponse,
+  ResponseBodyError,
+  TlsClientAuth,
+} from 'oauth4webapi';
+import type { DpopKey } from '../dpop/dpop-key.ts';
+import { AnswerTooLongError, fetchBounded, type FetchLike } from '../fetch/bounded-fetch.ts';
+import type { JsonObject } from '../jwt/compact.ts';
+import { TokenRequestError } from './errors.ts';
+import type { Provided } from './options.ts';
+import type { SigningKey } from './private-key.ts';
+
+/** Who asks, and how that is shown. */
+export type ClientIdentity =
+  | { readonly id: string; readonly method: 'basic' | 'post'; readonly secret: Provided }
+  | { readonly id: string; readonly method: 'private_key_jwt'; readonly key: SigningKey }
+  | { readonly id: string; readonly method: 'mtls' | 'none' };
+
+/** Where to ask, and who asks; all checked. */
+export interface OAuthEndpoint {
+  readonly url: URL;
+  readonly client: ClientIdentity;
+  readonly assertionAudience: string;
+  readonly fetch: FetchLike;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly dpop: DpopKey | undefined;
+}
+
+/** What the endpoint granted, checked for its form. */
+export interface TokenAnswer {
+  readonly accessToken: string;
+  /** `expires_in` as it came. */
+  readonly expiresIn: unknown;
+  readonly refreshToken: string | undefined;
+}
+
+/** No honest answer comes near; one that does not end must not fill the memory. */
+const MAX_BYTES = 65_536;
+const ASSERTION_SECONDS = 60;
+
+/** Asks for a token. @throws TokenRequestError, or the reason of `signal`. */
+export async function requestToken(
+  endpoint: OAuthEndpoint,
+  grantType: string,
+  parameters: readonly (readonly [string, string])[],
+  signal: AbortSignal,
+): Promise<TokenAnswer> {
+  const body = new URLSearchParams(parameters.map(([name, value]): [string, string] => [name, value]));
+  let expiresIn: unknown;
+  const answer = await exchange(endpoint, signal, async (as, client, auth, options) => {
+    const response = await genericTokenEndpointRequest(as, client, auth, grantType, body, options);
+    // Read by ourselves, since many endpoints get it wrong; and an ID token is not for us to judge.
+    const { rest, taken } = await without(response, ['expires_in', 'id_token']);
+    expiresIn = taken['expires_in'];
+    return await processGenericTokenEndpointResponse(as, client, rest);
+  });
+  const { access_token: accessToken, token_type: type, refresh_token: refreshToken } = answer;
+  const bound = endpoint.dpop !== undefined;
+  // A token that anybody can use, where one for our key was asked for, would be used like that one: refused.
+  if (!/^[\x21-\x7e]+$/.test(accessToken) || type !== (bound ? 'dpop' : 'bearer')) {
+    throw new TokenRequestError('malformed', nameOf(endpoint));
+  }
+  return { accessToken, expiresIn, refreshToken };
+}
+
+/** Asks what is known of a token. @throws TokenRequestError, or the reason of `signal`. */
+export function requestIntrospection(endpoint: OAuthEndpoint, token: string, signal: AbortSignal): Promise<JsonObject> {
+  return exchange(endpoint, signal, async (as, client, auth, options) => {
+    const response = await introspectionRequest(as, client, auth, token, options);
+    return (await processIntrospectionResponse(as, client, response)) as unknown as JsonObject;
+  });
+}
+
+/** The endpoint as it may be shown. */
+export function nameOf({ url }: OAuthEndpoint): string {
+  return url.origin + url.pathname;
+}
+
+/** What is known of the last answer, whether or not it could be used. */
+interface Seen {
+  status: number | undefined;
+  retryAfterMs: number | undefined;
+}
+
+type Options = NonNullable<Parameters<typeof genericTokenEndpointRequest>[5]>;
+
+async function exchange<T>(
+  endpoint: OAuthEndpoint,
+  signal: AbortSignal,
+  ask: (as: AuthorizationServer, client: Client, auth: ClientAuth, options: Options) => Promise<T>,
+): Promise<T> {
+  const { url, client, dpop } = endpoint;
+  const as: AuthorizationServer = {
+    issuer: endpoint.assertionAudience,
+    token_endpoint: url.href,
+    introspection_endpoint: url.href,
+  };
+  const auth = await authentication(endpoint);
+  const seen: Seen = { status: undefined, retryAfterMs: undefined };
+  const options: Options = {
+    [customFetch]: (_url, init) => send(endpoint, init as never, signal, seen),
+    // `http` is for loopback only, which was checked when the options were.
+    [allowInsecureRequests]: true,
+  };
+  const attempt = (): Promise<T> => ask(as, { client_id: client.id }, auth, options);
+  try {
+    // One more try with the server's nonce, and then no more: a server that asks for one each time is never content.
+    return await attempt().catch((error: unknown) => {
+      if (dpop === undefined || !isDPoPNonceError(error)) throw error;
+      return attempt();
+    });
+  } catch (error) {
+    if (signal.aborted || error instanceof TokenRequestError) throw error;
+    const details = { ...seen, error: error instanceof ResponseBodyError ? error.error : undefined };
+    const reason = (seen.status ?? 200) === 200 ? 'malformed' : 'refused';
+    // The library's errors carry the answer: they stay here.
+    throw new TokenRequestError(reason, nameOf(endpoint), details);
+  }
+}
+
+async function send(
+  endpoint: OAuthEndpoint,
+  { headers, body }: { headers: Record<string, string>; body: URLSearchParams },
+  signal: AbortSignal,
+  seen: Seen,
+): Promise<Response> {
+  const { url, fetch, clock, timeoutMs, dpop } = endpoint;
+  seen.status = undefined;
+  if (dpop !== undefined) headers['dpop'] = await dpop.proof({ method: 'POST', url: url.href });
+  const bounds = { fetch, clock, timeoutMs, maxBytes: MAX_BYTES, reads: () => true, signal };
+  const answer = await fetchBounded({ url: url.href, method: 'POST', headers, body: body.toString(), ...bounds }).catch(
+    (cause: unknown) => {
+      if (signal.aborted) throw cause;
+      const tooLong = cause instanceof AnswerTooLongError;
+      throw new TokenRequestError(tooLong ? 'malformed' : 'unreachable', nameOf(endpoint), { cause });
+    },
+  );
+  seen.status = answer.status;
+  seen.retryAfterMs = retryAfterIn(answer.headers.get('retry-after'));
+  dpop?.learn(url.origin, answer.headers.get('dpop-nonce'));
+  const contentType = answer.headers.get('content-type');
+  // Only what the library is to read: challenges and the like say nothing that the body does not.
+  return new Response(answer.status < 200 || answer.status > 599 ? null : answer.text, {
+    status: answer.status < 200 || answer.status > 599 ? 502 : answer.status,
+    headers: contentType === null ? {} : { 'content-type': contentType },
+  });
+}
+
+/** Whole seconds; the date form is not used by any server we know, and would need its clock. */
+function retryAfterIn(header: string | null): number | undefined {
+  return header !== null && /^\d{1,7}$/.test(header) ? Number(header) * 1_000 : undefined;
+}
+
+/** The same answer without some members of its JSON object, and these. Anything else is left for the library to judge. */
+async function without(response: Response, names: readonly string[]): Promise<{ rest: Response; taken: JsonObject }> {
+  const text = await response.clone().text();
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return { rest: response, taken: {} };
+  }
+  if (typeof json !== 'object' || json === null) return { rest: response, taken: {} };
+  const all = Object.entries(json);
+  const { status, headers } = response;
+  return {
+    rest: new Response(JSON.stringify(Object.fromEntries(all.filter(([name]) => !names.includes(name)))), {
+      status,
+      headers,
+    }),
+    taken: Object.fromEntries(all.filter(([name]) => names.includes(name))),
+  };
+}
+
+async function authentication({ client, url, clock }: OAuthEndpoint): Promise<ClientAuth> {
+  switch (client.method) {
+    case 'basic':
+      return ClientSecretBasic(await provided(client.secret, url.origin + url.pathname));
+    case 'post':
+      return ClientSecretPost(await provided(client.secret, url.origin + url.pathname));
+    case 'private_key_jwt': {
+      const { handle, kid, algorithm } = client.key;
+      return PrivateKeyJwt(kid === undefined ? handle : { key: handle, kid }, {
+        [modifyAssertion]: (header, payload) => {
+          const now = Math.floor(clock.now() / 1_000);
+          header['alg'] = algorithm;
+          payload['iat'] = now;
+          payload['nbf'] = now;
+          payload['exp'] = now + ASSERTION_SECONDS;
+        },
+      });
+    }
+    case 'mtls':
+      return TlsClientAuth();
+    case 'none':
+      return None();
+  }
+}
+
+/** What a request is made with. @throws TokenRequestError `credential`. */
+export async function provided(value: Provided, endpoint: string): Promise<string> {
+  let text: unknown;
+  try {
+    text = typeof value === 'function' ? await value() : value;
+  } catch (cause) {
+    throw new TokenRequestError('credential', endpoint, { cause });
+  }
+  if (typeof text !== 'string' || text === '') throw new TokenRequestError('credential', endpoint);
+  return text;
+}

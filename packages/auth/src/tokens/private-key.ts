@@ -1,0 +1,57 @@
+import { createPrivateKey, KeyObject, type JsonWebKeyInput, type webcrypto } from 'node:crypto';
+import { assertKnownOptions, assertObject, assertOneOf, OptionsError } from '@macadam/core';
+import { ALGORITHMS, type JwtAlgorithm } from '../jwt/algorithms.ts';
+import { isKid, type JsonWebKey } from '../jwt/key-rules.ts';
+
+/** A private key to sign with. */
+export interface PrivateKeyOptions {
+  /** The key of `node:crypto`, a JWK, or PEM text. */
+  key: KeyObject | JsonWebKey | string;
+  algorithm: JwtAlgorithm;
+  /** What its owner calls it. Default: the token names no key. */
+  kid?: string;
+}
+
+/** A private key that is bound to its algorithm. */
+export interface SigningKey {
+  readonly algorithm: JwtAlgorithm;
+  readonly kid: string | undefined;
+  readonly handle: webcrypto.CryptoKey;
+  readonly object: KeyObject;
+}
+
+/** NIST SP 800-131A: shorter RSA keys are disallowed. */
+const MIN_RSA_BITS = 2_048;
+
+/** @throws OptionsError for a key that is public, weak, or not one for the algorithm. Shows nothing of it. */
+export function readPrivateKey(path: string, options: PrivateKeyOptions): SigningKey {
+  assertObject(path, options);
+  assertKnownOptions(path, options, ['key', 'algorithm', 'kid']);
+  const { key, algorithm, kid } = options;
+  assertOneOf(`${path}.algorithm`, algorithm, Object.keys(ALGORITHMS) as JwtAlgorithm[]);
+  if (kid !== undefined && !isKid(kid)) throw new OptionsError(`${path}.kid`, kid, 'a text of at most 256 characters');
+  const object = parsed(key);
+  if (object?.type !== 'private') {
+    throw new OptionsError(`${path}.key`, undefined, 'a private key: a KeyObject, a JWK or PEM text');
+  }
+  const bits = object.asymmetricKeyDetails?.modulusLength;
+  if (bits !== undefined && bits < MIN_RSA_BITS) {
+    throw new OptionsError(`${path}.key`, undefined, `of at least ${MIN_RSA_BITS} bits`);
+  }
+  try {
+    const handle = object.toCryptoKey(ALGORITHMS[algorithm].parameters as never, false, ['sign']);
+    return { algorithm, kid, handle, object };
+  } catch {
+    throw new OptionsError(`${path}.key`, undefined, `a key for ${algorithm}`);
+  }
+}
+
+function parsed(key: unknown): KeyObject | undefined {
+  if (key instanceof KeyObject) return key;
+  try {
+    if (typeof key === 'string') return createPrivateKey(key);
+    return createPrivateKey({ key, format: 'jwk' } as JsonWebKeyInput);
+  } catch {
+    return undefined;
+  }
+}

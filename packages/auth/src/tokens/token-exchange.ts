@@ -1,0 +1,161 @@
+import { hash } from 'node:crypto';
+import { assertInteger, assertText, OptionsError } from '@macadam/core';
+import { grantClient } from './client-credentials.ts';
+import { nameOf, provided } from './oauth.ts';
+import type { Provided, TokenClientOptions } from './options.ts';
+import { assertProvided, type TokenClientSettings, tokenClientSettings } from './settings.ts';
+import type { TokenClient, TokenClientStats } from './token-client.ts';
+
+/** What every exchange takes. Types of tokens are those of RFC 8693 section 3, as URIs. */
+export interface ExchangeOptions extends TokenClientOptions {
+  /** Default: `urn:ietf:params:oauth:token-type:access_token`. */
+  subjectTokenType?: string;
+  /** Who acts on behalf of the subject. Default: only the client itself. */
+  actorToken?: Provided;
+  /** Default: `urn:ietf:params:oauth:token-type:access_token`. */
+  actorTokenType?: string;
+  /** Default: up to the server. */
+  requestedTokenType?: string;
+}
+
+/** Options of {@link tokenExchange}. */
+export interface TokenExchangeOptions extends ExchangeOptions {
+  /** The token that is exchanged: of a workload, in a file that is rotated, say. A function is asked each time. */
+  subjectToken: Provided;
+}
+
+/** Options of {@link tokenExchanges}. */
+export interface TokenExchangesOptions extends ExchangeOptions {
+  /** Subjects whose tokens are kept, the last ones used. Default: 1_000. */
+  maxSubjects?: number;
+}
+
+/** Clients for the tokens of many subjects. Made by {@link tokenExchanges}. */
+export interface TokenExchanges extends AsyncDisposable {
+  /** The client for this subject: the same one as before, if it is still kept. */
+  for(subjectToken: string): TokenClient;
+  describe(): string;
+  /** Added up over the subjects that are kept. */
+  stats(): TokenExchangesStats;
+  /** Closes the clients that are kept. */
+  close(): Promise<void>;
+}
+
+/** Numbers of {@link TokenExchanges}. */
+export interface TokenExchangesStats extends Pick<TokenClientStats, 'requests' | 'failures'> {
+  readonly subjects: number;
+}
+
+const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
+const EXCHANGE_OPTIONS = ['subjectTokenType', 'actorToken', 'actorTokenType', 'requestedTokenType'];
+
+/**
+ * Tokens in exchange for another (RFC 8693): a workload's own identity for that of a cloud, say. Refreshed as those of
+ * `clientCredentials` are. For the tokens of callers, see {@link tokenExchanges}.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a token.
+ */
+export function tokenExchange(options: TokenExchangeOptions): TokenClient {
+  const settings = tokenClientSettings(options, [...EXCHANGE_OPTIONS, 'subjectToken']);
+  const { subjectToken } = options;
+  assertProvided('subjectToken', subjectToken);
+  return exchangeClient(settings, exchangeOf(options), subjectToken);
+}
+
+/**
+ * Tokens on behalf of callers (RFC 8693): for each caller's token one of ours, for the next service. Callers share
+ * nothing; what is kept is found by a hash of the token.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a token.
+ */
+export function tokenExchanges(options: TokenExchangesOptions): TokenExchanges {
+  const settings = tokenClientSettings(options, [...EXCHANGE_OPTIONS, 'maxSubjects']);
+  const { maxSubjects = 1_000 } = options;
+  assertInteger('maxSubjects', maxSubjects, { min: 1 });
+  return new BySubject(settings, exchangeOf(options), maxSubjects);
+}
+
+type Exchange = Required<Pick<ExchangeOptions, 'subjectTokenType' | 'actorTokenType'>> &
+  Pick<ExchangeOptions, 'actorToken' | 'requestedTokenType'>;
+
+class BySubject implements TokenExchanges {
+  readonly #settings: TokenClientSettings;
+  readonly #exchange: Exchange;
+  readonly #maxSubjects: number;
+  /** By the hash of the subject's token, the last used last. */
+  readonly #clients = new Map<string, TokenClient>();
+
+  constructor(settings: TokenClientSettings, exchange: Exchange, maxSubjects: number) {
+    this.#settings = settings;
+    this.#exchange = exchange;
+    this.#maxSubjects = maxSubjects;
+  }
+
+  for(subjectToken: string): TokenClient {
+    if (typeof subjectToken !== 'string' || subjectToken === '') {
+      throw new OptionsError('subjectToken', undefined, 'a text that is not empty');
+    }
+    const key = hash('sha256', subjectToken, 'base64');
+    const client = this.#clients.get(key) ?? exchangeClient(this.#settings, this.#exchange, subjectToken);
+    this.#clients.delete(key);
+    this.#clients.set(key, client);
+    // Whoever holds the client that is let go of goes on with it.
+    if (this.#clients.size > this.#maxSubjects) this.#clients.delete(this.#clients.keys().next().value as string);
+    return client;
+  }
+
+  describe(): string {
+    const { endpoint, wanted } = this.#settings;
+    return `tokens of ${nameOf(endpoint)} in exchange for those of up to ${this.#maxSubjects} callers, ${wanted}`;
+  }
+
+  stats(): TokenExchangesStats {
+    let requests = 0;
+    let failures = 0;
+    for (const client of this.#clients.values()) {
+      const stats = client.stats();
+      requests += stats.requests;
+      failures += stats.failures;
+    }
+    return { subjects: this.#clients.size, requests, failures };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#clients.values()].map((client) => client.close()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function exchangeOf(options: ExchangeOptions): Exchange {
+  const { subjectTokenType = ACCESS_TOKEN, actorTokenType = ACCESS_TOKEN, actorToken, requestedTokenType } = options;
+  assertText('subjectTokenType', subjectTokenType);
+  assertText('actorTokenType', actorTokenType);
+  if (actorToken !== undefined) assertProvided('actorToken', actorToken);
+  if (requestedTokenType !== undefined) assertText('requestedTokenType', requestedTokenType);
+  return {
+    subjectTokenType,
+    actorTokenType,
+    ...(actorToken !== undefined && { actorToken }),
+    ...(requestedTokenType !== undefined && { requestedTokenType }),
+  };
+}
+
+function exchangeClient(settings: TokenClientSettings, exchange: Exchange, subjectToken: Provided): TokenClient {
+  const { subjectTokenType, actorToken, actorTokenType, requestedTokenType } = exchange;
+  const endpoint = nameOf(settings.endpoint);
+  return grantClient(settings, GRANT_TYPE, 'token exchange', async () => {
+    const parameters: [string, string][] = [
+      ['subject_token', await provided(subjectToken, endpoint)],
+      ['subject_token_type', subjectTokenType],
+    ];
+    if (requestedTokenType !== undefined) parameters.push(['requested_token_type', requestedTokenType]);
+    if (actorToken !== undefined) {
+      parameters.push(['actor_token', await provided(actorToken, endpoint)], ['actor_token_type', actorTokenType]);
+    }
+    return parameters;
+  });
+}

@@ -1,0 +1,79 @@
+// A token endpoint without a network: answers from a script that a test changes as it goes.
+import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
+import { clientCredentials, type FetchLike, type TokenClient, type TokenClientOptions } from '../src/index.ts';
+
+export const TOKEN_URL = 'https://id.example.com/token';
+export const SECRET = 'the-secret-of-the-client';
+
+export interface TokenRequest {
+  readonly url: string;
+  readonly headers: Record<string, string>;
+  readonly form: URLSearchParams;
+}
+
+export class TokenEndpoint {
+  readonly requests: TokenRequest[] = [];
+  /** Members of the plain answer, over those that it has anyway. */
+  grant: Record<string, unknown> = {};
+  /** Takes the place of the plain answer. */
+  answer: ((request: TokenRequest) => Response | Promise<Response>) | undefined;
+
+  get calls(): number {
+    return this.requests.length;
+  }
+
+  readonly fetch: FetchLike = async (url, { headers, body, signal }) => {
+    const request = { url, headers: { ...headers }, form: new URLSearchParams(body) };
+    this.requests.push(request);
+    await Promise.resolve();
+    signal.throwIfAborted();
+    return await (this.answer?.(request) ?? this.plain());
+  };
+
+  plain(more: Record<string, unknown> = {}): Response {
+    return Response.json({
+      access_token: `token-${this.calls}`,
+      token_type: 'Bearer',
+      expires_in: 3_600,
+      ...this.grant,
+      ...more,
+    });
+  }
+
+  fail(status = 503, headers: Record<string, string> = {}): void {
+    this.answer = () => new Response('down', { status, headers });
+  }
+
+  refuse(error: string, status = 400): void {
+    this.answer = () => Response.json({ error, error_description: `${SECRET} is not known` }, { status });
+  }
+
+  /** Answers only when the returned function is called. */
+  hold(): () => void {
+    let release!: () => void;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    this.answer = async () => {
+      await released;
+      return this.plain();
+    };
+    return release;
+  }
+}
+
+export interface TokenStage {
+  readonly clock: VirtualClock;
+  readonly endpoint: TokenEndpoint;
+  readonly tokens: TokenClient;
+}
+
+export const client = { tokenUrl: TOKEN_URL, clientId: 'orders', clientSecret: SECRET } as const;
+
+export function stageTokens(
+  options: Partial<TokenClientOptions> = {},
+  make: (options: TokenClientOptions) => TokenClient = clientCredentials,
+): TokenStage {
+  const clock = virtualClock({ settle: 'eventLoop' });
+  const endpoint = new TokenEndpoint();
+  const tokens = make({ ...client, fetch: endpoint.fetch, clock, random: seededRandom(1), ...options });
+  return { clock, endpoint, tokens };
+}
