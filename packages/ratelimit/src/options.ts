@@ -80,7 +80,7 @@ export function rateLimiterSettings(options: RateLimiterOptions): RateLimiterSet
   return { name, limits, store, onStoreFailure, expectedInstances, enforce, clock, random };
 }
 
-function assertLimits(path: string, limits: unknown): asserts limits is readonly Limit[] {
+export function assertLimits(path: string, limits: unknown): asserts limits is readonly Limit[] {
   if (!Array.isArray(limits) || limits.length === 0 || limits.length > 16) {
     throw new OptionsError(path, limits, 'a list of 1 to 16 limits');
   }

@@ -1,3 +1,4 @@
+import type { Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
 
 export interface CostOptions {
@@ -79,6 +80,13 @@ export interface RateLimiter extends AsyncDisposable {
   release(key: string, decision: Decision): Promise<boolean>;
   /** Lets a permit last another `permitTtlMs`: call it at a third of that. False when it had run out. */
   renew(key: string, decision: Decision): Promise<boolean>;
+  /**
+   * From now on, these limits hold, also for keys that are in use: of what a key has used up, the share stays the same. A limit
+   * goes by its name, or by its place in the list where it has none of its own, and by its kind; one that is new begins afresh. Processes
+   * that share a store may change at different times. Throws `MAC_INVALID_OPTIONS` for a list that `createRateLimiter` would
+   * refuse, and changes nothing then.
+   */
+  setLimits(limits: readonly Limit[]): void;
   describe(): string;
   stats(): Readonly<Record<string, number>>;
   /** Ends waits with an error, gives back what was borrowed ahead, and closes the store if this limiter made it. */

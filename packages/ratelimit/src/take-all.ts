@@ -1,6 +1,7 @@
 import { OptionsError } from '@macadam/core';
 import type { Decision } from './decision.ts';
 import type { CostOptions, RateLimiter } from './rate-limiter.ts';
+import { StoreRateLimiter } from './store-rate-limiter.ts';
 
 /** One of the requests of {@link takeAll}. */
 export interface Claim extends CostOptions {
@@ -11,19 +12,22 @@ export interface Claim extends CostOptions {
 /** What {@link takeAll} decided. */
 export interface Verdicts {
   readonly allowed: boolean;
-  /** What each claim was answered, in order, up to the one that was denied. */
+  /** What each claim was answered, in order. Where they are asked one by one, up to the one that was denied. */
   readonly decisions: readonly Decision[];
-  /** The one to tell the caller: the denial, or the grant that left the least. */
+  /** The one to tell the caller: the denial with the longest wait, or the grant that left the least. */
   readonly decision: Decision;
+  /** Whether they were asked in one step, which nobody else can see halfway. */
+  readonly atomic: boolean;
 }
 
 /**
- * Takes from several limiters, with a key each (a user, a tenant, everybody), or from none: what was taken before a denial
- * is given back. Limits of one key belong into one limiter instead, which asks all of them in one step.
+ * Takes from several limiters, with a key each (a user, a tenant, everybody), or from none. Limits of one key belong into one
+ * limiter instead.
  *
- * Put the limiter that denies most first. With a shared store each limiter is one round trip, and between a denial and the
- * refund others may be denied who would have been allowed. A limiter with a concurrency limit gives its permit back, not what
- * its other limits took: let it have that one limit.
+ * Limiters in memory are asked in one step, and so are those on one Redis client, in one round trip, unless it is a cluster
+ * and the keys differ (they are on different servers then). Others are asked one by one, in order, and what was taken before a
+ * denial is given back: put the limiter that denies most first. Between the denial and the refund others may be denied who
+ * would have been allowed, and a limiter with a concurrency limit gives back its permit only.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) without claims, and what the limiters' `take` throws.
  * @example
@@ -39,34 +43,54 @@ export async function takeAll(claims: readonly Claim[]): Promise<Verdicts> {
   if (!Array.isArray(claims) || claims.length === 0) {
     throw new OptionsError('takeAll.claims', claims, 'a list of at least one claim');
   }
+  const all = claims as readonly Claim[];
+  return (await together(all)) ?? (await oneByOne(all));
+}
+
+async function together(claims: readonly Claim[]): Promise<Verdicts | undefined> {
+  const limiters = claims.map(({ limiter }) => limiter);
+  if (!limiters.every((limiter) => limiter instanceof StoreRateLimiter)) return undefined;
+  const asks = claims.map((claim, i) => (limiters[i] as StoreRateLimiter).askFor(claim.key, claim));
+  const decisions = await asks[0]?.table.takeTogether?.(asks);
+  if (decisions === undefined) return undefined;
+  const allowed = decisions.every((decision) => decision.allowed);
+  decisions.forEach((decision, i) => (limiters[i] as StoreRateLimiter).conclude(decision, allowed));
+  return { allowed, decisions, decision: tellingOf(decisions), atomic: true };
+}
+
+async function oneByOne(claims: readonly Claim[]): Promise<Verdicts> {
   const taken: { claim: Claim; decision: Decision }[] = [];
-  const giveBack = async (): Promise<void> => {
-    await Promise.all(
-      taken
-        .filter(({ decision }) => decision.granted > 0)
-        .map(({ claim, decision }) =>
-          decision.permit === undefined
-            ? claim.limiter.refund(claim.key, { decision })
-            : claim.limiter.release(claim.key, decision),
-        ),
-    );
-  };
-  let least: Decision | undefined;
-  for (const claim of claims as readonly Claim[]) {
+  for (const claim of claims) {
     const { limiter, key, cost = 1 } = claim;
-    let decision: Decision;
-    try {
-      decision = await limiter.take(key, { cost });
-    } catch (error) {
-      await giveBack();
+    const decision = await limiter.take(key, { cost }).catch(async (error: unknown) => {
+      await giveBack(taken);
       throw error;
-    }
+    });
     if (!decision.allowed) {
-      await giveBack();
-      return { allowed: false, decisions: [...taken.map((one) => one.decision), decision], decision };
+      await giveBack(taken);
+      const decisions = [...taken.map((one) => one.decision), decision];
+      return { allowed: false, decisions, decision, atomic: false };
     }
     taken.push({ claim, decision });
-    if (least === undefined || decision.remaining < least.remaining) least = decision;
   }
-  return { allowed: true, decisions: taken.map((one) => one.decision), decision: least as Decision };
+  const decisions = taken.map((one) => one.decision);
+  return { allowed: true, decisions, decision: tellingOf(decisions), atomic: false };
+}
+
+async function giveBack(taken: readonly { claim: Claim; decision: Decision }[]): Promise<void> {
+  const back = taken
+    .filter(({ decision }) => decision.granted > 0)
+    .map(async ({ claim: { limiter, key }, decision }) => {
+      if (decision.permit === undefined) await limiter.refund(key, { decision });
+      else await limiter.release(key, decision);
+    });
+  await Promise.all(back);
+}
+
+function tellingOf(decisions: readonly Decision[]): Decision {
+  return decisions.reduce((one, other) => {
+    if (one.allowed !== other.allowed) return one.allowed ? other : one;
+    if (one.allowed) return other.remaining < one.remaining ? other : one;
+    return other.retryAfterMs > one.retryAfterMs ? other : one;
+  });
 }

@@ -30,6 +30,7 @@ function sharedStore(clock: VirtualClock, limitOf: () => ReturnType<typeof token
     reset: far(central.reset.bind(central)),
     release: far(central.release.bind(central)),
     renew: far(central.renew.bind(central)),
+    setLimits: (limits) => central.setLimits(limits),
     stats: () => ({}),
   };
   const lease = { ttlMs: 100, maxShare: 0.05 };

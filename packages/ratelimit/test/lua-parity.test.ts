@@ -11,8 +11,9 @@ import {
   type Decision,
   type Limit,
 } from '../src/index.ts';
+import type { Ask, LimitTable } from '../src/store/store.ts';
 import { RedisTable } from '../src/redis/redis-table.ts';
-import { MemoryTable } from '../src/store/memory-store.ts';
+import { MemoryTable } from '../src/store/memory-table.ts';
 import { nodeRedis, type Connected } from './redis-server.ts';
 
 const period = fc.integer({ min: 20, max: 2_000 });
@@ -33,7 +34,20 @@ const rates: Record<string, fc.Arbitrary<Limit>> = {
 const permits = fc.record({ limit: size, permitTtlMs: period }).map((options) => concurrency(options));
 
 const operation = fc.record({
-  kind: fc.constantFrom('take', 'take', 'take', 'upTo', 'peek', 'refund', 'refundLast', 'penalize', 'block', 'reset'),
+  kind: fc.constantFrom(
+    'take',
+    'take',
+    'take',
+    'upTo',
+    'peek',
+    'refund',
+    'refundLast',
+    'penalize',
+    'block',
+    'reset',
+    'change',
+  ),
+  watching: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(15) }),
   amount: fc.oneof(fc.integer({ min: 1, max: 6 }), fc.double({ min: 0.1, max: 6, noNaN: true })),
   afterMs: fc.oneof(fc.constant(0), fc.integer({ min: -50, max: 400 }), fc.double({ min: 0, max: 30, noNaN: true })),
 });
@@ -51,7 +65,12 @@ afterAll(async () => {
 
 /** The same limits in memory and in Redis, with one clock. */
 function twins(limits: readonly Limit[], start: number) {
-  const time = { now: start };
+  const time = { now: start, read: () => time.now };
+  const [memory, shared] = more(time, limits);
+  return { time, memory, shared };
+}
+
+function more(time: { now: number; read: () => number }, limits: readonly Limit[]): [MemoryTable, RedisTable] {
   const clock = { ...virtualClock(), monotonic: () => time.now };
   const options = { name: `parity-${process.pid}-${++traces}`, limits, clock, random: seededRandom(1) };
   const memory = new MemoryTable(options, 1_000);
@@ -59,27 +78,42 @@ function twins(limits: readonly Limit[], start: number) {
     redis.client,
     `parity-${process.pid}`,
     { ...options, random: seededRandom(2) },
-    () => time.now,
+    time.read,
   );
-  return { time, memory, shared };
+  return [memory, shared];
 }
 
 function comparable({ source: _, permit, ...rest }: Decision): object {
   return { ...rest, permit: permit !== undefined };
 }
 
-async function compare(limits: readonly Limit[], start: number, steps: readonly Operation[]): Promise<void> {
+/** `others` are what `limits` become with each change. */
+async function compare(
+  limits: readonly Limit[],
+  start: number,
+  steps: readonly Operation[],
+  others: readonly Limit[] = limits,
+): Promise<void> {
   const { time, memory, shared } = twins(limits, start);
   let last: Decision | undefined;
-  for (const [i, { kind, amount, afterMs }] of steps.entries()) {
+  let current = limits;
+  for (const [i, { kind, amount, afterMs, watching: bits }] of steps.entries()) {
+    const watching = bits % (1 << limits.length);
     time.now = Math.max(start, time.now + afterMs);
     const what = `step ${i + 1}: ${kind} ${amount} at ${time.now}`;
     if (kind === 'take' || kind === 'upTo' || kind === 'peek') {
       const mode = kind === 'take' ? 'all' : kind;
       const cost = kind === 'upTo' ? Math.ceil(amount) : amount;
-      const expected = memory.take('key', cost, mode);
-      expect(comparable(await shared.take('key', cost, mode)), what).toEqual(comparable(expected));
+      const expected = memory.take('key', cost, mode, watching);
+      expect(comparable(await shared.take('key', cost, mode, watching)), what).toEqual(comparable(expected));
       if (expected.allowed && kind !== 'peek') last = expected;
+    } else if (kind === 'change') {
+      current = current === limits ? others : limits;
+      memory.setLimits(current);
+      shared.setLimits(current);
+      // In memory all keys change at once, in Redis each when it is next asked for.
+      memory.charge('key', 0, undefined);
+      await shared.charge('key', 0, undefined);
     } else if (kind === 'block' || kind === 'reset') {
       if (kind === 'block') memory.block('key', amount * 10);
       else memory.reset('key');
@@ -99,7 +133,9 @@ describe('the script agrees with the algorithms', () => {
   it.each(Object.entries(rates))('%s', async (_, limit) => {
     const steps = fc.array(operation, { maxLength: 40 });
     await fc.assert(
-      fc.asyncProperty(limit, starts, steps, (one, start, trace) => compare([one], start, trace)),
+      fc.asyncProperty(limit, limit, starts, steps, (one, other, start, trace) =>
+        compare([one], start, trace, [other]),
+      ),
       { numRuns: 60 },
     );
   });
@@ -112,6 +148,50 @@ describe('the script agrees with the algorithms', () => {
     await fc.assert(
       fc.asyncProperty(some, starts, steps, (limits, start, trace) => compare(limits, start, trace)),
       { numRuns: 40 },
+    );
+  });
+
+  it('several limits that change, each for one of its own kind', async () => {
+    const four = fc.tuple(...Object.values(rates));
+    const steps = fc.array(operation, { maxLength: 40 });
+    const distinct = (limits: readonly Limit[]) => new Set(limits.map(({ name }) => name)).size === limits.length;
+    await fc.assert(
+      fc.asyncProperty(four.filter(distinct), four.filter(distinct), starts, steps, (limits, others, start, trace) =>
+        compare(limits, start, trace, others),
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('many requests in one step: each for itself, or all together', async () => {
+    const ask = fc.record({ key: fc.constantFrom('a', 'b', 'c'), cost: fc.constantFrom(1, 1, 1, 2, 0.5, 3) });
+    const round = fc.record({
+      how: fc.constantFrom('takeEach', 'takeTogether'),
+      asks: fc.array(ask, { minLength: 1, maxLength: 8 }),
+      // Back in time, the memory store may have forgotten a key that it swept while it asked for another.
+      afterMs: fc.oneof(fc.integer({ min: 0, max: 300 }), fc.double({ min: 0, max: 30, noNaN: true })),
+    });
+    const limit = rates['tokenBucket']!;
+    await fc.assert(
+      fc.asyncProperty(limit, limit, starts, fc.array(round, { maxLength: 25 }), async (one, other, start, rounds) => {
+        const { time, memory, shared } = twins([one], start);
+        const [secondInMemory, second] = more(time, [other]);
+        for (const { how, asks, afterMs } of rounds) {
+          time.now = Math.max(start, time.now + afterMs);
+          if (how === 'takeEach') {
+            const got = await shared.takeEach!(asks.map((one) => ({ ...one, table: shared, watching: 0 })));
+            const expected = asks.map(({ key, cost }) => memory.take(key, cost, 'all'));
+            expect(got.map(comparable)).toEqual(expected.map(comparable));
+            continue;
+          }
+          const from = (first: LimitTable, other: LimitTable): Ask[] =>
+            asks.map((one, i) => ({ ...one, table: i % 2 === 0 ? first : other, watching: 0 }));
+          const expected = memory.takeTogether(from(memory, secondInMemory))!;
+          const got = (await shared.takeTogether(from(shared, second)))!;
+          expect(got.map(comparable)).toEqual(expected.map(comparable));
+        }
+      }),
+      { numRuns: 60 },
     );
   });
 

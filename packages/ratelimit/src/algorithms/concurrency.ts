@@ -1,14 +1,25 @@
-import { assertDurationMs, assertInteger, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import {
+  assertDurationMs,
+  assertInteger,
+  assertKnownOptions,
+  assertNumber,
+  assertObject,
+  OptionsError,
+} from '@macadam/core';
 import type { LimitDecision } from '../decision.ts';
 import {
   assertLimitName,
+  defaultPermitsName,
   LONGEST_PERIOD_MS,
+  say,
   stepOf,
+  unsaid,
   wholeMs,
   wholeRemaining,
   type PermitLimit,
   type StateNumbers,
   type Step,
+  type Unsaid,
 } from './limit.ts';
 
 export interface ConcurrencyOptions {
@@ -21,6 +32,8 @@ export interface ConcurrencyOptions {
   permitTtlMs?: number;
   /** Stands in decisions, headers and store keys. Default: such as `10-at-once`. */
   name?: string;
+  /** The share of keys for which its denials count, 0 to 1: for the others it only watches. Default: 1. */
+  enforce?: number;
 }
 
 /** State: [id, expiresAt, cost] for each permit. */
@@ -33,9 +46,11 @@ class Concurrency implements PermitLimit {
   readonly periodMs = 0;
   readonly capacity: number;
   readonly parameters: readonly number[];
+  readonly enforce: number;
   readonly #ttlMs: number;
 
-  constructor(name: string, limit: number, permitTtlMs: number) {
+  constructor(name: string, limit: number, permitTtlMs: number, enforce: number) {
+    this.enforce = enforce;
     this.name = name;
     this.limit = limit;
     this.#ttlMs = permitTtlMs;
@@ -47,7 +62,7 @@ class Concurrency implements PermitLimit {
     return stepOf(this, state, now, cost);
   }
 
-  look(state: StateNumbers, _base: number, now: number, cost: number): LimitDecision {
+  look(state: StateNumbers, _base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
     const { limit } = this;
     let used = 0;
     let last = now;
@@ -59,13 +74,14 @@ class Concurrency implements PermitLimit {
     }
     const allowed = used + cost <= limit;
     if (allowed && cost > 0) last = Math.max(last, now + this.#ttlMs);
-    return {
+    return say(
+      into,
       allowed,
       limit,
-      remaining: wholeRemaining(limit - used - (allowed ? cost : 0), limit, 0),
-      retryAfterMs: allowed ? 0 : cost > limit ? Infinity : wholeMs(this.#allowedAt(state, now, used, cost) - now),
-      resetAfterMs: wholeMs(last - now),
-    };
+      wholeRemaining(limit - used - (allowed ? cost : 0), limit, 0),
+      allowed ? 0 : cost > limit ? Infinity : wholeMs(this.#allowedAt(state, now, used, cost) - now),
+      wholeMs(last - now),
+    );
   }
 
   commit(state: StateNumbers, _base: number, now: number, cost: number, id: number): void {
@@ -111,8 +127,13 @@ class Concurrency implements PermitLimit {
     return last;
   }
 
+  /** Permits are held by somebody: they stay what they are. */
+  inherit(from: StateNumbers, _fromBase: number, _parameters: readonly number[], into: StateNumbers): void {
+    (into as number[]).splice(0, Infinity, ...from);
+  }
+
   share(parts: number): Concurrency {
-    return new Concurrency(this.name, Math.max(1, Math.floor(this.limit / parts)), this.#ttlMs);
+    return new Concurrency(this.name, Math.max(1, Math.floor(this.limit / parts)), this.#ttlMs, this.enforce);
   }
 
   describe(): string {
@@ -152,10 +173,11 @@ class Concurrency implements PermitLimit {
  */
 export function concurrency(options: ConcurrencyOptions): PermitLimit {
   assertObject('concurrency', options);
-  assertKnownOptions('concurrency', options, ['limit', 'permitTtlMs', 'name']);
-  const { limit, permitTtlMs = 30_000, name = `${limit}-at-once` } = options;
+  assertKnownOptions('concurrency', options, ['limit', 'permitTtlMs', 'name', 'enforce']);
+  const { limit, permitTtlMs = 30_000, name = defaultPermitsName(limit), enforce = 1 } = options;
   assertInteger('concurrency.limit', limit, { min: 1, max: 1_000 });
   assertDurationMs('concurrency.permitTtlMs', permitTtlMs, { min: 1, max: LONGEST_PERIOD_MS });
   assertLimitName('concurrency.name', name);
-  return new Concurrency(name, limit, permitTtlMs);
+  assertNumber('concurrency.enforce', enforce, { min: 0, max: 1 });
+  return new Concurrency(name, limit, permitTtlMs, enforce);
 }

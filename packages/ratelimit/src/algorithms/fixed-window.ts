@@ -3,15 +3,18 @@ import type { LimitDecision } from '../decision.ts';
 import {
   assertLimitOptions,
   defaultName,
+  say,
   SLACK,
   stepOf,
   TICK_MS,
+  unsaid,
   wholeMs,
   wholeRemaining,
   type Limit,
   type LimitOptions,
   type StateNumbers,
   type Step,
+  type Unsaid,
 } from './limit.ts';
 
 export type FixedWindowOptions = LimitOptions;
@@ -25,9 +28,11 @@ class FixedWindow implements Limit {
   readonly periodMs: number;
   readonly capacity: number;
   readonly parameters: readonly number[];
+  readonly enforce: number;
   readonly #slack: number;
 
-  constructor(name: string, limit: number, periodMs: number) {
+  constructor(name: string, limit: number, periodMs: number, enforce: number) {
+    this.enforce = enforce;
     this.name = name;
     this.limit = limit;
     this.periodMs = periodMs;
@@ -40,27 +45,29 @@ class FixedWindow implements Limit {
     return stepOf(this, state, now, cost);
   }
 
-  look(state: StateNumbers, base: number, now: number, cost: number): LimitDecision {
+  look(state: StateNumbers, base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
     const { limit } = this;
     const live = this.#isLive(state, base, now);
     const used = live ? (state[base + 1] as number) : 0;
     const endsAfterMs = live ? (state[base] as number) + this.periodMs - TICK_MS - now : this.periodMs;
     if (used + cost <= limit + this.#slack) {
-      return {
-        allowed: true,
+      return say(
+        into,
+        true,
         limit,
-        remaining: wholeRemaining(limit - used - cost, limit, this.#slack),
-        retryAfterMs: 0,
-        resetAfterMs: live || cost > 0 ? wholeMs(endsAfterMs) : 0,
-      };
+        wholeRemaining(limit - used - cost, limit, this.#slack),
+        0,
+        live || cost > 0 ? wholeMs(endsAfterMs) : 0,
+      );
     }
-    return {
-      allowed: false,
+    return say(
+      into,
+      false,
       limit,
-      remaining: wholeRemaining(limit - used, limit, this.#slack),
-      retryAfterMs: cost > limit ? Infinity : wholeMs(endsAfterMs),
-      resetAfterMs: live ? wholeMs(endsAfterMs) : 0,
-    };
+      wholeRemaining(limit - used, limit, this.#slack),
+      cost > limit ? Infinity : wholeMs(endsAfterMs),
+      live ? wholeMs(endsAfterMs) : 0,
+    );
   }
 
   commit(state: StateNumbers, base: number, now: number, cost: number): void {
@@ -83,8 +90,24 @@ class FixedWindow implements Limit {
     return (state[base + 1] as number) > 0 ? (state[base] as number) + this.periodMs : 0;
   }
 
+  inherit(
+    from: StateNumbers,
+    fromBase: number,
+    parameters: readonly number[],
+    into: StateNumbers,
+    base: number,
+    now: number,
+  ): void {
+    const [limit, periodMs] = parameters as [number, number];
+    const startedAt = from[fromBase] as number;
+    const count = from[fromBase + 1] as number;
+    const live = count > 0 && now < startedAt + periodMs - TICK_MS;
+    into[base] = live ? startedAt : 0;
+    into[base + 1] = live ? count * (this.limit / limit) : 0;
+  }
+
   share(parts: number): FixedWindow {
-    return new FixedWindow(this.name, Math.max(1, Math.floor(this.limit / parts)), this.periodMs);
+    return new FixedWindow(this.name, Math.max(1, Math.floor(this.limit / parts)), this.periodMs, this.enforce);
   }
 
   describe(): string {
@@ -111,8 +134,8 @@ class FixedWindow implements Limit {
  */
 export function fixedWindow(options: FixedWindowOptions): Limit {
   assertObject('fixedWindow', options);
-  assertKnownOptions('fixedWindow', options, ['limit', 'periodMs', 'name']);
+  assertKnownOptions('fixedWindow', options, ['limit', 'periodMs', 'name', 'enforce']);
   assertLimitOptions('fixedWindow', options);
-  const { limit, periodMs, name = defaultName(limit, periodMs) } = options;
-  return new FixedWindow(name, limit, periodMs);
+  const { limit, periodMs, name = defaultName(limit, periodMs), enforce = 1 } = options;
+  return new FixedWindow(name, limit, periodMs, enforce);
 }

@@ -1,4 +1,4 @@
-import { assertDurationMs, assertInteger, assertText, OptionsError } from '@macadam/core';
+import { assertDurationMs, assertInteger, assertNumber, assertText, OptionsError } from '@macadam/core';
 import type { LimitDecision } from '../decision.ts';
 
 /**
@@ -35,17 +35,31 @@ export interface Limit {
   readonly width: number;
   /** The numbers a store's script needs, in the order it expects them. */
   readonly parameters: readonly number[];
+  /** The share of keys for which its denials count, 0 to 1: for the others it only watches. */
+  readonly enforce: number;
 
   /** The rule: state, now and cost in; decision and next state out. Cost 0 asks without taking. */
   step(state: readonly number[], now: number, cost: number): Step;
-  /** What would be decided. Changes nothing. */
-  look(state: StateNumbers, base: number, now: number, cost: number): LimitDecision;
+  /** What would be decided, written into `into` where that is given. Changes nothing. */
+  look(state: StateNumbers, base: number, now: number, cost: number, into?: Unsaid): LimitDecision;
   /** Charges what `look` has allowed. */
   commit(state: StateNumbers, base: number, now: number, cost: number, id: number): void;
   /** Charges without asking (`amount` above 0), or gives back (below 0) what was taken at `stamp`. */
   charge(state: StateNumbers, base: number, now: number, amount: number, stamp: number | undefined): void;
   /** When the state will say nothing more than that of a key never seen, on the same time line as `now`. */
   expiresAt(state: StateNumbers, base: number): number;
+  /**
+   * Turns a state kept under `parameters` of a limit of the same kind into one of this limit, in which the same share of the
+   * capacity is used. `from` and `into` may be the same numbers only where they have the same width.
+   */
+  inherit(
+    from: StateNumbers,
+    fromBase: number,
+    parameters: readonly number[],
+    into: StateNumbers,
+    base: number,
+    now: number,
+  ): void;
   /** The same limit, divided among `parts` that cannot see each other. */
   share(parts: number): Limit;
   /** The limit and its period, in words. */
@@ -95,6 +109,31 @@ export function wholeMs(waitMs: number): number {
   return waitMs <= 0 ? 0 : Math.ceil(waitMs * (1 - 1e-12));
 }
 
+/** A decision about to be made. */
+export type Unsaid = { -readonly [Field in keyof LimitDecision]: LimitDecision[Field] };
+
+/** A fresh one, for a `look` that is given none. */
+export function unsaid(): Unsaid {
+  return { allowed: false, limit: 0, remaining: 0, retryAfterMs: 0, resetAfterMs: 0 };
+}
+
+/** Fills in a decision. What is decided a million times a second makes one object, not two. */
+export function say(
+  into: Unsaid,
+  allowed: boolean,
+  limit: number,
+  remaining: number,
+  retryAfterMs: number,
+  resetAfterMs: number,
+): LimitDecision {
+  into.allowed = allowed;
+  into.limit = limit;
+  into.remaining = remaining;
+  into.retryAfterMs = retryAfterMs;
+  into.resetAfterMs = resetAfterMs;
+  return into;
+}
+
 /** The pure form of `look` and `commit`. */
 export function stepOf(limit: Limit, state: readonly number[], now: number, cost: number): Step {
   const next = state.length === 0 ? new Array<number>(limit.width).fill(0) : [...state];
@@ -105,10 +144,11 @@ export function stepOf(limit: Limit, state: readonly number[], now: number, cost
 }
 
 /** The options that every limit has. */
-export function assertLimitOptions(path: string, { limit, periodMs, name }: LimitOptions): void {
+export function assertLimitOptions(path: string, { limit, periodMs, name, enforce }: LimitOptions): void {
   assertInteger(`${path}.limit`, limit, { min: 1, max: 1e12 });
   assertDurationMs(`${path}.periodMs`, periodMs, { min: 1, max: LONGEST_PERIOD_MS });
   if (name !== undefined) assertLimitName(`${path}.name`, name);
+  if (enforce !== undefined) assertNumber(`${path}.enforce`, enforce, { min: 0, max: 1 });
 }
 
 /** A name goes into header fields and store keys. */
@@ -127,6 +167,20 @@ export function defaultName(limit: number, periodMs: number): string {
   return periodMs % 1_000 === 0 ? `${limit}-per-${periodMs / 1_000}s` : `${limit}-per-${periodMs}ms`;
 }
 
+/**
+ * What keeps a limit's place when its numbers change: its name where somebody gave it one, else where it stands in the list. A name
+ * made of the numbers would change with them, and everybody would start afresh.
+ */
+export function placeNameOf({ kind, name, limit, periodMs }: Limit, i: number): string {
+  const made = kind === 'concurrency' ? defaultPermitsName(limit) : defaultName(limit, periodMs);
+  return name === made ? `#${i}` : name;
+}
+
+/** `10-at-once`: what a limit on how many are at work is called that was given no name. */
+export function defaultPermitsName(limit: number): string {
+  return `${limit}-at-once`;
+}
+
 /** The options that every limit by rate has. */
 export interface LimitOptions {
   /** Tokens a period, a whole number of at least 1. */
@@ -135,4 +189,9 @@ export interface LimitOptions {
   periodMs: number;
   /** Stands in decisions, headers and store keys: letters, digits, `_ . : / -`. Default: such as `100-per-1s`. */
   name?: string;
+  /**
+   * The share of keys for which its denials count, 0 to 1. For the others it only watches: they are let through as far as the
+   * other limits go, and decisions say `wouldAllow`. Default: 1.
+   */
+  enforce?: number;
 }

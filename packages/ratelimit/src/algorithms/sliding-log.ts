@@ -3,15 +3,18 @@ import type { LimitDecision } from '../decision.ts';
 import {
   assertLimitOptions,
   defaultName,
+  say,
   SLACK,
   stepOf,
   TICK_MS,
+  unsaid,
   wholeMs,
   wholeRemaining,
   type Limit,
   type LimitOptions,
   type StateNumbers,
   type Step,
+  type Unsaid,
 } from './limit.ts';
 
 export type SlidingLogOptions = LimitOptions;
@@ -28,9 +31,11 @@ class SlidingLog implements Limit {
   readonly periodMs: number;
   readonly capacity: number;
   readonly parameters: readonly number[];
+  readonly enforce: number;
   readonly #slack: number;
 
-  constructor(name: string, limit: number, periodMs: number) {
+  constructor(name: string, limit: number, periodMs: number, enforce: number) {
+    this.enforce = enforce;
     this.name = name;
     this.limit = limit;
     this.periodMs = periodMs;
@@ -43,7 +48,7 @@ class SlidingLog implements Limit {
     return stepOf(this, state, now, cost);
   }
 
-  look(state: StateNumbers, _base: number, now: number, cost: number): LimitDecision {
+  look(state: StateNumbers, _base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
     const { limit } = this;
     const newest = state.length === 0 ? now : Math.max(now, state[state.length - 2] as number);
     let first = this.#firstLive(state, newest);
@@ -51,13 +56,14 @@ class SlidingLog implements Limit {
     for (let i = first; i < state.length; i += 2) used += state[i + 1] as number;
     if (used + cost <= limit + this.#slack) {
       const last = cost > 0 ? newest : used > 0 ? (state[state.length - 2] as number) : undefined;
-      return {
-        allowed: true,
+      return say(
+        into,
+        true,
         limit,
-        remaining: wholeRemaining(limit - used - cost, limit, this.#slack),
-        retryAfterMs: 0,
-        resetAfterMs: last === undefined ? 0 : wholeMs(last + this.periodMs - TICK_MS - now),
-      };
+        wholeRemaining(limit - used - cost, limit, this.#slack),
+        0,
+        last === undefined ? 0 : wholeMs(last + this.periodMs - TICK_MS - now),
+      );
     }
     let left = used;
     let allowedAt = now;
@@ -66,13 +72,14 @@ class SlidingLog implements Limit {
       left -= state[first + 1] as number;
       first += 2;
     }
-    return {
-      allowed: false,
+    return say(
+      into,
+      false,
       limit,
-      remaining: wholeRemaining(limit - used, limit, this.#slack),
-      retryAfterMs: cost > limit ? Infinity : wholeMs(allowedAt - TICK_MS - now),
-      resetAfterMs: used > 0 ? wholeMs((state[state.length - 2] as number) + this.periodMs - TICK_MS - now) : 0,
-    };
+      wholeRemaining(limit - used, limit, this.#slack),
+      cost > limit ? Infinity : wholeMs(allowedAt - TICK_MS - now),
+      used > 0 ? wholeMs((state[state.length - 2] as number) + this.periodMs - TICK_MS - now) : 0,
+    );
   }
 
   commit(state: StateNumbers, _base: number, now: number, cost: number): void {
@@ -104,8 +111,26 @@ class SlidingLog implements Limit {
     return state.length === 0 ? 0 : (state[state.length - 2] as number) + this.periodMs;
   }
 
+  inherit(
+    from: StateNumbers,
+    _fromBase: number,
+    parameters: readonly number[],
+    into: StateNumbers,
+    _base: number,
+    now: number,
+  ): void {
+    const [limit, periodMs] = parameters as [number, number];
+    const log = into as number[];
+    log.length = 0;
+    const latest = from.length === 0 ? now : Math.max(now, from[from.length - 2] as number);
+    for (let i = 0; i < from.length; i += 2) {
+      const at = from[i] as number;
+      if (at + periodMs - TICK_MS > latest) log.push(at, (from[i + 1] as number) * (this.limit / limit));
+    }
+  }
+
   share(parts: number): SlidingLog {
-    return new SlidingLog(this.name, Math.max(1, Math.floor(this.limit / parts)), this.periodMs);
+    return new SlidingLog(this.name, Math.max(1, Math.floor(this.limit / parts)), this.periodMs, this.enforce);
   }
 
   describe(): string {
@@ -134,9 +159,9 @@ class SlidingLog implements Limit {
  */
 export function slidingLog(options: SlidingLogOptions): Limit {
   assertObject('slidingLog', options);
-  assertKnownOptions('slidingLog', options, ['limit', 'periodMs', 'name']);
+  assertKnownOptions('slidingLog', options, ['limit', 'periodMs', 'name', 'enforce']);
   assertLimitOptions('slidingLog', options);
-  const { limit, periodMs, name = defaultName(limit, periodMs) } = options;
+  const { limit, periodMs, name = defaultName(limit, periodMs), enforce = 1 } = options;
   assertInteger('slidingLog.limit', limit, { min: 1, max: LARGEST_LOG });
-  return new SlidingLog(name, limit, periodMs);
+  return new SlidingLog(name, limit, periodMs, enforce);
 }

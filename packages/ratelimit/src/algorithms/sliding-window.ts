@@ -13,15 +13,18 @@ import type { LimitDecision } from '../decision.ts';
 import {
   assertLimitOptions,
   defaultName,
+  say,
   SLACK,
   stepOf,
   TICK_MS,
+  unsaid,
   wholeMs,
   wholeRemaining,
   type Limit,
   type LimitOptions,
   type StateNumbers,
   type Step,
+  type Unsaid,
 } from './limit.ts';
 
 export interface SlidingWindowOptions extends LimitOptions {
@@ -42,13 +45,15 @@ class SlidingWindow implements Limit {
   readonly capacity: number;
   readonly width: number;
   readonly parameters: readonly number[];
+  readonly enforce: number;
   readonly #cells: number;
   readonly #interpolated: boolean;
   /** Whole milliseconds, so that numbers of cells are exact however far from the origin. */
   readonly #cellMs: number;
   readonly #slack: number;
 
-  constructor(name: string, limit: number, periodMs: number, cells: number, interpolated: boolean) {
+  constructor(name: string, limit: number, periodMs: number, cells: number, interpolated: boolean, enforce: number) {
+    this.enforce = enforce;
     this.name = name;
     this.limit = limit;
     this.periodMs = periodMs;
@@ -65,27 +70,29 @@ class SlidingWindow implements Limit {
     return stepOf(this, state, now, cost);
   }
 
-  look(state: StateNumbers, base: number, now: number, cost: number): LimitDecision {
+  look(state: StateNumbers, base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
     const { limit } = this;
     const cell = this.#cellAt(state, base, now);
     const used = this.#used(state, base, now, cell);
     if (used + cost <= limit + this.#slack) {
       const newest = cost > 0 ? cell : this.#newestUsed(state, base, cell);
-      return {
-        allowed: true,
+      return say(
+        into,
+        true,
         limit,
-        remaining: wholeRemaining(limit - used - cost, limit, this.#slack),
-        retryAfterMs: 0,
-        resetAfterMs: newest < 0 ? 0 : wholeMs(this.#endOf(newest) - now),
-      };
+        wholeRemaining(limit - used - cost, limit, this.#slack),
+        0,
+        newest < 0 ? 0 : wholeMs(this.#endOf(newest) - now),
+      );
     }
-    return {
-      allowed: false,
+    return say(
+      into,
+      false,
       limit,
-      remaining: wholeRemaining(limit - used, limit, this.#slack),
-      retryAfterMs: cost > limit ? Infinity : wholeMs(this.#allowedAt(state, base, cell, cost) - now),
-      resetAfterMs: wholeMs(this.#endOf(this.#newestUsed(state, base, cell)) - now),
-    };
+      wholeRemaining(limit - used, limit, this.#slack),
+      cost > limit ? Infinity : wholeMs(this.#allowedAt(state, base, cell, cost) - now),
+      wholeMs(this.#endOf(this.#newestUsed(state, base, cell)) - now),
+    );
   }
 
   commit(state: StateNumbers, base: number, now: number, cost: number): void {
@@ -125,9 +132,33 @@ class SlidingWindow implements Limit {
     return newest < 0 ? 0 : this.#endOf(newest);
   }
 
+  inherit(
+    from: StateNumbers,
+    fromBase: number,
+    parameters: readonly number[],
+    into: StateNumbers,
+    base: number,
+    now: number,
+  ): void {
+    const [limit, cellMs, cells] = parameters as [number, number, number];
+    const head = from[fromBase] as number;
+    const cell = Math.floor((Math.max(now, head * cellMs) + TICK_MS) / this.#cellMs);
+    const oldest = Math.max(head - cells, Math.floor((now + TICK_MS) / cellMs) - cells, 0);
+    into.fill(0, base, base + this.width);
+    for (let at = oldest; at <= head; at++) {
+      // What was counted in a cell of another length may have come at its very end.
+      const kept = Math.min(cell, Math.floor(((at + 1) * cellMs - 1) / this.#cellMs));
+      const count = from[fromBase + 1 + (at % (cells + 1))] as number;
+      if (count === 0 || kept < cell - this.#cells) continue;
+      const place = base + 1 + (kept % (this.#cells + 1));
+      into[place] = (into[place] as number) + count * (this.limit / limit);
+      into[base] = cell;
+    }
+  }
+
   share(parts: number): SlidingWindow {
     const limit = Math.max(1, Math.floor(this.limit / parts));
-    return new SlidingWindow(this.name, limit, this.periodMs, this.#cells, this.#interpolated);
+    return new SlidingWindow(this.name, limit, this.periodMs, this.#cells, this.#interpolated, this.enforce);
   }
 
   describe(): string {
@@ -197,12 +228,12 @@ class SlidingWindow implements Limit {
  */
 export function slidingWindow(options: SlidingWindowOptions): Limit {
   assertObject('slidingWindow', options);
-  assertKnownOptions('slidingWindow', options, ['limit', 'periodMs', 'cells', 'mode', 'name']);
+  assertKnownOptions('slidingWindow', options, ['limit', 'periodMs', 'cells', 'mode', 'name', 'enforce']);
   assertLimitOptions('slidingWindow', options);
-  const { limit, periodMs, mode = 'conservative' } = options;
+  const { limit, periodMs, mode = 'conservative', enforce = 1 } = options;
   const { cells = Math.min(10, Math.floor(periodMs)) } = options;
   assertInteger('slidingWindow.cells', cells, { min: 1, max: Math.min(120, periodMs) });
   assertOneOf('slidingWindow.mode', mode, ['conservative', 'interpolated']);
   const name = options.name ?? defaultName(limit, periodMs);
-  return new SlidingWindow(name, limit, periodMs, cells, mode === 'interpolated');
+  return new SlidingWindow(name, limit, periodMs, cells, mode === 'interpolated', enforce);
 }

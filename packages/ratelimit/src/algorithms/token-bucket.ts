@@ -13,14 +13,17 @@ import type { LimitDecision } from '../decision.ts';
 import {
   assertLimitOptions,
   defaultName,
+  say,
   SLACK,
   stepOf,
+  unsaid,
   wholeMs,
   wholeRemaining,
   type LimitOptions,
   type ReservableLimit,
   type StateNumbers,
   type Step,
+  type Unsaid,
 } from './limit.ts';
 
 export interface TokenBucketOptions extends LimitOptions {
@@ -44,6 +47,7 @@ class TokenBucket implements ReservableLimit {
   readonly periodMs: number;
   readonly capacity: number;
   readonly parameters: readonly number[];
+  readonly enforce: number;
   readonly #strict: boolean;
   /** Tokens that flow back each millisecond. */
   readonly #rate: number;
@@ -53,8 +57,9 @@ class TokenBucket implements ReservableLimit {
   /** What decisions call the limit. */
   readonly #most: number;
 
-  constructor(name: string, limit: number, periodMs: number, burst: number, strict: boolean) {
+  constructor(name: string, limit: number, periodMs: number, burst: number, strict: boolean, enforce: number) {
     this.name = name;
+    this.enforce = enforce;
     this.limit = limit;
     this.periodMs = periodMs;
     this.capacity = burst;
@@ -70,28 +75,30 @@ class TokenBucket implements ReservableLimit {
     return stepOf(this, state, now, cost);
   }
 
-  look(state: StateNumbers, base: number, now: number, cost: number): LimitDecision {
+  look(state: StateNumbers, base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
     const level = this.#level(state, base, now);
     const lagMs = this.#lagMs(state, base, now);
     const rate = this.#rate;
     const after = level + cost;
     const over = after - this.#ceiling;
     if (over <= 0) {
-      return {
-        allowed: true,
-        limit: this.#most,
-        remaining: wholeRemaining(this.capacity - after, this.#most, this.#slack),
-        retryAfterMs: 0,
-        resetAfterMs: wholeMs(lagMs + after / rate),
-      };
+      return say(
+        into,
+        true,
+        this.#most,
+        wholeRemaining(this.capacity - after, this.#most, this.#slack),
+        0,
+        wholeMs(lagMs + after / rate),
+      );
     }
-    return {
-      allowed: false,
-      limit: this.#most,
-      remaining: wholeRemaining(this.capacity - level, this.#most, this.#slack),
-      retryAfterMs: cost > this.capacity ? Infinity : wholeMs(lagMs + over / rate),
-      resetAfterMs: wholeMs(lagMs + level / rate),
-    };
+    return say(
+      into,
+      false,
+      this.#most,
+      wholeRemaining(this.capacity - level, this.#most, this.#slack),
+      cost > this.capacity ? Infinity : wholeMs(lagMs + over / rate),
+      wholeMs(lagMs + level / rate),
+    );
   }
 
   commit(state: StateNumbers, base: number, now: number, cost: number): void {
@@ -120,12 +127,28 @@ class TokenBucket implements ReservableLimit {
     return (state[base + 1] as number) + (state[base] as number) / this.#rate;
   }
 
+  inherit(
+    from: StateNumbers,
+    fromBase: number,
+    parameters: readonly number[],
+    into: StateNumbers,
+    base: number,
+    now: number,
+  ): void {
+    const [rate, burst] = parameters as [number, number];
+    const at = from[fromBase + 1] as number;
+    const elapsedMs = now - at;
+    const level = (from[fromBase] as number) - (elapsedMs > 0 ? elapsedMs * rate : 0);
+    into[base] = level > 0 ? level * (this.capacity / burst) : 0;
+    into[base + 1] = level <= 0 ? 0 : elapsedMs > 0 ? now : at;
+  }
+
   share(parts: number): TokenBucket {
     const limit = Math.max(1, Math.floor(this.limit / parts));
     const burst = Math.max(1, Math.floor(this.capacity / parts));
     // One token a period cannot be both burst and refill: the burst is then all there is.
     const strict = this.#strict && limit > burst;
-    return new TokenBucket(this.name, limit, this.periodMs, Math.min(burst, this.capacity), strict);
+    return new TokenBucket(this.name, limit, this.periodMs, Math.min(burst, this.capacity), strict, this.enforce);
   }
 
   describe(): string {
@@ -173,14 +196,14 @@ class TokenBucket implements ReservableLimit {
  */
 export function tokenBucket(options: TokenBucketOptions): ReservableLimit {
   assertObject('tokenBucket', options);
-  assertKnownOptions('tokenBucket', options, ['limit', 'periodMs', 'burst', 'strict', 'name']);
+  assertKnownOptions('tokenBucket', options, ['limit', 'periodMs', 'burst', 'strict', 'name', 'enforce']);
   assertLimitOptions('tokenBucket', options);
-  const { limit, periodMs, strict = false } = options;
+  const { limit, periodMs, strict = false, enforce = 1 } = options;
   assertBoolean('tokenBucket.strict', strict);
   if (strict && limit < 2) throw new OptionsError('tokenBucket.limit', limit, 'at least 2 with strict');
   const { burst = strict ? Math.floor(limit / 2) : limit } = options;
   assertInteger('tokenBucket.burst', burst, { min: 1, max: 1e12 });
   if (strict && burst >= limit)
     throw new OptionsError('tokenBucket.burst', burst, `below limit (${limit}) with strict`);
-  return new TokenBucket(options.name ?? defaultName(limit, periodMs), limit, periodMs, burst, strict);
+  return new TokenBucket(options.name ?? defaultName(limit, periodMs), limit, periodMs, burst, strict, enforce);
 }

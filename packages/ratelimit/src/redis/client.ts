@@ -33,12 +33,22 @@ export class Script {
         ? client.evalSha(this.#digest, { keys, arguments: args })
         : client.evalsha(this.#digest, keys.length, ...keys, ...args));
     } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      if (!isReply(error, 'NOSCRIPT')) throw error;
     }
     return await ('evalSha' in client
       ? client.eval(this.#source, { keys, arguments: args })
       : client.eval(this.#source, keys.length, ...keys, ...args));
   }
+}
+
+/** Whether the server answered with this error. */
+export function isReply(error: unknown, code: 'CROSSSLOT' | 'NOSCRIPT'): boolean {
+  return error instanceof Error && error.message.startsWith(code);
+}
+
+/** Whether each command goes to the server of its one slot: then keys of several subjects cannot share a command. */
+export function isCluster(client: RedisClient): boolean {
+  return (client as { isCluster?: unknown }).isCluster === true || 'getSlotRandomNode' in client;
 }
 
 export function assertRedisClient(path: string, client: unknown): asserts client is RedisClient {

@@ -1,17 +1,19 @@
 import type { Random } from '@macadam/core';
 import type { Limit } from '../algorithms/limit.ts';
 import type { Decision, LimitDecision } from '../decision.ts';
-import { answerOf, blockedFor } from '../store/combine.ts';
-import type { LimitTable, Promised, TableOptions, TakeMode } from '../store/store.ts';
-import { Script, type RedisClient } from './client.ts';
+import { allWatch, answerOf, blockedFor, letThrough, undecided, watches } from '../store/combine.ts';
+import type { Ask, LimitTable, Promised, TableOptions, TakeMode } from '../store/store.ts';
+import { isCluster, isReply, Script, type RedisClient } from './client.ts';
+import { argumentsOf, bucketArgumentsOf, suffixesOf } from './script-arguments.ts';
 import { decideScript } from './scripts/decide.ts';
 import { takeTokenScript } from './scripts/take-token.ts';
 
 const takeToken = new Script(takeTokenScript);
 
-/** What the script answers. */
+/** What the script answers for one subject. */
 interface Reply {
-  readonly done: boolean;
+  /** 1 done, 0 not, 2 done though a limit that watches would not have. */
+  readonly done: string;
   readonly now: number;
   readonly blockedUntil: number;
   readonly value: number;
@@ -19,57 +21,84 @@ interface Reply {
   readonly states: readonly number[][];
 }
 
+type Operation = 'block' | 'cancel' | 'charge' | 'release' | 'renew' | 'reserve' | 'reset' | 'take' | 'peek' | 'upTo';
+
 /** The keys of one limiter in Redis or Valkey. Each operation is one script, and one round trip. */
 export class RedisTable implements LimitTable {
   readonly synchronous = false;
+  /** Left out where keys of several subjects cannot share a command, or the limits have no script for many. */
+  takeEach: ((asks: readonly Ask[]) => Promise<readonly Decision[]>) | undefined;
   readonly #client: RedisClient;
-  readonly #limits: readonly Limit[];
+  readonly #name: string;
   readonly #random: Random;
   readonly #prefix: string;
-  readonly #suffixes: readonly string[];
-  readonly #limitArguments: readonly string[];
-  readonly #script: Script;
-  /** What its own script needs to know of a single token bucket. */
-  readonly #bucketArguments: readonly string[] | undefined;
-  readonly #hasPermits: boolean;
   /** Stands in for the server's time; for tests of the script. */
   readonly #time: (() => number) | undefined;
+  #limits!: readonly Limit[];
+  #suffixes!: readonly string[];
+  /** What the general script needs to know of each limit. */
+  #limitArguments!: readonly (readonly string[])[];
+  #script!: Script;
+  /** What its own script needs to know of a single token bucket. */
+  #bucketArguments: readonly string[] | undefined;
+  #permitsAt = -1;
+  #oneSlot: boolean;
   #commands = 0;
 
   constructor(client: RedisClient, prefix: string, { name, limits, random }: TableOptions, time?: () => number) {
     this.#client = client;
-    this.#limits = limits;
+    this.#name = name;
     this.#random = random;
     this.#prefix = `${prefix}:{`;
-    // Names hold no braces, and the subject's are escaped, so that no two pairs of name and subject make one key.
-    this.#suffixes = [`}:${name}`, ...limits.map((limit) => `}:${name}:${escaped(limit.name)}:${limit.kind}`)];
-    this.#limitArguments = limits.flatMap(({ kind, width, capacity, parameters }) => {
-      const padded = [0, 1, 2, 3].map((i) => parameters[i] ?? 0);
-      return [kind, ...[width, capacity, ...padded].map(String)];
-    });
-    const [limit, ...others] = limits as readonly [Limit, ...Limit[]];
-    this.#bucketArguments =
-      limit.kind === 'tokenBucket' && others.length === 0
-        ? [...limit.parameters, Math.max(limit.limit, limit.capacity)].map(String)
-        : undefined;
-    this.#script = new Script(decideScript(limits.map(({ kind }) => kind)));
-    this.#hasPermits = limits.some(({ kind }) => kind === 'concurrency');
     this.#time = time;
+    this.#oneSlot = isCluster(client);
+    this.setLimits(limits);
   }
 
-  take(key: string, cost: number, mode: TakeMode): Promise<Decision> {
-    const bucket = this.#bucketArguments;
-    return mode === 'all' && bucket !== undefined ? this.#takeToken(key, cost, bucket) : this.#take(key, cost, mode);
+  setLimits(limits: readonly Limit[]): void {
+    this.#limits = limits;
+    this.#suffixes = suffixesOf(this.#name, limits);
+    this.#limitArguments = limits.map(argumentsOf);
+    this.#script = new Script(decideScript(limits.map(({ kind }) => kind)));
+    this.#bucketArguments = bucketArgumentsOf(limits);
+    this.#permitsAt = limits.findIndex(({ kind }) => kind === 'concurrency');
+    this.takeEach =
+      this.#bucketArguments === undefined || this.#oneSlot ? undefined : (asks) => this.#takeEachToken(asks);
+  }
+
+  async take(key: string, cost: number, mode: TakeMode, watching = 0): Promise<Decision> {
+    if (mode === 'all' && watching === 0 && this.#bucketArguments !== undefined) {
+      const [decision] = await this.#takeTokens([{ key, cost }]);
+      return decision as Decision;
+    }
+    const operation = mode === 'all' ? 'take' : mode;
+    const extra = this.#permitsAt < 0 ? 0 : this.#permit();
+    const reply = await this.#run(key, operation, cost, extra, watching);
+    return this.#decided(reply, cost, mode, extra, watching);
+  }
+
+  takeTogether(asks: readonly Ask[]): Promise<readonly Decision[] | undefined> | undefined {
+    const tables = asks.map(({ table }) => table);
+    if (!tables.every((table) => table instanceof RedisTable)) return undefined;
+    if (tables.some((table) => table.#client !== this.#client || table.#time !== this.#time)) return undefined;
+    if (this.#oneSlot && asks.some(({ key }) => key !== asks[0]?.key)) return undefined;
+    return this.#takeTogether(asks, tables).catch((error: unknown) => {
+      if (!isReply(error, 'CROSSSLOT')) throw error;
+      // A cluster behind a client that does not say so. Nothing was taken.
+      this.#oneSlot = true;
+      return undefined;
+    });
   }
 
   async reserve(key: string, cost: number, maxWaitMs: number): Promise<Promised> {
     const { done, now, value, states } = await this.#run(key, 'reserve', cost, Math.min(maxWaitMs, 1e15));
+    const allowed = done === '1';
     const said = this.#limits.map((limit, i) => {
       const state = stateOf(limit, states[i] as number[]);
-      if (done) limit.charge(state, 0, now, cost, undefined);
-      return { ...limit.look(state, 0, now, 0), allowed: done, retryAfterMs: done ? 0 : value };
+      if (allowed) limit.charge(state, 0, now, cost, undefined);
+      return { ...limit.look(state, 0, now, 0), allowed, retryAfterMs: allowed ? 0 : value };
     });
-    return { decision: this.#answer(said, done ? cost : 0, now), waitMs: value, actAt: now + value };
+    return { decision: this.#answer(said, allowed ? cost : 0, now), waitMs: value, actAt: now + value };
   }
 
   async cancel(key: string, cost: number, actAt: number): Promise<void> {
@@ -89,72 +118,130 @@ export class RedisTable implements LimitTable {
   }
 
   async release(key: string, permit: number): Promise<boolean> {
-    return (await this.#run(key, 'release', 0, permit)).done;
+    return (await this.#run(key, 'release', 0, permit)).done === '1';
   }
 
   async renew(key: string, permit: number): Promise<boolean> {
-    return (await this.#run(key, 'renew', 0, permit)).done;
+    return (await this.#run(key, 'renew', 0, permit)).done === '1';
   }
 
   stats(): Readonly<Record<string, number>> {
     return { commands: this.#commands };
   }
 
-  async #take(key: string, cost: number, mode: TakeMode): Promise<Decision> {
-    const permit = this.#hasPermits ? Math.floor(this.#random() * 2 ** 48) + 1 : 0;
-    const { done, now, blockedUntil, value, states } = await this.#run(key, mode, cost, permit);
-    if (blockedUntil > now) return this.#answer(blockedFor(this.#limits, blockedUntil - now), 0, now);
-    const asked = mode === 'upTo' && value === 0 ? Math.min(cost, 1) : value;
-    const said = this.#looks(states, now, asked);
-    if (mode === 'peek') return this.#answer(said, 0, now);
-    if (done) {
-      const decision = this.#answer(said, value, now);
-      return this.#hasPermits ? { ...decision, permit } : decision;
+  async #takeEachToken(asks: readonly Ask[]): Promise<readonly Decision[]> {
+    try {
+      return await this.#takeTokens(asks);
+    } catch (error) {
+      // A cluster behind a client that does not say so. Nothing was taken; from now on each request travels by itself.
+      if (asks.length === 1 || !isReply(error, 'CROSSSLOT')) throw error;
+      this.#oneSlot = true;
+      this.takeEach = undefined;
+      return await Promise.all(asks.map(({ key, cost }) => this.take(key, cost, 'all')));
     }
-    const untaken = this.#limits.length === 1 ? said : this.#looks(states, now, 0);
-    return this.#answer(
-      said.map((one, i) => (one.allowed ? (untaken[i] as LimitDecision) : one)),
-      0,
-      now,
-    );
   }
 
-  async #takeToken(key: string, cost: number, bucket: readonly string[]): Promise<Decision> {
-    const time = this.#time === undefined ? '' : String(this.#time());
+  async #takeTokens(asks: readonly Pick<Ask, 'cost' | 'key'>[]): Promise<readonly Decision[]> {
+    const suffix = this.#suffixes[0] as string;
+    const keys: string[] = [];
+    const args = [...(this.#bucketArguments as readonly string[]), this.#timeArgument()];
+    let evenly = true;
+    for (const { key, cost } of asks) {
+      keys.push(this.#prefix + escaped(key) + suffix);
+      if (cost !== 1) evenly = false;
+    }
+    if (!evenly) for (const { cost } of asks) args.push(String(cost));
     this.#commands++;
-    const reply = await takeToken.run(this.#client, this.#keysOf(key), [...bucket, String(cost), time]);
-    const [verdict, remaining, waitMs, resetAfterMs, micros] = reply as [number, number, number, number, number];
+    const told = (await takeToken.run(this.#client, keys, args)) as number[];
     const limit = this.#limits[0] as Limit;
-    const said = {
-      allowed: verdict === 1,
-      limit: Math.max(limit.limit, limit.capacity),
-      remaining,
-      retryAfterMs: waitMs < 0 ? Infinity : waitMs,
-      resetAfterMs,
-    };
-    return this.#answer([said], verdict === 1 ? cost : 0, this.#time?.() ?? micros / 1_000);
+    const most = Math.max(limit.limit, limit.capacity);
+    const stamp = this.#time?.() ?? (told[0] as number) / 1_000;
+    return asks.map(({ cost }, i) => {
+      const decision = undecided(limit, 'store', stamp);
+      const waitMs = told[3 * i + 2] as number;
+      decision.allowed = waitMs === 0;
+      decision.limit = most;
+      decision.remaining = told[3 * i + 1] as number;
+      decision.retryAfterMs = waitMs < 0 ? Infinity : waitMs;
+      decision.resetAfterMs = told[3 * i + 3] as number;
+      if (waitMs === 0) decision.granted = cost;
+      return decision;
+    });
+  }
+
+  async #takeTogether(asks: readonly Ask[], tables: readonly RedisTable[]): Promise<readonly Decision[]> {
+    const extras = tables.map((table) => (table.#permitsAt < 0 ? 0 : table.#permit()));
+    const keys = asks.flatMap(({ key }, i) => (tables[i] as RedisTable).#keysOf(key));
+    const args = asks.flatMap(({ cost, watching }, i) => (tables[i] as RedisTable).#subject(cost, extras[i], watching));
+    const script = new Script(decideScript(tables.flatMap((table) => table.#limits.map(({ kind }) => kind))));
+    this.#commands++;
+    const texts = (await script.run(this.#client, keys, [
+      'take',
+      this.#timeArgument(),
+      String(asks.length),
+      ...args,
+    ])) as string[];
+    const replies = texts.map(parsed);
+    const granted = replies.every(({ done }) => done !== '0');
+    return replies.map((reply, i) => {
+      const { cost, watching } = asks[i] as Ask;
+      const table = tables[i] as RedisTable;
+      // Where others were denied, what would have been allowed here was not taken: it is told as a question would be.
+      if (!granted && reply.done !== '0') return table.#decided(reply, 0, 'peek', 0, 0);
+      return table.#decided(reply, cost, 'all', extras[i] as number, watching);
+    });
+  }
+
+  async #run(
+    key: string,
+    operation: Operation,
+    amount: number,
+    extra: number | undefined,
+    watching = 0,
+  ): Promise<Reply> {
+    const args = [operation, this.#timeArgument(), '1', ...this.#subject(amount, extra, watching)];
+    this.#commands++;
+    const [text] = (await this.#script.run(this.#client, this.#keysOf(key), args)) as [string];
+    return parsed(text);
+  }
+
+  #subject(amount: number, extra: number | undefined, watching: number): string[] {
+    const own = this.#limitArguments.flatMap((one, i) => [...one, watches(watching, i) ? '1' : '0']);
+    return [String(this.#limits.length), String(amount), extra === undefined ? '' : String(extra), ...own];
+  }
+
+  #decided(reply: Reply, cost: number, mode: TakeMode, permit: number, watching: number): Decision {
+    const { done, now, blockedUntil, value, states } = reply;
+    if (blockedUntil > now) return this.#answer(blockedFor(this.#limits, blockedUntil - now), 0, now);
+    if (mode === 'peek') return this.#answer(this.#looks(states, now, cost), 0, now);
+    const asked = mode === 'upTo' && value === 0 ? Math.min(cost, 1) : value;
+    const said = this.#looks(states, now, asked);
+    if (done !== '1') {
+      // What is taken from no limit, no limit may count in what it says it has left.
+      const untaken = this.#limits.length === 1 ? said : this.#looks(states, now, 0);
+      said.forEach((one, i) => {
+        const charged = done === '2' && !watches(watching, i);
+        if (one.allowed && !charged) said[i] = untaken[i] as LimitDecision;
+      });
+    }
+    const decision = this.#answer(said, done === '0' ? 0 : value, now);
+    const charged = allWatch(watching, this.#limits.length) ? 0 : value;
+    const told = done === '2' ? letThrough(decision, charged) : decision;
+    const permitted = done !== '0' && this.#permitsAt >= 0 && !(done === '2' && watches(watching, this.#permitsAt));
+    return permitted ? { ...told, permit } : told;
+  }
+
+  #permit(): number {
+    return Math.floor(this.#random() * 2 ** 48) + 1;
+  }
+
+  #timeArgument(): string {
+    return this.#time === undefined ? '' : String(this.#time());
   }
 
   #keysOf(key: string): string[] {
-    const subject = `${this.#prefix}${escaped(key)}`;
+    const subject = this.#prefix + escaped(key);
     return this.#suffixes.map((suffix) => subject + suffix);
-  }
-
-  async #run(key: string, operation: string, amount: number, extra: number | undefined): Promise<Reply> {
-    const keys = this.#keysOf(key);
-    const time = this.#time === undefined ? '' : String(this.#time());
-    const mode = operation === 'all' ? 'take' : operation;
-    const args = [mode, String(amount), extra === undefined ? '' : String(extra), time, ...this.#limitArguments];
-    this.#commands++;
-    const reply = (await this.#script.run(this.#client, keys, args)) as string;
-    const [done, now, blockedUntil, value, ...states] = reply.split('|');
-    return {
-      done: done === '1',
-      now: Number(now),
-      blockedUntil: Number(blockedUntil),
-      value: Number(value),
-      states: states.map((text) => (text === '' ? [] : text.split(' ').map(Number))),
-    };
   }
 
   #looks(states: readonly number[][], now: number, cost: number): LimitDecision[] {
@@ -164,6 +251,17 @@ export class RedisTable implements LimitTable {
   #answer(said: readonly LimitDecision[], granted: number, now: number): Decision {
     return answerOf(this.#limits, said, 'store', granted, now);
   }
+}
+
+function parsed(text: string): Reply {
+  const [done = '0', now, blockedUntil, value, ...states] = text.split('|');
+  return {
+    done,
+    now: Number(now),
+    blockedUntil: Number(blockedUntil),
+    value: Number(value),
+    states: states.map((state) => (state === '' ? [] : state.split(' ').map(Number))),
+  };
 }
 
 function stateOf({ width }: Limit, stored: number[]): number[] {

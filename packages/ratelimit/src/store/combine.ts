@@ -1,27 +1,52 @@
-import type { Limit } from '../algorithms/limit.ts';
+import { say, type Limit } from '../algorithms/limit.ts';
 import type { Decision, DecisionSource, LimitDecision, PolicyDecision } from '../decision.ts';
 
-/** Made by every decision: its fields are set in one place, so that all decisions have one shape. */
+/** A decision about to be made. */
+export type Undecided = { -readonly [Field in keyof Decision]: Decision[Field] };
+
+/** Begins every decision: its fields are set in one place, so that all decisions have one shape. */
+export function undecided({ name, periodMs }: Limit, source: DecisionSource, stamp: number): Undecided {
+  return {
+    allowed: false,
+    limit: 0,
+    remaining: 0,
+    retryAfterMs: 0,
+    resetAfterMs: 0,
+    policy: name,
+    periodMs,
+    source,
+    degraded: false,
+    granted: 0,
+    stamp,
+  };
+}
+
 export function decisionOf(
-  { name, periodMs }: Limit,
+  limit: Limit,
   said: LimitDecision,
   source: DecisionSource,
   granted: number,
   stamp: number,
 ): Decision {
-  return {
-    allowed: said.allowed,
-    limit: said.limit,
-    remaining: said.remaining,
-    retryAfterMs: said.retryAfterMs,
-    resetAfterMs: said.resetAfterMs,
-    policy: name,
-    periodMs,
-    source,
-    degraded: false,
-    granted,
-    stamp,
-  };
+  const decision = undecided(limit, source, stamp);
+  say(decision, said.allowed, said.limit, said.remaining, said.retryAfterMs, said.resetAfterMs);
+  decision.granted = granted;
+  return decision;
+}
+
+/** Whether a limit may not deny this key: it only watches. Bit i of `watching` stands for limit i. */
+export function watches(watching: number, i: number): boolean {
+  return (watching & (1 << i)) !== 0;
+}
+
+/** Lets through what only limits that watch would have denied; the others, if any, were charged `granted`. */
+export function letThrough(decision: Decision, granted: number): Decision {
+  return { ...decision, allowed: true, granted, wouldAllow: false };
+}
+
+/** Whether all of so many limits only watch. */
+export function allWatch(watching: number, limits: number): boolean {
+  return watching === (1 << limits) - 1;
 }
 
 /** One answer for all limits, however many there are. */

@@ -55,6 +55,10 @@ export class DenyCache {
     this.#denials.set(key, { decision, cost, until: askedAt + decision.retryAfterMs });
   }
 
+  clear(): void {
+    this.#denials.clear();
+  }
+
   forget(key: string): void {
     this.#denials.delete(key);
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '@macadam/core';
+import { runDetached, type Clock } from '@macadam/core';
 import {
   circuitBreaker,
   consecutiveFailures,
@@ -7,14 +7,15 @@ import {
   timeout,
   type Pipeline,
 } from '@macadam/resilience';
-import type { Limit } from '../algorithms/limit.ts';
+import { isPermitLimit, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
 import { LimitStoreError } from '../errors.ts';
 import type { OnStoreFailure, RateLimiterSettings } from '../options.ts';
 import { decisionOf } from './combine.ts';
 import { DenyCache } from './deny-cache.ts';
-import { MemoryTable } from './memory-store.ts';
-import type { Awaitable, LimitTable, Promised, TakeMode } from './store.ts';
+import { MemoryTable } from './memory-table.ts';
+import type { Ask, Awaitable, LimitTable, Promised, TakeMode } from './store.ts';
+import { Turn } from './turn.ts';
 
 /** An in-memory limit is decided in microseconds; a store that takes longer than this is worse than none. */
 const DEFAULT_TIMEOUT_MS = 50;
@@ -35,10 +36,13 @@ class GuardedTable implements LimitTable {
   readonly #guard: Pipeline;
   readonly #mode: OnStoreFailure;
   readonly #name: string;
-  readonly #limits: readonly Limit[];
+  #limits: readonly Limit[];
+  readonly #instances: number;
+  readonly #turn: Turn<Ask, Decision>;
   readonly #clock: Clock;
-  /** None with permits: a release by anybody ends a denial. */
-  readonly #denials: DenyCache | undefined;
+  readonly #denials = new DenyCache(DENY_CACHE_KEYS);
+  /** Not with permits: a release by anybody ends a denial. */
+  #remembers: boolean;
   readonly #breaker;
   #failures = 0;
 
@@ -50,9 +54,13 @@ class GuardedTable implements LimitTable {
     this.#limits = limits;
     this.#mode = onStoreFailure;
     this.#clock = clock;
-    const shares = limits.map((limit) => limit.share(expectedInstances));
-    this.#fallback = new MemoryTable({ name, limits: shares, clock, random }, FALLBACK_KEYS);
-    this.#denials = limits.some(({ kind }) => kind === 'concurrency') ? undefined : new DenyCache(DENY_CACHE_KEYS);
+    this.#instances = expectedInstances;
+    this.#fallback = new MemoryTable({ name, limits: this.#shares(limits), clock, random }, FALLBACK_KEYS);
+    this.#remembers = !limits.some(isPermitLimit);
+    // For everybody who asks in one turn: nobody's deadline or signal may end it for the others.
+    this.#turn = new Turn((asks) =>
+      runDetached(() => this.#guard.execute(() => this.#remote.takeEach?.(asks) ?? this.#takeSingly(asks))),
+    );
     this.#breaker = circuitBreaker({
       name: `store of rate limiter ${name}`,
       trip: [consecutiveFailures({ count: 5 }), failureRate({ ratio: 0.5, windowMs: 1_000, minimumCalls: 20 })],
@@ -66,18 +74,41 @@ class GuardedTable implements LimitTable {
     this.#guard = pipeline(timeout({ timeoutMs, clock }), this.#breaker);
   }
 
-  async take(key: string, cost: number, mode: TakeMode): Promise<Decision> {
+  async take(key: string, cost: number, mode: TakeMode, watching = 0): Promise<Decision> {
     const askedAt = this.#clock.monotonic();
-    const denied = mode === 'all' ? this.#denials?.get(key, cost, askedAt) : undefined;
+    const remembers = mode === 'all' && this.#remembers;
+    const denied = remembers ? this.#denials.get(key, cost, askedAt) : undefined;
     if (denied !== undefined) return denied;
-    const decision = await this.#ask(
-      () => this.#remote.take(key, cost, mode),
-      () => (this.#mode === 'open' ? this.#letThrough(cost) : degraded(this.#fallback.take(key, cost, mode))),
+    const together = mode === 'all' && watching === 0 && this.#remote.takeEach !== undefined;
+    const decision = await this.#tried(
+      together
+        ? this.#turn.ask({ table: this.#remote, key, cost, watching })
+        : this.#guard.execute(() => this.#remote.take(key, cost, mode, watching)),
+      () => (this.#mode === 'open' ? this.#letThrough(cost) : degraded(this.#fallback.take(key, cost, mode, watching))),
     );
-    if (!decision.allowed && mode === 'all' && !decision.degraded) {
-      this.#denials?.remember(key, cost, decision, askedAt);
+    if (!decision.allowed && remembers && !decision.degraded) {
+      this.#denials.remember(key, cost, decision, askedAt);
     }
     return decision;
+  }
+
+  async takeTogether(asks: readonly Ask[]): Promise<readonly Decision[] | undefined> {
+    const guards = asks.map(({ table }) => table);
+    if (!guards.every((table) => table instanceof GuardedTable)) return undefined;
+    const remotes = asks.map((ask, i) => ({ ...ask, table: (guards[i] as GuardedTable).#remote }));
+    return await this.#tried(
+      this.#guard.execute(async () => await this.#remote.takeTogether?.(remotes)),
+      () => this.#together(asks, guards),
+      guards.find((guard) => guard.#mode === 'closed'),
+    );
+  }
+
+  setLimits(limits: readonly Limit[]): void {
+    this.#limits = limits;
+    this.#denials.clear();
+    this.#remembers = !limits.some(isPermitLimit);
+    this.#fallback.setLimits(this.#shares(limits));
+    this.#remote.setLimits(limits);
   }
 
   reserve(key: string, cost: number, maxWaitMs: number): Promise<Promised> {
@@ -128,24 +159,49 @@ class GuardedTable implements LimitTable {
     return {
       storeFailures: this.#failures,
       storeAway: this.#breaker.state === 'closed' ? 0 : 1,
-      denyCacheHits: this.#denials?.hits ?? 0,
+      denyCacheHits: this.#denials.hits,
       fallbackKeys: this.#fallback.stats()['keys'] ?? 0,
       ...this.#remote.stats(),
     };
   }
 
-  async #ask<T>(remote: () => Awaitable<T>, instead: () => T): Promise<T> {
+  #ask<T>(remote: () => Awaitable<T>, instead: () => T): Promise<T> {
+    return this.#tried(this.#guard.execute(remote), instead);
+  }
+
+  async #tried<T>(answer: Promise<T>, instead: () => T, closed?: GuardedTable): Promise<T> {
     try {
-      return await this.#guard.execute(remote);
+      return await answer;
     } catch (error) {
       this.#failures++;
-      if (this.#mode === 'closed') throw new LimitStoreError(this.#name, 'does not answer', error);
+      const strict = this.#mode === 'closed' ? this : closed;
+      if (strict !== undefined) throw new LimitStoreError(strict.#name, 'does not answer', error);
       return instead();
     }
   }
 
+  /** Without the store: the shares of this process, together where they count. */
+  #together(asks: readonly Ask[], guards: readonly GuardedTable[]): readonly Decision[] {
+    const shares = asks.map((ask, i) => ({ ...ask, table: (guards[i] as GuardedTable).#fallback }));
+    const local = shares.filter((_, i) => (guards[i] as GuardedTable).#mode === 'local');
+    const decisions = local[0]?.table.takeTogether(local) ?? [];
+    let next = 0;
+    return guards.map((guard, i) =>
+      guard.#mode === 'open' ? guard.#letThrough((asks[i] as Ask).cost) : degraded(decisions[next++] as Decision),
+    );
+  }
+
+  /** The limits have changed since: what is left of the turn goes one by one. */
+  #takeSingly(asks: readonly Ask[]): Promise<readonly Decision[]> {
+    return Promise.all(asks.map(async ({ key, cost }) => await this.#remote.take(key, cost, 'all')));
+  }
+
+  #shares(limits: readonly Limit[]): Limit[] {
+    return limits.map((limit) => limit.share(this.#instances));
+  }
+
   #change(key: string, change: (table: LimitTable) => Awaitable<void>): Promise<void> {
-    this.#denials?.forget(key);
+    this.#denials.forget(key);
     return this.#ask(
       () => change(this.#remote),
       () => void change(this.#fallback),

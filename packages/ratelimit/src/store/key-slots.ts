@@ -1,4 +1,4 @@
-import type { Limit, StateNumbers } from '../algorithms/limit.ts';
+import { placeNameOf, type Limit, type StateNumbers } from '../algorithms/limit.ts';
 
 /** Slots looked at to make room for one key: keeps the longest pause short. */
 const SWEPT_AT_ONCE = 16;
@@ -70,6 +70,48 @@ export class KeySlots {
 
   base(i: number, slot: number): number {
     return slot * (this.#limits[i] as Limit).width;
+  }
+
+  /** Remembers the key's states; the function that is returned brings them back. */
+  memento(key: string, now: number): () => void {
+    const slot = this.claim(key, now);
+    const states = this.#limits.map(({ width }, i) => {
+      const base = this.base(i, slot);
+      return width === 0 ? [...this.state(i, slot)] : [...this.state(i, slot).slice(base, base + width)];
+    });
+    return () => {
+      // Whoever made room meanwhile is forgotten.
+      if (this.find(key, now) !== slot) return;
+      states.forEach((state, i) => {
+        const numbers = this.#numbers[i] as Float64Array | number[][];
+        if (numbers instanceof Float64Array) numbers.set(state, this.base(i, slot));
+        else numbers[slot] = state;
+      });
+    };
+  }
+
+  /** The same keys under other limits; each limit that has the place of an old one of its kind takes over its states. */
+  under(limits: readonly Limit[], now: number): KeySlots {
+    const moved = new KeySlots(limits, this.#maxKeys);
+    const old = this.#limits.map((limit, i) => ({ limit, i, place: placeNameOf(limit, i) }));
+    const heirs = limits.flatMap((limit, i) => {
+      const place = placeNameOf(limit, i);
+      const one = old.find((other) => other.place === place && other.limit.kind === limit.kind);
+      return one === undefined ? [] : [{ limit, i, from: one.i, parameters: one.limit.parameters }];
+    });
+    const move = (slot: number, to: number): void => {
+      for (const { limit, i, from, parameters } of heirs) {
+        const state = moved.state(i, to);
+        limit.inherit(this.state(from, slot), this.base(from, slot), parameters, state, moved.base(i, to), now);
+      }
+    };
+    for (const [key, slot] of this.#slots) move(slot, moved.claim(key, now));
+    if (this.overflows > 0 && moved.#capacity === this.#maxKeys) {
+      for (let slot = this.#maxKeys; slot < this.#maxKeys + OVERFLOW_SLOTS; slot++) move(slot, slot);
+    }
+    moved.evictions = this.evictions;
+    moved.overflows = this.overflows;
+    return moved;
   }
 
   #make(key: string, now: number): number {

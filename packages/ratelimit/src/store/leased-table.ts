@@ -8,10 +8,14 @@
  *
  * A loan is as large as what the key is asked for in `ttlMs`, and at most `maxShare` of the capacity among all processes. When
  * little is left in the store, or after a denial, every request asks the store again: a limit is exact where it matters.
+ *
+ * Of several limits the tokens are borrowed in one step from all of them, as many as each can give, so that one that is nearly
+ * used up makes the loan small. What was borrowed from a fixed window ends with the window. Permits are never lent.
  */
 import type { Clock } from '@macadam/core';
-import type { Limit } from '../algorithms/limit.ts';
+import { isPermitLimit, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
+import { Borrower } from './borrower.ts';
 import type { Awaitable, LimitTable, Promised, TakeMode } from './store.ts';
 
 export interface LeaseOptions {
@@ -21,62 +25,49 @@ export interface LeaseOptions {
   maxShare?: number;
 }
 
-/** Tokens that were paid for. */
-interface Loan {
-  tokens: number;
-  expiresAt: number;
-}
-
-/** What is known of one key. */
-interface Borrower {
-  /** The older one is spent first. */
-  first: Loan;
-  second: Loan;
-  /** The request for a loan that is under way. */
-  asking: Promise<void> | undefined;
-  /** What was asked for since `countedSince`, and in the time of a loan before. */
-  counted: number;
-  countedSince: number;
-  demand: number;
-  /** The store's last answer. */
-  last: Decision | undefined;
-  /** Little is left: every request asks the store. */
-  exact: boolean;
-}
-
 /** More keys than this are not lent to; the one that came first is forgotten. */
 const MOST_BORROWERS = 10_000;
 /** A key is lent to again when so much of its capacity is there. */
 const PLENTY = 0.25;
-const NOTHING: Readonly<Loan> = { tokens: 0, expiresAt: -Infinity };
 
 export class LeasedTable implements LimitTable {
   readonly synchronous = false;
+  readonly exact: LimitTable;
   readonly #store: LimitTable;
-  readonly #limit: Limit;
+  readonly #lease: Required<LeaseOptions>;
   readonly #ttlMs: number;
   readonly #instances: number;
+  #limits: readonly Limit[];
+  /** Of the smallest limit. */
+  #capacity!: number;
   /** The most that this process may hold of a key. */
-  readonly #most: number;
+  #most!: number;
   readonly #clock: Clock;
   readonly #borrowers = new Map<string, Borrower>();
   #spent = 0;
   #borrowed = 0;
 
-  constructor(store: LimitTable, limit: Limit, lease: Required<LeaseOptions>, instances: number, clock: Clock) {
-    this.#store = store;
-    this.#limit = limit;
+  constructor(
+    store: LimitTable,
+    limits: readonly Limit[],
+    lease: Required<LeaseOptions>,
+    instances: number,
+    clock: Clock,
+  ) {
+    this.exact = this.#store = store;
+    this.#lease = lease;
     this.#ttlMs = lease.ttlMs;
     this.#instances = instances;
-    this.#most = Math.floor((lease.maxShare * limit.capacity) / instances);
     this.#clock = clock;
+    this.#limits = limits;
+    this.#measure();
   }
 
-  take(key: string, cost: number, mode: TakeMode): Awaitable<Decision> {
-    if (mode !== 'all' || this.#most < 2) return this.#store.take(key, cost, mode);
+  take(key: string, cost: number, mode: TakeMode, watching = 0): Awaitable<Decision> {
+    if (mode !== 'all' || this.#most < 2 || watching !== 0) return this.#store.take(key, cost, mode, watching);
     const now = this.#clock.monotonic();
     const borrower = this.#borrowerOf(key, now);
-    this.#count(borrower, cost, now);
+    borrower.count(cost, now, this.#ttlMs);
     return this.#spend(key, borrower, cost, now) ?? this.#ask(key, borrower, cost);
   }
 
@@ -84,7 +75,7 @@ export class LeasedTable implements LimitTable {
     const borrower = this.#borrowers.get(key);
     if (borrower === undefined) return undefined;
     const now = this.#clock.monotonic();
-    this.#count(borrower, cost, now);
+    borrower.count(cost, now, this.#ttlMs);
     return this.#spend(key, borrower, cost, now);
   }
 
@@ -110,6 +101,13 @@ export class LeasedTable implements LimitTable {
     return this.#store.reset(key);
   }
 
+  /** What is held was paid for: it can be spent on, or runs out. */
+  setLimits(limits: readonly Limit[]): void {
+    this.#limits = limits;
+    this.#measure();
+    this.#store.setLimits(limits);
+  }
+
   release(key: string, permit: number): Awaitable<boolean> {
     return this.#store.release(key, permit);
   }
@@ -132,22 +130,23 @@ export class LeasedTable implements LimitTable {
     // What is under way arrives as paid for, too.
     await Promise.allSettled([...this.#borrowers.values()].map(async ({ asking }) => await asking));
     const now = this.#clock.monotonic();
-    const held = [...this.#borrowers].map(([key, borrower]) => [key, heldBy(borrower, now)] as const);
+    const held = [...this.#borrowers].flatMap(([key, borrower]) => borrower.loans(now).map((loan) => ({ key, loan })));
     this.#borrowers.clear();
-    const back = held
-      .filter(([, tokens]) => tokens > 0)
-      .map(async ([key, tokens]) => await this.#store.charge(key, -tokens, undefined));
+    const back = held.map(async ({ key, loan }) => await this.#store.charge(key, -loan.tokens, loan.stamp));
     await Promise.allSettled(back);
+  }
+
+  #measure(): void {
+    this.#capacity = Math.min(...this.#limits.map(({ capacity }) => capacity));
+    const lends = !this.#limits.some(isPermitLimit);
+    this.#most = lends ? Math.floor((this.#lease.maxShare * this.#capacity) / this.#instances) : 0;
   }
 
   /** Spends from what is held, if that is enough, and asks for more before it is used up. */
   #spend(key: string, borrower: Borrower, cost: number, now: number): Decision | undefined {
-    const held = heldBy(borrower, now);
+    const held = borrower.held(now);
     if (held < cost) return undefined;
-    if (borrower.first.expiresAt <= now || borrower.first.tokens === 0) borrower.first = { ...NOTHING };
-    const fromFirst = Math.min(borrower.first.tokens, cost);
-    borrower.first.tokens -= fromFirst;
-    borrower.second.tokens -= cost - fromFirst;
+    borrower.spend(cost, now);
     this.#spent += cost;
     const size = this.#sizeOf(borrower);
     if (borrower.asking === undefined && size >= 2 && held - cost < size / 4) {
@@ -155,8 +154,11 @@ export class LeasedTable implements LimitTable {
       this.#borrow(key, borrower, size - (held - cost)).catch(() => {});
     }
     const last = borrower.last as Decision;
-    const remaining = Math.min(last.limit, Math.floor(last.remaining + held - cost));
-    return { ...last, source: last.degraded ? 'fallback' : 'lease', remaining, granted: cost };
+    const source = last.degraded ? 'fallback' : 'lease';
+    const decision = { ...last, source, remaining: withHeld(last, held - cost), granted: cost } as const;
+    if (last.policies === undefined) return decision;
+    const policies = last.policies.map((one) => ({ ...one, remaining: withHeld(one, held - cost) }));
+    return { ...decision, policies };
   }
 
   async #ask(key: string, borrower: Borrower, cost: number): Promise<Decision> {
@@ -174,14 +176,13 @@ export class LeasedTable implements LimitTable {
   /** One request a key is under way at most: what is held and what is asked for stay within the bound. */
   #borrow(key: string, borrower: Borrower, wanted: number): Promise<void> {
     const askedAt = this.#clock.monotonic();
-    const asked = Math.max(1, Math.min(Math.ceil(wanted), this.#limit.capacity));
+    const asked = Math.max(1, Math.min(Math.ceil(wanted), this.#capacity));
     const asking = Promise.resolve(this.#store.take(key, asked, 'upTo')).then((decision) => {
       this.#learn(borrower, decision, decision.granted === asked);
       if (decision.granted === 0) return;
       this.#borrowed += decision.granted;
-      const now = this.#clock.monotonic();
-      borrower.first = borrower.first.expiresAt > now && borrower.first.tokens > 0 ? borrower.first : borrower.second;
-      borrower.second = { tokens: decision.granted, expiresAt: askedAt + this.#ttlMs };
+      const { granted: tokens, stamp } = decision;
+      borrower.lend({ tokens, expiresAt: askedAt + this.#lastsMs(decision), stamp }, this.#clock.monotonic());
     });
     const settled = (): void => void (borrower.asking = undefined);
     borrower.asking = asking;
@@ -192,24 +193,23 @@ export class LeasedTable implements LimitTable {
   #learn(borrower: Borrower, decision: Decision, enough: boolean): void {
     borrower.last = decision;
     if (!enough) borrower.exact = true;
-    else if (decision.remaining > this.#limit.capacity * PLENTY) borrower.exact = false;
+    else if (decision.remaining > this.#capacity * PLENTY) borrower.exact = false;
   }
 
-  #sizeOf({ demand, counted, last, exact }: Borrower): number {
+  /** How long a loan lasts: no longer than the fixed windows that it came from. */
+  #lastsMs(decision: Decision): number {
+    let lastsMs = this.#ttlMs;
+    this.#limits.forEach(({ kind }, i) => {
+      if (kind === 'fixedWindow') lastsMs = Math.min(lastsMs, (decision.policies?.[i] ?? decision).resetAfterMs);
+    });
+    return lastsMs;
+  }
+
+  #sizeOf({ demand, last, exact }: Borrower): number {
     if (exact || last === undefined) return 0;
-    const size = Math.min(this.#most, Math.ceil(Math.max(demand, counted)));
+    const size = Math.min(this.#most, Math.ceil(demand));
     // When all processes could not have as much, nobody should.
     return last.remaining >= this.#instances * size ? size : Math.floor(last.remaining / (2 * this.#instances));
-  }
-
-  #count(borrower: Borrower, cost: number, now: number): void {
-    const elapsedMs = now - borrower.countedSince;
-    if (elapsedMs >= this.#ttlMs) {
-      borrower.demand = (borrower.counted * this.#ttlMs) / elapsedMs;
-      borrower.counted = 0;
-      borrower.countedSince = now;
-    }
-    borrower.counted += cost;
   }
 
   #borrowerOf(key: string, now: number): Borrower {
@@ -221,21 +221,13 @@ export class LeasedTable implements LimitTable {
         break;
       }
     }
-    borrower = {
-      first: { ...NOTHING },
-      second: { ...NOTHING },
-      asking: undefined,
-      counted: 0,
-      countedSince: now,
-      demand: 0,
-      last: undefined,
-      exact: false,
-    };
+    borrower = new Borrower(now);
     this.#borrowers.set(key, borrower);
     return borrower;
   }
 }
 
-function heldBy({ first, second }: Borrower, now: number): number {
-  return (first.expiresAt > now ? first.tokens : 0) + (second.expiresAt > now ? second.tokens : 0);
+/** What the store has left, and what this process holds of it. */
+function withHeld({ remaining, limit }: Pick<Decision, 'limit' | 'remaining'>, held: number): number {
+  return Math.min(limit, Math.floor(remaining + held));
 }

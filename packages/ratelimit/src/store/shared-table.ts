@@ -1,3 +1,4 @@
+import { isPermitLimit } from '../algorithms/limit.ts';
 import type { RateLimiterSettings } from '../options.ts';
 import { guardTable } from './guarded-table.ts';
 import { LeasedTable } from './leased-table.ts';
@@ -7,8 +8,7 @@ import type { LimitTable } from './store.ts';
 export function sharedTable(table: LimitTable, settings: RateLimiterSettings): LimitTable {
   const { limits, store, expectedInstances, clock } = settings;
   const guarded = guardTable(table, settings);
-  const [limit, ...others] = limits;
-  // Of several limits, the tokens of each would have to be borrowed in step.
-  if (store.lease === undefined || limit?.kind !== 'tokenBucket' || others.length > 0) return guarded;
-  return new LeasedTable(guarded, limit, store.lease, expectedInstances, clock);
+  // A permit is held by somebody: there is nothing to borrow ahead.
+  if (store.lease === undefined || limits.some(isPermitLimit)) return guarded;
+  return new LeasedTable(guarded, limits, store.lease, expectedInstances, clock);
 }

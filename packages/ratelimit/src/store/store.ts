@@ -22,6 +22,14 @@ export type Awaitable<T> = T | Promise<T>;
  */
 export type TakeMode = 'all' | 'peek' | 'upTo';
 
+/** One of several requests. */
+export interface Ask {
+  readonly table: LimitTable;
+  readonly key: string;
+  readonly cost: number;
+  readonly watching: number;
+}
+
 /** What was promised. Without promise (`allowed` false) nothing has changed. */
 export interface Promised {
   readonly decision: Decision;
@@ -39,7 +47,19 @@ export interface Promised {
  */
 export interface LimitTable {
   readonly synchronous: boolean;
-  take(key: string, cost: number, mode: TakeMode): Awaitable<Decision>;
+  /** `watching` has a bit for each limit that may not deny this key, bit 0 for the first. */
+  take(key: string, cost: number, mode: TakeMode, watching?: number): Awaitable<Decision>;
+  /**
+   * Answers many requests in one step, each for itself as `take` would with `all`. Left out where that saves nothing.
+   */
+  readonly takeEach?: ((asks: readonly Ask[]) => Promise<readonly Decision[]>) | undefined;
+  /**
+   * Takes for all of `asks`, of which the first is to this table, or for none, in one step. Undefined when their tables cannot
+   * act as one; nothing was taken then.
+   */
+  takeTogether?(asks: readonly Ask[]): Awaitable<readonly Decision[] | undefined>;
+  /** The table that decides without tokens that were borrowed ahead. Default: this one. */
+  readonly exact?: LimitTable;
   /** Decides without asking, where tokens were borrowed ahead; undefined when there are not enough. */
   takeNow?(key: string, cost: number): Decision | undefined;
   /** Takes now what may be used after a wait of at most `maxWaitMs`. Only asked for when all limits are reservable. */
@@ -56,6 +76,8 @@ export interface LimitTable {
   release(key: string, permit: number): Awaitable<boolean>;
   /** Prolongs a permit; false when it was over already. */
   renew(key: string, permit: number): Awaitable<boolean>;
+  /** From now on these limits hold. Of what a key has used up, the share stays the same. */
+  setLimits(limits: readonly Limit[]): void;
   /** Counts, as plain numbers. */
   stats(): Readonly<Record<string, number>>;
   /** Gives back what is held. */

@@ -1,0 +1,193 @@
+import type { LimitKind } from '../../algorithms/limit.ts';
+
+/**
+ * The rules of the limits, as the server runs them: for each kind what is used, what a charge or a refund writes, when the state
+ * is as good as none, and what a state kept under other parameters becomes. They are the algorithms of `src/algorithms`, word
+ * for word: the same numbers, the same arithmetic, in the same order.
+ *
+ * `p` are the limit's parameters, `state` its numbers; lists begin at 1.
+ */
+export const RULES: Readonly<Record<LimitKind, string>> = {
+  tokenBucket: `
+local bucket = {}
+function bucket.used(state, p, now)
+  local elapsed = now - state[2]
+  if elapsed <= 0 then return state[1] end
+  local left = state[1] - elapsed * p[1]
+  return left > 0 and left or 0
+end
+function bucket.charge(state, p, now, amount)
+  local level = bucket.used(state, p, now) + amount
+  if state[1] == 0 or now > state[2] then state[2] = now end
+  state[1] = level > p[2] * SLACK and level or 0
+end
+function bucket.expires(state, p) return state[2] + state[1] / p[1] end
+function bucket.inherit(state, old, p, now)
+  local elapsed, level = now - state[2], state[1]
+  if elapsed > 0 then level = level - elapsed * old[1] end
+  if level <= 0 then return { 0, 0 } end
+  return { level * (p[2] / old[2]), elapsed > 0 and now or state[2] }
+end
+rules.tokenBucket = bucket
+`,
+  fixedWindow: `
+local fixed = {}
+function fixed.live(state, p, now) return state[2] > 0 and now < state[1] + p[2] - TICK end
+function fixed.used(state, p, now) return fixed.live(state, p, now) and state[2] or 0 end
+function fixed.charge(state, p, now, amount, stamp)
+  if amount > 0 then
+    if fixed.live(state, p, now) then state[2] = state[2] + amount else state[1], state[2] = now, amount end
+  elseif fixed.live(state, p, now) and (stamp or now) >= state[1] then
+    state[2] = math.max(0, state[2] + amount)
+  end
+end
+function fixed.expires(state, p) return state[2] > 0 and state[1] + p[2] or 0 end
+function fixed.inherit(state, old, p, now)
+  if not fixed.live(state, old, now) then return { 0, 0 } end
+  return { state[1], state[2] * (p[1] / old[1]) }
+end
+rules.fixedWindow = fixed
+`,
+  slidingWindow: `
+local window = {}
+function window.cell(state, p, now) return math.max(math.floor((now + TICK) / p[2]), state[1]) end
+function window.count(state, p, at, cell)
+  if at < 0 or at > state[1] or at < state[1] - p[3] or at < cell - p[3] then return 0 end
+  return state[2 + at % (p[3] + 1)]
+end
+function window.used(state, p, now)
+  local cell, newer = window.cell(state, p, now), 0
+  for at = cell - p[3] + 1, cell do newer = newer + window.count(state, p, at, cell) end
+  local oldest = window.count(state, p, cell - p[3], cell)
+  if p[4] == 0 or oldest == 0 then return newer + oldest end
+  local passed = math.min(1, math.max(0, now / p[2] - cell))
+  return newer + oldest * (1 - passed)
+end
+function window.charge(state, p, now, amount, stamp)
+  local cell, ring = window.cell(state, p, now), p[3] + 1
+  if amount > 0 then
+    for gone = math.max(state[1] + 1, cell - p[3]), cell do state[2 + gone % ring] = 0 end
+    state[1] = cell
+    state[2 + cell % ring] = state[2 + cell % ring] + amount
+    return
+  end
+  local from, to, back = cell - p[3], cell, -amount
+  if stamp then
+    from = math.floor((stamp + TICK) / p[2])
+    to = from
+  end
+  for at = from, to do
+    local count = window.count(state, p, at, cell)
+    if count > 0 and back > 0 then
+      local given = math.min(count, back)
+      state[2 + at % ring] = count - given
+      back = back - given
+    end
+  end
+  -- With nothing left in it, the window is as good as one never used.
+  if window.expires(state, p) == 0 then
+    for i = 1, #state do state[i] = 0 end
+  end
+end
+function window.expires(state, p)
+  for at = state[1], state[1] - p[3], -1 do
+    if window.count(state, p, at, state[1]) > 0 then return (at + p[3] + 1) * p[2] - TICK end
+  end
+  return 0
+end
+function window.inherit(state, old, p, now)
+  local head, became = state[1], {}
+  local cell = math.floor((math.max(now, head * old[2]) + TICK) / p[2])
+  for i = 1, p[3] + 2 do became[i] = 0 end
+  for at = math.max(head - old[3], math.floor((now + TICK) / old[2]) - old[3], 0), head do
+    local kept = math.min(cell, math.floor(((at + 1) * old[2] - 1) / p[2]))
+    local count = state[2 + at % (old[3] + 1)]
+    if count ~= 0 and kept >= cell - p[3] then
+      local place = 2 + kept % (p[3] + 1)
+      became[place] = became[place] + count * (p[1] / old[1])
+      became[1] = cell
+    end
+  end
+  return became
+end
+rules.slidingWindow = window
+`,
+  slidingLog: `
+local log = {}
+function log.first(state, p, now)
+  local first = 1
+  while first <= #state and state[first] + p[2] - TICK <= now do first = first + 2 end
+  return first
+end
+function log.used(state, p, now)
+  local newest, used = now, 0
+  if #state > 0 then newest = math.max(now, state[#state - 1]) end
+  for i = log.first(state, p, newest), #state, 2 do used = used + state[i + 1] end
+  return used
+end
+function log.charge(state, p, now, amount, stamp)
+  if amount > 0 then
+    local at, kept = now, {}
+    if #state > 0 then at = math.max(now, state[#state - 1]) end
+    for i = log.first(state, p, at), #state do kept[#kept + 1] = state[i] end
+    if #kept > 0 and kept[#kept - 1] == at then
+      kept[#kept] = kept[#kept] + amount
+    else
+      kept[#kept + 1] = at
+      kept[#kept + 1] = amount
+    end
+    return kept
+  end
+  local back = -amount
+  for i = log.first(state, p, now), #state, 2 do
+    if back > 0 and (not stamp or state[i] == stamp) then
+      local given = math.min(state[i + 1], back)
+      state[i + 1] = state[i + 1] - given
+      back = back - given
+    end
+  end
+end
+function log.expires(state, p) return #state > 0 and state[#state - 1] + p[2] or 0 end
+function log.inherit(state, old, p, now)
+  local latest, became = now, {}
+  if #state > 0 then latest = math.max(now, state[#state - 1]) end
+  for i = 1, #state, 2 do
+    if state[i] + old[2] - TICK > latest then
+      became[#became + 1] = state[i]
+      became[#became + 1] = state[i + 1] * (p[1] / old[1])
+    end
+  end
+  return became
+end
+rules.slidingLog = log
+`,
+  concurrency: `
+local permits = {}
+function permits.used(state, p, now)
+  local used = 0
+  for i = 1, #state, 3 do
+    if state[i + 1] > now then used = used + state[i + 2] end
+  end
+  return used
+end
+function permits.charge(state, p, now, amount, id)
+  local kept = {}
+  for i = 1, #state, 3 do
+    if state[i + 1] > now then
+      for j = i, i + 2 do kept[#kept + 1] = state[j] end
+    end
+  end
+  kept[#kept + 1] = id
+  kept[#kept + 1] = now + p[2]
+  kept[#kept + 1] = amount
+  return kept
+end
+function permits.expires(state)
+  local last = 0
+  for i = 1, #state, 3 do last = math.max(last, state[i + 1]) end
+  return last
+end
+function permits.inherit(state) return state end
+rules.concurrency = permits
+`,
+};

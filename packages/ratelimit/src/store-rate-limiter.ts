@@ -1,0 +1,263 @@
+import { assertDurationMs, assertInteger, assertNumber, currentWork, OptionsError, type Clock } from '@macadam/core';
+import { isPermitLimit, isReservable, type Limit } from './algorithms/limit.ts';
+import type { Decision } from './decision.ts';
+import { CostAboveCapacityError, LimitStoreError, RateLimitedError } from './errors.ts';
+import { assertLimits, rateLimiterSettings, type RateLimiterOptions, type RateLimiterSettings } from './options.ts';
+import type {
+  CostOptions,
+  PeekOptions,
+  RateLimiter,
+  RefundOptions,
+  Reservation,
+  ReserveOptions,
+  WaitOptions,
+} from './rate-limiter.ts';
+import { sharedTable } from './store/shared-table.ts';
+import { allWatch, letThrough } from './store/combine.ts';
+import type { Ask, Awaitable, LimitTable } from './store/store.ts';
+import { keyOf, shareOf } from './subject.ts';
+import { Waits } from './waits.ts';
+
+const DEFAULT_WAIT_MS = 30_000;
+/** A permit can be given back any time, also by another process: nobody says when. */
+const PERMIT_POLL_MS = 100;
+
+/** The limiter behind `createRateLimiter`, and what `takeAll` needs to know of it. */
+export class StoreRateLimiter implements RateLimiter {
+  readonly name: string;
+  readonly #settings: RateLimiterSettings;
+  readonly #table: LimitTable;
+  #limits!: readonly Limit[];
+  #capacity!: number;
+  /** For each limit the share of keys for which its denials count. */
+  #enforced!: readonly number[];
+  #enforcesAll!: boolean;
+  readonly #clock: Clock;
+  readonly #ownsStore: boolean;
+  readonly #waits: Waits;
+  #allowed = 0;
+  #denied = 0;
+  #shadowed = 0;
+  #degraded = 0;
+
+  constructor(options: RateLimiterOptions) {
+    const settings = rateLimiterSettings(options);
+    this.name = settings.name;
+    this.#settings = settings;
+    this.#clock = settings.clock;
+    this.#ownsStore = options.store === undefined;
+    this.#adopt(settings.limits);
+    this.#waits = new Waits(settings.clock);
+    const { name, limits, clock, random, store } = settings;
+    const table = store.open({ name, limits, clock, random });
+    this.#table = table.synchronous ? table : sharedTable(table, settings);
+  }
+
+  tryTake(key: string, options?: CostOptions): Decision {
+    const cost = this.#costOf(options);
+    const subject = keyOf(key);
+    const watching = this.#enforcesAll ? 0 : this.#watchingOf(subject);
+    if (this.#table.synchronous) return this.#counted(this.#take(subject, cost, watching) as Decision, watching);
+    if (this.#table.takeNow === undefined) {
+      throw new OptionsError('tryTake', `a ${this.#settings.store.kind} store`, 'used with memoryStore; else use take');
+    }
+    const decision = this.#table.takeNow(subject, cost);
+    if (decision === undefined) throw new LimitStoreError(this.name, 'has lent nothing for this key; use take');
+    return this.#counted(decision, watching);
+  }
+
+  async take(key: string, options?: CostOptions): Promise<Decision> {
+    const cost = this.#costOf(options);
+    const subject = keyOf(key);
+    const watching = this.#enforcesAll ? 0 : this.#watchingOf(subject);
+    const decision = this.#take(subject, cost, watching);
+    return this.#counted(decision instanceof Promise ? await decision : decision, watching);
+  }
+
+  async takeUpTo(key: string, most: number): Promise<Decision> {
+    assertInteger('takeUpTo.most', most, { min: 1 });
+    const subject = keyOf(key);
+    const watching = this.#enforcesAll ? 0 : this.#watchingOf(subject);
+    return this.#counted(await this.#take(subject, Math.min(most, this.#capacity), watching, 'upTo'), watching);
+  }
+
+  async peek(key: string, options: PeekOptions = {}): Promise<Decision> {
+    const { cost = 0 } = options;
+    assertNumber('peek.cost', cost, { min: 0 });
+    return await this.#table.take(keyOf(key), cost, 'peek');
+  }
+
+  async reserve(key: string, options: ReserveOptions = {}): Promise<Reservation> {
+    const { maxWaitMs = DEFAULT_WAIT_MS } = options;
+    assertNumber('reserve.maxWaitMs', maxWaitMs, { min: 0, infinite: true });
+    const cost = this.#costOf(options);
+    const other = this.#limits.find((limit) => !isReservable(limit));
+    if (other !== undefined) throw new OptionsError('reserve', `a ${other.kind}`, 'used with token buckets only');
+    const subject = keyOf(key);
+    const { decision, waitMs, actAt } = await this.#table.reserve(subject, cost, maxWaitMs);
+    let held = decision.allowed;
+    const cancel = async (): Promise<void> => {
+      if (!held) return;
+      held = false;
+      await this.#table.cancel(subject, cost, actAt);
+    };
+    // A promise of a wait is no denial to be overruled: shadow mode leaves it as it is.
+    if (decision.degraded) this.#degraded++;
+    if (decision.allowed) this.#allowed++;
+    else this.#denied++;
+    return { allowed: decision.allowed, waitMs, decision, cancel };
+  }
+
+  async wait(key: string, options: WaitOptions = {}): Promise<Decision> {
+    const { cost = 1, deadlineMs = currentWork()?.deadline?.remainingMs() ?? DEFAULT_WAIT_MS } = options;
+    assertNumber('wait.deadlineMs', deadlineMs, { min: 0, infinite: true });
+    const signal = options.signal ?? currentWork()?.cancellation;
+    signal?.throwIfAborted();
+    const limits = this.#limits;
+    if (limits.every(isReservable)) {
+      const { allowed, waitMs, decision, cancel } = await this.reserve(key, { cost, maxWaitMs: deadlineMs });
+      if (!allowed) throw new RateLimitedError(this.name, decision);
+      await this.#waits.sleep(waitMs, signal).catch(async (error: unknown) => {
+        await cancel();
+        throw error;
+      });
+      return decision;
+    }
+    const polls = limits.some(({ kind }) => kind === 'concurrency');
+    const until = this.#clock.monotonic() + deadlineMs;
+    for (;;) {
+      const decision = await this.take(key, { cost });
+      if (decision.allowed) return decision;
+      const leftMs = until - this.#clock.monotonic();
+      const waitMs = polls ? Math.min(decision.retryAfterMs, PERMIT_POLL_MS) : decision.retryAfterMs;
+      if (waitMs > leftMs) throw new RateLimitedError(this.name, decision);
+      await this.#waits.sleep(waitMs, signal);
+    }
+  }
+
+  async refund(key: string, options: RefundOptions = {}): Promise<void> {
+    const { cost = options.decision?.granted ?? 1, decision } = options;
+    assertNumber('refund.cost', cost, { min: 0 });
+    this.#assertRates('refund');
+    if (cost > 0) await this.#table.charge(keyOf(key), -cost, decision?.stamp);
+  }
+
+  async penalize(key: string, options: CostOptions = {}): Promise<void> {
+    const { cost = 1 } = options;
+    assertNumber('penalize.cost', cost, { above: 0 });
+    this.#assertRates('penalize');
+    await this.#table.charge(keyOf(key), cost, undefined);
+  }
+
+  async block(key: string, durationMs: number): Promise<void> {
+    assertDurationMs('block.durationMs', durationMs);
+    await this.#table.block(keyOf(key), durationMs);
+  }
+
+  async reset(key: string): Promise<void> {
+    await this.#table.reset(keyOf(key));
+  }
+
+  async release(key: string, { permit }: Decision): Promise<boolean> {
+    return permit !== undefined && (await this.#table.release(keyOf(key), permit));
+  }
+
+  async renew(key: string, { permit }: Decision): Promise<boolean> {
+    return permit !== undefined && (await this.#table.renew(keyOf(key), permit));
+  }
+
+  setLimits(limits: readonly Limit[]): void {
+    assertLimits('setLimits', limits);
+    this.#table.setLimits(limits);
+    this.#adopt(limits);
+  }
+
+  /** What `takeAll` asks on behalf of a claim. */
+  askFor(key: string, options: CostOptions): Ask {
+    const cost = this.#costOf(options);
+    const subject = keyOf(key);
+    const watching = this.#enforcesAll ? 0 : this.#watchingOf(subject);
+    return { table: this.#table.exact ?? this.#table, key: subject, cost, watching };
+  }
+
+  /** Counts what `takeAll` was answered. What was not taken because another claim was denied is nothing to count. */
+  conclude(decision: Decision, taken: boolean): void {
+    if (taken || !decision.allowed) this.#counted(decision, 0);
+  }
+
+  describe(): string {
+    const { store, enforce, onStoreFailure, expectedInstances } = this.#settings;
+    const words = this.#limits.map((limit) => limit.describe() + inWords(limit.enforce)).join('; and ');
+    const outage = store.kind === 'memory' ? '' : `; without the store: ${onStoreFailure}, 1/${expectedInstances} each`;
+    const kept = `kept in ${store.describe()}${outage}`;
+    return `rate limiter "${this.name}": ${words}; ${kept}${enforce === 1 ? '' : `;${inWords(enforce)}`}`;
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return {
+      allowed: this.#allowed,
+      denied: this.#denied,
+      shadowed: this.#shadowed,
+      degraded: this.#degraded,
+      waiting: this.#waits.size,
+      ...this.#table.stats(),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#waits.end(new RateLimitedError(this.name, CLOSED));
+    await this.#table.close?.();
+    if (this.#ownsStore) await this.#settings.store.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #costOf(options: CostOptions | undefined): number {
+    const cost = options?.cost === undefined ? 1 : options.cost;
+    if (!(typeof cost === 'number' && cost > 0 && cost < Infinity)) assertNumber('take.cost', cost, { above: 0 });
+    if (cost > this.#capacity) throw new CostAboveCapacityError(this.name, cost, this.#capacity);
+    return cost;
+  }
+
+  /** A permit is given back by `release`; there is nothing to add to or take off. */
+  #assertRates(operation: string): void {
+    if (!this.#limits.some(isPermitLimit)) return;
+    throw new OptionsError(operation, 'a concurrency limit', 'used with limits by rate; a permit ends by release');
+  }
+
+  #adopt(limits: readonly Limit[]): void {
+    this.#limits = limits;
+    this.#capacity = Math.min(...limits.map(({ capacity }) => capacity));
+    this.#enforced = limits.map(({ enforce }) => Math.min(enforce, this.#settings.enforce));
+    this.#enforcesAll = this.#enforced.every((share) => share === 1);
+  }
+
+  /** A bit for each limit whose denials do not count for this key. */
+  #watchingOf(key: string): number {
+    const share = shareOf(key);
+    return this.#enforced.reduce((bits, enforced, i) => (share < enforced ? bits : bits | (1 << i)), 0);
+  }
+
+  /** Where all limits watch, a denial is let through afterwards: it charges nothing, and any store can tell it. */
+  #take(key: string, cost: number, watching: number, mode: 'all' | 'upTo' = 'all'): Awaitable<Decision> {
+    return this.#table.take(key, cost, mode, allWatch(watching, this.#limits.length) ? 0 : watching);
+  }
+
+  #counted(decision: Decision, watching: number): Decision {
+    if (decision.degraded) this.#degraded++;
+    if (decision.allowed && decision.wouldAllow === undefined) this.#allowed++;
+    else if (decision.allowed || allWatch(watching, this.#limits.length)) {
+      this.#shadowed++;
+      return decision.allowed ? decision : letThrough(decision, 0);
+    } else this.#denied++;
+    return decision;
+  }
+}
+
+function inWords(enforce: number): string {
+  return enforce === 1 ? '' : enforce === 0 ? ' in shadow' : ` enforced for ${enforce * 100} % of keys`;
+}
+
+const CLOSED = { policy: 'closed', limit: 0, remaining: 0, retryAfterMs: 0 };
