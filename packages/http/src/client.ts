@@ -167,7 +167,8 @@ class PooledHttpClient {
   }
 
   #run(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
-    const policy = request.repeatable ? this.#policies.repeatable : this.#policies.once;
+    const policies = this.#policies.routes?.of(request.subject.route as string) ?? this.#policies;
+    const policy = request.repeatable ? policies.repeatable : policies.once;
     const attempt = (context: ExecuteContext): Promise<HttpResponse> => this.#sender.attempt(request, log, context);
     const how = this.#balancer === undefined ? request.execution : this.#balancer.guide(request, log);
     if (how.signal === undefined || request.work?.cancellation === undefined) return policy.execute(attempt, how);
@@ -200,6 +201,7 @@ class PooledHttpClient {
       inFlight: this.#inFlight,
       attempts: this.#sender.attempts,
       policies: this.#policies.stats(),
+      routes: this.#policies.routes?.stats() ?? {},
       joined: this.#dedupe?.stats().joined ?? 0,
       cache: this.#cache?.stats(),
       connections: this.#transport.stats(),

@@ -19,6 +19,8 @@ export interface ErrorSubject {
   readonly url: string;
   /** The path template, when the path has parameters: of few kinds, so that it can be counted by. */
   readonly template?: string | undefined;
+  /** What is kept by route is kept by this. */
+  readonly route?: string;
 }
 
 interface HttpErrorOptions {

@@ -73,7 +73,7 @@ function targetOf({ origin, pathPrefix }: HttpClientSettings, text: string): URL
 function templateOf(url: URL): PathTemplate {
   const path = url.pathname + url.search;
   const printable = url.search === '' ? path : url.pathname + redactQuery(url.search);
-  return { printable, fixed: path, hasQuery: url.search !== '', build: () => path };
+  return { printable, fixed: path, route: '*', hasQuery: url.search !== '', build: () => path };
 }
 
 /** Headers that are the connection's are left out, as the standard does with those that are forbidden. */

@@ -90,6 +90,8 @@ export interface HttpClientStats {
   /** Calls that were answered by an identical one in flight, with `dedupe`; not among `calls`. */
   readonly joined: number;
   readonly policies: PolicyStats;
+  /** Of each route, the policies that are kept by route. */
+  readonly routes: Readonly<Record<string, PolicyStats>>;
   /** Undefined without a cache. */
   readonly cache: HttpCacheStats | undefined;
   /** Undefined with a dispatcher that was handed in, a proxy, or several endpoints. */

@@ -55,4 +55,5 @@ export { DEFAULT_IDLE_TIMEOUT_MS, DEFAULT_UNREAD_TIMEOUT_MS } from './stream/opt
 export type { StreamOptions } from './stream/options.ts';
 export { sse } from './stream/sse.ts';
 export type { ServerSentEvent, SseOptions } from './stream/sse.ts';
+export type { KeptBy } from './route-policies.ts';
 export type { SchemaIssue, SchemaOutput, SchemaResult, StandardSchema } from './schema.ts';

@@ -11,6 +11,7 @@ import type { HttpDispatcher } from './dispatcher.ts';
 import type { HttpCacheOptions } from './http-cache/options.ts';
 import type { EndpointsOption } from './endpoints/options.ts';
 import type { Peer } from './peer.ts';
+import type { KeptBy } from './route-policies.ts';
 import type { ConnectionOptions } from './transport/connection-options.ts';
 
 /** Total time of a call, waits and retries included. Source: .NET's standard resilience handler. */
@@ -87,17 +88,17 @@ export interface HttpClientOptions extends ConnectionOptions {
   connectTimeoutMs?: number;
   /** Merged over the defaults; `false` tries once. */
   retry?: HttpRetryOptions | false;
-  /** One breaker for the authority. Merged over the defaults; `false` for none. */
-  circuitBreaker?: Omit<CircuitBreakerOptions, 'clock' | 'random'> | false;
+  /** One breaker for the authority, or for each route. Merged over the defaults; `false` for none. */
+  circuitBreaker?: (Omit<CircuitBreakerOptions, 'clock' | 'random'> & KeptBy) | false;
   /** Calls in flight: 1 000 by default. Merged over the defaults; `false` for no limit. */
-  bulkhead?: Omit<BulkheadOptions, 'clock'> | false;
+  bulkhead?: (Omit<BulkheadOptions, 'clock'> & KeptBy) | false;
   /**
    * Sends a second try beside one that takes long, for requests that may be sent twice, within the budget of the
    * retries. An object (`{}` will do) switches it on. Default: `false`.
    */
   hedge?: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal'> | false;
   /** A limit on tries in flight that finds itself. An object (`{}` will do) switches it on. Default: `false`. */
-  adaptiveConcurrency?: Omit<AdaptiveConcurrencyOptions, 'clock'> | false;
+  adaptiveConcurrency?: (Omit<AdaptiveConcurrencyOptions, 'clock'> & KeptBy) | false;
   /**
    * Whether identical GET, HEAD and OPTIONS requests in flight share one. Identical means in everything that is sent,
    * headers included. Each caller keeps its own time limit, signal and response; the bytes of the body are shared.

@@ -15,6 +15,8 @@ export interface PathTemplate {
   readonly printable: string;
   /** The path of a template without parameters. */
   readonly fixed: string | undefined;
+  /** Stands for it where it is one of many of a kind. */
+  readonly route?: string;
   readonly hasQuery: boolean;
   build(params: Readonly<Record<string, PathParamValue>> | undefined): string;
 }

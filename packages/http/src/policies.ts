@@ -14,15 +14,22 @@ import {
   type PolicyStats,
   type RetryBudget,
 } from '@macadam/resilience';
+import { RoutePolicies, type PolicyByRoute } from './route-policies.ts';
 import type { HttpClientSettings } from './settings.ts';
 import { classifyAttempt, isThrottled, isTransparent, retryUnsent } from './retry-rules.ts';
 
-/** What guards the calls of one client. */
-export interface Policies {
+/** What a call goes through. */
+export interface GuardedBy {
   /** For calls that may be sent twice. */
   readonly repeatable: Policy;
   /** For calls that must not: only what never left is tried again. Everything else is shared with the above. */
   readonly once: Policy;
+}
+
+/** What guards the calls of one client. */
+export interface Policies extends GuardedBy {
+  /** For each route, when something is kept by route. */
+  readonly routes: RoutePolicies | undefined;
   describe(): string[];
   stats(): PolicyStats;
 }
@@ -33,44 +40,88 @@ const PROBE_GRACE_MS = 1_000;
 /**
  * The layers of a call, outermost first: bulkhead, total timeout, retry, hedge, breaker, adaptive concurrency, attempt
  * timeout. The two pipelines differ in what they retry; places, budget, circuit and counts are the same. With several
- * endpoints, breaker and adaptive concurrency are those of the endpoint a try is sent to.
+ * endpoints, breaker and adaptive concurrency are those of the endpoint a try is sent to. What is kept by route differs
+ * between the pipelines of the routes, which have all the rest in common.
  */
 export function createPolicies(settings: HttpClientSettings): Policies {
   const { clock, name, endpoints } = settings;
   const total = timeout({ timeoutMs: settings.timeoutMs, clock });
   const attempt = timeout({ timeoutMs: settings.attemptTimeoutMs, clock });
-  const places = settings.bulkhead === false ? undefined : bulkhead({ ...settings.bulkhead, clock });
   const route = endpoints === undefined ? undefined : routed({ clock });
-  const breaker =
-    settings.circuitBreaker === false || route !== undefined
-      ? undefined
-      : circuitBreaker({
-          ...breakerOptions(settings, settings.circuitBreaker),
-          name: settings.circuitBreaker.name ?? name,
-        });
-  const limit =
-    settings.adaptiveConcurrency === false || route !== undefined
-      ? undefined
-      : adaptiveConcurrency({ ...settings.adaptiveConcurrency, clock });
   const budget = budgetOf(settings);
   const retries = createRetries(settings, budget);
   const racing = settings.hedge === false ? undefined : createHedge(settings, settings.hedge, budget);
-  const layers = (retrying: Policy): Policy[] =>
+  const layers = (retrying: Policy, { places, breaker, limit }: Guards): Policy[] =>
     [places, total, retrying, racing, route, breaker, limit, attempt].filter((policy) => policy !== undefined);
+  const around = (own: Guards): GuardedBy => ({
+    repeatable: pipeline(...layers(retries.repeatable, own)),
+    once: pipeline(...layers(retries.once, own)),
+  });
+  const shared = guards(settings, false, name);
+  const ofRoute = (key: string): Guards => guards(settings, true, `${name} ${key}`);
   return {
-    repeatable: pipeline(...layers(retries.repeatable)),
-    once: pipeline(...layers(retries.once)),
-    describe: () => layers(retries.repeatable).map((policy) => policy.describe()),
+    ...around(shared),
+    routes:
+      settings.perRoute.size === 0
+        ? undefined
+        : new RoutePolicies((key) => {
+            const own = ofRoute(key);
+            return { ...around({ ...shared, ...own }), stats: () => statsOf(own) };
+          }),
+    describe: () => {
+      const own = ofRoute('*');
+      const isOwn = new Set<Policy | undefined>([own.places, own.breaker, own.limit]);
+      return layers(retries.repeatable, { ...shared, ...own }).map((policy) =>
+        isOwn.has(policy) ? `${policy.describe()}; for each route` : policy.describe(),
+      );
+    },
     stats: () => ({
-      ...(places === undefined ? {} : { bulkhead: places.stats() }),
+      ...statsOf(shared),
       timeout: total.stats(),
       retry: retries.repeatable.stats(),
       retryUnsent: retries.once.stats(),
       ...(racing === undefined ? {} : { hedge: racing.stats() }),
-      ...(breaker === undefined ? {} : { circuitBreaker: breaker.stats() }),
-      ...(limit === undefined ? {} : { adaptiveConcurrency: limit.stats() }),
       attemptTimeout: attempt.stats(),
     }),
+  };
+}
+
+/** Those layers that may be kept by route. */
+interface Guards {
+  readonly places?: Policy;
+  readonly breaker?: Policy;
+  readonly limit?: Policy;
+}
+
+/** The layers that are kept by route, or those that are not. */
+function guards(settings: HttpClientSettings, byRoute: boolean, name: string): Guards {
+  const { clock, endpoints, bulkhead: places, circuitBreaker: breaker, adaptiveConcurrency: limit } = settings;
+  const isHere = (policy: PolicyByRoute): boolean => settings.perRoute.has(policy) === byRoute;
+  // With several endpoints each has these two of its own.
+  const hasEndpoints = endpoints !== undefined;
+  return {
+    ...(places !== false && isHere('bulkhead') && { places: bulkhead({ ...places, clock }) }),
+    ...(breaker !== false &&
+      !hasEndpoints &&
+      isHere('circuitBreaker') && {
+        breaker: circuitBreaker({ ...breakerOptions(settings, breaker), name: nameOf(breaker, byRoute, name) }),
+      }),
+    ...(limit !== false &&
+      !hasEndpoints &&
+      isHere('adaptiveConcurrency') && { limit: adaptiveConcurrency({ ...limit, clock }) }),
+  };
+}
+
+/** A name of the user's stands for one breaker; of many, each needs its own. */
+function nameOf({ name: own }: { readonly name?: string }, byRoute: boolean, name: string): string {
+  return byRoute ? name : (own ?? name);
+}
+
+function statsOf({ places, breaker, limit }: Guards): PolicyStats {
+  return {
+    ...(places === undefined ? {} : { bulkhead: places.stats() }),
+    ...(breaker === undefined ? {} : { circuitBreaker: breaker.stats() }),
+    ...(limit === undefined ? {} : { adaptiveConcurrency: limit.stats() }),
   };
 }
 

@@ -99,6 +99,10 @@ class RequestSubject implements ErrorSubject {
     return this.#template.fixed === undefined ? this.#template.printable.split('?', 1)[0] : undefined;
   }
 
+  get route(): string {
+    return `${this.method} ${this.#template.route ?? this.#template.printable.split('?', 1)[0]}`;
+  }
+
   get url(): string {
     const url = this.#origin + this.#template.printable;
     if (this.#query === '') return url;

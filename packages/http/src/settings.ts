@@ -31,6 +31,7 @@ import type { Peer } from './peer.ts';
 import { redirectRules } from './redirect-options.ts';
 import type { RedirectRules } from './redirect.ts';
 import { connectionSettings, type ConnectionSettings } from './transport/connection-options.ts';
+import { keptByRoute, withoutPer, type PolicyByRoute } from './route-policies.ts';
 import {
   DEFAULT_RETRY_ERROR_CODES,
   DEFAULT_RETRY_METHODS,
@@ -98,6 +99,8 @@ export interface HttpClientSettings {
   readonly bulkhead: Omit<BulkheadOptions, 'clock'> | false;
   readonly hedge: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal'> | false;
   readonly adaptiveConcurrency: Omit<AdaptiveConcurrencyOptions, 'clock'> | false;
+  /** Of the policies above, those that are kept by route. */
+  readonly perRoute: ReadonlySet<PolicyByRoute>;
   readonly dedupe: boolean;
   readonly limits: Required<ResponseLimits>;
   readonly redirects: RedirectRules | false;
@@ -150,10 +153,11 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     retry: options.retry === false ? false : retry,
     rules: { methods: new Set(methods), statuses: new Set(statuses), errorCodes: new Set(errorCodes) },
     maxAttempts: options.retry === false ? 1 : (retry.maxAttempts ?? 3),
-    circuitBreaker: policyOptions('circuitBreaker', options.circuitBreaker),
-    bulkhead: policyOptions('bulkhead', options.bulkhead),
+    circuitBreaker: withoutPer(policyOptions('circuitBreaker', options.circuitBreaker)),
+    bulkhead: withoutPer(policyOptions('bulkhead', options.bulkhead)),
     hedge: policyOptions('hedge', options.hedge ?? false),
-    adaptiveConcurrency: policyOptions('adaptiveConcurrency', options.adaptiveConcurrency ?? false),
+    adaptiveConcurrency: withoutPer(policyOptions('adaptiveConcurrency', options.adaptiveConcurrency ?? false)),
+    perRoute: keptByRoute(options),
     dedupe,
     limits: responseLimits(options.responseLimits),
     redirects: redirectRules(options.redirects),

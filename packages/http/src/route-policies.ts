@@ -1,0 +1,75 @@
+import { assertOneOf, OptionsError } from '@macadam/core';
+import type { PolicyStats } from '@macadam/resilience';
+import type { GuardedBy } from './policies.ts';
+
+/** What may be kept by route. */
+export type PolicyByRoute = 'adaptiveConcurrency' | 'bulkhead' | 'circuitBreaker';
+
+/** By what a policy is kept. */
+export interface KeptBy {
+  /**
+   * `authority`: one for the client, or for each of its endpoints. `route`: one for each method and path template, so
+   * that one broken operation does not take the others with it; the 1 000 routes used last are remembered. A path
+   * without parameters is a route of its own, and all that comes by `fetch` is one for each method. Not together with
+   * `endpoints`, except for the bulkhead. Default: `authority`.
+   */
+  per?: 'authority' | 'route';
+}
+
+/** As many as a circuit breaker registry remembers. */
+const MOST_ROUTES = 1_000;
+
+interface OfRoute extends GuardedBy {
+  stats(): PolicyStats;
+}
+
+/** The policies of each route, made when first needed. */
+export class RoutePolicies {
+  readonly #make: (route: string) => OfRoute;
+  /** In the order of last use. */
+  readonly #routes = new Map<string, OfRoute>();
+
+  constructor(make: (route: string) => OfRoute) {
+    this.#make = make;
+  }
+
+  of(route: string): GuardedBy {
+    const known = this.#routes.get(route);
+    const policies = known ?? this.#make(route);
+    if (known !== undefined) this.#routes.delete(route);
+    else if (this.#routes.size >= MOST_ROUTES) this.#routes.delete(this.#routes.keys().next().value as string);
+    this.#routes.set(route, policies);
+    return policies;
+  }
+
+  stats(): Record<string, PolicyStats> {
+    return Object.fromEntries(Array.from(this.#routes, ([route, policies]) => [route, policies.stats()]));
+  }
+}
+
+const POLICIES_BY_ROUTE = ['adaptiveConcurrency', 'bulkhead', 'circuitBreaker'] as const;
+
+type OptionsByRoute = { readonly [Policy in PolicyByRoute]?: KeptBy | false } & { readonly endpoints?: unknown };
+
+/** Checks which policies are kept by route. */
+export function keptByRoute(options: OptionsByRoute): ReadonlySet<PolicyByRoute> {
+  const kept = new Set<PolicyByRoute>();
+  for (const name of POLICIES_BY_ROUTE) {
+    const own = options[name];
+    if (own === undefined || own === false || own.per === undefined) continue;
+    assertOneOf(`${name}.per`, own.per, ['authority', 'route']);
+    if (own.per !== 'route') continue;
+    if (options.endpoints !== undefined && name !== 'bulkhead') {
+      throw new OptionsError(`${name}.per`, own.per, 'left out with endpoints: each has its own');
+    }
+    kept.add(name);
+  }
+  return kept;
+}
+
+/** The options of the policy itself. */
+export function withoutPer<T extends KeptBy>(option: T | false): Omit<T, 'per'> | false {
+  if (option === false) return false;
+  const { per: _, ...own } = option;
+  return own;
+}

@@ -1,0 +1,133 @@
+import { seededRandom, virtualClock } from '@macadam/testkit';
+import { consecutiveFailures, constant, retryBudget } from '@macadam/resilience';
+import { describe, expect, test } from 'vitest';
+import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import type { HttpDispatcher } from '../src/dispatcher.ts';
+import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
+
+/** A client whose upstream answers by path, and never where there is nothing for it. */
+function clientFor(answers: Record<string, Script>, options: Partial<HttpClientOptions>): HttpClient {
+  const dispatch: HttpDispatcher['dispatch'] = (request, handler) => {
+    const answer = Object.entries(answers).find(([path]) => request.path.startsWith(path))?.[1];
+    return answer === undefined || scriptedDispatcher(answer).dispatch(request, handler);
+  };
+  return createHttpClient({
+    name: 'billing',
+    baseUrl: 'https://billing.example.com/v1',
+    dispatcher: { dispatch } as HttpDispatcher,
+    retry: false,
+    clock: virtualClock(),
+    random: seededRandom(1),
+    ...options,
+  });
+}
+
+const codeOf = (call: Promise<unknown>): Promise<unknown> =>
+  call.then(
+    () => 'ok',
+    (error: { code: string }) => error.code,
+  );
+
+const ok: Script = { status: 200, body: '{}' };
+const broken: Script = { status: 500 };
+
+describe('a circuit breaker for each route', () => {
+  const circuitBreaker: HttpClientOptions['circuitBreaker'] = {
+    per: 'route',
+    trip: [consecutiveFailures({ count: 2 })],
+  };
+
+  test('leaves the other routes alone when one is broken', async () => {
+    const client = clientFor({ '/v1/reports/': broken, '/v1/': ok }, { circuitBreaker });
+    const report = (id: number): Promise<unknown> => codeOf(client.get('/reports/{id}', { params: { id } }));
+    expect([await report(1), await report(2), await report(3)]).toEqual([
+      'MAC_HTTP_STATUS',
+      'MAC_HTTP_STATUS',
+      'MAC_CIRCUIT_OPEN',
+    ]);
+    expect(await codeOf(client.get('/invoices/{id}', { params: { id: 1 } }))).toBe('ok');
+    expect(await codeOf(client.post('/reports/{id}', { params: { id: 1 } }))).toBe('MAC_HTTP_STATUS');
+    const { routes } = client.stats();
+    expect(Object.keys(routes)).toEqual(['GET /v1/reports/{id}', 'GET /v1/invoices/{id}', 'POST /v1/reports/{id}']);
+    expect(routes['GET /v1/reports/{id}']?.['circuitBreaker']).toMatchObject({ state: 'open' });
+    expect(client.stats().policies['circuitBreaker']).toBeUndefined();
+  });
+
+  test('is named by client and route', async () => {
+    const client = clientFor({ '/v1/': broken }, { circuitBreaker: { ...circuitBreaker, name: 'mine' } });
+    await codeOf(client.get('/a', { query: { secret: 1 } }));
+    await codeOf(client.get('/a', { query: { secret: 2 } }));
+    await expect(client.get('/a')).rejects.toMatchObject({ breaker: 'billing GET /v1/a' });
+    expect(client.describe()).toMatch(/- circuit breaker.*; for each route/);
+  });
+
+  test('is one for each method of what comes by fetch, whose paths are of no few kinds', async () => {
+    const client = clientFor({ '/v1/': ok }, { circuitBreaker });
+    for (const id of [1, 2]) await (await client.fetch(`/reports/${id}`)).text();
+    expect(Object.keys(client.stats().routes)).toEqual(['GET *']);
+  });
+
+  test('AC43 (undici #4700): the routes used last are remembered, a thousand of them', async () => {
+    const client = clientFor({ '/v1/': ok }, { circuitBreaker });
+    for (let i = 0; i < 1_000; i++) await client.get(`/a/${i}`);
+    await client.get('/a/0');
+    await client.get('/a/1000');
+    const routes = Object.keys(client.stats().routes);
+    expect(routes).toHaveLength(1_000);
+    expect([routes[0], ...routes.slice(-2)]).toEqual(['GET /v1/a/2', 'GET /v1/a/0', 'GET /v1/a/1000']);
+  });
+});
+
+test('a bulkhead for each route keeps a slow one from taking all places', async () => {
+  const client = clientFor({ '/v1/fast': ok }, { bulkhead: { per: 'route', maxConcurrent: 2 } });
+  const abort = new AbortController();
+  const slow = [1, 2].map(() => codeOf(client.get('/slow', { signal: abort.signal })));
+  expect(await codeOf(client.get('/slow'))).toBe('MAC_BULKHEAD_FULL');
+  expect(await codeOf(client.get('/fast'))).toBe('ok');
+  expect(client.stats().routes['GET /v1/slow']?.['bulkhead']).toMatchObject({ inFlight: 2, rejected: 1 });
+  abort.abort();
+  await Promise.all(slow);
+});
+
+test('an adaptive limit for each route', async () => {
+  const limits = { per: 'route', initial: 1, min: 1 } as const;
+  const client = clientFor({ '/v1/fast': ok }, { adaptiveConcurrency: limits });
+  const abort = new AbortController();
+  const slow = codeOf(client.get('/slow', { signal: abort.signal }));
+  expect(await codeOf(client.get('/slow'))).toBe('MAC_CONCURRENCY_LIMITED');
+  expect(await codeOf(client.get('/fast'))).toBe('ok');
+  abort.abort();
+  await slow;
+});
+
+test('retries of all routes draw on one budget', async () => {
+  const clock = virtualClock();
+  const budget = retryBudget({ ratio: 0, minPerSecond: 1, ttlMs: 10_000, clock });
+  const client = clientFor(
+    { '/v1/': broken },
+    {
+      circuitBreaker: { per: 'route' },
+      retry: { budget, backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 },
+      clock,
+    },
+  );
+  const gaveUp = (path: '/a' | '/b'): Promise<unknown> =>
+    clock.runUntil(client.get(path).catch((error: { gaveUp: string }) => error.gaveUp));
+  let last: unknown;
+  for (let i = 0; i < 20 && last !== 'budget'; i++) last = await gaveUp('/a');
+  expect([last, await gaveUp('/b')]).toEqual(['budget', 'budget']);
+});
+
+test.each<[string, Partial<HttpClientOptions>]>([
+  ['circuitBreaker.per', { circuitBreaker: { per: 'host' as 'route' } }],
+  ['bulkhead.per', { bulkhead: { per: 'host' as 'route' } }],
+])('refuses a wrong %s', (path, options) => {
+  expect(() => clientFor({}, options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
+});
+
+test.each(['circuitBreaker', 'adaptiveConcurrency'] as const)('refuses %s.per with endpoints', (policy) => {
+  const options = { endpoints: [{ url: 'http://a.example' }], [policy]: { per: 'route' } };
+  expect(() => createHttpClient(options)).toThrow(
+    expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `${policy}.per` }),
+  );
+});
