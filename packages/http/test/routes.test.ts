@@ -106,7 +106,8 @@ test('retries of all routes draw on one budget', async () => {
   const client = clientFor(
     { '/v1/': broken },
     {
-      circuitBreaker: { per: 'route' },
+      circuitBreaker: false,
+      bulkhead: { per: 'route' },
       retry: { budget, backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 },
       clock,
     },
