@@ -66,7 +66,11 @@ export interface TokenStage {
   readonly tokens: TokenClient;
 }
 
-export const client = { tokenUrl: TOKEN_URL, clientId: 'orders', clientSecret: SECRET } as const;
+export const client: Pick<TokenClientOptions, 'tokenUrl' | 'clientId' | 'clientSecret'> = {
+  tokenUrl: TOKEN_URL,
+  clientId: 'orders',
+  clientSecret: SECRET,
+};
 
 export function stageTokens(
   options: Partial<TokenClientOptions> = {},

@@ -1,0 +1,189 @@
+// Tokens that say nothing by themselves: the issuer is asked, and without its word none is accepted. In virtual time.
+import { inspect } from 'node:util';
+import { runWork, currentWork } from '@macadam/core';
+import { virtualClock, type VirtualClock } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import { createIntrospector, type Introspector, type IntrospectorOptions, TokenError } from '../src/index.ts';
+import { SECRET, TokenEndpoint } from './token-endpoint.ts';
+import { reasonOf } from './tokens.ts';
+
+const AUDIENCE = 'https://orders.example.com';
+
+interface Stage {
+  clock: VirtualClock;
+  endpoint: TokenEndpoint;
+  introspector: Introspector;
+  seconds(): number;
+}
+
+function stage(options: Partial<IntrospectorOptions> = {}): Stage {
+  const clock = virtualClock({ settle: 'eventLoop' });
+  const endpoint = new TokenEndpoint();
+  const seconds = (): number => Math.floor(clock.now() / 1_000);
+  endpoint.answer = ({ form }) =>
+    Response.json(
+      form.get('token')?.startsWith('good') === true
+        ? { active: true, sub: 'u1', client_id: 'shop', aud: AUDIENCE, scope: 'a b', exp: seconds() + 300 }
+        : { active: false },
+    );
+  const introspector = createIntrospector({
+    introspectionUrl: 'https://id.example.com/introspect',
+    clientId: 'orders',
+    clientSecret: SECRET,
+    audience: AUDIENCE,
+    fetch: endpoint.fetch,
+    clock,
+    ...options,
+  });
+  return { clock, endpoint, introspector, seconds };
+}
+
+describe('introspection', () => {
+  it('tells who a token speaks for, frozen, and notes it for the log', async () => {
+    const { introspector } = stage();
+    const { annotations, principal } = await runWork({}, async () => ({
+      principal: await introspector.verify('good'),
+      annotations: { ...currentWork()?.annotations },
+    }));
+    expect(principal).toMatchObject({ subject: 'u1', clientId: 'shop', audience: [AUDIENCE], scopes: ['a', 'b'] });
+    expect(Object.isFrozen(principal) && Object.isFrozen(principal.claims) && Object.isFrozen(principal.scopes)).toBe(
+      true,
+    );
+    expect(annotations).toEqual({ 'auth.method': 'introspection', 'auth.principal': 'u1' });
+  });
+
+  it('is done once for a hundred who bring the token at the same time', async () => {
+    const { endpoint, introspector } = stage();
+    await Promise.all(Array.from({ length: 100 }, () => introspector.verify('good')));
+    expect(endpoint.calls).toBe(1);
+  });
+
+  it('is remembered for a minute, and a refusal for 10 seconds', async () => {
+    const { clock, endpoint, introspector } = stage();
+    const ask = (token: string): Promise<string> => reasonOf(introspector.verify(token));
+    expect([await ask('good'), await ask('bad')]).toEqual(['accepted', 'inactive']);
+    await clock.advance(9_999);
+    expect([await ask('good'), await ask('bad')]).toEqual(['accepted', 'inactive']);
+    expect(endpoint.calls).toBe(2);
+    await clock.advance(1);
+    await ask('bad');
+    expect(endpoint.calls).toBe(3);
+    await clock.advance(49_999);
+    await ask('good');
+    expect(endpoint.calls).toBe(3);
+    await clock.advance(1);
+    await ask('good');
+    expect(endpoint.calls).toBe(4);
+    expect(introspector.stats()).toMatchObject({ requests: 4, cache: { hits: 3, misses: 4 } });
+  });
+
+  it('is never remembered past the end of the token', async () => {
+    const { clock, endpoint, introspector, seconds } = stage();
+    endpoint.answer = () => Response.json({ active: true, aud: AUDIENCE, exp: seconds() + 20 });
+    await introspector.verify('good');
+    const answer = { active: true, aud: AUDIENCE, exp: seconds() + 20 };
+    endpoint.answer = () => Response.json(answer);
+    await clock.advance(29_999);
+    expect(await reasonOf(introspector.verify('good'))).toBe('accepted');
+    await clock.advance(1);
+    expect(await reasonOf(introspector.verify('good'))).toBe('expired');
+  });
+
+  it('fails closed, is worth another try, and is not remembered', async () => {
+    const { clock, endpoint, introspector } = stage();
+    const working = endpoint.answer;
+    const broken: (() => Response | Promise<Response>)[] = [
+      () => new Response('down', { status: 503 }),
+      () => Response.json({ error: 'invalid_client' }, { status: 401 }),
+      () => new Response('<html>'),
+      () => Response.json({ active: 'true' }),
+      () => Response.json({}),
+      () => Response.json({ active: true, padding: 'x'.repeat(70_000) }),
+      () => new Response(null, { status: 302, headers: { location: 'https://evil.example' } }),
+      () => Promise.reject(new Error('ECONNREFUSED')),
+    ];
+    for (const answer of broken) {
+      endpoint.answer = answer;
+      const error: unknown = await introspector.verify('good').catch((one: unknown) => one);
+      expect(error).toBeInstanceOf(TokenError);
+      expect(error).toMatchObject({ reason: 'introspection_unavailable', retryable: true });
+      expect(inspect(error, { depth: 9 })).not.toContain(SECRET);
+    }
+    endpoint.answer = () => new Promise(() => {});
+    const hung = reasonOf(introspector.verify('good'));
+    await clock.advance(5_000);
+    expect(await hung).toBe('introspection_unavailable');
+    endpoint.answer = working;
+    expect(await reasonOf(introspector.verify('good'))).toBe('accepted');
+  });
+
+  it('goes on answering from memory while the issuer is away, for no longer than it would anyway', async () => {
+    const { clock, endpoint, introspector } = stage();
+    await introspector.verify('good');
+    endpoint.fail();
+    await clock.advance(59_999);
+    expect(await reasonOf(introspector.verify('good'))).toBe('accepted');
+    await clock.advance(1);
+    expect(await reasonOf(introspector.verify('good'))).toBe('introspection_unavailable');
+  });
+
+  it('believes an active token only for us, from its issuer, in its time', async () => {
+    const rows: [answer: (now: number) => object, reason: string][] = [
+      [() => ({ active: true, aud: 'https://other.example.com' }), 'audience'],
+      [() => ({ active: true }), 'audience'],
+      [() => ({ active: true, aud: AUDIENCE, iss: 'https://evil.example' }), 'issuer'],
+      [(now) => ({ active: true, aud: AUDIENCE, exp: now - 10 }), 'expired'],
+      [(now) => ({ active: true, aud: AUDIENCE, nbf: now + 11 }), 'not_yet_valid'],
+      [() => ({ active: true, aud: AUDIENCE, exp: 'soon' }), 'claim'],
+      [() => ({ active: 1, aud: AUDIENCE }), 'introspection_unavailable'],
+      [(now) => ({ active: true, aud: ['x', AUDIENCE], iss: 'https://id.example.com', exp: now + 1 }), 'accepted'],
+    ];
+    for (const [answer, reason] of rows) {
+      const { endpoint, introspector, seconds } = stage({ issuer: 'https://id.example.com' });
+      endpoint.answer = () => Response.json(answer(seconds()));
+      expect(await reasonOf(introspector.verify('good')), JSON.stringify(answer(0))).toBe(reason);
+    }
+  });
+
+  it('asks about nothing that cannot be a token', async () => {
+    const { endpoint, introspector } = stage();
+    for (const [token, reason] of [
+      ['', 'malformed'],
+      ['a b', 'malformed'],
+      ['a\nb', 'malformed'],
+      ['a'.repeat(8_193), 'too_large'],
+    ]) {
+      expect(await reasonOf(introspector.verify(token!))).toBe(reason);
+    }
+    expect(await reasonOf(introspector.verify(undefined as never))).toBe('malformed');
+    expect(endpoint.calls).toBe(0);
+  });
+
+  it('is not pushed out of memory by made-up tokens', async () => {
+    const { endpoint, introspector } = stage({ cache: { maxEntries: 10 } });
+    await introspector.verify('good');
+    for (let n = 0; n < 100; n++) await reasonOf(introspector.verify(`bad-${n}`));
+    const { calls } = endpoint;
+    await introspector.verify('good');
+    expect(endpoint.calls).toBe(calls);
+    expect(introspector.stats().cache.entries).toBeLessThanOrEqual(20);
+  });
+
+  it('lets one who leaves go alone', async () => {
+    const { endpoint, introspector } = stage();
+    let release!: () => void;
+    const working = endpoint.answer!;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    endpoint.answer = async (request) => {
+      await released;
+      return await working(request);
+    };
+    const leaving = new AbortController();
+    const left = introspector.verify('good', { signal: leaving.signal });
+    const stays = introspector.verify('good');
+    leaving.abort(new Error('gone'));
+    await expect(left).rejects.toThrow('gone');
+    release();
+    expect((await stays).subject).toBe('u1');
+  });
+});

@@ -1,0 +1,197 @@
+// The case A30: refresh tokens that may be used once, by processes that share a session. In virtual time.
+import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import {
+  memoryTokenStore,
+  refreshTokens,
+  type TokenClient,
+  type TokenRequestError,
+  type TokenStore,
+} from '../src/index.ts';
+import { client, TokenEndpoint } from './token-endpoint.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+/** An authorization server that ends the session when a refresh token comes for the second time. */
+class RotatingServer extends TokenEndpoint {
+  #valid = 'refresh-0';
+  revoked = false;
+  number = 0;
+
+  constructor() {
+    super();
+    this.answer = ({ form }) => {
+      if (form.get('refresh_token') !== this.#valid) this.revoked = true;
+      if (this.revoked) return Response.json({ error: 'invalid_grant' }, { status: 400 });
+      this.#valid = `refresh-${++this.number}`;
+      return this.plain({ access_token: `access-${this.number}`, refresh_token: this.#valid });
+    };
+  }
+}
+
+interface Session {
+  clock: VirtualClock;
+  server: RotatingServer;
+  process(store?: TokenStore): TokenClient;
+}
+
+function session(): Session {
+  const clock = virtualClock({ settle: 'eventLoop' });
+  const server = new RotatingServer();
+  let seed = 0;
+  const process = (store?: TokenStore): TokenClient =>
+    refreshTokens({
+      ...client,
+      refreshToken: 'refresh-0',
+      fetch: server.fetch,
+      clock,
+      random: seededRandom(seed++),
+      ...(store !== undefined && { store }),
+    });
+  return { clock, server, process };
+}
+
+const errorOf = (promise: Promise<unknown>): Promise<TokenRequestError> =>
+  promise.then(
+    () => expect.unreachable('a token came'),
+    (error: unknown) => error as TokenRequestError,
+  );
+
+describe('A30: a refresh token that changes with each use', () => {
+  it('is used once, and the next one next', async () => {
+    const { clock, server, process } = session();
+    const tokens = process();
+    for (let round = 1; round <= 5; round++) {
+      expect(await tokens.getToken()).toBe(`access-${round}`);
+      await clock.advance(HOUR);
+    }
+    expect(server.revoked).toBe(false);
+    expect(server.requests.map(({ form }) => form.get('refresh_token'))).toEqual(
+      Array.from({ length: 5 }, (_, n) => `refresh-${n}`),
+    );
+  });
+
+  it('is used by one of ten processes that share a store, and the others take what it got', async () => {
+    const { clock, server, process } = session();
+    const store = memoryTokenStore();
+    const processes = Array.from({ length: 10 }, () => process(store));
+    for (let round = 1; round <= 4; round++) {
+      const got = await Promise.all(processes.map((tokens) => tokens.getToken()));
+      expect(new Set(got)).toEqual(new Set([`access-${round}`]));
+      await clock.advance(HOUR);
+    }
+    expect(server).toMatchObject({ calls: 4, revoked: false });
+  });
+
+  it('is used by one of them in the background, too', async () => {
+    const { clock, server, process } = session();
+    const store = memoryTokenStore();
+    const processes = Array.from({ length: 10 }, () => process(store));
+    await Promise.all(processes.map((tokens) => tokens.getToken()));
+    for (let minute = 0; minute < 58; minute++) {
+      await clock.advance(MINUTE);
+      for (const tokens of processes) expect(tokens.peekToken()).toBeDefined();
+    }
+    expect(server.revoked).toBe(false);
+    expect(server.calls).toBeLessThanOrEqual(3);
+  });
+
+  it('ends the session where nothing is shared: the case that the store is there for', async () => {
+    const { clock, server, process } = session();
+    const processes = [process(), process()];
+    await processes[0]!.getToken();
+    await errorOf(processes[1]!.getToken());
+    expect(server.revoked).toBe(true);
+    await clock.settle();
+  });
+
+  it('gives a new token to a process whose last one was not accepted anywhere', async () => {
+    const { server, process } = session();
+    const tokens = process(memoryTokenStore());
+    tokens.invalidate(await tokens.getToken());
+    expect(await tokens.getToken()).toBe('access-2');
+    expect(server.revoked).toBe(false);
+  });
+
+  it('that was refused is not sent again for 10 minutes, unless another is in the store', async () => {
+    const { clock, server, process } = session();
+    server.revoked = true;
+    const kept: Parameters<TokenStore['save']>[1][] = [];
+    const store: TokenStore = { ...memoryTokenStore(), load: () => Promise.resolve(kept.at(-1)) };
+    const tokens = process(store);
+    for (let minute = 0; minute < 10; minute++) {
+      expect(await errorOf(tokens.getToken())).toMatchObject({ error: 'invalid_grant', status: 400, retryable: false });
+      await clock.advance(MINUTE);
+    }
+    expect(server.calls).toBe(1);
+    await errorOf(tokens.getToken());
+    expect(server.calls).toBe(2);
+    server.revoked = false;
+    kept.push({ refreshToken: 'refresh-0' });
+    await clock.advance(MINUTE);
+    // The same that was refused a minute ago.
+    await errorOf(tokens.getToken());
+    expect(server.calls).toBe(2);
+    server.answer = ({ form }) => server.plain({ access_token: `for-${form.get('refresh_token')}` });
+    kept.push({ refreshToken: 'another' });
+    await clock.advance(MINUTE);
+    expect(await tokens.getToken()).toBe('for-another');
+  });
+
+  it('is sent again after a failure of the server, which refuses nothing', async () => {
+    const { clock, server, process } = session();
+    const working = server.answer;
+    server.fail(503);
+    const tokens = process();
+    await errorOf(tokens.getToken());
+    server.answer = working;
+    await clock.advance(2_000);
+    expect(await tokens.getToken()).toBe('access-1');
+  });
+
+  it('that could not be saved is saved with patience, and not lost', async () => {
+    const { clock, process } = session();
+    const store = memoryTokenStore();
+    let failures = 4;
+    const flaky: TokenStore = {
+      ...store,
+      save: (key, value) => (failures-- > 0 ? Promise.reject(new Error('down')) : store.save(key, value)),
+    };
+    const tokens = process(flaky);
+    const first = tokens.getToken();
+    await clock.advance(1_000);
+    expect(await first).toBe('access-1');
+    await clock.advance(HOUR);
+    const second = tokens.getToken();
+    await clock.advance(1_000);
+    expect(await second).toBe('access-2');
+    // Who comes later finds it.
+    expect(await process(flaky).getToken()).toBe('access-2');
+  });
+
+  it('waits for no lock that cannot be had', async () => {
+    const { process } = session();
+    const store: TokenStore = { ...memoryTokenStore(), withLock: () => Promise.reject(new Error('the lock is taken')) };
+    expect(await errorOf(process(store).getToken())).toMatchObject({ reason: 'store', retryable: true });
+  });
+
+  it('is kept apart from that of other sessions, clients and scopes', async () => {
+    const keys = new Set<string>();
+    const store: TokenStore = { ...memoryTokenStore(), withLock: (key, run) => (keys.add(key), run()) };
+    const server = new TokenEndpoint();
+    const options = { ...client, fetch: server.fetch, store };
+    for (const different of [
+      { refreshToken: 'one' },
+      { refreshToken: 'two' },
+      { refreshToken: 'one', scope: 'a' },
+      { refreshToken: 'one', clientId: 'other' },
+      { refreshToken: 'one', tokenUrl: 'https://other.example.com/token' },
+      { refreshToken: 'one', audience: 'x' },
+    ]) {
+      await refreshTokens({ ...options, ...different }).getToken();
+    }
+    expect(keys.size).toBe(6);
+    expect([...keys].join()).not.toMatch(/one|two/);
+  });
+});
