@@ -3,11 +3,14 @@ import type { Policy } from '@macadam/resilience';
 import type { LoadedMany, LoaderOfMany, LoadManyContext } from './cache.ts';
 import { CacheValueError } from './errors.ts';
 import type { FlightContext } from './flight.ts';
+import type { Members } from './loads.ts';
 
 /** Many loads of one key each, answered by one call of a bulk loader: each key keeps its own fence, tags and time. */
-export class Batch<T> implements LoadManyContext {
+export class Batch<T> implements LoadManyContext, Members {
   readonly #loader: LoaderOfMany<T>;
   readonly #places: Policy;
+  /** Keys for which it is not known yet whether they are to be loaded, and whoever still adds some. */
+  #undecided = 1;
   readonly #contexts = new Map<string, FlightContext<T>>();
   #resolve!: (values: ReadonlyMap<string, T> | PromiseLike<ReadonlyMap<string, T>>) => void;
   #reject!: (error: unknown) => void;
@@ -27,8 +30,16 @@ export class Batch<T> implements LoadManyContext {
     return (await this.#values).get(context.key);
   };
 
-  /** Calls the bulk loader, once every key has been asked for. */
-  send(): void {
+  enter(): void {
+    this.#undecided++;
+  }
+
+  /** Calls the bulk loader, once every key has been asked for or is not needed. */
+  leave(): void {
+    if (--this.#undecided === 0) this.#send();
+  }
+
+  #send(): void {
     if (this.#contexts.size === 0) return;
     const keys = [...this.#contexts.keys()];
     const [first] = this.#contexts.values();

@@ -124,17 +124,17 @@ export interface Cache<T> extends AsyncDisposable {
    */
   getOrLoadMany(keys: Iterable<string>, loader: LoaderOfMany<T>, options?: LoadOptions): Promise<Map<string, T>>;
   /** Puts a value in place. A load in flight will not replace it. `undefined` removes. */
-  set(key: string, value: T | undefined, options?: SetOptions): Promise<void>;
+  set(key: string, value: T | undefined, options?: SetOptions): Promise<boolean>;
   /** Never serves the current value again, in any role: not the one in memory, not one that is being loaded. */
-  invalidate(keys: Iterable<string> | string): Promise<void>;
+  invalidate(keys: Iterable<string> | string): Promise<boolean>;
   /** Ends the freshness of the current value. It may serve while it is loaded anew, as any stale value. */
-  expire(keys: Iterable<string> | string): Promise<void>;
+  expire(keys: Iterable<string> | string): Promise<boolean>;
   /** Like `invalidate`, for everything with one of the tags, including what is being loaded now and gets the tag later. */
-  invalidateTags(tags: readonly string[]): Promise<void>;
+  invalidateTags(tags: readonly string[]): Promise<boolean>;
   /** Like `expire`, for everything with one of the tags. */
-  expireTags(tags: readonly string[]): Promise<void>;
+  expireTags(tags: readonly string[]): Promise<boolean>;
   /** Like `invalidate`, for everything. */
-  clear(): Promise<void>;
+  clear(): Promise<boolean>;
   /** Loads what is not fresh, batch by batch, one after the other. A batch that fails does not stop the others. */
   warm(
     keys: AsyncIterable<string> | Iterable<string>,

@@ -44,6 +44,11 @@ export interface Lifetimes {
   readonly earlyRefresh: boolean;
 }
 
+/** How long a value may serve after it was fresh. */
+export function longestStaleMs({ staleIfErrorMs, staleWhileRevalidateMs }: Lifetimes): number {
+  return Math.max(staleIfErrorMs, staleWhileRevalidateMs);
+}
+
 /** A load and what it gave. */
 export interface Loaded<T> {
   readonly value: T;
@@ -69,6 +74,10 @@ const EARLIEST_REFRESH = 0.2;
  */
 export function entryOf<T>(loaded: Loaded<T>, now: number, lifetimes: Lifetimes, random: Random): Entry<T> {
   const ttlMs = loaded.ttlMs * (1 - lifetimes.ttlJitter * random());
+  return freshEntry(loaded, ttlMs, now, lifetimes, random);
+}
+
+function freshEntry<T>(loaded: Loaded<T>, ttlMs: number, now: number, lifetimes: Lifetimes, random: Random): Entry<T> {
   const leadMs = lifetimes.earlyRefresh
     ? Math.min((1 - Math.log(1 - random())) * loaded.loadMs, ttlMs * EARLIEST_REFRESH)
     : 0;
@@ -84,12 +93,36 @@ export function entryOf<T>(loaded: Loaded<T>, now: number, lifetimes: Lifetimes,
     refreshAt: ttlMs === Infinity ? Infinity : freshUntil - leadMs,
     freshUntil,
     staleUntil: freshUntil + (absent ? 0 : lifetimes.staleWhileRevalidateMs),
-    errorUntil: freshUntil + (absent ? 0 : Math.max(lifetimes.staleIfErrorMs, lifetimes.staleWhileRevalidateMs)),
+    errorUntil: freshUntil + (absent ? 0 : longestStaleMs(lifetimes)),
     checkedAt: loaded.position,
     expiredAt: 0,
     failures: 0,
     retryAt: -Infinity,
     removed: false,
+  };
+}
+
+/** A value that another instance has loaded, and how it stands. */
+export interface Shared<T> extends Omit<Loaded<T>, 'ttlMs'> {
+  readonly ageMs: number;
+  /** At most 0 for what may only serve as stale. */
+  readonly freshForMs: number;
+  /** For how long it may serve in any role. */
+  readonly remainingMs: number;
+}
+
+/** Its times end here when they end there: durations are taken over, never moments. */
+export function entryOfShared<T>(shared: Shared<T>, now: number, lifetimes: Lifetimes, random: Random): Entry<T> {
+  const { freshForMs, remainingMs, ageMs } = shared;
+  const loaded = { ...shared, ttlMs: freshForMs };
+  const entry = freshEntry(loaded, Math.max(0, freshForMs), now, lifetimes, random);
+  const errorUntil = now + remainingMs;
+  return {
+    ...entry,
+    storedAt: now - ageMs,
+    freshUntil: now + freshForMs,
+    staleUntil: Math.min(entry.staleUntil + Math.min(0, freshForMs), errorUntil),
+    errorUntil,
   };
 }
 
@@ -100,7 +133,7 @@ export function expireEntry(entry: Entry<unknown>, at: number, lifetimes: Lifeti
   entry.freshUntil = at;
   entry.refreshAt = Math.min(entry.refreshAt, at);
   entry.staleUntil = at + (absent ? 0 : lifetimes.staleWhileRevalidateMs);
-  entry.errorUntil = at + (absent ? 0 : Math.max(lifetimes.staleIfErrorMs, lifetimes.staleWhileRevalidateMs));
+  entry.errorUntil = at + (absent ? 0 : longestStaleMs(lifetimes));
   entry.retryAt = -Infinity;
 }
 

@@ -33,6 +33,12 @@ export class Flight<T> extends Expiring {
   /** When the loader was called; undefined while it waits for its turn. */
   begunAt: number | undefined;
   settled = false;
+  /** That it may fill the shared tier. */
+  lease: Uint8Array | undefined;
+  /** What was known of the tier's invalidations when the loader was called. */
+  stamp = '';
+  /** It no longer waits for a batch. */
+  left = false;
   readonly softLimit: SoftLimit;
   readonly #onTimeout: (flight: Flight<T>) => void;
   #controller: AbortController | undefined;

@@ -20,8 +20,22 @@ export type { Freshness } from './entry.ts';
 export { CacheClosedError, CacheLoaderError, CacheValueError } from './errors.ts';
 export type { LoadFailure } from './errors.ts';
 export type { Isolation } from './isolation.ts';
-export type { MemoryOptions } from './memory.ts';
+export type { Eviction, MemoryOptions } from './memory-options.ts';
 export type { CacheOptions, LoadOptions, SetOptions } from './options.ts';
 export type { ValueOptions } from './value-options.ts';
 export type { EncryptionKey, EncryptionOptions } from './wire/encryption.ts';
 export type { ValueSchema } from './wire/schema.ts';
+export type { IoRedisClient, NodeRedisClient, NodeRedisCluster, RedisClient, Word } from './redis/client.ts';
+export { redisTier } from './redis/redis-tier.ts';
+export type { RedisTierOptions } from './redis/redis-tier.ts';
+export type {
+  Coherence,
+  Ending,
+  SpaceOptions,
+  Tier,
+  TierChange,
+  TierMark,
+  TierMarks,
+  TierRead,
+  TierSpace,
+} from './tier.ts';

@@ -4,6 +4,7 @@ import type { Cache, CacheStats, EntryState, Loader, LoaderOfMany, WarmOptions, 
 import { describeCache, stateOf } from './describe.ts';
 import { CacheClosedError } from './errors.ts';
 import type { FlightContext } from './flight.ts';
+import { longestStaleMs } from './entry.ts';
 import { observe } from './instruments.ts';
 import { keptValue } from './isolation.ts';
 import { keysOf, storageKey } from './key.ts';
@@ -14,6 +15,8 @@ import { Reads } from './reads.ts';
 import { Shelf } from './shelf.ts';
 import { assertTags } from './tag-marks.ts';
 import { approximateBytes } from './value-size.ts';
+import { DISCONNECTED_MS, SharedTier } from './shared-tier.ts';
+import type { Ending, TierChange } from './tier.ts';
 import { warm } from './warm.ts';
 
 /** The parts put together: what is kept (`Shelf`), what is being loaded (`Loads`), and how reads are answered (`Reads`). */
@@ -21,6 +24,7 @@ export class LoadingCache<T> implements Cache<T> {
   readonly name: string;
   readonly #settings: CacheSettings;
   readonly #shelf: Shelf<T>;
+  readonly #shared: SharedTier<T> | undefined;
   readonly #loads: Loads<T>;
   readonly #reads: Reads<T>;
   #closed = false;
@@ -30,7 +34,9 @@ export class LoadingCache<T> implements Cache<T> {
     this.name = settings.name;
     this.#settings = settings;
     this.#shelf = new Shelf(settings);
-    this.#loads = new Loads(this.#shelf, settings);
+    const { l2 } = settings;
+    this.#shared = l2 && new SharedTier<T>(l2, settings, (change) => this.#hear(change));
+    this.#loads = new Loads(this.#shelf, settings, this.#shared);
     this.#reads = new Reads(settings, this.#shelf, this.#loads);
     observe(this);
   }
@@ -40,7 +46,7 @@ export class LoadingCache<T> implements Cache<T> {
   }
 
   get(key: string): Promise<T | undefined> {
-    return new Promise((resolve) => resolve(this.#opened().peek(key)));
+    return new Promise((resolve) => resolve(this.#opened().#reads.get(storageKey(key))));
   }
 
   getOrLoad<R extends T | undefined = T>(key: string, loader: Loader<T, R>, options?: LoadOptions): Promise<R | T> {
@@ -54,15 +60,10 @@ export class LoadingCache<T> implements Cache<T> {
     }
   }
 
-  getMany(keys: Iterable<string>): Promise<Map<string, T>> {
-    return new Promise((resolve) => {
-      const found = new Map<string, T>();
-      for (const key of new Set(keys)) {
-        const value = this.#opened().peek(key);
-        if (value !== undefined) found.set(key, value);
-      }
-      resolve(found);
-    });
+  async getMany(keys: Iterable<string>): Promise<Map<string, T>> {
+    this.#opened();
+    const reads = [...new Set(keys)].map(async (key) => [key, await this.#reads.get(storageKey(key))] as const);
+    return present(await Promise.all(reads));
   }
 
   async getOrLoadMany(
@@ -77,69 +78,67 @@ export class LoadingCache<T> implements Cache<T> {
     const reload = (context: FlightContext<T>): unknown => {
       const again = new Batch(loader, this.#loads.places);
       const value = again.load(context);
-      again.send();
+      again.leave();
       return value;
     };
     const { position } = this.#shelf;
     const wanted = [...new Set(keys)].map((key) => [key, storageKey(key)] as const);
     const reads = wanted.map(async ([key, id]) => {
-      const read = { id, key, load: batch.load, reload, options, gated: false, position };
+      const read = { id, key, load: batch.load, reload, options, gated: false, batch, position };
       return [key, await this.#reads.read(read)] as const;
     });
-    batch.send();
-    const values = new Map<string, T>();
-    for (const [key, value] of await Promise.all(reads)) if (value !== undefined) values.set(key, value);
-    return values;
+    batch.leave();
+    return present(await Promise.all(reads));
   }
 
-  async set(key: string, value: T | undefined, options: SetOptions = NO_OPTIONS): Promise<void> {
+  async set(key: string, value: T | undefined, options: SetOptions = NO_OPTIONS): Promise<boolean> {
     this.#opened();
     assertSetOptions('set', options);
     const { isolation, negativeTtlMs, ttlMs } = this.#settings;
     const id = storageKey(key);
     const kept = value === undefined ? undefined : keptValue(value, isolation);
+    const raw = kept === undefined ? undefined : this.#shared?.envelopes.encode(kept);
     this.#loads.detach(id);
     const livesMs = options.ttlMs ?? (kept === null ? negativeTtlMs : ttlMs);
-    if (kept === undefined || livesMs === 0) this.#shelf.memory.delete(id);
-    else {
-      const { position } = this.#shelf;
-      const bytes = approximateBytes(kept);
-      this.#shelf.put(id, { value: kept, ttlMs: livesMs, tags: [...(options.tags ?? [])], position, loadMs: 0, bytes });
-    }
-  }
-
-  async invalidate(keys: Iterable<string> | string): Promise<void> {
-    for (const id of keysOf(keys)) {
-      this.#invalidations++;
-      this.#loads.detach(id);
+    if (kept === undefined || livesMs === 0) {
       this.#shelf.memory.delete(id);
+      return this.#shared === undefined || this.#shared.endKeys([id], 'invalidated');
     }
+    const { position } = this.#shelf;
+    const bytes = approximateBytes(kept);
+    const tags = [...(options.tags ?? [])];
+    const loaded = { value: kept, ttlMs: livesMs, tags, position, loadMs: 0, bytes };
+    const { freshForMs } = this.#shelf.put(id, loaded, this.#shared?.freshInMemoryMs);
+    if (this.#shared === undefined) return true;
+    // Too large for the tier, where an older value may stand.
+    if (raw === undefined) return this.#shared.endKeys([id], 'invalidated');
+    const staleForMs = kept === null ? 0 : longestStaleMs(this.#settings);
+    const facts = { freshForMs, staleForMs, tags, loadMs: 0, position: this.#shared.stamp };
+    return this.#shared.write(id, raw, facts);
   }
 
-  async expire(keys: Iterable<string> | string): Promise<void> {
-    for (const id of keysOf(keys)) {
-      this.#invalidations++;
-      this.#loads.detach(id);
-      this.#shelf.expire(id);
-    }
+  async invalidate(keys: Iterable<string> | string): Promise<boolean> {
+    return this.#endKeys(keysOf(keys), 'invalidated');
   }
 
-  async invalidateTags(tags: readonly string[]): Promise<void> {
+  async expire(keys: Iterable<string> | string): Promise<boolean> {
+    return this.#endKeys(keysOf(keys), 'expired');
+  }
+
+  async invalidateTags(tags: readonly string[]): Promise<boolean> {
     assertTags('invalidateTags.tags', tags, Infinity);
-    this.#invalidations += tags.length;
-    this.#shelf.markTags(tags, 'invalidated');
+    return this.#endTags(tags, 'invalidated');
   }
 
-  async expireTags(tags: readonly string[]): Promise<void> {
+  async expireTags(tags: readonly string[]): Promise<boolean> {
     assertTags('expireTags.tags', tags, Infinity);
-    this.#invalidations += tags.length;
-    this.#shelf.markTags(tags, 'expired');
+    return this.#endTags(tags, 'expired');
   }
 
-  async clear(): Promise<void> {
+  async clear(): Promise<boolean> {
     this.#invalidations++;
-    this.#loads.detachAll();
-    this.#shelf.memory.clear();
+    this.#forgetAll();
+    return this.#shared === undefined || this.#shared.endEverything();
   }
 
   warm(
@@ -189,6 +188,7 @@ export class LoadingCache<T> implements Cache<T> {
     this.#closed = true;
     this.#loads.close(this.name);
     this.#shelf.memory.clear();
+    await this.#shared?.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -200,11 +200,55 @@ export class LoadingCache<T> implements Cache<T> {
     return this;
   }
 
+  async #endKeys(ids: readonly string[], how: Ending): Promise<boolean> {
+    this.#invalidations += ids.length;
+    for (const id of ids) this.#forget(id, how);
+    return this.#shared === undefined || ids.length === 0 || this.#shared.endKeys(ids, how);
+  }
+
+  async #endTags(tags: readonly string[], how: Ending): Promise<boolean> {
+    this.#invalidations += tags.length;
+    this.#shelf.markTags(tags, how);
+    return this.#shared === undefined || tags.length === 0 || this.#shared.endTags(tags, how);
+  }
+
+  #forget(id: string, how: Ending): void {
+    this.#loads.detach(id);
+    if (how === 'invalidated') this.#shelf.memory.delete(id);
+    else this.#shelf.expire(id);
+  }
+
+  #forgetAll(): void {
+    this.#loads.detachAll();
+    this.#shelf.memory.clear();
+  }
+
+  /** What others have done. Nothing is loaded for it: whoever wants to read again will. */
+  #hear(change: TierChange): void {
+    if (change.kind === 'keys') for (const id of change.keys) this.#forget(id, change.how);
+    else if (change.kind === 'gap') this.#forgetAll();
+    else if (change.kind === 'disconnected') this.#shelf.limitFreshness(DISCONNECTED_MS);
+    else if (change.kind === 'connected') this.#shelf.endLimit();
+    else {
+      for (const { tag, how } of change.marks.marks) {
+        if (tag === '') this.#forgetAll();
+        else this.#shelf.markTags([tag], how);
+      }
+    }
+  }
+
   async #getOrLoad(id: string, key: string, loader: Loader<T, T | undefined>, options: LoadOptions): Promise<unknown> {
     this.#opened();
     assertFunction('getOrLoad.loader', loader);
     assertLoadOptions('getOrLoad', options);
     const load = loader as (context: FlightContext<T>) => unknown;
-    return this.#reads.read({ id, key, load, reload: load, options, gated: true, position: this.#shelf.position });
+    const { position } = this.#shelf;
+    return this.#reads.read({ id, key, load, reload: load, options, gated: true, batch: undefined, position });
   }
+}
+
+function present<T>(reads: readonly (readonly [string, T | undefined])[]): Map<string, T> {
+  const values = new Map<string, T>();
+  for (const [key, value] of reads) if (value !== undefined) values.set(key, value);
+  return values;
 }

@@ -1,16 +1,21 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ExpiryQueue, runDetached } from '@macadam/core';
 import { bulkhead, type Policy } from '@macadam/resilience';
-import { noteFailure, type Entry } from './entry.ts';
+import { freshnessOf, longestStaleMs, noteFailure, type Entry, type Loaded } from './entry.ts';
 import { CacheClosedError, type LoadFailure } from './errors.ts';
 import { Flight, FlightContext, outOfTime } from './flight.ts';
 import { handedValue, keptValue } from './isolation.ts';
 import type { CacheSettings, SetOptions } from './options.ts';
-import type { Shelf } from './shelf.ts';
+import { LookUps } from './look-ups.ts';
+import type { FoundValue, SharedTier } from './shared-tier.ts';
+import type { Kept, Shelf } from './shelf.ts';
+import { takeTurn } from './turns.ts';
 import { approximateBytes } from './value-size.ts';
 
 /** Loads that may wait for their turn. Each has callers or a stale value behind it, and ends with its time limit. */
 const MOST_WAITING = 100_000;
+/** How long a stale value serves without another look whether somebody has loaded it anew. */
+const WAIVED_MS = 250;
 
 /** What is to be loaded, and how. */
 export interface LoadOrder<T> {
@@ -25,6 +30,18 @@ export interface LoadOrder<T> {
   readonly background: boolean;
   /** It takes a place among the loads in flight. Not so for a key of a batch, which has one place for all. */
   readonly gated: boolean;
+  /** How to load once the batch has gone without it. */
+  readonly reload: (context: FlightContext<T>) => unknown;
+  /** Nothing that was loaded before will do. */
+  readonly fresh: boolean;
+  /** The batch that waits for this key, until it is loaded or does not want to be. */
+  readonly batch: Members | undefined;
+}
+
+/** Who waits for others before it goes. */
+export interface Members {
+  enter(): void;
+  leave(): void;
 }
 
 /** The loads in flight: one a key, within their time limits, and what becomes of their results. */
@@ -42,10 +59,16 @@ export class Loads<T> {
   failures = 0;
   timeouts = 0;
   fenced = 0;
+  /** Loads that another process had taken upon itself, for which this one waited or served what was stale. */
+  waived = 0;
+  readonly #shared: SharedTier<T> | undefined;
+  readonly lookUps: LookUps<T> | undefined;
 
-  constructor(shelf: Shelf<T>, settings: CacheSettings) {
+  constructor(shelf: Shelf<T>, settings: CacheSettings, shared: SharedTier<T> | undefined) {
     this.#shelf = shelf;
     this.#settings = settings;
+    this.#shared = shared;
+    this.lookUps = shared && new LookUps(shelf, shared);
     const { clock, maxConcurrentLoads, loaderTimeoutMs } = settings;
     this.#limits = new ExpiryQueue(clock);
     this.places = bulkhead({
@@ -69,9 +92,12 @@ export class Loads<T> {
     const flight = this.#atRoot(() => this.#begin(order));
     this.detach(order.id);
     this.#flights.set(order.id, flight);
-    this.loads++;
-    if (order.background) this.refreshes++;
-    const run = (): void => (order.gated ? this.#enter(flight, order) : this.#call(flight, order));
+    order.batch?.enter();
+    const shared = this.#shared;
+    const run = (): void => {
+      if (shared === undefined) this.#enter(flight, order);
+      else void this.#await(flight, order, shared);
+    };
     if (order.background) this.#atRoot(run);
     else runDetached(run);
     return flight;
@@ -79,6 +105,7 @@ export class Loads<T> {
 
   /** Cuts the load of a key off from the cache: it goes on for those who wait for it. */
   detach(id: string): void {
+    this.lookUps?.detach(id);
     const flight = this.#flights.get(id);
     if (flight === undefined) return;
     // Callers may only fall back on what is kept from now on: what it remembers may be what was invalidated.
@@ -87,6 +114,7 @@ export class Loads<T> {
   }
 
   detachAll(): void {
+    this.lookUps?.detachAll();
     for (const id of [...this.#flights.keys()]) this.detach(id);
   }
 
@@ -105,32 +133,119 @@ export class Loads<T> {
     const now = clock.monotonic();
     flight.expiresAt = now + loaderTimeoutMs;
     this.#limits.add(flight, now);
-    if (stale !== undefined && loaderSoftTimeoutMs < loaderTimeoutMs) {
-      flight.softLimit.expiresAt = now + loaderSoftTimeoutMs;
-      this.#limits.add(flight.softLimit, now);
-    }
+    if (stale !== undefined && loaderSoftTimeoutMs < loaderTimeoutMs)
+      this.#limitWait(flight, now + loaderSoftTimeoutMs, now);
     return flight;
   }
 
+  /** Who has a stale value waits until then. */
+  #limitWait(flight: Flight<T>, until: number, now: number): void {
+    flight.softLimit.expiresAt = until;
+    this.#limits.add(flight.softLimit, now);
+  }
+
+  /** Asks the shared tier, which may have the value, or somebody who loads it. */
+  async #await(flight: Flight<T>, order: LoadOrder<T>, shared: SharedTier<T>): Promise<void> {
+    const { clock, random } = this.#settings;
+    const isOpen = (): boolean => !flight.settled;
+    const { id, stale, fresh } = order;
+    const waiting = takeTurn(
+      shared,
+      { id, stale, fresh, isOpen, onWait: () => this.#leave(order, flight) },
+      clock,
+      random,
+    );
+    const turn = await waiting;
+    if (flight.settled) {
+      if (turn.kind === 'load') shared.giveBack(id, turn.lease);
+      this.#leave(order, flight);
+      return;
+    }
+    if (turn.kind === 'load') {
+      flight.lease = turn.lease;
+      if (turn.spare !== undefined) this.#offer(flight, turn.spare, shared);
+      this.#enter(flight, order);
+      return;
+    }
+    this.#leave(order, flight);
+    if (turn.kind === 'loaded') this.#deliver(flight, turn.found, shared);
+    else this.#waive(flight, order.stale, turn.found, shared);
+  }
+
+  #leave({ batch }: LoadOrder<T>, flight: Flight<T>): void {
+    if (flight.left) return;
+    flight.left = true;
+    batch?.leave();
+  }
+
+  /** Another process has loaded the value. */
+  #deliver(flight: Flight<T>, found: FoundValue<T>, shared: SharedTier<T>): void {
+    const current = this.#land(flight);
+    const { invalidated, expired } = this.#shelf.markedSince(flight.position, found.tags);
+    if (current && invalidated === undefined && expired === undefined) this.#adopt(flight, found, shared);
+    flight.settle({ ok: true, value: found.value, outdated: invalidated !== undefined });
+  }
+
+  /** Somebody loads it, and there is a stale value, which serves until then. */
+  #waive(
+    flight: Flight<T>,
+    stale: Entry<T> | undefined,
+    found: FoundValue<T> | undefined,
+    shared: SharedTier<T>,
+  ): void {
+    this.waived++;
+    const current = this.#land(flight);
+    const entry = stale ?? (found && current ? this.#adopt(flight, found, shared) : undefined);
+    if (entry !== undefined) entry.retryAt = this.#settings.clock.monotonic() + WAIVED_MS;
+    const value = entry === undefined ? found?.value : entry.value;
+    flight.settle({ ok: true, value, outdated: false });
+  }
+
+  /** A stale value of the shared tier: for who waits, and for who comes while it is loaded anew. */
+  #offer(flight: Flight<T>, spare: FoundValue<T>, shared: SharedTier<T>): void {
+    if (flight.stale !== undefined || this.#flights.get(flight.key) !== flight) return;
+    flight.stale = this.#adopt(flight, spare, shared);
+    const { clock, loaderSoftTimeoutMs, loaderTimeoutMs } = this.#settings;
+    const now = clock.monotonic();
+    const waitMs = freshnessOf(flight.stale, now) === 'spare' ? loaderSoftTimeoutMs : 0;
+    if (waitMs < loaderTimeoutMs) this.#limitWait(flight, now + waitMs, now);
+  }
+
+  #adopt({ key, position }: Flight<T>, found: FoundValue<T>, shared: SharedTier<T>): Entry<T> {
+    const bytes = approximateBytes(found.value);
+    return this.#shelf.adopt(key, { ...found, position, bytes }, shared.freshInMemoryMs).entry;
+  }
+
   #enter(flight: Flight<T>, order: LoadOrder<T>): void {
+    if (!order.gated && !flight.left) {
+      this.#call(flight, order, order.load);
+      this.#leave(order, flight);
+      return;
+    }
+    // A batch that has gone without it will not take it in.
+    const load = order.gated ? order.load : order.reload;
     const turn = (): unknown => {
-      if (!flight.settled) this.#call(flight, order);
+      if (!flight.settled) this.#call(flight, order, load);
       // The place is given back when the time is up, also by a loader that does not listen.
       return flight.outcome;
     };
     this.places.execute(turn).catch((error: unknown) => this.#fail(flight, 'refused', error));
   }
 
-  #call(flight: Flight<T>, order: LoadOrder<T>): void {
+  #call(flight: Flight<T>, order: LoadOrder<T>, load: LoadOrder<T>['load']): void {
     const begunAt = this.#settings.clock.monotonic();
     flight.begunAt = begunAt;
-    const { key, options, stale } = order;
+    flight.stamp = this.#shared?.stamp ?? '';
+    this.loads++;
+    if (order.background) this.refreshes++;
+    const { key, options } = order;
+    const stale = order.stale ?? flight.stale;
     const former = stale && {
       value: handedValue(stale.value, this.#settings.isolation),
       ageMs: begunAt - stale.storedAt,
     };
     const context = new FlightContext<T>(key, flight, options.tags ?? [], former);
-    new Promise((resolve) => resolve(order.load(context))).then(
+    new Promise((resolve) => resolve(load(context))).then(
       (value) => this.#succeed(flight, context, value as T | undefined, options),
       (error: unknown) => this.#fail(flight, 'failed', error),
     );
@@ -140,8 +255,10 @@ export class Loads<T> {
     if (flight.settled) return;
     const { ttlMs, negativeTtlMs, isolation, clock } = this.#settings;
     let value: T | undefined;
+    let raw: Uint8Array | undefined;
     try {
       value = loaded === undefined ? undefined : keptValue(loaded, isolation);
+      if (value !== undefined) raw = this.#shared?.envelopes.encode(value);
     } catch (error) {
       this.#fail(flight, 'failed', error);
       return;
@@ -152,22 +269,45 @@ export class Loads<T> {
     flight.settle({ ok: true, value, outdated: marked.invalidated !== undefined });
     if (!current || marked.invalidated !== undefined || marked.expired !== undefined) {
       this.fenced++;
+      this.#giveBack(flight);
       return;
     }
     const livesMs = context.ttlMs ?? (value === null ? negativeTtlMs : (options.ttlMs ?? ttlMs));
     // A load that says "not to be kept" still says that what was kept is no longer so.
-    if (value === undefined || context.skipped || livesMs === 0) this.#shelf.memory.delete(flight.key);
-    else {
-      const loadMs = clock.monotonic() - (flight.begunAt as number);
-      const { position } = flight;
-      this.#shelf.put(flight.key, { value, ttlMs: livesMs, tags, position, loadMs, bytes: approximateBytes(value) });
+    if (value === undefined || context.skipped || livesMs === 0) {
+      this.#shelf.memory.delete(flight.key);
+      if (flight.stale !== undefined) void this.#shared?.endKeys([flight.key], 'invalidated');
+      else this.#giveBack(flight);
+      return;
     }
+    const loadMs = clock.monotonic() - (flight.begunAt as number);
+    const { position, key } = flight;
+    const what = { value, ttlMs: livesMs, tags, position, loadMs, bytes: approximateBytes(value) };
+    const kept = this.#shelf.put(key, what, this.#shared?.freshInMemoryMs);
+    if (raw === undefined || flight.lease === undefined) this.#giveBack(flight);
+    else void this.#fill(flight, flight.lease, raw, what, kept);
+  }
+
+  async #fill(flight: Flight<T>, lease: Uint8Array, raw: Uint8Array, loaded: Loaded<T>, kept: Kept<T>): Promise<void> {
+    const { tags, loadMs, value } = loaded;
+    const staleForMs = value === null ? 0 : longestStaleMs(this.#settings);
+    const facts = { tags, loadMs, freshForMs: kept.freshForMs, staleForMs, position: flight.stamp };
+    const outcome = await this.#shared?.fill(flight.key, lease, raw, facts);
+    if (outcome !== 'refused') return;
+    // Whoever ended the lease has ended what was loaded under it, also here, where the news may not have come yet.
+    this.fenced++;
+    if (this.#shelf.memory.look(flight.key) === kept.entry) this.#shelf.memory.delete(flight.key);
+  }
+
+  #giveBack(flight: Flight<T>): void {
+    this.#shared?.giveBack(flight.key, flight.lease);
   }
 
   #fail(flight: Flight<T>, reason: LoadFailure, error: unknown): void {
     if (flight.settled) return;
     if (reason === 'timeout') this.timeouts++;
     else this.failures++;
+    this.#giveBack(flight);
     const { clock, random } = this.#settings;
     if (this.#land(flight)) {
       const entry = this.#shelf.memory.look(flight.key);

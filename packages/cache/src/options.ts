@@ -14,8 +14,9 @@ import {
   type Random,
 } from '@macadam/core';
 import type { Isolation } from './isolation.ts';
-import type { MemoryOptions } from './memory.ts';
+import { memorySettings, type MemoryOptions } from './memory-options.ts';
 import { assertTags } from './tag-marks.ts';
+import type { Coherence, Tier } from './tier.ts';
 import { VALUE_OPTION_NAMES, valueSettings, type ValueOptions, type ValueSettings } from './value-options.ts';
 
 export interface CacheOptions<T = unknown> extends ValueOptions<T> {
@@ -46,8 +47,12 @@ export interface CacheOptions<T = unknown> extends ValueOptions<T> {
   loaderTimeoutMs?: number;
   /** Values that are read often are loaded anew a little before they expire, by one caller. Default: true. */
   earlyRefresh?: boolean;
-  /** The bounds of what is kept in memory. */
-  l1?: MemoryOptions;
+  /** The bounds of what is kept in memory; `false` keeps nothing there, and needs `l2`. */
+  l1?: MemoryOptions | false;
+  /** Where values are shared with other processes, such as `redisTier(client)`. Default: nowhere. */
+  l2?: Tier;
+  /** How the memory learns what other processes changed; the same in all of them. Needs `l2`. Default: `log`. */
+  coherence?: Coherence;
   /** Who may change a cached value. Default: `share`. */
   isolation?: Isolation;
   /** Loads in flight at once, at least 1; more wait for their turn. Default: 64. */
@@ -59,8 +64,8 @@ export interface CacheOptions<T = unknown> extends ValueOptions<T> {
 }
 
 /** The options with every default filled in, checked. */
-export type CacheSettings = Required<Omit<CacheOptions, keyof ValueOptions | 'l1'>> &
-  ValueSettings & { readonly l1: Required<MemoryOptions> };
+export type CacheSettings = Required<Omit<CacheOptions, keyof ValueOptions | 'l1' | 'l2'>> &
+  ValueSettings & { readonly l1: Required<MemoryOptions>; readonly l2: Tier | undefined };
 
 const OPTION_NAMES = [
   'name',
@@ -73,6 +78,8 @@ const OPTION_NAMES = [
   'loaderTimeoutMs',
   'earlyRefresh',
   'l1',
+  'l2',
+  'coherence',
   'isolation',
   ...VALUE_OPTION_NAMES,
   'maxConcurrentLoads',
@@ -90,11 +97,11 @@ const DEFAULTS = {
   loaderSoftTimeoutMs: 100,
   loaderTimeoutMs: 5_000,
   earlyRefresh: true,
+  l2: undefined,
+  coherence: 'log',
   isolation: 'share',
   maxConcurrentLoads: 64,
 } as const;
-
-const DEFAULT_MEMORY: Required<MemoryOptions> = { maxEntries: 10_000, maxBytes: 67_108_864 };
 
 export function cacheSettings(options: CacheOptions): CacheSettings {
   assertObject('createCache', options);
@@ -106,7 +113,7 @@ export function cacheSettings(options: CacheOptions): CacheSettings {
     random: systemRandom,
     ...given(options),
     ...valueSettings('createCache', options),
-    l1: memorySettings(options.l1),
+    l1: memorySettings('createCache.l1', options.l1),
   } as CacheSettings;
   const path = (name: string): string => `createCache.${name}`;
   for (const name of ['ttlMs', 'negativeTtlMs', 'loaderTimeoutMs'] as const) {
@@ -118,18 +125,26 @@ export function cacheSettings(options: CacheOptions): CacheSettings {
   assertNumber(path('ttlJitter'), settings.ttlJitter, { min: 0, max: 0.99 });
   assertBoolean(path('earlyRefresh'), settings.earlyRefresh);
   assertOneOf(path('isolation'), settings.isolation, ['share', 'freeze', 'clone']);
+  assertOneOf(path('coherence'), settings.coherence, ['log', 'tracking', 'pubsub', 'none']);
+  assertTier(path('l2'), settings.l2);
+  if (options.coherence !== undefined && settings.l2 === undefined) {
+    throw new OptionsError(
+      path('coherence'),
+      options.coherence,
+      'nothing, without l2: one memory is coherent with itself',
+    );
+  }
+  if (options.l1 === false && settings.l2 === undefined) {
+    throw new OptionsError(path('l1'), options.l1, 'bounds, without l2: a cache has to keep its values somewhere');
+  }
   assertInteger(path('maxConcurrentLoads'), settings.maxConcurrentLoads, { min: 1 });
   return settings;
 }
 
-function memorySettings(options: MemoryOptions = {}): Required<MemoryOptions> {
-  assertObject('createCache.l1', options);
-  assertKnownOptions('createCache.l1', options, ['maxEntries', 'maxBytes']);
-  const settings = { ...DEFAULT_MEMORY, ...given(options) };
-  assertInteger('createCache.l1.maxEntries', settings.maxEntries, { min: 1, max: 16_000_000 });
-  assertNumber('createCache.l1.maxBytes', settings.maxBytes, { above: 0, infinite: true });
-  if (settings.maxBytes !== Infinity) assertInteger('createCache.l1.maxBytes', settings.maxBytes);
-  return settings;
+function assertTier(path: string, tier: unknown): void {
+  if (tier === undefined) return;
+  if (typeof (tier as Partial<Tier> | null)?.open !== 'function')
+    throw new OptionsError(path, tier, 'a tier, such as redisTier()');
 }
 
 /** Without what is undefined, which would hide a default. */

@@ -1,9 +1,10 @@
-import { abortable, currentWork, isMacadamError } from '@macadam/core';
+import { abortable, currentWork, isMacadamError, type Clock } from '@macadam/core';
 import { freshnessOf, type Entry } from './entry.ts';
 import { CacheLoaderError } from './errors.ts';
 import type { Flight, FlightContext, LoadOutcome } from './flight.ts';
 import { handedValue } from './isolation.ts';
-import type { Loads } from './loads.ts';
+import type { Loads, Members } from './loads.ts';
+import type { Memory } from './memory.ts';
 import type { CacheSettings, LoadOptions } from './options.ts';
 import type { Shelf } from './shelf.ts';
 
@@ -18,6 +19,8 @@ export interface Read<T> {
   readonly options: LoadOptions;
   /** See `LoadOrder.gated`. */
   readonly gated: boolean;
+  /** See `LoadOrder.batch`. */
+  readonly batch: Members | undefined;
   /** How many tag invalidations there had been when it came: it must not see what any of them ended. */
   readonly position: number;
 }
@@ -27,6 +30,10 @@ export class Reads<T> {
   readonly #settings: CacheSettings;
   readonly #shelf: Shelf<T>;
   readonly #loads: Loads<T>;
+  // What a hit needs, within reach.
+  readonly #memory: Memory<T>;
+  readonly #clock: Clock;
+  readonly #clones: boolean;
   hits = 0;
   staleHits = 0;
   misses = 0;
@@ -36,13 +43,16 @@ export class Reads<T> {
     this.#settings = settings;
     this.#shelf = shelf;
     this.#loads = loads;
+    this.#memory = shelf.memory;
+    this.#clock = settings.clock;
+    this.#clones = settings.isolation === 'clone';
   }
 
   /** The fresh value in memory. */
   peek(id: string): T | undefined {
-    const entry = this.#shelf.memory.get(id);
+    const entry = this.#memory.get(id);
     if (entry !== undefined && (entry.checkedAt === this.#shelf.position || this.#shelf.judge(entry))) {
-      if (this.#settings.clock.monotonic() < entry.freshUntil) {
+      if (isBefore(this.#clock, entry.freshUntil)) {
         this.hits++;
         return this.#hand(entry.value);
       }
@@ -51,11 +61,20 @@ export class Reads<T> {
     return undefined;
   }
 
+  /** The fresh value in any tier. */
+  async get(id: string): Promise<T | undefined> {
+    const value = this.peek(id);
+    const { lookUps } = this.#loads;
+    if (value !== undefined || lookUps === undefined) return value;
+    const found = await lookUps.get(id);
+    return found === undefined ? found : this.#hand(found);
+  }
+
   /** The fresh value in memory, unless there is anything to do about it: one look-up and one comparison. */
   hit(id: string): T | undefined {
-    const entry = this.#shelf.memory.get(id);
+    const entry = this.#memory.get(id);
     if (entry === undefined || entry.checkedAt !== this.#shelf.position) return undefined;
-    if (this.#settings.clock.monotonic() >= entry.refreshAt) return undefined;
+    if (!isBefore(this.#clock, entry.refreshAt)) return undefined;
     this.hits++;
     return this.#hand(entry.value);
   }
@@ -64,7 +83,7 @@ export class Reads<T> {
   async read(read: Read<T>): Promise<T | undefined> {
     const { id, options } = read;
     options.signal?.throwIfAborted();
-    const now = this.#settings.clock.monotonic();
+    const now = this.#clock.monotonic();
     const entry = this.#shelf.find(id, now);
     if (entry !== undefined && options.fresh !== true) {
       const freshness = freshnessOf(entry, now);
@@ -89,15 +108,16 @@ export class Reads<T> {
   }
 
   #start(read: Read<T>, stale: Entry<T> | undefined, background: boolean): Flight<T> {
-    const { id, key, load, options, gated } = read;
-    return this.#loads.start({ id, key, load, options, gated, stale, background });
+    const { id, key, load, reload, options, gated, batch } = read;
+    const fresh = options.fresh === true;
+    return this.#loads.start({ id, key, load, reload, options, gated, batch, fresh, stale, background });
   }
 
   async #wait(read: Read<T>, flight: Flight<T>): Promise<T | undefined> {
     const { options } = read;
     const mayBeStale = options.fresh !== true;
-    if (mayBeStale && flight.stale !== undefined) {
-      // Undefined: the time for waiting is over, and the load is not.
+    if (mayBeStale) {
+      // There may be a stale value, or be one later: from the shared tier. Undefined: the time for waiting is over, and the load is not.
       if ((await this.#attached(flight.soon, options)) === undefined) {
         const spare = this.#spare(flight);
         if (spare !== undefined) return this.#serveStale(spare);
@@ -109,7 +129,7 @@ export class Reads<T> {
       // Only the newest mark of a tag is known: who came after any mark may have come after one of this value's tags.
       if (!outdated || read.position <= flight.position) return value === undefined ? value : this.#hand(value);
       // A load that begins now is younger than that, so this happens once at most.
-      return this.read({ ...read, load: read.reload, gated: true });
+      return this.read({ ...read, load: read.reload, gated: true, batch: undefined });
     }
     const spare = mayBeStale ? this.#spare(flight) : undefined;
     if (spare !== undefined) return this.#serveStale(spare);
@@ -127,7 +147,7 @@ export class Reads<T> {
 
   /** What may serve in place of the flight's result: what is kept now, or what was there when it began. */
   #spare(flight: Flight<T>): Entry<T> | undefined {
-    const now = this.#settings.clock.monotonic();
+    const now = this.#clock.monotonic();
     const kept = this.#shelf.find(flight.key, now);
     if (kept !== undefined) return kept;
     const { stale } = flight;
@@ -142,6 +162,18 @@ export class Reads<T> {
   }
 
   #hand(value: T): T {
-    return handedValue(value, this.#settings.isolation);
+    return this.#clones ? handedValue(value, 'clone') : value;
   }
+}
+
+/** Until this long before its end, an entry is judged by the time of a moment ago. */
+const FAR_MS = 1_000;
+
+/**
+ * Whether `until` is to come. Asking the time costs twice what looking up an entry does, so it is asked only near the end: a
+ * recent time does where what it may be behind by cannot matter.
+ */
+function isBefore(clock: Clock, until: number): boolean {
+  if (clock.recently !== undefined && clock.recently() < until - FAR_MS) return true;
+  return clock.monotonic() < until;
 }

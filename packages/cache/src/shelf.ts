@@ -1,12 +1,28 @@
 import type { Clock, Random } from '@macadam/core';
-import { entryOf, expireEntry, freshnessOf, type Entry, type Lifetimes, type Loaded } from './entry.ts';
-import { Memory, type MemoryOptions } from './memory.ts';
+import {
+  entryOf,
+  entryOfShared,
+  expireEntry,
+  freshnessOf,
+  type Entry,
+  type Lifetimes,
+  type Loaded,
+  type Shared,
+} from './entry.ts';
+import type { MemoryOptions } from './memory-options.ts';
+import { Memory } from './memory.ts';
 import { TagMarks, type Mark } from './tag-marks.ts';
 
 export interface ShelfSettings extends Lifetimes {
   readonly clock: Clock;
   readonly random: Random;
   readonly l1: Required<MemoryOptions>;
+}
+
+/** An entry as it was kept, and how long its value is fresh, which may be longer than it may be so here. */
+export interface Kept<T> {
+  readonly entry: Entry<T>;
+  readonly freshForMs: number;
 }
 
 /** Invalidated tags remembered in one process. */
@@ -20,6 +36,8 @@ export class Shelf<T> {
   readonly #expired = new TagMarks(MOST_MARKED_TAGS);
   /** How many tags have been invalidated or expired: the place in the order of all such events. */
   position = 0;
+  /** What was stored up to `since` is fresh until `until` at most. */
+  #limit: { readonly since: number; readonly until: number } | undefined;
 
   constructor(settings: ShelfSettings) {
     this.#settings = settings;
@@ -49,13 +67,42 @@ export class Shelf<T> {
       expireEntry(entry, Math.max(expired.at, entry.storedAt), this.#settings);
       entry.expiredAt = expired.position;
     }
+    const limit = this.#limit;
+    if (limit !== undefined && entry.storedAt <= limit.since) expireEntry(entry, limit.until, this.#settings);
     entry.checkedAt = this.position;
     return true;
   }
 
-  put(key: string, loaded: Loaded<T>): void {
+  /** Keeps a value, fresh here for `mostFreshMs` at most. */
+  put(key: string, loaded: Loaded<T>, mostFreshMs: number = Infinity): Kept<T> {
     const { clock, random } = this.#settings;
-    this.memory.set(key, entryOf(loaded, clock.monotonic(), this.#settings, random));
+    const now = clock.monotonic();
+    return this.#keep(key, entryOf(loaded, now, this.#settings, random), now, mostFreshMs);
+  }
+
+  /** Keeps what another instance has loaded. */
+  adopt(key: string, shared: Shared<T>, mostFreshMs: number): Kept<T> {
+    const { clock, random } = this.#settings;
+    const now = clock.monotonic();
+    return this.#keep(key, entryOfShared(shared, now, this.#settings, random), now, mostFreshMs);
+  }
+
+  #keep(key: string, entry: Entry<T>, now: number, mostFreshMs: number): Kept<T> {
+    const freshForMs = entry.freshUntil - now;
+    if (mostFreshMs < freshForMs) expireEntry(entry, now + mostFreshMs, this.#settings);
+    this.memory.set(key, entry);
+    return { entry, freshForMs };
+  }
+
+  /** From now on, what is kept is fresh for so long at most: others may change it without our knowing. */
+  limitFreshness(mostFreshMs: number): void {
+    const now = this.#settings.clock.monotonic();
+    this.#limit = { since: now, until: now + mostFreshMs };
+    this.position++;
+  }
+
+  endLimit(): void {
+    this.#limit = undefined;
   }
 
   expire(key: string): void {

@@ -1,4 +1,5 @@
 import { OptionsError } from '@macadam/core';
+import { isWellFormed } from './well-formed.ts';
 
 /** The most tags one entry may have. */
 export const MOST_TAGS = 16;
@@ -42,7 +43,12 @@ export class TagMarks {
     if (this.#marks.size <= this.#mostTags) return;
     const [oldest, forgotten] = this.#marks.entries().next().value as [string, Mark];
     this.#marks.delete(oldest);
-    this.#floor = forgotten;
+    this.forgetUpTo(forgotten);
+  }
+
+  /** Takes it that any tag may have been marked there. */
+  forgetUpTo(mark: Mark): void {
+    if (mark.position > this.#floor.position) this.#floor = mark;
   }
 
   /** The newest mark on any of the tags; position 0 when there is none. */
@@ -63,8 +69,10 @@ export function assertTags(path: string, tags: unknown, most: number = MOST_TAGS
     throw new OptionsError(path, tags, most === Infinity ? 'a list of tags' : `a list of ${most} tags at most`);
   }
   for (const [i, tag] of tags.entries()) {
-    if (typeof tag !== 'string' || tag.length === 0 || tag.length > LONGEST_TAG) {
-      throw new OptionsError(`${path}[${i}]`, tag, `a string of 1 to ${LONGEST_TAG} characters`);
+    const fits = typeof tag === 'string' && tag.length > 0 && tag.length <= LONGEST_TAG;
+    // UTF-8 would make different halves of a surrogate pair one tag in the shared tier, and another one here.
+    if (!fits || !isWellFormed(tag)) {
+      throw new OptionsError(`${path}[${i}]`, tag, `a well-formed string of 1 to ${LONGEST_TAG} characters`);
     }
   }
 }

@@ -6,12 +6,12 @@ export type Word = Buffer | string;
 /** What is needed of node-redis (6): `createClient`. */
 export interface NodeRedisClient {
   sendCommand(words: Word[], options?: object): Promise<unknown>;
-  duplicate(overrides?: object): NodeRedisClient;
+  duplicate(overrides?: object): unknown;
   connect(): Promise<unknown>;
   destroy(): void;
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
   unref?(): void;
-  on(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 /** What is needed of node-redis (6): `createCluster`. */
@@ -23,12 +23,12 @@ export interface NodeRedisCluster {
     words: Word[],
     options?: object,
   ): Promise<unknown>;
-  duplicate(overrides?: object): NodeRedisCluster;
+  duplicate(overrides?: object): unknown;
   connect(): Promise<unknown>;
   destroy(): void;
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
   unref?(): void;
-  on(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 /** What is needed of ioredis (6): `Redis` or `Cluster`. */
@@ -39,7 +39,7 @@ export interface IoRedisClient {
   connect(): Promise<unknown>;
   disconnect(): void;
   subscribe(channel: string): Promise<unknown>;
-  on(event: string, listener: (...args: never[]) => void): unknown;
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 /** A client of the caller's, which stays so: it is never connected, configured or closed here. */
@@ -57,7 +57,7 @@ export interface Redis {
 
 export interface RedisConnection extends Redis {
   connect(): Promise<unknown>;
-  on(event: string, listener: (...args: never[]) => void): void;
+  on(event: string, listener: (...args: unknown[]) => void): void;
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
   /** A connection that only listens does not keep the process alive, where the driver can say so. */
   unref(): void;
@@ -82,7 +82,7 @@ function nodeRedis(client: NodeRedisClient): RedisConnection {
     driver: 'node-redis',
     cluster: false,
     send: (_key, words) => client.sendCommand(words, AS_BYTES),
-    duplicate: (options) => quiet(connectionOf(client.duplicate(options))),
+    duplicate: (options) => quiet(connectionOf(client.duplicate(options) as RedisClient)),
     connect: () => client.connect(),
     on: (event, listener) => void client.on(event, listener),
     subscribe: (channel, listener) => client.subscribe(channel, listener),
@@ -96,7 +96,7 @@ function nodeRedisCluster(client: NodeRedisCluster): RedisConnection {
     driver: 'node-redis',
     cluster: true,
     send: (key, words) => client.sendCommand(key, false, words, AS_BYTES),
-    duplicate: (options) => quiet(connectionOf(client.duplicate(options))),
+    duplicate: (options) => quiet(connectionOf(client.duplicate(options) as RedisClient)),
     connect: () => client.connect(),
     on: (event, listener) => void client.on(event, listener),
     subscribe: (channel, listener) => client.subscribe(channel, listener),
@@ -116,7 +116,7 @@ function ioRedis(client: IoRedisClient): RedisConnection {
     connect: () => client.connect(),
     on: (event, listener) => void client.on(event, listener),
     subscribe: (channel, listener) => {
-      client.on('message', ((_channel: string, message: string) => listener(message)) as (...args: never[]) => void);
+      client.on('message', (_channel, message) => listener(String(message)));
       return client.subscribe(channel);
     },
     unref: () => {},

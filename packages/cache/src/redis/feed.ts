@@ -27,8 +27,8 @@ export interface Source {
   /** Rejects when the connection breaks; resolves when it was stopped. */
   follow(feed: Feed): Promise<void>;
   stop(): void;
-  /** Where writes must go, if not to the caller's client. */
-  readonly writer?: Redis | undefined;
+  /** The server itself tells what was changed. */
+  readonly tells?: boolean;
 }
 
 /** A place among all changes: the number of the newest, and where it stands in the log. */
@@ -83,19 +83,16 @@ export class Feed {
     return () => {
       members.delete(member);
       if (members.size === 0 && this.#members.get(namespace) === members) this.#members.delete(namespace);
-      if (this.#members.size === 0) this.#source?.stop();
+      if (this.#members.size > 0 || this.#source === undefined) return;
+      this.connected = false;
+      this.#source.stop();
     };
   }
 
   async tell(from: string, namespace: string, sign: string, data: string): Promise<void> {
-    if (this.#source === undefined) return;
+    if (this.#source === undefined || this.#source.tells === true) return;
     const { numbers, log } = this.names;
     await tellScript.run(this.redis, [numbers, log], [this.kept, from, namespace, sign, data]);
-  }
-
-  /** Where writes go. */
-  get writer(): Redis {
-    return this.#source?.writer ?? this.redis;
   }
 
   async where(): Promise<Place> {

@@ -1,3 +1,5 @@
+import { tierKey } from '../key.ts';
+
 /**
  * What stands where, for a prefix `mc` and a cache `users`: entries at `mc:users:{key}`, their leases, for as long as somebody
  * loads, at `mc!users:{key}`; the log of changes at `{mc}:log`, its numbers at `{mc}:numbers`, the marks at `{mc}:marks:users`.
@@ -21,7 +23,7 @@ export class Names {
 
   /** The entry, and its lease. */
   pair(key: string): [entry: string, lease: string] {
-    const tagged = `{${escaped(key)}}`;
+    const tagged = `{${escaped(tierKey(key))}}`;
     return [this.entries + tagged, this.#leases + tagged];
   }
 

@@ -76,22 +76,22 @@ export class RedisSpace implements TierSpace {
 
   async fill(key: string, lease: Uint8Array, entry: Uint8Array, ttlMs: number): Promise<boolean> {
     const args = [bytes(lease), bytes(entry), String(Math.ceil(ttlMs))];
-    return (await fillScript.run(this.#feed.writer, this.#names.pair(key), args)) === 1;
+    return (await fillScript.run(this.#redis, this.#names.pair(key), args)) === 1;
   }
 
   async write(key: string, entry: Uint8Array, ttlMs: number): Promise<void> {
-    await writeScript.run(this.#feed.writer, this.#names.pair(key), [bytes(entry), String(Math.ceil(ttlMs))]);
+    await writeScript.run(this.#redis, this.#names.pair(key), [bytes(entry), String(Math.ceil(ttlMs))]);
     await this.#tellKeys([key], 'invalidated');
   }
 
   async remove(keys: readonly string[]): Promise<void> {
-    await this.#inParts(keys, (names) => this.#feed.writer.send(names[0] as string, ['UNLINK', ...names]));
+    await this.#inParts(keys, (names) => this.#redis.send(names[0] as string, ['UNLINK', ...names]));
     await this.#tellKeys(keys, 'invalidated');
   }
 
   async expire(keys: readonly string[], head: Uint8Array, staleForMs: number): Promise<void> {
     const args = [bytes(head), String(Math.ceil(staleForMs))];
-    await this.#inParts(keys, (names) => expireScript.run(this.#feed.writer, names, args));
+    await this.#inParts(keys, (names) => expireScript.run(this.#redis, names, args));
     await this.#tellKeys(keys, 'expired');
   }
 
@@ -99,7 +99,7 @@ export class RedisSpace implements TierSpace {
     const { marks, numbers, log } = this.#names;
     const said = [this.#feed.kept, this.#self, this.#namespace, SIGNS[how], randomUUID()];
     const args = [...said, String(MOST_MARKS), JSON.stringify(tags)];
-    const [epoch, at] = (await markScript.run(this.#feed.writer, [marks, numbers, log], args)) as [Buffer, Buffer];
+    const [epoch, at] = (await markScript.run(this.#redis, [marks, numbers, log], args)) as [Buffer, Buffer];
     return marksOf(epoch.toString(), Number(at), tags, how);
   }
 

@@ -76,7 +76,11 @@ function openSpace(client: RedisClient, prefix: string, options: SpaceOptions): 
   const redis = redisOf(client);
   const { coherence, clock } = options;
   if (coherence === 'tracking' && (redis.driver !== 'node-redis' || redis.cluster)) {
-    throw new OptionsError('createCache.coherence', coherence, 'log, pubsub or none: only node-redis can track, on one node');
+    throw new OptionsError(
+      'createCache.coherence',
+      coherence,
+      'log, pubsub or none: only node-redis can track, on one node',
+    );
   }
   const ofClient = feeds.get(client) ?? new Map<string, Feed>();
   feeds.set(client, ofClient);

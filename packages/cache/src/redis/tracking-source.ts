@@ -5,15 +5,14 @@ import { ANSWER_MS, CONNECT_MS, within } from './within.ts';
 const CHECK_EVERY_MS = 1_000;
 
 /**
- * Has the server itself say which keys were written, by whomever (RESP3 broadcast). What this process writes goes over the same
- * connection, since that is how the server knows not to tell it.
+ * Has the server itself say which keys were written, by whomever (RESP3 broadcast). It says so also to who wrote: servers do not
+ * recognize the writer of what a script writes, whatever `NOLOOP` asks for. So what was loaded is read back once.
  */
 export class TrackingSource implements Source {
   readonly #prefix: string;
   #connection: RedisConnection | undefined;
   #stop: AbortController = new AbortController();
-  /** The connection to write on, while there is one. */
-  writer: RedisConnection | undefined;
+  readonly tells: boolean = true;
 
   constructor(prefix: string) {
     this.#prefix = prefix;
@@ -30,16 +29,15 @@ export class TrackingSource implements Source {
     try {
       await within(clock, CONNECT_MS, connection.connect());
       connection.unref();
-      connection.on('invalidate', ((key: Buffer | string | null) => {
-        if (key !== null && String(key) === probe) feed.arrived();
+      connection.on('invalidate', (key) => {
+        if (String(key) === probe) feed.arrived();
         else feed.changed(key === null ? undefined : String(key));
-      }) as (...args: never[]) => void);
+      });
       await send('CLIENT', 'TRACKING', 'OFF');
       const prefixes = [`${this.#prefix}:`, `{${this.#prefix}}:marks:`].flatMap((prefix) => ['PREFIX', prefix]);
-      await send('CLIENT', 'TRACKING', 'ON', 'BCAST', 'NOLOOP', ...prefixes);
+      await send('CLIENT', 'TRACKING', 'ON', 'BCAST', ...prefixes);
       // What changed while it was not listening is not known.
       feed.changed(undefined);
-      this.writer = connection;
       while (!stop.signal.aborted) {
         feed.probed();
         await within(clock, ANSWER_MS, redis.send(probe, ['SET', probe, '', 'PX', String(CHECK_EVERY_MS)]));
@@ -48,7 +46,6 @@ export class TrackingSource implements Source {
         if (feed.connected !== true) throw new Error('The server does not tell what changes');
       }
     } finally {
-      this.writer = undefined;
       connection.close();
     }
   }

@@ -1,0 +1,269 @@
+import { strict as assert } from 'node:assert';
+import { systemClock, systemRandom } from '@macadam/core';
+import type { Coherence, Tier, TierChange, TierRead, TierSpace } from './tier.ts';
+import { newHead } from './wire/head.ts';
+
+/** A promise that a tier keeps, and the test of it. */
+export interface TierCase {
+  readonly name: string;
+  run(): Promise<void>;
+}
+
+const LEASE_MS = 60_000;
+const LONG_MS = 3_600_000;
+/** How long changes may take to arrive, in milliseconds. */
+const PATIENCE_MS = 5_000;
+
+/**
+ * What every {@link Tier} has to do, as named tests for any test runner. `makeTier` is called for each instance that takes part:
+ * two tiers made one after the other share their entries, as two processes do.
+ *
+ * @example
+ * ```ts
+ * import { memoryTier, tierContract } from '@macadam/cache/testing';
+ *
+ * const shared = memoryTier();
+ * for (const { run } of tierContract(() => shared)) await run();
+ * ```
+ */
+export function tierContract(makeTier: () => Tier, coherence: Coherence = 'log'): TierCase[] {
+  let made = 0;
+  const cases: Record<string, (open: () => Instance, coherence: Coherence) => Promise<void>> = {
+    'gives back the bytes it was given, and for how long they stay': givesBack,
+    'gives one lease a key at a time': oneLease,
+    'stores what is filled under a lease, once': fillsOnce,
+    'refuses a fill after the key was removed, expired or written': refusesFills,
+    'gives a lease back to who has it, and to nobody else': releases,
+    'lets a lease be taken from whoever has it': takesAlways,
+    'an entry that was expired has the new head, and stays no longer than it may be stale': expires,
+    'removes many keys, and forgets when their time is over': removes,
+    'marks have growing positions, and are known to who comes later': marks,
+    'keys of any form stay apart': keysStayApart,
+    'caches of other names stay apart': namesStayApart,
+  };
+  if (coherence !== 'none') cases['tells the others what was changed, and not oneself'] = tellsOthers;
+  return Object.entries(cases).map(([name, run]) => ({
+    name,
+    run: async () => {
+      const namespace = `contract-${++made}`;
+      const instances: Instance[] = [];
+      const open = (suffix = ''): Instance => {
+        const instance = new Instance(makeTier(), namespace + suffix, coherence);
+        instances.push(instance);
+        return instance;
+      };
+      try {
+        await run(open, coherence);
+      } finally {
+        await Promise.all(instances.map(({ space }) => space.close()));
+      }
+    },
+  }));
+}
+
+/** A tier as one process has it, and what it heard. */
+class Instance {
+  readonly space: TierSpace;
+  readonly heard: TierChange[] = [];
+  #onHeard: () => void = () => {};
+
+  constructor(tier: Tier, namespace: string, coherence: Coherence) {
+    this.space = tier.open({
+      namespace,
+      coherence,
+      leaseMs: LEASE_MS,
+      clock: systemClock,
+      random: systemRandom,
+      onChange: (change) => {
+        this.heard.push(change);
+        this.#onHeard();
+      },
+    });
+  }
+
+  /** Waits until something like it was heard. */
+  async until(what: string, isIt: (change: TierChange) => boolean): Promise<void> {
+    const arrived = new Promise<void>((resolve) => {
+      this.#onHeard = () => {
+        if (this.heard.some(isIt)) resolve();
+      };
+      this.#onHeard();
+    });
+    let timer: { cancel(): void } | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = systemClock.setTimer(() => reject(new Error(`${what}: not heard of`)), PATIENCE_MS);
+    });
+    await Promise.race([arrived, late]).finally(() => timer?.cancel());
+  }
+}
+
+const entryOf = (text: string): Uint8Array => Buffer.concat([newHead('value'), Buffer.from(text)]);
+
+function textOf(read: TierRead): string | undefined {
+  return read.kind === 'value' ? Buffer.from(read.entry).subarray(16).toString() : undefined;
+}
+
+async function givesBack(open: () => Instance): Promise<void> {
+  const [one, other] = [open().space, open().space];
+  assert.deepEqual(await one.read('k'), { kind: 'absent', leased: false });
+  const bytes = Buffer.concat([newHead('value'), Buffer.from(Array.from({ length: 256 }, (_, i) => i))]);
+  await one.write('k', bytes, LONG_MS);
+  const read = await other.read('k', newHead('lease'));
+  assert.ok(read.kind === 'value');
+  assert.ok(Buffer.from(read.entry).equals(bytes));
+  assert.ok(read.remainingMs > LONG_MS / 2 && read.remainingMs <= LONG_MS, `${read.remainingMs}`);
+  await one.write('k', entryOf('second'), LONG_MS);
+  assert.equal(textOf(await other.read('k')), 'second');
+}
+
+async function oneLease(open: () => Instance): Promise<void> {
+  const spaces = [open().space, open().space];
+  const reads = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => (spaces[i % 2] as TierSpace).read('k', newHead('lease'))),
+  );
+  assert.equal(reads.filter((read) => read.kind === 'absent' && read.leased).length, 1);
+  assert.equal(await (spaces[0] as TierSpace).lease('k', newHead('lease'), false), false);
+  assert.equal(await (spaces[0] as TierSpace).lease('other', newHead('lease'), false), true);
+}
+
+async function fillsOnce(open: () => Instance): Promise<void> {
+  const [one, other] = [open().space, open().space];
+  const lease = newHead('lease');
+  await one.read('k', lease);
+  assert.equal(await other.fill('k', newHead('lease'), entryOf('not mine'), LONG_MS), false);
+  assert.equal(await one.fill('k', lease, entryOf('loaded'), LONG_MS), true);
+  assert.equal(await one.fill('k', lease, entryOf('again'), LONG_MS), false);
+  assert.equal(textOf(await other.read('k')), 'loaded');
+  // With a value in place, a lease is for loading it anew.
+  assert.equal(await other.lease('k', lease, false), true);
+  assert.equal(await other.fill('k', lease, entryOf('anew'), LONG_MS), true);
+  assert.equal(textOf(await one.read('k')), 'anew');
+}
+
+async function refusesFills(open: () => Instance): Promise<void> {
+  const [one, other] = [open().space, open().space];
+  const ends: Record<string, (key: string) => Promise<void>> = {
+    removed: (key) => other.remove([key]),
+    expired: (key) => other.expire([key], newHead('expired'), LONG_MS),
+    written: (key) => other.write(key, entryOf('newer'), LONG_MS),
+  };
+  for (const [how, end] of Object.entries(ends)) {
+    const lease = newHead('lease');
+    await one.read(how, lease);
+    await end(how);
+    assert.equal(await one.fill(how, lease, entryOf('older'), LONG_MS), false, how);
+    assert.equal(textOf(await one.read(how)), how === 'written' ? 'newer' : undefined, how);
+  }
+}
+
+async function releases(open: () => Instance): Promise<void> {
+  const { space } = open();
+  const [lease, other] = [newHead('lease'), newHead('lease')];
+  await space.read('k', lease);
+  await space.release('k', other);
+  assert.deepEqual(await space.read('k', other), { kind: 'absent', leased: false });
+  await space.release('k', lease);
+  assert.deepEqual(await space.read('k', other), { kind: 'absent', leased: true });
+}
+
+async function takesAlways(open: () => Instance): Promise<void> {
+  const { space } = open();
+  const [older, newer] = [newHead('lease'), newHead('lease')];
+  await space.read('k', older);
+  assert.equal(await space.lease('k', newer, true), true);
+  assert.equal(await space.fill('k', older, entryOf('older'), LONG_MS), false);
+  assert.equal(await space.fill('k', newer, entryOf('newer'), LONG_MS), true);
+}
+
+async function expires(open: () => Instance): Promise<void> {
+  const { space } = open();
+  await space.write('k', entryOf('value'), LONG_MS);
+  await space.write('short', entryOf('value'), LONG_MS / 100);
+  const head = newHead('expired');
+  await space.expire(['k', 'short', 'absent'], head, LONG_MS / 10);
+  const [read, short] = [await space.read('k'), await space.read('short')];
+  assert.ok(read.kind === 'value' && short.kind === 'value');
+  assert.ok(Buffer.from(read.entry).subarray(0, 16).equals(head));
+  assert.equal(textOf(read), 'value');
+  assert.ok(read.remainingMs <= LONG_MS / 10 && short.remainingMs <= LONG_MS / 100);
+  assert.equal((await space.read('absent')).kind, 'absent');
+  await space.expire(['k'], head, 0);
+  assert.equal((await space.read('k')).kind, 'absent');
+}
+
+async function removes(open: () => Instance): Promise<void> {
+  const { space } = open();
+  const keys = Array.from({ length: 600 }, (_, i) => `k${i}`);
+  await Promise.all(keys.map((key) => space.write(key, entryOf(key), LONG_MS)));
+  await space.remove(keys.slice(1));
+  const left = await Promise.all(keys.map((key) => space.read(key)));
+  assert.equal(left.filter(({ kind }) => kind === 'value').length, 1);
+  await space.write('brief', entryOf('brief'), 20);
+  await systemClock.sleep(60);
+  assert.equal((await space.read('brief')).kind, 'absent');
+}
+
+async function marks(open: () => Instance): Promise<void> {
+  const { space } = open();
+  const before = await space.marks();
+  const first = await space.mark(['a', 'b'], 'invalidated');
+  const second = await space.mark(['a'], 'expired');
+  const all = await space.mark([''], 'invalidated');
+  assert.deepEqual([first.epoch, second.epoch, all.epoch], [before.epoch, before.epoch, before.epoch]);
+  assert.ok(before.position < first.position && first.position < second.position && second.position < all.position);
+  const later = await open().space.marks();
+  const known = later.marks.map(({ tag, how, position }) => `${tag} ${how} ${position}`);
+  assert.equal(later.epoch, before.epoch);
+  assert.equal(later.position, all.position);
+  for (const mark of [`a invalidated ${first.position}`, `b invalidated ${first.position}`])
+    assert.ok(known.includes(mark));
+  for (const mark of [`a expired ${second.position}`, ` invalidated ${all.position}`]) assert.ok(known.includes(mark));
+}
+
+async function keysStayApart(open: () => Instance): Promise<void> {
+  const { space } = open();
+  const keys = ['a', 'A', 'a:b', 'a}:b', '{a}', '%7b', '*', '[ab]', 'a b', 'ä', '\u0000', 'a\r\nb', '\ud800', '\udbff'];
+  keys.push('x'.repeat(1_024));
+  for (const key of keys) await space.write(key, entryOf(`of ${JSON.stringify(key)}`), LONG_MS);
+  for (const key of keys) assert.equal(textOf(await space.read(key)), `of ${JSON.stringify(key)}`);
+  await space.remove(['*', '\ud800']);
+  assert.equal((await space.read('*')).kind, 'absent');
+  assert.equal(textOf(await space.read('\udbff')), 'of "\\udbff"');
+  assert.equal(textOf(await space.read('a')), 'of "a"');
+}
+
+async function namesStayApart(open: (suffix?: string) => Instance): Promise<void> {
+  const [one, other] = [open(), open(':other')];
+  await one.space.write('k', entryOf('one'), LONG_MS);
+  assert.equal((await other.space.read('k')).kind, 'absent');
+  await other.space.mark(['t'], 'invalidated');
+  assert.deepEqual((await one.space.marks()).marks, []);
+}
+
+async function tellsOthers(open: () => Instance, coherence: Coherence): Promise<void> {
+  const [one, other] = [open(), open()];
+  const spaces = [one, other];
+  await Promise.all(
+    spaces.map(
+      ({ space, until }, i) =>
+        space.connected === true || until.call(spaces[i], 'that it is connected', ({ kind }) => kind === 'connected'),
+    ),
+  );
+  const key = 'a}"ä';
+  const about = (how: string) => (change: TierChange) =>
+    change.kind === 'keys' && change.keys.includes(key) && change.how === how;
+  await one.space.write(key, entryOf('v'), LONG_MS);
+  await other.until('a write', about('invalidated'));
+  other.heard.length = 0;
+  await one.space.remove([key]);
+  await other.until('a removal', about('invalidated'));
+  await one.space.write(key, entryOf('v'), LONG_MS);
+  await one.space.mark(['t'], 'invalidated');
+  await other.until('a mark', (change) => change.kind === 'marks' && change.marks.marks.some(({ tag }) => tag === 't'));
+  // A server that tells by itself tells everybody.
+  if (coherence === 'tracking') return;
+  assert.deepEqual(
+    one.heard.filter(({ kind }) => kind === 'keys' || kind === 'marks'),
+    [],
+  );
+}

@@ -1,0 +1,60 @@
+import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
+import { createCache, type Cache, type CacheOptions, type Tier, type TierSpace } from '@macadam/cache';
+import { memoryTier } from '@macadam/cache/testing';
+
+/** Several instances in one process, in virtual time, with one tier between them. */
+export interface Fleet<T> {
+  readonly clock: VirtualClock;
+  readonly caches: readonly Cache<T>[];
+  readonly links: readonly Link[];
+}
+
+/** What lies between one instance and the tier. */
+export class Link {
+  /** `hang`: nothing is answered. `down`: everything is refused. */
+  state: 'down' | 'hang' | 'up' = 'up';
+  /** Operations that were asked for, in order. */
+  readonly operations: string[] = [];
+
+  tier(tier: Tier): Tier {
+    return { ...tier, open: (options) => this.#space(tier.open(options)) };
+  }
+
+  #space(space: TierSpace): TierSpace {
+    return new Proxy(space, {
+      get: (target, name: keyof TierSpace) => {
+        const member: unknown = target[name];
+        if (typeof member !== 'function') return member;
+        return (...args: unknown[]): unknown => {
+          if (name === 'close') return target.close();
+          this.operations.push(name);
+          if (this.state === 'hang') return new Promise(() => {});
+          if (this.state === 'down') return Promise.reject(new Error('ECONNREFUSED'));
+          return (member as (...all: unknown[]) => unknown).apply(target, args);
+        };
+      },
+    });
+  }
+}
+
+export function fleet<T>(
+  instances: number,
+  options: Partial<CacheOptions<T>> = {},
+  timing: { latencyMs?: number; lagMs?: number } = { latencyMs: 1, lagMs: 2 },
+): Fleet<T> {
+  const clock = virtualClock();
+  const shared = memoryTier(timing);
+  const links = Array.from({ length: instances }, () => new Link());
+  const caches = links.map((link, i) =>
+    createCache<T>({
+      name: 'fleet',
+      ttlJitter: 0,
+      earlyRefresh: false,
+      random: seededRandom(i + 1),
+      clock,
+      l2: link.tier(shared),
+      ...options,
+    }),
+  );
+  return { clock, caches, links };
+}

@@ -1,0 +1,92 @@
+// Tiers and the contract they keep, the Redis one on a real server through both clients.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { redisTier, type Tier, type TierSpace } from '@macadam/cache';
+import { memoryTier, tierContract } from '@macadam/cache/testing';
+import { ioRedis, nodeRedis, type Connected } from './redis-server.ts';
+
+describe('memoryTier keeps the contract', () => {
+  const tier = memoryTier();
+  it.each(tierContract(() => tier))('$name', ({ run }) => run());
+});
+
+describe.each([
+  ['node-redis', nodeRedis],
+  ['ioredis', ioRedis],
+] as const)('redisTier with %s keeps the contract', (name, connect) => {
+  let redis: Connected;
+  beforeAll(async () => void (redis = await connect()));
+  afterAll(() => redis.close());
+  const prefix = (mode: string): string => `tier-${process.pid}-${name}-${mode}`;
+  // Generous: what a test is about is never the time limit.
+  const tier = (mode: string): Tier => redisTier(redis.client, { prefix: prefix(mode), timeoutMs: 5_000 });
+
+  describe('log', () => {
+    it.each(tierContract(() => tier('log')))('$name', ({ run }) => run());
+  });
+  for (const mode of ['pubsub', 'none'] as const) {
+    describe(mode, () => {
+      it.each(tierContract(() => tier(mode), mode))('$name', ({ run }) => run());
+    });
+  }
+  describe('tracking', () => {
+    if (name === 'node-redis') it.each(tierContract(() => tier('tracking'), 'tracking'))('$name', ({ run }) => run());
+    else {
+      it('ioredis DataHandler: drops pushes, so it is refused instead of being deaf', () => {
+        const [anyCase] = tierContract(() => tier('tracking'), 'tracking');
+        return expect(anyCase?.run()).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
+      });
+    }
+  });
+});
+
+describe('a tier that does not', () => {
+  /** The memory tier, but for one operation. */
+  const faulty = (wrong: (space: TierSpace) => Partial<TierSpace>): (() => Tier) => {
+    const shared = memoryTier();
+    return () => ({
+      ...shared,
+      open(options) {
+        const space = shared.open(options);
+        const changed = wrong(space);
+        return new Proxy(space, {
+          get(target, name: keyof TierSpace) {
+            const member: unknown = changed[name] ?? target[name];
+            return typeof member === 'function' ? (member as (...args: unknown[]) => unknown).bind(target) : member;
+          },
+        });
+      },
+    });
+  };
+  const failing = async (makeTier: () => Tier): Promise<string[]> => {
+    const failed: string[] = [];
+    for (const { name, run } of tierContract(makeTier)) await run().catch(() => failed.push(name));
+    return failed;
+  };
+
+  it('a fill that does not look at the lease fails the contract', async () => {
+    const unfenced = faulty((space) => ({
+      fill: async (key, _lease, entry, ttlMs) => (await space.write(key, entry, ttlMs), true),
+    }));
+    expect(await failing(unfenced)).toEqual([
+      'stores what is filled under a lease, once',
+      'refuses a fill after the key was removed, expired or written',
+      'lets a lease be taken from whoever has it',
+    ]);
+  });
+
+  it(
+    'one that gives every reader the lease fails it, and so does one that tells nobody',
+    { timeout: 20_000 },
+    async () => {
+      const generous = faulty((space) => ({
+        read: async (key, lease) => {
+          const read = await space.read(key, lease);
+          return read.kind === 'absent' && lease !== undefined ? { kind: 'absent', leased: true } : read;
+        },
+      }));
+      expect(await failing(generous)).toContain('gives one lease a key at a time');
+      const forgetful = faulty(() => ({ mark: async () => ({ epoch: 'memory', position: 1, floor: 0, marks: [] }) }));
+      expect(await failing(forgetful)).toContain('marks have growing positions, and are known to who comes later');
+    },
+  );
+});
