@@ -1,6 +1,7 @@
 import { assertDurationMs, assertInteger, assertNumber, currentWork, OptionsError, type Clock } from '@macadam/core';
 import { isPermitLimit, isReservable, type Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
+import { Enforcement, enforcedInWords } from './enforcement.ts';
 import { CostAboveCapacityError, LimitStoreError, RateLimitedError } from './errors.ts';
 import { assertLimits, rateLimiterSettings, type RateLimiterOptions, type RateLimiterSettings } from './options.ts';
 import type {
@@ -13,14 +14,10 @@ import type {
   WaitOptions,
 } from './rate-limiter.ts';
 import { sharedTable } from './store/shared-table.ts';
-import { allWatch, letThrough } from './store/combine.ts';
+import { letThrough } from './store/combine.ts';
 import type { Ask, Awaitable, LimitTable } from './store/store.ts';
-import { keyOf, shareOf } from './subject.ts';
-import { Waits } from './waits.ts';
-
-const DEFAULT_WAIT_MS = 30_000;
-/** A permit can be given back any time, also by another process: nobody says when. */
-const PERMIT_POLL_MS = 100;
+import { keyOf } from './subject.ts';
+import { DEFAULT_WAIT_MS, PERMIT_POLL_MS, Waits } from './waits.ts';
 
 /** The limiter behind `createRateLimiter`, and what `takeAll` needs to know of it. */
 export class StoreRateLimiter implements RateLimiter {
@@ -29,9 +26,7 @@ export class StoreRateLimiter implements RateLimiter {
   readonly #table: LimitTable;
   #limits!: readonly Limit[];
   #capacity!: number;
-  /** For each limit the share of keys for which its denials count. */
-  #enforced!: readonly number[];
-  #enforcesAll!: boolean;
+  #enforcement!: Enforcement;
   readonly #clock: Clock;
   readonly #ownsStore: boolean;
   readonly #waits: Waits;
@@ -56,7 +51,7 @@ export class StoreRateLimiter implements RateLimiter {
   tryTake(key: string, options?: CostOptions): Decision {
     const cost = this.#costOf(options);
     const subject = keyOf(key);
-    const watching = this.#enforcesAll ? 0 : this.#watchingOf(subject);
+    const watching = this.#enforcement.watching(subject);
     if (this.#table.synchronous) return this.#counted(this.#take(subject, cost, watching) as Decision, watching);
     if (this.#table.takeNow === undefined) {
       throw new OptionsError('tryTake', `a ${this.#settings.store.kind} store`, 'used with memoryStore; else use take');
@@ -69,7 +64,7 @@ export class StoreRateLimiter implements RateLimiter {
   async take(key: string, options?: CostOptions): Promise<Decision> {
     const cost = this.#costOf(options);
     const subject = keyOf(key);
-    const watching = this.#enforcesAll ? 0 : this.#watchingOf(subject);
+    const watching = this.#enforcement.watching(subject);
     const decision = this.#take(subject, cost, watching);
     return this.#counted(decision instanceof Promise ? await decision : decision, watching);
   }
@@ -77,7 +72,7 @@ export class StoreRateLimiter implements RateLimiter {
   async takeUpTo(key: string, most: number): Promise<Decision> {
     assertInteger('takeUpTo.most', most, { min: 1 });
     const subject = keyOf(key);
-    const watching = this.#enforcesAll ? 0 : this.#watchingOf(subject);
+    const watching = this.#enforcement.watching(subject);
     return this.#counted(await this.#take(subject, Math.min(most, this.#capacity), watching, 'upTo'), watching);
   }
 
@@ -176,7 +171,7 @@ export class StoreRateLimiter implements RateLimiter {
   askFor(key: string, options: CostOptions): Ask {
     const cost = this.#costOf(options);
     const subject = keyOf(key);
-    const watching = this.#enforcesAll ? 0 : this.#watchingOf(subject);
+    const watching = this.#enforcement.watching(subject);
     return { table: this.#table.exact ?? this.#table, key: subject, cost, watching };
   }
 
@@ -187,10 +182,10 @@ export class StoreRateLimiter implements RateLimiter {
 
   describe(): string {
     const { store, enforce, onStoreFailure, expectedInstances } = this.#settings;
-    const words = this.#limits.map((limit) => limit.describe() + inWords(limit.enforce)).join('; and ');
+    const words = this.#limits.map((limit) => limit.describe() + enforcedInWords(limit.enforce)).join('; and ');
     const outage = store.kind === 'memory' ? '' : `; without the store: ${onStoreFailure}, 1/${expectedInstances} each`;
     const kept = `kept in ${store.describe()}${outage}`;
-    return `rate limiter "${this.name}": ${words}; ${kept}${enforce === 1 ? '' : `;${inWords(enforce)}`}`;
+    return `rate limiter "${this.name}": ${words}; ${kept}${enforce === 1 ? '' : `;${enforcedInWords(enforce)}`}`;
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -230,34 +225,23 @@ export class StoreRateLimiter implements RateLimiter {
   #adopt(limits: readonly Limit[]): void {
     this.#limits = limits;
     this.#capacity = Math.min(...limits.map(({ capacity }) => capacity));
-    this.#enforced = limits.map(({ enforce }) => Math.min(enforce, this.#settings.enforce));
-    this.#enforcesAll = this.#enforced.every((share) => share === 1);
-  }
-
-  /** A bit for each limit whose denials do not count for this key. */
-  #watchingOf(key: string): number {
-    const share = shareOf(key);
-    return this.#enforced.reduce((bits, enforced, i) => (share < enforced ? bits : bits | (1 << i)), 0);
+    this.#enforcement = new Enforcement(limits, this.#settings.enforce);
   }
 
   /** Where all limits watch, a denial is let through afterwards: it charges nothing, and any store can tell it. */
   #take(key: string, cost: number, watching: number, mode: 'all' | 'upTo' = 'all'): Awaitable<Decision> {
-    return this.#table.take(key, cost, mode, allWatch(watching, this.#limits.length) ? 0 : watching);
+    return this.#table.take(key, cost, mode, this.#enforcement.none(watching) ? 0 : watching);
   }
 
   #counted(decision: Decision, watching: number): Decision {
     if (decision.degraded) this.#degraded++;
     if (decision.allowed && decision.wouldAllow === undefined) this.#allowed++;
-    else if (decision.allowed || allWatch(watching, this.#limits.length)) {
+    else if (decision.allowed || this.#enforcement.none(watching)) {
       this.#shadowed++;
       return decision.allowed ? decision : letThrough(decision, 0);
     } else this.#denied++;
     return decision;
   }
-}
-
-function inWords(enforce: number): string {
-  return enforce === 1 ? '' : enforce === 0 ? ' in shadow' : ` enforced for ${enforce * 100} % of keys`;
 }
 
 const CLOSED = { policy: 'closed', limit: 0, remaining: 0, retryAfterMs: 0 };

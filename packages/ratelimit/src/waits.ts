@@ -1,5 +1,10 @@
 import { Expiring, ExpiryQueue, onAbort, type Clock, type Unsubscribe } from '@macadam/core';
 
+/** How long a wait may take where nobody says. */
+export const DEFAULT_WAIT_MS = 30_000;
+/** A permit can be given back any time, also by another process: nobody says when. */
+export const PERMIT_POLL_MS = 100;
+
 /** Someone who waits. */
 class Wait extends Expiring {
   readonly #wake: () => void;

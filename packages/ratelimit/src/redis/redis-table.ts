@@ -4,22 +4,11 @@ import type { Decision, LimitDecision } from '../decision.ts';
 import { allWatch, answerOf, blockedFor, letThrough, undecided, watches } from '../store/combine.ts';
 import type { Ask, LimitTable, Promised, TableOptions, TakeMode } from '../store/store.ts';
 import { isCluster, isReply, Script, type RedisClient } from './client.ts';
-import { argumentsOf, bucketArgumentsOf, suffixesOf } from './script-arguments.ts';
+import { argumentsOf, bucketArgumentsOf, escaped, parseReply, suffixesOf, type Reply } from './script-format.ts';
 import { decideScript } from './scripts/decide.ts';
 import { takeTokenScript } from './scripts/take-token.ts';
 
 const takeToken = new Script(takeTokenScript);
-
-/** What the script answers for one subject. */
-interface Reply {
-  /** 1 done, 0 not, 2 done though a limit that watches would not have. */
-  readonly done: string;
-  readonly now: number;
-  readonly blockedUntil: number;
-  readonly value: number;
-  /** The states as they were before. */
-  readonly states: readonly number[][];
-}
 
 type Operation = 'block' | 'cancel' | 'charge' | 'release' | 'renew' | 'reserve' | 'reset' | 'take' | 'peek' | 'upTo';
 
@@ -181,7 +170,7 @@ export class RedisTable implements LimitTable {
       String(asks.length),
       ...args,
     ])) as string[];
-    const replies = texts.map(parsed);
+    const replies = texts.map(parseReply);
     const granted = replies.every(({ done }) => done !== '0');
     return replies.map((reply, i) => {
       const { cost, watching } = asks[i] as Ask;
@@ -202,7 +191,7 @@ export class RedisTable implements LimitTable {
     const args = [operation, this.#timeArgument(), '1', ...this.#subject(amount, extra, watching)];
     this.#commands++;
     const [text] = (await this.#script.run(this.#client, this.#keysOf(key), args)) as [string];
-    return parsed(text);
+    return parseReply(text);
   }
 
   #subject(amount: number, extra: number | undefined, watching: number): string[] {
@@ -253,22 +242,6 @@ export class RedisTable implements LimitTable {
   }
 }
 
-function parsed(text: string): Reply {
-  const [done = '0', now, blockedUntil, value, ...states] = text.split('|');
-  return {
-    done,
-    now: Number(now),
-    blockedUntil: Number(blockedUntil),
-    value: Number(value),
-    states: states.map((state) => (state === '' ? [] : state.split(' ').map(Number))),
-  };
-}
-
 function stateOf({ width }: Limit, stored: number[]): number[] {
   return stored.length === 0 ? new Array<number>(width).fill(0) : stored;
-}
-
-/** No brace, colon or percent sign is left, and different texts stay different. */
-function escaped(text: string): string {
-  return /[%:{}]/.test(text) ? text.replace(/[%:{}]/g, (one) => `%${one.charCodeAt(0).toString(16)}`) : text;
 }

@@ -20,3 +20,30 @@ export function bucketArgumentsOf(limits: readonly Limit[]): readonly string[] |
   if (limit?.kind !== 'tokenBucket' || others.length > 0) return undefined;
   return [...limit.parameters, Math.max(limit.limit, limit.capacity)].map(String);
 }
+
+/** What the script answers for one subject. */
+export interface Reply {
+  /** 1 done, 0 not, 2 done though a limit that watches would not have. */
+  readonly done: string;
+  readonly now: number;
+  readonly blockedUntil: number;
+  readonly value: number;
+  /** The states as they were before. */
+  readonly states: readonly number[][];
+}
+
+export function parseReply(text: string): Reply {
+  const [done = '0', now, blockedUntil, value, ...states] = text.split('|');
+  return {
+    done,
+    now: Number(now),
+    blockedUntil: Number(blockedUntil),
+    value: Number(value),
+    states: states.map((state) => (state === '' ? [] : state.split(' ').map(Number))),
+  };
+}
+
+/** No brace, colon or percent sign is left, and different texts stay different. */
+export function escaped(text: string): string {
+  return /[%:{}]/.test(text) ? text.replace(/[%:{}]/g, (one) => `%${one.charCodeAt(0).toString(16)}`) : text;
+}
