@@ -1,117 +1,230 @@
 // A live identity provider, over real sockets: its tokens, its rotation of keys, and its absence.
-import { createServer, type Server } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import Provider from 'oidc-provider';
-import { createJwtVerifier, type FetchLike, type JwtVerifier } from '../src/index.ts';
-import { privateJwk, reasonOf, type TestKey, testKey } from './tokens.ts';
+import { seededRandom, virtualClock } from '@macadam/testkit';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import {
+  clientCredentials,
+  type ClientCredentialsOptions,
+  createDpopKey,
+  createIntrospector,
+  createJwtVerifier,
+  type JwtVerifier,
+  type JwtVerifierOptions,
+} from '../src/index.ts';
+import { AUDIENCE, IdentityProvider, robotKey, SECRET } from './identity-provider.ts';
+import { base64url, privateJwk, reasonOf, testKey } from './tokens.ts';
 
-const AUDIENCE = 'https://orders.example.com';
-const first = testKey('first', 'ES256', 0);
-const second = testKey('second', 'ES256', 1);
+const keys = Array.from({ length: 5 }, (_, n) => testKey(`key-${n}`, 'ES256', n));
+const first = keys[0]!;
+const provider = new IdentityProvider();
+const MINUTE = 60_000;
 
-let server: Server;
-let origin: string;
-let handler: (...args: never[]) => unknown;
-
-/** The same provider with other keys, the first of which signs. */
-function publish(...keys: TestKey[]): void {
-  // It warns that its state and its times are those of a development, which is what a test wants.
-  for (const level of ['warn', 'info'] as const) vi.spyOn(console, level).mockImplementation(() => {});
-  const provider = new Provider(origin, {
-    clients: [
-      {
-        client_id: 'shop',
-        client_secret: 'a secret of the test',
-        grant_types: ['client_credentials'],
-        redirect_uris: [],
-        response_types: [],
-        id_token_signed_response_alg: 'ES256',
-      },
-    ],
-    jwks: { keys: keys.map((key) => ({ ...privateJwk(key), use: 'sig', alg: 'ES256' })) as never },
-    ttl: { ClientCredentials: 600 },
-    features: {
-      devInteractions: { enabled: false },
-      clientCredentials: { enabled: true },
-      resourceIndicators: {
-        enabled: true,
-        defaultResource: () => AUDIENCE,
-        getResourceServerInfo: () => ({
-          scope: 'orders:read',
-          audience: AUDIENCE,
-          accessTokenFormat: 'jwt',
-          jwt: { sign: { alg: 'ES256' } },
-        }),
-      },
-    },
-  });
-  handler = provider.callback() as never;
-}
-
-async function grant(): Promise<string> {
-  const response = await fetch(`${origin}/token`, {
-    method: 'POST',
-    headers: { authorization: `Basic ${Buffer.from('shop:a+secret+of+the+test').toString('base64')}` },
-    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'orders:read', resource: AUDIENCE }),
-  });
-  const answer = (await response.json()) as { access_token: string };
-  if (response.status !== 200) throw new Error(JSON.stringify(answer));
-  return answer.access_token;
-}
-
-beforeAll(async () => {
-  server = createServer((request, response) => void handler(request as never, response as never));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  publish(first);
+beforeAll(() => provider.start(first));
+afterAll(() => provider.stop());
+beforeEach(() => {
+  provider.present = true;
+  provider.lifetimeSeconds = 600;
+  provider.publish(first);
+  provider.requests.length = 0;
 });
 
-afterAll(async () => {
-  server.closeAllConnections();
-  server.close();
-  await once(server, 'close');
-});
-
-const made = (fetch?: FetchLike): JwtVerifier =>
+const verifierWith = (more: Partial<JwtVerifierOptions> = {}): JwtVerifier =>
   createJwtVerifier({
-    issuers: [{ issuer: origin, audience: AUDIENCE, algorithms: ['ES256'], jwksUri: `${origin}/jwks` }],
-    ...(fetch !== undefined && { fetch }),
+    issuers: [
+      { issuer: provider.origin, audience: AUDIENCE, algorithms: ['ES256'], jwksUri: `${provider.origin}/jwks` },
+    ],
+    ...more,
   });
+
+const grant = async (more: Partial<ClientCredentialsOptions> = {}): Promise<string> => {
+  await using tokens = clientCredentials(provider.client(more));
+  return await tokens.getToken();
+};
 
 describe('a live identity provider', () => {
-  it('gives tokens that are accepted as they come', async () => {
-    await using verifier = made();
-    const principal = await verifier.verify(await grant());
-    expect(principal).toMatchObject({ subject: 'shop', clientId: 'shop', scopes: ['orders:read'], keyId: 'first' });
-    expect(verifier.stats().keys[origin]).toMatchObject({ keys: 1, fetches: 1, fetchFailures: 0 });
+  it('gives tokens to each kind of client, and they are accepted as they come', async () => {
+    await using verifier = verifierWith();
+    const { clientSecret: _, ...keyed } = provider.client();
+    const clients: ClientCredentialsOptions[] = [
+      provider.client(),
+      provider.client({ clientId: 'form', clientAuth: 'post' }),
+      {
+        ...keyed,
+        clientId: 'robot',
+        privateKey: { key: privateJwk(robotKey), algorithm: 'ES256', kid: 'robot-1' },
+        assertionAudience: provider.origin,
+      },
+    ];
+    for (const options of clients) {
+      await using tokens = clientCredentials(options);
+      const principal = await verifier.verify(await tokens.getToken());
+      expect(principal).toMatchObject({ clientId: options.clientId, scopes: ['orders:read'], keyId: 'key-0' });
+      expect(tokens.stats()).toMatchObject({ requests: 1, failures: 0, oddLifetimes: 0 });
+    }
+    expect(verifier.stats().keys[provider.origin]).toMatchObject({ keys: 1, fetches: 1, fetchFailures: 0 });
   });
 
-  it('rotates its key under load, and no token of either key is refused', async () => {
-    publish(first);
-    await using verifier = made();
-    const before = await Promise.all(Array.from({ length: 5 }, grant));
-    await Promise.all(before.map((token) => verifier.verify(token)));
-    publish(second, first);
-    const after = await Promise.all(Array.from({ length: 5 }, grant));
-    const tokens = Array.from({ length: 200 }, (_, n) => (n % 2 === 0 ? before : after)[n % 5]!);
-    const reasons = await Promise.all(tokens.map((token) => reasonOf(verifier.verify(token))));
+  it('is told apart from one that refuses: a wrong secret is an error that says so', async () => {
+    await expect(grant({ clientSecret: 'wrong' })).rejects.toMatchObject({
+      code: 'MAC_TOKEN_REQUEST',
+      reason: 'refused',
+      error: 'invalid_client',
+      status: 401,
+      retryable: false,
+    });
+  });
+
+  it('A23: is asked once by a thousand who want a token at the same time', async () => {
+    await using tokens = clientCredentials(provider.client());
+    const got = await Promise.all(Array.from({ length: 1_000 }, () => tokens.getToken()));
+    expect(new Set(got).size).toBe(1);
+    expect(provider.asked('/token')).toBe(1);
+  });
+
+  it('A24: is asked by a hundred instances over more than a tenth of the lifetime', async () => {
+    const clock = virtualClock();
+    const fleet = Array.from({ length: 100 }, (_, n) =>
+      clientCredentials(provider.client({ clock, random: seededRandom(n) })),
+    );
+    await Promise.all(fleet.map((tokens) => tokens.getToken()));
+    expect(provider.asked('/token')).toBe(100);
+    const refreshedAt = new Map<number, number>();
+    for (let second = 0; second < 600 && refreshedAt.size < 100; second += 6) {
+      await clock.advance(6_000);
+      for (const [n, tokens] of fleet.entries()) {
+        if (tokens.peekToken() === undefined) await tokens.getToken();
+        if (tokens.stats().requests > 1 && !refreshedAt.has(n)) refreshedAt.set(n, second);
+      }
+    }
+    const instants = [...refreshedAt.values()];
+    expect(instants).toHaveLength(100);
+    expect(Math.max(...instants) - Math.min(...instants)).toBeGreaterThanOrEqual(60);
+    await Promise.all(fleet.map((tokens) => tokens.getToken()));
+    await Promise.all(fleet.map((tokens) => tokens.close()));
+  });
+
+  it('A15: rotates its key five times under load, and no token of any key is refused', async () => {
+    const clock = virtualClock({ now: Date.now() });
+    await using verifier = verifierWith({ clock, cache: false });
+    const tokens: string[] = [];
+    const reasons: string[] = [];
+    for (let round = 0; round < keys.length; round++) {
+      provider.publish(...keys.slice(0, round + 1).reverse());
+      tokens.push(...(await Promise.all([grant(), grant(), grant()])));
+      const load = Array.from({ length: 60 }, (_, n) => reasonOf(verifier.verify(tokens[n % tokens.length]!)));
+      reasons.push(...(await Promise.all(load)));
+      await clock.advance(10_000);
+    }
     expect(new Set(reasons)).toEqual(new Set(['accepted']));
-    expect(verifier.stats().keys[origin]).toMatchObject({ keys: 2, fetches: 2 });
+    expect(reasons).toHaveLength(300);
+    expect(verifier.stats().keys[provider.origin]).toMatchObject({ keys: 5, fetches: 5, fetchFailures: 0 });
   });
 
-  it('goes away, and its tokens are verified with the keys at hand', async () => {
-    publish(first);
-    await using verifier = made();
-    await verifier.verify(await grant());
-    const token = await grant();
-    const working = handler;
-    handler = (_request: never, response: { destroy(): void }) => response.destroy();
-    expect(await reasonOf(verifier.verify(token))).toBe('accepted');
-    await using cold = made();
-    expect(await reasonOf(cold.verify(token))).toBe('keys_unavailable');
-    handler = working;
+  it('A14: goes away for 10 minutes, and its tokens are verified with the keys at hand', async () => {
+    const clock = virtualClock({ now: Date.now() });
+    provider.lifetimeSeconds = 3_600;
+    provider.publish(first);
+    await using verifier = verifierWith({ clock, random: seededRandom(3), cache: false });
+    const tokens = await Promise.all(Array.from({ length: 20 }, () => grant()));
+    await verifier.verify(tokens[0]!);
+    await clock.advance(9 * MINUTE);
+    provider.present = false;
+    provider.requests.length = 0;
+    await using cold = verifierWith({ clock, random: seededRandom(4) });
+    expect(await reasonOf(cold.verify(tokens[0]!))).toBe('keys_unavailable');
+    const { fetches: before } = verifier.stats().keys[provider.origin]!;
+    const reasons = new Set<string>();
+    for (let second = 0; second < 600; second++) {
+      await clock.advance(1_000);
+      reasons.add(await reasonOf(verifier.verify(tokens[second % 20]!)));
+      // A refresh in the background goes over real sockets: the next second begins when it has failed.
+      const stats = (): number => verifier.stats().keys[provider.origin]!.fetchFailures;
+      const { fetches } = verifier.stats().keys[provider.origin]!;
+      while (stats() < fetches - before) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(reasons).toEqual(new Set(['accepted']));
+    const fetches = verifier.stats().keys[provider.origin]!.fetches - before;
+    expect(fetches).toBeGreaterThanOrEqual(10);
+    expect(fetches).toBeLessThanOrEqual(25);
+    provider.present = true;
+    await clock.advance(MINUTE);
+    expect(await reasonOf(verifier.verify(tokens[0]!))).toBe('accepted');
+    await expect.poll(() => verifier.stats().keys[provider.origin]!.failuresInARow).toBe(0);
+  });
+
+  it('A13: is asked once in a cooldown by 10,000 tokens with made-up keys, and good tokens pass among them', async () => {
+    const clock = virtualClock({ now: Date.now() });
+    await using verifier = verifierWith({ clock, cache: false });
+    const good = await grant();
+    await verifier.verify(good);
+    provider.requests.length = 0;
+    const [, payload, signature] = good.split('.') as [string, string, string];
+    const forged = (n: number): string =>
+      `${base64url(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: `made-up-${n}` }))}.${payload}.${signature}`;
+    const reasons = new Map<string, number>();
+    for (let batch = 0; batch < 10; batch++) {
+      const all = await Promise.all(
+        Array.from({ length: 1_010 }, (_, n) =>
+          reasonOf(verifier.verify(n % 101 === 100 ? good : forged(batch * 1_010 + n))),
+        ),
+      );
+      for (const reason of all) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+      await clock.advance(3_000);
+    }
+    expect(Object.fromEntries(reasons)).toEqual({ accepted: 100, key_unknown: 10_000 });
+    // 27 seconds of it, a cooldown of 10: at 0, at 12 and at 24.
+    expect(provider.asked('/jwks')).toBeLessThanOrEqual(3);
+    expect(verifier.stats().keys[provider.origin]).toMatchObject({ keys: 1, unknownKeys: 10_000 });
+  });
+
+  it('A25: goes away, and the token at hand is given out without waiting', async () => {
+    const clock = virtualClock();
+    await using tokens = clientCredentials(provider.client({ clock }));
+    const token = await tokens.getToken();
+    provider.present = false;
+    await clock.advance(589_000);
+    expect(await tokens.getToken()).toBe(token);
+    await clock.advance(1_000);
+    await expect(tokens.getToken()).rejects.toMatchObject({ reason: 'unreachable' });
+    provider.present = true;
+    await clock.advance(30_000);
+    expect(await tokens.getToken()).not.toBe(token);
+  });
+
+  it('binds tokens to a key, with a nonce it has to ask for once', async () => {
+    const key = createDpopKey();
+    await using tokens = clientCredentials(provider.client({ clientId: 'bound', dpop: key }));
+    await using verifier = verifierWith();
+    const token = await tokens.getToken();
+    expect((await verifier.verify(token)).claims['cnf']).toEqual({ jkt: key.thumbprint });
+    expect(provider.asked('/token')).toBe(2);
+    tokens.invalidate(token);
+    await tokens.getToken();
+    expect(provider.asked('/token')).toBe(1);
+  });
+
+  it('is asked about tokens that say nothing by themselves, until they are withdrawn', async () => {
+    const clock = virtualClock({ now: Date.now() });
+    const { resource: _, ...opaque } = provider.client();
+    await using tokens = clientCredentials({ ...opaque, clock });
+    const token = await tokens.getToken();
+    expect(token).not.toContain('.');
+    await using introspector = createIntrospector({
+      introspectionUrl: `${provider.origin}/token/introspection`,
+      clientId: 'shop',
+      clientSecret: SECRET,
+      audience: [],
+      issuer: provider.origin,
+      clock,
+    });
+    expect(await introspector.verify(token)).toMatchObject({ clientId: 'shop', issuer: provider.origin });
+    const authorization = `Basic ${Buffer.from('shop:a+secret+of+the+test').toString('base64')}`;
+    const body = new URLSearchParams({ token });
+    await fetch(`${provider.origin}/token/revocation`, { method: 'POST', headers: { authorization }, body });
+    expect(await reasonOf(introspector.verify(token))).toBe('accepted');
+    await clock.advance(MINUTE);
+    expect(await reasonOf(introspector.verify(token))).toBe('inactive');
+    expect(await reasonOf(introspector.verify('made-up'))).toBe('inactive');
+    provider.present = false;
+    expect(await reasonOf(introspector.verify('another'))).toBe('introspection_unavailable');
   });
 });
