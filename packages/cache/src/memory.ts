@@ -1,34 +1,26 @@
 import { LRUCache } from 'lru-cache';
 import type { Entry } from './entry.ts';
-
-export interface MemoryOptions {
-  /** Entries kept at most, at least 1. Default: 10 000. */
-  maxEntries?: number;
-  /**
-   * Bytes of values kept at most, estimated from their shape; above 0, `Infinity` for no limit. A larger value is served and
-   * not kept. Default: 67 108 864 (64 MiB).
-   */
-  maxBytes?: number;
-}
+import type { MemoryOptions } from './memory-options.ts';
+import { S3Fifo } from './s3-fifo.ts';
 
 /** What an entry costs beside its value: the key's slot, the entry's own fields. */
 const ENTRY_BYTES = 200;
 
 /**
- * The values in this process: a bounded map in the order of use. Freshness stands in the entries, where it can change without
- * a second look-up; the library's own ttl and fetch are not used.
+ * The values in this process: a bounded map. Freshness stands in the entries, where it can change without a second look-up;
+ * lru-cache's own ttl and fetch are not used.
  */
 export class Memory<T> {
-  readonly #entries: LRUCache<string, Entry<T>>;
+  readonly #entries: LRUCache<string, Entry<T>> | S3Fifo<Entry<T>>;
   readonly #maxBytes: number;
   evictions = 0;
   /** Values that were too large to keep. */
   oversized = 0;
 
-  constructor({ maxEntries, maxBytes }: Required<MemoryOptions>) {
+  constructor({ maxEntries, maxBytes, eviction }: Required<MemoryOptions>) {
     this.#maxBytes = maxBytes;
-    const maxSize = Math.min(maxBytes, Number.MAX_SAFE_INTEGER);
-    this.#entries = new LRUCache<string, Entry<T>>({ max: maxEntries, maxSize });
+    const bounds = { max: maxEntries, maxSize: Math.min(Math.max(1, maxBytes), Number.MAX_SAFE_INTEGER) };
+    this.#entries = eviction === 'lru' ? new LRUCache<string, Entry<T>>(bounds) : new S3Fifo<Entry<T>>(bounds);
   }
 
   get size(): number {
@@ -50,6 +42,7 @@ export class Memory<T> {
   }
 
   set(key: string, entry: Entry<T>): void {
+    if (this.#maxBytes === 0) return;
     const replaced = this.#entries.peek(key);
     if (replaced !== undefined) replaced.removed = true;
     const size = entry.bytes + key.length * 2 + ENTRY_BYTES;

@@ -6,11 +6,11 @@ const OBJECT_BYTES = 40;
 const SLOT_BYTES = 8;
 
 /**
- * About how many bytes of memory a value takes. An estimate in bounded time: long lists are sampled, strings count two
+ * About how many bytes of memory a value takes, a whole number. An estimate in bounded time: long lists are sampled, strings count two
  * bytes a character, and what is referred to twice counts once.
  */
 export function approximateBytes(value: unknown): number {
-  return new Estimate().of(value);
+  return Math.ceil(new Estimate().of(value));
 }
 
 class Estimate {

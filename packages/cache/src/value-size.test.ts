@@ -1,0 +1,28 @@
+import { describe, expect, it } from 'vitest';
+import { createCache } from '@macadam/cache';
+import { approximateBytes } from './value-size.ts';
+
+describe('approximateBytes', () => {
+  it('is a whole number, also where a long list is only sampled', async () => {
+    const uneven = Array.from({ length: 301 }, (_, i) => 'x'.repeat(i % 7));
+    const cache = createCache<unknown>({ name: 'sizes' });
+    for (const value of [uneven, new Map(uneven.entries()), new Set(uneven), Object.fromEntries(uneven.entries())]) {
+      expect(Number.isInteger(approximateBytes(value))).toBe(true);
+      await cache.set('a', value);
+      expect(cache.peek('a')).toBe(value);
+    }
+    expect(await cache.getOrLoad('b', () => uneven)).toBe(uneven);
+    expect(cache.stats().entries).toBe(2);
+  });
+
+  it('grows with what is in a value, and ends with what refers to itself', () => {
+    const cycle: unknown[] = [1];
+    cycle.push(cycle);
+    expect(approximateBytes(cycle)).toBeLessThan(200);
+    expect(approximateBytes('x'.repeat(1_000))).toBeGreaterThan(1_000);
+    expect(approximateBytes(new Uint8Array(5_000))).toBeGreaterThan(5_000);
+    const rows = (count: number): unknown => Array.from({ length: count }, () => ({ text: 'x'.repeat(100) }));
+    expect(approximateBytes(rows(10_000)) / approximateBytes(rows(100))).toBeCloseTo(100, -1);
+    expect(approximateBytes(Array.from({ length: 5_000 }, () => [[[['deep']]]]))).toBeGreaterThan(100_000);
+  });
+});
