@@ -10,6 +10,8 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** What a token says about itself. Nothing of it is verified. */
 export interface CompactToken {
+  /** The header as it is in the token, by which a {@link HeaderMemory} knows it again. */
+  readonly encodedHeader: string;
   readonly header: JsonObject;
   readonly payload: JsonObject;
 }
@@ -17,15 +19,37 @@ export interface CompactToken {
 /** Deep enough for any claim; a token made of brackets must not exhaust the stack. */
 const DEEPEST = 32;
 
+/**
+ * Headers that were read before. All tokens of a key have the same one, so that reading it anew is the greater part of
+ * reading a token. What is kept comes from tokens whose signature was right: nobody else decides what is in here.
+ */
+export class HeaderMemory {
+  readonly #headers = new Map<string, JsonObject>();
+
+  get(encoded: string): JsonObject | undefined {
+    return this.#headers.get(encoded);
+  }
+
+  /** Keeps the header of a token that was verified; when there are too many, all are forgotten, and soon read again. */
+  keep({ encodedHeader, header }: CompactToken): void {
+    if (this.#headers.has(encodedHeader)) return;
+    if (this.#headers.size >= MAX_HEADERS) this.#headers.clear();
+    this.#headers.set(encodedHeader, header);
+  }
+}
+
+const MAX_HEADERS = 64;
+
 /** @throws TokenError `malformed` unless `token` is three canonical base64url parts, the first two strict JSON objects. */
-export function parseCompact(token: string): CompactToken {
+export function parseCompact(token: string, known?: HeaderMemory): CompactToken {
   const first = token.indexOf('.');
   const second = token.indexOf('.', first + 1);
   if (first <= 0 || second < 0 || token.indexOf('.', second + 1) >= 0) throw new TokenError('malformed');
-  const header = decodeObject(token.slice(0, first), 'header');
+  const encodedHeader = token.slice(0, first);
+  const header = known?.get(encodedHeader) ?? decodeObject(encodedHeader, 'header');
   const payload = decodeObject(token.slice(first + 1, second), 'payload');
   decode(token.slice(second + 1), 'signature');
-  return { header, payload };
+  return { encodedHeader, header, payload };
 }
 
 /** The value of an own property: `constructor` and the like are not claims. */
@@ -53,7 +77,8 @@ function decodeObject(text: string, part: string): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TokenError('malformed', { claim: part });
   }
-  if (membersIn(json) !== Object.keys(value).length || !freeze(value, 0)) {
+  const names = Object.keys(value);
+  if (membersIn(json) !== names.length || !freeze(value as JsonObject, names, 0)) {
     throw new TokenError('malformed', { claim: part });
   }
   return value as JsonObject;
@@ -87,10 +112,13 @@ export function membersIn(json: string): number {
 }
 
 /** Freezes all of it; false when it is too deep or has a `__proto__`, which waits for a careless merge further on. */
-function freeze(value: object, depth: number): boolean {
-  if (depth > DEEPEST || Object.hasOwn(value, '__proto__')) return false;
-  for (const item of Object.values(value)) {
-    if (typeof item === 'object' && item !== null && !freeze(item as object, depth + 1)) return false;
+function freeze(value: JsonObject, names: readonly string[], depth: number): boolean {
+  if (depth > DEEPEST) return false;
+  for (const name of names) {
+    if (name === '__proto__') return false;
+    const item = value[name];
+    if (typeof item === 'object' && item !== null && !freeze(item as JsonObject, Object.keys(item), depth + 1))
+      return false;
   }
   Object.freeze(value);
   return true;

@@ -2,7 +2,7 @@ import { currentWork } from '@macadam/core';
 import { authAnnotation } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
 import { checkAudience, checkTimes, timesIn, type ValidityTimes } from './claims.ts';
-import { type JsonObject, own, parseCompact } from './compact.ts';
+import { HeaderMemory, type JsonObject, own, parseCompact } from './compact.ts';
 import type { JwtVerifier, JwtVerifierStats, VerifyOptions } from './jwt-verifier.ts';
 import { isKid } from './key-rules.ts';
 import type { VerificationKey } from './key-set.ts';
@@ -40,6 +40,7 @@ export class Verifier implements JwtVerifier {
   readonly #settings: VerifierSettings;
   readonly #issuers: ReadonlyMap<string, Issuer>;
   readonly #cache: TokenCache<Accepted> | undefined;
+  readonly #headers = new HeaderMemory();
   #accepted = 0;
   #hits = 0;
   #misses = 0;
@@ -130,7 +131,8 @@ export class Verifier implements JwtVerifier {
     const { maxTokenLength, clock, clockToleranceMs } = this.#settings;
     if (typeof token !== 'string') throw new TokenError('malformed');
     if (token.length > maxTokenLength) throw new TokenError('too_large');
-    const { header, payload } = parseCompact(token);
+    const parsed = parseCompact(token, this.#headers);
+    const { header, payload } = parsed;
     const refused = REFUSED_HEADERS.find((name) => Object.hasOwn(header, name));
     if (refused !== undefined) throw new TokenError('unsupported_header', { claim: refused });
 
@@ -149,6 +151,7 @@ export class Verifier implements JwtVerifier {
     const handle = key.handles.get(algorithm);
     if (handle === undefined) throw new TokenError('key_unknown', { claim: 'alg', issuer: name });
     await verifySignature(token, handle, algorithm, name);
+    this.#headers.keep(parsed);
 
     const times = timesIn(payload, PROFILES[profile].issuedAt || rules.maxTokenAgeMs !== undefined, name);
     checkTimes(times, clock.now(), { clockToleranceMs, maxTokenAgeMs: rules.maxTokenAgeMs, issuer: name });
