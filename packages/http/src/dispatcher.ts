@@ -56,7 +56,16 @@ export interface TransportOptions {
   readonly connect: Connect;
   readonly connectTimeoutMs: number;
   readonly maxConnectionAgeMs: number;
+  /** Knows when names have to be asked for again; without it connections only grow old. */
+  readonly names: NameWatch | undefined;
   readonly clock: Clock;
+}
+
+/** Watches where names lead. */
+export interface NameWatch {
+  isDue(hostname: string): boolean;
+  /** Asks anew, and tells whether the name has left one of its addresses. Never rejects. */
+  hasMoved(hostname: string): Promise<boolean>;
 }
 
 /** The time limits of a try are the client's, so the transport keeps no timers of its own. */
@@ -68,19 +77,23 @@ const NO_TIMERS = { headersTimeout: 0, bodyTimeout: 0 };
  */
 class PoolTransport implements Transport {
   readonly #origin: string;
+  readonly #hostname: string;
   readonly #options: TransportOptions;
   #pool: Pool;
   #renewAt = Infinity;
   #others: Agent | undefined;
+  #closed = false;
 
   constructor(origin: string, options: TransportOptions) {
     this.#origin = origin;
+    this.#hostname = new URL(origin).hostname;
     this.#options = options;
     this.#pool = this.#open();
   }
 
   get dispatcher(): HttpDispatcher {
     if (this.#options.maxConnectionAgeMs !== Infinity) this.#renew();
+    if (this.#options.names?.isDue(this.#hostname) === true) void this.#follow(this.#options.names);
     return this.#pool;
   }
 
@@ -96,18 +109,27 @@ class PoolTransport implements Transport {
   #renew(): void {
     const { clock, maxConnectionAgeMs } = this.#options;
     const now = clock.monotonic();
-    if (now >= this.#renewAt) {
-      const old = this.#pool;
-      this.#pool = this.#open();
-      void old.close();
-    } else if (this.#renewAt !== Infinity) return;
+    if (now >= this.#renewAt) this.#replace();
+    else if (this.#renewAt !== Infinity) return;
     this.#renewAt = now + maxConnectionAgeMs;
   }
 
+  async #follow(names: NameWatch): Promise<void> {
+    const moved = await names.hasMoved(this.#hostname);
+    if (moved && !this.#closed) this.#replace();
+  }
+
+  #replace(): void {
+    const old = this.#pool;
+    this.#pool = this.#open();
+    void old.close();
+  }
+
   describe(): string {
-    const { connectTimeoutMs, maxConnectionAgeMs } = this.#options;
+    const { connectTimeoutMs, maxConnectionAgeMs, names } = this.#options;
     const age = maxConnectionAgeMs === Infinity ? '' : `, renewed every ${maxConnectionAgeMs} ms`;
-    return `its own connection pool, connecting within ${connectTimeoutMs} ms${age}`;
+    const move = names === undefined ? '' : ', and when the name has moved';
+    return `its own connection pool, connecting within ${connectTimeoutMs} ms${age}${move}`;
   }
 
   stats(): ConnectionStats {
@@ -116,6 +138,7 @@ class PoolTransport implements Transport {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([this.#pool.close(), this.#others?.close()]);
   }
 }
@@ -125,22 +148,68 @@ export function poolTransport(origin: string, options: TransportOptions): Transp
 }
 
 interface ProxyTransportOptions extends Pick<TransportOptions, 'connectTimeoutMs' | 'maxConnectionAgeMs'> {
-  readonly tls: object | undefined;
+  /** What encrypts, or where to get it. As long as that is the same object, connections stay. */
+  readonly tls: object | (() => object) | undefined;
+}
+
+/** Through a proxy, which makes its connections itself: other TLS options need another one. */
+class ProxyTransport implements Transport {
+  readonly #url: string;
+  readonly #options: ProxyTransportOptions;
+  #tls: object | undefined;
+  #proxy: HttpDispatcher | undefined;
+
+  constructor(url: string, options: ProxyTransportOptions) {
+    this.#url = url;
+    this.#options = options;
+    if (typeof options.tls !== 'function') this.#proxy = this.#open(options.tls);
+  }
+
+  get dispatcher(): HttpDispatcher {
+    const { tls } = this.#options;
+    if (typeof tls === 'function') this.#renew(tls());
+    return this.#proxy as HttpDispatcher;
+  }
+
+  get elsewhere(): HttpDispatcher {
+    return this.dispatcher;
+  }
+
+  #renew(tls: object): void {
+    if (this.#proxy !== undefined && tls === this.#tls) return;
+    const old = this.#proxy;
+    this.#proxy = this.#open(tls);
+    this.#tls = tls;
+    void old?.close();
+  }
+
+  #open(tls: object | undefined): HttpDispatcher {
+    const { connectTimeoutMs, maxConnectionAgeMs } = this.#options;
+    const common = { ...NO_TIMERS, ...lifetime(maxConnectionAgeMs), connectTimeout: connectTimeoutMs };
+    const secured = { ...common, ...(tls !== undefined && { requestTls: tls, connect: tls }) };
+    return this.#url === 'env'
+      ? new EnvHttpProxyAgent(secured as object)
+      : new ProxyAgent({ ...secured, uri: this.#url } as ProxyAgent.Options);
+  }
+
+  describe(): string {
+    // Without user and password, which the URL may hold.
+    if (this.#url === 'env') return 'the proxy that the environment names, if any';
+    return `the proxy ${new URL(this.#url).host}`;
+  }
+
+  stats(): undefined {
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.#proxy?.close();
+  }
 }
 
 /** Through a proxy: `url` is an http, https or socks5 URL, or `env` for what the environment says. */
 export function proxyTransport(url: string, options: ProxyTransportOptions): Transport {
-  const { tls, connectTimeoutMs, maxConnectionAgeMs } = options;
-  const common = { ...NO_TIMERS, ...lifetime(maxConnectionAgeMs), connectTimeout: connectTimeoutMs };
-  const secured = { ...common, ...(tls !== undefined && { requestTls: tls, connect: tls }) };
-  const dispatcher =
-    url === 'env'
-      ? new EnvHttpProxyAgent(secured as object)
-      : new ProxyAgent({ ...secured, uri: url } as ProxyAgent.Options);
-  // Without user and password, which the URL may hold.
-  const what = url === 'env' ? 'the proxy that the environment names, if any' : `the proxy ${new URL(url).host}`;
-  const close = (): Promise<void> => dispatcher.close();
-  return { dispatcher, elsewhere: dispatcher, describe: () => what, stats: () => undefined, close };
+  return new ProxyTransport(url, options);
 }
 
 export function foreignTransport(dispatcher: HttpDispatcher): Transport {

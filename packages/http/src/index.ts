@@ -38,6 +38,7 @@ export {
 export type { HttpClientOptions, HttpRetryOptions, RedirectOptions, ResponseLimits } from './options.ts';
 export type { PathParamName, PathParamValue } from './path-template.ts';
 export type { ConnectionOptions, DnsOptions } from './transport/connection-options.ts';
+export type { ResolvedAddress, ResolveFunction } from './transport/ttl-resolver.ts';
 export { DEFAULT_MAX_CONNECTION_AGE_MS } from './transport/connection-options.ts';
 export { HttpSsrfError } from './transport/ssrf-error.ts';
 export type { Pem, TlsOptions, TlsSource } from './transport/tls.ts';

@@ -163,7 +163,6 @@ export class Sender implements FollowUps {
     const { path, method, hop, endpoint } = handler.request;
     const origin = endpoint?.target.origin ?? this.#settings.origin;
     const transport = this.#transportOf(handler.request);
-    const dispatcher = hop?.foreign === true ? transport.elsewhere : transport.dispatcher;
     const outgoing = { origin: hop?.origin ?? origin, path, method, headers, body } as DispatchOptions;
     const { stream } = handler.request;
     const reader = stream === undefined ? handler : new StreamHandler(handler, stream, this.#settings);
@@ -174,6 +173,7 @@ export class Sender implements FollowUps {
         ? reader
         : new AnswerListener(reader, auth, authorization, outgoing.origin as string);
     try {
+      const dispatcher = hop?.foreign === true ? transport.elsewhere : transport.dispatcher;
       const { trace } = handler.log;
       if (trace === undefined) dispatcher?.dispatch(outgoing, receiver);
       else trace.dispatching(() => dispatcher?.dispatch(outgoing, receiver));

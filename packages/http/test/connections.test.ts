@@ -220,6 +220,88 @@ describe('names', () => {
   });
 });
 
+describe('names that are resolved for as long as they say', () => {
+  /** Two servers on one port, at two addresses. */
+  async function places(): Promise<{ port: number; asked: string[] }> {
+    const asked: string[] = [];
+    let port = 0;
+    for (const host of ['127.0.0.1', '127.0.0.2']) {
+      const server = createHttpServer((_request, response) => {
+        asked.push(host);
+        response.end();
+      });
+      await once(server.listen(port, host), 'listening');
+      ({ port } = server.address() as { port: number });
+      cleanUp.push(() => void server.close());
+    }
+    return { port, asked };
+  }
+
+  test('lead to the new address when the time is over, and not before; connections go with them', async () => {
+    const { port, asked } = await places();
+    let address = '127.0.0.1';
+    let questions = 0;
+    const resolve = async (hostname: string) => {
+      expect(hostname).toBe('a.example');
+      questions++;
+      return [{ address, ttlMs: 5_000 }];
+    };
+    const clock = virtualClock();
+    const client = clientFor({ baseUrl: `http://a.example:${port}`, dns: { resolve }, clock });
+    await client.get('/1');
+    address = '127.0.0.2';
+    await rested();
+    await clock.advance(4_999);
+    await client.get('/2');
+    await rested();
+    expect([asked, questions]).toEqual([['127.0.0.1', '127.0.0.1'], 1]);
+    await clock.advance(1);
+    // This one finds that it is time to ask, and does not wait for it.
+    await client.get('/3');
+    await rested();
+    await client.get('/4');
+    expect([asked.slice(2), questions]).toEqual([['127.0.0.1', '127.0.0.2'], 2]);
+    expect(client.describe()).toContain('and when the name has moved');
+  });
+
+  test('AC37: that cannot be renewed leave connections alone, and are not gone back to', async () => {
+    const { port, asked } = await places();
+    let fails = false;
+    const resolve = async () => {
+      if (fails) throw Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' });
+      return [{ address: '127.0.0.1', ttlMs: 5_000 }];
+    };
+    const clock = virtualClock();
+    const dns = { resolve, maxConnectionAgeMs: 60_000 };
+    const client = clientFor({ baseUrl: `http://a.example:${port}`, dns, clock, retry: false });
+    await client.get('/1');
+    await rested();
+    fails = true;
+    await clock.advance(6_000);
+    await client.get('/2');
+    await rested();
+    expect(asked).toHaveLength(2);
+    await clock.advance(60_000);
+    expect(await failure(client.get('/3'))).toMatchObject({ code: 'MAC_HTTP_NETWORK', errorCode: 'EAI_AGAIN' });
+    fails = false;
+    await client.get('/4');
+    expect(asked).toHaveLength(3);
+  });
+
+  test('are checked like all others', async () => {
+    const resolve = async () => [{ address: '10.0.0.1', ttlMs: 5_000 }];
+    const client = clientFor({ baseUrl: 'http://a.example', dns: { resolve }, ssrf: 'block-private' });
+    expect(await failure(client.get('/'))).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED', address: '10.0.0.1' });
+  });
+
+  test('of which DNS knows nothing come from the operating system', async () => {
+    const { port, asked } = await places();
+    const client = clientFor({ baseUrl: `http://localhost:${port}`, dns: { resolve: 'dns' } });
+    expect((await client.get('/1')).status).toBe(200);
+    expect(asked).toEqual(['127.0.0.1']);
+  });
+});
+
 describe('proxies', () => {
   /** Tunnels (CONNECT) and forwards, and writes down what for. */
   async function httpProxy(): Promise<{ port: number; asked: string[]; authorization: unknown[] }> {
@@ -255,6 +337,36 @@ describe('proxies', () => {
     expect(client.describe()).not.toContain('canary');
     const distrusting = clientFor({ baseUrl: url, proxy: `http://127.0.0.1:${proxy.port}` });
     expect(await failure(distrusting.get('/a'))).toMatchObject({ errorCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+  });
+
+  test('mutual TLS through a tunnel: other certificates make new connections, the same ones do not', async () => {
+    const { url } = await httpsServer({ requestCert: true, rejectUnauthorized: true, ca });
+    const proxy = await httpProxy();
+    let name = 'client-1';
+    // A new object each time, as reading files would give.
+    const tls = (): { ca: Buffer; cert: Buffer; key: Buffer } => ({ ca, cert: pem(name), key: pem(`${name}.key`) });
+    const client = clientFor({ baseUrl: url, tls, proxy: `http://127.0.0.1:${proxy.port}` });
+    const peer = async (): Promise<unknown> => {
+      const { data } = await client.get('/a');
+      await rested();
+      return data;
+    };
+    expect([await peer(), await peer()]).toEqual([{ peer: 'client-1' }, { peer: 'client-1' }]);
+    expect(proxy.asked).toHaveLength(1);
+    name = 'client-2';
+    expect([await peer(), await peer()]).toEqual([{ peer: 'client-2' }, { peer: 'client-2' }]);
+    expect(proxy.asked).toHaveLength(2);
+  });
+
+  test('a function of certificates that throws is the failure of the call, through a proxy too', async () => {
+    const tls = (): never => {
+      throw new Error('cannot read the certificate');
+    };
+    const client = clientFor({ baseUrl: 'https://a.example', tls, proxy: 'http://127.0.0.1:1', retry: false });
+    expect(await failure(client.get('/a'))).toMatchObject({
+      code: 'MAC_HTTP_NETWORK',
+      cause: { message: 'cannot read the certificate' },
+    });
   });
 
   test('http is forwarded', async () => {
@@ -355,7 +467,11 @@ describe('wrong options for connecting', () => {
     [{ tls: { cert: 'canary' } }, 'tls.key'],
     [{ tls: { ca: 7 as never } }, 'tls'],
     [{ proxy: 'ftp://user:canary@a' }, 'proxy'],
-    [{ proxy: 'http://a', tls: () => ({}) }, 'tls'],
+    [{ proxy: 'http://a', ssrf: 'block-private' }, 'ssrf'],
+    [{ proxy: 'http://a', dns: { resolve: 'dns' } }, 'dns.resolve'],
+    [{ proxy: 'http://a', dns: { lookup: (() => {}) as LookupFunction } }, 'dns.lookup'],
+    [{ dns: { resolve: 'system' as 'dns' } }, 'dns.resolve'],
+    [{ dns: { resolve: 'dns', lookup: (() => {}) as LookupFunction } }, 'dns.resolve'],
     [{ proxy: true as never }, 'proxy'],
     [{ ssrf: 'on' as never }, 'ssrf'],
     [{ dns: { maxConnectionAgeMs: 0 } }, 'dns.maxConnectionAgeMs'],

@@ -7,6 +7,7 @@ import {
   OptionsError,
 } from '@macadam/core';
 import type { LookupFunction } from 'node:net';
+import { resolveByDns, type ResolveFunction } from './ttl-resolver.ts';
 import { assertTlsOptions, type TlsSource } from './tls.ts';
 
 /** How names become addresses. */
@@ -16,8 +17,15 @@ export interface DnsOptions {
    * Without it a connection that is always busy never notices that a service has moved. Default: 300 000 (5 minutes).
    */
   maxConnectionAgeMs?: number;
-  /** Resolves names, as `dns.lookup` does. Default: the system's resolver. */
+  /** Resolves names, as `dns.lookup` does. Default: the system's resolver. Either this or `resolve`. */
   lookup?: LookupFunction;
+  /**
+   * Resolves names together with the time their addresses are good for: `dns` asks DNS (and the system for names that DNS
+   * does not know), or a function does. An answer is used until then and not a moment longer; when the name has left an
+   * address by then, new connections take over from all that there are. Default: neither; `lookup` is asked for each new
+   * connection.
+   */
+  resolve?: 'dns' | ResolveFunction;
 }
 
 /** The options of a client that say how it connects. */
@@ -45,6 +53,7 @@ export interface ConnectionSettings {
   readonly proxy: string | false;
   readonly maxConnectionAgeMs: number;
   readonly lookup: LookupFunction | undefined;
+  readonly resolve: ResolveFunction | undefined;
 }
 
 const OPTION_NAMES = ['ssrf', 'tls', 'proxy', 'dns'] as const;
@@ -61,19 +70,25 @@ export function connectionSettings(options: ConnectionOptions & { dispatcher?: u
   assertOneOf('ssrf', ssrf, ['off', 'block-private']);
   if (tls !== undefined && typeof tls !== 'function') assertTlsOptions(tls);
   assertObject('dns', dns);
-  assertKnownOptions('dns', dns, ['maxConnectionAgeMs', 'lookup']);
+  assertKnownOptions('dns', dns, ['maxConnectionAgeMs', 'lookup', 'resolve']);
   const { maxConnectionAgeMs = DEFAULT_MAX_CONNECTION_AGE_MS, lookup } = dns;
+  const resolve = dns.resolve === 'dns' ? resolveByDns : dns.resolve;
   assertDurationMs('dns.maxConnectionAgeMs', maxConnectionAgeMs, { above: 0, infinite: true });
   if (lookup !== undefined) assertFunction('dns.lookup', lookup);
+  if (resolve !== undefined) {
+    if (typeof resolve !== 'function') throw new OptionsError('dns.resolve', resolve, '"dns" or a function');
+    if (lookup !== undefined) throw new OptionsError('dns.resolve', undefined, 'left out with dns.lookup');
+  }
   if (proxy !== false) {
     assertProxy(proxy);
     // The proxy resolves the name: what is checked here would not be what it connects to.
     if (ssrf !== 'off') throw new OptionsError('ssrf', ssrf, 'off with a proxy, which is the one that connects');
-    if (typeof tls === 'function') throw new OptionsError('tls', tls, 'an object with a proxy');
-    if (lookup !== undefined)
-      throw new OptionsError('dns.lookup', lookup, 'left out with a proxy, which resolves names');
+    for (const name of ['lookup', 'resolve'] as const) {
+      if (dns[name] === undefined) continue;
+      throw new OptionsError(`dns.${name}`, undefined, 'left out with a proxy, which resolves names');
+    }
   }
-  return { blockPrivate: ssrf === 'block-private', tls, proxy, maxConnectionAgeMs, lookup };
+  return { blockPrivate: ssrf === 'block-private', tls, proxy, maxConnectionAgeMs, lookup, resolve };
 }
 
 function assertProxy(proxy: unknown): void {

@@ -4,12 +4,14 @@ import { AddressBlockedError, guardedLookup, isPublicAddress } from './address-g
 import type { ConnectionSettings } from './connection-options.ts';
 import { answering } from './lookup.ts';
 import { watchSocket } from './reused-sockets.ts';
+import type { TtlResolver } from './ttl-resolver.ts';
 import { assertTlsOptions, type TlsOptions } from './tls.ts';
 
 /** Makes the connections of a pool: with the addresses checked, the certificates fresh, and the socket watched. */
-export function connector(settings: ConnectionSettings, connectTimeoutMs: number): Connect {
+export function connector(settings: ConnectionSettings, connectTimeoutMs: number, names?: TtlResolver): Connect {
   const { blockPrivate, tls } = settings;
-  const own = settings.lookup && answering(settings.lookup);
+  const resolver = names?.lookup ?? settings.lookup;
+  const own = resolver && answering(resolver);
   const lookup = blockPrivate ? guardedLookup(own) : own;
   const base = (options: TlsOptions | undefined): Connect =>
     makeConnector({ ...options, timeout: connectTimeoutMs, ...(lookup !== undefined && { lookup }) });

@@ -41,3 +41,23 @@ export function assertTlsOptions(tls: unknown, path = 'tls'): asserts tls is Tls
   if (servername !== undefined) assertText(`${path}.servername`, servername);
   if (minVersion !== undefined) assertOneOf(`${path}.minVersion`, minVersion, ['TLSv1.2', 'TLSv1.3']);
 }
+
+/**
+ * Asks `source`, and goes on with what it gave before as long as that says the same: for who makes more than one
+ * connection with it.
+ */
+export function steadily(source: () => TlsOptions): () => TlsOptions {
+  let last: TlsOptions | undefined;
+  return () => {
+    const options = source();
+    assertTlsOptions(options, 'tls()');
+    if (last === undefined || !TLS_OPTIONS.every((name) => isSame(last?.[name], options[name]))) last = options;
+    return last;
+  };
+}
+
+function isSame(a: TlsOptions[keyof TlsOptions], b: TlsOptions[keyof TlsOptions]): boolean {
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0;
+  if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
+  return a.length === b.length && a.every((one: Pem, i) => isSame(one, b[i] as Pem));
+}

@@ -1,6 +1,8 @@
 import { foreignTransport, poolTransport, proxyTransport, type Transport } from '../dispatcher.ts';
 import type { HttpClientSettings } from '../settings.ts';
 import { connector } from './connector.ts';
+import { steadily } from './tls.ts';
+import { TtlResolver } from './ttl-resolver.ts';
 
 /** The way to `origin`, as the options of the client say. */
 export function transportTo(origin: string, settings: HttpClientSettings): Transport {
@@ -8,16 +10,11 @@ export function transportTo(origin: string, settings: HttpClientSettings): Trans
   if (dispatcher !== undefined) return foreignTransport(dispatcher);
   const { maxConnectionAgeMs, proxy, tls } = connection;
   if (proxy !== false) {
-    return proxyTransport(proxy, {
-      connectTimeoutMs,
-      maxConnectionAgeMs,
-      tls: typeof tls === 'function' ? undefined : tls,
-    });
+    const encrypted = typeof tls === 'function' ? steadily(tls) : tls;
+    return proxyTransport(proxy, { connectTimeoutMs, maxConnectionAgeMs, tls: encrypted });
   }
-  return poolTransport(origin, {
-    connect: connector(connection, connectTimeoutMs),
-    connectTimeoutMs,
-    maxConnectionAgeMs,
-    clock,
-  });
+  const { resolve } = connection;
+  const names = resolve && new TtlResolver(resolve, clock);
+  const connect = connector(connection, connectTimeoutMs, names);
+  return poolTransport(origin, { connect, connectTimeoutMs, maxConnectionAgeMs, names, clock });
 }

@@ -1,0 +1,103 @@
+import type { LookupAddress } from 'node:dns';
+import { virtualClock } from '@macadam/testkit';
+import { expect, test } from 'vitest';
+import { TtlResolver, type ResolvedAddress } from './ttl-resolver.ts';
+
+const clock = virtualClock();
+
+function resolverOf(answer: (hostname: string) => readonly ResolvedAddress[]): {
+  resolver: TtlResolver;
+  questions: string[];
+  look: (options?: object, hostname?: string) => Promise<unknown>;
+} {
+  const questions: string[] = [];
+  const resolver = new TtlResolver(async (hostname) => {
+    questions.push(hostname);
+    return answer(hostname);
+  }, clock);
+  const look = (options: object = { all: true }, hostname = 'a.example'): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      resolver.lookup(hostname, options, (error, address: string | LookupAddress[], family) =>
+        error === null
+          ? resolve(Array.isArray(address) ? address.map((one) => one.address) : [address, family])
+          : reject(error),
+      );
+    });
+  return { resolver, questions, look };
+}
+
+const both = [
+  { address: '192.0.2.1', ttlMs: 60_000 },
+  { address: '2001:db8::1', ttlMs: 5_000 },
+];
+
+test('answers as dns.lookup does, by family', async () => {
+  const { look } = resolverOf(() => both);
+  expect(await look()).toEqual(['192.0.2.1', '2001:db8::1']);
+  expect(await look({ all: true, family: 6 })).toEqual(['2001:db8::1']);
+  expect(await look({ all: true, family: 'IPv4' })).toEqual(['192.0.2.1']);
+  expect(await look({})).toEqual(['192.0.2.1', 4]);
+  expect(await look({ family: 6 })).toEqual(['2001:db8::1', 6]);
+});
+
+test('asks once for many, and again when the first of the addresses has expired', async () => {
+  const { look, questions } = resolverOf(() => both);
+  await Promise.all([look(), look(), look()]);
+  await clock.advance(4_999);
+  await look();
+  expect(questions).toHaveLength(1);
+  await clock.advance(1);
+  await look();
+  expect(questions).toHaveLength(2);
+});
+
+test.each([0, -5, Number.NaN])('a time of %s is a second, or asked for each time, never forever', async (ttlMs) => {
+  const { look, questions } = resolverOf(() => [{ address: '192.0.2.1', ttlMs }]);
+  await look();
+  await clock.advance(1_000);
+  await look();
+  expect(questions).toHaveLength(2);
+});
+
+test('AC37: nothing at all is an error with a code, and remembered for no time', async () => {
+  const { look, questions } = resolverOf(() => []);
+  await expect(look()).rejects.toMatchObject({ code: 'ENODATA' });
+  await expect(look()).rejects.toMatchObject({ code: 'ENODATA' });
+  expect(questions).toHaveLength(2);
+});
+
+test('tells once that a name has left an address, also when a connection has asked first', async () => {
+  let address = '192.0.2.1';
+  const { resolver, look } = resolverOf(() => [{ address, ttlMs: 5_000 }]);
+  expect(resolver.isDue('a.example')).toBe(false);
+  await look();
+  expect(resolver.isDue('a.example')).toBe(false);
+  await clock.advance(5_000);
+  expect(resolver.isDue('a.example')).toBe(true);
+  expect(await resolver.hasMoved('a.example')).toBe(false);
+  address = '192.0.2.2';
+  await clock.advance(5_000);
+  await look();
+  expect(resolver.isDue('a.example')).toBe(true);
+  expect(await resolver.hasMoved('a.example')).toBe(true);
+  expect(resolver.isDue('a.example')).toBe(false);
+  expect(await resolver.hasMoved('a.example')).toBe(false);
+});
+
+test('an address more is no move', async () => {
+  const answers = [{ address: '192.0.2.1', ttlMs: 1_000 }];
+  const { resolver, look } = resolverOf(() => [...answers]);
+  await look();
+  answers.push({ address: '192.0.2.2', ttlMs: 1_000 });
+  await clock.advance(1_000);
+  expect(await resolver.hasMoved('a.example')).toBe(false);
+});
+
+test('remembers a thousand names', async () => {
+  const { look, questions } = resolverOf(() => [{ address: '192.0.2.1', ttlMs: 60_000 }]);
+  for (let i = 0; i < 1_001; i++) await look({}, `${i}.example`);
+  await look({}, '1000.example');
+  expect(questions).toHaveLength(1_001);
+  await look({}, '0.example');
+  expect(questions).toHaveLength(1_002);
+});

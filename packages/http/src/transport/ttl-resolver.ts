@@ -1,0 +1,128 @@
+/**
+ * Names by DNS, for as long as DNS says. `dns.lookup` asks the operating system, which does not tell for how long an
+ * answer is good; so who uses it has to guess when to ask again. Nothing that has expired is ever answered with.
+ */
+import { lookup as systemLookup, promises as dns, type LookupAddress, type LookupOptions } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import type { Clock } from '@macadam/core';
+
+/** An address of a name, and for how long that holds. */
+export interface ResolvedAddress {
+  readonly address: string;
+  /** In milliseconds; below a second counts as one. */
+  readonly ttlMs: number;
+}
+
+/** Finds the addresses of a name. Rejects with an error that has a `code`, such as `ENOTFOUND`. */
+export type ResolveFunction = (hostname: string) => Promise<readonly ResolvedAddress[]>;
+
+/** A record may say 0; asking for each connection would still be too often. */
+const SHORTEST_MS = 1_000;
+/** Hosts that redirects lead to are remembered as well. */
+const MOST_NAMES = 1_000;
+/** A name that only the operating system knows, from its hosts file say, is asked for again after this. */
+const SYSTEM_TTL_MS = 60_000;
+
+interface Known {
+  readonly addresses: readonly LookupAddress[];
+  /** Until then they are answered with. */
+  readonly expiresAt: number;
+  /** From then on it is worth asking again. */
+  askAt: number;
+  /** Whether an address it had before has gone, and nobody was told so far. */
+  moved: boolean;
+}
+
+export class TtlResolver {
+  readonly #resolve: ResolveFunction;
+  readonly #clock: Clock;
+  /** In the order they were asked for. */
+  readonly #known = new Map<string, Known>();
+  readonly #pending = new Map<string, Promise<readonly LookupAddress[]>>();
+
+  constructor(resolve: ResolveFunction, clock: Clock) {
+    this.#resolve = resolve;
+    this.#clock = clock;
+  }
+
+  /** As `dns.lookup`. */
+  readonly lookup: LookupFunction = (hostname, options: LookupOptions, callback) => {
+    this.#addresses(hostname).then(
+      (all) => {
+        const family = options.family === 'IPv4' ? 4 : options.family === 'IPv6' ? 6 : (options.family ?? 0);
+        const fitting = family === 0 ? all : all.filter((one) => one.family === family);
+        if (options.all === true) callback(null, [...fitting]);
+        else callback(null, fitting[0]?.address as string, fitting[0]?.family);
+      },
+      (error: NodeJS.ErrnoException) => callback(error, []),
+    );
+  };
+
+  /** Whether there may be news of a name; not before it was first asked for. */
+  isDue(hostname: string): boolean {
+    const known = this.#known.get(hostname);
+    if (known === undefined || this.#pending.has(hostname)) return false;
+    return known.moved || this.#clock.monotonic() >= known.askAt;
+  }
+
+  /** Asks anew, and tells whether the name has left one of the addresses it had. Never rejects. */
+  async hasMoved(hostname: string): Promise<boolean> {
+    // A failure changes nothing for what is connected; it is asked for again a little later.
+    await this.#addresses(hostname).catch(() => {
+      const known = this.#known.get(hostname);
+      if (known !== undefined) known.askAt = this.#clock.monotonic() + SHORTEST_MS;
+    });
+    const known = this.#known.get(hostname);
+    if (known?.moved !== true) return false;
+    known.moved = false;
+    return true;
+  }
+
+  #addresses(hostname: string): Promise<readonly LookupAddress[]> {
+    const known = this.#known.get(hostname);
+    if (known !== undefined && this.#clock.monotonic() < known.expiresAt) return Promise.resolve(known.addresses);
+    let pending = this.#pending.get(hostname);
+    if (pending === undefined) {
+      pending = this.#ask(hostname).finally(() => this.#pending.delete(hostname));
+      this.#pending.set(hostname, pending);
+    }
+    return pending;
+  }
+
+  async #ask(hostname: string): Promise<readonly LookupAddress[]> {
+    const records = await this.#resolve(hostname);
+    if (records.length === 0) {
+      throw Object.assign(new Error('The host has no address'), { code: 'ENODATA', hostname });
+    }
+    const addresses = records.map(({ address }) => ({ address, family: isIP(address) }));
+    const before = this.#known.get(hostname);
+    const left = before?.addresses.some(({ address }) => addresses.every((one) => one.address !== address));
+    this.#known.delete(hostname);
+    if (this.#known.size >= MOST_NAMES) this.#known.delete(this.#known.keys().next().value as string);
+    const ttlMs = Math.max(SHORTEST_MS, Math.min(...records.map((record) => record.ttlMs)));
+    const expiresAt = this.#clock.monotonic() + ttlMs;
+    this.#known.set(hostname, {
+      addresses,
+      expiresAt,
+      askAt: expiresAt,
+      moved: left === true || before?.moved === true,
+    });
+    return addresses;
+  }
+}
+
+/** The addresses DNS has for a name, IPv4 first; of a name that DNS does not know, those of the operating system. */
+export async function resolveByDns(hostname: string): Promise<readonly ResolvedAddress[]> {
+  const answers = await Promise.allSettled([
+    dns.resolve4(hostname, { ttl: true }),
+    dns.resolve6(hostname, { ttl: true }),
+  ]);
+  const records = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
+  if (records.length > 0) return records.map(({ address, ttl }) => ({ address, ttlMs: ttl * 1_000 }));
+  return new Promise((resolve, reject) => {
+    systemLookup(hostname, { all: true }, (error, addresses) => {
+      if (error !== null) reject(error);
+      else resolve(addresses.map(({ address }) => ({ address, ttlMs: SYSTEM_TTL_MS })));
+    });
+  });
+}
