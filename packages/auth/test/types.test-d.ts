@@ -1,7 +1,16 @@
 // Compiled, never run: what the types promise and what they refuse.
+import type { HttpAuth } from '@macadam/http';
 import {
+  bearer,
+  clientCredentials,
+  createDpopKey,
+  createDpopVerifier,
+  createIntrospector,
   createJwtVerifier,
+  dpop,
+  type IntrospectedToken,
   type Principal,
+  refreshTokens,
   type VerifiedWebhook,
   verifyApiKey,
   webhookVerifier,
@@ -40,3 +49,33 @@ export const fromNode: Promise<VerifiedWebhook> = inbox.verify(
 export const fromFetch: Promise<VerifiedWebhook> = inbox.verify(new Headers(), 'body');
 // @ts-expect-error a parsed body is not what was signed
 void inbox.verify(new Headers(), { type: 'invoice.paid' });
+
+const client = { tokenUrl: 'https://id/token', clientId: 'orders', clientSecret: 'secret', fetch: globalThis.fetch };
+const tokens = clientCredentials(client);
+export const atHand: string | undefined = tokens.peekToken();
+export const waitedFor: Promise<string> = tokens.getToken({ signal: new AbortController().signal });
+const dpopKey = createDpopKey();
+// Both fit the option of the HTTP client as they are.
+export const auths: HttpAuth[] = [bearer(tokens), bearer('fixed'), dpop(tokens, dpopKey)];
+// A source of one's own is enough.
+bearer({ getToken: () => Promise.resolve('t'), peekToken: () => 't', invalidate: () => {} });
+// @ts-expect-error tokens that cannot be given up are not fit for a 401
+bearer({ getToken: () => Promise.resolve('t'), peekToken: () => 't' });
+// @ts-expect-error the URL is mandatory
+clientCredentials({ clientId: 'orders', clientSecret: 'secret' });
+// @ts-expect-error a session begins with a refresh token
+refreshTokens(client);
+// @ts-expect-error a proof needs a key
+dpop(tokens);
+
+const introspector = createIntrospector({
+  introspectionUrl: 'https://id/i',
+  clientId: 'a',
+  clientSecret: 'b',
+  audience: [],
+});
+// Either kind of verifier, and the caller keeps its type.
+const proofs = createDpopVerifier();
+const request = { method: 'GET', url: 'https://orders/', headers: new Headers() };
+export const byToken: Promise<Principal> = proofs.authenticate(request, verifier);
+export const byIssuer: Promise<IntrospectedToken> = proofs.authenticate(request, introspector);
