@@ -1,5 +1,4 @@
 import { OptionsError } from '@macadam/core';
-import type { ExecuteContext } from '@macadam/resilience';
 import type { AuthHeaders, AuthorizableRequest, AuthorizeContext, HttpAuth } from './auth.ts';
 import type { PreparedRequest } from './request.ts';
 
@@ -37,9 +36,9 @@ class RequestView implements AuthorizableRequest {
 /** The try without the means to take over its cancelling. */
 class TryView implements AuthorizeContext {
   readonly attempt: number;
-  readonly #context: ExecuteContext;
+  readonly #context: AuthorizeContext;
 
-  constructor(context: ExecuteContext) {
+  constructor(context: AuthorizeContext) {
     this.attempt = context.attempt;
     this.#context = context;
   }
@@ -52,7 +51,7 @@ class TryView implements AuthorizeContext {
 /** Asks the hook for the headers of one request. */
 export async function authorize(
   auth: HttpAuth,
-  { request, context }: { request: PreparedRequest; context: ExecuteContext },
+  { request, context }: { readonly request: PreparedRequest; readonly context: AuthorizeContext },
   origin: string,
   headers: readonly string[],
 ): Promise<AuthHeaders> {

@@ -1,6 +1,10 @@
-import { runDetached, TimeoutError } from '@macadam/core';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createHash } from 'node:crypto';
+import { isMacadamError, runDetached, TimeoutError } from '@macadam/core';
 import { singleFlight, timeout, type ExecuteOptions, type Policy } from '@macadam/resilience';
-import { conclude, HttpStatusError, HttpTimeoutError } from './errors.ts';
+import type { AuthorizeContext, HttpAuth } from './auth.ts';
+import { authorize } from './authorize.ts';
+import { conclude, HttpRequestError, HttpStatusError, HttpTimeoutError } from './errors.ts';
 import type { PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
 import { copyResponse, type HttpResponse } from './response.ts';
@@ -14,9 +18,13 @@ export class Dedupe {
   readonly #flights = singleFlight();
   /** Holds for each caller, whatever becomes of the request they share. */
   readonly #patience: Policy;
+  readonly #auth: HttpAuth | undefined;
+  readonly #origin: string;
 
-  constructor({ timeoutMs, clock }: HttpClientSettings) {
+  constructor({ timeoutMs, clock, auth, origin }: HttpClientSettings) {
     this.#patience = timeout({ timeoutMs, clock });
+    this.#auth = auth;
+    this.#origin = origin;
   }
 
   /**
@@ -40,14 +48,32 @@ export class Dedupe {
     call: (request: PreparedRequest) => Promise<HttpResponse>,
   ): Promise<HttpResponse> {
     const priority = request.priority ?? request.work?.priority;
+    // Whose credentials these are may depend on the context of the caller: those of who came first are what was compared.
+    const own = this.#auth === undefined ? request : { ...request, scope: AsyncLocalStorage.snapshot() };
     const fly = ({ signal }: { readonly signal: AbortSignal }): Promise<HttpResponse> => {
-      const execution: ExecuteOptions = { ...request.execution, signal };
-      return runDetached(() => call({ ...request, execution, work: undefined, priority }));
+      const execution: ExecuteOptions = { ...own.execution, signal };
+      return runDetached(() => call({ ...own, execution, work: undefined, priority }));
     };
-    const join = ({ signal }: { readonly signal: AbortSignal }): Promise<HttpResponse> =>
-      this.#flights.run(key, fly, { signal });
+    const join = async (context: AuthorizeContext): Promise<HttpResponse> => {
+      const { signal } = context;
+      const whose = this.#auth === undefined ? '' : await this.#principal(this.#auth, request, context);
+      return this.#flights.run(whose + key, fly, { signal });
+    };
     // A response of one's own each: `data` may be changed by whoever reads it.
     return copyResponse(await this.#patience.execute(join, request.execution));
+  }
+
+  /** A digest of what `auth` adds for this caller: those for whom it adds the same may see the same. */
+  async #principal(auth: HttpAuth, request: PreparedRequest, context: AuthorizeContext): Promise<string> {
+    try {
+      const headers = await authorize(auth, { request, context }, this.#origin, request.headers);
+      return createHash('sha256')
+        .update(JSON.stringify(Object.entries(headers).sort()))
+        .digest('base64url');
+    } catch (error) {
+      if (isMacadamError(error)) throw error;
+      throw conclude(new HttpRequestError(request.subject, 'auth', error), [], 'notRetryable');
+    }
   }
 
   /** How many requests went out for several callers or one, and how many callers joined one. */

@@ -101,9 +101,9 @@ export interface HttpClientOptions extends ConnectionOptions {
   adaptiveConcurrency?: (Omit<AdaptiveConcurrencyOptions, 'clock'> & KeptBy) | false;
   /**
    * Whether identical GET, HEAD and OPTIONS requests in flight share one. Identical means in everything that is sent,
-   * headers included. Each caller keeps its own time limit, signal and response; the bytes of the body are shared.
-   * Streams and `fetch` are never shared. Not together with `auth`, since what one caller may see is not another's.
-   * Default: false.
+   * headers included, and what `auth` adds for the caller: it is asked once more, before the request is shared. Each
+   * caller keeps its own time limit, signal and response; the bytes of the body are shared. Streams and `fetch` are
+   * never shared. Default: false.
    */
   dedupe?: boolean;
   responseLimits?: ResponseLimits;

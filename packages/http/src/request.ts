@@ -11,6 +11,7 @@ import {
   type Work,
 } from '@macadam/core';
 import type { ExecuteOptions } from '@macadam/resilience';
+import type { Scope } from './attempt-settings.ts';
 import { encodeBody } from './body/encode.ts';
 import { OneShotBody } from './body/one-shot.ts';
 import type { BodySource } from './body/source.ts';
@@ -53,6 +54,8 @@ export interface PreparedRequest {
   readonly priority: Priority | undefined;
   /** What the call is part of. */
   readonly work: Work | undefined;
+  /** Where its credentials are asked for, when that is not where it is sent from. */
+  readonly scope?: Scope;
 }
 
 /** A request that a redirect asked for. */

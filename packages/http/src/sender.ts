@@ -53,8 +53,10 @@ export class Sender implements FollowUps {
     const own = endpoint === undefined ? request : addressed(request, endpoint);
     return new Promise((resolve, reject) => {
       const handler = new ResponseHandler(this.#settings, own, log, context, resolve, reject, this);
-      if (this.#settings.auth !== undefined || own.source !== undefined) handler.scope = AsyncLocalStorage.snapshot();
-      this.#start(handler);
+      const asks = this.#settings.auth !== undefined || own.source !== undefined;
+      if (asks) handler.scope = own.scope ?? AsyncLocalStorage.snapshot();
+      if (own.scope === undefined) this.#start(handler);
+      else own.scope(() => this.#start(handler));
     });
   }
 

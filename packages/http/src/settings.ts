@@ -137,7 +137,6 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
   assertText('name', name);
   assertBoolean('throwOnStatus', throwOnStatus);
   assertBoolean('dedupe', dedupe);
-  if (dedupe && options.auth !== undefined) throw new OptionsError('dedupe', dedupe, 'false with auth');
   assertOneOf('peer', peer, ['internal', 'external']);
   assertBoolean('baggage', baggage);
   if (baggage && peer === 'external') throw new OptionsError('baggage', baggage, 'false for an external peer');

@@ -1,8 +1,9 @@
-import { runWork } from '@macadam/core';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { currentWork, runWork } from '@macadam/core';
 import { respond, startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { createHttpClient, type HttpAuth, type HttpClient, type HttpClientOptions } from '../src/index.ts';
 import { scriptedDispatcher } from './scripted-dispatcher.ts';
 
 let release: () => void;
@@ -94,7 +95,63 @@ test('the deadline of one caller ends its own wait only', async () => {
   expect(dispatcher.sent).toHaveLength(1);
 });
 
-test('is not to be had with credentials that the request does not show', () => {
-  const auth = { authorize: () => ({}) };
-  expect(() => createHttpClient({ baseUrl: upstream.url, dedupe: true, auth })).toThrow(/dedupe/);
+describe('with auth', () => {
+  const tenants = new AsyncLocalStorage<string>();
+  const sentTokens = (): unknown[] => upstream.requests.map(({ headers }) => headers['authorization']).sort();
+
+  /** Shares requests, and gives each tenant a token of its own. */
+  function clientOf(auth: Partial<HttpAuth> = {}): HttpClient {
+    return createHttpClient({
+      baseUrl: upstream.url,
+      dedupe: true,
+      auth: { authorize: () => ({ authorization: `Bearer ${tenants.getStore()}` }), ...auth },
+    });
+  }
+
+  test('AC35: those with the same credentials share, and no others', async () => {
+    await using shared = clientOf();
+    const calls = ['a', 'b', 'a', 'b'].map((tenant) => tenants.run(tenant, () => shared.get('/a')));
+    await upstream.waitForRequests(2);
+    release();
+    await Promise.all(calls);
+    expect(sentTokens()).toEqual(['Bearer a', 'Bearer b']);
+    expect(shared.stats().joined).toBe(2);
+  });
+
+  test('the credentials of every try are those of who came first, after a 401 too', async () => {
+    let number = 0;
+    await using shared = clientOf({
+      authorize: () => ({ authorization: `${tenants.getStore()} ${currentWork()?.tenant} ${number}` }),
+      invalidate: () => void number++,
+    });
+    await upstream.setFaults([{ fault: respond(401), when: ({ headers }) => headers['authorization'] === 'a one 0' }]);
+    release();
+    await runWork({ tenant: 'one' }, () => tenants.run('a', () => shared.get('/a')));
+    expect(sentTokens()).toEqual(['a one 0', 'a one 1']);
+  });
+
+  test('credentials that are made anew each time are never shared', async () => {
+    let nonce = 0;
+    await using shared = clientOf({ authorize: () => ({ signature: String(nonce++) }) });
+    const calls = [shared.get('/a'), shared.get('/a')];
+    await upstream.waitForRequests(2);
+    release();
+    await Promise.all(calls);
+  });
+
+  test('that fails, the call fails, and waits no longer than it may', async () => {
+    const cause = new Error('no token');
+    await using failing = clientOf({ authorize: () => Promise.reject(cause) });
+    expect(await failing.get('/a').catch((error: unknown) => error)).toMatchObject({
+      code: 'MAC_HTTP_REQUEST',
+      part: 'auth',
+      cause,
+    });
+    await using never = clientOf({ authorize: () => new Promise(() => {}) });
+    const abort = new AbortController();
+    const left = never.get('/a', { signal: abort.signal }).catch((error: unknown) => error);
+    abort.abort(cause);
+    expect(await left).toBe(cause);
+    expect(upstream.requests).toHaveLength(0);
+  });
 });
