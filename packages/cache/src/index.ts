@@ -8,6 +8,7 @@ export type {
   LoaderOfMany,
   LoadManyContext,
   StaleValue,
+  TierStats,
   WarmOptions,
   WarmResult,
 } from './cache.ts';

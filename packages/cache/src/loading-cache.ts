@@ -15,7 +15,7 @@ import { Reads } from './reads.ts';
 import { Shelf } from './shelf.ts';
 import { assertTags } from './tag-marks.ts';
 import { approximateBytes } from './value-size.ts';
-import { DISCONNECTED_MS, SharedTier } from './shared-tier.ts';
+import { DISCONNECTED_MS, NO_TIER, SharedTier } from './shared-tier.ts';
 import type { Ending, TierChange } from './tier.ts';
 import { warm } from './warm.ts';
 
@@ -113,8 +113,7 @@ export class LoadingCache<T> implements Cache<T> {
     // Too large for the tier, where an older value may stand.
     if (raw === undefined) return this.#shared.endKeys([id], 'invalidated');
     const staleForMs = kept === null ? 0 : longestStaleMs(this.#settings);
-    const facts = { freshForMs, staleForMs, tags, loadMs: 0, position: this.#shared.stamp };
-    return this.#shared.write(id, raw, facts);
+    return this.#shared.write(id, raw, { freshForMs, staleForMs, tags, loadMs: 0 });
   }
 
   async invalidate(keys: Iterable<string> | string): Promise<boolean> {
@@ -163,8 +162,10 @@ export class LoadingCache<T> implements Cache<T> {
   stats(): CacheStats {
     const { memory, markedTags } = this.#shelf;
     const { hits, staleHits, misses, joined } = this.#reads;
-    const { loads, refreshes, failures, timeouts, fenced, inFlight } = this.#loads;
+    const { loads, refreshes, failures, timeouts, fenced, inFlight, waived } = this.#loads;
     return {
+      ...(this.#shared?.stats() ?? NO_TIER),
+      waived,
       hits,
       staleHits,
       misses,

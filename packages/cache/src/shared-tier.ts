@@ -1,3 +1,4 @@
+import type { TierStats } from './cache.ts';
 import { KnownMarks } from './coherence/known-marks.ts';
 import { longestStaleMs } from './entry.ts';
 import { tierKey } from './key.ts';
@@ -35,6 +36,23 @@ const LEASED = { state: 'leased' } as const;
 const HELD = { state: 'held' } as const;
 const ENDED = { state: 'ended' } as const;
 const UNAVAILABLE = { state: 'unavailable' } as const;
+
+export const NO_TIER: Omit<TierStats, 'waived'> = {
+  l2Hits: 0,
+  l2StaleHits: 0,
+  l2Misses: 0,
+  l2Unreadable: 0,
+  l2Calls: 0,
+  l2Errors: 0,
+  l2Timeouts: 0,
+  l2Refused: 0,
+  l2Fills: 0,
+  unsettled: 0,
+  replayed: 0,
+  gaps: 0,
+  disconnected: 0,
+  coherenceLagMs: 0,
+};
 
 /** Lifetimes in the tier, since "for ever" is none that it knows: about three years. */
 const LONGEST_MS = 1e11;
@@ -168,10 +186,11 @@ export class SharedTier<T> {
    * Puts a value in place, for all. False when the tier could not be told: then what it has is removed as soon as it can be, since
    * by then somebody else may have put a newer value there.
    */
-  async write(id: string, raw: Uint8Array, facts: StoredFacts): Promise<boolean> {
+  async write(id: string, raw: Uint8Array, facts: Omit<StoredFacts, 'position'>): Promise<boolean> {
     const ids = [id];
     const unsettled = this.recovery.beginKeys(ids, 'invalidated');
-    const { entry, ttlMs } = await this.#sealed(id, raw, facts);
+    await this.#marksKnown();
+    const { entry, ttlMs } = await this.#sealed(id, raw, { ...facts, position: this.stamp });
     // Sealing takes time, in which something newer may have been put there.
     if (!this.recovery.isLatest(id, unsettled)) return true;
     return this.#settle(
@@ -207,6 +226,26 @@ export class SharedTier<T> {
       unsettled,
       () => this.recovery.settleEverything(unsettled),
     );
+  }
+
+  stats(): Omit<TierStats, 'waived'> {
+    const { calls, envelopes, recovery } = this;
+    return {
+      l2Hits: this.hits,
+      l2StaleHits: this.staleHits,
+      l2Misses: this.misses,
+      l2Unreadable: Object.values(envelopes.unreadable).reduce((sum, count) => sum + count, 0),
+      l2Calls: calls.calls,
+      l2Errors: calls.errors,
+      l2Timeouts: calls.timeouts,
+      l2Refused: calls.refused,
+      l2Fills: this.fills,
+      unsettled: recovery.size,
+      replayed: this.replayed,
+      gaps: this.gaps,
+      disconnected: this.connected === false ? 1 : 0,
+      coherenceLagMs: this.lagMs,
+    };
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,369 @@
+// Several instances with one tier between them, in virtual time.
+import { describe, expect, it } from 'vitest';
+import type { Cache } from '@macadam/cache';
+import { fleet } from './fleet.ts';
+import { Source } from './sources.ts';
+
+describe('one load for the fleet', () => {
+  it('cacheable #888, #1201: 4 instances x 250 concurrent gets of a cold key are one load', async () => {
+    const { caches, clock } = fleet<string>(4);
+    const source = new Source(clock, 'v1', 40);
+    const reads = caches.flatMap((cache) => Array.from({ length: 250 }, () => cache.getOrLoad('k', source.load)));
+    const values = await clock.runUntil(Promise.all(reads));
+    expect(new Set(values)).toEqual(new Set(['v1']));
+    expect(source.loads).toBe(1);
+    for (const cache of caches) expect(cache.peek('k')).toBe('v1');
+  });
+
+  it('cacheable #1201: with the tier down, each instance loads once', async () => {
+    const { caches, clock, links } = fleet<string>(4);
+    for (const link of links) link.state = 'down';
+    const source = new Source(clock, 'v1', 40);
+    const reads = caches.flatMap((cache) => Array.from({ length: 250 }, () => cache.getOrLoad('k', source.load)));
+    await clock.runUntil(Promise.all(reads));
+    expect(source.loads).toBe(4);
+  });
+
+  it('counts operations: L1 hit 0, L2 hit 1, cold miss 2', async () => {
+    const { caches, clock, links } = fleet<string>(2);
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    const source = new Source(clock, 'v1');
+    await clock.runUntil(first.get('warms up what is known of tags'));
+    await clock.runUntil(second.get('warms up what is known of tags'));
+    for (const { operations } of links) operations.length = 0;
+    await clock.runUntil(first.getOrLoad('k', source.load));
+    await clock.advance(10);
+    expect(links[0]?.operations).toEqual(['read', 'fill']);
+    await clock.runUntil(second.getOrLoad('k', source.load));
+    expect(links[1]?.operations).toEqual(['read']);
+    await clock.runUntil(second.getOrLoad('k', source.load));
+    expect(links[1]?.operations).toEqual(['read']);
+    expect(source.loads).toBe(1);
+  });
+
+  it('bentocache Locks.release: a loader that fails gives its lease back, and waiters do not pile up', async () => {
+    const { caches, clock } = fleet<string>(3);
+    const source = new Source(clock, 'v1', 10);
+    source.error = new Error('down');
+    const reads = caches.map((cache) => cache.getOrLoad('k', source.load).catch((error: Error) => error));
+    const results = await clock.runUntil(Promise.all(reads));
+    for (const result of results) expect(result).toMatchObject({ code: 'MAC_CACHE_LOADER' });
+    expect(source.mostAtOnce).toBe(1);
+    expect(source.loads).toBe(3);
+  });
+
+  it('waits for another instance no longer than a second, then loads alone and stores nothing', async () => {
+    const { caches, clock, links } = fleet<string>(2);
+    const slow = new Source(clock, 'slow', 4_000);
+    const quick = new Source(clock, 'quick', 10);
+    const first = (caches[0] as Cache<string>).getOrLoad('k', slow.load);
+    await clock.advance(5);
+    const start = clock.monotonic();
+    expect(await clock.runUntil((caches[1] as Cache<string>).getOrLoad('k', quick.load))).toBe('quick');
+    expect(clock.monotonic() - start).toBeGreaterThan(900);
+    expect(clock.monotonic() - start).toBeLessThan(1_500);
+    expect(links[1]?.operations).not.toContain('fill');
+    expect(await clock.runUntil(first)).toBe('slow');
+  });
+
+  it('bentocache #103: with a stale value nobody waits for the lease of another', async () => {
+    const { caches, clock } = fleet<string>(2, { ttlMs: 1_000, loaderSoftTimeoutMs: 5_000 });
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    const source = new Source(clock, 'v1', 10);
+    await clock.runUntil(first.getOrLoad('k', source.load));
+    await clock.runUntil(second.getOrLoad('k', source.load));
+    await clock.advance(1_100);
+    source.value = 'v2';
+    source.delayMs = 800;
+    const loading = first.getOrLoad('k', source.load);
+    await clock.advance(5);
+    const start = clock.monotonic();
+    expect(await clock.runUntil(second.getOrLoad('k', source.load))).toBe('v1');
+    expect(clock.monotonic() - start).toBeLessThan(10);
+    expect(await clock.runUntil(loading)).toBe('v2');
+    await clock.advance(300);
+    expect(await clock.runUntil(second.getOrLoad('k', source.load))).toBe('v2');
+    expect(source.loads).toBe(2);
+  });
+
+  it('async-cache-dedupe #164: 100 reads of a stale key on 4 instances are one refresh', async () => {
+    const { caches, clock } = fleet<string>(4, { ttlMs: 1_000, staleWhileRevalidateMs: 10_000 });
+    const source = new Source(clock, 'v1', 10);
+    for (const cache of caches) await clock.runUntil(cache.getOrLoad('k', source.load));
+    await clock.advance(1_500);
+    source.value = 'v2';
+    const reads = caches.flatMap((cache) => Array.from({ length: 25 }, () => cache.getOrLoad('k', source.load)));
+    expect(new Set(await clock.runUntil(Promise.all(reads)))).toEqual(new Set(['v1']));
+    await clock.advance(500);
+    // Others find it when they look again, behind one more caller.
+    for (const cache of caches) await clock.runUntil(cache.getOrLoad('k', source.load));
+    await clock.advance(10);
+    for (const cache of caches) expect(await clock.runUntil(cache.getOrLoad('k', source.load))).toBe('v2');
+    expect(source.loads).toBe(2);
+  });
+
+  it('a batch is read in one turn, and only what no instance has is loaded, by one call', async () => {
+    const { caches, clock } = fleet<number>(2);
+    const [first, second] = caches as [Cache<number>, Cache<number>];
+    const calls: string[][] = [];
+    const load = async (keys: readonly string[]) => {
+      calls.push([...keys]);
+      await clock.sleep(10);
+      return keys.map((key) => [key, key.length] as const);
+    };
+    await clock.runUntil(first.getOrLoadMany(['a', 'bb'], load));
+    await clock.advance(10);
+    const values = await clock.runUntil(second.getOrLoadMany(['a', 'bb', 'ccc', 'dddd'], load));
+    expect([...values]).toEqual([['a', 1], ['bb', 2], ['ccc', 3], ['dddd', 4]]); // prettier-ignore
+    expect(calls).toEqual([['a', 'bb'], ['ccc', 'dddd']]); // prettier-ignore
+    expect(await clock.runUntil(first.getMany(['ccc', 'none']))).toEqual(new Map([['ccc', 3]]));
+  });
+
+  it('a batch does not wait for a key that another instance is loading', async () => {
+    const { caches, clock } = fleet<string>(2);
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    const slow = new Source(clock, 'slow', 300);
+    const loading = first.getOrLoad('a', slow.load);
+    await clock.advance(5);
+    const begun: number[] = [];
+    const both = second.getOrLoadMany(['a', 'b'], async (keys) => {
+      begun.push(clock.monotonic());
+      return keys.map((key) => [key, 'quick'] as const);
+    });
+    const values = await clock.runUntil(both);
+    expect(Object.fromEntries(values)).toEqual({ a: 'slow', b: 'quick' });
+    expect(begun).toHaveLength(1);
+    expect(begun[0]).toBeLessThan(20);
+    await loading;
+  });
+});
+
+describe('invalidation across instances', () => {
+  type Invalidate = (cache: Cache<string>) => Promise<boolean>;
+  const invalidations: [string, Invalidate][] = [
+    ['invalidate', (cache) => cache.invalidate('k')],
+    ['set', (cache) => cache.set('k', 'v2', { tags: ['t'] })],
+    ['invalidateTags', (cache) => cache.invalidateTags(['t'])],
+    ['clear', (cache) => cache.clear()],
+  ];
+  for (const [name, invalidate] of invalidations) {
+    it(`layered-loader, FusionCache #625: ${name} on one instance while another loads: what that brings is refused`, async () => {
+      const { caches, clock } = fleet<string>(3);
+      const [first, second, third] = caches as [Cache<string>, Cache<string>, Cache<string>];
+      const source = new Source(clock, 'v1', 100);
+      const tagged: typeof source.load = async (context) => {
+        const value = await source.load(context);
+        context.addTags(['t']);
+        return value;
+      };
+      const before = first.getOrLoad('k', tagged);
+      await clock.advance(20);
+      source.value = 'v2';
+      expect(await clock.runUntil(invalidate(second))).toBe(true);
+      expect(await clock.runUntil(before)).toBe('v1');
+      await clock.advance(20);
+      for (const cache of [first, second, third]) {
+        expect(await clock.runUntil(cache.getOrLoad('k', tagged))).toBe('v2');
+      }
+      expect(first.stats().fenced).toBe(1);
+    });
+
+    it(`${name}: the others drop it within the lag, and load nothing until somebody asks (FusionCache #611, #442)`, async () => {
+      const { caches, clock, links } = fleet<string>(10);
+      const source = new Source(clock, 'v1');
+      for (const cache of caches) await clock.runUntil(cache.getOrLoad('k', source.load, { tags: ['t'] }));
+      await clock.advance(10);
+      source.value = 'v2';
+      for (const { operations } of links) operations.length = 0;
+      await clock.runUntil(invalidate(caches[0] as Cache<string>));
+      await clock.advance(10);
+      expect(links.slice(1).flatMap(({ operations }) => operations)).toEqual([]);
+      for (const cache of caches.slice(1)) expect(cache.peek('k')).toBeUndefined();
+      for (const cache of caches) {
+        expect(await clock.runUntil(cache.getOrLoad('k', source.load, { tags: ['t'] }))).toBe('v2');
+      }
+      expect(source.loads).toBe(name === 'set' ? 1 : 2);
+    });
+  }
+
+  it('open-metadata #28902: a late answer of the tier does not replace what was set meanwhile', async () => {
+    const { caches, clock } = fleet<string>(2, {}, { latencyMs: 50, lagMs: 1 });
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(first.set('k', 'v1'));
+    const reading = second.getOrLoad('k', async () => 'loaded');
+    const getting = second.get('k');
+    await clock.advance(10);
+    const setting = second.set('k', 'v2');
+    expect(['v1', 'loaded']).toContain(await clock.runUntil(reading));
+    await clock.runUntil(getting);
+    await clock.runUntil(setting);
+    expect(second.peek('k')).toBe('v2');
+    await clock.advance(5);
+    expect(await clock.runUntil(first.getOrLoad('k', async () => 'loaded'))).toBe('v2');
+  });
+
+  it('HybridCache #7771: a cold instance never sees what a tag has ended, whenever it began', async () => {
+    const { caches, clock } = fleet<string>(2);
+    const [first, cold] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(first.set('k', 'v1', { tags: ['t'] }));
+    await clock.runUntil(first.invalidateTags(['t']));
+    const reads = Promise.all([cold.get('k'), cold.getOrLoad('k', async () => 'v2')]);
+    expect(await clock.runUntil(reads)).toEqual([undefined, 'v2']);
+  });
+
+  it('FusionCache #319: clocks a quarter of an hour apart change nothing', async () => {
+    const { caches, clock } = fleet<string>(2, { ttlMs: 60_000, staleIfErrorMs: 0 });
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    const source = new Source(clock, 'v1');
+    await clock.runUntil(first.getOrLoad('k', source.load, { tags: ['t'] }));
+    clock.jump(-15 * 60_000);
+    await clock.advance(50_000);
+    expect(await clock.runUntil(second.getOrLoad('k', source.load))).toBe('v1');
+    expect(second.inspect('k')?.freshForMs).toBeLessThanOrEqual(10_000);
+    clock.jump(30 * 60_000);
+    await clock.runUntil(first.invalidateTags(['t']));
+    await clock.advance(5);
+    expect(await clock.runUntil(second.get('k'))).toBeUndefined();
+  });
+
+  it('cacheable #970, #1045: what is read from the tier at 50 of 60 s ends at 60 s', async () => {
+    const { caches, clock } = fleet<string>(2, { ttlMs: 60_000 });
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(first.set('k', 'v1'));
+    await clock.advance(50_000);
+    expect(await clock.runUntil(second.get('k'))).toBe('v1');
+    await clock.advance(10_001);
+    expect(second.peek('k')).toBeUndefined();
+    expect(second.inspect('k')).toMatchObject({ state: 'spare' });
+  });
+
+  it('an absence is shared, lives its own time, and is never served stale', async () => {
+    const { caches, clock } = fleet<string | null>(2, { negativeTtlMs: 1_000 });
+    const [first, second] = caches as [Cache<string | null>, Cache<string | null>];
+    const source = new Source<string | null>(clock, null);
+    await clock.runUntil(first.getOrLoad('k', source.load));
+    expect(await clock.runUntil(second.getOrLoad('k', source.load))).toBeNull();
+    await clock.advance(1_001);
+    source.error = new Error('down');
+    await expect(clock.runUntil(second.getOrLoad('k', source.load))).rejects.toMatchObject({
+      code: 'MAC_CACHE_LOADER',
+    });
+    expect(source.loads).toBe(2);
+  });
+
+  it('expire: stale for all, loaded anew by one, and served by all if that fails', async () => {
+    const { caches, clock } = fleet<string>(3);
+    const [first, second, cold] = caches as [Cache<string>, Cache<string>, Cache<string>];
+    const source = new Source(clock, 'v1');
+    await clock.runUntil(first.getOrLoad('k', source.load));
+    await clock.runUntil(second.getOrLoad('k', source.load));
+    await clock.runUntil(first.expire('k'));
+    await clock.advance(5);
+    source.error = new Error('down');
+    for (const cache of [first, second, cold]) {
+      expect(cache.peek('k')).toBeUndefined();
+      expect(await clock.runUntil(cache.getOrLoad('k', source.load))).toBe('v1');
+    }
+    source.error = undefined;
+    source.value = 'v2';
+    await clock.advance(40_000);
+    expect(await clock.runUntil(cold.getOrLoad('k', source.load))).toBe('v2');
+    await clock.advance(1_000);
+    expect(await clock.runUntil(first.getOrLoad('k', source.load))).toBe('v2');
+  });
+
+  it('expireTags: a cold instance may serve it while it is loaded anew, and not as fresh', async () => {
+    const { caches, clock } = fleet<string>(2);
+    const [first, cold] = caches as [Cache<string>, Cache<string>];
+    const source = new Source(clock, 'v1');
+    await clock.runUntil(first.getOrLoad('k', source.load, { tags: ['t'] }));
+    await clock.runUntil(first.expireTags(['t']));
+    expect(await clock.runUntil(cold.get('k'))).toBeUndefined();
+    source.error = new Error('down');
+    expect(await clock.runUntil(cold.getOrLoad('k', source.load))).toBe('v1');
+  });
+
+  it('bentocache #71, FusionCache #648: after invalidateTags or clear no instance serves it, not when loading fails either', async () => {
+    for (const end of [
+      (cache: Cache<string>) => cache.invalidateTags(['t']),
+      (cache: Cache<string>) => cache.clear(),
+    ]) {
+      const { caches, clock } = fleet<string>(3);
+      const [first, second, cold] = caches as [Cache<string>, Cache<string>, Cache<string>];
+      const source = new Source(clock, 'v1');
+      await clock.runUntil(first.getOrLoad('k', source.load, { tags: ['t'] }));
+      await clock.runUntil(second.getOrLoad('k', source.load, { tags: ['t'] }));
+      await clock.runUntil(end(first));
+      await clock.advance(5);
+      source.error = new Error('down');
+      for (const cache of [first, second, cold]) {
+        await expect(clock.runUntil(cache.getOrLoad('k', source.load))).rejects.toMatchObject({
+          code: 'MAC_CACHE_LOADER',
+        });
+      }
+    }
+  });
+
+  it('fresh: true takes the lease from an older load, whose result is then refused', async () => {
+    const { caches, clock } = fleet<string>(2);
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    const source = new Source(clock, 'v1', 100);
+    const older = first.getOrLoad('k', source.load);
+    await clock.advance(10);
+    source.value = 'v2';
+    expect(await clock.runUntil(second.getOrLoad('k', source.load, { fresh: true }))).toBe('v2');
+    await clock.runUntil(older);
+    await clock.advance(20);
+    expect(await clock.runUntil(first.getOrLoad('k', source.load))).toBe('v2');
+    expect(source.loads).toBe(2);
+  });
+
+  it('early refresh: one instance loads a little before the end, and the others take it over', async () => {
+    const { caches, clock } = fleet<string>(3, { ttlMs: 10_000, earlyRefresh: true });
+    const source = new Source(clock, 'v1', 100);
+    for (const cache of caches) await clock.runUntil(cache.getOrLoad('k', source.load));
+    source.value = 'v2';
+    let waited = 0;
+    for (let i = 0; i < 110; i++) {
+      for (const cache of caches) {
+        const start = clock.monotonic();
+        await clock.runUntil(cache.getOrLoad('k', source.load));
+        waited = Math.max(waited, clock.monotonic() - start);
+      }
+      await clock.advance(100);
+    }
+    // No longer than a look into the tier.
+    expect(waited).toBeLessThanOrEqual(1);
+    expect(source.loads).toBe(2);
+    for (const cache of caches) expect(cache.peek('k')).toBe('v2');
+  });
+
+  it('a conditional refresh sees the stale value of the tier', async () => {
+    const { caches, clock } = fleet<{ etag: string }>(2, { ttlMs: 1_000 });
+    const [first, cold] = caches as [Cache<{ etag: string }>, Cache<{ etag: string }>];
+    await clock.runUntil(first.set('k', { etag: '"1"' }));
+    await clock.advance(1_500);
+    const seen: unknown[] = [];
+    const value = await clock.runUntil(
+      cold.getOrLoad('k', ({ stale }) => {
+        seen.push(stale?.value.etag, stale?.ageMs);
+        return stale?.value as { etag: string };
+      }),
+    );
+    expect(value).toEqual({ etag: '"1"' });
+    expect(seen[0]).toBe('"1"');
+    expect(seen[1]).toBeGreaterThanOrEqual(1_500);
+    expect(cold.inspect('k')).toMatchObject({ state: 'fresh' });
+  });
+
+  it('a loader that now says undefined ends what the tier had', async () => {
+    const { caches, clock } = fleet<string>(2, { ttlMs: 1_000 });
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(first.set('k', 'v1'));
+    await clock.advance(1_500);
+    expect(await clock.runUntil(second.getOrLoad<string | undefined>('k', async () => undefined))).toBeUndefined();
+    await clock.advance(10);
+    const fails = first.getOrLoad('k', () => Promise.reject(new Error('down')));
+    await expect(clock.runUntil(fails)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+  });
+});

@@ -1,0 +1,151 @@
+// What becomes of reads and invalidations while the shared tier does not do as it should, in virtual time.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Cache } from '@macadam/cache';
+import { fleet, type Link } from './fleet.ts';
+import { Source } from './sources.ts';
+
+const unhandled: unknown[] = [];
+const note = (reason: unknown): unknown => unhandled.push(reason);
+beforeEach(() => void process.on('unhandledRejection', note));
+afterEach(async () => {
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('unhandledRejection', note);
+  // alkem-io/server#6330, parse-server #10635: whatever goes on behind a caller has a handler.
+  expect(unhandled.splice(0)).toEqual([]);
+});
+
+describe('reads', () => {
+  for (const state of ['hang', 'down'] as const) {
+    it(`cacheable #1202, keyv #1496: the tier ${state}s: loads, first after the time limit, then at once`, async () => {
+      const { caches, clock, links } = fleet<string>(1);
+      const [cache] = caches as [Cache<string>];
+      (links[0] as Link).state = state;
+      const times: number[] = [];
+      for (let i = 0; i < 30; i++) {
+        const start = clock.monotonic();
+        expect(await clock.runUntil(cache.getOrLoad(`k${i}`, async () => 'loaded'))).toBe('loaded');
+        times.push(clock.monotonic() - start);
+      }
+      expect(Math.max(...times)).toBeLessThanOrEqual(250);
+      // Each read also asks what is known of tags, which counts as well.
+      expect(times.filter((ms) => ms > 1).length).toBeLessThanOrEqual(5);
+      expect(times.slice(5).every((ms) => ms < 1)).toBe(true);
+    });
+  }
+
+  it('FusionCache #534: a stale value serves within the soft limit although the tier hangs', async () => {
+    const { caches, clock, links } = fleet<string>(1, { ttlMs: 1_000 });
+    const [cache] = caches as [Cache<string>];
+    await clock.runUntil(cache.set('k', 'v1'));
+    await clock.advance(1_500);
+    (links[0] as Link).state = 'hang';
+    const source = new Source(clock, 'v2', 1_000);
+    const start = clock.monotonic();
+    expect(await clock.runUntil(cache.getOrLoad('k', source.load))).toBe('v1');
+    expect(clock.monotonic() - start).toBeLessThanOrEqual(100);
+    await clock.advance(1_200);
+    expect(cache.peek('k')).toBe('v2');
+  });
+
+  it('keyv #1472, cacheable #1554: a failing loader surfaces with its cause, a failing tier never does', async () => {
+    const { caches, clock, links } = fleet<string>(1);
+    const [cache] = caches as [Cache<string>];
+    (links[0] as Link).state = 'down';
+    const cause = new Error('the source is down');
+    const failing = clock.runUntil(cache.getOrLoad('k', () => Promise.reject(cause)));
+    await expect(failing).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER', cause });
+    expect(await clock.runUntil(cache.get('k'))).toBeUndefined();
+    expect(await clock.runUntil(cache.getMany(['k']))).toEqual(new Map());
+    expect(await clock.runUntil(cache.set('k', 'v'))).toBe(false);
+    expect(cache.stats().l2Errors).toBeGreaterThan(0);
+  });
+
+  it('a late lease is given back, so that others need not wait for its end', async () => {
+    const { caches, clock } = fleet<string>(1, {}, { latencyMs: 400, lagMs: 0 });
+    const [cache] = caches as [Cache<string>];
+    expect(await clock.runUntil(cache.getOrLoad('k', async () => 'alone'))).toBe('alone');
+    await clock.advance(1_000);
+    expect(cache.stats()).toMatchObject({ loads: 1, inFlight: 0 });
+  });
+});
+
+describe('invalidations that the tier was not told', () => {
+  it('bentocache set: is right here at once, and everywhere as soon as it can be', async () => {
+    const { caches, clock, links } = fleet<string>(2);
+    const [cut, other] = caches as [Cache<string>, Cache<string>];
+    const source = new Source(clock, 'v1');
+    for (const cache of [cut, other]) {
+      for (const key of ['a', 'b', 'c', 'd'])
+        await clock.runUntil(cache.getOrLoad(key, source.load, { tags: [`of ${key}`] }));
+    }
+    (links[0] as Link).state = 'down';
+    source.value = 'v2';
+    expect(await clock.runUntil(cut.invalidate('a'))).toBe(false);
+    expect(await clock.runUntil(cut.set('b', 'v2'))).toBe(false);
+    expect(await clock.runUntil(cut.invalidateTags(['of c']))).toBe(false);
+    expect(await clock.runUntil(cut.expire('d'))).toBe(false);
+    expect(cut.stats().unsettled).toBe(4);
+    // Until then this process does not read from the tier what it knows to be over.
+    (links[0] as Link).state = 'up';
+    for (const key of ['a', 'c', 'd']) expect(await clock.runUntil(cut.getOrLoad(key, source.load))).toBe('v2');
+    expect(cut.peek('b')).toBe('v2');
+    await clock.advance(5_000);
+    expect(cut.stats().unsettled).toBe(0);
+    for (const key of ['a', 'b', 'c', 'd']) {
+      expect(other.peek(key), key).toBeUndefined();
+      expect(await clock.runUntil(other.getOrLoad(key, source.load)), key).toBe('v2');
+    }
+  });
+
+  it('of what was put in place meanwhile, the tier gets none: somebody may have put something newer there', async () => {
+    const { caches, clock, links } = fleet<string>(2);
+    const [cut, other] = caches as [Cache<string>, Cache<string>];
+    (links[0] as Link).state = 'down';
+    await clock.runUntil(cut.set('k', 'v1'));
+    await clock.runUntil(other.set('k', 'v2'));
+    (links[0] as Link).state = 'up';
+    await clock.advance(5_000);
+    const source = new Source(clock, 'v2');
+    for (const cache of [cut, other]) expect(await clock.runUntil(cache.getOrLoad('k', source.load))).toBe('v2');
+  });
+
+  it('more than it remembers: everything in the tier is ended, and memory stays bounded', async () => {
+    const { caches, clock, links } = fleet<string>(2);
+    const [cut, other] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(other.set('k', 'v1'));
+    (links[0] as Link).state = 'down';
+    const keys = Array.from({ length: 30_000 }, (_, i) => `k${i}`);
+    for (let i = 0; i < keys.length; i += 1_000) await clock.runUntil(cut.invalidate(keys.slice(i, i + 1_000)));
+    expect(cut.stats().unsettled).toBeLessThanOrEqual(10_001);
+    expect(await clock.runUntil(cut.get('k'))).toBeUndefined();
+    (links[0] as Link).state = 'up';
+    await clock.advance(60_000);
+    expect(cut.stats().unsettled).toBe(0);
+    expect(other.peek('k')).toBeUndefined();
+    expect(await clock.runUntil(other.get('k'))).toBeUndefined();
+  });
+
+  it('what was invalidated while the tier was down is not served from it when it is back and loading fails', async () => {
+    const { caches, clock, links } = fleet<string>(1);
+    const [cache] = caches as [Cache<string>];
+    await clock.runUntil(cache.set('k', 'v1', { tags: ['t'] }));
+    (links[0] as Link).state = 'down';
+    await clock.runUntil(cache.invalidateTags(['t']));
+    (links[0] as Link).state = 'up';
+    const failing = cache.getOrLoad('k', () => Promise.reject(new Error('down')));
+    await expect(clock.runUntil(failing)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+  });
+
+  it('a close ends what would be done again', async () => {
+    const { caches, clock, links } = fleet<string>(1);
+    const [cache] = caches as [Cache<string>];
+    (links[0] as Link).state = 'down';
+    await clock.runUntil(cache.invalidate('k'));
+    await cache.close();
+    const { operations } = links[0] as Link;
+    operations.length = 0;
+    await clock.advance(60_000);
+    expect(operations).toEqual([]);
+    clock.assertNoTimers();
+  });
+});
