@@ -42,5 +42,7 @@ export type {
   SpanDescription,
   TelemetryDescription,
 } from './telemetry-names.ts';
+export { WaitingLine } from './waiting-line.ts';
+export type { Waiting } from './waiting-line.ts';
 export { currentWork, priorities, runWork } from './work.ts';
 export type { Priority, Work, WorkOptions } from './work.ts';

@@ -1,7 +1,15 @@
-import { currentWork, Expiring, ExpiryQueue, priorities, type Clock, type Priority } from '@macadam/core';
+import {
+  currentWork,
+  Expiring,
+  ExpiryQueue,
+  priorities,
+  WaitingLine,
+  type Clock,
+  type Priority,
+  type Waiting,
+} from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from './call.ts';
 import { BulkheadFullError } from './errors.ts';
-import { WaitingLine, type Waiting } from './waiting-line.ts';
 
 /** The options of a bulkhead with every default filled in. */
 export interface GateSettings {

@@ -2,6 +2,8 @@ export { adaptiveConcurrency } from './adaptive-concurrency/adaptive-concurrency
 export type { AdaptiveConcurrencyOptions } from './adaptive-concurrency/adaptive-concurrency.ts';
 export { aimd, gradient2 } from './adaptive-concurrency/limit.ts';
 export type { Gradient2State, LimitBounds, Sample } from './adaptive-concurrency/limit.ts';
+export { WindowedLimit } from './adaptive-concurrency/windowed-limit.ts';
+export type { WindowedLimitOptions } from './adaptive-concurrency/windowed-limit.ts';
 export { bulkhead } from './bulkhead.ts';
 export type { BulkheadOptions } from './bulkhead.ts';
 export { circuitBreaker } from './circuit-breaker/circuit-breaker.ts';

@@ -1,8 +1,7 @@
-import { priorities, type Priority } from '@macadam/core';
-import { Line, type Standing } from './line.ts';
+import { priorities, WaitingLine, type Priority, type Waiting } from '@macadam/core';
 
 /** Someone who queues. */
-export interface Queued extends Standing {
+export interface Queued extends Waiting {
   readonly priority: Priority;
   readonly tenant: string;
 }
@@ -14,22 +13,22 @@ export interface Queued extends Standing {
 export class FairQueue<T extends Queued> {
   size = 0;
   /** For each priority, the lines of the tenants that wait, whose turn comes next first. */
-  readonly #levels: readonly Map<string, Line<T>>[] = priorities.map(() => new Map());
+  readonly #levels: readonly Map<string, WaitingLine<T>>[] = priorities.map(() => new Map());
   readonly #sizes: number[] = priorities.map(() => 0);
 
   add(one: T): void {
     const level = priorities.indexOf(one.priority);
-    const lines = this.#levels[level] as Map<string, Line<T>>;
+    const lines = this.#levels[level] as Map<string, WaitingLine<T>>;
     let line = lines.get(one.tenant);
-    if (line === undefined) lines.set(one.tenant, (line = new Line()));
+    if (line === undefined) lines.set(one.tenant, (line = new WaitingLine()));
     line.join(one);
     this.#count(level, 1);
   }
 
   remove(one: T): void {
     const level = priorities.indexOf(one.priority);
-    const lines = this.#levels[level] as Map<string, Line<T>>;
-    const line = lines.get(one.tenant) as Line<T>;
+    const lines = this.#levels[level] as Map<string, WaitingLine<T>>;
+    const line = lines.get(one.tenant) as WaitingLine<T>;
     line.leave(one);
     if (line.size === 0) lines.delete(one.tenant);
     this.#count(level, -1);
@@ -39,7 +38,7 @@ export class FairQueue<T extends Queued> {
   next(order: 'fifo' | 'lifo'): T | undefined {
     for (const lines of this.#levels) {
       for (const [tenant, line] of lines) {
-        const one = (order === 'fifo' ? line.oldest() : line.newest()) as T;
+        const one = (order === 'fifo' ? line.oldest : line.newest) as T;
         this.remove(one);
         if (line.size > 0) {
           // To the end of the round.
@@ -55,7 +54,7 @@ export class FairQueue<T extends Queued> {
   /** Who makes room for somebody of this priority: the oldest of the least important, if less important. */
   leastBelow(priority: Priority): T | undefined {
     for (let level = priorities.length - 1; level > priorities.indexOf(priority); level--) {
-      for (const line of (this.#levels[level] as Map<string, Line<T>>).values()) return line.oldest();
+      for (const line of (this.#levels[level] as Map<string, WaitingLine<T>>).values()) return line.oldest;
     }
     return undefined;
   }

@@ -1,9 +1,19 @@
-import { Expiring, ExpiryQueue, onAbort, type Clock, type Priority, type Unsubscribe } from '@macadam/core';
+import {
+  Expiring,
+  ExpiryQueue,
+  onAbort,
+  type Clock,
+  type Priority,
+  type Unsubscribe,
+  type Waiting,
+} from '@macadam/core';
 import { FairQueue, type Queued } from './fair-queue.ts';
 
 /** Somebody who waits for a turn. */
 export class Turn extends Expiring implements Queued {
-  spot = -1;
+  ahead: Waiting | undefined = undefined;
+  behind: Waiting | undefined = undefined;
+  waits = false;
   readonly priority: Priority;
   readonly tenant: string;
   readonly queuedAt: number;
@@ -99,7 +109,7 @@ export class Turns {
 
   /** Refuses one who still waits. */
   dismiss(turn: Turn, error: unknown): void {
-    if (turn.spot < 0) return;
+    if (!turn.waits) return;
     this.#queue.remove(turn);
     this.#timers.remove(turn);
     turn.refuse(error);

@@ -1,10 +1,10 @@
 import { assertFunction, assertKnownOptions, assertOneOf, currentWork, priorities, type Priority } from '@macadam/core';
+import { WindowedLimit } from '@macadam/resilience';
 import { OverloadedError, type OverloadReason } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import { Turns, type Turn } from '../queue/turns.ts';
 import { AdmissionLevel, levelOf } from './admission-level.ts';
 import { codel, CODEL_START, type CodelState } from './codel.ts';
-import { ConcurrencyLimit } from './concurrency-limit.ts';
 import {
   loadShedderSettings,
   type LoadShedderOptions,
@@ -33,7 +33,7 @@ const RUN_OPTIONS = ['priority', 'tenant', 'signal', 'exempt'] as const;
 class QueueingShedder implements LoadShedder {
   readonly name: string;
   readonly #settings: LoadShedderSettings;
-  readonly #limit: ConcurrencyLimit;
+  readonly #limit: WindowedLimit;
   readonly #level = new AdmissionLevel();
   readonly #turns: Turns;
   readonly #shed: Record<OverloadReason, number> = { concurrency: 0, deadline: 0, full: 0, priority: 0, tooLong: 0 };
@@ -51,7 +51,7 @@ class QueueingShedder implements LoadShedder {
     const settings = loadShedderSettings(options);
     this.#settings = settings;
     this.name = settings.name;
-    this.#limit = new ConcurrencyLimit(settings.initial, settings);
+    this.#limit = new WindowedLimit({ ...settings, algorithm: 'gradient2' });
     this.#turns = new Turns(settings.clock, (turn, now) => {
       this.#waited(now - turn.queuedAt);
       return this.#refusal('tooLong', turn.priority);
@@ -131,7 +131,7 @@ class QueueingShedder implements LoadShedder {
       return await fn();
     } finally {
       const now = clock.monotonic();
-      this.#limit.measure(now - startedAt, this.#inFlight, now);
+      this.#limit.measure(now - startedAt, this.#inFlight, false, now);
       this.#inFlight--;
       this.#served++;
       this.#pump(now);

@@ -14,7 +14,7 @@ import { classifyCancellation } from '../circuit-breaker/classify.ts';
 import { definePolicy } from '../define-policy.ts';
 import { ConcurrencyLimitedError } from '../errors.ts';
 import type { Outcome, Policy } from '../policy.ts';
-import { aimd, gradient2, type Gradient2State, type LimitBounds } from './limit.ts';
+import { WindowedLimit } from './windowed-limit.ts';
 
 export interface AdaptiveConcurrencyOptions {
   /** `gradient2` follows the trend of durations, `aimd` reacts to drops only. Default: `gradient2`. */
@@ -33,37 +33,20 @@ export interface AdaptiveConcurrencyOptions {
 
 type Settings = Required<AdaptiveConcurrencyOptions>;
 
-/** A window's sample is taken after so long, and with so many calls. Source: Netflix's WindowedLimit. */
-const WINDOW_MS = 1_000;
-const WINDOW_CALLS = 10;
-/** Shorter durations are noise, or answers that never left the machine. */
-const SHORTEST_MS = 0.1;
-
-/** The limit, the calls in flight, and the window being measured. */
+/** The limit, and the calls in flight. */
 class Limiter {
-  readonly #settings: Settings;
-  readonly #bounds: LimitBounds;
-  #state: Gradient2State;
-  #windowEndsAt = -Infinity;
-  #calls = 0;
-  #sumMs = 0;
-  #most = 0;
-  #dropped = false;
+  readonly isDrop: (outcome: Outcome) => boolean;
+  readonly #limit: WindowedLimit;
   inFlight = 0;
   rejected = 0;
 
   constructor(settings: Settings) {
-    this.#settings = settings;
-    this.#bounds = settings;
-    this.#state = { limit: settings.initial, longMs: 0, samples: 0 };
+    this.isDrop = settings.isDrop;
+    this.#limit = new WindowedLimit(settings);
   }
 
   get limit(): number {
-    return Math.floor(this.#state.limit);
-  }
-
-  get isDrop(): (outcome: Outcome) => boolean {
-    return this.#settings.isDrop;
+    return this.#limit.value;
   }
 
   enter(): boolean {
@@ -81,25 +64,7 @@ class Limiter {
   }
 
   measure(durationMs: number, dropped: boolean, now: number): void {
-    if (this.inFlight > this.#most) this.#most = this.inFlight;
-    this.inFlight--;
-    if (dropped) this.#dropped = true;
-    else if (durationMs >= SHORTEST_MS) {
-      this.#calls++;
-      this.#sumMs += durationMs;
-    }
-    if (now < this.#windowEndsAt || (this.#calls < WINDOW_CALLS && !this.#dropped)) return;
-    this.#adjust(durationMs);
-    this.#windowEndsAt = now + WINDOW_MS;
-  }
-
-  #adjust(lastMs: number): void {
-    const durationMs = this.#calls > 0 ? this.#sumMs / this.#calls : Math.max(lastMs, SHORTEST_MS);
-    const sample = { durationMs, inFlight: this.#most, dropped: this.#dropped };
-    if (this.#settings.algorithm === 'gradient2') this.#state = gradient2(this.#state, sample, this.#bounds);
-    else this.#state = { ...this.#state, limit: aimd(this.#state.limit, sample, this.#bounds) };
-    this.#calls = this.#sumMs = this.#most = 0;
-    this.#dropped = false;
+    this.#limit.measure(durationMs, this.inFlight--, dropped, now);
   }
 }
 

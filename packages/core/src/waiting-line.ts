@@ -1,11 +1,14 @@
-/** A place in a {@link WaitingLine}, kept in the one who waits. Only the line writes it. */
+/** A place in a {@link WaitingLine}, kept in the one who waits: it begins `undefined`, `undefined`, `false`, and only the line writes it. */
 export interface Waiting {
   ahead: Waiting | undefined;
   behind: Waiting | undefined;
   waits: boolean;
 }
 
-/** A queue that serves from either end, and from whose middle one can leave in one step. */
+/**
+ * A queue that serves from either end, and from whose middle one can leave in one step: who waits in it carries the place, so
+ * that joining allocates nothing. Somebody can stand in one line at a time.
+ */
 export class WaitingLine<T extends Waiting> {
   size = 0;
   #oldest: Waiting | undefined;

@@ -1,0 +1,78 @@
+import { aimd, gradient2, type Gradient2State, type LimitBounds } from './limit.ts';
+
+/** Numbers of a {@link WindowedLimit}. */
+export interface WindowedLimitOptions extends LimitBounds {
+  /** `gradient2` follows the trend of durations, `aimd` reacts to drops only. */
+  readonly algorithm: 'aimd' | 'gradient2';
+  /** The limit before anything was measured. */
+  readonly initial: number;
+}
+
+/** A window's sample is taken after so long, and with so many calls. Source: Netflix's WindowedLimit. */
+const WINDOW_MS = 1_000;
+const WINDOW_CALLS = 10;
+/** Shorter durations are noise, or answers that never left the machine. */
+const SHORTEST_MS = 0.1;
+
+/**
+ * How many may be in flight, found out from what is measured: the mean duration, the most in flight and the drops of windows of a
+ * second and ten calls at least feed {@link gradient2} or {@link aimd}. It neither counts nor refuses anybody; that is for whoever
+ * asks it.
+ *
+ * @example
+ * ```ts
+ * import { WindowedLimit } from '@macadam/resilience';
+ *
+ * const limit = new WindowedLimit({ algorithm: 'gradient2', initial: 20, min: 4, max: 200 });
+ * limit.measure(12, 3, false, performance.now());
+ * if (limit.value !== 20) throw new Error('one call is no window');
+ * ```
+ */
+export class WindowedLimit {
+  readonly #options: WindowedLimitOptions;
+  #state: Gradient2State;
+  #endsAt = -Infinity;
+  #calls = 0;
+  #sumMs = 0;
+  #most = 0;
+  #dropped = false;
+
+  constructor(options: WindowedLimitOptions) {
+    this.#options = options;
+    this.#state = { limit: options.initial, longMs: 0, samples: 0 };
+  }
+
+  /** The limit of the moment, a whole number. */
+  get value(): number {
+    return Math.floor(this.#state.limit);
+  }
+
+  /**
+   * Takes the end of a call into account.
+   *
+   * @param durationMs - How long it took.
+   * @param inFlight - How many were in flight, with it.
+   * @param dropped - Whether it timed out, or was refused as overload.
+   * @param now - The end, on the monotonic clock.
+   */
+  measure(durationMs: number, inFlight: number, dropped: boolean, now: number): void {
+    if (inFlight > this.#most) this.#most = inFlight;
+    if (dropped) this.#dropped = true;
+    else if (durationMs >= SHORTEST_MS) {
+      this.#calls++;
+      this.#sumMs += durationMs;
+    }
+    if (now < this.#endsAt || (this.#calls < WINDOW_CALLS && !this.#dropped)) return;
+    this.#adjust(durationMs);
+    this.#endsAt = now + WINDOW_MS;
+  }
+
+  #adjust(lastMs: number): void {
+    const durationMs = this.#calls > 0 ? this.#sumMs / this.#calls : Math.max(lastMs, SHORTEST_MS);
+    const sample = { durationMs, inFlight: this.#most, dropped: this.#dropped };
+    if (this.#options.algorithm === 'gradient2') this.#state = gradient2(this.#state, sample, this.#options);
+    else this.#state = { ...this.#state, limit: aimd(this.#state.limit, sample, this.#options) };
+    this.#calls = this.#sumMs = this.#most = 0;
+    this.#dropped = false;
+  }
+}
