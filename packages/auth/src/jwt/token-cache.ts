@@ -28,6 +28,7 @@ export interface TokenCacheBounds {
 export class TokenCache<V> {
   readonly #slots = new Map<string, Slot<V>>();
   readonly #bounds: TokenCacheBounds;
+  #hand = this.#slots.entries();
   #bytes = 0;
 
   constructor(bounds: TokenCacheBounds) {
@@ -69,12 +70,13 @@ export class TokenCache<V> {
   }
 
   #evictOne(): void {
-    for (const [key, slot] of this.#slots) {
-      if (!slot.used) return this.delete(key);
-      // To the back of the line: at the end of the round everything is unused, so this ends.
-      slot.used = false;
-      this.#slots.delete(key);
-      this.#slots.set(key, slot);
+    // One hand goes round and round: a walk that began at the front each time would pass all that was evicted before.
+    for (;;) {
+      const { value, done } = this.#hand.next();
+      if (done === true) this.#hand = this.#slots.entries();
+      else if (!value[1].used) return this.delete(value[0]);
+      // At the end of the round everything is unused, so this ends.
+      else value[1].used = false;
     }
   }
 }

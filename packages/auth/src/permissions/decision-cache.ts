@@ -20,6 +20,7 @@ interface Slot {
  */
 export class DecisionCache {
   readonly #slots = new Map<string, Slot>();
+  #oldest = this.#slots.keys();
   readonly #clock: Clock;
   readonly #ttlMs: number;
   readonly #maxEntries: number;
@@ -57,10 +58,11 @@ export class DecisionCache {
     if (decision.reason === 'unavailable' || decision.reason === 'rule_failed') return;
     this.#slots.delete(key);
     this.#slots.set(key, { decision, endsAt: this.#clock.monotonic() + this.#ttlMs });
-    if (this.#slots.size <= this.#maxEntries) return;
-    for (const oldest of this.#slots.keys()) {
-      this.#slots.delete(oldest);
-      return;
+    while (this.#slots.size > this.#maxEntries) {
+      // Kept from one eviction to the next: a new walk would pass all that was evicted before.
+      const { value, done } = this.#oldest.next();
+      if (done === true) this.#oldest = this.#slots.keys();
+      else this.#slots.delete(value);
     }
   }
 }

@@ -14,6 +14,8 @@ export type SignatureKey = KeyObject | Uint8Array;
 
 /** A key that was found fit for one algorithm. */
 export interface BoundKey {
+  /** False for a public key, which only verifies. */
+  readonly signs: boolean;
   sign(base: Buffer): Buffer;
   verify(base: Buffer, signature: Buffer): boolean;
 }
@@ -56,45 +58,64 @@ export const SIGNING_ALGORITHMS: readonly SigningAlgorithm[] = SIGNATURE_ALGORIT
 /** As long as the hash (RFC 2104 section 3). */
 const MIN_SECRET_BYTES = 32;
 
-/** Verdicts on key objects. Judging an RSA key takes longer than using it, and the object never changes. */
-const judged = new WeakMap<KeyObject, string | undefined>();
+/** What became of a key before. A key object never changes, and judging an RSA key takes longer than using it. */
+const bound = new WeakMap<KeyObject, Map<SignatureAlgorithm, BoundKey | string>>();
+/** Key objects of secrets that came as bytes, which may have been changed since. */
+const secrets = new WeakMap<Uint8Array, { readonly bytes: Buffer; readonly key: KeyObject }>();
 
 /** Binds a key to an algorithm; a text tells why it does not fit, and nothing of the key. */
 export function bindKey(key: SignatureKey, algorithm: SignatureAlgorithm): BoundKey | string {
-  if (algorithm === 'hmac-sha256') return bindSecret(key);
-  if (!(key instanceof KeyObject) || key.type === 'secret') return 'a private or public KeyObject';
-  const { types, curve, hash, options } = SCHEMES[algorithm];
-  if (!types.includes(key.asymmetricKeyType ?? '')) return `a key of the type ${types.join(' or ')}`;
-  if (curve !== undefined && key.asymmetricKeyDetails?.namedCurve !== curve) return `a key on the curve ${curve}`;
-  const fault = faultOf(key);
-  if (fault !== undefined) return `a sound key: ${fault}`;
-  return {
-    sign: (base) => sign(hash, base, { key, ...options }),
-    verify: (base, signature) => verify(hash, base, { key, ...options }, signature),
-  };
+  const object = algorithm === 'hmac-sha256' && key instanceof Uint8Array ? secretOf(key) : key;
+  if (!(object instanceof KeyObject)) {
+    return algorithm === 'hmac-sha256'
+      ? 'bytes (a Uint8Array), or a secret KeyObject'
+      : 'a private or public KeyObject';
+  }
+  const known = bound.get(object) ?? new Map<SignatureAlgorithm, BoundKey | string>();
+  bound.set(object, known);
+  const verdict =
+    known.get(algorithm) ?? (algorithm === 'hmac-sha256' ? bindSecret(object) : bindPair(object, algorithm));
+  known.set(algorithm, verdict);
+  return verdict;
 }
 
-function bindSecret(given: SignatureKey): BoundKey | string {
-  const key = given instanceof Uint8Array ? createSecretKey(given) : given;
-  if (!(key instanceof KeyObject) || key.type !== 'secret') return 'bytes (a Uint8Array), or a secret KeyObject';
+function secretOf(bytes: Uint8Array): KeyObject {
+  const known = secrets.get(bytes);
+  if (known?.bytes.equals(bytes) === true) return known.key;
+  const key = createSecretKey(bytes);
+  secrets.set(bytes, { bytes: Buffer.from(bytes), key });
+  return key;
+}
+
+function bindSecret(key: KeyObject): BoundKey | string {
+  if (key.type !== 'secret') return 'bytes (a Uint8Array), or a secret KeyObject';
   if ((key.symmetricKeySize ?? 0) < MIN_SECRET_BYTES) return `a secret of at least ${MIN_SECRET_BYTES} bytes`;
-  if (!judged.has(key)) judged.set(key, isPublished(key.export()) ? 'these are the bytes of a public key' : undefined);
-  const fault = judged.get(key);
-  if (fault !== undefined) return `a secret: ${fault}`;
+  if (isPublished(key.export())) return 'a secret: these are the bytes of a public key';
   const mac = (base: Buffer): Buffer => createHmac('sha256', key).update(base).digest();
   return {
+    signs: true,
     sign: mac,
     verify: (base, signature) => signature.length === 32 && timingSafeEqual(mac(base), signature),
   };
 }
 
-function faultOf(key: KeyObject): string | undefined {
-  if (!judged.has(key)) judged.set(key, judge(key));
-  return judged.get(key);
+function bindPair(key: KeyObject, algorithm: Exclude<SignatureAlgorithm, 'hmac-sha256'>): BoundKey | string {
+  const { types, curve, hash, options } = SCHEMES[algorithm];
+  if (key.type === 'secret') return 'a private or public KeyObject';
+  if (!types.includes(key.asymmetricKeyType ?? '')) return `a key of the type ${types.join(' or ')}`;
+  if (curve !== undefined && key.asymmetricKeyDetails?.namedCurve !== curve) return `a key on the curve ${curve}`;
+  const fault = faultOf(key);
+  if (fault !== undefined) return `a sound key: ${fault}`;
+  const how = options === undefined ? key : { key, ...options };
+  return {
+    signs: key.type === 'private',
+    sign: (base) => sign(hash, base, how),
+    verify: (base, signature) => verify(hash, base, how, signature),
+  };
 }
 
-/** RSA keys by the rules that keys of tokens obey. A key that is restricted to PSS cannot be written as a JWK. */
-function judge(key: KeyObject): string | undefined {
+/** RSA keys obey the rules that keys of tokens do. A key that is restricted to PSS cannot be written as a JWK. */
+function faultOf(key: KeyObject): string | undefined {
   const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'rsa-pss') {
     return (modulusLength ?? 0) < 2_048 || (publicExponent ?? 0n) < 3n ? 'RSA of fewer than 2048 bits' : undefined;

@@ -39,7 +39,9 @@ export function readComponent(name: unknown, parameters: FieldParameters): Compo
   }
   if (parameters.has('bs') && (parameters.has('sf') || parameters.has('key'))) return undefined;
   if (name === '@query-param' && !parameters.has('name')) return undefined;
-  const text = writeItem([name, parameters]);
+  // Neither names of fields nor of derived components need escapes.
+  const text = parameters.size === 0 ? `"${name}"` : writeItem([name, parameters]);
+  if (parameters.size < 2) return { name, parameters, text, identity: text };
   const ordered = new Map([...parameters].sort(([a], [b]) => (a < b ? -1 : 1)));
   return { name, parameters, text, identity: writeItem([name, ordered]) };
 }
@@ -74,3 +76,15 @@ export function namedComponents(path: string, names: readonly string[]): readonl
 export function areDistinct(components: readonly Component[]): boolean {
   return new Set(components.map(({ identity }) => identity)).size === components.length;
 }
+
+/** What is signed, and demanded, where nothing else is said: enough to tell one message from another. */
+export function defaultComponents(response: boolean, content: boolean): readonly Component[] {
+  return DEFAULTS[response ? 1 : 0][content ? 1 : 0];
+}
+
+const DEFAULTS = [['@method', '@target-uri'], ['@status']].map((names) => [
+  namedComponents('components', names),
+  namedComponents('components', [...names, 'content-digest']),
+]) as [[Components, Components], [Components, Components]];
+
+type Components = readonly Component[];

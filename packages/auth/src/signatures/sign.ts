@@ -10,7 +10,7 @@ import {
   systemClock,
 } from '@macadam/core';
 import { bindKey, SIGNING_ALGORITHMS, type SigningAlgorithm, type SignatureKey } from './algorithms.ts';
-import { type Component, namedComponents } from './component.ts';
+import { type Component, defaultComponents, namedComponents } from './component.ts';
 import { readMessage, type ReadMessage, type StructuredFields } from './component-value.ts';
 import { contentDigest } from './digest.ts';
 import {
@@ -112,7 +112,10 @@ async function signMessage(message: SignableMessage, options: SignOptions): Prom
   const parameters = parametersOf(options);
   const given = readMessage(message, structuredFields);
   const content = hasContent(message, given.fields);
-  const components = namedComponents('components', options.components ?? defaultComponents(message, content));
+  const components =
+    options.components === undefined
+      ? defaultComponents(isResponse(message), content)
+      : namedComponents('components', options.components);
   const digest = missingDigest(message, given, components, content);
   const read =
     digest === undefined ? given : { ...given, fields: new Map([...given.fields, ['content-digest', [digest]]]) };
@@ -129,17 +132,12 @@ async function signMessage(message: SignableMessage, options: SignOptions): Prom
   };
 }
 
-function defaultComponents(message: SignableMessage, content: boolean): readonly string[] {
-  const own = isResponse(message) ? ['@status'] : ['@method', '@target-uri'];
-  return content ? [...own, 'content-digest'] : own;
-}
-
 function signerOf({ key, algorithm }: SignOptions): (base: Buffer) => Uint8Array | Promise<Uint8Array> {
   assertOneOf('algorithm', algorithm, SIGNING_ALGORITHMS);
   if (typeof key === 'function') return key;
   const bound = bindKey(key, algorithm);
   if (typeof bound === 'string') throw new OptionsError('key', undefined, bound);
-  if (!(key instanceof Uint8Array) && key.type === 'public') throw new OptionsError('key', undefined, 'a private key');
+  if (!bound.signs) throw new OptionsError('key', undefined, 'a private key');
   return bound.sign;
 }
 
