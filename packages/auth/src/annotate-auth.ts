@@ -1,7 +1,7 @@
 import { currentWork } from '@macadam/core';
 
 /** How a caller was recognised. */
-export type AuthMethod = 'jwt' | 'introspection' | 'dpop' | 'api_key' | 'webhook' | 'http_signature';
+export type AuthMethod = 'jwt' | 'introspection' | 'dpop' | 'api_key' | 'http_signature';
 
 /** Who was recognised, as far as known. Never what proved it. */
 export interface Recognised {

@@ -51,6 +51,9 @@ const SENTENCES: Readonly<Record<TokenReason, string>> = {
   introspection_unavailable: 'its issuer could not be asked about it',
 };
 
+/** All of them. */
+export const TOKEN_REASONS = Object.keys(SENTENCES) as readonly TokenReason[];
+
 const NOT_THE_TOKENS_FAULT: readonly TokenReason[] = [
   'keys_unavailable',
   'revocation_unknown',

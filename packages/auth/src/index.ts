@@ -13,6 +13,7 @@ export type {
   DpopProof,
   DpopVerifier,
   DpopVerifierOptions,
+  DpopVerifierStats,
   ExpectedBinding,
 } from './dpop/dpop-verifier.ts';
 export { dpop } from './dpop/dpop.ts';

@@ -99,7 +99,7 @@ describe('a signature', () => {
         nonce: 'n1',
         tag: 'shop',
       });
-      expect(currentWork()?.annotations).toEqual({ 'auth.method': 'http-signature', 'auth.key_id': 'k1' });
+      expect(currentWork()?.annotations).toEqual({ 'auth.method': 'http_signature', 'auth.key_id': 'k1' });
     });
   });
 

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { assertFunction, assertKnownOptions, assertObject, type Clock, currentWork, systemClock } from '@macadam/core';
+import { assertFunction, assertKnownOptions, assertObject, type Clock, systemClock } from '@macadam/core';
+import { annotateAuth } from '../annotate-auth.ts';
 import { ApiKeyError } from '../errors.ts';
 import { DEFAULT_PREFIX, parseApiKey } from './api-key.ts';
 
@@ -80,7 +81,7 @@ export async function verifyApiKey<R extends ApiKeyRecord>(
   const { expiresAtMs } = record;
   if (expiresAtMs !== undefined && expiresAtMs !== null && !(now < expiresAtMs)) throw new ApiKeyError('expired');
   tell(onUse, record, now);
-  currentWork()?.annotate({ 'auth.method': 'api_key', 'auth.key_id': key.id });
+  annotateAuth('api_key', { keyId: key.id });
   const scopes = Object.freeze([...(record.scopes ?? [])]);
   return Object.freeze({ id: key.id, environment: key.environment, scopes, record });
 }

@@ -4,21 +4,27 @@ import {
   assertKnownOptions,
   assertObject,
   assertOneOf,
+  assertText,
   type Clock,
   OptionsError,
   systemClock,
 } from '@macadam/core';
+import { annotateAuth } from '../annotate-auth.ts';
+import { observeDpop } from '../instruments.ts';
 import { ALGORITHMS, type JwtAlgorithm } from '../jwt/algorithms.ts';
 import { DEFAULT_CLOCK_TOLERANCE_MS, MAX_CLOCK_TOLERANCE_MS } from '../jwt/options.ts';
 import type { SeenBefore } from '../replay.ts';
 import type { IncomingHeaders } from '../webhooks/webhook-verifier.ts';
 import { authenticateDpop, type TokenVerifier } from './authenticate.ts';
+import { DpopError, type DpopReason } from './errors.ts';
 import { type ProofRules, verifyProof } from './proof.ts';
 import { replayMemory } from './replay-memory.ts';
 import { ServerNonce } from './server-nonce.ts';
 
 /** Options of {@link createDpopVerifier}. */
 export interface DpopVerifierOptions {
+  /** What its metrics are under. Default: `dpop`. */
+  name?: string;
   /** The algorithms of proofs. Default: `ES256`, `EdDSA`, `Ed25519`, `PS256`. */
   algorithms?: readonly JwtAlgorithm[];
   /** How old a proof may be, in milliseconds. Default: 60_000. */
@@ -83,6 +89,16 @@ export interface DpopVerifier {
   verifyProof(request: DpopIncomingRequest, expected?: ExpectedBinding): Promise<DpopProof>;
   /** The nonce to send as `DPoP-Nonce` with any answer; `undefined` where none is demanded. */
   nonce(): string | undefined;
+  /** What it accepts, in words. */
+  describe(): string;
+  stats(): DpopVerifierStats;
+}
+
+/** Numbers of a {@link DpopVerifier}. */
+export interface DpopVerifierStats {
+  readonly accepted: number;
+  /** Proofs refused, by reason. */
+  readonly refused: Readonly<Partial<Record<DpopReason, number>>>;
 }
 
 const DEFAULT_ALGORITHMS: readonly JwtAlgorithm[] = ['ES256', 'EdDSA', 'Ed25519', 'PS256'];
@@ -98,16 +114,68 @@ const MAX_REMEMBERED = 100_000;
  */
 export function createDpopVerifier(options: DpopVerifierOptions = {}): DpopVerifier {
   const rules = rulesOf(options);
-  return {
-    authenticate: (request, tokens, more) => authenticateDpop(rules, request, tokens, more?.signal),
-    verifyProof: (request, expected = {}) => verifyProof(rules, request, expected),
-    nonce: () => rules.nonces?.current(),
-  };
+  const { name = 'dpop' } = options;
+  assertText('name', name);
+  const verifier = new ProofVerifier(rules);
+  observeDpop(name, verifier);
+  return verifier;
+}
+
+class ProofVerifier implements DpopVerifier {
+  readonly #rules: ProofRules;
+  #accepted = 0;
+  readonly #refused: Partial<Record<DpopReason, number>> = {};
+
+  constructor(rules: ProofRules) {
+    this.#rules = rules;
+  }
+
+  async authenticate<P extends { readonly claims: Readonly<Record<string, unknown>> }>(
+    request: DpopIncomingRequest,
+    tokens: TokenVerifier<P>,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<P> {
+    const principal = await this.#counted(authenticateDpop(this.#rules, request, tokens, signal));
+    annotateAuth('dpop', {});
+    return principal;
+  }
+
+  verifyProof(request: DpopIncomingRequest, expected: ExpectedBinding = {}): Promise<DpopProof> {
+    return this.#counted(verifyProof(this.#rules, request, expected));
+  }
+
+  nonce(): string | undefined {
+    return this.#rules.nonces?.current();
+  }
+
+  describe(): string {
+    const { algorithms, maxAgeMs, clockToleranceMs, nonces } = this.#rules;
+    const demanded = nonces === undefined ? 'no nonce is demanded' : 'a nonce is demanded';
+    return (
+      `accepts proofs signed with ${algorithms.join(' or ')}, at most ${maxAgeMs} ms old, once; ${demanded}; ` +
+      `clocks may differ by ${clockToleranceMs} ms`
+    );
+  }
+
+  stats(): DpopVerifierStats {
+    return { accepted: this.#accepted, refused: { ...this.#refused } };
+  }
+
+  async #counted<T>(verified: Promise<T>): Promise<T> {
+    try {
+      const result = await verified;
+      this.#accepted++;
+      return result;
+    } catch (error) {
+      if (error instanceof DpopError) this.#refused[error.reason] = (this.#refused[error.reason] ?? 0) + 1;
+      throw error;
+    }
+  }
 }
 
 function rulesOf(options: DpopVerifierOptions): ProofRules {
   assertObject('options', options);
-  assertKnownOptions('', options, ['algorithms', 'maxAgeMs', 'clockToleranceMs', 'seen', 'nonce', 'clock']);
+  assertKnownOptions('', options, ['name', 'algorithms', 'maxAgeMs', 'clockToleranceMs', 'seen', 'nonce', 'clock']);
   const { algorithms = DEFAULT_ALGORITHMS, maxAgeMs = DEFAULT_MAX_AGE_MS, nonce, clock = systemClock } = options;
   const { clockToleranceMs = DEFAULT_CLOCK_TOLERANCE_MS, seen = replayMemory(clock, MAX_REMEMBERED) } = options;
   const known = Object.keys(ALGORITHMS) as JwtAlgorithm[];

@@ -47,6 +47,9 @@ const SENTENCES: Readonly<Record<DpopReason, string>> = {
   replay_unknown: 'whether it was received before could not be found out',
 };
 
+/** All of them. */
+export const DPOP_REASONS = Object.keys(SENTENCES) as readonly DpopReason[];
+
 /** The challenges of RFC 9449 sections 7.1 and 9: faults of the proof, of the token, and the nonce. */
 const CODES: Readonly<Partial<Record<DpopReason, string>>> = {
   token: 'invalid_token',

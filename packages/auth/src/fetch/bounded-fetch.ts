@@ -1,4 +1,5 @@
 import { type Clock, onAbort, TimeoutError } from '@macadam/core';
+import { type FetchPurpose, recordFetch } from '../instruments.ts';
 
 /** The part of `fetch` that is used, so that any HTTP client serves: `client.fetch` of `@macadam/http`, say. */
 export type FetchLike = (url: string, init: FetchInit) => Promise<FetchResponse>;
@@ -30,6 +31,7 @@ export interface BoundedAnswer {
 
 /** A request, and what may be spent on it. */
 export interface BoundedRequest {
+  readonly purpose: FetchPurpose;
   readonly url: string;
   readonly method: 'GET' | 'POST';
   readonly headers: Record<string, string>;
@@ -49,8 +51,10 @@ AnswerTooLongError.prototype.name = 'AnswerTooLongError';
 
 /** Asks once, within a time and a size. Rejects with what `fetch` did, a `TimeoutError`, or the signal's reason. */
 export async function fetchBounded(request: BoundedRequest): Promise<BoundedAnswer> {
-  const { clock, timeoutMs } = request;
+  const { clock, timeoutMs, purpose } = request;
   request.signal.throwIfAborted();
+  const startedAt = clock.monotonic();
+  let answered = false;
   const controller = new AbortController();
   const timer = clock.setTimer(
     () => controller.abort(new TimeoutError(`No answer within ${timeoutMs} ms.`, timeoutMs)),
@@ -58,10 +62,13 @@ export async function fetchBounded(request: BoundedRequest): Promise<BoundedAnsw
   );
   const unsubscribe = onAbort(request.signal, (reason) => controller.abort(reason));
   try {
-    return await ask(request, controller.signal);
+    const answer = await ask(request, controller.signal);
+    answered = true;
+    return answer;
   } finally {
     timer.cancel();
     unsubscribe();
+    recordFetch(purpose, clock.monotonic() - startedAt, answered);
   }
 }
 

@@ -11,6 +11,7 @@ import {
 } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
+import { observeVerifier } from '../instruments.ts';
 import type { VerifyOptions } from '../jwt/jwt-verifier.ts';
 import { DEFAULT_CLOCK_TOLERANCE_MS, DEFAULT_TOKEN_LENGTH, MAX_CLOCK_TOLERANCE_MS } from '../jwt/options.ts';
 import { digestOf, TokenCache } from '../jwt/token-cache.ts';
@@ -93,7 +94,9 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
   for (const [at, one] of audiences.entries()) assertText(`audience[${at}]`, one);
   assertDurationMs('clockToleranceMs', clockToleranceMs, { min: 0, max: MAX_CLOCK_TOLERANCE_MS });
   const rules = { issuer, audiences: [...audiences] as string[], clockToleranceMs };
-  return new EndpointIntrospector(endpoint, rules, cacheOf(options.cache));
+  const introspector = new EndpointIntrospector(endpoint, rules, cacheOf(options.cache));
+  observeVerifier(name, introspector);
+  return introspector;
 }
 
 function cacheOf(options: IntrospectorOptions['cache'] = {}): Required<IntrospectionCacheOptions> | undefined {

@@ -32,9 +32,11 @@ export async function requestJwks(request: JwksRequest): Promise<JwksAnswer> {
   const headers: Record<string, string> = { accept: 'application/jwk-set+json, application/json' };
   if (etag !== undefined && before !== undefined) headers['if-none-match'] = etag;
   const bounds = { fetch, clock, timeoutMs, maxBytes: MAX_BYTES, reads: (status: number) => status === 200, signal };
-  const answer = await fetchBounded({ url: uri, method: 'GET', headers, ...bounds }).catch((error: unknown) => {
-    throw error instanceof AnswerTooLongError ? new KeySetError(error.message) : error;
-  });
+  const answer = await fetchBounded({ purpose: 'jwks', url: uri, method: 'GET', headers, ...bounds }).catch(
+    (error: unknown) => {
+      throw error instanceof AnswerTooLongError ? new KeySetError(error.message) : error;
+    },
+  );
   const freshMs = freshnessOf(answer.headers.get('cache-control'));
   if (answer.status === 304 && before !== undefined) return { kind: 'unchanged', freshMs };
   if (answer.status !== 200) throw new KeySetError(`the answer has status ${answer.status}`);

@@ -37,6 +37,8 @@ export interface TokenCacheOptions {
 
 /** What every verifier takes. */
 export interface VerifierOptions {
+  /** What its metrics are under. Default: the first issuer. */
+  name?: string;
   /** How far the issuer's clock and ours may differ. Default: 10_000; at most 60_000. */
   clockToleranceMs?: number;
   /** The longest token that is looked at, in characters. Default: 8_192; at most 16_384. */
@@ -75,6 +77,7 @@ export interface KeyFetchOptions {
 }
 
 export const VERIFIER_OPTIONS: readonly string[] = [
+  'name',
   'clockToleranceMs',
   'maxTokenLength',
   'cache',

@@ -33,6 +33,7 @@ import type { TokenCacheBounds } from './token-cache.ts';
 
 /** What every verifier works with; checked and complete. */
 export interface VerifierSettings {
+  readonly name: string | undefined;
   readonly clockToleranceMs: number;
   readonly maxTokenLength: number;
   readonly cache: TokenCacheBounds | undefined;
@@ -55,8 +56,9 @@ export function verifierSettings(options: VerifierOptions): VerifierSettings {
   assertDurationMs('clockToleranceMs', clockToleranceMs, { min: 0, max: MAX_CLOCK_TOLERANCE_MS });
   assertInteger('maxTokenLength', maxTokenLength, { min: 256, max: MAX_TOKEN_LENGTH });
   if (isRevoked !== undefined) assertFunction('isRevoked', isRevoked);
-  const { clock = systemClock } = options;
-  return { clockToleranceMs, maxTokenLength, cache: cacheBounds(options.cache), isRevoked, clock };
+  const { clock = systemClock, name } = options;
+  if (name !== undefined) assertText('name', name);
+  return { name, clockToleranceMs, maxTokenLength, cache: cacheBounds(options.cache), isRevoked, clock };
 }
 
 function cacheBounds(options: VerifierOptions['cache']): TokenCacheBounds | undefined {

@@ -1,6 +1,7 @@
 import { currentWork } from '@macadam/core';
 import { authAnnotation } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
+import { observeVerifier } from '../instruments.ts';
 import { checkAudience, checkTimes, timesIn, type ValidityTimes } from './claims.ts';
 import { HeaderMemory, type JsonObject, own, parseCompact } from './compact.ts';
 import type { JwtVerifier, JwtVerifierStats, VerifyOptions } from './jwt-verifier.ts';
@@ -50,6 +51,7 @@ export class Verifier implements JwtVerifier {
     this.#settings = settings;
     this.#issuers = new Map(issuers.map((issuer) => [issuer.rules.issuer, issuer]));
     this.#cache = settings.cache && new TokenCache(settings.cache);
+    observeVerifier(settings.name ?? issuers[0]?.rules.issuer ?? 'none', this);
   }
 
   async verify(token: string, options: VerifyOptions = {}): Promise<Principal> {

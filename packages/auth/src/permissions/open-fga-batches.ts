@@ -129,6 +129,7 @@ export class FgaBatches {
     try {
       const given = await abortable(Promise.resolve(headersOf(controller.signal)), controller.signal);
       const { status, text } = await fetchBounded({
+        purpose: 'permissions',
         url: `${url}${path}`,
         method: 'POST',
         headers: { ...given, 'content-type': 'application/json', accept: 'application/json' },

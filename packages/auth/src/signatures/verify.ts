@@ -1,10 +1,11 @@
 // Verification in the order of RFC 9421 section 3.2: first what costs nothing (form, policy, times), then the key, then
 // the signature, then the content, and only of a message that is good in all this the replay store.
-import { assertObject, currentWork, OptionsError } from '@macadam/core';
+import { assertObject, OptionsError } from '@macadam/core';
+import { annotateAuth } from '../annotate-auth.ts';
 import { SignatureError } from '../errors.ts';
 import { refuseReplay } from '../replay.ts';
 import { bindKey, type BoundKey, type SignatureAlgorithm, SIGNATURE_ALGORITHMS } from './algorithms.ts';
-import { type Component, namedComponents } from './component.ts';
+import { type Component, defaultComponents } from './component.ts';
 import { readMessage, type ReadMessage } from './component-value.ts';
 import { digestFits } from './digest.ts';
 import {
@@ -60,7 +61,7 @@ async function verifyMessage(message: SignableMessage, options: VerifySignatureO
   assertObject('message', message);
   const settings = verifySettings(options);
   const read = readMessage(message, settings.structuredFields);
-  const required = settings.required ?? defaultRequired(read);
+  const required = settings.required ?? defaultComponents(isResponse(message), hasContent(message, read.fields));
   let refusal: SignatureError | undefined;
   for (const slot of signatureSlots(read)) {
     if (settings.label !== undefined && settings.label !== slot.label) continue;
@@ -75,11 +76,6 @@ async function verifyMessage(message: SignableMessage, options: VerifySignatureO
     }
   }
   throw refusal ?? new SignatureError('parameter', { header: settings.tag === undefined ? 'label' : 'tag' });
-}
-
-function defaultRequired({ message, fields }: ReadMessage): readonly Component[] {
-  const own = isResponse(message) ? ['@status'] : ['@method', '@target-uri'];
-  return namedComponents('requiredComponents', hasContent(message, fields) ? [...own, 'content-digest'] : own);
 }
 
 async function verifyOne(
@@ -108,7 +104,7 @@ async function verifyOne(
     const goodMs = Math.min(maxAgeMs, expiresMs) + 2 * clockToleranceMs;
     await refuseReplay(seen, JSON.stringify([keyId, nonce]), goodMs, 'nonce');
   }
-  currentWork()?.annotate({ 'auth.method': 'http-signature', 'auth.key_id': keyId });
+  annotateAuth('http_signature', { keyId });
   return Object.freeze({
     label,
     keyId,

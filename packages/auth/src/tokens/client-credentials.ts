@@ -1,4 +1,5 @@
-import { HeldToken } from './held-token.ts';
+import { observeTokens } from '../instruments.ts';
+import { type GrantTally, HeldToken } from './held-token.ts';
 import { nameOf, requestToken } from './oauth.ts';
 import type { TokenClientOptions } from './options.ts';
 import { type TokenClientSettings, tokenClientSettings } from './settings.ts';
@@ -30,7 +31,10 @@ export type ClientCredentialsOptions = TokenClientOptions;
  * ```
  */
 export function clientCredentials(options: ClientCredentialsOptions): TokenClient {
-  return grantClient(tokenClientSettings(options), 'client_credentials', 'client credentials', () => []);
+  const settings = tokenClientSettings(options);
+  const client = grantClient(settings, 'client_credentials', 'client credentials', () => []);
+  observeTokens(settings.name, client);
+  return client;
 }
 
 /** A client of one grant. `more` gives what the grant adds to each request. */
@@ -39,12 +43,14 @@ export function grantClient(
   grantType: string,
   words: string,
   more: () => readonly (readonly [string, string])[] | Promise<readonly (readonly [string, string])[]>,
+  tally?: GrantTally,
 ): TokenClient {
   const { endpoint, parameters, wanted, minRemainingMs, clock, random } = settings;
   return new HeldToken({
     clock,
     random,
     minRemainingMs,
+    tally,
     endpoint: nameOf(endpoint),
     description:
       `tokens of ${nameOf(endpoint)} by ${words}, as ${endpoint.client.id} (${endpoint.client.method}), ${wanted}; ` +

@@ -15,6 +15,12 @@ export interface Grant {
   readonly agedMs?: number;
 }
 
+/** Requests of several clients together, some of which may be gone. */
+export interface GrantTally {
+  requests: number;
+  failures: number;
+}
+
 /** What a {@link HeldToken} works with; all checked. */
 export interface HeldTokenSettings {
   readonly clock: Clock;
@@ -24,6 +30,8 @@ export interface HeldTokenSettings {
   readonly endpoint: string;
   /** In words. */
   readonly description: string;
+  /** Counts with it. */
+  readonly tally?: GrantTally | undefined;
   /** Asks for a token. `refused` is the last one that a server did not accept. */
   readonly grant: (signal: AbortSignal, refused: string | undefined) => Promise<Grant>;
 }
@@ -113,8 +121,17 @@ export class HeldToken implements TokenClient {
   }
 
   async #obtain(signal: AbortSignal, startedAt: number): Promise<Obtained<Held>> {
-    const { grant, minRemainingMs, random } = this.#settings;
-    const { token, lifetimeMs, odd, agedMs = 0 } = await grant(signal, this.#refused);
+    const { grant, minRemainingMs, random, tally } = this.#settings;
+    if (tally !== undefined) tally.requests++;
+    const {
+      token,
+      lifetimeMs,
+      odd,
+      agedMs = 0,
+    } = await grant(signal, this.#refused).catch((error: unknown) => {
+      if (tally !== undefined) tally.failures++;
+      throw error;
+    });
     if (odd) this.#oddLifetimes++;
     const since = startedAt - agedMs;
     return {

@@ -1,5 +1,6 @@
 import { assertDurationMs, assertKnownOptions, assertObject, assertText, type Clock, systemClock } from '@macadam/core';
 import { randomUUID } from 'node:crypto';
+import { observeTokens } from '../instruments.ts';
 import { signCompact } from '../jwt/signature.ts';
 import { grantClient } from './client-credentials.ts';
 import { nameOf, provided } from './oauth.ts';
@@ -27,9 +28,11 @@ export function jwtBearer(options: JwtBearerOptions): TokenClient {
   const { assertion } = options;
   assertProvided('assertion', assertion);
   const endpoint = nameOf(settings.endpoint);
-  return grantClient(settings, GRANT_TYPE, 'a JWT assertion', async () => [
+  const client = grantClient(settings, GRANT_TYPE, 'a JWT assertion', async () => [
     ['assertion', await provided(assertion, endpoint)],
   ]);
+  observeTokens(settings.name, client);
+  return client;
 }
 
 /** Options of {@link jwtAssertion}. */

@@ -22,6 +22,7 @@ import {
 } from 'oauth4webapi';
 import type { DpopKey } from '../dpop/dpop-key.ts';
 import { AnswerTooLongError, fetchBounded, type FetchLike } from '../fetch/bounded-fetch.ts';
+import type { FetchPurpose } from '../instruments.ts';
 import type { JsonObject } from '../jwt/compact.ts';
 import { TokenRequestError } from './errors.ts';
 import type { Provided } from './options.ts';
@@ -65,7 +66,7 @@ export async function requestToken(
 ): Promise<TokenAnswer> {
   const body = new URLSearchParams(parameters.map(([name, value]): [string, string] => [name, value]));
   let expiresIn: unknown;
-  const answer = await exchange(endpoint, signal, async (as, client, auth, options) => {
+  const answer = await exchange(endpoint, 'token', signal, async (as, client, auth, options) => {
     const response = await genericTokenEndpointRequest(as, client, auth, grantType, body, options);
     // Read by ourselves, since many endpoints get it wrong; and an ID token is not for us to judge.
     const { rest, taken } = await without(response, ['expires_in', 'id_token']);
@@ -83,7 +84,7 @@ export async function requestToken(
 
 /** Asks what is known of a token. @throws TokenRequestError, or the reason of `signal`. */
 export function requestIntrospection(endpoint: OAuthEndpoint, token: string, signal: AbortSignal): Promise<JsonObject> {
-  return exchange(endpoint, signal, async (as, client, auth, options) => {
+  return exchange(endpoint, 'introspection', signal, async (as, client, auth, options) => {
     const response = await introspectionRequest(as, client, auth, token, options);
     return (await processIntrospectionResponse(as, client, response)) as unknown as JsonObject;
   });
@@ -104,6 +105,7 @@ type Options = NonNullable<Parameters<typeof genericTokenEndpointRequest>[5]>;
 
 async function exchange<T>(
   endpoint: OAuthEndpoint,
+  purpose: FetchPurpose,
   signal: AbortSignal,
   ask: (as: AuthorizationServer, client: Client, auth: ClientAuth, options: Options) => Promise<T>,
 ): Promise<T> {
@@ -116,7 +118,7 @@ async function exchange<T>(
   const auth = await authentication(endpoint);
   const seen: Seen = { status: undefined, retryAfterMs: undefined };
   const options: Options = {
-    [customFetch]: (_url, init) => send(endpoint, init as never, signal, seen),
+    [customFetch]: (_url, init) => send(endpoint, purpose, init as never, signal, seen),
     // `http` is for loopback only, which was checked when the options were.
     [allowInsecureRequests]: true,
   };
@@ -138,6 +140,7 @@ async function exchange<T>(
 
 async function send(
   endpoint: OAuthEndpoint,
+  purpose: FetchPurpose,
   { headers, body }: { headers: Record<string, string>; body: URLSearchParams },
   signal: AbortSignal,
   seen: Seen,
@@ -146,13 +149,18 @@ async function send(
   seen.status = undefined;
   if (dpop !== undefined) headers['dpop'] = await dpop.proof({ method: 'POST', url: url.href });
   const bounds = { fetch, clock, timeoutMs, maxBytes: MAX_BYTES, reads: () => true, signal };
-  const answer = await fetchBounded({ url: url.href, method: 'POST', headers, body: body.toString(), ...bounds }).catch(
-    (cause: unknown) => {
-      if (signal.aborted) throw cause;
-      const tooLong = cause instanceof AnswerTooLongError;
-      throw new TokenRequestError(tooLong ? 'malformed' : 'unreachable', nameOf(endpoint), { cause });
-    },
-  );
+  const answer = await fetchBounded({
+    purpose,
+    url: url.href,
+    method: 'POST',
+    headers,
+    body: body.toString(),
+    ...bounds,
+  }).catch((cause: unknown) => {
+    if (signal.aborted) throw cause;
+    const tooLong = cause instanceof AnswerTooLongError;
+    throw new TokenRequestError(tooLong ? 'malformed' : 'unreachable', nameOf(endpoint), { cause });
+  });
   seen.status = answer.status;
   seen.retryAfterMs = retryAfterIn(answer.headers.get('retry-after'));
   dpop?.learn(url.origin, answer.headers.get('dpop-nonce'));

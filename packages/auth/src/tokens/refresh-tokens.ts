@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { assertFunction, assertObject, OptionsError } from '@macadam/core';
+import { observeTokens } from '../instruments.ts';
 import { TokenRequestError } from './errors.ts';
 import { type Grant, HeldToken } from './held-token.ts';
 import { nameOf, requestToken, type TokenAnswer } from './oauth.ts';
@@ -41,7 +42,7 @@ export function refreshTokens(options: RefreshTokensOptions): TokenClient {
   for (const name of ['load', 'save', 'withLock'] as const) assertFunction(`store.${name}`, store[name]);
   const session = new Session(settings, refreshToken, store);
   const { endpoint, wanted, minRemainingMs, clock, random } = settings;
-  return new HeldToken({
+  const held = new HeldToken({
     clock,
     random,
     minRemainingMs,
@@ -49,6 +50,8 @@ export function refreshTokens(options: RefreshTokensOptions): TokenClient {
     description: `tokens of ${nameOf(endpoint)} by a refresh token, as ${endpoint.client.id} (${endpoint.client.method}), ${wanted}`,
     grant: (signal, refused) => session.grant(signal, refused),
   });
+  observeTokens(settings.name, held);
+  return held;
 }
 
 class Session {

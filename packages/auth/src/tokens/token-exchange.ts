@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto';
 import { assertInteger, assertText, OptionsError } from '@macadam/core';
+import { observeTokens } from '../instruments.ts';
 import { grantClient } from './client-credentials.ts';
+import type { GrantTally } from './held-token.ts';
 import { nameOf, provided } from './oauth.ts';
 import type { Provided, TokenClientOptions } from './options.ts';
 import { assertProvided, type TokenClientSettings, tokenClientSettings } from './settings.ts';
@@ -35,7 +37,6 @@ export interface TokenExchanges extends AsyncDisposable {
   /** The client for this subject: the same one as before, if it is still kept. */
   for(subjectToken: string): TokenClient;
   describe(): string;
-  /** Added up over the subjects that are kept. */
   stats(): TokenExchangesStats;
   /** Closes the clients that are kept. */
   close(): Promise<void>;
@@ -60,7 +61,9 @@ export function tokenExchange(options: TokenExchangeOptions): TokenClient {
   const settings = tokenClientSettings(options, [...EXCHANGE_OPTIONS, 'subjectToken']);
   const { subjectToken } = options;
   assertProvided('subjectToken', subjectToken);
-  return exchangeClient(settings, exchangeOf(options), subjectToken);
+  const client = exchangeClient(settings, exchangeOf(options), subjectToken);
+  observeTokens(settings.name, client);
+  return client;
 }
 
 /**
@@ -73,7 +76,9 @@ export function tokenExchanges(options: TokenExchangesOptions): TokenExchanges {
   const settings = tokenClientSettings(options, [...EXCHANGE_OPTIONS, 'maxSubjects']);
   const { maxSubjects = 1_000 } = options;
   assertInteger('maxSubjects', maxSubjects, { min: 1 });
-  return new BySubject(settings, exchangeOf(options), maxSubjects);
+  const exchanges = new BySubject(settings, exchangeOf(options), maxSubjects);
+  observeTokens(settings.name, exchanges);
+  return exchanges;
 }
 
 type Exchange = Required<Pick<ExchangeOptions, 'subjectTokenType' | 'actorTokenType'>> &
@@ -85,6 +90,7 @@ class BySubject implements TokenExchanges {
   readonly #maxSubjects: number;
   /** By the hash of the subject's token, the last used last. */
   readonly #clients = new Map<string, TokenClient>();
+  readonly #tally: GrantTally = { requests: 0, failures: 0 };
 
   constructor(settings: TokenClientSettings, exchange: Exchange, maxSubjects: number) {
     this.#settings = settings;
@@ -97,7 +103,7 @@ class BySubject implements TokenExchanges {
       throw new OptionsError('subjectToken', undefined, 'a text that is not empty');
     }
     const key = hash('sha256', subjectToken, 'base64');
-    const client = this.#clients.get(key) ?? exchangeClient(this.#settings, this.#exchange, subjectToken);
+    const client = this.#clients.get(key) ?? exchangeClient(this.#settings, this.#exchange, subjectToken, this.#tally);
     this.#clients.delete(key);
     this.#clients.set(key, client);
     // Whoever holds the client that is let go of goes on with it.
@@ -111,14 +117,7 @@ class BySubject implements TokenExchanges {
   }
 
   stats(): TokenExchangesStats {
-    let requests = 0;
-    let failures = 0;
-    for (const client of this.#clients.values()) {
-      const stats = client.stats();
-      requests += stats.requests;
-      failures += stats.failures;
-    }
-    return { subjects: this.#clients.size, requests, failures };
+    return { subjects: this.#clients.size, ...this.#tally };
   }
 
   async close(): Promise<void> {
@@ -144,10 +143,15 @@ function exchangeOf(options: ExchangeOptions): Exchange {
   };
 }
 
-function exchangeClient(settings: TokenClientSettings, exchange: Exchange, subjectToken: Provided): TokenClient {
+function exchangeClient(
+  settings: TokenClientSettings,
+  exchange: Exchange,
+  subjectToken: Provided,
+  tally?: GrantTally,
+): TokenClient {
   const { subjectTokenType, actorToken, actorTokenType, requestedTokenType } = exchange;
   const endpoint = nameOf(settings.endpoint);
-  return grantClient(settings, GRANT_TYPE, 'token exchange', async () => {
+  const more = async (): Promise<[string, string][]> => {
     const parameters: [string, string][] = [
       ['subject_token', await provided(subjectToken, endpoint)],
       ['subject_token_type', subjectTokenType],
@@ -157,5 +161,6 @@ function exchangeClient(settings: TokenClientSettings, exchange: Exchange, subje
       parameters.push(['actor_token', await provided(actorToken, endpoint)], ['actor_token_type', actorTokenType]);
     }
     return parameters;
-  });
+  };
+  return grantClient(settings, GRANT_TYPE, 'token exchange', more, tally);
 }

@@ -1,0 +1,144 @@
+import { metrics } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TELEMETRY } from './instruments.ts';
+import {
+  clientCredentials,
+  createDpopVerifier,
+  createIntrospector,
+  createJwtVerifier,
+  tokenExchanges,
+} from './index.ts';
+import { stageTokens, TokenEndpoint, client } from '../test/token-endpoint.ts';
+import { accessClaims, AUDIENCE, ISSUER, KeyEndpoint, makeToken, reasonOf, testKey } from '../test/tokens.ts';
+import { virtualClock } from '@macadam/testkit';
+
+let exporter: InMemoryMetricExporter;
+let reader: PeriodicExportingMetricReader;
+
+beforeEach(() => {
+  exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+});
+afterEach(async () => {
+  await reader.shutdown();
+  metrics.disable();
+});
+
+/** Every number a collector gets, as `name{name,value of the other attributes}`. */
+async function collected(): Promise<Record<string, number>> {
+  exporter.reset();
+  await reader.forceFlush();
+  const points = exporter
+    .getMetrics()
+    .flatMap(({ scopeMetrics }) => scopeMetrics)
+    .filter(({ scope }) => scope.name === '@macadam/auth')
+    .flatMap(({ metrics: all }) => all)
+    .flatMap(({ descriptor, dataPoints }) =>
+      dataPoints.map(({ attributes, value }) => {
+        const words = Object.entries(attributes).map(([, word]) => String(word));
+        return [`${descriptor.name}{${words.join(',')}}`, typeof value === 'number' ? value : value.count] as const;
+      }),
+    );
+  return Object.fromEntries(points);
+}
+
+describe('what a collector gets', () => {
+  it('of a verifier: tokens by what came of them, the cache, and the keys of each issuer', async () => {
+    const clock = virtualClock();
+    const key = testKey('a');
+    const endpoint = new KeyEndpoint([key.jwk]);
+    const verifier = createJwtVerifier({
+      name: 'api',
+      issuers: [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwksUri: `${ISSUER}/jwks` }],
+      fetch: endpoint.fetch,
+      clock,
+    });
+    const token = makeToken(key, accessClaims(clock));
+    for (let n = 0; n < 3; n++) await verifier.verify(token);
+    await reasonOf(verifier.verify('not a token'));
+    await clock.advance(1_000);
+    await reasonOf(verifier.verify(makeToken(testKey('b'), accessClaims(clock))));
+    await clock.advance(20_000);
+    expect(await collected()).toMatchObject({
+      'macadam.auth.tokens{api,accepted}': 3,
+      'macadam.auth.tokens{api,malformed}': 1,
+      'macadam.auth.tokens{api,key_unknown}': 1,
+      'macadam.auth.cache.lookups{api,hit}': 2,
+      'macadam.auth.cache.lookups{api,miss}': 3,
+      'macadam.auth.cache.entries{api}': 1,
+      [`macadam.auth.jwks.age{${ISSUER}}`]: 20,
+      [`macadam.auth.jwks.fetches{${ISSUER},success}`]: 2,
+      [`macadam.auth.jwks.fetches{${ISSUER},failure}`]: 0,
+      [`macadam.auth.jwks.unknown_keys{${ISSUER}}`]: 1,
+      'macadam.auth.fetch.duration{jwks,answered}': 2,
+    });
+  });
+
+  it('of token clients: requests, and how long the token is good', async () => {
+    const { clock, endpoint, tokens } = stageTokens({ name: 'billing' });
+    endpoint.fail();
+    await tokens.getToken().catch(() => {});
+    endpoint.answer = undefined;
+    endpoint.grant = { expires_in: '600' };
+    await clock.advance(2_000);
+    tokens.invalidate(await tokens.getToken());
+    await tokens.getToken();
+    await clock.advance(100_000);
+    expect(await collected()).toMatchObject({
+      'macadam.auth.token.requests{billing,success}': 2,
+      'macadam.auth.token.requests{billing,failure}': 1,
+      'macadam.auth.token.expires_in{billing}': 500,
+      'macadam.auth.token.invalidations{billing,replaced}': 1,
+      'macadam.auth.token.invalidations{billing,kept}': 0,
+      'macadam.auth.token.odd_lifetimes{billing}': 2,
+      'macadam.auth.fetch.duration{token,answered}': 3,
+    });
+  });
+
+  it('of exchanges: all of them together, also of callers who are forgotten', async () => {
+    const endpoint = new TokenEndpoint();
+    const exchanges = tokenExchanges({ ...client, name: 'behalf', fetch: endpoint.fetch, maxSubjects: 1 });
+    for (const one of ['alice', 'bob', 'carol']) await exchanges.for(one).getToken();
+    expect(await collected()).toMatchObject({ 'macadam.auth.token.requests{behalf,success}': 3 });
+  });
+
+  it('of introspection and of proofs', async () => {
+    const endpoint = new TokenEndpoint();
+    endpoint.answer = () => Response.json({ active: false });
+    const introspector = createIntrospector({
+      name: 'opaque',
+      introspectionUrl: `${ISSUER}/introspect`,
+      clientId: 'a',
+      clientSecret: 'b',
+      audience: [],
+      fetch: endpoint.fetch,
+    });
+    for (let n = 0; n < 2; n++) await reasonOf(introspector.verify('token'));
+    const proofs = createDpopVerifier({ name: 'proofs' });
+    await proofs.verifyProof({ method: 'GET', url: ISSUER, headers: {} }).catch(() => {});
+    expect(await collected()).toMatchObject({
+      'macadam.auth.tokens{opaque,inactive}': 2,
+      'macadam.auth.cache.lookups{opaque,hit}': 1,
+      'macadam.auth.dpop.proofs{proofs,missing}': 1,
+      'macadam.auth.fetch.duration{introspection,answered}': 1,
+    });
+    expect(proofs.stats()).toEqual({ accepted: 0, refused: { missing: 1 } });
+  });
+
+  it('never of a secret or a token, in any name', async () => {
+    const { tokens } = stageTokens();
+    const token = await tokens.getToken();
+    const all = JSON.stringify(await collected()) + JSON.stringify(TELEMETRY);
+    expect(all).not.toContain(token);
+    expect(all).toContain('id.example.com');
+    // Kept alive until here: what is observed is held weakly.
+    expect(clientCredentials(client).stats().requests).toBe(0);
+  });
+});
