@@ -111,7 +111,10 @@ export const suite: Suite = {
         }),
         pinoLog('pino, five fields', withFive),
       ],
-      claims: [{ of: 'macadam, 30 fields', to: 'pino, five fields', atMost: 4 }],
+      claims: [
+        { of: 'macadam, 30 fields', to: 'pino, five fields', atMost: 4 },
+        { of: 'macadam withCanonicalLine', to: 'pino, five fields', atMost: 4 },
+      ],
     },
     {
       name: 'span without an SDK',

@@ -217,11 +217,28 @@ describe('Work.annotate', () => {
 
   it('cannot reach Object.prototype', () => {
     runWork({}, () => {
-      work().annotate(JSON.parse('{"__proto__": {"polluted": true}, "constructor": 1}') as Record<string, unknown>);
-      expect(Object.getPrototypeOf(work().annotations)).toBeNull();
-      expect(work().annotations['constructor']).toBe(1);
+      const hostile = JSON.parse('{"__proto__": {"polluted": true}, "constructor": 1}') as Record<string, unknown>;
+      for (let times = 0; times < 2; times++) {
+        work().annotate(hostile);
+        expect(Object.getPrototypeOf(work().annotations)).toBe(Object.prototype);
+        expect(Object.entries(work().annotations)).toEqual([
+          ['__proto__', { polluted: true }],
+          ['constructor', 1],
+        ]);
+      }
     });
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+  });
+
+  it('keeps neither the first fields nor later ones by reference', () => {
+    const fields = { step: 1 };
+    runWork({ attributes: fields }, () => {
+      work().annotate({ more: true });
+      work().annotate({ step: 2 });
+      expect(fields).toEqual({ step: 1 });
+      fields.step = 3;
+      expect(work().annotations).toEqual({ step: 2, more: true });
+    });
   });
 
   it('does not run getters twice or take what is inherited', () => {

@@ -1,4 +1,5 @@
 import { onAbort, type Unsubscribe } from './abort.ts';
+import { Annotations } from './annotations.ts';
 import { systemClock, type Clock, type Timer } from './clock.ts';
 import { deadlineAfter, earliestDeadline, type Deadline } from './deadline.ts';
 import { TimeoutError } from './errors.ts';
@@ -54,10 +55,10 @@ class RunningWork implements Work {
   declare readonly deadline?: Deadline;
   readonly priority: Priority;
   declare readonly tenant?: string;
-  readonly annotations: Record<string, unknown>;
   readonly clock: Clock;
   /** The signals that can cancel it from outside: its own and the enclosing work's. */
   readonly #sources: readonly AbortSignal[];
+  readonly #annotations: Annotations;
   #controller: AbortController | undefined;
   #unsubscribe: Unsubscribe[] = [];
   #timer: Timer | undefined;
@@ -71,13 +72,13 @@ class RunningWork implements Work {
     if (deadline !== undefined) this.deadline = deadline;
     const tenant = options.tenant ?? parent?.tenant;
     if (tenant !== undefined) this.tenant = tenant;
-    const signals = [options.signal, parent?.cancellation];
-    this.#sources = signals.filter(
-      (signal, i) => signal !== undefined && signals.indexOf(signal) === i,
-    ) as AbortSignal[];
-    // No prototype: a field called "__proto__" is a field like any other.
-    this.annotations = parent?.annotations ?? (Object.create(null) as Record<string, unknown>);
-    if (options.attributes !== undefined) this.annotate(options.attributes);
+    this.#sources = distinct(options.signal, parent?.cancellation);
+    this.#annotations = parent === undefined ? new Annotations() : parent.#annotations;
+    if (options.attributes !== undefined) this.#annotations.add(options.attributes);
+  }
+
+  get annotations(): Readonly<Record<string, unknown>> {
+    return this.#annotations.record;
   }
 
   get cancellation(): AbortSignal | undefined {
@@ -90,7 +91,7 @@ class RunningWork implements Work {
   }
 
   annotate(fields: Readonly<Record<string, unknown>>): void {
-    for (const name of Object.keys(fields)) this.annotations[name] = fields[name];
+    this.#annotations.add(fields);
   }
 
   /** Lets go of every listener and timer. The signal never aborts after this. */
@@ -121,6 +122,13 @@ class RunningWork implements Work {
   }
 }
 
+const NO_SIGNALS: readonly AbortSignal[] = [];
+
+function distinct(one: AbortSignal | undefined, other: AbortSignal | undefined): readonly AbortSignal[] {
+  if (one === undefined) return other === undefined ? NO_SIGNALS : [other];
+  return other === undefined || other === one ? [one] : [one, other];
+}
+
 /**
  * Runs `fn` as a unit of work: until it settles, everything it calls finds the work through {@link currentWork},
  * however deep and however asynchronous.
@@ -144,10 +152,11 @@ export function runWork<T>(options: WorkOptions, fn: () => T): T {
   if (options.timeoutMs !== undefined) assertDurationMs('runWork.timeoutMs', options.timeoutMs);
   if (options.priority !== undefined) assertOneOf('runWork.priority', options.priority, priorities);
   assertFunction('runWork.fn', fn);
-  const work = new RunningWork(options, currentScope()?.work as RunningWork | undefined);
+  const outer = currentScope();
+  const work = new RunningWork(options, outer?.work as RunningWork | undefined);
   let result: T;
   try {
-    result = runInScope({ work, retriesOwned: currentScope()?.retriesOwned ?? false }, () => adopted(fn()));
+    result = runInScope({ work, retriesOwned: outer?.retriesOwned ?? false }, () => adopted(fn()));
   } catch (error) {
     work.settle();
     throw error;

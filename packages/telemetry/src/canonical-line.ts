@@ -1,5 +1,6 @@
 import {
   assertDurationMs,
+  assertKnownOptions,
   assertNumber,
   assertText,
   currentWork,
@@ -29,6 +30,11 @@ export interface CanonicalLineOptions extends WorkOptions {
   random?: Random;
 }
 
+const OPTION_NAMES: readonly (keyof CanonicalLineOptions)[] = [
+  ...(['name', 'slowerThanMs', 'sampleRatio', 'fields', 'random'] as const),
+  ...(['timeoutMs', 'deadline', 'signal', 'priority', 'tenant', 'attributes', 'clock'] as const),
+];
+
 /** The default of `slowerThanMs`. */
 const SLOW_MS = 1_000;
 
@@ -52,11 +58,12 @@ const SLOW_MS = 1_000;
  * ```
  */
 export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions, fn: () => T): T {
-  const { name, slowerThanMs = SLOW_MS, sampleRatio = 1, fields, random = systemRandom, ...workOptions } = options;
+  const { name, slowerThanMs = SLOW_MS, sampleRatio = 1, fields, random = systemRandom } = options;
+  assertKnownOptions('withCanonicalLine', options, OPTION_NAMES);
   assertText('withCanonicalLine.name', name);
   assertDurationMs('withCanonicalLine.slowerThanMs', slowerThanMs, { min: 0, infinite: true });
   assertNumber('withCanonicalLine.sampleRatio', sampleRatio, { above: 0, max: 1 });
-  const clock = workOptions.clock ?? systemClock;
+  const clock = options.clock ?? systemClock;
   const startedAt = clock.monotonic();
 
   const end = (work: Work, outcome: WorkOutcome, error: unknown): void => {
@@ -64,22 +71,17 @@ export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions,
     const slow = durationMs >= slowerThanMs;
     const sampled = outcome === 'ok' && !slow && sampleRatio < 1;
     if (sampled && random() >= sampleRatio) return;
-    const line: Record<string, unknown> = { event: name, outcome, durationMs, priority: work.priority };
-    if (slow) line['slow'] = true;
-    if (work.tenant !== undefined) line['tenant'] = work.tenant;
-    if (sampled) line['sampleRate'] = sampleRatio;
-    try {
-      Object.assign(line, fields?.(outcome, error));
-    } catch (thrown) {
-      line['fieldsError'] = thrown;
-    }
-    if (outcome !== 'ok') line['err'] = error;
+    const { priority } = work;
+    const more = moreOf(work, slow, sampled ? sampleRatio : undefined, outcome, error, fields);
     // What is said here counts, whatever a layer below has annotated.
-    if (log instanceof CoreLogger) log.writeWork(levelOf(outcome), line, work.annotations, name);
-    else log[levelOf(outcome)]({ ...work.annotations, ...line }, name);
+    if (log instanceof CoreLogger) {
+      log.writeWork(levelOf(outcome), { event: name, outcome, durationMs, priority, more }, work.annotations);
+    } else {
+      log[levelOf(outcome)]({ ...work.annotations, ...more, event: name, outcome, durationMs, priority }, name);
+    }
   };
 
-  return runWork(workOptions, () => {
+  return runWork(workOptionsOf(options), () => {
     const work = currentWork()!;
     let result: T;
     try {
@@ -103,6 +105,44 @@ export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions,
       },
     ) as T;
   });
+}
+
+/** What not every line has; undefined when there is nothing. */
+function moreOf(
+  { tenant }: Work,
+  slow: boolean,
+  sampleRate: number | undefined,
+  outcome: WorkOutcome,
+  error: unknown,
+  fields: CanonicalLineOptions['fields'],
+): object | undefined {
+  if (!slow && tenant === undefined && sampleRate === undefined && outcome === 'ok' && fields === undefined) {
+    return undefined;
+  }
+  const more: Record<string, unknown> = {};
+  if (slow) more['slow'] = true;
+  if (tenant !== undefined) more['tenant'] = tenant;
+  if (sampleRate !== undefined) more['sampleRate'] = sampleRate;
+  try {
+    Object.assign(more, fields?.(outcome, error));
+  } catch (thrown) {
+    more['fieldsError'] = thrown;
+  }
+  if (outcome !== 'ok') more['err'] = error;
+  return more;
+}
+
+/** Name by name: a rest element takes as long as a whole line. */
+function workOptionsOf(options: CanonicalLineOptions): WorkOptions {
+  const work: WorkOptions = {};
+  if (options.timeoutMs !== undefined) work.timeoutMs = options.timeoutMs;
+  if (options.deadline !== undefined) work.deadline = options.deadline;
+  if (options.signal !== undefined) work.signal = options.signal;
+  if (options.priority !== undefined) work.priority = options.priority;
+  if (options.tenant !== undefined) work.tenant = options.tenant;
+  if (options.attributes !== undefined) work.attributes = options.attributes;
+  if (options.clock !== undefined) work.clock = options.clock;
+  return work;
 }
 
 function levelOf(outcome: WorkOutcome): 'info' | 'warn' | 'error' {

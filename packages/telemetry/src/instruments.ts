@@ -23,8 +23,10 @@ function metric(
 
 const heapSpaces = { 'v8js.heap.space.name': 'the spaces of V8, about a dozen' };
 
+type MetricKey = 'linesDropped' | 'valuesCut' | 'utilization' | 'heapUsed' | 'heapLimit' | 'collections';
+
 /** Metrics by what they are called in the code. Those of the process have the names of the semantic conventions. */
-export const METRICS = {
+export const METRICS: Readonly<Record<MetricKey, MetricDescription>> = {
   linesDropped: metric('counter', 'macadam.log.lines.dropped', '{line}', 'Log lines that no destination took'),
   valuesCut: metric('counter', 'macadam.log.values.cut', '{value}', 'Values that were cut to the limits of a log line'),
   utilization: metric('gauge', 'nodejs.eventloop.utilization', '1', 'Share of the time the event loop was busy'),
@@ -33,7 +35,7 @@ export const METRICS = {
   collections: metric('histogram', 'v8js.gc.duration', 's', 'Duration of garbage collections, by kind', {
     'v8js.gc.type': GC_TYPES,
   }),
-} as const;
+};
 
 /** The delay of the event loop, one metric for each of {@link DELAYS}. */
 export const DELAY_METRICS: readonly MetricDescription[] = DELAYS.map((what) =>

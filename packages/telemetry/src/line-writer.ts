@@ -1,19 +1,21 @@
-import { createHmac } from 'node:crypto';
 import { isSpanContextValid, trace } from '@opentelemetry/api';
 import type { LineLimits } from './encode/limits.ts';
-import { PropertyNames } from './encode/property-names.ts';
+import { piiWriter } from './encode/pii-writer.ts';
+import { OF_WORK, PropertyNames } from './encode/property-names.ts';
 import { TextWriter } from './encode/text-writer.ts';
 import { ValueWriter } from './encode/value-writer.ts';
 import { formatText } from './format-text.ts';
 import { type LineFormat, SHADOWED } from './line-format.ts';
-import type { Bindings, Line } from './line.ts';
+import { type Bindings, bindingsOf, type Line, withoutNames, type WorkSummary } from './line.ts';
 import { lineTotals } from './line-totals.ts';
 import type { RedactOptions, Serializers } from './options.ts';
+import { serialized } from './serialized.ts';
 import { KeyRules } from './redact/key-rules.ts';
 import { TextRules } from './redact/text-rules.ts';
-import type { Pii } from './sensitive.ts';
 
 const hasOwn = Object.prototype.hasOwnProperty;
+/** Names of works come from the code; if they do not, there is an end to what is remembered. */
+const MOST_WORKS = 1_000;
 
 /** What the fields of a call say about the rest of its line. */
 interface Taken {
@@ -32,7 +34,13 @@ export class LineWriter {
   readonly #values: ValueWriter;
   readonly #limits: LineLimits;
   #busy = false;
+  /** Counts the lines of works, to know which names are taken by what they begin with. */
+  #works = 0;
+  /** The beginning of such a line, by the name of the work: there are few, and they come often. */
+  readonly #workHeads = new Map<string, string>();
   readonly #again: () => LineWriter;
+  /** Whether nobody hides what every line of work begins with. */
+  readonly #plainWork: boolean;
 
   constructor(format: LineFormat, limits: LineLimits, redact: RedactOptions) {
     this.#format = format;
@@ -42,6 +50,7 @@ export class LineWriter {
     const text = new TextWriter(longest, new TextRules(keys, redact.keys, redact.patterns));
     const names = new PropertyNames(keys, text, format.reserved);
     this.#values = new ValueWriter(limits, text, names, piiWriter(redact), format.errorNames);
+    this.#plainWork = !OF_WORK.some((name) => keys.isSensitive(name) || format.reserved.has(name));
     this.#again = () => new LineWriter(format, limits, redact);
   }
 
@@ -101,8 +110,8 @@ export class LineWriter {
     let shadowed = '';
     if (line.fields !== undefined) {
       const taken: Taken = { message: undefined, bound: undefined, shadowed: '' };
-      if (line.lead !== undefined) this.#fields(line, line.lead, undefined, taken);
-      this.#fields(line, line.fields, line.lead, taken);
+      if (line.work !== undefined) this.#work(line, line.work, taken);
+      this.#fields(line, line.fields, line.work === undefined ? 'plain' : 'annotations', taken);
       message ??= taken.message ?? values.errorMessage;
       if (taken.bound !== undefined) bindings = withoutNames(bindings, taken.bound);
       if (taken.shadowed !== '') shadowed = `,"${SHADOWED}":{${taken.shadowed}}`;
@@ -119,29 +128,67 @@ export class LineWriter {
     return `${heads[line.level]}${time(line.time)}${base}`;
   }
 
-  /** Writes the fields, and sets apart those whose names are ours. */
-  #fields(line: Line, fields: object, lead: object | undefined, taken: Taken): void {
+  /** What a line of work begins with: joined from what is known already, unless somebody wants it otherwise. */
+  #work(line: Line, work: WorkSummary, taken: Taken): void {
+    const values = this.#values;
+    const { event, outcome, durationMs, priority, more } = work;
+    this.#works++;
+    if (line.serializers === undefined && this.#plainWork && line.bindings.names.size === 0) {
+      let head = this.#workHeads.get(event);
+      if (head === undefined) {
+        head = `,"event":${values.text.quote(event)},"outcome":"`;
+        if (this.#workHeads.size < MOST_WORKS) this.#workHeads.set(event, head);
+      }
+      values.out = `${head + outcome}","durationMs":${durationMs},"priority":"${priority}"`;
+    } else {
+      this.#fields(line, { event, outcome, durationMs, priority }, 'plain', taken);
+    }
+    if (more !== undefined) this.#fields(line, more, 'more', taken);
+  }
+
+  /** Writes the fields, and sets apart those whose names are ours. In a line of work, what comes first counts. */
+  #fields(line: Line, fields: object, which: 'plain' | 'more' | 'annotations', taken: Taken): void {
     const values = this.#values;
     values.enter(fields);
-    const bound = line.bindings.names;
+    const { serializers } = line;
+    const bound = line.bindings.names.size === 0 ? undefined : line.bindings.names;
+    const more = line.work?.more;
     let count = 0;
+    let known = values.names.start;
     const start = values.out;
     try {
       for (const name in fields) {
-        if (!hasOwn.call(fields, name) || (lead !== undefined && hasOwn.call(lead, name))) continue;
+        if (!hasOwn.call(fields, name)) continue;
+        known = values.names.after(known, name);
+        if (which !== 'plain') {
+          if (known.ofWork) continue;
+          if (which === 'more') known.work = this.#works;
+          else if (known.work === this.#works) continue;
+          else if (!known.remembered && more !== undefined && hasOwn.call(more, name)) continue;
+        }
         if (count++ >= this.#limits.items || !values.hasRoom()) {
           values.out += ',"[…]":';
           values.cut('more');
           break;
         }
-        const known = values.names.get(name);
         if (known.reserved) {
           this.#shadow(line, fields, name, taken);
           continue;
         }
-        if (bound.size > 0 && bound.has(name)) (taken.bound ??= new Set()).add(name);
-        if (name !== 'err' && line.serializers === undefined) values.property(fields, name, false, 1, known);
-        else this.#field(fields, name, false, line.serializers);
+        if (bound !== undefined && bound.has(name)) (taken.bound ??= new Set()).add(name);
+        if (name === 'err' || serializers !== undefined) {
+          this.#field(fields, name, false, serializers);
+          continue;
+        }
+        let value: unknown;
+        // Read here, where the engine knows the shape from the loop.
+        try {
+          value = (fields as Record<string, unknown>)[name];
+        } catch {
+          values.unreadable(known, false);
+          continue;
+        }
+        values.entry(value, known, false, 1);
       }
     } catch {
       values.out = `${start},"[…]":"[threw]"`;
@@ -198,32 +245,4 @@ export class LineWriter {
     const sampled = line.sampleRate === undefined ? '' : `,"sample_rate":${line.sampleRate}`;
     return span !== undefined && isSpanContextValid(span) ? this.#format.trace(span) + sampled : sampled;
   }
-}
-
-function bindingsOf(entries: Bindings['entries']): Bindings {
-  const json = entries.map((entry) => entry.json).join('');
-  return { entries, names: new Set(entries.map(({ name }) => name)), json, bytes: Buffer.byteLength(json) };
-}
-
-function withoutNames(bindings: Bindings, names: ReadonlySet<string>): Bindings {
-  return bindingsOf(bindings.entries.filter(({ name }) => !names.has(name)));
-}
-
-function serialized(fields: object, name: string, serialize: (value: never) => unknown): unknown {
-  const value: unknown = (fields as Record<string, unknown>)[name];
-  if (value instanceof Error) return value;
-  try {
-    return serialize(value as never);
-  } catch {
-    return '[threw]';
-  }
-}
-
-function piiWriter({ pii = 'mask', hashKey = '' }: RedactOptions): (value: Pii<unknown>, writer: ValueWriter) => void {
-  if (pii === 'off') return (value, writer) => writer.value(value.reveal(), writer.maxDepth - 1);
-  if (pii === 'mask') return (_value, writer) => void (writer.out += '"[pii]"');
-  return (value, writer) => {
-    const digest = createHmac('sha256', hashKey).update(String(value.reveal())).digest('hex');
-    writer.out += `"pii_${digest.slice(0, 16)}"`;
-  };
 }

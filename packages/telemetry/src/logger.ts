@@ -1,7 +1,7 @@
 import { assertOneOf, type Clock, type Random } from '@macadam/core';
 import { fieldsOf } from './fields-of.ts';
 import { type Level, levels, levelThresholds, type LevelThreshold, levelValues } from './levels.ts';
-import { type Bindings, noBindings } from './line.ts';
+import { type Bindings, noBindings, type WorkSummary } from './line.ts';
 import type { LineWriter } from './line-writer.ts';
 import type { ChildOptions, Serializers } from './options.ts';
 import type { LineSink, SinkStats } from './sink.ts';
@@ -137,16 +137,26 @@ export class CoreLogger implements Logger {
     return this.close();
   }
 
-  /** One line of a unit of work, with `lead` before what was annotated. Never sampled: that was decided before. */
-  writeWork(level: Level, lead: object, annotations: object, message: string): void {
+  /** One line of a unit of work, with a summary before what was annotated. Never sampled: that was decided before. */
+  writeWork(level: Level, work: WorkSummary, annotations: object): void {
     const { core, bindings, serializers } = this;
     if (!this.isLevelEnabled(level)) return;
     const index = levels.indexOf(level);
     try {
       const time = core.clock.now();
-      const parts = { level: index, time, bindings, serializers, fields: annotations, lead, message };
+      const line = {
+        level: index,
+        time,
+        bindings,
+        serializers,
+        fields: annotations,
+        message: work.event,
+        args: NO_ARGS,
+        sampleRate: undefined,
+        work,
+      };
       core.counts[index]!++;
-      core.sink.write(core.writer.line({ ...parts, args: NO_ARGS, sampleRate: undefined }), index);
+      core.sink.write(core.writer.line(line), index);
     } catch {
       core.sink.write(LAST_RESORT, index);
     }

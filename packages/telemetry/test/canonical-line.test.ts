@@ -101,7 +101,8 @@ describe('withCanonicalLine', () => {
     [{ name: '' }, 'withCanonicalLine.name'],
     [{ name: 'x', sampleRatio: 0 }, 'withCanonicalLine.sampleRatio'],
     [{ name: 'x', slowerThanMs: -1 }, 'withCanonicalLine.slowerThanMs'],
-    [{ name: 'x', timeout: 1 }, 'runWork.timeout'],
+    [{ name: 'x', timeout: 1 }, 'withCanonicalLine.timeout'],
+    [{ name: 'x', timeoutMs: 0 }, 'runWork.timeoutMs'],
   ])('refuses %j', (options, path) => {
     expect(() => withCanonicalLine(capture().log, options as never, () => 1)).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }),

@@ -15,6 +15,8 @@ export class TextWriter {
   /** How many texts were cut since this was last set to 0. */
   cuts = 0;
   readonly #rules: TextRules;
+  #seen = 0;
+  #clean = '';
 
   constructor(limit: number, rules: TextRules) {
     this.limit = limit;
@@ -23,7 +25,13 @@ export class TextWriter {
 
   /** A JSON string, quotes included. */
   quote(text: string): string {
-    if (text.length > this.limit) return this.#cut(text, this.limit);
+    const bare = this.bare(text);
+    return bare === undefined ? this.quoteLast(text) : `"${bare}"`;
+  }
+
+  /** What stands between the quotes, when nothing has to be cut or escaped; else `quoteLast` has to follow. */
+  bare(text: string): string | undefined {
+    if (text.length > this.limit) return undefined;
     let seen = 0;
     let digits = 0;
     for (let i = 0; i < text.length; i++) {
@@ -34,9 +42,19 @@ export class TextWriter {
     }
     // "id=1" is the shortest that could matter.
     const clean = text.length < 4 ? text : this.#rules.clean(text, seen, digits);
-    if ((seen & (ESCAPED | WIDE)) === 0) return `"${clean}"`;
+    if ((seen & (ESCAPED | WIDE)) === 0) return clean;
+    this.#seen = seen;
+    this.#clean = clean;
+    return undefined;
+  }
+
+  /** The JSON string of the text that `bare` has just looked at. */
+  quoteLast(text: string): string {
+    if (text.length > this.limit) return this.#cut(text, this.limit);
+    const clean = this.#clean;
+    this.#clean = '';
     const before = this.extraBytes;
-    const quoted = this.#escape(clean, (seen & WIDE) !== 0);
+    const quoted = this.#escape(clean, (this.#seen & WIDE) !== 0);
     // Control characters grow six times when they are escaped, and others take up to three bytes.
     if (quoted.length + this.extraBytes - before <= this.limit + 2 || clean.length * 6 <= this.limit) return quoted;
     this.extraBytes = before;

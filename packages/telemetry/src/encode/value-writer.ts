@@ -1,3 +1,4 @@
+import { Ancestors } from './ancestors.ts';
 import { CENSOR, isPii, isSecret, type Pii } from '../sensitive.ts';
 import { isCardNumber } from '../redact/card-number.ts';
 import { type ErrorNames, isError, writeError } from './error-writer.ts';
@@ -20,6 +21,8 @@ export type WritePii = (pii: Pii<unknown>, writer: ValueWriter) => void;
  *
  * Any hook of a value may throw (getter, Proxy trap, `toJSON`). Text is immutable, so a mark of where the output stood
  * costs nothing, and the output goes back to it: what was written before and after stays whole.
+ *
+ * Length: the kinds of values call each other, and one that stands elsewhere is not inlined where it matters.
  */
 export class ValueWriter {
   out = '';
@@ -33,8 +36,7 @@ export class ValueWriter {
   readonly names: PropertyNames;
   readonly text: TextWriter;
   readonly #writePii: WritePii;
-  readonly #ancestors: object[] = [];
-  #deepest = 0;
+  readonly #ancestors = new Ancestors();
   #nodes = 0;
 
   constructor(limits: LineLimits, text: TextWriter, names: PropertyNames, pii: WritePii, errorNames: ErrorNames) {
@@ -58,16 +60,14 @@ export class ValueWriter {
 
   /** Says that values of depth 1 stand in `top`, which must not contain itself. */
   enter(top: object): void {
-    this.#ancestors[0] = top;
-    this.#deepest = 1;
+    this.#ancestors.enter(top);
   }
 
   /** Lets go of what was written, so that nothing of it lives longer than the line. */
   release(): void {
     this.out = '';
     this.errorMessage = undefined;
-    for (let i = 0; i < this.#deepest; i++) this.#ancestors[i] = NOTHING;
-    this.#deepest = 0;
+    this.#ancestors.release();
   }
 
   /** Whether there is room for another value. Counts it. */
@@ -80,9 +80,12 @@ export class ValueWriter {
   /** Writes any value. What JSON has no form for (undefined, functions, symbols) is null. */
   value(value: unknown, depth: number): void {
     switch (typeof value) {
-      case 'string':
-        this.out += this.text.quote(value);
+      case 'string': {
+        const bare = this.text.bare(value);
+        if (bare === undefined) this.out += this.text.quoteLast(value);
+        else this.out = this.out + '"' + bare + '"';
         break;
+      }
       case 'number':
         this.#number(value);
         break;
@@ -103,26 +106,43 @@ export class ValueWriter {
   }
 
   /** `"name":value` with a comma before it unless first; nothing for undefined, functions and symbols. */
-  property(
-    source: object,
-    name: string,
-    first: boolean,
-    depth: number,
-    known: PropertyName = this.names.get(name),
-  ): boolean {
-    const mark = this.out;
-    const prefix = first ? known.json : `,${known.json}`;
-    this.text.extraBytes += known.extraBytes;
+  property(source: object, name: string, first: boolean, depth: number): boolean {
+    const known = this.names.get(name);
     try {
-      const value: unknown = (source as Record<string, unknown>)[name];
-      const type = typeof value;
-      if (type === 'undefined' || type === 'function' || type === 'symbol') return false;
-      this.out = mark + prefix;
-      if (known.sensitive && value !== null) this.out += `"${CENSOR}"`;
-      else this.value(value, depth);
+      return this.entry((source as Record<string, unknown>)[name], known, first, depth);
     } catch {
-      this.out = mark + prefix + UNREADABLE;
+      return this.unreadable(known, first);
     }
+  }
+
+  /** The same as `property`, for a value that was read already. */
+  entry(value: unknown, known: PropertyName, first: boolean, depth: number): boolean {
+    if (!isShown(value)) return false;
+    this.text.extraBytes += known.extraBytes;
+    if (known.sensitive) {
+      this.out += (first ? known.json : known.further) + (value === null ? 'null' : `"${CENSOR}"`);
+      return true;
+    }
+    if (first) {
+      this.out += known.json;
+      this.value(value, depth);
+    } else if (typeof value === 'string') {
+      const bare = this.text.bare(value);
+      if (bare === undefined) this.out = this.out + known.further + this.text.quoteLast(value);
+      else this.out = this.out + known.furtherText + bare + '"';
+    } else if (typeof value === 'boolean') {
+      this.out += value ? known.furtherTrue : known.furtherFalse;
+    } else {
+      this.out += known.further;
+      this.value(value, depth);
+    }
+    return true;
+  }
+
+  /** What stands for a property whose getter throws. */
+  unreadable(known: PropertyName, first: boolean): boolean {
+    this.text.extraBytes += known.extraBytes;
+    this.out += (first ? known.json : known.further) + UNREADABLE;
     return true;
   }
 
@@ -131,7 +151,7 @@ export class ValueWriter {
       this.cut('deeper');
       return;
     }
-    if (this.#isAncestor(value, depth)) {
+    if (this.#ancestors.includes(value, depth)) {
       this.out += '"[Circular]"';
       return;
     }
@@ -149,6 +169,7 @@ export class ValueWriter {
     this.out += '{';
     let count = 0;
     let written = 0;
+    let known = this.names.start;
     for (const name in source) {
       if (!hasOwn.call(source, name)) continue;
       if (count >= this.limits.items || !this.hasRoom()) {
@@ -156,7 +177,16 @@ export class ValueWriter {
         break;
       }
       count++;
-      if (this.property(source, name, written === 0, depth + 1)) written++;
+      known = this.names.after(known, name);
+      let value: unknown;
+      // Read here, where the engine knows the shape from the loop.
+      try {
+        value = (source as Record<string, unknown>)[name];
+      } catch {
+        this.unreadable(known, written++ === 0);
+        continue;
+      }
+      if (this.entry(value, known, written === 0, depth + 1)) written++;
     }
     this.out += '}';
   }
@@ -194,14 +224,6 @@ export class ValueWriter {
   #cutProperties(first: boolean): void {
     this.out += `${first ? '' : ','}"[…]":${CUT}`;
     this.text.cuts++;
-  }
-
-  /** Whether the value contains itself; else it is remembered for its descendants. */
-  #isAncestor(value: object, depth: number): boolean {
-    for (let i = 0; i < depth; i++) if (this.#ancestors[i] === value) return true;
-    this.#ancestors[depth] = value;
-    if (depth >= this.#deepest) this.#deepest = depth + 1;
-    return false;
   }
 
   #byKind(value: object, depth: number): void {
@@ -243,4 +265,7 @@ export class ValueWriter {
   }
 }
 
-const NOTHING: object = {};
+/** Whether JSON has a form for it. */
+function isShown(value: unknown): boolean {
+  return value !== undefined && typeof value !== 'function' && typeof value !== 'symbol';
+}
