@@ -9,18 +9,27 @@ const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 const OURS = Symbol.for('macadam.telemetry.exit-guard');
 
 const unfinished = new Set<Unfinished>();
+let guarding = false;
 
-/** While there is something unfinished, and no longer, the process has handlers of ours. */
+/** While there is something unfinished, and a turn of the event loop longer, the process has handlers of ours. */
 export function guardExit(one: Unfinished): void {
-  if (unfinished.size === 0) {
-    process.on('exit', finishAll);
-    for (const signal of SIGNALS) process.on(signal, onSignal);
-  }
   unfinished.add(one);
+  if (guarding) return;
+  guarding = true;
+  process.on('exit', finishAll);
+  for (const signal of SIGNALS) process.on(signal, onSignal);
 }
 
+/**
+ * A signal that came while the last line was written is delivered in the next turn, and would be lost if the handler was
+ * gone by then: neither we nor the system would end the process.
+ */
 export function releaseExit(one: Unfinished): void {
-  if (unfinished.delete(one) && unfinished.size === 0) removeHandlers();
+  if (!unfinished.delete(one) || unfinished.size > 0) return;
+  // eslint-disable-next-line no-restricted-globals -- A turn of the event loop of this process, which no clock stands for.
+  setImmediate(() => {
+    if (unfinished.size === 0) removeHandlers();
+  }).unref();
 }
 
 function finishAll(): void {
@@ -38,6 +47,7 @@ function onSignal(signal: NodeJS.Signals): void {
 Object.defineProperty(onSignal, OURS, { value: true });
 
 function removeHandlers(): void {
+  guarding = false;
   process.off('exit', finishAll);
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }

@@ -95,6 +95,14 @@ describe('T1: the last line is never lost', () => {
     expect(notes).toContain(how === 'handled' ? 'status 0' : 'status 143');
     if (how === 'handled') expect(parse(all).at(-1)).toMatchObject({ msg: 'stopping' });
   });
+
+  it('and a SIGTERM that comes while the backlog is written still ends the process', async () => {
+    const command = '{ "$@"; echo "status $?" >&2; } | { sleep 0.3; cat; }';
+    const sub = shell(command, ['signalWhileDraining', '2000']);
+    const [all, notes] = await Promise.all([text(sub.stdout), text(sub.stderr), once(sub, 'close')]);
+    expect(numbers(all)).toEqual(upTo(2_000));
+    expect(notes).toContain('status 143');
+  });
 });
 
 /** The first JSON object that is written to stderr; then the whole pipeline is ended, the reader that never reads included. */

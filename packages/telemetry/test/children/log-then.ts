@@ -21,6 +21,12 @@ const endings: Record<string, () => void> = {
     process.stderr.write('ready\n');
     setInterval(() => {}, 1_000);
   },
+  // The signal is there, but not delivered yet, when the last line has been taken.
+  signalWhileDraining: () => {
+    process.kill(process.pid, 'SIGTERM');
+    while (log.stats().backlogBytes > 0) log.fatal('last');
+    setInterval(() => {}, 1_000);
+  },
   handled: () => {
     process.on('SIGTERM', () => {
       log.warn('stopping');
