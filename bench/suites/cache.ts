@@ -1,0 +1,315 @@
+import type { Contender, Subject, Suite } from '../src/suite.ts';
+
+type Cache = typeof import('@macadam/cache');
+type MacadamCache = import('@macadam/cache').Cache<typeof VALUE>;
+
+const KEYS = Array.from({ length: 1_000 }, (_, i) => `user:${i}`);
+const VALUE = { id: 1, name: 'Ann Example', email: 'ann@example.org', roles: ['reader', 'writer'], active: true };
+const HOUR_MS = 3_600_000;
+const MOST = 10_000;
+const IN_FLIGHT = 64;
+/** Look-ups an operation: the harness awaits each operation, and a synchronous answer needs no awaiting. */
+const AT_ONCE = 100;
+const HERD = 250;
+const load = async (): Promise<typeof VALUE> => VALUE;
+
+/** A hundred look-ups one after the other. */
+function inTurn(get: (key: string) => unknown): () => void {
+  let next = 0;
+  return () => {
+    for (let i = 0; i < AT_ONCE; i++) get(KEYS[(next = (next + 1) % KEYS.length)] as string);
+  };
+}
+
+/** The same where the answer is a promise. */
+function awaited(get: (key: string) => Promise<unknown>): () => Promise<void> {
+  let next = 0;
+  return async () => {
+    for (let i = 0; i < AT_ONCE; i++) await get(KEYS[(next = (next + 1) % KEYS.length)] as string);
+  };
+}
+
+/** One look-up, of those that are in flight together. */
+function together(get: (key: string) => Promise<unknown>): () => Promise<unknown> {
+  let next = 0;
+  return () => get(KEYS[(next = (next + 1) % KEYS.length)] as string);
+}
+
+/** A hundred keys by one call. */
+function batches(get: (keys: string[]) => unknown): () => unknown {
+  let next = 0;
+  return () => get(KEYS.slice((next = (next + AT_ONCE) % KEYS.length), next + AT_ONCE));
+}
+
+/** Everybody asks for a key that nobody has, each time another one. */
+function herds(get: (key: string) => Promise<unknown>): () => Promise<unknown> {
+  let next = 0;
+  return () => {
+    const key = `herd:${next++}`;
+    return Promise.all(Array.from({ length: HERD }, () => get(key)));
+  };
+}
+
+/** What each library calls what a case needs; `end` closes connections. */
+interface Library {
+  readonly get: (key: string) => Promise<unknown>;
+  readonly getOrLoad: (key: string) => Promise<unknown>;
+  readonly getMany?: (keys: string[]) => Promise<unknown>;
+  readonly end?: () => unknown;
+}
+
+const url = process.env['REDIS_URL'] as string;
+
+async function macadam(
+  options: Partial<Parameters<Cache['createCache']>[0]> = {},
+): Promise<Library & { cache: MacadamCache }> {
+  const { createCache } = await import('@macadam/cache');
+  const cache = createCache<typeof VALUE>({ name: 'bench', ttlMs: HOUR_MS, ...(options as object) });
+  return {
+    cache,
+    get: (key) => cache.get(key),
+    getOrLoad: (key) => cache.getOrLoad(key, load),
+    getMany: (keys) => cache.getMany(keys),
+    end: () => cache.close(),
+  };
+}
+
+async function macadamShared(): Promise<Library> {
+  const { redisTier } = await import('@macadam/cache');
+  const client = await nodeRedis();
+  const tier = redisTier(client as unknown as Parameters<typeof redisTier>[0], { prefix: 'bench-macadam' });
+  const library = await macadam({ l1: false, l2: tier });
+  const end = async (): Promise<void> => {
+    await library.end?.();
+    client.destroy();
+  };
+  return { ...library, end };
+}
+
+async function bento(shared: boolean): Promise<Library> {
+  const { BentoCache, bentostore } = await import('bentocache');
+  const { memoryDriver } = await import('bentocache/drivers/memory');
+  const { redisDriver } = await import('bentocache/drivers/redis');
+  const store = shared
+    ? bentostore().useL2Layer(redisDriver({ connection: (await ioRedis()) as never, prefix: 'bench-bento' }))
+    : bentostore().useL1Layer(memoryDriver({ maxItems: MOST, serialize: false }));
+  const cache = new BentoCache({ default: 'bench', stores: { bench: store } });
+  return {
+    get: (key) => cache.get({ key }),
+    getOrLoad: (key) => cache.getOrSet({ key, factory: load, ttl: HOUR_MS }),
+    end: () => cache.disconnectAll(),
+  };
+}
+
+async function cacheable(): Promise<Library> {
+  const { Cacheable, CacheableMemory, Keyv } = await import('cacheable');
+  const primary = new Keyv({ store: new CacheableMemory({ lruSize: MOST, useClone: false }) });
+  const cache = new Cacheable({ primary, ttl: HOUR_MS });
+  return {
+    get: (key) => cache.get(key),
+    getOrLoad: (key) => cache.getOrSet(key, load),
+    getMany: (keys) => cache.getMany(keys),
+  };
+}
+
+async function cacheManager(shared: boolean): Promise<Library> {
+  const { createCache } = await import('cache-manager');
+  const { CacheableMemory } = await import('cacheable');
+  const { Keyv } = await import('keyv');
+  const { createKeyv } = await import('@keyv/redis');
+  const store = shared
+    ? createKeyv(url, { namespace: 'bench-manager' })
+    : new Keyv({ store: new CacheableMemory({ lruSize: MOST, useClone: false }) });
+  const cache = createCache({ stores: [store], ttl: HOUR_MS });
+  return {
+    get: (key) => cache.get(key),
+    getOrLoad: (key) => cache.wrap(key, load),
+    getMany: (keys) => cache.mget(keys),
+    end: () => cache.disconnect(),
+  };
+}
+
+async function dedupe(shared: boolean): Promise<Library> {
+  const { createCache } = await import('async-cache-dedupe');
+  const client = shared ? await ioRedis() : undefined;
+  const storage = client
+    ? { type: 'redis' as const, options: { client: client as never } }
+    : { type: 'memory' as const, options: { size: MOST } };
+  const cache = createCache({ ttl: HOUR_MS / 1_000, storage }).define('user', load);
+  const call = (key: string): Promise<unknown> =>
+    (cache as unknown as { user(key: string): Promise<unknown> }).user(key);
+  return { get: call, getOrLoad: call, end: () => client?.disconnect() };
+}
+
+async function nodeRedis(): Promise<ReturnType<(typeof import('redis'))['createClient']>> {
+  const { createClient } = await import('redis');
+  const client = createClient({ url, disableOfflineQueue: true });
+  await client.connect();
+  return client as unknown as ReturnType<(typeof import('redis'))['createClient']>;
+}
+
+async function ioRedis(): Promise<InstanceType<(typeof import('ioredis'))['Redis']>> {
+  const { Redis } = await import('ioredis');
+  return new Redis(url, { enableAutoPipelining: true });
+}
+
+/** A contender whose cache is warm. */
+function warm(
+  name: string,
+  from: string,
+  open: () => Promise<Library>,
+  subject: (library: Library) => Subject,
+): Contender {
+  const setup = async (): Promise<Subject> => {
+    const library = await open();
+    for (const key of KEYS) await library.getOrLoad(key);
+    return { ...subject(library), close: () => library.end?.() };
+  };
+  return { name, from, setup };
+}
+
+const hit = (library: Library): Subject => ({ run: awaited(library.getOrLoad) });
+const get = (library: Library): Subject => ({ run: awaited(library.get) });
+const many = (library: Library): Subject => ({ run: batches((keys) => library.getMany?.(keys)) });
+const shared = (library: Library): Subject => ({ inFlight: IN_FLIGHT, run: together(library.getOrLoad) });
+const sharedMany = (library: Library): Subject => ({ run: batches((keys) => library.getMany?.(keys)) });
+const herd = (library: Library): Subject => ({ run: herds(library.getOrLoad) });
+
+const peek = (name: string, eviction: 'lru' | 's3-fifo'): Contender => ({
+  name,
+  from: '@macadam/cache',
+  setup: async () => {
+    const { cache, getOrLoad } = await macadam({ l1: { maxEntries: MOST, eviction } });
+    for (const key of KEYS) await getOrLoad(key);
+    return { run: inTurn((key) => cache.peek(key)) };
+  },
+});
+
+const bareLru: Contender = {
+  name: 'lru-cache get',
+  from: 'lru-cache',
+  setup: async () => {
+    const { LRUCache } = await import('lru-cache');
+    const cache = new LRUCache<string, typeof VALUE>({ max: MOST });
+    for (const key of KEYS) cache.set(key, VALUE);
+    return { run: inTurn((key) => cache.get(key)) };
+  },
+};
+
+const bareGet: Contender = {
+  name: 'redis GET',
+  from: 'redis',
+  setup: async () => {
+    const client = await nodeRedis();
+    for (const key of KEYS) await client.set(`bench-bare:${key}`, JSON.stringify(VALUE));
+    const run = together((key) => client.get(`bench-bare:${key}`));
+    return { inFlight: IN_FLIGHT, run, close: () => client.destroy() };
+  },
+};
+
+const bareMget: Contender = {
+  name: 'redis MGET and JSON.parse',
+  from: 'redis',
+  setup: async () => {
+    const client = await nodeRedis();
+    for (const key of KEYS) await client.set(`bench-bare:${key}`, JSON.stringify(VALUE));
+    const run = batches(async (keys) => {
+      const texts = await client.mGet(keys.map((key) => `bench-bare:${key}`));
+      return texts.map((text) => (text === null ? text : JSON.parse(text)));
+    });
+    return { run, close: () => client.destroy() };
+  },
+};
+
+const MACADAM = '@macadam/cache';
+
+export const suite: Suite = {
+  name: 'cache',
+  what: 'What a look-up costs. In memory nothing is serialized and the objects are shared; all have room for 10 000 entries and hold 1 000.',
+  cases: [
+    {
+      name: 'memory, synchronous',
+      what: 'A hundred look-ups of values that are there.',
+      contenders: [peek('macadam peek', 'lru'), peek('macadam peek, s3-fifo', 's3-fifo'), bareLru],
+      claims: [{ of: 'macadam peek', to: 'lru-cache get', atMost: 2 }],
+    },
+    {
+      name: 'memory, get',
+      what: 'A hundred look-ups of values that are there, each awaited.',
+      contenders: [
+        warm('macadam get', MACADAM, macadam, get),
+        warm('bentocache get', 'bentocache', () => bento(false), get),
+        warm('cacheable get', 'cacheable', cacheable, get),
+        warm('cache-manager get', 'cache-manager', () => cacheManager(false), get),
+      ],
+      claims: [{ of: 'macadam get', to: 'bentocache get', atMost: 0.5 }],
+    },
+    {
+      name: 'memory, load unless there',
+      what: 'A hundred values, loaded if need be: all are there. Each is awaited.',
+      contenders: [
+        warm('macadam getOrLoad', MACADAM, macadam, hit),
+        warm('bentocache getOrSet', 'bentocache', () => bento(false), hit),
+        warm('cacheable getOrSet', 'cacheable', cacheable, hit),
+        warm('cache-manager wrap', 'cache-manager', () => cacheManager(false), hit),
+        warm('async-cache-dedupe', 'async-cache-dedupe', () => dedupe(false), hit),
+      ],
+      claims: [
+        { of: 'macadam getOrLoad', to: 'bentocache getOrSet', atMost: 0.25 },
+        { of: 'macadam getOrLoad', to: 'async-cache-dedupe', atMost: 0.5 },
+      ],
+    },
+    {
+      name: 'memory, a hundred keys by one call',
+      what: 'A hundred values that are there.',
+      contenders: [
+        warm('macadam getMany', MACADAM, macadam, many),
+        warm('cacheable getMany', 'cacheable', cacheable, many),
+        warm('cache-manager mget', 'cache-manager', () => cacheManager(false), many),
+      ],
+      claims: [{ of: 'macadam getMany', to: 'cacheable getMany', atMost: 1 }],
+    },
+    {
+      name: 'memory, cold herd',
+      what: 'Two hundred and fifty calls at once for a key that is not there. cache-manager and cacheable share one load of a process, too.',
+      contenders: [
+        warm('macadam getOrLoad', MACADAM, macadam, herd),
+        warm('bentocache getOrSet', 'bentocache', () => bento(false), herd),
+        warm('cacheable getOrSet', 'cacheable', cacheable, herd),
+        warm('cache-manager wrap', 'cache-manager', () => cacheManager(false), herd),
+        warm('async-cache-dedupe', 'async-cache-dedupe', () => dedupe(false), herd),
+      ],
+      claims: [{ of: 'macadam getOrLoad', to: 'bentocache getOrSet', atMost: 1 }],
+    },
+    // Needs a server: set REDIS_URL.
+    ...(process.env['REDIS_URL'] === undefined
+      ? []
+      : [
+          {
+            name: 'Redis, 64 in flight',
+            what: 'CPU time of this process for a value in the shared tier, nothing in memory. bentocache and async-cache-dedupe on ioredis with pipelining.',
+            contenders: [
+              warm('macadam getOrLoad', MACADAM, macadamShared, shared),
+              bareGet,
+              warm('bentocache getOrSet', 'bentocache', () => bento(true), shared),
+              warm('cache-manager wrap', 'cache-manager', () => cacheManager(true), shared),
+              warm('async-cache-dedupe', 'async-cache-dedupe', () => dedupe(true), shared),
+            ],
+            claims: [
+              { of: 'macadam getOrLoad', to: 'redis GET', atMost: 1.3 },
+              { of: 'macadam getOrLoad', to: 'bentocache getOrSet', atMost: 1 },
+            ],
+          },
+          {
+            name: 'Redis, a hundred keys by one call',
+            what: 'CPU time of this process for a hundred values in the shared tier, nothing in memory.',
+            contenders: [
+              warm('macadam getMany', MACADAM, macadamShared, sharedMany),
+              bareMget,
+              warm('cache-manager mget', 'cache-manager', () => cacheManager(true), sharedMany),
+            ],
+            claims: [{ of: 'macadam getMany', to: 'cache-manager mget', atMost: 1 }],
+          },
+        ]),
+  ],
+};
