@@ -7,6 +7,9 @@ const TRACEPARENT = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-.*)
 const LONGEST_TRACEPARENT = 512;
 /** The standard asks to propagate at least 512 characters. */
 const LONGEST_TRACESTATE = 512;
+const MOST_MEMBERS = 32;
+const STATE_KEY = /^(?:[a-z\d][-_*/a-z\d]{0,255}|[a-z\d][-_*/a-z\d]{0,240}@[a-z][-_*/a-z\d]{0,13})$/;
+const STATE_VALUE = /^[ -+\--<>-~]{0,255}[!-+\--<>-~]$/;
 
 /** The span that a `traceparent` header names, or undefined when the header is not valid (section 3.2). */
 export function parseTraceparent(text: string): SpanContext | undefined {
@@ -24,9 +27,20 @@ export function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext):
   return `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, '0')}`;
 }
 
-/** The span context with the members of `tracestate` that are valid; all or none when it is too long. */
+/**
+ * The span context with a `tracestate`; without it when a member breaks a rule, stands twice, or is one too many: the
+ * standard has the whole header dropped then (section 3.3).
+ */
 export function withTracestate(span: SpanContext, text: string): SpanContext {
-  if (text.length > LONGEST_TRACESTATE || text.trim() === '') return span;
-  const traceState = createTraceState(text);
-  return traceState.serialize() === '' ? span : { ...span, traceState };
+  if (text.length > LONGEST_TRACESTATE) return span;
+  // Empty members are allowed, and belong to headers that were joined.
+  const members = text.split(',').flatMap((member) => (member.trim() === '' ? [] : [member.trim()]));
+  const keys = new Set<string>();
+  for (const member of members) {
+    const at = member.indexOf('=');
+    if (!STATE_KEY.test(member.slice(0, Math.max(at, 0))) || !STATE_VALUE.test(member.slice(at + 1))) return span;
+    keys.add(member.slice(0, at));
+  }
+  if (keys.size !== members.length || members.length === 0 || members.length > MOST_MEMBERS) return span;
+  return { ...span, traceState: createTraceState(members.join(',')) };
 }
