@@ -16,8 +16,21 @@ test.each([
   expect(after(regionUp(0), outcomes, 1).kind).toBe(kind);
 });
 
-test('failures of the window before do not count', () => {
-  expect(after(after(regionUp(0), failures(9), 1), failures(9), 10_000).kind).toBe('up');
+test.each([
+  [33, 'up'],
+  [36, 'down'],
+])('after a good time it takes some failures in a row: %i', (count, kind) => {
+  expect(after(regionUp(0), [...successes(10_000), ...failures(count)], 1).kind).toBe(kind);
+});
+
+test('one in five that fails is no reason to leave', () => {
+  const outcomes = Array.from({ length: 10_000 }, (_, i) => i % 5 === 0);
+  expect(after(regionUp(0), [...successes(10), ...outcomes], 1).kind).toBe('up');
+});
+
+test('failures from before a silence do not count', () => {
+  expect(after(after(regionUp(0), failures(9), 1), failures(9), 10_001).kind).toBe('up');
+  expect(after(after(regionUp(0), failures(9), 1), failures(9), 10_000).kind).toBe('down');
 });
 
 test('coming back takes a wait, and five good probes in a row', () => {

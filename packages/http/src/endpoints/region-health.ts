@@ -3,9 +3,12 @@
  * wait and several good probes in a row to come back, so that a region on the edge does not swing.
  */
 
-const WINDOW_MS = 10_000;
+/** What was before so long a silence says nothing any more. */
+const SILENCE_MS = 10_000;
 const MINIMUM_CALLS = 10;
-/** Leaves when this share of the calls of a window has failed. */
+/** About so many calls are remembered, so that what went well for long does not hide that nothing does now. */
+const REMEMBERED_CALLS = 50;
+/** Leaves when this share of the remembered calls has failed. */
 const LEAVE_RATIO = 0.5;
 /** Nothing is sent there for so long, and again after each probe that failed. */
 const HOLD_MS = 30_000;
@@ -16,10 +19,10 @@ const GOOD_PROBES = 5;
 
 export type RegionHealth =
   | { readonly kind: 'down'; readonly since: number; readonly goodProbes: number }
-  | { readonly kind: 'up'; readonly since: number; readonly calls: number; readonly failures: number };
+  | { readonly kind: 'up'; readonly lastAt: number; readonly calls: number; readonly failureRatio: number };
 
-export function regionUp(now: number): RegionHealth {
-  return { kind: 'up', since: now, calls: 0, failures: 0 };
+export function regionUp(now: number): Extract<RegionHealth, { kind: 'up' }> {
+  return { kind: 'up', lastAt: now, calls: 0, failureRatio: 0 };
 }
 
 /** The health after a call that was sent there. */
@@ -31,11 +34,12 @@ export function regionAfter(health: RegionHealth, failed: boolean, now: number):
     const goodProbes = health.goodProbes + 1;
     return goodProbes >= GOOD_PROBES ? regionUp(now) : { ...health, goodProbes };
   }
-  const fresh = now - health.since >= WINDOW_MS;
-  const calls = (fresh ? 0 : health.calls) + 1;
-  const failures = (fresh ? 0 : health.failures) + (failed ? 1 : 0);
-  if (calls >= MINIMUM_CALLS && failures / calls >= LEAVE_RATIO) return { kind: 'down', since: now, goodProbes: 0 };
-  return { kind: 'up', since: fresh ? now : health.since, calls, failures };
+  const before = now - health.lastAt >= SILENCE_MS ? regionUp(now) : health;
+  const calls = before.calls + 1;
+  // The plain mean of the first calls; from then on the newer ones count for more.
+  const failureRatio = before.failureRatio + (Number(failed) - before.failureRatio) / Math.min(calls, REMEMBERED_CALLS);
+  if (calls >= MINIMUM_CALLS && failureRatio >= LEAVE_RATIO) return { kind: 'down', since: now, goodProbes: 0 };
+  return { kind: 'up', lastAt: now, calls, failureRatio };
 }
 
 /** Whether a region that is down may be probed. */
