@@ -64,6 +64,8 @@ export class AttemptLog {
   trace: CallTrace | undefined = undefined;
   /** Redirects that were followed. */
   redirects = 0;
+  /** Whether nothing has been waited for yet: what begins now began with the call, and the clock need not be read. */
+  isFresh = true;
   readonly #startedAt: number;
   #endedAt: number;
 

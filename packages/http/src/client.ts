@@ -47,7 +47,10 @@ class PooledHttpClient {
   constructor(settings: HttpClientSettings) {
     this.name = settings.name;
     this.#settings = settings;
-    this.fetch = makeFetch(settings, (request, options) => this.#fetched(request, options));
+    this.fetch = makeFetch(settings, (request, options) => {
+      this.#assertOpen();
+      return this.#call(request, options);
+    });
     this.#templates = new PathTemplates(settings.pathPrefix);
     this.#policies = createPolicies(settings);
     this.#balancer = settings.endpoints && new Balancer(settings, settings.endpoints);
@@ -56,8 +59,7 @@ class PooledHttpClient {
     this.#dedupe = settings.dedupe ? new Dedupe(settings) : undefined;
     const { cache, name, origin, clock, auth, peer, baggage } = settings;
     const owner = { name, origin, clock, authorizes: auth !== undefined };
-    const forward = (request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> => this.#execute(request, log);
-    this.#cache = cache && new HttpCache(cache, owner, forward);
+    this.#cache = cache && new HttpCache(cache, owner, (request, log) => this.#execute(request, log));
     this.#traced = { name, propagates: peer === 'internal', baggage };
     observeClient(this);
   }
@@ -86,11 +88,16 @@ class PooledHttpClient {
     return this.request('DELETE', path, options);
   }
 
-  async request(method: string, path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
-    this.#assertOpen();
-    const request = prepareRequest(this.#settings, method, this.#templates.get(path), options);
-    const key = this.#dedupe?.keyOf(request);
-    return key === undefined ? this.#call(request, options) : this.#share(key, request, options);
+  // Not an `async` function: the promise around that of the call would take three turns, and be made for nothing.
+  request(method: string, path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
+    try {
+      this.#assertOpen();
+      const request = prepareRequest(this.#settings, method, this.#templates.get(path), options);
+      const key = this.#dedupe?.keyOf(request);
+      return key === undefined ? this.#call(request, options) : this.#share(key, request, options);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
   }
 
   async stream(method: string, path: string, options: StreamOptions & AnyRequestOptions = {}): Promise<HttpStream> {
@@ -105,11 +112,6 @@ class PooledHttpClient {
     return streamOf(await this.#call(request, others), request.subject);
   }
 
-  async #fetched(request: PreparedRequest, options: AnyRequestOptions): Promise<HttpResponse> {
-    this.#assertOpen();
-    return this.#call(request, options);
-  }
-
   #assertOpen(): void {
     if (this.#closing === undefined) return;
     throw new MacadamError(`The client "${this.name}" is closed`, { code: 'MAC_CLOSED' });
@@ -120,9 +122,9 @@ class PooledHttpClient {
     this.#calls++;
     log.trace = traceCall(this.#traced, request);
     try {
-      const response = await (this.#cache === undefined
-        ? this.#execute(request, log)
-        : this.#cache.answer(request, log));
+      const answer = this.#cache === undefined ? this.#execute(request, log) : this.#cache.answer(request, log);
+      log.isFresh = false;
+      const response = await answer;
       if (options?.schema !== undefined && response.ok) await applySchema(request.subject, response, options.schema);
       setAttempts(response, log.records);
       log.trace?.end(undefined);

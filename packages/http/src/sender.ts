@@ -119,7 +119,7 @@ export class Sender implements FollowUps {
   #start(handler: ResponseHandler, rejected?: Readonly<Record<string, string>>): void {
     const { request, log, context } = handler;
     const { clock, authority, auth } = this.#settings;
-    const now = clock.monotonic();
+    const now = log.isFresh ? log.startedAt : clock.monotonic();
     log.begin(context.attempt, request.hop?.authority ?? request.endpoint?.target.authority ?? authority, now);
     context.onCancel((reason) => handler.cancel(reason));
     let headers = this.#headers(request, context.attempt, now - log.startedAt);
