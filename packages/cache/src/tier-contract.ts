@@ -242,13 +242,10 @@ async function namesStayApart(open: (suffix?: string) => Instance): Promise<void
 
 async function tellsOthers(open: () => Instance, coherence: Coherence): Promise<void> {
   const [one, other] = [open(), open()];
-  const spaces = [one, other];
-  await Promise.all(
-    spaces.map(
-      ({ space, until }, i) =>
-        space.connected === true || until.call(spaces[i], 'that it is connected', ({ kind }) => kind === 'connected'),
-    ),
-  );
+  for (const instance of [one, other]) {
+    if (instance.space.connected === true) continue;
+    await instance.until('that it is connected', ({ kind }) => kind === 'connected');
+  }
   const key = 'a}"ä';
   const about = (how: string) => (change: TierChange) =>
     change.kind === 'keys' && change.keys.includes(key) && change.how === how;

@@ -1,0 +1,66 @@
+// The shared tier on a cluster of three nodes, through both clients.
+import { Cluster } from 'ioredis';
+import { createCluster } from 'redis';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createCache, redisTier, type RedisClient } from '@macadam/cache';
+import { tierContract } from '@macadam/cache/testing';
+import { redisServer, startCluster, type LocalCluster } from './redis-cluster.ts';
+
+interface ClusterClient {
+  readonly client: RedisClient;
+  close(): void;
+}
+
+async function nodeRedis({ ports }: LocalCluster): Promise<ClusterClient> {
+  const client = createCluster({
+    rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })),
+    defaults: { disableOfflineQueue: true },
+  });
+  client.on('error', () => {});
+  await client.connect();
+  return { client, close: () => client.destroy() };
+}
+
+async function ioRedis({ ports }: LocalCluster): Promise<ClusterClient> {
+  const client = new Cluster(
+    ports.map((port) => ({ host: '127.0.0.1', port })),
+    { lazyConnect: true },
+  );
+  client.on('error', () => {});
+  await client.connect();
+  return { client, close: () => client.disconnect() };
+}
+
+// Where Redis is brought by REDIS_URL alone, there may be no server to start.
+describe.skipIf(redisServer() === undefined)('bentocache 1.5.1: on a cluster', { timeout: 60_000 }, () => {
+  let cluster: LocalCluster;
+  beforeAll(async () => void (cluster = await startCluster()), 60_000);
+  afterAll(() => cluster.close());
+
+  describe.each([
+    ['node-redis', nodeRedis],
+    ['ioredis', ioRedis],
+  ] as const)('%s', (name, connect) => {
+    let connection: ClusterClient;
+    beforeAll(async () => void (connection = await connect(cluster)));
+    afterAll(() => connection.close());
+    const tier = () => redisTier(connection.client, { prefix: `cluster-${name}`, timeoutMs: 5_000 });
+
+    it.each(tierContract(tier))('$name', ({ run }) => run());
+
+    it('many keys at once, over all nodes', async () => {
+      const caches = [1, 2].map(() => createCache<number>({ name: 'many', l2: tier() }));
+      const [first, second] = caches as [(typeof caches)[0], (typeof caches)[0]];
+      const keys = Array.from({ length: 300 }, (_, i) => `key ${i}`);
+      const load = async (missing: readonly string[]) => missing.map((key) => [key, key.length] as const);
+      await first.getOrLoadMany(keys, load, { tags: ['t'] });
+      await vi.waitFor(() => expect(first.stats().l2Fills).toBe(300));
+      expect((await second.getMany(keys)).size).toBe(300);
+      expect(await first.invalidate(keys.slice(0, 100))).toBe(true);
+      expect((await first.getMany(keys)).size).toBe(200);
+      await first.invalidateTags(['t']);
+      expect((await first.getMany(keys)).size).toBe(0);
+      await Promise.all(caches.map((cache) => cache.close()));
+    });
+  });
+});

@@ -1,0 +1,74 @@
+import { ioRedis, nodeRedis } from '../redis-server.ts';
+import { createCache, redisTier, type Coherence, type NodeRedisClient } from '@macadam/cache';
+
+/** A cache as the race knows it. */
+export interface Contender {
+  /** Opens one instance, in this process. */
+  open(redisUrl: string, prefix: string): Promise<Instance>;
+}
+
+export interface Instance {
+  /** Values are versions; `load` gives the current one, slowly. */
+  read(key: string, load: () => Promise<number>): Promise<number>;
+  /** Whether all tiers have acknowledged it. */
+  invalidate(key: string): Promise<boolean>;
+  invalidateTag?(tag: string): Promise<boolean>;
+  set?(key: string, version: number): Promise<boolean>;
+}
+
+/** Each key has the tag of its first letter. */
+export const tagOf = (key: string): string => `tag-${key.slice(0, 1)}`;
+
+const TTL_MS = 2_000;
+
+/** This cache, in each of its modes. Short lifetimes, so that all kinds of refresh take part. */
+const macadam = (coherence: Coherence, connect: typeof nodeRedis): Contender => ({
+  async open(url, prefix) {
+    const { client } = await connect(url);
+    const cache = createCache<number>({
+      name: 'race',
+      ttlMs: TTL_MS,
+      staleWhileRevalidateMs: TTL_MS,
+      loaderSoftTimeoutMs: 5,
+      coherence,
+      l2: redisTier(client, { prefix }),
+    });
+    return {
+      read: (key, load) => cache.getOrLoad(key, load, { tags: [tagOf(key)] }),
+      invalidate: (key) => cache.invalidate(key),
+      invalidateTag: (tag) => cache.invalidateTags([tag]),
+      set: (key, version) => cache.set(key, version, { tags: [tagOf(key)] }),
+    };
+  },
+});
+
+/** What one writes without thinking: look, load, store; nothing ties the storing to what happened meanwhile. */
+const careless: Contender = {
+  async open(url, prefix) {
+    const { client } = await nodeRedis(url);
+    const redis = client as NodeRedisClient;
+    const keyOf = (key: string): string => `${prefix}:careless:${key}`;
+    return {
+      async read(key, load) {
+        const found = await redis.sendCommand(['GET', keyOf(key)]);
+        if (found !== null) return Number(found);
+        const version = await load();
+        await redis.sendCommand(['SET', keyOf(key), String(version), 'PX', String(TTL_MS)]);
+        return version;
+      },
+      async invalidate(key) {
+        await redis.sendCommand(['DEL', keyOf(key)]);
+        return true;
+      },
+    };
+  },
+};
+
+export const contenders: Record<string, Contender> = {
+  'macadam, log': macadam('log', nodeRedis),
+  'macadam, log, ioredis': macadam('log', ioRedis),
+  'macadam, pubsub': macadam('pubsub', nodeRedis),
+  'macadam, tracking': macadam('tracking', nodeRedis),
+  'macadam, none': macadam('none', nodeRedis),
+  careless,
+};

@@ -1,0 +1,308 @@
+// The shared tier on a real server, over real sockets, through both clients.
+import { startFaultProxy, type FaultProxy } from '@macadam/testkit';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createCache, redisTier, type Cache, type CacheOptions, type RedisTierOptions } from '@macadam/cache';
+import { ioRedis, nodeRedis, redisUrl, type Connected } from './redis-server.ts';
+
+const unhandled: unknown[] = [];
+const note = (reason: unknown): unknown => unhandled.push(reason);
+beforeAll(() => void process.on('unhandledRejection', note));
+afterAll(() => {
+  process.off('unhandledRejection', note);
+  expect(unhandled).toEqual([]);
+});
+
+describe.each([
+  ['node-redis', nodeRedis],
+  ['ioredis', ioRedis],
+] as const)('with %s', (name, connect) => {
+  let redis: Connected;
+  let direct: Connected;
+  let proxy: FaultProxy;
+  let behind: Connected;
+  let prefix: string;
+  let made = 0;
+  const open: Cache<unknown>[] = [];
+
+  beforeAll(async () => {
+    [redis, direct] = [await connect(), await nodeRedis()];
+    proxy = await startFaultProxy({ target: redisUrl() });
+    behind = await connect(proxy.url);
+  });
+  afterAll(async () => {
+    await Promise.all([redis.close(), direct.close(), behind.close()]);
+    await proxy.close();
+  });
+  beforeEach(() => void (prefix = `redis-${process.pid}-${name}-${++made}`));
+  afterEach(async () => {
+    await proxy.heal();
+    await Promise.all(open.splice(0).map((cache) => cache.close()));
+  });
+
+  /** One instance. Generous in time, unless a test is about that. */
+  function instance<T>(
+    client: Connected,
+    options: Partial<CacheOptions<T>> = {},
+    tier: RedisTierOptions = { timeoutMs: 5_000, softTimeoutMs: 5_000 },
+  ): Cache<T> {
+    const l2 = redisTier(client.client, { prefix, ...tier });
+    const cache = createCache<T>({ name: 'users', ttlJitter: 0, earlyRefresh: false, l2, ...options });
+    open.push(cache);
+    return cache;
+  }
+  const connected = (...caches: Cache<never>[]): Promise<void> =>
+    vi.waitFor(
+      () => {
+        for (const cache of caches) if (cache.stats().disconnected > 0) throw new Error('not connected');
+      },
+      { timeout: 10_000, interval: 5 },
+    );
+  const soon = (check: () => Promise<void> | void): Promise<void> =>
+    vi.waitFor(check, { timeout: 10_000, interval: 5 });
+  const keys = async (pattern: string): Promise<string[]> => (await direct.command('KEYS', pattern)) as string[];
+
+  it('values of every kind come back the same from both tiers', async () => {
+    const value = {
+      date: new Date(1),
+      map: new Map([['a', new Set([1n])]]),
+      bytes: new Uint8Array([1, 2]),
+      none: undefined,
+    };
+    const [first, second] = [instance<typeof value>(redis), instance<typeof value>(behind)];
+    await first.set('k', value);
+    expect(await second.get('k')).toEqual(value);
+  });
+
+  it('round trips: L1 hit 0, L2 hit 1, cold miss 2', async () => {
+    const counted: string[] = [];
+    const spied = new Proxy(redis.client, {
+      get(target, property) {
+        const member: unknown = Reflect.get(target, property);
+        if (typeof member !== 'function') return member;
+        return (...args: unknown[]): unknown => {
+          if (property === 'sendCommand' || property === 'callBuffer') counted.push(String(args.flat()[0]));
+          return (member as (...all: unknown[]) => unknown).apply(target, args);
+        };
+      },
+    });
+    const spy: Connected = { ...redis, client: spied };
+    const [cold, warm] = [instance<string>(spy, { coherence: 'none' }), instance<string>(redis, { coherence: 'none' })];
+    await cold.get('what is known of tags is asked for once');
+    counted.length = 0;
+    await cold.getOrLoad('k', async () => 'v1');
+    await soon(() => expect(cold.stats().l2Fills).toBe(1));
+    const loaded = counted.filter((command) => command.startsWith('EVAL'));
+    expect(loaded).toHaveLength(2);
+    await cold.getOrLoad('k', async () => 'v2');
+    expect(counted.filter((command) => command.startsWith('EVAL'))).toHaveLength(2);
+    await warm.set('other', 'v');
+    counted.length = 0;
+    await cold.getOrLoad('other', async () => 'v2');
+    await cold.getOrLoad('other', async () => 'v2');
+    expect(counted).toHaveLength(1);
+    expect(cold.stats()).toMatchObject({ l2Hits: 1, loads: 1 });
+  });
+
+  it('64 reads in one turn are one command', async () => {
+    const cache = instance<number>(redis, { coherence: 'none' });
+    await Promise.all(Array.from({ length: 64 }, (_, i) => cache.set(`k${i}`, i)));
+    const other = instance<number>(redis, { coherence: 'none' });
+    await other.get('none');
+    const before = other.stats().l2Calls;
+    const values = await other.getMany(Array.from({ length: 64 }, (_, i) => `k${i}`));
+    expect(values.size).toBe(64);
+    expect(other.stats().l2Calls - before).toBe(64);
+  });
+
+  it('layered-loader: a slow load in one process, an invalidation in another: the server refuses the fill', async () => {
+    const [slow, other] = [instance<string>(redis), instance<string>(behind)];
+    await connected(slow as Cache<never>, other as Cache<never>);
+    let finish: (value: string) => void = () => {};
+    const begun = vi.fn();
+    const loading = slow.getOrLoad('k', () => {
+      begun();
+      return new Promise<string>((resolve) => (finish = resolve));
+    });
+    await soon(() => expect(begun).toHaveBeenCalled());
+    expect(await other.invalidate('k')).toBe(true);
+    finish('v1');
+    expect(await loading).toBe('v1');
+    await soon(() => expect(slow.stats().fenced).toBe(1));
+    expect(await keys(`${prefix}:users:*`)).toEqual([]);
+    expect(await other.getOrLoad('k', async () => 'v2')).toBe('v2');
+    expect(await slow.getOrLoad('k', async () => 'v3')).toBe('v2');
+  });
+
+  it('cacheable #888: concurrent cold gets in four instances are one load', async () => {
+    const caches = [redis, behind, redis, behind].map((client) => instance<string>(client));
+    let loads = 0;
+    const load = async (): Promise<string> => {
+      loads++;
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      return 'v1';
+    };
+    const reads = caches.flatMap((cache) => Array.from({ length: 250 }, () => cache.getOrLoad('k', load)));
+    expect(new Set(await Promise.all(reads))).toEqual(new Set(['v1']));
+    expect(loads).toBe(1);
+  });
+
+  it('changes of one are known to the others, and the lag is measured', async () => {
+    const [first, second] = [instance<string>(redis), instance<string>(behind)];
+    await connected(first as Cache<never>, second as Cache<never>);
+    for (const end of [
+      () => first.invalidate('k'),
+      () => first.set('k', 'newer', { tags: ['t'] }),
+      () => first.expire('k'),
+      () => first.invalidateTags(['t']),
+      () => first.clear(),
+    ]) {
+      await first.set('k', 'v1', { tags: ['t'] });
+      await soon(async () => expect(await second.get('k')).toBe('v1'));
+      await end();
+      await soon(() => expect(second.peek('k')).toBeUndefined());
+    }
+    expect(second.stats().coherenceLagMs).toBeGreaterThan(0);
+  });
+
+  it('async-cache-dedupe #89: a tag of many entries ends in one script of two writes', async () => {
+    const cache = instance<number>(redis, { coherence: 'none' });
+    const many = Array.from({ length: 2_000 }, (_, i) => `k${i}`);
+    for (let i = 0; i < many.length; i += 200) {
+      await Promise.all(many.slice(i, i + 200).map((key, j) => cache.set(key, j, { tags: ['all'] })));
+    }
+    const before = cache.stats().l2Calls;
+    await cache.invalidateTags(['all']);
+    expect(cache.stats().l2Calls - before).toBe(1);
+    expect((await instance<number>(redis, { coherence: 'none' }).getMany(many)).size).toBe(0);
+    // keyv #455: nothing in the server grows with the number of keys but the entries themselves.
+    expect((await keys(`{${prefix}}:*`)).filter((key) => !/:(log|numbers|marks:users)$/.test(key))).toEqual([]);
+    expect(await direct.command('ZCARD', `{${prefix}}:marks:users`)).toBe(2);
+    expect(await keys(`${prefix}!*`)).toEqual([]);
+  });
+
+  it('FusionCache #627: the server loses its marks: entries load again once each, and that is all', async () => {
+    const [first, second] = [instance<string>(redis), instance<string>(behind)];
+    await connected(first as Cache<never>, second as Cache<never>);
+    await first.invalidateTags(['other']);
+    let loads = 0;
+    const load = async (): Promise<string> => `v${++loads}`;
+    for (const key of ['a', 'b']) await first.getOrLoad(key, load, { tags: ['t'] });
+    await soon(() => expect(first.stats().l2Fills).toBe(2));
+    await direct.command('DEL', `{${prefix}}:marks:users`);
+    await first.invalidateTags(['other']);
+    const cold = instance<string>(behind);
+    for (let i = 0; i < 5; i++) for (const key of ['a', 'b']) await cold.getOrLoad(key, load, { tags: ['t'] });
+    await soon(() => expect(cold.stats().l2Fills).toBe(2));
+    for (const key of ['a', 'b']) await instance<string>(redis).getOrLoad(key, load, { tags: ['t'] });
+    expect(loads).toBe(4);
+  });
+
+  it('marks are kept within a bound, and what is older than the forgotten ones is over', async () => {
+    const cache = instance<string>(redis, { coherence: 'none' });
+    await cache.set('k', 'v1', { tags: ['mine'] });
+    for (let i = 0; i < 12; i++) await cache.invalidateTags(Array.from({ length: 1_000 }, (_, j) => `t${i}-${j}`));
+    expect(Number(await direct.command('ZCARD', `{${prefix}}:marks:users`))).toBeLessThanOrEqual(10_010);
+    expect(await instance<string>(redis, { coherence: 'none' }).get('k')).toBeUndefined();
+  });
+
+  it('keyv #925, cacheable #1685: a thousand caches on a client: one more connection, no more listeners', async () => {
+    const warnings: unknown[] = [];
+    const warn = (warning: unknown): unknown => warnings.push(warning);
+    process.on('warning', warn);
+    const count = async (): Promise<number> =>
+      Number(/connected_clients:(\d+)/.exec(String(await direct.command('INFO', 'clients')))?.[1]);
+    const listeners = (): number => {
+      const emitter = redis.client as unknown as { eventNames(): string[]; listenerCount(name: string): number };
+      return emitter.eventNames().reduce((sum, event) => sum + emitter.listenerCount(event), 0);
+    };
+    const [before, heard] = [proxy.stats().openConnections, listeners()];
+    const caches = Array.from({ length: 1_000 }, (_, i) => instance<string>(behind, { name: `cache-${i}` }));
+    await connected(...(caches as Cache<never>[]));
+    expect(proxy.stats().openConnections - before).toBe(1);
+    expect(listeners()).toBe(heard);
+    await caches[999]?.set('k', 'v');
+    await Promise.all(caches.map((cache) => cache.close()));
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', warn);
+    expect(warnings).toEqual([]);
+    expect(await count()).toBeGreaterThan(0);
+  });
+
+  describe('when the connection is bad', () => {
+    const strict: RedisTierOptions = { timeoutMs: 250, softTimeoutMs: 100 };
+
+    it.each(['blackHole', 'halfOpen'] as const)(
+      'civitai #2556, cacheable #1268: %s: each read ends, and after some the server is not asked',
+      async (link) => {
+        const cache = instance<string>(behind, {}, strict);
+        await connected(cache as Cache<never>);
+        await proxy.set({ link });
+        for (let i = 0; i < 8; i++) expect(await cache.getOrLoad(`k${i}`, async () => 'loaded')).toBe('loaded');
+        const { l2Refused, l2Timeouts, l2Errors } = cache.stats();
+        expect(l2Timeouts + l2Errors).toBeGreaterThanOrEqual(5);
+        expect(l2Refused).toBeGreaterThan(0);
+        expect(await cache.invalidate('k1')).toBe(false);
+        expect(cache.stats().unsettled).toBe(1);
+      },
+    );
+
+    it('bentocache bus, FusionCache #18: what was invalidated meanwhile is known once it is connected again', async () => {
+      const [cut, other] = [instance<string>(behind, {}, strict), instance<string>(redis)];
+      await connected(cut as Cache<never>, other as Cache<never>);
+      await other.set('k', 'v1', { tags: ['t'] });
+      await other.set('tagged', 'v1', { tags: ['t'] });
+      expect([await cut.get('k'), await cut.get('tagged')]).toEqual(['v1', 'v1']);
+      await proxy.set({ link: 'refuse' });
+      await soon(() => expect(cut.stats().disconnected).toBe(1));
+      await other.set('k', 'v2');
+      await other.invalidateTags(['t']);
+      expect(cut.inspect('k')?.freshForMs).toBeLessThanOrEqual(5_000);
+      await proxy.heal();
+      await connected(cut as Cache<never>);
+      // At once: the log was caught up with before the cache calls itself connected.
+      expect([cut.peek('k'), cut.peek('tagged')]).toEqual([undefined, undefined]);
+      expect(cut.stats().gaps).toBe(0);
+    });
+
+    it('more changes than the log keeps: the memory is emptied', async () => {
+      const [cut, other] = [instance<string>(behind, {}, strict), instance<string>(redis)];
+      await connected(cut as Cache<never>, other as Cache<never>);
+      await other.set('k', 'v1');
+      expect(await cut.get('k')).toBe('v1');
+      await proxy.set({ link: 'refuse' });
+      await soon(() => expect(cut.stats().disconnected).toBe(1));
+      await other.invalidate('k');
+      await direct.command('XTRIM', `{${prefix}}:log`, 'MAXLEN', '0');
+      await other.invalidate('another');
+      await proxy.heal();
+      await soon(() => expect(cut.stats().gaps).toBe(1));
+      expect(cut.peek('k')).toBeUndefined();
+    });
+
+    it('bentocache set: what could not be told is told when the connection is back', async () => {
+      const [cut, other] = [instance<string>(behind, {}, strict), instance<string>(redis)];
+      await connected(cut as Cache<never>, other as Cache<never>);
+      await other.set('a', 'v1');
+      expect(await cut.get('a')).toBe('v1');
+      await proxy.set({ link: 'refuse' });
+      expect(await cut.invalidate('a')).toBe(false);
+      expect(await cut.getOrLoad('a', async () => 'v2')).toBe('v2');
+      expect(other.peek('a')).toBe('v1');
+      await proxy.heal();
+      await soon(() => expect(cut.stats().unsettled).toBe(0));
+      await soon(() => expect(other.peek('a')).toBeUndefined());
+    });
+
+    it('a connection that is reset in the middle of reads: every read has its answer', async () => {
+      const cache = instance<string>(behind, {}, strict);
+      await connected(cache as Cache<never>);
+      const reads: Promise<string>[] = [];
+      for (let i = 0; i < 200; i++) {
+        reads.push(cache.getOrLoad(`k${i % 50}`, async () => 'v'));
+        if (i % 40 === 0) proxy.resetConnections();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(new Set(await Promise.all(reads))).toEqual(new Set(['v']));
+    });
+  });
+});
