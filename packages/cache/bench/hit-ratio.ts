@@ -1,0 +1,109 @@
+// How often a bounded memory has what is asked for: node --conditions=@macadam/source packages/cache/bench/hit-ratio.ts [FILE]
+// FILE has one key a line, in the order in which they were asked for. Without one, two sequences are taken from what every copy of
+// this workspace has, and the page of the docs is written.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { createCache, type Eviction } from '@macadam/cache';
+
+const workspace = join(import.meta.dirname, '..', '..', '..');
+const require = createRequire(join(workspace, 'package.json'));
+const PAGE = join(workspace, 'docs', 'benchmarks', 'cache-hit-ratio.md');
+const SHARES = [0.003, 0.01, 0.03, 0.1, 0.3];
+const EVICTIONS: Eviction[] = ['lru', 's3-fifo'];
+
+interface Trace {
+  readonly name: string;
+  readonly what: string;
+  readonly keys: readonly string[];
+}
+
+/** What the compiler and the linter look up in the file system, one package after the other. */
+function files(): Trace {
+  const folder = mkdtempSync(join(tmpdir(), 'look-ups-'));
+  const env = { ...process.env, LOOK_UPS: join(folder, 'paths.txt') };
+  const recorded = (program: string, ...words: string[]): void => {
+    const flags = ['--require', join(import.meta.dirname, 'record-look-ups.cjs'), program, ...words];
+    spawnSync(process.execPath, flags, { cwd: workspace, env, stdio: 'ignore' });
+  };
+  const compiler = require.resolve('typescript/bin/tsc');
+  const linter = join(require.resolve('eslint/package.json'), '..', 'bin', 'eslint.js');
+  const packages = ['core', 'resilience', 'http', 'cache', 'ratelimit'];
+  for (const name of packages) recorded(compiler, '--noEmit', '-p', `packages/${name}/tsconfig.json`);
+  for (const name of packages) recorded(linter, `packages/${name}/src`);
+  const keys = linesOf(env.LOOK_UPS);
+  rmSync(folder, { recursive: true });
+  const what = `The paths that TypeScript and ESLint look up while they check ${packages.length} packages of this workspace, one after the other.`;
+  return { name: 'files', what, keys };
+}
+
+/** What a reader of a program has to know. */
+function names(): Trace {
+  const text = readFileSync(require.resolve('typescript'), 'utf8');
+  const { version } = require('typescript/package.json') as { version: string };
+  const keys = text.match(/[\p{ID_Start}$_][\p{ID_Continue}$]*/gu) ?? [];
+  return { name: 'names', what: `The names in the source of the TypeScript compiler (${version}), in order.`, keys };
+}
+
+function linesOf(file: string): string[] {
+  return readFileSync(file, 'utf8').split('\n').filter(Boolean);
+}
+
+/** The share of look-ups that find what they look for. */
+async function hitRatio(keys: readonly string[], maxEntries: number, eviction: Eviction): Promise<number> {
+  const cache = createCache<number>({
+    name: 'trace',
+    ttlMs: Infinity,
+    l1: { maxEntries, maxBytes: Infinity, eviction },
+  });
+  for (const key of keys) if (cache.peek(key) === undefined) await cache.set(key, 1);
+  const { hits, entries } = cache.stats();
+  if (entries > maxEntries) throw new Error(`${entries} entries where ${maxEntries} are allowed`);
+  await cache.close();
+  return hits / keys.length;
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+
+async function section({ name, what, keys }: Trace): Promise<string[]> {
+  const distinct = new Set(keys).size;
+  const lines = [
+    `## ${name}`,
+    '',
+    `${what} ${keys.length.toLocaleString('en')} look-ups of ${distinct.toLocaleString('en')} keys.`,
+    '',
+    '| entries | of all keys | LRU | S3-FIFO | misses, S3-FIFO to LRU |',
+    '| ---: | ---: | ---: | ---: | ---: |',
+  ];
+  for (const share of SHARES) {
+    const maxEntries = Math.max(1, Math.round(distinct * share));
+    const [lru = 0, s3Fifo = 0] = await Promise.all(EVICTIONS.map((eviction) => hitRatio(keys, maxEntries, eviction)));
+    const change = (1 - s3Fifo) / (1 - lru) - 1;
+    const misses = `${change < 0 ? '−' : '+'}${percent(Math.abs(change))}`;
+    lines.push(
+      `| ${maxEntries.toLocaleString('en')} | ${percent(share)} | ${percent(lru)} | ${percent(s3Fifo)} | ${misses} |`,
+    );
+  }
+  return lines;
+}
+
+const [file] = process.argv.slice(2);
+if (file !== undefined) {
+  console.log((await section({ name: basename(file), what: 'One key a line.', keys: linesOf(file) })).join('\n'));
+} else {
+  const lines = [
+    '# Hit ratios of the cache',
+    '',
+    '<!-- Written by packages/cache/bench/hit-ratio.ts. Do not edit. -->',
+    '',
+    'How often a memory that is too small for everything has what is asked for, with either value of `l1.eviction`. No trace of a',
+    'production cache is shipped with this workspace; these are sequences of real look-ups that every copy of it can take again:',
+    '`node --conditions=@macadam/source packages/cache/bench/hit-ratio.ts`. Give the script a file with one key a line, in the order in',
+    'which they were asked for, to see what your own traffic makes of it.',
+  ];
+  for (const trace of [files(), names()]) lines.push('', ...(await section(trace)));
+  writeFileSync(PAGE, `${lines.join('\n')}\n`);
+  console.log(lines.join('\n'));
+}
