@@ -48,7 +48,7 @@ describe('by status', () => {
   });
 });
 
-describe('by failure of the network (AC45: make-fetch-happen reads its list inverted)', () => {
+describe('AC45: by failure of the network (make-fetch-happen reads its list inverted)', () => {
   const retried = [
     'EAI_AGAIN',
     'ECONNABORTED',

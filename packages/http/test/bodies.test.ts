@@ -99,7 +99,7 @@ describe('a stream of the caller', () => {
     expect(upstream.requests[0]?.headers['content-length']).toBe('7');
   });
 
-  test('AC16 (fetch-retry #99: empty bodies sent on retries): a longer one is sent once, and the error says so', async () => {
+  test('AC16: (fetch-retry #99: empty bodies sent on retries) a longer one is sent once, and the error says so', async () => {
     await upstream.setFaults([{ fault: respond(503) }]);
     const error = await failure(clientFor().put('/a', { body: long() }));
     expect(error).toMatchObject({

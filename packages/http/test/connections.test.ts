@@ -128,7 +128,7 @@ describe('certificates', () => {
   });
 });
 
-describe('AC38, undici #2019: ssrf', () => {
+describe('AC38: undici #2019: ssrf', () => {
   test.each([
     'http://127.0.0.1:9',
     'http://[::1]:9',

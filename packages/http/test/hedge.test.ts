@@ -54,7 +54,7 @@ describe('a hedge', () => {
     expect(dispatcher.sent).toHaveLength(43);
   });
 
-  test('AC29, failsafe-go #141: refused by the budget it shares with the retries, it never fails the call', async () => {
+  test('AC29: failsafe-go #141: refused by the budget it shares with the retries, it never fails the call', async () => {
     const clock = virtualClock();
     const shared = retryBudget({ ratio: 0, minPerSecond: 0, clock });
     const set = setUp([...good, { stalls: true, status: 200 }], { retry: { budget: shared }, clock, timeoutMs: 500 });

@@ -97,7 +97,7 @@ describe('a part', () => {
     ]));
 
   test.each<[string, Record<string, string>]>([
-    ['AC18 (undici #4970): holds more than it says', { 'content-range': 'bytes 2-6/10' }],
+    ['AC18: (undici #4970) holds more than it says', { 'content-range': 'bytes 2-6/10' }],
     ['AC18: holds less than it says', { 'content-range': 'bytes 2-8/10' }],
     ['ends behind the end', { 'content-range': 'bytes 2-7/7' }],
     ['does not say which it is', { 'content-range': '' }],

@@ -198,7 +198,7 @@ describe('a stale answer', () => {
       ],
     ],
     [
-      'stands in for an origin that cannot be reached (undici #5507)',
+      'AC34: stands in for an origin that cannot be reached (undici #5507)',
       [
         { origin: cached('max-age=10, stale-if-error=20') },
         { after: 15, origin: { error: 'ECONNREFUSED', unsent: true }, body: 'body 1' },
@@ -214,7 +214,7 @@ describe('a stale answer', () => {
       ],
     ],
     [
-      'never stands in against must-revalidate (undici #5508)',
+      'AC33: never stands in against must-revalidate (undici #5508)',
       [
         { origin: cached('max-age=10, must-revalidate, stale-if-error=60, stale-while-revalidate=60') },
         { after: 15, headers: { 'cache-control': 'max-stale=60' }, origin: { status: 503 }, status: 503 },
@@ -257,7 +257,7 @@ describe('a stale answer', () => {
 });
 
 describe('stale-while-revalidate', () => {
-  test('answers at once and asks once in the background; its 304 updates what is stored (undici #4471, #3853, #4596)', async () => {
+  test('AC32: answers at once and asks once in the background; its 304 updates what is stored (undici #4471, #3853, #4596)', async () => {
     const origin = scriptedDispatcher(
       { status: 200, ...cached('max-age=10, stale-while-revalidate=20', { etag: '"1"' }), body: 'one' },
       { status: 304, headers: { etag: '"1"', 'cache-control': 'max-age=100' } },
@@ -420,7 +420,7 @@ describe('an answer in the language that is preferred to all others', () => {
 
 describe('credentials', () => {
   const signed = (authorization: string): Step => ({ headers: { authorization } });
-  test('no two share an answer in a private cache (undici #5012)', () =>
+  test('AC35: no two share an answer in a private cache (undici #5012)', () =>
     play({ mode: 'private' }, [
       { ...signed('Bearer a'), origin: cached('max-age=60') },
       signed('Bearer b'),

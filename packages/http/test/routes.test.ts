@@ -67,7 +67,7 @@ describe('a circuit breaker for each route', () => {
     expect(Object.keys(client.stats().routes)).toEqual(['GET *']);
   });
 
-  test('AC43 (undici #4700): the routes used last are remembered, a thousand of them', async () => {
+  test('AC43: (undici #4700) the routes used last are remembered, a thousand of them', async () => {
     const client = clientFor({ '/v1/': ok }, { circuitBreaker });
     for (let i = 0; i < 1_000; i++) await client.get(`/a/${i}`);
     await client.get('/a/0');

@@ -309,7 +309,7 @@ describe('in virtual time', () => {
     return { clock, wire, open, send, end };
   }
 
-  test('AC29 (failsafe-go #123): limits of try and call do not reach a body that is being read', async () => {
+  test('AC29: (failsafe-go #123) limits of try and call do not reach a body that is being read', async () => {
     const { clock, open, send, end } = byHand({ timeoutMs: 100, attemptTimeoutMs: 50 });
     const { body } = await runWork({ timeoutMs: 80, clock }, () => open());
     await clock.advance(5_000);

@@ -92,7 +92,7 @@ async function collected(): Promise<Map<string, { value: unknown; attributes: ob
 }
 
 describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)', () => {
-  test('one of kind CLIENT for each attempt, resends counted from the second on, inside one of the call', async () => {
+  test('AC40: one of kind CLIENT for each attempt, resends counted from the second on, inside one of the call', async () => {
     const dispatcher = scriptedDispatcher({ status: 503 }, { error: 'ECONNRESET' }, { status: 200, body: 'x' });
     const client = clientFor({ dispatcher });
     await clock.runUntil(client.get('/invoices/{id}', { params: { id: 'secret-id' }, query: { key: 'secret-value' } }));

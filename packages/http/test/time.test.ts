@@ -47,7 +47,7 @@ describe('Retry-After', () => {
   });
 
   test.each([
-    ['D16, AC23: 9999999999', { 'retry-after': '9999999999' }, 9_999_999_999_000],
+    ['D16: AC23: 9999999999', { 'retry-after': '9999999999' }, 9_999_999_999_000],
     ['2147484, one above what a timer holds', { 'retry-after': '2147484' }, 2_147_484_000],
     ['more than the minute that is waited at most', { 'retry-after': '61' }, 61_000],
     ['more than is left of the call', { 'retry-after': '31' }, 31_000],
@@ -62,7 +62,7 @@ describe('Retry-After', () => {
 });
 
 describe('time limits', () => {
-  test('AC14, D17: each try has its own limit; a hung one is abandoned and repeated', async () => {
+  test('AC14: D17: each try has its own limit; a hung one is abandoned and repeated', async () => {
     const { clock, dispatcher, client } = setUp([{}, {}, { status: 200 }], {
       attemptTimeoutMs: 100,
       retry: { backoff: constant({ delayMs: 10 }) },
@@ -179,7 +179,7 @@ describe('a caller who leaves', () => {
     clock.assertNoTimers();
   });
 
-  test('during a try aborts it, and D14: is neutral to the breaker', async () => {
+  test('D14: during a try aborts it, and is neutral to the breaker', async () => {
     const { clock, dispatcher, client } = setUp([{}], { circuitBreaker: {} });
     for (let i = 0; i < 10; i++) {
       const abort = new AbortController();
@@ -347,7 +347,7 @@ describe('what is sent twice', () => {
     expect(dispatcher.sent).toHaveLength(tries);
   });
 
-  test('is the same: AC16, AC17: body and key', async () => {
+  test('AC16: AC17: is the same, body and key', async () => {
     const { clock, dispatcher, client } = setUp([{ status: 503 }, { status: 503 }, { status: 201 }], again);
     await clock.runUntil(client.post('/a', { json: { a: 1 }, idempotencyKey: true }));
     expect(new Set(dispatcher.sent.map(({ body }) => body))).toEqual(new Set(['{"a":1}']));

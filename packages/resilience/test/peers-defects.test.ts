@@ -51,20 +51,23 @@ describe('circuit breaker', () => {
     { how: 'hangs', probe: hang },
     { how: 'is cancelled by its caller', probe: hang, cancel: true },
     { how: 'fails in a way that is ignored', probe: () => Promise.reject(new DOMException('x', 'AbortError')) },
-  ])('opossum #388, #276, #57, #658: a probe that $how does not wedge the breaker', async ({ probe, cancel }) => {
-    const { clock, breaker } = breakerOf();
-    await open(breaker);
-    await clock.advance(1_000);
-    const controller = new AbortController();
-    void ended(breaker.execute(probe, { signal: controller.signal }));
-    expect(breaker.state).toBe('halfOpen');
-    if (cancel === true) controller.abort();
-    await clock.advance(500);
-    expect(await breaker.execute(() => 'well')).toBe('well');
-    expect(breaker.state).toBe('closed');
-  });
+  ])(
+    'D3: AC1: opossum #388, #276, #57, #658: a probe that $how does not wedge the breaker',
+    async ({ probe, cancel }) => {
+      const { clock, breaker } = breakerOf();
+      await open(breaker);
+      await clock.advance(1_000);
+      const controller = new AbortController();
+      void ended(breaker.execute(probe, { signal: controller.signal }));
+      expect(breaker.state).toBe('halfOpen');
+      if (cancel === true) controller.abort();
+      await clock.advance(500);
+      expect(await breaker.execute(() => 'well')).toBe('well');
+      expect(breaker.state).toBe('closed');
+    },
+  );
 
-  it('opossum 10: the late success of a call from before the trip does not close a half-open breaker', async () => {
+  it('D4: opossum 10: the late success of a call from before the trip does not close a half-open breaker', async () => {
     const { clock, breaker } = breakerOf();
     const early = breaker.execute(() => clock.sleep(1_200));
     await open(breaker);
@@ -77,7 +80,7 @@ describe('circuit breaker', () => {
     expect(breaker.stats()).toMatchObject({ successes: 0 });
   });
 
-  it('opossum 10: what a bulkhead of our own refuses does not open the breaker around it', async () => {
+  it('D5: opossum 10: what a bulkhead of our own refuses does not open the breaker around it', async () => {
     const { clock, breaker } = breakerOf();
     const places = bulkhead({ maxConcurrent: 1, clock });
     void ended(breaker.execute(() => places.execute(hang)));
@@ -86,7 +89,7 @@ describe('circuit breaker', () => {
     expect(breaker.stats()).toMatchObject({ failures: 0, neutral: 10 });
   });
 
-  it('opossum 10: the open time counts from the opening, not from the construction', async () => {
+  it('D6: opossum 10: the open time counts from the opening, not from the construction', async () => {
     const { clock, breaker } = breakerOf();
     await clock.advance(999_999);
     await open(breaker);
@@ -94,7 +97,7 @@ describe('circuit breaker', () => {
     expect(await ended(breaker.execute(() => 1))).toMatchObject({ code: 'MAC_CIRCUIT_OPEN', retryAfterMs: 1 });
   });
 
-  it('opossum #119: half open admits exactly N probes, refuses the next at once, and any failure re-opens', async () => {
+  it('AC2: opossum #119: half open admits exactly N probes, refuses the next at once, and any failure re-opens', async () => {
     const { clock, breaker } = breakerOf({ halfOpenProbes: 3 });
     await open(breaker);
     await clock.advance(1_000);
@@ -111,7 +114,7 @@ describe('circuit breaker', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('opossum #385: failures that come in together open it once, and it half-opens on time', async () => {
+  it('AC3: opossum #385: failures that come in together open it once, and it half-opens on time', async () => {
     const { clock, breaker, changes } = breakerOf({ trip: [consecutiveFailures({ count: 5 })] });
     await Promise.all(Array.from({ length: 6 }, () => ended(breaker.execute(down))));
     expect(changes).toEqual(['open']);
@@ -120,7 +123,7 @@ describe('circuit breaker', () => {
     expect(await breaker.execute(() => 'well')).toBe('well');
   });
 
-  it('opossum #484: under load a success in half open closes it, and the very next call is admitted', async () => {
+  it('AC4: opossum #484: under load a success in half open closes it, and the very next call is admitted', async () => {
     const { clock, breaker, changes } = breakerOf();
     await open(breaker);
     await clock.advance(1_000);
@@ -133,20 +136,20 @@ describe('circuit breaker', () => {
     expect(changes).toEqual(['open', 'halfOpen', 'closed']);
   });
 
-  it('opossum #481, #482, #558: the first call failing does not open it', async () => {
+  it('AC6: opossum #481, #482, #558: the first call failing does not open it', async () => {
     const clock = virtualClock();
     const breaker = circuitBreaker({ clock });
     await ended(breaker.execute(down));
     expect(breaker.state).toBe('closed');
   });
 
-  it('vikunja-mcp PR #90: a breaker shared by name runs each caller’s own operation', async () => {
+  it('AC7: vikunja-mcp PR #90: a breaker shared by name runs each caller’s own operation', async () => {
     const breakers = circuitBreakers({ clock: virtualClock() });
     const run = (value: number): Promise<number> => breakers.for('db').execute(() => value);
     expect(await Promise.all([run(1), run(2), run(3)])).toEqual([1, 2, 3]);
   });
 
-  it('cockatiel 4 sampling: eight failures an hour old and two new ones do not trip a window of 5 s', async () => {
+  it('D8: cockatiel 4 sampling: eight failures an hour old and two new ones do not trip a window of 5 s', async () => {
     const { clock, breaker } = breakerOf({ trip: [failureRate({ windowMs: 5_000, minimumCalls: 10 })] });
     for (let i = 0; i < 8; i++) await ended(breaker.execute(down));
     await clock.advance(3_600_000);
@@ -154,7 +157,7 @@ describe('circuit breaker', () => {
     expect(breaker.state).toBe('closed');
   });
 
-  it('cockatiel 4: surplus callers in half open are refused at once, they do not wait for a hung probe', async () => {
+  it('D9: cockatiel 4: surplus callers in half open are refused at once, they do not wait for a hung probe', async () => {
     const { clock, breaker } = breakerOf();
     await open(breaker);
     await clock.advance(1_000);
@@ -164,7 +167,7 @@ describe('circuit breaker', () => {
     expect(await surplus).toMatchObject({ code: 'MAC_CIRCUIT_OPEN' });
   });
 
-  it('Polly, cockatiel 4: a cancelled probe neither closes the circuit nor re-opens it', async () => {
+  it('D12: Polly, cockatiel 4: a cancelled probe neither closes the circuit nor re-opens it', async () => {
     const { clock, breaker } = breakerOf();
     await open(breaker);
     await clock.advance(1_000);
@@ -176,7 +179,7 @@ describe('circuit breaker', () => {
     expect(breaker.stats()).toMatchObject({ neutral: 1, opens: 1 });
   });
 
-  it('misina 0.5: of probes started one after another while one is in flight none is admitted', async () => {
+  it('D13: misina 0.5: of probes started one after another while one is in flight none is admitted', async () => {
     const { clock, breaker } = breakerOf();
     await open(breaker);
     await clock.advance(1_000);
@@ -187,7 +190,7 @@ describe('circuit breaker', () => {
     expect(await Promise.all(calls.slice(1))).toMatchObject([{ state: 'halfOpen' }, { state: 'halfOpen' }]);
   });
 
-  it('misina, ffetch: callers who leave do not count as failures', async () => {
+  it('D14: misina, ffetch: callers who leave do not count as failures', async () => {
     const { breaker } = breakerOf();
     for (let i = 0; i < 10; i++) {
       const controller = new AbortController();
@@ -198,7 +201,7 @@ describe('circuit breaker', () => {
     expect(breaker.stats()).toMatchObject({ state: 'closed', failures: 0, neutral: 10 });
   });
 
-  it('ffetch 5: when the open time is over not all traffic passes, only the probes', async () => {
+  it('D15: ffetch 5: when the open time is over not all traffic passes, only the probes', async () => {
     const { clock, breaker } = breakerOf({ halfOpenProbes: 2 });
     await open(breaker);
     await clock.advance(1_000);
@@ -209,7 +212,7 @@ describe('circuit breaker', () => {
 });
 
 describe('retry', () => {
-  it('cockatiel #107: an open circuit inside of a retry is not tried again', async () => {
+  it('AC8: cockatiel #107: an open circuit inside of a retry is not tried again', async () => {
     const { clock, breaker } = breakerOf();
     await open(breaker);
     const guarded = pipeline(retry({ clock, budget: false }), breaker);
@@ -217,7 +220,7 @@ describe('retry', () => {
     expect(breaker.stats()).toMatchObject({ rejected: 1 });
   });
 
-  it('cockatiel 4, p-retry #97, openai-node #2580, AWS SDK for JavaScript: an abort ends the backoff at once', async () => {
+  it('D10: D19: AC13: cockatiel 4, p-retry #97, openai-node #2580, AWS SDK for JavaScript: an abort ends the backoff at once', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const fn = vi.fn(down);
@@ -232,7 +235,7 @@ describe('retry', () => {
     expect(fn).toHaveBeenCalledTimes(1);
   });
 
-  it('redux-toolkit #5409, p-timeout #42: when the wait ends by time, no listener of it is left', async () => {
+  it('AC12: redux-toolkit #5409, p-timeout #42: when the wait ends by time, no listener of it is left', async () => {
     const clock = virtualClock();
     const { signal } = new AbortController();
     const policy = retry({ clock, budget: false, maxAttempts: 20, backoff: constant({ delayMs: 10 }) });
@@ -249,14 +252,14 @@ describe('retry', () => {
     { peer: 'axios-retry, ffetch, got', ms: 2 ** 31 },
     { peer: 'fluent-logger-forward-node #44', ms: 9_999_999_999_000 },
     { peer: 'Azure PR #39130', ms: 2_147_484_000 },
-  ])('$peer: a Retry-After of $ms ms is no immediate retry', async ({ ms }) => {
+  ])('D16: AC23: $peer: a Retry-After of $ms ms is no immediate retry', async ({ ms }) => {
     const clock = virtualClock();
     const fn = vi.fn(() => Promise.reject(Object.assign(new Error('busy'), { retryAfterMs: ms })));
     expect(await ended(retry({ clock }).execute(fn))).toMatchObject({ reason: 'retryAfterTooLong', retryAfterMs: ms });
     expect(fn).toHaveBeenCalledTimes(1);
   });
 
-  it('undici: a Retry-After above 30 s is honoured, not cut short', async () => {
+  it('D18: undici: a Retry-After above 30 s is honoured, not cut short', async () => {
     const clock = virtualClock();
     const at: number[] = [];
     const call = retry({ clock, random: () => 0 }).execute(() => {
@@ -267,7 +270,7 @@ describe('retry', () => {
     expect(at).toEqual([0, 45_000]);
   });
 
-  it('ofetch 2 alpha, PR #621: each try has a signal of its own', async () => {
+  it('D17: ofetch 2 alpha, PR #621: each try has a signal of its own', async () => {
     const clock = virtualClock();
     const guarded = pipeline(
       retry({ clock, budget: false, maxAttempts: 4, backoff: constant({ delayMs: 0 }) }),
@@ -283,7 +286,7 @@ describe('retry', () => {
     expect(at).toEqual([0, 100, 200, 300]);
   });
 
-  it('ofetch #21: an abort by the user is never retried', async () => {
+  it('AC14: ofetch #21: an abort by the user is never retried', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const fn = vi.fn(({ signal }: { signal: AbortSignal }) => clock.sleep(1_000, signal));
@@ -294,7 +297,7 @@ describe('retry', () => {
     expect(fn).toHaveBeenCalledTimes(1);
   });
 
-  it('Effect withRateLimiter: throttled answers are retried a limited number of times', async () => {
+  it('D21: Effect withRateLimiter: throttled answers are retried a limited number of times', async () => {
     const clock = virtualClock();
     const fn = vi.fn(() => Promise.reject(Object.assign(new Error('429'), { retryAfterMs: 10 })));
     const error = await clock.runUntil(ended(retry({ clock }).execute(fn)));
@@ -302,7 +305,7 @@ describe('retry', () => {
     expect(fn).toHaveBeenCalledTimes(3);
   });
 
-  it('wojtekmach/req #473, vercel/fetch-retry #9: clients that failed together come back spread out', async () => {
+  it('AC24: wojtekmach/req #473, vercel/fetch-retry #9: clients that failed together come back spread out', async () => {
     const clock = virtualClock();
     const random = seededRandom(3);
     const second: number[] = [];
@@ -320,7 +323,7 @@ describe('retry', () => {
 });
 
 describe('budget', () => {
-  it('aws-sdk-rust #1234: the budget is really asked', async () => {
+  it('AC27: aws-sdk-rust #1234: the budget is really asked', async () => {
     const clock = virtualClock();
     const fn = vi.fn(down);
     const budget = retryBudget({ ratio: 0, minPerSecond: 0, clock });
@@ -328,7 +331,7 @@ describe('budget', () => {
     expect(fn).toHaveBeenCalledTimes(1);
   });
 
-  it('aws-sdk-go-base #915: each upstream has its own, so that one outage does not stop the retries of another', () => {
+  it('AC28: aws-sdk-go-base #915: each upstream has its own, so that one outage does not stop the retries of another', () => {
     const budgets = retryBudgets({ ratio: 0, minPerSecond: 1, clock: virtualClock() });
     for (let i = 0; i < 100; i++) budgets.for('dead').tryRetry(false, 0);
     expect(budgets.for('alive').tryRetry(false, 0)).toBe(true);
@@ -338,7 +341,7 @@ describe('budget', () => {
   it.each([
     { calls: 25, retries: 5 },
     { calls: 2, retries: 3 },
-  ])('envoy PR #9069: with $calls calls in flight $retries retries may be', ({ calls, retries }) => {
+  ])('AC44: envoy PR #9069: with $calls calls in flight $retries retries may be', ({ calls, retries }) => {
     const budget = concurrentRetryBudget({ ratio: 0.2, minConcurrent: 3 });
     for (let i = 0; i < calls; i++) budget.callStarted(0);
     let granted = 0;
@@ -350,7 +353,7 @@ describe('budget', () => {
 });
 
 describe('signals', () => {
-  it('cockatiel 4 bulkhead: a queued call that is aborted is rejected at once, not when its turn comes', async () => {
+  it('D11: cockatiel 4 bulkhead: a queued call that is aborted is rejected at once, not when its turn comes', async () => {
     const clock = virtualClock();
     const places = bulkhead({ maxConcurrent: 1, maxQueued: 1, clock });
     void ended(places.execute(hang));
@@ -360,7 +363,7 @@ describe('signals', () => {
     expect(await queued).toBe('left');
   });
 
-  it('cockatiel #69, #81: 10,000 calls in a row on one signal leave no listener and warn of nothing', async () => {
+  it('AC9: cockatiel #69, #81: 10,000 calls in a row on one signal leave no listener and warn of nothing', async () => {
     const clock = virtualClock();
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const { signal } = new AbortController();
@@ -380,7 +383,7 @@ describe('signals', () => {
     expect(warned).not.toHaveBeenCalled();
   });
 
-  it('node #55351, #54614: AbortSignal.any is never used on the signal of a caller', async () => {
+  it('AC11: node #55351, #54614: AbortSignal.any is never used on the signal of a caller', async () => {
     const any = vi.spyOn(AbortSignal, 'any');
     const clock = virtualClock();
     const { signal } = new AbortController();

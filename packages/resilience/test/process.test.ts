@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 
 const run = promisify(execFile);
 
-test('undici #3975: a pending retry keeps the process alive, and nothing does once the call has settled', async () => {
+test('AC30: undici #3975: a pending retry keeps the process alive, and nothing does once the call has settled', async () => {
   const script = join(import.meta.dirname, 'process', 'waits-and-ends.ts');
   // The time limits are a minute: a process that one of them kept alive would be ended by the guard, with an error.
   const { stdout } = await run(process.execPath, ['--conditions=@macadam/source', '--no-warnings', script], {
@@ -16,7 +16,7 @@ test('undici #3975: a pending retry keeps the process alive, and nothing does on
   expect(stdout.trim()).toBe('answered by try 3');
 });
 
-test('D7 opossum: what a failure costs does not grow with the calls in the window', async () => {
+test('D7: opossum: what a failure costs does not grow with the calls in the window', async () => {
   let read = 0;
   const clock = virtualClock();
   const counting = { ...clock, monotonic: () => (read++, clock.monotonic()) };

@@ -39,7 +39,7 @@ describe('circuitBreakers', () => {
     expect(breakers.size).toBe(1);
   });
 
-  it('opossum #363: 100,000 keys leave a thousand breakers, no timer and a flat heap', () => {
+  it('AC5: opossum #363: 100,000 keys leave a thousand breakers, no timer and a flat heap', () => {
     let timers = 0;
     const clock: Clock = {
       ...systemClock,
