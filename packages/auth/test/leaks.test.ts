@@ -1,0 +1,118 @@
+// What is left behind after a great many calls: nothing. In virtual time.
+import { getEventListeners } from 'node:events';
+import { seededRandom } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import {
+  bearer,
+  createDpopKey,
+  createDpopVerifier,
+  createIntrospector,
+  memoryTokenStore,
+  refreshTokens,
+  tokenExchanges,
+} from '../src/index.ts';
+import { client, stageTokens, TokenEndpoint } from './token-endpoint.ts';
+
+function heapUsed(): number {
+  for (let n = 0; n < 3; n++) globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}
+
+describe('a token client', () => {
+  it('leaves no listener on a signal, and no timer, whichever way the wait ends', async () => {
+    const { clock, endpoint, tokens } = stageTokens();
+    const shared = new AbortController();
+    for (let call = 0; call < 50; call++) {
+      const release = endpoint.hold();
+      const waits = Array.from({ length: 20 }, () => tokens.getToken({ signal: shared.signal }));
+      const leaving = new AbortController();
+      const left = tokens.getToken({ signal: leaving.signal }).catch(() => 'gone');
+      leaving.abort();
+      expect(await left).toBe('gone');
+      expect(getEventListeners(leaving.signal, 'abort')).toHaveLength(0);
+      release();
+      tokens.invalidate((await Promise.all(waits))[0]!);
+      await clock.advance(10_000);
+    }
+    endpoint.fail();
+    for (let call = 0; call < 50; call++) await tokens.getToken({ signal: shared.signal }).catch(() => {});
+    expect(getEventListeners(shared.signal, 'abort')).toHaveLength(0);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('is collected when nobody holds it, although its numbers are read', async () => {
+    const made: WeakRef<object>[] = [];
+    for (let n = 0; n < 50; n++) {
+      const { tokens } = stageTokens();
+      bearer(tokens);
+      await tokens.getToken();
+      made.push(new WeakRef(tokens));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    heapUsed();
+    await new Promise((resolve) => setImmediate(resolve));
+    heapUsed();
+    expect(made.filter((one) => one.deref() !== undefined).length).toBeLessThan(5);
+  });
+
+  it('keeps of a hundred thousand callers as many as it may', async () => {
+    const endpoint = new TokenEndpoint();
+    const exchanges = tokenExchanges({ ...client, fetch: endpoint.fetch, maxSubjects: 100 });
+    for (let n = 0; n < 1_000; n++) exchanges.for(`warm-${n}`);
+    const before = heapUsed();
+    for (let n = 0; n < 100_000; n++) exchanges.for(`caller-${n}`);
+    expect(exchanges.stats().subjects).toBe(100);
+    expect(heapUsed() - before).toBeLessThan(4_000_000);
+    await exchanges.close();
+  });
+
+  it('of sessions leaves no lock behind', async () => {
+    const store = memoryTokenStore();
+    const endpoint = new TokenEndpoint();
+    const before = heapUsed();
+    for (let n = 0; n < 2_000; n++) {
+      const tokens = refreshTokens({
+        ...client,
+        refreshToken: 'the same',
+        fetch: endpoint.fetch,
+        store,
+        random: seededRandom(n),
+      });
+      await tokens.getToken();
+    }
+    expect(endpoint.calls).toBe(1);
+    expect(heapUsed() - before).toBeLessThan(8_000_000);
+  });
+});
+
+describe('what verifies', () => {
+  it('remembers a bounded number of introspected tokens', async () => {
+    const endpoint = new TokenEndpoint();
+    endpoint.answer = ({ form }) => Response.json({ active: true, sub: form.get('token') });
+    const introspector = createIntrospector({
+      introspectionUrl: 'https://id.example.com/introspect',
+      clientId: 'a',
+      clientSecret: 'b',
+      audience: [],
+      fetch: endpoint.fetch,
+      cache: { maxEntries: 100 },
+    });
+    for (let n = 0; n < 1_000; n++) await introspector.verify(`token-${n}`);
+    expect(introspector.stats().cache.entries).toBe(100);
+  });
+
+  it('remembers proofs only as long as they could come again', async () => {
+    const { clock } = stageTokens();
+    const key = createDpopKey({ clock });
+    const server = createDpopVerifier({ clock, maxAgeMs: 1_000, clockToleranceMs: 0 });
+    const target = { method: 'GET', url: 'https://orders.example.com/' };
+    const before = heapUsed();
+    for (let n = 0; n < 500; n++) {
+      await server.verifyProof({ ...target, headers: { dpop: await key.proof(target) } });
+      await clock.advance(100);
+    }
+    expect(server.stats().accepted).toBe(500);
+    expect(heapUsed() - before).toBeLessThan(4_000_000);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
