@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import { Packr } from 'msgpackr';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { createCache, devalueCodec, messagePackCodec, type Cache, type CacheOptions } from '@macadam/cache';
+import { memoryTier } from '@macadam/cache/testing';
+import { fleet } from './fleet.ts';
+
+/** What one instance stores, and how both find it: the first in its memory, the second in the shared tier. */
+async function bothFind<T>(
+  value: T,
+  options: Partial<CacheOptions<T>> = {},
+): Promise<{ inMemory: T; inTier: T; caches: readonly Cache<T>[] }> {
+  const { clock, caches } = fleet<T>(2, options);
+  const [first, second] = caches as [Cache<T>, Cache<T>];
+  await clock.runUntil(first.set('a', value));
+  const inMemory = first.peek('a') as T;
+  const inTier = await clock.runUntil(second.getOrLoad('a', () => Promise.reject(new Error('not in the tier'))));
+  return { inMemory, inTier, caches };
+}
+
+const codecs = {
+  devalue: devalueCodec,
+  msgpackr: () => messagePackCodec(new Packr({ structuredClone: true })),
+};
+
+describe.each(Object.entries(codecs))('with %s', (_, codec) => {
+  it.each([
+    ['a plain object', { name: 'Ann', age: 41, tags: ['a', 'b'], none: null }],
+    ['an absence', null],
+    ['a falsy value', 0],
+    [
+      'what JSON does not know',
+      { at: new Date(5), seen: new Set([1]), by: new Map([['k', 2n]]), nothing: undefined, n: NaN },
+    ],
+    ['bytes', new Uint8Array([0, 128, 255])],
+    ['a large value', Array.from({ length: 2_000 }, (_, i) => ({ id: i, name: `user ${i}` }))],
+    ['text of every kind', 'ä€😀\u0000\u2028'],
+  ])('bentocache #42: %s is the same out of memory and out of the tier', async (_name, value) => {
+    const { inMemory, inTier } = await bothFind<unknown>(value, { codec: codec() });
+    expect(inMemory).toStrictEqual(value);
+    expect(inTier).toStrictEqual(value);
+  });
+
+  it('what does not come back is refused by both alike, and kept by neither', async () => {
+    const { clock, caches } = fleet<unknown>(2, { codec: codec() });
+    class User {
+      name = 'Ann';
+    }
+    const [first, second] = caches as [Cache<unknown>, Cache<unknown>];
+    for (const value of [() => 1, new User(), { deep: [Symbol('s')] }]) {
+      await expect(clock.runUntil(first.set('a', value))).rejects.toMatchObject({ code: 'MAC_CACHE_VALUE' });
+      await expect(clock.runUntil(first.getOrLoad('b', () => value))).rejects.toMatchObject({
+        code: 'MAC_CACHE_VALUE',
+      });
+      expect(first.peek('a') ?? first.peek('b')).toBeUndefined();
+    }
+    // The lease was given back: the next one loads at once.
+    expect(
+      await clock.runUntil(
+        second.getOrLoad('b', () => 'fine'),
+        { limitMs: 100 },
+      ),
+    ).toBe('fine');
+  });
+});
+
+describe('isolation is the same for what comes out of memory and out of the tier', () => {
+  interface Doc {
+    list: { n: number }[];
+  }
+  const doc = (): Doc => ({ list: [{ n: 1 }] });
+
+  it('share: one object for all readers of a process', async () => {
+    const { inTier, caches } = await bothFind(doc());
+    expect(caches[1]?.peek('a')).toBe(inTier);
+  });
+
+  it('cacheable #137, freeze: a change throws', async () => {
+    const { inMemory, inTier } = await bothFind(doc(), { isolation: 'freeze' });
+    for (const value of [inMemory, inTier]) expect(() => value.list.push({ n: 2 })).toThrow(TypeError);
+  });
+
+  it('cacheable #174, clone: a change is seen by nobody', async () => {
+    const { inMemory, inTier, caches } = await bothFind(doc(), { isolation: 'clone' });
+    inMemory.list.push({ n: 2 });
+    inTier.list.push({ n: 3 });
+    for (const cache of caches) expect(cache.peek('a')).toEqual(doc());
+  });
+
+  it('clone: nor is what the writer changes afterwards', async () => {
+    const value = doc();
+    const { caches } = await bothFind(value, { isolation: 'clone' });
+    value.list.length = 0;
+    for (const cache of caches) expect(cache.peek('a')).toEqual(doc());
+  });
+});
+
+describe('instances that do not agree on their values', () => {
+  /** Two versions of a service on one tier: what the first stored, and what a read of the second gives. */
+  async function across(
+    before: Partial<CacheOptions>,
+    after: Partial<CacheOptions>,
+    value: unknown,
+  ): Promise<{ found: unknown; unreadable: number }> {
+    const l2 = memoryTier();
+    const first = createCache<unknown>({ name: 'users', l2, ...before });
+    const second = createCache<unknown>({ name: 'users', l2, ...after });
+    await first.set('a', value);
+    const found = await second.getOrLoad('a', () => 'loaded');
+    const { l2Unreadable } = second.stats();
+    // What it loaded stands there now, for those who agree.
+    const third = createCache<unknown>({ name: 'users', l2, ...after });
+    if (found === 'loaded') expect(await third.getOrLoad('a', () => 'loaded again')).toBe('loaded');
+    await Promise.all([first, second, third].map((cache) => cache.close()));
+    return { found, unreadable: l2Unreadable };
+  }
+  const key = (id: string): { id: string; key: Uint8Array } => ({ id, key: randomBytes(32) });
+  const [one, other] = [key('one'), key('other')];
+  const readable = { unreadable: 0 };
+  const unreadable = { found: 'loaded', unreadable: 1 };
+
+  it('read what another version wrote where its schema takes it, and load where it does not', async () => {
+    const schema = z.union([z.object({ name: z.string() }), z.literal('loaded')]);
+    expect(await across({}, { schema }, { name: 'Ann' })).toMatchObject({ ...readable, found: { name: 'Ann' } });
+    expect(await across({}, { schema }, { title: 'Ann' })).toEqual(unreadable);
+    expect(await across({}, { schema }, null)).toMatchObject({ ...readable, found: null });
+    expect(await across({ schemaVersion: '1' }, { schemaVersion: '2' }, { name: 'Ann' })).toEqual(unreadable);
+    expect(await across({}, { codec: codecs.msgpackr() }, { name: 'Ann' })).toEqual(unreadable);
+  });
+
+  it('read what is encrypted where they have the key, and load where they do not', async () => {
+    const keys = (...list: (typeof one)[]): Partial<CacheOptions> => ({ encryption: { keys: list } });
+    expect(await across(keys(one), keys(other, one), 'secret')).toMatchObject({ ...readable, found: 'secret' });
+    expect(await across(keys(one), keys(other), 'secret')).toEqual(unreadable);
+    expect(await across(keys(one), {}, 'secret')).toEqual(unreadable);
+    expect(await across({}, keys(one), 'in the clear')).toEqual(unreadable);
+  });
+
+  it('values too large for the tier stay in the memory of who has them', async () => {
+    const { inMemory, caches } = await bothFindLarge();
+    expect(inMemory).toHaveLength(5_000);
+    expect(caches[1]?.stats()).toMatchObject({ l2Hits: 0, loads: 1 });
+  });
+
+  async function bothFindLarge(): Promise<{ inMemory: string | undefined; caches: readonly Cache<string>[] }> {
+    const { clock, caches } = fleet<string>(2, { maxValueBytes: 1_000 });
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(first.getOrLoad('a', () => 'x'.repeat(5_000)));
+    await clock.runUntil(
+      second.getOrLoad('a', () => 'y'.repeat(5_000)),
+      { limitMs: 100 },
+    );
+    return { inMemory: first.peek('a'), caches };
+  }
+});
+
+describe('without a memory', () => {
+  it('every read is of the tier, and shares its loads', async () => {
+    const { clock, caches } = fleet<number>(2, { l1: false });
+    let loads = 0;
+    const load = (): number => ++loads;
+    const all = Promise.all(caches.flatMap((cache) => Array.from({ length: 20 }, () => cache.getOrLoad('a', load))));
+    expect(new Set(await clock.runUntil(all))).toEqual(new Set([1]));
+    expect(await clock.runUntil(caches[1]!.getOrLoad('a', load))).toBe(1);
+    expect(caches[1]!.peek('a')).toBeUndefined();
+    expect(caches[1]!.stats()).toMatchObject({ entries: 0, bytes: 0, oversized: 0 });
+    await clock.runUntil(caches[0]!.invalidate('a'));
+    expect(await clock.runUntil(caches[1]!.getOrLoad('a', load))).toBe(2);
+  });
+
+  it('a cache without memory and without a tier is refused', () => {
+    expect(() => createCache({ name: 'nothing', l1: false })).toThrow(
+      expect.objectContaining({ path: 'createCache.l1' }),
+    );
+  });
+});
