@@ -1,18 +1,15 @@
 // `npm run bench [-- SUITE…] [--quick] [--compare] [--save] [--case NAME]`: measures, and prints a table for each case.
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { chartOf } from './chart.ts';
 import { comparison } from './compare.ts';
-import { chartFile, pageOf } from './page.ts';
+import { committedResult, saveResult } from './pages.ts';
 import { caseResult, suiteResult, type CaseResult, type SuiteResult } from './result.ts';
 import { measureCase, quiet, type Plan } from './rounds.ts';
 import type { Suite } from './suite.ts';
 import { caseRows, claimLine, textTable } from './table.ts';
 
 const bench = join(import.meta.dirname, '..');
-const results = join(bench, 'results');
-const pages = join(bench, '..', 'docs', 'benchmarks');
 const FULL: Plan = { rounds: 7, milliseconds: 400 };
 const QUICK: Plan = { rounds: 3, milliseconds: 100 };
 
@@ -58,23 +55,19 @@ async function runSuite(name: string): Promise<SuiteResult> {
   return suiteResult(suite, plan, isQuiet, cases);
 }
 
-function save(result: SuiteResult): void {
-  mkdirSync(results, { recursive: true });
-  mkdirSync(pages, { recursive: true });
-  writeFileSync(join(results, `${result.suite}.json`), `${JSON.stringify(result, null, 2)}\n`);
-  writeFileSync(join(pages, `${result.suite}.md`), pageOf(result));
-  for (const one of result.cases) writeFileSync(join(pages, chartFile(result.suite, one.name)), chartOf(one));
+/** A run of one case replaces that case of the committed result, whose other cases stay. */
+function withCases(committed: SuiteResult | undefined, result: SuiteResult): SuiteResult {
+  const others = committed?.cases.filter(({ name }) => result.cases.every((one) => one.name !== name)) ?? [];
+  return { ...result, cases: [...others, ...result.cases] };
 }
 
 let missed = 0;
 for (const name of wanted) {
   const result = await runSuite(name);
   missed += result.cases.flatMap(({ claims }) => claims).filter(({ holds, ratio }) => !holds && ratio.distinct).length;
-  const committed = join(results, `${name}.json`);
-  if (values.compare && existsSync(committed)) {
-    console.log(`\n${comparison(JSON.parse(readFileSync(committed, 'utf8')) as SuiteResult, result)}`);
-  }
-  if (values.save) save(result);
+  const committed = committedResult(name);
+  if (values.compare && committed !== undefined) console.log(`\n${comparison(committed, result)}`);
+  if (values.save) saveResult(values.case === undefined ? result : withCases(committed, result));
 }
 console.log(missed === 0 ? '\nEvery claim holds.' : `\n${missed} claims missed.`);
 process.exitCode = missed === 0 ? 0 : 1;

@@ -16,6 +16,7 @@ export interface CaseResult {
   readonly what: string;
   readonly contenders: readonly ContenderResult[];
   readonly claims: readonly ClaimResult[];
+  readonly curve?: boolean;
 }
 
 /** One run of one suite, as it is committed. */
@@ -33,7 +34,10 @@ export interface SuiteResult {
   readonly cases: readonly CaseResult[];
 }
 
-export function caseResult({ name, what, claims = [] }: Case, contenders: readonly ContenderResult[]): CaseResult {
+export function caseResult(
+  { name, what, claims = [], curve = false }: Case,
+  contenders: readonly ContenderResult[],
+): CaseResult {
   const costOf = (contender: string): ContenderResult['cpuNs'] => {
     const found = contenders.find((one) => one.name === contender);
     if (found === undefined) throw new Error(`A claim of case "${name}" names "${contender}", which does not contend.`);
@@ -43,7 +47,7 @@ export function caseResult({ name, what, claims = [] }: Case, contenders: readon
     const ratio = ratioOf(costOf(claim.of), costOf(claim.to));
     return { ...claim, ratio, holds: ratio.value <= claim.atMost };
   });
-  return { name, what, contenders, claims: judged };
+  return { name, what, contenders, claims: judged, ...(curve && { curve }) };
 }
 
 export function suiteResult(suite: Suite, plan: Plan, isQuiet: boolean, cases: readonly CaseResult[]): SuiteResult {

@@ -29,6 +29,8 @@ export interface Case {
   readonly what: string;
   readonly contenders: readonly Contender[];
   readonly claims?: readonly Claim[];
+  /** The contenders are one thing at growing sizes: they are shown in the order given, and the chart shows the slope. */
+  readonly curve?: boolean;
 }
 
 export interface Suite {

@@ -2,14 +2,22 @@ import type { Figure } from './measurement.ts';
 import type { CaseResult, ClaimResult } from './result.ts';
 import type { ContenderResult } from './rounds.ts';
 
-/** A case as rows of text, the cheapest contender first. */
-export function caseRows({ contenders }: CaseResult): string[][] {
+/** A case as rows of text, the cheapest contender first; a curve in its own order. */
+export function caseRows(result: CaseResult): string[][] {
+  const { contenders } = result;
   const least = Math.min(...contenders.map(({ cpuNs }) => cpuNs.median));
   const header = ['contender', 'CPU an operation', 'to the least', 'a second', 'allocated', 'peak memory'];
-  const rows = [...contenders]
-    .sort((a, b) => a.cpuNs.median - b.cpuNs.median)
-    .map((one) => [one.name, duration(one.cpuNs), `${(one.cpuNs.median / least).toFixed(2)}x`, ...others(one)]);
+  const rows = inOrder(result).map((one) => [
+    one.name,
+    duration(one.cpuNs),
+    `${(one.cpuNs.median / least).toFixed(2)}x`,
+    ...others(one),
+  ]);
   return [header, ...rows];
+}
+
+export function inOrder({ contenders, curve = false }: CaseResult): readonly ContenderResult[] {
+  return curve ? contenders : [...contenders].sort((a, b) => a.cpuNs.median - b.cpuNs.median);
 }
 
 function others({ perSecond, bytes, peakMiB }: ContenderResult): string[] {

@@ -1,0 +1,165 @@
+// What is done for every request, as often as anything is: each path is counted, and has a budget.
+import { createSecretKey, createHmac } from 'node:crypto';
+import { answeringDispatcher } from './answering-dispatcher.ts';
+
+export interface HotPath {
+  name: string;
+  /** How many operations are counted. Enough that what the counting itself costs does not matter. */
+  operations: number;
+  setup(): Promise<() => unknown>;
+}
+
+const QUICK = 50_000;
+const USUAL = 4_000;
+const WHOLE = 1_000;
+
+const work = async (): Promise<number> => 1;
+const nowhere = { write: (line: string): number => line.length };
+
+export const hotPaths: readonly HotPath[] = [
+  {
+    name: 'core: runWork',
+    operations: USUAL,
+    setup: async () => {
+      const { runWork } = await import('@macadam/core');
+      return () => runWork({ priority: 'high' }, work);
+    },
+  },
+  ...(['retry', 'circuitBreaker', 'timeout', 'bulkhead'] as const).map((policy): HotPath => ({
+    name: `resilience: ${policy}, success`,
+    operations: USUAL,
+    setup: async () => {
+      const { bulkhead, circuitBreaker, retry, timeout } = await import('@macadam/resilience');
+      const policies = { retry, circuitBreaker, timeout: () => timeout({ timeoutMs: 2_000 }), bulkhead };
+      const guarded = policies[policy]();
+      return () => guarded.execute(work);
+    },
+  })),
+  {
+    name: 'resilience: standardPipeline, success',
+    operations: USUAL,
+    setup: async () => {
+      const { standardPipeline } = await import('@macadam/resilience');
+      const guarded = standardPipeline({ name: 'db', timeoutMs: 2_000, attemptTimeoutMs: 500 });
+      return () => guarded.execute(work);
+    },
+  },
+  {
+    name: 'http: get of small JSON, no socket',
+    operations: WHOLE,
+    setup: async () => {
+      const { createHttpClient } = await import('@macadam/http');
+      const dispatcher = answeringDispatcher('{"id":1,"name":"Lyon","country":"FR"}');
+      const client = createHttpClient({ name: 'budget', baseUrl: 'http://127.0.0.1:1', dispatcher });
+      return () => client.get('/items/{id}', { params: { id: 1 } });
+    },
+  },
+  {
+    name: 'cache: peek, hit',
+    operations: QUICK,
+    setup: async () => {
+      const { createCache } = await import('@macadam/cache');
+      const cache = createCache<number>({ name: 'budget' });
+      await cache.set('key', 1);
+      return () => cache.peek('key');
+    },
+  },
+  {
+    name: 'cache: getOrLoad, hit',
+    operations: USUAL,
+    setup: async () => {
+      const { createCache } = await import('@macadam/cache');
+      const cache = createCache<number>({ name: 'budget' });
+      await cache.set('key', 1);
+      return () => cache.getOrLoad('key', work);
+    },
+  },
+  {
+    name: 'ratelimit: tryTake, token bucket in memory',
+    operations: QUICK,
+    setup: async () => {
+      const { createRateLimiter, tokenBucket } = await import('@macadam/ratelimit');
+      const limits = [tokenBucket({ limit: 1_000_000_000, periodMs: 1_000 })];
+      const limiter = createRateLimiter({ name: 'budget', limits });
+      return () => limiter.tryTake('key');
+    },
+  },
+  ...(
+    [
+      ['a line with five fields', { orderId: 17, plan: 'premium', ok: true, region: 'eu-central-1', durationMs: 12.5 }],
+      ['a line with a token to redact', { user: 'u-17', authorization: 'Bearer abc.def.ghi', note: 'by card' }],
+    ] as const
+  ).map(([name, fields]): HotPath => ({
+    name: `telemetry: ${name}`,
+    operations: USUAL,
+    setup: async () => {
+      const { createLogger } = await import('@macadam/telemetry');
+      const log = createLogger({ destination: nowhere });
+      return () => log.info(fields, 'order placed');
+    },
+  })),
+  {
+    name: 'telemetry: a line below the level',
+    operations: QUICK,
+    setup: async () => {
+      const { createLogger } = await import('@macadam/telemetry');
+      const log = createLogger({ destination: nowhere });
+      return () => log.debug('never');
+    },
+  },
+  {
+    name: 'telemetry: withCanonicalLine',
+    operations: USUAL,
+    setup: async () => {
+      const { createLogger, withCanonicalLine } = await import('@macadam/telemetry');
+      const { currentWork } = await import('@macadam/core');
+      const log = createLogger({ destination: nowhere });
+      const annotated = async (): Promise<void> => currentWork()?.annotate({ attempts: 1, cacheHits: 2 });
+      return () => withCanonicalLine(log, { name: 'orders.place' }, annotated);
+    },
+  },
+  {
+    name: 'telemetry: withSpan, no SDK',
+    operations: USUAL,
+    setup: async () => {
+      const { withSpan } = await import('@macadam/telemetry');
+      return () => withSpan('orders.place', work);
+    },
+  },
+  {
+    name: 'auth: verify of a JWT seen before',
+    operations: USUAL,
+    setup: async () => {
+      const { createHmacVerifier } = await import('@macadam/auth');
+      const secret = Buffer.alloc(32, 7);
+      const [issuer, audience] = ['https://id.example.com', 'https://orders.example.com'];
+      const verifier = createHmacVerifier({ issuer, audience, algorithm: 'HS256', secrets: [{ secret }] });
+      const token = tokenOf(secret, { iss: issuer, aud: audience, sub: 'u1' });
+      await verifier.verify(token);
+      return () => verifier.verify(token);
+    },
+  },
+  {
+    name: 'auth: permission of 1,000 rules',
+    operations: USUAL,
+    setup: async () => {
+      const { definePermissions } = await import('@macadam/auth');
+      const rules = Array.from({ length: 1_000 }, (_, i) => ({
+        id: `rule ${i}`,
+        actions: [`thing${i}:read`],
+        roles: ['reader'],
+      }));
+      const can = definePermissions<{ subject: string; roles: string[] }>({ rules });
+      const principal = { subject: 'u1', roles: ['reader'] };
+      return () => can(principal, 'thing500:read');
+    },
+  },
+];
+
+function tokenOf(secret: Uint8Array, claims: object): string {
+  const now = Math.floor(Date.now() / 1_000);
+  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const payload = { ...claims, client_id: 'shop', jti: '1', iat: now, exp: now + 3_600 };
+  const input = `${part({ alg: 'HS256', typ: 'at+jwt' })}.${part(payload)}`;
+  return `${input}.${createHmac('sha256', createSecretKey(secret)).update(input).digest('base64url')}`;
+}

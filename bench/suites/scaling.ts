@@ -1,0 +1,95 @@
+import type { Case, Contender, Suite } from '../src/suite.ts';
+
+type Setup = (size: number) => Promise<() => unknown>;
+
+/** One thing at growing sizes. The largest may cost so many times what the smallest does. */
+function curve(name: string, what: string, from: string, sizes: readonly number[], atMost: number, setup: Setup): Case {
+  const contenders = sizes.map((size): Contender => ({
+    name: size.toLocaleString('en'),
+    from,
+    setup: async () => ({ run: await setup(size) }),
+  }));
+  const [first, last] = [contenders[0]?.name ?? '', contenders.at(-1)?.name ?? ''];
+  return { name, what, contenders, curve: true, claims: [{ of: last, to: first, atMost }] };
+}
+
+/** Every key in turn, in an order that no cache of the processor foresees. */
+function keysInTurn(size: number): () => string {
+  const keys = Array.from({ length: size }, (_, i) => `key-${i}`);
+  // Odd and not a divisor of any power of ten, so that every key comes up.
+  const stride = Math.max(1, Math.floor(size * 0.618_034)) | 1;
+  let at = 0;
+  return () => {
+    at = (at + stride) % size;
+    return keys[at] as string;
+  };
+}
+
+const KEYS = [10, 1_000, 100_000, 1_000_000];
+const FEW = [1, 10, 100, 1_000];
+const work = async (): Promise<number> => 1;
+
+export const suite: Suite = {
+  name: 'scaling',
+  what: 'What an operation costs as what it works on grows. A level line is the aim; what slope there is, is what the caches of the processor miss.',
+  cases: [
+    curve('cache peek, keys', 'A hit in memory among so many keys.', '@macadam/cache', KEYS, 8, async (size) => {
+      const { createCache } = await import('@macadam/cache');
+      const l1 = { maxEntries: size, maxBytes: 1_073_741_824 };
+      const cache = createCache<number>({ name: 'scaling', ttlMs: 86_400_000, l1 });
+      const next = keysInTurn(size);
+      for (let i = 0; i < size; i++) await cache.set(next(), i);
+      return () => cache.peek(next());
+    }),
+    curve(
+      'rate limit, keys',
+      'A token bucket in memory, one of so many.',
+      '@macadam/ratelimit',
+      KEYS,
+      8,
+      async (size) => {
+        const { createRateLimiter, memoryStore, tokenBucket } = await import('@macadam/ratelimit');
+        const limits = [tokenBucket({ limit: 1_000_000_000, periodMs: 60_000 })];
+        const limiter = createRateLimiter({ name: 'scaling', limits, store: memoryStore({ maxKeys: 2 * size }) });
+        const next = keysInTurn(size);
+        for (let i = 0; i < size; i++) limiter.tryTake(next());
+        return () => limiter.tryTake(next());
+      },
+    ),
+    curve(
+      ...(['circuit breakers', 'A call through one of so many breakers, each of them in use.'] as const),
+      ...(['@macadam/resilience', [1, 10, 100, 1_000, 10_000], 4] as const),
+      async (size) => {
+        const { circuitBreakers } = await import('@macadam/resilience');
+        const breakers = circuitBreakers({ maxKeys: size });
+        const next = keysInTurn(size);
+        return () => breakers.for(next()).execute(work);
+      },
+    ),
+    curve('permission rules', 'One decision among so many rules.', '@macadam/auth', FEW, 2, async (size) => {
+      const { definePermissions } = await import('@macadam/auth');
+      const rules = Array.from({ length: size }, (_, i) => ({
+        ...{ id: `rule ${i}`, actions: [`thing${i}:read`], roles: ['reader'] },
+      }));
+      const can = definePermissions<{ subject: string; roles: string[] }>({ rules });
+      const principal = { subject: 'u1', roles: ['reader'] };
+      return () => can(principal, `thing${size - 1}:read`);
+    }),
+    {
+      name: 'calls in flight',
+      what: 'A call through the standard pipeline with so many others under way.',
+      curve: true,
+      contenders: [1, 4, 16, 64, 256].map((inFlight): Contender => ({
+        name: String(inFlight),
+        from: '@macadam/resilience',
+        setup: async () => {
+          const { standardPipeline } = await import('@macadam/resilience');
+          const guarded = standardPipeline({ name: 'scaling', timeoutMs: 2_000, attemptTimeoutMs: 500 });
+          const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+          return { inFlight, run: () => guarded.execute(turn) };
+        },
+      })),
+      claims: [{ of: '256', to: '1', atMost: 1 }],
+    },
+  ],
+};

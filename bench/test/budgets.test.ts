@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+import { compare, updated, type Budgets } from '../budgets/compare.ts';
+
+const budgets: Budgets = {
+  ...{ node: 'v24.0.0', arch: 'x64' },
+  paths: { peek: { bytes: 0, instructions: 1_000 }, call: { bytes: 4_000, instructions: 20_000 } },
+};
+
+describe('a count against its budget', () => {
+  test.each([
+    ['the same', { bytes: 4_000, instructions: 20_000 }, 0],
+    ['less', { bytes: 10, instructions: 10 }, 0],
+    ['just within the tolerance', { bytes: 4_216, instructions: 21_100 }, 0],
+    ['too many bytes', { bytes: 4_217, instructions: 20_000 }, 1],
+    ['too many instructions', { bytes: 4_000, instructions: 21_101 }, 1],
+  ])('%s', (_, { bytes, instructions }, failures) => {
+    const measured = { bytes: { peek: 0, call: bytes }, instructions: { peek: 1_000, call: instructions } };
+    expect(compare(budgets, measured).failures).toHaveLength(failures);
+  });
+
+  test('a few bytes more than none are let pass, so that one page more or less fails nobody', () => {
+    const measured = { bytes: { peek: 16, call: 4_000 } };
+    expect(compare(budgets, measured).failures).toEqual([]);
+  });
+
+  test('what is not counted is not judged', () => {
+    expect(compare(budgets, {}).failures).toEqual([]);
+    expect(compare(budgets, { bytes: { peek: 0, call: 1 } }).failures).toEqual([]);
+  });
+
+  test('a path without a budget fails, and so does a budget without a path', () => {
+    const { failures } = compare(budgets, { bytes: { peek: 0, verify: 10 } });
+    expect(failures).toEqual(['"call" has a budget but is not counted any more', '"verify" has no budget']);
+  });
+});
+
+test('an update keeps the instructions that could not be counted', () => {
+  const after = updated(budgets, { bytes: { call: 3_999.6, verify: 10 } }, { node: 'v24.1.0', arch: 'x64' });
+  expect(after).toEqual({
+    ...{ node: 'v24.1.0', arch: 'x64' },
+    paths: { call: { bytes: 4_000, instructions: 20_000 }, verify: { bytes: 10, instructions: 0 } },
+  });
+});
