@@ -126,6 +126,17 @@ describe('the known mistakes', () => {
     expect(() => verifierFor({ algorithms: ['HS256'] as never })).toThrow(/createHmacVerifier/);
   });
 
+  it('A2: CVE-2022-23529: an object that makes itself a secret is refused, and not asked for it', () => {
+    let asked = 0;
+    const object = {
+      toString: () => `${++asked}`.repeat(64),
+      [Symbol.toPrimitive]: () => `${++asked}`.repeat(64),
+      length: 64,
+    };
+    expect(() => createHmacVerifier({ ...hmac, secrets: [{ secret: object as never }] })).toThrow(OptionsError);
+    expect(asked).toBe(0);
+  });
+
   it('A3: a key without alg serves what the issuer allows, and one with alg that alone', async () => {
     const rsa = testKey('r', 'RS256');
     const allowed = { algorithms: ['RS256', 'PS256'] as const };

@@ -1,0 +1,60 @@
+// The page of threats names tests: they are there, and the page leaves out none of the known mistakes.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+const root = new URL('../', import.meta.url);
+const page = readFileSync(new URL('../../docs/auth-threats.md', root), 'utf8');
+const rows = page
+  .split('\n')
+  .filter((line) => line.startsWith('| ') && !line.startsWith('| threat') && !line.startsWith('| ---'))
+  .map((line) => line.split(' | '));
+
+/** Advisories on libraries that verify tokens or decide on permissions, as far as they are public. */
+const KNOWN = [
+  'CVE-2022-23529',
+  'CVE-2022-23539',
+  'CVE-2022-23540',
+  'CVE-2022-23541',
+  'GHSA-869p-cjfg-cm3x',
+  'CVE-2022-36083',
+  'CVE-2024-28176',
+  'CVE-2023-48223',
+  'CVE-2025-30144',
+  'CVE-2026-34950',
+  'CVE-2026-35039',
+  'CVE-2026-35040',
+  'CVE-2026-35041',
+  'CVE-2026-35042',
+  'GHSA-ww5h-9m49-7xx4',
+  'GHSA-g3jj-5cmm-3hxx',
+  'GHSA-8wpc-h4q6-8fxv',
+  'GHSA-gmvf-9v4p-v8jc',
+  'GHSA-687g-22h4-j4w4',
+  'CVE-2023-48238',
+  'CVE-2026-22817',
+  'CVE-2026-22818',
+  'GHSA-3vhc-576x-3qv4',
+  'CVE-2026-1774',
+];
+
+describe('the page of threats', () => {
+  it.each(rows)('%s: its test is there', (_threat, _known, tests = '') => {
+    const files = [...tests.matchAll(/`(test\/[\w.-]+)`/g)].map(([, file]) => file!);
+    expect(files).not.toEqual([]);
+    const texts = files.map((file) => readFileSync(new URL(file, root), 'utf8'));
+    const names = tests
+      .split(':')[0]!
+      .split(',')
+      .map((name) => name.trim());
+    for (const name of names) {
+      expect(
+        texts.some((text) => text.includes(/^A\d+$/.test(name) ? `${name}:` : name)),
+        name,
+      ).toBe(true);
+    }
+  });
+
+  it.each(KNOWN)('tells of %s', (advisory) => {
+    expect(rows.some(([, known]) => known?.includes(advisory))).toBe(true);
+  });
+});
