@@ -114,6 +114,7 @@ describe('A31: a server', () => {
     ['with an id of 257 characters', 'malformed', { jti: 'x'.repeat(257) }, {}],
     ['without a time', 'malformed', { iat: undefined }, {}],
     ['with a time as text', 'malformed', { iat: '1767225600' }, {}],
+    ['that is longer than 8 KiB', 'malformed', { padding: 'x'.repeat(6_200) }, {}],
     ['that is another kind of token', 'type', {}, { typ: 'JWT' }],
     ['with an algorithm that is not allowed', 'algorithm', {}, { alg: 'ES384' }],
     ['without any', 'algorithm', {}, { alg: 'none' }],
@@ -226,6 +227,16 @@ describe('A31: a server', () => {
     expect(await send(first)).toBe('replayed');
     await clock.advance(11_000);
     expect(await send(first)).toBe('too_old');
+  });
+
+  it('forgets the oldest proof where there are too many', async () => {
+    const { replayMemory } = await import('../src/dpop/replay-memory.ts');
+    const seen = replayMemory(virtualClock(), 3);
+    for (const id of ['a', 'b', 'c']) expect(seen(id, 1_000)).toBe(false);
+    expect(['a', 'b', 'c'].map((id) => seen(id, 1_000))).toEqual([true, true, true]);
+    expect(seen('d', 1_000)).toBe(false);
+    expect(['b', 'c', 'd'].map((id) => seen(id, 1_000))).toEqual([true, true, true]);
+    expect(seen('a', 1_000)).toBe(false);
   });
 
   it('demands a nonce of its own where that is wanted, for one period and the next', async () => {

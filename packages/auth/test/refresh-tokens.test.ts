@@ -84,6 +84,20 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(server).toMatchObject({ calls: 4, revoked: false });
   });
 
+  it('is not used by a process that comes later, which knows how old the token is that it finds', async () => {
+    const { clock, server, process } = session();
+    const store = memoryTokenStore();
+    await process(store).getToken();
+    await clock.advance(20 * MINUTE);
+    const late = process(store);
+    expect(await late.getToken()).toBe('access-1');
+    expect(late.stats().expiresInMs).toBe(40 * MINUTE);
+    await clock.advance(40 * MINUTE - 10_000);
+    expect(late.peekToken()).not.toBe('access-1');
+    await clock.settle();
+    expect(server.revoked).toBe(false);
+  });
+
   it('is used by one of them in the background, too', async () => {
     const { clock, server, process } = session();
     const store = memoryTokenStore();

@@ -75,12 +75,12 @@ export function refused({ algorithms, nonces }: ProofRules, reason: DpopReason, 
   return new DpopError(reason, { algorithms, cause, nonce: nonces?.current() });
 }
 
-/** The only value of a header. A list of several, and values that Node has joined, are refused. */
+/** The only value of a header. A list of several is refused; those that Node has joined are in no form that is read. */
 export function oneHeader(rules: ProofRules, headers: IncomingHeaders, name: string): string {
   const get = headers['get' as keyof IncomingHeaders] as unknown;
   const value = typeof get === 'function' ? (headers as Headers).get(name) : (headers as Record<string, unknown>)[name];
   if (value === undefined || value === null || value === '') throw refused(rules, 'missing');
-  if (typeof value !== 'string' || value.includes(',')) throw refused(rules, 'malformed');
+  if (typeof value !== 'string') throw refused(rules, 'malformed');
   return value;
 }
 
