@@ -2,8 +2,7 @@ import { runDetached } from '@macadam/core';
 import type { Policy } from '@macadam/resilience';
 import type { LoadedMany, LoaderOfMany, LoadManyContext } from './cache.ts';
 import { CacheValueError } from './errors.ts';
-import type { FlightContext } from './flight.ts';
-import type { Members } from './loads.ts';
+import type { FlightContext, Members } from './flight.ts';
 
 /** Many loads of one key each, answered by one call of a bulk loader: each key keeps its own fence, tags and time. */
 export class Batch<T> implements LoadManyContext, Members {
@@ -86,4 +85,9 @@ function byKey<T>(loaded: LoadedMany<T>): ReadonlyMap<string, T> {
     values.set(pair[0], pair[1] as T);
   }
   return values;
+}
+
+/** The reads that found something. */
+export function present<T>(reads: (readonly [string, T | undefined])[]): Map<string, T> {
+  return new Map(reads.filter((read): read is [string, T & {}] => read[1] !== undefined));
 }

@@ -5,7 +5,7 @@ import type { CacheSettings } from './options.ts';
 /** The effective options, in words. */
 export function describeCache(settings: CacheSettings): string {
   const { name, ttlMs, ttlJitter, staleWhileRevalidateMs, staleIfErrorMs, negativeTtlMs, l1 } = settings;
-  const { loaderSoftTimeoutMs, loaderTimeoutMs, maxConcurrentLoads, earlyRefresh, isolation } = settings;
+  const { loaderSoftTimeoutMs, loaderTimeoutMs, maxConcurrentLoads, earlyRefresh, isolation, l2, coherence } = settings;
   return [
     `cache "${name}": fresh for ${ttlMs} ms, shortened by up to ${Math.round(ttlJitter * 100)} %`,
     `an absence for ${negativeTtlMs} ms`,
@@ -18,6 +18,7 @@ export function describeCache(settings: CacheSettings): string {
     `loads end after ${loaderTimeoutMs} ms, ${maxConcurrentLoads} at once`,
     earlyRefresh ? 'refreshed early' : 'not refreshed early',
     `memory: ${l1.maxEntries} entries and ${l1.maxBytes} bytes at most, isolation ${isolation}`,
+    l2 === undefined ? 'not shared' : `shared through ${l2.describe()}; coherence: ${coherence}`,
   ].join('; ');
 }
 

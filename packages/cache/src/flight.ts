@@ -5,6 +5,12 @@ import type { LoadFailure } from './errors.ts';
 import { assertTtl } from './options.ts';
 import { assertTags, MOST_TAGS } from './tag-marks.ts';
 
+/** Who waits for others before it goes. */
+export interface Members {
+  enter(): void;
+  leave(): void;
+}
+
 /** How a load ended. */
 export type LoadOutcome<T> =
   | {
@@ -62,6 +68,13 @@ export class Flight<T> extends Expiring {
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
+  }
+
+  /** It has decided, or will not in time: the batch need not wait for it. */
+  leave(batch: Members | undefined): void {
+    if (this.left) return;
+    this.left = true;
+    batch?.leave();
   }
 
   settle(outcome: LoadOutcome<T>): void {

@@ -8,7 +8,6 @@ export type {
   LoaderOfMany,
   LoadManyContext,
   StaleValue,
-  TierStats,
   WarmOptions,
   WarmResult,
 } from './cache.ts';
@@ -40,3 +39,4 @@ export type {
   TierRead,
   TierSpace,
 } from './tier.ts';
+export type { TierStats } from './tier-stats.ts';

@@ -1,5 +1,5 @@
 import { assertFunction } from '@macadam/core';
-import { Batch } from './batch.ts';
+import { Batch, present } from './batch.ts';
 import type { Cache, CacheStats, EntryState, Loader, LoaderOfMany, WarmOptions, WarmResult } from './cache.ts';
 import { describeCache, stateOf } from './describe.ts';
 import { CacheClosedError } from './errors.ts';
@@ -15,7 +15,8 @@ import { Reads } from './reads.ts';
 import { Shelf } from './shelf.ts';
 import { assertTags } from './tag-marks.ts';
 import { approximateBytes } from './value-size.ts';
-import { DISCONNECTED_MS, NO_TIER, SharedTier } from './shared-tier.ts';
+import { DISCONNECTED_MS, SharedTier } from './shared-tier.ts';
+import { NO_TIER } from './tier-stats.ts';
 import type { Ending, TierChange } from './tier.ts';
 import { warm } from './warm.ts';
 
@@ -102,7 +103,7 @@ export class LoadingCache<T> implements Cache<T> {
     const livesMs = options.ttlMs ?? (kept === null ? negativeTtlMs : ttlMs);
     if (kept === undefined || livesMs === 0) {
       this.#shelf.memory.delete(id);
-      return this.#shared === undefined || this.#shared.endKeys([id], 'invalidated');
+      return this.#shared === undefined || this.#shared.endings.endKeys([id], 'invalidated');
     }
     const { position } = this.#shelf;
     const bytes = approximateBytes(kept);
@@ -111,7 +112,7 @@ export class LoadingCache<T> implements Cache<T> {
     const { freshForMs } = this.#shelf.put(id, loaded, this.#shared?.freshInMemoryMs);
     if (this.#shared === undefined) return true;
     // Too large for the tier, where an older value may stand.
-    if (raw === undefined) return this.#shared.endKeys([id], 'invalidated');
+    if (raw === undefined) return this.#shared.endings.endKeys([id], 'invalidated');
     const staleForMs = kept === null ? 0 : longestStaleMs(this.#settings);
     return this.#shared.write(id, raw, { freshForMs, staleForMs, tags, loadMs: 0 });
   }
@@ -137,7 +138,7 @@ export class LoadingCache<T> implements Cache<T> {
   async clear(): Promise<boolean> {
     this.#invalidations++;
     this.#forgetAll();
-    return this.#shared === undefined || this.#shared.endEverything();
+    return this.#shared === undefined || this.#shared.endings.endEverything();
   }
 
   warm(
@@ -162,10 +163,10 @@ export class LoadingCache<T> implements Cache<T> {
   stats(): CacheStats {
     const { memory, markedTags } = this.#shelf;
     const { hits, staleHits, misses, joined } = this.#reads;
-    const { loads, refreshes, failures, timeouts, fenced, inFlight, waived } = this.#loads;
+    const { loads, refreshes, failures, timeouts, fenced, inFlight, turns } = this.#loads;
     return {
       ...(this.#shared?.stats() ?? NO_TIER),
-      waived,
+      waived: turns?.waived ?? 0,
       hits,
       staleHits,
       misses,
@@ -174,7 +175,7 @@ export class LoadingCache<T> implements Cache<T> {
       refreshes,
       loadFailures: failures,
       loadTimeouts: timeouts,
-      fenced,
+      fenced: fenced + (turns?.refused ?? 0),
       invalidations: this.#invalidations,
       evictions: memory.evictions,
       oversized: memory.oversized,
@@ -204,13 +205,13 @@ export class LoadingCache<T> implements Cache<T> {
   async #endKeys(ids: readonly string[], how: Ending): Promise<boolean> {
     this.#invalidations += ids.length;
     for (const id of ids) this.#forget(id, how);
-    return this.#shared === undefined || ids.length === 0 || this.#shared.endKeys(ids, how);
+    return this.#shared === undefined || ids.length === 0 || this.#shared.endings.endKeys(ids, how);
   }
 
   async #endTags(tags: readonly string[], how: Ending): Promise<boolean> {
     this.#invalidations += tags.length;
     this.#shelf.markTags(tags, how);
-    return this.#shared === undefined || tags.length === 0 || this.#shared.endTags(tags, how);
+    return this.#shared === undefined || tags.length === 0 || this.#shared.endings.endTags(tags, how);
   }
 
   #forget(id: string, how: Ending): void {
@@ -246,10 +247,4 @@ export class LoadingCache<T> implements Cache<T> {
     const { position } = this.#shelf;
     return this.#reads.read({ id, key, load, reload: load, options, gated: true, batch: undefined, position });
   }
-}
-
-function present<T>(reads: readonly (readonly [string, T | undefined])[]): Map<string, T> {
-  const values = new Map<string, T>();
-  for (const [key, value] of reads) if (value !== undefined) values.set(key, value);
-  return values;
 }

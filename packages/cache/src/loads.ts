@@ -1,21 +1,19 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ExpiryQueue, runDetached } from '@macadam/core';
 import { bulkhead, type Policy } from '@macadam/resilience';
-import { freshnessOf, longestStaleMs, noteFailure, type Entry, type Loaded } from './entry.ts';
+import { noteFailure, type Entry } from './entry.ts';
 import { CacheClosedError, type LoadFailure } from './errors.ts';
-import { Flight, FlightContext, outOfTime } from './flight.ts';
+import { Flight, FlightContext, outOfTime, type Members } from './flight.ts';
 import { handedValue, keptValue } from './isolation.ts';
 import type { CacheSettings, SetOptions } from './options.ts';
 import { LookUps } from './look-ups.ts';
-import type { FoundValue, SharedTier } from './shared-tier.ts';
-import type { Kept, Shelf } from './shelf.ts';
-import { takeTurn } from './turns.ts';
+import type { SharedTier } from './shared-tier.ts';
+import type { Shelf } from './shelf.ts';
+import { Turns } from './turns.ts';
 import { approximateBytes } from './value-size.ts';
 
 /** Loads that may wait for their turn. Each has callers or a stale value behind it, and ends with its time limit. */
 const MOST_WAITING = 100_000;
-/** How long a stale value serves without another look whether somebody has loaded it anew. */
-const WAIVED_MS = 250;
 
 /** What is to be loaded, and how. */
 export interface LoadOrder<T> {
@@ -38,12 +36,6 @@ export interface LoadOrder<T> {
   readonly batch: Members | undefined;
 }
 
-/** Who waits for others before it goes. */
-export interface Members {
-  enter(): void;
-  leave(): void;
-}
-
 /** The loads in flight: one a key, within their time limits, and what becomes of their results. */
 export class Loads<T> {
   readonly #shelf: Shelf<T>;
@@ -59,16 +51,16 @@ export class Loads<T> {
   failures = 0;
   timeouts = 0;
   fenced = 0;
-  /** Loads that another process had taken upon itself, for which this one waited or served what was stale. */
-  waived = 0;
   readonly #shared: SharedTier<T> | undefined;
   readonly lookUps: LookUps<T> | undefined;
+  readonly turns: Turns<T> | undefined;
 
   constructor(shelf: Shelf<T>, settings: CacheSettings, shared: SharedTier<T> | undefined) {
     this.#shelf = shelf;
     this.#settings = settings;
     this.#shared = shared;
     this.lookUps = shared && new LookUps(shelf, shared);
+    this.turns = shared && new Turns(shelf, shared, settings, this);
     const { clock, maxConcurrentLoads, loaderTimeoutMs } = settings;
     this.#limits = new ExpiryQueue(clock);
     this.places = bulkhead({
@@ -93,10 +85,9 @@ export class Loads<T> {
     this.detach(order.id);
     this.#flights.set(order.id, flight);
     order.batch?.enter();
-    const shared = this.#shared;
     const run = (): void => {
-      if (shared === undefined) this.#enter(flight, order);
-      else void this.#await(flight, order, shared);
+      if (this.turns === undefined) this.enter(flight, order);
+      else void this.turns.wait(flight, order);
     };
     if (order.background) this.#atRoot(run);
     else runDetached(run);
@@ -133,93 +124,24 @@ export class Loads<T> {
     const now = clock.monotonic();
     flight.expiresAt = now + loaderTimeoutMs;
     this.#limits.add(flight, now);
-    if (stale !== undefined && loaderSoftTimeoutMs < loaderTimeoutMs)
-      this.#limitWait(flight, now + loaderSoftTimeoutMs, now);
+    if (stale !== undefined) this.limitWait(flight, loaderSoftTimeoutMs);
     return flight;
   }
 
-  /** Who has a stale value waits until then. */
-  #limitWait(flight: Flight<T>, until: number, now: number): void {
-    flight.softLimit.expiresAt = until;
-    this.#limits.add(flight.softLimit, now);
-  }
-
-  /** Asks the shared tier, which may have the value, or somebody who loads it. */
-  async #await(flight: Flight<T>, order: LoadOrder<T>, shared: SharedTier<T>): Promise<void> {
-    const { clock, random } = this.#settings;
-    const isOpen = (): boolean => !flight.settled;
-    const { id, stale, fresh } = order;
-    const waiting = takeTurn(
-      shared,
-      { id, stale, fresh, isOpen, onWait: () => this.#leave(order, flight) },
-      clock,
-      random,
-    );
-    const turn = await waiting;
-    if (flight.settled) {
-      if (turn.kind === 'load') shared.giveBack(id, turn.lease);
-      this.#leave(order, flight);
-      return;
-    }
-    if (turn.kind === 'load') {
-      flight.lease = turn.lease;
-      if (turn.spare !== undefined) this.#offer(flight, turn.spare, shared);
-      this.#enter(flight, order);
-      return;
-    }
-    this.#leave(order, flight);
-    if (turn.kind === 'loaded') this.#deliver(flight, turn.found, shared);
-    else this.#waive(flight, order.stale, turn.found, shared);
-  }
-
-  #leave({ batch }: LoadOrder<T>, flight: Flight<T>): void {
-    if (flight.left) return;
-    flight.left = true;
-    batch?.leave();
-  }
-
-  /** Another process has loaded the value. */
-  #deliver(flight: Flight<T>, found: FoundValue<T>, shared: SharedTier<T>): void {
-    const current = this.#land(flight);
-    const { invalidated, expired } = this.#shelf.markedSince(flight.position, found.tags);
-    if (current && invalidated === undefined && expired === undefined) this.#adopt(flight, found, shared);
-    flight.settle({ ok: true, value: found.value, outdated: invalidated !== undefined });
-  }
-
-  /** Somebody loads it, and there is a stale value, which serves until then. */
-  #waive(
-    flight: Flight<T>,
-    stale: Entry<T> | undefined,
-    found: FoundValue<T> | undefined,
-    shared: SharedTier<T>,
-  ): void {
-    this.waived++;
-    const current = this.#land(flight);
-    const entry = stale ?? (found && current ? this.#adopt(flight, found, shared) : undefined);
-    if (entry !== undefined) entry.retryAt = this.#settings.clock.monotonic() + WAIVED_MS;
-    const value = entry === undefined ? found?.value : entry.value;
-    flight.settle({ ok: true, value, outdated: false });
-  }
-
-  /** A stale value of the shared tier: for who waits, and for who comes while it is loaded anew. */
-  #offer(flight: Flight<T>, spare: FoundValue<T>, shared: SharedTier<T>): void {
-    if (flight.stale !== undefined || this.#flights.get(flight.key) !== flight) return;
-    flight.stale = this.#adopt(flight, spare, shared);
-    const { clock, loaderSoftTimeoutMs, loaderTimeoutMs } = this.#settings;
+  /** Who has a stale value waits no longer than this. */
+  limitWait({ softLimit }: Flight<T>, waitMs: number): void {
+    const { clock, loaderTimeoutMs } = this.#settings;
+    if (waitMs >= loaderTimeoutMs) return;
     const now = clock.monotonic();
-    const waitMs = freshnessOf(flight.stale, now) === 'spare' ? loaderSoftTimeoutMs : 0;
-    if (waitMs < loaderTimeoutMs) this.#limitWait(flight, now + waitMs, now);
+    softLimit.expiresAt = now + waitMs;
+    this.#limits.add(softLimit, now);
   }
 
-  #adopt({ key, position }: Flight<T>, found: FoundValue<T>, shared: SharedTier<T>): Entry<T> {
-    const bytes = approximateBytes(found.value);
-    return this.#shelf.adopt(key, { ...found, position, bytes }, shared.freshInMemoryMs).entry;
-  }
-
-  #enter(flight: Flight<T>, order: LoadOrder<T>): void {
+  /** Has it loaded, when it is its turn. */
+  enter(flight: Flight<T>, order: LoadOrder<T>): void {
     if (!order.gated && !flight.left) {
       this.#call(flight, order, order.load);
-      this.#leave(order, flight);
+      flight.leave(order.batch);
       return;
     }
     // A batch that has gone without it will not take it in.
@@ -263,53 +185,38 @@ export class Loads<T> {
       this.#fail(flight, 'failed', error);
       return;
     }
-    const current = this.#land(flight);
+    const current = this.land(flight);
     const { tags } = context;
     const marked = this.#shelf.markedSince(flight.position, tags);
     flight.settle({ ok: true, value, outdated: marked.invalidated !== undefined });
     if (!current || marked.invalidated !== undefined || marked.expired !== undefined) {
       this.fenced++;
-      this.#giveBack(flight);
+      this.turns?.giveBack(flight);
       return;
     }
     const livesMs = context.ttlMs ?? (value === null ? negativeTtlMs : (options.ttlMs ?? ttlMs));
     // A load that says "not to be kept" still says that what was kept is no longer so.
     if (value === undefined || context.skipped || livesMs === 0) {
       this.#shelf.memory.delete(flight.key);
-      if (flight.stale !== undefined) void this.#shared?.endKeys([flight.key], 'invalidated');
-      else this.#giveBack(flight);
+      if (flight.stale !== undefined) void this.#shared?.endings.endKeys([flight.key], 'invalidated');
+      else this.turns?.giveBack(flight);
       return;
     }
     const loadMs = clock.monotonic() - (flight.begunAt as number);
     const { position, key } = flight;
     const what = { value, ttlMs: livesMs, tags, position, loadMs, bytes: approximateBytes(value) };
     const kept = this.#shelf.put(key, what, this.#shared?.freshInMemoryMs);
-    if (raw === undefined || flight.lease === undefined) this.#giveBack(flight);
-    else void this.#fill(flight, flight.lease, raw, what, kept);
-  }
-
-  async #fill(flight: Flight<T>, lease: Uint8Array, raw: Uint8Array, loaded: Loaded<T>, kept: Kept<T>): Promise<void> {
-    const { tags, loadMs, value } = loaded;
-    const staleForMs = value === null ? 0 : longestStaleMs(this.#settings);
-    const facts = { tags, loadMs, freshForMs: kept.freshForMs, staleForMs, position: flight.stamp };
-    const outcome = await this.#shared?.fill(flight.key, lease, raw, facts);
-    if (outcome !== 'refused') return;
-    // Whoever ended the lease has ended what was loaded under it, also here, where the news may not have come yet.
-    this.fenced++;
-    if (this.#shelf.memory.look(flight.key) === kept.entry) this.#shelf.memory.delete(flight.key);
-  }
-
-  #giveBack(flight: Flight<T>): void {
-    this.#shared?.giveBack(flight.key, flight.lease);
+    if (raw === undefined) this.turns?.giveBack(flight);
+    else void this.turns?.fill(flight, raw, what, kept);
   }
 
   #fail(flight: Flight<T>, reason: LoadFailure, error: unknown): void {
     if (flight.settled) return;
     if (reason === 'timeout') this.timeouts++;
     else this.failures++;
-    this.#giveBack(flight);
+    this.turns?.giveBack(flight);
     const { clock, random } = this.#settings;
-    if (this.#land(flight)) {
+    if (this.land(flight)) {
       const entry = this.#shelf.memory.look(flight.key);
       if (entry !== undefined) noteFailure(entry, clock.monotonic(), random);
     }
@@ -322,12 +229,17 @@ export class Loads<T> {
     flight.cancel(error);
   }
 
+  /** Whether it is still the one for its key. */
+  isCurrent(flight: Flight<T>): boolean {
+    return this.#flights.get(flight.key) === flight;
+  }
+
   /** Ends the flight; whether it is still the one for its key. */
-  #land(flight: Flight<T>): boolean {
+  land(flight: Flight<T>): boolean {
     this.#limits.remove(flight);
     this.#limits.remove(flight.softLimit);
     this.#open.delete(flight);
-    if (this.#flights.get(flight.key) !== flight) return false;
+    if (!this.isCurrent(flight)) return false;
     this.#flights.delete(flight.key);
     return true;
   }

@@ -1,9 +1,9 @@
 import { abortable, currentWork, isMacadamError, type Clock } from '@macadam/core';
 import { freshnessOf, type Entry } from './entry.ts';
 import { CacheLoaderError } from './errors.ts';
-import type { Flight, FlightContext, LoadOutcome } from './flight.ts';
+import type { Flight, FlightContext, LoadOutcome, Members } from './flight.ts';
 import { handedValue } from './isolation.ts';
-import type { Loads, Members } from './loads.ts';
+import type { Loads } from './loads.ts';
 import type { Memory } from './memory.ts';
 import type { CacheSettings, LoadOptions } from './options.ts';
 import type { Shelf } from './shelf.ts';

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { systemClock, systemRandom } from '@macadam/core';
+import { systemClock } from '@macadam/core';
+import { ListeningInstance } from './listening-instance.ts';
 import type { Coherence, Tier, TierChange, TierRead, TierSpace } from './tier.ts';
 import { newHead } from './wire/head.ts';
 
@@ -9,10 +10,7 @@ export interface TierCase {
   run(): Promise<void>;
 }
 
-const LEASE_MS = 60_000;
 const LONG_MS = 3_600_000;
-/** How long changes may take to arrive, in milliseconds. */
-const PATIENCE_MS = 5_000;
 
 /**
  * What every {@link Tier} has to do, as named tests for any test runner. `makeTier` is called for each instance that takes part:
@@ -28,7 +26,7 @@ const PATIENCE_MS = 5_000;
  */
 export function tierContract(makeTier: () => Tier, coherence: Coherence = 'log'): TierCase[] {
   let made = 0;
-  const cases: Record<string, (open: () => Instance, coherence: Coherence) => Promise<void>> = {
+  const cases: Record<string, (open: () => ListeningInstance, coherence: Coherence) => Promise<void>> = {
     'gives back the bytes it was given, and for how long they stay': givesBack,
     'gives one lease a key at a time': oneLease,
     'stores what is filled under a lease, once': fillsOnce,
@@ -46,9 +44,9 @@ export function tierContract(makeTier: () => Tier, coherence: Coherence = 'log')
     name,
     run: async () => {
       const namespace = `contract-${++made}`;
-      const instances: Instance[] = [];
-      const open = (suffix = ''): Instance => {
-        const instance = new Instance(makeTier(), namespace + suffix, coherence);
+      const instances: ListeningInstance[] = [];
+      const open = (suffix = ''): ListeningInstance => {
+        const instance = new ListeningInstance(makeTier(), namespace + suffix, coherence);
         instances.push(instance);
         return instance;
       };
@@ -61,49 +59,13 @@ export function tierContract(makeTier: () => Tier, coherence: Coherence = 'log')
   }));
 }
 
-/** A tier as one process has it, and what it heard. */
-class Instance {
-  readonly space: TierSpace;
-  readonly heard: TierChange[] = [];
-  #onHeard: () => void = () => {};
-
-  constructor(tier: Tier, namespace: string, coherence: Coherence) {
-    this.space = tier.open({
-      namespace,
-      coherence,
-      leaseMs: LEASE_MS,
-      clock: systemClock,
-      random: systemRandom,
-      onChange: (change) => {
-        this.heard.push(change);
-        this.#onHeard();
-      },
-    });
-  }
-
-  /** Waits until something like it was heard. */
-  async until(what: string, isIt: (change: TierChange) => boolean): Promise<void> {
-    const arrived = new Promise<void>((resolve) => {
-      this.#onHeard = () => {
-        if (this.heard.some(isIt)) resolve();
-      };
-      this.#onHeard();
-    });
-    let timer: { cancel(): void } | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = systemClock.setTimer(() => reject(new Error(`${what}: not heard of`)), PATIENCE_MS);
-    });
-    await Promise.race([arrived, late]).finally(() => timer?.cancel());
-  }
-}
-
 const entryOf = (text: string): Uint8Array => Buffer.concat([newHead('value'), Buffer.from(text)]);
 
 function textOf(read: TierRead): string | undefined {
   return read.kind === 'value' ? Buffer.from(read.entry).subarray(16).toString() : undefined;
 }
 
-async function givesBack(open: () => Instance): Promise<void> {
+async function givesBack(open: () => ListeningInstance): Promise<void> {
   const [one, other] = [open().space, open().space];
   assert.deepEqual(await one.read('k'), { kind: 'absent', leased: false });
   const bytes = Buffer.concat([newHead('value'), Buffer.from(Array.from({ length: 256 }, (_, i) => i))]);
@@ -116,7 +78,7 @@ async function givesBack(open: () => Instance): Promise<void> {
   assert.equal(textOf(await other.read('k')), 'second');
 }
 
-async function oneLease(open: () => Instance): Promise<void> {
+async function oneLease(open: () => ListeningInstance): Promise<void> {
   const spaces = [open().space, open().space];
   const reads = await Promise.all(
     Array.from({ length: 20 }, (_, i) => (spaces[i % 2] as TierSpace).read('k', newHead('lease'))),
@@ -126,7 +88,7 @@ async function oneLease(open: () => Instance): Promise<void> {
   assert.equal(await (spaces[0] as TierSpace).lease('other', newHead('lease'), false), true);
 }
 
-async function fillsOnce(open: () => Instance): Promise<void> {
+async function fillsOnce(open: () => ListeningInstance): Promise<void> {
   const [one, other] = [open().space, open().space];
   const lease = newHead('lease');
   await one.read('k', lease);
@@ -140,7 +102,7 @@ async function fillsOnce(open: () => Instance): Promise<void> {
   assert.equal(textOf(await one.read('k')), 'anew');
 }
 
-async function refusesFills(open: () => Instance): Promise<void> {
+async function refusesFills(open: () => ListeningInstance): Promise<void> {
   const [one, other] = [open().space, open().space];
   const ends: Record<string, (key: string) => Promise<void>> = {
     removed: (key) => other.remove([key]),
@@ -156,7 +118,7 @@ async function refusesFills(open: () => Instance): Promise<void> {
   }
 }
 
-async function releases(open: () => Instance): Promise<void> {
+async function releases(open: () => ListeningInstance): Promise<void> {
   const { space } = open();
   const [lease, other] = [newHead('lease'), newHead('lease')];
   await space.read('k', lease);
@@ -166,7 +128,7 @@ async function releases(open: () => Instance): Promise<void> {
   assert.deepEqual(await space.read('k', other), { kind: 'absent', leased: true });
 }
 
-async function takesAlways(open: () => Instance): Promise<void> {
+async function takesAlways(open: () => ListeningInstance): Promise<void> {
   const { space } = open();
   const [older, newer] = [newHead('lease'), newHead('lease')];
   await space.read('k', older);
@@ -175,7 +137,7 @@ async function takesAlways(open: () => Instance): Promise<void> {
   assert.equal(await space.fill('k', newer, entryOf('newer'), LONG_MS), true);
 }
 
-async function expires(open: () => Instance): Promise<void> {
+async function expires(open: () => ListeningInstance): Promise<void> {
   const { space } = open();
   await space.write('k', entryOf('value'), LONG_MS);
   await space.write('short', entryOf('value'), LONG_MS / 100);
@@ -191,7 +153,7 @@ async function expires(open: () => Instance): Promise<void> {
   assert.equal((await space.read('k')).kind, 'absent');
 }
 
-async function removes(open: () => Instance): Promise<void> {
+async function removes(open: () => ListeningInstance): Promise<void> {
   const { space } = open();
   const keys = Array.from({ length: 600 }, (_, i) => `k${i}`);
   await Promise.all(keys.map((key) => space.write(key, entryOf(key), LONG_MS)));
@@ -203,7 +165,7 @@ async function removes(open: () => Instance): Promise<void> {
   assert.equal((await space.read('brief')).kind, 'absent');
 }
 
-async function marks(open: () => Instance): Promise<void> {
+async function marks(open: () => ListeningInstance): Promise<void> {
   const { space } = open();
   const before = await space.marks();
   const first = await space.mark(['a', 'b'], 'invalidated');
@@ -220,7 +182,7 @@ async function marks(open: () => Instance): Promise<void> {
   for (const mark of [`a expired ${second.position}`, ` invalidated ${all.position}`]) assert.ok(known.includes(mark));
 }
 
-async function keysStayApart(open: () => Instance): Promise<void> {
+async function keysStayApart(open: () => ListeningInstance): Promise<void> {
   const { space } = open();
   const keys = ['a', 'A', 'a:b', 'a}:b', '{a}', '%7b', '*', '[ab]', 'a b', 'ä', '\u0000', 'a\r\nb', '\ud800', '\udbff'];
   keys.push('x'.repeat(1_024));
@@ -232,7 +194,7 @@ async function keysStayApart(open: () => Instance): Promise<void> {
   assert.equal(textOf(await space.read('a')), 'of "a"');
 }
 
-async function namesStayApart(open: (suffix?: string) => Instance): Promise<void> {
+async function namesStayApart(open: (suffix?: string) => ListeningInstance): Promise<void> {
   const [one, other] = [open(), open(':other')];
   await one.space.write('k', entryOf('one'), LONG_MS);
   assert.equal((await other.space.read('k')).kind, 'absent');
@@ -240,7 +202,7 @@ async function namesStayApart(open: (suffix?: string) => Instance): Promise<void
   assert.deepEqual((await one.space.marks()).marks, []);
 }
 
-async function tellsOthers(open: () => Instance, coherence: Coherence): Promise<void> {
+async function tellsOthers(open: () => ListeningInstance, coherence: Coherence): Promise<void> {
   const [one, other] = [open(), open()];
   for (const instance of [one, other]) {
     if (instance.space.connected === true) continue;

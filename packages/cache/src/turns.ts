@@ -1,68 +1,112 @@
-import type { Clock, Random } from '@macadam/core';
-import { newHead } from './wire/head.ts';
-import type { Entry } from './entry.ts';
+import { freshnessOf, longestStaleMs, type Entry, type Loaded } from './entry.ts';
+import type { Flight } from './flight.ts';
+import type { LoadOrder } from './loads.ts';
+import type { CacheSettings } from './options.ts';
 import type { FoundValue, SharedTier } from './shared-tier.ts';
+import type { Kept, Shelf } from './shelf.ts';
+import { takeTurn } from './take-turn.ts';
+import { approximateBytes } from './value-size.ts';
 
-/** Whose turn it is to load a key, among all processes. */
-export type Turn<T> =
-  /** Ours, and what it brings is stored if we have the lease by then. `spare` may serve if that fails. */
-  | { readonly kind: 'load'; readonly lease: Uint8Array | undefined; readonly spare: FoundValue<T> | undefined }
-  /** Nobody's: another process has loaded it. */
-  | { readonly kind: 'loaded'; readonly found: FoundValue<T> }
-  /** Somebody else's, and there is a stale value: ours, or this one. */
-  | { readonly kind: 'waived'; readonly found: FoundValue<T> | undefined };
+/** How long a stale value serves without another look whether somebody has loaded it anew. */
+const WAIVED_MS = 250;
 
-export interface TurnOrder<T> {
-  readonly id: string;
-  readonly stale: Entry<T> | undefined;
-  /** Nothing that was loaded before will do. */
-  readonly fresh: boolean;
-  /** Whether the result is still wanted. */
-  readonly isOpen: () => boolean;
-  /** Called when it has to wait for another process. */
-  readonly onWait: () => void;
+/** The loads in flight, as far as turns go. */
+export interface Deck<T> {
+  enter(flight: Flight<T>, order: LoadOrder<T>): void;
+  limitWait(flight: Flight<T>, waitMs: number): void;
+  isCurrent(flight: Flight<T>): boolean;
+  land(flight: Flight<T>): boolean;
 }
 
-/** How long to wait for what another process loads, and how long between two looks. */
-const WAIT_MS = 1_000;
-const FIRST_PAUSE_MS = 25;
-const LONGEST_PAUSE_MS = 250;
-/** A value that is fresh for less than this longer than ours is ours. */
-const NEWER_BY_MS = 50;
+/** What loads have to do with the shared tier: before them, the value or the turn to load it; after them, storing it. */
+export class Turns<T> {
+  readonly #shelf: Shelf<T>;
+  readonly #shared: SharedTier<T>;
+  readonly #settings: CacheSettings;
+  readonly #deck: Deck<T>;
+  /** Loads that another instance had taken upon itself, for which a stale value served here. */
+  waived = 0;
+  /** Results that the tier refused: an invalidation, or a newer load, had ended their lease. */
+  refused = 0;
 
-/**
- * Waits for the turn to load a key. One process has the lease and loads; the others look again now and then, each once for all
- * its callers, and load for themselves when it takes too long: what they bring is then not stored, since only the lease
- * tells that nothing was invalidated meanwhile. Who has a stale value does not wait.
- */
-export async function takeTurn<T>(
-  shared: SharedTier<T>,
-  order: TurnOrder<T>,
-  clock: Clock,
-  random: Random,
-): Promise<Turn<T>> {
-  const { id, stale, fresh, isOpen, onWait } = order;
-  const lease = newHead('lease');
-  const alone = { kind: 'load', lease: undefined, spare: undefined } as const;
-  if (fresh) return { ...alone, lease: (await shared.take(id, lease, true)) ? lease : undefined };
-  const { softTimeoutMs, timeoutMs } = shared.tier;
-  const until = clock.monotonic() + WAIT_MS;
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
-    const found = await shared.read(id, lease, stale === undefined ? timeoutMs : softTimeoutMs);
-    if (found.state === 'unavailable') return alone;
-    if (found.state === 'leased') return { kind: 'load', lease, spare: undefined };
-    const spare = found.state === 'value' ? found : undefined;
-    if (spare !== undefined && isNews(spare, stale, clock.monotonic())) return { kind: 'loaded', found: spare };
-    if (found.state !== 'held' && (await shared.take(id, lease, false))) return { kind: 'load', lease, spare };
-    if (stale !== undefined || spare !== undefined) return { kind: 'waived', found: spare };
-    if (clock.monotonic() >= until) return alone;
-    onWait();
-    await clock.sleep(pauseMs * (0.5 + random() / 2));
-    if (!isOpen()) return alone;
+  constructor(shelf: Shelf<T>, shared: SharedTier<T>, settings: CacheSettings, deck: Deck<T>) {
+    this.#shelf = shelf;
+    this.#shared = shared;
+    this.#settings = settings;
+    this.#deck = deck;
   }
-}
 
-function isNews(found: FoundValue<unknown>, stale: Entry<unknown> | undefined, now: number): boolean {
-  if (found.freshForMs <= 0) return false;
-  return stale === undefined || found.freshForMs > Math.max(0, stale.freshUntil - now) + NEWER_BY_MS;
+  /** Asks the tier, which may have the value, or somebody who loads it; and lets the flight go accordingly. */
+  async wait(flight: Flight<T>, order: LoadOrder<T>): Promise<void> {
+    const { clock, random } = this.#settings;
+    const { id, stale, fresh, batch } = order;
+    const isOpen = (): boolean => !flight.settled;
+    const onWait = (): void => flight.leave(batch);
+    const turn = await takeTurn(this.#shared, { id, stale, fresh, isOpen, onWait }, clock, random);
+    if (flight.settled) {
+      if (turn.kind === 'load') this.#shared.giveBack(id, turn.lease);
+      flight.leave(batch);
+    } else if (turn.kind === 'load') {
+      flight.lease = turn.lease;
+      if (turn.spare !== undefined) this.#offer(flight, turn.spare);
+      this.#deck.enter(flight, order);
+    } else {
+      flight.leave(batch);
+      if (turn.kind === 'loaded') this.#deliver(flight, turn.found);
+      else this.#waive(flight, stale, turn.found);
+    }
+  }
+
+  /** Stores what was loaded, if the flight has the lease. Never rejects. */
+  async fill(flight: Flight<T>, raw: Uint8Array, loaded: Loaded<T>, kept: Kept<T>): Promise<void> {
+    const { key, lease, stamp } = flight;
+    if (lease === undefined) return;
+    const { tags, loadMs, value } = loaded;
+    const staleForMs = value === null ? 0 : longestStaleMs(this.#settings);
+    const facts = { tags, loadMs, freshForMs: kept.freshForMs, staleForMs, position: stamp };
+    if ((await this.#shared.fill(key, lease, raw, facts)) !== 'refused') return;
+    // Whoever ended the lease has ended what was loaded under it, also here, where the news may not have come yet.
+    this.refused++;
+    if (this.#shelf.memory.look(key) === kept.entry) this.#shelf.memory.delete(key);
+  }
+
+  giveBack({ key, lease }: Flight<T>): void {
+    this.#shared.giveBack(key, lease);
+  }
+
+  /** Another instance has loaded the value. */
+  #deliver(flight: Flight<T>, found: FoundValue<T>): void {
+    if (this.#deck.land(flight)) this.#adopt(flight, found);
+    this.#settle(flight, found.value, found.tags);
+  }
+
+  /** Somebody loads it, and there is a stale value, which serves until then. */
+  #waive(flight: Flight<T>, stale: Entry<T> | undefined, found: FoundValue<T> | undefined): void {
+    this.waived++;
+    const current = this.#deck.land(flight);
+    const entry = stale ?? (found && current ? this.#adopt(flight, found) : undefined);
+    if (entry !== undefined) entry.retryAt = this.#settings.clock.monotonic() + WAIVED_MS;
+    const serves = entry ?? (found as FoundValue<T>);
+    this.#settle(flight, serves.value, serves.tags);
+  }
+
+  /** A stale value of the tier: for who waits, and for who comes while it is loaded anew. */
+  #offer(flight: Flight<T>, spare: FoundValue<T>): void {
+    if (flight.stale !== undefined || !this.#deck.isCurrent(flight)) return;
+    flight.stale = this.#adopt(flight, spare);
+    const { clock, loaderSoftTimeoutMs } = this.#settings;
+    const isSpare = freshnessOf(flight.stale, clock.monotonic()) === 'spare';
+    this.#deck.limitWait(flight, isSpare ? loaderSoftTimeoutMs : 0);
+  }
+
+  /** What was marked since the flight began is found out when the entry is read. */
+  #adopt({ key, position }: Flight<T>, found: FoundValue<T>): Entry<T> {
+    const bytes = approximateBytes(found.value);
+    return this.#shelf.adopt(key, { ...found, position, bytes }, this.#shared.freshInMemoryMs).entry;
+  }
+
+  #settle(flight: Flight<T>, value: T, tags: readonly string[]): void {
+    const { invalidated } = this.#shelf.markedSince(flight.position, tags);
+    flight.settle({ ok: true, value, outdated: invalidated !== undefined });
+  }
 }

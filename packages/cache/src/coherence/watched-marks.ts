@@ -1,0 +1,65 @@
+import type { Clock } from '@macadam/core';
+import type { TierCalls } from '../tier-calls.ts';
+import type { TierMarks, TierSpace } from '../tier.ts';
+import { KnownMarks, type Verdict } from './known-marks.ts';
+
+/** While nobody tells what others changed, marks are asked for when they are older than this. */
+const ASK_EVERY_MS = 1_000;
+
+/** What is known of the marks of a tier, and how it is found out. */
+export class WatchedMarks {
+  readonly #known: KnownMarks = new KnownMarks();
+  readonly #space: TierSpace;
+  readonly #calls: TierCalls;
+  readonly #clock: Clock;
+  #asked: Promise<boolean> | undefined;
+  #knownAt = -Infinity;
+
+  constructor(space: TierSpace, calls: TierCalls, clock: Clock) {
+    this.#space = space;
+    this.#calls = calls;
+    this.#clock = clock;
+  }
+
+  get stamp(): string {
+    return this.#known.stamp;
+  }
+
+  learn(marks: TierMarks): void {
+    this.#known.learn(marks, this.#clock.monotonic());
+  }
+
+  judge(stamp: string, tags: readonly string[]): Verdict {
+    return this.#known.judge(stamp, tags);
+  }
+
+  /** Some may have been missed. */
+  doubt(): void {
+    this.#knownAt = -Infinity;
+    this.#asked = undefined;
+  }
+
+  /** Whether they are known as far as they must be; asks for them when they are not. */
+  known(): Promise<boolean> | boolean {
+    const now = this.#clock.monotonic();
+    const good = this.#space.connected === true ? Infinity : ASK_EVERY_MS;
+    if (now - this.#knownAt < good) return true;
+    if (this.#asked !== undefined) return this.#asked;
+    const asked: Promise<boolean> = this.#calls
+      .run(() => this.#space.marks())
+      .then(
+        (marks) => {
+          this.learn(marks);
+          // Doubted again meanwhile: the answer may be older than that.
+          if (this.#asked === asked) this.#knownAt = now;
+          return true;
+        },
+        () => false,
+      );
+    void asked.then(() => {
+      if (this.#asked === asked) this.#asked = undefined;
+    });
+    this.#asked = asked;
+    return asked;
+  }
+}

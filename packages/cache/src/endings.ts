@@ -1,0 +1,149 @@
+import { longestStaleMs } from './entry.ts';
+import type { CacheSettings } from './options.ts';
+import { Recovery, type Unsettled } from './recovery.ts';
+import type { TierCalls } from './tier-calls.ts';
+import type { Ending, TierMarks, TierSpace } from './tier.ts';
+import { newHead } from './wire/head.ts';
+
+const REPLAY_AFTER_MS = 500;
+const MOST_REPLAYED = 500;
+/** Lifetimes in the tier, since "for ever" is none that it knows: about three years. */
+export const LONGEST_MS = 1e11;
+
+/** An entry that is ready for the tier. */
+export interface Sealed {
+  readonly entry: Uint8Array;
+  readonly ttlMs: number;
+}
+
+export interface EndingsOptions {
+  readonly space: TierSpace;
+  readonly calls: TierCalls;
+  readonly settings: CacheSettings;
+  /** Given the marks that were made. */
+  readonly onMarks: (marks: TierMarks) => void;
+  /** Given the keys that were ended again, which others may have changed meanwhile. */
+  readonly onReplayed: (keys: readonly string[], how: Ending) => void;
+}
+
+/**
+ * What ends values in the tier: writes, removals, marks. One that fails is done again until it succeeds, in the background;
+ * until then nothing of what it should have ended is read from the tier.
+ */
+export class Endings {
+  readonly recovery: Recovery = new Recovery();
+  readonly #options: EndingsOptions;
+  #replayArmed = false;
+  #closed = false;
+  replayed = 0;
+
+  constructor(options: EndingsOptions) {
+    this.#options = options;
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  /**
+   * Puts a value in place, for all. False when the tier could not be told: then what it has is removed as soon as it can be, since
+   * by then somebody else may have put a newer value there.
+   */
+  async write(id: string, seal: () => Promise<Sealed>): Promise<boolean> {
+    const ids = [id];
+    const unsettled = this.recovery.beginKeys(ids, 'invalidated');
+    const { entry, ttlMs } = await seal();
+    // Sealing takes time, in which something newer may have been put there.
+    if (!this.recovery.isLatest(id, unsettled)) return true;
+    return this.#settle(
+      () => this.#options.space.write(id, entry, ttlMs),
+      unsettled,
+      () => this.recovery.settleKeys(ids, unsettled),
+    );
+  }
+
+  /** Ends keys, for all. False when the tier could not be told, and will be. */
+  endKeys(ids: readonly string[], how: Ending): Promise<boolean> {
+    const unsettled = this.recovery.beginKeys(ids, how);
+    return this.#settle(
+      () => this.#endKeys(ids, unsettled.how),
+      unsettled,
+      () => this.recovery.settleKeys(ids, unsettled),
+    );
+  }
+
+  endTags(tags: readonly string[], how: Ending): Promise<boolean> {
+    const unsettled = this.recovery.beginTags(tags, how);
+    return this.#settle(
+      () => this.#mark(tags, unsettled.how),
+      unsettled,
+      () => this.recovery.settleTags(tags, unsettled),
+    );
+  }
+
+  endEverything(): Promise<boolean> {
+    const unsettled = this.recovery.beginEverything();
+    return this.#settle(
+      () => this.#mark([''], 'invalidated'),
+      unsettled,
+      () => this.recovery.settleEverything(unsettled),
+    );
+  }
+
+  async #endKeys(ids: readonly string[], how: Ending): Promise<void> {
+    if (how === 'invalidated') return this.#options.space.remove(ids);
+    const staleForMs = Math.min(longestStaleMs(this.#options.settings), LONGEST_MS);
+    return this.#options.space.expire(ids, newHead('expired'), staleForMs);
+  }
+
+  async #mark(tags: readonly string[], how: Ending): Promise<void> {
+    this.#options.onMarks(await this.#options.space.mark(tags, how));
+  }
+
+  async #settle(call: () => Promise<void>, unsettled: Unsettled, settled: () => void): Promise<boolean> {
+    try {
+      await this.#options.calls.run(call);
+      settled();
+      return true;
+    } catch {
+      unsettled.failed = true;
+      this.#armReplay();
+      return false;
+    }
+  }
+
+  #armReplay(): void {
+    if (this.#replayArmed || this.#closed) return;
+    this.#replayArmed = true;
+    const timer = this.#options.settings.clock.setTimer(() => {
+      this.#replayArmed = false;
+      void this.replay();
+    }, REPLAY_AFTER_MS);
+    timer.unref?.();
+  }
+
+  /** Does again what failed, the strongest first; also here, since others may have changed the same meanwhile. */
+  async replay(): Promise<void> {
+    if (this.#closed || !this.recovery.hasFailed) return;
+    const { recovery } = this;
+    if (recovery.everything) {
+      if (!(await this.endEverything())) return;
+      this.replayed++;
+    }
+    for (const how of ['invalidated', 'expired'] as const) {
+      for (;;) {
+        const tags = recovery.failedTags(how, MOST_REPLAYED);
+        if (tags.length === 0) break;
+        if (!(await this.endTags(tags, how))) return;
+        this.replayed += tags.length;
+      }
+      for (;;) {
+        const keys = recovery.failedKeys(how, MOST_REPLAYED);
+        if (keys.length === 0) break;
+        if (!(await this.endKeys(keys, how))) return;
+        this.replayed += keys.length;
+        this.#options.onReplayed(keys, how);
+      }
+    }
+  }
+}
