@@ -6,28 +6,33 @@ export interface Collector {
   readonly url: string;
   /** Bodies by path, such as `/v1/traces`. */
   readonly received: { path: string; headers: Record<string, unknown>; body: unknown }[];
-  /** All text that came in, for searches. */
+  /** All bytes that came in, JSON or protobuf, one character a byte, for searches. */
   text(): string;
   close(): Promise<void>;
 }
 
-/** Takes OTLP over HTTP with JSON bodies, and keeps it. With `hang`, never answers. */
+/** Takes OTLP over HTTP, and keeps it; a body that is no JSON has only its bytes. With `hang`, never answers. */
 export async function startCollector({ hang = false }: { hang?: boolean } = {}): Promise<Collector> {
   const received: Collector['received'] = [];
+  let bytes = '';
   const server = createServer((request, response) => {
     let body = '';
-    request.setEncoding('utf8');
+    request.setEncoding('latin1');
     request.on('data', (chunk: string) => (body += chunk));
     request.on('end', () => {
-      received.push({ path: request.url ?? '', headers: request.headers, body: JSON.parse(body) as unknown });
-      if (!hang) response.setHeader('content-type', 'application/json').end('{}');
+      const { url: path = '', headers } = request;
+      const isJson = headers['content-type'] === 'application/json';
+      bytes += body;
+      const parsed: unknown = isJson ? JSON.parse(Buffer.from(body, 'latin1').toString()) : undefined;
+      received.push({ path, headers, body: parsed });
+      if (!hang) response.setHeader('content-type', headers['content-type'] ?? '').end(isJson ? '{}' : '');
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     received,
-    text: () => JSON.stringify(received),
+    text: () => bytes + JSON.stringify(received),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -41,6 +46,7 @@ interface OtlpSpan {
   spanId: string;
   parentSpanId?: string;
   name: string;
+  kind: number;
   status: { code?: number };
   attributes: { key: string; value: Record<string, unknown> }[];
   events: { name: string; attributes: unknown }[];

@@ -42,6 +42,8 @@ const MARKED = new RegExp(
     'dop_v1_[a-f0-9]{32,}',
     'shp(?:at|ca|pa|ss)_[a-fA-F0-9]{24,}',
     'mcd_[A-Za-z0-9]+_\\w{16,}',
+    // `<prefix>_<environment>_<id>_<secret>` of @macadam/auth, whatever the prefix.
+    '[a-z][a-z0-9]{0,15}_[a-z0-9]{1,16}_[A-Za-z0-9]{17}_[A-Za-z0-9]{24,}',
   ].join('|')})`,
   'g',
 );
