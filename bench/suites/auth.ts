@@ -248,6 +248,31 @@ e = some(where (p.eft == allow))
 m = r.obj.kind == p.obj && r.act == p.act && (p.sub == "staff" || r.obj.ownerId == r.sub.subject)
 `;
 
+const crowded: Case = {
+  name: '1,000 rules about one action',
+  what: 'One rule for each of 1,000 owners, none of which applies: all of them are looked at.',
+  contenders: [
+    macadam('macadam', ({ definePermissions }) => {
+      const can = definePermissions<User, Order>({
+        rules: RULES.map(({ id }) => ({ id, actions: ['order:read'], where: { ownerId: id } })),
+      });
+      return () => can(user, 'order:read', order).allowed;
+    }),
+    {
+      name: 'CASL',
+      from: '@casl/ability',
+      setup: async () => {
+        const { createMongoAbility, subject } = await import('@casl/ability');
+        const rules = RULES.map(({ id }) => ({ action: 'read', subject: 'order', conditions: { ownerId: id } }));
+        const ability = createMongoAbility(rules);
+        const target = subject('order', { ...order });
+        return { run: () => ability.can('read', target) };
+      },
+    },
+  ],
+  claims: [{ of: 'macadam', to: 'CASL', atMost: 1 }],
+};
+
 const signing: Case = {
   name: 'sign and verify a request',
   what: 'RFC 9421 with Ed25519 over method, target and the digest of a small body, beside the two signatures alone.',
@@ -302,5 +327,5 @@ const tokens: Case = {
 export const suite: Suite = {
   name: 'auth',
   what: 'What it costs to know who asks and whether they may. Every contender checks issuer, audience and times.',
-  cases: [cached, ...['HS256', 'RS256', 'PS256', 'ES256', 'EdDSA'].map(uncached), many, tokens, permissions, signing],
+  cases: [cached, ...['HS256', 'RS256', 'PS256', 'ES256', 'EdDSA'].map(uncached), many, tokens, permissions, crowded, signing],
 };

@@ -2,7 +2,7 @@ import { SignatureError } from './errors.ts';
 
 /**
  * Asked for each message that is otherwise good: whether this id was here before. Must also note it, in one step, and
- * keep it for `keepMs`. Anything but `false` refuses the message (`replayed`), and so does an error (`replay_unknown`).
+ * keep it for `keepMs`, which is `Infinity` where nothing ends the message. Anything but `false` refuses the message (`replayed`), and so does an error (`replay_unknown`).
  */
 export type SeenBefore = (id: string, keepMs: number) => boolean | Promise<boolean>;
 

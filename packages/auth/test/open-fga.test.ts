@@ -142,6 +142,10 @@ describe('permissions of OpenFGA', () => {
     const can = make();
     expect((await can({ id: undefined }, 'doc:read', { id: '1' })).reason).toBe('no_rule');
     expect((await can(ann, 'doc:read')).reason).toBe('no_rule');
+    for (const id of ['', 'eng#member', 'a b']) {
+      expect((await can({ id }, 'doc:read', { id: '1' })).reason).toBe('no_rule');
+      expect((await can(ann, 'doc:read', { id })).reason).toBe('no_rule');
+    }
     for (const action of ['doc:drop', 'constructor', '__proto__']) {
       expect((await can(ann, action, { id: '1' })).reason).toBe('no_rule');
     }

@@ -41,6 +41,9 @@ describe('relations', () => {
     ['a stranger', 'user:zoe viewer doc:7', false],
     ['an inherited name', 'user:ann constructor __proto__:x', false],
     ['an object that nobody knows', 'user:ann viewer doc:9', false],
+    ['a subject without a kind, though everybody has it', 'userx viewer doc:8', false],
+    ['a subject without a name, though everybody has it', 'user: viewer doc:8', false],
+    ['an object that names a relation, too', 'user:zoe viewer doc:8#viewer', false],
   ])('hold by %s', (_, text, expected) => {
     const { subject, relation, object } = tuple(text);
     expect(made().has(subject, relation, object)).toBe(expected);
@@ -143,6 +146,8 @@ describe('rules about relations', () => {
     ['zoe', 'doc:read', '8', 'allowed'],
     ['cid', 'doc:read', '8', 'denied'],
     ['ann', 'doc:read', undefined, 'no_rule'],
+    ['', 'doc:read', '8', 'no_rule'],
+    ['x#member', 'doc:read', '8', 'no_rule'],
     ['cid', 'doc:read', undefined, 'no_rule'],
     ['ann', 'doc:print', '7', 'no_rule'],
     ['ann', 'doc:copy', '7', 'rule_failed'],

@@ -26,7 +26,7 @@ export interface OpenFgaOptions<P, R, A extends string = string> {
   storeId: string;
   /** The authorization model that decides. Mandatory: without it, what is allowed changes when somebody writes a model. */
   modelId: string;
-  /** `user:u1`, or `user:u1#…`. `undefined` is nobody, who may do nothing. */
+  /** `user:u1`. `undefined` is nobody, who may do nothing, and so is a name with a `#`, which would be a group. */
   userOf: (principal: P) => string | undefined;
   /** `document:7`. `undefined` is nothing, to which nothing may be done. */
   objectOf: (resource: R | undefined) => string | undefined;
@@ -129,7 +129,7 @@ export function openFgaPermissions<P, R, A extends string = string>(
     signal?.throwIfAborted();
     questions++;
     const [user, relation, object] = [userOf(principal), relationOf(action), objectOf(resource)];
-    if (user === undefined || relation === undefined || object === undefined) return denied;
+    if (!isName(user) || relation === undefined || !isName(object)) return denied;
     const context = contextOf?.(principal, action, resource);
     const tuples = contextualTuplesOf?.(principal, resource) ?? [];
     const question: FgaQuestion = {
@@ -169,6 +169,11 @@ export function openFgaPermissions<P, R, A extends string = string>(
       }),
     },
   );
+}
+
+/** `kind:id`, and no relation of it. */
+function isName(text: string | undefined): text is string {
+  return text !== undefined && /^[^\s#:]+:[^\s#]+$/.test(text);
 }
 
 function relationReader<A extends string>(

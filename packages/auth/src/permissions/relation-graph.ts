@@ -119,6 +119,8 @@ class Graph implements RelationGraph {
   }
 
   has(subject: string, relation: string, object: string): boolean {
+    // What no tuple can name has nothing, not even what everybody has.
+    if (!SUBJECT.test(subject) || !OBJECT.test(object)) return false;
     const everyone = `${subject.slice(0, subject.indexOf(':'))}:*`;
     const seen = new Set([`${object}#${relation}`]);
     // Breadth first: what is near is found, however deep or circular the rest is.
@@ -166,7 +168,8 @@ class Graph implements RelationGraph {
     return (principal, resource) => {
       const from = subject(principal);
       const to = object(resource);
-      return from !== undefined && to !== undefined && this.has(from, name, to);
+      // A group asks for nothing: a name with a # in it, from who knows where, must not become one.
+      return from !== undefined && to !== undefined && !from.includes('#') && this.has(from, name, to);
     };
   }
 
