@@ -1,7 +1,10 @@
 // Tokens under the HTTP client they are made for: a provider, an API and a client, over real sockets.
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { currentWork, runWork } from '@macadam/core';
 import { createHttpClient, type HttpAuth, type HttpClient } from '@macadam/http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -13,7 +16,6 @@ import {
   createJwtVerifier,
   dpop,
   DpopError,
-  type FetchLike,
   type JwtVerifier,
   TokenError,
 } from '../src/index.ts';
@@ -92,7 +94,7 @@ describe('bearer', () => {
   it('gets a token through one client, for another', async () => {
     const way = createHttpClient({ name: 'identity', baseUrl: provider.origin });
     clients.push(way);
-    await using tokens = clientCredentials(provider.client({ fetch: way.fetch as unknown as FetchLike }));
+    await using tokens = clientCredentials(provider.client({ fetch: way.fetch }));
     const client = clientWith(bearer(tokens));
     expect((await client.get('/a')).data).toEqual({ client: 'shop' });
     expect(provider.asked('/token')).toBe(1);
@@ -148,6 +150,54 @@ describe('bearer', () => {
       'auth.key_id': 'key-0',
     });
     expect(JSON.stringify(notes)).not.toContain(token.slice(-20));
+  });
+});
+
+describe('a client that shows a certificate', () => {
+  it('gets its token by it (RFC 8705), and without one gets none', async () => {
+    const pem = (name: string): Buffer =>
+      readFileSync(new URL(`../../http/test/certificates/${name}.pem`, import.meta.url));
+    const tls = {
+      ca: pem('ca'),
+      cert: pem('server'),
+      key: pem('server.key'),
+      requestCert: true,
+      rejectUnauthorized: false,
+    };
+    const shown: unknown[] = [];
+    const identity = createTlsServer(tls, (request, response) => {
+      const { authorized } = request.socket as TLSSocket;
+      let body = '';
+      request.on('data', (chunk) => (body += String(chunk)));
+      request.on('end', () => {
+        shown.push([authorized, Object.fromEntries(new URLSearchParams(body))]);
+        const answer = authorized
+          ? { access_token: 'by-certificate', token_type: 'Bearer' }
+          : { error: 'invalid_client' };
+        response.writeHead(authorized ? 200 : 401, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+      });
+    }).listen(0, '127.0.0.1');
+    await once(identity, 'listening');
+    const baseUrl = `https://localhost:${(identity.address() as AddressInfo).port}`;
+    const own = { cert: pem('client-1'), key: pem('client-1.key') };
+    for (const certificate of [own, {}]) {
+      const way = createHttpClient({ name: 'identity', baseUrl, tls: { ca: pem('ca'), ...certificate } });
+      clients.push(way);
+      await using tokens = clientCredentials({
+        tokenUrl: `${baseUrl}/token`,
+        clientId: 'orders',
+        clientAuth: 'mtls',
+        fetch: way.fetch,
+      });
+      if (certificate === own) expect(await tokens.getToken()).toBe('by-certificate');
+      else await expect(tokens.getToken()).rejects.toMatchObject({ error: 'invalid_client', status: 401 });
+    }
+    expect(shown).toEqual([
+      [true, { grant_type: 'client_credentials', client_id: 'orders' }],
+      [false, { grant_type: 'client_credentials', client_id: 'orders' }],
+    ]);
+    identity.closeAllConnections();
+    identity.close();
   });
 });
 

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import Provider from 'oidc-provider';
 import { vi } from 'vitest';
-import { type FetchLike, type TokenClientOptions } from '../src/index.ts';
+import type { TokenClientOptions } from '../src/index.ts';
 import { privateJwk, type TestKey, testKey } from './tokens.ts';
 
 export const AUDIENCE = 'https://orders.example.com';
@@ -111,7 +111,7 @@ export class IdentityProvider {
       clientSecret: SECRET,
       scope: 'orders:read',
       resource: AUDIENCE,
-      fetch: globalThis.fetch as FetchLike,
+      fetch: globalThis.fetch,
       ...more,
     };
   }
