@@ -25,7 +25,6 @@ export class StoreRateLimiter implements RateLimiter {
   readonly #settings: RateLimiterSettings;
   readonly #table: LimitTable;
   #limits!: readonly Limit[];
-  #capacity!: number;
   #enforcement!: Enforcement;
   readonly #clock: Clock;
   readonly #ownsStore: boolean;
@@ -49,9 +48,9 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   tryTake(key: string, options?: CostOptions): Decision {
-    const cost = this.#costOf(options);
     const subject = keyOf(key);
     const watching = this.#enforcement.watching(subject);
+    const cost = this.#costOf(options, watching);
     if (this.#table.synchronous) return this.#counted(this.#take(subject, cost, watching) as Decision, watching);
     if (this.#table.takeNow === undefined) {
       throw new OptionsError('tryTake', `a ${this.#settings.store.kind} store`, 'used with memoryStore; else use take');
@@ -62,9 +61,9 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   async take(key: string, options?: CostOptions): Promise<Decision> {
-    const cost = this.#costOf(options);
     const subject = keyOf(key);
     const watching = this.#enforcement.watching(subject);
+    const cost = this.#costOf(options, watching);
     const decision = this.#take(subject, cost, watching);
     return this.#counted(decision instanceof Promise ? await decision : decision, watching);
   }
@@ -73,7 +72,10 @@ export class StoreRateLimiter implements RateLimiter {
     assertInteger('takeUpTo.most', most, { min: 1 });
     const subject = keyOf(key);
     const watching = this.#enforcement.watching(subject);
-    return this.#counted(await this.#take(subject, Math.min(most, this.#capacity), watching, 'upTo'), watching);
+    return this.#counted(
+      await this.#take(subject, Math.min(most, this.#enforcement.capacity(watching)), watching, 'upTo'),
+      watching,
+    );
   }
 
   async peek(key: string, options: PeekOptions = {}): Promise<Decision> {
@@ -169,9 +171,9 @@ export class StoreRateLimiter implements RateLimiter {
 
   /** What `takeAll` asks on behalf of a claim. */
   askFor(key: string, options: CostOptions): Ask {
-    const cost = this.#costOf(options);
     const subject = keyOf(key);
     const watching = this.#enforcement.watching(subject);
+    const cost = this.#costOf(options, watching);
     return { table: this.#table.exact ?? this.#table, key: subject, cost, watching };
   }
 
@@ -209,10 +211,11 @@ export class StoreRateLimiter implements RateLimiter {
     return this.close();
   }
 
-  #costOf(options: CostOptions | undefined): number {
+  #costOf(options: CostOptions | undefined, watching = 0): number {
     const cost = options?.cost === undefined ? 1 : options.cost;
     if (!(typeof cost === 'number' && cost > 0 && cost < Infinity)) assertNumber('take.cost', cost, { above: 0 });
-    if (cost > this.#capacity) throw new CostAboveCapacityError(this.name, cost, this.#capacity);
+    const capacity = this.#enforcement.capacity(watching);
+    if (cost > capacity) throw new CostAboveCapacityError(this.name, cost, capacity);
     return cost;
   }
 
@@ -224,7 +227,6 @@ export class StoreRateLimiter implements RateLimiter {
 
   #adopt(limits: readonly Limit[]): void {
     this.#limits = limits;
-    this.#capacity = Math.min(...limits.map(({ capacity }) => capacity));
     this.#enforcement = new Enforcement(limits, this.#settings.enforce);
   }
 

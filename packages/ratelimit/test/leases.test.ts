@@ -1,122 +1,15 @@
 // A fleet on one store, in virtual time, with a network between: what leases save, and what they may cost.
-import type { Clock } from '@macadam/core';
-import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
+import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
-import { createRateLimiter, memoryStore, tokenBucket, type LimitTable, type RateLimitStore } from '../src/index.ts';
+import { concurrency, createRateLimiter, fixedWindow, slidingWindow, tokenBucket, type Limit } from '../src/index.ts';
+import { mostInAnyWindow, runFleet, sharedStore } from './fleet.ts';
 
-/** One store for all, `latencyMs` away both ways. Counts the commands. */
-function sharedStore(clock: VirtualClock, limitOf: () => ReturnType<typeof tokenBucket>, latencyMs = 1) {
-  const limit = limitOf();
-  const memory = memoryStore({ clock });
-  const central = memory.open({ name: 'central', limits: [limit], clock, random: seededRandom(1) });
-  const counts = { commands: 0, away: false };
-  const far =
-    <A extends unknown[], R>(call: (...args: A) => R) =>
-    async (...args: A): Promise<Awaited<R>> => {
-      counts.commands++;
-      await clock.sleep(latencyMs);
-      if (counts.away) throw new Error('away');
-      const result = await call(...args);
-      await clock.sleep(latencyMs);
-      return result;
-    };
-  const table: LimitTable = {
-    synchronous: false,
-    take: far(central.take.bind(central)),
-    reserve: far(central.reserve.bind(central)),
-    cancel: far(central.cancel.bind(central)),
-    charge: far(central.charge.bind(central)),
-    block: far(central.block.bind(central)),
-    reset: far(central.reset.bind(central)),
-    release: far(central.release.bind(central)),
-    renew: far(central.renew.bind(central)),
-    setLimits: (limits) => central.setLimits(limits),
-    stats: () => ({}),
-  };
-  const lease = { ttlMs: 100, maxShare: 0.05 };
-  const store: RateLimitStore = {
-    kind: 'test',
-    lease,
-    open: () => table,
-    describe: () => 'test',
-    close: async () => {},
-  };
-  return { counts, central, store, limit };
-}
-
-/** The instance's own idea of the time: another origin, and a little too fast or slow. */
-function skewed(clock: VirtualClock, offsetMs: number, drift: number): Clock {
-  return {
-    ...clock,
-    monotonic: () => offsetMs + clock.monotonic() * drift,
-    setTimer: clock.setTimer.bind(clock),
-    sleep: clock.sleep.bind(clock),
-    now: () => clock.now(),
-  };
-}
-
-interface Fleet {
-  instances: number;
-  perSecond: (instance: number, atMs: number) => number;
-  limit: number;
-  burst?: number;
-  durationMs: number;
-  crashEveryMs?: number;
-}
-
-async function runFleet({ instances, perSecond, limit, burst = limit, durationMs, crashEveryMs = Infinity }: Fleet) {
-  const clock = virtualClock();
-  const random = seededRandom(5);
-  const { store, counts } = sharedStore(clock, () => tokenBucket({ limit, periodMs: 1_000, burst }));
-  const make = (i: number) =>
-    createRateLimiter({
-      name: 'fleet',
-      limits: [tokenBucket({ limit, periodMs: 1_000, burst })],
-      store,
-      expectedInstances: instances,
-      clock: skewed(clock, i * 10_000, 1 + (random() - 0.5) * 1e-4),
-      random,
-    });
-  const admitted: number[] = [];
-  let decisions = 0;
-  let denied = 0;
-  for (let i = 0; i < instances; i++) {
-    let limiter = make(i);
-    let crashAt = crashEveryMs * (1 + random());
-    const arrive = (): void => {
-      const now = clock.monotonic();
-      if (now >= durationMs) return;
-      // A process that dies takes what it had borrowed with it.
-      if (now > crashAt) {
-        limiter = make(i);
-        crashAt = now + crashEveryMs * (1 + random());
-      }
-      decisions++;
-      void limiter.take('key').then(({ allowed }) => {
-        if (allowed) admitted.push(clock.monotonic());
-        else denied++;
-      });
-      clock.setTimer(arrive, (-Math.log(1 - random()) / perSecond(i, now)) * 1_000);
-    };
-    clock.setTimer(arrive, random());
-  }
-  await clock.advance(durationMs + 1_000);
-  return { admitted, decisions, denied, commands: counts.commands };
-}
-
-function mostInAnyWindow(admitted: readonly number[], windowMs: number): number {
-  let most = 0;
-  let first = 0;
-  admitted.forEach((at, i) => {
-    while ((admitted[first] as number) <= at - windowMs) first++;
-    most = Math.max(most, i - first + 1);
-  });
-  return most;
-}
+/** A second's worth, as a bucket. */
+const perSecond = (limit: number): Limit[] => [tokenBucket({ limit, periodMs: 1_000 })];
 
 describe('leases', () => {
   it('four instances of a thousand a second: at most one command for ten decisions, and hardly any denial', async () => {
-    const fleet = { instances: 4, limit: 4_000, durationMs: 6_000, perSecond: () => 990 };
+    const fleet = { instances: 4, limits: perSecond(4_000), durationMs: 6_000, rate: () => 990 };
     const { decisions, denied, commands, admitted } = await runFleet(fleet);
     expect(commands / decisions).toBeLessThanOrEqual(0.1);
     expect(denied / decisions).toBeLessThan(0.01);
@@ -126,25 +19,26 @@ describe('leases', () => {
   });
 
   it.each([
-    { title: 'more demand than tokens', instances: 4, limit: 400, durationMs: 6_000, perSecond: () => 300 },
+    { title: 'more demand than tokens', instances: 4, limits: perSecond(400), durationMs: 6_000, rate: () => 300 },
     {
       title: 'twenty instances, one of them greedy',
       instances: 20,
-      limit: 2_000,
+      limits: perSecond(2_000),
       durationMs: 4_000,
-      perSecond: (i: number) => (i === 0 ? 2_000 : 50),
+      rate: (i: number) => (i === 0 ? 2_000 : 50),
     },
     {
       title: 'demand in waves, and crashes',
       instances: 8,
-      limit: 1_600,
+      limits: perSecond(1_600),
       durationMs: 6_000,
-      perSecond: (_: number, at: number) => (at % 1_000 < 300 ? 900 : 20),
+      rate: (_: number, at: number) => (at % 1_000 < 300 ? 900 : 20),
       crashEveryMs: 700,
     },
   ])('overshoots by no more than what is held: $title', async (fleet) => {
     const { admitted, decisions } = await runFleet(fleet);
-    const { limit, instances } = fleet;
+    const { limits, instances } = fleet;
+    const { limit } = limits[0] as Limit;
     const held = instances * Math.floor((0.05 * limit) / instances);
     for (const windowMs of [1, 10, 100, 333, 1_000, 2_000]) {
       const most = mostInAnyWindow(admitted, windowMs);
@@ -156,7 +50,7 @@ describe('leases', () => {
   });
 
   it('with more demand than tokens, nearly all tokens are used', async () => {
-    const { admitted } = await runFleet({ instances: 4, limit: 400, durationMs: 10_000, perSecond: () => 300 });
+    const { admitted } = await runFleet({ instances: 4, limits: perSecond(400), durationMs: 10_000, rate: () => 300 });
     const late = admitted.filter((at) => at > 2_000 && at <= 10_000);
     expect(late.length).toBeGreaterThanOrEqual(0.98 * 8 * 400);
   });
@@ -164,16 +58,16 @@ describe('leases', () => {
   it('a small limit is not lent at all', async () => {
     const { decisions, commands, denied } = await runFleet({
       instances: 4,
-      limit: 70,
+      limits: perSecond(70),
       durationMs: 3_000,
-      perSecond: () => 15,
+      rate: () => 15,
     });
     expect([commands, denied]).toEqual([decisions, 0]);
   });
 
   it('tryTake spends what was borrowed; close gives the rest back', async () => {
     const clock = virtualClock();
-    const { store, central } = sharedStore(clock, () => tokenBucket({ limit: 1_000, periodMs: 3_600_000 }));
+    const { store, central } = sharedStore(clock, [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })]);
     const limits = [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })];
     const limiter = createRateLimiter({ name: 'lease', limits, store, clock });
     expect(() => limiter.tryTake('k')).toThrow(expect.objectContaining({ code: 'MAC_RATE_LIMIT_STORE' }));
@@ -187,7 +81,7 @@ describe('leases', () => {
 
   it('a loan outlives the store for its time, then decisions are degraded', async () => {
     const clock = virtualClock();
-    const { store, counts } = sharedStore(clock, () => tokenBucket({ limit: 1_000, periodMs: 3_600_000 }));
+    const { store, counts } = sharedStore(clock, [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })]);
     const limits = [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })];
     const limiter = createRateLimiter({ name: 'lease', limits, store, clock });
     for (let i = 0; i < 20; i++) await clock.runUntil(limiter.take('k'));
@@ -199,11 +93,74 @@ describe('leases', () => {
 
   it('a block is felt at once by the process that made it', async () => {
     const clock = virtualClock();
-    const { store } = sharedStore(clock, () => tokenBucket({ limit: 1_000, periodMs: 3_600_000 }));
+    const { store } = sharedStore(clock, [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })]);
     const limits = [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })];
     const limiter = createRateLimiter({ name: 'lease', limits, store, clock });
     for (let i = 0; i < 20; i++) await clock.runUntil(limiter.take('k'));
     await clock.runUntil(limiter.block('k', 60_000));
     expect((await clock.runUntil(limiter.take('k'))).allowed).toBe(false);
+  });
+
+  it('of several limits, tokens are borrowed from all of them at once, and given back to all', async () => {
+    const clock = virtualClock();
+    const limits = [
+      tokenBucket({ limit: 1_000, periodMs: 3_600_000, name: 'bucket' }),
+      slidingWindow({ limit: 500, periodMs: 3_600_000, name: 'window' }),
+    ];
+    const { store, central, counts } = sharedStore(clock, limits);
+    const limiter = createRateLimiter({ name: 'lease', limits, store, clock });
+    for (let i = 0; i < 50; i++) await clock.runUntil(limiter.take('k'));
+    expect(counts.commands).toBeLessThan(25);
+    const decision = limiter.tryTake('k');
+    expect(decision).toMatchObject({ allowed: true, source: 'lease', policy: 'window', remaining: 500 - 51 });
+    expect(decision.policies).toMatchObject([{ remaining: 1_000 - 51 }, { remaining: 500 - 51 }]);
+    await clock.runUntil(limiter.close());
+    await clock.advance(10);
+    const { policies } = await central.take('k', 0, 'peek');
+    expect(policies).toMatchObject([{ remaining: 1_000 - 51 }, { remaining: 500 - 51 }]);
+  });
+
+  it('what was borrowed from a fixed window ends with the window', async () => {
+    const clock = virtualClock();
+    const limits = [fixedWindow({ limit: 1_000, periodMs: 150 })];
+    const { store } = sharedStore(clock, limits, () => 0);
+    const limiter = createRateLimiter({ name: 'lease', limits, store, clock });
+    for (let i = 0; i < 100; i++) await clock.runUntil(limiter.take('k'));
+    await clock.advance(100);
+    for (let i = 0; i < 20; i++) await clock.runUntil(limiter.take('k'));
+    expect(limiter.tryTake('k').source).toBe('lease');
+    await clock.advance(50);
+    expect(() => limiter.tryTake('k')).toThrow(expect.objectContaining({ code: 'MAC_RATE_LIMIT_STORE' }));
+  });
+
+  it('permits are never lent, and a limit that watches is asked each time', async () => {
+    for (const limits of [
+      [tokenBucket({ limit: 1_000, periodMs: 3_600_000 }), concurrency({ limit: 1_000 })],
+      [tokenBucket({ limit: 1_000, periodMs: 3_600_000 }), slidingWindow({ limit: 5, periodMs: 1_000, enforce: 0 })],
+    ]) {
+      const clock = virtualClock();
+      const { store, counts } = sharedStore(clock, limits);
+      const limiter = createRateLimiter({ name: 'lease', limits, store, clock });
+      for (let i = 0; i < 30; i++) expect((await clock.runUntil(limiter.take('k'))).allowed).toBe(true);
+      expect(counts.commands).toBe(30);
+    }
+  });
+
+  it('limits that change keep what is held, and lend by the new size', async () => {
+    const clock = virtualClock();
+    const { store, central } = sharedStore(clock, [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })]);
+    const limiter = createRateLimiter({
+      name: 'lease',
+      limits: [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })],
+      store,
+      clock,
+    });
+    for (let i = 0; i < 20; i++) await clock.runUntil(limiter.take('k'));
+    await clock.advance(10);
+    limiter.setLimits([tokenBucket({ limit: 10, periodMs: 3_600_000 })]);
+    while (limiter.stats()['tokensSpent']! < limiter.stats()['tokensBorrowed']!) limiter.tryTake('k');
+    expect(() => limiter.tryTake('k')).toThrow(expect.objectContaining({ code: 'MAC_RATE_LIMIT_STORE' }));
+    expect(await clock.runUntil(limiter.take('k'))).toMatchObject({ allowed: true, source: 'memory', limit: 10 });
+    expect((await central.take('k', 0, 'peek')).remaining).toBe(8);
   });
 });

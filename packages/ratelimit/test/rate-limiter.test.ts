@@ -312,6 +312,60 @@ describe('takeAll', () => {
     await expect(takeAll(claims('eve', 6))).rejects.toMatchObject({ code: 'MAC_COST_ABOVE_CAPACITY' });
     await expect(takeAll([])).rejects.toMatchObject({ path: 'takeAll.claims' });
   });
+
+  it('in memory it is one step: nobody sees it halfway, and who was not charged is not counted', async () => {
+    const clock = virtualClock();
+    const make = (name: string, limit: number) =>
+      createRateLimiter({ name, limits: [slidingLog({ limit, periodMs: 1_000 })], clock });
+    const [users, tenants] = [make('users', 5), make('tenants', 7)];
+    await users.take('ann');
+    await clock.advance(500);
+    const denied = takeAll([
+      { limiter: users, key: 'ann', cost: 2 },
+      { limiter: tenants, key: 'acme', cost: 4 },
+      { limiter: tenants, key: 'acme', cost: 4 },
+    ]);
+    expect(await users.peek('ann')).toMatchObject({ remaining: 4, resetAfterMs: 500 });
+    const { allowed, atomic, decisions, decision } = await denied;
+    expect([allowed, atomic, decision.limit]).toEqual([false, true, 7]);
+    expect(decisions.map((one) => [one.allowed, one.granted, one.remaining])).toEqual([
+      [true, 0, 4],
+      [true, 0, 7],
+      [false, 0, 3],
+    ]);
+    expect([users.stats()['allowed'], tenants.stats()['denied']]).toEqual([1, 1]);
+    expect(await users.peek('ann')).toMatchObject({ remaining: 4, resetAfterMs: 500 });
+  });
+
+  it('names the denial with the longest wait', async () => {
+    const clock = virtualClock();
+    const make = (name: string, periodMs: number) =>
+      createRateLimiter({ name, limits: [tokenBucket({ limit: 1, periodMs })], clock });
+    const claims = [1_000, 60_000, 10].map((periodMs) => ({ limiter: make(`per-${periodMs}`, periodMs), key: 'ann' }));
+    await takeAll(claims);
+    expect((await takeAll(claims)).decision).toMatchObject({ allowed: false, retryAfterMs: 60_000 });
+  });
+
+  it('a limiter that only watches does not stand in the way of the others', async () => {
+    const clock = virtualClock();
+    const watching = createRateLimiter({
+      name: 'new',
+      limits: [tokenBucket({ limit: 1, periodMs: 1_000 })],
+      clock,
+      shadow: true,
+    });
+    const old = createRateLimiter({ name: 'old', limits: [tokenBucket({ limit: 9, periodMs: 1_000 })], clock });
+    const claims = [
+      { limiter: watching, key: 'ann' },
+      { limiter: old, key: 'ann' },
+    ];
+    await takeAll(claims);
+    const { allowed, decisions } = await takeAll(claims);
+    expect(allowed).toBe(true);
+    expect(decisions[0]).toMatchObject({ allowed: true, wouldAllow: false, granted: 0 });
+    expect(decisions[1]).toMatchObject({ allowed: true, remaining: 7 });
+    expect(watching.stats()).toMatchObject({ allowed: 1, shadowed: 1 });
+  });
 });
 
 describe('shadow and enforce', () => {
@@ -333,6 +387,70 @@ describe('shadow and enforce', () => {
     }
     expect(denied).toBeGreaterThan(250);
     expect(denied).toBeLessThan(350);
+  });
+});
+
+describe('a limit that only watches', () => {
+  const limits = [
+    tokenBucket({ limit: 10, periodMs: 1_000, name: 'old' }),
+    tokenBucket({ limit: 3, periodMs: 1_000, name: 'new', enforce: 0 }),
+  ];
+
+  it('does not deny, and is charged only what would have been allowed', async () => {
+    const { limiter } = bench({ limits });
+    expect(await limiter.take('a', { cost: 3 })).toMatchObject({
+      allowed: true,
+      granted: 3,
+      policy: 'new',
+      remaining: 0,
+    });
+    const decision = await limiter.take('a', { cost: 3 });
+    expect(decision).toMatchObject({
+      allowed: true,
+      wouldAllow: false,
+      granted: 3,
+      policy: 'new',
+      retryAfterMs: 1_000,
+    });
+    expect(decision.policies).toMatchObject([
+      { allowed: true, remaining: 4 },
+      { allowed: false, remaining: 0 },
+    ]);
+    expect(await limiter.take('a', { cost: 5 })).toMatchObject({ allowed: false, granted: 0 });
+    expect((await limiter.peek('a')).policies).toMatchObject([{ remaining: 4 }, { remaining: 0 }]);
+    expect(limiter.stats()).toMatchObject({ allowed: 1, shadowed: 1, denied: 1 });
+  });
+
+  it('takes up to what the limits leave that count', async () => {
+    const { limiter } = bench({ limits });
+    expect(await limiter.takeUpTo('a', 7)).toMatchObject({ allowed: true, granted: 7, wouldAllow: false });
+  });
+
+  it('counts for its share of the keys, and a permit is given by a limit that counts', async () => {
+    const half = [tokenBucket({ limit: 100, periodMs: 1_000, name: 'old' }), concurrency({ limit: 1, enforce: 0.5 })];
+    const { limiter } = bench({ limits: half });
+    const denied = new Set<string>();
+    for (let i = 0; i < 400; i++) {
+      expect(limiter.tryTake(`key ${i}`).permit).toBeTypeOf('number');
+      const again = limiter.tryTake(`key ${i}`);
+      expect(again.permit).toBeUndefined();
+      if (!again.allowed) denied.add(`key ${i}`);
+    }
+    expect(denied.size).toBeGreaterThan(150);
+    expect(denied.size).toBeLessThan(250);
+    expect(limiter.describe()).toContain('(concurrency) enforced for 50 % of keys');
+  });
+
+  it('is never more enforced than its limiter', async () => {
+    const { limiter } = bench({ limits: [tokenBucket({ limit: 1, periodMs: 1_000, enforce: 1 })], enforce: 0 });
+    limiter.tryTake('a');
+    expect(limiter.tryTake('a')).toMatchObject({ allowed: true, wouldAllow: false, granted: 0 });
+    expect(() => tokenBucket({ limit: 1, periodMs: 1, enforce: 2 })).toThrow(
+      expect.objectContaining({ path: 'tokenBucket.enforce' }),
+    );
+    expect(() => concurrency({ limit: 1, enforce: -1 })).toThrow(
+      expect.objectContaining({ path: 'concurrency.enforce' }),
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 // The store on a real server, over real sockets, through both clients.
-import { systemClock } from '@macadam/core';
+import { runWork, systemClock } from '@macadam/core';
 import { startFaultProxy, type FaultProxy } from '@macadam/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -10,9 +10,12 @@ import {
   redisStore,
   slidingLog,
   slidingWindow,
+  takeAll,
   tokenBucket,
   type RateLimiterOptions,
 } from '../src/index.ts';
+import { decideScript } from '../src/redis/scripts/decide.ts';
+import { takeTokenScript } from '../src/redis/scripts/take-token.ts';
 import { storeContract } from '../src/testing.ts';
 import { ioRedis, nodeRedis, redisUrl, type Connected } from './redis-server.ts';
 
@@ -148,6 +151,99 @@ describe.each([
     expect(limiter.stats()).toMatchObject({ commands: 1 });
   });
 
+  it('requests of one turn take one round trip, and each is decided for itself', async () => {
+    const limiter = limiterOf();
+    const decisions = await Promise.all(
+      Array.from({ length: 24 }, (_, i) => limiter.take(i % 2 === 0 ? 'even' : 'odd', { cost: i < 2 ? 2 : 1 })),
+    );
+    expect(limiter.stats()).toMatchObject({ commands: 1 });
+    expect(decisions.map(({ remaining }) => remaining).slice(0, 6)).toEqual([8, 8, 7, 7, 6, 6]);
+    expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(18);
+    expect(decisions[23]).toMatchObject({ allowed: false, granted: 0, remaining: 0, source: 'store' });
+  });
+
+  it('a caller who goes away does not take the decisions of the others along', async () => {
+    const limiter = limiterOf();
+    const controller = new AbortController();
+    const leaving = runWork({ signal: controller.signal, timeoutMs: 60_000 }, () => limiter.take('a'));
+    const staying = limiter.take('b');
+    controller.abort();
+    expect(await leaving).toMatchObject({ allowed: true, degraded: false });
+    expect(await staying).toMatchObject({ allowed: true, degraded: false });
+    expect(limiter.stats()).toMatchObject({ storeFailures: 0 });
+  });
+
+  it('takeAll is one round trip for several limiters and keys, all or nothing', async () => {
+    const users = limiterOf({ name: 'users', limits: [tokenBucket({ limit: 3, periodMs: hour })] });
+    const tenants = limiterOf({
+      name: 'tenants',
+      limits: [slidingWindow({ limit: 5, periodMs: hour }), concurrency({ limit: 2 })],
+    });
+    const claims = (user: string) => [
+      { limiter: users, key: user, cost: 2 },
+      { limiter: tenants, key: 'acme' },
+    ];
+    const first = await takeAll(claims('ann'));
+    expect(first).toMatchObject({ allowed: true, atomic: true, decision: { remaining: 1 } });
+    expect(first.decisions[1]?.permit).toBeTypeOf('number');
+    expect([users.stats()['commands'], tenants.stats()['commands']]).toEqual([1, 0]);
+    const second = await takeAll(claims('ann'));
+    expect(second).toMatchObject({ allowed: false, decision: { limit: 3, remaining: 1 } });
+    expect(second.decisions[1]).toMatchObject({ allowed: true, granted: 0 });
+    expect(second.decisions[1]?.permit).toBeUndefined();
+    expect((await tenants.peek('acme')).policies).toMatchObject([{ remaining: 4 }, { remaining: 1 }]);
+    expect(await takeAll(claims('bob'))).toMatchObject({ allowed: true });
+    // Not the same store: one by one, and what was taken is given back.
+    const local = createRateLimiter({ name: 'local', limits: [tokenBucket({ limit: 1, periodMs: hour })] });
+    await local.take('ann');
+    const apart = await takeAll([
+      { limiter: users, key: 'eve' },
+      { limiter: local, key: 'ann' },
+    ]);
+    expect(apart).toMatchObject({ allowed: false, atomic: false });
+    expect((await users.peek('eve')).remaining).toBe(3);
+  });
+
+  it('upstash cachedFixedWindow: what leases leave behind expires too', async () => {
+    const limits = [
+      fixedWindow({ limit: 1_000, periodMs: 60_000, name: 'a' }),
+      tokenBucket({ limit: 1_000, periodMs: 60_000, name: 'b' }),
+    ];
+    const leased = redisStore(redis.client, { prefix: ours, timeoutMs: 5_000, lease: { ttlMs: 60_000 } });
+    const limiter = limiterOf({ limits, store: leased });
+    for (let i = 0; i < 100; i++) await limiter.take('k');
+    expect(limiter.tryTake('k')).toMatchObject({ source: 'lease' });
+    const ttls = async (): Promise<number[]> => {
+      const keys = (await redis.command('KEYS', `${ours}:*`)) as string[];
+      return await Promise.all(keys.map(async (key) => Number(await redis.command('PTTL', key))));
+    };
+    for (const ttl of await ttls()) {
+      expect(ttl).toBeGreaterThan(0);
+      expect(ttl).toBeLessThanOrEqual(120_000);
+    }
+    await limiter.close();
+    const left = await ttls();
+    expect(left).toHaveLength(2);
+    expect(Math.min(...left)).toBeGreaterThan(0);
+    const exact = limiterOf({ limits });
+    expect((await exact.peek('k')).policies?.[0]).toMatchObject({ remaining: 1_000 - 101 });
+  });
+
+  it('fastify groupId: ("a", "bc") is not ("ab", "c"), in names, limits and keys', async () => {
+    const bucket = (name: string) => [tokenBucket({ limit: 1, periodMs: hour, name })];
+    const limiters = [
+      [limiterOf({ name: 'a', limits: bucket('b:c') }), 'k'],
+      [limiterOf({ name: 'a:b', limits: bucket('c') }), 'k'],
+      [limiterOf({ name: 'a', limits: bucket('x') }), 'bc'],
+      [limiterOf({ name: 'ab', limits: bucket('x') }), 'c'],
+      [limiterOf({ name: 'a', limits: bucket('x') }), 'k}:a:x'],
+      [limiterOf({ name: 'a', limits: bucket('x') }), 'k%7d%3aa%3ax'],
+    ] as const;
+    for (const [limiter, key] of limiters)
+      expect((await limiter.take(key)).allowed, `${limiter.name} ${key}`).toBe(true);
+    expect(await redis.command('KEYS', `${ours}:*`)).toHaveLength(limiters.length);
+  });
+
   it('envoyproxy/ratelimit: limiters of many processes share one limit exactly', async () => {
     const fleet = Array.from({ length: 20 }, () => limiterOf());
     const decisions = await Promise.all(fleet.flatMap((one) => Array.from({ length: 5 }, () => one.take('k'))));
@@ -183,6 +279,20 @@ describe.each([
     await limiter.refund('k', { cost: 5 });
     expect(await limiter.take('k')).toMatchObject({ allowed: true });
   });
+});
+
+it('redis_rate #30: a script reads and writes its own keys, once each, and looks for none', () => {
+  const kinds = ['tokenBucket', 'fixedWindow', 'slidingWindow', 'slidingLog', 'concurrency'] as const;
+  for (const script of [decideScript(kinds), takeTokenScript]) {
+    const commands = [...script.matchAll(/redis\.p?call\('(\w+)', ?([^,)]*)/g)].map(
+      ([, name, key]) => `${name} ${key}`,
+    );
+    const called = commands.map((one) => one.split(' ')[0]);
+    expect(script.match(/redis\.p?call/g)).toHaveLength(
+      script.match(/redis\.p?call\('(?:TIME|MGET|SET|DEL)'/g)!.length,
+    );
+    expect(called.filter((name) => name === 'MGET')).toHaveLength(1);
+  }
 });
 
 describe('a store that fails', () => {
@@ -225,6 +335,24 @@ describe('a store that fails', () => {
     await proxy.heal();
     expect(decision).toMatchObject({ allowed: true, degraded: true, source: 'fallback' });
     expect(failure).toMatchObject({ code: 'MAC_RATE_LIMIT_STORE', limiter: 'failing', retryable: true });
+  });
+
+  it('takeAll without the store: each limiter as it was told, all or none', async () => {
+    const users = limiterOf({ expectedInstances: 3 });
+    const open = limiterOf({ onStoreFailure: 'open' });
+    const closed = limiterOf({ onStoreFailure: 'closed' });
+    const claims = [
+      { limiter: users, key: 'a', cost: 3 },
+      { limiter: open, key: 'a', cost: 3 },
+    ];
+    await proxy.set({ link: 'blackHole' });
+    const first = await takeAll(claims);
+    const second = await takeAll(claims);
+    const failure = await takeAll([...claims, { limiter: closed, key: 'a' }]).catch((error: unknown) => error);
+    await proxy.heal();
+    expect(first).toMatchObject({ allowed: true, decisions: [{ degraded: true, remaining: 1 }, { degraded: true }] });
+    expect(second).toMatchObject({ allowed: false, decision: { degraded: true, remaining: 1 } });
+    expect(failure).toMatchObject({ code: 'MAC_RATE_LIMIT_STORE', limiter: 'failing' });
   });
 
   it('rate-limit-redis #239: a server that is down at the start is no unhandled rejection, and is found when it is up', async () => {

@@ -64,7 +64,8 @@ export class LeasedTable implements LimitTable {
   }
 
   take(key: string, cost: number, mode: TakeMode, watching = 0): Awaitable<Decision> {
-    if (mode !== 'all' || this.#most < 2 || watching !== 0) return this.#store.take(key, cost, mode, watching);
+    if (mode !== 'all' || this.#most < 2 || cost > this.#most || watching !== 0)
+      return this.#store.take(key, cost, mode, watching);
     const now = this.#clock.monotonic();
     const borrower = this.#borrowerOf(key, now);
     borrower.count(cost, now, this.#ttlMs);

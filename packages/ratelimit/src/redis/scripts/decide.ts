@@ -55,7 +55,7 @@ local UNIT = { slidingLog = 2, concurrency = 3 }
 local function save(box)
   local limit = box.limit
   local ttl = math.ceil(math.max(limit.rule.expires(box.state, limit.p), box.blocked) - now)
-  if ttl <= 0 then
+  if ttl + held <= 0 then
     redis.call('DEL', box.key)
     return
   end

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { tokenBucket } from '../algorithms/token-bucket.ts';
+import { undecided } from './combine.ts';
+import { DenyCache } from './deny-cache.ts';
+
+const denial = (retryAfterMs: number) => ({
+  ...undecided(tokenBucket({ limit: 1, periodMs: 1 }), 'store', 0),
+  retryAfterMs,
+});
+
+describe('DenyCache', () => {
+  it('rate-limiter-flexible #152: keeps so many keys and no more, and makes room without looking at all of them', () => {
+    const denials = new DenyCache(1_000);
+    const iterated = countIterations(() => {
+      for (let i = 0; i < 100_000; i++) denials.remember(`key ${i}`, 1, denial(500), 0);
+    });
+    const known = Array.from({ length: 100_000 }, (_, i) => denials.get(`key ${i}`, 1, 10)).filter(Boolean);
+    expect(known).toHaveLength(1_000);
+    expect(denials.get('key 99999', 1, 10)).toMatchObject({ source: 'denyCache', retryAfterMs: 490 });
+    expect(iterated).toBeLessThanOrEqual(99_000);
+  });
+
+  it('repeats a denial for the same cost and above, until it could change, and never for more than a second', () => {
+    const denials = new DenyCache(10);
+    denials.remember('a', 2, denial(5_000), 0);
+    expect(denials.get('a', 1, 1)).toBeUndefined();
+    expect(denials.get('a', 3, 1)).toMatchObject({ retryAfterMs: 4_999 });
+    expect(denials.get('a', 3, 1_001)).toBeUndefined();
+    denials.remember('a', 1, denial(100), 0);
+    expect(denials.get('a', 1, 100)).toBeUndefined();
+    denials.remember('a', 1, denial(Infinity), 0);
+    expect(denials.get('a', 1, 1)).toBeUndefined();
+    denials.remember('a', 1, denial(100), 0);
+    denials.clear();
+    expect(denials.get('a', 1, 1)).toBeUndefined();
+  });
+});
+
+/** How many keys of maps are looked at one after the other while `run` runs. */
+function countIterations(run: () => void): number {
+  const iterator = Object.getPrototypeOf(new Map().keys()) as { next: () => unknown };
+  const { next } = iterator;
+  let count = 0;
+  iterator.next = function (this: unknown) {
+    count++;
+    return next.call(this);
+  };
+  try {
+    run();
+  } finally {
+    iterator.next = next;
+  }
+  return count;
+}

@@ -1,0 +1,92 @@
+// The store on three servers that share the slots: every key of a decision has to be on one of them.
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRateLimiter, redisStore, slidingWindow, takeAll, tokenBucket, type Limit } from '../src/index.ts';
+import { storeContract } from '../src/testing.ts';
+import { ioRedisCluster, nodeRedisCluster, serverProgram, startCluster, type TestCluster } from './redis-cluster.ts';
+import type { Connected } from './redis-server.ts';
+
+const program = await serverProgram();
+const hour = 3_600_000;
+
+// Without the program of the server (REDIS_URL on another machine) there is nothing to make a cluster of.
+describe.skipIf(program === undefined)('wurk #92: a cluster of three', () => {
+  let cluster: TestCluster;
+  beforeAll(async () => void (cluster = await startCluster(program!)), 60_000);
+  afterAll(() => cluster.close());
+
+  describe.each([
+    ['node-redis', nodeRedisCluster],
+    ['ioredis', ioRedisCluster],
+  ] as const)('with %s', (name, connect) => {
+    let redis: Connected;
+    beforeAll(async () => void (redis = await connect(cluster)));
+    afterAll(() => redis.close());
+    const store = () => redisStore(redis.client, { prefix: `cluster-${name}`, timeoutMs: 5_000 });
+    const limiterOf = (called: string, ...limits: Limit[]) =>
+      createRateLimiter({ name: called, limits, store: store(), onStoreFailure: 'closed' });
+
+    it.each(storeContract(() => store()))('$name', ({ run }) => run());
+
+    it('keys are spread over all three, and each is counted exactly', async () => {
+      const limiter = limiterOf('spread', tokenBucket({ limit: 2, periodMs: hour }));
+      const keys = Array.from({ length: 60 }, (_, i) => `key ${i}`);
+      const decisions = await Promise.all(keys.flatMap((key) => [1, 2, 3].map(() => limiter.take(key))));
+      expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(120);
+      for (const port of cluster.ports) {
+        const node = new Redis({ port, host: '127.0.0.1' });
+        expect(await node.dbsize()).toBeGreaterThan(0);
+        node.disconnect();
+      }
+    });
+
+    it('takeAll is one step for claims of one key, and takes from all or none where they are far apart', async () => {
+      const users = limiterOf('users', tokenBucket({ limit: 3, periodMs: hour }));
+      const logins = limiterOf('logins', slidingWindow({ limit: 2, periodMs: hour }));
+      const same = [
+        { limiter: users, key: 'ann' },
+        { limiter: logins, key: 'ann' },
+      ];
+      expect(await takeAll(same)).toMatchObject({ allowed: true, atomic: true });
+      await takeAll(same);
+      expect(await takeAll(same)).toMatchObject({ allowed: false, atomic: true });
+      expect((await users.peek('ann')).remaining).toBe(1);
+      const apart = [
+        { limiter: users, key: 'bob' },
+        { limiter: logins, key: 'ann' },
+      ];
+      expect(await takeAll(apart)).toMatchObject({ allowed: false, atomic: false });
+      expect((await users.peek('bob')).remaining).toBe(3);
+    });
+  });
+
+  it('a client that does not know of the cluster: requests of one turn part ways, and none is lost or counted twice', async () => {
+    const [port] = cluster.ports;
+    const node = new Redis({ port: port as number, host: '127.0.0.1' });
+    const limits = [tokenBucket({ limit: 2, periodMs: hour })];
+    const limiter = createRateLimiter({
+      name: 'plain',
+      limits,
+      store: redisStore(node, { prefix: 'plain', timeoutMs: 5_000 }),
+      onStoreFailure: 'closed',
+    });
+    // Two keys in slots of the first server.
+    const keys: string[] = [];
+    for (let i = 0; keys.length < 2; i++) {
+      if (Number(await node.call('CLUSTER', 'KEYSLOT', `{key ${i}}`)) < 5_000) keys.push(`key ${i}`);
+    }
+    const decisions = await Promise.all([...keys, ...keys, ...keys].map((key) => limiter.take(key)));
+    expect(decisions.map(({ allowed }) => allowed)).toEqual([true, true, true, true, false, false]);
+    expect(limiter.stats()).toMatchObject({ storeFailures: 0 });
+    const [a, b] = keys as [string, string];
+    await limiter.reset(a);
+    expect(
+      await takeAll([
+        { limiter, key: a },
+        { limiter, key: b },
+      ]),
+    ).toMatchObject({ allowed: false, atomic: false });
+    expect((await limiter.peek(a)).remaining).toBe(2);
+    node.disconnect();
+  });
+});

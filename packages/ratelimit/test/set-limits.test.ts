@@ -1,0 +1,170 @@
+import { seededRandom, virtualClock } from '@macadam/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  concurrency,
+  createRateLimiter,
+  fixedWindow,
+  memoryStore,
+  redisStore,
+  slidingLog,
+  slidingWindow,
+  tokenBucket,
+  type Limit,
+  type RateLimiter,
+} from '../src/index.ts';
+import { nodeRedis, type Connected } from './redis-server.ts';
+
+const hour = 3_600_000;
+const kinds: [string, (limit: number, periodMs: number) => Limit][] = [
+  ['tokenBucket', (limit, periodMs) => tokenBucket({ limit, periodMs })],
+  ['fixedWindow', (limit, periodMs) => fixedWindow({ limit, periodMs })],
+  ['slidingWindow', (limit, periodMs) => slidingWindow({ limit, periodMs })],
+  ['slidingLog', (limit, periodMs) => slidingLog({ limit, periodMs })],
+];
+
+function bench(...limits: Limit[]) {
+  const clock = virtualClock();
+  const store = memoryStore({ maxKeys: 100 });
+  return { clock, limiter: createRateLimiter({ name: 'test', limits, store, clock, random: seededRandom(1) }) };
+}
+
+describe('setLimits in memory', () => {
+  it.each(kinds)('redisson #3260: %s keeps the share that was used, up and down', (_, limit) => {
+    const { limiter } = bench(limit(100, hour));
+    limiter.tryTake('a', { cost: 80 });
+    limiter.setLimits([limit(200, hour)]);
+    expect(limiter.tryTake('a', { cost: 1 })).toMatchObject({ allowed: true, limit: 200, remaining: 39 });
+    limiter.setLimits([limit(10, hour)]);
+    expect(limiter.tryTake('a', { cost: 2 })).toMatchObject({ allowed: false, limit: 10, remaining: 1 });
+    expect(limiter.tryTake('b', { cost: 10 }).allowed).toBe(true);
+  });
+
+  it.each(kinds)('%s: a denied key is told the truth by the new numbers', async (_, limit) => {
+    const { limiter, clock } = bench(limit(10, hour));
+    limiter.tryTake('a', { cost: 10 });
+    limiter.setLimits([limit(10, 1_000)]);
+    const { retryAfterMs } = limiter.tryTake('a');
+    expect(retryAfterMs).toBeGreaterThan(0);
+    expect(retryAfterMs).toBeLessThanOrEqual(1_100);
+    await clock.advance(retryAfterMs - 1);
+    expect(limiter.tryTake('a').allowed).toBe(false);
+    await clock.advance(1);
+    expect(limiter.tryTake('a').allowed).toBe(true);
+  });
+
+  it('a window in cells of another length forgets no earlier than it may', async () => {
+    const { limiter, clock } = bench(slidingWindow({ limit: 10, periodMs: 1_000, cells: 10 }));
+    limiter.tryTake('a', { cost: 4 });
+    await clock.advance(450);
+    limiter.tryTake('a', { cost: 2 });
+    limiter.setLimits([slidingWindow({ limit: 10, periodMs: 1_000, cells: 3 })]);
+    expect((await limiter.peek('a')).remaining).toBe(4);
+    await clock.advance(549);
+    expect((await limiter.peek('a')).remaining).toBe(4);
+    await clock.advance(1_000);
+    expect((await limiter.peek('a')).remaining).toBe(10);
+  });
+
+  it('permits stay with their holders, also when there are fewer', async () => {
+    const { limiter } = bench(concurrency({ limit: 3 }));
+    const held = [await limiter.take('a'), await limiter.take('a')];
+    limiter.setLimits([concurrency({ limit: 1 })]);
+    expect((await limiter.take('a')).allowed).toBe(false);
+    expect(await limiter.release('a', held[0]!)).toBe(true);
+    expect((await limiter.take('a')).allowed).toBe(false);
+    expect(await limiter.release('a', held[1]!)).toBe(true);
+    expect((await limiter.take('a')).allowed).toBe(true);
+  });
+
+  it('limits go by name and kind: one that moves keeps its state, a new one begins afresh', async () => {
+    const second = tokenBucket({ limit: 10, periodMs: hour, name: 'second' });
+    const minute = slidingLog({ limit: 20, periodMs: hour, name: 'minute' });
+    const { limiter } = bench(second, minute);
+    await limiter.take('a', { cost: 5 });
+    limiter.setLimits([
+      minute,
+      tokenBucket({ limit: 20, periodMs: hour, name: 'second' }),
+      fixedWindow({ limit: 7, periodMs: hour }),
+    ]);
+    const { policies } = await limiter.peek('a');
+    expect(policies?.map(({ policy, remaining }) => [policy, remaining])).toEqual([
+      ['minute', 15],
+      ['second', 10],
+      ['7-per-3600s', 7],
+    ]);
+    limiter.setLimits([fixedWindow({ limit: 20, periodMs: hour, name: 'second' })]);
+    expect(await limiter.peek('a')).toMatchObject({ remaining: 20 });
+  });
+
+  it('a list that is wrong changes nothing', async () => {
+    const { limiter } = bench(tokenBucket({ limit: 10, periodMs: hour }));
+    expect(() => limiter.setLimits([])).toThrow(
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'setLimits' }),
+    );
+    expect(await limiter.peek('a')).toMatchObject({ limit: 10 });
+    limiter.setLimits([tokenBucket({ limit: 2, periodMs: hour })]);
+    await expect(limiter.take('a', { cost: 3 })).rejects.toMatchObject({
+      code: 'MAC_COST_ABOVE_CAPACITY',
+      capacity: 2,
+    });
+    expect(limiter.describe()).toContain('"2-per-3600s"');
+  });
+
+  it('a flooder whose key shares a counter is not freed by a change', () => {
+    const { limiter } = bench(tokenBucket({ limit: 2, periodMs: hour }));
+    for (let i = 0; i < 100; i++) limiter.tryTake(`key ${i}`, { cost: 2 });
+    limiter.tryTake('late', { cost: 2 });
+    limiter.setLimits([tokenBucket({ limit: 4, periodMs: hour })]);
+    expect(limiter.tryTake('late').allowed).toBe(false);
+    expect(limiter.tryTake('key 5').allowed).toBe(false);
+  });
+});
+
+describe('setLimits in Redis', () => {
+  let redis: Connected;
+  beforeAll(async () => void (redis = await nodeRedis()));
+  afterAll(() => redis.close());
+  let made = 0;
+  const fleetOf = (...lists: Limit[][]): RateLimiter[] => {
+    const prefix = `set-limits-${process.pid}-${++made}`;
+    return lists.map((limits) =>
+      createRateLimiter({
+        name: 'test',
+        limits,
+        store: redisStore(redis.client, { prefix, timeoutMs: 5_000 }),
+        onStoreFailure: 'closed',
+      }),
+    );
+  };
+
+  it.each(kinds)(
+    'bucket4j #417: %s: processes that change at different times share one count all along',
+    async (_, limit) => {
+      const [early, late] = fleetOf([limit(100, hour)], [limit(100, hour)]) as [RateLimiter, RateLimiter];
+      await late.take('a', { cost: 50 });
+      early.setLimits([limit(200, hour)]);
+      expect(await early.take('a', { cost: 50 })).toMatchObject({ allowed: true, remaining: 50 });
+      expect(await late.take('a', { cost: 5 })).toMatchObject({ allowed: true, remaining: 20 });
+      late.setLimits([limit(200, hour)]);
+      expect(await late.take('a', { cost: 1 })).toMatchObject({ allowed: true, remaining: 39 });
+    },
+  );
+
+  it('a process that starts with the new numbers goes on with the count of the old ones', async () => {
+    const [old, fresh] = fleetOf(
+      [tokenBucket({ limit: 10, periodMs: hour }), slidingWindow({ limit: 100, periodMs: hour })],
+      [tokenBucket({ limit: 20, periodMs: hour }), slidingWindow({ limit: 50, periodMs: hour })],
+    ) as [RateLimiter, RateLimiter];
+    await old.take('a', { cost: 5 });
+    expect((await fresh.take('a')).policies).toMatchObject([{ remaining: 9 }, { remaining: 46 }]);
+  });
+
+  it('a block outlives a change of the limits', async () => {
+    const [limiter] = fleetOf([tokenBucket({ limit: 10, periodMs: hour })]) as [RateLimiter];
+    await limiter.take('a');
+    await limiter.block('a', 60_000);
+    limiter.setLimits([tokenBucket({ limit: 20, periodMs: hour })]);
+    expect((await limiter.take('a')).allowed).toBe(false);
+    expect(await limiter.take('a')).toMatchObject({ allowed: false, remaining: 0 });
+  });
+});
