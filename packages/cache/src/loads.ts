@@ -4,6 +4,7 @@ import { bulkhead, type Policy } from '@macadam/resilience';
 import { noteFailure, type Entry } from './entry.ts';
 import { CacheClosedError, type LoadFailure } from './errors.ts';
 import { Flight, FlightContext, outOfTime, type Members } from './flight.ts';
+import { recordLoad } from './instruments.ts';
 import { handedValue, keptValue } from './isolation.ts';
 import type { CacheSettings, SetOptions } from './options.ts';
 import { LookUps } from './look-ups.ts';
@@ -186,6 +187,8 @@ export class Loads<T> {
       return;
     }
     const current = this.land(flight);
+    const loadMs = clock.monotonic() - (flight.begunAt as number);
+    recordLoad(this.#settings.name, loadMs, 'ok');
     const { tags } = context;
     const marked = this.#shelf.markedSince(flight.position, tags);
     flight.settle({ ok: true, value, outdated: marked.invalidated !== undefined });
@@ -202,7 +205,6 @@ export class Loads<T> {
       else this.turns?.giveBack(flight);
       return;
     }
-    const loadMs = clock.monotonic() - (flight.begunAt as number);
     const { position, key } = flight;
     const what = { value, ttlMs: livesMs, tags, position, loadMs, bytes: approximateBytes(value) };
     const kept = this.#shelf.put(key, what, this.#shared?.freshInMemoryMs);
@@ -215,7 +217,9 @@ export class Loads<T> {
     if (reason === 'timeout') this.timeouts++;
     else this.failures++;
     this.turns?.giveBack(flight);
-    const { clock, random } = this.#settings;
+    const { clock, random, name } = this.#settings;
+    const { begunAt } = flight;
+    if (begunAt !== undefined) recordLoad(name, clock.monotonic() - begunAt, reason);
     if (this.land(flight)) {
       const entry = this.#shelf.memory.look(flight.key);
       if (entry !== undefined) noteFailure(entry, clock.monotonic(), random);

@@ -1,4 +1,5 @@
 import { abortable, currentWork, isMacadamError, type Clock } from '@macadam/core';
+import { annotateWait } from './annotate-wait.ts';
 import { freshnessOf, type Entry } from './entry.ts';
 import { CacheLoaderError } from './errors.ts';
 import type { Flight, FlightContext, LoadOutcome, Members } from './flight.ts';
@@ -96,7 +97,14 @@ export class Reads<T> {
       }
     }
     this.misses++;
-    return this.#wait(read, this.#join(id, options) ?? this.#start(read, entry, false));
+    const flight = this.#join(id, options) ?? this.#start(read, entry, false);
+    const work = currentWork();
+    if (work === undefined) return this.#wait(read, flight);
+    try {
+      return await this.#wait(read, flight);
+    } finally {
+      annotateWait(work, this.#settings.clock.monotonic() - now);
+    }
   }
 
   #join(id: string, options: LoadOptions): Flight<T> | undefined {

@@ -1,5 +1,6 @@
 import { Expiring, ExpiryQueue, isMacadamError, TimeoutError } from '@macadam/core';
 import { circuitBreaker, consecutiveFailures, failureRate, type CircuitBreaker } from '@macadam/resilience';
+import { recordCall, type Ended } from './instruments.ts';
 import type { CacheSettings } from './options.ts';
 import type { Tier } from './tier.ts';
 
@@ -51,14 +52,30 @@ export class TierCalls {
       this.calls++;
       return this.#bounded(call, timeoutMs, onLate);
     };
+    const { clock, name } = this.#settings;
+    const begunAt = clock.monotonic();
+    let outcome: Ended = 'ok';
     try {
       return await (this.#breaker === undefined ? bounded() : this.#breaker.execute(bounded));
     } catch (error) {
-      if (isMacadamError(error, 'MAC_CIRCUIT_OPEN')) this.refused++;
-      else if (isMacadamError(error, 'MAC_TIMEOUT')) this.timeouts++;
-      else this.errors++;
+      outcome = this.#count(error);
       throw error;
+    } finally {
+      recordCall(name, clock.monotonic() - begunAt, outcome);
     }
+  }
+
+  #count(error: unknown): Ended {
+    if (isMacadamError(error, 'MAC_CIRCUIT_OPEN')) {
+      this.refused++;
+      return 'refused';
+    }
+    if (isMacadamError(error, 'MAC_TIMEOUT')) {
+      this.timeouts++;
+      return 'timeout';
+    }
+    this.errors++;
+    return 'failed';
   }
 
   #bounded<R>(call: () => Promise<R>, timeoutMs: number, onLate: ((answer: R) => void) | undefined): Promise<R> {
