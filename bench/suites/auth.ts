@@ -327,5 +327,13 @@ const tokens: Case = {
 export const suite: Suite = {
   name: 'auth',
   what: 'What it costs to know who asks and whether they may. Every contender checks issuer, audience and times.',
-  cases: [cached, ...['HS256', 'RS256', 'PS256', 'ES256', 'EdDSA'].map(uncached), many, tokens, permissions, crowded, signing],
+  cases: [
+    cached,
+    ...['HS256', 'RS256', 'PS256', 'ES256', 'EdDSA'].map(uncached),
+    many,
+    tokens,
+    permissions,
+    crowded,
+    signing,
+  ],
 };
