@@ -30,6 +30,7 @@ export type {
 } from './package-metrics.ts';
 export { systemRandom } from './random.ts';
 export type { Random } from './random.ts';
+export { RecencyMap } from './recency-map.ts';
 export { currentScope, ownRetries, retriesOwnedUpstream, runDetached } from './scope.ts';
 export type { Scope } from './scope.ts';
 export type { Counting, MetricAttributes, StatsMetric, StatsSource } from './stats-metrics.ts';

@@ -1,4 +1,4 @@
-import { assertDurationMs, assertInteger, type Clock } from '@macadam/core';
+import { assertDurationMs, assertInteger, type Clock, RecencyMap } from '@macadam/core';
 
 export interface KeyedOptions {
   /** Keeps at most this many keys; the one that was not asked for the longest goes first. Default: 1 000. */
@@ -18,8 +18,7 @@ export class Keyed<T> {
   readonly #maxKeys: number;
   readonly #idleMs: number;
   readonly #clock: Clock;
-  /** In the order of last use: a Map keeps the order of insertion. */
-  readonly #entries = new Map<string, Entry<T>>();
+  readonly #entries = new RecencyMap<string, Entry<T>>();
 
   constructor(path: string, options: KeyedOptions, clock: Clock, make: (key: string) => T) {
     const { maxKeys = 1_000, idleMs = 600_000 } = options;
@@ -39,12 +38,14 @@ export class Keyed<T> {
     const now = this.#clock.monotonic();
     this.#forgetIdle(now);
     const known = this.#entries.get(key);
-    const entry = known ?? { value: this.#make(key), usedAt: now };
-    if (known !== undefined) this.#entries.delete(key);
-    else if (this.#entries.size >= this.#maxKeys) this.#forgetOldest();
-    entry.usedAt = now;
-    this.#entries.set(key, entry);
-    return entry.value;
+    if (known !== undefined) {
+      known.usedAt = now;
+      return known.value;
+    }
+    if (this.#entries.size >= this.#maxKeys) this.#entries.deleteOldest();
+    const value = this.#make(key);
+    this.#entries.set(key, { value, usedAt: now });
+    return value;
   }
 
   *values(): IterableIterator<T> {
@@ -52,16 +53,9 @@ export class Keyed<T> {
   }
 
   #forgetIdle(now: number): void {
-    for (const [key, { usedAt }] of this.#entries) {
-      if (now - usedAt < this.#idleMs) return;
-      this.#entries.delete(key);
-    }
-  }
-
-  #forgetOldest(): void {
-    for (const key of this.#entries.keys()) {
-      this.#entries.delete(key);
-      return;
+    for (let oldest = this.#entries.oldest(); oldest !== undefined; oldest = this.#entries.oldest()) {
+      if (now - oldest[1].usedAt < this.#idleMs) return;
+      this.#entries.deleteOldest();
     }
   }
 }
