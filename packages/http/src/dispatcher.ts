@@ -11,8 +11,8 @@ import {
   type Dispatcher,
 } from 'undici';
 
-/** The transport underneath: an undici `Agent`, `Pool`, `ProxyAgent`, `MockAgent`, … */
-export type HttpDispatcher = Dispatcher;
+/** The transport underneath: an undici `Agent`, `Pool`, `ProxyAgent`, `MockAgent`, …, or what can do the same. */
+export type HttpDispatcher = Pick<Dispatcher, 'dispatch'>;
 export type DispatchOptions = Dispatcher.DispatchOptions;
 export type DispatchController = Dispatcher.DispatchController;
 export type DispatchHandler = Dispatcher.DispatchHandler;
@@ -157,7 +157,7 @@ class ProxyTransport implements Transport {
   readonly #url: string;
   readonly #options: ProxyTransportOptions;
   #tls: object | undefined;
-  #proxy: HttpDispatcher | undefined;
+  #proxy: Dispatcher | undefined;
 
   constructor(url: string, options: ProxyTransportOptions) {
     this.#url = url;
@@ -183,7 +183,7 @@ class ProxyTransport implements Transport {
     void old?.close();
   }
 
-  #open(tls: object | undefined): HttpDispatcher {
+  #open(tls: object | undefined): Dispatcher {
     const { connectTimeoutMs, maxConnectionAgeMs } = this.#options;
     const common = { ...NO_TIMERS, ...lifetime(maxConnectionAgeMs), connectTimeout: connectTimeoutMs };
     const secured = { ...common, ...(tls !== undefined && { requestTls: tls, connect: tls }) };

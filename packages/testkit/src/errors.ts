@@ -26,3 +26,18 @@ export class VirtualClockError extends MacadamError {
   }
 }
 VirtualClockError.prototype.name = 'VirtualClockError';
+
+/** What is wrong with a recording; see {@link RecordingError}. */
+export type RecordingErrorCode = 'MAC_RECORDING_INVALID' | 'MAC_RECORDING_MISSING';
+
+/** There is no such recording, or no such request in it (`MAC_RECORDING_MISSING`); or the file is none (`…_INVALID`). */
+export class RecordingError extends MacadamError {
+  declare readonly code: RecordingErrorCode;
+  readonly path: string;
+
+  constructor(code: RecordingErrorCode, message: string, path: string, cause?: unknown) {
+    super(message, { code, ...(cause !== undefined && { cause }) });
+    this.path = path;
+  }
+}
+RecordingError.prototype.name = 'RecordingError';

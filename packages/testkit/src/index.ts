@@ -1,7 +1,7 @@
 export { fixed, logNormal, uniform } from './distribution.ts';
 export type { Distribution, LogNormalOptions } from './distribution.ts';
-export { VirtualClockError } from './errors.ts';
-export type { VirtualClockErrorCode } from './errors.ts';
+export { RecordingError, VirtualClockError } from './errors.ts';
+export type { RecordingErrorCode, VirtualClockErrorCode } from './errors.ts';
 export { gzipBomb, latency, respond, slow, trickle, wrongContentLength } from './fault-answers.ts';
 export type { GzipBombOptions, RespondOptions, TrickleOptions, WrongContentLengthOptions } from './fault-answers.ts';
 export {
@@ -26,6 +26,17 @@ export type { Fault, FaultEffect } from './fault.ts';
 export { policyContract } from './policy-contract.ts';
 export type { ContractCase, ContractPolicy, PolicyContractOptions, PolicyContractTools } from './policy-contract.ts';
 export type { ProxyConditions, ProxyLink } from './proxy-conditions.ts';
+export { createRecorder } from './recorder.ts';
+export type {
+  Recorder,
+  RecorderController,
+  RecorderDispatcher,
+  RecorderHandler,
+  RecorderOptions,
+  RecorderRequest,
+} from './recorder.ts';
+export type { RecordedBody, RecordedExchange, RecordedRequest, RecordedResponse } from './recording.ts';
+export type { RedactOptions } from './redaction.ts';
 export { seededRandom } from './seeded-random.ts';
 export type { SeededRandom } from './seeded-random.ts';
 export { burstArrivals, constantArrivals, poissonArrivals } from './simulation/arrivals.ts';

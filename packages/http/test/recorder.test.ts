@@ -1,0 +1,149 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { createRecorder, respond, startFaultServer, type FaultServer, type Recorder } from '@macadam/testkit';
+import { Agent } from 'undici';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+
+let folder: string;
+let path: string;
+let upstream: FaultServer;
+let agent: Agent;
+const clients: HttpClient[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'macadam-recorder-'));
+  path = join(folder, 'tapes', 'billing.json');
+  agent = new Agent();
+  let answered = 0;
+  upstream = await startFaultServer({
+    handle: ({ path: asked, method, bodyText: body }) => ({
+      headers: { 'set-cookie': 'sid=canary' },
+      json: { asked, method, body, number: ++answered, access_token: 'canary' },
+    }),
+  });
+});
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await agent.close();
+  await upstream.close();
+  await rm(folder, { recursive: true });
+});
+
+function clientOf({ dispatcher }: Recorder, options: Partial<HttpClientOptions> = {}): HttpClient {
+  const client = createHttpClient({ baseUrl: upstream.url, dispatcher, retry: false, ...options });
+  clients.push(client);
+  return client;
+}
+
+/** Records what `calls` does, and gives back a recorder that replays it, with the service gone silent. */
+async function recorded(
+  calls: (client: HttpClient) => Promise<unknown>,
+  options: Partial<HttpClientOptions> = {},
+): Promise<Recorder> {
+  await using recorder = createRecorder({ path, mode: 'record', through: agent });
+  await calls(clientOf(recorder, options));
+  await recorder.close();
+  await upstream.setFaults([{ fault: respond(500) }]);
+  return createRecorder({ path, mode: 'replay' });
+}
+
+test('what was recorded is answered again, in the order it was', async () => {
+  const replayer = await recorded(async (client) => {
+    await client.get('/a');
+    await client.get('/a');
+    await client.post('/b', { json: { x: 1 } });
+  });
+  const before = upstream.requests.length;
+  const client = clientOf(replayer);
+  expect((await client.post('/b', { json: { x: 1 } })).data).toMatchObject({ number: 3, body: '{"x":1}' });
+  expect((await client.get('/a')).data).toMatchObject({ number: 1 });
+  expect((await client.get('/a')).data).toMatchObject({ number: 2 });
+  expect(upstream.requests).toHaveLength(before);
+  expect(replayer.unused()).toEqual([]);
+});
+
+test('what was not, or not so often, or with another body, fails and is not sent', async () => {
+  const replayer = await recorded((client) => client.post('/b', { json: { x: 1 } }));
+  const client = clientOf(replayer);
+  const failure = (call: Promise<unknown>): Promise<unknown> => call.catch((error: { cause: Error }) => error.cause);
+  const missing = { code: 'MAC_RECORDING_MISSING', path };
+  expect(await failure(client.get('/c'))).toMatchObject({
+    ...missing,
+    message: `GET ${upstream.url}/c was not recorded`,
+  });
+  expect(await failure(client.post('/b', { json: { x: 2 } }))).toMatchObject({
+    ...missing,
+    message: expect.stringContaining('with another body, or less often') as unknown,
+  });
+  expect(replayer.unused()).toMatchObject([{ method: 'POST', url: `${upstream.url}/b` }]);
+  await client.post('/b', { json: { x: 1 } });
+  expect(await failure(client.post('/b', { json: { x: 1 } }))).toMatchObject(missing);
+  expect(upstream.requests).toHaveLength(1);
+});
+
+test('no credential reaches the file, and none is needed to get the answers again', async () => {
+  const auth = { authorize: () => ({ authorization: 'Bearer canary' }) };
+  const call = (client: HttpClient): Promise<unknown> =>
+    client.post('/token', { query: { api_key: 'canary' }, form: { client_secret: 'canary', scope: 'read' } });
+  const replayer = await recorded(call, { auth });
+  expect(await readFile(path, 'utf8')).not.toContain('canary');
+  expect(await readFile(path, 'utf8')).toContain('scope=read');
+  const other = { authorize: () => ({ authorization: 'Bearer other' }) };
+  const response = (await call(clientOf(replayer, { auth: other }))) as { data: unknown };
+  expect(response.data).toMatchObject({ access_token: 'REDACTED' });
+});
+
+test('retries, streams, uploads of streams and fetch are recorded as they are', async () => {
+  await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 1] } }]);
+  const calls = async (client: HttpClient): Promise<unknown[]> => {
+    const retried = await client.get('/a');
+    const { body } = await client.stream('GET', '/b', {});
+    const streamed: unknown = JSON.parse(Buffer.concat((await body.toArray()) as Buffer[]).toString());
+    const uploaded = await client.put('/c', { body: () => Readable.from([Buffer.from('one '), Buffer.from('two')]) });
+    const fetched: unknown = await (await client.fetch('/d')).json();
+    return [retried.attempts.map(({ status }) => status), streamed, uploaded.data, fetched];
+  };
+  const retry = { maxAttempts: 2, throttledBaseMs: 0 };
+  let first: unknown[] = [];
+  const replayer = await recorded(async (client) => (first = await calls(client)), { retry });
+  const second = await calls(clientOf(replayer, { retry }));
+  expect(first[0]).toEqual([503, 200]);
+  expect(JSON.parse(JSON.stringify(second).replaceAll('REDACTED', 'canary'))).toEqual(first);
+});
+
+test('bodies need not match when told so', async () => {
+  await recorded((client) => client.post('/b', { multipart: { note: 'May' } }));
+  const replayer = createRecorder({ path, mode: 'replay', matchBody: false });
+  expect((await clientOf(replayer).post('/b', { multipart: { note: 'May' } })).status).toBe(200);
+});
+
+test('a body that nobody wants is let go of', async () => {
+  const replayer = await recorded((client) => client.get('/a'));
+  const { body } = await clientOf(replayer).stream('GET', '/a', {});
+  body.destroy();
+  expect(replayer.unused()).toEqual([]);
+});
+
+test('says what is wrong with a file', async () => {
+  const open = () => createRecorder({ path, mode: 'replay' });
+  expect(open).toThrow(expect.objectContaining({ code: 'MAC_RECORDING_MISSING', path }));
+  await recorded((client) => client.get('/a'));
+  for (const content of ['{', '[]', 'null', '{"version":2,"exchanges":[]}', '{"version":1,"exchanges":[{}]}']) {
+    await writeFile(path, content);
+    expect(open).toThrow(expect.objectContaining({ code: 'MAC_RECORDING_INVALID', path }));
+  }
+});
+
+test.each<[string, object]>([
+  ['path', { path: '', mode: 'replay' }],
+  ['mode', { path: 'a', mode: 'auto' }],
+  ['through', { path: 'a', mode: 'record' }],
+  ['file', { path: 'a', mode: 'record', file: 1 }],
+])('refuses a wrong %s', (option, options) => {
+  expect(() => createRecorder(options as never)).toThrow(
+    expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createRecorder.${option}` }),
+  );
+});

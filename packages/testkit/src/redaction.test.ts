@@ -1,0 +1,95 @@
+import { gzipSync } from 'node:zlib';
+import { describe, expect, test } from 'vitest';
+import { Redaction } from './redaction.ts';
+
+const jwt = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.c2lnbmF0dXJl';
+
+function requestOf(headers: string[], body?: string, path = '/a', redaction = new Redaction()): string {
+  const request = { method: 'POST', origin: 'https://a.example', path, headers };
+  return JSON.stringify(redaction.request(request, body === undefined ? undefined : Buffer.from(body)));
+}
+
+describe('of what is written down', () => {
+  test.each<[string, string[], (string | undefined)?, string?]>([
+    ['authorization', ['Authorization', 'Bearer canary']],
+    ['cookies', ['Cookie', 'sid=canary']],
+    ['api keys', ['X-Api-Key', 'canary']],
+    ['a token in a field of any name', ['x-forwarded-access-token', 'canary']],
+    ['a JSON Web Token anywhere', ['x-user', jwt], `{"note":"${jwt}"}`],
+    ['query values', [], undefined, '/a?access_token=canary&sig=canary&b=1'],
+    [
+      'fields of JSON, however deep',
+      ['content-type', 'application/json'],
+      '{"a":[{"clientSecret":"canary","pin":{"password":"canary"}}]}',
+    ],
+    ['fields of forms', ['content-type', 'application/x-www-form-urlencoded'], 'grant_type=x&client_secret=canary'],
+    [
+      'URLs in texts',
+      ['referer', 'https://user:canary@b.example/?token=canary'],
+      'see https://b.example/?api_key=canary',
+    ],
+  ])('%s is no part', (_, headers, body, path) => {
+    const written = requestOf(headers, body, path);
+    expect(written).toContain('REDACTED');
+    expect(written).not.toMatch(/canary|c2lnbmF0dXJl|Y2FuYXJ5/);
+  });
+
+  test('what is not secret stays as it is, to the byte', () => {
+    const body = '{ "id" : 1, "tokens": null, "author": "me", "total": 12.50 }';
+    const written = new Redaction().request(
+      {
+        method: 'POST',
+        origin: 'https://a.example',
+        path: '/a?page=2&q=a%20b',
+        headers: ['content-type', 'application/json'],
+      },
+      Buffer.from(body),
+    );
+    expect(written).toEqual({
+      method: 'POST',
+      url: 'https://a.example/a?page=2&q=a%20b',
+      headers: { 'content-type': 'application/json' },
+      body: { text: body },
+    });
+  });
+
+  test('names and texts of the user are no part', () => {
+    const redaction = new Redaction({
+      names: ['X-Customer', 'iban'],
+      text: (text) => text.replaceAll('Smith', 'N.N.'),
+    });
+    const written = requestOf(
+      ['x-customer', 'canary', 'content-type', 'application/json'],
+      '{"iban":"canary","name":"Smith"}',
+      '/a?iban=canary',
+      redaction,
+    );
+    expect(written).not.toMatch(/canary|Smith/);
+  });
+
+  test('the encoding of an answer is undone, so that what is in it can be found', () => {
+    const headers = { 'content-encoding': 'gzip', 'content-length': '70', 'set-cookie': ['sid=canary', 'b=canary'] };
+    const body = gzipSync('{"access_token":"canary"}');
+    expect(new Redaction().response(200, { ...headers, 'content-type': 'application/json' }, body)).toEqual({
+      status: 200,
+      headers: { 'content-type': 'application/json', 'set-cookie': 'REDACTED' },
+      body: { text: '{"access_token":"REDACTED"}' },
+    });
+    expect(new Redaction().response(200, { 'content-encoding': 'rot13' }, Buffer.from('canary')).body).toBeUndefined();
+    expect(new Redaction().response(200, { 'content-encoding': 'gzip' }, Buffer.from('canary')).body).toBeUndefined();
+  });
+
+  test('bytes that are no text are kept as base64', () => {
+    expect(new Redaction().response(200, {}, Uint8Array.of(0xff, 0)).body).toEqual({ base64: '/wA=' });
+  });
+});
+
+test.each([
+  ['redact.names', { names: 'x' }],
+  ['redact.text', { text: 1 }],
+  ['redact.headers', { headers: [] }],
+])('refuses a wrong %s', (path, options) => {
+  expect(() => new Redaction(options as never)).toThrow(
+    expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createRecorder.${path}` }),
+  );
+});

@@ -1,0 +1,154 @@
+import { isUtf8 } from 'node:buffer';
+import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
+import { assertFunction, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import type { RecorderRequest } from './recorder.ts';
+import type { RecordedBody, RecordedRequest, RecordedResponse } from './recording.ts';
+
+/** What a recorder leaves out of its file. */
+export interface RedactOptions {
+  /** Names of header fields, query parameters and fields of bodies, in any case, besides those that are known. */
+  names?: readonly string[];
+  /** Has the last word on every text that is written: URLs, header values and bodies. Must not change what stays. */
+  text?: (text: string) => string;
+}
+
+/** What stands for a secret. Without quotes and separators, so that it can stand anywhere. */
+const REDACTED = 'REDACTED';
+/** Names that end like this hold credentials, whatever precedes: `access_token`, `x-api-key`, `clientSecret`. */
+const SECRET_NAME =
+  /(?:authorization|cookie|token|secret|passw(?:or)?d|passphrase|passwd|pwd|api[-_]?key|private[-_]?key|credentials?|signature|assertion|session(?:[-_]?id)?|sig|jwt|otp|code[-_]?verifier)$/i;
+const TOKEN = /\beyJ[\w-]{5,}\.[\w-]{2,}\.[\w-]*/g;
+/** Of a URL in a text: user and password, and the values of a query or a form. */
+const USER_IN_URL = /(\w:\/\/)[^/?#@\s"'<>]+@/g;
+const QUERY_VALUE = /(^|[?&#;"'\s])([\w.[\]%-]+)=[^&#;\s"'<>]*/g;
+/** What is about one connection, or about a body whose length may have changed. */
+const NOT_KEPT: ReadonlySet<string> = new Set([
+  'connection',
+  'content-encoding',
+  'content-length',
+  'keep-alive',
+  'transfer-encoding',
+]);
+
+/** Takes the credentials out of what is written down, and out of what is compared with it. */
+export class Redaction {
+  readonly #names: ReadonlySet<string>;
+  readonly #own: ((text: string) => string) | undefined;
+
+  constructor(options: RedactOptions = {}) {
+    assertObject('createRecorder.redact', options);
+    assertKnownOptions('createRecorder.redact', options, ['names', 'text']);
+    const { names = [], text } = options;
+    if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) {
+      throw new OptionsError('createRecorder.redact.names', names, 'a list of names');
+    }
+    if (text !== undefined) assertFunction('createRecorder.redact.text', text);
+    this.#names = new Set(names.map((name) => name.toLowerCase()));
+    this.#own = text;
+  }
+
+  request({ method, origin, path, headers }: RecorderRequest, body: Uint8Array | undefined): RecordedRequest {
+    const fields = headerFields(headers);
+    return {
+      method,
+      url: this.#text(new URL(path, String(origin)).href),
+      headers: this.#headers(fields) as Record<string, string>,
+      ...(body !== undefined && body.length > 0 && { body: this.#body(body, String(fields['content-type'] ?? '')) }),
+    };
+  }
+
+  response(status: number, headers: Readonly<Record<string, string | string[]>>, bytes: Uint8Array): RecordedResponse {
+    const body = decoded(bytes, String(headers['content-encoding'] ?? ''));
+    return {
+      status,
+      headers: this.#headers(headers),
+      ...(body.length > 0 && { body: this.#body(body, String(headers['content-type'] ?? '')) }),
+    };
+  }
+
+  #isSecret(name: string): boolean {
+    return SECRET_NAME.test(name) || this.#names.has(name.toLowerCase());
+  }
+
+  #text(text: string): string {
+    const redacted = text
+      .replace(TOKEN, REDACTED)
+      .replace(USER_IN_URL, `$1${REDACTED}@`)
+      .replace(QUERY_VALUE, (all, before: string, name: string) =>
+        this.#isSecret(name) ? `${before}${name}=${REDACTED}` : all,
+      );
+    return this.#own === undefined ? redacted : this.#own(redacted);
+  }
+
+  #headers(headers: Readonly<Record<string, string | string[]>>): Record<string, string | string[]> {
+    const kept: Record<string, string | string[]> = {};
+    for (const [name, value] of Object.entries(headers)) {
+      if (NOT_KEPT.has(name)) continue;
+      if (this.#isSecret(name)) kept[name] = REDACTED;
+      else kept[name] = Array.isArray(value) ? value.map((one) => this.#text(one)) : this.#text(value);
+    }
+    return kept;
+  }
+
+  #body(bytes: Uint8Array, type: string): RecordedBody {
+    if (!isUtf8(bytes)) return { base64: Buffer.from(bytes).toString('base64') };
+    const text = Buffer.from(bytes).toString('utf8');
+    if (/^application\/x-www-form-urlencoded/i.test(type)) return { text: this.#text(this.#form(text)) };
+    return { text: this.#text(/[/+]json\b/i.test(type) || type === '' ? this.#json(text) : text) };
+  }
+
+  #form(text: string): string {
+    const fields = new URLSearchParams(text);
+    for (const name of new Set(fields.keys())) if (this.#isSecret(name)) fields.set(name, REDACTED);
+    return fields.toString();
+  }
+
+  /** Text in which nothing is secret stays as it was, to the byte. */
+  #json(text: string): string {
+    let found = false;
+    let value: unknown;
+    try {
+      value = JSON.parse(text, (name, one: unknown) => {
+        if (!this.#isSecret(name) || one === null || typeof one === 'object' || typeof one === 'boolean') return one;
+        found = true;
+        return REDACTED;
+      });
+    } catch {
+      return text;
+    }
+    return found ? JSON.stringify(value) : text;
+  }
+}
+
+function headerFields(headers: unknown): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = {};
+  const flat = Array.isArray(headers) ? headers : Object.entries(headers ?? {}).flat();
+  for (let i = 0; i + 1 < flat.length; i += 2) fields[String(flat[i]).toLowerCase()] = String(flat[i + 1]);
+  return fields;
+}
+
+/** What cannot be decoded cannot be redacted either, and so is not written down. */
+function decoded(bytes: Uint8Array, encoding: string): Uint8Array {
+  try {
+    return undone(bytes, encoding);
+  } catch {
+    return new Uint8Array(0);
+  }
+}
+
+function undone(bytes: Uint8Array, encoding: string): Uint8Array {
+  let result = bytes;
+  for (const name of encoding
+    .toLowerCase()
+    .split(',')
+    .map((one) => one.trim())
+    .filter(Boolean)
+    .reverse()) {
+    if (name === 'gzip' || name === 'x-gzip') result = gunzipSync(result);
+    else if (name === 'deflate') result = inflateSync(result);
+    else if (name === 'br') result = brotliDecompressSync(result);
+    else if (name === 'zstd') result = zstdDecompressSync(result);
+    else if (name !== 'identity') return new Uint8Array(0);
+  }
+  return result;
+}

@@ -1,0 +1,69 @@
+import type { RecorderController, RecorderHandler } from './recorder.ts';
+import type { RecordedResponse } from './recording.ts';
+
+/** Gives a recorded answer to a handler as a connection would: paused and aborted as it asks. */
+export function replay(response: RecordedResponse, handler: RecorderHandler): void {
+  new Replay(response, handler).start();
+}
+
+class Replay implements RecorderController {
+  readonly #handler: RecorderHandler;
+  readonly #response: RecordedResponse;
+  aborted = false;
+  paused = false;
+  reason: Error | null = null;
+  #ended = false;
+  /** What is still to be told, in this order. */
+  #steps: (() => void)[] = [];
+
+  constructor(response: RecordedResponse, handler: RecorderHandler) {
+    this.#response = response;
+    this.#handler = handler;
+  }
+
+  start(): void {
+    const { status, headers, body } = this.#response;
+    const bytes =
+      body === undefined ? undefined : 'text' in body ? Buffer.from(body.text) : Buffer.from(body.base64, 'base64');
+    this.#steps = [
+      () => this.#handler.onRequestStart?.(this, null),
+      () => this.#handler.onResponseStart?.(this, status, { ...headers }, ''),
+      () => bytes !== undefined && bytes.length > 0 && this.#handler.onResponseData?.(this, bytes),
+      () => {
+        this.#ended = true;
+        this.#handler.onResponseEnd?.(this, {});
+      },
+    ];
+    this.#goOn();
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    queueMicrotask(() => this.#goOn());
+  }
+
+  abort(reason: Error): void {
+    if (this.#ended || this.aborted) return;
+    this.aborted = true;
+    this.reason = reason;
+    this.#handler.onResponseError?.(this, reason);
+  }
+
+  #goOn(): void {
+    try {
+      while (!this.paused && !this.aborted) {
+        const step = this.#steps.shift();
+        if (step === undefined) return;
+        step();
+      }
+    } catch (error) {
+      // What a handler throws is the failure of its request, as it is with a connection.
+      this.abort(error as Error);
+    }
+  }
+}
