@@ -41,7 +41,8 @@ const numbers = (all: string): unknown[] => parse(all).flatMap(({ i }) => (i ===
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
 describe('T1: the last line is never lost', () => {
-  it.each(['exit', 'throw', 'reject', 'abort', 'kill', 'natural', 'inExit'])('to a pipe, on %s', async (how) => {
+  it.each(['exit', 'throw', 'reject', 'abort', 'kill', 'natural', 'T2: inExit'])('to a pipe, on %s', async (name) => {
+    const how = name.replace('T2: ', '');
     const child = start([how, '500']);
     const [all] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
     expect(numbers(all)).toEqual(upTo(500));

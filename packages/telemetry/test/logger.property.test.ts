@@ -81,7 +81,7 @@ const { value } = fc.letrec<{ value: unknown; record: Record<string, unknown> }>
 }));
 
 describe('laws of every log call', () => {
-  it('one line of valid JSON with unique names, within the limits, and no throw', () => {
+  it('T16: one line of valid JSON with unique names, within the limits, and no throw', () => {
     const all = (['pino', 'otel', 'ecs', 'gcp'] as const).map((format) => capture({ format, name: 'fuzz' }));
     const small = capture({ limits: { lineBytes: 4_096, stringBytes: 200, depth: 3, items: 5, nodes: 30 } });
     fc.assert(

@@ -69,7 +69,7 @@ describe('credentials inside strings', () => {
     'nextPageToken: abc',
     'user@example.org wrote 4111 lines',
     'trace 4bf92f3577b34da6a3ce929d0e0e4736',
-  ])('leaves %j alone', (text) => {
+  ])('T12: leaves %j alone', (text) => {
     expect(clean(text)).toBe(text);
   });
 

@@ -1,0 +1,53 @@
+/** What @macadam/auth makes and sends must not pass a log, however it gets into one. */
+import { createApiKey, createDpopKey, webhookSigner } from '@macadam/auth';
+import { describe, expect, it } from 'vitest';
+import { capture } from './capture.ts';
+
+describe('credentials of @macadam/auth', () => {
+  it.each([undefined, 'acme', 'a', 'averylongprefix0'])('an API key with the prefix %s', (prefix) => {
+    for (let i = 0; i < 50; i++) {
+      const { key, id } = createApiKey({ ...(prefix !== undefined && { prefix }), environment: 'live' });
+      const { log, lines } = capture();
+      log.info(
+        { note: `used ${key} today`, list: [key], url: `/x?k=${key}`, nested: new Map([['note', key]]) },
+        `got ${key}`,
+      );
+      log.error(new Error(`refused ${key}`));
+      log.info('said %s', key);
+      const secret = key.slice(key.lastIndexOf('_') + 1);
+      for (const line of lines) {
+        expect(line).not.toContain(secret);
+        expect(line).not.toContain(secret.slice(0, 24));
+      }
+      expect(lines[0]).toContain('[redacted]');
+      // The id alone names a key, and opens nothing.
+      log.info(`the key ${id}`);
+      expect(lines.at(-1)).toContain(id);
+    }
+  });
+
+  it.each([
+    ['Bearer', 'Bearer S3cretOpaqueToken'],
+    ['DPoP', 'DPoP S3cretOpaqueToken'],
+    ['Basic', `Basic ${btoa('orders:S3cretOpaqueToken')}`],
+  ])('an authorization header, %s', (_name, header) => {
+    const { log, lines } = capture();
+    log.info({ headers: { authorization: header }, raw: ['Authorization', header], note: header }, header);
+    log.error(new Error(`401 for ${header}`));
+    for (const line of lines) {
+      expect(line).not.toContain('S3cretOpaqueToken');
+      expect(line).not.toContain(btoa('orders:S3cretOpaqueToken'));
+    }
+  });
+
+  it('a proof of possession and the secret of a webhook', async () => {
+    const key = await createDpopKey();
+    const proof = await key.proof({ method: 'GET', url: 'https://api.internal/x' });
+    const secret = `whsec_${btoa('0123456789abcdef0123456789abcdef')}`;
+    expect(() => webhookSigner({ secrets: [secret] })).not.toThrow();
+    const { log, lines } = capture();
+    log.info({ headers: { dpop: proof }, note: `proof ${proof}`, config: { text: secret } }, `${proof} ${secret}`);
+    const [, payload = '', signature = ''] = proof.split('.');
+    for (const text of [payload, signature, secret.slice(6)]) expect(lines.join()).not.toContain(text);
+  });
+});
