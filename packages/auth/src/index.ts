@@ -108,6 +108,8 @@ export type {
   TokenExchangesOptions,
   TokenExchangesStats,
 } from './tokens/token-exchange.ts';
+export { redisTokenStore } from './tokens/redis-token-store.ts';
+export type { RedisTokenStoreOptions, TokenRedisClient } from './tokens/redis-token-store.ts';
 export { memoryTokenStore } from './tokens/token-store.ts';
 export type { StoredTokens, TokenStore } from './tokens/token-store.ts';
 export type { WebhookSecret } from './webhooks/secret.ts';

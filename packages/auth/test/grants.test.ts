@@ -64,6 +64,14 @@ describe('who asks', () => {
     }
   });
 
+  it('and one that never comes is waited for as long as an answer would be', async () => {
+    const { clock, endpoint, tokens } = stageTokens({ clientSecret: () => new Promise(() => {}) });
+    const refused = tokens.getToken().catch((error: unknown) => error);
+    await clock.advance(5_000);
+    expect(await refused).toMatchObject({ reason: 'credential', retryable: true });
+    expect(endpoint.calls).toBe(0);
+  });
+
   it.each(['ES256', 'PS256', 'RS256', 'EdDSA', 'Ed25519'] as const)(
     'is shown by an assertion of %s',
     async (algorithm) => {

@@ -190,6 +190,16 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(await errorOf(process(store).getToken())).toMatchObject({ reason: 'store', retryable: true });
   });
 
+  it('waits for no store for ever', async () => {
+    const { clock, process } = session();
+    for (const hung of ['load', 'save', 'withLock'] as const) {
+      const store: TokenStore = { ...memoryTokenStore(), [hung]: () => new Promise(() => {}) };
+      const failed = errorOf(process(store).getToken());
+      await clock.advance(60_000);
+      expect(await failed, hung).toMatchObject({ reason: 'store', retryable: true });
+    }
+  });
+
   it('is kept apart from that of other sessions, clients and scopes', async () => {
     const keys = new Set<string>();
     const store: TokenStore = { ...memoryTokenStore(), withLock: (key, run) => (keys.add(key), run()) };

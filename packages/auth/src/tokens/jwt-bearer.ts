@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { observeTokens } from '../instruments.ts';
 import { signCompact } from '../jwt/signature.ts';
 import { grantClient } from './client-credentials.ts';
-import { nameOf, provided } from './oauth.ts';
+import { provided } from './oauth.ts';
 import type { Provided, TokenClientOptions } from './options.ts';
 import { type PrivateKeyOptions, readPrivateKey } from './private-key.ts';
 import { assertProvided, tokenClientSettings } from './settings.ts';
@@ -27,9 +27,8 @@ export function jwtBearer(options: JwtBearerOptions): TokenClient {
   const settings = tokenClientSettings(options, ['assertion']);
   const { assertion } = options;
   assertProvided('assertion', assertion);
-  const endpoint = nameOf(settings.endpoint);
   const client = grantClient(settings, GRANT_TYPE, 'a JWT assertion', async () => [
-    ['assertion', await provided(assertion, endpoint)],
+    ['assertion', await provided(assertion, settings.endpoint)],
   ]);
   observeTokens(settings.name, client);
   return client;

@@ -22,6 +22,7 @@ import {
 } from 'oauth4webapi';
 import type { DpopKey } from '../dpop/dpop-key.ts';
 import { AnswerTooLongError, fetchBounded, type FetchLike } from '../fetch/bounded-fetch.ts';
+import { within } from '../fetch/within.ts';
 import type { FetchPurpose } from '../instruments.ts';
 import type { JsonObject } from '../jwt/compact.ts';
 import { TokenRequestError } from './errors.ts';
@@ -198,12 +199,13 @@ async function without(response: Response, names: readonly string[]): Promise<{ 
   };
 }
 
-async function authentication({ client, url, clock }: OAuthEndpoint): Promise<ClientAuth> {
+async function authentication(endpoint: OAuthEndpoint): Promise<ClientAuth> {
+  const { client, clock } = endpoint;
   switch (client.method) {
     case 'basic':
-      return ClientSecretBasic(await provided(client.secret, url.origin + url.pathname));
+      return ClientSecretBasic(await provided(client.secret, endpoint));
     case 'post':
-      return ClientSecretPost(await provided(client.secret, url.origin + url.pathname));
+      return ClientSecretPost(await provided(client.secret, endpoint));
     case 'private_key_jwt': {
       const { handle, kid, algorithm } = client.key;
       return PrivateKeyJwt(kid === undefined ? handle : { key: handle, kid }, {
@@ -223,14 +225,15 @@ async function authentication({ client, url, clock }: OAuthEndpoint): Promise<Cl
   }
 }
 
-/** What a request is made with. @throws TokenRequestError `credential`. */
-export async function provided(value: Provided, endpoint: string): Promise<string> {
+/** What a request is made with, in the time of a request. @throws TokenRequestError `credential`. */
+export async function provided(value: Provided, endpoint: OAuthEndpoint): Promise<string> {
+  const { timeoutMs, clock } = endpoint;
   let text: unknown;
   try {
-    text = typeof value === 'function' ? await value() : value;
+    text = typeof value === 'function' ? await within(timeoutMs, clock, Promise.resolve(value())) : value;
   } catch (cause) {
-    throw new TokenRequestError('credential', endpoint, { cause });
+    throw new TokenRequestError('credential', nameOf(endpoint), { cause });
   }
-  if (typeof text !== 'string' || text === '') throw new TokenRequestError('credential', endpoint);
+  if (typeof text !== 'string' || text === '') throw new TokenRequestError('credential', nameOf(endpoint));
   return text;
 }

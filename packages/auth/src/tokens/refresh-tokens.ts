@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { assertFunction, assertObject, OptionsError } from '@macadam/core';
+import { within } from '../fetch/within.ts';
 import { observeTokens } from '../instruments.ts';
 import { TokenRequestError } from './errors.ts';
 import { type Grant, HeldToken } from './held-token.ts';
@@ -20,6 +21,8 @@ export interface RefreshTokensOptions extends TokenClientOptions {
 
 /** A refresh token that was refused stays refused. Asking again would look like theft, and like a storm. */
 const REFUSED_MS = 600_000;
+/** Others may have the lock, one after another, and each may wait for an answer. */
+const STORE_MS = 60_000;
 const SAVE_ATTEMPTS = 3;
 const SAVE_WAIT_MS = 200;
 
@@ -72,7 +75,9 @@ class Session {
 
   async grant(signal: AbortSignal, refusedToken: string | undefined): Promise<Grant> {
     try {
-      return await this.#store.withLock(this.#key, () => this.#grantAlone(signal, refusedToken), signal);
+      // The promise of a store is not ours, and all who want a token wait for it.
+      const granted = this.#store.withLock(this.#key, () => this.#grantAlone(signal, refusedToken), signal);
+      return await within(STORE_MS, this.#settings.clock, granted);
     } catch (error) {
       if (signal.aborted || error instanceof TokenRequestError) throw error;
       throw new TokenRequestError('store', nameOf(this.#settings.endpoint), { cause: error });

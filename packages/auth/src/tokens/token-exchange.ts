@@ -150,7 +150,7 @@ function exchangeClient(
   tally?: GrantTally,
 ): TokenClient {
   const { subjectTokenType, actorToken, actorTokenType, requestedTokenType } = exchange;
-  const endpoint = nameOf(settings.endpoint);
+  const { endpoint } = settings;
   const more = async (): Promise<[string, string][]> => {
     const parameters: [string, string][] = [
       ['subject_token', await provided(subjectToken, endpoint)],

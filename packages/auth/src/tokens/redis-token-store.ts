@@ -1,0 +1,138 @@
+import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
+import {
+  assertDurationMs,
+  assertFunction,
+  assertKnownOptions,
+  assertObject,
+  assertText,
+  type Clock,
+  OptionsError,
+  type Random,
+  systemClock,
+  systemRandom,
+} from '@macadam/core';
+import type { StoredTokens, TokenStore } from './token-store.ts';
+
+/** A connected client of node-redis (6) or ioredis (6), as much as is used. It stays the caller's to close. */
+export type TokenRedisClient =
+  | {
+      evalSha: unknown;
+      eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+    }
+  | { evalsha: unknown; eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown> };
+
+/** Options of {@link redisTokenStore}. */
+export interface RedisTokenStoreOptions {
+  /** 32 random bytes each. The first encrypts what is kept, all of them are tried to read it: give old ones last. */
+  encryptionKeys: readonly Uint8Array[];
+  /** What its keys begin with. Default: `mat`. */
+  prefix?: string;
+  /** How long a session is kept after its last token, in milliseconds. Default: 2_592_000_000 (30 days). */
+  ttlMs?: number;
+  /**
+   * How long a process that was lost while it asked keeps the others from asking, in milliseconds, and how long they wait
+   * for it. Default: 30_000. Must be longer than the token client's `timeoutMs`.
+   */
+  lockMs?: number;
+  /** Default: the clock of the machine. */
+  clock?: Clock;
+  /** Spreads the looks at a lock. Default: the random source of the machine. */
+  random?: Random;
+}
+
+const LOAD = `return redis.call('GET', KEYS[1])`;
+const SAVE = `redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1`;
+const LOCK = `if redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then return 1 end return 0`;
+/** A lock that has run out may be somebody else's by now. */
+const UNLOCK = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
+
+/** About as long as a token request takes. */
+const LOOK_MS = 50;
+
+/**
+ * Sessions in Redis or Valkey, for processes that share them. What is kept is encrypted (AES-256-GCM), and bound to its
+ * key: it is of no use to who can read the database, nor to who can copy entries in it.
+ *
+ * The lock is one of one server: after a failover to a replica that had not heard of it two processes may ask at once, which
+ * can end a session, and never mixes two.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a key.
+ */
+export function redisTokenStore(client: TokenRedisClient, options: RedisTokenStoreOptions): TokenStore {
+  assertObject('client', client);
+  assertFunction('client.eval', client.eval);
+  assertObject('options', options);
+  assertKnownOptions('', options, ['encryptionKeys', 'prefix', 'ttlMs', 'lockMs', 'clock', 'random']);
+  const { encryptionKeys, prefix = 'mat', ttlMs = 2_592_000_000, lockMs = 30_000 } = options;
+  const { clock = systemClock, random = systemRandom } = options;
+  assertText('prefix', prefix);
+  assertDurationMs('ttlMs', ttlMs, { min: 1_000 });
+  assertDurationMs('lockMs', lockMs, { min: 1_000 });
+  const keys = keysOf(encryptionKeys);
+  const run = (script: string, key: string, args: string[] = []): Promise<unknown> =>
+    'evalSha' in client ? client.eval(script, { keys: [key], arguments: args }) : client.eval(script, 1, key, ...args);
+  return {
+    async load(session) {
+      const key = `${prefix}:{${session}}`;
+      const text = await run(LOAD, key);
+      return typeof text === 'string' ? open(keys, key, text) : undefined;
+    },
+    async save(session, tokens) {
+      const key = `${prefix}:{${session}}`;
+      await run(SAVE, key, [seal(keys[0] as Uint8Array, key, tokens), String(Math.ceil(ttlMs))]);
+    },
+    async withLock(session, work, signal) {
+      const key = `${prefix}:{${session}}:lock`;
+      const owner = randomUUID();
+      const since = clock.monotonic();
+      while ((await run(LOCK, key, [owner, String(Math.ceil(lockMs))])) !== 1) {
+        if (clock.monotonic() - since >= lockMs) throw new Error(`The lock was not free within ${lockMs} ms.`);
+        await clock.sleep(LOOK_MS * (0.5 + random()), signal);
+      }
+      try {
+        return await work();
+      } finally {
+        // It runs out by itself, if need be.
+        await run(UNLOCK, key, [owner]).catch(() => {});
+      }
+    },
+  };
+}
+
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const VERSION = '1.';
+
+function keysOf(given: unknown): readonly Uint8Array[] {
+  const fair = (one: unknown): boolean => one instanceof Uint8Array && one.byteLength === KEY_BYTES;
+  if (Array.isArray(given) && given.length > 0 && given.every(fair)) return [...given] as Uint8Array[];
+  throw new OptionsError('encryptionKeys', undefined, `a list of keys of ${KEY_BYTES} bytes (Uint8Array), not empty`);
+}
+
+function seal(key: Uint8Array, place: string, tokens: StoredTokens): string {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(place));
+  const sealed = Buffer.concat([nonce, cipher.update(JSON.stringify(tokens)), cipher.final()]);
+  return VERSION + Buffer.concat([sealed, cipher.getAuthTag()]).toString('base64');
+}
+
+/** Fails for what cannot be read: to begin the session anew could be the second use of its first token. */
+function open(keys: readonly Uint8Array[], place: string, text: string): StoredTokens {
+  const bytes = Buffer.from(text.slice(VERSION.length), 'base64');
+  if (text.startsWith(VERSION) && bytes.length > NONCE_BYTES + TAG_BYTES) {
+    for (const key of keys) {
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      });
+      decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-TAG_BYTES));
+      try {
+        const plain = Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
+        return JSON.parse(plain.toString()) as StoredTokens;
+      } catch {
+        // Another key, maybe.
+      }
+    }
+  }
+  throw new Error('What is kept of the session cannot be read with these keys.');
+}
