@@ -1,0 +1,97 @@
+import type { HttpClient, HttpClientOptions } from '@macadam/http';
+import { way, type Way } from './served.ts';
+
+const get = async (client: HttpClient): Promise<unknown> =>
+  (await client.get('/items/{id}', { params: { id: 1 } })).data;
+
+/** The most that telling OpenTelemetry of a call may cost, in milliseconds. */
+const TELLING_MS = 0.008;
+
+/** What a call costs that is told to OpenTelemetry, beside one that is not, and one that spends the time it may take. */
+export const observed: readonly Way[] = [
+  way('macadam get', '@macadam/http', async (url) => {
+    const { createHttpClient } = await import('@macadam/http');
+    const client = createHttpClient({ name: 'bench', baseUrl: url });
+    return { run: () => get(client), close: () => client.close() };
+  }),
+  way('macadam get, with spans and metrics', '@macadam/http', async (url) => {
+    const [api, hooks, traces, meters] = await Promise.all([
+      import('@opentelemetry/api'),
+      import('@opentelemetry/context-async-hooks'),
+      import('@opentelemetry/sdk-trace'),
+      import('@opentelemetry/sdk-metrics'),
+    ]);
+    api.context.setGlobalContextManager(new hooks.AsyncLocalStorageContextManager().enable());
+    // Recorded and handed over, as in a service; what an exporter costs is the exporter's.
+    const nowhere = { onStart() {}, onEnd() {}, forceFlush: async () => {}, shutdown: async () => {} };
+    api.trace.setGlobalTracerProvider(new traces.TracerProvider({ spanProcessors: [nowhere] }));
+    const exporter = new meters.InMemoryMetricExporter(meters.AggregationTemporality.CUMULATIVE);
+    const reader = new meters.PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+    api.metrics.setGlobalMeterProvider(new meters.MeterProvider({ readers: [reader] }));
+    const { createHttpClient } = await import('@macadam/http');
+    const client = createHttpClient({ name: 'bench', baseUrl: url });
+    return { run: () => get(client), close: () => client.close() };
+  }),
+  way('macadam get, and 8 µs', '@macadam/http', async (url) => {
+    const { createHttpClient } = await import('@macadam/http');
+    const client = createHttpClient({ name: 'bench', baseUrl: url });
+    const run = async (): Promise<unknown> => {
+      const until = performance.now() + TELLING_MS;
+      while (performance.now() < until);
+      return get(client);
+    };
+    return { run, close: () => client.close() };
+  }),
+];
+
+/** A client of so many endpoints. All of them are one server, so that only choosing between them differs. */
+export const ofEndpoints = (count: number): Way =>
+  way(count.toLocaleString('en'), '@macadam/http', async (url) => {
+    const [{ createHttpClient }, { Pool }] = await Promise.all([import('@macadam/http'), import('undici')]);
+    const dispatcher = new Pool(url);
+    const endpoints = Array.from({ length: count }, (_, i) => ({ url: `http://host-${i}.internal` }));
+    const client = createHttpClient({ name: 'bench', endpoints, dispatcher: dispatcher as never });
+    return {
+      run: () => get(client),
+      close: async () => {
+        await client.close();
+        await dispatcher.close();
+      },
+    };
+  });
+
+/** A client that has done so many calls before. Those are answered without a socket: they are to leave nothing behind. */
+export const after = (calls: number): Way =>
+  way(calls.toLocaleString('en'), '@macadam/http', async (url) => {
+    const [{ createHttpClient }, { Pool, Dispatcher }] = await Promise.all([import('@macadam/http'), import('undici')]);
+    const pool = new Pool(url);
+    let left = calls;
+    class Answering extends Dispatcher {
+      override dispatch(...[request, handler]: Parameters<typeof pool.dispatch>): boolean {
+        if (left-- <= 0) return pool.dispatch(request, handler);
+        queueMicrotask(() => answer(handler));
+        return true;
+      }
+    }
+    const dispatcher = new Answering() as never;
+    const client = createHttpClient({ name: 'bench', baseUrl: url, dispatcher } satisfies HttpClientOptions);
+    while (left > 0) await get(client);
+    return {
+      run: () => get(client),
+      close: async () => {
+        await client.close();
+        await pool.close();
+      },
+    };
+  });
+
+const BODY = Buffer.from('{"id":1}');
+const HEADERS = { 'content-type': 'application/json', 'content-length': String(BODY.length) };
+const CONTROLLER = { abort() {}, pause() {}, resume() {}, rawHeaders: [] } as never;
+
+function answer(handler: import('undici').Dispatcher.DispatchHandler): void {
+  handler.onRequestStart?.(CONTROLLER, {});
+  handler.onResponseStart?.(CONTROLLER, 200, HEADERS, 'OK');
+  handler.onResponseData?.(CONTROLLER, BODY);
+  handler.onResponseEnd?.(CONTROLLER, {});
+}

@@ -1,0 +1,103 @@
+import { way, type Way } from './served.ts';
+
+const PATH = '/items/1';
+const RETRIES = 2;
+const TIMEOUT_MS = 10_000;
+
+export const macadam: Way = way('macadam get', '@macadam/http', async (url) => {
+  const { createHttpClient } = await import('@macadam/http');
+  const client = createHttpClient({ name: 'bench', baseUrl: url });
+  return {
+    run: async () => (await client.get('/items/{id}', { params: { id: 1 } })).data,
+    close: () => client.close(),
+  };
+});
+
+export const macadamFetch: Way = way('macadam fetch', '@macadam/http', async (url) => {
+  const { createHttpClient } = await import('@macadam/http');
+  const client = createHttpClient({ name: 'bench', baseUrl: url });
+  return { run: async () => (await client.fetch(url + PATH)).json(), close: () => client.close() };
+});
+
+export const undiciFetch: Way = way('undici fetch', 'undici', async (url) => {
+  const { fetch } = await import('undici');
+  return { run: async () => (await fetch(url + PATH)).json() };
+});
+
+export const globalFetch: Way = way('global fetch', undefined, async (url) => ({
+  run: async () => (await fetch(url + PATH)).json(),
+}));
+
+/** The transport without anything around it. */
+const bareTransport: Way = way('undici pool.request', 'undici', async (url) => {
+  const { Pool } = await import('undici');
+  const pool = new Pool(url);
+  return {
+    run: async () => (await pool.request({ method: 'GET', path: PATH })).body.json(),
+    close: () => pool.close(),
+  };
+});
+
+/** What a team puts together by hand. */
+export const handMade: readonly Way[] = [
+  way('undici + cockatiel', 'cockatiel', async (url) => {
+    const [{ Pool }, c] = await Promise.all([import('undici'), import('cockatiel')]);
+    const pool = new Pool(url);
+    const guarded = c.wrap(
+      c.retry(c.handleAll, { maxAttempts: RETRIES }),
+      c.circuitBreaker(c.handleAll, { halfOpenAfter: 5_000, breaker: new c.ConsecutiveBreaker(5) }),
+      c.timeout(TIMEOUT_MS, c.TimeoutStrategy.Cooperative),
+    );
+    const run = (): unknown =>
+      guarded.execute(async ({ signal }) => (await pool.request({ method: 'GET', path: PATH, signal })).body.json());
+    return { run, close: () => pool.close() };
+  }),
+  way('undici + opossum + p-retry', 'opossum', async (url) => {
+    const [{ Pool }, { default: CircuitBreaker }, { default: pRetry }] = await Promise.all([
+      import('undici'),
+      import('opossum'),
+      import('p-retry'),
+    ]);
+    const pool = new Pool(url);
+    const get = async (): Promise<unknown> => (await pool.request({ method: 'GET', path: PATH })).body.json();
+    const breaker = new CircuitBreaker(get, { timeout: TIMEOUT_MS });
+    return { run: () => pRetry(() => breaker.fire(), { retries: RETRIES }), close: () => pool.close() };
+  }),
+];
+
+/** Clients with a retry and a time limit of their own. */
+const clients: readonly Way[] = [
+  way('got', 'got', async (url) => {
+    const [{ default: got }, { Agent }] = await Promise.all([import('got'), import('node:http')]);
+    const client = got.extend({
+      prefixUrl: url,
+      retry: { limit: RETRIES },
+      timeout: { request: TIMEOUT_MS },
+      agent: { http: new Agent({ keepAlive: true }) },
+    });
+    return { run: () => client.get(PATH.slice(1)).json() };
+  }),
+  way('ky', 'ky', async (url) => {
+    const { default: ky } = await import('ky');
+    const client = ky.create({ retry: { limit: RETRIES }, timeout: TIMEOUT_MS });
+    return { run: () => client.get(url + PATH).json() };
+  }),
+  way('axios + axios-retry', 'axios', async (url) => {
+    const [{ default: axios }, retrying, { Agent }] = await Promise.all([
+      import('axios'),
+      import('axios-retry'),
+      import('node:http'),
+    ]);
+    const client = axios.create({ baseURL: url, timeout: TIMEOUT_MS, httpAgent: new Agent({ keepAlive: true }) });
+    retrying.default(client, { retries: RETRIES });
+    return { run: async () => ((await client.get(PATH)) as { data: unknown }).data };
+  }),
+  way('ofetch', 'ofetch', async (url) => {
+    const { ofetch } = await import('ofetch');
+    const client = ofetch.create({ baseURL: url, retry: RETRIES, timeout: TIMEOUT_MS });
+    return { run: () => client(PATH) };
+  }),
+];
+
+/** A GET of JSON, read whole and parsed. */
+export const readWhole: readonly Way[] = [macadam, bareTransport, undiciFetch, globalFetch, ...handMade, ...clients];

@@ -1,0 +1,62 @@
+import { fork, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { Contender, Subject } from '../../src/suite.ts';
+
+/** What is asked of a server, and how often at a time. */
+export interface Load {
+  readonly bodyBytes: number;
+  readonly inFlight: number;
+  /** Operations before anything is measured. */
+  readonly warmUp: number;
+}
+
+/** Makes what is measured, for the server at `url`. */
+export type Setup = (url: string) => Promise<Subject>;
+
+/** A way to do the job, to be put under any load. */
+export type Way = (load: Load) => Contender;
+
+/** @param from - the npm package whose version stands in the result */
+export function way(name: string, from: string | undefined, setup: Setup): Way {
+  return ({ bodyBytes, inFlight, warmUp }) => ({
+    name,
+    ...(from !== undefined && { from }),
+    setup: async () => {
+      const server = await serve(bodyBytes);
+      const subject = await setup(server.url);
+      await operate(subject, inFlight, warmUp);
+      return {
+        inFlight,
+        run: subject.run,
+        close: async () => {
+          await subject.close?.();
+          server.close();
+        },
+      };
+    },
+  });
+}
+
+/**
+ * Until some twelve thousand requests have gone by, what is measured is how the runtime compiles the parser, the streams
+ * and the client, for every contender. A service is past that in its first minute, and is measured from there.
+ */
+async function operate({ run }: Subject, inFlight: number, times: number): Promise<void> {
+  let left = times;
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) await run();
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
+}
+
+/** The server has a process of its own, on another core where the system can keep it there. */
+async function serve(bodyBytes: number): Promise<{ url: string; close: () => void }> {
+  const script = join(import.meta.dirname, '..', '..', 'src', 'json-server.ts');
+  const server = fork(script, [String(bodyBytes)], { execArgv: ['--no-warnings'] });
+  if (server.pid !== undefined) spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', '0', String(server.pid)]);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.once('message', resolve);
+    server.once('error', reject);
+  });
+  return { url: `http://127.0.0.1:${port}`, close: () => void server.kill() };
+}
