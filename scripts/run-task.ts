@@ -15,6 +15,7 @@ const tasks: Record<string, () => Promise<Task>> = {
   catalogue: async () => (await import('./catalogue.ts')).catalogue,
   bench: async () => (await import('./start.ts')).bench,
   simulation: async () => (await import('./simulation.ts')).simulation,
+  races: async () => (await import('./races.ts')).races,
   mutation: async () => (await import('./mutation.ts')).mutation,
   start: async () => (await import('./start.ts')).start,
   test: async () => (await import('./test.ts')).test,

@@ -1,0 +1,47 @@
+// Writes docs/cache-races.md: `npm run races`, or `npm run races -- --seconds 10` to try it without writing.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { race, type RaceReport } from '../../packages/cache/test/race/race.ts';
+import { page, type Run } from './page.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+const ours = join(root, 'packages', 'cache', 'test', 'race', 'contender.ts');
+const peers = join(import.meta.dirname, 'peers.ts');
+const redisUrl = process.env['REDIS_URL'];
+if (redisUrl === undefined) throw new Error('Set REDIS_URL, or use `npm run races`.');
+
+const at = process.argv.indexOf('--seconds');
+const seconds = at < 0 ? 60 : Number(process.argv[at + 1]);
+/** What each promises across processes; cacheable, set up like this, that a memory lives no longer than its entries. */
+const BOUND = { connectedMs: 500, cutMs: 8_000 };
+const UNHEARD = { connectedMs: 32_000, cutMs: 40_000 };
+const BY_LIFETIME = { connectedMs: 2_500, cutMs: 8_000 };
+const lineUp: readonly (readonly [name: string, module: string, bounds: typeof BOUND])[] = [
+  ['macadam, log', ours, BOUND],
+  ['macadam, log, ioredis', ours, BOUND],
+  ['macadam, pubsub', ours, BOUND],
+  ['macadam, tracking', ours, BOUND],
+  ['macadam, none', ours, UNHEARD],
+  ['bentocache', peers, BOUND],
+  ['cacheable', peers, BY_LIFETIME],
+  ['async-cache-dedupe', peers, BOUND],
+];
+
+const runs: Run[] = [];
+for (const faults of ['none', 'cuts and restarts'] as const) {
+  for (const [contender, module, bounds] of lineUp) {
+    const report: RaceReport = await race({
+      module,
+      contender,
+      redisUrl,
+      durationMs: seconds * 1_000,
+      faults,
+      bounds,
+      seed: 1,
+    });
+    console.log(faults, contender, report);
+    runs.push({ contender, faults, bounds, report });
+  }
+}
+if (at < 0) writeFileSync(join(root, 'docs', 'cache-races.md'), page(runs, seconds));
+process.exit();
