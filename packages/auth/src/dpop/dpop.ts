@@ -20,7 +20,7 @@ export interface DpopAnswer {
 
 /** What `dpop()` makes: fits the `auth` option of a client of `@macadam/http`. */
 export interface DpopAuth {
-  authorize(request: DpopRequest, context: BearerContext): Promise<BearerHeaders>;
+  authorize(request: DpopRequest, context?: BearerContext): Promise<BearerHeaders>;
   received(sent: BearerHeaders, answer: DpopAnswer): void;
   invalidate(rejected: BearerHeaders): void;
 }
@@ -54,8 +54,8 @@ export function dpop(tokens: TokenSource, key: DpopKey): DpopAuth {
   /** Requests that were refused for want of a nonce. */
   const challenged = new WeakSet<BearerHeaders>();
   return {
-    async authorize({ method, url }, { signal }) {
-      const token = tokens.peekToken() ?? (await tokens.getToken({ signal }));
+    async authorize({ method, url }, context) {
+      const token = tokens.peekToken() ?? (await tokens.getToken({ signal: context?.signal }));
       const proof = await key.proof({ method, url, accessToken: token });
       return { authorization: `DPoP ${token}`, dpop: proof };
     },

@@ -11,7 +11,7 @@ export type BearerHeaders = Readonly<Record<string, string>>;
 
 /** What `bearer()` makes: fits the `auth` option of a client of `@macadam/http`. */
 export interface BearerAuth {
-  authorize(request: unknown, context: BearerContext): BearerHeaders | Promise<BearerHeaders>;
+  authorize(request?: unknown, context?: BearerContext): BearerHeaders | Promise<BearerHeaders>;
   invalidate?(rejected: BearerHeaders): void;
 }
 
@@ -56,10 +56,10 @@ class Bearer implements BearerAuth {
     this.#tokens = tokens;
   }
 
-  authorize(_request: unknown, context: BearerContext): BearerHeaders | Promise<BearerHeaders> {
+  authorize(_request?: unknown, context?: BearerContext): BearerHeaders | Promise<BearerHeaders> {
     const token = this.#tokens.peekToken();
     if (token !== undefined) return this.#with(token);
-    return this.#tokens.getToken({ signal: context.signal }).then((got) => this.#with(got));
+    return this.#tokens.getToken({ signal: context?.signal }).then((got) => this.#with(got));
   }
 
   invalidate(rejected: BearerHeaders): void {

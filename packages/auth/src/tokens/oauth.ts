@@ -163,7 +163,7 @@ async function send(
     throw new TokenRequestError(tooLong ? 'malformed' : 'unreachable', nameOf(endpoint), { cause });
   });
   seen.status = answer.status;
-  seen.retryAfterMs = retryAfterIn(answer.headers.get('retry-after'));
+  seen.retryAfterMs = retryAfterIn(answer.headers.get('retry-after'), clock.now());
   dpop?.learn(url.origin, answer.headers.get('dpop-nonce'));
   const contentType = answer.headers.get('content-type');
   // Only what the library is to read: challenges and the like say nothing that the body does not.
@@ -173,9 +173,11 @@ async function send(
   });
 }
 
-/** Whole seconds; the date form is not used by any server we know, and would need its clock. */
-function retryAfterIn(header: string | null): number | undefined {
-  return header !== null && /^\d{1,7}$/.test(header) ? Number(header) * 1_000 : undefined;
+/** Whole seconds, or a date (RFC 9110 section 10.2.3). */
+function retryAfterIn(header: string | null, now: number): number | undefined {
+  if (header === null) return undefined;
+  const ms = /^\d{1,7}$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
 /** The same answer without some members of its JSON object, and these. Anything else is left for the library to judge. */
