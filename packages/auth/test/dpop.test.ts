@@ -95,6 +95,24 @@ describe('A31: a server', () => {
     expect(await reasonOf(server.authenticate(request, tokens))).toBe('replayed');
   });
 
+  it('accepts the proof of the example in RFC 9449 section 4.1, and hashes the token as section 7.1 does', async () => {
+    const { tokenHash } = await import('../src/dpop/proof-target.ts');
+    const proof =
+      'eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJo' +
+      'RjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJq' +
+      'dGkiOiItQndDM0VTYzZhY2MybFRjIiwiaHRtIjoiUE9TVCIsImh0dSI6Imh0dHBzOi8vc2VydmVyLmV4YW1wbGUuY29tL3Rva2VuIiwiaWF0Ijox' +
+      'NTYyMjYyNjE2fQ.2-GxA6T8lP4vfrg8v-FdWP0A0zdrj8igiMLvqRMUvwnQg4PtFLbdLXiOSsX0x7NVY-FNyJK70nfbV37xRZT3Lg';
+    const server = createDpopVerifier({ clock: virtualClock({ now: 1_562_262_616_000 }) });
+    const request = { method: 'POST', url: 'https://server.example.com/token', headers: { dpop: proof } };
+    expect(await server.verifyProof(request)).toEqual({
+      thumbprint: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I',
+      issuedAtMs: 1_562_262_616_000,
+    });
+    expect(tokenHash('Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU')).toBe(
+      'fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo',
+    );
+  });
+
   it('takes headers as Node and as fetch give them', async () => {
     const { server, tokens, headers } = stage();
     const request = { method: 'GET', url: URL_OF, headers: new Headers(await headers()) };
