@@ -1,0 +1,17 @@
+// `get-bomb.ts BASE_URL`: asks for a body that is small on the wire and huge when decoded, and tells what that took.
+import { gzipSync } from 'node:zlib';
+import { createHttpClient, HttpResponseTooLargeError } from '@macadam/http';
+
+const [baseUrl = ''] = process.argv.slice(2);
+const client = createHttpClient({ baseUrl });
+const peakBytes = (): number => process.resourceUsage().maxRSS * 1_024;
+
+// What is loaded and compiled on the way is not the bomb's.
+gzipSync('x');
+for (let i = 0; i < 200; i++) await client.get('/items');
+const before = peakBytes();
+const error: unknown = await client.get('/bomb').catch((reason: unknown) => reason);
+const grewBy = peakBytes() - before;
+await client.close();
+const { code, limit } = error instanceof HttpResponseTooLargeError ? error : { code: String(error), limit: '' };
+console.log(JSON.stringify({ code, limit, grewBy }));

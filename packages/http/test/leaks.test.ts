@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process';
+import { getEventListeners, once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import { runWork } from '@macadam/core';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createHttpClient, type HttpClient } from '../src/index.ts';
+
+let server: Server;
+let baseUrl: string;
+
+beforeEach(async () => {
+  server = createServer((request, response) => {
+    request.resume();
+    const { url = '' } = request;
+    if (url.startsWith('/bomb')) response.writeHead(200, { 'content-encoding': 'gzip' }).end(BOMB);
+    else
+      response.writeHead(url.startsWith('/none') ? 404 : 200, { 'content-type': 'application/json' }).end('{"id":1}');
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const BOMB = gzipSync(Buffer.alloc(200 * 1_048_576));
+const IN_FLIGHT = 32;
+
+function heap(): number {
+  expect(globalThis.gc, 'run with --expose-gc').toBeTypeOf('function');
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}
+
+async function repeat(times: number, call: (i: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let i = next++; i < times; i = next++) await call(i);
+  };
+  await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+}
+
+/** Calls of every kind that leaves something behind while it is in flight. */
+function calls(client: HttpClient, signal: AbortSignal): (i: number) => Promise<unknown> {
+  return async (i) => {
+    // Ids pasted into a path make a new path each time, and so would a table of them grow.
+    if (i % 50 === 0) return (await client.get(`/items/${i}`, { signal })).data;
+    if (i % 50 === 1) return client.get('/none', { throwOnStatus: false, signal });
+    if (i % 50 === 2) return client.post('/items', { json: { i }, idempotencyKey: true, signal });
+    if (i % 50 === 3) return runWork({ timeoutMs: 60_000, signal }, () => client.get('/items'));
+    return (await client.get('/items/{id}', { params: { id: i }, signal })).data;
+  };
+}
+
+test('fifty thousand requests leave nothing: the heap is level, and so are listeners, timers and places', async () => {
+  const client = createHttpClient({ baseUrl });
+  const { signal } = new AbortController();
+  const call = calls(client, signal);
+  await repeat(15_000, call);
+  const before = heap();
+  await repeat(35_000, call);
+  expect(heap() - before).toBeLessThan(2_000_000);
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  expect(client.stats()).toMatchObject({
+    calls: 50_000,
+    inFlight: 0,
+    policies: { bulkhead: { inFlight: 0 }, timeout: { inFlight: 0 }, attemptTimeout: { inFlight: 0 } },
+  });
+  expect(client.stats().connections?.connected).toBeLessThanOrEqual(2 * IN_FLIGHT);
+  await client.close();
+}, 180_000);
+
+test('D2: a bomb of 200 MB in 200 kB is refused for less than 16 MB', async () => {
+  expect(BOMB.length).toBeLessThan(220_000);
+  // In a process of its own: the most memory a process held is counted for as long as it lives.
+  const script = join(import.meta.dirname, 'children', 'get-bomb.ts');
+  const flags = ['--no-warnings', '--conditions=@macadam/source'];
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, script, baseUrl]);
+  const { code, limit, grewBy } = JSON.parse(stdout) as { code: string; limit: string; grewBy: number };
+  expect([code, limit]).toEqual(['MAC_HTTP_RESPONSE_TOO_LARGE', 'maxBytes']);
+  expect(grewBy).toBeLessThan(16_000_000);
+}, 60_000);
