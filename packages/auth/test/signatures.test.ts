@@ -628,32 +628,31 @@ describe('what is signed', () => {
       case 'two':
         return two?.replace(/^ +| +$/g, '');
       default:
-        // What a member is written as may be the same for two texts; the whole text is not needed to be.
-        return undefined;
+        throw new Error(`No meaning is known for ${component}.`);
     }
   };
 
   it('holds for another message exactly when all that was covered is the same there', async () => {
-    let same = 0;
+    let moved = 0;
     await fc.assert(
-      fc.asyncProperty(message, message, covered, async (one, other, components) => {
+      fc.asyncProperty(message, message, fc.boolean(), covered, async (one, other, near, components) => {
         const headers = await signRequest(made(one), { ...hmac, components }).catch(() => undefined);
         if (headers === undefined) return;
-        const moved = made({ ...other, ...(same % 2 === 0 && { one: one.one, path: one.path }) });
-        const result = await outcome(
-          { ...moved, headers: { ...(moved.headers as object), ...headers } },
-          { requiredComponents: [] },
-        );
-        const mixed = { ...other, ...(same % 2 === 0 && { one: one.one, path: one.path }) };
-        const equal = components.every((part) => meaning(one, part) === meaning(mixed, part));
-        if (result === 'accepted') same++;
+        const target = near ? { ...other, one: one.one, path: one.path } : other;
+        const request = made(target);
+        const all = { ...(request.headers as object), ...headers };
+        const result = await outcome({ ...request, headers: all }, { requiredComponents: [] });
+        if (result === 'accepted') moved++;
+        // A member of a dictionary may be the same in two texts; of that one direction alone can be told.
+        const parts = components.filter((part) => !part.includes(';key'));
+        const equal = parts.every((part) => meaning(one, part) === meaning(target, part));
         if (result === 'accepted') expect(equal).toBe(true);
-        else if (equal && !components.includes('two;key="a"')) expect(result).toMatch(/^component/);
+        else if (equal && parts.length === components.length) expect(result).toMatch(/^component/);
       }),
       { numRuns: 2_000, seed: 8 },
     );
-    // The property says nothing when hardly any signature is moved with success.
-    expect(same).toBeGreaterThan(50);
+    // The property says nothing when hardly any signature holds elsewhere.
+    expect(moved).toBeGreaterThan(50);
   });
 });
 
