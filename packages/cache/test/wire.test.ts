@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { brotliCompressSync } from 'node:zlib';
+import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { layOutEntry, readEntry } from '../src/wire/entry.ts';
@@ -193,7 +193,7 @@ describe('hostile bytes', () => {
   }
 
   it('a decompression bomb makes no more bytes than its header admits to', async () => {
-    const bomb = brotliCompressSync(Buffer.alloc(50_000_000));
+    const bomb = deflateRawSync(Buffer.alloc(50_000_000));
     for (const [rawBytes, reason] of [
       [10, 'decode'],
       [1_000_000, 'decode'],
@@ -216,7 +216,7 @@ describe('compression', () => {
     expect(await lengths(text, 5_002)).toBeGreaterThan(5_000);
     expect(await lengths(text, Infinity)).toBeGreaterThan(5_000);
     const noise = Array.from({ length: 500 }, (_, i) => Math.sin(i).toString(36)).join('');
-    const bytes = Buffer.from(await sealed(envelopes(), Uint8Array.from(brotliCompressSync(noise))));
+    const bytes = Buffer.from(await sealed(envelopes(), Uint8Array.from(deflateRawSync(noise))));
     expect(await envelopes().open(facts.key, bytes)).toMatchObject({ state: 'value' });
   });
 

@@ -1,7 +1,7 @@
 import type { Clock } from '@macadam/core';
 import type { Codec } from '../codec/codec.ts';
 import { keptValue, type Isolation } from '../isolation.ts';
-import { BROTLI, compressed, decompressed, STORED } from './compression.ts';
+import { DEFLATE, compressed, decompressed, STORED } from './compression.ts';
 import { AES_256_GCM, ENCRYPTION_BYTES, IN_THE_CLEAR, type Keyring } from './encryption.ts';
 import { layOutEntry, readEntry, type WireEntry } from './entry.ts';
 import { HEAD_BYTES, isOfOtherVersion, kindOf } from './head.ts';
@@ -83,7 +83,7 @@ export class Envelopes<T> {
   seal(raw: Uint8Array, facts: EntryFacts): Eventually<Uint8Array> {
     const smaller = raw.length > this.#settings.compressAboveBytes ? compressed(raw) : undefined;
     return after(smaller, (bytes) =>
-      this.#enclose(bytes ?? raw, bytes === undefined ? STORED : BROTLI, raw.length, facts),
+      this.#enclose(bytes ?? raw, bytes === undefined ? STORED : DEFLATE, raw.length, facts),
     );
   }
 
@@ -151,7 +151,7 @@ export class Envelopes<T> {
 }
 
 function inflated(payload: Uint8Array, { compression, rawBytes }: WireEntry): Eventually<Uint8Array | undefined> {
-  if (compression === BROTLI) return decompressed(payload, rawBytes);
+  if (compression === DEFLATE) return decompressed(payload, rawBytes);
   return compression === STORED && payload.length === rawBytes ? payload : undefined;
 }
 
