@@ -15,19 +15,21 @@ export interface Unpacked {
 /**
  * Downloads a package with what it needs and unpacks it into the folder of tools, once: nothing is installed, so it takes
  * no rights, starts no service and changes nothing on the machine.
+ *
+ * @param only - the one file to keep, of a package that needs no other
  */
-export async function debianPackage(name: string): Promise<Unpacked> {
+export async function debianPackage(name: string, only?: string): Promise<Unpacked> {
   const home = join(root, '.tools', name);
   if (!existsSync(home)) {
     if (onPath('apt-get').length === 0 || onPath('dpkg').length === 0) throw new Error('there is no apt-get here');
     console.log(`Bringing Debian's ${name} ...`);
-    await unpack(name, home);
+    await unpack(name, home, only);
   }
   const libraries = new Set(filesBelow(home, (path) => path.includes('.so.')).map((path) => join(home, dirname(path))));
   return { home, env: { ...process.env, LD_LIBRARY_PATH: [...libraries].join(':') } };
 }
 
-async function unpack(name: string, home: string): Promise<void> {
+async function unpack(name: string, home: string, only: string | undefined): Promise<void> {
   const aside = temporaryFolder(`${home}.${process.pid}`);
   const [lists, cache, files] = ['lists', 'cache', 'files'].map((part) => join(aside, part)) as [
     string,
@@ -44,15 +46,23 @@ async function unpack(name: string, home: string): Promise<void> {
     'APT::Sandbox::User=root',
   ];
   const apt = ['-qq', '-y', ...settings.flatMap((setting) => ['-o', setting])];
-  const steps = [['update'], ['install', '--download-only', '--no-install-recommends', name]];
-  for (const step of steps) {
-    const { code, output } = await run('apt-get', [...apt, ...step], { output: 'capture' });
+  const download = only === undefined ? ['install', '--download-only', '--no-install-recommends'] : ['download'];
+  const archivesIn = join(cache, 'archives');
+  for (const step of [['update'], [...download, name]]) {
+    const { code, output } = await run('apt-get', [...apt, ...step], { cwd: archivesIn, output: 'capture' });
     if (code !== 0) throw new Error(output.trim().split('\n').at(-1) ?? 'apt-get failed');
   }
-  const archives = readdirSync(join(cache, 'archives')).filter((file) => file.endsWith('.deb'));
+  const archives = readdirSync(archivesIn).filter((file) => file.endsWith('.deb'));
   for (const archive of archives) {
-    const { code, output } = await run('dpkg', ['-x', join(cache, 'archives', archive), files], { output: 'capture' });
+    const { code, output } = await run('dpkg', ['-x', join(archivesIn, archive), files], { output: 'capture' });
     if (code !== 0) throw new Error(output.trim());
   }
-  renameSync(files, home);
+  if (only === undefined) {
+    renameSync(files, home);
+    return;
+  }
+  const kept = join(aside, 'kept');
+  mkdirSync(join(kept, dirname(only)), { recursive: true });
+  renameSync(join(files, only), join(kept, only));
+  renameSync(kept, home);
 }

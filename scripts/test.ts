@@ -9,6 +9,7 @@ import { temporaryFolder } from './children.mjs';
 import { lint } from './lint.ts';
 import { CheckFailed, program } from './programs.ts';
 import { checkPacked } from './packed.ts';
+import { withPromtool } from './promtool.ts';
 import { withRedis } from './redis.ts';
 import { addTally, emptyTally, type Tally } from './tally.ts';
 import { typecheck } from './typecheck.ts';
@@ -37,7 +38,7 @@ export async function test(): Promise<number> {
       await step('api.md', () => api(['--check']));
       await step('packed packages', checkPacked);
     }
-    await step('tests', () => withRedis(runVitest));
+    await step('tests', () => withRedis(() => withPromtool(runVitest)));
   } finally {
     console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   }

@@ -41,7 +41,7 @@ describe('credentials of @macadam/auth', () => {
   });
 
   it('a proof of possession and the secret of a webhook', async () => {
-    const key = await createDpopKey();
+    const key = createDpopKey();
     const proof = await key.proof({ method: 'GET', url: 'https://api.internal/x' });
     const secret = `whsec_${btoa('0123456789abcdef0123456789abcdef')}`;
     expect(() => webhookSigner({ secrets: [secret] })).not.toThrow();
