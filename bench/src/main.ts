@@ -1,4 +1,5 @@
 // `npm run bench [-- SUITE…] [--quick] [--compare] [--save] [--case NAME]`: measures, and prints a table for each case.
+// `npm run bench -- budgets | footprint | tail | profile`: what else can be told of speed; see each one's `main.ts`.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -8,6 +9,15 @@ import { caseResult, suiteResult, type CaseResult, type SuiteResult } from './re
 import { measureCase, quiet, type Plan } from './rounds.ts';
 import type { Suite } from './suite.ts';
 import { caseRows, claimLine, textTable } from './table.ts';
+
+/** What is not a suite: `npm run bench -- budgets`, and so on. */
+const programs = ['budgets', 'footprint', 'tail', 'profile'];
+const [first = ''] = process.argv.slice(2);
+if (programs.includes(first)) {
+  process.argv.splice(2, 1);
+  await import(`../${first}/main.ts`);
+  process.exit();
+}
 
 const bench = join(import.meta.dirname, '..');
 const FULL: Plan = { rounds: 7, milliseconds: 400 };

@@ -1,0 +1,38 @@
+/** The ways to ask, all with the same limit of a second for a call. */
+export type Ask = () => Promise<unknown>;
+
+const TIMEOUT_MS = 1_000;
+const PATH = '/items/1';
+
+export const callers: Readonly<Record<string, (url: string) => Promise<Ask>>> = {
+  'macadam, as it comes': async (url) => {
+    const { createHttpClient } = await import('@macadam/http');
+    const client = createHttpClient({
+      name: 'tail',
+      baseUrl: url,
+      timeoutMs: TIMEOUT_MS,
+      attemptTimeoutMs: TIMEOUT_MS,
+    });
+    return () => client.get('/items/{id}', { params: { id: 1 } });
+  },
+  'macadam, adaptive concurrency': async (url) => {
+    const { createHttpClient } = await import('@macadam/http');
+    const limits = { timeoutMs: TIMEOUT_MS, attemptTimeoutMs: TIMEOUT_MS, adaptiveConcurrency: {} };
+    const client = createHttpClient({ name: 'tail', baseUrl: url, ...limits });
+    return () => client.get('/items/{id}', { params: { id: 1 } });
+  },
+  'undici request': async (url) => {
+    const { Agent, request } = await import('undici');
+    const dispatcher = new Agent({ connections: null });
+    return async () => {
+      const { body } = await request(url + PATH, { dispatcher, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      return await body.json();
+    };
+  },
+  got: async (url) => {
+    const { Agent } = await import('node:http');
+    const { got } = await import('got');
+    const agent = { http: new Agent({ keepAlive: true }) };
+    return () => got(url + PATH, { agent, timeout: { request: TIMEOUT_MS } }).json();
+  },
+};

@@ -1,0 +1,77 @@
+// `npm run bench -- tail [--quick] [--save]`: how long calls take as the load comes near what the service can bear, and
+// when it goes beyond.
+import { execFile, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import { writePages } from '../src/pages.ts';
+import { textTable } from '../src/table.ts';
+import { callers } from './callers.ts';
+import { tailRows, type Tail, type TailResult, type TailRun } from './page.ts';
+
+const run = promisify(execFile);
+const CLERKS = 10;
+const SERVICE_MS = 10;
+const LOADS = [0.5, 0.8, 0.95, 1.2];
+
+const { values } = parseArgs({ options: { quick: { type: 'boolean' }, save: { type: 'boolean' } } });
+const seconds = values.quick ? 2 : 8;
+
+async function withServer<T>(work: (url: string) => Promise<T>): Promise<T> {
+  const server = fork(join(import.meta.dirname, 'server.ts'), [String(CLERKS), String(SERVICE_MS)], {
+    execArgv: ['--no-warnings'],
+  });
+  try {
+    const [port] = (await once(server, 'message')) as [number];
+    return await work(`http://127.0.0.1:${port}`);
+  } finally {
+    server.kill();
+  }
+}
+
+async function load(caller: string, perSecond: number): Promise<Tail> {
+  return await withServer(async (url) => {
+    const args = [
+      '--no-warnings',
+      join(import.meta.dirname, 'load.ts'),
+      caller,
+      url,
+      String(perSecond),
+      String(seconds),
+    ];
+    const { stdout } = await run(process.execPath, args, { timeout: 120_000 });
+    return JSON.parse(stdout) as Tail;
+  });
+}
+
+/** As many requests as clerks at any time, for two seconds: what the service answers then is what it can. */
+async function capacityOf(url: string): Promise<number> {
+  const { Pool } = await import('undici');
+  const pool = new Pool(url, { connections: CLERKS * 2 });
+  const endAt = performance.now() + 2_000;
+  let answered = 0;
+  const lane = async (): Promise<void> => {
+    while (performance.now() < endAt) {
+      await (await pool.request({ method: 'GET', path: '/' })).body.dump();
+      answered += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: CLERKS * 2 }, lane));
+  await pool.close();
+  return Math.round(answered / 2);
+}
+
+const capacity = await withServer(capacityOf);
+const runs: TailRun[] = [];
+for (const share of LOADS) {
+  const perSecond = Math.round(capacity * share);
+  for (const caller of Object.keys(callers))
+    runs.push({ caller, load: share, perSecond, ...(await load(caller, perSecond)) });
+  console.log(`\n${Math.round(share * 100)} % of ${capacity} a second\n${textTable(tailRows({ runs }, share))}`);
+}
+const result: TailResult = { date: new Date().toISOString().slice(0, 10), node: process.version, capacity, runs };
+if (values.save) {
+  writeFileSync(join(import.meta.dirname, '..', 'results', 'tail.json'), `${JSON.stringify(result, null, 2)}\n`);
+  writePages();
+}

@@ -1,0 +1,33 @@
+// A service with a limit, in a process of its own: `server.ts CLERKS MILLISECONDS`. So many requests at a time, each for
+// so long; the others wait in line, however long. Tells its port to its parent and ends with it.
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+const [clerks, serviceMs] = process.argv.slice(2).map(Number) as [number, number];
+const body = JSON.stringify({ id: 1, name: 'Lyon', country: 'FR' });
+const head = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+const line: ServerResponse[] = [];
+let free = clerks;
+
+function serve(response: ServerResponse): void {
+  setTimeout(() => {
+    if (!response.destroyed) response.writeHead(200, head).end(body);
+    // Whoever has hung up meanwhile is not served any more.
+    let next = line.shift();
+    while (next?.destroyed === true) next = line.shift();
+    if (next === undefined) free += 1;
+    else serve(next);
+  }, serviceMs);
+}
+
+const server = createServer((request, response) => {
+  request.resume();
+  if (free === 0) line.push(response);
+  else {
+    free -= 1;
+    serve(response);
+  }
+});
+server.keepAliveTimeout = 60_000;
+server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));
+process.on('disconnect', () => process.exit(0));
