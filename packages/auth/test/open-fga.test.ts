@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { currentWork, runWork } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ForbiddenError, type FgaTuple, type OpenFgaOptions, openFgaPermissions } from '../src/index.ts';
@@ -202,6 +203,28 @@ describe('permissions of OpenFGA', () => {
     await clock.advance(300);
     expect((await other).reason).toBe('unavailable');
     await expect(can(ann, 'doc:read', { id: '1' }, { signal: controller.signal })).rejects.toThrow('gave up');
+  });
+
+  it('are asked for in one request, which none of those who wait lends a deadline of theirs', async () => {
+    fault = () => 'hang';
+    const clock = virtualClock();
+    const works: unknown[] = [];
+    const can = make({
+      clock,
+      fetch: (url, init) => {
+        works.push(currentWork());
+        return globalThis.fetch(url, init);
+      },
+    });
+    const ask = (timeoutMs: number, id: string) => runWork({ clock, timeoutMs }, () => can(ann, 'doc:read', { id }));
+    const hurried = ask(50, '1').catch((error: unknown) => error);
+    const patient = ask(5_000, '2');
+    await clock.advance(50);
+    expect(await hurried).toMatchObject({ code: 'MAC_TIMEOUT' });
+    await clock.advance(250);
+    expect((await patient).reason).toBe('unavailable');
+    expect(works).toEqual([undefined]);
+    expect(can.stats().requests).toBe(1);
   });
 
   it('are remembered where that is wanted, and never for those who ask for higher consistency', async () => {

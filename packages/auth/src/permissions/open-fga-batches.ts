@@ -1,4 +1,4 @@
-import { abortable, type Clock } from '@macadam/core';
+import { abortable, type Clock, runDetached } from '@macadam/core';
 import { type FetchLike, fetchBounded } from '../fetch/bounded-fetch.ts';
 
 /** How fresh an answer of OpenFGA must be. */
@@ -84,7 +84,8 @@ export class FgaBatches {
       this.#gathered[consistency].clear();
       const { maxBatch } = this.#server;
       for (let at = 0; at < waiting.length; at += maxBatch) {
-        void this.#request(waiting.slice(at, at + maxBatch), consistency);
+        // For all who wait: whoever asked first must not lend it a deadline of their own.
+        void runDetached(() => this.#request(waiting.slice(at, at + maxBatch), consistency));
       }
     }
   }

@@ -10,6 +10,7 @@ import {
   assertText,
   abortable,
   type Clock,
+  currentWork,
   systemClock,
 } from '@macadam/core';
 import type { FetchLike } from '../fetch/bounded-fetch.ts';
@@ -122,8 +123,9 @@ export function openFgaPermissions<P, R, A extends string = string>(
   let questions = 0;
   let unavailable = 0;
 
-  const ask = async (principal: P, action: A, resource?: R, ask: AskOptions = {}): Promise<Decision> => {
-    const { consistency: wanted = consistency, onFailure: fallback = onFailure, signal } = ask;
+  const ask = async (principal: P, action: A, resource?: R, how: AskOptions = {}): Promise<Decision> => {
+    const { consistency: wanted = consistency, onFailure: fallback = onFailure } = how;
+    const signal = how.signal ?? currentWork()?.signal;
     assertOneOf('consistency', wanted, CONSISTENCIES);
     assertOneOf('onFailure', fallback, FAILURES);
     signal?.throwIfAborted();
@@ -150,13 +152,13 @@ export function openFgaPermissions<P, R, A extends string = string>(
     return decision;
   };
   return Object.assign(
-    (principal: P, action: A, resource?: R, options?: AskOptions) => ask(principal, action, resource, options),
+    (principal: P, action: A, resource?: R, how?: AskOptions) => ask(principal, action, resource, how),
     {
       version: modelId,
-      many: (principal: P, action: A, resources: readonly R[], options?: AskOptions) =>
-        Promise.all(resources.map((one) => ask(principal, action, one, options))),
-      async assert(principal: P, action: A, resource?: R, options?: AskOptions): Promise<void> {
-        assertAllowed(action, await ask(principal, action, resource, options));
+      many: (principal: P, action: A, resources: readonly R[], how?: AskOptions) =>
+        Promise.all(resources.map((one) => ask(principal, action, one, how))),
+      async assert(principal: P, action: A, resource?: R, how?: AskOptions): Promise<void> {
+        assertAllowed(action, await ask(principal, action, resource, how));
       },
       describe: () =>
         `asks OpenFGA at ${api.origin} by the model ${modelId}, up to ${maxBatch} questions at once; ` +

@@ -5,7 +5,7 @@ import type { Consistency } from './open-fga-batches.ts';
 export interface AskOptions {
   consistency?: Consistency;
   onFailure?: 'closed' | 'open';
-  /** Stops waiting, and rejects with its reason. */
+  /** Stops waiting, and rejects with its reason. Default: that of the current work. */
   signal?: AbortSignal;
 }
 
