@@ -216,8 +216,10 @@ describe.each([
       return emitter.eventNames().reduce((sum, event) => sum + emitter.listenerCount(event), 0);
     };
     const [before, heard] = [proxy.stats().openConnections, listeners()];
-    const caches = Array.from({ length: 1_000 }, (_, i) => instance<string>(behind, { name: `cache-${i}` }));
-    await connected(...(caches as Cache<never>[]));
+    const caches = Array.from({ length: 1_000 }, (_, i) =>
+      instance<string>(behind, { name: `cache-${i}`, l1: { maxEntries: 10 } }),
+    );
+    await connected(caches[0] as Cache<never>, caches[999] as Cache<never>);
     expect(proxy.stats().openConnections - before).toBe(1);
     expect(listeners()).toBe(heard);
     await caches[999]?.set('k', 'v');
@@ -227,6 +229,63 @@ describe.each([
     expect(warnings).toEqual([]);
     expect(await count()).toBeGreaterThan(0);
   });
+
+  it('ioredis DataHandler, redis #8935: changes that do not arrive are noticed, and values in memory kept for 5 s at most', async () => {
+    const user = `deaf-${process.pid}-${name}`;
+    await direct.command('ACL', 'SETUSER', user, 'on', '>secret', '~*', '&*', '+@all', '-xread', '-subscribe');
+    const url = new URL(redisUrl());
+    Object.assign(url, { username: user, password: 'secret' });
+    const deaf = await connect(url.href);
+    try {
+      const cache = instance<string>(deaf);
+      await cache.set('k', 'v1');
+      expect(cache.inspect('k')?.freshForMs).toBeLessThanOrEqual(5_000);
+      await cache.close();
+      const other = instance<string>(deaf, { coherence: 'pubsub' });
+      expect(await other.get('k')).toBe('v1');
+      // Its own channel is not the first thing that fails; the state stays what it is.
+      expect(other.stats().disconnected).toBe(1);
+      expect(cache.stats().disconnected).toBe(1);
+    } finally {
+      await deaf.close();
+      await direct.command('ACL', 'DELUSER', user);
+    }
+  });
+
+  it('open-metadata #28902: a late answer of the server does not replace what was set while it was under way', async () => {
+    const [writer, reader] = [redis, behind].map((client) => instance<string>(client, { coherence: 'none' })) as [
+      Cache<string>,
+      Cache<string>,
+    ];
+    await writer.set('k', 'v1');
+    await proxy.set({ link: 'blackHole' });
+    const late = reader.get('k');
+    const set = reader.set('k', 'v2');
+    await proxy.heal();
+    await Promise.all([late, set]);
+    expect(reader.peek('k')).toBe('v2');
+    await soon(async () => expect(await writer.get('k')).toBe('v2'));
+  });
+
+  if (name === 'node-redis') {
+    it('node-redis client-side cache: tracking keeps no table of keys, so none can outgrow the memory', async () => {
+      const [cache, other] = [0, 1].map(() =>
+        instance<number>(redis, { coherence: 'tracking', l1: { maxEntries: 10 } }),
+      ) as [Cache<number>, Cache<number>];
+      await connected(cache as Cache<never>, other as Cache<never>);
+      const many = Array.from({ length: 500 }, (_, i) => `k${i}`);
+      await Promise.all(many.map((key, i) => other.set(key, i)));
+      await soon(() => expect(other.stats().l2Timeouts).toBe(0));
+      for (const key of many) await cache.get(key);
+      expect(cache.stats().entries).toBeLessThanOrEqual(10);
+      // Written past this library: the server tells of it all the same.
+      const [entry] = await keys(`${prefix}:users:{k499}`);
+      await soon(async () => expect(await cache.get('k499')).toBe(499));
+      expect(cache.peek('k499')).toBe(499);
+      await direct.command('DEL', entry as string);
+      await soon(() => expect(cache.peek('k499')).toBeUndefined());
+    });
+  }
 
   describe('when the connection is bad', () => {
     const strict: RedisTierOptions = { timeoutMs: 250, softTimeoutMs: 100 };

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ioRedis, nodeRedis } from '../redis-server.ts';
 import { createCache, redisTier, type Coherence, type NodeRedisClient } from '@macadam/cache';
 
@@ -33,6 +34,8 @@ const macadam = (coherence: Coherence, connect: typeof nodeRedis): Contender => 
       coherence,
       l2: redisTier(client, { prefix }),
     });
+    // Until it hears of the others it promises less.
+    while (cache.stats().disconnected > 0) await sleep(10);
     return {
       read: (key, load) => cache.getOrLoad(key, load, { tags: [tagOf(key)] }),
       invalidate: (key) => cache.invalidate(key),

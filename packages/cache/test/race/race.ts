@@ -31,6 +31,8 @@ interface Life {
   readonly history: History;
 }
 
+const CLOSING_MS = 2_000;
+
 const now = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
 
 /** Several processes read, write and invalidate the same few keys, while their connections are cut and they are killed. */
@@ -87,7 +89,8 @@ class Race {
   async close(): Promise<void> {
     this.#ending = true;
     await Promise.all(this.#lives.map(({ child }) => ended(child)));
-    await Promise.all(this.#proxies.map((proxy) => proxy.close()));
+    // A proxy is of no use to anybody by now, whether or not all its sockets have closed.
+    await Promise.race([Promise.all(this.#proxies.map((proxy) => proxy.close())), sleep(CLOSING_MS)]);
   }
 
   #start(i: number): void {
