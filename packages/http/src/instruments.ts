@@ -7,6 +7,7 @@
  *
  * Conventions: https://opentelemetry.io/docs/specs/semconv/http/ (http-spans and http-metrics, stable).
  */
+import { channel } from 'node:diagnostics_channel';
 import { type HistogramLike, PackageMetrics, SECONDS_BOUNDARIES, type TelemetryDescription } from '@macadam/core';
 import {
   context,
@@ -45,6 +46,8 @@ const NAME = '@macadam/http';
 
 /** What the SDK looks for before it starts a span; an instrumentation of the transport would start a second one. */
 const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
+/** What an instrumentation of the transport listens to. While nobody does, there is nothing to suppress. */
+const instrumented = channel('undici:request:create');
 
 const NO_TRACER_PROVIDER: TracerProvider = new ProxyTracerProvider().getDelegate();
 let tracerProvider: TracerProvider = NO_TRACER_PROVIDER;
@@ -117,6 +120,7 @@ interface OpenAttempt {
   readonly fields: SpanFields;
   readonly context: Context;
   readonly span: Span | undefined;
+  protocol: string | undefined;
   cancelled: boolean;
 }
 
@@ -153,7 +157,7 @@ export class CallTrace {
     const options = { kind: SpanKind.CLIENT, attributes };
     const span = guarded(() => this.#tracer?.startSpan(spanName(request), options, this.#context));
     const own = span === undefined ? this.#context : trace.setSpan(this.#context, span);
-    this.#open.push({ number, record, fields, context: own, span, cancelled: false });
+    this.#open.push({ number, record, fields, context: own, span, protocol: undefined, cancelled: false });
     this.#attempts++;
   }
 
@@ -163,7 +167,8 @@ export class CallTrace {
     if (!this.#client.propagates || foreign || attempt?.span === undefined) return headers;
     // What the caller says himself wins.
     if (headers.includes('traceparent')) return headers;
-    const carried = this.#client.baggage ? attempt.context : propagation.deleteBaggage(attempt.context);
+    const hides = !this.#client.baggage && propagation.getBaggage(attempt.context) !== undefined;
+    const carried = hides ? propagation.deleteBaggage(attempt.context) : attempt.context;
     const all = [...headers];
     guarded(() => propagation.inject(carried, all, headerPairs));
     // An SDK can be set up without a propagator; the trace goes on all the same, in the form of the W3C.
@@ -173,7 +178,7 @@ export class CallTrace {
 
   /** Runs what hands a request to the transport, so that an instrumentation of it makes no span of its own. */
   dispatching(send: () => void): void {
-    if (this.#tracer === undefined) send();
+    if (this.#tracer === undefined || !instrumented.hasSubscribers) send();
     else context.with(this.#context.setValue(SUPPRESS_TRACING, true), send);
   }
 
@@ -181,7 +186,7 @@ export class CallTrace {
   answered(number: number, { rawHeaders }: DispatchController): void {
     const attempt = this.#find(number);
     if (attempt === undefined || rawHeaders === undefined || rawHeaders === null) return;
-    attempt.fields['network.protocol.version'] = Array.isArray(rawHeaders) ? '1.1' : '2';
+    attempt.protocol = Array.isArray(rawHeaders) ? '1.1' : '2';
   }
 
   /** Nobody waits for the try `number` any more, which is not an error. */
@@ -194,16 +199,18 @@ export class CallTrace {
   ended(number: number): void {
     const attempt = this.#find(number);
     if (attempt === undefined) return;
-    this.#open.splice(this.#open.indexOf(attempt), 1);
+    if (attempt === this.#open.at(-1)) this.#open.pop();
+    else this.#open.splice(this.#open.indexOf(attempt), 1);
     guarded(() => this.#tell(attempt));
   }
 
-  #tell({ record, fields, span, context: own, cancelled }: OpenAttempt): void {
-    Object.assign(fields, outcomeFields(record, cancelled));
-    this.#durations?.record(record.durationMs / 1_000, fields, own);
+  #tell({ record, fields, span, context: own, protocol, cancelled }: OpenAttempt): void {
+    const outcome = outcomeFields(record, protocol, cancelled);
+    this.#durations?.record(record.durationMs / 1_000, Object.assign(fields, outcome), own);
     if (span === undefined) return;
-    span.setAttributes(fields);
-    if (fields['error.type'] !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
+    // It has had the rest since it began.
+    span.setAttributes(outcome);
+    if (outcome['error.type'] !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
     span.end();
   }
 
@@ -222,6 +229,7 @@ export class CallTrace {
   }
 
   #find(number: number): OpenAttempt | undefined {
-    return this.#open.findLast((attempt) => attempt.number === number);
+    const last = this.#open.at(-1);
+    return last?.number === number ? last : this.#open.findLast((attempt) => attempt.number === number);
   }
 }

@@ -15,8 +15,8 @@ export interface PathTemplate {
   readonly printable: string;
   /** The path of a template without parameters. */
   readonly fixed: string | undefined;
-  /** Stands for it where it is one of many of a kind. */
-  readonly route?: string;
+  /** Stands for it where it is one of many of a kind: the same without its query. */
+  readonly route: string;
   readonly hasQuery: boolean;
   build(params: Readonly<Record<string, PathParamValue>> | undefined): string;
 }
@@ -48,9 +48,11 @@ export function parsePathTemplate(text: string, prefix = ''): PathTemplate {
   literals.push(text.slice(end));
   assertLiterals(text, literals);
   literals[0] = prefix + (literals[0] as string);
+  const shown = prefix + (printable(text) as string);
   return {
-    printable: prefix + (printable(text) as string),
+    printable: shown,
     fixed: names.length === 0 ? literals[0] : undefined,
+    route: shown.split('?', 1)[0] as string,
     hasQuery: text.includes('?'),
     build: (params) => fill(literals, names, params),
   };

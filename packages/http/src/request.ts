@@ -99,11 +99,11 @@ class RequestSubject implements ErrorSubject {
 
   get template(): string | undefined {
     // A path without parameters may have had them pasted into it, and then there is no end to its kinds.
-    return this.#template.fixed === undefined ? this.#template.printable.split('?', 1)[0] : undefined;
+    return this.#template.fixed === undefined ? this.#template.route : undefined;
   }
 
   get route(): string {
-    return `${this.method} ${this.#template.route ?? this.#template.printable.split('?', 1)[0]}`;
+    return `${this.method} ${this.#template.route}`;
   }
 
   get url(): string {

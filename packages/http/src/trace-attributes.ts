@@ -41,7 +41,7 @@ export function metricFields({ method }: PreparedRequest, { endpoint }: HttpAtte
   const at = endpoint.lastIndexOf(':');
   return {
     'http.request.method': METHODS.has(method) ? method : '_OTHER',
-    'server.address': endpoint.slice(0, at).replace(/^\[(.*)\]$/, '$1'),
+    'server.address': endpoint.startsWith('[') ? endpoint.slice(1, at - 1) : endpoint.slice(0, at),
     'server.port': Number(endpoint.slice(at + 1)),
   };
 }
@@ -78,8 +78,13 @@ export function traceparent(span: { traceId: string; spanId: string; traceFlags:
 }
 
 /** How a request ended. A caller who left is not an error; a status from 400 on is one. */
-export function outcomeFields({ status, errorCode }: HttpAttempt, cancelled: boolean): SpanFields {
+export function outcomeFields(
+  { status, errorCode }: HttpAttempt,
+  protocol: string | undefined,
+  cancelled: boolean,
+): SpanFields {
   const fields: SpanFields = {};
+  if (protocol !== undefined) fields['network.protocol.version'] = protocol;
   if (status !== undefined) fields['http.response.status_code'] = status;
   const failed = errorCode ?? (status !== undefined && status >= 400 ? String(status) : undefined);
   if (failed !== undefined && !cancelled) fields['error.type'] = failed;
