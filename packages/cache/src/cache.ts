@@ -93,7 +93,7 @@ export interface CacheStats extends TierStats {
   readonly fenced: number;
   readonly invalidations: number;
   readonly evictions: number;
-  /** Values too large to keep. */
+  /** Values too large to keep, in memory or in the shared tier. */
   readonly oversized: number;
   readonly entries: number;
   /** Estimated. */

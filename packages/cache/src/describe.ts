@@ -4,7 +4,7 @@ import type { CacheSettings } from './options.ts';
 
 /** The effective options, in words. */
 export function describeCache(settings: CacheSettings): string {
-  const { name, ttlMs, ttlJitter, staleWhileRevalidateMs, staleIfErrorMs, negativeTtlMs, l1 } = settings;
+  const { name, ttlMs, ttlJitter, staleWhileRevalidateMs, staleIfErrorMs, negativeTtlMs } = settings;
   const { loaderSoftTimeoutMs, loaderTimeoutMs, maxConcurrentLoads, earlyRefresh, isolation, l2, coherence } = settings;
   return [
     `cache "${name}": fresh for ${ttlMs} ms, shortened by up to ${Math.round(ttlJitter * 100)} %`,
@@ -17,9 +17,32 @@ export function describeCache(settings: CacheSettings): string {
       : `stale for ${staleIfErrorMs} ms when a load fails or takes longer than ${loaderSoftTimeoutMs} ms`,
     `loads end after ${loaderTimeoutMs} ms, ${maxConcurrentLoads} at once`,
     earlyRefresh ? 'refreshed early' : 'not refreshed early',
-    `memory: ${l1.maxEntries} entries and ${l1.maxBytes} bytes at most, isolation ${isolation}`,
-    l2 === undefined ? 'not shared' : `shared through ${l2.describe()}; coherence: ${coherence}`,
+    memoryInWords(settings),
+    `isolation ${isolation}`,
+    ...(l2 === undefined
+      ? ['not shared']
+      : [`shared through ${l2.describe()}`, `coherence: ${coherence}`, bytesInWords(settings)]),
   ].join('; ');
+}
+
+function memoryInWords({ l1 }: CacheSettings): string {
+  if (l1.maxBytes === 0) return 'nothing in memory';
+  const { maxEntries, maxBytes, eviction } = l1;
+  return `memory: ${maxEntries} entries and ${maxBytes} bytes at most, ${eviction === 'lru' ? 'LRU' : 'S3-FIFO'}`;
+}
+
+/** How values travel. Of a key set, only the ids are told. */
+function bytesInWords(settings: CacheSettings): string {
+  const { codec, compressAboveBytes, maxValueBytes, schema, schemaVersion, encryption } = settings;
+  return [
+    `values as ${codec.id}${schemaVersion === '' ? '' : `, schema version ${JSON.stringify(schemaVersion)}`}`,
+    compressAboveBytes === Infinity ? 'not compressed' : `compressed above ${compressAboveBytes} bytes`,
+    `at most ${maxValueBytes} bytes`,
+    schema === undefined ? 'not checked' : `checked by ${schema['~standard'].vendor}`,
+    encryption === undefined
+      ? 'in the clear'
+      : `encrypted with ${encryption.current} (of ${encryption.ids.join(', ')})`,
+  ].join(', ');
 }
 
 /** What an entry's fields mean now. */

@@ -178,7 +178,7 @@ export class LoadingCache<T> implements Cache<T> {
       fenced: fenced + (turns?.refused ?? 0),
       invalidations: this.#invalidations,
       evictions: memory.evictions,
-      oversized: memory.oversized,
+      oversized: memory.oversized + (this.#shared?.envelopes.oversized ?? 0),
       entries: memory.size,
       bytes: memory.bytes,
       inFlight,

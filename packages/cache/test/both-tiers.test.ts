@@ -175,3 +175,16 @@ describe('without a memory', () => {
     );
   });
 });
+
+it('describes how values travel, and shows no key', () => {
+  const schema = z.string();
+  const encryption = { keys: [{ id: 'new', key: Buffer.alloc(32, 'k') }, { id: 'old', key: randomBytes(32) }] }; // prettier-ignore
+  const l1 = { maxEntries: 5, eviction: 's3-fifo' as const };
+  const text = createCache({ name: 'a', l1, l2: memoryTier(), schema, schemaVersion: '3', encryption }).describe();
+  expect(text).toContain('5 entries and 67108864 bytes at most, S3-FIFO');
+  expect(text).toContain(
+    'values as json-devalue-6, schema version "3", compressed above 4096 bytes, at most 1048576 bytes, checked by zod, encrypted with new (of new, old)',
+  );
+  expect(text).not.toContain('kkkk');
+  expect(createCache({ name: 'a', l1: false, l2: memoryTier() }).describe()).toContain('nothing in memory');
+});
