@@ -103,10 +103,8 @@ class PooledHttpClient {
   async stream(method: string, path: string, options: StreamOptions & AnyRequestOptions = {}): Promise<HttpStream> {
     this.#assertOpen();
     const { idleTimeoutMs, unreadTimeoutMs, maxBytes, decompress, ...others } = options;
-    const stream = streamSettings(
-      { idleTimeoutMs, unreadTimeoutMs, maxBytes, decompress },
-      others.throwOnStatus ?? this.#settings.throwOnStatus,
-    );
+    const limits = { idleTimeoutMs, unreadTimeoutMs, maxBytes, decompress };
+    const stream = streamSettings(limits, others.throwOnStatus ?? this.#settings.throwOnStatus);
     if (others.schema !== undefined) throw new OptionsError('request.schema', others.schema, 'left out of a stream');
     const request = { ...prepareRequest(this.#settings, method, this.#templates.get(path), others), stream };
     return streamOf(await this.#call(request, others), request.subject);

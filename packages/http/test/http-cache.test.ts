@@ -1,5 +1,5 @@
 import { runWork } from '@macadam/core';
-import { virtualClock, type VirtualClock } from '@macadam/testkit';
+import { startFaultServer, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createHttpClient, type HttpCacheOptions, type HttpClient, type HttpClientOptions } from '../src/index.ts';
 import { cached, cachingClient, playStory, type Step } from './cache-story.ts';
@@ -802,6 +802,13 @@ describe('fetch', () => {
     expect(await (await client.fetch('/a')).text()).toBe('old');
     await client.close();
     expect(origin.sent).toHaveLength(2);
+  });
+
+  test('tells the text of a status, of what is kept only the first time', async () => {
+    await using upstream = await startFaultServer({ handle: () => ({ headers: { 'cache-control': 'max-age=60' } }) });
+    await using real = createHttpClient({ baseUrl: upstream.url, cache: {} });
+    const texts = [await real.fetch('/a'), await real.fetch('/a')].map(({ statusText }) => statusText);
+    expect(texts).toEqual(['OK', '']);
   });
 
   test('tells a status that no standard knows', async () => {

@@ -35,6 +35,7 @@ export class StreamHandler implements DispatchHandler {
   onResponseStart(controller: DispatchController, status: number, headers: RawHeaders, statusText?: string): void {
     const whole = this.#whole;
     if (whole.settled || status < 200) return;
+    this.#stream.statusText = statusText ?? '';
     const isRead = this.#stream.keeps?.(whole.request, status, headers) === true;
     if (isRead || (status >= 300 && (!this.#stream.failures || whole.goesOn(status, headers)))) {
       whole.onResponseStart(controller, status, headers);
@@ -64,7 +65,6 @@ export class StreamHandler implements DispatchHandler {
     setBody(response, this.#body);
     whole.log.trace?.answered(whole.context.attempt, controller);
     this.#stream.begun = true;
-    this.#stream.statusText = statusText ?? '';
     const { hop, path } = whole.request;
     if (hop !== undefined) {
       this.#stream.redirected = true;
