@@ -1,6 +1,6 @@
 import type { Component } from './component.ts';
 import { fieldLines, type FieldLines, isResponse, type RequestMessage, type SignableMessage } from './message.ts';
-import { type FieldKind, readDictionary, rewrite, writeMember } from './structured-fields.ts';
+import { type FieldKind, rewrite, rewriteMember } from './structured-fields.ts';
 import { queryParameter, readTarget, type Target } from './target.ts';
 
 /** Fields that are known to be structured. Those of an application are named by an option. */
@@ -104,10 +104,7 @@ function fieldValue(name: string, parameters: Component['parameters'], read: Rea
   const value = lines.join(', ');
   if (!/^[\t -~]*$/.test(value)) return undefined;
   const key = parameters.get('key') as string | undefined;
-  if (key !== undefined) {
-    const member = rewrite(value, 'dictionary') === undefined ? undefined : readDictionary(value)?.get(key);
-    return member && writeMember(member);
-  }
+  if (key !== undefined) return rewriteMember(value, key);
   if (!parameters.has('sf')) return value;
   const kind = [read.structured, STRUCTURED].find((known) => Object.hasOwn(known, name))?.[name];
   return kind && rewrite(value, kind);

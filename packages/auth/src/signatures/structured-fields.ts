@@ -46,23 +46,45 @@ export function writeItem(item: Item): string {
   return serializeItem(item);
 }
 
-/** A member of a dictionary. */
-export function writeMember(member: FieldMember): string {
-  return isInnerList(member) ? serializeInnerList(member) : serializeItem(member);
-}
-
 /** A dictionary with one member. */
 export function writeDictionary(name: string, member: FieldMember): string {
   return serializeDictionary(new Map([[name, member]]));
 }
 
 /**
- * A field in the one spelling that its value has (RFC 9421 section 2.1.1); `undefined` when it cannot be read as such.
- * The parser does not tell the decimal `1.0` from the integer `1`, so a field with one cannot be covered in this way.
+ * A field in the one spelling that its value has (RFC 9421 section 2.1.1); `undefined` when it cannot be read as such, or
+ * names something twice.
  */
 export function rewrite(text: string, kind: FieldKind): string | undefined {
-  const read = READERS[kind](text);
-  return read === undefined || separators(text).wholeDecimals ? undefined : read;
+  return keepingDecimals(text, READERS[kind]);
+}
+
+/** One member of a dictionary in the one spelling that its value has; `undefined` when there is none. */
+export function rewriteMember(text: string, name: string): string | undefined {
+  return keepingDecimals(text, (dictionary) => {
+    const member = readDictionary(dictionary)?.get(name);
+    return member && (isInnerList(member) ? serializeInnerList(member) : serializeItem(member));
+  });
+}
+
+/** A string, or a decimal without a fraction, which is no part of a token. */
+const STRING_OR_WHOLE = /"(?:[^"\\]|\\.)*"|(?<![\w!#$%&'*+.^`|~:/-])(-?)(\d+)\.0+(?![\w!#$%&'*+.^`|~:/-])/g;
+
+/** The parser takes the decimal `1.0` for the integer `1`: such decimals go through it as tokens, marked as nothing else is. */
+function keepingDecimals(text: string, write: (text: string) => string | undefined): string | undefined {
+  const written = write(text);
+  const longest = Math.max(0, ...(text.match(/D+/g) ?? []).map(({ length }) => length));
+  const mark = 'D'.repeat(longest + 1);
+  // Only what was read already, where every string has its end: else looking for one would take quadratic time.
+  const marked =
+    written === undefined
+      ? text
+      : text.replaceAll(STRING_OR_WHOLE, (found: string, sign: string | undefined, digits: string | undefined) => {
+          if (digits === undefined) return found;
+          const whole = digits.replace(/^0+(?=\d)/, '');
+          return `${mark}${whole === '0' ? '' : sign}${whole}.0`;
+        });
+  return marked === text ? written : write(marked)?.replaceAll(mark, '');
 }
 
 const READERS: Readonly<Record<FieldKind, (text: string) => string | undefined>> = {
@@ -106,12 +128,7 @@ function parametersIn(members: Iterable<FieldMember>): number {
 }
 
 /** What separates names, outside of strings, in text that was parsed already. */
-function separators(text: string): { commas: number; semicolons: number; wholeDecimals: boolean } {
+function separators(text: string): { commas: number; semicolons: number } {
   const outside = text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""');
-  return {
-    commas: outside.split(',').length - 1,
-    semicolons: outside.split(';').length - 1,
-    // A number does not follow a character of a token, in which dots and digits mean nothing.
-    wholeDecimals: /(?<![\w!#$%&'*+.^`|~:/-])-?\d+\.0+(?!\d)/.test(outside),
-  };
+  return { commas: outside.split(',').length - 1, semicolons: outside.split(';').length - 1 };
 }
