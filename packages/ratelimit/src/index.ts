@@ -10,6 +10,7 @@ export type {
   ReservableLimit,
   StateNumbers,
   Step,
+  Unsaid,
 } from './algorithms/limit.ts';
 export { slidingLog } from './algorithms/sliding-log.ts';
 export type { SlidingLogOptions } from './algorithms/sliding-log.ts';
@@ -34,7 +35,7 @@ export type {
 export type { LeaseOptions } from './store/leased-table.ts';
 export { memoryStore } from './store/memory-store.ts';
 export type { MemoryStoreOptions } from './store/memory-store.ts';
-export type { Awaitable, LimitTable, Promised, RateLimitStore, TableOptions, TakeMode } from './store/store.ts';
+export type { Ask, Awaitable, LimitTable, Promised, RateLimitStore, TableOptions, TakeMode } from './store/store.ts';
 export { takeAll } from './take-all.ts';
 export type { Claim, Verdicts } from './take-all.ts';
 export { clientAddress } from './client-address.ts';

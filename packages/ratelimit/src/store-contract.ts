@@ -48,6 +48,11 @@ export function storeContract(makeStore: () => RateLimitStore): StoreCase[] {
     ...forEachRate('a denial and a question take nothing', takesNothing),
     ...forEachRate('takes as many as there are', takesUpTo),
     ...forEachRate('refunds and penalties', refunds),
+    ...Object.entries(rates).map(([kind, limit]) => ({
+      name: `${kind}: limits that change keep the share that was used`,
+      run: () => keepsTheShare(limiterOf(limit()), kind),
+    })),
+    { name: 'a limit that watches does not deny', run: () => watches(limiterOf) },
     { name: 'several limits: all or none', run: () => allOrNone(limiterOf) },
     { name: 'keys of any form stay apart', run: () => keysStayApart(limiterOf(rates['tokenBucket']!())) },
     { name: 'blocks and resets', run: () => blocks(limiterOf(rates['slidingLog']!())) },
@@ -66,6 +71,37 @@ async function grantsTheLimit(limiter: RateLimiter): Promise<void> {
   );
   assert.ok(decisions.every(({ allowed, retryAfterMs }) => allowed === (retryAfterMs === 0)));
   assert.equal((await limiter.take('b')).allowed, true);
+}
+
+async function keepsTheShare(limiter: RateLimiter, kind: string): Promise<void> {
+  await limiter.take('a', { cost: 8 });
+  const options = { limit: 5, periodMs: HOUR_MS };
+  const smaller = {
+    tokenBucket: () => tokenBucket(options),
+    fixedWindow: () => fixedWindow(options),
+    slidingLog: () => slidingLog(options),
+  };
+  const make = smaller[kind as keyof typeof smaller] ?? (() => slidingWindow(options));
+  limiter.setLimits([make()]);
+  const denied = await limiter.take('a', { cost: 2 });
+  assert.deepEqual([denied.allowed, denied.limit, denied.remaining], [false, 5, 1]);
+  assert.equal((await limiter.take('a')).allowed, true);
+  assert.equal((await limiter.take('a')).allowed, false);
+  assert.equal((await limiter.take('b', { cost: 5 })).allowed, true);
+}
+
+async function watches(limiterOf: (...limits: Limit[]) => RateLimiter): Promise<void> {
+  const limiter = limiterOf(
+    tokenBucket({ limit: 10, periodMs: HOUR_MS, name: 'old' }),
+    fixedWindow({ limit: 3, periodMs: HOUR_MS, name: 'new', enforce: 0 }),
+  );
+  const both = await limiter.take('a', { cost: 3 });
+  assert.deepEqual([both.allowed, both.wouldAllow, both.granted], [true, undefined, 3]);
+  const through = await limiter.take('a', { cost: 3 });
+  assert.deepEqual([through.allowed, through.wouldAllow, through.granted, through.policy], [true, false, 3, 'new']);
+  const left = (await limiter.peek('a')).policies?.map(({ remaining }) => remaining);
+  assert.deepEqual(left, [4, 0]);
+  assert.equal((await limiter.take('a', { cost: 5 })).allowed, false);
 }
 
 async function takesNothing(limiter: RateLimiter): Promise<void> {

@@ -48,6 +48,28 @@ describe('tokenBucket', () => {
     }
   });
 
+  it('governor #107: a pause longer than the burst takes to flow back gives the burst, and not one more', () => {
+    const limit = tokenBucket({ limit: 4, periodMs: 1_000 });
+    let state: readonly number[] = [];
+    for (const now of [0, 1_000, 10_000, 10_000_000]) {
+      const allowed = Array.from({ length: 6 }, () => {
+        const { decision, next } = limit.step(state, now, 1);
+        state = next;
+        return decision.allowed;
+      });
+      expect(allowed, `at ${now}`).toEqual([true, true, true, true, false, false]);
+    }
+  });
+
+  it('governor: a rate of a billion a second refuses nobody who asks ten thousand times a millisecond', () => {
+    const limit = tokenBucket({ limit: 1_000_000_000, periodMs: 1_000, burst: 1_000_000 });
+    const state = [0, 0];
+    for (let i = 0; i < 1_000_000; i++) {
+      if (!limit.look(state, 0, i / 10_000, 1).allowed) expect.fail(`refused number ${i + 1}`);
+      limit.commit(state, 0, i / 10_000, 1, 0);
+    }
+  });
+
   it('spends fractions without losing any', () => {
     const limit = tokenBucket({ limit: 1, periodMs: 1_000 });
     let state: readonly number[] = [];
@@ -98,6 +120,37 @@ describe('tokenBucket', () => {
       if (after > 0) expect(reserve(state, 0, after)).toBe(300);
       limit.cancel(state, 0, 0, 2, actAt);
       expect(limit.look(state, 0, 200 + after * 100, 0).remaining).toBe(remaining);
+    });
+
+    it('in the opposite order of the promises, all comes back but the share of what was promised in between', () => {
+      const wide = tokenBucket({ limit: 10, periodMs: 1_000, burst: 6 });
+      const state = [0, 0];
+      const promise = (cost: number): number => {
+        const waitMs = wide.waitMs(state, 0, 0, cost);
+        wide.charge(state, 0, 0, cost, undefined);
+        return waitMs;
+      };
+      const [, early, between, late] = [promise(6), promise(3), promise(1), promise(1)];
+      expect([early, between, late]).toEqual([300, 400, 500]);
+      wide.cancel(state, 0, 100, 1, late!);
+      wide.cancel(state, 0, 100, 3, early!);
+      // 11 were promised and 1 flowed back; 1 + 2 are given back, so that 7 are left, of which 6 are the burst.
+      expect(wide.waitMs(state, 0, 100, 1)).toBe(200);
+    });
+
+    it('that was made under other numbers gives back what it took', () => {
+      const slow = tokenBucket({ limit: 4, periodMs: 1_000, burst: 2 });
+      const before = [0, 0];
+      slow.charge(before, 0, 0, 2, undefined);
+      const actAt = slow.waitMs(before, 0, 0, 2);
+      slow.charge(before, 0, 0, 2, undefined);
+      expect(actAt).toBe(500);
+      const fast = tokenBucket({ limit: 8, periodMs: 1_000, burst: 2 });
+      const state = [0, 0];
+      fast.inherit(before, 0, slow.parameters, state, 0, 250);
+      expect(fast.waitMs(state, 0, 250, 1)).toBe(250);
+      fast.cancel(state, 0, 250, 2, actAt);
+      expect(fast.waitMs(state, 0, 250, 2)).toBe(125);
     });
 
     it('does nothing once its time has come', () => {
