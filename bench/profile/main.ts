@@ -15,7 +15,7 @@ const { values, positionals } = parseArgs({
   },
 });
 const [wanted = ''] = positionals;
-const chosen = hotPaths.filter(({ name }) => name.includes(wanted));
+const chosen = hotPaths.filter(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()));
 if (chosen.length === 0) {
   console.error(
     `No hot path has "${wanted}" in its name. There are:\n${hotPaths.map(({ name }) => `  ${name}`).join('\n')}`,

@@ -31,7 +31,7 @@ export const callers: Readonly<Record<string, (url: string) => Promise<Ask>>> = 
   },
   got: async (url) => {
     const { Agent } = await import('node:http');
-    const { got } = await import('got');
+    const { default: got } = await import('got');
     const agent = { http: new Agent({ keepAlive: true }) };
     return () => got(url + PATH, { agent, timeout: { request: TIMEOUT_MS } }).json();
   },

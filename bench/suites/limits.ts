@@ -1,0 +1,167 @@
+import type { Case, Contender, Subject, Suite } from '../src/suite.ts';
+
+const work = async (): Promise<number> => 1;
+const nowhere = { write: (line: string): number => line.length };
+const five = { orderId: 17, plan: 'premium', ok: true, region: 'eu-central-1', durationMs: 12.5 };
+
+const floor = (name: string, run: () => unknown): Contender => ({ name, setup: async () => ({ run }) });
+const macadam = (name: string, from: string, run: () => Promise<Subject['run']>): Contender => ({
+  ...{ name, from },
+  setup: async () => ({ run: await run() }),
+});
+
+function cases(): Case[] {
+  const map = new Map([['key', { value: 1, freshUntil: Infinity }]]);
+  const buckets = new Map([['key', 0]]);
+  const roles = new Map([['order:read', new Set(['reader'])]]);
+  return [
+    {
+      name: 'a value in memory',
+      what: 'The floor is one look-up in a Map. Above it, peek keeps the order of use and compares the time; getOrLoad adds the promise that its caller awaits.',
+      contenders: [
+        floor('Map.get', () => map.get('key')?.value),
+        {
+          ...{ name: 'lru-cache get', from: 'lru-cache' },
+          setup: async () => {
+            const { LRUCache } = await import('lru-cache');
+            const cache = new LRUCache<string, { value: number }>({ max: 10_000 });
+            cache.set('key', { value: 1 });
+            return { run: () => cache.get('key')?.value };
+          },
+        },
+        macadam('macadam peek', '@macadam/cache', async () => {
+          const { createCache } = await import('@macadam/cache');
+          const cache = createCache<number>({ name: 'limits' });
+          await cache.set('key', 1);
+          return () => cache.peek('key');
+        }),
+        macadam('macadam getOrLoad', '@macadam/cache', async () => {
+          const { createCache } = await import('@macadam/cache');
+          const cache = createCache<number>({ name: 'limits' });
+          await cache.set('key', 1);
+          return () => cache.getOrLoad('key', work);
+        }),
+      ],
+    },
+    {
+      name: 'a decision in memory',
+      what: 'The floor is a clock, a look-up and the arithmetic of GCRA. Above it, tryTake checks its arguments, bounds the table and says all that a decision has to say.',
+      contenders: [
+        floor('GCRA by hand', () => {
+          const now = performance.now();
+          const at = Math.max(buckets.get('key') ?? 0, now) + 0.001;
+          if (at - now > 1_000) return false;
+          buckets.set('key', at);
+          return true;
+        }),
+        macadam('macadam tryTake', '@macadam/ratelimit', async () => {
+          const { createRateLimiter, tokenBucket } = await import('@macadam/ratelimit');
+          const limits = [tokenBucket({ limit: 1_000_000_000, periodMs: 1_000 })];
+          const limiter = createRateLimiter({ name: 'limits', limits });
+          return () => limiter.tryTake('key');
+        }),
+      ],
+    },
+    {
+      name: 'a guarded call',
+      what: 'The floor is the await of an async function. Above it are five layers: a place in the bulkhead, two time limits, the look at the circuit, and the record of the outcome.',
+      contenders: [
+        floor('async function', work),
+        macadam('macadam standardPipeline', '@macadam/resilience', async () => {
+          const { standardPipeline } = await import('@macadam/resilience');
+          const guarded = standardPipeline({ name: 'limits', timeoutMs: 2_000, attemptTimeoutMs: 500 });
+          return () => guarded.execute(work);
+        }),
+      ],
+    },
+    {
+      name: 'a unit of work',
+      what: 'The floor is AsyncLocalStorage, which is how anything is known about the request everywhere below it.',
+      contenders: [
+        {
+          name: 'AsyncLocalStorage.run',
+          setup: async () => {
+            const { AsyncLocalStorage } = await import('node:async_hooks');
+            const storage = new AsyncLocalStorage();
+            return { run: () => storage.run({}, work) };
+          },
+        },
+        macadam('macadam runWork', '@macadam/core', async () => {
+          const { runWork } = await import('@macadam/core');
+          return () => runWork({ priority: 'high' }, work);
+        }),
+      ],
+    },
+    {
+      name: 'a log line',
+      what: 'The floor is JSON.stringify, which redacts nothing, bounds nothing and throws when it meets a circle or a BigInt.',
+      contenders: [
+        floor('JSON.stringify', () =>
+          JSON.stringify({ level: 30, time: Date.now(), pid: 1, ...five, msg: 'order placed' }),
+        ),
+        macadam('macadam info', '@macadam/telemetry', async () => {
+          const { createLogger } = await import('@macadam/telemetry');
+          const log = createLogger({ destination: nowhere });
+          return () => log.info(five, 'order placed');
+        }),
+      ],
+    },
+    {
+      name: 'a token seen before',
+      what: 'The floor is the hash of the token, since a cache keyed by tokens would be a store of credentials.',
+      contenders: [
+        {
+          name: 'SHA-256 of the token',
+          setup: async () => {
+            const { hash } = await import('node:crypto');
+            const token = await signedToken();
+            return { run: () => hash('sha256', token, 'base64') };
+          },
+        },
+        macadam('macadam verify', '@macadam/auth', async () => {
+          const { createHmacVerifier } = await import('@macadam/auth');
+          const token = await signedToken();
+          const verifier = createHmacVerifier({ issuer, audience, algorithm: 'HS256', secrets: [{ secret }] });
+          await verifier.verify(token);
+          return () => verifier.verify(token);
+        }),
+      ],
+    },
+    {
+      name: 'a permission',
+      what: 'The floor is a look-up of the action and one of the role. Above it are the explanation of the decision and the rules that might deny.',
+      contenders: [
+        floor('Map and Set', () => roles.get('order:read')?.has('reader')),
+        macadam('macadam can', '@macadam/auth', async () => {
+          const { definePermissions } = await import('@macadam/auth');
+          const rules = [{ id: 'read', actions: ['order:read'], roles: ['reader'] }];
+          const can = definePermissions<{ subject: string; roles: string[] }>({ rules });
+          const principal = { subject: 'u1', roles: ['reader'] };
+          return () => can(principal, 'order:read');
+        }),
+      ],
+    },
+  ];
+}
+
+const issuer = 'https://id.example.com';
+const audience = 'https://orders.example.com';
+const secret = Buffer.alloc(32, 7);
+
+async function signedToken(): Promise<string> {
+  const { SignJWT } = await import('jose');
+  return await new SignJWT({ client_id: 'shop', jti: '1' })
+    .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' })
+    .setIssuer(issuer)
+    .setAudience(audience)
+    .setSubject('u1')
+    .setIssuedAt()
+    .setExpirationTime('1h')
+    .sign(secret);
+}
+
+export const suite: Suite = {
+  name: 'limits',
+  what: 'Where the time goes: each job beside the least that any way of doing it has to do. What a call over a socket costs beside the bare dispatch, and a decision on Redis beside one round trip, is in the suites of http and ratelimit.',
+  cases: cases(),
+};
