@@ -1,34 +1,28 @@
 import { inspect } from 'node:util';
 import { currentWork, MacadamError, runWork } from '@macadam/core';
-import { constant } from '@macadam/resilience';
 import { respond, startFaultServer, type FaultServer } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   basic,
-  createHttpClient,
   type AuthorizableRequest,
   type HttpAuth,
   type HttpClient,
   type HttpClientOptions,
 } from '../src/index.ts';
+import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 let upstream: FaultServer;
-let clients: HttpClient[];
 
 beforeEach(async () => {
   upstream = await startFaultServer();
-  clients = [];
 });
 afterEach(async () => {
   await upstream.close();
-  await Promise.all(clients.map((client) => client.close()));
+  await closeClients();
 });
 
 function clientFor(auth: HttpAuth, options: Partial<HttpClientOptions> = {}): HttpClient {
-  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
-  const client = createHttpClient({ name: 'billing', baseUrl: upstream.url, retry, auth, ...options });
-  clients.push(client);
-  return client;
+  return impatientClient({ baseUrl: upstream.url, auth, ...options });
 }
 
 /** Tokens `t1`, `t2`, …; a new one after each that was given back. */
@@ -53,11 +47,6 @@ function tokens(): HttpAuth & { readonly given: number; readonly rejected: strin
 }
 
 const sent = () => upstream.requests.map(({ headers }) => headers.authorization);
-const failure = (call: Promise<unknown>): Promise<unknown> =>
-  call.then(
-    () => expect.unreachable('the call succeeded'),
-    (error: unknown) => error,
-  );
 
 describe('auth', () => {
   test('is asked anew for every try', async () => {

@@ -4,36 +4,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type ReadableStream } from 'node:stream/web';
-import { constant } from '@macadam/resilience';
 import { hang, resetBeforeHeaders, respond, startFaultServer, type FaultServer } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createHttpClient, type HttpClient, type HttpClientOptions, type StreamedBody } from '../src/index.ts';
+import type { HttpClient, HttpClientOptions, StreamedBody } from '../src/index.ts';
+import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 let upstream: FaultServer;
-let clients: HttpClient[];
 
 beforeEach(async () => {
   upstream = await startFaultServer();
-  clients = [];
 });
 afterEach(async () => {
   await upstream.close();
-  await Promise.all(clients.map((client) => client.close()));
+  await closeClients();
 });
 
 function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
-  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
-  const client = createHttpClient({ name: 'billing', baseUrl: upstream.url, retry, ...options });
-  clients.push(client);
-  return client;
+  return impatientClient({ baseUrl: upstream.url, ...options });
 }
 
 const sent = () => upstream.requests.map(({ bodyText }) => bodyText);
-const failure = (call: Promise<unknown>): Promise<unknown> =>
-  call.then(
-    () => expect.unreachable('the call succeeded'),
-    (error: unknown) => error,
-  );
 const webStream = (text: string) => new Blob([text]).stream() as unknown as ReadableStream<Uint8Array>;
 async function* pieces(...texts: string[]): AsyncGenerator<string> {
   for (const text of texts) yield Promise.resolve(text);

@@ -21,32 +21,21 @@ import { MockAgent, Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 let upstream: FaultServer;
-let clients: HttpClient[];
 
 beforeEach(async () => {
   upstream = await startFaultServer();
-  clients = [];
 });
 afterEach(async () => {
   await upstream.close();
-  await Promise.all(clients.map((client) => client.close()));
+  await closeClients();
 });
 
-/** A client that does not wait between tries, unless told otherwise. */
 function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
-  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
-  const client = createHttpClient({ name: 'billing', baseUrl: upstream.url, retry, ...options });
-  clients.push(client);
-  return client;
+  return impatientClient({ baseUrl: upstream.url, ...options });
 }
-
-const failure = (call: Promise<unknown>): Promise<unknown> =>
-  call.then(
-    () => expect.unreachable('the call succeeded'),
-    (error: unknown) => error,
-  );
 
 describe('a call', () => {
   test('goes out as it was asked for, and comes back whole', async () => {

@@ -17,6 +17,7 @@ import { closeKeepAlive, resetBeforeHeaders, startFaultServer, virtualClock } fr
 import { Agent, request } from 'undici';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createHttpClient, HttpSsrfError, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { failure } from './impatient-clients.ts';
 import { httpClientSettings } from '../src/settings.ts';
 import { transportTo } from '../src/transport/transport.ts';
 
@@ -58,12 +59,6 @@ function clientFor(options: HttpClientOptions): HttpClient {
   cleanUp.push(() => client.close());
   return client;
 }
-
-const failure = (call: Promise<unknown>): Promise<unknown> =>
-  call.then(
-    () => expect.unreachable('the call succeeded'),
-    (error: unknown) => error,
-  );
 
 /** The transport takes a connection up again one turn of the event loop after its last answer. */
 function rested(): Promise<void> {

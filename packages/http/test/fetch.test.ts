@@ -1,12 +1,11 @@
 import { createClient as createHeyClient } from '@hey-api/client-fetch';
-import { constant } from '@macadam/resilience';
 import { respond, startFaultServer, type FaultAnswer, type FaultServer, type ReceivedRequest } from '@macadam/testkit';
 import createOpenapiClient, { type Middleware } from 'openapi-fetch';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createHttpClient, sse, type HttpAuth, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { sse, type HttpAuth, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 let upstream: FaultServer;
-let clients: HttpClient[];
 
 /** `/to/302/path` redirects there, `/cookies` sets two, everything else is echoed. */
 function answer(request: ReceivedRequest): FaultAnswer {
@@ -20,25 +19,15 @@ function answer(request: ReceivedRequest): FaultAnswer {
 
 beforeEach(async () => {
   upstream = await startFaultServer({ handle: answer });
-  clients = [];
 });
 afterEach(async () => {
   await upstream.close();
-  await Promise.all(clients.map((client) => client.close()));
+  await closeClients();
 });
 
 function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
-  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
-  const client = createHttpClient({ name: 'billing', baseUrl: upstream.url, retry, ...options } as HttpClientOptions);
-  clients.push(client);
-  return client;
+  return impatientClient({ baseUrl: upstream.url, ...options } as HttpClientOptions);
 }
-
-const failure = (call: Promise<unknown>): Promise<unknown> =>
-  call.then(
-    () => expect.unreachable('the call succeeded'),
-    (error: unknown) => error,
-  );
 
 describe('client.fetch', () => {
   test('takes a URL, a string, a path and a Request, and needs no this', async () => {

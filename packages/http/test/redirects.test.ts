@@ -1,4 +1,3 @@
-import { constant } from '@macadam/resilience';
 import {
   respond,
   startFaultServer,
@@ -9,11 +8,11 @@ import {
 } from '@macadam/testkit';
 import { Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createHttpClient, type HttpStatusError, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import type { HttpStatusError, HttpClient, HttpClientOptions } from '../src/index.ts';
+import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 let home: FaultServer;
 let other: FaultServer;
-let clients: HttpClient[];
 
 /** `/to/302/path` answers with that redirect; everything else is echoed. */
 function redirecting(request: ReceivedRequest): FaultAnswer {
@@ -26,26 +25,17 @@ function redirecting(request: ReceivedRequest): FaultAnswer {
 beforeEach(async () => {
   home = await startFaultServer({ handle: redirecting });
   other = await startFaultServer({ handle: redirecting });
-  clients = [];
 });
 afterEach(async () => {
   await Promise.all([home.close(), other.close()]);
-  await Promise.all(clients.map((client) => client.close()));
+  await closeClients();
 });
 
 function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
-  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
-  const client = createHttpClient({ name: 'billing', baseUrl: home.url, retry, ...options });
-  clients.push(client);
-  return client;
+  return impatientClient({ baseUrl: home.url, ...options });
 }
 
 const redirect = (status: number, location: string): string => `/to/${status}/${encodeURIComponent(location)}`;
-const failure = (call: Promise<unknown>): Promise<unknown> =>
-  call.then(
-    () => expect.unreachable('the call succeeded'),
-    (error: unknown) => error,
-  );
 
 describe('a redirect within the origin', () => {
   test('is followed, on the same connection, and told', async () => {

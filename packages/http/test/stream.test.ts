@@ -4,20 +4,18 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import { runWork } from '@macadam/core';
-import { constant } from '@macadam/resilience';
 import { virtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createHttpClient, jsonLines, sse, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 let server: Server | undefined;
-let clients: HttpClient[] = [];
 
 afterEach(async () => {
   server?.closeAllConnections();
   server?.close();
   server = undefined;
-  await Promise.all(clients.map((client) => client.close()));
-  clients = [];
+  await closeClients();
 });
 
 async function serve(handle: RequestListener): Promise<string> {
@@ -27,10 +25,7 @@ async function serve(handle: RequestListener): Promise<string> {
 }
 
 function clientFor(baseUrl: string, options: Partial<HttpClientOptions> = {}): HttpClient {
-  const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
-  const client = createHttpClient({ name: 'export', baseUrl, retry, ...options });
-  clients.push(client);
-  return client;
+  return impatientClient({ name: 'export', baseUrl, ...options });
 }
 
 async function all<T>(iterable: AsyncIterable<T>): Promise<T[]> {
@@ -42,11 +37,6 @@ async function all<T>(iterable: AsyncIterable<T>): Promise<T[]> {
 async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(await all(body)).toString();
 }
-const failure = (call: Promise<unknown>): Promise<unknown> =>
-  call.then(
-    () => expect.unreachable('the call succeeded'),
-    (error: unknown) => error,
-  );
 
 describe('stream()', () => {
   test('gives status and headers at once, and the body as it comes', async () => {
