@@ -247,6 +247,26 @@ describe('A31: a server', () => {
     expect(await send(first)).toBe('too_old');
   });
 
+  it('remembers keys of good proofs alone, for their algorithm, and a bounded number of them', async () => {
+    const { ProofKeys } = await import('../src/dpop/proof-keys.ts');
+    const keys = new ProofKeys(2);
+    const [one, two, three] = [0, 1, 2].map((place) => testKey(undefined, 'ES256', place).jwk) as [
+      object,
+      object,
+      object,
+    ];
+    const read = keys.read(one, 'ES256')!;
+    expect(keys.size).toBe(0);
+    expect(keys.read(one, 'ES256')).not.toBe(read);
+    keys.remember(one, 'ES256', read);
+    expect(keys.read(one, 'ES256')).toBe(read);
+    expect(keys.read(one, 'EdDSA')).toBeUndefined();
+    expect(keys.read({ ...one, use: 'enc' }, 'ES256')).toBeUndefined();
+    for (const jwk of [two, three]) keys.remember(jwk, 'ES256', keys.read(jwk, 'ES256')!);
+    expect(keys.size).toBe(2);
+    expect(keys.read(one, 'ES256')).not.toBe(read);
+  });
+
   it('forgets the oldest proof where there are too many', async () => {
     const { replayMemory } = await import('../src/dpop/replay-memory.ts');
     const seen = replayMemory(virtualClock(), 3);

@@ -18,6 +18,7 @@ import type { IncomingHeaders } from '../webhooks/webhook-verifier.ts';
 import { authenticateDpop, type TokenVerifier } from './authenticate.ts';
 import { DpopError, type DpopReason } from './errors.ts';
 import { type ProofRules, verifyProof } from './proof.ts';
+import { ProofKeys } from './proof-keys.ts';
 import { replayMemory } from './replay-memory.ts';
 import { ServerNonce } from './server-nonce.ts';
 
@@ -106,6 +107,7 @@ const DEFAULT_MAX_AGE_MS = 60_000;
 const DEFAULT_NONCE_PERIOD_MS = 300_000;
 const MIN_SECRET_BYTES = 32;
 const MAX_REMEMBERED = 100_000;
+const MAX_KEYS = 1_000;
 
 /**
  * Verifies that callers hold the key their token is bound to (RFC 9449). Make one and keep it.
@@ -187,7 +189,8 @@ function rulesOf(options: DpopVerifierOptions): ProofRules {
   assertDurationMs('clockToleranceMs', clockToleranceMs, { min: 0, max: MAX_CLOCK_TOLERANCE_MS });
   assertFunction('seen', seen);
   const nonces = nonce === undefined ? undefined : noncesOf(nonce, clock);
-  return { algorithms: [...algorithms] as JwtAlgorithm[], maxAgeMs, clockToleranceMs, seen, nonces, clock };
+  const keys = new ProofKeys(MAX_KEYS);
+  return { algorithms: [...algorithms] as JwtAlgorithm[], maxAgeMs, clockToleranceMs, keys, seen, nonces, clock };
 }
 
 function noncesOf(options: DpopNonceOptions, clock: Clock): ServerNonce {

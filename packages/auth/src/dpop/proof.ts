@@ -2,14 +2,13 @@
 import type { Clock } from '@macadam/core';
 import type { JwtAlgorithm } from '../jwt/algorithms.ts';
 import { type JsonObject, own, parseCompact } from '../jwt/compact.ts';
-import { type JsonWebKey } from '../jwt/key-rules.ts';
-import { readKeySet, type VerificationKey } from '../jwt/key-set.ts';
 import { verifySignature } from '../jwt/signature.ts';
 import type { SeenBefore } from '../replay.ts';
 import type { IncomingHeaders } from '../webhooks/webhook-verifier.ts';
 import type { DpopIncomingRequest, DpopProof, ExpectedBinding } from './dpop-verifier.ts';
 import { DpopError, type DpopReason } from './errors.ts';
-import { normalUrl, thumbprintOf, tokenHash } from './proof-target.ts';
+import type { ProofKeys } from './proof-keys.ts';
+import { normalUrl, tokenHash } from './proof-target.ts';
 import type { ServerNonce } from './server-nonce.ts';
 
 /** What proofs are verified by; all checked. */
@@ -17,6 +16,7 @@ export interface ProofRules {
   readonly algorithms: readonly JwtAlgorithm[];
   readonly maxAgeMs: number;
   readonly clockToleranceMs: number;
+  readonly keys: ProofKeys;
   readonly seen: SeenBefore;
   readonly nonces: ServerNonce | undefined;
   readonly clock: Clock;
@@ -52,15 +52,15 @@ export async function verifyProof(
   if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH) throw refused(rules, 'malformed');
 
   const jwk = own(header, 'jwk');
-  const key = typeof jwk === 'object' && jwk !== null ? readKey(jwk as JsonWebKey, algorithm) : undefined;
-  const thumbprint = key === undefined ? undefined : thumbprintOf(jwk as JsonWebKey);
-  const handle = key?.handles.get(algorithm);
-  if (handle === undefined || thumbprint === undefined) throw refused(rules, 'key');
+  const key = rules.keys.read(jwk, algorithm);
+  if (key === undefined) throw refused(rules, 'key');
+  const { handle, thumbprint } = key;
   try {
     await verifySignature(text, handle, algorithm, '');
   } catch {
     throw refused(rules, 'signature');
   }
+  rules.keys.remember(jwk as object, algorithm, key);
   if (accessToken !== undefined && own(payload, 'ath') !== tokenHash(accessToken)) throw refused(rules, 'token');
   if (bound !== undefined && bound !== thumbprint) throw refused(rules, 'binding');
   const nonce = own(payload, 'nonce');
@@ -90,15 +90,6 @@ function parsed(rules: ProofRules, text: string): { header: JsonObject; payload:
     return parseCompact(text);
   } catch {
     throw refused(rules, 'malformed');
-  }
-}
-
-/** A key that came with a proof is believed to be its maker's, whoever that is, and must be as sound as any other. */
-function readKey(jwk: JsonWebKey, algorithm: JwtAlgorithm): VerificationKey | undefined {
-  try {
-    return readKeySet({ keys: [jwk] }, [algorithm]).find(undefined, algorithm);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,0 +1,58 @@
+import type { webcrypto } from 'node:crypto';
+import type { JwtAlgorithm } from '../jwt/algorithms.ts';
+import type { JsonWebKey } from '../jwt/key-rules.ts';
+import { readKeySet } from '../jwt/key-set.ts';
+import { thumbprintOf } from './proof-target.ts';
+
+/** A key that came with a proof, ready to verify it. */
+export interface ProofKey {
+  readonly handle: webcrypto.CryptoKey;
+  readonly thumbprint: string;
+}
+
+/**
+ * Reads the keys that come with proofs, and remembers those that have made a good one: a caller has the same key for a long
+ * time, and reading it costs a good part of what verifying does.
+ */
+export class ProofKeys {
+  readonly #maxKeys: number;
+  /** By their text and algorithm, the last used last. */
+  readonly #known = new Map<string, ProofKey>();
+
+  constructor(maxKeys: number) {
+    this.#maxKeys = maxKeys;
+  }
+
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** A key is believed to be its maker's, whoever that is, and must be as sound as any other; `undefined` if it is not. */
+  read(jwk: unknown, algorithm: JwtAlgorithm): ProofKey | undefined {
+    if (typeof jwk !== 'object' || jwk === null) return undefined;
+    const known = this.#known.get(nameOf(jwk, algorithm));
+    if (known !== undefined) return known;
+    try {
+      const handle = readKeySet({ keys: [jwk as JsonWebKey] }, [algorithm])
+        .find(undefined, algorithm)
+        ?.handles.get(algorithm);
+      const thumbprint = thumbprintOf(jwk as JsonWebKey);
+      return handle === undefined || thumbprint === undefined ? undefined : { handle, thumbprint };
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The key has made a good proof. */
+  remember(jwk: object, algorithm: JwtAlgorithm, key: ProofKey): void {
+    const name = nameOf(jwk, algorithm);
+    this.#known.delete(name);
+    this.#known.set(name, key);
+    if (this.#known.size > this.#maxKeys) this.#known.delete(this.#known.keys().next().value as string);
+  }
+}
+
+/** All of it: whatever else is in the key takes part in whether it is sound. */
+function nameOf(jwk: object, algorithm: JwtAlgorithm): string {
+  return `${algorithm} ${JSON.stringify(jwk)}`;
+}
