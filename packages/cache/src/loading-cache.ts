@@ -1,6 +1,7 @@
 import { assertFunction } from '@macadam/core';
 import { Batch, present } from './batch.ts';
 import type { Cache, CacheStats, EntryState, Loader, LoaderOfMany, WarmOptions, WarmResult } from './cache.ts';
+import { cacheStats } from './cache-stats.ts';
 import { describeCache, stateOf } from './describe.ts';
 import { CacheClosedError } from './errors.ts';
 import type { FlightContext } from './flight.ts';
@@ -16,7 +17,6 @@ import { Shelf } from './shelf.ts';
 import { assertTags } from './tag-marks.ts';
 import { approximateBytes } from './value-size.ts';
 import { DISCONNECTED_MS, SharedTier } from './shared-tier.ts';
-import { NO_TIER } from './tier-stats.ts';
 import type { Ending, TierChange } from './tier.ts';
 import { warm } from './warm.ts';
 
@@ -47,7 +47,11 @@ export class LoadingCache<T> implements Cache<T> {
   }
 
   get(key: string): Promise<T | undefined> {
-    return new Promise((resolve) => resolve(this.#opened().#reads.get(storageKey(key))));
+    try {
+      return this.#opened().#reads.get(storageKey(key));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
   }
 
   getOrLoad<R extends T | undefined = T>(key: string, loader: Loader<T, R>, options?: LoadOptions): Promise<R | T> {
@@ -161,29 +165,7 @@ export class LoadingCache<T> implements Cache<T> {
   }
 
   stats(): CacheStats {
-    const { memory, markedTags } = this.#shelf;
-    const { hits, staleHits, misses, joined } = this.#reads;
-    const { loads, refreshes, failures, timeouts, fenced, inFlight, turns } = this.#loads;
-    return {
-      ...(this.#shared?.stats() ?? NO_TIER),
-      waived: turns?.waived ?? 0,
-      hits,
-      staleHits,
-      misses,
-      joined,
-      loads,
-      refreshes,
-      loadFailures: failures,
-      loadTimeouts: timeouts,
-      fenced: fenced + (turns?.refused ?? 0),
-      invalidations: this.#invalidations,
-      evictions: memory.evictions,
-      oversized: memory.oversized + (this.#shared?.envelopes.oversized ?? 0),
-      entries: memory.size,
-      bytes: memory.bytes,
-      inFlight,
-      tags: markedTags,
-    };
+    return cacheStats(this.#shelf, this.#reads, this.#loads, this.#shared, this.#invalidations);
   }
 
   async close(): Promise<void> {

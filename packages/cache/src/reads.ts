@@ -63,12 +63,11 @@ export class Reads<T> {
   }
 
   /** The fresh value in any tier. */
-  async get(id: string): Promise<T | undefined> {
+  get(id: string): Promise<T | undefined> {
     const value = this.peek(id);
     const { lookUps } = this.#loads;
-    if (value !== undefined || lookUps === undefined) return value;
-    const found = await lookUps.get(id);
-    return found === undefined ? found : this.#hand(found);
+    if (value !== undefined || lookUps === undefined) return Promise.resolve(value);
+    return lookUps.get(id).then((found) => (found === undefined ? found : this.#hand(found)));
   }
 
   /** The fresh value in memory, unless there is anything to do about it: one look-up and one comparison. */
