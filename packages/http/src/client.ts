@@ -4,6 +4,7 @@ import { annotateCall } from './annotate-call.ts';
 import { AttemptLog } from './attempts.ts';
 import { concludeCall } from './call-error.ts';
 import { concludeShared, Dedupe } from './dedupe.ts';
+import { describeClient } from './describe-client.ts';
 import type { Transport } from './dispatcher.ts';
 import { Balancer } from './endpoints/balancer.ts';
 import { endpointsWithin } from './endpoints/first-list.ts';
@@ -16,7 +17,6 @@ import { PathTemplates } from './path-template.ts';
 import { createPolicies, type Policies } from './policies.ts';
 import { prepareRequest, type PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
-import { describeRedirects } from './redirect-options.ts';
 import { applySchema } from './response-schema.ts';
 import { setAttempts, type HttpResponse } from './response.ts';
 import { Sender } from './sender.ts';
@@ -182,15 +182,11 @@ class PooledHttpClient {
   }
 
   describe(): string {
-    const { name, origin, pathPrefix, peer, limits, rules, redirects, auth } = this.#settings;
-    return [
-      `http client "${name}" for ${origin}${pathPrefix} (${peer} peer), over ${this.#transport.describe()}`,
-      ...this.#policies.describe().map((policy) => `- ${policy}`),
-      `- retries ${[...rules.methods].join(', ')} on ${[...rules.statuses].join(', ')} and on failures of the network`,
-      `- reads up to ${limits.maxBytes} bytes, ${limits.maxRatio} times the size on the wire, ${limits.maxEncodings} encodings`,
-      `- ${describeRedirects(redirects)}${auth === undefined ? '' : '; asks for the credentials of every try'}`,
-      ...(this.#cache === undefined ? [] : [`- ${this.#cache.describe()}`]),
-    ].join('\n');
+    return describeClient(this.#settings, {
+      transport: this.#transport,
+      policies: this.#policies,
+      cache: this.#cache,
+    });
   }
 
   stats(): HttpClientStats {

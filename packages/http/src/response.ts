@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { HttpAttempt } from './attempts.ts';
 import { HttpDecodeError, type ErrorSubject } from './errors.ts';
 import { ResponseHeaders } from './headers.ts';
@@ -12,6 +13,8 @@ const NO_ATTEMPTS: readonly HttpAttempt[] = [];
 // Set by the class, which alone can write its private fields; the rest of the package goes through the functions below.
 let writeData: (response: HttpResponse, data: unknown) => void;
 let writeAttempts: (response: HttpResponse, attempts: readonly HttpAttempt[]) => void;
+let writeBody: (response: HttpResponse, body: Readable) => void;
+let readBody: (response: HttpResponse) => Readable | undefined;
 let copy: (response: HttpResponse) => HttpResponse;
 
 /**
@@ -28,6 +31,7 @@ export class HttpResponse<Data = unknown> {
   readonly #subject: ErrorSubject;
   readonly #bytes: Uint8Array;
   #attempts: readonly HttpAttempt[] = NO_ATTEMPTS;
+  #body: Readable | undefined = undefined;
   #decoded = false;
   #data: unknown = undefined;
 
@@ -113,6 +117,10 @@ export class HttpResponse<Data = unknown> {
     writeAttempts = (response, attempts) => {
       response.#attempts = attempts;
     };
+    writeBody = (response, body) => {
+      response.#body = body;
+    };
+    readBody = (response) => response.#body;
     copy = (response) => {
       const made = new HttpResponse(response.#subject, response.status, {}, response.#bytes, response.bodyTruncated);
       (made as { headers: ResponseHeaders }).headers = response.headers;
@@ -130,6 +138,16 @@ export function setData(response: HttpResponse, data: unknown): void {
 /** Completes a response with the story of its call. */
 export function setAttempts(response: HttpResponse, attempts: readonly HttpAttempt[]): void {
   writeAttempts(response, attempts);
+}
+
+/** Says that the body of an answer is still coming in, and where. */
+export function setBody(response: HttpResponse, body: Readable): void {
+  writeBody(response, body);
+}
+
+/** The body that is still coming in; undefined when the answer has arrived whole. */
+export function bodyOf(response: HttpResponse): Readable | undefined {
+  return readBody(response);
 }
 
 /** The same answer once more, its `data` to be decoded anew. The bytes are shared. */

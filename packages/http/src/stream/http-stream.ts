@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { HttpAttempt } from '../attempts.ts';
 import { HttpDecodeError, type ErrorSubject } from '../errors.ts';
 import type { ResponseHeaders } from '../headers.ts';
-import type { HttpResponse } from '../response.ts';
+import { bodyOf, type HttpResponse } from '../response.ts';
 
 /**
  * An answer whose body is read as it comes in. Read the body, or `destroy()` it: until then it holds a connection. Left
@@ -19,27 +19,20 @@ export interface HttpStream {
   readonly attempts: readonly HttpAttempt[];
 }
 
-/** Bodies that are still coming in, by the answer they belong to. */
-const bodies = new WeakMap<HttpResponse, Readable>();
-
-export function setBody(response: HttpResponse, body: Readable): void {
-  bodies.set(response, body);
-}
-
 /** Whether the body of an answer is for its reader to read. */
 export function isStreamed(response: HttpResponse): boolean {
-  return bodies.has(response);
+  return bodyOf(response) !== undefined;
 }
 
 /** Lets go of a body that nobody will read. */
 export function discard(response: HttpResponse): void {
-  bodies.get(response)?.destroy();
+  bodyOf(response)?.destroy();
 }
 
 /** The answer as a stream, whether its body is still coming in or was read with a failed try. */
 export function streamOf(response: HttpResponse, subject: ErrorSubject): HttpStream {
   const { status, ok, headers, attempts } = response;
-  return { status, ok, headers, attempts, body: bodies.get(response) ?? replay(response, subject) };
+  return { status, ok, headers, attempts, body: bodyOf(response) ?? replay(response, subject) };
 }
 
 function replay(response: HttpResponse, subject: ErrorSubject): Readable {

@@ -4,9 +4,8 @@ import type { Clock } from '@macadam/core';
 import type { DispatchController, DispatchHandler, RawHeaders } from '../dispatcher.ts';
 import { networkFailure } from '../failure-code.ts';
 import type { ResponseHandler } from '../response-handler.ts';
-import { HttpResponse } from '../response.ts';
+import { HttpResponse, setBody } from '../response.ts';
 import { isDecodable } from './decoders.ts';
-import { setBody } from './http-stream.ts';
 import { isForReader, type StreamSettings } from './options.ts';
 import { ResponseBody } from './response-body.ts';
 
