@@ -84,10 +84,13 @@ export interface Recorder extends AsyncDisposable {
  * @throws RecordingError (`MAC_RECORDING_MISSING`, `MAC_RECORDING_INVALID`) for a file that is not there, or is no recording.
  * @example
  * ```ts
+ * import { tmpdir } from 'node:os';
+ * import { join } from 'node:path';
  * import { createRecorder } from '@macadam/testkit';
  * import { Agent } from 'undici';
  *
- * const recorder = createRecorder({ path: '/tmp/billing.json', mode: 'record', through: new Agent() });
+ * const path = join(tmpdir(), 'macadam', 'billing.json');
+ * const recorder = createRecorder({ path, mode: 'record', through: new Agent() });
  * // createHttpClient({ baseUrl, dispatcher: recorder.dispatcher })
  * await recorder.close();
  * ```
