@@ -78,7 +78,11 @@ export function catalogueOf(described: readonly Described[], older: readonly Cat
       if (!gone.has(keyOf(one))) gone.set(keyOf(one), { ...one, after: versions.get(one.package) ?? '' });
     }
   }
-  made.gone = [...gone].filter(([key]) => !there.has(key)).map(([, one]) => one);
+  const all = [...gone].filter(([key]) => !there.has(key)).map(([, one]) => one);
+  // With a metric its unit and its attributes are gone, which goes without saying.
+  made.gone = all.filter((one) => {
+    return !all.some((whole) => whole.package === one.package && one.what.endsWith(` of ${whole.what}`));
+  });
   made.gone.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   return made;
 }
@@ -97,7 +101,7 @@ function promised(from: Catalogue): Map<string, { package: string; what: string 
     for (const { name, values } of attributes) {
       add(owner, `attribute \`${name}\` of ${what}`);
       for (const value of typeof values === 'object' ? values : [])
-        add(owner, `value \`${value}\` of \`${name}\` of ${what}`);
+        add(owner, `value \`${value}\` of attribute \`${name}\` of ${what}`);
     }
   };
   for (const metric of from.metrics) {

@@ -56,15 +56,18 @@ describe('names that go', () => {
     [
       'a value less',
       { attributes: { ...reads?.attributes, 'macadam.outcome': ['hit'] } },
-      'value `miss` of `macadam.outcome` of metric `macadam.cache.reads`',
+      'value `miss` of attribute `macadam.outcome` of metric `macadam.cache.reads`',
     ],
   ])('%s is noticed', (_name, change, expected) => {
     expect(what(after(change))).toContain(expected);
   });
 
+  it('with a metric that is renamed, its unit and attributes go without saying', () => {
+    expect(what(after({ name: 'macadam.cache.gets' }))).toEqual(['metric `macadam.cache.reads`']);
+  });
+
   it('spans and fields of the canonical line count as well', () => {
     expect(what(catalogueOf([{ ...cache, spans: [], annotations: [] }], [released]))).toEqual([
-      'attribute `macadam.cache.name` of span `load` (INTERNAL)',
       'field `cacheHits` of the canonical line',
       'span `load` (INTERNAL)',
     ]);
