@@ -8,7 +8,12 @@ export interface Scope {
   readonly retriesOwned: boolean;
 }
 
-const storage = new AsyncLocalStorage<Scope>();
+interface KeptScope extends Scope {
+  /** The same with its retries owned; made once, when first needed. */
+  owning?: Scope;
+}
+
+const storage = new AsyncLocalStorage<KeptScope>();
 
 /** Everything that travels with the current asynchronous context, in one look-up. Undefined outside of any work. */
 export function currentScope(): Scope | undefined {
@@ -30,8 +35,6 @@ export function runDetached<T>(fn: () => T): T {
   return storage.run({ work: undefined, retriesOwned: scope.retriesOwned }, fn);
 }
 
-/** The scope that marks retries as owned, made once for each scope it is entered from. */
-const owningScopes = new WeakMap<Scope, Scope>();
 const OWNING_WITHOUT_WORK: Scope = { work: undefined, retriesOwned: true };
 
 /**
@@ -45,12 +48,8 @@ export function ownRetries(): void {
     return;
   }
   if (scope.retriesOwned) return;
-  let owning = owningScopes.get(scope);
-  if (owning === undefined) {
-    owning = { work: scope.work, retriesOwned: true };
-    owningScopes.set(scope, owning);
-  }
-  storage.enterWith(owning);
+  // Not in a weak map: with one entry for each unit of work, that makes the collector's work the larger part.
+  storage.enterWith((scope.owning ??= { work: scope.work, retriesOwned: true }));
 }
 
 /**
