@@ -120,6 +120,13 @@ describe('a part', () => {
       },
     ]));
 
+  test('that is all there is answers a request for the whole', () =>
+    play({ mode: 'private' }, [
+      { ...range('0-'), origin: part(0, 9), status: 206 },
+      { asked: false, body: DIGITS, has: { 'content-range': null } },
+      { ...range('3-4'), asked: false, status: 206, body: '34' },
+    ]));
+
   test('what answers a range with all of it is kept as the whole it is', () =>
     play({ mode: 'private' }, [
       { ...range('2-7'), origin: whole() },

@@ -70,7 +70,7 @@ export function combined(stored: StoredResponse, newer: StoredResponse): StoredR
   const { part: _, ...both } = { ...newer, body };
   const headers = updatedFields(stored.headers, newer.headers);
   headers['content-length'] = String(body.length);
-  if (part.first === 0 && part.last + 1 === part.size) {
+  if (isWhole(part)) {
     delete headers['content-range'];
     return { ...both, status: 200, headers };
   }
@@ -81,8 +81,14 @@ export function combined(stored: StoredResponse, newer: StoredResponse): StoredR
 /** The headers that ask for what is missing of a part, or for all if it has changed; undefined when that is not known. */
 export function remainderHeaders({ part, ...stored }: StoredResponse): Record<string, string> | undefined {
   const etag = strongTag(stored);
-  if (part === undefined || part.first !== 0 || part.size === null || etag === undefined) return undefined;
+  if (part === undefined || part.first !== 0 || part.size === null || etag === undefined || isWhole(part))
+    return undefined;
   return { range: `bytes=${part.last + 1}-`, 'if-range': etag };
+}
+
+/** Whether a part is all there is. */
+export function isWhole({ first, last, size }: StoredPart): boolean {
+  return first === 0 && last + 1 === size;
 }
 
 /** The value of `Content-Range` for a part. */

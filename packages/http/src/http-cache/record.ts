@@ -3,7 +3,7 @@ import type { HttpResponse } from '../response.ts';
 import { CacheControl } from './cache-control.ts';
 import { requestField, responseField, type StoredFields } from './fields.ts';
 import { isStreamed } from '../stream/http-stream.ts';
-import { partOf } from './ranges.ts';
+import { isWhole, partOf } from './ranges.ts';
 import { isStorable, type Exchange } from './storability.ts';
 import { storableFields, type CacheMode, type StoredResponse } from './stored-response.ts';
 import { credentialsOf } from './credentials.ts';
@@ -39,15 +39,19 @@ export function recordOf(
   const part = status === 206 ? partOf(fields, body.length) : undefined;
   if (status === 206 && part === undefined) return undefined;
   const control = new CacheControl(responseField(fields, 'cache-control'));
+  const headers = storableFields(fields, control, mode, times.receivedAt);
+  // A part that is all there is answers every request.
+  const isAll = part !== undefined && isWhole(part);
+  if (isAll) delete headers['content-range'];
   return {
-    status,
-    headers: storableFields(fields, control, mode, times.receivedAt),
+    status: isAll ? 200 : status,
+    headers,
     body,
     ...times,
     selecting: selectingFields(varyFields(fields) ?? [], request.headers),
     ...credentialsOf(request.headers),
     outdated: false,
-    ...(part !== undefined && { part }),
+    ...(part !== undefined && !isAll && { part }),
   };
 }
 
