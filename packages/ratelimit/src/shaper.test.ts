@@ -68,6 +68,15 @@ describe('createShaper', () => {
     expect(shaper.stats()).toEqual({ begun: 3, queued: 0, refused: 2, expired: 0 });
   });
 
+  it('bottleneck #112: a queue is bounded by default: the one after the thousandth is refused', async () => {
+    const { shaper, run } = bench({ ratePerSecond: 1_000 });
+    const runs = Array.from({ length: 1_002 }, (_, i) => run(`${i}`));
+    expect(shaper.stats()).toMatchObject({ queued: 1_000, refused: 1 });
+    expect(await runs.at(-1)).toBe('full');
+    await shaper.close();
+    await Promise.all(runs);
+  });
+
   it('refuses at once a wait that would be too long, and says when to come back', async () => {
     const { clock, shaper, run } = bench();
     const runs = [run('a'), run('b')];

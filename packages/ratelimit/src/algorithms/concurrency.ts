@@ -12,15 +12,14 @@ import {
   defaultPermitsName,
   LONGEST_PERIOD_MS,
   say,
-  stepOf,
   unsaid,
   wholeMs,
   wholeRemaining,
   type PermitLimit,
   type StateNumbers,
-  type Step,
   type Unsaid,
 } from './limit.ts';
+import { LimitRule } from './limit-rule.ts';
 
 export interface ConcurrencyOptions {
   /** Permits at once, a whole number from 1 to 1 000. */
@@ -37,29 +36,14 @@ export interface ConcurrencyOptions {
 }
 
 /** State: [id, expiresAt, cost] for each permit. */
-class Concurrency implements PermitLimit {
+class Concurrency extends LimitRule implements PermitLimit {
   readonly kind = 'concurrency';
-  readonly width = 0;
-  readonly name: string;
-  readonly limit: number;
-  /** A limit by number has no period. */
-  readonly periodMs = 0;
-  readonly capacity: number;
-  readonly parameters: readonly number[];
-  readonly enforce: number;
   readonly #ttlMs: number;
 
+  /** A limit by number has no period. */
   constructor(name: string, limit: number, permitTtlMs: number, enforce: number) {
-    this.enforce = enforce;
-    this.name = name;
-    this.limit = limit;
+    super({ name, limit, periodMs: 0, width: 0, parameters: [limit, permitTtlMs], enforce });
     this.#ttlMs = permitTtlMs;
-    this.capacity = limit;
-    this.parameters = [limit, permitTtlMs];
-  }
-
-  step(state: readonly number[], now: number, cost: number): Step {
-    return stepOf(this, state, now, cost);
   }
 
   look(state: StateNumbers, _base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {

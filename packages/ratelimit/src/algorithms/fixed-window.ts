@@ -4,8 +4,6 @@ import {
   assertLimitOptions,
   defaultName,
   say,
-  SLACK,
-  stepOf,
   TICK_MS,
   unsaid,
   wholeMs,
@@ -13,36 +11,18 @@ import {
   type Limit,
   type LimitOptions,
   type StateNumbers,
-  type Step,
   type Unsaid,
 } from './limit.ts';
+import { LimitRule } from './limit-rule.ts';
 
 export type FixedWindowOptions = LimitOptions;
 
 /** State: [startedAt, count]. A window begins with the first request after the one before has ended. */
-class FixedWindow implements Limit {
+class FixedWindow extends LimitRule {
   readonly kind = 'fixedWindow';
-  readonly width = 2;
-  readonly name: string;
-  readonly limit: number;
-  readonly periodMs: number;
-  readonly capacity: number;
-  readonly parameters: readonly number[];
-  readonly enforce: number;
-  readonly #slack: number;
 
   constructor(name: string, limit: number, periodMs: number, enforce: number) {
-    this.enforce = enforce;
-    this.name = name;
-    this.limit = limit;
-    this.periodMs = periodMs;
-    this.capacity = limit;
-    this.parameters = [limit, periodMs];
-    this.#slack = limit * SLACK;
-  }
-
-  step(state: readonly number[], now: number, cost: number): Step {
-    return stepOf(this, state, now, cost);
+    super({ name, limit, periodMs, width: 2, parameters: [limit, periodMs], enforce });
   }
 
   look(state: StateNumbers, base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
@@ -50,12 +30,12 @@ class FixedWindow implements Limit {
     const live = this.#isLive(state, base, now);
     const used = live ? (state[base + 1] as number) : 0;
     const endsAfterMs = live ? (state[base] as number) + this.periodMs - TICK_MS - now : this.periodMs;
-    if (used + cost <= limit + this.#slack) {
+    if (used + cost <= limit + this.slack) {
       return say(
         into,
         true,
         limit,
-        wholeRemaining(limit - used - cost, limit, this.#slack),
+        wholeRemaining(limit - used - cost, limit, this.slack),
         0,
         live || cost > 0 ? wholeMs(endsAfterMs) : 0,
       );
@@ -64,7 +44,7 @@ class FixedWindow implements Limit {
       into,
       false,
       limit,
-      wholeRemaining(limit - used, limit, this.#slack),
+      wholeRemaining(limit - used, limit, this.slack),
       cost > limit ? Infinity : wholeMs(endsAfterMs),
       live ? wholeMs(endsAfterMs) : 0,
     );

@@ -4,8 +4,6 @@ import {
   assertLimitOptions,
   defaultName,
   say,
-  SLACK,
-  stepOf,
   TICK_MS,
   unsaid,
   wholeMs,
@@ -13,9 +11,9 @@ import {
   type Limit,
   type LimitOptions,
   type StateNumbers,
-  type Step,
   type Unsaid,
 } from './limit.ts';
+import { LimitRule } from './limit-rule.ts';
 
 export type SlidingLogOptions = LimitOptions;
 
@@ -23,29 +21,11 @@ export type SlidingLogOptions = LimitOptions;
 const LARGEST_LOG = 1_000;
 
 /** State: [at, cost] for each moment at which something was taken, oldest first. */
-class SlidingLog implements Limit {
+class SlidingLog extends LimitRule {
   readonly kind = 'slidingLog';
-  readonly width = 0;
-  readonly name: string;
-  readonly limit: number;
-  readonly periodMs: number;
-  readonly capacity: number;
-  readonly parameters: readonly number[];
-  readonly enforce: number;
-  readonly #slack: number;
 
   constructor(name: string, limit: number, periodMs: number, enforce: number) {
-    this.enforce = enforce;
-    this.name = name;
-    this.limit = limit;
-    this.periodMs = periodMs;
-    this.capacity = limit;
-    this.parameters = [limit, periodMs];
-    this.#slack = limit * SLACK;
-  }
-
-  step(state: readonly number[], now: number, cost: number): Step {
-    return stepOf(this, state, now, cost);
+    super({ name, limit, periodMs, width: 0, parameters: [limit, periodMs], enforce });
   }
 
   look(state: StateNumbers, _base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
@@ -54,20 +34,20 @@ class SlidingLog implements Limit {
     let first = this.#firstLive(state, newest);
     let used = 0;
     for (let i = first; i < state.length; i += 2) used += state[i + 1] as number;
-    if (used + cost <= limit + this.#slack) {
+    if (used + cost <= limit + this.slack) {
       const last = cost > 0 ? newest : used > 0 ? (state[state.length - 2] as number) : undefined;
       return say(
         into,
         true,
         limit,
-        wholeRemaining(limit - used - cost, limit, this.#slack),
+        wholeRemaining(limit - used - cost, limit, this.slack),
         0,
         last === undefined ? 0 : wholeMs(last + this.periodMs - TICK_MS - now),
       );
     }
     let left = used;
     let allowedAt = now;
-    while (left + cost > limit + this.#slack && first < state.length) {
+    while (left + cost > limit + this.slack && first < state.length) {
       allowedAt = (state[first] as number) + this.periodMs;
       left -= state[first + 1] as number;
       first += 2;
@@ -76,7 +56,7 @@ class SlidingLog implements Limit {
       into,
       false,
       limit,
-      wholeRemaining(limit - used, limit, this.#slack),
+      wholeRemaining(limit - used, limit, this.slack),
       cost > limit ? Infinity : wholeMs(allowedAt - TICK_MS - now),
       used > 0 ? wholeMs((state[state.length - 2] as number) + this.periodMs - TICK_MS - now) : 0,
     );

@@ -14,8 +14,6 @@ import {
   assertLimitOptions,
   defaultName,
   say,
-  SLACK,
-  stepOf,
   TICK_MS,
   unsaid,
   wholeMs,
@@ -23,9 +21,9 @@ import {
   type Limit,
   type LimitOptions,
   type StateNumbers,
-  type Step,
   type Unsaid,
 } from './limit.ts';
+import { LimitRule } from './limit-rule.ts';
 
 export interface SlidingWindowOptions extends LimitOptions {
   /** Parts of the period, 1 to 120, each at least a millisecond. More is finer, and 8 bytes a key each. Default: 10. */
@@ -37,50 +35,33 @@ export interface SlidingWindowOptions extends LimitOptions {
   mode?: 'conservative' | 'interpolated';
 }
 
-class SlidingWindow implements Limit {
+class SlidingWindow extends LimitRule {
   readonly kind = 'slidingWindow';
-  readonly name: string;
-  readonly limit: number;
-  readonly periodMs: number;
-  readonly capacity: number;
-  readonly width: number;
-  readonly parameters: readonly number[];
-  readonly enforce: number;
   readonly #cells: number;
   readonly #interpolated: boolean;
   /** Whole milliseconds, so that numbers of cells are exact however far from the origin. */
   readonly #cellMs: number;
-  readonly #slack: number;
 
   constructor(name: string, limit: number, periodMs: number, cells: number, interpolated: boolean, enforce: number) {
-    this.enforce = enforce;
-    this.name = name;
-    this.limit = limit;
-    this.periodMs = periodMs;
-    this.capacity = limit;
+    const cellMs = Math.ceil(periodMs / cells);
+    const parameters = [limit, cellMs, cells, interpolated ? 1 : 0];
+    super({ name, limit, periodMs, width: cells + 2, parameters, enforce });
     this.#cells = cells;
     this.#interpolated = interpolated;
-    this.#cellMs = Math.ceil(periodMs / cells);
-    this.#slack = limit * SLACK;
-    this.width = cells + 2;
-    this.parameters = [limit, this.#cellMs, cells, interpolated ? 1 : 0];
-  }
-
-  step(state: readonly number[], now: number, cost: number): Step {
-    return stepOf(this, state, now, cost);
+    this.#cellMs = cellMs;
   }
 
   look(state: StateNumbers, base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
     const { limit } = this;
     const cell = this.#cellAt(state, base, now);
     const used = this.#used(state, base, now, cell);
-    if (used + cost <= limit + this.#slack) {
+    if (used + cost <= limit + this.slack) {
       const newest = cost > 0 ? cell : this.#newestUsed(state, base, cell);
       return say(
         into,
         true,
         limit,
-        wholeRemaining(limit - used - cost, limit, this.#slack),
+        wholeRemaining(limit - used - cost, limit, this.slack),
         0,
         newest < 0 ? 0 : wholeMs(this.#endOf(newest) - now),
       );
@@ -89,7 +70,7 @@ class SlidingWindow implements Limit {
       into,
       false,
       limit,
-      wholeRemaining(limit - used, limit, this.#slack),
+      wholeRemaining(limit - used, limit, this.slack),
       cost > limit ? Infinity : wholeMs(this.#allowedAt(state, base, cell, cost) - now),
       wholeMs(this.#endOf(this.#newestUsed(state, base, cell)) - now),
     );
@@ -200,7 +181,7 @@ class SlidingWindow implements Limit {
 
   /** The first moment at which `cost`, at most the limit, fits if nobody takes anything. */
   #allowedAt(state: StateNumbers, base: number, cell: number, cost: number): number {
-    const room = this.limit + this.#slack - cost;
+    const room = this.limit + this.slack - cost;
     for (let later = 0; later <= this.#cells; later++) {
       let newer = 0;
       const oldestAt = cell + later - this.#cells;

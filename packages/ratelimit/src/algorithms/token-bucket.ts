@@ -14,17 +14,15 @@ import {
   assertLimitOptions,
   defaultName,
   say,
-  SLACK,
-  stepOf,
   unsaid,
   wholeMs,
   wholeRemaining,
   type LimitOptions,
   type ReservableLimit,
   type StateNumbers,
-  type Step,
   type Unsaid,
 } from './limit.ts';
+import { LimitRule } from './limit-rule.ts';
 
 export interface TokenBucketOptions extends LimitOptions {
   /**
@@ -39,40 +37,23 @@ export interface TokenBucketOptions extends LimitOptions {
   strict?: boolean;
 }
 
-class TokenBucket implements ReservableLimit {
+class TokenBucket extends LimitRule implements ReservableLimit {
   readonly kind = 'tokenBucket';
-  readonly width = 2;
-  readonly name: string;
-  readonly limit: number;
-  readonly periodMs: number;
-  readonly capacity: number;
-  readonly parameters: readonly number[];
-  readonly enforce: number;
   readonly #strict: boolean;
   /** Tokens that flow back each millisecond. */
   readonly #rate: number;
-  readonly #slack: number;
   /** The level that counts as full. */
   readonly #ceiling: number;
   /** What decisions call the limit. */
   readonly #most: number;
 
   constructor(name: string, limit: number, periodMs: number, burst: number, strict: boolean, enforce: number) {
-    this.name = name;
-    this.enforce = enforce;
-    this.limit = limit;
-    this.periodMs = periodMs;
-    this.capacity = burst;
+    const rate = (strict ? limit - burst : limit) / periodMs;
+    super({ name, limit, periodMs, capacity: burst, width: 2, parameters: [rate, burst], enforce });
     this.#strict = strict;
-    this.#rate = (strict ? limit - burst : limit) / periodMs;
-    this.#slack = burst * SLACK;
-    this.#ceiling = burst + this.#slack;
+    this.#rate = rate;
+    this.#ceiling = burst + this.slack;
     this.#most = Math.max(limit, burst);
-    this.parameters = [this.#rate, burst];
-  }
-
-  step(state: readonly number[], now: number, cost: number): Step {
-    return stepOf(this, state, now, cost);
   }
 
   look(state: StateNumbers, base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
@@ -86,7 +67,7 @@ class TokenBucket implements ReservableLimit {
         into,
         true,
         this.#most,
-        wholeRemaining(this.capacity - after, this.#most, this.#slack),
+        wholeRemaining(this.capacity - after, this.#most, this.slack),
         0,
         wholeMs(lagMs + after / rate),
       );
@@ -95,7 +76,7 @@ class TokenBucket implements ReservableLimit {
       into,
       false,
       this.#most,
-      wholeRemaining(this.capacity - level, this.#most, this.#slack),
+      wholeRemaining(this.capacity - level, this.#most, this.slack),
       cost > this.capacity ? Infinity : wholeMs(lagMs + over / rate),
       wholeMs(lagMs + level / rate),
     );
@@ -107,7 +88,7 @@ class TokenBucket implements ReservableLimit {
 
   charge(state: StateNumbers, base: number, now: number, amount: number): void {
     const level = this.#level(state, base, now) + amount;
-    this.#write(state, base, now, level > this.#slack ? level : 0);
+    this.#write(state, base, now, level > this.slack ? level : 0);
   }
 
   waitMs(state: StateNumbers, base: number, now: number, cost: number): number {

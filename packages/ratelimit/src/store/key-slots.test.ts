@@ -12,7 +12,7 @@ function take(slots: KeySlots, key: string, now: number, cost: number, rule: Lim
 }
 
 describe('KeySlots', () => {
-  it('finds dead keys in passing: nothing is kept of keys that are as good as new', () => {
+  it('bottleneck #115: finds dead keys in passing: nothing is kept of keys that are as good as new', () => {
     const slots = new KeySlots([limit], 100_000);
     for (let i = 0; i < 50_000; i++) take(slots, `key ${i}`, i, 1);
     // Each key lives for 100 ms, in which 100 others come.

@@ -1,0 +1,52 @@
+import type { LimitDecision } from '../decision.ts';
+import { SLACK, stepOf, type Limit, type LimitKind, type StateNumbers, type Step, type Unsaid } from './limit.ts';
+
+/** What a limit is, whatever its algorithm. */
+type LimitNumbers = Pick<Limit, 'enforce' | 'limit' | 'name' | 'parameters' | 'periodMs' | 'width'> & {
+  /** Default: the limit. */
+  readonly capacity?: number;
+};
+
+/** The numbers that every limit has, and the pure form of its rule. */
+export abstract class LimitRule implements Limit {
+  abstract readonly kind: LimitKind;
+  readonly name: string;
+  readonly limit: number;
+  readonly periodMs: number;
+  readonly capacity: number;
+  readonly width: number;
+  readonly parameters: readonly number[];
+  readonly enforce: number;
+  /** What is forgiven, since sums of fractions are off by their last digits. */
+  protected readonly slack: number;
+
+  constructor({ name, limit, periodMs, capacity = limit, width, parameters, enforce }: LimitNumbers) {
+    this.name = name;
+    this.limit = limit;
+    this.periodMs = periodMs;
+    this.capacity = capacity;
+    this.width = width;
+    this.parameters = parameters;
+    this.enforce = enforce;
+    this.slack = capacity * SLACK;
+  }
+
+  step(state: readonly number[], now: number, cost: number): Step {
+    return stepOf(this, state, now, cost);
+  }
+
+  abstract look(state: StateNumbers, base: number, now: number, cost: number, into?: Unsaid): LimitDecision;
+  abstract commit(state: StateNumbers, base: number, now: number, cost: number, id: number): void;
+  abstract charge(state: StateNumbers, base: number, now: number, amount: number, stamp: number | undefined): void;
+  abstract expiresAt(state: StateNumbers, base: number): number;
+  abstract inherit(
+    from: StateNumbers,
+    fromBase: number,
+    parameters: readonly number[],
+    into: StateNumbers,
+    base: number,
+    now: number,
+  ): void;
+  abstract share(parts: number): Limit;
+  abstract describe(): string;
+}
