@@ -6,7 +6,7 @@ import { TextWriter } from './encode/text-writer.ts';
 import { ValueWriter } from './encode/value-writer.ts';
 import { formatText } from './format-text.ts';
 import { type LineFormat, SHADOWED } from './line-format.ts';
-import { type Bindings, bindingsOf, type Line, withoutNames, type WorkSummary } from './line.ts';
+import { Bindings, type BoundField, type Line, type WorkSummary } from './line.ts';
 import { lineTotals } from './line-totals.ts';
 import type { RedactOptions, Serializers } from './options.ts';
 import { serialized } from './serialized.ts';
@@ -77,16 +77,17 @@ export class LineWriter {
     if (this.#busy) return this.#again().bind(parent, fields, serializers);
     this.#busy = true;
     const values = this.#values;
-    const added: { name: string; json: string }[] = [];
+    const added: BoundField[] = [];
     try {
       values.reset(this.#limits.lineBytes >> 2);
       values.enter(fields);
       for (const name in fields) {
         if (!hasOwn.call(fields, name) || !values.hasRoom()) continue;
-        const start = values.out;
+        values.out = '';
         this.#field(fields, name, false, serializers);
-        if (this.#format.reserved.has(name) || values.out === start) values.out = start;
-        else added.push({ name, json: values.out.slice(start.length) });
+        if (values.out === '' || this.#format.reserved.has(name)) continue;
+        added.push({ name, json: values.out });
+        values.maxBytes -= values.out.length;
       }
     } catch {
       // A Proxy that does not let its names be read binds nothing.
@@ -94,10 +95,7 @@ export class LineWriter {
       values.release();
       this.#busy = false;
     }
-    if (added.length === 0) return parent;
-    const names = new Set(added.map(({ name }) => name));
-    const entries = [...parent.entries.filter(({ name }) => !names.has(name)), ...added];
-    return bindingsOf(entries);
+    return parent.with(new Bindings(added));
   }
 
   #line(line: Line): string {
@@ -113,7 +111,7 @@ export class LineWriter {
       if (line.work !== undefined) this.#work(line, line.work, taken);
       this.#fields(line, line.fields, line.work === undefined ? 'plain' : 'annotations', taken);
       message ??= taken.message ?? values.errorMessage;
-      if (taken.bound !== undefined) bindings = withoutNames(bindings, taken.bound);
+      if (taken.bound !== undefined) bindings = bindings.without(taken.bound);
       if (taken.shadowed !== '') shadowed = `,"${SHADOWED}":{${taken.shadowed}}`;
     }
     const { open, close } = this.#format;
@@ -133,7 +131,7 @@ export class LineWriter {
     const values = this.#values;
     const { event, outcome, durationMs, priority, more } = work;
     this.#works++;
-    if (line.serializers === undefined && this.#plainWork && line.bindings.names.size === 0) {
+    if (line.serializers === undefined && this.#plainWork && line.bindings.fields.length === 0) {
       let head = this.#workHeads.get(event);
       if (head === undefined) {
         head = `,"event":${values.text.quote(event)},"outcome":"`;
@@ -151,7 +149,7 @@ export class LineWriter {
     const values = this.#values;
     values.enter(fields);
     const { serializers } = line;
-    const bound = line.bindings.names.size === 0 ? undefined : line.bindings.names;
+    const bound = line.bindings.fields.length === 0 ? undefined : line.bindings;
     const more = line.work?.more;
     let count = 0;
     let known = values.names.start;

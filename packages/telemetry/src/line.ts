@@ -1,26 +1,53 @@
 import type { Serializers } from './options.ts';
 
-/** Fields that stand on every line of a logger, written once. */
-export interface Bindings {
-  readonly entries: readonly { readonly name: string; readonly json: string }[];
-  readonly names: ReadonlySet<string>;
+/** A field of bindings, as JSON: `,"a":1`. */
+export interface BoundField {
+  readonly name: string;
+  readonly json: string;
+}
+
+/** From this many on a set is faster than a look at each. */
+const MANY = 8;
+
+/** Fields that stand on every line of a logger, written once. Their names differ. */
+export class Bindings {
+  readonly fields: readonly BoundField[];
   /** `,"a":1,"b":2` */
   readonly json: string;
   readonly bytes: number;
+  #names: ReadonlySet<string> | undefined;
+
+  constructor(fields: readonly BoundField[]) {
+    this.fields = fields;
+    let json = '';
+    for (const field of fields) json += field.json;
+    this.json = json;
+    this.bytes = Buffer.byteLength(json);
+  }
+
+  has(name: string): boolean {
+    if (this.fields.length < MANY) {
+      for (const field of this.fields) if (field.name === name) return true;
+      return false;
+    }
+    this.#names ??= new Set(this.fields.map((field) => field.name));
+    return this.#names.has(name);
+  }
+
+  /** Without those of these names. */
+  without(names: { has(name: string): boolean }): Bindings {
+    return new Bindings(this.fields.filter(({ name }) => !names.has(name)));
+  }
+
+  /** With these as well; of two with one name the added one counts. */
+  with(added: Bindings): Bindings {
+    if (added.fields.length === 0) return this;
+    if (this.fields.length === 0) return added;
+    return new Bindings([...this.fields.filter(({ name }) => !added.has(name)), ...added.fields]);
+  }
 }
 
-export const noBindings: Bindings = { entries: [], names: new Set(), json: '', bytes: 0 };
-
-/** Bindings of these entries, whose names differ. */
-export function bindingsOf(entries: Bindings['entries']): Bindings {
-  const json = entries.map((entry) => entry.json).join('');
-  return { entries, names: new Set(entries.map(({ name }) => name)), json, bytes: Buffer.byteLength(json) };
-}
-
-/** The bindings whose names are not among these. */
-export function withoutNames(bindings: Bindings, names: ReadonlySet<string>): Bindings {
-  return bindingsOf(bindings.entries.filter(({ name }) => !names.has(name)));
-}
+export const noBindings: Bindings = new Bindings([]);
 
 /** What the line of a unit of work says before anything else. */
 export interface WorkSummary {
