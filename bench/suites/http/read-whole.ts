@@ -1,3 +1,4 @@
+import type { IPolicy } from 'cockatiel';
 import { way, type Way } from './served.ts';
 
 const PATH = '/items/1';
@@ -38,16 +39,21 @@ const bareTransport: Way = way('undici pool.request', 'undici', async (url) => {
   };
 });
 
+/** The policies of cockatiel: retry, breaker and time limit. */
+export async function cockatiel(): Promise<IPolicy> {
+  const c = await import('cockatiel');
+  return c.wrap(
+    c.retry(c.handleAll, { maxAttempts: RETRIES }),
+    c.circuitBreaker(c.handleAll, { halfOpenAfter: 5_000, breaker: new c.ConsecutiveBreaker(5) }),
+    c.timeout(TIMEOUT_MS, c.TimeoutStrategy.Cooperative),
+  );
+}
+
 /** What a team puts together by hand. */
 export const handMade: readonly Way[] = [
   way('undici + cockatiel', 'cockatiel', async (url) => {
-    const [{ Pool }, c] = await Promise.all([import('undici'), import('cockatiel')]);
+    const [{ Pool }, guarded] = await Promise.all([import('undici'), cockatiel()]);
     const pool = new Pool(url);
-    const guarded = c.wrap(
-      c.retry(c.handleAll, { maxAttempts: RETRIES }),
-      c.circuitBreaker(c.handleAll, { halfOpenAfter: 5_000, breaker: new c.ConsecutiveBreaker(5) }),
-      c.timeout(TIMEOUT_MS, c.TimeoutStrategy.Cooperative),
-    );
     const run = (): unknown =>
       guarded.execute(async ({ signal }) => (await pool.request({ method: 'GET', path: PATH, signal })).body.json());
     return { run, close: () => pool.close() };

@@ -1,3 +1,4 @@
+import { cockatiel } from './read-whole.ts';
 import { way, type Way } from './served.ts';
 
 const PATH = '/items/1';
@@ -24,13 +25,8 @@ export const streamed: readonly Way[] = [
     };
   }),
   way('undici + cockatiel', 'cockatiel', async (url) => {
-    const [{ Pool }, c] = await Promise.all([import('undici'), import('cockatiel')]);
+    const [{ Pool }, guarded] = await Promise.all([import('undici'), cockatiel()]);
     const pool = new Pool(url);
-    const guarded = c.wrap(
-      c.retry(c.handleAll, { maxAttempts: 2 }),
-      c.circuitBreaker(c.handleAll, { halfOpenAfter: 5_000, breaker: new c.ConsecutiveBreaker(5) }),
-      c.timeout(10_000, c.TimeoutStrategy.Cooperative),
-    );
     // Read within: its time limit cancels what is left of a call that has returned.
     const run = (): unknown =>
       guarded.execute(async ({ signal }) => drained((await pool.request({ method: 'GET', path: PATH, signal })).body));
