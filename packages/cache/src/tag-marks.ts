@@ -1,4 +1,4 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, RecencyMap } from '@macadam/core';
 import { isWellFormed } from './well-formed.ts';
 
 /** The most tags one entry may have. */
@@ -24,7 +24,7 @@ const NEVER: Mark = { position: 0, at: -Infinity };
  * loading again.
  */
 export class TagMarks {
-  readonly #marks = new Map<string, Mark>();
+  readonly #marks = new RecencyMap<string, Mark>();
   readonly #mostTags: number;
   #floor: Mark = NEVER;
 
@@ -37,12 +37,9 @@ export class TagMarks {
   }
 
   mark(tag: string, mark: Mark): void {
-    // Set anew, not in place: the map's order is the order in which marks are forgotten.
-    this.#marks.delete(tag);
     this.#marks.set(tag, mark);
     if (this.#marks.size <= this.#mostTags) return;
-    const [oldest, forgotten] = this.#marks.entries().next().value as [string, Mark];
-    this.#marks.delete(oldest);
+    const [, forgotten] = this.#marks.deleteOldest() as readonly [string, Mark];
     this.forgetUpTo(forgotten);
   }
 
@@ -56,7 +53,8 @@ export class TagMarks {
     if (tags.length === 0) return NEVER;
     let newest = this.#floor;
     for (const tag of tags) {
-      const mark = this.#marks.get(tag);
+      // Looked at, not used: marks are forgotten in the order they were set.
+      const mark = this.#marks.peek(tag);
       if (mark !== undefined && mark.position > newest.position) newest = mark;
     }
     return newest;

@@ -6,6 +6,7 @@ import {
   assertOneOf,
   type Clock,
   OptionsError,
+  RecencyMap,
   systemClock,
 } from '@macadam/core';
 import type { JsonWebKey } from '../jwt/key-rules.ts';
@@ -87,7 +88,7 @@ class BoundKey implements DpopKey {
   readonly #maxOrigins: number;
   readonly #clock: Clock;
   /** By origin, the last used last. */
-  readonly #nonces = new Map<string, string>();
+  readonly #nonces = new RecencyMap<string, string>();
 
   constructor(key: SigningKey, maxOrigins: number, clock: Clock) {
     this.#key = key;
@@ -116,10 +117,9 @@ class BoundKey implements DpopKey {
 
   learn(origin: string, nonce: string | null | undefined): boolean {
     if (typeof nonce !== 'string' || !NONCE.test(nonce)) return false;
-    const before = this.#nonces.get(origin);
-    this.#nonces.delete(origin);
+    const before = this.#nonces.peek(origin);
     this.#nonces.set(origin, nonce);
-    if (this.#nonces.size > this.#maxOrigins) this.#nonces.delete(this.#nonces.keys().next().value as string);
+    if (this.#nonces.size > this.#maxOrigins) this.#nonces.deleteOldest();
     return nonce !== before;
   }
 }

@@ -1,4 +1,5 @@
 import type { webcrypto } from 'node:crypto';
+import { RecencyMap } from '@macadam/core';
 import type { JwtAlgorithm } from '../jwt/algorithms.ts';
 import type { JsonWebKey } from '../jwt/key-rules.ts';
 import { readKeySet } from '../jwt/key-set.ts';
@@ -17,7 +18,7 @@ export interface ProofKey {
 export class ProofKeys {
   readonly #maxKeys: number;
   /** By their text and algorithm, the last used last. */
-  readonly #known = new Map<string, ProofKey>();
+  readonly #known = new RecencyMap<string, ProofKey>();
 
   constructor(maxKeys: number) {
     this.#maxKeys = maxKeys;
@@ -45,10 +46,8 @@ export class ProofKeys {
 
   /** The key has made a good proof. */
   remember(jwk: object, algorithm: JwtAlgorithm, key: ProofKey): void {
-    const name = nameOf(jwk, algorithm);
-    this.#known.delete(name);
-    this.#known.set(name, key);
-    if (this.#known.size > this.#maxKeys) this.#known.delete(this.#known.keys().next().value as string);
+    this.#known.set(nameOf(jwk, algorithm), key);
+    if (this.#known.size > this.#maxKeys) this.#known.deleteOldest();
   }
 }
 

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { assertInteger, assertText, OptionsError } from '@macadam/core';
+import { assertInteger, assertText, OptionsError, RecencyMap } from '@macadam/core';
 import { observeTokens } from '../instruments.ts';
 import { grantClient } from './client-credentials.ts';
 import type { GrantTally } from './held-token.ts';
@@ -88,8 +88,8 @@ class BySubject implements TokenExchanges {
   readonly #settings: TokenClientSettings;
   readonly #exchange: Exchange;
   readonly #maxSubjects: number;
-  /** By the hash of the subject's token, the last used last. */
-  readonly #clients = new Map<string, TokenClient>();
+  /** By the hash of the subject's token. */
+  readonly #clients = new RecencyMap<string, TokenClient>();
   readonly #tally: GrantTally = { requests: 0, failures: 0 };
 
   constructor(settings: TokenClientSettings, exchange: Exchange, maxSubjects: number) {
@@ -103,11 +103,12 @@ class BySubject implements TokenExchanges {
       throw new OptionsError('subjectToken', undefined, 'a text that is not empty');
     }
     const key = hash('sha256', subjectToken, 'base64');
-    const client = this.#clients.get(key) ?? exchangeClient(this.#settings, this.#exchange, subjectToken, this.#tally);
-    this.#clients.delete(key);
+    const known = this.#clients.get(key);
+    if (known !== undefined) return known;
+    const client = exchangeClient(this.#settings, this.#exchange, subjectToken, this.#tally);
     this.#clients.set(key, client);
     // Whoever holds the client that is let go of goes on with it.
-    if (this.#clients.size > this.#maxSubjects) this.#clients.delete(this.#clients.keys().next().value as string);
+    if (this.#clients.size > this.#maxSubjects) this.#clients.deleteOldest();
     return client;
   }
 
