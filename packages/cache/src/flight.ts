@@ -45,7 +45,7 @@ export class Flight<T> extends Expiring {
   stamp = '';
   /** It no longer waits for a batch. */
   left = false;
-  readonly softLimit: SoftLimit;
+  readonly softLimit: SoftLimit<T>;
   readonly #onTimeout: (flight: Flight<T>) => void;
   #controller: AbortController | undefined;
   #reason: unknown;
@@ -58,8 +58,8 @@ export class Flight<T> extends Expiring {
     this.stale = stale;
     this.#onTimeout = onTimeout;
     this.outcome = new Promise((resolve) => (this.#settle = resolve));
-    this.softLimit = new SoftLimit(this.outcome);
-    this.soon = this.softLimit.soon as Promise<LoadOutcome<T> | undefined>;
+    this.softLimit = new SoftLimit();
+    this.soon = this.softLimit.soon;
   }
 
   get signal(): AbortSignal {
@@ -80,6 +80,7 @@ export class Flight<T> extends Expiring {
   settle(outcome: LoadOutcome<T>): void {
     this.settled = true;
     this.#settle(outcome);
+    this.softLimit.pass(outcome);
   }
 
   /** Tells the loader that nobody will take what it brings. */
@@ -94,18 +95,17 @@ export class Flight<T> extends Expiring {
 }
 
 /** How long callers that hold a stale value wait. */
-class SoftLimit extends Expiring {
-  readonly soon: Promise<unknown>;
-  #pass!: (value: unknown) => void;
+class SoftLimit<T> extends Expiring {
+  readonly soon: Promise<LoadOutcome<T> | undefined>;
+  pass!: (outcome: LoadOutcome<T> | undefined) => void;
 
-  constructor(outcome: Promise<unknown>) {
+  constructor() {
     super();
-    this.soon = new Promise((resolve) => (this.#pass = resolve));
-    void outcome.then(this.#pass);
+    this.soon = new Promise((resolve) => (this.pass = resolve));
   }
 
   override expire(): void {
-    this.#pass(undefined);
+    this.pass(undefined);
   }
 }
 

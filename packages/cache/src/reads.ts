@@ -123,14 +123,14 @@ export class Reads<T> {
   async #wait(read: Read<T>, flight: Flight<T>): Promise<T | undefined> {
     const { options } = read;
     const mayBeStale = options.fresh !== true;
+    let outcome: LoadOutcome<T> | undefined;
     if (mayBeStale) {
       // There may be a stale value, or be one later: from the shared tier. Undefined: the time for waiting is over, and the load is not.
-      if ((await this.#attached(flight.soon, options)) === undefined) {
-        const spare = this.#spare(flight);
-        if (spare !== undefined) return this.#serveStale(spare);
-      }
+      outcome = await this.#attached(flight.soon, options);
+      const spare = outcome === undefined ? this.#spare(flight) : undefined;
+      if (spare !== undefined) return this.#serveStale(spare);
     }
-    const outcome: LoadOutcome<T> = await this.#attached(flight.outcome, options);
+    outcome ??= await this.#attached(flight.outcome, options);
     if (outcome.ok) {
       const { outdated, value } = outcome;
       // Only the newest mark of a tag is known: who came after any mark may have come after one of this value's tags.

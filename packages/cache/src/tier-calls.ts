@@ -85,7 +85,7 @@ export class TierCalls {
         reject(new TimeoutError(`The shared tier did not answer within ${timeoutMs} ms`, timeoutMs));
       });
       this.#limits.add(limit, now);
-      new Promise<R>((settle) => settle(call())).then(
+      call().then(
         (answer) => {
           if (limit.expired) onLate?.(answer);
           this.#limits.remove(limit);
