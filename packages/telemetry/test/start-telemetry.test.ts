@@ -1,3 +1,4 @@
+import { createCache } from '@macadam/cache';
 import { metrics, propagation, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter } from '@opentelemetry/sdk-trace';
 import { InMemoryLogRecordExporter } from '@opentelemetry/sdk-logs';
@@ -139,6 +140,18 @@ describe('startTelemetry', () => {
     withSpan('x', () => undefined);
     await telemetry.shutdown();
     expect(warnings).toEqual([expect.stringContaining('was not sent within 300 ms')]);
+  });
+
+  it('reads what was made before it, such as a cache at the top of a module', async () => {
+    const early = createCache<number>({ name: 'early' });
+    await early.getOrLoad('a', () => 1);
+    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+    const telemetry = start({ metrics: { exporter }, traces: false, logs: false, runtimeMetrics: false });
+    await telemetry.flush();
+    const found = exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
+    const loads = found.find(({ descriptor }) => descriptor.name === 'macadam.cache.loads');
+    expect(loads?.dataPoints).toMatchObject([{ value: 1, attributes: { 'macadam.cache.name': 'early' } }]);
+    await early.close();
   });
 
   it('T24: keeps the series of an instrument under the cap for a hundred thousand values', async () => {
