@@ -44,7 +44,7 @@ export class ReadBatch {
     if (reads.length === 0) return;
     this.#waiting = [];
     const keys = reads.flatMap(({ key }) => this.#names.pair(key));
-    const leases = reads.map(({ lease }) => (lease === undefined ? NO_LEASE : Buffer.from(lease)));
+    const leases = reads.map(({ lease }) => (lease === undefined ? NO_LEASE : leaseText(lease)));
     readScript.run(this.#redis, keys, [this.#leaseMs, ...leases]).then(
       (answer) => {
         const parts = answer as (Buffer | number | null)[];
@@ -55,6 +55,13 @@ export class ReadBatch {
       },
     );
   }
+}
+
+/**
+ * A lease as it stands on the server. As text, since drivers write a command of texts as one piece, and one with bytes in many.
+ */
+export function leaseText(lease: Uint8Array): string {
+  return Buffer.from(lease.buffer, lease.byteOffset, lease.byteLength).toString('base64url');
 }
 
 function readOf(entry: Buffer | number | null | undefined, number: number): TierRead {

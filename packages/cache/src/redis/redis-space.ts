@@ -3,7 +3,7 @@ import type { Ending, SpaceOptions, TierMark, TierMarks, TierRead, TierSpace } f
 import type { Redis } from './client.ts';
 import type { Feed, Told } from './feed.ts';
 import { Names } from './names.ts';
-import { ReadBatch } from './read-batch.ts';
+import { leaseText, ReadBatch } from './read-batch.ts';
 import { expireScript, fillScript, markScript, marksScript, releaseScript, writeScript } from './scripts.ts';
 
 /** Keys in one command at most: it runs alone on the server, so it must be short. */
@@ -66,16 +66,16 @@ export class RedisSpace implements TierSpace {
   async lease(key: string, lease: Uint8Array, always: boolean): Promise<boolean> {
     const name = this.#names.pair(key)[1];
     const condition = always ? [] : ['NX'];
-    const answer = await this.#redis.send(name, ['SET', name, bytes(lease), ...condition, 'PX', this.#leaseMs]);
+    const answer = await this.#redis.send(name, ['SET', name, leaseText(lease), ...condition, 'PX', this.#leaseMs]);
     return answer !== null;
   }
 
   async release(key: string, lease: Uint8Array): Promise<void> {
-    await releaseScript.run(this.#redis, this.#names.pair(key), [bytes(lease)]);
+    await releaseScript.run(this.#redis, this.#names.pair(key), [leaseText(lease)]);
   }
 
   async fill(key: string, lease: Uint8Array, entry: Uint8Array, ttlMs: number): Promise<boolean> {
-    const args = [bytes(lease), bytes(entry), String(Math.ceil(ttlMs))];
+    const args = [leaseText(lease), bytes(entry), String(Math.ceil(ttlMs))];
     return (await fillScript.run(this.#redis, this.#names.pair(key), args)) === 1;
   }
 
