@@ -220,7 +220,8 @@ describe.each([
       instance<string>(behind, { name: `cache-${i}`, l1: { maxEntries: 10 } }),
     );
     await connected(caches[0] as Cache<never>, caches[999] as Cache<never>);
-    expect(proxy.stats().openConnections - before).toBe(1);
+    // A first attempt that a busy machine was too slow for may still be closing.
+    await soon(() => expect(proxy.stats().openConnections - before).toBe(1));
     expect(listeners()).toBe(heard);
     await caches[999]?.set('k', 'v');
     await Promise.all(caches.map((cache) => cache.close()));
