@@ -77,7 +77,10 @@ async function macadam(
 async function macadamShared(): Promise<Library> {
   const { redisTier } = await import('@macadam/cache');
   const client = await nodeRedis();
-  const tier = redisTier(client as unknown as Parameters<typeof redisTier>[0], { prefix: 'bench-macadam', timeoutMs: 5_000 });
+  const tier = redisTier(client as unknown as Parameters<typeof redisTier>[0], {
+    prefix: 'bench-macadam',
+    timeoutMs: 5_000,
+  });
   const library = await macadam({ l1: false, l2: tier });
   const end = async (): Promise<void> => {
     await library.end?.();
