@@ -36,6 +36,7 @@ export {
   DEFAULT_TIMEOUT_MS,
 } from './options.ts';
 export type { HttpClientOptions, HttpRetryOptions, RedirectOptions, ResponseLimits } from './options.ts';
+export type { HttpPacing, HttpTurn, PacedAnswer } from './pacing.ts';
 export type { PathParamName, PathParamValue } from './path-template.ts';
 export type { ConnectionOptions, DnsOptions } from './transport/connection-options.ts';
 export type { ResolvedAddress, ResolveFunction } from './transport/ttl-resolver.ts';

@@ -10,6 +10,7 @@ import type { HttpAuth } from './auth.ts';
 import type { HttpDispatcher } from './dispatcher.ts';
 import type { HttpCacheOptions } from './http-cache/options.ts';
 import type { EndpointsOption } from './endpoints/options.ts';
+import type { HttpPacing } from './pacing.ts';
 import type { Peer } from './peer.ts';
 import type { KeptBy } from './route-policies.ts';
 import type { ConnectionOptions } from './transport/connection-options.ts';
@@ -99,6 +100,12 @@ export interface HttpClientOptions extends ConnectionOptions {
   hedge?: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal'> | false;
   /** A limit on tries in flight that finds itself. An object (`{}` will do) switches it on. Default: `false`. */
   adaptiveConcurrency?: (Omit<AdaptiveConcurrencyOptions, 'clock'> & KeptBy) | false;
+  /**
+   * Lets each try be sent when it is its turn, such as `createOutboundLimiter()` of `@macadam/ratelimit`, which keeps to
+   * what the server tells of its limits. One may serve several clients. The wait counts against `timeoutMs`, not
+   * against `attemptTimeoutMs`. Default: none.
+   */
+  pacing?: HttpPacing;
   /**
    * Whether identical GET, HEAD and OPTIONS requests in flight share one. Identical means in everything that is sent,
    * headers included, and what `auth` adds for the caller: it is asked once more, before the request is shared. Each

@@ -4,6 +4,7 @@ import {
   bulkhead,
   circuitBreaker,
   hedge,
+  paced,
   pipeline,
   retry,
   retryBudget,
@@ -14,6 +15,7 @@ import {
   type PolicyStats,
   type RetryBudget,
 } from '@macadam/resilience';
+import { pacerOf, type HttpPacing } from './pacing.ts';
 import { RoutePolicies, type PolicyByRoute } from './route-policies.ts';
 import type { HttpClientSettings } from './settings.ts';
 import { classifyAttempt, isThrottled, isTransparent, retryUnsent } from './retry-rules.ts';
@@ -38,8 +40,8 @@ export interface Policies extends GuardedBy {
 const PROBE_GRACE_MS = 1_000;
 
 /**
- * The layers of a call, outermost first: bulkhead, total timeout, retry, hedge, breaker, adaptive concurrency, attempt
- * timeout. The two pipelines differ in what they retry; places, budget, circuit and counts are the same. With several
+ * The layers of a call, outermost first: bulkhead, total timeout, retry, hedge, pacing, breaker, adaptive concurrency,
+ * attempt timeout. The two pipelines differ in what they retry; places, budget, circuit and counts are the same. With several
  * endpoints, breaker and adaptive concurrency are those of the endpoint a try is sent to. What is kept by route differs
  * between the pipelines of the routes, which have all the rest in common.
  */
@@ -51,8 +53,9 @@ export function createPolicies(settings: HttpClientSettings): Policies {
   const budget = budgetOf(settings);
   const retries = createRetries(settings, budget);
   const racing = settings.hedge === false ? undefined : createHedge(settings, settings.hedge, budget);
+  const pacing = settings.pacing && createPacing(settings, settings.pacing);
   const layers = (retrying: Policy, { places, breaker, limit }: Guards): Policy[] =>
-    [places, total, retrying, racing, route, breaker, limit, attempt].filter((policy) => policy !== undefined);
+    [places, total, retrying, racing, pacing, route, breaker, limit, attempt].filter((policy) => policy !== undefined);
   const around = (own: Guards): GuardedBy => ({
     repeatable: pipeline(...layers(retries.repeatable, own)),
     once: pipeline(...layers(retries.once, own)),
@@ -81,6 +84,7 @@ export function createPolicies(settings: HttpClientSettings): Policies {
       retry: retries.repeatable.stats(),
       retryUnsent: retries.once.stats(),
       ...(racing === undefined ? {} : { hedge: racing.stats() }),
+      ...(pacing === undefined ? {} : { paced: pacing.stats() }),
       attemptTimeout: attempt.stats(),
     }),
   };
@@ -148,6 +152,11 @@ function createRetries(
   const shared = { isThrottled, transparentIf: isTransparent, ...own, budget, clock, random };
   // Without a rule of the user's, what an error says of itself decides: that is what `retryable` is set for.
   return { repeatable: retry(shared), once: retry({ ...shared, retryIf: retryUnsent }) };
+}
+
+/** Several endpoints are one service, with one quota. */
+function createPacing({ clock, name, authority, endpoints }: HttpClientSettings, pacing: HttpPacing): Policy {
+  return paced({ pacer: pacerOf(pacing, endpoints === undefined ? authority : name), clock });
 }
 
 /** A hedge that would be sent when the call is over is none. Source: .NET's validator. */

@@ -27,6 +27,7 @@ import { ACCEPT_ENCODING } from './content-decoding.ts';
 import type { HttpDispatcher } from './dispatcher.ts';
 import { mergeHeaders } from './headers.ts';
 import { httpCacheSettings, type HttpCacheSettings } from './http-cache/options.ts';
+import { checkedPacing, type HttpPacing } from './pacing.ts';
 import type { Peer } from './peer.ts';
 import { redirectRules } from './redirect-options.ts';
 import type { RedirectRules } from './redirect.ts';
@@ -63,6 +64,7 @@ const OPTION_NAMES = [
   'bulkhead',
   'hedge',
   'adaptiveConcurrency',
+  'pacing',
   'dedupe',
   'responseLimits',
   'redirects',
@@ -99,6 +101,7 @@ export interface HttpClientSettings {
   readonly bulkhead: Omit<BulkheadOptions, 'clock'> | false;
   readonly hedge: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal'> | false;
   readonly adaptiveConcurrency: Omit<AdaptiveConcurrencyOptions, 'clock'> | false;
+  readonly pacing: HttpPacing | undefined;
   /** Of the policies above, those that are kept by route. */
   readonly perRoute: ReadonlySet<PolicyByRoute>;
   readonly dedupe: boolean;
@@ -156,6 +159,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     bulkhead: withoutPer(policyOptions('bulkhead', options.bulkhead)),
     hedge: policyOptions('hedge', options.hedge ?? false),
     adaptiveConcurrency: withoutPer(policyOptions('adaptiveConcurrency', options.adaptiveConcurrency ?? false)),
+    pacing: checkedPacing(options.pacing),
     perRoute: keptByRoute(options),
     dedupe,
     limits: responseLimits(options.responseLimits),

@@ -28,6 +28,8 @@ export type { FallbackOptions } from './fallback.ts';
 export { hedge } from './hedge/hedge.ts';
 export type { HedgeOptions } from './hedge/options.ts';
 export type { KeyedOptions } from './keyed.ts';
+export { paced } from './paced.ts';
+export type { PacedOptions, PacedTry, PacedTurn, Pacer } from './paced.ts';
 export { pipeline } from './pipeline.ts';
 export type { Pipeline } from './pipeline.ts';
 export type {

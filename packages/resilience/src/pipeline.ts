@@ -14,6 +14,7 @@ const ORDER: ReadonlyMap<PolicyKind, { readonly place: number; readonly why: str
   ['bulkhead', { place: 1, why: 'a bulkhead counts calls, and inside of a retry it would count tries' }],
   ['retry', { place: 3, why: 'a retry must see each refusal and timeout of the layers that guard a try' }],
   ['hedge', { place: 4, why: 'a hedge starts tries, which the layers inside guard one by one' }],
+  ['paced', { place: 4.2, why: 'each try has its turn, and the time until then is none of what guards a try' }],
   ['routed', { place: 4.5, why: 'each try, of a retry or a hedge, has a way of its own' }],
   [
     'circuitBreaker',

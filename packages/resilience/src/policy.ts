@@ -50,6 +50,7 @@ export type PolicyKind =
   | 'circuitBreaker'
   | 'fallback'
   | 'hedge'
+  | 'paced'
   | 'pipeline'
   | 'retry'
   | 'routed'

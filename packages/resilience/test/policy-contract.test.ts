@@ -6,6 +6,7 @@ import {
   circuitBreaker,
   fallback,
   hedge,
+  paced,
   pipeline,
   retry,
   standardPipeline,
@@ -22,6 +23,7 @@ const policies: Readonly<Record<string, (tools: PolicyContractTools) => Policy>>
   'bulkhead with a queue': ({ clock }) => bulkhead({ maxConcurrent: 2, maxQueued: 100, clock }),
   hedge: ({ clock }) => hedge({ delayMs: 50, clock }),
   adaptiveConcurrency: ({ clock }) => adaptiveConcurrency({ clock }),
+  paced: ({ clock }) => paced({ pacer: { acquire: async () => ({ settle() {} }) }, clock }),
   'fallback that replaces nothing': ({ clock }) => fallback({ value: 0, fallbackIf: () => false, clock }),
   'a pipeline of all': ({ clock, random }) =>
     pipeline(

@@ -1,0 +1,94 @@
+import { MacadamError } from '@macadam/core';
+import { constant } from '@macadam/resilience';
+import { seededRandom, virtualClock } from '@macadam/testkit';
+import { describe, expect, test } from 'vitest';
+import { createHttpClient, type HttpClientOptions, type HttpPacing, type PacedAnswer } from '../src/index.ts';
+import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
+
+/** Gives a turn every 100 ms, and writes down what it is told. */
+function setUp(scripts: Script[], options: Partial<HttpClientOptions> = {}) {
+  const clock = virtualClock();
+  const settled: (number | undefined)[] = [];
+  const partitions: string[] = [];
+  let next = 0;
+  const pacing: HttpPacing = {
+    acquire(partition, { signal }) {
+      partitions.push(partition);
+      const now = clock.monotonic();
+      const at = Math.max(next, now);
+      next = at + 100;
+      const turn = { settle: (answer: PacedAnswer | undefined) => void settled.push(answer?.status) };
+      return at === now ? turn : clock.sleep(at - now, signal).then(() => turn);
+    },
+    describe: () => '10 a second',
+  };
+  const dispatcher = scriptedDispatcher(...scripts);
+  const client = createHttpClient({
+    baseUrl: 'http://billing.internal:8080/v1',
+    clock,
+    random: seededRandom(7),
+    dispatcher,
+    pacing,
+    retry: { backoff: constant({ delayMs: 1 }) },
+    ...options,
+  });
+  return { clock, dispatcher, client, settled, partitions };
+}
+
+describe('pacing', () => {
+  test('each try has its turn, and the turn is told of the answer, whatever its status', async () => {
+    const { clock, client, settled, partitions } = setUp([
+      { status: 500 },
+      { status: 200, body: 'ok' },
+      { status: 404 },
+      { error: 'ECONNRESET' },
+    ]);
+    expect((await clock.runUntil(client.get('/a'))).attempts).toMatchObject([
+      { startedAtMs: 0, status: 500 },
+      { startedAtMs: 100, status: 200 },
+    ]);
+    await clock.runUntil(client.get('/b').catch(() => {}));
+    await clock.runUntil(client.post('/c').catch(() => {}));
+    expect(settled).toEqual([500, 200, 404, undefined]);
+    expect(new Set(partitions)).toEqual(new Set(['billing.internal:8080']));
+    expect(client.describe()).toContain('paced: 10 a second; as "billing.internal:8080"');
+    expect(client.stats().policies).toMatchObject({ paced: { begun: 4, refused: 0, waiting: 0 } });
+  });
+
+  test('the wait counts against the call, not against the try, and is told in the story', async () => {
+    const { clock, client } = setUp([{ status: 200, body: 'ok' }], { attemptTimeoutMs: 50, timeoutMs: 250 });
+    const calls = Array.from({ length: 4 }, () => client.get('/a').catch((error: MacadamError) => error.code));
+    const ended = await clock.runUntil(Promise.all(calls));
+    expect(ended.map((one) => (typeof one === 'string' ? one : one?.attempts[0]?.waitedMs))).toEqual([
+      0,
+      100,
+      200,
+      'MAC_TIMEOUT',
+    ]);
+    clock.assertNoTimers();
+  });
+
+  test('what it refuses with is what the caller gets, and nothing is sent', async () => {
+    const refusal = new MacadamError('not now', { code: 'MAC_RATE_LIMITED' });
+    const { client, dispatcher } = setUp([{ status: 200 }], { pacing: { acquire: () => Promise.reject(refusal) } });
+    await expect(client.get('/a')).rejects.toBe(refusal);
+    expect(dispatcher.sent).toEqual([]);
+    expect(client.stats().policies).toMatchObject({ circuitBreaker: { failures: 0 } });
+  });
+
+  test('several endpoints are one partition, called by the name of the client', async () => {
+    const { clock, client, partitions } = setUp([{ status: 200 }], {
+      baseUrl: undefined as never,
+      endpoints: [{ url: 'http://a.internal' }, { url: 'http://b.internal' }],
+      name: 'billing',
+    });
+    for (let i = 0; i < 4; i++) await clock.runUntil(client.get('/a'));
+    expect(partitions).toEqual(Array(4).fill('billing'));
+  });
+
+  test('something that cannot pace is refused when the client is made', () => {
+    expect(() => setUp([], { pacing: {} as HttpPacing })).toThrow(
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'pacing.acquire' }),
+    );
+  });
+});

@@ -1,0 +1,130 @@
+import { currentWork, runWork } from '@macadam/core';
+import { virtualClock, type VirtualClock } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import { paced, type PacedTry, type Pacer } from './paced.ts';
+import { pipeline } from './pipeline.ts';
+import type { Outcome } from './policy.ts';
+import { constant } from './retry/backoff.ts';
+import { retry } from './retry/retry.ts';
+import { timeout } from './timeout.ts';
+
+/** Gives turns one by one, `everyMs` apart. */
+function everyMs(clock: VirtualClock, ms: number) {
+  const settled: (Outcome | undefined)[] = [];
+  const wishes: { attempt: number; remainingMs: number; priority: string | undefined }[] = [];
+  let next = 0;
+  const pacer: Pacer = {
+    acquire(wish: PacedTry) {
+      wishes.push({
+        attempt: wish.attempt,
+        remainingMs: wish.remainingMs,
+        priority: currentWork()?.priority,
+      });
+      const turn = { settle: (outcome: Outcome | undefined) => void settled.push(outcome) };
+      const now = clock.monotonic();
+      const at = Math.max(next, now);
+      next = at + ms;
+      return at === now ? turn : clock.sleep(at - now, wish.signal).then(() => turn);
+    },
+  };
+  return { pacer, settled, wishes };
+}
+
+describe('paced', () => {
+  it('begins each try of a retry in its turn, and tells how it ended', async () => {
+    const clock = virtualClock();
+    const { pacer, settled, wishes } = everyMs(clock, 100);
+    const policy = pipeline(
+      timeout({ timeoutMs: 1_000, clock }),
+      retry({ backoff: constant({ delayMs: 10 }), budget: false, clock }),
+      paced({ pacer, clock }),
+      timeout({ timeoutMs: 50, clock }),
+    );
+    const begun: number[] = [];
+    const answer = runWork({ priority: 'high', clock }, () =>
+      policy.execute(async ({ attempt }) => {
+        begun.push(clock.monotonic());
+        await clock.sleep(20);
+        if (attempt < 3) throw new Error('not yet');
+        return attempt;
+      }),
+    );
+    expect(await clock.runUntil(answer)).toBe(3);
+    // The wait of 70 ms for a turn is longer than a try may take: it is not the try that takes it.
+    expect(begun).toEqual([0, 100, 200]);
+    expect(wishes).toEqual([
+      { attempt: 1, remainingMs: 1_000, priority: 'high' },
+      { attempt: 2, remainingMs: 970, priority: 'high' },
+      { attempt: 3, remainingMs: 870, priority: 'high' },
+    ]);
+    expect(settled.map((one) => [one?.ok, one?.durationMs])).toEqual([
+      [false, 20],
+      [false, 20],
+      [true, 20],
+    ]);
+  });
+
+  it('a call that runs out of time while it waits leaves the queue, and one that is at work gives its turn back', async () => {
+    const clock = virtualClock();
+    const { pacer, settled } = everyMs(clock, 500);
+    const policy = pipeline(timeout({ timeoutMs: 100, clock }), paced({ pacer, clock }));
+    const calls = [1, 2].map(() => policy.execute(() => new Promise(() => {})).catch((error: Error) => error.name));
+    expect(await clock.runUntil(Promise.all(calls))).toEqual(['TimeoutError', 'TimeoutError']);
+    await clock.settle();
+    expect(settled).toEqual([undefined]);
+    expect(policy.stats()).toMatchObject({ paced: { begun: 1, waiting: 0 } });
+    clock.assertNoTimers();
+  });
+
+  it('gives a turn back that comes too late, from a pacer that does not listen', async () => {
+    const clock = virtualClock();
+    const settled: unknown[] = [];
+    const deaf: Pacer = { acquire: () => clock.sleep(200).then(() => ({ settle: (one) => void settled.push(one) })) };
+    const policy = pipeline(timeout({ timeoutMs: 100, clock }), paced({ pacer: deaf, clock }));
+    let begun = 0;
+    await expect(clock.runUntil(policy.execute(() => begun++))).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
+    await clock.advance(200);
+    expect([begun, settled]).toEqual([0, [undefined]]);
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no'))],
+  ] as const)('a pacer that %s fails the try, and the next one asks again', async (_how, refuse) => {
+    const clock = virtualClock();
+    let asked = 0;
+    const pacer: Pacer = { acquire: () => (++asked === 1 ? refuse() : { settle() {} }) };
+    const policy = pipeline(
+      retry({ retryIf: ({ ok }) => !ok, backoff: constant({ delayMs: 1 }), budget: false, clock }),
+      paced({ pacer, clock }),
+    );
+    expect(await clock.runUntil(policy.execute(() => 'ok'))).toBe('ok');
+    expect(asked).toBe(2);
+    expect(policy.stats()).toMatchObject({ paced: { begun: 1, refused: 1, waiting: 0 } });
+  });
+
+  it('a pacer that throws when it is told keeps no call from ending', async () => {
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+    const pacer: Pacer = {
+      acquire: () => ({
+        settle() {
+          throw new Error('of no consequence');
+        },
+      }),
+    };
+    expect(await paced({ pacer }).execute(() => 7)).toBe(7);
+    expect((await warned).message).toBe('of no consequence');
+  });
+
+  it('stands inside of a retry and outside of what guards a try', () => {
+    const pacer: Pacer = { acquire: () => ({ settle() {} }) };
+    expect(() => pipeline(paced({ pacer }), retry())).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }));
+    expect(() => paced({ pacer: {} as Pacer })).toThrow(expect.objectContaining({ path: 'paced.pacer.acquire' }));
+    expect(paced({ pacer: { ...pacer, describe: () => '5 a second' } }).describe()).toBe('paced: 5 a second');
+  });
+});
