@@ -81,7 +81,7 @@ export class Feed {
     this.#members.set(namespace, members.add(member));
     if (this.#source !== undefined && !this.#following) void this.#follow(this.#source);
     return () => {
-      members.delete(member);
+      if (!members.delete(member)) return;
       if (members.size === 0 && this.#members.get(namespace) === members) this.#members.delete(namespace);
       if (this.#members.size > 0 || this.#source === undefined) return;
       this.connected = false;
