@@ -2,7 +2,10 @@ import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit'
 import { createCache, type Cache, type CacheOptions, type LoadContext } from '@macadam/cache';
 
 /** A cache in virtual time, without the randomness that most tests do not look at. */
-export function cacheInVirtualTime<T>(options: Partial<CacheOptions<T>> = {}): { cache: Cache<T>; clock: VirtualClock } {
+export function cacheInVirtualTime<T>(options: Partial<CacheOptions<T>> = {}): {
+  cache: Cache<T>;
+  clock: VirtualClock;
+} {
   const clock = virtualClock();
   const exact = { ttlJitter: 0, earlyRefresh: false, random: seededRandom(1), clock };
   return { cache: createCache<T>({ name: 'test', ...exact, ...options }), clock };
