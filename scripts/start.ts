@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.ts';
 import { CheckFailed, program } from './programs.ts';
+import { withRedis } from './redis.ts';
 import { readManifest, root } from './workspace.ts';
 
 /** Builds what changed and runs the example `places`, which is the project's main job. */
@@ -10,9 +11,9 @@ export async function start(args: readonly string[]): Promise<number> {
   return await runStartScript(join(root, 'examples', 'places'), args);
 }
 
-/** Builds what changed and runs the benchmarks. */
+/** Builds what changed and runs the benchmarks, with a Redis for those that need one. */
 export async function bench(args: readonly string[]): Promise<number> {
-  return await runStartScript(join(root, 'bench'), args);
+  return await withRedis(() => runStartScript(join(root, 'bench'), args));
 }
 
 async function runStartScript(folder: string, args: readonly string[]): Promise<number> {

@@ -6,7 +6,7 @@ import type { Subject, Suite } from './suite.ts';
 
 const [mode, suiteName = '', caseName, contenderName, milliseconds] = process.argv.slice(2);
 const budgetMs = Number(milliseconds);
-const WARM_UP_MS = 500;
+const WARM_UP_MS = 250;
 
 /** Runs `count` operations, as many in flight at once as the subject asks for. */
 async function operate(subject: Subject, count: number): Promise<void> {

@@ -20,7 +20,7 @@ if (programs.includes(first)) {
 }
 
 const bench = join(import.meta.dirname, '..');
-const FULL: Plan = { rounds: 7, milliseconds: 400 };
+const FULL: Plan = { rounds: 7, milliseconds: 250 };
 const QUICK: Plan = { rounds: 3, milliseconds: 100 };
 
 const { values, positionals } = parseArgs({

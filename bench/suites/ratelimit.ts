@@ -119,6 +119,8 @@ const flexibleShared: Contender = {
   },
 };
 
+const answer = async (): Promise<number> => 1;
+
 export const suite: Suite = {
   name: 'ratelimit',
   what: 'What a decision costs. Macadam decides by a token bucket and says when to come back; rate-limiter-flexible counts in fixed windows.',
@@ -151,7 +153,30 @@ export const suite: Suite = {
         { of: 'macadam tryTake', to: 'limiter, a Map of them', atMost: 1 },
       ],
     },
-    // Needs a server: set REDIS_URL.
+    {
+      name: 'a pace, nobody waits',
+      what: 'What running a function through a shaper costs while the rate is not used up.',
+      contenders: [
+        {
+          ...{ name: 'macadam shaper', from: '@macadam/ratelimit' },
+          setup: async () => {
+            const { createShaper } = await import('@macadam/ratelimit');
+            const shaper = createShaper({ ratePerSecond: PLENTY, burst: PLENTY });
+            return { run: () => shaper.run(answer) };
+          },
+        },
+        {
+          ...{ name: 'bottleneck', from: 'bottleneck' },
+          setup: async () => {
+            const { default: Bottleneck } = await import('bottleneck');
+            const bottleneck = new Bottleneck({ reservoir: PLENTY });
+            return { run: () => bottleneck.schedule(answer) };
+          },
+        },
+      ],
+      claims: [{ of: 'macadam shaper', to: 'bottleneck', atMost: 0.5 }],
+    },
+    // Needs a server: `npm run bench` brings one, or set REDIS_URL.
     ...(process.env['REDIS_URL'] === undefined
       ? []
       : [

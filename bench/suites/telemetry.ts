@@ -28,6 +28,38 @@ const pinoLog = (name: string, run: (log: Logging) => unknown, redact: string[] 
   },
 });
 
+/** Both take the message first, and have their JSON made as a service would. */
+type Line = (fields: object, message: string) => unknown;
+
+const winston = (run: (line: Line) => unknown): Contender => ({
+  ...{ name: 'winston', from: 'winston' },
+  setup: async () => {
+    const { default: lib } = await import('winston');
+    const { Writable } = await import('node:stream');
+    const stream = new Writable({ write: (_chunk, _encoding, done) => done() });
+    const format = lib.format.combine(lib.format.timestamp(), lib.format.json());
+    const log = lib.createLogger({ format, transports: [new lib.transports.Stream({ stream })] });
+    return { run: () => run((fields, message) => log.info(message, fields)) };
+  },
+});
+
+const logTape = (run: (line: Line) => unknown): Contender => ({
+  ...{ name: 'LogTape', from: '@logtape/logtape' },
+  setup: async () => {
+    const { configure, getJsonLinesFormatter, getLogger } = await import('@logtape/logtape');
+    const format = getJsonLinesFormatter();
+    await configure({
+      sinks: { nowhere: (record) => nowhere.write(format(record)) },
+      loggers: [{ category: [], lowestLevel: 'info', sinks: ['nowhere'] }],
+    });
+    const log = getLogger(['bench']);
+    return { run: () => run((fields, message) => log.info(message, { ...fields })) };
+  },
+});
+
+const others = (fields: object, message: string): Contender[] =>
+  [winston, logTape].map((make) => make((line) => line(fields, message)));
+
 const plain = (log: Logging): void => log.info('hello world');
 const five = { orderId: 17, plan: 'premium', ok: true, region: 'eu-central-1', durationMs: 12.5 };
 const withFive = (log: Logging): void => log.info(five, 'order placed');
@@ -52,13 +84,17 @@ export const suite: Suite = {
     {
       name: 'plain line',
       what: 'A message, no fields.',
-      contenders: [macadamLog('macadam', plain), pinoLog('pino', plain)],
+      contenders: [macadamLog('macadam', plain), pinoLog('pino', plain), ...others({}, 'hello world')],
       claims: [{ of: 'macadam', to: 'pino', atMost: 1 }],
     },
     {
       name: 'five fields',
       what: 'Macadam with its redaction, pino without any.',
-      contenders: [macadamLog('macadam', withFive), pinoLog('pino, no redaction', withFive)],
+      contenders: [
+        macadamLog('macadam', withFive),
+        pinoLog('pino, no redaction', withFive),
+        ...others(five, 'order placed'),
+      ],
       claims: [{ of: 'macadam', to: 'pino, no redaction', atMost: 1.25 }],
     },
     {
