@@ -25,7 +25,7 @@ const TTL_MS = 2_000;
 /** This cache, in each of its modes. Short lifetimes, so that all kinds of refresh take part. */
 const macadam = (coherence: Coherence, connect: typeof nodeRedis): Contender => ({
   async open(url, prefix) {
-    const { client } = await connect(url);
+    const { client } = await persistently(() => connect(url));
     const cache = createCache<number>({
       name: 'race',
       ttlMs: TTL_MS,
@@ -75,3 +75,14 @@ export const contenders: Record<string, Contender> = {
   'macadam, none': macadam('none', nodeRedis),
   careless,
 };
+
+/** Processes start while connections are cut, and not every driver tries again by itself. */
+async function persistently<R>(attempt: () => Promise<R>): Promise<R> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch {
+      await sleep(50);
+    }
+  }
+}
