@@ -325,6 +325,29 @@ describe.each([
       expect(cut.stats().gaps).toBe(0);
     });
 
+    it.each(name === 'node-redis' ? (['pubsub', 'tracking'] as const) : (['pubsub'] as const))(
+      '%s: a connection that the driver mended by itself is asked again to tell of changes',
+      async (coherence) => {
+        const cut = instance<string>(behind, { coherence });
+        const other = instance<string>(redis, { coherence });
+        await connected(cut as Cache<never>, other as Cache<never>);
+        for (let round = 0; round < 3; round++) {
+          const { connections } = proxy.stats();
+          proxy.resetConnections();
+          await proxy.waitUntil((stats) => stats.connections >= connections + 2);
+          await connected(cut as Cache<never>);
+          await other.set('k', `v${round}`);
+          // The news of the write itself may still come, and end what was read before it.
+          await soon(async () => {
+            await cut.get('k');
+            expect(cut.peek('k')).toBe(`v${round}`);
+          });
+          await other.invalidate('k');
+          await soon(() => expect(cut.peek('k')).toBeUndefined());
+        }
+      },
+    );
+
     it('more changes than the log keeps: the memory is emptied', async () => {
       const [cut, other] = [instance<string>(behind, {}, strict), instance<string>(redis)];
       await connected(cut as Cache<never>, other as Cache<never>);

@@ -1,6 +1,6 @@
 import type { RedisConnection } from './client.ts';
 import type { Feed, Source } from './feed.ts';
-import { ANSWER_MS, CONNECT_MS, within } from './within.ts';
+import { ANSWER_MS, broken, CONNECT_MS, within } from './within.ts';
 
 const LOOK_EVERY_MS = 1_000;
 
@@ -18,7 +18,10 @@ export class ChannelSource implements Source {
     try {
       await within(clock, CONNECT_MS, connection.connect());
       connection.unref();
+      const breaks = broken(connection);
       const hear = (text: string): void => {
+        // The last words of a connection that is closed say nothing about the next one.
+        if (stop.signal.aborted) return;
         const [number, ...message] = JSON.parse(text) as [string, string, string, string, string];
         feed.receive(Number(number), ...message);
       };
@@ -26,7 +29,7 @@ export class ChannelSource implements Source {
       feed.begin(await within(clock, ANSWER_MS, feed.where()));
       feed.probe();
       while (!stop.signal.aborted) {
-        await clock.sleep(LOOK_EVERY_MS, stop.signal);
+        await Promise.race([clock.sleep(LOOK_EVERY_MS, stop.signal), breaks]);
         // A gap that shows here may be a connection that is dead without knowing it.
         if (!(await within(clock, ANSWER_MS, feed.look()))) throw new Error('Messages were lost');
       }

@@ -1,6 +1,6 @@
 import type { RedisConnection } from './client.ts';
 import type { Feed, Source } from './feed.ts';
-import { ANSWER_MS, CONNECT_MS, within } from './within.ts';
+import { ANSWER_MS, broken, CONNECT_MS, within } from './within.ts';
 
 const CHECK_EVERY_MS = 1_000;
 
@@ -29,9 +29,14 @@ export class TrackingSource implements Source {
     try {
       await within(clock, CONNECT_MS, connection.connect());
       connection.unref();
+      const breaks = broken(connection);
+      let arrived = false;
       connection.on('invalidate', (key) => {
-        if (String(key) === probe) feed.arrived();
-        else feed.changed(key === null ? undefined : String(key));
+        if (stop.signal.aborted) return;
+        if (String(key) === probe) {
+          arrived = true;
+          feed.arrived();
+        } else feed.changed(key === null ? undefined : String(key));
       });
       await send('CLIENT', 'TRACKING', 'OFF');
       const prefixes = [`${this.#prefix}:`, `{${this.#prefix}}:marks:`].flatMap((prefix) => ['PREFIX', prefix]);
@@ -40,10 +45,11 @@ export class TrackingSource implements Source {
       feed.changed(undefined);
       while (!stop.signal.aborted) {
         feed.probed();
+        arrived = false;
         await within(clock, ANSWER_MS, redis.send(probe, ['SET', probe, '', 'PX', String(CHECK_EVERY_MS)]));
-        await clock.sleep(CHECK_EVERY_MS, stop.signal);
+        await Promise.race([clock.sleep(CHECK_EVERY_MS, stop.signal), breaks]);
         await send('PING');
-        if (feed.connected !== true) throw new Error('The server does not tell what changes');
+        if (!arrived) throw new Error('The server does not tell what changes');
       }
     } finally {
       connection.close();

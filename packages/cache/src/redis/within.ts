@@ -1,4 +1,5 @@
 import type { Clock } from '@macadam/core';
+import type { RedisConnection } from './client.ts';
 
 /** The longest a connection may take to be made. */
 export const CONNECT_MS = 2_000;
@@ -17,4 +18,19 @@ export async function within<R>(clock: Clock, limitMs: number, promise: Promise<
   } finally {
     cancel();
   }
+}
+
+/**
+ * Rejects when a connection breaks. Drivers mend theirs silently, and then it is another connection: what was asked of the
+ * server for the former, such as to tell of changes, is asked no more.
+ */
+export function broken(connection: RedisConnection): Promise<never> {
+  const ended = new Promise<never>((_, reject) => {
+    for (const event of ['close', 'end', 'reconnecting']) {
+      connection.on(event, () => reject(new Error('The connection broke')));
+    }
+  });
+  // It may break while nobody waits for that.
+  ended.catch(() => {});
+  return ended;
 }
