@@ -1,11 +1,11 @@
 /**
- * What this package tells a metrics collector. Limiters, shapers and shedders count with plain integers; the numbers are
+ * What this package tells a metrics collector. Limiters, outbound limiters, shapers and shedders count with plain integers; the numbers are
  * read when a collector asks, so that counting costs a decision nothing.
  */
 import { PackageMetrics, type StatsMetric, type TelemetryDescription } from '@macadam/core';
 import { createNoopMeter, metrics } from '@opentelemetry/api';
 
-type Kind = 'limiter' | 'shaper' | 'shedder';
+type Kind = 'limiter' | 'outbound' | 'shaper' | 'shedder';
 type Stats = Readonly<Record<string, number>>;
 
 /** Something that counts. */
@@ -93,6 +93,42 @@ const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = [
     unit: '{token}',
     description: 'Borrowed tokens that were used',
     reads: 'tokensSpent',
+  },
+  {
+    of: 'outbound',
+    name: 'macadam.outbound.turns',
+    kind: 'counter',
+    unit: '{request}',
+    description: 'Requests that wanted a turn, by what came of it',
+    reads: [
+      ['begun', { [OUTCOME]: 'begun' }],
+      ['refused', { [OUTCOME]: 'refused' }],
+      ['expired', { [OUTCOME]: 'expired' }],
+    ],
+  },
+  {
+    of: 'outbound',
+    name: 'macadam.outbound.queued',
+    kind: 'gauge',
+    unit: '{request}',
+    description: 'Requests that wait for a turn',
+    reads: 'queued',
+  },
+  {
+    of: 'outbound',
+    name: 'macadam.outbound.throttled',
+    kind: 'counter',
+    unit: '{request}',
+    description: 'Requests that a server refused',
+    reads: 'throttled',
+  },
+  {
+    of: 'outbound',
+    name: 'macadam.outbound.paused',
+    kind: 'gauge',
+    unit: '{partition}',
+    description: 'Partitions that are left alone',
+    reads: 'paused',
   },
   {
     of: 'shaper',
@@ -193,7 +229,7 @@ export const TELEMETRY: TelemetryDescription = {
   scope: SCOPE,
   metrics: counted.descriptions,
   attributes: {
-    [NAME]: { type: 'string', description: 'The `name` of the limiter, shaper or shedder' },
+    [NAME]: { type: 'string', description: 'The `name` of the limiter, outbound limiter, shaper or shedder' },
     [OUTCOME]: { type: 'string', description: 'How it ended' },
   },
 };

@@ -20,6 +20,8 @@ export interface ServerLimit {
   readonly limit?: number;
   /** In milliseconds. */
   readonly windowMs?: number;
+  /** What is counted: `content-bytes`, `concurrent-requests`. Absent where it is requests, or nothing is said. */
+  readonly unit?: string;
 }
 
 /** What a server said about its limits. */
@@ -88,7 +90,9 @@ function structured(get: Read, maxWaitMs: number): ServerLimit[] | undefined {
     if (remaining === undefined) return [];
     const policy = policies.get(name);
     const reset = count(parameters['t'] ?? parameters['w']);
-    return [limitOf(name, remaining, reset, count(policy?.['q']), count(policy?.['w']), maxWaitMs)];
+    const limit = limitOf(name, remaining, reset, count(policy?.['q']), count(policy?.['w']), maxWaitMs);
+    const unit = policy?.['qu'];
+    return [typeof unit === 'string' && unit !== 'requests' ? { ...limit, unit } : limit];
   });
   if (named !== undefined && named.length > 0) return named;
   const numbers = parseNumbers(text);

@@ -1,0 +1,128 @@
+import { assertNumber, assertOneOf, assertText, currentWork, priorities, RecencyMap } from '@macadam/core';
+import { annotateWait } from '../annotate.ts';
+import { OverloadedError } from '../errors.ts';
+import { observe } from '../instruments.ts';
+import {
+  outboundSettings,
+  type OutboundLimiterOptions,
+  type OutboundSettings,
+  type OutboundTurn,
+  type OutboundWish,
+} from './options.ts';
+import { Partition, type OutboundCounts } from './partition.ts';
+
+/** Keeps to the limits of servers that are called. Made by `createOutboundLimiter`. */
+export interface OutboundLimiter extends AsyncDisposable {
+  readonly name: string;
+  /**
+   * Gives a turn at once, or promises one, in order of importance. Each turn is to be settled, with the answer if there is
+   * one: that is where the limits are known from. Rejects with `RateLimitedError` (`MAC_RATE_LIMITED`) when the wait would
+   * be, or was, longer than the call has time for; with `OverloadedError` (`MAC_OVERLOADED`) when too many wait; and with
+   * the signal's reason.
+   *
+   * @param partition - what shares a quota, such as a host, or a host and an API key
+   */
+  acquire(partition: string, wish?: OutboundWish): OutboundTurn | Promise<OutboundTurn>;
+  describe(): string;
+  stats(): Readonly<Record<string, number>>;
+  /** Refuses what waits and what comes. */
+  close(): Promise<void>;
+}
+
+class HeedfulLimiter implements OutboundLimiter {
+  readonly name: string;
+  readonly #settings: OutboundSettings;
+  readonly #partitions = new RecencyMap<string, Partition>();
+  readonly #counts: OutboundCounts = { begun: 0, refused: 0, expired: 0, throttled: 0 };
+  #closed = false;
+
+  constructor(options: OutboundLimiterOptions) {
+    this.#settings = outboundSettings(options);
+    this.name = this.#settings.name;
+  }
+
+  acquire(partition: string, wish: OutboundWish = {}): OutboundTurn | Promise<OutboundTurn> {
+    assertText('acquire.partition', partition);
+    const work = currentWork();
+    const { priority = work?.priority ?? 'normal', tenant = work?.tenant ?? '' } = wish;
+    const { remainingMs = work?.deadline?.remainingMs() ?? Infinity } = wish;
+    assertOneOf('acquire.priority', priority, priorities);
+    assertNumber('acquire.remainingMs', remainingMs, { infinite: true });
+    if (this.#closed) {
+      const why = `Outbound limiter "${this.name}" is closed`;
+      return Promise.reject(new OverloadedError(why, { reason: 'full', priority, retryAfterMs: 0 }));
+    }
+    const { clock, maxWaitMs } = this.#settings;
+    const now = clock.monotonic();
+    const shared = this.#partition(partition);
+    const turn = shared.begin(now);
+    if (turn !== undefined) return turn;
+    // A signal is read, and so made, only by who has to wait.
+    const signal = wish.signal ?? work?.cancellation;
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
+    const waiting = shared.queue({ priority, tenant, now, limitMs: Math.min(remainingMs, maxWaitMs), signal });
+    if (work === undefined) return waiting;
+    return waiting.finally(() => annotateWait(work, clock.monotonic() - now));
+  }
+
+  describe(): string {
+    const { pace, adaptive, maxQueued, maxWaitMs, maxPauseMs } = this.#settings;
+    const spreads = pace ? 'spreads what the server has left' : 'goes on until the server refuses';
+    const finds = adaptive ? ', finds a rate after a refusal' : '';
+    return `outbound limiter "${this.name}": ${spreads}${finds}; ${maxQueued} queued for up to ${maxWaitMs} ms, pauses of up to ${maxPauseMs} ms`;
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    const now = this.#settings.clock.monotonic();
+    let queued = 0;
+    let paused = 0;
+    for (const partition of this.#partitions.values()) {
+      queued += partition.queued;
+      if (partition.isPaused(now)) paused++;
+    }
+    return { ...this.#counts, queued, paused, partitions: this.#partitions.size };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const partition of this.#partitions.values()) partition.close();
+    this.#partitions.clear();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #partition(name: string): Partition {
+    let partition = this.#partitions.get(name);
+    if (partition !== undefined) return partition;
+    // Those who wait in the one that is forgotten still have their turn.
+    if (this.#partitions.size >= this.#settings.maxPartitions) this.#partitions.deleteOldest();
+    partition = new Partition(name, this.#settings, this.#counts);
+    this.#partitions.set(name, partition);
+    return partition;
+  }
+}
+
+/**
+ * Keeps to what servers say of their limits, in whatever dialect: spreads what is left, stops when one refuses (429, or
+ * 503 with `Retry-After`) until it wants to hear more, for all callers of that partition and not just the one who was
+ * refused, and finds out a rate for servers that say nothing. Give it to `createHttpClient` of `@macadam/http` as `pacing`.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { createOutboundLimiter } from '@macadam/ratelimit';
+ *
+ * const pacing = createOutboundLimiter({ name: 'partners' });
+ * const turn = await pacing.acquire('api.example.com');
+ * turn.settle({ status: 429, headers: { 'retry-after': '2' } });
+ * // Whoever calls that host now waits for 2 s. Others do not.
+ * await pacing.acquire('other.example.com');
+ * ```
+ */
+export function createOutboundLimiter(options: OutboundLimiterOptions = {}): OutboundLimiter {
+  const limiter = new HeedfulLimiter(options);
+  observe('outbound', limiter.name, limiter);
+  return limiter;
+}
