@@ -68,6 +68,7 @@ export class CubicRate {
     this.#filledAt = Math.max(this.#filledAt, from);
     this.#tokens = 0;
     if (from > now) {
+      this.#measured = this.#sending;
       this.#measuredAt = from;
       this.#sent = 0;
     }

@@ -1,7 +1,7 @@
 import type { Priority, Timer } from '@macadam/core';
 import { OverloadedError, RateLimitedError } from '../errors.ts';
 import { parseRateLimitHeaders, type ServerLimits } from '../headers/parse-rate-limit.ts';
-import { Turns, type Wish } from '../queue/turns.ts';
+import { Turns, type Turn, type Wish } from '../queue/turns.ts';
 import { CubicRate } from './cubic-rate.ts';
 import type { OutboundAnswer, OutboundSettings, OutboundTurn } from './options.ts';
 import { ServerPace, type Hold } from './server-pace.ts';
@@ -20,18 +20,21 @@ const PAUSE_JITTER = 0.1;
 /** One who may send. */
 class SentRequest implements OutboundTurn {
   readonly sentAt: number;
+  /** Counted from 1. */
+  readonly number: number;
   readonly #partition: Partition;
   #open = true;
 
-  constructor(partition: Partition, sentAt: number) {
+  constructor(partition: Partition, sentAt: number, number: number) {
     this.#partition = partition;
     this.sentAt = sentAt;
+    this.number = number;
   }
 
   settle(answer?: OutboundAnswer): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#partition.ended(this.sentAt, answer);
+    if (answer !== undefined) this.#partition.answered(this, answer);
   }
 }
 
@@ -41,9 +44,11 @@ export class Partition {
   readonly #settings: OutboundSettings;
   readonly #counts: OutboundCounts;
   readonly #turns: Turns;
+  /** Which request is whose. */
+  readonly #granted = new WeakMap<Turn, number>();
   readonly #server = new ServerPace();
   readonly #rate: CubicRate;
-  #inFlight = 0;
+  #sent = 0;
   #pausedUntil = -Infinity;
   #timer: Timer | undefined;
   #timerAt = 0;
@@ -70,8 +75,7 @@ export class Partition {
   /** A turn, if nobody waits and nothing holds it back. */
   begin(now: number): OutboundTurn | undefined {
     if (this.#turns.size > 0 || this.#nextAt(now) > now) return undefined;
-    this.#count(now);
-    return new SentRequest(this, now);
+    return new SentRequest(this, now, this.#count(now));
   }
 
   /** Refuses at once what would wait in vain, as far as that can be known. */
@@ -90,17 +94,15 @@ export class Partition {
       throw full({ priority });
     const waiting = this.#turns.wait(wish);
     this.#pump(now);
-    await waiting;
-    return new SentRequest(this, this.#settings.clock.monotonic());
+    const turn = await waiting;
+    return new SentRequest(this, this.#settings.clock.monotonic(), this.#granted.get(turn) as number);
   }
 
-  ended(sentAt: number, answer: OutboundAnswer | undefined): void {
-    this.#inFlight--;
-    if (answer === undefined) return;
+  answered({ sentAt, number }: SentRequest, answer: OutboundAnswer): void {
     const { clock, adaptive, maxPauseMs, pace } = this.#settings;
     const now = clock.monotonic();
     const said = parseRateLimitHeaders(answer.headers, { maxWaitMs: maxPauseMs, clock });
-    if (pace) this.#server.learn(said.limits, this.#inFlight, now);
+    if (pace) this.#server.learn(said.limits, number, this.#sent, now);
     if (isThrottled(answer.status, said)) {
       this.#counts.throttled++;
       this.#pause(now, said);
@@ -115,11 +117,12 @@ export class Partition {
     this.#turns.end(({ priority }) => this.#overloaded(priority, now, 'is closed'));
   }
 
-  #count(now: number): void {
-    this.#inFlight++;
+  /** Which request it is. */
+  #count(now: number): number {
     this.#counts.begun++;
     this.#server.sent(now);
     this.#rate.sent(now);
+    return ++this.#sent;
   }
 
   #pause(now: number, { retryAfterMs, limits }: ServerLimits): void {
@@ -141,8 +144,9 @@ export class Partition {
         this.#comeBack(at, now);
         return;
       }
-      this.#count(now);
-      this.#turns.next('fifo')?.grant();
+      const turn = this.#turns.next('fifo') as Turn;
+      this.#granted.set(turn, this.#count(now));
+      turn.grant();
     }
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -163,9 +167,14 @@ export class Partition {
   }
 
   #limited(now: number, waitMs: number): RateLimitedError {
-    const paused: Hold = { policy: 'pause', limit: 0, remaining: 0, until: this.#pausedUntil };
+    const own: Hold = {
+      policy: this.isPaused(now) ? 'pause' : 'rate',
+      limit: 0,
+      remaining: 0,
+      until: this.#pausedUntil,
+    };
     const hold = this.#server.hold(now);
-    const { policy, limit, remaining } = hold !== undefined && hold.until > paused.until ? hold : paused;
+    const { policy, limit, remaining } = hold !== undefined && hold.until > own.until ? hold : own;
     const retryAfterMs = Math.max(0, Math.ceil(waitMs));
     return new RateLimitedError(`${this.#settings.name} ${this.#name}`, { policy, limit, remaining, retryAfterMs });
   }

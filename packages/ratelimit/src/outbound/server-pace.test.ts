@@ -23,29 +23,32 @@ describe('ServerPace', () => {
   it('lets requests go as they come while more than half is left, and spreads the rest over the time', () => {
     const pace = new ServerPace();
     pace.sent(0);
-    pace.learn(minute(8, 10_000, { limit: 10 }), 0, 0);
+    pace.learn(minute(9, 10_000, { limit: 10 }), 1, 1, 0);
     const at = sends(pace, 0, 10);
-    expect(at.slice(0, 3)).toEqual([0, 0, 0]);
-    const gaps = at.slice(3, 8).map((one, i) => Math.round(one - (at[i + 2] as number)));
+    expect(at.slice(0, 4)).toEqual([0, 0, 0, 0]);
+    const gaps = at.slice(4, 9).map((one, i) => Math.round(one - (at[i + 3] as number)));
     expect(gaps).toEqual([1_667, 1_667, 1_667, 1_667, 1_667]);
     // Nothing is left then until there is more.
-    expect(at.slice(8)).toEqual([10_000, 10_000]);
+    expect(at.slice(9)).toEqual([10_000]);
   });
 
-  it('takes what is on its way for spent', () => {
+  it('takes what was sent after for spent, and no notice of an answer that was overtaken', () => {
     const pace = new ServerPace();
     pace.sent(0);
-    pace.learn(minute(3, 1_000, { limit: 100 }), 3, 0);
+    pace.learn(minute(3, 1_000, { limit: 100 }), 1, 4, 0);
     expect(pace.hold(0)).toEqual({ policy: 'minute', limit: 100, remaining: 0, until: 1_000 });
+    pace.learn(minute(99, 1_000, { limit: 100 }), 4, 4, 0);
+    pace.learn(minute(2, 1_000, { limit: 100 }), 3, 4, 0);
+    expect(pace.hold(0)).toBeUndefined();
   });
 
   it('learns how large a limit is from the most that was left', () => {
     const pace = new ServerPace();
     pace.sent(0);
-    pace.learn(minute(99, 60_000), 0, 0);
-    pace.learn(minute(60, 30_000), 0, 0);
+    pace.learn(minute(99, 60_000), 1, 1, 0);
+    pace.learn(minute(60, 30_000), 1, 1, 0);
     expect(pace.hold(0)).toBeUndefined();
-    pace.learn(minute(40, 30_000), 0, 0);
+    pace.learn(minute(40, 30_000), 1, 1, 0);
     expect(pace.hold(0)?.limit).toBe(100);
   });
 
@@ -57,7 +60,8 @@ describe('ServerPace', () => {
         { name: 'second', remaining: 0, resetAfterMs: 1_000, limit: 10 },
         { name: 'day', remaining: 0, resetAfterMs: 9_000, limit: 100 },
       ],
-      0,
+      1,
+      1,
       0,
     );
     expect(pace.hold(0)).toMatchObject({ policy: 'day', until: 9_000 });
@@ -71,7 +75,7 @@ describe('ServerPace', () => {
   ])('is not held by %s', (_what, said) => {
     const pace = new ServerPace();
     pace.sent(0);
-    pace.learn([{ name: 'one', ...said }], 0, 0);
+    pace.learn([{ name: 'one', ...said }], 1, 1, 0);
     expect(pace.hold(0)).toBeUndefined();
   });
 });
