@@ -22,8 +22,8 @@ export function annotateDecision(work: Work, limiter: string, decision: Decision
   });
 }
 
-/** `shedOutcome`: `served`, or why it was not; and `shedQueueMs`, how long it waited for that. */
-export function annotateShed(work: Work, outcome: OverloadReason | 'served', queuedMs: number): void {
+/** `shedOutcome`: `served`, or why it was not (`left` by its own signal); and `shedQueueMs`, how long it waited for that. */
+export function annotateShed(work: Work, outcome: OverloadReason | 'left' | 'served', queuedMs: number): void {
   work.annotate({ shedOutcome: outcome, shedQueueMs: rounded(queuedMs) });
 }
 

@@ -72,13 +72,22 @@ export class AdmissionLevel {
   }
 }
 
+/** The level of a request of nobody: any of its class. */
+export function anyLevel(priority: Priority, draw: number): number {
+  return priorities.indexOf(priority) * USER_LEVELS + Math.floor(draw * USER_LEVELS);
+}
+
 /**
  * The level of a request. Users of one class are told apart by a hash that changes each hour, so that it is not always the
- * same ones who are refused, and each of them is either served or not, instead of everybody half.
+ * same ones who are refused, and each of them is either served or not, instead of everybody half. Who used more than an equal
+ * share of the recent time comes after those who did not.
+ *
+ * @param excess - from 0, no more than an equal share, to 1
  */
-export function levelOf(priority: Priority, user: string, epochMs: number): number {
+export function levelOf(priority: Priority, user: string, epochMs: number, excess = 0): number {
   let hash = 0x811c9dc5 ^ Math.floor(epochMs / HOUR_MS);
   for (let i = 0; i < user.length; i++) hash = Math.imul(hash ^ user.charCodeAt(i), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return priorities.indexOf(priority) * USER_LEVELS + (((hash ^ (hash >>> 13)) >>> 0) % USER_LEVELS);
+  const own = ((hash ^ (hash >>> 13)) >>> 0) % USER_LEVELS;
+  return priorities.indexOf(priority) * USER_LEVELS + Math.floor(own + (USER_LEVELS - 1 - own) * excess);
 }

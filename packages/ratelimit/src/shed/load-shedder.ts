@@ -1,9 +1,18 @@
-import { assertFunction, assertKnownOptions, assertOneOf, currentWork, priorities, type Priority } from '@macadam/core';
+import {
+  assertFunction,
+  assertKnownOptions,
+  assertOneOf,
+  currentWork,
+  priorities,
+  type Priority,
+  type Work,
+} from '@macadam/core';
 import { WindowedLimit } from '@macadam/resilience';
+import { annotateShed } from '../annotate.ts';
 import { OverloadedError, type OverloadReason } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import { Turns, type Turn } from '../queue/turns.ts';
-import { AdmissionLevel, levelOf } from './admission-level.ts';
+import { AdmissionLevel, anyLevel, levelOf } from './admission-level.ts';
 import { codel, CODEL_START, type CodelState } from './codel.ts';
 import {
   loadShedderSettings,
@@ -11,6 +20,8 @@ import {
   type LoadShedderSettings,
   type ShedRunOptions,
 } from './options.ts';
+import { exceeded, ProcessSensors, type Sensors } from './signals.ts';
+import { TenantUse } from './tenant-use.ts';
 
 /** Does the work there is room for, the important first, and refuses the rest at once. Made by `createLoadShedder`. */
 export interface LoadShedder extends AsyncDisposable {
@@ -30,12 +41,27 @@ export interface LoadShedder extends AsyncDisposable {
 const QUEUE_FACTOR = 3;
 const RUN_OPTIONS = ['priority', 'tenant', 'signal', 'exempt'] as const;
 
+/** Answers that take no time at all are some use, too, in milliseconds. */
+const LEAST_USE_MS = 0.1;
+
+/** One who has to wait. */
+interface Arrival {
+  readonly priority: Priority;
+  readonly tenant: string;
+  readonly signal: AbortSignal | undefined;
+  readonly leftMs: number;
+  readonly now: number;
+  readonly work: Work | undefined;
+}
+
 class QueueingShedder implements LoadShedder {
   readonly name: string;
   readonly #settings: LoadShedderSettings;
   readonly #limit: WindowedLimit;
   readonly #level = new AdmissionLevel();
   readonly #turns: Turns;
+  readonly #use = new TenantUse();
+  readonly #sensors: Sensors | undefined;
   readonly #shed: Record<OverloadReason, number> = { concurrency: 0, deadline: 0, full: 0, priority: 0, tooLong: 0 };
   #codel: CodelState = CODEL_START;
   #inFlight = 0;
@@ -51,6 +77,7 @@ class QueueingShedder implements LoadShedder {
     const settings = loadShedderSettings(options);
     this.#settings = settings;
     this.name = settings.name;
+    this.#sensors = settings.signals && new ProcessSensors(settings.signals);
     this.#limit = new WindowedLimit({ ...settings, algorithm: 'gradient2' });
     this.#turns = new Turns(settings.clock, (turn, now) => {
       this.#waited(now - turn.queuedAt);
@@ -69,21 +96,25 @@ class QueueingShedder implements LoadShedder {
     signal?.throwIfAborted();
     const { clock } = this.#settings;
     const now = clock.monotonic();
-    if (this.#closed) throw this.#refusal('full', priority);
+    if (this.#closed) throw this.#refusal('full', priority, work);
     this.#level.turn(now, () => this.#isOverloaded());
-    if (!this.#level.admit(levelOf(priority, tenant, clock.now()))) throw this.#refusal('priority', priority);
+    if (!this.#level.admit(this.#levelOf(priority, tenant, now))) throw this.#refusal('priority', priority, work);
     if (this.#turns.ahead(priority) === 0 && this.#inFlight < this.#room(priority)) {
       this.#waited(0);
       this.#codel = codel(this.#codel, now, 0, this.#settings).next;
       this.#inFlight++;
-    } else await this.#queue(priority, tenant, signal, work?.deadline?.remainingMs() ?? Infinity, now);
-    return await this.#measured(fn);
+    } else {
+      const leftMs = work?.deadline?.remainingMs() ?? Infinity;
+      await this.#queue({ priority, tenant, signal, leftMs, now, work });
+    }
+    if (work !== undefined) annotateShed(work, 'served', clock.monotonic() - now);
+    return await this.#measured(fn, tenant);
   }
 
   describe(): string {
     const { name, min, max, reserve, targetMs, intervalMs } = this.#settings;
     const share = `${Math.round(reserve * 100)} % of it for critical and high`;
-    return `"${name}": ${min} to ${max} at once, ${share}; waits of ${targetMs} ms, ${intervalMs} ms in a burst`;
+    return `"${name}": ${min} to ${max} at once, ${share}; waits of ${targetMs} ms, ${intervalMs / 2} ms in a burst`;
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -101,6 +132,7 @@ class QueueingShedder implements LoadShedder {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#sensors?.close();
     this.#turns.end(({ priority }) => this.#refusal('full', priority));
   }
 
@@ -108,23 +140,33 @@ class QueueingShedder implements LoadShedder {
     return this.close();
   }
 
-  async #queue(
-    priority: Priority,
-    tenant: string,
-    signal: AbortSignal | undefined,
-    leftMs: number,
-    now: number,
-  ): Promise<void> {
-    const { maxQueued = this.#limit.value * QUEUE_FACTOR, intervalMs, targetMs } = this.#settings;
-    const full = (turn: Pick<Turn, 'priority'>): OverloadedError => this.#refusal('full', turn.priority);
-    if (this.#turns.size >= maxQueued && !this.#turns.evictBelow(priority, full)) throw full({ priority });
-    // A burst may wait for an interval. A queue that has not been empty for so long stands, and waiting in it is in vain.
-    if (this.#turns.size === 0) this.#standsSince = now;
-    const limitMs = now - this.#standsSince > intervalMs ? 2 * targetMs : intervalMs;
-    await this.#turns.wait({ priority, tenant, now, limitMs: Math.min(limitMs, leftMs), signal });
+  #levelOf(priority: Priority, tenant: string, now: number): number {
+    const { clock, random } = this.#settings;
+    if (tenant === '') return anyLevel(priority, random());
+    return levelOf(priority, tenant, clock.now(), this.#use.excess(tenant, now));
   }
 
-  async #measured<T>(fn: () => PromiseLike<T> | T): Promise<T> {
+  async #queue({ priority, tenant, signal, leftMs, now, work }: Arrival): Promise<void> {
+    const { maxQueued = this.#limit.value * QUEUE_FACTOR, intervalMs, targetMs } = this.#settings;
+    const full = (turn: Pick<Turn, 'priority'>): OverloadedError => this.#refusal('full', turn.priority);
+    if (this.#turns.size >= maxQueued && !this.#turns.evictBelow(priority, full)) {
+      throw this.#refusal('full', priority, work);
+    }
+    // A burst may wait for half an interval. A queue that has not been empty for a whole one stands, and waiting is in vain.
+    if (this.#turns.size === 0) this.#standsSince = now;
+    const limitMs = now - this.#standsSince > intervalMs ? 2 * targetMs : Math.max(2 * targetMs, intervalMs / 2);
+    const waiting = this.#turns.wait({ priority, tenant, now, limitMs: Math.min(limitMs, leftMs), signal });
+    if (work === undefined) await waiting;
+    else {
+      await waiting.catch((error: unknown) => {
+        const outcome = error instanceof OverloadedError ? error.reason : 'left';
+        annotateShed(work, outcome, this.#settings.clock.monotonic() - now);
+        throw error;
+      });
+    }
+  }
+
+  async #measured<T>(fn: () => PromiseLike<T> | T, tenant: string): Promise<T> {
     const { clock } = this.#settings;
     const startedAt = clock.monotonic();
     try {
@@ -132,6 +174,7 @@ class QueueingShedder implements LoadShedder {
     } finally {
       const now = clock.monotonic();
       this.#limit.measure(now - startedAt, this.#inFlight, false, now);
+      if (tenant !== '') this.#use.add(tenant, now - startedAt + LEAST_USE_MS, now);
       this.#inFlight--;
       this.#served++;
       this.#pump(now);
@@ -171,11 +214,14 @@ class QueueingShedder implements LoadShedder {
   #isOverloaded(): boolean {
     const meanMs = this.#waits === 0 ? 0 : this.#waitedMs / this.#waits;
     this.#waits = this.#waitedMs = 0;
-    return meanMs > this.#settings.overloadedAboveMs || this.#settings.isOverloaded();
+    const { overloadedAboveMs, isOverloaded, signals } = this.#settings;
+    const sign = signals && exceeded(signals, (this.#sensors as Sensors).read());
+    return meanMs > overloadedAboveMs || sign !== undefined || isOverloaded();
   }
 
-  #refusal(reason: OverloadReason, priority: Priority): OverloadedError {
+  #refusal(reason: OverloadReason, priority: Priority, work?: Work): OverloadedError {
     this.#shed[reason]++;
+    if (work !== undefined) annotateShed(work, reason, 0);
     const { name, retryAfterMs, random } = this.#settings;
     const why = `"${name}" has no room for ${priority} work (${reason})`;
     return new OverloadedError(why, { reason, priority, retryAfterMs: Math.round(retryAfterMs * (0.5 + random())) });

@@ -12,6 +12,7 @@ import {
   type Priority,
   type Random,
 } from '@macadam/core';
+import { signalSettings, type SignalOptions, type SignalSettings } from './signals.ts';
 
 export interface LoadShedderOptions {
   /** Stands in errors. Default: `load shedder`. */
@@ -32,10 +33,15 @@ export interface LoadShedderOptions {
   /** A mean wait above this closes the door to the least important, in milliseconds, above 0. Default: 20 (DAGOR). */
   overloadedAboveMs?: number;
   /**
-   * Signs of overload that the queue does not see: the delay of the event loop, memory, the CPU share of the container. Asked
-   * once a second. Default: none.
+   * A sign of overload of your own, besides `signals`, such as the length of another queue. Asked once a second. Default:
+   * none.
    */
   isOverloaded?: () => boolean;
+  /**
+   * Signs that are read from this process and its container. They cost a timer every 20 ms and some reading once a second.
+   * Default: all of them with their defaults, or `false`, none, with another than the system clock.
+   */
+  signals?: SignalOptions | false;
   /** The mean of `retryAfterMs` in refusals, in milliseconds, above 0; drawn from half to one and a half. Default: 1 000. */
   retryAfterMs?: number;
   /** Default: the system clock. */
@@ -47,7 +53,10 @@ export interface LoadShedderOptions {
 export interface ShedRunOptions {
   /** Who is refused last. Default: that of the current unit of work, else `normal`. */
   priority?: Priority;
-  /** Tenants take turns in the queue, and are refused one by one, not all a little. Default: that of the current work. */
+  /**
+   * Tenants take turns in the queue, and are refused one by one, who used the most first. Default: that of the current
+   * work; requests of nobody are refused at random.
+   */
   tenant?: string;
   /** Leaves the queue. Default: what cancels the current unit of work. */
   signal?: AbortSignal;
@@ -67,6 +76,7 @@ export interface LoadShedderSettings {
   readonly intervalMs: number;
   readonly overloadedAboveMs: number;
   readonly isOverloaded: () => boolean;
+  readonly signals: SignalSettings | undefined;
   readonly retryAfterMs: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -81,6 +91,7 @@ const NAMES = [
   'intervalMs',
   'overloadedAboveMs',
   'isOverloaded',
+  'signals',
   'retryAfterMs',
   'clock',
   'random',
@@ -93,6 +104,8 @@ export function loadShedderSettings(options: LoadShedderOptions): LoadShedderSet
   const { name = 'load shedder', concurrency = {}, reserve = 0.2, maxQueued, targetMs = 5, intervalMs = 100 } = options;
   const { overloadedAboveMs = 20, isOverloaded = never, retryAfterMs = 1_000 } = options;
   const { clock = systemClock, random = systemRandom } = options;
+  // What is read is of the real time: under another clock it would be about something else.
+  const { signals = clock === systemClock ? {} : false } = options;
   assertObject(`${path}.concurrency`, concurrency);
   assertKnownOptions(`${path}.concurrency`, concurrency, ['initial', 'min', 'max']);
   const { min = 4 } = concurrency;
@@ -113,6 +126,7 @@ export function loadShedderSettings(options: LoadShedderOptions): LoadShedderSet
   return {
     ...{ name, initial, min, max, reserve, maxQueued, targetMs, intervalMs },
     ...{ overloadedAboveMs, isOverloaded, retryAfterMs, clock, random },
+    signals: signals === false ? undefined : signalSettings(`${path}.signals`, signals),
   };
 }
 

@@ -1,0 +1,51 @@
+import { seededRandom, virtualClock } from '@macadam/testkit';
+import { describe, expect, it } from 'vitest';
+import { CostAboveCapacityError, LimitStoreError, OverloadedError, RateLimitedError } from './errors.ts';
+import { refusalAnswer } from './refusal-answer.ts';
+import { createLoadShedder } from './shed/load-shedder.ts';
+
+const limited = (retryAfterMs: number) =>
+  new RateLimitedError('api', { policy: 'minute', limit: 10, remaining: 0, retryAfterMs });
+const overloaded = (retryAfterMs: number) =>
+  new OverloadedError('full', { reason: 'full', priority: 'low', retryAfterMs });
+
+describe('refusalAnswer', () => {
+  it('answers a quota with 429 and an overload with 503, never earlier than was decided', () => {
+    expect(refusalAnswer(limited(1_001))).toEqual({
+      status: 429,
+      headers: { 'Retry-After': '2' },
+      problem: {
+        type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+        title: 'Request cannot be satisfied as assigned quota has been exceeded',
+        status: 429,
+        'violated-policies': ['minute'],
+      },
+    });
+    expect(refusalAnswer(overloaded(0))).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } });
+    expect(refusalAnswer(new LimitStoreError('api', 'is away'))).toMatchObject({ status: 503, headers: {} });
+  });
+
+  it.each([new Error('no'), undefined, 'MAC_OVERLOADED', new CostAboveCapacityError('api', 2, 1)])(
+    'knows no answer to %s',
+    (error) => {
+      expect(refusalAnswer(error)).toBeUndefined();
+    },
+  );
+
+  it('spreads the return of those who were refused together', async () => {
+    const shedder = createLoadShedder({
+      maxQueued: 0,
+      concurrency: { initial: 1, min: 1, max: 1 },
+      retryAfterMs: 10_000,
+      clock: virtualClock(),
+      random: seededRandom(1),
+    });
+    void shedder.run(() => new Promise(() => {}));
+    const seconds = new Set<string | undefined>();
+    for (let i = 0; i < 100; i++) {
+      const error = await shedder.run(() => 0).catch((one: unknown) => one);
+      seconds.add(refusalAnswer(error)?.headers['Retry-After']);
+    }
+    expect(seconds.size).toBeGreaterThan(8);
+  });
+});
