@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { api } from './api.ts';
+import { budgets } from './budgets.ts';
 import { build } from './build.ts';
 import { catalogue } from './catalogue.ts';
 import { temporaryFolder } from './children.mjs';
@@ -37,6 +38,7 @@ export async function test(): Promise<number> {
     if (built) {
       await step('api.md', () => api(['--check']));
       await step('packed packages', checkPacked);
+      await step('budgets of the hot paths', () => budgets());
     }
     await step('tests', () => withRedis(() => withPromtool(runVitest)));
   } finally {

@@ -48,6 +48,18 @@ export function compare(budgets: Budgets, measured: Measured): Verdict {
   return { lines: textTable(rows).split('\n'), failures };
 }
 
+/** The least of two counts: what comes once, such as the optimiser at work, is not what an operation takes. */
+export function least(one: Measured, other: Measured): Measured {
+  const both = (['bytes', 'instructions'] as const).flatMap((kind) => {
+    const [a, b] = [one[kind], other[kind]];
+    if (a === undefined || b === undefined) return [];
+    return [
+      [kind, Object.fromEntries(Object.entries(a).map(([name, count]) => [name, Math.min(count, b[name] ?? count)]))],
+    ];
+  });
+  return Object.fromEntries(both) as Measured;
+}
+
 /** Budgets of what was counted; what was not keeps its old one. */
 export function updated(before: Budgets | undefined, measured: Measured, machine: Omit<Budgets, 'paths'>): Budgets {
   const names = Object.keys(measured.bytes ?? {});

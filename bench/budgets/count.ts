@@ -7,10 +7,10 @@ import { hotPaths } from './hot-paths.ts';
 
 export type Counts = Record<string, number>;
 
-const WARM_UP = 100_000;
-const WARM_UP_FACTOR = 5;
-/** The first finds what the optimiser thought too late of; of the others the least counts. */
-const ROUNDS = 3;
+/** Until the optimiser has nothing to add. */
+const WARM_UP = 60_000;
+/** The first is for what is still found in it; of the others the least counts. */
+const ROUNDS = 6;
 const NOTHING = 'nothing';
 
 type Path = Pick<(typeof hotPaths)[number], 'name' | 'operations'> & { run: () => unknown };
@@ -23,9 +23,10 @@ async function operate({ run }: Path, times: number): Promise<void> {
   }
 }
 
-async function countAll(paths: readonly Path[], count: Count): Promise<Counts> {
+async function countAll(paths: readonly Path[], count: Count, start: () => Promise<void>): Promise<Counts> {
   const least = new Map<string, number>();
-  for (const path of paths) await operate(path, Math.min(WARM_UP, path.operations * WARM_UP_FACTOR));
+  for (const path of paths) await operate(path, WARM_UP);
+  await start();
   for (let round = 0; round < ROUNDS; round++) {
     for (const path of paths) {
       const counted = (await count(path, () => operate(path, path.operations))) / path.operations;
@@ -46,11 +47,9 @@ const bytes: Count = async (_, operateAll) => {
 
 /** Instructions of the processor, which Valgrind counts while it is told to. */
 const instructions: Count = async ({ name }, operateAll) => {
-  await valgrind('instrumentation', 'on');
   await valgrind('zero');
   await operateAll();
   await valgrind('dump', name);
-  await valgrind('instrumentation', 'off');
   return await lastDump();
 };
 
@@ -70,10 +69,15 @@ async function lastDump(): Promise<number> {
 
 const paths: Path[] = [];
 for (const { setup, ...path } of hotPaths) paths.push({ ...path, run: await setup() });
-if (process.argv[2] === 'bytes') console.log(JSON.stringify(await countAll(paths, bytes)));
+if (process.argv[2] === 'bytes') console.log(JSON.stringify(await countAll(paths, bytes, async () => {})));
 else {
-  // What switching the counter on and off takes, which is the same for every path.
-  const counts = await countAll([{ name: NOTHING, operations: 1, run: () => {} }, ...paths], instructions);
+  // What asking for the count takes, which is the same for every path.
+  const startCounting = (): Promise<void> => valgrind('instrumentation', 'on');
+  const counts = await countAll(
+    [{ name: NOTHING, operations: 1, run: () => {} }, ...paths],
+    instructions,
+    startCounting,
+  );
   const own = counts[NOTHING] ?? 0;
   const corrected = paths.map(({ name, operations }) => [name, (counts[name] ?? NaN) - own / operations]);
   console.log(JSON.stringify(Object.fromEntries(corrected)));

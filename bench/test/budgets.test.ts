@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compare, updated, type Budgets } from '../budgets/compare.ts';
+import { compare, least, updated, type Budgets } from '../budgets/compare.ts';
 
 const budgets: Budgets = {
   ...{ node: 'v24.0.0', arch: 'x64' },
@@ -32,6 +32,11 @@ describe('a count against its budget', () => {
     const { failures } = compare(budgets, { bytes: { peek: 0, verify: 10 } });
     expect(failures).toEqual(['"call" has a budget but is not counted any more', '"verify" has no budget']);
   });
+});
+
+test('of two counts the least is taken, of what both have counted', () => {
+  const one = { bytes: { peek: 2, call: 5 }, instructions: { peek: 9 } };
+  expect(least(one, { bytes: { peek: 3, call: 4 } })).toEqual({ bytes: { peek: 2, call: 4 } });
 });
 
 test('an update keeps the instructions that could not be counted', () => {
