@@ -1,4 +1,5 @@
 import { assertDurationMs, assertInteger, assertNumber, currentWork, OptionsError, type Clock } from '@macadam/core';
+import { tellDecision } from './annotate.ts';
 import { isPermitLimit, isReservable, type Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
 import { Enforcement, enforcedInWords } from './enforcement.ts';
@@ -17,7 +18,7 @@ import { sharedTable } from './store/shared-table.ts';
 import { letThrough } from './store/combine.ts';
 import type { Ask, Awaitable, LimitTable } from './store/store.ts';
 import { keyOf } from './subject.ts';
-import { DEFAULT_WAIT_MS, PERMIT_POLL_MS, Waits } from './waits.ts';
+import { CLOSED, DEFAULT_WAIT_MS, PERMIT_POLL_MS, Waits } from './waits.ts';
 
 /** The limiter behind `createRateLimiter`, and what `takeAll` needs to know of it. */
 export class StoreRateLimiter implements RateLimiter {
@@ -64,18 +65,17 @@ export class StoreRateLimiter implements RateLimiter {
     const subject = keyOf(key);
     const watching = this.#enforcement.watching(subject);
     const cost = this.#costOf(options, watching);
-    const decision = this.#take(subject, cost, watching);
-    return this.#counted(decision instanceof Promise ? await decision : decision, watching);
+    const asked = this.#take(subject, cost, watching);
+    const decision = this.#counted(asked instanceof Promise ? await asked : asked, watching);
+    return tellDecision(this.name, decision);
   }
 
   async takeUpTo(key: string, most: number): Promise<Decision> {
     assertInteger('takeUpTo.most', most, { min: 1 });
     const subject = keyOf(key);
     const watching = this.#enforcement.watching(subject);
-    return this.#counted(
-      await this.#take(subject, Math.min(most, this.#enforcement.capacity(watching)), watching, 'upTo'),
-      watching,
-    );
+    const wanted = Math.min(most, this.#enforcement.capacity(watching));
+    return this.#counted(await this.#take(subject, wanted, watching, 'upTo'), watching);
   }
 
   async peek(key: string, options: PeekOptions = {}): Promise<Decision> {
@@ -237,13 +237,13 @@ export class StoreRateLimiter implements RateLimiter {
 
   #counted(decision: Decision, watching: number): Decision {
     if (decision.degraded) this.#degraded++;
-    if (decision.allowed && decision.wouldAllow === undefined) this.#allowed++;
-    else if (decision.allowed || this.#enforcement.none(watching)) {
-      this.#shadowed++;
-      return decision.allowed ? decision : letThrough(decision, 0);
-    } else this.#denied++;
-    return decision;
+    if (decision.allowed && decision.wouldAllow === undefined) {
+      this.#allowed++;
+      return decision;
+    }
+    const letsThrough = decision.allowed || this.#enforcement.none(watching);
+    if (letsThrough) this.#shadowed++;
+    else this.#denied++;
+    return tellDecision(this.name, letsThrough && !decision.allowed ? letThrough(decision, 0) : decision);
   }
 }
-
-const CLOSED = { policy: 'closed', limit: 0, remaining: 0, retryAfterMs: 0 };

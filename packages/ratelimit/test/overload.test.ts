@@ -117,7 +117,7 @@ describe('a server over real sockets', () => {
 
   it('keeps the critical through a spike of twelve times the background, and is itself again when it is over', async () => {
     const shedder = createLoadShedder(places);
-    const { waitsMs, port } = await startServer(shedder);
+    const { port } = await startServer(shedder);
     const spike = (atMs: number): number => (atMs >= 1_000 && atMs < 3_000 ? 12 * 60 : 60);
     const ended = await load(
       port,

@@ -1,3 +1,4 @@
+import { RecencyMap } from '@macadam/core';
 import type { Decision } from '../decision.ts';
 
 /** A denial is repeated for at most so long without asking: a refund or reset elsewhere is seen after that. */
@@ -14,7 +15,7 @@ interface Denial {
  * every higher one until its `retryAfterMs` has passed. Bounded: the oldest goes first.
  */
 export class DenyCache {
-  readonly #denials = new Map<string, Denial>();
+  readonly #denials = new RecencyMap<string, Denial>();
   readonly #maxKeys: number;
   hits = 0;
 
@@ -23,7 +24,7 @@ export class DenyCache {
   }
 
   get(key: string, cost: number, now: number): Decision | undefined {
-    const denial = this.#denials.get(key);
+    const denial = this.#denials.peek(key);
     if (denial === undefined) return undefined;
     const leftMs = denial.until - now;
     if (leftMs <= 0 || leftMs < denial.decision.retryAfterMs - LONGEST_MS) {
@@ -45,13 +46,7 @@ export class DenyCache {
   /** `askedAt` is when the request was sent: the answer may have been under way for some time. */
   remember(key: string, cost: number, decision: Decision, askedAt: number): void {
     if (!(decision.retryAfterMs > 0 && decision.retryAfterMs < Infinity)) return;
-    this.#denials.delete(key);
-    if (this.#denials.size >= this.#maxKeys) {
-      for (const oldest of this.#denials.keys()) {
-        this.#denials.delete(oldest);
-        break;
-      }
-    }
+    if (this.#denials.size >= this.#maxKeys && !this.#denials.has(key)) this.#denials.deleteOldest();
     this.#denials.set(key, { decision, cost, until: askedAt + decision.retryAfterMs });
   }
 

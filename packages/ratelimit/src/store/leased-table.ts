@@ -12,7 +12,7 @@
  * Of several limits the tokens are borrowed in one step from all of them, as many as each can give, so that one that is nearly
  * used up makes the loan small. What was borrowed from a fixed window ends with the window. Permits are never lent.
  */
-import type { Clock } from '@macadam/core';
+import { RecencyMap, type Clock } from '@macadam/core';
 import { isPermitLimit, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
 import { Borrower } from './borrower.ts';
@@ -25,7 +25,7 @@ export interface LeaseOptions {
   maxShare?: number;
 }
 
-/** More keys than this are not lent to; the one that came first is forgotten. */
+/** More keys than this are not lent to; the one asked for the longest ago is forgotten. */
 const MOST_BORROWERS = 10_000;
 /** A key is lent to again when so much of its capacity is there. */
 const PLENTY = 0.25;
@@ -43,7 +43,7 @@ export class LeasedTable implements LimitTable {
   /** The most that this process may hold of a key. */
   #most!: number;
   readonly #clock: Clock;
-  readonly #borrowers = new Map<string, Borrower>();
+  readonly #borrowers = new RecencyMap<string, Borrower>();
   #spent = 0;
   #borrowed = 0;
 
@@ -216,12 +216,7 @@ export class LeasedTable implements LimitTable {
   #borrowerOf(key: string, now: number): Borrower {
     let borrower = this.#borrowers.get(key);
     if (borrower !== undefined) return borrower;
-    if (this.#borrowers.size >= MOST_BORROWERS) {
-      for (const oldest of this.#borrowers.keys()) {
-        this.#borrowers.delete(oldest);
-        break;
-      }
-    }
+    if (this.#borrowers.size >= MOST_BORROWERS) this.#borrowers.deleteOldest();
     borrower = new Borrower(now);
     this.#borrowers.set(key, borrower);
     return borrower;

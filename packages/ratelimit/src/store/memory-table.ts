@@ -1,4 +1,4 @@
-import type { Clock, Random } from '@macadam/core';
+import { RecencyMap, type Clock, type Random } from '@macadam/core';
 import {
   isPermitLimit,
   isReservable,
@@ -19,7 +19,7 @@ export class MemoryTable implements LimitTable {
   #single: boolean;
   #slots: KeySlots;
   /** Until when a key is blocked. */
-  readonly #blocked = new Map<string, number>();
+  readonly #blocked = new RecencyMap<string, number>();
   readonly #maxKeys: number;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -39,7 +39,7 @@ export class MemoryTable implements LimitTable {
   take(key: string, cost: number, mode: TakeMode, watching = 0): Decision {
     const now = this.#clock.monotonic();
     if (this.#blocked.size > 0) {
-      const until = this.#blocked.get(key);
+      const until = this.#blocked.peek(key);
       if (until !== undefined && until > now) return this.#answer(blockedFor(this.#limits, until - now), 0, now);
     }
     if (mode === 'peek') return this.#peek(key, cost, now);
@@ -79,7 +79,7 @@ export class MemoryTable implements LimitTable {
   reserve(key: string, cost: number, maxWaitMs: number): Promised {
     const now = this.#clock.monotonic();
     const slot = this.#slots.claim(key, now);
-    let waitMs = Math.max(0, (this.#blocked.get(key) ?? now) - now);
+    let waitMs = Math.max(0, (this.#blocked.peek(key) ?? now) - now);
     for (let i = 0; i < this.#limits.length; i++) {
       const limit = this.#limits[i] as ReservableLimit;
       waitMs = Math.max(waitMs, limit.waitMs(this.#slots.state(i, slot), this.#slots.base(i, slot), now, cost));
@@ -113,10 +113,10 @@ export class MemoryTable implements LimitTable {
   block(key: string, durationMs: number): void {
     const now = this.#clock.monotonic();
     this.#blocked.delete(key);
-    for (const [old, until] of this.#blocked) {
+    for (let first = this.#blocked.oldest(); first !== undefined; first = this.#blocked.oldest()) {
       // The oldest goes when there are too many: it has been blocked the longest.
-      if (until > now && this.#blocked.size < this.#maxKeys) break;
-      this.#blocked.delete(old);
+      if (first[1] > now && this.#blocked.size < this.#maxKeys) break;
+      this.#blocked.deleteOldest();
     }
     this.#blocked.set(key, now + durationMs);
   }
