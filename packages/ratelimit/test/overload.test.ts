@@ -1,7 +1,6 @@
 import { createServer, request as send, Agent, type Server } from 'node:http';
-import { setImmediate as turn } from 'node:timers/promises';
 import { priorities, systemClock, type Priority } from '@macadam/core';
-import { seededRandom } from '@macadam/testkit';
+import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLoadShedder, refusalAnswer, type LoadShedder } from '../src/index.ts';
 
@@ -32,17 +31,17 @@ afterEach(async () => {
 });
 
 /** A server whose work takes places, not CPU: what is asserted is its order, which a busy machine does not change. */
-async function startServer(shedder: LoadShedder) {
+async function startServer(shedder: LoadShedder, clock: VirtualClock) {
   /** By the shedder's own clock, of those who were served. */
   const waitsMs: number[] = [];
   const worksMs: number[] = [];
   const server = createServer((request, response) => {
-    const cameAt = systemClock.monotonic();
+    const cameAt = clock.monotonic();
     const work = async (): Promise<void> => {
-      const begunAt = systemClock.monotonic();
+      const begunAt = clock.monotonic();
       waitsMs.push(begunAt - cameAt);
-      await systemClock.sleep(WORK_MS);
-      worksMs.push(systemClock.monotonic() - begunAt);
+      await clock.sleep(WORK_MS);
+      worksMs.push(clock.monotonic() - begunAt);
     };
     const priority = priorities.find((one) => one === request.headers['x-request-priority']) ?? 'normal';
     shedder.run(work, { priority }).then(
@@ -58,34 +57,45 @@ async function startServer(shedder: LoadShedder) {
   return { waitsMs, worksMs, port: (server.address() as { port: number }).port };
 }
 
-/** Sends as many as are due, whether or not those before were answered: callers do not wait for each other. */
-async function load(port: number, streams: readonly Stream[], durationMs: number): Promise<Ended[]> {
+/**
+ * Sends requests as they are due, whether or not those before were answered: callers do not wait for each other. Time passes
+ * as on the wall, but at most 5 ms between two turns of the event loop, in which what came over the sockets is dealt with:
+ * a machine that is busy with something else makes the run longer, and not the waits.
+ */
+async function load(
+  port: number,
+  clock: VirtualClock,
+  streams: readonly Stream[],
+  durationMs: number,
+): Promise<Ended[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: 2_000 });
   const random = seededRandom(5);
-  const pending: Promise<Ended>[] = [];
-  const one = (priority: Priority, at: number): Promise<Ended> =>
-    new Promise((resolve) => {
-      const headers = { 'x-request-priority': priority };
-      const outgoing = send({ port, agent, headers }, (answer) => {
-        answer.resume().on('end', () => resolve({ priority, at, status: answer.statusCode }));
-      });
-      outgoing.on('error', () => resolve({ priority, at, status: undefined })).end();
+  const ended: Ended[] = [];
+  let sent = 0;
+  const one = (priority: Priority, at: number): void => {
+    sent++;
+    const end = (status: number | undefined): void => void ended.push({ priority, at, status });
+    const headers = { 'x-request-priority': priority };
+    const outgoing = send({ port, agent, headers }, (answer) => {
+      answer.resume().on('end', () => end(answer.statusCode));
     });
-  const start = systemClock.monotonic();
-  const due = streams.map(() => 0);
-  for (;;) {
-    const now = systemClock.monotonic() - start;
-    if (now >= durationMs) break;
-    streams.forEach(({ priority, perSecond }, i) => {
-      while ((due[i] as number) <= now) {
-        pending.push(one(priority, due[i] as number));
-        due[i] = (due[i] as number) + (-Math.log(1 - random()) / perSecond(due[i] as number)) * 1_000;
-      }
-    });
-    await systemClock.sleep(2);
-    await turn();
+    outgoing.on('error', () => end(undefined)).end();
+  };
+  for (const { priority, perSecond } of streams) {
+    const arrive = (): void => {
+      const now = clock.monotonic();
+      if (now >= durationMs) return;
+      one(priority, now);
+      clock.setTimer(arrive, (-Math.log(1 - random()) / perSecond(now)) * 1_000);
+    };
+    arrive();
   }
-  const ended = await Promise.all(pending);
+  for (let last = systemClock.monotonic(); clock.monotonic() < durationMs || ended.length < sent;) {
+    await systemClock.sleep(1);
+    const now = systemClock.monotonic();
+    await clock.advance(Math.min(5, now - last));
+    last = now;
+  }
   agent.destroy();
   return ended;
 }
@@ -98,17 +108,16 @@ function shareServed(ended: readonly Ended[]): number {
   return ended.filter(({ status }) => status === 200).length / ended.length;
 }
 
-const places = { concurrency: { initial: PLACES, min: PLACES, max: PLACES }, signals: false } as const;
+const places = { concurrency: { initial: PLACES, min: PLACES, max: PLACES } } as const;
 
 describe('a server over real sockets', () => {
   it('at twice what it can do, serves all it can, and nobody waits long', async () => {
-    const shedder = createLoadShedder({ ...places, reserve: 0 });
-    const { waitsMs, worksMs, port } = await startServer(shedder);
-    const begunAt = systemClock.monotonic();
-    const ended = await load(port, [{ priority: 'normal', perSecond: () => 2 * CAPACITY }], 4_000);
-    const lastedMs = systemClock.monotonic() - begunAt;
-    // A late timer makes the work longer, not the shedder worse: places that were at work, of all that there were.
-    const used = worksMs.reduce((sum, ms) => sum + ms, 0) / (PLACES * lastedMs);
+    const clock = virtualClock();
+    const shedder = createLoadShedder({ ...places, reserve: 0, clock, random: seededRandom(1) });
+    const { waitsMs, worksMs, port } = await startServer(shedder, clock);
+    const ended = await load(port, clock, [{ priority: 'normal', perSecond: () => 2 * CAPACITY }], 4_000);
+    // Places that were at work, of all that there were.
+    const used = worksMs.reduce((sum, ms) => sum + ms, 0) / (PLACES * clock.monotonic());
     expect(quantile(waitsMs, 0.99)).toBeLessThanOrEqual(65);
     expect(used).toBeGreaterThan(0.9);
     expect(ended.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
@@ -116,11 +125,13 @@ describe('a server over real sockets', () => {
   });
 
   it('keeps the critical through a spike of twelve times the background, and is itself again when it is over', async () => {
-    const shedder = createLoadShedder(places);
-    const { port } = await startServer(shedder);
+    const clock = virtualClock();
+    const shedder = createLoadShedder({ ...places, clock, random: seededRandom(1) });
+    const { port } = await startServer(shedder, clock);
     const spike = (atMs: number): number => (atMs >= 1_000 && atMs < 3_000 ? 12 * 60 : 60);
     const ended = await load(
       port,
+      clock,
       [
         { priority: 'critical', perSecond: () => 100 },
         { priority: 'background', perSecond: spike },
