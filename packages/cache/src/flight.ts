@@ -33,9 +33,6 @@ export class Flight<T> extends Expiring {
   readonly position: number;
   /** What may serve if it fails or is slow, even when it was evicted meanwhile. */
   stale: Entry<T> | undefined;
-  readonly outcome: Promise<LoadOutcome<T>>;
-  /** The outcome, or undefined as soon as a caller with a stale value has waited long enough. */
-  readonly soon: Promise<LoadOutcome<T> | undefined>;
   /** When the loader was called; undefined while it waits for its turn. */
   begunAt: number | undefined;
   settled = false;
@@ -46,10 +43,12 @@ export class Flight<T> extends Expiring {
   /** It no longer waits for a batch. */
   left = false;
   readonly softLimit: SoftLimit<T>;
+  #ended: LoadOutcome<T> | undefined;
+  #outcome: Promise<LoadOutcome<T>> | undefined;
+  #settle: ((outcome: LoadOutcome<T>) => void) | undefined;
   readonly #onTimeout: (flight: Flight<T>) => void;
   #controller: AbortController | undefined;
   #reason: unknown;
-  #settle!: (outcome: LoadOutcome<T>) => void;
 
   constructor(key: string, position: number, stale: Entry<T> | undefined, onTimeout: (flight: Flight<T>) => void) {
     super();
@@ -57,9 +56,19 @@ export class Flight<T> extends Expiring {
     this.position = position;
     this.stale = stale;
     this.#onTimeout = onTimeout;
-    this.outcome = new Promise((resolve) => (this.#settle = resolve));
     this.softLimit = new SoftLimit();
-    this.soon = this.softLimit.soon;
+  }
+
+  /** How it ends. Made when somebody asks: what the shared tier has is handed over without. */
+  get outcome(): Promise<LoadOutcome<T>> {
+    this.#outcome ??=
+      this.#ended === undefined ? new Promise((resolve) => (this.#settle = resolve)) : Promise.resolve(this.#ended);
+    return this.#outcome;
+  }
+
+  /** The outcome, or undefined as soon as a caller with a stale value has waited long enough. */
+  get soon(): Promise<LoadOutcome<T> | undefined> {
+    return this.softLimit.soon;
   }
 
   get signal(): AbortSignal {
@@ -79,7 +88,8 @@ export class Flight<T> extends Expiring {
 
   settle(outcome: LoadOutcome<T>): void {
     this.settled = true;
-    this.#settle(outcome);
+    this.#ended = outcome;
+    this.#settle?.(outcome);
     this.softLimit.pass(outcome);
   }
 

@@ -221,7 +221,7 @@ export class LoadingCache<T> implements Cache<T> {
     }
   }
 
-  async #getOrLoad(id: string, key: string, loader: Loader<T, T | undefined>, options: LoadOptions): Promise<unknown> {
+  #getOrLoad(id: string, key: string, loader: Loader<T, T | undefined>, options: LoadOptions): Promise<unknown> {
     this.#opened();
     assertFunction('getOrLoad.loader', loader);
     assertLoadOptions('getOrLoad', options);

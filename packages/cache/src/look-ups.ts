@@ -43,7 +43,7 @@ export class LookUps<T> {
     const { invalidated, expired } = this.#shelf.markedSince(position, found.tags);
     if (invalidated !== undefined || expired !== undefined) return undefined;
     // A load may have put a newer value in place meanwhile.
-    if (current && this.#shelf.memory.look(id) === undefined) {
+    if (current && this.#shelf.memory.keeps && this.#shelf.memory.look(id) === undefined) {
       const bytes = approximateBytes(found.value);
       this.#shelf.adopt(id, { ...found, position, bytes }, shared.freshInMemoryMs);
     }

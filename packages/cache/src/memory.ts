@@ -23,6 +23,11 @@ export class Memory<T> {
     this.#entries = eviction === 'lru' ? new LRUCache<string, Entry<T>>(bounds) : new S3Fifo<Entry<T>>(bounds);
   }
 
+  /** Whether it keeps anything at all. */
+  get keeps(): boolean {
+    return this.#maxBytes > 0;
+  }
+
   get size(): number {
     return this.#entries.size;
   }

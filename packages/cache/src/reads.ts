@@ -79,8 +79,11 @@ export class Reads<T> {
     return this.#hand(entry.value);
   }
 
-  /** Begins its load, if it needs one, before it first waits. */
-  async read(read: Read<T>): Promise<T | undefined> {
+  /**
+   * Begins its load, if it needs one, before it returns.
+   * @throws what the caller's signal was aborted with, at once
+   */
+  read(read: Read<T>): Promise<T | undefined> {
     const { id, options } = read;
     options.signal?.throwIfAborted();
     const now = this.#clock.monotonic();
@@ -92,18 +95,14 @@ export class Reads<T> {
         if (freshness === 'fresh') this.hits++;
         else this.staleHits++;
         if (now >= entry.refreshAt && !inBackoff && this.#loads.get(id) === undefined) this.#start(read, entry, true);
-        return this.#hand(entry.value);
+        return Promise.resolve(this.#hand(entry.value));
       }
     }
     this.misses++;
     const flight = this.#join(id, options) ?? this.#start(read, entry, false);
     const work = currentWork();
     if (work === undefined) return this.#wait(read, flight);
-    try {
-      return await this.#wait(read, flight);
-    } finally {
-      annotateWait(work, this.#settings.clock.monotonic() - now);
-    }
+    return this.#wait(read, flight).finally(() => annotateWait(work, this.#settings.clock.monotonic() - now));
   }
 
   #join(id: string, options: LoadOptions): Flight<T> | undefined {

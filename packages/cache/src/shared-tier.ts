@@ -3,37 +3,14 @@ import { WatchedMarks } from './coherence/watched-marks.ts';
 import { tierKey } from './key.ts';
 import type { CacheSettings } from './options.ts';
 import { Endings, LONGEST_MS, type Sealed } from './endings.ts';
+import { ENDED, HELD, LEASED, UNAVAILABLE, type Found } from './found.ts';
 import { TierCalls } from './tier-calls.ts';
+import { TierReads } from './tier-reads.ts';
 import type { Tier, TierChange, TierRead, TierSpace } from './tier.ts';
-import { Envelopes, type EntryFacts } from './wire/envelopes.ts';
-
-/** What the tier has for a key, judged. */
-export type Found<T> =
-  | FoundValue<T>
-  /** Nothing that may serve; `leased`: it is ours to load. `held`: somebody else loads it. `ended`: neither. */
-  | { readonly state: 'ended' | 'held' | 'leased' }
-  /** The tier does not answer, or what it has may be of before an invalidation that it was not told yet. */
-  | { readonly state: 'unavailable' };
-
-export interface FoundValue<T> {
-  readonly state: 'value';
-  readonly value: T;
-  readonly tags: readonly string[];
-  readonly loadMs: number;
-  readonly ageMs: number;
-  /** At most 0 for what may only serve as stale. */
-  readonly freshForMs: number;
-  /** For how long it may serve in any role. */
-  readonly remainingMs: number;
-}
+import { Envelopes, type EntryFacts, type Opened } from './wire/envelopes.ts';
 
 /** What a load is stored with. */
 export type StoredFacts = Omit<EntryFacts, 'key' | 'validator'>;
-
-const LEASED = { state: 'leased' } as const;
-const HELD = { state: 'held' } as const;
-const ENDED = { state: 'ended' } as const;
-const UNAVAILABLE = { state: 'unavailable' } as const;
 
 /** How long a lease stands beyond the time that a load has. */
 const LEASE_MARGIN_MS = 500;
@@ -51,6 +28,7 @@ export class SharedTier<T> {
   readonly endings: Endings;
   readonly tier: Tier;
   readonly #space: TierSpace;
+  readonly #reads: TierReads;
   readonly #settings: CacheSettings;
   readonly #marks: WatchedMarks;
   readonly #onChange: (change: TierChange) => void;
@@ -71,6 +49,7 @@ export class SharedTier<T> {
     const leaseMs = loaderTimeoutMs + LEASE_MARGIN_MS;
     const heard = (change: TierChange): void => this.#hear(change);
     this.#space = tier.open({ namespace: name, coherence, leaseMs, clock, random, onChange: heard });
+    this.#reads = new TierReads(this.#space, this.calls);
     this.#marks = new WatchedMarks(this.#space, this.calls, clock);
     this.endings = new Endings({
       space: this.#space,
@@ -108,11 +87,11 @@ export class SharedTier<T> {
     let read: TierRead;
     try {
       const giveBack = (late: TierRead): void => this.#giveBackUnused(id, lease, late);
-      read = await this.calls.run(() => this.#space.read(id, lease), timeoutMs, giveBack);
+      read = await this.#reads.read(id, lease, timeoutMs, giveBack);
     } catch {
       return UNAVAILABLE;
     }
-    if (!(await known) || this.endings.recovery.holdsKey(id)) {
+    if (!(known === true || (await known)) || this.endings.recovery.holdsKey(id)) {
       this.#giveBackUnused(id, lease, read);
       return UNAVAILABLE;
     }
@@ -191,8 +170,13 @@ export class SharedTier<T> {
     await this.#space.close();
   }
 
-  async #judge(id: string, bytes: Uint8Array, remainingMs: number): Promise<Found<T>> {
-    const opened = await this.envelopes.open(tierKey(id), bytes);
+  #judge(id: string, bytes: Uint8Array, remainingMs: number): Promise<Found<T>> | Found<T> {
+    const opened = this.envelopes.open(tierKey(id), bytes);
+    if (opened instanceof Promise) return opened.then((later) => this.#judgeOpened(id, later, remainingMs));
+    return this.#judgeOpened(id, opened, remainingMs);
+  }
+
+  #judgeOpened(id: string, opened: Opened<T>, remainingMs: number): Found<T> {
     // Also while it was opened, an invalidation may have begun here.
     if (this.endings.recovery.holdsKey(id)) return UNAVAILABLE;
     if ((opened.state !== 'value' && opened.state !== 'expired') || remainingMs <= 0) {

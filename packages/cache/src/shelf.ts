@@ -28,6 +28,8 @@ export interface Kept<T> {
 /** Invalidated tags remembered in one process. */
 const MOST_MARKED_TAGS = 10_000;
 
+const UNMARKED = {};
+
 /** The entries in memory, judged against the tags that were invalidated since they were loaded. */
 export class Shelf<T> {
   readonly memory: Memory<T>;
@@ -118,6 +120,7 @@ export class Shelf<T> {
 
   /** What happened to the tags after `position`: a load that began there must not be kept. */
   markedSince(position: number, tags: readonly string[]): { invalidated?: Mark; expired?: Mark } {
+    if (position === this.position) return UNMARKED;
     const [invalidated, expired] = [this.#invalidated.newest(tags), this.#expired.newest(tags)];
     return {
       ...(invalidated.position > position && { invalidated }),

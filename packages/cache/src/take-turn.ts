@@ -1,7 +1,8 @@
 import type { Clock, Random } from '@macadam/core';
 import { newHead } from './wire/head.ts';
 import type { Entry } from './entry.ts';
-import type { FoundValue, SharedTier } from './shared-tier.ts';
+import type { FoundValue } from './found.ts';
+import type { SharedTier } from './shared-tier.ts';
 
 /** Whose turn it is to load a key, among all processes. */
 export type Turn<T> =

@@ -42,30 +42,34 @@ export class TierCalls {
     return this.#breaker?.admits !== false;
   }
 
-  /** Rejects when the tier fails, is out of time, or is not asked. `onLate` is given an answer that nobody waits for any more. */
-  async run<R>(
-    call: () => Promise<R>,
-    timeoutMs: number = this.#tier.timeoutMs,
-    onLate?: (answer: R) => void,
-  ): Promise<R> {
-    const bounded = (): Promise<R> => {
-      this.calls++;
-      return this.#bounded(call, timeoutMs, onLate);
-    };
-    const { clock, name } = this.#settings;
-    const begunAt = clock.monotonic();
-    let outcome: Ended = 'ok';
-    try {
-      return await (this.#breaker === undefined ? bounded() : this.#breaker.execute(bounded));
-    } catch (error) {
-      outcome = this.#count(error);
-      throw error;
-    } finally {
-      recordCall(name, clock.monotonic() - begunAt, outcome);
-    }
+  /** Rejects when the tier fails, is out of time, or is not asked. `late` is given an answer that nobody waits for any more. */
+  run<R>(call: () => Promise<R>, timeoutMs: number = this.#tier.timeoutMs, late?: (answer: R) => void): Promise<R> {
+    return new Promise((resolve, reject) => {
+      const one: TierCall<R> = { call, resolve, reject, late: (answer) => late?.(answer) };
+      this.runTogether([one], timeoutMs);
+    });
   }
 
-  #count(error: unknown): Ended {
+  /** Calls that are asked for together are so for the breaker and the time limit, too: one counts as much as all of them. */
+  runTogether<R>(calls: readonly TierCall<R>[], timeoutMs: number): void {
+    const { clock } = this.#settings;
+    const begunAt = clock.monotonic();
+    const group = new Group(calls, timeoutMs, (error) => this.#count(begunAt, error));
+    const send = (): Promise<void> => {
+      this.calls += calls.length;
+      this.#limits.add(group.beginAt(begunAt), begunAt);
+      return group.send().finally(() => this.#limits.remove(group));
+    };
+    const sent = this.#breaker === undefined ? send() : this.#breaker.execute(send);
+    sent.catch((error: Error) => group.endAll(error));
+  }
+
+  #count(begunAt: number, error: unknown): void {
+    const { clock, name } = this.#settings;
+    recordCall(name, clock.monotonic() - begunAt, error === undefined ? 'ok' : this.#countFailed(error));
+  }
+
+  #countFailed(error: unknown): Ended {
     if (isMacadamError(error, 'MAC_CIRCUIT_OPEN')) {
       this.refused++;
       return 'refused';
@@ -77,41 +81,85 @@ export class TierCalls {
     this.errors++;
     return 'failed';
   }
-
-  #bounded<R>(call: () => Promise<R>, timeoutMs: number, onLate: ((answer: R) => void) | undefined): Promise<R> {
-    return new Promise((resolve, reject) => {
-      const now = this.#settings.clock.monotonic();
-      const limit = new Limit(now + timeoutMs, () => {
-        reject(new TimeoutError(`The shared tier did not answer within ${timeoutMs} ms`, timeoutMs));
-      });
-      this.#limits.add(limit, now);
-      call().then(
-        (answer) => {
-          if (limit.expired) onLate?.(answer);
-          this.#limits.remove(limit);
-          resolve(answer);
-        },
-        (error: Error) => {
-          this.#limits.remove(limit);
-          reject(error);
-        },
-      );
-    });
-  }
 }
 
-class Limit extends Expiring {
-  readonly #onExpired: () => void;
-  expired = false;
+/** One call, and whoever waits for it. */
+export interface TierCall<R> {
+  call(): Promise<R>;
+  resolve(answer: R): void;
+  reject(error: unknown): void;
+  /** Given an answer for which nobody waits any more. */
+  late(answer: R): void;
+}
 
-  constructor(expiresAt: number, onExpired: () => void) {
+/** Calls under one time limit. It has failed when none of them was answered: a part of the tier may be down. */
+class Group<R> extends Expiring {
+  readonly #calls: readonly TierCall<R>[];
+  readonly #timeoutMs: number;
+  readonly #onEnd: (error?: Error) => void;
+  readonly #ended: boolean[] = [];
+  #open: number;
+  #answered = false;
+  #resolve!: () => void;
+  #reject!: (error: Error) => void;
+
+  constructor(calls: readonly TierCall<R>[], timeoutMs: number, onEnd: (error?: Error) => void) {
     super();
-    this.expiresAt = expiresAt;
-    this.#onExpired = onExpired;
+    this.#calls = calls;
+    this.#timeoutMs = timeoutMs;
+    this.#onEnd = onEnd;
+    this.#open = calls.length;
+  }
+
+  beginAt(now: number): this {
+    this.expiresAt = now + this.#timeoutMs;
+    return this;
+  }
+
+  send(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      for (let i = 0; i < this.#calls.length; i++) {
+        const one = this.#calls[i] as TierCall<R>;
+        one.call().then(
+          (answer) => this.#answer(i, one, answer),
+          (error: Error) => this.#fail(i, error),
+        );
+      }
+    });
+  }
+
+  /** Whoever still waits gets the error. */
+  endAll(error: Error): void {
+    for (let i = 0; i < this.#calls.length; i++) this.#end(i, error);
   }
 
   override expire(): void {
-    this.expired = true;
-    this.#onExpired();
+    const ms = this.#timeoutMs;
+    const error = new TimeoutError(`The shared tier did not answer within ${ms} ms`, ms);
+    // Without any answer the breaker hears of it first, and whoever waits next.
+    if (!this.#answered) this.#reject(error);
+    else this.endAll(error);
+  }
+
+  #answer(i: number, one: TierCall<R>, answer: R): void {
+    if (this.#ended[i] === true) return one.late(answer);
+    this.#answered = true;
+    one.resolve(answer);
+    this.#end(i);
+  }
+
+  #fail(i: number, error: Error): void {
+    if (!this.#answered && this.#open === 1) this.#reject(error);
+    else this.#end(i, error);
+  }
+
+  #end(i: number, error?: Error): void {
+    if (this.#ended[i] === true) return;
+    this.#ended[i] = true;
+    this.#onEnd(error);
+    if (error !== undefined) (this.#calls[i] as TierCall<R>).reject(error);
+    if (--this.#open === 0) this.#resolve?.();
   }
 }

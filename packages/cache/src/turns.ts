@@ -2,7 +2,8 @@ import { freshnessOf, longestStaleMs, type Entry, type Loaded } from './entry.ts
 import type { Flight } from './flight.ts';
 import type { LoadOrder } from './loads.ts';
 import type { CacheSettings } from './options.ts';
-import type { FoundValue, SharedTier } from './shared-tier.ts';
+import type { FoundValue } from './found.ts';
+import type { SharedTier } from './shared-tier.ts';
 import type { Kept, Shelf } from './shelf.ts';
 import { takeTurn } from './take-turn.ts';
 import { approximateBytes } from './value-size.ts';
@@ -76,7 +77,8 @@ export class Turns<T> {
 
   /** Another instance has loaded the value. */
   #deliver(flight: Flight<T>, found: FoundValue<T>): void {
-    if (this.#deck.land(flight)) this.#adopt(flight, found);
+    // Sizing up a value costs more than handing it over.
+    if (this.#deck.land(flight) && this.#shelf.memory.keeps) this.#adopt(flight, found);
     this.#settle(flight, found.value, found.tags);
   }
 

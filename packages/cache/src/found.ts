@@ -1,0 +1,24 @@
+/** What the tier has for a key, judged. */
+export type Found<T> =
+  | FoundValue<T>
+  /** Nothing that may serve; `leased`: it is ours to load. `held`: somebody else loads it. `ended`: neither. */
+  | { readonly state: 'ended' | 'held' | 'leased' }
+  /** The tier does not answer, or what it has may be of before an invalidation that it was not told yet. */
+  | { readonly state: 'unavailable' };
+
+export interface FoundValue<T> {
+  readonly state: 'value';
+  readonly value: T;
+  readonly tags: readonly string[];
+  readonly loadMs: number;
+  readonly ageMs: number;
+  /** At most 0 for what may only serve as stale. */
+  readonly freshForMs: number;
+  /** For how long it may serve in any role. */
+  readonly remainingMs: number;
+}
+
+export const LEASED: { readonly state: 'leased' } = { state: 'leased' };
+export const HELD: { readonly state: 'held' } = { state: 'held' };
+export const ENDED: { readonly state: 'ended' } = { state: 'ended' };
+export const UNAVAILABLE: { readonly state: 'unavailable' } = { state: 'unavailable' };
