@@ -67,8 +67,9 @@ export class LoadingCache<T> implements Cache<T> {
 
   async getMany(keys: Iterable<string>): Promise<Map<string, T>> {
     this.#opened();
-    const reads = [...new Set(keys)].map(async (key) => [key, await this.#reads.get(storageKey(key))] as const);
-    return present(await Promise.all(reads));
+    const wanted = [...new Set(keys)];
+    const values = await Promise.all(wanted.map((key) => this.#reads.get(storageKey(key))));
+    return present(wanted.map((key, i) => [key, values[i]] as const));
   }
 
   async getOrLoadMany(

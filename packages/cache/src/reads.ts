@@ -67,7 +67,8 @@ export class Reads<T> {
     const value = this.peek(id);
     const { lookUps } = this.#loads;
     if (value !== undefined || lookUps === undefined) return Promise.resolve(value);
-    return lookUps.get(id).then((found) => (found === undefined ? found : this.#hand(found)));
+    const found = lookUps.get(id);
+    return this.#clones ? found.then((shared) => (shared === undefined ? shared : this.#hand(shared))) : found;
   }
 
   /** The fresh value in memory, unless there is anything to do about it: one look-up and one comparison. */

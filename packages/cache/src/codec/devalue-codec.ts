@@ -27,7 +27,7 @@ export function devalueCodec(): Codec {
       }
     },
     decode(bytes) {
-      const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const text = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       return text[0] === MARK_CODE ? parse(text.toString('utf8', 1), REVIVERS) : parseJson(text.toString('utf8'));
     },
   };

@@ -61,7 +61,8 @@ export class ReadBatch {
  * A lease as it stands on the server. As text, since drivers write a command of texts as one piece, and one with bytes in many.
  */
 export function leaseText(lease: Uint8Array): string {
-  return Buffer.from(lease.buffer, lease.byteOffset, lease.byteLength).toString('base64url');
+  const bytes = Buffer.isBuffer(lease) ? lease : Buffer.from(lease.buffer, lease.byteOffset, lease.byteLength);
+  return bytes.toString('base64url');
 }
 
 function readOf(entry: Buffer | number | null | undefined, number: number): TierRead {

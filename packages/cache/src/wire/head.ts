@@ -24,7 +24,7 @@ let nextStampAt = stamps.length;
  * from one seed must not take each other's lease.
  */
 export function newHead(kind: EntryKind): Buffer {
-  return writeHead(Buffer.allocUnsafeSlow(HEAD_BYTES), kind);
+  return writeHead(Buffer.allocUnsafe(HEAD_BYTES), kind);
 }
 
 /** Writes a new head to where an entry begins. */
