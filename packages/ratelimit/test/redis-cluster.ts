@@ -68,7 +68,9 @@ export async function startCluster({ path, env }: Program): Promise<TestCluster>
 
 /** Gives each server its third of the slots, lets them meet, and waits until all agree. */
 async function meet(ports: readonly number[]): Promise<void> {
-  const nodes = ports.slice(0, 3).map((port) => new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50 }));
+  const nodes = ports
+    .slice(0, 3)
+    .map((port) => new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50, maxRetriesPerRequest: null }));
   for (const node of nodes) node.on('error', () => {});
   try {
     for (const [i, node] of nodes.entries()) {
