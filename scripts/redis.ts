@@ -17,7 +17,10 @@ interface Server {
   env: Record<string, string | undefined>;
 }
 
-/** Runs `work` with REDIS_URL set to a server that answers, and stops the server afterwards if it is ours. */
+/**
+ * Runs `work` with REDIS_URL set to a server that answers, and stops the server afterwards if it is ours. Tests that need
+ * more servers than one find the program in REDIS_SERVER, and the folders of its libraries in REDIS_SERVER_LIBRARIES.
+ */
 export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
   const given = process.env['REDIS_URL'];
   if (given !== undefined && given !== '') {
@@ -26,6 +29,8 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
       (error: Error) => error.message,
     );
     if (answer !== '+PONG') throw new CheckFailed(`REDIS_URL is set, but no Redis answers there (${answer}).`);
+    const program = findOnPath()?.program;
+    if (program !== undefined) process.env['REDIS_SERVER'] ??= program;
     return await work();
   }
   const server = findOnPath() ?? (await bringServer());
@@ -36,9 +41,11 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
   try {
     await answers(port, running.result);
     process.env['REDIS_URL'] = `redis://127.0.0.1:${port}`;
+    process.env['REDIS_SERVER'] = server.program;
+    process.env['REDIS_SERVER_LIBRARIES'] = server.env['LD_LIBRARY_PATH'] ?? '';
     return await work();
   } finally {
-    delete process.env['REDIS_URL'];
+    for (const name of ['REDIS_URL', 'REDIS_SERVER', 'REDIS_SERVER_LIBRARIES']) delete process.env[name];
     await running.stop();
   }
 }

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { createClient } from 'redis';
 
 /** Three masters on loopback, for as long as a test needs them. */
@@ -11,25 +11,14 @@ export interface LocalCluster {
   close(): Promise<void>;
 }
 
-const ROOT = join(import.meta.dirname, '..', '..', '..');
 const NODES = 3;
 const SLOTS = 16_384;
 
-/** The server that the workspace's tests brought, or one on PATH; undefined where there is none to start. */
+/** The server that the workspace's tests brought; undefined where there is none to start. */
 export function redisServer(): { program: string; env: NodeJS.ProcessEnv } | undefined {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  for (const folder of folders) {
-    for (const name of ['redis-server', 'valkey-server']) {
-      if (existsSync(join(folder, name))) return { program: join(folder, name), env: process.env };
-    }
-  }
-  const home = join(ROOT, '.tools', 'redis', 'usr');
-  if (!existsSync(join(home, 'bin', 'redis-server'))) return undefined;
-  const libraries = readdirSync(join(home, 'lib')).map((folder) => join(home, 'lib', folder));
-  return {
-    program: join(home, 'bin', 'redis-server'),
-    env: { ...process.env, LD_LIBRARY_PATH: libraries.join(':') },
-  };
+  const { REDIS_SERVER: program, REDIS_SERVER_LIBRARIES: libraries } = process.env;
+  if (program === undefined) return undefined;
+  return { program, env: { ...process.env, ...(libraries !== '' && { LD_LIBRARY_PATH: libraries }) } };
 }
 
 export async function startCluster(): Promise<LocalCluster> {

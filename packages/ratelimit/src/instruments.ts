@@ -228,9 +228,21 @@ const counted = new PackageMetrics<Stats>({
 export const TELEMETRY: TelemetryDescription = {
   scope: SCOPE,
   metrics: counted.descriptions,
+  annotations: [
+    ...(['rateLimiter', 'rateLimitPolicy', 'rateLimitRemaining', 'rateLimitOutcome', 'rateLimitDegraded'] as const),
+    ...(['shedOutcome', 'shedQueueMs', 'outboundWaitMs'] as const),
+  ],
   attributes: {
     [NAME]: { type: 'string', description: 'The `name` of the limiter, outbound limiter, shaper or shedder' },
     [OUTCOME]: { type: 'string', description: 'How it ended' },
+    rateLimiter: { type: 'string', description: 'The limiter that denied, else the one that decided last' },
+    rateLimitPolicy: { type: 'string', description: 'The limit of it that the decision names' },
+    rateLimitRemaining: { type: 'double', description: 'What that limit had left' },
+    rateLimitOutcome: { type: 'string', description: '`allowed`, `denied` or `shadowed`' },
+    rateLimitDegraded: { type: 'boolean', description: 'Whether a decision was made without the shared store' },
+    shedOutcome: { type: 'string', description: '`served`, or why the work was refused' },
+    shedQueueMs: { type: 'double', description: 'How long the work waited for a place, in milliseconds' },
+    outboundWaitMs: { type: 'double', description: 'Waits for turns to call others, in milliseconds, summed up' },
   },
 };
 

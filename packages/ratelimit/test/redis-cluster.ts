@@ -1,12 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { createCluster } from 'redis';
-import { nodeRedis, type Connected } from './redis-server.ts';
+import type { Connected } from './redis-server.ts';
 
 /** Three servers that share the slots, made of the program that serves the other tests. */
 export interface TestCluster {
@@ -19,18 +19,10 @@ interface Program {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** The program of the server at REDIS_URL; undefined when that is on another machine. */
-export async function serverProgram(): Promise<Program | undefined> {
-  const redis = await nodeRedis();
-  const info = String(await redis.command('INFO', 'server'));
-  await redis.close();
-  const field = (name: string): string => new RegExp(`^${name}:(.*)$`, 'm').exec(info)?.[1]?.trim() ?? '';
-  const path = field('executable');
-  if (!existsSync(path)) return undefined;
-  // A server that was unpacked, not installed, has its libraries elsewhere: where the one that runs has them.
-  const maps = `/proc/${field('process_id')}/maps`;
-  const mapped = existsSync(maps) ? readFileSync(maps, 'utf8').match(/\/\S+\.so\S*$/gm) : [];
-  const libraries = [...new Set(mapped?.map(dirname))].join(':');
+/** The program of the server that the workspace's tests brought; undefined where there is none to start. */
+export function serverProgram(): Program | undefined {
+  const { REDIS_SERVER: path, REDIS_SERVER_LIBRARIES: libraries } = process.env;
+  if (path === undefined) return undefined;
   return { path, env: { ...process.env, ...(libraries !== '' && { LD_LIBRARY_PATH: libraries }) } };
 }
 
