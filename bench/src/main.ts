@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { comparison } from './compare.ts';
 import { committedResult, saveResult } from './pages.ts';
-import { caseResult, suiteResult, type CaseResult, type SuiteResult } from './result.ts';
+import { caseResult, suiteResult, type CaseResult } from './result.ts';
 import { measureCase, quiet, type Plan } from './rounds.ts';
 import type { Suite } from './suite.ts';
 import { caseRows, claimLine, textTable } from './table.ts';
@@ -48,36 +48,44 @@ function tell(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`);
 }
 
-async function runSuite(name: string): Promise<SuiteResult> {
+let [missed, broken] = [0, 0];
+
+/** Measures one case after the other. Each is saved when it is done, and one that breaks takes no other with it. */
+async function runSuite(name: string): Promise<void> {
   const { suite } = (await import(`../suites/${name}.ts`)) as { suite: Suite };
   const plan = values.quick ? QUICK : FULL;
+  const committed = committedResult(name);
   const isQuiet = await quiet(values.quick ? 0 : 60_000, tell);
   if (!isQuiet) console.log('The machine is busy: expect a wide spread.');
-  const cases: CaseResult[] = [];
+  const done: CaseResult[] = [];
   for (const one of suite.cases) {
     if (values.case !== undefined && one.name !== values.case) continue;
-    const result = caseResult(one, await measureCase(suite, one, plan, tell));
-    tell('');
-    console.log(`\n${suite.name} · ${one.name}\n${textTable(caseRows(result))}`);
-    for (const claim of result.claims) console.log(claimLine(claim));
-    cases.push(result);
+    try {
+      const result = caseResult(one, await measureCase(suite, one, plan, tell));
+      tell('');
+      console.log(`\n${suite.name} · ${one.name}\n${textTable(caseRows(result))}`);
+      for (const claim of result.claims) console.log(claimLine(claim));
+      missed += result.claims.filter(({ holds, ratio }) => !holds && ratio.distinct).length;
+      done.push(result);
+    } catch (error) {
+      tell('');
+      console.error(`\n${suite.name} · ${one.name} broke: ${error instanceof Error ? error.message : String(error)}`);
+      broken += 1;
+    }
+    if (values.save)
+      saveResult(suiteResult(suite, plan, isQuiet, inOrder(suite, [...done, ...(committed?.cases ?? [])])));
   }
-  return suiteResult(suite, plan, isQuiet, cases);
+  if (values.compare && committed !== undefined) {
+    console.log(`\n${comparison(committed, suiteResult(suite, plan, isQuiet, done))}`);
+  }
 }
 
-/** A run of one case replaces that case of the committed result, whose other cases stay. */
-function withCases(committed: SuiteResult | undefined, result: SuiteResult): SuiteResult {
-  const others = committed?.cases.filter(({ name }) => result.cases.every((one) => one.name !== name)) ?? [];
-  return { ...result, cases: [...others, ...result.cases] };
+/** The first result of each case that the suite has: those of this run, and of the committed one for what was not run. */
+function inOrder(suite: Suite, results: readonly CaseResult[]): CaseResult[] {
+  return suite.cases.flatMap(({ name }) => results.find((result) => result.name === name) ?? []);
 }
 
-let missed = 0;
-for (const name of wanted) {
-  const result = await runSuite(name);
-  missed += result.cases.flatMap(({ claims }) => claims).filter(({ holds, ratio }) => !holds && ratio.distinct).length;
-  const committed = committedResult(name);
-  if (values.compare && committed !== undefined) console.log(`\n${comparison(committed, result)}`);
-  if (values.save) saveResult(values.case === undefined ? result : withCases(committed, result));
-}
+for (const name of wanted) await runSuite(name);
 console.log(missed === 0 ? '\nEvery claim holds.' : `\n${missed} claims missed.`);
-process.exitCode = missed === 0 ? 0 : 1;
+if (broken > 0) console.log(`${broken} cases broke.`);
+process.exitCode = missed + broken === 0 ? 0 : 1;

@@ -161,7 +161,7 @@ export const suite: Suite = {
           ...{ name: 'macadam shaper', from: '@macadam/ratelimit' },
           setup: async () => {
             const { createShaper } = await import('@macadam/ratelimit');
-            const shaper = createShaper({ ratePerSecond: PLENTY, burst: PLENTY });
+            const shaper = createShaper({ ratePerSecond: 1_000_000, burst: 1_000_000 });
             return { run: () => shaper.run(answer) };
           },
         },
