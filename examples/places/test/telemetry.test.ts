@@ -1,0 +1,122 @@
+// One request of a user, as a collector sees it: from the socket of the service to that of the gazetteer.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { respond, startFaultServer } from '@macadam/testkit';
+import { expect, test } from 'vitest';
+
+interface Span {
+  name: string;
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  kind: number;
+  attributes: { key: string; value: Record<string, unknown> }[];
+}
+
+const INTERNAL = 1;
+const SERVER = 2;
+const CLIENT = 3;
+const service = fileURLToPath(new URL('../src/places.ts', import.meta.url));
+const place = { name: 'Bath', country: 'GB', region: 'ENG', latitude: 51.38, longitude: -2.36 };
+
+/** Takes what is exported as OTLP over HTTP in JSON. */
+async function startCollector() {
+  const received: { path: string; body: string }[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => (body += text));
+    request.on('end', () => {
+      received.push({ path: request.url ?? '', body });
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    bodies: (path: string) => received.filter((one) => one.path === path).map(({ body }) => body),
+    close: () => server.close(),
+  };
+}
+
+function spansIn(body: string): Span[] {
+  const { resourceSpans } = JSON.parse(body) as { resourceSpans: { scopeSpans: { spans: Span[] }[] }[] };
+  return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans));
+}
+
+async function startPlaces(gazetteer: string, collector: string) {
+  const child: ChildProcess = spawn(
+    process.execPath,
+    // As in tsconfig.json: the condition matters only inside the repository of Macadam.
+    ['--conditions=@macadam/source', service, '--gazetteer', gazetteer, '--port', '0', '--log', 'info'],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: collector, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' },
+    },
+  );
+  let output = '';
+  const listening = new Promise<string>((resolve) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      const [, url] = /^listening on (\S+)$/m.exec(output) ?? [];
+      if (url !== undefined) resolve(url);
+    });
+  });
+  return { url: await listening, child, output: () => output };
+}
+
+test('one trace from the caller to the gazetteer, a span for each attempt, and a line with its ids', async () => {
+  const once503 = { fault: respond(503, { retryAfter: 0 }), when: { requests: [1, 1] } } as const;
+  await using gazetteer = await startFaultServer({ handle: () => ({ json: { places: [place] } }), faults: [once503] });
+  const collector = await startCollector();
+  const places = await startPlaces(gazetteer.url, collector.url);
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+  try {
+    const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-01`, 'x-api-key': 'me' };
+    const response = await fetch(`${places.url}/places/Bath`, { headers });
+    expect(await response.json()).toMatchObject({ places: [place] });
+
+    const spans = await until(() => {
+      const found = collector.bodies('/v1/traces').flatMap(spansIn);
+      return found.filter(({ kind }) => kind === CLIENT).length < 2 || found.length < 4 ? undefined : found;
+    });
+    expect(spans.map((span) => span.traceId)).toEqual(spans.map(() => traceId));
+    const served = spans.find(({ kind }) => kind === SERVER)!;
+    expect(served).toMatchObject({ name: 'GET /places/{name}', parentSpanId: '00f067aa0ba902b7' });
+    const attempts = spans.filter(({ kind }) => kind === CLIENT);
+    // The call has a span of its own between the two, which says what it took in all.
+    const call = spans.find(({ kind }) => kind === INTERNAL)!;
+    expect(call.parentSpanId).toBe(served.spanId);
+    expect(attempts.map(({ parentSpanId }) => parentSpanId)).toEqual([call.spanId, call.spanId]);
+    const statusOf = ({ attributes }: Span): unknown =>
+      attributes.find(({ key }) => key === 'http.response.status_code')?.value;
+    expect(attempts.map(statusOf)).toEqual([{ intValue: 503 }, { intValue: 200 }]);
+
+    // The gazetteer saw the same trace, and each attempt as its own parent.
+    const parents = gazetteer.requests.map((request) => String(request.headers['traceparent']).split('-'));
+    expect(parents.map(([, trace]) => trace)).toEqual([traceId, traceId]);
+    expect(parents.map(([, , parent]) => parent)).toEqual(attempts.map(({ spanId }) => spanId));
+
+    const line =
+      places
+        .output()
+        .split('\n')
+        .find((one) => one.includes('"event":"GET /places/{name}"')) ?? '{}';
+    expect(JSON.parse(line)).toMatchObject({ trace_id: traceId, span_id: served.spanId, tenant: 'me', outcome: 'ok' });
+  } finally {
+    places.child.kill('SIGKILL');
+    await once(places.child, 'close');
+    collector.close();
+  }
+});
+
+async function until<T>(find: () => T | undefined): Promise<T> {
+  for (;;) {
+    const found = find();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
