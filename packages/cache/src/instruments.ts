@@ -185,11 +185,13 @@ const counted = new PackageMetrics<CacheStats>({
 export const TELEMETRY: TelemetryDescription = {
   scope: SCOPE,
   metrics: counted.descriptions,
-  annotations: ['cacheWaits', 'cacheMs'],
+  annotations: ['cacheWaits', 'cacheMs', 'cacheL2Hits', 'cacheLoads'],
   attributes: {
     [NAME]: { type: 'string', description: 'The `name` of the cache' },
     [OUTCOME]: { type: 'string', description: 'How it ended' },
     cacheWaits: { type: 'int', description: 'Reads of caches that waited for a shared tier or a load' },
+    cacheL2Hits: { type: 'int', description: 'Those of them that the shared tier had the answer to' },
+    cacheLoads: { type: 'int', description: 'Those of them that a load was begun for' },
     cacheMs: { type: 'double', description: 'For how long those waited, in milliseconds, summed up' },
   },
 };

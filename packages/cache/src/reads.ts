@@ -103,7 +103,9 @@ export class Reads<T> {
     const flight = this.#join(id, options) ?? this.#start(read, entry, false);
     const work = currentWork();
     if (work === undefined) return this.#wait(read, flight);
-    return this.#wait(read, flight).finally(() => annotateWait(work, this.#settings.clock.monotonic() - now));
+    return this.#wait(read, flight).finally(() => {
+      annotateWait(work, this.#settings.clock.monotonic() - now, flight.begunAt !== undefined);
+    });
   }
 
   #join(id: string, options: LoadOptions): Flight<T> | undefined {

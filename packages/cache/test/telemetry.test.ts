@@ -48,9 +48,9 @@ describe('telemetry of the shared tier', () => {
     await provider.shutdown();
   });
 
-  it('a read that waits is part of the story of its work, a hit is not', async () => {
-    const { caches, clock } = fleet<string>(1);
-    const [cache] = caches as [Cache<string>];
+  it('a read that waits is part of the story of its work, by what it waited for; a hit is not', async () => {
+    const { caches, clock } = fleet<string>(2);
+    const [cache, other] = caches as [Cache<string>, Cache<string>];
     const story = runWork({}, async () => {
       for (let i = 0; i < 3; i++) {
         await cache.getOrLoad('k', async () => {
@@ -58,10 +58,12 @@ describe('telemetry of the shared tier', () => {
           return 'v';
         });
       }
+      await clock.sleep(10);
+      await other.getOrLoad('k', async () => 'never asked');
       return currentWork()?.annotations;
     });
-    const { cacheWaits, cacheMs } = (await clock.runUntil(story)) as Record<string, number>;
-    expect(cacheWaits).toBe(1);
+    const { cacheMs, ...counts } = (await clock.runUntil(story)) as Record<string, number>;
+    expect(counts).toEqual({ cacheWaits: 2, cacheLoads: 1, cacheL2Hits: 1 });
     expect(cacheMs).toBeGreaterThanOrEqual(40);
     expect(cacheMs).toBeLessThan(50);
   });
