@@ -1,6 +1,7 @@
 /**
  * What this package tells a metrics collector. Limiters, outbound limiters, shapers and shedders count with plain integers; the numbers are
  * read when a collector asks, so that counting costs a decision nothing.
+ * Length: the names of all that the package tells stand in one file, as the catalogue wants it.
  */
 import { PackageMetrics, type StatsMetric, type TelemetryDescription } from '@macadam/core';
 import { createNoopMeter, metrics } from '@opentelemetry/api';
