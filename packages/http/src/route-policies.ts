@@ -1,4 +1,4 @@
-import { assertOneOf, OptionsError } from '@macadam/core';
+import { assertOneOf, OptionsError, RecencyMap } from '@macadam/core';
 import type { PolicyStats } from '@macadam/resilience';
 import type { GuardedBy } from './policies.ts';
 
@@ -26,8 +26,7 @@ interface OfRoute extends GuardedBy {
 /** The policies of each route, made when first needed. */
 export class RoutePolicies {
   readonly #make: (route: string) => OfRoute;
-  /** In the order of last use. */
-  readonly #routes = new Map<string, OfRoute>();
+  readonly #routes = new RecencyMap<string, OfRoute>();
 
   constructor(make: (route: string) => OfRoute) {
     this.#make = make;
@@ -35,9 +34,9 @@ export class RoutePolicies {
 
   of(route: string): GuardedBy {
     const known = this.#routes.get(route);
-    const policies = known ?? this.#make(route);
-    if (known !== undefined) this.#routes.delete(route);
-    else if (this.#routes.size >= MOST_ROUTES) this.#routes.delete(this.#routes.keys().next().value as string);
+    if (known !== undefined) return known;
+    if (this.#routes.size >= MOST_ROUTES) this.#routes.deleteOldest();
+    const policies = this.#make(route);
     this.#routes.set(route, policies);
     return policies;
   }

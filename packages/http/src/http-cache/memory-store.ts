@@ -1,3 +1,4 @@
+import { RecencyMap } from '@macadam/core';
 import type { StoredResponse } from './stored-response.ts';
 
 /** Where responses lie. Any store with these three does, one in another process too. */
@@ -18,8 +19,7 @@ interface Entry {
 export class MemoryHttpCacheStore implements HttpCacheStore {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
-  /** In order of last use. */
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new RecencyMap<string, Entry>();
   #bytes = 0;
 
   constructor(maxEntries: number, maxBytes: number) {
@@ -36,11 +36,7 @@ export class MemoryHttpCacheStore implements HttpCacheStore {
   }
 
   get(key: string): readonly StoredResponse[] | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
-    return entry.responses;
+    return this.#entries.get(key)?.responses;
   }
 
   set(key: string, responses: readonly StoredResponse[]): void {
@@ -49,9 +45,8 @@ export class MemoryHttpCacheStore implements HttpCacheStore {
     if (bytes > this.#maxBytes) return;
     this.#entries.set(key, { responses, bytes });
     this.#bytes += bytes;
-    for (const oldest of this.#entries.keys()) {
-      if (this.#entries.size <= this.#maxEntries && this.#bytes <= this.#maxBytes) break;
-      this.delete(oldest);
+    while (this.#entries.size > this.#maxEntries || this.#bytes > this.#maxBytes) {
+      this.#bytes -= this.#entries.deleteOldest()?.[1].bytes ?? 0;
     }
   }
 
