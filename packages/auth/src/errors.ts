@@ -31,7 +31,7 @@ export type TokenReason =
   | 'introspection_unavailable';
 
 const SENTENCES: Readonly<Record<TokenReason, string>> = {
-  malformed: 'it is not a strict compact JWT',
+  malformed: 'it is not strict compact serialization',
   too_large: 'it is longer than allowed',
   unsupported_header: 'its header asks for something that is never done',
   algorithm: 'its algorithm is not allowed for the issuer',
@@ -63,9 +63,9 @@ const NOT_THE_TOKENS_FAULT: readonly TokenReason[] = [
 /** What a {@link TokenError} is made with. */
 export interface TokenErrorDetails {
   /** The header or claim that is at fault. */
-  claim?: string;
+  claim?: string | undefined;
   /** The configured issuer, once known. */
-  issuer?: string;
+  issuer?: string | undefined;
   cause?: unknown;
 }
 

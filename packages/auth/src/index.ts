@@ -32,7 +32,16 @@ export type {
 } from './introspection/introspector.ts';
 export type { HmacAlgorithm, JwtAlgorithm } from './jwt/algorithms.ts';
 export { createHmacVerifier } from './jwt/hmac-verifier.ts';
-export type { HmacSecret, HmacVerifierOptions } from './jwt/hmac-verifier.ts';
+export type { HmacSecret } from './jwt/hmac-secrets.ts';
+export type { HmacVerifierOptions } from './jwt/hmac-verifier.ts';
+export { createHmacJwsVerifier, createJwsVerifier } from './jwt/jws-verifier.ts';
+export type {
+  HmacJwsVerifierOptions,
+  JwsVerifier,
+  JwsVerifierOptions,
+  JwsVerifierStats,
+  VerifiedJws,
+} from './jwt/jws-verifier.ts';
 export type { FetchInit, FetchLike, FetchResponse } from './fetch/bounded-fetch.ts';
 export type { JsonWebKey, JsonWebKeySet } from './jwt/key-rules.ts';
 export type { KeySourceStats } from './jwt/key-source.ts';

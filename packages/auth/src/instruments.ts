@@ -6,7 +6,7 @@ import { PackageMetrics, SECONDS_BOUNDARIES, type StatsMetric, type TelemetryDes
 import { createNoopMeter, metrics } from '@opentelemetry/api';
 import { DPOP_REASONS } from './dpop/errors.ts';
 import { TOKEN_REASONS } from './errors.ts';
-import type { JwtVerifierStats } from './jwt/jwt-verifier.ts';
+import type { KeySourceStats } from './jwt/key-source.ts';
 
 type Kind = 'verifier' | 'dpop' | 'cache' | 'jwks' | 'token';
 /** By the name of the statistic; outcomes by their word. Undefined where there is nothing to tell. */
@@ -145,7 +145,10 @@ export const TELEMETRY: TelemetryDescription = {
   metrics: counted.descriptions,
   annotations: ['auth.method', 'auth.issuer', 'auth.principal', 'auth.key_id'],
   attributes: {
-    [NAME]: { type: 'string', description: 'The `name` of the verifier or token client; of keys, the issuer' },
+    [NAME]: {
+      type: 'string',
+      description: 'The `name` of the verifier or token client; of keys, the issuer or their address',
+    },
     [OUTCOME]: { type: 'string', description: 'What came of it; of a refusal, the reason' },
     [PURPOSE]: { type: 'string', description: 'What was fetched' },
     'auth.method': {
@@ -162,20 +165,20 @@ export const TELEMETRY: TelemetryDescription = {
 interface VerifyingStats {
   readonly accepted: number;
   readonly refused: Readonly<Partial<Record<string, number>>>;
-  readonly cache: { readonly hits: number; readonly misses: number; readonly entries: number };
+  readonly cache?: { readonly hits: number; readonly misses: number; readonly entries: number };
+  readonly keys?: Readonly<Record<string, KeySourceStats>>;
 }
 
 /** Has a verifier read whenever a collector asks, for as long as it lives. */
-export function observeVerifier(name: string, verifier: { stats(): VerifyingStats | JwtVerifierStats }): void {
+export function observeVerifier(name: string, verifier: { stats(): VerifyingStats }): void {
   counted.observeAll(verifier, () => {
-    const stats = verifier.stats();
-    const keys = 'keys' in stats ? Object.entries(stats.keys) : [];
+    const { accepted, refused, cache, keys = {} } = verifier.stats();
     return [
-      { kind: 'verifier', name, stats: () => ({ accepted: stats.accepted, ...stats.refused }) },
-      { kind: 'cache', name, stats: () => ({ ...stats.cache }) },
+      { kind: 'verifier', name, stats: () => ({ accepted, ...refused }) },
+      ...(cache === undefined ? [] : [{ kind: 'cache' as const, name, stats: () => ({ ...cache }) }]),
       // Keys that were given have no age, and are never fetched.
-      ...keys.map(([issuer, { ageMs, fetches, fetchFailures, unknownKeys }]) => ({
-        kind: 'jwks',
+      ...Object.entries(keys).map(([issuer, { ageMs, fetches, fetchFailures, unknownKeys }]) => ({
+        kind: 'jwks' as const,
         name: issuer,
         stats: () => ({
           ageSeconds: ageMs === undefined ? undefined : ageMs / 1_000,

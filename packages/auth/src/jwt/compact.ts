@@ -8,11 +8,20 @@ import { TokenError } from '../errors.ts';
 /** A JSON object from a token: own properties only may be trusted. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** What a token says about itself. Nothing of it is verified. */
-export interface CompactToken {
-  /** The header as it is in the token, by which a {@link HeaderMemory} knows it again. */
+/** The header of a token. Nothing of it is verified. */
+export interface CompactHeader {
+  /** As it is in the token, by which a {@link HeaderMemory} knows it again. */
   readonly encodedHeader: string;
   readonly header: JsonObject;
+}
+
+/** A token in its parts. */
+export interface CompactParts extends CompactHeader {
+  readonly encodedPayload: string;
+}
+
+/** What a JWT says about itself. Nothing of it is verified. */
+export interface CompactToken extends CompactHeader {
   readonly payload: JsonObject;
 }
 
@@ -31,7 +40,7 @@ export class HeaderMemory {
   }
 
   /** Keeps the header of a token that was verified; when there are too many, all are forgotten, and soon read again. */
-  keep({ encodedHeader, header }: CompactToken): void {
+  keep({ encodedHeader, header }: CompactHeader): void {
     if (this.#headers.has(encodedHeader)) return;
     if (this.#headers.size >= MAX_HEADERS) this.#headers.clear();
     this.#headers.set(encodedHeader, header);
@@ -40,16 +49,25 @@ export class HeaderMemory {
 
 const MAX_HEADERS = 64;
 
-/** @throws TokenError `malformed` unless `token` is three canonical base64url parts, the first two strict JSON objects. */
-export function parseCompact(token: string, known?: HeaderMemory): CompactToken {
+/**
+ * Reads all but the payload, which may be anything.
+ * @throws TokenError `malformed` unless `token` is three parts, a strict JSON object the first and canonical the last.
+ */
+export function splitCompact(token: string, known?: HeaderMemory): CompactParts {
   const first = token.indexOf('.');
   const second = token.indexOf('.', first + 1);
   if (first <= 0 || second < 0 || token.indexOf('.', second + 1) >= 0) throw new TokenError('malformed');
   const encodedHeader = token.slice(0, first);
   const header = known?.get(encodedHeader) ?? decodeObject(encodedHeader, 'header');
-  const payload = decodeObject(token.slice(first + 1, second), 'payload');
-  decode(token.slice(second + 1), 'signature');
-  return { encodedHeader, header, payload };
+  if (decode(token.slice(second + 1), 'signature').length === 0)
+    throw new TokenError('malformed', { claim: 'signature' });
+  return { encodedHeader, header, encodedPayload: token.slice(first + 1, second) };
+}
+
+/** @throws TokenError `malformed` unless `token` is three canonical base64url parts, the first two strict JSON objects. */
+export function parseCompact(token: string, known?: HeaderMemory): CompactToken {
+  const { encodedHeader, header, encodedPayload } = splitCompact(token, known);
+  return { encodedHeader, header, payload: decodeObject(encodedPayload, 'payload') };
 }
 
 /** The value of an own property: `constructor` and the like are not claims. */
@@ -57,10 +75,13 @@ export function own(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
-/** Base64url without padding that encodes to the same text again: one spelling for the same bytes. */
-function decode(text: string, part: string): Buffer {
+/**
+ * Base64url without padding that encodes to the same text again: one spelling for the same bytes.
+ * @throws TokenError `malformed`.
+ */
+export function decode(text: string, part: string): Buffer {
   const bytes = Buffer.from(text, 'base64url');
-  if (bytes.length === 0 || bytes.toString('base64url') !== text) throw new TokenError('malformed', { claim: part });
+  if (bytes.toString('base64url') !== text) throw new TokenError('malformed', { claim: part });
   return bytes;
 }
 

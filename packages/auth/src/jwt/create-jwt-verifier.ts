@@ -1,11 +1,8 @@
-import { assertFunction, assertKnownOptions, assertObject, OptionsError, systemRandom } from '@macadam/core';
-import type { FetchLike } from '../fetch/bounded-fetch.ts';
+import { assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 import type { JwtVerifier } from './jwt-verifier.ts';
-import { KeySet } from './key-set.ts';
-import { StaticKeys } from './key-source.ts';
+import { keySources } from './key-sources.ts';
 import { JWT_VERIFIER_OPTIONS, type JwtVerifierOptions } from './options.ts';
-import { RemoteKeys } from './remote-keys.ts';
-import { asymmetricIssuer, keyFetchSettings, verifierSettings } from './settings.ts';
+import { asymmetricIssuer, verifierSettings } from './settings.ts';
 import { type Issuer, Verifier } from './verifier.ts';
 
 /**
@@ -36,10 +33,8 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
   assertObject('options', options);
   assertKnownOptions('', options, JWT_VERIFIER_OPTIONS);
   const settings = verifierSettings(options);
-  const { issuers, random = systemRandom, fetch = globalThis.fetch as FetchLike } = options;
-  assertFunction('fetch', fetch);
-  assertFunction('random', random);
-  const keyFetch = keyFetchSettings(options.keyFetch);
+  const sources = keySources(options, settings.clock);
+  const { issuers } = options;
   if (!Array.isArray(issuers) || issuers.length === 0) {
     throw new OptionsError('issuers', issuers, 'a list of issuers that is not empty');
   }
@@ -51,12 +46,7 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
       throw new OptionsError(`issuers[${at}].issuer`, issuer, 'named once; make a verifier for each kind of token');
     }
     names.add(issuer);
-    if (keys instanceof KeySet) return { rules, keys: new StaticKeys(issuer, keys) };
-    const { clock } = settings;
-    return {
-      rules,
-      keys: new RemoteKeys({ issuer, uri: keys.href, algorithms, fetch, clock, random, ...keyFetch }),
-    };
+    return { rules, keys: sources(issuer, keys, algorithms) };
   });
   return new Verifier(settings, made);
 }

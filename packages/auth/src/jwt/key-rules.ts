@@ -24,6 +24,13 @@ const MAX_RSA_BITS = 16_384;
 /** OpenSSL refuses longer exponents for long moduli, since they make verification as slow as an attacker likes. */
 const MAX_EXPONENT_BITS = 64;
 const MAX_KID = 256;
+/** How long each coordinate of a point is, zeros before it included (RFC 7518 section 6.2.1.2, RFC 8037 section 2). */
+const EC_BYTES: ReadonlyMap<unknown, number> = new Map([
+  ['P-256', 32],
+  ['P-384', 48],
+  ['P-521', 66],
+]);
+const OKP_BYTES: ReadonlyMap<unknown, number> = new Map([['Ed25519', 32]]);
 
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'priv'];
 
@@ -45,9 +52,9 @@ export function judgeKey(jwk: JsonWebKey): KeyVerdict {
     case 'RSA':
       return judgeRsa(own(jwk, 'n'), own(jwk, 'e'));
     case 'EC':
-      return ['P-256', 'P-384', 'P-521'].includes(own(jwk, 'crv') as string) ? usable : unsuited('unknown curve');
+      return judgePoint(EC_BYTES, own(jwk, 'crv'), [own(jwk, 'x'), own(jwk, 'y')]);
     case 'OKP':
-      return own(jwk, 'crv') === 'Ed25519' ? usable : unsuited('unknown curve');
+      return judgePoint(OKP_BYTES, own(jwk, 'crv'), [own(jwk, 'x')]);
     default:
       return unsuited('unknown kind of key');
   }
@@ -56,6 +63,15 @@ export function judgeKey(jwk: JsonWebKey): KeyVerdict {
 /** Whether a value may name a key: it is looked up, and never used for anything else. */
 export function isKid(value: unknown): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= MAX_KID;
+}
+
+/** Whether a point lies on its curve is found out when the key is imported. */
+function judgePoint(known: ReadonlyMap<unknown, number>, curve: unknown, coordinates: readonly unknown[]): KeyVerdict {
+  const bytes = known.get(curve);
+  if (bytes === undefined) return unsuited('unknown curve');
+  return coordinates.every((one) => bytesIn(one)?.length === bytes)
+    ? usable
+    : bad(`a coordinate is not ${bytes} bytes of base64url`);
 }
 
 function judgeRsa(n: unknown, e: unknown): KeyVerdict {
@@ -73,10 +89,15 @@ function judgeRsa(n: unknown, e: unknown): KeyVerdict {
 }
 
 function integer(text: unknown): bigint | undefined {
+  const bytes = bytesIn(text);
+  return bytes === undefined ? undefined : BigInt(`0x${bytes.toString('hex')}`);
+}
+
+function bytesIn(text: unknown): Buffer | undefined {
   // 4 characters hold 3 bytes; the limit keeps a huge text from becoming a huge number.
   if (typeof text !== 'string' || text.length === 0 || text.length > MAX_RSA_BITS / 4) return undefined;
   const bytes = Buffer.from(text, 'base64url');
-  return bytes.toString('base64url') === text ? BigInt(`0x${bytes.toString('hex')}`) : undefined;
+  return bytes.toString('base64url') === text ? bytes : undefined;
 }
 
 const usable: KeyVerdict = { kind: 'usable' };

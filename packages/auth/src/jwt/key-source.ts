@@ -29,10 +29,10 @@ export interface KeySourceStats {
 /** Keys that were given at construction. */
 export class StaticKeys implements KeySource {
   readonly #keys: KeySet;
-  readonly #issuer: string;
+  readonly #issuer: string | undefined;
   #unknownKeys = 0;
 
-  constructor(issuer: string, keys: KeySet) {
+  constructor(issuer: string | undefined, keys: KeySet) {
     this.#issuer = issuer;
     this.#keys = keys;
   }

@@ -9,7 +9,8 @@ import type { KeySource, KeySourceStats } from './key-source.ts';
 
 /** What the keys of one issuer are fetched with; all checked. */
 export interface RemoteKeysSettings {
-  readonly issuer: string;
+  /** For its errors. */
+  readonly issuer: string | undefined;
   readonly uri: string;
   readonly algorithms: readonly JwtAlgorithm[];
   readonly fetch: FetchLike;

@@ -117,25 +117,39 @@ export interface AsymmetricIssuer {
 export function asymmetricIssuer(path: string, options: JwtIssuerOptions): AsymmetricIssuer {
   assertObject(path.slice(0, -1), options);
   assertKnownOptions(path.slice(0, -1), options, ISSUER_OPTIONS);
-  const { algorithms, jwksUri, jwks } = options;
+  const algorithms = allowedAlgorithms(`${path}algorithms`, options.algorithms);
+  return { rules: { ...issuerRules(path, options), algorithms }, algorithms, keys: keysOf(path, options, algorithms) };
+}
+
+export function allowedAlgorithms(path: string, algorithms: readonly JwtAlgorithm[]): readonly JwtAlgorithm[] {
   const known = Object.keys(ALGORITHMS) as JwtAlgorithm[];
   if (!Array.isArray(algorithms) || algorithms.length === 0) {
-    throw new OptionsError(`${path}algorithms`, algorithms, `a list of ${known.join(', ')}`);
+    throw new OptionsError(path, algorithms, `a list of ${known.join(', ')}`);
   }
   for (const [at, one] of (algorithms as unknown[]).entries()) {
-    const where = `${path}algorithms[${at}]`;
+    const where = `${path}[${at}]`;
     if (typeof one === 'string' && /^HS\d+$/.test(one)) {
-      throw new OptionsError(where, one, 'asymmetric: tokens under a shared secret are for createHmacVerifier');
+      throw new OptionsError(
+        where,
+        one,
+        'asymmetric: shared secrets are for createHmacVerifier and createHmacJwsVerifier',
+      );
     }
     assertOneOf(where, one, known);
   }
+  return Object.freeze([...new Set(algorithms)]) as readonly JwtAlgorithm[];
+}
+
+/** The keys that were given, or where they are. */
+export function keysOf(
+  path: string,
+  { jwksUri, jwks }: Pick<JwtIssuerOptions, 'jwks' | 'jwksUri'>,
+  algorithms: readonly JwtAlgorithm[],
+): KeySet | URL {
   if ((jwksUri === undefined) === (jwks === undefined)) {
     throw new OptionsError(`${path}jwksUri`, jwksUri, 'given, or jwks is, and not both');
   }
-  const allowed = Object.freeze([...new Set(algorithms)]) as readonly JwtAlgorithm[];
-  const rules = { ...issuerRules(path, options), algorithms: allowed };
-  const keys = jwks === undefined ? endpointUrl(`${path}jwksUri`, jwksUri) : givenKeys(`${path}jwks`, jwks, allowed);
-  return { rules, algorithms: allowed, keys };
+  return jwks === undefined ? endpointUrl(`${path}jwksUri`, jwksUri) : givenKeys(`${path}jwks`, jwks, algorithms);
 }
 
 function givenKeys(path: string, jwks: JsonWebKeySet, algorithms: readonly JwtAlgorithm[]): KeySet {

@@ -1,6 +1,9 @@
 import type { webcrypto } from 'node:crypto';
 import { CompactSign, compactVerify, errors } from 'jose';
 import { TokenError } from '../errors.ts';
+import type { NamedKey } from './header-rules.ts';
+import type { VerificationKey } from './key-set.ts';
+import type { KeySource } from './key-source.ts';
 
 /**
  * Verifies the signature of a compact token with a key that is bound to `algorithm` already.
@@ -10,7 +13,7 @@ export async function verifySignature(
   token: string,
   key: webcrypto.CryptoKey,
   algorithm: string,
-  issuer: string,
+  issuer: string | undefined,
 ): Promise<void> {
   try {
     await compactVerify(token, key, { algorithms: [algorithm] });
@@ -18,6 +21,24 @@ export async function verifySignature(
     if (!(error instanceof errors.JOSEError)) throw error;
     throw new TokenError('signature', { issuer });
   }
+}
+
+/**
+ * The same with the key that the header names, which it gives back.
+ * @throws TokenError `signature`, `key_unknown` or `keys_unavailable`.
+ */
+export async function verifyByName(
+  token: string,
+  { algorithm, kid }: NamedKey,
+  keys: KeySource,
+  issuer: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<VerificationKey> {
+  const key = keys.peek(kid, algorithm) ?? (await keys.find(kid, algorithm, signal));
+  const handle = key.handles.get(algorithm);
+  if (handle === undefined) throw new TokenError('key_unknown', { claim: 'alg', issuer });
+  await verifySignature(token, handle, algorithm, issuer);
+  return key;
 }
 
 /** Signs a compact token with a key that is bound to the `alg` of the header. */

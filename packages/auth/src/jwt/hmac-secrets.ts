@@ -1,0 +1,55 @@
+import { createSecretKey } from 'node:crypto';
+import { assertKnownOptions, assertObject, assertOneOf, OptionsError } from '@macadam/core';
+import { isPublished } from '../published-key.ts';
+import { type HmacAlgorithm, HMACS } from './algorithms.ts';
+import { isKid } from './key-rules.ts';
+import { KeySet, type VerificationKey } from './key-set.ts';
+
+/** A secret that is shared with the issuer. */
+export interface HmacSecret {
+  /** Bytes from a random source, at least as many as the hash has: 32, 48 or 64. Texts are refused on purpose. */
+  secret: Uint8Array;
+  /** Which tokens it is for. Needed where there are several secrets, and where tokens have a `kid`. */
+  kid?: string;
+}
+
+/** The secrets as keys that are bound to the algorithm. @throws OptionsError for one that is weak, or no secret. */
+export function hmacKeys(algorithm: HmacAlgorithm, secrets: readonly HmacSecret[]): KeySet {
+  assertOneOf('algorithm', algorithm, Object.keys(HMACS) as HmacAlgorithm[]);
+  if (!Array.isArray(secrets) || secrets.length === 0) {
+    throw new OptionsError('secrets', secrets, 'a list of { secret, kid } that is not empty');
+  }
+  const keys = secrets.map((one: HmacSecret, at) => readSecret(one, at, algorithm, secrets.length > 1));
+  if (new Set(keys.map(({ kid }) => kid)).size < keys.length) {
+    throw new OptionsError('secrets', secrets, 'a list in which each kid is named once');
+  }
+  return new KeySet(keys);
+}
+
+function readSecret(given: HmacSecret, at: number, algorithm: HmacAlgorithm, named: boolean): VerificationKey {
+  const path = `secrets[${at}]`;
+  assertObject(path, given);
+  assertKnownOptions(path, given, ['secret', 'kid']);
+  const { secret, kid } = given;
+  const { hash, bytes } = HMACS[algorithm];
+  // The value stays out of the message.
+  if (!(secret instanceof Uint8Array) || secret.byteLength < bytes) {
+    throw new OptionsError(`${path}.secret`, undefined, `bytes (a Uint8Array), at least ${bytes} of them`);
+  }
+  if (isPublished(secret)) {
+    throw new OptionsError(
+      `${path}.secret`,
+      undefined,
+      'secret: these are the bytes of a public key, a PEM or a JSON text',
+    );
+  }
+  if (kid === undefined ? named : !isKid(kid)) {
+    throw new OptionsError(
+      `${path}.kid`,
+      kid,
+      'a text of at most 256 characters, given where there are several secrets',
+    );
+  }
+  const key = createSecretKey(secret).toCryptoKey({ name: 'HMAC', hash }, false, ['verify']);
+  return { kid, handles: new Map([[algorithm, key]]), fingerprint: `${algorithm} ${at}` };
+}

@@ -1,0 +1,116 @@
+// Signed content that is no JWT: the same strictness, and no claims.
+import { describe, expect, it } from 'vitest';
+import { virtualClock } from '@macadam/testkit';
+import { createHmacJwsVerifier, createJwsVerifier, createJwtVerifier, type JwsVerifierOptions } from '../src/index.ts';
+import { base64url, hmacToken, KeyEndpoint, makeToken, privateJwk, reasonOf, testKey } from './tokens.ts';
+
+const key = testKey('k1');
+const secret = new Uint8Array(32).fill(7);
+const documents = createJwsVerifier({ algorithms: ['ES256'], jwks: { keys: [key.jwk] } });
+
+describe('signed content', () => {
+  it.each([
+    ['a text', 'It’s a document.'],
+    ['JSON that is no object', '[1,2]'],
+    ['an object, with names given twice', '{"a":1,"a":2}'],
+    ['nothing, as ACME asks with', ''],
+  ])('may be %s', async (_what, text) => {
+    const { payload, header, algorithm, keyId } = await documents.verify(makeToken(key, text));
+    expect(Buffer.from(payload).toString()).toBe(text);
+    expect([header['alg'], algorithm, keyId]).toEqual(['ES256', 'ES256', 'k1']);
+    expect(Object.isFrozen(header)).toBe(true);
+  });
+
+  it('may be bytes that are no text', async () => {
+    const bytes = Uint8Array.from([0xff, 0x00, 0xfe]);
+    const input = `${base64url('{"alg":"ES256"}')}.${base64url(bytes)}`;
+    const jws = makeToken(key, 'x', '{"alg":"ES256"}');
+    expect(await reasonOf(documents.verify(`${input}.${jws.split('.')[2]}`))).toBe('signature');
+    const { sign } = await import('node:crypto');
+    const signature = sign('sha256', Buffer.from(input), { key: key.privateKey, dsaEncoding: 'ieee-p1363' });
+    expect((await documents.verify(`${input}.${base64url(signature)}`)).payload).toEqual(Buffer.from(bytes));
+  });
+
+  it('under a shared secret is verified with bytes', async () => {
+    const verifier = createHmacJwsVerifier({ algorithm: 'HS256', secrets: [{ secret }] });
+    expect((await verifier.verify(hmacToken(secret, { a: 1 }))).algorithm).toBe('HS256');
+    expect(await reasonOf(verifier.verify(hmacToken(new Uint8Array(32).fill(8), {})))).toBe('signature');
+    expect(verifier.describe()).toBe('content signed with HS256, keys: given');
+  });
+
+  it('is not a token: a JWT verifier wants its claims, and a JWS verifier says nothing of them', async () => {
+    const expired = makeToken(key, { iss: 'anyone', exp: 1 });
+    expect((await documents.verify(expired)).keyId).toBe('k1');
+    const tokens = createJwtVerifier({
+      issuers: [{ issuer: 'i', audience: 'a', algorithms: ['ES256'], jwks: { keys: [key.jwk] } }],
+    });
+    expect(await reasonOf(tokens.verify(expired))).toBe('issuer');
+  });
+});
+
+describe('a refusal', () => {
+  const good = makeToken(key, 'x');
+  const [head = '', body = '', signature = ''] = good.split('.');
+  it.each<[string, string, unknown]>([
+    ['no text', 'malformed', undefined],
+    ['detached content', 'signature', `${head}..${signature}`],
+    ['flattened JSON', 'malformed', JSON.stringify({ protected: head, payload: body, signature })],
+    ['general JSON', 'malformed', JSON.stringify({ payload: body, signatures: [{ protected: head, signature }] })],
+    ['a payload in another spelling', 'malformed', `${head}.${body}=.${signature}`],
+    ['an unencoded payload', 'unsupported_header', makeToken(key, 'x', { b64: false, crit: ['b64'] })],
+    ['another algorithm', 'algorithm', makeToken(testKey('k1', 'ES384'), 'x')],
+    ['an unknown key', 'key_unknown', makeToken({ ...key, kid: 'k2' }, 'x')],
+    ['a length beyond the limit', 'too_large', makeToken(key, 'x'.repeat(7_000))],
+  ])('tells of %s: %s', async (_what, reason, jws) => {
+    expect(await reasonOf(documents.verify(jws as string))).toBe(reason);
+  });
+
+  it('is counted by reason', async () => {
+    const verifier = createJwsVerifier({ algorithms: ['ES256'], jwks: { keys: [key.jwk] }, maxLength: 20_000 });
+    await verifier.verify(makeToken(key, 'x'.repeat(7_000)));
+    await reasonOf(verifier.verify(`${head}.${body}.${base64url('not it')}`));
+    expect(verifier.stats()).toMatchObject({ accepted: 1, refused: { signature: 1 }, keys: { given: { keys: 1 } } });
+  });
+});
+
+describe('keys behind an address', () => {
+  it('are fetched once, and again for a key that is new', async () => {
+    const clock = virtualClock();
+    const endpoint = new KeyEndpoint([key.jwk]);
+    const jwksUri = 'https://id.example.com/jwks';
+    await using verifier = createJwsVerifier({ algorithms: ['ES256'], jwksUri, fetch: endpoint.fetch, clock });
+    await verifier.ready();
+    await verifier.verify(makeToken(key, 'x'));
+    const next = testKey('k2', 'ES256', 1);
+    endpoint.keys = [next.jwk];
+    await clock.advance(1_000);
+    await verifier.verify(makeToken(next, 'x'));
+    expect(endpoint.calls).toBe(2);
+    expect(verifier.stats().keys[jwksUri]?.fetches).toBe(2);
+    expect(verifier.describe()).toContain(jwksUri);
+  });
+
+  it('that cannot be had are told apart from a signature that is wrong', async () => {
+    const clock = virtualClock();
+    const endpoint = new KeyEndpoint([]);
+    endpoint.fail();
+    const jwksUri = 'https://id.example.com/jwks';
+    await using verifier = createJwsVerifier({ algorithms: ['ES256'], jwksUri, fetch: endpoint.fetch, clock });
+    await expect(verifier.verify(makeToken(key, 'x'))).rejects.toMatchObject({
+      code: 'MAC_TOKEN_INVALID',
+      reason: 'keys_unavailable',
+      retryable: true,
+    });
+  });
+});
+
+it.each<[string, object, string]>([
+  ['no algorithms', { algorithms: [], jwks: { keys: [key.jwk] } }, 'algorithms'],
+  ['a shared algorithm', { algorithms: ['HS256'], jwks: { keys: [key.jwk] } }, 'createHmacJwsVerifier'],
+  ['no keys', { algorithms: ['ES256'] }, 'jwksUri'],
+  ['a private key', { algorithms: ['ES256'], jwks: { keys: [privateJwk(key)] } }, 'private key'],
+  ['a length without bound', { algorithms: ['ES256'], jwks: { keys: [key.jwk] }, maxLength: 1e9 }, 'maxLength'],
+  ['an issuer', { algorithms: ['ES256'], jwks: { keys: [key.jwk] }, issuer: 'i' }, 'issuer'],
+])('%s is refused at construction', (_what, options, named) => {
+  expect(() => createJwsVerifier(options as JwsVerifierOptions)).toThrow(named);
+});
