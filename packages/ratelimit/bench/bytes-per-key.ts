@@ -1,18 +1,31 @@
 // What the memory store keeps for a key: `node --conditions=@macadam/source --expose-gc bench/bytes-per-key.ts`.
-import { createRateLimiter, memoryStore, slidingWindow, tokenBucket } from '../src/index.ts';
+import {
+  concurrency,
+  createRateLimiter,
+  fixedWindow,
+  memoryStore,
+  slidingLog,
+  slidingWindow,
+  tokenBucket,
+} from '../src/index.ts';
 
 const keys = Array.from({ length: 100_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
-const periodMs = 3_600_000;
+const options = { limit: 60, periodMs: 3_600_000 };
 const limits = {
-  tokenBucket: tokenBucket({ limit: 60, periodMs }),
-  slidingWindow: slidingWindow({ limit: 60, periodMs }),
+  tokenBucket: [tokenBucket(options)],
+  fixedWindow: [fixedWindow(options)],
+  slidingWindow: [slidingWindow(options)],
+  'slidingWindow, 60 cells': [slidingWindow({ ...options, cells: 60 })],
+  slidingLog: [slidingLog(options)],
+  concurrency: [concurrency({ limit: 60, permitTtlMs: options.periodMs })],
+  'bucket and window': [tokenBucket({ ...options, name: 'a' }), slidingWindow({ ...options, name: 'b' })],
 };
 
-for (const [kind, limit] of Object.entries(limits)) {
+for (const [kind, list] of Object.entries(limits)) {
   globalThis.gc?.();
   const before = process.memoryUsage();
   const store = memoryStore({ maxKeys: keys.length });
-  const limiter = createRateLimiter({ name: 'bytes', limits: [limit], store });
+  const limiter = createRateLimiter({ name: 'bytes', limits: list, store });
   for (const key of keys) limiter.tryTake(key);
   globalThis.gc?.();
   const after = process.memoryUsage();

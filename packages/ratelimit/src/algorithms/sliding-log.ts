@@ -125,7 +125,8 @@ class SlidingLog extends LimitRule {
 }
 
 /**
- * Remembers when each token was taken: exactly `limit` in any period, at up to 16 bytes a token. For small limits, at
+ * Remembers when each token was taken: exactly `limit` in any period, at up to 16 bytes a token
+ * and a third more to grow by. For small limits, at
  * most 1 000; `slidingWindow` is within a cell of it at a fraction of the price.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.

@@ -26,7 +26,10 @@ import {
 import { LimitRule } from './limit-rule.ts';
 
 export interface SlidingWindowOptions extends LimitOptions {
-  /** Parts of the period, 1 to 120, each at least a millisecond. More is finer, and 8 bytes a key each. Default: 10. */
+  /**
+   * Parts of the period, 1 to 120, each at least a millisecond. More is finer; each takes 2 bytes a key in memory while costs are whole
+   * and no cell sees more than 65,535, else 4, or 8 for what those cannot hold exactly. Default: 10.
+   */
   cells?: number;
   /**
    * `conservative` never lets more than `limit` through in any period; `interpolated` weighs the oldest cell by the part

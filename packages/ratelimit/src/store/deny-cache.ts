@@ -1,5 +1,6 @@
 import { RecencyMap } from '@macadam/core';
 import type { Decision } from '../decision.ts';
+import { ownText } from '../subject.ts';
 
 /** A denial is repeated for at most so long without asking: a refund or reset elsewhere is seen after that. */
 const LONGEST_MS = 1_000;
@@ -47,7 +48,7 @@ export class DenyCache {
   remember(key: string, cost: number, decision: Decision, askedAt: number): void {
     if (!(decision.retryAfterMs > 0 && decision.retryAfterMs < Infinity)) return;
     if (this.#denials.size >= this.#maxKeys && !this.#denials.has(key)) this.#denials.deleteOldest();
-    this.#denials.set(key, { decision, cost, until: askedAt + decision.retryAfterMs });
+    this.#denials.set(ownText(key), { decision, cost, until: askedAt + decision.retryAfterMs });
   }
 
   clear(): void {

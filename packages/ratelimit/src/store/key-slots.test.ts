@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { fixedWindow, slidingLog, tokenBucket, type Limit } from '../index.ts';
+import { fixedWindow, slidingLog, tokenBucket } from '../index.ts';
 import { KeySlots } from './key-slots.ts';
+import type { SlotStates } from './slot-states.ts';
 
 const limit = tokenBucket({ limit: 10, periodMs: 1_000 });
 
-function take(slots: KeySlots, key: string, now: number, cost: number, rule: Limit = limit): boolean {
+function take(slots: KeySlots, key: string, now: number, cost: number): boolean {
   const slot = slots.claim(key, now);
-  const { allowed } = rule.look(slots.state(0, slot), slots.base(0, slot), now, cost);
-  if (allowed) rule.commit(slots.state(0, slot), slots.base(0, slot), now, cost, 0);
+  const states = slots.states[0] as SlotStates;
+  const { allowed } = states.look(slot, now, cost);
+  if (allowed) states.commit(slot, now, cost, 0);
   return allowed;
 }
 
@@ -53,10 +55,10 @@ describe('KeySlots', () => {
     ['lists', slidingLog({ limit: 2, periodMs: 1_000 })],
   ])('a slot that is used again knows nothing of its last key: %s', (_, rule) => {
     const slots = new KeySlots([rule], 1_000);
-    take(slots, 'a', 0, 2, rule);
+    take(slots, 'a', 0, 2);
     slots.forget('a');
-    expect(take(slots, 'b', 1, 2, rule)).toBe(true);
-    expect(take(slots, 'a', 1, 2, rule)).toBe(true);
+    expect(take(slots, 'b', 1, 2)).toBe(true);
+    expect(take(slots, 'a', 1, 2)).toBe(true);
     expect(slots.size).toBe(2);
   });
 

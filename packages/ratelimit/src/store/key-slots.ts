@@ -1,4 +1,9 @@
-import { placeNameOf, type Limit, type StateNumbers } from '../algorithms/limit.ts';
+import { placeNameOf, type Limit } from '../algorithms/limit.ts';
+import { ownText } from '../subject.ts';
+import { CellStates } from './cell-states.ts';
+import { ListStates } from './list-states.ts';
+import { RowStates } from './row-states.ts';
+import { roomier, type SlotStates } from './slot-states.ts';
 
 /** Slots looked at to make room for one key: keeps the longest pause short. */
 const SWEPT_AT_ONCE = 16;
@@ -9,7 +14,7 @@ const OVERFLOW_SLOTS = 256;
 const FIRST_CAPACITY = 64;
 
 /**
- * Which slot of the state arrays a key has, for at most `maxKeys` keys.
+ * Which slot a key has, and what is known about it under each limit, for at most `maxKeys` keys.
  *
  * Nothing is remembered about keys that are as good as new, so a slot is free again when all its limits have expired; a hand
  * goes round the slots as a clock's, a few at a time, and looks for such. When none is found, a key that has at least half
@@ -17,26 +22,22 @@ const FIRST_CAPACITY = 64;
  * enough other keys to be let in again. When nobody makes room, the new key shares one of 256 overflow slots with others.
  */
 export class KeySlots {
-  readonly #limits: readonly Limit[];
+  /** For each limit, in the order of the limits. */
+  readonly states: readonly SlotStates[];
   readonly #maxKeys: number;
   readonly #slots = new Map<string, number>();
   /** The key in each slot; undefined in a free one. */
   readonly #keys: (string | undefined)[] = [];
   readonly #free: number[] = [];
-  /** For each limit: its states, one slot after the other, or one array a slot where their number varies. */
-  readonly #numbers: (Float64Array | number[][])[];
   #capacity: number;
   #hand = 0;
   evictions = 0;
   overflows = 0;
 
   constructor(limits: readonly Limit[], maxKeys: number) {
-    this.#limits = limits;
     this.#maxKeys = maxKeys;
     this.#capacity = Math.min(FIRST_CAPACITY, maxKeys);
-    this.#numbers = limits.map(({ width }) =>
-      width === 0 ? [] : new Float64Array((this.#capacity + OVERFLOW_SLOTS) * width),
-    );
+    this.states = limits.map((limit) => statesOf(limit, this.#capacity + OVERFLOW_SLOTS));
   }
 
   get size(): number {
@@ -61,49 +62,28 @@ export class KeySlots {
     if (slot !== undefined) this.#release(slot, key);
   }
 
-  /** The state of a slot under limit `i`, which begins at `base`. */
-  state(i: number, slot: number): StateNumbers {
-    const numbers = this.#numbers[i] as Float64Array | number[][];
-    if (numbers instanceof Float64Array) return numbers;
-    return (numbers[slot] ??= []);
-  }
-
-  base(i: number, slot: number): number {
-    return slot * (this.#limits[i] as Limit).width;
-  }
-
   /** Remembers the key's states; the function that is returned brings them back. */
   memento(key: string, now: number): () => void {
     const slot = this.claim(key, now);
-    const states = this.#limits.map(({ width }, i) => {
-      const base = this.base(i, slot);
-      return width === 0 ? [...this.state(i, slot)] : [...this.state(i, slot).slice(base, base + width)];
-    });
+    const copies = this.states.map((states) => states.copy(slot));
     return () => {
       // Whoever made room meanwhile is forgotten.
       if (this.find(key, now) !== slot) return;
-      states.forEach((state, i) => {
-        const numbers = this.#numbers[i] as Float64Array | number[][];
-        if (numbers instanceof Float64Array) numbers.set(state, this.base(i, slot));
-        else numbers[slot] = state;
-      });
+      this.states.forEach((states, i) => states.restore(slot, copies[i] as readonly number[]));
     };
   }
 
   /** The same keys under other limits; each limit that has the place of an old one of its kind takes over its states. */
   under(limits: readonly Limit[], now: number): KeySlots {
     const moved = new KeySlots(limits, this.#maxKeys);
-    const old = this.#limits.map((limit, i) => ({ limit, i, place: placeNameOf(limit, i) }));
-    const heirs = limits.flatMap((limit, i) => {
-      const place = placeNameOf(limit, i);
-      const one = old.find((other) => other.place === place && other.limit.kind === limit.kind);
-      return one === undefined ? [] : [{ limit, i, from: one.i, parameters: one.limit.parameters }];
+    const old = this.states.map((states, i) => ({ states, place: placeNameOf(states.limit, i) }));
+    const heirs = moved.states.flatMap((states, i) => {
+      const place = placeNameOf(states.limit, i);
+      const one = old.find((other) => other.place === place && other.states.limit.kind === states.limit.kind);
+      return one === undefined ? [] : [{ states, from: one.states }];
     });
     const move = (slot: number, to: number): void => {
-      for (const { limit, i, from, parameters } of heirs) {
-        const state = moved.state(i, to);
-        limit.inherit(this.state(from, slot), this.base(from, slot), parameters, state, moved.base(i, to), now);
-      }
+      for (const { states, from } of heirs) states.inherit(to, from, slot, now);
     };
     for (const [key, slot] of this.#slots) move(slot, moved.claim(key, now));
     if (this.overflows > 0 && moved.#capacity === this.#maxKeys) {
@@ -121,8 +101,9 @@ export class KeySlots {
       this.overflows++;
       return this.#overflowSlot(key);
     }
-    this.#keys[slot] = key;
-    this.#slots.set(key, slot);
+    const own = ownText(key);
+    this.#keys[slot] = own;
+    this.#slots.set(own, slot);
     return slot;
   }
 
@@ -167,18 +148,15 @@ export class KeySlots {
 
   #shareLeft(slot: number, now: number): number {
     let least = 1;
-    for (let i = 0; i < this.#limits.length; i++) {
-      const limit = this.#limits[i] as Limit;
-      const said = limit.look(this.state(i, slot), this.base(i, slot), now, 0);
-      least = Math.min(least, said.allowed ? said.remaining / limit.capacity : 0);
+    for (const states of this.states) {
+      const { allowed, remaining } = states.look(slot, now, 0);
+      least = Math.min(least, allowed ? remaining / states.limit.capacity : 0);
     }
     return least;
   }
 
   #isExpired(slot: number, now: number): boolean {
-    for (let i = 0; i < this.#limits.length; i++) {
-      if ((this.#limits[i] as Limit).expiresAt(this.state(i, slot), this.base(i, slot)) > now) return false;
-    }
+    for (const states of this.states) if (states.expiresAt(slot) > now) return false;
     return true;
   }
 
@@ -186,28 +164,13 @@ export class KeySlots {
     this.#slots.delete(key);
     this.#keys[slot] = undefined;
     this.#free.push(slot);
-    this.#clear(slot);
-  }
-
-  #clear(slot: number): void {
-    for (let i = 0; i < this.#limits.length; i++) {
-      const numbers = this.#numbers[i] as Float64Array | number[][];
-      const { width } = this.#limits[i] as Limit;
-      if (numbers instanceof Float64Array) numbers.fill(0, slot * width, (slot + 1) * width);
-      else numbers[slot] = [];
-    }
+    for (const states of this.states) states.clear(slot);
   }
 
   #grow(): void {
-    this.#capacity = Math.min(this.#capacity * 2, this.#maxKeys);
-    for (let i = 0; i < this.#limits.length; i++) {
-      const numbers = this.#numbers[i] as Float64Array | number[][];
-      if (!(numbers instanceof Float64Array)) continue;
-      // Overflow slots come last. They are in use only when there is nothing left to grow by.
-      const larger = new Float64Array((this.#capacity + OVERFLOW_SLOTS) * (this.#limits[i] as Limit).width);
-      larger.set(numbers);
-      this.#numbers[i] = larger;
-    }
+    this.#capacity = Math.min(roomier(this.#capacity), this.#maxKeys);
+    // Overflow slots come last. They are in use only when there is nothing left to grow by.
+    for (const states of this.states) states.grow(this.#capacity + OVERFLOW_SLOTS);
   }
 
   #liveOverflow(key: string, now: number): number {
@@ -220,4 +183,9 @@ export class KeySlots {
     for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
     return this.#maxKeys + ((hash >>> 0) % OVERFLOW_SLOTS);
   }
+}
+
+function statesOf(limit: Limit, slots: number): SlotStates {
+  if (limit.width === 0) return new ListStates(limit, slots);
+  return limit.kind === 'slidingWindow' ? new CellStates(limit, slots) : new RowStates(limit, slots);
 }

@@ -15,6 +15,7 @@
 import { RecencyMap, type Clock } from '@macadam/core';
 import { isPermitLimit, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
+import { ownText } from '../subject.ts';
 import { Borrower } from './borrower.ts';
 import type { Awaitable, LimitTable, Promised, TakeMode } from './store.ts';
 
@@ -218,7 +219,7 @@ export class LeasedTable implements LimitTable {
     if (borrower !== undefined) return borrower;
     if (this.#borrowers.size >= MOST_BORROWERS) this.#borrowers.deleteOldest();
     borrower = new Borrower(now);
-    this.#borrowers.set(key, borrower);
+    this.#borrowers.set(ownText(key), borrower);
     return borrower;
   }
 }

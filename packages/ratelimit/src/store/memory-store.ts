@@ -12,7 +12,7 @@ export interface MemoryStoreOptions {
 }
 
 /**
- * Keeps limits in this process. Bounded, without a timer, and two numbers a key for a token bucket.
+ * Keeps limits in this process. Bounded, without a timer, and 64 bytes a key for a token bucket (its text not counted).
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

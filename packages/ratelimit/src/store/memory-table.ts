@@ -5,17 +5,21 @@ import {
   type Limit,
   type PermitLimit,
   type ReservableLimit,
+  type StateNumbers,
 } from '../algorithms/limit.ts';
 import type { Decision, LimitDecision } from '../decision.ts';
 import { allWatch, answerOf, blockedFor, letThrough, undecided, watches } from './combine.ts';
+import { ownText } from '../subject.ts';
 import { KeySlots } from './key-slots.ts';
+import type { SlotStates } from './slot-states.ts';
 import type { Ask, LimitTable, Promised, TableOptions, TakeMode } from './store.ts';
 
 /** The keys of one limiter in memory: every answer is given at once. */
 export class MemoryTable implements LimitTable {
   readonly synchronous = true;
   #limits: readonly Limit[];
-  #first: Limit;
+  /** Of the first limit; most limiters have no other. */
+  #first: SlotStates;
   #single: boolean;
   #slots: KeySlots;
   /** Until when a key is blocked. */
@@ -27,9 +31,9 @@ export class MemoryTable implements LimitTable {
 
   constructor({ limits, clock, random }: TableOptions, maxKeys: number) {
     this.#limits = limits;
-    this.#first = limits[0] as Limit;
     this.#single = limits.length === 1;
     this.#slots = new KeySlots(limits, maxKeys);
+    this.#first = this.#slots.states[0] as SlotStates;
     this.#maxKeys = maxKeys;
     this.#clock = clock;
     this.#random = random;
@@ -71,7 +75,7 @@ export class MemoryTable implements LimitTable {
   setLimits(limits: readonly Limit[]): void {
     this.#slots = this.#slots.under(limits, this.#clock.monotonic());
     this.#limits = limits;
-    this.#first = limits[0] as Limit;
+    this.#first = this.#slots.states[0] as SlotStates;
     this.#single = limits.length === 1;
     this.#permits = limits.find(isPermitLimit);
   }
@@ -80,14 +84,14 @@ export class MemoryTable implements LimitTable {
     const now = this.#clock.monotonic();
     const slot = this.#slots.claim(key, now);
     let waitMs = Math.max(0, (this.#blocked.peek(key) ?? now) - now);
-    for (let i = 0; i < this.#limits.length; i++) {
-      const limit = this.#limits[i] as ReservableLimit;
-      waitMs = Math.max(waitMs, limit.waitMs(this.#slots.state(i, slot), this.#slots.base(i, slot), now, cost));
+    for (const states of this.#slots.states) {
+      const limit = states.limit as ReservableLimit;
+      waitMs = Math.max(waitMs, limit.waitMs(states.state(slot), states.base(slot), now, cost));
     }
     const granted = waitMs <= maxWaitMs;
     if (granted) this.#charge(slot, now, cost, undefined);
-    const said = this.#limits.map((limit, i) => ({
-      ...limit.look(this.#slots.state(i, slot), this.#slots.base(i, slot), now, 0),
+    const said = this.#slots.states.map((states) => ({
+      ...states.look(slot, now, 0),
       allowed: granted,
       retryAfterMs: granted ? 0 : waitMs,
     }));
@@ -98,9 +102,11 @@ export class MemoryTable implements LimitTable {
     const now = this.#clock.monotonic();
     const slot = this.#slots.find(key, now);
     if (slot < 0) return;
-    this.#limits.forEach((limit, i) => {
-      if (isReservable(limit)) limit.cancel(this.#slots.state(i, slot), this.#slots.base(i, slot), now, cost, actAt);
-    });
+    for (const states of this.#slots.states) {
+      if (!isReservable(states.limit)) continue;
+      states.limit.cancel(states.state(slot), states.base(slot), now, cost, actAt);
+      states.keep(slot);
+    }
   }
 
   charge(key: string, amount: number, stamp: number | undefined): void {
@@ -118,7 +124,7 @@ export class MemoryTable implements LimitTable {
       if (first[1] > now && this.#blocked.size < this.#maxKeys) break;
       this.#blocked.deleteOldest();
     }
-    this.#blocked.set(key, now + durationMs);
+    this.#blocked.set(ownText(key), now + durationMs);
   }
 
   reset(key: string): void {
@@ -127,19 +133,11 @@ export class MemoryTable implements LimitTable {
   }
 
   release(key: string, permit: number): boolean {
-    const now = this.#clock.monotonic();
-    const slot = this.#slots.find(key, now);
-    if (slot < 0 || this.#permits === undefined) return false;
-    const i = this.#limits.indexOf(this.#permits);
-    return this.#permits.release(this.#slots.state(i, slot), this.#slots.base(i, slot), now, permit);
+    return this.#ofPermit(key, (limit, state, now) => limit.release(state, 0, now, permit));
   }
 
   renew(key: string, permit: number): boolean {
-    const now = this.#clock.monotonic();
-    const slot = this.#slots.find(key, now);
-    if (slot < 0 || this.#permits === undefined) return false;
-    const i = this.#limits.indexOf(this.#permits);
-    return this.#permits.renew(this.#slots.state(i, slot), this.#slots.base(i, slot), now, permit);
+    return this.#ofPermit(key, (limit, state, now) => limit.renew(state, 0, now, permit));
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -148,42 +146,47 @@ export class MemoryTable implements LimitTable {
   }
 
   #takeOne(slot: number, cost: number, now: number): Decision {
-    const limit = this.#first;
-    const state = this.#slots.state(0, slot);
-    const base = this.#slots.base(0, slot);
-    const decision = undecided(limit, 'memory', now);
-    limit.look(state, base, now, cost, decision);
+    const states = this.#first;
+    const decision = undecided(states.limit, 'memory', now);
+    states.look(slot, now, cost, decision);
     if (!decision.allowed) return decision;
     if (this.#permits !== undefined) return this.#granted(slot, [decision], cost, now, 0);
-    limit.commit(state, base, now, cost, 0);
+    states.commit(slot, now, cost, 0);
     decision.granted = cost;
     return decision;
   }
 
   #takeAll(slot: number, cost: number, now: number, watching: number): Decision {
-    const said = this.#limits.map((_, i) => this.#look(i, slot, now, cost));
+    const said = this.#slots.states.map((states) => states.look(slot, now, cost));
     if (said.every(({ allowed }) => allowed)) return this.#granted(slot, said, cost, now, 0);
     const passes = said.every(({ allowed }, i) => allowed || watches(watching, i));
     // What is taken from no limit, no limit may count in what it says it has left.
     const states = said.map((one, i) =>
-      one.allowed && !(passes && !watches(watching, i)) ? this.#look(i, slot, now, 0) : one,
+      one.allowed && !(passes && !watches(watching, i))
+        ? (this.#slots.states[i] as SlotStates).look(slot, now, 0)
+        : one,
     );
     return passes
       ? letThrough(this.#granted(slot, states, cost, now, watching), allWatch(watching, said.length) ? 0 : cost)
       : this.#answer(states, 0, now);
   }
 
-  #look(i: number, slot: number, now: number, cost: number): LimitDecision {
-    return (this.#limits[i] as Limit).look(this.#slots.state(i, slot), this.#slots.base(i, slot), now, cost);
+  #ofPermit(key: string, change: (limit: PermitLimit, state: StateNumbers, now: number) => boolean): boolean {
+    const now = this.#clock.monotonic();
+    const slot = this.#slots.find(key, now);
+    const states = this.#slots.states.find(({ limit }) => limit === this.#permits);
+    if (slot < 0 || states === undefined) return false;
+    const changed = change(states.limit as PermitLimit, states.state(slot), now);
+    states.keep(slot);
+    return changed;
   }
 
   /** Charges the limits that do not just watch. */
   #granted(slot: number, said: readonly LimitDecision[], cost: number, now: number, watching: number): Decision {
     const permitted = this.#permits !== undefined && !watches(watching, this.#limits.indexOf(this.#permits));
     const permit = permitted ? Math.floor(this.#random() * 2 ** 48) + 1 : 0;
-    this.#limits.forEach((limit, i) => {
-      if (watches(watching, i)) return;
-      limit.commit(this.#slots.state(i, slot), this.#slots.base(i, slot), now, cost, permit);
+    this.#slots.states.forEach((states, i) => {
+      if (!watches(watching, i)) states.commit(slot, now, cost, permit);
     });
     const decision = this.#answer(said, cost, now);
     return permitted ? { ...decision, permit } : decision;
@@ -191,10 +194,10 @@ export class MemoryTable implements LimitTable {
 
   #peek(key: string, cost: number, now: number): Decision {
     const slot = this.#slots.find(key, now);
-    const said = this.#limits.map((limit, i) =>
+    const said = this.#slots.states.map((states) =>
       slot < 0
-        ? limit.look(new Array<number>(limit.width).fill(0), 0, now, cost)
-        : limit.look(this.#slots.state(i, slot), this.#slots.base(i, slot), now, cost),
+        ? states.limit.look(new Array<number>(states.limit.width).fill(0), 0, now, cost)
+        : states.look(slot, now, cost),
     );
     return this.#answer(said, 0, now);
   }
@@ -207,9 +210,7 @@ export class MemoryTable implements LimitTable {
   }
 
   #charge(slot: number, now: number, amount: number, stamp: number | undefined): void {
-    this.#limits.forEach((limit, i) =>
-      limit.charge(this.#slots.state(i, slot), this.#slots.base(i, slot), now, amount, stamp),
-    );
+    for (const states of this.#slots.states) states.charge(slot, now, amount, stamp);
   }
 
   #answer(said: readonly LimitDecision[], granted: number, now: number): Decision {
