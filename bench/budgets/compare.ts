@@ -7,12 +7,11 @@ export interface Budget {
   instructions: number;
 }
 
-export interface Budgets {
-  node: string;
-  /** Instructions differ from one kind of processor to the next, so they are only compared on the same. */
-  arch: string;
-  paths: Record<string, Budget>;
-}
+/** What may be taken on one kind of machine, by the name of the path. */
+export type Budgets = Readonly<Record<string, Budget>>;
+
+/** Of every kind of machine on which budgets were recorded, side by side; see `kindOf`. */
+export type Recorded = Readonly<Record<string, Budgets>>;
 
 export type Measured = Partial<Record<keyof Budget, Counts>>;
 
@@ -32,11 +31,11 @@ export function compare(budgets: Budgets, measured: Measured): Verdict {
   const kinds = (['instructions', 'bytes'] as const).filter((kind) => measured[kind] !== undefined);
   const rows = [['path', ...kinds.flatMap((kind) => [kind, 'budget', 'change'])]];
   const failures: string[] = [];
-  const names = new Set([...Object.keys(budgets.paths), ...kinds.flatMap((kind) => Object.keys(measured[kind] ?? {}))]);
+  const names = new Set([...Object.keys(budgets), ...kinds.flatMap((kind) => Object.keys(measured[kind] ?? {}))]);
   for (const name of names) {
     const row = [name];
     for (const kind of kinds) {
-      const [now, budget] = [measured[kind]?.[name], budgets.paths[name]?.[kind]];
+      const [now, budget] = [measured[kind]?.[name], budgets[name]?.[kind]];
       row.push(text(now), text(budget), change(now, budget));
       if (now === undefined) failures.push(`"${name}" has a budget but is not counted any more`);
       else if (budget === undefined) failures.push(`"${name}" has no budget`);
@@ -60,15 +59,14 @@ export function least(one: Measured, other: Measured): Measured {
   return Object.fromEntries(both) as Measured;
 }
 
-/** Budgets of what was counted; what was not keeps its old one. */
-export function updated(before: Budgets | undefined, measured: Measured, machine: Omit<Budgets, 'paths'>): Budgets {
-  const names = Object.keys(measured.bytes ?? {});
-  const paths = names.map((name) => {
-    const old = before?.paths[name];
-    const instructions = measured.instructions?.[name] ?? old?.instructions ?? 0;
-    return [name, { bytes: Math.round(measured.bytes?.[name] ?? 0), instructions: Math.round(instructions) }] as const;
+/** Budgets of what was counted, for one kind of machine: those of the others stay, and what was not counted its old one. */
+export function updated(before: Recorded, kind: string, measured: Measured): Recorded {
+  const paths = Object.entries(measured.bytes ?? {}).map(([name, bytes]) => {
+    const instructions = measured.instructions?.[name] ?? before[kind]?.[name]?.instructions ?? 0;
+    return [name, { bytes: Math.round(bytes), instructions: Math.round(instructions) }] as const;
   });
-  return { ...machine, paths: Object.fromEntries(paths) };
+  const kinds = { ...before, [kind]: Object.fromEntries(paths) };
+  return Object.fromEntries(Object.entries(kinds).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function text(count: number | undefined): string {

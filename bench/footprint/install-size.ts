@@ -7,6 +7,8 @@ interface Manifest {
   files?: string[];
   dependencies?: Record<string, string>;
   optionalDependencies?: Record<string, string>;
+  peerDependencies?: Record<string, string>;
+  peerDependenciesMeta?: Record<string, { optional?: boolean }>;
   scripts?: Record<string, string>;
 }
 
@@ -34,6 +36,9 @@ export function installSize(name: string, from: string): InstallSize {
     seen.set(home, manifest);
     for (const one of Object.keys(manifest.dependencies ?? {})) visit(one, home, false);
     for (const one of Object.keys(manifest.optionalDependencies ?? {})) visit(one, home, true);
+    // npm brings a peer along unless it is said to be optional.
+    for (const one of Object.keys(manifest.peerDependencies ?? {}))
+      if (manifest.peerDependenciesMeta?.[one]?.optional !== true) visit(one, home, false);
   };
   visit(name, from, false);
   const homes = [...seen];

@@ -11,6 +11,10 @@ export interface Footprint extends InstallSize {
 export interface FootprintResult {
   date: string;
   node: string;
+  cpu: string;
+  /** Whether the machine was quiet when the run began. */
+  quiet: boolean;
+  rounds: number;
   packages: readonly Footprint[];
 }
 
@@ -37,7 +41,7 @@ export function footprintPage(result: FootprintResult): string {
     '',
     'CPU time of a process that loads the package and nothing else, and what `npm install` of it puts on a disk: the package with all it depends on, each once. Ours are measured as they are published.',
     '',
-    `Node ${result.node.slice(1)}, ${result.date}; medians of fresh processes in turn, ± is half of the distance between the quartiles.`,
+    `Node ${result.node.slice(1)}, ${result.cpu}, ${result.date}${result.quiet ? '' : ', on a machine that was busy with other things'}; medians of ${result.rounds} fresh processes in turn, ± is half of the distance between the quartiles.`,
   ];
   const tables = groups.flatMap((group) => ['', `## ${group}`, '', markdownTable(footprintRows(result, group))]);
   return `${[...head, ...tables].join('\n')}\n`;

@@ -2,13 +2,13 @@
 export interface ProfileNode {
   id: number;
   callFrame: { functionName: string; url: string; lineNumber: number };
-  children?: number[];
+  children?: number[] | undefined;
 }
 
 export interface CpuProfile {
   nodes: readonly ProfileNode[];
-  samples?: readonly number[];
-  timeDeltas?: readonly number[];
+  samples?: readonly number[] | undefined;
+  timeDeltas?: readonly number[] | undefined;
 }
 
 interface Frame {

@@ -6,10 +6,10 @@ const ROW = 28;
 const LABEL = 210;
 const VALUE = 150;
 
+/** Colours that read on light and dark. */
 const OURS = '#d9822b';
 const THEIRS = '#8a9ba8';
 
-/** Colours that read on light and dark. */
 export function chartOf(result: CaseResult): string {
   return result.curve === true ? slopeChart(result) : barChart(result);
 }
@@ -34,16 +34,18 @@ function barChart(result: CaseResult): string {
 
 const PLOT = 180;
 
-/** CPU time over sizes that grow, from zero: a level line costs the same at every size. */
+/** CPU time over sizes that grow tenfold by tenfold, from zero: a level line costs the same at every size. */
 function slopeChart(result: CaseResult): string {
   const { contenders } = result;
   const most = Math.max(...contenders.map(({ cpuNs }) => cpuNs.median));
-  const step = (WIDTH - 160) / Math.max(1, contenders.length - 1);
+  const places = placesOf(contenders.map(({ name }) => sizeOf(name)));
   const points = contenders.map(({ name, cpuNs }, i) => ({
-    ...{ name, cpuNs, x: 80 + i * step, y: 50 + PLOT * (1 - cpuNs.median / most) },
+    ...{ name, cpuNs, x: 80 + (places[i] ?? 0) * (WIDTH - 160), y: 50 + PLOT * (1 - cpuNs.median / most) },
   }));
   const line = points.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join(' ');
-  return drawing(`${result.name}: CPU time an operation`, PLOT + 84, [
+  const slope = slopeOf(contenders.map(({ name, cpuNs }) => [sizeOf(name), cpuNs.median]));
+  const title = `${result.name}: CPU time an operation${slope === undefined ? '' : `, ${slopeText(slope)}`}`;
+  return drawing(title, PLOT + 84, [
     `<line x1="60" x2="${WIDTH - 60}" y1="${50 + PLOT}" y2="${50 + PLOT}" stroke="${THEIRS}"/>`,
     `<polyline points="${line}" fill="none" stroke="${OURS}" stroke-width="2"/>`,
     ...points.flatMap(({ name, cpuNs, x, y }) => [
@@ -52,6 +54,35 @@ function slopeChart(result: CaseResult): string {
       `<text x="${x.toFixed(1)}" y="${PLOT + 70}" text-anchor="middle">${escape(name)}</text>`,
     ]),
   ]);
+}
+
+/** The size that a contender of a curve has for a name: `10,000`. */
+export function sizeOf(name: string): number {
+  return Number(name.replaceAll(',', ''));
+}
+
+/** Where each size stands on a logarithmic axis from 0 to 1. */
+function placesOf(sizes: readonly number[]): number[] {
+  const logs = sizes.map(Math.log10);
+  const [first, last] = [Math.min(...logs), Math.max(...logs)];
+  return logs.map((log) => (last > first ? (log - first) / (last - first) : 0));
+}
+
+/**
+ * By how much the cost grows for each tenfold of the size, as a share: the least-squares line through the logarithms.
+ * Undefined of fewer than two sizes.
+ */
+export function slopeOf(points: readonly (readonly [size: number, cost: number])[]): number | undefined {
+  const logs = points.map(([size, cost]) => [Math.log10(size), Math.log10(cost)] as const);
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [x, y] = [mean(logs.map(([size]) => size)), mean(logs.map(([, cost]) => cost))];
+  const across = logs.reduce((sum, [size]) => sum + (size - x) ** 2, 0);
+  if (across === 0) return undefined;
+  return 10 ** (logs.reduce((sum, [size, cost]) => sum + (size - x) * (cost - y), 0) / across) - 1;
+}
+
+export function slopeText(slope: number): string {
+  return `${slope < 0 ? '−' : '+'}${Math.abs(slope * 100).toFixed(0)} % for each tenfold`;
 }
 
 function drawing(title: string, height: number, shapes: readonly string[]): string {

@@ -1,27 +1,38 @@
-import type { SuiteResult } from './result.ts';
-import { textTable } from './table.ts';
+import { isDistinct, ratioOf, type Ratio } from './ratio.ts';
+import type { CaseResult, SuiteResult } from './result.ts';
+import { leastOf, textTable } from './table.ts';
 
 /**
  * A run beside the committed one. Absolute times of two runs mean nothing, so each contender is compared by its cost
- * relative to the least of its case in the same run.
+ * relative to one and the same contender of its case: the one that cost least in the committed run. A change is told when
+ * the two intervals have nothing in common.
  */
-export function comparison(before: SuiteResult, now: SuiteResult): string {
-  const rows = [['case', 'contender', 'committed', 'now', 'change']];
+export function comparison(before: SuiteResult, now: Pick<SuiteResult, 'cases'>): string {
+  const rows = [['case', 'contender', 'beside', 'committed', 'now', 'change']];
   for (const one of now.cases) {
     const old = before.cases.find(({ name }) => name === one.name);
     if (old === undefined) continue;
-    const [oldCosts, costs] = [relativeCosts(old), relativeCosts(one)];
-    for (const [name, cost] of costs) {
-      const oldCost = oldCosts.get(name);
-      if (oldCost === undefined) continue;
-      const change = `${cost >= oldCost ? '+' : ''}${((cost / oldCost - 1) * 100).toFixed(0)} %`;
-      rows.push([one.name, name, `${oldCost.toFixed(2)}x`, `${cost.toFixed(2)}x`, change]);
+    const { name: beside } = leastOf(old);
+    for (const { name } of one.contenders) {
+      const [was, is] = [relative(old, name, beside), relative(one, name, beside)];
+      if (name === beside || was === undefined || is === undefined) continue;
+      rows.push([one.name, name, beside, text(was), text(is), change(was, is)]);
     }
   }
   return textTable(rows);
 }
 
-function relativeCosts({ contenders }: SuiteResult['cases'][number]): Map<string, number> {
-  const least = Math.min(...contenders.map(({ cpuNs }) => cpuNs.median));
-  return new Map(contenders.map(({ name, cpuNs }) => [name, cpuNs.median / least]));
+function relative({ contenders }: CaseResult, name: string, beside: string): Ratio | undefined {
+  const of = contenders.find((one) => one.name === name);
+  const to = contenders.find((one) => one.name === beside);
+  return of === undefined || to === undefined ? undefined : ratioOf(of.rounds, to.rounds);
+}
+
+function text(ratio: Ratio): string {
+  return isDistinct(ratio) ? `${ratio.value.toFixed(2)}x` : 'level';
+}
+
+function change(was: Ratio, is: Ratio): string {
+  if (is.low <= was.high && is.high >= was.low) return 'none to be told';
+  return `${is.value >= was.value ? '+' : ''}${((is.value / was.value - 1) * 100).toFixed(0)} %`;
 }

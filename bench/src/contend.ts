@@ -2,48 +2,45 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { PerformanceObserver } from 'node:perf_hooks';
 import type { Measurement } from './measurement.ts';
+import { operatorOf, type Operator } from './operate.ts';
 import type { Subject, Suite } from './suite.ts';
 
 const [mode, suiteName = '', caseName, contenderName, milliseconds] = process.argv.slice(2);
 const budgetMs = Number(milliseconds);
-const WARM_UP_MS = 250;
+/** Optimised code is what a service runs: so long nothing is measured. */
+const WARM_UP_MS = 500;
+/** After the heap was tidied. */
+const SETTLE_MS = 100;
+const CHUNK_MS = 50;
 
-/** Runs `count` operations, as many in flight at once as the subject asks for. */
-async function operate(subject: Subject, count: number): Promise<void> {
-  const { inFlight = 1 } = subject;
-  if (inFlight === 1) {
-    for (let i = 0; i < count; i++) await subject.run();
-    return;
-  }
-  let left = count;
-  const lane = async (): Promise<void> => {
-    while (left-- > 0) await subject.run();
-  };
-  await Promise.all(Array.from({ length: inFlight }, lane));
-}
-
-/** How many operations take about `ms`, found by doubling; warms the code up on the way. */
-async function calibrate(subject: Subject, ms: number): Promise<number> {
-  for (let count = subject.inFlight ?? 1; ; count *= 2) {
-    const startedAt = performance.now();
-    await operate(subject, count);
-    const tookMs = performance.now() - startedAt;
-    if (tookMs >= ms / 4) return Math.max(1, Math.round((count * ms) / tookMs));
+/** Operates for so long, and for so many operations; returns how many a millisecond held in the end. */
+async function warmUp(operator: Operator, { inFlight = 1 }: Subject, ms: number, operations = 0): Promise<number> {
+  const startedAt = performance.now();
+  let [count, done] = [inFlight, 0];
+  for (;;) {
+    const chunkAt = performance.now();
+    await operator.operate(count);
+    const now = performance.now();
+    const perMs = count / Math.max(now - chunkAt, 0.001);
+    operator.pace(perMs);
+    done += count;
+    if (now - startedAt >= ms && done >= operations) return perMs;
+    count = Math.max(inFlight, Math.min(count * 4, Math.round(perMs * CHUNK_MS)));
   }
 }
 
 /** Bytes allocated for each operation: only right when the collector stays away, so it is tried with ever fewer. */
-async function allocation(subject: Subject, operations: number): Promise<number | undefined> {
+async function allocation(operator: Operator, { inFlight = 1 }: Subject, most: number): Promise<number | undefined> {
   let collections = 0;
   const observer = new PerformanceObserver((list) => (collections += list.getEntries().length));
   observer.observe({ entryTypes: ['gc'] });
   try {
-    for (let count = Math.min(operations, 20_000); count >= (subject.inFlight ?? 1); count = Math.floor(count / 2)) {
+    for (let count = Math.min(most, 20_000); count >= inFlight; count = Math.floor(count / 2)) {
       globalThis.gc?.();
       await pause(20);
       collections = 0;
       const before = process.memoryUsage().heapUsed;
-      await operate(subject, count);
+      await operator.operate(count);
       const bytes = process.memoryUsage().heapUsed - before;
       await pause(5);
       if (collections === 0 && bytes >= 0) return bytes / count;
@@ -54,10 +51,11 @@ async function allocation(subject: Subject, operations: number): Promise<number 
   }
 }
 
-async function time(subject: Subject, operations: number): Promise<Measurement> {
+/** CPU time of all threads of the process: what the collector and the compiler do for an operation is part of its cost. */
+async function time(operator: Operator, operations: number): Promise<Measurement> {
   const cpu = process.cpuUsage();
   const startedAt = performance.now();
-  await operate(subject, operations);
+  await operator.operate(operations);
   const tookMs = performance.now() - startedAt;
   const { user, system } = process.cpuUsage(cpu);
   return {
@@ -75,11 +73,15 @@ const contender = suite.cases
 if (contender === undefined)
   throw new Error(`No contender "${contenderName}" in case "${caseName}" of "${suiteName}".`);
 const subject = await contender.setup();
-// Optimised code is what a service runs: the first stretch only warms it up.
-await calibrate(subject, WARM_UP_MS);
-await operate(subject, await calibrate(subject, WARM_UP_MS));
-const operations = await calibrate(subject, budgetMs);
-const result = mode === 'bytes' ? ((await allocation(subject, operations)) ?? null) : await time(subject, operations);
+const operator = await operatorOf(subject);
+// A subject that knows how many operations it takes to be warm is believed.
+await warmUp(operator, subject, subject.warmUp === undefined ? WARM_UP_MS : 0, subject.warmUp);
+// Nobody pays for what was left behind by the making of the subject.
+globalThis.gc?.();
+const perMs = await warmUp(operator, subject, SETTLE_MS);
+const operations = Math.max(subject.inFlight ?? 1, Math.round(perMs * budgetMs));
+const result =
+  mode === 'bytes' ? ((await allocation(operator, subject, operations)) ?? null) : await time(operator, operations);
 await subject.close?.();
 console.log(JSON.stringify(result));
 process.exit(0);

@@ -17,27 +17,19 @@ export interface Figure {
 }
 
 export function figureOf(values: readonly number[]): Figure {
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = ascending(values);
   const median = quantile(sorted, 0.5);
   return { median, spread: median === 0 ? 0 : (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / 2 / median };
 }
 
-function quantile(sorted: readonly number[], q: number): number {
+/** @param sorted - ascending */
+export function quantile(sorted: readonly number[], q: number): number {
   const at = (sorted.length - 1) * q;
   const low = sorted[Math.floor(at)] ?? NaN;
   const high = sorted[Math.ceil(at)] ?? NaN;
   return low + (high - low) * (at - Math.floor(at));
 }
 
-/** A ratio of two figures, unless what lies between them is no more than what lies within each. */
-export interface Ratio {
-  readonly value: number;
-  /** False when the rounds lie so far apart that the two cannot be told from each other. */
-  readonly distinct: boolean;
-}
-
-export function ratioOf(of: Figure, to: Figure): Ratio {
-  const value = of.median / to.median;
-  const distance = Math.abs(of.median - to.median);
-  return { value, distinct: distance > of.median * of.spread + to.median * to.spread };
+export function ascending(values: readonly number[]): number[] {
+  return [...values].sort((a, b) => a - b);
 }

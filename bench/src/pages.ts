@@ -2,9 +2,11 @@
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { footprintPage } from '../footprint/page.ts';
+import { tailChart } from '../tail/chart.ts';
 import { tailPage } from '../tail/page.ts';
 import { chartOf } from './chart.ts';
 import { fillFigures } from './figures.ts';
+import { overviewPage, type OtherPage } from './overview.ts';
 import { chartFile, pageOf } from './page.ts';
 import type { SuiteResult } from './result.ts';
 
@@ -12,8 +14,11 @@ const root = join(import.meta.dirname, '..', '..');
 const results = join(root, 'bench', 'results');
 const benchmarks = join(root, 'docs', 'benchmarks');
 
-/** Results that are not those of a suite, and the pages made of them. */
-const special: Readonly<Record<string, (result: never) => string>> = { footprint: footprintPage, tail: tailPage };
+/** Results that are not those of a suite, and the files made of them. */
+const special: Readonly<Record<string, (result: never) => Readonly<Record<string, string>>>> = {
+  footprint: (result) => ({ 'footprint.md': footprintPage(result) }),
+  tail: (result) => ({ 'tail.md': tailPage(result), 'tail.svg': tailChart(result) }),
+};
 
 export function committedResult(suite: string): SuiteResult | undefined {
   const file = join(results, `${suite}.json`);
@@ -21,9 +26,9 @@ export function committedResult(suite: string): SuiteResult | undefined {
 }
 
 /** Commits a result to its file and writes every page that shows it. */
-export function saveResult(result: SuiteResult): void {
+export function saveResult(name: string, result: object): void {
   mkdirSync(results, { recursive: true });
-  writeFileSync(join(results, `${result.suite}.json`), `${JSON.stringify(result, null, 2)}\n`);
+  writeFileSync(join(results, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`);
   writePages();
 }
 
@@ -40,15 +45,15 @@ export function pages(): Map<string, string> {
   const suites = names.filter((name) => !(name in special));
   const committed = new Map(suites.map((suite) => [suite, committedResult(suite) as SuiteResult]));
   const texts = new Map<string, string>();
-  for (const [name, page] of Object.entries(special)) {
-    const file = join(results, `${name}.json`);
-    if (existsSync(file))
-      texts.set(join(benchmarks, `${name}.md`), page(JSON.parse(readFileSync(file, 'utf8')) as never));
+  for (const name of names.filter((one) => one in special)) {
+    const result = JSON.parse(readFileSync(join(results, `${name}.json`), 'utf8')) as never;
+    for (const [file, text] of Object.entries(special[name]?.(result) ?? {})) texts.set(join(benchmarks, file), text);
   }
   for (const [suite, result] of committed) {
     texts.set(join(benchmarks, `${suite}.md`), pageOf(result));
     for (const one of result.cases) texts.set(join(benchmarks, chartFile(suite, one.name)), chartOf(one));
   }
+  texts.set(join(benchmarks, 'README.md'), overviewPage([...committed.values()], otherPages(names)));
   for (const name of globSync(['README.md', 'docs/*.md', 'packages/*/README.md'], { cwd: root })) {
     const file = join(root, name);
     const text = readFileSync(file, 'utf8');
@@ -56,4 +61,13 @@ export function pages(): Map<string, string> {
       texts.set(file, fillFigures(text, committed, relative(dirname(file), benchmarks)));
   }
   return texts;
+}
+
+function otherPages(names: readonly string[]): OtherPage[] {
+  return [
+    { file: 'tail.md', title: 'How long calls take under pressure', there: names.includes('tail') },
+    { file: 'footprint.md', title: 'Import time and install size', there: names.includes('footprint') },
+    { file: 'cache-hit-ratio.md', title: 'Hit ratios of the cache', there: true },
+    { file: '../performance.md', title: 'Where the time goes', there: true },
+  ].filter(({ there }) => there);
 }

@@ -1,73 +1,68 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { ratioOf, type Ratio } from './measurement.ts';
+import { join } from 'node:path';
+import { processor } from './machine.ts';
+import { ratioOf, verdictOf, type Ratio, type Verdict } from './ratio.ts';
 import type { ContenderResult, Plan } from './rounds.ts';
-import type { Case, Claim, Suite } from './suite.ts';
+import type { Case, Claim } from './suite.ts';
 
 export interface ClaimResult extends Claim {
   readonly ratio: Ratio;
-  readonly holds: boolean;
+  readonly verdict: Verdict;
+}
+
+/** Where and how a case was measured. */
+export interface Run extends Plan {
+  readonly date: string;
+  readonly node: string;
+  readonly cpu: string;
+  /** Whether each process was kept on one core. */
+  readonly pinned: boolean;
+  /** Whether the machine was quiet when the case began. */
+  readonly quiet: boolean;
+  /** Of the packages that contend. */
+  readonly versions: Readonly<Record<string, string>>;
 }
 
 export interface CaseResult {
   readonly name: string;
   readonly what: string;
+  readonly run: Run;
   readonly contenders: readonly ContenderResult[];
   readonly claims: readonly ClaimResult[];
   readonly curve?: boolean;
 }
 
-/** One run of one suite, as it is committed. */
+/** What was measured last of each case of a suite, as it is committed. */
 export interface SuiteResult {
   readonly suite: string;
   readonly what: string;
-  readonly date: string;
-  readonly node: string;
-  readonly cpu: string;
-  readonly rounds: number;
-  readonly milliseconds: number;
-  /** Whether the machine was quiet when the run began. */
-  readonly quiet: boolean;
-  readonly versions: Readonly<Record<string, string>>;
   readonly cases: readonly CaseResult[];
 }
 
 export function caseResult(
   { name, what, claims = [], curve = false }: Case,
+  run: Run,
   contenders: readonly ContenderResult[],
 ): CaseResult {
-  const costOf = (contender: string): ContenderResult['cpuNs'] => {
-    const found = contenders.find((one) => one.name === contender);
-    if (found === undefined) throw new Error(`A claim of case "${name}" names "${contender}", which does not contend.`);
-    return found.cpuNs;
-  };
   const judged = claims.map((claim) => {
-    const ratio = ratioOf(costOf(claim.of), costOf(claim.to));
-    return { ...claim, ratio, holds: ratio.value <= claim.atMost };
+    const ratio = ratioOf(roundsOf(name, contenders, claim.of), roundsOf(name, contenders, claim.to));
+    return { ...claim, ratio, verdict: verdictOf(ratio, claim.atMost) };
   });
-  return { name, what, contenders, claims: judged, ...(curve && { curve }) };
+  return { name, what, run, contenders, claims: judged, ...(curve && { curve }) };
 }
 
-export function suiteResult(suite: Suite, plan: Plan, isQuiet: boolean, cases: readonly CaseResult[]): SuiteResult {
-  return {
-    suite: suite.name,
-    what: suite.what,
-    date: new Date().toISOString().slice(0, 10),
-    node: process.version,
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    rounds: plan.rounds,
-    milliseconds: plan.milliseconds,
-    quiet: isQuiet,
-    versions: versionsOf(suite),
-    cases,
-  };
+function roundsOf(name: string, contenders: readonly ContenderResult[], contender: string): readonly number[] {
+  const found = contenders.find((one) => one.name === contender);
+  if (found === undefined) throw new Error(`A claim of case "${name}" names "${contender}", which does not contend.`);
+  return found.rounds;
 }
 
-function versionsOf(suite: Suite): Record<string, string> {
-  const names = new Set(suite.cases.flatMap(({ contenders }) => contenders.flatMap(({ from }) => from ?? [])));
-  return Object.fromEntries([...names].sort().map((name) => [name, versionOf(name)]));
+export function runOf({ contenders }: Case, plan: Plan, pinned: boolean, quiet: boolean): Run {
+  const date = new Date().toISOString().slice(0, 10);
+  const names = [...new Set(contenders.flatMap(({ from }) => from ?? []))].sort();
+  const versions = Object.fromEntries(names.map((name) => [name, versionOf(name)]));
+  return { ...plan, date, node: process.version, cpu: processor(), pinned, quiet, versions };
 }
 
 const require = createRequire(import.meta.url);
@@ -82,5 +77,5 @@ function versionOf(name: string): string {
       // Not in this folder.
     }
   }
-  return `unknown (${dirname(name)})`;
+  return 'unknown';
 }

@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { availableParallelism, loadavg } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { pinning } from './machine.ts';
 import { figureOf, type Figure, type Measurement } from './measurement.ts';
 import type { Case, Suite } from './suite.ts';
 
@@ -14,6 +13,7 @@ const NODE_FLAGS = ['--expose-gc', '--no-warnings'];
  * what is allocated over more memory than the processor's cache holds.
  */
 const NO_COLLECTION = ['--min-semi-space-size=128', '--max-semi-space-size=128'];
+const TIMEOUT_MS = 120_000;
 
 export interface Plan {
   readonly rounds: number;
@@ -24,9 +24,11 @@ export interface Plan {
 export interface ContenderResult {
   readonly name: string;
   readonly cpuNs: Figure;
+  /** CPU time an operation of each round, in nanoseconds, in the order of the rounds: ratios are taken within a round. */
+  readonly rounds: readonly number[];
   readonly perSecond: Figure;
-  /** Heap bytes allocated for each operation, measured once; undefined when the collector could not be kept away. */
-  readonly bytes: number | undefined;
+  /** Heap bytes allocated for each operation, measured once; absent when the collector could not be kept away. */
+  readonly bytes?: number;
   readonly peakMiB: Figure;
 }
 
@@ -49,49 +51,29 @@ export async function measureCase(
   for (const { name } of subject.contenders) {
     tell(`${suite.name} · ${subject.name} · allocation · ${name}`);
     const bytes = await contend<number | null>('bytes', [suite.name, subject.name, name], plan.milliseconds);
-    results.push(summarise(name, measured.get(name) ?? [], bytes ?? undefined));
+    results.push(summarise(name, measured.get(name) ?? [], bytes));
   }
   return results;
 }
 
+/** A process that fails is tried once more: a run of an hour is not to be lost to one that could not get its port. */
 async function contend<T>(mode: 'bytes' | 'time', names: readonly string[], ms: number): Promise<T> {
   const flags = mode === 'bytes' ? [...NODE_FLAGS, ...NO_COLLECTION] : NODE_FLAGS;
   const command = [...(await pinning()), process.execPath, ...flags, CONTEND, mode, ...names, String(ms)];
-  const { stdout } = await run(command[0] as string, command.slice(1), { timeout: 120_000 });
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as T;
+  const once = async (): Promise<T> => {
+    const { stdout } = await run(command[0] as string, command.slice(1), { timeout: TIMEOUT_MS });
+    return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as T;
+  };
+  return await once().catch(once);
 }
 
-function summarise(name: string, rounds: readonly Measurement[], bytes: number | undefined): ContenderResult {
+function summarise(name: string, measured: readonly Measurement[], bytes: number | null): ContenderResult {
   return {
     name,
-    cpuNs: figureOf(rounds.map((round) => round.cpuNs)),
-    perSecond: figureOf(rounds.map((round) => round.perSecond)),
-    bytes,
-    peakMiB: figureOf(rounds.map((round) => round.peakMiB)),
+    cpuNs: figureOf(measured.map(({ cpuNs }) => cpuNs)),
+    rounds: measured.map(({ cpuNs }) => Number(cpuNs.toPrecision(5))),
+    perSecond: figureOf(measured.map(({ perSecond }) => perSecond)),
+    ...(bytes !== null && { bytes }),
+    peakMiB: figureOf(measured.map(({ peakMiB }) => peakMiB)),
   };
-}
-
-let pinned: readonly string[] | undefined;
-
-/** Keeps a process on one core, the last, where the system can; the first is the busiest with everything else. */
-async function pinning(): Promise<readonly string[]> {
-  if (pinned !== undefined) return pinned;
-  const command = ['taskset', '--cpu-list', String(availableParallelism() - 1)];
-  pinned = await run(command[0] as string, [...command.slice(1), 'true']).then(
-    () => command,
-    () => [],
-  );
-  return pinned;
-}
-
-/** Waits for a quiet machine; false when it stays busy. */
-export async function quiet(waitMs: number, tell: (line: string) => void): Promise<boolean> {
-  const most = availableParallelism() * 0.5;
-  for (let waitedMs = 0; ; waitedMs += 5_000) {
-    const [load = 0] = loadavg();
-    if (load <= most) return true;
-    if (waitedMs >= waitMs) return false;
-    tell(`the machine is busy (load ${load.toFixed(1)}); waiting for it to be below ${most.toFixed(1)}`);
-    await pause(5_000);
-  }
 }

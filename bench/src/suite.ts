@@ -8,10 +8,12 @@ export interface Contender {
 }
 
 export interface Subject {
-  /** One operation. */
+  /** One operation, awaited when it promises something. It must always do, or never. */
   run(): unknown;
   /** Operations in flight at once. Default: 1. */
   readonly inFlight?: number;
+  /** Operations before anything is measured. Default: as many as half a second holds. */
+  readonly warmUp?: number;
   close?(): unknown;
 }
 

@@ -1,19 +1,21 @@
 import type { Figure } from './measurement.ts';
+import { isDistinct, ratioOf, type Ratio } from './ratio.ts';
 import type { CaseResult, ClaimResult } from './result.ts';
 import type { ContenderResult } from './rounds.ts';
 
 /** A case as rows of text, the cheapest contender first; a curve in its own order. */
 export function caseRows(result: CaseResult): string[][] {
-  const { contenders } = result;
-  const least = Math.min(...contenders.map(({ cpuNs }) => cpuNs.median));
+  const least = leastOf(result);
   const header = ['contender', 'CPU an operation', 'to the least', 'a second', 'allocated', 'peak memory'];
-  const rows = inOrder(result).map((one) => [
-    one.name,
-    duration(one.cpuNs),
-    `${(one.cpuNs.median / least).toFixed(2)}x`,
-    ...others(one),
-  ]);
+  const rows = inOrder(result).map((one) => {
+    const told = one === least ? '1.00x' : ratioText(ratioOf(one.rounds, least.rounds));
+    return [one.name, duration(one.cpuNs), told, ...others(one)];
+  });
   return [header, ...rows];
+}
+
+export function leastOf({ contenders }: Pick<CaseResult, 'contenders'>): ContenderResult {
+  return contenders.reduce((least, one) => (one.cpuNs.median < least.cpuNs.median ? one : least));
 }
 
 export function inOrder({ contenders, curve = false }: CaseResult): readonly ContenderResult[] {
@@ -29,17 +31,33 @@ function others({ perSecond, bytes, peakMiB }: ContenderResult): string[] {
 }
 
 export function duration({ median, spread }: Figure): string {
-  const text = median < 10_000 ? `${Math.round(median).toLocaleString('en')} ns` : `${(median / 1_000).toFixed(1)} µs`;
-  return `${text} ± ${(spread * 100).toFixed(0)} %`;
+  return `${nanoseconds(median)} ± ${(spread * 100).toFixed(0)} %`;
 }
 
-/** Says whether a claim holds; says nothing of a ratio that the spread of the rounds does not bear out. */
-export function claimLine({ of, to, atMost, ratio, holds }: ClaimResult): string {
-  const promise = `${of} at most ${atMost}x ${to}`;
-  if (!ratio.distinct && ratio.value > 0.5 && ratio.value < 2 && !holds) {
-    return `- undecided: ${promise} (the rounds lie further apart than the two)`;
-  }
-  return `- ${holds ? 'holds' : 'MISSED'}: ${promise}: ${ratio.value.toFixed(2)}x`;
+export function nanoseconds(ns: number): string {
+  if (ns < 10) return `${ns.toFixed(1)} ns`;
+  return ns < 10_000 ? `${Math.round(ns).toLocaleString('en')} ns` : `${(ns / 1_000).toFixed(1)} µs`;
+}
+
+/** A ratio, or that there is none to tell: the rounds lie further apart than the two do. */
+export function ratioText(ratio: Ratio): string {
+  if (!isDistinct(ratio)) return 'level';
+  return `${short(ratio.value)}x`;
+}
+
+/** Says whether a claim holds, with the interval of its ratio; of two that cannot be told apart, no ratio. */
+export function claimLine({ of, to, atMost, ratio, verdict }: ClaimResult): string {
+  const promise = `${verdict}: ${of} at most ${atMost}x ${to}`;
+  if (!isDistinct(ratio)) return `- ${promise}: level (the rounds do not tell the two apart)`;
+  return `- ${promise}: ${intervalText(ratio)}`;
+}
+
+export function intervalText({ value, low, high }: Ratio): string {
+  return `${short(value)}x (${short(low)} to ${short(high)})`;
+}
+
+function short(ratio: number): string {
+  return ratio < 0.1 ? ratio.toFixed(3) : ratio.toFixed(2);
 }
 
 /** Columns padded for a terminal. */

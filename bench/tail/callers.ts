@@ -29,6 +29,17 @@ export const callers: Readonly<Record<string, (url: string) => Promise<Ask>>> = 
       return await body.json();
     };
   },
+  'undici + cockatiel': async (url) => {
+    const [{ Agent, request }, c] = await Promise.all([import('undici'), import('cockatiel')]);
+    const dispatcher = new Agent({ connections: null });
+    const guarded = c.wrap(
+      c.retry(c.handleAll, { maxAttempts: 2 }),
+      c.circuitBreaker(c.handleAll, { halfOpenAfter: 5_000, breaker: new c.ConsecutiveBreaker(5) }),
+      c.timeout(TIMEOUT_MS, c.TimeoutStrategy.Cooperative),
+    );
+    return () =>
+      guarded.execute(async ({ signal }) => await (await request(url + PATH, { dispatcher, signal })).body.json());
+  },
   got: async (url) => {
     const { Agent } = await import('node:http');
     const { default: got } = await import('got');

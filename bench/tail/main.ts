@@ -2,10 +2,10 @@
 // when it goes beyond.
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { writePages } from '../src/pages.ts';
+import { pinning, processor, quiet } from '../src/machine.ts';
+import { saveResult } from '../src/pages.ts';
 import { textTable } from '../src/table.ts';
 import { callers } from './callers.ts';
 import { tailRows, type Tail, type TailResult, type TailRun } from './page.ts';
@@ -32,15 +32,10 @@ async function withServer<T>(work: (url: string) => Promise<T>): Promise<T> {
 
 async function load(caller: string, perSecond: number): Promise<Tail> {
   return await withServer(async (url) => {
-    const args = [
-      '--no-warnings',
-      join(import.meta.dirname, 'load.ts'),
-      caller,
-      url,
-      String(perSecond),
-      String(seconds),
-    ];
-    const { stdout } = await run(process.execPath, args, { timeout: 120_000 });
+    const script = join(import.meta.dirname, 'load.ts');
+    const args = ['--no-warnings', script, caller, url, String(perSecond), String(seconds)];
+    const [program = '', ...rest] = [...(await pinning()), process.execPath, ...args];
+    const { stdout } = await run(program, rest, { timeout: 120_000 });
     return JSON.parse(stdout) as Tail;
   });
 }
@@ -62,6 +57,11 @@ async function capacityOf(url: string): Promise<number> {
   return Math.round(answered / 2);
 }
 
+if (values.quick && values.save) {
+  console.error('What is committed takes its time: --save and --quick do not go together.');
+  process.exit(2);
+}
+const isQuiet = await quiet(values.quick ? 0 : 60_000, console.error);
 const capacity = await withServer(capacityOf);
 const runs: TailRun[] = [];
 for (const share of LOADS) {
@@ -70,8 +70,8 @@ for (const share of LOADS) {
     runs.push({ caller, load: share, perSecond, ...(await load(caller, perSecond)) });
   console.log(`\n${Math.round(share * 100)} % of ${capacity} a second\n${textTable(tailRows({ runs }, share))}`);
 }
-const result: TailResult = { date: new Date().toISOString().slice(0, 10), node: process.version, capacity, runs };
-if (values.save) {
-  writeFileSync(join(import.meta.dirname, '..', 'results', 'tail.json'), `${JSON.stringify(result, null, 2)}\n`);
-  writePages();
-}
+const result: TailResult = {
+  ...{ date: new Date().toISOString().slice(0, 10), node: process.version, cpu: processor(), quiet: isQuiet, seconds },
+  ...{ capacity, runs },
+};
+if (values.save) saveResult('tail', result);

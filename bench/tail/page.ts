@@ -10,6 +10,7 @@ export interface Tail {
   p90Ms: number;
   p99Ms: number;
   p999Ms: number;
+  /** CPU time of the caller for each call that was due. */
   cpuMsPerCall: number;
 }
 
@@ -23,6 +24,11 @@ export interface TailRun extends Tail {
 export interface TailResult {
   date: string;
   node: string;
+  cpu: string;
+  /** Whether the machine was quiet when the run began. */
+  quiet: boolean;
+  /** How long each caller asked at each rate. */
+  seconds: number;
   /** Requests a second that the service can answer, measured before. */
   capacity: number;
   runs: readonly TailRun[];
@@ -36,11 +42,12 @@ export function tailRows({ runs }: Pick<TailResult, 'runs'>, load: number): stri
       run.caller,
       `${((100 * run.answered) / run.calls).toFixed(1)} %`,
       ...[run.p50Ms, run.p90Ms, run.p99Ms, run.p999Ms].map(ms),
+      run.cpuMsPerCall.toFixed(2),
       Object.entries(run.failures)
         .map(([why, count]) => `${count} ${why}`)
         .join(', '),
     ]);
-  return [['caller', 'answered', 'p50 ms', 'p90 ms', 'p99 ms', 'p99.9 ms', 'failures'], ...rows];
+  return [['caller', 'answered', 'p50 ms', 'p90 ms', 'p99 ms', 'p99.9 ms', 'CPU ms a call', 'failures'], ...rows];
 }
 
 /** The docs page. Written by the run, never by hand. */
@@ -62,7 +69,9 @@ export function tailPage(result: TailResult): string {
     '',
     `A service that answers ${result.capacity} requests a second at most, over real sockets, asked at a steady rate by one caller at a time. Calls begin when they are due, answered or not, and are timed from when they were due (an open loop, without coordinated omission), in a histogram of three digits (HdrHistogram). Every caller gives up after a second. Waits are those of the calls that were answered; what was refused or timed out is counted beside them.`,
     '',
-    `Node ${result.node.slice(1)}, ${result.date}.`,
+    `Node ${result.node.slice(1)}, ${result.cpu}, ${result.date}, ${result.seconds} s a row${result.quiet ? '' : ', on a machine that was busy with other things'}.`,
+    '',
+    '![p99 by load](tail.svg)',
     ...sections,
   ].join('\n')}\n`;
 }

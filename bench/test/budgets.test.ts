@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { compare, least, updated, type Budgets } from '../budgets/compare.ts';
+import { kindOf } from '../budgets/kind.ts';
 
 const budgets: Budgets = {
-  ...{ node: 'v24.0.0', arch: 'x64' },
-  paths: { peek: { bytes: 0, instructions: 1_000 }, call: { bytes: 4_000, instructions: 20_000 } },
+  ...{ peek: { bytes: 0, instructions: 1_000 }, call: { bytes: 4_000, instructions: 20_000 } },
 };
 
 describe('a count against its budget', () => {
@@ -39,10 +39,29 @@ test('of two counts the least is taken, of what both have counted', () => {
   expect(least(one, { bytes: { peek: 3, call: 4 } })).toEqual({ bytes: { peek: 2, call: 4 } });
 });
 
-test('an update keeps the instructions that could not be counted', () => {
-  const after = updated(budgets, { bytes: { call: 3_999.6, verify: 10 } }, { node: 'v24.1.0', arch: 'x64' });
-  expect(after).toEqual({
-    ...{ node: 'v24.1.0', arch: 'x64' },
-    paths: { call: { bytes: 4_000, instructions: 20_000 }, verify: { bytes: 10, instructions: 0 } },
+describe('an update', () => {
+  test('keeps the instructions that could not be counted, and forgets paths that are gone', () => {
+    const after = updated({ here: budgets }, 'here', { bytes: { call: 3_999.6, verify: 10 } });
+    expect(after).toEqual({
+      here: { call: { bytes: 4_000, instructions: 20_000 }, verify: { bytes: 10, instructions: 0 } },
+    });
+  });
+
+  test('of one kind of machine leaves those of the others as they are', () => {
+    const counted = { bytes: { peek: 0 }, instructions: { peek: 900.4 } };
+    expect(updated({ there: budgets }, 'here', counted)).toEqual({
+      ...{ here: { peek: { bytes: 0, instructions: 900 } }, there: budgets },
+    });
+  });
+});
+
+describe('the kind of a machine', () => {
+  test.each([
+    ['its Node, architecture and vectors', 'x64', ['sse4_2', 'avx', 'avx2', 'avx512f'], 'Node 24.1.0, x64, avx2'],
+    ['older vectors', 'x64', ['avx'], 'Node 24.1.0, x64, avx'],
+    ['none that are known', 'x64', [], 'Node 24.1.0, x64, sse'],
+    ['another architecture', 'arm64', ['asimd'], 'Node 24.1.0, arm64'],
+  ])('%s', (_, arch, flags, kind) => {
+    expect(kindOf('v24.1.0', arch, new Set(flags))).toBe(kind);
   });
 });

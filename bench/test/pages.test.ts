@@ -1,9 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { relative } from 'node:path';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { slopeOf } from '../src/chart.ts';
 import { fillFigures } from '../src/figures.ts';
+import { overviewPage } from '../src/overview.ts';
+import { pageOf } from '../src/page.ts';
 import { pages } from '../src/pages.ts';
 import type { SuiteResult } from '../src/result.ts';
+import { caseOf } from './fixture.ts';
 
 describe('pages that show figures', () => {
   test.each([...pages()].map(([file, text]) => [relative(process.cwd(), file), file, text]))(
@@ -14,32 +18,102 @@ describe('pages that show figures', () => {
   );
 });
 
-describe('a block of figures', () => {
-  const figure = (median: number) => ({ median, spread: 0.02 });
-  const contender = (name: string, ns: number) => ({
-    ...{ name, cpuNs: figure(ns), perSecond: figure(1), bytes: 1, peakMiB: figure(1) },
+describe('figures typed by hand', () => {
+  const root = join(import.meta.dirname, '..', '..');
+  const written = ['*.md', 'bench/*.md', 'docs/*.md', 'docs/decisions/*.md', 'examples/*/*.md', 'packages/*/README.md'];
+  /** What a page says of cost: a time that only a benchmark tells, or how often one costs what another does. */
+  const measured = /(?<![-\w])\d[\d.,]*\s?(?:ns|µs|nanoseconds|microseconds)\b|(?<![-\w])\d+(?:\.\d+)?x\b/;
+  /** Figures by script, written elsewhere than here, and the log of a release. */
+  const generated = /<!-- figures: [\s\S]*?<!-- \/figures -->|<!-- Written by [\s\S]*/g;
+
+  test.each(globSync(written, { cwd: root }))('%s has none', (name) => {
+    const text = readFileSync(join(root, name), 'utf8')
+      .replaceAll(generated, '')
+      .replaceAll(/```[\s\S]*?```/g, '');
+    expect(text.split('\n').filter((line) => measured.test(line))).toEqual([]);
   });
-  const claim = { of: 'macadam', to: 'peer', atMost: 0.5, ratio: { value: 0.25, distinct: true }, holds: true };
-  const result: SuiteResult = {
-    ...{ suite: 'cache', what: 'Hits.', date: '2026-01-02', node: 'v24.0.0', cpu: 'A', rounds: 7, milliseconds: 400 },
-    ...{ quiet: true, versions: {} },
-    cases: [
-      { name: 'hit', what: '', contenders: [contender('peer', 400), contender('macadam', 100)], claims: [claim] },
-    ],
-  };
+});
+
+const hit = caseOf('hit', { peer: [400, 420, 380], macadam: [100, 98, 102] }, [
+  { of: 'macadam', to: 'peer', atMost: 0.5 },
+]);
+const result: SuiteResult = { suite: 'cache', what: 'Hits.', cases: [hit] };
+
+describe('a block of figures', () => {
+  const page = (body: string, what = 'cache') =>
+    `# Cache\n\n<!-- figures: ${what} -->${body}<!-- /figures -->\n\nMore.\n`;
 
   test('is filled again and again to the same text, whatever it held', () => {
-    const page = (body: string) => `# Cache\n\n<!-- figures: cache -->${body}<!-- /figures -->\n\nMore.\n`;
     const once = fillFigures(page(''), new Map([['cache', result]]), 'benchmarks');
-    expect(once).toContain('| hit | macadam 100 ns ± 2 % · peer 400 ns ± 2 % |');
-    expect(once).toContain('- holds: macadam at most 0.5x peer: 0.25x');
+    expect(once).toContain('| hit | macadam 100 ns ± 1 % · peer 400 ns ± 3 % |');
+    expect(once).toContain('- holds: macadam at most 0.5x peer: 0.25x (0.23 to 0.27)');
     expect(once).toContain('[all figures](benchmarks/cache.md)');
     expect(once).toContain('More.');
     expect(fillFigures(page('old 17x'), new Map([['cache', result]]), 'benchmarks')).toBe(once);
     expect(fillFigures(once, new Map([['cache', result]]), 'benchmarks')).toBe(once);
   });
 
-  test('of a suite that has not been run says so', () => {
-    expect(fillFigures('<!-- figures: auth --><!-- /figures -->', new Map(), '.')).toContain('Not measured yet.');
+  test('can be of one case', () => {
+    const two = { ...result, cases: [hit, caseOf('miss', { macadam: [7] })] };
+    const text = fillFigures(page('', 'cache / miss'), new Map([['cache', two]]), '.');
+    expect(text).toContain('| miss | macadam 7.0 ns ± 0 % |');
+    expect(text).not.toContain('| hit |');
   });
+
+  test('of what has not been run says so', () => {
+    for (const what of ['auth', 'cache / gone'])
+      expect(fillFigures(page('', what), new Map([['cache', result]]), '.')).toContain('Not measured yet.');
+  });
+});
+
+describe('the page of a suite', () => {
+  test('says once how all of it was measured, or of each case when they differ', () => {
+    const other = { ...hit, name: 'later', run: { ...hit.run, date: '2026-02-03', quiet: false } };
+    const told = (text: string): number => text.split('medians of 3 interleaved rounds').length - 1;
+    expect(told(pageOf({ ...result, cases: [hit, { ...hit, name: 'too' }] }))).toBe(1);
+    const differing = pageOf({ ...result, cases: [hit, other] });
+    expect(told(differing)).toBe(2);
+    expect(differing).toContain('2026-02-03, medians of 3 interleaved rounds of 100 ms, on a machine that was busy');
+  });
+
+  test('tells no ratio of two that the rounds do not tell apart', () => {
+    const level = caseOf('level', { macadam: [100, 120, 101], peer: [110, 100, 102] }, [
+      { of: 'macadam', to: 'peer', atMost: 1 },
+    ]);
+    const text = pageOf({ ...result, cases: [level] });
+    expect(text).toContain('| level |');
+    expect(text).toContain('at most 1x peer: level (the rounds do not tell the two apart)');
+    expect(text).not.toMatch(/0\.9\dx|1\.0[1-9]x/);
+  });
+});
+
+describe('the page of all claims', () => {
+  test('has every claim with limit, ratio and verdict, and every peer with its version', () => {
+    const missed = caseOf('set', { macadam: [300], peer: [100] }, [{ of: 'macadam', to: 'peer', atMost: 2 }]);
+    const text = overviewPage([{ ...result, cases: [hit, missed] }], [{ file: 'tail.md', title: 'Waits' }]);
+    expect(text).toContain('2 claims: 1 hold, 1 are missed.');
+    expect(text).toContain('| macadam, beside peer | [cache](cache.md): hit | 0.5x | 0.25x (0.23 to 0.27) | holds |');
+    expect(text).toContain('| [cache](cache.md): set | 2x | 3.00x (3.00 to 3.00) | **misses** |');
+    expect(text).toContain('| [cache](cache.md) | peer 1.2.3 |');
+    expect(text).toContain('- [Waits](tail.md)');
+  });
+
+  test('tells the slope of each curve', () => {
+    const curve = caseOf('keys', { '10': [10], '1,000': [40] }, [], true);
+    const text = overviewPage([{ ...result, cases: [curve] }], []);
+    expect(text).toContain('| [cache](cache.md): keys | 10: 10 ns | 1,000: 40 ns | +100 % for each tenfold |');
+  });
+});
+
+test.each([
+  ['level', [1, 10, 100], [5, 5, 5], 0],
+  ['twice as much for each tenfold', [1, 10, 100], [1, 2, 4], 1],
+  ['in proportion', [1, 10_000], [3, 30_000], 9],
+  ['falling', [1, 100], [4, 1], -0.5],
+])('the slope of a curve: %s', (_, sizes, costs, slope) => {
+  expect(slopeOf(sizes.map((size, i) => [size, costs[i] as number]))).toBeCloseTo(slope, 10);
+});
+
+test('one size has no slope', () => {
+  expect(slopeOf([[10, 5]])).toBeUndefined();
 });

@@ -6,7 +6,10 @@ import type { Contender, Subject } from '../../src/suite.ts';
 export interface Load {
   readonly bodyBytes: number;
   readonly inFlight: number;
-  /** Operations before anything is measured. */
+  /**
+   * Operations before anything is measured. Until some twelve thousand requests have gone by, what is measured is how the
+   * runtime compiles the parser, the streams and the client, for every contender; a service is past that in a minute.
+   */
   readonly warmUp: number;
 }
 
@@ -24,9 +27,8 @@ export function way(name: string, from: string | undefined, setup: Setup): Way {
     setup: async () => {
       const server = await serve(bodyBytes);
       const subject = await setup(server.url);
-      await operate(subject, inFlight, warmUp);
       return {
-        inFlight,
+        ...{ inFlight, warmUp },
         run: subject.run,
         close: async () => {
           await subject.close?.();
@@ -35,18 +37,6 @@ export function way(name: string, from: string | undefined, setup: Setup): Way {
       };
     },
   });
-}
-
-/**
- * Until some twelve thousand requests have gone by, what is measured is how the runtime compiles the parser, the streams
- * and the client, for every contender. A service is past that in its first minute, and is measured from there.
- */
-async function operate({ run }: Subject, inFlight: number, times: number): Promise<void> {
-  let left = times;
-  const lane = async (): Promise<void> => {
-    while (left-- > 0) await run();
-  };
-  await Promise.all(Array.from({ length: inFlight }, lane));
 }
 
 /** The server has a process of its own, on another core where the system can keep it there. */
