@@ -24,6 +24,10 @@ describe('a structured field', () => {
     ['item', '::', '::'],
     ['item', '@1659578233', '@1659578233'],
     ['item', '%"f%c3%bc%c3%bc"', '%"f%c3%bc%c3%bc"'],
+    // In a display string a backslash escapes nothing, and so does not hide its end.
+    ['dictionary', 'a=%"x\\", b="1;2,3"', 'a=%"x\\", b="1;2,3"'],
+    ['list', '%"x\\", 1.0, "a"', '%"x\\", 1.0, "a"'],
+    ['item', '%"%ef%bb%bf \'(),;"', '%"%ef%bb%bf \'(),;"'],
     ['item', '*token/a:b', '*token/a:b'],
     ['item', 'v1.0', 'v1.0'],
     ['list', '', ''],
@@ -85,5 +89,104 @@ describe('a member of a dictionary', () => {
     ['a=(', 'a', undefined],
   ])('%s has as %s: %s', (text, name, expected) => {
     expect(rewriteMember(text, name)).toBe(expected);
+  });
+});
+
+// The public vectors for structured fields try every character in every place; so do these, against the grammar of RFC 9651.
+describe('every character', () => {
+  const characters = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
+  const reads = (kind: FieldKind, text: string): boolean => rewrite(text, kind) !== undefined;
+  /** An item alone, by the grammar. Parameters and spaces around it are not looked at. */
+  const ITEM =
+    /^(?:-?\d{1,15}|-?\d{1,12}\.\d{1,3}|"(?:[ !#-[\]-~]|\\["\\])*"|[A-Za-z*][\w!#$%&'*+.^`|~:/-]*|\?[01]|@-?\d{1,15})$/;
+  const KEY = /^[a-z*][a-z0-9_.*-]*$/;
+
+  it.each<[string, (character: string) => string]>([
+    ['the first of a token', (one) => one],
+    ['the second of a token', (one) => `a${one}b`],
+    ['the last of a token', (one) => `a${one}`],
+    ['a string', (one) => `"${one}"`],
+    ['the middle of a string', (one) => `"a${one}b"`],
+    ['an escape', (one) => `"\\${one}"`],
+    ['a number', (one) => `1${one}1`],
+    ['a boolean', (one) => `?${one}`],
+    ['a date', (one) => `@1${one}`],
+  ])('as %s', (_where, make) => {
+    const differ = characters.filter((one) => {
+      const text = make(one);
+      // What begins parameters, or is stripped around a value, is another matter.
+      if (/;|^ | $/.test(text)) return false;
+      return reads('item', text) !== ITEM.test(text);
+    });
+    expect(differ).toEqual([]);
+  });
+
+  it.each<[string, (character: string) => string, (character: string) => string]>([
+    ['the first of a key', (one) => one, (key) => `${key}=1`],
+    ['the second of a key', (one) => `a${one}a`, (key) => `${key}=1`],
+    ['the first of a parameter', (one) => one, (key) => `x;${key}=1`],
+    ['the second of a parameter', (one) => `a${one}a`, (key) => `x;${key}=1`],
+  ])('as %s', (_where, name, make) => {
+    const differ = characters.filter((one) => {
+      const key = name(one);
+      const text = make(key);
+      // A separator makes another, sound field of it.
+      if (/[ ,;=\t]/.test(one)) return false;
+      return reads('dictionary', text.startsWith('x;') ? `m=${text}` : text) !== KEY.test(key);
+    });
+    expect(differ).toEqual([]);
+  });
+
+  it('of numbers: as many digits as the standard has, and no more', () => {
+    for (let whole = 0; whole <= 18; whole++) {
+      for (let fraction = 0; fraction <= 5; fraction++) {
+        for (const sign of ['', '-']) {
+          const integer = `${sign}${'1'.repeat(whole)}`;
+          const decimal = `${integer}.${'1'.repeat(fraction)}`;
+          expect(reads('item', integer), integer).toBe(ITEM.test(integer));
+          expect(reads('item', decimal), decimal).toBe(ITEM.test(decimal));
+        }
+      }
+    }
+  });
+
+  it.each([
+    ['%""', true],
+    ['%"foo bar"', true],
+    ['%"%e2%82%ac"', true],
+    ['%"%E2%82%AC"', false],
+    ['%"%e2%82"', false],
+    ['%"%ff"', false],
+    ['%"%c0%80"', false],
+    ['%"%ed%a0%80"', false],
+    ['%"%"', false],
+    ['%"%e"', false],
+    ['%"a"b"', false],
+    ['%"', false],
+    ['%foo', false],
+    ['%"ä"', false],
+    ['%"\t"', false],
+    [':aGVsbG8=:', true],
+    [':aGVsbG8:', true],
+    [':_-Ah:', false],
+    [':a:', false],
+    [':iZ8=', false],
+    ['@0', true],
+    ['@-12345', true],
+    ['@1.0', false],
+    ['@', false],
+    ['@"1"', false],
+  ])('%s: %s', (text, expected) => {
+    expect(reads('item', text)).toBe(expected);
+  });
+
+  it('large fields are read', () => {
+    const many = Array.from({ length: 1_024 }, (_, n) => `a${n}`);
+    expect(rewrite(many.join(', '), 'list')).toBe(many.join(', '));
+    expect(rewrite(many.map((name) => `${name}=1`).join(', '), 'dictionary')).toContain('a1023=1');
+    expect(rewrite(`x;${many.join(';')}`, 'item')).toBe(`x;${many.join(';')}`);
+    expect(reads('dictionary', `${'a'.repeat(64)}=1`)).toBe(true);
+    expect(reads('item', `"${'='.repeat(1_024)}"`)).toBe(true);
+    expect(reads('list', `(${many.slice(0, 256).join(' ')})`)).toBe(true);
   });
 });

@@ -67,8 +67,10 @@ export function rewriteMember(text: string, name: string): string | undefined {
   });
 }
 
-/** A string, or a decimal without a fraction, which is no part of a token. */
-const STRING_OR_WHOLE = /"(?:[^"\\]|\\.)*"|(?<![\w!#$%&'*+.^`|~:/-])(-?)(\d+)\.0+(?![\w!#$%&'*+.^`|~:/-])/g;
+/** A string, in which a backslash escapes, or a display string, in which it does not. */
+const STRING = /%"[^"]*"|"(?:[^"\\]|\\.)*"/g;
+/** Either, or a decimal without a fraction, which is no part of a token. */
+const STRING_OR_WHOLE = /%"[^"]*"|"(?:[^"\\]|\\.)*"|(?<![\w!#$%&'*+.^`|~:/-])(-?)(\d+)\.0+(?![\w!#$%&'*+.^`|~:/-])/g;
 
 /** The parser takes the decimal `1.0` for the integer `1`: such decimals go through it as tokens, marked as nothing else is. */
 function keepingDecimals(text: string, write: (text: string) => string | undefined): string | undefined {
@@ -129,6 +131,6 @@ function parametersIn(members: Iterable<FieldMember>): number {
 
 /** What separates names, outside of strings, in text that was parsed already. */
 function separators(text: string): { commas: number; semicolons: number } {
-  const outside = text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""');
+  const outside = text.replaceAll(STRING, '""');
   return { commas: outside.split(',').length - 1, semicolons: outside.split(';').length - 1 };
 }
