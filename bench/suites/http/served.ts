@@ -1,4 +1,4 @@
-import { fork, spawnSync } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import type { Contender, Subject } from '../../src/suite.ts';
 
@@ -39,11 +39,14 @@ export function way(name: string, from: string | undefined, setup: Setup): Way {
   });
 }
 
-/** The server has a process of its own, on another core where the system can keep it there. */
+/**
+ * The server has a process of its own, which is not measured, and inherits its client's core. On two cores both would sleep
+ * between one request and the next, and half of what is measured would be the waking of a core: the same for every client,
+ * and different every time.
+ */
 async function serve(bodyBytes: number): Promise<{ url: string; close: () => void }> {
   const script = join(import.meta.dirname, '..', '..', 'src', 'json-server.ts');
   const server = fork(script, [String(bodyBytes)], { execArgv: ['--no-warnings'] });
-  if (server.pid !== undefined) spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', '0', String(server.pid)]);
   const port = await new Promise<number>((resolve, reject) => {
     server.once('message', resolve);
     server.once('error', reject);
