@@ -68,7 +68,7 @@ const judge = (counted: Measured): Verdict => {
 };
 let { lines, failures } = judge(measured);
 if (failures.length > 0) {
-  console.log('A path is over its budget: counting again, in case that came of something that comes once.');
+  console.log(`Counting again, in case it came of something that comes once: ${failures.join('; ')}`);
   measured = least(measured, await measure());
   ({ lines, failures } = judge(measured));
 }

@@ -63,20 +63,6 @@ export function flameGraph(profile: CpuProfile, title: string): string {
   ].join('\n');
 }
 
-/** The time of each function by itself, the most first, as a share of all. */
-export function selfTimes(profile: CpuProfile): { label: string; share: number }[] {
-  const byId = new Map(profile.nodes.map((node) => [node.id, node]));
-  const times = new Map<string, number>();
-  let total = 0;
-  for (const [i, id] of (profile.samples ?? []).entries()) {
-    const time = profile.timeDeltas?.[i] ?? 0;
-    const label = labelOf(byId.get(id) as ProfileNode);
-    times.set(label, (times.get(label) ?? 0) + time);
-    total += time;
-  }
-  return [...times].sort((a, b) => b[1] - a[1]).map(([label, time]) => ({ label, share: time / total }));
-}
-
 function framesOf({ nodes, samples = [], timeDeltas = [] }: CpuProfile): Frame {
   const self = new Map<number, number>();
   for (const [i, id] of samples.entries()) self.set(id, (self.get(id) ?? 0) + (timeDeltas[i] ?? 0));

@@ -1,20 +1,27 @@
 // `npm run bench -- profile [NAME] [--seconds 3] [--out DIR]`: a flame graph of each hot path whose name has NAME in it.
+// With `--save`, those of all paths go into the docs, with the page that tells where their time goes.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { hotPaths } from '../budgets/hot-paths.ts';
-import { flameGraph, selfTimes } from './flame-graph.ts';
+import { processor } from '../src/machine.ts';
+import { benchmarks, saveResult } from '../src/pages.ts';
+import { flameGraph } from './flame-graph.ts';
+import { flameFile, type ProfileResult } from './page.ts';
+import { sharesOf, type PathShares } from './shares.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seconds: { type: 'string', default: '3' },
     out: { type: 'string', default: join(tmpdir(), 'macadam-profiles') },
+    save: { type: 'boolean', default: false },
   },
 });
-const [wanted = ''] = positionals;
+const [wanted = ''] = values.save ? [] : positionals;
+const [seconds, out] = [Number(values.seconds), values.save ? benchmarks : values.out];
 const chosen = hotPaths.filter(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()));
 if (chosen.length === 0) {
   console.error(
@@ -22,7 +29,7 @@ if (chosen.length === 0) {
   );
   process.exit(2);
 }
-mkdirSync(values.out, { recursive: true });
+mkdirSync(out, { recursive: true });
 
 async function operateFor(run: () => unknown, ms: number): Promise<void> {
   for (const endAt = performance.now() + ms; performance.now() < endAt;) {
@@ -33,6 +40,7 @@ async function operateFor(run: () => unknown, ms: number): Promise<void> {
   }
 }
 
+const paths: PathShares[] = [];
 for (const { name, setup } of chosen) {
   const run = await setup();
   await operateFor(run, 1_000);
@@ -41,13 +49,19 @@ for (const { name, setup } of chosen) {
   await session.post('Profiler.enable');
   await session.post('Profiler.setSamplingInterval', { interval: 200 });
   await session.post('Profiler.start');
-  await operateFor(run, Number(values.seconds) * 1_000);
+  await operateFor(run, seconds * 1_000);
   const { profile } = await session.post('Profiler.stop');
   session.disconnect();
-  const file = join(values.out, `${name.toLowerCase().replaceAll(/[^a-z\d]+/g, '-')}.svg`);
+  const file = join(out, flameFile(name));
   writeFileSync(file, flameGraph(profile, name));
+  const shares = sharesOf(name, profile);
+  paths.push(shares);
   console.log(`\n${name}: ${file}`);
-  for (const { label, share } of selfTimes(profile).slice(0, 8))
+  for (const { label, share } of [...shares.owners, ...shares.functions])
     console.log(`  ${(share * 100).toFixed(1).padStart(5)} %  ${label}`);
+}
+if (values.save) {
+  const [date, node, cpu] = [new Date().toISOString().slice(0, 10), process.version, processor()];
+  saveResult('profile', { date, node, cpu, seconds, paths } satisfies ProfileResult);
 }
 process.exit(0);

@@ -2,6 +2,7 @@
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { footprintPage } from '../footprint/page.ts';
+import { profilePage } from '../profile/page.ts';
 import { tailChart } from '../tail/chart.ts';
 import { tailPage } from '../tail/page.ts';
 import { chartOf } from './chart.ts';
@@ -12,11 +13,12 @@ import type { SuiteResult } from './result.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const results = join(root, 'bench', 'results');
-const benchmarks = join(root, 'docs', 'benchmarks');
+export const benchmarks = join(root, 'docs', 'benchmarks');
 
 /** Results that are not those of a suite, and the files made of them. */
 const special: Readonly<Record<string, (result: never) => Readonly<Record<string, string>>>> = {
   footprint: (result) => ({ 'footprint.md': footprintPage(result) }),
+  profile: (result) => ({ 'profile.md': profilePage(result) }),
   tail: (result) => ({ 'tail.md': tailPage(result), 'tail.svg': tailChart(result) }),
 };
 
@@ -67,6 +69,7 @@ function otherPages(names: readonly string[]): OtherPage[] {
   return [
     { file: 'tail.md', title: 'How long calls take under pressure', there: names.includes('tail') },
     { file: 'footprint.md', title: 'Import time and install size', there: names.includes('footprint') },
+    { file: 'profile.md', title: 'Profiles of the hot paths', there: names.includes('profile') },
     { file: 'cache-hit-ratio.md', title: 'Hit ratios of the cache', there: true },
     { file: '../performance.md', title: 'Where the time goes', there: true },
   ].filter(({ there }) => there);
