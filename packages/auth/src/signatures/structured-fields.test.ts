@@ -27,7 +27,7 @@ describe('a structured field', () => {
     // In a display string a backslash escapes nothing, and so does not hide its end.
     ['dictionary', 'a=%"x\\", b="1;2,3"', 'a=%"x\\", b="1;2,3"'],
     ['list', '%"x\\", 1.0, "a"', '%"x\\", 1.0, "a"'],
-    ['item', '%"%ef%bb%bf \'(),;"', '%"%ef%bb%bf \'(),;"'],
+    ['item', '%"a %ef%bb%bf \'(),;"', '%"a %ef%bb%bf \'(),;"'],
     ['item', '*token/a:b', '*token/a:b'],
     ['item', 'v1.0', 'v1.0'],
     ['list', '', ''],
@@ -55,6 +55,8 @@ describe('a structured field', () => {
     ['item', ':aGVsbG8='],
     ['item', '?2'],
     ['item', '%"%zz"'],
+    // The parser would write it as %"a".
+    ['item', '%"%ef%bb%bfa"'],
     ['item', 'a;B=1'],
     ['item', 'a;b=1;b=1'],
     ['item', '1.0.5'],

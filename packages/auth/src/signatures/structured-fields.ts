@@ -56,12 +56,12 @@ export function writeDictionary(name: string, member: FieldMember): string {
  * names something twice.
  */
 export function rewrite(text: string, kind: FieldKind): string | undefined {
-  return keepingDecimals(text, READERS[kind]);
+  return faithfully(text, READERS[kind]);
 }
 
 /** One member of a dictionary in the one spelling that its value has; `undefined` when there is none. */
 export function rewriteMember(text: string, name: string): string | undefined {
-  return keepingDecimals(text, (dictionary) => {
+  return faithfully(text, (dictionary) => {
     const member = readDictionary(dictionary)?.get(name);
     return member && (isInnerList(member) ? serializeInnerList(member) : serializeItem(member));
   });
@@ -72,8 +72,12 @@ const STRING = /%"[^"]*"|"(?:[^"\\]|\\.)*"/g;
 /** Either, or a decimal without a fraction, which is no part of a token. */
 const STRING_OR_WHOLE = /%"[^"]*"|"(?:[^"\\]|\\.)*"|(?<![\w!#$%&'*+.^`|~:/-])(-?)(\d+)\.0+(?![\w!#$%&'*+.^`|~:/-])/g;
 
+/** The parser drops this mark where a display string begins, so that two values would be written as one. */
+const BYTE_ORDER_MARK = '%"%ef%bb%bf';
+
 /** The parser takes the decimal `1.0` for the integer `1`: such decimals go through it as tokens, marked as nothing else is. */
-function keepingDecimals(text: string, write: (text: string) => string | undefined): string | undefined {
+function faithfully(text: string, write: (text: string) => string | undefined): string | undefined {
+  if (text.includes(BYTE_ORDER_MARK)) return undefined;
   const written = write(text);
   const longest = Math.max(0, ...(text.match(/D+/g) ?? []).map(({ length }) => length));
   const mark = 'D'.repeat(longest + 1);
