@@ -6,31 +6,41 @@ const BLOCK = /<!-- figures: (?<what>[^>]+?) -->[\s\S]*?<!-- \/figures -->/g;
 
 /**
  * Fills every block between `<!-- figures: SUITE -->` and `<!-- /figures -->` with what was measured last, so that no
- * figure of a page is typed by hand. `<!-- figures: SUITE / CASE -->` is one case alone. A block of what has no committed
- * result says so.
+ * figure of a page is typed by hand. `<!-- figures: SUITE / CASE -->` is one case alone, and
+ * `<!-- figures: claims -->` counts the claims of all suites. A block of what has no committed result says so.
  */
 export function fillFigures(text: string, results: ReadonlyMap<string, SuiteResult>, benchmarks: string): string {
   return text.replaceAll(BLOCK, (_block, what: string) => {
-    const [suite = '', name] = what.split(' / ');
-    const cases = (results.get(suite)?.cases ?? []).filter((one) => name === undefined || one.name === name);
-    const body = cases.length === 0 ? 'Not measured yet.' : figuresOf(cases, `${benchmarks}/${suite}.md`);
-    const kept = `<!-- prettier-ignore-start -->\n\n${body}\n\n<!-- prettier-ignore-end -->`;
+    const body = what === 'claims' ? claimsOf([...results.values()], benchmarks) : figuresOf(what, results, benchmarks);
+    const kept = `<!-- prettier-ignore-start -->\n\n${body ?? 'Not measured yet.'}\n\n<!-- prettier-ignore-end -->`;
     return `<!-- figures: ${what} -->\n${kept}\n<!-- /figures -->`;
   });
 }
 
-function figuresOf(cases: readonly CaseResult[], page: string): string {
+function figuresOf(what: string, results: ReadonlyMap<string, SuiteResult>, benchmarks: string): string | undefined {
+  const [suite = '', name] = what.split(' / ');
+  const cases = (results.get(suite)?.cases ?? []).filter((one) => name === undefined || one.name === name);
+  if (cases.length === 0) return undefined;
   const claims = cases.flatMap((one) => one.claims.map(claimLine));
   const runs = [...new Set(cases.map(({ run }) => runLine(run)))];
-  const rows = cases.map((one) => [
-    one.name,
-    inOrder(one)
-      .map(({ name, cpuNs }) => `${name} ${duration(cpuNs)}`)
-      .join(' · '),
-  ]);
   return [
-    `CPU time an operation (${runs.join('; ')}); [all figures](${page}).`,
-    markdownTable([['case', 'from the least to the most'], ...rows]),
+    `CPU time an operation (${runs.join('; ')}); [all figures](${benchmarks}/${suite}.md).`,
+    markdownTable([['case', 'from the least to the most'], ...cases.map(caseRow)]),
     ...(claims.length > 0 ? [claims.join('\n')] : []),
   ].join('\n\n');
+}
+
+function caseRow(one: CaseResult): string[] {
+  const costs = inOrder(one).map(({ name, cpuNs }) => `${name} ${duration(cpuNs)}`);
+  return [one.name, costs.join(' · ')];
+}
+
+function claimsOf(results: readonly SuiteResult[], benchmarks: string): string | undefined {
+  const rows = results.flatMap(({ suite, cases }) => {
+    const verdicts = cases.flatMap(({ claims }) => claims.map(({ verdict }) => verdict));
+    const count = (start: string): string => String(verdicts.filter((one) => one.startsWith(start)).length);
+    if (verdicts.length === 0) return [];
+    return [[`[${suite}](${benchmarks}/${suite}.md)`, String(verdicts.length), count('holds'), count('misses')]];
+  });
+  return rows.length === 0 ? undefined : markdownTable([['suite', 'claims', 'kept', 'missed'], ...rows]);
 }

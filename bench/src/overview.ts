@@ -26,16 +26,19 @@ export function overviewPage(suites: readonly SuiteResult[], others: readonly Ot
     '',
     tally(claims.map(({ claim }) => claim)),
     '',
-    markdownTable([
-      ['claim', 'case', 'limit', 'measured', 'verdict'],
-      ...claims.map(({ suite, name, claim }) => [
-        `${claim.of}, beside ${claim.to}`,
-        `[${suite}](${suite}.md): ${name}`,
-        `${claim.atMost}x`,
-        isDistinct(claim.ratio) ? intervalText(claim.ratio) : 'level',
-        claim.verdict.startsWith('misses') ? `**${claim.verdict}**` : claim.verdict,
-      ]),
-    ]),
+    markdownTable(
+      [
+        ['claim', 'case', 'verdict', 'limit', 'measured'],
+        ...claims.map(({ suite, name, claim }) => [
+          `${claim.of}, beside ${claim.to}`,
+          `[${suite}](${suite}.md): ${name}`,
+          claim.verdict.startsWith('misses') ? `**${claim.verdict}**` : claim.verdict,
+          `${claim.atMost}x`,
+          isDistinct(claim.ratio) ? intervalText(claim.ratio) : 'level',
+        ]),
+      ],
+      3,
+    ),
   ];
   if (curves.length > 0) {
     lines.push('', '## What it costs as it grows', '');
@@ -53,7 +56,7 @@ export function overviewPage(suites: readonly SuiteResult[], others: readonly Ot
       ]),
     );
   }
-  lines.push('', '## Who is measured', '', markdownTable([['suite', 'contenders'], ...suites.map(peersOf)]));
+  lines.push('', '## Who is measured', '', markdownTable([['suite', 'contenders'], ...suites.map(peersOf)], 2));
   if (others.length > 0) {
     lines.push('', '## What else is measured', '', ...others.map(({ file, title }) => `- [${title}](${file})`));
   }

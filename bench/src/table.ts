@@ -70,8 +70,9 @@ export function textTable(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-export function markdownTable(rows: readonly (readonly string[])[]): string {
+/** @param words - so many columns are words, and stand on the left; the others are figures */
+export function markdownTable(rows: readonly (readonly string[])[], words = 1): string {
   const [header = [], ...body] = rows;
-  const rule = header.map((_, i) => (i === 0 ? '---' : '---:'));
+  const rule = header.map((_, i) => (i < words ? '---' : '---:'));
   return [header, rule, ...body].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }

@@ -2,13 +2,18 @@ import type { Case, Contender, Suite } from '../src/suite.ts';
 
 type Setup = (size: number) => Promise<() => unknown>;
 
-/** One thing at growing sizes. The largest may cost so many times what the smallest does. */
-function curve(name: string, what: string, from: string, sizes: readonly number[], atMost: number, setup: Setup): Case {
-  const contenders = sizes.map((size): Contender => ({
+/** One thing at growing sizes. */
+function sizes(of: readonly number[], setup: Setup, from?: string): Contender[] {
+  return of.map((size) => ({
     name: size.toLocaleString('en'),
-    from,
+    ...(from !== undefined && { from }),
     setup: async () => ({ run: await setup(size) }),
   }));
+}
+
+/** The largest may cost so many times what the smallest does. */
+function curve(name: string, what: string, from: string, of: readonly number[], atMost: number, setup: Setup): Case {
+  const contenders = sizes(of, setup, from);
   const [first, last] = [contenders[0]?.name ?? '', contenders.at(-1)?.name ?? ''];
   return { name, what, contenders, curve: true, claims: [{ of: last, to: first, atMost }] };
 }
@@ -33,6 +38,16 @@ export const suite: Suite = {
   name: 'scaling',
   what: 'What an operation costs as what it works on grows. A level line is the aim; what slope there is, is what the caches of the processor miss.',
   cases: [
+    {
+      name: 'a bare Map, keys',
+      what: 'A look-up in a Map of so many keys, with nothing around it: what of the other slopes is the memory of the machine.',
+      curve: true,
+      contenders: sizes(KEYS, async (size) => {
+        const next = keysInTurn(size);
+        const map = new Map(Array.from({ length: size }, (_, i) => [next(), { value: i }]));
+        return () => map.get(next());
+      }),
+    },
     curve('cache peek, keys', 'A hit in memory among so many keys.', '@macadam/cache', KEYS, 8, async (size) => {
       const { createCache } = await import('@macadam/cache');
       const l1 = { maxEntries: size, maxBytes: 1_073_741_824 };

@@ -60,7 +60,13 @@ describe('a block of figures', () => {
     expect(text).not.toContain('| hit |');
   });
 
+  test('can count the claims of all suites', () => {
+    const text = fillFigures(page('', 'claims'), new Map([['cache', result]]), 'benchmarks');
+    expect(text).toContain('| [cache](benchmarks/cache.md) | 1 | 1 | 0 |');
+  });
+
   test('of what has not been run says so', () => {
+    expect(fillFigures(page('', 'claims'), new Map(), '.')).toContain('Not measured yet.');
     for (const what of ['auth', 'cache / gone'])
       expect(fillFigures(page('', what), new Map([['cache', result]]), '.')).toContain('Not measured yet.');
   });
@@ -92,8 +98,8 @@ describe('the page of all claims', () => {
     const missed = caseOf('set', { macadam: [300], peer: [100] }, [{ of: 'macadam', to: 'peer', atMost: 2 }]);
     const text = overviewPage([{ ...result, cases: [hit, missed] }], [{ file: 'tail.md', title: 'Waits' }]);
     expect(text).toContain('2 claims: 1 hold, 1 are missed.');
-    expect(text).toContain('| macadam, beside peer | [cache](cache.md): hit | 0.5x | 0.25x (0.23 to 0.27) | holds |');
-    expect(text).toContain('| [cache](cache.md): set | 2x | 3.00x (3.00 to 3.00) | **misses** |');
+    expect(text).toContain('| macadam, beside peer | [cache](cache.md): hit | holds | 0.5x | 0.25x (0.23 to 0.27) |');
+    expect(text).toContain('| [cache](cache.md): set | **misses** | 2x | 3.00x (3.00 to 3.00) |');
     expect(text).toContain('| [cache](cache.md) | peer 1.2.3 |');
     expect(text).toContain('- [Waits](tail.md)');
   });
