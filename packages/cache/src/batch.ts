@@ -1,4 +1,5 @@
-import { runDetached } from '@macadam/core';
+import { AsyncResource } from 'node:async_hooks';
+import { runAtRoot, runDetached } from '@macadam/core';
 import type { Policy } from '@macadam/resilience';
 import type { LoadedMany, LoaderOfMany, LoadManyContext } from './cache.ts';
 import { CacheValueError } from './errors.ts';
@@ -8,6 +9,8 @@ import type { FlightContext, Members } from './flight.ts';
 export class Batch<T> implements LoadManyContext, Members {
   readonly #loader: LoaderOfMany<T>;
   readonly #places: Policy;
+  /** What travels with the call it is made for. */
+  readonly #scope = new AsyncResource('MacadamBatch');
   /** Keys for which it is not known yet whether they are to be loaded, and whoever still adds some. */
   #undecided = 1;
   readonly #contexts = new Map<string, FlightContext<T>>();
@@ -44,13 +47,15 @@ export class Batch<T> implements LoadManyContext, Members {
     const [first] = this.#contexts.values();
     const ended = (first as FlightContext<T>).ended;
     const call = async (): Promise<ReadonlyMap<string, T>> => byKey(await this.#loader(keys, this));
+    const isBackground = [...this.#contexts.values()].every((context) => context.isBackground);
     const turn = (): Promise<unknown> => {
-      const values = call();
+      // See `Flight.within`.
+      const values = isBackground ? runAtRoot(call) : this.#scope.runInAsyncScope(() => runDetached(call));
       this.#resolve(values);
       // The place is given back when the time is up, also by a loader that does not listen.
       return Promise.race([values, ended]);
     };
-    runDetached(() => this.#places.execute(turn)).catch(this.#reject);
+    this.#places.execute(turn).catch(this.#reject);
   }
 
   get signal(): AbortSignal {

@@ -1,3 +1,4 @@
+import { runAtRoot } from '@macadam/core';
 import { longestStaleMs } from './entry.ts';
 import type { CacheSettings } from './options.ts';
 import { Recovery, type Unsettled } from './recovery.ts';
@@ -115,10 +116,13 @@ export class Endings {
   #armReplay(): void {
     if (this.#replayArmed || this.#closed) return;
     this.#replayArmed = true;
-    const timer = this.#options.settings.clock.setTimer(() => {
-      this.#replayArmed = false;
-      void this.replay();
-    }, REPLAY_AFTER_MS);
+    // It goes on until the tier is back, and must not keep alive whoever it began with.
+    const timer = runAtRoot(() =>
+      this.#options.settings.clock.setTimer(() => {
+        this.#replayArmed = false;
+        void this.replay();
+      }, REPLAY_AFTER_MS),
+    );
     timer.unref?.();
   }
 

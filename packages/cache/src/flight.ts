@@ -1,9 +1,11 @@
-import { Expiring, OptionsError, TimeoutError } from '@macadam/core';
+import type { AsyncResource } from 'node:async_hooks';
+import { Expiring, OptionsError, runAtRoot, runDetached, TimeoutError } from '@macadam/core';
 import type { LoadContext, StaleValue } from './cache.ts';
 import type { Entry } from './entry.ts';
 import type { LoadFailure } from './errors.ts';
 import { assertTtl } from './options.ts';
 import { assertTags, MOST_TAGS } from './tag-marks.ts';
+import type { Lease } from './tier.ts';
 
 /** Who waits for others before it goes. */
 export interface Members {
@@ -36,13 +38,19 @@ export class Flight<T> extends Expiring {
   /** When the loader was called; undefined while it waits for its turn. */
   begunAt: number | undefined;
   settled = false;
+  /** What travels with the call that began it; undefined when nobody waits for it. */
+  scope: AsyncResource | undefined;
   /** That it may fill the shared tier. */
-  lease: Uint8Array | undefined;
+  lease: Lease | undefined;
   /** What was known of the tier's invalidations when the loader was called. */
   stamp = '';
   /** It no longer waits for a batch. */
   left = false;
-  readonly softLimit: SoftLimit<T>;
+  /** How long callers that hold a stale value wait; undefined while there is none. */
+  softLimit: SoftLimit | undefined;
+  #soon: Promise<LoadOutcome<T> | undefined> | undefined;
+  #passSoon: ((outcome: LoadOutcome<T> | undefined) => void) | undefined;
+  #isLate = false;
   #ended: LoadOutcome<T> | undefined;
   #outcome: Promise<LoadOutcome<T>> | undefined;
   #settle: ((outcome: LoadOutcome<T>) => void) | undefined;
@@ -56,7 +64,6 @@ export class Flight<T> extends Expiring {
     this.position = position;
     this.stale = stale;
     this.#onTimeout = onTimeout;
-    this.softLimit = new SoftLimit();
   }
 
   /** How it ends. Made when somebody asks: what the shared tier has is handed over without. */
@@ -68,7 +75,17 @@ export class Flight<T> extends Expiring {
 
   /** The outcome, or undefined as soon as a caller with a stale value has waited long enough. */
   get soon(): Promise<LoadOutcome<T> | undefined> {
-    return this.softLimit.soon;
+    this.#soon ??=
+      this.#ended === undefined && !this.#isLate
+        ? new Promise((resolve) => (this.#passSoon = resolve))
+        : Promise.resolve(this.#ended);
+    return this.#soon;
+  }
+
+  /** Who has a stale value has waited long enough. */
+  endWait(): void {
+    this.#isLate = true;
+    this.#passSoon?.(undefined);
   }
 
   get signal(): AbortSignal {
@@ -77,6 +94,14 @@ export class Flight<T> extends Expiring {
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;
+  }
+
+  /**
+   * Runs the loader: in the trace of the caller who began it, but without its deadline and its signal, since others wait as well. What
+   * nobody waits for is part of no trace, and must not keep alive a request that is over.
+   */
+  within<R>(load: () => R): R {
+    return this.scope === undefined ? runAtRoot(load) : this.scope.runInAsyncScope(() => runDetached(load));
   }
 
   /** It has decided, or will not in time: the batch need not wait for it. */
@@ -90,7 +115,7 @@ export class Flight<T> extends Expiring {
     this.settled = true;
     this.#ended = outcome;
     this.#settle?.(outcome);
-    this.softLimit.pass(outcome);
+    this.#passSoon?.(outcome);
   }
 
   /** Tells the loader that nobody will take what it brings. */
@@ -104,18 +129,21 @@ export class Flight<T> extends Expiring {
   }
 }
 
-/** How long callers that hold a stale value wait. */
-class SoftLimit<T> extends Expiring {
-  readonly soon: Promise<LoadOutcome<T> | undefined>;
-  pass!: (outcome: LoadOutcome<T> | undefined) => void;
+interface Waited {
+  endWait(): void;
+}
 
-  constructor() {
+/** Ends the wait of those who have a stale value. */
+export class SoftLimit extends Expiring {
+  readonly #flight: Waited;
+
+  constructor(flight: Waited) {
     super();
-    this.soon = new Promise((resolve) => (this.pass = resolve));
+    this.#flight = flight;
   }
 
   override expire(): void {
-    this.pass(undefined);
+    this.#flight.endWait();
   }
 }
 
@@ -137,6 +165,11 @@ export class FlightContext<T> implements LoadContext<T> {
 
   get signal(): AbortSignal {
     return this.#flight.signal;
+  }
+
+  /** Nobody waits for it. */
+  get isBackground(): boolean {
+    return this.#flight.scope === undefined;
   }
 
   /** Resolves when the load has ended, in whichever way. */

@@ -1,8 +1,12 @@
+import type { Lease } from './tier.ts';
+
 /** What the tier has for a key, judged. */
 export type Found<T> =
   | FoundValue<T>
-  /** Nothing that may serve; `leased`: it is ours to load. `held`: somebody else loads it. `ended`: neither. */
-  | { readonly state: 'ended' | 'held' | 'leased' }
+  /** Nothing, and it is ours to load. */
+  | { readonly state: 'leased'; readonly lease: Lease }
+  /** Nothing that may serve; `held`: somebody else loads it. `ended`: nobody. */
+  | { readonly state: 'ended' | 'held' }
   /** The tier does not answer, or what it has may be of before an invalidation that it was not told yet. */
   | { readonly state: 'unavailable' };
 
@@ -18,7 +22,6 @@ export interface FoundValue<T> {
   readonly remainingMs: number;
 }
 
-export const LEASED: { readonly state: 'leased' } = { state: 'leased' };
 export const HELD: { readonly state: 'held' } = { state: 'held' };
 export const ENDED: { readonly state: 'ended' } = { state: 'ended' };
 export const UNAVAILABLE: { readonly state: 'unavailable' } = { state: 'unavailable' };

@@ -6,6 +6,7 @@
 import {
   PackageMetrics,
   SECONDS_BOUNDARIES,
+  type Clock,
   type HistogramMetric,
   type StatsMetric,
   type TelemetryDescription,
@@ -205,19 +206,20 @@ export function observe(cache: Observed): void {
 export type Ended = 'failed' | 'ok' | 'refused' | 'timeout';
 
 /** An operation of the shared tier has ended. */
-export function recordCall(cache: string, durationMs: number, outcome: Ended): void {
-  record(L2_DURATION, cache, durationMs, outcome);
+export function recordCall(cache: string, clock: Clock, begunAt: number, outcome: Ended): void {
+  record(L2_DURATION, cache, clock, begunAt, outcome);
 }
 
 /** A load has ended. */
-export function recordLoad(cache: string, durationMs: number, outcome: Ended): void {
-  record(LOAD_DURATION, cache, durationMs, outcome);
+export function recordLoad(cache: string, clock: Clock, begunAt: number, outcome: Ended): void {
+  record(LOAD_DURATION, cache, clock, begunAt, outcome);
 }
 
-function record(name: string, cache: string, durationMs: number, outcome: Ended): void {
+function record(name: string, cache: string, clock: Clock, begunAt: number, outcome: Ended): void {
   const durations = counted.histogram(name);
-  // Without an SDK there is none.
+  // Without an SDK there is none, and the time need not be asked for.
   if (durations === undefined) return;
+  const durationMs = clock.monotonic() - begunAt;
   durations.record(durationMs / 1_000, { [NAME]: counted.boundedName(cache), [OUTCOME]: outcome });
 }
 

@@ -1,12 +1,13 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { ExpiryQueue, runDetached } from '@macadam/core';
+import { AsyncResource } from 'node:async_hooks';
+import { ExpiryQueue, runAtRoot } from '@macadam/core';
 import { bulkhead, type Policy } from '@macadam/resilience';
-import { noteFailure, type Entry } from './entry.ts';
+import { noteFailure } from './entry.ts';
 import { CacheClosedError, type LoadFailure } from './errors.ts';
-import { Flight, FlightContext, outOfTime, type Members } from './flight.ts';
+import { Flight, FlightContext, outOfTime, SoftLimit } from './flight.ts';
 import { recordLoad } from './instruments.ts';
 import { handedValue, keptValue } from './isolation.ts';
 import type { CacheSettings, SetOptions } from './options.ts';
+import type { LoadOrder } from './load-order.ts';
 import { LookUps } from './look-ups.ts';
 import type { SharedTier } from './shared-tier.ts';
 import type { Shelf } from './shelf.ts';
@@ -15,27 +16,6 @@ import { approximateBytes } from './value-size.ts';
 
 /** Loads that may wait for their turn. Each has callers or a stale value behind it, and ends with its time limit. */
 const MOST_WAITING = 100_000;
-
-/** What is to be loaded, and how. */
-export interface LoadOrder<T> {
-  /** The key as it is kept. */
-  readonly id: string;
-  /** The key as the caller wrote it. */
-  readonly key: string;
-  readonly load: (context: FlightContext<T>) => unknown;
-  readonly options: SetOptions;
-  readonly stale: Entry<T> | undefined;
-  /** Nobody waits for it: it must not see the context of the call that happened to begin it. */
-  readonly background: boolean;
-  /** It takes a place among the loads in flight. Not so for a key of a batch, which has one place for all. */
-  readonly gated: boolean;
-  /** How to load once the batch has gone without it. */
-  readonly reload: (context: FlightContext<T>) => unknown;
-  /** Nothing that was loaded before will do. */
-  readonly fresh: boolean;
-  /** The batch that waits for this key, until it is loaded or does not want to be. */
-  readonly batch: Members | undefined;
-}
 
 /** The loads in flight: one a key, within their time limits, and what becomes of their results. */
 export class Loads<T> {
@@ -46,12 +26,12 @@ export class Loads<T> {
   readonly #open = new Set<Flight<T>>();
   readonly #limits: ExpiryQueue;
   readonly places: Policy;
-  readonly #atRoot: <R>(fn: () => R) => R = AsyncLocalStorage.snapshot() as <R>(fn: () => R) => R;
   loads = 0;
   refreshes = 0;
   failures = 0;
   timeouts = 0;
   fenced = 0;
+  readonly #onTimeout = (flight: Flight<T>): void => this.#timeOut(flight);
   readonly #shared: SharedTier<T> | undefined;
   readonly lookUps: LookUps<T> | undefined;
   readonly turns: Turns<T> | undefined;
@@ -81,18 +61,19 @@ export class Loads<T> {
   }
 
   start(order: LoadOrder<T>): Flight<T> {
-    // Timers and promises remember the context they were made in, which may be a request that is over long before them.
-    const flight = this.#atRoot(() => this.#begin(order));
+    const flight = this.#begin(order);
     this.detach(order.id);
     this.#flights.set(order.id, flight);
     order.batch?.enter();
-    const run = (): void => {
-      if (this.turns === undefined) this.enter(flight, order);
-      else void this.turns.wait(flight, order);
-    };
-    if (order.background) this.#atRoot(run);
-    else runDetached(run);
+    // Every promise that is waited for keeps what travels with who waits.
+    if (order.background) runAtRoot(() => this.#go(flight, order));
+    else this.#go(flight, order);
     return flight;
+  }
+
+  #go(flight: Flight<T>, order: LoadOrder<T>): void {
+    if (this.turns === undefined) this.enter(flight, order);
+    else this.turns.wait(flight, order);
   }
 
   /** Cuts the load of a key off from the cache: it goes on for those who wait for it. */
@@ -118,8 +99,10 @@ export class Loads<T> {
     }
   }
 
-  #begin({ id, stale }: LoadOrder<T>): Flight<T> {
-    const flight = new Flight<T>(id, this.#shelf.position, stale, (late) => this.#timeOut(late));
+  #begin({ id, stale, background }: LoadOrder<T>): Flight<T> {
+    const flight = new Flight<T>(id, this.#shelf.position, stale, this.#onTimeout);
+    // The loader is part of what the caller does, and of its trace, whoever it has to wait for before it is called.
+    if (!background) flight.scope = new AsyncResource('MacadamLoad');
     this.#open.add(flight);
     const { clock, loaderTimeoutMs, loaderSoftTimeoutMs } = this.#settings;
     const now = clock.monotonic();
@@ -130,12 +113,13 @@ export class Loads<T> {
   }
 
   /** Who has a stale value waits no longer than this. */
-  limitWait({ softLimit }: Flight<T>, waitMs: number): void {
+  limitWait(flight: Flight<T>, waitMs: number): void {
     const { clock, loaderTimeoutMs } = this.#settings;
     if (waitMs >= loaderTimeoutMs) return;
     const now = clock.monotonic();
-    softLimit.expiresAt = now + waitMs;
-    this.#limits.add(softLimit, now);
+    flight.softLimit = new SoftLimit(flight);
+    flight.softLimit.expiresAt = now + waitMs;
+    this.#limits.add(flight.softLimit, now);
   }
 
   /** Has it loaded, when it is its turn. */
@@ -168,10 +152,12 @@ export class Loads<T> {
       ageMs: begunAt - stale.storedAt,
     };
     const context = new FlightContext<T>(key, flight, options.tags ?? [], former);
-    new Promise((resolve) => resolve(load(context))).then(
-      (value) => this.#succeed(flight, context, value as T | undefined, options),
-      (error: unknown) => this.#fail(flight, 'failed', error),
-    );
+    flight
+      .within(() => new Promise((resolve) => resolve(load(context))))
+      .then(
+        (value) => this.#succeed(flight, context, value as T | undefined, options),
+        (error: unknown) => this.#fail(flight, 'failed', error),
+      );
   }
 
   #succeed(flight: Flight<T>, context: FlightContext<T>, loaded: T | undefined, options: SetOptions): void {
@@ -188,7 +174,7 @@ export class Loads<T> {
     }
     const current = this.land(flight);
     const loadMs = clock.monotonic() - (flight.begunAt as number);
-    recordLoad(this.#settings.name, loadMs, 'ok');
+    recordLoad(this.#settings.name, clock, flight.begunAt as number, 'ok');
     const { tags } = context;
     const marked = this.#shelf.markedSince(flight.position, tags);
     flight.settle({ ok: true, value, outdated: marked.invalidated !== undefined });
@@ -219,7 +205,7 @@ export class Loads<T> {
     this.turns?.giveBack(flight);
     const { clock, random, name } = this.#settings;
     const { begunAt } = flight;
-    if (begunAt !== undefined) recordLoad(name, clock.monotonic() - begunAt, reason);
+    if (begunAt !== undefined) recordLoad(name, clock, begunAt, reason);
     if (this.land(flight)) {
       const entry = this.#shelf.memory.look(flight.key);
       if (entry !== undefined) noteFailure(entry, clock.monotonic(), random);
@@ -241,7 +227,7 @@ export class Loads<T> {
   /** Ends the flight; whether it is still the one for its key. */
   land(flight: Flight<T>): boolean {
     this.#limits.remove(flight);
-    this.#limits.remove(flight.softLimit);
+    if (flight.softLimit !== undefined) this.#limits.remove(flight.softLimit);
     this.#open.delete(flight);
     if (!this.isCurrent(flight)) return false;
     this.#flights.delete(flight.key);

@@ -1,4 +1,5 @@
 import { approximateBytes } from './value-size.ts';
+import type { Found } from './found.ts';
 import type { SharedTier } from './shared-tier.ts';
 import type { Shelf } from './shelf.ts';
 
@@ -20,7 +21,17 @@ export class LookUps<T> {
   get(id: string): Promise<T | undefined> {
     const open = this.#open.get(id);
     if (open !== undefined) return open;
-    const lookUp = this.#lookUp(id, () => this.#open.get(id) === lookUp);
+    const { position } = this.#shelf;
+    const shared = this.#shared;
+    // What is ended here and not there yet is not read.
+    if (shared.isUnsettled(id)) return Promise.resolve(undefined);
+    const lookUp = new Promise<T | undefined>((resolve) => {
+      shared.look(id, false, shared.tier.timeoutMs, (found) => {
+        const current = this.#open.get(id) === lookUp;
+        if (current) this.#open.delete(id);
+        resolve(this.#take(id, found, position, current));
+      });
+    });
     this.#open.set(id, lookUp);
     return lookUp;
   }
@@ -33,19 +44,14 @@ export class LookUps<T> {
     this.#open.clear();
   }
 
-  async #lookUp(id: string, isCurrent: () => boolean): Promise<T | undefined> {
-    const { position } = this.#shelf;
-    const shared = this.#shared;
-    const found = await shared.read(id, undefined, shared.tier.timeoutMs);
-    const current = isCurrent();
-    if (current) this.#open.delete(id);
+  #take(id: string, found: Found<T>, position: number, current: boolean): T | undefined {
     if (found.state !== 'value') return undefined;
     const { invalidated, expired } = this.#shelf.markedSince(position, found.tags);
     if (invalidated !== undefined || expired !== undefined) return undefined;
     // A load may have put a newer value in place meanwhile.
     if (current && this.#shelf.memory.keeps && this.#shelf.memory.look(id) === undefined) {
       const bytes = approximateBytes(found.value);
-      this.#shelf.adopt(id, { ...found, position, bytes }, shared.freshInMemoryMs);
+      this.#shelf.adopt(id, { ...found, position, bytes }, this.#shared.freshInMemoryMs);
     }
     return found.freshForMs > 0 ? found.value : undefined;
   }

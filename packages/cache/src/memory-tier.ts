@@ -1,5 +1,15 @@
 import type { Clock } from '@macadam/core';
-import type { Ending, SpaceOptions, Tier, TierChange, TierMark, TierMarks, TierRead, TierSpace } from './tier.ts';
+import type {
+  Ending,
+  Lease,
+  SpaceOptions,
+  Tier,
+  TierChange,
+  TierMark,
+  TierMarks,
+  TierRead,
+  TierSpace,
+} from './tier.ts';
 
 export interface MemoryTierOptions {
   /** How long each operation takes, in milliseconds. Default: 0. */
@@ -36,10 +46,11 @@ interface Stored {
 /** The entries of one name. */
 class MemoryShelf {
   readonly entries = new Map<string, Stored>();
-  readonly leases = new Map<string, { readonly lease: Uint8Array; readonly until: number }>();
+  readonly leases = new Map<string, { readonly lease: Lease; readonly until: number }>();
   readonly marks = new Map<string, TierMark>();
   readonly spaces = new Set<MemorySpace>();
   position = 0;
+  leased = 0;
 }
 
 class MemorySpace implements TierSpace {
@@ -48,6 +59,7 @@ class MemorySpace implements TierSpace {
   readonly #clock: Clock;
   readonly #latencyMs: number;
   readonly lagMs: number;
+  readonly mostReads: number = 64;
   readonly connected: boolean | undefined;
 
   constructor(shelf: MemoryShelf, options: SpaceOptions, latencyMs: number, lagMs: number) {
@@ -60,27 +72,27 @@ class MemorySpace implements TierSpace {
     shelf.spaces.add(this);
   }
 
-  async read(key: string, lease?: Uint8Array): Promise<TierRead> {
+  async read(keys: readonly string[], wantsLeases: boolean = false): Promise<readonly TierRead[]> {
     await this.#passes();
-    const stored = this.#stored(key);
-    if (stored !== undefined) {
+    return keys.map((key) => {
+      const stored = this.#stored(key);
+      if (stored === undefined) return { kind: 'absent', lease: wantsLeases ? this.#lease(key, false) : undefined };
       const remainingMs = stored.until - this.#clock.monotonic();
       return { kind: 'value', entry: stored.entry.slice(), remainingMs };
-    }
-    return { kind: 'absent', leased: lease !== undefined && this.#lease(key, lease, false) };
+    });
   }
 
-  async lease(key: string, lease: Uint8Array, always: boolean): Promise<boolean> {
+  async lease(key: string, always: boolean): Promise<Lease | undefined> {
     await this.#passes();
-    return this.#lease(key, lease, always);
+    return this.#lease(key, always);
   }
 
-  async release(key: string, lease: Uint8Array): Promise<void> {
+  async release(key: string, lease: Lease): Promise<void> {
     await this.#passes();
     if (this.#holds(key, lease)) this.#shelf.leases.delete(key);
   }
 
-  async fill(key: string, lease: Uint8Array, entry: Uint8Array, ttlMs: number): Promise<boolean> {
+  async fill(key: string, lease: Lease, entry: Uint8Array, ttlMs: number): Promise<boolean> {
     await this.#passes();
     if (!this.#holds(key, lease)) return false;
     this.#store(key, entry, ttlMs);
@@ -151,18 +163,18 @@ class MemorySpace implements TierSpace {
     this.#shelf.leases.delete(key);
   }
 
-  #lease(key: string, lease: Uint8Array, always: boolean): boolean {
+  #lease(key: string, always: boolean): Lease | undefined {
     const now = this.#clock.monotonic();
     const held = this.#shelf.leases.get(key);
-    if (!always && held !== undefined && now < held.until) return false;
-    this.#shelf.leases.set(key, { lease: lease.slice(), until: now + this.#options.leaseMs });
-    return true;
+    if (!always && held !== undefined && now < held.until) return undefined;
+    const lease = `lease ${++this.#shelf.leased}`;
+    this.#shelf.leases.set(key, { lease, until: now + this.#options.leaseMs });
+    return lease;
   }
 
-  #holds(key: string, lease: Uint8Array): boolean {
+  #holds(key: string, lease: Lease): boolean {
     const held = this.#shelf.leases.get(key);
-    if (held === undefined || this.#clock.monotonic() >= held.until) return false;
-    return Buffer.compare(held.lease, lease) === 0;
+    return held !== undefined && this.#clock.monotonic() < held.until && held.lease === lease;
   }
 
   #tell(change: TierChange): void {

@@ -3,10 +3,11 @@ import { WatchedMarks } from './coherence/watched-marks.ts';
 import { tierKey } from './key.ts';
 import type { CacheSettings } from './options.ts';
 import { Endings, LONGEST_MS, type Sealed } from './endings.ts';
-import { ENDED, HELD, LEASED, UNAVAILABLE, type Found } from './found.ts';
+import { ENDED, UNAVAILABLE, type Found } from './found.ts';
+import { Look, type Looking } from './look.ts';
 import { TierCalls } from './tier-calls.ts';
 import { TierReads } from './tier-reads.ts';
-import type { Tier, TierChange, TierRead, TierSpace } from './tier.ts';
+import type { Lease, Tier, TierChange, TierSpace } from './tier.ts';
 import { Envelopes, type EntryFacts, type Opened } from './wire/envelopes.ts';
 
 /** What a load is stored with. */
@@ -22,13 +23,13 @@ export const DISCONNECTED_MS = 5_000;
  * The shared tier as one cache sees it: values in and out, judged by what was invalidated, within time limits. Nothing here
  * rejects: without the tier a cache is slower and knows less, and is still a cache.
  */
-export class SharedTier<T> {
+export class SharedTier<T> implements Looking<T> {
   readonly envelopes: Envelopes<T>;
   readonly calls: TierCalls;
   readonly endings: Endings;
   readonly tier: Tier;
   readonly #space: TierSpace;
-  readonly #reads: TierReads;
+  readonly #reads: TierReads<T>;
   readonly #settings: CacheSettings;
   readonly #marks: WatchedMarks;
   readonly #onChange: (change: TierChange) => void;
@@ -49,7 +50,7 @@ export class SharedTier<T> {
     const leaseMs = loaderTimeoutMs + LEASE_MARGIN_MS;
     const heard = (change: TierChange): void => this.#hear(change);
     this.#space = tier.open({ namespace: name, coherence, leaseMs, clock, random, onChange: heard });
-    this.#reads = new TierReads(this.#space, this.calls);
+    this.#reads = new TierReads<T>(this.#space, this.calls);
     this.#marks = new WatchedMarks(this.#space, this.calls, clock);
     this.endings = new Endings({
       space: this.#space,
@@ -80,51 +81,32 @@ export class SharedTier<T> {
     return connected ? Infinity : DISCONNECTED_MS;
   }
 
-  /** Reads a key, and takes its lease when there is nothing. */
-  async read(id: string, lease: Uint8Array | undefined, timeoutMs: number): Promise<Found<T>> {
-    if (this.endings.recovery.holdsKey(id)) return UNAVAILABLE;
-    const known = this.#marks.known();
-    let read: TierRead;
-    try {
-      const giveBack = (late: TierRead): void => this.#giveBackUnused(id, lease, late);
-      read = await this.#reads.read(id, lease, timeoutMs, giveBack);
-    } catch {
-      return UNAVAILABLE;
-    }
-    if (!(known === true || (await known)) || this.endings.recovery.holdsKey(id)) {
-      this.#giveBackUnused(id, lease, read);
-      return UNAVAILABLE;
-    }
-    if (read.kind === 'absent') {
-      this.misses++;
-      if (read.leased) return LEASED;
-      return lease === undefined ? ENDED : HELD;
-    }
-    return this.#judge(id, read.entry, read.remainingMs);
+  /**
+   * Looks at a key, and takes its lease when there is nothing and it is wanted. Tells what it found in the turn in which the
+   * answer comes.
+   */
+  look(id: string, wantsLease: boolean, timeoutMs: number, onFound: (found: Found<T>) => void): void {
+    if (this.endings.recovery.holdsKey(id)) onFound(UNAVAILABLE);
+    else this.#reads.add(new Look<T>(this, id, wantsLease, this.#marks.known(), onFound), timeoutMs);
   }
 
   /** Takes the lease of a key at which there is something; `always`, also from whoever has it. */
-  async take(id: string, lease: Uint8Array, always: boolean): Promise<boolean> {
-    if (this.endings.recovery.holdsKey(id) || !(await this.#marks.known())) return false;
+  async take(id: string, always: boolean): Promise<Lease | undefined> {
+    if (this.endings.recovery.holdsKey(id) || !(await this.#marks.known())) return undefined;
     try {
-      const giveBack = (late: boolean): void => this.#giveBackUnused(id, lease, { kind: 'absent', leased: late });
-      return await this.calls.run(() => this.#space.lease(id, lease, always), undefined, giveBack);
+      const giveBack = (late: Lease | undefined): void => this.giveBack(id, late);
+      return await this.calls.run(() => this.#space.lease(id, always), undefined, giveBack);
     } catch {
-      return false;
+      return undefined;
     }
   }
 
-  giveBack(id: string, lease: Uint8Array | undefined): void {
+  giveBack(id: string, lease: Lease | undefined): void {
     if (lease !== undefined) this.#inBackground(() => this.#space.release(id, lease));
   }
 
   /** Stores what was loaded under a lease; `refused` when the lease no longer stood. */
-  async fill(
-    id: string,
-    lease: Uint8Array,
-    raw: Uint8Array,
-    facts: StoredFacts,
-  ): Promise<'failed' | 'filled' | 'refused'> {
+  async fill(id: string, lease: Lease, raw: Uint8Array, facts: StoredFacts): Promise<'failed' | 'filled' | 'refused'> {
     try {
       const { entry, ttlMs } = await this.#sealed(id, raw, facts);
       if (this.endings.recovery.holdsKey(id)) return 'refused';
@@ -170,7 +152,15 @@ export class SharedTier<T> {
     await this.#space.close();
   }
 
-  #judge(id: string, bytes: Uint8Array, remainingMs: number): Promise<Found<T>> | Found<T> {
+  isUnsettled(id: string): boolean {
+    return this.endings.recovery.holdsKey(id);
+  }
+
+  missed(): void {
+    this.misses++;
+  }
+
+  judge(id: string, bytes: Uint8Array, remainingMs: number): Promise<Found<T>> | Found<T> {
     const opened = this.envelopes.open(tierKey(id), bytes);
     if (opened instanceof Promise) return opened.then((later) => this.#judgeOpened(id, later, remainingMs));
     return this.#judgeOpened(id, opened, remainingMs);
@@ -220,10 +210,6 @@ export class SharedTier<T> {
       void this.endings.replay();
     }
     this.#onChange(change);
-  }
-
-  #giveBackUnused(id: string, lease: Uint8Array | undefined, read: TierRead): void {
-    if (read.kind === 'absent' && read.leased) this.giveBack(id, lease);
   }
 
   #inBackground(call: () => Promise<unknown>): void {

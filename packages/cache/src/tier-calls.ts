@@ -66,7 +66,7 @@ export class TierCalls {
 
   #count(begunAt: number, error: unknown): void {
     const { clock, name } = this.#settings;
-    recordCall(name, clock.monotonic() - begunAt, error === undefined ? 'ok' : this.#countFailed(error));
+    recordCall(name, clock, begunAt, error === undefined ? 'ok' : this.#countFailed(error));
   }
 
   #countFailed(error: unknown): Ended {

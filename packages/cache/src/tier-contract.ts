@@ -1,7 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { systemClock } from '@macadam/core';
+import { entryOf, leaseAt, leaseOf, readOf, textOf } from './contract-reads.ts';
 import { ListeningInstance } from './listening-instance.ts';
-import type { Coherence, Tier, TierChange, TierRead, TierSpace } from './tier.ts';
+import type { Coherence, Tier, TierChange, TierSpace } from './tier.ts';
 import { newHead } from './wire/head.ts';
 
 /** A promise that a tier keeps, and the test of it. */
@@ -28,6 +29,7 @@ export function tierContract(makeTier: () => Tier, coherence: Coherence = 'log')
   let made = 0;
   const cases: Record<string, (open: () => ListeningInstance, coherence: Coherence) => Promise<void>> = {
     'gives back the bytes it was given, and for how long they stay': givesBack,
+    'reads many keys at once, in their order': readsMany,
     'gives one lease a key at a time': oneLease,
     'stores what is filled under a lease, once': fillsOnce,
     'refuses a fill after the key was removed, expired or written': refusesFills,
@@ -59,47 +61,57 @@ export function tierContract(makeTier: () => Tier, coherence: Coherence = 'log')
   }));
 }
 
-const entryOf = (text: string): Uint8Array => Buffer.concat([newHead('value'), Buffer.from(text)]);
-
-function textOf(read: TierRead): string | undefined {
-  return read.kind === 'value' ? Buffer.from(read.entry).subarray(16).toString() : undefined;
-}
-
 async function givesBack(open: () => ListeningInstance): Promise<void> {
   const [one, other] = [open().space, open().space];
-  assert.deepEqual(await one.read('k'), { kind: 'absent', leased: false });
+  assert.deepEqual(await readOf(one, 'k'), { kind: 'absent', lease: undefined });
   const bytes = Buffer.concat([newHead('value'), Buffer.from(Array.from({ length: 256 }, (_, i) => i))]);
   await one.write('k', bytes, LONG_MS);
-  const read = await other.read('k', newHead('lease'));
+  const read = await readOf(other, 'k', true);
   assert.ok(read.kind === 'value');
   assert.ok(Buffer.from(read.entry).equals(bytes));
   assert.ok(read.remainingMs > LONG_MS / 2 && read.remainingMs <= LONG_MS, `${read.remainingMs}`);
   await one.write('k', entryOf('second'), LONG_MS);
-  assert.equal(textOf(await other.read('k')), 'second');
+  assert.equal(textOf(await readOf(other, 'k')), 'second');
+}
+
+async function readsMany(open: () => ListeningInstance): Promise<void> {
+  const { space } = open();
+  const keys = Array.from({ length: space.mostReads }, (_, i) => `k${i}`);
+  const there = keys.filter((_, i) => i % 3 !== 0);
+  await Promise.all(there.map((key) => space.write(key, entryOf(key), LONG_MS)));
+  const reads = await space.read(keys, true);
+  assert.deepEqual(
+    reads.map(textOf),
+    keys.map((key) => (there.includes(key) ? key : undefined)),
+  );
+  const leases = reads.map(leaseOf).filter((lease) => lease !== undefined);
+  assert.equal(new Set(leases).size, keys.length - there.length);
 }
 
 async function oneLease(open: () => ListeningInstance): Promise<void> {
   const spaces = [open().space, open().space];
-  const reads = await Promise.all(
-    Array.from({ length: 20 }, (_, i) => (spaces[i % 2] as TierSpace).read('k', newHead('lease'))),
-  );
-  assert.equal(reads.filter((read) => read.kind === 'absent' && read.leased).length, 1);
-  assert.equal(await (spaces[0] as TierSpace).lease('k', newHead('lease'), false), false);
-  assert.equal(await (spaces[0] as TierSpace).lease('other', newHead('lease'), false), true);
+  const reads = await Promise.all(Array.from({ length: 20 }, (_, i) => readOf(spaces[i % 2] as TierSpace, 'k', true)));
+  assert.equal(reads.filter((read) => leaseOf(read) !== undefined).length, 1);
+  assert.equal(await (spaces[0] as TierSpace).lease('k', false), undefined);
+  assert.notEqual(await (spaces[0] as TierSpace).lease('other', false), undefined);
+  assert.equal(leaseOf(await readOf(spaces[1] as TierSpace, 'other', true)), undefined);
 }
 
 async function fillsOnce(open: () => ListeningInstance): Promise<void> {
   const [one, other] = [open().space, open().space];
-  const lease = newHead('lease');
-  await one.read('k', lease);
-  assert.equal(await other.fill('k', newHead('lease'), entryOf('not mine'), LONG_MS), false);
+  const lease = await leaseAt(one, 'k');
+  const another = await leaseAt(other, 'another');
+  assert.equal(await other.fill('k', another, entryOf('not mine'), LONG_MS), false);
   assert.equal(await one.fill('k', lease, entryOf('loaded'), LONG_MS), true);
   assert.equal(await one.fill('k', lease, entryOf('again'), LONG_MS), false);
-  assert.equal(textOf(await other.read('k')), 'loaded');
+  assert.equal(textOf(await readOf(other, 'k')), 'loaded');
   // With a value in place, a lease is for loading it anew.
-  assert.equal(await other.lease('k', lease, false), true);
-  assert.equal(await other.fill('k', lease, entryOf('anew'), LONG_MS), true);
-  assert.equal(textOf(await one.read('k')), 'anew');
+  const anew = await other.lease('k', false);
+  assert.ok(anew !== undefined);
+  assert.equal(textOf(await readOf(one, 'k', true)), 'loaded');
+  assert.equal(await one.lease('k', false), undefined);
+  assert.equal(await other.fill('k', anew, entryOf('anew'), LONG_MS), true);
+  assert.equal(textOf(await readOf(one, 'k')), 'anew');
 }
 
 async function refusesFills(open: () => ListeningInstance): Promise<void> {
@@ -110,31 +122,40 @@ async function refusesFills(open: () => ListeningInstance): Promise<void> {
     written: (key) => other.write(key, entryOf('newer'), LONG_MS),
   };
   for (const [how, end] of Object.entries(ends)) {
-    const lease = newHead('lease');
-    await one.read(how, lease);
+    const lease = await leaseAt(one, how);
     await end(how);
     assert.equal(await one.fill(how, lease, entryOf('older'), LONG_MS), false, how);
-    assert.equal(textOf(await one.read(how)), how === 'written' ? 'newer' : undefined, how);
+    assert.equal(textOf(await readOf(one, how)), how === 'written' ? 'newer' : undefined, how);
+    // The same for a lease that was taken while there was a value.
+    await one.write(how, entryOf('value'), LONG_MS);
+    const anew = await one.lease(how, false);
+    assert.ok(anew !== undefined);
+    await end(how);
+    assert.equal(await one.fill(how, anew, entryOf('older'), LONG_MS), false, how);
   }
 }
 
 async function releases(open: () => ListeningInstance): Promise<void> {
   const { space } = open();
-  const [lease, other] = [newHead('lease'), newHead('lease')];
-  await space.read('k', lease);
+  const [lease, other] = [await leaseAt(space, 'k'), await leaseAt(space, 'other')];
   await space.release('k', other);
-  assert.deepEqual(await space.read('k', other), { kind: 'absent', leased: false });
+  assert.deepEqual(await readOf(space, 'k', true), { kind: 'absent', lease: undefined });
   await space.release('k', lease);
-  assert.deepEqual(await space.read('k', other), { kind: 'absent', leased: true });
+  await leaseAt(space, 'k');
 }
 
 async function takesAlways(open: () => ListeningInstance): Promise<void> {
   const { space } = open();
-  const [older, newer] = [newHead('lease'), newHead('lease')];
-  await space.read('k', older);
-  assert.equal(await space.lease('k', newer, true), true);
-  assert.equal(await space.fill('k', older, entryOf('older'), LONG_MS), false);
-  assert.equal(await space.fill('k', newer, entryOf('newer'), LONG_MS), true);
+  await space.write('value', entryOf('value'), LONG_MS);
+  for (const key of ['absent', 'value']) {
+    const older = key === 'absent' ? await leaseAt(space, key) : await space.lease(key, false);
+    const newer = await space.lease(key, true);
+    assert.ok(older !== undefined && newer !== undefined);
+    assert.equal(await space.fill(key, older, entryOf('older'), LONG_MS), false);
+    assert.equal(leaseOf(await readOf(space, key, true)), undefined);
+    assert.equal(await space.fill(key, newer, entryOf('newer'), LONG_MS), true);
+    assert.equal(textOf(await readOf(space, key)), 'newer');
+  }
 }
 
 async function expires(open: () => ListeningInstance): Promise<void> {
@@ -143,14 +164,14 @@ async function expires(open: () => ListeningInstance): Promise<void> {
   await space.write('short', entryOf('value'), LONG_MS / 100);
   const head = newHead('expired');
   await space.expire(['k', 'short', 'absent'], head, LONG_MS / 10);
-  const [read, short] = [await space.read('k'), await space.read('short')];
+  const [read, short] = [await readOf(space, 'k'), await readOf(space, 'short')];
   assert.ok(read.kind === 'value' && short.kind === 'value');
   assert.ok(Buffer.from(read.entry).subarray(0, 16).equals(head));
   assert.equal(textOf(read), 'value');
   assert.ok(read.remainingMs <= LONG_MS / 10 && short.remainingMs <= LONG_MS / 100);
-  assert.equal((await space.read('absent')).kind, 'absent');
+  assert.equal((await readOf(space, 'absent')).kind, 'absent');
   await space.expire(['k'], head, 0);
-  assert.equal((await space.read('k')).kind, 'absent');
+  assert.equal((await readOf(space, 'k')).kind, 'absent');
 }
 
 async function removes(open: () => ListeningInstance): Promise<void> {
@@ -158,11 +179,11 @@ async function removes(open: () => ListeningInstance): Promise<void> {
   const keys = Array.from({ length: 600 }, (_, i) => `k${i}`);
   await Promise.all(keys.map((key) => space.write(key, entryOf(key), LONG_MS)));
   await space.remove(keys.slice(1));
-  const left = await Promise.all(keys.map((key) => space.read(key)));
+  const left = await Promise.all(keys.map((key) => readOf(space, key)));
   assert.equal(left.filter(({ kind }) => kind === 'value').length, 1);
   await space.write('brief', entryOf('brief'), 20);
   await systemClock.sleep(60);
-  assert.equal((await space.read('brief')).kind, 'absent');
+  assert.equal((await readOf(space, 'brief')).kind, 'absent');
 }
 
 async function marks(open: () => ListeningInstance): Promise<void> {
@@ -187,17 +208,17 @@ async function keysStayApart(open: () => ListeningInstance): Promise<void> {
   const keys = ['a', 'A', 'a:b', 'a}:b', '{a}', '%7b', '*', '[ab]', 'a b', 'ä', '\u0000', 'a\r\nb', '\ud800', '\udbff'];
   keys.push('x'.repeat(1_024));
   for (const key of keys) await space.write(key, entryOf(`of ${JSON.stringify(key)}`), LONG_MS);
-  for (const key of keys) assert.equal(textOf(await space.read(key)), `of ${JSON.stringify(key)}`);
+  for (const key of keys) assert.equal(textOf(await readOf(space, key)), `of ${JSON.stringify(key)}`);
   await space.remove(['*', '\ud800']);
-  assert.equal((await space.read('*')).kind, 'absent');
-  assert.equal(textOf(await space.read('\udbff')), 'of "\\udbff"');
-  assert.equal(textOf(await space.read('a')), 'of "a"');
+  assert.equal((await readOf(space, '*')).kind, 'absent');
+  assert.equal(textOf(await readOf(space, '\udbff')), 'of "\\udbff"');
+  assert.equal(textOf(await readOf(space, 'a')), 'of "a"');
 }
 
 async function namesStayApart(open: (suffix?: string) => ListeningInstance): Promise<void> {
   const [one, other] = [open(), open(':other')];
   await one.space.write('k', entryOf('one'), LONG_MS);
-  assert.equal((await other.space.read('k')).kind, 'absent');
+  assert.equal((await readOf(other.space, 'k')).kind, 'absent');
   await other.space.mark(['t'], 'invalidated');
   assert.deepEqual((await one.space.marks()).marks, []);
 }

@@ -41,6 +41,9 @@ export type TierChange =
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected' };
 
+/** That somebody loads a key: words of the tier's own, different ones each time. */
+export type Lease = string;
+
 /** What stands at a key. */
 export type TierRead =
   | {
@@ -51,8 +54,8 @@ export type TierRead =
     }
   | {
       readonly kind: 'absent';
-      /** Whether the lease that was offered was taken; if not, somebody else has one. */
-      readonly leased: boolean;
+      /** The lease that was taken; undefined when none was asked for, or somebody else has it. */
+      readonly lease: Lease | undefined;
     };
 
 /**
@@ -60,17 +63,19 @@ export type TierRead =
  * or two where it says so, and rejects when the tier does not do as it was asked.
  */
 export interface TierSpace {
+  /** The most keys of one read: 1 where each may live somewhere else, and fail by itself. */
+  readonly mostReads: number;
   /**
-   * What stands at the key. When nothing does, and a lease is offered, and nobody has one, the lease stands from then on: one
-   * loads, and the others know.
+   * What stands at each key, in their order. Where nothing does, and leases are wanted, and nobody has one, there is one from then
+   * on: one loads, and the others know.
    */
-  read(key: string, lease?: Uint8Array): Promise<TierRead>;
-  /** Takes the lease of a key, whatever stands there; `always` takes it from whoever has it. Whether it was taken. */
-  lease(key: string, lease: Uint8Array, always: boolean): Promise<boolean>;
+  read(keys: readonly string[], wantsLeases?: boolean): Promise<readonly TierRead[]>;
+  /** Takes the lease of a key, whatever stands there; `always` takes it from whoever has it. Undefined when it was not taken. */
+  lease(key: string, always: boolean): Promise<Lease | undefined>;
   /** Gives a lease back. One that was lost meanwhile stays as it is. */
-  release(key: string, lease: Uint8Array): Promise<void>;
+  release(key: string, lease: Lease): Promise<void>;
   /** Stores the entry and ends the lease; false, and nothing done, when the lease is no longer there. */
-  fill(key: string, lease: Uint8Array, entry: Uint8Array, ttlMs: number): Promise<boolean>;
+  fill(key: string, lease: Lease, entry: Uint8Array, ttlMs: number): Promise<boolean>;
   /** Stores the entry, ends every lease, and tells the others, in two round trips. */
   write(key: string, entry: Uint8Array, ttlMs: number): Promise<void>;
   /** Removes entries, ends every lease, and tells the others, in two round trips. */

@@ -1,11 +1,11 @@
 import { freshnessOf, longestStaleMs, type Entry, type Loaded } from './entry.ts';
 import type { Flight } from './flight.ts';
-import type { LoadOrder } from './loads.ts';
+import type { LoadOrder } from './load-order.ts';
 import type { CacheSettings } from './options.ts';
-import type { FoundValue } from './found.ts';
+import type { Found, FoundValue } from './found.ts';
 import type { SharedTier } from './shared-tier.ts';
 import type { Kept, Shelf } from './shelf.ts';
-import { takeTurn } from './take-turn.ts';
+import { isNews, lookForTurn, takeTurn, type Turn } from './take-turn.ts';
 import { approximateBytes } from './value-size.ts';
 
 /** How long a stale value serves without another look whether somebody has loaded it anew. */
@@ -38,12 +38,34 @@ export class Turns<T> {
   }
 
   /** Asks the tier, which may have the value, or somebody who loads it; and lets the flight go accordingly. */
-  async wait(flight: Flight<T>, order: LoadOrder<T>): Promise<void> {
+  wait(flight: Flight<T>, order: LoadOrder<T>): void {
+    const { id, stale, fresh } = order;
+    if (fresh) void this.#takeFresh(flight, order);
+    else {
+      lookForTurn(this.#shared, id, stale, (found) => {
+        const isDone = found.state === 'value' && isNews(found, stale, this.#settings.clock);
+        if (isDone) this.#go(flight, order, { kind: 'loaded', found });
+        else void this.#take(flight, order, found);
+      });
+    }
+  }
+
+  /** Nothing that was loaded before will do: it takes the lease from whoever has it. */
+  async #takeFresh(flight: Flight<T>, order: LoadOrder<T>): Promise<void> {
+    const lease = await this.#shared.take(order.id, true);
+    this.#go(flight, order, { kind: 'load', lease, spare: undefined });
+  }
+
+  async #take(flight: Flight<T>, order: LoadOrder<T>, found: Found<T>): Promise<void> {
     const { clock, random } = this.#settings;
-    const { id, stale, fresh, batch } = order;
+    const { id, stale, batch } = order;
     const isOpen = (): boolean => !flight.settled;
     const onWait = (): void => flight.leave(batch);
-    const turn = await takeTurn(this.#shared, { id, stale, fresh, isOpen, onWait }, clock, random);
+    this.#go(flight, order, await takeTurn(this.#shared, { id, stale, isOpen, onWait }, found, clock, random));
+  }
+
+  #go(flight: Flight<T>, order: LoadOrder<T>, turn: Turn<T>): void {
+    const { id, stale, batch } = order;
     if (flight.settled) {
       if (turn.kind === 'load') this.#shared.giveBack(id, turn.lease);
       flight.leave(batch);

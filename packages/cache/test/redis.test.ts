@@ -75,35 +75,43 @@ describe.each([
   });
 
   it('round trips: L1 hit 0, L2 hit 1, cold miss 2', async () => {
-    const counted: string[] = [];
+    let trips = 0;
+    let isOpen = false;
+    // What is sent before an answer comes is one round trip.
+    const count = (answer: unknown): unknown => {
+      if (!isOpen) trips++;
+      isOpen = true;
+      const close = (): unknown => (isOpen = false);
+      (answer as Promise<unknown>).then(close, close);
+      return answer;
+    };
     const spied = new Proxy(redis.client, {
       get(target, property) {
         const member: unknown = Reflect.get(target, property);
         if (typeof member !== 'function') return member;
         return (...args: unknown[]): unknown => {
-          if (property === 'sendCommand' || property === 'callBuffer') counted.push(String(args.flat()[0]));
-          return (member as (...all: unknown[]) => unknown).apply(target, args);
+          const answer = (member as (...all: unknown[]) => unknown).apply(target, args);
+          return property === 'sendCommand' || property === 'callBuffer' ? count(answer) : answer;
         };
       },
     });
     const spy: Connected = { ...redis, client: spied };
     const [cold, warm] = [instance<string>(spy, { coherence: 'none' }), instance<string>(redis, { coherence: 'none' })];
-    // What is known of tags is asked for once, and a server is sent the scripts once.
-    await cold.getOrLoad('first', async () => 'v1');
-    await soon(() => expect(cold.stats().l2Fills).toBe(1));
-    counted.length = 0;
-    await cold.getOrLoad('k', async () => 'v1');
+    // What is known of tags, and which commands the server has, is asked for once, and a server is sent the scripts once.
+    for (const key of ['first', 'second']) await cold.getOrLoad(key, async () => 'v1');
     await soon(() => expect(cold.stats().l2Fills).toBe(2));
-    const loaded = counted.filter((command) => command.startsWith('EVAL'));
-    expect(loaded).toHaveLength(2);
+    trips = 0;
+    await cold.getOrLoad('k', async () => 'v1');
+    await soon(() => expect(cold.stats().l2Fills).toBe(3));
+    expect(trips).toBe(2);
     await cold.getOrLoad('k', async () => 'v2');
-    expect(counted.filter((command) => command.startsWith('EVAL'))).toHaveLength(2);
+    expect(trips).toBe(2);
     await warm.set('other', 'v');
-    counted.length = 0;
+    trips = 0;
     await cold.getOrLoad('other', async () => 'v2');
     await cold.getOrLoad('other', async () => 'v2');
-    expect(counted).toHaveLength(1);
-    expect(cold.stats()).toMatchObject({ l2Hits: 1, loads: 2 });
+    expect(trips).toBe(1);
+    expect(cold.stats()).toMatchObject({ l2Hits: 1, loads: 3 });
   });
 
   it('64 reads in one turn are one command', async () => {
@@ -114,7 +122,7 @@ describe.each([
     const before = other.stats().l2Calls;
     const values = await other.getMany(Array.from({ length: 64 }, (_, i) => `k${i}`));
     expect(values.size).toBe(64);
-    expect(other.stats().l2Calls - before).toBe(64);
+    expect(other.stats().l2Calls - before).toBe(1);
   });
 
   it('layered-loader: a slow load in one process, an invalidation in another: the server refuses the fill', async () => {

@@ -79,9 +79,11 @@ describe('a tier that does not', () => {
     { timeout: 20_000 },
     async () => {
       const generous = faulty((space) => ({
-        read: async (key, lease) => {
-          const read = await space.read(key, lease);
-          return read.kind === 'absent' && lease !== undefined ? { kind: 'absent', leased: true } : read;
+        read: async (keys, wantsLeases) => {
+          const reads = await space.read(keys, wantsLeases);
+          return reads.map((read) =>
+            read.kind === 'absent' && wantsLeases === true ? { kind: 'absent', lease: 'everybody' } : read,
+          );
         },
       }));
       expect(await failing(generous)).toContain('gives one lease a key at a time');

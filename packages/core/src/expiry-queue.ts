@@ -1,4 +1,5 @@
 import type { Clock, Timer } from './clock.ts';
+import { runAtRoot } from './scope.ts';
 
 /** Something in flight that has a time limit. Extend it: the queue keeps its place in the entry itself. */
 export abstract class Expiring {
@@ -71,7 +72,8 @@ export class ExpiryQueue {
   #arm(at: number, now: number): void {
     this.#timer?.cancel();
     this.#armedFor = at;
-    this.#timer = this.#clock.setTimer(() => this.#fire(), at - now);
+    // A timer keeps what travels with the call that armed it, and is armed again from there as long as there is something in flight.
+    this.#timer = runAtRoot(() => this.#clock.setTimer(() => this.#fire(), at - now));
   }
 
   #fire(): void {

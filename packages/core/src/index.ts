@@ -31,7 +31,7 @@ export type {
 export { systemRandom } from './random.ts';
 export type { Random } from './random.ts';
 export { RecencyMap } from './recency-map.ts';
-export { currentScope, ownRetries, retriesOwnedUpstream, runDetached } from './scope.ts';
+export { currentScope, ownRetries, retriesOwnedUpstream, runAtRoot, runDetached } from './scope.ts';
 export type { Scope } from './scope.ts';
 export type { Counting, MetricAttributes, StatsMetric, StatsSource } from './stats-metrics.ts';
 export type {

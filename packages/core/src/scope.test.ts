@@ -1,6 +1,6 @@
-import { AsyncResource } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 import { describe, expect, it } from 'vitest';
-import { ownRetries, retriesOwnedUpstream, runDetached } from './scope.ts';
+import { ownRetries, retriesOwnedUpstream, runAtRoot, runDetached } from './scope.ts';
 import { currentWork, runWork } from './work.ts';
 
 /** As a policy does it: inside a context of its own. */
@@ -52,5 +52,21 @@ describe('runDetached', () => {
       owning(() => expect(runDetached(() => [currentWork(), retriesOwnedUpstream()])).toEqual([undefined, true]));
       expect(currentWork()).toBeDefined();
     });
+  });
+});
+
+describe('runAtRoot', () => {
+  it('leaves everything behind that travels with control flow', async () => {
+    const storage = new AsyncLocalStorage<string>();
+    await storage.run('request', () =>
+      runWork({ tenant: 'acme' }, async () => {
+        const inside = runAtRoot(async () => {
+          await Promise.resolve();
+          return [storage.getStore(), currentWork(), retriesOwnedUpstream()];
+        });
+        expect(await inside).toEqual([undefined, undefined, false]);
+        expect([storage.getStore(), currentWork()?.tenant]).toEqual(['request', 'acme']);
+      }),
+    );
   });
 });

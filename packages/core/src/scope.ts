@@ -35,6 +35,16 @@ export function runDetached<T>(fn: () => T): T {
   return storage.run({ work: undefined, retriesOwned: scope.retriesOwned }, fn);
 }
 
+const atRoot = AsyncLocalStorage.snapshot();
+
+/**
+ * Runs `fn` where the program began: outside of any work, and of whatever else travels with asynchronous control flow, such as a
+ * trace or the request of a framework. For what outlives the call that happens to begin it, and would keep all of that alive.
+ */
+export function runAtRoot<T>(fn: () => T): T {
+  return atRoot(fn);
+}
+
 const OWNING_WITHOUT_WORK: Scope = { work: undefined, retriesOwned: true };
 
 /**

@@ -24,6 +24,8 @@ export class KnownMarks {
   #invalidated = new TagMarks(MOST_KNOWN_TAGS);
   #expired = new TagMarks(MOST_KNOWN_TAGS);
   #cleared = 0;
+  /** The stamp that was read last: most entries have the same. */
+  #read: Stamp = { stamp: '', epoch: '', position: Number.NaN };
   #former: { epoch: string; invalidated: TagMarks; cleared: number } | undefined;
 
   /** For a load that begins now; empty while nothing is known. */
@@ -51,8 +53,8 @@ export class KnownMarks {
   }
 
   judge(stamp: string, tags: readonly string[]): Verdict {
-    const space = stamp.lastIndexOf(' ');
-    const [epoch, position] = [stamp.slice(0, Math.max(space, 0)), Number(stamp.slice(space + 1))];
+    if (stamp !== this.#read.stamp) this.#read = readStamp(stamp);
+    const { epoch, position } = this.#read;
     if (epoch === '' || Number.isNaN(position)) return { verdict: 'expired', at: -Infinity };
     if (epoch !== this.#epoch) {
       const former = this.#former;
@@ -75,6 +77,17 @@ export class KnownMarks {
     this.#invalidated = new TagMarks(MOST_KNOWN_TAGS);
     this.#expired = new TagMarks(MOST_KNOWN_TAGS);
   }
+}
+
+interface Stamp {
+  readonly stamp: string;
+  readonly epoch: string;
+  readonly position: number;
+}
+
+function readStamp(stamp: string): Stamp {
+  const space = stamp.lastIndexOf(' ');
+  return { stamp, epoch: stamp.slice(0, Math.max(space, 0)), position: Number(stamp.slice(space + 1)) };
 }
 
 function isEnded(newest: Mark, cleared: number, position: number): boolean {

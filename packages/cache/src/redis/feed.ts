@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '@macadam/core';
+import { runAtRoot, type Clock } from '@macadam/core';
 import type { Redis } from './client.ts';
 import type { Names } from './names.ts';
 import { tellScript, whereScript } from './scripts.ts';
@@ -79,7 +79,9 @@ export class Feed {
     const { namespace } = member;
     const members = this.#members.get(namespace) ?? new Set();
     this.#members.set(namespace, members.add(member));
-    if (this.#source !== undefined && !this.#following) void this.#follow(this.#source);
+    const source = this.#source;
+    // It outlives whoever happens to make the first cache.
+    if (source !== undefined && !this.#following) void runAtRoot(() => this.#follow(source));
     return () => {
       if (!members.delete(member)) return;
       if (members.size === 0 && this.#members.get(namespace) === members) this.#members.delete(namespace);

@@ -21,9 +21,13 @@ export class Names {
     this.#leases = `${prefix}!${cache}:`;
   }
 
-  /** The entry, and its lease. */
+  entry(key: string): string {
+    return `${this.entries}{${escapedKey(tierKey(key))}}`;
+  }
+
+  /** The entry, and the lease beside it. */
   pair(key: string): [entry: string, lease: string] {
-    const tagged = `{${escaped(tierKey(key))}}`;
+    const tagged = `{${escapedKey(tierKey(key))}}`;
     return [this.entries + tagged, this.#leases + tagged];
   }
 
@@ -34,6 +38,11 @@ export class Names {
       .slice(this.entries.length + 1, -1)
       .replace(/%(7b|7d|25|3a)/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
   }
+}
+
+/** Without braces, which would end the tag. */
+function escapedKey(key: string): string {
+  return /[%{}]/.test(key) ? escaped(key) : key;
 }
 
 /** Without braces and colons, so that no two caches or keys make one name; different texts stay different. */

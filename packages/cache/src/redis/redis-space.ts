@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { Ending, SpaceOptions, TierMark, TierMarks, TierRead, TierSpace } from '../tier.ts';
+import type { Ending, Lease, SpaceOptions, TierMark, TierMarks, TierRead, TierSpace } from '../tier.ts';
 import type { Redis } from './client.ts';
 import type { Feed, Told } from './feed.ts';
+import { Leases } from './leases.ts';
 import { Names } from './names.ts';
-import { leaseText, ReadBatch } from './read-batch.ts';
-import { expireScript, fillScript, markScript, marksScript, releaseScript, writeScript } from './scripts.ts';
+import { expireScript, markScript, marksScript, writeScript } from './scripts.ts';
+import type { ServerCommands } from './server-commands.ts';
 
 /** Keys in one command at most: it runs alone on the server, so it must be short. */
 const MOST_KEYS = 500;
+/** The same of reads, which go out once a turn of the event loop. */
+const MOST_READS = 64;
 /** Marks kept for each cache. Beyond, the oldest are dropped, and tagged entries that are older still load again. */
 const MOST_MARKS = 10_000;
 
@@ -19,20 +22,26 @@ export class RedisSpace implements TierSpace {
   readonly #redis: Redis;
   readonly #names: Names;
   readonly #feed: Feed;
-  readonly #reads: ReadBatch;
-  readonly #leaseMs: string;
+  readonly mostReads: number;
+  readonly #leases: Leases;
+  readonly #askCommands: () => void;
   readonly #namespace: string;
   /** Tells its own changes from those of others. */
   readonly #self: string = randomUUID();
   readonly #leave: () => void;
 
-  constructor(redis: Redis, prefix: string, feed: Feed, options: SpaceOptions) {
-    const { namespace, leaseMs, onChange } = options;
+  constructor(redis: Redis, prefix: string, feed: Feed, commands: ServerCommands, options: SpaceOptions) {
+    const { namespace, leaseMs, coherence, clock, onChange } = options;
     this.#redis = redis;
     this.#names = new Names(prefix, namespace);
     this.#feed = feed;
-    this.#reads = new ReadBatch(redis, this.#names, leaseMs);
-    this.#leaseMs = String(Math.ceil(leaseMs));
+    // A server that tells of every change of an entry must not tell of leases: they change nothing.
+    const inPlace = coherence !== 'tracking';
+    this.#askCommands = () => {
+      if (inPlace) commands.ask(redis, prefix, clock);
+    };
+    this.#leases = new Leases(redis, this.#names, leaseMs, inPlace ? commands : undefined);
+    this.mostReads = redis.cluster ? 1 : MOST_READS;
     this.#namespace = namespace;
     this.#leave = feed.join({
       namespace,
@@ -59,24 +68,21 @@ export class RedisSpace implements TierSpace {
     return this.#feed.lagMs;
   }
 
-  read(key: string, lease?: Uint8Array): Promise<TierRead> {
-    return this.#reads.read(key, lease);
+  read(keys: readonly string[], wantsLeases: boolean = false): Promise<readonly TierRead[]> {
+    this.#askCommands();
+    return this.#leases.read(keys, wantsLeases);
   }
 
-  async lease(key: string, lease: Uint8Array, always: boolean): Promise<boolean> {
-    const name = this.#names.pair(key)[1];
-    const condition = always ? [] : ['NX'];
-    const answer = await this.#redis.send(name, ['SET', name, leaseText(lease), ...condition, 'PX', this.#leaseMs]);
-    return answer !== null;
+  lease(key: string, always: boolean): Promise<Lease | undefined> {
+    return this.#leases.take(key, always);
   }
 
-  async release(key: string, lease: Uint8Array): Promise<void> {
-    await releaseScript.run(this.#redis, this.#names.pair(key), [leaseText(lease)]);
+  release(key: string, lease: Lease): Promise<void> {
+    return this.#leases.release(key, lease);
   }
 
-  async fill(key: string, lease: Uint8Array, entry: Uint8Array, ttlMs: number): Promise<boolean> {
-    const args = [leaseText(lease), bytes(entry), String(Math.ceil(ttlMs))];
-    return (await fillScript.run(this.#redis, this.#names.pair(key), args)) === 1;
+  fill(key: string, lease: Lease, entry: Uint8Array, ttlMs: number): Promise<boolean> {
+    return this.#leases.fill(key, lease, bytes(entry), String(Math.ceil(ttlMs)));
   }
 
   async write(key: string, entry: Uint8Array, ttlMs: number): Promise<void> {

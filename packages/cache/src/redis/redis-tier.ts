@@ -7,6 +7,7 @@ import { Feed, type Source } from './feed.ts';
 import { LogSource } from './log-source.ts';
 import { Names } from './names.ts';
 import { RedisSpace } from './redis-space.ts';
+import { commandsOf } from './server-commands.ts';
 import { TrackingSource } from './tracking-source.ts';
 
 export interface RedisTierOptions {
@@ -91,7 +92,7 @@ function openSpace(client: RedisClient, prefix: string, options: SpaceOptions): 
     feed = new Feed(redis, new Names(prefix, ''), clock, kept, sourceOf(coherence, prefix));
     ofClient.set(name, feed);
   }
-  return new RedisSpace(redis, prefix, feed, options);
+  return new RedisSpace(redis, prefix, feed, commandsOf(client), options);
 }
 
 function sourceOf(coherence: Coherence, prefix: string): Source | undefined {

@@ -1,9 +1,9 @@
 import { Script } from './script.ts';
 
 /**
- * KEYS: an entry and its lease, for each read. ARGV: how long a lease stands; the lease offered for each, or nothing. Answers
- * two things for each: the entry and for how long it stays, or nothing and whether the lease was taken. A key that is not ours
- * counts as nothing.
+ * KEYS: an entry and the place beside it, for each read. ARGV: how long a lease stands, what leases begin with (nothing for none),
+ * the number of the first. Answers two things for each: the entry and for how long it stays, or nothing and whether a lease was
+ * taken. A key that is not ours counts as nothing.
  */
 export const readScript: Script = new Script(`
 local answer = {}
@@ -13,22 +13,61 @@ for i = 1, #KEYS, 2 do
     answer[i] = entry
     answer[i + 1] = redis.call('PTTL', KEYS[i])
   else
-    local lease = ARGV[(i + 3) / 2]
     answer[i] = false
-    if lease ~= '' and redis.call('SET', KEYS[i + 1], lease, 'NX', 'PX', ARGV[1]) then
-      answer[i + 1] = 1
-    else
-      answer[i + 1] = 0
+    answer[i + 1] = 0
+    if ARGV[2] ~= '' then
+      local lease = ARGV[2] .. string.format('%.0f', ARGV[3] + (i - 1) / 2)
+      if redis.call('SET', KEYS[i + 1], lease, 'NX', 'PX', ARGV[1]) then answer[i + 1] = 1 end
     end
   end
 end
 return answer`);
 
-/** KEYS: an entry and its lease. ARGV: the lease, the entry, for how long it stays. */
+/** The same where leases stand in the place of entries. KEYS: the entries. */
+export const readInPlaceScript: Script = new Script(`
+local answer = {}
+for i = 1, #KEYS do
+  local entry = redis.pcall('GET', KEYS[i])
+  answer[2 * i - 1] = false
+  answer[2 * i] = 0
+  if type(entry) == 'string' then
+    answer[2 * i - 1] = entry
+    answer[2 * i] = redis.call('PTTL', KEYS[i])
+  elseif entry == false and ARGV[2] ~= '' then
+    redis.call('SET', KEYS[i], ARGV[2] .. string.format('%.0f', ARGV[3] + i - 1), 'PX', ARGV[1])
+    answer[2 * i] = 1
+  end
+end
+return answer`);
+
+/**
+ * KEYS: an entry and the place beside it. ARGV: how long the lease stands, its name, 1 to take it from whoever has it, 1 where
+ * leases stand in the place of entries. Answers where it stands now: 1 in the entry's place, 2 beside it, 0 nowhere.
+ */
+export const takeScript: Script = new Script(`
+local there = redis.pcall('GETRANGE', KEYS[1], 0, 5)
+local leased = there == 'lease:'
+if ARGV[3] ~= '1' and (leased or redis.call('EXISTS', KEYS[2]) == 1) then return 0 end
+if ARGV[4] == '1' and (leased or there == '') then
+  redis.call('SET', KEYS[1], 'lease:' .. ARGV[2], 'PX', ARGV[1])
+  redis.call('DEL', KEYS[2])
+  return 1
+end
+if leased then redis.call('DEL', KEYS[1]) end
+redis.call('SET', KEYS[2], 'beside:' .. ARGV[2], 'PX', ARGV[1])
+return 2`);
+
+/** KEYS: an entry and the lease beside it. ARGV: the lease, the entry, for how long it stays. */
 export const fillScript: Script = new Script(`
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 redis.call('DEL', KEYS[2])
+return 1`);
+
+/** `SET … IFEQ`, for a server that turns out not to have it. KEYS: the lease. ARGV: the lease, the entry, for how long it stays. */
+export const fillInPlaceScript: Script = new Script(`
+if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1`);
 
 /** KEYS: an entry and its lease. ARGV: the entry, for how long it stays. */
@@ -37,17 +76,17 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('DEL', KEYS[2])
 return 1`);
 
-/** KEYS: an entry and its lease. ARGV: the lease. */
+/** KEYS: where the lease stands. ARGV: the lease. */
 export const releaseScript: Script = new Script(`
-if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+if redis.pcall('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1`);
 
-/** KEYS: an entry and its lease, for each. ARGV: the new head, for how long it stays at most. */
+/** KEYS: an entry and the lease beside it, for each. ARGV: the new head, for how long it stays at most. */
 export const expireScript: Script = new Script(`
 for i = 1, #KEYS, 2 do
   redis.call('DEL', KEYS[i + 1])
   local remaining = redis.call('PTTL', KEYS[i])
-  if ARGV[2] == '0' then
+  if ARGV[2] == '0' or redis.pcall('GETRANGE', KEYS[i], 0, 5) == 'lease:' then
     redis.call('UNLINK', KEYS[i])
   elseif remaining ~= -2 then
     redis.call('SETRANGE', KEYS[i], 0, ARGV[1])

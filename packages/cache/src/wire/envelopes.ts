@@ -102,9 +102,8 @@ export class Envelopes<T> {
     if (entry.rawBytes > maxValueBytes) return this.#refuse('size');
     const payload = this.#decrypted(entry);
     if (payload === undefined) return this.#refuse('decrypt');
-    return after(inflated(payload, entry), (raw) =>
-      raw === undefined ? this.#refuse('decode') : this.#decode(raw, entry),
-    );
+    const raw = inflated(payload, entry);
+    return raw instanceof Promise ? raw.then((later) => this.#decode(later, entry)) : this.#decode(raw, entry);
   }
 
   #enclose(payload: Uint8Array, compression: number, rawBytes: number, facts: EntryFacts): Uint8Array {
@@ -119,13 +118,14 @@ export class Envelopes<T> {
   }
 
   /** With a key set, what stands there in the clear was not written by us. */
-  #decrypted({ encryption, keyId, payload, authenticated }: WireEntry): Uint8Array | undefined {
+  #decrypted({ encryption, keyId, payload, bytes, payloadAt }: WireEntry): Uint8Array | undefined {
     const { encryption: keys } = this.#settings;
     if (keys === undefined) return encryption === IN_THE_CLEAR ? payload : undefined;
-    return encryption === AES_256_GCM ? keys.open(keyId, payload, authenticated) : undefined;
+    return encryption === AES_256_GCM ? keys.open(keyId, payload, bytes.subarray(HEAD_BYTES, payloadAt)) : undefined;
   }
 
-  #decode(raw: Uint8Array, entry: WireEntry): Eventually<Opened<T>> {
+  #decode(raw: Uint8Array | undefined, entry: WireEntry): Eventually<Opened<T>> {
+    if (raw === undefined) return this.#refuse('decode');
     const { codec, schema, isolation } = this.#settings;
     let value: T;
     try {

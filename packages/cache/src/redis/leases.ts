@@ -1,0 +1,129 @@
+import { randomBytes } from 'node:crypto';
+import type { Lease, TierRead } from '../tier.ts';
+import type { Redis } from './client.ts';
+import type { Names } from './names.ts';
+import { fillInPlaceScript, fillScript, readInPlaceScript, readScript, releaseScript, takeScript } from './scripts.ts';
+import { isSyntaxError, type ServerCommands } from './server-commands.ts';
+
+/** What leases begin with, by where they stand. No entry begins so: entries have a head that is no text. */
+const IN_PLACE = 'lease:';
+const BESIDE = 'beside:';
+const IN_PLACE_BYTES = Buffer.from(IN_PLACE);
+/** What `takeScript` answers. */
+const PLACES = ['', IN_PLACE, BESIDE] as const;
+
+/**
+ * Reads that take leases, and what becomes of those. A lease is text: drivers write a command of texts as one piece, and one with
+ * bytes in many.
+ *
+ * Where it stands depends on the server. One that can compare and set in a command (`SET … IFEQ`) has the lease of what is absent in
+ * the place of the entry: taking it is `SET … NX GET`, and a fill replaces what is equal to it. For any other server, and while there is
+ * a value to be loaded anew, it stands beside the entry, and scripts compare. Processes that do not agree, as when a server is being
+ * replaced, load once too often; whatever ends an entry ends leases of both kinds.
+ *
+ * Many reads of one turn are one script everywhere: commands would cost the client ten times as much (decision 0010).
+ */
+export class Leases {
+  readonly #redis: Redis;
+  readonly #names: Names;
+  readonly #leaseMs: string;
+  /** Undefined where leases may not be in the place of entries. */
+  readonly #commands: ServerCommands | undefined;
+  /** Two processes that began from one seed must not take each other's lease, so it is the system that draws it. */
+  readonly #self: string = `${randomBytes(12).toString('base64url')}:`;
+  #number = 0;
+
+  constructor(redis: Redis, names: Names, leaseMs: number, commands: ServerCommands | undefined) {
+    this.#redis = redis;
+    this.#names = names;
+    this.#leaseMs = String(Math.ceil(leaseMs));
+    this.#commands = commands;
+  }
+
+  /** Reads keys in one round trip, and takes the leases of those that are absent if they are wanted. */
+  read(keys: readonly string[], wantsLeases: boolean): Promise<TierRead[]> {
+    const inPlace = this.#commands?.comparesAndSets === true;
+    const first = this.#number + 1;
+    this.#number += keys.length;
+    if (inPlace && wantsLeases && keys.length === 1) return this.#readOne(keys[0] as string, first);
+    const begin = `${inPlace ? IN_PLACE : BESIDE}${this.#self}`;
+    const args = [this.#leaseMs, wantsLeases ? begin : '', String(first)];
+    const answer = inPlace
+      ? readInPlaceScript.run(
+          this.#redis,
+          keys.map((key) => this.#names.entry(key)),
+          args,
+        )
+      : readScript.run(
+          this.#redis,
+          keys.flatMap((key) => this.#names.pair(key)),
+          args,
+        );
+    return answer.then((parts) =>
+      keys.map((_, i) => {
+        const [entry, number] = [(parts as unknown[])[2 * i], (parts as number[])[2 * i + 1] as number];
+        if (Buffer.isBuffer(entry)) return readOf(entry, number);
+        return { kind: 'absent', lease: number === 1 ? begin + String(first + i) : undefined };
+      }),
+    );
+  }
+
+  /** Takes the lease of a key, whatever stands there. */
+  async take(key: string, always: boolean): Promise<Lease | undefined> {
+    const name = this.#self + String(++this.#number);
+    const inPlace = this.#commands?.comparesAndSets === true;
+    const args = [this.#leaseMs, name, always ? '1' : '0', inPlace ? '1' : '0'];
+    const place = (await takeScript.run(this.#redis, this.#names.pair(key), args)) as number;
+    return place === 0 ? undefined : `${PLACES[place]}${name}`;
+  }
+
+  async release(key: string, lease: Lease): Promise<void> {
+    const [entry, beside] = this.#names.pair(key);
+    await releaseScript.run(this.#redis, [isInPlace(lease) ? entry : beside], [lease]);
+  }
+
+  /** Stores the entry if the lease still stands. */
+  async fill(key: string, lease: Lease, entry: Buffer, ttlMs: string): Promise<boolean> {
+    const names = this.#names.pair(key);
+    if (!isInPlace(lease)) return (await fillScript.run(this.#redis, names, [lease, entry, ttlMs])) === 1;
+    const [name] = names;
+    try {
+      return (await this.#redis.send(name, ['SET', name, entry, 'IFEQ', lease, 'PX', ttlMs])) !== null;
+    } catch (error) {
+      if (!isSyntaxError(error)) throw error;
+      this.#commands?.deny();
+      return (await fillInPlaceScript.run(this.#redis, [name], [lease, entry, ttlMs])) === 1;
+    }
+  }
+
+  /** One key by two commands, which spare the server the script: they go out together. */
+  async #readOne(key: string, number: number): Promise<TierRead[]> {
+    const name = this.#names.entry(key);
+    const lease = IN_PLACE + this.#self + String(number);
+    const words = ['SET', name, lease, 'NX', 'GET', 'PX', this.#leaseMs];
+    const [former, remainingMs] = await Promise.all([
+      this.#redis.send(name, words).catch(ofOtherType),
+      this.#redis.send(name, ['PTTL', name]),
+    ]);
+    if (former === null) return [{ kind: 'absent', lease }];
+    // A value that came to its end in between stays for no time.
+    return [Buffer.isBuffer(former) ? readOf(former, remainingMs as number) : { kind: 'absent', lease: undefined }];
+  }
+}
+
+function isInPlace(lease: Lease): boolean {
+  return lease.startsWith(IN_PLACE);
+}
+
+function readOf(entry: Buffer, remainingMs: number): TierRead {
+  if (entry.length > IN_PLACE.length && entry.indexOf(IN_PLACE_BYTES) === 0)
+    return { kind: 'absent', lease: undefined };
+  // Something without a time to live is not from here; the cache will find that out by itself.
+  return { kind: 'value', entry, remainingMs: remainingMs < 0 ? 0 : remainingMs };
+}
+
+/** What is no string is not ours, and counts as nothing that could be replaced. */
+function ofOtherType(error: unknown): undefined {
+  if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return undefined;
+  throw error;
+}

@@ -1,0 +1,55 @@
+import type { Clock } from '@macadam/core';
+import type { Redis } from './client.ts';
+
+const ASK_AGAIN_MS = 1_000;
+
+/** One for each client of a caller's: what a server can do is found out once, however many caches there are. */
+const known = new WeakMap<object, ServerCommands>();
+
+export function commandsOf(client: object): ServerCommands {
+  const commands = known.get(client) ?? new ServerCommands();
+  known.set(client, commands);
+  return commands;
+}
+
+/**
+ * Whether the server compares and sets in one command: `SET … IFEQ`, which Valkey has since 8.1 and Redis since 8.4, and older ones
+ * call a syntax error. It is asked, since version numbers of servers, forks and proxies say little about what they do.
+ */
+export class ServerCommands {
+  #comparesAndSets: boolean | undefined;
+  #asking = false;
+  #askedAt = -Infinity;
+
+  /** False while it is not known: scripts do the same everywhere. */
+  get comparesAndSets(): boolean {
+    return this.#comparesAndSets === true;
+  }
+
+  /** Asks in the background, unless it is known; a server that does not answer is asked again later. */
+  ask(redis: Redis, prefix: string, clock: Clock): void {
+    if (this.#comparesAndSets !== undefined || this.#asking) return;
+    const now = clock.monotonic();
+    if (now - this.#askedAt < ASK_AGAIN_MS) return;
+    this.#askedAt = now;
+    this.#asking = true;
+    // Sets nothing: nothing stands there that could be equal.
+    const probe = `${prefix}:probe:{ifeq}`;
+    redis
+      .send(probe, ['SET', probe, '', 'IFEQ', '-', 'PX', '1'])
+      .then(
+        () => (this.#comparesAndSets = true),
+        (error: unknown) => isSyntaxError(error) && (this.#comparesAndSets = false),
+      )
+      .finally(() => (this.#asking = false));
+  }
+
+  /** It does not, although it seemed to: another server has taken its place. */
+  deny(): void {
+    this.#comparesAndSets = false;
+  }
+}
+
+export function isSyntaxError(error: unknown): boolean {
+  return error instanceof Error && /^ERR\b.*\bsyntax\b/.test(error.message);
+}
