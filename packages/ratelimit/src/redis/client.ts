@@ -18,10 +18,19 @@ export type RedisClient = IoRedisClient | NodeRedisClient;
 
 /** A script, and how to run it in one round trip. */
 export class Script {
+  static readonly #made = new Map<string, Script>();
+
+  /** The script of that text, of which there are a few: its digest is worked out once. */
+  static of(source: string): Script {
+    const made = Script.#made.get(source) ?? new Script(source);
+    Script.#made.set(source, made);
+    return made;
+  }
+
   readonly #source: string;
   readonly #digest: string;
 
-  constructor(source: string) {
+  private constructor(source: string) {
     this.#source = source;
     this.#digest = createHash('sha1').update(source).digest('hex');
   }
@@ -41,8 +50,28 @@ export class Script {
   }
 }
 
-/** Whether the server answered with this error. */
-export function isReply(error: unknown, code: 'CROSSSLOT' | 'NOSCRIPT'): boolean {
+/** Sends a command of which the client need not know what it means. */
+export type Sender = (words: string[]) => Promise<unknown>;
+
+/**
+ * How to send commands that the client does not know, one after the other to one server. Undefined where they could end up at another
+ * key than a script's, since the client puts a prefix before the keys it knows of; and with a cluster, a pool or a sentinel.
+ */
+export function senderOf(client: RedisClient): Sender | undefined {
+  const { sendCommand, call, options } = client as {
+    sendCommand?: (words: string[]) => Promise<unknown>;
+    call?: (...words: string[]) => Promise<unknown>;
+    options?: { keyPrefix?: string };
+  };
+  if ((options?.keyPrefix ?? '') !== '') return undefined;
+  // Of the clients of node-redis, only one that is a single connection counts how often it connected.
+  if ('socketEpoch' in client) return (words) => (sendCommand as Sender).call(client, words);
+  if ('evalSha' in client || isCluster(client) || call === undefined) return undefined;
+  return (words) => call.apply(client, words);
+}
+
+/** Whether the server answered with an error that begins so. */
+export function isReply(error: unknown, code: string): boolean {
   return error instanceof Error && error.message.startsWith(code);
 }
 

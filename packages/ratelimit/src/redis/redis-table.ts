@@ -1,14 +1,13 @@
 import type { Random } from '@macadam/core';
 import type { Limit } from '../algorithms/limit.ts';
 import type { Decision, LimitDecision } from '../decision.ts';
-import { allWatch, answerOf, blockedFor, letThrough, undecided, watches } from '../store/combine.ts';
+import { allWatch, answerOf, blockedFor, letThrough, watches } from '../store/combine.ts';
 import type { Ask, LimitTable, Promised, TableOptions, TakeMode } from '../store/store.ts';
+import { BucketTakes } from './bucket-takes.ts';
 import { isCluster, isReply, Script, type RedisClient } from './client.ts';
-import { argumentsOf, bucketArgumentsOf, escaped, parseReply, suffixesOf, type Reply } from './script-format.ts';
+import { argumentsOf, escaped, parseReply, suffixesOf, type Reply } from './script-format.ts';
 import { decideScript } from './scripts/decide.ts';
-import { takeTokenScript } from './scripts/take-token.ts';
-
-const takeToken = new Script(takeTokenScript);
+import { WindowTakes } from './window-takes.ts';
 
 type Operation = 'block' | 'cancel' | 'charge' | 'release' | 'renew' | 'reserve' | 'reset' | 'take' | 'peek' | 'upTo';
 
@@ -27,9 +26,12 @@ export class RedisTable implements LimitTable {
   #suffixes!: readonly string[];
   /** What the general script needs to know of each limit. */
   #limitArguments!: readonly (readonly string[])[];
+  #countedArguments!: readonly (readonly string[])[];
   #script!: Script;
-  /** What its own script needs to know of a single token bucket. */
-  #bucketArguments: readonly string[] | undefined;
+  /** Where there is a single token bucket. */
+  #bucket: BucketTakes | undefined;
+  /** Where there is a single fixed window, and perhaps a command that counts it. */
+  #window: WindowTakes | undefined;
   #permitsAt = -1;
   #oneSlot: boolean;
   #commands = 0;
@@ -47,18 +49,26 @@ export class RedisTable implements LimitTable {
   setLimits(limits: readonly Limit[]): void {
     this.#limits = limits;
     this.#suffixes = suffixesOf(this.#name, limits);
-    this.#limitArguments = limits.map(argumentsOf);
-    this.#script = new Script(decideScript(limits.map(({ kind }) => kind)));
-    this.#bucketArguments = bucketArgumentsOf(limits);
+    this.#limitArguments = limits.map((limit) => argumentsOf(limit, false));
+    this.#countedArguments = limits.map((limit) => argumentsOf(limit, true));
+    this.#script = Script.of(decideScript(limits.map(({ kind }) => kind)));
+    const [limit] = limits as [Limit];
+    const single = limits.length === 1;
+    this.#bucket =
+      single && limit.kind === 'tokenBucket' ? new BucketTakes(this.#client, limit, this.#time) : undefined;
+    this.#window = this.#time === undefined ? WindowTakes.of(this.#client, limits) : undefined;
     this.#permitsAt = limits.findIndex(({ kind }) => kind === 'concurrency');
-    this.takeEach =
-      this.#bucketArguments === undefined || this.#oneSlot ? undefined : (asks) => this.#takeEachToken(asks);
+    this.takeEach = this.#bucket === undefined || this.#oneSlot ? undefined : (asks) => this.#takeEachToken(asks);
   }
 
   async take(key: string, cost: number, mode: TakeMode, watching = 0): Promise<Decision> {
-    if (mode === 'all' && watching === 0 && this.#bucketArguments !== undefined) {
-      const [decision] = await this.#takeTokens([{ key, cost }]);
-      return decision as Decision;
+    if (mode === 'all' && watching === 0) {
+      if (this.#bucket !== undefined) return (await this.#takeTokens([{ key, cost }]))[0] as Decision;
+      const counted = await this.#window?.take(this.#keysOf(key)[0] as string, cost);
+      if (counted !== undefined) {
+        this.#commands++;
+        return counted;
+      }
     }
     const operation = mode === 'all' ? 'take' : mode;
     const extra = this.#permitsAt < 0 ? 0 : this.#permit();
@@ -130,39 +140,21 @@ export class RedisTable implements LimitTable {
     }
   }
 
-  async #takeTokens(asks: readonly Pick<Ask, 'cost' | 'key'>[]): Promise<readonly Decision[]> {
+  #takeTokens(asks: readonly Pick<Ask, 'cost' | 'key'>[]): Promise<readonly Decision[]> {
     const suffix = this.#suffixes[0] as string;
-    const keys: string[] = [];
-    const args = [...(this.#bucketArguments as readonly string[]), this.#timeArgument()];
-    let evenly = true;
-    for (const { key, cost } of asks) {
-      keys.push(this.#prefix + escaped(key) + suffix);
-      if (cost !== 1) evenly = false;
-    }
-    if (!evenly) for (const { cost } of asks) args.push(String(cost));
     this.#commands++;
-    const told = (await takeToken.run(this.#client, keys, args)) as number[];
-    const limit = this.#limits[0] as Limit;
-    const most = Math.max(limit.limit, limit.capacity);
-    const stamp = this.#time?.() ?? (told[0] as number) / 1_000;
-    return asks.map(({ cost }, i) => {
-      const decision = undecided(limit, 'store', stamp);
-      const waitMs = told[3 * i + 2] as number;
-      decision.allowed = waitMs === 0;
-      decision.limit = most;
-      decision.remaining = told[3 * i + 1] as number;
-      decision.retryAfterMs = waitMs < 0 ? Infinity : waitMs;
-      decision.resetAfterMs = told[3 * i + 3] as number;
-      if (waitMs === 0) decision.granted = cost;
-      return decision;
-    });
+    const keys = asks.map(({ key }) => this.#prefix + escaped(key) + suffix);
+    return (this.#bucket as BucketTakes).take(
+      keys,
+      asks.map(({ cost }) => cost),
+    );
   }
 
   async #takeTogether(asks: readonly Ask[], tables: readonly RedisTable[]): Promise<readonly Decision[]> {
     const extras = tables.map((table) => (table.#permitsAt < 0 ? 0 : table.#permit()));
     const keys = asks.flatMap(({ key }, i) => (tables[i] as RedisTable).#keysOf(key));
     const args = asks.flatMap(({ cost, watching }, i) => (tables[i] as RedisTable).#subject(cost, extras[i], watching));
-    const script = new Script(decideScript(tables.flatMap((table) => table.#limits.map(({ kind }) => kind))));
+    const script = Script.of(decideScript(tables.flatMap((table) => table.#limits.map(({ kind }) => kind))));
     this.#commands++;
     const texts = (await script.run(this.#client, keys, [
       'take',
@@ -195,7 +187,8 @@ export class RedisTable implements LimitTable {
   }
 
   #subject(amount: number, extra: number | undefined, watching: number): string[] {
-    const own = this.#limitArguments.flatMap((one, i) => [...one, watches(watching, i) ? '1' : '0']);
+    const all = this.#window?.inUse === true ? this.#countedArguments : this.#limitArguments;
+    const own = all.flatMap((one, i) => [...one, watches(watching, i) ? '1' : '0']);
     return [String(this.#limits.length), String(amount), extra === undefined ? '' : String(extra), ...own];
   }
 

@@ -8,17 +8,12 @@ export function suffixesOf(name: string, limits: readonly Limit[]): readonly str
   return limits.map((limit, i) => `}:${name}:${placeNameOf(limit, i).replaceAll(':', '%3a')}:${limit.kind}`);
 }
 
-/** What the general script needs to know of a limit. */
-export function argumentsOf({ kind, width, capacity, parameters }: Limit): readonly string[] {
-  const padded = [0, 1, 2, 3].map((i) => parameters[i] ?? 0);
+/** What the general script needs to know of a limit. `counted`: whether a fixed window is kept as `INCREX` can count it. */
+export function argumentsOf({ kind, width, capacity, parameters }: Limit, counted: boolean): readonly string[] {
+  const padded = [0, 1, 2, counted && kind === 'fixedWindow' ? 1 : 0].map(
+    (other, i) => parameters[i] ?? (i < 3 ? 0 : other),
+  );
   return [kind, ...[width, capacity, ...padded].map(String)];
-}
-
-/** What the script for a single token bucket needs to know of it; undefined for other limits. */
-export function bucketArgumentsOf(limits: readonly Limit[]): readonly string[] | undefined {
-  const [limit, ...others] = limits;
-  if (limit?.kind !== 'tokenBucket' || others.length > 0) return undefined;
-  return [...limit.parameters, Math.max(limit.limit, limit.capacity)].map(String);
 }
 
 /** What the script answers for one subject. */

@@ -8,7 +8,9 @@ const LONGEST_MS = 1_000;
 interface Denial {
   readonly decision: Decision;
   readonly cost: number;
-  readonly until: number;
+  /** Until when it is sure to hold, and from when on it is sure not to: the answer was on its way for some time between the two. */
+  readonly holdsUntil: number;
+  readonly overAt: number;
 }
 
 /**
@@ -27,28 +29,31 @@ export class DenyCache {
   get(key: string, cost: number, now: number): Decision | undefined {
     const denial = this.#denials.peek(key);
     if (denial === undefined) return undefined;
-    const leftMs = denial.until - now;
-    if (leftMs <= 0 || leftMs < denial.decision.retryAfterMs - LONGEST_MS) {
+    const { decision, holdsUntil, overAt } = denial;
+    const leftMs = holdsUntil - now;
+    if (leftMs <= 0 || leftMs < decision.retryAfterMs - LONGEST_MS) {
       this.#denials.delete(key);
       return undefined;
     }
     if (cost < denial.cost) return undefined;
     this.hits++;
-    const { decision } = denial;
-    const passedMs = decision.retryAfterMs - leftMs;
+    const passedMs = decision.retryAfterMs - (overAt - now);
     return {
       ...decision,
-      retryAfterMs: Math.ceil(leftMs),
+      // Whoever comes back then must not be too early, so it counts from when the answer came.
+      retryAfterMs: Math.ceil(overAt - now),
       resetAfterMs: Math.max(0, Math.ceil(decision.resetAfterMs - passedMs)),
       source: 'denyCache',
     };
   }
 
-  /** `askedAt` is when the request was sent: the answer may have been under way for some time. */
-  remember(key: string, cost: number, decision: Decision, askedAt: number): void {
-    if (!(decision.retryAfterMs > 0 && decision.retryAfterMs < Infinity)) return;
+  /** `askedAt` and `answeredAt` are when the request was sent and answered: it was decided somewhere between. */
+  remember(key: string, cost: number, decision: Decision, askedAt: number, answeredAt: number): void {
+    const { retryAfterMs } = decision;
+    if (!(retryAfterMs > 0 && retryAfterMs < Infinity)) return;
     if (this.#denials.size >= this.#maxKeys && !this.#denials.has(key)) this.#denials.deleteOldest();
-    this.#denials.set(ownText(key), { decision, cost, until: askedAt + decision.retryAfterMs });
+    const [holdsUntil, overAt] = [askedAt + retryAfterMs, answeredAt + retryAfterMs];
+    this.#denials.set(ownText(key), { decision, cost, holdsUntil, overAt });
   }
 
   clear(): void {

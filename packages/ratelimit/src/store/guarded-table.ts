@@ -87,7 +87,7 @@ class GuardedTable implements LimitTable {
       () => (this.#mode === 'open' ? this.#letThrough(cost) : degraded(this.#fallback.take(key, cost, mode, watching))),
     );
     if (!decision.allowed && remembers && !decision.degraded) {
-      this.#denials.remember(key, cost, decision, askedAt);
+      this.#denials.remember(key, cost, decision, askedAt, this.#clock.monotonic());
     }
     return decision;
   }
@@ -200,12 +200,14 @@ class GuardedTable implements LimitTable {
     return limits.map((limit) => limit.share(this.#instances));
   }
 
-  #change(key: string, change: (table: LimitTable) => Awaitable<void>): Promise<void> {
+  async #change(key: string, change: (table: LimitTable) => Awaitable<void>): Promise<void> {
     this.#denials.forget(key);
-    return this.#ask(
+    await this.#ask(
       () => change(this.#remote),
       () => void change(this.#fallback),
     );
+    // A denial from before the change may have been answered meanwhile.
+    this.#denials.forget(key);
   }
 
   #letThrough(granted: number): Decision {

@@ -59,6 +59,7 @@ local function save(box)
     redis.call('DEL', box.key)
     return
   end
+  if limit.rule.saveCounted and limit.rule.saveCounted(box, limit.p, now, ttl) then return end
   local numbers = { struct.pack('<dddd', limit.p[1], limit.p[2], limit.p[3], box.blocked) }
   for j = 1, #box.state do numbers[j + 1] = struct.pack('<d', box.state[j]) end
   redis.call('SET', box.key, table.concat(numbers), 'PX', ttl + held)
@@ -69,6 +70,7 @@ local function load(key, value, limit)
   if box then return box end
   box = { key = key, limit = limit, state = {}, blocked = 0 }
   kept[key] = box
+  if limit.rule.loadCounted and limit.rule.loadCounted(box, value, limit.p, now) then return box end
   -- What is not of this form was left by somebody else.
   local size = (value and #value or 0) - HEAD
   local old = {}

@@ -46,6 +46,25 @@ function fixed.inherit(state, old, p, now)
   if not fixed.live(state, old, now) then return { 0, 0 } end
   return { state[1], state[2] * (p[1] / old[1]) }
 end
+-- As INCREX counts it: a number, the share that is used, and its time to live. A key lives through its last millisecond.
+function fixed.loadCounted(box, value, p, now)
+  local share = value and #value < HEAD and tonumber(value)
+  local ends = share and redis.call('PEXPIRETIME', box.key) or -1
+  if ends < 0 then return false end
+  box.state = { math.min(now, ends + 1 - p[2]), share * p[1] }
+  box.began = box.state[1]
+  return true
+end
+function fixed.saveCounted(box, p, now, ttl)
+  if p[4] ~= 1 or box.blocked > now then return false end
+  local share = string.format('%.17g', box.state[2] / p[1])
+  if box.began == box.state[1] then
+    redis.call('SET', box.key, share, 'KEEPTTL')
+  else
+    redis.call('SET', box.key, share, 'PX', ttl)
+  end
+  return true
+end
 rules.fixedWindow = fixed
 `,
   slidingWindow: `

@@ -1,0 +1,81 @@
+/**
+ * What is asked of a limiter with a single fixed window, by `INCREX`, which Redis has from 8.8 on and Valkey from 9.2: it adds to a
+ * number unless that would take it above a bound, and gives it a time to live when it has none. Whether the server has it is found
+ * out by the first request, which is answered by the script if not.
+ *
+ * The number is the share of the limit that is used, and not how many, so that a limit that changes finds the same share used. Redis
+ * writes it with 17 decimals, which is exact enough for limits of up to a hundred million. A window that is blocked has the form of
+ * the script, which `INCREX` refuses to count in; whoever is refused so asks the script.
+ */
+import { say, SLACK, wholeRemaining, type Limit } from '../algorithms/limit.ts';
+import type { Decision } from '../decision.ts';
+import { undecided } from '../store/combine.ts';
+import { isReply, senderOf, type RedisClient, type Sender } from './client.ts';
+
+const LARGEST_LIMIT = 100_000_000;
+
+/** Clients whose server does not have it, or does not let us use it. */
+const withoutIncrex = new WeakSet<RedisClient>();
+/** Clients whose server has answered it. */
+const withIncrex = new WeakSet<RedisClient>();
+
+export class WindowTakes {
+  readonly #client: RedisClient;
+  readonly #send: Sender;
+  readonly #limit: Limit;
+
+  private constructor(client: RedisClient, send: Sender, limit: Limit) {
+    this.#client = client;
+    this.#send = send;
+    this.#limit = limit;
+  }
+
+  /** Undefined where the limits or the client are not made for it. */
+  static of(client: RedisClient, [limit, ...others]: readonly Limit[]): WindowTakes | undefined {
+    if (limit?.kind !== 'fixedWindow' || others.length > 0 || limit.limit > LARGEST_LIMIT) return undefined;
+    const send = senderOf(client);
+    return send === undefined ? undefined : new WindowTakes(client, send, limit);
+  }
+
+  /** Whether windows are kept as `INCREX` can count them. */
+  get inUse(): boolean {
+    return withIncrex.has(this.#client);
+  }
+
+  /** Undefined when the script has to decide; nothing was taken then. */
+  async take(key: string, cost: number): Promise<Decision | undefined> {
+    if (withoutIncrex.has(this.#client)) return undefined;
+    const { limit, periodMs } = this.#limit;
+    const asked = ['INCREX', key, 'BYFLOAT', String(cost / limit), 'UBOUND', String(1 + SLACK)];
+    // They travel together. Of the last two, one tells when the window ends, both what time it is.
+    const [counted, ends, left] = await Promise.allSettled([
+      this.#send([...asked, 'PX', String(Math.ceil(periodMs)), 'ENX']),
+      this.#send(['PEXPIRETIME', key]),
+      this.#send(['PTTL', key]),
+    ]);
+    if (counted.status === 'rejected') {
+      if (isReply(counted.reason, 'ERR unknown command') || isReply(counted.reason, 'NOPERM')) {
+        withoutIncrex.add(this.#client);
+        withIncrex.delete(this.#client);
+        return undefined;
+      }
+      // The window is of the script's form, or was left there by somebody else.
+      if (isReply(counted.reason, 'ERR') || isReply(counted.reason, 'WRONGTYPE')) return undefined;
+      throw counted.reason;
+    }
+    withIncrex.add(this.#client);
+    const [share, added] = (counted.value as [unknown, unknown]).map(Number) as [number, number];
+    const allowed = added > 0;
+    const endsAt = ends.status === 'fulfilled' ? Number(ends.value) : -1;
+    const leftMs = left.status === 'fulfilled' ? Number(left.value) : -1;
+    // It never ends, since somebody else took its time to live: the script begins another.
+    if (!allowed && endsAt === -1) return undefined;
+    // A key lives through the millisecond at which it expires.
+    const resetMs = Math.max(1, leftMs + 1);
+    const decision = undecided(this.#limit, 'store', endsAt < 0 ? 0 : endsAt - leftMs + 1);
+    const remaining = wholeRemaining(limit * (1 - share), limit, limit * SLACK);
+    say(decision, allowed, limit, remaining, allowed ? 0 : resetMs, resetMs);
+    if (allowed) decision.granted = cost;
+    return decision;
+  }
+}
