@@ -7,24 +7,30 @@ import type { Subject, Suite } from './suite.ts';
 
 const [mode, suiteName = '', caseName, contenderName, milliseconds] = process.argv.slice(2);
 const budgetMs = Number(milliseconds);
-/** Optimised code is what a service runs: as long as this nothing is measured. What is allocated settles sooner than what it takes. */
-const WARM_UP = mode === 'bytes' ? { ms: 250, share: 1 / 3 } : { ms: 400, share: 1 };
-/** After the heap was tidied. */
-const SETTLE_MS = 100;
-const CHUNK_MS = 50;
+const WARM_UP_MS = 300;
+const CHUNK_MS = 30;
+/** Optimised code is what a service runs. It is there when nothing has become cheaper for so long. */
+const STEADY_MS = 150;
+const CHEAPER = 0.98;
+/** No subject is waited for longer than this, in milliseconds. */
+const MOST_MS = 2_500;
 
-/** Operates for so long, and for so many operations; returns how many a millisecond held in the end. */
+/** Operates for at least so long and so many operations, until the cost is steady; returns how many a millisecond held. */
 async function warmUp(operator: Operator, { inFlight = 1 }: Subject, ms: number, operations = 0): Promise<number> {
   const startedAt = performance.now();
-  let [count, done] = [inFlight, 0];
+  let [count, done, least, cheaperAt] = [inFlight, 0, Infinity, startedAt];
   for (;;) {
-    const chunkAt = performance.now();
+    const [chunkAt, cpu] = [performance.now(), process.cpuUsage()];
     await operator.operate(count);
     const now = performance.now();
+    const { user, system } = process.cpuUsage(cpu);
+    const cost = (user + system) / count;
+    if (cost < least * CHEAPER) [least, cheaperAt] = [cost, now];
     const perMs = count / Math.max(now - chunkAt, 0.001);
     operator.pace(perMs);
     done += count;
-    if (now - startedAt >= ms && done >= operations) return perMs;
+    const isSteady = now - cheaperAt >= STEADY_MS || now - startedAt >= MOST_MS;
+    if (now - startedAt >= ms && done >= operations && isSteady) return perMs;
     count = Math.max(inFlight, Math.min(count * 4, Math.round(perMs * CHUNK_MS)));
   }
 }
@@ -74,12 +80,12 @@ if (contender === undefined)
   throw new Error(`No contender "${contenderName}" in case "${caseName}" of "${suiteName}".`);
 const subject = await contender.setup();
 const operator = await operatorOf(subject);
-// A subject that knows how many operations it takes to be warm is believed.
-if (subject.warmUp === undefined) await warmUp(operator, subject, WARM_UP.ms);
-else await warmUp(operator, subject, 0, subject.warmUp * WARM_UP.share);
-// Nobody pays for what was left behind by the making of the subject.
+// Nobody pays for what was left behind by the making of the subject. Not later: a collection while nothing is in flight
+// takes the shapes of all short-lived objects away, and for thousands of calls to come what is measured is the compiler.
 globalThis.gc?.();
-const perMs = await warmUp(operator, subject, SETTLE_MS);
+// What is allocated settles long before what it takes.
+const share = mode === 'bytes' ? 0.3 : 1;
+const perMs = await warmUp(operator, subject, WARM_UP_MS * share, (subject.warmUp ?? 0) * share);
 const operations = Math.max(subject.inFlight ?? 1, Math.round(perMs * budgetMs));
 const result =
   mode === 'bytes' ? ((await allocation(operator, subject, operations)) ?? null) : await time(operator, operations);
