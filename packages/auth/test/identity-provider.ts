@@ -2,9 +2,10 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import Provider from 'oidc-provider';
+import Provider, { type GrantContext } from 'oidc-provider';
 import { vi } from 'vitest';
 import type { TokenClientOptions } from '../src/index.ts';
+import { addGrants, ASSERTION, EXCHANGE } from './provider-grants.ts';
 import { privateJwk, type TestKey, testKey } from './tokens.ts';
 
 export const AUDIENCE = 'https://orders.example.com';
@@ -52,7 +53,8 @@ export class IdentityProvider {
   publish(...keys: TestKey[]): void {
     // It warns that its state and its times are those of a development, which is what a test wants.
     for (const level of ['warn', 'info'] as const) vi.spyOn(console, level).mockImplementation(() => {});
-    const shared = { grant_types: ['client_credentials'], redirect_uris: [], response_types: [] };
+    const grants = ['client_credentials', EXCHANGE, ASSERTION];
+    const shared = { grant_types: grants, redirect_uris: [], response_types: [] };
     const provider = new Provider(this.origin, {
       clients: [
         { ...shared, client_id: 'shop', client_secret: SECRET, id_token_signed_response_alg: 'ES256' },
@@ -81,8 +83,9 @@ export class IdentityProvider {
       ],
       clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
       jwks: { keys: keys.map((key) => ({ ...privateJwk(key), use: 'sig', alg: 'ES256' })) as never },
-      ttl: { ClientCredentials: this.lifetimeSeconds },
+      ttl: { ClientCredentials: this.lifetimeSeconds, AccessToken: this.lifetimeSeconds },
       scopes: ['orders:read'],
+      extraTokenClaims: ({ act }: GrantContext) => act && { act },
       features: {
         devInteractions: { enabled: false },
         clientCredentials: { enabled: true },
@@ -100,6 +103,7 @@ export class IdentityProvider {
         },
       },
     });
+    addGrants(provider, this.origin, keys, robotKey);
     this.#handler = provider.callback() as never as Handler;
   }
 

@@ -7,8 +7,12 @@ import {
   createDpopKey,
   createIntrospector,
   createJwtVerifier,
+  jwtAssertion,
+  jwtBearer,
   type JwtVerifier,
   type JwtVerifierOptions,
+  tokenExchange,
+  tokenExchanges,
 } from '../src/index.ts';
 import { AUDIENCE, IdentityProvider, robotKey, SECRET } from './identity-provider.ts';
 import { base64url, privateJwk, reasonOf, testKey } from './tokens.ts';
@@ -35,24 +39,30 @@ const verifierWith = (more: Partial<JwtVerifierOptions> = {}): JwtVerifier =>
     ...more,
   });
 
-const grant = async (more: Partial<ClientCredentialsOptions> = {}): Promise<string> => {
-  await using tokens = clientCredentials(provider.client(more));
+/** How the client that has a key shows who it is. */
+const robot = () => ({
+  privateKey: { key: privateJwk(robotKey), algorithm: 'ES256', kid: 'robot-1' } as const,
+  assertionAudience: provider.origin,
+});
+
+const keyed = (): ClientCredentialsOptions => {
+  const { clientSecret: _, ...rest } = provider.client({ clientId: 'robot', ...robot() });
+  return rest;
+};
+
+const grantTo = async (options: ClientCredentialsOptions): Promise<string> => {
+  await using tokens = clientCredentials(options);
   return await tokens.getToken();
 };
+const grant = (more: Partial<ClientCredentialsOptions> = {}): Promise<string> => grantTo(provider.client(more));
 
 describe('a live identity provider', () => {
   it('gives tokens to each kind of client, and they are accepted as they come', async () => {
     await using verifier = verifierWith();
-    const { clientSecret: _, ...keyed } = provider.client();
     const clients: ClientCredentialsOptions[] = [
       provider.client(),
       provider.client({ clientId: 'form', clientAuth: 'post' }),
-      {
-        ...keyed,
-        clientId: 'robot',
-        privateKey: { key: privateJwk(robotKey), algorithm: 'ES256', kid: 'robot-1' },
-        assertionAudience: provider.origin,
-      },
+      keyed(),
     ];
     for (const options of clients) {
       await using tokens = clientCredentials(options);
@@ -200,6 +210,60 @@ describe('a live identity provider', () => {
     tokens.invalidate(token);
     await tokens.getToken();
     expect(provider.asked('/token')).toBe(1);
+  });
+
+  it('exchanges the token of a caller for one that names both, and nothing else for any (RFC 8693)', async () => {
+    await using verifier = verifierWith();
+    const caller = await grant({ clientId: 'form', clientAuth: 'post' });
+    await using onBehalf = tokenExchanges(provider.client());
+    const exchanged = await verifier.verify(await onBehalf.for(caller).getToken());
+    expect(exchanged).toMatchObject({ subject: 'form', clientId: 'shop', scopes: ['orders:read'] });
+    expect(exchanged.claims['act']).toEqual({ sub: 'shop' });
+
+    const actor = await grantTo(keyed());
+    await using acting = tokenExchange({ ...provider.client(), subjectToken: () => caller, actorToken: actor });
+    expect((await verifier.verify(await acting.getToken())).claims['act']).toEqual({ sub: 'robot' });
+
+    const forged = `${caller.slice(0, -4)}AAAA`;
+    await using refused = tokenExchange({ ...provider.client(), subjectToken: forged });
+    await expect(refused.getToken()).rejects.toMatchObject({ reason: 'refused', error: 'invalid_grant', status: 400 });
+  });
+
+  it('exchanges a thousand requests of one caller once, and those of each caller apart', async () => {
+    const callers = await Promise.all([grant(), grant(), grant()]);
+    await using onBehalf = tokenExchanges(provider.client());
+    provider.requests.length = 0;
+    const got = await Promise.all(Array.from({ length: 999 }, (_, n) => onBehalf.for(callers[n % 3]!).getToken()));
+    expect(new Set(got).size).toBe(3);
+    expect(provider.asked('/token')).toBe(3);
+  });
+
+  it('gives a token for an assertion, each of which is good once (RFC 7523)', async () => {
+    await using verifier = verifierWith();
+    const clock = virtualClock({ now: Date.now() });
+    const { privateKey } = robot();
+    const assertion = jwtAssertion({
+      privateKey,
+      issuer: 'robot@example.com',
+      subject: 'user-7',
+      audience: provider.origin,
+    });
+    await using tokens = jwtBearer({ ...provider.client({ clock }), assertion });
+    const token = await tokens.getToken();
+    expect(await verifier.verify(token)).toMatchObject({ subject: 'user-7', clientId: 'shop' });
+    // A second request brings another assertion: the provider remembers the ids of those it took.
+    tokens.invalidate(token);
+    expect(await tokens.getToken()).not.toBe(token);
+
+    const once = await assertion();
+    await using first = jwtBearer({ ...provider.client(), assertion: once });
+    await using second = jwtBearer({ ...provider.client(), assertion: once });
+    await first.getToken();
+    await expect(second.getToken()).rejects.toMatchObject({ error: 'invalid_grant' });
+    const stranger = { key: privateJwk(testKey('robot-1', 'ES256', 6)), algorithm: 'ES256', kid: 'robot-1' } as const;
+    const made = jwtAssertion({ privateKey: stranger, issuer: 'robot@example.com', audience: provider.origin });
+    await using forged = jwtBearer({ ...provider.client(), assertion: made });
+    await expect(forged.getToken()).rejects.toMatchObject({ error: 'invalid_grant' });
   });
 
   it('is asked about tokens that say nothing by themselves, until they are withdrawn', async () => {

@@ -200,7 +200,7 @@ describe('A30: a refresh token that changes with each use', () => {
     }
   });
 
-  it('is kept apart from that of other sessions, clients and scopes', async () => {
+  it('A29: is kept apart from that of other sessions, clients and scopes', async () => {
     const keys = new Set<string>();
     const store: TokenStore = { ...memoryTokenStore(), withLock: (key, run) => (keys.add(key), run()) };
     const server = new TokenEndpoint();

@@ -94,7 +94,7 @@ describe('an exchange that both sides sign', () => {
     }
   });
 
-  it('is refused when the request was changed, or is sent again', async () => {
+  it('A32: is refused when the request was changed, or is sent again', async () => {
     const request = post();
     const headers = await signer.authorize(request);
     expect((await send({ ...request, body: '{"sku":"a2"}' }, headers)).body).toBe('digest');

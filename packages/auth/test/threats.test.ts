@@ -1,5 +1,5 @@
 // The page of threats names tests: they are there, and the page leaves out none of the known mistakes.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 const root = new URL('../', import.meta.url);
@@ -8,6 +8,16 @@ const rows = page
   .split('\n')
   .filter((line) => line.startsWith('| ') && !line.startsWith('| threat') && !line.startsWith('| ---'))
   .map((line) => line.split(' | '));
+
+/** Whether a test, a group or a row of them has a name with this in it; a case such as A1 stands first in a name. */
+function hasTest(file: string, name: string): boolean {
+  const text = readFileSync(new URL(file, root), 'utf8');
+  // A name is a text with a function after it; that of a row is any text.
+  const named = [...text.matchAll(/(['"`])((?:(?!\1).)*)\1(,\s*(?:async\s*)?\()?/g)];
+  return named.some(([, , title = '', does]) =>
+    /^A\d+$/.test(name) ? does !== undefined && title.startsWith(`${name}:`) : title.includes(name),
+  );
+}
 
 /** Advisories on libraries that verify tokens or decide on permissions, as far as they are public. */
 const KNOWN = [
@@ -41,16 +51,22 @@ describe('the page of threats', () => {
   it.each(rows)('%s: its test is there', (_threat, _known, tests = '') => {
     const files = [...tests.matchAll(/`(test\/[\w.-]+)`/g)].map(([, file]) => file!);
     expect(files).not.toEqual([]);
-    const texts = files.map((file) => readFileSync(new URL(file, root), 'utf8'));
-    const [named = ''] = tests.split(':');
+    const [named = ''] = tests.split(': `');
     // Some rows name a whole file.
     const names = named.startsWith('`') ? [] : named.split(',').map((name) => name.trim());
-    for (const name of names) {
+    for (const name of names)
       expect(
-        texts.some((text) => text.includes(/^A\d+$/.test(name) ? `${name}:` : name)),
+        files.some((file) => hasTest(file, name)),
         name,
       ).toBe(true);
-    }
+    // No file stands there for nothing.
+    for (const file of files) expect(names.length === 0 || names.some((name) => hasTest(file, name)), file).toBe(true);
+  });
+
+  it.each(Array.from({ length: 33 }, (_, n) => `A${n + 1}`))('the case %s is a test', (name) => {
+    expect(
+      readdirSync(new URL('test/', root)).some((file) => file.endsWith('.test.ts') && hasTest(`test/${file}`, name)),
+    ).toBe(true);
   });
 
   it.each(KNOWN)('tells of %s', (advisory) => {

@@ -149,6 +149,20 @@ describe('the known mistakes', () => {
     expect(await reasonOf(open.verify(makeToken({ ...rsa, algorithm: 'RS512' }, claims)))).toBe('algorithm');
   });
 
+  it('A3: a key serves no algorithm of another kind or curve', async () => {
+    const kinds = (['RS256', 'ES256', 'ES384', 'Ed25519'] as const).map((algorithm) => testKey(algorithm, algorithm));
+    const algorithms = kinds.map((one) => one.algorithm);
+    const verifier = verifierFor({ algorithms, jwks: { keys: kinds.map(({ jwk }) => jwk) } });
+    for (const { kid } of kinds) {
+      for (const signer of kinds) {
+        const outcome = await reasonOf(verifier.verify(makeToken({ ...signer, kid }, claims)));
+        expect(outcome, `${kid} ${signer.algorithm}`).toBe(kid === signer.algorithm ? 'accepted' : 'key_unknown');
+      }
+    }
+    const other = { keys: [testKey('a', 'ES384').jwk] };
+    expect(() => verifierFor({ algorithms: ['ES256'], jwks: other })).toThrow('a key for ES256');
+  });
+
   it.each(['crit', 'b64', 'zip', 'jku', 'jwk', 'x5u', 'x5c'])('A4: the header %s is refused', async (name) => {
     const values: Record<string, unknown> = { crit: ['exp'], b64: false, zip: 'DEF', jwk: key.jwk, x5c: ['MIIB'] };
     const token = makeToken(key, claims, { [name]: values[name] ?? 'https://evil.example/keys' });

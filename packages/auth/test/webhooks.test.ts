@@ -41,7 +41,7 @@ async function outcome(
     );
 }
 
-describe('a webhook', () => {
+describe('A33: a webhook', () => {
   it('is signed and verified as in the vector of the standard', async () => {
     expect(webhookSigner({ secrets: [SECRET], clock }).sign(BODY, { id: VECTOR['webhook-id'] })).toEqual(VECTOR);
     expect(await verifierFor().verify(VECTOR, BODY)).toEqual({ id: VECTOR['webhook-id'], timestampMs: clock.now() });
