@@ -12,7 +12,7 @@ export interface Subject {
   run(): unknown;
   /** Operations in flight at once. Default: 1. */
   readonly inFlight?: number;
-  /** Operations before anything is measured. Default: as many as 0.4 s hold. */
+  /** The least operations before anything is measured. It is not before their cost is steady, with or without. */
   readonly warmUp?: number;
   close?(): unknown;
 }
