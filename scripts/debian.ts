@@ -1,5 +1,5 @@
 // Programs that npm does not have, out of Debian's packages.
-import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run, temporaryFolder } from './children.mjs';
 import { onPath } from './toolchain.mjs';
@@ -12,24 +12,30 @@ export interface Unpacked {
   env: Record<string, string | undefined>;
 }
 
+/** Which files of a package, and of which release of Debian. */
+export interface Wanted {
+  /** The one file to keep, of a package that needs no other. */
+  only?: string;
+  /** A newer release than this machine's, such as `trixie`: the package comes with all that it needs, down to the C library. */
+  suite?: string;
+}
+
 /**
  * Downloads a package with what it needs and unpacks it into the folder of tools, once: nothing is installed, so it takes
  * no rights, starts no service and changes nothing on the machine.
- *
- * @param only - the one file to keep, of a package that needs no other
  */
-export async function debianPackage(name: string, only?: string): Promise<Unpacked> {
+export async function debianPackage(name: string, wanted: Wanted = {}): Promise<Unpacked> {
   const home = join(root, '.tools', name);
   if (!existsSync(home)) {
     if (onPath('apt-get').length === 0 || onPath('dpkg').length === 0) throw new Error('there is no apt-get here');
     console.log(`Bringing Debian's ${name} ...`);
-    await unpack(name, home, only);
+    await unpack(name, home, wanted);
   }
   const libraries = new Set(filesBelow(home, (path) => path.includes('.so.')).map((path) => join(home, dirname(path))));
   return { home, env: { ...process.env, LD_LIBRARY_PATH: [...libraries].join(':') } };
 }
 
-async function unpack(name: string, home: string, only: string | undefined): Promise<void> {
+async function unpack(name: string, home: string, { only, suite }: Wanted): Promise<void> {
   const aside = temporaryFolder(`${home}.${process.pid}`);
   const [lists, cache, files] = ['lists', 'cache', 'files'].map((part) => join(aside, part)) as [
     string,
@@ -44,6 +50,7 @@ async function unpack(name: string, home: string, only: string | undefined): Pro
     `Dir::Cache=${cache}`,
     'Debug::NoLocking=1',
     'APT::Sandbox::User=root',
+    ...(suite === undefined ? [] : otherRelease(suite, aside)),
   ];
   const apt = ['-qq', '-y', ...settings.flatMap((setting) => ['-o', setting])];
   const download = only === undefined ? ['install', '--download-only', '--no-install-recommends'] : ['download'];
@@ -57,12 +64,65 @@ async function unpack(name: string, home: string, only: string | undefined): Pro
     const { code, output } = await run('dpkg', ['-x', join(archivesIn, archive), files], { output: 'capture' });
     if (code !== 0) throw new Error(output.trim());
   }
-  if (only === undefined) {
-    renameSync(files, home);
-    return;
-  }
+  if (only === undefined) return moveTo(files, home);
   const kept = join(aside, 'kept');
   mkdirSync(join(kept, dirname(only)), { recursive: true });
   renameSync(join(files, only), join(kept, only));
-  renameSync(kept, home);
+  moveTo(kept, home);
+}
+
+/** Another run may have brought it meanwhile. */
+function moveTo(folder: string, home: string): void {
+  try {
+    renameSync(folder, home);
+  } catch (error) {
+    if (!existsSync(home)) throw error;
+  }
+}
+
+/**
+ * Settings with which apt sees another release, from where this machine gets its own, and nothing that is installed: what is there
+ * would not be downloaded, and be too old.
+ */
+function otherRelease(suite: string, aside: string): string[] {
+  const [parts, none] = [join(aside, 'sources'), join(aside, 'none')];
+  mkdirSync(parts);
+  writeFileSync(none, '');
+  const sources = releaseSources(suite);
+  if (sources.length === 0) throw new Error('this machine does not say where its Debian packages come from');
+  for (const [i, { form, text }] of sources.entries()) writeFileSync(join(parts, `${i}.${form}`), text);
+  return [`Dir::Etc::SourceList=${none}`, `Dir::Etc::SourceParts=${parts}`, `Dir::State::Status=${none}`];
+}
+
+interface SourcesFile {
+  form: 'list' | 'sources';
+  text: string;
+}
+
+/** This machine's sources of its own release, without those of updates and fixes, which have other names; for another one. */
+function releaseSources(suite: string): SourcesFile[] {
+  const own = /^VERSION_CODENAME=(\w+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? '';
+  const folder = '/etc/apt/sources.list.d';
+  const files = [
+    '/etc/apt/sources.list',
+    ...(existsSync(folder) ? readdirSync(folder) : []).map((file) => join(folder, file)),
+  ];
+  return files
+    .filter((file) => existsSync(file))
+    .flatMap((file): SourcesFile[] => {
+      const text = readFileSync(file, 'utf8');
+      if (file.endsWith('.list')) {
+        const lines = text.split('\n').filter((line) => line.startsWith('deb ') && line.split(/\s+/).includes(own));
+        return lines.map((line) => ({
+          form: 'list',
+          text: `${line.replace(new RegExp(`\\s${own}\\s`), ` ${suite} `)}\n`,
+        }));
+      }
+      if (!file.endsWith('.sources')) return [];
+      return text.split(/\n\s*\n/).flatMap((stanza): SourcesFile[] => {
+        const suites = /^Suites:(.*)$/m.exec(stanza)?.[1]?.trim().split(/\s+/) ?? [];
+        if (!suites.includes(own)) return [];
+        return [{ form: 'sources', text: `${stanza.trim().replace(/^Suites:.*$/m, `Suites: ${suite}`)}\n` }];
+      });
+    });
 }

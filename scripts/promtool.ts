@@ -9,7 +9,7 @@ const FILE = 'usr/bin/promtool';
 export async function withPromtool<T>(work: () => Promise<T>): Promise<T> {
   if (process.env['PROMTOOL'] !== undefined || onPath('promtool').length > 0) return await work();
   try {
-    const { home } = await debianPackage('prometheus', FILE);
+    const { home } = await debianPackage('prometheus', { only: FILE });
     process.env['PROMTOOL'] = join(home, FILE);
   } catch (error) {
     console.log(

@@ -12,7 +12,7 @@ import { filesBelow } from './workspace.ts';
 const howTo =
   'The tests need a Redis or Valkey server: set REDIS_URL (for example redis://127.0.0.1:6379), or install redis-server or valkey-server.';
 
-interface Server {
+export interface Server {
   program: string;
   env: Record<string, string | undefined>;
 }
@@ -34,18 +34,28 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   }
   const server = findOnPath() ?? (await bringServer());
+  return await whileRunning(server, async (url) => {
+    process.env['REDIS_URL'] = url;
+    process.env['REDIS_SERVER'] = server.program;
+    process.env['REDIS_SERVER_LIBRARIES'] = server.env['LD_LIBRARY_PATH'] ?? '';
+    try {
+      return await work();
+    } finally {
+      for (const name of ['REDIS_URL', 'REDIS_SERVER', 'REDIS_SERVER_LIBRARIES']) delete process.env[name];
+    }
+  });
+}
+
+/** Runs `work` with the URL of a server of that kind, which keeps nothing and ends afterwards. */
+export async function whileRunning<T>(server: Server, work: (url: string) => Promise<T>): Promise<T> {
   const port = await freePort();
   const folder = temporaryFolder(mkdtempSync(join(tmpdir(), 'macadam-redis-')));
   const flags = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--appendonly', 'no', '--dir', folder];
   const running = start(server.program, flags, { env: server.env, output: 'capture' });
   try {
     await answers(port, running.result);
-    process.env['REDIS_URL'] = `redis://127.0.0.1:${port}`;
-    process.env['REDIS_SERVER'] = server.program;
-    process.env['REDIS_SERVER_LIBRARIES'] = server.env['LD_LIBRARY_PATH'] ?? '';
-    return await work();
+    return await work(`redis://127.0.0.1:${port}`);
   } finally {
-    for (const name of ['REDIS_URL', 'REDIS_SERVER', 'REDIS_SERVER_LIBRARIES']) delete process.env[name];
     await running.stop();
   }
 }

@@ -12,6 +12,7 @@ import { CheckFailed, program } from './programs.ts';
 import { checkPacked } from './packed.ts';
 import { withPromtool } from './promtool.ts';
 import { withRedis } from './redis.ts';
+import { withValkey } from './valkey.ts';
 import { addTally, emptyTally, type Tally } from './tally.ts';
 import { typecheck } from './typecheck.ts';
 
@@ -40,7 +41,7 @@ export async function test(): Promise<number> {
       await step('packed packages', checkPacked);
       await step('budgets of the hot paths', () => budgets());
     }
-    await step('tests', () => withRedis(() => withPromtool(runVitest)));
+    await step('tests', () => withRedis(() => withValkey(() => withPromtool(runVitest))));
   } finally {
     console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   }

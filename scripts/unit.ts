@@ -1,10 +1,9 @@
 // Runs vitest with the arguments given: `npm run unit -- --project http -t retry`.
 import { program } from './programs.ts';
 import { withRedis } from './redis.ts';
+import { withValkey } from './valkey.ts';
 
 export async function unit(args: readonly string[]): Promise<number> {
-  return await withRedis(async () => {
-    const { code } = await program('vitest', ['run', ...args]);
-    return code;
-  });
+  const vitest = async (): Promise<number> => (await program('vitest', ['run', ...args])).code;
+  return await withRedis(() => withValkey(vitest));
 }

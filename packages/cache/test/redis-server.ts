@@ -9,6 +9,18 @@ export function redisUrl(): string {
   return url;
 }
 
+export interface TestServer {
+  readonly name: string;
+  /** Undefined where there is none: its tests are skipped, and the run says so. */
+  readonly url: string | undefined;
+}
+
+/** What Redis 7 and Valkey 8.1 do differently is which commands they have: each kind runs what depends on that. */
+export const servers: readonly TestServer[] = [
+  { name: 'Redis', url: process.env['REDIS_URL'] },
+  { name: 'Valkey', url: process.env['VALKEY_URL'] },
+];
+
 export interface Connected {
   readonly client: RedisClient;
   /** Any command, for looking behind the scenes. */

@@ -2,19 +2,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redisTier, type Tier, type TierSpace } from '@macadam/cache';
 import { memoryTier, tierContract } from '@macadam/cache/testing';
-import { ioRedis, nodeRedis, type Connected } from './redis-server.ts';
+import { ioRedis, nodeRedis, servers, type Connected } from './redis-server.ts';
 
 describe('memoryTier keeps the contract', () => {
   const tier = memoryTier();
   it.each(tierContract(() => tier))('$name', ({ run }) => run());
 });
 
-describe.each([
-  ['node-redis', nodeRedis],
-  ['ioredis', ioRedis],
-] as const)('redisTier with %s keeps the contract', (name, connect) => {
+const combinations = servers.flatMap((server) => [
+  { server, name: 'node-redis', connect: nodeRedis },
+  { server, name: 'ioredis', connect: ioRedis },
+]);
+describe.each(combinations)('redisTier with $name and $server.name keeps the contract', ({ server, name, connect }) => {
+  if (server.url === undefined) return it.skip(`there is no ${server.name}`);
   let redis: Connected;
-  beforeAll(async () => void (redis = await connect()));
+  beforeAll(async () => void (redis = await connect(server.url)));
   afterAll(() => redis.close());
   const prefix = (mode: string): string => `tier-${process.pid}-${name}-${mode}`;
   // Generous: what a test is about is never the time limit.

@@ -24,7 +24,7 @@ export class RedisSpace implements TierSpace {
   readonly #feed: Feed;
   readonly mostReads: number;
   readonly #leases: Leases;
-  readonly #askCommands: () => void;
+  readonly #askCommands: () => Promise<void> | undefined;
   readonly #namespace: string;
   /** Tells its own changes from those of others. */
   readonly #self: string = randomUUID();
@@ -37,9 +37,8 @@ export class RedisSpace implements TierSpace {
     this.#feed = feed;
     // A server that tells of every change of an entry must not tell of leases: they change nothing.
     const inPlace = coherence !== 'tracking';
-    this.#askCommands = () => {
-      if (inPlace) commands.ask(redis, prefix, clock);
-    };
+    this.#askCommands = () => (inPlace ? commands.ask(redis, prefix, clock) : undefined);
+    void this.#askCommands();
     this.#leases = new Leases(redis, this.#names, leaseMs, inPlace ? commands : undefined);
     this.mostReads = redis.cluster ? 1 : MOST_READS;
     this.#namespace = namespace;
@@ -69,7 +68,8 @@ export class RedisSpace implements TierSpace {
   }
 
   read(keys: readonly string[], wantsLeases: boolean = false): Promise<readonly TierRead[]> {
-    this.#askCommands();
+    const asking = this.#askCommands();
+    if (asking !== undefined) return asking.then(() => this.#leases.read(keys, wantsLeases));
     return this.#leases.read(keys, wantsLeases);
   }
 

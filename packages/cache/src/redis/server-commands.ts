@@ -18,7 +18,7 @@ export function commandsOf(client: object): ServerCommands {
  */
 export class ServerCommands {
   #comparesAndSets: boolean | undefined;
-  #asking = false;
+  #asking: Promise<void> | undefined;
   #askedAt = -Infinity;
 
   /** False while it is not known: scripts do the same everywhere. */
@@ -26,22 +26,27 @@ export class ServerCommands {
     return this.#comparesAndSets === true;
   }
 
-  /** Asks in the background, unless it is known; a server that does not answer is asked again later. */
-  ask(redis: Redis, prefix: string, clock: Clock): void {
-    if (this.#comparesAndSets !== undefined || this.#asking) return;
+  /**
+   * Asks, unless it is known; a server that does not answer is asked again later. Undefined when there is nothing to wait for: who
+   * takes leases must wait, since those who know and those who do not would not see each other's. Never rejects.
+   */
+  ask(redis: Redis, prefix: string, clock: Clock): Promise<void> | undefined {
+    if (this.#comparesAndSets !== undefined || this.#asking !== undefined) return this.#asking;
     const now = clock.monotonic();
-    if (now - this.#askedAt < ASK_AGAIN_MS) return;
+    if (now - this.#askedAt < ASK_AGAIN_MS) return undefined;
     this.#askedAt = now;
-    this.#asking = true;
     // Sets nothing: nothing stands there that could be equal.
     const probe = `${prefix}:probe:{ifeq}`;
-    redis
+    this.#asking = redis
       .send(probe, ['SET', probe, '', 'IFEQ', '-', 'PX', '1'])
       .then(
-        () => (this.#comparesAndSets = true),
-        (error: unknown) => isSyntaxError(error) && (this.#comparesAndSets = false),
+        () => void (this.#comparesAndSets = true),
+        (error: unknown) => {
+          if (isSyntaxError(error)) this.#comparesAndSets = false;
+        },
       )
-      .finally(() => (this.#asking = false));
+      .finally(() => (this.#asking = undefined));
+    return this.#asking;
   }
 
   /** It does not, although it seemed to: another server has taken its place. */
