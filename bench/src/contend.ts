@@ -7,42 +7,51 @@ import type { Subject, Suite } from './suite.ts';
 
 const [mode, suiteName = '', caseName, contenderName, milliseconds] = process.argv.slice(2);
 const budgetMs = Number(milliseconds);
-const WARM_UP_MS = 300;
 const CHUNK_MS = 30;
-/** Optimised code is what a service runs. It is there when nothing has become cheaper for so long. */
+/**
+ * Optimised code is what a service runs. It is there when nothing has become cheaper for so long. This and what follows is
+ * CPU time, not that on the wall: on a busy machine the compiler has to wait for its turn, too.
+ */
 const STEADY_MS = 150;
 const CHEAPER = 0.98;
-/** No subject is waited for longer than this, in milliseconds. */
+const WARM_UP_MS = 300;
+/** No subject is waited for longer than this. */
 const MOST_MS = 2_500;
 
 /** Operates for at least so long and so many operations, until the cost is steady; returns how many a millisecond held. */
 async function warmUp(operator: Operator, { inFlight = 1 }: Subject, ms: number, operations = 0): Promise<number> {
-  const startedAt = performance.now();
-  let [count, done, least, cheaperAt] = [inFlight, 0, Infinity, startedAt];
+  let [count, done, spentMs, least, cheaperAtMs] = [inFlight, 0, 0, Infinity, 0];
   for (;;) {
-    const [chunkAt, cpu] = [performance.now(), process.cpuUsage()];
+    const [startedAt, cpu] = [performance.now(), process.cpuUsage()];
     await operator.operate(count);
-    const now = performance.now();
-    const { user, system } = process.cpuUsage(cpu);
-    const cost = (user + system) / count;
-    if (cost < least * CHEAPER) [least, cheaperAt] = [cost, now];
-    const perMs = count / Math.max(now - chunkAt, 0.001);
+    const perMs = count / Math.max(performance.now() - startedAt, 0.001);
+    const tookMs = cpuMsSince(cpu);
     operator.pace(perMs);
+    spentMs += tookMs;
     done += count;
-    const isSteady = now - cheaperAt >= STEADY_MS || now - startedAt >= MOST_MS;
-    if (now - startedAt >= ms && done >= operations && isSteady) return perMs;
+    if (tookMs / count < least * CHEAPER) [least, cheaperAtMs] = [tookMs / count, spentMs];
+    const isSteady = spentMs - cheaperAtMs >= STEADY_MS || spentMs >= MOST_MS;
+    if (spentMs >= ms && done >= operations && isSteady) return perMs;
     count = Math.max(inFlight, Math.min(count * 4, Math.round(perMs * CHUNK_MS)));
   }
 }
 
-/** Bytes allocated for each operation: only right when the collector stays away, so it is tried with ever fewer. */
+/** Of all threads of the process: what the collector and the compiler do for an operation is part of its cost. */
+function cpuMsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}
+
+/**
+ * Bytes allocated for each operation: only right when the collector stays away, so it is tried with ever fewer. It is not
+ * called for either, see below: a scavenge makes room enough for the next try.
+ */
 async function allocation(operator: Operator, { inFlight = 1 }: Subject, most: number): Promise<number | undefined> {
   let collections = 0;
   const observer = new PerformanceObserver((list) => (collections += list.getEntries().length));
   observer.observe({ entryTypes: ['gc'] });
   try {
-    for (let count = Math.min(most, 20_000); count >= inFlight; count = Math.floor(count / 2)) {
-      globalThis.gc?.();
+    for (let count = Math.min(most, 20_000), tries = 1; count >= inFlight; tries++) {
       await pause(20);
       collections = 0;
       const before = process.memoryUsage().heapUsed;
@@ -50,6 +59,7 @@ async function allocation(operator: Operator, { inFlight = 1 }: Subject, most: n
       const bytes = process.memoryUsage().heapUsed - before;
       await pause(5);
       if (collections === 0 && bytes >= 0) return bytes / count;
+      if (tries % 2 === 0) count = Math.floor(count / 2);
     }
     return undefined;
   } finally {
@@ -57,15 +67,13 @@ async function allocation(operator: Operator, { inFlight = 1 }: Subject, most: n
   }
 }
 
-/** CPU time of all threads of the process: what the collector and the compiler do for an operation is part of its cost. */
 async function time(operator: Operator, operations: number): Promise<Measurement> {
   const cpu = process.cpuUsage();
   const startedAt = performance.now();
   await operator.operate(operations);
   const tookMs = performance.now() - startedAt;
-  const { user, system } = process.cpuUsage(cpu);
   return {
-    cpuNs: ((user + system) * 1_000) / operations,
+    cpuNs: (cpuMsSince(cpu) * 1e6) / operations,
     perSecond: (operations / tookMs) * 1_000,
     peakMiB: process.resourceUsage().maxRSS / 1_024,
     operations,
@@ -80,8 +88,8 @@ if (contender === undefined)
   throw new Error(`No contender "${contenderName}" in case "${caseName}" of "${suiteName}".`);
 const subject = await contender.setup();
 const operator = await operatorOf(subject);
-// Nobody pays for what was left behind by the making of the subject. Not later: a collection while nothing is in flight
-// takes the shapes of all short-lived objects away, and for thousands of calls to come what is measured is the compiler.
+// Nobody pays for what was left behind by the making of the subject. Not later: a whole collection while nothing is in
+// flight takes the shapes of all short-lived objects away, and for thousands of calls what is measured is the compiler.
 globalThis.gc?.();
 // What is allocated settles long before what it takes.
 const share = mode === 'bytes' ? 0.3 : 1;
