@@ -138,3 +138,11 @@ export const systemClock: Clock = {
     new SystemTimer(callback, Number.isNaN(delayMs) ? 0 : Math.max(0, Math.ceil(delayMs))),
   sleep: (delayMs, signal) => sleepWith(systemClock, delayMs, signal),
 };
+
+/** A clock on which time does not pass, not even to the next whole millisecond: for what is to stay in flight for ever. */
+export const stoppedClock: Clock = {
+  now: () => 0,
+  monotonic: () => 0.5,
+  setTimer: () => ({ cancel() {} }),
+  sleep: () => new Promise(() => {}),
+};

@@ -4,7 +4,7 @@ import { runAtRoot } from './scope.ts';
 /** Something in flight that has a time limit. Extend it: the queue keeps its place in the entry itself. */
 export abstract class Expiring {
   /** When it expires, on the monotonic clock. */
-  expiresAt = 0;
+  expiresAt: number = Infinity;
   /** Its place in the queue's heap; -1 when it is in none. Only the queue writes it. */
   place = -1;
 

@@ -13,3 +13,25 @@ test('AC30: undici #3975: a call that waits for its next try keeps the process a
   );
   expect(stdout.trim()).toBe('answered by try 3');
 });
+
+test('a client that rests while the heap is collected does not begin anew with code that is not compiled', async () => {
+  const script = join(import.meta.dirname, 'process', 'rests-between-calls.ts');
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--conditions=@macadam/source', '--no-warnings', '--expose-gc', '--trace-deopt', script],
+    { timeout: 60_000, maxBuffer: 2 ** 26 },
+  );
+  // While it warms up, layouts still change.
+  const [, , ...afterwards] = stdout.split(/^rests$/m);
+  const forgotten = /marking dependent code .*SharedFunctionInfo ?([^>]*)>.*weak objects/g;
+  const names = afterwards.flatMap((text) => Array.from(text.matchAll(forgotten), ([, name]) => name));
+  expect(afterwards).toHaveLength(3);
+  // The runtime forgets some of its own.
+  expect(names.filter((name) => WAY_OF_A_CALL.has(name as string))).toEqual([]);
+});
+
+/** What every layer of a call has, and what reads its answer. */
+const WAY_OF_A_CALL = new Set([
+  ...['Call', 'Attempt', 'PlacedRun', 'TimedRun', 'RetryRun', 'GuardedRun', 'start', 'begin', 'succeed', '#settle'],
+  ...['AttemptLog', 'ResponseHandler', '#start', '#dispatch', '#finish', '#conclude', '#end', 'setAttempts'],
+]);

@@ -4,12 +4,14 @@ import {
   assertKnownOptions,
   assertObject,
   assertOneOf,
+  stoppedClock,
   systemClock,
   type Clock,
 } from '@macadam/core';
 import { definePolicy } from './define-policy.ts';
 import { Gate, type GateSettings } from './gate.ts';
 import type { Policy } from './policy.ts';
+import { standingCall } from './standing-call.ts';
 
 export interface BulkheadOptions {
   /** Calls in flight at once, at least 1. Default: 1 000 (.NET's standard handler). */
@@ -77,3 +79,5 @@ function bulkheadSettings(options: BulkheadOptions): GateSettings {
   assertOneOf('bulkhead.order', order, ['fifo', 'lifo', 'adaptive']);
   return { maxConcurrent, maxQueued, queueTimeoutMs, order, clock };
 }
+
+standingCall(bulkhead({ clock: stoppedClock }));

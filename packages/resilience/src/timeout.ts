@@ -4,6 +4,7 @@ import {
   assertObject,
   Expiring,
   ExpiryQueue,
+  stoppedClock,
   systemClock,
   TimeoutError,
   type AttemptRecord,
@@ -12,6 +13,7 @@ import {
 import { notRunning, type Call, type Running, type Sink, type Stage } from './call.ts';
 import { definePolicy } from './define-policy.ts';
 import type { Policy } from './policy.ts';
+import { standingCall } from './standing-call.ts';
 
 export interface TimeoutOptions {
   /** Time limit in milliseconds, above 0. A shorter deadline of the call or of the current work wins. */
@@ -190,3 +192,6 @@ export function timeout(options: TimeoutOptions): Policy {
     },
   );
 }
+
+// A fraction, as what is left of a limit is: whole numbers are laid out otherwise.
+standingCall(timeout({ timeoutMs: 0.5, clock: stoppedClock }));

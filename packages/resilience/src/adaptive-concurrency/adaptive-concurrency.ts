@@ -6,6 +6,7 @@ import {
   assertOneOf,
   isMacadamError,
   OptionsError,
+  stoppedClock,
   systemClock,
   type Clock,
 } from '@macadam/core';
@@ -14,6 +15,7 @@ import { classifyCancellation } from '../circuit-breaker/classify.ts';
 import { definePolicy } from '../define-policy.ts';
 import { ConcurrencyLimitedError } from '../errors.ts';
 import type { Outcome, Policy } from '../policy.ts';
+import { standingCall } from '../standing-call.ts';
 import { WindowedLimit } from './windowed-limit.ts';
 
 export interface AdaptiveConcurrencyOptions {
@@ -186,3 +188,5 @@ function isOverload(outcome: Outcome): boolean {
   if (isMacadamError(error, 'MAC_TIMEOUT') || isMacadamError(error, 'MAC_OVERLOADED')) return true;
   return typeof error === 'object' && error !== null && (error as { status?: unknown }).status === 503;
 }
+
+standingCall(adaptiveConcurrency({ clock: stoppedClock }));

@@ -1,8 +1,10 @@
+import { stoppedClock } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { definePolicy } from '../define-policy.ts';
 import { CircuitOpenError } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import type { Outcome, Policy, PolicyStats } from '../policy.ts';
+import { standingCall } from '../standing-call.ts';
 import { wasCutShort } from '../timeout.ts';
 import { classifyCancellation, classifyError } from './classify.ts';
 import { Circuit } from './circuit.ts';
@@ -193,3 +195,6 @@ function describe({ name, trip, openMs, maxOpenMs, openJitter, halfOpenProbes }:
 function statsOf({ state, successes, failures, neutral, rejected, opens }: Circuit): PolicyStats {
   return { state: state.kind, successes, failures, neutral, rejected, opens };
 }
+
+// Not one that is observed: nobody is to find it among his own.
+standingCall(breakerOf(circuitBreakerSettings({ clock: stoppedClock })));

@@ -1,8 +1,9 @@
-import { Expiring, ExpiryQueue } from '@macadam/core';
+import { Expiring, ExpiryQueue, stoppedClock } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { definePolicy } from '../define-policy.ts';
 import type { Policy } from '../policy.ts';
 import { retryBudget, type RetryBudget } from '../retry/retry-budget.ts';
+import { standingCall } from '../standing-call.ts';
 import { LatencyWindow } from './latency-window.ts';
 import { hedgeSettings, type HedgeOptions, type HedgeSettings } from './options.ts';
 
@@ -242,3 +243,5 @@ function describe({ delayMs, percentile, maxHedges, maxExtraLoad }: HedgeSetting
   const after = delayMs === undefined ? `the live p${Number((percentile * 100).toFixed(3))}` : `${delayMs} ms`;
   return `hedge: up to ${maxHedges} more after ${after}, for at most ${maxExtraLoad * 100} % of calls, idempotent ones only`;
 }
+
+standingCall(hedge({ clock: stoppedClock }));

@@ -1,5 +1,7 @@
+import { stoppedClock } from '@macadam/core';
 import { definePolicy } from '../define-policy.ts';
 import type { Policy } from '../policy.ts';
+import { standingCall } from '../standing-call.ts';
 import { retrySettings, type RetryCounts, type RetryOptions, type RetrySettings } from './options.ts';
 import { RetryStage } from './retry-run.ts';
 
@@ -52,3 +54,5 @@ function describe({ maxAttempts, backoff, maxRetryAfterMs, budget }: RetrySettin
   const wait = backoff.describe?.() ?? 'as its function says';
   return `retry: ${maxAttempts} attempts; waits ${wait}; honours Retry-After up to ${maxRetryAfterMs} ms; ${budget.describe()}`;
 }
+
+standingCall(retry({ clock: stoppedClock }));

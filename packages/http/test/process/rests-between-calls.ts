@@ -1,0 +1,37 @@
+/** A client that is used until its code is compiled, and then idle while the heap is collected: run with --trace-deopt. */
+import { createHttpClient, type HttpDispatcher } from '../../src/index.ts';
+
+const body = Buffer.from('{"id":1}');
+const headers = { 'content-type': 'application/json', 'content-length': String(body.length) };
+const controller = { abort() {}, pause() {}, resume() {}, rawHeaders: [] } as never;
+const aMomentLater = Promise.resolve();
+const dispatcher: HttpDispatcher = {
+  dispatch(_, handler) {
+    // Not `queueMicrotask`, which makes objects of its own that nobody keeps.
+    void aMomentLater.then(() => {
+      handler.onRequestStart?.(controller, {});
+      handler.onResponseStart?.(controller, 200, headers, 'OK');
+      handler.onResponseData?.(controller, body);
+      handler.onResponseEnd?.(controller, {});
+    });
+    return true;
+  },
+};
+const client = createHttpClient({ baseUrl: 'http://127.0.0.1:1', dispatcher });
+
+async function use(times: number): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    const { data } = await client.get('/items/{id}', { params: { id: 1 } });
+    if ((data as { id: number }).id !== 1) throw new Error('not what was sent');
+  }
+}
+
+for (let rests = 0; rests < 4; rests++) {
+  await use(10_000);
+  console.log('\nrests');
+  // What is not alive when it is collected for the third time is forgotten.
+  for (let i = 0; i < 3; i++) {
+    await new Promise(setImmediate);
+    globalThis.gc?.();
+  }
+}
