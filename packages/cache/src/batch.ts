@@ -1,12 +1,12 @@
 import { AsyncResource } from 'node:async_hooks';
 import { runAtRoot, runDetached } from '@macadam/core';
 import type { Policy } from '@macadam/resilience';
-import type { LoadedMany, LoaderOfMany, LoadManyContext } from './cache.ts';
+import type { LoadedMany, LoaderOfMany, LoadManyContext, StaleValue } from './cache.ts';
 import { CacheValueError } from './errors.ts';
 import type { FlightContext, Members } from './flight.ts';
 
 /** Many loads of one key each, answered by one call of a bulk loader: each key keeps its own fence, tags and time. */
-export class Batch<T> implements LoadManyContext, Members {
+export class Batch<T> implements LoadManyContext<T>, Members {
   readonly #loader: LoaderOfMany<T>;
   readonly #places: Policy;
   /** What travels with the call it is made for. */
@@ -64,6 +64,9 @@ export class Batch<T> implements LoadManyContext, Members {
     return (first as FlightContext<T>).signal;
   }
 
+  readonly stale = (key: string): StaleValue<T> | undefined => this.#contextOf(key).stale;
+  readonly setValidator = (key: string, validator: string): void => this.#contextOf(key).setValidator(validator);
+  readonly notModified = (key: string): T => this.#contextOf(key).notModified();
   readonly setTtl = (key: string, ttlMs: number): void => this.#contextOf(key).setTtl(ttlMs);
   readonly addTags = (key: string, tags: readonly string[]): void => this.#contextOf(key).addTags(tags);
   readonly skip = (key: string): void => this.#contextOf(key).skip();

@@ -7,12 +7,23 @@ export interface LoadContext<T> {
   readonly key: string;
   /** Aborts when the load is out of time or the cache is closed, and not when a caller leaves. Made when first read. */
   readonly signal: AbortSignal;
-  /** The value that is being loaded anew: for a conditional request, return it again when it has not changed. */
+  /** The value that is being loaded anew: for a conditional request, with its validator. */
   readonly stale?: StaleValue<T>;
   /** How long this value is fresh, in milliseconds, at least 0; 0 keeps nothing. Overrides every other lifetime. */
   setTtl(ttlMs: number): void;
   /** Tags known only now. Together with those of the options, 16 at most. */
   addTags(tags: readonly string[]): void;
+  /**
+   * What the source compares to say whether this value has changed, such as an entity tag: 1 to 1,024 characters. It stays with the
+   * value, in every tier, and is in `stale` of the next load.
+   */
+  setValidator(validator: string): void;
+  /**
+   * The source says that nothing has changed: `return notModified()`. The stale value is fresh again, for its full lifetime, with its
+   * validator and its tags unless others were given.
+   * @throws CacheValueError `MAC_CACHE_VALUE` when there is no stale value
+   */
+  notModified(): T;
   /** The result goes to those who wait for it and is not kept. */
   skip(): void;
 }
@@ -21,15 +32,22 @@ export interface StaleValue<T> {
   readonly value: T;
   /** How long ago it was stored, in milliseconds. */
   readonly ageMs: number;
+  /** What its load gave to `setValidator`. */
+  readonly validator?: string;
 }
 
 /** Gets a value from where it comes from. `null` is an absence that is cached; `undefined` is not cached. */
 export type Loader<T, R extends T | undefined = T> = (context: LoadContext<T>) => PromiseLike<R> | R;
 
 /** What a bulk loader is given, with the key to say which value is meant. */
-export interface LoadManyContext {
+export interface LoadManyContext<T = unknown> {
   /** Aborts when the load is out of time or the cache is closed. */
   readonly signal: AbortSignal;
+  /** The value that is being loaded anew; see `LoadContext.stale`. */
+  stale(key: string): StaleValue<T> | undefined;
+  setValidator(key: string, validator: string): void;
+  /** The value to return for a key that has not changed; see `LoadContext.notModified`. */
+  notModified(key: string): T;
   setTtl(key: string, ttlMs: number): void;
   addTags(key: string, tags: readonly string[]): void;
   skip(key: string): void;
@@ -41,7 +59,7 @@ export type LoadedMany<T> = Iterable<readonly [key: string, value: T]> | Readonl
 /** Gets several values at once. `keys` holds no key twice. */
 export type LoaderOfMany<T> = (
   keys: readonly string[],
-  context: LoadManyContext,
+  context: LoadManyContext<T>,
 ) => LoadedMany<T> | PromiseLike<LoadedMany<T>>;
 
 export interface WarmOptions extends SetOptions {

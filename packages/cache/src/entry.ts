@@ -4,6 +4,8 @@ import type { Random } from '@macadam/core';
 export interface Entry<T> {
   readonly value: T;
   readonly tags: readonly string[];
+  /** What its source compares to say that nothing changed; empty for none. */
+  readonly validator: string;
   /** How many tag invalidations there had been when its load began. */
   readonly position: number;
   readonly storedAt: number;
@@ -54,6 +56,7 @@ export interface Loaded<T> {
   readonly value: T;
   readonly ttlMs: number;
   readonly tags: readonly string[];
+  readonly validator: string;
   readonly position: number;
   readonly bytes: number;
   /** How long the loader took, in milliseconds; 0 for a value that was set. */
@@ -87,6 +90,7 @@ function freshEntry<T>(loaded: Loaded<T>, ttlMs: number, now: number, lifetimes:
   return {
     value: loaded.value,
     tags: loaded.tags,
+    validator: loaded.validator,
     position: loaded.position,
     storedAt: now,
     bytes: loaded.bytes,

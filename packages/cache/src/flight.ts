@@ -2,10 +2,13 @@ import type { AsyncResource } from 'node:async_hooks';
 import { Expiring, OptionsError, runAtRoot, runDetached, TimeoutError } from '@macadam/core';
 import type { LoadContext, StaleValue } from './cache.ts';
 import type { Entry } from './entry.ts';
-import type { LoadFailure } from './errors.ts';
+import { CacheValueError, type LoadFailure } from './errors.ts';
 import { assertTtl } from './options.ts';
 import { assertTags, MOST_TAGS } from './tag-marks.ts';
 import type { Lease } from './tier.ts';
+import { isWellFormed } from './well-formed.ts';
+
+const LONGEST_VALIDATOR = 1_024;
 
 /** Who waits for others before it goes. */
 export interface Members {
@@ -152,14 +155,19 @@ export class FlightContext<T> implements LoadContext<T> {
   readonly key: string;
   declare readonly stale?: StaleValue<T>;
   readonly #flight: Flight<T>;
+  readonly #entry: Entry<T> | undefined;
   ttlMs: number | undefined;
   tags: readonly string[];
+  validator = '';
   skipped = false;
+  /** What stays as it is, since the source says so. */
+  unchanged: Entry<T> | undefined;
 
-  constructor(key: string, flight: Flight<T>, tags: readonly string[], stale: StaleValue<T> | undefined) {
+  constructor(key: string, flight: Flight<T>, tags: readonly string[], entry?: Entry<T>, stale?: StaleValue<T>) {
     this.key = key;
     this.#flight = flight;
     this.tags = tags;
+    this.#entry = entry;
     if (stale !== undefined) this.stale = stale;
   }
 
@@ -188,6 +196,21 @@ export class FlightContext<T> implements LoadContext<T> {
     const all = new Set([...this.tags, ...tags]);
     if (all.size > MOST_TAGS) throw new OptionsError('addTags.tags', tags, `${MOST_TAGS} tags at most in all`);
     this.tags = [...all];
+  };
+
+  readonly setValidator = (validator: string): void => {
+    const fits = typeof validator === 'string' && validator.length > 0 && validator.length <= LONGEST_VALIDATOR;
+    if (!fits || !isWellFormed(validator)) {
+      const allowed = `a well-formed string of 1 to ${LONGEST_VALIDATOR} characters`;
+      throw new OptionsError('setValidator.validator', validator, allowed);
+    }
+    this.validator = validator;
+  };
+
+  readonly notModified = (): T => {
+    if (this.#entry === undefined) throw new CacheValueError('There is no stale value that could be as it was');
+    this.unchanged = this.#entry;
+    return this.#entry.value;
   };
 
   readonly skip = (): void => {

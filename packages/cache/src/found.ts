@@ -14,6 +14,7 @@ export interface FoundValue<T> {
   readonly state: 'value';
   readonly value: T;
   readonly tags: readonly string[];
+  readonly validator: string;
   readonly loadMs: number;
   readonly ageMs: number;
   /** At most 0 for what may only serve as stale. */

@@ -113,13 +113,13 @@ export class LoadingCache<T> implements Cache<T> {
     const { position } = this.#shelf;
     const bytes = approximateBytes(kept);
     const tags = [...(options.tags ?? [])];
-    const loaded = { value: kept, ttlMs: livesMs, tags, position, loadMs: 0, bytes };
+    const loaded = { value: kept, ttlMs: livesMs, tags, validator: '', position, loadMs: 0, bytes };
     const { freshForMs } = this.#shelf.put(id, loaded, this.#shared?.freshInMemoryMs);
     if (this.#shared === undefined) return true;
     // Too large for the tier, where an older value may stand.
     if (raw === undefined) return this.#shared.endings.endKeys([id], 'invalidated');
     const staleForMs = kept === null ? 0 : longestStaleMs(this.#settings);
-    return this.#shared.write(id, raw, { freshForMs, staleForMs, tags, loadMs: 0 });
+    return this.#shared.write(id, raw, { freshForMs, staleForMs, tags, validator: '', loadMs: 0 });
   }
 
   async invalidate(keys: Iterable<string> | string): Promise<boolean> {

@@ -150,8 +150,9 @@ export class Loads<T> {
     const former = stale && {
       value: handedValue(stale.value, this.#settings.isolation),
       ageMs: begunAt - stale.storedAt,
+      ...(stale.validator !== '' && { validator: stale.validator }),
     };
-    const context = new FlightContext<T>(key, flight, options.tags ?? [], former);
+    const context = new FlightContext<T>(key, flight, options.tags ?? [], stale, former);
     flight
       .within(() => new Promise((resolve) => resolve(load(context))))
       .then(
@@ -166,7 +167,9 @@ export class Loads<T> {
     let value: T | undefined;
     let raw: Uint8Array | undefined;
     try {
-      value = loaded === undefined ? undefined : keptValue(loaded, isolation);
+      const { unchanged } = context;
+      if (unchanged !== undefined) value = unchanged.value;
+      else value = loaded === undefined ? undefined : keptValue(loaded, isolation);
       if (value !== undefined) raw = this.#shared?.envelopes.encode(value);
     } catch (error) {
       this.#fail(flight, 'failed', error);
@@ -175,7 +178,8 @@ export class Loads<T> {
     const current = this.land(flight);
     const loadMs = clock.monotonic() - (flight.begunAt as number);
     recordLoad(this.#settings.name, clock, flight.begunAt as number, 'ok');
-    const { tags } = context;
+    const tags = (context.tags.length === 0 && context.unchanged?.tags) || context.tags;
+    const validator = context.validator || (context.unchanged?.validator ?? '');
     const marked = this.#shelf.markedSince(flight.position, tags);
     flight.settle({ ok: true, value, outdated: marked.invalidated !== undefined });
     if (!current || marked.invalidated !== undefined || marked.expired !== undefined) {
@@ -192,7 +196,8 @@ export class Loads<T> {
       return;
     }
     const { position, key } = flight;
-    const what = { value, ttlMs: livesMs, tags, position, loadMs, bytes: approximateBytes(value) };
+    const bytes = approximateBytes(value) + validator.length * 2;
+    const what = { value, ttlMs: livesMs, tags, validator, position, loadMs, bytes };
     const kept = this.#shelf.put(key, what, this.#shared?.freshInMemoryMs);
     if (raw === undefined) this.turns?.giveBack(flight);
     else void this.turns?.fill(flight, raw, what, kept);

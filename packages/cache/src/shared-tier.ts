@@ -11,7 +11,7 @@ import type { Lease, Tier, TierChange, TierSpace } from './tier.ts';
 import { Envelopes, type EntryFacts, type Opened } from './wire/envelopes.ts';
 
 /** What a load is stored with. */
-export type StoredFacts = Omit<EntryFacts, 'key' | 'validator'>;
+export type StoredFacts = Omit<EntryFacts, 'key'>;
 
 /** How long a lease stands beyond the time that a load has. */
 const LEASE_MARGIN_MS = 500;
@@ -173,7 +173,7 @@ export class SharedTier<T> implements Looking<T> {
       this.misses++;
       return ENDED;
     }
-    const { value, tags, loadMs, position, freshForMs, staleForMs, state } = opened;
+    const { value, tags, validator, loadMs, position, freshForMs, staleForMs, state } = opened;
     if (this.endings.recovery.holdsAnyTag(tags)) return UNAVAILABLE;
     const verdict = this.#marks.judge(position, tags);
     if (verdict.verdict === 'ended') {
@@ -187,13 +187,13 @@ export class SharedTier<T> implements Looking<T> {
     const left = Math.min(stillFreshMs, endedMs);
     if (left > 0) this.hits++;
     else this.staleHits++;
-    return { state: 'value', value, tags, loadMs, ageMs, freshForMs: left, remainingMs };
+    return { state: 'value', value, tags, validator, loadMs, ageMs, freshForMs: left, remainingMs };
   }
 
   async #sealed(id: string, raw: Uint8Array, facts: StoredFacts): Promise<Sealed> {
     const freshForMs = Math.min(facts.freshForMs, LONGEST_MS);
     const staleForMs = Math.min(facts.staleForMs, LONGEST_MS);
-    const lived = { ...facts, key: tierKey(id), validator: '', freshForMs, staleForMs };
+    const lived = { ...facts, key: tierKey(id), freshForMs, staleForMs };
     const entry = await this.envelopes.seal(raw, lived);
     return { entry, ttlMs: Math.max(1, freshForMs + staleForMs) };
   }

@@ -84,9 +84,9 @@ export class Turns<T> {
   async fill(flight: Flight<T>, raw: Uint8Array, loaded: Loaded<T>, kept: Kept<T>): Promise<void> {
     const { key, lease, stamp } = flight;
     if (lease === undefined) return;
-    const { tags, loadMs, value } = loaded;
+    const { tags, validator, loadMs, value } = loaded;
     const staleForMs = value === null ? 0 : longestStaleMs(this.#settings);
-    const facts = { tags, loadMs, freshForMs: kept.freshForMs, staleForMs, position: stamp };
+    const facts = { tags, validator, loadMs, freshForMs: kept.freshForMs, staleForMs, position: stamp };
     if ((await this.#shared.fill(key, lease, raw, facts)) !== 'refused') return;
     // Whoever ended the lease has ended what was loaded under it, also here, where the news may not have come yet.
     this.refused++;

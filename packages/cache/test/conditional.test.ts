@@ -1,0 +1,136 @@
+// Conditional refresh: a source that says "not modified" is asked with the validator of the stale value.
+import { describe, expect, it } from 'vitest';
+import type { Cache, LoadContext } from '@macadam/cache';
+import { fleet } from './fleet.ts';
+import { cacheInVirtualTime } from './sources.ts';
+
+interface Page {
+  readonly text: string;
+}
+
+/** A source that knows versions, and what it was asked. */
+class Origin {
+  version = 1;
+  readonly asked: (string | undefined)[] = [];
+
+  readonly load = ({ stale, setValidator, notModified }: LoadContext<Page>): Page => {
+    this.asked.push(stale?.validator);
+    const validator = `"${this.version}"`;
+    if (stale?.validator === validator) return notModified();
+    setValidator(validator);
+    return { text: `version ${this.version}` };
+  };
+}
+
+describe('in memory', () => {
+  it('what was not modified is fresh again, is the same object, and keeps validator and tags', async () => {
+    const { cache, clock } = cacheInVirtualTime<Page>({ ttlMs: 1_000 });
+    const origin = new Origin();
+    const first = await cache.getOrLoad('a', origin.load, { tags: ['t'] });
+    await clock.advance(1_500);
+    expect(await clock.runUntil(cache.getOrLoad('a', origin.load))).toBe(first);
+    expect(cache.inspect('a')).toMatchObject({ state: 'fresh', freshForMs: 1_000, tags: ['t'] });
+    await clock.advance(1_500);
+    origin.version = 2;
+    expect(await clock.runUntil(cache.getOrLoad('a', origin.load))).toEqual({ text: 'version 2' });
+    expect(origin.asked).toEqual([undefined, '"1"', '"1"']);
+  });
+
+  it('what was renewed ends with its tags, and then the source is asked without a condition', async () => {
+    const { cache, clock } = cacheInVirtualTime<Page>({ ttlMs: 1_000 });
+    const origin = new Origin();
+    await cache.getOrLoad('a', origin.load, { tags: ['t'] });
+    await clock.advance(1_500);
+    await clock.runUntil(cache.getOrLoad('a', origin.load));
+    await cache.invalidateTags(['t']);
+    expect(cache.peek('a')).toBeUndefined();
+    await cache.getOrLoad('a', origin.load);
+    expect(origin.asked).toEqual([undefined, '"1"', undefined]);
+  });
+
+  it('can change lifetime and tags with it', async () => {
+    const { cache, clock } = cacheInVirtualTime<Page>({ ttlMs: 1_000 });
+    await cache.getOrLoad('a', new Origin().load, { tags: ['old'] });
+    await clock.advance(1_500);
+    await clock.runUntil(
+      cache.getOrLoad('a', ({ notModified, setTtl, addTags }) => (setTtl(5_000), addTags(['new']), notModified())),
+    );
+    expect(cache.inspect('a')).toMatchObject({ freshForMs: 5_000, tags: ['new'] });
+  });
+
+  it('under isolation "clone" the kept value stays, whatever the loader does to its copy', async () => {
+    const { cache, clock } = cacheInVirtualTime<{ text: string }>({ ttlMs: 1_000, isolation: 'clone' });
+    await cache.set('a', { text: 'kept' });
+    await clock.advance(1_500);
+    const load = ({ stale, notModified }: LoadContext<{ text: string }>) => {
+      if (stale !== undefined) stale.value.text = 'changed';
+      return notModified();
+    };
+    expect(await clock.runUntil(cache.getOrLoad('a', load))).toEqual({ text: 'kept' });
+  });
+
+  it('many at once, each with its own', async () => {
+    const { cache, clock } = cacheInVirtualTime<Page>({ ttlMs: 1_000 });
+    const asked: (string | undefined)[] = [];
+    const load = (keys: readonly string[]) =>
+      cache.getOrLoadMany(keys, (missing, { stale, setValidator, notModified }) =>
+        missing.map((key) => {
+          asked.push(stale(key)?.validator);
+          if (key === 'a' && stale(key) !== undefined) return [key, notModified(key)] as const;
+          setValidator(key, `${key}-1`);
+          return [key, { text: key }] as const;
+        }),
+      );
+    const before = await load(['a', 'b']);
+    await clock.advance(1_500);
+    const after = await clock.runUntil(load(['a', 'b', 'c']));
+    expect(asked).toEqual([undefined, undefined, 'a-1', 'b-1', undefined]);
+    expect(after.get('a')).toBe(before.get('a'));
+    expect(after.get('b')).not.toBe(before.get('b'));
+  });
+
+  it('without a stale value, nothing can be as it was; and a validator is a short text', async () => {
+    const { cache } = cacheInVirtualTime<Page>();
+    const none = cache.getOrLoad('a', ({ notModified }) => notModified());
+    await expect(none).rejects.toMatchObject({ code: 'MAC_CACHE_VALUE' });
+    for (const wrong of ['', 'x'.repeat(1_025), '\ud800', 7 as never]) {
+      const read = cache.getOrLoad('a', ({ setValidator }) => (setValidator(wrong), { text: '' }));
+      await expect(read).rejects.toMatchObject({
+        cause: { code: 'MAC_INVALID_OPTIONS', path: 'setValidator.validator' },
+      });
+    }
+  });
+});
+
+describe('through the shared tier', () => {
+  it('an instance that has nothing in memory asks with the validator that another one stored', async () => {
+    const { caches, clock } = fleet<Page>(2, { ttlMs: 1_000 });
+    const [one, other] = caches as [Cache<Page>, Cache<Page>];
+    const origin = new Origin();
+    await clock.runUntil(one.getOrLoad('a', origin.load, { tags: ['t'] }));
+    await clock.advance(1_500);
+    expect(await clock.runUntil(other.getOrLoad('a', origin.load))).toEqual({ text: 'version 1' });
+    await clock.advance(100);
+    expect(origin.asked).toEqual([undefined, '"1"']);
+    // It was stored anew, for the others as well.
+    expect(other.stats()).toMatchObject({ l2Fills: 1, fenced: 0 });
+    expect(await clock.runUntil(one.get('a'))).toEqual({ text: 'version 1' });
+    expect(origin.asked).toHaveLength(2);
+  });
+
+  it('what was invalidated while it was confirmed is not renewed', async () => {
+    const { caches, clock } = fleet<Page>(2, { ttlMs: 1_000 });
+    const [one, other] = caches as [Cache<Page>, Cache<Page>];
+    const origin = new Origin();
+    await clock.runUntil(one.getOrLoad('a', origin.load));
+    await clock.advance(1_500);
+    const slow = one.getOrLoad('a', async (context) => (await clock.sleep(50), origin.load(context)));
+    await clock.advance(10);
+    await clock.runUntil(other.invalidate('a'));
+    await clock.runUntil(slow);
+    await clock.advance(100);
+    expect(one.stats().fenced).toBe(1);
+    expect(one.peek('a')).toBeUndefined();
+    expect(await clock.runUntil(other.get('a'))).toBeUndefined();
+  });
+});
