@@ -1,4 +1,5 @@
 import type { Case, Contender, Subject, Suite } from '../src/suite.ts';
+import { bareDispatch, macadam as macadamGet } from './http/read-whole.ts';
 
 const work = async (): Promise<number> => 1;
 const nowhere = { write: (line: string): number => line.length };
@@ -9,6 +10,49 @@ const macadam = (name: string, from: string, run: () => Promise<Subject['run']>)
   ...{ name, from },
   setup: async () => ({ run: await run() }),
 });
+
+const SMALL = { bodyBytes: 70, inFlight: 1, warmUp: 12_000 };
+const IN_FLIGHT = 64;
+
+async function connect(): Promise<ReturnType<(typeof import('redis'))['createClient']>> {
+  const { createClient } = await import('redis');
+  const client = createClient({ url: process.env['REDIS_URL'] as string });
+  await client.connect();
+  return client as unknown as ReturnType<(typeof import('redis'))['createClient']>;
+}
+
+/** Needs a server: `npm run bench` brings one, or set REDIS_URL. */
+const overRedis: readonly Case[] = [
+  {
+    name: 'a decision on Redis',
+    what: 'The floor is one round trip, 64 of them in flight. An exact decision is one, too: above it are the script and its answer.',
+    contenders: [
+      {
+        ...{ name: 'redis GET', from: 'redis' },
+        setup: async () => {
+          const client = await connect();
+          await client.set('limits', '1');
+          return { inFlight: IN_FLIGHT, run: () => client.get('limits'), close: () => client.destroy() };
+        },
+      },
+      {
+        ...{ name: 'macadam take, exact', from: '@macadam/ratelimit' },
+        setup: async () => {
+          const { createRateLimiter, redisStore, tokenBucket } = await import('@macadam/ratelimit');
+          const client = await connect();
+          const limits = [tokenBucket({ limit: 1_000_000, periodMs: 1_000 })];
+          const store = redisStore(client, { timeoutMs: 5_000 });
+          const limiter = createRateLimiter({ name: 'limits', limits, store, onStoreFailure: 'closed' });
+          const close = async (): Promise<void> => {
+            await limiter.close();
+            client.destroy();
+          };
+          return { inFlight: IN_FLIGHT, run: () => limiter.take('key'), close };
+        },
+      },
+    ],
+  },
+];
 
 function cases(): Case[] {
   const map = new Map([['key', { value: 1, freshUntil: Infinity }]]);
@@ -141,6 +185,12 @@ function cases(): Case[] {
         }),
       ],
     },
+    {
+      name: 'a call over a socket',
+      what: 'The floor is the dispatch of undici, with a handler that puts the pieces together and parses them.',
+      contenders: [bareDispatch(SMALL), macadamGet(SMALL)],
+    },
+    ...(process.env['REDIS_URL'] === undefined ? [] : overRedis),
   ];
 }
 
@@ -162,6 +212,6 @@ async function signedToken(): Promise<string> {
 
 export const suite: Suite = {
   name: 'limits',
-  what: 'Where the time goes: each job beside the least that any way of doing it has to do. What a call over a socket costs beside the bare dispatch, and a decision on Redis beside one round trip, is in the suites of http and ratelimit.',
+  what: 'Where the time goes: each job beside the least that any way of doing it has to do.',
   cases: cases(),
 };

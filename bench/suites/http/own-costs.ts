@@ -7,6 +7,23 @@ const get = async (client: HttpClient): Promise<unknown> =>
 /** The most that telling OpenTelemetry of a call may cost, in milliseconds. */
 const TELLING_MS = 0.008;
 
+/** An SDK of OpenTelemetry, whose spans and metrics are recorded and handed over as in a service, to nobody. */
+async function recording(): Promise<void> {
+  const [api, hooks, traces, meters] = await Promise.all([
+    import('@opentelemetry/api'),
+    import('@opentelemetry/context-async-hooks'),
+    import('@opentelemetry/sdk-trace'),
+    import('@opentelemetry/sdk-metrics'),
+  ]);
+  api.context.setGlobalContextManager(new hooks.AsyncLocalStorageContextManager().enable());
+  // What an exporter costs is the exporter's.
+  const nowhere = { onStart() {}, onEnd() {}, forceFlush: async () => {}, shutdown: async () => {} };
+  api.trace.setGlobalTracerProvider(new traces.TracerProvider({ spanProcessors: [nowhere] }));
+  const exporter = new meters.InMemoryMetricExporter(meters.AggregationTemporality.CUMULATIVE);
+  const reader = new meters.PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+  api.metrics.setGlobalMeterProvider(new meters.MeterProvider({ readers: [reader] }));
+}
+
 /** What a call costs that is told to OpenTelemetry, beside one that is not, and one that spends the time it may take. */
 export const observed: readonly Way[] = [
   way('macadam get', '@macadam/http', async (url) => {
@@ -15,22 +32,36 @@ export const observed: readonly Way[] = [
     return { run: () => get(client), close: () => client.close() };
   }),
   way('macadam get, with spans and metrics', '@macadam/http', async (url) => {
-    const [api, hooks, traces, meters] = await Promise.all([
-      import('@opentelemetry/api'),
-      import('@opentelemetry/context-async-hooks'),
-      import('@opentelemetry/sdk-trace'),
-      import('@opentelemetry/sdk-metrics'),
-    ]);
-    api.context.setGlobalContextManager(new hooks.AsyncLocalStorageContextManager().enable());
-    // Recorded and handed over, as in a service; what an exporter costs is the exporter's.
-    const nowhere = { onStart() {}, onEnd() {}, forceFlush: async () => {}, shutdown: async () => {} };
-    api.trace.setGlobalTracerProvider(new traces.TracerProvider({ spanProcessors: [nowhere] }));
-    const exporter = new meters.InMemoryMetricExporter(meters.AggregationTemporality.CUMULATIVE);
-    const reader = new meters.PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
-    api.metrics.setGlobalMeterProvider(new meters.MeterProvider({ readers: [reader] }));
+    await recording();
     const { createHttpClient } = await import('@macadam/http');
     const client = createHttpClient({ name: 'bench', baseUrl: url });
     return { run: () => get(client), close: () => client.close() };
+  }),
+  way('undici pool.request, a span and a histogram by hand', 'undici', async (url) => {
+    await recording();
+    const [{ Pool }, { metrics, SpanKind, trace }] = await Promise.all([
+      import('undici'),
+      import('@opentelemetry/api'),
+    ]);
+    const pool = new Pool(url);
+    const tracer = trace.getTracer('bench');
+    const durations = metrics.getMeter('bench').createHistogram('http.client.request.duration', { unit: 's' });
+    const attributes = {
+      'http.request.method': 'GET',
+      'server.address': '127.0.0.1',
+      'http.response.status_code': 200,
+    };
+    const run = (): Promise<unknown> =>
+      tracer.startActiveSpan('GET', { kind: SpanKind.CLIENT, attributes }, async (span) => {
+        const startedAt = performance.now();
+        try {
+          return await (await pool.request({ method: 'GET', path: '/items/1' })).body.json();
+        } finally {
+          durations.record((performance.now() - startedAt) / 1_000, attributes);
+          span.end();
+        }
+      });
+    return { run, close: () => pool.close() };
   }),
   way('macadam get, and 8 µs', '@macadam/http', async (url) => {
     const { createHttpClient } = await import('@macadam/http');

@@ -39,6 +39,29 @@ const bareTransport: Way = way('undici pool.request', 'undici', async (url) => {
   };
 });
 
+/** The least that a request can be: no promise but one, no stream, no body object. */
+export const bareDispatch: Way = way('undici dispatch', 'undici', async (url) => {
+  const { Pool } = await import('undici');
+  const pool = new Pool(url);
+  const run = (): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const pieces: Buffer[] = [];
+      pool.dispatch(
+        { method: 'GET', path: PATH },
+        {
+          onRequestStart() {},
+          onResponseStart() {},
+          onResponseData(_, piece) {
+            pieces.push(piece);
+          },
+          onResponseEnd: () => resolve(JSON.parse(Buffer.concat(pieces).toString())),
+          onResponseError: (_, error) => reject(error),
+        },
+      );
+    });
+  return { run, close: () => pool.close() };
+});
+
 /** The policies of cockatiel: retry, breaker and time limit. */
 export async function cockatiel(): Promise<IPolicy> {
   const c = await import('cockatiel');
