@@ -30,9 +30,7 @@ describe.each([
     behind = await connect(proxy.url);
   });
   afterAll(async () => {
-    await Promise.all([redis.close(), direct.close(), behind.close()]);
-    // It is of no use to anybody by now, whether or not all its sockets have closed.
-    void proxy.close();
+    await Promise.all([redis.close(), direct.close(), behind.close(), proxy.close()]);
   });
   beforeEach(() => void (prefix = `redis-${process.pid}-${name}-${++made}`));
   afterEach(async () => {

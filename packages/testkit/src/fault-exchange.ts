@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock, Random } from '@macadam/core';
+import { resetSocket } from './reset-socket.ts';
 
 /** One request as the fault server received it. */
 export interface ReceivedRequest {
@@ -154,7 +155,7 @@ export class HttpExchange implements FaultExchange {
 
   reset(): void {
     if (this.request.outcome === 'open') this.request.outcome = 'cut';
-    this.socket.resetAndDestroy();
+    resetSocket(this.socket);
   }
 
   close(): void {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { resetSocket } from './reset-socket.ts';
 
 /**
  * A TCP listener that can stop listening and come back on the same port, and that knows every socket it accepted, so
@@ -49,7 +50,7 @@ export class FaultListener {
   }
 
   resetConnections(): void {
-    for (const socket of this.sockets) socket.resetAndDestroy();
+    for (const socket of this.sockets) resetSocket(socket);
   }
 
   async #work(): Promise<void> {

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import type { Clock, Random } from '@macadam/core';
 import type { LinkConditions } from './proxy-conditions.ts';
 import { ProxyFlow } from './proxy-flow.ts';
+import { resetSocket } from './reset-socket.ts';
 
 /** Where connections go. */
 export interface ProxyTarget {
@@ -69,7 +70,7 @@ export class ProxyConnection {
 
   /** Ends both sides with a TCP RST. */
   reset(): void {
-    this.#client.resetAndDestroy();
+    resetSocket(this.#client);
     this.#dropTarget(true);
   }
 
@@ -83,7 +84,7 @@ export class ProxyConnection {
     target.on('error', () => undefined);
     target.once('close', (hadError) => {
       if (this.#orphaned) return;
-      if (hadError) this.#client.resetAndDestroy();
+      if (hadError) resetSocket(this.#client);
     });
     this.#toTarget = new ProxyFlow(
       this.#client,
@@ -128,7 +129,7 @@ export class ProxyConnection {
     this.#toClient?.stop();
     const target = this.#target;
     // A socket that is still connecting would put its reset off until it has: for ever, if nothing ever answers.
-    if (abruptly && target?.connecting === false) target.resetAndDestroy();
+    if (abruptly && target?.connecting === false) resetSocket(target);
     else target?.destroy();
   }
 }

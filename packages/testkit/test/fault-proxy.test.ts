@@ -389,3 +389,28 @@ test.each<[string, object]>([
     path,
   });
 });
+
+test('close settles although neither side takes what was sent to it', async () => {
+  const flood = Buffer.alloc(1_048_576);
+  const target = createServer((socket) => {
+    socket.on('error', () => undefined);
+    for (let i = 0; i < 64; i++) socket.write(flood);
+  });
+  target.listen(0, '127.0.0.1');
+  await once(target, 'listening');
+  opened.push(() => target.close());
+  const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: (target.address() as AddressInfo).port } });
+  // It reads nothing.
+  const socket = connect(proxy.port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  for (let i = 0; i < 64; i++) socket.write(flood);
+  await proxy.waitUntil(({ bytesToClient, bytesToTarget }) => bytesToClient > 0 && bytesToTarget > 0);
+  // Until the link and the kernel hold as much as they can.
+  for (let before = -1, now = 0; before !== now; before = now, now = proxy.stats().bytesToClient) {
+    for (let i = 0; i < 100; i++) await turn();
+  }
+  const ended = closing(socket);
+  await proxy.close();
+  expect(await ended).toBe('with an error');
+  expect(proxy.stats().openConnections).toBe(0);
+});

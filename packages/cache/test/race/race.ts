@@ -90,7 +90,7 @@ class Race {
     this.#ending = true;
     await Promise.all(this.#lives.map(({ child }) => ended(child)));
     // A proxy is of no use to anybody by now, whether or not all its sockets have closed.
-    await Promise.race([Promise.all(this.#proxies.map((proxy) => proxy.close())), sleep(CLOSING_MS)]);
+    await Promise.all(this.#proxies.map((proxy) => proxy.close()));
   }
 
   #start(i: number): void {
