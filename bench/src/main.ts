@@ -1,4 +1,5 @@
-// `npm run bench [-- SUITE…] [--quick] [--compare] [--save] [--case NAME]`: measures, and prints a table for each case.
+// `npm run bench [-- SUITE…] [--quick] [--compare] [--save] [--case NAME] [--rounds 15]`: measures, and prints a table for
+// each case.
 // `npm run bench -- budgets | footprint | tail | profile`: what else can be told of speed; see each one's `main.ts`.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,6 +32,7 @@ const { values, positionals } = parseArgs({
     save: { type: 'boolean', default: false },
     compare: { type: 'boolean', default: false },
     case: { type: 'string' },
+    rounds: { type: 'string' },
   },
 });
 
@@ -49,17 +51,22 @@ function tell(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`);
 }
 
-if (values.quick && values.save) {
-  console.error('What is committed takes all rounds: --save and --quick do not go together.');
+const usual = values.quick ? QUICK : FULL;
+const plan: Plan = { ...usual, rounds: Number(values.rounds ?? usual.rounds) };
+if (!Number.isInteger(plan.rounds) || plan.rounds < 1) {
+  console.error(`--rounds takes a number of rounds from 1 on, not "${values.rounds}".`);
+  process.exit(2);
+}
+if (values.save && (values.quick || plan.rounds < FULL.rounds)) {
+  console.error(`What is committed takes at least ${FULL.rounds} whole rounds: not --save with --quick or fewer.`);
   process.exit(2);
 }
 
-let [missed, broken] = [0, 0];
+let [missed, broken, measured] = [0, 0, 0];
 
 /** Measures one case after the other. Each is saved when it is done, and one that breaks takes no other with it. */
 async function runSuite(name: string): Promise<void> {
   const { suite } = (await import(`../suites/${name}.ts`)) as { suite: Suite };
-  const plan = values.quick ? QUICK : FULL;
   const committed = committedResult(name);
   const pinned = (await pinning()).length > 0;
   const done: CaseResult[] = [];
@@ -74,6 +81,7 @@ async function runSuite(name: string): Promise<void> {
       for (const claim of result.claims) console.log(claimLine(claim));
       missed += result.claims.filter(({ verdict }) => verdict === 'misses').length;
       done.push(result);
+      measured += 1;
     } catch (error) {
       tell('');
       console.error(`\n${suite.name} · ${one.name} broke: ${error instanceof Error ? error.message : String(error)}`);
@@ -92,11 +100,20 @@ function inOrder(suite: Suite, results: readonly CaseResult[]): CaseResult[] {
   return suite.cases.flatMap(({ name }) => results.find((result) => result.name === name) ?? []);
 }
 
-for (const name of wanted) await runSuite(name);
+for (const name of wanted) {
+  await runSuite(name).catch((error: unknown) => {
+    console.error(`\n${name} broke: ${error instanceof Error ? error.message : String(error)}`);
+    broken += 1;
+  });
+}
+if (measured + broken === 0) {
+  console.error(`No case "${values.case}" in ${wanted.join(', ')}.`);
+  process.exit(2);
+}
 console.log(
   missed === 0
     ? '\nEvery claim that was measured holds, or misses by less than the rounds can tell.'
     : `\n${missed} claims missed.`,
 );
-if (broken > 0) console.log(`${broken} cases broke.`);
+if (broken > 0) console.log(`${broken} broke.`);
 process.exitCode = missed + broken === 0 ? 0 : 1;
