@@ -212,16 +212,32 @@ export function proxyTransport(url: string, options: ProxyTransportOptions): Tra
   return new ProxyTransport(url, options);
 }
 
+/** The caller's own, of which nothing is known but that it dispatches. */
+class ForeignTransport implements Transport {
+  readonly dispatcher: HttpDispatcher;
+
+  constructor(dispatcher: HttpDispatcher) {
+    this.dispatcher = dispatcher;
+  }
+
+  get elsewhere(): HttpDispatcher | undefined {
+    // These go to one place, whatever origin they are told.
+    return [Pool, Client, BalancedPool].some((kind) => this.dispatcher instanceof kind) ? undefined : this.dispatcher;
+  }
+
+  describe(): string {
+    return 'the dispatcher it was given';
+  }
+
+  stats(): undefined {
+    return undefined;
+  }
+
+  async close(): Promise<void> {}
+}
+
 export function foreignTransport(dispatcher: HttpDispatcher): Transport {
-  // These go to one place, whatever origin they are told.
-  const fixed = dispatcher instanceof Pool || dispatcher instanceof Client || dispatcher instanceof BalancedPool;
-  return {
-    dispatcher,
-    elsewhere: fixed ? undefined : dispatcher,
-    describe: () => 'the dispatcher it was given',
-    stats: () => undefined,
-    close: () => Promise.resolve(),
-  };
+  return new ForeignTransport(dispatcher);
 }
 
 /** What connects when there is nothing to check. `options` are those of `tls.connect`, and a `timeout`. */

@@ -30,14 +30,20 @@ export function definePolicy<P extends Pick<Policy, 'describe' | 'stats'>>(
   layer: Layer,
   parts: P,
 ): P & Policy {
-  const { clock, defers, repeats, limitMs = Infinity } = layer;
-  const chain: Chain = { clock, defers, repeats, limitMs, outermost: layer.around(innermost, 'call') };
+  // Made when it is used alone: the breakers of a thousand endpoints never are.
+  let chain: Chain | undefined;
   const policy = Object.assign(parts, {
     kind,
-    execute: <T>(fn: Guarded<T>, options?: ExecuteOptions): Promise<T> => execute(chain, fn, options),
+    execute: <T>(fn: Guarded<T>, options?: ExecuteOptions): Promise<T> =>
+      execute((chain ??= chainOf(layer)), fn, options),
   });
   layers.set(policy, layer);
   return policy;
+}
+
+function chainOf(layer: Layer): Chain {
+  const { clock, defers, repeats, limitMs = Infinity } = layer;
+  return { clock, defers, repeats, limitMs, outermost: layer.around(innermost, 'call') };
 }
 
 /** Runs one call through a chain of stages. Wrong options reject, as everything else about a call does. */

@@ -86,12 +86,14 @@ export class Endpoint {
 
   /** Whether it is neither ejected nor refused by its circuit. */
   usable(now: number): boolean {
-    return now >= this.ejectedUntil && this.#breaker?.admits !== false;
+    // Without a failure it is neither, and of thousands of endpoints this is asked of two a call: nothing else is looked at.
+    return this.failures === 0 || (now >= this.ejectedUntil && this.#breaker?.admits !== false);
   }
 
   /** What one more call would cost here: least in flight, weighed with how long it takes. */
   cost(now: number): number {
-    return (this.inFlight / this.target.weight + 1) * this.latency.read(now);
+    const waiting = this.inFlight === 0 ? 0 : this.inFlight / this.target.weight;
+    return (waiting + 1) * this.latency.read(now);
   }
 
   eject(now: number): void {

@@ -4,7 +4,7 @@
  */
 import { lookup as systemLookup, promises as dns, type LookupAddress, type LookupOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import type { Clock } from '@macadam/core';
+import { RecencyMap, type Clock } from '@macadam/core';
 
 /** An address of a name, and for how long that holds. */
 export interface ResolvedAddress {
@@ -36,8 +36,8 @@ interface Known {
 export class TtlResolver {
   readonly #resolve: ResolveFunction;
   readonly #clock: Clock;
-  /** In the order they were asked for. */
-  readonly #known = new Map<string, Known>();
+  /** Those asked for the longest ago are forgotten first. */
+  readonly #known = new RecencyMap<string, Known>();
   readonly #pending = new Map<string, Promise<readonly LookupAddress[]>>();
 
   constructor(resolve: ResolveFunction, clock: Clock) {
@@ -60,7 +60,7 @@ export class TtlResolver {
 
   /** Whether there may be news of a name; not before it was first asked for. */
   isDue(hostname: string): boolean {
-    const known = this.#known.get(hostname);
+    const known = this.#known.peek(hostname);
     if (known === undefined || this.#pending.has(hostname)) return false;
     return known.moved || this.#clock.monotonic() >= known.askAt;
   }
@@ -69,17 +69,17 @@ export class TtlResolver {
   async hasMoved(hostname: string): Promise<boolean> {
     // A failure changes nothing for what is connected; it is asked for again a little later.
     await this.#addresses(hostname).catch(() => {
-      const known = this.#known.get(hostname);
+      const known = this.#known.peek(hostname);
       if (known !== undefined) known.askAt = this.#clock.monotonic() + SHORTEST_MS;
     });
-    const known = this.#known.get(hostname);
+    const known = this.#known.peek(hostname);
     if (known?.moved !== true) return false;
     known.moved = false;
     return true;
   }
 
   #addresses(hostname: string): Promise<readonly LookupAddress[]> {
-    const known = this.#known.get(hostname);
+    const known = this.#known.peek(hostname);
     if (known !== undefined && this.#clock.monotonic() < known.expiresAt) return Promise.resolve(known.addresses);
     let pending = this.#pending.get(hostname);
     if (pending === undefined) {
@@ -95,10 +95,9 @@ export class TtlResolver {
       throw Object.assign(new Error('The host has no address'), { code: 'ENODATA', hostname });
     }
     const addresses = records.map(({ address }) => ({ address, family: isIP(address) }));
-    const before = this.#known.get(hostname);
+    const before = this.#known.peek(hostname);
     const left = before?.addresses.some(({ address }) => addresses.every((one) => one.address !== address));
-    this.#known.delete(hostname);
-    if (this.#known.size >= MOST_NAMES) this.#known.delete(this.#known.keys().next().value as string);
+    if (before === undefined && this.#known.size >= MOST_NAMES) this.#known.deleteOldest();
     const ttlMs = Math.max(SHORTEST_MS, Math.min(...records.map((record) => record.ttlMs)));
     const expiresAt = this.#clock.monotonic() + ttlMs;
     this.#known.set(hostname, {

@@ -8,80 +8,83 @@ export interface RateWindow {
 
 const BUCKETS = 10;
 
+/** The calls of a tenth of a window. */
+class Bucket {
+  startedAt = NaN;
+  total = 0;
+  counted = 0;
+  newer: Bucket | undefined = undefined;
+
+  begin(now: number): this {
+    this.startedAt = now;
+    this.total = this.counted = 0;
+    return this;
+  }
+}
+
 /**
  * The last `windowMs`, in ten buckets. A bucket begins with the first call that finds the one before it over, and
  * leaves as a whole when its beginning is a window ago: a call counts for between nine tenths of the window and all of
  * it. After idling any number of buckets may have passed at once, so each is judged by its own beginning.
+ *
+ * There are as many buckets as have calls in them: of thousands of dependencies most are called now and then.
  */
 export class TimeWindow implements RateWindow {
   total = 0;
   counted = 0;
   readonly #windowMs: number;
-  readonly #bucketMs: number;
-  readonly #startedAt = new Float64Array(BUCKETS).fill(-Infinity);
-  readonly #totals = new Float64Array(BUCKETS);
-  readonly #counted = new Float64Array(BUCKETS);
-  /** The bucket that takes new calls, and how many buckets before and with it hold any. */
-  #newest = 0;
-  #used = 0;
+  #oldest: Bucket | undefined = undefined;
+  #newest: Bucket | undefined = undefined;
+  /** The last that has left: where calls are few, it is what the next one needs. */
+  #spare: Bucket | undefined = undefined;
   #newestEndsAt = -Infinity;
   #oldestLeavesAt = Infinity;
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
-    this.#bucketMs = windowMs / BUCKETS;
   }
 
   add(counted: boolean, now: number): void {
     if (now >= this.#oldestLeavesAt) this.#forget(now);
-    if (now >= this.#newestEndsAt) this.#begin(now);
-    const at = this.#newest;
-    this.#totals[at] = (this.#totals[at] as number) + 1;
+    const bucket = now < this.#newestEndsAt ? (this.#newest as Bucket) : this.#begin(now);
+    bucket.total++;
     this.total++;
     if (!counted) return;
-    this.#counted[at] = (this.#counted[at] as number) + 1;
+    bucket.counted++;
     this.counted++;
   }
 
   clear(): void {
-    this.total = this.counted = this.#used = 0;
+    this.total = this.counted = 0;
+    this.#spare = this.#oldest ?? this.#spare;
+    this.#oldest = this.#newest = undefined;
     this.#newestEndsAt = -Infinity;
     this.#oldestLeavesAt = Infinity;
-  }
-
-  #oldest(): number {
-    return (this.#newest - this.#used + 1 + BUCKETS) % BUCKETS;
   }
 
   #forget(now: number): void {
-    while (this.#used > 0) {
-      const at = this.#oldest();
-      const leavesAt = (this.#startedAt[at] as number) + this.#windowMs;
-      if (now < leavesAt) {
-        this.#oldestLeavesAt = leavesAt;
-        return;
-      }
-      this.total -= this.#totals[at] as number;
-      this.counted -= this.#counted[at] as number;
-      this.#used--;
+    for (let bucket = this.#oldest; bucket !== undefined; bucket = bucket.newer) {
+      this.#oldestLeavesAt = bucket.startedAt + this.#windowMs;
+      if (now < this.#oldestLeavesAt) return;
+      this.total -= bucket.total;
+      this.counted -= bucket.counted;
+      this.#spare = bucket;
+      this.#oldest = bucket.newer;
     }
-    this.#oldestLeavesAt = Infinity;
-    this.#newestEndsAt = -Infinity;
+    this.clear();
   }
 
-  #begin(now: number): void {
-    const at = (this.#newest + 1) % BUCKETS;
-    this.#newest = at;
-    // Ten full buckets span the window, so the oldest has left by now but for rounding.
-    if (this.#used === BUCKETS) {
-      this.total -= this.#totals[at] as number;
-      this.counted -= this.#counted[at] as number;
-    } else this.#used++;
-    this.#startedAt[at] = now;
-    this.#totals[at] = 0;
-    this.#counted[at] = 0;
-    this.#newestEndsAt = now + this.#bucketMs;
-    this.#oldestLeavesAt = (this.#startedAt[this.#oldest()] as number) + this.#windowMs;
+  #begin(now: number): Bucket {
+    const bucket = (this.#spare ?? new Bucket()).begin(now);
+    this.#spare = undefined;
+    bucket.newer = undefined;
+    if (this.#newest === undefined) {
+      this.#oldest = bucket;
+      this.#oldestLeavesAt = now + this.#windowMs;
+    } else this.#newest.newer = bucket;
+    this.#newest = bucket;
+    this.#newestEndsAt = now + this.#windowMs / BUCKETS;
+    return bucket;
   }
 }
 
