@@ -5,9 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from 'redis';
 
-/** Three masters on loopback, for as long as a test needs them. */
+/** Three masters on loopback, and replicas of the first if asked for, for as long as a test needs them. */
 export interface LocalCluster {
+  /** Of the masters, and then of the replicas. */
   readonly ports: readonly number[];
+  /** Any command to one node. */
+  command(port: number, ...words: string[]): Promise<unknown>;
+  /** Ends a node without notice. */
+  kill(port: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -21,49 +26,64 @@ export function redisServer(): { program: string; env: NodeJS.ProcessEnv } | und
   return { program, env: { ...process.env, ...(libraries !== '' && { LD_LIBRARY_PATH: libraries }) } };
 }
 
-export async function startCluster(): Promise<LocalCluster> {
+export async function startCluster(replicas: number = 0): Promise<LocalCluster> {
   const server = redisServer();
   if (server === undefined) throw new Error('There is no redis-server to start');
   const folder = mkdtempSync(join(tmpdir(), 'macadam-cluster-'));
-  const ports = await freePorts(NODES);
+  const ports = await freePorts(NODES + replicas);
   const children = ports.map((port) => {
     const flags = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--appendonly', 'no', '--dir', folder];
     const cluster = ['--cluster-enabled', 'yes', '--cluster-config-file', `nodes-${port}.conf`];
-    return spawn(server.program, [...flags, ...cluster, '--cluster-node-timeout', '5000'], {
-      env: server.env,
-      stdio: 'ignore',
-    });
+    // Where nothing can take a node's place, a busy machine must not make it look dead.
+    const timeout = [
+      '--cluster-node-timeout',
+      replicas > 0 ? '1000' : '5000',
+      '--cluster-replica-validity-factor',
+      '0',
+    ];
+    return spawn(server.program, [...flags, ...cluster, ...timeout], { env: server.env, stdio: 'ignore' });
   });
+  const clients = new Map<number, ReturnType<typeof createClient>>();
+  const command = async (port: number, ...words: string[]): Promise<unknown> => {
+    const client = clients.get(port) ?? (await connectTo(port));
+    clients.set(port, client);
+    return client.sendCommand(words);
+  };
+  const kill = async (port: number): Promise<void> => {
+    clients.get(port)?.destroy();
+    clients.delete(port);
+    await ended(children[ports.indexOf(port)] as ChildProcess);
+  };
   const close = async (): Promise<void> => {
+    for (const client of clients.values()) client.destroy();
     await Promise.all(children.map((child) => ended(child)));
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    await joinNodes(ports);
-    return { ports, close };
+    await joinNodes(ports, command);
+    return { ports, command, kill, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function joinNodes(ports: readonly number[]): Promise<void> {
-  const clients = await Promise.all(ports.map((port) => connectTo(port)));
-  try {
-    const share = Math.ceil(SLOTS / ports.length);
-    for (const [i, client] of clients.entries()) {
-      const last = Math.min((i + 1) * share, SLOTS) - 1;
-      await client.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', String(i * share), String(last)]);
-      for (const port of ports) await client.sendCommand(['CLUSTER', 'MEET', '127.0.0.1', String(port)]);
-    }
-    for (const client of clients) {
-      await until(async () => {
-        const info = String(await client.sendCommand(['CLUSTER', 'INFO']));
-        return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${ports.length}`);
-      });
-    }
-  } finally {
-    for (const client of clients) client.destroy();
+async function joinNodes(ports: readonly number[], command: LocalCluster['command']): Promise<void> {
+  const masters = ports.slice(0, NODES);
+  const share = Math.ceil(SLOTS / NODES);
+  for (const [i, master] of masters.entries()) {
+    const last = Math.min((i + 1) * share, SLOTS) - 1;
+    await command(master, 'CLUSTER', 'ADDSLOTSRANGE', String(i * share), String(last));
+    for (const port of ports) await command(master, 'CLUSTER', 'MEET', '127.0.0.1', String(port));
+  }
+  const isKnown = async (port: number): Promise<boolean> => {
+    const info = String(await command(port, 'CLUSTER', 'INFO'));
+    return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${ports.length}`);
+  };
+  for (const port of ports) await until(() => isKnown(port));
+  for (const replica of ports.slice(NODES)) {
+    await command(replica, 'CLUSTER', 'REPLICATE', String(await command(masters[0] as number, 'CLUSTER', 'MYID')));
+    await until(async () => String(await command(replica, 'INFO', 'replication')).includes('master_link_status:up'));
   }
 }
 

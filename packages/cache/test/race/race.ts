@@ -31,7 +31,6 @@ interface Life {
   readonly history: History;
 }
 
-const CLOSING_MS = 2_000;
 
 const now = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
 
@@ -89,7 +88,6 @@ class Race {
   async close(): Promise<void> {
     this.#ending = true;
     await Promise.all(this.#lives.map(({ child }) => ended(child)));
-    // A proxy is of no use to anybody by now, whether or not all its sockets have closed.
     await Promise.all(this.#proxies.map((proxy) => proxy.close()));
   }
 
