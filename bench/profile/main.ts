@@ -1,16 +1,18 @@
 // `npm run bench -- profile [NAME] [--seconds 3] [--out DIR]`: a flame graph of each hot path whose name has NAME in it.
 // With `--save`, those of all paths go into the docs, with the page that tells where their time goes.
+import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { Session } from 'node:inspector/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { hotPaths } from '../budgets/hot-paths.ts';
-import { processor } from '../src/machine.ts';
+import { pinning, processor } from '../src/machine.ts';
 import { benchmarks, saveResult } from '../src/pages.ts';
-import { flameGraph } from './flame-graph.ts';
+import { flameGraph, type CpuProfile } from './flame-graph.ts';
 import { flameFile, type ProfileResult } from './page.ts';
 import { sharesOf, type PathShares } from './shares.ts';
+
+const run = promisify(execFile);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,27 +33,17 @@ if (chosen.length === 0) {
 }
 mkdirSync(out, { recursive: true });
 
-async function operateFor(run: () => unknown, ms: number): Promise<void> {
-  for (const endAt = performance.now() + ms; performance.now() < endAt;) {
-    for (let i = 0; i < 1_000; i++) {
-      const result = run();
-      if (result instanceof Promise) await result;
-    }
-  }
+/** Each in a fresh process: what one path makes of the runtime is not to be seen in the next. */
+async function record(name: string): Promise<CpuProfile> {
+  const args = ['--no-warnings', join(import.meta.dirname, 'record.ts'), name, String(seconds)];
+  const [program = '', ...rest] = [...(await pinning()), process.execPath, ...args];
+  const { stdout } = await run(program, rest, { maxBuffer: 1_073_741_824, timeout: 60_000 + seconds * 1_000 });
+  return JSON.parse(stdout) as CpuProfile;
 }
 
 const paths: PathShares[] = [];
-for (const { name, setup } of chosen) {
-  const run = await setup();
-  await operateFor(run, 1_000);
-  const session = new Session();
-  session.connect();
-  await session.post('Profiler.enable');
-  await session.post('Profiler.setSamplingInterval', { interval: 200 });
-  await session.post('Profiler.start');
-  await operateFor(run, seconds * 1_000);
-  const { profile } = await session.post('Profiler.stop');
-  session.disconnect();
+for (const { name } of chosen) {
+  const profile = await record(name);
   const file = join(out, flameFile(name));
   writeFileSync(file, flameGraph(profile, name));
   const shares = sharesOf(name, profile);
@@ -64,4 +56,3 @@ if (values.save) {
   const [date, node, cpu] = [new Date().toISOString().slice(0, 10), process.version, processor()];
   saveResult('profile', { date, node, cpu, seconds, paths } satisfies ProfileResult);
 }
-process.exit(0);
