@@ -1,12 +1,13 @@
 // How often a bounded memory has what is asked for: node --conditions=@macadam/source packages/cache/bench/hit-ratio.ts [FILE]
-// FILE has one key a line, in the order in which they were asked for. Without one, two sequences are taken from what every copy of
-// this workspace has, and the page of the docs is written.
+// FILE has one key a line, in the order in which they were asked for. Without one, a recorded trace and two sequences out of
+// what every copy of this workspace has are taken, and the page of the docs is written.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { createCache, type Eviction } from '@macadam/cache';
+import type { Eviction } from '@macadam/cache';
+import { FILE_TRACE, hitRatio, readTrace } from './trace.ts';
 
 const workspace = join(import.meta.dirname, '..', '..', '..');
 const require = createRequire(join(workspace, 'package.json'));
@@ -18,6 +19,19 @@ interface Trace {
   readonly name: string;
   readonly what: string;
   readonly keys: readonly string[];
+}
+
+/** What several programs at work asked the operating system for. */
+function processes(): Trace {
+  const { about, keys } = readTrace(FILE_TRACE);
+  const ran = about.work.flat().map((command) => `\`${command}\``);
+  const what = [
+    `Every path that the processes of a working day asked the operating system for, as \`strace\` saw it on ${about.recorded}: opened, looked`,
+    'at or missed, in order, with what runs side by side in between. It is stored with the workspace, as numbers instead of paths, and',
+    'the same every time; `packages/cache/bench/record-file-trace.ts` records another one. At work were',
+    `${ran.join(', ')}.`,
+  ];
+  return { name: 'processes', what: what.join('\n'), keys };
 }
 
 /** What the compiler and the linter look up in the file system, one package after the other. */
@@ -49,20 +63,6 @@ function names(): Trace {
 
 function linesOf(file: string): string[] {
   return readFileSync(file, 'utf8').split('\n').filter(Boolean);
-}
-
-/** The share of look-ups that find what they look for. */
-async function hitRatio(keys: readonly string[], maxEntries: number, eviction: Eviction): Promise<number> {
-  const cache = createCache<number>({
-    name: 'trace',
-    ttlMs: Infinity,
-    l1: { maxEntries, maxBytes: Infinity, eviction },
-  });
-  for (const key of keys) if (cache.peek(key) === undefined) await cache.set(key, 1);
-  const { hits, entries } = cache.stats();
-  if (entries > maxEntries) throw new Error(`${entries} entries where ${maxEntries} are allowed`);
-  await cache.close();
-  return hits / keys.length;
 }
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
@@ -98,12 +98,12 @@ if (file !== undefined) {
     '',
     '<!-- Written by packages/cache/bench/hit-ratio.ts. Do not edit. -->',
     '',
-    'How often a memory that is too small for everything has what is asked for, with either value of `l1.eviction`. No trace of a',
-    'production cache is shipped with this workspace; these are sequences of real look-ups that every copy of it can take again:',
-    '`node --conditions=@macadam/source packages/cache/bench/hit-ratio.ts`. Give the script a file with one key a line, in the order in',
-    'which they were asked for, to see what your own traffic makes of it.',
+    'How often a memory that is too small for everything has what is asked for, with either value of `l1.eviction`. The first sequence is',
+    'a recorded trace of real programs; the others are taken anew from what every copy of this workspace has:',
+    '`node --conditions=@macadam/source packages/cache/bench/hit-ratio.ts`. None is of a production cache: give the script a file with one',
+    'key a line, in the order in which they were asked for, to see what your own traffic makes of it.',
   ];
-  for (const trace of [files(), names()]) lines.push('', ...(await section(trace)));
+  for (const trace of [processes(), files(), names()]) lines.push('', ...(await section(trace)));
   writeFileSync(PAGE, `${lines.join('\n')}\n`);
   console.log(lines.join('\n'));
 }
