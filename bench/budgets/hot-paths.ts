@@ -65,6 +65,18 @@ export const hotPaths: readonly HotPath[] = [
     },
   },
   {
+    name: 'cache: peek, hits of many keys',
+    operations: QUICK,
+    setup: async () => {
+      const { createCache } = await import('@macadam/cache');
+      const cache = createCache<number>({ name: 'budget' });
+      const keys = Array.from({ length: 1_000 }, (_, i) => `user:${i}`);
+      for (const key of keys) await cache.set(key, 1);
+      let next = 0;
+      return () => cache.peek(keys[(next = (next + 1) % keys.length)] as string);
+    },
+  },
+  {
     name: 'cache: getOrLoad, hit',
     operations: USUAL,
     setup: async () => {

@@ -1,8 +1,8 @@
 /** One way to do the job. Made in a process of its own, measured, and closed. */
 export interface Contender {
   readonly name: string;
-  /** The npm package whose version stands in the result; none for what the runtime brings. */
-  readonly from?: string;
+  /** The npm packages whose versions stand in the result; none for what the runtime brings. */
+  readonly from?: string | readonly string[];
   /** Makes what is measured. Imports belong in here, so that no contender pays for another's. */
   setup(): Promise<Subject>;
 }

@@ -7,6 +7,8 @@ const get = async (client: HttpClient): Promise<unknown> =>
 /** The most that telling OpenTelemetry of a call may cost, in milliseconds. */
 const TELLING_MS = 0.008;
 
+const SDK = ['@opentelemetry/sdk-trace', '@opentelemetry/sdk-metrics'];
+
 /** An SDK of OpenTelemetry, whose spans and metrics are recorded and handed over as in a service, to nobody. */
 async function recording(): Promise<void> {
   const [api, hooks, traces, meters] = await Promise.all([
@@ -31,13 +33,13 @@ export const observed: readonly Way[] = [
     const client = createHttpClient({ name: 'bench', baseUrl: url });
     return { run: () => get(client), close: () => client.close() };
   }),
-  way('macadam get, with spans and metrics', '@macadam/http', async (url) => {
+  way('macadam get, with spans and metrics', ['@macadam/http', ...SDK], async (url) => {
     await recording();
     const { createHttpClient } = await import('@macadam/http');
     const client = createHttpClient({ name: 'bench', baseUrl: url });
     return { run: () => get(client), close: () => client.close() };
   }),
-  way('undici pool.request, a span and a histogram by hand', 'undici', async (url) => {
+  way('undici pool.request, a span and a histogram by hand', ['undici', ...SDK], async (url) => {
     await recording();
     const [{ Pool }, { metrics, SpanKind, trace }] = await Promise.all([
       import('undici'),

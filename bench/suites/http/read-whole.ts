@@ -74,14 +74,14 @@ export async function cockatiel(): Promise<IPolicy> {
 
 /** What a team puts together by hand. */
 export const handMade: readonly Way[] = [
-  way('undici + cockatiel', 'cockatiel', async (url) => {
+  way('undici + cockatiel', ['undici', 'cockatiel'], async (url) => {
     const [{ Pool }, guarded] = await Promise.all([import('undici'), cockatiel()]);
     const pool = new Pool(url);
     const run = (): unknown =>
       guarded.execute(async ({ signal }) => (await pool.request({ method: 'GET', path: PATH, signal })).body.json());
     return { run, close: () => pool.close() };
   }),
-  way('undici + opossum + p-retry', 'opossum', async (url) => {
+  way('undici + opossum + p-retry', ['undici', 'opossum', 'p-retry'], async (url) => {
     const [{ Pool }, { default: CircuitBreaker }, { default: pRetry }] = await Promise.all([
       import('undici'),
       import('opossum'),
@@ -111,7 +111,7 @@ const clients: readonly Way[] = [
     const client = ky.create({ retry: { limit: RETRIES }, timeout: TIMEOUT_MS });
     return { run: () => client.get(url + PATH).json() };
   }),
-  way('axios + axios-retry', 'axios', async (url) => {
+  way('axios + axios-retry', ['axios', 'axios-retry'], async (url) => {
     const [{ default: axios }, retrying, { Agent }] = await Promise.all([
       import('axios'),
       import('axios-retry'),

@@ -19,8 +19,8 @@ export type Setup = (url: string) => Promise<Subject>;
 /** A way to do the job, to be put under any load. */
 export type Way = (load: Load) => Contender;
 
-/** @param from - the npm package whose version stands in the result */
-export function way(name: string, from: string | undefined, setup: Setup): Way {
+/** @param from - the npm packages whose versions stand in the result */
+export function way(name: string, from: Contender['from'], setup: Setup): Way {
   return ({ bodyBytes, inFlight, warmUp }) => ({
     name,
     ...(from !== undefined && { from }),

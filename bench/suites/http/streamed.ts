@@ -24,7 +24,7 @@ export const streamed: readonly Way[] = [
       close: () => pool.close(),
     };
   }),
-  way('undici + cockatiel', 'cockatiel', async (url) => {
+  way('undici + cockatiel', ['undici', 'cockatiel'], async (url) => {
     const [{ Pool }, guarded] = await Promise.all([import('undici'), cockatiel()]);
     const pool = new Pool(url);
     // Read within: its time limit cancels what is left of a call that has returned.
