@@ -1,8 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import { createHttpClient, type HttpPacing } from '@macadam/http';
-import { systemClock } from '@macadam/core';
+import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createOutboundLimiter, createRateLimiter, rateLimitHeaders, tokenBucket } from '../src/index.ts';
+import { passTime } from './passing-time.ts';
 
 const PER_SECOND = 100;
 const servers: Server[] = [];
@@ -15,10 +16,11 @@ afterEach(async () => {
 });
 
 /** A server with a token bucket: it refuses what comes beyond its limit, with or without a word about it. */
-async function startServer(tells: 'everything' | 'nothing' | 'retryAfter') {
+async function startServer(tells: 'everything' | 'nothing' | 'retryAfter', clock: VirtualClock) {
   const limiter = createRateLimiter({
     name: 'server',
     limits: [tokenBucket({ limit: PER_SECOND, periodMs: 1_000, burst: 20 })],
+    clock,
   });
   const answers: { at: number; status: number }[] = [];
   const server = createServer((_, response) => {
@@ -27,7 +29,7 @@ async function startServer(tells: 'everything' | 'nothing' | 'retryAfter') {
     if (tells === 'everything') response.setHeaders(new Map(Object.entries(headers)));
     if (tells === 'retryAfter' && !decision.allowed) response.setHeader('retry-after', '1');
     response.statusCode = decision.allowed ? 200 : 429;
-    answers.push({ at: systemClock.monotonic(), status: response.statusCode });
+    answers.push({ at: clock.monotonic(), status: response.statusCode });
     response.end();
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
@@ -36,18 +38,26 @@ async function startServer(tells: 'everything' | 'nothing' | 'retryAfter') {
 }
 
 /** Twenty callers who each call again as soon as they are answered, for `durationMs`. */
-async function callFor(durationMs: number, baseUrl: string, pacing?: HttpPacing) {
-  const client = createHttpClient({ baseUrl, retry: false, throwOnStatus: false, ...(pacing && { pacing }) });
-  const until = systemClock.monotonic() + durationMs;
+async function callFor(durationMs: number, baseUrl: string, clock: VirtualClock, pacing?: HttpPacing) {
+  const options = { baseUrl, retry: false, throwOnStatus: false, clock } as const;
+  const client = createHttpClient({ ...options, ...(pacing && { pacing }) });
+  const until = clock.monotonic() + durationMs;
   const caller = async (): Promise<void> => {
-    while (systemClock.monotonic() < until) {
+    while (clock.monotonic() < until) {
       // What would wait beyond the end does not matter any more.
       const { status } = await client.get('/', { timeoutMs: 5_000 });
-      if (status === 429 && pacing === undefined) await systemClock.sleep(10);
+      if (status === 429 && pacing === undefined) await clock.sleep(10);
     }
   };
   await Promise.all(Array.from({ length: 20 }, caller));
   await client.close();
+}
+
+async function untilDone(clock: VirtualClock, runs: readonly Promise<void>[]): Promise<void> {
+  let done = false;
+  const all = Promise.all(runs).finally(() => void (done = true));
+  await passTime(clock, () => done);
+  await all;
 }
 
 /** From a second after the first refusal on: the share of refusals, and of the limit that was used. */
@@ -61,9 +71,10 @@ function settled(answers: readonly { at: number; status: number }[]) {
 
 describe('over real sockets, from a server with a token bucket', () => {
   it('38: without pacing most calls are refused; with it, hardly any, and the limit is used up', async () => {
-    const [unpaced, told] = [await startServer('everything'), await startServer('everything')];
-    const limiter = createOutboundLimiter();
-    await Promise.all([callFor(2_500, unpaced.baseUrl), callFor(3_500, told.baseUrl, limiter)]);
+    const clock = virtualClock();
+    const [unpaced, told] = [await startServer('everything', clock), await startServer('everything', clock)];
+    const limiter = createOutboundLimiter({ clock, random: seededRandom(1) });
+    await untilDone(clock, [callFor(2_500, unpaced.baseUrl, clock), callFor(3_500, told.baseUrl, clock, limiter)]);
     expect(settled(unpaced.answers).refused).toBeGreaterThan(0.5);
     const { refused, used } = settled(told.answers);
     expect(refused).toBeLessThan(0.05);
@@ -72,9 +83,13 @@ describe('over real sockets, from a server with a token bucket', () => {
   });
 
   it('finds the rate of a server that says nothing, or only when to come back', async () => {
-    const [silent, terse] = [await startServer('nothing'), await startServer('retryAfter')];
-    const limiter = createOutboundLimiter();
-    await Promise.all([callFor(5_000, silent.baseUrl, limiter), callFor(5_000, terse.baseUrl, limiter)]);
+    const clock = virtualClock();
+    const [silent, terse] = [await startServer('nothing', clock), await startServer('retryAfter', clock)];
+    const limiter = createOutboundLimiter({ clock, random: seededRandom(1) });
+    await untilDone(clock, [
+      callFor(5_000, silent.baseUrl, clock, limiter),
+      callFor(5_000, terse.baseUrl, clock, limiter),
+    ]);
     for (const { answers } of [silent, terse]) {
       const { refused, used } = settled(answers);
       expect(refused).toBeLessThan(0.15);

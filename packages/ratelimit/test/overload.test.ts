@@ -1,8 +1,9 @@
 import { createServer, request as send, Agent, type Server } from 'node:http';
-import { priorities, systemClock, type Priority } from '@macadam/core';
+import { priorities, type Priority } from '@macadam/core';
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLoadShedder, refusalAnswer, type LoadShedder } from '../src/index.ts';
+import { passTime } from './passing-time.ts';
 
 /** At once, and how long each takes: 250 a second. */
 const PLACES = 10;
@@ -57,11 +58,7 @@ async function startServer(shedder: LoadShedder, clock: VirtualClock) {
   return { waitsMs, worksMs, port: (server.address() as { port: number }).port };
 }
 
-/**
- * Sends requests as they are due, whether or not those before were answered: callers do not wait for each other. Time passes
- * as on the wall, but at most 5 ms between two turns of the event loop, in which what came over the sockets is dealt with:
- * a machine that is busy with something else makes the run longer, and not the waits.
- */
+/** Sends requests as they are due, whether or not those before were answered: callers do not wait for each other. */
 async function load(
   port: number,
   clock: VirtualClock,
@@ -90,12 +87,7 @@ async function load(
     };
     arrive();
   }
-  for (let last = systemClock.monotonic(); clock.monotonic() < durationMs || ended.length < sent;) {
-    await systemClock.sleep(1);
-    const now = systemClock.monotonic();
-    await clock.advance(Math.min(5, now - last));
-    last = now;
-  }
+  await passTime(clock, () => clock.monotonic() >= durationMs && ended.length === sent);
   agent.destroy();
   return ended;
 }

@@ -20,7 +20,7 @@ export interface CodelNumbers {
   readonly intervalMs: number;
 }
 
-export const CODEL_START: CodelState = { shortestMs: 0, intervalEndsAt: 0, fresh: true, overloaded: false };
+export const CODEL_START: CodelState = { shortestMs: 0, intervalEndsAt: -Infinity, fresh: true, overloaded: false };
 
 /** Takes one wait into account: whether to drop who waited so long, and the next state. */
 export function codel(
@@ -37,7 +37,6 @@ export function codel(
   }
   if (fresh) {
     // The first of an interval is let through: it measures.
-    if (intervalEndsAt === 0) intervalEndsAt = now + intervalMs;
     return { drop: false, next: { shortestMs: waitedMs, intervalEndsAt, fresh: false, overloaded } };
   }
   if (waitedMs < shortestMs) shortestMs = waitedMs;

@@ -13,7 +13,6 @@ import { OverloadedError, type OverloadReason } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import { Turns, type Turn } from '../queue/turns.ts';
 import { AdmissionLevel, anyLevel, levelOf } from './admission-level.ts';
-import { codel, CODEL_START, type CodelState } from './codel.ts';
 import {
   loadShedderSettings,
   type LoadShedderOptions,
@@ -21,6 +20,7 @@ import {
   type ShedRunOptions,
 } from './options.ts';
 import { exceeded, ProcessSensors, type Sensors } from './signals.ts';
+import { isImportant, Sojourns } from './sojourn.ts';
 import { TenantUse } from './tenant-use.ts';
 
 /** Does the work there is room for, the important first, and refuses the rest at once. Made by `createLoadShedder`. */
@@ -60,15 +60,13 @@ class QueueingShedder implements LoadShedder {
   readonly #limit: WindowedLimit;
   readonly #level = new AdmissionLevel();
   readonly #turns: Turns;
+  readonly #sojourns: Sojourns;
   readonly #use = new TenantUse();
   readonly #sensors: Sensors | undefined;
   readonly #shed: Record<OverloadReason, number> = { concurrency: 0, deadline: 0, full: 0, priority: 0, tooLong: 0 };
-  #codel: CodelState = CODEL_START;
   #inFlight = 0;
   #served = 0;
   #closed = false;
-  /** Since when somebody has been waiting all the time. */
-  #standsSince = 0;
   /** Waits since the level was last judged. */
   #waits = 0;
   #waitedMs = 0;
@@ -78,6 +76,7 @@ class QueueingShedder implements LoadShedder {
     this.#settings = settings;
     this.name = settings.name;
     this.#sensors = settings.signals && new ProcessSensors(settings.signals);
+    this.#sojourns = new Sojourns(settings);
     this.#limit = new WindowedLimit({ ...settings, algorithm: 'gradient2' });
     this.#turns = new Turns(settings.clock, (turn, now) => {
       this.#waited(now - turn.queuedAt);
@@ -101,7 +100,7 @@ class QueueingShedder implements LoadShedder {
     if (!this.#level.admit(this.#levelOf(priority, tenant, now))) throw this.#refusal('priority', priority, work);
     if (this.#turns.ahead(priority) === 0 && this.#inFlight < this.#room(priority)) {
       this.#waited(0);
-      this.#codel = codel(this.#codel, now, 0, this.#settings).next;
+      this.#sojourns.of(priority).ends(now, 0);
       this.#inFlight++;
     } else {
       const leftMs = work?.deadline?.remainingMs() ?? Infinity;
@@ -147,14 +146,14 @@ class QueueingShedder implements LoadShedder {
   }
 
   async #queue({ priority, tenant, signal, leftMs, now, work }: Arrival): Promise<void> {
-    const { maxQueued = this.#limit.value * QUEUE_FACTOR, intervalMs, targetMs } = this.#settings;
+    const { maxQueued = this.#limit.value * QUEUE_FACTOR } = this.#settings;
     const full = (turn: Pick<Turn, 'priority'>): OverloadedError => this.#refusal('full', turn.priority);
     if (this.#turns.size >= maxQueued && !this.#turns.evictBelow(priority, full)) {
       throw this.#refusal('full', priority, work);
     }
-    // A burst may wait for half an interval. A queue that has not been empty for a whole one stands, and waiting is in vain.
-    if (this.#turns.size === 0) this.#standsSince = now;
-    const limitMs = now - this.#standsSince > intervalMs ? 2 * targetMs : Math.max(2 * targetMs, intervalMs / 2);
+    const important = this.#turns.ahead('high');
+    const first = (isImportant(priority) ? important : this.#turns.size - important) === 0;
+    const limitMs = this.#sojourns.of(priority).limitMs(now, first);
     const waiting = this.#turns.wait({ priority, tenant, now, limitMs: Math.min(limitMs, leftMs), signal });
     if (work === undefined) await waiting;
     else {
@@ -184,15 +183,13 @@ class QueueingShedder implements LoadShedder {
   /** Hands the places that are free to those who wait. */
   #pump(now: number): void {
     while (this.#turns.size > 0) {
-      // While the queue stands, the newest are served: the oldest will be too late anyway.
       const important = this.#turns.ahead('high') > 0;
       if (this.#inFlight >= this.#room(important ? 'high' : 'normal')) return;
-      const turn = this.#turns.next(this.#codel.overloaded ? 'lifo' : 'fifo') as Turn;
+      const sojourn = this.#sojourns.of(important ? 'high' : 'normal');
+      const turn = this.#turns.next(sojourn.order) as Turn;
       const waitedMs = now - turn.queuedAt;
       this.#waited(waitedMs);
-      const { drop, next } = codel(this.#codel, now, waitedMs, this.#settings);
-      this.#codel = next;
-      if (drop) turn.refuse(this.#refusal('tooLong', turn.priority));
+      if (sojourn.ends(now, waitedMs)) turn.refuse(this.#refusal('tooLong', turn.priority));
       else {
         this.#inFlight++;
         turn.grant();
@@ -202,7 +199,7 @@ class QueueingShedder implements LoadShedder {
 
   #room(priority: Priority): number {
     const limit = this.#limit.value;
-    if (priority === 'critical' || priority === 'high') return limit;
+    if (isImportant(priority)) return limit;
     return Math.max(1, Math.floor(limit * (1 - this.#settings.reserve)));
   }
 

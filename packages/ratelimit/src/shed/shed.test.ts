@@ -23,13 +23,26 @@ describe('codel', () => {
       title: 'when even the shortest wait of an interval was above the target, what waited twice the target is dropped',
       rows: [
         [0, 30, false, false],
-        [50, 20, false, false],
-        [101, 40, false, true],
+        [50, 20, false, true],
+        [101, 40, true, true],
         [102, 11, true, true],
         [103, 10, false, true],
         [104, 3, false, true],
-        [202, 50, false, false],
-        [203, 50, false, false],
+        [150, 50, true, true],
+        [151, 50, false, false],
+        [152, 50, false, false],
+      ],
+    },
+    {
+      title: 'folly: one wait alone is never dropped, the next one is when the one before it was too long, too',
+      rows: [
+        [300, 90, false, false],
+        [380, 60, false, true],
+        [380, 60, true, true],
+        [500, 4, false, true],
+        [570, 30, true, true],
+        [601, 30, false, false],
+        [602, 30, false, false],
       ],
     },
   ] as const)('$title', ({ rows }) => {
@@ -113,6 +126,33 @@ describe('createLoadShedder', () => {
     await clock.settle();
     expect(begun).toEqual(['normal 0', 'normal 1', 'normal 2', 'normal 3', 'critical']);
     await clock.runUntil(Promise.all(runs));
+  });
+
+  it('the important are not held to the patience that a standing queue of others has left', async () => {
+    const clock = virtualClock();
+    const places = { concurrency: { initial: 2, min: 2, max: 2 }, reserve: 0, clock, random: seededRandom(1) };
+    const shedder = createLoadShedder(places);
+    const ended: string[] = [];
+    const work = (name: string, priority: Priority, ms: number): Promise<unknown> =>
+      shedder
+        .run(() => clock.sleep(ms), { priority })
+        .then(
+          () => ended.push(name),
+          ({ reason }: { reason: string }) => ended.push(`${name}: ${reason}`),
+        );
+    // Both places are taken for long, and normal work keeps waiting: after an interval it may wait 10 ms only.
+    const all = [work('a', 'normal', 160), work('b', 'normal', 160)];
+    for (let i = 0; i < 13; i++) {
+      all.push(work(`n${i}`, 'normal', 1));
+      await clock.advance(10);
+    }
+    all.push(work('critical', 'critical', 1));
+    await clock.advance(15);
+    expect(ended).toContain('n12: tooLong');
+    expect(ended).not.toContain('critical: tooLong');
+    await clock.advance(100);
+    await Promise.all(all);
+    expect(ended).toContain('critical');
   });
 
   it('a refusal is retryable, cheap, and spread over time', async () => {
