@@ -64,13 +64,12 @@ export function createPolicies(settings: HttpClientSettings): Policies {
   const ofRoute = (key: string): Guards => guards(settings, true, `${name} ${key}`);
   return {
     ...around(shared),
-    routes:
-      settings.perRoute.size === 0
-        ? undefined
-        : new RoutePolicies((key) => {
-            const own = ofRoute(key);
-            return { ...around({ ...shared, ...own }), stats: () => statsOf(own) };
-          }),
+    routes: !keepsByRoute(settings)
+      ? undefined
+      : new RoutePolicies((key) => {
+          const own = ofRoute(key);
+          return { ...around({ ...shared, ...own }), stats: () => statsOf(own) };
+        }),
     describe: () => {
       const own = ofRoute('*');
       const isOwn = new Set<Policy | undefined>([own.places, own.breaker, own.limit]);
@@ -88,6 +87,11 @@ export function createPolicies(settings: HttpClientSettings): Policies {
       attemptTimeout: attempt.stats(),
     }),
   };
+}
+
+/** Whether the layers of the client differ by route; those of endpoints are with each endpoint. */
+function keepsByRoute({ perRoute, endpoints }: HttpClientSettings): boolean {
+  return endpoints === undefined ? perRoute.size > 0 : perRoute.has('bulkhead');
 }
 
 /** Those layers that may be kept by route. */

@@ -1,4 +1,4 @@
-import { assertOneOf, OptionsError, RecencyMap } from '@macadam/core';
+import { assertOneOf, RecencyMap } from '@macadam/core';
 import type { PolicyStats } from '@macadam/resilience';
 import type { GuardedBy } from './policies.ts';
 
@@ -10,8 +10,8 @@ export interface KeptBy {
   /**
    * `authority`: one for the client, or for each of its endpoints. `route`: one for each method and path template, so
    * that one broken operation does not take the others with it; the 1 000 routes used last are remembered. A path
-   * without parameters is a route of its own, and all that comes by `fetch` is one for each method. Not together with
-   * `endpoints`, except for the bulkhead. Default: `authority`.
+   * without parameters is a route of its own, and all that comes by `fetch` is one for each method. With `endpoints`,
+   * breaker and adaptive limit are kept for each route of each endpoint. Default: `authority`.
    */
   per?: 'authority' | 'route';
 }
@@ -48,7 +48,7 @@ export class RoutePolicies {
 
 const POLICIES_BY_ROUTE = ['adaptiveConcurrency', 'bulkhead', 'circuitBreaker'] as const;
 
-type OptionsByRoute = { readonly [Policy in PolicyByRoute]?: KeptBy | false } & { readonly endpoints?: unknown };
+type OptionsByRoute = { readonly [Policy in PolicyByRoute]?: KeptBy | false };
 
 /** Checks which policies are kept by route. */
 export function keptByRoute(options: OptionsByRoute): ReadonlySet<PolicyByRoute> {
@@ -57,11 +57,7 @@ export function keptByRoute(options: OptionsByRoute): ReadonlySet<PolicyByRoute>
     const own = options[name];
     if (own === undefined || own === false || own.per === undefined) continue;
     assertOneOf(`${name}.per`, own.per, ['authority', 'route']);
-    if (own.per !== 'route') continue;
-    if (options.endpoints !== undefined && name !== 'bulkhead') {
-      throw new OptionsError(`${name}.per`, own.per, 'left out with endpoints: each has its own');
-    }
-    kept.add(name);
+    if (own.per === 'route') kept.add(name);
   }
   return kept;
 }

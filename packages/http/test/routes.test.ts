@@ -126,9 +126,70 @@ test.each<[string, Partial<HttpClientOptions>]>([
   expect(() => clientFor({}, options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
 });
 
-test.each(['circuitBreaker', 'adaptiveConcurrency'] as const)('refuses %s.per with endpoints', (policy) => {
-  const options = { endpoints: [{ url: 'http://a.example' }], [policy]: { per: 'route' } };
-  expect(() => createHttpClient(options)).toThrow(
-    expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `${policy}.per` }),
-  );
+describe('with endpoints, each has a circuit for each route', () => {
+  const sent: string[] = [];
+  /** One operation of one endpoint is broken. */
+  const dispatch: HttpDispatcher['dispatch'] = (request, handler) => {
+    const { hostname } = new URL(String(request.origin));
+    sent.push(`${hostname} ${request.path}`);
+    const isBroken = hostname === 'a.internal' && request.path === '/reports';
+    return scriptedDispatcher(isBroken ? broken : ok).dispatch(request, handler);
+  };
+  const clientOf = (own: Partial<HttpClientOptions>): HttpClient =>
+    createHttpClient({
+      endpoints: [{ url: 'http://a.internal' }, { url: 'http://b.internal' }],
+      outlierEjection: false,
+      dispatcher: { dispatch } as HttpDispatcher,
+      retry: false,
+      clock: virtualClock(),
+      random: seededRandom(1),
+      ...own,
+    });
+  const times = async (count: number, call: () => Promise<unknown>): Promise<unknown[]> => {
+    const codes: unknown[] = [];
+    for (let i = 0; i < count; i++) codes.push(await codeOf(call()));
+    return codes;
+  };
+
+  test('a broken operation of one endpoint is asked of the other, and the rest of both', async () => {
+    sent.length = 0;
+    const client = clientOf({ circuitBreaker: { per: 'route', trip: [consecutiveFailures({ count: 2 })] } });
+    const reports = await times(40, () => client.get('/reports'));
+    expect(reports.filter((code) => code === 'MAC_HTTP_STATUS')).toHaveLength(2);
+    expect(reports).not.toContain('MAC_CIRCUIT_OPEN');
+    expect(new Set(await times(40, () => client.get('/invoices')))).toEqual(new Set(['ok']));
+    expect(sent.filter((one) => one === 'a.internal /reports')).toHaveLength(2);
+    expect(sent.filter((one) => one === 'a.internal /invoices').length).toBeGreaterThan(5);
+    const circuits = client.stats().endpoints.map(({ endpoint, circuit }) => [endpoint, circuit]);
+    expect(circuits).toEqual([
+      ['a.internal:80', 'open'],
+      ['b.internal:80', 'closed'],
+    ]);
+  });
+
+  test('without it the whole endpoint is left alone', async () => {
+    sent.length = 0;
+    const client = clientOf({ circuitBreaker: { trip: [consecutiveFailures({ count: 2 })] } });
+    await times(40, () => client.get('/reports'));
+    await times(40, () => client.get('/invoices'));
+    expect(sent).not.toContain('a.internal /invoices');
+  });
+
+  test('and an adaptive limit for each route', async () => {
+    const limits = { per: 'route', initial: 1, min: 1 } as const;
+    const silent = { dispatch: () => true } as unknown as HttpDispatcher;
+    const client = clientOf({
+      endpoints: [{ url: 'http://a.internal' }],
+      dispatcher: silent,
+      adaptiveConcurrency: limits,
+    });
+    const abort = new AbortController();
+    const first = codeOf(client.get('/reports', { signal: abort.signal }));
+    expect(await codeOf(client.get('/reports'))).toBe('MAC_CONCURRENCY_LIMITED');
+    const other = codeOf(client.get('/invoices', { signal: abort.signal }));
+    await Promise.resolve();
+    expect(client.stats().inFlight).toBe(2);
+    abort.abort();
+    await Promise.all([first, other]);
+  });
 });

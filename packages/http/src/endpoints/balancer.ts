@@ -25,6 +25,8 @@ export class Balancer {
   readonly #settings: HttpClientSettings;
   readonly #options: EndpointsSettings;
   readonly #breakers: CircuitBreakers | undefined;
+  /** Whether an endpoint has policies for each route. */
+  readonly #keepsByRoute: boolean;
   #endpoints = new Map<string, Endpoint>();
   #regions: Region[] = [];
   /** Had calls in this interval. */
@@ -37,7 +39,8 @@ export class Balancer {
   constructor(settings: HttpClientSettings, options: EndpointsSettings) {
     this.#settings = settings;
     this.#options = options;
-    const { circuitBreaker } = settings;
+    const { circuitBreaker, perRoute } = settings;
+    this.#keepsByRoute = perRoute.has('circuitBreaker') || perRoute.has('adaptiveConcurrency');
     if (circuitBreaker !== false) {
       const { name: _, ...each } = breakerOptions(settings, circuitBreaker);
       const maxKeys = Math.max(1_000, options.targets?.length ?? 0);
@@ -101,12 +104,12 @@ export class Balancer {
   }
 
   /** What the policies are told of a call: its way through the endpoints. */
-  guide({ execution, repeatable }: PreparedRequest, log: AttemptLog): ExecuteOptions {
-    log.route = new Route(this, repeatable);
+  guide({ execution, repeatable, subject }: PreparedRequest, log: AttemptLog): ExecuteOptions {
+    log.route = new Route(this, repeatable, this.#keepsByRoute ? subject.route : undefined);
     return { ...execution, route: log.route };
   }
 
-  pick({ tried, repeatable }: Route): Endpoint {
+  pick({ tried, repeatable, name }: Route): Endpoint {
     const { clock, random } = this.#settings;
     const now = clock.monotonic();
     for (const region of this.#regions) {
@@ -114,16 +117,16 @@ export class Balancer {
         const probe = tried.length === 0 && repeatable && probesRegion(region.health, now) && random() < PROBE_SHARE;
         if (!probe) continue;
       }
-      const picked = region.pick(tried, now, random);
+      const picked = region.pick(tried, now, random, name);
       if (picked !== undefined) return picked;
     }
     // Nothing new is well: one that was tried, then one of a region that is down, then whatever there is.
     for (const region of this.#regions) {
-      const picked = region.health.kind === 'up' ? region.pick([], now, random) : undefined;
+      const picked = region.health.kind === 'up' ? region.pick([], now, random, name) : undefined;
       if (picked !== undefined) return picked;
     }
     for (const region of this.#regions) {
-      const picked = region.pick(tried, now, random) ?? region.pick([], now, random);
+      const picked = region.pick(tried, now, random, name) ?? region.pick([], now, random, name);
       if (picked !== undefined) return picked;
     }
     const { endpoints } = this.#regions[0] as Region;

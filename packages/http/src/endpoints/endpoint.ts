@@ -1,13 +1,8 @@
-import {
-  adaptiveConcurrency,
-  pipeline,
-  type CircuitBreaker,
-  type CircuitBreakers,
-  type Policy,
-} from '@macadam/resilience';
+import type { CircuitBreakers, Policy } from '@macadam/resilience';
 import type { Transport } from '../dispatcher.ts';
 import type { HttpClientSettings } from '../settings.ts';
 import { transportTo } from '../transport/transport.ts';
+import { EndpointPolicies } from './endpoint-policies.ts';
 import { PeakLatency } from './latency.ts';
 import type { EndpointTarget } from './options.ts';
 import { ejectionMs, timesEjected } from './outliers.ts';
@@ -27,7 +22,7 @@ export interface EndpointStats {
   /** As the choice between endpoints sees it: peaks count, and fade. Milliseconds. */
   readonly latencyMs: number;
   readonly ejected: boolean;
-  /** The state of its circuit; undefined without one. */
+  /** The state of its circuit, of several by route the worst; undefined without one. */
   readonly circuit: string | undefined;
 }
 
@@ -36,7 +31,7 @@ export class Endpoint {
   target: EndpointTarget;
   region: Region;
   readonly #settings: HttpClientSettings;
-  readonly #breakers: CircuitBreakers | undefined;
+  readonly #policies: EndpointPolicies;
   readonly latency: PeakLatency = new PeakLatency();
   inFlight = 0;
   calls = 0;
@@ -47,8 +42,6 @@ export class Endpoint {
   ejectedUntil: number = -Infinity;
   #timesEjected = 0;
   #transport: Transport | undefined = undefined;
-  #breaker: CircuitBreaker | undefined = undefined;
-  #policy: Policy | undefined = undefined;
 
   constructor(
     target: EndpointTarget,
@@ -59,7 +52,7 @@ export class Endpoint {
     this.target = target;
     this.region = region;
     this.#settings = settings;
-    this.#breakers = breakers;
+    this.#policies = new EndpointPolicies(settings, breakers);
   }
 
   /** Takes over what a new list says of it, which may be another weight or region. */
@@ -73,21 +66,15 @@ export class Endpoint {
     return (this.#transport ??= transportTo(this.target.origin, this.#settings));
   }
 
-  /** Its circuit breaker and its adaptive limit. */
-  get policy(): Policy | undefined {
-    if (this.#policy !== undefined) return this.#policy;
-    const { adaptiveConcurrency: limit, clock } = this.#settings;
-    const adaptive = limit === false ? undefined : adaptiveConcurrency({ ...limit, clock });
-    this.#breaker = this.#breakers?.for(this.target.authority);
-    const both = [this.#breaker, adaptive].filter((policy) => policy !== undefined);
-    this.#policy = both.length > 1 ? pipeline(...both) : both[0];
-    return this.#policy;
+  /** Its circuit breaker and its adaptive limit, those of `route` where they are kept by route. */
+  policyFor(route: string | undefined): Policy | undefined {
+    return this.#policies.of(this.target.authority, route);
   }
 
-  /** Whether it is neither ejected nor refused by its circuit. */
-  usable(now: number): boolean {
+  /** Whether it is neither ejected nor refused by the circuit that a try of `route` goes through. */
+  usable(now: number, route?: string): boolean {
     // Without a failure it is neither, and of thousands of endpoints this is asked of two a call: nothing else is looked at.
-    return this.failures === 0 || (now >= this.ejectedUntil && this.#breaker?.admits !== false);
+    return this.failures === 0 || (now >= this.ejectedUntil && this.#policies.admits(route));
   }
 
   /** What one more call would cost here: least in flight, weighed with how long it takes. */
@@ -114,7 +101,7 @@ export class Endpoint {
       failures: this.failures,
       latencyMs: Math.round(this.latency.read(now) * 1_000) / 1_000,
       ejected: now < this.ejectedUntil,
-      circuit: this.#breaker?.state,
+      circuit: this.#policies.circuit,
     };
   }
 

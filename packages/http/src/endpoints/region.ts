@@ -29,11 +29,13 @@ export class Region {
   /**
    * The better of two that are drawn by weight: nearly as good as the best of all, without asking all, and no endpoint
    * draws every caller at once (Mitzenmacher, "The Power of Two Choices").
+   *
+   * @param route - whose circuits are asked, where they are kept by route
    */
-  pick(tried: readonly Endpoint[], now: number, random: Random): Endpoint | undefined {
-    const one = this.#draw(tried, now, random);
+  pick(tried: readonly Endpoint[], now: number, random: Random, route?: string): Endpoint | undefined {
+    const one = this.#draw(tried, now, random, route);
     if (one === undefined || this.endpoints.length === 1) return one;
-    const other = this.#draw(tried, now, random);
+    const other = this.#draw(tried, now, random, route);
     // Where few of many are usable, a second may not be found.
     if (other === undefined || one === other) return one;
     const last = tried.at(-1)?.target.zone;
@@ -43,18 +45,18 @@ export class Region {
     return other.cost(now) < one.cost(now) * CLEARLY_CHEAPER ? other : one;
   }
 
-  #draw(tried: readonly Endpoint[], now: number, random: Random): Endpoint | undefined {
+  #draw(tried: readonly Endpoint[], now: number, random: Random, route: string | undefined): Endpoint | undefined {
     this.#sample ??= sampler(this.endpoints.map(({ target }) => target.weight));
     let at = 0;
     for (let i = 0; i < DRAWS; i++) {
       at = this.#sample(random);
       const drawn = this.endpoints[at] as Endpoint;
-      if (drawn.usable(now) && !tried.includes(drawn)) return drawn;
+      if (drawn.usable(now, route) && !tried.includes(drawn)) return drawn;
     }
     const { length } = this.endpoints;
     for (let i = 1; i <= Math.min(NEIGHBOURS, length); i++) {
       const next = this.endpoints[(at + i) % length] as Endpoint;
-      if (next.usable(now) && !tried.includes(next)) return next;
+      if (next.usable(now, route) && !tried.includes(next)) return next;
     }
     return undefined;
   }

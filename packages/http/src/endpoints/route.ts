@@ -8,18 +8,21 @@ export class Route implements PolicyRoute {
   readonly #balancer: Balancer;
   /** Whether the call may be sent to an endpoint that is likely to fail. */
   readonly repeatable: boolean;
+  /** Method and path template, where policies are kept by route. */
+  readonly name: string | undefined;
   /** In the order of the tries. */
   readonly tried: Endpoint[] = [];
   #picked: Endpoint | undefined;
 
-  constructor(balancer: Balancer, repeatable: boolean) {
+  constructor(balancer: Balancer, repeatable: boolean, name: string | undefined) {
     this.#balancer = balancer;
     this.repeatable = repeatable;
+    this.name = name;
   }
 
   next(): Policy | undefined {
     this.#picked = this.#balancer.pick(this);
-    return this.#picked.policy;
+    return this.#picked.policyFor(this.name);
   }
 
   /** The endpoint that was picked for the try that begins. */

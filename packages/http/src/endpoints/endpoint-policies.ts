@@ -1,0 +1,75 @@
+import { RecencyMap } from '@macadam/core';
+import {
+  adaptiveConcurrency,
+  pipeline,
+  type CircuitBreaker,
+  type CircuitBreakers,
+  type Policy,
+} from '@macadam/resilience';
+import type { HttpClientSettings } from '../settings.ts';
+
+/** As many routes of one endpoint are remembered. */
+const MOST_ROUTES = 1_000;
+/** Of several circuits the state of the worst is told. */
+const WORST_FIRST = ['isolated', 'open', 'halfOpen', 'closed'] as const;
+
+/** What guards the tries that go to one endpoint, all of them or those of one route. */
+interface Guard {
+  readonly breaker: CircuitBreaker | undefined;
+  readonly policy: Policy | undefined;
+}
+
+/** The circuit breaker and the adaptive limit of one endpoint; made when first needed, and by route where that is asked for. */
+export class EndpointPolicies {
+  readonly #settings: HttpClientSettings;
+  readonly #breakers: CircuitBreakers | undefined;
+  /** Where nothing is kept by route there is one, under no name. */
+  #only: Guard | undefined = undefined;
+  #byRoute: RecencyMap<string, Guard> | undefined = undefined;
+  #sharedLimit: Policy | undefined = undefined;
+
+  constructor(settings: HttpClientSettings, breakers: CircuitBreakers | undefined) {
+    this.#settings = settings;
+    this.#breakers = breakers;
+  }
+
+  /** What a try of `route` goes through; undefined for nothing. */
+  of(authority: string, route: string | undefined): Policy | undefined {
+    if (route === undefined) return (this.#only ??= this.#make(authority, undefined)).policy;
+    this.#byRoute ??= new RecencyMap();
+    let guard = this.#byRoute.get(route);
+    if (guard === undefined) {
+      if (this.#byRoute.size >= MOST_ROUTES) this.#byRoute.deleteOldest();
+      guard = this.#make(authority, route);
+      this.#byRoute.set(route, guard);
+    }
+    return guard.policy;
+  }
+
+  /** Whether the circuit would let a try of `route` through. */
+  admits(route: string | undefined): boolean {
+    const guard = route === undefined ? this.#only : this.#byRoute?.peek(route);
+    return guard?.breaker?.admits !== false;
+  }
+
+  /** The state of its circuit, of several the worst; undefined without one. */
+  get circuit(): string | undefined {
+    const guards = this.#byRoute === undefined ? [this.#only] : Array.from(this.#byRoute, ([, guard]) => guard);
+    const states = new Set(guards.map((guard) => guard?.breaker?.state));
+    return WORST_FIRST.find((state) => states.has(state));
+  }
+
+  #make(authority: string, route: string | undefined): Guard {
+    const { perRoute } = this.#settings;
+    const own = route !== undefined && perRoute.has('circuitBreaker') ? `${authority} ${route}` : authority;
+    const breaker = this.#breakers?.for(own);
+    const limit = perRoute.has('adaptiveConcurrency') ? this.#makeLimit() : (this.#sharedLimit ??= this.#makeLimit());
+    const both = [breaker, limit].filter((policy) => policy !== undefined);
+    return { breaker, policy: both.length > 1 ? pipeline(...both) : both[0] };
+  }
+
+  #makeLimit(): Policy | undefined {
+    const { adaptiveConcurrency: limit, clock } = this.#settings;
+    return limit === false ? undefined : adaptiveConcurrency({ ...limit, clock });
+  }
+}
