@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { isMacadamError } from './brand.ts';
-import { MacadamError, OptionsError, TimeoutError } from './errors.ts';
+import { MacadamError, OptionsError, TimeoutError, withheld } from './errors.ts';
 
 describe('MacadamError', () => {
   it('carries code, retryable and cause, and looks like any other error', () => {
@@ -77,6 +77,18 @@ describe('OptionsError', () => {
     const error = new OptionsError('auth', { password: 'hunter2' }, 'a function');
     expect(`${error.message} ${JSON.stringify(error)} ${inspect(error)}`).not.toContain('hunter2');
     expect(new OptionsError('url', 'x'.repeat(200), 'short').received).toHaveLength(62);
+  });
+
+  it.each([
+    ['hunter2', 'a text that is not shown'],
+    ['', 'an empty text'],
+    [undefined, 'undefined'],
+    [5, '5'],
+    [new Uint8Array(31), '31 bytes'],
+    [{ password: 'hunter2' }, 'an object'],
+    [['hunter2'], 'an array of 1'],
+  ])('tells of %j, where it may be a secret, its kind alone', (value, received) => {
+    expect(new OptionsError('secret', withheld(value), 'bytes').received).toBe(received);
   });
 });
 

@@ -89,6 +89,24 @@ export class OptionsError extends MacadamError {
 }
 OptionsError.prototype.name = 'OptionsError';
 
+class Withheld {
+  readonly words: string;
+
+  constructor(words: string) {
+    this.words = words;
+  }
+}
+
+/**
+ * A value that may be a secret, to be given to an {@link OptionsError}: told by its kind alone, so that who reads the error
+ * learns that a text came where bytes were wanted, and nothing of the text.
+ */
+export function withheld(value: unknown): unknown {
+  if (value instanceof Uint8Array) return new Withheld(`${value.byteLength} bytes`);
+  if (typeof value !== 'string') return value;
+  return new Withheld(value === '' ? 'an empty text' : 'a text that is not shown');
+}
+
 /** One try of a call: what it did and when. */
 export interface AttemptRecord {
   /** Counted from 1. */
@@ -129,6 +147,7 @@ function describeValue(value: unknown): string {
       return 'a symbol';
     case 'object':
       if (value === null) return 'null';
+      if (value instanceof Withheld) return value.words;
       if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : `an array of ${value.length}`;
       return value instanceof Date ? 'a Date' : 'an object';
     default:

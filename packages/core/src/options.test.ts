@@ -115,11 +115,19 @@ describe('assertKnownOptions', () => {
 
   it('lists the names when none is near', () => {
     const error = refusal(() => assertKnownOptions('', { colour: 'red' }, known));
-    expect(error).toMatchObject({ path: 'colour', allowed: 'one of timeoutMs, maxAttempts, signal' });
+    expect(error).toMatchObject({ path: 'colour', allowed: 'left out (known are timeoutMs, maxAttempts, signal)' });
   });
 
   it.each([{}, { signal: undefined }, { timeoutMs: 1, maxAttempts: 2 }])('accepts %j', (options) => {
     expect(() => assertKnownOptions('retry', options, known)).not.toThrow();
+  });
+
+  it('shows nothing of what came under a name that it does not know: it may be a secret', () => {
+    const error = refusal(() => assertKnownOptions('', { secret: 'hunter2', signal: 1 }, ['secrets', 'signal']));
+    expect(error.message).toBe(
+      'Option secret is a text that is not shown; it must be left out (did you mean secrets?).',
+    );
+    expect(refusal(() => assertKnownOptions('', { timeout: 5 }, known)).received).toBe('5');
   });
 
   it('does not take a name of Object.prototype for an option, nor miss one that is given', () => {

@@ -1,4 +1,4 @@
-import { OptionsError } from './errors.ts';
+import { OptionsError, withheld } from './errors.ts';
 
 /** The range of a number option. Both ends are included unless `above` is given. */
 export interface Range {
@@ -66,8 +66,11 @@ export function assertKnownOptions(path: string, options: object, known: readonl
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     const nearest = known.find((one) => isNear(name, one));
-    const hint = nearest === undefined ? `one of ${known.join(', ')}` : `left out (did you mean ${nearest}?)`;
-    throw new OptionsError(path === '' ? name : `${path}.${name}`, (options as Record<string, unknown>)[name], hint);
+    const hint =
+      nearest === undefined ? `left out (known are ${known.join(', ')})` : `left out (did you mean ${nearest}?)`;
+    // Under a name that nobody knows anything may have come, a secret too.
+    const value = withheld((options as Record<string, unknown>)[name]);
+    throw new OptionsError(path === '' ? name : `${path}.${name}`, value, hint);
   }
 }
 
