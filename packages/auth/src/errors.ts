@@ -2,7 +2,7 @@ import { MacadamError } from '@macadam/core';
 
 /** Why a token was refused: stable words for metrics and for the `error_description` you choose to send. */
 export type TokenReason =
-  /** Not three canonical base64url parts of strict JSON. */
+  /** Not three canonical base64url parts, the first of strict JSON, and so is the second of a JWT. */
   | 'malformed'
   | 'too_large'
   /** A header that asks for what is never done: `crit`, `b64`, `zip`, or a key that travels with the token. */
@@ -31,7 +31,7 @@ export type TokenReason =
   | 'introspection_unavailable';
 
 const SENTENCES: Readonly<Record<TokenReason, string>> = {
-  malformed: 'it is not strict compact serialization',
+  malformed: 'it is not three parts of strict base64url, or does not come alone: without `Bearer`',
   too_large: 'it is longer than allowed',
   unsupported_header: 'its header asks for something that is never done',
   algorithm: 'its algorithm is not allowed for the issuer',

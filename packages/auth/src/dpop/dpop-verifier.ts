@@ -8,6 +8,7 @@ import {
   type Clock,
   OptionsError,
   systemClock,
+  withheld,
 } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { observeDpop } from '../instruments.ts';
@@ -198,7 +199,11 @@ function noncesOf(options: DpopNonceOptions, clock: Clock): ServerNonce {
   assertKnownOptions('nonce', options, ['secret', 'periodMs']);
   const { secret, periodMs = DEFAULT_NONCE_PERIOD_MS } = options;
   if (!(secret instanceof Uint8Array) || secret.byteLength < MIN_SECRET_BYTES) {
-    throw new OptionsError('nonce.secret', undefined, `bytes (a Uint8Array), at least ${MIN_SECRET_BYTES} of them`);
+    throw new OptionsError(
+      'nonce.secret',
+      withheld(secret),
+      `bytes (a Uint8Array), at least ${MIN_SECRET_BYTES} of them`,
+    );
   }
   assertDurationMs('nonce.periodMs', periodMs, { min: 1_000 });
   return new ServerNonce(secret, periodMs, clock);

@@ -6,7 +6,11 @@ export function endpointUrl(path: string, uri: unknown): URL {
   const loopback = url !== undefined && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
   const fair = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback);
   if (url === undefined || !fair || url.username !== '' || url.password !== '') {
-    throw new OptionsError(path, url === undefined ? uri : url.origin, 'an https URL without credentials');
+    throw new OptionsError(
+      path,
+      url === undefined ? uri : url.origin,
+      'an https URL without credentials (http on loopback alone)',
+    );
   }
   return url;
 }

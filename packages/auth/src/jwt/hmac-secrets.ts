@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto';
-import { assertKnownOptions, assertObject, assertOneOf, OptionsError } from '@macadam/core';
+import { assertKnownOptions, assertObject, assertOneOf, OptionsError, withheld } from '@macadam/core';
 import { isPublished } from '../published-key.ts';
 import { type HmacAlgorithm, HMACS } from './algorithms.ts';
 import { isKid } from './key-rules.ts';
@@ -32,14 +32,13 @@ function readSecret(given: HmacSecret, at: number, algorithm: HmacAlgorithm, nam
   assertKnownOptions(path, given, ['secret', 'kid']);
   const { secret, kid } = given;
   const { hash, bytes } = HMACS[algorithm];
-  // The value stays out of the message.
   if (!(secret instanceof Uint8Array) || secret.byteLength < bytes) {
-    throw new OptionsError(`${path}.secret`, undefined, `bytes (a Uint8Array), at least ${bytes} of them`);
+    throw new OptionsError(`${path}.secret`, withheld(secret), `bytes (a Uint8Array), at least ${bytes} of them`);
   }
   if (isPublished(secret)) {
     throw new OptionsError(
       `${path}.secret`,
-      undefined,
+      withheld(secret),
       'secret: these are the bytes of a public key, a PEM or a JSON text',
     );
   }

@@ -1,7 +1,7 @@
 import type { Component } from './component.ts';
 import { fieldLines, type FieldLines, isResponse, type RequestMessage, type SignableMessage } from './message.ts';
 import { type FieldKind, rewrite, rewriteMember } from './structured-fields.ts';
-import { queryParameter, readTarget, type Target } from './target.ts';
+import { assertAbsolute, queryParameter, readTarget, type Target } from './target.ts';
 
 /** Fields that are known to be structured. Those of an application are named by an option. */
 const STRUCTURED: Readonly<Record<string, FieldKind>> = {
@@ -37,6 +37,7 @@ export interface ReadMessage {
 
 export function readMessage(message: SignableMessage, structured: StructuredFields = {}): ReadMessage {
   const response = isResponse(message);
+  if (!response) assertAbsolute(message.url);
   return {
     message,
     fields: fieldLines(message.headers),

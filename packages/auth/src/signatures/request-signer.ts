@@ -30,7 +30,8 @@ export interface RequestSigner {
 export function requestSigner(options: RequestSignerOptions): RequestSigner {
   assertObject('options', options);
   for (const name of ['created', 'expires', 'nonce'] as const) {
-    if (name in options) throw new OptionsError(name, undefined, 'left out: it is new for each request');
+    if (name in options)
+      throw new OptionsError(name, options[name as keyof typeof options], 'left out: it is new for each request');
   }
   return { authorize: (request) => signRequest(request, options) };
 }

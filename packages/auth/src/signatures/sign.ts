@@ -8,6 +8,7 @@ import {
   type Clock,
   OptionsError,
   systemClock,
+  withheld,
 } from '@macadam/core';
 import { bindKey, SIGNING_ALGORITHMS, type SigningAlgorithm, type SignatureKey } from './algorithms.ts';
 import { type Component, defaultComponents, namedComponents } from './component.ts';
@@ -136,8 +137,8 @@ function signerOf({ key, algorithm }: SignOptions): (base: Buffer) => Uint8Array
   assertOneOf('algorithm', algorithm, SIGNING_ALGORITHMS);
   if (typeof key === 'function') return key;
   const bound = bindKey(key, algorithm);
-  if (typeof bound === 'string') throw new OptionsError('key', undefined, bound);
-  if (!bound.signs) throw new OptionsError('key', undefined, 'a private key');
+  if (typeof bound === 'string') throw new OptionsError('key', withheld(key), bound);
+  if (!bound.signs) throw new OptionsError('key', withheld(key), 'a private key');
   return bound.sign;
 }
 

@@ -1,3 +1,5 @@
+import { OptionsError, withheld } from '@macadam/core';
+
 /** The parts of a request's URL that a signature can cover, as they were sent. */
 export interface Target {
   /** In lower case. */
@@ -15,6 +17,16 @@ export interface Target {
 /** No user information: it is not part of a target. No backslash, which some readers take for a slash. */
 const URL_PARTS = /^([a-z][a-z0-9+.-]*):\/\/([^/?#@\\]+)(\/[^?#\\]*)?(\?[^#\\]*)?(?:#.*)?$/i;
 const IMPLIED_PORTS: Readonly<Record<string, string>> = { http: ':80', https: ':443' };
+
+/** @throws OptionsError for a path alone, which no sender decides: the origin is for whoever verifies to say. */
+export function assertAbsolute(url: unknown): void {
+  if (typeof url === 'string' && /^[a-z][a-z0-9+.-]*:\/\//i.test(url)) return;
+  throw new OptionsError(
+    'message.url',
+    withheld(url),
+    'a whole URL: your own origin, then path and query as they came',
+  );
+}
 
 /**
  * Takes a URL apart. Path and query are left as they are: were `/a/../b` read as `/b`, a signature for `/b` would hold for

@@ -1,6 +1,6 @@
 // Verification in the order of RFC 9421 section 3.2: first what costs nothing (form, policy, times), then the key, then
 // the signature, then the content, and only of a message that is good in all this the replay store.
-import { assertObject, OptionsError } from '@macadam/core';
+import { assertObject, OptionsError, withheld } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { SignatureError } from '../errors.ts';
 import { refuseReplay } from '../replay.ts';
@@ -150,7 +150,7 @@ async function keyFor(
     throw new SignatureError('algorithm', { header: 'alg' });
   }
   const bound = bindKey(key, algorithm);
-  if (typeof bound === 'string') throw new OptionsError('resolveKey().key', undefined, bound);
+  if (typeof bound === 'string') throw new OptionsError('resolveKey().key', withheld(key), bound);
   return { bound, algorithm };
 }
 

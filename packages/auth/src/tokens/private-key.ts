@@ -1,5 +1,5 @@
 import { createPrivateKey, KeyObject, type JsonWebKeyInput, type webcrypto } from 'node:crypto';
-import { assertKnownOptions, assertObject, assertOneOf, OptionsError } from '@macadam/core';
+import { assertKnownOptions, assertObject, assertOneOf, OptionsError, withheld } from '@macadam/core';
 import { ALGORITHMS, type JwtAlgorithm } from '../jwt/algorithms.ts';
 import { isKid, type JsonWebKey } from '../jwt/key-rules.ts';
 
@@ -32,17 +32,17 @@ export function readPrivateKey(path: string, options: PrivateKeyOptions): Signin
   if (kid !== undefined && !isKid(kid)) throw new OptionsError(`${path}.kid`, kid, 'a text of at most 256 characters');
   const object = parsed(key);
   if (object?.type !== 'private') {
-    throw new OptionsError(`${path}.key`, undefined, 'a private key: a KeyObject, a JWK or PEM text');
+    throw new OptionsError(`${path}.key`, withheld(key), 'a private key: a KeyObject, a JWK or PEM text');
   }
   const bits = object.asymmetricKeyDetails?.modulusLength;
   if (bits !== undefined && bits < MIN_RSA_BITS) {
-    throw new OptionsError(`${path}.key`, undefined, `of at least ${MIN_RSA_BITS} bits`);
+    throw new OptionsError(`${path}.key`, withheld(key), `of at least ${MIN_RSA_BITS} bits`);
   }
   try {
     const handle = object.toCryptoKey(ALGORITHMS[algorithm].parameters as never, false, ['sign']);
     return { algorithm, kid, handle, object };
   } catch {
-    throw new OptionsError(`${path}.key`, undefined, `a key for ${algorithm}`);
+    throw new OptionsError(`${path}.key`, withheld(key), `a key for ${algorithm}`);
   }
 }
 

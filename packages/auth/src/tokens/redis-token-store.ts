@@ -10,6 +10,7 @@ import {
   type Random,
   systemClock,
   systemRandom,
+  withheld,
 } from '@macadam/core';
 import type { StoredTokens, TokenStore } from './token-store.ts';
 
@@ -30,8 +31,8 @@ export interface RedisTokenStoreOptions {
   /** How long a session is kept after its last token, in milliseconds. Default: 2_592_000_000 (30 days). */
   ttlMs?: number;
   /**
-   * How long a process that was lost while it asked keeps the others from asking, in milliseconds, and how long they wait
-   * for it. Default: 30_000. Must be longer than the token client's `timeoutMs`.
+   * How long a process that was lost while it asked keeps the others from asking, in milliseconds. They wait up to twice as
+   * long: for the lost one, and for whoever comes next. Default: 30_000. Must be longer than the token client's `timeoutMs`.
    */
   lockMs?: number;
   /** Default: the clock of the machine. */
@@ -85,8 +86,9 @@ export function redisTokenStore(client: TokenRedisClient, options: RedisTokenSto
       const key = `${prefix}:{${session}}:lock`;
       const owner = randomUUID();
       const since = clock.monotonic();
+      const waitMs = lockMs * 2;
       while ((await run(LOCK, key, [owner, String(Math.ceil(lockMs))])) !== 1) {
-        if (clock.monotonic() - since >= lockMs) throw new Error(`The lock was not free within ${lockMs} ms.`);
+        if (clock.monotonic() - since >= waitMs) throw new Error(`The lock was not free within ${waitMs} ms.`);
         await clock.sleep(LOOK_MS * (0.5 + random()), signal);
       }
       try {
@@ -107,7 +109,11 @@ const VERSION = '1.';
 function keysOf(given: unknown): readonly Uint8Array[] {
   const fair = (one: unknown): boolean => one instanceof Uint8Array && one.byteLength === KEY_BYTES;
   if (Array.isArray(given) && given.length > 0 && given.every(fair)) return [...given] as Uint8Array[];
-  throw new OptionsError('encryptionKeys', undefined, `a list of keys of ${KEY_BYTES} bytes (Uint8Array), not empty`);
+  throw new OptionsError(
+    'encryptionKeys',
+    withheld(given),
+    `a list of keys of ${KEY_BYTES} bytes (Uint8Array), not empty`,
+  );
 }
 
 function seal(key: Uint8Array, place: string, tokens: StoredTokens): string {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { assertFunction, assertObject, OptionsError } from '@macadam/core';
+import { assertFunction, assertObject, OptionsError, withheld } from '@macadam/core';
 import { within } from '../fetch/within.ts';
 import { observeTokens } from '../instruments.ts';
 import { TokenRequestError } from './errors.ts';
@@ -39,7 +39,7 @@ export function refreshTokens(options: RefreshTokensOptions): TokenClient {
   const settings = tokenClientSettings(options, ['refreshToken', 'store']);
   const { refreshToken, store = memoryTokenStore() } = options;
   if (typeof refreshToken !== 'string' || refreshToken === '') {
-    throw new OptionsError('refreshToken', undefined, 'a text that is not empty');
+    throw new OptionsError('refreshToken', withheld(refreshToken), 'a text that is not empty');
   }
   assertObject('store', store);
   for (const name of ['load', 'save', 'withLock'] as const) assertFunction(`store.${name}`, store[name]);

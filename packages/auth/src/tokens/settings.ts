@@ -10,6 +10,7 @@ import {
   type Random,
   systemClock,
   systemRandom,
+  withheld,
 } from '@macadam/core';
 import { isDpopKey } from '../dpop/dpop-key.ts';
 import type { FetchLike } from '../fetch/bounded-fetch.ts';
@@ -106,7 +107,7 @@ function clientIdentity(options: OAuthClientOptions): ClientIdentity {
   assertText('clientId', clientId);
   if (privateKey !== undefined) {
     if (clientSecret !== undefined)
-      throw new OptionsError('clientSecret', undefined, 'left out where privateKey is given');
+      throw new OptionsError('clientSecret', withheld(clientSecret), 'left out where privateKey is given');
     if (clientAuth !== undefined)
       throw new OptionsError('clientAuth', clientAuth, 'left out where privateKey is given');
     return { id: clientId, method: 'private_key_jwt', key: readPrivateKey('privateKey', privateKey) };
@@ -115,7 +116,7 @@ function clientIdentity(options: OAuthClientOptions): ClientIdentity {
     assertProvided('clientSecret', clientSecret);
     const method = clientAuth ?? 'basic';
     if (method === 'basic' || method === 'post') return { id: clientId, method, secret: clientSecret };
-    throw new OptionsError('clientSecret', undefined, `left out where clientAuth is ${method}`);
+    throw new OptionsError('clientSecret', withheld(clientSecret), `left out where clientAuth is ${method}`);
   }
   if (clientAuth === 'mtls' || clientAuth === 'none') return { id: clientId, method: clientAuth };
   throw new OptionsError('clientSecret', undefined, 'given, or privateKey, or clientAuth "mtls" or "none"');
@@ -124,7 +125,7 @@ function clientIdentity(options: OAuthClientOptions): ClientIdentity {
 /** The value stays out of the message. */
 export function assertProvided(path: string, value: unknown): asserts value is Provided {
   if (typeof value === 'function' || (typeof value === 'string' && value !== '')) return;
-  throw new OptionsError(path, undefined, 'a text that is not empty, or a function that gives one');
+  throw new OptionsError(path, withheld(value), 'a text that is not empty, or a function that gives one');
 }
 
 function textsOf(path: string, value: string | readonly string[] | undefined): readonly string[] {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { assertInteger, assertText, OptionsError, RecencyMap } from '@macadam/core';
+import { assertInteger, assertText, OptionsError, RecencyMap, withheld } from '@macadam/core';
 import { observeTokens } from '../instruments.ts';
 import { grantClient } from './client-credentials.ts';
 import type { GrantTally } from './held-token.ts';
@@ -100,7 +100,7 @@ class BySubject implements TokenExchanges {
 
   for(subjectToken: string): TokenClient {
     if (typeof subjectToken !== 'string' || subjectToken === '') {
-      throw new OptionsError('subjectToken', undefined, 'a text that is not empty');
+      throw new OptionsError('subjectToken', withheld(subjectToken), 'a text that is not empty');
     }
     const key = hash('sha256', subjectToken, 'base64');
     const known = this.#clients.get(key);

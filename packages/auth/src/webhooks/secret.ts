@@ -8,7 +8,7 @@ import {
   timingSafeEqual,
   verify,
 } from 'node:crypto';
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
 
 /**
  * A secret as Standard Webhooks writes it: `whsec_` and 24 to 64 bytes in base64 for a shared secret (`v1`), `whsk_` and
@@ -30,21 +30,22 @@ const SPKI = Buffer.from('302a300506032b6570032100', 'hex');
 /** @throws OptionsError, which never shows the secret. */
 export function readSecret(path: string, secret: WebhookSecret): WebhookKey {
   if (secret instanceof Uint8Array) return shared(path, Buffer.from(secret));
-  if (typeof secret !== 'string') throw new OptionsError(path, undefined, 'a text such as whsec_…, or bytes');
+  if (typeof secret !== 'string') throw new OptionsError(path, withheld(secret), 'a text such as whsec_…, or bytes');
   const prefix = /^wh[a-z]+_/.exec(secret)?.[0] ?? 'whsec_';
   const text = secret.startsWith(prefix) ? secret.slice(prefix.length) : secret;
   const bytes = Buffer.from(text, 'base64');
   if (bytes.toString('base64') !== text) {
-    throw new OptionsError(path, undefined, 'whsec_, whsk_ or whpk_ and base64 with its padding');
+    throw new OptionsError(path, withheld(secret), 'whsec_, whsk_ or whpk_ and base64 with its padding');
   }
   if (prefix === 'whsec_') return shared(path, bytes);
   if (prefix === 'whsk_' && (bytes.length === 32 || bytes.length === 64)) return privateKey(bytes.subarray(0, 32));
   if (prefix === 'whpk_' && bytes.length === 32) return publicKey(bytes);
-  throw new OptionsError(path, undefined, 'whsec_, whsk_ (32 or 64 bytes) or whpk_ (32 bytes)');
+  throw new OptionsError(path, withheld(secret), 'whsec_, whsk_ (32 or 64 bytes) or whpk_ (32 bytes)');
 }
 
 function shared(path: string, bytes: Buffer): WebhookKey {
-  if (bytes.length < 24 || bytes.length > 64) throw new OptionsError(path, undefined, 'a secret of 24 to 64 bytes');
+  if (bytes.length < 24 || bytes.length > 64)
+    throw new OptionsError(path, withheld(bytes), 'a secret of 24 to 64 bytes');
   const key = createSecretKey(bytes);
   const mac = (content: Buffer): Buffer => createHmac('sha256', key).update(content).digest();
   return {

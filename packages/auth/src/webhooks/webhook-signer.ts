@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { assertKnownOptions, assertNumber, assertObject, type Clock, OptionsError, systemClock } from '@macadam/core';
+import {
+  assertKnownOptions,
+  assertNumber,
+  assertObject,
+  type Clock,
+  OptionsError,
+  systemClock,
+  withheld,
+} from '@macadam/core';
 import { readSecret, type WebhookSecret } from './secret.ts';
 import {
   bodyBytes,
@@ -57,12 +65,12 @@ export function webhookSigner(options: WebhookSignerOptions): WebhookSigner {
   assertKnownOptions('', options, ['secrets', 'clock']);
   const { secrets, clock = systemClock } = options;
   if (!Array.isArray(secrets) || secrets.length === 0) {
-    throw new OptionsError('secrets', undefined, 'a list of secrets that is not empty');
+    throw new OptionsError('secrets', withheld(secrets), 'a list of secrets that is not empty');
   }
   const keys = secrets.map((secret: WebhookSecret, at) => {
     const { scheme, sign } = readSecret(`secrets[${at}]`, secret);
     if (sign === undefined)
-      throw new OptionsError(`secrets[${at}]`, undefined, 'able to sign: a whpk_ key only verifies');
+      throw new OptionsError(`secrets[${at}]`, withheld(secret), 'able to sign: a whpk_ key only verifies');
     return { scheme, sign };
   });
   return {

@@ -6,6 +6,7 @@ import {
   type Clock,
   OptionsError,
   systemClock,
+  withheld,
 } from '@macadam/core';
 import { SignatureError } from '../errors.ts';
 import { refuseReplay, type SeenBefore } from '../replay.ts';
@@ -64,7 +65,7 @@ export function webhookVerifier(options: WebhookVerifierOptions): WebhookVerifie
   assertKnownOptions('', options, ['secrets', 'toleranceMs', 'seen', 'clock']);
   const { secrets, toleranceMs = 300_000, seen, clock = systemClock } = options;
   if (!Array.isArray(secrets) || secrets.length === 0) {
-    throw new OptionsError('secrets', undefined, 'a list of secrets that is not empty');
+    throw new OptionsError('secrets', withheld(secrets), 'a list of secrets that is not empty');
   }
   assertDurationMs('toleranceMs', toleranceMs);
   if (seen !== undefined) assertFunction('seen', seen);

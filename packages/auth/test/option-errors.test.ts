@@ -1,0 +1,91 @@
+// What somebody reads who has put a secret into the wrong place: what is wrong, and never the secret.
+import { inspect } from 'node:util';
+import { isMacadamError, type OptionsError } from '@macadam/core';
+import { expect, it } from 'vitest';
+import {
+  clientCredentials,
+  createDpopVerifier,
+  createHmacVerifier,
+  createIntrospector,
+  createJwtVerifier,
+  redisTokenStore,
+  refreshTokens,
+  signRequest,
+  tokenExchange,
+  verifyRequest,
+  webhookSigner,
+  webhookVerifier,
+} from '../src/index.ts';
+
+const SECRET = 'correct-horse-battery-staple-of-the-test';
+const client = { tokenUrl: 'https://id.example.com/token', clientId: 'shop' };
+const hmac = { issuer: 'https://id.example.com', audience: 'shop', algorithm: 'HS256' };
+const order = { method: 'GET', url: 'https://orders.example.com/orders', headers: {} };
+
+it.each<[string, (secret: never) => unknown, string]>([
+  ['webhookVerifier({ secret })', (secret) => webhookVerifier({ secret } as never), 'did you mean secrets'],
+  ['webhookVerifier({ secrets: text })', (secrets) => webhookVerifier({ secrets }), 'a list of secrets'],
+  ['webhookSigner({ secrets: [text] })', (secret) => webhookSigner({ secrets: [secret] }), 'whsec_'],
+  ['createHmacVerifier({ secret })', (secret) => createHmacVerifier({ ...hmac, secret } as never), 'secrets'],
+  [
+    'a text for bytes',
+    (secret) => createHmacVerifier({ ...hmac, secrets: [{ secret }] } as never),
+    'bytes (a Uint8Array)',
+  ],
+  [
+    'clientCredentials({ client_secret })',
+    (it) => clientCredentials({ ...client, client_secret: it } as never),
+    'clientSecret',
+  ],
+  [
+    'a secret and a key',
+    (it) => clientCredentials({ ...client, clientSecret: it, privateKey: {} as never }),
+    'privateKey',
+  ],
+  [
+    'a secret and a certificate',
+    (it) => clientCredentials({ ...client, clientSecret: it, clientAuth: 'mtls' }),
+    'mtls',
+  ],
+  [
+    'privateKey: { key: text }',
+    (key) => clientCredentials({ ...client, privateKey: { key, algorithm: 'ES256' } }),
+    'PEM',
+  ],
+  [
+    'tokenExchange({ subject_token })',
+    (it) => tokenExchange({ ...client, subject_token: it } as never),
+    'subjectToken',
+  ],
+  [
+    'refreshTokens({ refresh_token })',
+    (it) => refreshTokens({ ...client, refresh_token: it } as never),
+    'refreshToken',
+  ],
+  ['createIntrospector({ secret })', (secret) => createIntrospector({ secret } as never), 'left out'],
+  ['createDpopVerifier({ nonce: { secret: text } })', (secret) => createDpopVerifier({ nonce: { secret } }), 'bytes'],
+  [
+    'redisTokenStore({ encryptionKeys: text })',
+    (it) => redisTokenStore({ eval() {} } as never, { encryptionKeys: it }),
+    '32 bytes',
+  ],
+  ['createJwtVerifier({ secret })', (secret) => createJwtVerifier({ secret } as never), 'left out'],
+  ['signRequest with a text', (key) => signRequest(order, { key, keyId: 'a', algorithm: 'hmac-sha256' }), 'key'],
+  ['verifyRequest({ key })', (key) => verifyRequest(order, { key } as never), 'left out'],
+  [
+    'verifyRequest of a path',
+    (it) => verifyRequest({ ...order, url: `/orders?token=${it as string}` }, { resolveKey: () => undefined }),
+    'a whole URL',
+  ],
+])('%s is refused in words that help, without the secret', async (_what, use, helps) => {
+  const error = await Promise.resolve()
+    .then(() => use(SECRET as never))
+    .then(
+      () => expect.unreachable('it was accepted'),
+      (thrown: unknown) => thrown as OptionsError,
+    );
+  expect(isMacadamError(error, 'MAC_INVALID_OPTIONS')).toBe(true);
+  expect(error.message).toContain(helps);
+  expect(error.message).not.toContain('is undefined');
+  expect(inspect(error) + JSON.stringify(error)).not.toContain(SECRET.slice(0, 12));
+});
