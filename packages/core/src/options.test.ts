@@ -115,7 +115,7 @@ describe('assertKnownOptions', () => {
 
   it('lists the names when none is near', () => {
     const error = refusal(() => assertKnownOptions('', { colour: 'red' }, known));
-    expect(error).toMatchObject({ path: 'colour', allowed: 'left out (known are timeoutMs, maxAttempts, signal)' });
+    expect(error).toMatchObject({ path: 'colour', allowed: 'left out, or one of timeoutMs, maxAttempts, signal' });
   });
 
   it.each([{}, { signal: undefined }, { timeoutMs: 1, maxAttempts: 2 }])('accepts %j', (options) => {

@@ -67,7 +67,7 @@ export function assertKnownOptions(path: string, options: object, known: readonl
     if (known.includes(name)) continue;
     const nearest = known.find((one) => isNear(name, one));
     const hint =
-      nearest === undefined ? `left out (known are ${known.join(', ')})` : `left out (did you mean ${nearest}?)`;
+      nearest === undefined ? `left out, or one of ${known.join(', ')}` : `left out (did you mean ${nearest}?)`;
     // Under a name that nobody knows anything may have come, a secret too.
     const value = withheld((options as Record<string, unknown>)[name]);
     throw new OptionsError(path === '' ? name : `${path}.${name}`, value, hint);
