@@ -11,6 +11,8 @@ export interface LoadOrder<T> {
   readonly load: (context: FlightContext<T>) => unknown;
   readonly options: SetOptions;
   readonly stale: Entry<T> | undefined;
+  /** When it was asked for, on the monotonic clock. */
+  readonly at: number;
   /** Nobody waits for it: it must not see the context of the call that happened to begin it. */
   readonly background: boolean;
   /** It takes a place among the loads in flight. Not so for a key of a batch, which has one place for all. */

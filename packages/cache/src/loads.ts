@@ -99,15 +99,14 @@ export class Loads<T> {
     }
   }
 
-  #begin({ id, stale, background }: LoadOrder<T>): Flight<T> {
+  #begin({ id, stale, background, at }: LoadOrder<T>): Flight<T> {
     const flight = new Flight<T>(id, this.#shelf.position, stale, this.#onTimeout);
     // The loader is part of what the caller does, and of its trace, whoever it has to wait for before it is called.
     if (!background) flight.scope = new AsyncResource('MacadamLoad');
     this.#open.add(flight);
-    const { clock, loaderTimeoutMs, loaderSoftTimeoutMs } = this.#settings;
-    const now = clock.monotonic();
-    flight.expiresAt = now + loaderTimeoutMs;
-    this.#limits.add(flight, now);
+    const { loaderTimeoutMs, loaderSoftTimeoutMs } = this.#settings;
+    flight.expiresAt = at + loaderTimeoutMs;
+    this.#limits.add(flight, at);
     if (stale !== undefined) this.limitWait(flight, loaderSoftTimeoutMs);
     return flight;
   }

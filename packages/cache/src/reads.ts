@@ -95,12 +95,13 @@ export class Reads<T> {
       if (freshness !== 'spare' || inBackoff) {
         if (freshness === 'fresh') this.hits++;
         else this.staleHits++;
-        if (now >= entry.refreshAt && !inBackoff && this.#loads.get(id) === undefined) this.#start(read, entry, true);
+        if (now >= entry.refreshAt && !inBackoff && this.#loads.get(id) === undefined)
+          this.#start(read, entry, now, true);
         return Promise.resolve(this.#hand(entry.value));
       }
     }
     this.misses++;
-    const flight = this.#join(id, options) ?? this.#start(read, entry, false);
+    const flight = this.#join(id, options) ?? this.#start(read, entry, now, false);
     const work = currentWork();
     if (work === undefined) return this.#wait(read, flight);
     return this.#wait(read, flight).finally(() => {
@@ -116,10 +117,10 @@ export class Reads<T> {
     return flight;
   }
 
-  #start(read: Read<T>, stale: Entry<T> | undefined, background: boolean): Flight<T> {
+  #start(read: Read<T>, stale: Entry<T> | undefined, at: number, background: boolean): Flight<T> {
     const { id, key, load, reload, options, gated, batch } = read;
     const fresh = options.fresh === true;
-    return this.#loads.start({ id, key, load, reload, options, gated, batch, fresh, stale, background });
+    return this.#loads.start({ id, key, load, reload, options, gated, batch, fresh, stale, at, background });
   }
 
   async #wait(read: Read<T>, flight: Flight<T>): Promise<T | undefined> {

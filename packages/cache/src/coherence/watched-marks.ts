@@ -41,9 +41,10 @@ export class WatchedMarks {
 
   /** Whether they are known as far as they must be; asks for them when they are not. */
   known(): Promise<boolean> | boolean {
+    // Who is told of changes knows for as long as nothing raises doubts.
+    if (this.#space.connected === true && this.#knownAt > -Infinity) return true;
     const now = this.#clock.monotonic();
-    const good = this.#space.connected === true ? Infinity : ASK_EVERY_MS;
-    if (now - this.#knownAt < good) return true;
+    if (now - this.#knownAt < ASK_EVERY_MS) return true;
     if (this.#asked !== undefined) return this.#asked;
     const asked: Promise<boolean> = this.#calls
       .run(() => this.#space.marks())

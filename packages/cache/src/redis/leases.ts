@@ -8,7 +8,7 @@ import { isSyntaxError, type ServerCommands } from './server-commands.ts';
 /** What leases begin with, by where they stand. No entry begins so: entries have a head that is no text. */
 const IN_PLACE = 'lease:';
 const BESIDE = 'beside:';
-const IN_PLACE_BYTES = Buffer.from(IN_PLACE);
+const IN_PLACE_BEGINS = IN_PLACE.charCodeAt(0);
 /** What `takeScript` answers. */
 const PLACES = ['', IN_PLACE, BESIDE] as const;
 
@@ -116,8 +116,9 @@ function isInPlace(lease: Lease): boolean {
 }
 
 function readOf(entry: Buffer, remainingMs: number): TierRead {
-  if (entry.length > IN_PLACE.length && entry.indexOf(IN_PLACE_BYTES) === 0)
+  if (entry[0] === IN_PLACE_BEGINS && entry.toString('latin1', 0, IN_PLACE.length) === IN_PLACE) {
     return { kind: 'absent', lease: undefined };
+  }
   // Something without a time to live is not from here; the cache will find that out by itself.
   return { kind: 'value', entry, remainingMs: remainingMs < 0 ? 0 : remainingMs };
 }
