@@ -3,6 +3,7 @@ import { getEventListeners } from 'node:events';
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { createJwtVerifier, type JwtVerifier, type KeyFetchOptions } from '../src/index.ts';
+import { UnknownKids } from '../src/jwt/unknown-kids.ts';
 import {
   accessClaims,
   AUDIENCE,
@@ -174,6 +175,54 @@ describe('A13: tokens with keys that nobody has', () => {
     const reasons = await Promise.all(Array.from({ length: 20 }, (_, n) => send(a, { kid: `x${n}` })));
     expect(new Set(reasons)).toEqual(new Set(['key_unknown']));
     expect(endpoint.calls).toBe(1);
+  });
+});
+
+describe('A13: a key that was withdrawn and still signs', () => {
+  it('is asked for in each cooldown for a minute, and then left alone for five', async () => {
+    const { clock, endpoint, send } = stage();
+    endpoint.headers = { 'cache-control': 'max-age=86400' };
+    await send(a);
+    let calls = endpoint.calls;
+    const asked: number[] = [];
+    for (let second = 0; second < 420; second++) {
+      expect(await send(a, { kid: 'withdrawn' })).toBe('key_unknown');
+      if (endpoint.calls > calls) asked.push(second);
+      calls = endpoint.calls;
+      await clock.advance(1_000);
+    }
+    // The first one comes in the very instant of the fetch, which it takes for its answer.
+    expect(asked).toEqual([1, 11, 21, 31, 41, 51, 351, 361, 371, 381, 391, 401]);
+  });
+
+  it('keeps no other key waiting, nor itself once it is there', async () => {
+    const { clock, endpoint, send } = stage();
+    endpoint.headers = { 'cache-control': 'max-age=86400' };
+    await send(a);
+    for (let second = 0; second < 70; second++) {
+      await clock.advance(1_000);
+      await send(a, { kid: 'withdrawn' });
+    }
+    const { calls } = endpoint;
+    endpoint.keys = [a.jwk, b.jwk];
+    expect(await send(b)).toBe('accepted');
+    expect(endpoint.calls).toBe(calls + 1);
+    const back = testKey('withdrawn', 'ES256', 2);
+    expect(await send(back)).toBe('key_unknown');
+    endpoint.keys = [a.jwk, b.jwk, back.jwk];
+    // Whoever causes the next fetch brings it.
+    await clock.advance(10_000);
+    await send(a, { kid: 'another' });
+    expect(await send(back)).toBe('accepted');
+  });
+
+  it('a thousand names are remembered, and no more', () => {
+    const kids = new UnknownKids();
+    for (let n = 0; n < 6; n++) kids.asked('first', n);
+    expect(kids.mayAsk('first', 100)).toBe(false);
+    expect(kids.mayAsk(undefined, 100)).toBe(true);
+    for (let n = 0; n < 1_000; n++) kids.asked(`made-up-${n}`, 100);
+    expect(kids.mayAsk('first', 100)).toBe(true);
   });
 });
 

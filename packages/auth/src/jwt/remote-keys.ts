@@ -6,6 +6,7 @@ import type { JwtAlgorithm } from './algorithms.ts';
 import { requestJwks } from './jwks-request.ts';
 import type { KeySet, VerificationKey } from './key-set.ts';
 import type { KeySource, KeySourceStats } from './key-source.ts';
+import { UnknownKids } from './unknown-kids.ts';
 
 /** What the keys of one issuer are fetched with; all checked. */
 export interface RemoteKeysSettings {
@@ -30,6 +31,7 @@ export class RemoteKeys implements KeySource {
   #etag: string | undefined;
   /** No fetch for the sake of an unknown key before this: one a cooldown, whoever made it up. */
   #unknownKeyAt = -Infinity;
+  readonly #unknownKids = new UnknownKids();
   #unknownKeys = 0;
 
   constructor(settings: RemoteKeysSettings) {
@@ -55,8 +57,10 @@ export class RemoteKeys implements KeySource {
     // A key that is there, only not for this algorithm, does not change by asking; nor does a set asked for just now.
     const named = kid !== undefined && this.#set.current?.has(kid) === true;
     if (!named && !(this.#set.obtainedAt >= arrivedAt)) {
-      if (this.#set.flight === undefined && arrivedAt >= this.#unknownKeyAt && this.#set.mayAsk) {
+      const asks = this.#set.flight === undefined && arrivedAt >= this.#unknownKeyAt && this.#set.mayAsk;
+      if (asks && this.#unknownKids.mayAsk(kid, arrivedAt)) {
         this.#unknownKeyAt = arrivedAt + unknownKeyCooldownMs;
+        this.#unknownKids.asked(kid, arrivedAt);
         this.#set.refreshInBackground();
       }
       // A failure to ask leaves the answer as it was: there is no such key in the set we have.
