@@ -54,6 +54,8 @@ export interface Transport {
 /** How a transport makes its connections, and for how long it keeps them, in milliseconds. */
 export interface TransportOptions {
   readonly connect: Connect;
+  /** What `connect` leads through; it may hold a password. */
+  readonly proxy: string | false;
   readonly connectTimeoutMs: number;
   readonly maxConnectionAgeMs: number;
   /** Knows when names have to be asked for again; without it connections only grow old. */
@@ -126,10 +128,11 @@ class PoolTransport implements Transport {
   }
 
   describe(): string {
-    const { connectTimeoutMs, maxConnectionAgeMs, names } = this.#options;
+    const { connectTimeoutMs, maxConnectionAgeMs, names, proxy } = this.#options;
+    const via = proxy === false ? '' : ` through tunnels of the proxy ${new URL(proxy).host}`;
     const age = maxConnectionAgeMs === Infinity ? '' : `, renewed every ${maxConnectionAgeMs} ms`;
     const move = names === undefined ? '' : ', and when the name has moved';
-    return `its own connection pool, connecting within ${connectTimeoutMs} ms${age}${move}`;
+    return `its own connection pool${via}, connecting within ${connectTimeoutMs} ms${age}${move}`;
   }
 
   stats(): ConnectionStats {
@@ -213,7 +216,7 @@ export function proxyTransport(url: string, options: ProxyTransportOptions): Tra
 }
 
 /** The caller's own, of which nothing is known but that it dispatches. */
-class ForeignTransport implements Transport {
+export class ForeignTransport implements Transport {
   readonly dispatcher: HttpDispatcher;
 
   constructor(dispatcher: HttpDispatcher) {
@@ -234,10 +237,6 @@ class ForeignTransport implements Transport {
   }
 
   async close(): Promise<void> {}
-}
-
-export function foreignTransport(dispatcher: HttpDispatcher): Transport {
-  return new ForeignTransport(dispatcher);
 }
 
 /** What connects when there is nothing to check. `options` are those of `tls.connect`, and a `timeout`. */

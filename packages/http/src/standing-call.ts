@@ -5,7 +5,7 @@
  */
 import { stoppedClock } from '@macadam/core';
 import { AttemptLog } from './attempts.ts';
-import { foreignTransport, type HttpDispatcher } from './dispatcher.ts';
+import { ForeignTransport, type HttpDispatcher } from './dispatcher.ts';
 import { PathTemplates } from './path-template.ts';
 import { createPolicies } from './policies.ts';
 import { prepareRequest } from './request.ts';
@@ -34,7 +34,7 @@ export function standingCall(): void {
   });
   const request = prepareRequest(settings, 'GET', new PathTemplates('').get('/{id}'), { params: { id: 1 } });
   const log = new AttemptLog(stoppedClock.monotonic());
-  const sender = new Sender(settings, foreignTransport(silent));
+  const sender = new Sender(settings, new ForeignTransport(silent));
   const policy = createPolicies(settings).repeatable;
   void policy.execute((context) => sender.attempt(request, log, context), request.execution);
   const response = new HttpResponse(request.subject, 200, { 'content-type': 'application/json' }, Buffer.from('{}'));

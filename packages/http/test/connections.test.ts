@@ -16,7 +16,13 @@ import { constant, retryBudget } from '@macadam/resilience';
 import { closeKeepAlive, resetBeforeHeaders, startFaultServer, virtualClock } from '@macadam/testkit';
 import { Agent, request } from 'undici';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createHttpClient, HttpSsrfError, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import {
+  createHttpClient,
+  HttpSsrfError,
+  type HttpClient,
+  type HttpClientOptions,
+  type HttpResponse,
+} from '../src/index.ts';
 import { failure } from './impatient-clients.ts';
 import { httpClientSettings } from '../src/settings.ts';
 import { transportTo } from '../src/transport/transport.ts';
@@ -164,7 +170,8 @@ describe('AC38: undici #2019: ssrf', () => {
 
   test.each<[string, Partial<HttpClientOptions>]>([
     ['a dispatcher', { dispatcher: new Agent() }],
-    ['a proxy', { proxy: 'http://proxy.internal:3128' }],
+    ['a proxy of the environment, which is given names', { proxy: 'env' }],
+    ['a SOCKS proxy, which is given names', { proxy: 'socks5://proxy.internal:1080' }],
   ])('cannot be promised with %s', (_what, options) => {
     const make = (): unknown => createHttpClient({ baseUrl: 'https://a.example', ssrf: 'block-private', ...options });
     expect(make).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'ssrf' }));
@@ -299,7 +306,7 @@ describe('names that are resolved for as long as they say', () => {
 
 describe('proxies', () => {
   /** Tunnels (CONNECT) and forwards, and writes down what for. */
-  async function httpProxy(): Promise<{ port: number; asked: string[]; authorization: unknown[] }> {
+  async function httpProxy(to?: string): Promise<{ port: number; asked: string[]; authorization: unknown[] }> {
     const asked: string[] = [];
     const authorization: unknown[] = [];
     const server = createHttpServer((request, response) => {
@@ -311,7 +318,7 @@ describe('proxies', () => {
       asked.push(`CONNECT ${request.url}`);
       authorization.push(request.headers['proxy-authorization']);
       const [host, port] = (request.url ?? '').split(':');
-      const onward = connect(Number(port), host === 'localhost' ? '127.0.0.1' : host, () => {
+      const onward = connect(Number(port), to ?? (host === 'localhost' ? '127.0.0.1' : host), () => {
         socket.write('HTTP/1.1 200 Connected\r\n\r\n');
         onward.pipe(socket).pipe(onward);
       });
@@ -332,6 +339,76 @@ describe('proxies', () => {
     expect(client.describe()).not.toContain('canary');
     const distrusting = clientFor({ baseUrl: url, proxy: `http://127.0.0.1:${proxy.port}` });
     expect(await failure(distrusting.get('/a'))).toMatchObject({ errorCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+  });
+
+  describe('with addresses that are found on this side', () => {
+    const lookup: LookupFunction = (_hostname, _options, callback) =>
+      callback(null, [{ address: '127.0.0.1', family: 4 }]);
+
+    test('is asked for the address, and the certificate is that of the name', async () => {
+      const { url, port } = await httpsServer();
+      const proxy = await httpProxy();
+      const own = { proxy: `http://user:canary@127.0.0.1:${proxy.port}`, dns: { lookup } };
+      const client = clientFor({ baseUrl: url, tls: { ca }, ...own });
+      expect((await client.get('/a')).status).toBe(200);
+      expect(proxy.asked).toEqual([`CONNECT 127.0.0.1:${port}`]);
+      expect(proxy.authorization).toEqual([`Basic ${Buffer.from('user:canary').toString('base64')}`]);
+      expect(client.describe()).toContain(`through tunnels of the proxy 127.0.0.1:${proxy.port}`);
+      expect(client.describe()).not.toContain('canary');
+      const other = clientFor({ baseUrl: `https://other.example:${port}`, tls: { ca }, ...own, retry: false });
+      expect(await failure(other.get('/a'))).toMatchObject({ errorCode: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+    });
+
+    test('ssrf: a name that leads to a private address is not asked of the proxy, and another is, by its address', async () => {
+      const inside = await startFaultServer();
+      cleanUp.push(() => inside.close());
+      const proxy = await httpProxy('127.0.0.1');
+      const answers: Record<string, string[]> = {
+        'public.example': ['93.184.216.34'],
+        'rebound.example': ['93.184.216.34', '169.254.169.254'],
+      };
+      const dns = {
+        resolve: async (name: string) => (answers[name] ?? []).map((address) => ({ address, ttlMs: 60_000 })),
+      };
+      const get = (host: string): Promise<HttpResponse> =>
+        clientFor({
+          baseUrl: `http://${host}:${inside.port}`,
+          ssrf: 'block-private',
+          proxy: `http://127.0.0.1:${proxy.port}`,
+          retry: false,
+          dns,
+        }).get('/a');
+      expect((await get('public.example')).status).toBe(200);
+      expect(proxy.asked).toEqual([`CONNECT 93.184.216.34:${inside.port}`]);
+      for (const host of ['rebound.example', '127.0.0.1', '[::1]', '0x7f.1']) {
+        expect(await failure(get(host)), host).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED' });
+      }
+      expect(proxy.asked).toHaveLength(1);
+    });
+
+    test('a proxy that refuses, hangs up or never answers is a failure of connecting', async () => {
+      const refusing = createHttpServer();
+      refusing.on('connect', (_request, socket: Socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'));
+      const closing = createHttpServer();
+      closing.on('connect', (_request, socket: Socket) => socket.destroy());
+      const silent = createHttpServer();
+      silent.on('connect', (_request, socket: Socket) => cleanUp.push(() => socket.destroy()));
+      const codes: unknown[] = [];
+      for (const server of [refusing, closing, silent]) {
+        const proxy = `http://127.0.0.1:${await listening(server)}`;
+        const client = clientFor({
+          baseUrl: 'https://a.example',
+          connectTimeoutMs: 200,
+          proxy,
+          dns: { lookup },
+          retry: false,
+        });
+        const error = await failure(client.get('/a'));
+        expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect' });
+        codes.push((error as { errorCode: string }).errorCode);
+      }
+      expect(codes).toEqual(['ERR_PROXY_TUNNEL', 'ECONNRESET', 'UND_ERR_CONNECT_TIMEOUT']);
+    });
   });
 
   test('mutual TLS through a tunnel: other certificates make new connections, the same ones do not', async () => {
@@ -462,9 +539,9 @@ describe('wrong options for connecting', () => {
     [{ tls: { cert: 'canary' } }, 'tls.key'],
     [{ tls: { ca: 7 as never } }, 'tls'],
     [{ proxy: 'ftp://user:canary@a' }, 'proxy'],
-    [{ proxy: 'http://a', ssrf: 'block-private' }, 'ssrf'],
-    [{ proxy: 'http://a', dns: { resolve: 'dns' } }, 'dns.resolve'],
-    [{ proxy: 'http://a', dns: { lookup: (() => {}) as LookupFunction } }, 'dns.lookup'],
+    [{ proxy: 'env', ssrf: 'block-private' }, 'ssrf'],
+    [{ proxy: 'socks5://a', dns: { resolve: 'dns' } }, 'dns.resolve'],
+    [{ proxy: 'env', dns: { lookup: (() => {}) as LookupFunction } }, 'dns.lookup'],
     [{ dns: { resolve: 'system' as 'dns' } }, 'dns.resolve'],
     [{ dns: { resolve: 'dns', lookup: (() => {}) as LookupFunction } }, 'dns.resolve'],
     [{ proxy: true as never }, 'proxy'],

@@ -35,8 +35,9 @@ export interface ConnectionOptions {
   /** Certificates and trust; a function is asked for each new connection. Default: what Node trusts. */
   tls?: TlsSource;
   /**
-   * An http, https or socks5 URL to connect through; `env` for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Default:
-   * false, whatever the environment says.
+   * An http, https or socks5 URL to connect through; `env` for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. The proxy
+   * resolves the names, unless `ssrf`, `dns.lookup` or `dns.resolve` is given: then an address that was found here is asked
+   * of it by CONNECT, which takes an http or https URL. Default: false, whatever the environment says.
    */
   proxy?: string | false;
   dns?: DnsOptions;
@@ -81,14 +82,18 @@ export function connectionSettings(options: ConnectionOptions & { dispatcher?: u
   }
   if (proxy !== false) {
     assertProxy(proxy);
-    // The proxy resolves the name: what is checked here would not be what it connects to.
-    if (ssrf !== 'off') throw new OptionsError('ssrf', ssrf, 'off with a proxy, which is the one that connects');
-    for (const name of ['lookup', 'resolve'] as const) {
-      if (dns[name] === undefined) continue;
-      throw new OptionsError(`dns.${name}`, undefined, 'left out with a proxy, which resolves names');
-    }
+    if (!/^https?:/i.test(proxy)) assertResolvesNames({ ssrf, dns });
   }
   return { blockPrivate: ssrf === 'block-private', tls, proxy, maxConnectionAgeMs, lookup, resolve };
+}
+
+/** An address that was found here can be asked of a proxy that makes tunnels, but not of one that is given the name. */
+function assertResolvesNames({ ssrf, dns }: { ssrf: string; dns: DnsOptions }): void {
+  const allowed = 'left out with a proxy that resolves names; an http or https URL is one that need not';
+  if (ssrf !== 'off') throw new OptionsError('ssrf', ssrf, allowed);
+  for (const name of ['lookup', 'resolve'] as const) {
+    if (dns[name] !== undefined) throw new OptionsError(`dns.${name}`, undefined, allowed);
+  }
 }
 
 function assertProxy(proxy: unknown): void {

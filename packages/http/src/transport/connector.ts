@@ -1,20 +1,32 @@
-import { isIP } from 'node:net';
+import { lookup as systemLookup } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
 import { makeConnector, type Connect, type ConnectTarget } from '../dispatcher.ts';
 import { AddressBlockedError, guardedLookup, isPublicAddress } from './address-guard.ts';
 import type { ConnectionSettings } from './connection-options.ts';
 import { answering } from './lookup.ts';
 import { watchSocket } from './reused-sockets.ts';
+import { tunnel } from './tunnel.ts';
 import type { TtlResolver } from './ttl-resolver.ts';
 import { assertTlsOptions, type TlsOptions } from './tls.ts';
 
-/** Makes the connections of a pool: with the addresses checked, the certificates fresh, and the socket watched. */
+/** Makes the connections of a pool: with the addresses checked, the certificates fresh, and the socket watched; through a tunnel where there is a proxy. */
 export function connector(settings: ConnectionSettings, connectTimeoutMs: number, names?: TtlResolver): Connect {
-  const { blockPrivate, tls } = settings;
+  const { blockPrivate, proxy, tls } = settings;
   const resolver = names?.lookup ?? settings.lookup;
   const own = resolver && answering(resolver);
   const lookup = blockPrivate ? guardedLookup(own) : own;
-  const base = (options: TlsOptions | undefined): Connect =>
+  const direct = (options: TlsOptions | undefined): Connect =>
     makeConnector({ ...options, timeout: connectTimeoutMs, ...(lookup !== undefined && { lookup }) });
+  const base = (options: TlsOptions | undefined): Connect =>
+    proxy === false
+      ? direct(options)
+      : tunnel({
+          proxy,
+          tls: options,
+          timeoutMs: connectTimeoutMs,
+          lookup: lookup ?? (systemLookup as LookupFunction),
+          secure: direct(options),
+        });
   const secured = typeof tls === 'function' ? renewing(tls, base) : base(tls);
   return (target, callback) => {
     const blocked = blockPrivate ? blockedLiteral(target) : undefined;
