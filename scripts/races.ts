@@ -2,12 +2,14 @@
 import { join } from 'node:path';
 import { program } from './programs.ts';
 import { withRedis } from './redis.ts';
+import { withValkey } from './valkey.ts';
 import { root } from './workspace.ts';
 
 export async function races(args: readonly string[]): Promise<number> {
-  return await withRedis(async () => {
+  const write = async (): Promise<number> => {
     const script = join(root, 'bench', 'race', 'write-report.ts');
     const { code } = await program(process.execPath, ['--conditions=@macadam/source', script, ...args]);
     return code ?? 1;
-  });
+  };
+  return await withRedis(() => withValkey(write));
 }

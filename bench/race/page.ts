@@ -16,7 +16,7 @@ export function page(runs: readonly Run[]): string {
 
 # Races
 
-Four processes share a Redis for ${seconds} seconds. Each reads, writes and invalidates the same few keys as fast as it can; values
+Four processes share a Redis, or a Valkey 8.1 where a row says so, for ${seconds} seconds. Each reads, writes and invalidates the same few keys as fast as it can; values
 are versions, and a load returns the one that was current when it began, up to 35 ms later. Lifetimes are two seconds, so that
 all kinds of refresh take part. Every read is then judged: one that begins after an invalidation was acknowledged must not
 return an older version; in the process that invalidated at once, in the others within a bound.

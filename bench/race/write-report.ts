@@ -22,8 +22,12 @@ const results = join(root, 'docs', 'cache-races.json');
 const BOUND = { connectedMs: 500, cutMs: 8_000 };
 const UNHEARD = { connectedMs: 32_000, cutMs: 40_000 };
 const BY_LIFETIME = { connectedMs: 2_500, cutMs: 8_000 };
-const lineUp: readonly (readonly [name: string, module: string, bounds: typeof BOUND])[] = [
+const valkeyUrl = process.env['VALKEY_URL'];
+if (valkeyUrl === undefined) console.log('There is no Valkey: its row stays as it is.');
+/** The name of a contender, and of the server where it is not Redis. */
+const lineUp: readonly (readonly [name: string, module: string, bounds: typeof BOUND, server?: 'Valkey'])[] = [
   ['macadam, log', ours, BOUND],
+  ['macadam, log', ours, BOUND, 'Valkey'],
   ['macadam, log, ioredis', ours, BOUND],
   ['macadam, pubsub', ours, BOUND],
   ['macadam, tracking', ours, BOUND],
@@ -36,14 +40,24 @@ const lineUp: readonly (readonly [name: string, module: string, bounds: typeof B
 const former = existsSync(results) ? (JSON.parse(readFileSync(results, 'utf8')) as Run[]) : [];
 const runs: Run[] = [];
 for (const faults of ['none', 'cuts and restarts'] as const) {
-  for (const [contender, module, bounds] of lineUp) {
+  for (const [name, module, bounds, server] of lineUp) {
+    const contender = server === undefined ? name : `${name}, ${server}`;
+    const url = server === undefined ? redisUrl : valkeyUrl;
     const known = former.find((run) => run.contender === contender && run.faults === faults);
-    if (only !== undefined && only !== contender && known !== undefined) {
-      runs.push(known);
+    if (url === undefined || (only !== undefined && only !== contender && known !== undefined)) {
+      if (known !== undefined) runs.push(known);
       continue;
     }
     const durationMs = seconds * 1_000;
-    const report: RaceReport = await race({ module, contender, redisUrl, durationMs, faults, bounds, seed: 1 });
+    const report: RaceReport = await race({
+      module,
+      contender: name,
+      redisUrl: url,
+      durationMs,
+      faults,
+      bounds,
+      seed: 1,
+    });
     console.log(faults, contender, report);
     runs.push({ contender, faults, seconds, bounds, report });
   }
