@@ -207,6 +207,7 @@ export class SharedTier<T> implements Looking<T> {
     } else if (change.kind === 'connected') {
       // Marks that were made before the others were heard are not known.
       this.#marks.doubt();
+      this.calls.admit();
       void this.endings.replay();
     }
     this.#onChange(change);

@@ -42,6 +42,11 @@ export class TierCalls {
     return this.#breaker?.admits !== false;
   }
 
+  /** The tier is known to answer again: what is waiting for it need not wait until the breaker tries. */
+  admit(): void {
+    this.#breaker?.reset();
+  }
+
   /** Rejects when the tier fails, is out of time, or is not asked. `late` is given an answer that nobody waits for any more. */
   run<R>(call: () => Promise<R>, timeoutMs: number = this.#tier.timeoutMs, late?: (answer: R) => void): Promise<R> {
     return new Promise((resolve, reject) => {

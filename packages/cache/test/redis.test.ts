@@ -1,4 +1,5 @@
 // The shared tier on a real server, over real sockets, through both clients.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startFaultProxy, type FaultProxy } from '@macadam/testkit';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCache, redisTier, type Cache, type CacheOptions, type RedisTierOptions } from '@macadam/cache';
@@ -331,6 +332,35 @@ describe.each([
       // At once: the log was caught up with before the cache calls itself connected.
       expect([cut.peek('k'), cut.peek('tagged')]).toEqual([undefined, undefined]);
       expect(cut.stats().gaps).toBe(0);
+    });
+
+    it('a partition of 5 s: a second after it, each side knows what the other one has ended meanwhile', async () => {
+      const [cut, other] = [instance<string>(behind, {}, strict), instance<string>(redis)];
+      await connected(cut as Cache<never>, other as Cache<never>);
+      const all = ['key', 'expired', 'tagged', 'own', 'own tagged'];
+      for (const key of all) {
+        await other.set(key, 'v1', { tags: [`of ${key}`] });
+        expect(await cut.get(key)).toBe('v1');
+      }
+      await proxy.set({ link: 'blackHole' });
+      const over = sleep(5_000);
+      await other.invalidate('key');
+      await other.expire('expired');
+      await other.invalidateTags(['of tagged']);
+      expect(await cut.invalidate('own')).toBe(false);
+      expect(await cut.invalidateTags(['of own tagged'])).toBe(false);
+      // What it asks for meanwhile is answered, and opens its breaker.
+      for (let i = 0; i < 8; i++) expect(await cut.getOrLoad(`new ${i}`, () => 'loaded')).toBe('loaded');
+      await over;
+      expect(cut.stats()).toMatchObject({ disconnected: 1, unsettled: 2 });
+      await proxy.heal();
+      const healedAt = performance.now();
+      await soon(() => {
+        for (const key of all) expect([cut.peek(key), other.peek(key)], key).toEqual([undefined, undefined]);
+        expect(cut.stats()).toMatchObject({ disconnected: 0, unsettled: 0 });
+      });
+      // The promise is in seconds of a clock, so it is measured with one.
+      expect(performance.now() - healedAt).toBeLessThan(1_000);
     });
 
     it.each(name === 'node-redis' ? (['pubsub', 'tracking'] as const) : (['pubsub'] as const))(
