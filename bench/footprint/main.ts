@@ -26,7 +26,8 @@ const groups: Record<string, string[]> = {
 
 const { values } = parseArgs({ options: { save: { type: 'boolean', default: false } } });
 const names = Object.entries(groups).flatMap(([group, members]) => members.map((name) => ({ group, name })));
-const isQuiet = await quiet(60_000, console.error);
+const isQuiet = await quiet(60_000);
+if (!isQuiet) console.log('The machine is busy: expect a wide spread.');
 const times = new Map<string, number[]>(names.map(({ name }) => [name, []]));
 for (let round = 0; round < ROUNDS; round++) {
   for (const { name } of names) {

@@ -13,7 +13,7 @@ const SAMPLE_MS = 500;
  * Waits until the machine is quiet; false when it stays busy. What the cores do now is looked at, not the load average,
  * which for a minute still tells of the run before.
  */
-export async function quiet(waitMs: number, tell: (line: string) => void): Promise<boolean> {
+export async function quiet(waitMs: number, tell: (line: string) => void = () => {}): Promise<boolean> {
   for (let waitedMs = 0; ; waitedMs += SAMPLE_MS) {
     const busy = await busyShare();
     if (busy <= QUIET) return true;
