@@ -3,8 +3,9 @@ import { duration, inOrder } from './table.ts';
 
 const WIDTH = 720;
 const ROW = 28;
-const LABEL = 210;
 const VALUE = 150;
+/** How wide a letter of the font is, about. */
+const LETTER = 6.7;
 
 /** Colours that read on light and dark. */
 const OURS = '#d9822b';
@@ -19,14 +20,15 @@ function barChart(result: CaseResult): string {
   const sorted = inOrder(result);
   const most = Math.max(...sorted.map(({ cpuNs }) => cpuNs.median));
   const height = 40 + sorted.length * ROW;
+  const labelWidth = Math.round(Math.max(...sorted.map(({ name }) => name.length)) * LETTER) + 16;
   const bars = sorted.map(({ name: label, cpuNs }, i) => {
     const y = 34 + i * ROW;
-    const width = Math.max(1, ((WIDTH - LABEL - VALUE) * cpuNs.median) / most);
+    const width = Math.max(1, ((WIDTH - labelWidth - VALUE) * cpuNs.median) / most);
     const fill = label.startsWith('macadam') ? OURS : THEIRS;
     return [
-      `<text x="${LABEL - 8}" y="${y + 14}" text-anchor="end">${escape(label)}</text>`,
-      `<rect x="${LABEL}" y="${y}" width="${width.toFixed(1)}" height="${ROW - 8}" rx="2" fill="${fill}"/>`,
-      `<text x="${(LABEL + width + 8).toFixed(1)}" y="${y + 14}">${escape(duration(cpuNs))}</text>`,
+      `<text x="${labelWidth - 8}" y="${y + 14}" text-anchor="end">${escape(label)}</text>`,
+      `<rect x="${labelWidth}" y="${y}" width="${width.toFixed(1)}" height="${ROW - 8}" rx="2" fill="${fill}"/>`,
+      `<text x="${(labelWidth + width + 8).toFixed(1)}" y="${y + 14}">${escape(duration(cpuNs))}</text>`,
     ].join('\n');
   });
   return drawing(`${result.name}: CPU time an operation, less is better`, height, bars);

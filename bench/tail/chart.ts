@@ -2,7 +2,7 @@ import type { TailResult } from './page.ts';
 
 const WIDTH = 720;
 const HEIGHT = 320;
-const PLOT = { left: 56, right: 210, top: 36, bottom: 34 };
+const PLOT = { left: 56, right: 240, top: 36, bottom: 34 };
 /** Waits on the logarithmic axis, in milliseconds. */
 const TICKS_MS = [10, 30, 100, 300, 1_000];
 /** Ours are warm; all read on light and dark. */
