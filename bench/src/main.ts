@@ -1,8 +1,8 @@
-// `npm run bench [-- SUITE…] [--quick] [--compare] [--save] [--case NAME] [--rounds 15]`: measures, and prints a table for
-// each case.
+// `npm run bench [-- SUITE…] [--quick] [--compare] [--save] [--case NAME] [--rounds 15] [--json FILE]`:
+// measures, and prints a table for each case.
 // `npm run bench -- budgets | footprint | tail | profile`: what else can be told of speed; see each one's `main.ts`.
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { comparison } from './compare.ts';
 import { pinning, quiet } from './machine.ts';
@@ -33,6 +33,7 @@ const { values, positionals } = parseArgs({
     compare: { type: 'boolean', default: false },
     case: { type: 'string' },
     rounds: { type: 'string' },
+    json: { type: 'string' },
   },
 });
 
@@ -62,7 +63,8 @@ if (values.save && (values.quick || plan.rounds < FULL.rounds)) {
   process.exit(2);
 }
 
-let [missed, broken, measured] = [0, 0, 0];
+let [missed, broken] = [0, 0];
+const results: SuiteResult[] = [];
 
 /** Measures one case after the other. Each is saved when it is done, and one that breaks takes no other with it. */
 async function runSuite(name: string): Promise<void> {
@@ -81,7 +83,6 @@ async function runSuite(name: string): Promise<void> {
       for (const claim of result.claims) console.log(claimLine(claim));
       missed += result.claims.filter(({ verdict }) => verdict === 'misses').length;
       done.push(result);
-      measured += 1;
     } catch (error) {
       tell('');
       console.error(`\n${suite.name} · ${one.name} broke: ${error instanceof Error ? error.message : String(error)}`);
@@ -92,6 +93,7 @@ async function runSuite(name: string): Promise<void> {
       saveResult(name, { suite: name, what: suite.what, cases } satisfies SuiteResult);
     }
   }
+  if (done.length > 0) results.push({ suite: name, what: suite.what, cases: done });
   if (values.compare && committed !== undefined) console.log(`\n${comparison(committed, { cases: done })}`);
 }
 
@@ -106,10 +108,13 @@ for (const name of wanted) {
     broken += 1;
   });
 }
-if (measured + broken === 0) {
+if (results.length + broken === 0) {
   console.error(`No case "${values.case}" in ${wanted.join(', ')}.`);
   process.exit(2);
 }
+// Where the command was given, which is not where npm runs it.
+const here = process.env['INIT_CWD'] ?? '';
+if (values.json !== undefined) writeFileSync(resolve(here, values.json), `${JSON.stringify(results, null, 2)}\n`);
 console.log(
   missed === 0
     ? '\nEvery claim that was measured holds, or misses by less than the rounds can tell.'
