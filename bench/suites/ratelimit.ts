@@ -91,14 +91,18 @@ async function connect(): Promise<ReturnType<(typeof import('redis'))['createCli
   return client as unknown as ReturnType<(typeof import('redis'))['createClient']>;
 }
 
-const shared = (name: string, lease: { ttlMs: number } | false): Contender => ({
+const shared = (
+  name: string,
+  lease: { ttlMs: number } | false,
+  limit: 'fixedWindow' | 'slidingWindow' | 'tokenBucket' = 'tokenBucket',
+): Contender => ({
   name,
   from: '@macadam/ratelimit',
   setup: async () => {
-    const { createRateLimiter, redisStore, tokenBucket } = await import('@macadam/ratelimit');
+    const { createRateLimiter, redisStore, ...limitKinds } = await import('@macadam/ratelimit');
     const client = await connect();
     const store = redisStore(client, { timeoutMs: 5_000, lease });
-    const limits = [tokenBucket({ limit: 1_000_000, periodMs: 1_000 })];
+    const limits = [limitKinds[limit]({ limit: 1_000_000, periodMs: 1_000 })];
     const limiter = createRateLimiter({ name: 'bench', limits, store, onStoreFailure: 'closed' });
     const close = async (): Promise<void> => {
       await limiter.close();
@@ -183,9 +187,16 @@ export const suite: Suite = {
           {
             name: 'Redis, 64 in flight',
             what: 'CPU time of this process for a decision in a shared store, 100 keys.',
-            contenders: [shared('macadam, exact', false), shared('macadam, leased', { ttlMs: 100 }), flexibleShared],
+            contenders: [
+              shared('macadam, exact', false),
+              shared('macadam, exact fixed window', false, 'fixedWindow'),
+              shared('macadam, exact sliding window', false, 'slidingWindow'),
+              shared('macadam, leased', { ttlMs: 100 }),
+              flexibleShared,
+            ],
             claims: [
               { of: 'macadam, exact', to: 'rate-limiter-flexible Redis', atMost: 1 },
+              { of: 'macadam, exact fixed window', to: 'rate-limiter-flexible Redis', atMost: 1 },
               { of: 'macadam, leased', to: 'rate-limiter-flexible Redis', atMost: 0.5 },
             ],
           },

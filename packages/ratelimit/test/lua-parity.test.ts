@@ -163,37 +163,45 @@ describe('the script agrees with the algorithms', () => {
     );
   });
 
-  it('many requests in one step: each for itself, or all together', async () => {
-    const ask = fc.record({ key: fc.constantFrom('a', 'b', 'c'), cost: fc.constantFrom(1, 1, 1, 2, 0.5, 3) });
-    const round = fc.record({
-      how: fc.constantFrom('takeEach', 'takeTogether'),
-      asks: fc.array(ask, { minLength: 1, maxLength: 8 }),
-      // Back in time, the memory store may have forgotten a key that it swept while it asked for another.
-      afterMs: fc.oneof(fc.integer({ min: 0, max: 300 }), fc.double({ min: 0, max: 30, noNaN: true })),
-    });
-    const limit = rates['tokenBucket']!;
-    await fc.assert(
-      fc.asyncProperty(limit, limit, starts, fc.array(round, { maxLength: 25 }), async (one, other, start, rounds) => {
-        const { time, memory, shared } = twins([one], start);
-        const [secondInMemory, second] = more(time, [other]);
-        for (const { how, asks, afterMs } of rounds) {
-          time.now = Math.max(start, time.now + afterMs);
-          if (how === 'takeEach') {
-            const got = await shared.takeEach!(asks.map((one) => ({ ...one, table: shared, watching: 0 })));
-            const expected = asks.map(({ key, cost }) => memory.take(key, cost, 'all'));
-            expect(got.map(comparable)).toEqual(expected.map(comparable));
-            continue;
-          }
-          const from = (first: LimitTable, other: LimitTable): Ask[] =>
-            asks.map((one, i) => ({ ...one, table: i % 2 === 0 ? first : other, watching: 0 }));
-          const expected = memory.takeTogether(from(memory, secondInMemory))!;
-          const got = (await shared.takeTogether(from(shared, second)))!;
-          expect(got.map(comparable)).toEqual(expected.map(comparable));
-        }
-      }),
-      { numRuns: 60 },
-    );
-  });
+  it.each(Object.entries({ ...rates, permits }))(
+    'many requests in one step, each for itself or all together: %s',
+    async (_, limit) => {
+      const ask = fc.record({ key: fc.constantFrom('a', 'b', 'c'), cost: fc.constantFrom(1, 1, 1, 2, 0.5, 3) });
+      const round = fc.record({
+        how: fc.constantFrom('takeEach', 'takeTogether'),
+        asks: fc.array(ask, { minLength: 1, maxLength: 8 }),
+        // Back in time, the memory store may have forgotten a key that it swept while it asked for another.
+        afterMs: fc.oneof(fc.integer({ min: 0, max: 300 }), fc.double({ min: 0, max: 30, noNaN: true })),
+      });
+      await fc.assert(
+        fc.asyncProperty(
+          limit,
+          limit,
+          starts,
+          fc.array(round, { maxLength: 25 }),
+          async (one, other, start, rounds) => {
+            const { time, memory, shared } = twins([one], start);
+            const [secondInMemory, second] = more(time, [other]);
+            for (const { how, asks, afterMs } of rounds) {
+              time.now = Math.max(start, time.now + afterMs);
+              if (how === 'takeEach') {
+                const got = await shared.takeEach!(asks.map((one) => ({ ...one, table: shared, watching: 0 })));
+                const expected = asks.map(({ key, cost }) => memory.take(key, cost, 'all'));
+                expect(got.map(comparable)).toEqual(expected.map(comparable));
+                continue;
+              }
+              const from = (first: LimitTable, other: LimitTable): Ask[] =>
+                asks.map((one, i) => ({ ...one, table: i % 2 === 0 ? first : other, watching: 0 }));
+              const expected = memory.takeTogether(from(memory, secondInMemory))!;
+              const got = (await shared.takeTogether(from(shared, second)))!;
+              expect(got.map(comparable)).toEqual(expected.map(comparable));
+            }
+          },
+        ),
+        { numRuns: 40 },
+      );
+    },
+  );
 
   it('promises and their cancelling', async () => {
     const step = fc.record({

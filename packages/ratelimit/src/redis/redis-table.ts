@@ -14,7 +14,7 @@ type Operation = 'block' | 'cancel' | 'charge' | 'release' | 'renew' | 'reserve'
 /** The keys of one limiter in Redis or Valkey. Each operation is one script, and one round trip. */
 export class RedisTable implements LimitTable {
   readonly synchronous = false;
-  /** Left out where keys of several subjects cannot share a command, or the limits have no script for many. */
+  /** Left out where keys of several subjects cannot share a command. */
   takeEach: ((asks: readonly Ask[]) => Promise<readonly Decision[]>) | undefined;
   readonly #client: RedisClient;
   readonly #name: string;
@@ -58,7 +58,7 @@ export class RedisTable implements LimitTable {
       single && limit.kind === 'tokenBucket' ? new BucketTakes(this.#client, limit, this.#time) : undefined;
     this.#window = this.#time === undefined ? WindowTakes.of(this.#client, limits) : undefined;
     this.#permitsAt = limits.findIndex(({ kind }) => kind === 'concurrency');
-    this.takeEach = this.#bucket === undefined || this.#oneSlot ? undefined : (asks) => this.#takeEachToken(asks);
+    this.takeEach = this.#oneSlot ? undefined : (asks) => this.#takeEach(asks);
   }
 
   async take(key: string, cost: number, mode: TakeMode, watching = 0): Promise<Decision> {
@@ -81,7 +81,7 @@ export class RedisTable implements LimitTable {
     if (!tables.every((table) => table instanceof RedisTable)) return undefined;
     if (tables.some((table) => table.#client !== this.#client || table.#time !== this.#time)) return undefined;
     if (this.#oneSlot && asks.some(({ key }) => key !== asks[0]?.key)) return undefined;
-    return this.#takeTogether(asks, tables).catch((error: unknown) => {
+    return this.#takeMany('take', asks, tables).catch((error: unknown) => {
       if (!isReply(error, 'CROSSSLOT')) throw error;
       // A cluster behind a client that does not say so. Nothing was taken.
       this.#oneSlot = true;
@@ -128,9 +128,14 @@ export class RedisTable implements LimitTable {
     return { commands: this.#commands };
   }
 
-  async #takeEachToken(asks: readonly Ask[]): Promise<readonly Decision[]> {
+  async #takeEach(asks: readonly Ask[]): Promise<readonly Decision[]> {
+    if (this.#window?.mayCount === true) {
+      return await Promise.all(asks.map(({ key, cost }) => this.take(key, cost, 'all')));
+    }
     try {
-      return await this.#takeTokens(asks);
+      if (this.#bucket !== undefined) return await this.#takeTokens(asks);
+      const tables = asks.map(() => this);
+      return await this.#takeMany('each', asks, tables);
     } catch (error) {
       // A cluster behind a client that does not say so. Nothing was taken; from now on each request travels by itself.
       if (asks.length === 1 || !isReply(error, 'CROSSSLOT')) throw error;
@@ -150,20 +155,25 @@ export class RedisTable implements LimitTable {
     );
   }
 
-  async #takeTogether(asks: readonly Ask[], tables: readonly RedisTable[]): Promise<readonly Decision[]> {
+  /** For all of them or none (`take`), or for each by itself (`each`). */
+  async #takeMany(
+    operation: 'each' | 'take',
+    asks: readonly Ask[],
+    tables: readonly RedisTable[],
+  ): Promise<readonly Decision[]> {
     const extras = tables.map((table) => (table.#permitsAt < 0 ? 0 : table.#permit()));
     const keys = asks.flatMap(({ key }, i) => (tables[i] as RedisTable).#keysOf(key));
     const args = asks.flatMap(({ cost, watching }, i) => (tables[i] as RedisTable).#subject(cost, extras[i], watching));
     const script = Script.of(decideScript(tables.flatMap((table) => table.#limits.map(({ kind }) => kind))));
     this.#commands++;
     const texts = (await script.run(this.#client, keys, [
-      'take',
+      operation,
       this.#timeArgument(),
       String(asks.length),
       ...args,
     ])) as string[];
     const replies = texts.map(parseReply);
-    const granted = replies.every(({ done }) => done !== '0');
+    const granted = operation === 'each' || replies.every(({ done }) => done !== '0');
     return replies.map((reply, i) => {
       const { cost, watching } = asks[i] as Ask;
       const table = tables[i] as RedisTable;

@@ -42,9 +42,14 @@ export class WindowTakes {
     return withIncrex.has(this.#client);
   }
 
+  /** Whether a request is worth it: the server is not known to be without. */
+  get mayCount(): boolean {
+    return !withoutIncrex.has(this.#client);
+  }
+
   /** Undefined when the script has to decide; nothing was taken then. */
   async take(key: string, cost: number): Promise<Decision | undefined> {
-    if (withoutIncrex.has(this.#client)) return undefined;
+    if (!this.mayCount) return undefined;
     const { limit, periodMs } = this.#limit;
     const asked = ['INCREX', key, 'BYFLOAT', String(cost / limit), 'UBOUND', String(1 + SLACK)];
     // They travel together. Of the last two, one tells when the window ends, both what time it is.

@@ -166,14 +166,15 @@ end
 
 local subject = subjects[1]
 local amount, extra = subject.amount, subject.extra
-if operation == 'take' or operation == 'upTo' or operation == 'peek' then
+if operation == 'take' or operation == 'each' or operation == 'upTo' or operation == 'peek' then
   local replies, allowed = {}, true
   for i, one in ipairs(subjects) do
     local granted
     replies[i], granted = take(one)
     allowed = allowed and granted
   end
-  if allowed then saveAll() end
+  -- Taken for all of them or none; for each by itself, what was denied has changed nothing.
+  if allowed or operation == 'each' then saveAll() end
   return replies
 end
 
