@@ -123,17 +123,22 @@ export class Reads<T> {
     return this.#loads.start({ id, key, load, reload, options, gated, batch, fresh, stale, at, background });
   }
 
-  async #wait(read: Read<T>, flight: Flight<T>): Promise<T | undefined> {
+  #wait(read: Read<T>, flight: Flight<T>): Promise<T | undefined> {
     const { options } = read;
-    const mayBeStale = options.fresh !== true;
-    let outcome: LoadOutcome<T> | undefined;
-    if (mayBeStale) {
-      // There may be a stale value, or be one later: from the shared tier. Undefined: the time for waiting is over, and the load is not.
-      outcome = await this.#attached(flight.soon, options);
-      const spare = outcome === undefined ? this.#spare(flight) : undefined;
-      if (spare !== undefined) return this.#serveStale(spare);
+    if (options.fresh === true) {
+      return this.#attached(flight.outcome, options).then((outcome) => this.#end(read, flight, outcome));
     }
-    outcome ??= await this.#attached(flight.outcome, options);
+    // There may be a stale value, or be one later: from the shared tier. Undefined: the time for waiting is over, and the load is not.
+    return this.#attached(flight.soon, options).then((outcome) => {
+      if (outcome !== undefined) return this.#end(read, flight, outcome);
+      const spare = this.#spare(flight);
+      if (spare !== undefined) return this.#serveStale(spare);
+      return this.#attached(flight.outcome, options).then((later) => this.#end(read, flight, later));
+    });
+  }
+
+  /** What comes of the load for one of those who waited for it. */
+  #end(read: Read<T>, flight: Flight<T>, outcome: LoadOutcome<T>): Promise<T | undefined> | T | undefined {
     if (outcome.ok) {
       const { outdated, value } = outcome;
       // Only the newest mark of a tag is known: who came after any mark may have come after one of this value's tags.
@@ -141,7 +146,7 @@ export class Reads<T> {
       // A load that begins now is younger than that, so this happens once at most.
       return this.read({ ...read, load: read.reload, gated: true, batch: undefined });
     }
-    const spare = mayBeStale ? this.#spare(flight) : undefined;
+    const spare = read.options.fresh === true ? undefined : this.#spare(flight);
     if (spare !== undefined) return this.#serveStale(spare);
     const { error, reason } = outcome;
     if (isMacadamError(error, 'MAC_CACHE_VALUE') || isMacadamError(error, 'MAC_CACHE_CLOSED')) throw error;
