@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run, temporaryFolder } from './children.mjs';
+import { ofRelease, type SourcesFile } from './debian-sources.ts';
 import { onPath } from './toolchain.mjs';
 import { filesBelow, root } from './workspace.ts';
 
@@ -94,35 +95,12 @@ function otherRelease(suite: string, aside: string): string[] {
   return [`Dir::Etc::SourceList=${none}`, `Dir::Etc::SourceParts=${parts}`, `Dir::State::Status=${none}`];
 }
 
-interface SourcesFile {
-  form: 'list' | 'sources';
-  text: string;
-}
-
-/** This machine's sources of its own release, without those of updates and fixes, which have other names; for another one. */
+/** This machine's sources of its own release, for another one. */
 function releaseSources(suite: string): SourcesFile[] {
   const own = /^VERSION_CODENAME=(\w+)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? '';
   const folder = '/etc/apt/sources.list.d';
-  const files = [
-    '/etc/apt/sources.list',
-    ...(existsSync(folder) ? readdirSync(folder) : []).map((file) => join(folder, file)),
-  ];
-  return files
+  const parts = existsSync(folder) ? readdirSync(folder).map((file) => join(folder, file)) : [];
+  return ['/etc/apt/sources.list', ...parts]
     .filter((file) => existsSync(file))
-    .flatMap((file): SourcesFile[] => {
-      const text = readFileSync(file, 'utf8');
-      if (file.endsWith('.list')) {
-        const lines = text.split('\n').filter((line) => line.startsWith('deb ') && line.split(/\s+/).includes(own));
-        return lines.map((line) => ({
-          form: 'list',
-          text: `${line.replace(new RegExp(`\\s${own}\\s`), ` ${suite} `)}\n`,
-        }));
-      }
-      if (!file.endsWith('.sources')) return [];
-      return text.split(/\n\s*\n/).flatMap((stanza): SourcesFile[] => {
-        const suites = /^Suites:(.*)$/m.exec(stanza)?.[1]?.trim().split(/\s+/) ?? [];
-        if (!suites.includes(own)) return [];
-        return [{ form: 'sources', text: `${stanza.trim().replace(/^Suites:.*$/m, `Suites: ${suite}`)}\n` }];
-      });
-    });
+    .flatMap((file) => ofRelease(suite, own, file, readFileSync(file, 'utf8')));
 }
