@@ -8,7 +8,7 @@ export interface TierStats {
   readonly l2Misses: number;
   /** Of the misses: what could not be read, such as what another version has written. */
   readonly l2Unreadable: number;
-  /** Operations that were sent. */
+  /** Operations that were sent; reads of one turn of the event loop are one, up to 64 of them. */
   readonly l2Calls: number;
   readonly l2Errors: number;
   readonly l2Timeouts: number;

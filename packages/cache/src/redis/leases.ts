@@ -3,7 +3,7 @@ import type { Lease, TierRead } from '../tier.ts';
 import type { Redis } from './client.ts';
 import type { Names } from './names.ts';
 import { fillInPlaceScript, fillScript, readInPlaceScript, readScript, releaseScript, takeScript } from './scripts.ts';
-import { isSyntaxError, type ServerCommands } from './server-commands.ts';
+import { isRefusal, type ServerCommands } from './server-commands.ts';
 
 /** What leases begin with, by where they stand. No entry begins so: entries have a head that is no text. */
 const IN_PLACE = 'lease:';
@@ -90,7 +90,7 @@ export class Leases {
     try {
       return (await this.#redis.send(name, ['SET', name, entry, 'IFEQ', lease, 'PX', ttlMs])) !== null;
     } catch (error) {
-      if (!isSyntaxError(error)) throw error;
+      if (!isRefusal(error)) throw error;
       this.#commands?.deny();
       return (await fillInPlaceScript.run(this.#redis, [name], [lease, entry, ttlMs])) === 1;
     }

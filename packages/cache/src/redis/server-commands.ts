@@ -14,7 +14,7 @@ export function commandsOf(client: object): ServerCommands {
 
 /**
  * Whether the server compares and sets in one command: `SET … IFEQ`, which Valkey has since 8.1 and Redis since 8.4, and older ones
- * call a syntax error. It is asked, since version numbers of servers, forks and proxies say little about what they do.
+ * call an error. It is asked, since version numbers of servers, forks and proxies say little about what they do.
  */
 export class ServerCommands {
   #comparesAndSets: boolean | undefined;
@@ -42,7 +42,7 @@ export class ServerCommands {
       .then(
         () => void (this.#comparesAndSets = true),
         (error: unknown) => {
-          if (isSyntaxError(error)) this.#comparesAndSets = false;
+          if (isRefusal(error)) this.#comparesAndSets = false;
         },
       )
       .finally(() => (this.#asking = undefined));
@@ -55,6 +55,7 @@ export class ServerCommands {
   }
 }
 
-export function isSyntaxError(error: unknown): boolean {
-  return error instanceof Error && /^ERR\b.*\bsyntax\b/.test(error.message);
+/** Whether a server says that it does not do such a thing, or not for us: a syntax error, in words that differ. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && /^(?:ERR|NOPERM)\b/.test(error.message);
 }
