@@ -44,7 +44,7 @@ export function principalOf(token: VerifiedToken): Principal {
   return Object.freeze({
     subject: textIn(payload, 'sub'),
     issuer,
-    audience: Object.freeze([...audience]),
+    audience: Object.freeze(audience),
     clientId: textIn(payload, 'client_id') ?? textIn(payload, 'azp'),
     scopes: Object.freeze(scopesIn(payload)),
     tokenId: textIn(payload, 'jti'),

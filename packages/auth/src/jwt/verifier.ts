@@ -3,9 +3,9 @@ import { authAnnotation } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
 import { observeVerifier } from '../instruments.ts';
 import { checkAudience, checkTimes, timesIn, type ValidityTimes } from './claims.ts';
-import { HeaderMemory, type JsonObject, own, parseCompact } from './compact.ts';
+import { type CompactToken, HeaderMemory, type JsonObject, own, parseCompact } from './compact.ts';
 import type { JwtVerifier, JwtVerifierStats, VerifyOptions } from './jwt-verifier.ts';
-import { checkExtensions, namedIn } from './header-rules.ts';
+import { checkExtensions, type NamedKey, namedIn } from './header-rules.ts';
 import type { VerificationKey } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
 import { type Principal, principalOf } from './principal.ts';
@@ -27,7 +27,14 @@ interface Accepted {
   readonly times: ValidityTimes;
   readonly kid: string | undefined;
   readonly key: VerificationKey;
-  readonly annotation: Readonly<Record<string, unknown>>;
+  /** Made when there is a unit of work to tell. */
+  annotation: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** A token that claims to be of an issuer, and under which key. */
+interface ClaimedToken extends NamedKey {
+  readonly parsed: CompactToken;
+  readonly issuer: Issuer;
 }
 
 /** A character of a token takes about this much in the cache: its claims as objects, and the principal. */
@@ -54,11 +61,17 @@ export class Verifier implements JwtVerifier {
   async verify(token: string, options: VerifyOptions = {}): Promise<Principal> {
     try {
       const digest = this.#digestOf(token);
-      const accepted = this.#remembered(digest) ?? (await this.#verify(token, digest, options.signal));
+      let accepted = this.#remembered(digest);
+      if (accepted === undefined) {
+        const claimed = this.#read(token);
+        const { keys, rules } = claimed.issuer;
+        const key = await verifyByName(token, claimed, keys, rules.issuer, options.signal);
+        accepted = this.#accept(claimed, key, digest, token.length);
+      }
       const { principal } = accepted;
       if (this.#settings.isRevoked !== undefined) await this.#checkRevoked(principal);
       this.#accepted++;
-      currentWork()?.annotate(accepted.annotation);
+      currentWork()?.annotate((accepted.annotation ??= annotationOf(principal)));
       return principal;
     } catch (error) {
       if (error instanceof TokenError) this.#refused[error.reason] = (this.#refused[error.reason] ?? 0) + 1;
@@ -126,33 +139,35 @@ export class Verifier implements JwtVerifier {
     return found;
   }
 
-  async #verify(token: string, digest: string | undefined, signal: AbortSignal | undefined): Promise<Accepted> {
-    const { maxTokenLength, clock, clockToleranceMs } = this.#settings;
+  /** Everything that can be refused before a signature is looked at. */
+  #read(token: string): ClaimedToken {
     if (typeof token !== 'string') throw new TokenError('malformed');
-    if (token.length > maxTokenLength) throw new TokenError('too_large');
+    if (token.length > this.#settings.maxTokenLength) throw new TokenError('too_large');
     const parsed = parseCompact(token, this.#headers);
     const { header, payload } = parsed;
     checkExtensions(header);
     const issuer = this.#issuerOf(payload);
     const { rules } = issuer;
-    const { issuer: name, profile } = rules;
-    const named = namedIn(header, rules.algorithms, name);
-    const { algorithm, kid } = named;
-    checkType(header, profile, rules);
-    const key = await verifyByName(token, named, issuer.keys, name, signal);
-    this.#headers.keep(parsed);
+    const { algorithm, kid } = namedIn(header, rules.algorithms, rules.issuer);
+    checkType(header, rules.profile, rules);
+    return { parsed, issuer, algorithm, kid };
+  }
 
-    const times = timesIn(payload, PROFILES[profile].issuedAt || rules.maxTokenAgeMs !== undefined, name);
-    checkTimes(times, clock.now(), { clockToleranceMs, maxTokenAgeMs: rules.maxTokenAgeMs, issuer: name });
-    const audience = checkAudience(payload, rules.audiences, name);
-    checkProfile(payload, profile, rules);
+  /** The token is the issuer's: what is left is whether it is good now, and here. */
+  #accept(claimed: ClaimedToken, key: VerificationKey, digest: string | undefined, length: number): Accepted {
+    const { parsed, issuer, algorithm, kid } = claimed;
+    const { clock, clockToleranceMs } = this.#settings;
+    const { issuer: name, profile, maxTokenAgeMs, audiences } = issuer.rules;
+    const { payload } = parsed;
+    this.#headers.keep(parsed);
+    const times = timesIn(payload, PROFILES[profile].issuedAt || maxTokenAgeMs !== undefined, name);
+    checkTimes(times, clock.now(), { clockToleranceMs, maxTokenAgeMs, issuer: name });
+    const audience = checkAudience(payload, audiences, name);
+    checkProfile(payload, profile, issuer.rules);
     const { expiresAtMs } = times;
     const principal = principalOf({ issuer: name, audience, expiresAtMs, algorithm, keyId: kid, profile, payload });
-    const annotation = authAnnotation('jwt', { issuer: name, principal: principal.subject, keyId: kid });
-    const accepted: Accepted = { principal, issuer, times, kid, key, annotation };
-    if (digest !== undefined) {
-      this.#cache?.set(digest, accepted, token.length * BYTES_PER_CHARACTER, clock.monotonic());
-    }
+    const accepted: Accepted = { principal, issuer, times, kid, key, annotation: undefined };
+    if (digest !== undefined) this.#cache?.set(digest, accepted, length * BYTES_PER_CHARACTER, clock.monotonic());
     return accepted;
   }
 
@@ -178,4 +193,8 @@ export class Verifier implements JwtVerifier {
     // Anything but a plain no is a yes: a hook that forgets to answer must not let tokens pass.
     if (revoked !== false) throw new TokenError('revoked', { issuer: principal.issuer });
   }
+}
+
+function annotationOf({ issuer, subject, keyId }: Principal): Readonly<Record<string, unknown>> {
+  return authAnnotation('jwt', { issuer, principal: subject, keyId });
 }
