@@ -1,6 +1,6 @@
 import { stoppedClock } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
-import { definePolicy } from '../define-policy.ts';
+import { definePolicy, type Layer } from '../define-policy.ts';
 import { CircuitOpenError } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import type { Outcome, Policy, PolicyStats } from '../policy.ts';
@@ -160,40 +160,55 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBrea
   return breaker;
 }
 
-export function breakerOf(settings: CircuitBreakerSettings): CircuitBreaker {
-  const circuit = new Circuit(settings);
-  return definePolicy(
-    'circuitBreaker',
-    {
-      clock: settings.clock,
-      defers: false,
-      repeats: false,
-      around: (inner) => new CircuitBreakerStage(circuit, inner),
-    },
-    {
-      name: settings.name,
-      get state(): CircuitState {
-        return circuit.state.kind;
-      },
-      get admits(): boolean {
-        return circuit.admits(settings.clock.monotonic());
-      },
-      isolate: () => circuit.isolate(),
-      reset: () => circuit.reset(),
-      describe: () => describe(settings),
-      stats: () => statsOf(circuit),
-    },
-  );
+/** What callers see of a circuit. A class, since of a family of thousands each would have a layout of its own otherwise. */
+class Breaker {
+  readonly name: string;
+  readonly #circuit: Circuit;
+
+  constructor(circuit: Circuit) {
+    this.name = circuit.name;
+    this.#circuit = circuit;
+  }
+
+  get state(): CircuitState {
+    return this.#circuit.state.kind;
+  }
+
+  get admits(): boolean {
+    return this.#circuit.admits(this.#circuit.settings.clock.monotonic());
+  }
+
+  isolate(): void {
+    this.#circuit.isolate();
+  }
+
+  reset(): void {
+    this.#circuit.reset();
+  }
+
+  describe(): string {
+    const { trip, openMs, maxOpenMs, openJitter, halfOpenProbes } = this.#circuit.settings;
+    const rules = trip.map((rule) => rule.describe()).join(', or ');
+    const time = `${openMs} ms, doubling to ${maxOpenMs} ms, ± ${openJitter * 100} %`;
+    return `circuit breaker "${this.name}": opens after ${rules}; stays open ${time}; closes after ${halfOpenProbes} good probes`;
+  }
+
+  stats(): PolicyStats {
+    const { state, successes, failures, neutral, rejected, opens } = this.#circuit;
+    return { state: state.kind, successes, failures, neutral, rejected, opens };
+  }
 }
 
-function describe({ name, trip, openMs, maxOpenMs, openJitter, halfOpenProbes }: CircuitBreakerSettings): string {
-  const rules = trip.map((rule) => rule.describe()).join(', or ');
-  const time = `${openMs} ms, doubling to ${maxOpenMs} ms, ± ${openJitter * 100} %`;
-  return `circuit breaker "${name}": opens after ${rules}; stays open ${time}; closes after ${halfOpenProbes} good probes`;
-}
-
-function statsOf({ state, successes, failures, neutral, rejected, opens }: Circuit): PolicyStats {
-  return { state: state.kind, successes, failures, neutral, rejected, opens };
+/** A breaker that nobody observes; one of a family has a name of its own. */
+export function breakerOf(settings: CircuitBreakerSettings, name: string = settings.name): CircuitBreaker {
+  const circuit = new Circuit(settings, name);
+  const layer: Layer = {
+    clock: settings.clock,
+    defers: false,
+    repeats: false,
+    around: (inner) => new CircuitBreakerStage(circuit, inner),
+  };
+  return definePolicy('circuitBreaker', layer, new Breaker(circuit));
 }
 
 // Not one that is observed: nobody is to find it among his own.

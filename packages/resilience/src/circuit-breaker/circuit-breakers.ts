@@ -33,7 +33,7 @@ export function circuitBreakers(options: CircuitBreakersOptions = {}): CircuitBr
   const { maxKeys, idleMs, ...each } = options;
   const settings = circuitBreakerSettings(each, 'circuitBreakers');
   const bounds: KeyedOptions = { ...(maxKeys !== undefined && { maxKeys }), ...(idleMs !== undefined && { idleMs }) };
-  const breakers = new Keyed('circuitBreakers', bounds, settings.clock, (key) => breakerOf({ ...settings, name: key }));
+  const breakers = new Keyed('circuitBreakers', bounds, settings.clock, (key) => breakerOf(settings, key));
   observe(breakers, () => Array.from(breakers.values(), (breaker) => [breaker.name, breaker]));
   return breakers;
 }

@@ -5,7 +5,9 @@ import type { TripMeter } from './trip-rule.ts';
 
 /** The state, the meters and the counts of one breaker. */
 export class Circuit {
+  /** Those of a family are one object. */
   readonly settings: CircuitBreakerSettings;
+  readonly name: string;
   readonly #meters: readonly TripMeter[];
   state: State = initialState;
   /** Grows with each change of state: an outcome counts only in the generation its call began in. */
@@ -16,8 +18,9 @@ export class Circuit {
   rejected = 0;
   opens = 0;
 
-  constructor(settings: CircuitBreakerSettings) {
+  constructor(settings: CircuitBreakerSettings, name: string) {
     this.settings = settings;
+    this.name = name;
     this.#meters = settings.trip.map((rule) => rule.start());
   }
 
@@ -29,7 +32,7 @@ export class Circuit {
     if (admission.admitted && admission.lease !== undefined) return admission.lease;
     this.rejected++;
     const retryAfterMs = admission.admitted ? undefined : admission.retryAfterMs;
-    return new CircuitOpenError(settings.name, this.state.kind, retryAfterMs, settings.captureStack);
+    return new CircuitOpenError(this.name, this.state.kind, retryAfterMs, settings.captureStack);
   }
 
   /** Whether a call would be let through, without letting one through. */
@@ -81,10 +84,10 @@ export class Circuit {
     this.generation++;
     if (next.kind === 'open') this.opens++;
     if (next.kind === 'closed') for (const meter of this.#meters) meter.reset();
-    const { name, onStateChange } = this.settings;
+    const { onStateChange } = this.settings;
     if (onStateChange === undefined) return;
     try {
-      onStateChange({ name, from, to: next.kind, reason });
+      onStateChange({ name: this.name, from, to: next.kind, reason });
     } catch (error) {
       process.emitWarning(error instanceof Error ? error : String(error));
     }
