@@ -45,6 +45,11 @@ describe('clientAddress', () => {
     expect(of('10.0.0.1', header, { trustedHops })).toBe(key);
   });
 
+  it('a header of a million entries is one of which the last count', () => {
+    const headers = { 'x-forwarded-for': `${'6.6.6.6,'.repeat(1_000_000)}203.0.113.7` };
+    expect(clientAddress({ socket: { remoteAddress: '10.0.0.1' }, headers }, { trustedHops: 1 })).toBe('203.0.113.7');
+  });
+
   it('takes the other shapes of a header, and refuses wrong options', () => {
     expect(of('10.0.0.1', ['6.6.6.6', '203.0.113.7'], { trustedHops: 1 })).toBe('203.0.113.7');
     const headers = { 'true-client-ip': '203.0.113.9' };

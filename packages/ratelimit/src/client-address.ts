@@ -45,14 +45,17 @@ export function clientAddress(request: AddressedRequest, options: ClientAddressO
   assertInteger('clientAddress.trustedHops', trustedHops, { min: 0, max: 32 });
   assertInteger('clientAddress.ipv6Prefix', ipv6Prefix, { min: 32, max: 128 });
   assertText('clientAddress.header', header);
-  const hops = [request.socket.remoteAddress ?? ''];
+  assertObject('clientAddress.request', request);
+  assertObject('clientAddress.request.socket', request.socket);
+  const hops: string[] = [];
   if (trustedHops > 0) {
     const value = request.headers[header.toLowerCase()] ?? '';
-    hops.unshift(...(typeof value === 'string' ? value : value.join(',')).split(','));
+    hops.push(...(typeof value === 'string' ? value : value.join(',')).split(',').slice(-trustedHops));
   }
+  hops.push(request.socket.remoteAddress ?? '');
   // When the place holds no address, the next trusted one does: never one that the client could have chosen.
-  for (let i = Math.max(0, hops.length - 1 - trustedHops); i < hops.length; i++) {
-    const address = normalized(hops[i] as string, ipv6Prefix);
+  for (const hop of hops) {
+    const address = normalized(hop, ipv6Prefix);
     if (address !== undefined) return address;
   }
   return UNKNOWN;

@@ -1,6 +1,7 @@
 import { assertDurationMs, assertInteger, assertNumber, currentWork, OptionsError, type Clock } from '@macadam/core';
 import { tellDecision } from './annotate.ts';
-import { isPermitLimit, isReservable, type Limit } from './algorithms/limit.ts';
+import { assertCallOptions, assertRates, costIn, permitIn } from './call-options.ts';
+import { isReservable, type Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
 import { Enforcement, enforcedInWords } from './enforcement.ts';
 import { CostAboveCapacityError, LimitStoreError, RateLimitedError } from './errors.ts';
@@ -51,7 +52,7 @@ export class StoreRateLimiter implements RateLimiter {
   tryTake(key: string, options?: CostOptions): Decision {
     const subject = keyOf(key);
     const watching = this.#enforcement.watching(subject);
-    const cost = this.#costOf(options, watching);
+    const cost = this.#costOf(costIn(options), watching);
     if (this.#table.synchronous) return this.#counted(this.#take(subject, cost, watching) as Decision, watching);
     if (this.#table.takeNow === undefined) {
       throw new OptionsError('tryTake', `a ${this.#settings.store.kind} store`, 'used with memoryStore; else use take');
@@ -64,7 +65,7 @@ export class StoreRateLimiter implements RateLimiter {
   async take(key: string, options?: CostOptions): Promise<Decision> {
     const subject = keyOf(key);
     const watching = this.#enforcement.watching(subject);
-    const cost = this.#costOf(options, watching);
+    const cost = this.#costOf(costIn(options), watching);
     const asked = this.#take(subject, cost, watching);
     const decision = this.#counted(asked instanceof Promise ? await asked : asked, watching);
     return tellDecision(this.name, decision);
@@ -79,15 +80,17 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   async peek(key: string, options: PeekOptions = {}): Promise<Decision> {
+    assertCallOptions('peek', options, ['cost']);
     const { cost = 0 } = options;
     assertNumber('peek.cost', cost, { min: 0 });
     return await this.#table.take(keyOf(key), cost, 'peek');
   }
 
   async reserve(key: string, options: ReserveOptions = {}): Promise<Reservation> {
+    assertCallOptions('reserve', options, ['cost', 'maxWaitMs']);
     const { maxWaitMs = DEFAULT_WAIT_MS } = options;
     assertNumber('reserve.maxWaitMs', maxWaitMs, { min: 0, infinite: true });
-    const cost = this.#costOf(options);
+    const cost = this.#costOf(options.cost);
     const other = this.#limits.find((limit) => !isReservable(limit));
     if (other !== undefined) throw new OptionsError('reserve', `a ${other.kind}`, 'used with token buckets only');
     const subject = keyOf(key);
@@ -106,6 +109,7 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   async wait(key: string, options: WaitOptions = {}): Promise<Decision> {
+    assertCallOptions('wait', options, ['cost', 'deadlineMs', 'signal']);
     const { cost = 1, deadlineMs = currentWork()?.deadline?.remainingMs() ?? DEFAULT_WAIT_MS } = options;
     assertNumber('wait.deadlineMs', deadlineMs, { min: 0, infinite: true });
     const signal = options.signal ?? currentWork()?.cancellation;
@@ -133,16 +137,18 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   async refund(key: string, options: RefundOptions = {}): Promise<void> {
+    assertCallOptions('refund', options, ['cost', 'decision']);
     const { cost = options.decision?.granted ?? 1, decision } = options;
     assertNumber('refund.cost', cost, { min: 0 });
-    this.#assertRates('refund');
+    assertRates('refund', this.#limits);
     if (cost > 0) await this.#table.charge(keyOf(key), -cost, decision?.stamp);
   }
 
   async penalize(key: string, options: CostOptions = {}): Promise<void> {
+    assertCallOptions('penalize', options, ['cost']);
     const { cost = 1 } = options;
     assertNumber('penalize.cost', cost, { above: 0 });
-    this.#assertRates('penalize');
+    assertRates('penalize', this.#limits);
     await this.#table.charge(keyOf(key), cost, undefined);
   }
 
@@ -155,11 +161,13 @@ export class StoreRateLimiter implements RateLimiter {
     await this.#table.reset(keyOf(key));
   }
 
-  async release(key: string, { permit }: Decision): Promise<boolean> {
+  async release(key: string, decision: Decision): Promise<boolean> {
+    const permit = permitIn('release', decision);
     return permit !== undefined && (await this.#table.release(keyOf(key), permit));
   }
 
-  async renew(key: string, { permit }: Decision): Promise<boolean> {
+  async renew(key: string, decision: Decision): Promise<boolean> {
+    const permit = permitIn('renew', decision);
     return permit !== undefined && (await this.#table.renew(keyOf(key), permit));
   }
 
@@ -170,10 +178,10 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   /** What `takeAll` asks on behalf of a claim. */
-  askFor(key: string, options: CostOptions): Ask {
+  askFor(key: string, claimed: number | undefined): Ask {
     const subject = keyOf(key);
     const watching = this.#enforcement.watching(subject);
-    const cost = this.#costOf(options, watching);
+    const cost = this.#costOf(claimed, watching);
     return { table: this.#table.exact ?? this.#table, key: subject, cost, watching };
   }
 
@@ -211,18 +219,11 @@ export class StoreRateLimiter implements RateLimiter {
     return this.close();
   }
 
-  #costOf(options: CostOptions | undefined, watching = 0): number {
-    const cost = options?.cost === undefined ? 1 : options.cost;
+  #costOf(cost = 1, watching = 0): number {
     if (!(typeof cost === 'number' && cost > 0 && cost < Infinity)) assertNumber('take.cost', cost, { above: 0 });
     const capacity = this.#enforcement.capacity(watching);
     if (cost > capacity) throw new CostAboveCapacityError(this.name, cost, capacity);
     return cost;
-  }
-
-  /** A permit is given back by `release`; there is nothing to add to or take off. */
-  #assertRates(operation: string): void {
-    if (!this.#limits.some(isPermitLimit)) return;
-    throw new OptionsError(operation, 'a concurrency limit', 'used with limits by rate; a permit ends by release');
   }
 
   #adopt(limits: readonly Limit[]): void {

@@ -1,4 +1,5 @@
 import { OptionsError } from '@macadam/core';
+import { assertCallOptions } from './call-options.ts';
 import type { Decision } from './decision.ts';
 import type { CostOptions, RateLimiter } from './rate-limiter.ts';
 import { StoreRateLimiter } from './store-rate-limiter.ts';
@@ -44,13 +45,18 @@ export async function takeAll(claims: readonly Claim[]): Promise<Verdicts> {
     throw new OptionsError('takeAll.claims', claims, 'a list of at least one claim');
   }
   const all = claims as readonly Claim[];
+  all.forEach((claim, i) => {
+    assertCallOptions(`takeAll.claims[${i}]`, claim, ['limiter', 'key', 'cost']);
+    if (typeof claim.limiter?.take === 'function') return;
+    throw new OptionsError(`takeAll.claims[${i}].limiter`, claim.limiter, 'a limiter of createRateLimiter');
+  });
   return (await together(all)) ?? (await oneByOne(all));
 }
 
 async function together(claims: readonly Claim[]): Promise<Verdicts | undefined> {
   const limiters = claims.map(({ limiter }) => limiter);
   if (!limiters.every((limiter) => limiter instanceof StoreRateLimiter)) return undefined;
-  const asks = claims.map((claim, i) => (limiters[i] as StoreRateLimiter).askFor(claim.key, claim));
+  const asks = claims.map((claim, i) => (limiters[i] as StoreRateLimiter).askFor(claim.key, claim.cost));
   const decisions = await asks[0]?.table.takeTogether?.(asks);
   if (decisions === undefined) return undefined;
   const allowed = decisions.every((decision) => decision.allowed);

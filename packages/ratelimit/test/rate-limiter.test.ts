@@ -10,6 +10,7 @@ import {
   slidingWindow,
   takeAll,
   tokenBucket,
+  type RateLimiter,
   type RateLimiterOptions,
 } from '../src/index.ts';
 
@@ -84,6 +85,23 @@ describe('take', () => {
       expect(await limiter.take('a', { cost: 5 })).toMatchObject({ allowed: false, remaining: 2 });
       expect(await limiter.take('a', { cost: 2 })).toMatchObject({ allowed: true, remaining: 0 });
     }
+  });
+
+  it.each<[string, (limiter: RateLimiter) => unknown, string]>([
+    ['take', (limiter) => limiter.take('a', 'x' as never), 'take'],
+    ['take', (limiter) => limiter.take('a', { costs: 2 } as never), 'take.costs'],
+    ['tryTake', async (limiter) => limiter.tryTake('a', null as never), 'take'],
+    ['refund', (limiter) => limiter.refund('a', null as never), 'refund'],
+    ['penalize', (limiter) => limiter.penalize('a', { amount: 1 } as never), 'penalize.amount'],
+    ['reserve', (limiter) => limiter.reserve('a', { maxWait: 1 } as never), 'reserve.maxWait'],
+    ['wait', (limiter) => limiter.wait('a', { timeoutMs: 1 } as never), 'wait.timeoutMs'],
+    ['release', (limiter) => limiter.release('a', undefined as never), 'release.decision'],
+    ['takeAll', () => takeAll([null as never]), 'takeAll.claims[0]'],
+    ['takeAll', () => takeAll([{ limiter: {} as never, key: 'a' }]), 'takeAll.claims[0].limiter'],
+  ])('%s tells of options that it does not know', async (_, call, path) => {
+    const limiter = createRateLimiter({ name: 'test', limits: [tokenBucket({ limit: 5, periodMs: 1_000 })] });
+    await expect(call(limiter)).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });
+    expect(limiter.tryTake('a').remaining).toBe(4);
   });
 
   it('an empty key is refused, and a long one counts as itself', async () => {

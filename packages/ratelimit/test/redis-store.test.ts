@@ -130,6 +130,15 @@ describe.each([
     }
   });
 
+  it('upstash #156: a penalty of any size is kept for a time that the server can write', async () => {
+    for (const limit of [tokenBucket({ limit: 1, periodMs: hour }), slidingLog({ limit: 1, periodMs: hour })]) {
+      const limiter = limiterOf({ limits: [limit] });
+      await limiter.penalize('k', { cost: 1e18 });
+      expect(await limiter.peek('k', { cost: 1 })).toMatchObject({ allowed: false, remaining: 0 });
+      expect(limiter.stats()).toMatchObject({ storeFailures: 0 });
+    }
+  });
+
   it('upstash #122: a flushed script is sent again, without an error and without counting twice', async () => {
     const limiter = limiterOf();
     await limiter.take('k');

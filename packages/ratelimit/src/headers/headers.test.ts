@@ -64,6 +64,13 @@ describe('rateLimitHeaders', () => {
     expect(rateLimitHeaders(decision, { legacy })).toMatchObject(fields);
   });
 
+  it('writes no number that a structured field cannot hold', async () => {
+    const limiter = limiterOf(minute);
+    await limiter.penalize('a', { cost: 1e300 });
+    const headers = rateLimitHeaders(await limiter.take('a'));
+    expect(headers).toMatchObject({ RateLimit: '"minute";r=0;t=999999999999999', 'Retry-After': '999999999999999' });
+  });
+
   it('refuses wrong options', async () => {
     const decision = await limiterOf(concurrency({ limit: 1 })).take('a');
     const refused = expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' });

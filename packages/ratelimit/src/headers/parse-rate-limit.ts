@@ -51,6 +51,7 @@ export interface ParseRateLimitOptions {
  * ```
  */
 export function parseRateLimitHeaders(fields: HeaderFields, options: ParseRateLimitOptions = {}): ServerLimits {
+  assertObject('parseRateLimitHeaders.fields', fields);
   assertObject('parseRateLimitHeaders', options);
   assertKnownOptions('parseRateLimitHeaders', options, ['maxWaitMs', 'clock']);
   const { maxWaitMs = 600_000, clock = systemClock } = options;

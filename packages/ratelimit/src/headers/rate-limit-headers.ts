@@ -92,8 +92,11 @@ function untilMore({ allowed, retryAfterMs, resetAfterMs }: PolicyDecision): num
   return seconds(allowed || retryAfterMs === Infinity ? resetAfterMs : retryAfterMs);
 }
 
+/** The largest integer of a structured field (RFC 9651, 3.3.1). */
+const LARGEST = 999_999_999_999_999;
+
 function seconds(ms: number): number {
-  return Math.ceil(ms / 1_000);
+  return Math.min(LARGEST, Math.ceil(ms / 1_000));
 }
 
 function digest(key: string): Uint8Array {

@@ -25,7 +25,7 @@ import { RULES } from './rules.ts';
  * whatever it was before: also a key that somebody left there without one expires.
  */
 const PRELUDE = `
-local SLACK, TICK, HEAD = 1e-9, 1e-3, 32
+local SLACK, TICK, HEAD, LONGEST = 1e-9, 1e-3, 32, 9e13
 
 local function text(number) return string.format('%.17g', number) end
 
@@ -54,7 +54,7 @@ local UNIT = { slidingLog = 2, concurrency = 3 }
 
 local function save(box)
   local limit = box.limit
-  local ttl = math.ceil(math.max(limit.rule.expires(box.state, limit.p), box.blocked) - now)
+  local ttl = math.min(LONGEST, math.ceil(math.max(limit.rule.expires(box.state, limit.p), box.blocked) - now))
   if ttl + held <= 0 then
     redis.call('DEL', box.key)
     return

@@ -66,7 +66,8 @@ for i, key in ipairs(KEYS) do
 end
 for key, box in pairs(boxes) do
   if box.changed then
-    local ttl = math.ceil(math.max(box.at + box.level / rate, box.blocked) - now) + held
+    -- Longer times than that are not written as whole numbers.
+    local ttl = math.min(9e13, math.ceil(math.max(box.at + box.level / rate, box.blocked) - now)) + held
     local value = struct.pack('<dddddd', rate, burst, 0, box.blocked, box.level, box.at)
     redis.call('SET', key, value, 'PX', ttl > 0 and ttl or 1)
   end
