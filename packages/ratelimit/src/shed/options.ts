@@ -120,8 +120,7 @@ export function loadShedderSettings(options: LoadShedderOptions): LoadShedderSet
   for (const [field, value] of Object.entries({ targetMs, intervalMs, overloadedAboveMs, retryAfterMs })) {
     assertDurationMs(`${path}.${field}`, value);
   }
-  if (intervalMs <= targetMs)
-    throw new OptionsError(`${path}.intervalMs`, intervalMs, `above targetMs (${targetMs})`);
+  if (intervalMs <= targetMs) throw new OptionsError(`${path}.intervalMs`, intervalMs, `above targetMs (${targetMs})`);
   assertFunction(`${path}.isOverloaded`, isOverloaded);
   return {
     ...{ name, initial, min, max, reserve, maxQueued, targetMs, intervalMs },
