@@ -3,7 +3,7 @@
  * time. Otherwise V8 forgets how such objects are laid out when it collects the heap while nothing is in flight, and throws
  * away the machine code of the whole way; see the standing calls of `@macadam/resilience`.
  */
-import { stoppedClock } from '@macadam/core';
+import { runAtRoot, stoppedClock } from '@macadam/core';
 import { AttemptLog } from './attempts.ts';
 import { ForeignTransport, type HttpDispatcher } from './dispatcher.ts';
 import { PathTemplates } from './path-template.ts';
@@ -36,7 +36,8 @@ export function standingCall(): void {
   const log = new AttemptLog(stoppedClock.monotonic());
   const sender = new Sender(settings, new ForeignTransport(silent));
   const policy = createPolicies(settings).repeatable;
-  void policy.execute((context) => sender.attempt(request, log, context), request.execution);
+  // Not as part of whatever this package is first imported in.
+  void runAtRoot(() => policy.execute((context) => sender.attempt(request, log, context), request.execution));
   const response = new HttpResponse(request.subject, 200, { 'content-type': 'application/json' }, Buffer.from('{}'));
   // Times that are no whole numbers, as those of real calls: whole numbers are laid out otherwise.
   const story = new AttemptLog(0.5);

@@ -30,6 +30,13 @@ test('a client that rests while the heap is collected does not begin anew with c
   expect(names.filter((name) => WAY_OF_A_CALL.has(name as string))).toEqual([]);
 });
 
+test('a package that is first imported in work that is cancelled is no part of it, and keeps no process alive', async () => {
+  const script = join(import.meta.dirname, 'process', 'is-imported-late.ts');
+  const flags = ['--conditions=@macadam/source', '--no-warnings'];
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, script], { timeout: 30_000 });
+  expect(stdout.trim()).toBe('imported');
+});
+
 /** What every layer of a call has, and what reads its answer. */
 const WAY_OF_A_CALL = new Set([
   ...['Call', 'Attempt', 'PlacedRun', 'TimedRun', 'RetryRun', 'GuardedRun', 'start', 'begin', 'succeed', '#settle'],

@@ -6,6 +6,7 @@
  * with little to do would be interpreted anew after each collection: until it is compiled again a call takes three times
  * as long.
  */
+import { runAtRoot } from '@macadam/core';
 import type { Policy } from './policy.ts';
 
 /** Never settles, and so holds on to whoever waits for it. */
@@ -13,5 +14,6 @@ const never = new Promise<never>(() => {});
 
 /** Begins a call that stays in flight. `policy` must be one that nobody else uses, on the stopped clock. */
 export function standingCall(policy: Policy): void {
-  void policy.execute(() => never, { idempotent: true });
+  // Not as part of whatever this package is first imported in.
+  void runAtRoot(() => policy.execute(() => never, { idempotent: true }));
 }
