@@ -4,7 +4,7 @@ import { createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createCache, redisTier, type RedisClient } from '@macadam/cache';
 import { tierContract } from '@macadam/cache/testing';
-import { redisServer, startCluster, type LocalCluster } from './redis-cluster.ts';
+import { serverPrograms, startCluster, type LocalCluster } from './redis-cluster.ts';
 
 interface ClusterClient {
   readonly client: RedisClient;
@@ -32,9 +32,10 @@ async function ioRedis({ ports }: LocalCluster): Promise<ClusterClient> {
 }
 
 // Where Redis is brought by REDIS_URL alone, there may be no server to start.
-describe.skipIf(redisServer() === undefined)('bentocache 1.5.1: on a cluster', { timeout: 60_000 }, () => {
+if (serverPrograms().length === 0) it.skip('there is a server to start a cluster of');
+describe.each(serverPrograms())('bentocache 1.5.1: on a cluster of $name', { timeout: 60_000 }, (server) => {
   let cluster: LocalCluster;
-  beforeAll(async () => void (cluster = await startCluster()), 60_000);
+  beforeAll(async () => void (cluster = await startCluster(server)), 60_000);
   afterAll(() => cluster.close());
 
   describe.each([

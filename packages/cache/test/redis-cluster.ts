@@ -19,16 +19,23 @@ export interface LocalCluster {
 const NODES = 3;
 const SLOTS = 16_384;
 
-/** The server that the workspace's tests brought; undefined where there is none to start. */
-export function redisServer(): { program: string; env: NodeJS.ProcessEnv } | undefined {
-  const { REDIS_SERVER: program, REDIS_SERVER_LIBRARIES: libraries } = process.env;
-  if (program === undefined) return undefined;
-  return { program, env: { ...process.env, ...(libraries !== '' && { LD_LIBRARY_PATH: libraries }) } };
+export interface ServerProgram {
+  readonly name: string;
+  readonly program: string;
+  readonly env: NodeJS.ProcessEnv;
 }
 
-export async function startCluster(replicas: number = 0): Promise<LocalCluster> {
-  const server = redisServer();
-  if (server === undefined) throw new Error('There is no redis-server to start');
+/** The servers that the workspace's tests brought; those that there are to start. */
+export function serverPrograms(): ServerProgram[] {
+  const { REDIS_SERVER: redis, REDIS_SERVER_LIBRARIES: libraries, VALKEY_SERVER: valkey } = process.env;
+  const env = { ...process.env, ...(libraries !== '' && { LD_LIBRARY_PATH: libraries }) };
+  return [
+    ...(redis === undefined ? [] : [{ name: 'Redis', program: redis, env }]),
+    ...(valkey === undefined ? [] : [{ name: 'Valkey', program: valkey, env: process.env }]),
+  ];
+}
+
+export async function startCluster(server: ServerProgram, replicas: number = 0): Promise<LocalCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'macadam-cluster-'));
   const ports = await freePorts(NODES + replicas);
   const children = ports.map((port) => {
@@ -41,7 +48,12 @@ export async function startCluster(replicas: number = 0): Promise<LocalCluster> 
       '--cluster-replica-validity-factor',
       '0',
     ];
-    return spawn(server.program, [...flags, ...cluster, ...timeout], { env: server.env, stdio: 'ignore' });
+    // A replica need not wait for others that could be given the same copy.
+    const replication = ['--repl-diskless-sync-delay', '0'];
+    return spawn(server.program, [...flags, ...cluster, ...timeout, ...replication], {
+      env: server.env,
+      stdio: 'ignore',
+    });
   });
   const clients = new Map<number, ReturnType<typeof createClient>>();
   const command = async (port: number, ...words: string[]): Promise<unknown> => {

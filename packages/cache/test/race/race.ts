@@ -31,7 +31,6 @@ interface Life {
   readonly history: History;
 }
 
-
 const now = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
 
 /** Several processes read, write and invalidate the same few keys, while their connections are cut and they are killed. */
