@@ -9,8 +9,12 @@ const DIGEST_MARK = '\u0000';
 
 /** The key as it is kept, bounded in length; different keys stay different. */
 export function storageKey(key: string): string {
+  return typeof key === 'string' && key.length <= LONGEST_KEY && key.charCodeAt(0) > 0 ? key : unusualKey(key);
+}
+
+/** Apart, so that what every look-up runs stays small enough to be compiled into its caller. */
+function unusualKey(key: string): string {
   if (typeof key !== 'string' || key.length === 0) throw new OptionsError('key', key, 'a string that is not empty');
-  if (key.length <= LONGEST_KEY && key.charCodeAt(0) !== 0) return key;
   return digestOf(key);
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '@macadam/core';
 import type { Redis } from './client.ts';
+import { ANSWER_MS, within } from './within.ts';
 
 const ASK_AGAIN_MS = 1_000;
 
@@ -37,8 +38,8 @@ export class ServerCommands {
     this.#askedAt = now;
     // Sets nothing: nothing stands there that could be equal.
     const probe = `${prefix}:probe:{ifeq}`;
-    this.#asking = redis
-      .send(probe, ['SET', probe, '', 'IFEQ', '-', 'PX', '1'])
+    // Within a time of its own: what drivers never answer must not keep reads waiting once there is another connection.
+    this.#asking = within(clock, ANSWER_MS, redis.send(probe, ['SET', probe, '', 'IFEQ', '-', 'PX', '1']))
       .then(
         () => void (this.#comparesAndSets = true),
         (error: unknown) => {
