@@ -5,12 +5,15 @@ import {
   clientCredentials,
   createDpopKey,
   createDpopVerifier,
+  createHmacJwsVerifier,
   createIntrospector,
+  createJwsVerifier,
   createJwtVerifier,
   dpop,
   type IntrospectedToken,
   type Principal,
   refreshTokens,
+  type VerifiedJws,
   type VerifiedWebhook,
   verifyApiKey,
   webhookVerifier,
@@ -30,6 +33,19 @@ createJwtVerifier({ issuers: [{ issuer: 'i', audience: 'a', jwksUri: 'https://i/
 createJwtVerifier({ issuers: [{ issuer: 'i', audience: 'a', algorithms: ['HS256'], jwksUri: 'https://i/jwks' }] });
 // @ts-expect-error a pattern is no audience
 createJwtVerifier({ issuers: [{ issuer: 'i', audience: /a/, algorithms: ['ES256'], jwksUri: 'https://i/jwks' }] });
+
+export const document: Promise<VerifiedJws> = createJwsVerifier({
+  algorithms: ['Ed25519'],
+  jwksUri: 'https://i/jwks',
+}).verify('a.b.c');
+// @ts-expect-error a shared secret is for createHmacJwsVerifier
+createJwsVerifier({ algorithms: ['HS256'], jwksUri: 'https://i/jwks' });
+// @ts-expect-error a text is no secret
+createHmacJwsVerifier({ algorithm: 'HS256', secrets: [{ secret: 'text' }] });
+void document.then((one) => {
+  // @ts-expect-error what was signed is not changed
+  one.header['alg'] = 'none';
+});
 
 void principal.then((one) => {
   // @ts-expect-error a principal is not changed
