@@ -6,6 +6,9 @@ import { S3Fifo } from './s3-fifo.ts';
 /** What an entry costs beside its value: the key's slot, the entry's own fields. */
 const ENTRY_BYTES = 200;
 
+/** A look-up of which nothing is told. Without options lru-cache makes an object for each, and asks its diagnostics channel twice. */
+const LOOK_UP = { status: null } as never;
+
 /**
  * The values in this process: a bounded map. Freshness stands in the entries, where it can change without a second look-up;
  * lru-cache's own ttl and fetch are not used.
@@ -38,7 +41,7 @@ export class Memory<T> {
 
   /** The entry, which counts as used. */
   get(key: string): Entry<T> | undefined {
-    return this.#entries.get(key);
+    return this.#entries.get(key, LOOK_UP);
   }
 
   /** The entry, without counting as used. */

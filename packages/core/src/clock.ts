@@ -115,7 +115,11 @@ let recentMs = 0;
 let isRecent = false;
 
 function recently(): number {
-  if (isRecent && setTimeout === realSetTimeout) return recentMs;
+  return isRecent && setTimeout === realSetTimeout ? recentMs : askAgain();
+}
+
+/** Apart, so that `recently` stays small enough to be compiled into its caller. */
+function askAgain(): number {
   if (setTimeout === realSetTimeout) {
     isRecent = true;
     // The timer must not hold on to the context of whoever asked, nor keep the process alive.
