@@ -59,13 +59,14 @@ export class WindowTakes {
       this.#send(['PTTL', key]),
     ]);
     if (counted.status === 'rejected') {
-      if (isReply(counted.reason, 'ERR unknown command') || isReply(counted.reason, 'NOPERM')) {
+      // The window is of the script's form, or was left there by somebody else.
+      if (isReply(counted.reason, 'ERR value') || isReply(counted.reason, 'WRONGTYPE')) return undefined;
+      // Neither a server nor a proxy that does not know the command, or does not allow it, needs to be asked again.
+      if (isReply(counted.reason, 'ERR') || isReply(counted.reason, 'NOPERM')) {
         withoutIncrex.add(this.#client);
         withIncrex.delete(this.#client);
         return undefined;
       }
-      // The window is of the script's form, or was left there by somebody else.
-      if (isReply(counted.reason, 'ERR') || isReply(counted.reason, 'WRONGTYPE')) return undefined;
       throw counted.reason;
     }
     withIncrex.add(this.#client);

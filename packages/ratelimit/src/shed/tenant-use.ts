@@ -3,6 +3,7 @@
  * every ten seconds. Bounded: the tenant that was seen the longest ago is forgotten.
  */
 import { RecencyMap } from '@macadam/core';
+import { ownText } from '../subject.ts';
 
 interface Use {
   amount: number;
@@ -23,7 +24,7 @@ export class TenantUse {
     if (use === undefined) {
       if (this.#uses.size >= MOST_TENANTS) this.#uses.deleteOldest();
       use = { amount: 0, at: now };
-      this.#uses.set(tenant, use);
+      this.#uses.set(ownText(tenant), use);
     }
     grow(use, amount, now);
     grow(this.#total, amount, now);
