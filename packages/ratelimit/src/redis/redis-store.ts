@@ -11,8 +11,8 @@ export interface RedisStoreOptions {
   timeoutMs?: number;
   /**
    * Borrows tokens ahead, so that most decisions on a busy key need no round trip and `tryTake` works: see the bound it keeps in
-   * {@link LeaseOptions}. For any limits by rate; with a
-   * `concurrency` limit, whose permits are never lent, each request asks the server. Default: false.
+   * {@link LeaseOptions}. For any limits by rate; with a `concurrency` limit, whose permits are never lent, each request asks the
+   * server. Default: false.
    */
   lease?: LeaseOptions | false;
 }
