@@ -58,25 +58,18 @@ export class Verifier implements JwtVerifier {
     observeVerifier(settings.name ?? issuers[0]?.rules.issuer ?? 'none', this);
   }
 
-  async verify(token: string, options: VerifyOptions = {}): Promise<Principal> {
+  verify(token: string, options: VerifyOptions = {}): Promise<Principal> {
+    let digest: string | undefined;
+    let known: Accepted | undefined;
     try {
-      const digest = this.#digestOf(token);
-      let accepted = this.#remembered(digest);
-      if (accepted === undefined) {
-        const claimed = this.#read(token);
-        const { keys, rules } = claimed.issuer;
-        const key = await verifyByName(token, claimed, keys, rules.issuer, options.signal);
-        accepted = this.#accept(claimed, key, digest, token.length);
-      }
-      const { principal } = accepted;
-      if (this.#settings.isRevoked !== undefined) await this.#checkRevoked(principal);
-      this.#accepted++;
-      currentWork()?.annotate((accepted.annotation ??= annotationOf(principal)));
-      return principal;
+      digest = this.#digestOf(token);
+      known = this.#remembered(digest);
     } catch (error) {
-      if (error instanceof TokenError) this.#refused[error.reason] = (this.#refused[error.reason] ?? 0) + 1;
-      throw error;
+      return Promise.reject(this.#refusal(error));
     }
+    // Nothing to wait for, and so nothing to keep for the time after.
+    if (known !== undefined && this.#settings.isRevoked === undefined) return Promise.resolve(this.#recognised(known));
+    return this.#verify(token, known, digest, options);
   }
 
   async ready({ signal }: VerifyOptions = {}): Promise<void> {
@@ -137,6 +130,40 @@ export class Verifier implements JwtVerifier {
     checkTimes(found.times, clock.now(), { clockToleranceMs, maxTokenAgeMs, issuer });
     this.#hits++;
     return found;
+  }
+
+  async #verify(
+    token: string,
+    known: Accepted | undefined,
+    digest: string | undefined,
+    { signal }: VerifyOptions,
+  ): Promise<Principal> {
+    try {
+      let accepted = known;
+      if (accepted === undefined) {
+        const claimed = this.#read(token);
+        const { keys, rules } = claimed.issuer;
+        const key = await verifyByName(token, claimed, keys, rules.issuer, signal);
+        accepted = this.#accept(claimed, key, digest, token.length);
+      }
+      if (this.#settings.isRevoked !== undefined) await this.#checkRevoked(accepted.principal);
+      return this.#recognised(accepted);
+    } catch (error) {
+      throw this.#refusal(error);
+    }
+  }
+
+  #recognised(accepted: Accepted): Principal {
+    const { principal } = accepted;
+    this.#accepted++;
+    currentWork()?.annotate((accepted.annotation ??= annotationOf(principal)));
+    return principal;
+  }
+
+  /** Counts what was refused. */
+  #refusal(error: unknown): Error {
+    if (error instanceof TokenError) this.#refused[error.reason] = (this.#refused[error.reason] ?? 0) + 1;
+    return error as Error;
   }
 
   /** Everything that can be refused before a signature is looked at. */
