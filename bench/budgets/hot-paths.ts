@@ -91,7 +91,7 @@ export const hotPaths: readonly HotPath[] = [
     operations: QUICK,
     setup: async () => {
       const { createRateLimiter, tokenBucket } = await import('@macadam/ratelimit');
-      const limits = [tokenBucket({ limit: 1_000_000_000, periodMs: 1_000 })];
+      const limits = [tokenBucket({ limit: 60, periodMs: 3_600_000, burst: 100_000_000 })];
       const limiter = createRateLimiter({ name: 'budget', limits });
       return () => limiter.tryTake('key');
     },

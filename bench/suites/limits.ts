@@ -108,7 +108,7 @@ function cases(): Case[] {
         }),
         macadam('macadam tryTake', '@macadam/ratelimit', async () => {
           const { createRateLimiter, tokenBucket } = await import('@macadam/ratelimit');
-          const limits = [tokenBucket({ limit: 1_000_000_000, periodMs: 1_000 })];
+          const limits = [tokenBucket({ limit: 60, periodMs: 3_600_000, burst: 100_000_000 })];
           const limiter = createRateLimiter({ name: 'limits', limits });
           return () => limiter.tryTake('key');
         }),
