@@ -8,7 +8,7 @@ const VALUE = { id: 1, name: 'Ann Example', email: 'ann@example.org', roles: ['r
 const HOUR_MS = 3_600_000;
 const MOST = 10_000;
 const IN_FLIGHT = 64;
-/** Look-ups an operation: the harness awaits each operation, and a synchronous answer needs no awaiting. */
+/** Look-ups an operation: so many that the call of the operation itself weighs little. */
 const AT_ONCE = 100;
 const HERD = 250;
 const load = async (): Promise<typeof VALUE> => VALUE;

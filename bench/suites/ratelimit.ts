@@ -23,7 +23,7 @@ function rotation(count: number): () => string {
   };
 }
 
-/** A hundred requests one after the other: the harness awaits an operation, and a synchronous answer needs no awaiting. */
+/** A hundred requests one after the other: so many that the call of the operation itself weighs little. */
 const AT_ONCE = 100;
 function inTurn(count: number, decide: (key: string) => unknown): () => void {
   const next = rotation(count);

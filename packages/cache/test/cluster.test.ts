@@ -1,35 +1,9 @@
 // The shared tier on a cluster of three nodes, through both clients.
-import { Cluster } from 'ioredis';
-import { createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createCache, redisTier, type RedisClient } from '@macadam/cache';
+import { createCache, redisTier } from '@macadam/cache';
 import { tierContract } from '@macadam/cache/testing';
+import { clusterClients, type ClusterClient } from './cluster-clients.ts';
 import { serverPrograms, startCluster, type LocalCluster } from './redis-cluster.ts';
-
-interface ClusterClient {
-  readonly client: RedisClient;
-  close(): void;
-}
-
-async function nodeRedis({ ports }: LocalCluster): Promise<ClusterClient> {
-  const client = createCluster({
-    rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })),
-    defaults: { disableOfflineQueue: true },
-  });
-  client.on('error', () => {});
-  await client.connect();
-  return { client, close: () => client.destroy() };
-}
-
-async function ioRedis({ ports }: LocalCluster): Promise<ClusterClient> {
-  const client = new Cluster(
-    ports.map((port) => ({ host: '127.0.0.1', port })),
-    { lazyConnect: true },
-  );
-  client.on('error', () => {});
-  await client.connect();
-  return { client, close: () => client.disconnect() };
-}
 
 // Where Redis is brought by REDIS_URL alone, there may be no server to start.
 if (serverPrograms().length === 0) it.skip('there is a server to start a cluster of');
@@ -38,10 +12,7 @@ describe.each(serverPrograms())('bentocache 1.5.1: on a cluster of $name', { tim
   beforeAll(async () => void (cluster = await startCluster(server)), 60_000);
   afterAll(() => cluster.close());
 
-  describe.each([
-    ['node-redis', nodeRedis],
-    ['ioredis', ioRedis],
-  ] as const)('%s', (name, connect) => {
+  describe.each(clusterClients)('%s', (name, connect) => {
     let connection: ClusterClient;
     beforeAll(async () => void (connection = await connect(cluster)));
     afterAll(() => connection.close());

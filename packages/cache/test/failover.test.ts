@@ -1,33 +1,9 @@
 // A cluster that changes under its caches: slots that move, and a replica that takes the place of its master.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster } from 'ioredis';
-import { createCluster } from 'redis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createCache, redisTier, type Cache, type RedisClient } from '@macadam/cache';
+import { createCache, redisTier, type Cache } from '@macadam/cache';
+import { clusterClients, type ClusterClient } from './cluster-clients.ts';
 import { serverPrograms, startCluster, type LocalCluster } from './redis-cluster.ts';
-
-interface ClusterClient {
-  readonly client: RedisClient;
-  close(): void;
-}
-
-async function nodeRedis({ ports }: LocalCluster): Promise<ClusterClient> {
-  const client = createCluster({
-    rootNodes: ports.map((port) => ({ url: `redis://127.0.0.1:${port}` })),
-    defaults: { disableOfflineQueue: true },
-  });
-  client.on('error', () => {});
-  await client.connect();
-  return { client, close: () => client.destroy() };
-}
-
-async function ioRedis({ ports }: LocalCluster): Promise<ClusterClient> {
-  const nodes = ports.map((port) => ({ host: '127.0.0.1', port }));
-  const client = new Cluster(nodes, { lazyConnect: true, slotsRefreshTimeout: 2_000 });
-  client.on('error', () => {});
-  await client.connect();
-  return { client, close: () => client.disconnect() };
-}
 
 const unhandled: unknown[] = [];
 const note = (reason: unknown): unknown => unhandled.push(reason);
@@ -40,10 +16,7 @@ afterAll(() => {
 // Where Redis is brought by REDIS_URL alone, there may be no server to start.
 if (serverPrograms().length === 0) it.skip('there is a server to start a cluster of');
 describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90_000 }, (server) => {
-  describe.each([
-    ['node-redis', nodeRedis],
-    ['ioredis', ioRedis],
-  ] as const)('%s', (name, connect) => {
+  describe.each(clusterClients)('%s', (name, connect) => {
     let cluster: LocalCluster;
     let connection: ClusterClient;
     let other: ClusterClient;
