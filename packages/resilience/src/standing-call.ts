@@ -3,8 +3,7 @@
  *
  * Of a class without a living instance V8 forgets the layout at a collection of the whole heap, and throws away all machine
  * code that relies on it. What lives as long as a call is gone whenever nothing is in flight at that moment, so a service
- * with little to do would be interpreted anew after each collection: until it is compiled again a call takes three times
- * as long.
+ * with little to do would be interpreted anew after each collection, until everything is compiled again.
  */
 import { runAtRoot } from '@macadam/core';
 import type { Policy } from './policy.ts';
