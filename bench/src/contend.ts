@@ -87,10 +87,10 @@ const contender = suite.cases
 if (contender === undefined)
   throw new Error(`No contender "${contenderName}" in case "${caseName}" of "${suiteName}".`);
 const subject = await contender.setup();
-const operator = await operatorOf(subject);
 // Nobody pays for what was left behind by the making of the subject. Not later: a whole collection while nothing is in
-// flight takes the shapes of all short-lived objects away, and for thousands of calls what is measured is the compiler.
+// flight takes the shapes of all short-lived objects away, and what the compiler knows of them with it.
 globalThis.gc?.();
+const operator = await operatorOf(subject);
 // What is allocated settles long before what it takes.
 const share = mode === 'bytes' ? 0.3 : 1;
 const perMs = await warmUp(operator, subject, WARM_UP_MS * share, (subject.warmUp ?? 0) * share);

@@ -4,7 +4,7 @@ import { globalFetch, handMade, macadamFetch, readWhole, undiciFetch } from './h
 import type { Load, Way } from './http/served.ts';
 import { streamed } from './http/streamed.ts';
 
-const SMALL: Load = { bodyBytes: 70, inFlight: 1, warmUp: 12_000 };
+const SMALL: Load = { bodyBytes: 70, inFlight: 1, warmUp: 40_000 };
 const LARGE: Load = { bodyBytes: 100_000, inFlight: 8, warmUp: 2_500 };
 const HUGE: Load = { bodyBytes: 1_000_000, inFlight: 4, warmUp: 500 };
 
