@@ -16,6 +16,7 @@ import {
   type VerifiedJws,
   type VerifiedWebhook,
   verifyApiKey,
+  type VerifyApiKeyOptions,
   webhookVerifier,
 } from '../src/index.ts';
 
@@ -56,6 +57,15 @@ void principal.then((one) => {
 
 const record = { hash: 'h', owner: 'team-1' };
 export const owner: Promise<string> = verifyApiKey('key', () => record).then((caller) => caller.record.owner);
+// Options that are made elsewhere do not decide what a record is.
+const noting = { prefix: 'acme', onUse: (used: { hash: string }, atMs: number) => `${used.hash} ${atMs}` };
+const general: VerifyApiKeyOptions = { environment: 'live', onUse: (used) => used.scopes };
+for (const options of [noting, general]) {
+  void verifyApiKey('key', () => record, options).then((caller) => caller.record.owner.length);
+}
+void verifyApiKey('key', () => Promise.resolve(record), { onUse: (used) => used.owner.length });
+// @ts-expect-error a listener that wants what the record does not have
+void verifyApiKey('key', () => record, { onUse: (used: { hash: string; usedAtMs: number }) => used.usedAtMs });
 
 const inbox = webhookVerifier({ secrets: ['whsec_'] });
 export const fromNode: Promise<VerifiedWebhook> = inbox.verify(

@@ -19,7 +19,7 @@ export interface ApiKeyRecord {
 export type ApiKeyLookup<R extends ApiKeyRecord> = (id: string) => R | null | undefined | Promise<R | null | undefined>;
 
 /** Options of {@link verifyApiKey}. */
-export interface VerifyApiKeyOptions<R extends ApiKeyRecord> {
+export interface VerifyApiKeyOptions<R = ApiKeyRecord> {
   /** Keys of another product are refused. Default: `mcd`. */
   prefix?: string;
   /** Keys of another environment are refused, so that a test key opens nothing live. Default: any. */
@@ -55,10 +55,11 @@ export interface ApiKeyPrincipal<R extends ApiKeyRecord> {
  * console.log(caller.scopes);
  * ```
  */
-export async function verifyApiKey<R extends ApiKeyRecord>(
+// Two types, so that a listener made elsewhere may ask for less than what is found, and decides nothing.
+export async function verifyApiKey<R extends ApiKeyRecord & U, U = R>(
   text: string,
   lookup: ApiKeyLookup<R>,
-  options: VerifyApiKeyOptions<R> = {},
+  options: VerifyApiKeyOptions<U> = {},
 ): Promise<ApiKeyPrincipal<R>> {
   assertFunction('lookup', lookup);
   assertObject('options', options);
@@ -92,7 +93,7 @@ function isSame(stored: unknown, computed: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-function tell<R extends ApiKeyRecord>(onUse: VerifyApiKeyOptions<R>['onUse'], record: R, now: number): void {
+function tell<R>(onUse: VerifyApiKeyOptions<R>['onUse'], record: R, now: number): void {
   try {
     Promise.resolve(onUse?.(record, now)).catch(() => {});
   } catch {

@@ -1,13 +1,13 @@
-import type { webcrypto } from 'node:crypto';
 import { RecencyMap } from '@macadam/core';
 import type { JwtAlgorithm } from '../jwt/algorithms.ts';
 import type { JsonWebKey } from '../jwt/key-rules.ts';
 import { readKeySet } from '../jwt/key-set.ts';
+import type { SignatureCheck } from '../jwt/signature.ts';
 import { thumbprintOf } from './proof-target.ts';
 
 /** A key that came with a proof, ready to verify it. */
 export interface ProofKey {
-  readonly handle: webcrypto.CryptoKey;
+  readonly check: SignatureCheck;
   readonly thumbprint: string;
 }
 
@@ -34,11 +34,11 @@ export class ProofKeys {
     const known = this.#known.get(nameOf(jwk, algorithm));
     if (known !== undefined) return known;
     try {
-      const handle = readKeySet({ keys: [jwk as JsonWebKey] }, [algorithm])
+      const check = readKeySet({ keys: [jwk as JsonWebKey] }, [algorithm])
         .find(undefined, algorithm)
-        ?.handles.get(algorithm);
+        ?.checks.get(algorithm);
       const thumbprint = thumbprintOf(jwk as JsonWebKey);
-      return handle === undefined || thumbprint === undefined ? undefined : { handle, thumbprint };
+      return check === undefined || thumbprint === undefined ? undefined : { check, thumbprint };
     } catch {
       return undefined;
     }

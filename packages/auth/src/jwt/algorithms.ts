@@ -7,7 +7,7 @@ export type HmacAlgorithm = 'HS256' | 'HS384' | 'HS512';
 
 /** The parameters with which a key is bound to one algorithm. */
 export type KeyParameters =
-  | { readonly name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS' | 'HMAC'; readonly hash: string }
+  | { readonly name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS'; readonly hash: string }
   | { readonly name: 'ECDSA'; readonly namedCurve: string }
   | { readonly name: 'Ed25519' };
 
@@ -40,9 +40,9 @@ export const ALGORITHMS: Readonly<Record<JwtAlgorithm, AlgorithmRule>> = {
   Ed25519: ed25519,
 };
 
-/** The hash of each HMAC algorithm, and its length in bytes: the shortest secret allowed (RFC 7518 section 3.2). */
+/** The hash of each HMAC algorithm as `node:crypto` calls it, and its length in bytes: the shortest secret allowed (RFC 7518 section 3.2). */
 export const HMACS: Readonly<Record<HmacAlgorithm, { readonly hash: string; readonly bytes: number }>> = {
-  HS256: { hash: 'SHA-256', bytes: 32 },
-  HS384: { hash: 'SHA-384', bytes: 48 },
-  HS512: { hash: 'SHA-512', bytes: 64 },
+  HS256: { hash: 'sha256', bytes: 32 },
+  HS384: { hash: 'sha384', bytes: 48 },
+  HS512: { hash: 'sha512', bytes: 64 },
 };

@@ -43,7 +43,8 @@ export class HeaderMemory {
   keep({ encodedHeader, header }: CompactHeader): void {
     if (this.#headers.has(encodedHeader)) return;
     if (this.#headers.size >= MAX_HEADERS) this.#headers.clear();
-    this.#headers.set(encodedHeader, header);
+    // Copied: a part of a text keeps the whole of it in memory (V8), and this one would keep a token.
+    this.#headers.set(Buffer.from(encodedHeader).toString(), header);
   }
 }
 

@@ -4,6 +4,7 @@ import { isPublished } from '../published-key.ts';
 import { type HmacAlgorithm, HMACS } from './algorithms.ts';
 import { isKid } from './key-rules.ts';
 import { KeySet, type VerificationKey } from './key-set.ts';
+import { secretCheck } from './signature.ts';
 
 /** A secret that is shared with the issuer. */
 export interface HmacSecret {
@@ -49,6 +50,6 @@ function readSecret(given: HmacSecret, at: number, algorithm: HmacAlgorithm, nam
       'a text of at most 256 characters, given where there are several secrets',
     );
   }
-  const key = createSecretKey(secret).toCryptoKey({ name: 'HMAC', hash }, false, ['verify']);
-  return { kid, handles: new Map([[algorithm, key]]), fingerprint: `${algorithm} ${at}` };
+  const check = secretCheck(createSecretKey(secret), hash);
+  return { kid, checks: new Map([[algorithm, check]]), fingerprint: `${algorithm} ${at}` };
 }

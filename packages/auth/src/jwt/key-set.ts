@@ -1,15 +1,17 @@
-import { createPublicKey, type JsonWebKeyInput, type webcrypto } from 'node:crypto';
+import { createPublicKey, type JsonWebKeyInput } from 'node:crypto';
 import { ALGORITHMS, type JwtAlgorithm } from './algorithms.ts';
 import { own } from './compact.ts';
 import { isKid, type JsonWebKey, judgeKey } from './key-rules.ts';
+import { publicKeyCheck, type SignatureCheck } from './signature.ts';
 
 /** The most keys a set may have. Issuers publish a handful. */
 export const MAX_KEYS = 100;
 
-/** One key of an issuer, imported for each algorithm it may serve. Its identity is what cached tokens hold on to. */
+/** One key of an issuer, bound to each algorithm it may serve. Its identity is what cached tokens hold on to. */
 export interface VerificationKey {
   readonly kid: string | undefined;
-  readonly handles: ReadonlyMap<string, webcrypto.CryptoKey>;
+  /** By algorithm. */
+  readonly checks: ReadonlyMap<string, SignatureCheck>;
   /** The key in words that differ when the key does, or what it may be used for. */
   readonly fingerprint: string;
 }
@@ -29,7 +31,7 @@ export class KeySet {
     this.keys = keys;
     for (const key of keys) {
       if (key.kid !== undefined) this.#byKid.set(key.kid, key);
-      for (const algorithm of key.handles.keys()) {
+      for (const algorithm of key.checks.keys()) {
         this.#only.set(algorithm, this.#only.has(algorithm) ? undefined : key);
       }
     }
@@ -38,7 +40,7 @@ export class KeySet {
   /** The key for a token: the named one if it may serve the algorithm, or the only one that does. */
   find(kid: string | undefined, algorithm: string): VerificationKey | undefined {
     const key = kid === undefined ? this.#only.get(algorithm) : this.#byKid.get(kid);
-    return key?.handles.has(algorithm) === true ? key : undefined;
+    return key?.checks.has(algorithm) === true ? key : undefined;
   }
 
   /** Whether a key has this name, for whatever algorithm. */
@@ -87,11 +89,11 @@ function readKey(jwk: JsonWebKey, at: number, algorithms: readonly JwtAlgorithm[
   }
   return {
     kid: isKid(kid) ? kid : undefined,
-    handles: new Map(
-      served.map((algorithm) => [
-        algorithm,
-        object.toCryptoKey(ALGORITHMS[algorithm].parameters as never, true, ['verify']),
-      ]),
+    checks: new Map(
+      served.map((algorithm) => {
+        const bound = object.toCryptoKey(ALGORITHMS[algorithm].parameters as never, true, ['verify']);
+        return [algorithm, publicKeyCheck(bound)];
+      }),
     ),
     fingerprint: JSON.stringify([kid, alg, members]),
   };

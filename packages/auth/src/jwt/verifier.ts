@@ -58,18 +58,16 @@ export class Verifier implements JwtVerifier {
     observeVerifier(settings.name ?? issuers[0]?.rules.issuer ?? 'none', this);
   }
 
-  verify(token: string, options: VerifyOptions = {}): Promise<Principal> {
-    let digest: string | undefined;
-    let known: Accepted | undefined;
+  verify(token: string, { signal }: VerifyOptions = {}): Promise<Principal> {
     try {
-      digest = this.#digestOf(token);
-      known = this.#remembered(digest);
+      const digest = this.#digestOf(token);
+      const accepted = this.#remembered(digest) ?? this.#verify(token, digest, signal);
+      if (accepted instanceof Promise || this.#settings.isRevoked !== undefined) return this.#confirm(accepted);
+      // Nothing to wait for, and so nothing to keep for the time after.
+      return Promise.resolve(this.#recognised(accepted));
     } catch (error) {
       return Promise.reject(this.#refusal(error));
     }
-    // Nothing to wait for, and so nothing to keep for the time after.
-    if (known !== undefined && this.#settings.isRevoked === undefined) return Promise.resolve(this.#recognised(known));
-    return this.#verify(token, known, digest, options);
   }
 
   async ready({ signal }: VerifyOptions = {}): Promise<void> {
@@ -132,20 +130,18 @@ export class Verifier implements JwtVerifier {
     return found;
   }
 
-  async #verify(
-    token: string,
-    known: Accepted | undefined,
-    digest: string | undefined,
-    { signal }: VerifyOptions,
-  ): Promise<Principal> {
+  #verify(token: string, digest: string | undefined, signal: AbortSignal | undefined): Accepted | Promise<Accepted> {
+    const claimed = this.#read(token);
+    const { keys, rules } = claimed.issuer;
+    const key = verifyByName(token, claimed, keys, rules.issuer, signal);
+    return key instanceof Promise
+      ? key.then((found) => this.#accept(claimed, found, digest, token.length))
+      : this.#accept(claimed, key, digest, token.length);
+  }
+
+  async #confirm(pending: Accepted | Promise<Accepted>): Promise<Principal> {
     try {
-      let accepted = known;
-      if (accepted === undefined) {
-        const claimed = this.#read(token);
-        const { keys, rules } = claimed.issuer;
-        const key = await verifyByName(token, claimed, keys, rules.issuer, signal);
-        accepted = this.#accept(claimed, key, digest, token.length);
-      }
+      const accepted = await pending;
       if (this.#settings.isRevoked !== undefined) await this.#checkRevoked(accepted.principal);
       return this.#recognised(accepted);
     } catch (error) {
