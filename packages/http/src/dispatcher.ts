@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import type { Clock } from '@macadam/core';
 import {
   Agent,
   BalancedPool,
@@ -51,106 +50,36 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** How a transport makes its connections, and for how long it keeps them, in milliseconds. */
-export interface TransportOptions {
-  readonly connect: Connect;
-  /** What `connect` leads through; it may hold a password. */
-  readonly proxy: string | false;
-  readonly connectTimeoutMs: number;
-  readonly maxConnectionAgeMs: number;
-  /** Knows when names have to be asked for again; without it connections only grow old. */
-  readonly names: NameWatch | undefined;
-  readonly clock: Clock;
-}
-
-/** Watches where names lead. */
-export interface NameWatch {
-  isDue(hostname: string): boolean;
-  /** Asks anew, and tells whether the name has left one of its addresses. Never rejects. */
-  hasMoved(hostname: string): Promise<boolean>;
-}
-
 /** The time limits of a try are the client's, so the transport keeps no timers of its own. */
 const NO_TIMERS = { headersTimeout: 0, bodyTimeout: 0 };
 
-/**
- * A pool for one origin. After `maxConnectionAgeMs` a new pool takes over, which resolves the name anew; the old one
- * closes when what is in flight on it has ended.
- */
-class PoolTransport implements Transport {
-  readonly #origin: string;
-  readonly #hostname: string;
-  readonly #options: TransportOptions;
-  #pool: Pool;
-  #renewAt = Infinity;
-  #others: Agent | undefined;
-  #closed = false;
-
-  constructor(origin: string, options: TransportOptions) {
-    this.#origin = origin;
-    this.#hostname = new URL(origin).hostname;
-    this.#options = options;
-    this.#pool = this.#open();
-  }
-
-  get dispatcher(): HttpDispatcher {
-    if (this.#options.maxConnectionAgeMs !== Infinity) this.#renew();
-    if (this.#options.names?.isDue(this.#hostname) === true) void this.#follow(this.#options.names);
-    return this.#pool;
-  }
-
-  get elsewhere(): HttpDispatcher {
-    const { connect, maxConnectionAgeMs } = this.#options;
-    return (this.#others ??= new Agent({ ...NO_TIMERS, ...lifetime(maxConnectionAgeMs), connect: connect as never }));
-  }
-
-  #open(): Pool {
-    return new Pool(this.#origin, { ...NO_TIMERS, connect: this.#options.connect as never });
-  }
-
-  #renew(): void {
-    const { clock, maxConnectionAgeMs } = this.#options;
-    const now = clock.monotonic();
-    if (now >= this.#renewAt) this.#replace();
-    else if (this.#renewAt !== Infinity) return;
-    this.#renewAt = now + maxConnectionAgeMs;
-  }
-
-  async #follow(names: NameWatch): Promise<void> {
-    const moved = await names.hasMoved(this.#hostname);
-    if (moved && !this.#closed) this.#replace();
-  }
-
-  #replace(): void {
-    const old = this.#pool;
-    this.#pool = this.#open();
-    void old.close();
-  }
-
-  describe(): string {
-    const { connectTimeoutMs, maxConnectionAgeMs, names, proxy } = this.#options;
-    const via = proxy === false ? '' : ` through tunnels of the proxy ${new URL(proxy).host}`;
-    const age = maxConnectionAgeMs === Infinity ? '' : `, renewed every ${maxConnectionAgeMs} ms`;
-    const move = names === undefined ? '' : ', and when the name has moved';
-    return `its own connection pool${via}, connecting within ${connectTimeoutMs} ms${age}${move}`;
-  }
-
-  stats(): ConnectionStats {
-    const { connected, free, pending, running } = this.#pool.stats;
-    return { connected, free, pending, running };
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.all([this.#pool.close(), this.#others?.close()]);
-  }
+/** Connections to one origin. */
+export interface Connections extends HttpDispatcher {
+  readonly stats: ConnectionStats;
+  close(): Promise<void>;
 }
 
-export function poolTransport(origin: string, options: TransportOptions): Transport {
-  return new PoolTransport(origin, options);
+/** One connection, or what will be one; it makes another when it has lost its socket. */
+export type OneConnection = Pick<Client, 'dispatch' | 'close' | 'stats' | 'on'>;
+
+/** As many connections as it takes, of HTTP/2 too, where one carries many requests. */
+export function openPool(origin: string, connect: Connect): Connections {
+  return new Pool(origin, { ...NO_TIMERS, connect: connect as never });
 }
 
-interface ProxyTransportOptions extends Pick<TransportOptions, 'connectTimeoutMs' | 'maxConnectionAgeMs'> {
+/** A connection of HTTP/1.1, which carries one request at a time. */
+export function openConnection(origin: string, connect: Connect): OneConnection {
+  return new Client(origin, { ...NO_TIMERS, connect: connect as never });
+}
+
+/** As many connections as it takes, to as many origins. */
+export function openAgent(connect: Connect, maxConnectionAgeMs: number): HttpDispatcher & Pick<Agent, 'close'> {
+  return new Agent({ ...NO_TIMERS, ...lifetime(maxConnectionAgeMs), connect: connect as never });
+}
+
+interface ProxyTransportOptions {
+  readonly connectTimeoutMs: number;
+  readonly maxConnectionAgeMs: number;
   /** What encrypts, or where to get it. As long as that is the same object, connections stay. */
   readonly tls: object | (() => object) | undefined;
 }

@@ -1,6 +1,7 @@
-import { ForeignTransport, poolTransport, proxyTransport, type Transport } from '../dispatcher.ts';
+import { ForeignTransport, proxyTransport, type Transport } from '../dispatcher.ts';
 import type { HttpClientSettings } from '../settings.ts';
 import { connector } from './connector.ts';
+import { poolTransport } from './pool-transport.ts';
 import { steadily } from './tls.ts';
 import { TtlResolver } from './ttl-resolver.ts';
 

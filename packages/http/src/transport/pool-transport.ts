@@ -1,0 +1,112 @@
+import type { Clock } from '@macadam/core';
+import {
+  openAgent,
+  openConnection,
+  openPool,
+  type Connect,
+  type Connections,
+  type ConnectionStats,
+  type HttpDispatcher,
+  type Transport,
+} from '../dispatcher.ts';
+import { ConnectionPool } from './connection-pool.ts';
+
+/** How a transport makes its connections, and for how long it keeps them, in milliseconds. */
+export interface TransportOptions {
+  readonly connect: Connect;
+  /** What `connect` leads through; it may hold a password. */
+  readonly proxy: string | false;
+  readonly connectTimeoutMs: number;
+  readonly maxConnectionAgeMs: number;
+  /** Knows when names have to be asked for again; without it connections only grow old. */
+  readonly names: NameWatch | undefined;
+  readonly clock: Clock;
+}
+
+/** Watches where names lead. */
+export interface NameWatch {
+  isDue(hostname: string): boolean;
+  /** Asks anew, and tells whether the name has left one of its addresses. Never rejects. */
+  hasMoved(hostname: string): Promise<boolean>;
+}
+
+/**
+ * A pool for one origin. After `maxConnectionAgeMs` a new pool takes over, which resolves the name anew; the old one
+ * closes when what is in flight on it has ended.
+ */
+class PoolTransport implements Transport {
+  readonly #origin: string;
+  readonly #hostname: string;
+  readonly #options: TransportOptions;
+  #connections: Connections;
+  #renewAt = Infinity;
+  #others: ReturnType<typeof openAgent> | undefined;
+  #closed = false;
+
+  constructor(origin: string, options: TransportOptions) {
+    this.#origin = origin;
+    this.#hostname = new URL(origin).hostname;
+    this.#options = options;
+    this.#connections = this.#open();
+  }
+
+  get dispatcher(): HttpDispatcher {
+    if (this.#options.maxConnectionAgeMs !== Infinity) this.#renew();
+    if (this.#options.names?.isDue(this.#hostname) === true) void this.#follow(this.#options.names);
+    return this.#connections;
+  }
+
+  get elsewhere(): HttpDispatcher {
+    const { connect, maxConnectionAgeMs } = this.#options;
+    return (this.#others ??= openAgent(connect, maxConnectionAgeMs));
+  }
+
+  #open(): Connections {
+    const { connect } = this.#options;
+    // With TLS the other side may agree to HTTP/2.
+    return this.#origin.startsWith('https:')
+      ? openPool(this.#origin, connect)
+      : new ConnectionPool(() => openConnection(this.#origin, connect));
+  }
+
+  #renew(): void {
+    const { clock, maxConnectionAgeMs } = this.#options;
+    const now = clock.monotonic();
+    if (now >= this.#renewAt) this.#replace();
+    else if (this.#renewAt !== Infinity) return;
+    this.#renewAt = now + maxConnectionAgeMs;
+  }
+
+  async #follow(names: NameWatch): Promise<void> {
+    const moved = await names.hasMoved(this.#hostname);
+    if (moved && !this.#closed) this.#replace();
+  }
+
+  #replace(): void {
+    const old = this.#connections;
+    this.#connections = this.#open();
+    void old.close();
+  }
+
+  describe(): string {
+    const { connectTimeoutMs, maxConnectionAgeMs, names, proxy } = this.#options;
+    const via = proxy === false ? '' : ` through tunnels of the proxy ${new URL(proxy).host}`;
+    const age = maxConnectionAgeMs === Infinity ? '' : `, renewed every ${maxConnectionAgeMs} ms`;
+    const move = names === undefined ? '' : ', and when the name has moved';
+    return `its own connection pool${via}, connecting within ${connectTimeoutMs} ms${age}${move}`;
+  }
+
+  stats(): ConnectionStats {
+    const { connected, free, pending, running } = this.#connections.stats;
+    return { connected, free, pending, running };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([this.#connections.close(), this.#others?.close()]);
+  }
+}
+
+export function poolTransport(origin: string, options: TransportOptions): Transport {
+  return new PoolTransport(origin, options);
+}

@@ -1,0 +1,139 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { createHttpClient, type HttpClient } from '../src/index.ts';
+import { failure } from './impatient-clients.ts';
+
+const cleanUp: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of cleanUp.splice(0).reverse()) await close();
+});
+
+/** A server that knows its connections, and a client of it. */
+async function served(answer: RequestListener): Promise<{ client: HttpClient; sockets: Socket[] }> {
+  const sockets: Socket[] = [];
+  const server = createServer(answer);
+  server.on('connection', (socket: Socket) => sockets.push(socket));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const client = createHttpClient({
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    retry: false,
+    circuitBreaker: false,
+  });
+  cleanUp.push(() => server.close());
+  cleanUp.push(() => client.close());
+  return { client, sockets };
+}
+
+const empty: RequestListener = (_, response) => response.end();
+
+/** Answers the requests that it holds when told to. */
+function holding(): { answer: RequestListener; held: (() => void)[] } {
+  const held: (() => void)[] = [];
+  return { answer: (_, response) => held.push(() => response.end()), held };
+}
+
+describe('connections to an origin without TLS', () => {
+  test('one after the other, calls share one', async () => {
+    const { client, sockets } = await served(empty);
+    for (let i = 0; i < 50; i++) await client.get('/');
+    expect(sockets).toHaveLength(1);
+    expect(client.stats().connections).toEqual({ connected: 1, free: 1, pending: 0, running: 0 });
+  });
+
+  test('there are as many as there are calls in flight, and no more', async () => {
+    const { client, sockets } = await served(empty);
+    const lane = async (): Promise<void> => {
+      for (let i = 0; i < 20; i++) await client.get('/');
+    };
+    await Promise.all(Array.from({ length: 8 }, lane));
+    expect(sockets).toHaveLength(8);
+  });
+
+  test('the one that became free last is taken first, so that what a peak has opened may rest', async () => {
+    const { answer, held } = holding();
+    const { client, sockets } = await served(answer);
+    const peak = [client.get('/'), client.get('/'), client.get('/')];
+    await vi.waitFor(() => expect(held).toHaveLength(3));
+    for (const end of held) end();
+    await Promise.all(peak);
+    const readBefore = sockets.map(({ bytesRead }) => bytesRead);
+    for (let i = 0; i < 10; i++) {
+      const call = client.get('/');
+      await vi.waitFor(() => expect(held).toHaveLength(4 + i));
+      held.at(-1)?.();
+      await call;
+    }
+    expect(sockets).toHaveLength(3);
+    expect(sockets.filter(({ bytesRead }, i) => bytesRead > (readBefore[i] as number))).toHaveLength(1);
+  });
+
+  test('one that the server closed at rest is forgotten, and the next call makes another', async () => {
+    const { client, sockets } = await served(empty);
+    await client.get('/');
+    sockets[0]?.destroy();
+    await vi.waitFor(() => expect(client.stats().connections?.connected).toBe(0));
+    expect((await client.get('/')).status).toBe(200);
+    expect(sockets).toHaveLength(2);
+    expect(client.stats().connections).toMatchObject({ connected: 1, free: 1 });
+  });
+
+  test('a server that closes after each answer gets a new one for each call', async () => {
+    const { client, sockets } = await served((_, response) => response.setHeader('connection', 'close').end());
+    for (let i = 0; i < 5; i++) expect((await client.get('/')).status).toBe(200);
+    expect(sockets).toHaveLength(5);
+  });
+
+  test('one whose call was cancelled half-way is not used again', async () => {
+    const { answer, held } = holding();
+    const { client, sockets } = await served(answer);
+    const leaving = new AbortController();
+    const left = failure(client.get('/', { signal: leaving.signal }));
+    await vi.waitFor(() => expect(held).toHaveLength(1));
+    leaving.abort();
+    expect(await left).toBe(leaving.signal.reason);
+    const next = client.get('/');
+    await vi.waitFor(() => expect(held).toHaveLength(2));
+    held[1]?.();
+    expect((await next).status).toBe(200);
+    expect(sockets).toHaveLength(2);
+    await vi.waitFor(() => expect(client.stats().connections).toMatchObject({ connected: 1, pending: 0, running: 0 }));
+  });
+
+  test('one whose answer is streamed is busy until all of it has come', async () => {
+    const ends: (() => void)[] = [];
+    const { client, sockets } = await served((request, response) => {
+      if (request.url !== '/long') return void response.end();
+      response.write('begun');
+      ends.push(() => response.end(', done'));
+    });
+    const stream = await client.stream('GET', '/long');
+    await client.get('/');
+    expect(sockets).toHaveLength(2);
+    ends[0]?.();
+    expect((await stream.body.toArray()).join('')).toBe('begun, done');
+    await Promise.all([client.get('/'), client.get('/')]);
+    expect(sockets).toHaveLength(2);
+  });
+
+  test('closing lets go of them all, those of calls in flight when these have ended', async () => {
+    const { answer, held } = holding();
+    const { client, sockets } = await served(answer);
+    const calls = [client.get('/'), client.get('/')];
+    await vi.waitFor(() => expect(held).toHaveLength(2));
+    const closed = client.close();
+    for (const end of held) end();
+    await Promise.all([...calls, closed]);
+    await vi.waitFor(() => expect(sockets.every((socket) => socket.destroyed)).toBe(true));
+  });
+
+  test('a host that is not there costs an error each time, and leaves nothing behind', async () => {
+    const { client } = await served(empty);
+    await client.close();
+    const gone = createHttpClient({ baseUrl: 'http://127.0.0.1:1', retry: false, circuitBreaker: false });
+    cleanUp.push(() => gone.close());
+    for (let i = 0; i < 5; i++) expect(await failure(gone.get('/'))).toMatchObject({ code: 'MAC_HTTP_NETWORK' });
+    expect(gone.stats().connections).toEqual({ connected: 0, free: 0, pending: 0, running: 0 });
+  });
+});
