@@ -61,6 +61,14 @@ describe('A33: a webhook', () => {
     expect(() => webhookSigner({ secrets: [PUBLIC] })).toThrow(/only verifies/);
   });
 
+  it('is signed with an Ed25519 key as in the vector of the reference implementation in Go', async () => {
+    const secrets = ['whsk_VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk='];
+    const signature = 'v1a,tQ9V2XOqn7jL/DQenEFpqIugdBVtiMmER5mhSkXBNwM0mkATuDe6KYYUuxqtaiHeYGb7KaaBRdM5WqyeFiL8Ag==';
+    const vector = { ...VECTOR, 'webhook-signature': signature };
+    expect(webhookSigner({ secrets, clock }).sign(BODY, { id: VECTOR['webhook-id'] })).toEqual(vector);
+    expect(await outcome(vector, BODY, { secrets })).toBe('accepted');
+  });
+
   it('is accepted while secrets are rotated, on either side', async () => {
     const both = webhookSigner({ secrets: [OTHER, SECRET], clock }).sign(BODY);
     expect(await outcome(both)).toBe('accepted');

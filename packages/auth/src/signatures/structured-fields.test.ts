@@ -1,6 +1,6 @@
 // RFC 9651: what a value is written as, whatever way it came; and what cannot be read, or not in one way alone.
 import { describe, expect, it } from 'vitest';
-import { type FieldKind, rewrite, rewriteMember } from './structured-fields.ts';
+import { type FieldKind, readDictionary, rewrite, rewriteMember } from './structured-fields.ts';
 
 describe('a structured field', () => {
   it.each<[FieldKind, string, string]>([
@@ -23,6 +23,12 @@ describe('a structured field', () => {
     ['item', ':aGVsbG8=:', ':aGVsbG8=:'],
     ['item', '::', '::'],
     ['item', '@1659578233', '@1659578233'],
+    // The parser reads a date at the end of a text alone, and writes one that is far off as @NaN.
+    ['item', '@-8640000000001;a=@000000000000007;b', '@-8640000000001;a=@7;b'],
+    ['item', '@999999999999999', '@999999999999999'],
+    ['list', '@1, (@-0 @2);dt=@3;x , "@4", DT5, 1.0', '@1, (@0 @2);dt=@3;x, "@4", DT5, 1.0'],
+    ['dictionary', 'a=@1;b=@2,c=@99999999999999', 'a=@1;b=@2, c=@99999999999999'],
+    ['item', '"@99999999999999"', '"@99999999999999"'],
     ['item', '%"f%c3%bc%c3%bc"', '%"f%c3%bc%c3%bc"'],
     // In a display string a backslash escapes nothing, and so does not hide its end.
     ['dictionary', 'a=%"x\\", b="1;2,3"', 'a=%"x\\", b="1;2,3"'],
@@ -57,6 +63,13 @@ describe('a structured field', () => {
     ['item', '%"%zz"'],
     // The parser would write it as %"a".
     ['item', '%"%ef%bb%bfa"'],
+    ['item', '@1000000000000000'],
+    ['item', '@--1'],
+    ['item', '@@1'],
+    ['item', 'a@1'],
+    ['item', '@1.0'],
+    ['list', '"a"@1'],
+    ['dictionary', '@1=1'],
     ['item', 'a;B=1'],
     ['item', 'a;b=1;b=1'],
     ['item', '1.0.5'],
@@ -78,6 +91,14 @@ describe('a structured field', () => {
     ['dictionary', '=1'],
   ])('%s %j is not read', (kind, text) => {
     expect(rewrite(text, kind)).toBeUndefined();
+  });
+});
+
+describe('a dictionary that is taken apart', () => {
+  it('has no date that could not be told from another', () => {
+    expect(readDictionary('sig=("@method");x=@8640000000000')).toBeDefined();
+    expect(readDictionary('sig=("@method");x=@8640000000001')).toBeUndefined();
+    expect(readDictionary('sig=("@method");x="@8640000000001"')).toBeDefined();
   });
 });
 

@@ -21,13 +21,13 @@ export type FieldKind = 'item' | 'list' | 'dictionary';
 
 /** A dictionary; `undefined` when it is none, or names a member or a parameter twice. */
 export function readDictionary(text: string): ReadonlyMap<string, FieldMember> | undefined {
-  const dictionary = attempt(() => parseDictionary(text));
+  const dictionary = attempt(text, parseDictionary);
   return dictionary !== undefined && namesOnce(text, dictionary) ? dictionary : undefined;
 }
 
 /** An item with its parameters; `undefined` when it is none, or names a parameter twice. */
 export function readItem(text: string): Item | undefined {
-  const item = attempt(() => parseItem(text));
+  const item = attempt(text, parseItem);
   return item !== undefined && parametersIn([item]) === separators(text).semicolons ? item : undefined;
 }
 
@@ -67,30 +67,38 @@ export function rewriteMember(text: string, name: string): string | undefined {
   });
 }
 
-/** A string, in which a backslash escapes, or a display string, in which it does not. */
-const STRING = /%"[^"]*"|"(?:[^"\\]|\\.)*"/g;
-/** Either, or a decimal without a fraction, which is no part of a token. */
-const STRING_OR_WHOLE = /%"[^"]*"|"(?:[^"\\]|\\.)*"|(?<![\w!#$%&'*+.^`|~:/-])(-?)(\d+)\.0+(?![\w!#$%&'*+.^`|~:/-])/g;
+/**
+ * A string, in which a backslash escapes, or a display string, in which it does not. One without an end takes all that is
+ * left: looking for the end from each quote anew would take quadratic time.
+ */
+const STRING = /%"[^"]*(?:"|$)|"(?:[^"\\]|\\.)*(?:"|\\?$)/g;
+/** Either, or what the parser does not take as it is: a decimal without a fraction, a date. Neither is part of a token. */
+const STRING_OR_UNTAKEN =
+  /%"[^"]*(?:"|$)|"(?:[^"\\]|\\.)*(?:"|\\?$)|(?<![\w!#$%&'*+.^`|~:/@-])(?:(-?)(\d{1,12})\.0{1,3}|@(-?)(\d{1,15}))(?![\w!#$%&'*+.^`|~:/@-])/g;
 
 /** The parser drops this mark where a display string begins, so that two values would be written as one. */
 const BYTE_ORDER_MARK = '%"%ef%bb%bf';
 
-/** The parser takes the decimal `1.0` for the integer `1`: such decimals go through it as tokens, marked as nothing else is. */
+/**
+ * The parser takes the decimal `1.0` for the integer `1`, and dates only at the end of the text and of some millennia: such
+ * go through it as tokens, marked as nothing else is.
+ */
 function faithfully(text: string, write: (text: string) => string | undefined): string | undefined {
   if (text.includes(BYTE_ORDER_MARK)) return undefined;
-  const written = write(text);
   const longest = Math.max(0, ...(text.match(/D+/g) ?? []).map(({ length }) => length));
   const mark = 'D'.repeat(longest + 1);
-  // Only what was read already, where every string has its end: else looking for one would take quadratic time.
-  const marked =
-    written === undefined
-      ? text
-      : text.replaceAll(STRING_OR_WHOLE, (found: string, sign: string | undefined, digits: string | undefined) => {
-          if (digits === undefined) return found;
-          const whole = digits.replace(/^0+(?=\d)/, '');
-          return `${mark}${whole === '0' ? '' : sign}${whole}.0`;
-        });
-  return marked === text ? written : write(marked)?.replaceAll(mark, '');
+  const plain = (sign: string, digits: string): string => {
+    const least = digits.replace(/^0+(?=\d)/, '');
+    return least === '0' ? least : sign + least;
+  };
+  const marked = text.replaceAll(
+    STRING_OR_UNTAKEN,
+    (found: string, sign: string, whole?: string, dateSign = '', date?: string) => {
+      if (whole !== undefined) return `${mark}${plain(sign, whole)}.0`;
+      return date === undefined ? found : `${mark}T${plain(dateSign, date)}`;
+    },
+  );
+  return write(marked)?.replaceAll(`${mark}T`, '@').replaceAll(mark, '');
 }
 
 const READERS: Readonly<Record<FieldKind, (text: string) => string | undefined>> = {
@@ -99,7 +107,7 @@ const READERS: Readonly<Record<FieldKind, (text: string) => string | undefined>>
     return item && serializeItem(item);
   },
   list(text) {
-    const list = attempt(() => parseList(text));
+    const list = attempt(text, parseList);
     return list !== undefined && parametersIn(list) === separators(text).semicolons ? serializeList(list) : undefined;
   },
   dictionary(text) {
@@ -108,12 +116,24 @@ const READERS: Readonly<Record<FieldKind, (text: string) => string | undefined>>
   },
 };
 
-function attempt<T>(read: () => T): T | undefined {
+function attempt<T>(text: string, parse: (text: string) => T): T | undefined {
+  let parsed: T;
   try {
-    return read();
+    parsed = parse(text);
   } catch {
     return undefined;
   }
+  return hasEndlessDate(text) ? undefined : parsed;
+}
+
+/** The last second that the parser can hold, some 270 000 years from now. */
+const LAST_DATE = 8_640_000_000_000;
+
+/** Beyond, it takes every date for none at all and would write them all as one. In text that was parsed already. */
+function hasEndlessDate(text: string): boolean {
+  if (!text.includes('@')) return false;
+  const dates = text.replaceAll(STRING, '""').matchAll(/@-?(\d+)/g);
+  return [...dates].some(([, seconds]) => Number(seconds) > LAST_DATE);
 }
 
 /** Of a name given twice the parser keeps the last, others the first; counting what was written finds them all. */
