@@ -41,7 +41,8 @@ export interface ConnectionStats {
 
 /** Where requests go out: a pool of ours, or the caller's dispatcher, which stays the caller's to close. */
 export interface Transport {
-  readonly dispatcher: HttpDispatcher;
+  /** @param now - the clock's reading, which decides whether older connections are still good */
+  dispatcher(now: number): HttpDispatcher;
   /** For other origins, where a redirect may lead; undefined when there is no way to them. */
   readonly elsewhere: HttpDispatcher | undefined;
   describe(): string;
@@ -97,14 +98,14 @@ class ProxyTransport implements Transport {
     if (typeof options.tls !== 'function') this.#proxy = this.#open(options.tls);
   }
 
-  get dispatcher(): HttpDispatcher {
+  dispatcher(): HttpDispatcher {
     const { tls } = this.#options;
     if (typeof tls === 'function') this.#renew(tls());
     return this.#proxy as HttpDispatcher;
   }
 
   get elsewhere(): HttpDispatcher {
-    return this.dispatcher;
+    return this.dispatcher();
   }
 
   #renew(tls: object): void {
@@ -146,15 +147,19 @@ export function proxyTransport(url: string, options: ProxyTransportOptions): Tra
 
 /** The caller's own, of which nothing is known but that it dispatches. */
 export class ForeignTransport implements Transport {
-  readonly dispatcher: HttpDispatcher;
+  readonly #dispatcher: HttpDispatcher;
 
   constructor(dispatcher: HttpDispatcher) {
-    this.dispatcher = dispatcher;
+    this.#dispatcher = dispatcher;
+  }
+
+  dispatcher(): HttpDispatcher {
+    return this.#dispatcher;
   }
 
   get elsewhere(): HttpDispatcher | undefined {
     // These go to one place, whatever origin they are told.
-    return [Pool, Client, BalancedPool].some((kind) => this.dispatcher instanceof kind) ? undefined : this.dispatcher;
+    return [Pool, Client, BalancedPool].some((kind) => this.#dispatcher instanceof kind) ? undefined : this.#dispatcher;
   }
 
   describe(): string {

@@ -92,6 +92,8 @@ function assertNoOthers(names: readonly string[], params: Readonly<Record<string
 }
 
 function encodeParam(name: string, value: unknown): string {
+  // Most are numbers of records, which need no encoding.
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
   const encoded = typeof value === 'boolean' ? '' : value === undefined ? '' : encodeValue(`params.${name}`, value);
   // An empty value turns /invoices/{id} into the whole collection, and a dot segment into its parent.
   if (encoded === '' || encoded === '.' || encoded === '..') {

@@ -96,7 +96,7 @@ export class HttpResponse<Data = unknown> {
     }
     if (this.#bytes.length === 0) return undefined;
     const type = this.headers.get('content-type') ?? '';
-    if (JSON_TYPE.test(type)) return this.#json();
+    if (type === 'application/json' || JSON_TYPE.test(type)) return this.#json();
     return TEXT_TYPE.test(type) ? this.text() : this.#bytes;
   }
 

@@ -128,7 +128,7 @@ export class Sender implements FollowUps {
       headers = log.trace.propagated(context.attempt, headers, request.hop?.foreign === true);
     }
     if (request.source === undefined && (auth === undefined || request.hop?.foreign === true)) {
-      this.#dispatch(handler, headers, request.body ?? null);
+      this.#dispatch(handler, headers, request.body ?? null, now);
     } else void this.#prepare(handler, headers, rejected);
   }
 
@@ -148,20 +148,21 @@ export class Sender implements FollowUps {
       part = 'auth';
       const { auth } = this.#settings;
       if (auth === undefined || request.hop?.foreign === true) {
-        this.#dispatch(handler, headers, opened?.body ?? null);
+        this.#dispatch(handler, headers, opened?.body ?? null, this.#settings.clock.monotonic());
         return;
       }
       if (rejected !== undefined) await auth.invalidate?.(rejected);
       const own = await authorize(auth, handler, request.endpoint?.target.origin ?? this.#settings.origin, headers);
       if (handler.settled) return;
       handler.authorization = own;
-      this.#dispatch(handler, mergeHeaders(headers, own, 'auth.authorize()'), opened?.body ?? request.body ?? null);
+      const all = mergeHeaders(headers, own, 'auth.authorize()');
+      this.#dispatch(handler, all, opened?.body ?? request.body ?? null, this.#settings.clock.monotonic());
     } catch (error) {
       handler.abandon(part, error);
     }
   }
 
-  #dispatch(handler: ResponseHandler, headers: string[], body: OpenedBody['body'] | string | null): void {
+  #dispatch(handler: ResponseHandler, headers: string[], body: OpenedBody['body'] | string | null, now: number): void {
     const { path, method, hop, endpoint } = handler.request;
     const origin = endpoint?.target.origin ?? this.#settings.origin;
     const transport = this.#transportOf(handler.request);
@@ -175,7 +176,7 @@ export class Sender implements FollowUps {
         ? reader
         : new AnswerListener(reader, auth, authorization, outgoing.origin as string);
     try {
-      const dispatcher = hop?.foreign === true ? transport.elsewhere : transport.dispatcher;
+      const dispatcher = hop?.foreign === true ? transport.elsewhere : transport.dispatcher(now);
       const { trace } = handler.log;
       if (trace === undefined) dispatcher?.dispatch(outgoing, receiver);
       else trace.dispatching(() => dispatcher?.dispatch(outgoing, receiver));

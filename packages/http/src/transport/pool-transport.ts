@@ -1,4 +1,3 @@
-import type { Clock } from '@macadam/core';
 import {
   openAgent,
   openConnection,
@@ -20,7 +19,6 @@ export interface TransportOptions {
   readonly maxConnectionAgeMs: number;
   /** Knows when names have to be asked for again; without it connections only grow old. */
   readonly names: NameWatch | undefined;
-  readonly clock: Clock;
 }
 
 /** Watches where names lead. */
@@ -50,8 +48,8 @@ class PoolTransport implements Transport {
     this.#connections = this.#open();
   }
 
-  get dispatcher(): HttpDispatcher {
-    if (this.#options.maxConnectionAgeMs !== Infinity) this.#renew();
+  dispatcher(now: number): HttpDispatcher {
+    if (this.#options.maxConnectionAgeMs !== Infinity) this.#renew(now);
     if (this.#options.names?.isDue(this.#hostname) === true) void this.#follow(this.#options.names);
     return this.#connections;
   }
@@ -69,12 +67,10 @@ class PoolTransport implements Transport {
       : new ConnectionPool(() => openConnection(this.#origin, connect));
   }
 
-  #renew(): void {
-    const { clock, maxConnectionAgeMs } = this.#options;
-    const now = clock.monotonic();
+  #renew(now: number): void {
     if (now >= this.#renewAt) this.#replace();
     else if (this.#renewAt !== Infinity) return;
-    this.#renewAt = now + maxConnectionAgeMs;
+    this.#renewAt = now + this.#options.maxConnectionAgeMs;
   }
 
   async #follow(names: NameWatch): Promise<void> {

@@ -16,5 +16,5 @@ export function transportTo(origin: string, settings: HttpClientSettings): Trans
   }
   const names = resolve && new TtlResolver(resolve, clock);
   const connect = connector(connection, connectTimeoutMs, names);
-  return poolTransport(origin, { connect, proxy, connectTimeoutMs, maxConnectionAgeMs, names, clock });
+  return poolTransport(origin, { connect, proxy, connectTimeoutMs, maxConnectionAgeMs, names });
 }
