@@ -41,6 +41,13 @@ describe('permissions', () => {
     ['nobody and nothing', {}, 'order:read', undefined, 'no_rule', undefined],
     ['missing equals missing', {}, 'order:read', {}, 'no_rule', undefined],
     ['a wildcard in the question', { subject: 'a' }, '*', { ownerId: 'a' }, 'no_rule', undefined],
+    ['a text that only begins like a kind', { subject: 'a' }, 'orders', { ownerId: 'a' }, 'no_rule', undefined],
+    ['a kind alone', { subject: 'a' }, 'order', { ownerId: 'a' }, 'no_rule', undefined],
+    ['a kind without a verb', { subject: 'a' }, 'order:', { ownerId: 'a' }, 'no_rule', undefined],
+    ['all of a kind in the question', { subject: 'a' }, 'order:*', { ownerId: 'a' }, 'no_rule', undefined],
+    ['what is no action, asked by who may do all', { roles: ['root'] }, 'order:a b', {}, 'no_rule', undefined],
+    ['what is no text', { roles: ['root'] }, undefined as never, {}, 'no_rule', undefined],
+    ['null equals null', { subject: null as never }, 'order:read', { ownerId: null as never }, 'no_rule', undefined],
     ['an inherited name as action', { subject: 'a' }, '__proto__', { ownerId: 'a' }, 'no_rule', undefined],
     ['an inherited name as role', { roles: ['constructor', '__proto__'] }, 'order:read', {}, 'no_rule', undefined],
   ])('%s', (_, user, action, order, reason, rule) => {
@@ -55,6 +62,21 @@ describe('permissions', () => {
     expect(of({ roles: [['support']] })).toBe(false);
     expect(of(Object.create({ roles: ['support'] }))).toBe(false);
     expect(of(null)).toBe(false);
+  });
+
+  it('take the roles of a function as a list only: the letters of a text would miss a denial', () => {
+    const rules = [
+      { id: 'all', actions: ['order:read' as const] },
+      { id: 'out', effect: 'deny' as const, actions: ['order:read' as const], roles: ['suspended'] },
+    ];
+    for (const held of ['suspended', undefined, null, {}, Promise.resolve(['suspended'])]) {
+      const asked = definePermissions<User>({ rules, rolesOf: () => held as never });
+      expect(() => asked({}, 'order:read')).toThrow(OptionsError);
+      expect(() => asked.many({}, 'order:read', [1])).toThrow('Option rolesOf() is');
+    }
+    expect(definePermissions<User>({ rules, rolesOf: () => new Set(['suspended']) })({}, 'order:read').allowed).toBe(
+      false,
+    );
   });
 
   it('answer many at once as one by one', () => {
@@ -95,6 +117,10 @@ describe('permissions', () => {
     );
     expect(new Set(versions).size).toBe(5);
     expect(version({})).toBe(versions[0]);
+    const rules = [{ id: 'x', actions: ['a:b' as const] }];
+    expect(definePermissions({ rules, rolesOf: () => ['root'] }).version).not.toBe(
+      definePermissions({ rules }).version,
+    );
   });
 });
 

@@ -119,6 +119,14 @@ interface Doc {
   locked?: boolean;
 }
 
+it.each<[string, () => unknown]>([
+  ['a text for the relations it includes', () => relationGraph({ relations: { a: { includes: 'editor' as never } } })],
+  ['a text for the relations it comes from', () => relationGraph({ relations: { a: { from: 'parent' as never } } })],
+  ['no function that names', () => relationGraph().relation('a', {} as never)],
+])('a graph with %s is refused', (_, make) => {
+  expect(make).toThrow(OptionsError);
+});
+
 describe('rules about relations', () => {
   const graph = made();
   const names = { subject: ({ id }: User) => `user:${id}`, object: ({ id }: Doc) => `doc:${id}` };
@@ -213,6 +221,19 @@ describe('decisions that are remembered', () => {
     read(can, 'a', '1,1');
     read(can, '["a"', '1');
     expect(asked).toHaveLength(3);
+  });
+
+  it.each<[string, unknown]>([
+    ['an object, which is written as any other', [new Map()]],
+    ['NaN, which is written as null', [Number.NaN]],
+    ['nothing, which is written as null', [undefined]],
+    ['a bigint', [1n]],
+    ['a text for a list', 'ab'],
+    ['null for a list', null],
+  ])('are not looked for under what may be that of another: %s', (_, parts) => {
+    const can = cached({ keyOf: () => parts as never });
+    expect(() => read(can, 'a', '1')).toThrow(OptionsError);
+    expect(can.stats().entries).toBe(0);
   });
 
   it('belong to the version of the rules', () => {

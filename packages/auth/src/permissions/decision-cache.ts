@@ -1,4 +1,12 @@
-import { assertDurationMs, assertInteger, assertKnownOptions, assertObject, type Clock } from '@macadam/core';
+import {
+  assertDurationMs,
+  assertInteger,
+  assertKnownOptions,
+  assertObject,
+  type Clock,
+  OptionsError,
+  withheld,
+} from '@macadam/core';
 import type { Decision } from './decision.ts';
 
 /** Options of a cache of decisions. */
@@ -67,7 +75,15 @@ export class DecisionCache {
   }
 }
 
-/** One text for the parts of a key: what is written in one part cannot be taken for another. */
+/**
+ * One text for the parts of a key: what is written in one part cannot be taken for another.
+ * @throws OptionsError for a part that JSON would write as it does another one: all class instances are `{}`.
+ */
 export function cacheKey(version: string, action: string, parts: readonly unknown[]): string {
-  return JSON.stringify([version, action, ...parts]);
+  if (!Array.isArray(parts)) throw new OptionsError('keyOf()', withheld(parts), 'a list of parts');
+  for (const [at, part] of parts.entries()) {
+    if (part === null || typeof part === 'string' || typeof part === 'boolean' || Number.isFinite(part)) continue;
+    throw new OptionsError(`keyOf()[${at}]`, part, 'a text, a finite number, a boolean or null');
+  }
+  return JSON.stringify([version, action, ...(parts as unknown[])]);
 }

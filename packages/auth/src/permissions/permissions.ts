@@ -11,7 +11,10 @@ export interface PermissionsOptions<P, R, A extends string = string> {
   rules: readonly PermissionRule<P, R, A>[];
   /** Which roles each role includes: `{ admin: ['editor'], editor: ['reader'] }`. Default: none. */
   roles?: Readonly<Record<string, readonly string[]>>;
-  /** The roles of a principal. Default: its `roles`, or the `roles` among its `claims`, if that is a list. */
+  /**
+   * The roles of a principal, as a list. Default: its `roles`, or the `roles` among its `claims`, if that is a list. What
+   * is none throws (`MAC_INVALID_OPTIONS`): the letters of a text are no roles, and a denial for a role must not be missed.
+   */
   rolesOf?: (principal: P) => Iterable<string>;
   /**
    * How a principal can stand to a resource, by name: functions, or those of a `relationGraph`. Asked only where a rule
@@ -63,7 +66,7 @@ export function definePermissions<P, R = unknown, A extends string = string>(
     throw new OptionsError('rules', rules, 'a list in which each id is there once');
   }
   const included = closeRoles(roles);
-  const version = options.version ?? digestOf([rules, roles, relations]);
+  const version = options.version ?? digestOf([rules, roles, relations, rolesOf]);
   assertText('version', version);
   const noRule = decisionOf(version, false, 'no_rule');
   const index = new RuleIndex<P, R, DecidingRule<P, R>>(
@@ -89,17 +92,22 @@ export function definePermissions<P, R = unknown, A extends string = string>(
     return decision;
   };
 
+  const heldBy = (principal: P): Iterable<string> => {
+    const held: unknown = rolesOf(principal);
+    if (typeof held === 'object' && held !== null && Symbol.iterator in held) return held as Iterable<string>;
+    throw new OptionsError('rolesOf()', held, 'a list of roles');
+  };
   return permissionsOf(
     version,
-    (principal, action, resource) => decide(principal, action, resource, rolesOf(principal)),
+    (principal, action, resource) => decide(principal, action, resource, heldBy(principal)),
     (principal, action, resource) => {
-      const told = [...rulesFor(index.find(action), rolesOf(principal), included)].map((rule) => {
+      const told = [...rulesFor(index.find(action), heldBy(principal), included)].map((rule) => {
         return { rule: rule.id, effect: rule.effect, outcome: judge(rule, { principal, action, resource }) };
       });
       return [...told.filter(({ effect }) => effect === 'deny'), ...told.filter(({ effect }) => effect === 'allow')];
     },
     (principal, action, resources) => {
-      const held = [...rolesOf(principal)];
+      const held = [...heldBy(principal)];
       return resources.map((resource) => decide(principal, action, resource, held));
     },
   );

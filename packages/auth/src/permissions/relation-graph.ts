@@ -1,6 +1,6 @@
 // Who stands in which relation to what, as tuples in memory: the model of Zanzibar (Pang et al., USENIX ATC 2019) for
 // relations that fit there. `team:eng#member` as a subject means everybody who is a member of that team.
-import { assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import { assertFunction, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 
 /** A relation of a subject to an object. */
 export interface RelationTuple {
@@ -91,6 +91,9 @@ function readDefinitions(relations: Readonly<Record<string, RelationDefinition>>
       assertObject(path, definition);
       assertKnownOptions(path, definition, ['includes', 'from']);
       const { includes = [], from = [] } = definition;
+      for (const [part, names] of Object.entries({ includes, from })) {
+        if (!Array.isArray(names)) throw new OptionsError(`${path}.${part}`, names, 'a list of relations');
+      }
       for (const one of [name, ...includes, ...from]) assertForm(path, one, NAME, 'names without blanks, # and colons');
       return [name, { includes: [...includes], from: [...from] }];
     }),
@@ -165,6 +168,8 @@ class Graph implements RelationGraph {
     { subject, object }: { subject: (principal: P) => string | undefined; object: (resource: R) => string | undefined },
   ): (principal: P, resource: R) => boolean {
     assertForm('name', name, NAME, 'the name of a relation');
+    assertFunction('names.subject', subject);
+    assertFunction('names.object', object);
     return (principal, resource) => {
       const from = subject(principal);
       const to = object(resource);

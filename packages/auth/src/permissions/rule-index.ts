@@ -1,4 +1,4 @@
-import type { CompiledRule } from './rule.ts';
+import { type CompiledRule, isAction } from './rule.ts';
 
 /** The rules about one action: those for anybody, and those for each role. Denials come first in each list. */
 export interface ActionRules<C> {
@@ -14,6 +14,7 @@ export class RuleIndex<P, R, C extends CompiledRule<P, R>> {
   readonly #exact = new Map<string, ActionRules<C>>();
   readonly #byKind = new Map<string, ActionRules<C>>();
   readonly #everything: ActionRules<C> = { anybody: [], byRole: new Map() };
+  readonly #nothing: ActionRules<C> = { anybody: [], byRole: new Map() };
 
   constructor(rules: readonly C[]) {
     const denials = rules.filter(({ effect }) => effect === 'deny');
@@ -36,9 +37,12 @@ export class RuleIndex<P, R, C extends CompiledRule<P, R>> {
     }
   }
 
-  /** The rules about an action that somebody may have made up. */
+  /** The rules about an action that somebody may have made up: about what has not the form of one there are none. */
   find(action: string): ActionRules<C> {
-    return this.#exact.get(action) ?? this.#byKind.get(kindOf(action)) ?? this.#everything;
+    const exact = this.#exact.get(action);
+    if (exact !== undefined) return exact;
+    if (!isAction(action) || action.endsWith('*')) return this.#nothing;
+    return this.#byKind.get(kindOf(action)) ?? this.#everything;
   }
 }
 

@@ -25,7 +25,8 @@ export interface PermissionRule<P, R, A extends string = string> {
   relations?: readonly string[];
   /**
    * Fields of the resource and what they must be: a text, a number, a boolean or null, or `{ principal: 'subject' }` for a
-   * field of the principal. Own fields only; what is missing equals nothing, not even what is missing too.
+   * field of the principal. Own fields only; what is missing or null equals no
+   * field of the principal, not even one that is missing, too.
    */
   where?: Readonly<Record<string, string | number | boolean | null | { readonly principal: string }>>;
   /** A condition in code. Synchronous; `true` is yes. An allow whose condition throws does not apply, a deny does. */
@@ -87,7 +88,8 @@ function fieldConditions<P, R>(path: string, where: PermissionRule<P, R>['where'
     assertText(`${path}.${field}.principal`, name);
     return ({ principal, resource }) => {
       const value = fieldOf(resource, field);
-      return value !== undefined && value === fieldOf(principal, name);
+      // Nobody's resource is not that of whoever is nobody.
+      return value !== undefined && value !== null && value === fieldOf(principal, name);
     };
   });
 }
