@@ -15,8 +15,8 @@ const CHUNK_MS = 30;
 const STEADY_MS = 150;
 const CHEAPER = 0.98;
 const WARM_UP_MS = 300;
-/** No subject is waited for longer than this. */
-const MOST_MS = 2_500;
+/** No subject is waited for longer than this, whatever it asks for. */
+const MOST_MS = 4_000;
 
 /** Operates for at least so long and so many operations, until the cost is steady; returns how many a millisecond held. */
 async function warmUp(operator: Operator, { inFlight = 1 }: Subject, ms: number, operations = 0): Promise<number> {
@@ -30,8 +30,8 @@ async function warmUp(operator: Operator, { inFlight = 1 }: Subject, ms: number,
     spentMs += tookMs;
     done += count;
     if (tookMs / count < least * CHEAPER) [least, cheaperAtMs] = [tookMs / count, spentMs];
-    const isSteady = spentMs - cheaperAtMs >= STEADY_MS || spentMs >= MOST_MS;
-    if (spentMs >= ms && done >= operations && isSteady) return perMs;
+    const isSteady = spentMs >= ms && done >= operations && spentMs - cheaperAtMs >= STEADY_MS;
+    if (isSteady || spentMs >= MOST_MS) return perMs;
     count = Math.max(inFlight, Math.min(count * 4, Math.round(perMs * CHUNK_MS)));
   }
 }

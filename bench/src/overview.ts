@@ -1,7 +1,7 @@
 import { sizeOf, slopeOf, slopeText } from './chart.ts';
 import type { ClaimResult, SuiteResult } from './result.ts';
 import { isDistinct } from './ratio.ts';
-import { intervalText, markdownTable, nanoseconds } from './table.ts';
+import { besideText, intervalText, markdownTable, nanoseconds } from './table.ts';
 
 /** What else is measured, and the page that shows it. */
 export interface OtherPage {
@@ -30,7 +30,7 @@ export function overviewPage(suites: readonly SuiteResult[], others: readonly Ot
       [
         ['claim', 'case', 'verdict', 'limit', 'measured'],
         ...claims.map(({ suite, name, claim }) => [
-          `${claim.of}, beside ${claim.to}`,
+          `${claim.of}, beside ${besideText(claim)}`,
           `[${suite}](${suite}.md): ${name}`,
           claim.verdict.startsWith('misses') ? `**${claim.verdict}**` : claim.verdict,
           `${claim.atMost}x`,

@@ -46,7 +46,8 @@ export function caseResult(
   contenders: readonly ContenderResult[],
 ): CaseResult {
   const judged = claims.map((claim) => {
-    const ratio = ratioOf(roundsOf(name, contenders, claim.of), roundsOf(name, contenders, claim.to));
+    const allowed = roundsOf(name, contenders, claim.to).map((costNs) => costNs + (claim.plusNs ?? 0));
+    const ratio = ratioOf(roundsOf(name, contenders, claim.of), allowed);
     return { ...claim, ratio, verdict: verdictOf(ratio, claim.atMost) };
   });
   return { name, what, run, contenders, claims: judged, ...(curve && { curve }) };

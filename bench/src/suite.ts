@@ -23,6 +23,8 @@ export interface Claim {
   readonly to: string;
   /** The CPU time of an operation of `of` is at most this many times that of `to`. */
   readonly atMost: number;
+  /** What is allowed on top of `to` before that, in nanoseconds of CPU time. Default: 0. */
+  readonly plusNs?: number;
 }
 
 /** One job, done by several contenders. */

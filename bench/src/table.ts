@@ -2,6 +2,7 @@ import type { Figure } from './measurement.ts';
 import { isDistinct, ratioOf, type Ratio } from './ratio.ts';
 import type { CaseResult, ClaimResult } from './result.ts';
 import type { ContenderResult } from './rounds.ts';
+import type { Claim } from './suite.ts';
 
 /** A case as rows of text, the cheapest contender first; a curve in its own order. */
 export function caseRows(result: CaseResult): string[][] {
@@ -46,10 +47,16 @@ export function ratioText(ratio: Ratio): string {
 }
 
 /** Says whether a claim holds, with the interval of its ratio; of two that cannot be told apart, no ratio. */
-export function claimLine({ of, to, atMost, ratio, verdict }: ClaimResult): string {
-  const promise = `${verdict}: ${of} at most ${atMost}x ${to}`;
+export function claimLine(claim: ClaimResult): string {
+  const { of, atMost, ratio, verdict } = claim;
+  const promise = `${verdict}: ${of} at most ${atMost}x ${besideText(claim)}`;
   if (!isDistinct(ratio)) return `- ${promise}: level (the rounds do not tell the two apart)`;
   return `- ${promise}: ${intervalText(ratio)}`;
+}
+
+/** What is beside it, with what that is allowed on top. */
+export function besideText({ to, plusNs }: Claim): string {
+  return plusNs === undefined ? to : `${to} and ${nanoseconds(plusNs)}`;
 }
 
 export function intervalText({ value, low, high }: Ratio): string {

@@ -11,7 +11,7 @@ const macadam = (name: string, from: string, run: () => Promise<Subject['run']>)
   setup: async () => ({ run: await run() }),
 });
 
-const SMALL = { bodyBytes: 70, inFlight: 1, warmUp: 12_000 };
+const SMALL = { bodyBytes: 70, inFlight: 1, warmUp: 40_000 };
 const IN_FLIGHT = 64;
 
 /** One key after the other, more than there are in flight: what is asked of one key in a moment may share a round trip. */

@@ -11,11 +11,18 @@ function sizes(of: readonly number[], setup: Setup, from?: string): Contender[] 
   }));
 }
 
-/** The largest may cost so many times what the smallest does. */
-function curve(name: string, what: string, from: string, of: readonly number[], atMost: number, setup: Setup): Case {
+/** The largest may cost so many times what the smallest does, if that is a promise. */
+function curve(
+  name: string,
+  what: string,
+  from: string,
+  of: readonly number[],
+  atMost: number | undefined,
+  setup: Setup,
+): Case {
   const contenders = sizes(of, setup, from);
   const [first, last] = [contenders[0]?.name ?? '', contenders.at(-1)?.name ?? ''];
-  return { name, what, contenders, curve: true, claims: [{ of: last, to: first, atMost }] };
+  return { name, what, contenders, curve: true, claims: atMost === undefined ? [] : [{ of: last, to: first, atMost }] };
 }
 
 /** Every key in turn, in an order that no cache of the processor foresees. */
@@ -30,9 +37,19 @@ function keysInTurn(size: number): () => string {
   };
 }
 
-const KEYS = [10, 1_000, 100_000, 1_000_000];
+const MILLION = 1_000_000;
+const KEYS = [10, 1_000, 100_000, MILLION];
 const FEW = [1, 10, 100, 1_000];
 const work = async (): Promise<number> => 1;
+
+async function peeking(size: number): Promise<() => unknown> {
+  const { createCache } = await import('@macadam/cache');
+  const l1 = { maxEntries: size, maxBytes: 1_073_741_824 };
+  const cache = createCache<number>({ name: 'scaling', ttlMs: 86_400_000, l1 });
+  const next = keysInTurn(size);
+  for (let i = 0; i < size; i++) await cache.set(next(), i);
+  return () => cache.peek(next());
+}
 
 export const suite: Suite = {
   name: 'scaling',
@@ -48,14 +65,27 @@ export const suite: Suite = {
         return () => map.get(next());
       }),
     },
-    curve('cache peek, keys', 'A hit in memory among so many keys.', '@macadam/cache', KEYS, 8, async (size) => {
-      const { createCache } = await import('@macadam/cache');
-      const l1 = { maxEntries: size, maxBytes: 1_073_741_824 };
-      const cache = createCache<number>({ name: 'scaling', ttlMs: 86_400_000, l1 });
-      const next = keysInTurn(size);
-      for (let i = 0; i < size; i++) await cache.set(next(), i);
-      return () => cache.peek(next());
-    }),
+    curve('cache peek, keys', 'A hit in memory among so many keys.', '@macadam/cache', KEYS, undefined, peeking),
+    {
+      name: 'a hit among a million keys',
+      what: 'Where the memory of the machine costs more than what is done with it.',
+      contenders: [
+        { name: 'macadam peek', from: '@macadam/cache', setup: async () => ({ run: await peeking(MILLION) }) },
+        {
+          name: 'lru-cache get',
+          from: 'lru-cache',
+          setup: async () => {
+            const { LRUCache } = await import('lru-cache');
+            const cache = new LRUCache<string, { value: number }>({ max: MILLION });
+            const next = keysInTurn(MILLION);
+            for (let i = 0; i < MILLION; i++) cache.set(next(), { value: i });
+            return { run: () => cache.get(next()) };
+          },
+        },
+      ],
+      // As among ten thousand.
+      claims: [{ of: 'macadam peek', to: 'lru-cache get', atMost: 2 }],
+    },
     curve(
       'rate limit, keys',
       'A token bucket in memory, one of so many.',

@@ -104,6 +104,17 @@ describe('the page of all claims', () => {
     expect(text).toContain('- [Waits](tail.md)');
   });
 
+  test('says what a claim allows on top, and judges by that', () => {
+    const allowed = caseOf('told', { macadam: [150, 155, 160], peer: [100, 110, 105] }, [
+      { of: 'macadam', to: 'peer', atMost: 1, plusNs: 100 },
+    ]);
+    const text = overviewPage([{ ...result, cases: [allowed] }], []);
+    expect(text).toContain(
+      '| macadam, beside peer and 100 ns | [cache](cache.md): told | holds | 1x | 0.75x (0.74 to 0.78) |',
+    );
+    expect(pageOf({ ...result, cases: [allowed] })).toContain('holds: macadam at most 1x peer and 100 ns: 0.75x');
+  });
+
   test('tells the slope of each curve', () => {
     const curve = caseOf('keys', { '10': [10], '1,000': [40] }, [], true);
     const text = overviewPage([{ ...result, cases: [curve] }], []);

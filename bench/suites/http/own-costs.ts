@@ -4,9 +4,6 @@ import { way, type Way } from './served.ts';
 const get = async (client: HttpClient): Promise<unknown> =>
   (await client.get('/items/{id}', { params: { id: 1 } })).data;
 
-/** The most that telling OpenTelemetry of a call may cost, in milliseconds. */
-const TELLING_MS = 0.008;
-
 const SDK = ['@opentelemetry/sdk-trace', '@opentelemetry/sdk-metrics'];
 
 /** An SDK of OpenTelemetry, whose spans and metrics are recorded and handed over as in a service, to nobody. */
@@ -26,7 +23,7 @@ async function recording(): Promise<void> {
   api.metrics.setGlobalMeterProvider(new meters.MeterProvider({ readers: [reader] }));
 }
 
-/** What a call costs that is told to OpenTelemetry, beside one that is not, and one that spends the time it may take. */
+/** What a call costs that is told to OpenTelemetry, beside one that is not, and what is told by hand. */
 export const observed: readonly Way[] = [
   way('macadam get', '@macadam/http', async (url) => {
     const { createHttpClient } = await import('@macadam/http');
@@ -64,16 +61,6 @@ export const observed: readonly Way[] = [
         }
       });
     return { run, close: () => pool.close() };
-  }),
-  way('macadam get, and 8 µs', '@macadam/http', async (url) => {
-    const { createHttpClient } = await import('@macadam/http');
-    const client = createHttpClient({ name: 'bench', baseUrl: url });
-    const run = async (): Promise<unknown> => {
-      const until = performance.now() + TELLING_MS;
-      while (performance.now() < until);
-      return get(client);
-    };
-    return { run, close: () => client.close() };
   }),
 ];
 

@@ -7,7 +7,7 @@ export interface Load {
   readonly bodyBytes: number;
   readonly inFlight: number;
   /**
-   * Operations before anything is measured. Until some twelve thousand requests have gone by, what is measured is how the
+   * Operations before anything is measured. Until some forty thousand requests have gone by, what is measured is how the
    * runtime compiles the parser, the streams and the client, for every contender; a service is past that in a minute.
    */
   readonly warmUp: number;
