@@ -97,6 +97,14 @@ for (const [name, make] of Object.entries(codecs)) {
         Object(1),
         { toJSON: () => 1 },
         [new SharedArrayBuffer(1)],
+        new (class Pairs extends Map {})(),
+        new (class Day extends Date {})(0),
+        class List extends Array {}.of(1, 2),
+        new (class Bytes extends Uint8Array {})(1),
+        Object.assign(new Map(), { extra: 1 }),
+        Object.assign(new Date(0), { extra: 1 }),
+        Object.assign(/a/g, { lastIndex: 3 }),
+        Object.defineProperty({}, 'toJSON', { value: () => 'another' }),
       ]) {
         expect(() => codec.encode(value)).toThrowError(expect.objectContaining({ code: 'MAC_CACHE_VALUE' }));
       }
@@ -144,6 +152,25 @@ describe('devalue', () => {
     ]) {
       // prettier-ignore
       expect(isDeepStrictEqual(codec.decode(codec.encode(value)), value)).toBe(true);
+    }
+  });
+
+  it('of a part of some bytes, no others are stored', () => {
+    const pool = Buffer.from('secrets of others, and 12345678');
+    const at = pool.length - 8;
+    const { buffer, byteOffset } = Uint8Array.from(pool);
+    for (const part of [
+      new Uint8Array(buffer, byteOffset + at, 8),
+      new BigInt64Array(buffer.slice(at - 8), 8, 1),
+      new DataView(buffer, byteOffset + at, 3),
+    ]) {
+      const bytes = codec.encode({ part });
+      expect(isDeepStrictEqual(codec.decode(bytes), { part })).toBe(true);
+      expect(bytes.length).toBeLessThan(80);
+    }
+    for (const kind of ['Buffer', '__proto__', 'Object', 5]) {
+      const text = JSON.stringify([['Part', 1], [2, 3], kind, 'AAAA']);
+      expect(() => codec.decode(Buffer.from(`~${text}`))).toThrow();
     }
   });
 
