@@ -7,7 +7,8 @@ import type { Ending, TierMarks, TierSpace } from './tier.ts';
 import { newHead } from './wire/head.ts';
 
 const REPLAY_AFTER_MS = 500;
-const MOST_REPLAYED = 500;
+/** Names that are ended within one time limit, as a tier has them in one command. */
+const MOST_AT_ONCE = 500;
 /** Lifetimes in the tier, since "for ever" is none that it knows: about three years. */
 export const LONGEST_MS = 1e11;
 
@@ -53,9 +54,15 @@ export class Endings {
   async write(id: string, seal: () => Promise<Sealed>): Promise<boolean> {
     const ids = [id];
     const unsettled = this.recovery.beginKeys(ids, 'invalidated');
-    const { entry, ttlMs } = await seal();
-    // Sealing takes time, in which something newer may have been put there.
-    if (!this.recovery.isLatest(id, unsettled)) return true;
+    let sealed: Sealed;
+    try {
+      sealed = await seal();
+    } catch {
+      return this.#failed(unsettled);
+    }
+    // Sealing takes time, in which something newer may have begun; whether the tier hears of that is not known yet.
+    if (!this.recovery.isLatest(id, unsettled)) return false;
+    const { entry, ttlMs } = sealed;
     return this.#settle(
       () => this.#options.space.write(id, entry, ttlMs),
       unsettled,
@@ -66,20 +73,18 @@ export class Endings {
   /** Ends keys, for all. False when the tier could not be told, and will be. */
   endKeys(ids: readonly string[], how: Ending): Promise<boolean> {
     const unsettled = this.recovery.beginKeys(ids, how);
-    return this.#settle(
-      () => this.#endKeys(ids, unsettled.how),
-      unsettled,
-      () => this.recovery.settleKeys(ids, unsettled),
-    );
+    return this.#settleInParts(ids, unsettled, (part) => ({
+      call: () => this.#endKeys(part, unsettled.how),
+      settled: () => this.recovery.settleKeys(part, unsettled),
+    }));
   }
 
   endTags(tags: readonly string[], how: Ending): Promise<boolean> {
     const unsettled = this.recovery.beginTags(tags, how);
-    return this.#settle(
-      () => this.#mark(tags, unsettled.how),
-      unsettled,
-      () => this.recovery.settleTags(tags, unsettled),
-    );
+    return this.#settleInParts(tags, unsettled, (part) => ({
+      call: () => this.#mark(part, unsettled.how),
+      settled: () => this.recovery.settleTags(part, unsettled),
+    }));
   }
 
   endEverything(): Promise<boolean> {
@@ -107,10 +112,27 @@ export class Endings {
       settled();
       return true;
     } catch {
-      unsettled.failed = true;
-      this.#armReplay();
-      return false;
+      return this.#failed(unsettled);
     }
+  }
+
+  /** All of them have begun; a list of any length must not be late for its length. */
+  async #settleInParts(
+    names: readonly string[],
+    unsettled: Unsettled,
+    ending: (part: readonly string[]) => { call: () => Promise<void>; settled: () => void },
+  ): Promise<boolean> {
+    for (let i = 0; i < names.length; i += MOST_AT_ONCE) {
+      const { call, settled } = ending(names.length <= MOST_AT_ONCE ? names : names.slice(i, i + MOST_AT_ONCE));
+      if (!(await this.#settle(call, unsettled, settled))) return false;
+    }
+    return true;
+  }
+
+  #failed(unsettled: Unsettled): false {
+    this.recovery.fail(unsettled);
+    this.#armReplay();
+    return false;
   }
 
   #armReplay(): void {
@@ -136,13 +158,13 @@ export class Endings {
     }
     for (const how of ['invalidated', 'expired'] as const) {
       for (;;) {
-        const tags = recovery.failedTags(how, MOST_REPLAYED);
+        const tags = recovery.failedTags(how, MOST_AT_ONCE);
         if (tags.length === 0) break;
         if (!(await this.endTags(tags, how))) return;
         this.replayed += tags.length;
       }
       for (;;) {
-        const keys = recovery.failedKeys(how, MOST_REPLAYED);
+        const keys = recovery.failedKeys(how, MOST_AT_ONCE);
         if (keys.length === 0) break;
         if (!(await this.endKeys(keys, how))) return;
         this.replayed += keys.length;

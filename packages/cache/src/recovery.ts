@@ -60,6 +60,12 @@ export class Recovery {
     return unsettled;
   }
 
+  /** It may not have happened, and is to be done again. What is under way takes as much as its callers hold anyway. */
+  fail(unsettled: Unsettled): void {
+    unsettled.failed = true;
+    if (this.size > MOST || this.#characters > MOST_CHARACTERS) this.#giveUp();
+  }
+
   /** It is done, unless something newer has begun since. */
   settleKeys(keys: readonly string[], done: Unsettled): void {
     this.#settle(this.#keys, keys, done);
@@ -93,12 +99,11 @@ export class Recovery {
     const unsettled: Unsettled = { how, failed: false };
     for (const name of names) {
       const former = table.get(name);
-      // What should have been removed before is not made good by letting it serve as stale.
-      if (former?.failed === true && former.how === 'invalidated') unsettled.how = 'invalidated';
+      // What should have been removed before, and may not be yet, is not made good by letting it serve as stale.
+      if (former?.how === 'invalidated') unsettled.how = 'invalidated';
       if (former === undefined) this.#characters += name.length;
       table.set(name, unsettled);
     }
-    if (this.size > MOST || this.#characters > MOST_CHARACTERS) this.#giveUp();
     return unsettled;
   }
 

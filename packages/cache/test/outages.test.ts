@@ -136,6 +136,45 @@ describe('invalidations that the tier was not told', () => {
     await expect(clock.runUntil(failing)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
   });
 
+  it('what was to be removed and may not be is not made good by an expiry that came after it', async () => {
+    const { caches, clock, links } = fleet<string>(2);
+    const [cut, other] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(cut.set('k', 'v1', { tags: ['t'] }));
+    (links[0] as Link).state = 'hang';
+    const endings = [cut.invalidate('k'), cut.expire('k'), cut.invalidateTags(['t']), cut.expireTags(['t'])];
+    expect(await clock.runUntil(Promise.all(endings))).toEqual([false, false, false, false]);
+    (links[0] as Link).state = 'up';
+    await clock.advance(60_000);
+    expect(cut.stats().unsettled).toBe(0);
+    for (const cache of [cut, other]) {
+      const failing = cache.getOrLoad('k', () => Promise.reject(new Error('down')));
+      await expect(clock.runUntil(failing)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+    }
+  });
+
+  it('a list of any length is ended while the tier is there, and takes nothing else with it', async () => {
+    const { caches, clock } = fleet<string>(2);
+    const [cache, other] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(other.set('kept', 'v1'));
+    await clock.runUntil(other.set('k29999', 'v1'));
+    const names = Array.from({ length: 30_000 }, (_, i) => `k${i}`);
+    expect(await clock.runUntil(Promise.all([cache.invalidate(names), cache.invalidateTags(names)]))).toEqual([
+      true,
+      true,
+    ]);
+    expect(cache.stats().unsettled).toBe(0);
+    await clock.advance(10);
+    expect(await clock.runUntil(cache.get('kept'))).toBe('v1');
+    for (const one of caches) expect(await clock.runUntil(one.get('k29999'))).toBeUndefined();
+  });
+
+  it('a set that another one overtakes does not say that the tier has it', async () => {
+    const { caches, clock, links } = fleet<string>(1);
+    const [cache] = caches as [Cache<string>];
+    (links[0] as Link).state = 'hang';
+    expect(await clock.runUntil(Promise.all([cache.set('k', 'v1'), cache.set('k', 'v2')]))).toEqual([false, false]);
+  });
+
   it('a close ends what would be done again', async () => {
     const { caches, clock, links } = fleet<string>(1);
     const [cache] = caches as [Cache<string>];
