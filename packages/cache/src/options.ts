@@ -1,6 +1,7 @@
 import {
   assertBoolean,
   assertDurationMs,
+  assertFunction,
   assertInteger,
   assertKnownOptions,
   assertNumber,
@@ -17,10 +18,16 @@ import type { Isolation } from './isolation.ts';
 import { memorySettings, type MemoryOptions } from './memory-options.ts';
 import { assertTags } from './tag-marks.ts';
 import type { Coherence, Tier } from './tier.ts';
-import { VALUE_OPTION_NAMES, valueSettings, type ValueOptions, type ValueSettings } from './value-options.ts';
+import {
+  assertShort,
+  VALUE_OPTION_NAMES,
+  valueSettings,
+  type ValueOptions,
+  type ValueSettings,
+} from './value-options.ts';
 
 export interface CacheOptions<T = unknown> extends ValueOptions<T> {
-  /** Stands in errors, statistics and metrics. */
+  /** Stands in errors, statistics, metrics and, as its namespace, in the shared tier; 1 to 255 bytes. */
   name: string;
   /** How long a value is fresh, in milliseconds, above 0; `Infinity` for ever. A load can say otherwise. Default: 60 000. */
   ttlMs?: number;
@@ -107,6 +114,7 @@ export function cacheSettings(options: CacheOptions): CacheSettings {
   assertObject('createCache', options);
   assertKnownOptions('createCache', options, OPTION_NAMES);
   assertText('createCache.name', options.name);
+  assertShort('createCache.name', options.name);
   const settings = {
     ...DEFAULTS,
     clock: systemClock,
@@ -137,6 +145,10 @@ export function cacheSettings(options: CacheOptions): CacheSettings {
   if (options.l1 === false && settings.l2 === undefined) {
     throw new OptionsError(path('l1'), options.l1, 'bounds, without l2: a cache has to keep its values somewhere');
   }
+  assertObject(path('clock'), settings.clock);
+  assertFunction(path('clock.monotonic'), settings.clock.monotonic);
+  assertFunction(path('clock.setTimer'), settings.clock.setTimer);
+  assertFunction(path('random'), settings.random);
   assertInteger(path('maxConcurrentLoads'), settings.maxConcurrentLoads, { min: 1 });
   return settings;
 }

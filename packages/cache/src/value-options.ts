@@ -2,6 +2,7 @@ import { assertFunction, assertInteger, assertNumber, assertObject, OptionsError
 import type { Codec } from './codec/codec.ts';
 import { devalueCodec } from './codec/devalue-codec.ts';
 import { keyring, type EncryptionOptions, type Keyring } from './wire/encryption.ts';
+import { isWellFormed } from './well-formed.ts';
 import type { ValueSchema } from './wire/schema.ts';
 
 /** How values become bytes in the shared tier. In memory they stay what they are. */
@@ -85,6 +86,9 @@ function assertSchema(path: string, schema: ValueSchema): void {
   if (typeof standard?.validate !== 'function') throw new OptionsError(path, typeof schema, 'a Standard Schema');
 }
 
-function assertShort(path: string, text: string): void {
-  if (Buffer.byteLength(text) > LONGEST_NAME) throw new OptionsError(path, text, `${LONGEST_NAME} bytes at most`);
+/** Throws {@link OptionsError} for what would not come back from the header of an entry as it is. */
+export function assertShort(path: string, text: string): void {
+  if (Buffer.byteLength(text) > LONGEST_NAME || !isWellFormed(text)) {
+    throw new OptionsError(path, text.slice(0, LONGEST_NAME), `a well-formed text of ${LONGEST_NAME} bytes at most`);
+  }
 }

@@ -109,6 +109,11 @@ describe('options', () => {
     ['createCache.l1.max', { l1: { max: 5 } }],
     ['createCache.l2', { l2: {} }],
     ['createCache.name', { name: '' }],
+    ['createCache.name', { name: 'x'.repeat(256) }],
+    ['createCache.name', { name: 'half \ud800' }],
+    ['createCache.schemaVersion', { schemaVersion: '\udfff' }],
+    ['createCache.clock.monotonic', { clock: {} }],
+    ['createCache.random', { random: 5 }],
     ['createCache.ttl', { ttl: 5 }],
   ] as const) {
     it(`cacheable #43, #348: ${path} ${JSON.stringify(options)} is refused at once`, () => {

@@ -151,6 +151,12 @@ describe('what cannot be read is a miss with a reason', () => {
     expect(await reasonOf(envelopes(schema(() => ({ issues }))), bytes)).toBe('schema');
     expect(await reasonOf(envelopes(schema(async () => ({ issues }))), bytes)).toBe('schema');
     expect(await reasonOf(envelopes(schema(() => Promise.reject(new Error('down')))), bytes)).toBe('schema');
+    // Promises of other libraries, and answers that are none.
+    const foreign = { then: (resolve: (answer: object) => void) => resolve({ issues }) } as Promise<{
+      issues: object[];
+    }>;
+    expect(await reasonOf(envelopes(schema(() => foreign)), bytes)).toBe('schema');
+    expect(await reasonOf(envelopes(schema(async () => undefined as never)), bytes)).toBe('schema');
     const broken = schema(() => {
       throw new Error('broken');
     });

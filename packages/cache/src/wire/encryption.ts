@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createSecretKey, randomFillSync, type KeyObject } from 'node:crypto';
 import { assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import { isWellFormed } from '../well-formed.ts';
 
 /** How values are encrypted in the shared tier: AES-256-GCM. Without it whoever can read the server can read them. */
 export interface EncryptionOptions {
@@ -87,8 +88,9 @@ export function keyring(path: string, options: EncryptionOptions): Keyring {
     if (typeof one !== 'object' || one === null) throw new OptionsError(place, typeof one, 'an object { id, key }');
     assertKnownOptions(place, one, ['id', 'key']);
     const { id, key } = one;
-    if (typeof id !== 'string' || id.length === 0 || Buffer.byteLength(id) > 255 || keys.has(id)) {
-      throw new OptionsError(`${place}.id`, id, 'a text of 1 to 255 bytes that no other key has');
+    const isName = typeof id === 'string' && id.length > 0 && Buffer.byteLength(id) <= 255 && isWellFormed(id);
+    if (!isName || keys.has(id)) {
+      throw new OptionsError(`${place}.id`, id, 'a well-formed text of 1 to 255 bytes that no other key has');
     }
     if (!(key instanceof Uint8Array) || key.length !== KEY_BYTES) {
       const received = key instanceof Uint8Array ? `${key.length} bytes` : typeof key;

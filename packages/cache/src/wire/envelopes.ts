@@ -1,5 +1,6 @@
-import type { Clock } from '@macadam/core';
+import { isMacadamError, type Clock } from '@macadam/core';
 import type { Codec } from '../codec/codec.ts';
+import { CacheValueError } from '../errors.ts';
 import { keptValue, type Isolation } from '../isolation.ts';
 import { DEFLATE, compressed, decompressed, STORED } from './compression.ts';
 import { AES_256_GCM, ENCRYPTION_BYTES, IN_THE_CLEAR, type Keyring } from './encryption.ts';
@@ -73,7 +74,7 @@ export class Envelopes<T> {
    * @throws CacheValueError `MAC_CACHE_VALUE` for a value that would not come back as it is
    */
   encode(value: T): Uint8Array | undefined {
-    const raw = this.#settings.codec.encode(value);
+    const raw = encoded(this.#settings.codec, value);
     if (raw.length <= this.#settings.maxValueBytes) return raw;
     this.oversized++;
     return undefined;
@@ -148,6 +149,18 @@ export class Envelopes<T> {
     this.unreadable[reason]++;
     return { state: 'unreadable', reason };
   }
+}
+
+/** What a codec makes of a value: codecs of others may throw or return anything. */
+function encoded(codec: Codec, value: unknown): Uint8Array {
+  let raw: unknown;
+  try {
+    raw = codec.encode(value);
+  } catch (error) {
+    throw isMacadamError(error) ? error : new CacheValueError('The codec could not write the value', error);
+  }
+  if (!(raw instanceof Uint8Array)) throw new CacheValueError('A codec must write values as bytes, in a Uint8Array');
+  return raw;
 }
 
 function inflated(payload: Uint8Array, { compression, rawBytes }: WireEntry): Eventually<Uint8Array | undefined> {

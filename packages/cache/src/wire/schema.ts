@@ -19,11 +19,11 @@ type Validated<T> = { readonly issues: readonly unknown[] } | { readonly issues?
 export function fits(value: unknown, schema: ValueSchema): Promise<boolean> | boolean {
   try {
     const result = schema['~standard'].validate(value);
-    if (!(result instanceof Promise)) return result.issues === undefined;
-    return result.then(
-      ({ issues }) => issues === undefined,
-      () => false,
-    );
+    if (!('then' in result)) return result.issues === undefined;
+    // Not every library promises with the language's own promises, nor answers as it should.
+    return Promise.resolve(result)
+      .then(({ issues }) => issues === undefined)
+      .catch(() => false);
   } catch {
     return false;
   }
