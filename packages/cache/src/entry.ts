@@ -136,9 +136,18 @@ export function expireEntry(entry: Entry<unknown>, at: number, lifetimes: Lifeti
   if (at >= entry.freshUntil) return;
   entry.freshUntil = at;
   entry.refreshAt = Math.min(entry.refreshAt, at);
-  entry.staleUntil = at + (absent ? 0 : lifetimes.staleWhileRevalidateMs);
-  entry.errorUntil = at + (absent ? 0 : longestStaleMs(lifetimes));
+  endStaleness(
+    entry,
+    at + (absent ? 0 : lifetimes.staleWhileRevalidateMs),
+    at + (absent ? 0 : longestStaleMs(lifetimes)),
+  );
   entry.retryAt = -Infinity;
+}
+
+/** Ends the times in which it may serve as stale; they never become longer. */
+export function endStaleness(entry: Entry<unknown>, staleUntil: number, errorUntil: number): void {
+  entry.staleUntil = Math.min(entry.staleUntil, staleUntil);
+  entry.errorUntil = Math.min(entry.errorUntil, errorUntil);
 }
 
 const FIRST_BACKOFF_MS = 1_000;

@@ -41,6 +41,8 @@ export class Flight<T> extends Expiring {
   /** When the loader was called; undefined while it waits for its turn. */
   begunAt: number | undefined;
   settled = false;
+  /** Its loader is going to be called, whatever the shared tier has. */
+  loads = false;
   /** What travels with the call that began it; undefined when nobody waits for it. */
   scope: AsyncResource | undefined;
   /** That it may fill the shared tier. */

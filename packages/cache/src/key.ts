@@ -28,6 +28,21 @@ function digestOf(key: string): string {
 }
 
 /** One key or several, as a list. */
-export function keysOf(keys: string | Iterable<string>): string[] {
-  return typeof keys === 'string' ? [storageKey(keys)] : [...keys].map(storageKey);
+export function keysOf(path: string, keys: string | Iterable<string>): string[] {
+  if (typeof keys === 'string') return [storageKey(keys)];
+  assertKeys(path, keys);
+  return [...keys].map(storageKey);
+}
+
+/** Several keys, as they were written, each once. */
+export function distinctKeys(path: string, keys: Iterable<string>): string[] {
+  assertKeys(path, keys);
+  return [...new Set(keys)];
+}
+
+/** A text can be iterated too: its characters are no keys. */
+export function assertKeys(path: string, keys: unknown, method: symbol = Symbol.iterator): void {
+  if (typeof keys !== 'object' || keys === null || !(method in keys)) {
+    throw new OptionsError(path, typeof keys, 'several keys, such as a list');
+  }
 }

@@ -8,7 +8,7 @@ import type { FlightContext } from './flight.ts';
 import { longestStaleMs } from './entry.ts';
 import { observe } from './instruments.ts';
 import { keptValue } from './isolation.ts';
-import { keysOf, storageKey } from './key.ts';
+import { distinctKeys, keysOf, storageKey } from './key.ts';
 import { Loads } from './loads.ts';
 import { assertLoadOptions, assertSetOptions, NO_OPTIONS } from './options.ts';
 import type { CacheSettings, LoadOptions, SetOptions } from './options.ts';
@@ -16,7 +16,7 @@ import { Reads } from './reads.ts';
 import { Shelf } from './shelf.ts';
 import { assertTags } from './tag-marks.ts';
 import { approximateBytes } from './value-size.ts';
-import { DISCONNECTED_MS, SharedTier } from './shared-tier.ts';
+import { DISCONNECTED, SharedTier } from './shared-tier.ts';
 import type { Ending, TierChange } from './tier.ts';
 import { warm } from './warm.ts';
 
@@ -29,6 +29,8 @@ export class LoadingCache<T> implements Cache<T> {
   readonly #loads: Loads<T>;
   readonly #reads: Reads<T>;
   #closed = false;
+  /** It has been heard what others do, at some time. */
+  #followed = false;
   #invalidations = 0;
 
   constructor(settings: CacheSettings) {
@@ -37,6 +39,7 @@ export class LoadingCache<T> implements Cache<T> {
     this.#shelf = new Shelf(settings);
     const { l2 } = settings;
     this.#shared = l2 && new SharedTier<T>(l2, settings, (change) => this.#hear(change));
+    this.#followed = this.#shared?.connected === true;
     this.#loads = new Loads(this.#shelf, settings, this.#shared);
     this.#reads = new Reads(settings, this.#shelf, this.#loads);
     observe(this);
@@ -67,7 +70,7 @@ export class LoadingCache<T> implements Cache<T> {
 
   async getMany(keys: Iterable<string>): Promise<Map<string, T>> {
     this.#opened();
-    const wanted = [...new Set(keys)];
+    const wanted = distinctKeys('getMany.keys', keys);
     const values = await Promise.all(wanted.map((key) => this.#reads.get(storageKey(key))));
     return present(wanted.map((key, i) => [key, values[i]] as const));
   }
@@ -88,7 +91,7 @@ export class LoadingCache<T> implements Cache<T> {
       return value;
     };
     const { position } = this.#shelf;
-    const wanted = [...new Set(keys)].map((key) => [key, storageKey(key)] as const);
+    const wanted = distinctKeys('getOrLoadMany.keys', keys).map((key) => [key, storageKey(key)] as const);
     const reads = wanted.map(async ([key, id]) => {
       const read = { id, key, load: batch.load, reload, options, gated: false, batch, position };
       return [key, await this.#reads.read(read)] as const;
@@ -114,7 +117,7 @@ export class LoadingCache<T> implements Cache<T> {
     const bytes = approximateBytes(kept);
     const tags = [...(options.tags ?? [])];
     const loaded = { value: kept, ttlMs: livesMs, tags, validator: '', position, loadMs: 0, bytes };
-    const { freshForMs } = this.#shelf.put(id, loaded, this.#shared?.freshInMemoryMs);
+    const { freshForMs } = this.#shelf.put(id, loaded, this.#shared?.stay);
     if (this.#shared === undefined) return true;
     // Too large for the tier, where an older value may stand.
     if (raw === undefined) return this.#shared.endings.endKeys([id], 'invalidated');
@@ -123,25 +126,25 @@ export class LoadingCache<T> implements Cache<T> {
   }
 
   async invalidate(keys: Iterable<string> | string): Promise<boolean> {
-    return this.#endKeys(keysOf(keys), 'invalidated');
+    return this.#opened().#endKeys(keysOf('invalidate.keys', keys), 'invalidated');
   }
 
   async expire(keys: Iterable<string> | string): Promise<boolean> {
-    return this.#endKeys(keysOf(keys), 'expired');
+    return this.#opened().#endKeys(keysOf('expire.keys', keys), 'expired');
   }
 
   async invalidateTags(tags: readonly string[]): Promise<boolean> {
     assertTags('invalidateTags.tags', tags, Infinity);
-    return this.#endTags(tags, 'invalidated');
+    return this.#opened().#endTags(tags, 'invalidated');
   }
 
   async expireTags(tags: readonly string[]): Promise<boolean> {
     assertTags('expireTags.tags', tags, Infinity);
-    return this.#endTags(tags, 'expired');
+    return this.#opened().#endTags(tags, 'expired');
   }
 
   async clear(): Promise<boolean> {
-    this.#invalidations++;
+    this.#opened().#invalidations++;
     this.#forgetAll();
     return this.#shared === undefined || this.#shared.endings.endEverything();
   }
@@ -212,14 +215,24 @@ export class LoadingCache<T> implements Cache<T> {
   #hear(change: TierChange): void {
     if (change.kind === 'keys') for (const id of change.keys) this.#forget(id, change.how);
     else if (change.kind === 'gap') this.#forgetAll();
-    else if (change.kind === 'disconnected') this.#shelf.limitFreshness(DISCONNECTED_MS);
-    else if (change.kind === 'connected') this.#shelf.endLimit();
+    else if (change.kind === 'disconnected') this.#shelf.limitFreshness(DISCONNECTED.freshMs);
+    else if (change.kind === 'connected') this.#follow();
     else {
       for (const { tag, how } of change.marks.marks) {
         if (tag === '') this.#forgetAll();
         else this.#shelf.markTags([tag], how);
       }
     }
+  }
+
+  /** From now on it is heard what others do. What they did before it was heard for the first time is never caught up with. */
+  #follow(): void {
+    if (!this.#followed) {
+      this.#loads.detachUnleased();
+      this.#shelf.memory.clear();
+    }
+    this.#followed = true;
+    this.#shelf.endLimit();
   }
 
   #getOrLoad(id: string, key: string, loader: Loader<T, T | undefined>, options: LoadOptions): Promise<unknown> {

@@ -91,6 +91,13 @@ export class Loads<T> {
     for (const id of [...this.#flights.keys()]) this.detach(id);
   }
 
+  /** Cuts off what is being loaded without a lease, of which nothing but news tells that it was ended. */
+  detachUnleased(): void {
+    for (const [id, flight] of [...this.#flights]) {
+      if (flight.begunAt !== undefined && flight.lease === undefined) this.detach(id);
+    }
+  }
+
   close(name: string): void {
     for (const flight of [...this.#open]) {
       const error = new CacheClosedError(name);
@@ -99,8 +106,9 @@ export class Loads<T> {
     }
   }
 
-  #begin({ id, stale, background, at }: LoadOrder<T>): Flight<T> {
+  #begin({ id, stale, background, at, fresh }: LoadOrder<T>): Flight<T> {
     const flight = new Flight<T>(id, this.#shelf.position, stale, this.#onTimeout);
+    flight.loads = fresh;
     // The loader is part of what the caller does, and of its trace, whoever it has to wait for before it is called.
     if (!background) flight.scope = new AsyncResource('MacadamLoad');
     this.#open.add(flight);
@@ -123,6 +131,7 @@ export class Loads<T> {
 
   /** Has it loaded, when it is its turn. */
   enter(flight: Flight<T>, order: LoadOrder<T>): void {
+    flight.loads = true;
     if (!order.gated && !flight.left) {
       this.#call(flight, order, order.load);
       flight.leave(order.batch);
@@ -197,7 +206,7 @@ export class Loads<T> {
     const { position, key } = flight;
     const bytes = approximateBytes(value) + validator.length * 2;
     const what = { value, ttlMs: livesMs, tags, validator, position, loadMs, bytes };
-    const kept = this.#shelf.put(key, what, this.#shared?.freshInMemoryMs);
+    const kept = this.#shelf.put(key, what, this.#shared?.stay);
     if (raw === undefined) this.turns?.giveBack(flight);
     else void this.turns?.fill(flight, raw, what, kept);
   }

@@ -51,7 +51,7 @@ export class LookUps<T> {
     // A load may have put a newer value in place meanwhile.
     if (current && this.#shelf.memory.keeps && this.#shelf.memory.look(id) === undefined) {
       const bytes = approximateBytes(found.value);
-      this.#shelf.adopt(id, { ...found, position, bytes }, this.#shared.freshInMemoryMs);
+      this.#shelf.adopt(id, { ...found, position, bytes }, this.#shared.stay);
     }
     return found.freshForMs > 0 ? found.value : undefined;
   }

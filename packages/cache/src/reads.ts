@@ -111,8 +111,9 @@ export class Reads<T> {
 
   #join(id: string, options: LoadOptions): Flight<T> | undefined {
     const flight = this.#loads.get(id);
-    // Who asks for what is current now cannot take what was asked for before.
-    if (flight === undefined || (options.fresh === true && flight.begunAt !== undefined)) return undefined;
+    if (flight === undefined) return undefined;
+    // Who asks for what is current now cannot take what was asked for before, nor what may come from the shared tier.
+    if (options.fresh === true && (!flight.loads || flight.begunAt !== undefined)) return undefined;
     this.joined++;
     return flight;
   }

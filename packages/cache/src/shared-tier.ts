@@ -6,8 +6,10 @@ import { Endings, LONGEST_MS, type Sealed } from './endings.ts';
 import { ENDED, UNAVAILABLE, type Found } from './found.ts';
 import { Look, type Looking } from './look.ts';
 import { TierCalls } from './tier-calls.ts';
+import { UNLIMITED, type Stay } from './shelf.ts';
 import { TierReads } from './tier-reads.ts';
 import type { Lease, Tier, TierChange, TierSpace } from './tier.ts';
+import { within } from './within.ts';
 import { Envelopes, type EntryFacts, type Opened } from './wire/envelopes.ts';
 
 /** What a load is stored with. */
@@ -15,9 +17,10 @@ export type StoredFacts = Omit<EntryFacts, 'key'>;
 
 /** How long a lease stands beyond the time that a load has. */
 const LEASE_MARGIN_MS = 500;
-/** Where values in memory cannot be told apart from outdated ones for long; see `Coherence`. */
-const UNHEARD_MS = 30_000;
-export const DISCONNECTED_MS = 5_000;
+/** Where it is not heard what others change, values in memory cannot be told apart from outdated ones for long; see `Coherence`. */
+const UNHEARD: Stay = { freshMs: 30_000, keptMs: 30_000 };
+/** What was missed is caught up with, or shows as a gap: until then they may still serve as stale. */
+export const DISCONNECTED: Stay = { freshMs: 5_000, keptMs: Infinity };
 
 /**
  * The shared tier as one cache sees it: values in and out, judged by what was invalidated, within time limits. Nothing here
@@ -74,11 +77,11 @@ export class SharedTier<T> implements Looking<T> {
     return this.#space.lagMs;
   }
 
-  /** How long a value that is stored in memory now may be fresh there. */
-  get freshInMemoryMs(): number {
+  /** How long a value that is stored in memory now may stay there. */
+  get stay(): Stay {
     const { connected } = this.#space;
-    if (connected === undefined) return UNHEARD_MS;
-    return connected ? Infinity : DISCONNECTED_MS;
+    if (connected === undefined) return UNHEARD;
+    return connected ? UNLIMITED : DISCONNECTED;
   }
 
   /**
@@ -162,7 +165,13 @@ export class SharedTier<T> implements Looking<T> {
 
   judge(id: string, bytes: Uint8Array, remainingMs: number): Promise<Found<T>> | Found<T> {
     const opened = this.envelopes.open(tierKey(id), bytes);
-    if (opened instanceof Promise) return opened.then((later) => this.#judgeOpened(id, later, remainingMs));
+    if (opened instanceof Promise) {
+      // A schema may take its time, and need never come to a verdict.
+      return within(this.#settings.clock, this.tier.timeoutMs, opened).then(
+        (later) => this.#judgeOpened(id, later, remainingMs),
+        () => UNAVAILABLE,
+      );
+    }
     return this.#judgeOpened(id, opened, remainingMs);
   }
 
@@ -180,14 +189,16 @@ export class SharedTier<T> implements Looking<T> {
       this.misses++;
       return ENDED;
     }
-    const stillFreshMs = state === 'value' ? remainingMs - staleForMs : Math.min(0, remainingMs - staleForMs);
+    // Whoever can write to the server can have it kept for longer, which makes it no younger.
+    const leftMs = Math.min(remainingMs, freshForMs + staleForMs);
+    const stillFreshMs = state === 'value' ? leftMs - staleForMs : Math.min(0, leftMs - staleForMs);
     const ageMs = Math.max(0, freshForMs - stillFreshMs);
     const endedMs =
       verdict.verdict === 'expired' ? Math.max(verdict.at - this.#settings.clock.monotonic(), -staleForMs) : Infinity;
     const left = Math.min(stillFreshMs, endedMs);
     if (left > 0) this.hits++;
     else this.staleHits++;
-    return { state: 'value', value, tags, validator, loadMs, ageMs, freshForMs: left, remainingMs };
+    return { state: 'value', value, tags, validator, loadMs, ageMs, freshForMs: left, remainingMs: leftMs };
   }
 
   async #sealed(id: string, raw: Uint8Array, facts: StoredFacts): Promise<Sealed> {

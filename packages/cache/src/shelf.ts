@@ -1,5 +1,6 @@
 import type { Clock, Random } from '@macadam/core';
 import {
+  endStaleness,
   entryOf,
   entryOfShared,
   expireEntry,
@@ -12,11 +13,14 @@ import {
 import type { MemoryOptions } from './memory-options.ts';
 import { Memory } from './memory.ts';
 import { TagMarks, type Mark } from './tag-marks.ts';
+import type { Coherence } from './tier.ts';
+import { isWellFormed } from './well-formed.ts';
 
 export interface ShelfSettings extends Lifetimes {
   readonly clock: Clock;
   readonly random: Random;
   readonly l1: Required<MemoryOptions>;
+  readonly coherence: Coherence;
 }
 
 /** An entry as it was kept, and how long its value is fresh, which may be longer than it may be so here. */
@@ -24,6 +28,15 @@ export interface Kept<T> {
   readonly entry: Entry<T>;
   readonly freshForMs: number;
 }
+
+/** For how long, at most, an entry is fresh in memory, and serves from there in any role. */
+export interface Stay {
+  readonly freshMs: number;
+  readonly keptMs: number;
+}
+
+/** Whatever ends an entry will be heard of. */
+export const UNLIMITED: Stay = { freshMs: Infinity, keptMs: Infinity };
 
 /** Invalidated tags remembered in one process. */
 const MOST_MARKED_TAGS = 10_000;
@@ -75,25 +88,31 @@ export class Shelf<T> {
     return true;
   }
 
-  /** Keeps a value, fresh here for `mostFreshMs` at most. */
-  put(key: string, loaded: Loaded<T>, mostFreshMs: number = Infinity): Kept<T> {
+  /** Keeps a value. */
+  put(key: string, loaded: Loaded<T>, stay: Stay = UNLIMITED): Kept<T> {
     const { clock, random } = this.#settings;
     const now = clock.monotonic();
-    return this.#keep(key, entryOf(loaded, now, this.#settings, random), now, mostFreshMs);
+    return this.#keep(key, entryOf(loaded, now, this.#settings, random), now, stay);
   }
 
   /** Keeps what another instance has loaded. */
-  adopt(key: string, shared: Shared<T>, mostFreshMs: number): Kept<T> {
+  adopt(key: string, shared: Shared<T>, stay: Stay): Kept<T> {
     const { clock, random } = this.#settings;
     const now = clock.monotonic();
-    return this.#keep(key, entryOfShared(shared, now, this.#settings, random), now, mostFreshMs);
+    return this.#keep(key, entryOfShared(shared, now, this.#settings, random), now, stay);
   }
 
-  #keep(key: string, entry: Entry<T>, now: number, mostFreshMs: number): Kept<T> {
+  #keep(key: string, entry: Entry<T>, now: number, { freshMs, keptMs }: Stay): Kept<T> {
     const freshForMs = entry.freshUntil - now;
-    if (mostFreshMs < freshForMs) expireEntry(entry, now + mostFreshMs, this.#settings);
-    this.memory.set(key, entry);
+    if (freshMs < freshForMs) expireEntry(entry, now + freshMs, this.#settings);
+    if (keptMs < Infinity) endStaleness(entry, now + keptMs, now + keptMs);
+    if (this.#isHeardOf(key)) this.memory.set(key, entry);
     return { entry, freshForMs };
+  }
+
+  /** A server tells of a key by its name there, in which half of a surrogate pair is lost. */
+  #isHeardOf(key: string): boolean {
+    return this.#settings.coherence !== 'tracking' || isWellFormed(key);
   }
 
   /** From now on, what is kept is fresh for so long at most: others may change it without our knowing. */

@@ -45,9 +45,23 @@ export class Turns<T> {
       lookForTurn(this.#shared, id, stale, (found) => {
         const isDone = found.state === 'value' && isNews(found, stale, this.#settings.clock);
         if (isDone) this.#go(flight, order, { kind: 'loaded', found });
-        else void this.#take(flight, order, found);
+        else void this.#take(flight, this.#trusted(flight, order, found), found);
       });
     }
+  }
+
+  /**
+   * Where it is not heard what others end, it shows by what the tier does not have: what is kept here of that may have been ended,
+   * and serves no more.
+   */
+  #trusted(flight: Flight<T>, order: LoadOrder<T>, found: Found<T>): LoadOrder<T> {
+    const { id, stale } = order;
+    const isNothing = found.state === 'leased' || found.state === 'held' || found.state === 'ended';
+    if (stale === undefined || !isNothing || this.#shared.connected === true) return order;
+    stale.removed = true;
+    if (this.#shelf.memory.look(id) === stale) this.#shelf.memory.delete(id);
+    flight.stale = undefined;
+    return { ...order, stale: undefined };
   }
 
   /** Nothing that was loaded before will do: it takes the lease from whoever has it. */
@@ -126,7 +140,7 @@ export class Turns<T> {
   /** What was marked since the flight began is found out when the entry is read. */
   #adopt({ key, position }: Flight<T>, found: FoundValue<T>): Entry<T> {
     const bytes = approximateBytes(found.value);
-    return this.#shelf.adopt(key, { ...found, position, bytes }, this.#shared.freshInMemoryMs).entry;
+    return this.#shelf.adopt(key, { ...found, position, bytes }, this.#shared.stay).entry;
   }
 
   #settle(flight: Flight<T>, value: T, tags: readonly string[]): void {

@@ -1,5 +1,6 @@
 import { assertFunction, assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import type { Cache, LoaderOfMany, WarmOptions, WarmResult } from './cache.ts';
+import { assertKeys } from './key.ts';
 import { assertSetOptions } from './options.ts';
 
 /** Loads what is not fresh, batch by batch, one after the other: a cold start must not become a flood. */
@@ -12,6 +13,7 @@ export async function warm<T>(
   assertObject('warm', options);
   assertKnownOptions('warm', options, ['batchSize', 'ttlMs', 'tags']);
   assertFunction('warm.loader', loader);
+  assertKeys('warm.keys', keys, Symbol.asyncIterator in Object(keys) ? Symbol.asyncIterator : Symbol.iterator);
   const { batchSize = 100, ...setOptions } = options;
   assertInteger('warm.batchSize', batchSize, { min: 1, max: 100_000 });
   assertSetOptions('warm', setOptions);
@@ -27,7 +29,10 @@ export async function warm<T>(
       result.loaded += loaded.size;
       result.failed += missing.length - loaded.size;
     } catch {
-      result.failed += missing.length;
+      // One value that failed rejects for all of them, and the others are there.
+      const there = await cache.getMany(missing);
+      result.loaded += there.size;
+      result.failed += missing.length - there.size;
     }
   };
   // A list may name a key twice; over all of them that is not worth remembering each.

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createCache, devalueCodec, messagePackCodec, type Cache, type CacheOptions } from '@macadam/cache';
+import { createCache, devalueCodec, messagePackCodec, type Cache, type CacheOptions, type Codec } from '@macadam/cache';
 import { memoryTier } from '@macadam/cache/testing';
-import { fleet } from './fleet.ts';
+import { fleet, type Link } from './fleet.ts';
 
 /** What one instance stores, and how both find it: the first in its memory, the second in the shared tier. */
 async function bothFind<T>(
@@ -153,6 +153,45 @@ describe('instances that do not agree on their values', () => {
     );
     return { inMemory: first.peek('a'), caches };
   }
+});
+
+describe('what a cache is given of others', () => {
+  it('a codec that throws, or writes no bytes: the value is refused, and the tier told nothing', async () => {
+    const encodes: (() => unknown)[] = [
+      () => {
+        throw new TypeError('cannot');
+      },
+      () => 'a text',
+      async () => Buffer.from('later'),
+      () => undefined,
+    ];
+    for (const encode of encodes) {
+      const codec = { id: 'odd', encode, decode: (bytes: Uint8Array) => bytes } as Codec;
+      const { clock, caches, links } = fleet<number>(1, { codec });
+      const [cache] = caches as [Cache<number>];
+      await expect(cache.set('k', 1)).rejects.toMatchObject({ code: 'MAC_CACHE_VALUE' });
+      const load = clock.runUntil(cache.getOrLoad('k', () => 1));
+      await expect(load).rejects.toMatchObject({ code: 'MAC_CACHE_VALUE' });
+      expect(cache.stats().unsettled).toBe(0);
+      expect(links[0]?.operations).not.toContain('write');
+    }
+  });
+
+  it('a schema that never comes to a verdict keeps no read waiting', async () => {
+    const validate = (): Promise<never> => new Promise(() => {});
+    const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const;
+    const { clock, caches, links } = fleet<number>(1, { schema, l1: false });
+    const [cache] = caches as [Cache<number>];
+    await clock.runUntil(cache.set('k', 1));
+    const limitMs = 2 * (links[0] as Link).tier(memoryTier()).timeoutMs;
+    expect(await clock.runUntil(cache.get('k'), { limitMs })).toBeUndefined();
+    expect(
+      await clock.runUntil(
+        cache.getOrLoad('k', () => 2),
+        { limitMs },
+      ),
+    ).toBe(2);
+  });
 });
 
 describe('without a memory', () => {

@@ -1,7 +1,7 @@
 // Several instances with one tier between them, in virtual time.
 import { describe, expect, it } from 'vitest';
 import type { Cache } from '@macadam/cache';
-import { fleet } from './fleet.ts';
+import { fleet, type Link } from './fleet.ts';
 import { Source } from './sources.ts';
 
 describe('one load for the fleet', () => {
@@ -318,6 +318,26 @@ describe('invalidation across instances', () => {
     expect(source.loads).toBe(2);
   });
 
+  it('lru-cache docs: fresh: true is not given what an ordinary read that came before it finds in the tier', async () => {
+    const { caches, clock } = fleet<string>(2);
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(first.set('k', 'v1'));
+    await clock.advance(10);
+    const source = new Source(clock, 'v2');
+    const reads = [second.getOrLoad('k', source.load), second.getOrLoad('k', source.load, { fresh: true })];
+    expect(await clock.runUntil(Promise.all(reads))).toEqual(['v1', 'v2']);
+    expect(second.peek('k')).toBe('v2');
+  });
+
+  it('fresh: true shares a load that is certain and has not begun', async () => {
+    const { caches, clock } = fleet<string>(1);
+    const [cache] = caches as [Cache<string>];
+    const source = new Source(clock, 'v1');
+    const reads = [1, 2].map(() => cache.getOrLoad('k', source.load, { fresh: true }));
+    await clock.runUntil(Promise.all(reads));
+    expect(source.loads).toBe(1);
+  });
+
   it('early refresh: one instance loads a little before the end, and the others take it over', async () => {
     const { caches, clock } = fleet<string>(3, { ttlMs: 10_000, earlyRefresh: true });
     const source = new Source(clock, 'v1', 100);
@@ -365,5 +385,73 @@ describe('invalidation across instances', () => {
     await clock.advance(10);
     const fails = first.getOrLoad('k', () => Promise.reject(new Error('down')));
     await expect(clock.runUntil(fails)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+  });
+});
+
+describe('an instance that does not hear of others', () => {
+  const down = (): Promise<never> => Promise.reject(new Error('down'));
+
+  it('FusionCache #648, coherence none: what others ended serves for 30 s, and not longer because loading fails', async () => {
+    const { caches, clock, links } = fleet<string>(2, { coherence: 'none', staleWhileRevalidateMs: 600_000 });
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    await clock.runUntil(first.set('k', 'v1'));
+    expect(await clock.runUntil(second.get('k'))).toBe('v1');
+    await clock.runUntil(first.invalidate('k'));
+    await clock.advance(30_000);
+    const [, link] = links as [Link, Link];
+    for (const state of ['up', 'down'] as const) {
+      link.state = state;
+      const read = second.getOrLoad('k', down);
+      await expect(clock.runUntil(read)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+    }
+  });
+
+  it('disconnected: what the tier no longer has does not serve from memory when loading fails', async () => {
+    const { caches, clock, links } = fleet<string>(2);
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    for (const cache of caches) await clock.runUntil(cache.getOrLoad('k', () => 'v1', { tags: ['t'] }));
+    const [, link] = links as [Link, Link];
+    link.connected = false;
+    link.tell({ kind: 'disconnected' });
+    await clock.runUntil(first.invalidateTags(['t']));
+    await clock.advance(6_000);
+    await expect(clock.runUntil(second.getOrLoad('k', down))).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+    expect(second.inspect('k')).toBeUndefined();
+  });
+
+  it('disconnected, with the tier away as well: what was kept serves as stale', async () => {
+    const { caches, clock, links } = fleet<string>(1);
+    const [cache] = caches as [Cache<string>];
+    await clock.runUntil(cache.set('k', 'v1'));
+    const [link] = links as [Link];
+    [link.connected, link.state] = [false, 'down'];
+    link.tell({ kind: 'disconnected' });
+    await clock.advance(6_000);
+    expect(await clock.runUntil(cache.getOrLoad('k', down))).toBe('v1');
+  });
+
+  it('once it hears of them for the first time, nothing of before serves: what was ended meanwhile is not known', async () => {
+    const { caches, clock, links } = fleet<string>(2, {}, { latencyMs: 1, connected: false });
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    const [, link] = links as [Link, Link];
+    await clock.runUntil(first.set('k', 'v1'));
+    expect(await clock.runUntil(second.get('k'))).toBe('v1');
+    await clock.runUntil(first.invalidate('k'));
+    const source = new Source(clock, 'v1', 100);
+    // Loaded without a lease, since the tier does not answer: nothing but news could tell that it was ended.
+    link.state = 'down';
+    const alone = second.getOrLoad('other', source.load);
+    await clock.advance(10);
+    link.connected = true;
+    link.state = 'up';
+    link.tell({ kind: 'connected' });
+    expect(second.peek('k')).toBeUndefined();
+    await expect(clock.runUntil(second.getOrLoad('k', down))).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+    expect(await clock.runUntil(alone)).toBe('v1');
+    expect(second.peek('other')).toBeUndefined();
+    await clock.runUntil(second.getOrLoad('k', () => 'v2'));
+    link.tell({ kind: 'disconnected' });
+    link.tell({ kind: 'connected' });
+    expect(second.peek('k'), 'what was missed later is caught up with').toBe('v2');
   });
 });

@@ -1,5 +1,5 @@
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
-import { createCache, type Cache, type CacheOptions, type Tier, type TierSpace } from '@macadam/cache';
+import { createCache, type Cache, type CacheOptions, type Tier, type TierChange, type TierSpace } from '@macadam/cache';
 import { memoryTier } from '@macadam/cache/testing';
 
 /** Several instances in one process, in virtual time, with one tier between them. */
@@ -15,14 +15,28 @@ export class Link {
   state: 'down' | 'hang' | 'up' = 'up';
   /** Operations that were asked for, in order. */
   readonly operations: string[] = [];
+  /** Whether the instance hears of others; undefined: as the tier says. */
+  connected: boolean | undefined;
+  /** Tells the instance something, as the tier would. */
+  tell: (change: TierChange) => void = () => {};
 
   tier(tier: Tier): Tier {
-    return { ...tier, open: (options) => this.#space(tier.open(options)) };
+    return {
+      ...tier,
+      open: (options) => {
+        this.tell = options.onChange;
+        const onChange = (change: TierChange): void => {
+          if (this.connected !== false) options.onChange(change);
+        };
+        return this.#space(tier.open({ ...options, onChange }));
+      },
+    };
   }
 
   #space(space: TierSpace): TierSpace {
     return new Proxy(space, {
       get: (target, name: keyof TierSpace) => {
+        if (name === 'connected' && this.connected !== undefined) return this.connected;
         const member: unknown = target[name];
         if (typeof member !== 'function') return member;
         return (...args: unknown[]): unknown => {
@@ -40,11 +54,12 @@ export class Link {
 export function fleet<T>(
   instances: number,
   options: Partial<CacheOptions<T>> = {},
-  timing: { latencyMs?: number; lagMs?: number } = { latencyMs: 1, lagMs: 2 },
+  timing: { latencyMs?: number; lagMs?: number; connected?: boolean } = { latencyMs: 1, lagMs: 2 },
 ): Fleet<T> {
   const clock = virtualClock();
   const shared = memoryTier(timing);
   const links = Array.from({ length: instances }, () => new Link());
+  for (const link of links) link.connected = timing.connected;
   const caches = links.map((link, i) =>
     createCache<T>({
       name: 'fleet',

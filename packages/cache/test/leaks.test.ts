@@ -91,10 +91,14 @@ describe('bounded memory', () => {
       () => cache.getOrLoadMany(['a'], () => ({})),
       () => cache.get('a'),
       () => cache.set('a', 'v'),
+      () => cache.invalidate('a'),
+      () => cache.expire('a'),
+      () => cache.invalidateTags(['t']),
+      () => cache.expireTags(['t']),
+      () => cache.clear(),
     ]) {
       await expect(call()).rejects.toMatchObject({ code: 'MAC_CACHE_CLOSED', cache: 'test' });
     }
-    await cache.invalidate('a');
     await cache.close();
     expect(cache.peek('a')).toBeUndefined();
   });

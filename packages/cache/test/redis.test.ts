@@ -1,6 +1,7 @@
 // The shared tier on a real server, over real sockets, through both clients.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startFaultProxy, type FaultProxy } from '@macadam/testkit';
+import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCache, redisTier, type Cache, type CacheOptions, type RedisTierOptions } from '@macadam/cache';
 import { ioRedis, nodeRedis, redisUrl, type Connected } from './redis-server.ts';
@@ -207,6 +208,28 @@ describe.each([
     expect(loads).toBe(4);
   });
 
+  it('FusionCache #648: what a tag ended after the marks were lost serves nowhere, not when loading fails either', async () => {
+    const [first, second] = [instance<string>(redis), instance<string>(behind)];
+    await connected(first as Cache<never>, second as Cache<never>);
+    await first.invalidateTags(['other']);
+    await direct.command('DEL', `{${prefix}}:marks:users`);
+    // Its stamp is of the marks that were lost: nobody has heard of that yet.
+    await first.getOrLoad('k', () => 'v1', { tags: ['t'] });
+    await soon(() => expect(first.stats().l2Fills).toBe(1));
+    expect(await second.invalidateTags(['t'])).toBe(true);
+    const failing = instance<string>(redis).getOrLoad('k', () => Promise.reject(new Error('down')));
+    await expect(failing).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+  });
+
+  it('an entry that somebody has the server keep for longer is fresh no longer than it was written to be', async () => {
+    const [writer, reader] = [instance<string>(redis), instance<string>(redis)];
+    await writer.set('k', 'v1', { ttlMs: 60_000 });
+    await direct.command('PEXPIRE', `${prefix}:users:{k}`, '100000000000');
+    expect(await reader.get('k')).toBe('v1');
+    expect(reader.inspect('k')?.freshForMs).toBeLessThanOrEqual(60_000);
+    expect(reader.inspect('k')?.staleForMs).toBeLessThanOrEqual(60_000 + 3_600_000);
+  });
+
   it('marks are kept within a bound, and what is older than the forgotten ones is over', async () => {
     const cache = instance<string>(redis, { coherence: 'none' });
     await cache.set('k', 'v1', { tags: ['mine'] });
@@ -278,7 +301,57 @@ describe.each([
     expect(await instance<string>(redis, { coherence: 'none' }).get('k')).toBe('v2');
   });
 
+  if (name === 'ioredis') {
+    it.each(['log', 'pubsub'] as const)('keyPrefix: the others are heard over a %s too', async (coherence) => {
+      const client = new Redis(redisUrl(), { lazyConnect: true, keyPrefix: `${prefix}:app:` });
+      await client.connect();
+      try {
+        const [first, second] = [0, 1].map(() => {
+          const l2 = redisTier(client, { prefix, timeoutMs: 5_000 });
+          return createCache<string>({ name: 'users', coherence, l2 });
+        }) as [Cache<string>, Cache<string>];
+        open.push(first as Cache<unknown>, second as Cache<unknown>);
+        await connected(first as Cache<never>, second as Cache<never>);
+        await first.set('k', 'v1');
+        await soon(async () => expect(await second.getOrLoad('k', () => 'another')).toBe('v1'));
+        await first.invalidate('k');
+        await soon(() => expect(second.peek('k')).toBeUndefined());
+      } finally {
+        client.disconnect();
+      }
+    });
+  }
+
   if (name === 'node-redis') {
+    it('tracking: a mark ends what it is about, and not again what earlier ones were about', async () => {
+      const [cache, other] = [0, 1].map(() => instance<string>(redis, { coherence: 'tracking' })) as [
+        Cache<string>,
+        Cache<string>,
+      ];
+      await connected(cache as Cache<never>, other as Cache<never>);
+      await other.clear();
+      await other.invalidateTags(['t']);
+      // What is loaded is told of once to who loaded it as well, and marks once from the first on.
+      await soon(async () => {
+        await cache.getOrLoad('k', () => 'v1', { tags: ['t'] });
+        await sleep(50);
+        expect(cache.peek('k')).toBe('v1');
+      });
+      await other.invalidateTags(['another']);
+      await cache.getOrLoad('l', () => 'v1', { tags: ['another'] });
+      await other.invalidateTags(['another']);
+      await soon(() => expect(cache.peek('l')).toBeUndefined());
+      expect(cache.peek('k')).toBe('v1');
+    });
+
+    it('tracking: what the server cannot tell of by its key is not kept in memory', async () => {
+      const cache = instance<string>(redis, { coherence: 'tracking' });
+      await connected(cache as Cache<never>);
+      await cache.set('half \ud800', 'v1');
+      expect(cache.peek('half \ud800')).toBeUndefined();
+      expect(await cache.get('half \ud800')).toBe('v1');
+    });
+
     it('node-redis client-side cache: tracking keeps no table of keys, so none can outgrow the memory', async () => {
       const [cache, other] = [0, 1].map(() =>
         instance<number>(redis, { coherence: 'tracking', l1: { maxEntries: 10 } }),

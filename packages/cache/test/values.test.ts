@@ -196,6 +196,27 @@ describe('many keys', () => {
     clock.assertNoTimers();
   });
 
+  it('warm: counts what there is, also of a batch in which one value cannot be kept', async () => {
+    const { cache } = cacheInVirtualTime<unknown>({ isolation: 'clone' });
+    const load = (missing: readonly string[]): Record<string, unknown> =>
+      Object.fromEntries(missing.map((key) => [key, key === 'b' ? () => {} : key]));
+    expect(await cache.warm(['a', 'b', 'c'], load)).toEqual({ present: 0, loaded: 2, failed: 1 });
+  });
+
+  it('a text is no list of keys, and neither is nothing', async () => {
+    const { cache } = cacheInVirtualTime<string>();
+    const load = (): Record<string, string> => ({});
+    for (const keys of ['abc', null, undefined, 5, {}] as never[]) {
+      const refused = (path: string): object => ({ code: 'MAC_INVALID_OPTIONS', path });
+      await expect(cache.getMany(keys)).rejects.toMatchObject(refused('getMany.keys'));
+      await expect(cache.getOrLoadMany(keys, load)).rejects.toMatchObject(refused('getOrLoadMany.keys'));
+      await expect(cache.warm(keys, load)).rejects.toMatchObject(refused('warm.keys'));
+      if (keys === 'abc') continue;
+      await expect(cache.invalidate(keys)).rejects.toMatchObject(refused('invalidate.keys'));
+      await expect(cache.expire(keys)).rejects.toMatchObject(refused('expire.keys'));
+    }
+  });
+
   it('warm: batch by batch, over what fails', async () => {
     const { cache } = cacheInVirtualTime<string>();
     await cache.set('k3', 'here');

@@ -16,7 +16,7 @@ const HOLDS: Verdict = { verdict: 'holds' };
  * one, whatever any clock says; a process that lags behind stamps too small a position, which errs on the side of loading again.
  *
  * When the tier has lost its marks, there is a new epoch: what was stamped before cannot be judged, and is stale. What is known
- * of the epoch before still ends what it had ended.
+ * of the epoch before still ends what it had ended, and every mark of the new one ends what was stamped before.
  */
 export class KnownMarks {
   #epoch = '';
@@ -55,11 +55,12 @@ export class KnownMarks {
   judge(stamp: string, tags: readonly string[]): Verdict {
     if (stamp !== this.#read.stamp) this.#read = readStamp(stamp);
     const { epoch, position } = this.#read;
-    if (epoch === '' || Number.isNaN(position)) return { verdict: 'expired', at: -Infinity };
-    if (epoch !== this.#epoch) {
+    if (epoch !== this.#epoch || Number.isNaN(position)) {
       const former = this.#former;
       const known = former?.epoch === epoch && former;
       if (known && isEnded(known.invalidated.newest(tags), known.cleared, position)) return ENDED;
+      // Of whatever was ended since the marks were lost it cannot be told whether the load came before or after.
+      if (isEnded(this.#invalidated.newest(tags), this.#cleared, 0)) return ENDED;
       return { verdict: 'expired', at: -Infinity };
     }
     if (isEnded(this.#invalidated.newest(tags), this.#cleared, position)) return ENDED;

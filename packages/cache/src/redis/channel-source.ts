@@ -1,6 +1,7 @@
+import { within } from '../within.ts';
+import { ANSWER_MS, broken, CONNECT_MS } from './broken.ts';
 import type { RedisConnection } from './client.ts';
 import type { Feed, Source } from './feed.ts';
-import { ANSWER_MS, broken, CONNECT_MS, within } from './within.ts';
 
 const LOOK_EVERY_MS = 1_000;
 

@@ -34,6 +34,7 @@ export interface NodeRedisCluster {
 /** What is needed of ioredis (6): `Redis` or `Cluster`. */
 export interface IoRedisClient {
   readonly isCluster: boolean;
+  readonly options?: { readonly keyPrefix?: unknown };
   callBuffer(name: string, ...words: Word[]): Promise<unknown>;
   duplicate(...overrides: never[]): unknown;
   connect(): Promise<unknown>;
@@ -117,7 +118,8 @@ function ioRedis(client: IoRedisClient): RedisConnection {
     on: (event, listener) => void client.on(event, listener),
     subscribe: (channel, listener) => {
       client.on('message', (_channel, message) => listener(String(message)));
-      return client.subscribe(channel);
+      // It puts its prefix before keys, so also before the channel that a script is told of, and not before this one.
+      return client.subscribe(`${String(client.options?.keyPrefix ?? '')}${channel}`);
     },
     unref: () => {},
     close: () => closeQuietly(() => client.disconnect()),

@@ -29,6 +29,8 @@ export class RedisSpace implements TierSpace {
   /** Tells its own changes from those of others. */
   readonly #self: string = randomUUID();
   readonly #leave: () => void;
+  /** Up to where marks were told, where the server says no more than that there are others. */
+  #told: Pick<TierMarks, 'epoch' | 'position'> = { epoch: '', position: 0 };
 
   constructor(redis: Redis, prefix: string, feed: Feed, commands: ServerCommands, options: SpaceOptions) {
     const { namespace, leaseMs, coherence, clock, onChange } = options;
@@ -50,9 +52,8 @@ export class RedisSpace implements TierSpace {
       },
       onState: (kind) => onChange({ kind }),
       onMarks: () => {
-        const marks = this.marks();
-        marks.then(
-          (all) => onChange({ kind: 'marks', marks: all }),
+        this.marks().then(
+          (all) => onChange({ kind: 'marks', marks: this.#news(all) }),
           () => onChange({ kind: 'gap' }),
         );
       },
@@ -128,6 +129,14 @@ export class RedisSpace implements TierSpace {
 
   async close(): Promise<void> {
     this.#leave();
+  }
+
+  /** Without the marks that were told before: each would end what was loaded since. Answers may come in any order. */
+  #news(all: TierMarks): TierMarks {
+    const { epoch, position } = this.#told;
+    const marks = all.epoch === epoch ? all.marks.filter((mark) => mark.position > position) : all.marks;
+    if (all.epoch !== epoch || all.position > position) this.#told = all;
+    return { ...all, marks };
   }
 
   /** The change itself comes first, and is answered: who hears of it must not find what was there before. */

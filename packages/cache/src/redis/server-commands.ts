@@ -1,6 +1,7 @@
 import type { Clock } from '@macadam/core';
+import { within } from '../within.ts';
+import { ANSWER_MS } from './broken.ts';
 import type { Redis } from './client.ts';
-import { ANSWER_MS, within } from './within.ts';
 
 const ASK_AGAIN_MS = 1_000;
 
