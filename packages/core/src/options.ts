@@ -57,7 +57,8 @@ export function assertOneOf<T extends string>(path: string, value: unknown, allo
 /** Throws {@link OptionsError} unless `value` is a plain options object. */
 export function assertObject(path: string, value: unknown): asserts value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new OptionsError(path, value, 'an object');
+    // A text in the place of options is often a secret that was to be one of them.
+    throw new OptionsError(path, withheld(value), 'an object');
   }
 }
 
