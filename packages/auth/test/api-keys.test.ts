@@ -62,6 +62,12 @@ describe('an API key', () => {
     expect(await outcome(key, record, options)).toBe(expected);
   });
 
+  it('has the scopes of a list alone: the letters of a text are none', async () => {
+    const record = { hash, scopes: 'admin' as never };
+    expect((await verifyApiKey(key, () => record, { clock })).scopes).toEqual([]);
+    await expect(verifyApiKey(key, () => record, { onUse: 1 as never })).rejects.toThrow(OptionsError);
+  });
+
   it('that was mistyped, or is none, is refused without a look-up', async () => {
     const lookup = (): never => {
       throw new Error('the table was asked');

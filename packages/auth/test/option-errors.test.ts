@@ -8,6 +8,7 @@ import {
   createHmacVerifier,
   createIntrospector,
   createJwtVerifier,
+  dpop,
   redisTokenStore,
   refreshTokens,
   signRequest,
@@ -20,6 +21,8 @@ import {
 const SECRET = 'correct-horse-battery-staple-of-the-test';
 const client = { tokenUrl: 'https://id.example.com/token', clientId: 'shop' };
 const hmac = { issuer: 'https://id.example.com', audience: 'shop', algorithm: 'HS256' };
+const issuer = { issuer: 'https://id.example.com', audience: 'shop', algorithms: ['ES256'] } as const;
+const signing = { key: Buffer.alloc(32, 1), keyId: 'a', algorithm: 'hmac-sha256' } as const;
 const order = { method: 'GET', url: 'https://orders.example.com/orders', headers: {} };
 
 it.each<[string, (secret: never) => unknown, string]>([
@@ -62,6 +65,29 @@ it.each<[string, (secret: never) => unknown, string]>([
     (it) => refreshTokens({ ...client, refresh_token: it } as never),
     'refreshToken',
   ],
+  [
+    'createHmacVerifier({ secrets: text })',
+    (secrets) => createHmacVerifier({ ...hmac, secrets } as never),
+    'a list of',
+  ],
+  [
+    'createHmacVerifier({ secrets: [text] })',
+    (one) => createHmacVerifier({ ...hmac, secrets: [one] } as never),
+    'object',
+  ],
+  ['webhookVerifier(text)', (secret) => webhookVerifier(secret), 'an object'],
+  ['clientCredentials(text)', (secret) => clientCredentials(secret), 'an object'],
+  ['privateKey: text', (it) => clientCredentials({ ...client, privateKey: it }), 'an object'],
+  ['dpop: text', (it) => clientCredentials({ ...client, clientSecret: 'a', dpop: it }), 'createDpopKey()'],
+  ['dpop(tokens, text)', (it) => dpop(clientCredentials({ ...client, clientSecret: 'a' }), it), 'createDpopKey()'],
+  ['createDpopVerifier({ nonce: text })', (nonce) => createDpopVerifier({ nonce }), 'an object'],
+  [
+    'a tokenUrl that cannot be read, with a password',
+    (it) => clientCredentials({ ...client, clientSecret: 'a', tokenUrl: `https://a:${it as string}@a:99999/token` }),
+    'an https URL',
+  ],
+  ['a text for a key set', (jwks) => createJwtVerifier({ issuers: [{ ...issuer, jwks }] }), 'a set of sound keys'],
+  ['a text for headers', (headers) => signRequest({ ...order, headers }, signing), 'pairs of name and value'],
   ['createIntrospector({ secret })', (secret) => createIntrospector({ secret } as never), 'left out'],
   ['createDpopVerifier({ nonce: { secret: text } })', (secret) => createDpopVerifier({ nonce: { secret } }), 'bytes'],
   [

@@ -1,7 +1,7 @@
 import { OptionsError } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
-import { createJwtVerifier, type JwtIssuerOptions } from '../src/index.ts';
+import { createHmacVerifier, createJwtVerifier, type JwtIssuerOptions } from '../src/index.ts';
 import { accessClaims, AUDIENCE, ISSUER, makeToken, reasonOf, testKey } from './tokens.ts';
 
 const clock = virtualClock();
@@ -74,6 +74,17 @@ describe('spiffe-jwt-svid', () => {
     ['spiffe://example.org.evil/orders', 'issuer'],
     ['spiffe://evil@example.org/orders', 'issuer'],
     ['https://example.org/orders', 'issuer'],
+    ['spiffe://example.org/ns/prod/sa/Orders_1.2', 'accepted'],
+    ['spiffe://example.org//orders', 'issuer'],
+    ['spiffe://example.org/orders/', 'issuer'],
+    ['spiffe://example.org/a/../orders', 'issuer'],
+    ['spiffe://example.org/.', 'issuer'],
+    ['spiffe://example.org/..orders', 'accepted'],
+    ['spiffe://example.org/%6Frders', 'issuer'],
+    ['spiffe://example.org/orders?x', 'issuer'],
+    ['spiffe://example.org/orders#x', 'issuer'],
+    ['SPIFFE://example.org/orders', 'issuer'],
+    [`spiffe://example.org/${'a'.repeat(2_048)}`, 'issuer'],
     [['spiffe://example.org/orders'], 'issuer'],
   ])('sub %s: %s', async (sub, expected) => {
     expect(await outcome(options, { sub, iss: undefined, client_id: undefined }, { typ: 'JWT' })).toBe(expected);
@@ -81,6 +92,24 @@ describe('spiffe-jwt-svid', () => {
 
   it('does not pass for a token whose iss is the trust domain', async () => {
     expect(await outcome(options, { iss: 'spiffe://example.org' }, { typ: 'JWT' })).toBe('issuer');
+  });
+
+  it('takes the keys of a bundle that are for it, and passes over those of certificates', async () => {
+    const keys = [
+      { ...key.jwk, use: 'jwt-svid' },
+      { ...testKey(undefined, 'ES384').jwk, use: 'x509-svid', x5c: ['AAAA'] },
+    ];
+    const sub = 'spiffe://example.org/orders';
+    expect(await outcome({ ...options, jwks: { keys } }, { sub }, { typ: 'JWT' })).toBe('accepted');
+  });
+
+  it('takes no algorithm beside those that the standard has, and no shared secret', () => {
+    const ed = testKey('e', 'EdDSA');
+    const algorithms = ['EdDSA'] as const;
+    expect(() => verifierFor({ ...options, algorithms, jwks: { keys: [ed.jwk] } })).toThrow(/RS, PS and ES/);
+    const secrets = [{ secret: new Uint8Array(32).fill(7) }];
+    const hmac = { ...options, audience: AUDIENCE, algorithm: 'HS256' as const, secrets };
+    expect(() => createHmacVerifier(hmac)).toThrow(/RS, PS and ES/);
   });
 
   it('takes a trust domain for its issuer', () => {

@@ -378,6 +378,17 @@ describe('digests', () => {
     expect(await outcome({ ...announced, headers: { ...headers, 'content-length': '0' } })).toBe('accepted');
   });
 
+  it('are required of a body that a parser has been at: it is refused, not taken for none', async () => {
+    const bare = await signed({ ...get, method: 'POST' });
+    expect(await outcome(bare)).toBe('accepted');
+    for (const parsed of [{ admin: true }, {}, [1], 1, true, null, new ArrayBuffer(8)]) {
+      expect(await outcome({ ...bare, body: parsed as never })).toMatchObject({ path: 'body' });
+      await expect(signed({ ...get, body: parsed as never })).rejects.toMatchObject({ path: 'body' });
+    }
+    expect(() => contentDigest({} as never)).toThrow(OptionsError);
+    expect(() => contentDigest('', 'md5' as never)).toThrow(OptionsError);
+  });
+
   const body = order.body as string;
   const [good256, good512, bad512] = [
     contentDigest(body),
@@ -527,6 +538,16 @@ describe('headers that are not as the standard says', () => {
       'malformed signature-input',
     ],
     ['a time that is no integer', byHand([line], '"@method"', `;created=${now}.5;keyid="k1"`), 'malformed created'],
+    [
+      'a time that is the decimal of the integer that was signed',
+      { ...good, 'signature-input': good['signature-input'].replace(`=${now};`, `=${now}.0;`) },
+      'signature signature',
+    ],
+    [
+      'a parameter that nobody knows, a decimal among them',
+      byHand([line], '"@method"', `;created=${now};keyid="k1";x=1.0;y=1.5;z`),
+      'accepted',
+    ],
     ['a time before all times', byHand([line], '"@method"', `;created=-1;keyid="k1"`), 'malformed created'],
     ['a key that is no text', byHand([line], '"@method"', `;created=${now};keyid=k1`), 'malformed keyid'],
     ['a signature that is text', { ...good, signature: 'sig1="abc"' }, 'malformed signature'],
@@ -674,6 +695,7 @@ describe('options that are wrong', () => {
     ['a label that is none', { label: 'Sig 1' }, 'label'],
     ['an end before the beginning', { created: now, expires: now - 1 }, 'expires'],
     ['a misspelt option', { component: [] }, 'component'],
+    ['a field that is structured in no way', { structuredFields: { a: 'text' } }, 'structuredFields.a'],
   ])('%s', async (_, options, path) => {
     await expect(signed(get, options)).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });
   });
@@ -683,6 +705,7 @@ describe('options that are wrong', () => {
     ['an age that is none', { maxAgeMs: NaN }, 'maxAgeMs'],
     ['a tolerance that is too large', { clockToleranceMs: 60_001 }, 'clockToleranceMs'],
     ['a component that is none', { requiredComponents: ['@signature-params'] }, 'requiredComponents[0]'],
+    ['a text for the structured fields', { structuredFields: 'a' }, 'structuredFields'],
     ['an unknown algorithm', { resolveKey: () => ({ key: secret, algorithm: 'none' }) }, 'resolveKey().algorithm'],
   ])('of the verifier: %s', async (_, options, path) => {
     expect(await outcome(await signed(get), options)).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });

@@ -1,6 +1,6 @@
 // The cases A23 to A29: tokens that are asked for once, in time, and kept as long as they may be. In virtual time.
 import { inspect } from 'node:util';
-import { currentWork, runWork } from '@macadam/core';
+import { currentWork, runWork, TimeoutError } from '@macadam/core';
 import { seededRandom } from '@macadam/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -381,6 +381,49 @@ describe('an answer', () => {
     expect(() => clientCredentials({ ...client, tokenUrl: 'http://id.example.com', clientSecret: SECRET })).toThrow(
       expect.not.stringContaining(SECRET) as never,
     );
+  });
+});
+
+describe('what a fetch fails with', () => {
+  it('is told without the request that hangs on it, and without what the request was made with', async () => {
+    const { endpoint, tokens } = stageTokens();
+    endpoint.answer = ({ headers }) => {
+      const below = Object.assign(new Error(`ECONNREFUSED, sent ${headers['authorization']}`), {
+        code: 'ECONNREFUSED',
+      });
+      const error = new TypeError(`fetch failed for ${SECRET}`, { cause: below });
+      throw Object.assign(error, { config: { headers, secret: SECRET } });
+    };
+    const error = await failureOf(tokens.getToken());
+    const basic = endpoint.requests[0]!.headers['authorization']!.slice('Basic '.length);
+    const told = inspect(error, { depth: 9, showHidden: true }) + JSON.stringify(error);
+    expect(told).not.toContain(SECRET);
+    expect(told).not.toContain(basic);
+    expect(error).toMatchObject({ reason: 'unreachable', retryable: true });
+    expect(error.cause).toMatchObject({ name: 'TypeError', cause: { code: 'ECONNREFUSED' } });
+    expect(told).toContain('fetch failed for [redacted]');
+  });
+
+  it('is told as it is where it is of ours, and not at all where it is none', async () => {
+    const { endpoint, tokens } = stageTokens();
+    const ours = new TimeoutError('Too late.', 5);
+    endpoint.answer = () => Promise.reject(ours);
+    expect((await failureOf(tokens.getToken())).cause).toBe(ours);
+    for (const thrown of [`no ${SECRET}`, { secret: SECRET }]) {
+      const other = stageTokens();
+      other.endpoint.answer = () => Promise.reject(thrown as never);
+      const { cause } = await failureOf(other.tokens.getToken());
+      expect(cause).toBe(typeof thrown === 'string' ? 'no [redacted]' : undefined);
+    }
+  });
+
+  it('tells no word of the endpoint that is not a code of OAuth', async () => {
+    const { endpoint, tokens } = stageTokens();
+    endpoint.refuse('s3cr3t-of-the-client', 401);
+    expect(await failureOf(tokens.getToken())).toMatchObject({ reason: 'refused', error: undefined });
+    const other = stageTokens();
+    other.endpoint.refuse('invalid_client', 401);
+    expect(await failureOf(other.tokens.getToken())).toMatchObject({ reason: 'refused', error: 'invalid_client' });
   });
 });
 

@@ -1,10 +1,18 @@
 // The cases A1 to A22 that concern a verifier with keys in hand, each by its number in the list of known mistakes.
 import { OptionsError, runWork, currentWork } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
-import { generateKeyPairSync } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { createHmacVerifier, createJwtVerifier, type JwtIssuerOptions, TokenError } from '../src/index.ts';
+import {
+  createHmacVerifier,
+  createJwtVerifier,
+  type JwtIssuerOptions,
+  signRequest,
+  TokenError,
+  verifyRequest,
+  webhookVerifier,
+} from '../src/index.ts';
 import {
   accessClaims,
   AUDIENCE,
@@ -22,6 +30,12 @@ const clock = virtualClock();
 const key = testKey('k1');
 const claims = accessClaims(clock);
 const secret = new Uint8Array(32).fill(7);
+
+/** As it is written without its curve (SEC 1 section 2.3.3). */
+function ecPoint(): Buffer {
+  const { x, y } = key.jwk as Record<string, string>;
+  return Buffer.concat([Buffer.from([4]), Buffer.from(x!, 'base64url'), Buffer.from(y!, 'base64url')]);
+}
 
 function issuer(options: Partial<JwtIssuerOptions> = {}): JwtIssuerOptions {
   return { issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwks: { keys: [key.jwk] }, ...options };
@@ -114,6 +128,18 @@ describe('the known mistakes', () => {
       publicKey.export({ type: 'pkcs1', format: 'der' }),
       JSON.stringify(publicKey.export({ format: 'jwk' })),
       ` ${JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] })}`,
+      `${' '.repeat(100)}${JSON.stringify(publicKey.export({ format: 'jwk' }))}`,
+      `\ufeff${JSON.stringify(publicKey.export({ format: 'jwk' }), null, 2)}\n`,
+      Buffer.from(publicKey.export({ type: 'spki', format: 'pem' }).toString(), 'utf16le'),
+      publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
+      publicKey.export({ type: 'pkcs1', format: 'der' }).toString('base64url'),
+      `${publicKey
+        .export({ type: 'spki', format: 'der' })
+        .toString('base64')
+        .match(/.{1,64}/g)!
+        .join('\n')}\n`,
+      `ssh-rsa ${Buffer.from('no more than the beginning').toString('base64')} somebody@example.com`,
+      ecPoint(),
     ];
     for (const spelling of spellings) {
       const bytes = Buffer.from(spelling as string);
@@ -249,6 +275,28 @@ describe('the known mistakes', () => {
     expect(() => createHmacVerifier({ ...hmac, algorithm: 'HS512', secrets: [{ secret }] })).toThrow(/at least 64/);
   });
 
+  it('A19: a point of small order is refused: it accepts what nobody signed', async () => {
+    const small = Buffer.alloc(32);
+    small[0] = 1;
+    const point = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: base64url(small) }, format: 'jwk' });
+    for (const first of [0, 1, 0xec, 0xed, 0xee]) {
+      for (const sign of [0, 0x80]) {
+        const bytes = Buffer.alloc(32, first > 1 ? 0xff : 0);
+        bytes[0] = first;
+        bytes[31] = (first > 1 ? 0x7f : 0) | sign;
+        const jwk = { kty: 'OKP', crv: 'Ed25519', x: base64url(bytes) };
+        expect(() => verifierFor({ algorithms: ['EdDSA'], jwks: { keys: [jwk] } })).toThrow(/small order/);
+      }
+    }
+    const message = { method: 'GET', url: 'https://orders.example.com/', headers: {} };
+    const other = generateKeyPairSync('ed25519').privateKey;
+    const headers = await signRequest(message, { key: other, keyId: 'k', algorithm: 'ed25519' });
+    const resolveKey = () => ({ key: point, algorithm: 'ed25519' as const });
+    await expect(verifyRequest({ ...message, headers }, { resolveKey })).rejects.toThrow(/small order/);
+    const whpk = `whpk_${small.toString('base64')}`;
+    expect(() => webhookVerifier({ secrets: [whpk] })).toThrow('a sound key');
+  });
+
   it('A19: private and shared keys in a set are refused, and so is a point that is not on its curve', () => {
     expect(() => verifierFor({ jwks: { keys: [privateJwk(key)] } })).toThrow(/private/);
     expect(() => verifierFor({ jwks: { keys: [key.jwk, { kty: 'oct', k: 'AAAA' }] } })).toThrow(/shared secret/);
@@ -281,6 +329,8 @@ describe('the known mistakes', () => {
     const texts = [
       `${json.slice(0, -1)},"sub":"root"}`,
       `${json.slice(0, -1)},"\\u0073ub":"root"}`,
+      `${json.slice(0, -1)},"cnf":{"jkt":"a","jkt":"b"}}`,
+      `${json.slice(0, -1)},"act":[{"sub":"a","\\u0073ub":"b"}]}`,
       `\ufeff${json}`,
       `${json.slice(0, -1)},"__proto__":{"admin":true}}`,
       `${json.slice(0, -1)},"a":${'['.repeat(40)}${']'.repeat(40)}}`,

@@ -112,7 +112,9 @@ describe('A33: a webhook', () => {
     ['-1', 'malformed'],
     ['', 'missing'],
     [undefined, 'missing'],
-    [['1614265330'], 'malformed'],
+    [['1614265330'], 'accepted'],
+    [['1614265330', '1614265330'], 'malformed'],
+    [[], 'malformed'],
     ['1614265331', 'signature'],
   ])('the time %j: %s', async (timestamp, expected) => {
     expect(await outcome({ ...VECTOR, 'webhook-timestamp': timestamp })).toBe(expected);
@@ -158,6 +160,14 @@ describe('A33: a webhook', () => {
     const forged = { ...VECTOR, 'webhook-id': 'msg_forged' };
     expect(await outcome(forged, BODY, { seen })).toBe('signature');
     expect(ids.has('msg_forged')).toBe(false);
+  });
+
+  it('is not verified without headers, nor signed with what is no id and no time', async () => {
+    for (const headers of [undefined, null, 'x'] as never[])
+      expect(await outcome(headers)).toBeInstanceOf(OptionsError);
+    const signer = webhookSigner({ secrets: [SECRET] });
+    expect(() => signer.sign('x', { id: 1 as never })).toThrow(OptionsError);
+    expect(() => signer.sign('x', { timestampMs: 1e18 })).toThrow(OptionsError);
   });
 
   it('is not verified from what a parser left of it', async () => {

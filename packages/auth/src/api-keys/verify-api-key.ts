@@ -65,6 +65,7 @@ export async function verifyApiKey<R extends ApiKeyRecord & U, U = R>(
   assertObject('options', options);
   assertKnownOptions('', options, ['prefix', 'environment', 'onUse', 'clock']);
   const { prefix = DEFAULT_PREFIX, environment, onUse, clock = systemClock } = options;
+  if (onUse !== undefined) assertFunction('onUse', onUse);
   const key = parseApiKey(text);
   if (key === undefined) throw new ApiKeyError('malformed');
   if (key.prefix !== prefix) throw new ApiKeyError('environment');
@@ -83,7 +84,7 @@ export async function verifyApiKey<R extends ApiKeyRecord & U, U = R>(
   if (expiresAtMs !== undefined && expiresAtMs !== null && !(now < expiresAtMs)) throw new ApiKeyError('expired');
   tell(onUse, record, now);
   annotateAuth('api_key', { keyId: key.id });
-  const scopes = Object.freeze([...(record.scopes ?? [])]);
+  const scopes = Object.freeze(Array.isArray(record.scopes) ? [...(record.scopes as readonly string[])] : []);
   return Object.freeze({ id: key.id, environment: key.environment, scopes, record });
 }
 

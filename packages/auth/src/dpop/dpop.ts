@@ -1,4 +1,4 @@
-import { assertFunction, assertObject, OptionsError } from '@macadam/core';
+import { assertFunction, assertObject, OptionsError, withheld } from '@macadam/core';
 import type { BearerContext, BearerHeaders } from '../tokens/bearer.ts';
 import type { TokenSource } from '../tokens/token-client.ts';
 import { type DpopKey, isDpopKey } from './dpop-key.ts';
@@ -50,7 +50,7 @@ export function dpop(tokens: TokenSource, key: DpopKey): DpopAuth {
   assertObject('dpop.tokens', tokens);
   for (const name of ['getToken', 'peekToken', 'invalidate'] as const)
     assertFunction(`dpop.tokens.${name}`, tokens[name]);
-  if (!isDpopKey(key)) throw new OptionsError('dpop.key', key, 'a key of createDpopKey()');
+  if (!isDpopKey(key)) throw new OptionsError('dpop.key', withheld(key), 'a key of createDpopKey()');
   /** Requests that were refused for want of a nonce. */
   const challenged = new WeakSet<BearerHeaders>();
   return {

@@ -1,4 +1,4 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
 
 /** What came over a line anybody can write to is nobody's; loopback is for tests and sidecars. */
 export function endpointUrl(path: string, uri: unknown): URL {
@@ -8,7 +8,8 @@ export function endpointUrl(path: string, uri: unknown): URL {
   if (url === undefined || !fair || url.username !== '' || url.password !== '') {
     throw new OptionsError(
       path,
-      url === undefined ? uri : url.origin,
+      // What cannot be read may hold credentials all the same.
+      url === undefined ? withheld(uri) : url.origin,
       'an https URL without credentials (http on loopback alone)',
     );
   }

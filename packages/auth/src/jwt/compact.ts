@@ -99,49 +99,42 @@ function decodeObject(text: string, part: string): JsonObject {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TokenError('malformed', { claim: part });
   }
-  const names = Object.keys(value);
-  if (membersIn(json) !== names.length || !freeze(value as JsonObject, names, 0)) {
-    throw new TokenError('malformed', { claim: part });
-  }
+  if (membersIn(json) !== freeze(value as JsonObject, 0)) throw new TokenError('malformed', { claim: part });
   return value as JsonObject;
 }
 
 /**
- * How many members the outermost object of valid JSON text has, counting a name given twice as two. `JSON.parse` keeps
- * the last of them, other parsers the first; comparing the counts finds such texts whatever way the names are escaped.
+ * How many members the objects of valid JSON text have in all, counting a name given twice as two. `JSON.parse` keeps the
+ * last of them, other parsers the first; comparing the counts finds such texts whatever way the names are escaped, and
+ * however deep: whose key a token is bound to is said in an object of its own.
  */
 export function membersIn(json: string): number {
-  let depth = 0;
   let members = 0;
   for (let at = 0; at < json.length; at++) {
     switch (json.charCodeAt(at)) {
       case 0x22: // "
         for (at++; json.charCodeAt(at) !== 0x22; at++) if (json.charCodeAt(at) === 0x5c) at++;
         break;
-      case 0x7b: // {
-      case 0x5b: // [
-        depth++;
-        break;
-      case 0x7d: // }
-      case 0x5d: // ]
-        depth--;
-        break;
       case 0x3a: // :
-        if (depth === 1) members++;
+        members++;
     }
   }
   return members;
 }
 
-/** Freezes all of it; false when it is too deep or has a `__proto__`, which waits for a careless merge further on. */
-function freeze(value: JsonObject, names: readonly string[], depth: number): boolean {
-  if (depth > DEEPEST) return false;
+/**
+ * Freezes all of it, and tells how many members its objects have. Not a number when it is too deep or has a `__proto__`,
+ * which waits for a careless merge further on.
+ */
+function freeze(value: JsonObject, depth: number): number {
+  if (depth > DEEPEST) return Number.NaN;
+  const names = Object.keys(value);
+  let members = Array.isArray(value) ? 0 : names.length;
   for (const name of names) {
-    if (name === '__proto__') return false;
+    if (name === '__proto__') return Number.NaN;
     const item = value[name];
-    if (typeof item === 'object' && item !== null && !freeze(item as JsonObject, Object.keys(item), depth + 1))
-      return false;
+    if (typeof item === 'object' && item !== null) members += freeze(item as JsonObject, depth + 1);
   }
   Object.freeze(value);
-  return true;
+  return members;
 }

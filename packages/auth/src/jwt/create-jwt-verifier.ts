@@ -1,9 +1,10 @@
 import { assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 import type { JwtVerifier } from './jwt-verifier.ts';
 import { keySources } from './key-sources.ts';
+import { observedVerifier } from './observed-verifier.ts';
 import { JWT_VERIFIER_OPTIONS, type JwtVerifierOptions } from './options.ts';
 import { asymmetricIssuer, verifierSettings } from './settings.ts';
-import { type Issuer, Verifier } from './verifier.ts';
+import type { Issuer } from './verifier.ts';
 
 /**
  * A verifier for the tokens of one or more issuers, with public keys.
@@ -48,5 +49,5 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
     names.add(issuer);
     return { rules, keys: sources(issuer, keys, algorithms) };
   });
-  return new Verifier(settings, made);
+  return observedVerifier(settings, made);
 }

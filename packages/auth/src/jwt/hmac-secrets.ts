@@ -18,11 +18,11 @@ export interface HmacSecret {
 export function hmacKeys(algorithm: HmacAlgorithm, secrets: readonly HmacSecret[]): KeySet {
   assertOneOf('algorithm', algorithm, Object.keys(HMACS) as HmacAlgorithm[]);
   if (!Array.isArray(secrets) || secrets.length === 0) {
-    throw new OptionsError('secrets', secrets, 'a list of { secret, kid } that is not empty');
+    throw new OptionsError('secrets', withheld(secrets), 'a list of { secret, kid } that is not empty');
   }
   const keys = secrets.map((one: HmacSecret, at) => readSecret(one, at, algorithm, secrets.length > 1));
   if (new Set(keys.map(({ kid }) => kid)).size < keys.length) {
-    throw new OptionsError('secrets', secrets, 'a list in which each kid is named once');
+    throw new OptionsError('secrets', withheld(secrets), 'a list in which each kid is named once');
   }
   return new KeySet(keys);
 }

@@ -3,9 +3,10 @@ import type { HmacAlgorithm } from './algorithms.ts';
 import { hmacKeys, type HmacSecret } from './hmac-secrets.ts';
 import type { JwtVerifier } from './jwt-verifier.ts';
 import { StaticKeys } from './key-source.ts';
+import { observedVerifier } from './observed-verifier.ts';
 import { ISSUER_OPTIONS, type JwtIssuerOptions, VERIFIER_OPTIONS, type VerifierOptions } from './options.ts';
 import { issuerRules, verifierSettings } from './settings.ts';
-import { Verifier } from './verifier.ts';
+import { assertSvidAlgorithms } from './spiffe.ts';
 
 /** Options of {@link createHmacVerifier}: one issuer, one algorithm, and the secrets. */
 export interface HmacVerifierOptions
@@ -27,6 +28,7 @@ export function createHmacVerifier(options: HmacVerifierOptions): JwtVerifier {
   assertKnownOptions('', options, [...VERIFIER_OPTIONS, ...issuerOptions, 'algorithm', 'secrets']);
   const { algorithm, secrets } = options;
   const keys = hmacKeys(algorithm, secrets);
+  if (options.profile === 'spiffe-jwt-svid') assertSvidAlgorithms('algorithm', [algorithm]);
   const rules = { ...issuerRules('', options), algorithms: [algorithm] };
-  return new Verifier(verifierSettings(options), [{ rules, keys: new StaticKeys(rules.issuer, keys) }]);
+  return observedVerifier(verifierSettings(options), [{ rules, keys: new StaticKeys(rules.issuer, keys) }]);
 }

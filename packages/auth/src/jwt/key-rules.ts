@@ -1,5 +1,6 @@
 import { own } from './compact.ts';
 import { hasRocaFingerprint } from './roca.ts';
+import { hasSmallOrder } from './small-order.ts';
 
 /** A JSON Web Key (RFC 7517), as it came: nothing of it is trusted. */
 export type JsonWebKey = Readonly<Record<string, unknown>>;
@@ -41,7 +42,8 @@ export function judgeKey(jwk: JsonWebKey): KeyVerdict {
   const kid = own(jwk, 'kid');
   if (kid !== undefined && !isKid(kid)) return bad(`its kid is not a text of at most ${MAX_KID} characters`);
   const use = own(jwk, 'use');
-  if (use !== undefined && use !== 'sig') return unsuited('it is not for signatures');
+  // In the bundles of SPIFFE (Trust Domain and Bundle section 4.2) it says for which of its documents.
+  if (use !== undefined && use !== 'sig' && use !== 'jwt-svid') return unsuited('it is not for signatures');
   const operations = own(jwk, 'key_ops');
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) {
     return unsuited('it is not for verifying');
@@ -69,9 +71,11 @@ export function isKid(value: unknown): value is string {
 function judgePoint(known: ReadonlyMap<unknown, number>, curve: unknown, coordinates: readonly unknown[]): KeyVerdict {
   const bytes = known.get(curve);
   if (bytes === undefined) return unsuited('unknown curve');
-  return coordinates.every((one) => bytesIn(one)?.length === bytes)
-    ? usable
-    : bad(`a coordinate is not ${bytes} bytes of base64url`);
+  const read = coordinates.map(bytesIn);
+  if (!read.every((one) => one?.length === bytes)) return bad(`a coordinate is not ${bytes} bytes of base64url`);
+  if (curve === 'Ed25519' && hasSmallOrder(read[0]!))
+    return bad('its point is of small order: it accepts what nobody signed');
+  return usable;
 }
 
 function judgeRsa(n: unknown, e: unknown): KeyVerdict {

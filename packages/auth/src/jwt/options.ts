@@ -73,8 +73,8 @@ export interface KeyFetchOptions {
   /** How long old keys are used while the issuer cannot be reached. Default: 86_400_000 (a day); at most three days. */
   staleIfErrorMs?: number;
   /**
-   * How long after a token with an unknown key the next such token may cause a fetch. After six for the same key there are
-   * none for its sake for five minutes. Default: 10_000; at least 1_000.
+   * How long after a token with an unknown key the next such token may cause a fetch. After six for the same key there is
+   * none for its sake for half a minute, then for one, and so on up to five. Default: 10_000; at least 1_000.
    */
   unknownKeyCooldownMs?: number;
 }

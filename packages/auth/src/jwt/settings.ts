@@ -9,6 +9,7 @@ import {
   type Clock,
   OptionsError,
   systemClock,
+  withheld,
 } from '@macadam/core';
 import { endpointUrl } from '../fetch/endpoint-url.ts';
 import { ALGORITHMS, type JwtAlgorithm } from './algorithms.ts';
@@ -29,6 +30,7 @@ import {
 } from './options.ts';
 import type { Principal } from './principal.ts';
 import { type JwtProfile, PROFILES } from './profiles.ts';
+import { assertSvidAlgorithms } from './spiffe.ts';
 import type { TokenCacheBounds } from './token-cache.ts';
 
 /** What every verifier works with; checked and complete. */
@@ -63,7 +65,7 @@ export function verifierSettings(options: VerifierOptions): VerifierSettings {
 
 function cacheBounds(options: VerifierOptions['cache']): TokenCacheBounds | undefined {
   if (options === false) return undefined;
-  const given = options ?? {};
+  const given = options === undefined ? {} : options;
   assertObject('cache', given);
   assertKnownOptions('cache', given, ['maxEntries', 'maxBytes', 'maxAgeMs']);
   const {
@@ -118,6 +120,7 @@ export function asymmetricIssuer(path: string, options: JwtIssuerOptions): Asymm
   assertObject(path.slice(0, -1), options);
   assertKnownOptions(path.slice(0, -1), options, ISSUER_OPTIONS);
   const algorithms = allowedAlgorithms(`${path}algorithms`, options.algorithms);
+  if (options.profile === 'spiffe-jwt-svid') assertSvidAlgorithms(`${path}algorithms`, algorithms);
   return { rules: { ...issuerRules(path, options), algorithms }, algorithms, keys: keysOf(path, options, algorithms) };
 }
 
@@ -157,7 +160,8 @@ function givenKeys(path: string, jwks: JsonWebKeySet, algorithms: readonly JwtAl
   try {
     keys = readKeySet(jwks, algorithms);
   } catch (error) {
-    if (error instanceof KeySetError) throw new OptionsError(path, jwks, `a set of sound keys (${error.message})`);
+    if (error instanceof KeySetError)
+      throw new OptionsError(path, withheld(jwks), `a set of sound keys (${error.message})`);
     throw error;
   }
   if (keys.keys.length > 0) return keys;

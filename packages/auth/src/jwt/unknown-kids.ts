@@ -2,8 +2,12 @@ import { RecencyMap } from '@macadam/core';
 
 /** As many fetches as a key is given to turn up: with the usual cooldown, a minute. */
 const TRIES = 6;
-/** Then it is one that was withdrawn, or was made up; the set is refreshed within 10 minutes anyway. */
-const LEFT_ALONE_MS = 300_000;
+/**
+ * Then it is one that was withdrawn or made up, and is asked for ever less; but at first not much less, for it may be one
+ * that is published late, by a cache on the way, or that somebody knew of before it was.
+ */
+const FIRST_PAUSE_MS = 30_000;
+const LONGEST_PAUSE_MS = 300_000;
 /** Made-up names must not fill the memory; what is forgotten is tried anew, within the cooldown. */
 const MAX_KIDS = 1_000;
 
@@ -28,8 +32,9 @@ export class UnknownKids {
   /** The issuer is asked for the sake of this one. Should it be there then, nobody will look here for it again. */
   asked(kid: string | undefined, now: number): void {
     const name = kid ?? '';
-    const times = ((this.#asked.peek(name)?.times ?? 0) % TRIES) + 1;
-    this.#asked.set(name, { times, againAt: times === TRIES ? now + LEFT_ALONE_MS : now });
+    const times = (this.#asked.peek(name)?.times ?? 0) + 1;
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (times - TRIES));
+    this.#asked.set(name, { times, againAt: times < TRIES ? now : now + pauseMs });
     if (this.#asked.size > MAX_KIDS) this.#asked.deleteOldest();
   }
 }

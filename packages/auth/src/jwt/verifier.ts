@@ -1,7 +1,6 @@
 import { currentWork } from '@macadam/core';
 import { authAnnotation } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
-import { observeVerifier } from '../instruments.ts';
 import { checkAudience, checkTimes, timesIn, type ValidityTimes } from './claims.ts';
 import { type CompactToken, HeaderMemory, type JsonObject, own, parseCompact } from './compact.ts';
 import type { JwtVerifier, JwtVerifierStats, VerifyOptions } from './jwt-verifier.ts';
@@ -12,6 +11,7 @@ import { type Principal, principalOf } from './principal.ts';
 import { checkProfile, checkType, PROFILES } from './profiles.ts';
 import type { IssuerRules, VerifierSettings } from './settings.ts';
 import { verifyByName } from './signature.ts';
+import { trustDomainOf } from './spiffe.ts';
 import { digestOf, TokenCache } from './token-cache.ts';
 
 /** An issuer's rules and its keys. */
@@ -55,7 +55,6 @@ export class Verifier implements JwtVerifier {
     this.#settings = settings;
     this.#issuers = new Map(issuers.map((issuer) => [issuer.rules.issuer, issuer]));
     this.#cache = settings.cache && new TokenCache(settings.cache);
-    observeVerifier(settings.name ?? issuers[0]?.rules.issuer ?? 'none', this);
   }
 
   verify(token: string, { signal }: VerifyOptions = {}): Promise<Principal> {
@@ -199,8 +198,7 @@ export class Verifier implements JwtVerifier {
     const claimed = own(payload, 'iss');
     const byName = typeof claimed === 'string' ? this.#issuers.get(claimed) : undefined;
     if (byName !== undefined && PROFILES[byName.rules.profile].identifiesIssuer === 'iss') return byName;
-    const subject = own(payload, 'sub');
-    const domain = typeof subject === 'string' ? /^spiffe:\/\/[^/]+(?=\/.)/.exec(subject)?.[0] : undefined;
+    const domain = trustDomainOf(own(payload, 'sub'));
     const byDomain = domain === undefined ? undefined : this.#issuers.get(domain);
     if (byDomain !== undefined && PROFILES[byDomain.rules.profile].identifiesIssuer === 'sub') return byDomain;
     throw new TokenError('issuer', { claim: 'iss' });

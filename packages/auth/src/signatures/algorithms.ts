@@ -114,14 +114,14 @@ function bindPair(key: KeyObject, algorithm: Exclude<SignatureAlgorithm, 'hmac-s
   };
 }
 
-/** RSA keys obey the rules that keys of tokens do. A key that is restricted to PSS cannot be written as a JWK. */
+/** Keys obey the rules that keys of tokens do. A key that is restricted to PSS cannot be written as a JWK. */
 function faultOf(key: KeyObject): string | undefined {
   const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'rsa-pss') {
     return (modulusLength ?? 0) < 2_048 || (publicExponent ?? 0n) < 3n ? 'RSA of fewer than 2048 bits' : undefined;
   }
-  if (key.asymmetricKeyType !== 'rsa') return undefined;
-  const { kty, n, e } = key.export({ format: 'jwk' }) as JsonWebKey;
-  const verdict = judgeKey({ kty, n, e });
+  // Only what is public: of a private key the members that judge it are the same.
+  const { kty, crv, x, y, n, e } = key.export({ format: 'jwk' }) as JsonWebKey;
+  const verdict = judgeKey({ kty, crv, x, y, n, e });
   return verdict.kind === 'usable' ? undefined : verdict.why;
 }

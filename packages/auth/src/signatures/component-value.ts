@@ -1,3 +1,4 @@
+import { assertObject, assertOneOf } from '@macadam/core';
 import type { Component } from './component.ts';
 import { fieldLines, type FieldLines, isResponse, type RequestMessage, type SignableMessage } from './message.ts';
 import { type FieldKind, rewrite, rewriteMember } from './structured-fields.ts';
@@ -33,6 +34,15 @@ export interface ReadMessage {
   readonly target: Target | undefined;
   readonly request: ReadMessage | undefined;
   readonly structured: StructuredFields;
+}
+
+/** @throws OptionsError for kinds of fields that there are not. */
+export function assertStructured(structured: StructuredFields | undefined): void {
+  if (structured === undefined) return;
+  assertObject('structuredFields', structured);
+  for (const [name, kind] of Object.entries(structured)) {
+    assertOneOf(`structuredFields.${name}`, kind, ['item', 'list', 'dictionary']);
+  }
 }
 
 export function readMessage(message: SignableMessage, structured: StructuredFields = {}): ReadMessage {
@@ -89,8 +99,8 @@ function statusText(status: number): string | undefined {
   return Number.isInteger(status) && status >= 100 && status <= 999 ? String(status) : undefined;
 }
 
-function visible(text: string): string | undefined {
-  return /^[!-~]+$/.test(text) ? text : undefined;
+function visible(text: unknown): string | undefined {
+  return typeof text === 'string' && /^[!-~]+$/.test(text) ? text : undefined;
 }
 
 function fieldValue(name: string, parameters: Component['parameters'], read: ReadMessage): string | undefined {

@@ -1,4 +1,5 @@
 import { hash, timingSafeEqual } from 'node:crypto';
+import { assertOneOf } from '@macadam/core';
 import { bytesOf } from './message.ts';
 import { isInnerList, readDictionary } from './structured-fields.ts';
 
@@ -8,6 +9,7 @@ const HASHES: Readonly<Record<string, string>> = { 'sha-256': 'sha256', 'sha-512
 /**
  * The `Content-Digest` of a body (RFC 9530). `signRequest` adds it by itself.
  *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for another algorithm, or a body that was parsed already.
  * @example
  * ```ts
  * import { contentDigest } from '@macadam/auth';
@@ -16,6 +18,7 @@ const HASHES: Readonly<Record<string, string>> = { 'sha-256': 'sha256', 'sha-512
  * ```
  */
 export function contentDigest(body: string | Uint8Array, algorithm: 'sha-256' | 'sha-512' = 'sha-256'): string {
+  assertOneOf('algorithm', algorithm, ['sha-256', 'sha-512']);
   return `${algorithm}=:${hash(HASHES[algorithm]!, bytesOf(body), 'base64')}:`;
 }
 

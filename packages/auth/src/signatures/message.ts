@@ -1,4 +1,4 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
 
 /**
  * Header fields: pairs of name and value, as `Headers` has them, or an object. Where a field may come on several lines,
@@ -55,7 +55,7 @@ export function fieldLines(headers: MessageHeaders): FieldLines {
     if (list === undefined) lines.set(key, [line]);
     else list.push(line);
   };
-  if (typeof headers !== 'object' || headers === null) throw new OptionsError('headers', headers, SHAPE);
+  if (typeof headers !== 'object' || headers === null) throw new OptionsError('headers', withheld(headers), SHAPE);
   if (isPairs(headers)) {
     for (const pair of headers) {
       if (!Array.isArray(pair) || typeof pair[0] !== 'string' || typeof pair[1] !== 'string') {
@@ -67,7 +67,12 @@ export function fieldLines(headers: MessageHeaders): FieldLines {
   }
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined) continue;
-    for (const line of typeof value === 'string' ? [value] : value) add(name, line);
+    const list: unknown = typeof value === 'string' ? [value] : value;
+    if (!Array.isArray(list)) throw new OptionsError(`headers.${name}`, list, SHAPE);
+    for (const line of list as unknown[]) {
+      if (typeof line !== 'string') throw new OptionsError(`headers.${name}`, line, SHAPE);
+      add(name, line);
+    }
   }
   return lines;
 }
@@ -81,7 +86,8 @@ function isPairs(headers: MessageHeaders): headers is Iterable<readonly [string,
 /** Whether a message has content, going by the content itself or by what its headers announce. */
 export function hasContent(message: SignableMessage, lines: FieldLines): boolean {
   const { body } = message;
-  if (body !== undefined) return body.length > 0;
+  // Bytes or a text, or it is refused here: of a body that was parsed already there is no telling, and it must be covered.
+  if (body !== undefined) return bytesOf(body).length > 0;
   return lines.has('transfer-encoding') || (lines.get('content-length') ?? []).some((length) => length.trim() !== '0');
 }
 
@@ -90,5 +96,5 @@ export function bytesOf(body: string | Uint8Array | undefined): Buffer {
   if (body === undefined) return Buffer.alloc(0);
   if (typeof body === 'string') return Buffer.from(body);
   if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  throw new OptionsError('body', typeof body, 'the body as it is on the wire: bytes, or a text');
+  throw new OptionsError('body', withheld(body), 'the body as it is on the wire: bytes, or a text');
 }

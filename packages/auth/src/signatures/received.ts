@@ -1,13 +1,22 @@
 import { SignatureError } from '../errors.ts';
 import { areDistinct, type Component, readComponent } from './component.ts';
 import type { ReadMessage } from './component-value.ts';
-import { type FieldMember, type FieldParameters, isInnerList, readDictionary } from './structured-fields.ts';
+import {
+  type FieldMember,
+  type FieldParameters,
+  type InnerList,
+  isInnerList,
+  readDictionary,
+  rewriteMember,
+  writeInnerList,
+} from './structured-fields.ts';
 
 /** A signature as it came. Nothing of it is verified. */
 export interface ReceivedSignature {
   readonly label: string;
   readonly components: readonly Component[];
-  readonly parameters: FieldParameters;
+  /** As it is signed: the one spelling of what was received. */
+  readonly input: string;
   readonly created: number | undefined;
   readonly expires: number | undefined;
   readonly keyId: string | undefined;
@@ -34,22 +43,33 @@ export interface SignatureSlot {
  * @throws SignatureError `missing` or `malformed`, where a header as a whole is.
  */
 export function signatureSlots({ fields }: ReadMessage): readonly SignatureSlot[] {
-  const inputs = dictionaryIn(fields.get('signature-input'), 'signature-input');
-  const signatures = dictionaryIn(fields.get('signature'), 'signature');
-  return [...inputs].map(([label, input]) => ({ label, read: () => readSlot(label, input, signatures.get(label)) }));
+  const text = fieldIn(fields, 'signature-input');
+  const inputs = dictionaryIn(text, 'signature-input');
+  const signatures = dictionaryIn(fieldIn(fields, 'signature'), 'signature');
+  return [...inputs].map(([label, input]) => ({
+    label,
+    read: () => readSlot(label, input, signatures.get(label), text),
+  }));
 }
 
-function readSlot(label: string, input: FieldMember, signature: FieldMember | undefined): ReceivedSignature {
+function readSlot(
+  label: string,
+  input: FieldMember,
+  signature: FieldMember | undefined,
+  inputs: string,
+): ReceivedSignature {
   if (!isInnerList(input) || input[0].length > MAX_COMPONENTS) throw malformed('signature-input');
   if (signature === undefined) throw new SignatureError('missing', { header: 'signature' });
   if (isInnerList(signature) || !(signature[0] instanceof ArrayBuffer)) throw malformed('signature');
   const [items, parameters] = input;
   const components = items.map(([name, own]) => readComponent(name, own));
   if (!components.every((one) => one !== undefined) || !areDistinct(components)) throw malformed('signature-input');
+  const written = spellingOf(label, input, inputs);
+  if (written === undefined) throw malformed('signature-input');
   return {
     label,
     components,
-    parameters,
+    input: written,
     created: seconds(parameters, 'created'),
     expires: seconds(parameters, 'expires'),
     keyId: text(parameters, 'keyid'),
@@ -60,11 +80,16 @@ function readSlot(label: string, input: FieldMember, signature: FieldMember | un
   };
 }
 
-function dictionaryIn(
-  lines: readonly string[] | undefined,
-  header: string,
-): NonNullable<ReturnType<typeof readDictionary>> {
-  const value = (lines ?? []).join(', ');
+/** Of the decimal `1.0` the parser makes the integer `1`, which is another value: where there may be one, more care is taken. */
+function spellingOf(label: string, input: InnerList, inputs: string): string | undefined {
+  return /\.0|%"/.test(inputs) ? rewriteMember(inputs, label) : writeInnerList(input);
+}
+
+function fieldIn(fields: ReadMessage['fields'], name: string): string {
+  return (fields.get(name) ?? []).join(', ');
+}
+
+function dictionaryIn(value: string, header: string): NonNullable<ReturnType<typeof readDictionary>> {
   if (value.length > MAX_LENGTH) throw malformed(header);
   const dictionary = readDictionary(value);
   if (dictionary === undefined || dictionary.size > MAX_SIGNATURES) throw malformed(header);

@@ -12,7 +12,7 @@ import {
 } from '@macadam/core';
 import { bindKey, SIGNING_ALGORITHMS, type SigningAlgorithm, type SignatureKey } from './algorithms.ts';
 import { type Component, defaultComponents, namedComponents } from './component.ts';
-import { readMessage, type ReadMessage, type StructuredFields } from './component-value.ts';
+import { assertStructured, readMessage, type ReadMessage, type StructuredFields } from './component-value.ts';
 import { contentDigest } from './digest.ts';
 import {
   bytesOf,
@@ -22,7 +22,7 @@ import {
   type ResponseMessage,
   type SignableMessage,
 } from './message.ts';
-import { signatureBase } from './signature-base.ts';
+import { signatureBase, signatureInput } from './signature-base.ts';
 import { type FieldParameters, readDictionary, writeDictionary } from './structured-fields.ts';
 
 /** Options of {@link signRequest} and {@link signResponse}. */
@@ -109,6 +109,7 @@ async function signMessage(message: SignableMessage, options: SignOptions): Prom
   assertKnownOptions('', options, OPTIONS);
   const { label = 'sig1', structuredFields } = options;
   if (typeof label !== 'string' || !LABEL.test(label)) throw new OptionsError('label', label, 'a key in lower case');
+  assertStructured(structuredFields);
   const signer = signerOf(options);
   const parameters = parametersOf(options);
   const given = readMessage(message, structuredFields);
@@ -120,11 +121,12 @@ async function signMessage(message: SignableMessage, options: SignOptions): Prom
   const digest = missingDigest(message, given, components, content);
   const read =
     digest === undefined ? given : { ...given, fields: new Map([...given.fields, ['content-digest', [digest]]]) };
-  const base = signatureBase(components, parameters, read);
+  const input = signatureInput(components, parameters);
+  const base = signatureBase(components, input, read);
   if (base.missing !== undefined)
     throw new OptionsError('components', base.missing.text, 'in the message, once and for sure');
   const signature = await signer(base.bytes);
-  const inputs = appended(given, 'signature-input', label, `${label}=${base.input}`);
+  const inputs = appended(given, 'signature-input', label, `${label}=${input}`);
   const signatures = appended(given, 'signature', label, writeDictionary(label, [signature, new Map()]));
   return {
     ...(digest !== undefined && { 'content-digest': digest }),

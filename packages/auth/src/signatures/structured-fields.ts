@@ -16,6 +16,7 @@ import {
 export type FieldParameters = Item[1];
 /** A member of a dictionary: one item, or a list of them. */
 export type FieldMember = Item | InnerList;
+export type { InnerList };
 /** How a structured field is written as a whole. */
 export type FieldKind = 'item' | 'list' | 'dictionary';
 

@@ -10,7 +10,7 @@ import {
 import type { SeenBefore } from '../replay.ts';
 import type { SignatureAlgorithm, SignatureKey } from './algorithms.ts';
 import { type Component, namedComponents } from './component.ts';
-import type { StructuredFields } from './component-value.ts';
+import { assertStructured, type StructuredFields } from './component-value.ts';
 
 /** A key of a sender: public, or a shared secret. The algorithm belongs to the key; the message cannot choose it. */
 export interface ResolvedKey {
@@ -85,5 +85,6 @@ export function verifySettings(options: VerifySignatureOptions): VerifySettings 
   if (label !== undefined) assertText('label', label);
   const required = requiredComponents && namedComponents('requiredComponents', requiredComponents);
   const { structuredFields, clock = systemClock } = options;
+  assertStructured(structuredFields);
   return { resolveKey, required, maxAgeMs, clockToleranceMs, seen, tag, label, structuredFields, clock };
 }

@@ -84,14 +84,14 @@ async function verifyOne(
   required: readonly Component[],
   settings: VerifySettings,
 ): Promise<VerifiedSignature> {
-  const { components, parameters, created, expires, keyId, nonce, tag, label, signature } = received;
+  const { components, input, created, expires, keyId, nonce, tag, label, signature } = received;
   const { clock, clockToleranceMs, maxAgeMs, seen } = settings;
   const uncovered = required.find(({ identity }) => !components.some((one) => one.identity === identity));
   if (uncovered !== undefined) throw new SignatureError('not_covered', { header: uncovered.text });
   if (keyId === undefined) throw new SignatureError('parameter', { header: 'keyid' });
   if (seen !== undefined && nonce === undefined) throw new SignatureError('parameter', { header: 'nonce' });
   checkTimes(received, settings);
-  const base = signatureBase(components, parameters, read);
+  const base = signatureBase(components, input, read);
   if (base.missing !== undefined) throw new SignatureError('component', { header: base.missing.text });
 
   const { bound, algorithm } = await keyFor(received, keyId, settings);

@@ -52,7 +52,9 @@ export class TokenRequestError extends MacadamError {
   constructor(reason: TokenRequestReason, endpoint: string, details: TokenRequestErrorDetails = {}) {
     const { status, retryAfterMs, cause } = details;
     const error =
-      details.error !== undefined && /^[a-z][a-z0-9_.-]{1,63}$/.test(details.error) ? details.error : undefined;
+      details.error !== undefined && details.error.length <= 64 && /^[a-z]+([_.-][a-z]+)*$/.test(details.error)
+        ? details.error
+        : undefined;
     const told = [status, error].filter((one) => one !== undefined).join(' ');
     super(`No token from ${endpoint}: ${SENTENCES[reason]}${told === '' ? '' : ` (${told})`}.`, {
       code: 'MAC_TOKEN_REQUEST',

@@ -28,6 +28,7 @@ import type { JsonObject } from '../jwt/compact.ts';
 import { TokenRequestError } from './errors.ts';
 import type { Provided } from './options.ts';
 import type { SigningKey } from './private-key.ts';
+import { safeCause, secretsIn } from './safe-cause.ts';
 
 /** Who asks, and how that is shown. */
 export type ClientIdentity =
@@ -160,7 +161,8 @@ async function send(
   }).catch((cause: unknown) => {
     if (signal.aborted) throw cause;
     const tooLong = cause instanceof AnswerTooLongError;
-    throw new TokenRequestError(tooLong ? 'malformed' : 'unreachable', nameOf(endpoint), { cause });
+    const told = tooLong ? cause : safeCause(cause, secretsIn(headers, body));
+    throw new TokenRequestError(tooLong ? 'malformed' : 'unreachable', nameOf(endpoint), { cause: told });
   });
   seen.status = answer.status;
   seen.retryAfterMs = retryAfterIn(answer.headers.get('retry-after'), clock.now());

@@ -48,7 +48,8 @@ export function tokenClientSettings(options: TokenClientOptions, more: readonly 
   const { minRemainingMs = DEFAULT_MIN_REMAINING_MS, dpop, random = systemRandom, tokenUrl } = options;
   assertDurationMs('minRemainingMs', minRemainingMs, { min: MIN_REMAINING_FLOOR_MS });
   assertFunction('random', random);
-  if (dpop !== undefined && !isDpopKey(dpop)) throw new OptionsError('dpop', dpop, 'a key of createDpopKey()');
+  if (dpop !== undefined && !isDpopKey(dpop))
+    throw new OptionsError('dpop', withheld(dpop), 'a key of createDpopKey()');
   const endpoint = { ...oauthEndpoint('tokenUrl', tokenUrl, options), dpop };
   const { name = endpoint.url.host } = options;
   assertText('name', name);

@@ -9,6 +9,7 @@ import {
   verify,
 } from 'node:crypto';
 import { OptionsError, withheld } from '@macadam/core';
+import { hasSmallOrder } from '../jwt/small-order.ts';
 
 /**
  * A secret as Standard Webhooks writes it: `whsec_` and 24 to 64 bytes in base64 for a shared secret (`v1`), `whsk_` and
@@ -39,7 +40,10 @@ export function readSecret(path: string, secret: WebhookSecret): WebhookKey {
   }
   if (prefix === 'whsec_') return shared(path, bytes);
   if (prefix === 'whsk_' && (bytes.length === 32 || bytes.length === 64)) return privateKey(bytes.subarray(0, 32));
-  if (prefix === 'whpk_' && bytes.length === 32) return publicKey(bytes);
+  if (prefix === 'whpk_' && bytes.length === 32) {
+    if (!hasSmallOrder(bytes)) return publicKey(bytes);
+    throw new OptionsError(path, withheld(secret), 'a sound key: this point accepts what nobody signed');
+  }
   throw new OptionsError(path, withheld(secret), 'whsec_, whsk_ (32 or 64 bytes) or whpk_ (32 bytes)');
 }
 

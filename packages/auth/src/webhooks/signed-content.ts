@@ -1,4 +1,4 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
 
 export const ID_HEADER = 'webhook-id';
 export const TIMESTAMP_HEADER = 'webhook-timestamp';
@@ -10,8 +10,8 @@ export const SIGNATURE_HEADER = 'webhook-signature';
  */
 const ID = /^[!-\-/-~]{1,256}$/;
 
-export function isMessageId(value: string): boolean {
-  return ID.test(value);
+export function isMessageId(value: unknown): value is string {
+  return typeof value === 'string' && ID.test(value);
 }
 
 /** What is signed: id, time in seconds, and the body as it is on the wire. */
@@ -23,5 +23,5 @@ export function signedContent(id: string, timestamp: string, body: Buffer): Buff
 export function bodyBytes(body: unknown): Buffer {
   if (typeof body === 'string') return Buffer.from(body);
   if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  throw new OptionsError('rawBody', body, 'the body as it is on the wire: bytes, or a text');
+  throw new OptionsError('rawBody', withheld(body), 'the body as it is on the wire: bytes, or a text');
 }

@@ -18,6 +18,9 @@ import {
   TIMESTAMP_HEADER,
 } from './signed-content.ts';
 
+/** The last that verifiers read, ours among them: twelve digits of seconds. */
+const LAST_MS = 999_999_999_999_000;
+
 /** Options of {@link webhookSigner}. */
 export interface WebhookSignerOptions {
   /** `whsec_…` or `whsk_…`. Each signs: give the old and the new one while a secret is rotated. */
@@ -76,7 +79,7 @@ export function webhookSigner(options: WebhookSignerOptions): WebhookSigner {
   return {
     sign(rawBody, { id = `msg_${randomUUID()}`, timestampMs = clock.now() } = {}) {
       if (!isMessageId(id)) throw new OptionsError('id', id, 'visible ASCII without full stops');
-      assertNumber('timestampMs', timestampMs, { min: 1_000 });
+      assertNumber('timestampMs', timestampMs, { min: 1_000, max: LAST_MS });
       const timestamp = String(Math.floor(timestampMs / 1_000));
       const content = signedContent(id, timestamp, bodyBytes(rawBody));
       const signatures = keys.map(({ scheme, sign }) => `${scheme},${sign(content).toString('base64')}`);

@@ -32,7 +32,7 @@ export interface WebhookVerifierOptions {
   clock?: Clock;
 }
 
-/** Headers as Node, Fastify and Express give them, or as `fetch` does. */
+/** Headers as Node, Fastify and Express give them, as `headersDistinct` of Node has them, or as `fetch` does. */
 export type IncomingHeaders =
   { get(name: string): string | null } | Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -72,6 +72,7 @@ export function webhookVerifier(options: WebhookVerifierOptions): WebhookVerifie
   const keys = secrets.map((secret: WebhookSecret, at) => readSecret(`secrets[${at}]`, secret));
   return {
     async verify(headers, rawBody) {
+      assertObject('headers', headers);
       const id = headerOf(headers, ID_HEADER);
       const timestamp = headerOf(headers, TIMESTAMP_HEADER);
       const signatures = headerOf(headers, SIGNATURE_HEADER);
@@ -90,7 +91,9 @@ export function webhookVerifier(options: WebhookVerifierOptions): WebhookVerifie
 }
 
 function headerOf(headers: IncomingHeaders, name: string): string {
-  const value = isFetchHeaders(headers) ? headers.get(name) : headers[name];
+  const found = isFetchHeaders(headers) ? headers.get(name) : headers[name];
+  // One line is what it says, however it comes; of several nobody knows which was signed.
+  const value: unknown = Array.isArray(found) && found.length === 1 ? found[0] : found;
   if (value === undefined || value === null || value === '') throw new SignatureError('missing', { header: name });
   if (typeof value !== 'string') throw new SignatureError('malformed', { header: name });
   return value;
