@@ -349,6 +349,16 @@ describe('A31: a client', () => {
     headers: new Headers(headers),
   });
 
+  it('makes no proof for what is no address', async () => {
+    const key = createDpopKey();
+    for (const url of ['/a', 'ftp://a/', undefined as never]) {
+      await expect(key.proof({ method: 'GET', url })).rejects.toMatchObject({
+        code: 'MAC_INVALID_OPTIONS',
+        path: 'url',
+      });
+    }
+  });
+
   it('makes each proof anew, with an id of its own, and shows its public key alone', async () => {
     const key = createDpopKey({ algorithm: 'Ed25519', clock: virtualClock() });
     const target = { method: 'GET', url: 'https://API.example.com:443/a/../b?q=1#f' };

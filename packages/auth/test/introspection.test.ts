@@ -145,6 +145,17 @@ describe('introspection', () => {
     }
   });
 
+  it('does not take a signed answer, which it has not asked for, without a key to verify it by', async () => {
+    const { endpoint, introspector, seconds } = stage();
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const claims = { iss: 'https://id.example.com/introspect', aud: 'orders', iat: seconds() };
+    const answer = { ...claims, token_introspection: { active: true, aud: AUDIENCE } };
+    const forged = `${part({ alg: 'RS256', typ: 'token-introspection+jwt' })}.${part(answer)}.AAAA`;
+    const headers = { 'content-type': 'application/token-introspection+jwt' };
+    endpoint.answer = () => new Response(forged, { headers });
+    expect(await reasonOf(introspector.verify('good'))).toBe('introspection_unavailable');
+  });
+
   it('asks about nothing that cannot be a token', async () => {
     const { endpoint, introspector } = stage();
     for (const [token, reason] of [

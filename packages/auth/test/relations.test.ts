@@ -123,6 +123,8 @@ it.each<[string, () => unknown]>([
   ['a text for the relations it includes', () => relationGraph({ relations: { a: { includes: 'editor' as never } } })],
   ['a text for the relations it comes from', () => relationGraph({ relations: { a: { from: 'parent' as never } } })],
   ['no function that names', () => relationGraph().relation('a', {} as never)],
+  ['nothing that names', () => relationGraph().relation('a', null as never)],
+  ['a number for tuples', () => relationGraph({ tuples: 5 as never })],
 ])('a graph with %s is refused', (_, make) => {
   expect(make).toThrow(OptionsError);
 });

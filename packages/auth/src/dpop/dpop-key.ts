@@ -8,6 +8,7 @@ import {
   OptionsError,
   RecencyMap,
   systemClock,
+  withheld,
 } from '@macadam/core';
 import type { JsonWebKey } from '../jwt/key-rules.ts';
 import { signCompact } from '../jwt/signature.ts';
@@ -40,7 +41,10 @@ export interface DpopKey {
   /** Its thumbprint (RFC 7638): the `jkt` in the tokens that are bound to it. */
   readonly thumbprint: string;
   readonly publicJwk: JsonWebKey;
-  /** A proof for one request: with an id of its own, and the last nonce of the server. */
+  /**
+   * A proof for one request: with an id of its own, and the last nonce of the server.
+   * @throws OptionsError (`MAC_INVALID_OPTIONS`) for what is no address.
+   */
   proof(target: ProofTarget): Promise<string>;
   /** Notes the `DPoP-Nonce` of an answer, for the next request to the origin. Whether it was a new one. */
   learn(origin: string, nonce: string | null | undefined): boolean;
@@ -101,7 +105,7 @@ class BoundKey implements DpopKey {
 
   async proof({ method, url, accessToken }: ProofTarget): Promise<string> {
     const target = normalUrl(url);
-    if (target === undefined) throw new TypeError('A proof is made for an address of the web.');
+    if (target === undefined) throw new OptionsError('url', withheld(url), 'an address of the web, whole');
     const nonce = this.#nonces.get(new URL(url).origin);
     const payload = {
       jti: randomUUID(),

@@ -1,5 +1,5 @@
 // What makes a proof good (RFC 9449 section 4.3), in the order of the cost of finding out.
-import type { Clock } from '@macadam/core';
+import { assertObject, type Clock } from '@macadam/core';
 import type { JwtAlgorithm } from '../jwt/algorithms.ts';
 import { type JsonObject, own, parseCompact } from '../jwt/compact.ts';
 import type { SeenBefore } from '../replay.ts';
@@ -72,6 +72,7 @@ export function refused({ algorithms, nonces }: ProofRules, reason: DpopReason, 
 
 /** The only value of a header. A list of several is refused; those that Node has joined are in no form that is read. */
 export function oneHeader(rules: ProofRules, headers: IncomingHeaders, name: string): string {
+  assertObject('headers', headers);
   const get = headers['get' as keyof IncomingHeaders] as unknown;
   const value = typeof get === 'function' ? (headers as Headers).get(name) : (headers as Record<string, unknown>)[name];
   if (value === undefined || value === null || value === '') throw refused(rules, 'missing');

@@ -77,7 +77,11 @@ export function relationGraph(options: RelationGraphOptions = {}): RelationGraph
   assertObject('options', options);
   assertKnownOptions('', options, ['tuples', 'relations']);
   const graph = new Graph(readDefinitions(options.relations ?? {}));
-  for (const tuple of options.tuples ?? []) graph.add(tuple);
+  const { tuples = [] } = options;
+  if (typeof tuples !== 'object' || tuples === null || !(Symbol.iterator in tuples)) {
+    throw new OptionsError('tuples', tuples, 'a list of tuples');
+  }
+  for (const tuple of tuples) graph.add(tuple);
   return graph;
 }
 
@@ -165,9 +169,11 @@ class Graph implements RelationGraph {
 
   relation<P, R>(
     name: string,
-    { subject, object }: { subject: (principal: P) => string | undefined; object: (resource: R) => string | undefined },
+    names: { subject: (principal: P) => string | undefined; object: (resource: R) => string | undefined },
   ): (principal: P, resource: R) => boolean {
     assertForm('name', name, NAME, 'the name of a relation');
+    assertObject('names', names);
+    const { subject, object } = names;
     assertFunction('names.subject', subject);
     assertFunction('names.object', object);
     return (principal, resource) => {

@@ -88,6 +88,10 @@ export async function requestToken(
 export function requestIntrospection(endpoint: OAuthEndpoint, token: string, signal: AbortSignal): Promise<JsonObject> {
   return exchange(endpoint, 'introspection', signal, async (as, client, auth, options) => {
     const response = await introspectionRequest(as, client, auth, token, options);
+    // A signed answer (RFC 9701) was not asked for, and the library takes one whoever signed it.
+    if (/\bjwt\b/i.test(response.headers.get('content-type') ?? '')) {
+      throw new TokenRequestError('malformed', nameOf(endpoint));
+    }
     return (await processIntrospectionResponse(as, client, response)) as unknown as JsonObject;
   });
 }
