@@ -9,8 +9,6 @@ import type { RetryRules } from './retry-rules.ts';
 export const ERROR_BODY_BYTES = 65_536;
 /** A failed try that may be repeated waits no longer for the rest of its body; then its socket is dropped. */
 export const DRAIN_MS = 50;
-/** Compressed error bodies may unpack to this before they are cut. */
-export const ERROR_BODY_DECODED_BYTES = 1_048_576;
 
 /** What a try needs to know of its client. */
 export interface AttemptSettings {

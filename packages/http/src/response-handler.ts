@@ -2,15 +2,8 @@ import { isMacadamError, type MacadamError, type Timer } from '@macadam/core';
 import type { ExecuteContext } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
-import { decodeContent, isDecodeFailure, parseEncodings, type DecodeFailure } from './content-decoding.ts';
-import {
-  DRAIN_MS,
-  ERROR_BODY_BYTES,
-  ERROR_BODY_DECODED_BYTES,
-  type AttemptSettings,
-  type FollowUps,
-  type Scope,
-} from './attempt-settings.ts';
+import { isDecodeFailure, type DecodeFailure } from './content-decoding.ts';
+import { DRAIN_MS, ERROR_BODY_BYTES, type AttemptSettings, type FollowUps, type Scope } from './attempt-settings.ts';
 import type { DispatchController, DispatchHandler, RawHeaders } from './dispatcher.ts';
 import {
   decodeError,
@@ -21,11 +14,12 @@ import {
 } from './errors.ts';
 import { codeOf, codeOfReason, networkFailure } from './failure-code.ts';
 import type { PreparedRequest } from './request.ts';
-import { isForReader } from './stream/options.ts';
+import { encodingsToUndo, errorBodyLimits, ReceivedBody } from './received-body.ts';
 import { isRedirect, type RedirectRefusal } from './redirect.ts';
 import { HttpResponse } from './response.ts';
-import { isRetryableFailure, isRetryableStatus } from './retry-rules.ts';
+import { isRetryableFailure, isRetryableStatus, isUntouched } from './retry-rules.ts';
 import { firstOf, retryAfterOf } from './retry-after.ts';
+import { cutShort } from './transport/http2-streams.ts';
 
 /**
  * One request of a try on the wire: collects the answer and settles once, with a response or an error. The transport
@@ -49,10 +43,7 @@ export class ResponseHandler implements DispatchHandler {
   #drainTimer: Timer | undefined = undefined;
   #status = 0;
   #headers: RawHeaders = {};
-  /** Most bodies come in one piece, which is kept as it is. */
-  #first: Uint8Array | undefined = undefined;
-  #rest: Uint8Array[] | undefined = undefined;
-  #size = 0;
+  #body: ReceivedBody | undefined = undefined;
 
   constructor(
     settings: AttemptSettings,
@@ -131,25 +122,31 @@ export class ResponseHandler implements DispatchHandler {
 
   onResponseData(controller: DispatchController, chunk: Uint8Array): void {
     if (this.#settled) return;
-    this.#size += chunk.length;
-    if (this.#first === undefined) this.#first = chunk;
-    else if (this.#rest === undefined) this.#rest = [this.#first, chunk];
-    else this.#rest.push(chunk);
+    const body = (this.#body ??= new ReceivedBody());
+    body.add(chunk);
+    const { limits } = this.#settings;
     if (this.#status >= 300) {
-      if (this.#size > ERROR_BODY_BYTES) this.#cut();
-    } else if (this.#size > this.#settings.limits.maxBytes) this.#refuse(controller);
+      if (body.size > ERROR_BODY_BYTES) this.#cut();
+    } else if (body.size > limits.maxBytes) this.#refuse(controller);
+    else if (body.isLong) {
+      const encodings = encodingsToUndo(this.request, this.#headers);
+      body.grow(controller, encodings, limits, (result) => this.#settleDecoded(result, false));
+    }
   }
 
   onResponseEnd(): void {
-    if (!this.#settled) this.#finish(false);
+    if (this.#settled) return;
+    const cut = cutShort(this.#headers);
+    if (cut === undefined) this.#finish(false);
+    else this.onResponseError(null, cut);
   }
 
   onResponseError(_controller: DispatchController | null, error: Error): void {
     if (this.#settled) return;
     const errorCode = codeOf(error);
     const phase = this.#status > 0 ? 'response' : this.#controller === undefined ? 'connect' : 'request';
-    const unsent = phase === 'connect' && this.request.source?.replayable !== false;
-    const retryable = isRetryableFailure(this.#settings.rules, errorCode, this.#repeatable, unsent);
+    const untouched = isUntouched(error, phase, this.request.source);
+    const retryable = isRetryableFailure(this.#settings.rules, errorCode, this.#repeatable, untouched);
     const failure = networkFailure(this.request, error, phase, retryable);
     this.fail(failure, this.#status || undefined, failure instanceof HttpRequestError ? failure.code : errorCode);
   }
@@ -175,20 +172,17 @@ export class ResponseHandler implements DispatchHandler {
   }
 
   #finish(truncated: boolean): void {
-    const wire = this.#rest === undefined ? this.#first : Buffer.concat(this.#rest, this.#size);
-    this.#first = this.#rest = undefined;
-    const encoding = this.#headers['content-encoding'];
-    if (wire === undefined || wire.length === 0 || encoding === undefined || isForReader(this.request, encoding)) {
-      this.#settle(wire, truncated);
+    const body = this.#body;
+    if (body === undefined) {
+      this.#settle(undefined, truncated);
       return;
     }
-    const failed = this.#status >= 300;
-    const limits = failed ? { ...this.#settings.limits, maxBytes: ERROR_BODY_DECODED_BYTES } : this.#settings.limits;
-    const decoded = decodeContent(wire, parseEncodings(encoding), limits);
+    const limits = this.#status >= 300 ? errorBodyLimits(this.#settings.limits) : this.#settings.limits;
+    const decoded = body.finish(encodingsToUndo(this.request, this.#headers), limits);
     if (decoded instanceof Promise) {
       // Not rejecting: every failure of a decoder is a value.
       void decoded.then((result) => this.#settleDecoded(result, truncated));
-    } else this.#settleDecoded(decoded, truncated);
+    } else if (decoded !== undefined) this.#settleDecoded(decoded, truncated);
   }
 
   #settleDecoded(result: Uint8Array | DecodeFailure, truncated: boolean): void {
@@ -245,6 +239,7 @@ export class ResponseHandler implements DispatchHandler {
   #end(status: number | undefined, errorCode: string | undefined): void {
     this.#settled = true;
     this.#drainTimer?.cancel();
+    this.#body?.drop();
     this.log.end(this.context.attempt, this.#settings.clock.monotonic(), status, errorCode);
   }
 }

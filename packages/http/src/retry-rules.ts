@@ -1,6 +1,7 @@
 import type { Outcome, Verdict } from '@macadam/resilience';
 import { isMacadamError } from '@macadam/core';
-import { HttpNetworkError, HttpStatusError } from './errors.ts';
+import { HttpNetworkError, HttpStatusError, type NetworkPhase } from './errors.ts';
+import { wasRefused } from './transport/http2-streams.ts';
 import { wasReused } from './transport/reused-sockets.ts';
 
 /** Methods whose repetition does what doing it once did (RFC 9110, section 9.2.2, and QUERY). */
@@ -22,12 +23,15 @@ export const DEFAULT_RETRY_ERROR_CODES: readonly string[] = [
   'ENOTFOUND',
   'EPIPE',
   'ERR_HTTP2_GOAWAY_SESSION',
+  'ERR_HTTP2_SESSION_ERROR',
+  'ERR_HTTP2_STREAM_CANCEL',
   'ERR_HTTP2_STREAM_ERROR',
   'ETIMEDOUT',
   'HPE_INVALID_EOF_STATE',
   'UND_ERR_BODY_TIMEOUT',
   'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_INFO',
   'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
   'UND_ERR_SOCKET',
 ];
@@ -58,7 +62,7 @@ export function isRetryableStatus(rules: RetryRules, status: number, repeatable:
   return repeatable && rules.statuses.has(status);
 }
 
-/** Whether a network failure may be followed by another try: any request may, when nothing of it was sent. */
+/** Whether a network failure may be followed by another try: any request may, when nobody has begun to act on it. */
 export function isRetryableFailure(
   rules: RetryRules,
   errorCode: string,
@@ -68,21 +72,29 @@ export function isRetryableFailure(
   return (repeatable || unsent) && rules.errorCodes.has(errorCode);
 }
 
-/** The retry's question, for calls that must not happen twice: only what provably never left. */
+/** Whether nobody has begun to act on a request that failed, and its body can be had again. */
+export function isUntouched(error: Error, phase: NetworkPhase, source: { replayable: boolean } | undefined): boolean {
+  return (phase === 'connect' || (phase === 'request' && wasRefused(error))) && source?.replayable !== false;
+}
+
+/** The retry's question, for calls that must not happen twice: only what provably never left, or was not looked at. */
 export function retryUnsent(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
-  return error instanceof HttpNetworkError && error.phase === 'connect' && error.retryable;
+  if (!(error instanceof HttpNetworkError) || !error.retryable) return false;
+  return error.phase === 'connect' || wasRefused(error.cause);
 }
 
 /**
- * Whether a request was lost only because its connection, which had served before, was closed as it was written: it is
- * sent once more on another, at no cost. Requests that must not happen twice are not, since it may have arrived.
+ * Whether a request was lost only because its connection, which had served before, was closed as it was written, or
+ * because the server did not take it up: it is sent once more, at no cost. Of those that must not happen twice only the
+ * latter are, since the others may have arrived.
  */
 export function isTransparent(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
-  return error instanceof HttpNetworkError && error.phase === 'request' && error.retryable && wasReused(error.cause);
+  if (!(error instanceof HttpNetworkError) || error.phase !== 'request' || !error.retryable) return false;
+  return wasReused(error.cause) || wasRefused(error.cause);
 }
 
 /** Whether the server is alive and asks for less: such answers wait from a longer base. */

@@ -328,6 +328,9 @@ test('a call that ends in the queue of the transport costs no connection', async
   await dispatcher.close();
 });
 
+/** Which one a bomb exceeds first depends on how much of it comes in one piece. */
+const EITHER_LIMIT = expect.stringMatching(/^max(?:Bytes|Ratio)$/) as unknown;
+
 describe('response limits', () => {
   test('D2: 200 MB in a gzip body are refused, and cost little', async () => {
     await upstream.setFaults([{ fault: gzipBomb({ decodedBytes: 200 * 1_048_576 }) }]);
@@ -336,7 +339,7 @@ describe('response limits', () => {
     const before = process.memoryUsage();
     const error = await failure(client.get('/a'));
     const after = process.memoryUsage();
-    expect(error).toMatchObject({ code: 'MAC_HTTP_RESPONSE_TOO_LARGE', limit: 'maxBytes', allowed: 10_485_760 });
+    expect(error).toMatchObject({ code: 'MAC_HTTP_RESPONSE_TOO_LARGE', limit: EITHER_LIMIT });
     expect(after.arrayBuffers + after.external - before.arrayBuffers - before.external).toBeLessThan(32 * 1_048_576);
     expect(upstream.requests).toHaveLength(1);
   });

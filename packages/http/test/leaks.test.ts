@@ -82,6 +82,8 @@ test('D2: a bomb of 200 MB in 200 kB is refused for less than 16 MB', async () =
   const flags = ['--no-warnings', '--conditions=@macadam/source'];
   const { stdout } = await promisify(execFile)(process.execPath, [...flags, script, baseUrl]);
   const { code, limit, grewBy } = JSON.parse(stdout) as { code: string; limit: string; grewBy: number };
-  expect([code, limit]).toEqual(['MAC_HTTP_RESPONSE_TOO_LARGE', 'maxBytes']);
+  expect(code).toBe('MAC_HTTP_RESPONSE_TOO_LARGE');
+  // Which one it is depends on how much of the bomb comes in one piece.
+  expect(['maxBytes', 'maxRatio']).toContain(limit);
   expect(grewBy).toBeLessThan(16_000_000);
 }, 60_000);

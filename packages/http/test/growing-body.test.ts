@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import zlib from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+
+let server: Server;
+let baseUrl: string;
+let send: (response: ServerResponse) => void;
+
+beforeEach(async () => {
+  server = createServer((_request, response) => send(response));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterEach(async () => {
+  server.closeAllConnections();
+  server.close();
+  await closeClients();
+});
+
+const PACK: Record<string, (bytes: Buffer) => Buffer> = {
+  gzip: zlib.gzipSync,
+  deflate: zlib.deflateSync,
+  'deflate, bare': zlib.deflateRawSync,
+  br: zlib.brotliCompressSync,
+  zstd: zlib.zstdCompressSync,
+};
+const codecs = Object.entries(PACK).map(([name, pack]) => ({ name, pack, encoding: name.replace(/,.*/, '') }));
+/** Does not get smaller, so that the compressed body is long. */
+const LONG = Buffer.from(randomBytes(200_000).toString('base64'));
+
+describe('a long compressed body', () => {
+  test.each(codecs)('arrives whole: $name', async ({ encoding, pack }) => {
+    send = (response) => response.writeHead(200, { 'content-encoding': encoding }).end(pack(LONG));
+    expect(Buffer.compare((await impatientClient({ baseUrl }).get('/a')).bytes(), LONG)).toBe(0);
+  });
+
+  test('arrives whole out of two encodings', async () => {
+    send = (response) =>
+      response.writeHead(200, { 'content-encoding': 'br, gzip' }).end(zlib.gzipSync(zlib.brotliCompressSync(LONG)));
+    expect(Buffer.compare((await impatientClient({ baseUrl }).get('/a')).bytes(), LONG)).toBe(0);
+  });
+
+  test.each(codecs)('that ends too early is not taken for the whole: $name', async ({ encoding, pack }) => {
+    send = (response) => response.writeHead(200, { 'content-encoding': encoding }).end(pack(LONG).subarray(0, -5));
+    const error = await failure(impatientClient({ baseUrl }).get('/a'));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_DECODE', reason: 'encoding' });
+  });
+});
+
+// HTTP.jl #1262, Envoy #21864: it is no use to find a bomb at the end of a body that never ends.
+describe('AC39: a bomb of which the rest never comes', () => {
+  const huge = Buffer.alloc(30 * 1_048_576);
+  // Noise before it, so that enough is on the wire to see what it is.
+  const noise = randomBytes(20_000);
+
+  test.each(codecs)('is refused by its ratio with the piece that exceeds it: $name', async ({ encoding, pack }) => {
+    const bomb = pack(Buffer.concat([noise, huge]));
+    send = (response) => response.writeHead(200, { 'content-encoding': encoding }).write(bomb);
+    const error = await failure(impatientClient({ baseUrl }).get('/a'));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_RESPONSE_TOO_LARGE', limit: 'maxRatio', allowed: 100 });
+  });
+
+  test('is refused by its size', async () => {
+    send = (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).write(zlib.gzipSync(LONG));
+    const client = impatientClient({ baseUrl, responseLimits: { maxBytes: LONG.length - 1 } });
+    expect(await failure(client.get('/a'))).toMatchObject({ limit: 'maxBytes', allowed: LONG.length - 1 });
+  });
+
+  test('is refused when it is the first of two encodings that unpacks to it', async () => {
+    const inner = zlib.gzipSync(huge);
+    const outer = zlib.gzipSync(Buffer.concat([zlib.gzipSync(noise), inner]));
+    send = (response) => response.writeHead(200, { 'content-encoding': 'gzip, gzip' }).write(outer);
+    expect(await failure(impatientClient({ baseUrl }).get('/a'))).toMatchObject({ limit: 'maxRatio' });
+  });
+
+  test('lets go of its connection', async () => {
+    const closed = new Promise<void>((resolve) => server.on('connection', (socket) => socket.on('close', resolve)));
+    send = (response) =>
+      response.writeHead(200, { 'content-encoding': 'gzip' }).write(zlib.gzipSync(Buffer.concat([noise, huge])));
+    await failure(impatientClient({ baseUrl }).get('/a'));
+    await closed;
+  });
+});

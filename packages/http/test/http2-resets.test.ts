@@ -1,0 +1,114 @@
+import { constants } from 'node:http2';
+import { Readable } from 'node:stream';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { HttpClient } from '../src/index.ts';
+import { answer, ca, http2Frames, type FramedRequest } from './http2-frames.ts';
+import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+
+const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } =
+  constants;
+
+const cleanUp: (() => void)[] = [];
+afterEach(async () => {
+  for (const close of cleanUp.splice(0)) close();
+  await closeClients();
+});
+
+/** A client of a server that treats its first request so, and answers the others. */
+async function clientOf(
+  first: (request: FramedRequest) => void,
+): Promise<{ client: HttpClient; requests: () => number }> {
+  let requests = 0;
+  const server = await http2Frames((request) => {
+    requests = request.count;
+    if (request.count === 1) first(request);
+    else answer(request);
+  });
+  cleanUp.push(server.close);
+  const client = impatientClient({ baseUrl: server.url, tls: { ca } });
+  return { client, requests: () => requests };
+}
+
+const halfAndReset =
+  (code: number) =>
+  (request: FramedRequest): void => {
+    request.headers();
+    request.data('half');
+    request.reset(code);
+  };
+
+describe('an answer of HTTP/2 that the server resets half-way', () => {
+  const codes = { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_ENHANCE_YOUR_CALM };
+
+  test.each(Object.entries(codes))('is not taken for the whole (%s), and asked for again', async (_name, code) => {
+    const { client } = await clientOf(halfAndReset(code));
+    const response = await client.get('/a');
+    expect(response.text()).toBe('whole');
+    expect(response.attempts).toMatchObject([{ errorCode: 'ERR_HTTP2_STREAM_ERROR' }, { status: 200 }]);
+  });
+
+  test('fails the call when it may not be repeated', async () => {
+    const { client } = await clientOf(halfAndReset(NGHTTP2_CANCEL));
+    expect(await failure(client.post('/a', { json: 1 }))).toMatchObject({
+      code: 'MAC_HTTP_NETWORK',
+      errorCode: 'ERR_HTTP2_STREAM_ERROR',
+      phase: 'response',
+    });
+  });
+
+  test('a whole answer stays one when NO_ERROR follows: the server wants no more of the request', async () => {
+    const { client, requests } = await clientOf((request) => {
+      answer(request);
+      request.reset(NGHTTP2_NO_ERROR);
+    });
+    expect((await client.get('/a')).text()).toBe('whole');
+    expect(requests()).toBe(1);
+  });
+});
+
+describe('a request of HTTP/2 that the server did not take up', () => {
+  const bodies = {
+    json: () => ({ json: 1 }),
+    multipart: () => ({ multipart: { a: '1' } }),
+    'a function': () => ({ body: () => Readable.from(['a']) }),
+  };
+  const refusals = {
+    'a stream refused': (request: FramedRequest) => request.reset(NGHTTP2_REFUSED_STREAM),
+    GOAWAY: (request: FramedRequest) => request.goAway(0, NGHTTP2_NO_ERROR),
+    'GOAWAY with an error': (request: FramedRequest) => request.goAway(0, NGHTTP2_INTERNAL_ERROR),
+  };
+  const rows = Object.entries(refusals).flatMap(([how, refuse]) =>
+    Object.entries(bodies).map(([what, body]) => ({ how, what, refuse, body })),
+  );
+
+  test.each(rows)('is sent again at no cost: POST of $what, $how', async ({ refuse, body }) => {
+    const { client, requests } = await clientOf(refuse);
+    expect((await client.post('/a', body())).text()).toBe('whole');
+    expect(requests()).toBe(2);
+  });
+
+  test('not when its body was a stream that is gone: the error says so', async () => {
+    const { client } = await clientOf(refusals['a stream refused']);
+    const body = Readable.from([Buffer.alloc(600_000), Buffer.alloc(600_000)]);
+    expect(await failure(client.put('/a', { body }))).toMatchObject({ gaveUp: 'bodyNotReplayable' });
+  });
+});
+
+describe('a connection of HTTP/2 that ends while a request is on it', () => {
+  const endings = {
+    'reset with CANCEL before an answer': (request: FramedRequest) => request.reset(NGHTTP2_CANCEL),
+    'GOAWAY with an error, then the end': (request: FramedRequest) => {
+      request.goAway(request.id, NGHTTP2_INTERNAL_ERROR);
+      request.socket.end();
+    },
+    'the end': (request: FramedRequest) => request.socket.end(),
+  };
+
+  test.each(Object.entries(endings))('%s: a GET is sent again, a POST is not', async (_how, end) => {
+    const { client } = await clientOf(end);
+    expect((await client.get('/a')).text()).toBe('whole');
+    const other = await clientOf(end);
+    expect(await failure(other.client.post('/a', { json: 1 }))).toMatchObject({ gaveUp: 'notRetryable' });
+    expect(other.requests()).toBe(1);
+  });
+});
