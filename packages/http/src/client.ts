@@ -3,7 +3,7 @@ import type { ExecuteContext } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
 import { AttemptLog } from './attempts.ts';
 import { concludeCall } from './call-error.ts';
-import { concludeShared, Dedupe } from './dedupe.ts';
+import { Dedupe } from './dedupe.ts';
 import { describeClient } from './describe-client.ts';
 import type { Transport } from './dispatcher.ts';
 import { Balancer } from './endpoints/balancer.ts';
@@ -57,11 +57,13 @@ class PooledHttpClient {
     this.#balancer = settings.endpoints && new Balancer(settings, settings.endpoints);
     this.#transport = this.#balancer?.transport ?? transportTo(settings.origin, settings);
     this.#sender = new Sender(settings, this.#transport);
-    this.#dedupe = settings.dedupe ? new Dedupe(settings) : undefined;
     const { cache, name, origin, clock, auth, peer, baggage } = settings;
     const owner = { name, origin, clock, authorizes: auth !== undefined };
     this.#cache = cache && new HttpCache(cache, owner, (request, log) => this.#execute(request, log));
-    this.#traced = { name, propagates: peer === 'internal', baggage };
+    this.#traced = { name, propagates: peer === 'internal', baggage, clock };
+    this.#dedupe = settings.dedupe
+      ? new Dedupe(settings, this.#traced, (request, options) => this.#call(request, options))
+      : undefined;
     observeClient(this);
   }
 
@@ -95,7 +97,7 @@ class PooledHttpClient {
       this.#assertOpen();
       const request = prepareRequest(this.#settings, method, this.#templates.get(path), options);
       const key = this.#dedupe?.keyOf(request);
-      return key === undefined ? this.#call(request, options) : this.#share(key, request, options);
+      return key === undefined ? this.#call(request, options) : (this.#dedupe as Dedupe).answer(key, request, options);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -126,12 +128,12 @@ class PooledHttpClient {
       const response = await answer;
       if (options?.schema !== undefined && response.ok) await applySchema(request.subject, response, options.schema);
       setAttempts(response, log.records);
-      log.trace?.end(undefined);
+      log.trace?.end(log, undefined);
       this.#succeeded++;
       return response;
     } catch (error) {
       const ended = concludeCall(error, { request, log, options, settings: this.#settings });
-      log.trace?.end(errorTypeOf(ended.response ?? ended.error));
+      log.trace?.end(log, errorTypeOf(ended.response ?? ended.error));
       if (ended.response === undefined) {
         this.#failed++;
         throw ended.error;
@@ -143,18 +145,6 @@ class PooledHttpClient {
       // While an answer is streamed more may be sent: then its end is what closes the request.
       if (request.stream?.begun !== true) request.source?.close();
       if (this.#onIdle !== undefined && this.#inFlight === 0) this.#onIdle();
-    }
-  }
-
-  /** A call that may be one of several with the same request. What differs between them is decided here. */
-  async #share(key: string, request: PreparedRequest, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
-    const call = (shared: PreparedRequest): Promise<HttpResponse> => this.#call(shared, { throwOnStatus: true });
-    try {
-      const response = await (this.#dedupe as Dedupe).run(key, request, call);
-      if (options?.schema !== undefined) await applySchema(request.subject, response, options.schema);
-      return response;
-    } catch (error) {
-      return concludeShared(error, request, options, this.#settings);
     }
   }
 

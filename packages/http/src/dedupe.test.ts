@@ -9,7 +9,9 @@ const settings = httpClientSettings({ baseUrl: 'http://billing.internal', dedupe
 const templates = new PathTemplates('');
 
 function keyOf(method: string, path: string, options: AnyRequestOptions = {}): string | undefined {
-  return new Dedupe(settings).keyOf(prepareRequest(settings, method, templates.get(path), options));
+  const { name, clock } = settings;
+  const dedupe = new Dedupe(settings, { name, clock, propagates: true, baggage: false }, () => Promise.reject());
+  return dedupe.keyOf(prepareRequest(settings, method, templates.get(path), options));
 }
 
 describe('AC35: what counts as identical', () => {

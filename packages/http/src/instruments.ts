@@ -1,9 +1,10 @@
 /**
  * What this package tells OpenTelemetry, all names included.
  *
- * A span of kind CLIENT for each request on the wire, and around those of one call a span of kind INTERNAL, as the
- * semantic conventions want retries to be shown; a histogram of their durations; and counters, which are read from what
- * is counted anyway when a collector asks. While no SDK is registered nothing is made, not even an empty span.
+ * A span of kind CLIENT for each request on the wire, below what the caller does, as the semantic conventions want retries
+ * to be shown; beside them a span of kind INTERNAL of each call that is not just one request, with links to those it took;
+ * a histogram of the durations of requests; and counters, which are read from what is counted anyway when a collector asks.
+ * While no SDK is registered nothing is made, not even an empty span.
  *
  * Conventions: https://opentelemetry.io/docs/specs/semconv/http/ (http-spans and http-metrics, stable).
  */
@@ -14,6 +15,7 @@ import {
   createContextKey,
   createNoopMeter,
   diag,
+  isSpanContextValid,
   metrics,
   propagation,
   ProxyTracerProvider,
@@ -26,19 +28,21 @@ import {
   type Tracer,
   type TracerProvider,
 } from '@opentelemetry/api';
-import type { HttpAttempt } from './attempts.ts';
+import type { AttemptLog, HttpAttempt } from './attempts.ts';
 import { CLIENT_METRICS } from './client-metrics.ts';
 import type { DispatchController } from './dispatcher.ts';
 import type { HttpClientStats } from './http-client.ts';
 import type { PreparedRequest } from './request.ts';
+import { SentRequests, type SentRequest } from './sent-requests.ts';
 import { METRIC_ATTRIBUTES, SPAN_NAMES } from './telemetry-names.ts';
 import {
+  errorTypeOfRequest,
+  isToldByRequest,
   metricFields,
-  outcomeFields,
-  spanFields,
   spanName,
+  startFields,
+  timeAt,
   traceparent,
-  type SpanFields,
   type TracedClient,
 } from './trace-attributes.ts';
 
@@ -114,16 +118,6 @@ function guarded<T>(tell: () => T): T | undefined {
   }
 }
 
-interface OpenAttempt {
-  readonly number: number;
-  readonly record: HttpAttempt;
-  readonly fields: SpanFields;
-  readonly context: Context;
-  readonly span: Span | undefined;
-  protocol: string | undefined;
-  cancelled: boolean;
-}
-
 const headerPairs: TextMapSetter<string[]> = {
   set(headers, name, value) {
     headers.push(name.toLowerCase(), value);
@@ -133,103 +127,123 @@ const headerPairs: TextMapSetter<string[]> = {
 /** One call, as OpenTelemetry sees it. */
 export class CallTrace {
   readonly #client: TracedClient;
+  readonly #request: PreparedRequest;
   readonly #tracer: Tracer | undefined;
   readonly #durations: HistogramLike | undefined;
-  readonly #context: Context;
-  readonly #span: Span | undefined;
-  readonly #open: OpenAttempt[] = [];
-  #attempts = 0;
+  /** What the caller does. */
+  readonly #outer: Context;
+  readonly #startedAt: number;
+  readonly #requests = new SentRequests<Span>();
 
   constructor(client: TracedClient, request: PreparedRequest, spans?: Tracer, histogram?: HistogramLike) {
     this.#client = client;
+    this.#request = request;
     this.#tracer = spans;
     this.#durations = histogram;
-    const parent = context.active();
-    const attributes = { [CLIENT_NAME]: client.name };
-    this.#span = spans?.startSpan(`${client.name} ${spanName(request)}`, { attributes }, parent);
-    this.#context = this.#span === undefined ? parent : trace.setSpan(parent, this.#span);
+    this.#outer = context.active();
+    this.#startedAt = client.clock.now();
   }
 
   /** A request goes out, as part of the try that policies call `number`. */
   began(number: number, record: HttpAttempt, request: PreparedRequest): void {
-    const fields = metricFields(request, record);
-    const attributes = { ...fields, ...spanFields(request, this.#attempts) };
-    const options = { kind: SpanKind.CLIENT, attributes };
-    const span = guarded(() => this.#tracer?.startSpan(spanName(request), options, this.#context));
-    const own = span === undefined ? this.#context : trace.setSpan(this.#context, span);
-    this.#open.push({ number, record, fields, context: own, span, protocol: undefined, cancelled: false });
-    this.#attempts++;
+    const spans = this.#tracer;
+    const span = spans && guarded(() => this.#start(spans, record, request));
+    this.#requests.add(number, request.method, record, span);
+  }
+
+  #start(spans: Tracer, record: HttpAttempt, request: PreparedRequest): Span {
+    const attributes = startFields(request, record, this.#requests.count);
+    const startTime = timeAt(this.#startedAt, record.startedAtMs);
+    return spans.startSpan(spanName(request), { kind: SpanKind.CLIENT, attributes, startTime }, this.#parent());
+  }
+
+  /** Where the next span belongs: below what the caller does. If that is in no trace, the first request has begun one. */
+  #parent(): Context {
+    if (this.#requests.last === undefined) return this.#outer;
+    const around = trace.getSpanContext(this.#outer);
+    if (around !== undefined && isSpanContextValid(around)) return this.#outer;
+    const [first] = this.#requests.spans();
+    return first === undefined ? this.#outer : trace.setSpan(this.#outer, first);
   }
 
   /** `headers` with those that carry the trace of the try `number`, unless the other side is a stranger. */
   propagated(number: number, headers: string[], foreign: boolean): string[] {
-    const attempt = this.#find(number);
-    if (!this.#client.propagates || foreign || attempt?.span === undefined) return headers;
+    const span = this.#requests.inFlight(number)?.span;
+    if (!this.#client.propagates || foreign || span === undefined) return headers;
     // What the caller says himself wins.
     if (headers.includes('traceparent')) return headers;
-    const hides = !this.#client.baggage && propagation.getBaggage(attempt.context) !== undefined;
-    const carried = hides ? propagation.deleteBaggage(attempt.context) : attempt.context;
     const all = [...headers];
-    guarded(() => propagation.inject(carried, all, headerPairs));
+    guarded(() => this.#inject(span, all));
     // An SDK can be set up without a propagator; the trace goes on all the same, in the form of the W3C.
-    if (!all.includes('traceparent')) all.push('traceparent', traceparent(attempt.span.spanContext()));
+    if (!all.includes('traceparent')) all.push('traceparent', traceparent(span.spanContext()));
     return all;
+  }
+
+  #inject(span: Span, headers: string[]): void {
+    const own = trace.setSpan(this.#outer, span);
+    const hides = !this.#client.baggage && propagation.getBaggage(own) !== undefined;
+    propagation.inject(hides ? propagation.deleteBaggage(own) : own, headers, headerPairs);
   }
 
   /** Runs what hands a request to the transport, so that an instrumentation of it makes no span of its own. */
   dispatching(send: () => void): void {
     if (this.#tracer === undefined || !instrumented.hasSubscribers) send();
-    else context.with(this.#context.setValue(SUPPRESS_TRACING, true), send);
+    else context.with(this.#outer.setValue(SUPPRESS_TRACING, true), send);
   }
 
   /** The headers of the answer to the try `number` are there: as a list in HTTP/1.1, by name in HTTP/2. */
   answered(number: number, { rawHeaders }: DispatchController): void {
-    const attempt = this.#find(number);
-    if (attempt === undefined || rawHeaders === undefined || rawHeaders === null) return;
-    attempt.protocol = Array.isArray(rawHeaders) ? '1.1' : '2';
+    const request = this.#requests.inFlight(number);
+    if (request === undefined || rawHeaders === undefined || rawHeaders === null) return;
+    request.protocol = Array.isArray(rawHeaders) ? '1.1' : '2';
   }
 
   /** Nobody waits for the try `number` any more, which is not an error. */
   cancelled(number: number): void {
-    const attempt = this.#find(number);
-    if (attempt !== undefined) attempt.cancelled = true;
+    const request = this.#requests.inFlight(number);
+    if (request !== undefined) request.cancelled = true;
   }
 
   /** The try `number` has come to its end. */
   ended(number: number): void {
-    const attempt = this.#find(number);
-    if (attempt === undefined) return;
-    if (attempt === this.#open.at(-1)) this.#open.pop();
-    else this.#open.splice(this.#open.indexOf(attempt), 1);
-    guarded(() => this.#tell(attempt));
+    const request = this.#requests.inFlight(number);
+    if (request === undefined) return;
+    request.ended = true;
+    guarded(() => this.#tell(request));
   }
 
-  #tell({ record, fields, span, context: own, protocol, cancelled }: OpenAttempt): void {
-    const outcome = outcomeFields(record, protocol, cancelled);
-    this.#durations?.record(record.durationMs / 1_000, Object.assign(fields, outcome), own);
+  #tell({ method, record, span, protocol, cancelled }: SentRequest<Span>): void {
+    const errorType = cancelled ? undefined : errorTypeOfRequest(record);
+    this.#durations?.record(record.durationMs / 1_000, metricFields(method, record, protocol, errorType), this.#outer);
     if (span === undefined) return;
-    // It has had the rest since it began.
-    span.setAttributes(outcome);
-    if (outcome['error.type'] !== undefined) span.setStatus({ code: SpanStatusCode.ERROR });
-    span.end();
+    const { template } = this.#request.subject;
+    // One by one: of a list the SDK would look at each as well, and this way there is none.
+    if (template !== undefined) span.setAttribute('url.template', template);
+    if (protocol !== undefined) span.setAttribute('network.protocol.version', protocol);
+    if (record.status !== undefined) span.setAttribute('http.response.status_code', record.status);
+    if (errorType !== undefined) markFailed(span, errorType);
+    span.end(timeAt(this.#startedAt, record.startedAtMs + record.durationMs));
   }
 
-  /** The call has come to its end, with an error of this code unless it went well or the caller left. */
-  end(errorType: string | undefined): void {
-    const span = this.#span;
-    if (span === undefined) return;
+  /** The call has come to its end, with an error of this kind unless it went well or the caller left. */
+  end({ records, startedAt }: AttemptLog, errorType: string | undefined): void {
+    const spans = this.#tracer;
+    const cancelled = this.#requests.last?.cancelled === true;
+    if (spans === undefined || isToldByRequest(records, cancelled, errorType)) return;
+    const { name, clock } = this.#client;
+    const tookMs = clock.monotonic() - startedAt;
     guarded(() => {
-      span.setAttribute('macadam.http.attempts', this.#attempts);
-      if (errorType !== undefined) {
-        span.setAttribute('error.type', errorType);
-        span.setStatus({ code: SpanStatusCode.ERROR });
-      }
-      span.end();
+      const attributes = { [CLIENT_NAME]: name, 'macadam.http.attempts': records.length };
+      const links = this.#requests.spans().map((span) => ({ context: span.spanContext() }));
+      const options = { attributes, links, startTime: timeAt(this.#startedAt, 0) };
+      const span = spans.startSpan(`${name} ${spanName(this.#request)}`, options, this.#parent());
+      if (errorType !== undefined) markFailed(span, errorType);
+      span.end(timeAt(this.#startedAt, tookMs));
     });
   }
+}
 
-  #find(number: number): OpenAttempt | undefined {
-    const last = this.#open.at(-1);
-    return last?.number === number ? last : this.#open.findLast((attempt) => attempt.number === number);
-  }
+function markFailed(span: Span, errorType: string): void {
+  span.setAttribute('error.type', errorType);
+  span.setStatus({ code: SpanStatusCode.ERROR });
 }

@@ -18,7 +18,8 @@ export const SPAN_NAMES: Omit<TelemetryDescription, 'scope' | 'metrics'> = {
     {
       name: '{client} {method} {template}',
       kind: 'INTERNAL',
-      description: 'One call with all its attempts',
+      description:
+        'A call that its only request does not tell all of: it took none or several, had to wait, or failed otherwise',
       attributes: ['macadam.http.client.name', 'macadam.http.attempts', 'error.type'],
     },
     {

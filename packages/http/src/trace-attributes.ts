@@ -1,7 +1,7 @@
 /** What spans and metrics say of a request, by the names of the semantic conventions. No value of a caller's in it. */
-import { isMacadamError } from '@macadam/core';
+import { isMacadamError, type Clock } from '@macadam/core';
 import type { HttpAttempt } from './attempts.ts';
-import { HttpStatusError } from './errors.ts';
+import { HttpNetworkError, HttpStatusError } from './errors.ts';
 import { redactQuery } from './query.ts';
 import type { PreparedRequest } from './request.ts';
 import { HttpResponse } from './response.ts';
@@ -13,6 +13,7 @@ export interface TracedClient {
   readonly propagates: boolean;
   /** Whether it may know the baggage too. */
   readonly baggage: boolean;
+  readonly clock: Clock;
 }
 
 export type SpanFields = Record<string, string | number>;
@@ -36,28 +37,83 @@ export function spanName({ method, subject }: PreparedRequest): string {
   return subject.template === undefined ? shown : `${shown} ${subject.template}`;
 }
 
-/** What a metric may be counted by. */
-export function metricFields({ method }: PreparedRequest, { endpoint }: HttpAttempt): SpanFields {
-  const at = endpoint.lastIndexOf(':');
-  return {
+/** What is known when a request begins, and what a sampler may decide by. */
+export function startFields(request: PreparedRequest, { endpoint }: HttpAttempt, resends: number): SpanFields {
+  const { method } = request;
+  const { address, port } = placeOf(endpoint);
+  const fields: SpanFields = {
     'http.request.method': METHODS.has(method) ? method : '_OTHER',
-    'server.address': endpoint.startsWith('[') ? endpoint.slice(1, at - 1) : endpoint.slice(0, at),
-    'server.port': Number(endpoint.slice(at + 1)),
+    'server.address': address,
+    'server.port': port,
+    'url.full': shownUrl(request),
   };
-}
-
-/**
- * What only a span can hold.
- *
- * @param resends - requests of this call that went out before it
- */
-export function spanFields(request: PreparedRequest, resends: number): SpanFields {
-  const { method, subject } = request;
-  const fields: SpanFields = { 'url.full': shownUrl(request) };
-  if (subject.template !== undefined) fields['url.template'] = subject.template;
   if (!METHODS.has(method)) fields['http.request.method_original'] = method;
   if (resends > 0) fields['http.request.resend_count'] = resends;
   return fields;
+}
+
+/** What a metric may be counted by. In the order of the alphabet, which is what an SDK sorts them into anyway. */
+export function metricFields(
+  method: string,
+  { endpoint, status }: HttpAttempt,
+  protocol: string | undefined,
+  errorType: string | undefined,
+): SpanFields {
+  const fields: SpanFields = errorType === undefined ? {} : { 'error.type': errorType };
+  fields['http.request.method'] = METHODS.has(method) ? method : '_OTHER';
+  if (status !== undefined) fields['http.response.status_code'] = status;
+  if (protocol !== undefined) fields['network.protocol.version'] = protocol;
+  const { address, port } = placeOf(endpoint);
+  fields['server.address'] = address;
+  fields['server.port'] = port;
+  return fields;
+}
+
+interface Place {
+  readonly endpoint: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+let lastPlace: Place = { endpoint: '', address: '', port: 0 };
+
+/** Host and port apart. A request is asked about twice, and mostly the next one goes where this one went. */
+function placeOf(endpoint: string): Place {
+  if (lastPlace.endpoint === endpoint) return lastPlace;
+  const at = endpoint.lastIndexOf(':');
+  const address = endpoint.startsWith('[') ? endpoint.slice(1, at - 1) : endpoint.slice(0, at);
+  lastPlace = { endpoint, address, port: Number(endpoint.slice(at + 1)) };
+  return lastPlace;
+}
+
+/** What a request failed with, of few kinds; undefined when it did not fail. A status from 400 on is a failure. */
+export function errorTypeOfRequest({ status, errorCode }: HttpAttempt): string | undefined {
+  return errorCode ?? (status !== undefined && status >= 400 ? String(status) : undefined);
+}
+
+/** A call that waited for less did not wait: something else had its turn in between. */
+const WAITED_MS = 1;
+
+/**
+ * Whether the span of its only request leaves nothing of a call untold: it began with the call, and failed with what the
+ * call failed with, if it did.
+ */
+export function isToldByRequest(
+  records: readonly HttpAttempt[],
+  cancelled: boolean,
+  errorType: string | undefined,
+): boolean {
+  const only = records[0];
+  if (only === undefined || records.length > 1 || only.startedAtMs >= WAITED_MS) return false;
+  return errorType === (cancelled ? undefined : errorTypeOfRequest(only));
+}
+
+/** A point in time in seconds and nanoseconds: epoch milliseconds and what has passed since, which is exact. */
+export function timeAt(epochMs: number, passedMs: number): [seconds: number, nanoseconds: number] {
+  const ms = (epochMs % 1_000) + passedMs;
+  const seconds = Math.floor(ms / 1_000);
+  const nanoseconds = Math.min(Math.round((ms - seconds * 1_000) * 1_000_000), 999_999_999);
+  return [Math.floor(epochMs / 1_000) + seconds, nanoseconds];
 }
 
 /**
@@ -69,26 +125,13 @@ export function errorTypeOf(end: unknown): string | undefined {
   if (end instanceof HttpResponse || end instanceof HttpStatusError) {
     return end.status >= 400 ? String(end.status) : undefined;
   }
+  if (end instanceof HttpNetworkError) return end.errorCode;
   return isMacadamError(end) && end.code !== 'MAC_ABORTED' ? end.code : undefined;
 }
 
 /** The header of W3C Trace Context, section 3.2. */
 export function traceparent(span: { traceId: string; spanId: string; traceFlags: number }): string {
   return `00-${span.traceId}-${span.spanId}-${(span.traceFlags & 0xff).toString(16).padStart(2, '0')}`;
-}
-
-/** How a request ended. A caller who left is not an error; a status from 400 on is one. */
-export function outcomeFields(
-  { status, errorCode }: HttpAttempt,
-  protocol: string | undefined,
-  cancelled: boolean,
-): SpanFields {
-  const fields: SpanFields = {};
-  if (protocol !== undefined) fields['network.protocol.version'] = protocol;
-  if (status !== undefined) fields['http.response.status_code'] = status;
-  const failed = errorCode ?? (status !== undefined && status >= 400 ? String(status) : undefined);
-  if (failed !== undefined && !cancelled) fields['error.type'] = failed;
-  return fields;
 }
 
 /** Where it goes. Path parameters stay names: they can be anything, reset tokens and addresses of people too. */

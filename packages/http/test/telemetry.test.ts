@@ -18,7 +18,7 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider, type ReadableSpan } from '@opentelemetry/sdk-trace';
-import { constant } from '@macadam/resilience';
+import { consecutiveFailures, constant } from '@macadam/resilience';
 import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -79,6 +79,10 @@ async function ended(): Promise<{ attempts: ReadableSpan[]; calls: ReadableSpan[
   };
 }
 
+const failure = ({ attributes, status }: ReadableSpan): unknown[] => [attributes['error.type'], status.code];
+const lengthMs = ({ duration: [seconds, nanoseconds] }: ReadableSpan): number =>
+  seconds * 1_000 + nanoseconds / 1_000_000;
+
 async function collected(): Promise<Map<string, { value: unknown; attributes: object; boundaries?: number[] }[]>> {
   points.reset();
   await reader.forceFlush();
@@ -92,10 +96,12 @@ async function collected(): Promise<Map<string, { value: unknown; attributes: ob
 }
 
 describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)', () => {
-  test('AC40: one of kind CLIENT for each attempt, resends counted from the second on, inside one of the call', async () => {
+  test('AC40: one of kind CLIENT for each attempt, resends counted from the second on; that of the call carries them', async () => {
     const dispatcher = scriptedDispatcher({ status: 503 }, { error: 'ECONNRESET' }, { status: 200, body: 'x' });
     const client = clientFor({ dispatcher });
-    await clock.runUntil(client.get('/invoices/{id}', { params: { id: 'secret-id' }, query: { key: 'secret-value' } }));
+    const caller = provider.getTracer('test').startSpan('caller');
+    const call = () => client.get('/invoices/{id}', { params: { id: 'secret-id' }, query: { key: 'secret-value' } });
+    await clock.runUntil(context.with(trace.setSpan(context.active(), caller), call));
     const { attempts, calls } = await ended();
     const shared = {
       'http.request.method': 'GET',
@@ -127,7 +133,13 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
       attributes: { 'macadam.http.client.name': 'billing', 'macadam.http.attempts': 3 },
       status: { code: SpanStatusCode.UNSET },
     });
-    expect(attempts.every((span) => span.parentSpanContext?.spanId === calls[0]?.spanContext().spanId)).toBe(true);
+    // The conventions know no span around those of requests: all are siblings, and that of the call points to the others.
+    const parents = [...attempts, ...calls].map((span) => span.parentSpanContext?.spanId);
+    expect(new Set(parents)).toEqual(new Set([caller.spanContext().spanId]));
+    expect(calls[0]?.links.map((link) => link.context)).toEqual(attempts.map((span) => span.spanContext()));
+    // It lasts as long as the call, back-off included; they last as long as their requests.
+    expect(attempts.map(lengthMs)).toEqual([0, 0, 0]);
+    expect(calls.map(lengthMs)).toEqual([200]);
     expect(
       JSON.stringify([...attempts, ...calls].map(({ attributes, name, events }) => [attributes, name, events])),
     ).not.toContain('secret');
@@ -142,12 +154,14 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     })
       .get('/a', { schema: z.unknown() })
       .catch(() => {});
-    const { calls } = await ended();
-    expect(calls.map(({ attributes, status }) => [attributes['error.type'], status.code])).toEqual([
+    const { attempts, calls } = await ended();
+    expect(attempts.map(failure)).toEqual([
       ['404', SpanStatusCode.ERROR],
       ['404', SpanStatusCode.ERROR],
-      ['MAC_HTTP_DECODE', SpanStatusCode.ERROR],
+      [undefined, SpanStatusCode.UNSET],
     ]);
+    // That of its request cannot say it: the answer was good, what was made of it was not.
+    expect(calls.map(failure)).toEqual([['MAC_HTTP_DECODE', SpanStatusCode.ERROR]]);
   });
 
   test('a caller who leaves is no error; a time limit is one', async () => {
@@ -159,15 +173,11 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     await expect(left).rejects.toBe(caller.signal.reason);
     await clock.runUntil(client.get('/a', { timeoutMs: 50 }).catch(() => {}));
     const { attempts, calls } = await ended();
-    const seen = ({ attributes, status }: ReadableSpan) => [attributes['error.type'], status.code];
-    expect(attempts.map(seen)).toEqual([
+    expect(attempts.map(failure)).toEqual([
       [undefined, SpanStatusCode.UNSET],
       ['MAC_TIMEOUT', SpanStatusCode.ERROR],
     ]);
-    expect(calls.map(seen)).toEqual([
-      [undefined, SpanStatusCode.UNSET],
-      ['MAC_TIMEOUT', SpanStatusCode.ERROR],
-    ]);
+    expect(calls).toEqual([]);
   });
 
   test('are children of what runs, whatever timer starts the attempt', async () => {
@@ -177,6 +187,107 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     const { attempts, calls } = await ended();
     expect(calls[0]?.parentSpanContext?.spanId).toBe(parent.spanContext().spanId);
     expect(new Set([...attempts, ...calls].map((span) => span.spanContext().traceId)).size).toBe(1);
+  });
+
+  test('without a span of the caller, what follows the first request stays in its trace', async () => {
+    const client = clientFor({ dispatcher: scriptedDispatcher({ status: 503 }, { status: 503 }, { status: 200 }) });
+    await clock.runUntil(client.get('/a'));
+    const { attempts, calls } = await ended();
+    const [first, ...later] = attempts;
+    expect(first?.parentSpanContext).toBeUndefined();
+    const parents = [...later, ...calls].map((span) => span.parentSpanContext?.spanId);
+    expect(parents).toEqual(Array.from({ length: 3 }, () => first?.spanContext().spanId));
+  });
+
+  test('a call that is one request is one span', async () => {
+    const client = clientFor({ dispatcher: scriptedDispatcher({ status: 200 }) });
+    await client.get('/a');
+    await client.post('/b', { json: {} });
+    const { attempts, calls } = await ended();
+    expect(attempts.map(({ name }) => name)).toEqual(['GET', 'POST']);
+    expect(calls).toEqual([]);
+  });
+
+  test('tell the time of the clock the client was given', async () => {
+    const client = clientFor({ dispatcher: scriptedDispatcher({ status: 200, delayMs: 40, clock }) });
+    const before = clock.now();
+    await clock.runUntil(client.get('/a'));
+    const [span] = (await ended()).attempts;
+    expect(span?.startTime).toEqual([Math.floor(before / 1_000), (before % 1_000) * 1_000_000]);
+    expect(span && lengthMs(span)).toBe(40);
+  });
+
+  const kept = { status: 200, headers: { 'cache-control': 'max-age=60' }, body: 'x' };
+  const twice = (client: HttpClient) => Promise.all([client.get('/a'), client.get('/a')]);
+  test.each<[string, Partial<HttpClientOptions>, (client: HttpClient) => Promise<unknown>, unknown[]]>([
+    [
+      'refused by an open circuit',
+      {
+        dispatcher: scriptedDispatcher({ error: 'ECONNREFUSED' }),
+        circuitBreaker: { trip: [consecutiveFailures({ count: 1 })] },
+        retry: false,
+      },
+      async (client) => [await client.get('/a').catch(() => {}), await client.get('/a').catch(() => {})],
+      [[0, 'MAC_CIRCUIT_OPEN']],
+    ],
+    [
+      'refused by a full bulkhead',
+      { dispatcher: scriptedDispatcher({ status: 200, delayMs: 5, clock }), bulkhead: { maxConcurrent: 1 } },
+      (client) => Promise.allSettled([client.get('/a'), client.get('/a')]),
+      [[0, 'MAC_BULKHEAD_FULL']],
+    ],
+    [
+      'answered by the cache',
+      { dispatcher: scriptedDispatcher(kept), cache: {} },
+      async (client) => [await client.get('/a'), await client.get('/a')],
+      [[0, undefined]],
+    ],
+    [
+      'answered by a shared request',
+      { dispatcher: scriptedDispatcher({ status: 200 }), dedupe: true },
+      twice,
+      [[0, undefined]],
+    ],
+    [
+      'kept waiting for its turn',
+      {
+        dispatcher: scriptedDispatcher({ status: 200, delayMs: 5, clock }),
+        bulkhead: { maxConcurrent: 1, maxQueued: 1 },
+      },
+      twice,
+      [[1, undefined]],
+    ],
+    [
+      'redirected',
+      { dispatcher: scriptedDispatcher({ status: 302, headers: { location: '/b' } }, { status: 200 }), redirects: {} },
+      (client) => client.get('/a'),
+      [[2, undefined]],
+    ],
+    [
+      'hedged',
+      { dispatcher: scriptedDispatcher({}, { status: 200 }), hedge: { delayMs: 10, maxExtraLoad: 1 }, retry: false },
+      (client) => client.get('/a'),
+      [[2, undefined]],
+    ],
+    [
+      'left while it waited to try again',
+      { dispatcher: scriptedDispatcher({ status: 503 }) },
+      async (client) => {
+        const caller = new AbortController();
+        const left = client.get('/a', { signal: caller.signal }).catch(() => {});
+        await clock.settle();
+        caller.abort();
+        await left;
+      },
+      [[1, undefined]],
+    ],
+  ])('a call that was %s has one of its own', async (_, options, call, told) => {
+    await clock.runUntil(call(clientFor(options)));
+    const { calls } = await ended();
+    expect(calls.map(({ attributes }) => [attributes['macadam.http.attempts'], attributes['error.type']])).toEqual(
+      told,
+    );
+    expect(calls.map(({ links }) => [links.length])).toEqual(told.map((one) => [(one as number[])[0]]));
   });
 
   test('a path without parameters is not part of a name; a method nobody knows is counted as _OTHER', async () => {

@@ -53,7 +53,7 @@ const valueOf = (span: ReturnType<typeof spansOf>[number], name: string): unknow
   Object.values(span.attributes.find(({ key }) => key === name)?.value ?? {})[0];
 
 describe('one request of a user, from the socket to the collector', () => {
-  it('is one trace: a SERVER span, one of the call, a CLIENT span for each attempt (T27)', async () => {
+  it('is one trace: a SERVER span, below it a CLIENT span for each attempt, and one of the call (T27)', async () => {
     const { collector, lines, status, upstreamHeaders } = await oneRequest('http/json', [503, 503]);
     expect(status).toBe(200);
     const spans = spansOf(collector);
@@ -64,7 +64,7 @@ describe('one request of a user, from the socket to the collector', () => {
     expect(others).toEqual([]);
     expect(call!.parentSpanId).toBe(server!.spanId);
     const attempts = spans.filter(({ kind }) => kind === CLIENT);
-    expect(attempts.map((span) => span.parentSpanId)).toEqual([call!.spanId, call!.spanId, call!.spanId]);
+    expect(attempts.map((span) => span.parentSpanId)).toEqual([server!.spanId, server!.spanId, server!.spanId]);
     expect(attempts.map((span) => valueOf(span, 'http.request.resend_count'))).toEqual([undefined, 1, 2]);
     expect(attempts.map((span) => valueOf(span, 'http.response.status_code'))).toEqual([503, 503, 200]);
     // Each attempt tells the service behind it its own span.
