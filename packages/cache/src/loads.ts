@@ -4,6 +4,7 @@ import { bulkhead, type Policy } from '@macadam/resilience';
 import { noteFailure } from './entry.ts';
 import { CacheClosedError, type LoadFailure } from './errors.ts';
 import { Flight, FlightContext, outOfTime, SoftLimit } from './flight.ts';
+import { InFlight } from './in-flight.ts';
 import { recordLoad } from './instruments.ts';
 import { handedValue, keptValue } from './isolation.ts';
 import type { CacheSettings, SetOptions } from './options.ts';
@@ -21,9 +22,9 @@ const MOST_WAITING = 100_000;
 export class Loads<T> {
   readonly #shelf: Shelf<T>;
   readonly #settings: CacheSettings;
-  readonly #flights = new Map<string, Flight<T>>();
-  /** Also those that an invalidation has cut off, or that a newer one has replaced. */
-  readonly #open = new Set<Flight<T>>();
+  readonly #flights = new InFlight<Flight<T>>();
+  /** Those that an invalidation has cut off, or that a newer one has replaced. */
+  readonly #detached = new Set<Flight<T>>();
   readonly #limits: ExpiryQueue;
   readonly places: Policy;
   loads = 0;
@@ -53,7 +54,7 @@ export class Loads<T> {
   }
 
   get inFlight(): number {
-    return this.#open.size;
+    return this.#flights.size + this.#detached.size;
   }
 
   get(id: string): Flight<T> | undefined {
@@ -84,22 +85,23 @@ export class Loads<T> {
     // Callers may only fall back on what is kept from now on: what it remembers may be what was invalidated.
     flight.stale = undefined;
     this.#flights.delete(id);
+    this.#detached.add(flight);
   }
 
   detachAll(): void {
     this.lookUps?.detachAll();
-    for (const id of [...this.#flights.keys()]) this.detach(id);
+    for (const { key } of this.#flights.values()) this.detach(key);
   }
 
   /** Cuts off what is being loaded without a lease, of which nothing but news tells that it was ended. */
   detachUnleased(): void {
-    for (const [id, flight] of [...this.#flights]) {
-      if (flight.begunAt !== undefined && flight.lease === undefined) this.detach(id);
+    for (const { key, begunAt, lease } of this.#flights.values()) {
+      if (begunAt !== undefined && lease === undefined) this.detach(key);
     }
   }
 
   close(name: string): void {
-    for (const flight of [...this.#open]) {
+    for (const flight of [...this.#flights.values(), ...this.#detached]) {
       const error = new CacheClosedError(name);
       this.#fail(flight, 'failed', error);
       flight.cancel(error);
@@ -111,7 +113,6 @@ export class Loads<T> {
     flight.loads = fresh;
     // The loader is part of what the caller does, and of its trace, whoever it has to wait for before it is called.
     if (!background) flight.scope = new AsyncResource('MacadamLoad');
-    this.#open.add(flight);
     const { loaderTimeoutMs, loaderSoftTimeoutMs } = this.#settings;
     flight.expiresAt = at + loaderTimeoutMs;
     this.#limits.add(flight, at);
@@ -241,9 +242,9 @@ export class Loads<T> {
   land(flight: Flight<T>): boolean {
     this.#limits.remove(flight);
     if (flight.softLimit !== undefined) this.#limits.remove(flight.softLimit);
-    this.#open.delete(flight);
-    if (!this.isCurrent(flight)) return false;
-    this.#flights.delete(flight.key);
-    return true;
+    const current = this.isCurrent(flight);
+    if (current) this.#flights.delete(flight.key);
+    else this.#detached.delete(flight);
+    return current;
   }
 }

@@ -1,5 +1,6 @@
 import { approximateBytes } from './value-size.ts';
 import type { Found } from './found.ts';
+import { InFlight } from './in-flight.ts';
 import type { SharedTier } from './shared-tier.ts';
 import type { Shelf } from './shelf.ts';
 
@@ -10,7 +11,7 @@ import type { Shelf } from './shelf.ts';
 export class LookUps<T> {
   readonly #shelf: Shelf<T>;
   readonly #shared: SharedTier<T>;
-  readonly #open = new Map<string, Promise<T | undefined>>();
+  readonly #open = new InFlight<Promise<T | undefined>>();
 
   constructor(shelf: Shelf<T>, shared: SharedTier<T>) {
     this.#shelf = shelf;
