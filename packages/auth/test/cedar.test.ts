@@ -95,6 +95,13 @@ describe('permissions of Cedar', () => {
     expect(opened({ id: 'a' }, 'order:read', open)).toMatchObject({ allowed: true, reason: 'unavailable' });
   });
 
+  it('are closed to whom there is no name for, even where they are open', () => {
+    const opened = cedarPermissions({ ...options, onFailure: 'open' });
+    expect(opened(null as never, 'order:read', open)).toMatchObject({ allowed: false, reason: 'unavailable' });
+    const nameless = cedarPermissions({ ...options, resourceOf: failing, onFailure: 'open' });
+    expect(nameless({ id: 'a' }, 'order:read', open).allowed).toBe(false);
+  });
+
   it('with a schema decide nothing that does not fit it', () => {
     const schema = `
       entity Group;

@@ -200,6 +200,22 @@ describe('A30: a refresh token that changes with each use', () => {
     }
   });
 
+  it('is not replaced by the first one where the store has something else than a session', async () => {
+    for (const kept of [{}, { refreshToken: '' }, { refreshToken: 7 }, 'text']) {
+      const { server, process } = session();
+      const store = { ...memoryTokenStore(), load: () => Promise.resolve(kept as never) };
+      expect(await errorOf(process(store).getToken())).toMatchObject({ reason: 'store', retryable: true });
+      expect(server.calls).toBe(0);
+    }
+    const { server, process } = session();
+    const none = { ...memoryTokenStore(), load: () => Promise.resolve(null as never) };
+    expect(await process(none).getToken()).toBe('access-1');
+    const times = { grantedAtMs: Number.NaN, lifetimeMs: '3600' as never };
+    const odd = { refreshToken: 'refresh-1', accessToken: 'kept', ...times };
+    expect(await process({ ...memoryTokenStore(), load: () => Promise.resolve(odd) }).getToken()).toBe('access-2');
+    expect(server.calls).toBe(2);
+  });
+
   it('A29: is kept apart from that of other sessions, clients and scopes', async () => {
     const keys = new Set<string>();
     const store: TokenStore = { ...memoryTokenStore(), withLock: (key, run) => (keys.add(key), run()) };

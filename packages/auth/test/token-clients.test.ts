@@ -4,7 +4,7 @@ import { currentWork, runWork, TimeoutError } from '@macadam/core';
 import { seededRandom } from '@macadam/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bearer, clientCredentials, TokenRequestError } from '../src/index.ts';
+import { bearer, clientCredentials, createDpopKey, dpop, TokenRequestError } from '../src/index.ts';
 import { client, SECRET, stageTokens, TokenEndpoint } from './token-endpoint.ts';
 
 const SECOND = 1_000;
@@ -382,6 +382,24 @@ describe('an answer', () => {
       expect.not.stringContaining(SECRET) as never,
     );
   });
+});
+
+it('what cannot stand in a header is no token, wherever it comes from, and is not shown', async () => {
+  const source = (token: unknown) => ({
+    peekToken: () => token as string,
+    getToken: () => Promise.resolve(token as string),
+    invalidate() {},
+  });
+  for (const token of [`${SECRET}\r\nx: y`, `${SECRET} `, '', 7, null]) {
+    for (const auth of [bearer(source(token)), dpop(source(token), createDpopKey())]) {
+      const request = { method: 'GET', url: 'https://api.example.com/' };
+      const error = await Promise.resolve()
+        .then(() => auth.authorize(request))
+        .catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
+      expect(inspect(error)).not.toContain(SECRET);
+    }
+  }
 });
 
 describe('what a fetch fails with', () => {

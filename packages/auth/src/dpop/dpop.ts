@@ -1,5 +1,5 @@
 import { assertFunction, assertObject, OptionsError, withheld } from '@macadam/core';
-import type { BearerContext, BearerHeaders } from '../tokens/bearer.ts';
+import { assertToken, type BearerContext, type BearerHeaders } from '../tokens/bearer.ts';
 import type { TokenSource } from '../tokens/token-client.ts';
 import { type DpopKey, isDpopKey } from './dpop-key.ts';
 
@@ -56,6 +56,7 @@ export function dpop(tokens: TokenSource, key: DpopKey): DpopAuth {
   return {
     async authorize({ method, url }, context) {
       const token = tokens.peekToken() ?? (await tokens.getToken({ signal: context?.signal }));
+      assertToken('dpop.tokens.getToken()', token);
       const proof = await key.proof({ method, url, accessToken: token });
       return { authorization: `DPoP ${token}`, dpop: proof };
     },

@@ -55,10 +55,20 @@ export interface CedarPermissionsOptions<P, R, A extends string = string> {
   entitiesOf?: (principal: P, resource: R | undefined) => readonly CedarEntity[];
   /** Default: empty. */
   contextOf?: (principal: P, action: A, resource: R | undefined) => Readonly<Record<string, unknown>>;
-  /** The answer where Cedar gives none, and where a policy fails: Cedar itself passes over a `forbid` that fails. Default: `closed`. */
+  /**
+   * The answer where Cedar gives none, and where a policy fails: Cedar itself passes over a `forbid` that fails. Where a
+   * name cannot be had of the principal, the action or the resource, it is no in any case. Default: `closed`.
+   */
   onFailure?: 'closed' | 'open';
   /** Default: a digest of the policies and the schema. */
   version?: string;
+}
+
+/** Whom a question is about. */
+interface CedarNames {
+  readonly principal: CedarEntityId;
+  readonly action: CedarEntityId;
+  readonly resource: CedarEntityId;
 }
 
 const OPTIONS = [
@@ -102,11 +112,14 @@ export function cedarPermissions<P, R, A extends string = string>(
   assertRead('policies', cedar.preparsePolicySet(name, { staticPolicies: policies as never }));
   if (schema !== undefined) assertRead('schema', cedar.preparseSchema(name, schema as never));
 
-  const ask = (principal: P, action: A, resource: R | undefined): CedarAnswer => {
+  const namesOf = (principal: P, action: A, resource: R | undefined): CedarNames => ({
+    principal: principalOf(principal),
+    action: actionOf(action),
+    resource: resourceOf(resource),
+  });
+  const ask = (names: CedarNames, principal: P, action: A, resource: R | undefined): CedarAnswer => {
     const call = {
-      principal: principalOf(principal),
-      action: actionOf(action),
-      resource: resourceOf(resource),
+      ...names,
       context: contextOf(principal, action, resource),
       entities: entitiesOf(principal, resource),
       preparsedPolicySetId: name,
@@ -116,9 +129,16 @@ export function cedarPermissions<P, R, A extends string = string>(
   };
   const unavailable = decisionOf(version, onFailure === 'open', 'unavailable');
   const can = (principal: P, action: A, resource?: R): Decision => {
+    let names: CedarNames;
+    try {
+      names = namesOf(principal, action, resource);
+    } catch {
+      // Nobody failed to answer: there was no question, and whoever has no name may do nothing.
+      return decisionOf(version, false, 'unavailable');
+    }
     let answer: CedarAnswer;
     try {
-      answer = ask(principal, action, resource);
+      answer = ask(names, principal, action, resource);
     } catch {
       return unavailable;
     }
@@ -134,7 +154,7 @@ export function cedarPermissions<P, R, A extends string = string>(
     return decisionOf(version, false, rule === undefined ? 'no_rule' : 'denied', rule);
   };
   return permissionsOf(version, can, (principal, action, resource): readonly RuleExplanation[] => {
-    const answer = ask(principal, action, resource);
+    const answer = ask(namesOf(principal, action, resource), principal, action, resource);
     if (answer.type !== 'success') return [];
     const { decision, diagnostics } = answer.response;
     const effect = decision === 'allow' ? 'allow' : 'deny';

@@ -1,4 +1,4 @@
-import { assertFunction, assertObject, OptionsError } from '@macadam/core';
+import { assertFunction, assertObject, OptionsError, withheld } from '@macadam/core';
 import type { TokenSource } from './token-client.ts';
 
 /** The try that a token is for: as much as is used of what `@macadam/http` hands over. */
@@ -36,8 +36,7 @@ export interface BearerAuth {
  */
 export function bearer(tokens: TokenSource | string): BearerAuth {
   if (typeof tokens === 'string') {
-    // The value stays out of the message.
-    if (!/^[\x21-\x7e]+$/.test(tokens)) throw new OptionsError('bearer.tokens', undefined, 'a token without spaces');
+    assertToken('bearer.tokens', tokens);
     const headers = headersOf(tokens);
     return { authorize: () => headers };
   }
@@ -70,11 +69,21 @@ class Bearer implements BearerAuth {
   /** The same object as long as the token is the same. */
   #with(token: string): BearerHeaders {
     if (token !== this.#token) {
+      assertToken('bearer.tokens.getToken()', token);
       this.#headers = headersOf(token);
       this.#token = token;
     }
     return this.#headers;
   }
+}
+
+/**
+ * What cannot stand in a header, which `fetch` would quote in its error.
+ * @throws OptionsError, which does not show it.
+ */
+export function assertToken(path: string, token: unknown): asserts token is string {
+  if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) return;
+  throw new OptionsError(path, withheld(token), 'a token without spaces');
 }
 
 function headersOf(token: string): BearerHeaders {

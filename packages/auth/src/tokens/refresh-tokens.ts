@@ -86,7 +86,7 @@ class Session {
 
   async #grantAlone(signal: AbortSignal, refusedToken: string | undefined): Promise<Grant> {
     const { endpoint, parameters, clock } = this.#settings;
-    const stored = this.#unsaved ?? (await this.#store.load(this.#key));
+    const stored = this.#unsaved ?? readStored(await this.#store.load(this.#key));
     const others = grantOf(stored, clock.now(), refusedToken, this.#settings.minRemainingMs);
     if (others !== undefined && this.#unsaved === undefined) return others;
     const refreshToken = stored?.refreshToken ?? this.#first;
@@ -125,6 +125,13 @@ class Session {
   }
 }
 
+/** Fails for what is no session: to begin it anew could be the second use of its first token. */
+function readStored(stored: StoredTokens | null | undefined): StoredTokens | undefined {
+  if (stored === undefined || stored === null) return undefined;
+  if (typeof stored.refreshToken === 'string' && stored.refreshToken !== '') return stored;
+  throw new Error('The store has something else than a session under its name.');
+}
+
 /** What another process got meanwhile, if it is of use. */
 function grantOf(
   stored: StoredTokens | undefined,
@@ -132,13 +139,18 @@ function grantOf(
   refused: string | undefined,
   minRemainingMs: number,
 ): Grant | undefined {
-  if (stored?.accessToken === undefined || stored.accessToken === refused) return undefined;
+  if (typeof stored?.accessToken !== 'string' || stored.accessToken === refused) return undefined;
   const { accessToken, grantedAtMs, lifetimeMs } = stored;
-  if (grantedAtMs === undefined || lifetimeMs === undefined) return undefined;
+  if (!isTime(grantedAtMs) || !isTime(lifetimeMs)) return undefined;
   const agedMs = Math.max(0, now - grantedAtMs);
   // Young enough that taking it is not the same as keeping the one that is to be replaced.
   if (agedMs > (lifetimeMs - Math.min(minRemainingMs, lifetimeMs / 2)) / 2) return undefined;
   return { token: accessToken, lifetimeMs, odd: false, agedMs };
+}
+
+/** A store may write what it was given in some way of its own, and read it as something else. */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
 }
 
 /** Whose session: everything that makes it another one, and no secret in the clear. */
