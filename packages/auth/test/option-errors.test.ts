@@ -5,7 +5,9 @@ import { expect, it } from 'vitest';
 import {
   clientCredentials,
   createDpopVerifier,
+  createDpopKey,
   createHmacVerifier,
+  createJwsVerifier,
   createIntrospector,
   createJwtVerifier,
   dpop,
@@ -13,6 +15,7 @@ import {
   refreshTokens,
   signRequest,
   tokenExchange,
+  verifyApiKey,
   verifyRequest,
   webhookSigner,
   webhookVerifier,
@@ -24,6 +27,26 @@ const hmac = { issuer: 'https://id.example.com', audience: 'shop', algorithm: 'H
 const issuer = { issuer: 'https://id.example.com', audience: 'shop', algorithms: ['ES256'] } as const;
 const signing = { key: Buffer.alloc(32, 1), keyId: 'a', algorithm: 'hmac-sha256' } as const;
 const order = { method: 'GET', url: 'https://orders.example.com/orders', headers: {} };
+
+const half = { now: () => 0 };
+it.each<[string, (clock: never) => unknown]>([
+  ['createJwtVerifier', (clock) => createJwtVerifier({ issuers: [{ ...issuer, jwksUri: 'https://a/' }], clock })],
+  ['createJwsVerifier', (clock) => createJwsVerifier({ algorithms: ['ES256'], jwksUri: 'https://a/', clock })],
+  ['createIntrospector', (clock) => createIntrospector({ ...client, introspectionUrl: 'https://a/', clock } as never)],
+  ['createDpopVerifier', (clock) => createDpopVerifier({ clock })],
+  ['createDpopKey', (clock) => createDpopKey({ clock })],
+  ['clientCredentials', (clock) => clientCredentials({ ...client, clientSecret: 'a', clock })],
+  ['signRequest', (clock) => signRequest(order, { ...signing, clock })],
+  ['verifyRequest', (clock) => verifyRequest(order, { resolveKey: () => undefined, clock })],
+  ['webhookSigner', (clock) => webhookSigner({ secrets: [new Uint8Array(32)], clock })],
+  ['webhookVerifier', (clock) => webhookVerifier({ secrets: [new Uint8Array(32)], clock })],
+  ['verifyApiKey', (clock) => verifyApiKey('', () => undefined, { clock })],
+])('%s takes no half of a clock', async (_, use) => {
+  for (const clock of [half, {}, null, 'x']) {
+    const used = Promise.resolve().then(() => use(clock as never));
+    await expect(used).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'clock' });
+  }
+});
 
 it.each<[string, (secret: never) => unknown, string]>([
   ['webhookVerifier({ secret })', (secret) => webhookVerifier({ secret } as never), 'did you mean secrets'],

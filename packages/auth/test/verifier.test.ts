@@ -262,6 +262,22 @@ describe('the known mistakes', () => {
     }
   });
 
+  it('A7: with a clock that tells no time nothing passes, remembered or not', async () => {
+    const broken = { ...clock, now: () => Number.NaN, monotonic: () => 0 };
+    const lost = verifierFor({}, { clock: broken });
+    expect(await reasonOf(lost.verify(makeToken(key, claims)))).toBe('expired');
+    const ticking = { ...broken, now: () => clock.now() };
+    const passing = verifierFor({}, { clock: ticking });
+    expect(await reasonOf(passing.verify(makeToken(key, claims)))).toBe('accepted');
+    ticking.now = () => Number.NaN;
+    expect(await reasonOf(passing.verify(makeToken(key, claims)))).toBe('expired');
+    const message = { method: 'GET', url: 'https://orders.example.com/', headers: {} };
+    const hmacKey = { key: secret, algorithm: 'hmac-sha256' as const };
+    const headers = await signRequest(message, { ...hmacKey, keyId: 'k', clock });
+    const verified = verifyRequest({ ...message, headers }, { resolveKey: () => hmacKey, clock: broken });
+    expect(await verified.catch((error: unknown) => (error as TokenError).reason)).toBe('too_new');
+  });
+
   it('A19: weak keys are refused at construction', () => {
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
     const rsa = testKey('r', 'RS256').jwk;

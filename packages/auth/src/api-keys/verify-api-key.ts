@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { assertFunction, assertKnownOptions, assertObject, type Clock, systemClock } from '@macadam/core';
+import { assertClock, assertFunction, assertKnownOptions, assertObject, type Clock, systemClock } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { ApiKeyError } from '../errors.ts';
 import { DEFAULT_PREFIX, parseApiKey } from './api-key.ts';
@@ -66,6 +66,7 @@ export async function verifyApiKey<R extends ApiKeyRecord & U, U = R>(
   assertKnownOptions('', options, ['prefix', 'environment', 'onUse', 'clock']);
   const { prefix = DEFAULT_PREFIX, environment, onUse, clock = systemClock } = options;
   if (onUse !== undefined) assertFunction('onUse', onUse);
+  assertClock('clock', clock);
   const key = parseApiKey(text);
   if (key === undefined) throw new ApiKeyError('malformed');
   if (key.prefix !== prefix) throw new ApiKeyError('environment');

@@ -1,5 +1,6 @@
 import { createPublicKey, generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
 import {
+  assertClock,
   assertInteger,
   assertKnownOptions,
   assertObject,
@@ -67,6 +68,7 @@ export function createDpopKey(options: DpopKeyOptions = {}): DpopKey {
   const { algorithm = 'ES256', privateKey, maxOrigins = 100, clock = systemClock } = options;
   assertOneOf('algorithm', algorithm, ['ES256', 'Ed25519']);
   assertInteger('maxOrigins', maxOrigins, { min: 1 });
+  assertClock('clock', clock);
   if (privateKey !== undefined && options.algorithm !== undefined) {
     throw new OptionsError('algorithm', algorithm, 'left out where privateKey is given');
   }

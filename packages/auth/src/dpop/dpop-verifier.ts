@@ -1,4 +1,5 @@
 import {
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertKnownOptions,
@@ -180,6 +181,7 @@ function rulesOf(options: DpopVerifierOptions): ProofRules {
   assertObject('options', options);
   assertKnownOptions('', options, ['name', 'algorithms', 'maxAgeMs', 'clockToleranceMs', 'seen', 'nonce', 'clock']);
   const { algorithms = DEFAULT_ALGORITHMS, maxAgeMs = DEFAULT_MAX_AGE_MS, nonce, clock = systemClock } = options;
+  assertClock('clock', clock);
   const { clockToleranceMs = DEFAULT_CLOCK_TOLERANCE_MS, seen = replayMemory(clock, MAX_REMEMBERED) } = options;
   const known = Object.keys(ALGORITHMS) as JwtAlgorithm[];
   if (!Array.isArray(algorithms) || algorithms.length === 0) {

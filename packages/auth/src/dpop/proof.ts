@@ -45,8 +45,8 @@ export async function verifyProof(
   const issuedAt = own(payload, 'iat');
   if (typeof issuedAt !== 'number' || !Number.isFinite(issuedAt)) throw refused(rules, 'malformed');
   const ageMs = rules.clock.now() - issuedAt * 1_000;
-  if (ageMs > maxAgeMs + clockToleranceMs) throw refused(rules, 'too_old');
-  if (ageMs < -clockToleranceMs) throw refused(rules, 'too_new');
+  if (!(ageMs <= maxAgeMs + clockToleranceMs)) throw refused(rules, 'too_old');
+  if (!(ageMs >= -clockToleranceMs)) throw refused(rules, 'too_new');
   const id = own(payload, 'jti');
   if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH) throw refused(rules, 'malformed');
 

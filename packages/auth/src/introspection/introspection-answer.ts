@@ -62,10 +62,10 @@ export function checkTimes(
   now: number,
   names: { issuer?: string },
 ): void {
-  if (expiresAtMs !== undefined && now >= expiresAtMs + clockToleranceMs) {
+  if (expiresAtMs !== undefined && !(now < expiresAtMs + clockToleranceMs)) {
     throw new TokenError('expired', { claim: 'exp', ...names });
   }
-  if (notBeforeMs !== undefined && now < notBeforeMs - clockToleranceMs) {
+  if (notBeforeMs !== undefined && !(now >= notBeforeMs - clockToleranceMs)) {
     throw new TokenError('not_yet_valid', { claim: 'nbf', ...names });
   }
 }

@@ -45,15 +45,16 @@ function dateIn(payload: JsonObject, claim: string, issuer: string): number | un
 export function checkTimes(times: ValidityTimes, now: number, rules: TimeRules): void {
   const { clockToleranceMs: tolerance, maxTokenAgeMs, issuer } = rules;
   const { expiresAtMs, notBeforeMs, issuedAtMs } = times;
-  if (now >= expiresAtMs + tolerance) throw new TokenError('expired', { claim: 'exp', issuer });
-  if (notBeforeMs !== undefined && now < notBeforeMs - tolerance) {
+  // Each says when it passes: with a clock that tells no time nothing does.
+  if (!(now < expiresAtMs + tolerance)) throw new TokenError('expired', { claim: 'exp', issuer });
+  if (notBeforeMs !== undefined && !(now >= notBeforeMs - tolerance)) {
     throw new TokenError('not_yet_valid', { claim: 'nbf', issuer });
   }
-  if (issuedAtMs !== undefined && now < issuedAtMs - MAX_AHEAD_MS) {
+  if (issuedAtMs !== undefined && !(now >= issuedAtMs - MAX_AHEAD_MS)) {
     throw new TokenError('not_yet_valid', { claim: 'iat', issuer });
   }
   // With a limit on the age, `iat` is demanded at construction.
-  if (maxTokenAgeMs !== undefined && now >= (issuedAtMs as number) + maxTokenAgeMs + tolerance) {
+  if (maxTokenAgeMs !== undefined && !(now < (issuedAtMs as number) + maxTokenAgeMs + tolerance)) {
     throw new TokenError('too_old', { claim: 'iat', issuer });
   }
 }

@@ -1,4 +1,4 @@
-import { assertInteger, assertKnownOptions, assertObject, assertText, systemClock } from '@macadam/core';
+import { assertClock, assertInteger, assertKnownOptions, assertObject, assertText, systemClock } from '@macadam/core';
 import { TokenError, type TokenReason } from '../errors.ts';
 import { observeVerifier } from '../instruments.ts';
 import type { HmacAlgorithm } from './algorithms.ts';
@@ -90,7 +90,9 @@ export function createJwsVerifier(options: JwsVerifierOptions): JwsVerifier {
   assertKnownOptions('', options, OPTIONS);
   const algorithms = allowedAlgorithms('algorithms', options.algorithms);
   const keys = keysOf('', options, algorithms);
-  const source = keySources(options, options.clock ?? systemClock)(undefined, keys, algorithms);
+  const { clock = systemClock } = options;
+  assertClock('clock', clock);
+  const source = keySources(options, clock)(undefined, keys, algorithms);
   return new CompactVerifier(options, algorithms, source, keys instanceof URL ? keys.href : 'given');
 }
 

@@ -1,4 +1,5 @@
 import {
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertInteger,
@@ -59,6 +60,7 @@ export function verifierSettings(options: VerifierOptions): VerifierSettings {
   assertInteger('maxTokenLength', maxTokenLength, { min: 256, max: MAX_TOKEN_LENGTH });
   if (isRevoked !== undefined) assertFunction('isRevoked', isRevoked);
   const { clock = systemClock, name } = options;
+  assertClock('clock', clock);
   if (name !== undefined) assertText('name', name);
   return { name, clockToleranceMs, maxTokenLength, cache: cacheBounds(options.cache), isRevoked, clock };
 }

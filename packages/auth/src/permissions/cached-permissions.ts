@@ -1,4 +1,4 @@
-import { assertFunction, assertKnownOptions, assertObject, type Clock, systemClock } from '@macadam/core';
+import { assertClock, assertFunction, assertKnownOptions, assertObject, type Clock, systemClock } from '@macadam/core';
 import { type Decision, type Permissions, permissionsOf } from './decision.ts';
 import { cacheKey, DecisionCache, type DecisionCacheOptions } from './decision-cache.ts';
 
@@ -33,6 +33,7 @@ export function cachedPermissions<P, R, A extends string = string>(
   assertKnownOptions('', options, ['keyOf', 'ttlMs', 'maxEntries', 'clock']);
   const { keyOf, clock = systemClock, ...bounds } = options;
   assertFunction('keyOf', keyOf);
+  assertClock('clock', clock);
   const cache = new DecisionCache('', bounds, clock);
   const can = (principal: P, action: A, resource?: R): Decision => {
     const parts = keyOf(principal, resource);

@@ -1,6 +1,7 @@
 // Decisions of an OpenFGA server, over its HTTP API (Check and BatchCheck). What is asked at once goes out as one request,
 // the same question once; nobody waits longer than the deadline, and no answer means no.
 import {
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertInteger,
@@ -112,6 +113,7 @@ export function openFgaPermissions<P, R, A extends string = string>(
   if (contextOf !== undefined) assertFunction('contextOf', contextOf);
   if (contextualTuplesOf !== undefined) assertFunction('contextualTuplesOf', contextualTuplesOf);
   const relationOf = relationReader(options.relationOf);
+  assertClock('clock', clock);
   assertDurationMs('deadlineMs', deadlineMs);
   assertInteger('maxBatch', maxBatch, { min: 1 });
   assertOneOf('onFailure', onFailure, FAILURES);

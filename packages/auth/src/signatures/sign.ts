@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import {
+  assertClock,
   assertInteger,
   assertKnownOptions,
   assertObject,
@@ -146,6 +147,7 @@ function signerOf({ key, algorithm }: SignOptions): (base: Buffer) => Uint8Array
 
 function parametersOf({ created, expires, keyId, nonce, tag, clock = systemClock }: SignOptions): FieldParameters {
   const parameters: FieldParameters = new Map();
+  assertClock('clock', clock);
   const createdAt = created ?? Math.floor(clock.now() / 1_000);
   if (createdAt !== false) {
     assertInteger('created', createdAt, { min: 0 });

@@ -1,4 +1,5 @@
 import {
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertKnownOptions,
@@ -85,6 +86,7 @@ export function verifySettings(options: VerifySignatureOptions): VerifySettings 
   if (label !== undefined) assertText('label', label);
   const required = requiredComponents && namedComponents('requiredComponents', requiredComponents);
   const { structuredFields, clock = systemClock } = options;
+  assertClock('clock', clock);
   assertStructured(structuredFields);
   return { resolveKey, required, maxAgeMs, clockToleranceMs, seen, tag, label, structuredFields, clock };
 }

@@ -121,12 +121,12 @@ function checkTimes({ created, expires }: ReceivedSignature, settings: VerifySet
   const { clock, clockToleranceMs: tolerance, maxAgeMs } = settings;
   const now = clock.now();
   if (created === undefined && maxAgeMs !== Infinity) throw new SignatureError('parameter', { header: 'created' });
-  if (created !== undefined && now < created * 1_000 - tolerance)
+  if (created !== undefined && !(now >= created * 1_000 - tolerance))
     throw new SignatureError('too_new', { header: 'created' });
-  if (created !== undefined && now > created * 1_000 + maxAgeMs + tolerance) {
+  if (created !== undefined && !(now <= created * 1_000 + maxAgeMs + tolerance)) {
     throw new SignatureError('too_old', { header: 'created' });
   }
-  if (expires !== undefined && now >= expires * 1_000 + tolerance)
+  if (expires !== undefined && !(now < expires * 1_000 + tolerance))
     throw new SignatureError('expired', { header: 'expires' });
 }
 

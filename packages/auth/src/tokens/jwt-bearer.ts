@@ -1,4 +1,12 @@
-import { assertDurationMs, assertKnownOptions, assertObject, assertText, type Clock, systemClock } from '@macadam/core';
+import {
+  assertClock,
+  assertDurationMs,
+  assertKnownOptions,
+  assertObject,
+  assertText,
+  type Clock,
+  systemClock,
+} from '@macadam/core';
 import { randomUUID } from 'node:crypto';
 import { observeTokens } from '../instruments.ts';
 import { signCompact } from '../jwt/signature.ts';
@@ -62,6 +70,7 @@ export function jwtAssertion(options: JwtAssertionOptions): () => Promise<string
   const { issuer, subject = issuer, audience, claims = {}, lifetimeMs = 60_000, clock = systemClock } = options;
   for (const [path, value] of Object.entries({ issuer, subject, audience })) assertText(path, value);
   assertObject('claims', claims);
+  assertClock('clock', clock);
   assertDurationMs('lifetimeMs', lifetimeMs, { min: 1_000, max: 3_600_000 });
   const { algorithm, kid, handle } = readPrivateKey('privateKey', options.privateKey);
   const header = { alg: algorithm, typ: 'JWT', ...(kid !== undefined && { kid }) };

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto';
 import {
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertKnownOptions,
@@ -67,6 +68,7 @@ export function redisTokenStore(client: TokenRedisClient, options: RedisTokenSto
   const { encryptionKeys, prefix = 'mat', ttlMs = 2_592_000_000, lockMs = 30_000 } = options;
   const { clock = systemClock, random = systemRandom } = options;
   assertText('prefix', prefix);
+  assertClock('clock', clock);
   assertDurationMs('ttlMs', ttlMs, { min: 1_000 });
   assertDurationMs('lockMs', lockMs, { min: 1_000 });
   const keys = keysOf(encryptionKeys);

@@ -1,4 +1,5 @@
 import {
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertKnownOptions,
@@ -81,6 +82,7 @@ export function oauthEndpoint(path: string, url: unknown, options: OAuthClientOp
   const { fetch = globalThis.fetch as FetchLike } = options;
   const checked = endpointUrl(path, url);
   assertDurationMs('timeoutMs', timeoutMs);
+  assertClock('clock', clock);
   assertFunction('fetch', fetch);
   assertObject('parameters', parameters);
   for (const [name, value] of Object.entries(parameters)) assertText(`parameters.${name}`, value);

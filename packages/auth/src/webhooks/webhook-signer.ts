@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  assertClock,
   assertKnownOptions,
   assertNumber,
   assertObject,
@@ -67,6 +68,7 @@ export function webhookSigner(options: WebhookSignerOptions): WebhookSigner {
   assertObject('options', options);
   assertKnownOptions('', options, ['secrets', 'clock']);
   const { secrets, clock = systemClock } = options;
+  assertClock('clock', clock);
   if (!Array.isArray(secrets) || secrets.length === 0) {
     throw new OptionsError('secrets', withheld(secrets), 'a list of secrets that is not empty');
   }

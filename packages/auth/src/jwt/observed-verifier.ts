@@ -1,0 +1,13 @@
+import { observeVerifier } from '../instruments.ts';
+import type { VerifierSettings } from './settings.ts';
+import { standingVerification } from './standing-verification.ts';
+import { type Issuer, Verifier } from './verifier.ts';
+
+standingVerification();
+
+/** A verifier whose numbers are read whenever a collector of metrics asks. */
+export function observedVerifier(settings: VerifierSettings, issuers: readonly Issuer[]): Verifier {
+  const verifier = new Verifier(settings, issuers);
+  observeVerifier(settings.name ?? issuers[0]?.rules.issuer ?? 'none', verifier);
+  return verifier;
+}
