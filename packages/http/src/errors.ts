@@ -45,10 +45,15 @@ export abstract class HttpError extends MacadamError {
   }
 }
 
+/** Puts what the tries of its call did on an error that is found out after it. */
+export function withAttempts<E extends HttpError>(error: E, attempts: readonly HttpAttempt[]): E {
+  (error as { attempts: readonly HttpAttempt[] }).attempts = attempts;
+  return error;
+}
+
 /** Completes the error a call ends with: what its tries did and why it gave up. */
 export function conclude<E extends HttpError>(error: E, attempts: readonly HttpAttempt[], gaveUp: GaveUp): E {
-  const open = error as { attempts: readonly HttpAttempt[]; gaveUp: GaveUp; message: string };
-  open.attempts = attempts;
+  const open = withAttempts(error, attempts) as { gaveUp: GaveUp; message: string };
   open.gaveUp = gaveUp;
   if (attempts.length > 1 || gaveUp === 'bodyNotReplayable')
     open.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;

@@ -1,6 +1,6 @@
 import { OptionsError } from '@macadam/core';
-import type { Multipart } from './body/multipart.ts';
-import { isStreamedBody, type StreamedBody } from './body/source.ts';
+import { isFormData } from './body/multipart.ts';
+import { isStreamedBody } from './body/source.ts';
 import { keepRule } from './http-cache/keep-rule.ts';
 import { TRANSPORT_HEADERS, type RequestHeaders } from './headers.ts';
 import type { PathTemplate } from './path-template.ts';
@@ -19,6 +19,7 @@ export type FetchFunction = (input: string | URL | Request, init?: RequestInit) 
 
 /** Statuses whose answers have no body, not even an empty one (Fetch, "null body status"). */
 const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
+const REDIRECT_MODES: ReadonlySet<string> = new Set(['follow', 'manual', 'error']);
 
 /** Sends what was prepared, through everything a call goes through. */
 type Send = (request: PreparedRequest, options: AnyRequestOptions) => Promise<HttpResponse>;
@@ -35,6 +36,7 @@ export function makeFetch(settings: HttpClientSettings, send: Send): FetchFuncti
     const url = targetOf(settings, request?.url ?? String(input));
     const method = (init.method ?? request?.method ?? 'GET').toUpperCase();
     const redirect = init.redirect ?? request?.redirect ?? 'follow';
+    if (!REDIRECT_MODES.has(redirect)) throw new TypeError('redirect must be "follow", "manual" or "error"');
     const headers = headersOf(init.headers ?? request?.headers);
     const body = init.body !== undefined ? init.body : request?.body;
     if (body != null && (method === 'GET' || method === 'HEAD')) throw new TypeError(`A ${method} request has no body`);
@@ -73,7 +75,7 @@ function targetOf({ origin, pathPrefix }: HttpClientSettings, text: string): URL
 function templateOf(url: URL): PathTemplate {
   const path = url.pathname + url.search;
   const printable = url.search === '' ? path : url.pathname + redactQuery(url.search);
-  return { printable, fixed: path, route: '*', hasQuery: url.search !== '', build: () => path };
+  return { printable, fixed: path, route: '*', hasQuery: url.search !== '', build: () => path, told: undefined };
 }
 
 /** Headers that are the connection's are left out, as the standard does with those that are forbidden. */
@@ -86,19 +88,15 @@ function headersOf(given: RequestInit['headers'] | undefined): Record<string, st
   return headers;
 }
 
-function bodyOf(body: unknown, headers: RequestHeaders): AnyRequestOptions {
+function bodyOf(body: RequestInit['body'] | Request['body'] | undefined, headers: RequestHeaders): AnyRequestOptions {
   if (body === undefined || body === null) return {};
   if (typeof body === 'string' || body instanceof Uint8Array) return { body };
   if (body instanceof URLSearchParams) {
     const type = headers['content-type'] ?? 'application/x-www-form-urlencoded;charset=UTF-8';
     return { body: body.toString(), headers: { ...headers, 'content-type': type } };
   }
-  if (body instanceof FormData) return { multipart: body satisfies Multipart };
-  if (body instanceof Blob) {
-    const type = headers['content-type'] ?? (body.type === '' ? undefined : body.type);
-    const make = (): StreamedBody => body.stream() as unknown as StreamedBody;
-    return { body: make, ...(type !== undefined && { headers: { ...headers, 'content-type': type } }) };
-  }
+  if (isFormData(body)) return { multipart: body };
+  if (body instanceof Blob) return { body };
   if (body instanceof ArrayBuffer) return { body: new Uint8Array(body) };
   if (ArrayBuffer.isView(body)) return { body: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) };
   if (isStreamedBody(body)) return { body };
@@ -118,9 +116,21 @@ function toResponse(answer: HttpResponse, { stream, subject, method }: PreparedR
   const isOdd = status > 599;
   const init = { status: isOdd ? 502 : status, statusText, headers: all };
   const response = new Response(none ? null : (webBody(body) as ReadableStream), init);
-  // The constructor cannot be told these, nor a status that no standard knows.
-  if (isOdd) Object.defineProperty(response, 'status', { value: status });
-  Object.defineProperty(response, 'url', { value: stream?.url ?? url.href.replace(/#.*$/s, '') });
-  if (stream?.redirected === true) Object.defineProperty(response, 'redirected', { value: true });
-  return response;
+  const told: Told = { url: stream?.url ?? url.href.replace(/#.*$/s, ''), redirected: stream?.redirected === true };
+  if (isOdd) told.status = status;
+  return tell(response, told);
+}
+
+/** What the constructor of a response cannot be told; a status only when no standard knows it. */
+interface Told {
+  readonly url: string;
+  readonly redirected: boolean;
+  status?: number;
+}
+
+function tell(response: Response, told: Told): Response {
+  for (const [name, value] of Object.entries(told)) Object.defineProperty(response, name, { value });
+  // A clone is made by the constructor too.
+  const clone = (): Response => tell(Response.prototype.clone.call(response), told);
+  return Object.defineProperty(response, 'clone', { value: clone });
 }

@@ -1,4 +1,5 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
+import { assertNamedValues } from './named-values.ts';
 
 /** Request headers by name, in any case. `undefined` leaves a header out, also one the client would send. */
 export type RequestHeaders = Readonly<Record<string, string | number | readonly string[] | undefined>>;
@@ -25,13 +26,18 @@ export const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a name or value that is not allowed; it never shows the value.
  */
 export function mergeHeaders(base: readonly string[], own: RequestHeaders, option = 'headers'): string[] {
+  assertNamedValues(option, own);
   const named = new Map<string, string | readonly string[] | undefined>();
   for (const name of Object.keys(own)) {
     const lower = name.toLowerCase();
-    if (!NAME.test(name))
-      throw new OptionsError(`${option}[${JSON.stringify(name)}]`, undefined, 'a header name (RFC 9110)');
+    if (!isHeaderName(name))
+      throw new OptionsError(
+        `${option}[${JSON.stringify(name)}]`,
+        withheld(own[name]),
+        'under a header name (RFC 9110)',
+      );
     if (TRANSPORT_HEADERS.has(lower)) {
-      throw new OptionsError(`${option}.${lower}`, undefined, 'left out: the connection sets it');
+      throw new OptionsError(`${option}.${lower}`, withheld(own[name]), 'left out: the connection sets it');
     }
     named.set(lower, checkedValue(`${option}.${lower}`, own[name]));
   }
@@ -48,7 +54,7 @@ export function mergeHeaders(base: readonly string[], own: RequestHeaders, optio
 
 function checkedValue(path: string, value: unknown): string | readonly string[] | undefined {
   if (value === undefined) return undefined;
-  if (typeof value === 'number') return String(value);
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
   if (Array.isArray(value)) {
     for (const one of value) assertHeaderValue(path, one);
     return value as readonly string[];
@@ -57,12 +63,15 @@ function checkedValue(path: string, value: unknown): string | readonly string[] 
   return value;
 }
 
+export function isHeaderName(name: unknown): name is string {
+  return typeof name === 'string' && NAME.test(name);
+}
+
 /** Throws {@link OptionsError} unless `value` can be sent as the value of a header. */
 export function assertHeaderValue(path: string, value: unknown): asserts value is string {
   if (typeof value === 'string' && VALUE.test(value)) return;
-  // Named by its length only: this is where credentials are.
-  const received = typeof value === 'string' ? `${value.length} characters` : value;
-  throw new OptionsError(path, received, 'text without line breaks and other control characters, in Latin-1');
+  // Not shown: this is where credentials are.
+  throw new OptionsError(path, withheld(value), 'text without line breaks and other control characters, in Latin-1');
 }
 
 /** The headers of a response. Names are matched in any case; printing it shows nothing, since cookies are in here. */

@@ -1,5 +1,7 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
+import { assertNamedValues } from './named-values.ts';
 import { encodeValue, redactQuery } from './query.ts';
+import type { RequestFields } from './request-fields.ts';
 
 /** The parameters a path names: `'id' | 'line'` for `/invoices/{id}/lines/{line}`. */
 export type PathParamName<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
@@ -19,6 +21,8 @@ export interface PathTemplate {
   readonly route: string;
   readonly hasQuery: boolean;
   build(params: Readonly<Record<string, PathParamValue>> | undefined): string;
+  /** What OpenTelemetry was last told of requests for it, to be told again. */
+  told: RequestFields | undefined;
 }
 
 /** Dot segments, plain or encoded: servers resolve them, and so would reach another resource than was meant. */
@@ -55,6 +59,7 @@ export function parsePathTemplate(text: string, prefix = ''): PathTemplate {
     route: shown.split('?', 1)[0] as string,
     hasQuery: text.includes('?'),
     build: (params) => fill(literals, names, params),
+    told: undefined,
   };
 }
 
@@ -84,10 +89,11 @@ function fill(
 }
 
 function assertNoOthers(names: readonly string[], params: Readonly<Record<string, PathParamValue>>): void {
+  assertNamedValues('params', params);
   for (const name of Object.keys(params)) {
     if (names.includes(name)) continue;
     const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
-    throw new OptionsError(`params.${name}`, undefined, `named in the path (${known})`);
+    throw new OptionsError(`params.${name}`, withheld(params[name]), `named in the path (${known})`);
   }
 }
 

@@ -1,4 +1,5 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
+import { assertNamedValues } from './named-values.ts';
 
 /** Half of a surrogate pair without the other. */
 const HALF_SURROGATE = /\p{Surrogate}/u;
@@ -12,9 +13,11 @@ export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>
 /**
  * `a=1&b=x%20y`, without the question mark; an empty string when nothing is left. Also the encoding of form bodies.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a value without a spelling: null, NaN, an object.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a value without a spelling: null, NaN, an object; and for parameters that
+ * are not an object.
  */
 export function encodeQuery(query: Query, option = 'query'): string {
+  assertNamedValues(option, query);
   let text = '';
   for (const name of Object.keys(query)) {
     const value = query[name];
@@ -41,7 +44,7 @@ export function encodeValue(path: string, value: unknown): string {
 
 function encodeText(path: string, value: string): string {
   // It has no UTF-8, and encodeURIComponent would throw an error that names nothing.
-  if (HALF_SURROGATE.test(value)) throw new OptionsError(path, undefined, 'text that is well-formed Unicode');
+  if (HALF_SURROGATE.test(value)) throw new OptionsError(path, withheld(value), 'text that is well-formed Unicode');
   return encodeURIComponent(value);
 }
 

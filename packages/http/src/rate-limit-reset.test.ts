@@ -17,6 +17,11 @@ test.each([
   ['drafts before 7: something is left', { 'ratelimit-reset': '12', 'ratelimit-remaining': '1' }, undefined],
   ['X-RateLimit-Reset in seconds', { 'x-ratelimit-reset': '3', 'x-ratelimit-remaining': '0' }, 3_000],
   ['X-RateLimit-Reset as an epoch', { 'x-ratelimit-reset': String(now / 1_000 + 8) }, 8_000],
+  [
+    'X-RateLimit-Reset as an epoch in milliseconds, as OpenRouter has it',
+    { 'x-ratelimit-reset': String(now + 8_500) },
+    8_500,
+  ],
   ['an epoch that has passed', { 'x-ratelimit-reset': String(now / 1_000 - 8) }, 0],
   ['a number no timer holds', { ratelimit: '"default";r=0;t=99999999999999999999' }, Number.MAX_SAFE_INTEGER],
   ['a header that was sent twice', { ratelimit: ['"a";r=0;t=1', '"b";r=0;t=2'] }, 2_000],

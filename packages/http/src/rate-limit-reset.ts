@@ -2,6 +2,8 @@ import type { RawHeaders } from './dispatcher.ts';
 
 /** Seconds above this are a date: as a wait they would be decades. */
 const EPOCH_SECONDS = 1_000_000_000;
+/** A date above this is in milliseconds: in seconds it would be in thirty thousand years. */
+const EPOCH_MS = 1_000_000_000_000;
 const LONGEST_MS: number = Number.MAX_SAFE_INTEGER;
 
 /**
@@ -10,7 +12,7 @@ const LONGEST_MS: number = Number.MAX_SAFE_INTEGER;
  * Read in this order: `RateLimit` of the current IETF draft (draft-ietf-httpapi-ratelimit-headers-10: a list of policies
  * with `r`, what is left, and `t`, the seconds until more is), `RateLimit` as drafts 7 to 9 spelt it
  * (`limit=10, remaining=0, reset=5`), `RateLimit-Reset` of the drafts before, and `X-RateLimit-Reset`, which some send in
- * seconds and some as an epoch. A policy with something left is not what the answer is about.
+ * seconds and some as an epoch, in seconds or milliseconds. A policy with something left is not what the answer is about.
  *
  * @param now - the wall clock in epoch milliseconds, for the last form
  */
@@ -23,6 +25,7 @@ export function parseRateLimitReset(headers: RawHeaders, now: number): number | 
   if (hasLeft(headers['ratelimit-remaining'] ?? headers['x-ratelimit-remaining'])) return undefined;
   const older = number(text(headers['ratelimit-reset'] ?? headers['x-ratelimit-reset']));
   if (older === undefined) return undefined;
+  if (older >= EPOCH_MS) return Math.max(0, older - now);
   return older >= EPOCH_SECONDS ? Math.max(0, milliseconds(older) - now) : milliseconds(older);
 }
 

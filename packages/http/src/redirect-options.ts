@@ -1,4 +1,5 @@
 import { assertBoolean, assertInteger, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import { isHeaderName } from './headers.ts';
 import type { HttpClientOptions } from './options.ts';
 import { DEFAULT_MAX_REDIRECTS, SECRET_HEADERS, type RedirectRules } from './redirect.ts';
 
@@ -10,7 +11,7 @@ export function redirectRules(option: HttpClientOptions['redirects'] = {}): Redi
   const { max = DEFAULT_MAX_REDIRECTS, crossOrigin = false, secretHeaders = [] } = option;
   assertInteger('redirects.max', max, { min: 1, max: 50 });
   assertBoolean('redirects.crossOrigin', crossOrigin);
-  if (!Array.isArray(secretHeaders) || !secretHeaders.every((name) => typeof name === 'string')) {
+  if (!Array.isArray(secretHeaders) || !secretHeaders.every(isHeaderName)) {
     throw new OptionsError('redirects.secretHeaders', secretHeaders, 'a list of header names');
   }
   return {

@@ -45,10 +45,11 @@ export interface BodyOptions {
   /**
    * Sent as it is. Text is UTF-8. Bytes are not copied: leave them alone until the call has settled.
    *
-   * A function makes a new stream for every try. A stream itself can be read once: up to 1 MiB of it is kept for other
+   * A `Blob` is read anew for every try, a file too (`fs.openAsBlob`), and its type is the content type. A function makes a
+   * new stream for every try. A stream itself can be read once: up to 1 MiB of it is kept for other
    * tries, and a longer one is sent once.
    */
-  body?: string | Uint8Array | StreamedBody | (() => StreamedBody) | undefined;
+  body?: string | Uint8Array | Blob | StreamedBody | (() => StreamedBody) | undefined;
 }
 
 /** `params` as the path demands them: one for each name in braces; none when there are no braces. */

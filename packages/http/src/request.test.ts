@@ -56,6 +56,33 @@ describe('prepareRequest', () => {
     expect(prepare(method, '/a', options).repeatable).toBe(repeatable);
   });
 
+  // They have no properties of their own: taken for a plain object, all that is in them would be left out.
+  test.each<[string, Record<string, unknown>]>([
+    ['headers', { headers: new Headers({ authorization: 'canary' }) }],
+    ['headers', { headers: [['a', 'canary']] }],
+    ['query', { query: new URLSearchParams({ a: 'canary' }) }],
+    ['query', { query: new Map([['a', 'canary']]) }],
+    ['query', { query: 'a=canary' }],
+    ['query', { query: null }],
+    ['request.form', { form: new URLSearchParams({ a: 'canary' }) }],
+    ['request.form', { form: null }],
+    ['request.multipart', { multipart: new Map([['a', 'canary']]) }],
+    ['params', { params: null }],
+  ])('%s must be a plain object: %#', (path, options) => {
+    let thrown: unknown;
+    try {
+      prepare('POST', '/a', options as AnyRequestOptions);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });
+    expect((thrown as Error).message.replace('"a=canary"', '')).not.toContain('canary');
+  });
+
+  test('a header that is NaN is refused', () => {
+    expect(() => prepare('GET', '/a', { headers: { a: NaN } })).toThrow(/headers\.a is NaN/);
+  });
+
   test('a stream that can be read once is repeated, but never by two tries at a time', () => {
     const once = prepare('PUT', '/a', { body: Readable.from(['x']) });
     expect([once.repeatable, once.execution.idempotent]).toEqual([true, false]);

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { HttpResponse } from './response.ts';
+import { AttemptLog } from './attempts.ts';
+import { HttpResponse, setAttempts } from './response.ts';
 
 const subject = { method: 'GET', url: 'http://host/' };
 const response = (body: string | Uint8Array, type?: string, truncated = false) =>
@@ -30,6 +31,15 @@ describe('data', () => {
   ])('%s', (_what, body, type, data) => {
     const { data: got } = response(body, type);
     expect(got instanceof Uint8Array ? Buffer.from(got) : got).toEqual(data);
+  });
+
+  test('that cannot be decoded is an error with the story of the call', () => {
+    const answer = response('{', 'application/json');
+    const log = new AttemptLog(0);
+    log.begin(1, 'host', 0);
+    log.end(1, 1, 200, undefined);
+    setAttempts(answer, log.records);
+    expect(() => answer.data).toThrow(expect.objectContaining({ reason: 'json', attempts: log.records }));
   });
 
   test('is decoded once', () => {

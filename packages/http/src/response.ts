@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { HttpAttempt } from './attempts.ts';
-import { HttpDecodeError, type ErrorSubject } from './errors.ts';
+import { HttpDecodeError, withAttempts, type ErrorSubject } from './errors.ts';
 import { ResponseHeaders } from './headers.ts';
 
 /** `application/json`, `application/problem+json` and their like; also no type at all, where JSON is the best guess. */
@@ -92,7 +92,7 @@ export class HttpResponse<Data = unknown> {
   #decode(): unknown {
     if (this.bodyTruncated) {
       const detail = `was read only up to ${this.#bytes.length} bytes; text() and bytes() have them`;
-      throw new HttpDecodeError(this.#subject, 'truncated', this.status, detail);
+      throw withAttempts(new HttpDecodeError(this.#subject, 'truncated', this.status, detail), this.#attempts);
     }
     if (this.#bytes.length === 0) return undefined;
     const type = this.headers.get('content-type') ?? '';
@@ -105,7 +105,8 @@ export class HttpResponse<Data = unknown> {
       return JSON.parse(utf8(this.#bytes));
     } catch {
       // Not the cause: V8 quotes the body in its message.
-      throw new HttpDecodeError(this.#subject, 'json', this.status, `is not JSON (${this.#bytes.length} bytes)`);
+      const detail = `is not JSON (${this.#bytes.length} bytes)`;
+      throw withAttempts(new HttpDecodeError(this.#subject, 'json', this.status, detail), this.#attempts);
     }
   }
 

@@ -4,7 +4,11 @@ import { parseHttpDate, parseRetryAfter } from './retry-after.ts';
 const NOW = Date.UTC(1994, 10, 6, 8, 49, 37);
 
 describe('parseRetryAfter', () => {
-  const rows: [step: string, headers: { after?: string; ms?: string; date?: string }, waitMs: number | undefined][] = [
+  const rows: [
+    step: string,
+    headers: { after?: string | string[]; ms?: string; date?: string },
+    waitMs: number | undefined,
+  ][] = [
     ['1 seconds', { after: '120' }, 120_000],
     ['2 zero', { after: '0' }, 0],
     ['3 padded', { after: ' 5 ' }, 5_000],
@@ -38,6 +42,10 @@ describe('parseRetryAfter', () => {
       { after: 'Fri, 31 Dec 9999 23:59:59 GMT' },
       Date.UTC(9999, 11, 31, 23, 59, 59) - NOW,
     ],
+    ['26 of two, the longer: never too early for either', { after: ['1', '2'] }, 2_000],
+    ['27 whichever comes first', { after: ['Sun, 06 Nov 1994 08:50:37 GMT', '2'] }, 60_000],
+    ['28 two that a proxy has joined', { after: '5, 2' }, 5_000],
+    ['29 one of them is none', { after: ['soon', '2'] }, 2_000],
   ];
   test.each(rows)('%s', (_step, { after, ms, date }, waitMs) => {
     expect(parseRetryAfter({ retryAfter: after, retryAfterMs: ms, date }, NOW)).toBe(waitMs);

@@ -18,8 +18,8 @@ const THROTTLED: ReadonlySet<number> = new Set([429, 503]);
 
 /** How long an answer asks to be left alone, in milliseconds: by `Retry-After`, else by the quota it tells. */
 export function retryAfterOf(status: number, headers: RawHeaders, now: number): number | undefined {
-  const retryAfter = firstOf(headers['retry-after']);
-  const retryAfterMs = firstOf(headers['retry-after-ms']);
+  const retryAfter = headers['retry-after'];
+  const retryAfterMs = firstOf(headers['retry-after-ms'] ?? headers['x-ms-retry-after-ms']);
   if (retryAfter !== undefined || retryAfterMs !== undefined) {
     const asked = parseRetryAfter({ retryAfter, retryAfterMs, date: firstOf(headers['date']) }, now);
     if (asked !== undefined) return asked;
@@ -34,9 +34,12 @@ export function firstOf(value: string | string[] | undefined): string | undefine
 
 /** What the headers of an answer say about coming back. */
 export interface RetryAfterHeaders {
-  /** `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). */
-  readonly retryAfter: string | undefined;
-  /** `Retry-After-Ms`: milliseconds, as Azure and OpenAI send it. Wins, since it is the finer of the two. */
+  /**
+   * `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). Of several, as a gateway may add its own to that of
+   * the service, the longest counts: who comes by the other is too early for one of the two.
+   */
+  readonly retryAfter: string | readonly string[] | undefined;
+  /** `Retry-After-Ms`: milliseconds, as OpenAI and, as `x-ms-retry-after-ms`, Azure send it. Wins, since it is the finer of the two. */
   readonly retryAfterMs: string | undefined;
   /** `Date` of the answer: what an HTTP date is measured from, so that a clock that is off does no harm. */
   readonly date: string | undefined;
@@ -51,11 +54,26 @@ export interface RetryAfterHeaders {
 export function parseRetryAfter(headers: RetryAfterHeaders, now: number): number | undefined {
   const precise = parseNumber(headers.retryAfterMs, 1);
   if (precise !== undefined) return precise;
-  const seconds = parseNumber(headers.retryAfter, 1_000);
+  const { retryAfter, date } = headers;
+  if (retryAfter === undefined) return undefined;
+  let longest: number | undefined;
+  for (const one of typeof retryAfter === 'string' ? membersOf(retryAfter) : retryAfter.flatMap(membersOf)) {
+    const waitMs = parseOne(one, date, now);
+    if (waitMs !== undefined) longest = Math.max(longest ?? 0, waitMs);
+  }
+  return longest;
+}
+
+/** A date has a comma too: only numbers are told apart. */
+function membersOf(value: string): readonly string[] {
+  return /^[\d.\s]+(?:,[\d.\s]+)+$/.test(value) ? value.split(',') : [value];
+}
+
+function parseOne(value: string, date: string | undefined, now: number): number | undefined {
+  const seconds = parseNumber(value, 1_000);
   if (seconds !== undefined) return seconds;
-  const at = parseHttpDate(headers.retryAfter, now);
-  if (at === undefined) return undefined;
-  return Math.max(0, at - (parseHttpDate(headers.date, now) ?? now));
+  const at = parseHttpDate(value, now);
+  return at === undefined ? undefined : Math.max(0, at - (parseHttpDate(date, now) ?? now));
 }
 
 function parseNumber(text: string | undefined, unitMs: number): number | undefined {

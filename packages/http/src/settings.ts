@@ -33,12 +33,8 @@ import { redirectRules } from './redirect-options.ts';
 import type { RedirectRules } from './redirect.ts';
 import { connectionSettings, type ConnectionSettings } from './transport/connection-options.ts';
 import { keptByRoute, withoutPer, type PolicyByRoute } from './route-policies.ts';
-import {
-  DEFAULT_RETRY_ERROR_CODES,
-  DEFAULT_RETRY_METHODS,
-  DEFAULT_RETRY_STATUSES,
-  type RetryRules,
-} from './retry-rules.ts';
+import { retrySettings } from './retry-settings.ts';
+import type { RetryRules } from './retry-rules.ts';
 import {
   DEFAULT_ATTEMPT_TIMEOUT_MS,
   DEFAULT_CONNECT_TIMEOUT_MS,
@@ -145,7 +141,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
   if (baggage && peer === 'external') throw new OptionsError('baggage', baggage, 'false for an external peer');
   if (typeof clock?.monotonic !== 'function') throw new OptionsError('clock', clock, 'a Clock');
   assertFunction('random', random);
-  const { methods, statuses, errorCodes, ...retry } = retryOptions(options.retry);
+  const { rules, ...retry } = retrySettings(options.retry);
   return {
     name,
     origin: base.origin,
@@ -153,7 +149,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     pathPrefix: base.pathPrefix,
     ...timeouts(options),
     retry: options.retry === false ? false : retry,
-    rules: { methods: new Set(methods), statuses: new Set(statuses), errorCodes: new Set(errorCodes) },
+    rules,
     maxAttempts: options.retry === false ? 1 : (retry.maxAttempts ?? 3),
     circuitBreaker: withoutPer(policyOptions('circuitBreaker', options.circuitBreaker)),
     bulkhead: withoutPer(policyOptions('bulkhead', options.bulkhead)),
@@ -191,27 +187,6 @@ function timeouts(options: HttpClientOptions): {
   const { connectTimeoutMs = Math.min(DEFAULT_CONNECT_TIMEOUT_MS, attemptTimeoutMs) } = options;
   assertDurationMs('connectTimeoutMs', connectTimeoutMs, { above: 0, max: attemptTimeoutMs });
   return { timeoutMs, attemptTimeoutMs, connectTimeoutMs };
-}
-
-function retryOptions(option: HttpClientOptions['retry'] = {}): HttpRetryOptions & RuleLists {
-  const own = option === false ? {} : option;
-  assertObject('retry', own);
-  const methods = listOf('retry.methods', own.methods ?? DEFAULT_RETRY_METHODS, 'string', 'a list of method names');
-  const statuses = listOf('retry.statuses', own.statuses ?? DEFAULT_RETRY_STATUSES, 'number', 'a list of statuses');
-  const codes = own.errorCodes ?? DEFAULT_RETRY_ERROR_CODES;
-  const errorCodes = listOf('retry.errorCodes', codes, 'string', 'a list of codes such as "ECONNRESET"');
-  return { ...own, methods: methods.map((method) => method.toUpperCase()), statuses, errorCodes };
-}
-
-interface RuleLists {
-  methods: readonly string[];
-  statuses: readonly number[];
-  errorCodes: readonly string[];
-}
-
-function listOf<T>(path: string, value: readonly T[], type: 'number' | 'string', allowed: string): readonly T[] {
-  if (Array.isArray(value) && value.every((one) => typeof one === type)) return value;
-  throw new OptionsError(path, value, allowed);
 }
 
 function policyOptions<T extends object>(path: string, option: T | false | undefined): T | false {

@@ -8,6 +8,7 @@ import { AttemptLog } from './attempts.ts';
 import { ForeignTransport, type HttpDispatcher } from './dispatcher.ts';
 import { PathTemplates } from './path-template.ts';
 import { createPolicies } from './policies.ts';
+import { ReceivedBody } from './received-body.ts';
 import { prepareRequest } from './request.ts';
 import { HttpResponse, setAttempts } from './response.ts';
 import { Sender } from './sender.ts';
@@ -44,5 +45,7 @@ export function standingCall(): void {
   story.begin(1, settings.authority, 0.75);
   story.end(1, 1.125, response.status, undefined);
   setAttempts(response, story.records);
-  kept.push(response, response.data, story);
+  const body = new ReceivedBody();
+  body.add(response.bytes());
+  kept.push(response, response.data, story, body);
 }

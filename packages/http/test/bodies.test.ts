@@ -33,6 +33,13 @@ async function* long(): AsyncGenerator<Uint8Array> {
   for (let i = 0; i < 20; i++) yield Promise.resolve(Buffer.alloc(100_000, 'x'));
 }
 
+test('AC16: a Blob is sent anew with every try, with its type and its length', async () => {
+  await upstream.setFaults([{ fault: respond(503), when: { requests: [1, 1] } }]);
+  await clientFor().put('/a', { body: new Blob(['a,b'], { type: 'text/csv' }) });
+  expect(sent()).toEqual(['a,b', 'a,b']);
+  expect(upstream.requests[1]?.headers).toMatchObject({ 'content-type': 'text/csv', 'content-length': '3' });
+});
+
 describe('AC16: a function that makes a stream', () => {
   test.each<[string, () => StreamedBody]>([
     ['a Readable', () => Readable.from(['one ', 'two'])],

@@ -182,12 +182,22 @@ describe('names', () => {
   test('AC37: a family without a record, and no record at all, are errors with a code', async () => {
     for (const lookup of [
       ((_h, _o, callback) => callback(null, [])) as LookupFunction,
+      ((_h, _o, callback) => callback(null, 'no address', 4)) as LookupFunction,
       ((_h, _o, callback) => callback(Object.assign(new Error('none'), { code: 'ENODATA' }), [])) as LookupFunction,
     ]) {
       const error = await failure(clientFor({ baseUrl: 'http://a.example', dns: { lookup }, retry: false }).get('/a'));
       expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect' });
       expect((error as { errorCode: string }).errorCode).toMatch(/^E/);
     }
+  });
+
+  test('a resolver that knows one address only is enough, and is checked like any other', async () => {
+    const { url } = await startFaultServer().then((server) => (cleanUp.push(() => server.close()), server));
+    const lookup: LookupFunction = (_hostname, _options, callback) => callback(null, '127.0.0.1', 4);
+    const baseUrl = url.replace('127.0.0.1', 'a.example');
+    expect((await clientFor({ baseUrl, dns: { lookup } }).get('/a')).status).toBe(200);
+    const guarded = clientFor({ baseUrl, dns: { lookup }, ssrf: 'block-private' });
+    expect(await failure(guarded.get('/a'))).toBeInstanceOf(HttpSsrfError);
   });
 
   test('a service that has moved is found when the connection is of age, and not before', async () => {
@@ -539,6 +549,8 @@ describe('wrong options for connecting', () => {
     [{ tls: { cert: 'canary' } }, 'tls.key'],
     [{ tls: { ca: 7 as never } }, 'tls'],
     [{ proxy: 'ftp://user:canary@a' }, 'proxy'],
+    [{ proxy: 'http://a/path?canary' }, 'proxy'],
+    [{ proxy: 'http://user:canary@' }, 'proxy'],
     [{ proxy: 'env', ssrf: 'block-private' }, 'ssrf'],
     [{ proxy: 'socks5://a', dns: { resolve: 'dns' } }, 'dns.resolve'],
     [{ proxy: 'env', dns: { lookup: (() => {}) as LookupFunction } }, 'dns.lookup'],

@@ -1,6 +1,7 @@
 import { createClient as createHeyClient } from '@hey-api/client-fetch';
 import { respond, startFaultServer, type FaultAnswer, type FaultServer, type ReceivedRequest } from '@macadam/testkit';
 import createOpenapiClient, { type Middleware } from 'openapi-fetch';
+import { FormData as UndiciFormData } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sse, type HttpAuth, type HttpClient, type HttpClientOptions } from '../src/index.ts';
 import { closeClients, failure, impatientClient } from './impatient-clients.ts';
@@ -132,6 +133,29 @@ describe('client.fetch', () => {
     expect(await failure(fetch('/to/302/%2Fend', { redirect: 'error' }))).toBeInstanceOf(TypeError);
     const away = await failure(fetch(`/to/302/${encodeURIComponent('http://other.example/')}`));
     expect(away).toMatchObject({ code: 'MAC_HTTP_STATUS', redirectRefused: 'crossOrigin' });
+  });
+
+  test('a clone tells what its original tells', async () => {
+    const response = await clientFor().fetch('/to/302/%2Fend');
+    const clone = response.clone().clone();
+    expect(clone).toMatchObject({ url: `${upstream.url}/end`, redirected: true, status: 200 });
+    expect(await clone.text()).toBe(await response.text());
+  });
+
+  test('refuses a way with redirects that is none, as the standard does', async () => {
+    const error = await failure(clientFor().fetch('/a', { redirect: 'never' } as never));
+    expect(error).toBeInstanceOf(TypeError);
+  });
+
+  test('a form of another implementation is a form, and a Blob has its length', async () => {
+    const form = new UndiciFormData();
+    form.append('a', '1');
+    const { fetch } = clientFor();
+    await fetch('/a', { method: 'POST', body: form as unknown as FormData });
+    expect(upstream.requests[0]).toMatchObject({ headers: { 'content-type': expect.stringMatching(/^multipart\//) } });
+    expect(upstream.requests[0]?.bodyText).toContain('name="a"\r\n\r\n1\r\n');
+    await fetch('/a', { method: 'POST', body: new Blob(['abc']) });
+    expect(upstream.requests[1]).toMatchObject({ headers: { 'content-length': '3' }, bodyText: 'abc' });
   });
 
   test('the signal cancels: before, while waiting, and while the body is read', async () => {

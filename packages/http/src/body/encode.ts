@@ -1,10 +1,11 @@
-import { assertObject, OptionsError } from '@macadam/core';
+import { OptionsError } from '@macadam/core';
 import { makeKey, type KeySource } from '../key.ts';
+import { assertNamedValues } from '../named-values.ts';
 import { encodeQuery, type Query } from '../query.ts';
 import type { BodyOptions } from '../request-options.ts';
-import { MultipartBody } from './multipart.ts';
+import { isFormData, MultipartBody } from './multipart.ts';
 import { OneShotBody } from './one-shot.ts';
-import { isStreamedBody, MadeBody, type BodySource } from './source.ts';
+import { BlobBody, isStreamedBody, MadeBody, type BodySource } from './source.ts';
 
 /** A body as tries send it: the same bytes each time, or out of a source. */
 export interface EncodedBody {
@@ -30,13 +31,14 @@ export function encodeBody(options: BodyOptions, keys: KeySource): EncodedBody |
   if (typeof body === 'string') return encoded(body, 'text/plain; charset=utf-8');
   if (body instanceof Uint8Array) return encoded(body, OCTETS);
   if (multipart !== undefined) {
-    assertObject('request.multipart', multipart);
+    if (!isFormData(multipart)) assertNamedValues('request.multipart', multipart);
     const source = new MultipartBody(multipart, () => makeKey(keys));
     return { body: undefined, source, contentType: undefined };
   }
+  if (body instanceof Blob) return { body: undefined, source: new BlobBody(body), contentType: body.type || OCTETS };
   if (typeof body === 'function') return { body: undefined, source: new MadeBody(body), contentType: OCTETS };
   if (isStreamedBody(body)) return { body: undefined, source: new OneShotBody(body), contentType: OCTETS };
-  throw new OptionsError('request.body', body, 'a string, a Uint8Array, a stream or a function that makes one');
+  throw new OptionsError('request.body', body, 'a string, a Uint8Array, a Blob, a stream or a function that makes one');
 }
 
 const OCTETS = 'application/octet-stream';

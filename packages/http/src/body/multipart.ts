@@ -23,7 +23,7 @@ export class MultipartBody implements BodySource {
   readonly #makeBoundary: () => string;
 
   constructor(form: Multipart, makeBoundary: () => string) {
-    this.#parts = form instanceof FormData ? partsOfFormData(form) : partsOfRecord(form);
+    this.#parts = isFormData(form) ? partsOfFormData(form) : partsOfRecord(form);
     this.#makeBoundary = makeBoundary;
   }
 
@@ -84,6 +84,11 @@ function quoted(text: string): string {
 
 function lines(text: string): string {
   return text.replace(/\r\n|\r|\n/g, '\r\n');
+}
+
+/** Also that of another implementation, such as undici's own: what it holds is the same. */
+export function isFormData(value: object): value is FormData {
+  return value instanceof FormData || Object.prototype.toString.call(value) === '[object FormData]';
 }
 
 function partsOfFormData(form: FormData): Part[] {

@@ -53,6 +53,25 @@ export class MadeBody implements BodySource {
   }
 }
 
+/** A `Blob`, read anew for every try: of a file too, which `fs.openAsBlob` gives without reading it. */
+export class BlobBody implements BodySource {
+  readonly replayable = true;
+  failure: unknown = undefined;
+  readonly #blob: Blob;
+
+  constructor(blob: Blob) {
+    this.#blob = blob;
+  }
+
+  open(): OpenedBody {
+    this.failure = undefined;
+    const stream = this.#blob.stream() as unknown as StreamedBody;
+    return { body: watched(stream, this), contentLength: this.#blob.size };
+  }
+
+  close(): void {}
+}
+
 export function isStreamedBody(value: unknown): value is StreamedBody {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }

@@ -5,6 +5,7 @@ import {
   assertFunction,
   assertOneOf,
   OptionsError,
+  withheld,
 } from '@macadam/core';
 import type { LookupFunction } from 'node:net';
 import { resolveByDns, type ResolveFunction } from './ttl-resolver.ts';
@@ -99,7 +100,8 @@ function assertResolvesNames({ ssrf, dns }: { ssrf: string; dns: DnsOptions }): 
 function assertProxy(proxy: unknown): void {
   if (proxy === 'env') return;
   const url = typeof proxy === 'string' && URL.canParse(proxy) ? new URL(proxy) : undefined;
-  if (url !== undefined && PROXY_PROTOCOLS.has(url.protocol)) return;
+  const isWhole = url !== undefined && PROXY_PROTOCOLS.has(url.protocol) && url.hostname !== '';
+  if (isWhole && (url.pathname === '/' || url.pathname === '') && url.search === '' && url.hash === '') return;
   // The value is not shown: there may be a password in it.
-  throw new OptionsError('proxy', undefined, 'false, "env", or an http, https or socks5 URL');
+  throw new OptionsError('proxy', withheld(proxy), 'false, "env", or an http, https or socks5 URL without a path');
 }
