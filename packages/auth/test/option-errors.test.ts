@@ -29,10 +29,11 @@ const signing = { key: Buffer.alloc(32, 1), keyId: 'a', algorithm: 'hmac-sha256'
 const order = { method: 'GET', url: 'https://orders.example.com/orders', headers: {} };
 
 const half = { now: () => 0 };
+const asking = { introspectionUrl: 'https://a/', clientId: 'a', clientSecret: 'a', audience: 'a' };
 it.each<[string, (clock: never) => unknown]>([
   ['createJwtVerifier', (clock) => createJwtVerifier({ issuers: [{ ...issuer, jwksUri: 'https://a/' }], clock })],
   ['createJwsVerifier', (clock) => createJwsVerifier({ algorithms: ['ES256'], jwksUri: 'https://a/', clock })],
-  ['createIntrospector', (clock) => createIntrospector({ ...client, introspectionUrl: 'https://a/', clock } as never)],
+  ['createIntrospector', (clock) => createIntrospector({ ...asking, clock })],
   ['createDpopVerifier', (clock) => createDpopVerifier({ clock })],
   ['createDpopKey', (clock) => createDpopKey({ clock })],
   ['clientCredentials', (clock) => clientCredentials({ ...client, clientSecret: 'a', clock })],

@@ -10,6 +10,7 @@ export type { AttemptRecord, MacadamErrorOptions } from './errors.ts';
 export { ExpiryQueue, Expiring } from './expiry-queue.ts';
 export {
   assertBoolean,
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertInteger,

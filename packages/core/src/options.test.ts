@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { systemClock } from './clock.ts';
 import { OptionsError } from './errors.ts';
 import {
   assertBoolean,
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertInteger,
@@ -72,6 +74,7 @@ describe('the other checks', () => {
     ['a text', () => assertText('x', 'a')],
     ['a function', () => assertFunction('x', () => {})],
     ['one of the allowed', () => assertOneOf('x', 'b', ['a', 'b'])],
+    ['a clock', () => assertClock('x', systemClock)],
     ['an object', () => assertObject('x', {})],
     ['an object without a prototype', () => assertObject('x', Object.create(null))],
   ];
@@ -86,6 +89,17 @@ describe('the other checks', () => {
     { check: () => assertText('x', undefined), received: 'undefined', allowed: 'a string that is not empty' },
     { check: () => assertFunction('x', {}), received: 'an object', allowed: 'a function' },
     { check: () => assertOneOf('x', 'c', ['a', 'b']), received: '"c"', allowed: 'one of "a", "b"' },
+    { check: () => assertObject('x', 'a secret'), received: 'a text that is not shown', allowed: 'an object' },
+    {
+      check: () => assertClock('x', { now: () => 0 }),
+      received: 'an object',
+      allowed: 'a clock, with now, monotonic, setTimer and sleep',
+    },
+    {
+      check: () => assertClock('x', null),
+      received: 'null',
+      allowed: 'a clock, with now, monotonic, setTimer and sleep',
+    },
     { check: () => assertObject('x', null), received: 'null', allowed: 'an object' },
     { check: () => assertObject('x', []), received: 'an empty array', allowed: 'an object' },
     { check: () => assertObject('x', [1, 2]), received: 'an array of 2', allowed: 'an object' },

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts';
 import { OptionsError, withheld } from './errors.ts';
 
 /** The range of a number option. Both ends are included unless `above` is given. */
@@ -59,6 +60,15 @@ export function assertObject(path: string, value: unknown): asserts value is obj
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     // A text in the place of options is often a secret that was to be one of them.
     throw new OptionsError(path, withheld(value), 'an object');
+  }
+}
+
+/** Throws {@link OptionsError} unless `value` is a {@link Clock}. */
+export function assertClock(path: string, value: unknown): asserts value is Clock {
+  const clock = value as Partial<Clock> | null | undefined;
+  const methods = [clock?.now, clock?.monotonic, clock?.setTimer, clock?.sleep];
+  if (!methods.every((one) => typeof one === 'function')) {
+    throw new OptionsError(path, value, 'a clock, with now, monotonic, setTimer and sleep');
   }
 }
 
