@@ -33,14 +33,13 @@ import { CLIENT_METRICS } from './client-metrics.ts';
 import type { DispatchController } from './dispatcher.ts';
 import type { HttpClientStats } from './http-client.ts';
 import type { PreparedRequest } from './request.ts';
+import { fieldsOf, type RequestFields } from './request-fields.ts';
 import { SentRequests, type SentRequest } from './sent-requests.ts';
 import { METRIC_ATTRIBUTES, SPAN_NAMES } from './telemetry-names.ts';
 import {
   errorTypeOfRequest,
   isToldByRequest,
-  metricFields,
   spanName,
-  startFields,
   timeAt,
   traceparent,
   type TracedClient,
@@ -147,14 +146,15 @@ export class CallTrace {
   /** A request goes out, as part of the try that policies call `number`. */
   began(number: number, record: HttpAttempt, request: PreparedRequest): void {
     const spans = this.#tracer;
-    const span = spans && guarded(() => this.#start(spans, record, request));
-    this.#requests.add(number, request.method, record, span);
+    const fields = fieldsOf(request, record);
+    const span = spans && guarded(() => this.#start(spans, fields, record, request));
+    this.#requests.add(number, fields, record, span);
   }
 
-  #start(spans: Tracer, record: HttpAttempt, request: PreparedRequest): Span {
-    const attributes = startFields(request, record, this.#requests.count);
+  #start(spans: Tracer, fields: RequestFields, record: HttpAttempt, request: PreparedRequest): Span {
+    const attributes = fields.start(request, this.#requests.count);
     const startTime = timeAt(this.#startedAt, record.startedAtMs);
-    return spans.startSpan(spanName(request), { kind: SpanKind.CLIENT, attributes, startTime }, this.#parent());
+    return spans.startSpan(fields.spanName, { kind: SpanKind.CLIENT, attributes, startTime }, this.#parent());
   }
 
   /** Where the next span belongs: below what the caller does. If that is in no trace, the first request has begun one. */
@@ -212,9 +212,9 @@ export class CallTrace {
     guarded(() => this.#tell(request));
   }
 
-  #tell({ method, record, span, protocol, cancelled }: SentRequest<Span>): void {
+  #tell({ fields, record, span, protocol, cancelled }: SentRequest<Span>): void {
     const errorType = cancelled ? undefined : errorTypeOfRequest(record);
-    this.#durations?.record(record.durationMs / 1_000, metricFields(method, record, protocol, errorType), this.#outer);
+    this.#durations?.record(record.durationMs / 1_000, fields.end(record, protocol, errorType), this.#outer);
     if (span === undefined) return;
     const { template } = this.#request.subject;
     // One by one: of a list the SDK would look at each as well, and this way there is none.

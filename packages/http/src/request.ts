@@ -32,6 +32,7 @@ import type { StreamSettings } from './stream/options.ts';
 /** What goes out, the same for every try. */
 export interface PreparedRequest {
   readonly subject: ErrorSubject;
+  readonly template: PathTemplate;
   readonly method: string;
   /** Path and query, encoded. */
   readonly path: string;
@@ -144,6 +145,7 @@ export function prepareRequest(
   const repeatable = options.idempotent === false ? false : isRepeatable(settings.rules, method, declared);
   return {
     subject: new RequestSubject(method, settings.origin, template, query),
+    template,
     method,
     path,
     headers,

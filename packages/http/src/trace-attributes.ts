@@ -37,55 +37,6 @@ export function spanName({ method, subject }: PreparedRequest): string {
   return subject.template === undefined ? shown : `${shown} ${subject.template}`;
 }
 
-/** What is known when a request begins, and what a sampler may decide by. */
-export function startFields(request: PreparedRequest, { endpoint }: HttpAttempt, resends: number): SpanFields {
-  const { method } = request;
-  const { address, port } = placeOf(endpoint);
-  const fields: SpanFields = {
-    'http.request.method': METHODS.has(method) ? method : '_OTHER',
-    'server.address': address,
-    'server.port': port,
-    'url.full': shownUrl(request),
-  };
-  if (!METHODS.has(method)) fields['http.request.method_original'] = method;
-  if (resends > 0) fields['http.request.resend_count'] = resends;
-  return fields;
-}
-
-/** What a metric may be counted by. In the order of the alphabet, which is what an SDK sorts them into anyway. */
-export function metricFields(
-  method: string,
-  { endpoint, status }: HttpAttempt,
-  protocol: string | undefined,
-  errorType: string | undefined,
-): SpanFields {
-  const fields: SpanFields = errorType === undefined ? {} : { 'error.type': errorType };
-  fields['http.request.method'] = METHODS.has(method) ? method : '_OTHER';
-  if (status !== undefined) fields['http.response.status_code'] = status;
-  if (protocol !== undefined) fields['network.protocol.version'] = protocol;
-  const { address, port } = placeOf(endpoint);
-  fields['server.address'] = address;
-  fields['server.port'] = port;
-  return fields;
-}
-
-interface Place {
-  readonly endpoint: string;
-  readonly address: string;
-  readonly port: number;
-}
-
-let lastPlace: Place = { endpoint: '', address: '', port: 0 };
-
-/** Host and port apart. A request is asked about twice, and mostly the next one goes where this one went. */
-function placeOf(endpoint: string): Place {
-  if (lastPlace.endpoint === endpoint) return lastPlace;
-  const at = endpoint.lastIndexOf(':');
-  const address = endpoint.startsWith('[') ? endpoint.slice(1, at - 1) : endpoint.slice(0, at);
-  lastPlace = { endpoint, address, port: Number(endpoint.slice(at + 1)) };
-  return lastPlace;
-}
-
 /** What a request failed with, of few kinds; undefined when it did not fail. A status from 400 on is a failure. */
 export function errorTypeOfRequest({ status, errorCode }: HttpAttempt): string | undefined {
   return errorCode ?? (status !== undefined && status >= 400 ? String(status) : undefined);
@@ -135,7 +86,7 @@ export function traceparent(span: { traceId: string; spanId: string; traceFlags:
 }
 
 /** Where it goes. Path parameters stay names: they can be anything, reset tokens and addresses of people too. */
-function shownUrl({ subject, path, hop, endpoint }: PreparedRequest): string {
+export function shownUrl({ subject, path, hop, endpoint }: PreparedRequest): string {
   if (hop !== undefined) return hop.origin + redactQuery(path);
   if (endpoint === undefined) return subject.url;
   const { origin, pathPrefix } = endpoint.target;

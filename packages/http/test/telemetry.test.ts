@@ -320,6 +320,22 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
     });
   });
 
+  test('what was told of one request is not told of another of the same path', async () => {
+    const client = clientFor({ dispatcher: scriptedDispatcher({ status: 200 }) });
+    await client.get('/a', { query: { page: 2 } });
+    await client.get('/a');
+    await client.delete('/a');
+    await client.get('/a', { query: { size: 2 } });
+    const { attempts } = await ended();
+    const url = 'http://billing.internal:8080/v1/a';
+    expect(attempts.map(({ attributes }) => [attributes['http.request.method'], attributes['url.full']])).toEqual([
+      ['GET', `${url}?page=REDACTED`],
+      ['GET', url],
+      ['DELETE', url],
+      ['GET', `${url}?size=REDACTED`],
+    ]);
+  });
+
   test('each hop of a redirect has its own', async () => {
     const client = clientFor({
       dispatcher: scriptedDispatcher({ status: 302, headers: { location: '/b?token=secret' } }, { status: 200 }),
