@@ -47,25 +47,14 @@ export class Leases {
     this.#number += keys.length;
     if (inPlace && wantsLeases && keys.length === 1) return this.#readOne(keys[0] as string, first);
     const begin = `${inPlace ? IN_PLACE : BESIDE}${this.#self}`;
-    const args = [this.#leaseMs, wantsLeases ? begin : '', String(first)];
-    const answer = inPlace
-      ? readInPlaceScript.run(
-          this.#redis,
-          keys.map((key) => this.#names.entry(key)),
-          args,
-        )
-      : readScript.run(
-          this.#redis,
-          keys.flatMap((key) => this.#names.pair(key)),
-          args,
-        );
-    return answer.then((parts) =>
-      keys.map((_, i) => {
-        const [entry, number] = [(parts as unknown[])[2 * i], (parts as number[])[2 * i + 1] as number];
-        if (Buffer.isBuffer(entry)) return readOf(entry, number);
-        return { kind: 'absent', lease: number === 1 ? begin + String(first + i) : undefined };
-      }),
-    );
+    const names: string[] = [];
+    for (const key of keys) {
+      if (inPlace) names.push(this.#names.entry(key));
+      else this.#names.addPair(key, names);
+    }
+    const script = inPlace ? readInPlaceScript : readScript;
+    const answer = script.run(this.#redis, names, [this.#leaseMs, wantsLeases ? begin : '', String(first)]);
+    return answer.then((parts) => readsOf(parts as readonly unknown[], begin, first));
   }
 
   /** Takes the lease of a key, whatever stands there. */
@@ -113,6 +102,17 @@ export class Leases {
 
 function isInPlace(lease: Lease): boolean {
   return lease.startsWith(IN_PLACE);
+}
+
+/** Two parts each: the entry and for how long it stays, or nothing and whether the lease was taken. */
+function readsOf(parts: readonly unknown[], begin: string, first: number): TierRead[] {
+  const reads: TierRead[] = [];
+  for (let i = 0; i < parts.length; i += 2) {
+    const [entry, number] = [parts[i], parts[i + 1] as number];
+    if (Buffer.isBuffer(entry)) reads.push(readOf(entry, number));
+    else reads.push({ kind: 'absent', lease: number === 1 ? begin + String(first + i / 2) : undefined });
+  }
+  return reads;
 }
 
 function readOf(entry: Buffer, remainingMs: number): TierRead {

@@ -31,6 +31,12 @@ export class Names {
     return [this.entries + tagged, this.#leases + tagged];
   }
 
+  /** The same, at the end of a list of names. */
+  addPair(key: string, names: string[]): void {
+    const tagged = `{${escapedKey(tierKey(key))}}`;
+    names.push(this.entries + tagged, this.#leases + tagged);
+  }
+
   /** The key of an entry; undefined for what is none of this cache. */
   keyOf(name: string): string | undefined {
     if (!name.startsWith(`${this.entries}{`) || !name.endsWith('}')) return undefined;

@@ -13,12 +13,12 @@ export class Script {
 
   /** Runs it by its digest; a server that does not know it, because it was restarted or flushed, is sent the whole of it. */
   run(redis: Redis, keys: readonly string[], args: readonly Word[]): Promise<unknown> {
-    const words = [String(keys.length), ...keys, ...args];
-    const send = (...command: [string, string]): Promise<unknown> =>
-      redis.send(keys[0] as string, [...command, ...words]);
-    return send('EVALSHA', this.#digest).catch((error: unknown) => {
-      if (error instanceof Error && error.message.startsWith('NOSCRIPT')) return send('EVAL', this.#source);
-      throw error;
+    const words = ['EVALSHA', this.#digest, String(keys.length), ...keys, ...args];
+    const send = (): Promise<unknown> => redis.send(keys[0] as string, words);
+    return send().catch((error: unknown) => {
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      words.splice(0, 2, 'EVAL', this.#source);
+      return send();
     });
   }
 }
