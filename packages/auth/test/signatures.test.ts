@@ -332,6 +332,17 @@ describe('fields', () => {
     expect(await verified([line])).toMatch(/^component/);
   });
 
+  it('with a date that a reader could lose are told from those with another', async () => {
+    const structuredFields = { 'x-when': 'list' } as const;
+    const headers = { 'x-when': '@99999999999999 , (@1);a=@02' };
+    const lines = ['"x-when";sf: @99999999999999, (@1);a=@2'];
+    expect(await matches({ ...get, headers }, lines, { structuredFields })).toBe('accepted');
+    for (const other of ['@99999999999998, (@1);a=@2', '@99999999999999, (1);a=@2', '@99999999999999, (@1);a=2']) {
+      const changed = { ...get, headers: { 'x-when': other } };
+      expect(await matches(changed, lines, { structuredFields })).toBe('signature signature');
+    }
+  });
+
   it('that break out of their line are refused: no line of what is signed can be made up by a value', async () => {
     const value = 'a\n"@method": DELETE';
     const injected = { ...get, headers: { 'x-a': value, ...byHand([`"x-a": ${value}`], '"x-a"') } };
