@@ -140,18 +140,32 @@ describe('a stale answer', () => {
     [
       'is good again after a 304, with the fields that came with it',
       [
-        { origin: cached('max-age=10', { etag: '"1"', 'x-a': 'old', 'x-b': 'kept', 'content-type': 'text/plain' }) },
+        {
+          origin: cached('max-age=10', {
+            etag: '"1"',
+            'x-a': 'old',
+            'x-b': 'kept',
+            'content-md5': 'old',
+            'content-type': 'a/b',
+          }),
+        },
         {
           after: 20,
           origin: {
             status: 304,
-            headers: { etag: '"1"', 'cache-control': 'max-age=100', 'x-a': 'new', 'content-type': 'x/y' },
+            headers: {
+              etag: '"1"',
+              'cache-control': 'max-age=100',
+              'x-a': 'new',
+              'content-md5': 'new',
+              'content-type': 'x/y',
+            },
             body: [],
           },
           got: { 'if-none-match': '"1"' },
           status: 200,
           body: 'body 1',
-          has: { 'x-a': 'new', 'x-b': 'kept', 'content-type': 'text/plain', age: '0' },
+          has: { 'x-a': 'new', 'x-b': 'kept', 'content-md5': 'old', 'content-type': 'x/y', age: '0' },
         },
         { after: 50, asked: false, body: 'body 1', has: { 'x-a': 'new', age: '50' } },
       ],
@@ -809,6 +823,18 @@ describe('fetch', () => {
     await using real = createHttpClient({ baseUrl: upstream.url, cache: {} });
     const texts = [await real.fetch('/a'), await real.fetch('/a')].map(({ statusText }) => statusText);
     expect(texts).toEqual(['OK', '']);
+  });
+
+  test('does not tell the text of a 304 with the answer that is good again', async () => {
+    await using upstream = await startFaultServer({
+      handle: ({ headers }) => ({
+        status: headers['if-none-match'] === undefined ? 200 : 304,
+        headers: { 'cache-control': 'no-cache', etag: '"1"' },
+      }),
+    });
+    await using real = createHttpClient({ baseUrl: upstream.url, cache: {} });
+    await real.fetch('/a');
+    expect(await real.fetch('/a')).toMatchObject({ status: 200, statusText: '' });
   });
 
   test('tells a status that no standard knows', async () => {

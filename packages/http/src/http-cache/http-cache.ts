@@ -213,6 +213,8 @@ export class HttpCache {
     const serving = this.#serving(request);
     const knows = isConditional(request.headers) && isNotModified(request.headers, stored, this.#clock.now());
     const response = knows ? notModified(stored, ageMs, serving) : storedAnswer(stored, ageMs, how, serving);
+    // What came over the wire meanwhile had another status, and its text.
+    if (request.stream !== undefined) request.stream.statusText = '';
     if (!response.ok) throw statusError(request.subject, response);
     return response;
   }

@@ -42,12 +42,18 @@ const NOT_STORED: ReadonlySet<string> = new Set([
   'cache-status',
 ]);
 
-/** What a 304 must not replace: these describe the body that is kept (RFC 9111, section 3.2). */
+/**
+ * What a 304 does not replace: the length and the checksums of the very bytes that are kept, and how they came to be those
+ * (RFC 9111, section 3.2, "to ensure integrity of the stored response"). All else it does, the content type included.
+ */
 const NOT_UPDATED: ReadonlySet<string> = new Set([
+  'content-digest',
   'content-encoding',
   'content-length',
+  'content-md5',
   'content-range',
-  'content-type',
+  'digest',
+  'repr-digest',
 ]);
 
 /** The fields of a response that may be kept. Those under a qualified `no-cache` or `private` may not. */
