@@ -407,6 +407,29 @@ describe.each([
       expect(cut.stats().gaps).toBe(0);
     });
 
+    it.each(['log', 'pubsub'] as const)(
+      'keyv #925: over a %s, connections that broke leave none behind',
+      async (coherence) => {
+        const cache = instance<string>(behind, { coherence }, strict);
+        await connected(cache as Cache<never>);
+        const { openConnections } = proxy.stats();
+        for (let i = 0; i < 3; i++) {
+          proxy.resetConnections();
+          await soon(() => expect(cache.stats().disconnected).toBe(1));
+          await connected(cache as Cache<never>);
+        }
+        // When the client is back as well.
+        await soon(async () => expect(await cache.invalidate('k')).toBe(true));
+        await soon(() => expect(proxy.stats().openConnections).toBe(openConnections));
+        const { gaps } = cache.stats();
+        const other = instance<string>(redis, { coherence });
+        await cache.set('k', 'v1');
+        await soon(async () => expect(await other.invalidate('k')).toBe(true));
+        await soon(() => expect(cache.peek('k')).toBeUndefined());
+        expect(cache.stats().gaps, 'each change comes once').toBe(gaps);
+      },
+    );
+
     it('a partition of 5 s: a second after it, each side knows what the other one has ended meanwhile', async () => {
       const [cut, other] = [instance<string>(behind, {}, strict), instance<string>(redis)];
       await connected(cut as Cache<never>, other as Cache<never>);

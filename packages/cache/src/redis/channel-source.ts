@@ -14,6 +14,7 @@ export class ChannelSource implements Source {
     const stop = new AbortController();
     this.#stop = stop;
     const { clock, redis, names } = feed;
+    let over = false;
     const connection = redis.duplicate();
     this.#connection = connection;
     try {
@@ -22,7 +23,7 @@ export class ChannelSource implements Source {
       const breaks = broken(connection);
       const hear = (text: string): void => {
         // The last words of a connection that is closed say nothing about the next one.
-        if (stop.signal.aborted) return;
+        if (over || stop.signal.aborted) return;
         const [number, ...message] = JSON.parse(text) as [string, string, string, string, string];
         feed.receive(Number(number), ...message);
       };
@@ -35,6 +36,7 @@ export class ChannelSource implements Source {
         if (!(await within(clock, ANSWER_MS, feed.look()))) throw new Error('Messages were lost');
       }
     } finally {
+      over = true;
       connection.close();
     }
   }

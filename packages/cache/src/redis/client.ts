@@ -5,6 +5,7 @@ export type Word = Buffer | string;
 
 /** What is needed of node-redis (6): `createClient`. */
 export interface NodeRedisClient {
+  readonly isReady?: boolean;
   sendCommand(words: Word[], options?: object): Promise<unknown>;
   duplicate(overrides?: object): unknown;
   connect(): Promise<unknown>;
@@ -88,7 +89,7 @@ function nodeRedis(client: NodeRedisClient): RedisConnection {
     on: (event, listener) => void client.on(event, listener),
     subscribe: (channel, listener) => client.subscribe(channel, listener),
     unref: () => client.unref?.(),
-    close: () => closeQuietly(() => client.destroy()),
+    close: () => destroyOnceMade(client),
   };
 }
 
@@ -130,6 +131,16 @@ function ioRedis(client: IoRedisClient): RedisConnection {
 function quiet(connection: RedisConnection): RedisConnection {
   connection.on('error', () => {});
   return connection;
+}
+
+/**
+ * A connection that node-redis is about to make when it is told to end is made all the same, and is nobody's from then on; it makes
+ * one whenever another breaks. So it is told when that has come to an end.
+ */
+function destroyOnceMade(client: NodeRedisClient): void {
+  const destroy = (): void => closeQuietly(() => client.destroy());
+  if (client.isReady !== false) return destroy();
+  for (const event of ['ready', 'error']) client.on(event, destroy);
 }
 
 function closeQuietly(close: () => void): void {

@@ -46,13 +46,15 @@ export class Leases {
     const first = this.#number + 1;
     this.#number += keys.length;
     if (inPlace && wantsLeases && keys.length === 1) return this.#readOne(keys[0] as string, first);
+    // What takes no leases need not know where they stand.
+    const entriesAlone = inPlace || !wantsLeases;
     const begin = `${inPlace ? IN_PLACE : BESIDE}${this.#self}`;
     const names: string[] = [];
     for (const key of keys) {
-      if (inPlace) names.push(this.#names.entry(key));
+      if (entriesAlone) names.push(this.#names.entry(key));
       else this.#names.addPair(key, names);
     }
-    const script = inPlace ? readInPlaceScript : readScript;
+    const script = entriesAlone ? readInPlaceScript : readScript;
     const answer = script.run(this.#redis, names, [this.#leaseMs, wantsLeases ? begin : '', String(first)]);
     return answer.then((parts) => readsOf(parts as readonly unknown[], begin, first));
   }

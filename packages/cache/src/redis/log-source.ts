@@ -1,5 +1,5 @@
 import { within } from '../within.ts';
-import { ANSWER_MS, CONNECT_MS } from './broken.ts';
+import { ANSWER_MS, broken, CONNECT_MS } from './broken.ts';
 import type { RedisConnection } from './client.ts';
 import type { Feed, Source } from './feed.ts';
 
@@ -23,12 +23,14 @@ export class LogSource implements Source {
     try {
       await within(clock, CONNECT_MS, connection.connect());
       connection.unref();
+      // Not every driver gives up a command when its connection breaks.
+      const breaks = broken(connection);
       if (!feed.begun) await this.#begin(feed);
       feed.probe();
       while (!this.#stopped) {
         const command = ['XREAD', 'COUNT', String(MOST_ENTRIES), 'BLOCK', String(BLOCK_MS), 'STREAMS', names.log];
         const answer = connection.send(names.log, [...command, this.#at as string]);
-        const entries = entriesOf(await within(clock, BLOCK_MS + ANSWER_MS, answer));
+        const entries = entriesOf(await Promise.race([within(clock, BLOCK_MS + ANSWER_MS, answer), breaks]));
         for (const { id, number, message } of entries) {
           this.#at = id;
           feed.receive(number, ...message);

@@ -9,8 +9,6 @@ import type { ServerCommands } from './server-commands.ts';
 
 /** Keys in one command at most: it runs alone on the server, so it must be short. */
 const MOST_KEYS = 500;
-/** The same of reads, which go out once a turn of the event loop. */
-const MOST_READS = 64;
 /** Marks kept for each cache. Beyond, the oldest are dropped, and tagged entries that are older still load again. */
 const MOST_MARKS = 10_000;
 
@@ -42,7 +40,7 @@ export class RedisSpace implements TierSpace {
     this.#askCommands = () => (inPlace ? commands.ask(redis, prefix, clock) : undefined);
     void this.#askCommands();
     this.#leases = new Leases(redis, this.#names, leaseMs, inPlace ? commands : undefined);
-    this.mostReads = redis.cluster ? 1 : MOST_READS;
+    this.mostReads = redis.cluster ? 1 : MOST_KEYS;
     this.#namespace = namespace;
     this.#leave = feed.join({
       namespace,

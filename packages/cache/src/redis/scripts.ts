@@ -23,7 +23,7 @@ for i = 1, #KEYS, 2 do
 end
 return answer`);
 
-/** The same where leases stand in the place of entries. KEYS: the entries. */
+/** The same where leases stand in the place of entries, or none are taken. KEYS: the entries. */
 export const readInPlaceScript: Script = new Script(`
 local answer = {}
 for i = 1, #KEYS do

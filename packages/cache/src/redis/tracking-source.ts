@@ -23,6 +23,7 @@ export class TrackingSource implements Source {
     const stop = new AbortController();
     this.#stop = stop;
     const { clock, redis } = feed;
+    let over = false;
     const connection = redis.duplicate({ emitInvalidate: true });
     this.#connection = connection;
     const probe = `${this.#prefix}:probe:{${Math.trunc(clock.now())}}`;
@@ -33,7 +34,7 @@ export class TrackingSource implements Source {
       const breaks = broken(connection);
       let arrived = false;
       connection.on('invalidate', (key) => {
-        if (stop.signal.aborted) return;
+        if (over || stop.signal.aborted) return;
         if (String(key) === probe) {
           arrived = true;
           feed.arrived();
@@ -53,6 +54,7 @@ export class TrackingSource implements Source {
         if (!arrived) throw new Error('The server does not tell what changes');
       }
     } finally {
+      over = true;
       connection.close();
     }
   }
