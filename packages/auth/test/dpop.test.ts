@@ -117,6 +117,9 @@ describe('A31: a server', () => {
     const { server, tokens, headers } = stage();
     const request = { method: 'GET', url: URL_OF, headers: new Headers(await headers()) };
     expect(await server.authenticate(request, tokens)).toMatchObject({ subject: 'user-1' });
+    const distinct = Object.fromEntries(Object.entries(await headers()).map(([name, line]) => [name, [line]]));
+    const again = { method: 'GET', url: URL_OF, headers: distinct };
+    expect(await server.authenticate(again, tokens)).toMatchObject({ subject: 'user-1' });
   });
 
   it.each<[name: string, reason: string, payload: object, header: object]>([

@@ -204,6 +204,22 @@ describe('what is asked for', () => {
   });
 });
 
+it.each([
+  ['urn:ietf:params:oauth:token-type:id_token', 'token-1'],
+  ['urn:ietf:params:oauth:token-type:access_token', 'malformed'],
+  [undefined, 'malformed'],
+])(
+  'a token that is no access token (RFC 8693 section 2.2.1) is taken where one was asked for: %s',
+  async (type, got) => {
+    const endpoint = new TokenEndpoint();
+    endpoint.grant = { token_type: 'N_A', issued_token_type: 'urn:ietf:params:oauth:token-type:id_token' };
+    const asked = type === undefined ? {} : { requestedTokenType: type };
+    const tokens = tokenExchange({ ...client, subjectToken: 'a', fetch: endpoint.fetch, ...asked });
+    const outcome = await tokens.getToken().catch((error: unknown) => (error as TokenRequestError).reason);
+    expect(outcome).toBe(got);
+  },
+);
+
 describe('exchanges for many callers', () => {
   it('give each caller his own token, and the same client again', async () => {
     const endpoint = new TokenEndpoint();
@@ -292,6 +308,9 @@ describe('options', () => {
     ['an unknown way', { clientAuth: 'basic64' }, /clientAuth/],
     ['an empty scope', { scope: [''] }, /scope\[0\]/],
     ['an empty parameter', { parameters: { tenant: '' } }, /parameters.tenant/],
+    ['a parameter that has an option', { parameters: { scope: 'a' } }, /parameters.scope/],
+    ['a parameter that is sent anyway', { parameters: { grant_type: 'password' } }, /parameters.grant_type/],
+    ['a parameter of an exchange', { parameters: { subject_token: 'a' } }, /parameters.subject_token/],
     ['a time limit of 0', { timeoutMs: 0 }, /timeoutMs/],
     ['a key that is none of ours', { dpop: {} }, /dpop/],
     ['a name it does not have', { scopes: 'a' }, /scopes/],

@@ -145,6 +145,17 @@ describe('introspection', () => {
     }
   });
 
+  it('sends what the endpoint wants beyond the standard', async () => {
+    const { endpoint, introspector } = stage({ parameters: { token_type_hint: 'access_token', tenant: 't1' } });
+    await introspector.verify('good');
+    const { form } = endpoint.requests[0]!;
+    expect([form.get('token'), form.get('token_type_hint'), form.get('tenant')]).toEqual([
+      'good',
+      'access_token',
+      't1',
+    ]);
+  });
+
   it('does not take a signed answer, which it has not asked for, without a key to verify it by', async () => {
     const { endpoint, introspector, seconds } = stage();
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -722,6 +722,13 @@ describe('options that are wrong', () => {
     expect(await outcome(await signed(get), options)).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });
   });
 
+  it('and a vault that gives something else than bytes is told from one that signs', async () => {
+    for (const given of ['text', null, {}, new Uint8Array(0), new ArrayBuffer(64)]) {
+      await expect(signed(get, { key: () => given as never })).rejects.toMatchObject({ path: 'key()' });
+    }
+    await expect(signed(get, { key: () => Promise.reject(new Error('away')) })).rejects.toThrow('away');
+  });
+
   it('are told without the key', async () => {
     const key = Buffer.from('a secret that is too short');
     const error: unknown = await signed(get, { key }).catch((thrown: unknown) => thrown);

@@ -70,11 +70,12 @@ export function refused({ algorithms, nonces }: ProofRules, reason: DpopReason, 
   return new DpopError(reason, { algorithms, cause, nonce: nonces?.current() });
 }
 
-/** The only value of a header. A list of several is refused; those that Node has joined are in no form that is read. */
+/** The only value of a header, in a list of one or alone. A list of several is refused; those that Node has joined are in no form that is read. */
 export function oneHeader(rules: ProofRules, headers: IncomingHeaders, name: string): string {
   assertObject('headers', headers);
   const get = headers['get' as keyof IncomingHeaders] as unknown;
-  const value = typeof get === 'function' ? (headers as Headers).get(name) : (headers as Record<string, unknown>)[name];
+  const found = typeof get === 'function' ? (headers as Headers).get(name) : (headers as Record<string, unknown>)[name];
+  const value: unknown = Array.isArray(found) && found.length === 1 ? found[0] : found;
   if (value === undefined || value === null || value === '') throw refused(rules, 'missing');
   if (typeof value !== 'string') throw refused(rules, 'malformed');
   return value;

@@ -138,11 +138,21 @@ async function signMessage(message: SignableMessage, options: SignOptions): Prom
 
 function signerOf({ key, algorithm }: SignOptions): (base: Buffer) => Uint8Array | Promise<Uint8Array> {
   assertOneOf('algorithm', algorithm, SIGNING_ALGORITHMS);
-  if (typeof key === 'function') return key;
+  if (typeof key === 'function') return (base) => signedBy(key, base);
   const bound = bindKey(key, algorithm);
   if (typeof bound === 'string') throw new OptionsError('key', withheld(key), bound);
   if (!bound.signs) throw new OptionsError('key', withheld(key), 'a private key');
   return bound.sign;
+}
+
+/** What a vault gives back: anything but bytes would be written as another kind of value. */
+async function signedBy(
+  sign: (base: Uint8Array) => Uint8Array | Promise<Uint8Array>,
+  base: Buffer,
+): Promise<Uint8Array> {
+  const signature: unknown = await sign(base);
+  if (signature instanceof Uint8Array && signature.byteLength > 0) return signature;
+  throw new OptionsError('key()', withheld(signature), 'a signature: bytes (a Uint8Array)');
 }
 
 function parametersOf({ created, expires, keyId, nonce, tag, clock = systemClock }: SignOptions): FieldParameters {

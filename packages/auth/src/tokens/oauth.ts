@@ -29,6 +29,7 @@ import { TokenRequestError } from './errors.ts';
 import type { Provided } from './options.ts';
 import type { SigningKey } from './private-key.ts';
 import { safeCause, secretsIn } from './safe-cause.ts';
+import { retryAfterIn, without } from './token-answer.ts';
 
 /** Who asks, and how that is shown. */
 export type ClientIdentity =
@@ -41,6 +42,8 @@ export interface OAuthEndpoint {
   readonly url: URL;
   readonly client: ClientIdentity;
   readonly assertionAudience: string;
+  /** Of every request, beyond the standard. */
+  readonly parameters: Readonly<Record<string, string>>;
   readonly fetch: FetchLike;
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -58,6 +61,8 @@ export interface TokenAnswer {
 /** No honest answer comes near; one that does not end must not fill the memory. */
 const MAX_BYTES = 65_536;
 const ASSERTION_SECONDS = 60;
+/** The type of token that is meant where none is named (RFC 8693 section 3). */
+export const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
 /** Asks for a token. @throws TokenRequestError, or the reason of `signal`. */
 export async function requestToken(
@@ -73,12 +78,14 @@ export async function requestToken(
     // Read by ourselves, since many endpoints get it wrong; and an ID token is not for us to judge.
     const { rest, taken } = await without(response, ['expires_in', 'id_token']);
     expiresIn = taken['expires_in'];
-    return await processGenericTokenEndpointResponse(as, client, rest);
+    return await processGenericTokenEndpointResponse(as, client, rest, { recognizedTokenTypes: { n_a() {} } });
   });
   const { access_token: accessToken, token_type: type, refresh_token: refreshToken } = answer;
   const bound = endpoint.dpop !== undefined;
+  // What is no access token is no kind of one (RFC 8693 section 2.2.1), and taken where something else was asked for.
+  const other = ![null, ACCESS_TOKEN].includes(body.get('requested_token_type')) && type === 'n_a';
   // A token that anybody can use, where one for our key was asked for, would be used like that one: refused.
-  if (!/^[\x21-\x7e]+$/.test(accessToken) || type !== (bound ? 'dpop' : 'bearer')) {
+  if (!/^[\x21-\x7e]+$/.test(accessToken) || (type !== (bound ? 'dpop' : 'bearer') && !other)) {
     throw new TokenRequestError('malformed', nameOf(endpoint));
   }
   return { accessToken, expiresIn, refreshToken };
@@ -87,7 +94,10 @@ export async function requestToken(
 /** Asks what is known of a token. @throws TokenRequestError, or the reason of `signal`. */
 export function requestIntrospection(endpoint: OAuthEndpoint, token: string, signal: AbortSignal): Promise<JsonObject> {
   return exchange(endpoint, 'introspection', signal, async (as, client, auth, options) => {
-    const response = await introspectionRequest(as, client, auth, token, options);
+    const response = await introspectionRequest(as, client, auth, token, {
+      ...options,
+      additionalParameters: endpoint.parameters,
+    });
     // A signed answer (RFC 9701) was not asked for, and the library takes one whoever signed it.
     if (/\bjwt\b/i.test(response.headers.get('content-type') ?? '')) {
       throw new TokenRequestError('malformed', nameOf(endpoint));
@@ -177,34 +187,6 @@ async function send(
     status: answer.status < 200 || answer.status > 599 ? 502 : answer.status,
     headers: contentType === null ? {} : { 'content-type': contentType },
   });
-}
-
-/** Whole seconds, or a date (RFC 9110 section 10.2.3). */
-function retryAfterIn(header: string | null, now: number): number | undefined {
-  if (header === null) return undefined;
-  const ms = /^\d{1,7}$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
-}
-
-/** The same answer without some members of its JSON object, and these. Anything else is left for the library to judge. */
-async function without(response: Response, names: readonly string[]): Promise<{ rest: Response; taken: JsonObject }> {
-  const text = await response.clone().text();
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return { rest: response, taken: {} };
-  }
-  if (typeof json !== 'object' || json === null) return { rest: response, taken: {} };
-  const all = Object.entries(json);
-  const { status, headers } = response;
-  return {
-    rest: new Response(JSON.stringify(Object.fromEntries(all.filter(([name]) => !names.includes(name)))), {
-      status,
-      headers,
-    }),
-    taken: Object.fromEntries(all.filter(([name]) => names.includes(name))),
-  };
 }
 
 async function authentication(endpoint: OAuthEndpoint): Promise<ClientAuth> {

@@ -27,7 +27,7 @@ export interface OAuthClientOptions {
   fetch?: FetchLike;
   /** How long one request may take, in milliseconds. Default: 5_000. */
   timeoutMs?: number;
-  /** Further parameters of the request's body, for what a server wants beyond the standard. */
+  /** Further parameters of the request's body, for what a server wants beyond the standard: none that the standard has. */
   parameters?: Readonly<Record<string, string>>;
   /** Default: the clock of the machine. */
   clock?: Clock;

@@ -29,6 +29,26 @@ import {
 } from './options.ts';
 import { readPrivateKey } from './private-key.ts';
 
+/** Those of the standards (RFC 6749, 7523, 7662, 8693), which are sent by what asks. */
+const OWN_PARAMETERS: readonly string[] = [
+  'grant_type',
+  'client_id',
+  'client_secret',
+  'client_assertion',
+  'client_assertion_type',
+  'scope',
+  'audience',
+  'resource',
+  'assertion',
+  'refresh_token',
+  'token',
+  'subject_token',
+  'subject_token_type',
+  'actor_token',
+  'actor_token_type',
+  'requested_token_type',
+];
+
 /** What every kind of token client works with; checked and complete. */
 export interface TokenClientSettings {
   readonly name: string;
@@ -61,7 +81,7 @@ export function tokenClientSettings(options: TokenClientOptions, more: readonly 
     name,
     endpoint,
     parameters: [
-      ...Object.entries(options.parameters ?? {}),
+      ...Object.entries(endpoint.parameters),
       ...(scope === '' ? [] : [['scope', scope] as const]),
       ...audience.map((one) => ['audience', one] as const),
       ...resource.map((one) => ['resource', one] as const),
@@ -85,12 +105,19 @@ export function oauthEndpoint(path: string, url: unknown, options: OAuthClientOp
   assertClock('clock', clock);
   assertFunction('fetch', fetch);
   assertObject('parameters', parameters);
-  for (const [name, value] of Object.entries(parameters)) assertText(`parameters.${name}`, value);
+  for (const [name, value] of Object.entries(parameters)) {
+    if (OWN_PARAMETERS.includes(name)) {
+      // Of a parameter given twice nobody knows which one a server takes (RFC 6749 section 3.2).
+      throw new OptionsError(`parameters.${name}`, withheld(value), 'left out: it is sent anyway, or has an option');
+    }
+    assertText(`parameters.${name}`, value);
+  }
   if (assertionAudience !== undefined) assertText('assertionAudience', assertionAudience);
   return {
     url: checked,
     client: clientIdentity(options),
     assertionAudience: assertionAudience ?? checked.href,
+    parameters: { ...parameters },
     fetch,
     timeoutMs,
     clock,

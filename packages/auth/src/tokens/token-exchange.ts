@@ -3,7 +3,7 @@ import { assertInteger, assertText, OptionsError, RecencyMap, withheld } from '@
 import { observeTokens } from '../instruments.ts';
 import { grantClient } from './client-credentials.ts';
 import type { GrantTally } from './held-token.ts';
-import { nameOf, provided } from './oauth.ts';
+import { ACCESS_TOKEN, nameOf, provided } from './oauth.ts';
 import type { Provided, TokenClientOptions } from './options.ts';
 import { assertProvided, type TokenClientSettings, tokenClientSettings } from './settings.ts';
 import type { TokenClient, TokenClientStats } from './token-client.ts';
@@ -16,7 +16,7 @@ export interface ExchangeOptions extends TokenClientOptions {
   actorToken?: Provided;
   /** Default: `urn:ietf:params:oauth:token-type:access_token`. */
   actorTokenType?: string;
-  /** Default: up to the server. */
+  /** Default: up to the server, which gives an access token. What is none, such as a SAML assertion, is given out as it came. */
   requestedTokenType?: string;
 }
 
@@ -48,7 +48,6 @@ export interface TokenExchangesStats extends Pick<TokenClientStats, 'requests' |
 }
 
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:token-exchange';
-const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 const EXCHANGE_OPTIONS = ['subjectTokenType', 'actorToken', 'actorTokenType', 'requestedTokenType'];
 
 /**
