@@ -95,7 +95,12 @@ function byKey<T>(loaded: LoadedMany<T>): ReadonlyMap<string, T> {
   return values;
 }
 
-/** The reads that found something. */
-export function present<T>(reads: (readonly [string, T | undefined])[]): Map<string, T> {
-  return new Map(reads.filter((read): read is [string, T & {}] => read[1] !== undefined));
+/** The values that were found, by key. */
+export function present<T>(keys: readonly string[], values: readonly (T | undefined)[]): Map<string, T> {
+  const found = new Map<string, T>();
+  for (const [i, key] of keys.entries()) {
+    const value = values[i];
+    if (value !== undefined) found.set(key, value);
+  }
+  return found;
 }

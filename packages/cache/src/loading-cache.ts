@@ -71,8 +71,7 @@ export class LoadingCache<T> implements Cache<T> {
   async getMany(keys: Iterable<string>): Promise<Map<string, T>> {
     this.#opened();
     const wanted = distinctKeys('getMany.keys', keys);
-    const values = await Promise.all(wanted.map((key) => this.#reads.get(storageKey(key))));
-    return present(wanted.map((key, i) => [key, values[i]] as const));
+    return present(wanted, await this.#reads.getMany(wanted.map(storageKey)));
   }
 
   async getOrLoadMany(
@@ -91,13 +90,14 @@ export class LoadingCache<T> implements Cache<T> {
       return value;
     };
     const { position } = this.#shelf;
-    const wanted = distinctKeys('getOrLoadMany.keys', keys).map((key) => [key, storageKey(key)] as const);
-    const reads = wanted.map(async ([key, id]) => {
-      const read = { id, key, load: batch.load, reload, options, gated: false, batch, position };
-      return [key, await this.#reads.read(read)] as const;
+    const wanted = distinctKeys('getOrLoadMany.keys', keys);
+    // Also what one of them throws at once must find the others waited for.
+    const reads = wanted.map(async (key) => {
+      const id = storageKey(key);
+      return this.#reads.read({ id, key, load: batch.load, reload, options, gated: false, batch, position });
     });
     batch.leave();
-    return present(await Promise.all(reads));
+    return present(wanted, await Promise.all(reads));
   }
 
   async set(key: string, value: T | undefined, options: SetOptions = NO_OPTIONS): Promise<boolean> {

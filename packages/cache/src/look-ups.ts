@@ -11,7 +11,8 @@ import type { Shelf } from './shelf.ts';
 export class LookUps<T> {
   readonly #shelf: Shelf<T>;
   readonly #shared: SharedTier<T>;
-  readonly #open = new InFlight<Promise<T | undefined>>();
+  /** Whoever waits, by key. */
+  readonly #open = new InFlight<((value: T | undefined) => void)[]>();
 
   constructor(shelf: Shelf<T>, shared: SharedTier<T>) {
     this.#shelf = shelf;
@@ -20,21 +21,40 @@ export class LookUps<T> {
 
   /** The fresh value in the tier. */
   get(id: string): Promise<T | undefined> {
+    return new Promise((resolve) => this.#ask(id, resolve));
+  }
+
+  /** The fresh values in the tier, in the order of their keys. A promise for each would cost about as much as finding it. */
+  getMany(ids: readonly string[]): Promise<readonly (T | undefined)[]> {
+    return new Promise((resolve) => {
+      const values: (T | undefined)[] = ids.map(() => undefined);
+      let open = ids.length;
+      for (const [i, id] of ids.entries()) {
+        this.#ask(id, (value) => {
+          values[i] = value;
+          if (--open === 0) resolve(values);
+        });
+      }
+    });
+  }
+
+  /** Tells who asks in the turn in which the answer comes. */
+  #ask(id: string, onValue: (value: T | undefined) => void): void {
     const open = this.#open.get(id);
-    if (open !== undefined) return open;
+    if (open !== undefined) {
+      open.push(onValue);
+      return;
+    }
     const { position } = this.#shelf;
     const shared = this.#shared;
-    // What is ended here and not there yet is not read.
-    if (shared.isUnsettled(id)) return Promise.resolve(undefined);
-    const lookUp = new Promise<T | undefined>((resolve) => {
-      shared.look(id, false, shared.tier.timeoutMs, (found) => {
-        const current = this.#open.get(id) === lookUp;
-        if (current) this.#open.delete(id);
-        resolve(this.#take(id, found, position, current));
-      });
+    const waiting = [onValue];
+    this.#open.set(id, waiting);
+    shared.look(id, false, shared.tier.timeoutMs, (found) => {
+      const current = this.#open.get(id) === waiting;
+      if (current) this.#open.delete(id);
+      const value = this.#take(id, found, position, current);
+      for (const tell of waiting) tell(value);
     });
-    this.#open.set(id, lookUp);
-    return lookUp;
   }
 
   detach(id: string): void {

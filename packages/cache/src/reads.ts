@@ -68,7 +68,18 @@ export class Reads<T> {
     const { lookUps } = this.#loads;
     if (value !== undefined || lookUps === undefined) return Promise.resolve(value);
     const found = lookUps.get(id);
-    return this.#clones ? found.then((shared) => (shared === undefined ? shared : this.#hand(shared))) : found;
+    return this.#clones ? found.then((shared) => this.#handFound(shared)) : found;
+  }
+
+  /** The fresh values in any tier, in the order of their keys, of which there is none twice. */
+  async getMany(ids: readonly string[]): Promise<readonly (T | undefined)[]> {
+    const values = ids.map((id) => this.peek(id));
+    const { lookUps } = this.#loads;
+    const missing = ids.filter((_, i) => values[i] === undefined);
+    if (lookUps === undefined || missing.length === 0) return values;
+    const found = await lookUps.getMany(missing);
+    let next = 0;
+    return values.map((value) => (value === undefined ? this.#handFound(found[next++]) : value));
   }
 
   /** The fresh value in memory, unless there is anything to do about it: one look-up and one comparison. */
@@ -175,6 +186,10 @@ export class Reads<T> {
   #serveStale(entry: Entry<T>): T {
     this.staleHits++;
     return this.#hand(entry.value);
+  }
+
+  #handFound(value: T | undefined): T | undefined {
+    return value === undefined ? value : this.#hand(value);
   }
 
   #hand(value: T): T {
