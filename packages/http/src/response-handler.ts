@@ -98,6 +98,11 @@ export class ResponseHandler implements DispatchHandler {
     this.fail(isMacadamError(cause) ? cause : new HttpRequestError(this.request.subject, part, cause));
   }
 
+  /** Those of the answer. */
+  get headers(): RawHeaders {
+    return this.#headers;
+  }
+
   /** Whether it has come to its end. */
   get settled(): boolean {
     return this.#settled;

@@ -543,6 +543,16 @@ describe('AC22: HTTP/2', () => {
   });
 });
 
+test.each(['ftp://user:canary@a', 'canary'])('a proxy of the environment must be one: %#', (value) => {
+  vi.stubEnv('HTTPS_PROXY', value);
+  try {
+    const make = (): unknown => createHttpClient({ baseUrl: 'https://a.example', proxy: 'env' });
+    expect(make).toThrow('Option proxy (HTTPS_PROXY) is a text that is not shown; it must be an http');
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
 describe('wrong options for connecting', () => {
   test.each<[Partial<HttpClientOptions>, string]>([
     [{ tls: { rejectUnauthorized: false } as never }, 'tls.rejectUnauthorized'],

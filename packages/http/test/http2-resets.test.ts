@@ -56,6 +56,14 @@ describe('an answer of HTTP/2 that the server resets half-way', () => {
     });
   });
 
+  test('fails the reading of a body that is streamed', async () => {
+    const { client } = await clientOf(halfAndReset(NGHTTP2_CANCEL));
+    const { body } = await client.stream('GET', '/a');
+    expect(await failure(body.toArray())).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'response' });
+    const other = await clientOf(halfAndReset(NGHTTP2_CANCEL));
+    expect(await failure((await other.client.fetch('/a')).text())).toMatchObject({ code: 'MAC_HTTP_NETWORK' });
+  });
+
   test('a whole answer stays one when NO_ERROR follows: the server wants no more of the request', async () => {
     const { client, requests } = await clientOf((request) => {
       answer(request);

@@ -8,6 +8,7 @@ import { HttpResponse, setBody } from '../response.ts';
 import { isDecodable } from './decoders.ts';
 import { isForReader, type StreamSettings } from './options.ts';
 import { ResponseBody } from './response-body.ts';
+import { cutShort } from '../transport/http2-streams.ts';
 
 /**
  * One request whose answer is streamed. Until the headers have come it is like any other; then the try is over, as far
@@ -78,8 +79,11 @@ export class StreamHandler implements DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (this.#body === undefined) this.#whole.onResponseEnd();
-    else this.#body.finish();
+    const body = this.#body;
+    const cut = body === undefined ? undefined : cutShort(this.#whole.headers);
+    if (body === undefined) this.#whole.onResponseEnd();
+    else if (cut === undefined) body.finish();
+    else body.destroy(networkFailure(this.#whole.request, cut, 'response', false));
   }
 
   onResponseError(controller: DispatchController | null, error: Error): void {

@@ -98,10 +98,18 @@ function assertResolvesNames({ ssrf, dns }: { ssrf: string; dns: DnsOptions }): 
 }
 
 function assertProxy(proxy: unknown): void {
-  if (proxy === 'env') return;
+  if (proxy === 'env') {
+    for (const name of ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY']) {
+      const value = process.env[name];
+      if (value !== undefined && value !== '') assertProxyUrl(`proxy (${name})`, value, 'an http, https or socks5 URL');
+    }
+  } else assertProxyUrl('proxy', proxy, 'false, "env", or an http, https or socks5 URL without a path');
+}
+
+function assertProxyUrl(path: string, proxy: unknown, allowed: string): void {
   const url = typeof proxy === 'string' && URL.canParse(proxy) ? new URL(proxy) : undefined;
   const isWhole = url !== undefined && PROXY_PROTOCOLS.has(url.protocol) && url.hostname !== '';
   if (isWhole && (url.pathname === '/' || url.pathname === '') && url.search === '' && url.hash === '') return;
   // The value is not shown: there may be a password in it.
-  throw new OptionsError('proxy', withheld(proxy), 'false, "env", or an http, https or socks5 URL without a path');
+  throw new OptionsError(path, withheld(proxy), allowed);
 }
