@@ -389,6 +389,18 @@ describe('digests', () => {
     expect(await outcome({ ...announced, headers: { ...headers, 'content-length': '0' } })).toBe('accepted');
   });
 
+  it('are not required of an answer that has no content, whatever its headers announce', async () => {
+    const headers = { 'content-length': '5' };
+    for (const answer of [{ status: 304 }, { status: 204 }, { status: 200, request: { ...get, method: 'HEAD' } }]) {
+      const added = await signResponse({ ...answer, headers }, hmac);
+      const message = { ...answer, headers: { ...headers, ...added } };
+      expect(await reason(verifyResponse(message, { resolveKey, clock }))).toBe('accepted');
+    }
+    const added = await signResponse({ status: 200, headers: {} }, hmac);
+    const message = { status: 200, headers: { ...headers, ...added } };
+    expect(await reason(verifyResponse(message, { resolveKey, clock }))).toBe('not_covered "content-digest"');
+  });
+
   it('are required of a body that a parser has been at: it is refused, not taken for none', async () => {
     const bare = await signed({ ...get, method: 'POST' });
     expect(await outcome(bare)).toBe('accepted');
@@ -744,5 +756,9 @@ describe('a signer for a client', () => {
     expect(one['signature-input']).not.toBe(other['signature-input']);
     expect(await outcome({ ...get, headers: one })).toBe('accepted');
     expect(() => requestSigner({ ...hmac, nonce: 'n' } as never)).toThrow(OptionsError);
+    // At once, and not when the first request goes out.
+    for (const wrong of [{ key: 'text' }, { keyId: '' }, { components: ['Date'] }, { label: 'A' }, { tags: 'a' }]) {
+      expect(() => requestSigner({ ...hmac, ...wrong } as never)).toThrow(OptionsError);
+    }
   });
 });

@@ -88,7 +88,13 @@ export function hasContent(message: SignableMessage, lines: FieldLines): boolean
   const { body } = message;
   // Bytes or a text, or it is refused here: of a body that was parsed already there is no telling, and it must be covered.
   if (body !== undefined) return bytesOf(body).length > 0;
+  if (isResponse(message) && isBodiless(message)) return false;
   return lines.has('transfer-encoding') || (lines.get('content-length') ?? []).some((length) => length.trim() !== '0');
+}
+
+/** Whatever its headers announce (RFC 9110 section 6.4.1). */
+function isBodiless({ status, request }: ResponseMessage): boolean {
+  return status < 200 || status === 204 || status === 304 || request?.method === 'HEAD';
 }
 
 /** The bytes of a body. Anything parsed is refused: it would have to be written again, and not in the same way. */

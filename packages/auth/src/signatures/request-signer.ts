@@ -1,6 +1,6 @@
 import { assertObject, OptionsError } from '@macadam/core';
 import type { RequestMessage } from './message.ts';
-import { type SignatureHeaders, type SignOptions, signRequest } from './sign.ts';
+import { type SignatureHeaders, type SignOptions, signRequest, signSettings } from './sign.ts';
 
 /** Options of {@link requestSigner}: those of `signRequest` but for what must be new for each request. */
 export type RequestSignerOptions = Omit<SignOptions, 'created' | 'expires' | 'nonce'>;
@@ -14,7 +14,7 @@ export interface RequestSigner {
 /**
  * Signs every request of a client, every try and redirect anew.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for options that belong to one request.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`), also for options that belong to one request. Never shows a key.
  * @example
  * ```ts
  * import { requestSigner } from '@macadam/auth';
@@ -33,5 +33,7 @@ export function requestSigner(options: RequestSignerOptions): RequestSigner {
     if (name in options)
       throw new OptionsError(name, options[name as keyof typeof options], 'left out: it is new for each request');
   }
+  // What is wrong is told now, and not by the first request.
+  signSettings(options);
   return { authorize: (request) => signRequest(request, options) };
 }

@@ -106,19 +106,10 @@ export function signResponse(message: ResponseMessage, options: SignOptions): Pr
 
 async function signMessage(message: SignableMessage, options: SignOptions): Promise<SignatureHeaders> {
   assertObject('message', message);
-  assertObject('options', options);
-  assertKnownOptions('', options, OPTIONS);
-  const { label = 'sig1', structuredFields } = options;
-  if (typeof label !== 'string' || !LABEL.test(label)) throw new OptionsError('label', label, 'a key in lower case');
-  assertStructured(structuredFields);
-  const signer = signerOf(options);
-  const parameters = parametersOf(options);
+  const { label, structuredFields, signer, parameters, named } = signSettings(options);
   const given = readMessage(message, structuredFields);
   const content = hasContent(message, given.fields);
-  const components =
-    options.components === undefined
-      ? defaultComponents(isResponse(message), content)
-      : namedComponents('components', options.components);
+  const components = named ?? defaultComponents(isResponse(message), content);
   const digest = missingDigest(message, given, components, content);
   const read =
     digest === undefined ? given : { ...given, fields: new Map([...given.fields, ['content-digest', [digest]]]) };
@@ -136,7 +127,28 @@ async function signMessage(message: SignableMessage, options: SignOptions): Prom
   };
 }
 
-function signerOf({ key, algorithm }: SignOptions): (base: Buffer) => Uint8Array | Promise<Uint8Array> {
+/** Those of one signature, checked and filled in. */
+interface SignSettings {
+  readonly label: string;
+  readonly structuredFields: StructuredFields | undefined;
+  readonly signer: (base: Buffer) => Uint8Array | Promise<Uint8Array>;
+  readonly parameters: FieldParameters;
+  readonly named: readonly Component[] | undefined;
+}
+
+/** @throws OptionsError */
+export function signSettings(options: SignOptions): SignSettings {
+  assertObject('options', options);
+  assertKnownOptions('', options, OPTIONS);
+  const { label = 'sig1', structuredFields, components } = options;
+  if (typeof label !== 'string' || !LABEL.test(label)) throw new OptionsError('label', label, 'a key in lower case');
+  assertStructured(structuredFields);
+  const signer = signerOf(options);
+  const named = components && namedComponents('components', components);
+  return { label, structuredFields, signer, parameters: parametersOf(options), named };
+}
+
+function signerOf({ key, algorithm }: SignOptions): SignSettings['signer'] {
   assertOneOf('algorithm', algorithm, SIGNING_ALGORITHMS);
   if (typeof key === 'function') return (base) => signedBy(key, base);
   const bound = bindKey(key, algorithm);
