@@ -51,6 +51,7 @@ export function makeFetch(settings: HttpClientSettings, send: Send): FetchFuncti
     if (redirect === 'follow') stream.redirect = 'follow';
     else stream.redirect = 'manual';
     stream.keeps = keeps;
+    stream.maxRatio = limits.maxRatio;
     const prepared = { ...prepareRequest(settings, method, templateOf(url), options), stream };
     const response = await send(prepared, { throwOnStatus: false });
     if (redirect === 'error' && isRedirect(response.status, response.headers.get('location') ?? undefined)) {

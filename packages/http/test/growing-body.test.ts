@@ -77,6 +77,16 @@ describe('AC39: a bomb of which the rest never comes', () => {
     expect(await failure(impatientClient({ baseUrl }).get('/a'))).toMatchObject({ limit: 'maxRatio' });
   });
 
+  test('is refused by its ratio in fetch as well, whose answers are mostly read whole', async () => {
+    send = (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(zlib.gzipSync(huge));
+    const response = await impatientClient({ baseUrl }).fetch('/a');
+    expect(await failure(response.text())).toMatchObject({
+      limit: 'maxRatio',
+      allowed: 100,
+      attempts: [{ status: 200 }],
+    });
+  });
+
   test('lets go of its connection', async () => {
     const closed = new Promise<void>((resolve) => server.on('connection', (socket) => socket.on('close', resolve)));
     send = (response) =>

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -339,6 +339,33 @@ describe('in virtual time', () => {
     expect(body.errored).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 5_000 });
     expect(wire.aborted).toBeDefined();
     clock.assertNoTimers();
+  });
+
+  test('unreadTimeoutMs holds when it is the shorter of the two, too', async () => {
+    const { clock, open, send } = byHand();
+    const { body } = await open({ unreadTimeoutMs: 200, idleTimeoutMs: 10_000 });
+    send(200_000);
+    await clock.advance(500);
+    expect(body.errored).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 200 });
+  });
+
+  test('what a body fails with tells the tries of its call', async () => {
+    const { clock, open, send } = byHand();
+    const { body, attempts } = await open({ idleTimeoutMs: 1_000 });
+    send(10);
+    await clock.advance(2_000);
+    expect(attempts).toHaveLength(1);
+    expect(body.errored).toMatchObject({ attempts });
+  });
+
+  test('a small body that nobody reads holds no listener of the signal', async () => {
+    const { open, send, end } = byHand();
+    const { signal } = new AbortController();
+    await open({ signal });
+    send(100);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    end();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   test('a small body that nobody reads holds neither timer nor connection', async () => {

@@ -26,6 +26,8 @@ export interface StreamSettings {
   readonly idleTimeoutMs: number;
   readonly unreadTimeoutMs: number;
   readonly maxBytes: number;
+  /** For `fetch`, whose answers are mostly read whole: the client's limit. */
+  maxRatio: number;
   readonly decompress: boolean;
   /** Whether a failed answer is streamed as well, unless another try follows. */
   readonly failures: boolean;
@@ -57,6 +59,7 @@ export function streamSettings(options: StreamOptions, throwOnStatus: boolean): 
     idleTimeoutMs,
     unreadTimeoutMs,
     maxBytes,
+    maxRatio: Infinity,
     decompress,
     failures: !throwOnStatus,
     redirect: undefined,

@@ -1,7 +1,16 @@
 import { Readable, type Transform } from 'node:stream';
 import { onAbort, type Clock, type Timer, type Unsubscribe } from '@macadam/core';
 import type { DispatchController } from '../dispatcher.ts';
-import { HttpDecodeError, HttpResponseTooLargeError, HttpTimeoutError, type ErrorSubject } from '../errors.ts';
+import type { HttpAttempt } from '../attempts.ts';
+import { RATIO_FREE_BYTES } from '../content-decoding.ts';
+import {
+  HttpDecodeError,
+  HttpError,
+  HttpResponseTooLargeError,
+  HttpTimeoutError,
+  withAttempts,
+  type ErrorSubject,
+} from '../errors.ts';
 import { makeDecoders } from './decoders.ts';
 
 /** How a body is read. */
@@ -12,6 +21,10 @@ export interface ResponseBodySettings {
   readonly idleTimeoutMs: number;
   readonly unreadTimeoutMs: number;
   readonly maxBytes: number;
+  /** Decoded to what came over the wire, once it is above 1 MiB. */
+  readonly maxRatio: number;
+  /** What the tries of the call did: told by what its body fails with. */
+  readonly attempts: readonly HttpAttempt[];
   /** Content encodings to undo, in the order they were applied. */
   readonly encodings: readonly string[];
   /** What cancels the call; it cancels the reading too. */
@@ -37,6 +50,7 @@ export class ResponseBody extends Readable {
   #paused = false;
   #arrived = false;
   #size = 0;
+  #wireSize = 0;
 
   constructor(controller: DispatchController, settings: ResponseBodySettings) {
     super();
@@ -58,6 +72,7 @@ export class ResponseBody extends Readable {
       if (!this.#take(chunk)) this.#pause();
       return;
     }
+    this.#wireSize += chunk.length;
     this.#decoders ??= this.#connect(makeDecoders(encodings, chunk));
     const inlet = this.#decoders[0] as Transform;
     if (!inlet.write(chunk)) {
@@ -70,8 +85,14 @@ export class ResponseBody extends Readable {
   finish(): void {
     this.#arrived = true;
     this.#timer?.cancel();
-    if (this.#decoders === undefined) this.push(null);
+    if (this.#decoders === undefined) this.#complete();
     else this.#decoders[0]?.end();
+  }
+
+  /** All of it is here, read or not: there is nothing to cancel any more. */
+  #complete(): void {
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    this.push(null);
   }
 
   override _read(): void {
@@ -81,23 +102,32 @@ export class ResponseBody extends Readable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#timer?.cancel();
-    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     for (const decoder of this.#decoders ?? []) decoder.destroy();
     if (!this.#arrived) {
       this.#arrived = true;
       this.#controller.abort(error ?? new Error('the rest of the body is not needed'));
     }
     this.#settings.onClose();
+    if (error instanceof HttpError) withAttempts(error, this.#settings.attempts);
     callback(error);
   }
 
   /** Hands a piece to the reader; false when he has enough for now. */
   #take(chunk: Uint8Array): boolean {
-    const { maxBytes, subject, status } = this.#settings;
+    const { maxBytes, maxRatio, subject, status } = this.#settings;
     this.#size += chunk.length;
-    if (this.#size <= maxBytes) return this.push(chunk);
-    this.destroy(new HttpResponseTooLargeError(subject, 'maxBytes', maxBytes, status));
+    if (this.#size > maxBytes) {
+      this.destroy(new HttpResponseTooLargeError(subject, 'maxBytes', maxBytes, status));
+    } else if (this.#isBomb()) {
+      this.destroy(new HttpResponseTooLargeError(subject, 'maxRatio', maxRatio, status));
+    } else return this.push(chunk);
     return true;
+  }
+
+  #isBomb(): boolean {
+    if (this.#decoders === undefined || this.#size <= RATIO_FREE_BYTES) return false;
+    return this.#size > this.#wireSize * this.#settings.maxRatio;
   }
 
   #connect(decoders: readonly Transform[]): readonly Transform[] {
@@ -114,7 +144,7 @@ export class ResponseBody extends Readable {
     outlet.on('data', (chunk: Uint8Array) => {
       if (!this.#take(chunk)) outlet.pause();
     });
-    outlet.on('end', () => this.push(null));
+    outlet.on('end', () => this.#complete());
     return decoders;
   }
 
@@ -134,11 +164,12 @@ export class ResponseBody extends Readable {
   /** One timer at a time, which is not set anew for each piece: it looks what has happened since. */
   #watch(): void {
     const { clock, idleTimeoutMs, unreadTimeoutMs, subject } = this.#settings;
+    const shorterMs = Math.min(idleTimeoutMs, unreadTimeoutMs, LONGEST_TIMER_MS);
     const limitMs = this.#paused ? unreadTimeoutMs : idleTimeoutMs;
     const leftMs = this.#activeAt + limitMs - clock.monotonic();
     if (leftMs > 0) {
       // Looks again at the shorter of the limits, since who is waited for may change meanwhile.
-      this.#timer = clock.setTimer(() => this.#watch(), Math.min(leftMs, idleTimeoutMs, LONGEST_TIMER_MS));
+      this.#timer = clock.setTimer(() => this.#watch(), Math.min(leftMs, shorterMs));
       return;
     }
     const what = this.#paused ? 'left its body unread for' : 'was silent in the middle of its body for';

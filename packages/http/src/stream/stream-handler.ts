@@ -58,6 +58,7 @@ export class StreamHandler implements DispatchHandler {
       clock: this.#clock,
       subject,
       status,
+      attempts: whole.log.records,
       encodings,
       signals: [execution.signal, work?.cancellation],
       onClose: () => source?.close(),
