@@ -564,7 +564,17 @@ describe('headers that are not as the standard says', () => {
     [
       'a time that is the decimal of the integer that was signed',
       { ...good, 'signature-input': good['signature-input'].replace(`=${now};`, `=${now}.0;`) },
-      'signature signature',
+      'malformed signature-input',
+    ],
+    [
+      'a time that was signed as a decimal',
+      byHand([line], '"@method"', `;created=${now}.0;keyid="k1"`),
+      'malformed signature-input',
+    ],
+    [
+      'a text that looks like one',
+      byHand([line], '"@method"', `;created=${now};keyid="k1";nonce=";created=1.0"`),
+      'accepted',
     ],
     [
       'a parameter that nobody knows, a decimal among them',

@@ -82,7 +82,11 @@ function readSlot(
 
 /** Of the decimal `1.0` the parser makes the integer `1`, which is another value: where there may be one, more care is taken. */
 function spellingOf(label: string, input: InnerList, inputs: string): string | undefined {
-  return /\.0|%"/.test(inputs) ? rewriteMember(inputs, label) : writeInnerList(input);
+  if (!/\.0|%"/.test(inputs)) return writeInnerList(input);
+  const written = rewriteMember(inputs, label);
+  // Times are integers (RFC 9421 section 2.3), and what stands in a text is none.
+  const isDecimal = /;(created|expires)=-?\d+\./.test((written ?? '').replaceAll(/"(?:[^"\\]|\\.)*"/g, '""'));
+  return isDecimal ? undefined : written;
 }
 
 function fieldIn(fields: ReadMessage['fields'], name: string): string {
