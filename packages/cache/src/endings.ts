@@ -18,6 +18,9 @@ export interface Sealed {
   readonly ttlMs: number;
 }
 
+/** What is asked of the tier; `onAnswer` after each round trip but the last. */
+type Ask = (onAnswer: () => void) => Promise<void>;
+
 export interface EndingsOptions {
   readonly space: TierSpace;
   readonly calls: TierCalls;
@@ -64,7 +67,7 @@ export class Endings {
     if (!this.recovery.isLatest(id, unsettled)) return false;
     const { entry, ttlMs } = sealed;
     return this.#settle(
-      () => this.#options.space.write(id, entry, ttlMs),
+      (onAnswer) => this.#options.space.write(id, entry, ttlMs, onAnswer),
       unsettled,
       () => this.recovery.settleKeys(ids, unsettled),
     );
@@ -74,7 +77,7 @@ export class Endings {
   endKeys(ids: readonly string[], how: Ending): Promise<boolean> {
     const unsettled = this.recovery.beginKeys(ids, how);
     return this.#settleInParts(ids, unsettled, (part) => ({
-      call: () => this.#endKeys(part, unsettled.how),
+      call: (onAnswer) => this.#endKeys(part, unsettled.how, onAnswer),
       settled: () => this.recovery.settleKeys(part, unsettled),
     }));
   }
@@ -96,17 +99,17 @@ export class Endings {
     );
   }
 
-  async #endKeys(ids: readonly string[], how: Ending): Promise<void> {
-    if (how === 'invalidated') return this.#options.space.remove(ids);
+  async #endKeys(ids: readonly string[], how: Ending, onAnswer: () => void): Promise<void> {
+    if (how === 'invalidated') return this.#options.space.remove(ids, onAnswer);
     const staleForMs = Math.min(longestStaleMs(this.#options.settings), LONGEST_MS);
-    return this.#options.space.expire(ids, newHead('expired'), staleForMs);
+    return this.#options.space.expire(ids, newHead('expired'), staleForMs, onAnswer);
   }
 
   async #mark(tags: readonly string[], how: Ending): Promise<void> {
     this.#options.onMarks(await this.#options.space.mark(tags, how));
   }
 
-  async #settle(call: () => Promise<void>, unsettled: Unsettled, settled: () => void): Promise<boolean> {
+  async #settle(call: Ask, unsettled: Unsettled, settled: () => void): Promise<boolean> {
     try {
       await this.#options.calls.run(call);
       settled();
@@ -120,7 +123,7 @@ export class Endings {
   async #settleInParts(
     names: readonly string[],
     unsettled: Unsettled,
-    ending: (part: readonly string[]) => { call: () => Promise<void>; settled: () => void },
+    ending: (part: readonly string[]) => { call: Ask; settled: () => void },
   ): Promise<boolean> {
     for (let i = 0; i < names.length; i += MOST_AT_ONCE) {
       const { call, settled } = ending(names.length <= MOST_AT_ONCE ? names : names.slice(i, i + MOST_AT_ONCE));

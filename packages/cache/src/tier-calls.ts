@@ -48,7 +48,11 @@ export class TierCalls {
   }
 
   /** Rejects when the tier fails, is out of time, or is not asked. `late` is given an answer that nobody waits for any more. */
-  run<R>(call: () => Promise<R>, timeoutMs: number = this.#tier.timeoutMs, late?: (answer: R) => void): Promise<R> {
+  run<R>(
+    call: (onAnswer: () => void) => Promise<R>,
+    timeoutMs: number = this.#tier.timeoutMs,
+    late?: (answer: R) => void,
+  ): Promise<R> {
     return new Promise((resolve, reject) => {
       const one: TierCall<R> = { call, resolve, reject, late: (answer) => late?.(answer) };
       this.runTogether([one], timeoutMs);
@@ -63,10 +67,18 @@ export class TierCalls {
     const send = (): Promise<void> => {
       this.calls += calls.length;
       this.#limits.add(group.beginAt(begunAt), begunAt);
-      return group.send().finally(() => this.#limits.remove(group));
+      return group.send(() => this.#beginAnew(group)).finally(() => this.#limits.remove(group));
     };
     const sent = this.#breaker === undefined ? send() : this.#breaker.execute(send);
     sent.catch((error: Error) => group.endAll(error));
+  }
+
+  /** The next round trip has as much time as the one that was answered. */
+  #beginAnew<R>(group: Group<R>): void {
+    if (group.place < 0) return;
+    const now = this.#settings.clock.monotonic();
+    this.#limits.remove(group);
+    this.#limits.add(group.beginAt(now), now);
   }
 
   #count(begunAt: number, error: unknown): void {
@@ -90,7 +102,8 @@ export class TierCalls {
 
 /** One call, and whoever waits for it. */
 export interface TierCall<R> {
-  call(): Promise<R>;
+  /** `onAnswer` is for what takes several round trips: one of them was answered, and the next one begins. */
+  call(onAnswer: () => void): Promise<R>;
   resolve(answer: R): void;
   reject(error: unknown): void;
   /** Given an answer for which nobody waits any more. */
@@ -121,13 +134,13 @@ class Group<R> extends Expiring {
     return this;
   }
 
-  send(): Promise<void> {
+  send(onAnswer: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
       for (let i = 0; i < this.#calls.length; i++) {
         const one = this.#calls[i] as TierCall<R>;
-        one.call().then(
+        one.call(onAnswer).then(
           (answer) => this.#answer(i, one, answer),
           (error: Error) => this.#fail(i, error),
         );

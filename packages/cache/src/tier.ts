@@ -60,7 +60,8 @@ export type TierRead =
 
 /**
  * The entries of one cache in a tier. Entries are bytes, and begin with a head of 16 bytes. Each operation is one round trip,
- * or two where it says so, and rejects when the tier does not do as it was asked.
+ * or two where it says so, and rejects when the tier does not do as it was asked. Each round trip has the time limit of the tier to
+ * itself: `onAnswer` is to be called between two of them.
  */
 export interface TierSpace {
   /** The most keys of one read: 1 where each may live somewhere else, and fail by itself. */
@@ -77,14 +78,14 @@ export interface TierSpace {
   /** Stores the entry and ends the lease; false, and nothing done, when the lease is no longer there. */
   fill(key: string, lease: Lease, entry: Uint8Array, ttlMs: number): Promise<boolean>;
   /** Stores the entry, ends every lease, and tells the others, in two round trips. */
-  write(key: string, entry: Uint8Array, ttlMs: number): Promise<void>;
+  write(key: string, entry: Uint8Array, ttlMs: number, onAnswer?: () => void): Promise<void>;
   /** Removes entries, ends every lease, and tells the others, in two round trips. */
-  remove(keys: readonly string[]): Promise<void>;
+  remove(keys: readonly string[], onAnswer?: () => void): Promise<void>;
   /**
    * Replaces the heads of entries, shortens what remains to `staleForMs`, ends every lease, and tells the others, in two round
    * trips.
    */
-  expire(keys: readonly string[], head: Uint8Array, staleForMs: number): Promise<void>;
+  expire(keys: readonly string[], head: Uint8Array, staleForMs: number, onAnswer?: () => void): Promise<void>;
   /** Ends tags, and tells the others. The marks it made. */
   mark(tags: readonly string[], how: Ending): Promise<TierMarks>;
   /** All marks there are. */
@@ -117,7 +118,7 @@ export interface Tier {
   readonly kind: string;
   /** How long a read waits while there is a stale value to serve, in milliseconds. */
   readonly softTimeoutMs: number;
-  /** How long any operation is waited for, in milliseconds. */
+  /** How long any round trip is waited for, in milliseconds. */
   readonly timeoutMs: number;
   readonly circuitBreaker: CircuitBreakerOptions | false;
   /** @throws OptionsError for a kind of coherence that it does not know */

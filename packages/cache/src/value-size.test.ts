@@ -23,6 +23,8 @@ describe('approximateBytes', () => {
     expect(approximateBytes(new Uint8Array(5_000))).toBeGreaterThan(5_000);
     const rows = (count: number): unknown => Array.from({ length: count }, () => ({ text: 'x'.repeat(100) }));
     expect(approximateBytes(rows(10_000)) / approximateBytes(rows(100))).toBeCloseTo(100, -1);
+    const heavyTail = [...new Array<number>(100).fill(1), ...new Array<string>(50).fill('x'.repeat(10_000))];
+    expect(approximateBytes(heavyTail)).toBeGreaterThan(500_000);
     expect(approximateBytes(Array.from({ length: 5_000 }, () => [[[['deep']]]]))).toBeGreaterThan(100_000);
   });
 });

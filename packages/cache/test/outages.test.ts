@@ -1,6 +1,8 @@
 // What becomes of reads and invalidations while the shared tier does not do as it should, in virtual time.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Cache } from '@macadam/cache';
+import { virtualClock } from '@macadam/testkit';
+import { createCache, type Cache, type Tier } from '@macadam/cache';
+import { memoryTier } from '@macadam/cache/testing';
 import { fleet, type Link } from './fleet.ts';
 import { Source } from './sources.ts';
 
@@ -166,6 +168,34 @@ describe('invalidations that the tier was not told', () => {
     await clock.advance(10);
     expect(await clock.runUntil(cache.get('kept'))).toBe('v1');
     for (const one of caches) expect(await clock.runUntil(one.get('k29999'))).toBeUndefined();
+  });
+
+  it('each of two round trips has the time limit to itself, and the first that is not answered ends the wait', async () => {
+    const clock = virtualClock();
+    const tier = memoryTier();
+    let tells = true;
+    const twoTrips = async (onAnswer: (() => void) | undefined): Promise<void> => {
+      await clock.sleep(200);
+      onAnswer?.();
+      if (!tells) return new Promise(() => {});
+      await clock.sleep(200);
+    };
+    const open: Tier['open'] = (options) =>
+      Object.assign(tier.open(options), {
+        marks: async () => ({ epoch: 'e', position: 1, floor: 0, marks: [] }),
+        remove: (_keys: readonly string[], onAnswer?: () => void) => twoTrips(onAnswer),
+        expire: (_keys: readonly string[], _head: Uint8Array, _ms: number, onAnswer?: () => void) => twoTrips(onAnswer),
+        write: (_key: string, _entry: Uint8Array, _ms: number, onAnswer?: () => void) => twoTrips(onAnswer),
+      });
+    const cache = createCache<string>({ name: 'far', clock, l2: { ...tier, open } });
+    for (const end of [() => cache.invalidate('k'), () => cache.expire('k'), () => cache.set('k', 'v')]) {
+      expect(await clock.runUntil(end())).toBe(true);
+    }
+    tells = false;
+    const begunAt = clock.monotonic();
+    expect(await clock.runUntil(cache.invalidate('k'))).toBe(false);
+    expect(clock.monotonic() - begunAt).toBe(450);
+    await cache.close();
   });
 
   it('a set that another one overtakes does not say that the tier has it', async () => {

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createCache } from '@macadam/cache';
+import { redisUrl } from './redis-server.ts';
 
 const run = promisify(execFile);
 
@@ -78,4 +79,23 @@ describe('faked timers', () => {
     expect(vi.getTimerCount()).toBe(0);
     expect(await cache.getOrLoad('a', () => 'anew')).toBe('anew');
   });
+
+  it.each(['log', 'pubsub', 'tracking'])(
+    'bentocache #26: ends with its client, although a cache that listens over a %s is open',
+    async (coherence) => {
+      const program = `
+        import { createCache, redisTier } from '@macadam/cache';
+        import { createClient } from 'redis';
+        const client = createClient({ url: '${redisUrl()}', disableOfflineQueue: true });
+        await client.connect();
+        const l2 = redisTier(client, { prefix: 'process-${process.pid}', timeoutMs: 5_000 });
+        const cache = createCache({ name: 'open', coherence: '${coherence}', l2 });
+        while (cache.stats().disconnected > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        await cache.getOrLoad('a', () => 1);
+        client.destroy();
+        console.log('done');
+      `;
+      expect(await runs(program)).toBe('done');
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { runAtRoot, type Clock } from '@macadam/core';
+import { runAtRoot, sleepWith, type Clock, type Timer } from '@macadam/core';
 import type { Redis } from './client.ts';
 import type { Names } from './names.ts';
 import { tellScript, whereScript } from './scripts.ts';
@@ -69,7 +69,7 @@ export class Feed {
   constructor(redis: Redis, names: Names, clock: Clock, kept: number, source: Source | undefined) {
     this.redis = redis;
     this.names = names;
-    this.clock = clock;
+    this.clock = inBackground(clock);
     this.kept = String(kept);
     this.#source = source;
     this.connected = source === undefined ? undefined : false;
@@ -195,4 +195,15 @@ export class Feed {
     }
     this.#following = false;
   }
+}
+
+/** Nobody waits for what is only listened to: its timers do not keep the process alive. */
+function inBackground(clock: Clock): Clock {
+  const setTimer = (callback: () => void, delayMs: number): Timer => {
+    const timer = clock.setTimer(callback, delayMs);
+    timer.unref?.();
+    return timer;
+  };
+  const sleep = (delayMs: number, signal?: AbortSignal): Promise<void> => sleepWith({ setTimer }, delayMs, signal);
+  return { now: () => clock.now(), monotonic: () => clock.monotonic(), setTimer, sleep };
 }

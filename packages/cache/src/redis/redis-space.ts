@@ -84,19 +84,22 @@ export class RedisSpace implements TierSpace {
     return this.#leases.fill(key, lease, bytes(entry), String(Math.ceil(ttlMs)));
   }
 
-  async write(key: string, entry: Uint8Array, ttlMs: number): Promise<void> {
+  async write(key: string, entry: Uint8Array, ttlMs: number, onAnswer?: () => void): Promise<void> {
     await writeScript.run(this.#redis, this.#names.pair(key), [bytes(entry), String(Math.ceil(ttlMs))]);
+    onAnswer?.();
     await this.#tellKeys([key], 'invalidated');
   }
 
-  async remove(keys: readonly string[]): Promise<void> {
+  async remove(keys: readonly string[], onAnswer?: () => void): Promise<void> {
     await this.#inParts(keys, (names) => this.#redis.send(names[0] as string, ['UNLINK', ...names]));
+    onAnswer?.();
     await this.#tellKeys(keys, 'invalidated');
   }
 
-  async expire(keys: readonly string[], head: Uint8Array, staleForMs: number): Promise<void> {
+  async expire(keys: readonly string[], head: Uint8Array, staleForMs: number, onAnswer?: () => void): Promise<void> {
     const args = [bytes(head), String(Math.ceil(staleForMs))];
     await this.#inParts(keys, (names) => expireScript.run(this.#redis, names, args));
+    onAnswer?.();
     await this.#tellKeys(keys, 'expired');
   }
 

@@ -15,7 +15,7 @@ export interface RedisTierOptions {
   prefix?: string;
   /** How long a read waits for the server while there is a stale value to serve, in milliseconds, above 0. Default: 100. */
   softTimeoutMs?: number;
-  /** How long any operation waits for the server, in milliseconds, above 0. Default: 250. */
+  /** How long any round trip waits for the server, in milliseconds, above 0. Default: 250. */
   timeoutMs?: number;
   /**
    * When the server is no longer asked, and for how long; `false` asks always. Default: after 5 failures in a row, or half of 20
