@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { performance } from 'node:perf_hooks';
 
 /** A timer that was set. Cancelling a timer that has fired, or cancelling twice, does nothing. */
 export interface Timer {
@@ -125,28 +126,32 @@ function askAgain(): number {
     // The timer must not hold on to the context of whoever asked, nor keep the process alive.
     atRoot(() => setTimeout(outdate, RECENT_MS).unref());
   }
-  return systemClock.monotonic();
+  return monotonic();
 }
 
 function outdate(): void {
   isRecent = false;
 }
 
-/** The clock of the machine. */
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => (recentMs = performance.now()),
-  recently,
-  // Node counts whole milliseconds and rounds down, which could end a wait early; NaN would mean "at once".
-  setTimer: (callback, delayMs) =>
-    new SystemTimer(callback, Number.isNaN(delayMs) ? 0 : Math.max(0, Math.ceil(delayMs))),
-  sleep: (delayMs, signal) => sleepWith(systemClock, delayMs, signal),
-};
+function now(): number {
+  return Date.now();
+}
 
-/** A clock on which time does not pass, not even to the next whole millisecond: for what is to stay in flight for ever. */
-export const stoppedClock: Clock = {
-  now: () => 0,
-  monotonic: () => 0.5,
-  setTimer: () => ({ cancel() {} }),
-  sleep: () => new Promise(() => {}),
-};
+function monotonic(): number {
+  // The global is a getter, which costs several times what the reading does; but a test that fakes time replaces it.
+  return (recentMs = setTimeout === realSetTimeout ? performance.now() : globalThis.performance.now());
+}
+
+/** One place where clocks of the machine are made, so that whoever was handed several has seen one layout. */
+function clockWith(setTimer: Clock['setTimer']): Clock {
+  return { now, monotonic, recently, setTimer, sleep: (delayMs, signal) => sleepWith({ setTimer }, delayMs, signal) };
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = clockWith(
+  // Node counts whole milliseconds and rounds down, which could end a wait early; NaN would mean "at once".
+  (callback, delayMs) => new SystemTimer(callback, Number.isNaN(delayMs) ? 0 : Math.max(0, Math.ceil(delayMs))),
+);
+
+/** The clock of the machine, but for its timers, which never fire: for what is to stay in flight for ever. */
+export const timerlessClock: Clock = clockWith(() => ({ cancel() {} }));

@@ -1,7 +1,7 @@
 export { abortable, onAbort } from './abort.ts';
 export type { Unsubscribe } from './abort.ts';
 export { isMacadamError } from './brand.ts';
-export { sleepWith, stoppedClock, systemClock } from './clock.ts';
+export { sleepWith, systemClock, timerlessClock } from './clock.ts';
 export type { Clock, Timer } from './clock.ts';
 export { deadlineAfter } from './deadline.ts';
 export type { Deadline } from './deadline.ts';

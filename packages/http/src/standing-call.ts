@@ -3,7 +3,7 @@
  * time. Otherwise V8 forgets how such objects are laid out when it collects the heap while nothing is in flight, and throws
  * away the machine code of the whole way; see the standing calls of `@macadam/resilience`.
  */
-import { runAtRoot, stoppedClock } from '@macadam/core';
+import { runAtRoot, timerlessClock } from '@macadam/core';
 import { AttemptLog } from './attempts.ts';
 import { ForeignTransport, type HttpDispatcher } from './dispatcher.ts';
 import { PathTemplates } from './path-template.ts';
@@ -31,10 +31,10 @@ export function standingCall(): void {
     // The one of a client is observed, and this is nobody's.
     circuitBreaker: false,
     dispatcher: silent,
-    clock: stoppedClock,
+    clock: timerlessClock,
   });
   const request = prepareRequest(settings, 'GET', new PathTemplates('').get('/{id}'), { params: { id: 1 } });
-  const log = new AttemptLog(stoppedClock.monotonic());
+  const log = new AttemptLog(timerlessClock.monotonic());
   const sender = new Sender(settings, new ForeignTransport(silent));
   const policy = createPolicies(settings).repeatable;
   // Not as part of whatever this package is first imported in.

@@ -4,7 +4,7 @@ import {
   assertKnownOptions,
   assertObject,
   assertOneOf,
-  stoppedClock,
+  timerlessClock,
   systemClock,
   type Clock,
 } from '@macadam/core';
@@ -56,6 +56,7 @@ export function bulkhead(options: BulkheadOptions = {}): Policy {
     {
       clock,
       defers: maxQueued > 0,
+      keepsContext: true,
       repeats: false,
       around: (inner) => ({ start: (call, attempt, sink) => gate.enter(inner, call, attempt, sink) }),
     },
@@ -80,4 +81,4 @@ function bulkheadSettings(options: BulkheadOptions): GateSettings {
   return { maxConcurrent, maxQueued, queueTimeoutMs, order, clock };
 }
 
-standingCall(bulkhead({ clock: stoppedClock }));
+standingCall(bulkhead({ clock: timerlessClock }));

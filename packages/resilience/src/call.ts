@@ -37,8 +37,8 @@ export interface Stage {
 export interface Chain {
   readonly clock: Clock;
   readonly outermost: Stage;
-  /** A layer may run the function after the caller's stack has gone, so the caller's context must be kept. */
-  readonly defers: boolean;
+  /** A layer may run the function after the caller's stack has gone, so the caller's context is kept from the start. */
+  readonly keepsContext: boolean;
   /** A layer repeats what failed, so nothing inside may. */
   readonly repeats: boolean;
   /** The time limit of the whole call, in milliseconds: it counts from here, so that time in a queue counts too. */
@@ -79,7 +79,7 @@ export class Call implements Sink {
   /** A retry around this call repeats what fails in it. Read once: on Node 22 a try marks the whole context below. */
   readonly retriesOwnedUpstream: boolean;
   /** The caller's asynchronous context, so that a try started by somebody else's timer still runs in it. */
-  readonly #context: AsyncResource | undefined;
+  #context: AsyncResource | undefined;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: unknown) => void;
   #unsubscribe: Unsubscribe | undefined;
@@ -93,7 +93,7 @@ export class Call implements Sink {
     this.ownsRetries = chain.repeats;
     const scope = currentScope();
     this.retriesOwnedUpstream = scope !== undefined && scope.retriesOwned;
-    this.#context = chain.defers ? new AsyncResource('MacadamCall', NO_TRIGGER) : undefined;
+    this.#context = chain.keepsContext ? new AsyncResource('MacadamCall', NO_TRIGGER) : undefined;
     this.#unsubscribe = undefined;
     this.promise = new Promise(leaveFunctions);
     this.#resolve = newResolve;
@@ -159,7 +159,12 @@ export class Call implements Sink {
     (this.history ??= []).push({ attempt, startedAtMs: startedAt - this.startedAt, durationMs, waitedMs, error });
   }
 
-  /** Runs `fn` in the caller's context. */
+  /** Keeps the caller's context from now on: for a layer that rarely needs it, and knows in time. */
+  keepContext(): void {
+    this.#context ??= new AsyncResource('MacadamCall', NO_TRIGGER);
+  }
+
+  /** Runs `fn` in the caller's context: the one that was kept, or the one that is there. */
   within<A, R>(fn: (argument: A) => R, argument: A): R {
     return this.#context === undefined ? fn(argument) : this.#context.runInAsyncScope(fn, undefined, argument);
   }

@@ -10,6 +10,8 @@ export interface Layer {
   around(inner: Stage, role: 'attempt' | 'call'): Stage;
   /** Whether it may run the function later than, or more than once after, the call began. */
   readonly defers: boolean;
+  /** Whether it keeps the caller's context itself when it defers a call; otherwise it is kept for every call. */
+  readonly keepsContext?: boolean;
   /** Whether it repeats what failed. */
   readonly repeats: boolean;
   /** The time limit it sets, in milliseconds, for checks across layers. */
@@ -42,8 +44,13 @@ export function definePolicy<P extends Pick<Policy, 'describe' | 'stats'>>(
 }
 
 function chainOf(layer: Layer): Chain {
-  const { clock, defers, repeats, limitMs = Infinity } = layer;
-  return { clock, defers, repeats, limitMs, outermost: layer.around(innermost, 'call') };
+  const { clock, repeats, limitMs = Infinity } = layer;
+  return { clock, keepsContext: needsContext(layer), repeats, limitMs, outermost: layer.around(innermost, 'call') };
+}
+
+/** Whether the caller's context has to be kept from the start of each call. */
+export function needsContext({ defers, keepsContext = false }: Layer): boolean {
+  return defers && !keepsContext;
 }
 
 /** Runs one call through a chain of stages. Wrong options reject, as everything else about a call does. */

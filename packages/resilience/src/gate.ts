@@ -82,6 +82,7 @@ class QueuedRun extends Expiring implements Running, Waiting {
     this.#attempt = attempt;
     this.#sink = sink;
     this.queuedAt = call.now;
+    call.keepContext();
   }
 
   /** Runs in the context of the call that waited, not of the one that made room. */

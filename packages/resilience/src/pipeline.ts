@@ -1,5 +1,5 @@
 import { OptionsError } from '@macadam/core';
-import { definePolicy, layerOf, type Layer } from './define-policy.ts';
+import { definePolicy, layerOf, needsContext, type Layer } from './define-policy.ts';
 import type { Policy, PolicyKind, PolicyStats } from './policy.ts';
 
 /** Policies composed into one, outermost first. */
@@ -99,6 +99,7 @@ export function pipeline(...policies: readonly Policy[]): Pipeline {
   const layer: Layer = {
     clock: (layers[0] as Layer).clock,
     defers: layers.some((one) => one.defers),
+    keepsContext: !layers.some(needsContext),
     repeats: layers.some((one) => one.repeats),
     ...(limit !== undefined && { limitMs: limit }),
     around: (inner) => layers.reduceRight((stage, one, i) => one.around(stage, roles[i] as Role), inner),

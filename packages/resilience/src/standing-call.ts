@@ -11,7 +11,7 @@ import type { Policy } from './policy.ts';
 /** Never settles, and so holds on to whoever waits for it. */
 const never = new Promise<never>(() => {});
 
-/** Begins a call that stays in flight. `policy` must be one that nobody else uses, on the stopped clock. */
+/** Begins a call that stays in flight. `policy` must be one that nobody else uses, on the timerless clock. */
 export function standingCall(policy: Policy): void {
   // Not as part of whatever this package is first imported in.
   void runAtRoot(() => policy.execute(() => never, { idempotent: true }));

@@ -4,7 +4,7 @@ import {
   assertObject,
   Expiring,
   ExpiryQueue,
-  stoppedClock,
+  timerlessClock,
   systemClock,
   TimeoutError,
   type AttemptRecord,
@@ -194,4 +194,4 @@ export function timeout(options: TimeoutOptions): Policy {
 }
 
 // A fraction, as what is left of a limit is: whole numbers are laid out otherwise.
-standingCall(timeout({ timeoutMs: 0.5, clock: stoppedClock }));
+standingCall(timeout({ timeoutMs: 0.5, clock: timerlessClock }));

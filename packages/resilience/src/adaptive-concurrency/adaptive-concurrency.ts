@@ -6,7 +6,7 @@ import {
   assertOneOf,
   isMacadamError,
   OptionsError,
-  stoppedClock,
+  timerlessClock,
   systemClock,
   type Clock,
 } from '@macadam/core';
@@ -189,4 +189,4 @@ function isOverload(outcome: Outcome): boolean {
   return typeof error === 'object' && error !== null && (error as { status?: unknown }).status === 503;
 }
 
-standingCall(adaptiveConcurrency({ clock: stoppedClock }));
+standingCall(adaptiveConcurrency({ clock: timerlessClock }));

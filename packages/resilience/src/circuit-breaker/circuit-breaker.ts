@@ -1,4 +1,4 @@
-import { stoppedClock } from '@macadam/core';
+import { timerlessClock } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { definePolicy, type Layer } from '../define-policy.ts';
 import { CircuitOpenError } from '../errors.ts';
@@ -212,4 +212,4 @@ export function breakerOf(settings: CircuitBreakerSettings, name: string = setti
 }
 
 // Not one that is observed: nobody is to find it among his own.
-standingCall(breakerOf(circuitBreakerSettings({ clock: stoppedClock })));
+standingCall(breakerOf(circuitBreakerSettings({ clock: timerlessClock })));

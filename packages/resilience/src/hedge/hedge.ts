@@ -1,4 +1,4 @@
-import { Expiring, ExpiryQueue, stoppedClock } from '@macadam/core';
+import { Expiring, ExpiryQueue, timerlessClock } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { definePolicy } from '../define-policy.ts';
 import type { Policy } from '../policy.ts';
@@ -244,4 +244,4 @@ function describe({ delayMs, percentile, maxHedges, maxExtraLoad }: HedgeSetting
   return `hedge: up to ${maxHedges} more after ${after}, for at most ${maxExtraLoad * 100} % of calls, idempotent ones only`;
 }
 
-standingCall(hedge({ clock: stoppedClock }));
+standingCall(hedge({ clock: timerlessClock }));

@@ -1,4 +1,4 @@
-import { stoppedClock } from '@macadam/core';
+import { timerlessClock } from '@macadam/core';
 import { definePolicy } from '../define-policy.ts';
 import type { Policy } from '../policy.ts';
 import { standingCall } from '../standing-call.ts';
@@ -55,4 +55,4 @@ function describe({ maxAttempts, backoff, maxRetryAfterMs, budget }: RetrySettin
   return `retry: ${maxAttempts} attempts; waits ${wait}; honours Retry-After up to ${maxRetryAfterMs} ms; ${budget.describe()}`;
 }
 
-standingCall(retry({ clock: stoppedClock }));
+standingCall(retry({ clock: timerlessClock }));
