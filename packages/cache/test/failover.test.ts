@@ -4,14 +4,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { createCache, redisTier, type Cache } from '@macadam/cache';
 import { clusterClients, type ClusterClient } from './cluster-clients.ts';
 import { serverPrograms, startCluster, type LocalCluster } from './redis-cluster.ts';
+import { expectNoUnhandledRejections } from './unhandled.ts';
 
-const unhandled: unknown[] = [];
-const note = (reason: unknown): unknown => unhandled.push(reason);
-beforeAll(() => void process.on('unhandledRejection', note));
-afterAll(() => {
-  process.off('unhandledRejection', note);
-  expect(unhandled).toEqual([]);
-});
+expectNoUnhandledRejections();
 
 // Where Redis is brought by REDIS_URL alone, there may be no server to start.
 if (serverPrograms().length === 0) it.skip('there is a server to start a cluster of');
