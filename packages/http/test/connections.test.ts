@@ -558,6 +558,8 @@ describe('wrong options for connecting', () => {
     [{ tls: { rejectUnauthorized: false } as never }, 'tls.rejectUnauthorized'],
     [{ tls: { cert: 'canary' } }, 'tls.key'],
     [{ tls: { ca: 7 as never } }, 'tls'],
+    [{ tls: { cert: 'canary', key: 'canary' } }, 'tls'],
+    [{ tls: { cert: pem('client-1'), key: pem('client-2.key') } }, 'tls'],
     [{ proxy: 'ftp://user:canary@a' }, 'proxy'],
     [{ proxy: 'http://a/path?canary' }, 'proxy'],
     [{ proxy: 'http://user:canary@' }, 'proxy'],

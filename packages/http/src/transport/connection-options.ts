@@ -9,7 +9,7 @@ import {
 } from '@macadam/core';
 import type { LookupFunction } from 'node:net';
 import { resolveByDns, type ResolveFunction } from './ttl-resolver.ts';
-import { assertTlsOptions, type TlsSource } from './tls.ts';
+import { assertSoundTls, assertTlsOptions, type TlsSource } from './tls.ts';
 
 /** How names become addresses. */
 export interface DnsOptions {
@@ -70,7 +70,10 @@ export function connectionSettings(options: ConnectionOptions & { dispatcher?: u
     }
   }
   assertOneOf('ssrf', ssrf, ['off', 'block-private']);
-  if (tls !== undefined && typeof tls !== 'function') assertTlsOptions(tls);
+  if (tls !== undefined && typeof tls !== 'function') {
+    assertTlsOptions(tls);
+    assertSoundTls(tls);
+  }
   assertObject('dns', dns);
   assertKnownOptions('dns', dns, ['maxConnectionAgeMs', 'lookup', 'resolve']);
   const { maxConnectionAgeMs = DEFAULT_MAX_CONNECTION_AGE_MS, lookup } = dns;

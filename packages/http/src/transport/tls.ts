@@ -1,3 +1,4 @@
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { assertKnownOptions, assertObject, assertOneOf, assertText, OptionsError } from '@macadam/core';
 
 /** Certificates and keys in PEM. */
@@ -40,6 +41,19 @@ export function assertTlsOptions(tls: unknown, path = 'tls'): asserts tls is Tls
     throw new OptionsError(`${path}.passphrase`, undefined, 'text');
   if (servername !== undefined) assertText(`${path}.servername`, servername);
   if (minVersion !== undefined) assertOneOf(`${path}.minVersion`, minVersion, ['TLSv1.2', 'TLSv1.3']);
+}
+
+/**
+ * Throws OptionsError (`MAC_INVALID_OPTIONS`) when certificates and key cannot be read or do not belong together; it shows
+ * nothing of them. Takes milliseconds, so it is for options that stay.
+ */
+export function assertSoundTls({ ca, cert, key, passphrase }: TlsOptions): void {
+  try {
+    createSecureContext({ ca, cert, key, passphrase } as SecureContextOptions);
+  } catch (error) {
+    const { code = 'unreadable' } = error as NodeJS.ErrnoException;
+    throw new OptionsError('tls', { ca, cert, key }, `certificates and key in PEM that belong together (${code})`);
+  }
 }
 
 /**
