@@ -113,7 +113,7 @@ describe('A9: the cache', () => {
 
 describe('the bounds of the cache', () => {
   it('hold for 100,000 distinct tokens, in number and in bytes', () => {
-    const cache = new TokenCache<number>({ maxEntries: 1_000, maxBytes: 400_000, maxAgeMs: 1_000 });
+    const cache = new TokenCache<number>({ maxEntries: 1_000, maxBytes: 400_000, maxAgeMs: 1_000, whenFull: 'take' });
     for (let n = 0; n < 100_000; n++) {
       cache.set(digestOf(`token ${n}`), n, 100 + (n % 1_000), 0);
       if (cache.size > 1_000 || cache.bytes > 400_000) throw new Error(`${cache.size} entries of ${cache.bytes} bytes`);
@@ -122,7 +122,7 @@ describe('the bounds of the cache', () => {
   });
 
   it('leave those that are used, while a flood of others passes by', () => {
-    const cache = new TokenCache<string>({ maxEntries: 100, maxBytes: 1e9, maxAgeMs: 1_000 });
+    const cache = new TokenCache<string>({ maxEntries: 100, maxBytes: 1e9, maxAgeMs: 1_000, whenFull: 'take' });
     cache.set('good', 'good', 1, 0);
     for (let n = 0; n < 1_000; n++) {
       cache.set(`flood ${n}`, 'bad', 1, 0);
@@ -131,8 +131,23 @@ describe('the bounds of the cache', () => {
     expect(cache.size).toBe(100);
   });
 
+  it('are kept by a full cache against a flood: what comes once is not taken in, what comes again is', () => {
+    const cache = new TokenCache<number>({ maxEntries: 100, maxBytes: 1e9, maxAgeMs: 1_000, whenFull: 'take-second' });
+    const use = (n: number): boolean => {
+      const key = digestOf(`token ${n}`);
+      if (cache.get(key, 0) !== undefined) return true;
+      cache.set(key, n, 1, 0);
+      return false;
+    };
+    for (let n = 0; n < 100; n++) use(n);
+    for (let n = 1_000; n < 20_000; n++) expect(use(n)).toBe(false);
+    for (let n = 0; n < 100; n++) expect(use(n)).toBe(true);
+    expect([use(20_000), use(20_000), use(20_000)]).toEqual([false, false, true]);
+    expect(cache.size).toBe(100);
+  });
+
   it('keep out what is larger than all of it, and count what is replaced once', () => {
-    const cache = new TokenCache<number>({ maxEntries: 10, maxBytes: 100, maxAgeMs: 1_000 });
+    const cache = new TokenCache<number>({ maxEntries: 10, maxBytes: 100, maxAgeMs: 1_000, whenFull: 'take' });
     cache.set('large', 1, 101, 0);
     cache.set('same', 1, 60, 0);
     cache.set('same', 2, 70, 0);

@@ -135,8 +135,18 @@ class EndpointIntrospector implements Introspector {
     this.#bounds = bounds;
     if (bounds === undefined) return;
     const { maxEntries, activeMs, inactiveMs } = bounds;
-    this.#active = new TokenCache({ maxEntries, maxBytes: maxEntries * ANSWER_BYTES, maxAgeMs: activeMs });
-    this.#inactive = new TokenCache({ maxEntries, maxBytes: maxEntries * ANSWER_BYTES, maxAgeMs: inactiveMs });
+    this.#active = new TokenCache({
+      maxEntries,
+      maxBytes: maxEntries * ANSWER_BYTES,
+      maxAgeMs: activeMs,
+      whenFull: 'take',
+    });
+    this.#inactive = new TokenCache({
+      maxEntries,
+      maxBytes: maxEntries * ANSWER_BYTES,
+      maxAgeMs: inactiveMs,
+      whenFull: 'take',
+    });
   }
 
   get #clock(): Clock {

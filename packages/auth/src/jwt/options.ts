@@ -27,7 +27,7 @@ export interface JwtIssuerOptions {
 
 /** How long and how much a verifier remembers. */
 export interface TokenCacheOptions {
-  /** Tokens remembered at most. Default: 10_000. */
+  /** Tokens remembered at most. When there are as many, another one is when it comes for the second time. Default: 10_000. */
   maxEntries?: number;
   /** About how much memory they take at most, in bytes. Default: 16_777_216. */
   maxBytes?: number;

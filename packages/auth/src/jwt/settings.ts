@@ -78,7 +78,7 @@ function cacheBounds(options: VerifierOptions['cache']): TokenCacheBounds | unde
   assertInteger('cache.maxEntries', maxEntries, { min: 1 });
   assertInteger('cache.maxBytes', maxBytes, { min: 1 });
   assertDurationMs('cache.maxAgeMs', maxAgeMs);
-  return { maxEntries, maxBytes, maxAgeMs };
+  return { maxEntries, maxBytes, maxAgeMs, whenFull: 'take-second' };
 }
 
 /** The rules that do not depend on the kind of key. */

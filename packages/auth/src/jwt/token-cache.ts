@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
+import { Doorkeeper } from './doorkeeper.ts';
 
-/** The digest under which a token is kept. */
+/** The digest under which a token is kept, a character for each byte. */
 export function digestOf(token: string): string {
-  return hash('sha256', token, 'base64');
+  return hash('sha256', token, 'binary');
 }
 
 /** What the cache needs to know of an entry. */
@@ -18,6 +19,8 @@ export interface TokenCacheBounds {
   readonly maxEntries: number;
   readonly maxBytes: number;
   readonly maxAgeMs: number;
+  /** What comes while it is full: taken in at once, or only when it comes for the second time. */
+  readonly whenFull: 'take' | 'take-second';
 }
 
 /**
@@ -30,6 +33,7 @@ export class TokenCache<V> {
   readonly #bounds: TokenCacheBounds;
   #hand = this.#slots.entries();
   #bytes = 0;
+  #doorkeeper: Doorkeeper | undefined;
 
   constructor(bounds: TokenCacheBounds) {
     this.#bounds = bounds;
@@ -56,10 +60,11 @@ export class TokenCache<V> {
 
   set(key: string, value: V, bytes: number, now: number): void {
     this.delete(key);
-    if (bytes > this.#bounds.maxBytes) return;
+    if (bytes > this.#bounds.maxBytes || !this.#admits(key, bytes)) return;
+    // Before it is in: where all others were used it would be the first to go.
+    while (this.#isFull(bytes)) this.#evictOne();
     this.#bytes += bytes;
     this.#slots.set(key, { value, bytes, storedAt: now, used: false });
-    while (this.#slots.size > this.#bounds.maxEntries || this.#bytes > this.#bounds.maxBytes) this.#evictOne();
   }
 
   delete(key: string): void {
@@ -67,6 +72,17 @@ export class TokenCache<V> {
     if (slot === undefined) return;
     this.#slots.delete(key);
     this.#bytes -= slot.bytes;
+  }
+
+  /** A flood of tokens that come once pushes nothing out, and is not kept for the collector of garbage either. */
+  #admits(key: string, bytes: number): boolean {
+    if (this.#bounds.whenFull === 'take' || !this.#isFull(bytes)) return true;
+    this.#doorkeeper ??= new Doorkeeper(this.#bounds.maxEntries);
+    return this.#doorkeeper.comesAgain(key);
+  }
+
+  #isFull(bytes: number): boolean {
+    return this.#slots.size >= this.#bounds.maxEntries || this.#bytes + bytes > this.#bounds.maxBytes;
   }
 
   #evictOne(): void {
