@@ -1,8 +1,16 @@
+import { CENSOR, isPii, isSecret } from '../sensitive.ts';
+import { isError, writeError } from './error-writer.ts';
 import type { ValueWriter } from './value-writer.ts';
 
-/** Writes what JSON would lose or spell out at length; false when the value is none of these. */
+/** Writes what is not shown as it is, and what JSON would lose or spell out at length; false when the value is none of these. */
 export function writeSpecial(value: object, writer: ValueWriter, depth: number): boolean {
-  if (value instanceof Date) {
+  if (isSecret(value)) {
+    writer.out += `"${CENSOR}"`;
+  } else if (isPii(value)) {
+    writer.writePii(value, writer);
+  } else if (isError(value)) {
+    writeError(value, writer, depth);
+  } else if (value instanceof Date) {
     writer.out += Number.isNaN(value.getTime()) ? 'null' : `"${value.toISOString()}"`;
   } else if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
     const name = value instanceof Uint8Array && Buffer.isBuffer(value) ? 'Buffer' : value.constructor.name;

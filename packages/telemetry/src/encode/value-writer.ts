@@ -1,7 +1,7 @@
 import { Ancestors } from './ancestors.ts';
-import { CENSOR, isPii, isSecret, type Pii } from '../sensitive.ts';
+import { CENSOR, type Pii } from '../sensitive.ts';
 import { isCardNumber } from '../redact/card-number.ts';
-import { type ErrorNames, isError, writeError } from './error-writer.ts';
+import type { ErrorNames } from './error-writer.ts';
 import type { LineLimits } from './limits.ts';
 import type { PropertyName, PropertyNames } from './property-names.ts';
 import { writeSpecial } from './special-values.ts';
@@ -21,8 +21,6 @@ export type WritePii = (pii: Pii<unknown>, writer: ValueWriter) => void;
  *
  * Any hook of a value may throw (getter, Proxy trap, `toJSON`). Text is immutable, so a mark of where the output stood
  * costs nothing, and the output goes back to it: what was written before and after stays whole.
- *
- * Length: the kinds of values call each other, and one that stands elsewhere is not inlined where it matters.
  */
 export class ValueWriter {
   out = '';
@@ -35,7 +33,7 @@ export class ValueWriter {
   readonly limits: LineLimits;
   readonly names: PropertyNames;
   readonly text: TextWriter;
-  readonly #writePii: WritePii;
+  readonly writePii: WritePii;
   readonly #ancestors = new Ancestors();
   #nodes = 0;
 
@@ -44,7 +42,7 @@ export class ValueWriter {
     this.maxDepth = limits.depth;
     this.text = text;
     this.names = names;
-    this.#writePii = pii;
+    this.writePii = pii;
     this.errorNames = errorNames;
   }
 
@@ -173,7 +171,8 @@ export class ValueWriter {
     for (const name in source) {
       if (!hasOwn.call(source, name)) continue;
       if (count >= this.limits.items || !this.hasRoom()) {
-        this.#cutProperties(written === 0);
+        this.text.cuts++;
+        this.out += `${written === 0 ? '' : ','}"[…]":${CUT}`;
         break;
       }
       count++;
@@ -221,28 +220,9 @@ export class ValueWriter {
     this.out += `"[…${what}]"`;
   }
 
-  #cutProperties(first: boolean): void {
-    this.out += `${first ? '' : ','}"[…]":${CUT}`;
-    this.text.cuts++;
-  }
-
   #byKind(value: object, depth: number): void {
     const prototype: unknown = Object.getPrototypeOf(value);
-    if (prototype !== Object.prototype && prototype !== null) {
-      if (isSecret(value)) {
-        this.out += `"${CENSOR}"`;
-        return;
-      }
-      if (isPii(value)) {
-        this.#writePii(value, this);
-        return;
-      }
-      if (isError(value)) {
-        writeError(value, this, depth);
-        return;
-      }
-      if (writeSpecial(value, this, depth)) return;
-    }
+    if (prototype !== Object.prototype && prototype !== null && writeSpecial(value, this, depth)) return;
     const toJson: unknown = (value as { toJSON?: unknown }).toJSON;
     if (typeof toJson === 'function') this.#json(toJson.call(value), depth);
     else this.properties(value, depth);
@@ -252,9 +232,6 @@ export class ValueWriter {
   #json(json: unknown, depth: number): void {
     if (typeof json !== 'object' || json === null) this.value(json, depth);
     else if (Array.isArray(json)) this.items(json, depth);
-    else if (isSecret(json)) this.out += `"${CENSOR}"`;
-    else if (isPii(json)) this.#writePii(json, this);
-    else if (isError(json)) writeError(json, this, depth);
     else if (!writeSpecial(json, this, depth)) this.properties(json, depth);
   }
 
