@@ -116,6 +116,25 @@ for (const [name, make] of Object.entries(codecs)) {
       }
     });
 
+    it('a view of bytes of any kind comes back, or is refused', () => {
+      const names = Object.getOwnPropertyNames(globalThis).filter((name) => /^[A-Z]\w*\d(Clamped)?Array$/.test(name));
+      expect(names.length).toBeGreaterThanOrEqual(11);
+      const bytes = new Uint8Array(32).fill(7).buffer;
+      for (const name of [...names, 'DataView']) {
+        const type = (globalThis as unknown as Record<string, new (...of: unknown[]) => unknown>)[name]!;
+        for (const view of [new type(bytes.slice(0)), new type(bytes, 8, 1)]) {
+          let encoded: Uint8Array;
+          try {
+            encoded = codec.encode([view]);
+          } catch (error) {
+            expect([name, (error as { code?: string }).code]).toEqual(['Float16Array', 'MAC_CACHE_VALUE']);
+            continue;
+          }
+          expect(isDeepStrictEqual(codec.decode(encoded), [view]), name).toBe(true);
+        }
+      }
+    });
+
     it('hostile bytes are an error or a value, and never touch a prototype', () => {
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {

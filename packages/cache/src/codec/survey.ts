@@ -28,6 +28,7 @@ export class Survey {
   buffers = false;
   /** Views of a part of their bytes: what is beside that part is not of the value, and may be of anybody. */
   parts = false;
+  halfFloats = false;
   holes = false;
   nullPrototypes = false;
   /** Text that UTF-8 cannot hold. */
@@ -117,6 +118,7 @@ export class Survey {
     else if (VIEW_PROTOTYPES.has(prototype)) {
       const { byteLength, buffer } = value as ArrayBufferView;
       if (byteLength !== buffer.byteLength) this.parts = true;
+      if (HalfFloats !== undefined && prototype === HalfFloats.prototype) this.halfFloats = true;
     } else if (WHOLE_PROTOTYPES.has(prototype)) this.#whole(value);
     // Also of a class made from one of those: it would come back as what it was made from.
     else throw new CacheValueError(`An instance of ${nameOf(value)} cannot be stored`);
