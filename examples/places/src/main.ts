@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { endChildren } from './children.ts';
 import { runLoad, type Run } from './load.ts';
 import { createProgressLine } from './progress.ts';
-import { report, stallWarning } from './report.ts';
+import { report, verdict } from './report.ts';
 import { rush } from './rush.ts';
 import { scriptOf, type ScriptName } from './script.ts';
 import { crowd, everybody, type Group } from './traffic.ts';
@@ -56,10 +56,7 @@ async function main(): Promise<void> {
   const [plain, macadam, cached, open, guarded] = runs as [Run, Run, Run, Run, Run];
   const parts = [report(plain, macadam), warmOutage(macadam, cached), rush(open, guarded)];
   const passed = parts.every((part) => part.passed);
-  console.log(['', ...parts.map(({ text }) => text), ...stallWarning(runs), ''].join('\n\n').trimEnd());
-  console.log(
-    passed ? '\nMacadam won or tied every row and kept every promise.' : '\nMacadam LOST a row or broke a promise.',
-  );
+  console.log(['', ...parts.map(({ text }) => text), verdict(passed, runs)].join('\n\n'));
   console.log('Places by GeoNames (https://www.geonames.org), CC BY 4.0.');
   await stop(passed ? 0 : 1);
 }

@@ -44,12 +44,20 @@ export function promiseLines(promises: readonly Promised[]): string[] {
   return promises.map(({ kept, text, found }) => `  ${kept ? 'pass' : 'FAIL'}  ${text}: ${found}`);
 }
 
-/** On a machine that is busy with other things the services stall, and time limits strike where nothing is wrong. */
-export function stallWarning(runs: readonly Run[]): string[] {
-  const toleratedMs = 100;
+const toleratedStallMs = 100;
+
+/**
+ * The last word. On a machine that is busy with other things the services stall, time limits strike where nothing is wrong, and
+ * the shedder rightly turns away what there is no time for: what failed then tells of the machine, and is not held against anybody.
+ */
+export function verdict(passed: boolean, runs: readonly Run[]): string {
   const longestMs = Math.max(...runs.map((run) => run.longestStallMs));
-  if (longestMs <= toleratedMs) return [];
-  return [
-    `This machine is busy: the load run stood still for up to ${Math.round(longestMs)} ms. Trust a quieter run more.`,
-  ];
+  const isBusy = longestMs > toleratedStallMs;
+  const stall = `the load run stood still for up to ${Math.round(longestMs)} ms`;
+  if (passed) {
+    const kept = 'Macadam won or tied every row and kept every promise.';
+    return isBusy ? `${kept}\nThis machine is busy: ${stall}. Trust a quieter run more.` : kept;
+  }
+  if (!isBusy) return 'Macadam LOST a row or broke a promise.';
+  return `NOT JUDGED: a row was lost or a promise not kept, but this machine is too busy to tell why: ${stall},\nlonger than several of the limits above. Run it again on a quieter machine.`;
 }

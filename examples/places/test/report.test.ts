@@ -3,7 +3,7 @@ import type { Figures } from '../src/figures.ts';
 import { figuresOf } from '../src/figures.ts';
 import type { Run, StepRecord } from '../src/load.ts';
 import type { Call } from '../src/measure.ts';
-import { report, stallWarning } from '../src/report.ts';
+import { report, verdict } from '../src/report.ts';
 import { judgePromises, judgeRow, rows } from '../src/rows.ts';
 import { scriptOf } from '../src/script.ts';
 
@@ -138,8 +138,11 @@ test('the report tells what happened to the circuit in each phase', () => {
   expect(text).toMatch(/^ {2}calm +10 callers, .*circuit: no change$/m);
 });
 
-test('the report warns when the machine was too busy to measure anything', () => {
-  const busy = { ...run('macadam'), longestStallMs: 719.8 };
-  expect(stallWarning([run('fetch'), run('macadam')])).toEqual([]);
-  expect(stallWarning([run('fetch'), busy]).join()).toContain('stood still for up to 720 ms');
+test.each([
+  [true, 12, /^Macadam won or tied every row and kept every promise\.$/],
+  [true, 719.8, /kept every promise\.\nThis machine is busy: .* stood still for up to 720 ms/],
+  [false, 12, /^Macadam LOST a row or broke a promise\.$/],
+  [false, 719.8, /^NOT JUDGED: .* too busy to tell why: .* stood still for up to 720 ms/],
+])('the last word: passed %s with a stall of %d ms', (passed, longestStallMs, word) => {
+  expect(verdict(passed, [run('fetch'), { ...run('macadam'), longestStallMs }])).toMatch(word);
 });
