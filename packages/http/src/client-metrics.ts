@@ -1,5 +1,6 @@
-import type { StatsMetric, StatsSource } from '@macadam/core';
+import { SECONDS_BOUNDARIES, type HistogramMetric, type StatsMetric, type StatsSource } from '@macadam/core';
 import type { HttpClientStats } from './http-client.ts';
+import { METRIC_ATTRIBUTES } from './telemetry-names.ts';
 
 type ClientMetric = StatsMetric<HttpClientStats>;
 
@@ -65,3 +66,13 @@ export const CLIENT_METRICS: readonly ClientMetric[] = [
   gauge('cache.entries', '{entry}', 'URLs in the cache', ({ cache }) => cache?.entries),
   gauge('cache.size', 'By', 'Bytes in the cache', ({ cache }) => cache?.bytes),
 ];
+
+/** The one metric of the conventions, which is recorded for each request. */
+export const REQUEST_DURATION: HistogramMetric = {
+  name: 'http.client.request.duration',
+  kind: 'histogram',
+  unit: 's',
+  description: 'Duration of HTTP client requests',
+  boundaries: SECONDS_BOUNDARIES,
+  attributes: METRIC_ATTRIBUTES,
+};

@@ -9,7 +9,7 @@
  * Conventions: https://opentelemetry.io/docs/specs/semconv/http/ (http-spans and http-metrics, stable).
  */
 import { channel } from 'node:diagnostics_channel';
-import { type HistogramLike, PackageMetrics, SECONDS_BOUNDARIES, type TelemetryDescription } from '@macadam/core';
+import { type HistogramLike, PackageMetrics, type TelemetryDescription } from '@macadam/core';
 import {
   context,
   createContextKey,
@@ -29,13 +29,13 @@ import {
   type TracerProvider,
 } from '@opentelemetry/api';
 import type { AttemptLog, HttpAttempt } from './attempts.ts';
-import { CLIENT_METRICS } from './client-metrics.ts';
+import { CLIENT_METRICS, REQUEST_DURATION } from './client-metrics.ts';
 import type { DispatchController } from './dispatcher.ts';
 import type { HttpClientStats } from './http-client.ts';
 import type { PreparedRequest } from './request.ts';
 import { fieldsOf, type RequestFields } from './request-fields.ts';
 import { SentRequests, type SentRequest } from './sent-requests.ts';
-import { METRIC_ATTRIBUTES, SPAN_NAMES } from './telemetry-names.ts';
+import { SPAN_NAMES } from './telemetry-names.ts';
 import {
   errorTypeOfRequest,
   isToldByRequest,
@@ -68,23 +68,13 @@ function currentTracer(): Tracer | undefined {
 }
 
 const CLIENT_NAME = 'macadam.http.client.name';
-const DURATION = 'http.client.request.duration';
 const counted = new PackageMetrics<HttpClientStats>({
   scope: NAME,
   provider: () => metrics.getMeterProvider(),
   noop: createNoopMeter(),
   nameAttribute: CLIENT_NAME,
   stats: CLIENT_METRICS,
-  histograms: [
-    {
-      name: DURATION,
-      kind: 'histogram',
-      unit: 's',
-      description: 'Duration of HTTP client requests',
-      boundaries: SECONDS_BOUNDARIES,
-      attributes: METRIC_ATTRIBUTES,
-    },
-  ],
+  histograms: [REQUEST_DURATION],
 });
 
 /** For the catalogue of the documentation. */
@@ -102,19 +92,18 @@ export function observeClient(client: { readonly name: string; stats(): HttpClie
 /** Begins to observe a call; undefined when nobody wants to know. */
 export function traceCall(client: TracedClient, request: PreparedRequest): CallTrace | undefined {
   const spans = currentTracer();
-  const histogram = counted.histogram(DURATION);
+  const histogram = counted.histogram(REQUEST_DURATION.name);
   if (spans === undefined && histogram === undefined) return undefined;
-  return guarded(() => new CallTrace(client, request, spans, histogram));
+  try {
+    return new CallTrace(client, request, spans, histogram);
+  } catch (error) {
+    return complain(error);
+  }
 }
 
 /** An SDK is somebody else's code, samplers and exporters included: what it throws must not reach a call. */
-function guarded<T>(tell: () => T): T | undefined {
-  try {
-    return tell();
-  } catch (error) {
-    diag.error('@macadam/http could not tell OpenTelemetry of a call', error);
-    return undefined;
-  }
+function complain(error: unknown): undefined {
+  diag.error('@macadam/http could not tell OpenTelemetry of a call', error);
 }
 
 const headerPairs: TextMapSetter<string[]> = {
@@ -145,16 +134,19 @@ export class CallTrace {
 
   /** A request goes out, as part of the try that policies call `number`. */
   began(number: number, record: HttpAttempt, request: PreparedRequest): void {
-    const spans = this.#tracer;
     const fields = fieldsOf(request, record);
-    const span = spans && guarded(() => this.#start(spans, fields, record, request));
-    this.#requests.add(number, fields, record, span);
+    this.#requests.add(number, fields, record, this.#start(fields, record, request));
   }
 
-  #start(spans: Tracer, fields: RequestFields, record: HttpAttempt, request: PreparedRequest): Span {
+  #start(fields: RequestFields, record: HttpAttempt, request: PreparedRequest): Span | undefined {
+    if (this.#tracer === undefined) return undefined;
     const attributes = fields.start(request, this.#requests.count);
     const startTime = timeAt(this.#startedAt, record.startedAtMs);
-    return spans.startSpan(fields.spanName, { kind: SpanKind.CLIENT, attributes, startTime }, this.#parent());
+    try {
+      return this.#tracer.startSpan(fields.spanName, { kind: SpanKind.CLIENT, attributes, startTime }, this.#parent());
+    } catch (error) {
+      return complain(error);
+    }
   }
 
   /** Where the next span belongs: below what the caller does. If that is in no trace, the first request has begun one. */
@@ -172,17 +164,21 @@ export class CallTrace {
     if (!this.#client.propagates || foreign || span === undefined) return headers;
     // What the caller says himself wins.
     if (headers.includes('traceparent')) return headers;
-    const all = [...headers];
-    guarded(() => this.#inject(span, all));
+    const own: string[] = [];
     // An SDK can be set up without a propagator; the trace goes on all the same, in the form of the W3C.
-    if (!all.includes('traceparent')) all.push('traceparent', traceparent(span.spanContext()));
-    return all;
+    if (propagation.fields().length > 0) this.#inject(span, own);
+    if (!own.includes('traceparent')) own.push('traceparent', traceparent(span.spanContext()));
+    return headers.concat(own);
   }
 
   #inject(span: Span, headers: string[]): void {
-    const own = trace.setSpan(this.#outer, span);
-    const hides = !this.#client.baggage && propagation.getBaggage(own) !== undefined;
-    propagation.inject(hides ? propagation.deleteBaggage(own) : own, headers, headerPairs);
+    try {
+      const own = trace.setSpan(this.#outer, span);
+      const hides = !this.#client.baggage && propagation.getBaggage(own) !== undefined;
+      propagation.inject(hides ? propagation.deleteBaggage(own) : own, headers, headerPairs);
+    } catch (error) {
+      complain(error);
+    }
   }
 
   /** Runs what hands a request to the transport, so that an instrumentation of it makes no span of its own. */
@@ -209,7 +205,11 @@ export class CallTrace {
     const request = this.#requests.inFlight(number);
     if (request === undefined) return;
     request.ended = true;
-    guarded(() => this.#tell(request));
+    try {
+      this.#tell(request);
+    } catch (error) {
+      complain(error);
+    }
   }
 
   #tell({ fields, record, span, protocol, cancelled }: SentRequest<Span>): void {
@@ -217,7 +217,6 @@ export class CallTrace {
     this.#durations?.record(record.durationMs / 1_000, fields.end(record, protocol, errorType), this.#outer);
     if (span === undefined) return;
     const { template } = this.#request.subject;
-    // One by one: of a list the SDK would look at each as well, and this way there is none.
     if (template !== undefined) span.setAttribute('url.template', template);
     if (protocol !== undefined) span.setAttribute('network.protocol.version', protocol);
     if (record.status !== undefined) span.setAttribute('http.response.status_code', record.status);
@@ -232,14 +231,16 @@ export class CallTrace {
     if (spans === undefined || isToldByRequest(records, cancelled, errorType)) return;
     const { name, clock } = this.#client;
     const tookMs = clock.monotonic() - startedAt;
-    guarded(() => {
+    try {
       const attributes = { [CLIENT_NAME]: name, 'macadam.http.attempts': records.length };
       const links = this.#requests.spans().map((span) => ({ context: span.spanContext() }));
       const options = { attributes, links, startTime: timeAt(this.#startedAt, 0) };
       const span = spans.startSpan(`${name} ${spanName(this.#request)}`, options, this.#parent());
       if (errorType !== undefined) markFailed(span, errorType);
       span.end(timeAt(this.#startedAt, tookMs));
-    });
+    } catch (error) {
+      complain(error);
+    }
   }
 }
 

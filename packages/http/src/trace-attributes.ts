@@ -82,7 +82,9 @@ export function errorTypeOf(end: unknown): string | undefined {
 
 /** The header of W3C Trace Context, section 3.2. */
 export function traceparent(span: { traceId: string; spanId: string; traceFlags: number }): string {
-  return `00-${span.traceId}-${span.spanId}-${(span.traceFlags & 0xff).toString(16).padStart(2, '0')}`;
+  const { traceId, spanId, traceFlags } = span;
+  const flags = traceFlags === 1 ? '01' : (traceFlags & 0xff).toString(16).padStart(2, '0');
+  return `00-${traceId}-${spanId}-${flags}`;
 }
 
 /** Where it goes. Path parameters stay names: they can be anything, reset tokens and addresses of people too. */
