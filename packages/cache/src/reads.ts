@@ -26,9 +26,6 @@ export interface Read<T> {
   readonly position: number;
 }
 
-/** So long before its end an entry is judged by the exact time. */
-const NEAR_MS = 1_000;
-
 /** Answers reads: from what there is, by waiting for a load, or with a stale value when that is slow or fails. */
 export class Reads<T> {
   readonly #settings: CacheSettings;
@@ -38,11 +35,6 @@ export class Reads<T> {
   readonly #memory: Memory<T>;
   readonly #clock: Clock;
   readonly #clones: boolean;
-  /**
-   * What ends after this is not over, and may be handed out as it is. Asking the time costs twice what looking up an entry does, so a
-   * recent time serves where what it may be behind by cannot matter. `Infinity` where there is none, and where values are cloned.
-   */
-  readonly #horizon: () => number;
   hits = 0;
   staleHits = 0;
   misses = 0;
@@ -53,28 +45,18 @@ export class Reads<T> {
     this.#shelf = shelf;
     this.#loads = loads;
     this.#memory = shelf.memory;
-    const { clock, isolation } = settings;
-    this.#clock = clock;
-    this.#clones = isolation === 'clone';
-    const { recently } = clock;
-    this.#horizon = recently === undefined || this.#clones ? () => Infinity : () => recently.call(clock) + NEAR_MS;
+    this.#clock = settings.clock;
+    this.#clones = settings.isolation === 'clone';
   }
 
-  /** The fresh value in memory: one look-up, and one comparison with the time. */
+  /** The fresh value in memory. */
   peek(id: string): T | undefined {
     const entry = this.#memory.get(id);
-    if (entry === undefined || entry.checkedAt !== this.#shelf.position || entry.refreshAt <= this.#horizon()) {
-      return this.judged(entry);
-    }
-    this.hits++;
-    return entry.value;
-  }
-
-  /** What `peek` says when there is more to it; apart, since what most look-ups run is then compiled into their callers. */
-  judged(entry: Entry<T> | undefined): T | undefined {
-    if (entry !== undefined && this.#shelf.judge(entry) && this.#clock.monotonic() < entry.freshUntil) {
-      this.hits++;
-      return this.#hand(entry.value);
+    if (entry !== undefined && (entry.checkedAt === this.#shelf.position || this.#shelf.judge(entry))) {
+      if (isBefore(this.#clock, entry.freshUntil)) {
+        this.hits++;
+        return this.#hand(entry.value);
+      }
     }
     this.misses++;
     return undefined;
@@ -104,7 +86,7 @@ export class Reads<T> {
   hit(id: string): T | undefined {
     const entry = this.#memory.get(id);
     if (entry === undefined || entry.checkedAt !== this.#shelf.position) return undefined;
-    if (entry.refreshAt <= this.#horizon() && entry.refreshAt <= this.#clock.monotonic()) return undefined;
+    if (!isBefore(this.#clock, entry.refreshAt)) return undefined;
     this.hits++;
     return this.#hand(entry.value);
   }
@@ -213,4 +195,16 @@ export class Reads<T> {
   #hand(value: T): T {
     return this.#clones ? handedValue(value, 'clone') : value;
   }
+}
+
+/** Until this long before its end, an entry is judged by the time of a moment ago. */
+const FAR_MS = 1_000;
+
+/**
+ * Whether `until` is to come. Asking the time costs twice what looking up an entry does, so it is asked only near the end: a
+ * recent time does where what it may be behind by cannot matter.
+ */
+function isBefore(clock: Clock, until: number): boolean {
+  if (clock.recently !== undefined && clock.recently() < until - FAR_MS) return true;
+  return clock.monotonic() < until;
 }
