@@ -19,12 +19,12 @@ import {
   metrics,
   propagation,
   ProxyTracerProvider,
+  ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
   trace,
   type Context,
   type Span,
-  type TextMapSetter,
   type Tracer,
   type TracerProvider,
 } from '@opentelemetry/api';
@@ -38,6 +38,7 @@ import { SentRequests, type SentRequest } from './sent-requests.ts';
 import { SPAN_NAMES } from './telemetry-names.ts';
 import {
   errorTypeOfRequest,
+  headerPairs,
   isToldByRequest,
   spanName,
   timeAt,
@@ -106,11 +107,8 @@ function complain(error: unknown): undefined {
   diag.error('@macadam/http could not tell OpenTelemetry of a call', error);
 }
 
-const headerPairs: TextMapSetter<string[]> = {
-  set(headers, name, value) {
-    headers.push(name.toLowerCase(), value);
-  },
-};
+/** Of one call: with none alive V8 throws away the code for all of them, see `standing-call.ts`. Nothing of a caller's. */
+let kept: unknown;
 
 /** One call, as OpenTelemetry sees it. */
 export class CallTrace {
@@ -161,9 +159,8 @@ export class CallTrace {
   /** `headers` with those that carry the trace of the try `number`, unless the other side is a stranger. */
   propagated(number: number, headers: string[], foreign: boolean): string[] {
     const span = this.#requests.inFlight(number)?.span;
-    if (!this.#client.propagates || foreign || span === undefined) return headers;
     // What the caller says himself wins.
-    if (headers.includes('traceparent')) return headers;
+    if (!this.#client.propagates || foreign || span === undefined || headers.includes('traceparent')) return headers;
     const own: string[] = [];
     // An SDK can be set up without a propagator; the trace goes on all the same, in the form of the W3C.
     if (propagation.fields().length > 0) this.#inject(span, own);
@@ -207,9 +204,14 @@ export class CallTrace {
     request.ended = true;
     try {
       this.#tell(request);
+      kept ??= [request, context.with(ROOT_CONTEXT, () => this.#bare())];
     } catch (error) {
       complain(error);
     }
+  }
+
+  #bare(): CallTrace {
+    return new CallTrace(this.#client, {} as PreparedRequest, this.#tracer, this.#durations);
   }
 
   #tell({ fields, record, span, protocol, cancelled }: SentRequest<Span>): void {
@@ -226,18 +228,16 @@ export class CallTrace {
 
   /** The call has come to its end, with an error of this kind unless it went well or the caller left. */
   end({ records, startedAt }: AttemptLog, errorType: string | undefined): void {
-    const spans = this.#tracer;
     const cancelled = this.#requests.last?.cancelled === true;
-    if (spans === undefined || isToldByRequest(records, cancelled, errorType)) return;
+    if (this.#tracer === undefined || isToldByRequest(records, cancelled, errorType)) return;
     const { name, clock } = this.#client;
-    const tookMs = clock.monotonic() - startedAt;
     try {
       const attributes = { [CLIENT_NAME]: name, 'macadam.http.attempts': records.length };
       const links = this.#requests.spans().map((span) => ({ context: span.spanContext() }));
       const options = { attributes, links, startTime: timeAt(this.#startedAt, 0) };
-      const span = spans.startSpan(`${name} ${spanName(this.#request)}`, options, this.#parent());
+      const span = this.#tracer.startSpan(`${name} ${spanName(this.#request)}`, options, this.#parent());
       if (errorType !== undefined) markFailed(span, errorType);
-      span.end(timeAt(this.#startedAt, tookMs));
+      span.end(timeAt(this.#startedAt, clock.monotonic() - startedAt));
     } catch (error) {
       complain(error);
     }

@@ -80,6 +80,13 @@ export function errorTypeOf(end: unknown): string | undefined {
   return isMacadamError(end) && end.code !== 'MAC_ABORTED' ? end.code : undefined;
 }
 
+/** Puts what a propagator says into a flat list of headers. */
+export const headerPairs = {
+  set(headers: string[], name: string, value: string): void {
+    headers.push(name.toLowerCase(), value);
+  },
+};
+
 /** The header of W3C Trace Context, section 3.2. */
 export function traceparent(span: { traceId: string; spanId: string; traceFlags: number }): string {
   const { traceId, spanId, traceFlags } = span;
