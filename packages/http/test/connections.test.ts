@@ -541,6 +541,31 @@ describe('AC22: HTTP/2', () => {
     expect((await client.get('/a')).data).toEqual({ http: 2 });
     expect(sessions()).toBe(2);
   });
+
+  test('a connection that breaks while streams nobody waits for are still open does not end the process', async () => {
+    const { url } = await http2Server((stream) => {
+      stream.respond({ ':status': 200 });
+      stream.write('begun');
+      setTimeout(() => stream.session?.destroy(), 2);
+    });
+    const client = clientFor({ baseUrl: url, tls: { ca }, retry: false, circuitBreaker: false });
+    const uncaught: unknown[] = [];
+    const note = (error: unknown): void => void uncaught.push(error);
+    process.on('uncaughtExceptionMonitor', note);
+    for (let round = 0; round < 20; round++) {
+      const leave = async (): Promise<void> => {
+        const leaving = new AbortController();
+        const call = client.get('/a', { signal: leaving.signal }).catch(() => {});
+        setTimeout(() => leaving.abort(), 1 + (round % 3));
+        await call;
+        (await client.stream('GET', '/a').catch(() => undefined))?.body.on('error', () => {}).destroy();
+      };
+      await Promise.all(Array.from({ length: 10 }, leave));
+    }
+    await client.close();
+    process.off('uncaughtExceptionMonitor', note);
+    expect(uncaught).toEqual([]);
+  });
 });
 
 test.each(['ftp://user:canary@a', 'canary'])('a proxy of the environment must be one: %#', (value) => {

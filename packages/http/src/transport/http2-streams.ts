@@ -1,5 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { constants, type ClientHttp2Stream } from 'node:http2';
+import { isWatched } from './reused-sockets.ts';
 
 /**
  * Streams of HTTP/2 by the headers of their answers: the one object that Node, which has the stream, and the transport,
@@ -13,6 +14,15 @@ subscribe('http2.client.stream.finish', (message) => {
   const { stream, headers } = message as { stream: ClientHttp2Stream; headers: object };
   isUsed = true;
   streams.set(headers, stream);
+});
+
+/**
+ * The transport stops listening to a stream when its request has ended, and the stream may still be open then: to be
+ * closed, or cancelled. When its connection breaks or is closed, it fails with nobody listening, which would end the process.
+ */
+subscribe('http2.client.stream.created', (message) => {
+  const { stream } = message as { stream: ClientHttp2Stream };
+  if (isWatched(stream.session?.socket)) stream.on('error', () => {});
 });
 
 /**

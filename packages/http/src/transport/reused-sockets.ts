@@ -3,11 +3,19 @@ import type { Socket } from 'node:net';
 /** Failures of connections that had served before: kept beside the errors, which are the transport's. */
 const onReusedSocket = new WeakSet<Error>();
 
+const WATCHED = Symbol('a socket of @macadam/http');
+
+/** Whether `socket`, or what stands for it on a session of HTTP/2, was made here. */
+export function isWatched(socket: object | undefined): boolean {
+  return socket !== undefined && (socket as { [WATCHED]?: true })[WATCHED] === true;
+}
+
 /**
  * Marks what `socket` fails with once it has been of use: a server may close a connection that rests at the very moment
  * a request is written to it, and then the request was lost without anybody having failed.
  */
 export function watchSocket(socket: Socket): void {
+  (socket as { [WATCHED]?: true })[WATCHED] = true;
   // Of a TLS socket the handshake has been read by now.
   const readBefore = socket.bytesRead;
   const mark = (error: Error): void => {
