@@ -42,4 +42,5 @@ test('what is no JSON is named by its line, and not shown', async () => {
 test('a line that does not end is not collected for ever', async () => {
   await expect(read('x'.repeat(3_000), 100, { maxLineBytes: 1_000 })).rejects.toThrow(RangeError);
   await expect(read('1\n', 100, { maxLineBytes: 0 })).rejects.toThrow(/maxLineBytes/);
+  await expect(read('1\n', 100, { maxLineByte: 9 } as never)).rejects.toThrow(/maxLineByte/);
 });

@@ -1,4 +1,4 @@
-import { assertInteger } from '@macadam/core';
+import { assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import type { StandardSchema, SchemaOutput } from '../schema.ts';
 import { issuePath } from '../schema.ts';
 import { DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource } from './lines.ts';
@@ -25,8 +25,11 @@ export interface JsonLinesOptions<Schema extends StandardSchema | undefined = St
  */
 export async function* jsonLines<Schema extends StandardSchema | undefined = undefined>(
   body: ByteSource,
-  { schema, maxLineBytes = DEFAULT_MAX_LINE_BYTES }: JsonLinesOptions<Schema> = {},
+  options: JsonLinesOptions<Schema> = {},
 ): AsyncGenerator<Schema extends StandardSchema ? SchemaOutput<Schema> : unknown, void, undefined> {
+  assertObject('jsonLines', options);
+  assertKnownOptions('jsonLines', options, ['schema', 'maxLineBytes']);
+  const { schema, maxLineBytes = DEFAULT_MAX_LINE_BYTES } = options;
   assertInteger('jsonLines.maxLineBytes', maxLineBytes, { min: 1 });
   let number = 0;
   for await (const { text } of linesOf(body, maxLineBytes)) {

@@ -77,4 +77,5 @@ test('a line, or an event, that does not end is not collected for ever', async (
   );
   await expect(eventsOf('data: 0123456789\n'.repeat(200), [], { maxEventBytes: 1_000 })).rejects.toThrow(RangeError);
   await expect(eventsOf(`data: ${'x'.repeat(900)}\n\n`, [], { maxEventBytes: 1_000 })).resolves.toHaveLength(1);
+  await expect(eventsOf('data: 1\n\n', [], { maxBytes: 1_000 } as never)).rejects.toThrow(/maxBytes/);
 });

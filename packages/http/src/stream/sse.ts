@@ -1,4 +1,4 @@
-import { assertInteger } from '@macadam/core';
+import { assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import { DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource } from './lines.ts';
 
 /** One event of a `text/event-stream`. */
@@ -32,8 +32,11 @@ export interface SseOptions {
  */
 export async function* sse(
   body: ByteSource,
-  { maxEventBytes = DEFAULT_MAX_LINE_BYTES }: SseOptions = {},
+  options: SseOptions = {},
 ): AsyncGenerator<ServerSentEvent, void, undefined> {
+  assertObject('sse', options);
+  assertKnownOptions('sse', options, ['maxEventBytes']);
+  const { maxEventBytes = DEFAULT_MAX_LINE_BYTES } = options;
   assertInteger('sse.maxEventBytes', maxEventBytes, { min: 1 });
   const parser = new EventParser(maxEventBytes);
   for await (const { text, ended } of linesOf(body, maxEventBytes)) {
