@@ -548,11 +548,12 @@ describe('AC22: HTTP/2', () => {
       stream.write('begun');
       setTimeout(() => stream.session?.destroy(), 2);
     });
-    const client = clientFor({ baseUrl: url, tls: { ca }, retry: false, circuitBreaker: false });
+    const limits = { timeoutMs: 200, attemptTimeoutMs: 200, retry: false, circuitBreaker: false } as const;
+    const client = clientFor({ baseUrl: url, tls: { ca }, ...limits });
     const uncaught: unknown[] = [];
     const note = (error: unknown): void => void uncaught.push(error);
     process.on('uncaughtExceptionMonitor', note);
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 10; round++) {
       const leave = async (): Promise<void> => {
         const leaving = new AbortController();
         const call = client.get('/a', { signal: leaving.signal }).catch(() => {});
