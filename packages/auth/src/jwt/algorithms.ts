@@ -16,26 +16,45 @@ interface AlgorithmRule {
   readonly kty: 'RSA' | 'EC' | 'OKP';
   readonly crv?: string;
   readonly parameters: KeyParameters;
+  /** What a signature is checked with: the salt is as long as the hash, and each curve has its own (RFC 7518 sections 3.4 and 3.5). */
+  readonly checkedWith: CheckParameters;
 }
 
-const rsa = (name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS', hash: string): AlgorithmRule => ({
-  kty: 'RSA',
-  parameters: { name, hash },
-});
-const ec = (crv: string): AlgorithmRule => ({ kty: 'EC', crv, parameters: { name: 'ECDSA', namedCurve: crv } });
-const ed25519: AlgorithmRule = { kty: 'OKP', crv: 'Ed25519', parameters: { name: 'Ed25519' } };
+export interface CheckParameters {
+  readonly name: string;
+  readonly saltLength?: number;
+  readonly hash?: string;
+}
+
+const rsa = (hash: string): AlgorithmRule => {
+  const name = 'RSASSA-PKCS1-v1_5';
+  return { kty: 'RSA', parameters: { name, hash }, checkedWith: { name } };
+};
+const pss = (hash: string, saltLength: number): AlgorithmRule => {
+  const name = 'RSA-PSS';
+  return { kty: 'RSA', parameters: { name, hash }, checkedWith: { name, saltLength } };
+};
+const ec = (crv: string, hash: string): AlgorithmRule => {
+  const name = 'ECDSA';
+  return { kty: 'EC', crv, parameters: { name, namedCurve: crv }, checkedWith: { name, hash } };
+};
+const ed25519: AlgorithmRule = {
+  ...{ kty: 'OKP', crv: 'Ed25519' },
+  parameters: { name: 'Ed25519' },
+  checkedWith: { name: 'Ed25519' },
+};
 
 /** Every asymmetric algorithm that can be allowed, and the only kind of key it works with. */
 export const ALGORITHMS: Readonly<Record<JwtAlgorithm, AlgorithmRule>> = {
-  RS256: rsa('RSASSA-PKCS1-v1_5', 'SHA-256'),
-  RS384: rsa('RSASSA-PKCS1-v1_5', 'SHA-384'),
-  RS512: rsa('RSASSA-PKCS1-v1_5', 'SHA-512'),
-  PS256: rsa('RSA-PSS', 'SHA-256'),
-  PS384: rsa('RSA-PSS', 'SHA-384'),
-  PS512: rsa('RSA-PSS', 'SHA-512'),
-  ES256: ec('P-256'),
-  ES384: ec('P-384'),
-  ES512: ec('P-521'),
+  RS256: rsa('SHA-256'),
+  RS384: rsa('SHA-384'),
+  RS512: rsa('SHA-512'),
+  PS256: pss('SHA-256', 32),
+  PS384: pss('SHA-384', 48),
+  PS512: pss('SHA-512', 64),
+  ES256: ec('P-256', 'SHA-256'),
+  ES384: ec('P-384', 'SHA-384'),
+  ES512: ec('P-521', 'SHA-512'),
   EdDSA: ed25519,
   Ed25519: ed25519,
 };

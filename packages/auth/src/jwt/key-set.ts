@@ -91,8 +91,9 @@ function readKey(jwk: JsonWebKey, at: number, algorithms: readonly JwtAlgorithm[
     kid: isKid(kid) ? kid : undefined,
     checks: new Map(
       served.map((algorithm) => {
-        const bound = object.toCryptoKey(ALGORITHMS[algorithm].parameters as never, true, ['verify']);
-        return [algorithm, publicKeyCheck(bound)];
+        const { parameters, checkedWith } = ALGORITHMS[algorithm];
+        const bound = object.toCryptoKey(parameters as never, true, ['verify']);
+        return [algorithm, publicKeyCheck(bound, checkedWith)];
       }),
     ),
     fingerprint: JSON.stringify([kid, alg, members]),

@@ -1,6 +1,7 @@
 import { createHmac, type KeyObject, subtle, timingSafeEqual, type webcrypto } from 'node:crypto';
 import { CompactSign } from 'jose';
 import { TokenError } from '../errors.ts';
+import type { CheckParameters } from './algorithms.ts';
 import type { NamedKey } from './header-rules.ts';
 import type { VerificationKey } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
@@ -8,13 +9,8 @@ import type { KeySource } from './key-source.ts';
 /** Whether a compact token that was read strictly is signed by one key, by one algorithm. */
 export type SignatureCheck = (token: string) => boolean | Promise<boolean>;
 
-/** How long a salt is, by hash (RFC 7518 section 3.5: as long as the hash), and which hash goes with a curve (section 3.4). */
-const SALT_BYTES: Readonly<Record<string, number>> = { 'SHA-256': 32, 'SHA-384': 48, 'SHA-512': 64 };
-const CURVE_HASHES: Readonly<Record<string, string>> = { 'P-256': 'SHA-256', 'P-384': 'SHA-384', 'P-521': 'SHA-512' };
-
 /** On another thread: what is done with a public key takes long enough that others need not wait for it. */
-export function publicKeyCheck(key: webcrypto.CryptoKey): SignatureCheck {
-  const parameters = parametersOf(key);
+export function publicKeyCheck(key: webcrypto.CryptoKey, parameters: CheckParameters): SignatureCheck {
   return async (token) => {
     const end = token.lastIndexOf('.');
     const signature = Buffer.from(token.slice(end + 1), 'base64url');
@@ -27,14 +23,7 @@ export function publicKeyCheck(key: webcrypto.CryptoKey): SignatureCheck {
   };
 }
 
-/** What a key of this kind is used with. It is bound to one algorithm, so there is no other. */
-function parametersOf({ algorithm }: webcrypto.CryptoKey): { name: string; saltLength?: number; hash?: string } {
-  const { name, hash, namedCurve } = algorithm as { name: string; hash?: { name: string }; namedCurve?: string };
-  if (name === 'RSA-PSS') return { name, saltLength: SALT_BYTES[hash?.name as string] as number };
-  return name === 'ECDSA' ? { name, hash: CURVE_HASHES[namedCurve as string] as string } : { name };
-}
-
-/** At once: to go to another thread and back takes ten times as long as an HMAC of a token. */
+/** At once: to go to another thread and back takes far longer than an HMAC of a token. */
 export function secretCheck(key: KeyObject, hash: string): SignatureCheck {
   return (token) => {
     const end = token.lastIndexOf('.');

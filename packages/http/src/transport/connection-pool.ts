@@ -54,7 +54,7 @@ export class ConnectionPool implements Connections {
     if (this.#closing === undefined) this.#free.push(connection);
   }
 
-  /** Lets go of what has lost its socket, or is about to; unless it is in use, and will get another. */
+  /** Lets go of what has lost its socket, or is about to. */
   retire(connection: Connection): void {
     this.#all.delete(connection);
     void connection.close();
