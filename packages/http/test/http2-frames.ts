@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer, type TLSSocket } from 'node:tls';
 
-const pem = (name: string): Buffer => readFileSync(new URL(`./certificates/${name}.pem`, import.meta.url));
+export const pem = (name: string): Buffer => readFileSync(new URL(`./certificates/${name}.pem`, import.meta.url));
 export const ca: Buffer = pem('ca');
 
 const DATA = 0x0;
@@ -12,11 +12,15 @@ const RST_STREAM = 0x3;
 const SETTINGS = 0x4;
 const PING = 0x6;
 const GOAWAY = 0x7;
+const WINDOW_UPDATE = 0x8;
 const ACK = 0x1;
 const END_STREAM = 0x1;
 const END_HEADERS = 0x4;
 const PREFACE_BYTES = 24;
 const FRAME_HEAD_BYTES = 9;
+const A_GIBIBYTE = 1_073_741_824;
+/** SETTINGS_INITIAL_WINDOW_SIZE: a body of any size is sent without waiting for the server. */
+const OPEN_WINDOW = Buffer.concat([Buffer.from([0, 0x4]), words(A_GIBIBYTE)]);
 
 /** One request as it came in, and what can be put on its connection about it, frame by frame. */
 export interface FramedRequest {
@@ -43,7 +47,7 @@ export async function http2Frames(
   const server = createServer(options, (socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
-    socket.write(frame(SETTINGS, 0, 0));
+    socket.write(Buffer.concat([frame(SETTINGS, 0, 0, OPEN_WINDOW), frame(WINDOW_UPDATE, 0, 0, words(A_GIBIBYTE))]));
     readFrames(socket, (type, flags, id, payload) => {
       if (type === SETTINGS && (flags & ACK) === 0) socket.write(frame(SETTINGS, ACK, 0));
       if (type === PING && (flags & ACK) === 0) socket.write(frame(PING, ACK, 0, payload));

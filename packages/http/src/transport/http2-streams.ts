@@ -16,14 +16,24 @@ subscribe('http2.client.stream.finish', (message) => {
   streams.set(headers, stream);
 });
 
-/**
- * The transport stops listening to a stream when its request has ended, and the stream may still be open then: to be
- * closed, or cancelled. When its connection breaks or is closed, it fails with nobody listening, which would end the process.
- */
 subscribe('http2.client.stream.created', (message) => {
   const { stream } = message as { stream: ClientHttp2Stream };
-  if (isWatched(stream.session?.socket)) stream.on('error', () => {});
+  if (!isWatched(stream.session?.socket)) return;
+  // The transport stops listening to a stream when its request has ended, and the stream may still be open then: to be
+  // closed, or cancelled. When its connection breaks, it fails with nobody listening, which would end the process.
+  stream.on('error', () => {});
+  stream.close = closeAtOnce;
 });
+
+/**
+ * What the transport gives up, it closes without a code and destroys. Node then puts the reset off until the body has been
+ * written, and it never is: as soon as the server has room for more, Node goes on framing nothing for a stream that is
+ * gone, for ever, and takes all the memory there is. A code has the stream reset at once, and says what happened.
+ */
+function closeAtOnce(this: ClientHttp2Stream, code = constants.NGHTTP2_CANCEL, callback?: () => void): void {
+  const { close } = Object.getPrototypeOf(this) as ClientHttp2Stream;
+  close.call(this, code, callback);
+}
 
 /**
  * Why an answer is not whole although its stream has ended: the server reset it. Node tells a reset with CANCEL like the
