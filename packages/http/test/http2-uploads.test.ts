@@ -14,17 +14,18 @@ afterEach(async () => {
 
 /** A server that reads no body of a request and answers only what has none. */
 async function idleReader(): Promise<{ url: string; upload: Promise<ServerHttp2Stream> }> {
-  const upload = Promise.withResolvers<ServerHttp2Stream>();
   const server = createSecureServer({ key: pem('server.key'), cert: pem('server') });
-  server.on('stream', (stream: ServerHttp2Stream, _headers: unknown, flags: number) => {
-    stream.on('error', () => {});
-    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) return upload.resolve(stream);
-    stream.respond();
-    stream.end('whole');
+  const upload = new Promise<ServerHttp2Stream>((resolve) => {
+    server.on('stream', (stream: ServerHttp2Stream, _headers: unknown, flags: number) => {
+      stream.on('error', () => {});
+      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) return resolve(stream);
+      stream.respond();
+      stream.end('whole');
+    });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   cleanUp.push(() => server.close());
-  return { url: `https://localhost:${(server.address() as AddressInfo).port}`, upload: upload.promise };
+  return { url: `https://localhost:${(server.address() as AddressInfo).port}`, upload };
 }
 
 describe('an upload over HTTP/2 that is given up while the server does not read it', () => {

@@ -16,14 +16,17 @@ export interface Layer {
   readonly repeats: boolean;
   /** The time limit it sets, in milliseconds, for checks across layers. */
   readonly limitMs?: number;
+  /** What `routed()` has built of it, and around what. */
+  routed?: Stage | undefined;
+  routedInner?: Stage | undefined;
 }
 
-/** Kept beside the policies, not in them: how a policy is built in is nobody's business but a pipeline's. */
-const layers = new WeakMap<object, Layer>();
+/** How a policy is built in is nobody's business but a pipeline's: its name is known here only, and nothing lists it. */
+const LAYER = Symbol('how a pipeline builds it in');
 
 /** How a pipeline builds `policy` in; undefined for what this copy of the package did not make. */
 export function layerOf(policy: object): Layer | undefined {
-  return layers.get(policy);
+  return (policy as { readonly [LAYER]?: Layer })[LAYER];
 }
 
 /** Makes a policy usable alone: a pipeline of one layer. The parts become the policy, so their getters stay alive. */
@@ -39,8 +42,7 @@ export function definePolicy<P extends Pick<Policy, 'describe' | 'stats'>>(
     execute: <T>(fn: Guarded<T>, options?: ExecuteOptions): Promise<T> =>
       execute((chain ??= chainOf(layer)), fn, options),
   });
-  layers.set(policy, layer);
-  return policy;
+  return Object.defineProperty(policy, LAYER, { value: layer });
 }
 
 function chainOf(layer: Layer): Chain {

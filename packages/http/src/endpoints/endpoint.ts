@@ -32,6 +32,8 @@ export class Endpoint {
   region: Region;
   readonly #settings: HttpClientSettings;
   readonly #policies: EndpointPolicies;
+  /** The one of all routes, where nothing is kept by route. */
+  #policy: Policy | undefined = undefined;
   readonly latency: PeakLatency = new PeakLatency();
   inFlight = 0;
   calls = 0;
@@ -68,7 +70,8 @@ export class Endpoint {
 
   /** Its circuit breaker and its adaptive limit, those of `route` where they are kept by route. */
   policyFor(route: string | undefined): Policy | undefined {
-    return this.#policies.of(this.target.authority, route);
+    if (route !== undefined) return this.#policies.of(this.target.authority, route);
+    return (this.#policy ??= this.#policies.of(this.target.authority, undefined));
   }
 
   /** Whether it is neither ejected nor refused by the circuit that a try of `route` goes through. */

@@ -1,18 +1,23 @@
 import { CircuitOpenError } from '../errors.ts';
+import { CountingRule, numbers } from './counting-rule.ts';
 import type { CircuitBreakerSettings } from './options.ts';
 import { admit, initialState, opened, probed, type Lease, type State, type Verdict } from './state.ts';
-import type { TripMeter } from './trip-rule.ts';
+import type { TripMeter, TripRule } from './trip-rule.ts';
 
 /** The state, the meters and the counts of one breaker. */
 export class Circuit {
-  /** Those of a family are one object. */
-  readonly settings: CircuitBreakerSettings;
-  readonly name: string;
-  readonly #meters: readonly TripMeter[];
+  // What a success needs stands first, side by side in memory.
   state: State = initialState;
   /** Grows with each change of state: an outcome counts only in the generation its call began in. */
   generation = 0;
+  /** Those of a family are one object. */
+  readonly settings: CircuitBreakerSettings;
+  /** The numbers of the rules that count in a list; where each begins, the settings say. */
+  readonly #numbers: number[];
   successes = 0;
+  readonly name: string;
+  /** Those of the other rules, at the places of these. */
+  readonly #meters: readonly (TripMeter | undefined)[] | undefined = undefined;
   failures = 0;
   neutral = 0;
   rejected = 0;
@@ -21,7 +26,9 @@ export class Circuit {
   constructor(settings: CircuitBreakerSettings, name: string) {
     this.settings = settings;
     this.name = name;
-    this.#meters = settings.trip.map((rule) => rule.start());
+    this.#numbers = numbers(settings.numbers);
+    const others = settings.trip.some((rule) => !(rule instanceof CountingRule));
+    if (others) this.#meters = settings.trip.map((rule) => (rule instanceof CountingRule ? undefined : rule.start()));
   }
 
   /** Lets a call through (a lease, when it is a probe) or says why not. Closed is handled by the caller. */
@@ -59,9 +66,15 @@ export class Circuit {
 
   #recordClosed(failed: boolean, durationMs: number, now: number): void {
     const { settings } = this;
+    const { trip, places } = settings;
     let tripped = -1;
-    for (let i = 0; i < this.#meters.length; i++) {
-      if ((this.#meters[i] as TripMeter).record(failed, durationMs, now)) tripped = i;
+    for (let i = 0; i < trip.length; i++) {
+      const rule = trip[i] as TripRule;
+      const trips =
+        rule instanceof CountingRule
+          ? rule.record(this.#numbers, places[i] as number, failed, durationMs, now)
+          : (this.#meters?.[i] as TripMeter).record(failed, durationMs, now);
+      if (trips) tripped = i;
     }
     if (tripped < 0) return;
     const next = opened(0, now, settings, settings.random());
@@ -73,8 +86,17 @@ export class Circuit {
   }
 
   reset(): void {
-    for (const meter of this.#meters) meter.reset();
+    this.#forget();
     this.#become(initialState, 'reset by hand');
+  }
+
+  /** What the rules have seen. */
+  #forget(): void {
+    const { trip, places } = this.settings;
+    for (const [i, rule] of trip.entries()) {
+      if (rule instanceof CountingRule) rule.reset(this.#numbers, places[i] as number);
+      else this.#meters?.[i]?.reset();
+    }
   }
 
   #become(next: State, reason: string): void {
@@ -83,7 +105,7 @@ export class Circuit {
     if (next.kind === from) return;
     this.generation++;
     if (next.kind === 'open') this.opens++;
-    if (next.kind === 'closed') for (const meter of this.#meters) meter.reset();
+    if (next.kind === 'closed') this.#forget();
     const { onStateChange } = this.settings;
     if (onStateChange === undefined) return;
     try {

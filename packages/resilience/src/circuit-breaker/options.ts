@@ -14,6 +14,7 @@ import {
   type Random,
 } from '@macadam/core';
 import type { Outcome } from '../policy.ts';
+import { CountingRule } from './counting-rule.ts';
 import { DEFAULT_PROBE_LEASE_MS } from './defaults.ts';
 import type { CircuitState, StateRules, Verdict } from './state.ts';
 import { consecutiveFailures, failureRate, type TripRule } from './trip-rule.ts';
@@ -67,6 +68,9 @@ export interface CircuitBreakerOptions {
 export interface CircuitBreakerSettings extends StateRules {
   readonly name: string;
   readonly trip: readonly TripRule[];
+  /** Where in the list of a breaker's numbers those of each rule begin, and how many there are; see `CountingRule`. */
+  readonly places: readonly number[];
+  readonly numbers: number;
   readonly classify: ((outcome: Outcome) => Verdict) | undefined;
   readonly onStateChange: ((change: StateChange) => void) | undefined;
   readonly captureStack: boolean;
@@ -139,9 +143,17 @@ export function circuitBreakerSettings(
   if (classify !== undefined) assertFunction(`${path}.classify`, classify);
   if (onStateChange !== undefined) assertFunction(`${path}.onStateChange`, onStateChange);
   const slowerThanMs = Math.min(...trip.map((rule: TripRule) => rule.slowerThanMs ?? Infinity));
+  const places: number[] = [];
+  let numbers = 0;
+  for (const rule of trip as readonly TripRule[]) {
+    places.push(numbers);
+    if (rule instanceof CountingRule) numbers += rule.size;
+  }
   return {
     name,
     trip,
+    places,
+    numbers,
     openMs,
     maxOpenMs,
     openJitter,

@@ -1,10 +1,28 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { numbers } from './counting-rule.ts';
 import { CountWindow, TimeWindow } from './rate-window.ts';
+
+/** A window with numbers of its own, behind those of somebody else. */
+function counting(windowMs: number) {
+  const at = 5;
+  const list = numbers(at + TimeWindow.SIZE);
+  const window = new TimeWindow(windowMs);
+  return {
+    add: (counted: boolean, now: number): void => window.add(list, at, counted, now),
+    clear: (): void => window.clear(list, at),
+    get total(): number {
+      return window.total(list, at);
+    },
+    get counted(): number {
+      return window.counted(list, at);
+    },
+  };
+}
 
 describe('TimeWindow of 10 s in ten buckets', () => {
   it('counts in steps, and lets buckets leave as they grow old', () => {
-    const window = new TimeWindow(10_000);
+    const window = counting(10_000);
     const steps: readonly [step: number, now: number, counted: boolean, total: number, countedTotal: number][] = [
       [1, 0, true, 1, 1],
       [2, 999, false, 2, 1],
@@ -27,7 +45,7 @@ describe('TimeWindow of 10 s in ten buckets', () => {
   });
 
   it('cockatiel 4 sampling: failures an hour old do not count after idling', () => {
-    const window = new TimeWindow(5_000);
+    const window = counting(5_000);
     for (let i = 0; i < 8; i++) window.add(true, i * 600);
     window.add(true, 3_600_000);
     window.add(true, 3_600_001);
@@ -35,7 +53,7 @@ describe('TimeWindow of 10 s in ten buckets', () => {
   });
 
   it('is empty after clear, and fills again', () => {
-    const window = new TimeWindow(5_000);
+    const window = counting(5_000);
     for (let i = 0; i < 20; i++) window.add(true, i * 500);
     window.clear();
     expect(window).toMatchObject({ total: 0, counted: 0 });
@@ -47,7 +65,7 @@ describe('TimeWindow of 10 s in ten buckets', () => {
   });
 
   it('counts what is within the window when ten tenths of it, rounded, are less than the window', () => {
-    const window = new TimeWindow(1);
+    const window = counting(1);
     let now = 0;
     for (let i = 0; i < 10; i++, now += 0.1) window.add(i === 0, now);
     expect(now).toBeLessThan(1);
@@ -61,7 +79,7 @@ describe('TimeWindow of 10 s in ten buckets', () => {
     const call = fc.record({ afterMs: fc.nat({ max: 2_500 }), counted: fc.boolean() });
     fc.assert(
       fc.property(fc.array(call, { maxLength: 200 }), fc.constantFrom(1_000, 5_000, 7_777), (plan, windowMs) => {
-        const window = new TimeWindow(windowMs);
+        const window = counting(windowMs);
         const calls: { at: number; counted: boolean }[] = [];
         let now = 0;
         for (const { afterMs, counted } of plan) {

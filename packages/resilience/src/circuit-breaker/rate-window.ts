@@ -1,95 +1,89 @@
-/** Counts calls, and those among them that count against the dependency, over a stretch of time or of calls. */
-export interface RateWindow {
-  add(counted: boolean, now: number): void;
-  clear(): void;
-  readonly total: number;
-  readonly counted: number;
-}
-
 const BUCKETS = 10;
+/** One more than ten: the oldest leaves a window after it began, when the tenth after it may have begun. */
+const MOST_BUCKETS = BUCKETS + 1;
 
-/** The calls of a tenth of a window. */
-class Bucket {
-  startedAt = NaN;
-  total = 0;
-  counted = 0;
-  newer: Bucket | undefined = undefined;
-
-  begin(now: number): this {
-    this.startedAt = now;
-    this.total = this.counted = 0;
-    return this;
-  }
-}
+/** A bucket is three numbers: when it began, its calls, and those among them that count. */
+const [STARTED_AT, CALLS, COUNTED_CALLS, BUCKET_SIZE] = [0, 1, 2, 3];
+const RING_SIZE = MOST_BUCKETS * BUCKET_SIZE;
+/** Before the ring of buckets: the sums of all of them, and where in the ring the oldest and the newest are. */
+const [TOTAL, COUNTED, OLDEST, NEWEST, RING] = [0, 1, 2, 3, 4];
 
 /**
  * The last `windowMs`, in ten buckets. A bucket begins with the first call that finds the one before it over, and
  * leaves as a whole when its beginning is a window ago: a call counts for between nine tenths of the window and all of
  * it. After idling any number of buckets may have passed at once, so each is judged by its own beginning.
  *
- * There are as many buckets as have calls in them: of thousands of dependencies most are called now and then.
+ * It says how to count, and the numbers are in a list of whoever counts: `SIZE` of them, from `at` on, zeros at first.
  */
-export class TimeWindow implements RateWindow {
-  total = 0;
-  counted = 0;
+export class TimeWindow {
+  static readonly SIZE: number = RING + RING_SIZE;
   readonly #windowMs: number;
-  #oldest: Bucket | undefined = undefined;
-  #newest: Bucket | undefined = undefined;
-  /** The last that has left: where calls are few, it is what the next one needs. */
-  #spare: Bucket | undefined = undefined;
-  #newestEndsAt = -Infinity;
-  #oldestLeavesAt = Infinity;
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
   }
 
-  add(counted: boolean, now: number): void {
-    if (now >= this.#oldestLeavesAt) this.#forget(now);
-    const bucket = now < this.#newestEndsAt ? (this.#newest as Bucket) : this.#begin(now);
-    bucket.total++;
-    this.total++;
-    if (!counted) return;
-    bucket.counted++;
-    this.counted++;
+  total(list: readonly number[], at: number): number {
+    return list[at + TOTAL] as number;
   }
 
-  clear(): void {
-    this.total = this.counted = 0;
-    this.#spare = this.#oldest ?? this.#spare;
-    this.#oldest = this.#newest = undefined;
-    this.#newestEndsAt = -Infinity;
-    this.#oldestLeavesAt = Infinity;
+  counted(list: readonly number[], at: number): number {
+    return list[at + COUNTED] as number;
   }
 
-  #forget(now: number): void {
-    for (let bucket = this.#oldest; bucket !== undefined; bucket = bucket.newer) {
-      this.#oldestLeavesAt = bucket.startedAt + this.#windowMs;
-      if (now < this.#oldestLeavesAt) return;
-      this.total -= bucket.total;
-      this.counted -= bucket.counted;
-      this.#spare = bucket;
-      this.#oldest = bucket.newer;
+  add(list: number[], at: number, counted: boolean, now: number): void {
+    if (this.#isOver(list, at, now)) this.#forget(list, at, now);
+    const newest = list[at + NEWEST] as number;
+    let bucket = at + RING + newest;
+    if (list[at + TOTAL] === 0) begin(list, bucket, now);
+    else if (now >= (list[bucket + STARTED_AT] as number) + this.#windowMs / BUCKETS) {
+      const next = after(newest);
+      list[at + NEWEST] = next;
+      bucket = at + RING + next;
+      begin(list, bucket, now);
     }
-    this.clear();
+    (list[bucket + CALLS] as number)++;
+    (list[at + TOTAL] as number)++;
+    if (!counted) return;
+    (list[bucket + COUNTED_CALLS] as number)++;
+    (list[at + COUNTED] as number)++;
   }
 
-  #begin(now: number): Bucket {
-    const bucket = (this.#spare ?? new Bucket()).begin(now);
-    this.#spare = undefined;
-    bucket.newer = undefined;
-    if (this.#newest === undefined) {
-      this.#oldest = bucket;
-      this.#oldestLeavesAt = now + this.#windowMs;
-    } else this.#newest.newer = bucket;
-    this.#newest = bucket;
-    this.#newestEndsAt = now + this.#windowMs / BUCKETS;
-    return bucket;
+  clear(list: number[], at: number): void {
+    list[at + TOTAL] = list[at + COUNTED] = 0;
+    list[at + OLDEST] = list[at + NEWEST] as number;
+  }
+
+  /** Whether the oldest bucket has to leave. */
+  #isOver(list: readonly number[], at: number, now: number): boolean {
+    if (list[at + TOTAL] === 0) return false;
+    return now >= (list[at + RING + (list[at + OLDEST] as number) + STARTED_AT] as number) + this.#windowMs;
+  }
+
+  #forget(list: number[], at: number, now: number): void {
+    do {
+      const oldest = list[at + OLDEST] as number;
+      const bucket = at + RING + oldest;
+      (list[at + TOTAL] as number) -= list[bucket + CALLS] as number;
+      (list[at + COUNTED] as number) -= list[bucket + COUNTED_CALLS] as number;
+      if (oldest !== list[at + NEWEST]) list[at + OLDEST] = after(oldest);
+    } while (this.#isOver(list, at, now));
   }
 }
 
+function begin(list: number[], bucket: number, now: number): void {
+  list[bucket + STARTED_AT] = now;
+  list[bucket + CALLS] = list[bucket + COUNTED_CALLS] = 0;
+}
+
+/** The place behind that of `bucket`, in the ring. */
+function after(bucket: number): number {
+  const next = bucket + BUCKET_SIZE;
+  return next === RING_SIZE ? 0 : next;
+}
+
 /** The last so many calls, one byte each. */
-export class CountWindow implements RateWindow {
+export class CountWindow {
   total = 0;
   counted = 0;
   readonly #calls: Uint8Array;

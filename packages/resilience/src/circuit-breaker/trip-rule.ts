@@ -1,5 +1,6 @@
 import { assertDurationMs, assertInteger, assertKnownOptions, assertNumber, OptionsError } from '@macadam/core';
-import { CountWindow, TimeWindow, type RateWindow } from './rate-window.ts';
+import { BusyRunRule, RunRule, TimedRateRule } from './counting-rule.ts';
+import { CountWindow } from './rate-window.ts';
 
 /** Says when a closed breaker opens. One rule may serve many breakers: each starts a meter of its own. */
 export interface TripRule {
@@ -42,42 +43,7 @@ export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): T
   const { count = 5, busyWindowMs = 0 } = options;
   assertInteger('consecutiveFailures.count', count, { min: 1 });
   assertDurationMs('consecutiveFailures.busyWindowMs', busyWindowMs, { min: 0 });
-  const atLeast = busyWindowMs > 0 ? `, and as many as the calls of the ${busyWindowMs} ms before them` : '';
-  return {
-    describe: () => `${count} failures in a row${atLeast}`,
-    start: () => (busyWindowMs > 0 ? busyRunMeter(count, busyWindowMs) : runMeter(count)),
-  };
-}
-
-function runMeter(count: number): TripMeter {
-  let failures = 0;
-  return {
-    record(failed) {
-      failures = failed ? failures + 1 : 0;
-      return failures >= count;
-    },
-    reset() {
-      failures = 0;
-    },
-  };
-}
-
-function busyRunMeter(count: number, busyWindowMs: number): TripMeter {
-  const window = new TimeWindow(busyWindowMs);
-  let failures = 0;
-  let needed = count;
-  return {
-    record(failed, _durationMs, now) {
-      window.add(failed, now);
-      if (failed && failures === 0) needed = Math.max(count, window.total - 1);
-      failures = failed ? failures + 1 : 0;
-      return failures >= needed;
-    },
-    reset() {
-      failures = 0;
-      window.clear();
-    },
-  };
+  return busyWindowMs > 0 ? new BusyRunRule(count, busyWindowMs) : new RunRule(count);
 }
 
 export interface RateWindowOptions {
@@ -108,7 +74,7 @@ export interface SlowCallRateOptions extends RateWindowOptions {
 export function failureRate(options: FailureRateOptions = {}): TripRule {
   assertKnownOptions('failureRate', options, ['ratio', 'windowMs', 'windowCalls', 'minimumCalls']);
   const { ratio = 0.5 } = options;
-  return rateRule('failureRate', ratio, options, `${percent(ratio)} failures`, (failed) => failed);
+  return rateRule('failureRate', ratio, options, `${percent(ratio)} failures`);
 }
 
 /** Trips when at least `ratio` of the calls in the window were slow, whether or not they succeeded. */
@@ -116,17 +82,22 @@ export function slowCallRate(options: SlowCallRateOptions): TripRule {
   assertKnownOptions('slowCallRate', options, ['ratio', 'slowerThanMs', 'windowMs', 'windowCalls', 'minimumCalls']);
   const { ratio = 0.5, slowerThanMs } = options;
   assertDurationMs('slowCallRate.slowerThanMs', slowerThanMs);
-  const what = `${percent(ratio)} calls slower than ${slowerThanMs} ms`;
-  const rule = rateRule('slowCallRate', ratio, options, what, (_failed, durationMs) => durationMs > slowerThanMs);
-  return { ...rule, slowerThanMs, timesSuccesses: true };
+  return rateRule(
+    'slowCallRate',
+    ratio,
+    options,
+    `${percent(ratio)} calls slower than ${slowerThanMs} ms`,
+    slowerThanMs,
+  );
 }
 
+/** @param slowerThanMs - what counts: calls that take longer; failures without it */
 function rateRule(
   name: string,
   ratio: number,
   options: RateWindowOptions,
   what: string,
-  counts: (failed: boolean, durationMs: number) => boolean,
+  slowerThanMs?: number,
 ): TripRule {
   const { windowMs = 30_000, windowCalls } = options;
   if (windowCalls !== undefined && options.windowMs !== undefined) {
@@ -149,27 +120,28 @@ function rateRule(
     );
   }
   // As published: over time (Polly) only a call that counts against the dependency can open the circuit; over calls
-  // (resilience4j) the rate is looked at after each, so that the one which fills the window may be a success.
-  const anyTrips = windowCalls !== undefined;
-  const span = windowCalls === undefined ? `within ${windowMs} ms` : `among the last ${windowCalls} calls`;
+  // (resilience4j) the rate is looked at after each, so that the one which fills the window may be a success, and the
+  // open time begins then.
+  if (windowCalls === undefined) {
+    const description = `${what} within ${windowMs} ms, given ${minimumCalls} calls`;
+    return new TimedRateRule({ ratio, minimumCalls, windowMs, description, slowerThanMs });
+  }
   return {
-    describe: () => `${what} ${span}, given ${minimumCalls} calls`,
-    // A rule over calls may open at a success, and the open time begins then.
-    timesSuccesses: windowCalls !== undefined,
-    ...(windowCalls === undefined ? { windowMs } : {}),
-    start() {
-      const window: RateWindow = windowCalls === undefined ? new TimeWindow(windowMs) : new CountWindow(windowCalls);
-      return {
-        record(failed, durationMs, now) {
-          const counted = counts(failed, durationMs);
-          window.add(counted, now);
-          return (counted || anyTrips) && window.total >= minimumCalls && window.counted >= ratio * window.total;
-        },
-        reset() {
-          window.clear();
-        },
-      };
+    describe: () => `${what} among the last ${windowCalls} calls, given ${minimumCalls} calls`,
+    timesSuccesses: true,
+    ...(slowerThanMs !== undefined && { slowerThanMs }),
+    start: () => rateOfLast(windowCalls, ratio, minimumCalls, slowerThanMs),
+  };
+}
+
+function rateOfLast(calls: number, ratio: number, minimumCalls: number, slowerThanMs: number | undefined): TripMeter {
+  const window = new CountWindow(calls);
+  return {
+    record(failed, durationMs) {
+      window.add(slowerThanMs === undefined ? failed : durationMs > slowerThanMs);
+      return window.total >= minimumCalls && window.counted >= ratio * window.total;
     },
+    reset: () => window.clear(),
   };
 }
 
