@@ -84,7 +84,6 @@ export class Balancer {
       const known = before.get(target.origin);
       const endpoint = known?.follow(target, region) ?? new Endpoint(target, region, this.#settings, this.#breakers);
       before.delete(target.origin);
-      region.endpoints.push(endpoint);
       this.#endpoints.set(target.origin, endpoint);
     }
     this.#regions = [...regions.values()];
@@ -135,22 +134,22 @@ export class Balancer {
 
   /** Takes in how a try ended. */
   ended(endpoint: Endpoint, attempt: HttpAttempt, now: number): void {
-    endpoint.inFlight--;
+    const { place, region } = endpoint;
+    region.load.ended(place);
     const verdict = classifyEnd(attempt.status, attempt.errorCode);
     if (verdict === 'neutral') return;
     const failed = verdict === 'failure';
     endpoint.calls++;
     if (endpoint.intervalCalls++ === 0) this.#active.push(endpoint);
     if (failed) {
-      endpoint.failures++;
       endpoint.intervalFailures++;
       endpoint.consecutiveFailures++;
-      endpoint.latency.observeFailure(attempt.durationMs, now);
+      region.load.failed(place, attempt.durationMs, now);
     } else {
       endpoint.consecutiveFailures = 0;
-      endpoint.latency.observe(attempt.durationMs, now);
+      region.load.succeeded(place, attempt.durationMs, now);
     }
-    endpoint.region.record(failed, now);
+    region.record(failed, now);
     if (!this.#options.ejects) return;
     if (endpoint.consecutiveFailures >= CONSECUTIVE_FAILURES) this.#eject(endpoint, now);
     if (now >= this.#intervalEndsAt) this.#sweep(now);

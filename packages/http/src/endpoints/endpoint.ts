@@ -3,7 +3,6 @@ import type { Transport } from '../dispatcher.ts';
 import type { HttpClientSettings } from '../settings.ts';
 import { transportTo } from '../transport/transport.ts';
 import { EndpointPolicies } from './endpoint-policies.ts';
-import { PeakLatency } from './latency.ts';
 import type { EndpointTarget } from './options.ts';
 import { ejectionMs, timesEjected } from './outliers.ts';
 import type { Region } from './region.ts';
@@ -30,14 +29,13 @@ export interface EndpointStats {
 export class Endpoint {
   target: EndpointTarget;
   region: Region;
+  /** Where it stands in the list of its region, and in the table of loads. */
+  place: number;
   readonly #settings: HttpClientSettings;
   readonly #policies: EndpointPolicies;
   /** The one of all routes, where nothing is kept by route. */
   #policy: Policy | undefined = undefined;
-  readonly latency: PeakLatency = new PeakLatency();
-  inFlight = 0;
   calls = 0;
-  failures = 0;
   consecutiveFailures = 0;
   intervalCalls = 0;
   intervalFailures = 0;
@@ -53,6 +51,7 @@ export class Endpoint {
   ) {
     this.target = target;
     this.region = region;
+    this.place = region.add(this);
     this.#settings = settings;
     this.#policies = new EndpointPolicies(settings, breakers);
   }
@@ -60,6 +59,7 @@ export class Endpoint {
   /** Takes over what a new list says of it, which may be another weight or region. */
   follow(target: EndpointTarget, region: Region): this {
     this.target = target;
+    this.place = region.add(this, this.region.load, this.place);
     this.region = region;
     return this;
   }
@@ -76,14 +76,7 @@ export class Endpoint {
 
   /** Whether it is neither ejected nor refused by the circuit that a try of `route` goes through. */
   usable(now: number, route?: string): boolean {
-    // Without a failure it is neither, and of thousands of endpoints this is asked of two a call: nothing else is looked at.
-    return this.failures === 0 || (now >= this.ejectedUntil && this.#policies.admits(route));
-  }
-
-  /** What one more call would cost here: least in flight, weighed with how long it takes. */
-  cost(now: number): number {
-    const waiting = this.inFlight === 0 ? 0 : this.inFlight / this.target.weight;
-    return (waiting + 1) * this.latency.read(now);
+    return now >= this.ejectedUntil && this.#policies.admits(route);
   }
 
   eject(now: number): void {
@@ -94,15 +87,16 @@ export class Endpoint {
 
   stats(now: number): EndpointStats {
     const { authority, zone, weight, region } = this.target;
+    const { load } = this.region;
     return {
       endpoint: authority,
       region: region === '' ? undefined : region,
       zone,
       weight,
-      inFlight: this.inFlight,
+      inFlight: load.inFlight(this.place),
       calls: this.calls,
-      failures: this.failures,
-      latencyMs: Math.round(this.latency.read(now) * 1_000) / 1_000,
+      failures: load.failures(this.place),
+      latencyMs: Math.round(load.latencyMs(this.place, now) * 1_000) / 1_000,
       ejected: now < this.ejectedUntil,
       circuit: this.#policies.circuit,
     };

@@ -12,8 +12,10 @@ interface Given {
 function regionOf(endpoints: readonly Given[]): { region: Region; at: (endpoint: Endpoint | undefined) => number } {
   const region = new Region('eu', 0);
   for (const { usable = true, cost = 1, zone } of endpoints) {
-    const endpoint = { target: { weight: 1, zone }, usable: () => usable, cost: () => cost };
-    region.endpoints.push(endpoint as unknown as Endpoint);
+    const endpoint = { target: { weight: 1, zone }, usable: () => usable };
+    const place = region.add(endpoint as unknown as Endpoint);
+    if (!usable) region.load.failed(place, cost, 0);
+    region.load.succeeded(place, cost, 0);
   }
   return { region, at: (endpoint) => (endpoint === undefined ? -1 : region.endpoints.indexOf(endpoint)) };
 }

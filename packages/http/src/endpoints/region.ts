@@ -1,5 +1,6 @@
 import type { Random } from '@macadam/core';
 import type { Endpoint } from './endpoint.ts';
+import { LoadTable } from './load-table.ts';
 import { regionAfter, regionUp, type RegionHealth } from './region-health.ts';
 import { sampler, type Sampler } from './sampler.ts';
 
@@ -14,12 +15,19 @@ const CLEARLY_CHEAPER = 0.9;
 export class Region {
   readonly name: string;
   readonly endpoints: Endpoint[] = [];
+  readonly load: LoadTable = new LoadTable();
   #sample: Sampler | undefined;
   health: RegionHealth;
 
   constructor(name: string, now: number) {
     this.name = name;
     this.health = regionUp(now);
+  }
+
+  /** Takes in an endpoint, with what another table knows of it, and tells its place. */
+  add(endpoint: Endpoint, known?: LoadTable, place?: number): number {
+    this.load.add(known, place);
+    return this.endpoints.push(endpoint) - 1;
   }
 
   record(failed: boolean, now: number): void {
@@ -33,31 +41,51 @@ export class Region {
    * @param route - whose circuits are asked, where they are kept by route
    */
   pick(tried: readonly Endpoint[], now: number, random: Random, route?: string): Endpoint | undefined {
-    const one = this.#draw(tried, now, random, route);
-    if (one === undefined || this.endpoints.length === 1) return one;
-    const other = this.#draw(tried, now, random, route);
+    const first = this.#draw(tried, now, random, route);
+    if (first === undefined || this.endpoints.length === 1) return this.#at(first);
+    const second = this.#draw(tried, now, random, route);
     // Where few of many are usable, a second may not be found.
-    if (other === undefined || one === other) return one;
+    if (second === undefined || first === second) return this.#at(first);
     const last = tried.at(-1)?.target.zone;
-    if (last !== undefined && (one.target.zone === last) !== (other.target.zone === last)) {
-      return one.target.zone === last ? other : one;
+    if (last !== undefined) {
+      const [one, other] = [this.#at(first), this.#at(second)];
+      if ((one?.target.zone === last) !== (other?.target.zone === last)) return one?.target.zone === last ? other : one;
     }
-    return other.cost(now) < one.cost(now) * CLEARLY_CHEAPER ? other : one;
+    const isCheaper = this.#cost(second, now) < this.#cost(first, now) * CLEARLY_CHEAPER;
+    return this.#at(isCheaper ? second : first);
   }
 
-  #draw(tried: readonly Endpoint[], now: number, random: Random, route: string | undefined): Endpoint | undefined {
+  #at(place: number | undefined): Endpoint | undefined {
+    return place === undefined ? undefined : this.endpoints[place];
+  }
+
+  /** What one more call would cost there: least in flight, weighed with how long it takes. */
+  #cost(place: number, now: number): number {
+    const inFlight = this.load.inFlight(place);
+    const waiting = inFlight === 0 ? 0 : inFlight / (this.endpoints[place] as Endpoint).target.weight;
+    return (waiting + 1) * this.load.latencyMs(place, now);
+  }
+
+  /** The place of one that is usable. */
+  #draw(tried: readonly Endpoint[], now: number, random: Random, route: string | undefined): number | undefined {
     this.#sample ??= sampler(this.endpoints.map(({ target }) => target.weight));
-    let at = 0;
+    let place = 0;
     for (let i = 0; i < DRAWS; i++) {
-      at = this.#sample(random);
-      const drawn = this.endpoints[at] as Endpoint;
-      if (drawn.usable(now, route) && !tried.includes(drawn)) return drawn;
+      place = this.#sample(random);
+      if (this.#isUsable(place, tried, now, route)) return place;
     }
     const { length } = this.endpoints;
     for (let i = 1; i <= Math.min(NEIGHBOURS, length); i++) {
-      const next = this.endpoints[(at + i) % length] as Endpoint;
-      if (next.usable(now, route) && !tried.includes(next)) return next;
+      const next = (place + i) % length;
+      if (this.#isUsable(next, tried, now, route)) return next;
     }
     return undefined;
+  }
+
+  #isUsable(place: number, tried: readonly Endpoint[], now: number, route: string | undefined): boolean {
+    const endpoint = this.endpoints[place] as Endpoint;
+    // Without a failure it is neither ejected nor refused: nothing of the endpoint itself is looked at.
+    const isWell = this.load.failures(place) === 0 || endpoint.usable(now, route);
+    return isWell && (tried.length === 0 || !tried.includes(endpoint));
   }
 }

@@ -34,7 +34,7 @@ export class Route implements PolicyRoute {
 
   began(authority: string): void {
     const endpoint = this.#endpoint(authority);
-    if (endpoint !== undefined) endpoint.inFlight++;
+    endpoint?.region.load.began(endpoint.place);
   }
 
   ended(attempt: HttpAttempt, now: number): void {

@@ -1,7 +1,6 @@
 import { seededRandom } from '@macadam/testkit';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { PeakLatency } from './latency.ts';
 import { sampler } from './sampler.ts';
 
 test('draws in proportion to the weights, whatever they are', () => {
@@ -33,28 +32,4 @@ test('draws in proportion to the weights, whatever they are', () => {
       ],
     },
   );
-});
-
-test('a latency jumps to a peak, and comes down slowly', () => {
-  const latency = new PeakLatency();
-  expect(latency.read(0)).toBe(0);
-  latency.observe(10, 1_000);
-  latency.observe(100, 1_000);
-  expect(latency.read(1_000)).toBe(100);
-  latency.observe(10, 1_001);
-  expect(latency.read(1_001)).toBeGreaterThan(99);
-  latency.observe(10, 11_001);
-  expect(latency.read(11_001)).toBeCloseTo(100 * Math.exp(-1) + 10 * (1 - Math.exp(-1)), 0);
-  expect(latency.read(1_000_000)).toBeLessThan(0.001);
-});
-
-test('failing fast looks slow', () => {
-  const latency = new PeakLatency();
-  latency.observe(10, 0);
-  latency.observeFailure(1, 0);
-  expect(latency.read(0)).toBe(100);
-  latency.observeFailure(1, 0);
-  expect(latency.read(0)).toBe(400);
-  for (let i = 0; i < 20; i++) latency.observeFailure(1, 0);
-  expect(latency.read(0)).toBe(30_000);
 });

@@ -1,0 +1,65 @@
+/** How fast a peak is forgotten: to about a third in this time. Source: Finagle's peak EWMA. */
+const DECAY_MS = 10_000;
+/** A failure counts for at least so much, and four times the present latency: failing fast must not attract calls. */
+const FAILURE_MS = 100;
+const FAILURE_FACTOR = 4;
+const MOST_MS = 30_000;
+
+/** What is kept of each endpoint. */
+const [IN_FLIGHT, FAILURES, PEAK_MS, PEAK_AT, SIZE] = [0, 1, 2, 3, 4];
+
+/**
+ * How busy, how well and how fast the endpoints of a region are, by their places in its list. It is all that choosing
+ * between them looks at, and stands in one list of numbers: of thousands of endpoints each call looks at two, and would have
+ * to find them far apart in memory otherwise.
+ *
+ * The latency believes bad news at once and good news slowly: a moving average that jumps to every peak. It fades while
+ * nothing is heard, so that what was slow once is tried again.
+ */
+export class LoadTable {
+  readonly #numbers: number[] = [];
+
+  /** Takes in one more endpoint, with what another table knows of it. */
+  add(known?: LoadTable, place = 0): void {
+    const from = known === undefined ? [] : known.#numbers;
+    for (let i = 0; i < SIZE; i++) this.#numbers.push(from[place * SIZE + i] ?? 0);
+  }
+
+  inFlight(place: number): number {
+    return this.#numbers[place * SIZE + IN_FLIGHT] as number;
+  }
+
+  failures(place: number): number {
+    return this.#numbers[place * SIZE + FAILURES] as number;
+  }
+
+  /** In milliseconds; 0 when nothing is known. */
+  latencyMs(place: number, now: number): number {
+    const at = place * SIZE;
+    const peakMs = this.#numbers[at + PEAK_MS] as number;
+    return peakMs === 0 ? 0 : peakMs * Math.exp(((this.#numbers[at + PEAK_AT] as number) - now) / DECAY_MS);
+  }
+
+  began(place: number): void {
+    (this.#numbers[place * SIZE + IN_FLIGHT] as number)++;
+  }
+
+  ended(place: number): void {
+    (this.#numbers[place * SIZE + IN_FLIGHT] as number)--;
+  }
+
+  succeeded(place: number, durationMs: number, now: number): void {
+    const numbers = this.#numbers;
+    const at = place * SIZE;
+    const keep = Math.exp(((numbers[at + PEAK_AT] as number) - now) / DECAY_MS);
+    const faded = (numbers[at + PEAK_MS] as number) * keep;
+    numbers[at + PEAK_MS] = durationMs >= faded ? durationMs : faded + durationMs * (1 - keep);
+    numbers[at + PEAK_AT] = now;
+  }
+
+  failed(place: number, durationMs: number, now: number): void {
+    (this.#numbers[place * SIZE + FAILURES] as number)++;
+    const ms = Math.max(durationMs, FAILURE_MS, this.latencyMs(place, now) * FAILURE_FACTOR);
+    this.succeeded(place, Math.min(MOST_MS, ms), now);
+  }
+}
