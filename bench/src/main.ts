@@ -1,6 +1,6 @@
 // `npm run bench [-- SUITE…] [--quick] [--compare] [--save] [--case NAME] [--rounds 15] [--json FILE]`:
 // measures, and prints a table for each case.
-// `npm run bench -- budgets | footprint | tail | profile`: what else can be told of speed; see each one's `main.ts`.
+// `npm run bench -- budgets | footprint | tail | profile | plain`: what else can be told of speed; see each one's `main.ts`.
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -13,7 +13,7 @@ import type { Suite } from './suite.ts';
 import { caseRows, claimLine, textTable } from './table.ts';
 
 /** What is not a suite: `npm run bench -- budgets`, and so on. */
-const programs = ['budgets', 'footprint', 'tail', 'profile'];
+const programs = ['budgets', 'footprint', 'tail', 'profile', 'plain'];
 const [first = ''] = process.argv.slice(2);
 if (programs.includes(first)) {
   process.argv.splice(2, 1);

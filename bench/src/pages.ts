@@ -2,6 +2,7 @@
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { footprintPage } from '../footprint/page.ts';
+import { plainPage } from '../plain/page.ts';
 import { profilePage } from '../profile/page.ts';
 import { tailChart } from '../tail/chart.ts';
 import { tailPage } from '../tail/page.ts';
@@ -15,9 +16,12 @@ const root = join(import.meta.dirname, '..', '..');
 const results = join(root, 'bench', 'results');
 export const benchmarks = join(root, 'docs', 'benchmarks');
 
+type Suites = ReadonlyMap<string, SuiteResult>;
+
 /** Results that are not those of a suite, and the files made of them. */
-const special: Readonly<Record<string, (result: never) => Readonly<Record<string, string>>>> = {
+const special: Readonly<Record<string, (result: never, suites: Suites) => Readonly<Record<string, string>>>> = {
   footprint: (result) => ({ 'footprint.md': footprintPage(result) }),
+  plain: (result, suites) => ({ 'plain.md': plainPage(result, suites) }),
   profile: (result) => ({ 'profile.md': profilePage(result) }),
   tail: (result) => ({ 'tail.md': tailPage(result), 'tail.svg': tailChart(result) }),
 };
@@ -49,7 +53,8 @@ export function pages(): Map<string, string> {
   const texts = new Map<string, string>();
   for (const name of names.filter((one) => one in special)) {
     const result = JSON.parse(readFileSync(join(results, `${name}.json`), 'utf8')) as never;
-    for (const [file, text] of Object.entries(special[name]?.(result) ?? {})) texts.set(join(benchmarks, file), text);
+    const made = special[name]?.(result, committed) ?? {};
+    for (const [file, text] of Object.entries(made)) texts.set(join(benchmarks, file), text);
   }
   for (const [suite, result] of committed) {
     texts.set(join(benchmarks, `${suite}.md`), pageOf(result));
@@ -70,6 +75,7 @@ function otherPages(names: readonly string[]): OtherPage[] {
     { file: 'tail.md', title: 'How long calls take under pressure', there: names.includes('tail') },
     { file: 'footprint.md', title: 'Import time and install size', there: names.includes('footprint') },
     { file: 'profile.md', title: 'Profiles of the hot paths', there: names.includes('profile') },
+    { file: 'plain.md', title: 'The ratios again, by plain loops', there: names.includes('plain') },
     { file: 'cache-hit-ratio.md', title: 'Hit ratios of the cache', there: true },
     { file: '../performance.md', title: 'Where the time goes', there: true },
   ].filter(({ there }) => there);

@@ -4,8 +4,15 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { installSize } from '../footprint/install-size.ts';
 import { footprintPage, type FootprintResult } from '../footprint/page.ts';
+import { comparisonOf, type PlainPair } from '../plain/comparison.ts';
+import { operations } from '../plain/operations.ts';
+import { plainPage, type PlainResult } from '../plain/page.ts';
+import { pairs } from '../plain/pairs.ts';
+import type { SuiteResult } from '../src/result.ts';
+import type { Suite } from '../src/suite.ts';
 import { tailChart } from '../tail/chart.ts';
 import { tailPage, type TailResult } from '../tail/page.ts';
+import { caseOf } from './fixture.ts';
 
 const machine = { date: '2026-01-02', node: 'v24.0.0', cpu: 'A', quiet: true };
 
@@ -40,6 +47,71 @@ describe('the page of import time and install size', () => {
     const result: FootprintResult = { ...machine, rounds: 9, packages: [one] };
     expect(footprintPage(result)).toContain('| got 1.0.0 | 40.3 ms ± 10 % | 3 | 123 kB | 0 |');
   });
+});
+
+describe('the ratios again, by plain loops', () => {
+  const names = { suite: 'cache', case: 'hit', of: 'macadam', to: 'peer' };
+  const pairOf = (ofNs: number[], toNs: number[]): PlainPair => ({ ...names, ofNs, toNs });
+  /** Its rounds have the ratios 0.5, 0.4 and 0.5. */
+  const cache: SuiteResult = {
+    ...{ suite: 'cache', what: '' },
+    cases: [caseOf('hit', { macadam: [50, 40, 55], peer: [100, 100, 110] })],
+  };
+  const suites = new Map([['cache', cache]]);
+
+  test('are those of the medians, beside the lowest and the highest of a round', () => {
+    const { plain } = comparisonOf(pairOf([10, 30, 20], [40, 50, 100]), suites);
+    expect(plain).toEqual({ value: 20 / 50, low: 20 / 100, high: 30 / 50 });
+    expect(comparisonOf(pairOf([10, 20], [10, 10]), suites).plain.value).toBe(1.5);
+  });
+
+  test.each([
+    ['the same', 50, 'agrees', 0],
+    ['a little more', 54, 'agrees', 0.08],
+    ['too much', 56, 'apart', 0.12],
+    ['a little less', 46, 'agrees', -0.08],
+    ['too little', 44, 'apart', -0.12],
+  ])('are held against the median of the rounds of the harness: %s', (_, ns, verdict, difference) => {
+    const compared = comparisonOf(pairOf([ns], [100]), suites);
+    expect(compared).toMatchObject({ verdict, harness: 0.5 });
+    expect(compared.verdict === 'not in the results' ? NaN : compared.difference).toBeCloseTo(difference, 10);
+  });
+
+  test.each([
+    ['suite', { suite: 'gone' }],
+    ['case', { case: 'gone' }],
+    ['contender', { to: 'gone' }],
+  ])('are told without a ratio of the harness when its results have no such %s', (_, other) => {
+    const compared = comparisonOf({ ...pairOf([1], [2]), ...other }, suites);
+    expect(compared).toMatchObject({ plain: { value: 0.5 }, verdict: 'not in the results' });
+  });
+
+  test('cannot be taken of rounds that one of the two has not run', () => {
+    expect(() => comparisonOf(pairOf([1, 2], [2]), suites)).toThrow('a round each, not 2 and 1');
+  });
+
+  test('are on a page that names what is apart and what has nothing beside it', () => {
+    const all = [pairOf([50], [100]), pairOf([60], [100]), { ...pairOf([60], [100]), case: 'gone' }];
+    const result: PlainResult = { ...machine, rounds: 7, pairs: all };
+    const text = plainPage(result, suites);
+    expect(text).toContain('1 of 3 ratios are within 10 % of those of the harness.');
+    expect(text).toContain('Apart: macadam beside peer (cache). Not in the results of the harness: macadam beside');
+    expect(text).toContain(
+      '| cache, hit: macadam (60 ns) | peer (100 ns) | 0.60x (0.60 to 0.60) | 0.50x | +20.0 % | apart |',
+    );
+    expect(text).toContain(
+      '| cache, gone: macadam (60 ns) | peer (100 ns) | 0.60x (0.60 to 0.60) | - | - | not in the',
+    );
+  });
+});
+
+test.each(pairs)('a pair of the plain loops is one of the harness: $suite, $of beside $to', async (pair) => {
+  const { suite } = (await import(`../suites/${pair.suite}.ts`)) as { suite: Suite };
+  const contenders = suite.cases.find(({ name }) => name === pair.case)?.contenders.map(({ name }) => name);
+  for (const name of [pair.of, pair.to]) {
+    expect(contenders).toContain(name);
+    expect(Object.keys(operations[pair.suite] ?? {})).toContain(name);
+  }
 });
 
 describe('what an install brings', () => {

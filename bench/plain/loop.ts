@@ -1,0 +1,16 @@
+// One operation in a process of its own: `loop.ts SUITE CONTENDER`, prints the nanoseconds of CPU time of each.
+import { operations } from './operations.ts';
+
+const [suite = '', contender = ''] = process.argv.slice(2);
+const operation = operations[suite]?.[contender];
+if (operation === undefined) throw new Error(`No operation "${contender}" of "${suite}".`);
+const { count, warmUp = count } = operation;
+const loop = await operation.make();
+// In a few pieces: the runtime compiles a loop anew when it is called again.
+for (let piece = 0; piece < 10; piece++) await loop(warmUp / 10);
+const before = process.cpuUsage();
+const last = await loop(count);
+const { user, system } = process.cpuUsage(before);
+if (!last) throw new Error(`"${contender}" of "${suite}" gives nothing: it does not do its job.`);
+console.log(((user + system) * 1_000) / count);
+process.exit(0);

@@ -1,0 +1,33 @@
+import type { Operation } from '../operation.ts';
+
+const HOUR_MS = 3_600_000;
+/** So much that nothing is ever denied. */
+const PLENTY = 100_000_000;
+
+export const ratelimit: Record<string, Operation> = {
+  'macadam tryTake': {
+    count: 15_000_000,
+    make: async () => {
+      const { createRateLimiter, tokenBucket } = await import('@macadam/ratelimit');
+      const limits = [tokenBucket({ limit: 60, periodMs: HOUR_MS, burst: PLENTY })];
+      const api = createRateLimiter({ name: 'api', limits });
+      return (count) => {
+        let last: unknown;
+        for (let i = 0; i < count; i++) last = api.tryTake('key-7');
+        return last;
+      };
+    },
+  },
+  'rate-limiter-flexible memory': {
+    count: 5_000_000,
+    make: async () => {
+      const { RateLimiterMemory } = await import('rate-limiter-flexible');
+      const api = new RateLimiterMemory({ points: PLENTY, duration: 3_600 });
+      return async (count) => {
+        let last: unknown;
+        for (let i = 0; i < count; i++) last = await api.consume('key-7');
+        return last;
+      };
+    },
+  },
+};
