@@ -28,7 +28,7 @@ export function comparisonOf(pair: PlainPair, suites: ReadonlyMap<string, SuiteR
 }
 
 /** The ratio of the medians, which is not how the harness takes it, and the lowest and the highest of a round. */
-export function plainRatio({ ofNs, toNs }: PlainPair): Ratio {
+function plainRatio({ ofNs, toNs }: PlainPair): Ratio {
   if (ofNs.length !== toNs.length || ofNs.length === 0) {
     throw new Error(`The two of a pair have a round each, not ${ofNs.length} and ${toNs.length}.`);
   }
