@@ -16,7 +16,7 @@ const STEADY_MS = 150;
 const CHEAPER = 0.98;
 const WARM_UP_MS = 300;
 /** No subject is waited for longer than this, whatever it asks for. */
-const MOST_MS = 5_000;
+const MOST_MS = 10_000;
 
 /** Operates for at least so long and so many operations, until the cost is steady; returns how many a millisecond held. */
 async function warmUp(operator: Operator, { inFlight = 1 }: Subject, ms: number, operations = 0): Promise<number> {

@@ -51,6 +51,7 @@ export function decodeContent(
   encodings: readonly string[],
   limits: DecodedLimits,
 ): Uint8Array | DecodeFailure | Promise<Uint8Array | DecodeFailure> {
+  if (encodings.length === 0) return bytes;
   if (encodings.length > limits.maxEncodings) return { kind: 'tooManyEncodings', encoding: encodings.join(', ') };
   const ratioBytes = Math.max(RATIO_FREE_BYTES, Math.floor(bytes.length * limits.maxRatio));
   return undo(bytes, encodings, encodings.length - 1, Math.min(limits.maxBytes, ratioBytes), limits);

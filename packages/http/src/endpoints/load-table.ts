@@ -6,7 +6,11 @@ const FAILURE_FACTOR = 4;
 const MOST_MS = 30_000;
 
 /** What is kept of each endpoint. */
-const [IN_FLIGHT, FAILURES, PEAK_MS, PEAK_AT, SIZE] = [0, 1, 2, 3, 4];
+const IN_FLIGHT = 0;
+const FAILURES = 1;
+const PEAK_MS = 2;
+const PEAK_AT = 3;
+const SIZE = 4;
 
 /**
  * How busy, how well and how fast the endpoints of a region are, by their places in its list. It is all that choosing

@@ -1,8 +1,8 @@
 import { CircuitOpenError } from '../errors.ts';
-import { CountingRule, numbers } from './counting-rule.ts';
+import { numbers } from './counting-rule.ts';
 import type { CircuitBreakerSettings } from './options.ts';
 import { admit, initialState, opened, probed, type Lease, type State, type Verdict } from './state.ts';
-import type { TripMeter, TripRule } from './trip-rule.ts';
+import type { TripMeter } from './trip-rule.ts';
 
 /** The state, the meters and the counts of one breaker. */
 export class Circuit {
@@ -27,8 +27,8 @@ export class Circuit {
     this.settings = settings;
     this.name = name;
     this.#numbers = numbers(settings.numbers);
-    const others = settings.trip.some((rule) => !(rule instanceof CountingRule));
-    if (others) this.#meters = settings.trip.map((rule) => (rule instanceof CountingRule ? undefined : rule.start()));
+    const { trip, counting } = settings;
+    if (counting.includes(undefined)) this.#meters = trip.map((rule, i) => (counting[i] ? undefined : rule.start()));
   }
 
   /** Lets a call through (a lease, when it is a probe) or says why not. Closed is handled by the caller. */
@@ -66,15 +66,15 @@ export class Circuit {
 
   #recordClosed(failed: boolean, durationMs: number, now: number): void {
     const { settings } = this;
-    const { trip, places } = settings;
+    const { trip, counting, places } = settings;
     let tripped = -1;
     for (let i = 0; i < trip.length; i++) {
-      const rule = trip[i] as TripRule;
+      const rule = counting[i];
       const trips =
-        rule instanceof CountingRule
-          ? rule.record(this.#numbers, places[i] as number, failed, durationMs, now)
-          : (this.#meters?.[i] as TripMeter).record(failed, durationMs, now);
-      if (trips) tripped = i;
+        rule === undefined
+          ? this.#meters?.[i]?.record(failed, durationMs, now)
+          : rule.record(this.#numbers, places[i] as number, failed, durationMs, now);
+      if (trips === true) tripped = i;
     }
     if (tripped < 0) return;
     const next = opened(0, now, settings, settings.random());
@@ -92,10 +92,10 @@ export class Circuit {
 
   /** What the rules have seen. */
   #forget(): void {
-    const { trip, places } = this.settings;
-    for (const [i, rule] of trip.entries()) {
-      if (rule instanceof CountingRule) rule.reset(this.#numbers, places[i] as number);
-      else this.#meters?.[i]?.reset();
+    const { counting, places } = this.settings;
+    for (const [i, rule] of counting.entries()) {
+      if (rule === undefined) this.#meters?.[i]?.reset();
+      else rule.reset(this.#numbers, places[i] as number);
     }
   }
 

@@ -54,7 +54,9 @@ export class RunRule extends CountingRule {
 }
 
 /** The failures of the present run, how many trip, and then the window. */
-const [FAILURES, NEEDED, WINDOW] = [0, 1, 2];
+const FAILURES = 0;
+const NEEDED = 1;
+const WINDOW = 2;
 
 /** Failures in a row, as many as the calls of a while before them. */
 export class BusyRunRule extends CountingRule {

@@ -68,7 +68,9 @@ export interface CircuitBreakerOptions {
 export interface CircuitBreakerSettings extends StateRules {
   readonly name: string;
   readonly trip: readonly TripRule[];
-  /** Where in the list of a breaker's numbers those of each rule begin, and how many there are; see `CountingRule`. */
+  /** The rules that count in a list of the breaker's, at the places of these; undefined for the others. */
+  readonly counting: readonly (CountingRule | undefined)[];
+  /** Where in that list the numbers of each rule begin, and how many there are. */
   readonly places: readonly number[];
   readonly numbers: number;
   readonly classify: ((outcome: Outcome) => Verdict) | undefined;
@@ -143,17 +145,15 @@ export function circuitBreakerSettings(
   if (classify !== undefined) assertFunction(`${path}.classify`, classify);
   if (onStateChange !== undefined) assertFunction(`${path}.onStateChange`, onStateChange);
   const slowerThanMs = Math.min(...trip.map((rule: TripRule) => rule.slowerThanMs ?? Infinity));
-  const places: number[] = [];
-  let numbers = 0;
-  for (const rule of trip as readonly TripRule[]) {
-    places.push(numbers);
-    if (rule instanceof CountingRule) numbers += rule.size;
-  }
+  const counting = (trip as readonly TripRule[]).map((rule) => (rule instanceof CountingRule ? rule : undefined));
+  const sizes = counting.map((rule) => rule?.size ?? 0);
+  const places = sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + size, 0));
   return {
     name,
     trip,
+    counting,
     places,
-    numbers,
+    numbers: sizes.reduce((sum, size) => sum + size, 0),
     openMs,
     maxOpenMs,
     openJitter,

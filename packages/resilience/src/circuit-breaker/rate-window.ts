@@ -1,12 +1,21 @@
 const BUCKETS = 10;
-/** One more than ten: the oldest leaves a window after it began, when the tenth after it may have begun. */
-const MOST_BUCKETS = BUCKETS + 1;
 
-/** A bucket is three numbers: when it began, its calls, and those among them that count. */
-const [STARTED_AT, CALLS, COUNTED_CALLS, BUCKET_SIZE] = [0, 1, 2, 3];
-const RING_SIZE = MOST_BUCKETS * BUCKET_SIZE;
-/** Before the ring of buckets: the sums of all of them, and where in the ring the oldest and the newest are. */
-const [TOTAL, COUNTED, OLDEST, NEWEST, RING] = [0, 1, 2, 3, 4];
+/** When the oldest bucket leaves or the newest is over, whichever is first: until then a call is only counted. */
+const DUE_AT = 0;
+/** The calls of all buckets, and those among them that count. */
+const TOTAL = 1;
+const COUNTED = 2;
+/** The newest bucket: its calls, those that count, and when it began. */
+const CALLS = 3;
+const COUNTED_CALLS = 4;
+const STARTED_AT = 5;
+/** The buckets before it: how many, where in the ring the oldest is, and the ring, of three numbers for each. */
+const EARLIER = 6;
+const OLDEST = 7;
+const RING = 8;
+const BUCKET_SIZE = 3;
+/** The newest may be the tenth that has begun after the oldest. */
+const RING_SIZE = BUCKETS * BUCKET_SIZE;
 
 /**
  * The last `windowMs`, in ten buckets. A bucket begins with the first call that finds the one before it over, and
@@ -32,54 +41,60 @@ export class TimeWindow {
   }
 
   add(list: number[], at: number, counted: boolean, now: number): void {
-    if (this.#isOver(list, at, now)) this.#forget(list, at, now);
-    const newest = list[at + NEWEST] as number;
-    let bucket = at + RING + newest;
-    if (list[at + TOTAL] === 0) begin(list, bucket, now);
-    else if (now >= (list[bucket + STARTED_AT] as number) + this.#windowMs / BUCKETS) {
-      const next = after(newest);
-      list[at + NEWEST] = next;
-      bucket = at + RING + next;
-      begin(list, bucket, now);
-    }
-    (list[bucket + CALLS] as number)++;
+    if (now >= (list[at + DUE_AT] as number)) this.#turn(list, at, now);
+    (list[at + CALLS] as number)++;
     (list[at + TOTAL] as number)++;
     if (!counted) return;
-    (list[bucket + COUNTED_CALLS] as number)++;
+    (list[at + COUNTED_CALLS] as number)++;
     (list[at + COUNTED] as number)++;
   }
 
   clear(list: number[], at: number): void {
-    list[at + TOTAL] = list[at + COUNTED] = 0;
-    list[at + OLDEST] = list[at + NEWEST] as number;
+    list[at + DUE_AT] = list[at + TOTAL] = list[at + COUNTED] = list[at + EARLIER] = 0;
   }
 
-  /** Whether the oldest bucket has to leave. */
-  #isOver(list: readonly number[], at: number, now: number): boolean {
-    if (list[at + TOTAL] === 0) return false;
-    return now >= (list[at + RING + (list[at + OLDEST] as number) + STARTED_AT] as number) + this.#windowMs;
+  /** Lets go of the buckets that are a window old, and begins a new one if it is time. */
+  #turn(list: number[], at: number, now: number): void {
+    this.#forget(list, at, now);
+    const isEmpty = list[at + EARLIER] === 0 && now >= (list[at + STARTED_AT] as number) + this.#windowMs;
+    if (isEmpty) list[at + TOTAL] = list[at + COUNTED] = 0;
+    const isOver = now >= (list[at + STARTED_AT] as number) + this.#windowMs / BUCKETS;
+    if (list[at + TOTAL] === 0) begin(list, at, now);
+    else if (isOver) {
+      keep(list, at);
+      begin(list, at, now);
+    }
+    const startedAt = list[at + STARTED_AT] as number;
+    const oldestAt = list[at + EARLIER] === 0 ? startedAt : (list[at + RING + (list[at + OLDEST] as number)] as number);
+    list[at + DUE_AT] = Math.min(oldestAt + this.#windowMs, startedAt + this.#windowMs / BUCKETS);
   }
 
   #forget(list: number[], at: number, now: number): void {
-    do {
+    while ((list[at + EARLIER] as number) > 0) {
       const oldest = list[at + OLDEST] as number;
       const bucket = at + RING + oldest;
-      (list[at + TOTAL] as number) -= list[bucket + CALLS] as number;
-      (list[at + COUNTED] as number) -= list[bucket + COUNTED_CALLS] as number;
-      if (oldest !== list[at + NEWEST]) list[at + OLDEST] = after(oldest);
-    } while (this.#isOver(list, at, now));
+      if (now < (list[bucket] as number) + this.#windowMs) return;
+      (list[at + TOTAL] as number) -= list[bucket + 1] as number;
+      (list[at + COUNTED] as number) -= list[bucket + 2] as number;
+      list[at + OLDEST] = (oldest + BUCKET_SIZE) % RING_SIZE;
+      (list[at + EARLIER] as number)--;
+    }
   }
 }
 
-function begin(list: number[], bucket: number, now: number): void {
-  list[bucket + STARTED_AT] = now;
-  list[bucket + CALLS] = list[bucket + COUNTED_CALLS] = 0;
+function begin(list: number[], at: number, now: number): void {
+  list[at + STARTED_AT] = now;
+  list[at + CALLS] = list[at + COUNTED_CALLS] = 0;
 }
 
-/** The place behind that of `bucket`, in the ring. */
-function after(bucket: number): number {
-  const next = bucket + BUCKET_SIZE;
-  return next === RING_SIZE ? 0 : next;
+/** Puts the newest bucket behind those before it. */
+function keep(list: number[], at: number): void {
+  const earlier = list[at + EARLIER] as number;
+  const bucket = at + RING + (((list[at + OLDEST] as number) + earlier * BUCKET_SIZE) % RING_SIZE);
+  list[bucket] = list[at + STARTED_AT] as number;
+  list[bucket + 1] = list[at + CALLS] as number;
+  list[bucket + 2] = list[at + COUNTED_CALLS] as number;
+  list[at + EARLIER] = earlier + 1;
 }
 
 /** The last so many calls, one byte each. */
