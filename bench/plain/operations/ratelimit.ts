@@ -1,6 +1,8 @@
 import type { Operation } from '../operation.ts';
 
 const HOUR_MS = 3_600_000;
+/** As long as keys are. Some limiters put their own name before it, and what a short text costs is another thing. */
+const CALLER = '203.0.113.57';
 /** So much that nothing is ever denied. */
 const PLENTY = 100_000_000;
 
@@ -13,7 +15,7 @@ export const ratelimit: Record<string, Operation> = {
       const api = createRateLimiter({ name: 'api', limits });
       return (count) => {
         let last: unknown;
-        for (let i = 0; i < count; i++) last = api.tryTake('key-7');
+        for (let i = 0; i < count; i++) last = api.tryTake(CALLER);
         return last;
       };
     },
@@ -25,7 +27,7 @@ export const ratelimit: Record<string, Operation> = {
       const api = new RateLimiterMemory({ points: PLENTY, duration: 3_600 });
       return async (count) => {
         let last: unknown;
-        for (let i = 0; i < count; i++) last = await api.consume('key-7');
+        for (let i = 0; i < count; i++) last = await api.consume(CALLER);
         return last;
       };
     },

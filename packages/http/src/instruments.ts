@@ -161,11 +161,11 @@ export class CallTrace {
     const span = this.#requests.inFlight(number)?.span;
     // What the caller says himself wins.
     if (!this.#client.propagates || foreign || span === undefined || headers.includes('traceparent')) return headers;
-    const own: string[] = [];
+    const own = headers.slice();
     // An SDK can be set up without a propagator; the trace goes on all the same, in the form of the W3C.
     if (propagation.fields().length > 0) this.#inject(span, own);
-    if (!own.includes('traceparent')) own.push('traceparent', traceparent(span.spanContext()));
-    return headers.concat(own);
+    if (!own.includes('traceparent', headers.length)) own.push('traceparent', traceparent(span.spanContext()));
+    return own;
   }
 
   #inject(span: Span, headers: string[]): void {

@@ -61,10 +61,11 @@ export function isToldByRequest(
 
 /** A point in time in seconds and nanoseconds: epoch milliseconds and what has passed since, which is exact. */
 export function timeAt(epochMs: number, passedMs: number): [seconds: number, nanoseconds: number] {
-  const ms = (epochMs % 1_000) + passedMs;
+  const whole = Math.floor(epochMs / 1_000);
+  const ms = epochMs - whole * 1_000 + passedMs;
   const seconds = Math.floor(ms / 1_000);
   const nanoseconds = Math.min(Math.round((ms - seconds * 1_000) * 1_000_000), 999_999_999);
-  return [Math.floor(epochMs / 1_000) + seconds, nanoseconds];
+  return [whole + seconds, nanoseconds];
 }
 
 /**
