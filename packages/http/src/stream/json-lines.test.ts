@@ -32,15 +32,30 @@ test('property: what goes in comes out, however it is cut', async () => {
 test('a schema checks and types', async () => {
   const schema = z.object({ id: z.coerce.number() });
   expect(await read('{"id":"1"}\n{"id":2}\n', 5, { schema })).toEqual([{ id: 1 }, { id: 2 }]);
-  await expect(read('{"id":1}\n{"id":"canary"}\n', 5, { schema })).rejects.toThrow(/^Line 2 .* schema at id$/);
+  const misfit = read('{"id":1}\n\n{"id":"canary"}\n', 5, { schema });
+  await expect(misfit).rejects.toThrow(/^Line 3 .* schema at id$/);
+  await expect(misfit).rejects.toMatchObject({ code: 'MAC_HTTP_STREAM', reason: 'schema', line: 3, paths: ['id'] });
 });
 
 test('what is no JSON is named by its line, and not shown', async () => {
-  await expect(read('{"a":1}\ncanary\n')).rejects.toThrow(/^Line 2 of the stream is not JSON$/);
+  const other = read('{"a":1}\ncanary\n');
+  await expect(other).rejects.toThrow(/^Line 2 of the stream is not JSON$/);
+  await expect(other).rejects.toMatchObject({ code: 'MAC_HTTP_STREAM', reason: 'json', line: 2 });
 });
 
 test('a line that does not end is not collected for ever', async () => {
-  await expect(read('x'.repeat(3_000), 100, { maxLineBytes: 1_000 })).rejects.toThrow(RangeError);
+  const endless = read(`1\n${'x'.repeat(3_000)}`, 100, { maxLineBytes: 1_000 });
+  await expect(endless).rejects.toMatchObject({ code: 'MAC_HTTP_STREAM', reason: 'tooLong', line: 2 });
+  expect(await read(`"${'é'.repeat(499)}"`, 7, { maxLineBytes: 1_000 })).toEqual(['é'.repeat(499)]);
+  await expect(read(`"${'é'.repeat(500)}"`, 7, { maxLineBytes: 1_000 })).rejects.toThrow(/longer than 1000 bytes/);
   await expect(read('1\n', 100, { maxLineBytes: 0 })).rejects.toThrow(/maxLineBytes/);
   await expect(read('1\n', 100, { maxLineByte: 9 } as never)).rejects.toThrow(/maxLineByte/);
+});
+
+test('a line that comes in a million pieces is measured once', async () => {
+  async function* trickle(): AsyncGenerator<string> {
+    for (let i = 0; i < 1_000_000; i++) yield 'x';
+    yield* ['"\n'];
+  }
+  await expect(all(jsonLines(trickle()))).rejects.toMatchObject({ reason: 'json', line: 1 });
 });

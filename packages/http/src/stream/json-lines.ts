@@ -2,6 +2,7 @@ import { assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import type { StandardSchema, SchemaOutput } from '../schema.ts';
 import { issuePath } from '../schema.ts';
 import { DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource } from './lines.ts';
+import { HttpStreamError } from './stream-error.ts';
 
 export interface JsonLinesOptions<Schema extends StandardSchema | undefined = StandardSchema | undefined> {
   /** Checks and types each value: any Standard Schema. */
@@ -13,8 +14,7 @@ export interface JsonLinesOptions<Schema extends StandardSchema | undefined = St
 /**
  * The values of a stream of JSON texts, one a line (JSON Lines, NDJSON). Empty lines are skipped.
  *
- * @throws SyntaxError for a line that is not JSON, TypeError for one that does not fit the schema, RangeError for one
- * that is too long; each with the number of the line and nothing of what it says
+ * @throws HttpStreamError (`MAC_HTTP_STREAM`) for a line that is not JSON, does not fit the schema or is too long
  * @example
  * ```ts
  * import { Readable } from 'node:stream';
@@ -31,9 +31,7 @@ export async function* jsonLines<Schema extends StandardSchema | undefined = und
   assertKnownOptions('jsonLines', options, ['schema', 'maxLineBytes']);
   const { schema, maxLineBytes = DEFAULT_MAX_LINE_BYTES } = options;
   assertInteger('jsonLines.maxLineBytes', maxLineBytes, { min: 1 });
-  let number = 0;
-  for await (const { text } of linesOf(body, maxLineBytes)) {
-    number++;
+  for await (const { text, number } of linesOf(body, maxLineBytes)) {
     if (text.trim() === '') continue;
     yield (await valueOf(text, number, schema)) as never;
   }
@@ -45,11 +43,11 @@ async function valueOf(text: string, line: number, schema: StandardSchema | unde
     value = JSON.parse(text);
   } catch {
     // Not the cause: V8 quotes the text in its message.
-    throw new SyntaxError(`Line ${line} of the stream is not JSON`);
+    throw new HttpStreamError('json', line, 'is not JSON');
   }
   if (schema === undefined) return value;
   const result = await schema['~standard'].validate(value);
   if (result.issues === undefined) return result.value;
   const at = result.issues.slice(0, 3).map(issuePath).join(', ');
-  throw new TypeError(`Line ${line} of the stream does not fit the schema${at === '' ? '' : ` at ${at}`}`);
+  throw new HttpStreamError('schema', line, `does not fit the schema${at === '' ? '' : ` at ${at}`}`, result.issues);
 }

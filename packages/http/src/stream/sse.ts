@@ -1,5 +1,6 @@
 import { assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
-import { DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource } from './lines.ts';
+import { DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource, type Line } from './lines.ts';
+import { HttpStreamError } from './stream-error.ts';
 
 /** One event of a `text/event-stream`. */
 export interface ServerSentEvent {
@@ -21,7 +22,7 @@ export interface SseOptions {
  * The events of a stream (HTML standard, section 9.2.6). An event that the stream breaks off in is dropped, as the
  * standard has it. Connecting again is the caller's: `id` and `retryMs` say from where and when.
  *
- * @throws RangeError for an event above `maxEventBytes`
+ * @throws HttpStreamError (`MAC_HTTP_STREAM`) for an event above `maxEventBytes`
  * @example
  * ```ts
  * import { Readable } from 'node:stream';
@@ -39,9 +40,9 @@ export async function* sse(
   const { maxEventBytes = DEFAULT_MAX_LINE_BYTES } = options;
   assertInteger('sse.maxEventBytes', maxEventBytes, { min: 1 });
   const parser = new EventParser(maxEventBytes);
-  for await (const { text, ended } of linesOf(body, maxEventBytes)) {
-    if (!ended) return;
-    const event = parser.line(text);
+  for await (const line of linesOf(body, maxEventBytes)) {
+    if (!line.ended) return;
+    const event = parser.line(line);
     if (event !== undefined) yield event;
   }
 }
@@ -59,21 +60,22 @@ class EventParser {
     this.#maxBytes = maxBytes;
   }
 
-  line(text: string): ServerSentEvent | undefined {
+  line({ text, number }: Line): ServerSentEvent | undefined {
     if (text === '') return this.#dispatch();
     const colon = text.indexOf(':');
     if (colon === 0) return undefined;
     const name = colon < 0 ? text : text.slice(0, colon);
     const value = colon < 0 ? '' : text.slice(text[colon + 1] === ' ' ? colon + 2 : colon + 1);
-    this.#field(name, value);
+    this.#field(name, value, number);
     return undefined;
   }
 
-  #field(name: string, value: string): void {
+  #field(name: string, value: string, line: number): void {
     if (name === 'event') this.#event = value;
     else if (name === 'data') {
       this.#bytes += Buffer.byteLength(value) + 1;
-      if (this.#bytes > this.#maxBytes + 1) throw new RangeError(`An event is longer than ${this.#maxBytes} bytes`);
+      if (this.#bytes > this.#maxBytes + 1)
+        throw new HttpStreamError('tooLong', line, `makes an event longer than ${this.#maxBytes} bytes`);
       this.#data.push(value);
     } else if (name === 'id') {
       if (!value.includes('\0')) this.#id = value;
