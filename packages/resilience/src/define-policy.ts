@@ -16,17 +16,39 @@ export interface Layer {
   readonly repeats: boolean;
   /** The time limit it sets, in milliseconds, for checks across layers. */
   readonly limitMs?: number;
-  /** What `routed()` has built of it, and around what. */
-  routed?: Stage | undefined;
-  routedInner?: Stage | undefined;
 }
 
-/** How a policy is built in is nobody's business but a pipeline's: its name is known here only, and nothing lists it. */
+// How a policy is built in is nobody's business but a pipeline's: these names are known here only, and nothing lists them.
 const LAYER = Symbol('how a pipeline builds it in');
+const ROUTED = Symbol('what routed() has built of it');
+const ROUTED_INNER = Symbol('what that is built around');
+
+interface BuiltIn {
+  readonly [LAYER]?: Layer;
+  [ROUTED]?: Stage | undefined;
+  [ROUTED_INNER]?: Stage | undefined;
+}
 
 /** How a pipeline builds `policy` in; undefined for what this copy of the package did not make. */
 export function layerOf(policy: object): Layer | undefined {
-  return (policy as { readonly [LAYER]?: Layer })[LAYER];
+  return (policy as BuiltIn | null)?.[LAYER];
+}
+
+/**
+ * What was built of `policy` around `inner`, if that was the last thing built of it. A policy keeps it itself: among those
+ * of thousands of endpoints there is no faster place to find it.
+ */
+export function routedStage(policy: object, inner: Stage): Stage | undefined {
+  const built = policy as BuiltIn | null;
+  return built?.[ROUTED_INNER] === inner ? built[ROUTED] : undefined;
+}
+
+/** Builds `policy` around `inner`, for {@link routedStage} to find. */
+export function buildRouted(policy: object, layer: Layer, inner: Stage): Stage {
+  const stage = layer.around(inner, 'attempt');
+  (policy as BuiltIn)[ROUTED_INNER] = inner;
+  (policy as BuiltIn)[ROUTED] = stage;
+  return stage;
 }
 
 /** Makes a policy usable alone: a pipeline of one layer. The parts become the policy, so their getters stay alive. */
@@ -42,7 +64,8 @@ export function definePolicy<P extends Pick<Policy, 'describe' | 'stats'>>(
     execute: <T>(fn: Guarded<T>, options?: ExecuteOptions): Promise<T> =>
       execute((chain ??= chainOf(layer)), fn, options),
   });
-  return Object.defineProperty(policy, LAYER, { value: layer });
+  const hidden = { writable: true, value: undefined };
+  return Object.defineProperties(policy, { [LAYER]: { value: layer }, [ROUTED]: hidden, [ROUTED_INNER]: hidden });
 }
 
 function chainOf(layer: Layer): Chain {

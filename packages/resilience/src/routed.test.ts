@@ -55,6 +55,7 @@ describe('routed', () => {
 
   it.each([
     ['what is no policy', () => ({}), 'route.next()'],
+    ['null', () => null, 'route.next()'],
     ['a policy with another clock', () => circuitBreakers().for('a'), 'route.next().clock'],
     ['a policy that repeats', (clock: ReturnType<typeof virtualClock>) => retry({ clock }), 'route.next()'],
   ])('fails the call for %s', async (_what, make, path) => {

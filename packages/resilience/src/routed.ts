@@ -1,6 +1,6 @@
 import { assertKnownOptions, assertObject, OptionsError, systemClock, type Clock } from '@macadam/core';
 import { notRunning, type Stage } from './call.ts';
-import { definePolicy, layerOf, type Layer } from './define-policy.ts';
+import { buildRouted, definePolicy, layerOf, routedStage, type Layer } from './define-policy.ts';
 import type { Policy } from './policy.ts';
 
 export interface RoutedOptions {
@@ -30,15 +30,9 @@ export function routed(options: RoutedOptions = {}): Policy {
   const { clock = systemClock } = options;
   let tries = 0;
   const around = (inner: Stage): Stage => {
-    // Each policy is built around what is inside once. It keeps how itself: among the policies of thousands of endpoints
-    // there is no faster place to find it. One that goes several ways in turn is built in anew each time.
-    const stageOf = (policy: Policy): Stage => {
-      const built = layerOf(policy);
-      if (built?.routedInner === inner && built.routed !== undefined) return built.routed;
-      const layer = checkedLayer(policy, clock);
-      layer.routedInner = inner;
-      return (layer.routed = layer.around(inner, 'attempt'));
-    };
+    // Each policy is built around what is inside once; one that goes several ways in turn, anew each time.
+    const stageOf = (policy: Policy): Stage =>
+      routedStage(policy, inner) ?? buildRouted(policy, checkedLayer(policy, clock), inner);
     return {
       start(call, attempt, sink) {
         const route = call.options?.route;

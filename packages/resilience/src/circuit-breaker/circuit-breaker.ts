@@ -206,8 +206,6 @@ export function breakerOf(settings: CircuitBreakerSettings, name: string = setti
     clock: settings.clock,
     defers: false,
     repeats: false,
-    routed: undefined,
-    routedInner: undefined,
     around: (inner) => new CircuitBreakerStage(circuit, inner),
   };
   return definePolicy('circuitBreaker', layer, new Breaker(circuit));
