@@ -1,12 +1,18 @@
+import { once } from 'node:events';
 import { createReadStream, openAsBlob } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { createSecureServer } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { type ReadableStream } from 'node:stream/web';
+import { ReadableStream as WebStream, type ReadableStream } from 'node:stream/web';
 import { hang, resetBeforeHeaders, respond, startFaultServer, type FaultServer } from '@macadam/testkit';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { OpenStream } from '../src/body/source.ts';
 import type { HttpClient, HttpClientOptions, StreamedBody } from '../src/index.ts';
+import { ca, pem } from './http2-frames.ts';
 import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 let upstream: FaultServer;
@@ -82,6 +88,74 @@ describe('AC16: a function that makes a stream', () => {
     const error = await failure(clientFor().put('/a', { body }));
     expect(error).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'body', cause: { message: 'no file' } });
   });
+});
+
+/** Streams that never come to an end, and say when they are let go. */
+const endless: Record<string, (onLetGo: () => void) => StreamedBody> = {
+  'a Readable': (onLetGo) => new Readable({ read() {}, destroy: (error, done) => (onLetGo(), done(error)) }),
+  'a Readable that flows': (onLetGo) =>
+    new Readable({
+      read() {
+        this.push(Buffer.alloc(65_536));
+      },
+      destroy: (error, done) => (onLetGo(), done(error)),
+    }),
+  'a web stream': (cancel) => new WebStream({ pull: () => new Promise<void>(() => {}), cancel }),
+  'a web stream that flows': (cancel) =>
+    new WebStream({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)), cancel }),
+  'a generator': async function* (onLetGo) {
+    try {
+      for (;;) yield await Promise.resolve(Buffer.alloc(65_536));
+    } finally {
+      onLetGo();
+    }
+  },
+};
+
+describe.each(Object.entries(endless))('%s that a function made', (_what, make) => {
+  test.each(['http', 'https'])('is let go with its call, one for each try, over %s', async (protocol) => {
+    const server = await silentServer(protocol);
+    let made = 0;
+    let letGo = 0;
+    const body = (): StreamedBody => {
+      made++;
+      return make(() => letGo++);
+    };
+    const client = impatientClient({ baseUrl: server.url, ...server.options, attemptTimeoutMs: 50, timeoutMs: 5_000 });
+    expect(await failure(client.put('/a', { body }))).toMatchObject({ code: 'MAC_TIMEOUT' });
+    expect(made).toBe(3);
+    await vi.waitFor(() => expect(letGo).toBe(3));
+    server.close();
+  });
+});
+
+/** One that takes requests and answers none, over HTTP/1.1 or HTTP/2. */
+async function silentServer(protocol: string) {
+  const sockets = new Set<Socket>();
+  const server =
+    protocol === 'http' ? createServer() : createSecureServer({ key: pem('server.key'), cert: pem('server') });
+  server.on('connection', (socket: Socket) => sockets.add(socket));
+  server.on('request', () => {});
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    url: `${protocol}://localhost:${(server.address() as AddressInfo).port}`,
+    options: protocol === 'http' ? {} : { tls: { ca } },
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
+
+test('a stream that is let go while it is sent does not come to an end: half of it would pass for the whole', async () => {
+  const source = { failure: undefined };
+  for (const body of [pieces('half', 'the rest'), webStream('half'), Readable.from(['half', 'the rest'])]) {
+    const sending = new OpenStream(body, source);
+    await sending.next();
+    sending.letGo();
+    await expect(sending.next()).rejects.toThrow();
+    expect(source.failure).toBeUndefined();
+  }
 });
 
 describe('a stream of the caller', () => {

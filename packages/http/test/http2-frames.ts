@@ -18,9 +18,19 @@ const END_STREAM = 0x1;
 const END_HEADERS = 0x4;
 const PREFACE_BYTES = 24;
 const FRAME_HEAD_BYTES = 9;
+const MAX_CONCURRENT_STREAMS = 0x3;
+const INITIAL_WINDOW_SIZE = 0x4;
 const A_GIBIBYTE = 1_073_741_824;
-/** SETTINGS_INITIAL_WINDOW_SIZE: a body of any size is sent without waiting for the server. */
-const OPEN_WINDOW = Buffer.concat([Buffer.from([0, 0x4]), words(A_GIBIBYTE)]);
+
+/** What the server allows, and when it takes a request for one. */
+interface FramesOptions {
+  /** Streams at a time. Default: any number. */
+  readonly streams?: number;
+  /** What may be sent on a stream without being asked for. Default: a body of any size. */
+  readonly windowBytes?: number;
+  /** Whether a request is one as soon as its headers have come. Default: when all of it has. */
+  readonly answersHeaders?: boolean;
+}
 
 /** One request as it came in, and what can be put on its connection about it, frame by frame. */
 export interface FramedRequest {
@@ -39,20 +49,23 @@ export interface FramedRequest {
  * and so cannot break one off.
  */
 export async function http2Frames(
+  { streams = A_GIBIBYTE, windowBytes = A_GIBIBYTE, answersHeaders = false }: FramesOptions,
   onRequest: (request: FramedRequest) => void,
 ): Promise<{ url: string; close: () => void }> {
+  const settings = Buffer.concat([setting(MAX_CONCURRENT_STREAMS, streams), setting(INITIAL_WINDOW_SIZE, windowBytes)]);
   const sockets = new Set<TLSSocket>();
   let count = 0;
   const options = { cert: pem('server'), key: pem('server.key'), ALPNProtocols: ['h2'] };
   const server = createServer(options, (socket) => {
     sockets.add(socket);
+    socket.setNoDelay();
     socket.on('error', () => {});
-    socket.write(Buffer.concat([frame(SETTINGS, 0, 0, OPEN_WINDOW), frame(WINDOW_UPDATE, 0, 0, words(A_GIBIBYTE))]));
+    socket.write(Buffer.concat([frame(SETTINGS, 0, 0, settings), frame(WINDOW_UPDATE, 0, 0, words(A_GIBIBYTE))]));
     readFrames(socket, (type, flags, id, payload) => {
       if (type === SETTINGS && (flags & ACK) === 0) socket.write(frame(SETTINGS, ACK, 0));
       if (type === PING && (flags & ACK) === 0) socket.write(frame(PING, ACK, 0, payload));
-      const endsRequest = (type === HEADERS || type === DATA) && (flags & END_STREAM) !== 0;
-      if (endsRequest) onRequest(framedRequest(socket, id, ++count));
+      const isWhole = (type === HEADERS || type === DATA) && (flags & END_STREAM) !== 0;
+      if (answersHeaders ? type === HEADERS : isWhole) onRequest(framedRequest(socket, id, ++count));
     });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -82,6 +95,10 @@ function framedRequest(socket: TLSSocket, id: number, count: number): FramedRequ
     reset: (code) => socket.write(frame(RST_STREAM, 0, id, words(code))),
     goAway: (lastId, code) => socket.write(frame(GOAWAY, 0, 0, words(lastId, code))),
   };
+}
+
+function setting(name: number, value: number): Buffer {
+  return Buffer.concat([Buffer.from([0, name]), words(value)]);
 }
 
 function words(...numbers: number[]): Buffer {

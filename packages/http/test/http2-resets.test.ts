@@ -19,7 +19,7 @@ async function clientOf(
   first: (request: FramedRequest) => void,
 ): Promise<{ client: HttpClient; requests: () => number }> {
   let requests = 0;
-  const server = await http2Frames((request) => {
+  const server = await http2Frames({}, (request) => {
     requests = request.count;
     if (request.count === 1) first(request);
     else answer(request);

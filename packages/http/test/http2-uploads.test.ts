@@ -1,9 +1,9 @@
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { constants, createSecureServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
-import { ca, pem } from './http2-frames.ts';
+import { answer, ca, http2Frames, pem } from './http2-frames.ts';
 import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 const cleanUp: (() => void)[] = [];
@@ -13,19 +13,22 @@ afterEach(async () => {
 });
 
 /** A server that reads no body of a request and answers only what has none. */
-async function idleReader(): Promise<{ url: string; upload: Promise<ServerHttp2Stream> }> {
+async function idleReader(): Promise<{ url: string; uploads: AsyncIterator<[ServerHttp2Stream]> }> {
   const server = createSecureServer({ key: pem('server.key'), cert: pem('server') });
-  const upload = new Promise<ServerHttp2Stream>((resolve) => {
-    server.on('stream', (stream: ServerHttp2Stream, _headers: unknown, flags: number) => {
-      stream.on('error', () => {});
-      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) return resolve(stream);
-      stream.respond();
-      stream.end('whole');
-    });
+  server.on('stream', (stream: ServerHttp2Stream, _headers: unknown, flags: number) => {
+    stream.on('error', () => {});
+    if ((flags & constants.NGHTTP2_FLAG_END_STREAM) === 0) return server.emit('upload', stream);
+    stream.respond();
+    return stream.end('whole');
   });
+  const uploads = on(server, 'upload') as AsyncIterableIterator<[ServerHttp2Stream]>;
   await once(server.listen(0, '127.0.0.1'), 'listening');
   cleanUp.push(() => server.close());
-  return { url: `https://localhost:${(server.address() as AddressInfo).port}`, upload };
+  return { url: `https://localhost:${(server.address() as AddressInfo).port}`, uploads };
+}
+
+async function nextOf<T>(iterator: AsyncIterator<[T]>): Promise<T> {
+  return ((await iterator.next()).value as [T])[0];
 }
 
 describe('an upload over HTTP/2 that is given up while the server does not read it', () => {
@@ -38,11 +41,11 @@ describe('an upload over HTTP/2 that is given up while the server does not read 
 
   // Destroyed without a reset, it makes Node frame nothing for ever as soon as the server reads (memory and all).
   test.each(Object.entries(bodies))('%s: it is reset at once, and its connection serves on', async (_what, body) => {
-    const { url, upload } = await idleReader();
+    const { url, uploads } = await idleReader();
     const client = impatientClient({ baseUrl: url, tls: { ca } });
     const abort = new AbortController();
     const outcome = failure(client.post('/a', { body: body(), signal: abort.signal }));
-    const stream = await upload;
+    const stream = await nextOf(uploads);
     const reset = once(stream, 'aborted');
     abort.abort();
     expect(await outcome).toBe(abort.signal.reason);
@@ -53,3 +56,70 @@ describe('an upload over HTTP/2 that is given up while the server does not read 
     expect(client.stats().connections).toMatchObject({ connected: 1 });
   });
 });
+
+describe('uploads over HTTP/2 that the server does not read', () => {
+  const mebibyte = Buffer.alloc(1_048_576);
+  const bodies = {
+    'a buffer': () => mebibyte,
+    'a blob': () => new Blob([mebibyte]),
+    'a function': () => () => Readable.from([mebibyte, mebibyte]),
+    'a stream': () => Readable.from([mebibyte, mebibyte]),
+  };
+  const rows = Object.entries(bodies).flatMap(([what, body]) =>
+    [undefined, constants.NGHTTP2_NO_ERROR].map((code) => ({ what, body, code })),
+  );
+
+  // Ten streams at a time: each that stayed open would keep its place for good, and each body its memory.
+  test.each(rows)('$what, answered at once and reset with $code: the connection serves on', async ({ body, code }) => {
+    const server = await http2Frames({ streams: 10, windowBytes: 65_535, answersHeaders: true }, (request) => {
+      answer(request);
+      if (code !== undefined) request.reset(code);
+    });
+    cleanUp.push(server.close);
+    const client = impatientClient({ baseUrl: server.url, tls: { ca }, retry: false });
+    for (let i = 0; i < 25; i++) expect((await client.post('/a', { body: body() })).text()).toBe('whole');
+    expect(client.stats().connections).toMatchObject({ connected: 1 });
+  });
+
+  test('a hundred that are given up: none of the calls after them is refused', async () => {
+    const { url, uploads } = await idleReader();
+    const client = impatientClient({ baseUrl: url, tls: { ca }, retry: false });
+    for (let i = 0; i < 100; i++) {
+      const abort = new AbortController();
+      const outcome = failure(client.post('/a', { body: mebibyte, signal: abort.signal }));
+      await nextOf(uploads);
+      abort.abort();
+      expect(await outcome).toBe(abort.signal.reason);
+      expect((await client.get('/b')).text()).toBe('whole');
+    }
+  });
+
+  test('a large one leaves room for other calls on its connection', async () => {
+    const { url, uploads } = await idleReader();
+    const client = impatientClient({ baseUrl: url, tls: { ca }, retry: false });
+    const abort = new AbortController();
+    const outcome = failure(client.post('/a', { body: Buffer.alloc(12 * 1_048_576), signal: abort.signal }));
+    await nextOf(uploads);
+    expect((await client.get('/b')).text()).toBe('whole');
+    expect(client.stats().connections).toMatchObject({ connected: 1 });
+    abort.abort();
+    await outcome;
+  });
+});
+
+test.each([1, 65_536, 65_537, 131_072, 1_048_577])(
+  'an upload of %i bytes over HTTP/2 arrives as it is',
+  async (size) => {
+    const server = createSecureServer({ key: pem('server.key'), cert: pem('server') });
+    server.on('stream', (stream: ServerHttp2Stream) => {
+      stream.respond();
+      stream.pipe(stream);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    cleanUp.push(() => server.close());
+    const baseUrl = `https://localhost:${(server.address() as AddressInfo).port}`;
+    const body = Buffer.from(Array.from({ length: size }, (_, i) => i % 251));
+    const response = await impatientClient({ baseUrl, tls: { ca } }).post('/a', { body });
+    expect(Buffer.compare(response.bytes(), body)).toBe(0);
+  },
+);

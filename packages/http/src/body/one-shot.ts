@@ -1,5 +1,5 @@
 import { OptionsError } from '@macadam/core';
-import { isUsed, type BodySource, type OpenedBody, type StreamedBody } from './source.ts';
+import { isUsed, OpenStream, type BodySource, type OpenedBody, type StreamedBody } from './source.ts';
 
 /** So much of a stream is kept for another try. Source: gRPC keeps 1 MiB of a call. */
 export const REPLAY_BYTES = 1_048_576;
@@ -11,15 +11,12 @@ export const REPLAY_BYTES = 1_048_576;
 export class OneShotBody implements BodySource {
   replayable = true;
   failure: unknown = undefined;
-  readonly #stream: StreamedBody;
-  readonly #iterator: AsyncIterator<unknown>;
+  readonly #stream: OpenStream;
   #buffered: Promise<OpenedBody> | undefined = undefined;
-  #closed = false;
 
   constructor(stream: StreamedBody) {
     if (isUsed(stream)) throw new OptionsError('request.body', stream, 'a stream of which nothing was read yet');
-    this.#stream = stream;
-    this.#iterator = (stream as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    this.#stream = new OpenStream(stream, this);
   }
 
   open(): Promise<OpenedBody> {
@@ -29,11 +26,7 @@ export class OneShotBody implements BodySource {
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    if ('destroy' in this.#stream && typeof this.#stream.destroy === 'function') this.#stream.destroy();
-    // What it says to being left is nobody's business any more.
-    else void Promise.resolve(this.#iterator.return?.()).catch(() => undefined);
+    this.#stream.letGo();
   }
 
   async #buffer(): Promise<OpenedBody> {
@@ -56,16 +49,12 @@ export class OneShotBody implements BodySource {
   }
 
   async #next(): Promise<Uint8Array | undefined> {
-    try {
-      const { done, value } = await this.#iterator.next();
-      if (done === true) return undefined;
-      if (typeof value === 'string') return Buffer.from(value);
-      if (value instanceof Uint8Array) return value;
-      throw new OptionsError('request.body', typeof value, 'a stream of bytes or text');
-    } catch (error) {
-      this.failure = error;
-      throw error;
-    }
+    const { done, value } = await this.#stream.next();
+    if (done === true) return undefined;
+    if (typeof value === 'string') return Buffer.from(value);
+    if (value instanceof Uint8Array) return value;
+    this.failure = new OptionsError('request.body', typeof value, 'a stream of bytes or text');
+    throw this.failure;
   }
 }
 

@@ -31,7 +31,8 @@ export class MadeBody implements BodySource {
   readonly replayable = true;
   failure: unknown = undefined;
   readonly #make: () => StreamedBody;
-  #last: StreamedBody | undefined = undefined;
+  /** Several, when tries were repeated or hedged. */
+  readonly #opened: OpenStream[] = [];
 
   constructor(make: () => StreamedBody) {
     this.#make = make;
@@ -41,15 +42,16 @@ export class MadeBody implements BodySource {
     this.failure = undefined;
     const made = this.#make();
     // Sending what was read already would be an empty body, which a server takes for the whole.
-    if (!isStreamedBody(made) || made === this.#last || isUsed(made)) {
+    if (!isStreamedBody(made) || this.#opened.some(({ stream }) => stream === made) || isUsed(made)) {
       throw new OptionsError('request.body()', made, 'a function that makes a new stream each time');
     }
-    this.#last = made;
-    return { body: watched(made, this) };
+    const body = new OpenStream(made, this);
+    this.#opened.push(body);
+    return { body };
   }
 
   close(): void {
-    this.#last = undefined;
+    for (const body of this.#opened.splice(0)) body.letGo();
   }
 }
 
@@ -66,7 +68,7 @@ export class BlobBody implements BodySource {
   open(): OpenedBody {
     this.failure = undefined;
     const stream = this.#blob.stream() as unknown as StreamedBody;
-    return { body: watched(stream, this), contentLength: this.#blob.size };
+    return { body: new OpenStream(stream, this), contentLength: this.#blob.size };
   }
 
   close(): void {}
@@ -82,15 +84,63 @@ export function isUsed(stream: StreamedBody): boolean {
   return 'readable' in stream && (Readable.isDisturbed(stream as never) || stream.readable === false);
 }
 
-/** Passes a stream on, and notes what it fails with: that is no failure of the network. */
-export async function* watched(
-  stream: StreamedBody,
-  source: { failure: unknown },
-): AsyncGenerator<Uint8Array | string, void, undefined> {
-  try {
-    yield* stream;
-  } catch (error) {
-    source.failure = error;
-    throw error;
+/**
+ * A stream that is being sent. It notes what the stream fails with, since that is no failure of the network; and once it is
+ * let go it fails instead of coming to an end: whoever still reads it would take half of a body for the whole.
+ */
+export class OpenStream implements AsyncIterableIterator<Uint8Array | string, void> {
+  readonly stream: StreamedBody;
+  readonly #iterator: AsyncIterator<Uint8Array | string, unknown>;
+  readonly #source: { failure: unknown };
+  #isLetGo = false;
+
+  constructor(stream: StreamedBody, source: { failure: unknown }) {
+    this.stream = stream;
+    this.#iterator = iteratorOf(stream);
+    this.#source = source;
   }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array | string, void>> {
+    try {
+      const { done, value } = await this.#iterator.next();
+      if (done !== true) return { done: false, value };
+    } catch (error) {
+      if (!this.#isLetGo) this.#source.failure = error;
+      throw error;
+    }
+    if (this.#isLetGo) throw new Error('Nobody waits for the rest of the body any more');
+    return { done: true, value: undefined };
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array | string, void>> {
+    this.letGo();
+    return { done: true, value: undefined };
+  }
+
+  /** Closes what is read. Never throws. */
+  letGo(): void {
+    if (this.#isLetGo) return;
+    this.#isLetGo = true;
+    if ('destroy' in this.stream && typeof this.stream.destroy === 'function') this.stream.destroy();
+    // What it says to being left is nobody's business any more.
+    else this.#leave().catch(() => undefined);
+  }
+
+  async #leave(): Promise<void> {
+    await this.#iterator.return?.();
+  }
+}
+
+function iteratorOf(stream: StreamedBody): AsyncIterator<Uint8Array | string, unknown> {
+  if (!('getReader' in stream)) return stream[Symbol.asyncIterator]();
+  // Unlike an iterator of its own, a reader can leave while it waits for the next piece.
+  const reader = stream.getReader();
+  return {
+    next: () => reader.read() as Promise<IteratorResult<Uint8Array, unknown>>,
+    return: async () => ({ done: true, value: await reader.cancel() }),
+  };
 }

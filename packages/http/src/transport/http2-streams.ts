@@ -1,5 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { constants, type ClientHttp2Stream } from 'node:http2';
+import { guardUpload } from './http2-uploads.ts';
 import { isWatched } from './reused-sockets.ts';
 
 /**
@@ -22,18 +23,8 @@ subscribe('http2.client.stream.created', (message) => {
   // The transport stops listening to a stream when its request has ended, and the stream may still be open then: to be
   // closed, or cancelled. When its connection breaks, it fails with nobody listening, which would end the process.
   stream.on('error', () => {});
-  stream.close = closeAtOnce;
+  guardUpload(stream);
 });
-
-/**
- * What the transport gives up, it closes without a code and destroys. Node then puts the reset off until the body has been
- * written, and it never is: as soon as the server has room for more, Node goes on framing nothing for a stream that is
- * gone, for ever, and takes all the memory there is. A code has the stream reset at once, and says what happened.
- */
-function closeAtOnce(this: ClientHttp2Stream, code = constants.NGHTTP2_CANCEL, callback?: () => void): void {
-  const { close } = Object.getPrototypeOf(this) as ClientHttp2Stream;
-  close.call(this, code, callback);
-}
 
 /**
  * Why an answer is not whole although its stream has ended: the server reset it. Node tells a reset with CANCEL like the
