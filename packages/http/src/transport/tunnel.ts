@@ -1,6 +1,4 @@
 import type { LookupAddress } from 'node:dns';
-import { request as overHttp } from 'node:http';
-import { request as overHttps } from 'node:https';
 import { isIP, isIPv6, type LookupFunction, type Socket } from 'node:net';
 import type { Connect, ConnectTarget } from '../dispatcher.ts';
 import type { TlsOptions } from './tls.ts';
@@ -25,7 +23,7 @@ export function tunnel(options: TunnelOptions): Connect {
   return (target, callback) => {
     locate(target.hostname, options.lookup, (error, address) => {
       if (error !== null) callback(error, null);
-      else open(options, target, address, callback);
+      else open(options, target, address, callback).catch((cause: Error) => callback(cause, null));
     });
   };
 }
@@ -46,12 +44,12 @@ function locate(
   });
 }
 
-function open(
+async function open(
   { proxy, tls, timeoutMs, secure }: TunnelOptions,
   target: ConnectTarget,
   address: string,
   callback: Parameters<Connect>[1],
-): void {
+): Promise<void> {
   const { protocol, hostname, port, username, password } = new URL(proxy);
   const encrypted = target.protocol === 'https:';
   const path = `${isIPv6(address) ? `[${address}]` : address}:${target.port || (encrypted ? 443 : 80)}`;
@@ -61,10 +59,11 @@ function open(
     headers['proxy-authorization'] = `Basic ${Buffer.from(credentials).toString('base64')}`;
   }
   const usual = { hostname: hostname.replace(/^\[|\]$/g, ''), port, method: 'CONNECT', path, headers, agent: false };
+  // Only where there is a proxy: an ES module that imports them makes Node load all that they export, its own undici too.
   const request =
     protocol === 'https:'
-      ? overHttps({ ...usual, ...(tls?.ca !== undefined && { ca: tls.ca as never }) })
-      : overHttp(usual);
+      ? (await import('node:https')).request({ ...usual, ...(tls?.ca !== undefined && { ca: tls.ca as never }) })
+      : (await import('node:http')).request(usual);
   request.setTimeout(timeoutMs, () => {
     request.destroy(failed('The proxy did not open a tunnel in time', 'UND_ERR_CONNECT_TIMEOUT'));
   });
