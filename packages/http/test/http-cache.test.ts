@@ -221,6 +221,46 @@ describe('a stale answer', () => {
       ],
     ],
     [
+      'stands in for an hour when the origin cannot be reached and nobody said otherwise (RFC 9111, section 4.2.4)',
+      [
+        { origin: cached('max-age=10') },
+        {
+          after: 15,
+          origin: { error: 'ECONNREFUSED', unsent: true },
+          body: 'body 1',
+          has: { age: '15', 'cache-status': 'prices; hit; ttl=-5; fwd=stale' },
+        },
+        { after: 3_595, origin: { error: 'ECONNRESET' }, body: 'body 1' },
+        { after: 1, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+      ],
+    ],
+    [
+      'does not stand in, unasked, for an answer that fails: the origin was reached',
+      [{ origin: cached('max-age=10') }, { after: 15, origin: { status: 503, headers: {} }, status: 503 }],
+    ],
+    [
+      'does not stand in, unasked, when it never was fresh, or is outdated',
+      [
+        { origin: cached('max-age=0') },
+        { after: 1, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+        { path: '/b', origin: cached('max-age=10', { etag: '"1"' }) },
+        { path: '/b', after: 15, method: 'HEAD', origin: { headers: { etag: '"2"' }, body: [] } },
+        { path: '/b', origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+      ],
+    ],
+    [
+      'does not stand in, unasked, for a request that says what it will have',
+      [
+        { origin: cached('max-age=10') },
+        ...['no-cache', 'max-age=60', 'min-fresh=1', 'max-stale=4', 'stale-if-error=4'].map((asked, i) => ({
+          after: i === 0 ? 15 : 0,
+          headers: { 'cache-control': asked },
+          origin: { error: 'ECONNRESET' },
+          fails: 'MAC_HTTP_NETWORK',
+        })),
+      ],
+    ],
+    [
       'stands in when the request allows it',
       [
         { origin: cached('max-age=10') },
@@ -242,6 +282,15 @@ describe('a stale answer', () => {
     (control) =>
       play({ mode: 'shared' }, [
         { origin: cached(`${control}, stale-if-error=60`) },
+        { after: 15, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+      ]),
+  );
+
+  test.each(['proxy-revalidate', 's-maxage=5', 'no-cache="x-a"', 'stale-if-error=none'])(
+    'does not stand in, unasked, in a private cache either: %s',
+    (control) =>
+      play({ mode: 'private' }, [
+        { origin: cached(`max-age=10, ${control}`) },
         { after: 15, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
       ]),
   );
@@ -675,12 +724,18 @@ describe('the store', () => {
       },
       delete: async (key: string) => void kept.delete(key),
     };
-    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60, stale-if-error=30'), body: 'one' });
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=60, stale-if-error=30'), body: 'one' },
+      { status: 200, ...cached('max-age=60') },
+      { status: 200, ...cached('max-age=60, must-revalidate') },
+      { status: 200, ...cached('max-age=0') },
+    );
     clientFor({ store }, origin);
     await client.get('/a');
     expect((await client.get('/a')).text()).toBe('one');
     expect([...kept.keys()]).toEqual(['private https://prices.example.com/a']);
-    expect(times).toEqual([90_000]);
+    for (const path of ['/b', '/c', '/d']) await client.get(path);
+    expect(times).toEqual([90_000, 3_660_000, 60_000, 0]);
   });
 
   test('is bounded by entries and by bytes, the least recently used going first', async () => {
@@ -768,8 +823,8 @@ describe('fetch', () => {
     },
   );
 
-  test('rejects when there is nothing that could have been asked about', async () => {
-    clientFor({}, scriptedDispatcher({ status: 200, ...cached('max-age=1') }, { error: 'ECONNRESET' }));
+  test('rejects when there is nothing that may stand in', async () => {
+    clientFor({}, scriptedDispatcher({ status: 200, ...cached('max-age=0') }, { error: 'ECONNRESET' }));
     await client.fetch('/a');
     await clock.advance(2_000);
     await expect(client.fetch('/a')).rejects.toMatchObject({ code: 'MAC_HTTP_NETWORK' });

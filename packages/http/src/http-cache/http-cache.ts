@@ -125,7 +125,7 @@ export class HttpCache {
       return response;
     } catch (error) {
       if (stored === undefined || !isUnreachable(error)) throw error;
-      if (reuse?.onError === true) return await this.#standIn(request, stored, reuse);
+      if (reuse?.onUnreachable === true) return await this.#standIn(request, stored, reuse);
       // `fetch` has no better way to say it; whoever made a call of this client's own is told what went wrong.
       throw request.stream !== undefined && mustBeAsked(stored) ? this.#timeout(request, 'stale') : error;
     } finally {

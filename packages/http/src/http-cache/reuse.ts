@@ -7,6 +7,18 @@ import { requestField, responseField } from './fields.ts';
 import { currentAgeMs, freshnessLifetimeMs } from './freshness.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
 
+/**
+ * Who cannot reach the origin may give what is stale, unless told otherwise (section 4.2.4); for how long, the RFC leaves
+ * open. Source: `staleIfErrorMs` of `@macadam/cache`.
+ */
+const STANDS_IN_FOR_MS = 3_600_000;
+
+/** What a response says that must not be used unless the origin has been asked. */
+const ASK_FIRST = ['must-revalidate', 'no-cache', 'proxy-revalidate', 's-maxage'];
+
+/** What a request says that will not have just anything that is stored. */
+const DEMANDS = ['max-age', 'max-stale', 'min-fresh', 'no-cache', 'stale-if-error'];
+
 /** What to do about a request for which something is stored. */
 export interface Reuse {
   /** `refresh`: answer with it, and ask for a new one in the background. */
@@ -16,6 +28,8 @@ export interface Reuse {
   readonly freshForMs: number;
   /** Whether it may stand in for an answer that fails. */
   readonly onError: boolean;
+  /** Whether it may stand in when the origin cannot be asked. */
+  readonly onUnreachable: boolean;
 }
 
 export function decideReuse(
@@ -27,17 +41,23 @@ export function decideReuse(
   const control = new CacheControl(responseField(stored.headers, 'cache-control'));
   const asked = new CacheControl(requestField(requestHeaders, 'cache-control'));
   const ageMs = currentAgeMs(stored, now);
-  const freshForMs = freshnessLifetimeMs(stored, control, mode) - ageMs;
+  const lifetimeMs = freshnessLifetimeMs(stored, control, mode);
+  const freshForMs = lifetimeMs - ageMs;
   const mustAsk = stored.outdated || control.isUnqualified('no-cache');
   // A directive against stale answers wins over every one that allows them (section 4.2.4).
   const staleAllowed = !mustAsk && !forbidsStale(control, mode);
   const within = (directives: CacheControl, name: string): boolean =>
     -freshForMs <= (directives.seconds(name) ?? -1) * 1_000;
+  const onError = staleAllowed && (within(control, 'stale-if-error') || within(asked, 'stale-if-error'));
+  // What never was fresh was not meant to be used twice.
+  const wasFresh = freshForMs <= 0 && lifetimeMs > 0;
+  const unasked = wasFresh && -freshForMs <= standsInForMs(control) && !DEMANDS.some((name) => asked.has(name));
   return {
     action: mustAsk ? 'revalidate' : action(),
     ageMs,
     freshForMs,
-    onError: staleAllowed && (within(control, 'stale-if-error') || within(asked, 'stale-if-error')),
+    onError,
+    onUnreachable: onError || (staleAllowed && unasked),
   };
 
   function action(): Reuse['action'] {
@@ -61,8 +81,14 @@ function forbidsStale(control: CacheControl, mode: CacheMode): boolean {
   return mode === 'shared' && (control.has('proxy-revalidate') || control.has('s-maxage'));
 }
 
+/** How long a stale response may stand in for an origin that cannot be asked, when the request does not say. */
+export function standsInForMs(control: CacheControl): number {
+  if (ASK_FIRST.some((name) => control.has(name))) return 0;
+  return control.has('stale-if-error') ? (control.seconds('stale-if-error') ?? 0) * 1_000 : STANDS_IN_FOR_MS;
+}
+
 /** Whether a stored response says that it must not be used unless the origin has been asked, were it out of reach. */
 export function mustBeAsked({ headers }: StoredResponse): boolean {
   const control = new CacheControl(responseField(headers, 'cache-control'));
-  return ['must-revalidate', 'no-cache', 'proxy-revalidate', 's-maxage'].some((name) => control.has(name));
+  return ASK_FIRST.some((name) => control.has(name));
 }

@@ -32,7 +32,7 @@ function stored(cacheControl: string, more: Partial<StoredResponse> = {}): Store
 test('what must be asked about is never served stale, whatever the request allows', () => {
   fc.assert(
     fc.property(control, control, mode, fc.nat(500), (own, asked, kind, ageSeconds) => {
-      const { action, onError, freshForMs } = decideReuse(
+      const { action, onError, onUnreachable, freshForMs } = decideReuse(
         stored(own),
         ['cache-control', asked],
         NOW + ageSeconds * 1_000,
@@ -40,7 +40,7 @@ test('what must be asked about is never served stale, whatever the request allow
       );
       const forbidden =
         /must-revalidate|no-cache/.test(own) || (kind === 'shared' && /proxy-revalidate|s-maxage/.test(own));
-      if (forbidden && freshForMs <= 0) expect([action, onError]).toEqual(['revalidate', false]);
+      if (forbidden && freshForMs <= 0) expect([action, onError, onUnreachable]).toEqual(['revalidate', false, false]);
       if (own.includes('no-cache')) expect(action).toBe('revalidate');
     }),
   );

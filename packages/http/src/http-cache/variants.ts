@@ -5,6 +5,7 @@ import { responseField } from './fields.ts';
 import { currentAgeMs, freshnessLifetimeMs } from './freshness.ts';
 import type { HttpCacheStore } from './memory-store.ts';
 import { combined } from './ranges.ts';
+import { standsInForMs } from './reuse.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
 import { selects } from './vary.ts';
 
@@ -89,9 +90,10 @@ function isSameVariant(a: StoredResponse, b: StoredResponse): boolean {
 
 function usefulForMs(stored: StoredResponse, now: number, mode: CacheMode): number {
   const control = new CacheControl(responseField(stored.headers, 'cache-control'));
-  const freshForMs = freshnessLifetimeMs(stored, control, mode) - currentAgeMs(stored, now);
+  const lifetimeMs = freshnessLifetimeMs(stored, control, mode);
+  const freshForMs = lifetimeMs - currentAgeMs(stored, now);
   const hasValidator = 'etag' in stored.headers || 'last-modified' in stored.headers;
-  const staleMs =
-    Math.max(control.seconds('stale-while-revalidate') ?? 0, control.seconds('stale-if-error') ?? 0) * 1_000;
+  const toldSeconds = Math.max(control.seconds('stale-while-revalidate') ?? 0, control.seconds('stale-if-error') ?? 0);
+  const staleMs = Math.max(toldSeconds * 1_000, lifetimeMs > 0 ? standsInForMs(control) : 0);
   return Math.max(0, freshForMs) + Math.max(staleMs, hasValidator ? KEPT_FOR_VALIDATION_MS : 0);
 }
