@@ -1,3 +1,4 @@
+import type { Verdict } from '@macadam/resilience';
 import type { Route } from './endpoints/route.ts';
 import type { CallTrace } from './instruments.ts';
 
@@ -86,13 +87,14 @@ export class AttemptLog {
     this.route?.began(endpoint);
   }
 
-  end(number: number, now: number, status: number | undefined, errorCode: string | undefined): void {
+  /** @param verdict - what it says about the health of the other side */
+  end(number: number, now: number, status: number | undefined, errorCode: string | undefined, verdict: Verdict): void {
     for (let i = this.records.length - 1; i >= 0; i--) {
       const record = this.records[i] as Attempt;
       if (!record.isOpen(number)) continue;
       record.end(now, status, errorCode);
       this.#endedAt = now;
-      this.route?.ended(record, now);
+      this.route?.ended(record, verdict, now);
       this.trace?.ended(number);
       return;
     }

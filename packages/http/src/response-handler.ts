@@ -1,5 +1,5 @@
 import { isMacadamError, type MacadamError, type Timer } from '@macadam/core';
-import type { ExecuteContext } from '@macadam/resilience';
+import type { ExecuteContext, Verdict } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
 import { isDecodeFailure, type DecodeFailure } from './content-decoding.ts';
@@ -17,7 +17,7 @@ import type { PreparedRequest } from './request.ts';
 import { encodingsToUndo, errorBodyLimits, ReceivedBody } from './received-body.ts';
 import { isRedirect, type RedirectRefusal } from './redirect.ts';
 import { HttpResponse } from './response.ts';
-import { isRetryableFailure, isRetryableStatus, isUntouched } from './retry-rules.ts';
+import { classifyFailure, classifyStatus, isRetryableFailure, isRetryableStatus, isUntouched } from './retry-rules.ts';
 import { firstOf, retryAfterOf } from './retry-after.ts';
 import { cutShort } from './transport/http2-streams.ts';
 
@@ -71,7 +71,7 @@ export class ResponseHandler implements DispatchHandler {
     this.log.failure ??= reason;
     const code = codeOfReason(reason);
     if (code !== 'MAC_TIMEOUT') this.log.trace?.cancelled(this.context.attempt);
-    this.#end(this.#status || undefined, code);
+    this.#end(this.#status || undefined, code, code === 'MAC_TIMEOUT' ? 'failure' : 'neutral');
     this.reject(reason);
     // A request still in the transport's queue has no controller: it is refused when its turn comes.
     this.#cancelReason = error;
@@ -207,7 +207,7 @@ export class ResponseHandler implements DispatchHandler {
 
   #conclude(response: HttpResponse): void {
     const { status } = response;
-    this.#end(status, undefined);
+    this.#end(status, undefined, classifyStatus(status));
     if (response.ok) {
       this.resolve(response);
       return;
@@ -237,14 +237,14 @@ export class ResponseHandler implements DispatchHandler {
     errorCode: string = error.code,
   ): void {
     this.log.failure = error;
-    this.#end(status, errorCode);
+    this.#end(status, errorCode, classifyFailure(error));
     this.reject(error);
   }
 
-  #end(status: number | undefined, errorCode: string | undefined): void {
+  #end(status: number | undefined, errorCode: string | undefined, verdict: Verdict): void {
     this.#settled = true;
     this.#drainTimer?.cancel();
     this.#body?.drop();
-    this.log.end(this.context.attempt, this.#settings.clock.monotonic(), status, errorCode);
+    this.log.end(this.context.attempt, this.#settings.clock.monotonic(), status, errorCode, verdict);
   }
 }

@@ -37,7 +37,7 @@ describe('data', () => {
     const answer = response('{', 'application/json');
     const log = new AttemptLog(0);
     log.begin(1, 'host', 0);
-    log.end(1, 1, 200, undefined);
+    log.end(1, 1, 200, undefined, 'success');
     setAttempts(answer, log.records);
     expect(() => answer.data).toThrow(expect.objectContaining({ reason: 'json', attempts: log.records }));
   });

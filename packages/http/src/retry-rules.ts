@@ -38,6 +38,7 @@ export const DEFAULT_RETRY_ERROR_CODES: readonly string[] = [
 
 /** Failures on this side, which say nothing about the dependency. */
 const LOCAL_ERROR_CODES: ReadonlySet<string> = new Set([
+  'MAC_CLOSED',
   'MAC_HTTP_SSRF_BLOCKED',
   'UND_ERR_ABORTED',
   'UND_ERR_CLOSED',
@@ -108,22 +109,18 @@ export function isThrottled(outcome: Outcome): boolean {
  * matter of quota; a refusal on our side, a body we did not want and a caller who left say nothing.
  */
 export function classifyAttempt(outcome: Outcome): Verdict {
-  if (outcome.ok) return 'success';
-  const { error } = outcome;
+  return outcome.ok ? 'success' : classifyFailure(outcome.error);
+}
+
+/** What the failure of a try says. */
+export function classifyFailure(error: unknown): Verdict {
   if (error instanceof HttpStatusError) return classifyStatus(error.status);
   if (error instanceof HttpNetworkError) return LOCAL_ERROR_CODES.has(error.errorCode) ? 'neutral' : 'failure';
   return isMacadamError(error, 'MAC_TIMEOUT') ? 'failure' : 'neutral';
 }
 
-/** The same verdict, from what is written down of a try. Codes are in capitals; what else it ended with is a caller who left. */
-export function classifyEnd(status: number | undefined, errorCode: string | undefined): Verdict {
-  if (errorCode === undefined) return status === undefined ? 'neutral' : classifyStatus(status);
-  if (errorCode.startsWith('MAC_')) return errorCode === 'MAC_TIMEOUT' ? 'failure' : 'neutral';
-  if (LOCAL_ERROR_CODES.has(errorCode)) return 'neutral';
-  return /^[A-Z][A-Z\d_]+$/.test(errorCode) || errorCode === 'HTTPParserError' ? 'failure' : 'neutral';
-}
-
-function classifyStatus(status: number): Verdict {
+/** What an answer with this status says. */
+export function classifyStatus(status: number): Verdict {
   if (status === 429) return 'neutral';
   if (status === 501 || status === 505) return 'success';
   return status >= 500 ? 'failure' : 'success';

@@ -43,7 +43,7 @@ export function standingCall(): void {
   // Times that are no whole numbers, as those of real calls: whole numbers are laid out otherwise.
   const story = new AttemptLog(0.5);
   story.begin(1, settings.authority, 0.75);
-  story.end(1, 1.125, response.status, undefined);
+  story.end(1, 1.125, response.status, undefined, 'success');
   setAttempts(response, story.records);
   const body = new ReceivedBody();
   body.add(response.bytes());

@@ -1,6 +1,7 @@
-import { constant } from '@macadam/resilience';
+import { runWork } from '@macadam/core';
+import { constant, slowCallRate } from '@macadam/resilience';
 import { seededRandom, startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createHttpClient, type HttpClient, type HttpClientOptions, type HttpResponse } from '../src/index.ts';
 import type { DispatchHandler, DispatchOptions, HttpDispatcher } from '../src/dispatcher.ts';
 
@@ -10,18 +11,25 @@ const usual = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0, budget: f
 function fleet(answer: (host: string, path: string) => number) {
   const sent: string[] = [];
   const clock = virtualClock();
+  /** How long a host takes to answer, in milliseconds; 0 when it is not here. */
+  const delays = new Map<string, number>();
   const dispatch = ({ origin, path }: DispatchOptions, handler: DispatchHandler): boolean => {
     const { host } = new URL(String(origin));
     sent.push(host);
     const status = answer(host, path);
+    const delayMs = delays.get(host) ?? 0;
     queueMicrotask(() => {
       if (status === 0) {
         handler.onResponseError?.(controller, Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }));
         return;
       }
       handler.onRequestStart?.(controller, null);
-      handler.onResponseStart?.(controller, status, {}, '');
-      handler.onResponseEnd?.(controller, {});
+      const end = (): void => {
+        handler.onResponseStart?.(controller, status, {}, '');
+        handler.onResponseEnd?.(controller, {});
+      };
+      if (delayMs === 0) end();
+      else clock.setTimer(end, delayMs);
     });
     return true;
   };
@@ -40,7 +48,7 @@ function fleet(answer: (host: string, path: string) => number) {
       );
     return good;
   };
-  return { client, sent, clock, count, get, calls };
+  return { client, sent, clock, count, get, calls, delays };
 }
 
 const hosts = (count: number): { url: string }[] =>
@@ -79,6 +87,21 @@ describe('choosing an endpoint', () => {
     expect(after.length).toBeGreaterThan(20);
     // Two are drawn: only when both are in the zone that failed is it tried again.
     expect(after.filter((endpoint) => endpoint.startsWith('b')).length / after.length).toBeGreaterThan(0.7);
+  });
+
+  test('one that takes calls and has answered none draws one at a time, not all', async () => {
+    const { client, clock, count, delays } = fleet(() => 200);
+    delays.set('h0.internal', 5_000);
+    for (let i = 1; i < 5; i++) delays.set(`h${i}.internal`, 5);
+    const orders = client({ endpoints: hosts(5), hedge: false, bulkhead: false });
+    const all: Promise<unknown>[] = [];
+    for (let i = 0; i < 200; i++) {
+      all.push(orders.get('/a'));
+      await clock.advance(1);
+    }
+    // Both draws have to be of it: one call in 25, instead of nine.
+    expect(count('h0.internal')).toBeLessThan(20);
+    await clock.runUntil(Promise.all(all));
   });
 
   test('each endpoint has its own path', async () => {
@@ -122,6 +145,53 @@ describe('endpoints that fail', () => {
     await calls(orders, 20);
     expect(sent).toHaveLength(20);
     expect(orders.stats().endpoints).toMatchObject([{ ejected: false, calls: 20, failures: 20 }]);
+  });
+
+  test("one that only an open circuit of the user's rules speaks against is left alone", async () => {
+    const { client, count, get, delays } = fleet(() => 200);
+    delays.set('h0.internal', 300);
+    const trip = [slowCallRate({ slowerThanMs: 100, minimumCalls: 3 })];
+    const orders = client({ endpoints: hosts(2), circuitBreaker: { trip } });
+    for (let i = 0; i < 200; i++) await get(orders);
+    expect(orders.stats().endpoints).toMatchObject([{ circuit: 'open', failures: 0 }, { circuit: 'closed' }]);
+    expect(count('h0.internal')).toBeLessThan(20);
+  });
+
+  test('callers without patience, and those who leave with an error of theirs, say nothing of it', async () => {
+    const { client, clock, delays } = fleet(() => 200);
+    delays.set('h0.internal', 50);
+    delays.set('h1.internal', 50);
+    const orders = client({ endpoints: hosts(2) });
+    for (let i = 0; i < 20; i++) {
+      const hasty = runWork({ timeoutMs: 20, clock }, () => orders.get('/a'));
+      await clock.runUntil(Promise.allSettled([hasty]));
+      const abort = new AbortController();
+      const left = orders.get('/a', { signal: abort.signal });
+      await clock.advance(10);
+      abort.abort(Object.assign(new Error('left'), { code: 'ECONNRESET' }));
+      await clock.runUntil(Promise.allSettled([left]));
+    }
+    for (const endpoint of orders.stats().endpoints) {
+      expect(endpoint).toMatchObject({ ejected: false, failures: 0, inFlight: 0, circuit: 'closed' });
+    }
+  });
+
+  test('a look-up that fails without a code counts for the endpoint as it does for its circuit', async () => {
+    const clock = virtualClock();
+    const dispatch = ({ origin }: DispatchOptions, handler: DispatchHandler): boolean => {
+      if (String(origin).includes('h0')) handler.onResponseError?.({} as never, new Error('no such name'));
+      else {
+        handler.onResponseStart?.({} as never, 200, {}, '');
+        handler.onResponseEnd?.({} as never, {});
+      }
+      return true;
+    };
+    const dispatcher = { dispatch } as unknown as HttpDispatcher;
+    const orders = createHttpClient({ endpoints: hosts(2), dispatcher, clock, random: seededRandom(7), retry: false });
+    let bad = 0;
+    for (let i = 0; i < 100; i++) await orders.get('/a').catch(() => bad++);
+    expect(bad).toBe(5);
+    expect(orders.stats().endpoints[0]).toMatchObject({ failures: 5, ejected: true });
   });
 
   test('a region that fails is left for the next, and comes back after good probes, not before', async () => {
@@ -189,6 +259,65 @@ describe('endpoints from a function', () => {
     clock.assertNoTimers();
   });
 
+  test('that are not answered are asked for again after 30 s, and a list that was overtaken is not taken over', async () => {
+    const { client, clock, sent } = fleet(() => 200);
+    const answers: ((list: { url: string }[]) => void)[] = [];
+    const endpoints = () => new Promise<{ url: string }[]>((resolve) => answers.push(resolve));
+    const orders = client({ endpoints, timeoutMs: 1_000 });
+    await expect(clock.runUntil(orders.get('/a'))).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
+    await clock.advance(29_000);
+    const next = orders.get('/a');
+    await Promise.resolve();
+    expect(answers).toHaveLength(2);
+    answers[1]?.([{ url: 'http://new.internal' }]);
+    await clock.runUntil(next);
+    answers[0]?.([{ url: 'http://old.internal' }]);
+    await clock.runUntil(orders.get('/a'));
+    expect(sent).toEqual(['new.internal', 'new.internal']);
+  });
+
+  test('that leave the list while calls to them are in flight end these, and hold no place among the ejected', async () => {
+    let broken = 'none';
+    const { client, clock, delays, calls, get } = fleet((host) => (host === broken ? 500 : 200));
+    let list = hosts(5);
+    const limits = { timeoutMs: 120_000, attemptTimeoutMs: 60_000 };
+    const orders = client({ endpoints: () => list, circuitBreaker: false, ...limits });
+    await get(orders);
+    delays.set('h1.internal', 50_000);
+    const slow = Array.from({ length: 40 }, () => orders.get('/a'));
+    await clock.advance(29_000);
+    delays.clear();
+    broken = 'h0.internal';
+    await calls(orders, 300);
+    expect(orders.stats().endpoints[0]).toMatchObject({ endpoint: 'h0.internal:80', ejected: true });
+    list = hosts(5).slice(2).reverse();
+    broken = 'h2.internal';
+    await clock.advance(1_000);
+    await calls(orders, 300);
+    expect(orders.stats().endpoints).toMatchObject([
+      { endpoint: 'h4.internal:80', ejected: false },
+      { endpoint: 'h3.internal:80', ejected: false },
+      { endpoint: 'h2.internal:80', ejected: true },
+    ]);
+    await clock.runUntil(Promise.all(slow));
+    expect(orders.stats().endpoints.map(({ inFlight }) => inFlight)).toEqual([0, 0, 0]);
+  });
+
+  test('that come back with an open circuit are left alone', async () => {
+    const { client, clock, calls, get } = fleet((host) => (host === 'h0.internal' ? 500 : 200));
+    let list = hosts(2);
+    const circuitBreaker = { openMs: 300_000 };
+    const orders = client({ endpoints: () => list, circuitBreaker, outlierEjection: false });
+    await calls(orders, 50);
+    expect(orders.stats().endpoints[0]?.circuit).toBe('open');
+    for (const next of [hosts(2).slice(1), hosts(2)]) {
+      list = next;
+      await clock.advance(30_000);
+      await get(orders);
+    }
+    expect(await calls(orders, 50)).toBe(50);
+  });
+
   test('that cannot be found fail the call; later a failure leaves the list as it is', async () => {
     const { client, clock, sent } = fleet(() => 200);
     const failure = new Error('no registry');
@@ -210,6 +339,7 @@ test.each<[string, Partial<HttpClientOptions>, string]>([
   ['none', { endpoints: [] }, 'endpoints'],
   ['with baseUrl', { endpoints: hosts(1), baseUrl: 'http://a.internal' }, 'baseUrl'],
   ['two at the same host', { endpoints: [...hosts(1), ...hosts(1)] }, 'endpoints[1].url'],
+  ['two at the same port', { endpoints: [{ url: 'http://a:443' }, { url: 'https://a' }] }, 'endpoints[1].url'],
   ['a weight of 0', { endpoints: [{ url: 'http://a', weight: 0 }] }, 'endpoints[0].weight'],
   ['an unknown option', { endpoints: [{ url: 'http://a', priority: 1 } as never] }, 'endpoints[0].priority'],
   ['a function without a name', { endpoints: () => hosts(1), name: undefined as never }, 'name'],
@@ -265,4 +395,31 @@ describe('over real sockets', () => {
     expect(servers[1]?.requests).toHaveLength(20);
     await client.close();
   });
+});
+
+test('an endpoint that leaves the list while a call to it is prepared is connected to, and closed again', async () => {
+  const server = await startFaultServer();
+  const clock = virtualClock();
+  let list = [{ url: server.url }];
+  let authorize = (): void => {};
+  const prepared = new Promise<void>((resolve) => (authorize = resolve));
+  let waits = false;
+  const auth = { authorize: () => (waits ? prepared.then(() => ({})) : {}) };
+  const limits = { timeoutMs: 60_000, attemptTimeoutMs: 60_000 };
+  const orders = createHttpClient({ name: 'orders', endpoints: () => list, clock, auth, retry: false, ...limits });
+  await orders.get('/a');
+  waits = true;
+  const late = orders.get('/late');
+  await vi.waitFor(() => expect(orders.stats().inFlight).toBe(1));
+  list = [{ url: 'http://127.0.0.1:1' }];
+  await clock.advance(30_000);
+  waits = false;
+  await orders.get('/a').catch(() => {});
+  await orders.get('/a').catch(() => {});
+  await server.waitUntil(({ openConnections }) => openConnections === 0);
+  authorize();
+  expect((await late).status).toBe(200);
+  await server.waitUntil(({ openConnections }) => openConnections === 0);
+  await orders.close();
+  await server.close();
 });

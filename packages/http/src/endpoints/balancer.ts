@@ -1,10 +1,9 @@
 import { runDetached } from '@macadam/core';
-import { circuitBreakers, type CircuitBreakers, type ExecuteOptions } from '@macadam/resilience';
-import type { AttemptLog, HttpAttempt } from '../attempts.ts';
+import { circuitBreakers, type CircuitBreakers, type ExecuteOptions, type Verdict } from '@macadam/resilience';
+import type { AttemptLog } from '../attempts.ts';
 import type { Transport } from '../dispatcher.ts';
 import { breakerOptions } from '../policies.ts';
 import type { PreparedRequest } from '../request.ts';
-import { classifyEnd } from '../retry-rules.ts';
 import type { HttpClientSettings } from '../settings.ts';
 import { Endpoint, type EndpointStats } from './endpoint.ts';
 import { parseEndpoints, type EndpointsSettings, type EndpointTarget } from './options.ts';
@@ -27,6 +26,8 @@ export class Balancer {
   readonly #breakers: CircuitBreakers | undefined;
   /** Whether an endpoint has policies for each route. */
   readonly #keepsByRoute: boolean;
+  /** Whether a circuit may open without what counts as a failure here: by rules of the user's. */
+  readonly #mayOpenUnseen: boolean;
   #endpoints = new Map<string, Endpoint>();
   #regions: Region[] = [];
   /** Had calls in this interval. */
@@ -35,12 +36,17 @@ export class Balancer {
   #ejected: Endpoint[] = [];
   #refreshAt = -Infinity;
   #refreshing: Promise<void> | undefined;
+  /** How often was asked for a list, and which of these times the present one answers. */
+  #asked = 0;
+  #answered = 0;
 
   constructor(settings: HttpClientSettings, options: EndpointsSettings) {
     this.#settings = settings;
     this.#options = options;
     const { circuitBreaker, perRoute } = settings;
     this.#keepsByRoute = perRoute.has('circuitBreaker') || perRoute.has('adaptiveConcurrency');
+    this.#mayOpenUnseen =
+      circuitBreaker !== false && (circuitBreaker.trip !== undefined || circuitBreaker.classify !== undefined);
     if (circuitBreaker !== false) {
       const { name: _, ...each } = breakerOptions(settings, circuitBreaker);
       const maxKeys = Math.max(1_000, options.targets?.length ?? 0);
@@ -52,19 +58,27 @@ export class Balancer {
   /** What a call has to wait for: the first answer of the function that knows the endpoints. */
   prepare(): Promise<void> | undefined {
     if (this.#options.source === undefined) return undefined;
-    if (this.#refreshing === undefined && this.#settings.clock.monotonic() >= this.#refreshAt) {
-      this.#refreshing = this.#refresh().finally(() => (this.#refreshing = undefined));
+    const now = this.#settings.clock.monotonic();
+    if (now >= this.#refreshAt) {
+      // From when it is asked, since an answer may never come.
+      this.#refreshAt = now + REFRESH_MS;
+      this.#refreshing = this.#refresh(++this.#asked);
       // A list that cannot be renewed is better than none; the first one is waited for, and then its failure is told.
       this.#refreshing.catch(() => {});
     }
     return this.#endpoints.size === 0 ? this.#refreshing : undefined;
   }
 
-  async #refresh(): Promise<void> {
+  async #refresh(asked: number): Promise<void> {
     try {
-      this.#replace(parseEndpoints(await runDetached(this.#options.source as () => unknown), 'endpoints()'));
-    } finally {
-      if (this.#endpoints.size > 0) this.#refreshAt = this.#settings.clock.monotonic() + REFRESH_MS;
+      const targets = parseEndpoints(await runDetached(this.#options.source as () => unknown), 'endpoints()');
+      // One that came so late that a later one was there before is old.
+      if (asked < this.#answered) return;
+      this.#answered = asked;
+      this.#replace(targets);
+    } catch (error) {
+      if (this.#endpoints.size === 0 && asked === this.#asked) this.#refreshAt = -Infinity;
+      throw error;
     }
   }
 
@@ -72,6 +86,8 @@ export class Balancer {
   #replace(targets: readonly EndpointTarget[]): void {
     const now = this.#settings.clock.monotonic();
     const before = this.#endpoints;
+    // One that comes back may have an open circuit.
+    const isSuspect = this.#mayOpenUnseen || before.size > 0;
     const regions = new Map<string, Region>();
     this.#endpoints = new Map();
     for (const target of targets) {
@@ -82,12 +98,21 @@ export class Balancer {
         regions.set(target.region, region);
       }
       const known = before.get(target.origin);
-      const endpoint = known?.follow(target, region) ?? new Endpoint(target, region, this.#settings, this.#breakers);
+      const endpoint = known?.follow(target, region) ?? this.#make(target, region, isSuspect);
       before.delete(target.origin);
       this.#endpoints.set(target.origin, endpoint);
     }
     this.#regions = [...regions.values()];
-    for (const gone of before.values()) void gone.close();
+    for (const gone of before.values()) {
+      gone.isListed = false;
+      void gone.close();
+    }
+    this.#ejected = this.#ejected.filter(({ isListed }) => isListed);
+    this.#active = this.#active.filter(({ isListed }) => isListed);
+  }
+
+  #make(target: EndpointTarget, region: Region, isSuspect: boolean): Endpoint {
+    return new Endpoint(target, region, this.#settings, this.#breakers, isSuspect);
   }
 
   /** What stands for the transports of all endpoints, where a client has one. */
@@ -104,7 +129,8 @@ export class Balancer {
 
   /** What the policies are told of a call: its way through the endpoints. */
   guide({ execution, repeatable, subject }: PreparedRequest, log: AttemptLog): ExecuteOptions {
-    log.route = new Route(this, repeatable, this.#keepsByRoute ? subject.route : undefined);
+    const { attemptTimeoutMs = this.#settings.attemptTimeoutMs } = execution;
+    log.route = new Route(this, repeatable, this.#keepsByRoute ? subject.route : undefined, attemptTimeoutMs);
     return { ...execution, route: log.route };
   }
 
@@ -133,21 +159,25 @@ export class Balancer {
   }
 
   /** Takes in how a try ended. */
-  ended(endpoint: Endpoint, attempt: HttpAttempt, now: number): void {
+  ended(endpoint: Endpoint, verdict: Verdict, durationMs: number, now: number): void {
     const { place, region } = endpoint;
     region.load.ended(place);
-    const verdict = classifyEnd(attempt.status, attempt.errorCode);
+    if (!endpoint.isListed) {
+      void endpoint.close();
+      return;
+    }
     if (verdict === 'neutral') return;
     const failed = verdict === 'failure';
     endpoint.calls++;
     if (endpoint.intervalCalls++ === 0) this.#active.push(endpoint);
     if (failed) {
+      endpoint.failures++;
       endpoint.intervalFailures++;
       endpoint.consecutiveFailures++;
-      region.load.failed(place, attempt.durationMs, now);
+      region.load.failed(place, durationMs, now);
     } else {
       endpoint.consecutiveFailures = 0;
-      region.load.succeeded(place, attempt.durationMs, now);
+      region.load.succeeded(place, durationMs, now);
     }
     region.record(failed, now);
     if (!this.#options.ejects) return;

@@ -35,7 +35,16 @@ export class EndpointPolicies {
 
   /** What a try of `route` goes through; undefined for nothing. */
   of(authority: string, route: string | undefined): Policy | undefined {
-    if (route === undefined) return (this.#only ??= this.#make(authority, undefined)).policy;
+    return this.#guard(authority, route).policy;
+  }
+
+  /** Whether the circuit would let a try of `route` through. */
+  admits(authority: string, route: string | undefined): boolean {
+    return this.#guard(authority, route).breaker?.admits !== false;
+  }
+
+  #guard(authority: string, route: string | undefined): Guard {
+    if (route === undefined) return (this.#only ??= this.#make(authority, undefined));
     this.#byRoute ??= new RecencyMap();
     let guard = this.#byRoute.get(route);
     if (guard === undefined) {
@@ -43,13 +52,7 @@ export class EndpointPolicies {
       guard = this.#make(authority, route);
       this.#byRoute.set(route, guard);
     }
-    return guard.policy;
-  }
-
-  /** Whether the circuit would let a try of `route` through. */
-  admits(route: string | undefined): boolean {
-    const guard = route === undefined ? this.#only : this.#byRoute?.peek(route);
-    return guard?.breaker?.admits !== false;
+    return guard;
   }
 
   /** The state of its circuit, of several the worst; undefined without one. */

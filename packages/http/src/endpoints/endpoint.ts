@@ -36,22 +36,27 @@ export class Endpoint {
   /** The one of all routes, where nothing is kept by route. */
   #policy: Policy | undefined = undefined;
   calls = 0;
+  failures = 0;
   consecutiveFailures = 0;
   intervalCalls = 0;
   intervalFailures = 0;
   ejectedUntil: number = -Infinity;
   #timesEjected = 0;
+  /** Whether it is in the list still. */
+  isListed = true;
   #transport: Transport | undefined = undefined;
 
+  /** @param isSuspect - whether it may be out of use from the first, or without a failure of its own */
   constructor(
     target: EndpointTarget,
     region: Region,
     settings: HttpClientSettings,
     breakers: CircuitBreakers | undefined,
+    isSuspect: boolean,
   ) {
     this.target = target;
     this.region = region;
-    this.place = region.add(this);
+    this.place = region.add(this, isSuspect);
     this.#settings = settings;
     this.#policies = new EndpointPolicies(settings, breakers);
   }
@@ -59,7 +64,7 @@ export class Endpoint {
   /** Takes over what a new list says of it, which may be another weight or region. */
   follow(target: EndpointTarget, region: Region): this {
     this.target = target;
-    this.place = region.add(this, this.region.load, this.place);
+    this.place = region.take(this);
     this.region = region;
     return this;
   }
@@ -76,7 +81,7 @@ export class Endpoint {
 
   /** Whether it is neither ejected nor refused by the circuit that a try of `route` goes through. */
   usable(now: number, route?: string): boolean {
-    return now >= this.ejectedUntil && this.#policies.admits(route);
+    return now >= this.ejectedUntil && this.#policies.admits(this.target.authority, route);
   }
 
   eject(now: number): void {
@@ -95,14 +100,17 @@ export class Endpoint {
       weight,
       inFlight: load.inFlight(this.place),
       calls: this.calls,
-      failures: load.failures(this.place),
+      failures: this.failures,
       latencyMs: Math.round(load.latencyMs(this.place, now) * 1_000) / 1_000,
       ejected: now < this.ejectedUntil,
       circuit: this.#policies.circuit,
     };
   }
 
+  /** Lets what is in flight end, then closes its connections. What is sent there nevertheless makes new ones. */
   async close(): Promise<void> {
-    await this.#transport?.close();
+    const transport = this.#transport;
+    this.#transport = undefined;
+    await transport?.close();
   }
 }

@@ -5,9 +5,13 @@ const FAILURE_MS = 100;
 const FAILURE_FACTOR = 4;
 const MOST_MS = 30_000;
 
+/** Where calls wait and nothing was heard for so long, what was known before counts no more. */
+const SILENCE_MS = 3 * DECAY_MS;
+
 /** What is kept of each endpoint. */
 const IN_FLIGHT = 0;
-const FAILURES = 1;
+/** Whether it may be out of use, 1 or 0. */
+const SUSPECT = 1;
 const PEAK_MS = 2;
 const PEAK_AT = 3;
 const SIZE = 4;
@@ -23,18 +27,23 @@ const SIZE = 4;
 export class LoadTable {
   readonly #numbers: number[] = [];
 
-  /** Takes in one more endpoint, with what another table knows of it. */
-  add(known?: LoadTable, place = 0): void {
-    const from = known === undefined ? [] : known.#numbers;
-    for (let i = 0; i < SIZE; i++) this.#numbers.push(from[place * SIZE + i] ?? 0);
+  /** Takes in one more endpoint, of which nothing was heard so far. */
+  add(isSuspect: boolean): void {
+    this.#numbers.push(0, Number(isSuspect), 0, -Infinity);
+  }
+
+  /** Takes in what another table knows of an endpoint. */
+  take(from: LoadTable, place: number): void {
+    for (let i = 0; i < SIZE; i++) this.#numbers.push(from.#numbers[place * SIZE + i] as number);
   }
 
   inFlight(place: number): number {
     return this.#numbers[place * SIZE + IN_FLIGHT] as number;
   }
 
-  failures(place: number): number {
-    return this.#numbers[place * SIZE + FAILURES] as number;
+  /** Whether to ask the endpoint itself if it can be used; otherwise it can. */
+  isSuspect(place: number): boolean {
+    return this.#numbers[place * SIZE + SUSPECT] === 1;
   }
 
   /** In milliseconds; 0 when nothing is known. */
@@ -42,6 +51,17 @@ export class LoadTable {
     const at = place * SIZE;
     const peakMs = this.#numbers[at + PEAK_MS] as number;
     return peakMs === 0 ? 0 : peakMs * Math.exp(((this.#numbers[at + PEAK_AT] as number) - now) / DECAY_MS);
+  }
+
+  /**
+   * How long one more call may take, in milliseconds: where calls wait and nothing is heard, as long as any. Otherwise one
+   * that is new, or was idle for long, would look fastest until it has answered, and draw every caller if it never does.
+   * Source: the penalty in Finagle's peak EWMA.
+   */
+  expectedMs(place: number, now: number): number {
+    const at = place * SIZE;
+    const isSilent = this.#numbers[at + IN_FLIGHT] !== 0 && now - (this.#numbers[at + PEAK_AT] as number) >= SILENCE_MS;
+    return isSilent ? MOST_MS : this.latencyMs(place, now);
   }
 
   began(place: number): void {
@@ -62,7 +82,7 @@ export class LoadTable {
   }
 
   failed(place: number, durationMs: number, now: number): void {
-    (this.#numbers[place * SIZE + FAILURES] as number)++;
+    this.#numbers[place * SIZE + SUSPECT] = 1;
     const ms = Math.max(durationMs, FAILURE_MS, this.latencyMs(place, now) * FAILURE_FACTOR);
     this.succeeded(place, Math.min(MOST_MS, ms), now);
   }

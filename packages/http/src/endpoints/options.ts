@@ -48,7 +48,7 @@ export interface EndpointsSettings {
 /** Throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong list: each must name another host. */
 export function parseEndpoints(list: unknown, path = 'endpoints'): readonly EndpointTarget[] {
   if (!Array.isArray(list) || list.length === 0) throw new OptionsError(path, list, 'a list of one endpoint at least');
-  const origins = new Set<string>();
+  const authorities = new Set<string>();
   return list.map((one: EndpointOptions, i) => {
     assertObject(`${path}[${i}]`, one);
     assertKnownOptions(`${path}[${i}]`, one, ['url', 'weight', 'region', 'zone']);
@@ -58,12 +58,13 @@ export function parseEndpoints(list: unknown, path = 'endpoints'): readonly Endp
     if (one.region !== undefined) assertText(`${path}[${i}].region`, region);
     if (zone !== undefined) assertText(`${path}[${i}].zone`, zone);
     const { origin } = parsed;
-    if (origins.has(origin))
+    const authority = authorityOf(parsed);
+    if (authorities.has(authority))
       throw new OptionsError(`${path}[${i}].url`, origin, 'at another host or port than the others');
-    origins.add(origin);
+    authorities.add(authority);
     return {
       origin,
-      authority: authorityOf(parsed),
+      authority,
       pathPrefix: parsed.pathname.replace(/\/+$/, ''),
       weight,
       region,

@@ -13,7 +13,7 @@ function regionOf(endpoints: readonly Given[]): { region: Region; at: (endpoint:
   const region = new Region('eu', 0);
   for (const { usable = true, cost = 1, zone } of endpoints) {
     const endpoint = { target: { weight: 1, zone }, usable: () => usable };
-    const place = region.add(endpoint as unknown as Endpoint);
+    const place = region.add(endpoint as unknown as Endpoint, false);
     if (!usable) region.load.failed(place, cost, 0);
     region.load.succeeded(place, cost, 0);
   }

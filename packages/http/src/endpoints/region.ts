@@ -24,9 +24,15 @@ export class Region {
     this.health = regionUp(now);
   }
 
-  /** Takes in an endpoint, with what another table knows of it, and tells its place. */
-  add(endpoint: Endpoint, known?: LoadTable, place?: number): number {
-    this.load.add(known, place);
+  /** Takes in a new endpoint, and tells its place. */
+  add(endpoint: Endpoint, isSuspect: boolean): number {
+    this.load.add(isSuspect);
+    return this.endpoints.push(endpoint) - 1;
+  }
+
+  /** Takes in one that has another place so far, with what is known of it there, and tells its new place. */
+  take(endpoint: Endpoint): number {
+    this.load.take(endpoint.region.load, endpoint.place);
     return this.endpoints.push(endpoint) - 1;
   }
 
@@ -63,7 +69,7 @@ export class Region {
   #cost(place: number, now: number): number {
     const inFlight = this.load.inFlight(place);
     const waiting = inFlight === 0 ? 0 : inFlight / (this.endpoints[place] as Endpoint).target.weight;
-    return (waiting + 1) * this.load.latencyMs(place, now);
+    return (waiting + 1) * this.load.expectedMs(place, now);
   }
 
   /** The place of one that is usable. */
@@ -84,8 +90,8 @@ export class Region {
 
   #isUsable(place: number, tried: readonly Endpoint[], now: number, route: string | undefined): boolean {
     const endpoint = this.endpoints[place] as Endpoint;
-    // Without a failure it is neither ejected nor refused: nothing of the endpoint itself is looked at.
-    const isWell = this.load.failures(place) === 0 || endpoint.usable(now, route);
+    // Of most nothing but the table is looked at.
+    const isWell = !this.load.isSuspect(place) || endpoint.usable(now, route);
     return isWell && (tried.length === 0 || !tried.includes(endpoint));
   }
 }

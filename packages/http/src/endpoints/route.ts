@@ -1,4 +1,4 @@
-import type { Policy, Route as PolicyRoute } from '@macadam/resilience';
+import type { Policy, Route as PolicyRoute, Verdict } from '@macadam/resilience';
 import type { HttpAttempt } from '../attempts.ts';
 import type { Balancer } from './balancer.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -10,14 +10,17 @@ export class Route implements PolicyRoute {
   readonly repeatable: boolean;
   /** Method and path template, where policies are kept by route. */
   readonly name: string | undefined;
+  /** The time limit of a try. */
+  readonly #attemptTimeoutMs: number;
   /** In the order of the tries. */
   readonly tried: Endpoint[] = [];
   #picked: Endpoint | undefined;
 
-  constructor(balancer: Balancer, repeatable: boolean, name: string | undefined) {
+  constructor(balancer: Balancer, repeatable: boolean, name: string | undefined, attemptTimeoutMs: number) {
     this.#balancer = balancer;
     this.repeatable = repeatable;
     this.name = name;
+    this.#attemptTimeoutMs = attemptTimeoutMs;
   }
 
   next(): Policy | undefined {
@@ -37,9 +40,15 @@ export class Route implements PolicyRoute {
     endpoint?.region.load.began(endpoint.place);
   }
 
-  ended(attempt: HttpAttempt, now: number): void {
+  ended(attempt: HttpAttempt, verdict: Verdict, now: number): void {
     const endpoint = this.#endpoint(attempt.endpoint);
-    if (endpoint !== undefined) this.#balancer.ended(endpoint, attempt, now);
+    if (endpoint === undefined) return;
+    this.#balancer.ended(endpoint, this.#wasCutShort(attempt) ? 'neutral' : verdict, attempt.durationMs, now);
+  }
+
+  /** As circuit breakers have it: whoever is too slow for an impatient caller is not slow. */
+  #wasCutShort({ errorCode, durationMs }: HttpAttempt): boolean {
+    return errorCode === 'MAC_TIMEOUT' && durationMs < this.#attemptTimeoutMs / 2;
   }
 
   /** None for a redirect that led away. */
