@@ -91,8 +91,8 @@ export default defineConfig(
     },
   },
   {
-    // Only here is the type checker asked: it is what makes lint slow, and here is what our users run.
-    files: ['packages/*/{src,test}/**/*.ts'],
+    // Only here is the type checker asked: it is what makes lint slow, and here is what our users run, and what tests it.
+    files: ['packages/*/{src,test}/**/*.ts', 'test-support/src/**/*.ts'],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',

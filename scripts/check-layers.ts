@@ -10,6 +10,7 @@ const scope = '@macadam/';
 const maxLines = 250;
 const emptyNames = /(^|\/)(utils?|helpers?|common|misc|manager)(\.|\/|$)/;
 const builtins = new Set(builtinModules);
+const forTests = new Set(['testkit', 'test-support']);
 
 interface SourceFile {
   /** Below `src`. */
@@ -25,7 +26,7 @@ export function checkLayers(root: string): string[] {
   return [
     ...packages.flatMap((member) => checkPackage(member, layers[member.short], subpaths)),
     ...membersOf('examples', root).flatMap((member) => checkExample(member, subpaths)),
-    ...['packages', 'examples', 'bench', 'scripts', 'docs'].flatMap((folder) =>
+    ...['packages', 'examples', 'bench', 'scripts', 'docs', 'test-support'].flatMap((folder) =>
       filesBelow(join(root, folder), (path) => emptyNames.test(path)).map(
         (path) => `${folder}/${path}: the name says nothing; call it by what it holds`,
       ),
@@ -106,7 +107,7 @@ function workspaceProblem(short: string, typeOnly: boolean, layer: Layer): strin
   if (layer.workspaceTypes?.includes(short) === true) {
     return typeOnly ? undefined : `may import only types from ${scope}${short}`;
   }
-  return short === 'testkit' ? 'testkit is for tests; src may not import it' : `may not import ${scope}${short}`;
+  return forTests.has(short) ? `${short} is for tests; src may not import it` : `may not import ${scope}${short}`;
 }
 
 function entryProblem(specifier: string, name: string, subpaths: ReadonlyMap<string, Set<string>>): string | undefined {

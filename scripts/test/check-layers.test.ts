@@ -48,6 +48,7 @@ describe('checkLayers', () => {
   it.each([
     ['a package above it', `import { createCache } from '@macadam/cache';`, 'may not import @macadam/cache'],
     ['testkit', `import { virtualClock } from '@macadam/testkit';`, 'testkit is for tests'],
+    ['what tests share', `import { runScript } from '@macadam/test-support/processes';`, 'test-support is for tests'],
     [
       'a subpath that is not exported',
       `import { x } from '@macadam/core/clock';`,

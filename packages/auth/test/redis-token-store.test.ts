@@ -1,15 +1,13 @@
 // Sessions that processes share by way of Redis: the case A30, with a real server and both clients.
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '@macadam/core';
-import { Redis } from 'ioredis';
-import { createClient } from 'redis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import * as connect from '@macadam/test-support/redis-clients';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { redisTokenStore, refreshTokens, type TokenRedisClient } from '../src/index.ts';
 import { client, TokenEndpoint } from './token-endpoint.ts';
 
-const url = process.env['REDIS_URL'];
-const nodeRedis = createClient({ ...(url !== undefined && { url }) });
-const ioRedis = new Redis(url ?? 'redis://127.0.0.1', { lazyConnect: true });
+const connected = [await connect.nodeRedis(), await connect.ioRedis()] as const;
+const [{ client: nodeRedis }, { client: ioRedis }] = connected;
 const clients: [name: string, client: TokenRedisClient][] = [
   ['node-redis', nodeRedis],
   ['ioredis', ioRedis],
@@ -18,14 +16,7 @@ const encryptionKeys = [randomBytes(32)];
 let prefix: string;
 const signal = new AbortController().signal;
 
-beforeAll(async () => {
-  if (url === undefined) throw new Error('Set REDIS_URL, or use `npm run unit -- --project auth`.');
-  await Promise.all([nodeRedis.connect(), ioRedis.connect()]);
-});
-afterAll(() => {
-  nodeRedis.destroy();
-  ioRedis.disconnect();
-});
+afterAll(() => Promise.all(connected.map((one) => one.close())));
 beforeEach(() => {
   prefix = `mat-test-${randomBytes(8).toString('hex')}`;
 });

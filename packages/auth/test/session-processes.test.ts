@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
+import { redisUrl } from '@macadam/test-support/redis-servers';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 
-const redisUrl = process.env['REDIS_URL'];
 /** Long enough to see others wait for it, short enough to wait for it here. */
 const LOCK_MS = 2_000;
 
@@ -59,7 +59,7 @@ let prefix = '';
 function startWorker(): Worker {
   const tokenUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
   const flags = ['--conditions=@macadam/source', '--input-type=module-typescript', '--eval', PROGRAM, '--'];
-  const settings = JSON.stringify({ redisUrl, tokenUrl, prefix, key, lockMs: LOCK_MS });
+  const settings = JSON.stringify({ redisUrl: redisUrl(), tokenUrl, prefix, key, lockMs: LOCK_MS });
   const child = spawn(process.execPath, [...flags, settings], {
     cwd: import.meta.dirname,
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -78,7 +78,6 @@ function startWorker(): Worker {
 }
 
 beforeAll(async () => {
-  if (redisUrl === undefined) throw new Error('Set REDIS_URL, or use `npm run unit -- --project auth`.');
   prefix = `mat-test-${randomBytes(8).toString('hex')}`;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createCache, redisTier } from '@macadam/cache';
 import { tierContract } from '@macadam/cache/testing';
-import { clusterClients, type ClusterClient } from './cluster-clients.ts';
-import { serverPrograms, startCluster, type LocalCluster } from './redis-cluster.ts';
+import { clusterClients, type Connected } from '@macadam/test-support/redis-clients';
+import { startCluster, type LocalCluster } from '@macadam/test-support/redis-cluster';
+import { serverPrograms } from '@macadam/test-support/redis-servers';
 
 // Where Redis is brought by REDIS_URL alone, there may be no server to start.
 if (serverPrograms().length === 0) it.skip('there is a server to start a cluster of');
@@ -13,7 +14,7 @@ describe.each(serverPrograms())('bentocache 1.5.1: on a cluster of $name', { tim
   afterAll(() => cluster.close());
 
   describe.each(clusterClients)('%s', (name, connect) => {
-    let connection: ClusterClient;
+    let connection: Connected;
     beforeAll(async () => void (connection = await connect(cluster)));
     afterAll(() => connection.close());
     const tier = () => redisTier(connection.client, { prefix: `cluster-${name}`, timeoutMs: 5_000 });

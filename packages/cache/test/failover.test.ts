@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCache, redisTier, type Cache } from '@macadam/cache';
-import { clusterClients, type ClusterClient } from './cluster-clients.ts';
-import { serverPrograms, startCluster, type LocalCluster } from './redis-cluster.ts';
+import { clusterClients, type Connected } from '@macadam/test-support/redis-clients';
+import { startCluster, type LocalCluster } from '@macadam/test-support/redis-cluster';
+import { serverPrograms } from '@macadam/test-support/redis-servers';
 import { expectNoUnhandledRejections } from './unhandled.ts';
 
 expectNoUnhandledRejections();
@@ -13,26 +14,25 @@ if (serverPrograms().length === 0) it.skip('there is a server to start a cluster
 describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90_000 }, (server) => {
   describe.each(clusterClients)('%s', (name, connect) => {
     let cluster: LocalCluster;
-    let connection: ClusterClient;
-    let other: ClusterClient;
+    let connection: Connected;
+    let other: Connected;
     let prefix: string;
     let made = 0;
     const open: Cache<string>[] = [];
 
     // A cluster for each driver, since a master that was killed stays so.
     beforeAll(async () => {
-      cluster = await startCluster(server, 1);
+      cluster = await startCluster(server, { replicas: 1 });
       [connection, other] = [await connect(cluster), await connect(cluster)];
     }, 60_000);
     afterAll(async () => {
-      connection.close();
-      other.close();
+      await Promise.all([connection.close(), other.close()]);
       await cluster.close();
     });
     beforeEach(() => void (prefix = `change-${name}-${++made}`));
     afterEach(async () => void (await Promise.all(open.splice(0).map((cache) => cache.close()))));
 
-    function instance({ client }: ClusterClient): Cache<string> {
+    function instance({ client }: Connected): Cache<string> {
       const cache = createCache<string>({
         name: 'users',
         ttlJitter: 0,

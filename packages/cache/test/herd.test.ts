@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { servers } from './redis-server.ts';
+import { servers } from '@macadam/test-support/redis-servers';
 
 interface Answer {
   readonly values: string[];

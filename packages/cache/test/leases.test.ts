@@ -1,7 +1,8 @@
 // Leases where the server compares and sets in one command, beside those that scripts compare, on real servers.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCache, redisTier, type Cache, type RedisClient } from '@macadam/cache';
-import { ioRedis, nodeRedis, servers, type Connected } from './redis-server.ts';
+import { clients, type Connected } from '@macadam/test-support/redis-clients';
+import { servers } from '@macadam/test-support/redis-servers';
 
 const [{ url: redisUrl }, { url: valkeyUrl }] = servers as [(typeof servers)[0], (typeof servers)[0]];
 
@@ -30,10 +31,7 @@ function watched(client: RedisClient, refuse: (words: readonly string[]) => Erro
 const unknown = (words: readonly string[]): Error | undefined =>
   words.includes('IFEQ') ? new Error('ERR syntax error') : undefined;
 
-describe.each([
-  ['node-redis', nodeRedis],
-  ['ioredis', ioRedis],
-] as const)('leases with %s', (name, connect) => {
+describe.each(clients)('leases with %s', (name, connect) => {
   const open: (Cache<string> | Connected)[] = [];
   let prefix: string;
   let made = 0;

@@ -1,7 +1,8 @@
 // What a tag costs when a million entries have it.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createCache, redisTier, type Cache, type RedisClient } from '@macadam/cache';
-import { nodeRedis, redisUrl, type Connected } from './redis-server.ts';
+import { nodeRedis, type Connected } from '@macadam/test-support/redis-clients';
+import { redisUrl } from '@macadam/test-support/redis-servers';
 
 const ENTRIES = 1_000_000;
 const A_TIME = 5_000;

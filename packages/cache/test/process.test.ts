@@ -1,17 +1,9 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createCache } from '@macadam/cache';
-import { redisUrl } from './redis-server.ts';
+import { runText } from '@macadam/test-support/processes';
+import { redisUrl } from '@macadam/test-support/redis-servers';
 
-const run = promisify(execFile);
-
-/** Runs a program until it ends by itself; rejects when it fails. */
-async function runs(program: string): Promise<string> {
-  const flags = ['--conditions=@macadam/source', '--unhandled-rejections=strict', '--input-type=module-typescript'];
-  const { stdout } = await run(process.execPath, [...flags, '--eval', program], { cwd: import.meta.dirname });
-  return stdout.trim();
-}
+const runs = (program: string): Promise<string> => runText(program, import.meta.dirname);
 
 describe('the process', () => {
   it('bentocache #26: ends when its own work is done, with caches that are open and in use', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { race, type RaceOptions, type RaceReport } from './race/race.ts';
 import { judge } from './race/verdict.ts';
-import { redisUrl, servers } from './redis-server.ts';
+import { redisUrl, servers } from '@macadam/test-support/redis-servers';
 
 const module = join(import.meta.dirname, 'race', 'contender.ts');
 const run = (contender: string, options: Partial<RaceOptions> = {}): Promise<RaceReport> =>

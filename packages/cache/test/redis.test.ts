@@ -4,15 +4,13 @@ import { startFaultProxy, type FaultProxy } from '@macadam/testkit';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCache, redisTier, type Cache, type CacheOptions, type RedisTierOptions } from '@macadam/cache';
-import { ioRedis, nodeRedis, redisUrl, type Connected } from './redis-server.ts';
+import { clients, nodeRedis, type Connected } from '@macadam/test-support/redis-clients';
+import { redisUrl } from '@macadam/test-support/redis-servers';
 import { expectNoUnhandledRejections } from './unhandled.ts';
 
 expectNoUnhandledRejections();
 
-describe.each([
-  ['node-redis', nodeRedis],
-  ['ioredis', ioRedis],
-] as const)('with %s', (name, connect) => {
+describe.each(clients)('with %s', (name, connect) => {
   let redis: Connected;
   let direct: Connected;
   let proxy: FaultProxy;

@@ -2,17 +2,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redisTier, type Tier, type TierSpace } from '@macadam/cache';
 import { memoryTier, tierContract } from '@macadam/cache/testing';
-import { ioRedis, nodeRedis, servers, type Connected } from './redis-server.ts';
+import { clients, type Connected } from '@macadam/test-support/redis-clients';
+import { servers } from '@macadam/test-support/redis-servers';
 
 describe('memoryTier keeps the contract', () => {
   const tier = memoryTier();
   it.each(tierContract(() => tier))('$name', ({ run }) => run());
 });
 
-const combinations = servers.flatMap((server) => [
-  { server, name: 'node-redis', connect: nodeRedis },
-  { server, name: 'ioredis', connect: ioRedis },
-]);
+const combinations = servers.flatMap((server) => clients.map(([name, connect]) => ({ server, name, connect })));
 describe.each(combinations)('redisTier with $name and $server.name keeps the contract', ({ server, name, connect }) => {
   if (server.url === undefined) return it.skip(`there is no ${server.name}`);
   let redis: Connected;

@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process';
 import { getEventListeners, once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { runWork } from '@macadam/core';
+import { runScript } from '@macadam/test-support/processes';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createHttpClient, type HttpClient } from '../src/index.ts';
 
@@ -79,9 +78,8 @@ test('D2: a bomb of 200 MB in 200 kB is refused for less than 16 MB', async () =
   expect(BOMB.length).toBeLessThan(220_000);
   // In a process of its own: the most memory a process held is counted for as long as it lives.
   const script = join(import.meta.dirname, 'children', 'get-bomb.ts');
-  const flags = ['--no-warnings', '--conditions=@macadam/source'];
-  const { stdout } = await promisify(execFile)(process.execPath, [...flags, script, baseUrl]);
-  const { code, limit, grewBy } = JSON.parse(stdout) as { code: string; limit: string; grewBy: number };
+  const output = await runScript(script, { args: [baseUrl], timeoutMs: 60_000 });
+  const { code, limit, grewBy } = JSON.parse(output) as { code: string; limit: string; grewBy: number };
   expect(code).toBe('MAC_HTTP_RESPONSE_TOO_LARGE');
   // Which one it is depends on how much of the bomb comes in one piece.
   expect(['maxBytes', 'maxRatio']).toContain(limit);

@@ -1,24 +1,21 @@
 // The store on three servers that share the slots: every key of a decision has to be on one of them.
-import { Redis } from 'ioredis';
+import { clusterClients, ioRedis, type Connected } from '@macadam/test-support/redis-clients';
+import { startCluster, type LocalCluster } from '@macadam/test-support/redis-cluster';
+import { serverPrograms } from '@macadam/test-support/redis-servers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRateLimiter, redisStore, slidingWindow, takeAll, tokenBucket, type Limit } from '../src/index.ts';
 import { storeContract } from '../src/testing.ts';
-import { ioRedisCluster, nodeRedisCluster, serverProgram, startCluster, type TestCluster } from './redis-cluster.ts';
-import type { Connected } from './redis-server.ts';
 
-const program = serverProgram();
 const hour = 3_600_000;
 
 // Without the program of a server (REDIS_URL on another machine) there is nothing to make a cluster of.
-describe.skipIf(program === undefined)('wurk #92: a cluster of three', () => {
-  let cluster: TestCluster;
-  beforeAll(async () => void (cluster = await startCluster(program!)), 60_000);
+if (serverPrograms().length === 0) it.skip('there is a server to start a cluster of');
+describe.each(serverPrograms())('wurk #92: a cluster of three: $name', (server) => {
+  let cluster: LocalCluster;
+  beforeAll(async () => void (cluster = await startCluster(server)), 60_000);
   afterAll(() => cluster?.close());
 
-  describe.each([
-    ['node-redis', nodeRedisCluster],
-    ['ioredis', ioRedisCluster],
-  ] as const)('with %s', (name, connect) => {
+  describe.each(clusterClients)('with %s', (name, connect) => {
     let redis: Connected;
     beforeAll(async () => void (redis = await connect(cluster)));
     afterAll(() => redis.close());
@@ -34,9 +31,7 @@ describe.skipIf(program === undefined)('wurk #92: a cluster of three', () => {
       const decisions = await Promise.all(keys.flatMap((key) => [1, 2, 3].map(() => limiter.take(key))));
       expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(120);
       for (const port of cluster.ports) {
-        const node = new Redis({ port, host: '127.0.0.1' });
-        expect(await node.dbsize()).toBeGreaterThan(0);
-        node.disconnect();
+        expect(await cluster.command(port, 'DBSIZE')).toBeGreaterThan(0);
       }
     });
 
@@ -61,19 +56,19 @@ describe.skipIf(program === undefined)('wurk #92: a cluster of three', () => {
   });
 
   it('a client that does not know of the cluster: requests of one turn part ways, and none is lost or counted twice', async () => {
-    const [port] = cluster.ports;
-    const node = new Redis({ port: port as number, host: '127.0.0.1' });
+    const [port] = cluster.ports as [number];
+    const node = await ioRedis(`redis://127.0.0.1:${port}`);
     const limits = [tokenBucket({ limit: 2, periodMs: hour })];
     const limiter = createRateLimiter({
       name: 'plain',
       limits,
-      store: redisStore(node, { prefix: 'plain', timeoutMs: 5_000 }),
+      store: redisStore(node.client, { prefix: 'plain', timeoutMs: 5_000 }),
       onStoreFailure: 'closed',
     });
     // Two keys in slots of the first server.
     const keys: string[] = [];
     for (let i = 0; keys.length < 2; i++) {
-      if (Number(await node.call('CLUSTER', 'KEYSLOT', `{key ${i}}`)) < 5_000) keys.push(`key ${i}`);
+      if (Number(await node.command('CLUSTER', 'KEYSLOT', `{key ${i}}`)) < 5_000) keys.push(`key ${i}`);
     }
     const decisions = await Promise.all([...keys, ...keys, ...keys].map((key) => limiter.take(key)));
     expect(decisions.map(({ allowed }) => allowed)).toEqual([true, true, true, true, false, false]);
@@ -87,6 +82,6 @@ describe.skipIf(program === undefined)('wurk #92: a cluster of three', () => {
       ]),
     ).toMatchObject({ allowed: false, atomic: false });
     expect((await limiter.peek(a)).remaining).toBe(2);
-    node.disconnect();
+    await node.close();
   });
 });

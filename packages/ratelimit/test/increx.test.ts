@@ -1,19 +1,17 @@
 // Fixed windows on a server with INCREX: see increx-stand-in.ts for what stands in for one.
 import { systemClock } from '@macadam/core';
+import { clients, nodeRedis, type Connected } from '@macadam/test-support/redis-clients';
+import { redisUrl } from '@macadam/test-support/redis-servers';
 import { seededRandom } from '@macadam/testkit';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createRateLimiter, fixedWindow, redisStore, slidingLog, type Limit, type RateLimiter } from '../src/index.ts';
 import { storeContract } from '../src/testing.ts';
 import { startIncrexStandIn, type IncrexStandIn } from './increx-stand-in.ts';
-import { ioRedis, nodeRedis, redisUrl, type Connected } from './redis-server.ts';
 
 const hour = 3_600_000;
 
-describe.each([
-  ['node-redis', nodeRedis],
-  ['ioredis', ioRedis],
-] as const)('a fixed window on a server with INCREX, through %s', (name, connectTo) => {
+describe.each(clients)('a fixed window on a server with INCREX, through %s', (name, connectTo) => {
   let standIn: IncrexStandIn;
   let fast: Connected;
   let plain: Connected;

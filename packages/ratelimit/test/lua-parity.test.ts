@@ -1,4 +1,5 @@
 // The script and the algorithms are two writings of one rule: on random traces they agree to the last bit.
+import { nodeRedis, type Connected } from '@macadam/test-support/redis-clients';
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,7 +15,6 @@ import {
 import type { Ask, LimitTable } from '../src/store/store.ts';
 import { RedisTable } from '../src/redis/redis-table.ts';
 import { MemoryTable } from '../src/store/memory-table.ts';
-import { nodeRedis, type Connected } from './redis-server.ts';
 
 const period = fc.integer({ min: 20, max: 2_000 });
 const size = fc.integer({ min: 1, max: 20 });

@@ -1,5 +1,7 @@
 // The store on a real server, over real sockets, through both clients.
 import { runWork, systemClock } from '@macadam/core';
+import { clients, nodeRedis, type Connected } from '@macadam/test-support/redis-clients';
+import { redisUrl } from '@macadam/test-support/redis-servers';
 import { startFaultProxy, type FaultProxy } from '@macadam/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -17,7 +19,6 @@ import {
 import { decideScript } from '../src/redis/scripts/decide.ts';
 import { takeTokenScript } from '../src/redis/scripts/take-token.ts';
 import { storeContract } from '../src/testing.ts';
-import { ioRedis, nodeRedis, redisUrl, type Connected } from './redis-server.ts';
 
 const prefix = `rl-${process.pid}`;
 const hour = 3_600_000;
@@ -26,10 +27,7 @@ describe('memoryStore keeps the contract', () => {
   it.each(storeContract(() => memoryStore()))('$name', ({ run }) => run());
 });
 
-describe.each([
-  ['node-redis', nodeRedis],
-  ['ioredis', ioRedis],
-] as const)('redisStore with %s', (name, connect) => {
+describe.each(clients)('redisStore with %s', (name, connect) => {
   let redis: Connected;
   let made = 0;
   let ours: string;

@@ -1,3 +1,4 @@
+import { nodeRedis, type Connected } from '@macadam/test-support/redis-clients';
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -12,7 +13,6 @@ import {
   type Limit,
   type RateLimiter,
 } from '../src/index.ts';
-import { nodeRedis, type Connected } from './redis-server.ts';
 
 const hour = 3_600_000;
 const kinds: [string, (limit: number, periodMs: number) => Limit][] = [

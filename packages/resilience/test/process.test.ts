@@ -1,19 +1,13 @@
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { circuitBreaker, failureRate } from '@macadam/resilience';
+import { runScript } from '@macadam/test-support/processes';
 import { virtualClock } from '@macadam/testkit';
 import { expect, test } from 'vitest';
-
-const run = promisify(execFile);
 
 test('AC30: undici #3975: a pending retry keeps the process alive, and nothing does once the call has settled', async () => {
   const script = join(import.meta.dirname, 'process', 'waits-and-ends.ts');
   // The time limits are a minute: a process that one of them kept alive would be ended by the guard, with an error.
-  const { stdout } = await run(process.execPath, ['--conditions=@macadam/source', '--no-warnings', script], {
-    timeout: 30_000,
-  });
-  expect(stdout.trim()).toBe('answered by try 3');
+  expect(await runScript(script)).toBe('answered by try 3');
 });
 
 test('D7: opossum: what a failure costs does not grow with the calls in the window', async () => {

@@ -1,15 +1,11 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { runScript } from '@macadam/test-support/processes';
 import { virtualClock } from '@macadam/testkit';
 import { expect, test } from 'vitest';
-
-const run = promisify(execFile);
 
 test('a server and a proxy that are closed leave no socket, no listener and no timer', async () => {
   const program = `${import.meta.dirname}/fixtures/open-and-close.ts`;
   // It ends by itself, too: with a handle left it would run until the limit, and fail.
-  const { stdout } = await run(process.execPath, ['--conditions=@macadam/source', program], { timeout: 15_000 });
-  expect(JSON.parse(stdout)).toEqual([]);
+  expect(JSON.parse(await runScript(program, { timeoutMs: 15_000 }))).toEqual([]);
 });
 
 test('a clock that is driven hard keeps nothing', async () => {

@@ -1,5 +1,6 @@
-/** A verifier that is used until its code is compiled, and then idle while the heap is collected: run with --trace-deopt. */
+/** A verifier that is used until its code is compiled, and then idle while the heap is collected. */
 import { createHmac } from 'node:crypto';
+import { useAndRest } from '@macadam/test-support/forgotten-code';
 import { createHmacVerifier } from '../../src/index.ts';
 
 const [issuer, audience] = ['https://id.example.com', 'https://orders.example.com'];
@@ -17,12 +18,4 @@ async function use(times: number): Promise<void> {
   }
 }
 
-for (let rests = 0; rests < 4; rests++) {
-  await use(20_000);
-  console.log('\nrests');
-  // What is not alive when it is collected for the third time is forgotten.
-  for (let i = 0; i < 3; i++) {
-    await new Promise(setImmediate);
-    globalThis.gc?.();
-  }
-}
+await useAndRest(() => use(20_000));

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ioRedis, nodeRedis } from '../redis-server.ts';
-import { createCache, redisTier, type Coherence, type NodeRedisClient } from '@macadam/cache';
+import { createCache, redisTier, type Coherence } from '@macadam/cache';
+import { ioRedis, nodeRedis, type Connected } from '@macadam/test-support/redis-clients';
 
 /** A cache as the race knows it. */
 export interface Contender {
@@ -23,7 +23,7 @@ export const tagOf = (key: string): string => `tag-${key.slice(0, 1)}`;
 const TTL_MS = 2_000;
 
 /** This cache, in each of its modes. Short lifetimes, so that all kinds of refresh take part. */
-const macadam = (coherence: Coherence, connect: typeof nodeRedis): Contender => ({
+const macadam = (coherence: Coherence, connect: (url: string) => Promise<Connected>): Contender => ({
   async open(url, prefix) {
     const { client } = await persistently(() => connect(url));
     const cache = createCache<number>({
@@ -48,8 +48,7 @@ const macadam = (coherence: Coherence, connect: typeof nodeRedis): Contender => 
 /** What one writes without thinking: look, load, store; nothing ties the storing to what happened meanwhile. */
 const careless: Contender = {
   async open(url, prefix) {
-    const { client } = await nodeRedis(url);
-    const redis = client as NodeRedisClient;
+    const { client: redis } = await nodeRedis(url);
     const keyOf = (key: string): string => `${prefix}:careless:${key}`;
     return {
       async read(key, load) {

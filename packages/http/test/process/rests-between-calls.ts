@@ -1,4 +1,5 @@
-/** A client that is used until its code is compiled, and then idle while the heap is collected: run with --trace-deopt. */
+/** A client that is used until its code is compiled, and then idle while the heap is collected. */
+import { useAndRest } from '@macadam/test-support/forgotten-code';
 import { createHttpClient, type HttpDispatcher } from '../../src/index.ts';
 
 const body = Buffer.from('{"id":1}');
@@ -26,12 +27,4 @@ async function use(times: number): Promise<void> {
   }
 }
 
-for (let rests = 0; rests < 4; rests++) {
-  await use(10_000);
-  console.log('\nrests');
-  // What is not alive when it is collected for the third time is forgotten.
-  for (let i = 0; i < 3; i++) {
-    await new Promise(setImmediate);
-    globalThis.gc?.();
-  }
-}
+await useAndRest(() => use(10_000));
