@@ -1,10 +1,4 @@
-import { metrics } from '@opentelemetry/api';
-import {
-  AggregationTemporality,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from '@opentelemetry/sdk-metrics';
+import { startMetricsCollector, type MetricsCollector } from '@macadam/test-support/metrics-collector';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TELEMETRY } from './instruments.ts';
 import {
@@ -18,36 +12,9 @@ import { stageTokens, TokenEndpoint, client } from '../test/token-endpoint.ts';
 import { accessClaims, AUDIENCE, ISSUER, KeyEndpoint, makeToken, reasonOf, testKey } from '../test/tokens.ts';
 import { virtualClock } from '@macadam/testkit';
 
-let exporter: InMemoryMetricExporter;
-let reader: PeriodicExportingMetricReader;
-
-beforeEach(() => {
-  exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
-  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
-});
-afterEach(async () => {
-  await reader.shutdown();
-  metrics.disable();
-});
-
-/** Every number a collector gets, as `name{name,value of the other attributes}`. */
-async function collected(): Promise<Record<string, number>> {
-  exporter.reset();
-  await reader.forceFlush();
-  const points = exporter
-    .getMetrics()
-    .flatMap(({ scopeMetrics }) => scopeMetrics)
-    .filter(({ scope }) => scope.name === '@macadam/auth')
-    .flatMap(({ metrics: all }) => all)
-    .flatMap(({ descriptor, dataPoints }) =>
-      dataPoints.map(({ attributes, value }) => {
-        const words = Object.entries(attributes).map(([, word]) => String(word));
-        return [`${descriptor.name}{${words.join(',')}}`, typeof value === 'number' ? value : value.count] as const;
-      }),
-    );
-  return Object.fromEntries(points);
-}
+let collector: MetricsCollector;
+beforeEach(() => void (collector = startMetricsCollector()));
+afterEach(() => collector.close());
 
 describe('what a collector gets', () => {
   it('of a verifier: tokens by what came of them, the cache, and the keys of each issuer', async () => {
@@ -66,7 +33,7 @@ describe('what a collector gets', () => {
     await clock.advance(1_000);
     await reasonOf(verifier.verify(makeToken(testKey('b'), accessClaims(clock))));
     await clock.advance(20_000);
-    expect(await collected()).toMatchObject({
+    expect(await collector.collect()).toMatchObject({
       'macadam.auth.tokens{api,accepted}': 3,
       'macadam.auth.tokens{api,malformed}': 1,
       'macadam.auth.tokens{api,key_unknown}': 1,
@@ -91,7 +58,7 @@ describe('what a collector gets', () => {
     tokens.invalidate(await tokens.getToken());
     await tokens.getToken();
     await clock.advance(100_000);
-    expect(await collected()).toMatchObject({
+    expect(await collector.collect()).toMatchObject({
       'macadam.auth.token.requests{billing,success}': 2,
       'macadam.auth.token.requests{billing,failure}': 1,
       'macadam.auth.token.expires_in{billing}': 500,
@@ -106,7 +73,7 @@ describe('what a collector gets', () => {
     const endpoint = new TokenEndpoint();
     const exchanges = tokenExchanges({ ...client, name: 'behalf', fetch: endpoint.fetch, maxSubjects: 1 });
     for (const one of ['alice', 'bob', 'carol']) await exchanges.for(one).getToken();
-    expect(await collected()).toMatchObject({ 'macadam.auth.token.requests{behalf,success}': 3 });
+    expect(await collector.collect()).toMatchObject({ 'macadam.auth.token.requests{behalf,success}': 3 });
   });
 
   it('of introspection and of proofs', async () => {
@@ -123,7 +90,7 @@ describe('what a collector gets', () => {
     for (let n = 0; n < 2; n++) await reasonOf(introspector.verify('token'));
     const proofs = createDpopVerifier({ name: 'proofs' });
     await proofs.verifyProof({ method: 'GET', url: ISSUER, headers: {} }).catch(() => {});
-    expect(await collected()).toMatchObject({
+    expect(await collector.collect()).toMatchObject({
       'macadam.auth.tokens{opaque,inactive}': 2,
       'macadam.auth.cache.lookups{opaque,hit}': 1,
       'macadam.auth.dpop.proofs{proofs,missing}': 1,
@@ -135,7 +102,7 @@ describe('what a collector gets', () => {
   it('never of a secret or a token, in any name', async () => {
     const { tokens } = stageTokens();
     const token = await tokens.getToken();
-    const all = JSON.stringify(await collected()) + JSON.stringify(TELEMETRY);
+    const all = JSON.stringify(await collector.collect()) + JSON.stringify(TELEMETRY);
     expect(all).not.toContain(token);
     expect(all).toContain('id.example.com');
     // Kept alive until here: what is observed is held weakly.

@@ -1,40 +1,12 @@
 import { stat } from 'node:fs/promises';
-import { metrics } from '@opentelemetry/api';
-import {
-  AggregationTemporality,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from '@opentelemetry/sdk-metrics';
+import { startMetricsCollector, type MetricsCollector } from '@macadam/test-support/metrics-collector';
 import { virtualClock } from '@macadam/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLoadShedder, createRateLimiter, createShaper, tokenBucket } from './index.ts';
 
-const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
-const provider = new MeterProvider({ readers: [reader] });
-
-beforeAll(() => void metrics.setGlobalMeterProvider(provider));
-afterAll(async () => {
-  metrics.disable();
-  await provider.shutdown();
-});
-
-/** Every point of the last export: `metric{name,outcome}` to value. */
-async function collect(): Promise<Record<string, number>> {
-  exporter.reset();
-  await reader.forceFlush();
-  const points: Record<string, number> = {};
-  for (const { scopeMetrics } of exporter.getMetrics()) {
-    for (const { descriptor, dataPoints } of scopeMetrics.flatMap((scope) => scope.metrics)) {
-      for (const { attributes, value } of dataPoints) {
-        const labels = [attributes['macadam.policy.name'], attributes['macadam.outcome']].filter(Boolean);
-        points[`${descriptor.name}{${labels.join()}}`] = value as number;
-      }
-    }
-  }
-  return points;
-}
+let collector: MetricsCollector;
+beforeAll(() => void (collector = startMetricsCollector()));
+afterAll(() => collector.close());
 
 test('a collector reads what was decided, shaped and shed; those of one name are added up', async () => {
   const clock = virtualClock();
@@ -47,7 +19,7 @@ test('a collector reads what was decided, shaped and shed; those of one name are
   const shedder = createLoadShedder({ name: 'server', clock });
   await shedder.run(() => 0);
 
-  expect(await collect()).toMatchObject({
+  expect(await collector.collect()).toMatchObject({
     'macadam.ratelimit.decisions{api,allowed}': 4,
     'macadam.ratelimit.decisions{api,denied}': 2,
     'macadam.ratelimit.decisions{api,shadowed}': 0,
@@ -66,5 +38,5 @@ test('being counted keeps nothing alive', async () => {
   // A turn of the event loop: until then, what a weak reference was made of is kept.
   await stat(import.meta.filename);
   globalThis.gc!();
-  expect(Object.keys(await collect()).filter((one) => one.includes(name))).toEqual([]);
+  expect(Object.keys(await collector.collect()).filter((one) => one.includes(name))).toEqual([]);
 });
