@@ -8,7 +8,7 @@ import type { Outcome } from '../policy.ts';
 import { retry } from '../retry/retry.ts';
 import { circuitBreaker, type CircuitBreaker } from './circuit-breaker.ts';
 import type { CircuitBreakerOptions, StateChange } from './options.ts';
-import { consecutiveFailures, failureRate, slowCallRate } from './trip-rule.ts';
+import { consecutiveFailures, failureRate, slowCallRate, type TripRule } from './trip-rule.ts';
 
 function made(options: CircuitBreakerOptions = {}) {
   const clock = virtualClock();
@@ -154,6 +154,24 @@ describe('circuitBreaker', () => {
     await failTimes(breaker, 3);
     expect(breaker.state).toBe('open');
     expect(warned).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([
+    { name: 'a value', fn: () => 1 },
+    { name: 'a promise', fn: () => Promise.resolve(1) },
+  ])("a rule of the user's that throws becomes a warning, and the call ends with $name", async ({ fn }) => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const fault = (): never => {
+      throw new Error('my bug');
+    };
+    const rule: TripRule = { describe: () => 'mine', start: () => ({ record: fault, reset: fault }) };
+    const { breaker } = made({ trip: [rule, consecutiveFailures({ count: 1 })] });
+    expect(await breaker.execute(fn)).toBe(1);
+    await failTimes(breaker, 1);
+    expect(breaker.state).toBe('open');
+    breaker.reset();
+    expect(breaker.state).toBe('closed');
+    expect(warned).toHaveBeenCalledTimes(4);
   });
 
   it('tells the listener why', async () => {

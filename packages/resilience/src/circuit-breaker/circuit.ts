@@ -28,7 +28,8 @@ export class Circuit {
     this.name = name;
     this.#numbers = numbers(settings.numbers);
     const { trip, counting } = settings;
-    if (counting.includes(undefined)) this.#meters = trip.map((rule, i) => (counting[i] ? undefined : rule.start()));
+    if (counting.includes(undefined))
+      this.#meters = trip.map((rule, i) => (counting[i] ? undefined : guarded(rule.start())));
   }
 
   /** Lets a call through (a lease, when it is a probe) or says why not. Closed is handled by the caller. */
@@ -111,7 +112,32 @@ export class Circuit {
     try {
       onStateChange({ name: this.name, from, to: next.kind, reason });
     } catch (error) {
-      process.emitWarning(error instanceof Error ? error : String(error));
+      warnOf(error);
     }
   }
+}
+
+/** The meter of a rule of the user's. What it throws must not keep a call from ending: it has seen nothing then. */
+function guarded(meter: TripMeter): TripMeter {
+  return {
+    record(failed, durationMs, now) {
+      try {
+        return meter.record(failed, durationMs, now);
+      } catch (error) {
+        warnOf(error);
+        return false;
+      }
+    },
+    reset() {
+      try {
+        meter.reset();
+      } catch (error) {
+        warnOf(error);
+      }
+    },
+  };
+}
+
+function warnOf(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
 }

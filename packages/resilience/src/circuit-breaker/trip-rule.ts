@@ -17,7 +17,7 @@ export interface TripRule {
   readonly slowerThanMs?: number;
 }
 
-/** What one breaker has seen since it closed. */
+/** What one breaker has seen since it closed. What its methods throw becomes a process warning and changes nothing. */
 export interface TripMeter {
   /** Takes in the outcome of one call; true means "open now". */
   record(failed: boolean, durationMs: number, now: number): boolean;
