@@ -23,6 +23,7 @@ export const DEFAULT_RETRY_ERROR_CODES: readonly string[] = [
   'ENOTFOUND',
   'EPIPE',
   'ERR_HTTP2_GOAWAY_SESSION',
+  'ERR_HTTP2_INVALID_SESSION',
   'ERR_HTTP2_SESSION_ERROR',
   'ERR_HTTP2_STREAM_CANCEL',
   'ERR_HTTP2_STREAM_ERROR',
@@ -38,6 +39,8 @@ export const DEFAULT_RETRY_ERROR_CODES: readonly string[] = [
 
 /** Failures on this side, which say nothing about the dependency. */
 const LOCAL_ERROR_CODES: ReadonlySet<string> = new Set([
+  'ERR_HTTP2_GOAWAY_SESSION',
+  'ERR_HTTP2_INVALID_SESSION',
   'MAC_CLOSED',
   'MAC_HTTP_SSRF_BLOCKED',
   'UND_ERR_ABORTED',

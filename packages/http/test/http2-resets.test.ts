@@ -38,7 +38,7 @@ const halfAndReset =
   };
 
 describe('an answer of HTTP/2 that the server resets half-way', () => {
-  const codes = { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_ENHANCE_YOUR_CALM };
+  const codes = { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_ENHANCE_YOUR_CALM };
 
   test.each(Object.entries(codes))('is not taken for the whole (%s), and asked for again', async (_name, code) => {
     const { client } = await clientOf(halfAndReset(code));
@@ -100,6 +100,15 @@ describe('a request of HTTP/2 that the server did not take up', () => {
     const body = Readable.from([Buffer.alloc(600_000), Buffer.alloc(600_000)]);
     expect(await failure(client.put('/a', { body }))).toMatchObject({ gaveUp: 'bodyNotReplayable' });
   });
+});
+
+test('calls that come as a connection of HTTP/2 breaks are sent on another, whatever they do', async () => {
+  // A frame that must not be: DATA on the stream of the connection itself.
+  const { client, requests } = await clientOf(({ socket }) => socket.write(Buffer.alloc(9)));
+  const first = client.post('/a', { json: 1 });
+  const others = failure(first).then(() => Promise.all([1, 2, 3].map((json) => client.post('/a', { json }))));
+  expect((await others).map((response) => response.text())).toEqual(['whole', 'whole', 'whole']);
+  expect(requests()).toBe(4);
 });
 
 describe('a connection of HTTP/2 that ends while a request is on it', () => {
