@@ -14,7 +14,7 @@ const CHUNK_MS = 30;
  */
 const STEADY_MS = 150;
 const CHEAPER = 0.98;
-const WARM_UP_MS = 1_000;
+const WARM_UP_MS = 2_000;
 /** No subject is waited for longer than this, whatever it asks for. */
 const MOST_MS = 10_000;
 
