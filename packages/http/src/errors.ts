@@ -3,7 +3,7 @@ import type { HttpAttempt } from './attempts.ts';
 import type { DecodeFailure } from './content-decoding.ts';
 import type { RedirectRefusal } from './redirect.ts';
 import type { HttpResponse } from './response.ts';
-import { issuePath, type SchemaIssue } from './schema.ts';
+import { issuePaths, type SchemaIssue } from './schema.ts';
 
 /**
  * Why a call ended with this error: it is of a kind that is not retried, no attempt, budget or time was left, the server
@@ -159,7 +159,7 @@ export class HttpDecodeError extends HttpError {
     super(`answered ${status} with a body that ${detail}`, subject, { code: 'MAC_HTTP_DECODE' });
     this.reason = reason;
     this.status = status;
-    this.paths = issues.slice(0, MAX_PATHS).map(issuePath);
+    this.paths = issuePaths(issues);
     this.#issues = issues;
   }
 
@@ -169,8 +169,6 @@ export class HttpDecodeError extends HttpError {
   }
 }
 HttpDecodeError.prototype.name = 'HttpDecodeError';
-
-const MAX_PATHS = 10;
 
 /** Which of the limits was exceeded. */
 export type ResponseLimit = 'maxBytes' | 'maxRatio';

@@ -1,5 +1,5 @@
 import { isMacadamError, type MacadamError, type Timer } from '@macadam/core';
-import type { ExecuteContext, Verdict } from '@macadam/resilience';
+import { wasCutShort, type ExecuteContext, type Verdict } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
 import { isDecodeFailure, type DecodeFailure } from './content-decoding.ts';
@@ -71,7 +71,7 @@ export class ResponseHandler implements DispatchHandler {
     this.log.failure ??= reason;
     const code = codeOfReason(reason);
     if (code !== 'MAC_TIMEOUT') this.log.trace?.cancelled(this.context.attempt);
-    this.#end(this.#status || undefined, code, code === 'MAC_TIMEOUT' ? 'failure' : 'neutral');
+    this.#end(this.#status || undefined, code, code === 'MAC_TIMEOUT' && !wasCutShort(reason) ? 'failure' : 'neutral');
     this.reject(reason);
     // A request still in the transport's queue has no controller: it is refused when its turn comes.
     this.#cancelReason = error;

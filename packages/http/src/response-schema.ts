@@ -1,6 +1,6 @@
 import { HttpDecodeError, type ErrorSubject } from './errors.ts';
 import { setData, type HttpResponse } from './response.ts';
-import { issuePath, type StandardSchema } from './schema.ts';
+import { misfit, type StandardSchema } from './schema.ts';
 
 /**
  * Puts what the schema makes of the body into `data`.
@@ -14,9 +14,7 @@ export async function applySchema(
 ): Promise<void> {
   const result = await schema['~standard'].validate(response.data);
   if (result.issues !== undefined) {
-    const where = result.issues.map(issuePath).filter((path) => path !== '');
-    const at = where.length === 0 ? '' : ` at ${where.slice(0, 3).join(', ')}`;
-    throw new HttpDecodeError(subject, 'schema', response.status, `does not fit the schema${at}`, result.issues);
+    throw new HttpDecodeError(subject, 'schema', response.status, misfit(result.issues), result.issues);
   }
   setData(response, result.value);
 }

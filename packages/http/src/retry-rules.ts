@@ -1,7 +1,7 @@
 import type { Outcome, Verdict } from '@macadam/resilience';
 import { isMacadamError } from '@macadam/core';
 import { HttpNetworkError, HttpStatusError, type NetworkPhase } from './errors.ts';
-import { wasRefused } from './transport/http2-streams.ts';
+import { UNSENT_CODES, wasRefused } from './transport/http2-streams.ts';
 import { wasReused } from './transport/reused-sockets.ts';
 
 /** Methods whose repetition does what doing it once did (RFC 9110, section 9.2.2, and QUERY). */
@@ -39,8 +39,7 @@ export const DEFAULT_RETRY_ERROR_CODES: readonly string[] = [
 
 /** Failures on this side, which say nothing about the dependency. */
 const LOCAL_ERROR_CODES: ReadonlySet<string> = new Set([
-  'ERR_HTTP2_GOAWAY_SESSION',
-  'ERR_HTTP2_INVALID_SESSION',
+  ...UNSENT_CODES,
   'MAC_CLOSED',
   'MAC_HTTP_SSRF_BLOCKED',
   'UND_ERR_ABORTED',

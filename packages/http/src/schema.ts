@@ -23,8 +23,22 @@ export interface SchemaIssue {
 /** What a schema makes of a value. */
 export type SchemaOutput<Schema extends StandardSchema> = NonNullable<Schema['~standard']['types']>['output'];
 
+const MOST_PATHS = 10;
+const MOST_TOLD = 3;
+
+/** Where a value does not fit, for an error to hold: the first ten places. */
+export function issuePaths(issues: readonly SchemaIssue[]): string[] {
+  return issues.slice(0, MOST_PATHS).map(issuePath);
+}
+
+/** That a value does not fit, and where, in words. What it is stays out: that may be somebody's. */
+export function misfit(issues: readonly SchemaIssue[]): string {
+  const where = issues.map(issuePath).filter((path) => path !== '');
+  return `does not fit the schema${where.length === 0 ? '' : ` at ${where.slice(0, MOST_TOLD).join(', ')}`}`;
+}
+
 /** Where an issue stands, such as `items.0.price`; an empty string is the whole. */
-export function issuePath(issue: SchemaIssue): string {
+function issuePath(issue: SchemaIssue): string {
   if (issue.path === undefined) return '';
   return issue.path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.');
 }

@@ -62,5 +62,5 @@ export { singleFlight } from './single-flight.ts';
 export type { SingleFlight, SingleFlightOptions } from './single-flight.ts';
 export { standardPipeline } from './standard-pipeline.ts';
 export type { StandardPipelineOptions } from './standard-pipeline.ts';
-export { timeout } from './timeout.ts';
+export { timeout, wasCutShort } from './timeout.ts';
 export type { TimeoutOptions } from './timeout.ts';

@@ -138,7 +138,11 @@ class TimeoutStage implements Stage {
 /** Timeouts of tries that had less than half of their time, because a deadline from further out came first. */
 const cutShort = new WeakSet<object>();
 
-/** Whether a timeout says nothing about the dependency: to be too slow for an impatient caller is not to be slow. */
+/**
+ * Whether a `TimeoutError` says nothing about the dependency: the try had less than half of the limit of its own, because a
+ * deadline from further out came first. To be too slow for an impatient caller is not to be slow. A circuit breaker goes by
+ * it before it asks a `classify`; this is for whoever else judges a dependency. False for what is no timeout.
+ */
 export function wasCutShort(error: unknown): boolean {
   return typeof error === 'object' && error !== null && cutShort.has(error);
 }

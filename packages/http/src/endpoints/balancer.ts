@@ -129,8 +129,7 @@ export class Balancer {
 
   /** What the policies are told of a call: its way through the endpoints. */
   guide({ execution, repeatable, subject }: PreparedRequest, log: AttemptLog): ExecuteOptions {
-    const { attemptTimeoutMs = this.#settings.attemptTimeoutMs } = execution;
-    log.route = new Route(this, repeatable, this.#keepsByRoute ? subject.route : undefined, attemptTimeoutMs);
+    log.route = new Route(this, repeatable, this.#keepsByRoute ? subject.route : undefined);
     return { ...execution, route: log.route };
   }
 

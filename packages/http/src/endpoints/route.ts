@@ -10,17 +10,14 @@ export class Route implements PolicyRoute {
   readonly repeatable: boolean;
   /** Method and path template, where policies are kept by route. */
   readonly name: string | undefined;
-  /** The time limit of a try. */
-  readonly #attemptTimeoutMs: number;
   /** In the order of the tries. */
   readonly tried: Endpoint[] = [];
   #picked: Endpoint | undefined;
 
-  constructor(balancer: Balancer, repeatable: boolean, name: string | undefined, attemptTimeoutMs: number) {
+  constructor(balancer: Balancer, repeatable: boolean, name: string | undefined) {
     this.#balancer = balancer;
     this.repeatable = repeatable;
     this.name = name;
-    this.#attemptTimeoutMs = attemptTimeoutMs;
   }
 
   next(): Policy | undefined {
@@ -42,13 +39,7 @@ export class Route implements PolicyRoute {
 
   ended(attempt: HttpAttempt, verdict: Verdict, now: number): void {
     const endpoint = this.#endpoint(attempt.endpoint);
-    if (endpoint === undefined) return;
-    this.#balancer.ended(endpoint, this.#wasCutShort(attempt) ? 'neutral' : verdict, attempt.durationMs, now);
-  }
-
-  /** As circuit breakers have it: whoever is too slow for an impatient caller is not slow. */
-  #wasCutShort({ errorCode, durationMs }: HttpAttempt): boolean {
-    return errorCode === 'MAC_TIMEOUT' && durationMs < this.#attemptTimeoutMs / 2;
+    if (endpoint !== undefined) this.#balancer.ended(endpoint, verdict, attempt.durationMs, now);
   }
 
   /** None for a redirect that led away. */

@@ -1,6 +1,6 @@
 import { assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import type { StandardSchema, SchemaOutput } from '../schema.ts';
-import { issuePath } from '../schema.ts';
+import { misfit } from '../schema.ts';
 import { DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource } from './lines.ts';
 import { HttpStreamError } from './stream-error.ts';
 
@@ -48,6 +48,5 @@ async function valueOf(text: string, line: number, schema: StandardSchema | unde
   if (schema === undefined) return value;
   const result = await schema['~standard'].validate(value);
   if (result.issues === undefined) return result.value;
-  const at = result.issues.slice(0, 3).map(issuePath).join(', ');
-  throw new HttpStreamError('schema', line, `does not fit the schema${at === '' ? '' : ` at ${at}`}`, result.issues);
+  throw new HttpStreamError('schema', line, misfit(result.issues), result.issues);
 }

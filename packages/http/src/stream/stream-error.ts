@@ -1,5 +1,5 @@
 import { MacadamError } from '@macadam/core';
-import { issuePath, type SchemaIssue } from '../schema.ts';
+import { issuePaths, type SchemaIssue } from '../schema.ts';
 
 /** What a line of a stream failed at: its JSON, its schema, or its length. */
 export type StreamReason = 'json' | 'schema' | 'tooLong';
@@ -16,9 +16,7 @@ export class HttpStreamError extends MacadamError {
     super(`Line ${line} of the stream ${detail}`, { code: 'MAC_HTTP_STREAM' });
     this.reason = reason;
     this.line = line;
-    this.paths = issues.slice(0, MAX_PATHS).map(issuePath);
+    this.paths = issuePaths(issues);
   }
 }
 HttpStreamError.prototype.name = 'HttpStreamError';
-
-const MAX_PATHS = 10;

@@ -61,7 +61,7 @@ export function cutShort(headers: object): Error | undefined {
 const NOT_LOOKED_AT = 'HTTP/2: "GOAWAY" frame received';
 
 /** Codes of Node's for a request that it did not begin to send: the connection had just broken, or was about to be left. */
-const UNSENT_CODES: ReadonlySet<unknown> = new Set(['ERR_HTTP2_GOAWAY_SESSION', 'ERR_HTTP2_INVALID_SESSION']);
+export const UNSENT_CODES: ReadonlySet<string> = new Set(['ERR_HTTP2_GOAWAY_SESSION', 'ERR_HTTP2_INVALID_SESSION']);
 
 /**
  * Whether the server did nothing about a request: it refused the stream, or went away before it (RFC 9113, section 8.7), or
@@ -69,7 +69,7 @@ const UNSENT_CODES: ReadonlySet<unknown> = new Set(['ERR_HTTP2_GOAWAY_SESSION', 
  */
 export function wasRefused(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const { code, http2ErrorCode } = error as { code?: unknown; http2ErrorCode?: unknown };
+  const { code = '', http2ErrorCode } = error as { code?: string; http2ErrorCode?: unknown };
   if (UNSENT_CODES.has(code)) return true;
   return http2ErrorCode === constants.NGHTTP2_REFUSED_STREAM || error.message.startsWith(NOT_LOOKED_AT);
 }
