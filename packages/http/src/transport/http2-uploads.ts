@@ -4,13 +4,12 @@
  * connection, which looks well and so is used on, would come to refuse everything.
  */
 import { constants, type ClientHttp2Stream, type Http2Session } from 'node:http2';
+import { retire, suspect } from './http2-liveness.ts';
 
 /** Node is handed so much of a body at a time. */
 const PIECE_BYTES = 65_536;
 /** Node refuses every stream of a session on which it holds 10 MB; 100 uploads in flight take 6.5 of them. */
 const MOST_LOST_BYTES = 2_097_152;
-/** All streams that were begun may go on. */
-const LAST_STREAM_ID = 2_147_483_647;
 
 /** What Node could not send on a session, and never lets go of. */
 const lostBytes = new WeakMap<Http2Session, number>();
@@ -33,6 +32,7 @@ export function guardUpload(stream: ClientHttp2Stream): void {
  */
 function closeAtOnce(this: ClientHttp2Stream, code = constants.NGHTTP2_CANCEL, callback?: () => void): void {
   const { close } = Object.getPrototypeOf(this) as ClientHttp2Stream;
+  if (code === constants.NGHTTP2_CANCEL) suspect(this.session);
   close.call(this, code, callback);
 }
 
@@ -70,6 +70,5 @@ function countLost(session: Http2Session, bytes: number): void {
   const lost = (lostBytes.get(session) ?? 0) + bytes;
   lostBytes.set(session, lost);
   if (lost <= MOST_LOST_BYTES || session.closed) return;
-  // What the transport makes of a server that will take no more streams: those in flight end where they are.
-  queueMicrotask(() => session.emit('goaway', constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID));
+  queueMicrotask(() => retire(session));
 }
