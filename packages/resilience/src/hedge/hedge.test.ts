@@ -126,6 +126,19 @@ describe('hedge', () => {
     expect(breaker.stats()).toMatchObject({ state: 'closed', failures: 0, successes: 10, neutral: 10 });
   });
 
+  it('a circuit that refuses the hedge never fails the call', async () => {
+    const clock = virtualClock();
+    const breaker = circuitBreaker({ clock });
+    const guarded = pipeline(hedge({ delayMs: 50, maxExtraLoad: 1, clock }), breaker);
+    const task = tries(clock, [500, 5]);
+    const call = guarded.execute(task.fn, idempotent);
+    breaker.isolate();
+    expect(await clock.runUntil(call)).toBe('try 1');
+    expect(task.startedAt).toEqual([0]);
+    await expect(guarded.execute(task.fn, idempotent)).rejects.toMatchObject({ code: 'MAC_CIRCUIT_OPEN' });
+    clock.assertNoTimers();
+  });
+
   it('a caller who leaves while the hedge is starting still reaches that hedge', async () => {
     const clock = virtualClock();
     const controller = new AbortController();

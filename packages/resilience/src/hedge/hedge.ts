@@ -1,4 +1,4 @@
-import { Expiring, ExpiryQueue, timerlessClock } from '@macadam/core';
+import { Expiring, ExpiryQueue, isMacadamError, timerlessClock } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { definePolicy } from '../define-policy.ts';
 import type { Policy } from '../policy.ts';
@@ -150,6 +150,9 @@ class Race extends Expiring implements Running {
   lost(racer: Racer, error: unknown): void {
     this.#retryEnded(racer);
     if (this.#done) return;
+    const othersRun = this.#racers.some((other) => !other.ended);
+    // One that a circuit refuses was never sent, and says nothing of those that were.
+    if (othersRun && isMacadamError(error, 'MAC_CIRCUIT_OPEN')) return;
     const { now } = this.#call;
     let fatal: boolean;
     try {
@@ -167,7 +170,7 @@ class Race extends Expiring implements Running {
     if (!fatal) {
       // A try that failed early need not be waited out: the next goes at once (gRPC A6).
       this.#state.queue.remove(this);
-      if (this.#hedge(now) || this.#racers.some((other) => !other.ended)) return;
+      if (this.#hedge(now) || othersRun) return;
     }
     this.#end(undefined);
     this.#sink.fail(error);
