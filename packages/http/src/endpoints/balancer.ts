@@ -1,6 +1,6 @@
 import { runDetached } from '@macadam/core';
 import { circuitBreakers, type CircuitBreakers, type ExecuteOptions, type Verdict } from '@macadam/resilience';
-import type { AttemptLog } from '../attempts.ts';
+import type { AttemptLog, HttpAttempt } from '../attempts.ts';
 import type { Transport } from '../dispatcher.ts';
 import { breakerOptions } from '../policies.ts';
 import type { PreparedRequest } from '../request.ts';
@@ -138,7 +138,7 @@ export class Balancer {
     const now = clock.monotonic();
     for (const region of this.#regions) {
       if (region.health.kind === 'down') {
-        const probe = tried.length === 0 && repeatable && probesRegion(region.health, now) && random() < PROBE_SHARE;
+        const probe = tried.length === 0 && probesRegion(region.health, now, repeatable) && random() < PROBE_SHARE;
         if (!probe) continue;
       }
       const picked = region.pick(tried, now, random, name);
@@ -149,23 +149,30 @@ export class Balancer {
       const picked = region.health.kind === 'up' ? region.pick([], now, random, name) : undefined;
       if (picked !== undefined) return picked;
     }
-    for (const region of this.#regions) {
-      const picked = region.pick(tried, now, random, name) ?? region.pick([], now, random, name);
-      if (picked !== undefined) return picked;
+    for (const avoided of [tried, []]) {
+      for (const region of this.#regions) {
+        const picked = region.pick(avoided, now, random, name);
+        if (picked !== undefined) return picked;
+      }
     }
     const { endpoints } = this.#regions[0] as Region;
     return endpoints[Math.floor(random() * endpoints.length)] as Endpoint;
   }
 
   /** Takes in how a try ended. */
-  ended(endpoint: Endpoint, verdict: Verdict, durationMs: number, now: number): void {
+  ended(endpoint: Endpoint, { status, durationMs }: HttpAttempt, verdict: Verdict, now: number): void {
     const { place, region } = endpoint;
     region.load.ended(place);
     if (!endpoint.isListed) {
       void endpoint.close();
       return;
     }
-    if (verdict === 'neutral') return;
+    if (verdict === 'neutral') {
+      // It is well, but refusing fast must not attract calls.
+      if (status === 429) region.load.failed(place, durationMs, now);
+      else region.load.tookAtLeast(place, durationMs, now);
+      return;
+    }
     const failed = verdict === 'failure';
     endpoint.calls++;
     if (endpoint.intervalCalls++ === 0) this.#active.push(endpoint);

@@ -72,6 +72,11 @@ export class LoadTable {
     (this.#numbers[place * SIZE + IN_FLIGHT] as number)--;
   }
 
+  /** Nobody waited for the end of a call. One that is known to take as long, or waits in silence, is as before. */
+  tookAtLeast(place: number, durationMs: number, now: number): void {
+    if (durationMs > this.expectedMs(place, now)) this.succeeded(place, durationMs, now);
+  }
+
   succeeded(place: number, durationMs: number, now: number): void {
     const numbers = this.#numbers;
     const at = place * SIZE;

@@ -12,6 +12,11 @@ const REMEMBERED_CALLS = 50;
 const LEAVE_RATIO = 0.5;
 /** Nothing is sent there for so long, and again after each probe that failed. */
 const HOLD_MS = 30_000;
+/**
+ * Calls that must not be sent twice are held back for so long: others probe before them, if there are any, and where there
+ * are none the region would never come back.
+ */
+const HOLD_ONCE_MS = 60_000;
 /** After that, this share of the calls probes it. */
 export const PROBE_SHARE = 0.05;
 /** Comes back after so many good probes in a row. */
@@ -42,7 +47,7 @@ export function regionAfter(health: RegionHealth, failed: boolean, now: number):
   return { kind: 'up', lastAt: now, calls, failureRatio };
 }
 
-/** Whether a region that is down may be probed. */
-export function probesRegion(health: RegionHealth, now: number): boolean {
-  return health.kind === 'down' && now - health.since >= HOLD_MS;
+/** Whether a region that is down may be probed, with a call that may be sent twice or must not be. */
+export function probesRegion(health: RegionHealth, now: number, repeatable = true): boolean {
+  return health.kind === 'down' && now - health.since >= (repeatable ? HOLD_MS : HOLD_ONCE_MS);
 }

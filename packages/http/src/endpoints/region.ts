@@ -2,7 +2,7 @@ import type { Random } from '@macadam/core';
 import type { Endpoint } from './endpoint.ts';
 import { LoadTable } from './load-table.ts';
 import { regionAfter, regionUp, type RegionHealth } from './region-health.ts';
-import { sampler, type Sampler } from './sampler.ts';
+import { relativeWeights, sampler, type Sampler } from './sampler.ts';
 
 /** Draws before the neighbours of the last one are looked through. */
 const DRAWS = 4;
@@ -10,6 +10,11 @@ const DRAWS = 4;
 const NEIGHBOURS = 16;
 /** A difference less than this is noise: then the draw, which knows the weights, decides. */
 const CLEARLY_CHEAPER = 0.9;
+/**
+ * One that was drawn twice is taken for its weight, however slow it is, unless so much less waits elsewhere: of two
+ * endpoints a hung one would have every fourth call otherwise.
+ */
+const FAR_LESS_WAITS = 0.5;
 
 /** Endpoints that stand in for each other. */
 export class Region {
@@ -17,6 +22,7 @@ export class Region {
   readonly endpoints: Endpoint[] = [];
   readonly load: LoadTable = new LoadTable();
   #sample: Sampler | undefined;
+  #weights: readonly number[] = [];
   health: RegionHealth;
 
   constructor(name: string, now: number) {
@@ -49,16 +55,21 @@ export class Region {
   pick(tried: readonly Endpoint[], now: number, random: Random, route?: string): Endpoint | undefined {
     const first = this.#draw(tried, now, random, route);
     if (first === undefined || this.endpoints.length === 1) return this.#at(first);
-    const second = this.#draw(tried, now, random, route);
+    const drawn = this.#draw(tried, now, random, route);
+    const isSame = drawn === first;
+    if (isSame && this.load.inFlight(first) === 0) return this.#at(first);
+    const second = isSame ? this.#draw(tried, now, random, route, first) : drawn;
     // Where few of many are usable, a second may not be found.
-    if (second === undefined || first === second) return this.#at(first);
+    if (second === undefined) return this.#at(first);
     const last = tried.at(-1)?.target.zone;
     if (last !== undefined) {
       const [one, other] = [this.#at(first), this.#at(second)];
       if ((one?.target.zone === last) !== (other?.target.zone === last)) return one?.target.zone === last ? other : one;
     }
-    const isCheaper = this.#cost(second, now) < this.#cost(first, now) * CLEARLY_CHEAPER;
-    return this.#at(isCheaper ? second : first);
+    const isBetter = isSame
+      ? this.#fullness(second, 1) < this.#fullness(first, 0) * FAR_LESS_WAITS
+      : this.#cost(second, now) < this.#cost(first, now) * CLEARLY_CHEAPER;
+    return this.#at(isBetter ? second : first);
   }
 
   #at(place: number | undefined): Endpoint | undefined {
@@ -68,24 +79,41 @@ export class Region {
   /** What one more call would cost there: least in flight, weighed with how long it takes. */
   #cost(place: number, now: number): number {
     const inFlight = this.load.inFlight(place);
-    const waiting = inFlight === 0 ? 0 : inFlight / (this.endpoints[place] as Endpoint).target.weight;
+    const waiting = inFlight === 0 ? 0 : inFlight / (this.#weights[place] as number);
     return (waiting + 1) * this.load.expectedMs(place, now);
   }
 
-  /** The place of one that is usable. */
-  #draw(tried: readonly Endpoint[], now: number, random: Random, route: string | undefined): number | undefined {
-    this.#sample ??= sampler(this.endpoints.map(({ target }) => target.weight));
+  /** What would be in flight there with so many more, for its weight. */
+  #fullness(place: number, more: number): number {
+    return (this.load.inFlight(place) + more) / (this.#weights[place] as number);
+  }
+
+  /** The place of one that is usable, and not `except`. */
+  #draw(
+    tried: readonly Endpoint[],
+    now: number,
+    random: Random,
+    route: string | undefined,
+    except = -1,
+  ): number | undefined {
+    this.#sample ??= this.#makeSampler();
     let place = 0;
     for (let i = 0; i < DRAWS; i++) {
       place = this.#sample(random);
-      if (this.#isUsable(place, tried, now, route)) return place;
+      if (place !== except && this.#isUsable(place, tried, now, route)) return place;
     }
     const { length } = this.endpoints;
     for (let i = 1; i <= Math.min(NEIGHBOURS, length); i++) {
       const next = (place + i) % length;
-      if (this.#isUsable(next, tried, now, route)) return next;
+      if (next !== except && this.#isUsable(next, tried, now, route)) return next;
     }
     return undefined;
+  }
+
+  #makeSampler(): Sampler {
+    const weights = this.endpoints.map(({ target }) => target.weight);
+    this.#weights = relativeWeights(weights);
+    return sampler(weights);
   }
 
   #isUsable(place: number, tried: readonly Endpoint[], now: number, route: string | undefined): boolean {

@@ -39,7 +39,7 @@ export class Route implements PolicyRoute {
 
   ended(attempt: HttpAttempt, verdict: Verdict, now: number): void {
     const endpoint = this.#endpoint(attempt.endpoint);
-    if (endpoint !== undefined) this.#balancer.ended(endpoint, verdict, attempt.durationMs, now);
+    if (endpoint !== undefined) this.#balancer.ended(endpoint, attempt, verdict, now);
   }
 
   /** None for a redirect that led away. */

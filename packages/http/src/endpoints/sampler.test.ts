@@ -1,7 +1,7 @@
 import { seededRandom } from '@macadam/testkit';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { sampler } from './sampler.ts';
+import { relativeWeights, sampler } from './sampler.ts';
 
 test('draws in proportion to the weights, whatever they are', () => {
   const weights = fc.array(fc.double({ min: 0.01, max: 100, noNaN: true }), { minLength: 1, maxLength: 20 });
@@ -32,4 +32,25 @@ test('draws in proportion to the weights, whatever they are', () => {
       ],
     },
   );
+});
+
+test.each([
+  [
+    [3, 1],
+    [1.5, 0.5],
+  ],
+  [
+    [1e308, 1e308],
+    [1, 1],
+  ],
+  [
+    [5e-324, 5e-324],
+    [1, 1],
+  ],
+  [
+    [1e308, 5e-324],
+    [2, 0],
+  ],
+])('the weights %j are %j to each other', (weights, relative) => {
+  expect(relativeWeights(weights)).toEqual(relative);
 });
