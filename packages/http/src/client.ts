@@ -62,7 +62,7 @@ class PooledHttpClient {
     this.#cache = cache && new HttpCache(cache, owner, (request, log) => this.#execute(request, log));
     this.#traced = { name, propagates: peer === 'internal', baggage, clock };
     this.#dedupe = settings.dedupe
-      ? new Dedupe(settings, this.#traced, (request, options) => this.#call(request, options))
+      ? new Dedupe(settings, this.#traced, (request, options, log) => this.#call(request, options, log))
       : undefined;
     observeClient(this);
   }
@@ -118,8 +118,11 @@ class PooledHttpClient {
     throw new MacadamError(`The client "${this.name}" is closed`, { code: 'MAC_CLOSED' });
   }
 
-  async #call(request: PreparedRequest, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
-    const log = new AttemptLog(this.#settings.clock.monotonic());
+  async #call(
+    request: PreparedRequest,
+    options: AnyRequestOptions | undefined,
+    log: AttemptLog = new AttemptLog(this.#settings.clock.monotonic()),
+  ): Promise<HttpResponse> {
     this.#calls++;
     log.trace = traceCall(this.#traced, request);
     try {

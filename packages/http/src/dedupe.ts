@@ -1,11 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { isMacadamError, runDetached, TimeoutError } from '@macadam/core';
-import { singleFlight, timeout, type ExecuteOptions, type Policy } from '@macadam/resilience';
+import { singleFlight, timeout, type Policy } from '@macadam/resilience';
+import { annotateCall } from './annotate-call.ts';
 import { AttemptLog } from './attempts.ts';
 import type { AuthorizeContext, HttpAuth } from './auth.ts';
 import { authorize } from './authorize.ts';
-import { conclude, HttpRequestError, HttpStatusError, HttpTimeoutError } from './errors.ts';
+import { conclude, HttpError, HttpRequestError, HttpStatusError, HttpTimeoutError } from './errors.ts';
 import { traceCall } from './instruments.ts';
 import type { PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
@@ -17,12 +18,33 @@ import { errorTypeOf, type TracedClient } from './trace-attributes.ts';
 /** Methods that only ask (RFC 9110, section 9.2.1), and are sent without a body. */
 const SHAREABLE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Makes a call of its own with a request. */
-type Call = (request: PreparedRequest, options: AnyRequestOptions) => Promise<HttpResponse>;
+/** With less than this share of its time left a caller does not wait for another request. */
+const WORTH_ANOTHER = 0.1;
+
+/** Makes a call of its own with a request, and writes down its tries. */
+type Call = (request: PreparedRequest, options: AnyRequestOptions, log: AttemptLog) => Promise<HttpResponse>;
+
+/** One who waits for a request that he may share. */
+class Caller {
+  readonly request: PreparedRequest;
+  /** Of the wait, without tries. */
+  readonly waiting: AttemptLog;
+  /** Of the request he waits for. */
+  flight: AttemptLog | undefined = undefined;
+  /** Whether that request was made for him. */
+  isFirst = false;
+
+  constructor(request: PreparedRequest, waiting: AttemptLog) {
+    this.request = request;
+    this.waiting = waiting;
+  }
+}
 
 /** Lets identical requests in flight share one. */
 export class Dedupe {
   readonly #flights = singleFlight();
+  /** What the requests in flight have done so far. */
+  readonly #logs = new Map<string, AttemptLog>();
   readonly #settings: HttpClientSettings;
   readonly #traced: TracedClient;
   readonly #call: Call;
@@ -49,20 +71,26 @@ export class Dedupe {
 
   /** Answers a call, with what an identical one in flight is answered with, if there is one. */
   async answer(key: string, request: PreparedRequest, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
+    const { clock } = this.#settings;
+    const waiting = new AttemptLog(clock.monotonic());
+    const caller = new Caller(request, waiting);
     // Only for a caller who joins: who comes first makes a call, which tells of itself.
-    const waiting = new AttemptLog(this.#settings.clock.monotonic());
     waiting.trace = traceCall(this.#traced, request);
     let end: unknown;
     try {
-      const response = await this.#join(key, request, waiting);
+      const response = await this.#join(key, caller);
       end = response;
       if (options?.schema !== undefined) await applySchema(request.subject, response, options.schema);
       return response;
     } catch (error) {
       end = error;
-      return concludeShared(error, request, options, this.#settings);
+      return concludeShared(error, caller, options, this.#settings);
     } finally {
       waiting.trace?.end(waiting, errorTypeOf(end));
+      if (request.work !== undefined) {
+        const told = caller.isFirst ? (caller.flight as AttemptLog) : waiting;
+        annotateCall(request.work, told, clock.monotonic());
+      }
     }
   }
 
@@ -70,24 +98,58 @@ export class Dedupe {
    * Joins the flight for `key`, or begins it. The shared request belongs to nobody: it has no deadline and no signal but
    * its own, which aborts when the last caller has left.
    */
-  async #join(key: string, request: PreparedRequest, waiting: AttemptLog): Promise<HttpResponse> {
+  async #join(key: string, caller: Caller): Promise<HttpResponse> {
     const { auth } = this.#settings;
-    const priority = request.priority ?? request.work?.priority;
-    // Whose credentials these are may depend on the context of the caller: those of who came first are what was compared.
-    const own = auth === undefined ? request : { ...request, scope: AsyncLocalStorage.snapshot() };
-    const fly = ({ signal }: { readonly signal: AbortSignal }): Promise<HttpResponse> => {
-      waiting.trace = undefined;
-      const execution: ExecuteOptions = { ...own.execution, signal };
-      const shared = { ...own, execution, work: undefined, priority };
-      return runDetached(() => this.#call(shared, { throwOnStatus: true }));
-    };
+    const { request } = caller;
     const join = async (context: AuthorizeContext): Promise<HttpResponse> => {
-      const { signal } = context;
       const whose = auth === undefined ? '' : await this.#principal(auth, request, context);
-      return this.#flights.run(whose + key, fly, { signal });
+      return this.#fly(whose + key, caller, context.signal);
     };
     // A response of one's own each: `data` may be changed by whoever reads it.
     return copyResponse(await this.#patience.execute(join, request.execution));
+  }
+
+  async #fly(key: string, caller: Caller, signal: AbortSignal): Promise<HttpResponse> {
+    for (;;) {
+      const flight = this.#flights.run(key, (own) => this.#begin(key, caller, own.signal), { signal });
+      caller.flight = this.#logs.get(key);
+      try {
+        return await flight;
+      } catch (error) {
+        // It may have been out of time because it began before this caller came, who has some left.
+        const isLate = error instanceof HttpTimeoutError && error.gaveUp === 'deadline';
+        if (caller.isFirst || !isLate || !this.#hasTime(caller)) throw error;
+      }
+    }
+  }
+
+  #hasTime({ request, waiting }: Caller): boolean {
+    const { clock, timeoutMs: usualMs } = this.#settings;
+    const timeoutMs = request.execution.timeoutMs ?? usualMs;
+    return clock.monotonic() - waiting.startedAt < timeoutMs * (1 - WORTH_ANOTHER);
+  }
+
+  /** Makes the request that `caller` is the first to wait for. */
+  async #begin(key: string, caller: Caller, signal: AbortSignal): Promise<HttpResponse> {
+    const { clock, auth } = this.#settings;
+    const { request } = caller;
+    const log = new AttemptLog(clock.monotonic());
+    caller.isFirst = true;
+    caller.waiting.trace = undefined;
+    this.#logs.set(key, log);
+    const shared: PreparedRequest = {
+      ...request,
+      execution: { ...request.execution, signal },
+      work: undefined,
+      priority: request.priority ?? request.work?.priority,
+      // Whose credentials these are may depend on the context of the caller: those of who came first are what was compared.
+      ...(auth !== undefined && { scope: AsyncLocalStorage.snapshot() }),
+    };
+    try {
+      return await runDetached(() => this.#call(shared, { throwOnStatus: true }, log));
+    } finally {
+      if (this.#logs.get(key) === log) this.#logs.delete(key);
+    }
   }
 
   /** A digest of what `auth` adds for this caller: those for whom it adds the same may see the same. */
@@ -109,18 +171,26 @@ export class Dedupe {
   }
 }
 
-/** How a shared request that failed ends for one of its callers. */
+/** How a shared request that failed ends for one of its callers: each has an error, and an answer in it, of his own. */
 function concludeShared(
   error: unknown,
-  request: PreparedRequest,
+  { request, flight }: Caller,
   options: AnyRequestOptions | undefined,
   settings: HttpClientSettings,
 ): HttpResponse {
-  if (error instanceof HttpStatusError && !(options?.throwOnStatus ?? settings.throwOnStatus)) {
-    return copyResponse(error.response);
-  }
-  // The caller's own limit: the shared request, which goes on, has told its story to nobody yet.
-  if (error instanceof TimeoutError)
-    throw conclude(new HttpTimeoutError(request.subject, error.timeoutMs, true, undefined), [], 'deadline');
-  throw error;
+  let own: HttpError;
+  if (error instanceof HttpStatusError) {
+    const { retryable, retryAfterMs, redirectRefused, attempts, gaveUp } = error;
+    const response = copyResponse(error.response);
+    if (!(options?.throwOnStatus ?? settings.throwOnStatus)) return response;
+    own = new HttpStatusError(request.subject, response, retryable, retryAfterMs, redirectRefused);
+    conclude(own, attempts, gaveUp);
+  } else if (error instanceof TimeoutError) {
+    // The caller's own limit. The shared request may go on: what it has done so far is all there is to tell.
+    const cause = flight?.failure instanceof HttpError ? flight.failure : undefined;
+    own = new HttpTimeoutError(request.subject, error.timeoutMs, true, cause);
+    conclude(own, flight?.records.map((record) => ({ ...record })) ?? [], 'deadline');
+  } else throw error;
+  Error.captureStackTrace(own, concludeShared);
+  throw own;
 }

@@ -1,10 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { currentWork, runWork } from '@macadam/core';
+import { constant } from '@macadam/resilience';
 import { respond, startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { createHttpClient, type HttpAuth, type HttpClient, type HttpClientOptions } from '../src/index.ts';
-import { scriptedDispatcher } from './scripted-dispatcher.ts';
+import {
+  createHttpClient,
+  type HttpAuth,
+  type HttpClient,
+  type HttpClientOptions,
+  type HttpStatusError,
+} from '../src/index.ts';
+import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
 let release: () => void;
 let upstream: FaultServer;
@@ -93,6 +100,63 @@ test('the deadline of one caller ends its own wait only', async () => {
   expect(await clock.runUntil(Promise.all(calls))).toEqual(['MAC_TIMEOUT', 'MAC_TIMEOUT']);
   expect(ends).toEqual({ hurried: 100, patient: 1_000 });
   expect(dispatcher.sent).toHaveLength(1);
+});
+
+describe('one who joins', () => {
+  const clock = virtualClock();
+  const limits = { timeoutMs: 1_000, attemptTimeoutMs: 400, retry: { backoff: constant({ delayMs: 0 }) } } as const;
+  const hung = (scripts: Script[] = [{}]): { shared: HttpClient; sent: readonly unknown[] } => {
+    const dispatcher = scriptedDispatcher(...scripts);
+    const options = { baseUrl: 'http://billing.internal', dedupe: true, clock, dispatcher, ...limits };
+    return { shared: createHttpClient(options), sent: dispatcher.sent };
+  };
+
+  test('late has his own time, not what the request has left that he joins', async () => {
+    const { shared, sent } = hung([{}, {}, {}, { status: 200 }]);
+    const first = shared.get('/a').catch((error: { code: string }) => error.code);
+    await clock.advance(900);
+    const late = shared.get('/a');
+    expect(await clock.runUntil(first)).toBe('MAC_TIMEOUT');
+    expect((await clock.runUntil(late)).attempts).toHaveLength(1);
+    expect(sent).toHaveLength(4);
+    clock.assertNoTimers();
+  });
+
+  test('is told, as the first is, what the request did that he waited for in vain', async () => {
+    const { shared } = hung();
+    const one = (timeoutMs: number): Promise<unknown> =>
+      runWork({ timeoutMs, clock }, () => shared.get('/a').catch((error: unknown) => error));
+    const [first, second] = await clock.runUntil(Promise.all([one(900), one(950)]));
+    expect(first).toMatchObject({ gaveUp: 'deadline', attempts: [{ durationMs: 400 }, { durationMs: 400 }, {}] });
+    expect(second).toMatchObject({ gaveUp: 'deadline', attempts: { length: 3 } });
+    expect((first as Error).message).toBe(
+      'GET http://billing.internal/a took longer than 900 ms (attempt 3; gave up: deadline)',
+    );
+    expect((first as Error).stack).toContain('dedupe');
+  });
+
+  test('has an error, and an answer in it, of his own', async () => {
+    const script = { status: 404, headers: { 'content-type': 'application/json' }, body: '{"list":[1]}' };
+    const { shared } = hung([script]);
+    const errors = await Promise.all([1, 2].map(() => shared.get('/a').catch((error: unknown) => error)));
+    const [one, other] = errors as HttpStatusError[];
+    (one?.response.data as { list: number[] }).list.push(2);
+    expect(other?.response.data).toEqual({ list: [1] });
+    expect(other).toMatchObject({ status: 404, attempts: [{ status: 404 }], gaveUp: 'notRetryable' });
+  });
+
+  test('has made a call, for the log line of the work he is part of, and so has the first', async () => {
+    const { shared } = hung([{ status: 200, delayMs: 50, clock }]);
+    const annotationsOf = (): Promise<unknown> =>
+      runWork({ clock }, async () => {
+        await shared.get('/a');
+        return currentWork()?.annotations;
+      });
+    expect(await clock.runUntil(Promise.all([annotationsOf(), annotationsOf()]))).toEqual([
+      { httpCalls: 1, httpAttempts: 1, httpMs: 50 },
+      { httpCalls: 1, httpAttempts: 0, httpMs: 50 },
+    ]);
+  });
 });
 
 describe('with auth', () => {
