@@ -15,7 +15,7 @@ export interface AttemptSettings {
   readonly clock: Clock;
   readonly rules: RetryRules;
   readonly limits: DecodedLimits;
-  readonly maxAttempts: number;
+  readonly lastAttempt: number;
 }
 
 /** Who may answer an answer with another request. */

@@ -90,7 +90,7 @@ describe('defaults', () => {
       timeoutMs: 30_000,
       attemptTimeoutMs: 10_000,
       connectTimeoutMs: 2_000,
-      maxAttempts: 3,
+      lastAttempt: 3,
       limits: { maxBytes: 10_485_760, maxRatio: 100, maxEncodings: 2 },
       throwOnStatus: true,
       peer: 'internal',

@@ -82,8 +82,8 @@ export class ResponseHandler implements DispatchHandler {
   goesOn(status: number, headers: RawHeaders): boolean {
     if (status === 401) return this.authorization !== undefined;
     if (status < 400) return isRedirect(status, firstOf(headers['location']));
-    const { rules, maxAttempts } = this.#settings;
-    return this.context.attempt < maxAttempts && isRetryableStatus(rules, status, this.#repeatable);
+    const { rules, lastAttempt } = this.#settings;
+    return this.context.attempt < lastAttempt && isRetryableStatus(rules, status, this.#repeatable);
   }
 
   /** Somebody else reads the body: the try is over with its headers. */

@@ -92,7 +92,8 @@ export interface HttpClientSettings {
   readonly connectTimeoutMs: number;
   readonly retry: Omit<HttpRetryOptions, keyof RetryRules> | false;
   readonly rules: RetryRules;
-  readonly maxAttempts: number;
+  /** The highest number a try can have: beside the last one of the retry there may be hedges. */
+  readonly lastAttempt: number;
   readonly circuitBreaker: Omit<CircuitBreakerOptions, 'clock' | 'random'> | false;
   readonly bulkhead: Omit<BulkheadOptions, 'clock'> | false;
   readonly hedge: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal'> | false;
@@ -142,6 +143,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
   if (typeof clock?.monotonic !== 'function') throw new OptionsError('clock', clock, 'a Clock');
   assertFunction('random', random);
   const { rules, ...retry } = retrySettings(options.retry);
+  const hedge = policyOptions('hedge', options.hedge ?? false);
   return {
     name,
     origin: base.origin,
@@ -150,10 +152,11 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     ...timeouts(options),
     retry: options.retry === false ? false : retry,
     rules,
-    maxAttempts: options.retry === false ? 1 : (retry.maxAttempts ?? 3),
+    lastAttempt:
+      (options.retry === false ? 1 : (retry.maxAttempts ?? 3)) + (hedge === false ? 0 : (hedge.maxHedges ?? 1)),
     circuitBreaker: withoutPer(policyOptions('circuitBreaker', options.circuitBreaker)),
     bulkhead: withoutPer(policyOptions('bulkhead', options.bulkhead)),
-    hedge: policyOptions('hedge', options.hedge ?? false),
+    hedge,
     adaptiveConcurrency: withoutPer(policyOptions('adaptiveConcurrency', options.adaptiveConcurrency ?? false)),
     pacing: checkedPacing(options.pacing),
     perRoute: keptByRoute(options),

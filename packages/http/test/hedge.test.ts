@@ -75,6 +75,19 @@ describe('a hedge', () => {
     ]);
   });
 
+  test('D1: the failing body of a hedge holds up the next try for 50 ms only, as that of any try', async () => {
+    const retry = { maxAttempts: 2, backoff: constant({ delayMs: 10 }), throttledBaseMs: 0 };
+    const failing = { status: 503, body: 'so far', stalls: true };
+    const set = setUp([...good, { status: 503 }, failing, { status: 200 }], { retry });
+    await warmUp(set);
+    const { attempts } = await set.clock.runUntil(set.client.get('/a'));
+    expect(attempts.map(({ status, startedAtMs }) => [status, startedAtMs])).toEqual([
+      [503, 0],
+      [503, 0],
+      [200, 60],
+    ]);
+  });
+
   test('both failing, the call is tried again by the retry', async () => {
     const retry = { backoff: constant({ delayMs: 10 }), throttledBaseMs: 0 };
     const set = setUp([...good, { status: 503 }, { status: 503 }, { status: 200 }], { retry });
