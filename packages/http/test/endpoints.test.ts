@@ -190,6 +190,19 @@ describe('endpoints that fail', () => {
     expect(orders.stats().endpoints.some(({ ejected }) => ejected)).toBe(false);
   });
 
+  test('where the circuits of all others are open, one that was ejected is called', async () => {
+    let broken = 'h0.internal';
+    const { client, clock, calls } = fleet((host) => (host === broken ? 500 : 200));
+    const orders = client({ endpoints: hosts(2) });
+    expect(await calls(orders, 50)).toBe(50);
+    broken = 'h1.internal';
+    // The circuit of the first one may be probed again, and it is ejected still.
+    await clock.advance(7_000);
+    await calls(orders, 50);
+    expect(orders.stats().endpoints).toMatchObject([{ ejected: true }, { ejected: false, circuit: 'open' }]);
+    expect(await calls(orders, 100)).toBe(100);
+  });
+
   test('at most a tenth, one at least: the rest is up to the circuits', async () => {
     const { client, calls } = fleet((host) => (/h[0-4]\./.test(host) ? 500 : 200));
     const orders = client({ endpoints: hosts(10) });

@@ -14,6 +14,8 @@ import { Route } from './route.ts';
 
 /** A list that comes from a function is asked for again after this. */
 const REFRESH_MS = 30_000;
+/** Of the ejected so many are looked at for one to send a call to after all. */
+const MOST_REPRIEVED = 16;
 
 /**
  * Chooses where each try goes: the first region that is well, and in it the better of two endpoints, apart from those
@@ -155,8 +157,24 @@ export class Balancer {
         if (picked !== undefined) return picked;
       }
     }
+    const reprieved = this.#reprieve(tried, name);
+    if (reprieved !== undefined) return reprieved;
     const { endpoints } = this.#regions[0] as Region;
     return endpoints[Math.floor(random() * endpoints.length)] as Endpoint;
+  }
+
+  /** Where all others would refuse a call, one that was ejected and would not. */
+  #reprieve(tried: readonly Endpoint[], route: string | undefined): Endpoint | undefined {
+    const { length } = this.#ejected;
+    const from = Math.floor(this.#settings.random() * length);
+    let found: Endpoint | undefined;
+    for (let i = 0; i < Math.min(length, MOST_REPRIEVED); i++) {
+      const one = this.#ejected[(from + i) % length] as Endpoint;
+      if (!one.admits(route)) continue;
+      if (!tried.includes(one)) return one;
+      found = one;
+    }
+    return found;
   }
 
   /** Takes in how a try ended. */

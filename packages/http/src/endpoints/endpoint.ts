@@ -81,7 +81,12 @@ export class Endpoint {
 
   /** Whether it is neither ejected nor refused by the circuit that a try of `route` goes through. */
   usable(now: number, route?: string): boolean {
-    return now >= this.ejectedUntil && this.#policies.admits(this.target.authority, route);
+    return now >= this.ejectedUntil && this.admits(route);
+  }
+
+  /** Whether the circuit that a try of `route` goes through would let it pass. */
+  admits(route: string | undefined): boolean {
+    return this.#policies.admits(this.target.authority, route);
   }
 
   eject(now: number): void {
