@@ -54,6 +54,8 @@ class Attempt implements HttpAttempt {
   }
 }
 
+const NO_REDIRECTS: readonly string[] = [];
+
 /** Writes down the tries of one call as they begin and end. Of a hedged call several are in flight at a time. */
 export class AttemptLog {
   readonly records: HttpAttempt[] = [];
@@ -63,14 +65,17 @@ export class AttemptLog {
   route: Route | undefined = undefined;
   /** Who tells OpenTelemetry, if anybody wants to know. */
   trace: CallTrace | undefined = undefined;
-  /** Redirects that were followed. */
-  redirects = 0;
+  /** The URLs of redirects that were followed. */
+  redirects: readonly string[] = NO_REDIRECTS;
   /** Whether nothing has been waited for yet: what begins now began with the call, and the clock need not be read. */
   isFresh = true;
+  /** From when on the time limit of the call counts: what is waited for before is taken off it. */
+  limitedFrom: number;
   readonly #startedAt: number;
   #endedAt: number;
 
   constructor(now: number) {
+    this.limitedFrom = now;
     this.#startedAt = now;
     this.#endedAt = now;
   }

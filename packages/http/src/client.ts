@@ -9,6 +9,7 @@ import type { Transport } from './dispatcher.ts';
 import { Balancer } from './endpoints/balancer.ts';
 import { endpointsWithin } from './endpoints/first-list.ts';
 import { HttpCache } from './http-cache/http-cache.ts';
+import { cacheOwner } from './http-cache/owner.ts';
 import { makeFetch, type FetchFunction } from './fetch.ts';
 import type { HttpClient, HttpClientStats } from './http-client.ts';
 import { observeClient, traceCall } from './instruments.ts';
@@ -57,10 +58,11 @@ class PooledHttpClient {
     this.#balancer = settings.endpoints && new Balancer(settings, settings.endpoints);
     this.#transport = this.#balancer?.transport ?? transportTo(settings.origin, settings);
     this.#sender = new Sender(settings, this.#transport);
-    const { cache, name, origin, clock, auth, peer, baggage } = settings;
-    const owner = { name, origin, clock, authorizes: auth !== undefined };
-    this.#cache = cache && new HttpCache(cache, owner, (request, log) => this.#execute(request, log));
+    const { cache, name, clock, peer, baggage } = settings;
     this.#traced = { name, propagates: peer === 'internal', baggage, clock };
+    this.#cache =
+      cache &&
+      new HttpCache(cache, cacheOwner(cache, settings, this.#traced), (request, log) => this.#execute(request, log));
     this.#dedupe = settings.dedupe
       ? new Dedupe(settings, this.#traced, (request, options, log) => this.#call(request, options, log))
       : undefined;
@@ -154,10 +156,11 @@ class PooledHttpClient {
   #execute(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
     const endpoints = this.#balancer?.prepare();
     if (endpoints === undefined) return this.#run(request, log);
-    const { timeoutMs } = this.#settings;
-    return endpointsWithin(endpoints, request.execution, timeoutMs, this.#settings.clock).then((execution) =>
-      this.#run({ ...request, execution }, log),
-    );
+    const { timeoutMs, clock } = this.#settings;
+    return endpointsWithin(endpoints, request.execution, timeoutMs, clock).then((execution) => {
+      log.limitedFrom = clock.monotonic();
+      return this.#run({ ...request, execution }, log);
+    });
   }
 
   #run(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {

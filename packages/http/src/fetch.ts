@@ -2,6 +2,7 @@ import { OptionsError } from '@macadam/core';
 import { isFormData } from './body/multipart.ts';
 import { isStreamedBody } from './body/source.ts';
 import { keepRule } from './http-cache/keep-rule.ts';
+import { keepingOf } from './http-cache/owner.ts';
 import { TRANSPORT_HEADERS, type RequestHeaders } from './headers.ts';
 import type { PathTemplate } from './path-template.ts';
 import { redactQuery } from './query.ts';
@@ -29,8 +30,8 @@ type Send = (request: PreparedRequest, options: AnyRequestOptions) => Promise<Ht
  * Every try is below it, so what sits on top (middleware, a generated client) sees one request and one answer.
  */
 export function makeFetch(settings: HttpClientSettings, send: Send): FetchFunction {
-  const { cache, origin, auth, limits } = settings;
-  const keeps = cache && keepRule({ mode: cache.mode, origin, authorizes: auth !== undefined }, limits.maxBytes);
+  const { cache, limits, clock } = settings;
+  const keeps = cache && keepRule(keepingOf(cache, settings), limits.maxBytes, clock);
   return async (input, init = {}) => {
     const request = typeof input === 'object' && 'url' in input ? input : undefined;
     const url = targetOf(settings, request?.url ?? String(input));

@@ -42,6 +42,8 @@ export class ResponseHandler implements DispatchHandler {
   #cancelReason: Error | undefined = undefined;
   #drainTimer: Timer | undefined = undefined;
   #status = 0;
+  /** Whether the body is an extra to an error, of which the beginning will do. `fetch` knows answers only. */
+  #isExtra = false;
   #headers: RawHeaders = {};
   #body: ReceivedBody | undefined = undefined;
 
@@ -130,7 +132,7 @@ export class ResponseHandler implements DispatchHandler {
     const body = (this.#body ??= new ReceivedBody());
     body.add(chunk);
     const { limits } = this.#settings;
-    if (this.#status >= 300) {
+    if (this.#isExtra) {
       if (body.size > ERROR_BODY_BYTES) this.#cut();
     } else if (body.size > limits.maxBytes) this.#refuse(controller);
     else if (body.isLong) {
@@ -158,7 +160,9 @@ export class ResponseHandler implements DispatchHandler {
 
   /** The body of a failed try is read to its end, but not for long when another try may follow. */
   #drain(): void {
-    if (!this.goesOn(this.#status, this.#headers)) return;
+    const goesOn = this.goesOn(this.#status, this.#headers);
+    this.#isExtra = goesOn || this.request.stream?.keeps === undefined;
+    if (!goesOn) return;
     this.#drainTimer = this.#settings.clock.setTimer(() => this.#cut(), DRAIN_MS);
   }
 
@@ -182,7 +186,7 @@ export class ResponseHandler implements DispatchHandler {
       this.#settle(undefined, truncated);
       return;
     }
-    const limits = this.#status >= 300 ? errorBodyLimits(this.#settings.limits) : this.#settings.limits;
+    const limits = this.#isExtra ? errorBodyLimits(this.#settings.limits) : this.#settings.limits;
     const decoded = body.finish(encodingsToUndo(this.request, this.#headers), limits);
     if (decoded instanceof Promise) {
       // Not rejecting: every failure of a decoder is a value.
@@ -194,13 +198,13 @@ export class ResponseHandler implements DispatchHandler {
     if (this.#settled) return;
     if (!isDecodeFailure(result)) this.#settle(result, truncated);
     // What came with an error is an extra; that it cannot be read must not hide the status.
-    else if (this.#status >= 300) this.#settle(undefined, true);
+    else if (this.#isExtra) this.#settle(undefined, true);
     else this.fail(decodeError(this.request.subject, this.#status, result));
   }
 
   #settle(bytes: Uint8Array | undefined, truncated: boolean): void {
     const status = this.#status;
-    const cut = status >= 300 && bytes !== undefined && bytes.length > ERROR_BODY_BYTES;
+    const cut = bytes !== undefined && bytes.length > ERROR_BODY_BYTES && this.#isExtra;
     const body = cut ? bytes.subarray(0, ERROR_BODY_BYTES) : bytes;
     this.#conclude(new HttpResponse(this.request.subject, status, this.#headers, body, truncated || cut));
   }
@@ -231,13 +235,9 @@ export class ResponseHandler implements DispatchHandler {
   }
 
   /** There is no answer, or it is not what it should be. */
-  fail(
-    error: MacadamError,
-    status: number | undefined = this.#status || undefined,
-    errorCode: string = error.code,
-  ): void {
+  fail(error: MacadamError, status?: number, errorCode: string = error.code): void {
     this.log.failure = error;
-    this.#end(status, errorCode, classifyFailure(error));
+    this.#end(status ?? (this.#status || undefined), errorCode, classifyFailure(error));
     this.reject(error);
   }
 

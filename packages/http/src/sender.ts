@@ -80,7 +80,7 @@ export class Sender implements FollowUps {
     );
     if (decision.next === 'refuse') return decision.reason;
     if (decision.origin !== home && this.#transportOf(request).elsewhere === undefined) return 'crossOrigin';
-    handler.log.redirects++;
+    handler.log.redirects = [...handler.log.redirects, decision.origin + decision.path];
     if (request.stream !== undefined) {
       request.stream.redirected = true;
       request.stream.url = decision.origin + decision.path;
@@ -122,7 +122,7 @@ export class Sender implements FollowUps {
     const now = log.isFresh ? log.startedAt : clock.monotonic();
     log.begin(context.attempt, request.hop?.authority ?? request.endpoint?.target.authority ?? authority, now);
     context.onCancel((reason) => handler.cancel(reason));
-    let headers = this.#headers(request, context.attempt, now - log.startedAt);
+    let headers = this.#headers(request, context.attempt, now - log.limitedFrom);
     if (log.trace !== undefined) {
       log.trace.began(context.attempt, log.records.at(-1) as HttpAttempt, request);
       headers = log.trace.propagated(context.attempt, headers, request.hop?.foreign === true);

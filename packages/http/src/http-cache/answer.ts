@@ -35,10 +35,20 @@ export function isFailed(status: number): boolean {
 export function isUnreachable(error: unknown): boolean {
   const failure = unwrapped(error);
   if (failure instanceof HttpNetworkError) return true;
-  return ['MAC_TIMEOUT', 'MAC_CIRCUIT_OPEN', 'MAC_BULKHEAD_FULL'].some((code) => isMacadamError(failure, code));
+  return UNREACHED.some((code) => isMacadamError(failure, code));
 }
 
-function unwrapped(error: unknown): unknown {
+/** What was given up, or refused here before it was sent. */
+const UNREACHED = [
+  'MAC_TIMEOUT',
+  'MAC_CIRCUIT_OPEN',
+  'MAC_BULKHEAD_FULL',
+  'MAC_CONCURRENCY_LIMITED',
+  'MAC_RATE_LIMITED',
+];
+
+/** A failure without what tells how often it was tried. */
+export function unwrapped(error: unknown): unknown {
   return error instanceof AttemptsExhaustedError ? error.cause : error;
 }
 

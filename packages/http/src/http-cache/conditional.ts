@@ -15,8 +15,12 @@ export function isConditional(headers: readonly string[]): boolean {
   );
 }
 
-/** Whether a conditional request is answered by 304, going by what is stored (RFC 9111, section 4.3.2). */
+/**
+ * Whether a conditional request is answered by 304, going by what is stored (RFC 9111, section 4.3.2). Not when that is no
+ * success: then the condition is not looked at (RFC 9110, section 13.2.1).
+ */
 export function isNotModified(headers: readonly string[], stored: StoredResponse, now: number): boolean {
+  if (stored.status < 200 || stored.status >= 300) return false;
   const tags = requestField(headers, 'if-none-match');
   const etag = responseField(stored.headers, 'etag');
   if (tags !== undefined) {
@@ -41,12 +45,17 @@ export function validatorHeaders(stored: StoredResponse): Record<string, string>
   };
 }
 
-/** Whether a 304 speaks of the stored response and not of another (RFC 9111, section 4.3.4). */
-export function confirms(fields: Readonly<StoredFields>, stored: StoredResponse): boolean {
-  const etag = responseField(fields, 'etag');
-  if (etag === undefined) return true;
+/**
+ * Whether a 304 speaks of the stored response and not of another (RFC 9111, section 4.3.4).
+ *
+ * @param headers - those of the request it answers: without a tag it says no more than was asked, and a caller may have
+ * asked about something that he alone has
+ */
+export function confirms(fields: Readonly<StoredFields>, stored: StoredResponse, headers: readonly string[]): boolean {
   const known = responseField(stored.headers, 'etag');
-  return known !== undefined && opaque(known) === opaque(etag);
+  const told = responseField(fields, 'etag') ?? requestField(headers, 'if-none-match');
+  if (told !== undefined) return known !== undefined && opaque(known) === opaque(told);
+  return requestField(headers, 'if-modified-since') === responseField(stored.headers, 'last-modified');
 }
 
 /** Whether an answer to HEAD describes what is stored for GET (RFC 9111, section 4.3.5). */

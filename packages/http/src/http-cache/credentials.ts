@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { CacheControl } from './cache-control.ts';
+import { digest } from './digest.ts';
 import { requestField, responseField } from './fields.ts';
 import { allowsAuthorized } from './storability.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
@@ -12,13 +12,13 @@ export interface Credentials {
 
 export function credentialsOf(headers: readonly string[]): Credentials {
   return {
-    authorization: digest(requestField(headers, 'authorization')),
-    cookie: digest(requestField(headers, 'cookie')),
+    authorization: digestOf(requestField(headers, 'authorization')),
+    cookie: digestOf(requestField(headers, 'cookie')),
   };
 }
 
-function digest(value: string | undefined): string {
-  return value === undefined ? '' : createHash('sha256').update(value).digest('base64url');
+function digestOf(value: string | undefined): string {
+  return value === undefined ? '' : digest(value);
 }
 
 /**

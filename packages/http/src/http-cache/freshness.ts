@@ -14,8 +14,11 @@ const LONGEST_GUESS_MS = 86_400_000;
 /** Statuses whose freshness may be guessed (RFC 9110, section 15.1). */
 const GUESSED_STATUSES: ReadonlySet<number> = new Set([200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501]);
 
+/** A response and when it came: what its age is counted from. */
+export type Aged = Pick<StoredResponse, 'headers' | 'receivedAt' | 'requestedAt' | 'status'>;
+
 /** How old the response is at `now`. */
-export function currentAgeMs(stored: StoredResponse, now: number): number {
+export function currentAgeMs(stored: Aged, now: number): number {
   const { headers, requestedAt, receivedAt } = stored;
   const date = parseDate(responseField(headers, 'date'), receivedAt) ?? receivedAt;
   const apparentMs = Math.max(0, receivedAt - date);
@@ -27,7 +30,7 @@ export function currentAgeMs(stored: StoredResponse, now: number): number {
 }
 
 /** How long the response counts as fresh, from its making. */
-export function freshnessLifetimeMs(stored: StoredResponse, control: CacheControl, mode: CacheMode): number {
+export function freshnessLifetimeMs(stored: Aged, control: CacheControl, mode: CacheMode): number {
   const { headers, status, receivedAt } = stored;
   // A value that is none makes the response stale, rather than leaving the decision to something weaker.
   if (mode === 'shared' && control.has('s-maxage')) return (control.seconds('s-maxage') ?? 0) * 1_000;

@@ -1,234 +1,141 @@
 /**
  * The cache of a client (RFC 9111), in front of everything that sends: a call it answers costs no place in the bulkhead,
  * no budget and no attempt. The rules are in the files beside this one, which do nothing but decide; this one carries
- * out what they say.
+ * out what they say, `origin.ts` what takes the origin.
  */
-import { AsyncResource } from 'node:async_hooks';
-import type { Clock } from '@macadam/core';
+import { runAtRoot } from '@macadam/core';
 import { AttemptLog } from '../attempts.ts';
 import { mergeHeaders } from '../headers.ts';
+import { traceCall } from '../instruments.ts';
+import { isRedirect } from '../redirect.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { HttpResponse } from '../response.ts';
-import { discard } from '../stream/http-stream.ts';
-import { answerOf, fieldsOf, isFailed, isUnreachable, statusError, type Answer } from './answer.ts';
+import { errorTypeOf } from '../trace-attributes.ts';
+import { unwrapped } from './answer.ts';
 import { CacheControl } from './cache-control.ts';
-import { confirms, isConditional, isForTheOrigin, isNotModified, validatorHeaders } from './conditional.ts';
-import { requestField } from './fields.ts';
-import { currentAgeMs } from './freshness.ts';
+import { isConditional, isForTheOrigin } from './conditional.ts';
+import { Desk } from './desk.ts';
+import type { Errand } from './errand.ts';
+import { requestField, responseField } from './fields.ts';
 import { isUnsafe } from './invalidation.ts';
 import { MemoryHttpCacheStore } from './memory-store.ts';
 import type { HttpCacheSettings } from './options.ts';
-import { answers, combined, rangeOf, remainderHeaders } from './ranges.ts';
-import { decideReuse, mustBeAsked, type Reuse } from './reuse.ts';
-import { cacheStatusName, gatewayTimeout, hitOf, notModified, storedAnswer, type Serving } from './served.ts';
-import { Shelf, type Learnt } from './shelf.ts';
+import { Origin, type Forward } from './origin.ts';
+import type { CacheOwner } from './owner.ts';
+import { Patience } from './patience.ts';
+import { answers, rangeOf, remainderHeaders } from './ranges.ts';
+import { decideReuse } from './reuse.ts';
+import { Shelf } from './shelf.ts';
 import { CacheCounts, type HttpCacheStats } from './stats.ts';
-import { freshened, type StoredResponse } from './stored-response.ts';
+import type { StoredResponse } from './stored-response.ts';
 import { Variants } from './variants.ts';
 
-/** Sends a request, through everything a call without a cache goes through. */
-export type Forward = (request: PreparedRequest, log: AttemptLog) => Promise<HttpResponse>;
-
-/** Whose cache it is. */
-export interface CacheOwner {
-  readonly name: string;
-  readonly origin: string;
-  readonly clock: Clock;
-  /** Whether credentials are added to requests on their way. */
-  readonly authorizes: boolean;
-}
+/** A store that hangs must leave a call the time to be answered by the origin. */
+const SHARE_OF_STORE = 0.25;
 
 export class HttpCache {
   readonly #settings: HttpCacheSettings;
-  readonly #clock: Clock;
+  readonly #owner: CacheOwner;
   readonly #forward: Forward;
+  readonly #memory: MemoryHttpCacheStore | undefined;
   readonly #shelf: Shelf;
-  readonly #cacheName: string;
+  readonly #desk: Desk;
+  readonly #origin: Origin;
   /** What is asked for in the background, by URL. */
   readonly #refreshes = new Map<string, Promise<void>>();
-  /** The context of whoever made the client: a refresh must not end with the work that happened to start it. */
-  readonly #outside = new AsyncResource('MacadamHttpCache');
   readonly #counts = new CacheCounts();
 
-  constructor(settings: HttpCacheSettings, { name, origin, clock, authorizes }: CacheOwner, forward: Forward) {
+  constructor(settings: HttpCacheSettings, owner: CacheOwner, forward: Forward) {
     const { mode, store } = settings;
+    const { keeping, clock, traced } = owner;
     this.#settings = settings;
-    this.#clock = clock;
+    this.#owner = owner;
     this.#forward = forward;
-    this.#shelf = new Shelf(new Variants(store, mode, clock), { mode, origin, authorizes }, this.#counts);
-    this.#cacheName = cacheStatusName(name);
+    this.#memory = store instanceof MemoryHttpCacheStore ? store : undefined;
+    this.#shelf = new Shelf(new Variants(store, mode, clock), keeping, this.#counts);
+    this.#desk = new Desk(traced.name, clock);
+    this.#origin = new Origin(clock, forward, this.#shelf, this.#desk);
   }
 
   /** Answers a call from what is stored, if it may, and keeps what comes back, if it may. */
   async answer(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
-    const { method, headers, stream } = request;
-    if (isUnsafe(method)) return this.#change(request, log);
+    const { method, headers } = request;
+    if (isUnsafe(method)) return this.#origin.change(this.#errand(request, log, this.#counts));
     const asked = new CacheControl(requestField(headers, 'cache-control'));
-    const keeps = (method === 'GET' || method === 'HEAD') && (stream === undefined || stream.keeps !== undefined);
-    if (!keeps || isForTheOrigin(headers) || asked.has('no-store')) return this.#forward(request, log);
-    const found = await this.#shelf.find(request);
-    if (found !== undefined && answers(found, rangeOf(request))) {
-      return this.#reuse(request, log, found, asked.has('only-if-cached'));
+    if (!isKeptFor(request) || isForTheOrigin(headers) || asked.has('no-store')) return this.#forward(request, log);
+    const { found, errand } = await this.#find(this.#errand(request, log, this.#counts));
+    const only = asked.has('only-if-cached');
+    if (found !== undefined && answers(found, rangeOf(request))) return this.#reuse(errand, found, only);
+    if (only) {
+      this.#counts.misses++;
+      throw this.#desk.timeout(request, 'uri-miss');
     }
-    this.#counts.misses++;
-    if (asked.has('only-if-cached')) throw this.#timeout(request, 'uri-miss');
     const plain = method === 'GET' && rangeOf(request) === undefined && !isConditional(headers);
     const rest = plain && found !== undefined ? remainderHeaders(found) : undefined;
     return rest === undefined
-      ? this.#load(request, log, undefined, undefined)
-      : this.#complete(request, log, found as StoredResponse, rest);
+      ? this.#origin.load(errand)
+      : this.#origin.complete(errand, found as StoredResponse, rest);
   }
 
-  #reuse(request: PreparedRequest, log: AttemptLog, stored: StoredResponse, only: boolean): Promise<HttpResponse> {
-    const reuse = decideReuse(stored, request.headers, this.#clock.now(), this.#settings.mode);
+  #errand(request: PreparedRequest, log: AttemptLog, counts: CacheCounts): Errand {
+    const { timeoutMs, clock } = this.#owner;
+    const patience = this.#memory === undefined ? new Patience(request, log, timeoutMs, clock) : undefined;
+    return { request, log, counts, patience };
+  }
+
+  /** What is stored for a call, and the call with the time that is left. */
+  async #find(errand: Errand): Promise<{ found: StoredResponse | undefined; errand: Errand }> {
+    const { request, patience } = errand;
+    const finding = this.#shelf.find(request);
+    const found = await (patience === undefined ? finding : patience.wait(finding, SHARE_OF_STORE));
+    const own = patience === undefined ? errand : { ...errand, request: patience.shortened(request) };
+    // What `fetch` may be told of, another call would have followed.
+    return { found: found !== undefined && this.#leadsOn(request, found) ? undefined : found, errand: own };
+  }
+
+  #leadsOn({ stream }: PreparedRequest, { status, headers }: StoredResponse): boolean {
+    return (
+      this.#owner.redirects && stream?.redirect !== 'manual' && isRedirect(status, responseField(headers, 'location'))
+    );
+  }
+
+  #reuse(errand: Errand, stored: StoredResponse, only: boolean): HttpResponse | Promise<HttpResponse> {
+    const { request } = errand;
+    const reuse = decideReuse(stored, request.headers, this.#owner.clock.now(), this.#settings.mode);
     if (reuse.action === 'revalidate') {
-      if (only) throw this.#timeout(request, 'stale');
-      return this.#load(request, log, stored, reuse);
+      if (!only) return this.#origin.load(errand, stored, reuse);
+      this.#counts.misses++;
+      throw this.#desk.timeout(request, 'stale');
     }
-    if (reuse.action === 'refresh') this.#refresh(request, stored);
-    if (reuse.freshForMs > 0) this.#counts.hits++;
-    else this.#counts.stale++;
-    return this.#serve(request, stored, reuse.ageMs, hitOf(reuse));
-  }
-
-  /** Asks the origin: whether what is stored is still good, or for a new answer. */
-  async #load(
-    request: PreparedRequest,
-    log: AttemptLog,
-    stored: StoredResponse | undefined,
-    reuse: Reuse | undefined,
-  ): Promise<HttpResponse> {
-    const { method, headers } = request;
-    const asksItself = isConditional(headers) || method === 'HEAD';
-    const validators = stored === undefined || asksItself ? undefined : validatorHeaders(stored);
-    const sent = validators === undefined ? request : { ...request, headers: mergeHeaders(headers, validators) };
-    const load = this.#shelf.begin(request);
-    try {
-      const { learnt, error } = await this.#ask(sent, log);
-      const { response, fields, times } = learnt;
-      if (stored !== undefined && reuse?.onError === true && isFailed(response.status)) {
-        return this.#standIn(request, stored, reuse);
-      }
-      if (stored !== undefined && response.status === 304) {
-        if (confirms(fields, stored)) {
-          const fresh = freshened(stored, fields, times, this.#settings.mode);
-          if (!load.isOutdated()) await this.#shelf.keep(request, fresh);
-          if (validators === undefined && error !== undefined) throw error;
-          this.#counts.revalidated++;
-          return await this.#serve(request, fresh, this.#ageMs(fresh), 'fwd=stale; fwd-status=304');
-        }
-        // It speaks of a version that is not here: only the whole answer helps.
-        if (validators !== undefined) return await this.#load(request, log, undefined, undefined);
-      }
-      if (!load.isOutdated()) await this.#shelf.learn(request, log, stored, learnt);
-      if (error !== undefined) throw error;
-      return response;
-    } catch (error) {
-      if (stored === undefined || !isUnreachable(error)) throw error;
-      if (reuse?.onUnreachable === true) return await this.#standIn(request, stored, reuse);
-      // `fetch` has no better way to say it; whoever made a call of this client's own is told what went wrong.
-      throw request.stream !== undefined && mustBeAsked(stored) ? this.#timeout(request, 'stale') : error;
-    } finally {
-      load.end();
-    }
-  }
-
-  /** Asks the origin for what is missing of a part. */
-  async #complete(
-    request: PreparedRequest,
-    log: AttemptLog,
-    part: StoredResponse,
-    rest: Record<string, string>,
-  ): Promise<HttpResponse> {
-    const sent = { ...request, headers: mergeHeaders(request.headers, rest) };
-    const load = this.#shelf.begin(request);
-    try {
-      const { learnt, error } = await this.#ask(sent, log);
-      const { status } = learnt.response;
-      if (status === 206) {
-        const record = this.#shelf.recordOf(sent, log, learnt);
-        const whole = record && combined(part, record);
-        if (whole?.status === 200) {
-          if (!load.isOutdated()) await this.#shelf.keep(request, whole);
-          this.#counts.revalidated++;
-          return await this.#serve(request, whole, this.#ageMs(whole), 'fwd=partial; fwd-status=206');
-        }
-      }
-      // Not what was asked for: nothing can be made of it, so all of it is asked for.
-      if (status === 206 || status === 416) {
-        discard(learnt.response);
-        return await this.#load(request, log, undefined, undefined);
-      }
-      if (!load.isOutdated()) await this.#shelf.learn(request, log, undefined, learnt);
-      if (error !== undefined) throw error;
-      return learnt.response;
-    } finally {
-      load.end();
-    }
-  }
-
-  /** Sends a request that may change something, and outdates what it may have changed. */
-  async #change(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
-    const load = this.#shelf.begin(request);
-    try {
-      const { learnt, error } = await this.#ask(request, log);
-      await this.#shelf.change(request, log, load, learnt);
-      if (error !== undefined) throw error;
-      return learnt.response;
-    } finally {
-      load.end();
-    }
-  }
-
-  async #ask(request: PreparedRequest, log: AttemptLog): Promise<{ learnt: Learnt; error: Answer['error'] }> {
-    const requestedAt = this.#clock.now();
-    const { response, error } = await answerOf(this.#forward(request, log));
-    const times = { requestedAt, receivedAt: this.#clock.now() };
-    return { learnt: { response, fields: fieldsOf(response), times }, error };
+    if (reuse.action === 'refresh' && !only) this.#refresh(request, stored);
+    return this.#desk.serve(errand, stored, reuse);
   }
 
   /** Asks for a new answer while the old one is given: once at a time, and for nobody in particular. */
   #refresh(request: PreparedRequest, stored: StoredResponse): void {
     const url = this.#shelf.url(request);
-    if (this.#refreshes.has(url)) return;
-    const { signal: _signal, ...execution } = request.execution;
-    // There is nobody to read a stream.
-    const stream = request.stream && { ...request.stream, keeps: () => true };
-    const own = { ...request, method: 'GET', execution, work: undefined, stream };
-    const log = new AttemptLog(this.#clock.monotonic());
-    const done = this.#outside.runInAsyncScope(async () => {
+    if (!this.#refreshes.has(url))
+      this.#refreshes.set(
+        url,
+        runAtRoot(() => this.#renew(url, request, stored)),
+      );
+  }
+
+  async #renew(url: string, request: PreparedRequest, stored: StoredResponse): Promise<void> {
+    const { clock, traced } = this.#owner;
+    const own = forNobody(request, stored);
+    const log = new AttemptLog(clock.monotonic());
+    log.trace = traceCall(traced, own);
+    let end: unknown;
+    try {
+      // It is no call, and not counted as one.
+      end = await this.#origin.load(this.#errand(own, log, new CacheCounts()), stored);
+    } catch (error) {
       // A failure changes nothing: the next call tries again, until the answer is too old.
-      await this.#load(own, log, stored, undefined).catch(() => undefined);
-      this.#refreshes.delete(url);
-    });
-    this.#refreshes.set(url, done);
-  }
-
-  #standIn(request: PreparedRequest, stored: StoredResponse, reuse: Reuse): Promise<HttpResponse> {
-    this.#counts.stale++;
-    return this.#serve(request, stored, reuse.ageMs, `${hitOf(reuse)}; fwd=stale`);
-  }
-
-  async #serve(request: PreparedRequest, stored: StoredResponse, ageMs: number, how: string): Promise<HttpResponse> {
-    const serving = this.#serving(request);
-    const knows = isConditional(request.headers) && isNotModified(request.headers, stored, this.#clock.now());
-    const response = knows ? notModified(stored, ageMs, serving) : storedAnswer(stored, ageMs, how, serving);
-    // What came over the wire meanwhile had another status, and its text.
-    if (request.stream !== undefined) request.stream.statusText = '';
-    if (!response.ok) throw statusError(request.subject, response);
-    return response;
-  }
-
-  #timeout(request: PreparedRequest, why: 'stale' | 'uri-miss'): Error {
-    return statusError(request.subject, gatewayTimeout(this.#serving(request), why));
-  }
-
-  #serving(request: PreparedRequest): Serving {
-    return { subject: request.subject, method: request.method, cacheName: this.#cacheName, range: rangeOf(request) };
-  }
-
-  #ageMs(stored: StoredResponse): number {
-    return currentAgeMs(stored, this.#clock.now());
+      end = unwrapped(error);
+    }
+    log.trace?.end(log, errorTypeOf(end));
+    this.#refreshes.delete(url);
   }
 
   describe(): string {
@@ -237,14 +144,33 @@ export class HttpCache {
   }
 
   stats(): HttpCacheStats {
-    const { store } = this.#settings;
-    const memory = store instanceof MemoryHttpCacheStore ? store : undefined;
     const storeFailures = this.#shelf.failures;
-    return { ...this.#counts, storeFailures, entries: memory?.size, bytes: memory?.bytes };
+    return { ...this.#counts, storeFailures, entries: this.#memory?.size, bytes: this.#memory?.bytes };
   }
 
-  /** Waits for what is asked for in the background. */
+  /** Waits for what is asked for in the background, and for what is being put away. */
   async settled(): Promise<void> {
     await Promise.all(this.#refreshes.values());
+    await this.#origin.settled();
   }
+}
+
+/** Whether answers to it are kept: a body may say what is asked for, and is no part of the URL. */
+function isKeptFor({ method, stream, body, source }: PreparedRequest): boolean {
+  if ((method !== 'GET' && method !== 'HEAD') || body !== undefined || source !== undefined) return false;
+  return stream === undefined || stream.keeps !== undefined;
+}
+
+/** The request without what only its caller has: his signal, what he knows already, the part that he wants of a whole. */
+function forNobody(request: PreparedRequest, { part }: StoredResponse): PreparedRequest {
+  const { signal: _signal, ...execution } = request.execution;
+  const others = {
+    'if-none-match': undefined,
+    'if-modified-since': undefined,
+    ...(part === undefined && { range: undefined }),
+  };
+  const headers = mergeHeaders(request.headers, others);
+  // There is nobody to read a stream.
+  const stream = request.stream && { ...request.stream, keeps: () => true };
+  return { ...request, method: 'GET', headers, execution, work: undefined, stream };
 }

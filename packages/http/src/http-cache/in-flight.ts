@@ -7,6 +7,8 @@ interface Loads {
 export interface Load {
   /** Whether something has changed since it began. */
   isOutdated(): boolean;
+  /** Has it end no earlier than what it brought is put away. */
+  lastsFor(put: Promise<void>): void;
   end(): void;
 }
 
@@ -23,12 +25,17 @@ export class InFlight {
     }
     const mine = loads;
     mine.count++;
+    const end = (): void => {
+      mine.count--;
+      if (mine.count === 0 && this.#loads.get(url) === mine) this.#loads.delete(url);
+    };
     return {
       isOutdated: () => mine.outdated,
-      end: () => {
-        mine.count--;
-        if (mine.count === 0 && this.#loads.get(url) === mine) this.#loads.delete(url);
+      lastsFor(put) {
+        mine.count++;
+        void put.finally(end);
       },
+      end,
     };
   }
 

@@ -9,17 +9,24 @@ export function isUnsafe(method: string): boolean {
 
 /**
  * The URLs that are outdated after an unsafe request was answered (RFC 9111, section 4.4): its own, and those that
- * `Location` and `Content-Location` name on the same origin. On others a server has no say.
+ * `Location` and `Content-Location` name on the same origin, in a redirect that was followed too. On others a server has no
+ * say.
  */
-export function outdatedUrls(origin: string, path: string, status: number, fields: Readonly<StoredFields>): string[] {
-  if (status < 200 || status >= 400) return [];
-  const own = origin + path;
-  const urls = [own];
-  for (const name of ['location', 'content-location']) {
-    const target = responseField(fields, name);
+export function outdatedUrls(
+  own: string,
+  status: number,
+  fields: Readonly<StoredFields>,
+  redirects: readonly string[],
+): string[] {
+  // What was redirected was no failure, whatever the place it led to had to say.
+  if (redirects.length === 0 && (status < 200 || status >= 400)) return [];
+  const urls = new Set([own]);
+  const { origin } = new URL(own);
+  const named = ['location', 'content-location'].map((name) => responseField(fields, name));
+  for (const target of [...redirects, ...named]) {
     if (target === undefined || !URL.canParse(target, own)) continue;
     const url = new URL(target, own);
-    if (url.origin === new URL(origin).origin) urls.push(origin + url.pathname + url.search);
+    if (url.origin === origin) urls.add(origin + url.pathname + url.search);
   }
-  return urls;
+  return [...urls];
 }

@@ -4,6 +4,7 @@ import { CacheControl } from './cache-control.ts';
 import { requestField, responseField, type StoredFields } from './fields.ts';
 import { isStreamed } from '../stream/http-stream.ts';
 import { isWhole, partOf } from './ranges.ts';
+import { usefulForMs } from './reuse.ts';
 import { isStorable, type Exchange } from './storability.ts';
 import { storableFields, type CacheMode, type StoredResponse } from './stored-response.ts';
 import { credentialsOf } from './credentials.ts';
@@ -18,12 +19,13 @@ export interface Times {
 /** What a cache keeps, and whose. */
 export interface Keeping {
   readonly mode: CacheMode;
-  readonly origin: string;
+  /** What the path of a request follows in its URL. */
+  readonly base: string;
   /** Whether credentials are added to requests on their way. */
   readonly authorizes: boolean;
 }
 
-/** What is to be kept of an answer; undefined when it may not be kept. */
+/** What is to be kept of an answer; undefined when it may not be kept, or would be of no use. */
 export function recordOf(
   request: PreparedRequest,
   response: HttpResponse,
@@ -43,7 +45,7 @@ export function recordOf(
   // A part that is all there is answers every request.
   const isAll = part !== undefined && isWhole(part);
   if (isAll) delete headers['content-range'];
-  return {
+  const record = {
     status: isAll ? 200 : status,
     headers,
     body,
@@ -53,6 +55,7 @@ export function recordOf(
     outdated: false,
     ...(part !== undefined && !isAll && { part }),
   };
+  return usefulForMs(record, times.receivedAt, mode) > 0 ? record : undefined;
 }
 
 /** A request and its answer, as the question whether to keep it sees them. */
@@ -60,8 +63,8 @@ export function exchangeOf(
   { method, headers: requestHeaders, path }: PreparedRequest,
   status: number,
   headers: StoredFields,
-  { origin, authorizes }: Keeping,
+  { base, authorizes }: Keeping,
 ): Exchange {
   const authorized = authorizes || requestField(requestHeaders, 'authorization') !== undefined;
-  return { method, requestHeaders, authorized, status, headers, url: origin + path };
+  return { method, requestHeaders, authorized, status, headers, url: base + path };
 }

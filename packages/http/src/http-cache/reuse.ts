@@ -4,7 +4,7 @@
  */
 import { CacheControl } from './cache-control.ts';
 import { requestField, responseField } from './fields.ts';
-import { currentAgeMs, freshnessLifetimeMs } from './freshness.ts';
+import { currentAgeMs, freshnessLifetimeMs, type Aged } from './freshness.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
 
 /**
@@ -12,6 +12,8 @@ import type { CacheMode, StoredResponse } from './stored-response.ts';
  * open. Source: `staleIfErrorMs` of `@macadam/cache`.
  */
 const STANDS_IN_FOR_MS = 3_600_000;
+/** What can be asked about is kept so much longer than it is fresh. */
+const KEPT_FOR_VALIDATION_MS = 86_400_000;
 
 /** What a response says that must not be used unless the origin has been asked. */
 const ASK_FIRST = ['must-revalidate', 'no-cache', 'proxy-revalidate', 's-maxage'];
@@ -91,4 +93,17 @@ export function standsInForMs(control: CacheControl): number {
 export function mustBeAsked({ headers }: StoredResponse): boolean {
   const control = new CacheControl(responseField(headers, 'cache-control'));
   return ASK_FIRST.some((name) => control.has(name));
+}
+
+/** How long a response may be of use, were it only to be asked about. */
+export function usefulForMs(response: Aged, now: number, mode: CacheMode): number {
+  const { headers } = response;
+  const control = new CacheControl(responseField(headers, 'cache-control'));
+  const lifetimeMs = freshnessLifetimeMs(response, control, mode);
+  const freshForMs = lifetimeMs - currentAgeMs(response, now);
+  const toldSeconds = Math.max(control.seconds('stale-while-revalidate') ?? 0, control.seconds('stale-if-error') ?? 0);
+  const staleMs = Math.max(toldSeconds * 1_000, lifetimeMs > 0 ? standsInForMs(control) : 0);
+  const hasValidator = Object.hasOwn(headers, 'etag') || Object.hasOwn(headers, 'last-modified');
+  if (hasValidator) return Math.max(0, freshForMs) + Math.max(staleMs, KEPT_FOR_VALIDATION_MS);
+  return Math.max(0, freshForMs + staleMs);
 }

@@ -1,14 +1,25 @@
-import type { AttemptLog } from '../attempts.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { HttpResponse } from '../response.ts';
 import { describesSame } from './conditional.ts';
-import type { StoredFields } from './fields.ts';
+import { requestField, type StoredFields } from './fields.ts';
 import { InFlight, type Load } from './in-flight.ts';
 import { outdatedUrls } from './invalidation.ts';
-import { recordOf, type Keeping, type Times } from './record.ts';
+import { exchangeOf, recordOf, type Keeping, type Times } from './record.ts';
 import type { CacheCounts } from './stats.ts';
+import { isStorable } from './storability.ts';
 import { freshened, type StoredResponse } from './stored-response.ts';
 import type { Variants } from './variants.ts';
+
+/** An answer, taken apart. */
+export interface Learnt {
+  readonly response: HttpResponse;
+  /** What it came in when its status is outside 2xx. */
+  readonly error: Error | undefined;
+  readonly fields: StoredFields;
+  readonly times: Times;
+  /** The URLs of the redirects that led to it. */
+  readonly redirects: readonly string[];
+}
 
 /** What is kept: learnt from answers, and outdated by what changes something. */
 export class Shelf {
@@ -28,7 +39,7 @@ export class Shelf {
   }
 
   url({ path }: PreparedRequest): string {
-    return this.#keeping.origin + path;
+    return this.#keeping.base + path;
   }
 
   find(request: PreparedRequest): Promise<StoredResponse | undefined> {
@@ -40,49 +51,61 @@ export class Shelf {
     return this.#loads.begin(this.url(request));
   }
 
-  async keep(request: PreparedRequest, response: StoredResponse): Promise<void> {
+  async keep(request: PreparedRequest, response: StoredResponse, load: Load, instead?: StoredResponse): Promise<void> {
     this.#counts.stored++;
-    await this.#variants.put(this.url(request), response);
+    await this.#variants.put(this.url(request), response, { isOutdated: load.isOutdated, instead });
   }
 
   /** What is to be kept of an answer; undefined when it may not be kept. What a redirect led to answers another URL. */
-  recordOf(request: PreparedRequest, log: AttemptLog, { response, fields, times }: Learnt): StoredResponse | undefined {
-    return log.redirects > 0 ? undefined : recordOf(request, response, fields, times, this.#keeping);
+  recordOf(request: PreparedRequest, { response, fields, times, redirects }: Learnt): StoredResponse | undefined {
+    return redirects.length > 0 ? undefined : recordOf(request, response, fields, times, this.#keeping);
+  }
+
+  /** What is stored, with what a 304 or an answer to HEAD says anew. */
+  freshened({ headers: requestHeaders }: PreparedRequest, stored: StoredResponse, learnt: Learnt): StoredResponse {
+    return freshened(stored, learnt.fields, learnt.times, { mode: this.#keeping.mode, requestHeaders });
+  }
+
+  /** Keeps what is good again in the place of what it was, unless it is not to be kept any more. */
+  async renew(request: PreparedRequest, stored: StoredResponse, fresh: StoredResponse, load: Load): Promise<void> {
+    const exchange = { ...exchangeOf(request, fresh.status, fresh.headers, this.#keeping), method: 'GET' };
+    if (isStorable(exchange, this.#keeping.mode)) await this.keep(request, fresh, load, stored);
+    else await this.#variants.drop(this.url(request), stored);
   }
 
   /** Keeps an answer, or what it says about the one that is kept. */
-  async learn(
-    request: PreparedRequest,
-    log: AttemptLog,
-    stored: StoredResponse | undefined,
-    learnt: Learnt,
-  ): Promise<void> {
-    const { response, fields, times } = learnt;
+  async learn(request: PreparedRequest, stored: StoredResponse | undefined, learnt: Learnt, load: Load): Promise<void> {
+    const { response, fields, redirects } = learnt;
+    if (redirects.length > 0) return;
     if (request.method === 'HEAD' && stored !== undefined && response.status === 200) {
-      const same = describesSame(fields, stored);
-      const kept = same ? freshened(stored, fields, times, this.#keeping.mode) : { ...stored, outdated: true };
-      return this.keep(request, kept);
+      if (!describesSame(fields, stored)) await this.keep(request, { ...stored, outdated: true }, load);
+      else await this.renew(request, stored, this.freshened(request, stored, learnt), load);
+      return;
     }
-    const record = this.recordOf(request, log, learnt);
-    if (record !== undefined) await this.keep(request, record);
+    const record = this.recordOf(request, learnt);
+    if (record !== undefined) await this.keep(request, record, load, stored);
+    // What is newer, and may not be kept, ends what is older.
+    else if (stored !== undefined && request.method === 'GET' && response.ok && isWhole(request)) {
+      await this.#variants.drop(this.url(request), stored);
+    }
   }
 
   /** Forgets what an unsafe request may have changed; keeps its own answer when that says it is what GET would give. */
-  async change(request: PreparedRequest, log: AttemptLog, load: Load, learnt: Learnt): Promise<void> {
-    const record = load.isOutdated() ? undefined : this.recordOf(request, log, learnt);
-    const { response, fields } = learnt;
-    for (const url of outdatedUrls(this.#keeping.origin, request.path, response.status, fields)) {
+  async change(request: PreparedRequest, load: Load, learnt: Learnt): Promise<void> {
+    const record = load.isOutdated() ? undefined : this.recordOf(request, learnt);
+    const urls = outdatedUrls(this.url(request), learnt.response.status, learnt.fields, learnt.redirects);
+    for (const url of urls) {
       this.#counts.invalidated++;
       this.#loads.outdate(url);
-      await this.#variants.delete(url);
     }
-    if (record !== undefined) await this.keep(request, record);
+    await Promise.all(urls.map((url) => this.#variants.delete(url)));
+    if (record === undefined) return;
+    const own = this.begin(request);
+    await this.keep(request, record, own);
+    own.end();
   }
 }
 
-/** An answer, taken apart. */
-export interface Learnt {
-  readonly response: HttpResponse;
-  readonly fields: StoredFields;
-  readonly times: Times;
+function isWhole({ headers }: PreparedRequest): boolean {
+  return requestField(headers, 'range') === undefined;
 }

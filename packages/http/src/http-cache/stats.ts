@@ -6,7 +6,7 @@ export interface HttpCacheStats {
   readonly stale: number;
   /** Calls answered with what was stored after the server had said that it is still good. */
   readonly revalidated: number;
-  /** Calls for which nothing fitting was stored. */
+  /** Calls for which there was nothing stored to answer with: none that fitted, or it had changed. */
   readonly misses: number;
   /** Answers kept, updated ones included. */
   readonly stored: number;

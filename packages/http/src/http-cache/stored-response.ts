@@ -1,7 +1,7 @@
 import { CacheControl } from './cache-control.ts';
 import { listMembers, responseField, type StoredFields } from './fields.ts';
 import type { StoredPart } from './ranges.ts';
-import type { SelectingFields } from './vary.ts';
+import { selectingFields, varyFields, type SelectingFields } from './vary.ts';
 
 /** Who may use what is stored: one user, or everybody. */
 export type CacheMode = 'private' | 'shared';
@@ -75,16 +75,18 @@ export function storableFields(
   return kept;
 }
 
-/** A stored response with what a 304, or an answer to HEAD, says anew. */
+/** A stored response with what a 304, or an answer to HEAD, says anew; chosen by what that names in `Vary`, if it does. */
 export function freshened(
   stored: StoredResponse,
   fields: Readonly<StoredFields>,
   times: { readonly requestedAt: number; readonly receivedAt: number },
-  mode: CacheMode,
+  { mode, requestHeaders }: { readonly mode: CacheMode; readonly requestHeaders: readonly string[] },
 ): StoredResponse {
   const control = new CacheControl(responseField(fields, 'cache-control'));
   const fresh = storableFields(fields, control, mode, times.receivedAt);
-  return { ...stored, headers: updatedFields(stored.headers, fresh), ...times, outdated: false };
+  const names = Object.hasOwn(fresh, 'vary') ? (varyFields(fresh) ?? []) : undefined;
+  const selecting = names === undefined ? stored.selecting : selectingFields(names, requestHeaders);
+  return { ...stored, headers: updatedFields(stored.headers, fresh), selecting, ...times, outdated: false };
 }
 
 /** What is said of a stored body, with what is said anew, apart from what describes the bytes that came with it. */

@@ -1,26 +1,37 @@
-import type { Clock } from '@macadam/core';
-import { CacheControl } from './cache-control.ts';
+import { RecencyMap, type Clock } from '@macadam/core';
 import { credentialsOf, matchesCredentials } from './credentials.ts';
-import { responseField } from './fields.ts';
-import { currentAgeMs, freshnessLifetimeMs } from './freshness.ts';
-import type { HttpCacheStore } from './memory-store.ts';
+import { MemoryHttpCacheStore, type HttpCacheStore } from './memory-store.ts';
 import { combined } from './ranges.ts';
-import { standsInForMs } from './reuse.ts';
+import { usefulForMs } from './reuse.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
 import { selects } from './vary.ts';
+import { isWellFormed } from './well-formed.ts';
 
 /** Answers to one URL that are kept beside each other, for different request headers. */
 const MOST_VARIANTS = 32;
 /** A store that takes longer is no faster than asking the server. */
 const STORE_TIMEOUT_MS = 250;
-/** What can be asked about is kept so much longer than it is fresh. */
-const KEPT_FOR_VALIDATION_MS = 86_400_000;
+/** URLs that the store could not be made to forget. */
+const MOST_UNFORGOTTEN = 1_000;
 
-/** The stored answers of each URL, in a store that may fail or hang. */
+/** What a store did not do. */
+const FAILED = Symbol('failed');
+
+/** How an answer is put into its place. */
+export interface Putting {
+  /** Whether what is put has become outdated meanwhile. */
+  readonly isOutdated: () => boolean;
+  /** What it takes the place of, when that was chosen by other fields. */
+  readonly instead?: StoredResponse | undefined;
+}
+
+/** The stored answers of each URL, in a store that may fail, hang, or give back what nobody put there. */
 export class Variants {
   readonly #store: HttpCacheStore;
   readonly #mode: CacheMode;
   readonly #clock: Clock;
+  /** When these were to be forgotten, and the store failed: what it still has of before is not to be used. */
+  readonly #unforgotten = new RecencyMap<string, number>();
   /** Times the store failed or was too slow. */
   failures = 0;
 
@@ -33,29 +44,59 @@ export class Variants {
   /** The newest answer that fits the request. */
   async find(url: string, headers: readonly string[]): Promise<StoredResponse | undefined> {
     const all = await this.#all(url);
-    if (all === undefined) return undefined;
+    if (all.length === 0) return undefined;
     const credentials = credentialsOf(headers);
     return all.find((stored) => selects(stored, headers) && matchesCredentials(stored, credentials, this.#mode));
   }
 
   /** Keeps an answer, in the place of the one it is a newer version of, or together with the one it is a part of. */
-  async put(url: string, response: StoredResponse): Promise<void> {
-    const before = (await this.#all(url)) ?? [];
+  async put(url: string, response: StoredResponse, { isOutdated, instead }: Putting): Promise<void> {
+    const before = await this.#all(url);
     const former = before.find((stored) => isSameVariant(stored, response));
     const whole = former === undefined ? response : (combined(former, response) ?? response);
-    const all = [whole, ...before.filter((stored) => !isSameVariant(stored, response))].slice(0, MOST_VARIANTS);
-    const now = this.#clock.now();
-    const keepForMs = Math.max(...all.map((stored) => usefulForMs(stored, now, this.#mode)));
-    await this.#bounded(() => this.#store.set(this.#key(url), all, keepForMs));
+    const others = before.filter(
+      (stored) => !isSameVariant(stored, response) && !(instead !== undefined && isSameVariant(stored, instead)),
+    );
+    if (isOutdated()) return;
+    const done = await this.#write(url, [whole, ...others].slice(0, MOST_VARIANTS));
+    if (done !== FAILED) this.#unforgotten.delete(url);
+    // A store may do what it is asked to in another order.
+    if (isOutdated()) await this.delete(url);
+  }
+
+  /** Forgets one answer, and keeps those beside it. */
+  async drop(url: string, response: StoredResponse): Promise<void> {
+    const before = await this.#all(url);
+    const others = before.filter((stored) => !isSameVariant(stored, response));
+    if (others.length === 0 || (await this.#write(url, others)) === FAILED) await this.delete(url);
   }
 
   async delete(url: string): Promise<void> {
-    await this.#bounded(() => this.#store.delete(this.#key(url)));
+    const now = this.#clock.now();
+    const done = await this.#bounded(() => this.#store.delete(this.#key(url)));
+    if (done !== FAILED) return;
+    this.#unforgotten.set(url, now);
+    if (this.#unforgotten.size > MOST_UNFORGOTTEN) this.#unforgotten.deleteOldest();
   }
 
-  async #all(url: string): Promise<readonly StoredResponse[] | undefined> {
+  async #all(url: string): Promise<readonly StoredResponse[]> {
     const found = await this.#bounded(() => this.#store.get(this.#key(url)));
-    return Array.isArray(found) ? (found as readonly StoredResponse[]) : undefined;
+    if (found === FAILED || found === undefined || found === null) return [];
+    if (this.#store instanceof MemoryHttpCacheStore) return found;
+    if (!Array.isArray(found) || !found.every(isWellFormed)) {
+      this.failures++;
+      return [];
+    }
+    const endedAt = this.#unforgotten.peek(url);
+    return endedAt === undefined ? found : found.filter(({ requestedAt }) => requestedAt > endedAt);
+  }
+
+  #write(url: string, all: readonly StoredResponse[]): Promise<unknown> {
+    const now = this.#clock.now();
+    // In whole milliseconds, as stores count them.
+    const keepForMs = Math.ceil(Math.max(...all.map((stored) => usefulForMs(stored, now, this.#mode))));
+    const key = this.#key(url);
+    return this.#bounded(() => (keepForMs > 0 ? this.#store.set(key, all, keepForMs) : this.#store.delete(key)));
   }
 
   /** A URL has no spaces, so that no key can be taken for another. */
@@ -63,22 +104,29 @@ export class Variants {
     return `${this.#mode} ${url}`;
   }
 
-  async #bounded<T>(operation: () => T | Promise<T>): Promise<T | undefined> {
+  async #bounded<T>(operation: () => T | PromiseLike<T>): Promise<T | typeof FAILED> {
     try {
       const result = operation();
-      return result instanceof Promise ? await this.#inTime(result) : result;
+      return isPromise(result) ? await this.#inTime(result) : result;
     } catch {
       this.failures++;
-      return undefined;
+      return FAILED;
     }
   }
 
-  #inTime<T>(promise: Promise<T>): Promise<T> {
+  #inTime<T>(promise: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = this.#clock.setTimer(() => reject(new Error('the store is too slow')), STORE_TIMEOUT_MS);
-      promise.then(resolve, reject).finally(() => timer.cancel());
+      Promise.resolve(promise)
+        .then(resolve, reject)
+        .finally(() => timer.cancel());
     });
   }
+}
+
+/** Also one of another kind, or of another realm. */
+function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | undefined)?.then === 'function';
 }
 
 function isSameVariant(a: StoredResponse, b: StoredResponse): boolean {
@@ -86,14 +134,4 @@ function isSameVariant(a: StoredResponse, b: StoredResponse): boolean {
   const names = Object.keys(a.selecting);
   if (names.length !== Object.keys(b.selecting).length) return false;
   return names.every((name) => a.selecting[name] === b.selecting[name]);
-}
-
-function usefulForMs(stored: StoredResponse, now: number, mode: CacheMode): number {
-  const control = new CacheControl(responseField(stored.headers, 'cache-control'));
-  const lifetimeMs = freshnessLifetimeMs(stored, control, mode);
-  const freshForMs = lifetimeMs - currentAgeMs(stored, now);
-  const hasValidator = 'etag' in stored.headers || 'last-modified' in stored.headers;
-  const toldSeconds = Math.max(control.seconds('stale-while-revalidate') ?? 0, control.seconds('stale-if-error') ?? 0);
-  const staleMs = Math.max(toldSeconds * 1_000, lifetimeMs > 0 ? standsInForMs(control) : 0);
-  return Math.max(0, freshForMs) + Math.max(staleMs, hasValidator ? KEPT_FOR_VALIDATION_MS : 0);
 }

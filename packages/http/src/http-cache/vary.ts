@@ -1,6 +1,7 @@
+import { digest } from './digest.ts';
 import { listMembers, requestField, responseField, type StoredFields } from './fields.ts';
 
-/** The request fields a response was chosen by, normalised; null for one that was not sent. */
+/** The request fields a response was chosen by, as {@link spelling} has them; null for one that was not sent. */
 export type SelectingFields = Readonly<Record<string, string | null>>;
 
 /** The fields `Vary` names, in lower case; undefined when it says that anything may matter. */
@@ -12,7 +13,7 @@ export function varyFields(fields: Readonly<StoredFields>): string[] | undefined
 /** What a request says in the fields that `names` lists. */
 export function selectingFields(names: readonly string[], headers: readonly string[]): SelectingFields {
   const selecting: Record<string, string | null> = {};
-  for (const name of names) selecting[name] = normalised(name, requestField(headers, name));
+  for (const name of names) selecting[name] = spelling(name, requestField(headers, name));
   return selecting;
 }
 
@@ -26,7 +27,7 @@ export interface Selected {
 export function selects(stored: Selected, headers: readonly string[]): boolean {
   for (const name of Object.keys(stored.selecting)) {
     const presented = requestField(headers, name);
-    if (stored.selecting[name] === normalised(name, presented)) continue;
+    if (stored.selecting[name] === spelling(name, presented)) continue;
     if (name !== 'accept-language' || presented === undefined || !isInPreferred(stored, presented)) return false;
   }
   return true;
@@ -47,9 +48,15 @@ function isInPreferred({ headers }: Selected, accepted: string): boolean {
   return best > 0 && preferred.length === 1 && preferred[0] === language;
 }
 
-/** Spellings with the same meaning become one: white space around commas, and the order and case of languages. */
-function normalised(name: string, value: string | undefined): string | null {
+/** A value as it is kept: what says more than what somebody accepts can be a credential, and becomes a digest. */
+function spelling(name: string, value: string | undefined): string | null {
   if (value === undefined) return null;
+  const text = normalised(name, value);
+  return name.startsWith('accept') ? text : digest(text);
+}
+
+/** Spellings with the same meaning become one: white space around commas, and the order and case of languages. */
+function normalised(name: string, value: string): string {
   const members = listMembers(value);
   if (name !== 'accept-language') return members.join(',');
   // Weights, not places in the list, say which language is preferred (RFC 9110, section 12.5.4).

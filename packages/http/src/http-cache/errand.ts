@@ -1,0 +1,14 @@
+import type { AttemptLog } from '../attempts.ts';
+import type { PreparedRequest } from '../request.ts';
+import type { Patience } from './patience.ts';
+import type { CacheCounts } from './stats.ts';
+
+/** A call on its way through the cache. */
+export interface Errand {
+  readonly request: PreparedRequest;
+  readonly log: AttemptLog;
+  /** Where it is counted what became of it. */
+  readonly counts: CacheCounts;
+  /** Undefined when there is nothing to wait for: the store is in this process. */
+  readonly patience: Patience | undefined;
+}

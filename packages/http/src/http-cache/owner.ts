@@ -1,0 +1,27 @@
+import type { Clock } from '@macadam/core';
+import type { HttpClientSettings } from '../settings.ts';
+import type { TracedClient } from '../trace-attributes.ts';
+import type { HttpCacheSettings } from './options.ts';
+import type { Keeping } from './record.ts';
+
+/** Whose cache it is. */
+export interface CacheOwner {
+  readonly keeping: Keeping;
+  readonly clock: Clock;
+  /** How long a call may take that does not say so itself. */
+  readonly timeoutMs: number;
+  /** Whether redirects are followed. */
+  readonly redirects: boolean;
+  readonly traced: TracedClient;
+}
+
+export function cacheOwner(cache: HttpCacheSettings, settings: HttpClientSettings, traced: TracedClient): CacheOwner {
+  const { clock, timeoutMs, redirects } = settings;
+  return { keeping: keepingOf(cache, settings), clock, timeoutMs, redirects: redirects !== false, traced };
+}
+
+export function keepingOf({ mode }: HttpCacheSettings, { origin, endpoints, auth }: HttpClientSettings): Keeping {
+  // Several endpoints stand for one service, whose URL is that of the first, with its path: others may be at the same host.
+  const base = origin + (endpoints?.targets?.[0]?.pathPrefix ?? '');
+  return { mode, base, authorizes: auth !== undefined };
+}

@@ -1,0 +1,407 @@
+import { runWork } from '@macadam/core';
+import { startFaultServer, virtualClock, type VirtualClock } from '@macadam/testkit';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { createHttpClient, type HttpCacheOptions, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { cached, cachingClient, playStory, type Step } from './cache-story.ts';
+import { scriptedDispatcher, type Script, type ScriptedDispatcher } from './scripted-dispatcher.ts';
+
+let clock: VirtualClock;
+beforeEach(() => {
+  clock = virtualClock();
+});
+
+type Story = [what: string, steps: Step[]];
+type Store = NonNullable<HttpCacheOptions['store']>;
+type Records = Awaited<ReturnType<Store['get']>>;
+
+const play = (steps: readonly Step[], mode: HttpCacheOptions['mode'] = 'private') => playStory(clock, { mode }, steps);
+const httpDate = (ms: number): string => new Date(virtualClock().now() + ms).toUTCString();
+const paths = ({ sent }: ScriptedDispatcher): unknown[] => sent.map(({ path }) => path);
+const never = new Promise<never>(() => {});
+
+/** A store in another process, as far as anybody can tell: every answer takes a turn, and is a copy. */
+function farStore(): Store & { readonly kept: Map<string, Records> } {
+  const kept = new Map<string, Records>();
+  return {
+    kept,
+    get: async (key) => structuredClone(kept.get(key)),
+    set: async (key, responses) => void kept.set(key, structuredClone(responses)),
+    delete: async (key) => void kept.delete(key),
+  };
+}
+
+function clientFor(origin: ScriptedDispatcher, cache: HttpCacheOptions, more?: Partial<HttpClientOptions>): HttpClient {
+  return cachingClient(clock, cache, origin, more);
+}
+
+describe('what a 304 is about', () => {
+  test.each<Story>([
+    [
+      'the version of a caller who asks about his own is not that which is stored',
+      [
+        { origin: cached('max-age=10', { etag: '"1"' }) },
+        {
+          after: 15,
+          headers: { 'if-none-match': '"2"' },
+          origin: { status: 304, ...cached('max-age=60'), body: [] },
+          status: 304,
+        },
+        { got: { 'if-none-match': '"1"' }, body: 'body 3' },
+      ],
+    ],
+    [
+      'nor is it by a date of his own',
+      [
+        { origin: cached('max-age=10', { 'last-modified': httpDate(-2e6) }) },
+        {
+          after: 15,
+          headers: { 'if-modified-since': httpDate(-1e6) },
+          origin: { status: 304, ...cached('max-age=60'), body: [] },
+          status: 304,
+        },
+        { got: { 'if-modified-since': httpDate(-2e6) }, body: 'body 3' },
+      ],
+    ],
+    [
+      'it is when he asks about the same',
+      [
+        { origin: cached('max-age=10', { etag: '"1"' }) },
+        {
+          after: 15,
+          headers: { 'if-none-match': 'W/"1"' },
+          origin: { status: 304, ...cached('max-age=60'), body: [] },
+          status: 304,
+        },
+        { asked: false, body: 'body 1' },
+      ],
+    ],
+    [
+      'what it forbids to keep is forgotten',
+      [
+        { origin: cached('max-age=10', { etag: '"1"' }) },
+        { after: 15, origin: { status: 304, ...cached('no-store, max-age=60'), body: [] }, body: 'body 1' },
+        { got: { 'if-none-match': null }, body: 'body 3' },
+      ],
+    ],
+    [
+      'the fields it names in Vary choose from then on',
+      [
+        { headers: { 'x-plan': 'a' }, origin: cached('max-age=60, no-cache="x-z"', { etag: '"1"' }) },
+        {
+          headers: { 'x-plan': 'a', 'cache-control': 'no-cache' },
+          origin: { status: 304, ...cached('max-age=60', { vary: 'x-plan' }), body: [] },
+          body: 'body 1',
+        },
+        { headers: { 'x-plan': 'b' }, body: 'body 3' },
+        { headers: { 'x-plan': 'a' }, asked: false, body: 'body 1' },
+      ],
+    ],
+  ])('%s', (_, steps) => play(steps));
+
+  test('what has become private is forgotten by a shared cache', () =>
+    play(
+      [
+        { origin: cached('max-age=10', { etag: '"1"' }) },
+        { after: 15, origin: { status: 304, ...cached('private, max-age=60'), body: [] }, body: 'body 1' },
+        { body: 'body 3' },
+      ],
+      'shared',
+    ));
+
+  test.each(['GET', 'HEAD'])('after a redirect it is not about what was asked for: %s', async (method) => {
+    const lastModified = { 'last-modified': httpDate(-1e6) };
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=10', lastModified), body: 'a' },
+      { status: 302, headers: { location: '/b' } },
+      method === 'GET' ? { status: 304 } : { status: 200, ...cached('max-age=600', { 'x-who': 'b' }) },
+      { status: 200, body: 'new' },
+    );
+    await using client = clientFor(origin, {}, { redirects: {} });
+    await client.get('/a');
+    await clock.advance(15_000);
+    await clock.runUntil(client.request(method, '/a'));
+    const last = await clock.runUntil(client.get('/a'));
+    expect([last.text(), last.headers.get('x-who')]).toEqual(['new', null]);
+  });
+
+  test('a condition says nothing about what is no success (RFC 9110, section 13.2.1)', () =>
+    play([
+      { origin: { status: 404, ...cached('max-age=60', { etag: '"1"' }) }, status: 404 },
+      { headers: { 'if-none-match': '"1"' }, asked: false, status: 404, body: 'body 1' },
+      { headers: { 'if-modified-since': httpDate(1e6) }, asked: false, status: 404 },
+    ]));
+});
+
+test('a body may say what is asked for: answers to it are not kept', async () => {
+  const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60') });
+  await using client = clientFor(origin, {});
+  await client.request('GET', '/search', { json: { query: 'a' } });
+  await client.request('GET', '/search', { json: { query: 'b' } });
+  await client.get('/search');
+  expect(origin.sent).toHaveLength(3);
+});
+
+test('what is newer and may not be kept ends what is older', () =>
+  play([
+    { origin: cached('max-age=60') },
+    { headers: { 'cache-control': 'no-cache' }, origin: cached('no-store'), body: 'body 2' },
+    { body: 'body 3' },
+  ]));
+
+test('a redirect that fetch() was told of is followed by a call that follows redirects', async () => {
+  const moved: Script = { status: 301, ...cached('max-age=60', { location: '/b' }) };
+  const origin = scriptedDispatcher(moved, moved, { status: 200, body: 'b' });
+  await using client = clientFor(origin, {}, { redirects: {} });
+  await client.fetch('/a', { redirect: 'manual' });
+  expect((await clock.runUntil(client.get('/a'))).text()).toBe('b');
+  expect((await client.fetch('/a', { redirect: 'manual' })).status).toBe(301);
+  expect(paths(origin)).toEqual(['/a', '/a', '/b']);
+});
+
+describe('a change that was redirected', () => {
+  test.each([303, 307, 308])('outdates what it led to, too: %s', async (status) => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=60'), body: 'old' },
+      { status, headers: { location: '/list' } },
+      { status: 200, body: 'seen' },
+      { status: 200, ...cached('max-age=60'), body: 'new' },
+    );
+    await using client = clientFor(origin, {}, { redirects: {} });
+    await client.get('/list');
+    await clock.runUntil(client.post('/items', { json: 1 }));
+    expect((await client.get('/list')).text()).toBe('new');
+  });
+});
+
+describe('the background request', () => {
+  const old: Script = { status: 200, ...cached('max-age=10, stale-while-revalidate=60', { etag: '"1"' }), body: 'old' };
+
+  async function refreshed(headers: Record<string, string>): Promise<ScriptedDispatcher> {
+    const origin = scriptedDispatcher(old, { status: 304 });
+    await using client = clientFor(origin, {});
+    await client.get('/a');
+    await clock.advance(15_000);
+    await client.get('/a', { headers });
+    await client.close();
+    return origin;
+  }
+
+  test('asks about what is stored, not about what its caller has, or for the part he wants', async () => {
+    const origin = await refreshed({ 'if-none-match': '"0"', range: 'bytes=0-0', 'x-plan': 'a' });
+    expect(origin.headersOf(1)).toMatchObject({ 'if-none-match': '"1"', 'x-plan': 'a' });
+    expect(origin.headersOf(1)).not.toHaveProperty('range');
+  });
+
+  test('is not made for a caller who wants nothing but what is stored', async () => {
+    expect((await refreshed({ 'cache-control': 'only-if-cached' })).sent).toHaveLength(1);
+  });
+
+  test('is made for a client that was made by work which is over', async () => {
+    const origin = scriptedDispatcher(old, { status: 200, ...cached('max-age=60'), body: 'new' });
+    await using client = await runWork({ timeoutMs: 100, clock }, async () => clientFor(origin, {}));
+    await client.get('/a');
+    await clock.advance(15_000);
+    await client.get('/a');
+    await clock.advance(1);
+    expect((await client.get('/a')).text()).toBe('new');
+  });
+});
+
+test.each<[string, Partial<HttpClientOptions>, string]>([
+  ['adaptive limit', { adaptiveConcurrency: { initial: 1, min: 1, max: 1 } }, 'MAC_CONCURRENCY_LIMITED'],
+])('what is stale stands in for what the %s refuses', async (_, options, code) => {
+  const slow: Script = { status: 200, delayMs: 50, clock };
+  const origin = scriptedDispatcher({ status: 200, ...cached('max-age=1'), body: 'stale' }, slow);
+  await using client = clientFor(origin, {}, options);
+  await client.get('/a');
+  await clock.advance(5_000);
+  const full = client.get('/slow');
+  await expect(client.get('/b')).rejects.toMatchObject({ code });
+  expect((await client.get('/a')).text()).toBe('stale');
+  await clock.runUntil(full);
+});
+
+describe('fetch', () => {
+  test('gives the whole body of a failed answer, however long', async () => {
+    const text = 'x'.repeat(200_000);
+    const answers = [{}, { 'cache-control': 'max-age=60' }, { 'cache-control': 'no-store' }];
+    await using upstream = await startFaultServer({
+      handle: ({ path }) => ({ status: 404, headers: answers[Number(path.slice(1))] as never, text }),
+    });
+    await using client = createHttpClient({ baseUrl: upstream.url, cache: {}, retry: false });
+    for (const i of [0, 1, 2, 1]) expect((await (await client.fetch(`/${i}`)).text()).length).toBe(text.length);
+    expect(upstream.requests).toHaveLength(3);
+  });
+
+  test('streams what would be of no use when it is kept, such as events', async () => {
+    const events: Script = { status: 200, body: ['data: 1\n\n'], stalls: true };
+    const origin = scriptedDispatcher({ ...events, ...cached('no-cache') }, { ...events, headers: {} });
+    await using client = clientFor(origin, {});
+    for (let i = 0; i < 2; i++) {
+      const reader = ((await client.fetch('/events')).body as ReadableStream<Uint8Array>).getReader();
+      expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe('data: 1\n\n');
+      await reader.cancel();
+    }
+  });
+});
+
+test('every call that the cache looks at is counted once, a background request not at all', async () => {
+  const stats = await play([
+    { origin: cached('max-age=10, stale-while-revalidate=10', { etag: '"1"' }) },
+    { asked: false },
+    { after: 25, origin: { status: 304, body: [] } },
+    { after: 15, origin: { status: 304, body: [] } },
+    { after: 50, origin: cached('no-store') },
+    { headers: { 'cache-control': 'only-if-cached' }, asked: false, status: 504 },
+    { origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+    { headers: { 'cache-control': 'no-store' } },
+  ]);
+  expect(stats.cache).toMatchObject({ hits: 1, revalidated: 1, stale: 1, misses: 4 });
+});
+
+describe('a store in another process', () => {
+  test('hangs without holding a call up beyond its own limits', async () => {
+    const store: Store = { get: () => never, set: () => never, delete: () => never };
+    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'fine', delayMs: 20, clock });
+    await using client = clientFor(origin, { store });
+    const began = clock.monotonic();
+    expect((await clock.runUntil(client.get('/a', { timeoutMs: 60 }))).text()).toBe('fine');
+    expect(clock.monotonic() - began).toBeLessThanOrEqual(60);
+    const caller = new AbortController();
+    const left = client.get('/a', { signal: caller.signal });
+    await clock.settle();
+    caller.abort();
+    await expect(left).rejects.toBe(caller.signal.reason);
+    expect(clock.monotonic() - began).toBeLessThanOrEqual(60);
+    await clock.advance(1_000);
+  });
+
+  test('takes its time off that of the call, and the origin is told what is left', async () => {
+    const store: Store = { ...farStore(), get: () => clock.sleep(20).then(() => undefined) };
+    const origin = scriptedDispatcher({});
+    await using client = clientFor(origin, { store }, { peer: 'internal' });
+    const call = client.get('/a', { timeoutMs: 100 });
+    await expect(clock.runUntil(call)).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
+    expect(clock.monotonic()).toBe(100);
+    expect(Object.values(origin.headersOf(0))).toContain('80');
+  });
+
+  test('may still be written to when the call is answered: closing waits for it', async () => {
+    const far = farStore();
+    const store: Store = { ...far, set: (...put) => clock.sleep(200).then(() => far.set(...put)) };
+    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60') });
+    const client = clientFor(origin, { store });
+    await clock.runUntil(client.get('/a', { timeoutMs: 50 }));
+    expect(far.kept.size).toBe(0);
+    await clock.runUntil(client.close());
+    expect(far.kept.size).toBe(1);
+  });
+
+  const good = { authorization: '', cookie: '', outdated: false, selecting: {}, requestedAt: 0, receivedAt: 0 };
+  const record = { ...good, status: 200, headers: {}, body: new Uint8Array(2) };
+  test.each<[string, unknown]>([
+    ['no list', 'x'],
+    ['nothing in a list', [null]],
+    ['text', ['x']],
+    ['an empty record', [{}]],
+    ['a body that went through JSON', JSON.parse(JSON.stringify([record])) as unknown],
+    ['headers of another kind', [{ ...record, headers: { etag: 1 } }]],
+    ['no time', [{ ...record, receivedAt: 'now' }]],
+    ['a part that is longer than it is', [{ ...record, part: { first: 0, last: 9, size: null } }]],
+    ['one that is good and one that is not', [record, 5]],
+  ])('is empty when it gives back %s', async (_, corrupt) => {
+    const store: Store = { ...farStore(), get: async () => corrupt as Records };
+    await using client = clientFor(scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'fine' }), {
+      store,
+    });
+    expect((await client.get('/a')).text()).toBe('fine');
+    expect(client.stats().cache?.storeFailures).toBeGreaterThan(0);
+  });
+
+  test('may fail by a promise of another kind', async () => {
+    // oxlint-disable-next-line unicorn/no-thenable
+    const failed = { then: (_: unknown, reject: (reason: Error) => void) => reject(new Error('down')) } as never;
+    const store: Store = { get: () => failed, set: () => failed, delete: () => failed };
+    await using client = clientFor(scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'fine' }), {
+      store,
+    });
+    expect((await client.get('/a')).text()).toBe('fine');
+    await client.post('/a');
+    expect(client.stats().cache?.storeFailures).toBe(4);
+  });
+
+  test('gets whole milliseconds, and nothing that is of no use', async () => {
+    const times: number[] = [];
+    const store: Store = { ...farStore(), set: (_key, _responses, keepForMs) => void times.push(keepForMs) };
+    const guessed = (seconds: number): Script => ({
+      status: 200,
+      headers: { 'last-modified': httpDate(-seconds * 1e3) },
+    });
+    const origin = scriptedDispatcher(
+      ...[3, 7, 69].map(guessed),
+      { status: 200, ...cached('max-age=0') },
+      { status: 200 },
+    );
+    await using client = clientFor(origin, { store });
+    for (let i = 0; i < 5; i++) await client.get(`/${i}`);
+    expect(times).toHaveLength(3);
+    expect(times.every(Number.isInteger)).toBe(true);
+  });
+
+  test('holds no value of a header that may be secret, whatever Vary names', async () => {
+    const far = farStore();
+    const origin = scriptedDispatcher({
+      status: 200,
+      ...cached('max-age=60', { vary: 'authorization, cookie, x-api-key, accept-language' }),
+    });
+    await using client = clientFor(origin, { store: far });
+    const headers = { authorization: 'Bearer s3cret', cookie: 'id=s3cret', 'x-api-key': 's3cret' };
+    for (let i = 0; i < 2; i++) await client.get('/a', { headers: { ...headers, 'accept-language': 'de' } });
+    await client.get('/a', { headers: { ...headers, 'x-api-key': 'another' } });
+    expect(origin.sent).toHaveLength(2);
+    expect(JSON.stringify([...far.kept])).not.toContain('s3cret');
+  });
+
+  test('does not bring back what was outdated while it was being put away', async () => {
+    const far = farStore();
+    const store: Store = { ...far, get: (key) => clock.sleep(50).then(() => far.get(key)) };
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=60'), body: 'old' },
+      { status: 204 },
+      { status: 200, body: 'new' },
+    );
+    await using client = clientFor(origin, { store });
+    const early = client.get('/a');
+    await clock.advance(75);
+    await client.put('/a', { json: 1 });
+    await clock.runUntil(early);
+    expect((await clock.runUntil(client.get('/a'))).text()).toBe('new');
+  });
+
+  test('that does not forget is not believed about what was before', async () => {
+    const far = farStore();
+    const store: Store = { ...far, delete: () => Promise.reject(new Error('down')) };
+    const fresh: Script = { status: 200, ...cached('max-age=60'), body: 'new' };
+    const origin = scriptedDispatcher({ ...fresh, body: 'old' }, { status: 204 }, fresh);
+    await using client = clientFor(origin, { store });
+    await client.get('/a');
+    await clock.advance(1);
+    await client.delete('/a');
+    await clock.advance(1);
+    for (let i = 0; i < 2; i++) expect((await client.get('/a')).text()).toBe('new');
+    expect(origin.sent).toHaveLength(3);
+  });
+
+  test('tells services apart that are at one host, with several endpoints too', async () => {
+    const store = farStore();
+    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'a' }, { status: 200, body: 'b' });
+    const texts: string[] = [];
+    for (const name of ['billing', 'orders']) {
+      const endpoints = [{ url: `https://gateway.example.com/${name}` }];
+      await using client = createHttpClient({ name, endpoints, cache: { store }, dispatcher: origin, clock });
+      texts.push((await client.get('/items')).text());
+    }
+    expect(texts).toEqual(['a', 'b']);
+    expect([...store.kept.keys()]).toEqual(['private https://gateway.example.com/billing/items']);
+  });
+});
