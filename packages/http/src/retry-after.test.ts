@@ -46,6 +46,9 @@ describe('parseRetryAfter', () => {
     ['27 whichever comes first', { after: ['Sun, 06 Nov 1994 08:50:37 GMT', '2'] }, 60_000],
     ['28 two that a proxy has joined', { after: '5, 2' }, 5_000],
     ['29 one of them is none', { after: ['soon', '2'] }, 2_000],
+    ['30 a date and a number, joined', { after: 'Sun, 06 Nov 1994 08:50:37 GMT, 2' }, 60_000],
+    ['31 the other way round, the date in its older form', { after: '90, Sunday, 06-Nov-94 08:50:37 GMT' }, 90_000],
+    ['32 the fixed date without the 0 of its day, as Java makes it', { after: 'Sun, 6 Nov 1994 08:50:37 GMT' }, 60_000],
   ];
   test.each(rows)('%s', (_step, { after, ms, date }, waitMs) => {
     expect(parseRetryAfter({ retryAfter: after, retryAfterMs: ms, date }, NOW)).toBe(waitMs);

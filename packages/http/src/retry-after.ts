@@ -6,8 +6,8 @@ const LONGEST_MS: number = Number.MAX_SAFE_INTEGER;
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** `Sun, 06 Nov 1994 08:49:37 GMT`: the one form to be sent. */
-const IMF_FIXDATE = /^[A-Z][a-z]{2}, (\d{2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT$/;
+/** `Sun, 06 Nov 1994 08:49:37 GMT`: the one form to be sent. Java's formatter of that name leaves the 0 of the day out. */
+const IMF_FIXDATE = /^[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT$/;
 /** `Sunday, 06-Nov-94 08:49:37 GMT`: obsolete, with a year of two digits. */
 const RFC_850 = /^[A-Z][a-z]{5,8}, (\d{2})-([A-Z][a-z]{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2}) GMT$/;
 /** `Sun Nov  6 08:49:37 1994`: obsolete, from C's `asctime`, always UTC. */
@@ -64,9 +64,9 @@ export function parseRetryAfter(headers: RetryAfterHeaders, now: number): number
   return longest;
 }
 
-/** A date has a comma too: only numbers are told apart. */
+/** Of several that were joined. A date has a comma too, before its day. */
 function membersOf(value: string): readonly string[] {
-  return /^[\d.\s]+(?:,[\d.\s]+)+$/.test(value) ? value.split(',') : [value];
+  return value.split(/,(?! ?\d{1,2}[ -][A-Z])/);
 }
 
 function parseOne(value: string, date: string | undefined, now: number): number | undefined {
