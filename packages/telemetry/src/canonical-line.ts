@@ -2,6 +2,7 @@ import {
   assertDurationMs,
   assertKnownOptions,
   assertNumber,
+  assertObject,
   assertText,
   currentWork,
   isMacadamError,
@@ -58,8 +59,9 @@ const SLOW_MS = 1_000;
  * ```
  */
 export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions, fn: () => T): T {
-  const { name, slowerThanMs = SLOW_MS, sampleRatio = 1, fields, random = systemRandom } = options;
+  assertObject('withCanonicalLine', options);
   assertKnownOptions('withCanonicalLine', options, OPTION_NAMES);
+  const { name, slowerThanMs = SLOW_MS, sampleRatio = 1, fields, random = systemRandom } = options;
   assertText('withCanonicalLine.name', name);
   assertDurationMs('withCanonicalLine.slowerThanMs', slowerThanMs, { min: 0, infinite: true });
   assertNumber('withCanonicalLine.sampleRatio', sampleRatio, { above: 0, max: 1 });

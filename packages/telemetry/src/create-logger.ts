@@ -1,4 +1,4 @@
-import { assertFunction, assertInteger, assertKnownOptions, assertNumber } from '@macadam/core';
+import { assertFunction, assertInteger, assertKnownOptions, assertNumber, withheld } from '@macadam/core';
 import { assertObject, assertOneOf, assertText, OptionsError, systemClock, systemRandom } from '@macadam/core';
 import { defaultLimits, limitNames, type LineLimits } from './encode/limits.ts';
 import { levels, levelThresholds, type LevelThreshold } from './levels.ts';
@@ -101,7 +101,11 @@ function assertRedact(redact: RedactOptions): void {
   if (redact.pii !== undefined) assertOneOf(`${where}.pii`, redact.pii, ['mask', 'hash', 'off']);
   if (redact.pii === 'hash' && (typeof redact.hashKey !== 'string' || redact.hashKey.length < 16)) {
     // The value is not repeated, not even cut: it is a key.
-    throw new OptionsError(`${where}.hashKey`, undefined, 'a string of at least 16 characters when pii is "hash"');
+    throw new OptionsError(
+      `${where}.hashKey`,
+      withheld(redact.hashKey),
+      'a string of at least 16 characters when pii is "hash"',
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-import { isMacadamError } from '@macadam/core';
+import { assertFunction, isMacadamError } from '@macadam/core';
 import { context, INVALID_TRACEID, trace, type Tracer, type TracerProvider } from '@opentelemetry/api';
 import { type Attributes, type Link, type Span, type SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { cleanText, spanAttributes } from './attributes.ts';
@@ -45,7 +45,8 @@ function currentTracer(): Tracer {
 export function withSpan<T>(name: string, fn: (span: Span) => T): T;
 export function withSpan<T>(name: string, options: SpanOptions, fn: (span: Span) => T): T;
 export function withSpan<T>(name: string, first: SpanOptions | ((span: Span) => T), second?: (span: Span) => T): T {
-  const fn = typeof first === 'function' ? first : second!;
+  const fn = typeof first === 'function' ? first : second;
+  assertFunction('withSpan.fn', fn);
   const options = typeof first === 'function' ? NO_OPTIONS : first;
   const parent = context.active();
   const span = currentTracer().startSpan(name, options === NO_OPTIONS ? undefined : sdkOptions(options), parent);

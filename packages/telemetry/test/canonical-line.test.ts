@@ -98,6 +98,8 @@ describe('withCanonicalLine', () => {
   });
 
   it.each([
+    ['orders.place', 'withCanonicalLine'],
+    [undefined, 'withCanonicalLine'],
     [{ name: '' }, 'withCanonicalLine.name'],
     [{ name: 'x', sampleRatio: 0 }, 'withCanonicalLine.sampleRatio'],
     [{ name: 'x', slowerThanMs: -1 }, 'withCanonicalLine.slowerThanMs'],

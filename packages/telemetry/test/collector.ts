@@ -11,8 +11,14 @@ export interface Collector {
   close(): Promise<void>;
 }
 
-/** Takes OTLP over HTTP, and keeps it; a body that is no JSON has only its bytes. With `hang`, never answers. */
-export async function startCollector({ hang = false }: { hang?: boolean } = {}): Promise<Collector> {
+/**
+ * Takes OTLP over HTTP, and keeps it; a body that is no JSON has only its bytes. With `hang`, never answers. Answers with
+ * what `status` gives for each request.
+ */
+export async function startCollector({
+  hang = false,
+  status = () => 200,
+}: { hang?: boolean; status?: () => number } = {}): Promise<Collector> {
   const received: Collector['received'] = [];
   let bytes = '';
   const server = createServer((request, response) => {
@@ -25,6 +31,7 @@ export async function startCollector({ hang = false }: { hang?: boolean } = {}):
       bytes += body;
       const parsed: unknown = isJson ? JSON.parse(Buffer.from(body, 'latin1').toString()) : undefined;
       received.push({ path, headers, body: parsed });
+      response.statusCode = status();
       if (!hang) response.setHeader('content-type', headers['content-type'] ?? '').end(isJson ? '{}' : '');
     });
   });

@@ -219,6 +219,11 @@ describe('startTelemetry', () => {
 });
 
 describe('withSpan without an SDK', () => {
+  it('says that the function is missing', () => {
+    expect(() => withSpan('x', undefined as never)).toThrow(expect.objectContaining({ path: 'withSpan.fn' }));
+    expect(() => withSpan('x', {}, undefined as never)).toThrow(expect.objectContaining({ path: 'withSpan.fn' }));
+  });
+
   it('runs the function, sync or async, and hands on what it returns and throws', async () => {
     expect(withSpan('x', () => 1)).toBe(1);
     expect(await withSpan('x', { attributes: { a: 1 } }, async (span) => span.isRecording())).toBe(false);

@@ -1,4 +1,4 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
 
 /** The three kinds of telemetry, as OpenTelemetry spells them in names of variables. */
 export type Signal = 'traces' | 'metrics' | 'logs';
@@ -31,8 +31,8 @@ export function otlpTarget(signal: Signal, env: Environment): OtlpTarget | undef
     throw new OptionsError(`OTEL_EXPORTER_OTLP_${name}PROTOCOL`, protocol, '"http/protobuf" or "http/json"');
   }
   const headers = {
-    ...parseHeaders(env['OTEL_EXPORTER_OTLP_HEADERS']),
-    ...parseHeaders(env[`OTEL_EXPORTER_OTLP_${upper}_HEADERS`]),
+    ...headersFrom('OTEL_EXPORTER_OTLP_HEADERS', env),
+    ...headersFrom(`OTEL_EXPORTER_OTLP_${upper}_HEADERS`, env),
   };
   return { url, protocol, headers };
 }
@@ -52,9 +52,11 @@ export function samplerRatio(env: Environment): number | undefined {
       return 0;
     case 'traceidratio':
     case 'parentbased_traceidratio': {
-      const ratio = Number(env['OTEL_TRACES_SAMPLER_ARG'] ?? '1');
+      // A variable that is empty counts as one that is not set.
+      const text = env['OTEL_TRACES_SAMPLER_ARG']?.trim() || '1';
+      const ratio = Number(text);
       if (ratio >= 0 && ratio <= 1) return ratio;
-      throw new OptionsError('OTEL_TRACES_SAMPLER_ARG', env['OTEL_TRACES_SAMPLER_ARG'], 'a number from 0 to 1');
+      throw new OptionsError('OTEL_TRACES_SAMPLER_ARG', text, 'a number from 0 to 1');
     }
     default:
       throw new OptionsError(
@@ -76,18 +78,21 @@ function endpoint(signal: Signal, env: Environment): string | undefined {
   const name = own ? `OTEL_EXPORTER_OTLP_${signal.toUpperCase()}_ENDPOINT` : 'OTEL_EXPORTER_OTLP_ENDPOINT';
   const text = own || common;
   if (!text) return undefined;
-  // The value is not repeated in full words: it may hold a token.
-  if (!URL.canParse(text) || !/^https?:/.test(text)) throw new OptionsError(name, undefined, 'an http or https URL');
+  // Not shown: it may hold a token.
+  if (!URL.canParse(text) || !/^https?:/.test(text))
+    throw new OptionsError(name, withheld(text), 'an http or https URL');
   return own ? text : `${text.replace(/\/+$/, '')}/v1/${signal}`;
 }
 
-/** `a=1,b=2`, percent-encoded. */
-function parseHeaders(text = ''): Record<string, string> {
+/** `a=1,b=2`, percent-encoded. A pair that is none is refused: what was to be sent with it, such as a key, would be missing. */
+function headersFrom(variable: string, env: Environment): Record<string, string> {
   const headers: Record<string, string> = {};
-  for (const pair of text.split(',')) {
+  for (const pair of (env[variable] ?? '').split(',')) {
+    if (pair.trim() === '') continue;
     const at = pair.indexOf('=');
     const name = pair.slice(0, Math.max(at, 0)).trim();
-    if (name === '') continue;
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name))
+      throw new OptionsError(variable, withheld(pair), 'name=value, with commas in between');
     const value = pair.slice(at + 1).trim();
     try {
       headers[name] = decodeURIComponent(value);

@@ -14,7 +14,8 @@ import {
 import { metrics, propagation } from '@opentelemetry/api';
 import { observeLogs, TELEMETRY } from '../instruments.ts';
 import { apiCopies } from './api-copies.ts';
-import { type Environment, isTrue, otlpTarget, samplerRatio } from './environment.ts';
+import { type Environment, isTrue, otlpTarget, type OtlpTarget, samplerRatio, type Signal } from './environment.ts';
+import { type OtlpExporter, warnOfFailures } from './export-failures.ts';
 import { type LogOptions, startLogs } from './logs.ts';
 import { DEFAULT_INTERVAL_MS, DEFAULT_MAX_SERIES, type MetricOptions, startMetrics } from './metrics.ts';
 import { otlpLogs, otlpMetrics, otlpTraces } from './otlp.ts';
@@ -127,13 +128,20 @@ function startSignals(options: TelemetryOptions, env: Environment, warn: (messag
   const traces = options.traces === false ? undefined : (options.traces ?? {});
   const measured = options.metrics === false ? undefined : (options.metrics ?? {});
   const logged = options.logs === false ? undefined : (options.logs ?? {});
+  const otlp = <E extends OtlpExporter>(signal: Signal, make: (target: OtlpTarget) => E): E | undefined => {
+    const target = otlpTarget(signal, env);
+    return target && warnOfFailures(make(target), signal, target, warn);
+  };
   const exporters = {
-    traces: traces && (traces.exporter ?? whenSet(otlpTarget('traces', env), otlpTraces)),
-    metrics: measured && (measured.exporter ?? whenSet(otlpTarget('metrics', env), otlpMetrics)),
-    logs: logged && (logged.exporter ?? whenSet(otlpTarget('logs', env), otlpLogs)),
+    traces: traces && (traces.exporter ?? otlp('traces', otlpTraces)),
+    metrics: measured && (measured.exporter ?? otlp('metrics', otlpMetrics)),
+    logs: logged && (logged.exporter ?? otlp('logs', otlpLogs)),
   };
   if (exporters.traces === undefined && exporters.metrics === undefined && exporters.logs === undefined) return [];
 
+  // All that may be wrong is read before anything is registered: who mends it and starts again finds the place free.
+  const sampleRatio = traces?.sampleRatio ?? samplerRatio(env) ?? 1;
+  const intervalMs = measured?.intervalMs ?? intervalFrom(env) ?? DEFAULT_INTERVAL_MS;
   const resource = serviceResource(options);
   const running: RunningSignal[] = [];
   const add = (name: string, signal: RunningSignal & { registered: boolean }): void => {
@@ -141,11 +149,10 @@ function startSignals(options: TelemetryOptions, env: Environment, warn: (messag
     if (!signal.registered) warn(`Another OpenTelemetry SDK has registered its ${name} already; these go nowhere.`);
   };
   if (exporters.traces !== undefined) {
-    add('traces', startTraces(exporters.traces, traces?.sampleRatio ?? samplerRatio(env) ?? 1, resource));
+    add('traces', startTraces(exporters.traces, sampleRatio, resource));
   }
   if (exporters.logs !== undefined) add('logs', startLogs(exporters.logs, resource));
   if (exporters.metrics !== undefined) {
-    const intervalMs = measured?.intervalMs ?? intervalFrom(env) ?? DEFAULT_INTERVAL_MS;
     const signal = startMetrics(exporters.metrics, intervalMs, measured?.maxSeries ?? DEFAULT_MAX_SERIES, resource);
     add('metrics', signal.registered ? withInstruments(signal, options.runtimeMetrics ?? true) : signal);
   }
@@ -167,15 +174,11 @@ function withInstruments<S extends RunningSignal>(signal: S, runtime: boolean): 
   };
 }
 
-function whenSet<T, R>(value: T | undefined, make: (value: T) => R): R | undefined {
-  return value === undefined ? undefined : make(value);
-}
-
 function intervalFrom(env: Environment): number | undefined {
   const text = env['OTEL_METRIC_EXPORT_INTERVAL'];
   if (text === undefined || text === '') return undefined;
   const intervalMs = Number(text);
-  assertDurationMs('OTEL_METRIC_EXPORT_INTERVAL', intervalMs);
+  assertDurationMs('OTEL_METRIC_EXPORT_INTERVAL', Number.isNaN(intervalMs) ? text : intervalMs);
   return intervalMs;
 }
 

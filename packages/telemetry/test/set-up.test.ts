@@ -1,0 +1,95 @@
+// What somebody reads who has set something up wrongly: which variable, what it was, and why nothing arrives.
+import { afterEach, describe, expect, it } from 'vitest';
+import { trace } from '@opentelemetry/api';
+import { InMemorySpanExporter } from '@opentelemetry/sdk-trace';
+import { createLogger, withSpan } from '../src/index.ts';
+import { startTelemetry, type Telemetry } from '../src/node.ts';
+import { type Collector, startCollector } from './collector.ts';
+
+const open: (Telemetry | Collector)[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+describe('a collector that refuses', () => {
+  it.each([
+    [401, 'Unauthorized (401)'],
+    [404, 'Not Found (404)'],
+  ])('with %d is told of at once, with where and why, and once', async (status, why) => {
+    const { telemetry, warnings, url } = await tracing(() => status);
+    for (let i = 0; i < 3; i++) {
+      withSpan('x', () => undefined);
+      await telemetry.flush();
+    }
+    expect(warnings[0]).toBe(`The traces do not arrive at ${url}/v1/traces: ${why}.`);
+    expect(warnings.filter((warning) => warning.includes('do not arrive'))).toHaveLength(1);
+  });
+
+  it('is told of again after something has arrived in between, and nothing of a token in its address is told', async () => {
+    const answers = [401, 200, 403];
+    const { telemetry, warnings, url } = await tracing(() => answers.shift()!, '?key=C4nary-s3cret');
+    for (let i = 0; i < 3; i++) {
+      withSpan('x', () => undefined);
+      await telemetry.flush();
+    }
+    expect(warnings.filter((warning) => warning.includes('do not arrive'))).toEqual([
+      `The traces do not arrive at ${url}/v1/traces: Unauthorized (401).`,
+      `The traces do not arrive at ${url}/v1/traces: Forbidden (403).`,
+    ]);
+    expect(warnings.join()).not.toContain('C4nary');
+  });
+
+  async function tracing(status: () => number, query = '') {
+    const collector = await startCollector({ status });
+    const warnings: string[] = [];
+    const telemetry = startTelemetry({
+      serviceName: 'orders',
+      env: { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/v1/traces${query}` },
+      onWarning: (warning) => warnings.push(warning),
+    });
+    open.push(collector, telemetry);
+    return { telemetry, warnings, url: collector.url };
+  }
+});
+
+describe('a wrong variable', () => {
+  const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' };
+
+  it.each([
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317' },
+      'Option OTEL_EXPORTER_OTLP_ENDPOINT is a text that is not shown; it must be an http or https URL.',
+    ],
+    [
+      { ...endpoint, OTEL_EXPORTER_OTLP_HEADERS: 'api-key: C4nary' },
+      'Option OTEL_EXPORTER_OTLP_HEADERS is a text that is not shown; it must be name=value, with commas in between.',
+    ],
+    [
+      { ...endpoint, OTEL_EXPORTER_OTLP_TRACES_HEADERS: 'authorization=Bearer a,C4nary' },
+      'Option OTEL_EXPORTER_OTLP_TRACES_HEADERS is a text that is not shown; it must be name=value, with commas in between.',
+    ],
+    [
+      { ...endpoint, OTEL_METRIC_EXPORT_INTERVAL: '60s' },
+      'Option OTEL_METRIC_EXPORT_INTERVAL is "60s"; it must be a number of milliseconds above 0.',
+    ],
+    [
+      { ...endpoint, OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '10%' },
+      'Option OTEL_TRACES_SAMPLER_ARG is "10%"; it must be a number from 0 to 1.',
+    ],
+  ])('%o is refused in words that say what it was', (env, message) => {
+    expect(() => startTelemetry({ serviceName: 'orders', env })).toThrow(message);
+    expect(trace.getTracer('x').startSpan('x').isRecording()).toBe(false); // nothing was registered by then
+  });
+
+  it('that is empty counts as one that is not set: an empty ratio keeps all traces, and not none', () => {
+    const env = { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '', OTEL_EXPORTER_OTLP_HEADERS: ' ,' };
+    const traces = { exporter: new InMemorySpanExporter() };
+    open.push(startTelemetry({ serviceName: 'orders', env, traces, metrics: false, logs: false }));
+    expect(trace.getTracer('x').startSpan('x').isRecording()).toBe(true);
+  });
+});
+
+it('a key that is too short for hashes is said to be there, and not shown', () => {
+  const redact = { pii: 'hash', hashKey: 'C4nary' } as const;
+  expect(() => createLogger({ redact })).toThrow('createLogger.redact.hashKey is a text that is not shown; it must be');
+});
