@@ -143,6 +143,9 @@ export function prepareRequest(
   }
   const declared = options.idempotent ?? idempotencyKey !== undefined;
   const repeatable = options.idempotent === false ? false : isRepeatable(settings.rules, method, declared);
+  // Two tries at a time cannot both send a stream; and of two with one key a server answers the second with 409.
+  const isSingle =
+    encoded?.source instanceof OneShotBody || (idempotencyKey !== undefined && options.idempotent !== true);
   return {
     subject: new RequestSubject(method, settings.origin, template, query),
     template,
@@ -154,8 +157,7 @@ export function prepareRequest(
     stream: undefined,
     hop: undefined,
     repeatable,
-    // A stream that can be read once cannot be sent by two tries at a time.
-    execution: executionOf(repeatable && !(encoded?.source instanceof OneShotBody), options),
+    execution: executionOf(repeatable && !isSingle, options),
     priority: options.priority,
     work: currentWork(),
   };

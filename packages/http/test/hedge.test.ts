@@ -54,6 +54,26 @@ describe('a hedge', () => {
     expect(dispatcher.sent).toHaveLength(43);
   });
 
+  test('is not sent beside a request with the same Idempotency-Key, which a server refuses while it is busy with it', async () => {
+    const set = setUp([...good, {}], { timeoutMs: 300, retry: false });
+    await warmUp(set);
+    const { clock, client, dispatcher } = set;
+    await clock.runUntil(client.post('/a', { json: 1, idempotencyKey: true }).catch(() => {}));
+    expect(dispatcher.sent).toHaveLength(41);
+    await clock.runUntil(client.post('/a', { json: 1, idempotencyKey: 'k', idempotent: true }).catch(() => {}));
+    expect(dispatcher.sent).toHaveLength(43);
+  });
+
+  test('is not sent early to a server that asks to wait', async () => {
+    const set = setUp([...good, { status: 429, headers: { 'retry-after': '2' } }, { status: 200 }]);
+    await warmUp(set);
+    const { attempts } = await set.clock.runUntil(set.client.get('/a'));
+    expect(attempts.map(({ status, startedAtMs }) => [status, startedAtMs])).toEqual([
+      [429, 0],
+      [200, 2_000],
+    ]);
+  });
+
   test('AC29: failsafe-go #141: refused by the budget it shares with the retries, it never fails the call', async () => {
     const clock = virtualClock();
     const shared = retryBudget({ ratio: 0, minPerSecond: 0, clock });

@@ -75,6 +75,22 @@ describe('hedge', () => {
     expect(clock.monotonic()).toBe(30);
   });
 
+  it('sends nothing early to a dependency that asked to be left alone', async () => {
+    const clock = virtualClock();
+    const policy = hedge({ delayMs: 50, maxExtraLoad: 1, clock });
+    const refuses = async ({ attempt }: { attempt: number }): Promise<string> => {
+      if (attempt === first) throw Object.assign(new Error('later'), { retryAfterMs: 1_000 });
+      await clock.sleep(100);
+      return `try ${attempt}`;
+    };
+    let first = 1;
+    await expect(clock.runUntil(policy.execute(refuses, idempotent))).rejects.toThrow('later');
+    expect(policy.stats()).toMatchObject({ hedges: 0, refused: 0 });
+    first = 2;
+    expect(await clock.runUntil(policy.execute(refuses, idempotent)), 'the other goes on').toBe('try 1');
+    clock.assertNoTimers();
+  });
+
   it('a fatal failure ends the call at once, and cancels the others', async () => {
     const clock = virtualClock();
     let cancelled = false;

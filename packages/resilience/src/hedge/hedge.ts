@@ -1,7 +1,8 @@
 import { Expiring, ExpiryQueue, isMacadamError, timerlessClock } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { definePolicy } from '../define-policy.ts';
-import type { Policy } from '../policy.ts';
+import type { Outcome, Policy } from '../policy.ts';
+import { retryAfterOf } from '../retry/options.ts';
 import { retryBudget, type RetryBudget } from '../retry/retry-budget.ts';
 import { standingCall } from '../standing-call.ts';
 import { LatencyWindow } from './latency-window.ts';
@@ -154,23 +155,20 @@ class Race extends Expiring implements Running {
     // One that a circuit refuses was never sent, and says nothing of those that were.
     if (othersRun && isMacadamError(error, 'MAC_CIRCUIT_OPEN')) return;
     const { now } = this.#call;
+    const attempt = this.#attempt + racer.index;
+    const outcome: Outcome = { ok: false, error, attempt, durationMs: now - racer.startedAt };
     let fatal: boolean;
     try {
-      fatal = this.#state.settings.isFatal({
-        ok: false,
-        error,
-        attempt: this.#attempt + racer.index,
-        durationMs: now - racer.startedAt,
-      });
+      fatal = this.#state.settings.isFatal(outcome);
     } catch (thrown) {
       this.#end(undefined);
       this.#sink.fail(thrown);
       return;
     }
     if (!fatal) {
-      // A try that failed early need not be waited out: the next goes at once (gRPC A6).
+      // A try that failed early need not be waited out: the next goes at once (gRPC A6), unless that would be too early.
       this.#state.queue.remove(this);
-      if (this.#hedge(now) || othersRun) return;
+      if ((retryAfterOf(outcome) === undefined && this.#hedge(now)) || othersRun) return;
     }
     this.#end(undefined);
     this.#sink.fail(error);

@@ -121,7 +121,8 @@ function isThrottled(outcome: Outcome): boolean {
   return !outcome.ok && (isMacadamError(outcome.error, 'MAC_RATE_LIMITED') || retryAfterOf(outcome) !== undefined);
 }
 
-function retryAfterOf(outcome: Outcome): number | undefined {
+/** How long the failure says that the dependency asked to be left alone, in milliseconds. */
+export function retryAfterOf(outcome: Outcome): number | undefined {
   if (outcome.ok || typeof outcome.error !== 'object' || outcome.error === null) return undefined;
   const { retryAfterMs } = outcome.error as { retryAfterMs?: unknown };
   return typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : undefined;
