@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { virtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { sleepWith, systemClock } from './clock.ts';
@@ -61,6 +62,34 @@ describe('systemClock.setTimer', () => {
     const setTimeoutSpy = vi.spyOn(globalThis, 'setTimeout');
     systemClock.setTimer(() => {}, delayMs).cancel();
     expect(setTimeoutSpy.mock.calls[0]?.[1]).toBe(firesAtMs);
+  });
+
+  it('a process that stood still reads what has come in time before it finds the time over', async () => {
+    const server = createServer();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const [far] = (await once(server, 'connection')) as [Socket];
+    const order: string[] = [];
+    near.once('data', () => {
+      order.push('read');
+      cancelled.cancel();
+    });
+    const cancelled = systemClock.setTimer(() => order.push('fired, though cancelled'), 5);
+    const fired = new Promise<void>((resolve) => {
+      systemClock.setTimer(() => {
+        order.push('fired');
+        resolve();
+      }, 5);
+    });
+    setImmediate(() => {
+      far.write('in time');
+      const until = performance.now() + 20;
+      while (performance.now() < until);
+    });
+    await fired;
+    expect(order).toEqual(['read', 'fired']);
+    near.destroy();
+    server.close();
   });
 
   it('cancelling does nothing once it has fired, and nothing twice', () => {

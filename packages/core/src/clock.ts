@@ -25,7 +25,10 @@ export interface Clock {
    * whose `monotonic()` is cheap leaves it out.
    */
   recently?(): number;
-  /** Calls `callback` once, `delayMs` from now and never earlier. `Infinity` is a timer that never fires. */
+  /**
+   * Calls `callback` once, `delayMs` from now and never earlier. `Infinity` is a timer that never fires. The system's clock
+   * lets what has come in be read first.
+   */
   setTimer(callback: () => void, delayMs: number): Timer;
   /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
@@ -36,6 +39,9 @@ export interface Clock {
  * more than one far-away `Retry-After` into a tight loop; longer waits are therefore made of several timers.
  */
 const LONGEST_TIMER_MS = 2_147_483_647;
+
+/** A test that fakes timers moves time by itself, and expects what is due to happen then. */
+const realSetTimeout = setTimeout;
 
 class SystemTimer implements Timer {
   #handle: NodeJS.Timeout | undefined;
@@ -52,7 +58,7 @@ class SystemTimer implements Timer {
   #arm(): void {
     const stepMs = Math.min(this.#remainingMs, LONGEST_TIMER_MS);
     this.#remainingMs -= stepMs;
-    this.#handle = setTimeout(fire, stepMs, this);
+    this.#handle = setTimeout(expire, stepMs, this);
     if (!this.#referenced) this.#handle.unref();
   }
 
@@ -71,13 +77,25 @@ class SystemTimer implements Timer {
     this.#handle?.ref();
   }
 
-  fire(): void {
+  /**
+   * A process that stood still finds every time limit over before it has read what came in time: an answer would be taken
+   * for none, and a circuit would open because of it. So what has come is read first.
+   */
+  expire(): void {
     if (this.#remainingMs > 0) this.#arm();
-    else {
-      this.#handle = undefined;
-      this.#callback();
-    }
+    else if (setTimeout === realSetTimeout) setImmediate(fire, this);
+    else this.fire();
   }
+
+  fire(): void {
+    if (this.#handle === undefined) return;
+    this.#handle = undefined;
+    this.#callback();
+  }
+}
+
+function expire(timer: SystemTimer): void {
+  timer.expire();
 }
 
 function fire(timer: SystemTimer): void {
@@ -109,8 +127,6 @@ export function sleepWith(clock: Pick<Clock, 'setTimer'>, delayMs: number, signa
 
 /** How often the time is asked for while `recently` is in use. */
 const RECENT_MS = 100;
-/** With timers faked, time moves without ours firing. */
-const realSetTimeout = setTimeout;
 const atRoot = AsyncLocalStorage.snapshot() as (fn: () => void) => void;
 let recentMs = 0;
 let isRecent = false;

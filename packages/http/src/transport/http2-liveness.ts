@@ -23,14 +23,7 @@ export function suspect(session: Http2Session | undefined): void {
   // Whatever comes is a sign of life: a slow line may have more to say before the answer to this.
   session.ping(() => {});
   // Sessions are not a client's, so there is no clock of one.
-  const timer = systemClock.setTimer(() => afterReading(() => judge(session, heardBytes)), SILENCE_MS);
-  timer.unref?.();
-}
-
-/** A process that stood still finds the time over before it has read what came in time. */
-function afterReading(callback: () => void): void {
-  // eslint-disable-next-line no-restricted-globals
-  setImmediate(callback);
+  systemClock.setTimer(() => judge(session, heardBytes), SILENCE_MS).unref?.();
 }
 
 function judge(session: Http2Session, heardBytes: number): void {
