@@ -51,11 +51,14 @@ export function withAttempts<E extends HttpError>(error: E, attempts: readonly H
   return error;
 }
 
+/** These are worth a word after a first try too: the failure itself does not tell why there was no other. */
+const TOLD_OF_ONE: ReadonlySet<GaveUp> = new Set(['bodyNotReplayable', 'budget', 'circuitOpen', 'retryAfterTooLong']);
+
 /** Completes the error a call ends with: what its tries did and why it gave up. */
 export function conclude<E extends HttpError>(error: E, attempts: readonly HttpAttempt[], gaveUp: GaveUp): E {
   const open = withAttempts(error, attempts) as { gaveUp: GaveUp; message: string };
   open.gaveUp = gaveUp;
-  if (attempts.length > 1 || gaveUp === 'bodyNotReplayable')
+  if (attempts.length > 1 || TOLD_OF_ONE.has(gaveUp))
     open.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;
   return error;
 }

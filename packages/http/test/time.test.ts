@@ -56,6 +56,7 @@ describe('Retry-After', () => {
     const error = await failure(clock, client.get('/a'));
     expect(error).toBeInstanceOf(HttpStatusError);
     expect(error).toMatchObject({ status: 429, retryAfterMs, gaveUp: 'retryAfterTooLong' });
+    expect(error).toHaveProperty('message', expect.stringContaining('(attempt 1; gave up: retryAfterTooLong)'));
     expect(dispatcher.sent).toHaveLength(1);
     expect(clock.monotonic()).toBe(0);
   });
@@ -254,7 +255,9 @@ describe('the retry budget', () => {
   test('can be shared between clients, and a refusal is named', async () => {
     const budget = retryBudget({ ratio: 0, minPerSecond: 0 });
     const { clock, dispatcher, client } = setUp([{ status: 500 }], { retry: { budget } });
-    expect(await failure(clock, client.get('/a'))).toMatchObject({ status: 500, gaveUp: 'budget' });
+    const error = await failure(clock, client.get('/a'));
+    expect(error).toMatchObject({ status: 500, gaveUp: 'budget' });
+    expect(error).toHaveProperty('message', expect.stringMatching(/ answered 500 \(attempt 1; gave up: budget\)$/));
     expect(dispatcher.sent).toHaveLength(1);
   });
 
