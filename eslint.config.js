@@ -38,6 +38,16 @@ const noAmbientTime = [
   },
 ];
 
+/** "Option x is undefined" sends whoever reads it to look for what is missing, where something was given. */
+const sayWhatCame = 'Give OptionsError the value itself, or withheld(value) where it may be a secret.';
+const noMadeUpValue = [
+  {
+    selector: 'NewExpression[callee.name="OptionsError"][arguments.1.type="Identifier"][arguments.1.name="undefined"]',
+    message: sayWhatCame,
+  },
+  { selector: 'NewExpression[callee.name="OptionsError"][arguments.1.operator="typeof"]', message: sayWhatCame },
+];
+
 const noSleep = [
   {
     selector: 'NewExpression[callee.name="Promise"] CallExpression[callee.name=/^(setTimeout|setImmediate)$/]',
@@ -107,7 +117,7 @@ export default defineConfig(
     ignores: ['**/*.test.ts'],
     rules: {
       'no-console': 'error',
-      'no-restricted-syntax': ['error', noExportAll, ...noAmbientTime],
+      'no-restricted-syntax': ['error', noExportAll, ...noAmbientTime, ...noMadeUpValue],
       'no-restricted-globals': [
         'error',
         ...[...timers, 'performance'].map((name) => ({ name, message: takeTheClock })),

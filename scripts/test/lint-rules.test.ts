@@ -32,6 +32,8 @@ describe('the rules for library code', () => {
     ['export const f = () => { Promise.resolve(); };', '@typescript-eslint/no-floating-promises'],
     ['export const f = () => [1].forEach(async () => {});', '@typescript-eslint/no-misused-promises'],
     ['console.log(1);', 'no-console'],
+    [`throw new OptionsError('a', undefined, 'a text');`, 'no-restricted-syntax'],
+    [`export const f = (a: unknown) => { throw new OptionsError('a', typeof a, 'a text'); };`, 'no-restricted-syntax'],
   ])('refuse %j', async (text, rule) => {
     expect(await rules(text)).toContain(rule);
   });
@@ -40,6 +42,7 @@ describe('the rules for library code', () => {
     ['export const day = (ms: number) => new Date(ms).toISOString();'],
     [`export * as policies from './policy.ts';`],
     ['export const f = (clock: { now(): number }) => clock.now();'],
+    [`export const f = (a: unknown) => { throw new OptionsError('a', withheld(a), 'a text'); };`],
   ])('allow %j', async (text) => {
     expect(await rules(text)).toEqual([]);
   });

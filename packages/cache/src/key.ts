@@ -43,6 +43,6 @@ export function distinctKeys(path: string, keys: Iterable<string>): string[] {
 /** A text can be iterated too: its characters are no keys. */
 export function assertKeys(path: string, keys: unknown, method: symbol = Symbol.iterator): void {
   if (typeof keys !== 'object' || keys === null || !(method in keys)) {
-    throw new OptionsError(path, typeof keys, 'several keys, such as a list');
+    throw new OptionsError(path, keys, 'several keys, such as a list');
   }
 }

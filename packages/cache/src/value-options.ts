@@ -83,7 +83,7 @@ function assertCodec(path: string, codec: Codec): void {
 function assertSchema(path: string, schema: ValueSchema): void {
   // Schemas of some libraries are functions.
   const standard = (schema as Partial<ValueSchema> | null)?.['~standard'];
-  if (typeof standard?.validate !== 'function') throw new OptionsError(path, typeof schema, 'a Standard Schema');
+  if (typeof standard?.validate !== 'function') throw new OptionsError(path, schema, 'a Standard Schema');
 }
 
 /** Throws {@link OptionsError} for what would not come back from the header of an entry as it is. */

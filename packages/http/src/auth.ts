@@ -1,4 +1,4 @@
-import { assertFunction, assertText, OptionsError } from '@macadam/core';
+import { assertFunction, assertText, OptionsError, withheld } from '@macadam/core';
 
 /** A request that is about to be sent, for a signer to look at. */
 export interface AuthorizableRequest {
@@ -66,9 +66,9 @@ export function basic(user: string, password: string): HttpAuth {
   assertText('basic.user', user);
   // The values are left out of the messages: this is where the secrets are.
   if (/[:\p{Cc}]/u.test(user))
-    throw new OptionsError('basic.user', undefined, 'text without colon and control characters');
+    throw new OptionsError('basic.user', withheld(user), 'text without colon and control characters');
   if (typeof password !== 'string' || /\p{Cc}/u.test(password)) {
-    throw new OptionsError('basic.password', undefined, 'text without control characters');
+    throw new OptionsError('basic.password', withheld(password), 'text without control characters');
   }
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   return { authorize: () => ({ authorization }) };
@@ -77,8 +77,9 @@ export function basic(user: string, password: string): HttpAuth {
 /** Checks the `auth` option of a client. */
 export function checkedAuth(auth: HttpAuth | undefined): HttpAuth | undefined {
   if (auth === undefined) return undefined;
-  // The value is left out of the message: it holds the credentials.
-  if (typeof auth?.authorize !== 'function') throw new OptionsError('auth', typeof auth, 'an object with authorize()');
+  if (typeof auth?.authorize !== 'function') {
+    throw new OptionsError('auth', withheld(auth), 'an object with authorize()');
+  }
   if (auth.invalidate !== undefined) assertFunction('auth.invalidate', auth.invalidate);
   if (auth.received !== undefined) assertFunction('auth.received', auth.received);
   return auth;

@@ -1,4 +1,4 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
 import type { AuthHeaders, AuthorizableRequest, AuthorizeContext, HttpAuth } from './auth.ts';
 import type { PreparedRequest } from './request.ts';
 
@@ -56,6 +56,7 @@ export async function authorize(
   headers: readonly string[],
 ): Promise<AuthHeaders> {
   const given = await auth.authorize(new RequestView(request, origin, headers), new TryView(context));
-  if (typeof given !== 'object' || given === null) throw new OptionsError('auth.authorize()', typeof given, 'headers');
+  if (typeof given !== 'object' || given === null)
+    throw new OptionsError('auth.authorize()', withheld(given), 'headers');
   return given;
 }

@@ -1,4 +1,4 @@
-import { assertBoolean, OptionsError } from '@macadam/core';
+import { assertBoolean, OptionsError, withheld } from '@macadam/core';
 import { parseBaseUrl } from './base-url.ts';
 import { endpointsSettings, type EndpointsSettings } from './endpoints/options.ts';
 import type { HttpClientOptions } from './options.ts';
@@ -24,7 +24,7 @@ export function baseOf(options: HttpClientOptions): Base {
     const pathPrefix = pathname.replace(/\/+$/, '');
     return { origin, host, authority: authorityOf(url), pathPrefix, peer: inferPeer(hostname), endpoints: undefined };
   }
-  if (baseUrl !== undefined) throw new OptionsError('baseUrl', undefined, 'left out with endpoints');
+  if (baseUrl !== undefined) throw new OptionsError('baseUrl', withheld(baseUrl), 'left out with endpoints');
   const { settings, base } = endpointsSettings({ endpoints, outlierEjection }, name);
   return { ...base, authority: base.host, pathPrefix: '', endpoints: settings };
 }

@@ -1,4 +1,4 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
 import { isFormData } from './body/multipart.ts';
 import { isStreamedBody } from './body/source.ts';
 import { keepRule } from './http-cache/keep-rule.ts';
@@ -68,7 +68,7 @@ function targetOf({ origin, pathPrefix }: HttpClientSettings, text: string): URL
   const url = text.startsWith('/') && !text.startsWith('//') ? new URL(origin + pathPrefix + text) : new URL(text);
   if (url.origin !== origin) throw new OptionsError('fetch.input', url.origin, `a URL at ${origin}`);
   if (url.username !== '' || url.password !== '') {
-    throw new OptionsError('fetch.input', undefined, 'a URL without credentials: send them in a header');
+    throw new OptionsError('fetch.input', withheld(text), 'a URL without credentials: send them in a header');
   }
   return url;
 }

@@ -100,8 +100,8 @@ class FallbackRun implements Sink, Running {
 export function fallback(options: FallbackOptions): Policy {
   assertObject('fallback', options);
   assertKnownOptions('fallback', options, ['value', 'fallbackIf', 'clock']);
-  if (!('value' in options)) throw new OptionsError('fallback.value', undefined, 'given: what to answer instead');
   const { value, fallbackIf = (outcome: Outcome) => !outcome.ok, clock = systemClock } = options;
+  if (!('value' in options)) throw new OptionsError('fallback.value', value, 'given: what to answer instead');
   assertFunction('fallback.fallbackIf', fallbackIf);
   const state: FallbackState = { value, fallbackIf, used: 0 };
   const around = (inner: Stage): Stage => ({

@@ -104,7 +104,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const redaction = new Redaction(options.redact);
   if (mode === 'replay') return new Replayer(path, redaction, matchBody);
   if (typeof through?.dispatch !== 'function') {
-    throw new OptionsError('createRecorder.through', undefined, 'a dispatcher to record through');
+    throw new OptionsError('createRecorder.through', through, 'a dispatcher to record through');
   }
   return new Tape(path, redaction, through);
 }

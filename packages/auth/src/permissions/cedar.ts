@@ -1,7 +1,15 @@
 // Policies in Cedar, evaluated by its own engine in this process. Policies are parsed once: parsing them for each question
 // costs more than a hundred times what the answer does.
 import { hash } from 'node:crypto';
-import { assertFunction, assertKnownOptions, assertObject, assertOneOf, assertText, OptionsError } from '@macadam/core';
+import {
+  assertFunction,
+  assertKnownOptions,
+  assertObject,
+  assertOneOf,
+  assertText,
+  OptionsError,
+  withheld,
+} from '@macadam/core';
 import { type Decision, decisionOf, type Permissions, permissionsOf, type RuleExplanation } from './decision.ts';
 
 /** Names an entity of Cedar: `{ type: 'Shop::User', id: 'u1' }`. */
@@ -109,8 +117,8 @@ export function cedarPermissions<P, R, A extends string = string>(
   assertText('version', version);
   // The engine keeps what it parsed under a name, for good; the same policies have the same name.
   const name = `macadam-${digest}`;
-  assertRead('policies', cedar.preparsePolicySet(name, { staticPolicies: policies as never }));
-  if (schema !== undefined) assertRead('schema', cedar.preparseSchema(name, schema as never));
+  assertRead('policies', policies, cedar.preparsePolicySet(name, { staticPolicies: policies as never }));
+  if (schema !== undefined) assertRead('schema', schema, cedar.preparseSchema(name, schema as never));
 
   const namesOf = (principal: P, action: A, resource: R | undefined): CedarNames => ({
     principal: principalOf(principal),
@@ -170,7 +178,11 @@ export function cedarPermissions<P, R, A extends string = string>(
   });
 }
 
-function assertRead(path: string, parsed: CedarParsed): void {
+function assertRead(path: string, given: unknown, parsed: CedarParsed): void {
   if (parsed.type === 'success') return;
-  throw new OptionsError(path, undefined, `readable for Cedar, which says: ${parsed.errors[0]?.message ?? 'nothing'}`);
+  throw new OptionsError(
+    path,
+    withheld(given),
+    `readable for Cedar, which says: ${parsed.errors[0]?.message ?? 'nothing'}`,
+  );
 }

@@ -59,7 +59,7 @@ export function fieldLines(headers: MessageHeaders): FieldLines {
   if (isPairs(headers)) {
     for (const pair of headers) {
       if (!Array.isArray(pair) || typeof pair[0] !== 'string' || typeof pair[1] !== 'string') {
-        throw new OptionsError('headers', typeof pair, SHAPE);
+        throw new OptionsError('headers', withheld(pair), SHAPE);
       }
       add(pair[0], pair[1]);
     }

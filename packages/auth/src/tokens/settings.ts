@@ -149,7 +149,7 @@ function clientIdentity(options: OAuthClientOptions): ClientIdentity {
     throw new OptionsError('clientSecret', withheld(clientSecret), `left out where clientAuth is ${method}`);
   }
   if (clientAuth === 'mtls' || clientAuth === 'none') return { id: clientId, method: clientAuth };
-  throw new OptionsError('clientSecret', undefined, 'given, or privateKey, or clientAuth "mtls" or "none"');
+  throw new OptionsError('clientSecret', clientSecret, 'given, or privateKey, or clientAuth "mtls" or "none"');
 }
 
 /** The value stays out of the message. */

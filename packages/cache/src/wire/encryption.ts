@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createSecretKey, randomFillSync, type KeyObject } from 'node:crypto';
-import { assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import { assertKnownOptions, assertObject, OptionsError, withheld } from '@macadam/core';
 import { isWellFormed } from '../well-formed.ts';
 
 /** How values are encrypted in the shared tier: AES-256-GCM. Without it whoever can read the server can read them. */
@@ -79,13 +79,13 @@ export function keyring(path: string, options: EncryptionOptions): Keyring {
   assertObject(path, options);
   assertKnownOptions(path, options, ['keys']);
   if (!Array.isArray(options.keys) || options.keys.length === 0) {
-    throw new OptionsError(`${path}.keys`, typeof options.keys, 'a list of at least one key');
+    throw new OptionsError(`${path}.keys`, withheld(options.keys), 'a list of at least one key');
   }
   const keys = new Map<string, KeyObject>();
   for (const [i, one] of (options.keys as readonly EncryptionKey[]).entries()) {
     const place = `${path}.keys[${i}]`;
     // Not shown: a key may stand where it does not belong.
-    if (typeof one !== 'object' || one === null) throw new OptionsError(place, typeof one, 'an object { id, key }');
+    if (typeof one !== 'object' || one === null) throw new OptionsError(place, withheld(one), 'an object { id, key }');
     assertKnownOptions(place, one, ['id', 'key']);
     const { id, key } = one;
     const isName = typeof id === 'string' && id.length > 0 && Buffer.byteLength(id) <= 255 && isWellFormed(id);
@@ -93,8 +93,7 @@ export function keyring(path: string, options: EncryptionOptions): Keyring {
       throw new OptionsError(`${place}.id`, id, 'a well-formed text of 1 to 255 bytes that no other key has');
     }
     if (!(key instanceof Uint8Array) || key.length !== KEY_BYTES) {
-      const received = key instanceof Uint8Array ? `${key.length} bytes` : typeof key;
-      throw new OptionsError(`${place}.key`, received, `a Uint8Array of ${KEY_BYTES} bytes`);
+      throw new OptionsError(`${place}.key`, withheld(key), `a Uint8Array of ${KEY_BYTES} bytes`);
     }
     keys.set(id, createSecretKey(key));
   }

@@ -1,4 +1,4 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
 import { makeKey, type KeySource } from '../key.ts';
 import { assertNamedValues } from '../named-values.ts';
 import { encodeQuery, type Query } from '../query.ts';
@@ -24,7 +24,8 @@ export function encodeBody(options: BodyOptions, keys: KeySource): EncodedBody |
   const { json, form, multipart, body } = options;
   if (json === undefined && form === undefined && multipart === undefined && body === undefined) return undefined;
   if ([json, form, multipart, body].filter((one) => one !== undefined).length > 1) {
-    throw new OptionsError('request.body', undefined, 'the only one of json, form, multipart and body');
+    const [name, value] = Object.entries({ json, form, multipart, body }).findLast(([, one]) => one !== undefined)!;
+    throw new OptionsError(`request.${name}`, withheld(value), 'the only one of json, form, multipart and body');
   }
   if (json !== undefined) return encoded(encodeJson(json), 'application/json');
   if (form !== undefined) return encoded(encodeForm(form), 'application/x-www-form-urlencoded');

@@ -53,7 +53,7 @@ export class OneShotBody implements BodySource {
     if (done === true) return undefined;
     if (typeof value === 'string') return Buffer.from(value);
     if (value instanceof Uint8Array) return value;
-    this.failure = new OptionsError('request.body', typeof value, 'a stream of bytes or text');
+    this.failure = new OptionsError('request.body', value, 'a stream of bytes or text');
     throw this.failure;
   }
 }

@@ -66,7 +66,7 @@ export function connectionSettings(options: ConnectionOptions & { dispatcher?: u
   if (options.dispatcher !== undefined) {
     for (const name of OPTION_NAMES) {
       if (options[name] === undefined) continue;
-      throw new OptionsError(name, undefined, 'left out: connecting is up to the dispatcher given');
+      throw new OptionsError(name, withheld(options[name]), 'left out: connecting is up to the dispatcher given');
     }
   }
   assertOneOf('ssrf', ssrf, ['off', 'block-private']);
@@ -82,7 +82,7 @@ export function connectionSettings(options: ConnectionOptions & { dispatcher?: u
   if (lookup !== undefined) assertFunction('dns.lookup', lookup);
   if (resolve !== undefined) {
     if (typeof resolve !== 'function') throw new OptionsError('dns.resolve', resolve, '"dns" or a function');
-    if (lookup !== undefined) throw new OptionsError('dns.resolve', undefined, 'left out with dns.lookup');
+    if (lookup !== undefined) throw new OptionsError('dns.resolve', dns.resolve, 'left out with dns.lookup');
   }
   if (proxy !== false) {
     assertProxy(proxy);
@@ -96,7 +96,7 @@ function assertResolvesNames({ ssrf, dns }: { ssrf: string; dns: DnsOptions }): 
   const allowed = 'left out with a proxy that resolves names; an http or https URL is one that need not';
   if (ssrf !== 'off') throw new OptionsError('ssrf', ssrf, allowed);
   for (const name of ['lookup', 'resolve'] as const) {
-    if (dns[name] !== undefined) throw new OptionsError(`dns.${name}`, undefined, allowed);
+    if (dns[name] !== undefined) throw new OptionsError(`dns.${name}`, dns[name], allowed);
   }
 }
 

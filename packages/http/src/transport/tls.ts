@@ -1,5 +1,5 @@
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import { assertKnownOptions, assertObject, assertOneOf, assertText, OptionsError } from '@macadam/core';
+import { assertKnownOptions, assertObject, assertOneOf, assertText, OptionsError, withheld } from '@macadam/core';
 
 /** Certificates and keys in PEM. */
 export type Pem = string | Uint8Array;
@@ -33,12 +33,12 @@ export function assertTlsOptions(tls: unknown, path = 'tls'): asserts tls is Tls
   const authorities = Array.isArray(ca) ? (ca as readonly unknown[]) : [ca];
   for (const one of [...authorities, cert, key]) {
     if (one === undefined || typeof one === 'string' || one instanceof Uint8Array) continue;
-    throw new OptionsError(path, undefined, 'with ca, cert and key as PEM: text or bytes');
+    throw new OptionsError(path, tls, 'with ca, cert and key as PEM: text or bytes');
   }
   if ((cert === undefined) !== (key === undefined))
-    throw new OptionsError(`${path}.key`, undefined, 'given with cert, and only then');
+    throw new OptionsError(`${path}.key`, withheld(key), 'given with cert, and only then');
   if (passphrase !== undefined && typeof passphrase !== 'string')
-    throw new OptionsError(`${path}.passphrase`, undefined, 'text');
+    throw new OptionsError(`${path}.passphrase`, withheld(passphrase), 'text');
   if (servername !== undefined) assertText(`${path}.servername`, servername);
   if (minVersion !== undefined) assertOneOf(`${path}.minVersion`, minVersion, ['TLSv1.2', 'TLSv1.3']);
 }

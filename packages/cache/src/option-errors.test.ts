@@ -1,0 +1,26 @@
+// What somebody reads who has given the wrong thing: what it was, and no key.
+import { expect, test } from 'vitest';
+import { createCache, type CacheOptions } from './index.ts';
+
+test.each<[object, string]>([
+  [{ schema: {} }, 'Option createCache.schema is an object; it must be a Standard Schema.'],
+  [{ encryption: {} }, 'Option createCache.encryption.keys is undefined; it must be a list of at least one key.'],
+  [{ encryption: { keys: [] } }, 'Option createCache.encryption.keys is an empty array;'],
+  [{ encryption: { keys: 'C4nary' } }, 'Option createCache.encryption.keys is a text that is not shown;'],
+  [{ encryption: { keys: ['C4nary'] } }, 'Option createCache.encryption.keys[0] is a text that is not shown;'],
+  [
+    { encryption: { keys: [{ id: 'a', key: 'C4nary' }] } },
+    'Option createCache.encryption.keys[0].key is a text that is not shown; it must be a Uint8Array of 32 bytes.',
+  ],
+  [
+    { encryption: { keys: [{ id: 'a', key: new Uint8Array(16) }] } },
+    'Option createCache.encryption.keys[0].key is 16 bytes; it must be a Uint8Array of 32 bytes.',
+  ],
+])('%o', (options, words) => {
+  expect(() => createCache({ name: 'a', ...options } as CacheOptions)).toThrow(words);
+});
+
+test('one key where a list of them is wanted', async () => {
+  await using cache = createCache({ name: 'a' });
+  await expect(cache.getMany('k' as never)).rejects.toThrow('Option getMany.keys is "k"; it must be several keys');
+});
