@@ -26,6 +26,18 @@ describe('decodeContent', () => {
     expect(await large).toEqual(LARGE);
   });
 
+  test('zstd may come in frames, one after the other', async () => {
+    const frames = (count: number) => Buffer.concat(Array.from({ length: count }, () => zlib.zstdCompressSync(SMALL)));
+    expect(decodeContent(frames(3), ['zstd'], LIMITS)).toEqual(Buffer.concat([SMALL, SMALL, SMALL]));
+    const garbage = Buffer.concat([frames(1), Buffer.from('garbage')]);
+    const corrupt = { kind: 'corrupt', encoding: 'zstd' };
+    expect(decodeContent(garbage, ['zstd'], LIMITS)).toEqual(corrupt);
+    expect(await decodeContent(frames(1_001), ['zstd'], LIMITS)).toEqual(corrupt);
+    const few = { ...LIMITS, maxBytes: 2 * SMALL.length };
+    expect(decodeContent(frames(2), ['zstd'], few)).toHaveLength(2 * SMALL.length);
+    expect(decodeContent(frames(3), ['zstd'], few)).toEqual({ kind: 'maxBytes', allowed: few.maxBytes });
+  });
+
   test('undoes several encodings, the last first', async () => {
     const bytes = zlib.brotliCompressSync(zlib.gzipSync(SMALL));
     expect(await decodeContent(bytes, ['gzip', 'br'], LIMITS)).toEqual(SMALL);

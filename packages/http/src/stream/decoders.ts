@@ -1,5 +1,6 @@
 import type { Transform } from 'node:stream';
 import zlib from 'node:zlib';
+import { ZstdFrames } from './zstd-frames.ts';
 
 const STREAMED: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'zstd']);
 
@@ -18,7 +19,7 @@ function makeDecoder(encoding: string, firstByte: number | undefined): Transform
     case 'br':
       return zlib.createBrotliDecompress();
     case 'zstd':
-      return zlib.createZstdDecompress();
+      return new ZstdFrames();
     case 'deflate':
       // RFC 9110 means zlib's format; some servers send bare deflate. The first byte tells them apart.
       return firstByte === undefined || (firstByte & 0x0f) === 8 ? zlib.createInflate() : zlib.createInflateRaw();
