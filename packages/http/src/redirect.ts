@@ -6,6 +6,8 @@
  * is not followed unless allowed, and an encrypted call never goes on in the clear.
  */
 
+import { isUtf8 } from 'node:buffer';
+
 /** Hops that are followed. Source: what services need; browsers follow 20. */
 export const DEFAULT_MAX_REDIRECTS = 5;
 
@@ -91,7 +93,8 @@ export function decideRedirect(
 ): RedirectDecision {
   if (request.hops >= rules.max) return refuse('tooMany');
   const base = request.origin + request.path;
-  const url = URL.canParse(location, base) ? new URL(location, base) : undefined;
+  const target = asUtf8(location);
+  const url = URL.canParse(target, base) ? new URL(target, base) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) return refuse('invalidLocation');
   if (url.username !== '' || url.password !== '') return refuse('invalidLocation');
   const crossesOrigin = url.origin !== new URL(request.origin).origin;
@@ -109,6 +112,16 @@ export function decideRedirect(
     headers: without(request.headers, dropped),
     keepsBody: !becomesGet,
   };
+}
+
+/**
+ * Header values are read as Latin-1. What is not ASCII in a location should have been encoded, and is UTF-8 where it was
+ * not (Fetch, "location URL"): else `/é` would become another path.
+ */
+function asUtf8(location: string): string {
+  if (!/[\x80-\xff]/.test(location) || /[\u0100-\uffff]/.test(location)) return location;
+  const bytes = Buffer.from(location, 'latin1');
+  return isUtf8(bytes) ? bytes.toString() : location;
 }
 
 function refuse(reason: RedirectRefusal): RedirectDecision {

@@ -77,6 +77,19 @@ describe('a redirect within the origin', () => {
     expect(home.requests).toHaveLength(6);
   });
 
+  test('a location that should have been encoded is read as the UTF-8 it is', async () => {
+    const client = clientFor({ timeoutMs: 1_000 });
+    await home.setFaults([
+      {
+        fault: respond(302, { headers: { location: Buffer.from('/caf\u00e9 1?q=\u00fc').toString('latin1') } }),
+        when: { requests: [1, 1] },
+      },
+      { fault: respond(302, { headers: { location: '/caf\u00e9' } }), when: { requests: [2, 2] } },
+    ]);
+    await client.get('/a');
+    expect(home.requests.map(({ path }) => path)).toEqual(['/a', '/caf%C3%A9%201?q=%C3%BC', '/caf%C3%A9']);
+  });
+
   test('a hop that fails for a passing reason starts the try over', async () => {
     await home.setFaults([{ fault: respond(503), when: { requests: [2, 2] } }]);
     const { data, attempts } = await clientFor().get(redirect(302, '/end'));
