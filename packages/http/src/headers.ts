@@ -52,6 +52,21 @@ export function mergeHeaders(base: readonly string[], own: RequestHeaders, optio
   return merged;
 }
 
+/** The caller's type, or his word that there is none, wins; but only the form itself knows where its parts are cut. */
+export function withContentType(
+  headers: readonly string[],
+  type: string | undefined,
+  own: RequestHeaders = {},
+): readonly string[] {
+  if (type === undefined) return mergeHeaders(headers, { 'content-type': undefined });
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'content-type') return headers;
+  return leavesOut(own, 'content-type') ? headers : [...headers, 'content-type', type];
+}
+
+function leavesOut(headers: RequestHeaders, name: string): boolean {
+  return Object.keys(headers).some((own) => own.toLowerCase() === name && headers[own] === undefined);
+}
+
 function checkedValue(path: string, value: unknown): string | readonly string[] | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number' && Number.isFinite(value)) return String(value);

@@ -37,6 +37,17 @@ describe('prepareRequest', () => {
     );
   });
 
+  test('a content type that is left out is left out, but for that of a form, which alone can be right', () => {
+    const none = { 'Content-Type': undefined };
+    expect(headersOf('POST', { json: 1, headers: none })).not.toHaveProperty('content-type');
+    expect(headersOf('POST', { body: Buffer.from('x'), headers: none })).not.toHaveProperty('content-type');
+    const form = { multipart: { a: 'b' }, headers: { 'Content-Type': 'multipart/form-data' } };
+    expect(headersOf('POST', form)).not.toHaveProperty('content-type');
+    expect(prepare('POST', '/a', form).source?.open()).toMatchObject({
+      contentType: expect.stringContaining('boundary'),
+    });
+  });
+
   test('headers of the client are sent, replaced and left out', () => {
     expect(headersOf('GET')).toEqual({ 'accept-encoding': 'gzip, deflate, br, zstd', 'x-team': 'a' });
     expect(headersOf('GET', { headers: { 'x-TEAM': 'b' } })['x-team']).toBe('b');
@@ -110,6 +121,7 @@ describe('prepareRequest', () => {
     ['an empty key', { idempotencyKey: '' }, 'request.idempotencyKey'],
     ['a priority of no kind', { priority: 'urgent' }, 'request.priority'],
     ['a signal that is none', { signal: {} }, 'request.signal'],
+    ['null for a signal', { signal: null }, 'request.signal'],
   ])('refuses %s', (_what, options, path) => {
     expect(() => prepare('POST', '/a', options as AnyRequestOptions)).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }),

@@ -18,7 +18,7 @@ import type { BodySource } from './body/source.ts';
 import { ACCEPT_ENCODING } from './content-decoding.ts';
 import type { Endpoint } from './endpoints/endpoint.ts';
 import type { ErrorSubject } from './errors.ts';
-import { assertHeaderValue, mergeHeaders } from './headers.ts';
+import { assertHeaderValue, mergeHeaders, withContentType } from './headers.ts';
 import { makeKey } from './key.ts';
 import type { HttpClientSettings } from './settings.ts';
 import type { PathTemplate } from './path-template.ts';
@@ -27,6 +27,7 @@ import type { RedirectDecision } from './redirect.ts';
 import { REQUEST_OPTION_NAMES, type AnyRequestOptions } from './request-options.ts';
 import { authorityOf } from './peer.ts';
 import { isRepeatable } from './retry-rules.ts';
+import { assertSchema } from './schema.ts';
 import type { StreamSettings } from './stream/options.ts';
 
 /** What goes out, the same for every try. */
@@ -135,7 +136,7 @@ export function prepareRequest(
   if (query !== '') path += (template.hasQuery ? '&' : '?') + query;
   let headers = own === undefined ? settings.headers : unencodedPart(mergeHeaders(settings.headers, own));
   const encoded = encodeBody(options, settings);
-  if (encoded?.contentType !== undefined) headers = withDefault(headers, 'content-type', encoded.contentType);
+  if (encoded !== undefined) headers = withContentType(headers, encoded.contentType, own);
   if (idempotencyKey !== undefined) {
     const key = idempotencyKey === true ? makeKey(settings) : idempotencyKey;
     assertHeaderValue('idempotencyKey', key);
@@ -202,7 +203,7 @@ function assertOptions(options: AnyRequestOptions): void {
   for (const name of Object.keys(options)) {
     if (!REQUEST_OPTION_NAMES.has(name)) assertKnownOptions('request', options, [...REQUEST_OPTION_NAMES]);
   }
-  const { timeoutMs, attemptTimeoutMs, idempotent, idempotencyKey, priority, signal, throwOnStatus } = options;
+  const { timeoutMs, attemptTimeoutMs, idempotent, idempotencyKey, priority, signal, throwOnStatus, schema } = options;
   if (timeoutMs !== undefined) assertDurationMs('request.timeoutMs', timeoutMs);
   if (attemptTimeoutMs !== undefined) {
     assertDurationMs('request.attemptTimeoutMs', attemptTimeoutMs, { above: 0, max: timeoutMs ?? Infinity });
@@ -211,9 +212,10 @@ function assertOptions(options: AnyRequestOptions): void {
   if (throwOnStatus !== undefined) assertBoolean('request.throwOnStatus', throwOnStatus);
   if (priority !== undefined) assertOneOf('request.priority', priority, priorities);
   if (idempotencyKey === '') throw new OptionsError('request.idempotencyKey', '', 'true or a key that is not empty');
-  if (signal !== undefined && typeof signal.addEventListener !== 'function') {
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
     throw new OptionsError('request.signal', signal, 'an AbortSignal');
   }
+  if (schema !== undefined) assertSchema('request.schema', schema);
 }
 
 /** Of an encoded body a part cannot be decoded, so it is asked for as it is (Fetch, "HTTP-network-or-cache fetch"). */
@@ -224,11 +226,6 @@ function unencodedPart(headers: string[]): readonly string[] {
     if (headers[at - 1] === 'accept-encoding') headers[at] = 'identity';
   }
   return headers;
-}
-
-function withDefault(headers: readonly string[], name: string, value: string): readonly string[] {
-  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return headers;
-  return [...headers, name, value];
 }
 
 const USUAL_REPEATABLE: ExecuteOptions = Object.freeze({ idempotent: true });

@@ -1,3 +1,5 @@
+import { OptionsError, withheld } from '@macadam/core';
+
 /**
  * The part of the Standard Schema interface (standardschema.dev, version 1) that is needed here. Zod, Valibot, ArkType
  * and others implement it, so none of them is a dependency.
@@ -22,6 +24,14 @@ export interface SchemaIssue {
 
 /** What a schema makes of a value. */
 export type SchemaOutput<Schema extends StandardSchema> = NonNullable<Schema['~standard']['types']>['output'];
+
+/** Throws {@link OptionsError} unless `value` is a Standard Schema. */
+export function assertSchema(path: string, value: unknown): void {
+  const schema = value as Partial<StandardSchema> | null;
+  if (typeof schema?.['~standard']?.validate !== 'function') {
+    throw new OptionsError(path, withheld(value), 'a Standard Schema, such as those of zod, valibot and arktype');
+  }
+}
 
 const MOST_PATHS = 10;
 const MOST_TOLD = 3;

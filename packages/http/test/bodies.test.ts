@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ReadableStream as WebStream, type ReadableStream } from 'node:stream/web';
+import { consecutiveFailures } from '@macadam/resilience';
 import { hang, resetBeforeHeaders, respond, startFaultServer, type FaultServer } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { OpenStream } from '../src/body/source.ts';
@@ -220,9 +221,20 @@ describe('a stream of the caller', () => {
     expect(await failure(clientFor().put('/a', { body: used }))).toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
   });
 
-  test('that is not of bytes is refused', async () => {
-    const error = await failure(clientFor().put('/a', { body: Readable.from([{ a: 1 }]) }));
-    expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.body' });
+  test('that is not of bytes is refused, made for each try too, and says nothing about the other side', async () => {
+    const client = clientFor({ circuitBreaker: { trip: [consecutiveFailures({ count: 1 })] } });
+    for (const body of [Readable.from([{ a: 1 }]), () => Readable.from([{ a: 1 }])]) {
+      const error = await failure(client.put('/a', { body }));
+      expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.body' });
+    }
+    expect((await client.get('/a')).status).toBe(200);
+  });
+
+  test('that fails without a reason has failed', async () => {
+    const failing = () => new WebStream<Uint8Array>({ start: (controller) => controller.error() });
+    for (const body of [failing(), failing]) {
+      expect(await failure(clientFor().put('/a', { body }))).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'body' });
+    }
   });
 
   test('that waits for ever is let go when the call is out of time', async () => {

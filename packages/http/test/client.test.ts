@@ -169,6 +169,15 @@ describe('a schema', () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
+  test('that is none is refused before anything is sent', async () => {
+    for (const schema of [null, {}, () => true, 'canary']) {
+      const error = await failure(clientFor().get('/a', { schema: schema as never }));
+      expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.schema' });
+      expect((error as Error).message).not.toContain('canary');
+    }
+    expect(upstream.requests).toHaveLength(0);
+  });
+
   test('is not applied to an answer outside 2xx', async () => {
     await upstream.setFaults([{ fault: respond(404, { json: { detail: 'none' } }) }]);
     const response = await clientFor().get('/a', { schema: Invoice, throwOnStatus: false });

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
 
 /** A body that is read piece by piece: a Node.js `Readable`, a web `ReadableStream`, an async generator. */
 export type StreamedBody = AsyncIterable<Uint8Array | string> | ReadableStream<Uint8Array>;
@@ -107,10 +107,12 @@ export class OpenStream implements AsyncIterableIterator<Uint8Array | string, vo
   async next(): Promise<IteratorResult<Uint8Array | string, void>> {
     try {
       const { done, value } = await this.#iterator.next();
-      if (done !== true) return { done: false, value };
+      if (done !== true) return { done: false, value: asPiece(value) };
     } catch (error) {
-      if (!this.#isLetGo) this.#source.failure = error;
-      throw error;
+      // A stream can be ended with nothing for a reason, which must not pass for no failure.
+      const failure = (error ?? new Error('The stream failed and did not say why')) as Error;
+      if (!this.#isLetGo) this.#source.failure = failure;
+      throw failure;
     }
     if (this.#isLetGo) throw new Error('Nobody waits for the rest of the body any more');
     return { done: true, value: undefined };
@@ -133,6 +135,12 @@ export class OpenStream implements AsyncIterableIterator<Uint8Array | string, vo
   async #leave(): Promise<void> {
     await this.#iterator.return?.();
   }
+}
+
+/** What the transport would choke on is the fault of the stream, not of the network. */
+function asPiece(value: unknown): Uint8Array | string {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value;
+  throw new OptionsError('request.body', withheld(value), 'a stream of bytes or text');
 }
 
 function iteratorOf(stream: StreamedBody): AsyncIterator<Uint8Array | string, unknown> {

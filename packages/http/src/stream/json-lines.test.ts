@@ -37,6 +37,11 @@ test('a schema checks and types', async () => {
   await expect(misfit).rejects.toMatchObject({ code: 'MAC_HTTP_STREAM', reason: 'schema', line: 3, paths: ['id'] });
 });
 
+test('a schema that is none is refused at once', async () => {
+  const options = { schema: () => true } as unknown as JsonLinesOptions;
+  await expect(read('1\n', 100, options)).rejects.toMatchObject({ path: 'jsonLines.schema' });
+});
+
 test('what is no JSON is named by its line, and not shown', async () => {
   const other = read('{"a":1}\ncanary\n');
   await expect(other).rejects.toThrow(/^Line 2 of the stream is not JSON$/);

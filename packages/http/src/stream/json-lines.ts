@@ -1,6 +1,6 @@
 import { assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import type { StandardSchema, SchemaOutput } from '../schema.ts';
-import { misfit } from '../schema.ts';
+import { assertSchema, misfit } from '../schema.ts';
 import { DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource } from './lines.ts';
 import { HttpStreamError } from './stream-error.ts';
 
@@ -31,6 +31,7 @@ export async function* jsonLines<Schema extends StandardSchema | undefined = und
   assertKnownOptions('jsonLines', options, ['schema', 'maxLineBytes']);
   const { schema, maxLineBytes = DEFAULT_MAX_LINE_BYTES } = options;
   assertInteger('jsonLines.maxLineBytes', maxLineBytes, { min: 1 });
+  if (schema !== undefined) assertSchema('jsonLines.schema', schema);
   for await (const { text, number } of linesOf(body, maxLineBytes)) {
     if (text.trim() === '') continue;
     yield (await valueOf(text, number, schema)) as never;
