@@ -40,7 +40,8 @@ export class AnswerListener implements DispatchHandler {
   #tell(status: number, headers: RawHeaders): void {
     const get = (name: string): string | undefined => firstOf(headers[name.toLowerCase()]);
     try {
-      this.#auth.received?.(this.#sent, { status, origin: this.#origin, headers: { get } });
+      const told: unknown = this.#auth.received?.(this.#sent, { status, origin: this.#origin, headers: { get } });
+      if (told !== undefined) Promise.resolve(told).catch(() => undefined);
     } catch {
       // The answer is good, whatever somebody who only listens makes of it.
     }

@@ -203,6 +203,18 @@ describe('a hook that fails', () => {
     ]);
   });
 
+  test('listens and fails later: nobody is told, and nothing is left unhandled', async () => {
+    const unhandled: unknown[] = [];
+    const listen = (reason: unknown): number => unhandled.push(reason);
+    process.on('unhandledRejection', listen);
+    const received = (() => Promise.reject(new Error('too late'))) as () => void;
+    const client = clientFor({ authorize: () => ({ authorization: 'x' }), received });
+    expect((await client.get('/a')).status).toBe(200);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', listen);
+    expect(unhandled).toEqual([]);
+  });
+
   test('never answers: its try runs out of time, it is told, and nothing is sent later', async () => {
     let told: AbortSignal | undefined;
     let answer!: (headers: { authorization: string }) => void;
