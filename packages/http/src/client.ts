@@ -1,4 +1,4 @@
-import { MacadamError, OptionsError, runWork } from '@macadam/core';
+import { assertObject, MacadamError, OptionsError, runWork } from '@macadam/core';
 import type { ExecuteContext } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
 import { AttemptLog } from './attempts.ts';
@@ -107,9 +107,10 @@ class PooledHttpClient {
 
   async stream(method: string, path: string, options: StreamOptions & AnyRequestOptions = {}): Promise<HttpStream> {
     this.#assertOpen();
+    const { throwOnStatus, streams } = this.#settings;
+    assertObject('request', options);
+    const stream = streamSettings(options, options.throwOnStatus ?? throwOnStatus, streams);
     const { idleTimeoutMs, unreadTimeoutMs, maxBytes, decompress, ...others } = options;
-    const limits = { idleTimeoutMs, unreadTimeoutMs, maxBytes, decompress };
-    const stream = streamSettings(limits, others.throwOnStatus ?? this.#settings.throwOnStatus);
     if (others.schema !== undefined) throw new OptionsError('request.schema', others.schema, 'left out of a stream');
     const request = { ...prepareRequest(this.#settings, method, this.#templates.get(path), others), stream };
     return streamOf(await this.#call(request, others), request.subject);

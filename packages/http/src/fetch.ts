@@ -1,6 +1,6 @@
 import { OptionsError, withheld } from '@macadam/core';
 import { isFormData } from './body/multipart.ts';
-import { isStreamedBody } from './body/source.ts';
+import { isStreamedBody, type StreamedBody } from './body/source.ts';
 import { keepRule } from './http-cache/keep-rule.ts';
 import { keepingOf } from './http-cache/owner.ts';
 import { TRANSPORT_HEADERS, type RequestHeaders } from './headers.ts';
@@ -11,7 +11,7 @@ import { prepareRequest, type PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
 import type { HttpResponse } from './response.ts';
 import type { HttpClientSettings } from './settings.ts';
-import { streamOf } from './stream/http-stream.ts';
+import { discard, streamOf } from './stream/http-stream.ts';
 import { streamSettings } from './stream/options.ts';
 import { webBody } from './stream/web-body.ts';
 
@@ -21,6 +21,14 @@ export type FetchFunction = (input: string | URL | Request, init?: RequestInit) 
 /** Statuses whose answers have no body, not even an empty one (Fetch, "null body status"). */
 const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 const REDIRECT_MODES: ReadonlySet<string> = new Set(['follow', 'manual', 'error']);
+/** What the modes that must not be answered from a store say to stores (Fetch, "HTTP-network-or-cache fetch"). */
+const CACHE_MODES: ReadonlyMap<unknown, string> = new Map([
+  ['no-store', 'no-cache, no-store'],
+  ['reload', 'no-cache'],
+  ['no-cache', 'max-age=0'],
+]);
+/** What the constructor of a response takes for a reason phrase. */
+const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Sends what was prepared, through everything a call goes through. */
 type Send = (request: PreparedRequest, options: AnyRequestOptions) => Promise<HttpResponse>;
@@ -30,25 +38,30 @@ type Send = (request: PreparedRequest, options: AnyRequestOptions) => Promise<Ht
  * Every try is below it, so what sits on top (middleware, a generated client) sees one request and one answer.
  */
 export function makeFetch(settings: HttpClientSettings, send: Send): FetchFunction {
-  const { cache, limits, clock } = settings;
+  const { cache, limits, clock, streams } = settings;
   const keeps = cache && keepRule(keepingOf(cache, settings), limits.maxBytes, clock);
-  return async (input, init = {}) => {
-    const request = typeof input === 'object' && 'url' in input ? input : undefined;
+  return async (input, given) => {
+    const init = given ?? {};
+    const request = isRequest(input) ? input : undefined;
     const url = targetOf(settings, request?.url ?? String(input));
     const method = (init.method ?? request?.method ?? 'GET').toUpperCase();
     const redirect = init.redirect ?? request?.redirect ?? 'follow';
     if (!REDIRECT_MODES.has(redirect)) throw new TypeError('redirect must be "follow", "manual" or "error"');
-    const headers = headersOf(init.headers ?? request?.headers);
-    const body = init.body !== undefined ? init.body : request?.body;
+    // Nothing here would check it.
+    if (init.integrity) throw new OptionsError('fetch.integrity', init.integrity, 'left out: bodies are not digested');
+    const caching = CACHE_MODES.get(cacheModeOf(init) ?? cacheModeOf(request));
+    const headers = headersOf(init.headers ?? request?.headers, caching);
+    const body = init.body ?? request?.body;
     if (body != null && (method === 'GET' || method === 'HEAD')) throw new TypeError(`A ${method} request has no body`);
-    if (request?.bodyUsed === true && init.body === undefined) throw new TypeError('The body of the request was read');
+    if (request?.bodyUsed === true && init.body == null) throw new TypeError('The body of the request was read');
+    const signal = (init.signal === undefined ? request?.signal : init.signal) ?? undefined;
     const options: AnyRequestOptions = {
       headers,
       ...bodyOf(body, headers),
       ...('idempotency-key' in headers && { idempotent: true }),
-      signal: init.signal ?? request?.signal ?? undefined,
+      signal,
     };
-    const stream = streamSettings({}, false);
+    const stream = streamSettings({}, false, streams);
     if (redirect === 'follow') stream.redirect = 'follow';
     else stream.redirect = 'manual';
     stream.keeps = keeps;
@@ -56,16 +69,24 @@ export function makeFetch(settings: HttpClientSettings, send: Send): FetchFuncti
     const prepared = { ...prepareRequest(settings, method, templateOf(url), options), stream };
     const response = await send(prepared, { throwOnStatus: false });
     if (redirect === 'error' && isRedirect(response.status, response.headers.get('location') ?? undefined)) {
+      discard(response);
       throw new TypeError(`Answered ${response.status}, and redirects are an error`);
     }
-    return toResponse(response, prepared, url);
+    return toResponse(response, prepared, url, signal);
   };
+}
+
+function isRequest(input: unknown): input is Request {
+  return typeof input === 'object' && input !== null && 'url' in input;
 }
 
 /** The standard's URL parser, with the client's own address as the base of a path. */
 function targetOf({ origin, pathPrefix }: HttpClientSettings, text: string): URL {
   // A path is one of the client's, as it is for get() and its like.
-  const url = text.startsWith('/') && !text.startsWith('//') ? new URL(origin + pathPrefix + text) : new URL(text);
+  const whole = text.startsWith('/') && !text.startsWith('//') ? origin + pathPrefix + text : text;
+  // The parser's own error would show all of it.
+  if (!URL.canParse(whole)) throw new OptionsError('fetch.input', withheld(text), `a URL at ${origin}, or a path`);
+  const url = new URL(whole);
   if (url.origin !== origin) throw new OptionsError('fetch.input', url.origin, `a URL at ${origin}`);
   if (url.username !== '' || url.password !== '') {
     throw new OptionsError('fetch.input', withheld(text), 'a URL without credentials: send them in a header');
@@ -80,9 +101,15 @@ function templateOf(url: URL): PathTemplate {
   return { printable, fixed: path, route: '*', hasQuery: url.search !== '', build: () => path, told: undefined };
 }
 
+/** Which the types of Node.js do not know of. */
+function cacheModeOf(given: object | undefined): string | undefined {
+  return (given as { cache?: string } | undefined)?.cache;
+}
+
 /** Headers that are the connection's are left out, as the standard does with those that are forbidden. */
-function headersOf(given: RequestInit['headers'] | undefined): Record<string, string> {
+function headersOf(given: RequestInit['headers'] | undefined, caching: string | undefined): Record<string, string> {
   const headers: Record<string, string> = {};
+  if (caching !== undefined) headers['cache-control'] = caching;
   if (given === undefined) return headers;
   for (const [name, value] of given instanceof Headers ? given : new Headers(given)) {
     if (!TRANSPORT_HEADERS.has(name)) headers[name] = value;
@@ -92,20 +119,32 @@ function headersOf(given: RequestInit['headers'] | undefined): Record<string, st
 
 function bodyOf(body: RequestInit['body'] | Request['body'] | undefined, headers: RequestHeaders): AnyRequestOptions {
   if (body === undefined || body === null) return {};
-  if (typeof body === 'string' || body instanceof Uint8Array) return { body };
+  if (typeof body === 'string') return { body };
   if (body instanceof URLSearchParams) {
     const type = headers['content-type'] ?? 'application/x-www-form-urlencoded;charset=UTF-8';
     return { body: body.toString(), headers: { ...headers, 'content-type': type } };
   }
   if (isFormData(body)) return { multipart: body };
-  if (body instanceof Blob) return { body };
-  if (body instanceof ArrayBuffer) return { body: new Uint8Array(body) };
-  if (ArrayBuffer.isView(body)) return { body: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) };
-  if (isStreamedBody(body)) return { body };
-  return { body: String(body) };
+  const bytes = bytesOf(body);
+  if (bytes === undefined) return { body: String(body) };
+  // Bytes have no type but their own: whoever signed a request without one would find it refused.
+  const hasType = 'content-type' in headers || (bytes instanceof Blob && bytes.type !== '');
+  return { body: bytes, ...(!hasType && { headers: { ...headers, 'content-type': undefined } }) };
 }
 
-function toResponse(answer: HttpResponse, { stream, subject, method }: PreparedRequest, url: URL): Response {
+function bytesOf(body: object): Uint8Array | Blob | StreamedBody | undefined {
+  if (body instanceof Blob || body instanceof Uint8Array) return body;
+  if (body instanceof ArrayBuffer) return new Uint8Array(body);
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength);
+  return isStreamedBody(body) ? body : undefined;
+}
+
+function toResponse(
+  answer: HttpResponse,
+  { stream, subject, method }: PreparedRequest,
+  url: URL,
+  signal: AbortSignal | undefined,
+): Response {
   const { status, headers, body } = streamOf(answer, subject);
   const all = new Headers();
   for (const [name, value] of headers) {
@@ -116,18 +155,26 @@ function toResponse(answer: HttpResponse, { stream, subject, method }: PreparedR
   if (none) body.resume();
   const statusText = stream?.statusText ?? '';
   const isOdd = status > 599;
-  const init = { status: isOdd ? 502 : status, statusText, headers: all };
-  const response = new Response(none ? null : (webBody(body) as ReadableStream), init);
-  const told: Told = { url: stream?.url ?? url.href.replace(/#.*$/s, ''), redirected: stream?.redirected === true };
+  const isOddText = !REASON.test(statusText);
+  const init = { status: isOdd ? 502 : status, statusText: isOddText ? '' : statusText, headers: all };
+  const response = new Response(none ? null : (webBody(body, signal) as ReadableStream), init);
+  const told: Told = {
+    url: stream?.url ?? url.href.replace(/#.*$/s, ''),
+    redirected: stream?.redirected === true,
+    type: 'basic',
+  };
   if (isOdd) told.status = status;
+  if (isOddText) told.statusText = statusText;
   return tell(response, told);
 }
 
-/** What the constructor of a response cannot be told; a status only when no standard knows it. */
+/** What the constructor of a response cannot be told; a status and its text only when no standard knows them. */
 interface Told {
   readonly url: string;
   readonly redirected: boolean;
+  readonly type: 'basic';
   status?: number;
+  statusText?: string;
 }
 
 function tell(response: Response, told: Told): Response {

@@ -54,7 +54,7 @@ export type { HttpStream } from './stream/http-stream.ts';
 export { jsonLines } from './stream/json-lines.ts';
 export type { JsonLinesOptions } from './stream/json-lines.ts';
 export { DEFAULT_IDLE_TIMEOUT_MS, DEFAULT_UNREAD_TIMEOUT_MS } from './stream/options.ts';
-export type { StreamOptions } from './stream/options.ts';
+export type { StreamLimits, StreamOptions } from './stream/options.ts';
 export { HttpStreamError } from './stream/stream-error.ts';
 export type { StreamReason } from './stream/stream-error.ts';
 export { sse } from './stream/sse.ts';

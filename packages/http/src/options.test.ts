@@ -68,7 +68,11 @@ describe('wrong options are refused at construction', () => {
     ['no byte', { baseUrl, responseLimits: { maxBytes: 0 } }, 'responseLimits.maxBytes', 'at least 1'],
     ['an unknown limit', { baseUrl, responseLimits: { bytes: 1 } }, 'responseLimits.bytes', 'one of'],
     ['a string for a boolean', { baseUrl, throwOnStatus: 'no' }, 'throwOnStatus', 'true or false'],
-    ['a clock that is none', { baseUrl, clock: Date }, 'clock', 'a Clock'],
+    ['a clock that is none', { baseUrl, clock: Date }, 'clock', 'a clock'],
+    ['a clock that cannot wait', { baseUrl, clock: { monotonic: () => 0 } }, 'clock', 'setTimer'],
+    ['no silence at all', { baseUrl, streams: { idleTimeoutMs: 0 } }, 'streams.idleTimeoutMs', 'above 0'],
+    ['an unknown limit of streams', { baseUrl, streams: { idle: 1 } }, 'streams.idle', 'did you mean idleTimeoutMs'],
+    ['auth that is a text', { baseUrl, auth: 'canary' }, 'auth', 'authorize()'],
   ];
   test.each(rows)('%s', (_what, options, path, allowed) => {
     let thrown: unknown;

@@ -13,6 +13,7 @@ import type { EndpointsOption } from './endpoints/options.ts';
 import type { HttpPacing } from './pacing.ts';
 import type { Peer } from './peer.ts';
 import type { KeptBy } from './route-policies.ts';
+import type { StreamLimits } from './stream/options.ts';
 import type { ConnectionOptions } from './transport/connection-options.ts';
 
 /** Total time of a call, waits and retries included. Source: .NET's standard resilience handler. */
@@ -114,6 +115,8 @@ export interface HttpClientOptions extends ConnectionOptions {
    */
   dedupe?: boolean;
   responseLimits?: ResponseLimits;
+  /** How long a body may take over nothing that is read as it comes: by `stream()`, whose calls can say otherwise, and `fetch`. */
+  streams?: StreamLimits;
   /** Which redirects are followed. Merged over the defaults; `false` for none: a 3xx is an `HttpStatusError` then. */
   redirects?: RedirectOptions | false;
   /** Gives the credentials for each try: `basic()`, `bearer()` of `@macadam/auth`, or a signer. Default: none. */

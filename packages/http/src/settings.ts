@@ -1,5 +1,6 @@
 import {
   assertBoolean,
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertInteger,
@@ -34,6 +35,7 @@ import type { RedirectRules } from './redirect.ts';
 import { connectionSettings, type ConnectionSettings } from './transport/connection-options.ts';
 import { keptByRoute, withoutPer, type PolicyByRoute } from './route-policies.ts';
 import { retrySettings } from './retry-settings.ts';
+import { streamLimits, type StreamLimits } from './stream/options.ts';
 import type { RetryRules } from './retry-rules.ts';
 import {
   DEFAULT_ATTEMPT_TIMEOUT_MS,
@@ -63,6 +65,7 @@ const OPTION_NAMES = [
   'pacing',
   'dedupe',
   'responseLimits',
+  'streams',
   'redirects',
   'auth',
   'cache',
@@ -103,6 +106,7 @@ export interface HttpClientSettings {
   readonly perRoute: ReadonlySet<PolicyByRoute>;
   readonly dedupe: boolean;
   readonly limits: Required<ResponseLimits>;
+  readonly streams: StreamLimits;
   readonly redirects: RedirectRules | false;
   readonly auth: HttpAuth | undefined;
   readonly cache: HttpCacheSettings | undefined;
@@ -140,7 +144,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
   assertOneOf('peer', peer, ['internal', 'external']);
   assertBoolean('baggage', baggage);
   if (baggage && peer === 'external') throw new OptionsError('baggage', baggage, 'false for an external peer');
-  if (typeof clock?.monotonic !== 'function') throw new OptionsError('clock', clock, 'a Clock');
+  assertClock('clock', clock);
   assertFunction('random', random);
   const { rules, ...retry } = retrySettings(options.retry);
   const hedge = policyOptions('hedge', options.hedge ?? false);
@@ -162,6 +166,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     perRoute: keptByRoute(options),
     dedupe,
     limits: responseLimits(options.responseLimits),
+    streams: streamLimits(options.streams),
     redirects: redirectRules(options.redirects),
     auth: checkedAuth(options.auth),
     cache: httpCacheSettings(options.cache),

@@ -252,6 +252,9 @@ describe('stream()', () => {
     ['maxBytes', { maxBytes: 0.5 }],
     ['decompress', { decompress: 1 }],
     ['request.shema', { shema: 1 }],
+    ['did you mean idleTimeoutMs', { idleTimeout: 1 }],
+    ['request is null', null],
+    ['request is 5', 5],
   ])('a wrong %s is refused', async (name, options) => {
     const error = await failure(clientFor('http://127.0.0.1:1').stream('GET', '/a', options as object));
     expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
@@ -288,15 +291,16 @@ describe('in virtual time', () => {
       dispatcher: dispatcher as never,
       ...options,
     });
-    const open = async (streamOptions = {}) => {
-      const call = client.stream('GET', '/a', streamOptions);
+    const answered = async <T>(call: Promise<T>, headers: object): Promise<T> => {
       await Promise.resolve();
-      wire.handler.onResponseStart(controller, 200, {}, 'OK');
+      wire.handler.onResponseStart(controller, 200, headers, 'OK');
       return call;
     };
+    const open = (streamOptions = {}, headers = {}) => answered(client.stream('GET', '/a', streamOptions), headers);
+    const fetched = (headers = {}) => answered(client.fetch('/a'), headers);
     const send = (bytes: number) => wire.handler.onResponseData(controller, Buffer.alloc(bytes));
     const end = () => wire.handler.onResponseEnd(controller, {});
-    return { clock, wire, open, send, end };
+    return { clock, wire, open, fetched, send, end };
   }
 
   test('AC29: (failsafe-go #123) limits of try and call do not reach a body that is being read', async () => {
@@ -325,6 +329,35 @@ describe('in virtual time', () => {
     expect((error as Error).message).toContain('silent');
     expect(wire.aborted).toBe(error);
     clock.assertNoTimers();
+  });
+
+  const EVENTS = { 'content-type': 'text/event-stream; charset=utf-8' };
+  test.each<[string, Partial<HttpClientOptions>, object, object, number]>([
+    ['10 s', {}, {}, {}, 10_000],
+    ['60 s for events, which may be rare', {}, {}, EVENTS, 60_000],
+    ['what the client says', { streams: { idleTimeoutMs: 120_000 } }, {}, EVENTS, 120_000],
+    ['what the call says', { streams: { idleTimeoutMs: 120_000 } }, { idleTimeoutMs: 5_000 }, EVENTS, 5_000],
+  ])('a server may be silent for %s', async (_what, client, call, headers, limitMs) => {
+    const { clock, open, send } = byHand(client);
+    const { body } = await open(call, headers);
+    send(10);
+    await clock.advance(limitMs - 1);
+    expect(body.destroyed).toBe(false);
+    await clock.advance(1);
+    expect(body.errored).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: limitMs });
+  });
+
+  test('fetch keeps to the limits of the client', async () => {
+    const { clock, fetched, send } = byHand({ streams: { idleTimeoutMs: Infinity, unreadTimeoutMs: 5_000 } });
+    const { body } = await fetched(EVENTS);
+    const reader = (body as ReadableStream<Uint8Array>).getReader();
+    const first = reader.read();
+    await clock.advance(3_600_000);
+    send(10);
+    expect((await first).value).toHaveLength(10);
+    send(200_000);
+    await clock.advance(10_000);
+    expect(await failure(reader.read())).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 5_000 });
   });
 
   test('a body that nobody reads ends after unreadTimeoutMs, and nothing is left unhandled', async () => {

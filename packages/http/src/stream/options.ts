@@ -1,19 +1,21 @@
-import { assertBoolean, assertDurationMs, assertInteger, assertObject } from '@macadam/core';
+import { assertBoolean, assertDurationMs, assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import { parseEncodings } from '../content-decoding.ts';
 import type { KeepRule } from '../http-cache/keep-rule.ts';
-import type { BodyOptions, RequestOptions } from '../request-options.ts';
+import { REQUEST_OPTION_NAMES, type BodyOptions, type RequestOptions } from '../request-options.ts';
 import { isDecodable } from './decoders.ts';
 
 /** A server that says nothing for this long in the middle of a body has gone. Source: what a proxy between waits. */
 export const DEFAULT_IDLE_TIMEOUT_MS = 10_000;
+/** Events may be rare: a server is advised to send something every 15 s (HTML standard, section 9.2.7), and may be late. */
+export const DEFAULT_EVENTS_IDLE_TIMEOUT_MS = 60_000;
 /** A reader may be busy with a piece for a while; but a body that is forgotten holds a connection. */
 export const DEFAULT_UNREAD_TIMEOUT_MS = 60_000;
 
 /** What `stream()` can say, besides what any request can. */
 export interface StreamOptions extends Omit<RequestOptions<undefined, boolean>, 'schema'>, BodyOptions {
-  /** Longest silence of the server while more of the body is wanted, in milliseconds, above 0. Default: 10 000. */
+  /** As in `streams` of the client. Default: the client's. */
   idleTimeoutMs?: number | undefined;
-  /** Longest time that the body is left unread while more of it waits, in milliseconds, above 0. Default: 60 000. */
+  /** As in `streams` of the client. Default: the client's. */
   unreadTimeoutMs?: number | undefined;
   /** Bytes of the body, decoded, at least 1. Default: no limit. */
   maxBytes?: number | undefined;
@@ -21,9 +23,24 @@ export interface StreamOptions extends Omit<RequestOptions<undefined, boolean>, 
   decompress?: boolean | undefined;
 }
 
+/** How long the bodies that are read as they come may take over nothing. */
+export interface StreamLimits {
+  /**
+   * Longest silence of the server while more of the body is wanted, in milliseconds, above 0; `Infinity` for no limit.
+   * Default: 10 000, and 60 000 for an answer of the type `text/event-stream`.
+   */
+  idleTimeoutMs?: number;
+  /**
+   * Longest time that the body is left unread while more of it waits, in milliseconds, above 0; `Infinity` for no limit.
+   * Default: 60 000.
+   */
+  unreadTimeoutMs?: number;
+}
+
 /** How the body of a call is to be streamed. */
 export interface StreamSettings {
-  readonly idleTimeoutMs: number;
+  /** Undefined: by the type of the answer. */
+  readonly idleTimeoutMs: number | undefined;
   readonly unreadTimeoutMs: number;
   readonly maxBytes: number;
   /** For `fetch`, whose answers are mostly read whole: the client's limit. */
@@ -42,17 +59,38 @@ export interface StreamSettings {
   statusText: string;
 }
 
+/** Checks the `streams` option of a client. */
+export function streamLimits(limits: StreamLimits = {}): StreamLimits {
+  assertObject('streams', limits);
+  assertKnownOptions('streams', limits, ['idleTimeoutMs', 'unreadTimeoutMs']);
+  assertLimits('streams', limits);
+  return { ...limits };
+}
+
+function assertLimits(path: string, { idleTimeoutMs, unreadTimeoutMs }: StreamOptions): void {
+  const range = { above: 0, infinite: true };
+  if (idleTimeoutMs !== undefined) assertDurationMs(`${path}.idleTimeoutMs`, idleTimeoutMs, range);
+  if (unreadTimeoutMs !== undefined) assertDurationMs(`${path}.unreadTimeoutMs`, unreadTimeoutMs, range);
+}
+
+const OPTION_NAMES: readonly string[] = [
+  ...REQUEST_OPTION_NAMES,
+  'idleTimeoutMs',
+  'unreadTimeoutMs',
+  'maxBytes',
+  'decompress',
+];
+
 /** Checks what is about the stream and fills in the defaults. */
-export function streamSettings(options: StreamOptions, throwOnStatus: boolean): StreamSettings {
-  assertObject('request', options);
+export function streamSettings(options: StreamOptions, throwOnStatus: boolean, client: StreamLimits): StreamSettings {
+  assertKnownOptions('request', options, OPTION_NAMES);
+  assertLimits('request', options);
   const {
-    idleTimeoutMs = DEFAULT_IDLE_TIMEOUT_MS,
-    unreadTimeoutMs = DEFAULT_UNREAD_TIMEOUT_MS,
+    idleTimeoutMs = client.idleTimeoutMs,
+    unreadTimeoutMs = client.unreadTimeoutMs ?? DEFAULT_UNREAD_TIMEOUT_MS,
     maxBytes = Infinity,
     decompress = true,
   } = options;
-  assertDurationMs('request.idleTimeoutMs', idleTimeoutMs, { above: 0, infinite: true });
-  assertDurationMs('request.unreadTimeoutMs', unreadTimeoutMs, { above: 0, infinite: true });
   assertInteger('request.maxBytes', maxBytes, { min: 1, infinite: true });
   assertBoolean('request.decompress', decompress);
   return {
@@ -69,6 +107,11 @@ export function streamSettings(options: StreamOptions, throwOnStatus: boolean): 
     redirected: false,
     statusText: '',
   };
+}
+
+/** How long the server may be silent where nobody said it: events are there to be waited for. */
+export function usualIdleTimeoutMs(contentType: string | string[] | undefined): number {
+  return /^text\/event-stream\b/i.test(String(contentType)) ? DEFAULT_EVENTS_IDLE_TIMEOUT_MS : DEFAULT_IDLE_TIMEOUT_MS;
 }
 
 /** Whether a body is handed out as it came: to the caller of `fetch`, when nobody here can undo its encoding. */

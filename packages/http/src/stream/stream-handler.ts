@@ -6,7 +6,7 @@ import { networkFailure } from '../failure-code.ts';
 import type { ResponseHandler } from '../response-handler.ts';
 import { HttpResponse, setBody } from '../response.ts';
 import { isDecodable } from './decoders.ts';
-import { isForReader, type StreamSettings } from './options.ts';
+import { isForReader, usualIdleTimeoutMs, type StreamSettings } from './options.ts';
 import { ResponseBody } from './response-body.ts';
 import { cutShort } from '../transport/http2-streams.ts';
 
@@ -37,7 +37,8 @@ export class StreamHandler implements DispatchHandler {
     if (whole.settled || status < 200) return;
     this.#stream.statusText = statusText ?? '';
     const isRead = this.#stream.keeps?.(whole.request, status, headers) === true;
-    if (isRead || (status >= 300 && (!this.#stream.failures || whole.goesOn(status, headers)))) {
+    const isGiven = this.#stream.redirect === 'manual' && status < 400;
+    if (isRead || (status >= 300 && !isGiven && (!this.#stream.failures || whole.goesOn(status, headers)))) {
       whole.onResponseStart(controller, status, headers);
       return;
     }
@@ -55,6 +56,7 @@ export class StreamHandler implements DispatchHandler {
     const response = new HttpResponse(subject, status, headers);
     this.#body = new ResponseBody(controller, {
       ...this.#stream,
+      idleTimeoutMs: this.#stream.idleTimeoutMs ?? usualIdleTimeoutMs(headers['content-type']),
       clock: this.#clock,
       subject,
       status,

@@ -5,7 +5,7 @@ import { ReadableStream } from 'node:stream/web';
  * A body as a web stream. `Readable.toWeb` does it too, at several times the cost: it takes pieces through the async
  * iterator's machinery. Not a byte stream, which would have to copy every piece, since it takes their memory away.
  */
-export function webBody(body: Readable): ReadableStream<Uint8Array> {
+export function webBody(body: Readable, signal?: AbortSignal): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
@@ -14,7 +14,8 @@ export function webBody(body: Readable): ReadableStream<Uint8Array> {
           body.pause();
         });
         body.on('end', () => controller.close());
-        body.on('error', (error) => controller.error(error));
+        // Who aborts may say anything for a reason, and is told just that.
+        body.on('error', (error) => controller.error(signal?.aborted === true ? signal.reason : error));
         body.pause();
       },
       pull() {
