@@ -47,7 +47,6 @@ import {
 } from './trace-attributes.ts';
 
 const NAME = '@macadam/http';
-
 /** What the SDK looks for before it starts a span; an instrumentation of the transport would start a second one. */
 const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 /** What an instrumentation of the transport listens to. While nobody does, there is nothing to suppress. */
@@ -162,14 +161,15 @@ export class CallTrace {
     // What the caller says himself wins.
     if (!this.#client.propagates || foreign || span === undefined || headers.includes('traceparent')) return headers;
     const own = headers.slice();
+    this.#inject(span, own);
     // An SDK can be set up without a propagator; the trace goes on all the same, in the form of the W3C.
-    if (propagation.fields().length > 0) this.#inject(span, own);
     if (!own.includes('traceparent', headers.length)) own.push('traceparent', traceparent(span.spanContext()));
     return own;
   }
 
   #inject(span: Span, headers: string[]): void {
     try {
+      if (propagation.fields().length === 0) return;
       const own = trace.setSpan(this.#outer, span);
       const hides = !this.#client.baggage && propagation.getBaggage(own) !== undefined;
       propagation.inject(hides ? propagation.deleteBaggage(own) : own, headers, headerPairs);

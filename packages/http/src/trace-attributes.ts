@@ -1,7 +1,9 @@
 /** What spans and metrics say of a request, by the names of the semantic conventions. No value of a caller's in it. */
-import { isMacadamError, type Clock } from '@macadam/core';
+import { isMacadamError, OptionsError, type Clock } from '@macadam/core';
 import type { HttpAttempt } from './attempts.ts';
 import { HttpNetworkError, HttpStatusError } from './errors.ts';
+import { assertHeaderValue, isHeaderName, TRANSPORT_HEADERS } from './headers.ts';
+import type { PathTemplate } from './path-template.ts';
 import { redactQuery } from './query.ts';
 import type { PreparedRequest } from './request.ts';
 import { HttpResponse } from './response.ts';
@@ -81,10 +83,18 @@ export function errorTypeOf(end: unknown): string | undefined {
   return isMacadamError(end) && end.code !== 'MAC_ABORTED' ? end.code : undefined;
 }
 
-/** Puts what a propagator says into a flat list of headers. */
+/**
+ * Puts what a propagator says into a flat list of headers. What cannot be a header would fail the request, or be taken for
+ * another one: throws OptionsError (`MAC_INVALID_OPTIONS`) for it, which is for the propagator to hear of.
+ */
 export const headerPairs = {
   set(headers: string[], name: string, value: string): void {
-    headers.push(name.toLowerCase(), value);
+    const lower = String(name).toLowerCase();
+    if (!isHeaderName(lower) || lower === 'host' || TRANSPORT_HEADERS.has(lower)) {
+      throw new OptionsError('propagator', name, 'one that sets headers of its own');
+    }
+    assertHeaderValue(`propagator.${lower}`, value);
+    headers.push(lower, value);
   },
 };
 
@@ -96,9 +106,18 @@ export function traceparent(span: { traceId: string; spanId: string; traceFlags:
 }
 
 /** Where it goes. Path parameters stay names: they can be anything, reset tokens and addresses of people too. */
-export function shownUrl({ subject, path, hop, endpoint }: PreparedRequest): string {
-  if (hop !== undefined) return hop.origin + redactQuery(path);
+export function shownUrl({ subject, template, path, hop, endpoint }: PreparedRequest): string {
+  if (hop !== undefined)
+    return hop.origin + (subject.template === undefined ? redactQuery(path) : shownHop(template, path));
   if (endpoint === undefined) return subject.url;
   const { origin, pathPrefix } = endpoint.target;
   return subject.url.replace(/^\w+:\/\/[^/]*/, origin + pathPrefix);
+}
+
+/** A redirect repeats the parameters of the path it was sent for: of its own, only words of the template are shown. */
+function shownHop({ route }: PathTemplate, path: string): string {
+  const [segments = '', ...query] = path.split('?');
+  const words = new Set(route.split('/'));
+  const shown = segments.split('/').map((segment) => (words.has(segment) ? segment : 'REDACTED'));
+  return shown.join('/') + (query.length > 0 ? `?${redactQuery(query.join('?'))}` : '');
 }

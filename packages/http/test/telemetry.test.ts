@@ -352,6 +352,41 @@ describe('spans (opentelemetry-specification #3155, semantic-conventions #1226)'
   });
 });
 
+test('a redirect shows no parameter of the path it was sent for', async () => {
+  const client = clientFor({
+    dispatcher: scriptedDispatcher(
+      { status: 308, headers: { location: '/v1/reset/s3cret/?key=s3cret' } },
+      { status: 200 },
+    ),
+    redirects: {},
+  });
+  await clock.runUntil(client.get('/reset/{token}', { params: { token: 's3cret' } }));
+  const { attempts } = await ended();
+  expect(attempts.map(({ attributes }) => attributes['url.full'])).toEqual([
+    'http://billing.internal:8080/v1/reset/{token}',
+    'http://billing.internal:8080/v1/reset/REDACTED/?key=REDACTED',
+  ]);
+});
+
+test('what the cache asks for in the background has a span and a duration, in a trace of its own', async () => {
+  const kept = { status: 200, headers: { 'cache-control': 'max-age=1, stale-while-revalidate=60' } };
+  const client = clientFor({ dispatcher: scriptedDispatcher(kept, { status: 404 }), cache: {} });
+  const caller = provider.getTracer('test').startSpan('caller');
+  await context.with(trace.setSpan(context.active(), caller), async () => {
+    await client.get('/a');
+    await clock.advance(5_000);
+    await client.get('/a');
+    await clock.advance(1);
+  });
+  const { attempts, calls } = await ended();
+  expect(attempts.map(({ attributes }) => attributes['http.response.status_code'])).toEqual([200, 404]);
+  expect(attempts.map((span) => span.parentSpanContext?.spanId)).toEqual([caller.spanContext().spanId, undefined]);
+  // That of the call which the cache answered.
+  expect(calls.map(({ attributes }) => attributes['macadam.http.attempts'])).toEqual([0]);
+  const durations = (await collected()).get('http.client.request.duration') ?? [];
+  expect(durations.map(({ value }) => (value as { count: number }).count)).toEqual([1, 1]);
+});
+
 describe('over real sockets', () => {
   test('the version of the protocol is known', async () => {
     upstream = await startFaultServer({ faults: [{ fault: closeKeepAlive() }] });
@@ -436,6 +471,43 @@ describe('propagation', () => {
     expect(dispatcher.headersOf(0)).toMatchObject({ 'x-trace': expect.stringMatching(/^[\da-f]{32}$/) });
     expect(dispatcher.headersOf(0)).not.toHaveProperty('baggage');
     expect(dispatcher.headersOf(1)).toMatchObject({ baggage: 'plan=pro' });
+  });
+
+  test.each<[string, string, unknown]>([
+    ['a line break', 'x-bad', 'a\r\nx-injected: 1'],
+    ['what is not Latin-1', 'x-bad', '\u20ac'],
+    ['nothing', 'x-bad', undefined],
+    ['an empty name', '', 'a'],
+    ['another host', 'Host', 'elsewhere'],
+    ['what the connection sets', 'transfer-encoding', 'chunked'],
+  ])('does not let a propagator break a request, which sets %s', async (_, name, value) => {
+    upstream = await startFaultServer();
+    propagation.setGlobalPropagator({
+      fields: () => ['x-good', name],
+      extract: (from) => from,
+      inject(_from, carrier, setter) {
+        setter.set(carrier, 'x-good', '1');
+        setter.set(carrier, name, value as string);
+      },
+    });
+    const client = clientFor({ baseUrl: upstream.url, clock: undefined as never });
+    await client.get('/a');
+    const { headers } = upstream.requests[0] as FaultServer['requests'][number];
+    expect(headers).toMatchObject({ 'x-good': '1', traceparent: expect.any(String), host: new URL(upstream.url).host });
+    for (const bad of ['x-bad', 'x-injected', 'transfer-encoding']) expect(headers).not.toHaveProperty(bad);
+  });
+
+  test('does not let a propagator break a request, which throws', async () => {
+    const broken = (): never => {
+      throw new Error('broken');
+    };
+    for (const fields of [broken, () => ['x']]) {
+      propagation.disable();
+      propagation.setGlobalPropagator({ fields, extract: (from) => from, inject: broken });
+      const dispatcher = scriptedDispatcher({ status: 200 });
+      await clientFor({ dispatcher }).get('/a');
+      expect(dispatcher.headersOf(0)).toHaveProperty('traceparent');
+    }
   });
 
   test('what the caller sends himself stays', async () => {
