@@ -96,7 +96,7 @@ describe('what a 304 is about', () => {
         { headers: { 'x-plan': 'a' }, asked: false, body: 'body 1' },
       ],
     ],
-  ])('%s', (_, steps) => play(steps));
+  ])('%s', async (_, steps) => void (await play(steps)));
 
   test('what has become private is forgotten by a shared cache', () =>
     play(
@@ -245,6 +245,15 @@ describe('fetch', () => {
   });
 });
 
+test('of what is too large together, the newest stays in memory', async () => {
+  const large: Script = { status: 200, ...cached('max-age=60', { vary: 'x-plan' }), body: 'x'.repeat(4_000) };
+  const origin = scriptedDispatcher(large);
+  await using client = clientFor(origin, { maxBytes: 10_000 });
+  for (const plan of ['a', 'b', 'c', 'c', 'b', 'a']) await client.get('/a', { headers: { 'x-plan': plan } });
+  expect(origin.sent).toHaveLength(4);
+  expect(client.stats().cache?.bytes).toBeLessThanOrEqual(10_000);
+});
+
 test('every call that the cache looks at is counted once, a background request not at all', async () => {
   const stats = await play([
     { origin: cached('max-age=10, stale-while-revalidate=10', { etag: '"1"' }) },
@@ -273,6 +282,32 @@ describe('a store in another process', () => {
     caller.abort();
     await expect(left).rejects.toBe(caller.signal.reason);
     expect(clock.monotonic() - began).toBeLessThanOrEqual(60);
+    await clock.advance(1_000);
+  });
+
+  test('that hangs is waited for once, not for each thing it is asked', async () => {
+    const store: Store = { get: () => never, set: () => never, delete: () => never };
+    await using client = clientFor(scriptedDispatcher({ status: 200, ...cached('max-age=60') }), { store });
+    for (const call of [() => client.get('/a'), () => client.post('/a')]) {
+      const began = clock.monotonic();
+      await clock.runUntil(call());
+      expect(clock.monotonic() - began).toBe(250);
+    }
+    await clock.advance(1_000);
+  });
+
+  test('that has not forgotten yet is not believed about what was before', async () => {
+    const far = farStore();
+    const store: Store = { ...far, delete: () => never };
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=60'), body: 'old' },
+      { status: 204 },
+      { status: 200, body: 'new' },
+    );
+    await using client = clientFor(origin, { store });
+    await client.get('/a');
+    await clock.runUntil(client.post('/a', { timeoutMs: 50 }));
+    expect((await client.get('/a')).text()).toBe('new');
     await clock.advance(1_000);
   });
 

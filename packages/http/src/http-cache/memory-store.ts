@@ -41,9 +41,17 @@ export class MemoryHttpCacheStore implements HttpCacheStore {
 
   set(key: string, responses: readonly StoredResponse[]): void {
     this.delete(key);
-    const bytes = responses.reduce((sum, response) => sum + sizeOf(response), 2 * key.length);
-    if (bytes > this.#maxBytes) return;
-    this.#entries.set(key, { responses, bytes });
+    let bytes = 2 * key.length;
+    let fits = 0;
+    // The newest come first. Of what is too large together, some is better than none.
+    for (const response of responses) {
+      const more = bytes + sizeOf(response);
+      if (more > this.#maxBytes) break;
+      bytes = more;
+      fits++;
+    }
+    if (fits === 0) return;
+    this.#entries.set(key, { responses: fits < responses.length ? responses.slice(0, fits) : responses, bytes });
     this.#bytes += bytes;
     while (this.#entries.size > this.#maxEntries || this.#bytes > this.#maxBytes) {
       this.#bytes -= this.#entries.deleteOldest()?.[1].bytes ?? 0;

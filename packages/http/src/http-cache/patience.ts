@@ -2,6 +2,9 @@ import { onAbort, type Clock } from '@macadam/core';
 import type { AttemptLog } from '../attempts.ts';
 import type { PreparedRequest } from '../request.ts';
 
+/** All in all, so long is waited for a store. Source: what the store has for one of the things it is asked. */
+const STORE_TIMEOUT_MS = 250;
+
 /**
  * How long a call waits for a store in another process: no longer than the call may take, and not for somebody who has left.
  * What the store was asked to do goes on all the same.
@@ -11,6 +14,7 @@ export class Patience {
   readonly #log: AttemptLog;
   readonly #usualMs: number;
   readonly #clock: Clock;
+  #waitedMs = 0;
 
   /** @param usualMs - how long a call may take that does not say so itself */
   constructor(request: PreparedRequest, log: AttemptLog, usualMs: number, clock: Clock) {
@@ -27,15 +31,22 @@ export class Patience {
    */
   wait<T>(promise: Promise<T>, share = 1): Promise<T | undefined> {
     const { execution, work } = this.#request;
+    const began = this.#clock.monotonic();
+    const leftMs = Math.min(this.#leftMs, work?.deadline?.remainingMs() ?? Infinity);
+    const limitMs = Math.max(0, Math.min(leftMs * share, STORE_TIMEOUT_MS - this.#waitedMs));
     return new Promise((resolve, reject) => {
-      const giveUp = (): void => resolve(undefined);
-      const leftMs = Math.min(this.#leftMs, work?.deadline?.remainingMs() ?? Infinity);
-      const timer = this.#clock.setTimer(giveUp, Math.max(0, leftMs * share));
-      const unsubscribe = [execution.signal, work?.cancellation].map((signal) => onAbort(signal, giveUp));
       const end = (): void => {
+        this.#waitedMs += this.#clock.monotonic() - began;
         timer.cancel();
         for (const one of unsubscribe) one();
       };
+      const giveUp = (): void => {
+        resolve(undefined);
+        end();
+      };
+      const unsubscribe: (() => void)[] = [];
+      const timer = this.#clock.setTimer(giveUp, limitMs);
+      for (const signal of [execution.signal, work?.cancellation]) unsubscribe.push(onAbort(signal, giveUp));
       promise.then(resolve, reject).finally(end);
     });
   }

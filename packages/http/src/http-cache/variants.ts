@@ -11,7 +11,7 @@ import { isWellFormed } from './well-formed.ts';
 const MOST_VARIANTS = 32;
 /** A store that takes longer is no faster than asking the server. */
 const STORE_TIMEOUT_MS = 250;
-/** URLs that the store could not be made to forget. */
+/** URLs that the store has not been made to forget. */
 const MOST_UNFORGOTTEN = 1_000;
 
 /** What a store did not do. */
@@ -30,7 +30,7 @@ export class Variants {
   readonly #store: HttpCacheStore;
   readonly #mode: CacheMode;
   readonly #clock: Clock;
-  /** When these were to be forgotten, and the store failed: what it still has of before is not to be used. */
+  /** When these were to be forgotten, which the store has not done yet: what it has of before is not to be used. */
   readonly #unforgotten = new RecencyMap<string, number>();
   /** Times the store failed or was too slow. */
   failures = 0;
@@ -73,10 +73,10 @@ export class Variants {
 
   async delete(url: string): Promise<void> {
     const now = this.#clock.now();
-    const done = await this.#bounded(() => this.#store.delete(this.#key(url)));
-    if (done !== FAILED) return;
     this.#unforgotten.set(url, now);
     if (this.#unforgotten.size > MOST_UNFORGOTTEN) this.#unforgotten.deleteOldest();
+    const done = await this.#bounded(() => this.#store.delete(this.#key(url)));
+    if (done !== FAILED && this.#unforgotten.peek(url) === now) this.#unforgotten.delete(url);
   }
 
   async #all(url: string): Promise<readonly StoredResponse[]> {
