@@ -97,7 +97,12 @@ export function isTransparent(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
   if (!(error instanceof HttpNetworkError) || error.phase !== 'request' || !error.retryable) return false;
-  return wasReused(error.cause) || wasRefused(error.cause);
+  return wentStale(error) || wasRefused(error.cause);
+}
+
+/** A server may close a connection that rests as a request is written to it: that is nobody's failure, however many do. */
+function wentStale({ phase, cause }: HttpNetworkError): boolean {
+  return phase === 'request' && wasReused(cause);
 }
 
 /** Whether the server is alive and asks for less: such answers wait from a longer base. */
@@ -117,7 +122,8 @@ export function classifyAttempt(outcome: Outcome): Verdict {
 /** What the failure of a try says. */
 export function classifyFailure(error: unknown): Verdict {
   if (error instanceof HttpStatusError) return classifyStatus(error.status);
-  if (error instanceof HttpNetworkError) return LOCAL_ERROR_CODES.has(error.errorCode) ? 'neutral' : 'failure';
+  if (error instanceof HttpNetworkError)
+    return LOCAL_ERROR_CODES.has(error.errorCode) || wentStale(error) ? 'neutral' : 'failure';
   return isMacadamError(error, 'MAC_TIMEOUT') ? 'failure' : 'neutral';
 }
 

@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { runWork } from '@macadam/core';
 import { constant, slowCallRate } from '@macadam/resilience';
 import { seededRandom, startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
@@ -491,6 +493,36 @@ describe('over real sockets', () => {
     expect(servers[0]?.requests.length).toBeLessThan(100);
     await client.close();
     await Promise.all(servers.map((server) => server.waitUntil(({ openConnections }) => openConnections === 0)));
+  });
+
+  test('connections that are stale, many at once as after a restart, open no circuit and eject no endpoint', async () => {
+    let old = new WeakSet<object>();
+    let seen = new WeakSet<object>();
+    const upstream = createServer(({ socket }, response) => {
+      if (old.has(socket)) return void socket.resetAndDestroy();
+      seen.add(socket);
+      setImmediate(() => response.end());
+    });
+    await new Promise<void>((done) => upstream.listen(0, '127.0.0.1', done));
+    const { port } = upstream.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}`;
+    const several: HttpClientOptions = { name: 'orders', endpoints: [{ url }, { url: `http://localhost:${port}` }] };
+    for (const options of [{ baseUrl: url }, several]) {
+      const client = createHttpClient(options);
+      const calls = (): Promise<unknown> => Promise.all(Array.from({ length: 40 }, () => client.get('/a')));
+      await calls();
+      [old, seen] = [seen, new WeakSet()];
+      await calls();
+      const { policies, endpoints } = client.stats();
+      expect((policies['retry'] as { transparent: number }).transparent).toBeGreaterThan(20);
+      expect(policies['circuitBreaker'] ?? { state: 'closed', failures: 0 }).toMatchObject({
+        state: 'closed',
+        failures: 0,
+      });
+      for (const one of endpoints) expect(one).toMatchObject({ failures: 0, ejected: false, circuit: 'closed' });
+      await client.close();
+    }
+    await new Promise((done) => upstream.close(done));
   });
 
   test('an endpoint that is gone is retried elsewhere, for any method', async () => {
