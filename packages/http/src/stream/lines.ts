@@ -1,4 +1,4 @@
-import { OptionsError } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
 import { HttpStreamError } from './stream-error.ts';
 
 /** What can be read line by line: the body of a stream, or of anything else that gives bytes. */
@@ -22,7 +22,7 @@ export interface Line {
  */
 export async function* linesOf(source: ByteSource, maxBytes: number): AsyncGenerator<Line, void, undefined> {
   if (typeof source?.[Symbol.asyncIterator] !== 'function') {
-    throw new OptionsError('body', source, 'the body of a stream, or another async iterable of bytes');
+    throw new OptionsError('body', withheld(source), 'the body of a stream, or another async iterable of bytes');
   }
   const decoder = new TextDecoder();
   let rest = '';
@@ -30,9 +30,13 @@ export async function* linesOf(source: ByteSource, maxBytes: number): AsyncGener
   let restBytes = 0;
   let number = 1;
   let afterCr = false;
+  let begun = false;
   for await (const piece of source) {
     let text = typeof piece === 'string' ? piece : decoder.decode(piece, { stream: true });
     if (text === '') continue;
+    // The decoder drops the mark of bytes; of text, which was decoded elsewhere, it may be there still.
+    if (!begun && typeof piece === 'string' && text.startsWith('\ufeff')) text = text.slice(1);
+    begun = true;
     // The LF of a CRLF that was cut in two.
     if (afterCr && text.startsWith('\n')) text = text.slice(1);
     afterCr = text.endsWith('\r');

@@ -60,6 +60,19 @@ test.each<[string, string, Partial<ServerSentEvent>[]]>([
   expect(await eventsOf(text)).toEqual(expected);
 });
 
+test('text that was decoded elsewhere may have kept its byte order mark', async () => {
+  async function* text(): AsyncGenerator<string> {
+    yield* ['', '\ufeff', 'data: \ufeffa\n\n'];
+  }
+  expect(await all(sse(text()))).toEqual([message('\ufeffa')]);
+});
+
+test('what is no stream is refused, and not shown', async () => {
+  const reading = all(sse('data: canary\n\n' as never));
+  await expect(reading).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'body' });
+  await expect(reading).rejects.not.toThrow(/canary/);
+});
+
 test('property: how the stream is cut into pieces makes no difference', async () => {
   const text = 'id: 1\r\nevent: é\r\ndata: Zoë 🦊\r\ndata: b\r\n\r\n: c\rdata: x\r\rretry: 5\ndata: y\n\n';
   const whole = await eventsOf(text);
