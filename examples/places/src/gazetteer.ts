@@ -2,13 +2,15 @@
 //
 //   node src/gazetteer.ts --port 4000 --weather storm --clerks 4
 import { parseArgs } from 'node:util';
+import { assertOneOf } from '@macadam/core';
 import { startFaultServer } from '@macadam/testkit';
 import { clerks } from './clerks.ts';
+import { numberOf } from './numbers.ts';
 import { announceReady, answerParent, endWithParent } from './parent.ts';
 import { attribution } from './place.ts';
 import { createPlaceIndex } from './place-index.ts';
 import type { Weather } from './script.ts';
-import { faultRules } from './weather-faults.ts';
+import { faultRules, weathers } from './weather-faults.ts';
 
 endWithParent();
 const { values } = parseArgs({
@@ -19,14 +21,16 @@ const { values } = parseArgs({
     clerks: { type: 'string' },
   },
 });
-const seed = Number(values.seed);
+const seed = numberOf('--seed', values.seed, {});
+const { weather } = values;
+assertOneOf('--weather', weather, weathers);
 const index = createPlaceIndex();
 /** Ten milliseconds each: four of them serve 400 requests a second. */
-const served = values.clerks === undefined ? undefined : clerks(Number(values.clerks), 10);
+const served = values.clerks === undefined ? undefined : clerks(numberOf('--clerks', values.clerks, { min: 1 }), 10);
 
 const server = await startFaultServer({
-  port: Number(values.port),
-  faults: faultRules(values.weather as Weather, seed),
+  port: numberOf('--port', values.port, { min: 0, max: 65_535 }),
+  faults: faultRules(weather, seed),
   async handle({ method, path }) {
     const [, name] = /^\/places\/([^/?]+)$/.exec(path) ?? [];
     if (name === undefined) return { status: 404, json: { detail: 'There is only /places/{name}.' } };

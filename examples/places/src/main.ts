@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { endChildren } from './children.ts';
 import { runLoad, type Run } from './load.ts';
+import { numberOf } from './numbers.ts';
 import { createProgressLine } from './progress.ts';
 import { report, verdict } from './report.ts';
 import { rush } from './rush.ts';
@@ -21,8 +22,10 @@ const { values } = parseArgs({
     patience: { type: 'string', default: '10000' },
   },
 });
-const scale = Number(values.scale);
-const patienceMs = Number(values.patience);
+const seed = numberOf('--seed', values.seed, {});
+const rate = numberOf('--rate', values.rate, { above: 0, max: 10_000 });
+const scale = numberOf('--scale', values.scale, { min: 0.1, max: 100 });
+const patienceMs = numberOf('--patience', values.patience, { min: 1, max: 600_000 });
 const progress = createProgressLine();
 
 for (const [signal, code] of [
@@ -36,9 +39,9 @@ process.stdout.on('error', () => void stop(1)); // `| head` has read enough
 
 /** Every run, in order. */
 const plan = [
-  ['fetch', 'day', everybody(Number(values.rate))],
-  ['macadam', 'day', everybody(Number(values.rate))],
-  ['cached', 'outage', everybody(Number(values.rate))],
+  ['fetch', 'day', everybody(rate)],
+  ['macadam', 'day', everybody(rate)],
+  ['cached', 'outage', everybody(rate)],
   ['open', 'rush', crowd],
   ['guarded', 'rush', crowd],
 ] as const satisfies readonly (readonly [Variant, ScriptName, readonly Group[]])[];
@@ -62,7 +65,7 @@ async function main(): Promise<void> {
 }
 
 async function run(variant: Variant, name: ScriptName, groups: readonly Group[]): Promise<Run> {
-  const options = { variant, script: scriptOf(name, scale), groups, seed: Number(values.seed), patienceMs };
+  const options = { variant, script: scriptOf(name, scale), groups, seed, patienceMs };
   const result = await runLoad({ ...options, onProgress: progress.update });
   progress.end();
   return result;

@@ -2,6 +2,7 @@
 //
 //   node src/places.ts --lookup macadam --gazetteer http://127.0.0.1:4000 --port 3000 --cache --guard --log info
 import { parseArgs } from 'node:util';
+import { assertOneOf } from '@macadam/core';
 import { createLogger } from '@macadam/telemetry';
 import { startTelemetry } from '@macadam/telemetry/node';
 import Fastify from 'fastify';
@@ -11,7 +12,8 @@ import { cachedLookup } from './lookup-cached.ts';
 import { fetchLookup } from './lookup-fetch.ts';
 import { macadamLookup } from './lookup-macadam.ts';
 import { apiKeyOf, observed } from './observed.ts';
-import { announceReady, endWithParent } from './parent.ts';
+import { numberOf } from './numbers.ts';
+import { announceReady, endOnSignal, endWithParent } from './parent.ts';
 import { attribution } from './place.ts';
 
 endWithParent();
@@ -25,6 +27,9 @@ const { values } = parseArgs({
     log: { type: 'string', default: 'silent' },
   },
 });
+
+assertOneOf('--lookup', values.lookup, ['macadam', 'fetch']);
+const port = numberOf('--port', values.port, { min: 0, max: 65_535 });
 
 // Sends traces and metrics where OTEL_EXPORTER_OTLP_ENDPOINT says; without it, does nothing.
 const telemetry = startTelemetry({ serviceName: 'places' });
@@ -52,6 +57,15 @@ app.setErrorHandler(async (error, _request, reply) => {
   return await problem(reply, error.status, titles[error.status], error.message);
 });
 
+// Who is answered while the service ends is told that the connection ends with it: kept alive, it would keep the service.
+let ending = false;
+app.addHook('preClose', async () => {
+  ending = true;
+});
+app.addHook('onSend', async (_request, reply) => {
+  if (ending) reply.header('connection', 'close');
+});
+
 app.addHook('onClose', async () => {
   await door.close();
   await lookup.close();
@@ -67,4 +81,5 @@ async function problem(reply: Reply, status: number, title: string, detail: stri
 
 type Reply = import('fastify').FastifyReply;
 
-announceReady({ url: await app.listen({ host: '127.0.0.1', port: Number(values.port) }) });
+announceReady({ url: await app.listen({ host: '127.0.0.1', port }) });
+endOnSignal(() => app.close());

@@ -11,9 +11,14 @@ export interface Row {
   tieShare: number;
 }
 
-export const percent = (value: number): string => `${(value * 100).toFixed(1)} %`;
+/** A figure of nobody, such as of those who were answered where nobody was. */
+const none = 'none';
+export const percent = (value: number): string => (Number.isNaN(value) ? none : `${(value * 100).toFixed(1)} %`);
 const times = (value: number): string => value.toFixed(2);
-export const duration = (ms: number): string => (ms < 1_000 ? `${ms.toFixed(1)} ms` : `${(ms / 1_000).toFixed(2)} s`);
+export const duration = (ms: number): string => {
+  if (Number.isNaN(ms)) return none;
+  return ms < 1_000 ? `${ms.toFixed(1)} ms` : `${(ms / 1_000).toFixed(2)} s`;
+};
 
 // Half a percentage point is one or two callers of a phase; five milliseconds are what the timers of a busy machine are
 // worth, and the two runs are a minute apart. Where Macadam is meant to be better, and not just as good, nothing is a tie.

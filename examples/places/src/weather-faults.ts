@@ -21,6 +21,8 @@ const strikes: Record<Weather, readonly Strike[]> = {
   blackHole: [{ share: 1, fault: hang() }],
 };
 
+export const weathers = Object.keys(strikes) as readonly Weather[];
+
 /**
  * The rules for a kind of weather. The seed and the weather alone decide which of its requests are struck: the first
  * hundred requests of a storm fare the same whoever sends them.

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { phaseNames } from '../src/script.ts';
 import { crowd } from '../src/traffic.ts';
 
-const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const source = (file: string): string => fileURLToPath(new URL(`../src/${file}`, import.meta.url));
 // As in tsconfig.json: matters only inside the repository of Macadam.
 const node = ['--conditions=@macadam/source'];
 const short = ['--scale', '0.15', '--patience', '1500'];
@@ -28,8 +28,8 @@ afterEach(async () => {
   await started?.gone;
 });
 
-function start(args: readonly string[]): Started {
-  const child = spawn(process.execPath, [...node, main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+function start(args: readonly string[], file = 'main.ts'): Started {
+  const child = spawn(process.execPath, [...node, source(file), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let [output, errors] = ['', ''];
   const listeners = new Set<() => void>();
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -111,4 +111,18 @@ describe('a run', () => {
     expect(code ?? signal).toSatisfy((end) => end === 130 || end === 'SIGINT');
     expect(run.errors()).toBe('');
   });
+});
+
+test.each([
+  ['main.ts', ['--scale', 'abc'], 'Option --scale is "abc"; it must be a number of at least 0.1 and at most 100.'],
+  ['main.ts', ['--scale', '0'], 'Option --scale is 0; it must be a number of at least 0.1 and at most 100.'],
+  ['main.ts', ['--rate', ''], 'Option --rate is ""; it must be a number above 0 and at most 10000.'],
+  ['main.ts', ['--patience', '5s'], 'Option --patience is "5s"; it must be a number of at least 1'],
+  ['gazetteer.ts', ['--weather', 'rain'], 'Option --weather is "rain"; it must be one of "healthy", "slow", "storm",'],
+  ['places.ts', ['--port', 'http'], 'Option --port is "http"; it must be a number of at least 0 and at most 65535.'],
+  ['places.ts', ['--lookup', 'got'], 'Option --lookup is "got"; it must be one of "macadam", "fetch".'],
+])('%s %j says what is wrong with it, and ends', async (file, args, words) => {
+  const run = start(args, file);
+  expect((await run.gone).code).toBe(1);
+  expect(run.errors()).toContain(words);
 });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { respond, startFaultServer } from '@macadam/testkit';
+import { respond, slow, startFaultServer } from '@macadam/testkit';
 import { expect, test } from 'vitest';
 
 interface Span {
@@ -110,6 +110,28 @@ test('one trace from the caller to the gazetteer, a span for each attempt, and a
   } finally {
     places.child.kill('SIGKILL');
     await once(places.child, 'close');
+    collector.close();
+  }
+});
+
+test('SIGTERM: who was let in is answered, and what is known of it is sent, before the service ends', async () => {
+  await using gazetteer = await startFaultServer({
+    handle: () => ({ json: { places: [place] } }),
+    faults: [{ fault: slow(200) }],
+  });
+  const collector = await startCollector();
+  const places = await startPlaces(gazetteer.url, collector.url);
+  try {
+    const answered = fetch(`${places.url}/places/Bath`);
+    await gazetteer.waitForRequests(1);
+    const closed = once(places.child, 'close');
+    places.child.kill('SIGTERM');
+    expect(await (await answered).json()).toMatchObject({ places: [place] });
+    expect(await closed).toEqual([0, null]);
+    const kinds = collector.bodies('/v1/traces').flatMap((body) => spansIn(body).map(({ kind }) => kind));
+    expect(kinds.toSorted()).toEqual([SERVER, CLIENT]);
+  } finally {
+    places.child.kill('SIGKILL');
     collector.close();
   }
 });
