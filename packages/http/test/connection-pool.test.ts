@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createHttpClient, type HttpClient } from '../src/index.ts';
+import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
 import { failure } from './impatient-clients.ts';
 
 const cleanUp: (() => unknown)[] = [];
@@ -11,15 +11,17 @@ afterEach(async () => {
 });
 
 /** A server that knows its connections, and a client of it. */
-async function served(answer: RequestListener): Promise<{ client: HttpClient; sockets: Socket[] }> {
+async function served(
+  answer: RequestListener,
+  options: Partial<HttpClientOptions> = { retry: false, circuitBreaker: false },
+): Promise<{ client: HttpClient; sockets: Socket[] }> {
   const sockets: Socket[] = [];
   const server = createServer(answer);
   server.on('connection', (socket: Socket) => sockets.push(socket));
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const client = createHttpClient({
     baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    retry: false,
-    circuitBreaker: false,
+    ...options,
   });
   cleanUp.push(() => server.close());
   cleanUp.push(() => client.close());
@@ -49,6 +51,28 @@ describe('connections to an origin without TLS', () => {
     };
     await Promise.all(Array.from({ length: 8 }, lane));
     expect(sockets).toHaveLength(8);
+  });
+
+  test('when one has gone stale, those that rested longer are left with it: what is sent once more goes on a new one', async () => {
+    let held: (() => void)[] = [];
+    let isStale = (_socket: Socket): boolean => false;
+    const { client, sockets } = await served(({ socket }, response) => {
+      if (isStale(socket)) socket.resetAndDestroy();
+      else held.push(() => response.end());
+    }, {});
+    const peak = Array.from({ length: 10 }, () => client.get('/'));
+    await vi.waitFor(() => expect(held).toHaveLength(10));
+    for (const end of held) end();
+    await Promise.all(peak);
+    const old = new Set(sockets);
+    isStale = (socket) => old.has(socket);
+    held = [];
+    const call = client.get('/');
+    await vi.waitFor(() => expect(held).toHaveLength(1));
+    held[0]?.();
+    expect((await call).attempts).toMatchObject([{ errorCode: 'ECONNRESET' }, { status: 200 }]);
+    expect(sockets).toHaveLength(11);
+    expect(client.stats().connections).toMatchObject({ connected: 1 });
   });
 
   test('the one that became free last is taken first, so that what a peak has opened may rest', async () => {

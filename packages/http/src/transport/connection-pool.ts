@@ -8,6 +8,7 @@ import type {
   OneConnection,
   RawHeaders,
 } from '../dispatcher.ts';
+import { wasReused } from './reused-sockets.ts';
 
 /**
  * Connections of HTTP/1.1 to one origin, each of which carries one request at a time. The one that became free last is
@@ -60,6 +61,11 @@ export class ConnectionPool implements Connections {
     void connection.close();
   }
 
+  /** Lets go of all that rest. */
+  retireFree(): void {
+    for (const one of this.#free.splice(0)) this.retire(one);
+  }
+
   /** The socket of `connection` is gone. While it is in use it may get another. */
   rests(connection: Connection): void {
     const at = this.#free.indexOf(connection);
@@ -81,6 +87,7 @@ class Connection implements DispatchHandler {
   readonly #pool: ConnectionPool;
   #receiver: DispatchHandler | undefined = undefined;
   #sent = false;
+  #answered = false;
 
   constructor(client: OneConnection, pool: ConnectionPool) {
     this.#client = client;
@@ -95,6 +102,7 @@ class Connection implements DispatchHandler {
   send(options: DispatchOptions, receiver: DispatchHandler): void {
     this.#receiver = receiver;
     this.#sent = false;
+    this.#answered = false;
     this.#client.dispatch(options, this);
   }
 
@@ -110,6 +118,7 @@ class Connection implements DispatchHandler {
   }
 
   onResponseStart(controller: DispatchController, status: number, headers: RawHeaders, statusText?: string): void {
+    this.#answered = true;
     this.#receiver?.onResponseStart?.(controller, status, headers as never, statusText);
   }
 
@@ -131,6 +140,8 @@ class Connection implements DispatchHandler {
     // What had begun to be sent takes its socket along.
     if (this.#sent) this.#pool.retire(this);
     else this.#pool.release(this);
+    // The others have rested for longer than one that had gone stale: what is sent once more would be lost on them too.
+    if (!this.#answered && wasReused(error)) this.#pool.retireFree();
     receiver.onResponseError?.(controller, error);
   }
 }
