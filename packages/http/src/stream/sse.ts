@@ -9,7 +9,7 @@ export interface ServerSentEvent {
   readonly data: string;
   /** The last id that the server gave; an empty string before it did. For `Last-Event-ID` when connecting again. */
   readonly id: string;
-  /** How long the server asks to wait before connecting again, in milliseconds, as it last said. */
+  /** How long the server asks to wait before connecting again, in milliseconds, as it last said; no more than a timer holds. */
   readonly retryMs: number | undefined;
 }
 
@@ -47,6 +47,9 @@ export async function* sse(
   }
 }
 
+/** What a timer holds. It would fire at once for more, and who waits by it would connect again and again. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
 /** The standard's interpretation of lines. */
 class EventParser {
   readonly #maxBytes: number;
@@ -79,7 +82,7 @@ class EventParser {
       this.#data.push(value);
     } else if (name === 'id') {
       if (!value.includes('\0')) this.#id = value;
-    } else if (name === 'retry' && /^\d+$/.test(value)) this.#retryMs = Number(value);
+    } else if (name === 'retry' && /^\d+$/.test(value)) this.#retryMs = Math.min(Number(value), LONGEST_TIMER_MS);
   }
 
   #dispatch(): ServerSentEvent | undefined {
