@@ -318,5 +318,5 @@ describe('multipart', () => {
 
 test('a body is given in one way only', async () => {
   const error = await failure(clientFor().post('/a', { json: 1, multipart: { a: 'x' } }));
-  expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.body' });
+  expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.multipart' });
 });
