@@ -245,6 +245,52 @@ describe('fetch', () => {
   });
 });
 
+test('what is fresh does not stand in, unasked, for what fails when it is asked for anew', () =>
+  play([
+    { origin: cached('max-age=60') },
+    { headers: { 'cache-control': 'no-cache' }, origin: { status: 503 }, status: 503 },
+    { headers: { 'cache-control': 'max-age=0' }, after: 1, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+    { asked: false, body: 'body 1' },
+  ]));
+
+test('what was confirmed for another is for him, and a cookie that came with it is not for all', async () => {
+  await play(
+    [
+      { headers: { authorization: 'x' }, origin: cached('max-age=5, must-revalidate', { etag: '"1"' }) },
+      { after: 6, origin: { status: 304, ...cached('max-age=5'), body: [] }, body: 'body 1' },
+      { asked: false, body: 'body 1' },
+      { headers: { authorization: 'x' }, body: 'body 4' },
+    ],
+    'shared',
+  );
+  await play([
+    { origin: cached('max-age=5', { etag: '"1"' }) },
+    {
+      after: 6,
+      headers: { cookie: 'id=1' },
+      origin: { status: 304, ...cached('max-age=5', { 'set-cookie': 'id=2' }), body: [] },
+      body: 'body 1',
+    },
+    { headers: { cookie: 'id=1' }, asked: false, body: 'body 1' },
+    { body: 'body 4', has: { 'set-cookie': null } },
+  ]);
+});
+
+test('what is not to be kept any more takes older answers for the same request with it', () =>
+  play(
+    [
+      { origin: cached('max-age=60', { etag: '"1"' }) },
+      { headers: { authorization: 'x' }, origin: cached('public, max-age=60', { etag: '"1"' }) },
+      {
+        headers: { 'cache-control': 'no-cache' },
+        origin: { status: 304, ...cached('private, max-age=60'), body: [] },
+        body: 'body 2',
+      },
+      { body: 'body 4' },
+    ],
+    'shared',
+  ));
+
 test('of what is too large together, the newest stays in memory', async () => {
   const large: Script = { status: 200, ...cached('max-age=60', { vary: 'x-plan' }), body: 'x'.repeat(4_000) };
   const origin = scriptedDispatcher(large);

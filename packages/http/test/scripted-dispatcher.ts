@@ -34,8 +34,8 @@ export function scriptedDispatcher(...scripts: (Script | (() => Script))[]): Scr
   const aborted: unknown[] = [];
   const dispatch = (options: DispatchOptions, handler: DispatchHandler): boolean => {
     const given = scripts[Math.min(sent.length, scripts.length - 1)] as Script | (() => Script);
-    const script = typeof given === 'function' ? given() : given;
     sent.push(options);
+    const script = typeof given === 'function' ? given() : given;
     const answer = (): void => play(script, handler, aborted);
     if (script.clock === undefined) queueMicrotask(answer);
     else script.clock.setTimer(answer, script.delayMs ?? 0);

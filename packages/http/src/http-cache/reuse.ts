@@ -49,11 +49,12 @@ export function decideReuse(
   // A directive against stale answers wins over every one that allows them (section 4.2.4).
   const staleAllowed = !mustAsk && !forbidsStale(control, mode);
   const within = (directives: CacheControl, name: string): boolean =>
-    -freshForMs <= (directives.seconds(name) ?? -1) * 1_000;
+    -freshForMs <= (directives.seconds(name) ?? -Infinity) * 1_000;
   const onError = staleAllowed && (within(control, 'stale-if-error') || within(asked, 'stale-if-error'));
   // What never was fresh was not meant to be used twice.
   const wasFresh = freshForMs <= 0 && lifetimeMs > 0;
-  const unasked = wasFresh && -freshForMs <= standsInForMs(control) && !DEMANDS.some((name) => asked.has(name));
+  const standsInMs = standsInForMs(control);
+  const unasked = standsInMs > 0 && wasFresh && -freshForMs <= standsInMs && !DEMANDS.some((name) => asked.has(name));
   return {
     action: mustAsk ? 'revalidate' : action(),
     ageMs,

@@ -70,7 +70,7 @@ export class Shelf {
   async renew(request: PreparedRequest, stored: StoredResponse, fresh: StoredResponse, load: Load): Promise<void> {
     const exchange = { ...exchangeOf(request, fresh.status, fresh.headers, this.#keeping), method: 'GET' };
     if (isStorable(exchange, this.#keeping.mode)) await this.keep(request, fresh, load, stored);
-    else await this.#variants.drop(this.url(request), stored);
+    else await this.#variants.drop(this.url(request), request.headers);
   }
 
   /** Keeps an answer, or what it says about the one that is kept. */
@@ -86,7 +86,7 @@ export class Shelf {
     if (record !== undefined) await this.keep(request, record, load, stored);
     // What is newer, and may not be kept, ends what is older.
     else if (stored !== undefined && request.method === 'GET' && response.ok && isWhole(request)) {
-      await this.#variants.drop(this.url(request), stored);
+      await this.#variants.drop(this.url(request), request.headers);
     }
   }
 

@@ -1,4 +1,5 @@
 import { CacheControl } from './cache-control.ts';
+import { credentialsOf } from './credentials.ts';
 import { listMembers, responseField, type StoredFields } from './fields.ts';
 import type { StoredPart } from './ranges.ts';
 import { selectingFields, varyFields, type SelectingFields } from './vary.ts';
@@ -75,7 +76,10 @@ export function storableFields(
   return kept;
 }
 
-/** A stored response with what a 304, or an answer to HEAD, says anew; chosen by what that names in `Vary`, if it does. */
+/**
+ * A stored response with what a 304, or an answer to HEAD, says anew: to this request, whose credentials it was given to, and
+ * chosen by what it names in `Vary`, if it does.
+ */
 export function freshened(
   stored: StoredResponse,
   fields: Readonly<StoredFields>,
@@ -86,7 +90,11 @@ export function freshened(
   const fresh = storableFields(fields, control, mode, times.receivedAt);
   const names = Object.hasOwn(fresh, 'vary') ? (varyFields(fresh) ?? []) : undefined;
   const selecting = names === undefined ? stored.selecting : selectingFields(names, requestHeaders);
-  return { ...stored, headers: updatedFields(stored.headers, fresh), selecting, ...times, outdated: false };
+  const { authorization, cookie: own } = credentialsOf(requestHeaders);
+  // What is the same for all cookies stays so, unless another one came with it.
+  const cookie = Object.hasOwn(fresh, 'set-cookie') ? own : stored.cookie;
+  const headers = updatedFields(stored.headers, fresh);
+  return { ...stored, headers, selecting, authorization, cookie, ...times, outdated: false };
 }
 
 /** What is said of a stored body, with what is said anew, apart from what describes the bytes that came with it. */

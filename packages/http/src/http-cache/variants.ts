@@ -43,10 +43,7 @@ export class Variants {
 
   /** The newest answer that fits the request. */
   async find(url: string, headers: readonly string[]): Promise<StoredResponse | undefined> {
-    const all = await this.#all(url);
-    if (all.length === 0) return undefined;
-    const credentials = credentialsOf(headers);
-    return all.find((stored) => selects(stored, headers) && matchesCredentials(stored, credentials, this.#mode));
+    return (await this.#all(url)).find(this.#fitting(headers));
   }
 
   /** Keeps an answer, in the place of the one it is a newer version of, or together with the one it is a part of. */
@@ -64,10 +61,10 @@ export class Variants {
     if (isOutdated()) await this.delete(url);
   }
 
-  /** Forgets one answer, and keeps those beside it. */
-  async drop(url: string, response: StoredResponse): Promise<void> {
-    const before = await this.#all(url);
-    const others = before.filter((stored) => !isSameVariant(stored, response));
+  /** Forgets what fits a request, older answers too, and keeps what lies beside it. */
+  async drop(url: string, headers: readonly string[]): Promise<void> {
+    const fits = this.#fitting(headers);
+    const others = (await this.#all(url)).filter((stored) => !fits(stored));
     if (others.length === 0 || (await this.#write(url, others)) === FAILED) await this.delete(url);
   }
 
@@ -77,6 +74,11 @@ export class Variants {
     if (this.#unforgotten.size > MOST_UNFORGOTTEN) this.#unforgotten.deleteOldest();
     const done = await this.#bounded(() => this.#store.delete(this.#key(url)));
     if (done !== FAILED && this.#unforgotten.peek(url) === now) this.#unforgotten.delete(url);
+  }
+
+  #fitting(headers: readonly string[]): (stored: StoredResponse) => boolean {
+    const credentials = credentialsOf(headers);
+    return (stored) => selects(stored, headers) && matchesCredentials(stored, credentials, this.#mode);
   }
 
   async #all(url: string): Promise<readonly StoredResponse[]> {
