@@ -25,6 +25,20 @@ describe('deadlineAfter', () => {
     expect(deadline.expired).toBe(false);
   });
 
+  it.each([NaN, '100', undefined])('refuses %o: a deadline made of it would never pass', (timeoutMs) => {
+    expect(() => deadlineAfter(timeoutMs as number)).toThrow(
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'deadlineAfter.timeoutMs' }),
+    );
+  });
+
+  it.each([
+    [0, true],
+    [-5, true],
+    [Infinity, false],
+  ])('takes %d, what is left of a time that may be over', (timeoutMs, expired) => {
+    expect(deadlineAfter(timeoutMs).expired).toBe(expired);
+  });
+
   it('takes the system clock by default', () => {
     const left = deadlineAfter(60_000).remainingMs();
     expect(left).toBeGreaterThan(0);

@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from './clock.ts';
+import { assertNumber } from './options.ts';
 
 /** The moment after which an answer is of no use, on the monotonic clock. */
 export interface Deadline {
@@ -6,6 +7,8 @@ export interface Deadline {
   remainingMs(): number;
   readonly expired: boolean;
 }
+
+const ANY_TIME = { infinite: true };
 
 class MonotonicDeadline implements Deadline {
   readonly #clock: Clock;
@@ -25,8 +28,13 @@ class MonotonicDeadline implements Deadline {
   }
 }
 
-/** A deadline `timeoutMs` milliseconds from now. */
+/**
+ * A deadline `timeoutMs` milliseconds from now; one of 0 or less has passed.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for what is no number, such as NaN made of a header: it would never pass.
+ */
 export function deadlineAfter(timeoutMs: number, clock: Clock = systemClock): Deadline {
+  assertNumber('deadlineAfter.timeoutMs', timeoutMs, ANY_TIME);
   return new MonotonicDeadline(clock, clock.monotonic() + timeoutMs);
 }
 

@@ -43,6 +43,7 @@ export interface LoggerOptions {
   serializers?: Serializers;
   /** Share of lines to keep, by level, above 0 up to 1. A kept line says `sample_rate`. Default: all of them. */
   sampling?: Readonly<Partial<Record<Level, number>>>;
+  /** Bounds of one line, laid over the defaults. */
   limits?: Partial<LineLimits>;
   /** Most bytes kept while the destination does not take them; then the oldest lines go, info and below first. Default: 8,388,608. */
   maxBacklogBytes?: number;

@@ -8,6 +8,7 @@ export interface SpanOptions {
   attributes?: Readonly<Record<string, unknown>>;
   /** Default: `SpanKind.INTERNAL`. */
   kind?: SpanKind;
+  /** Spans that this one has to do with, without being their child. Default: none. */
   links?: Link[];
   /** Starts a new trace. Default: false. */
   root?: boolean;

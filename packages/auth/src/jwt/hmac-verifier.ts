@@ -11,6 +11,7 @@ import { assertSvidAlgorithms } from './spiffe.ts';
 /** Options of {@link createHmacVerifier}: one issuer, one algorithm, and the secrets. */
 export interface HmacVerifierOptions
   extends VerifierOptions, Omit<JwtIssuerOptions, 'algorithms' | 'jwks' | 'jwksUri'> {
+  /** The only one that is accepted; a secret has as many bytes as its hash, or more. */
   algorithm: HmacAlgorithm;
   /** More than one while secrets are rotated; then each has a `kid`. */
   secrets: readonly HmacSecret[];

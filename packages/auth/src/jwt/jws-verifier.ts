@@ -29,6 +29,7 @@ export interface JwsVerifierOptions
 
 /** Options of {@link createHmacJwsVerifier}: one algorithm, and the secrets. */
 export interface HmacJwsVerifierOptions extends JwsOptions {
+  /** The only one that is accepted; a secret has as many bytes as its hash, or more. */
   algorithm: HmacAlgorithm;
   /** More than one while secrets are rotated; then each has a `kid`. */
   secrets: readonly HmacSecret[];

@@ -55,7 +55,9 @@ export interface CedarPermissionsOptions<P, R, A extends string = string> {
   policies: string | Readonly<Record<string, string>>;
   /** The schema, in Cedar's own syntax or as JSON. With one, questions that do not fit it are not decided. Default: none. */
   schema?: string | Readonly<Record<string, unknown>>;
+  /** Whose permission it is, as Cedar names it: `{ type: 'User', id: 'u1' }`. */
   principalOf: (principal: P) => CedarEntityId;
+  /** What is to be done something with, as Cedar names it; also where a question names no resource. */
   resourceOf: (resource: R | undefined) => CedarEntityId;
   /** Default: `{ type: 'Action', id: action }`. */
   actionOf?: (action: A) => CedarEntityId;

@@ -25,6 +25,7 @@ import type { AskOptions, RemotePermissions } from './remote-permissions.ts';
 export interface OpenFgaOptions<P, R, A extends string = string> {
   /** Where the server is: https, or http to this machine. */
   apiUrl: string;
+  /** The store that holds the relations. */
   storeId: string;
   /** The authorization model that decides. Mandatory: without it, what is allowed changes when somebody writes a model. */
   modelId: string;

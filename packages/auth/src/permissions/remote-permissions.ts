@@ -3,7 +3,9 @@ import type { Consistency } from './open-fga-batches.ts';
 
 /** What can be said of one question. */
 export interface AskOptions {
+  /** How fresh the answer must be: `higher` passes all caches. Default: that of the permissions. */
   consistency?: Consistency;
+  /** The answer where the server gives none in time. Default: that of the permissions. */
   onFailure?: 'closed' | 'open';
   /** Stops waiting, and rejects with its reason. Default: that of the current work. */
   signal?: AbortSignal;

@@ -32,6 +32,7 @@ export interface SignOptions {
   key: SignatureKey | ((base: Uint8Array) => Uint8Array | Promise<Uint8Array>);
   /** The name by which the receiver knows the key. */
   keyId: string;
+  /** What is signed with; `key` must be of its kind. It is not sent: the receiver knows it by `keyId`. */
   algorithm: SigningAlgorithm;
   /**
    * What is signed: `@method`, `content-type`, `@query-param;name="id"`, `@method;req` … Default: `@method` and

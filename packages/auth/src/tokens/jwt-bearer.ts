@@ -44,6 +44,7 @@ export function jwtBearer(options: JwtBearerOptions): TokenClient {
 
 /** Options of {@link jwtAssertion}. */
 export interface JwtAssertionOptions {
+  /** What the assertion is signed with. */
   privateKey: PrivateKeyOptions;
   /** `iss`. */
   issuer: string;

@@ -14,6 +14,7 @@ export type ClientAuthMethod = 'basic' | 'post' | 'mtls' | 'none';
 
 /** An endpoint of an authorization server, and who asks it. */
 export interface OAuthClientOptions {
+  /** The name under which the authorization server knows this client. */
   clientId: string;
   /** Sent by HTTP Basic unless `clientAuth` is `post`. A function is asked before each request. */
   clientSecret?: Provided;

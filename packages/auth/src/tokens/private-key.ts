@@ -7,6 +7,7 @@ import { isKid, type JsonWebKey } from '../jwt/key-rules.ts';
 export interface PrivateKeyOptions {
   /** The key of `node:crypto`, a JWK, or PEM text. */
   key: KeyObject | JsonWebKey | string;
+  /** What is signed with; the key must be of its kind. */
   algorithm: JwtAlgorithm;
   /** What its owner calls it. Default: the token names no key. */
   kid?: string;

@@ -26,8 +26,11 @@ import type { RunningSignal } from './signal.ts';
 import { startTraces, type TraceOptions } from './traces.ts';
 
 export interface TelemetryOptions extends ServiceIdentity {
+  /** Spans; `false` sends none. Default: what the environment says. */
   traces?: TraceOptions | false;
+  /** Metrics; `false` sends none. Default: what the environment says. */
   metrics?: MetricOptions | false;
+  /** Lines of loggers with `otelLogs()` as their destination; `false` sends none. Default: what the environment says. */
   logs?: LogOptions | false;
   /** Event-loop delay and utilisation, garbage collections, heap. Default: true, when metrics are sent. */
   runtimeMetrics?: boolean;

@@ -10,6 +10,7 @@ export interface SloOptions {
   name: string;
   /** Default: the name up to its last dash. */
   service?: string;
+  /** What it is about, for people: in the OpenSLO document. Default: none. */
   description?: string;
   /** The share of good events, above 0 and below 1, such as 0.999. */
   objective: number;

@@ -65,7 +65,9 @@ export interface SimulateOptions {
   seed?: number;
   /** How long requests come, in virtual milliseconds. What is in flight then is still waited for. */
   durationMs: number;
+  /** Who calls, how often, and whom. */
   clients: readonly SimulatedClient[];
+  /** Who is called: what they can take, and what befalls them when. */
   servers: readonly SimulatedService[];
   /** What a client puts around its calls, unless it has a policy of its own. */
   policy: MakePolicy;
