@@ -1,5 +1,5 @@
 import { HttpDecodeError, type ErrorSubject } from './errors.ts';
-import { setData, type HttpResponse } from './response.ts';
+import { JSON_TYPE, setData, type HttpResponse } from './response.ts';
 import { misfit, type StandardSchema } from './schema.ts';
 
 /**
@@ -14,7 +14,17 @@ export async function applySchema(
 ): Promise<void> {
   const result = await schema['~standard'].validate(response.data);
   if (result.issues !== undefined) {
-    throw new HttpDecodeError(subject, 'schema', response.status, misfit(result.issues), result.issues);
+    const detail = `${kindOf(response)}${misfit(result.issues)}`;
+    throw new HttpDecodeError(subject, 'schema', response.status, detail, result.issues);
   }
   setData(response, result.value);
+}
+
+/** What came where JSON was due: the page of a proxy, say, of which the schema only knows that it does not fit. */
+function kindOf(response: HttpResponse): string {
+  if (response.bytes().length === 0) return 'is empty and ';
+  const type = response.headers.get('content-type') ?? '';
+  if (JSON_TYPE.test(type)) return '';
+  const [name] = /^[\w.+-]{1,60}\/[\w.+-]{1,60}(?=\s*(?:;|$))/.exec(type.trim()) ?? ['not JSON'];
+  return `is ${name} and `;
 }

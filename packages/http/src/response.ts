@@ -4,7 +4,7 @@ import { HttpDecodeError, withAttempts, type ErrorSubject } from './errors.ts';
 import { ResponseHeaders } from './headers.ts';
 
 /** `application/json`, `application/problem+json` and their like; also no type at all, where JSON is the best guess. */
-const JSON_TYPE = /^\s*(?:$|[^;\s]+[/+]json\s*(?:;|$))/i;
+export const JSON_TYPE: RegExp = /^\s*(?:$|[^;\s]+[/+]json\s*(?:;|$))/i;
 const TEXT_TYPE = /^\s*(?:text\/|application\/(?:xml|javascript|x-www-form-urlencoded)\b|[^;\s]+\+xml\b)/i;
 const CHARSET = /;\s*charset\s*=\s*"?([^";\s]+)/i;
 const EMPTY: Uint8Array = new Uint8Array(0);

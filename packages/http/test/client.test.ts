@@ -169,6 +169,18 @@ describe('a schema', () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
+  test.each([
+    ['text/html; charset=utf-8', '<h1>Sign in</h1>', 'with a body that is text/html and does not fit the schema'],
+    ['canary canary', 'x', 'with a body that is not JSON and does not fit the schema'],
+    ['application/json', '', 'with a body that is empty and does not fit the schema'],
+    ['application/problem+json', '{}', 'with a body that does not fit the schema at id'],
+  ])('that does not fit an answer of type %s says what came', async (type, text, words) => {
+    await upstream.setFaults([{ fault: respond(200, { headers: { 'content-type': type }, text }) }]);
+    const message = String(await failure(clientFor().get('/a', { schema: Invoice })));
+    expect(message).toContain(words);
+    expect(message).not.toContain('canary');
+  });
+
   test('that is none is refused before anything is sent', async () => {
     for (const schema of [null, {}, () => true, 'canary']) {
       const error = await failure(clientFor().get('/a', { schema: schema as never }));
