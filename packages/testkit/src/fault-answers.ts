@@ -43,7 +43,7 @@ export function respond(status: number, options: RespondOptions = {}): Fault {
   assertKnownOptions('respond', options, ['retryAfter', 'headers', 'json', 'text', 'body']);
   const { retryAfter, ...answer } = options;
   const headers = retryAfter === undefined ? {} : { 'retry-after': formatRetryAfter(retryAfter) };
-  const wire = toWireAnswer({ ...answer, status, headers: { ...headers, ...answer.headers } });
+  const wire = toWireAnswer({ ...answer, status, headers: { ...headers, ...answer.headers } }, 'respond');
   return {
     kind: 'respond',
     level: 'exchange',

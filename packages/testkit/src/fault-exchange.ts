@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Clock, Random } from '@macadam/core';
+import { assertObject, type Clock, OptionsError, type Random } from '@macadam/core';
 import { resetSocket } from './reset-socket.ts';
 
 /** One request as the fault server received it. */
@@ -70,9 +70,18 @@ export interface WireAnswer {
   readonly body: Uint8Array;
 }
 
-/** Fills in what `handle` left open. */
-export function toWireAnswer(answer: FaultAnswer): WireAnswer {
+/**
+ * Fills in what `handle` left open.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for what cannot be sent: it would be an answer that is not HTTP.
+ */
+export function toWireAnswer(answer: FaultAnswer, path = 'handle()'): WireAnswer {
+  assertObject(path, answer);
   const { status = 200, headers = {}, json, text, body } = answer;
+  if (text !== undefined && typeof text !== 'string') throw new OptionsError(`${path}.text`, text, 'a string');
+  if (body !== undefined && !(body instanceof Uint8Array)) {
+    throw new OptionsError(`${path}.body`, body, 'a Uint8Array; a string is given as text, and a value as json');
+  }
   if (json !== undefined) {
     return {
       status,
@@ -133,7 +142,8 @@ export class HttpExchange implements FaultExchange {
   answer(): Promise<WireAnswer> {
     this.#answer ??= Promise.resolve(this.request)
       .then(this.#handle)
-      .then(toWireAnswer, (error: unknown) => toWireAnswer({ status: 500, text: `handle failed: ${String(error)}` }));
+      .then((answer) => toWireAnswer(answer))
+      .catch((error: unknown) => toWireAnswer({ status: 500, text: `handle failed: ${String(error)}` }));
     return this.#answer;
   }
 

@@ -321,6 +321,19 @@ describe('the record', () => {
     expect(await see(get())).toEqual({ status: 500, body: 'handle failed: Error: no such place' });
   });
 
+  test.each([
+    [
+      'a text as body',
+      { body: 'x' },
+      'Option handle().body is "x"; it must be a Uint8Array; a string is given as text',
+    ],
+    ['nothing', undefined, 'Option handle() is undefined; it must be an object.'],
+    ['a bigint', { json: 1n }, 'serialize a BigInt'],
+  ])('a handler that gives %s is answered 500 and told', async (_, answer, words) => {
+    const { get } = await start({ handle: () => answer as never });
+    expect(await see(get())).toEqual({ status: 500, body: expect.stringContaining(words) as string });
+  });
+
   test('a client that leaves in the middle of its request is not a request', async () => {
     const { upstream, get } = await start();
     const socket = connect(upstream.port, upstream.host);
@@ -375,6 +388,8 @@ test.each<[string, object]>([
 test.each<[string, () => Fault]>([
   ['respond.status', () => respond(99)],
   ['respond.retryAfter', () => respond(503, { retryAfter: -1 })],
+  ['respond.body', () => respond(200, { body: 'x' as never })],
+  ['respond.text', () => respond(200, { text: 5 as never })],
   ['trickle.everyMs', () => trickle({ everyMs: 0 })],
   ['trickle.bytesPerChunk', () => trickle({ bytesPerChunk: 0, everyMs: 1 })],
   ['wrongContentLength.declared', () => wrongContentLength({ declared: -1 })],
