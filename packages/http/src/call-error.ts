@@ -64,8 +64,8 @@ function unwrap(thrown: unknown, { log }: FailedCall): Unwrapped {
     return { failure: log.failure, gaveUp: 'circuitOpen' };
   }
   // Another try would have been made, but there was nothing to send any more.
-  if (thrown instanceof HttpRequestError && thrown.part === 'body' && isMacadamError(thrown.cause)) {
-    return { failure: thrown.cause, gaveUp: 'bodyNotReplayable' };
+  if (thrown instanceof HttpRequestError && log.failure !== undefined && thrown.cause === log.failure) {
+    return { failure: log.failure, gaveUp: 'bodyNotReplayable' };
   }
   return { failure: thrown, gaveUp: 'notRetryable' };
 }

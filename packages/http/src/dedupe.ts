@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
-import { isMacadamError, runDetached, TimeoutError } from '@macadam/core';
+import { runDetached, TimeoutError } from '@macadam/core';
 import { singleFlight, timeout, type Policy } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
 import { AttemptLog } from './attempts.ts';
 import type { AuthorizeContext, HttpAuth } from './auth.ts';
 import { authorize } from './authorize.ts';
-import { conclude, HttpError, HttpRequestError, HttpStatusError, HttpTimeoutError } from './errors.ts';
+import { conclude, HttpError, HttpStatusError, HttpTimeoutError, requestFailure } from './errors.ts';
 import { traceCall } from './instruments.ts';
 import type { PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
@@ -160,8 +160,8 @@ export class Dedupe {
         .update(JSON.stringify(Object.entries(headers).sort()))
         .digest('base64url');
     } catch (error) {
-      if (isMacadamError(error)) throw error;
-      throw conclude(new HttpRequestError(request.subject, 'auth', error), [], 'notRetryable');
+      const failure = requestFailure(request.subject, 'auth', error);
+      throw failure instanceof HttpError ? conclude(failure, [], 'notRetryable') : failure;
     }
   }
 

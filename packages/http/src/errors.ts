@@ -1,4 +1,4 @@
-import { MacadamError } from '@macadam/core';
+import { isMacadamError, MacadamError } from '@macadam/core';
 import type { HttpAttempt } from './attempts.ts';
 import type { DecodeFailure } from './content-decoding.ts';
 import type { RedirectRefusal } from './redirect.ts';
@@ -117,13 +117,15 @@ export type RequestPart = 'auth' | 'body';
 
 /**
  * The request was not sent, or not to its end, because code of the caller's failed: `auth`, or a stream given as the
- * body; `cause` says with what. Errors of this project pass as they are. Code `MAC_HTTP_REQUEST`. Not retryable.
+ * body; `cause` says with what. Code `MAC_HTTP_REQUEST`. Retryable when `auth` failed with an error of this project that
+ * is. Errors of this project pass as they are, but for those of other requests and of time limits.
  */
 export class HttpRequestError extends HttpError {
   readonly part: RequestPart;
 
   constructor(subject: ErrorSubject, part: RequestPart, cause: unknown) {
-    super(`was not sent: its ${part} failed`, subject, { code: 'MAC_HTTP_REQUEST', cause });
+    const retryable = part === 'auth' && isMacadamError(cause) && cause.retryable;
+    super(`was not sent: its ${part} failed`, subject, { code: 'MAC_HTTP_REQUEST', cause, retryable });
     this.part = part;
   }
 }
@@ -135,6 +137,15 @@ export class HttpTimeoutError extends HttpError {
   readonly timeoutMs: number;
 
   constructor(subject: ErrorSubject, timeoutMs: number, retryable: boolean, cause: unknown, what = 'took longer than') {
+/**
+ * The error for what code of the caller's failed with. What another request failed with, or a time limit there, is never
+ * passed as it is: the other side would get the blame, and an answer be taken for that to this request.
+ */
+export function requestFailure(subject: ErrorSubject, part: RequestPart, cause: unknown): MacadamError {
+  const isOurs = isMacadamError(cause) && !(cause instanceof HttpError) && cause.code !== 'MAC_TIMEOUT';
+  return isOurs ? cause : new HttpRequestError(subject, part, cause);
+}
+
     super(`${what} ${Math.round(timeoutMs)} ms`, subject, { code: 'MAC_TIMEOUT', retryable, cause });
     this.timeoutMs = timeoutMs;
   }

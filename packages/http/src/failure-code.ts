@@ -1,4 +1,5 @@
-import { HttpNetworkError, HttpRequestError, type HttpError, type NetworkPhase } from './errors.ts';
+import type { MacadamError } from '@macadam/core';
+import { HttpNetworkError, requestFailure, type NetworkPhase } from './errors.ts';
 import type { PreparedRequest } from './request.ts';
 
 /** The error for what the transport failed with; or the caller's stream, whose failure the transport only passes on. */
@@ -7,8 +8,8 @@ export function networkFailure(
   error: Error,
   phase: NetworkPhase,
   retryable: boolean,
-): HttpError {
-  if (source?.failure !== undefined) return new HttpRequestError(subject, 'body', source.failure);
+): MacadamError {
+  if (source?.failure !== undefined) return requestFailure(subject, 'body', source.failure);
   // A parse error quotes the bytes it choked on, which may be anything.
   if ('data' in error) error.data = undefined;
   return new HttpNetworkError(subject, codeOf(error), phase, retryable, error);

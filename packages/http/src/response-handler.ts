@@ -1,4 +1,4 @@
-import { isMacadamError, type MacadamError, type Timer } from '@macadam/core';
+import type { MacadamError, Timer } from '@macadam/core';
 import { wasCutShort, type ExecuteContext, type Verdict } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
@@ -7,9 +7,10 @@ import { DRAIN_MS, ERROR_BODY_BYTES, type AttemptSettings, type FollowUps, type 
 import type { DispatchController, DispatchHandler, RawHeaders } from './dispatcher.ts';
 import {
   decodeError,
-  HttpRequestError,
+  HttpNetworkError,
   HttpResponseTooLargeError,
   HttpStatusError,
+  requestFailure,
   type RequestPart,
 } from './errors.ts';
 import { codeOf, codeOfReason, networkFailure } from './failure-code.ts';
@@ -96,8 +97,7 @@ export class ResponseHandler implements DispatchHandler {
 
   /** Nothing is sent, because what is needed for it could not be had. */
   abandon(part: RequestPart, cause: unknown): void {
-    if (this.#settled) return;
-    this.fail(isMacadamError(cause) ? cause : new HttpRequestError(this.request.subject, part, cause));
+    if (!this.#settled) this.fail(requestFailure(this.request.subject, part, cause));
   }
 
   /** Those of the answer. */
@@ -155,7 +155,7 @@ export class ResponseHandler implements DispatchHandler {
     const untouched = isUntouched(error, phase, this.request.source);
     const retryable = isRetryableFailure(this.#settings.rules, errorCode, this.#repeatable, untouched);
     const failure = networkFailure(this.request, error, phase, retryable);
-    this.fail(failure, this.#status || undefined, failure instanceof HttpRequestError ? failure.code : errorCode);
+    this.fail(failure, this.#status || undefined, failure instanceof HttpNetworkError ? errorCode : failure.code);
   }
 
   /** The body of a failed try is read to its end, but not for long when another try may follow. */

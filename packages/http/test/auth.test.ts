@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { currentWork, MacadamError, runWork } from '@macadam/core';
-import { respond, startFaultServer, type FaultServer } from '@macadam/testkit';
+import { resetBeforeHeaders, respond, startFaultServer, type Fault, type FaultServer } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   basic,
@@ -171,6 +171,31 @@ describe('a hook that fails', () => {
     expect(asked).toBeGreaterThan(6);
     expect(upstream.requests).toHaveLength(0);
   });
+
+  test.each<[string, Fault, Partial<HttpClientOptions>]>([
+    ['an answer of another server', respond(401, { text: 'of the token endpoint' }), {}],
+    ['a failure of another server', respond(503), {}],
+    ['another connection', resetBeforeHeaders(), {}],
+    ['another connection, with requests that are shared', resetBeforeHeaders(), { dedupe: true }],
+    ['an answer of another server, with requests that are shared', respond(401), { dedupe: true }],
+  ])(
+    'with %s: that is its cause, and neither an answer to this call nor a word about its server',
+    async (_what, fault, options) => {
+      const issuer = await startFaultServer();
+      await issuer.setFaults([{ fault }]);
+      const tokens = impatientClient({ baseUrl: issuer.url, retry: false, circuitBreaker: false });
+      const authorize = async () => ({ authorization: String((await tokens.post('/token')).data) });
+      const client = clientFor({ authorize }, { retry: false, circuitBreaker: {}, throwOnStatus: false, ...options });
+      const calls = [() => client.get('/a'), () => client.fetch('/a'), () => client.post('/a', { json: 1 })];
+      for (const call of [...calls, ...calls, ...calls]) {
+        const error = await failure(call());
+        expect(error).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'auth', cause: { url: `${issuer.url}/token` } });
+        expect((error as Error).message).toContain(`${upstream.url}/a`);
+      }
+      expect(upstream.requests).toHaveLength(0);
+      await issuer.close();
+    },
+  );
 
   test('gives what is no header: refused, without showing it', async () => {
     const error = await failure(clientFor({ authorize: () => ({ authorization: 'canary\r\nx: y' }) }).get('/a'));

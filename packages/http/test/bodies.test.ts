@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ReadableStream as WebStream, type ReadableStream } from 'node:stream/web';
 import { consecutiveFailures } from '@macadam/resilience';
-import { hang, resetBeforeHeaders, respond, startFaultServer, type FaultServer } from '@macadam/testkit';
+import { hang, resetBeforeHeaders, resetMidBody, respond, startFaultServer, type FaultServer } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { OpenStream } from '../src/body/source.ts';
 import type { HttpClient, HttpClientOptions, StreamedBody } from '../src/index.ts';
@@ -228,6 +228,23 @@ describe('a stream of the caller', () => {
       expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'request.body' });
     }
     expect((await client.get('/a')).status).toBe(200);
+  });
+
+  test('that is the answer of another server, and breaks off, says nothing about this one', async () => {
+    const source = await startFaultServer({ faults: [{ fault: resetMidBody({ afterBytes: 1 }) }] });
+    const other = impatientClient({ baseUrl: source.url, retry: false, circuitBreaker: false });
+    const client = clientFor({ circuitBreaker: { trip: [consecutiveFailures({ count: 1 })] } });
+    for (const wrapped of [false, true]) {
+      const { body } = await other.stream('GET', '/export');
+      const error = await failure(client.put('/a', { body: wrapped ? () => body : body }));
+      expect(error).toMatchObject({ code: 'MAC_HTTP_REQUEST', part: 'body', gaveUp: 'notRetryable' });
+      expect(error).toMatchObject({
+        url: `${upstream.url}/a`,
+        cause: { code: 'MAC_HTTP_NETWORK', attempts: [{ status: 200 }] },
+      });
+    }
+    expect((await client.get('/a')).status).toBe(200);
+    await source.close();
   });
 
   test('that fails without a reason has failed', async () => {
