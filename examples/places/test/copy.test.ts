@@ -36,7 +36,7 @@ describe('the folder can be copied', () => {
 
   test('the service itself needs no development dependency', () => {
     const lookups = ['lookup.ts', 'lookup-cached.ts', 'lookup-fetch.ts', 'lookup-macadam.ts'];
-    const service = [...lookups, 'front-door.ts', 'observed.ts', 'parent.ts', 'place.ts', 'places.ts'];
+    const service = [...lookups, 'front-door.ts', 'numbers.ts', 'observed.ts', 'parent.ts', 'place.ts', 'places.ts'];
     const used = service.flatMap((name) => importsOf(join(folder, 'src', name)));
     const imported = used.filter((specifier) => !specifier.startsWith('.') && !isBuiltin(specifier));
     expect(Object.keys(manifest.dependencies)).toEqual(expect.arrayContaining(imported.map(packageOf)));

@@ -205,8 +205,9 @@ async function run(mode: Mode, steps: readonly Step[]): Promise<void> {
       continue;
     }
     const confirmed = known.filter((one) => one.version === body.version && isFor(token, one, mode));
-    // HEAD speaks of what is stored, but stores nothing.
-    const lasts = [confirmed.at(-1), confirmed.findLast((one) => one.method === 'GET')];
+    // HEAD speaks of what is stored, but stores nothing. Of what was said to several, an older answer can be all that is left.
+    const counts = [confirmed.at(-1), confirmed.findLast((one) => one.method === 'GET')];
+    const lasts = mode === 'shared' ? confirmed : counts;
     const may = lasts.some((one) => {
       if (one === undefined) return false;
       const ageSeconds = (clock.now() - one.at) / 1_000;
