@@ -1,7 +1,14 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { runWork } from '@macadam/core';
 import { startFaultServer, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createHttpClient, type HttpCacheOptions, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import {
+  createHttpClient,
+  type HttpAuth,
+  type HttpCacheOptions,
+  type HttpClient,
+  type HttpClientOptions,
+} from '../src/index.ts';
 import { cached, cachingClient, playStory, type Step } from './cache-story.ts';
 import { scriptedDispatcher, type Script, type ScriptedDispatcher } from './scripted-dispatcher.ts';
 
@@ -252,6 +259,60 @@ test('what is fresh does not stand in, unasked, for what fails when it is asked 
     { headers: { 'cache-control': 'max-age=0' }, after: 1, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
     { asked: false, body: 'body 1' },
   ]));
+
+describe('with credentials that depend on the caller', () => {
+  const caller = new AsyncLocalStorage<string>();
+  const mine = cached('max-age=60, stale-while-revalidate=60', { 'content-type': 'text/plain' });
+  const echo = (header: string): ScriptedDispatcher => {
+    const origin = scriptedDispatcher(() => ({
+      status: 200,
+      ...mine,
+      body: `${origin.sent.length} for ${origin.headersOf(origin.sent.length - 1)[header]}`,
+    }));
+    return origin;
+  };
+  const hook = (header: string): HttpAuth => ({ authorize: async () => ({ [header]: caller.getStore() ?? 'nobody' }) });
+
+  test.each(['Authorization', 'x-api-key'])('nobody gets what was given to another: %s', async (header) => {
+    const origin = echo(header.toLowerCase());
+    await using client = clientFor(origin, {}, { auth: hook(header) });
+    const textFor = (name: string) => caller.run(name, async () => (await client.get('/me')).text());
+    expect(await textFor('ann')).toBe('1 for ann');
+    expect(await textFor('bob')).toBe('2 for bob');
+    expect(await textFor('ann')).toBe('1 for ann');
+    // What is asked for in the background is asked for with the credentials that it is kept for.
+    await clock.advance(70_000);
+    expect(await textFor('bob')).toBe('2 for bob');
+    await clock.settle();
+    expect(await textFor('bob')).toBe('3 for bob');
+    expect(await textFor('ann')).toBe('1 for ann');
+  });
+
+  test('an answer to POST is nobody else’s, and what authorizes it is asked for once', async () => {
+    let asked = 0;
+    const auth: HttpAuth = { authorize: () => ({ authorization: `${++asked}` }) };
+    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60', { 'content-location': '/me' }) });
+    await using client = clientFor(origin, {}, { auth });
+    await client.post('/me');
+    expect(asked).toBe(1);
+    await client.get('/me');
+    expect(origin.sent).toHaveLength(2);
+  });
+
+  test.each<[string, HttpAuth['authorize'], string]>([
+    ['fails', () => Promise.reject(new Error('no token')), 'MAC_HTTP_REQUEST'],
+    ['hangs', () => never, 'MAC_TIMEOUT'],
+  ])('nothing is given when asking for them %s, within the limits of the call', async (_, authorize, code) => {
+    let works = true;
+    const auth: HttpAuth = { authorize: (...asked) => (works ? { authorization: 'a' } : authorize(...asked)) };
+    await using client = clientFor(echo('authorization'), {}, { auth });
+    await client.get('/me');
+    works = false;
+    const began = clock.monotonic();
+    await expect(clock.runUntil(client.get('/me', { timeoutMs: 100 }))).rejects.toMatchObject({ code });
+    expect(clock.monotonic() - began).toBeLessThanOrEqual(101);
+  });
+});
 
 test('what was confirmed for another is for him, and a cookie that came with it is not for all', async () => {
   await play(

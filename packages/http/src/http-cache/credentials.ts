@@ -1,3 +1,5 @@
+import type { AuthHeaders } from '../auth.ts';
+import { mergeHeaders } from '../headers.ts';
 import { CacheControl } from './cache-control.ts';
 import { digest } from './digest.ts';
 import { requestField, responseField } from './fields.ts';
@@ -8,6 +10,23 @@ import type { CacheMode, StoredResponse } from './stored-response.ts';
 export interface Credentials {
   readonly authorization: string;
   readonly cookie: string;
+}
+
+/** Who asks, and how: what a stored response is chosen by. */
+export interface Asker {
+  /** Flat list of lower-case names and values, as they will be sent. */
+  readonly headers: readonly string[];
+  readonly credentials: Credentials;
+}
+
+/** @param added - what authorizes the request on its way; without `Authorization` in it, all of it says who that is */
+export function askerOf(headers: readonly string[], added?: AuthHeaders): Asker {
+  if (added === undefined) return { headers, credentials: credentialsOf(headers) };
+  const all = mergeHeaders(headers, added, 'auth.authorize()');
+  const credentials = credentialsOf(all);
+  if (Object.keys(added).some((name) => name.toLowerCase() === 'authorization')) return { headers: all, credentials };
+  const whole = JSON.stringify([credentials.authorization, ...Object.entries(added).sort()]);
+  return { headers: all, credentials: { ...credentials, authorization: digest(whole) } };
 }
 
 export function credentialsOf(headers: readonly string[]): Credentials {

@@ -1,5 +1,6 @@
 import type { AttemptLog } from '../attempts.ts';
 import type { PreparedRequest } from '../request.ts';
+import type { Asker } from './credentials.ts';
 import type { Patience } from './patience.ts';
 import type { CacheCounts } from './stats.ts';
 
@@ -7,6 +8,8 @@ import type { CacheCounts } from './stats.ts';
 export interface Errand {
   readonly request: PreparedRequest;
   readonly log: AttemptLog;
+  /** Undefined when that was not asked: then nothing of its answer is kept. */
+  readonly asker: Asker | undefined;
   /** Where it is counted what became of it. */
   readonly counts: CacheCounts;
   /** Undefined when there is nothing to wait for: the store is in this process. */

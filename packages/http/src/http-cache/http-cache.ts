@@ -3,8 +3,13 @@
  * no budget and no attempt. The rules are in the files beside this one, which do nothing but decide; this one carries
  * out what they say, `origin.ts` what takes the origin.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { runAtRoot } from '@macadam/core';
+import { timeout, type ExecuteContext, type Policy } from '@macadam/resilience';
 import { AttemptLog } from '../attempts.ts';
+import type { Scope } from '../attempt-settings.ts';
+import type { AuthHeaders, HttpAuth } from '../auth.ts';
+import { authorize } from '../authorize.ts';
 import { mergeHeaders } from '../headers.ts';
 import { traceCall } from '../instruments.ts';
 import { isRedirect } from '../redirect.ts';
@@ -13,6 +18,7 @@ import type { HttpResponse } from '../response.ts';
 import { errorTypeOf } from '../trace-attributes.ts';
 import { unwrapped } from './answer.ts';
 import { CacheControl } from './cache-control.ts';
+import { askerOf, type Asker } from './credentials.ts';
 import { isConditional, isForTheOrigin } from './conditional.ts';
 import { Desk } from './desk.ts';
 import type { Errand } from './errand.ts';
@@ -44,10 +50,13 @@ export class HttpCache {
   /** What is asked for in the background, by URL. */
   readonly #refreshes = new Map<string, Promise<void>>();
   readonly #counts = new CacheCounts();
+  /** What asking for credentials may take. */
+  readonly #limit: Policy;
 
   constructor(settings: HttpCacheSettings, owner: CacheOwner, forward: Forward) {
     const { mode, store } = settings;
-    const { keeping, clock, traced } = owner;
+    const { keeping, clock, timeoutMs, traced } = owner;
+    this.#limit = timeout({ timeoutMs, clock });
     this.#settings = settings;
     this.#owner = owner;
     this.#forward = forward;
@@ -60,13 +69,17 @@ export class HttpCache {
   /** Answers a call from what is stored, if it may, and keeps what comes back, if it may. */
   async answer(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
     const { method, headers } = request;
-    if (isUnsafe(method)) return this.#origin.change(this.#errand(request, log, this.#counts));
+    if (isUnsafe(method)) return this.#origin.change(this.#errand(request, log, this.#known(request)));
     const asked = new CacheControl(requestField(headers, 'cache-control'));
     if (!isKeptFor(request) || isForTheOrigin(headers) || asked.has('no-store')) return this.#forward(request, log);
-    const { found, errand } = await this.#find(this.#errand(request, log, this.#counts));
-    const only = asked.has('only-if-cached');
-    if (found !== undefined && answers(found, rangeOf(request))) return this.#reuse(errand, found, only);
-    if (only) {
+    const { timeoutMs, clock } = this.#owner;
+    const patience = new Patience(request, log, timeoutMs, clock);
+    const asker = this.#known(request) ?? (await this.#ask(request));
+    if (asker === undefined) return this.#forward(patience.shortened(request), log);
+    const found = await this.#find(request, asker, patience);
+    const errand = this.#errand(patience.shortened(request), log, asker, patience);
+    if (found !== undefined && answers(found, rangeOf(request))) return this.#reuse(errand, found, asked);
+    if (asked.has('only-if-cached')) {
       this.#counts.misses++;
       throw this.#desk.timeout(request, 'uri-miss');
     }
@@ -77,20 +90,39 @@ export class HttpCache {
       : this.#origin.complete(errand, found as StoredResponse, rest);
   }
 
-  #errand(request: PreparedRequest, log: AttemptLog, counts: CacheCounts): Errand {
-    const { timeoutMs, clock } = this.#owner;
-    const patience = this.#memory === undefined ? new Patience(request, log, timeoutMs, clock) : undefined;
-    return { request, log, counts, patience };
+  #errand(
+    request: PreparedRequest,
+    log: AttemptLog,
+    asker: Asker | undefined,
+    patience: Patience = new Patience(request, log, this.#owner.timeoutMs, this.#owner.clock),
+  ): Errand {
+    const counts = this.#counts;
+    return { request, log, asker, counts, patience: this.#memory === undefined ? patience : undefined };
   }
 
-  /** What is stored for a call, and the call with the time that is left. */
-  async #find(errand: Errand): Promise<{ found: StoredResponse | undefined; errand: Errand }> {
-    const { request, patience } = errand;
-    const finding = this.#shelf.find(request);
-    const found = await (patience === undefined ? finding : patience.wait(finding, SHARE_OF_STORE));
-    const own = patience === undefined ? errand : { ...errand, request: patience.shortened(request) };
+  /** Who asks, where the request says so. What is shared is for everybody, whoever is added on the way. */
+  #known({ headers }: PreparedRequest): Asker | undefined {
+    return this.#owner.auth === undefined || this.#settings.mode === 'shared' ? askerOf(headers) : undefined;
+  }
+
+  /** Who asks, by what `auth` will add; undefined when it fails, which the call will find out by itself. */
+  async #ask(request: PreparedRequest): Promise<Asker | undefined> {
+    const { auth, origin } = this.#owner;
+    const { headers, execution, scope = atOnce } = request;
+    try {
+      const ask = (context: ExecuteContext): Promise<AuthHeaders> =>
+        scope(() => authorize(auth as HttpAuth, { request, context }, origin, headers));
+      return askerOf(headers, await this.#limit.execute(ask, execution));
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #find(request: PreparedRequest, asker: Asker, patience: Patience): Promise<StoredResponse | undefined> {
+    const finding = this.#shelf.find(request, asker);
+    const found = await (this.#memory === undefined ? patience.wait(finding, SHARE_OF_STORE) : finding);
     // What `fetch` may be told of, another call would have followed.
-    return { found: found !== undefined && this.#leadsOn(request, found) ? undefined : found, errand: own };
+    return found !== undefined && this.#leadsOn(request, found) ? undefined : found;
   }
 
   #leadsOn({ stream }: PreparedRequest, { status, headers }: StoredResponse): boolean {
@@ -99,43 +131,44 @@ export class HttpCache {
     );
   }
 
-  #reuse(errand: Errand, stored: StoredResponse, only: boolean): HttpResponse | Promise<HttpResponse> {
+  #reuse(errand: Errand, stored: StoredResponse, asked: CacheControl): HttpResponse | Promise<HttpResponse> {
     const { request } = errand;
+    const only = asked.has('only-if-cached');
     const reuse = decideReuse(stored, request.headers, this.#owner.clock.now(), this.#settings.mode);
     if (reuse.action === 'revalidate') {
       if (!only) return this.#origin.load(errand, stored, reuse);
       this.#counts.misses++;
       throw this.#desk.timeout(request, 'stale');
     }
-    if (reuse.action === 'refresh' && !only) this.#refresh(request, stored);
+    if (reuse.action === 'refresh' && !only) this.#refresh(errand, stored);
     return this.#desk.serve(errand, stored, reuse);
   }
 
   /** Asks for a new answer while the old one is given: once at a time, and for nobody in particular. */
-  #refresh(request: PreparedRequest, stored: StoredResponse): void {
+  #refresh({ request, asker }: Errand, stored: StoredResponse): void {
     const url = this.#shelf.url(request);
-    if (!this.#refreshes.has(url))
-      this.#refreshes.set(
-        url,
-        runAtRoot(() => this.#renew(url, request, stored)),
-      );
+    if (this.#refreshes.has(url)) return;
+    const plain = forNobody(request, stored);
+    // But with the credentials it is kept for.
+    const own =
+      this.#owner.auth === undefined ? plain : { ...plain, scope: plain.scope ?? AsyncLocalStorage.snapshot() };
+    const done = runAtRoot(() => this.#renew(own, asker, stored)).finally(() => this.#refreshes.delete(url));
+    this.#refreshes.set(url, done);
   }
 
-  async #renew(url: string, request: PreparedRequest, stored: StoredResponse): Promise<void> {
+  async #renew(request: PreparedRequest, asker: Asker | undefined, stored: StoredResponse): Promise<void> {
     const { clock, traced } = this.#owner;
-    const own = forNobody(request, stored);
     const log = new AttemptLog(clock.monotonic());
-    log.trace = traceCall(traced, own);
+    log.trace = traceCall(traced, request);
     let end: unknown;
     try {
       // It is no call, and not counted as one.
-      end = await this.#origin.load(this.#errand(own, log, new CacheCounts()), stored);
+      end = await this.#origin.load({ ...this.#errand(request, log, asker), counts: new CacheCounts() }, stored);
     } catch (error) {
       // A failure changes nothing: the next call tries again, until the answer is too old.
       end = unwrapped(error);
     }
     log.trace?.end(log, errorTypeOf(end));
-    this.#refreshes.delete(url);
   }
 
   describe(): string {
@@ -154,6 +187,8 @@ export class HttpCache {
     await this.#origin.settled();
   }
 }
+
+const atOnce: Scope = (work) => work();
 
 /** Whether answers to it are kept: a body may say what is asked for, and is no part of the URL. */
 function isKeptFor({ method, stream, body, source }: PreparedRequest): boolean {

@@ -55,15 +55,15 @@ export class Origin {
       if (stored !== undefined && response.status === 304) {
         // After a redirect it speaks of what lies elsewhere.
         if (learnt.redirects.length === 0 && confirms(learnt.fields, stored, sent.headers)) {
-          const fresh = this.#shelf.freshened(request, stored, learnt);
-          await this.#put(errand, load, () => this.#shelf.renew(request, stored, fresh, load));
+          const renewal = this.#shelf.renewal(errand, stored, learnt);
+          await this.#put(errand, load, () => this.#shelf.renew(errand, renewal, load));
           if (validators === undefined && learnt.error !== undefined) return this.#pass(errand, learnt);
-          return this.#desk.renewed(errand, fresh, 'fwd=stale; fwd-status=304');
+          return this.#desk.renewed(errand, renewal.fresh, 'fwd=stale; fwd-status=304');
         }
         // It speaks of a version that is not here: only the whole answer helps.
         if (validators !== undefined) return await this.load(errand);
       }
-      await this.#put(errand, load, () => this.#shelf.learn(request, stored, learnt, load));
+      await this.#put(errand, load, () => this.#shelf.learn(errand, stored, learnt, load));
       return this.#pass(errand, learnt);
     } finally {
       load.end();
@@ -84,7 +84,7 @@ export class Origin {
       }
       const { status } = learnt.response;
       if (status === 206) {
-        const record = this.#shelf.recordOf(sent, learnt);
+        const record = this.#shelf.recordOf({ ...errand, request: sent }, learnt);
         const whole = record && combined(part, record);
         if (whole?.status === 200) {
           await this.#put(errand, load, () => this.#shelf.keep(request, whole, load));
@@ -96,7 +96,7 @@ export class Origin {
         discard(learnt.response);
         return await this.load(errand);
       }
-      await this.#put(errand, load, () => this.#shelf.learn(request, undefined, learnt, load));
+      await this.#put(errand, load, () => this.#shelf.learn(errand, undefined, learnt, load));
       return this.#pass(errand, learnt);
     } finally {
       load.end();
@@ -109,7 +109,7 @@ export class Origin {
     const load = this.#shelf.begin(request);
     try {
       const learnt = await this.#ask(request, log);
-      await this.#wait(errand, this.#shelf.change(request, load, learnt));
+      await this.#wait(errand, this.#shelf.change(errand, load, learnt));
       if (learnt.error !== undefined) throw learnt.error;
       return learnt.response;
     } finally {

@@ -1,4 +1,5 @@
 import type { Clock } from '@macadam/core';
+import type { HttpAuth } from '../auth.ts';
 import type { HttpClientSettings } from '../settings.ts';
 import type { TracedClient } from '../trace-attributes.ts';
 import type { HttpCacheSettings } from './options.ts';
@@ -10,14 +11,18 @@ export interface CacheOwner {
   readonly clock: Clock;
   /** How long a call may take that does not say so itself. */
   readonly timeoutMs: number;
+  readonly origin: string;
+  /** Who adds credentials to requests on their way. */
+  readonly auth: HttpAuth | undefined;
   /** Whether redirects are followed. */
   readonly redirects: boolean;
   readonly traced: TracedClient;
 }
 
 export function cacheOwner(cache: HttpCacheSettings, settings: HttpClientSettings, traced: TracedClient): CacheOwner {
-  const { clock, timeoutMs, redirects } = settings;
-  return { keeping: keepingOf(cache, settings), clock, timeoutMs, redirects: redirects !== false, traced };
+  const { clock, timeoutMs, origin, auth } = settings;
+  const redirects = settings.redirects !== false;
+  return { keeping: keepingOf(cache, settings), clock, timeoutMs, origin, auth, redirects, traced };
 }
 
 export function keepingOf({ mode }: HttpCacheSettings, { origin, endpoints, auth }: HttpClientSettings): Keeping {

@@ -7,13 +7,20 @@ import { isWhole, partOf } from './ranges.ts';
 import { usefulForMs } from './reuse.ts';
 import { isStorable, type Exchange } from './storability.ts';
 import { storableFields, type CacheMode, type StoredResponse } from './stored-response.ts';
-import { credentialsOf } from './credentials.ts';
+import type { Errand } from './errand.ts';
 import { selectingFields, varyFields } from './vary.ts';
 
 /** When a request went out and when its answer was there. */
 export interface Times {
   readonly requestedAt: number;
   readonly receivedAt: number;
+}
+
+/** An answer, and when it came. */
+export interface Answered {
+  readonly response: HttpResponse;
+  readonly fields: StoredFields;
+  readonly times: Times;
 }
 
 /** What a cache keeps, and whose. */
@@ -27,15 +34,13 @@ export interface Keeping {
 
 /** What is to be kept of an answer; undefined when it may not be kept, or would be of no use. */
 export function recordOf(
-  request: PreparedRequest,
-  response: HttpResponse,
-  fields: StoredFields,
-  times: Times,
+  { request, asker }: Pick<Errand, 'asker' | 'request'>,
+  { response, fields, times }: Answered,
   keeping: Keeping,
 ): StoredResponse | undefined {
   const { status } = response;
   const { mode } = keeping;
-  if (response.bodyTruncated || isStreamed(response)) return undefined;
+  if (asker === undefined || response.bodyTruncated || isStreamed(response)) return undefined;
   if (!isStorable(exchangeOf(request, status, fields, keeping), mode)) return undefined;
   const body = new Uint8Array(response.bytes());
   const part = status === 206 ? partOf(fields, body.length) : undefined;
@@ -50,8 +55,8 @@ export function recordOf(
     headers,
     body,
     ...times,
-    selecting: selectingFields(varyFields(fields) ?? [], request.headers),
-    ...credentialsOf(request.headers),
+    selecting: selectingFields(varyFields(fields) ?? [], asker.headers),
+    ...asker.credentials,
     outdated: false,
     ...(part !== undefined && !isAll && { part }),
   };

@@ -1,24 +1,28 @@
 import type { PreparedRequest } from '../request.ts';
-import type { HttpResponse } from '../response.ts';
 import { describesSame } from './conditional.ts';
-import { requestField, type StoredFields } from './fields.ts';
+import type { Asker } from './credentials.ts';
+import type { Errand } from './errand.ts';
+import { requestField } from './fields.ts';
 import { InFlight, type Load } from './in-flight.ts';
 import { outdatedUrls } from './invalidation.ts';
-import { exchangeOf, recordOf, type Keeping, type Times } from './record.ts';
+import { exchangeOf, recordOf, type Answered, type Keeping } from './record.ts';
 import type { CacheCounts } from './stats.ts';
 import { isStorable } from './storability.ts';
 import { freshened, type StoredResponse } from './stored-response.ts';
 import type { Variants } from './variants.ts';
 
 /** An answer, taken apart. */
-export interface Learnt {
-  readonly response: HttpResponse;
+export interface Learnt extends Answered {
   /** What it came in when its status is outside 2xx. */
   readonly error: Error | undefined;
-  readonly fields: StoredFields;
-  readonly times: Times;
   /** The URLs of the redirects that led to it. */
   readonly redirects: readonly string[];
+}
+
+/** What is stored, and what it is to be when it has been said anew. */
+export interface Renewal {
+  readonly stored: StoredResponse;
+  readonly fresh: StoredResponse;
 }
 
 /** What is kept: learnt from answers, and outdated by what changes something. */
@@ -42,8 +46,8 @@ export class Shelf {
     return this.#keeping.base + path;
   }
 
-  find(request: PreparedRequest): Promise<StoredResponse | undefined> {
-    return this.#variants.find(this.url(request), request.headers);
+  find(request: PreparedRequest, asker: Asker): Promise<StoredResponse | undefined> {
+    return this.#variants.find(this.url(request), asker);
   }
 
   /** Tells of an invalidation between now and the end of the load: what it began with must not come back then. */
@@ -57,42 +61,45 @@ export class Shelf {
   }
 
   /** What is to be kept of an answer; undefined when it may not be kept. What a redirect led to answers another URL. */
-  recordOf(request: PreparedRequest, { response, fields, times, redirects }: Learnt): StoredResponse | undefined {
-    return redirects.length > 0 ? undefined : recordOf(request, response, fields, times, this.#keeping);
+  recordOf(errand: Pick<Errand, 'asker' | 'request'>, learnt: Learnt): StoredResponse | undefined {
+    return learnt.redirects.length > 0 ? undefined : recordOf(errand, learnt, this.#keeping);
   }
 
   /** What is stored, with what a 304 or an answer to HEAD says anew. */
-  freshened({ headers: requestHeaders }: PreparedRequest, stored: StoredResponse, learnt: Learnt): StoredResponse {
-    return freshened(stored, learnt.fields, learnt.times, { mode: this.#keeping.mode, requestHeaders });
+  renewal({ asker }: Errand, stored: StoredResponse, { fields, times }: Learnt): Renewal {
+    const { mode } = this.#keeping;
+    return { stored, fresh: freshened(stored, fields, times, { mode, asker: asker as Asker }) };
   }
 
   /** Keeps what is good again in the place of what it was, unless it is not to be kept any more. */
-  async renew(request: PreparedRequest, stored: StoredResponse, fresh: StoredResponse, load: Load): Promise<void> {
+  async renew({ request, asker }: Errand, { stored, fresh }: Renewal, load: Load): Promise<void> {
     const exchange = { ...exchangeOf(request, fresh.status, fresh.headers, this.#keeping), method: 'GET' };
     if (isStorable(exchange, this.#keeping.mode)) await this.keep(request, fresh, load, stored);
-    else await this.#variants.drop(this.url(request), request.headers);
+    else await this.#variants.drop(this.url(request), asker as Asker);
   }
 
   /** Keeps an answer, or what it says about the one that is kept. */
-  async learn(request: PreparedRequest, stored: StoredResponse | undefined, learnt: Learnt, load: Load): Promise<void> {
+  async learn(errand: Errand, stored: StoredResponse | undefined, learnt: Learnt, load: Load): Promise<void> {
     const { response, fields, redirects } = learnt;
+    const { request, asker } = errand;
     if (redirects.length > 0) return;
     if (request.method === 'HEAD' && stored !== undefined && response.status === 200) {
       if (!describesSame(fields, stored)) await this.keep(request, { ...stored, outdated: true }, load);
-      else await this.renew(request, stored, this.freshened(request, stored, learnt), load);
+      else await this.renew(errand, this.renewal(errand, stored, learnt), load);
       return;
     }
-    const record = this.recordOf(request, learnt);
+    const record = this.recordOf(errand, learnt);
     if (record !== undefined) await this.keep(request, record, load, stored);
     // What is newer, and may not be kept, ends what is older.
     else if (stored !== undefined && request.method === 'GET' && response.ok && isWhole(request)) {
-      await this.#variants.drop(this.url(request), request.headers);
+      await this.#variants.drop(this.url(request), asker as Asker);
     }
   }
 
   /** Forgets what an unsafe request may have changed; keeps its own answer when that says it is what GET would give. */
-  async change(request: PreparedRequest, load: Load, learnt: Learnt): Promise<void> {
-    const record = load.isOutdated() ? undefined : this.recordOf(request, learnt);
+  async change(errand: Errand, load: Load, learnt: Learnt): Promise<void> {
+    const { request } = errand;
+    const record = load.isOutdated() ? undefined : this.recordOf(errand, learnt);
     const urls = outdatedUrls(this.url(request), learnt.response.status, learnt.fields, learnt.redirects);
     for (const url of urls) {
       this.#counts.invalidated++;

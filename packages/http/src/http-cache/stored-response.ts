@@ -1,5 +1,5 @@
 import { CacheControl } from './cache-control.ts';
-import { credentialsOf } from './credentials.ts';
+import type { Asker } from './credentials.ts';
 import { listMembers, responseField, type StoredFields } from './fields.ts';
 import type { StoredPart } from './ranges.ts';
 import { selectingFields, varyFields, type SelectingFields } from './vary.ts';
@@ -84,13 +84,13 @@ export function freshened(
   stored: StoredResponse,
   fields: Readonly<StoredFields>,
   times: { readonly requestedAt: number; readonly receivedAt: number },
-  { mode, requestHeaders }: { readonly mode: CacheMode; readonly requestHeaders: readonly string[] },
+  { mode, asker }: { readonly mode: CacheMode; readonly asker: Asker },
 ): StoredResponse {
   const control = new CacheControl(responseField(fields, 'cache-control'));
   const fresh = storableFields(fields, control, mode, times.receivedAt);
   const names = Object.hasOwn(fresh, 'vary') ? (varyFields(fresh) ?? []) : undefined;
-  const selecting = names === undefined ? stored.selecting : selectingFields(names, requestHeaders);
-  const { authorization, cookie: own } = credentialsOf(requestHeaders);
+  const selecting = names === undefined ? stored.selecting : selectingFields(names, asker.headers);
+  const { authorization, cookie: own } = asker.credentials;
   // What is the same for all cookies stays so, unless another one came with it.
   const cookie = Object.hasOwn(fresh, 'set-cookie') ? own : stored.cookie;
   const headers = updatedFields(stored.headers, fresh);

@@ -1,5 +1,5 @@
 import { RecencyMap, type Clock } from '@macadam/core';
-import { credentialsOf, matchesCredentials } from './credentials.ts';
+import { matchesCredentials, type Asker } from './credentials.ts';
 import { MemoryHttpCacheStore, type HttpCacheStore } from './memory-store.ts';
 import { combined } from './ranges.ts';
 import { usefulForMs } from './reuse.ts';
@@ -42,8 +42,8 @@ export class Variants {
   }
 
   /** The newest answer that fits the request. */
-  async find(url: string, headers: readonly string[]): Promise<StoredResponse | undefined> {
-    return (await this.#all(url)).find(this.#fitting(headers));
+  async find(url: string, asker: Asker): Promise<StoredResponse | undefined> {
+    return (await this.#all(url)).find(this.#fitting(asker));
   }
 
   /** Keeps an answer, in the place of the one it is a newer version of, or together with the one it is a part of. */
@@ -62,8 +62,8 @@ export class Variants {
   }
 
   /** Forgets what fits a request, older answers too, and keeps what lies beside it. */
-  async drop(url: string, headers: readonly string[]): Promise<void> {
-    const fits = this.#fitting(headers);
+  async drop(url: string, asker: Asker): Promise<void> {
+    const fits = this.#fitting(asker);
     const others = (await this.#all(url)).filter((stored) => !fits(stored));
     if (others.length === 0 || (await this.#write(url, others)) === FAILED) await this.delete(url);
   }
@@ -76,8 +76,7 @@ export class Variants {
     if (done !== FAILED && this.#unforgotten.peek(url) === now) this.#unforgotten.delete(url);
   }
 
-  #fitting(headers: readonly string[]): (stored: StoredResponse) => boolean {
-    const credentials = credentialsOf(headers);
+  #fitting({ headers, credentials }: Asker): (stored: StoredResponse) => boolean {
     return (stored) => selects(stored, headers) && matchesCredentials(stored, credentials, this.#mode);
   }
 
