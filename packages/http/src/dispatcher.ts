@@ -1,14 +1,5 @@
 import type { Socket } from 'node:net';
-import {
-  Agent,
-  BalancedPool,
-  buildConnector,
-  Client,
-  EnvHttpProxyAgent,
-  Pool,
-  ProxyAgent,
-  type Dispatcher,
-} from 'undici';
+import { Agent, BalancedPool, buildConnector, Client, Pool, type Dispatcher } from 'undici';
 
 /** The transport underneath: an undici `Agent`, `Pool`, `ProxyAgent`, `MockAgent`, …, or what can do the same. */
 export type HttpDispatcher = Pick<Dispatcher, 'dispatch'>;
@@ -76,73 +67,6 @@ export function openConnection(origin: string, connect: Connect): OneConnection 
 /** As many connections as it takes, to as many origins. */
 export function openAgent(connect: Connect, maxConnectionAgeMs: number): HttpDispatcher & Pick<Agent, 'close'> {
   return new Agent({ ...NO_TIMERS, ...lifetime(maxConnectionAgeMs), connect: connect as never });
-}
-
-interface ProxyTransportOptions {
-  readonly connectTimeoutMs: number;
-  readonly maxConnectionAgeMs: number;
-  /** What encrypts, or where to get it. As long as that is the same object, connections stay. */
-  readonly tls: object | (() => object) | undefined;
-}
-
-/** Through a proxy, which makes its connections itself: other TLS options need another one. */
-class ProxyTransport implements Transport {
-  readonly #url: string;
-  readonly #options: ProxyTransportOptions;
-  #tls: object | undefined;
-  #proxy: Dispatcher | undefined;
-
-  constructor(url: string, options: ProxyTransportOptions) {
-    this.#url = url;
-    this.#options = options;
-    if (typeof options.tls !== 'function') this.#proxy = this.#open(options.tls);
-  }
-
-  dispatcher(): HttpDispatcher {
-    const { tls } = this.#options;
-    if (typeof tls === 'function') this.#renew(tls());
-    return this.#proxy as HttpDispatcher;
-  }
-
-  get elsewhere(): HttpDispatcher {
-    return this.dispatcher();
-  }
-
-  #renew(tls: object): void {
-    if (this.#proxy !== undefined && tls === this.#tls) return;
-    const old = this.#proxy;
-    this.#proxy = this.#open(tls);
-    this.#tls = tls;
-    void old?.close();
-  }
-
-  #open(tls: object | undefined): Dispatcher {
-    const { connectTimeoutMs, maxConnectionAgeMs } = this.#options;
-    const common = { ...NO_TIMERS, ...lifetime(maxConnectionAgeMs), connectTimeout: connectTimeoutMs };
-    const secured = { ...common, ...(tls !== undefined && { requestTls: tls, connect: tls }) };
-    return this.#url === 'env'
-      ? new EnvHttpProxyAgent(secured as object)
-      : new ProxyAgent({ ...secured, uri: this.#url } as ProxyAgent.Options);
-  }
-
-  describe(): string {
-    // Without user and password, which the URL may hold.
-    if (this.#url === 'env') return 'the proxy that the environment names, if any';
-    return `the proxy ${new URL(this.#url).host}`;
-  }
-
-  stats(): undefined {
-    return undefined;
-  }
-
-  async close(): Promise<void> {
-    await this.#proxy?.close();
-  }
-}
-
-/** Through a proxy: `url` is an http, https or socks5 URL, or `env` for what the environment says. */
-export function proxyTransport(url: string, options: ProxyTransportOptions): Transport {
-  return new ProxyTransport(url, options);
 }
 
 /** The caller's own, of which nothing is known but that it dispatches. */

@@ -4,6 +4,7 @@ import type { DecodeFailure } from './content-decoding.ts';
 import type { RedirectRefusal } from './redirect.ts';
 import type { HttpResponse } from './response.ts';
 import { issuePaths, type SchemaIssue } from './schema.ts';
+import { blamedProxy } from './transport/proxy-failure.ts';
 
 /**
  * Why a call ended with this error: it is of a kind that is not retried, no attempt, budget or time was left, the server
@@ -103,11 +104,16 @@ export class HttpNetworkError extends HttpError {
   readonly errorCode: string;
   /** Nothing was sent when this is `connect`, so that any request may be repeated. */
   readonly phase: NetworkPhase;
+  /** Host and port of the proxy, when it was that which failed, or which said that it cannot connect; else undefined. */
+  readonly proxy: string | undefined;
 
   constructor(subject: ErrorSubject, errorCode: string, phase: NetworkPhase, retryable: boolean, cause: unknown) {
-    super(`failed: ${errorCode} (${phase})`, subject, { code: 'MAC_HTTP_NETWORK', retryable, cause });
+    const blamed = blamedProxy(cause);
+    const what = blamed === undefined ? '' : `: ${blamed.what}`;
+    super(`failed: ${errorCode} (${phase})${what}`, subject, { code: 'MAC_HTTP_NETWORK', retryable, cause });
     this.errorCode = errorCode;
     this.phase = phase;
+    this.proxy = blamed?.proxy;
   }
 }
 HttpNetworkError.prototype.name = 'HttpNetworkError';
@@ -131,12 +137,6 @@ export class HttpRequestError extends HttpError {
 }
 HttpRequestError.prototype.name = 'HttpRequestError';
 
-/** The call, or its last try, took too long. Code `MAC_TIMEOUT`, as every time limit of this project. */
-export class HttpTimeoutError extends HttpError {
-  /** The limit that was exceeded, in milliseconds. */
-  readonly timeoutMs: number;
-
-  constructor(subject: ErrorSubject, timeoutMs: number, retryable: boolean, cause: unknown, what = 'took longer than') {
 /**
  * The error for what code of the caller's failed with. What another request failed with, or a time limit there, is never
  * passed as it is: the other side would get the blame, and an answer be taken for that to this request.
@@ -146,6 +146,12 @@ export function requestFailure(subject: ErrorSubject, part: RequestPart, cause: 
   return isOurs ? cause : new HttpRequestError(subject, part, cause);
 }
 
+/** The call, or its last try, took too long. Code `MAC_TIMEOUT`, as every time limit of this project. */
+export class HttpTimeoutError extends HttpError {
+  /** The limit that was exceeded, in milliseconds. */
+  readonly timeoutMs: number;
+
+  constructor(subject: ErrorSubject, timeoutMs: number, retryable: boolean, cause: unknown, what = 'took longer than') {
     super(`${what} ${Math.round(timeoutMs)} ms`, subject, { code: 'MAC_TIMEOUT', retryable, cause });
     this.timeoutMs = timeoutMs;
   }

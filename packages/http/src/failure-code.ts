@@ -1,6 +1,7 @@
 import type { MacadamError } from '@macadam/core';
 import { HttpNetworkError, requestFailure, type NetworkPhase } from './errors.ts';
 import type { PreparedRequest } from './request.ts';
+import { ProxyFailure } from './transport/proxy-failure.ts';
 
 /** The error for what the transport failed with; or the caller's stream, whose failure the transport only passes on. */
 export function networkFailure(
@@ -17,6 +18,7 @@ export function networkFailure(
 
 /** The code of a network error; of several addresses tried, the first one's. */
 export function codeOf(error: Error): string {
+  if (error instanceof ProxyFailure) return error.errorCode;
   const { code } = error as NodeJS.ErrnoException;
   if (typeof code === 'string') return code;
   if (error instanceof AggregateError && error.errors[0] instanceof Error) return codeOf(error.errors[0]);

@@ -94,7 +94,7 @@ export interface HttpClientStats {
   readonly routes: Readonly<Record<string, PolicyStats>>;
   /** Undefined without a cache. */
   readonly cache: HttpCacheStats | undefined;
-  /** Undefined with a dispatcher that was handed in, a proxy, or several endpoints. */
+  /** Undefined with a dispatcher that was handed in, or several endpoints. */
   readonly connections: ConnectionStats | undefined;
   /** With `endpoints`: what is known of each. */
   readonly endpoints: readonly EndpointStats[];

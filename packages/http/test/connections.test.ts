@@ -1,75 +1,19 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
-import {
-  connect,
-  createServer as createTcpServer,
-  type AddressInfo,
-  type LookupFunction,
-  type Server,
-  type Socket,
-} from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import type { LookupFunction } from 'node:net';
 import { constants, createSecureServer, type ServerHttp2Stream } from 'node:http2';
-import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
-import type { TLSSocket } from 'node:tls';
+import type { ServerOptions } from 'node:https';
 import { constant, retryBudget } from '@macadam/resilience';
 import { closeKeepAlive, resetBeforeHeaders, startFaultServer, virtualClock } from '@macadam/testkit';
 import { Agent, request } from 'undici';
-import { afterEach, describe, expect, test, vi } from 'vitest';
-import {
-  createHttpClient,
-  HttpSsrfError,
-  type HttpClient,
-  type HttpClientOptions,
-  type HttpResponse,
-} from '../src/index.ts';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createHttpClient, HttpSsrfError, type HttpClient, type HttpClientOptions } from '../src/index.ts';
 import { failure } from './impatient-clients.ts';
+import { ca, clientFor, cleanUp, closeAll, httpsServer, listening, pem, rested, serverTls } from './loopback.ts';
 import { httpClientSettings } from '../src/settings.ts';
 import { transportTo } from '../src/transport/transport.ts';
 
-const pem = (name: string): Buffer => readFileSync(new URL(`./certificates/${name}.pem`, import.meta.url));
-const ca = pem('ca');
-const serverTls = { cert: pem('server'), key: pem('server.key') };
-
-const cleanUp: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of cleanUp.splice(0).reverse()) await close();
-});
-
-async function listening<S extends Server>(server: S): Promise<number> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => sockets.add(socket));
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  cleanUp.push(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-async function httpsServer(
-  options: ServerOptions = {},
-): Promise<{ url: string; port: number; requests: IncomingMessage[] }> {
-  const requests: IncomingMessage[] = [];
-  const server = createHttpsServer({ ...serverTls, ...options }, (request, response) => {
-    requests.push(request);
-    const peer = (request.socket as TLSSocket).getPeerCertificate();
-    response.setHeader('content-type', 'application/json').end(JSON.stringify({ peer: peer.subject?.CN ?? null }));
-  });
-  const port = await listening(server);
-  return { url: `https://localhost:${port}`, port, requests };
-}
-
-function clientFor(options: HttpClientOptions): HttpClient {
-  const client = createHttpClient({ retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 }, ...options });
-  cleanUp.push(() => client.close());
-  return client;
-}
-
-/** The transport takes a connection up again one turn of the event loop after its last answer. */
-function rested(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
+afterEach(closeAll);
 
 describe('certificates', () => {
   test('an authority of our own is trusted when it is named', async () => {
@@ -168,12 +112,9 @@ describe('AC38: undici #2019: ssrf', () => {
     expect(inside.stats().connections).toBe(0);
   });
 
-  test.each<[string, Partial<HttpClientOptions>]>([
-    ['a dispatcher', { dispatcher: new Agent() }],
-    ['a proxy of the environment, which is given names', { proxy: 'env' }],
-    ['a SOCKS proxy, which is given names', { proxy: 'socks5://proxy.internal:1080' }],
-  ])('cannot be promised with %s', (_what, options) => {
-    const make = (): unknown => createHttpClient({ baseUrl: 'https://a.example', ssrf: 'block-private', ...options });
+  test('cannot be promised with a dispatcher', () => {
+    const make = (): unknown =>
+      createHttpClient({ baseUrl: 'https://a.example', ssrf: 'block-private', dispatcher: new Agent() });
     expect(make).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'ssrf' }));
   });
 });
@@ -314,179 +255,51 @@ describe('names that are resolved for as long as they say', () => {
   });
 });
 
-describe('proxies', () => {
-  /** Tunnels (CONNECT) and forwards, and writes down what for. */
-  async function httpProxy(to?: string): Promise<{ port: number; asked: string[]; authorization: unknown[] }> {
-    const asked: string[] = [];
-    const authorization: unknown[] = [];
-    const server = createHttpServer((request, response) => {
-      asked.push(`${request.method} ${request.url}`);
-      authorization.push(request.headers['proxy-authorization']);
-      response.end('forwarded');
-    });
-    server.on('connect', (request, socket: Socket) => {
-      asked.push(`CONNECT ${request.url}`);
-      authorization.push(request.headers['proxy-authorization']);
-      const [host, port] = (request.url ?? '').split(':');
-      const onward = connect(Number(port), to ?? (host === 'localhost' ? '127.0.0.1' : host), () => {
-        socket.write('HTTP/1.1 200 Connected\r\n\r\n');
-        onward.pipe(socket).pipe(onward);
-      });
-      for (const end of [socket, onward]) end.on('error', () => [socket, onward].forEach((one) => one.destroy()));
-      cleanUp.push(() => onward.destroy());
-    });
-    return { port: await listening(server), asked, authorization };
-  }
+describe('functions of the caller that connecting asks, and which fail with anything', () => {
+  const values: [string, unknown][] = [
+    ['text', 'down'],
+    ['nothing', undefined],
+    ['null', null],
+    ['a number', 7],
+    ['an object', { message: 'down' }],
+    ['an error', new Error('down')],
+    // Such as a resolver over HTTP has them: after these the transport would connect again and again.
+    ['an error of the transport', Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' })],
+    ['another of them', Object.assign(new Error('reset'), { code: 'UND_ERR_INFO' })],
+    ['that of a certificate', Object.assign(new Error('no'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })],
+  ];
 
-  test('https goes through a tunnel, and what is at its end is checked', async () => {
-    const { url, port } = await httpsServer();
-    const proxy = await httpProxy();
-    const client = clientFor({ baseUrl: url, tls: { ca }, proxy: `http://user:canary@127.0.0.1:${proxy.port}` });
-    expect((await client.get('/a')).status).toBe(200);
-    expect(proxy.asked).toEqual([`CONNECT localhost:${port}`]);
-    expect(proxy.authorization).toEqual([`Basic ${Buffer.from('user:canary').toString('base64')}`]);
-    expect(client.describe()).toContain(`the proxy 127.0.0.1:${proxy.port}`);
-    expect(client.describe()).not.toContain('canary');
-    const distrusting = clientFor({ baseUrl: url, proxy: `http://127.0.0.1:${proxy.port}` });
-    expect(await failure(distrusting.get('/a'))).toMatchObject({ errorCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
-  });
-
-  describe('with addresses that are found on this side', () => {
-    const lookup: LookupFunction = (_hostname, _options, callback) =>
-      callback(null, [{ address: '127.0.0.1', family: 4 }]);
-
-    test('is asked for the address, and the certificate is that of the name', async () => {
-      const { url, port } = await httpsServer();
-      const proxy = await httpProxy();
-      const own = { proxy: `http://user:canary@127.0.0.1:${proxy.port}`, dns: { lookup } };
-      const client = clientFor({ baseUrl: url, tls: { ca }, ...own });
-      expect((await client.get('/a')).status).toBe(200);
-      expect(proxy.asked).toEqual([`CONNECT 127.0.0.1:${port}`]);
-      expect(proxy.authorization).toEqual([`Basic ${Buffer.from('user:canary').toString('base64')}`]);
-      expect(client.describe()).toContain(`through tunnels of the proxy 127.0.0.1:${proxy.port}`);
-      expect(client.describe()).not.toContain('canary');
-      const other = clientFor({ baseUrl: `https://other.example:${port}`, tls: { ca }, ...own, retry: false });
-      expect(await failure(other.get('/a'))).toMatchObject({ errorCode: 'ERR_TLS_CERT_ALTNAME_INVALID' });
-    });
-
-    test('ssrf: a name that leads to a private address is not asked of the proxy, and another is, by its address', async () => {
-      const inside = await startFaultServer();
-      cleanUp.push(() => inside.close());
-      const proxy = await httpProxy('127.0.0.1');
-      const answers: Record<string, string[]> = {
-        'public.example': ['93.184.216.34'],
-        'rebound.example': ['93.184.216.34', '169.254.169.254'],
-      };
-      const dns = {
-        resolve: async (name: string) => (answers[name] ?? []).map((address) => ({ address, ttlMs: 60_000 })),
-      };
-      const get = (host: string): Promise<HttpResponse> =>
-        clientFor({
-          baseUrl: `http://${host}:${inside.port}`,
-          ssrf: 'block-private',
-          proxy: `http://127.0.0.1:${proxy.port}`,
-          retry: false,
-          dns,
-        }).get('/a');
-      expect((await get('public.example')).status).toBe(200);
-      expect(proxy.asked).toEqual([`CONNECT 93.184.216.34:${inside.port}`]);
-      for (const host of ['rebound.example', '127.0.0.1', '[::1]', '0x7f.1']) {
-        expect(await failure(get(host)), host).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED' });
-      }
-      expect(proxy.asked).toHaveLength(1);
-    });
-
-    test('a proxy that refuses, hangs up or never answers is a failure of connecting', async () => {
-      const refusing = createHttpServer();
-      refusing.on('connect', (_request, socket: Socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'));
-      const closing = createHttpServer();
-      closing.on('connect', (_request, socket: Socket) => socket.destroy());
-      const silent = createHttpServer();
-      silent.on('connect', (_request, socket: Socket) => cleanUp.push(() => socket.destroy()));
-      const codes: unknown[] = [];
-      for (const server of [refusing, closing, silent]) {
-        const proxy = `http://127.0.0.1:${await listening(server)}`;
-        const client = clientFor({
-          baseUrl: 'https://a.example',
-          connectTimeoutMs: 200,
-          proxy,
-          dns: { lookup },
-          retry: false,
-        });
-        const error = await failure(client.get('/a'));
-        expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect' });
-        codes.push((error as { errorCode: string }).errorCode);
-      }
-      expect(codes).toEqual(['ERR_PROXY_TUNNEL', 'ECONNRESET', 'UND_ERR_CONNECT_TIMEOUT']);
-    });
-  });
-
-  test('mutual TLS through a tunnel: other certificates make new connections, the same ones do not', async () => {
-    const { url } = await httpsServer({ requestCert: true, rejectUnauthorized: true, ca });
-    const proxy = await httpProxy();
-    let name = 'client-1';
-    // A new object each time, as reading files would give.
-    const tls = (): { ca: Buffer; cert: Buffer; key: Buffer } => ({ ca, cert: pem(name), key: pem(`${name}.key`) });
-    const client = clientFor({ baseUrl: url, tls, proxy: `http://127.0.0.1:${proxy.port}` });
-    const peer = async (): Promise<unknown> => {
-      const { data } = await client.get('/a');
-      await rested();
-      return data;
+  test.each(values)('%s: a failure of the call, by its try, and not the end of the process', async (_what, value) => {
+    let asked = 0;
+    const fail = (): never => {
+      asked++;
+      throw value;
     };
-    expect([await peer(), await peer()]).toEqual([{ peer: 'client-1' }, { peer: 'client-1' }]);
-    expect(proxy.asked).toHaveLength(1);
-    name = 'client-2';
-    expect([await peer(), await peer()]).toEqual([{ peer: 'client-2' }, { peer: 'client-2' }]);
-    expect(proxy.asked).toHaveLength(2);
-  });
-
-  test('a function of certificates that throws is the failure of the call, through a proxy too', async () => {
-    const tls = (): never => {
-      throw new Error('cannot read the certificate');
+    const lookup: LookupFunction = (_hostname, _options, callback) => {
+      asked++;
+      callback(value as Error, []);
     };
-    const client = clientFor({ baseUrl: 'https://a.example', tls, proxy: 'http://127.0.0.1:1', retry: false });
-    expect(await failure(client.get('/a'))).toMatchObject({
-      code: 'MAC_HTTP_NETWORK',
-      cause: { message: 'cannot read the certificate' },
-    });
-  });
-
-  test('http is forwarded', async () => {
-    const proxy = await httpProxy();
-    const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://127.0.0.1:${proxy.port}` });
-    expect((await client.get('/b?c=1')).text()).toBe('forwarded');
-    expect(proxy.asked).toEqual(['GET http://a.example/b?c=1']);
-  });
-
-  test('the environment is asked only when told so, and NO_PROXY is kept', async () => {
-    const proxy = await httpProxy();
-    const upstream = await startFaultServer();
-    cleanUp.push(() => upstream.close());
-    for (const name of ['http_proxy', 'https_proxy', 'HTTPS_PROXY', 'no_proxy']) vi.stubEnv(name, undefined);
-    vi.stubEnv('HTTP_PROXY', `http://127.0.0.1:${proxy.port}`);
-    await clientFor({ baseUrl: upstream.url }).get('/direct');
-    await clientFor({ baseUrl: upstream.url, proxy: 'env' }).get('/proxied');
-    vi.stubEnv('NO_PROXY', '127.0.0.1');
-    await clientFor({ baseUrl: upstream.url, proxy: 'env' }).get('/excepted');
-    expect(proxy.asked).toEqual([`GET ${upstream.url}/proxied`]);
-    expect(upstream.requests.map(({ path }) => path)).toEqual(['/direct', '/excepted']);
-  });
-
-  test('SOCKS5: the proxy is given the name, and resolves it', async () => {
-    const upstream = await startFaultServer();
-    cleanUp.push(() => upstream.close());
-    const asked: string[] = [];
-    const port = await listening(createTcpServer((socket) => serveSocks(socket, upstream.port, asked)));
-    const client = clientFor({ baseUrl: 'http://a.example', proxy: `socks5://127.0.0.1:${port}` });
-    expect((await client.get('/a')).status).toBe(200);
-    expect(asked).toEqual(['a.example:80']);
-  });
-
-  test('a proxy that is not there is a failure of the network', async () => {
-    const { port } = await httpProxy();
-    for (const close of cleanUp.splice(0).reverse()) await close();
-    const client = clientFor({ baseUrl: 'https://a.example', proxy: `http://127.0.0.1:${port}`, retry: false });
-    expect(await failure(client.get('/a'))).toMatchObject({ errorCode: 'ECONNREFUSED', phase: 'connect' });
+    const proxy = 'http://127.0.0.1:1';
+    const ways: Partial<HttpClientOptions>[] = [
+      { tls: fail },
+      { dns: { lookup } },
+      { dns: { lookup: fail } },
+      { dns: { lookup }, ssrf: 'block-private' },
+      { dns: { lookup }, proxy },
+      { dns: { lookup: fail }, proxy },
+      { dns: { resolve: async () => fail() } },
+      { dns: { resolve: fail } },
+      { dns: { resolve: async () => fail() }, proxy },
+    ];
+    for (const way of ways) {
+      asked = 0;
+      const baseUrl = 'https://a.example';
+      const client = clientFor({ baseUrl, retry: false, timeoutMs: 60_000, attemptTimeoutMs: 60_000, ...way });
+      const error = await failure(client.get('/a'));
+      expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect', errorCode: expect.any(String) });
+      await client.close();
+      expect(asked).toBe(1);
+    }
   });
 });
 
@@ -569,16 +382,6 @@ describe('AC22: HTTP/2', () => {
   });
 });
 
-test.each(['ftp://user:canary@a', 'canary'])('a proxy of the environment must be one: %#', (value) => {
-  vi.stubEnv('HTTPS_PROXY', value);
-  try {
-    const make = (): unknown => createHttpClient({ baseUrl: 'https://a.example', proxy: 'env' });
-    expect(make).toThrow('Option proxy (HTTPS_PROXY) is a text that is not shown; it must be an http');
-  } finally {
-    vi.unstubAllEnvs();
-  }
-});
-
 describe('wrong options for connecting', () => {
   test.each<[Partial<HttpClientOptions>, string]>([
     [{ tls: { rejectUnauthorized: false } as never }, 'tls.rejectUnauthorized'],
@@ -589,9 +392,6 @@ describe('wrong options for connecting', () => {
     [{ proxy: 'ftp://user:canary@a' }, 'proxy'],
     [{ proxy: 'http://a/path?canary' }, 'proxy'],
     [{ proxy: 'http://user:canary@' }, 'proxy'],
-    [{ proxy: 'env', ssrf: 'block-private' }, 'ssrf'],
-    [{ proxy: 'socks5://a', dns: { resolve: 'dns' } }, 'dns.resolve'],
-    [{ proxy: 'env', dns: { lookup: (() => {}) as LookupFunction } }, 'dns.lookup'],
     [{ dns: { resolve: 'system' as 'dns' } }, 'dns.resolve'],
     [{ dns: { resolve: 'dns', lookup: (() => {}) as LookupFunction } }, 'dns.resolve'],
     [{ proxy: true as never }, 'proxy'],
@@ -650,20 +450,3 @@ describe('AC21: a keep-alive connection that had gone stale', () => {
     expect(client.stats().policies['retry']).toMatchObject({ transparent: 0, retries: 1 });
   });
 });
-
-/** As much of RFC 1928 as a client needs that asks for a name. */
-function serveSocks(socket: Socket, port: number, asked: string[]): void {
-  socket.once('data', () => {
-    socket.write(Uint8Array.of(5, 0));
-    socket.once('data', (request: Buffer) => {
-      const length = request[4] as number;
-      asked.push(`${request.subarray(5, 5 + length).toString()}:${request.readUInt16BE(5 + length)}`);
-      const onward = connect(port, '127.0.0.1', () => {
-        socket.write(Uint8Array.of(5, 0, 0, 1, 127, 0, 0, 1, 0, 0));
-        onward.pipe(socket).pipe(onward);
-      });
-      for (const end of [socket, onward]) end.on('error', () => [socket, onward].forEach((one) => one.destroy()));
-      cleanUp.push(() => onward.destroy());
-    });
-  });
-}

@@ -1,7 +1,8 @@
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { guardedLookup, isPublicAddress } from './address-guard.ts';
+import { guardedLookup } from './address-guard.ts';
+import { isPublicAddress } from './ip-address.ts';
 
 describe('AC38: which addresses are public', () => {
   test.each([

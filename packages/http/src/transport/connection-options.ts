@@ -8,6 +8,7 @@ import {
   withheld,
 } from '@macadam/core';
 import type { LookupFunction } from 'node:net';
+import { proxiesOf, type Proxies } from './proxy.ts';
 import { resolveByDns, type ResolveFunction } from './ttl-resolver.ts';
 import { assertSoundTls, assertTlsOptions, type TlsSource } from './tls.ts';
 
@@ -36,9 +37,9 @@ export interface ConnectionOptions {
   /** Certificates and trust; a function is asked for each new connection. Default: what Node trusts. */
   tls?: TlsSource;
   /**
-   * An http, https or socks5 URL to connect through; `env` for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. The proxy
-   * resolves the names, unless `ssrf`, `dns.lookup` or `dns.resolve` is given: then an address that was found here is asked
-   * of it by CONNECT, which takes an http or https URL. Default: false, whatever the environment says.
+   * An http, https or socks5 URL to connect through; `env` for what `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` say when the
+   * client is made. The proxy resolves the names, unless `ssrf`, `dns.lookup` or `dns.resolve` is given: then it is asked for
+   * the address that was found here. Default: false, whatever the environment says.
    */
   proxy?: string | false;
   dns?: DnsOptions;
@@ -51,15 +52,13 @@ export const DEFAULT_MAX_CONNECTION_AGE_MS = 300_000;
 export interface ConnectionSettings {
   readonly blockPrivate: boolean;
   readonly tls: TlsSource | undefined;
-  /** A URL, which may hold a password. */
-  readonly proxy: string | false;
+  readonly proxies: Proxies;
   readonly maxConnectionAgeMs: number;
   readonly lookup: LookupFunction | undefined;
   readonly resolve: ResolveFunction | undefined;
 }
 
 const OPTION_NAMES = ['ssrf', 'tls', 'proxy', 'dns'] as const;
-const PROXY_PROTOCOLS: ReadonlySet<string> = new Set(['http:', 'https:', 'socks5:']);
 
 export function connectionSettings(options: ConnectionOptions & { dispatcher?: unknown }): ConnectionSettings {
   const { ssrf = 'off', tls, proxy = false, dns = {} } = options;
@@ -84,35 +83,12 @@ export function connectionSettings(options: ConnectionOptions & { dispatcher?: u
     if (typeof resolve !== 'function') throw new OptionsError('dns.resolve', resolve, '"dns" or a function');
     if (lookup !== undefined) throw new OptionsError('dns.resolve', dns.resolve, 'left out with dns.lookup');
   }
-  if (proxy !== false) {
-    assertProxy(proxy);
-    if (!/^https?:/i.test(proxy)) assertResolvesNames({ ssrf, dns });
-  }
-  return { blockPrivate: ssrf === 'block-private', tls, proxy, maxConnectionAgeMs, lookup, resolve };
-}
-
-/** An address that was found here can be asked of a proxy that makes tunnels, but not of one that is given the name. */
-function assertResolvesNames({ ssrf, dns }: { ssrf: string; dns: DnsOptions }): void {
-  const allowed = 'left out with a proxy that resolves names; an http or https URL is one that need not';
-  if (ssrf !== 'off') throw new OptionsError('ssrf', ssrf, allowed);
-  for (const name of ['lookup', 'resolve'] as const) {
-    if (dns[name] !== undefined) throw new OptionsError(`dns.${name}`, dns[name], allowed);
-  }
-}
-
-function assertProxy(proxy: unknown): void {
-  if (proxy === 'env') {
-    for (const name of ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY']) {
-      const value = process.env[name];
-      if (value !== undefined && value !== '') assertProxyUrl(`proxy (${name})`, value, 'an http, https or socks5 URL');
-    }
-  } else assertProxyUrl('proxy', proxy, 'false, "env", or an http, https or socks5 URL without a path');
-}
-
-function assertProxyUrl(path: string, proxy: unknown, allowed: string): void {
-  const url = typeof proxy === 'string' && URL.canParse(proxy) ? new URL(proxy) : undefined;
-  const isWhole = url !== undefined && PROXY_PROTOCOLS.has(url.protocol) && url.hostname !== '';
-  if (isWhole && (url.pathname === '/' || url.pathname === '') && url.search === '' && url.hash === '') return;
-  // The value is not shown: there may be a password in it.
-  throw new OptionsError(path, withheld(proxy), allowed);
+  return {
+    blockPrivate: ssrf === 'block-private',
+    tls,
+    proxies: proxiesOf(proxy),
+    maxConnectionAgeMs,
+    lookup,
+    resolve,
+  };
 }

@@ -1,68 +1,114 @@
-import { lookup as systemLookup } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP } from 'node:net';
+import type { Clock } from '@macadam/core';
 import { makeConnector, type Connect, type ConnectTarget } from '../dispatcher.ts';
-import { AddressBlockedError, guardedLookup, isPublicAddress } from './address-guard.ts';
+import { codeOf } from '../failure-code.ts';
+import { AddressBlockedError, guardedLookup } from './address-guard.ts';
 import type { ConnectionSettings } from './connection-options.ts';
+import { isPublicAddress } from './ip-address.ts';
 import { answering } from './lookup.ts';
+import type { Proxy } from './proxy.ts';
+import { ProxyFailure, watchProxySocket } from './proxy-failure.ts';
 import { watchSocket } from './reused-sockets.ts';
 import { tunnel } from './tunnel.ts';
 import type { TtlResolver } from './ttl-resolver.ts';
-import { assertTlsOptions, type TlsOptions } from './tls.ts';
+import { steadily, type TlsOptions } from './tls.ts';
+import type { Way } from './way.ts';
 
-/** Makes the connections of a pool: with the addresses checked, the certificates fresh, and the socket watched; through a tunnel where there is a proxy. */
-export function connector(settings: ConnectionSettings, connectTimeoutMs: number, names?: TtlResolver): Connect {
-  const { blockPrivate, proxy, tls } = settings;
-  const resolver = names?.lookup ?? settings.lookup;
-  const own = resolver && answering(resolver);
-  const lookup = blockPrivate ? guardedLookup(own) : own;
-  const direct = (options: TlsOptions | undefined): Connect =>
-    makeConnector({ ...options, timeout: connectTimeoutMs, ...(lookup !== undefined && { lookup }) });
-  const base = (options: TlsOptions | undefined): Connect =>
-    proxy === false
-      ? direct(options)
-      : tunnel({
-          proxy,
-          tls: options,
-          timeoutMs: connectTimeoutMs,
-          lookup: lookup ?? (systemLookup as LookupFunction),
-          secure: direct(options),
-        });
-  const secured = typeof tls === 'function' ? renewing(tls, base) : base(tls);
-  return (target, callback) => {
-    const blocked = blockPrivate ? blockedLiteral(target) : undefined;
+type Connected = Parameters<Connect>[1];
+/** Makes one connection. */
+export type ConnectAlong = (way: Way, callback: Connected) => void;
+
+interface ConnectorOptions {
+  /** In milliseconds. */
+  readonly connectTimeoutMs: number;
+  readonly clock: Clock;
+  /** Looks names up; without it that is up to the settings. */
+  readonly names: TtlResolver | undefined;
+}
+
+/** Makes the connections of a client: with the addresses checked, the certificates fresh, and the socket watched. */
+export function connector(settings: ConnectionSettings, options: ConnectorOptions): ConnectAlong {
+  const { blockPrivate, tls } = settings;
+  const secured =
+    typeof tls === 'function'
+      ? renewing(steadily(tls), (own) => connectingWith(own, settings, options))
+      : connectingWith(tls, settings, options);
+  return (way, callback) => {
+    const blocked = blockPrivate ? blockedLiteral(way.target) : undefined;
     if (blocked !== undefined) {
       queueMicrotask(() => callback(blocked, null));
       return;
     }
-    secured(target, (error, socket) => {
-      if (error !== null) {
-        callback(error, null);
-        return;
-      }
-      watchSocket(socket);
-      callback(null, socket);
+    try {
+      secured(way, (error, socket) => {
+        if (error !== null) {
+          callback(asError(error), null);
+          return;
+        }
+        watchSocket(socket);
+        if (way.forwards) watchProxySocket(socket, (way.proxy as Proxy).host);
+        callback(null, socket);
+      });
+    } catch (error) {
+      queueMicrotask(() => callback(asError(error), null));
+    }
+  };
+}
+
+function connectingWith(
+  tls: TlsOptions | undefined,
+  { blockPrivate, ...settings }: ConnectionSettings,
+  { connectTimeoutMs, clock, names }: ConnectorOptions,
+): ConnectAlong {
+  const resolver = names?.lookup ?? settings.lookup;
+  const own = resolver && answering(resolver);
+  const lookup = blockPrivate ? guardedLookup(own) : own;
+  const timeout = connectTimeoutMs;
+  const direct = makeConnector({ ...tls, timeout, ...(lookup !== undefined && { lookup }) });
+  const reach = reaching(makeConnector({ ...(tls?.ca !== undefined && { ca: tls.ca }), timeout, allowH2: false }));
+  const through = tunnel({ reach, timeoutMs: connectTimeoutMs, clock, lookup, secure: direct });
+  return ({ target, proxy, forwards }, callback) => {
+    if (proxy === undefined) direct(target, callback);
+    else if (forwards) reach(proxy, callback);
+    else through(proxy, target, callback);
+  };
+}
+
+/** Connects to a proxy. Its name is looked up as ever: it is not where the request goes, and may well be private. */
+function reaching(connect: Connect): (proxy: Proxy, callback: Connected) => void {
+  return ({ hostname, port, encrypted, host }, callback) => {
+    const servername = isIP(hostname) === 0 ? hostname : undefined;
+    const target = { hostname, port: String(port), protocol: encrypted ? 'https:' : 'http:', servername };
+    connect(target, (error, socket) => {
+      if (error === null) callback(null, socket);
+      else callback(new ProxyFailure(host, 'could not be reached', codeOf(error), error), null);
     });
   };
 }
 
 /** Asks for the options before each connection; as long as it is given the same object, TLS sessions are resumed. */
-function renewing(source: () => TlsOptions, make: (options: TlsOptions) => Connect): Connect {
+function renewing(source: () => TlsOptions, make: (options: TlsOptions) => ConnectAlong): ConnectAlong {
   let last: TlsOptions | undefined;
-  let connect: Connect | undefined;
-  return (target, callback) => {
-    try {
-      const options = source();
-      if (connect === undefined || options !== last) {
-        assertTlsOptions(options, 'tls()');
-        connect = make(options);
-        last = options;
-      }
-    } catch (error) {
-      queueMicrotask(() => callback(error as Error, null));
-      return;
+  let connect: ConnectAlong | undefined;
+  return (way, callback) => {
+    const options = source();
+    if (connect === undefined || options !== last) {
+      connect = make(options);
+      last = options;
     }
-    connect(target, callback);
+    connect(way, callback);
   };
+}
+
+/** After these the transport connects again and again, without asking whether anybody waits. */
+const REPEATED_CODES: ReadonlySet<unknown> = new Set(['UND_ERR_INFO', 'UND_ERR_SOCKET']);
+
+/** Functions of the caller's are asked for names and certificates, and may fail with anything. */
+function asError(failure: unknown): Error {
+  const isOne = failure instanceof Error;
+  if (isOne && !REPEATED_CODES.has((failure as NodeJS.ErrnoException).code)) return failure;
+  const error = new Error(isOne ? failure.message : 'Connecting failed with what is not an error', { cause: failure });
+  return Object.assign(error, { code: 'ECONNABORTED' });
 }
 
 /** An address in the URL is not looked up, so it is checked here. `URL` has undone the odd spellings of IPv4. */

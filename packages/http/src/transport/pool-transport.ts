@@ -5,16 +5,22 @@ import {
   type Connect,
   type Connections,
   type ConnectionStats,
+  type ConnectTarget,
+  type DispatchHandler,
+  type DispatchOptions,
   type HttpDispatcher,
   type Transport,
 } from '../dispatcher.ts';
 import { ConnectionPool } from './connection-pool.ts';
+import type { ConnectAlong } from './connector.ts';
+import { ForwardingPool } from './forwarding-pool.ts';
+import type { Proxy } from './proxy.ts';
+import { describeWay, type Way } from './way.ts';
 
 /** How a transport makes its connections, and for how long it keeps them, in milliseconds. */
 export interface TransportOptions {
-  readonly connect: Connect;
-  /** What `connect` leads through; it may hold a password. */
-  readonly proxy: string | false;
+  readonly connect: ConnectAlong;
+  readonly way: (target: ConnectTarget) => Way;
   readonly connectTimeoutMs: number;
   readonly maxConnectionAgeMs: number;
   /** Knows when names have to be asked for again; without it connections only grow old. */
@@ -38,7 +44,7 @@ class PoolTransport implements Transport {
   readonly #options: TransportOptions;
   #connections: Connections;
   #renewAt = Infinity;
-  #others: ReturnType<typeof openAgent> | undefined;
+  #others: Elsewhere | undefined;
   #closed = false;
 
   constructor(origin: string, options: TransportOptions) {
@@ -55,12 +61,13 @@ class PoolTransport implements Transport {
   }
 
   get elsewhere(): HttpDispatcher {
-    const { connect, maxConnectionAgeMs } = this.#options;
-    return (this.#others ??= openAgent(connect, maxConnectionAgeMs));
+    return (this.#others ??= new Elsewhere(this.#options));
   }
 
   #open(): Connections {
-    const { connect } = this.#options;
+    const way = this.#options.way(new URL(this.#origin));
+    if (way.forwards) return forwardingPool(way, this.#options);
+    const connect = connectVia(this.#options);
     // With TLS the other side may agree to HTTP/2.
     return this.#origin.startsWith('https:')
       ? openPool(this.#origin, connect)
@@ -85,8 +92,8 @@ class PoolTransport implements Transport {
   }
 
   describe(): string {
-    const { connectTimeoutMs, maxConnectionAgeMs, names, proxy } = this.#options;
-    const via = proxy === false ? '' : ` through tunnels of the proxy ${new URL(proxy).host}`;
+    const { connectTimeoutMs, maxConnectionAgeMs, names, way } = this.#options;
+    const via = describeWay(way(new URL(this.#origin)));
     const age = maxConnectionAgeMs === Infinity ? '' : `, renewed every ${maxConnectionAgeMs} ms`;
     const move = names === undefined ? '' : ', and when the name has moved';
     return `its own connection pool${via}, connecting within ${connectTimeoutMs} ms${age}${move}`;
@@ -101,6 +108,38 @@ class PoolTransport implements Transport {
     this.#closed = true;
     await Promise.all([this.#connections.close(), this.#others?.close()]);
   }
+}
+
+/** Connections to any origin but the client's own. */
+class Elsewhere implements HttpDispatcher {
+  readonly #options: TransportOptions;
+  readonly #agent: ReturnType<typeof openAgent>;
+  #forwarding: Connections | undefined;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#agent = openAgent(connectVia(options), options.maxConnectionAgeMs);
+  }
+
+  dispatch(options: DispatchOptions, receiver: DispatchHandler): boolean {
+    const way = this.#options.way(new URL(options.origin as string));
+    if (!way.forwards) return this.#agent.dispatch(options, receiver);
+    // There is one proxy for all that is forwarded.
+    this.#forwarding ??= forwardingPool(way, this.#options);
+    return this.#forwarding.dispatch(options, receiver);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#agent.close(), this.#forwarding?.close()]);
+  }
+}
+
+function connectVia({ connect, way }: TransportOptions): Connect {
+  return (target, callback) => connect(way(target), callback);
+}
+
+function forwardingPool(way: Way, { connect }: TransportOptions): Connections {
+  return new ForwardingPool(way.proxy as Proxy, (_target, callback) => connect(way, callback));
 }
 
 export function poolTransport(origin: string, options: TransportOptions): Transport {

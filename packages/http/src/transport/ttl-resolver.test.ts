@@ -101,3 +101,41 @@ test('remembers a thousand names', async () => {
   await look({}, '0.example');
   expect(questions).toHaveLength(1_002);
 });
+
+test('a question that is never answered is asked again, and what then comes too late is not taken', async () => {
+  const questions: ((address: string) => void)[] = [];
+  const resolver = new TtlResolver(
+    () => new Promise((resolve) => questions.push((address) => resolve([{ address, ttlMs: 600_000 }]))),
+    clock,
+  );
+  const look = (): Promise<unknown> =>
+    new Promise((resolve) => resolver.lookup('a.example', { all: true }, (_error, found) => resolve(found)));
+  const early = [look(), look()];
+  await clock.advance(4_999);
+  void look();
+  expect(questions).toHaveLength(1);
+  await clock.advance(1);
+  const later = look();
+  expect(questions).toHaveLength(2);
+  questions[1]?.('192.0.2.2');
+  expect(await later).toEqual([{ address: '192.0.2.2', family: 4 }]);
+  questions[0]?.('192.0.2.1');
+  expect(await Promise.all(early)).toEqual(Array(2).fill([{ address: '192.0.2.1', family: 4 }]));
+  expect(await look()).toEqual([{ address: '192.0.2.2', family: 4 }]);
+  expect(resolver.isDue('a.example')).toBe(false);
+  expect(questions).toHaveLength(2);
+});
+
+test('a name whose question hangs is due again', async () => {
+  let asked = 0;
+  const resolver = new TtlResolver(
+    () => (asked++ === 0 ? Promise.resolve([{ address: '192.0.2.1', ttlMs: 1_000 }]) : new Promise(() => {})),
+    clock,
+  );
+  await new Promise((resolve) => resolver.lookup('a.example', { all: true }, resolve));
+  await clock.advance(1_000);
+  void resolver.hasMoved('a.example');
+  expect(resolver.isDue('a.example')).toBe(false);
+  await clock.advance(5_000);
+  expect(resolver.isDue('a.example')).toBe(true);
+});

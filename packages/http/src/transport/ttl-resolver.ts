@@ -20,11 +20,16 @@ export type ResolveFunction = (hostname: string) => Promise<readonly ResolvedAdd
 const SHORTEST_MS = 1_000;
 /** Hosts that redirects lead to are remembered as well. */
 const MOST_NAMES = 1_000;
+/** A question that was not answered for so long is asked again beside it: it may never be. */
+const PATIENCE_MS = 5_000;
+/** When DNS tells only of one family, since the question for the other failed, that is no reason to do without for long. */
+const PARTIAL_MS = 5_000;
 /** A name that only the operating system knows, from its hosts file say, is asked for again after this. */
 const SYSTEM_TTL_MS = 60_000;
 
 interface Known {
   readonly addresses: readonly LookupAddress[];
+  readonly askedAt: number;
   /** Until then they are answered with. */
   readonly expiresAt: number;
   /** From then on it is worth asking again. */
@@ -33,12 +38,17 @@ interface Known {
   moved: boolean;
 }
 
+interface Question {
+  readonly answer: Promise<readonly LookupAddress[]>;
+  readonly askedAt: number;
+}
+
 export class TtlResolver {
   readonly #resolve: ResolveFunction;
   readonly #clock: Clock;
   /** Those asked for the longest ago are forgotten first. */
   readonly #known = new RecencyMap<string, Known>();
-  readonly #pending = new Map<string, Promise<readonly LookupAddress[]>>();
+  readonly #pending = new Map<string, Question>();
 
   constructor(resolve: ResolveFunction, clock: Clock) {
     this.#resolve = resolve;
@@ -61,7 +71,7 @@ export class TtlResolver {
   /** Whether there may be news of a name; not before it was first asked for. */
   isDue(hostname: string): boolean {
     const known = this.#known.peek(hostname);
-    if (known === undefined || this.#pending.has(hostname)) return false;
+    if (known === undefined || this.#questionOf(hostname) !== undefined) return false;
     return known.moved || this.#clock.monotonic() >= known.askAt;
   }
 
@@ -81,27 +91,38 @@ export class TtlResolver {
   #addresses(hostname: string): Promise<readonly LookupAddress[]> {
     const known = this.#known.peek(hostname);
     if (known !== undefined && this.#clock.monotonic() < known.expiresAt) return Promise.resolve(known.addresses);
-    let pending = this.#pending.get(hostname);
-    if (pending === undefined) {
-      pending = this.#ask(hostname).finally(() => this.#pending.delete(hostname));
-      this.#pending.set(hostname, pending);
-    }
-    return pending;
+    const pending = this.#questionOf(hostname);
+    if (pending !== undefined) return pending.answer;
+    const askedAt = this.#clock.monotonic();
+    const answer = this.#ask(hostname, askedAt).finally(() => {
+      if (this.#pending.get(hostname)?.answer === answer) this.#pending.delete(hostname);
+    });
+    this.#pending.set(hostname, { answer, askedAt });
+    return answer;
   }
 
-  async #ask(hostname: string): Promise<readonly LookupAddress[]> {
+  /** The one that is worth waiting for, if any. */
+  #questionOf(hostname: string): Question | undefined {
+    const question = this.#pending.get(hostname);
+    return question !== undefined && this.#clock.monotonic() - question.askedAt < PATIENCE_MS ? question : undefined;
+  }
+
+  async #ask(hostname: string, askedAt: number): Promise<readonly LookupAddress[]> {
     const records = await this.#resolve(hostname);
     if (records.length === 0) {
       throw Object.assign(new Error('The host has no address'), { code: 'ENODATA', hostname });
     }
     const addresses = records.map(({ address }) => ({ address, family: isIP(address) }));
     const before = this.#known.peek(hostname);
+    // It took so long that it was asked again, and that was answered first.
+    if (before !== undefined && before.askedAt > askedAt) return addresses;
     const left = before?.addresses.some(({ address }) => addresses.every((one) => one.address !== address));
     if (before === undefined && this.#known.size >= MOST_NAMES) this.#known.deleteOldest();
     const ttlMs = Math.max(SHORTEST_MS, Math.min(...records.map((record) => record.ttlMs)));
     const expiresAt = this.#clock.monotonic() + ttlMs;
     this.#known.set(hostname, {
       addresses,
+      askedAt,
       expiresAt,
       askAt: expiresAt,
       moved: left === true || before?.moved === true,
@@ -117,11 +138,18 @@ export async function resolveByDns(hostname: string): Promise<readonly ResolvedA
     dns.resolve6(hostname, { ttl: true }),
   ]);
   const records = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-  if (records.length > 0) return records.map(({ address, ttl }) => ({ address, ttlMs: ttl * 1_000 }));
+  const longestMs = answers.some(isUnknown) ? PARTIAL_MS : Infinity;
+  if (records.length > 0)
+    return records.map(({ address, ttl }) => ({ address, ttlMs: Math.min(ttl * 1_000, longestMs) }));
   return new Promise((resolve, reject) => {
     systemLookup(hostname, { all: true }, (error, addresses) => {
       if (error !== null) reject(error);
       else resolve(addresses.map(({ address }) => ({ address, ttlMs: SYSTEM_TTL_MS })));
     });
   });
+}
+
+/** Whether there was no answer; "there is none of this family" is one. */
+function isUnknown(answer: PromiseSettledResult<unknown>): boolean {
+  return answer.status === 'rejected' && !['ENODATA', 'ENOTFOUND'].includes((answer.reason as { code: string }).code);
 }

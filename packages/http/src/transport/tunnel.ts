@@ -1,89 +1,143 @@
 import type { LookupAddress } from 'node:dns';
-import { isIP, isIPv6, type LookupFunction, type Socket } from 'node:net';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
+import type { Clock } from '@macadam/core';
 import type { Connect, ConnectTarget } from '../dispatcher.ts';
-import type { TlsOptions } from './tls.ts';
+import { handshakeWith, type Handshake } from './handshakes.ts';
+import type { Proxy } from './proxy.ts';
+import { ProxyFailure } from './proxy-failure.ts';
 
-/** How a tunnel is made. */
+/** How tunnels are made. */
 export interface TunnelOptions {
-  /** An http or https URL, user and password in it if the proxy wants them. */
-  readonly proxy: string;
-  readonly tls: TlsOptions | undefined;
+  /** Connects to the proxy itself. */
+  readonly reach: (proxy: Proxy, callback: Parameters<Connect>[1]) => void;
   /** In milliseconds, until the proxy has opened it. */
   readonly timeoutMs: number;
-  readonly lookup: LookupFunction;
+  readonly clock: Clock;
+  /** Finds, and checks, the address on this side; undefined when the proxy is given the name. */
+  readonly lookup: LookupFunction | undefined;
   /** Encrypts what goes through the tunnel. */
   readonly secure: Connect;
 }
 
-/**
- * Connects through an HTTP proxy to an address that was found, and checked, on this side: CONNECT names the address, so that
- * the proxy has no name to resolve. Plain http goes through a tunnel too.
- */
-export function tunnel(options: TunnelOptions): Connect {
-  return (target, callback) => {
-    locate(target.hostname, options.lookup, (error, address) => {
-      if (error !== null) callback(error, null);
-      else open(options, target, address, callback).catch((cause: Error) => callback(cause, null));
-    });
-  };
+/** Connects through a proxy, which is asked for a connection and then only passes bytes on. */
+export function tunnel(options: TunnelOptions): (proxy: Proxy, ...rest: Parameters<Connect>) => void {
+  return (proxy, target, callback) => new Opening(options, proxy, target, callback).start();
 }
 
-function locate(
-  hostname: string,
-  lookup: LookupFunction,
-  found: (...result: [error: null, address: string] | [error: Error, address: null]) => void,
-): void {
-  const literal = hostname.replace(/^\[|\]$/g, '');
-  if (isIP(literal) !== 0) {
-    found(null, literal);
-    return;
-  }
-  lookup(hostname, { all: true }, (error, addresses) => {
-    if (error !== null) found(error, null);
-    else found(null, typeof addresses === 'string' ? addresses : (addresses[0] as LookupAddress).address);
-  });
-}
+/** One tunnel, until it is open or has failed. Whatever else happens then comes too late. */
+class Opening {
+  readonly #options: TunnelOptions;
+  readonly #proxy: Proxy;
+  readonly #target: ConnectTarget;
+  readonly #callback: Parameters<Connect>[1];
+  readonly #timer: { cancel(): void };
+  #socket: Socket | undefined;
+  #isAsked = false;
+  #over = false;
 
-async function open(
-  { proxy, tls, timeoutMs, secure }: TunnelOptions,
-  target: ConnectTarget,
-  address: string,
-  callback: Parameters<Connect>[1],
-): Promise<void> {
-  const { protocol, hostname, port, username, password } = new URL(proxy);
-  const encrypted = target.protocol === 'https:';
-  const path = `${isIPv6(address) ? `[${address}]` : address}:${target.port || (encrypted ? 443 : 80)}`;
-  const headers: Record<string, string> = { host: path };
-  if (username !== '' || password !== '') {
-    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    headers['proxy-authorization'] = `Basic ${Buffer.from(credentials).toString('base64')}`;
+  constructor(options: TunnelOptions, proxy: Proxy, target: ConnectTarget, callback: Parameters<Connect>[1]) {
+    this.#options = options;
+    this.#proxy = proxy;
+    this.#target = target;
+    this.#callback = callback;
+    this.#timer = options.clock.setTimer(() => this.#timedOut(), options.timeoutMs);
   }
-  const usual = { hostname: hostname.replace(/^\[|\]$/g, ''), port, method: 'CONNECT', path, headers, agent: false };
-  // Only where there is a proxy: an ES module that imports them makes Node load all that they export, its own undici too.
-  const request =
-    protocol === 'https:'
-      ? (await import('node:https')).request({ ...usual, ...(tls?.ca !== undefined && { ca: tls.ca as never }) })
-      : (await import('node:http')).request(usual);
-  request.setTimeout(timeoutMs, () => {
-    request.destroy(failed('The proxy did not open a tunnel in time', 'UND_ERR_CONNECT_TIMEOUT'));
-  });
-  request.once('error', (error) => callback(error, null));
-  // Node tells of it so whatever the status.
-  request.once('connect', ({ statusCode = 0 }, stream, head) => {
-    const socket = stream as Socket;
-    socket.setTimeout(0);
-    if (statusCode < 200 || statusCode > 299) {
-      socket.destroy();
-      callback(failed(`The proxy answered ${statusCode} to CONNECT`, 'ERR_PROXY_TUNNEL'), null);
+
+  start(): void {
+    const { lookup } = this.#options;
+    const host = this.#target.hostname.replace(/^\[|\]$/g, '');
+    if (lookup === undefined || isIP(host) !== 0) {
+      this.#ask([host]);
       return;
     }
-    if (head.length > 0) socket.unshift(head);
-    if (encrypted) secure({ ...target, httpSocket: socket } as ConnectTarget, callback);
-    else callback(null, socket);
-  });
-  request.end();
+    try {
+      lookup(host, { all: true }, (error, addresses) => {
+        if (this.#over) return;
+        if (error !== null) this.#end(error);
+        else this.#ask(oneOfEachFamily(addresses as LookupAddress[]));
+      });
+    } catch (error) {
+      this.#over = true;
+      this.#timer.cancel();
+      throw error;
+    }
+  }
+
+  /** @param hosts - where to, in turn when the proxy cannot connect there: it may have no IPv6, say */
+  #ask(hosts: readonly string[]): void {
+    const { protocol, port } = this.#target;
+    const [host = '', ...others] = hosts;
+    const destination = { host, port: Number(port) || (protocol === 'https:' ? 443 : 80) };
+    this.#isAsked = true;
+    this.#options.reach(this.#proxy, (error, socket) => {
+      if (this.#over) socket?.destroy();
+      else if (error !== null) this.#end(error);
+      else this.#shakeHands(socket, handshakeWith(this.#proxy, destination), others);
+    });
+  }
+
+  #shakeHands(socket: Socket, handshake: Handshake, others: readonly string[]): void {
+    this.#socket = socket;
+    let received: Buffer = Buffer.alloc(0);
+    const read = (): void => {
+      for (let piece = socket.read() as Buffer | null; piece !== null; piece = socket.read() as Buffer | null) {
+        received = Buffer.concat([received, piece]);
+      }
+      while (!this.#over) {
+        const step = handshake.step(received);
+        if (step.next === 'read') return;
+        if (step.next === 'fail') {
+          release();
+          if (step.code === 'ERR_PROXY_UNAVAILABLE' && others.length > 0) {
+            socket.destroy();
+            this.#ask(others);
+          } else this.#end(new ProxyFailure(this.#proxy.host, step.why, step.code));
+          return;
+        }
+        received = received.subarray(step.used);
+        if (step.next === 'open') {
+          release();
+          if (received.length > 0) socket.unshift(received);
+          this.#end(null);
+          return;
+        }
+        if (step.bytes.length > 0) socket.write(step.bytes);
+      }
+    };
+    const broken = (error?: Error | boolean): void => {
+      const cause = error instanceof Error ? error : undefined;
+      this.#end(new ProxyFailure(this.#proxy.host, 'closed the connection it was asked for', 'ECONNRESET', cause));
+    };
+    const release = (): void => {
+      socket.off('readable', read).off('error', broken).off('end', broken).off('close', broken);
+    };
+    socket.on('readable', read).on('error', broken).on('end', broken).on('close', broken);
+    socket.write(handshake.opening);
+  }
+
+  #timedOut(): void {
+    // In the words of the transport for its own connections.
+    const code = 'UND_ERR_CONNECT_TIMEOUT';
+    const { timeoutMs } = this.#options;
+    if (this.#isAsked) this.#end(new ProxyFailure(this.#proxy.host, `made no connection within ${timeoutMs} ms`, code));
+    else this.#end(Object.assign(new Error(`The host was not looked up within ${timeoutMs} ms`), { code }));
+  }
+
+  #end(error: Error | null): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#timer.cancel();
+    const socket = this.#socket as Socket;
+    if (error !== null) {
+      this.#socket?.destroy();
+      this.#callback(error, null);
+    } else if (this.#target.protocol === 'https:') {
+      this.#options.secure({ ...this.#target, httpSocket: socket } as ConnectTarget, this.#callback);
+    } else this.#callback(null, socket);
+  }
 }
 
-function failed(message: string, code: string): Error {
-  return Object.assign(new Error(message), { code });
+function oneOfEachFamily(addresses: readonly LookupAddress[]): string[] {
+  const others = addresses.filter(({ family }) => family !== addresses[0]?.family);
+  return [...addresses.slice(0, 1), ...others.slice(0, 1)].map(({ address }) => address);
 }

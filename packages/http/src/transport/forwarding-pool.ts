@@ -1,0 +1,38 @@
+import {
+  openConnection,
+  type Connect,
+  type Connections,
+  type ConnectionStats,
+  type DispatchHandler,
+  type DispatchOptions,
+} from '../dispatcher.ts';
+import { ConnectionPool } from './connection-pool.ts';
+import { proxyAuthorization } from './handshakes.ts';
+import type { Proxy } from './proxy.ts';
+
+/** Connections to a proxy that is sent requests for others: each carries its whole URL (RFC 9112, section 3.2.2). */
+export class ForwardingPool implements Connections {
+  readonly #pool: ConnectionPool;
+  readonly #authorization: readonly string[];
+
+  constructor(proxy: Proxy, connect: Connect) {
+    this.#pool = new ConnectionPool(() => openConnection(`http://${proxy.host}`, connect));
+    const authorization = proxyAuthorization(proxy);
+    this.#authorization = authorization === undefined ? [] : ['proxy-authorization', authorization];
+  }
+
+  dispatch(options: DispatchOptions, receiver: DispatchHandler): boolean {
+    const origin = options.origin as string;
+    const own = ['host', new URL(origin).host, ...this.#authorization];
+    const headers = [...(options.headers as string[]), ...own];
+    return this.#pool.dispatch({ ...options, path: origin + options.path, headers }, receiver);
+  }
+
+  get stats(): ConnectionStats {
+    return this.#pool.stats;
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+}

@@ -1,0 +1,61 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { constant } from '@macadam/resilience';
+import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+
+/** A certificate or key of the tests. */
+export const pem = (name: string): Buffer => readFileSync(new URL(`./certificates/${name}.pem`, import.meta.url));
+export const ca: Buffer = pem('ca');
+export const serverTls: { readonly cert: Buffer; readonly key: Buffer } = {
+  cert: pem('server'),
+  key: pem('server.key'),
+};
+
+/** What {@link closeAll} calls, the last first. */
+export const cleanUp: (() => unknown)[] = [];
+/** Closes what a test has opened. */
+export async function closeAll(): Promise<void> {
+  for (const close of cleanUp.splice(0).reverse()) await close();
+}
+
+/** Its port; closed with all its sockets by {@link closeAll}. */
+export async function listening<S extends Server>(server: S): Promise<number> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => sockets.add(socket));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  cleanUp.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** Answers with the name in the certificate it was shown. */
+export async function httpsServer(
+  options: ServerOptions = {},
+): Promise<{ url: string; port: number; requests: IncomingMessage[] }> {
+  const requests: IncomingMessage[] = [];
+  const server = createHttpsServer({ ...serverTls, ...options }, (request, response) => {
+    requests.push(request);
+    const peer = (request.socket as TLSSocket).getPeerCertificate();
+    response.setHeader('content-type', 'application/json').end(JSON.stringify({ peer: peer.subject?.CN ?? null }));
+  });
+  const port = await listening(server);
+  return { url: `https://localhost:${port}`, port, requests };
+}
+
+/** A client that does not wait between tries, unless told otherwise. */
+export function clientFor(options: HttpClientOptions): HttpClient {
+  const client = createHttpClient({ retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 }, ...options });
+  cleanUp.push(() => client.close());
+  return client;
+}
+
+/** The transport takes a connection up again one turn of the event loop after its last answer. */
+export function rested(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,74 @@
+import { createSocket } from 'node:dgram';
+import { promises as dns } from 'node:dns';
+import { once } from 'node:events';
+import { afterEach, expect, test } from 'vitest';
+import { resolveByDns } from '../src/transport/ttl-resolver.ts';
+import { cleanUp, closeAll } from './loopback.ts';
+
+afterEach(closeAll);
+
+const A = 1;
+const AAAA = 28;
+const SERVFAIL = 2;
+const NXDOMAIN = 3;
+
+/** A DNS server, which Node asks until the end of the test: a code, or addresses with their time in seconds, by type. */
+async function dnsServer(
+  answer: (type: number) => number | readonly [address: number[], ttl: number][],
+): Promise<void> {
+  const socket = createSocket('udp4');
+  socket.on('message', (question, { port, address }) => {
+    const nameEnd = question.indexOf(0, 12) + 1;
+    const result = answer(question.readUInt16BE(nameEnd));
+    const records = typeof result === 'number' ? [] : result;
+    const head = Buffer.from(question.subarray(0, nameEnd + 4));
+    head.writeUInt16BE(0x8180 + (typeof result === 'number' ? result : 0), 2);
+    head.writeUInt16BE(records.length, 6);
+    head.fill(0, 8, 12);
+    const body = records.map(([bytes, ttl]) => {
+      const record = Buffer.alloc(12);
+      record.writeUInt16BE(0xc00c, 0);
+      record.writeUInt16BE(bytes.length === 4 ? A : AAAA, 2);
+      record.writeUInt16BE(1, 4);
+      record.writeUInt32BE(ttl, 6);
+      record.writeUInt16BE(bytes.length, 10);
+      return Buffer.concat([record, Buffer.from(bytes)]);
+    });
+    socket.send(Buffer.concat([head, ...body]), port, address);
+  });
+  socket.bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const usual = dns.getServers();
+  dns.setServers([`127.0.0.1:${socket.address().port}`]);
+  cleanUp.push(() => {
+    dns.setServers(usual);
+    socket.close();
+  });
+}
+
+const four: [number[], number] = [[192, 0, 2, 1], 300];
+const six: [number[], number] = [[0x20, 1, 0xd, 0xb8, ...Array<number>(11).fill(0), 1], 60];
+
+test('names by DNS: both families, IPv4 first, each with its time', async () => {
+  await dnsServer((type) => (type === A ? [four] : [six]));
+  expect(await resolveByDns('a.example')).toEqual([
+    { address: '192.0.2.1', ttlMs: 300_000 },
+    { address: '2001:db8::1', ttlMs: 60_000 },
+  ]);
+});
+
+test('a name that has one family is done with', async () => {
+  await dnsServer((type) => (type === A ? [four] : []));
+  expect(await resolveByDns('a.example')).toEqual([{ address: '192.0.2.1', ttlMs: 300_000 }]);
+});
+
+test('when the question for one family fails, the other is used, and asked for again before long', async () => {
+  await dnsServer((type) => (type === A ? SERVFAIL : [six]));
+  expect(await resolveByDns('a.example')).toEqual([{ address: '2001:db8::1', ttlMs: 5_000 }]);
+});
+
+test.each([SERVFAIL, NXDOMAIN])('a name of which DNS tells nothing (%i) is looked up by the system', async (code) => {
+  await dnsServer(() => code);
+  const found = await resolveByDns('localhost');
+  expect(found.map(({ address }) => address)).toContain('127.0.0.1');
+});

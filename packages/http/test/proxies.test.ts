@@ -1,0 +1,577 @@
+import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { connect, createServer, type LookupFunction, type Socket } from 'node:net';
+import { inspect } from 'node:util';
+import { startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { HttpClientOptions, HttpNetworkError, HttpResponse } from '../src/index.ts';
+import { failure } from './impatient-clients.ts';
+import { ca, cleanUp, clientFor, closeAll, httpsServer, listening, pem, rested } from './loopback.ts';
+
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await closeAll();
+});
+
+const PROXY_VARIABLES = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
+
+/** The proxies the environment names, and no others. */
+function stubProxies(variables: Record<string, string>): void {
+  for (const name of PROXY_VARIABLES) vi.stubEnv(name, variables[name]);
+}
+
+interface LoopbackProxy {
+  readonly port: number;
+  readonly host: string;
+  /** What it was asked for, and by whom. */
+  readonly asked: string[];
+  readonly authorization: unknown[];
+}
+
+/** Passes bytes on, both ways, until one side ends. */
+function join(socket: Socket, port: number, host: string, open: () => void): void {
+  const onward = connect(port, host, () => {
+    open();
+    onward.pipe(socket).pipe(onward);
+  });
+  for (const end of [socket, onward]) end.on('error', () => [socket, onward].forEach((one) => one.destroy()));
+  cleanUp.push(() => onward.destroy());
+}
+
+interface HttpProxyOptions {
+  /** Where its tunnels lead, whatever it is asked for. */
+  readonly to?: string;
+  /** The certificate it shows. */
+  readonly encrypted?: string;
+  /** Where it sends who asks for a URL. */
+  readonly redirect?: (url: string) => string | undefined;
+}
+
+async function httpProxy({ to, encrypted, redirect }: HttpProxyOptions = {}): Promise<LoopbackProxy> {
+  const asked: string[] = [];
+  const authorization: unknown[] = [];
+  const server =
+    encrypted === undefined
+      ? createHttpServer()
+      : createHttpsServer({ cert: pem(encrypted), key: pem(`${encrypted}.key`) });
+  server.on('request', (request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    authorization.push(request.headers['proxy-authorization']);
+    const location = redirect?.(request.url ?? '');
+    if (location !== undefined) response.writeHead(307, { location });
+    response.end(`forwarded for ${request.headers.host}`);
+  });
+  server.on('connect', (request, socket: Socket) => {
+    asked.push(`CONNECT ${request.url}`);
+    authorization.push(request.headers['proxy-authorization']);
+    const [, host = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(request.url ?? '') ?? [];
+    join(socket, Number(port), to ?? (host === 'localhost' ? '127.0.0.1' : host), () =>
+      socket.write('HTTP/1.1 200 Connected\r\n\r\n'),
+    );
+  });
+  const port = await listening(server);
+  return { port, host: `127.0.0.1:${port}`, asked, authorization };
+}
+
+/** As much of RFC 1928 and 1929 as a client needs. */
+async function socksProxy(to: number, authenticates = false): Promise<LoopbackProxy> {
+  const asked: string[] = [];
+  const authorization: unknown[] = [];
+  const method = authenticates ? 2 : 0;
+  const serve = async (socket: Socket): Promise<void> => {
+    const next = async (): Promise<Buffer> => (await once(socket, 'data'))[0] as Buffer;
+    socket.on('error', () => {});
+    await next();
+    socket.write(Uint8Array.of(5, method));
+    if (authenticates) {
+      const [, userLength = 0, ...rest] = await next();
+      const user = rest.slice(0, userLength);
+      authorization.push(`${Buffer.from(user)}:${Buffer.from(rest.slice(userLength + 1))}`);
+      socket.write(Uint8Array.of(1, 0));
+    }
+    const request = await next();
+    const length = request[3] === 3 ? (request[4] as number) + 1 : request[3] === 1 ? 4 : 16;
+    const address = request.subarray(request[3] === 3 ? 5 : 4, 4 + length);
+    const host = request[3] === 3 ? address.toString() : address.join('.');
+    asked.push(`${host}:${request.readUInt16BE(4 + length)}`);
+    join(socket, to, '127.0.0.1', () => socket.write(Uint8Array.of(5, 0, 0, 1, 127, 0, 0, 1, 0, 0)));
+  };
+  // A client that leaves in the middle is waited for in vain.
+  const port = await listening(createServer((socket) => void serve(socket).catch(() => {})));
+  return { port, host: `127.0.0.1:${port}`, asked, authorization };
+}
+
+/** Does with the first bytes of each connection what it is told, and counts connections. */
+async function byteServer(
+  onData: (socket: Socket, bytes: Buffer, connections: number) => void,
+): Promise<{ host: string; connections: () => number }> {
+  let connections = 0;
+  const server = createServer((socket) => {
+    const number = ++connections;
+    socket.on('error', () => {}).on('data', (bytes) => onData(socket, bytes, number));
+  });
+  return { host: `127.0.0.1:${await listening(server)}`, connections: () => connections };
+}
+
+async function upstreamServer(): Promise<FaultServer> {
+  const upstream = await startFaultServer();
+  cleanUp.push(() => upstream.close());
+  return upstream;
+}
+
+const toLoopback: LookupFunction = (_hostname, _options, callback) =>
+  callback(null, [{ address: '127.0.0.1', family: 4 }]);
+
+describe('a proxy', () => {
+  test('makes a tunnel for https, and what is at its end is checked', async () => {
+    const { url, port } = await httpsServer();
+    const proxy = await httpProxy();
+    const client = clientFor({ baseUrl: url, tls: { ca }, proxy: `http://user:canary@${proxy.host}` });
+    expect((await client.get('/a')).status).toBe(200);
+    expect(proxy.asked).toEqual([`CONNECT localhost:${port}`]);
+    expect(proxy.authorization).toEqual([`Basic ${Buffer.from('user:canary').toString('base64')}`]);
+    expect(client.describe()).toContain(`through tunnels of the proxy ${proxy.host}`);
+    expect(client.stats().connections).toMatchObject({ connected: 1 });
+    expect(inspect([client.describe(), client.stats(), client], { depth: 20 })).not.toContain('canary');
+    const distrusting = clientFor({ baseUrl: url, proxy: `http://${proxy.host}` });
+    const error = await failure(distrusting.get('/a'));
+    expect(error).toMatchObject({ errorCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', proxy: undefined });
+  });
+
+  test('is sent the requests themselves for http, with their whole URL, and keeps its connection', async () => {
+    const proxy = await httpProxy();
+    const client = clientFor({ baseUrl: 'http://a.example:81', proxy: `http://user:canary@${proxy.host}` });
+    expect((await client.get('/b?c=1')).text()).toBe('forwarded for a.example:81');
+    expect((await client.post('/d', { json: { e: 1 } })).status).toBe(200);
+    expect(proxy.asked).toEqual(['GET http://a.example:81/b?c=1', 'POST http://a.example:81/d']);
+    expect(proxy.authorization).toEqual(Array(2).fill(`Basic ${Buffer.from('user:canary').toString('base64')}`));
+    expect(client.describe()).toContain(`to the proxy ${proxy.host}`);
+    expect(client.stats().connections).toMatchObject({ connected: 1 });
+  });
+
+  test('that is spoken to over TLS shows a certificate that is checked', async () => {
+    const { url } = await httpsServer();
+    const proxy = await httpProxy({ encrypted: 'server' });
+    const own = { tls: { ca }, proxy: `https://localhost:${proxy.port}` };
+    expect((await clientFor({ baseUrl: url, ...own }).get('/a')).status).toBe(200);
+    expect((await clientFor({ baseUrl: 'http://a.example', ...own }).get('/a')).status).toBe(200);
+    const other = await httpProxy({ encrypted: 'elsewhere' });
+    for (const baseUrl of ['https://a.example', 'http://a.example']) {
+      const client = clientFor({ baseUrl, tls: { ca }, proxy: `https://localhost:${other.port}` });
+      const error = await failure(client.get('/a'));
+      expect(error).toMatchObject({
+        errorCode: 'ERR_TLS_CERT_ALTNAME_INVALID',
+        phase: 'connect',
+        proxy: `localhost:${other.port}`,
+        attempts: { length: 1 },
+      });
+    }
+    expect(other.asked).toEqual([]);
+  });
+
+  test('leads where a redirect goes as well, and the origin is shown no credentials of its', async () => {
+    const { url, port, requests } = await httpsServer();
+    const places: Record<string, string> = {
+      'http://a.example/a': 'http://b.example/b',
+      'http://b.example/b': `${url}/c`,
+    };
+    const proxy = await httpProxy({ redirect: (from) => places[from] });
+    const own = { tls: { ca }, redirects: { crossOrigin: true }, proxy: `http://user:canary@${proxy.host}` };
+    const client = clientFor({ baseUrl: 'http://a.example', ...own });
+    expect((await client.get('/a')).status).toBe(200);
+    expect(proxy.asked).toEqual(['GET http://a.example/a', 'GET http://b.example/b', `CONNECT localhost:${port}`]);
+    expect(requests[0]?.headers['proxy-authorization']).toBeUndefined();
+  });
+
+  test('that has closed a connection at rest costs neither an attempt nor budget', async () => {
+    const { host, connections } = await byteServer((socket, _bytes, number) => {
+      if (socket.bytesRead > 200) socket.destroy();
+      else socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n${number}`);
+    });
+    const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://${host}`, headers: { x: 'x'.repeat(60) } });
+    expect((await client.get('/a')).text()).toBe('1');
+    await rested();
+    expect((await client.get('/b')).text()).toBe('2');
+    expect(connections()).toBe(2);
+    expect(client.stats().policies['retry']).toMatchObject({ transparent: 1, retries: 0 });
+  });
+
+  test('renews certificates for what is at the end of a tunnel as without one: for each new connection', async () => {
+    const { url } = await httpsServer({ requestCert: true, rejectUnauthorized: true, ca });
+    const proxy = await httpProxy();
+    const clock = virtualClock();
+    let name = 'client-1';
+    // A new object each time, as reading files would give.
+    const tls = (): { ca: Buffer; cert: Buffer; key: Buffer } => ({ ca, cert: pem(name), key: pem(`${name}.key`) });
+    const dns = { maxConnectionAgeMs: 60_000 };
+    const client = clientFor({ baseUrl: url, tls, clock, dns, proxy: `http://${proxy.host}` });
+    const peer = async (): Promise<unknown> => {
+      const { data } = await client.get('/a');
+      await rested();
+      return data;
+    };
+    expect([await peer(), await peer()]).toEqual([{ peer: 'client-1' }, { peer: 'client-1' }]);
+    name = 'client-2';
+    expect(await peer()).toEqual({ peer: 'client-1' });
+    expect(proxy.asked).toHaveLength(1);
+    await clock.advance(60_000);
+    expect(await peer()).toEqual({ peer: 'client-2' });
+    expect(proxy.asked).toHaveLength(2);
+  });
+
+  test('is not asked when the function of certificates throws, which is the failure of the call', async () => {
+    const tls = (): never => {
+      throw new Error('cannot read the certificate');
+    };
+    const client = clientFor({ baseUrl: 'https://a.example', tls, proxy: 'http://127.0.0.1:1', retry: false });
+    const error = await failure(client.get('/a'));
+    expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', cause: { message: 'cannot read the certificate' } });
+  });
+});
+
+describe('a SOCKS proxy', () => {
+  test('is given the name, and resolves it, for http and https', async () => {
+    const upstream = await upstreamServer();
+    const plain = await socksProxy(upstream.port);
+    const client = clientFor({ baseUrl: 'http://a.example', proxy: `socks5://${plain.host}` });
+    expect((await client.get('/a')).status).toBe(200);
+    expect(plain.asked).toEqual(['a.example:80']);
+    expect(client.describe()).toContain(`through the SOCKS proxy ${plain.host}`);
+    const { port } = await httpsServer();
+    const encrypted = await socksProxy(port);
+    const secure = clientFor({ baseUrl: 'https://localhost', tls: { ca }, proxy: `socks5h://${encrypted.host}` });
+    expect((await secure.get('/a')).status).toBe(200);
+    expect(encrypted.asked).toEqual(['localhost:443']);
+  });
+
+  test('is shown user and password', async () => {
+    const upstream = await upstreamServer();
+    const proxy = await socksProxy(upstream.port, true);
+    const client = clientFor({ baseUrl: 'http://a.example', proxy: `socks5://user:can%3Aary@${proxy.host}` });
+    expect((await client.get('/a')).status).toBe(200);
+    expect(proxy.authorization).toEqual(['user:can:ary']);
+    expect(inspect([client.describe(), client.stats(), client], { depth: 20 })).not.toMatch(/can(:|%3A)ary/);
+  });
+});
+
+describe('a proxy that fails is named by the error, which shows no password', () => {
+  const answering = (text: string) => (socket: Socket) => void socket.end(text);
+  const socks = (...answers: number[][]) => {
+    let turn = 0;
+    return (socket: Socket) => void socket.write(Uint8Array.from(answers[turn++] ?? []));
+  };
+  const rows: [string, 'http' | 'socks5', (socket: Socket) => void, Partial<HttpNetworkError>, string][] = [
+    ['refuses', 'http', answering('HTTP/1.1 403 canary\r\n\r\n'), { errorCode: 'ERR_PROXY_TUNNEL' }, 'answered 403'],
+    ['wants a password', 'http', answering('HTTP/1.1 407 canary\r\n\r\n'), { errorCode: 'ERR_PROXY_TUNNEL' }, '407'],
+    [
+      'cannot connect',
+      'http',
+      answering('HTTP/1.1 502 canary\r\n\r\n'),
+      { errorCode: 'ERR_PROXY_UNAVAILABLE', retryable: true },
+      'answered 502',
+    ],
+    ['is none', 'http', answering('220 canary SMTP\r\n'), { errorCode: 'ERR_PROXY_TUNNEL' }, 'not HTTP'],
+    [
+      'has no end',
+      'http',
+      answering(`HTTP/1.1 200 OK\r\nx: ${'canary'.repeat(3_000)}`),
+      { errorCode: 'ERR_PROXY_TUNNEL' },
+      'without an end',
+    ],
+    ['leaves', 'http', (socket) => socket.destroy(), { errorCode: 'ECONNRESET', retryable: true }, 'closed'],
+    [
+      'leaves in the middle',
+      'http',
+      answering('HTTP/1.1 200 OK\r\n'),
+      { errorCode: 'ECONNRESET', retryable: true },
+      'closed the connection',
+    ],
+    ['leaves', 'socks5', (socket) => socket.destroy(), { errorCode: 'ECONNRESET', retryable: true }, 'closed'],
+    [
+      'is none',
+      'socks5',
+      answering('HTTP/1.1 400 canary\r\n'),
+      { errorCode: 'ERR_PROXY_TUNNEL' },
+      'does not speak SOCKS',
+    ],
+    [
+      'rejects us',
+      'socks5',
+      socks([5, 2], [1, 1]),
+      { errorCode: 'ERR_PROXY_TUNNEL' },
+      'did not accept user and password',
+    ],
+    ['refuses', 'socks5', socks([5, 0], [5, 2, 0, 1]), { errorCode: 'ERR_PROXY_TUNNEL' }, 'does not allow'],
+    [
+      'cannot connect',
+      'socks5',
+      socks([5, 0], [5, 5, 0, 1, 0, 0, 0, 0, 0, 0]),
+      { errorCode: 'ERR_PROXY_UNAVAILABLE', retryable: true },
+      'connection refused by the host',
+    ],
+  ];
+
+  test.each(rows)('%s (%s)', async (_what, protocol, onData, expected, message) => {
+    const { host } = await byteServer(onData);
+    const own = { proxy: `${protocol}://user:canary@${host}`, retry: false as const };
+    for (const options of [own, { ...own, dns: { lookup: toLoopback } }]) {
+      if (protocol === 'socks5' && 'dns' in options) continue;
+      const client = clientFor({ baseUrl: 'https://a.example', ...options });
+      const error = (await failure(client.get('/a'))) as HttpNetworkError;
+      expect(error).toMatchObject({
+        code: 'MAC_HTTP_NETWORK',
+        phase: 'connect',
+        proxy: host,
+        retryable: false,
+        ...expected,
+      });
+      expect(error.message).toContain(`: the proxy ${host} `);
+      expect(error.message).toContain(message);
+      expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('canary');
+    }
+  });
+
+  test('that is not there', async () => {
+    const { host } = await byteServer(() => {});
+    await closeAll();
+    for (const proxy of [`http://user:canary@${host}`, `https://user:canary@${host}`, `socks5://user:canary@${host}`]) {
+      for (const baseUrl of ['http://a.example', 'https://a.example']) {
+        const error = await failure(clientFor({ baseUrl, proxy, retry: false }).get('/a'));
+        expect(error).toMatchObject({ errorCode: 'ECONNREFUSED', phase: 'connect', proxy: host, retryable: true });
+        expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('canary');
+      }
+    }
+  });
+
+  test('that breaks off what it forwards', async () => {
+    const { host } = await byteServer((socket) =>
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n1', () => socket.destroy()),
+    );
+    const error = await failure(
+      clientFor({ baseUrl: 'http://a.example', proxy: `http://${host}`, retry: false }).get('/a'),
+    );
+    expect(error).toMatchObject({ phase: 'response', proxy: host });
+    expect(String(error)).toContain(`the connection to the proxy ${host} broke`);
+  });
+
+  test('a call is repeated when nothing of it has left, whatever its method, and not when the proxy will not', async () => {
+    const { port } = await httpsServer();
+    const post = async (first: string): Promise<{ call: Promise<HttpResponse>; connections: () => number }> => {
+      const { host, connections } = await byteServer((socket, _bytes, number) => {
+        socket.removeAllListeners('data');
+        if (number === 1) socket.end(first);
+        else join(socket, port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+      });
+      const client = clientFor({ baseUrl: 'https://localhost', tls: { ca }, proxy: `http://${host}` });
+      return { call: client.post('/a', { json: 1 }), connections };
+    };
+    const passing = await post('HTTP/1.1 503 Busy\r\n\r\n');
+    expect((await passing.call).attempts).toMatchObject([{ errorCode: 'ERR_PROXY_UNAVAILABLE' }, { status: 200 }]);
+    const final = await post('HTTP/1.1 407 No\r\n\r\n');
+    expect(await failure(final.call)).toMatchObject({ errorCode: 'ERR_PROXY_TUNNEL', attempts: { length: 1 } });
+    expect(final.connections()).toBe(1);
+  });
+});
+
+describe('a proxy that does not come to an end', () => {
+  async function closed(socket: Socket): Promise<void> {
+    if (!socket.closed) await new Promise((resolve) => socket.on('close', resolve));
+  }
+
+  /** Begins to answer, and goes on with a byte whenever it is told to. */
+  async function slowProxy(beginning: string): Promise<{ host: string; asked: Promise<Socket> }> {
+    let ask: (socket: Socket) => void;
+    const asked = new Promise<Socket>((resolve) => (ask = resolve));
+    const { host } = await byteServer((socket) => {
+      socket.write(beginning);
+      ask(socket);
+    });
+    return { host, asked };
+  }
+
+  test.each([
+    ['http', ''],
+    ['http', 'HTTP/1.1 200 OK\r\nx: '],
+    ['http', 'HTTP/1.1 100 Continue\r\n\r\n'],
+    ['socks5', ''],
+    ['socks5', '\x05'],
+  ])('%s, %j: is given up when connecting has taken too long, however it trickles', async (protocol, beginning) => {
+    const clock = virtualClock();
+    const { host, asked } = await slowProxy(beginning);
+    const limits = {
+      clock,
+      connectTimeoutMs: 1_000,
+      attemptTimeoutMs: 60_000,
+      timeoutMs: 60_000,
+      retry: false as const,
+    };
+    const client = clientFor({ baseUrl: 'https://a.example', proxy: `${protocol}://${host}`, ...limits });
+    const call = failure(client.get('/a'));
+    const socket = await asked;
+    await clock.advance(999);
+    if (beginning.startsWith('HTTP')) socket.write(beginning.startsWith('HTTP/1.1 1') ? beginning : 'y');
+    await clock.advance(1);
+    const error = await call;
+    expect(error).toMatchObject({ errorCode: 'UND_ERR_CONNECT_TIMEOUT', phase: 'connect', proxy: host });
+    expect(String(error)).toContain('made no connection within 1000 ms');
+    await closed(socket);
+    await client.close();
+  });
+
+  test('a caller who leaves is gone at once, and what was begun ends with its limit', async () => {
+    const clock = virtualClock();
+    const { host, asked } = await slowProxy('');
+    const client = clientFor({ baseUrl: 'https://a.example', proxy: `http://${host}`, clock, connectTimeoutMs: 1_000 });
+    const leaving = new AbortController();
+    const call = failure(client.get('/a', { signal: leaving.signal }));
+    const socket = await asked;
+    leaving.abort(new Error('gone'));
+    expect(await call).toMatchObject({ message: 'gone' });
+    const closing = client.close();
+    await clock.advance(1_000);
+    await closing;
+    await closed(socket);
+  });
+
+  test('a name that is not found in time is not blamed on the proxy', async () => {
+    const clock = virtualClock();
+    let ask: () => void;
+    const asked = new Promise<void>((resolve) => (ask = resolve));
+    const lookup = (): void => ask();
+    const limits = { clock, connectTimeoutMs: 1_000, retry: false as const };
+    const client = clientFor({ baseUrl: 'https://a.example', proxy: 'http://127.0.0.1:1', dns: { lookup }, ...limits });
+    const call = failure(client.get('/a'));
+    await asked;
+    await clock.advance(1_000);
+    const expected = { errorCode: 'UND_ERR_CONNECT_TIMEOUT', proxy: undefined };
+    expect(await call).toMatchObject({ ...expected, cause: { message: 'The host was not looked up within 1000 ms' } });
+  });
+});
+
+describe('a proxy, with addresses that are found on this side', () => {
+  test('is asked for the address, and the certificate is that of the name', async () => {
+    const { url, port } = await httpsServer();
+    const proxy = await httpProxy();
+    const own = { proxy: `http://user:canary@${proxy.host}`, dns: { lookup: toLoopback } };
+    const client = clientFor({ baseUrl: url, tls: { ca }, ...own });
+    expect((await client.get('/a')).status).toBe(200);
+    expect(proxy.asked).toEqual([`CONNECT 127.0.0.1:${port}`]);
+    expect(proxy.authorization).toEqual([`Basic ${Buffer.from('user:canary').toString('base64')}`]);
+    const other = clientFor({ baseUrl: `https://other.example:${port}`, tls: { ca }, ...own, retry: false });
+    expect(await failure(other.get('/a'))).toMatchObject({
+      errorCode: 'ERR_TLS_CERT_ALTNAME_INVALID',
+      proxy: undefined,
+    });
+  });
+
+  const answers: Record<string, string[]> = {
+    'public.example': ['93.184.216.34'],
+    'rebound.example': ['93.184.216.34', '169.254.169.254'],
+    'none.example': [],
+  };
+  const resolve = async (name: string): Promise<{ address: string; ttlMs: number }[]> =>
+    (answers[name] ?? []).map((address) => ({ address, ttlMs: 60_000 }));
+
+  test.each<[string, (upstream: number) => Promise<LoopbackProxy>, string]>([
+    ['http', () => httpProxy({ to: '127.0.0.1' }), 'CONNECT '],
+    ['socks5', (upstream) => socksProxy(upstream), ''],
+  ])(
+    'ssrf (%s): a name that leads to a private address is not asked of the proxy, and another is, by its address',
+    async (protocol, start, prefix) => {
+      const inside = await upstreamServer();
+      const proxy = await start(inside.port);
+      const get = (host: string, options: Partial<HttpClientOptions> = {}): Promise<HttpResponse> =>
+        clientFor({
+          baseUrl: `http://${host}:${inside.port}`,
+          ssrf: 'block-private',
+          proxy: `${protocol}://${proxy.host}`,
+          retry: false,
+          dns: { resolve },
+          ...options,
+        }).get('/a');
+      expect((await get('public.example')).status).toBe(200);
+      expect(proxy.asked).toEqual([`${prefix}93.184.216.34:${inside.port}`]);
+      for (const host of [
+        'rebound.example',
+        '127.0.0.1',
+        '[::1]',
+        '0x7f.1',
+        '[64:ff9b::7f00:1]',
+        '[::ffff:10.0.0.1]',
+      ]) {
+        expect(await failure(get(host)), host).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED' });
+      }
+      expect(await failure(get('none.example'))).toMatchObject({ code: 'MAC_HTTP_NETWORK', errorCode: 'ENODATA' });
+      expect(proxy.asked).toHaveLength(1);
+      // The same by the environment, and where it says that there is to be no proxy.
+      stubProxies({ HTTP_PROXY: `${protocol}://${proxy.host}`, NO_PROXY: 'rebound.example,169.254.0.0/16' });
+      expect((await get('public.example', { proxy: 'env' })).status).toBe(200);
+      for (const host of ['rebound.example', '169.254.169.254', 'localhost']) {
+        const options: Partial<HttpClientOptions> = host === 'localhost' ? { dns: {} } : {};
+        const call = get(host, { proxy: 'env', ...options });
+        expect(await failure(call), host).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED' });
+      }
+      expect(proxy.asked).toHaveLength(2);
+    },
+  );
+
+  test('that has no way to one family is asked for the other', async () => {
+    const inside = await upstreamServer();
+    const asked: string[] = [];
+    const { host } = await byteServer((socket, bytes) => {
+      const [, authority = ''] = /^CONNECT (\S+)/.exec(bytes.toString()) ?? [];
+      asked.push(authority);
+      if (authority.startsWith('[')) socket.end('HTTP/1.1 502 No IPv6\r\n\r\n');
+      else {
+        socket.removeAllListeners('data');
+        join(socket, inside.port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+      }
+    });
+    const found = ['2001:db8::1', '2001:db8::2', '192.0.2.1', '192.0.2.2'];
+    const dns = { resolve: async () => found.map((address) => ({ address, ttlMs: 60_000 })) };
+    const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://${host}`, dns, retry: false });
+    expect((await client.get('/a')).status).toBe(200);
+    expect(asked).toEqual(['[2001:db8::1]:80', '192.0.2.1:80']);
+  });
+});
+
+describe('the proxy of the environment', () => {
+  test('is used only when told so, and NO_PROXY is kept: names, ranges of addresses, and this machine', async () => {
+    const proxy = await httpProxy();
+    const upstream = await upstreamServer();
+    stubProxies({ HTTP_PROXY: proxy.host });
+    const get = async (host: string, path: string, option: 'env' | false = 'env'): Promise<void> =>
+      void (await clientFor({ baseUrl: `http://${host}:${upstream.port}`, proxy: option }).get(path));
+    // On this machine, and not an address of its own.
+    const near = '0.0.0.0';
+    await get(near, '/1', false);
+    await get(near, '/2');
+    stubProxies({ HTTP_PROXY: proxy.host, NO_PROXY: '10.0.0.0/8, 0.0.0.0/8' });
+    await get(near, '/3');
+    await get('192.0.2.1', '/4');
+    stubProxies({ HTTP_PROXY: proxy.host, NO_PROXY: `10.0.0.0/8,${near}:1` });
+    await get(near, '/5');
+    stubProxies({ HTTP_PROXY: proxy.host, NO_PROXY: `${near}:${upstream.port}` });
+    await get(near, '/6');
+    stubProxies({ HTTP_PROXY: proxy.host });
+    await get('localhost', '/7');
+    await get('127.0.0.1', '/8');
+    expect(proxy.asked).toEqual([
+      `GET http://${near}:${upstream.port}/2`,
+      `GET http://192.0.2.1:${upstream.port}/4`,
+      `GET http://${near}:${upstream.port}/5`,
+    ]);
+    expect(upstream.requests.map(({ path }) => path)).toEqual(['/1', '/3', '/6', '/7', '/8']);
+  });
+
+  test('is chosen anew where a redirect leads', async () => {
+    const upstream = await upstreamServer();
+    const proxy = await httpProxy({ redirect: () => `http://0.0.0.0:${upstream.port}/b` });
+    stubProxies({ http_proxy: `http://${proxy.host}`, no_proxy: '0.0.0.0/8' });
+    const client = clientFor({ baseUrl: 'http://a.example', proxy: 'env', redirects: { crossOrigin: true } });
+    expect((await client.get('/a')).status).toBe(200);
+    expect(proxy.asked).toEqual(['GET http://a.example/a']);
+    expect(upstream.requests.map(({ path }) => path)).toEqual(['/b']);
+  });
+});
