@@ -3,6 +3,7 @@ import type { HttpCache } from './http-cache/http-cache.ts';
 import type { Policies } from './policies.ts';
 import { describeRedirects } from './redirect-options.ts';
 import type { HttpClientSettings } from './settings.ts';
+import { describeStreams } from './stream/options.ts';
 
 interface ClientParts {
   readonly transport: Transport;
@@ -12,12 +13,13 @@ interface ClientParts {
 
 /** The effective options of a client, in words. */
 export function describeClient(settings: HttpClientSettings, { transport, policies, cache }: ClientParts): string {
-  const { name, origin, pathPrefix, peer, limits, rules, redirects, auth } = settings;
+  const { name, origin, pathPrefix, peer, limits, streams, rules, redirects, auth } = settings;
   return [
     `http client "${name}" for ${origin}${pathPrefix} (${peer} peer), over ${transport.describe()}`,
     ...policies.describe().map((policy) => `- ${policy}`),
     `- retries ${[...rules.methods].join(', ')} on ${[...rules.statuses].join(', ')} and on failures of the network`,
     `- reads up to ${limits.maxBytes} bytes, ${limits.maxRatio} times the size on the wire, ${limits.maxEncodings} encodings`,
+    `- ${describeStreams(streams)}`,
     `- ${describeRedirects(redirects)}${auth === undefined ? '' : '; asks for the credentials of every try'}`,
     ...(cache === undefined ? [] : [`- ${cache.describe()}`]),
   ].join('\n');

@@ -127,11 +127,21 @@ describe('defaults', () => {
       'circuit breaker "billing"',
       '10000 ms',
       '10485760',
+      'a silence of 10000 ms, or 60000 ms for events',
       'up to 5 redirects, within the origin',
     ]) {
       expect(client.describe()).toContain(word);
     }
-    await using bare = createHttpClient({ baseUrl, retry: false, circuitBreaker: false, bulkhead: false, clock });
+    const streams = { idleTimeoutMs: Infinity, unreadTimeoutMs: 5_000 };
+    await using bare = createHttpClient({
+      baseUrl,
+      retry: false,
+      circuitBreaker: false,
+      bulkhead: false,
+      streams,
+      clock,
+    });
+    expect(bare.describe()).toContain('a silence of Infinity ms, and when they are left unread for 5000 ms');
     expect(bare.describe()).not.toContain('circuit breaker');
     expect(bare.describe()).not.toContain('in flight');
     expect(bare.describe()).not.toContain('credentials');

@@ -67,6 +67,13 @@ export function streamLimits(limits: StreamLimits = {}): StreamLimits {
   return { ...limits };
 }
 
+/** The limits in words. */
+export function describeStreams({ idleTimeoutMs, unreadTimeoutMs = DEFAULT_UNREAD_TIMEOUT_MS }: StreamLimits): string {
+  const usual = `${DEFAULT_IDLE_TIMEOUT_MS} ms, or ${DEFAULT_EVENTS_IDLE_TIMEOUT_MS} ms for events`;
+  const silence = idleTimeoutMs === undefined ? usual : `${idleTimeoutMs} ms`;
+  return `ends streams after a silence of ${silence}, and when they are left unread for ${unreadTimeoutMs} ms`;
+}
+
 function assertLimits(path: string, { idleTimeoutMs, unreadTimeoutMs }: StreamOptions): void {
   const range = { above: 0, infinite: true };
   if (idleTimeoutMs !== undefined) assertDurationMs(`${path}.idleTimeoutMs`, idleTimeoutMs, range);
