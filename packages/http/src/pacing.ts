@@ -1,4 +1,4 @@
-import { assertFunction, assertObject } from '@macadam/core';
+import { assertFunction, assertObject, OptionsError } from '@macadam/core';
 import type { Outcome, PacedTry, Pacer } from '@macadam/resilience';
 import { HttpStatusError } from './errors.ts';
 import { HttpResponse } from './response.ts';
@@ -42,14 +42,18 @@ export function checkedPacing(pacing: HttpPacing | undefined): HttpPacing | unde
 export function pacerOf(pacing: HttpPacing, partition: string): Pacer {
   return {
     acquire(wish) {
-      const turn = pacing.acquire(partition, wish);
-      return 'then' in turn ? turn.then(settledByAnswer) : settledByAnswer(turn);
+      // One that forgets to give anything is told so with those who give what is no turn.
+      const turn = pacing.acquire(partition, wish) as HttpTurn | PromiseLike<HttpTurn> | null | undefined;
+      return turn !== undefined && turn !== null && 'then' in turn ? turn.then(settledByAnswer) : settledByAnswer(turn);
     },
     describe: () => `${pacing.describe?.() ?? 'each try in its turn'}; as "${partition}"`,
   };
 }
 
-function settledByAnswer(turn: HttpTurn): { settle(outcome: Outcome | undefined): void } {
+function settledByAnswer(turn: HttpTurn | null | undefined): { settle(outcome: Outcome | undefined): void } {
+  if (typeof turn?.settle !== 'function') {
+    throw new OptionsError('pacing.acquire()', turn, 'a turn with settle(), or a promise of one');
+  }
   return { settle: (outcome) => turn.settle(answerOf(outcome)) };
 }
 

@@ -86,6 +86,18 @@ describe('pacing', () => {
     expect(partitions).toEqual(Array(4).fill('billing'));
   });
 
+  test.each([undefined, null, {}, Promise.resolve(undefined), Promise.resolve({})])(
+    'a turn that is none (%o) is said to be none, and nothing is sent',
+    async (turn) => {
+      const { client, dispatcher } = setUp([{ status: 200 }], {
+        pacing: { acquire: () => turn as never },
+        retry: false,
+      });
+      await expect(client.get('/a')).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'pacing.acquire()' });
+      expect(dispatcher.sent).toEqual([]);
+    },
+  );
+
   test('something that cannot pace is refused when the client is made', () => {
     expect(() => setUp([], { pacing: {} as HttpPacing })).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'pacing.acquire' }),
