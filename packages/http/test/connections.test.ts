@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
-import type { LookupFunction } from 'node:net';
+import { connect, createServer as createTcpServer, type LookupFunction } from 'node:net';
 import { constants, createSecureServer, type ServerHttp2Stream } from 'node:http2';
-import type { ServerOptions } from 'node:https';
+import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
+import { createServer as createTlsServer } from 'node:tls';
 import { constant, retryBudget } from '@macadam/resilience';
 import { closeKeepAlive, resetBeforeHeaders, startFaultServer, virtualClock } from '@macadam/testkit';
 import { Agent, request } from 'undici';
@@ -72,6 +73,32 @@ describe('certificates', () => {
     });
   });
 });
+
+test.each(['GET', 'POST'])(
+  'what TLS fails with after its handshake is the failure of a %s, not that the other side left',
+  async (method) => {
+    // With TLS 1.3 a server that does not accept the certificate of a client says so only then.
+    let fail = (): void => {};
+    const inside = await listening(createTlsServer({ ...serverTls, maxVersion: 'TLSv1.3' }, () => fail()));
+    const port = await listening(
+      createTcpServer((socket) => {
+        const onward = connect(inside, '127.0.0.1').on('error', () => {});
+        socket
+          .on('error', () => {})
+          .pipe(onward)
+          .pipe(socket);
+        fail = () => {
+          onward.unpipe(socket);
+          // A record that cannot be read.
+          socket.end(Uint8Array.of(0x17, 3, 3, 0, 20, ...Array<number>(20).fill(7)));
+        };
+      }),
+    );
+    const client = clientFor({ baseUrl: `https://localhost:${port}`, tls: { ca } });
+    const error = await failure(client.request(method, '/a'));
+    expect(error).toMatchObject({ errorCode: expect.stringMatching(/^ERR_SSL_/), attempts: { length: 1 } });
+  },
+);
 
 describe('AC38: undici #2019: ssrf', () => {
   test.each([
@@ -441,6 +468,33 @@ describe('AC21: a keep-alive connection that had gone stale', () => {
     expect(await failure(client.post('/a', { json: 1 }))).toMatchObject({ phase: 'request', attempts: { length: 1 } });
     expect(client.stats().policies['retryUnsent']).toMatchObject({ transparent: 0 });
   });
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)('costs nothing over %s either', async (maxVersion) => {
+    let count = 0;
+    const server = createHttpsServer({ ...serverTls, maxVersion }, (_request, response) => {
+      if (++count === 2) response.socket?.destroy();
+      else response.end();
+    });
+    const client = clientFor({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
+    await client.get('/a');
+    await rested();
+    await client.get('/a');
+    expect(client.stats().policies['retry']).toMatchObject({ transparent: 1, retries: 0 });
+  });
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'nor is a fresh one over %s, whose tickets are no answer',
+    async (maxVersion) => {
+      let count = 0;
+      const server = createHttpsServer({ ...serverTls, maxVersion }, (_request, response) => {
+        if (++count === 1) response.socket?.destroy();
+        else response.end();
+      });
+      const client = clientFor({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
+      await client.get('/a');
+      expect(client.stats().policies['retry']).toMatchObject({ transparent: 0, retries: 1 });
+    },
+  );
 
   test('but a fresh one that is reset is an ordinary failure', async () => {
     const upstream = await startFaultServer({ faults: [{ fault: resetBeforeHeaders(), when: { requests: [1, 1] } }] });

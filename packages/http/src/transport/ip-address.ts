@@ -11,8 +11,8 @@ export interface AddressRange {
 const NAT64 = ipaddr.parseCIDR('64:ff9b::/96');
 /** All that is global unicast so far (RFC 4291, IANA). */
 const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3');
-/** Special ranges that the library counts among the public ones. */
-const MORE_SPECIAL = ['192.88.99.0/24', '3fff::/20'].map((range) => ipaddr.parseCIDR(range));
+/** Special ranges that the library counts among the public ones; the last is the host of a machine in Azure, to that machine. */
+const MORE_SPECIAL = ['192.88.99.0/24', '3fff::/20', '168.63.129.16/32'].map((range) => ipaddr.parseCIDR(range));
 
 /** Whether `address`, as a resolver gives it, can be reached from anywhere: not private, local, reserved or a tunnel. */
 export function isPublicAddress(address: string): boolean {

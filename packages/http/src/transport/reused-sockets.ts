@@ -20,6 +20,9 @@ export function watchSocket(socket: Socket): void {
   const readBefore = socket.bytesRead;
   const mark = (error: Error): void => {
     if (socket.bytesRead > readBefore) onReusedSocket.add(error);
+    // TLS tells of an alert after its handshake without ending the socket. Whoever then sees it end would take that for the
+    // failure, and not learn that its certificate was not accepted.
+    if (!socket.destroyed) socket.destroy(error);
   };
   socket.prependListener('error', mark);
 }
