@@ -9,21 +9,22 @@ afterEach(async () => {
   await closeClients();
 });
 
-/** A server that never answers on its first connection, and whatever else `first` does about a request on it. */
-async function silentOnce(first: (request: FramedRequest) => void) {
+/** A client that is connected to a server which answers nothing more on that connection, and `next` does what is left. */
+async function connected(next: (request: FramedRequest) => void) {
   const sockets = new Set<unknown>();
   const server = await http2Frames({}, (request) => {
     sockets.add(request.socket);
-    if (sockets.size === 1) first(request);
-    else answer(request);
+    if (request.count === 1 || sockets.size > 1) answer(request);
+    else next(request);
   });
   cleanUp.push(server.close);
   const client = impatientClient({ baseUrl: server.url, tls: { ca }, timeoutMs: 20_000, attemptTimeoutMs: 15_000 });
+  await client.get('/first');
   return { client, sockets };
 }
 
 test('a connection of HTTP/2 that died without a word is left once a call on it was given up, and not after minutes', async () => {
-  const { client, sockets } = await silentOnce(({ socket }) => socket.pause());
+  const { client, sockets } = await connected(({ socket }) => socket.pause());
   const patient = client.get('/patient');
   const unsafe = failure(client.post('/unsafe', { json: 1 }));
   const impatient = failure(client.get('/impatient', { timeoutMs: 50 }));
@@ -41,7 +42,7 @@ test('a connection of HTTP/2 that died without a word is left once a call on it 
 
 test('one that is only slow to answer is kept: it answers a PING', async () => {
   const slow: FramedRequest[] = [];
-  const { client, sockets } = await silentOnce((request) => {
+  const { client, sockets } = await connected((request) => {
     slow.push(request);
   });
   const patient = client.get('/patient');
