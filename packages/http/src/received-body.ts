@@ -1,3 +1,5 @@
+import type { Transform } from 'node:stream';
+import { ERROR_BODY_BYTES } from './attempt-settings.ts';
 import {
   decodeContent,
   isDecodeFailure,
@@ -8,7 +10,7 @@ import {
 import type { DispatchController, RawHeaders } from './dispatcher.ts';
 import { GrowingBody } from './growing-body.ts';
 import type { PreparedRequest } from './request.ts';
-import { isDecodable } from './stream/decoders.ts';
+import { isDecodable, makeDecoders } from './stream/decoders.ts';
 import { isForReader } from './stream/options.ts';
 
 /** More of a compressed body than this is decoded as it comes; less is decoded at once, at its end. */
@@ -61,7 +63,11 @@ export class ReceivedBody {
       this.#growing.end();
       return undefined;
     }
-    return decodeContent(this.#take() as Uint8Array, encodings, limits);
+    const wire = this.#take() as Uint8Array;
+    const decoded = decodeContent(wire, encodings, limits);
+    if (!('isExtra' in limits)) return decoded;
+    if (decoded instanceof Promise) return decoded.then((result) => orBeginning(result, wire, encodings));
+    return orBeginning(decoded, wire, encodings);
   }
 
   /** Nobody wants it any more. */
@@ -84,7 +90,44 @@ export function encodingsToUndo(request: PreparedRequest, headers: RawHeaders): 
 
 const NONE: readonly string[] = [];
 
-/** Compressed error bodies may unpack to 1 MiB before they are cut. */
-export function errorBodyLimits(limits: DecodedLimits): DecodedLimits {
-  return { ...limits, maxBytes: 1_048_576 };
+/** Compressed error bodies may unpack to 1 MiB before only their beginning is decoded. */
+export function errorBodyLimits(limits: DecodedLimits): DecodedLimits & { readonly isExtra: true } {
+  return { ...limits, maxBytes: 1_048_576, isExtra: true };
+}
+
+/** Of the body of an error the beginning will do, when there is too much of it, or it was cut. */
+function orBeginning(
+  decoded: Uint8Array | DecodeFailure,
+  wire: Uint8Array,
+  encodings: readonly string[],
+): Uint8Array | DecodeFailure | Promise<Uint8Array> {
+  if (!isDecodeFailure(decoded)) return decoded;
+  const isTooMuch = 'allowed' in decoded || (decoded.kind === 'corrupt' && wire.length > ERROR_BODY_BYTES);
+  return isTooMuch ? beginningOf(wire, encodings) : decoded;
+}
+
+/** What can be decoded of it, up to a little more than is kept. */
+function beginningOf(wire: Uint8Array, encodings: readonly string[]): Promise<Uint8Array> {
+  return new Promise((resolve) => {
+    const decoders = makeDecoders(encodings, wire);
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    const done = (): void => {
+      for (const decoder of decoders) decoder.destroy();
+      resolve(Buffer.concat(pieces, size));
+    };
+    for (const [i, decoder] of decoders.entries()) {
+      decoder.on('error', done);
+      const next = decoders[i + 1];
+      if (next !== undefined) decoder.pipe(next);
+    }
+    const outlet = decoders.at(-1) as Transform;
+    outlet.on('data', (piece: Uint8Array) => {
+      pieces.push(piece);
+      size += piece.length;
+      if (size > ERROR_BODY_BYTES) done();
+    });
+    outlet.on('end', done);
+    decoders[0]?.end(wire);
+  });
 }

@@ -45,6 +45,8 @@ export class ResponseHandler implements DispatchHandler {
   #status = 0;
   /** Whether the body is an extra to an error, of which the beginning will do. `fetch` knows answers only. */
   #isExtra = false;
+  /** Whether all of it that will be read is here: it may still be decoded while its connection breaks, or is dropped. */
+  #isRead = false;
   #headers: RawHeaders = {};
   #body: ReceivedBody | undefined = undefined;
 
@@ -105,7 +107,6 @@ export class ResponseHandler implements DispatchHandler {
     return this.#headers;
   }
 
-  /** Whether it has come to its end. */
   get settled(): boolean {
     return this.#settled;
   }
@@ -128,7 +129,7 @@ export class ResponseHandler implements DispatchHandler {
   }
 
   onResponseData(controller: DispatchController, chunk: Uint8Array): void {
-    if (this.#settled) return;
+    if (this.#settled || this.#isRead) return;
     const body = (this.#body ??= new ReceivedBody());
     body.add(chunk);
     const { limits } = this.#settings;
@@ -142,14 +143,14 @@ export class ResponseHandler implements DispatchHandler {
   }
 
   onResponseEnd(): void {
-    if (this.#settled) return;
+    if (this.#settled || this.#isRead) return;
     const cut = cutShort(this.#headers);
     if (cut === undefined) this.#finish(false);
     else this.onResponseError(null, cut);
   }
 
   onResponseError(_controller: DispatchController | null, error: Error): void {
-    if (this.#settled) return;
+    if (this.#settled || this.#isRead) return;
     const errorCode = codeOf(error);
     const phase = this.#status > 0 ? 'response' : this.#controller === undefined ? 'connect' : 'request';
     const untouched = isUntouched(error, phase, this.request.source);
@@ -162,13 +163,12 @@ export class ResponseHandler implements DispatchHandler {
   #drain(): void {
     const goesOn = this.goesOn(this.#status, this.#headers);
     this.#isExtra = goesOn || this.request.stream?.keeps === undefined;
-    if (!goesOn) return;
-    this.#drainTimer = this.#settings.clock.setTimer(() => this.#cut(), DRAIN_MS);
+    if (goesOn) this.#drainTimer = this.#settings.clock.setTimer(() => this.#cut(), DRAIN_MS);
   }
 
   /** Takes what has come of the body, and drops the connection. */
   #cut(): void {
-    if (this.#settled) return;
+    if (this.#settled || this.#isRead) return;
     this.#finish(true);
     this.#controller?.abort(new Error('the rest of the body is not needed'));
   }
@@ -181,6 +181,7 @@ export class ResponseHandler implements DispatchHandler {
   }
 
   #finish(truncated: boolean): void {
+    this.#isRead = true;
     const body = this.#body;
     if (body === undefined) {
       this.#settle(undefined, truncated);
@@ -203,10 +204,9 @@ export class ResponseHandler implements DispatchHandler {
   }
 
   #settle(bytes: Uint8Array | undefined, truncated: boolean): void {
-    const status = this.#status;
     const cut = bytes !== undefined && bytes.length > ERROR_BODY_BYTES && this.#isExtra;
     const body = cut ? bytes.subarray(0, ERROR_BODY_BYTES) : bytes;
-    this.#conclude(new HttpResponse(this.request.subject, status, this.#headers, body, truncated || cut));
+    this.#conclude(new HttpResponse(this.request.subject, this.#status, this.#headers, body, truncated || cut));
   }
 
   #conclude(response: HttpResponse): void {

@@ -20,7 +20,7 @@ import {
 import { MockAgent, Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
+import { createHttpClient, type HttpClient, type HttpClientOptions, type HttpStatusError } from '../src/index.ts';
 import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 let upstream: FaultServer;
@@ -229,6 +229,24 @@ describe('a status outside 2xx', () => {
     const error = (await failure(clientFor({ retry: false }).get('/a'))) as { response: { text(): string } };
     expect(error.response.text()).toHaveLength(65_536);
     expect(error).toMatchObject({ response: { bodyTruncated: true } });
+  });
+
+  test.each([
+    ['more than 64 KiB on the wire', randomText(200_000)],
+    ['more than 1 MiB decoded', 'x'.repeat(2_000_000)],
+  ])('is that status, retried, with the beginning of a compressed body of %s', async (_what, text) => {
+    for (const [encoding, body] of [
+      ['gzip', zlib.gzipSync(text)],
+      ['br', zlib.brotliCompressSync(text, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 4 } })],
+      ['zstd', zlib.zstdCompressSync(text)],
+    ] as const) {
+      await upstream.setFaults([{ fault: respond(503, { headers: { 'content-encoding': encoding }, body }) }]);
+      const error = (await failure(clientFor().get('/a'))) as HttpStatusError;
+      expect(error).toMatchObject({ code: 'MAC_HTTP_STATUS', status: 503, gaveUp: 'maxAttempts' });
+      expect(error.response.bodyTruncated).toBe(true);
+      expect(error.response.text().length).toBeGreaterThan(30_000);
+      expect(text.startsWith(error.response.text())).toBe(true);
+    }
   });
 
   test('keeps its meaning when its body is broken', async () => {
@@ -459,4 +477,11 @@ function connectionRested(): Promise<void> {
 
 function urlOf(server: Server): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** Text that compresses badly. */
+function randomText(length: number): string {
+  let text = '';
+  for (let i = 1; text.length < length; i++) text += Math.abs(Math.sin(i)).toString(36).slice(2);
+  return text.slice(0, length);
 }
