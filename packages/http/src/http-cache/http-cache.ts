@@ -20,15 +20,15 @@ import { unwrapped } from './answer.ts';
 import { CacheControl } from './cache-control.ts';
 import { askerOf, type Asker } from './credentials.ts';
 import { isConditional, isForTheOrigin } from './conditional.ts';
-import { Desk } from './desk.ts';
-import type { Errand } from './errand.ts';
+import { Responder } from './responder.ts';
+import type { CacheCall } from './cache-call.ts';
 import { requestField, responseField } from './fields.ts';
 import { isUnsafe } from './invalidation.ts';
 import { MemoryHttpCacheStore } from './memory-store.ts';
 import type { HttpCacheSettings } from './options.ts';
 import { Origin, type Forward } from './origin.ts';
 import type { CacheOwner } from './owner.ts';
-import { Patience } from './patience.ts';
+import { StoreTimeout } from './store-timeout.ts';
 import { answers, rangeOf, remainderHeaders } from './ranges.ts';
 import { decideReuse } from './reuse.ts';
 import { Shelf } from './shelf.ts';
@@ -45,7 +45,7 @@ export class HttpCache {
   readonly #forward: Forward;
   readonly #memory: MemoryHttpCacheStore | undefined;
   readonly #shelf: Shelf;
-  readonly #desk: Desk;
+  readonly #responder: Responder;
   readonly #origin: Origin;
   /** What is asked for in the background, by URL. */
   readonly #refreshes = new Map<string, Promise<void>>();
@@ -62,42 +62,40 @@ export class HttpCache {
     this.#forward = forward;
     this.#memory = store instanceof MemoryHttpCacheStore ? store : undefined;
     this.#shelf = new Shelf(new Variants(store, mode, clock), keeping, this.#counts);
-    this.#desk = new Desk(traced.name, clock);
-    this.#origin = new Origin(clock, forward, this.#shelf, this.#desk);
+    this.#responder = new Responder(traced.name, clock);
+    this.#origin = new Origin(clock, forward, this.#shelf, this.#responder);
   }
 
   /** Answers a call from what is stored, if it may, and keeps what comes back, if it may. */
   async answer(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
     const { method, headers } = request;
-    if (isUnsafe(method)) return this.#origin.change(this.#errand(request, log, this.#known(request)));
+    if (isUnsafe(method)) return this.#origin.change(this.#call(request, log, this.#known(request)));
     const asked = new CacheControl(requestField(headers, 'cache-control'));
     if (!isKeptFor(request) || isForTheOrigin(headers) || asked.has('no-store')) return this.#forward(request, log);
     const { timeoutMs, clock } = this.#owner;
-    const patience = new Patience(request, log, timeoutMs, clock);
+    const storeTimeout = new StoreTimeout(request, log, timeoutMs, clock);
     const asker = this.#known(request) ?? (await this.#ask(request));
-    if (asker === undefined) return this.#forward(patience.shortened(request), log);
-    const found = await this.#find(request, asker, patience);
-    const errand = this.#errand(patience.shortened(request), log, asker, patience);
-    if (found !== undefined && answers(found, rangeOf(request))) return this.#reuse(errand, found, asked);
+    if (asker === undefined) return this.#forward(storeTimeout.shortened(request), log);
+    const found = await this.#find(request, asker, storeTimeout);
+    const call = this.#call(storeTimeout.shortened(request), log, asker, storeTimeout);
+    if (found !== undefined && answers(found, rangeOf(request))) return this.#reuse(call, found, asked);
     if (asked.has('only-if-cached')) {
       this.#counts.misses++;
-      throw this.#desk.timeout(request, 'uri-miss');
+      throw this.#responder.timeout(request, 'uri-miss');
     }
     const plain = method === 'GET' && rangeOf(request) === undefined && !isConditional(headers);
     const rest = plain && found !== undefined ? remainderHeaders(found) : undefined;
-    return rest === undefined
-      ? this.#origin.load(errand)
-      : this.#origin.complete(errand, found as StoredResponse, rest);
+    return rest === undefined ? this.#origin.load(call) : this.#origin.complete(call, found as StoredResponse, rest);
   }
 
-  #errand(
+  #call(
     request: PreparedRequest,
     log: AttemptLog,
     asker: Asker | undefined,
-    patience: Patience = new Patience(request, log, this.#owner.timeoutMs, this.#owner.clock),
-  ): Errand {
+    storeTimeout: StoreTimeout = new StoreTimeout(request, log, this.#owner.timeoutMs, this.#owner.clock),
+  ): CacheCall {
     const counts = this.#counts;
-    return { request, log, asker, counts, patience: this.#memory === undefined ? patience : undefined };
+    return { request, log, asker, counts, storeTimeout: this.#memory === undefined ? storeTimeout : undefined };
   }
 
   /** Who asks, where the request says so. What is shared is for everybody, whoever is added on the way. */
@@ -118,9 +116,9 @@ export class HttpCache {
     }
   }
 
-  async #find(request: PreparedRequest, asker: Asker, patience: Patience): Promise<StoredResponse | undefined> {
+  async #find(request: PreparedRequest, asker: Asker, storeTimeout: StoreTimeout): Promise<StoredResponse | undefined> {
     const finding = this.#shelf.find(request, asker);
-    const found = await (this.#memory === undefined ? patience.wait(finding, SHARE_OF_STORE) : finding);
+    const found = await (this.#memory === undefined ? storeTimeout.wait(finding, SHARE_OF_STORE) : finding);
     // What `fetch` may be told of, another call would have followed.
     return found !== undefined && this.#leadsOn(request, found) ? undefined : found;
   }
@@ -131,21 +129,21 @@ export class HttpCache {
     );
   }
 
-  #reuse(errand: Errand, stored: StoredResponse, asked: CacheControl): HttpResponse | Promise<HttpResponse> {
-    const { request } = errand;
+  #reuse(call: CacheCall, stored: StoredResponse, asked: CacheControl): HttpResponse | Promise<HttpResponse> {
+    const { request } = call;
     const only = asked.has('only-if-cached');
     const reuse = decideReuse(stored, request.headers, this.#owner.clock.now(), this.#settings.mode);
     if (reuse.action === 'revalidate') {
-      if (!only) return this.#origin.load(errand, stored, reuse);
+      if (!only) return this.#origin.load(call, stored, reuse);
       this.#counts.misses++;
-      throw this.#desk.timeout(request, 'stale');
+      throw this.#responder.timeout(request, 'stale');
     }
-    if (reuse.action === 'refresh' && !only) this.#refresh(errand, stored);
-    return this.#desk.serve(errand, stored, reuse);
+    if (reuse.action === 'refresh' && !only) this.#refresh(call, stored);
+    return this.#responder.serve(call, stored, reuse);
   }
 
   /** Asks for a new answer while the old one is given: once at a time, and for nobody in particular. */
-  #refresh({ request, asker }: Errand, stored: StoredResponse): void {
+  #refresh({ request, asker }: CacheCall, stored: StoredResponse): void {
     const url = this.#shelf.url(request);
     if (this.#refreshes.has(url)) return;
     const plain = forNobody(request, stored);
@@ -163,7 +161,7 @@ export class HttpCache {
     let end: unknown;
     try {
       // It is no call, and not counted as one.
-      end = await this.#origin.load({ ...this.#errand(request, log, asker), counts: new CacheCounts() }, stored);
+      end = await this.#origin.load({ ...this.#call(request, log, asker), counts: new CacheCounts() }, stored);
     } catch (error) {
       // A failure changes nothing: the next call tries again, until the answer is too old.
       end = unwrapped(error);

@@ -7,8 +7,8 @@ import type { HttpResponse } from '../response.ts';
 import { discard } from '../stream/http-stream.ts';
 import { answerOf, fieldsOf, isFailed, isUnreachable } from './answer.ts';
 import { confirms, isConditional, validatorHeaders } from './conditional.ts';
-import type { Desk } from './desk.ts';
-import type { Errand } from './errand.ts';
+import type { Responder } from './responder.ts';
+import type { CacheCall } from './cache-call.ts';
 import type { Load } from './in-flight.ts';
 import { combined } from './ranges.ts';
 import { mustBeAsked, type Reuse } from './reuse.ts';
@@ -22,20 +22,20 @@ export class Origin {
   readonly #clock: Clock;
   readonly #forward: Forward;
   readonly #shelf: Shelf;
-  readonly #desk: Desk;
+  readonly #responder: Responder;
   /** What is being put away, maybe without its caller, who has gone on. */
   readonly #underWay = new Set<Promise<void>>();
 
-  constructor(clock: Clock, forward: Forward, shelf: Shelf, desk: Desk) {
+  constructor(clock: Clock, forward: Forward, shelf: Shelf, responder: Responder) {
     this.#clock = clock;
     this.#forward = forward;
     this.#shelf = shelf;
-    this.#desk = desk;
+    this.#responder = responder;
   }
 
   /** Asks whether what is stored is still good, or for a new answer. */
-  async load(errand: Errand, stored?: StoredResponse, reuse?: Reuse): Promise<HttpResponse> {
-    const { request } = errand;
+  async load(call: CacheCall, stored?: StoredResponse, reuse?: Reuse): Promise<HttpResponse> {
+    const { request } = call;
     const asksItself = isConditional(request.headers) || request.method === 'HEAD';
     const validators = stored === undefined || asksItself ? undefined : validatorHeaders(stored);
     const sent = validators === undefined ? request : withHeaders(request, validators);
@@ -43,73 +43,73 @@ export class Origin {
     try {
       let learnt: Learnt;
       try {
-        learnt = await this.#ask(sent, errand.log);
+        learnt = await this.#ask(sent, call.log);
       } catch (error) {
-        return this.#unanswered(errand, error, stored, reuse);
+        return this.#unanswered(call, error, stored, reuse);
       }
       const { response } = learnt;
       if (stored !== undefined && reuse?.onError === true && isFailed(response.status)) {
         discard(response);
-        return this.#desk.standIn(errand, stored, reuse);
+        return this.#responder.standIn(call, stored, reuse);
       }
       if (stored !== undefined && response.status === 304) {
         // After a redirect it speaks of what lies elsewhere.
         if (learnt.redirects.length === 0 && confirms(learnt.fields, stored, sent.headers)) {
-          const renewal = this.#shelf.renewal(errand, stored, learnt);
-          await this.#put(errand, load, () => this.#shelf.renew(errand, renewal, load));
-          if (validators === undefined && learnt.error !== undefined) return this.#pass(errand, learnt);
-          return this.#desk.renewed(errand, renewal.fresh, 'fwd=stale; fwd-status=304');
+          const renewal = this.#shelf.renewal(call, stored, learnt);
+          await this.#put(call, load, () => this.#shelf.renew(call, renewal, load));
+          if (validators === undefined && learnt.error !== undefined) return this.#pass(call, learnt);
+          return this.#responder.renewed(call, renewal.fresh, 'fwd=stale; fwd-status=304');
         }
         // It speaks of a version that is not here: only the whole answer helps.
-        if (validators !== undefined) return await this.load(errand);
+        if (validators !== undefined) return await this.load(call);
       }
-      await this.#put(errand, load, () => this.#shelf.learn(errand, stored, learnt, load));
-      return this.#pass(errand, learnt);
+      await this.#put(call, load, () => this.#shelf.learn(call, stored, learnt, load));
+      return this.#pass(call, learnt);
     } finally {
       load.end();
     }
   }
 
   /** Asks for what is missing of a part. */
-  async complete(errand: Errand, part: StoredResponse, rest: Record<string, string>): Promise<HttpResponse> {
-    const { request } = errand;
+  async complete(call: CacheCall, part: StoredResponse, rest: Record<string, string>): Promise<HttpResponse> {
+    const { request } = call;
     const sent = withHeaders(request, rest);
     const load = this.#shelf.begin(request);
     try {
       let learnt: Learnt;
       try {
-        learnt = await this.#ask(sent, errand.log);
+        learnt = await this.#ask(sent, call.log);
       } catch (error) {
-        return this.#unanswered(errand, error);
+        return this.#unanswered(call, error);
       }
       const { status } = learnt.response;
       if (status === 206) {
-        const record = this.#shelf.recordOf({ ...errand, request: sent }, learnt);
+        const record = this.#shelf.recordOf({ ...call, request: sent }, learnt);
         const whole = record && combined(part, record);
         if (whole?.status === 200) {
-          await this.#put(errand, load, () => this.#shelf.keep(request, whole, load));
-          return this.#desk.renewed(errand, whole, 'fwd=partial; fwd-status=206');
+          await this.#put(call, load, () => this.#shelf.keep(request, whole, load));
+          return this.#responder.renewed(call, whole, 'fwd=partial; fwd-status=206');
         }
       }
       // Not what was asked for: nothing can be made of it, so all of it is asked for.
       if (status === 206 || status === 416) {
         discard(learnt.response);
-        return await this.load(errand);
+        return await this.load(call);
       }
-      await this.#put(errand, load, () => this.#shelf.learn(errand, undefined, learnt, load));
-      return this.#pass(errand, learnt);
+      await this.#put(call, load, () => this.#shelf.learn(call, undefined, learnt, load));
+      return this.#pass(call, learnt);
     } finally {
       load.end();
     }
   }
 
   /** Sends a request that may change something, and outdates what it may have changed. */
-  async change(errand: Errand): Promise<HttpResponse> {
-    const { request, log } = errand;
+  async change(call: CacheCall): Promise<HttpResponse> {
+    const { request, log } = call;
     const load = this.#shelf.begin(request);
     try {
       const learnt = await this.#ask(request, log);
-      await this.#wait(errand, this.#shelf.change(errand, load, learnt));
+      await this.#wait(call, this.#shelf.change(call, load, learnt));
       if (learnt.error !== undefined) throw learnt.error;
       return learnt.response;
     } finally {
@@ -131,35 +131,36 @@ export class Origin {
   }
 
   /** Hands on what came from the origin, as it came. */
-  #pass({ counts }: Errand, { response, error }: Learnt): HttpResponse {
+  #pass({ counts }: CacheCall, { response, error }: Learnt): HttpResponse {
     counts.misses++;
     if (error !== undefined) throw error;
     return response;
   }
 
-  #unanswered(errand: Errand, error: unknown, stored?: StoredResponse, reuse?: Reuse): HttpResponse {
+  #unanswered(call: CacheCall, error: unknown, stored?: StoredResponse, reuse?: Reuse): HttpResponse {
     const unreachable = stored !== undefined && isUnreachable(error);
-    if (unreachable && reuse?.onUnreachable === true) return this.#desk.standIn(errand, stored, reuse);
-    const { request, counts } = errand;
+    if (unreachable && reuse?.onUnreachable === true) return this.#responder.standIn(call, stored, reuse);
+    const { request, counts } = call;
     counts.misses++;
     // `fetch` has no better way to say it; whoever made a call of this client's own is told what went wrong.
-    if (unreachable && request.stream !== undefined && mustBeAsked(stored)) throw this.#desk.timeout(request, 'stale');
+    if (unreachable && request.stream !== undefined && mustBeAsked(stored))
+      throw this.#responder.timeout(request, 'stale');
     throw error;
   }
 
   /** Puts away what the origin said, unless something has changed since it was asked. */
-  async #put(errand: Errand, load: Load, put: () => Promise<void>): Promise<void> {
+  async #put(call: CacheCall, load: Load, put: () => Promise<void>): Promise<void> {
     if (load.isOutdated()) return;
     const done = put();
     load.lastsFor(done);
-    await this.#wait(errand, done);
+    await this.#wait(call, done);
   }
 
-  #wait({ patience }: Errand, done: Promise<void>): Promise<void> {
-    if (patience === undefined) return done;
+  #wait({ storeTimeout }: CacheCall, done: Promise<void>): Promise<void> {
+    if (storeTimeout === undefined) return done;
     this.#underWay.add(done);
     void done.finally(() => this.#underWay.delete(done));
-    return patience.wait(done);
+    return storeTimeout.wait(done);
   }
 }
 

@@ -7,7 +7,7 @@ import { isWhole, partOf } from './ranges.ts';
 import { usefulForMs } from './reuse.ts';
 import { isStorable, type Exchange } from './storability.ts';
 import { storableFields, type CacheMode, type StoredResponse } from './stored-response.ts';
-import type { Errand } from './errand.ts';
+import type { CacheCall } from './cache-call.ts';
 import { selectingFields, varyFields } from './vary.ts';
 
 /** When a request went out and when its answer was there. */
@@ -34,7 +34,7 @@ export interface Keeping {
 
 /** What is to be kept of an answer; undefined when it may not be kept, or would be of no use. */
 export function recordOf(
-  { request, asker }: Pick<Errand, 'asker' | 'request'>,
+  { request, asker }: Pick<CacheCall, 'asker' | 'request'>,
   { response, fields, times }: Answered,
   keeping: Keeping,
 ): StoredResponse | undefined {

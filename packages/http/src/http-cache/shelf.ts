@@ -1,7 +1,7 @@
 import type { PreparedRequest } from '../request.ts';
 import { describesSame } from './conditional.ts';
 import type { Asker } from './credentials.ts';
-import type { Errand } from './errand.ts';
+import type { CacheCall } from './cache-call.ts';
 import { requestField } from './fields.ts';
 import { InFlight, type Load } from './in-flight.ts';
 import { outdatedUrls } from './invalidation.ts';
@@ -61,34 +61,34 @@ export class Shelf {
   }
 
   /** What is to be kept of an answer; undefined when it may not be kept. What a redirect led to answers another URL. */
-  recordOf(errand: Pick<Errand, 'asker' | 'request'>, learnt: Learnt): StoredResponse | undefined {
-    return learnt.redirects.length > 0 ? undefined : recordOf(errand, learnt, this.#keeping);
+  recordOf(call: Pick<CacheCall, 'asker' | 'request'>, learnt: Learnt): StoredResponse | undefined {
+    return learnt.redirects.length > 0 ? undefined : recordOf(call, learnt, this.#keeping);
   }
 
   /** What is stored, with what a 304 or an answer to HEAD says anew. */
-  renewal({ asker }: Errand, stored: StoredResponse, { fields, times }: Learnt): Renewal {
+  renewal({ asker }: CacheCall, stored: StoredResponse, { fields, times }: Learnt): Renewal {
     const { mode } = this.#keeping;
     return { stored, fresh: freshened(stored, fields, times, { mode, asker: asker as Asker }) };
   }
 
   /** Keeps what is good again in the place of what it was, unless it is not to be kept any more. */
-  async renew({ request, asker }: Errand, { stored, fresh }: Renewal, load: Load): Promise<void> {
+  async renew({ request, asker }: CacheCall, { stored, fresh }: Renewal, load: Load): Promise<void> {
     const exchange = { ...exchangeOf(request, fresh.status, fresh.headers, this.#keeping), method: 'GET' };
     if (isStorable(exchange, this.#keeping.mode)) await this.keep(request, fresh, load, stored);
     else await this.#variants.drop(this.url(request), asker as Asker);
   }
 
   /** Keeps an answer, or what it says about the one that is kept. */
-  async learn(errand: Errand, stored: StoredResponse | undefined, learnt: Learnt, load: Load): Promise<void> {
+  async learn(call: CacheCall, stored: StoredResponse | undefined, learnt: Learnt, load: Load): Promise<void> {
     const { response, fields, redirects } = learnt;
-    const { request, asker } = errand;
+    const { request, asker } = call;
     if (redirects.length > 0) return;
     if (request.method === 'HEAD' && stored !== undefined && response.status === 200) {
       if (!describesSame(fields, stored)) await this.keep(request, { ...stored, outdated: true }, load);
-      else await this.renew(errand, this.renewal(errand, stored, learnt), load);
+      else await this.renew(call, this.renewal(call, stored, learnt), load);
       return;
     }
-    const record = this.recordOf(errand, learnt);
+    const record = this.recordOf(call, learnt);
     if (record !== undefined) await this.keep(request, record, load, stored);
     // What is newer, and may not be kept, ends what is older.
     else if (stored !== undefined && request.method === 'GET' && response.ok && isWhole(request)) {
@@ -97,9 +97,9 @@ export class Shelf {
   }
 
   /** Forgets what an unsafe request may have changed; keeps its own answer when that says it is what GET would give. */
-  async change(errand: Errand, load: Load, learnt: Learnt): Promise<void> {
-    const { request } = errand;
-    const record = load.isOutdated() ? undefined : this.recordOf(errand, learnt);
+  async change(call: CacheCall, load: Load, learnt: Learnt): Promise<void> {
+    const { request } = call;
+    const record = load.isOutdated() ? undefined : this.recordOf(call, learnt);
     const urls = outdatedUrls(this.url(request), learnt.response.status, learnt.fields, learnt.redirects);
     for (const url of urls) {
       this.#counts.invalidated++;

@@ -5,13 +5,13 @@ import { statusError } from './answer.ts';
 import { isConditional, isNotModified } from './conditional.ts';
 import { currentAgeMs } from './freshness.ts';
 import { rangeOf } from './ranges.ts';
-import type { Errand } from './errand.ts';
+import type { CacheCall } from './cache-call.ts';
 import type { Reuse } from './reuse.ts';
 import { cacheStatusName, gatewayTimeout, hitOf, notModified, storedAnswer, type Serving } from './served.ts';
 import type { StoredResponse } from './stored-response.ts';
 
 /** Where what is stored is handed out, as the call asks for it. An answer outside 2xx is thrown, as from the wire. */
-export class Desk {
+export class Responder {
   readonly #clock: Clock;
   readonly #cacheName: string;
 
@@ -21,20 +21,20 @@ export class Desk {
   }
 
   /** What is good as it is, or good enough. */
-  serve({ request, counts }: Errand, stored: StoredResponse, reuse: Reuse): HttpResponse {
+  serve({ request, counts }: CacheCall, stored: StoredResponse, reuse: Reuse): HttpResponse {
     if (reuse.freshForMs > 0) counts.hits++;
     else counts.stale++;
     return this.#hand(request, stored, reuse.ageMs, hitOf(reuse));
   }
 
   /** What is stale, because there is nothing better. */
-  standIn({ request, counts }: Errand, stored: StoredResponse, reuse: Reuse): HttpResponse {
+  standIn({ request, counts }: CacheCall, stored: StoredResponse, reuse: Reuse): HttpResponse {
     counts.stale++;
     return this.#hand(request, stored, reuse.ageMs, `${hitOf(reuse)}; fwd=stale`);
   }
 
   /** What the origin has just been asked about, or for the rest of. */
-  renewed({ request, counts }: Errand, stored: StoredResponse, how: string): HttpResponse {
+  renewed({ request, counts }: CacheCall, stored: StoredResponse, how: string): HttpResponse {
     counts.revalidated++;
     return this.#hand(request, stored, currentAgeMs(stored, this.#clock.now()), how);
   }

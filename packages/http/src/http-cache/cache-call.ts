@@ -1,11 +1,11 @@
 import type { AttemptLog } from '../attempts.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { Asker } from './credentials.ts';
-import type { Patience } from './patience.ts';
+import type { StoreTimeout } from './store-timeout.ts';
 import type { CacheCounts } from './stats.ts';
 
 /** A call on its way through the cache. */
-export interface Errand {
+export interface CacheCall {
   readonly request: PreparedRequest;
   readonly log: AttemptLog;
   /** Undefined when that was not asked: then nothing of its answer is kept. */
@@ -13,5 +13,5 @@ export interface Errand {
   /** Where it is counted what became of it. */
   readonly counts: CacheCounts;
   /** Undefined when there is nothing to wait for: the store is in this process. */
-  readonly patience: Patience | undefined;
+  readonly storeTimeout: StoreTimeout | undefined;
 }

@@ -9,7 +9,7 @@ const STORE_TIMEOUT_MS = 250;
  * How long a call waits for a store in another process: no longer than the call may take, and not for somebody who has left.
  * What the store was asked to do goes on all the same.
  */
-export class Patience {
+export class StoreTimeout {
   readonly #request: PreparedRequest;
   readonly #log: AttemptLog;
   readonly #usualMs: number;
