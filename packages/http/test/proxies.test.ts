@@ -150,6 +150,26 @@ describe('a proxy', () => {
     expect(client.stats().connections).toMatchObject({ connected: 1 });
   });
 
+  test('is given its credentials by its URL only: as a header they would reach the origin', async () => {
+    const { url, requests } = await httpsServer();
+    const proxy = await httpProxy();
+    for (const baseUrl of [url, 'http://a.example']) {
+      const client = clientFor({ baseUrl, tls: { ca }, proxy: `http://${proxy.host}` });
+      const error = await failure(client.get('/a', { headers: { 'Proxy-Authorization': 'canary' } }));
+      expect(error).toMatchObject({ errorCode: 'UND_ERR_INVALID_ARG', attempts: { length: 1 } });
+      expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('canary');
+    }
+    expect([...proxy.asked, ...requests]).toEqual([]);
+  });
+
+  test('is told the host that the caller says, once', async () => {
+    const proxy = await httpProxy();
+    const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://${proxy.host}` });
+    const answer = await client.get('/a', { headers: { host: 'b.example' } });
+    expect(answer.text()).toBe('forwarded for b.example');
+    expect(proxy.asked).toEqual(['GET http://a.example/a']);
+  });
+
   test('that is spoken to over TLS shows a certificate that is checked', async () => {
     const { url } = await httpsServer();
     const proxy = await httpProxy({ encrypted: 'server' });

@@ -10,6 +10,11 @@ import { ConnectionPool } from './connection-pool.ts';
 import { proxyAuthorization } from './handshakes.ts';
 import type { Proxy } from './proxy.ts';
 
+/** Whether a flat list of lower-case names and values has `name`. */
+export function hasHeader(headers: readonly string[], name: string): boolean {
+  return headers.some((text, i) => i % 2 === 0 && text === name);
+}
+
 /** Connections to a proxy that is sent requests for others: each carries its whole URL (RFC 9112, section 3.2.2). */
 export class ForwardingPool implements Connections {
   readonly #pool: ConnectionPool;
@@ -23,8 +28,9 @@ export class ForwardingPool implements Connections {
 
   dispatch(options: DispatchOptions, receiver: DispatchHandler): boolean {
     const origin = options.origin as string;
-    const own = ['host', new URL(origin).host, ...this.#authorization];
-    const headers = [...(options.headers as string[]), ...own];
+    const given = options.headers as string[];
+    const host = hasHeader(given, 'host') ? [] : ['host', new URL(origin).host];
+    const headers = [...given, ...host, ...this.#authorization];
     return this.#pool.dispatch({ ...options, path: origin + options.path, headers }, receiver);
   }
 

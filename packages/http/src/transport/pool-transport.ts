@@ -13,7 +13,7 @@ import {
 } from '../dispatcher.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import type { ConnectAlong } from './connector.ts';
-import { ForwardingPool } from './forwarding-pool.ts';
+import { ForwardingPool, hasHeader } from './forwarding-pool.ts';
 import type { Proxy } from './proxy.ts';
 import { describeWay, type Way } from './way.ts';
 
@@ -66,12 +66,13 @@ class PoolTransport implements Transport {
 
   #open(): Connections {
     const way = this.#options.way(new URL(this.#origin));
-    if (way.forwards) return forwardingPool(way, this.#options);
+    if (way.forwards) return new Proxied(forwardingPool(way, this.#options));
     const connect = connectVia(this.#options);
     // With TLS the other side may agree to HTTP/2.
-    return this.#origin.startsWith('https:')
+    const connections = this.#origin.startsWith('https:')
       ? openPool(this.#origin, connect)
       : new ConnectionPool(() => openConnection(this.#origin, connect));
+    return way.proxy === undefined ? connections : new Proxied(connections);
   }
 
   #renew(now: number): void {
@@ -107,6 +108,31 @@ class PoolTransport implements Transport {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([this.#connections.close(), this.#others?.close()]);
+  }
+}
+
+/** Connections through a proxy. A header for it would reach the origin, at the end of the tunnel. */
+class Proxied implements Connections {
+  readonly #connections: Connections;
+
+  constructor(connections: Connections) {
+    this.#connections = connections;
+  }
+
+  dispatch(options: DispatchOptions, receiver: DispatchHandler): boolean {
+    if (hasHeader(options.headers as string[], 'proxy-authorization')) {
+      const error = new Error('User and password for a proxy are given in its URL, not as a header');
+      throw Object.assign(error, { code: 'UND_ERR_INVALID_ARG' });
+    }
+    return this.#connections.dispatch(options, receiver);
+  }
+
+  get stats(): ConnectionStats {
+    return this.#connections.stats;
+  }
+
+  close(): Promise<void> {
+    return this.#connections.close();
   }
 }
 
