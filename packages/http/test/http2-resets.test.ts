@@ -17,12 +17,13 @@ afterEach(async () => {
 /** A client of a server that treats its first request so, and answers the others. */
 async function clientOf(
   first: (request: FramedRequest) => void,
+  others: (request: FramedRequest) => void = answer,
 ): Promise<{ client: HttpClient; requests: () => number }> {
   let requests = 0;
   const server = await http2Frames({}, (request) => {
     requests = request.count;
     if (request.count === 1) first(request);
-    else answer(request);
+    else others(request);
   });
   cleanUp.push(server.close);
   const client = impatientClient({ baseUrl: server.url, tls: { ca } });
@@ -100,6 +101,18 @@ describe('a request of HTTP/2 that the server did not take up', () => {
     const body = Readable.from([Buffer.alloc(600_000), Buffer.alloc(600_000)]);
     expect(await failure(client.put('/a', { body }))).toMatchObject({ gaveUp: 'bodyNotReplayable' });
   });
+});
+
+test('a server that goes away in good order, with many requests on their way, opens no circuit', async () => {
+  const onTheWay: FramedRequest[] = [];
+  const leave = (request: FramedRequest): void => {
+    if (request.count > 30) answer(request);
+    else if (onTheWay.push(request) === 30) request.goAway(0, NGHTTP2_NO_ERROR);
+  };
+  const { client } = await clientOf(leave, leave);
+  const calls = Array.from({ length: 30 }, (_, json) => client.post('/a', { json }));
+  expect((await Promise.all(calls)).map((response) => response.text())).toEqual(Array(30).fill('whole'));
+  expect(client.stats().policies).toMatchObject({ circuitBreaker: { state: 'closed', failures: 0 } });
 });
 
 test('calls that come as a connection of HTTP/2 breaks are sent on another, whatever they do', async () => {
