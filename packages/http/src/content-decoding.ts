@@ -1,6 +1,6 @@
 import zlib from 'node:zlib';
 import { promisify } from 'node:util';
-import { unzstd } from './stream/zstd-frames.ts';
+import { unzstd, unzstdAside } from './stream/zstd-frames.ts';
 
 /** Content encodings that are undone, and so asked for. */
 export const ACCEPT_ENCODING = 'gzip, deflate, br, zstd';
@@ -31,7 +31,7 @@ const gunzip: Codec = { sync: zlib.gunzipSync, async: promisify(zlib.gunzip) };
 const inflate: Codec = { sync: zlib.inflateSync, async: promisify(zlib.inflate) };
 const inflateRaw: Codec = { sync: zlib.inflateRawSync, async: promisify(zlib.inflateRaw) };
 const brotli: Codec = { sync: zlib.brotliDecompressSync, async: promisify(zlib.brotliDecompress) };
-const zstd: Codec = { sync: unzstd, async: async (bytes, options) => unzstd(bytes, options) };
+const zstd: Codec = { sync: unzstd, async: unzstdAside };
 
 /** The encodings a `Content-Encoding` header names, in the order they were applied. */
 export function parseEncodings(header: string | string[] | undefined): string[] {

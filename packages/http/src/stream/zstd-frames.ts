@@ -1,4 +1,5 @@
 import { Transform, type TransformCallback } from 'node:stream';
+import { promisify } from 'node:util';
 import zlib, { type ZstdDecompress } from 'node:zlib';
 
 /**
@@ -63,21 +64,61 @@ export class ZstdFrames extends Transform {
 
 /** The same for what is there whole. */
 export function unzstd(bytes: Uint8Array, { maxOutputLength }: { maxOutputLength: number }): Uint8Array {
-  const frames: Uint8Array[] = [];
-  let size = 0;
-  for (let rest = bytes; rest.length > 0;) {
-    if (frames.length === MAX_FRAMES) throw new Error(`more than ${MAX_FRAMES} frames`);
-    const options = { maxOutputLength: Math.max(1, maxOutputLength - size), info: true };
-    const { buffer, engine } = zlib.zstdDecompressSync(rest, options) as unknown as Decompressed;
-    frames.push(buffer);
-    size += buffer.length;
-    rest = rest.subarray(engine.bytesWritten);
+  const frames = new Frames(bytes, maxOutputLength);
+  while (frames.rest.length > 0) {
+    frames.add(zlib.zstdDecompressSync(frames.rest, frames.options()) as unknown as Decompressed);
   }
-  return frames.length === 1 ? (frames[0] as Uint8Array) : Buffer.concat(frames, size);
+  return frames.whole();
+}
+
+/** As `unzstd`, on the thread pool. */
+export async function unzstdAside(
+  bytes: Uint8Array,
+  { maxOutputLength }: { maxOutputLength: number },
+): Promise<Uint8Array> {
+  const frames = new Frames(bytes, maxOutputLength);
+  while (frames.rest.length > 0) frames.add(await zstdDecompress(frames.rest, frames.options()));
+  return frames.whole();
 }
 
 /** What `info` makes of the answer. */
 interface Decompressed {
   readonly buffer: Uint8Array;
   readonly engine: { readonly bytesWritten: number };
+}
+
+const zstdDecompress = promisify(zlib.zstdDecompress) as unknown as (
+  bytes: Uint8Array,
+  options: object,
+) => Promise<Decompressed>;
+
+/** The frames of a body, one after the other. */
+class Frames {
+  /** What has not been decoded yet. */
+  rest: Uint8Array;
+  readonly #maxOutputLength: number;
+  readonly #decoded: Uint8Array[] = [];
+  #size = 0;
+
+  constructor(bytes: Uint8Array, maxOutputLength: number) {
+    this.rest = bytes;
+    this.#maxOutputLength = maxOutputLength;
+  }
+
+  /** Those for the next frame. */
+  options(): { readonly maxOutputLength: number; readonly info: true } {
+    if (this.#decoded.length === MAX_FRAMES) throw new Error(`more than ${MAX_FRAMES} frames`);
+    return { maxOutputLength: Math.max(1, this.#maxOutputLength - this.#size), info: true };
+  }
+
+  add({ buffer, engine }: Decompressed): void {
+    this.#decoded.push(buffer);
+    this.#size += buffer.length;
+    this.rest = this.rest.subarray(engine.bytesWritten);
+  }
+
+  whole(): Uint8Array {
+    const [first] = this.#decoded;
+    return this.#decoded.length === 1 ? (first as Uint8Array) : Buffer.concat(this.#decoded, this.#size);
+  }
 }
