@@ -98,7 +98,7 @@ export interface HttpClientOptions extends ConnectionOptions {
    * Sends a second try beside one that takes long, for requests that may be sent twice, within the budget of the
    * retries. An object (`{}` will do) switches it on. Default: `false`.
    */
-  hedge?: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal'> | false;
+  hedge?: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal' | 'isUnsent'> | false;
   /** A limit on tries in flight that finds itself. An object (`{}` will do) switches it on. Default: `false`. */
   adaptiveConcurrency?: (Omit<AdaptiveConcurrencyOptions, 'clock'> & KeptBy) | false;
   /**
@@ -114,6 +114,7 @@ export interface HttpClientOptions extends ConnectionOptions {
    * never shared. Default: false.
    */
   dedupe?: boolean;
+  /** How large an answer may be. Of a streamed body only the ratio holds, and only by `fetch`. Merged over the defaults. */
   responseLimits?: ResponseLimits;
   /** How long a body may take over nothing that is read as it comes: by `stream()`, whose calls can say otherwise, and `fetch`. */
   streams?: StreamLimits;

@@ -1,6 +1,6 @@
 import type { Outcome, Verdict } from '@macadam/resilience';
 import { isMacadamError } from '@macadam/core';
-import { HttpNetworkError, HttpStatusError, type NetworkPhase } from './errors.ts';
+import { HttpError, HttpNetworkError, HttpRequestError, HttpStatusError, type NetworkPhase } from './errors.ts';
 import { UNSENT_CODES, wasRefused } from './transport/http2-streams.ts';
 import { wasReused } from './transport/reused-sockets.ts';
 
@@ -104,6 +104,11 @@ export function isTransparent(outcome: Outcome): boolean {
 /** A server may close a connection that rests as a request is written to it: that is nobody's failure, however many do. */
 function wentStale({ phase, cause }: HttpNetworkError): boolean {
   return phase === 'request' && wasReused(cause);
+}
+
+/** Whether a try failed on this side, at its token or a circuit say: that is no answer, and one to another try may come. */
+export function isOurFailure(outcome: Outcome): boolean {
+  return !outcome.ok && (!(outcome.error instanceof HttpError) || outcome.error instanceof HttpRequestError);
 }
 
 /** Whether the server is alive and asks for less: such answers wait from a longer base. */

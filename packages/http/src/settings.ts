@@ -99,7 +99,7 @@ export interface HttpClientSettings {
   readonly lastAttempt: number;
   readonly circuitBreaker: Omit<CircuitBreakerOptions, 'clock' | 'random'> | false;
   readonly bulkhead: Omit<BulkheadOptions, 'clock'> | false;
-  readonly hedge: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal'> | false;
+  readonly hedge: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal' | 'isUnsent'> | false;
   readonly adaptiveConcurrency: Omit<AdaptiveConcurrencyOptions, 'clock'> | false;
   readonly pacing: HttpPacing | undefined;
   /** Of the policies above, those that are kept by route. */

@@ -1,10 +1,11 @@
+import { MacadamError } from '@macadam/core';
 import { adaptiveConcurrency, constant, retryBudget } from '@macadam/resilience';
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, test } from 'vitest';
 import { createHttpClient, type HttpClientOptions } from '../src/index.ts';
 import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
-function setUp(scripts: Script[], options: Partial<HttpClientOptions> = {}) {
+function setUp(scripts: (Script | (() => Script))[], options: Partial<HttpClientOptions> = {}) {
   const clock = virtualClock();
   const dispatcher = scriptedDispatcher(...scripts);
   const client = createHttpClient({
@@ -63,6 +64,34 @@ describe('a hedge', () => {
     await clock.runUntil(client.post('/a', { json: 1, idempotencyKey: 'k', idempotent: true }).catch(() => {}));
     expect(dispatcher.sent).toHaveLength(43);
   });
+
+  test.each([
+    ['token', new Error('no token')],
+    ['token, which its maker says so of', new MacadamError('no token', { code: 'MAC_AUTH_TOKEN' })],
+  ])(
+    'that gets no %s leaves the call to the try that runs, and fails it only when that does',
+    async (_what, failure) => {
+      let asked = 0;
+      const authorize = () => {
+        if (++asked > 41) throw failure;
+        return { authorization: 'Bearer t' };
+      };
+      const slow = (): Script => ({ delayMs: 300, clock: set.clock, status: 200 });
+      const set = setUp([...good, slow], { auth: { authorize } });
+      await warmUp(set);
+      const { clock, client, dispatcher } = set;
+      const { attempts } = await clock.runUntil(client.get('/a'));
+      expect(attempts).toMatchObject([
+        { status: 200, durationMs: 300 },
+        { status: undefined, durationMs: 0, startedAtMs: 100 },
+      ]);
+      expect(dispatcher.sent).toHaveLength(41);
+      await expect(clock.runUntil(client.get('/a'))).rejects.toMatchObject({
+        code: expect.stringMatching(/AUTH|REQUEST/),
+      });
+      clock.assertNoTimers();
+    },
+  );
 
   test('is not sent early to a server that asks to wait', async () => {
     const set = setUp([...good, { status: 429, headers: { 'retry-after': '2' } }, { status: 200 }]);

@@ -42,6 +42,7 @@ export interface ConnectionOptions {
    * the address that was found here. Default: false, whatever the environment says.
    */
   proxy?: string | false;
+  /** How names become addresses, and for how long a connection is used. Left out with a `dispatcher`. */
   dns?: DnsOptions;
 }
 

@@ -3,6 +3,7 @@ import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { circuitBreaker } from '../circuit-breaker/circuit-breaker.ts';
 import { pipeline } from '../pipeline.ts';
+import type { Outcome } from '../policy.ts';
 import { concurrentRetryBudget } from '../retry/concurrent-retry-budget.ts';
 import { retryBudget } from '../retry/retry-budget.ts';
 import { timeout } from '../timeout.ts';
@@ -152,6 +153,22 @@ describe('hedge', () => {
     expect(await clock.runUntil(call)).toBe('try 1');
     expect(task.startedAt).toEqual([0]);
     await expect(guarded.execute(task.fn, idempotent)).rejects.toMatchObject({ code: 'MAC_CIRCUIT_OPEN' });
+    clock.assertNoTimers();
+  });
+
+  it('a hedge that was not sent, by the word of its user, leaves the call to the try that runs', async () => {
+    const clock = virtualClock();
+    const noToken = new MacadamError('no token', { code: 'MAC_TEST_TOKEN' });
+    const isUnsent = (outcome: Outcome) => !outcome.ok && outcome.error === noToken;
+    const policy = hedge({ delayMs: 50, maxExtraLoad: 1, isUnsent, clock });
+    const call = (fails: readonly number[]) =>
+      policy.execute(async ({ attempt }) => {
+        if (fails.includes(attempt)) throw noToken;
+        await clock.sleep(100);
+        return `try ${attempt}`;
+      }, idempotent);
+    expect(await clock.runUntil(call([2]))).toBe('try 1');
+    await expect(clock.runUntil(call([1]))).rejects.toBe(noToken);
     clock.assertNoTimers();
   });
 

@@ -1,4 +1,4 @@
-import { Expiring, ExpiryQueue, isMacadamError, timerlessClock } from '@macadam/core';
+import { Expiring, ExpiryQueue, timerlessClock } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
 import { definePolicy } from '../define-policy.ts';
 import type { Outcome, Policy } from '../policy.ts';
@@ -152,14 +152,14 @@ class Race extends Expiring implements Running {
     this.#retryEnded(racer);
     if (this.#done) return;
     const othersRun = this.#racers.some((other) => !other.ended);
-    // One that a circuit refuses was never sent, and says nothing of those that were.
-    if (othersRun && isMacadamError(error, 'MAC_CIRCUIT_OPEN')) return;
     const { now } = this.#call;
     const attempt = this.#attempt + racer.index;
     const outcome: Outcome = { ok: false, error, attempt, durationMs: now - racer.startedAt };
+    const { isFatal, isUnsent } = this.#state.settings;
     let fatal: boolean;
     try {
-      fatal = this.#state.settings.isFatal(outcome);
+      fatal = isFatal(outcome);
+      if (fatal && othersRun && isUnsent(outcome)) return;
     } catch (thrown) {
       this.#end(undefined);
       this.#sink.fail(thrown);

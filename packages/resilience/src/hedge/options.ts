@@ -27,6 +27,11 @@ export interface HedgeOptions {
   budget?: RetryBudget;
   /** Failures that another try cannot mend: they end the call. Default: errors of ours that are not `retryable`. */
   isFatal?: (outcome: Outcome) => boolean;
+  /**
+   * Fatal failures of tries that were refused before they were sent, which say nothing of those that run: they end the call
+   * only when they leave none. Default: an open circuit.
+   */
+  isUnsent?: (outcome: Outcome) => boolean;
   /** Default: the system clock. */
   clock?: Clock;
 }
@@ -40,24 +45,34 @@ export interface HedgeSettings {
   readonly maxExtraLoad: number;
   readonly budget: RetryBudget;
   readonly isFatal: (outcome: Outcome) => boolean;
+  readonly isUnsent: (outcome: Outcome) => boolean;
   readonly clock: Clock;
 }
 
 export function hedgeSettings(options: HedgeOptions): HedgeSettings {
   assertObject('hedge', options);
-  assertKnownOptions('hedge', options, ['delayMs', 'maxHedges', 'maxExtraLoad', 'budget', 'isFatal', 'clock']);
+  assertKnownOptions('hedge', options, [
+    'delayMs',
+    'maxHedges',
+    'maxExtraLoad',
+    'budget',
+    'isFatal',
+    'isUnsent',
+    'clock',
+  ]);
   const { delayMs = 'p95', maxHedges = 1, maxExtraLoad = 0.05, budget = unlimitedRetries } = options;
-  const { isFatal = isFatalError, clock = systemClock } = options;
+  const { isFatal = isFatalError, isUnsent = isOpenCircuit, clock = systemClock } = options;
   if (typeof delayMs === 'number') assertDurationMs('hedge.delayMs', delayMs);
   assertInteger('hedge.maxHedges', maxHedges, { min: 1, max: 5 });
   assertNumber('hedge.maxExtraLoad', maxExtraLoad, { above: 0, max: 1 });
   assertFunction('hedge.isFatal', isFatal);
+  assertFunction('hedge.isUnsent', isUnsent);
   if (typeof (budget as RetryBudget | null)?.tryRetry !== 'function') {
     throw new OptionsError('hedge.budget', budget, 'a retryBudget()');
   }
   const fixed = typeof delayMs === 'number' ? delayMs : undefined;
   const percentile = typeof delayMs === 'number' ? 0 : percentileOf(delayMs);
-  return { delayMs: fixed, percentile, maxHedges, maxExtraLoad, budget, isFatal, clock };
+  return { delayMs: fixed, percentile, maxHedges, maxExtraLoad, budget, isFatal, isUnsent, clock };
 }
 
 function percentileOf(text: string): number {
@@ -69,4 +84,8 @@ function percentileOf(text: string): number {
 
 function isFatalError(outcome: Outcome): boolean {
   return !outcome.ok && isMacadamError(outcome.error) && !outcome.error.retryable;
+}
+
+function isOpenCircuit(outcome: Outcome): boolean {
+  return !outcome.ok && isMacadamError(outcome.error, 'MAC_CIRCUIT_OPEN');
 }
