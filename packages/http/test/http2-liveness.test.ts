@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { answer, ca, http2Frames, type FramedRequest } from './http2-frames.ts';
@@ -52,4 +54,47 @@ test('one that is only slow to answer is kept: it answers a PING', async () => {
   for (const request of slow.splice(0)) answer(request);
   expect((await patient).attempts).toMatchObject([{ status: 200 }]);
   expect(sockets.size).toBe(1);
+});
+
+/** A line to the server at `url` that carries nothing more to it while it is held. */
+async function line(url: string): Promise<{ url: string; hold: () => void; release: () => void }> {
+  const ends: [near: Socket, far: Socket][] = [];
+  const between = createServer((near) => {
+    const far = connect(Number(new URL(url).port), '127.0.0.1');
+    for (const end of [near, far]) end.on('error', () => {});
+    near.pipe(far).pipe(near);
+    ends.push([near, far]);
+  });
+  await once(between.listen(0, '127.0.0.1'), 'listening');
+  cleanUp.push(() => {
+    for (const end of ends.flat()) end.destroy();
+    between.close();
+  });
+  return {
+    url: `https://localhost:${(between.address() as AddressInfo).port}`,
+    hold: () => ends.forEach(([near, far]) => near.unpipe(far)),
+    release: () => ends.forEach(([near, far]) => near.pipe(far)),
+  };
+}
+
+test('one on which an upload is under way is given the time that this takes: the PING comes after it', async () => {
+  const slow: FramedRequest[] = [];
+  const server = await http2Frames({}, (request) => {
+    if (request.count === 1) answer(request);
+    else slow.push(request);
+  });
+  cleanUp.push(server.close);
+  const { url, hold, release } = await line(server.url);
+  const client = impatientClient({ baseUrl: url, tls: { ca }, timeoutMs: 20_000, attemptTimeoutMs: 15_000 });
+  await client.get('/first');
+  const patient = client.get('/patient');
+  hold();
+  const upload = client.put('/upload', { body: Buffer.alloc(3_000_000), timeoutMs: 200 });
+  expect(await failure(upload)).toMatchObject({ code: 'MAC_TIMEOUT' });
+  // Longer than a connection without an upload may be silent.
+  await sleep(3_000);
+  release();
+  await expect.poll(() => slow.length).toBeGreaterThan(0);
+  for (const request of slow.splice(0)) answer(request);
+  expect((await patient).attempts).toMatchObject([{ status: 200 }]);
 });

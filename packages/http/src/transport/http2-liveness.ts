@@ -8,6 +8,11 @@ import { constants, type Http2Session } from 'node:http2';
 
 /** Far above the way there and back on any network, and enough for a packet that has to be sent again. */
 const SILENCE_MS = 2_000;
+const LOOK_MS = 500;
+/** So many bytes a millisecond the slowest line takes that is worth waiting for: 2 Mbit/s. */
+const SLOWEST_LINE = 250;
+/** As much as the system takes of what a line has not: the buffer of a socket in Linux grows to this. */
+const MOST_BUFFERED_BYTES = 4_194_304;
 
 /** All streams that were begun may go on. */
 const LAST_STREAM_ID = 2_147_483_647;
@@ -15,23 +20,55 @@ const LAST_STREAM_ID = 2_147_483_647;
 /** Those that are being listened to. */
 const suspected = new WeakSet<Http2Session>();
 
+/** How much had come, and had been sent, when an upload was last seen after something had come. */
+interface Heard {
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+}
+const lastHeard = new WeakMap<Http2Session, Heard>();
+
+/** Notes that more of an upload is sent: a PING would have to wait for it to get through. */
+export function noteUpload(session: Http2Session | undefined): void {
+  if (session === undefined || session.destroyed) return;
+  const { bytesRead, bytesWritten } = session.socket;
+  if (lastHeard.get(session)?.bytesRead !== bytesRead) lastHeard.set(session, { bytesRead, bytesWritten });
+}
+
 /** Has a connection on which a request was given up show that it is alive: who hears nothing from it leaves it. */
 export function suspect(session: Http2Session | undefined): void {
   if (session === undefined || session.destroyed || suspected.has(session)) return;
   suspected.add(session);
-  const heardBytes = session.socket.bytesRead;
   // Whatever comes is a sign of life: a slow line may have more to say before the answer to this.
   session.ping(() => {});
-  // Sessions are not a client's, so there is no clock of one.
-  systemClock.setTimer(() => judge(session, heardBytes), SILENCE_MS).unref?.();
+  listen(session, session.socket.bytesRead, LOOK_MS);
 }
 
-function judge(session: Http2Session, heardBytes: number): void {
+function listen(session: Http2Session, heardBytes: number, silentMs: number): void {
+  // Sessions are not a client's, so there is no clock of one.
+  systemClock.setTimer(() => judge(session, heardBytes, silentMs), LOOK_MS).unref?.();
+}
+
+function judge(session: Http2Session, heardBytes: number, silentMs: number): void {
+  if (session.destroyed || session.socket.bytesRead > heardBytes) {
+    suspected.delete(session);
+    return;
+  }
+  if (silentMs < patienceMs(session)) {
+    listen(session, heardBytes, silentMs + LOOK_MS);
+    return;
+  }
   suspected.delete(session);
-  if (session.destroyed || session.socket.bytesRead > heardBytes) return;
   retire(session);
-  const message = `The connection is dead: for ${SILENCE_MS} ms nothing came, not even the answer to a PING`;
+  const message = `The connection is dead: for ${silentMs} ms nothing came, not even the answer to a PING`;
   session.destroy(Object.assign(new Error(message), { code: 'ETIMEDOUT' }));
+}
+
+/** Longer while what was uploaded may still be on its way, and the PING behind it. */
+function patienceMs(session: Http2Session): number {
+  const heard = lastHeard.get(session);
+  const { bytesRead, bytesWritten } = session.socket;
+  if (heard?.bytesRead !== bytesRead) return SILENCE_MS;
+  return SILENCE_MS + Math.min(bytesWritten - heard.bytesWritten, MOST_BUFFERED_BYTES) / SLOWEST_LINE;
 }
 
 /**

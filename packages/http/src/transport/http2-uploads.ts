@@ -4,7 +4,7 @@
  * connection, which looks well and so is used on, would come to refuse everything.
  */
 import { constants, type ClientHttp2Stream, type Http2Session } from 'node:http2';
-import { retire, suspect } from './http2-liveness.ts';
+import { noteUpload, retire, suspect } from './http2-liveness.ts';
 
 /** Node is handed so much of a body at a time. */
 const PIECE_BYTES = 65_536;
@@ -39,11 +39,15 @@ function closeAtOnce(this: ClientHttp2Stream, code = constants.NGHTTP2_CANCEL, c
 /** A large body is handed over in pieces, each when the one before it has gone: as a whole it would fill the session. */
 function writeInPieces(this: ClientHttp2Stream, chunk: unknown, ...others: unknown[]): boolean {
   const { write } = Object.getPrototypeOf(this) as { write: (chunk: unknown, ...others: unknown[]) => boolean };
+  noteUpload(this.session);
   if (!(chunk instanceof Uint8Array) || chunk.length <= PIECE_BYTES) return write.call(this, chunk, ...others);
   // Otherwise all that waits would be handed over as one.
   this._writev = null as never;
   let at = 0;
-  for (; at + PIECE_BYTES < chunk.length; at += PIECE_BYTES) write.call(this, chunk.subarray(at, at + PIECE_BYTES));
+  const sent = (): void => noteUpload(this.session);
+  for (; at + PIECE_BYTES < chunk.length; at += PIECE_BYTES) {
+    write.call(this, chunk.subarray(at, at + PIECE_BYTES), sent);
+  }
   return write.call(this, chunk.subarray(at), ...others);
 }
 
