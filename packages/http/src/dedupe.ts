@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { runDetached, TimeoutError } from '@macadam/core';
 import { singleFlight, timeout, type Policy } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
+import type { Scope } from './attempt-settings.ts';
 import { AttemptLog } from './attempts.ts';
 import type { AuthorizeContext, HttpAuth } from './auth.ts';
 import { authorize } from './authorize.ts';
@@ -29,14 +30,17 @@ class Caller {
   readonly request: PreparedRequest;
   /** Of the wait, without tries. */
   readonly waiting: AttemptLog;
+  /** His asynchronous context, where `auth` may look for who he is. */
+  readonly scope: Scope | undefined;
   /** Of the request he waits for. */
   flight: AttemptLog | undefined = undefined;
   /** Whether that request was made for him. */
   isFirst = false;
 
-  constructor(request: PreparedRequest, waiting: AttemptLog) {
+  constructor(request: PreparedRequest, waiting: AttemptLog, scope: Scope | undefined) {
     this.request = request;
     this.waiting = waiting;
+    this.scope = scope;
   }
 }
 
@@ -71,9 +75,9 @@ export class Dedupe {
 
   /** Answers a call, with what an identical one in flight is answered with, if there is one. */
   async answer(key: string, request: PreparedRequest, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
-    const { clock } = this.#settings;
+    const { clock, auth } = this.#settings;
     const waiting = new AttemptLog(clock.monotonic());
-    const caller = new Caller(request, waiting);
+    const caller = new Caller(request, waiting, auth && AsyncLocalStorage.snapshot());
     // Only for a caller who joins: who comes first makes a call, which tells of itself.
     waiting.trace = traceCall(this.#traced, request);
     let end: unknown;
@@ -131,8 +135,8 @@ export class Dedupe {
 
   /** Makes the request that `caller` is the first to wait for. */
   async #begin(key: string, caller: Caller, signal: AbortSignal): Promise<HttpResponse> {
-    const { clock, auth } = this.#settings;
-    const { request } = caller;
+    const { clock } = this.#settings;
+    const { request, scope } = caller;
     const log = new AttemptLog(clock.monotonic());
     caller.isFirst = true;
     caller.waiting.trace = undefined;
@@ -142,8 +146,8 @@ export class Dedupe {
       execution: { ...request.execution, signal },
       work: undefined,
       priority: request.priority ?? request.work?.priority,
-      // Whose credentials these are may depend on the context of the caller: those of who came first are what was compared.
-      ...(auth !== undefined && { scope: AsyncLocalStorage.snapshot() }),
+      // Whose credentials these are may depend on that of the caller: those of who came first are what was compared.
+      ...(scope !== undefined && { scope }),
     };
     try {
       return await runDetached(() => this.#call(shared, { throwOnStatus: true }, log));
