@@ -85,9 +85,12 @@ function explain(end: Unwrapped, { request, settings }: FailedCall): Unwrapped {
 
 function timedOut(failure: TimeoutError, gaveUp: GaveUp, call: FailedCall): HttpTimeoutError {
   const { request, log, options, settings } = call;
-  const spentMs = settings.clock.monotonic() - log.startedAt;
-  const overall = spentMs >= (options?.timeoutMs ?? settings.timeoutMs) || currentWork()?.deadline?.expired === true;
+  const limitMs = options?.timeoutMs ?? settings.timeoutMs;
+  const isSpent = settings.clock.monotonic() - log.startedAt >= limitMs;
+  const overall = isSpent || currentWork()?.deadline?.expired === true;
+  // What was waited for before had been taken off the limit.
+  const toldMs = isSpent && log.limitedFrom > log.startedAt ? limitMs : failure.timeoutMs;
   const cause = log.failure instanceof HttpError ? log.failure : undefined;
-  const error = new HttpTimeoutError(request.subject, failure.timeoutMs, request.repeatable, cause);
+  const error = new HttpTimeoutError(request.subject, toldMs, request.repeatable, cause);
   return conclude(error, log.records, overall ? 'deadline' : gaveUp);
 }

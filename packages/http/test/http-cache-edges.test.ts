@@ -375,6 +375,41 @@ test('every call that the cache looks at is counted once, a background request n
   expect(stats.cache).toMatchObject({ hits: 1, revalidated: 1, stale: 1, misses: 4 });
 });
 
+test.each<[what: string, first: Record<string, string>, scripts: Script[]]>([
+  [
+    'a 304 that speaks of another version',
+    {},
+    [
+      { status: 200, ...cached('max-age=0', { etag: '"1"' }) },
+      { status: 304, headers: { etag: '"2"' }, body: [] },
+    ],
+  ],
+  [
+    'a part that cannot be completed',
+    { range: 'bytes=0-1' },
+    [
+      { status: 206, ...cached('max-age=60', { etag: '"1"', 'content-range': 'bytes 0-1/4' }), body: 'ab' },
+      { status: 416, body: [] },
+    ],
+  ],
+])(
+  'what is asked for again after %s has the time that is left, not all of it once more',
+  async (_what, headers, scripts) => {
+    const [first = {}, ...others] = scripts;
+    const slow = [...others, { status: 200, body: 'whole' }].map((script) => ({ ...script, clock, delayMs: 700 }));
+    await using client = clientFor(scriptedDispatcher(first, ...slow), {}, { timeoutMs: 1_000, retry: false });
+    await clock.runUntil(client.get('/a', { headers }));
+    const beganAt = clock.monotonic();
+    await expect(clock.runUntil(client.get('/a'))).rejects.toMatchObject({
+      code: 'MAC_TIMEOUT',
+      timeoutMs: 1_000,
+      gaveUp: 'deadline',
+      attempts: { length: 2 },
+    });
+    expect(clock.monotonic() - beganAt).toBe(1_000);
+  },
+);
+
 describe('a store in another process', () => {
   test('hangs without holding a call up beyond its own limits', async () => {
     const store: Store = { get: () => never, set: () => never, delete: () => never };

@@ -12,6 +12,5 @@ export interface CacheCall {
   readonly asker: Asker | undefined;
   /** Where it is counted what became of it. */
   readonly counts: CacheCounts;
-  /** Undefined when there is nothing to wait for: the store is in this process. */
-  readonly storeTimeout: StoreTimeout | undefined;
+  readonly storeTimeout: StoreTimeout;
 }

@@ -63,7 +63,7 @@ export class HttpCache {
     this.#memory = store instanceof MemoryHttpCacheStore ? store : undefined;
     this.#shelf = new Shelf(new Variants(store, mode, clock), keeping, this.#counts);
     this.#responder = new Responder(traced.name, clock);
-    this.#origin = new Origin(clock, forward, this.#shelf, this.#responder);
+    this.#origin = new Origin(clock, forward, this.#shelf, this.#responder, this.#memory === undefined);
   }
 
   /** Answers a call from what is stored, if it may, and keeps what comes back, if it may. */
@@ -77,7 +77,7 @@ export class HttpCache {
     const asker = this.#known(request) ?? (await this.#ask(request));
     if (asker === undefined) return this.#forward(storeTimeout.shortened(request), log);
     const found = await this.#find(request, asker, storeTimeout);
-    const call = this.#call(storeTimeout.shortened(request), log, asker, storeTimeout);
+    const call = this.#call(request, log, asker, storeTimeout);
     if (found !== undefined && answers(found, rangeOf(request))) return this.#reuse(call, found, asked);
     if (asked.has('only-if-cached')) {
       this.#counts.misses++;
@@ -94,8 +94,7 @@ export class HttpCache {
     asker: Asker | undefined,
     storeTimeout: StoreTimeout = new StoreTimeout(request, log, this.#owner.timeoutMs, this.#owner.clock),
   ): CacheCall {
-    const counts = this.#counts;
-    return { request, log, asker, counts, storeTimeout: this.#memory === undefined ? storeTimeout : undefined };
+    return { request, log, asker, counts: this.#counts, storeTimeout };
   }
 
   /** Who asks, where the request says so. What is shared is for everybody, whoever is added on the way. */

@@ -23,14 +23,17 @@ export class Origin {
   readonly #forward: Forward;
   readonly #shelf: Shelf;
   readonly #responder: Responder;
+  /** Whether the store is in another process, and may keep a call waiting. */
+  readonly #isStoreRemote: boolean;
   /** What is being put away, maybe without its caller, who has gone on. */
   readonly #underWay = new Set<Promise<void>>();
 
-  constructor(clock: Clock, forward: Forward, shelf: Shelf, responder: Responder) {
+  constructor(clock: Clock, forward: Forward, shelf: Shelf, responder: Responder, isStoreRemote: boolean) {
     this.#clock = clock;
     this.#forward = forward;
     this.#shelf = shelf;
     this.#responder = responder;
+    this.#isStoreRemote = isStoreRemote;
   }
 
   /** Asks whether what is stored is still good, or for a new answer. */
@@ -43,7 +46,7 @@ export class Origin {
     try {
       let learnt: Learnt;
       try {
-        learnt = await this.#ask(sent, call.log);
+        learnt = await this.#ask(call, sent);
       } catch (error) {
         return this.#unanswered(call, error, stored, reuse);
       }
@@ -78,7 +81,7 @@ export class Origin {
     try {
       let learnt: Learnt;
       try {
-        learnt = await this.#ask(sent, call.log);
+        learnt = await this.#ask(call, sent);
       } catch (error) {
         return this.#unanswered(call, error);
       }
@@ -105,10 +108,10 @@ export class Origin {
 
   /** Sends a request that may change something, and outdates what it may have changed. */
   async change(call: CacheCall): Promise<HttpResponse> {
-    const { request, log } = call;
+    const { request } = call;
     const load = this.#shelf.begin(request);
     try {
-      const learnt = await this.#ask(request, log);
+      const learnt = await this.#ask(call, request);
       await this.#wait(call, this.#shelf.change(call, load, learnt));
       if (learnt.error !== undefined) throw learnt.error;
       return learnt.response;
@@ -122,10 +125,11 @@ export class Origin {
     await Promise.all(this.#underWay);
   }
 
-  async #ask(request: PreparedRequest, log: AttemptLog): Promise<Learnt> {
+  /** With the time that is left: the call may have waited for the store, or be asking a second time. */
+  async #ask({ log, storeTimeout }: CacheCall, request: PreparedRequest): Promise<Learnt> {
     const requestedAt = this.#clock.now();
     const hops = log.redirects.length;
-    const { response, error } = await answerOf(this.#forward(request, log));
+    const { response, error } = await answerOf(this.#forward(storeTimeout.shortened(request), log));
     const times = { requestedAt, receivedAt: this.#clock.now() };
     return { response, error, fields: fieldsOf(response), times, redirects: log.redirects.slice(hops) };
   }
@@ -157,7 +161,7 @@ export class Origin {
   }
 
   #wait({ storeTimeout }: CacheCall, done: Promise<void>): Promise<void> {
-    if (storeTimeout === undefined) return done;
+    if (!this.#isStoreRemote) return done;
     this.#underWay.add(done);
     void done.finally(() => this.#underWay.delete(done));
     return storeTimeout.wait(done);

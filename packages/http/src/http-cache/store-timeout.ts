@@ -35,8 +35,11 @@ export class StoreTimeout {
     const leftMs = Math.min(this.#leftMs, work?.deadline?.remainingMs() ?? Infinity);
     const limitMs = Math.max(0, Math.min(leftMs * share, STORE_TIMEOUT_MS - this.#waitedMs));
     return new Promise((resolve, reject) => {
+      let isOver = false;
       const end = (): void => {
-        this.#waitedMs += this.#clock.monotonic() - began;
+        // What the store does after that is waited for by nobody.
+        if (!isOver) this.#waitedMs += this.#clock.monotonic() - began;
+        isOver = true;
         timer.cancel();
         for (const one of unsubscribe) one();
       };
