@@ -6,16 +6,18 @@ import { Region } from './region.ts';
 interface Given {
   usable?: boolean;
   cost?: number;
+  inFlight?: number;
   zone?: string;
 }
 
 function regionOf(endpoints: readonly Given[]): { region: Region; at: (endpoint: Endpoint | undefined) => number } {
   const region = new Region('eu', 0);
-  for (const { usable = true, cost = 1, zone } of endpoints) {
+  for (const { usable = true, cost = 1, inFlight = 0, zone } of endpoints) {
     const endpoint = { target: { weight: 1, zone }, usable: () => usable };
     const place = region.add(endpoint as unknown as Endpoint, false);
     if (!usable) region.load.failed(place, cost, 0);
     region.load.succeeded(place, cost, 0);
+    for (let i = 0; i < inFlight; i++) region.load.began(place);
   }
   return { region, at: (endpoint) => (endpoint === undefined ? -1 : region.endpoints.indexOf(endpoint)) };
 }
@@ -48,6 +50,11 @@ test('one usable of thousands is found by chance, or not: never looked for in al
 test('of two that are drawn the clearly cheaper one is taken', () => {
   expect(share(picks([{ cost: 1 }, { cost: 2 }]), 0)).toBeCloseTo(0.75, 1);
   expect(share(picks([{ cost: 1 }, { cost: 1.05 }]), 0)).toBeCloseTo(0.5, 1);
+});
+
+test('of two, one that hangs draws nobody, and one that is empty because it fails at once draws no more than its draws', () => {
+  expect(share(picks([{ inFlight: 10 }, { inFlight: 1 }]), 0)).toBe(0);
+  expect(share(picks([{ inFlight: 10 }, { cost: 1_000 }]), 1)).toBeCloseTo(0.25, 1);
 });
 
 test('one in another zone than the last that was tried is preferred, even if it costs more', () => {

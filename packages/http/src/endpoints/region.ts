@@ -12,7 +12,7 @@ const NEIGHBOURS = 16;
 const CLEARLY_CHEAPER = 0.9;
 /**
  * One that was drawn twice is taken for its weight, however slow it is, unless so much less waits elsewhere: of two
- * endpoints a hung one would have every fourth call otherwise.
+ * endpoints a hung one would have every fourth call otherwise. Little also waits where everything fails at once.
  */
 const FAR_LESS_WAITS = 0.5;
 
@@ -66,10 +66,9 @@ export class Region {
       const [one, other] = [this.#at(first), this.#at(second)];
       if ((one?.target.zone === last) !== (other?.target.zone === last)) return one?.target.zone === last ? other : one;
     }
-    const isBetter = isSame
-      ? this.#fullness(second, 1) < this.#fullness(first, 0) * FAR_LESS_WAITS
-      : this.#cost(second, now) < this.#cost(first, now) * CLEARLY_CHEAPER;
-    return this.#at(isBetter ? second : first);
+    const isCheaper = this.#cost(second, now) < this.#cost(first, now) * CLEARLY_CHEAPER;
+    const isFarEmptier = this.#fullness(second, 1) < this.#fullness(first, 0) * FAR_LESS_WAITS;
+    return this.#at(isCheaper && (!isSame || isFarEmptier) ? second : first);
   }
 
   #at(place: number | undefined): Endpoint | undefined {
