@@ -209,6 +209,7 @@ class PooledHttpClient {
   }
 
   async #drain(): Promise<void> {
+    await this.#dedupe?.settled();
     if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     await this.#cache?.settled();
     await this.#transport.close();

@@ -54,6 +54,8 @@ export class Dedupe {
   readonly #call: Call;
   /** Holds for each caller, whatever becomes of the request they share. */
   readonly #patience: Policy;
+  #callers = 0;
+  #onIdle: (() => void) | undefined;
 
   constructor(settings: HttpClientSettings, traced: TracedClient, call: Call) {
     this.#settings = settings;
@@ -81,6 +83,7 @@ export class Dedupe {
     // Only for a caller who joins: who comes first makes a call, which tells of itself.
     waiting.trace = traceCall(this.#traced, request);
     let end: unknown;
+    this.#callers++;
     try {
       const response = await this.#join(key, caller);
       end = response;
@@ -90,6 +93,7 @@ export class Dedupe {
       end = error;
       return concludeShared(error, caller, options, this.#settings);
     } finally {
+      if (--this.#callers === 0) this.#onIdle?.();
       waiting.trace?.end(waiting, errorTypeOf(end));
       if (request.work !== undefined) {
         const told = caller.isFirst ? (caller.flight as AttemptLog) : waiting;
@@ -167,6 +171,11 @@ export class Dedupe {
       const failure = requestFailure(request.subject, 'auth', error);
       throw failure instanceof HttpError ? conclude(failure, [], 'notRetryable') : failure;
     }
+  }
+
+  /** Waits for every caller: one who waits for `auth` has no call yet. */
+  async settled(): Promise<void> {
+    if (this.#callers > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
   }
 
   /** How many requests went out for several callers or one, and how many callers joined one. */

@@ -18,7 +18,7 @@ import {
 import { pacerOf, type HttpPacing } from './pacing.ts';
 import { RoutePolicies, type PolicyByRoute } from './route-policies.ts';
 import type { HttpClientSettings } from './settings.ts';
-import { classifyAttempt, isOurFailure, isThrottled, isTransparent, retryUnsent } from './retry-rules.ts';
+import { classifyAttempt, isThrottled, isTransparent, isUnsent, retryUnsent } from './retry-rules.ts';
 
 /** What a call goes through. */
 export interface GuardedBy {
@@ -178,5 +178,5 @@ function createHedge(
       `such that ${maxHedges} x delayMs is less than timeoutMs (${timeoutMs})`,
     );
   }
-  return hedge({ ...own, ...(budget !== false && { budget }), isUnsent: isOurFailure, clock });
+  return hedge({ ...own, ...(budget !== false && { budget }), isUnsent, clock });
 }

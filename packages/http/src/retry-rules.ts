@@ -106,9 +106,12 @@ function wentStale({ phase, cause }: HttpNetworkError): boolean {
   return phase === 'request' && wasReused(cause);
 }
 
-/** Whether a try failed on this side, at its token or a circuit say: that is no answer, and one to another try may come. */
-export function isOurFailure(outcome: Outcome): boolean {
-  return !outcome.ok && (!(outcome.error instanceof HttpError) || outcome.error instanceof HttpRequestError);
+/** Whether a try failed before it was sent, at its token, a circuit or its connection: another may be answered. */
+export function isUnsent(outcome: Outcome): boolean {
+  if (outcome.ok) return false;
+  const { error } = outcome;
+  if (error instanceof HttpNetworkError) return error.phase === 'connect';
+  return !(error instanceof HttpError) || error instanceof HttpRequestError;
 }
 
 /** Whether the server is alive and asks for less: such answers wait from a longer base. */

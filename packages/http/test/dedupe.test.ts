@@ -194,6 +194,19 @@ describe('with auth', () => {
     expect(sentTokens()).toEqual(['a one 0', 'a one 1']);
   });
 
+  test('closing waits for a call that waits for them', async () => {
+    let give: (headers: { authorization: string }) => void = () => {};
+    const shared = clientOf({ authorize: () => new Promise((resolve) => (give = resolve)) });
+    const call = shared.get('/a');
+    const closed = shared.close();
+    release();
+    give({ authorization: 'Bearer t' });
+    await new Promise((resolve) => setImmediate(resolve));
+    give({ authorization: 'Bearer t' });
+    expect((await call).status).toBe(200);
+    await closed;
+  });
+
   test('credentials that are made anew each time are never shared', async () => {
     let nonce = 0;
     await using shared = clientOf({ authorize: () => ({ signature: String(nonce++) }) });

@@ -93,6 +93,14 @@ describe('a hedge', () => {
     },
   );
 
+  test('that cannot connect, and never will, leaves the call to the try that runs', async () => {
+    const slow = (): Script => ({ delayMs: 300, clock: set.clock, status: 200 });
+    const set = setUp([...good, slow, { error: 'CERT_HAS_EXPIRED', unsent: true }]);
+    await warmUp(set);
+    const { attempts } = await set.clock.runUntil(set.client.get('/a'));
+    expect(attempts).toMatchObject([{ status: 200, durationMs: 300 }, { errorCode: 'CERT_HAS_EXPIRED' }]);
+  });
+
   test('is not sent early to a server that asks to wait', async () => {
     const set = setUp([...good, { status: 429, headers: { 'retry-after': '2' } }, { status: 200 }]);
     await warmUp(set);
