@@ -55,9 +55,12 @@ describe('a call', () => {
     await expect(policy.execute(() => 1, { attemptTimeoutMs: 0 })).rejects.toMatchObject({
       path: 'execute.attemptTimeoutMs',
     });
-    await expect(policy.execute(() => 1, { signal: {} as AbortSignal })).rejects.toMatchObject({
-      path: 'execute.signal',
-    });
+    await expect(policy.execute(() => 1, null as never)).rejects.toMatchObject({ path: 'execute' });
+    for (const signal of [{}, null, 5]) {
+      await expect(policy.execute(() => 1, { signal: signal as AbortSignal })).rejects.toMatchObject({
+        path: 'execute.signal',
+      });
+    }
   });
 
   it('runs nothing when its signal has aborted before', async () => {

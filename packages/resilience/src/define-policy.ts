@@ -1,4 +1,4 @@
-import { assertDurationMs, assertFunction, OptionsError, type Clock } from '@macadam/core';
+import { assertDurationMs, assertFunction, assertObject, OptionsError, type Clock } from '@macadam/core';
 import { innermost } from './attempt.ts';
 import { Call, type Chain, type Stage } from './call.ts';
 import type { ExecuteOptions, Guarded, Policy, PolicyKind } from './policy.ts';
@@ -89,10 +89,12 @@ function execute<T>(chain: Chain, fn: Guarded<T>, options: ExecuteOptions | unde
   return new Call(chain, fn, options).promise as Promise<T>;
 }
 
-function assertExecuteOptions({ timeoutMs, attemptTimeoutMs, signal }: ExecuteOptions): void {
+function assertExecuteOptions(options: ExecuteOptions): void {
+  if (typeof options !== 'object' || options === null) assertObject('execute', options);
+  const { timeoutMs, attemptTimeoutMs, signal } = options;
   if (timeoutMs !== undefined) assertDurationMs('execute.timeoutMs', timeoutMs);
   if (attemptTimeoutMs !== undefined) assertDurationMs('execute.attemptTimeoutMs', attemptTimeoutMs);
-  if (signal !== undefined && typeof signal.addEventListener !== 'function') {
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
     throw new OptionsError('execute.signal', signal, 'an AbortSignal');
   }
 }

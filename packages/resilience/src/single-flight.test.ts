@@ -1,6 +1,8 @@
+import { runWork } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { singleFlight } from './single-flight.ts';
+import { timeout } from './timeout.ts';
 
 describe('singleFlight', () => {
   it('makes one run of concurrent calls for a key, and a new one afterwards', async () => {
@@ -76,5 +78,35 @@ describe('singleFlight', () => {
     const load = vi.fn();
     await expect(flights.run('a', load, { signal: AbortSignal.abort('before') })).rejects.toBe('before');
     expect(load).not.toHaveBeenCalled();
+  });
+
+  it.each([
+    { how: 'is cancelled', cancelled: true, timeoutMs: undefined },
+    { how: 'is out of time', cancelled: false, timeoutMs: 5 },
+  ])('the others have their answer when the work of who came first $how', async ({ cancelled, timeoutMs }) => {
+    const clock = virtualClock();
+    const flights = singleFlight();
+    const controller = new AbortController();
+    const limit = timeout({ timeoutMs: 1_000, clock });
+    const load = (): Promise<string> => limit.execute(() => clock.sleep(10).then(() => 'loaded'));
+    const { signal } = controller;
+    const first = runWork({ signal, ...(timeoutMs !== undefined && { timeoutMs }), clock }, () =>
+      flights.run('a', load, { signal }).catch((error: unknown) => error),
+    );
+    const staying = flights.run('a', load);
+    if (cancelled) controller.abort('left');
+    expect(await clock.runUntil(staying)).toBe('loaded');
+    expect(await first).toBe(cancelled ? 'left' : 'loaded');
+  });
+
+  it.each([
+    [null, 'singleFlight.run'],
+    [{ signal: 5 }, 'singleFlight.run.signal'],
+    [{ signal: null }, 'singleFlight.run.signal'],
+    [{ singal: undefined }, 'singleFlight.run.singal'],
+  ])('takes no options such as %j', (options, path) => {
+    const flights = singleFlight();
+    expect(() => flights.run('a', () => 1, options as never)).toThrow(expect.objectContaining({ path }));
+    expect(flights.stats()).toEqual({ inFlight: 0, runs: 0, joined: 0 });
   });
 });

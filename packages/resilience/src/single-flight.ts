@@ -1,4 +1,4 @@
-import { assertFunction, onAbort } from '@macadam/core';
+import { assertFunction, assertKnownOptions, assertObject, onAbort, OptionsError, runDetached } from '@macadam/core';
 
 export interface SingleFlightOptions {
   /** Cancels this caller only: it rejects at once with the signal's reason, the others go on waiting. */
@@ -8,7 +8,8 @@ export interface SingleFlightOptions {
 /** Coalesces concurrent calls for the same thing into one. */
 export interface SingleFlight {
   /**
-   * Runs `fn`, or joins the run for `key` that is in flight. `fn` gets a signal that aborts when nobody waits any more.
+   * Runs `fn`, or joins the run for `key` that is in flight. `fn` gets a signal that aborts when nobody waits any more, and
+   * runs for nobody in particular: the deadline and the end of the first caller's unit of work are not the others'.
    */
   run<T>(
     key: string,
@@ -27,7 +28,7 @@ class Flight {
   settled = false;
 
   constructor(fn: (context: { readonly signal: AbortSignal }) => unknown, done: (flight: Flight) => void) {
-    this.result = new Promise((resolve) => resolve(fn({ signal: this.#controller.signal })));
+    this.result = new Promise((resolve) => resolve(runDetached(() => fn({ signal: this.#controller.signal }))));
     const settle = (): void => {
       this.settled = true;
       done(this);
@@ -79,7 +80,7 @@ export function singleFlight(): SingleFlight {
       options: SingleFlightOptions = {},
     ) {
       assertFunction('singleFlight.run.fn', fn);
-      const { signal } = options;
+      const signal = signalIn(options);
       if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
       const forget = (flight: Flight): void => {
         if (flights.get(key) === flight) flights.delete(key);
@@ -97,4 +98,14 @@ export function singleFlight(): SingleFlight {
     },
     stats: () => ({ inFlight: flights.size, runs, joined }),
   };
+}
+
+function signalIn(options: SingleFlightOptions): AbortSignal | undefined {
+  assertObject('singleFlight.run', options);
+  assertKnownOptions('singleFlight.run', options, ['signal']);
+  const { signal } = options;
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw new OptionsError('singleFlight.run.signal', signal, 'an AbortSignal');
+  }
+  return signal;
 }
