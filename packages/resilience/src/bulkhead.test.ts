@@ -251,4 +251,29 @@ describe('bulkhead', () => {
   ])('refuses $options', ({ options, path }) => {
     expect(() => bulkhead(options as never)).toThrow(expect.objectContaining({ path }));
   });
+
+  it.each([
+    ['throws', throwing],
+    ['returns', () => 'after that'],
+    ['never settles', () => new Promise<never>(() => {})],
+  ])('gives one place back of a queued call that cancels itself as it begins, and then %s', async (_how, end) => {
+    const clock = virtualClock();
+    const places = bulkhead({ maxConcurrent: 1, maxQueued: 5, clock });
+    const first = places.execute(() => clock.sleep(10));
+    const controller = new AbortController();
+    const second = places.execute(
+      () => {
+        controller.abort('by itself');
+        return end();
+      },
+      { signal: controller.signal },
+    );
+    await clock.runUntil(Promise.allSettled([first, second]));
+    await expect(second).rejects.toBe('by itself');
+    expect(places.stats()).toMatchObject({ inFlight: 0, queued: 0 });
+  });
 });
+
+function throwing(): never {
+  throw new Error('after that');
+}

@@ -38,13 +38,16 @@ class PlacedRun implements Sink, Running {
     return running;
   }
 
+  // A function that cancels its own call while it is being started settles after the place was given back.
   succeed(value: unknown): void {
+    if (this.#done) return;
     this.#done = true;
     this.#sink.succeed(value);
     this.#gate.leave();
   }
 
   fail(error: unknown): void {
+    if (this.#done) return;
     this.#done = true;
     this.#sink.fail(error);
     this.#gate.leave();

@@ -1,6 +1,8 @@
 import { currentWork, runWork } from '@macadam/core';
 import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
+import { adaptiveConcurrency } from './adaptive-concurrency/adaptive-concurrency.ts';
+import { bulkhead } from './bulkhead.ts';
 import { paced, type PacedTry, type Pacer } from './paced.ts';
 import { pipeline } from './pipeline.ts';
 import type { Outcome } from './policy.ts';
@@ -108,6 +110,85 @@ describe('paced', () => {
     expect(policy.stats()).toMatchObject({ paced: { begun: 1, refused: 1, waiting: 0 } });
   });
 
+  it.each([
+    ['nothing', () => undefined],
+    ['null', () => null],
+    ['what is no turn', () => ({})],
+    ['a promise of nothing', async () => undefined],
+  ])('a pacer that answers with %s fails the try, and leaves no place taken', async (_what, acquire) => {
+    const clock = virtualClock();
+    const policy = pipeline(
+      bulkhead({ maxConcurrent: 1, clock }),
+      timeout({ timeoutMs: 1_000, clock }),
+      paced({ pacer: { acquire } as unknown as Pacer, clock }),
+    );
+    for (let call = 0; call < 2; call++) {
+      const answer = clock.runUntil(policy.execute(() => 'ok'));
+      await expect(answer).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'paced.pacer.acquire()' });
+    }
+    expect(policy.stats()).toMatchObject({ bulkhead: { inFlight: 0 }, timeout: { inFlight: 0 } });
+    clock.assertNoTimers();
+  });
+
+  it('a thenable that answers twice gives one turn, and one that cannot be asked fails the try', async () => {
+    const turn = { settle() {} };
+    const twice = {
+      then(answer: (one: unknown) => void) {
+        answer(turn);
+        answer(turn);
+      },
+    };
+    const policy = paced({ pacer: { acquire: () => twice as unknown as Promise<typeof turn> } });
+    let begun = 0;
+    await policy.execute(() => void begun++);
+    expect(begun).toBe(1);
+    expect(policy.stats()).toEqual({ begun: 1, waiting: 0, refused: 0 });
+    const broken = {
+      get then(): never {
+        throw new Error('broken thenable');
+      },
+    };
+    const other = paced({ pacer: { acquire: () => broken } });
+    await expect(other.execute(() => 1)).rejects.toThrow('broken thenable');
+    expect(other.stats()).toEqual({ begun: 0, waiting: 0, refused: 1 });
+  });
+
+  it.each([
+    ['throws', throwing],
+    ['returns', () => 'after that'],
+    ['never settles', () => new Promise<never>(() => {})],
+  ])('a try that cancels its call as it begins, and then %s, gives back everything once', async (_how, end) => {
+    const clock = virtualClock();
+    const { pacer, settled } = everyMs(clock, 10);
+    const policy = pipeline(
+      bulkhead({ maxConcurrent: 5, clock }),
+      retry({ retryIf: ({ ok }) => !ok, budget: false, clock }),
+      paced({ pacer, clock }),
+      adaptiveConcurrency({ clock }),
+      timeout({ timeoutMs: 1_000, clock }),
+    );
+    const controller = new AbortController();
+    const { signal } = controller;
+    const first = policy.execute(() => 'first');
+    const second = policy.execute(
+      () => {
+        controller.abort('by itself');
+        return end();
+      },
+      { signal },
+    );
+    await clock.runUntil(Promise.allSettled([first, second]));
+    await expect(second).rejects.toBe('by itself');
+    expect(policy.stats()).toMatchObject({
+      bulkhead: { inFlight: 0 },
+      adaptiveConcurrency: { inFlight: 0 },
+      attemptTimeout: { inFlight: 0 },
+      paced: { begun: 2, waiting: 0 },
+    });
+    expect(settled.map((one) => one?.ok)).toEqual([true, undefined]);
+    clock.assertNoTimers();
+  });
+
   it('a pacer that throws when it is told keeps no call from ending', async () => {
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
     const pacer: Pacer = {
@@ -128,3 +209,7 @@ describe('paced', () => {
     expect(paced({ pacer: { ...pacer, describe: () => '5 a second' } }).describe()).toBe('paced: 5 a second');
   });
 });
+
+function throwing(): never {
+  throw new Error('after that');
+}

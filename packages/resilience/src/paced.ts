@@ -57,6 +57,7 @@ class PacedRun implements Sink, Running, PacedTry {
   #running: Running = notRunning;
   #startedAt = 0;
   #done = false;
+  #cancelReason: unknown;
   #controller: AbortController | undefined;
 
   constructor(inner: Stage, call: Call, attempt: number, sink: Sink, counts: Counts) {
@@ -76,19 +77,22 @@ class PacedRun implements Sink, Running, PacedTry {
   }
 
   ask(pacer: Pacer): void {
-    let answer: PacedTurn | PromiseLike<PacedTurn>;
+    let turn: PacedTurn | undefined;
     try {
-      answer = this.#call.within(() => pacer.acquire(this), undefined);
+      const answer: unknown = this.#call.within(() => pacer.acquire(this), undefined);
+      // What can be waited for is code of somebody's: asking it may throw, and it may answer twice.
+      if (isThenable(answer)) this.#await(Promise.resolve(answer));
+      else turn = turnIn(answer);
     } catch (error) {
       this.#refuse(error);
       return;
     }
-    if (typeof (answer as PromiseLike<PacedTurn>).then !== 'function') {
-      this.#begin(answer as PacedTurn);
-      return;
-    }
+    if (turn !== undefined) this.#begin(turn);
+  }
+
+  #await(answer: Promise<unknown>): void {
     this.#counts.waiting++;
-    (answer as PromiseLike<PacedTurn>).then(
+    answer.then(turnIn).then(
       (turn) => {
         this.#counts.waiting--;
         // A turn that comes too late is given back.
@@ -108,17 +112,20 @@ class PacedRun implements Sink, Running, PacedTry {
   }
 
   succeed(value: unknown): void {
+    if (this.#done) return;
     this.#end({ ok: true, value, attempt: this.attempt, durationMs: this.#durationMs });
     this.#sink.succeed(value);
   }
 
   fail(error: unknown): void {
+    if (this.#done) return;
     this.#end({ ok: false, error, attempt: this.attempt, durationMs: this.#durationMs });
     this.#sink.fail(error);
   }
 
   cancel(reason: unknown): void {
     if (this.#done) return;
+    this.#cancelReason = reason;
     this.#controller?.abort(reason);
     this.#running.cancel(reason);
     this.#end(undefined);
@@ -133,7 +140,9 @@ class PacedRun implements Sink, Running, PacedTry {
     this.#turn = turn;
     this.#startedAt = this.#call.now;
     const running = this.#inner.start(this.#call, this.attempt, this);
-    if (!this.#done) this.#running = running;
+    // Cancelled by the very function that was being started; one that has settled ignores it.
+    if (this.#done) running.cancel(this.#cancelReason);
+    else this.#running = running;
   }
 
   #refuse(error: unknown): void {
@@ -146,6 +155,15 @@ class PacedRun implements Sink, Running, PacedTry {
     this.#done = true;
     if (this.#turn !== undefined) told(this.#turn, outcome);
   }
+}
+
+function isThenable(answer: unknown): boolean {
+  return typeof answer === 'object' && answer !== null && typeof (answer as PromiseLike<unknown>).then === 'function';
+}
+
+function turnIn(answer: unknown): PacedTurn {
+  if (typeof (answer as Partial<PacedTurn> | null | undefined)?.settle === 'function') return answer as PacedTurn;
+  throw new OptionsError('paced.pacer.acquire()', answer, 'a turn, with a function settle, or a promise of one');
 }
 
 /** The call has to end, whatever a pacer makes of it. */

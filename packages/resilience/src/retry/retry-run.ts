@@ -45,7 +45,9 @@ class RetryRun implements Sink, Running {
     if (this.#endings === 0 && !this.#done) this.#inner = running;
   }
 
+  // A function that cancels its own call while it is being started settles after that.
   succeed(value: unknown): void {
+    if (this.#done) return;
     if (this.#attempt === 1 && !this.#stage.judgesValues) {
       this.#settle();
       this.#stage.settings.budget.callSucceeded(0, false);
@@ -54,6 +56,7 @@ class RetryRun implements Sink, Running {
   }
 
   fail(error: unknown): void {
+    if (this.#done) return;
     this.#ended({ ok: false, error, attempt: this.#attempt, durationMs: this.#durationMs });
   }
 
