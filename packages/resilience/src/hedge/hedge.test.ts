@@ -347,4 +347,48 @@ describe('hedge', () => {
   ])('refuses $options', ({ options, path }) => {
     expect(() => hedge(options as never)).toThrow(expect.objectContaining({ path }));
   });
+
+  it.each([30_000, 3_600_000])(
+    'begins again with the delay of nothing measured, after idling for %d ms',
+    async (idleMs) => {
+      const clock = virtualClock();
+      const policy = hedge({ maxExtraLoad: 1, clock });
+      for (let call = 0; call < 100; call++) {
+        await clock.runUntil(policy.execute(() => clock.sleep(10), idempotent));
+      }
+      await clock.advance(idleMs);
+      const startedAt: number[] = [];
+      const slow = policy.execute(async ({ attempt }) => {
+        startedAt.push(clock.monotonic());
+        await clock.sleep(attempt === 1 ? 60_000 : 5);
+      }, idempotent);
+      await clock.runUntil(slow);
+      expect(startedAt[1]).toBe((startedAt[0] as number) + 500);
+      expect(policy.stats()).toMatchObject({ hedges: 1, wins: 1, delayMs: 500 });
+    },
+  );
+
+  it.each([
+    ['throws', throwing],
+    ['returns', () => 'after that'],
+  ])('pays its budget back once for a hedge that cancels its call as it begins, and then %s', async (_how, end) => {
+    const clock = virtualClock();
+    const budget = concurrentRetryBudget();
+    const controller = new AbortController();
+    const answer = hedge({ delayMs: 10, maxExtraLoad: 1, budget, clock }).execute(
+      ({ attempt }) => {
+        if (attempt === 1) return new Promise(() => {});
+        controller.abort('by itself');
+        return end();
+      },
+      { idempotent: true, signal: controller.signal },
+    );
+    await expect(clock.runUntil(answer)).rejects.toBe('by itself');
+    expect(budget.stats()).toMatchObject({ granted: 1, retries: 0 });
+    clock.assertNoTimers();
+  });
 });
+
+function throwing(): never {
+  throw new Error('after that');
+}

@@ -40,7 +40,7 @@ class HedgeState {
     if (this.settings.delayMs !== undefined) return this.settings.delayMs;
     if (now >= this.#refreshAt) {
       this.#refreshAt = now + REFRESH_MS;
-      const enough = this.#latencies.total >= MINIMUM_SAMPLES;
+      const enough = this.#latencies.total(now) >= MINIMUM_SAMPLES;
       this.#delayMs = enough
         ? Math.max(1, this.#latencies.percentile(this.settings.percentile, now) * LONGER)
         : UNMEASURED_DELAY_MS;
@@ -76,11 +76,13 @@ class Racer implements Sink {
   }
 
   succeed(value: unknown): void {
+    if (this.ended) return;
     this.ended = true;
     this.#race.won(this, value);
   }
 
   fail(error: unknown): void {
+    if (this.ended) return;
     this.ended = true;
     this.#race.lost(this, error);
   }

@@ -35,8 +35,10 @@ export class LatencyWindow {
     this.#halfMs = windowMs / 2;
   }
 
-  get total(): number {
-    return this.#current.total + this.#previous.total;
+  /** How many durations count at this time. */
+  total(now: number): number {
+    if (now < this.#turnsAt) return this.#current.total + this.#previous.total;
+    return now < this.#turnsAt + this.#halfMs ? this.#current.total : 0;
   }
 
   add(durationMs: number, now: number): void {
@@ -49,10 +51,11 @@ export class LatencyWindow {
   percentile(ratio: number, now: number): number {
     this.#turn(now);
     const [a, b] = [this.#current, this.#previous];
-    let left = Math.ceil(ratio * this.total);
+    const total = this.total(now);
+    let left = Math.ceil(ratio * total);
     for (let at = 0; at < SIZE; at++) {
       left -= (a.counts[at] as number) + (b.counts[at] as number);
-      if (left <= 0 && this.total > 0) return Math.max(a.longest[at] as number, b.longest[at] as number);
+      if (left <= 0 && total > 0) return Math.max(a.longest[at] as number, b.longest[at] as number);
     }
     return Infinity;
   }
