@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
-import { runDetached, TimeoutError } from '@macadam/core';
+import { TimeoutError } from '@macadam/core';
 import { singleFlight, timeout, type Policy } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
 import type { Scope } from './attempt-settings.ts';
@@ -154,7 +154,7 @@ export class Dedupe {
       ...(scope !== undefined && { scope }),
     };
     try {
-      return await runDetached(() => this.#call(shared, { throwOnStatus: true }, log));
+      return await this.#call(shared, { throwOnStatus: true }, log);
     } finally {
       if (this.#logs.get(key) === log) this.#logs.delete(key);
     }
