@@ -7,7 +7,7 @@ import { Flight, FlightContext, outOfTime, SoftLimit } from './flight.ts';
 import { InFlight } from './in-flight.ts';
 import { recordLoad } from './instruments.ts';
 import { handedValue, keptValue } from './isolation.ts';
-import type { CacheSettings, SetOptions } from './options.ts';
+import type { CacheSettings } from './options.ts';
 import type { LoadOrder } from './load-order.ts';
 import { LookUps } from './look-ups.ts';
 import type { SharedTier } from './shared-tier.ts';
@@ -165,12 +165,12 @@ export class Loads<T> {
     flight
       .within(() => new Promise((resolve) => resolve(load(context))))
       .then(
-        (value) => this.#succeed(flight, context, value as T | undefined, options),
+        (value) => this.#succeed(flight, context, value as T | undefined, order),
         (error: unknown) => this.#fail(flight, 'failed', error),
       );
   }
 
-  #succeed(flight: Flight<T>, context: FlightContext<T>, loaded: T | undefined, options: SetOptions): void {
+  #succeed(flight: Flight<T>, context: FlightContext<T>, loaded: T | undefined, order: LoadOrder<T>): void {
     if (flight.settled) return;
     const { ttlMs, negativeTtlMs, isolation, clock } = this.#settings;
     let value: T | undefined;
@@ -196,19 +196,18 @@ export class Loads<T> {
       this.turns?.giveBack(flight);
       return;
     }
-    const livesMs = context.ttlMs ?? (value === null ? negativeTtlMs : (options.ttlMs ?? ttlMs));
+    const livesMs = context.ttlMs ?? (value === null ? negativeTtlMs : (order.options.ttlMs ?? ttlMs));
     // A load that says "not to be kept" still says that what was kept is no longer so.
     if (value === undefined || context.skipped || livesMs === 0) {
       this.#shelf.memory.delete(flight.key);
-      if (flight.stale !== undefined) void this.#shared?.endings.endKeys([flight.key], 'invalidated');
-      else this.turns?.giveBack(flight);
+      this.turns?.pass(flight, order.fresh || flight.stale !== undefined);
       return;
     }
     const { position, key } = flight;
     const bytes = approximateBytes(value) + validator.length * 2;
     const what = { value, ttlMs: livesMs, tags, validator, position, loadMs, bytes };
     const kept = this.#shelf.put(key, what, this.#shared?.stay);
-    if (raw === undefined) this.turns?.giveBack(flight);
+    if (raw === undefined) this.turns?.pass(flight, order.fresh);
     else void this.turns?.fill(flight, raw, what, kept);
   }
 

@@ -193,12 +193,17 @@ export class SharedTier<T> implements Looking<T> {
     const leftMs = Math.min(remainingMs, freshForMs + staleForMs);
     const stillFreshMs = state === 'value' ? leftMs - staleForMs : Math.min(0, leftMs - staleForMs);
     const ageMs = Math.max(0, freshForMs - stillFreshMs);
-    const endedMs =
-      verdict.verdict === 'expired' ? Math.max(verdict.at - this.#settings.clock.monotonic(), -staleForMs) : Infinity;
-    const left = Math.min(stillFreshMs, endedMs);
+    const endedMs = verdict.verdict === 'expired' ? verdict.at - this.#settings.clock.monotonic() : Infinity;
+    const left = Math.min(stillFreshMs, Math.max(endedMs, -staleForMs));
+    // It may be stale for as long as it was written to be, from its ending on; from now on when nobody knows of one.
+    const servesMs = Math.min(leftMs, staleForMs + (endedMs === -Infinity ? 0 : left));
+    if (servesMs <= 0) {
+      this.misses++;
+      return ENDED;
+    }
     if (left > 0) this.hits++;
     else this.staleHits++;
-    return { state: 'value', value, tags, validator, loadMs, ageMs, freshForMs: left, remainingMs: leftMs };
+    return { state: 'value', value, tags, validator, loadMs, ageMs, freshForMs: left, remainingMs: servesMs };
   }
 
   async #sealed(id: string, raw: Uint8Array, facts: StoredFacts): Promise<Sealed> {

@@ -107,6 +107,12 @@ export class Turns<T> {
     if (this.#shelf.memory.look(key) === kept.entry) this.#shelf.memory.delete(key);
   }
 
+  /** Stores nothing. What the tier has may be older, also when nobody looked there, as before a load that is asked for fresh. */
+  pass(flight: Flight<T>, mayReplace: boolean): void {
+    if (mayReplace) void this.#shared.endings.endKeys([flight.key], 'invalidated');
+    else this.giveBack(flight);
+  }
+
   giveBack({ key, lease }: Flight<T>): void {
     this.#shared.giveBack(key, lease);
   }
