@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { createCache, redisTier, type Cache, type CacheOptions, type RedisTierOptions } from '@macadam/cache';
 import { clients, nodeRedis, type Connected } from '@macadam/test-support/redis-clients';
 import { redisUrl } from '@macadam/test-support/redis-servers';
+import { startMuteServer } from './mute-server.ts';
 import { expectNoUnhandledRejections } from './unhandled.ts';
 
 expectNoUnhandledRejections();
@@ -365,6 +366,24 @@ describe.each(clients)('with %s', (name, connect) => {
     });
   }
 
+  it.each(['log', 'pubsub'] as const)(
+    'over a %s, what others have written there makes nobody deaf, and ends no process',
+    async (coherence) => {
+      const [one, other] = [instance<string>(redis, { coherence }), instance<string>(direct, { coherence })];
+      await connected(one as Cache<never>, other as Cache<never>);
+      const log = `{${prefix}}:log`;
+      for (const text of ['hello', '[]', '[1]', '{}', 'null', '["a","users","I","x"]', '["a","users","i","[]"]']) {
+        if (coherence === 'pubsub') await direct.command('PUBLISH', log, text.replace('[', '["1",'));
+        else await direct.command('XADD', log, '*', 'n', '1', 'm', text);
+        await direct.command(...(coherence === 'pubsub' ? ['PUBLISH', log, text] : ['XADD', log, '*', 'a', 'b']));
+      }
+      for (const cache of [one, other]) await cache.getOrLoad('k', async () => 'v1');
+      await soon(async () => expect(await other.invalidate('k')).toBe(true));
+      await soon(() => expect(one.peek('k')).toBeUndefined());
+      expect(one.stats().disconnected).toBe(0);
+    },
+  );
+
   describe('when the connection is bad', () => {
     const strict: RedisTierOptions = { timeoutMs: 250, softTimeoutMs: 100 };
 
@@ -421,6 +440,24 @@ describe.each(clients)('with %s', (name, connect) => {
         await soon(async () => expect(await other.invalidate('k')).toBe(true));
         await soon(() => expect(cache.peek('k')).toBeUndefined());
         expect(cache.stats().gaps, 'each change comes once').toBe(gaps);
+      },
+    );
+
+    it.each(name === 'node-redis' ? (['log', 'pubsub', 'tracking'] as const) : (['log', 'pubsub'] as const))(
+      'over a %s, a server that accepts connections and never greets: what is tried again and again leaves none behind',
+      async (coherence) => {
+        const server = await startMuteServer(redisUrl());
+        const client = await connect(server.url);
+        const cache = instance<string>(client, { coherence }, strict);
+        await connected(cache as Cache<never>);
+        const [open, accepted] = [server.open.size, server.accepted()];
+        server.mute = true;
+        // Each is given up after two seconds, and the next one follows.
+        await soon(() => expect(server.accepted()).toBeGreaterThanOrEqual(accepted + 3));
+        await soon(() => expect(server.open.size).toBeLessThanOrEqual(open));
+        await cache.close();
+        await client.close();
+        await server.close();
       },
     );
 

@@ -2,6 +2,7 @@ import { within } from '../within.ts';
 import { ANSWER_MS, broken, CONNECT_MS } from './broken.ts';
 import type { RedisConnection } from './client.ts';
 import type { Feed, Source } from './feed.ts';
+import { textsOf } from './message.ts';
 
 const LOOK_EVERY_MS = 1_000;
 
@@ -24,8 +25,10 @@ export class ChannelSource implements Source {
       const hear = (text: string): void => {
         // The last words of a connection that is closed say nothing about the next one.
         if (over || stop.signal.aborted) return;
-        const [number, ...message] = JSON.parse(text) as [string, string, string, string, string];
-        feed.receive(Number(number), ...message);
+        const message = textsOf(text, 5);
+        if (message === undefined) return;
+        const [number, from, namespace, sign, data] = message as [string, string, string, string, string];
+        feed.receive(Number(number), from, namespace, sign, data);
       };
       await within(clock, ANSWER_MS, connection.subscribe(names.log, hear));
       feed.begin(await within(clock, ANSWER_MS, feed.where()));

@@ -79,17 +79,17 @@ function connectionOf(client: RedisClient): RedisConnection {
   return 'masters' in client ? nodeRedisCluster(client) : nodeRedis(client);
 }
 
-function nodeRedis(client: NodeRedisClient): RedisConnection {
+function nodeRedis(client: NodeRedisClient, hasSocket = (): boolean => true): RedisConnection {
   return {
     driver: 'node-redis',
     cluster: false,
     send: (_key, words) => client.sendCommand(words, AS_BYTES),
-    duplicate: (options) => quiet(connectionOf(client.duplicate(options) as RedisClient)),
+    duplicate: (options) => quiet(ownNodeRedis(client.duplicate(options) as NodeRedisClient)),
     connect: () => client.connect(),
     on: (event, listener) => void client.on(event, listener),
     subscribe: (channel, listener) => client.subscribe(channel, listener),
     unref: () => client.unref?.(),
-    close: () => destroyOnceMade(client),
+    close: () => destroyOnceMade(client, hasSocket),
   };
 }
 
@@ -133,14 +133,22 @@ function quiet(connection: RedisConnection): RedisConnection {
   return connection;
 }
 
+/** Knows whether the client has a socket. */
+function ownNodeRedis(client: NodeRedisClient): RedisConnection {
+  let hasSocket = false;
+  client.on('connect', () => (hasSocket = true));
+  client.on('error', () => (hasSocket = false));
+  return nodeRedis(client, () => hasSocket);
+}
+
 /**
- * A connection that node-redis is about to make when it is told to end is made all the same, and is nobody's from then on; it makes
- * one whenever another breaks. So it is told when that has come to an end.
+ * A socket that node-redis is about to open when it is told to end is opened all the same, and is nobody's from then on; it opens one
+ * whenever another breaks. So it is told when that has come to an end; not later, since a server that never greets has it wait for ever.
  */
-function destroyOnceMade(client: NodeRedisClient): void {
+function destroyOnceMade(client: NodeRedisClient, hasSocket: () => boolean): void {
   const destroy = (): void => closeQuietly(() => client.destroy());
-  if (client.isReady !== false) return destroy();
-  for (const event of ['ready', 'error']) client.on(event, destroy);
+  if (client.isReady !== false || hasSocket()) return destroy();
+  for (const event of ['connect', 'error']) client.on(event, destroy);
 }
 
 function closeQuietly(close: () => void): void {

@@ -2,6 +2,7 @@ import { within } from '../within.ts';
 import { ANSWER_MS, broken, CONNECT_MS } from './broken.ts';
 import type { RedisConnection } from './client.ts';
 import type { Feed, Source } from './feed.ts';
+import { textsOf } from './message.ts';
 
 const BLOCK_MS = 1_000;
 const MOST_ENTRIES = 1_000;
@@ -33,7 +34,7 @@ export class LogSource implements Source {
         const entries = entriesOf(await Promise.race([within(clock, BLOCK_MS + ANSWER_MS, answer), breaks]));
         for (const { id, number, message } of entries) {
           this.#at = id;
-          feed.receive(number, ...message);
+          if (message !== undefined) feed.receive(number, ...message);
         }
         if (entries.length > 0 || this.#stopped) continue;
         if (!(await within(clock, ANSWER_MS, feed.look()))) await this.#begin(feed);
@@ -58,7 +59,8 @@ export class LogSource implements Source {
 interface LogEntry {
   readonly id: string;
   readonly number: number;
-  readonly message: [from: string, namespace: string, sign: string, data: string];
+  /** Undefined for what is none of ours. */
+  readonly message: [from: string, namespace: string, sign: string, data: string] | undefined;
 }
 
 /** The entries of the one stream that was read: RESP2 answers lists of lists, RESP3 a map, which drivers make an object. */
@@ -76,6 +78,6 @@ function entriesOf(answer: unknown): LogEntry[] {
       const at = fields.findIndex((one, i) => i % 2 === 0 && String(one) === name);
       return String(fields[at + 1]);
     };
-    return { id: String(id), number: Number(field('n')), message: JSON.parse(field('m')) as LogEntry['message'] };
+    return { id: String(id), number: Number(field('n')), message: textsOf(field('m'), 4) as LogEntry['message'] };
   });
 }

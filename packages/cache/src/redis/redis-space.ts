@@ -3,6 +3,7 @@ import type { Ending, Lease, SpaceOptions, TierMark, TierMarks, TierRead, TierSp
 import type { Redis } from './client.ts';
 import type { Feed, Told } from './feed.ts';
 import { Leases } from './leases.ts';
+import { textsOf } from './message.ts';
 import { Names } from './names.ts';
 import { expireScript, markScript, marksScript, writeScript } from './scripts.ts';
 import type { ServerCommands } from './server-commands.ts';
@@ -172,11 +173,18 @@ function marksOf(epoch: string, position: number, tags: readonly string[], how: 
   return { epoch, position, floor: 0, marks: tags.map((tag) => ({ tag, how, position })) };
 }
 
+/** What cannot be read may have been anything: it is as if it had been missed. */
 function changeOf({ sign, data }: Told): Parameters<SpaceOptions['onChange']>[0] {
-  const how = ENDINGS[sign.toLowerCase()] ?? 'invalidated';
-  if (sign !== sign.toLowerCase()) return { kind: 'keys', how, keys: JSON.parse(data) as string[] };
-  const [epoch, at, tags] = JSON.parse(data) as [string, string, string];
-  return { kind: 'marks', marks: marksOf(epoch, Number(at), JSON.parse(tags) as string[], how) };
+  const how = ENDINGS[sign.toLowerCase()];
+  if (how !== undefined && sign !== sign.toLowerCase()) {
+    const keys = textsOf(data);
+    if (keys !== undefined) return { kind: 'keys', how, keys };
+  } else if (how !== undefined) {
+    const [epoch = '', at = '', list = ''] = textsOf(data, 3) ?? [];
+    const tags = textsOf(list);
+    if (tags !== undefined && Number(at) > 0) return { kind: 'marks', marks: marksOf(epoch, Number(at), tags, how) };
+  }
+  return { kind: 'gap' };
 }
 
 /** RESP2 answers a flat list of texts, RESP3 a list of pairs. */

@@ -1,0 +1,50 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** A way to a server. Once it is mute it still accepts connections, and says nothing on any of them. */
+export interface MuteServer {
+  readonly url: string;
+  mute: boolean;
+  /** Connections that whoever made them has not closed. */
+  readonly open: ReadonlySet<Socket>;
+  accepted(): number;
+  close(): Promise<void>;
+}
+
+export async function startMuteServer(target: string): Promise<MuteServer> {
+  const { port } = new URL(target);
+  const open = new Set<Socket>();
+  let accepted = 0;
+  const listener = createServer((near) => {
+    accepted++;
+    open.add(near);
+    const far = connect(Number(port), '127.0.0.1');
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.on('data', (bytes) => {
+        if (!server.mute) to.write(bytes);
+      });
+      from.on('error', () => {});
+      from.on('close', () => {
+        open.delete(from);
+        to.destroy();
+      });
+    }
+  });
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const server: MuteServer = {
+    url: `redis://127.0.0.1:${(listener.address() as AddressInfo).port}`,
+    mute: false,
+    open,
+    accepted: () => accepted,
+    close: async () => {
+      for (const socket of open) socket.destroy();
+      listener.close();
+      await once(listener, 'close');
+    },
+  };
+  return server;
+}
