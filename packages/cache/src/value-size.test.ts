@@ -27,4 +27,9 @@ describe('approximateBytes', () => {
     expect(approximateBytes(heavyTail)).toBeGreaterThan(500_000);
     expect(approximateBytes(Array.from({ length: 5_000 }, () => [[[['deep']]]]))).toBeGreaterThan(100_000);
   });
+
+  it('bytes count whatever stands before them, so that the memory keeps its bound', () => {
+    const grid = Array.from({ length: 100 }, () => Array.from({ length: 100 }, () => ({ x: 1 })));
+    expect(approximateBytes({ grid, picture: new Uint8Array(1_000_000) })).toBeGreaterThan(1_000_000);
+  });
 });

@@ -27,9 +27,20 @@ class Estimate {
     if (typeof value === 'bigint') return 24;
     if (typeof value !== 'object' || value === null) return SLOT_BYTES;
     if (this.#seen.has(value)) return SLOT_BYTES;
-    if (this.#seen.size >= MOST_NODES) return OBJECT_BYTES;
+    try {
+      return this.#object(value);
+    } catch {
+      // Of what cannot be looked at, such as a proxy, nothing more is known.
+      return OBJECT_BYTES;
+    }
+  }
+
+  #object(value: object): number {
+    const bytes = bytesOf(value);
+    if (bytes === undefined && this.#seen.size >= MOST_NODES) return OBJECT_BYTES;
     this.#seen.add(value);
-    if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return OBJECT_BYTES + value.byteLength;
+    // However many nodes came before: it takes one look, and is what memory is full of.
+    if (bytes !== undefined) return OBJECT_BYTES + bytes;
     if (Array.isArray(value)) return OBJECT_BYTES + this.#list(sampleOf(value), value.length);
     if (value instanceof Map) return OBJECT_BYTES + this.#list(value, value.size);
     if (value instanceof Set) return OBJECT_BYTES + this.#list(value, value.size);
@@ -54,8 +65,22 @@ class Estimate {
     for (const name of names) {
       if (looked === SAMPLE) break;
       looked++;
-      bytes += SLOT_BYTES + name.length + this.of((value as Record<string, unknown>)[name]);
+      bytes += SLOT_BYTES + name.length + this.#field(value, name);
     }
     return looked === 0 ? 0 : (bytes / looked) * names.length;
   }
+
+  #field(value: object, name: string): number {
+    try {
+      return this.of((value as Record<string, unknown>)[name]);
+    } catch {
+      // A field that throws when it is read says nothing about the others, and must not end whoever keeps the value.
+      return SLOT_BYTES;
+    }
+  }
+}
+
+/** Of bytes, however deep they lie; undefined for anything else. */
+function bytesOf(value: object): number | undefined {
+  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer ? value.byteLength : undefined;
 }

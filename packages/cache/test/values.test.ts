@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { expectNoUnhandledRejections } from './unhandled.ts';
 import { cacheInVirtualTime } from './sources.ts';
 
 interface Doc {
@@ -232,5 +233,32 @@ describe('many keys', () => {
     expect(await cache.warm(keys(), load, { batchSize: 10 })).toEqual({ present: 1, loaded: 14, failed: 10 });
     expect(asked).toEqual([9, 10, 5]);
     await expect(cache.warm(['a'], load, { batch: 1 } as object)).rejects.toMatchObject({ path: 'warm.batch' });
+  });
+});
+
+describe('values that cannot be looked at', () => {
+  expectNoUnhandledRejections();
+  const lazy = {
+    get owner(): string {
+      throw new Error('not loaded');
+    },
+    text: 'x'.repeat(1_000),
+  };
+  const hidden = { inside: new Proxy({}, { ownKeys: () => [undefined as never] }) };
+
+  it.each([
+    ['a field that throws when it is read', lazy],
+    ['a proxy that does not tell its fields', hidden],
+  ])('%s: is kept like any other, and ends neither a load nor the process', async (_, value) => {
+    const { cache } = cacheInVirtualTime<unknown>();
+    expect(await cache.getOrLoad('loaded', () => value)).toBe(value);
+    expect(await cache.set('set', value)).toBe(true);
+    expect(cache.peek('loaded')).toBe(value);
+  });
+
+  it('the rest of it counts', async () => {
+    const { cache } = cacheInVirtualTime<unknown>();
+    await cache.set('lazy', lazy);
+    expect(cache.stats().bytes).toBeGreaterThan(2_000);
   });
 });
