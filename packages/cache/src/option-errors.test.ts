@@ -5,6 +5,10 @@ import { createCache, type CacheOptions } from './index.ts';
 test.each<[object, string]>([
   [{ schema: {} }, 'Option createCache.schema is an object; it must be a Standard Schema.'],
   [{ encryption: {} }, 'Option createCache.encryption.keys is undefined; it must be a list of at least one key.'],
+  // As from `secret && { keys }` without a secret.
+  [{ encryption: null }, 'Option createCache.encryption is null; it must be an object.'],
+  [{ encryption: '' }, 'Option createCache.encryption is an empty text; it must be an object.'],
+  [{ encryption: 'C4nary' }, 'Option createCache.encryption is a text that is not shown; it must be an object.'],
   [{ encryption: { keys: [] } }, 'Option createCache.encryption.keys is an empty array;'],
   [{ encryption: { keys: 'C4nary' } }, 'Option createCache.encryption.keys is a text that is not shown;'],
   [{ encryption: { keys: ['C4nary'] } }, 'Option createCache.encryption.keys[0] is a text that is not shown;'],

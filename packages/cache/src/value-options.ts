@@ -68,7 +68,7 @@ export function valueSettings(path: string, options: ValueOptions): ValueSetting
     schemaVersion,
     compressAboveBytes,
     maxValueBytes,
-    encryption: encryption && keyring(`${path}.encryption`, encryption),
+    encryption: encryption === undefined ? undefined : keyring(`${path}.encryption`, encryption),
   };
 }
 
