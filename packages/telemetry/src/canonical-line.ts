@@ -1,5 +1,7 @@
 import {
+  assertClock,
   assertDurationMs,
+  assertFunction,
   assertKnownOptions,
   assertNumber,
   assertObject,
@@ -65,7 +67,13 @@ export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions,
   assertText('withCanonicalLine.name', name);
   assertDurationMs('withCanonicalLine.slowerThanMs', slowerThanMs, { min: 0, infinite: true });
   assertNumber('withCanonicalLine.sampleRatio', sampleRatio, { above: 0, max: 1 });
-  const clock = options.clock ?? systemClock;
+  if (fields !== undefined) assertFunction('withCanonicalLine.fields', fields);
+  assertFunction('withCanonicalLine.random', random);
+  const { clock = systemClock } = options;
+  assertClock('withCanonicalLine.clock', clock);
+  // Not only at the end, when what was done would seem to have failed.
+  assertFunction('withCanonicalLine.log.info', (log as Partial<Logger> | undefined)?.info);
+  assertFunction('withCanonicalLine.fn', fn);
   const startedAt = clock.monotonic();
 
   const end = (work: Work, outcome: WorkOutcome, error: unknown): void => {
@@ -153,9 +161,14 @@ function levelOf(outcome: WorkOutcome): 'info' | 'warn' | 'error' {
 }
 
 function outcomeOf(error: unknown): WorkOutcome {
-  const name = error instanceof Error ? error.name : '';
-  if (isMacadamError(error, 'MAC_TIMEOUT') || name === 'TimeoutError') return 'timeout';
-  return isMacadamError(error, 'MAC_ABORTED') || name === 'AbortError' ? 'aborted' : 'error';
+  try {
+    const name = error instanceof Error ? error.name : '';
+    if (isMacadamError(error, 'MAC_TIMEOUT') || name === 'TimeoutError') return 'timeout';
+    return isMacadamError(error, 'MAC_ABORTED') || name === 'AbortError' ? 'aborted' : 'error';
+  } catch {
+    // A Proxy that does not say what it is must not take the line with it.
+    return 'error';
+  }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -1,4 +1,4 @@
-import { assertFunction, assertInteger, assertKnownOptions, assertNumber, withheld } from '@macadam/core';
+import { assertClock, assertFunction, assertInteger, assertKnownOptions, assertNumber, withheld } from '@macadam/core';
 import { assertObject, assertOneOf, assertText, OptionsError, systemClock, systemRandom } from '@macadam/core';
 import { defaultLimits, limitNames, type LineLimits } from './encode/limits.ts';
 import { levels, levelThresholds, type LevelThreshold } from './levels.ts';
@@ -74,6 +74,8 @@ function assertOptions(options: LoggerOptions): void {
       assertNumber(`createLogger.sampling.${key}`, one, { above: 0, max: 1 });
   }
   if (limits !== undefined) assertLimits(limits);
+  if (options.clock !== undefined) assertClock('createLogger.clock', options.clock);
+  if (options.random !== undefined) assertFunction('createLogger.random', options.random);
   if (options.maxBacklogBytes !== undefined) {
     assertInteger('createLogger.maxBacklogBytes', options.maxBacklogBytes, { min: 65_536 });
   }
@@ -92,6 +94,11 @@ function assertRedact(redact: RedactOptions): void {
   const where = 'createLogger.redact';
   assertObject(where, redact);
   assertKnownOptions(where, redact, ['keys', 'allow', 'patterns', 'pii', 'hashKey']);
+  for (const name of ['keys', 'allow', 'patterns'] as const) {
+    // A text alone is easily written, and its letters are no names.
+    if (redact[name] !== undefined && !Array.isArray(redact[name]))
+      throw new OptionsError(`${where}.${name}`, redact[name], 'a list');
+  }
   for (const name of ['keys', 'allow'] as const) {
     redact[name]?.forEach((key, i) => assertText(`${where}.${name}[${i}]`, key));
   }

@@ -1,4 +1,4 @@
-import { assertFunction, isMacadamError } from '@macadam/core';
+import { assertFunction, assertObject, isMacadamError } from '@macadam/core';
 import { context, INVALID_TRACEID, trace, type Tracer, type TracerProvider } from '@opentelemetry/api';
 import { type Attributes, type Link, type Span, type SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { cleanText, spanAttributes } from './attributes.ts';
@@ -49,6 +49,7 @@ export function withSpan<T>(name: string, first: SpanOptions | ((span: Span) => 
   const fn = typeof first === 'function' ? first : second;
   assertFunction('withSpan.fn', fn);
   const options = typeof first === 'function' ? NO_OPTIONS : first;
+  if (options !== NO_OPTIONS) assertObject('withSpan', options);
   const parent = context.active();
   const span = currentTracer().startSpan(name, options === NO_OPTIONS ? undefined : sdkOptions(options), parent);
   // Nothing to record and no decision to hand on: there is no SDK, or none that knows this trace.

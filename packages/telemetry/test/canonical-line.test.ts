@@ -97,6 +97,37 @@ describe('withCanonicalLine', () => {
     expect(last()['fieldsError']).toMatchObject({ message: 'in the hook' });
   });
 
+  it('logs the end of work that throws what does not say what it is', () => {
+    const bad = (): never => {
+      throw new Error('asked');
+    };
+    const { log, lines, last } = capture();
+    const thrown: unknown = new Proxy({}, { get: bad, getPrototypeOf: bad });
+    let caught: unknown;
+    try {
+      withCanonicalLine(log, { name: 'x' }, () => {
+        throw thrown;
+      });
+    } catch (error) {
+      caught = error;
+    }
+    expect(caught === thrown).toBe(true);
+    expect(lines).toHaveLength(1);
+    expect(last()).toMatchObject({ event: 'x', outcome: 'error', err: '[threw]' });
+  });
+
+  it('says before the work, and not after it, that the logger or the function is missing', () => {
+    let ran = false;
+    const work = (): boolean => (ran = true);
+    expect(() => withCanonicalLine(undefined as never, { name: 'x' }, work)).toThrow(
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'withCanonicalLine.log.info' }),
+    );
+    expect(ran).toBe(false);
+    expect(() => withCanonicalLine(capture().log, { name: 'x' }, undefined as never)).toThrow(
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'withCanonicalLine.fn' }),
+    );
+  });
+
   it.each([
     ['orders.place', 'withCanonicalLine'],
     [undefined, 'withCanonicalLine'],
@@ -104,6 +135,9 @@ describe('withCanonicalLine', () => {
     [{ name: 'x', sampleRatio: 0 }, 'withCanonicalLine.sampleRatio'],
     [{ name: 'x', slowerThanMs: -1 }, 'withCanonicalLine.slowerThanMs'],
     [{ name: 'x', timeout: 1 }, 'withCanonicalLine.timeout'],
+    [{ name: 'x', fields: {} }, 'withCanonicalLine.fields'],
+    [{ name: 'x', random: 0.5 }, 'withCanonicalLine.random'],
+    [{ name: 'x', clock: {} }, 'withCanonicalLine.clock'],
     [{ name: 'x', timeoutMs: 0 }, 'runWork.timeoutMs'],
   ])('refuses %j', (options, path) => {
     expect(() => withCanonicalLine(capture().log, options as never, () => 1)).toThrow(

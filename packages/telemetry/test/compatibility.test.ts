@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import fastify from 'fastify';
 import pino from 'pino';
 import pretty from 'pino-pretty';
+import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { capture } from './capture.ts';
 
@@ -78,7 +79,7 @@ describe('the lines of pino itself', () => {
     ['undefined fields', [{ a: undefined, b: () => 1 }]],
     ['numbers without a JSON form', [{ a: Number.NaN, b: Infinity }]],
   ])('are ours as well: %s', (_name, args) => {
-    const { log, lines } = capture({ name: 'x', clock: { now: () => 0 } as never });
+    const { log, lines } = capture({ name: 'x', clock: Object.assign(virtualClock(), { now: () => 0 }) });
     (log.info as (...all: unknown[]) => void)(...args);
     const theirs: string[] = [];
     const peer = pino(

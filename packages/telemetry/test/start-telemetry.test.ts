@@ -5,6 +5,7 @@ import { InMemoryLogRecordExporter } from '@opentelemetry/sdk-logs';
 import { AggregationTemporality, InMemoryMetricExporter } from '@opentelemetry/sdk-metrics';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLogger, injectTrace, withSpan } from '../src/index.ts';
+import { otlpTarget } from '../src/node/environment.ts';
 import { otelLogs, startTelemetry, type Telemetry, type TelemetryOptions } from '../src/node.ts';
 import { capture } from './capture.ts';
 import { metricsOf, spansOf, startCollector, type Collector } from './collector.ts';
@@ -196,8 +197,35 @@ describe('startTelemetry', () => {
     ]);
   });
 
+  it('leaves the propagator to the SDK that was first when one that came later goes', async () => {
+    start({ traces: { exporter: new InMemorySpanExporter() } });
+    await start({ traces: { exporter: new InMemorySpanExporter() } }).shutdown();
+    expect(propagation.fields()).toContain('traceparent');
+  });
+
+  it('shuts down although whoever is told of what is wrong throws', async () => {
+    const exporter = { export: () => {}, shutdown: () => Promise.reject(new Error('no')) };
+    const onWarning = (): never => {
+      throw new Error('not told');
+    };
+    const telemetry = start({ traces: { exporter: exporter as never }, onWarning });
+    await expect(telemetry.shutdown()).resolves.toBeUndefined();
+  });
+
+  it('takes the protocol of all signals where that of one is empty', () => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: '' };
+    expect(otlpTarget('traces', { ...env, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' })?.protocol).toBe('http/json');
+  });
+
   it.each([
     [{ serviceName: '' }, 'startTelemetry.serviceName'],
+    [{ clock: 5 }, 'startTelemetry.clock'],
+    [{ env: 5 }, 'startTelemetry.env'],
+    [{ resource: { zone: { name: 'a' } } }, 'startTelemetry.resource.zone'],
+    [{ traces: { exporter: 'console' } }, 'startTelemetry.traces.exporter'],
+    [{ metrics: { exporter: {} } }, 'startTelemetry.metrics.exporter'],
+    [{ logs: { exporter: {} } }, 'startTelemetry.logs.exporter'],
+    [{ env: { OTEL_SDK_DISABLED: '1' } }, 'OTEL_SDK_DISABLED'],
     [{ sampling: 1 }, 'startTelemetry.sampling'],
     [{ traces: { sampleRatio: 2 } }, 'startTelemetry.traces.sampleRatio'],
     [{ metrics: { intervalMs: 0 } }, 'startTelemetry.metrics.intervalMs'],
@@ -222,6 +250,7 @@ describe('withSpan without an SDK', () => {
   it('says that the function is missing', () => {
     expect(() => withSpan('x', undefined as never)).toThrow(expect.objectContaining({ path: 'withSpan.fn' }));
     expect(() => withSpan('x', {}, undefined as never)).toThrow(expect.objectContaining({ path: 'withSpan.fn' }));
+    expect(() => withSpan('x', undefined as never, () => 1)).toThrow(expect.objectContaining({ path: 'withSpan' }));
   });
 
   it('runs the function, sync or async, and hands on what it returns and throws', async () => {

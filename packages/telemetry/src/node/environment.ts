@@ -19,13 +19,13 @@ export interface OtlpTarget {
  */
 export function otlpTarget(signal: Signal, env: Environment): OtlpTarget | undefined {
   const upper = signal.toUpperCase();
-  if (isTrue(env['OTEL_SDK_DISABLED'])) return undefined;
+  if (isDisabled(env)) return undefined;
   const exporter = env[`OTEL_${upper}_EXPORTER`]?.trim() || 'otlp';
   if (exporter === 'none') return undefined;
   if (exporter !== 'otlp') throw new OptionsError(`OTEL_${upper}_EXPORTER`, exporter, '"otlp" or "none"');
   const url = endpoint(signal, env);
   if (url === undefined) return undefined;
-  const name = env[`OTEL_EXPORTER_OTLP_${upper}_PROTOCOL`] === undefined ? '' : `${upper}_`;
+  const name = env[`OTEL_EXPORTER_OTLP_${upper}_PROTOCOL`]?.trim() ? `${upper}_` : '';
   const protocol = env[`OTEL_EXPORTER_OTLP_${name}PROTOCOL`]?.trim() || 'http/protobuf';
   if (protocol !== 'http/protobuf' && protocol !== 'http/json') {
     throw new OptionsError(`OTEL_EXPORTER_OTLP_${name}PROTOCOL`, protocol, '"http/protobuf" or "http/json"');
@@ -67,8 +67,11 @@ export function samplerRatio(env: Environment): number | undefined {
   }
 }
 
-export function isTrue(value: string | undefined): boolean {
-  return value?.trim().toLowerCase() === 'true';
+/** Whether `OTEL_SDK_DISABLED` says so. What is neither yes nor no is told: `1` would send what nobody wants sent. */
+export function isDisabled(env: Environment): boolean {
+  const text = env['OTEL_SDK_DISABLED']?.trim().toLowerCase() || 'false';
+  if (text !== 'true' && text !== 'false') throw new OptionsError('OTEL_SDK_DISABLED', text, '"true" or "false"');
+  return text === 'true';
 }
 
 /** A signal's own endpoint is used as it is; the common one gets the path of the signal. */

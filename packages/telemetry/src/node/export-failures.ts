@@ -1,3 +1,4 @@
+import { OptionsError } from '@macadam/core';
 import { cleanText } from '../attributes.ts';
 import type { OtlpTarget, Signal } from './environment.ts';
 
@@ -40,4 +41,14 @@ function reasonOf(error: (Error & { code?: unknown }) | undefined): string {
   const words = cleanText(message, 200).trim();
   if (words === '') return String(code ?? error.name);
   return code === undefined || words.includes(String(code)) ? words : `${words} (${String(code)})`;
+}
+
+/** @throws OptionsError for what cannot be handed to the SDK, which would say nothing. */
+export function assertExporter(
+  where: string,
+  exporter: Partial<Record<'export' | 'shutdown', unknown>> | undefined,
+): void {
+  if (exporter === undefined) return;
+  if (typeof exporter?.export === 'function' && typeof exporter.shutdown === 'function') return;
+  throw new OptionsError(where, exporter, 'an exporter of OpenTelemetry, with export and shutdown');
 }

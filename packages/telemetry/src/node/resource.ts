@@ -1,3 +1,4 @@
+import { assertObject, OptionsError } from '@macadam/core';
 import {
   defaultResource,
   detectResources,
@@ -38,4 +39,13 @@ export function serviceResource(identity: ServiceIdentity): Resource {
     Object.fromEntries(Object.entries(detected.attributes).filter(([name]) => !name.startsWith('process.command'))),
   );
   return defaultResource().merge(safe).merge(own);
+}
+
+/** @throws OptionsError for an attribute that has no form over OTLP. */
+export function assertResource(where: string, resource: object): void {
+  assertObject(where, resource);
+  for (const [name, value] of Object.entries(resource)) {
+    if (value === undefined || ['string', 'number', 'boolean'].includes(typeof value)) continue;
+    throw new OptionsError(`${where}.${name}`, value, 'a text, a number or a boolean');
+  }
 }

@@ -1,5 +1,6 @@
 import {
   assertBoolean,
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertInteger,
@@ -14,13 +15,13 @@ import {
 import { metrics, propagation } from '@opentelemetry/api';
 import { observeLogs, TELEMETRY } from '../instruments.ts';
 import { apiCopies } from './api-copies.ts';
-import { type Environment, isTrue, otlpTarget, type OtlpTarget, samplerRatio, type Signal } from './environment.ts';
-import { type OtlpExporter, warnOfFailures } from './export-failures.ts';
+import { type Environment, isDisabled, otlpTarget, type OtlpTarget, samplerRatio, type Signal } from './environment.ts';
+import { assertExporter, type OtlpExporter, warnOfFailures } from './export-failures.ts';
 import { type LogOptions, startLogs } from './logs.ts';
 import { DEFAULT_INTERVAL_MS, DEFAULT_MAX_SERIES, type MetricOptions, startMetrics } from './metrics.ts';
 import { otlpLogs, otlpMetrics, otlpTraces } from './otlp.ts';
 import { registerPropagator } from './propagator.ts';
-import { type ServiceIdentity, serviceResource } from './resource.ts';
+import { assertResource, type ServiceIdentity, serviceResource } from './resource.ts';
 import { observeRuntime } from './runtime-metrics.ts';
 import type { RunningSignal } from './signal.ts';
 import { startTraces, type TraceOptions } from './traces.ts';
@@ -79,11 +80,12 @@ const OPTION_NAMES: readonly (keyof TelemetryOptions)[] = [
 export function startTelemetry(options: TelemetryOptions): Telemetry {
   assertOptions(options);
   const { env = process.env, clock = systemClock, shutdownTimeoutMs = 5_000 } = options;
-  const warn = options.onWarning ?? ((message: string) => process.emitWarning(message, { code: 'MAC_TELEMETRY' }));
-  const running = isTrue(env['OTEL_SDK_DISABLED']) ? [] : startSignals(options, env, warn);
+  const warn = warning(options.onWarning);
+  const running = isDisabled(env) ? [] : startSignals(options, env, warn);
   const enabled = running.length > 0;
+  const propagates = enabled && registerPropagator();
   if (enabled) {
-    if (!registerPropagator()) warn('Another OpenTelemetry propagator is registered already; it stays.');
+    if (!propagates) warn('Another OpenTelemetry propagator is registered already; it stays.');
     const copies = apiCopies();
     if (copies !== undefined) warn(copies);
   }
@@ -109,7 +111,8 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
   const shutdown = (): Promise<void> => {
     stopped ??= withinLimit((signal) => signal.shutdown()).then(() => {
       for (const signal of running) signal.unregister();
-      if (enabled) propagation.disable();
+      // Another one's stays when we go, as it stayed when we came.
+      if (propagates) propagation.disable();
     });
     return stopped;
   };
@@ -123,6 +126,18 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
         : 'sends nothing: no OTLP endpoint is configured',
     close: shutdown,
     [Symbol.asyncDispose]: shutdown,
+  };
+}
+
+/** Whoever is told may fail: neither the start nor the shutdown does with them. */
+function warning(tell: TelemetryOptions['onWarning']): (message: string) => void {
+  if (tell === undefined) return (message) => process.emitWarning(message, { code: 'MAC_TELEMETRY' });
+  return (message) => {
+    try {
+      tell(message);
+    } catch {
+      // There is nobody else to tell.
+    }
   };
 }
 
@@ -193,7 +208,9 @@ function assertOptions(options: TelemetryOptions): void {
   for (const name of ['serviceVersion', 'environment'] as const) {
     if (options[name] !== undefined) assertText(`${where}.${name}`, options[name]);
   }
-  if (options.resource !== undefined) assertObject(`${where}.resource`, options.resource);
+  if (options.resource !== undefined) assertResource(`${where}.resource`, options.resource);
+  if (options.env !== undefined) assertObject(`${where}.env`, options.env);
+  if (options.clock !== undefined) assertClock(`${where}.clock`, options.clock);
   if (options.runtimeMetrics !== undefined) assertBoolean(`${where}.runtimeMetrics`, options.runtimeMetrics);
   if (options.shutdownTimeoutMs !== undefined)
     assertDurationMs(`${where}.shutdownTimeoutMs`, options.shutdownTimeoutMs);
@@ -202,17 +219,20 @@ function assertOptions(options: TelemetryOptions): void {
   if (traces !== undefined && traces !== false) {
     assertObject(`${where}.traces`, traces);
     assertKnownOptions(`${where}.traces`, traces, ['sampleRatio', 'exporter']);
+    assertExporter(`${where}.traces.exporter`, traces.exporter);
     if (traces.sampleRatio !== undefined)
       assertNumber(`${where}.traces.sampleRatio`, traces.sampleRatio, { min: 0, max: 1 });
   }
   if (measured !== undefined && measured !== false) {
     assertObject(`${where}.metrics`, measured);
     assertKnownOptions(`${where}.metrics`, measured, ['intervalMs', 'maxSeries', 'exporter']);
+    assertExporter(`${where}.metrics.exporter`, measured.exporter);
     if (measured.intervalMs !== undefined) assertDurationMs(`${where}.metrics.intervalMs`, measured.intervalMs);
     if (measured.maxSeries !== undefined) assertInteger(`${where}.metrics.maxSeries`, measured.maxSeries, { min: 1 });
   }
   if (logs !== undefined && logs !== false) {
     assertObject(`${where}.logs`, logs);
     assertKnownOptions(`${where}.logs`, logs, ['exporter']);
+    assertExporter(`${where}.logs.exporter`, logs.exporter);
   }
 }

@@ -8,6 +8,7 @@ const WHOLE_NAMES = [
   'sessionkey sid csrf xsrf pin cvv cvc cvv2 csc ssn cardnumber creditcard creditcardnumber pan otp totp jwt',
   'encryptionkey signingkey masterkey sshkey connectionstring mnemonic seedphrase dpop stripesignature',
   'xhubsignature xamzsignature xamzcredential awsaccesskeyid xgoogsignature xgoogcredential webhooksignature',
+  'accountkey connectsid phpsessid',
 ]
   .join(' ')
   .split(' ');
@@ -15,6 +16,8 @@ const WHOLE_NAMES = [
 const ENDINGS = [
   'password passwd passphrase passcode secret token apikey privatekey secretkey accesskey credentials sessionid',
   'authorization cookie encryptionkey signingkey cardnumber connectionstring',
+  // Lists of them. `tokens` alone is a number of tokens, more often than not.
+  'passwords secrets apikeys privatekeys secretkeys accesskeys accesstokens refreshtokens',
 ]
   .join(' ')
   .split(' ');
@@ -42,11 +45,11 @@ const QUERY_NAMES: ReadonlySet<string> = new Set([
   'ticket',
 ]);
 
-/** Lower case, without the separators `-`, `_`, `.`, blanks, and without digits at the end (`password2`). */
+/** Lower case, without separators (`-`, `_`, `.`, blanks, the brackets of `user[password]`), and without digits at the end. */
 export function normalName(name: string): string {
   return name
     .toLowerCase()
-    .replaceAll(/[-_.\s]+/g, '')
+    .replaceAll(/[-_.\s[\]]+/g, '')
     .replace(/\d{1,9}$/, '');
 }
 

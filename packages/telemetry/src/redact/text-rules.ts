@@ -16,12 +16,14 @@ const SCHEME =
   /\b(bearer|dpop|basic)(\s{1,4})(?!(?:tokens?|auth|authentication|authorization|credentials?|scheme|headers?|realm|error)\b)([\w.~+/=:-]{4,})/gi;
 const BASE64_LIKE = /[A-Z0-9+/=]/;
 const USERINFO = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'<>\\]{1,1024}@/gi;
-const HEADER = /\b((?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|api-key)(\s{0,4}:\s{0,4})([^\r\n"]+)/gi;
-/** The name of `name=value`, `name: value`, `"name":"value"`, `'name' => 'value'`, and the same inside JSON inside JSON. */
-const NAME = /(?<![\w.-])([A-Za-z_][\w.-]{0,63})\\{0,3}["']?\s{0,4}(?::|=>?)\s{0,4}/g;
-/** What stands after a name, up to its end or the end of the text. */
+/** To the end of the line or of the text it is quoted in; `response="…"` of a Digest is part of it. */
+const HEADER =
+  /\b((?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|api-key|stripe-signature)(\s{0,4}:\s{0,4})[^\r\n"]+(?:(?<==)"[^"\r\n]*"(?=[ \t]*(?:[,;'\r\n]|$))[^\r\n"]*)*/gi;
+/** The name of `name=value`, `--name=value`, `form[name]=value`, `name: value`, `"name":"value"`, `'name' => 'value'`, and the same inside JSON inside JSON. */
+const NAME = /(?<![\w.-])-{0,2}([A-Za-z_][\w.-]{0,63})\]?\\{0,3}["']?\s{0,4}(?::|=>?)\s{0,4}/g;
+/** What stands after a name, up to its end or the end of the text. Of a list or an object, up to the bracket that comes next. */
 const VALUE =
-  /(\\{1,3}")[^"]*(?:"|$)|(")(?:[^"\\]|\\.)*(?:"|$)|(')[^']*(?:'|$)|(?:(?:bearer|basic|dpop|token)\s{1,4})?[^\s,;&"'{}[\]()<>\\]+/iy;
+  /(\\{1,3}")[^"]*(?:"|$)|(")(?:[^"\\]|\\.)*(?:"|$)|(')[^']*(?:'|$)|[[{](?:[^\]}"\\]|\\[\s\S]?|"(?:[^"\\]|\\[\s\S]?)*(?:"|$))*(?:[\]}]|$)|(?:(?:bearer|basic|dpop|token)\s{1,4})?[^\s,;&"'{}[\]()<>\\]+/iy;
 /** Credentials that carry their own mark: AWS, GitHub, GitLab, Slack, Stripe, Google, npm, OpenAI, … and our API keys. */
 const MARKED = new RegExp(
   `(?<![A-Za-z0-9])(?:${[
