@@ -439,6 +439,38 @@ describe('a proxy that does not come to an end', () => {
     await client.close();
   });
 
+  test('one that opens a tunnel in which nobody encrypts is given up in the same time, and is not to blame', async () => {
+    const clock = virtualClock();
+    let open: (socket: Socket) => void;
+    const opened = new Promise<Socket>((resolve) => (open = resolve));
+    const { host } = await byteServer((socket, _bytes) => {
+      socket.removeAllListeners('data').resume();
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      socket.once('data', () => open(socket));
+    });
+    const limits = { connectTimeoutMs: 1_000, attemptTimeoutMs: 60_000, timeoutMs: 60_000, retry: false as const };
+    const client = clientFor({ baseUrl: 'https://a.example', proxy: `http://${host}`, clock, ...limits });
+    const call = failure(client.get('/a'));
+    const socket = await opened;
+    await clock.advance(1_000);
+    expect(await call).toMatchObject({
+      errorCode: 'UND_ERR_CONNECT_TIMEOUT',
+      proxy: undefined,
+      cause: { message: 'The host was not ready to encrypt within 1000 ms' },
+    });
+    await closed(socket);
+  });
+
+  test('certificates that cannot be read fail the call that they were asked for, through a tunnel too', async () => {
+    const { host } = await byteServer((socket) => {
+      socket.removeAllListeners('data').resume();
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+    });
+    const tls = () => ({ cert: 'half a certificate', key: 'half a key' });
+    const client = clientFor({ baseUrl: 'https://a.example', proxy: `http://${host}`, tls, retry: false });
+    expect(await failure(client.get('/a'))).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect' });
+  });
+
   test('a caller who leaves is gone at once, and what was begun ends with its limit', async () => {
     const clock = virtualClock();
     const { host, asked } = await slowProxy('');

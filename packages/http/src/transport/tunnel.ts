@@ -10,7 +10,7 @@ import { ProxyFailure } from './proxy-failure.ts';
 export interface TunnelOptions {
   /** Connects to the proxy itself. */
   readonly reach: (proxy: Proxy, callback: Parameters<Connect>[1]) => void;
-  /** In milliseconds, until the proxy has opened it. */
+  /** In milliseconds, until it can be used: opened by the proxy, and encrypted where it is to be. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   /** Finds, and checks, the address on this side; undefined when the proxy is given the name. */
@@ -32,7 +32,7 @@ class Opening {
   readonly #callback: Parameters<Connect>[1];
   readonly #timer: { cancel(): void };
   #socket: Socket | undefined;
-  #isAsked = false;
+  #waitsFor: 'address' | 'proxy' | 'encryption' = 'address';
   #over = false;
 
   constructor(options: TunnelOptions, proxy: Proxy, target: ConnectTarget, callback: Parameters<Connect>[1]) {
@@ -50,17 +50,13 @@ class Opening {
       this.#ask([host]);
       return;
     }
-    try {
+    this.#attempt(() => {
       lookup(host, { all: true }, (error, addresses) => {
         if (this.#over) return;
-        if (error !== null) this.#end(error);
+        if (error !== null) this.#fail(error);
         else this.#ask(oneOfEachFamily(addresses as LookupAddress[]));
       });
-    } catch (error) {
-      this.#over = true;
-      this.#timer.cancel();
-      throw error;
-    }
+    });
   }
 
   /** @param hosts - where to, in turn when the proxy cannot connect there: it may have no IPv6, say */
@@ -68,11 +64,13 @@ class Opening {
     const { protocol, port } = this.#target;
     const [host = '', ...others] = hosts;
     const destination = { host, port: Number(port) || (protocol === 'https:' ? 443 : 80) };
-    this.#isAsked = true;
-    this.#options.reach(this.#proxy, (error, socket) => {
-      if (this.#over) socket?.destroy();
-      else if (error !== null) this.#end(error);
-      else this.#shakeHands(socket, handshakeWith(this.#proxy, destination), others);
+    this.#waitsFor = 'proxy';
+    this.#attempt(() => {
+      this.#options.reach(this.#proxy, (error, socket) => {
+        if (this.#over) socket?.destroy();
+        else if (error !== null) this.#fail(error);
+        else this.#shakeHands(socket, handshakeWith(this.#proxy, destination), others);
+      });
     });
   }
 
@@ -91,14 +89,14 @@ class Opening {
           if (step.code === 'ERR_PROXY_UNAVAILABLE' && others.length > 0) {
             socket.destroy();
             this.#ask(others);
-          } else this.#end(new ProxyFailure(this.#proxy.host, step.why, step.code));
+          } else this.#fail(new ProxyFailure(this.#proxy.host, step.why, step.code));
           return;
         }
         received = received.subarray(step.used);
         if (step.next === 'open') {
           release();
           if (received.length > 0) socket.unshift(received);
-          this.#end(null);
+          this.#opened(socket);
           return;
         }
         if (step.bytes.length > 0) socket.write(step.bytes);
@@ -106,7 +104,7 @@ class Opening {
     };
     const broken = (error?: Error | boolean): void => {
       const cause = error instanceof Error ? error : undefined;
-      this.#end(new ProxyFailure(this.#proxy.host, 'closed the connection it was asked for', 'ECONNRESET', cause));
+      this.#fail(new ProxyFailure(this.#proxy.host, 'closed the connection it was asked for', 'ECONNRESET', cause));
     };
     const release = (): void => {
       socket.off('readable', read).off('error', broken).off('end', broken).off('close', broken);
@@ -115,25 +113,56 @@ class Opening {
     socket.write(handshake.opening);
   }
 
+  #opened(socket: Socket): void {
+    if (this.#target.protocol !== 'https:') {
+      this.#end();
+      this.#callback(null, socket);
+      return;
+    }
+    this.#waitsFor = 'encryption';
+    this.#attempt(() => {
+      this.#options.secure({ ...this.#target, httpSocket: socket } as ConnectTarget, (error, secured) => {
+        if (this.#over) secured?.destroy();
+        else if (error !== null) this.#fail(error);
+        else {
+          this.#end();
+          this.#callback(null, secured);
+        }
+      });
+    });
+  }
+
+  /** A resolver of the caller's may throw, and so does TLS over a certificate that it cannot read. */
+  #attempt(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      queueMicrotask(() => this.#fail(error as Error));
+    }
+  }
+
   #timedOut(): void {
     // In the words of the transport for its own connections.
     const code = 'UND_ERR_CONNECT_TIMEOUT';
-    const { timeoutMs } = this.#options;
-    if (this.#isAsked) this.#end(new ProxyFailure(this.#proxy.host, `made no connection within ${timeoutMs} ms`, code));
-    else this.#end(Object.assign(new Error(`The host was not looked up within ${timeoutMs} ms`), { code }));
+    const within = `within ${this.#options.timeoutMs} ms`;
+    if (this.#waitsFor === 'proxy') {
+      this.#fail(new ProxyFailure(this.#proxy.host, `made no connection ${within}`, code));
+      return;
+    }
+    const what = this.#waitsFor === 'address' ? 'looked up' : 'ready to encrypt';
+    this.#fail(Object.assign(new Error(`The host was not ${what} ${within}`), { code }));
   }
 
-  #end(error: Error | null): void {
+  #fail(error: Error): void {
     if (this.#over) return;
+    this.#end();
+    this.#socket?.destroy();
+    this.#callback(error, null);
+  }
+
+  #end(): void {
     this.#over = true;
     this.#timer.cancel();
-    const socket = this.#socket as Socket;
-    if (error !== null) {
-      this.#socket?.destroy();
-      this.#callback(error, null);
-    } else if (this.#target.protocol === 'https:') {
-      this.#options.secure({ ...this.#target, httpSocket: socket } as ConnectTarget, this.#callback);
-    } else this.#callback(null, socket);
   }
 }
 
