@@ -216,7 +216,7 @@ export class SharedTier<T> implements Looking<T> {
 
   #hear(change: TierChange): void {
     if (this.#closed) return;
-    if (change.kind === 'marks') this.#marks.learn(change.marks);
+    if (change.kind === 'marks') this.#marks.hear(change.marks);
     else if (change.kind === 'gap') {
       this.gaps++;
       this.#marks.doubt();

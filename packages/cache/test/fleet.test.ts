@@ -386,6 +386,26 @@ describe('invalidation across instances', () => {
     const fails = first.getOrLoad('k', () => Promise.reject(new Error('down')));
     await expect(clock.runUntil(fails)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
   });
+
+  it('FusionCache #627: a mark that is told late, of marks that the tier has lost since, does not undo newer ones', async () => {
+    const { caches, clock, links } = fleet<string>(2);
+    const [first, second] = caches as [Cache<string>, Cache<string>];
+    const [, link] = links as [Link, Link];
+    await clock.runUntil(first.set('k', 'v1', { tags: ['t'] }));
+    await clock.runUntil(second.get('k'));
+    await clock.runUntil(first.invalidateTags(['t']));
+    await clock.advance(10);
+    const lost = { tag: 'lost', how: 'invalidated', position: 1 } as const;
+    link.tell({ kind: 'marks', marks: { epoch: 'lost', position: 1, floor: 0, marks: [lost] } });
+    await clock.runUntil(first.invalidateTags(['other']));
+    await clock.advance(10);
+    expect(await clock.runUntil(second.get('k'))).toBeUndefined();
+    // Nor does everything load anew from then on.
+    await clock.runUntil(first.set('fresh', 'v2'));
+    await clock.advance(10);
+    link.tell({ kind: 'marks', marks: { epoch: 'lost', position: 1, floor: 0, marks: [lost] } });
+    expect(await clock.runUntil(second.get('fresh'))).toBe('v2');
+  });
 });
 
 describe('an instance that does not hear of others', () => {

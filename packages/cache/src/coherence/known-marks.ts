@@ -33,11 +33,16 @@ export class KnownMarks {
     return this.#epoch === '' ? '' : `${this.#epoch} ${this.#position}`;
   }
 
+  /** Whether it is the epoch that is known now. */
+  isOf(epoch: string): boolean {
+    return epoch === this.#epoch;
+  }
+
   get size(): number {
     return this.#invalidated.size + this.#expired.size;
   }
 
-  /** Takes in what the tier says, in any order and any number of times. */
+  /** Takes in what the tier answers, in the order of its epochs; within one, in any order and any number of times. */
   learn({ epoch, position, floor, marks }: TierMarks, at: number): void {
     if (epoch !== this.#epoch) this.#turnTo(epoch);
     if (floor > 0) for (const table of [this.#invalidated, this.#expired]) table.forgetUpTo({ position: floor, at });

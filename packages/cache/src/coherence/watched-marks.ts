@@ -29,6 +29,15 @@ export class WatchedMarks {
     this.#known.learn(marks, this.#clock.monotonic());
   }
 
+  /**
+   * What was told comes by another way than answers, and may be of an epoch that is over: going back to it would lose the marks of the
+   * one that followed. So another epoch than the known one is asked about.
+   */
+  hear(marks: TierMarks): void {
+    if (this.#known.isOf(marks.epoch)) this.learn(marks);
+    else this.doubt();
+  }
+
   judge(stamp: string, tags: readonly string[]): Verdict {
     return this.#known.judge(stamp, tags);
   }
