@@ -1,7 +1,8 @@
-import { assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import { assertKnownOptions, assertNumber, assertObject, currentWork, OptionsError } from '@macadam/core';
 import { isPermitLimit, type Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
-import type { CostOptions } from './rate-limiter.ts';
+import type { CostOptions, RefundOptions, WaitOptions } from './rate-limiter.ts';
+import { DEFAULT_WAIT_MS } from './waits.ts';
 
 /** The cost that is asked for. Looks at no more than it must: every decision comes through here. */
 export function costIn(options: CostOptions | undefined): number | undefined {
@@ -15,6 +16,37 @@ export function costIn(options: CostOptions | undefined): number | undefined {
 export function assertCallOptions(path: string, options: unknown, known: readonly string[]): void {
   assertObject(path, options);
   assertKnownOptions(path, options, known);
+}
+
+/** What is given back, and when it was taken, if that is known. */
+export function refundIn(options: RefundOptions): { readonly cost: number; readonly stamp: number | undefined } {
+  assertCallOptions('refund', options, ['cost', 'decision']);
+  const { decision } = options;
+  if (decision !== undefined) assertObject('refund.decision', decision);
+  const { cost = decision?.granted ?? 1 } = options;
+  assertNumber('refund.cost', cost, { min: 0 });
+  return { cost, stamp: decision?.stamp };
+}
+
+/** What may be waited for, and how long, of the unit of work where nothing is said. */
+export function waitIn(options: WaitOptions): WaitOptions & { readonly deadlineMs: number } {
+  assertCallOptions('wait', options, ['cost', 'deadlineMs', 'signal']);
+  const work = currentWork();
+  const { deadlineMs = work?.deadline?.remainingMs() ?? DEFAULT_WAIT_MS, signal = work?.cancellation } = options;
+  assertNumber('wait.deadlineMs', deadlineMs, { min: 0, infinite: true });
+  assertSignal('wait.signal', signal);
+  return { ...options, deadlineMs, ...(signal !== undefined && { signal }) };
+}
+
+/** A wrong signal would fail in the middle of a wait, and leave behind who waits. */
+export function assertSignal(path: string, signal: unknown): asserts signal is AbortSignal | undefined {
+  if (signal === undefined || typeof (signal as Partial<AbortSignal> | null)?.addEventListener === 'function') return;
+  throw new OptionsError(path, signal, 'an AbortSignal');
+}
+
+/** On whose behalf; nobody's is the empty text. */
+export function assertTenant(path: string, tenant: unknown): asserts tenant is string {
+  if (typeof tenant !== 'string') throw new OptionsError(path, tenant, 'a string');
 }
 
 /** The permit that a decision gave, if any. */

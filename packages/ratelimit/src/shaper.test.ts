@@ -130,6 +130,14 @@ describe('createShaper', () => {
     clock.assertNoTimers();
   });
 
+  it('a wrong signal leaves nobody in the queue', async () => {
+    const { clock, shaper, run } = bench();
+    const first = run('a');
+    await expect(shaper.run(() => 0, { signal: null } as never)).rejects.toMatchObject({ path: 'run.signal' });
+    await clock.runUntil(first);
+    expect(shaper.stats()).toMatchObject({ begun: 1, queued: 0 });
+  });
+
   it('close refuses what waits and what comes', async () => {
     const { clock, shaper, run } = bench();
     const runs = [run('a'), run('b')];
@@ -145,6 +153,10 @@ describe('createShaper', () => {
     await expect(shaper.run(() => 7)).resolves.toBe(7);
     await expect(shaper.run(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
     await expect(shaper.run(() => 0, { deadline: 5 } as never)).rejects.toMatchObject({ path: 'run.deadline' });
+    for (const options of [null, { signal: null }, { signal: 5 }, { tenant: 5 }]) {
+      const path = options === null ? 'run' : `run.${Object.keys(options)[0]}`;
+      await expect(shaper.run(() => 0, options as never)).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });
+    }
     expect(() => createShaper({ ratePerSecond: 0 })).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }));
     expect(() => createShaper({ ratePerSecond: 1, maxQueued: -1 })).toThrow();
   });

@@ -5,6 +5,7 @@ import {
   assertNumber,
   assertObject,
   assertOneOf,
+  assertText,
   currentWork,
   priorities,
   systemClock,
@@ -13,6 +14,7 @@ import {
   type Timer,
 } from '@macadam/core';
 import { tokenBucket } from './algorithms/token-bucket.ts';
+import { assertCallOptions, assertSignal, assertTenant } from './call-options.ts';
 import type { ReservableLimit } from './algorithms/limit.ts';
 import { OverloadedError, type OverloadReason } from './errors.ts';
 import { observe } from './instruments.ts';
@@ -90,13 +92,15 @@ class TokenShaper implements Shaper {
 
   async run<T>(fn: () => PromiseLike<T> | T, options: ShapedRunOptions = {}): Promise<T> {
     assertFunction('run.fn', fn);
-    assertKnownOptions('run', options, RUN_OPTIONS);
+    assertCallOptions('run', options, RUN_OPTIONS);
     const work = currentWork();
     const { deadlineMs = work?.deadline?.remainingMs() ?? DEFAULT_DEADLINE_MS } = options;
     const { priority = work?.priority ?? 'normal', tenant = work?.tenant ?? '' } = options;
     const { signal = work?.cancellation } = options;
     assertNumber('run.deadlineMs', deadlineMs, { min: 0, infinite: true });
     assertOneOf('run.priority', priority, priorities);
+    assertTenant('run.tenant', tenant);
+    assertSignal('run.signal', signal);
     signal?.throwIfAborted();
     const now = this.#settings.clock.monotonic();
     if (this.#closed) throw this.#overloaded('full', priority, 'is closed', now);
@@ -178,6 +182,7 @@ function shaperSettings(options: ShaperOptions): Required<ShaperOptions> {
   assertNumber(`${path}.ratePerSecond`, ratePerSecond, { min: 0.001, max: 1e6 });
   assertInteger(`${path}.burst`, burst, { min: 1, max: 1e6 });
   assertInteger(`${path}.maxQueued`, maxQueued, { min: 0, max: 1e6 });
+  assertText(`${path}.name`, name);
   return { ratePerSecond, burst, maxQueued, name, clock };
 }
 

@@ -101,7 +101,8 @@ async function watches(limiterOf: (...limits: Limit[]) => RateLimiter): Promise<
   assert.deepEqual([through.allowed, through.wouldAllow, through.granted, through.policy], [true, false, 3, 'new']);
   const left = (await limiter.peek('a')).policies?.map(({ remaining }) => remaining);
   assert.deepEqual(left, [4, 0]);
-  assert.equal((await limiter.take('a', { cost: 5 })).allowed, false);
+  const denied = await limiter.take('a', { cost: 5 });
+  assert.deepEqual([denied.allowed, denied.policy, denied.retryAfterMs < HOUR_MS], [false, 'old', true]);
 }
 
 async function takesNothing(limiter: RateLimiter): Promise<void> {

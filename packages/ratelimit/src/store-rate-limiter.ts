@@ -1,6 +1,6 @@
-import { assertDurationMs, assertInteger, assertNumber, currentWork, OptionsError, type Clock } from '@macadam/core';
+import { assertDurationMs, assertInteger, assertNumber, OptionsError, type Clock } from '@macadam/core';
 import { tellDecision } from './annotate.ts';
-import { assertCallOptions, assertRates, costIn, permitIn } from './call-options.ts';
+import { assertCallOptions, assertRates, costIn, permitIn, refundIn, waitIn } from './call-options.ts';
 import { isReservable, type Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
 import { Enforcement, enforcedInWords } from './enforcement.ts';
@@ -109,13 +109,11 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   async wait(key: string, options: WaitOptions = {}): Promise<Decision> {
-    assertCallOptions('wait', options, ['cost', 'deadlineMs', 'signal']);
-    const { cost = 1, deadlineMs = currentWork()?.deadline?.remainingMs() ?? DEFAULT_WAIT_MS } = options;
-    assertNumber('wait.deadlineMs', deadlineMs, { min: 0, infinite: true });
-    const signal = options.signal ?? currentWork()?.cancellation;
+    const { cost = 1, deadlineMs, signal } = waitIn(options);
     signal?.throwIfAborted();
     const limits = this.#limits;
-    if (limits.every(isReservable)) {
+    // A promise waits for every limit, also for one that only watches, and that nobody is to be kept waiting by.
+    if (limits.every(isReservable) && this.#enforcement.watching(keyOf(key)) === 0) {
       const { allowed, waitMs, decision, cancel } = await this.reserve(key, { cost, maxWaitMs: deadlineMs });
       if (!allowed) throw new RateLimitedError(this.name, decision);
       await this.#waits.sleep(waitMs, signal).catch(async (error: unknown) => {
@@ -137,11 +135,9 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   async refund(key: string, options: RefundOptions = {}): Promise<void> {
-    assertCallOptions('refund', options, ['cost', 'decision']);
-    const { cost = options.decision?.granted ?? 1, decision } = options;
-    assertNumber('refund.cost', cost, { min: 0 });
+    const { cost, stamp } = refundIn(options);
     assertRates('refund', this.#limits);
-    if (cost > 0) await this.#table.charge(keyOf(key), -cost, decision?.stamp);
+    if (cost > 0) await this.#table.charge(keyOf(key), -cost, stamp);
   }
 
   async penalize(key: string, options: CostOptions = {}): Promise<void> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { runWork } from '@macadam/core';
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
@@ -95,6 +96,9 @@ describe('take', () => {
     ['penalize', (limiter) => limiter.penalize('a', { amount: 1 } as never), 'penalize.amount'],
     ['reserve', (limiter) => limiter.reserve('a', { maxWait: 1 } as never), 'reserve.maxWait'],
     ['wait', (limiter) => limiter.wait('a', { timeoutMs: 1 } as never), 'wait.timeoutMs'],
+    ['wait', (limiter) => limiter.wait('a', { signal: 5 } as never), 'wait.signal'],
+    ['wait', (limiter) => limiter.wait('a', { signal: null } as never), 'wait.signal'],
+    ['refund', (limiter) => limiter.refund('a', { decision: null } as never), 'refund.decision'],
     ['release', (limiter) => limiter.release('a', undefined as never), 'release.decision'],
     ['takeAll', () => takeAll([null as never]), 'takeAll.claims[0]'],
     ['takeAll', () => takeAll([{ limiter: {} as never, key: 'a' }]), 'takeAll.claims[0].limiter'],
@@ -111,6 +115,14 @@ describe('take', () => {
     await limiter.take(`${long}1`, { cost: 10 });
     expect((await limiter.take(`${long}1`)).allowed).toBe(false);
     expect((await limiter.take(`${long}2`)).allowed).toBe(true);
+  });
+
+  it('nobody can write the key of somebody else, whose own is long', async () => {
+    const { limiter } = bench();
+    const long = 'x'.repeat(10_000);
+    const digest = createHash('sha256').update(long, 'utf16le').digest('base64url');
+    await limiter.take(`sha256:${digest}`, { cost: 10 });
+    expect((await limiter.take(long)).remaining).toBe(9);
   });
 });
 
@@ -394,6 +406,26 @@ describe('shadow and enforce', () => {
     expect(limiter.stats()).toMatchObject({ allowed: 1, denied: 0, shadowed: 1 });
   });
 
+  it('keeps nobody waiting either, and a new limit that only watches beside others does not', async () => {
+    const { limiter, clock } = bench({ shadow: true });
+    await limiter.take('a', { cost: 10 });
+    expect(await limiter.wait('a', { cost: 5, deadlineMs: 0 })).toMatchObject({ allowed: true, wouldAllow: false });
+    expect(clock.monotonic()).toBe(0);
+    expect(limiter.stats()).toMatchObject({ allowed: 1, denied: 0, shadowed: 1, waiting: 0 });
+    const beside = bench({
+      limits: [
+        tokenBucket({ limit: 10, periodMs: 1_000, name: 'old' }),
+        tokenBucket({ limit: 10, periodMs: 60_000, name: 'new', enforce: 0 }),
+      ],
+    });
+    await beside.limiter.take('a', { cost: 10 });
+    expect(await beside.clock.runUntil(beside.limiter.wait('a', { cost: 5 }))).toMatchObject({
+      allowed: true,
+      wouldAllow: false,
+    });
+    expect(beside.clock.monotonic()).toBe(500);
+  });
+
   it('enforces for a share of the keys, always the same', async () => {
     const { limiter } = bench({ enforce: 0.3 });
     let denied = 0;
@@ -434,7 +466,9 @@ describe('a limit that only watches', () => {
       { allowed: true, remaining: 4 },
       { allowed: false, remaining: 0 },
     ]);
-    expect(await limiter.take('a', { cost: 5 })).toMatchObject({ allowed: false, granted: 0 });
+    // Of the one that watches nobody would ever have five.
+    const denied = { allowed: false, granted: 0, policy: 'old', retryAfterMs: 100 };
+    expect(await limiter.take('a', { cost: 5 })).toMatchObject(denied);
     expect((await limiter.peek('a')).policies).toMatchObject([{ remaining: 4 }, { remaining: 0 }]);
     expect(limiter.stats()).toMatchObject({ allowed: 1, shadowed: 1, denied: 1 });
   });

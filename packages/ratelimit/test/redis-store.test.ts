@@ -259,6 +259,28 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     expect(await redis.command('KEYS', `${ours}:*`)).toHaveLength(limiters.length);
   });
 
+  it.each([
+    ['fixed windows', [fixedWindow({ limit: 1, periodMs: hour })]],
+    ['token buckets', [tokenBucket({ limit: 1, periodMs: hour })]],
+    [
+      'several',
+      [tokenBucket({ limit: 1, periodMs: hour, name: 'a' }), slidingLog({ limit: 1, periodMs: hour, name: 'b' })],
+    ],
+  ])('halves of pairs are keys of their own, of %s', async (_kind, limits) => {
+    const limiter = limiterOf({ limits });
+    const keys = [
+      '\ud800',
+      '\ud801',
+      '\ufffd',
+      '\ud800\udc00',
+      ...['\ud800', '\ud801', 'x'].map((one) => one + 'x'.repeat(300)),
+    ];
+    const first = await Promise.all(keys.map((key) => limiter.take(key)));
+    expect(first.map(({ allowed }) => allowed)).toEqual(keys.map(() => true));
+    const second = await Promise.all(keys.map((key) => limiter.take(key)));
+    expect(second.map(({ allowed }) => allowed)).toEqual(keys.map(() => false));
+  });
+
   it('envoyproxy/ratelimit: limiters of many processes share one limit exactly', async () => {
     const fleet = Array.from({ length: 20 }, () => limiterOf());
     const decisions = await Promise.all(fleet.flatMap((one) => Array.from({ length: 5 }, () => one.take('k'))));

@@ -216,7 +216,7 @@ export class RedisTable implements LimitTable {
         if (one.allowed && !charged) said[i] = untaken[i] as LimitDecision;
       });
     }
-    const decision = this.#answer(said, done === '0' ? 0 : value, now);
+    const decision = this.#answer(said, done === '0' ? 0 : value, now, watching);
     const charged = allWatch(watching, this.#limits.length) ? 0 : value;
     const told = done === '2' ? letThrough(decision, charged) : decision;
     const permitted = done !== '0' && this.#permitsAt >= 0 && !(done === '2' && watches(watching, this.#permitsAt));
@@ -240,8 +240,8 @@ export class RedisTable implements LimitTable {
     return this.#limits.map((limit, i) => limit.look(stateOf(limit, states[i] as number[]), 0, now, cost));
   }
 
-  #answer(said: readonly LimitDecision[], granted: number, now: number): Decision {
-    return answerOf(this.#limits, said, 'store', granted, now);
+  #answer(said: readonly LimitDecision[], granted: number, now: number, watching = 0): Decision {
+    return answerOf(this.#limits, said, 'store', granted, now, watching);
   }
 }
 

@@ -38,7 +38,10 @@ export function parseReply(text: string): Reply {
   };
 }
 
-/** No brace, colon or percent sign is left, and different texts stay different. */
+/** No brace, colon or percent sign is left, nor half of a pair, which is the same as any other in UTF-8; different texts stay different. */
 export function escaped(text: string): string {
-  return /[%:{}]/.test(text) ? text.replace(/[%:{}]/g, (one) => `%${one.charCodeAt(0).toString(16)}`) : text;
+  return SPECIAL.test(text) ? text.replace(EACH_SPECIAL, (one) => `%${one.charCodeAt(0).toString(16)}`) : text;
 }
+
+const SPECIAL = /[%:{}\p{Cs}]/u;
+const EACH_SPECIAL = new RegExp(SPECIAL, 'gu');

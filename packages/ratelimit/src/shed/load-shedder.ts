@@ -1,14 +1,7 @@
-import {
-  assertFunction,
-  assertKnownOptions,
-  assertOneOf,
-  currentWork,
-  priorities,
-  type Priority,
-  type Work,
-} from '@macadam/core';
+import { assertFunction, assertOneOf, currentWork, priorities, type Priority, type Work } from '@macadam/core';
 import { WindowedLimit } from '@macadam/resilience';
 import { annotateShed } from '../annotate.ts';
+import { assertCallOptions, assertSignal, assertTenant } from '../call-options.ts';
 import { OverloadedError, type OverloadReason } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import { Turns, type Turn } from '../queue/turns.ts';
@@ -86,12 +79,14 @@ class QueueingShedder implements LoadShedder {
 
   async run<T>(fn: () => PromiseLike<T> | T, options: ShedRunOptions = {}): Promise<T> {
     assertFunction('run.fn', fn);
-    assertKnownOptions('run', options, RUN_OPTIONS);
+    assertCallOptions('run', options, RUN_OPTIONS);
     if (options.exempt === true) return await fn();
     const work = currentWork();
     const { priority = work?.priority ?? 'normal', tenant = work?.tenant ?? '' } = options;
     assertOneOf('run.priority', priority, priorities);
     const { signal = work?.cancellation } = options;
+    assertTenant('run.tenant', tenant);
+    assertSignal('run.signal', signal);
     signal?.throwIfAborted();
     const { clock } = this.#settings;
     const now = clock.monotonic();

@@ -5,6 +5,7 @@ import {
   assertKnownOptions,
   assertNumber,
   assertObject,
+  assertText,
   OptionsError,
   systemClock,
   systemRandom,
@@ -106,6 +107,7 @@ export function loadShedderSettings(options: LoadShedderOptions): LoadShedderSet
   const { clock = systemClock, random = systemRandom } = options;
   // What is read is of the real time: under another clock it would be about something else.
   const { signals = clock === systemClock ? {} : false } = options;
+  assertText(`${path}.name`, name);
   assertObject(`${path}.concurrency`, concurrency);
   assertKnownOptions(`${path}.concurrency`, concurrency, ['initial', 'min', 'max']);
   const { min = 4 } = concurrency;

@@ -288,4 +288,16 @@ describe('under overload', () => {
     expect(background.filter(({ at }) => at >= 3_000 && at < 8_000).length).toBeGreaterThan(0.8 * 5 * 600);
     expect(background.filter(({ at }) => at >= 17_000).length).toBeGreaterThan(0.95 * 3 * 400);
   });
+
+  it.each([
+    [null, 'run'],
+    [{ signal: null }, 'run.signal'],
+    [{ signal: 5 }, 'run.signal'],
+    [{ tenant: 5 }, 'run.tenant'],
+  ])('refuses options such as %j', async (options, path) => {
+    const shedder = createLoadShedder({ clock: virtualClock() });
+    await expect(shedder.run(() => 0, options as never)).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });
+    expect(await shedder.run(() => 7)).toBe(7);
+    expect(shedder.stats()).toMatchObject({ inFlight: 0, queued: 0, served: 1 });
+  });
 });

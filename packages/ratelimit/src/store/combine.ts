@@ -49,17 +49,18 @@ export function allWatch(watching: number, limits: number): boolean {
   return watching === (1 << limits) - 1;
 }
 
-/** One answer for all limits, however many there are. */
+/** One answer for all limits, however many there are. Those of `watching` deny nobody. */
 export function answerOf(
   limits: readonly Limit[],
   said: readonly LimitDecision[],
   source: DecisionSource,
   granted: number,
   stamp: number,
+  watching = 0,
 ): Decision {
   return limits.length === 1
     ? decisionOf(limits[0] as Limit, said[0] as LimitDecision, source, granted, stamp)
-    : combine(limits, said, source, granted, stamp);
+    : combine(limits, said, source, granted, stamp, watching);
 }
 
 /** What every limit says of a key that is blocked for so long. */
@@ -76,7 +77,7 @@ export function blockedFor(limits: readonly Limit[], waitMs: number): LimitDecis
 
 /**
  * One answer out of several. A denial names the limit with the longest wait, so that whoever comes back then is not sent
- * away by another one; a grant names the limit that has the least left.
+ * away by another one; a grant names the limit that has the least left, or the one that watches and would have denied it.
  */
 function combine(
   limits: readonly Limit[],
@@ -84,6 +85,7 @@ function combine(
   source: DecisionSource,
   granted: number,
   stamp: number,
+  watching: number,
 ): Decision {
   const policies: PolicyDecision[] = said.map((one, i) => {
     const { name, periodMs } = limits[i] as Limit;
@@ -91,14 +93,21 @@ function combine(
   });
   let chosen = 0;
   for (let i = 1; i < policies.length; i++) {
-    if (speaksLouder(policies[i] as PolicyDecision, policies[chosen] as PolicyDecision)) chosen = i;
+    const [one, other] = [policies[i] as PolicyDecision, policies[chosen] as PolicyDecision];
+    const louder = weight(one, watches(watching, i)) - weight(other, watches(watching, chosen));
+    if (louder > 0 || (louder === 0 && speaksLouder(one, other))) chosen = i;
   }
   const decision = decisionOf(limits[chosen] as Limit, said[chosen] as LimitDecision, source, granted, stamp);
   return { ...decision, policies };
 }
 
+/** Nobody waits for a limit that only watches: a denial that counts comes before what it says. */
+function weight({ allowed }: PolicyDecision, onlyWatches: boolean): number {
+  if (allowed) return 0;
+  return onlyWatches ? 1 : 2;
+}
+
 function speaksLouder(one: PolicyDecision, other: PolicyDecision): boolean {
-  if (one.allowed !== other.allowed) return !one.allowed;
   if (!one.allowed) return one.retryAfterMs > other.retryAfterMs;
   if (one.remaining !== other.remaining) return one.remaining < other.remaining;
   return one.resetAfterMs > other.resetAfterMs;

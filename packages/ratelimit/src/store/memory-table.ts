@@ -168,7 +168,7 @@ export class MemoryTable implements LimitTable {
     );
     return passes
       ? letThrough(this.#granted(slot, states, cost, now, watching), allWatch(watching, said.length) ? 0 : cost)
-      : this.#answer(states, 0, now);
+      : this.#answer(states, 0, now, watching);
   }
 
   #ofPermit(key: string, change: (limit: PermitLimit, state: StateNumbers, now: number) => boolean): boolean {
@@ -213,7 +213,7 @@ export class MemoryTable implements LimitTable {
     for (const states of this.#slots.states) states.charge(slot, now, amount, stamp);
   }
 
-  #answer(said: readonly LimitDecision[], granted: number, now: number): Decision {
-    return answerOf(this.#limits, said, 'memory', granted, now);
+  #answer(said: readonly LimitDecision[], granted: number, now: number, watching = 0): Decision {
+    return answerOf(this.#limits, said, 'memory', granted, now, watching);
   }
 }
