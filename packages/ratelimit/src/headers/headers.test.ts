@@ -108,6 +108,11 @@ describe('parseRateLimitHeaders', () => {
       { name: 'default', remaining: 5, resetAfterMs: 12_000 },
     ],
     [
+      'X- with parts of seconds',
+      { 'x-ratelimit-remaining': '5.7', 'x-ratelimit-reset': '0.25' },
+      { name: 'default', remaining: 5, resetAfterMs: 250 },
+    ],
+    [
       'X- in epoch seconds',
       { 'x-ratelimit-remaining': '5', 'x-ratelimit-reset': String(clock.now() / 1_000 + 12) },
       { name: 'default', remaining: 5, resetAfterMs: 12_000 },
@@ -127,6 +132,9 @@ describe('parseRateLimitHeaders', () => {
     [{ 'retry-after': inTenSeconds }, 10_000],
     [{ 'retry-after': inTenSeconds, date }, 15_000],
     [{ 'retry-after': '999999999' }, 600_000],
+    // Never earlier than was asked for.
+    [{ 'retry-after': '0.5' }, 500],
+    [{ 'retry-after': '1.9999' }, 2_000],
     [{ 'retry-after': '-1' }, undefined],
     [{ 'retry-after': '1e3' }, undefined],
     [{ 'retry-after': 'Infinity' }, undefined],

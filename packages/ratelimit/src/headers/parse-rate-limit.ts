@@ -105,9 +105,9 @@ function structured(get: Read, maxWaitMs: number): ServerLimit[] | undefined {
 }
 
 function triple(get: Read, prefix: string, now: number, maxWaitMs: number): ServerLimit[] | undefined {
-  const remaining = digits(get(`${prefix}-remaining`));
+  const remaining = wholes(get(`${prefix}-remaining`));
   if (remaining === undefined) return undefined;
-  const limit = digits(get(`${prefix}-limit`)?.split(/[,;]/)[0]);
+  const limit = wholes(get(`${prefix}-limit`)?.split(/[,;]/)[0]);
   return [limitOf('default', remaining, secondsUntil(get(`${prefix}-reset`), now), limit, undefined, maxWaitMs)];
 }
 
@@ -122,7 +122,7 @@ function limitOf(
   return {
     name,
     remaining,
-    ...(resetSeconds === undefined ? {} : { resetAfterMs: Math.min(maxWaitMs, resetSeconds * 1_000) }),
+    ...(resetSeconds === undefined ? {} : { resetAfterMs: Math.min(maxWaitMs, Math.ceil(resetSeconds * 1_000)) }),
     ...(limit === undefined ? {} : { limit }),
     ...(windowSeconds === undefined ? {} : { windowMs: windowSeconds * 1_000 }),
   };
@@ -132,8 +132,14 @@ function count(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined;
 }
 
+/** Some servers tell parts: of what is left, only wholes can be taken. */
+function wholes(text: string | undefined): number | undefined {
+  const value = digits(text);
+  return value === undefined ? undefined : Math.floor(value);
+}
+
 function digits(text: string | undefined): number | undefined {
-  return text !== undefined && /^\s*\d{1,15}(\.\d{1,6})?\s*$/.test(text) ? Math.floor(Number(text)) : undefined;
+  return text !== undefined && /^\s*\d{1,15}(\.\d{1,6})?\s*$/.test(text) ? Number(text) : undefined;
 }
 
 /** Seconds to wait, or the moment itself: in epoch seconds, or milliseconds; nobody says which, but they are far apart. */
@@ -146,7 +152,7 @@ function secondsUntil(text: string | undefined, now: number): number | undefined
 
 function retryAfter(text: string | undefined, now: number, maxWaitMs: number): number | undefined {
   const value = digits(text);
-  if (value !== undefined) return Math.min(maxWaitMs, value * 1_000);
+  if (value !== undefined) return Math.min(maxWaitMs, Math.ceil(value * 1_000));
   const date = dateOf(text);
   return date === undefined ? undefined : Math.min(maxWaitMs, Math.max(0, date - now));
 }

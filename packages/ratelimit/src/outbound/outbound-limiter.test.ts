@@ -154,6 +154,29 @@ describe('createOutboundLimiter', () => {
     expect(limiter.stats()['throttled']).toBe(0);
   });
 
+  it('close refuses also who waits in a partition that was forgotten, and until then they are counted', async () => {
+    const { clock, limiter, call } = setUp({ maxPartitions: 1 });
+    await call('a', {}, THROTTLED);
+    const waiting = [1, 2].map(() => call('a'));
+    await clock.settle();
+    await call('b');
+    expect(limiter.stats()).toMatchObject({ queued: 2, partitions: 1 });
+    await limiter.close();
+    expect(await Promise.all(waiting)).toEqual(['MAC_OVERLOADED', 'MAC_OVERLOADED']);
+    expect(limiter.stats()).toMatchObject({ queued: 0, partitions: 0 });
+    clock.assertNoTimers();
+  });
+
+  it('refuses wrong wishes', async () => {
+    const { limiter, call } = setUp();
+    await call('a', {}, THROTTLED);
+    for (const wish of [null, { signal: 5 }]) {
+      const path = wish === null ? 'acquire' : 'acquire.signal';
+      expect(() => limiter.acquire('a', wish as never)).toThrow(expect.objectContaining({ path }));
+    }
+    expect(limiter.stats()).toMatchObject({ begun: 1, queued: 0 });
+  });
+
   it('tells the unit of work how long it waited, and outside of one nothing', async () => {
     const { clock, call } = setUp({ adaptive: false });
     await call('a', {}, THROTTLED);

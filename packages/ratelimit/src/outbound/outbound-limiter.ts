@@ -1,5 +1,14 @@
-import { assertNumber, assertOneOf, assertText, currentWork, priorities, RecencyMap } from '@macadam/core';
+import {
+  assertNumber,
+  assertObject,
+  assertOneOf,
+  assertText,
+  currentWork,
+  priorities,
+  RecencyMap,
+} from '@macadam/core';
 import { annotateWait } from '../annotate.ts';
+import { assertSignal } from '../call-options.ts';
 import { OverloadedError } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import {
@@ -33,6 +42,8 @@ class HeedfulLimiter implements OutboundLimiter {
   readonly name: string;
   readonly #settings: OutboundSettings;
   readonly #partitions = new RecencyMap<string, Partition>();
+  /** Those that were forgotten while somebody waited: they still have their turn, unless the limiter is closed. */
+  readonly #forgotten = new Set<Partition>();
   readonly #counts: OutboundCounts = { begun: 0, refused: 0, expired: 0, throttled: 0 };
   #closed = false;
 
@@ -43,6 +54,7 @@ class HeedfulLimiter implements OutboundLimiter {
 
   acquire(partition: string, wish: OutboundWish = {}): OutboundTurn | Promise<OutboundTurn> {
     assertText('acquire.partition', partition);
+    assertObject('acquire', wish);
     const work = currentWork();
     const { priority = work?.priority ?? 'normal', tenant = work?.tenant ?? '' } = wish;
     const { remainingMs = work?.deadline?.remainingMs() ?? Infinity } = wish;
@@ -59,6 +71,7 @@ class HeedfulLimiter implements OutboundLimiter {
     if (turn !== undefined) return turn;
     // A signal is read, and so made, only by who has to wait.
     const signal = wish.signal ?? work?.cancellation;
+    assertSignal('acquire.signal', signal);
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     const waiting = shared.queue({ priority, tenant, now, limitMs: Math.min(remainingMs, maxWaitMs), signal });
     if (work === undefined) return waiting;
@@ -80,13 +93,15 @@ class HeedfulLimiter implements OutboundLimiter {
       queued += partition.queued;
       if (partition.isPaused(now)) paused++;
     }
+    for (const partition of this.#forgotten) queued += partition.queued;
     return { ...this.#counts, queued, paused, partitions: this.#partitions.size };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const partition of this.#partitions.values()) partition.close();
+    for (const partition of [...this.#partitions.values(), ...this.#forgotten]) partition.close();
     this.#partitions.clear();
+    this.#forgotten.clear();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -96,11 +111,20 @@ class HeedfulLimiter implements OutboundLimiter {
   #partition(name: string): Partition {
     let partition = this.#partitions.get(name);
     if (partition !== undefined) return partition;
-    // Those who wait in the one that is forgotten still have their turn.
-    if (this.#partitions.size >= this.#settings.maxPartitions) this.#partitions.deleteOldest();
+    if (this.#partitions.size >= this.#settings.maxPartitions) this.#forgetOldest();
     partition = new Partition(name, this.#settings, this.#counts);
     this.#partitions.set(name, partition);
     return partition;
+  }
+
+  #forgetOldest(): void {
+    const [, partition] = this.#partitions.deleteOldest() as readonly [string, Partition];
+    if (partition.queued > 0) this.#forgotten.add(partition);
+    // Waits end in about the order in which they began: as many are let go of as there were added.
+    for (const one of this.#forgotten) {
+      if (one.queued > 0) return;
+      this.#forgotten.delete(one);
+    }
   }
 }
 
