@@ -56,6 +56,27 @@ describe('keys that are fetched', () => {
     expect(endpoint.requests[0]).toMatchObject({ url: URI, redirect: 'manual' });
   });
 
+  it.each([
+    [
+      'comes with a mark of the byte order',
+      () => new Response(`\ufeff${JSON.stringify({ keys: [a.jwk] })}`),
+      'accepted',
+    ],
+    [
+      'is an error whose body is never let go of',
+      () => new Response(new ReadableStream({ cancel: () => new Promise(() => {}) }), { status: 500 }),
+      'keys_unavailable',
+    ],
+  ])('are judged at once where the answer %s', async (_what, answer, expected) => {
+    const clock = virtualClock();
+    const verifier = createJwtVerifier({
+      issuers: [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwksUri: URI }],
+      fetch: () => Promise.resolve(answer()),
+      clock,
+    });
+    expect(await reasonOf(verifier.verify(makeToken(a, accessClaims(clock))))).toBe(expected);
+  });
+
   it('are there before the first token when asked to be ready', async () => {
     const { endpoint, verifier, send } = stage();
     await verifier.ready();

@@ -83,7 +83,8 @@ async function ask(
     const text = await orAbort(readText(response, maxBytes), signal);
     return { status: response.status, headers: response.headers, text };
   }
-  await response.body?.cancel().catch(() => {});
+  // Not waited for: whoever gave the body may take as long as they like to let go of it.
+  response.body?.cancel().catch(() => {});
   return { status: response.status, headers: response.headers, text: '' };
 }
 
@@ -104,5 +105,6 @@ async function readText(response: FetchResponse, maxBytes: number): Promise<stri
     if (size > maxBytes) throw new AnswerTooLongError(`the answer is longer than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  // As `Response.text()` decodes: a mark of the byte order is none of the text, and no JSON.
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
