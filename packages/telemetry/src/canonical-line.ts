@@ -68,9 +68,9 @@ export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions,
   assertDurationMs('withCanonicalLine.slowerThanMs', slowerThanMs, { min: 0, infinite: true });
   assertNumber('withCanonicalLine.sampleRatio', sampleRatio, { above: 0, max: 1 });
   if (fields !== undefined) assertFunction('withCanonicalLine.fields', fields);
-  assertFunction('withCanonicalLine.random', random);
-  const { clock = systemClock } = options;
-  assertClock('withCanonicalLine.clock', clock);
+  if (options.random !== undefined) assertFunction('withCanonicalLine.random', random);
+  if (options.clock !== undefined) assertClock('withCanonicalLine.clock', options.clock);
+  const clock = options.clock ?? systemClock;
   // Not only at the end, when what was done would seem to have failed.
   assertFunction('withCanonicalLine.log.info', (log as Partial<Logger> | undefined)?.info);
   assertFunction('withCanonicalLine.fn', fn);
