@@ -33,9 +33,9 @@ export class KnownMarks {
     return this.#epoch === '' ? '' : `${this.#epoch} ${this.#position}`;
   }
 
-  /** Whether it is the epoch that is known now. */
-  isOf(epoch: string): boolean {
-    return epoch === this.#epoch;
+  /** Whether no other epoch is known. */
+  mayBeOf(epoch: string): boolean {
+    return this.#epoch === '' || epoch === this.#epoch;
   }
 
   get size(): number {

@@ -34,7 +34,7 @@ export class WatchedMarks {
    * one that followed. So another epoch than the known one is asked about.
    */
   hear(marks: TierMarks): void {
-    if (this.#known.isOf(marks.epoch)) this.learn(marks);
+    if (this.#known.mayBeOf(marks.epoch)) this.learn(marks);
     else this.doubt();
   }
 
