@@ -137,7 +137,8 @@ class Opening {
     try {
       step();
     } catch (error) {
-      queueMicrotask(() => this.#fail(error as Error));
+      // Nothing thrown is no failure to the callback.
+      queueMicrotask(() => this.#fail(Object(error) as Error));
     }
   }
 
