@@ -184,7 +184,7 @@ export class Dedupe {
   }
 }
 
-/** How a shared request that failed ends for one of its callers: each has an error, and an answer in it, of his own. */
+/** How a shared request that failed ends for one of its callers: an error with an answer in it, and a limit, is his own. */
 function concludeShared(
   error: unknown,
   { request, flight }: Caller,
