@@ -12,6 +12,8 @@ export interface HotPath {
 const QUICK = 20_000;
 const USUAL = 2_000;
 const WHOLE = 500;
+/** A machine that is busy takes minutes to count, and an entry that is about to expire is read in another way. */
+const LONG_MS = 86_400_000;
 
 const work = async (): Promise<number> => 1;
 const nowhere = { write: (line: string): number => line.length };
@@ -59,7 +61,7 @@ export const hotPaths: readonly HotPath[] = [
     operations: QUICK,
     setup: async () => {
       const { createCache } = await import('@macadam/cache');
-      const cache = createCache<number>({ name: 'budget' });
+      const cache = createCache<number>({ name: 'budget', ttlMs: LONG_MS });
       await cache.set('key', 1);
       return () => cache.peek('key');
     },
@@ -69,7 +71,7 @@ export const hotPaths: readonly HotPath[] = [
     operations: QUICK,
     setup: async () => {
       const { createCache } = await import('@macadam/cache');
-      const cache = createCache<number>({ name: 'budget' });
+      const cache = createCache<number>({ name: 'budget', ttlMs: LONG_MS });
       const keys = Array.from({ length: 1_000 }, (_, i) => `user:${i}`);
       for (const key of keys) await cache.set(key, 1);
       let next = 0;
@@ -81,7 +83,7 @@ export const hotPaths: readonly HotPath[] = [
     operations: USUAL,
     setup: async () => {
       const { createCache } = await import('@macadam/cache');
-      const cache = createCache<number>({ name: 'budget' });
+      const cache = createCache<number>({ name: 'budget', ttlMs: LONG_MS });
       await cache.set('key', 1);
       return () => cache.getOrLoad('key', work);
     },
