@@ -18,6 +18,7 @@ export {
   assertNumber,
   assertObject,
   assertOneOf,
+  assertSignal,
   assertText,
 } from './options.ts';
 export type { Range } from './options.ts';

@@ -72,6 +72,12 @@ export function assertClock(path: string, value: unknown): asserts value is Cloc
   }
 }
 
+/** Throws {@link OptionsError} unless `value` is an `AbortSignal`, of whatever realm, or undefined. */
+export function assertSignal(path: string, value: unknown): asserts value is AbortSignal | undefined {
+  if (value === undefined || typeof (value as Partial<AbortSignal> | null)?.addEventListener === 'function') return;
+  throw new OptionsError(path, value, 'an AbortSignal');
+}
+
 /** Throws {@link OptionsError} when `options` has a name that is not in `known`, and suggests the nearest one. */
 export function assertKnownOptions(path: string, options: object, known: readonly string[]): void {
   for (const name of Object.keys(options)) {

@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createHash } from 'node:crypto';
 import { TimeoutError } from '@macadam/core';
 import { singleFlight, timeout, type Policy } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
@@ -7,6 +6,7 @@ import type { Scope } from './attempt-settings.ts';
 import { AttemptLog } from './attempts.ts';
 import type { AuthorizeContext, HttpAuth } from './auth.ts';
 import { authorize } from './authorize.ts';
+import { digest } from './digest.ts';
 import { conclude, HttpError, HttpStatusError, HttpTimeoutError, requestFailure } from './errors.ts';
 import { traceCall } from './instruments.ts';
 import type { PreparedRequest } from './request.ts';
@@ -164,9 +164,7 @@ export class Dedupe {
   async #principal(auth: HttpAuth, request: PreparedRequest, context: AuthorizeContext): Promise<string> {
     try {
       const headers = await authorize(auth, { request, context }, this.#settings.origin, request.headers);
-      return createHash('sha256')
-        .update(JSON.stringify(Object.entries(headers).sort()))
-        .digest('base64url');
+      return digest(JSON.stringify(Object.entries(headers).sort()));
     } catch (error) {
       const failure = requestFailure(request.subject, 'auth', error);
       throw failure instanceof HttpError ? conclude(failure, [], 'notRetryable') : failure;

@@ -59,8 +59,14 @@ export function withContentType(
   own: RequestHeaders = {},
 ): readonly string[] {
   if (type === undefined) return mergeHeaders(headers, { 'content-type': undefined });
-  for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'content-type') return headers;
+  if (hasHeader(headers, 'content-type')) return headers;
   return leavesOut(own, 'content-type') ? headers : [...headers, 'content-type', type];
+}
+
+/** Whether a flat list of lower-case names and values has `name`. */
+export function hasHeader(headers: readonly string[], name: string): boolean {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === name) return true;
+  return false;
 }
 
 function leavesOut(headers: RequestHeaders, name: string): boolean {

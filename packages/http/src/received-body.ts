@@ -63,9 +63,16 @@ export class ReceivedBody {
       this.#growing.end();
       return undefined;
     }
+    return decodeContent(this.#take() as Uint8Array, encodings, limits);
+  }
+
+  /** As `finish`, of what comes with an error: the beginning will do when there is too much of it, or it was cut. */
+  finishExtra(
+    encodings: readonly string[],
+    limits: DecodedLimits,
+  ): Uint8Array | DecodeFailure | Promise<Uint8Array | DecodeFailure> {
     const wire = this.#take() as Uint8Array;
-    const decoded = decodeContent(wire, encodings, limits);
-    if (!('isExtra' in limits)) return decoded;
+    const decoded = decodeContent(wire, encodings, { ...limits, maxBytes: EXTRA_DECODED_BYTES });
     if (decoded instanceof Promise) return decoded.then((result) => orBeginning(result, wire, encodings));
     return orBeginning(decoded, wire, encodings);
   }
@@ -90,12 +97,9 @@ export function encodingsToUndo(request: PreparedRequest, headers: RawHeaders): 
 
 const NONE: readonly string[] = [];
 
-/** Compressed error bodies may unpack to 1 MiB before only their beginning is decoded. */
-export function errorBodyLimits(limits: DecodedLimits): DecodedLimits & { readonly isExtra: true } {
-  return { ...limits, maxBytes: 1_048_576, isExtra: true };
-}
+/** Compressed, it may unpack to so much before only its beginning is decoded. */
+const EXTRA_DECODED_BYTES = 1_048_576;
 
-/** Of the body of an error the beginning will do, when there is too much of it, or it was cut. */
 function orBeginning(
   decoded: Uint8Array | DecodeFailure,
   wire: Uint8Array,

@@ -4,6 +4,7 @@ import {
   assertKnownOptions,
   assertObject,
   assertOneOf,
+  assertSignal,
   currentWork,
   OptionsError,
   priorities,
@@ -212,9 +213,7 @@ function assertOptions(options: AnyRequestOptions): void {
   if (throwOnStatus !== undefined) assertBoolean('request.throwOnStatus', throwOnStatus);
   if (priority !== undefined) assertOneOf('request.priority', priority, priorities);
   if (idempotencyKey === '') throw new OptionsError('request.idempotencyKey', '', 'true or a key that is not empty');
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw new OptionsError('request.signal', signal, 'an AbortSignal');
-  }
+  assertSignal('request.signal', signal);
   if (schema !== undefined) assertSchema('request.schema', schema);
 }
 

@@ -15,7 +15,7 @@ import {
 } from './errors.ts';
 import { codeOf, codeOfReason, networkFailure } from './failure-code.ts';
 import type { PreparedRequest } from './request.ts';
-import { encodingsToUndo, errorBodyLimits, ReceivedBody } from './received-body.ts';
+import { encodingsToUndo, ReceivedBody } from './received-body.ts';
 import { isRedirect, type RedirectRefusal } from './redirect.ts';
 import { HttpResponse } from './response.ts';
 import { classifyFailure, classifyStatus, isRetryableFailure, isRetryableStatus, isUntouched } from './retry-rules.ts';
@@ -187,8 +187,9 @@ export class ResponseHandler implements DispatchHandler {
       this.#settle(undefined, truncated);
       return;
     }
-    const limits = this.#isExtra ? errorBodyLimits(this.#settings.limits) : this.#settings.limits;
-    const decoded = body.finish(encodingsToUndo(this.request, this.#headers), limits);
+    const { limits } = this.#settings;
+    const encodings = encodingsToUndo(this.request, this.#headers);
+    const decoded = this.#isExtra ? body.finishExtra(encodings, limits) : body.finish(encodings, limits);
     if (decoded instanceof Promise) {
       // Not rejecting: every failure of a decoder is a value.
       void decoded.then((result) => this.#settleDecoded(result, truncated));

@@ -1,4 +1,4 @@
-import { assertKnownOptions, assertNumber, assertObject, currentWork, OptionsError } from '@macadam/core';
+import { assertKnownOptions, assertNumber, assertObject, assertSignal, currentWork, OptionsError } from '@macadam/core';
 import { isPermitLimit, type Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
 import type { CostOptions, RefundOptions, WaitOptions } from './rate-limiter.ts';
@@ -36,12 +36,6 @@ export function waitIn(options: WaitOptions): WaitOptions & { readonly deadlineM
   assertNumber('wait.deadlineMs', deadlineMs, { min: 0, infinite: true });
   assertSignal('wait.signal', signal);
   return { ...options, deadlineMs, ...(signal !== undefined && { signal }) };
-}
-
-/** A wrong signal would fail in the middle of a wait, and leave behind who waits. */
-export function assertSignal(path: string, signal: unknown): asserts signal is AbortSignal | undefined {
-  if (signal === undefined || typeof (signal as Partial<AbortSignal> | null)?.addEventListener === 'function') return;
-  throw new OptionsError(path, signal, 'an AbortSignal');
 }
 
 /** On whose behalf; nobody's is the empty text. */

@@ -5,6 +5,7 @@ import {
   assertNumber,
   assertObject,
   assertOneOf,
+  assertSignal,
   assertText,
   currentWork,
   priorities,
@@ -14,7 +15,7 @@ import {
   type Timer,
 } from '@macadam/core';
 import { tokenBucket } from './algorithms/token-bucket.ts';
-import { assertCallOptions, assertSignal, assertTenant } from './call-options.ts';
+import { assertCallOptions, assertTenant } from './call-options.ts';
 import type { ReservableLimit } from './algorithms/limit.ts';
 import { OverloadedError, type OverloadReason } from './errors.ts';
 import { observe } from './instruments.ts';

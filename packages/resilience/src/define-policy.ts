@@ -1,4 +1,4 @@
-import { assertDurationMs, assertFunction, assertObject, OptionsError, type Clock } from '@macadam/core';
+import { assertDurationMs, assertFunction, assertObject, assertSignal, type Clock } from '@macadam/core';
 import { innermost } from './attempt.ts';
 import { Call, type Chain, type Stage } from './call.ts';
 import type { ExecuteOptions, Guarded, Policy, PolicyKind } from './policy.ts';
@@ -94,7 +94,5 @@ function assertExecuteOptions(options: ExecuteOptions): void {
   const { timeoutMs, attemptTimeoutMs, signal } = options;
   if (timeoutMs !== undefined) assertDurationMs('execute.timeoutMs', timeoutMs);
   if (attemptTimeoutMs !== undefined) assertDurationMs('execute.attemptTimeoutMs', attemptTimeoutMs);
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw new OptionsError('execute.signal', signal, 'an AbortSignal');
-  }
+  assertSignal('execute.signal', signal);
 }

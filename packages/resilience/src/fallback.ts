@@ -2,6 +2,7 @@ import { assertFunction, assertKnownOptions, assertObject, OptionsError, systemC
 import { notRunning, type Call, type Running, type Sink, type Stage } from './call.ts';
 import { definePolicy } from './define-policy.ts';
 import type { Outcome, Policy } from './policy.ts';
+import { isThenable } from './thenable.ts';
 
 export interface FallbackOptions {
   /** What to answer instead; a function is given the outcome and may be asynchronous. What it throws is the failure. */
@@ -65,8 +66,8 @@ class FallbackRun implements Sink, Running {
   }
 
   #settle(value: unknown): void {
-    if (typeof value === 'object' && value !== null && typeof (value as PromiseLike<unknown>).then === 'function') {
-      (value as PromiseLike<unknown>).then(
+    if (isThenable(value)) {
+      value.then(
         (settled) => this.#settle(settled),
         (error: unknown) => this.#fail(error),
       );

@@ -6,6 +6,7 @@ import { assertFunction, assertKnownOptions, assertObject, OptionsError, systemC
 import { notRunning, type Call, type Running, type Sink, type Stage } from './call.ts';
 import { definePolicy } from './define-policy.ts';
 import type { Outcome, Policy } from './policy.ts';
+import { isThenable } from './thenable.ts';
 
 /** A try that wants to begin. */
 export interface PacedTry {
@@ -155,10 +156,6 @@ class PacedRun implements Sink, Running, PacedTry {
     this.#done = true;
     if (this.#turn !== undefined) told(this.#turn, outcome);
   }
-}
-
-function isThenable(answer: unknown): boolean {
-  return typeof answer === 'object' && answer !== null && typeof (answer as PromiseLike<unknown>).then === 'function';
 }
 
 function turnIn(answer: unknown): PacedTurn {

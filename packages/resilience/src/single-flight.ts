@@ -1,4 +1,4 @@
-import { assertFunction, assertKnownOptions, assertObject, onAbort, OptionsError, runDetached } from '@macadam/core';
+import { assertFunction, assertKnownOptions, assertObject, assertSignal, onAbort, runDetached } from '@macadam/core';
 
 export interface SingleFlightOptions {
   /** Cancels this caller only: it rejects at once with the signal's reason, the others go on waiting. */
@@ -104,8 +104,6 @@ function signalIn(options: SingleFlightOptions): AbortSignal | undefined {
   assertObject('singleFlight.run', options);
   assertKnownOptions('singleFlight.run', options, ['signal']);
   const { signal } = options;
-  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw new OptionsError('singleFlight.run.signal', signal, 'an AbortSignal');
-  }
+  assertSignal('singleFlight.run.signal', signal);
   return signal;
 }

@@ -16,6 +16,7 @@ import {
   type WorkOptions,
 } from '@macadam/core';
 import { CoreLogger, type Logger } from './logger.ts';
+import { isThenable } from './spans.ts';
 
 /** How a unit of work ended. */
 export type WorkOutcome = 'ok' | 'error' | 'aborted' | 'timeout';
@@ -169,8 +170,4 @@ function outcomeOf(error: unknown): WorkOutcome {
     // A Proxy that does not say what it is must not take the line with it.
     return 'error';
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

@@ -125,6 +125,7 @@ function isAbort(error: unknown): boolean {
   return isMacadamError(error, 'MAC_ABORTED') || (error instanceof Error && error.name === 'AbortError');
 }
 
-function isThenable(value: unknown): value is Promise<unknown> {
+/** Whether `value` is something to wait for. */
+export function isThenable(value: unknown): value is Promise<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

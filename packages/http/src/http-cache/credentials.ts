@@ -1,7 +1,7 @@
 import type { AuthHeaders } from '../auth.ts';
 import { mergeHeaders } from '../headers.ts';
 import { CacheControl } from './cache-control.ts';
-import { digest } from './digest.ts';
+import { digest } from '../digest.ts';
 import { requestField, responseField } from './fields.ts';
 import { allowsAuthorized } from './storability.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';

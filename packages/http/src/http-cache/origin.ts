@@ -3,7 +3,7 @@ import type { Clock } from '@macadam/core';
 import type { AttemptLog } from '../attempts.ts';
 import { mergeHeaders } from '../headers.ts';
 import type { PreparedRequest } from '../request.ts';
-import type { HttpResponse } from '../response.ts';
+import { HttpResponse } from '../response.ts';
 import { discard } from '../stream/http-stream.ts';
 import { answerOf, fieldsOf, isFailed, isUnreachable } from './answer.ts';
 import { confirms, isConditional, validatorHeaders } from './conditional.ts';
@@ -42,14 +42,8 @@ export class Origin {
     const asksItself = isConditional(request.headers) || request.method === 'HEAD';
     const validators = stored === undefined || asksItself ? undefined : validatorHeaders(stored);
     const sent = validators === undefined ? request : withHeaders(request, validators);
-    const load = this.#shelf.begin(request);
-    try {
-      let learnt: Learnt;
-      try {
-        learnt = await this.#ask(call, sent);
-      } catch (error) {
-        return this.#unanswered(call, error, stored, reuse);
-      }
+    const failed = (error: unknown): HttpResponse => this.#unanswered(call, error, stored, reuse);
+    return this.#exchange(call, sent, failed, async (learnt, load) => {
       const { response } = learnt;
       if (stored !== undefined && reuse?.onError === true && isFailed(response.status)) {
         discard(response);
@@ -68,23 +62,15 @@ export class Origin {
       }
       await this.#put(call, load, () => this.#shelf.learn(call, stored, learnt, load));
       return this.#pass(call, learnt);
-    } finally {
-      load.end();
-    }
+    });
   }
 
   /** Asks for what is missing of a part. */
   async complete(call: CacheCall, part: StoredResponse, rest: Record<string, string>): Promise<HttpResponse> {
     const { request } = call;
     const sent = withHeaders(request, rest);
-    const load = this.#shelf.begin(request);
-    try {
-      let learnt: Learnt;
-      try {
-        learnt = await this.#ask(call, sent);
-      } catch (error) {
-        return this.#unanswered(call, error);
-      }
+    const failed = (error: unknown): HttpResponse => this.#unanswered(call, error);
+    return this.#exchange(call, sent, failed, async (learnt, load) => {
       const { status } = learnt.response;
       if (status === 206) {
         const record = this.#shelf.recordOf({ ...call, request: sent }, learnt);
@@ -101,9 +87,7 @@ export class Origin {
       }
       await this.#put(call, load, () => this.#shelf.learn(call, undefined, learnt, load));
       return this.#pass(call, learnt);
-    } finally {
-      load.end();
-    }
+    });
   }
 
   /** Sends a request that may change something, and outdates what it may have changed. */
@@ -126,6 +110,22 @@ export class Origin {
   }
 
   /** With the time that is left: the call may have waited for the store, or be asking a second time. */
+  /** Sends a request, and makes an answer of what comes back, or of its failure. Until then it counts as under way. */
+  async #exchange(
+    call: CacheCall,
+    sent: PreparedRequest,
+    failed: (error: unknown) => HttpResponse,
+    answered: (learnt: Learnt, load: Load) => Promise<HttpResponse>,
+  ): Promise<HttpResponse> {
+    const load = this.#shelf.begin(call.request);
+    try {
+      const learnt = await this.#ask(call, sent).catch((error: unknown) => failed(error));
+      return learnt instanceof HttpResponse ? learnt : await answered(learnt, load);
+    } finally {
+      load.end();
+    }
+  }
+
   async #ask({ log, storeTimeout }: CacheCall, request: PreparedRequest): Promise<Learnt> {
     const requestedAt = this.#clock.now();
     const hops = log.redirects.length;

@@ -1,4 +1,4 @@
-import { digest } from './digest.ts';
+import { digest } from '../digest.ts';
 import { listMembers, requestField, responseField, type StoredFields } from './fields.ts';
 
 /** The request fields a response was chosen by, as {@link spelling} has them; null for one that was not sent. */

@@ -4,7 +4,7 @@ import { makeConnector, type Connect, type ConnectTarget } from '../dispatcher.t
 import { codeOf } from '../failure-code.ts';
 import { AddressBlockedError, guardedLookup } from './address-guard.ts';
 import type { ConnectionSettings } from './connection-options.ts';
-import { isPublicAddress } from './ip-address.ts';
+import { isPublicAddress, withoutBrackets } from './ip-address.ts';
 import { answering } from './lookup.ts';
 import type { Proxy } from './proxy.ts';
 import { ProxyFailure, watchProxySocket } from './proxy-failure.ts';
@@ -113,6 +113,6 @@ function asError(failure: unknown): Error {
 
 /** An address in the URL is not looked up, so it is checked here. `URL` has undone the odd spellings of IPv4. */
 function blockedLiteral({ hostname }: ConnectTarget): AddressBlockedError | undefined {
-  const address = hostname.replace(/^\[|\]$/g, '');
+  const address = withoutBrackets(hostname);
   return isIP(address) !== 0 && !isPublicAddress(address) ? new AddressBlockedError(hostname, address) : undefined;
 }

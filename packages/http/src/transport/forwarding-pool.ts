@@ -6,14 +6,10 @@ import {
   type DispatchHandler,
   type DispatchOptions,
 } from '../dispatcher.ts';
+import { hasHeader } from '../headers.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import { proxyAuthorization } from './handshakes.ts';
 import type { Proxy } from './proxy.ts';
-
-/** Whether a flat list of lower-case names and values has `name`. */
-export function hasHeader(headers: readonly string[], name: string): boolean {
-  return headers.some((text, i) => i % 2 === 0 && text === name);
-}
 
 /** Connections to a proxy that is sent requests for others: each carries its whole URL (RFC 9112, section 3.2.2). */
 export class ForwardingPool implements Connections {

@@ -14,6 +14,11 @@ const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3');
 /** Special ranges that the library counts among the public ones; the last is the host of a machine in Azure, to that machine. */
 const MORE_SPECIAL = ['192.88.99.0/24', '3fff::/20', '168.63.129.16/32'].map((range) => ipaddr.parseCIDR(range));
 
+/** The host of a URL as everybody but URLs has it: an address of IPv6 without brackets. */
+export function withoutBrackets(hostname: string): string {
+  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
+}
+
 /** Whether `address`, as a resolver gives it, can be reached from anywhere: not private, local, reserved or a tunnel. */
 export function isPublicAddress(address: string): boolean {
   // A zone such as %eth0 is for links only, and so is the address.

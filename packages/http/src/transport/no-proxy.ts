@@ -6,7 +6,7 @@
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import type { ConnectTarget } from '../dispatcher.ts';
-import { addressRange, isLoopback } from './ip-address.ts';
+import { addressRange, isLoopback, withoutBrackets } from './ip-address.ts';
 
 interface Rule {
   /** Undefined for all ports. */
@@ -38,10 +38,7 @@ export function noProxy(list: string): (target: ConnectTarget) => boolean {
 }
 
 function hostOf(hostname: string): string {
-  return hostname
-    .replace(/^\[|\]$/g, '')
-    .replace(/\.$/, '')
-    .toLowerCase();
+  return withoutBrackets(hostname).replace(/\.$/, '').toLowerCase();
 }
 
 function isThisMachine(host: string): boolean {

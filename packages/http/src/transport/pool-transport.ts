@@ -11,9 +11,10 @@ import {
   type HttpDispatcher,
   type Transport,
 } from '../dispatcher.ts';
+import { hasHeader } from '../headers.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import type { ConnectAlong } from './connector.ts';
-import { ForwardingPool, hasHeader } from './forwarding-pool.ts';
+import { ForwardingPool } from './forwarding-pool.ts';
 import type { Proxy } from './proxy.ts';
 import { describeWay, type Way } from './way.ts';
 

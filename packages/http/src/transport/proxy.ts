@@ -1,5 +1,6 @@
 import { OptionsError, withheld } from '@macadam/core';
 import type { ConnectTarget } from '../dispatcher.ts';
+import { withoutBrackets } from './ip-address.ts';
 import { noProxy } from './no-proxy.ts';
 
 /** A proxy, taken apart. */
@@ -76,7 +77,7 @@ function proxyOf(path: string, value: unknown, allowed: string): Proxy {
   return {
     kind,
     encrypted: url.protocol === 'https:',
-    hostname: url.hostname.replace(/^\[|\]$/g, ''),
+    hostname: withoutBrackets(url.hostname),
     port,
     host: `${url.hostname}:${port}`,
     credentials: username === '' && password === '' ? undefined : { username, password },

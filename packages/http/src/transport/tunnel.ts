@@ -3,6 +3,7 @@ import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Clock } from '@macadam/core';
 import type { Connect, ConnectTarget } from '../dispatcher.ts';
 import { handshakeWith, type Handshake } from './handshakes.ts';
+import { withoutBrackets } from './ip-address.ts';
 import type { Proxy } from './proxy.ts';
 import { ProxyFailure } from './proxy-failure.ts';
 
@@ -45,7 +46,7 @@ class Opening {
 
   start(): void {
     const { lookup } = this.#options;
-    const host = this.#target.hostname.replace(/^\[|\]$/g, '');
+    const host = withoutBrackets(this.#target.hostname);
     if (lookup === undefined || isIP(host) !== 0) {
       this.#ask([host]);
       return;

@@ -2,13 +2,13 @@ import {
   assertNumber,
   assertObject,
   assertOneOf,
+  assertSignal,
   assertText,
   currentWork,
   priorities,
   RecencyMap,
 } from '@macadam/core';
 import { annotateWait } from '../annotate.ts';
-import { assertSignal } from '../call-options.ts';
 import { OverloadedError } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import {

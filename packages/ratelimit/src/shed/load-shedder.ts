@@ -1,7 +1,15 @@
-import { assertFunction, assertOneOf, currentWork, priorities, type Priority, type Work } from '@macadam/core';
+import {
+  assertFunction,
+  assertOneOf,
+  assertSignal,
+  currentWork,
+  priorities,
+  type Priority,
+  type Work,
+} from '@macadam/core';
 import { WindowedLimit } from '@macadam/resilience';
 import { annotateShed } from '../annotate.ts';
-import { assertCallOptions, assertSignal, assertTenant } from '../call-options.ts';
+import { assertCallOptions, assertTenant } from '../call-options.ts';
 import { OverloadedError, type OverloadReason } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import { Turns, type Turn } from '../queue/turns.ts';
