@@ -183,10 +183,7 @@ export class ResponseHandler implements DispatchHandler {
   #finish(truncated: boolean): void {
     this.#isRead = true;
     const body = this.#body;
-    if (body === undefined) {
-      this.#settle(undefined, truncated);
-      return;
-    }
+    if (body === undefined) return this.#settle(undefined, truncated);
     const { limits } = this.#settings;
     const encodings = encodingsToUndo(this.request, this.#headers);
     const decoded = this.#isExtra ? body.finishExtra(encodings, limits) : body.finish(encodings, limits);
