@@ -22,12 +22,22 @@ export interface AddressedRequest {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
+/** What stands before an IPv4 address that is written as an IPv6 address: all of IPv4 would be one network otherwise. */
+const BEFORE_IPV4 = [
+  // Mapped (RFC 4291).
+  [0, 0, 0, 0, 0, 0xffff],
+  // Translated, the form of SIIT at first (RFC 2765).
+  [0, 0, 0, 0, 0xffff, 0],
+  // Translated: NAT64, and SIIT in front of a data centre (RFC 6052, RFC 7755).
+  [0x64, 0xff9b, 0, 0, 0, 0],
+];
+
 /** What a client is called of which no address is known: they share one limit. */
 const UNKNOWN = 'unknown';
 
 /**
  * The address of the client as a key for a limit: one text for each client, however the address was written. An IPv4
- * address mapped into IPv6 is that IPv4 address; an IPv6 address stands for its network.
+ * address mapped into or translated to IPv6 (`64:ff9b::/96`) is that IPv4 address; an IPv6 address stands for its network.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; never for what a client sent.
  * @example
@@ -91,10 +101,12 @@ function groupsOf(address: string): number[] {
 
 function network(groups: readonly number[], prefix: number): string {
   const [high, low] = groups.slice(6) as [number, number];
-  const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  // The old compatible form; with nothing in its upper half it is `::`, `::1` and their like.
-  const compatible = groups.slice(0, 6).every((group) => group === 0) && high > 0;
-  if (mapped || compatible) return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+  const before = groups.slice(0, 6);
+  // In the old compatible form, what has nothing in its upper half is `::`, `::1` and their like.
+  const compatible = before.every((group) => group === 0) && high > 0;
+  if (compatible || BEFORE_IPV4.some((form) => form.every((group, i) => group === before[i]))) {
+    return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+  }
   const kept = groups.map((group, i) => {
     const bits = Math.min(16, Math.max(0, prefix - i * 16));
     return group & (0xffff << (16 - bits)) & 0xffff;
