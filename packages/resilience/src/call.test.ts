@@ -56,6 +56,12 @@ describe('a call', () => {
       path: 'execute.attemptTimeoutMs',
     });
     await expect(policy.execute(() => 1, null as never)).rejects.toMatchObject({ path: 'execute' });
+    await expect(policy.execute(() => 1, [] as never)).rejects.toMatchObject({ path: 'execute' });
+    await expect(policy.execute(() => 1, { timeout: 5 } as never)).rejects.toMatchObject({ path: 'execute.timeout' });
+    await expect(policy.execute(() => 1, { idempotent: 'no' } as never)).rejects.toMatchObject({
+      path: 'execute.idempotent',
+    });
+    await expect(policy.execute(() => 1, { route: {} } as never)).rejects.toMatchObject({ path: 'execute.route.next' });
     for (const signal of [{}, null, 5]) {
       await expect(policy.execute(() => 1, { signal: signal as AbortSignal })).rejects.toMatchObject({
         path: 'execute.signal',

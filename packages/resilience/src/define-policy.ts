@@ -1,7 +1,15 @@
-import { assertDurationMs, assertFunction, assertObject, assertSignal, type Clock } from '@macadam/core';
+import {
+  assertBoolean,
+  assertDurationMs,
+  assertFunction,
+  assertKnownOptions,
+  assertObject,
+  assertSignal,
+  type Clock,
+} from '@macadam/core';
 import { innermost } from './attempt.ts';
 import { Call, type Chain, type Stage } from './call.ts';
-import type { ExecuteOptions, Guarded, Policy, PolicyKind } from './policy.ts';
+import type { ExecuteOptions, Guarded, Policy, PolicyKind, Route } from './policy.ts';
 
 /** What a pipeline needs to know of a policy. */
 export interface Layer {
@@ -89,10 +97,17 @@ function execute<T>(chain: Chain, fn: Guarded<T>, options: ExecuteOptions | unde
   return new Call(chain, fn, options).promise as Promise<T>;
 }
 
+const EXECUTE_OPTIONS = ['idempotent', 'signal', 'timeoutMs', 'attemptTimeoutMs', 'route'];
+
 function assertExecuteOptions(options: ExecuteOptions): void {
-  if (typeof options !== 'object' || options === null) assertObject('execute', options);
-  const { timeoutMs, attemptTimeoutMs, signal } = options;
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) assertObject('execute', options);
+  for (const name in options) {
+    if (!EXECUTE_OPTIONS.includes(name)) assertKnownOptions('execute', options, EXECUTE_OPTIONS);
+  }
+  const { timeoutMs, attemptTimeoutMs, idempotent, route, signal } = options;
   if (timeoutMs !== undefined) assertDurationMs('execute.timeoutMs', timeoutMs);
   if (attemptTimeoutMs !== undefined) assertDurationMs('execute.attemptTimeoutMs', attemptTimeoutMs);
+  if (idempotent !== undefined) assertBoolean('execute.idempotent', idempotent);
+  if (route !== undefined) assertFunction('execute.route.next', (route as Partial<Route> | null)?.next);
   assertSignal('execute.signal', signal);
 }

@@ -170,8 +170,13 @@ describe('createOutboundLimiter', () => {
   it('refuses wrong wishes', async () => {
     const { limiter, call } = setUp();
     await call('a', {}, THROTTLED);
-    for (const wish of [null, { signal: 5 }]) {
-      const path = wish === null ? 'acquire' : 'acquire.signal';
+    const wrong = [
+      { wish: null, path: 'acquire' },
+      { wish: { signal: 5 }, path: 'acquire.signal' },
+      { wish: { tenant: 5 }, path: 'acquire.tenant' },
+      { wish: { priorty: 'high' }, path: 'acquire.priorty' },
+    ];
+    for (const { wish, path } of wrong) {
       expect(() => limiter.acquire('a', wish as never)).toThrow(expect.objectContaining({ path }));
     }
     expect(limiter.stats()).toMatchObject({ begun: 1, queued: 0 });

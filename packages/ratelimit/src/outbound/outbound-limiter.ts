@@ -1,6 +1,5 @@
 import {
   assertNumber,
-  assertObject,
   assertOneOf,
   assertSignal,
   assertText,
@@ -9,6 +8,7 @@ import {
   RecencyMap,
 } from '@macadam/core';
 import { annotateWait } from '../annotate.ts';
+import { assertCallOptions, assertTenant } from '../call-options.ts';
 import { OverloadedError } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import {
@@ -38,6 +38,9 @@ export interface OutboundLimiter extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** A try of `paced` is a wish too, and says which try it is. */
+const WISHES = ['signal', 'remainingMs', 'priority', 'tenant', 'attempt'] as const;
+
 class HeedfulLimiter implements OutboundLimiter {
   readonly name: string;
   readonly #settings: OutboundSettings;
@@ -54,11 +57,12 @@ class HeedfulLimiter implements OutboundLimiter {
 
   acquire(partition: string, wish: OutboundWish = {}): OutboundTurn | Promise<OutboundTurn> {
     assertText('acquire.partition', partition);
-    assertObject('acquire', wish);
+    assertCallOptions('acquire', wish, WISHES);
     const work = currentWork();
     const { priority = work?.priority ?? 'normal', tenant = work?.tenant ?? '' } = wish;
     const { remainingMs = work?.deadline?.remainingMs() ?? Infinity } = wish;
     assertOneOf('acquire.priority', priority, priorities);
+    assertTenant('acquire.tenant', tenant);
     assertNumber('acquire.remainingMs', remainingMs, { infinite: true });
     if (this.#closed) {
       const why = `Outbound limiter "${this.name}" is closed`;
