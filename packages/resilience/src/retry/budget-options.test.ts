@@ -17,7 +17,7 @@ describe('options of every kind of budget', () => {
   });
 
   it.each<{ kind: Kind; name: string; good: readonly number[]; bad: readonly number[] }>([
-    { kind: 'retryBudget', name: 'ratio', good: [0, 1_000], bad: [-0.001, 1_000.1, Number.NaN] },
+    { kind: 'retryBudget', name: 'ratio', good: [0, 1], bad: [-0.001, 1.1, 20, Number.NaN] },
     { kind: 'retryBudget', name: 'minPerSecond', good: [0, 1e6], bad: [-1, Infinity] },
     { kind: 'retryBudget', name: 'ttlMs', good: [1_000, 60_000], bad: [999, 60_001] },
     { kind: 'retryQuota', name: 'capacity', good: [0.5, 1e6], bad: [0, -1] },

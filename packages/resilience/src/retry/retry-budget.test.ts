@@ -25,7 +25,6 @@ describe('retryBudget, as Finagle documents it: a share of the calls within the 
     { ratio: 0.3, minPerSecond: 0, callCount: 10, granted: 3 },
     { ratio: 0.1, minPerSecond: 0, callCount: 1_000, granted: 100 },
     { ratio: 1, minPerSecond: 0, callCount: 7, granted: 7 },
-    { ratio: 2, minPerSecond: 0, callCount: 7, granted: 14 },
     { ratio: 0, minPerSecond: 3, callCount: 1_000, granted: 30 },
     { ratio: 0, minPerSecond: 0, callCount: 1_000, granted: 0 },
   ])('ratio $ratio, $minPerSecond a second, $callCount calls: $granted retries', (row) => {

@@ -32,7 +32,10 @@ export interface RetryBudget {
 }
 
 export interface RetryBudgetOptions {
-  /** Retries for each call, 0 to 1 000. Default: 0.2 (Finagle). */
+  /**
+   * Retries for each call, 0 to 1: 0.2 are 20 %. More than one would be no budget, and is called {@link unlimitedRetries}.
+   * Default: 0.2 (Finagle).
+   */
   ratio?: number;
   /** Retries a second that are allowed however few calls there are, at least 0. Default: 3. */
   minPerSecond?: number;
@@ -139,7 +142,7 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   assertObject('retryBudget', options);
   assertKnownOptions('retryBudget', options, ['ratio', 'minPerSecond', 'ttlMs', 'clock']);
   const { ratio = 0.2, minPerSecond = 3, ttlMs = 10_000, clock = systemClock } = options;
-  assertNumber('retryBudget.ratio', ratio, { min: 0, max: 1_000 });
+  assertNumber('retryBudget.ratio', ratio, { min: 0, max: 1 });
   assertNumber('retryBudget.minPerSecond', minPerSecond, { min: 0 });
   assertDurationMs('retryBudget.ttlMs', ttlMs, { min: 1_000, max: 60_000 });
   return new WindowBudget(ratio, minPerSecond, ttlMs, clock.monotonic());
