@@ -186,7 +186,7 @@ export class LineWriter {
           values.unreadable(known, false);
           continue;
         }
-        values.entry(value, known, false, 1);
+        values.entry(value, known, false, 1, fields);
       }
     } catch {
       values.out = `${start},"[…]":"[threw]"`;
@@ -220,7 +220,7 @@ export class LineWriter {
     }
     const serialize = serializers !== undefined && hasOwn.call(serializers, name) ? serializers[name] : undefined;
     if (serialize === undefined) values.property(fields, name, first, 1);
-    else values.property({ [name]: serialized(fields, name, serialize) }, name, first, 1);
+    else values.property({ [name]: serialized(fields, name, serialize) }, name, first, 1, fields);
   }
 
   #message(message: unknown, args: readonly unknown[]): string {

@@ -1,6 +1,8 @@
 /** What @macadam/auth makes and sends must not pass a log, however it gets into one. */
 import { createApiKey, createDpopKey, webhookSigner } from '@macadam/auth';
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { spanAttributes } from '../src/index.ts';
 import { capture } from './capture.ts';
 
 describe('credentials of @macadam/auth', () => {
@@ -49,5 +51,30 @@ describe('credentials of @macadam/auth', () => {
     log.info({ headers: { dpop: proof }, note: `proof ${proof}`, config: { text: secret } }, `${proof} ${secret}`);
     const [, payload = '', signature = ''] = proof.split('.');
     for (const text of [payload, signature, secret.slice(6)]) expect(lines.join()).not.toContain(text);
+  });
+
+  it('the private members of a JSON Web Key, and none of the public ones', () => {
+    const { d, ...rest } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
+    const jwk = { d, ...rest };
+    const { log, lines } = capture();
+    log.info(jwk);
+    log.info({ keys: [jwk], map: new Map(Object.entries(jwk)), made: { toJSON: () => jwk } }, JSON.stringify(jwk));
+    log.error(Object.assign(new Error(`not usable: ${JSON.stringify(jwk)}`), { jwk }, jwk));
+    lines.push(JSON.stringify(spanAttributes({ jwk })));
+    for (const line of lines) {
+      expect(line).not.toContain(d);
+      expect(line).toContain(rest.x);
+    }
+    log.info({ d: 'elsewhere', k: 'a letter' });
+    expect(lines.at(-1)).toContain('"d":"elsewhere","k":"a letter"');
+  });
+
+  it('the value of an option or a header in a flat list', () => {
+    const { log, last } = capture();
+    log.info({ argv: ['mysql', '--password', 'C4nary', '-h', 'db'], raw: ['X-Auth-Token', 'C4nary', 'Accept', 'x'] });
+    expect(last()).toMatchObject({
+      argv: ['mysql', '--password', '[redacted]', '-h', 'db'],
+      raw: ['X-Auth-Token', '[redacted]', 'Accept', 'x'],
+    });
   });
 });

@@ -97,11 +97,11 @@ function ownFields(error: Error, writer: ValueWriter, depth: number): void {
       if (++count > writer.limits.items || !writer.hasRoom()) break;
       const value = read(error, name);
       if (typeof value === 'object' && value !== null) objects.push([name, value]);
-      else writer.property({ [name]: value }, name, false, depth + 1);
+      else writer.property({ [name]: value }, name, false, depth + 1, error);
     }
     for (const [name, value] of objects) {
       if (!writer.hasRoom()) break;
-      writer.property({ [name]: value }, name, false, depth + 1);
+      writer.property({ [name]: value }, name, false, depth + 1, error);
     }
   } finally {
     writer.maxBytes = maxBytes;

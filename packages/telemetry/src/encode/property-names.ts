@@ -12,8 +12,8 @@ export interface PropertyName {
   readonly furtherText: string;
   readonly furtherTrue: string;
   readonly furtherFalse: string;
-  /** Its value is never shown. */
-  readonly sensitive: boolean;
+  /** Its value is never shown, or only where it is no part of a key in the form of JSON. */
+  readonly sensitive: boolean | 'in a key';
   /** Its place at the top of the line is taken by us. */
   readonly reserved: boolean;
   /** What UTF-8 needs beyond one byte a character. */
@@ -38,14 +38,14 @@ export const OF_WORK: readonly string[] = ['event', 'outcome', 'durationMs', 'pr
 export class PropertyNames {
   /** Comes before the first name of a line. */
   readonly start: PropertyName;
+  readonly rules: KeyRules;
   readonly #known = new Map<string, PropertyName>();
-  readonly #rules: KeyRules;
   readonly #text: TextWriter;
   readonly #reserved: ReadonlySet<string>;
   #changed = 0;
 
   constructor(rules: KeyRules, text: TextWriter, reserved: ReadonlySet<string>) {
-    this.#rules = rules;
+    this.rules = rules;
     this.#reserved = reserved;
     this.#text = text;
     this.start = this.#learn('');
@@ -70,7 +70,7 @@ export class PropertyNames {
     this.#text.limit = Math.min(limit, LONGEST_NAME);
     let quoted = this.#text.quote(name);
     this.#text.limit = limit;
-    const sensitive = this.#rules.isSensitive(name);
+    const sensitive = this.rules.isSensitive(name) || (this.rules.isSensitiveInKey(name) && 'in a key');
     const reserved = this.#reserved.has(name);
     const wide = this.#text.extraBytes - extraBytes;
     this.#text.extraBytes = extraBytes;

@@ -59,7 +59,7 @@ function writeMap(map: ReadonlyMap<unknown, unknown>, writer: ValueWriter, depth
     // A name of its own object: "__proto__" must become a property, not a prototype.
     const source = Object.create(null) as Record<string, unknown>;
     source[name] = value;
-    if (writer.property(source, name, written === 0, depth + 1)) written++;
+    if (writer.property(source, name, written === 0, depth + 1, map)) written++;
   }
   writer.out += '}';
 }

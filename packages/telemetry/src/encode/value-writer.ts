@@ -1,6 +1,7 @@
 import { Ancestors } from './ancestors.ts';
 import { CENSOR, type Pii } from '../sensitive.ts';
 import { isCardNumber } from '../redact/card-number.ts';
+import { isJsonKey } from '../redact/key-rules.ts';
 import type { ErrorNames } from './error-writer.ts';
 import type { LineLimits } from './limits.ts';
 import type { PropertyName, PropertyNames } from './property-names.ts';
@@ -8,8 +9,6 @@ import { writeSpecial } from './special-values.ts';
 import type { TextWriter } from './text-writer.ts';
 
 const hasOwn = Object.prototype.hasOwnProperty;
-/** Header names that come in flat arrays: `['Cookie', 'a=b', …]`. */
-const HEADER_NAME = /^(?:proxy-authorization|authorization|cookie|set-cookie|x-api-key|api-key)$/i;
 const UNREADABLE = '"[threw]"';
 const CUT = '"[…]"';
 
@@ -103,21 +102,21 @@ export class ValueWriter {
     }
   }
 
-  /** `"name":value` with a comma before it unless first; nothing for undefined, functions and symbols. */
-  property(source: object, name: string, first: boolean, depth: number): boolean {
+  /** `"name":value` with a comma before it unless first; nothing for undefined, functions and symbols. It is a property of `holder`. */
+  property(source: object, name: string, first: boolean, depth: number, holder: object = source): boolean {
     const known = this.names.get(name);
     try {
-      return this.entry((source as Record<string, unknown>)[name], known, first, depth);
+      return this.entry((source as Record<string, unknown>)[name], known, first, depth, holder);
     } catch {
       return this.unreadable(known, first);
     }
   }
 
   /** The same as `property`, for a value that was read already. */
-  entry(value: unknown, known: PropertyName, first: boolean, depth: number): boolean {
+  entry(value: unknown, known: PropertyName, first: boolean, depth: number, holder: object): boolean {
     if (!isShown(value)) return false;
     this.text.extraBytes += known.extraBytes;
-    if (known.sensitive) {
+    if (known.sensitive !== false && (known.sensitive === true || isJsonKey(holder))) {
       this.out += (first ? known.json : known.further) + (value === null ? 'null' : `"${CENSOR}"`);
       return true;
     }
@@ -185,7 +184,7 @@ export class ValueWriter {
         this.unreadable(known, written++ === 0);
         continue;
       }
-      if (this.entry(value, known, written === 0, depth + 1)) written++;
+      if (this.entry(value, known, written === 0, depth + 1, source)) written++;
     }
     this.out += '}';
   }
@@ -194,7 +193,7 @@ export class ValueWriter {
   items(list: readonly unknown[], depth: number): void {
     this.out += '[';
     const { length } = list;
-    let headerBefore = false;
+    let secretNext = false;
     for (let i = 0; i < length; i++) {
       if (i > 0) this.out += ',';
       if (i >= this.limits.items || !this.hasRoom()) {
@@ -204,9 +203,9 @@ export class ValueWriter {
       const mark = this.out;
       try {
         const item = list[i];
-        if (headerBefore && typeof item === 'string') this.out += `"${CENSOR}"`;
+        if (secretNext && typeof item === 'string') this.out += `"${CENSOR}"`;
         else this.value(item, depth + 1);
-        headerBefore = typeof item === 'string' && i % 2 === 0 && HEADER_NAME.test(item);
+        secretNext = typeof item === 'string' && this.names.rules.isNameOfNext(item, i);
       } catch {
         this.out = mark + UNREADABLE;
       }

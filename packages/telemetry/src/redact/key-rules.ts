@@ -45,6 +45,20 @@ const QUERY_NAMES: ReadonlySet<string> = new Set([
   'ticket',
 ]);
 
+/** What a key in the form of JSON keeps to itself (RFC 7517, RFC 7518 section 6): letters elsewhere, so they count only beside its `kty`. */
+const PRIVATE_MEMBERS: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
+
+/** Whether an object is a key in the form of JSON. No getter is asked. */
+export function isJsonKey(holder: object): boolean {
+  return holder instanceof Map ? holder.has('kty') : 'kty' in holder;
+}
+
+/** Names of headers in flat lists: `['Cookie', 'a=b', …]`. One word alone is a header only if it is one of these. */
+const HEADER_NAME = /^(?:authorization|cookie|dpop|[a-z]+(?:-[a-z]+)+)$/i;
+/** Options of a command, in flat lists too: `['--password', 'a', …]`. */
+const OPTION_NAME = /^--?[a-z][\w.-]*$/i;
+const LONGEST_ITEM_NAME = 64;
+
 /** Lower case, without separators (`-`, `_`, `.`, blanks, the brackets of `user[password]`), and without digits at the end. */
 export function normalName(name: string): string {
   return name
@@ -69,6 +83,18 @@ export class KeyRules {
     const normal = normalName(name.length > 256 ? name.slice(-256) : name);
     if (this.#allowed.has(normal)) return false;
     return this.#whole.has(normal) || ENDINGS.some((ending) => normal.endsWith(ending));
+  }
+
+  /** The rule for what only a key in the form of JSON has. */
+  isSensitiveInKey(name: string): boolean {
+    return PRIVATE_MEMBERS.has(name) && !this.#allowed.has(name);
+  }
+
+  /** Whether an item of a flat list is the name of a credential, which comes next. */
+  isNameOfNext(item: string, index: number): boolean {
+    if (item.length > LONGEST_ITEM_NAME) return false;
+    const isName = OPTION_NAME.test(item) || (index % 2 === 0 && HEADER_NAME.test(item));
+    return isName && this.isSensitive(item);
   }
 
   /** The rule for `name=value` in the query of a URL. */

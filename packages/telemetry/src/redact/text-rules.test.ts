@@ -70,6 +70,15 @@ describe('credentials inside strings', () => {
     ['object in JSON', `{"secret":{"value":"${canary}"},"a":1}`, '{"secret":[redacted],"a":1}'],
     ['object that is cut', `{"secret":{"value":"${canary}\\`, '{"secret":[redacted]'],
     ['argument of a command', `mysql --password=${canary} -h db`, 'mysql --password=[redacted] -h db'],
+    ['argument of a command after a blank', `mysql --password ${canary} -h db`, 'mysql --password [redacted] -h db'],
+    ['argument with one dash, in quotes', `tool -token '${canary} x' -v`, `tool -token '[redacted]' -v`],
+    ['arguments as a list in JSON', `["--api-key","${canary}","-v"]`, '["--api-key","[redacted]","-v"]'],
+    [
+      'private members of a JSON Web Key',
+      `{"d":"${canary}","kty":"RSA","n":"AQAB","qi":"${canary}"}`,
+      '{"d":"[redacted]","kty":"RSA","n":"AQAB","qi":"[redacted]"}',
+    ],
+    ['a symmetric key by inspect', `{ kty: 'oct', k: '${canary}' }`, `{ kty: 'oct', k: '[redacted]' }`],
     ['field of a form', `user[password]=${canary}&user[name]=a`, 'user[password]=[redacted]&user[name]=a'],
     [
       'key of Azure',
@@ -96,6 +105,9 @@ describe('credentials inside strings', () => {
     'http://billing.internal:8080/invoices/17?page=2&sort=asc',
     'Error: x\n    at run (file:///srv/app/tokens.ts:12:34)',
     'nextPageToken: abc',
+    'use --token to log in, or --password --verbose',
+    'git commit -m "x" --author me',
+    '{"d":5,"k":"x","q":"search"}',
     'user@example.org wrote 4111 lines',
     'trace 4bf92f3577b34da6a3ce929d0e0e4736',
   ])('T12: leaves %j alone', (text) => {
@@ -114,6 +126,8 @@ describe('credentials inside strings', () => {
     ['digits and blanks', '4111 '.repeat(1_600)],
     ['dots and dashes', 'x.-'.repeat(2_700)],
     ['bearer', 'bearer '.repeat(1_170)],
+    ['options', '--password '.repeat(750)],
+    ['dashes', '- -'.repeat(2_700)],
   ])('takes linear time on %s', (_name, text) => {
     // CPU time, not the clock on the wall; linear takes milliseconds here, quadratic takes seconds.
     const before = process.cpuUsage();

@@ -1,4 +1,15 @@
-import { AT, B_OR_P, BLANK, classes, COLON_OR_EQUALS, DASH, DIGIT, DOT, K_X_T } from '../encode/char-classes.ts';
+import {
+  AT,
+  B_OR_P,
+  BLANK,
+  classes,
+  COLON_OR_EQUALS,
+  DASH,
+  DIGIT,
+  DOT,
+  ESCAPED,
+  K_X_T,
+} from '../encode/char-classes.ts';
 import { UNDERSCORE, UPPER_A, UPPER_J } from '../encode/char-classes.ts';
 import { CENSOR } from '../sensitive.ts';
 import { redactCardNumbers } from './card-number.ts';
@@ -21,6 +32,10 @@ const HEADER =
   /\b((?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|api-key|stripe-signature)(\s{0,4}:\s{0,4})[^\r\n"]+(?:(?<==)"[^"\r\n]*"(?=[ \t]*(?:[,;'\r\n]|$))[^\r\n"]*)*/gi;
 /** The name of `name=value`, `--name=value`, `form[name]=value`, `name: value`, `"name":"value"`, `'name' => 'value'`, and the same inside JSON inside JSON. */
 const NAME = /(?<![\w.-])-{0,2}([A-Za-z_][\w.-]{0,63})\]?\\{0,3}["']?\s{0,4}(?::|=>?)\s{0,4}/g;
+/** The name in `--name value`, `-name "value"` and `["--name","value"]`, with what stands before the value: no other option, and no prose. */
+const OPTION =
+  /(?<![\w.-])-{1,2}([A-Za-z][\w.-]{0,63})\\{0,3}["']?(?:\s{1,4}|\s{0,4},\s{0,4})(?!-|(?:and|or|to|is|was|are|for|in|from|with|must|option|flag|argument|parameter)\b)/g;
+const MAYBE_OPTION = /(?<![\w.-])-{1,2}[A-Za-z]/;
 /** What stands after a name, up to its end or the end of the text. Of a list or an object, up to the bracket that comes next. */
 const VALUE =
   /(\\{1,3}")[^"]*(?:"|$)|(")(?:[^"\\]|\\.)*(?:"|$)|(')[^']*(?:'|$)|[[{](?:[^\]}"\\]|\\[\s\S]?|"(?:[^"\\]|\\[\s\S]?)*(?:"|$))*(?:[\]}]|$)|(?:(?:bearer|basic|dpop|token)\s{1,4})?[^\s,;&"'{}[\]()<>\\]+/iy;
@@ -50,7 +65,7 @@ const MARKED = new RegExp(
   'g',
 );
 const STEMS =
-  'pass|pwd|secret|token|key|auth|cookie|cred|session|sid|csrf|xsrf|pin|cvv|cvc|csc|ssn|sig|otp|jwt|code|card|pan|dpop|connectionstring|connection|mnemonic|seed|state|ticket';
+  'pass|pwd|secret|token|key|auth|cookie|cred|session|sid|csrf|xsrf|pin|cvv|cvc|csc|ssn|sig|otp|jwt|code|card|pan|dpop|connectionstring|connection|mnemonic|seed|state|ticket|kty';
 const MAYBE_MARKED = UNDERSCORE | UPPER_A | DOT;
 const DASHED_MARK = DASH | K_X_T;
 /** The shortest is `xoxb-` and ten characters. */
@@ -95,6 +110,9 @@ export class TextRules {
       if ((seen & AT) !== 0 && out.includes('://')) out = out.replace(USERINFO, `$1${CENSOR}@`);
       if (this.#stems.test(out)) out = this.#cleanPairs(out.replace(HEADER, `$1$2${CENSOR}`));
     }
+    if ((seen & DASH) !== 0 && (seen & (BLANK | ESCAPED)) !== 0 && MAYBE_OPTION.test(out) && this.#stems.test(out)) {
+      out = censorAfter(OPTION, out, (name) => this.#keys.isSensitive(name));
+    }
     if (out.length >= SHORTEST_MARKED && ((seen & MAYBE_MARKED) !== 0 || (seen & DASHED_MARK) === DASHED_MARK)) {
       out = out.replace(MARKED, CENSOR);
     }
@@ -103,26 +121,35 @@ export class TextRules {
     return out;
   }
 
-  /** Goes from name to name; only the value of a sensitive one is passed over, since values hold pairs as well. */
   #cleanPairs(text: string): string {
-    let out = '';
-    let done = 0;
-    NAME.lastIndex = 0;
-    for (let found = NAME.exec(text); found !== null; found = NAME.exec(text)) {
-      const name = found[1] ?? '';
-      const before = text[found.index - 1];
-      const inQuery = before === '?' || before === '&';
-      if (!(inQuery ? this.#keys.isSensitiveInQuery(name) : this.#keys.isSensitive(name))) continue;
-      VALUE.lastIndex = NAME.lastIndex;
-      const value = VALUE.exec(text);
-      if (value === null) continue;
-      const quote = value[1] ?? value[2] ?? value[3] ?? '';
-      out += `${text.slice(done, NAME.lastIndex)}${quote}${CENSOR}${quote}`;
-      done = VALUE.lastIndex;
-      NAME.lastIndex = done;
-    }
-    return done === 0 ? text : out + text.slice(done);
+    const inKey = text.includes('kty');
+    return censorAfter(NAME, text, (name, before) => {
+      if (inKey && this.#keys.isSensitiveInKey(name)) return true;
+      return before === '?' || before === '&' ? this.#keys.isSensitiveInQuery(name) : this.#keys.isSensitive(name);
+    });
   }
+}
+
+/**
+ * Goes from name to name; only the value of a sensitive one is passed over, since values hold pairs as well.
+ *
+ * @param isSensitive is told the name and the character before it.
+ */
+function censorAfter(names: RegExp, text: string, isSensitive: (name: string, before?: string) => boolean): string {
+  let out = '';
+  let done = 0;
+  names.lastIndex = 0;
+  for (let found = names.exec(text); found !== null; found = names.exec(text)) {
+    if (!isSensitive(found[1] ?? '', text[found.index - 1])) continue;
+    VALUE.lastIndex = names.lastIndex;
+    const value = VALUE.exec(text);
+    if (value === null) continue;
+    const quote = value[1] ?? value[2] ?? value[3] ?? '';
+    out += `${text.slice(done, names.lastIndex)}${quote}${CENSOR}${quote}`;
+    done = VALUE.lastIndex;
+    names.lastIndex = done;
+  }
+  return done === 0 ? text : out + text.slice(done);
 }
 
 /** Whether a word ends like "bearer", "basic" or "dpop": cheaper than the expression, and false for nearly every text. */
