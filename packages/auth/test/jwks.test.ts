@@ -380,6 +380,12 @@ describe('A16: an answer that is no key set', () => {
     ['not a set', () => Response.json([a.jwk])],
     ['without keys', () => Response.json({})],
     ['with a name twice', () => Response.json({ keys: [a.jwk, { ...b.jwk, kid: 'a' }] })],
+    [
+      'with a name twice, of a key we cannot use',
+      () => Response.json({ keys: [a.jwk, { kty: 'EC', crv: 'secp256k1', kid: 'a' }] }),
+    ],
+    ['with a member twice', () => new Response(sound.replace('"kid":', '"kid":"z","k\\u0069d":'))],
+    ['with a member twice around the keys', () => new Response(`{"keys":[],${sound.slice(1)}`)],
     ['with a private key', () => Response.json({ keys: [privateJwk(a)] })],
     ['with a shared secret', () => Response.json({ keys: [a.jwk, { kty: 'oct', k: 'c2VjcmV0', kid: 's' }] })],
     ['with null in it', () => Response.json({ keys: [a.jwk, null] })],
@@ -398,6 +404,12 @@ describe('A16: an answer that is no key set', () => {
     expect(await send(a)).toBe('accepted');
     // Without an ETag of ours a 304 still says, truly, that nothing has changed.
     if (!name.startsWith('304')) expect(verifier.stats().keys[ISSUER]).toMatchObject({ keys: 1, fetchFailures: 1 });
+  });
+
+  it('a name that a key for encryption has as well is no fault: it is one of another kind', async () => {
+    const { endpoint, send } = stage();
+    endpoint.answer = () => Response.json({ keys: [{ ...b.jwk, use: 'enc', kid: 'a' }, a.jwk] });
+    expect(await send(a)).toBe('accepted');
   });
 
   it('an endless answer is cut off, and its stream is cancelled', async () => {

@@ -1,4 +1,4 @@
-import { own } from '../jwt/compact.ts';
+import { own } from '../jwt/strict-json.ts';
 import type { VerifyOptions } from '../jwt/jwt-verifier.ts';
 import type { DpopIncomingRequest } from './dpop-verifier.ts';
 import { oneHeader, type ProofRules, refused, verifyProof } from './proof.ts';

@@ -1,6 +1,6 @@
 // What a proof is for (RFC 9449 section 4.3), in one spelling, and how its key is called.
 import { hash } from 'node:crypto';
-import { own } from '../jwt/compact.ts';
+import { own } from '../jwt/strict-json.ts';
 import type { JsonWebKey } from '../jwt/key-rules.ts';
 
 /**

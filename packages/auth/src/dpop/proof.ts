@@ -1,7 +1,8 @@
 // What makes a proof good (RFC 9449 section 4.3), in the order of the cost of finding out.
 import { assertObject, type Clock } from '@macadam/core';
 import type { JwtAlgorithm } from '../jwt/algorithms.ts';
-import { type JsonObject, own, parseCompact } from '../jwt/compact.ts';
+import { parseCompact } from '../jwt/compact.ts';
+import { type JsonObject, own } from '../jwt/strict-json.ts';
 import type { SeenBefore } from '../replay.ts';
 import type { IncomingHeaders } from '../webhooks/webhook-verifier.ts';
 import type { DpopIncomingRequest, DpopProof, ExpectedBinding } from './dpop-verifier.ts';

@@ -1,6 +1,6 @@
 // What an introspection endpoint says of a token (RFC 7662 section 2.2), checked by pure functions.
 import { TokenError } from '../errors.ts';
-import { type JsonObject, own } from '../jwt/compact.ts';
+import { type JsonObject, own } from '../jwt/strict-json.ts';
 import { scopesIn, textIn } from '../jwt/principal.ts';
 
 /** Who a token speaks for, by the word of its issuer. Frozen, except for `claims`, which is frozen as well. */

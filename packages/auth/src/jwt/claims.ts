@@ -1,5 +1,5 @@
 import { TokenError } from '../errors.ts';
-import { type JsonObject, own } from './compact.ts';
+import { type JsonObject, own } from './strict-json.ts';
 
 /** FAPI 2.0 section 5.3.2.1: a token from more than a minute ahead is not a matter of clocks any more. */
 const MAX_AHEAD_MS = 60_000;

@@ -4,9 +4,7 @@
 // name given twice), which defeats caches, deny lists and whoever parsed it a moment earlier. Here a token has one text.
 import { isUtf8 } from 'node:buffer';
 import { TokenError } from '../errors.ts';
-
-/** A JSON object from a token: own properties only may be trusted. */
-export type JsonObject = Readonly<Record<string, unknown>>;
+import { type JsonObject, readStrictObject } from './strict-json.ts';
 
 /** The header of a token. Nothing of it is verified. */
 export interface CompactHeader {
@@ -24,9 +22,6 @@ export interface CompactParts extends CompactHeader {
 export interface CompactToken extends CompactHeader {
   readonly payload: JsonObject;
 }
-
-/** Deep enough for any claim; a token made of brackets must not exhaust the stack. */
-const DEEPEST = 32;
 
 /**
  * Headers that were read before. All tokens of a key have the same one, so that reading it anew is the greater part of
@@ -71,11 +66,6 @@ export function parseCompact(token: string, known?: HeaderMemory): CompactToken 
   return { encodedHeader, header, payload: decodeObject(encodedPayload, 'payload') };
 }
 
-/** The value of an own property: `constructor` and the like are not claims. */
-export function own(object: JsonObject, name: string): unknown {
-  return Object.hasOwn(object, name) ? object[name] : undefined;
-}
-
 /**
  * Base64url without padding that encodes to the same text again: one spelling for the same bytes.
  * @throws TokenError `malformed`.
@@ -88,53 +78,7 @@ export function decode(text: string, part: string): Buffer {
 
 function decodeObject(text: string, part: string): JsonObject {
   const bytes = decode(text, part);
-  const json = bytes.toString();
-  let value: unknown;
-  try {
-    value = isUtf8(bytes) ? JSON.parse(json) : undefined;
-  } catch {
-    // The cause is left out: a JSON error quotes the text.
-    throw new TokenError('malformed', { claim: part });
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new TokenError('malformed', { claim: part });
-  }
-  if (membersIn(json) !== freeze(value as JsonObject, 0)) throw new TokenError('malformed', { claim: part });
-  return value as JsonObject;
-}
-
-/**
- * How many members the objects of valid JSON text have in all, counting a name given twice as two. `JSON.parse` keeps the
- * last of them, other parsers the first; comparing the counts finds such texts whatever way the names are escaped, and
- * however deep: whose key a token is bound to is said in an object of its own.
- */
-export function membersIn(json: string): number {
-  let members = 0;
-  for (let at = 0; at < json.length; at++) {
-    switch (json.charCodeAt(at)) {
-      case 0x22: // "
-        for (at++; json.charCodeAt(at) !== 0x22; at++) if (json.charCodeAt(at) === 0x5c) at++;
-        break;
-      case 0x3a: // :
-        members++;
-    }
-  }
-  return members;
-}
-
-/**
- * Freezes all of it, and tells how many members its objects have. Not a number when it is too deep or has a `__proto__`,
- * which waits for a careless merge further on.
- */
-function freeze(value: JsonObject, depth: number): number {
-  if (depth > DEEPEST) return Number.NaN;
-  const names = Object.keys(value);
-  let members = Array.isArray(value) ? 0 : names.length;
-  for (const name of names) {
-    if (name === '__proto__') return Number.NaN;
-    const item = value[name];
-    if (typeof item === 'object' && item !== null) members += freeze(item as JsonObject, depth + 1);
-  }
-  Object.freeze(value);
-  return members;
+  const value = isUtf8(bytes) ? readStrictObject(bytes.toString()) : undefined;
+  if (value === undefined) throw new TokenError('malformed', { claim: part });
+  return value;
 }

@@ -1,5 +1,5 @@
 import { TokenError } from '../errors.ts';
-import { type JsonObject, own } from './compact.ts';
+import { type JsonObject, own } from './strict-json.ts';
 import { isKid } from './key-rules.ts';
 
 /** What a header names. The name of a key is there to look it up, and for nothing else. */

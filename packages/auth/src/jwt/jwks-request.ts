@@ -2,6 +2,7 @@ import type { Clock } from '@macadam/core';
 import { AnswerTooLongError, fetchBounded, type FetchLike } from '../fetch/bounded-fetch.ts';
 import { type JwtAlgorithm } from './algorithms.ts';
 import { type KeySet, KeySetError, readKeySet } from './key-set.ts';
+import { readStrictObject } from './strict-json.ts';
 
 /** What came of asking for a key set. */
 export type JwksAnswer =
@@ -40,12 +41,8 @@ export async function requestJwks(request: JwksRequest): Promise<JwksAnswer> {
   const freshMs = freshnessOf(answer.headers.get('cache-control'));
   if (answer.status === 304 && before !== undefined) return { kind: 'unchanged', freshMs };
   if (answer.status !== 200) throw new KeySetError(`the answer has status ${answer.status}`);
-  let value: unknown;
-  try {
-    value = JSON.parse(answer.text);
-  } catch {
-    throw new KeySetError('the answer is not JSON');
-  }
+  const value = readStrictObject(answer.text);
+  if (value === undefined) throw new KeySetError('the answer is not a JSON object in which each name is there once');
   const keys = readKeySet(value, request.algorithms, before);
   return { kind: 'changed', keys, etag: answer.headers.get('etag') ?? undefined, freshMs };
 }

@@ -1,4 +1,4 @@
-import { type JsonObject, own } from './compact.ts';
+import { type JsonObject, own } from './strict-json.ts';
 import type { JwtProfile } from './profiles.ts';
 
 /**

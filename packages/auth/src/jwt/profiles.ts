@@ -1,5 +1,5 @@
 import { TokenError } from '../errors.ts';
-import { type JsonObject, own } from './compact.ts';
+import { type JsonObject, own } from './strict-json.ts';
 
 /**
  * Which kind of token an issuer's are: RFC 8725 section 3.12 asks for rules that exclude each other, so that a token of

@@ -24,7 +24,7 @@ import type { DpopKey } from '../dpop/dpop-key.ts';
 import { AnswerTooLongError, fetchBounded, type FetchLike } from '../fetch/bounded-fetch.ts';
 import { within } from '../fetch/within.ts';
 import type { FetchPurpose } from '../instruments.ts';
-import type { JsonObject } from '../jwt/compact.ts';
+import { type JsonObject, readStrictObject } from '../jwt/strict-json.ts';
 import { TokenRequestError } from './errors.ts';
 import type { Provided } from './options.ts';
 import type { SigningKey } from './private-key.ts';
@@ -181,6 +181,10 @@ async function send(
   seen.status = answer.status;
   seen.retryAfterMs = retryAfterIn(answer.headers.get('retry-after'), clock.now());
   dpop?.learn(url.origin, answer.headers.get('dpop-nonce'));
+  // The library takes the last of two members of one name: of `active`, say.
+  if (answer.status === 200 && readStrictObject(answer.text) === undefined) {
+    throw new TokenRequestError('malformed', nameOf(endpoint), { status: 200 });
+  }
   const contentType = answer.headers.get('content-type');
   // Only what the library is to read: challenges and the like say nothing that the body does not.
   return new Response(answer.status < 200 || answer.status > 599 ? null : answer.text, {

@@ -1,5 +1,5 @@
 // The parts of an answer that are read before, or beside, the library that knows the protocol.
-import type { JsonObject } from '../jwt/compact.ts';
+import type { JsonObject } from '../jwt/strict-json.ts';
 
 /** Whole seconds, or a date (RFC 9110 section 10.2.3). */
 export function retryAfterIn(header: string | null, now: number): number | undefined {
