@@ -24,12 +24,8 @@ export { ApiKeyError, ForbiddenError, SignatureError, TokenError } from './error
 export type { ApiKeyReason, SignatureReason, TokenErrorDetails, TokenReason } from './errors.ts';
 export type { IntrospectedToken } from './introspection/introspection-answer.ts';
 export { createIntrospector } from './introspection/introspector.ts';
-export type {
-  IntrospectionCacheOptions,
-  Introspector,
-  IntrospectorOptions,
-  IntrospectorStats,
-} from './introspection/introspector.ts';
+export type { Introspector, IntrospectorStats } from './introspection/introspector.ts';
+export type { IntrospectionCacheOptions, IntrospectorOptions } from './introspection/options.ts';
 export type { HmacAlgorithm, JwtAlgorithm } from './jwt/algorithms.ts';
 export { createHmacVerifier } from './jwt/hmac-verifier.ts';
 export type { HmacSecret } from './jwt/hmac-secrets.ts';

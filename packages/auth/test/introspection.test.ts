@@ -1,7 +1,7 @@
 // Tokens that say nothing by themselves: the issuer is asked, and without its word none is accepted. In virtual time.
 import { inspect } from 'node:util';
 import { runWork, currentWork } from '@macadam/core';
-import { virtualClock, type VirtualClock } from '@macadam/testkit';
+import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { createIntrospector, type Introspector, type IntrospectorOptions, TokenError } from '../src/index.ts';
 import { SECRET, TokenEndpoint } from './token-endpoint.ts';
@@ -33,6 +33,7 @@ function stage(options: Partial<IntrospectorOptions> = {}): Stage {
     audience: AUDIENCE,
     fetch: endpoint.fetch,
     clock,
+    random: seededRandom(1),
     ...options,
   });
   return { clock, endpoint, introspector, seconds };
@@ -90,31 +91,91 @@ describe('introspection', () => {
   });
 
   it('fails closed, is worth another try, and is not remembered', async () => {
-    const { clock, endpoint, introspector } = stage();
-    const working = endpoint.answer;
     const broken: (() => Response | Promise<Response>)[] = [
       () => new Response('down', { status: 503 }),
       () => Response.json({ error: 'invalid_client' }, { status: 401 }),
       () => new Response('<html>'),
       () => Response.json({ active: 'true' }),
+      () => new Response('{"active":false,"active":true}', { headers: { 'content-type': 'application/json' } }),
       () => Response.json({}),
       () => Response.json({ active: true, padding: 'x'.repeat(70_000) }),
       () => new Response(null, { status: 302, headers: { location: 'https://evil.example' } }),
       () => Promise.reject(new Error('ECONNREFUSED')),
     ];
     for (const answer of broken) {
+      const { endpoint, introspector } = stage();
+      const working = endpoint.answer;
       endpoint.answer = answer;
       const error: unknown = await introspector.verify('good').catch((one: unknown) => one);
       expect(error).toBeInstanceOf(TokenError);
       expect(error).toMatchObject({ reason: 'introspection_unavailable', retryable: true });
       expect(inspect(error, { depth: 9 })).not.toContain(SECRET);
+      endpoint.answer = working;
+      expect(await reasonOf(introspector.verify('good'))).toBe('accepted');
     }
+    const { clock, endpoint, introspector } = stage();
     endpoint.answer = () => new Promise(() => {});
     const hung = reasonOf(introspector.verify('good'));
     await clock.advance(5_000);
     expect(await hung).toBe('introspection_unavailable');
+  });
+
+  it('leaves an endpoint that is down alone, ever longer, and finds out soon that it is well again', async () => {
+    const { clock, endpoint, introspector } = stage();
+    const working = endpoint.answer;
+    await introspector.verify('good');
+    endpoint.fail();
+    // 10 requests a second for 5 minutes, each about another token.
+    for (let n = 0; n < 3_000; n++) {
+      const error: unknown = await introspector.verify(`bad-${n}`).catch((one: unknown) => one);
+      if (n < 600) expect(await reasonOf(introspector.verify('good'))).toBe('accepted');
+      expect(error).toMatchObject({ reason: 'introspection_unavailable', retryable: true });
+      await clock.advance(100);
+    }
+    // Those that opened it, and then one after 1, 2, 4, 8, 16 and each 30 seconds.
+    expect(endpoint.calls).toBeLessThan(50);
+    expect(introspector.stats().requests).toBe(endpoint.calls);
+    const error: unknown = await introspector.verify('good').catch((one: unknown) => one);
+    expect((error as TokenError).cause).toMatchObject({ code: 'MAC_CIRCUIT_OPEN' });
     endpoint.answer = working;
-    expect(await reasonOf(introspector.verify('good'))).toBe('accepted');
+    await clock.advance(36_000);
+    for (let n = 0; n < 3; n++) expect(await reasonOf(introspector.verify(`good-${n}`))).toBe('accepted');
+  });
+
+  it('asks about others when the endpoint stumbles over one token, and over another in ten', async () => {
+    const { clock, endpoint, introspector } = stage();
+    const working = endpoint.answer!;
+    endpoint.answer = (request) => {
+      const token = request.form.get('token')!;
+      if (token === 'poison') return Response.json({ error: 'invalid_request' }, { status: 400 });
+      return token.endsWith('0') ? new Response('', { status: 500 }) : working(request);
+    };
+    for (let n = 0; n < 500; n++) {
+      expect(await reasonOf(introspector.verify('poison'))).toBe('introspection_unavailable');
+      const expected = n % 10 === 0 ? 'introspection_unavailable' : 'accepted';
+      expect(await reasonOf(introspector.verify(`good-${n}`))).toBe(expected);
+      await clock.advance(5);
+    }
+  });
+
+  it('is not asked for before the time that the endpoint says, a minute at most', async () => {
+    const { clock, endpoint, introspector } = stage();
+    const working = endpoint.answer;
+    for (const [retryAfter, waitMs] of [
+      ['3', 3_000],
+      ['9999', 60_000],
+    ] as const) {
+      endpoint.fail(429, { 'retry-after': retryAfter });
+      await reasonOf(introspector.verify(`good-${retryAfter}`));
+      endpoint.answer = working;
+      const { calls } = endpoint;
+      await clock.advance(waitMs - 1);
+      const error: unknown = await introspector.verify('good').catch((one: unknown) => one);
+      expect((error as TokenError).cause).toMatchObject({ code: 'MAC_TOKEN_REQUEST', status: 429 });
+      expect(endpoint.calls).toBe(calls);
+      await clock.advance(1);
+      expect(await reasonOf(introspector.verify(`good-${retryAfter}`))).toBe('accepted');
+    }
   });
 
   it('goes on answering from memory while the issuer is away, for no longer than it would anyway', async () => {

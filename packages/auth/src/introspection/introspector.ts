@@ -1,55 +1,35 @@
 import {
   abortable,
   assertDurationMs,
-  assertInteger,
+  assertFunction,
   assertKnownOptions,
   assertObject,
   assertText,
   type Clock,
   OptionsError,
   runDetached,
+  systemRandom,
 } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
 import { observeVerifier } from '../instruments.ts';
 import type { VerifyOptions } from '../jwt/jwt-verifier.ts';
+import type { JsonObject } from '../jwt/strict-json.ts';
 import { DEFAULT_CLOCK_TOLERANCE_MS, DEFAULT_TOKEN_LENGTH, MAX_CLOCK_TOLERANCE_MS } from '../jwt/options.ts';
 import { digestOf, TokenCache } from '../jwt/token-cache.ts';
-import { nameOf, type OAuthEndpoint, requestIntrospection } from '../tokens/oauth.ts';
-import { OAUTH_CLIENT_OPTIONS, type OAuthClientOptions } from '../tokens/options.ts';
+import { nameOf, type OAuthEndpoint } from '../tokens/oauth.ts';
+import { TokenRequestError } from '../tokens/errors.ts';
+import { OAUTH_CLIENT_OPTIONS } from '../tokens/options.ts';
 import { oauthEndpoint } from '../tokens/settings.ts';
+import { GuardedEndpoint } from './guarded-endpoint.ts';
+import { cacheOf, type IntrospectionCacheOptions, type IntrospectorOptions } from './options.ts';
 import { checkTimes, type IntrospectedToken, type IntrospectionRules, readAnswer } from './introspection-answer.ts';
-
-/** Options of {@link createIntrospector}. */
-export interface IntrospectorOptions extends OAuthClientOptions {
-  /** `https`, except on loopback. */
-  introspectionUrl: string;
-  /** What its metrics are under. Default: the host of `introspectionUrl`. */
-  name?: string;
-  /** What `iss` must be, where the endpoint tells it. Default: anything. */
-  issuer?: string;
-  /** What `aud` must hold: you. One of them is enough. Say `[]` if the endpoint judges that, as it knows who asks. */
-  audience: string | readonly string[];
-  /** How far the issuer's clock and ours may differ, in milliseconds. Default: 10_000; at most 60_000. */
-  clockToleranceMs?: number;
-  /** Answers are remembered for a short while; `false` asks each time. */
-  cache?: IntrospectionCacheOptions | false;
-}
-
-/** What an introspector remembers. */
-export interface IntrospectionCacheOptions {
-  /** Answers remembered at most, of each kind. Default: 10_000. */
-  maxEntries?: number;
-  /** How long a token is taken for active, in milliseconds, and never past its end. Default: 60_000. */
-  activeMs?: number;
-  /** How long it is taken for inactive. Default: 10_000. */
-  inactiveMs?: number;
-}
 
 /** Numbers of an {@link Introspector}. */
 export interface IntrospectorStats {
   readonly accepted: number;
   readonly refused: Readonly<Partial<Record<TokenReason, number>>>;
+  /** Requests that were sent. */
   readonly requests: number;
   readonly cache: { readonly hits: number; readonly misses: number; readonly entries: number };
 }
@@ -78,40 +58,35 @@ const ANSWER_BYTES = 4_096;
  * Verifies tokens by asking their issuer (RFC 7662), for those that say nothing by themselves. All who bring a token at
  * once wait for one request. Without an answer no token is accepted.
  *
+ * An endpoint that is down is left alone, for a second at first and up to 30, or as long as it says in `Retry-After`, up to a
+ * minute: it is when half of 20 requests or more in 30 seconds have failed, or 5 in a row.
+ *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a secret.
  */
 export function createIntrospector(options: IntrospectorOptions): Introspector {
   assertObject('options', options);
-  const own = ['introspectionUrl', 'name', 'issuer', 'audience', 'clockToleranceMs', 'cache'];
+  const own = ['introspectionUrl', 'name', 'issuer', 'audience', 'clockToleranceMs', 'cache', 'random'];
   assertKnownOptions('', options, [...OAUTH_CLIENT_OPTIONS, ...own]);
   const { introspectionUrl, issuer, audience, clockToleranceMs = DEFAULT_CLOCK_TOLERANCE_MS } = options;
   const endpoint = oauthEndpoint('introspectionUrl', introspectionUrl, options);
-  const { name = endpoint.url.host } = options;
+  const { name = endpoint.url.host, random = systemRandom } = options;
   assertText('name', name);
+  assertFunction('random', random);
   if (issuer !== undefined) assertText('issuer', issuer);
   const audiences = typeof audience === 'string' ? [audience] : audience;
   if (!Array.isArray(audiences)) throw new OptionsError('audience', audience, 'a text, or a list of texts');
   for (const [at, one] of audiences.entries()) assertText(`audience[${at}]`, one);
   assertDurationMs('clockToleranceMs', clockToleranceMs, { min: 0, max: MAX_CLOCK_TOLERANCE_MS });
   const rules = { issuer, audiences: [...audiences] as string[], clockToleranceMs };
-  const introspector = new EndpointIntrospector(endpoint, rules, cacheOf(options.cache));
+  const guarded = new GuardedEndpoint(endpoint, name, random);
+  const introspector = new EndpointIntrospector(endpoint, guarded, rules, cacheOf(options.cache));
   observeVerifier(name, introspector);
   return introspector;
 }
 
-function cacheOf(options: IntrospectorOptions['cache'] = {}): Required<IntrospectionCacheOptions> | undefined {
-  if (options === false) return undefined;
-  assertObject('cache', options);
-  assertKnownOptions('cache', options, ['maxEntries', 'activeMs', 'inactiveMs']);
-  const { maxEntries = 10_000, activeMs = 60_000, inactiveMs = 10_000 } = options;
-  assertInteger('cache.maxEntries', maxEntries, { min: 1 });
-  assertDurationMs('cache.activeMs', activeMs);
-  assertDurationMs('cache.inactiveMs', inactiveMs);
-  return { maxEntries, activeMs, inactiveMs };
-}
-
 class EndpointIntrospector implements Introspector {
   readonly #endpoint: OAuthEndpoint;
+  readonly #guarded: GuardedEndpoint;
   readonly #rules: IntrospectionRules;
   readonly #bounds: Required<IntrospectionCacheOptions> | undefined;
   /** Apart, so that made-up tokens push no good one out. */
@@ -122,15 +97,16 @@ class EndpointIntrospector implements Introspector {
   #accepted = 0;
   #hits = 0;
   #misses = 0;
-  #requests = 0;
   readonly #refused: Partial<Record<TokenReason, number>> = {};
 
   constructor(
     endpoint: OAuthEndpoint,
+    guarded: GuardedEndpoint,
     rules: IntrospectionRules,
     bounds: Required<IntrospectionCacheOptions> | undefined,
   ) {
     this.#endpoint = endpoint;
+    this.#guarded = guarded;
     this.#rules = rules;
     this.#bounds = bounds;
     if (bounds === undefined) return;
@@ -180,13 +156,13 @@ class EndpointIntrospector implements Introspector {
     return {
       accepted: this.#accepted,
       refused: { ...this.#refused },
-      requests: this.#requests,
+      requests: this.#guarded.requests,
       cache: { hits: this.#hits, misses: this.#misses, entries },
     };
   }
 
   close(): Promise<void> {
-    this.#closing.abort(new TokenError('introspection_unavailable'));
+    this.#closing.abort(new TokenRequestError('closed', nameOf(this.#endpoint)));
     return Promise.resolve();
   }
 
@@ -224,19 +200,24 @@ class EndpointIntrospector implements Introspector {
   async #ask(key: string, token: string): Promise<Verdict> {
     const askedAt = this.#clock.monotonic();
     const { issuer } = this.#rules;
-    this.#requests++;
-    let verdict: Verdict;
+    let answer: JsonObject;
     try {
-      const answer = await requestIntrospection(this.#endpoint, token, this.#closing.signal);
-      verdict = readAnswer(answer, this.#rules, this.#clock.now());
+      answer = await this.#guarded.ask(token, this.#closing.signal);
     } catch (cause) {
-      if (!(cause instanceof TokenError)) {
-        throw new TokenError('introspection_unavailable', { cause, ...(issuer !== undefined && { issuer }) });
-      }
-      verdict = cause;
+      throw new TokenError('introspection_unavailable', { cause, issuer });
     }
+    const verdict = this.#judge(answer);
     const cache = verdict instanceof TokenError ? this.#inactive : this.#active;
     cache?.set(key, verdict, ANSWER_BYTES, askedAt);
     return verdict;
+  }
+
+  #judge(answer: JsonObject): Verdict {
+    try {
+      return readAnswer(answer, this.#rules, this.#clock.now());
+    } catch (error) {
+      if (error instanceof TokenError) return error;
+      throw error;
+    }
   }
 }

@@ -56,7 +56,7 @@ export class TokenRequestError extends MacadamError {
         ? details.error
         : undefined;
     const told = [status, error].filter((one) => one !== undefined).join(' ');
-    super(`No token from ${endpoint}: ${SENTENCES[reason]}${told === '' ? '' : ` (${told})`}.`, {
+    super(`The request to ${endpoint} failed: ${SENTENCES[reason]}${told === '' ? '' : ` (${told})`}.`, {
       code: 'MAC_TOKEN_REQUEST',
       retryable: ['unreachable', 'credential', 'store'].includes(reason) || status === 429 || (status ?? 0) >= 500,
       cause,
