@@ -37,6 +37,11 @@ export interface Route {
    * Asked right before each try: unless the policy refuses it, the function runs before anything else happens.
    */
   next(attempt: number): Policy | undefined;
+  /**
+   * Whether the try after this outcome goes to another place than those that have been tried, which asked for nothing:
+   * then it is no matter how long those asked to be left alone, nor that they are throttled. Default: never.
+   */
+  movesOn?(outcome: Outcome): boolean;
 }
 
 /** How one try ended. */

@@ -40,6 +40,21 @@ describe('routed', () => {
     expect(breakers.for('a').admits).toBe(true);
   });
 
+  it('moves on to a place that asked for nothing without the wait that another asked for, and keeps it for going back', async () => {
+    const { clock, policy } = setUp();
+    const untried = ['b'];
+    const route = { next: () => undefined, movesOn: () => untried.pop() !== undefined };
+    const at: number[] = [];
+    const fn = (): never => {
+      at.push(clock.monotonic());
+      throw Object.assign(new Error('busy'), at.length === 1 ? { retryAfterMs: 700 } : {});
+    };
+    await expect(clock.runUntil(policy.execute(fn, { route }))).rejects.toMatchObject({
+      code: 'MAC_ATTEMPTS_EXHAUSTED',
+    });
+    expect(at).toEqual([0, 1, 700]);
+  });
+
   it('lets the limit of a try hold inside', async () => {
     const { clock, breakers, policy } = setUp();
     const call = policy.execute(() => new Promise(() => {}), { route: { next: () => breakers.for('a') } });

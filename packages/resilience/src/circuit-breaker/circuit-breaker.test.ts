@@ -126,6 +126,17 @@ describe('circuitBreaker', () => {
     expect(changes).toEqual(['closed > isolated', 'isolated > closed']);
   });
 
+  it('halfOpen ends the open time, and nothing else', async () => {
+    const { breaker, changes } = made();
+    breaker.halfOpen();
+    await failTimes(breaker, 3);
+    breaker.halfOpen();
+    expect(breaker).toMatchObject({ state: 'halfOpen', admits: true });
+    breaker.isolate();
+    breaker.halfOpen();
+    expect(changes).toEqual(['closed > open', 'open > halfOpen', 'halfOpen > isolated']);
+  });
+
   it('isolating while a call is in flight discards its outcome', async () => {
     const { clock, breaker } = made();
     const call = breaker.execute(() => clock.sleep(10));

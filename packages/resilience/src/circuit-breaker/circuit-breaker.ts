@@ -20,6 +20,11 @@ export interface CircuitBreaker extends Policy {
   readonly admits: boolean;
   /** Refuses every call until {@link CircuitBreaker.reset}: for an operator, or a deploy. */
   isolate(): void;
+  /**
+   * Ends the open time: the next calls are probes. For whoever has learnt by another way that the dependency is well. An
+   * isolated breaker stays as it is.
+   */
+  halfOpen(): void;
   /** Closes the circuit and forgets what it has seen. */
   reset(): void;
 }
@@ -180,6 +185,10 @@ class Breaker {
 
   isolate(): void {
     this.#circuit.isolate();
+  }
+
+  halfOpen(): void {
+    this.#circuit.halfOpen();
   }
 
   reset(): void {

@@ -1,7 +1,7 @@
 import { CircuitOpenError } from '../errors.ts';
 import { numbers } from './counting-rule.ts';
 import type { CircuitBreakerSettings } from './options.ts';
-import { admit, initialState, opened, probed, type Lease, type State, type Verdict } from './state.ts';
+import { admit, halfOpened, initialState, opened, probed, type Lease, type State, type Verdict } from './state.ts';
 import type { TripMeter } from './trip-rule.ts';
 
 /** The state, the meters and the counts of one breaker. */
@@ -84,6 +84,10 @@ export class Circuit {
 
   isolate(): void {
     this.#become({ kind: 'isolated' }, 'isolated by hand');
+  }
+
+  halfOpen(): void {
+    this.#become(halfOpened(this.state), 'known to be well');
   }
 
   reset(): void {

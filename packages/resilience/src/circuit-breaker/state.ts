@@ -54,7 +54,7 @@ export function admit(state: State, now: number, rules: StateRules): Admission {
       return { admitted: false, next: state, retryAfterMs: undefined };
     case 'open': {
       if (now < state.until) return { admitted: false, next: state, retryAfterMs: state.until - now };
-      return admit({ kind: 'halfOpen', opens: state.opens, successes: 0, leases: [] }, now, rules);
+      return admit(halfOpened(state), now, rules);
     }
     case 'halfOpen': {
       const leases = state.leases.filter((lease) => lease.expiresAt > now);
@@ -66,6 +66,11 @@ export function admit(state: State, now: number, rules: StateRules): Admission {
       return { admitted: true, next: { ...state, leases: [...leases, lease] }, lease };
     }
   }
+}
+
+/** The state when it turns out before the open time is over that the dependency is well: half open. */
+export function halfOpened(state: State): State {
+  return state.kind === 'open' ? { kind: 'halfOpen', opens: state.opens, successes: 0, leases: [] } : state;
 }
 
 export type Verdict = 'failure' | 'neutral' | 'success';

@@ -3,7 +3,7 @@ import { constant } from './backoff.ts';
 import { decide, type Decision, type Standing } from './decision.ts';
 import { retrySettings, type RetryOptions } from './options.ts';
 
-const FIRST: Standing = { attempt: 1, waitedMs: 0, leftMs: Infinity };
+const FIRST: Standing = { attempt: 1, waitedMs: 0, leftMs: Infinity, askedMs: 0, movesOn: false };
 
 interface Row {
   readonly name: string;
@@ -67,6 +67,20 @@ describe('decide, with a backoff of 100 ms', () => {
       decision: { next: 'wait', delayMs: 100, throttled: false },
     },
     {
+      name: 'leaves a place that was asked before alone as long as that wanted',
+      asksMs: 20,
+      standing: { askedMs: 300 },
+      options: { throttledBaseMs: 0 },
+      decision: { next: 'wait', delayMs: 300, throttled: true, retryAfterMs: 300 },
+    },
+    {
+      name: 'goes to another place as it would if nothing had been asked',
+      asksMs: 60_001,
+      standing: { askedMs: 70_000, movesOn: true },
+      options: { throttledBaseMs: 700 },
+      decision: { next: 'wait', delayMs: 100, throttled: true, retryAfterMs: 70_000 },
+    },
+    {
       name: 'says when to come back also when the time is over',
       asksMs: 500,
       standing: { leftMs: 500 },
@@ -91,7 +105,11 @@ describe('decide, with a backoff of 100 ms', () => {
       isThrottled: (outcome) => !outcome.ok && outcome.error === 429,
     });
     for (const error of [500, 429]) {
-      decide(settings, { ok: false, error, attempt: 2, durationMs: 1 }, { attempt: 2, waitedMs: 70, leftMs: 9_999 });
+      decide(
+        settings,
+        { ok: false, error, attempt: 2, durationMs: 1 },
+        { ...FIRST, attempt: 2, waitedMs: 70, leftMs: 9_999 },
+      );
     }
     const input = { retry: 2, previousMs: 70, random };
     expect(inputs).toEqual([

@@ -17,6 +17,8 @@ class RetryRun implements Sink, Running {
   #attempt = 1;
   #attemptStartedAt: number;
   #waitedMs = 0;
+  /** Until when what the call has moved on from asked to be left alone. */
+  #askedUntil = 0;
   #throttled = false;
   /** The one repetition that is free has been used. */
   #transparent = false;
@@ -39,8 +41,7 @@ class RetryRun implements Sink, Running {
   }
 
   begin(): void {
-    const { settings } = this.#stage;
-    settings.budget.callStarted(this.#call.now);
+    this.#stage.settings.budget.callStarted(this.#call.now);
     const running = this.#stage.inner.start(this.#call, 1, this);
     if (this.#endings === 0 && !this.#done) this.#inner = running;
   }
@@ -123,7 +124,6 @@ class RetryRun implements Sink, Running {
   }
 
   async #loop(firstDelayMs: number): Promise<void> {
-    const { maxAttempts } = this.#stage.settings;
     let delayMs = firstDelayMs;
     await runAttempts(async () => {
       // Cancelled between the decision and here: a wait would leave its timer behind.
@@ -138,7 +138,7 @@ class RetryRun implements Sink, Running {
       }
       this.#finish(outcome, decision);
       return false;
-    }, maxAttempts - 1);
+    }, this.#stage.settings.maxAttempts - 1);
   }
 
   #wait(delayMs: number): Promise<void> {
@@ -156,14 +156,13 @@ class RetryRun implements Sink, Running {
       this.#attempt++;
       this.#stage.counts.retries++;
       this.#attemptStartedAt = call.now = call.clock.monotonic();
-      const attempt = this.#attempt;
       const endings = this.#endings;
       let ended = false;
       this.#wake = (outcome) => {
         ended = true;
         resolve(outcome);
       };
-      const running = this.#stage.inner.start(call, attempt, this);
+      const running = this.#stage.inner.start(call, this.#attempt, this);
       if (endings === this.#endings && !ended) this.#inner = running;
       // Cancelled by the very function that was being started.
       else if (this.#done) running.cancel(this.#cancelReason);
@@ -179,8 +178,11 @@ class RetryRun implements Sink, Running {
       settings.budget.attemptFailed();
       this.#call.remember(outcome, this.#attemptStartedAt, this.#waitedMs);
       if (this.#call.retriesOwnedUpstream) return { next: 'accept' };
-      const standing = { attempt: this.#attempt, waitedMs: this.#waitedMs, leftMs: deadlineAt - now };
+      const askedMs = Math.max(0, this.#askedUntil - now);
+      const movesOn = this.#call.options?.route?.movesOn?.(outcome) === true;
+      const standing = { attempt: this.#attempt, waitedMs: this.#waitedMs, leftMs: deadlineAt - now, askedMs, movesOn };
       const decision = decide(settings, outcome, standing);
+      if (movesOn) this.#askedUntil = now + (decision.retryAfterMs ?? 0);
       if (decision.next === 'giveUp') return decision;
       this.#throttled = decision.throttled;
       this.#granted = settings.budget.tryRetry(decision.throttled, now);
