@@ -200,6 +200,7 @@ class PooledHttpClient {
       cache: this.#cache?.stats(),
       connections: this.#transport.stats(),
       endpoints: this.#balancer?.stats() ?? [],
+      regions: this.#balancer?.regions() ?? [],
     };
   }
 

@@ -1,6 +1,7 @@
 import type { PolicyStats } from '@macadam/resilience';
 import type { ConnectionStats } from './dispatcher.ts';
 import type { EndpointStats } from './endpoints/endpoint.ts';
+import type { RegionStats } from './endpoints/region.ts';
 import type { HttpCacheStats } from './http-cache/stats.ts';
 import type { BodyOptions, RequestArguments, RequestOptions, ResponseOf } from './request-options.ts';
 import type { StandardSchema } from './schema.ts';
@@ -98,4 +99,6 @@ export interface HttpClientStats {
   readonly connections: ConnectionStats | undefined;
   /** With `endpoints`: what is known of each. */
   readonly endpoints: readonly EndpointStats[];
+  /** With `endpoints`: which region is in use, and which is down; in the order of the list. */
+  readonly regions: readonly RegionStats[];
 }

@@ -8,6 +8,7 @@ export { createHttpClient } from './client.ts';
 export type { BodyCall, HttpClient, HttpClientStats, PlainCall } from './http-client.ts';
 export type { ConnectionStats, HttpDispatcher } from './dispatcher.ts';
 export type { EndpointStats } from './endpoints/endpoint.ts';
+export type { RegionStats } from './endpoints/region.ts';
 export type { EndpointOptions, EndpointsOption } from './endpoints/options.ts';
 export {
   HttpDecodeError,

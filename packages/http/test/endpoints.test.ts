@@ -10,7 +10,7 @@ import type { DispatchHandler, DispatchOptions, HttpDispatcher } from '../src/di
 const usual = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0, budget: false } as const;
 
 /** A service without sockets: each host answers as `answer` says, at once. */
-function fleet(answer: (host: string, path: string) => number) {
+function fleet(answer: (host: string, path: string) => number, headers: Record<string, string> = {}) {
   const sent: string[] = [];
   const clock = virtualClock();
   /** How long a host takes to answer, in milliseconds; 0 when it is not here. */
@@ -27,7 +27,7 @@ function fleet(answer: (host: string, path: string) => number) {
       }
       handler.onRequestStart?.(controller, null);
       const end = (): void => {
-        handler.onResponseStart?.(controller, status, {}, '');
+        handler.onResponseStart?.(controller, status, headers, '');
         handler.onResponseEnd?.(controller, {});
       };
       if (delayMs === 0) end();
@@ -271,6 +271,23 @@ describe('endpoints that fail', () => {
     expect(orders.stats().endpoints[0]).toMatchObject({ failures: 5, ejected: true });
   });
 
+  test.each([
+    ['in one region', hosts(2)],
+    ['in two', hosts(2).map((one, i) => ({ ...one, region: `r${i}` }))],
+  ])('two that are down in turn, %s: one is well at any time, and that is found out at once', async (_, endpoints) => {
+    const PERIOD_MS = 10_000;
+    const { client, clock, calls } = fleet((host) =>
+      host === `h${Math.floor(clock.monotonic() / PERIOD_MS) % 2}.internal` ? 500 : 200,
+    );
+    const orders = client({ endpoints });
+    let good = 0;
+    for (let i = 0; i < 1_000; i++) {
+      good += await calls(orders, 1);
+      await clock.advance(100);
+    }
+    expect(good).toBeGreaterThan(970);
+  });
+
   test('a region that fails is left for the next, and comes back after good probes, not before', async () => {
     let down = true;
     const { client, count, clock, sent, calls } = fleet((host) => (host.startsWith('eu') && down ? 0 : 200));
@@ -279,10 +296,14 @@ describe('endpoints that fail', () => {
       region: host.slice(0, 2),
     }));
     const orders = client({ endpoints });
+    const states = (): (string | undefined)[] => orders.stats().regions.flatMap((one) => [one.region, one.state]);
+    expect(states()).toEqual(['eu', 'active', 'us', 'standby']);
     expect(await calls(orders, 100)).toBe(100);
+    expect(states()).toEqual(['eu', 'down', 'us', 'active']);
     const during = count('eu1.internal') + count('eu2.internal');
     expect(during).toBeLessThan(30);
     await clock.advance(60_000);
+    expect(orders.stats().regions[0]?.downForMs).toBe(60_000);
     expect(await calls(orders, 100)).toBe(100);
     const probes = count('eu1.internal') + count('eu2.internal') - during;
     expect(probes).toBeLessThan(10);
@@ -323,6 +344,25 @@ describe('endpoints that fail', () => {
     await calls(orders, 40);
     broken = /h[01]/;
     expect((await get(orders)).attempts.at(-1)).toMatchObject({ attempt: 3, endpoint: 'h2.internal:80' });
+  });
+
+  test.each([
+    { status: 503, name: 'where one endpoint asks to be left alone, another is asked at once', waitedMs: 0 },
+    { status: 429, name: 'a quota is that of the service: no endpoint is asked earlier', waitedMs: 30_000 },
+  ])('$name', async ({ status, waitedMs }) => {
+    let first = '';
+    const { client, clock, get } = fleet((host) => (host === (first ||= host) ? status : 200), { 'retry-after': '30' });
+    const { attempts } = await get(client({ endpoints: hosts(3), timeoutMs: 60_000 }));
+    expect(attempts.map((one) => one.status)).toEqual([status, 200]);
+    expect(attempts[1]?.waitedMs).toBe(waitedMs);
+    expect(clock.monotonic()).toBe(waitedMs);
+  });
+
+  test('where all have asked to be left alone, none is asked again before the time', async () => {
+    const { client, get, sent } = fleet(() => 503, { 'retry-after': '3' });
+    const orders = client({ endpoints: hosts(2) });
+    await expect(get(orders)).rejects.toMatchObject({ attempts: [{}, { waitedMs: 0 }, { waitedMs: 3_000 }] });
+    expect(new Set(sent.slice(0, 2)).size).toBe(2);
   });
 
   test('when the circuits of all are open, calls are refused at once', async () => {

@@ -5,17 +5,18 @@ import type { Transport } from '../dispatcher.ts';
 import { breakerOptions } from '../policies.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { HttpClientSettings } from '../settings.ts';
+import { Ejections } from './ejections.ts';
 import { Endpoint, type EndpointStats } from './endpoint.ts';
 import { parseEndpoints, type EndpointsSettings, type EndpointTarget } from './options.ts';
-import { CONSECUTIVE_FAILURES, INTERVAL_MS, mostEjected, outliersOf } from './outliers.ts';
-import { Region } from './region.ts';
+import { mostEjected } from './outliers.ts';
+import { Region, type RegionStats } from './region.ts';
 import { PROBE_SHARE, probesRegion } from './region-health.ts';
 import { Route } from './route.ts';
 
 /** A list that comes from a function is asked for again after this. */
 const REFRESH_MS = 30_000;
-/** Of the ejected so many are looked at for one to send a call to after all. */
-const MOST_REPRIEVED = 16;
+/** Where no circuit lets a call through, a try goes past one this often at most. */
+const PAST_CIRCUIT_MS = 1_000;
 
 /**
  * Chooses where each try goes: the first region that is well, and in it the better of two endpoints, apart from those
@@ -32,10 +33,9 @@ export class Balancer {
   readonly #mayOpenUnseen: boolean;
   #endpoints = new Map<string, Endpoint>();
   #regions: Region[] = [];
-  /** Had calls in this interval. */
-  #active: Endpoint[] = [];
-  #intervalEndsAt = -Infinity;
-  #ejected: Endpoint[] = [];
+  readonly #ejections: Ejections | undefined;
+  /** When a try may go past a circuit again. */
+  #pastAt = -Infinity;
   #refreshAt = -Infinity;
   #refreshing: Promise<void> | undefined;
   /** How often was asked for a list, and which of these times the present one answers. */
@@ -45,6 +45,7 @@ export class Balancer {
   constructor(settings: HttpClientSettings, options: EndpointsSettings) {
     this.#settings = settings;
     this.#options = options;
+    this.#ejections = options.ejects ? new Ejections() : undefined;
     const { circuitBreaker, perRoute } = settings;
     this.#keepsByRoute = perRoute.has('circuitBreaker') || perRoute.has('adaptiveConcurrency');
     this.#mayOpenUnseen =
@@ -109,8 +110,7 @@ export class Balancer {
       gone.isListed = false;
       void gone.close();
     }
-    this.#ejected = this.#ejected.filter(({ isListed }) => isListed);
-    this.#active = this.#active.filter(({ isListed }) => isListed);
+    this.#ejections?.forget();
   }
 
   #make(target: EndpointTarget, region: Region, isSuspect: boolean): Endpoint {
@@ -135,7 +135,9 @@ export class Balancer {
     return { ...execution, route: log.route };
   }
 
-  pick({ tried, repeatable, name }: Route): Endpoint {
+  /** Where the next try of a call goes. */
+  pick(route: Route): Endpoint {
+    const { tried, repeatable, name } = route;
     const { clock, random } = this.#settings;
     const now = clock.monotonic();
     for (const region of this.#regions) {
@@ -157,24 +159,30 @@ export class Balancer {
         if (picked !== undefined) return picked;
       }
     }
-    const reprieved = this.#reprieve(tried, name);
-    if (reprieved !== undefined) return reprieved;
-    const { endpoints } = this.#regions[0] as Region;
-    return endpoints[Math.floor(random() * endpoints.length)] as Endpoint;
+    const reprieved = this.#ejections?.reprieve(tried, name, random);
+    return reprieved ?? this.#leastLately(route, now);
   }
 
-  /** Where all others would refuse a call, one that was ejected and would not. */
-  #reprieve(tried: readonly Endpoint[], route: string | undefined): Endpoint | undefined {
-    const { length } = this.#ejected;
-    const from = Math.floor(this.#settings.random() * length);
-    let found: Endpoint | undefined;
-    for (let i = 0; i < Math.min(length, MOST_REPRIEVED); i++) {
-      const one = this.#ejected[(from + i) % length] as Endpoint;
-      if (!one.admits(route)) continue;
-      if (!tried.includes(one)) return one;
-      found = one;
-    }
-    return found;
+  /**
+   * Circuits stay open for long because there are others. Where none is left, now and then a try goes past one, that of the
+   * endpoint whose last failure is the oldest: of two that are down in turn one is well at any time.
+   */
+  #leastLately(route: Route, now: number): Endpoint {
+    let least = (this.#regions[0] as Region).endpoints[0] as Endpoint;
+    if (this.#endpoints.size === 1 || now < this.#pastAt) return least;
+    this.#pastAt = now + PAST_CIRCUIT_MS;
+    for (const one of this.#endpoints.values()) if (one.failedAt < least.failedAt) least = one;
+    route.goPast();
+    return least;
+  }
+
+  /** Whether there is an endpoint that is well and that the call has not tried. */
+  hasOther({ tried, name }: Route): boolean {
+    const { clock, random } = this.#settings;
+    const now = clock.monotonic();
+    return this.#regions.some(
+      (region) => region.health.kind === 'up' && region.pick(tried, now, random, name) !== undefined,
+    );
   }
 
   /** Takes in how a try ended. */
@@ -193,42 +201,17 @@ export class Balancer {
     }
     const failed = verdict === 'failure';
     endpoint.calls++;
-    if (endpoint.intervalCalls++ === 0) this.#active.push(endpoint);
     if (failed) {
       endpoint.failures++;
-      endpoint.intervalFailures++;
       endpoint.consecutiveFailures++;
+      endpoint.failedAt = now;
       region.load.failed(place, durationMs, now);
     } else {
       endpoint.consecutiveFailures = 0;
       region.load.succeeded(place, durationMs, now);
     }
     region.record(failed, now);
-    if (!this.#options.ejects) return;
-    if (endpoint.consecutiveFailures >= CONSECUTIVE_FAILURES) this.#eject(endpoint, now);
-    if (now >= this.#intervalEndsAt) this.#sweep(now);
-  }
-
-  #eject(endpoint: Endpoint, now: number): void {
-    if (now < endpoint.ejectedUntil) return;
-    this.#ejected = this.#ejected.filter(({ ejectedUntil }) => now < ejectedUntil);
-    if (this.#ejected.length >= mostEjected(this.#endpoints.size)) return;
-    endpoint.eject(now);
-    this.#ejected.push(endpoint);
-  }
-
-  /** Compares the endpoints that were called in the last interval. */
-  #sweep(now: number): void {
-    const counts = this.#active.map(({ intervalCalls, intervalFailures }) => ({
-      calls: intervalCalls,
-      failures: intervalFailures,
-    }));
-    // The first interval has only just begun.
-    const outliers = this.#intervalEndsAt === -Infinity ? [] : outliersOf(counts);
-    for (const i of outliers) this.#eject(this.#active[i] as Endpoint, now);
-    for (const endpoint of this.#active) endpoint.intervalCalls = endpoint.intervalFailures = 0;
-    this.#active = [];
-    this.#intervalEndsAt = now + INTERVAL_MS;
+    this.#ejections?.record(endpoint, failed, this.#endpoints.size, now);
   }
 
   describe(): string {
@@ -242,6 +225,13 @@ export class Balancer {
   stats(): EndpointStats[] {
     const now = this.#settings.clock.monotonic();
     return Array.from(this.#endpoints.values(), (endpoint) => endpoint.stats(now));
+  }
+
+  /** In the order of the list. */
+  regions(): RegionStats[] {
+    const now = this.#settings.clock.monotonic();
+    const active = this.#regions.find(({ health }) => health.kind === 'up');
+    return this.#regions.map((region) => region.stats(region === active, now));
   }
 
   async close(): Promise<void> {

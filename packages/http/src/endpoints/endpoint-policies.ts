@@ -16,6 +16,8 @@ const WORST_FIRST = ['isolated', 'open', 'halfOpen', 'closed'] as const;
 /** What guards the tries that go to one endpoint, all of them or those of one route. */
 interface Guard {
   readonly breaker: CircuitBreaker | undefined;
+  readonly limit: Policy | undefined;
+  /** Both. */
   readonly policy: Policy | undefined;
 }
 
@@ -36,6 +38,16 @@ export class EndpointPolicies {
   /** What a try of `route` goes through; undefined for nothing. */
   of(authority: string, route: string | undefined): Policy | undefined {
     return this.#guard(authority, route).policy;
+  }
+
+  /** What a try that goes past the circuit goes through. */
+  limitOf(authority: string, route: string | undefined): Policy | undefined {
+    return this.#guard(authority, route).limit;
+  }
+
+  /** Lets probes through now, and not only when the circuit has been open for long enough. */
+  halfOpen(authority: string, route: string | undefined): void {
+    this.#guard(authority, route).breaker?.halfOpen();
   }
 
   /** Whether the circuit would let a try of `route` through. */
@@ -68,7 +80,7 @@ export class EndpointPolicies {
     const breaker = this.#breakers?.for(own);
     const limit = perRoute.has('adaptiveConcurrency') ? this.#makeLimit() : (this.#sharedLimit ??= this.#makeLimit());
     const both = [breaker, limit].filter((policy) => policy !== undefined);
-    return { breaker, policy: both.length > 1 ? pipeline(...both) : both[0] };
+    return { breaker, limit, policy: both.length > 1 ? pipeline(...both) : both[0] };
   }
 
   #makeLimit(): Policy | undefined {

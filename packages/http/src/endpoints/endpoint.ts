@@ -38,6 +38,7 @@ export class Endpoint {
   calls = 0;
   failures = 0;
   consecutiveFailures = 0;
+  failedAt: number = -Infinity;
   intervalCalls = 0;
   intervalFailures = 0;
   ejectedUntil: number = -Infinity;
@@ -77,6 +78,16 @@ export class Endpoint {
   policyFor(route: string | undefined): Policy | undefined {
     if (route !== undefined) return this.#policies.of(this.target.authority, route);
     return (this.#policy ??= this.#policies.of(this.target.authority, undefined));
+  }
+
+  /** Its adaptive limit alone. */
+  limitFor(route: string | undefined): Policy | undefined {
+    return this.#policies.limitOf(this.target.authority, route);
+  }
+
+  /** It has answered a try that its circuit would not have let through. */
+  foundWell(route: string | undefined): void {
+    this.#policies.halfOpen(this.target.authority, route);
   }
 
   /** Whether it is neither ejected nor refused by the circuit that a try of `route` goes through. */

@@ -16,6 +16,19 @@ const CLEARLY_CHEAPER = 0.9;
  */
 const FAR_LESS_WAITS = 0.5;
 
+/** How a region is, as `stats()` tells it. */
+export interface RegionStats {
+  /** Undefined for endpoints without one. */
+  readonly region: string | undefined;
+  /**
+   * `active`: calls go here, since it is the first that is well. `standby`: well, and a later one. `down`: left, but for
+   * probes; when all are, calls go to the first of them that lets them through.
+   */
+  readonly state: 'active' | 'down' | 'standby';
+  /** How long ago it was left, or the last probe failed, in milliseconds; undefined when it is well. */
+  readonly downForMs: number | undefined;
+}
+
 /** Endpoints that stand in for each other. */
 export class Region {
   readonly name: string;
@@ -40,6 +53,14 @@ export class Region {
   take(endpoint: Endpoint): number {
     this.load.take(endpoint.region.load, endpoint.place);
     return this.endpoints.push(endpoint) - 1;
+  }
+
+  /** @param isFirst - whether those before it are down */
+  stats(isFirst: boolean, now: number): RegionStats {
+    const { name, health } = this;
+    const region = name === '' ? undefined : name;
+    if (health.kind === 'down') return { region, state: 'down', downForMs: now - health.since };
+    return { region, state: isFirst ? 'active' : 'standby', downForMs: undefined };
   }
 
   record(failed: boolean, now: number): void {

@@ -1,5 +1,6 @@
-import type { Policy, Route as PolicyRoute, Verdict } from '@macadam/resilience';
+import type { Outcome, Policy, Route as PolicyRoute, Verdict } from '@macadam/resilience';
 import type { HttpAttempt } from '../attempts.ts';
+import { HttpStatusError } from '../errors.ts';
 import type { Balancer } from './balancer.ts';
 import type { Endpoint } from './endpoint.ts';
 
@@ -13,6 +14,9 @@ export class Route implements PolicyRoute {
   /** In the order of the tries. */
   readonly tried: Endpoint[] = [];
   #picked: Endpoint | undefined;
+  #goesPast = false;
+  /** Where tries went past an open circuit. */
+  #wentPast: Endpoint[] | undefined;
 
   constructor(balancer: Balancer, repeatable: boolean, name: string | undefined) {
     this.#balancer = balancer;
@@ -21,8 +25,22 @@ export class Route implements PolicyRoute {
   }
 
   next(): Policy | undefined {
+    this.#goesPast = false;
     this.#picked = this.#balancer.pick(this);
-    return this.#picked.policyFor(this.name);
+    if (!this.#goesPast) return this.#picked.policyFor(this.name);
+    (this.#wentPast ??= []).push(this.#picked);
+    return this.#picked.limitFor(this.name);
+  }
+
+  /** The endpoint that is about to be picked is one whose circuit is open, and is tried nevertheless. */
+  goPast(): void {
+    this.#goesPast = true;
+  }
+
+  /** What one endpoint asked for is no matter at another, unless it was about a quota, which is that of the service. */
+  movesOn(outcome: Outcome): boolean {
+    const isQuota = !outcome.ok && outcome.error instanceof HttpStatusError && outcome.error.status === 429;
+    return !isQuota && this.#balancer.hasOther(this);
   }
 
   /** The endpoint that was picked for the try that begins. */
@@ -39,7 +57,9 @@ export class Route implements PolicyRoute {
 
   ended(attempt: HttpAttempt, verdict: Verdict, now: number): void {
     const endpoint = this.#endpoint(attempt.endpoint);
-    if (endpoint !== undefined) this.#balancer.ended(endpoint, attempt, verdict, now);
+    if (endpoint === undefined) return;
+    if (verdict === 'success' && this.#wentPast?.includes(endpoint) === true) endpoint.foundWell(this.name);
+    this.#balancer.ended(endpoint, attempt, verdict, now);
   }
 
   /** None for a redirect that led away. */

@@ -1,0 +1,64 @@
+import type { Random } from '@macadam/core';
+import type { Endpoint } from './endpoint.ts';
+import { CONSECUTIVE_FAILURES, INTERVAL_MS, mostEjected, outliersOf } from './outliers.ts';
+
+/** Of the ejected so many are looked at for one to send a call to after all. */
+const MOST_REPRIEVED = 16;
+
+/** Which endpoints are left alone for a while, since they fail far more than the others. There is no timer and no scan. */
+export class Ejections {
+  /** Had calls in this interval. */
+  #active: Endpoint[] = [];
+  #intervalEndsAt = -Infinity;
+  #ejected: Endpoint[] = [];
+
+  /** Takes in how a try at one of `size` endpoints ended. */
+  record(endpoint: Endpoint, failed: boolean, size: number, now: number): void {
+    if (endpoint.intervalCalls++ === 0) this.#active.push(endpoint);
+    if (failed) endpoint.intervalFailures++;
+    if (endpoint.consecutiveFailures >= CONSECUTIVE_FAILURES) this.#eject(endpoint, size, now);
+    if (now >= this.#intervalEndsAt) this.#sweep(size, now);
+  }
+
+  /** Where all others would refuse a call, one that was ejected and would not. */
+  reprieve(tried: readonly Endpoint[], route: string | undefined, random: Random): Endpoint | undefined {
+    const { length } = this.#ejected;
+    const from = Math.floor(random() * length);
+    let found: Endpoint | undefined;
+    for (let i = 0; i < Math.min(length, MOST_REPRIEVED); i++) {
+      const one = this.#ejected[(from + i) % length] as Endpoint;
+      if (!one.admits(route)) continue;
+      if (!tried.includes(one)) return one;
+      found = one;
+    }
+    return found;
+  }
+
+  /** Lets go of those that are in the list no more. */
+  forget(): void {
+    this.#ejected = this.#ejected.filter(({ isListed }) => isListed);
+    this.#active = this.#active.filter(({ isListed }) => isListed);
+  }
+
+  #eject(endpoint: Endpoint, size: number, now: number): void {
+    if (now < endpoint.ejectedUntil) return;
+    this.#ejected = this.#ejected.filter(({ ejectedUntil }) => now < ejectedUntil);
+    if (this.#ejected.length >= mostEjected(size)) return;
+    endpoint.eject(now);
+    this.#ejected.push(endpoint);
+  }
+
+  /** Compares the endpoints that were called in the last interval. */
+  #sweep(size: number, now: number): void {
+    const counts = this.#active.map(({ intervalCalls, intervalFailures }) => ({
+      calls: intervalCalls,
+      failures: intervalFailures,
+    }));
+    // The first interval has only just begun.
+    const outliers = this.#intervalEndsAt === -Infinity ? [] : outliersOf(counts);
+    for (const i of outliers) this.#eject(this.#active[i] as Endpoint, size, now);
+    for (const endpoint of this.#active) endpoint.intervalCalls = endpoint.intervalFailures = 0;
+    this.#active = [];
+    this.#intervalEndsAt = now + INTERVAL_MS;
+  }
+}
