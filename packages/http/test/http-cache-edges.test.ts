@@ -438,6 +438,32 @@ describe('a store in another process', () => {
     await clock.advance(1_000);
   });
 
+  test('that keeps hanging is left alone for a while, and told all the same what it is to forget', async () => {
+    const far = farStore();
+    let hangs = true;
+    let deletions = 0;
+    const store: Store = {
+      get: (key) => (hangs ? never : far.get(key)),
+      set: (...put) => (hangs ? never : far.set(...put)),
+      delete: (key) => (deletions++, hangs ? never : far.delete(key)),
+    };
+    await using client = clientFor(scriptedDispatcher({ status: 200, ...cached('max-age=60') }), { store });
+    const costs: number[] = [];
+    const timed = async (call: Promise<unknown>): Promise<void> => {
+      const began = clock.monotonic();
+      await clock.runUntil(call);
+      costs.push(clock.monotonic() - began);
+    };
+    for (let i = 0; i < 4; i++) await timed(client.get('/a'));
+    await timed(client.post('/a'));
+    expect(costs).toEqual([250, 250, 250, 0, 0]);
+    expect(deletions).toBe(1);
+    hangs = false;
+    await clock.advance(2_000);
+    for (let i = 0; i < 2; i++) await client.get('/a');
+    expect(client.stats().cache).toMatchObject({ storeFailures: 6, hits: 1 });
+  });
+
   test('that has not forgotten yet is not believed about what was before', async () => {
     const far = farStore();
     const store: Store = { ...far, delete: () => never };
@@ -537,6 +563,32 @@ describe('a store in another process', () => {
     await client.get('/a', { headers: { ...headers, 'x-api-key': 'another' } });
     expect(origin.sent).toHaveLength(2);
     expect(JSON.stringify([...far.kept])).not.toContain('s3cret');
+  });
+
+  test('holds no value of a query in its keys, each of which is one URL’s all the same', async () => {
+    const far = farStore();
+    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60') });
+    await using client = clientFor(origin, { store: far });
+    for (const token of ['s3cret', 's3cret', 'another', undefined]) await client.get('/a', { query: { token } });
+    expect(origin.sent).toHaveLength(3);
+    expect(far.kept.size).toBe(3);
+    expect(JSON.stringify([...far.kept])).not.toMatch(/s3cret|another/);
+    expect([...far.kept.keys()]).toContain('private https://prices.example.com/a');
+  });
+
+  test.each(['?by=O%27Hara', "?by=O'Hara"])('forgets the URL that an answer names, as in %s', async (search) => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=60'), body: 'old' },
+      { status: 201, headers: { location: `/a${search}` } },
+      { status: 200, body: 'new' },
+    );
+    await using client = clientFor(origin, { store: farStore() });
+    for (const method of ['get', 'post', 'get'] as const) {
+      const path = method === 'post' ? '/b' : '/a';
+      const response = await client[method](path, method === 'get' ? { query: { by: "O'Hara" } } : {});
+      if (origin.sent.length === 3) expect(response.text()).toBe('new');
+    }
+    expect(origin.sent).toHaveLength(3);
   });
 
   test('does not bring back what was outdated while it was being put away', async () => {

@@ -23,6 +23,7 @@ import { isConditional, isForTheOrigin } from './conditional.ts';
 import { Responder } from './responder.ts';
 import type { CacheCall } from './cache-call.ts';
 import { requestField, responseField } from './fields.ts';
+import { GuardedStore } from './guarded-store.ts';
 import { isUnsafe } from './invalidation.ts';
 import { MemoryHttpCacheStore } from './memory-store.ts';
 import type { HttpCacheSettings } from './options.ts';
@@ -43,7 +44,7 @@ export class HttpCache {
   readonly #settings: HttpCacheSettings;
   readonly #owner: CacheOwner;
   readonly #forward: Forward;
-  readonly #memory: MemoryHttpCacheStore | undefined;
+  readonly #store: GuardedStore | MemoryHttpCacheStore;
   readonly #shelf: Shelf;
   readonly #responder: Responder;
   readonly #origin: Origin;
@@ -55,15 +56,16 @@ export class HttpCache {
 
   constructor(settings: HttpCacheSettings, owner: CacheOwner, forward: Forward) {
     const { mode, store } = settings;
-    const { keeping, clock, timeoutMs, traced } = owner;
+    const { keeping, clock, random, timeoutMs, traced } = owner;
     this.#limit = timeout({ timeoutMs, clock });
     this.#settings = settings;
     this.#owner = owner;
     this.#forward = forward;
-    this.#memory = store instanceof MemoryHttpCacheStore ? store : undefined;
-    this.#shelf = new Shelf(new Variants(store, mode, clock), keeping, this.#counts);
+    const inMemory = store instanceof MemoryHttpCacheStore;
+    this.#store = inMemory ? store : new GuardedStore(store, { name: traced.name, clock, random });
+    this.#shelf = new Shelf(new Variants(this.#store, mode, clock), keeping, this.#counts);
     this.#responder = new Responder(traced.name, clock);
-    this.#origin = new Origin(clock, forward, this.#shelf, this.#responder, this.#memory === undefined);
+    this.#origin = new Origin(clock, forward, this.#shelf, this.#responder, !inMemory);
   }
 
   /** Answers a call from what is stored, if it may, and keeps what comes back, if it may. */
@@ -117,7 +119,8 @@ export class HttpCache {
 
   async #find(request: PreparedRequest, asker: Asker, storeTimeout: StoreTimeout): Promise<StoredResponse | undefined> {
     const finding = this.#shelf.find(request, asker);
-    const found = await (this.#memory === undefined ? storeTimeout.wait(finding, SHARE_OF_STORE) : finding);
+    const isRemote = this.#store instanceof GuardedStore;
+    const found = await (isRemote ? storeTimeout.wait(finding, SHARE_OF_STORE) : finding);
     // What `fetch` may be told of, another call would have followed.
     return found !== undefined && this.#leadsOn(request, found) ? undefined : found;
   }
@@ -174,8 +177,11 @@ export class HttpCache {
   }
 
   stats(): HttpCacheStats {
-    const storeFailures = this.#shelf.failures;
-    return { ...this.#counts, storeFailures, entries: this.#memory?.size, bytes: this.#memory?.bytes };
+    const store = this.#store;
+    if (store instanceof GuardedStore) {
+      return { ...this.#counts, storeFailures: store.failures, entries: undefined, bytes: undefined };
+    }
+    return { ...this.#counts, storeFailures: 0, entries: store.size, bytes: store.bytes };
   }
 
   /** Waits for what is asked for in the background, and for what is being put away. */

@@ -16,7 +16,8 @@ export interface HttpCacheOptions {
   mode?: CacheMode;
   /**
    * Where answers are kept. Default: in memory. A store that fails, or does not answer within 250 ms, is as good as an
-   * empty one. Do not put the private caches of several users into one store.
+   * empty one, and is left alone for a while (1 s to 30 s) after five failures in a row. Do not put the private caches of
+   * several users into one store.
    */
   store?: HttpCacheStore;
   /** URLs kept in memory, at least 1; what was used least recently goes first. Default: 10 000. */

@@ -1,4 +1,4 @@
-import type { Clock } from '@macadam/core';
+import type { Clock, Random } from '@macadam/core';
 import type { HttpAuth } from '../auth.ts';
 import type { HttpClientSettings } from '../settings.ts';
 import type { TracedClient } from '../trace-attributes.ts';
@@ -9,6 +9,7 @@ import type { Keeping } from './record.ts';
 export interface CacheOwner {
   readonly keeping: Keeping;
   readonly clock: Clock;
+  readonly random: Random;
   /** How long a call may take that does not say so itself. */
   readonly timeoutMs: number;
   readonly origin: string;
@@ -20,9 +21,9 @@ export interface CacheOwner {
 }
 
 export function cacheOwner(cache: HttpCacheSettings, settings: HttpClientSettings, traced: TracedClient): CacheOwner {
-  const { clock, timeoutMs, origin, auth } = settings;
+  const { clock, random, timeoutMs, origin, auth } = settings;
   const redirects = settings.redirects !== false;
-  return { keeping: keepingOf(cache, settings), clock, timeoutMs, origin, auth, redirects, traced };
+  return { keeping: keepingOf(cache, settings), clock, random, timeoutMs, origin, auth, redirects, traced };
 }
 
 export function keepingOf({ mode }: HttpCacheSettings, { origin, endpoints, auth }: HttpClientSettings): Keeping {

@@ -38,12 +38,9 @@ export class Shelf {
     this.#counts = counts;
   }
 
-  get failures(): number {
-    return this.#variants.failures;
-  }
-
+  /** Spelled as a URL in a header of an answer will be, which outdates it. */
   url({ path }: PreparedRequest): string {
-    return this.#keeping.base + path;
+    return new URL(this.#keeping.base + path).href;
   }
 
   find(request: PreparedRequest, asker: Asker): Promise<StoredResponse | undefined> {

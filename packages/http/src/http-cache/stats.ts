@@ -12,7 +12,7 @@ export interface HttpCacheStats {
   readonly stored: number;
   /** URLs outdated by calls that change something. */
   readonly invalidated: number;
-  /** Times the store failed or was too slow. */
+  /** Times the store failed or was too slow; not those it was left alone, because it had failed again and again. */
   readonly storeFailures: number;
   /** URLs in memory; undefined with a store of your own. */
   readonly entries: number | undefined;

@@ -1,21 +1,17 @@
 import { RecencyMap, type Clock } from '@macadam/core';
+import { digest } from '../digest.ts';
 import { matchesCredentials, type Asker } from './credentials.ts';
-import { MemoryHttpCacheStore, type HttpCacheStore } from './memory-store.ts';
+import { FAILED, type GuardedStore } from './guarded-store.ts';
+import type { MemoryHttpCacheStore } from './memory-store.ts';
 import { combined } from './ranges.ts';
 import { usefulForMs } from './reuse.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
 import { selects } from './vary.ts';
-import { isWellFormed } from './well-formed.ts';
 
 /** Answers to one URL that are kept beside each other, for different request headers. */
 const MOST_VARIANTS = 32;
-/** A store that takes longer is no faster than asking the server. */
-const STORE_TIMEOUT_MS = 250;
 /** URLs that the store has not been made to forget. */
 const MOST_UNFORGOTTEN = 1_000;
-
-/** What a store did not do. */
-const FAILED = Symbol('failed');
 
 /** How an answer is put into its place. */
 export interface Putting {
@@ -25,17 +21,15 @@ export interface Putting {
   readonly instead?: StoredResponse | undefined;
 }
 
-/** The stored answers of each URL, in a store that may fail, hang, or give back what nobody put there. */
+/** The stored answers of each URL, in a store that may not do what it is asked. */
 export class Variants {
-  readonly #store: HttpCacheStore;
+  readonly #store: GuardedStore | MemoryHttpCacheStore;
   readonly #mode: CacheMode;
   readonly #clock: Clock;
   /** When these were to be forgotten, which the store has not done yet: what it has of before is not to be used. */
   readonly #unforgotten = new RecencyMap<string, number>();
-  /** Times the store failed or was too slow. */
-  failures = 0;
 
-  constructor(store: HttpCacheStore, mode: CacheMode, clock: Clock) {
+  constructor(store: GuardedStore | MemoryHttpCacheStore, mode: CacheMode, clock: Clock) {
     this.#store = store;
     this.#mode = mode;
     this.#clock = clock;
@@ -72,7 +66,7 @@ export class Variants {
     const now = this.#clock.now();
     this.#unforgotten.set(url, now);
     if (this.#unforgotten.size > MOST_UNFORGOTTEN) this.#unforgotten.deleteOldest();
-    const done = await this.#bounded(() => this.#store.delete(this.#key(url)));
+    const done = await this.#store.delete(this.#key(url));
     if (done !== FAILED && this.#unforgotten.peek(url) === now) this.#unforgotten.delete(url);
   }
 
@@ -81,53 +75,32 @@ export class Variants {
   }
 
   async #all(url: string): Promise<readonly StoredResponse[]> {
-    const found = await this.#bounded(() => this.#store.get(this.#key(url)));
-    if (found === FAILED || found === undefined || found === null) return [];
-    if (this.#store instanceof MemoryHttpCacheStore) return found;
-    if (!Array.isArray(found) || !found.every(isWellFormed)) {
-      this.failures++;
-      return [];
-    }
+    const found = await this.#store.get(this.#key(url));
+    if (found === undefined) return [];
     const endedAt = this.#unforgotten.peek(url);
     return endedAt === undefined ? found : found.filter(({ requestedAt }) => requestedAt > endedAt);
   }
 
-  #write(url: string, all: readonly StoredResponse[]): Promise<unknown> {
+  async #write(url: string, all: readonly StoredResponse[]): Promise<unknown> {
     const now = this.#clock.now();
     // In whole milliseconds, as stores count them.
     const keepForMs = Math.ceil(Math.max(...all.map((stored) => usefulForMs(stored, now, this.#mode))));
     const key = this.#key(url);
-    return this.#bounded(() => (keepForMs > 0 ? this.#store.set(key, all, keepForMs) : this.#store.delete(key)));
+    return await (keepForMs > 0 ? this.#store.set(key, all, keepForMs) : this.#store.delete(key));
   }
 
-  /** A URL has no spaces, so that no key can be taken for another. */
   #key(url: string): string {
-    return `${this.#mode} ${url}`;
-  }
-
-  async #bounded<T>(operation: () => T | PromiseLike<T>): Promise<T | typeof FAILED> {
-    try {
-      const result = operation();
-      return isPromise(result) ? await this.#inTime(result) : result;
-    } catch {
-      this.failures++;
-      return FAILED;
-    }
-  }
-
-  #inTime<T>(promise: PromiseLike<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = this.#clock.setTimer(() => reject(new Error('the store is too slow')), STORE_TIMEOUT_MS);
-      Promise.resolve(promise)
-        .then(resolve, reject)
-        .finally(() => timer.cancel());
-    });
+    return storeKey(this.#mode, url);
   }
 }
 
-/** Also one of another kind, or of another realm. */
-function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | undefined)?.then === 'function';
+/**
+ * What the answers to a URL lie under. Keys are shown, by the tools and the logs of a store, and a query may hold a secret: it
+ * becomes a digest, always, so that no key can be taken for another. A URL has no spaces.
+ */
+function storeKey(mode: CacheMode, url: string): string {
+  const at = url.indexOf('?');
+  return `${mode} ${at < 0 ? url : `${url.slice(0, at)}?${digest(url.slice(at + 1))}`}`;
 }
 
 function isSameVariant(a: StoredResponse, b: StoredResponse): boolean {
