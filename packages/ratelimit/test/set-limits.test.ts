@@ -65,6 +65,24 @@ describe('setLimits in memory', () => {
     expect((await limiter.peek('a')).remaining).toBe(10);
   });
 
+  it.each([
+    { one: { periodMs: 60_000, cells: 10 }, other: { periodMs: 60_000, cells: 7 } },
+    { one: { periodMs: 60_000, cells: 7 }, other: { periodMs: 60_000, cells: 10 } },
+    { one: { periodMs: 60_000, cells: 10 }, other: { periodMs: 61_000, cells: 10 } },
+  ])('what two deployments hand to and fro grows old all the same: $one and $other', async ({ one, other }) => {
+    const lists = [one, other].map((window) => [slidingWindow({ limit: 10, ...window })]);
+    const { limiter, clock } = bench(...(lists[0] as Limit[]));
+    limiter.tryTake('a', { cost: 10 });
+    let seconds = 0;
+    do {
+      limiter.setLimits(lists[++seconds % 2] as Limit[]);
+      await clock.advance(1_000);
+    } while (!limiter.tryTake('a').allowed && seconds < 600);
+    expect(seconds).toBeGreaterThanOrEqual(60);
+    // A period, and the longest cell that it may have begun in the middle of.
+    expect(seconds).toBeLessThanOrEqual(70);
+  });
+
   it('permits stay with their holders, also when there are fewer', async () => {
     const { limiter } = bench(concurrency({ limit: 3 }));
     const held = [await limiter.take('a'), await limiter.take('a')];

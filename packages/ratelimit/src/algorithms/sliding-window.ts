@@ -130,8 +130,7 @@ class SlidingWindow extends LimitRule {
     const oldest = Math.max(head - cells, Math.floor((now + TICK_MS) / cellMs) - cells, 0);
     into.fill(0, base, base + this.width);
     for (let at = oldest; at <= head; at++) {
-      // What was counted in a cell of another length may have come at its very end.
-      const kept = Math.min(cell, Math.floor(((at + 1) * cellMs - 1) / this.#cellMs));
+      const kept = Math.min(cell, this.#heirOf((at + 1) * cellMs, cellMs));
       const count = from[fromBase + 1 + (at % (cells + 1))] as number;
       if (count === 0 || kept < cell - this.#cells) continue;
       const place = base + 1 + (kept % (this.#cells + 1));
@@ -152,6 +151,17 @@ class SlidingWindow extends LimitRule {
 
   #cellAt(state: StateNumbers, base: number, now: number): number {
     return Math.max(Math.floor((now + TICK_MS) / this.#cellMs), state[base] as number);
+  }
+
+  /**
+   * The cell that takes over a count of a cell of another length, which may have come at its very end. Into longer cells it goes to the
+   * one it ends in, into shorter ones to the last that ends with it: so the way there and back leads to the same cell, and a count that
+   * processes with other numbers hand to and fro for hours grows old all the same.
+   */
+  #heirOf(endsAt: number, cellMs: number): number {
+    return cellMs < this.#cellMs
+      ? Math.floor((endsAt - TICK_MS) / this.#cellMs)
+      : Math.floor((endsAt + TICK_MS) / this.#cellMs) - 1;
   }
 
   /** When a cell stops counting. */

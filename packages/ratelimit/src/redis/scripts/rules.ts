@@ -119,7 +119,9 @@ function window.inherit(state, old, p, now)
   local cell = math.floor((math.max(now, head * old[2]) + TICK) / p[2])
   for i = 1, p[3] + 2 do became[i] = 0 end
   for at = math.max(head - old[3], math.floor((now + TICK) / old[2]) - old[3], 0), head do
-    local kept = math.min(cell, math.floor(((at + 1) * old[2] - 1) / p[2]))
+    local ends = (at + 1) * old[2]
+    local heir = old[2] < p[2] and math.floor((ends - TICK) / p[2]) or math.floor((ends + TICK) / p[2]) - 1
+    local kept = math.min(cell, heir)
     local count = state[2 + at % (old[3] + 1)]
     if count ~= 0 and kept >= cell - p[3] then
       local place = 2 + kept % (p[3] + 1)
