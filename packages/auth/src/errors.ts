@@ -202,9 +202,18 @@ export class ApiKeyError extends MacadamError {
 }
 ApiKeyError.prototype.name = 'ApiKeyError';
 
+/** What a {@link ForbiddenError} is made of. */
+interface Denial {
+  readonly reason: string;
+  readonly rule: string | undefined;
+  readonly policyVersion: string;
+  readonly cause?: unknown;
+}
+
 /**
- * Somebody may not do what they asked for. Code `MAC_FORBIDDEN`. Answer 403. Says what was asked and what decided, and
- * neither who asked nor for what.
+ * Somebody may not do what they asked for. Code `MAC_FORBIDDEN`. Answer 403, and 503 where it is `retryable`: then nobody
+ * who could say was to be asked, and `cause` tells why. Says what was asked and what decided, and neither who asked nor for
+ * what.
  */
 export class ForbiddenError extends MacadamError {
   readonly action: string;
@@ -213,12 +222,11 @@ export class ForbiddenError extends MacadamError {
   readonly rule: string | undefined;
   readonly policyVersion: string;
 
-  constructor(
-    action: string,
-    decision: { readonly reason: string; readonly rule: string | undefined; readonly policyVersion: string },
-  ) {
-    super(`${action} is not allowed: ${decision.rule ?? 'no rule allows it'}.`, {
+  constructor(action: string, decision: Denial) {
+    super(`${action} is not allowed: ${whyNot(decision)}.`, {
       code: 'MAC_FORBIDDEN',
+      retryable: decision.reason === 'unavailable',
+      cause: decision.cause,
       stack: false,
     });
     this.action = action;
@@ -228,3 +236,8 @@ export class ForbiddenError extends MacadamError {
   }
 }
 ForbiddenError.prototype.name = 'ForbiddenError';
+
+function whyNot({ reason, rule = 'no rule allows it' }: Denial): string {
+  if (reason === 'unavailable') return 'whoever decides did not answer';
+  return reason === 'rule_failed' ? `${rule} could not be evaluated` : rule;
+}

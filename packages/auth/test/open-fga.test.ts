@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
 import { currentWork, runWork } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -155,21 +156,72 @@ describe('permissions of OpenFGA', () => {
     expect(asked).toEqual([]);
   });
 
-  it.each<[string, (asked: Asked) => unknown]>([
-    ['fails', () => 500],
-    ['redirects', () => 302],
-    ['answers no JSON', () => '<html>'],
-    ['answers something else', () => ({ allowed: 'yes' })],
-    ['answers too much', () => `{"allowed":true,"x":"${'x'.repeat(300_000)}"}`],
-    ['answers with an error', () => ({ allowed: true, error: { message: 'too deep' } })],
-  ])('are closed where the server %s, unless told otherwise', async (_, broken) => {
+  const unrelated = 'something that says neither allowed nor error';
+  it.each<[string, (asked: Asked) => unknown, string]>([
+    ['fails', () => 500, 'status 500'],
+    ['redirects', () => 302, 'status 302'],
+    ['answers no JSON', () => '<html>', 'something else than a JSON object'],
+    ['answers with a list', () => [], 'something else than a JSON object'],
+    ['answers with a name twice', () => '{"allowed":false,"allowed":true}', 'something else than a JSON object'],
+    ['answers something unrelated', () => ({ status: 'ok' }), unrelated],
+    ['answers something else', () => ({ allowed: 'yes' }), unrelated],
+    ['answers too much', () => `{"allowed":true,"x":"${'x'.repeat(300_000)}"}`, 'longer than 262144 bytes'],
+    ['answers with an error', () => ({ allowed: true, error: { message: 'too deep' } }), 'an error without a code'],
+    ['answers with a code', () => ({ error: { input_error: 'relation_not_found' } }), 'question: relation_not_found'],
+  ])('are closed where the server %s, unless told otherwise, and say so', async (_, broken, why) => {
     fault = broken;
     const can = make({ cache: {} });
-    expect(await can(ann, 'doc:read', { id: '1' })).toMatchObject({ allowed: false, reason: 'unavailable' });
+    const decision = await can(ann, 'doc:read', { id: '1' });
+    expect(decision).toMatchObject({ allowed: false, reason: 'unavailable' });
+    expect((decision.cause as Error).message).toContain(why);
+    const thrown: unknown = await can.assert(ann, 'doc:read', { id: '1' }).catch((error: unknown) => error);
+    expect(thrown).toMatchObject({ code: 'MAC_FORBIDDEN', retryable: true, cause: decision.cause });
     const opened = await can(ann, 'doc:read', { id: '1' }, { onFailure: 'open' });
     expect(opened).toMatchObject({ allowed: true, reason: 'unavailable' });
     expect(await make({ onFailure: 'open' })(ann, 'doc:read', { id: '3' })).toMatchObject({ allowed: true });
-    expect(can.stats()).toMatchObject({ unavailable: 2, cache: { entries: 0 } });
+    expect(can.stats()).toMatchObject({ unavailable: 3, cache: { entries: 0 } });
+  });
+
+  it('are no where the server leaves out what is false, as protocol buffers do', async () => {
+    for (const answer of [{}, { resolution: '' }]) {
+      fault = () => answer;
+      expect(await make({ onFailure: 'open' })(ann, 'doc:read', { id: '1' })).toMatchObject({ reason: 'no_rule' });
+    }
+  });
+
+  it.each<[string, Partial<OpenFgaOptions<User, Doc>>, boolean]>([
+    ['a name cannot be had', { userOf: (user) => user.id!.at(0)!.at(9)!.at(0) }, false],
+    ['a value cannot be had', { contextOf: (user) => ({ name: user.id!.at(9)!.length }) }, true],
+    ['a value cannot be sent', { contextOf: () => ({ n: 1n }) }, true],
+  ])('are not decided where %s, and no call is lost for it', async (_, broken, follows) => {
+    const decision = await make(broken)(ann, 'doc:read', { id: '1' });
+    expect(decision).toMatchObject({
+      allowed: false,
+      reason: 'unavailable',
+      cause: expect.any(TypeError) as TypeError,
+    });
+    expect(await make({ ...broken, onFailure: 'open' })(ann, 'doc:read', { id: '1' })).toMatchObject({
+      allowed: follows,
+    });
+    expect(asked).toEqual([]);
+  });
+
+  it('tell why there was no answer, and not what was sent', async () => {
+    const authorization = 'Bearer the-token-of-the-service';
+    const headersOf = () => ({ authorization });
+    const broken: Partial<OpenFgaOptions<User, Doc>>[] = [
+      {
+        headersOf,
+        fetch: () => Promise.reject(Object.assign(new Error(`refused ${authorization}`), { authorization })),
+      },
+      { headersOf: () => ({ authorization: `${authorization}\r\nx: y` }) },
+      { headersOf: () => Promise.reject(new Error('no credentials')) },
+    ];
+    for (const options of broken) {
+      const { cause } = await make(options)(ann, 'doc:read', { id: '1' });
+      expect(cause).toBeInstanceOf(Error);
+      expect(inspect(cause, { depth: 9, showHidden: true })).not.toContain('the-token-of-the-service');
+    }
   });
 
   it('that come without some answers are closed for those alone', async () => {
@@ -189,7 +241,9 @@ describe('permissions of OpenFGA', () => {
     await clock.advance(299);
     expect(settled).toBe(0);
     await clock.advance(1);
-    expect((await Promise.all(waiting)).map(({ reason }) => reason)).toEqual(['unavailable', 'unavailable']);
+    for (const { reason, cause } of await Promise.all(waiting)) {
+      expect([reason, cause]).toEqual(['unavailable', expect.objectContaining({ code: 'MAC_TIMEOUT' })]);
+    }
     expect(clock.pendingTimers).toBe(0);
   });
 

@@ -149,6 +149,27 @@ describe('a condition that does not answer', () => {
   });
 });
 
+it('a denial whose condition fails tells why, and a promise that nobody waits for ends no process', () => {
+  const broken = new Error('the table is gone');
+  const decide = (when: () => never) =>
+    definePermissions({ rules: [{ id: 'x', effect: 'deny', actions: ['a:b'], when }] });
+  const throwing = decide(() => {
+    throw broken;
+  });
+  expect(throwing({}, 'a:b').cause).toBe(broken);
+  expect(throwing.explain({}, 'a:b')).toEqual([{ rule: 'x', effect: 'deny', outcome: 'failed', cause: broken }]);
+  const asynchronous = decide(() => Promise.reject(broken) as never);
+  expect(asynchronous({}, 'a:b')).toMatchObject({
+    allowed: false,
+    reason: 'rule_failed',
+    cause: { message: 'A condition of "x" gave a promise, not true or false.' },
+  });
+  expect(() => asynchronous.assert({}, 'a:b')).toThrow('a:b is not allowed: x could not be evaluated.');
+  const rolesOf = () => Promise.reject(broken) as never;
+  const rules = [{ id: 'x', actions: ['a:b'] as const, roles: ['r'] }];
+  expect(() => definePermissions({ rules, rolesOf })({}, 'a:b')).toThrow(OptionsError);
+});
+
 describe('a polluted prototype', () => {
   const polluted = Object.prototype as Record<string, unknown>;
   afterEach(() => {

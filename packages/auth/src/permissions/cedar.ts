@@ -10,7 +10,16 @@ import {
   OptionsError,
   withheld,
 } from '@macadam/core';
-import { type Decision, decisionOf, type Permissions, permissionsOf, type RuleExplanation } from './decision.ts';
+import { type CedarVerdict, faultIn, verdictIn } from './cedar-answer.ts';
+import {
+  type Decision,
+  decisionOf,
+  disown,
+  dueTo,
+  type Permissions,
+  permissionsOf,
+  type RuleExplanation,
+} from './decision.ts';
 
 /** Names an entity of Cedar: `{ type: 'Shop::User', id: 'u1' }`. */
 export interface CedarEntityId {
@@ -123,11 +132,11 @@ export function cedarPermissions<P, R, A extends string = string>(
   if (schema !== undefined) assertRead('schema', schema, cedar.preparseSchema(name, schema as never));
 
   const namesOf = (principal: P, action: A, resource: R | undefined): CedarNames => ({
-    principal: principalOf(principal),
-    action: actionOf(action),
-    resource: resourceOf(resource),
+    principal: named('principalOf()', principalOf(principal)),
+    action: named('actionOf()', actionOf(action)),
+    resource: named('resourceOf()', resourceOf(resource)),
   });
-  const ask = (names: CedarNames, principal: P, action: A, resource: R | undefined): CedarAnswer => {
+  const ask = (names: CedarNames, principal: P, action: A, resource: R | undefined): CedarVerdict => {
     const call = {
       ...names,
       context: contextOf(principal, action, resource),
@@ -135,56 +144,61 @@ export function cedarPermissions<P, R, A extends string = string>(
       preparsedPolicySetId: name,
       ...(schema !== undefined && { preparsedSchemaName: name, validateRequest: true }),
     };
-    return cedar.statefulIsAuthorized(call as never);
+    disown(call.context);
+    disown(call.entities);
+    return verdictIn(cedar.statefulIsAuthorized(call as never));
   };
-  const unavailable = decisionOf(version, onFailure === 'open', 'unavailable');
+  const unavailable = (cause: unknown, allowed: boolean): Decision =>
+    dueTo(cause, decisionOf(version, allowed, 'unavailable'));
   const can = (principal: P, action: A, resource?: R): Decision => {
     let names: CedarNames;
     try {
       names = namesOf(principal, action, resource);
-    } catch {
+    } catch (cause) {
       // Nobody failed to answer: there was no question, and whoever has no name may do nothing.
-      return decisionOf(version, false, 'unavailable');
+      return unavailable(cause, false);
     }
-    let answer: CedarAnswer;
+    let verdict: CedarVerdict;
     try {
-      answer = ask(names, principal, action, resource);
-    } catch {
-      return unavailable;
+      verdict = ask(names, principal, action, resource);
+    } catch (cause) {
+      return unavailable(cause, onFailure === 'open');
     }
-    if (answer.type !== 'success') return unavailable;
-    const { decision, diagnostics } = answer.response;
-    const [failed] = diagnostics.errors;
-    const [rule] = diagnostics.reason;
+    const { allowed, rules, failed } = verdict;
     // A denial stands whatever else failed; an allow might be one only because a forbid did.
-    if (decision === 'allow' && failed !== undefined) {
-      return decisionOf(version, onFailure === 'open', 'rule_failed', failed.policyId);
+    if (allowed && failed[0] !== undefined) {
+      const { rule, cause } = failed[0];
+      return dueTo(cause, decisionOf(version, onFailure === 'open', 'rule_failed', rule));
     }
-    if (decision === 'allow') return decisionOf(version, true, 'allowed', rule);
-    return decisionOf(version, false, rule === undefined ? 'no_rule' : 'denied', rule);
+    if (allowed) return decisionOf(version, true, 'allowed', rules[0]);
+    return decisionOf(version, false, rules[0] === undefined ? 'no_rule' : 'denied', rules[0]);
   };
-  return permissionsOf(version, can, (principal, action, resource): readonly RuleExplanation[] => {
-    const answer = ask(namesOf(principal, action, resource), principal, action, resource);
-    if (answer.type !== 'success') return [];
-    const { decision, diagnostics } = answer.response;
-    const effect = decision === 'allow' ? 'allow' : 'deny';
+  const explain = (principal: P, action: A, resource?: R): readonly RuleExplanation[] => {
+    let verdict: CedarVerdict;
+    try {
+      verdict = ask(namesOf(principal, action, resource), principal, action, resource);
+    } catch {
+      // No policy has said anything; the decision tells why.
+      return [];
+    }
+    const { allowed, rules, failed } = verdict;
     return [
-      ...diagnostics.reason.map((rule): RuleExplanation => ({ rule, effect, outcome: 'applies' })),
+      ...rules.map((rule): RuleExplanation => ({ rule, effect: allowed ? 'allow' : 'deny', outcome: 'applies' })),
       // Cedar does not tell the effect of a policy that failed; it is to be feared that it was a forbid.
-      ...diagnostics.errors.map(({ policyId }): RuleExplanation => ({
-        rule: policyId,
-        effect: 'deny',
-        outcome: 'failed',
-      })),
+      ...failed.map(({ rule, cause }): RuleExplanation => ({ rule, effect: 'deny', outcome: 'failed', cause })),
     ];
-  });
+  };
+  return permissionsOf(version, can, explain);
 }
 
-function assertRead(path: string, given: unknown, parsed: CedarParsed): void {
-  if (parsed.type === 'success') return;
-  throw new OptionsError(
-    path,
-    withheld(given),
-    `readable for Cedar, which says: ${parsed.errors[0]?.message ?? 'nothing'}`,
-  );
+/** Nobody is not somebody whom the engine could not judge. */
+function named(path: string, id: CedarEntityId): CedarEntityId {
+  disown(id);
+  if (typeof id?.type === 'string' && typeof id.id === 'string') return id;
+  throw new OptionsError(path, id, 'a name, { type, id }');
+}
+
+function assertRead(path: string, given: unknown, parsed: unknown): void {
+  const fault = faultIn(parsed);
+  if (fault !== undefined) throw new OptionsError(path, withheld(given), `readable for Cedar, which says: ${fault}`);
 }

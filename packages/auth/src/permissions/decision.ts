@@ -12,6 +12,8 @@ export interface Decision {
   readonly rule: string | undefined;
   /** Which permissions it was decided by: part of any key under which a decision is kept. */
   readonly policyVersion: string;
+  /** Why nobody could say, with `unavailable` and `rule_failed`. Holds no credential. */
+  readonly cause?: unknown;
 }
 
 /** Makes the decisions of one version of the rules. */
@@ -24,11 +26,23 @@ export function decisionOf(
   return Object.freeze({ allowed, reason, rule, policyVersion });
 }
 
+/** The same decision, with what it is due to. */
+export function dueTo(cause: unknown, decision: Decision): Decision {
+  return Object.freeze({ ...decision, cause });
+}
+
+/** For what was answered where nobody can wait: a promise is no answer, and what becomes of it must not end the process. */
+export function disown(answer: unknown): void {
+  if (answer instanceof Promise) answer.catch(() => {});
+}
+
 /** What one rule had to say. */
 export interface RuleExplanation {
   readonly rule: string;
   readonly effect: 'allow' | 'deny';
   readonly outcome: 'applies' | 'does not apply' | 'failed';
+  /** Why it failed, where that is known. */
+  readonly cause?: unknown;
 }
 
 /** Decides, in memory. Call it, or one of its ways of asking. */

@@ -1,5 +1,7 @@
-import { abortable, type Clock, runDetached } from '@macadam/core';
+import { abortable, type Clock, runDetached, TimeoutError } from '@macadam/core';
 import { type FetchLike, fetchBounded } from '../fetch/bounded-fetch.ts';
+import { safeCause, secretsInHeaders } from '../fetch/safe-cause.ts';
+import { type JsonObject, own, readStrictObject } from '../jwt/strict-json.ts';
 
 /** How fresh an answer of OpenFGA must be. */
 export type Consistency = 'minimizeLatency' | 'higher';
@@ -32,8 +34,12 @@ export interface FgaServer {
   readonly clock: Clock;
 }
 
-/** `undefined` where the server did not say. */
-type Answer = boolean | undefined;
+/** Whether it is allowed, or why nobody knows. */
+type Answer = boolean | Error;
+
+/** An answer that says nothing of the question. The message holds nothing of it but its status and its code. */
+export class FgaAnswerError extends Error {}
+FgaAnswerError.prototype.name = 'FgaAnswerError';
 
 interface Waiting {
   readonly question: FgaQuestion;
@@ -91,23 +97,28 @@ export class FgaBatches {
   }
 
   async #request(waiting: readonly Waiting[], consistency: Consistency): Promise<void> {
-    let answers: readonly Answer[] = [];
+    let answers: readonly Answer[];
     try {
       this.requests++;
       answers =
         waiting.length === 1
           ? [await this.#check(waiting[0]!, consistency)]
           : await this.#checkAll(waiting, consistency);
-    } catch {
+    } catch (error) {
       // Whatever went wrong, nobody was told yes: those who wait have their own rule for that.
+      const failure = error instanceof Error ? error : new FgaAnswerError('OpenFGA could not be asked');
+      answers = waiting.map(() => failure);
     }
-    for (const [at, { settle }] of waiting.entries()) settle(answers[at]);
+    for (const [at, { settle }] of waiting.entries()) settle(answers[at]!);
   }
 
   async #check({ question }: Waiting, consistency: Consistency): Promise<Answer> {
     const { modelId } = this.#server;
     const body = { ...question, authorization_model_id: modelId, consistency: CONSISTENCY[consistency] };
-    return allowedIn(await this.#post('/check', body));
+    const answer = await this.#post('/check', body);
+    // Protocol buffers may leave out what is false; what has other members is something else.
+    if (Object.keys(answer).every((name) => name === 'resolution')) return false;
+    return allowedIn(answer);
   }
 
   async #checkAll(waiting: readonly Waiting[], consistency: Consistency): Promise<readonly Answer[]> {
@@ -117,18 +128,20 @@ export class FgaBatches {
       authorization_model_id: modelId,
       consistency: CONSISTENCY[consistency],
     });
-    const result = ownField(answer, 'result');
+    const result = own(answer, 'result');
     // By name: the answers come in any order, and one of them may be an error.
-    return waiting.map((_, at) => allowedIn(ownField(result, String(at))));
+    return waiting.map((_, at) => allowedIn(isObject(result) ? own(result, String(at)) : undefined));
   }
 
-  async #post(path: string, body: unknown): Promise<unknown> {
+  async #post(path: string, body: unknown): Promise<JsonObject> {
     const { url, headersOf, fetch, clock, deadlineMs } = this.#server;
     const controller = new AbortController();
     // Credentials may have to be fetched, too, and that counts.
-    const timer = clock.setTimer(() => controller.abort(), deadlineMs);
+    const late = new TimeoutError(`OpenFGA did not answer within ${deadlineMs} ms.`, deadlineMs);
+    const timer = clock.setTimer(() => controller.abort(late), deadlineMs);
+    let given: Readonly<Record<string, string>> = {};
     try {
-      const given = await abortable(Promise.resolve(headersOf(controller.signal)), controller.signal);
+      given = await abortable(Promise.resolve(headersOf(controller.signal)), controller.signal);
       const { status, text } = await fetchBounded({
         purpose: 'permissions',
         url: `${url}${path}`,
@@ -139,10 +152,16 @@ export class FgaBatches {
         clock,
         timeoutMs: deadlineMs,
         maxBytes: MAX_BYTES,
-        reads: (one) => one === 200,
+        reads: (one) => one === 200 || (one >= 400 && one < 500),
         signal: controller.signal,
       });
-      return status === 200 ? (JSON.parse(text) as unknown) : undefined;
+      const answer = readStrictObject(text);
+      if (status !== 200) throw new FgaAnswerError(`OpenFGA answered with status ${status}${codeIn(answer, 'code')}`);
+      if (answer === undefined) throw new FgaAnswerError('OpenFGA answered with something else than a JSON object');
+      return answer;
+    } catch (error) {
+      // As of a request for a token: clients of HTTP hang the request on their errors.
+      throw error instanceof FgaAnswerError ? error : safeCause(error, secretsInHeaders(given));
     } finally {
       timer.cancel();
     }
@@ -151,14 +170,25 @@ export class FgaBatches {
 
 /** An answer with an error beside it is none. */
 function allowedIn(answer: unknown): Answer {
-  const allowed = ownField(answer, 'allowed');
-  const failed = ownField(answer, 'error') !== undefined;
-  // Protocol buffers leave out what is false.
-  if (failed || typeof answer !== 'object' || answer === null) return undefined;
-  return allowed === undefined ? false : typeof allowed === 'boolean' ? allowed : undefined;
+  if (!isObject(answer)) return new FgaAnswerError('OpenFGA left out the answer to this question');
+  const error = own(answer, 'error');
+  if (error !== undefined) {
+    const code = codeIn(error, 'input_error') + codeIn(error, 'internal_error');
+    return new FgaAnswerError(
+      `OpenFGA could not answer this question:${code === '' ? ' an error without a code' : code}`,
+    );
+  }
+  const allowed = own(answer, 'allowed');
+  if (typeof allowed === 'boolean') return allowed;
+  return new FgaAnswerError('OpenFGA answered with something that says neither allowed nor error');
 }
 
-function ownField(value: unknown, name: string): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
-  return (value as Record<string, unknown>)[name];
+/** A word that says what went wrong; sentences may quote who asked for what. */
+function codeIn(error: unknown, name: string): string {
+  const code = isObject(error) ? own(error, name) : undefined;
+  return typeof code === 'string' && /^[a-z][a-z_]{0,63}$/.test(code) ? ` ${code}` : '';
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null;
 }

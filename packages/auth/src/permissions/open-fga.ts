@@ -16,7 +16,7 @@ import {
 } from '@macadam/core';
 import type { FetchLike } from '../fetch/bounded-fetch.ts';
 import { endpointUrl } from '../fetch/endpoint-url.ts';
-import { assertAllowed, type Decision, decisionOf } from './decision.ts';
+import { assertAllowed, type Decision, decisionOf, dueTo } from './decision.ts';
 import { DecisionCache, type DecisionCacheOptions } from './decision-cache.ts';
 import { type Consistency, FgaBatches, type FgaQuestion, type FgaTuple } from './open-fga-batches.ts';
 import type { AskOptions, RemotePermissions } from './remote-permissions.ts';
@@ -41,7 +41,10 @@ export interface OpenFgaOptions<P, R, A extends string = string> {
   contextualTuplesOf?: (principal: P, resource: R | undefined) => readonly FgaTuple[];
   /** How long an answer may take, in all. Default: 300. */
   deadlineMs?: number;
-  /** The answer where the server gives none in time: `open` lets everybody in while it is away. Default: `closed`. */
+  /**
+   * The answer where the server gives none in time: `open` lets everybody in while it is away. Where `userOf`, `objectOf` or
+   * `relationOf` throws it is no in any case. Default: `closed`.
+   */
   onFailure?: 'closed' | 'open';
   /**
    * `higher` reads past the server's caches. OpenFGA has no tokens that stand for a write: after one, ask with `higher`.
@@ -126,6 +129,20 @@ export function openFgaPermissions<P, R, A extends string = string>(
   let questions = 0;
   let unavailable = 0;
 
+  const tupleOf = (principal: P, action: A, resource: R | undefined): FgaTuple | undefined => {
+    const [user, relation, object] = [userOf(principal), relationOf(action), objectOf(resource)];
+    return isName(user) && relation !== undefined && isName(object) ? { user, relation, object } : undefined;
+  };
+  const questionOf = (tuple: FgaTuple, principal: P, action: A, resource: R | undefined): FgaQuestion => {
+    const context = contextOf?.(principal, action, resource);
+    const tuples = contextualTuplesOf?.(principal, resource) ?? [];
+    return {
+      tuple_key: tuple,
+      ...(context !== undefined && { context }),
+      ...(tuples.length > 0 && { contextual_tuples: { tuple_keys: tuples } }),
+    };
+  };
+
   const ask = async (principal: P, action: A, resource?: R, how: AskOptions = {}): Promise<Decision> => {
     const { consistency: wanted = consistency, onFailure: fallback = onFailure } = how;
     const signal = how.signal ?? currentWork()?.signal;
@@ -133,24 +150,31 @@ export function openFgaPermissions<P, R, A extends string = string>(
     assertOneOf('onFailure', fallback, FAILURES);
     signal?.throwIfAborted();
     questions++;
-    const [user, relation, object] = [userOf(principal), relationOf(action), objectOf(resource)];
-    if (!isName(user) || relation === undefined || !isName(object)) return denied;
-    const context = contextOf?.(principal, action, resource);
-    const tuples = contextualTuplesOf?.(principal, resource) ?? [];
-    const question: FgaQuestion = {
-      tuple_key: { user, relation, object },
-      ...(context !== undefined && { context }),
-      ...(tuples.length > 0 && { contextual_tuples: { tuple_keys: tuples } }),
+    const undecided = (cause: unknown, allowed: boolean): Decision => {
+      unavailable++;
+      return dueTo(cause, decisionOf(modelId, allowed, 'unavailable'));
     };
-    const key = JSON.stringify([modelId, question]);
+    let tuple: FgaTuple | undefined;
+    try {
+      tuple = tupleOf(principal, action, resource);
+    } catch (cause) {
+      // Nobody failed to answer: there was no question, and whoever has no name may do nothing.
+      return undecided(cause, false);
+    }
+    if (tuple === undefined) return denied;
+    let question: FgaQuestion;
+    let key: string;
+    try {
+      question = questionOf(tuple, principal, action, resource);
+      key = JSON.stringify([modelId, question]);
+    } catch (cause) {
+      return undecided(cause, fallback === 'open');
+    }
     const known = wanted === 'higher' ? undefined : cache?.get(key);
     if (known !== undefined) return known;
-    const allowed = await abortable(batches.ask(key, question, wanted), signal);
-    if (allowed === undefined) {
-      unavailable++;
-      return decisionOf(modelId, fallback === 'open', 'unavailable');
-    }
-    const decision = allowed ? decisionOf(modelId, true, 'allowed', relation) : denied;
+    const answer = await abortable(batches.ask(key, question, wanted), signal);
+    if (typeof answer !== 'boolean') return undecided(answer, fallback === 'open');
+    const decision = answer ? decisionOf(modelId, true, 'allowed', tuple.relation) : denied;
     cache?.set(key, decision);
     return decision;
   };

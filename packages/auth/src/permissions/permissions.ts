@@ -1,6 +1,14 @@
 import { hash } from 'node:crypto';
 import { assertFunction, assertKnownOptions, assertObject, assertText, OptionsError } from '@macadam/core';
-import { type Decision, decisionOf, type Permissions, permissionsOf, type RuleExplanation } from './decision.ts';
+import {
+  type Decision,
+  decisionOf,
+  disown,
+  dueTo,
+  type Permissions,
+  permissionsOf,
+  type RuleExplanation,
+} from './decision.ts';
 import { claimedRoles, closeRoles } from './roles.ts';
 import { type CompiledRule, compileRule, type PermissionRequest, type PermissionRule, type Relations } from './rule.ts';
 import { type ActionRules, RuleIndex } from './rule-index.ts';
@@ -95,6 +103,7 @@ export function definePermissions<P, R = unknown, A extends string = string>(
   const heldBy = (principal: P): Iterable<string> => {
     const held: unknown = rolesOf(principal);
     if (typeof held === 'object' && held !== null && Symbol.iterator in held) return held as Iterable<string>;
+    disown(held);
     throw new OptionsError('rolesOf()', held, 'a list of roles');
   };
   return permissionsOf(
@@ -102,7 +111,7 @@ export function definePermissions<P, R = unknown, A extends string = string>(
     (principal, action, resource) => decide(principal, action, resource, heldBy(principal)),
     (principal, action, resource) => {
       const told = [...rulesFor(index.find(action), heldBy(principal), included)].map((rule) => {
-        return { rule: rule.id, effect: rule.effect, outcome: judge(rule, { principal, action, resource }) };
+        return explained(rule, judge(rule, { principal, action, resource }));
       });
       return [...told.filter(({ effect }) => effect === 'deny'), ...told.filter(({ effect }) => effect === 'allow')];
     },
@@ -125,7 +134,7 @@ function weigh<P, R>(
     if (rule.effect === 'allow' && decision.allowed) break;
     const outcome = judge(rule, request);
     if (outcome === 'does not apply') continue;
-    if (rule.effect === 'deny') return outcome === 'applies' ? rule.applied : rule.failed;
+    if (rule.effect === 'deny') return outcome === 'applies' ? rule.applied : dueTo(outcome.cause, rule.failed);
     if (outcome === 'applies') decision = rule.applied;
   }
   return decision;
@@ -143,18 +152,29 @@ function rulesFor<C>(
   return found;
 }
 
-function judge<P, R>(rule: CompiledRule<P, R>, request: PermissionRequest<P, R>): RuleExplanation['outcome'] {
+/** What a rule has to say, or what kept it from saying anything. */
+type Judged = 'applies' | 'does not apply' | { readonly cause: unknown };
+
+function judge<P, R>(rule: CompiledRule<P, R>, request: PermissionRequest<P, R>): Judged {
   try {
     for (const condition of rule.conditions) {
       const answer: unknown = condition(request);
       if (answer === true) continue;
+      if (answer === false) return 'does not apply';
       // A promise, or nothing at all, is no answer; in doubt an allow does not apply, and a deny does.
-      return answer === false ? 'does not apply' : 'failed';
+      disown(answer);
+      const given = answer instanceof Promise ? 'a promise' : typeof answer;
+      return { cause: new TypeError(`A condition of "${rule.id}" gave ${given}, not true or false.`) };
     }
     return 'applies';
-  } catch {
-    return 'failed';
+  } catch (cause) {
+    return { cause };
   }
+}
+
+function explained<P, R>({ id, effect }: CompiledRule<P, R>, judged: Judged): RuleExplanation {
+  if (typeof judged === 'string') return { rule: id, effect, outcome: judged };
+  return { rule: id, effect, outcome: 'failed', cause: judged.cause };
 }
 
 function digestOf(parts: readonly unknown[]): string {

@@ -22,13 +22,13 @@ import {
 } from 'oauth4webapi';
 import type { DpopKey } from '../dpop/dpop-key.ts';
 import { AnswerTooLongError, fetchBounded, type FetchLike } from '../fetch/bounded-fetch.ts';
+import { safeCause, secretsIn } from '../fetch/safe-cause.ts';
 import { within } from '../fetch/within.ts';
 import type { FetchPurpose } from '../instruments.ts';
 import { type JsonObject, readStrictObject } from '../jwt/strict-json.ts';
 import { TokenRequestError } from './errors.ts';
 import type { Provided } from './options.ts';
 import type { SigningKey } from './private-key.ts';
-import { safeCause, secretsIn } from './safe-cause.ts';
 import { retryAfterIn, without } from './token-answer.ts';
 
 /** Who asks, and how that is shown. */

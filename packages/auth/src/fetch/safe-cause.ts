@@ -25,13 +25,20 @@ export function secretsIn(headers: Readonly<Record<string, string>>, body: URLSe
   return [credentials, password, decoded(password), ...named].filter(({ length }) => length >= SHORTEST_SECRET);
 }
 
+/** The credentials that headers hold, with the name of their scheme and without. */
+export function secretsInHeaders(headers: Readonly<Record<string, unknown>>): readonly string[] {
+  return Object.values(headers)
+    .flatMap((value) => (typeof value === 'string' ? [value, value.slice(value.indexOf(' ') + 1)] : []))
+    .filter(({ length }) => length >= SHORTEST_SECRET);
+}
+
 /** Name, message, code and causes; an error of ours, which holds no credential, is told as it is. */
 export function safeCause(error: unknown, secrets: readonly string[], depth = 0): unknown {
   if (isMacadamError(error)) return error;
   if (!(error instanceof Error)) return typeof error === 'string' ? without(error, secrets) : undefined;
   const { name, message, cause } = error;
   const { code } = error as NodeJS.ErrnoException;
-  const told = new Error(without(message, secrets));
+  const told = new Error(without(String(message), secrets));
   Object.defineProperty(told, 'name', { value: name, configurable: true, writable: true });
   told.stack = `${name}: ${told.message}`;
   if (typeof code === 'string') Object.assign(told, { code });
