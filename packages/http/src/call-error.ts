@@ -8,6 +8,7 @@ import {
   HttpRequestError,
   HttpStatusError,
   HttpTimeoutError,
+  type ErrorSubject,
   type GaveUp,
 } from './errors.ts';
 import type { HttpClientSettings } from './settings.ts';
@@ -52,6 +53,12 @@ export function concludeCall(thrown: unknown, call: FailedCall): CallEnd {
   return { error };
 }
 
+/** The request as errors name it: of several endpoints, as it went to the last. */
+export function lastSubject({ subject }: PreparedRequest, log: AttemptLog | undefined): ErrorSubject {
+  const last = log?.route?.tried.at(-1);
+  return last === undefined ? subject : subject.at(last.target);
+}
+
 interface Unwrapped {
   readonly failure: unknown;
   readonly gaveUp: GaveUp;
@@ -91,6 +98,6 @@ function timedOut(failure: TimeoutError, gaveUp: GaveUp, call: FailedCall): Http
   // What was waited for before had been taken off the limit.
   const toldMs = isSpent && log.limitedFrom > log.startedAt ? limitMs : failure.timeoutMs;
   const cause = log.failure instanceof HttpError ? log.failure : undefined;
-  const error = new HttpTimeoutError(request.subject, toldMs, request.repeatable, cause);
+  const error = new HttpTimeoutError(lastSubject(request, log), toldMs, request.repeatable, cause);
   return conclude(error, log.records, overall ? 'deadline' : gaveUp);
 }

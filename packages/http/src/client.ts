@@ -132,7 +132,7 @@ class PooledHttpClient {
       const answer = this.#cache === undefined ? this.#execute(request, log) : this.#cache.answer(request, log);
       log.isFresh = false;
       const response = await answer;
-      if (options?.schema !== undefined && response.ok) await applySchema(request.subject, response, options.schema);
+      if (options?.schema !== undefined && response.ok) await applySchema(response, options.schema);
       setAttempts(response, log.records);
       log.trace?.end(log, undefined);
       this.#succeeded++;

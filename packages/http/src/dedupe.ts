@@ -6,8 +6,17 @@ import type { Scope } from './attempt-settings.ts';
 import { AttemptLog } from './attempts.ts';
 import type { AuthorizeContext, HttpAuth } from './auth.ts';
 import { authorize } from './authorize.ts';
+import { lastSubject } from './call-error.ts';
 import { digest } from './digest.ts';
-import { conclude, HttpError, HttpStatusError, HttpTimeoutError, requestFailure } from './errors.ts';
+import {
+  conclude,
+  copyAttempts,
+  copyError,
+  HttpError,
+  HttpStatusError,
+  HttpTimeoutError,
+  requestFailure,
+} from './errors.ts';
 import { traceCall } from './instruments.ts';
 import type { PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
@@ -87,7 +96,7 @@ export class Dedupe {
     try {
       const response = await this.#join(key, caller);
       end = response;
-      if (options?.schema !== undefined) await applySchema(request.subject, response, options.schema);
+      if (options?.schema !== undefined) await applySchema(response, options.schema);
       return response;
     } catch (error) {
       end = error;
@@ -182,7 +191,7 @@ export class Dedupe {
   }
 }
 
-/** How a shared request that failed ends for one of its callers: an error with an answer in it, and a limit, is his own. */
+/** How a shared request that failed ends for one of its callers: with an error of his own, made where he waits. */
 function concludeShared(
   error: unknown,
   { request, flight }: Caller,
@@ -194,13 +203,14 @@ function concludeShared(
     const { retryable, retryAfterMs, redirectRefused, attempts, gaveUp } = error;
     const response = copyResponse(error.response);
     if (!(options?.throwOnStatus ?? settings.throwOnStatus)) return response;
-    own = new HttpStatusError(request.subject, response, retryable, retryAfterMs, redirectRefused);
-    conclude(own, attempts, gaveUp);
-  } else if (error instanceof TimeoutError) {
+    own = new HttpStatusError(error, response, retryable, retryAfterMs, redirectRefused);
+    conclude(own, copyAttempts(attempts), gaveUp);
+  } else if (error instanceof HttpError) own = copyError(error);
+  else if (error instanceof TimeoutError) {
     // The caller's own limit. The shared request may go on: what it has done so far is all there is to tell.
     const cause = flight?.failure instanceof HttpError ? flight.failure : undefined;
-    own = new HttpTimeoutError(request.subject, error.timeoutMs, true, cause);
-    conclude(own, flight?.records.map((record) => ({ ...record })) ?? [], 'deadline');
+    own = new HttpTimeoutError(lastSubject(request, flight), error.timeoutMs, true, cause);
+    conclude(own, copyAttempts(flight?.records ?? []), 'deadline');
   } else throw error;
   Error.captureStackTrace(own, concludeShared);
   throw own;

@@ -52,6 +52,18 @@ export function withAttempts<E extends HttpError>(error: E, attempts: readonly H
   return error;
 }
 
+/** The same failure in an error of its own, for another who waited for the same request. Its stack is still to be captured. */
+export function copyError<E extends HttpError>(error: E): E {
+  const copy = Reflect.construct(Error, [], error.constructor) as E;
+  Object.defineProperties(copy, Object.getOwnPropertyDescriptors(error));
+  return withAttempts(copy, copyAttempts(error.attempts));
+}
+
+/** As they are now: a try that is in flight still goes on. */
+export function copyAttempts(attempts: readonly HttpAttempt[]): readonly HttpAttempt[] {
+  return attempts.map((attempt) => ({ ...attempt }));
+}
+
 /** These are worth a word after a first try too: the failure itself does not tell why there was no other. */
 const TOLD_OF_ONE: ReadonlySet<GaveUp> = new Set(['bodyNotReplayable', 'budget', 'circuitOpen', 'retryAfterTooLong']);
 
@@ -161,13 +173,15 @@ HttpTimeoutError.prototype.name = 'HttpTimeoutError';
 /** What a body failed at: its encoding, its JSON, its schema, or it had been cut off. */
 export type DecodeReason = 'encoding' | 'json' | 'schema' | 'truncated';
 
+/** Not a field, which would be printed. */
+const ISSUES = new WeakMap<object, readonly SchemaIssue[]>();
+
 /** The answer is there, but is not what it should be. Code `MAC_HTTP_DECODE`. Not retryable. */
 export class HttpDecodeError extends HttpError {
   readonly reason: DecodeReason;
   readonly status: number;
   /** Where the schema did not fit, such as `items.0.price`. */
   readonly paths: readonly string[];
-  readonly #issues: readonly SchemaIssue[];
 
   constructor(
     subject: ErrorSubject,
@@ -180,12 +194,12 @@ export class HttpDecodeError extends HttpError {
     this.reason = reason;
     this.status = status;
     this.paths = issuePaths(issues);
-    this.#issues = issues;
+    if (issues.length > 0) ISSUES.set(this, issues);
   }
 
   /** What the schema found. Not printed with the error: libraries put the offending values into their messages. */
   get issues(): readonly SchemaIssue[] {
-    return this.#issues;
+    return ISSUES.get(this) ?? [];
   }
 }
 HttpDecodeError.prototype.name = 'HttpDecodeError';

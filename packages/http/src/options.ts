@@ -110,7 +110,7 @@ export interface HttpClientOptions extends ConnectionOptions {
   /**
    * Whether identical GET, HEAD and OPTIONS requests in flight share one. Identical means in everything that is sent,
    * headers included, and what `auth` adds for the caller: it is asked once more, before the request is shared. Each
-   * caller keeps its own time limit, signal and response; the bytes of the body are shared. Streams and `fetch` are
+   * caller keeps its own time limit, signal, response and error; the bytes of the body are shared. Streams and `fetch` are
    * never shared. Default: false.
    */
   dedupe?: boolean;

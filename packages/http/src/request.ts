@@ -18,14 +18,14 @@ import { OneShotBody } from './body/one-shot.ts';
 import type { BodySource } from './body/source.ts';
 import { ACCEPT_ENCODING } from './content-decoding.ts';
 import type { Endpoint } from './endpoints/endpoint.ts';
-import type { ErrorSubject } from './errors.ts';
 import { assertHeaderValue, mergeHeaders, withContentType } from './headers.ts';
 import { makeKey } from './key.ts';
 import type { HttpClientSettings } from './settings.ts';
 import type { PathTemplate } from './path-template.ts';
-import { encodeQuery, redactQuery } from './query.ts';
+import { encodeQuery } from './query.ts';
 import type { RedirectDecision } from './redirect.ts';
 import { REQUEST_OPTION_NAMES, type AnyRequestOptions } from './request-options.ts';
+import { RequestSubject } from './request-subject.ts';
 import { authorityOf } from './peer.ts';
 import { isRepeatable } from './retry-rules.ts';
 import { assertSchema } from './schema.ts';
@@ -33,7 +33,7 @@ import type { StreamSettings } from './stream/options.ts';
 
 /** What goes out, the same for every try. */
 export interface PreparedRequest {
-  readonly subject: ErrorSubject;
+  readonly subject: RequestSubject;
   readonly template: PathTemplate;
   readonly method: string;
   /** Path and query, encoded. */
@@ -85,36 +85,6 @@ const KNOWN_METHODS: ReadonlySet<string> = new Set([
   'OPTIONS',
   'QUERY',
 ]);
-
-/** Names a request in messages; its URL is put together only when there is one. */
-class RequestSubject implements ErrorSubject {
-  readonly method: string;
-  readonly #origin: string;
-  readonly #template: PathTemplate;
-  readonly #query: string;
-
-  constructor(method: string, origin: string, template: PathTemplate, query: string) {
-    this.method = method;
-    this.#origin = origin;
-    this.#template = template;
-    this.#query = query;
-  }
-
-  get template(): string | undefined {
-    // A path without parameters may have had them pasted into it, and then there is no end to its kinds.
-    return this.#template.fixed === undefined ? this.#template.route : undefined;
-  }
-
-  get route(): string {
-    return `${this.method} ${this.#template.route}`;
-  }
-
-  get url(): string {
-    const url = this.#origin + this.#template.printable;
-    if (this.#query === '') return url;
-    return `${url}${this.#template.hasQuery ? '&' : '?'}${redactQuery(this.#query)}`;
-  }
-}
 
 /**
  * Turns a method, a path and options into what is sent.
@@ -190,7 +160,8 @@ export function redirected(
 
 /** The request as it is sent to `endpoint`. */
 export function addressed(request: PreparedRequest, endpoint: Endpoint): PreparedRequest {
-  return { ...request, path: endpoint.target.pathPrefix + request.path, endpoint };
+  const { target } = endpoint;
+  return { ...request, subject: request.subject.at(target), path: target.pathPrefix + request.path, endpoint };
 }
 
 function assertMethod(method: unknown): void {

@@ -1,5 +1,5 @@
-import { HttpDecodeError, type ErrorSubject } from './errors.ts';
-import { JSON_TYPE, setData, type HttpResponse } from './response.ts';
+import { HttpDecodeError } from './errors.ts';
+import { JSON_TYPE, setData, subjectOf, type HttpResponse } from './response.ts';
 import { misfit, type StandardSchema } from './schema.ts';
 
 /**
@@ -7,15 +7,11 @@ import { misfit, type StandardSchema } from './schema.ts';
  *
  * @throws HttpDecodeError (`MAC_HTTP_DECODE`) when the body does not fit, or is not what it says it is.
  */
-export async function applySchema(
-  subject: ErrorSubject,
-  response: HttpResponse,
-  schema: StandardSchema,
-): Promise<void> {
+export async function applySchema(response: HttpResponse, schema: StandardSchema): Promise<void> {
   const result = await schema['~standard'].validate(response.data);
   if (result.issues !== undefined) {
     const detail = `${kindOf(response)}${misfit(result.issues)}`;
-    throw new HttpDecodeError(subject, 'schema', response.status, detail, result.issues);
+    throw new HttpDecodeError(subjectOf(response), 'schema', response.status, detail, result.issues);
   }
   setData(response, result.value);
 }

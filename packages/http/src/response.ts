@@ -15,6 +15,7 @@ let writeData: (response: HttpResponse, data: unknown) => void;
 let writeAttempts: (response: HttpResponse, attempts: readonly HttpAttempt[]) => void;
 let writeBody: (response: HttpResponse, body: Readable) => void;
 let readBody: (response: HttpResponse) => Readable | undefined;
+let readSubject: (response: HttpResponse) => ErrorSubject;
 let copy: (response: HttpResponse) => HttpResponse;
 
 /**
@@ -122,6 +123,7 @@ export class HttpResponse<Data = unknown> {
       response.#body = body;
     };
     readBody = (response) => response.#body;
+    readSubject = (response) => response.#subject;
     copy = (response) => {
       const made = new HttpResponse(response.#subject, response.status, {}, response.#bytes, response.bodyTruncated);
       (made as { headers: ResponseHeaders }).headers = response.headers;
@@ -149,6 +151,11 @@ export function setBody(response: HttpResponse, body: Readable): void {
 /** The body that is still coming in; undefined when the answer has arrived whole. */
 export function bodyOf(response: HttpResponse): Readable | undefined {
   return readBody(response);
+}
+
+/** The request that was answered, as errors name it. */
+export function subjectOf(response: HttpResponse): ErrorSubject {
+  return readSubject(response);
 }
 
 /** The same answer once more, its `data` to be decoded anew. The bytes are shared. */

@@ -106,12 +106,9 @@ export function traceparent(span: { traceId: string; spanId: string; traceFlags:
 }
 
 /** Where it goes. Path parameters stay names: they can be anything, reset tokens and addresses of people too. */
-export function shownUrl({ subject, template, path, hop, endpoint }: PreparedRequest): string {
-  if (hop !== undefined)
-    return hop.origin + (subject.template === undefined ? redactQuery(path) : shownHop(template, path));
-  if (endpoint === undefined) return subject.url;
-  const { origin, pathPrefix } = endpoint.target;
-  return subject.url.replace(/^\w+:\/\/[^/]*/, origin + pathPrefix);
+export function shownUrl({ subject, template, path, hop }: PreparedRequest): string {
+  if (hop === undefined) return subject.url;
+  return hop.origin + (subject.template === undefined ? redactQuery(path) : shownHop(template, path));
 }
 
 /** A redirect repeats the parameters of the path it was sent for: of its own, only words of the template are shown. */

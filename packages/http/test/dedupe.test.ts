@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { currentWork, runWork } from '@macadam/core';
+import { currentWork, isMacadamError, runWork } from '@macadam/core';
 import { constant } from '@macadam/resilience';
 import { respond, startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -86,6 +86,30 @@ test('each caller has its own schema, and its own idea of what is an error', asy
   const Wrong = z.object({ id: z.string() });
   const [good, bad] = await Promise.allSettled([client.get('/b'), client.get('/b', { schema: Wrong })]);
   expect([good.status, bad.status]).toEqual(['fulfilled', 'rejected']);
+});
+
+test.each<[string, Script]>([
+  ['a status', { status: 404, body: 'no' }],
+  ['the network', { error: 'ECONNREFUSED' }],
+  ['an encoding', { status: 200, headers: { 'content-encoding': 'gzip' }, body: 'no gzip' }],
+])('a failure, of %s, is an error of each caller: nobody sees what another does to his', async (_, script) => {
+  const dispatcher = scriptedDispatcher(script);
+  const shared = createHttpClient({ baseUrl: 'http://billing.internal', dedupe: true, dispatcher, retry: false });
+  const callOfOne = async (): Promise<unknown> => await shared.get('/a');
+  const callOfOther = async (): Promise<unknown> => await shared.get('/a');
+  const [one, other] = (await Promise.all(
+    [callOfOne(), callOfOther()].map((call) => call.catch((error) => error)),
+  )) as [HttpStatusError, HttpStatusError];
+  expect(dispatcher.sent).toHaveLength(1);
+  expect(one).toEqual(other);
+  expect(isMacadamError(one) && one instanceof other.constructor && one.attempts.length).toBe(1);
+  expect(one.toJSON()).toEqual(other.toJSON());
+  expect(one.stack).toContain('callOfOne');
+  expect(other.stack).toContain('callOfOther');
+  const told = other.toJSON();
+  Object.assign(one, { message: 'mine', tenant: 'a' });
+  Object.assign(one.attempts[0] as object, { endpoint: 'mine' });
+  expect(other.toJSON()).toEqual(told);
 });
 
 test('the deadline of one caller ends its own wait only', async () => {

@@ -4,6 +4,7 @@ import { runWork } from '@macadam/core';
 import { constant, slowCallRate } from '@macadam/resilience';
 import { seededRandom, startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { z } from 'zod';
 import { createHttpClient, type HttpClient, type HttpClientOptions, type HttpResponse } from '../src/index.ts';
 import type { DispatchHandler, DispatchOptions, HttpDispatcher } from '../src/dispatcher.ts';
 
@@ -175,6 +176,33 @@ describe('choosing an endpoint', () => {
     await calls(client({ endpoints }), 20);
     expect(new Set(paths)).toEqual(new Set(['a.internal/v1/a', 'b.internal/a']));
   });
+});
+
+test('an error names the endpoint of the last try, and not the first of the list', async () => {
+  const answers: Record<string, number> = {
+    'h1.internal': 0,
+    'h2.internal': 404,
+    'h3.internal': 200,
+    'h4.internal': 200,
+  };
+  const { client, clock, delays } = fleet((host) => answers[host] ?? 200);
+  delays.set('h4.internal', 60_000);
+  const schema = z.object({ id: z.number() });
+  for (const [host, code] of [
+    ['h1', 'MAC_HTTP_NETWORK'],
+    ['h2', 'MAC_HTTP_STATUS'],
+    ['h3', 'MAC_HTTP_DECODE'],
+    ['h4', 'MAC_TIMEOUT'],
+  ]) {
+    const orders = client({ endpoints: async () => [{ url: `http://${host}.internal/v2` }], retry: false });
+    const call = orders.get('/a/{id}', { params: { id: 7 }, schema, timeoutMs: 500 });
+    const url = `http://${host}.internal/v2/a/{id}`;
+    await expect(clock.runUntil(call)).rejects.toMatchObject({
+      code,
+      url,
+      message: expect.stringContaining(url) as string,
+    });
+  }
 });
 
 describe('endpoints that fail', () => {
