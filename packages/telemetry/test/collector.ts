@@ -13,12 +13,13 @@ export interface Collector {
 
 /**
  * Takes OTLP over HTTP, and keeps it; a body that is no JSON has only its bytes. With `hang`, never answers. Answers with
- * what `status` gives for each request.
+ * what `status` gives for each request, and with `rejected` says that it has rejected so many of them, and why.
  */
 export async function startCollector({
   hang = false,
   status = () => 200,
-}: { hang?: boolean; status?: () => number } = {}): Promise<Collector> {
+  rejected,
+}: { hang?: boolean; status?: () => number; rejected?: () => Rejected | undefined } = {}): Promise<Collector> {
   const received: Collector['received'] = [];
   let bytes = '';
   const server = createServer((request, response) => {
@@ -32,7 +33,9 @@ export async function startCollector({
       const parsed: unknown = isJson ? JSON.parse(Buffer.from(body, 'latin1').toString()) : undefined;
       received.push({ path, headers, body: parsed });
       response.statusCode = status();
-      if (!hang) response.setHeader('content-type', headers['content-type'] ?? '').end(isJson ? '{}' : '');
+      if (hang) return;
+      response.setHeader('content-type', headers['content-type'] ?? '');
+      response.end(isJson ? jsonAnswer(path, rejected?.()) : protobufAnswer(rejected?.()));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -46,6 +49,27 @@ export async function startCollector({
         server.closeAllConnections();
       }),
   };
+}
+
+/** How many items of a batch a collector did not take, and what it says about it. */
+interface Rejected {
+  readonly count: number;
+  readonly message: string;
+}
+
+function jsonAnswer(path: string, rejected: Rejected | undefined): string {
+  if (rejected === undefined) return '{}';
+  const name = { '/v1/traces': 'rejectedSpans', '/v1/metrics': 'rejectedDataPoints' }[path] ?? 'rejectedLogRecords';
+  // A 64-bit number is a text in the JSON of protobuf.
+  return JSON.stringify({ partialSuccess: { [name]: String(rejected.count), errorMessage: rejected.message } });
+}
+
+/** Field 1 of the answer is the message with the number, field 1, and the text, field 2; all of them are short here. */
+function protobufAnswer(rejected: Rejected | undefined): Buffer {
+  if (rejected === undefined) return Buffer.alloc(0);
+  const text = Buffer.from(rejected.message);
+  const partial = Buffer.concat([Buffer.from([0x08, rejected.count, 0x12, text.length]), text]);
+  return Buffer.concat([Buffer.from([0x0a, partial.length]), partial]);
 }
 
 interface OtlpSpan {

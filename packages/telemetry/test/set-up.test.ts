@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { trace } from '@opentelemetry/api';
 import { InMemorySpanExporter } from '@opentelemetry/sdk-trace';
 import { createLogger, withSpan } from '../src/index.ts';
-import { startTelemetry, type Telemetry } from '../src/node.ts';
+import { otelLogs, startTelemetry, type Telemetry } from '../src/node.ts';
 import { type Collector, startCollector } from './collector.ts';
 
 const open: (Telemetry | Collector)[] = [];
@@ -50,6 +50,97 @@ describe('a collector that refuses', () => {
     open.push(collector, telemetry);
     return { telemetry, warnings, url: collector.url };
   }
+});
+
+describe('a collector that takes a batch only in part', () => {
+  it.each(['http/json', 'http/protobuf'])(
+    'is told of over %s, once, and again after one was taken whole',
+    async (protocol) => {
+      const answers = [
+        { count: 3, message: 'too old, token=C4nary' },
+        { count: 4, message: 'too old' },
+        { count: 0, message: 'use v2' },
+        undefined,
+        { count: 0, message: 'use v2' },
+      ];
+      const collector = await startCollector({ rejected: () => answers.shift() });
+      const warnings: string[] = [];
+      const telemetry = startTelemetry({
+        serviceName: 'orders',
+        env: {
+          OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${collector.url}/v1/traces`,
+          OTEL_EXPORTER_OTLP_PROTOCOL: protocol,
+        },
+        onWarning: (warning) => warnings.push(warning),
+      });
+      open.push(collector, telemetry);
+      for (let i = 0; i < 5; i++) {
+        withSpan('x', () => undefined);
+        await telemetry.flush();
+      }
+      expect(warnings).toEqual([
+        `The collector at ${collector.url}/v1/traces rejects some of the traces, 3 of one batch, and says: too old, token=[redacted].`,
+        `The collector at ${collector.url}/v1/traces takes the traces, and says: use v2.`,
+      ]);
+    },
+  );
+
+  it('is told of for metrics and logs as well', async () => {
+    const collector = await startCollector({ rejected: () => ({ count: 1, message: '' }) });
+    const warnings: string[] = [];
+    const telemetry = startTelemetry({
+      serviceName: 'orders',
+      traces: false,
+      env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' },
+      onWarning: (warning) => warnings.push(warning),
+    });
+    open.push(collector, telemetry);
+    createLogger({ destination: otelLogs() }).info('x');
+    await telemetry.flush();
+    expect(warnings).toEqual(
+      ['logs', 'metrics'].map(
+        (signal) =>
+          `The collector at ${collector.url}/v1/${signal} rejects some of the ${signal}, 1 of one batch, and says no reason.`,
+      ),
+    );
+  });
+});
+
+it('why an exporter of your own fails is told, once and without credentials', async () => {
+  const warnings: string[] = [];
+  const exporter = {
+    export: (_spans: unknown, done: (result: object) => void) =>
+      done({ code: 1, error: new Error('no, token=C4nary') }),
+    shutdown: () => Promise.resolve(),
+  };
+  const onWarning = (warning: string): void => void warnings.push(warning);
+  const telemetry = startTelemetry({ serviceName: 'orders', env: {}, traces: { exporter } as never, onWarning });
+  open.push(telemetry);
+  for (let i = 0; i < 2; i++) {
+    withSpan('x', () => undefined);
+    await telemetry.flush();
+  }
+  expect(warnings).toEqual(['Sending traces (100 % of new ones) failed: no, token=[redacted].']);
+});
+
+it('what hangs at the end does not take with it what could be sent', async () => {
+  const hanging = await startCollector({ hang: true });
+  const collector = await startCollector();
+  open.push(hanging, collector);
+  const warnings: string[] = [];
+  const telemetry = startTelemetry({
+    serviceName: 'orders',
+    env: {
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${hanging.url}/v1/traces`,
+    },
+    shutdownTimeoutMs: 600,
+    onWarning: (warning) => warnings.push(warning),
+  });
+  withSpan('x', () => createLogger({ destination: otelLogs() }).info('the last line'));
+  await telemetry.shutdown();
+  expect(collector.received.map(({ path }) => path)).toEqual(['/v1/logs', '/v1/metrics']);
+  expect(warnings).toEqual(['Telemetry was not sent within 600 ms; the rest is lost.']);
 });
 
 describe('a wrong variable', () => {

@@ -5,7 +5,7 @@ import { InMemoryLogRecordExporter } from '@opentelemetry/sdk-logs';
 import { AggregationTemporality, InMemoryMetricExporter } from '@opentelemetry/sdk-metrics';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createLogger, injectTrace, withSpan } from '../src/index.ts';
-import { otlpTarget } from '../src/node/environment.ts';
+import { otlpTarget } from '../src/node/otlp-target.ts';
 import { otelLogs, startTelemetry, type Telemetry, type TelemetryOptions } from '../src/node.ts';
 import { capture } from './capture.ts';
 import { metricsOf, spansOf, startCollector, type Collector } from './collector.ts';

@@ -1,6 +1,7 @@
-import { logs } from '@opentelemetry/api';
+import { logs, type MeterProvider } from '@opentelemetry/api';
 import { BatchLogRecordProcessor, LoggerProvider, type LogRecordExporter } from '@opentelemetry/sdk-logs';
 import type { Resource } from './resource.ts';
+import type { AttributeLimits, Batching } from './sdk-settings.ts';
 import type { RunningSignal } from './signal.ts';
 
 export interface LogOptions {
@@ -8,8 +9,22 @@ export interface LogOptions {
   exporter?: LogRecordExporter;
 }
 
-export function startLogs(exporter: LogRecordExporter, resource: Resource): RunningSignal & { registered: boolean } {
-  const provider = new LoggerProvider({ resource, processors: [new BatchLogRecordProcessor({ exporter })] });
+export interface LogSettings {
+  readonly batching: Batching;
+  readonly limits: AttributeLimits;
+}
+
+export function startLogs(
+  exporter: LogRecordExporter,
+  { batching, limits }: LogSettings,
+  resource: Resource,
+  selfObsMeterProvider: MeterProvider,
+): RunningSignal & { registered: boolean } {
+  const provider = new LoggerProvider({
+    resource,
+    logRecordLimits: limits,
+    processors: [new BatchLogRecordProcessor({ exporter, ...batching, selfObsMeterProvider })],
+  });
   const registered = logs.setGlobalLoggerProvider(provider);
   return {
     registered,

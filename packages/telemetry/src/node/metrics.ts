@@ -1,5 +1,13 @@
 import { metrics } from '@opentelemetry/api';
-import { MeterProvider, PeriodicExportingMetricReader, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
+import {
+  AggregationTemporality,
+  AggregationType,
+  InstrumentType,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+  type PushMetricExporter,
+} from '@opentelemetry/sdk-metrics';
+import { choiceFrom, type Environment } from './environment.ts';
 import type { Resource } from './resource.ts';
 import type { RunningSignal } from './signal.ts';
 
@@ -15,16 +23,57 @@ export interface MetricOptions {
 export const DEFAULT_INTERVAL_MS = 60_000;
 export const DEFAULT_MAX_SERIES = 2_000;
 
+const TEMPORALITIES = ['cumulative', 'delta', 'lowmemory'] as const;
+const HISTOGRAMS = ['explicit_bucket_histogram', 'base2_exponential_bucket_histogram'] as const;
+
+/** What is to be told of changes only, by `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`; the rest adds up from the start. */
+const DELTAS: Readonly<Record<(typeof TEMPORALITIES)[number], ReadonlySet<InstrumentType>>> = {
+  cumulative: new Set(),
+  delta: new Set([
+    ...[InstrumentType.COUNTER, InstrumentType.OBSERVABLE_COUNTER, InstrumentType.HISTOGRAM],
+    ...[InstrumentType.GAUGE, InstrumentType.OBSERVABLE_GAUGE],
+  ]),
+  lowmemory: new Set([InstrumentType.COUNTER, InstrumentType.HISTOGRAM]),
+};
+
+/** An exporter over OTLP that has metrics added up as the environment says. */
+export function aggregating(
+  exporter: Pick<PushMetricExporter, 'export' | 'forceFlush' | 'shutdown'>,
+  env: Environment,
+): PushMetricExporter {
+  const name = 'OTEL_EXPORTER_OTLP_METRICS_';
+  const deltas = DELTAS[choiceFrom(env, `${name}TEMPORALITY_PREFERENCE`, TEMPORALITIES) ?? 'cumulative'];
+  const histogram = choiceFrom(env, `${name}DEFAULT_HISTOGRAM_AGGREGATION`, HISTOGRAMS);
+  const exponential = histogram === 'base2_exponential_bucket_histogram';
+  return {
+    ...exporter,
+    selectAggregationTemporality: (type) =>
+      deltas.has(type) ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE,
+    selectAggregation: (type) => ({
+      type:
+        exponential && type === InstrumentType.HISTOGRAM
+          ? AggregationType.EXPONENTIAL_HISTOGRAM
+          : AggregationType.DEFAULT,
+    }),
+  };
+}
+
+export interface MetricSettings {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly maxSeries: number;
+}
+
 export function startMetrics(
   exporter: PushMetricExporter,
-  intervalMs: number,
-  maxSeries: number,
+  { intervalMs, timeoutMs, maxSeries }: MetricSettings,
   resource: Resource,
 ): RunningSignal & { registered: boolean } {
   const reader = new PeriodicExportingMetricReader({
     exporter,
     exportIntervalMillis: intervalMs,
-    exportTimeoutMillis: Math.min(intervalMs, 30_000),
+    // No longer than the interval: one collection must not meet the next.
+    exportTimeoutMillis: Math.min(intervalMs, timeoutMs),
     cardinalityLimits: { default: maxSeries },
   });
   const provider = new MeterProvider({ resource, readers: [reader] });

@@ -7,22 +7,22 @@ import {
 } from '@opentelemetry/api';
 import { continueTrace, injectTrace } from '../propagation.ts';
 
-const FIELDS = ['traceparent', 'tracestate', 'baggage'];
-
-/** W3C Trace Context and Baggage for libraries that ask the global propagator. */
-export const w3cPropagator: TextMapPropagator = {
-  inject<Carrier>(context: Context, carrier: Carrier, setter: TextMapSetter<Carrier>): void {
-    const headers = injectTrace({}, { context, baggage: true }) as Record<string, string>;
-    for (const name of FIELDS) if (headers[name] !== undefined) setter.set(carrier, name, headers[name]);
-  },
-  extract<Carrier>(base: Context, carrier: Carrier, getter: TextMapGetter<Carrier>): Context {
-    const headers = Object.fromEntries(FIELDS.map((name) => [name, getter.get(carrier, name)]));
-    return continueTrace(headers, { trusted: true, base }).context;
-  },
-  fields: () => FIELDS,
-};
+/** W3C Trace Context and Baggage, or one of them, for libraries that ask the global propagator. */
+export function w3cPropagator(fields: readonly string[]): TextMapPropagator {
+  return {
+    inject<Carrier>(context: Context, carrier: Carrier, setter: TextMapSetter<Carrier>): void {
+      const headers = injectTrace({}, { context, baggage: true }) as Record<string, string>;
+      for (const name of fields) if (headers[name] !== undefined) setter.set(carrier, name, headers[name]);
+    },
+    extract<Carrier>(base: Context, carrier: Carrier, getter: TextMapGetter<Carrier>): Context {
+      const headers = Object.fromEntries(fields.map((name) => [name, getter.get(carrier, name)]));
+      return continueTrace(headers, { trusted: true, base }).context;
+    },
+    fields: () => [...fields],
+  };
+}
 
 /** Makes it the global one. Whether there was none before. */
-export function registerPropagator(): boolean {
-  return propagation.setGlobalPropagator(w3cPropagator);
+export function registerPropagator(fields: readonly string[]): boolean {
+  return propagation.setGlobalPropagator(w3cPropagator(fields));
 }

@@ -2,13 +2,13 @@ import { assertObject, OptionsError } from '@macadam/core';
 import {
   defaultResource,
   detectResources,
-  envDetector,
   hostDetector,
   processDetector,
   type Resource,
   resourceFromAttributes,
   serviceInstanceIdDetector,
 } from '@opentelemetry/resources';
+import { type Environment, pairsFrom } from './environment.ts';
 
 export type { Resource };
 
@@ -24,10 +24,14 @@ export interface ServiceIdentity {
   resource?: Readonly<Record<string, string | number | boolean>>;
 }
 
-export function serviceResource(identity: ServiceIdentity): Resource {
+/** Any name, but not none. */
+const ATTRIBUTE_NAME = /./;
+
+export function serviceResource(identity: ServiceIdentity, env: Environment): Resource {
   const detected = detectResources({
-    detectors: [hostDetector, processDetector, serviceInstanceIdDetector, envDetector],
+    detectors: [hostDetector, processDetector, serviceInstanceIdDetector],
   });
+  const given = resourceFromAttributes(pairsFrom(env, 'OTEL_RESOURCE_ATTRIBUTES', ATTRIBUTE_NAME));
   const own = resourceFromAttributes({
     'service.name': identity.serviceName,
     ...(identity.serviceVersion !== undefined && { 'service.version': identity.serviceVersion }),
@@ -38,7 +42,7 @@ export function serviceResource(identity: ServiceIdentity): Resource {
   const safe = resourceFromAttributes(
     Object.fromEntries(Object.entries(detected.attributes).filter(([name]) => !name.startsWith('process.command'))),
   );
-  return defaultResource().merge(safe).merge(own);
+  return defaultResource().merge(safe).merge(given).merge(own);
 }
 
 /** @throws OptionsError for an attribute that has no form over OTLP. */

@@ -1,4 +1,4 @@
-import { context, trace } from '@opentelemetry/api';
+import { context, type MeterProvider, trace } from '@opentelemetry/api';
 import {
   BatchSpanProcessor,
   ParentBasedSampler,
@@ -8,6 +8,7 @@ import {
 } from '@opentelemetry/sdk-trace';
 import { contextManager } from './context.ts';
 import type { Resource } from './resource.ts';
+import type { Batching, Sampling, SpanLimits } from './sdk-settings.ts';
 import type { RunningSignal } from './signal.ts';
 
 export interface TraceOptions {
@@ -17,35 +18,39 @@ export interface TraceOptions {
   exporter?: SpanExporter;
 }
 
-/** Spans in batches of 512, at most 2,048 waiting; the limits of the specification, and 1,024 characters an attribute. */
+/** Longest attribute, in characters, unless the environment says otherwise: a stack of 100 frames fits. */
+export const LONGEST_ATTRIBUTE = 8_192;
+
+export interface TraceSettings {
+  readonly sampling: Sampling;
+  readonly batching: Batching;
+  readonly limits: SpanLimits;
+}
+
 export function startTraces(
   exporter: SpanExporter,
-  sampleRatio: number,
+  { sampling, batching, limits }: TraceSettings,
   resource: Resource,
+  selfObsMeterProvider: MeterProvider,
 ): RunningSignal & { registered: boolean } {
+  const root = new TraceIdRatioBasedSampler(sampling.ratio);
   const provider = new TracerProvider({
     resource,
-    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
-    spanLimits: {
-      attributeCountLimit: 128,
-      attributeValueLengthLimit: 8_192,
-      eventCountLimit: 128,
-      linkCountLimit: 128,
-    },
-    spanProcessors: [new BatchSpanProcessor({ exporter, maxQueueSize: 2_048, maxExportBatchSize: 512 })],
+    sampler: sampling.parentFirst ? new ParentBasedSampler({ root }) : root,
+    spanLimits: limits,
+    spanProcessors: [new BatchSpanProcessor({ exporter, ...batching, selfObsMeterProvider })],
   });
-  const manager = contextManager();
   const registered = trace.setGlobalTracerProvider(provider);
-  if (registered) context.setGlobalContextManager(manager);
+  const carries = registered && context.setGlobalContextManager(contextManager());
   return {
     registered,
-    description: `traces (${sampleRatio * 100} % of new ones)`,
+    description: `traces (${sampling.ratio * 100} % of new ones)`,
     flush: () => provider.forceFlush(),
     shutdown: () => provider.shutdown(),
     unregister: () => {
-      if (!registered) return;
-      trace.disable();
-      context.disable();
+      if (registered) trace.disable();
+      // Another one's stays, as it stayed when we came.
+      if (carries) context.disable();
     },
   };
 }

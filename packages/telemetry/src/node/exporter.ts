@@ -1,0 +1,11 @@
+import { OptionsError } from '@macadam/core';
+
+/** @throws OptionsError for what cannot be handed to the SDK, which would say nothing. */
+export function assertExporter(
+  where: string,
+  exporter: Partial<Record<'export' | 'shutdown', unknown>> | undefined,
+): void {
+  if (exporter === undefined) return;
+  if (typeof exporter?.export === 'function' && typeof exporter.shutdown === 'function') return;
+  throw new OptionsError(where, exporter, 'an exporter of OpenTelemetry, with export and shutdown');
+}

@@ -1,0 +1,80 @@
+import {
+  assertBoolean,
+  assertClock,
+  assertDurationMs,
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertNumber,
+  assertObject,
+  assertText,
+  type Clock,
+} from '@macadam/core';
+import type { Environment } from './environment.ts';
+import { assertExporter } from './exporter.ts';
+import type { LogOptions } from './logs.ts';
+import type { MetricOptions } from './metrics.ts';
+import { assertResource, type ServiceIdentity } from './resource.ts';
+import type { TraceOptions } from './traces.ts';
+
+export interface TelemetryOptions extends ServiceIdentity {
+  /** Spans; `false` sends none. Default: what the environment says. */
+  traces?: TraceOptions | false;
+  /** Metrics; `false` sends none. Default: what the environment says. */
+  metrics?: MetricOptions | false;
+  /** Lines of loggers with `otelLogs()` as their destination; `false` sends none. Default: what the environment says. */
+  logs?: LogOptions | false;
+  /** Event-loop delay and utilisation, garbage collections, heap. Default: true, when metrics are sent. */
+  runtimeMetrics?: boolean;
+  /** How long `shutdown` may take in all, in milliseconds. Default: 5,000. */
+  shutdownTimeoutMs?: number;
+  /** Told what is wrong with the set-up. Default: `process.emitWarning`. */
+  onWarning?: (message: string) => void;
+  /** Default: `process.env`. */
+  env?: Environment;
+  /** Default: the system clock. */
+  clock?: Clock;
+}
+
+const OPTION_NAMES: readonly (keyof TelemetryOptions)[] = [
+  ...(['serviceName', 'serviceVersion', 'environment', 'resource', 'traces', 'metrics', 'logs'] as const),
+  ...(['runtimeMetrics', 'shutdownTimeoutMs', 'onWarning', 'env', 'clock'] as const),
+];
+
+/** @throws OptionsError for what is wrong. */
+export function assertTelemetryOptions(options: TelemetryOptions): void {
+  const where = 'startTelemetry';
+  assertObject(where, options);
+  assertKnownOptions(where, options, OPTION_NAMES);
+  assertText(`${where}.serviceName`, options.serviceName);
+  for (const name of ['serviceVersion', 'environment'] as const) {
+    if (options[name] !== undefined) assertText(`${where}.${name}`, options[name]);
+  }
+  if (options.resource !== undefined) assertResource(`${where}.resource`, options.resource);
+  if (options.env !== undefined) assertObject(`${where}.env`, options.env);
+  if (options.clock !== undefined) assertClock(`${where}.clock`, options.clock);
+  if (options.runtimeMetrics !== undefined) assertBoolean(`${where}.runtimeMetrics`, options.runtimeMetrics);
+  if (options.shutdownTimeoutMs !== undefined)
+    assertDurationMs(`${where}.shutdownTimeoutMs`, options.shutdownTimeoutMs);
+  if (options.onWarning !== undefined) assertFunction(`${where}.onWarning`, options.onWarning);
+  const { traces, metrics: measured, logs } = options;
+  if (traces !== undefined && traces !== false) {
+    assertObject(`${where}.traces`, traces);
+    assertKnownOptions(`${where}.traces`, traces, ['sampleRatio', 'exporter']);
+    assertExporter(`${where}.traces.exporter`, traces.exporter);
+    if (traces.sampleRatio !== undefined)
+      assertNumber(`${where}.traces.sampleRatio`, traces.sampleRatio, { min: 0, max: 1 });
+  }
+  if (measured !== undefined && measured !== false) {
+    assertObject(`${where}.metrics`, measured);
+    assertKnownOptions(`${where}.metrics`, measured, ['intervalMs', 'maxSeries', 'exporter']);
+    assertExporter(`${where}.metrics.exporter`, measured.exporter);
+    if (measured.intervalMs !== undefined) assertDurationMs(`${where}.metrics.intervalMs`, measured.intervalMs);
+    if (measured.maxSeries !== undefined) assertInteger(`${where}.metrics.maxSeries`, measured.maxSeries, { min: 1 });
+  }
+  if (logs !== undefined && logs !== false) {
+    assertObject(`${where}.logs`, logs);
+    assertKnownOptions(`${where}.logs`, logs, ['exporter']);
+    assertExporter(`${where}.logs.exporter`, logs.exporter);
+  }
+}
