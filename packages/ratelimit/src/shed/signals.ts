@@ -10,7 +10,10 @@ import { readContainer, type ContainerReading } from './cgroup.ts';
 
 /** Above which readings the process counts as overloaded. `false` leaves one out. */
 export interface SignalOptions {
-  /** 99 % of the event loop's delays, in milliseconds, above 0. Default: 70 (toobusy). */
+  /**
+   * How long the event loop lets wait, on average, what is due at any moment, in milliseconds, above 0. One pause in a second of
+   * rest, such as a long garbage collection, is no overload. Default: 70 (toobusy).
+   */
   eventLoopDelayMs?: number | false;
   /** The share of time in which the event loop was busy, above 0, at most 1. Default: 0.95. */
   eventLoopUtilization?: number | false;
@@ -93,10 +96,9 @@ export class ProcessSensors implements Sensors {
 
   #delay(): SignalReadings {
     if (this.#delays === undefined || this.#delays.count === 0) return {};
-    // What is measured are the distances between two timers.
-    const eventLoopDelayMs = Math.max(0, this.#delays.percentile(99) / 1e6 - RESOLUTION_MS);
+    const { mean, stddev } = this.#delays;
     this.#delays.reset();
-    return { eventLoopDelayMs };
+    return { eventLoopDelayMs: Math.max(0, meanWaitMs(mean / 1e6, stddev / 1e6) - meanWaitMs(RESOLUTION_MS, 0)) };
   }
 
   #resources(): SignalReadings {
@@ -107,6 +109,14 @@ export class ProcessSensors implements Sensors {
     const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
     return { ...throttledShare(before, container), memory: Math.max(used / limit, container.memoryShare ?? 0) };
   }
+}
+
+/**
+ * How long, on average, one who comes at any moment waits for the next turn of the event loop, whose turns are so far apart: long turns
+ * are met more often than short ones, and in the middle.
+ */
+export function meanWaitMs(meanMs: number, deviationMs: number): number {
+  return (meanMs ** 2 + deviationMs ** 2) / (2 * meanMs);
 }
 
 /** The share of the periods since `before` in which the container was stopped. */
