@@ -6,7 +6,7 @@ import { keepingOf } from './http-cache/owner.ts';
 import { TRANSPORT_HEADERS, type RequestHeaders } from './headers.ts';
 import type { PathTemplate } from './path-template.ts';
 import { redactQuery } from './query.ts';
-import { isRedirect } from './redirect.ts';
+import { isRedirectStatus } from './redirect.ts';
 import { prepareRequest, type PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
 import type { HttpResponse } from './response.ts';
@@ -68,7 +68,7 @@ export function makeFetch(settings: HttpClientSettings, send: Send): FetchFuncti
     stream.maxRatio = limits.maxRatio;
     const prepared = { ...prepareRequest(settings, method, templateOf(url), options), stream };
     const response = await send(prepared, { throwOnStatus: false });
-    if (redirect === 'error' && isRedirect(response.status, response.headers.get('location') ?? undefined)) {
+    if (redirect === 'error' && isRedirectStatus(response.status)) {
       discard(response);
       throw new TypeError(`Answered ${response.status}, and redirects are an error`);
     }

@@ -79,9 +79,12 @@ export type RedirectDecision =
 
 /** Whether an answer asks for another request. 300, 304 and a 3xx without `Location` do not. */
 export function isRedirect(status: number, location: string | undefined): location is string {
-  return (
-    location !== undefined && (status === 301 || status === 302 || status === 303 || status === 307 || status === 308)
-  );
+  return location !== undefined && isRedirectStatus(status);
+}
+
+/** Whether a status is one of a redirect (Fetch, "redirect status"), wherever that leads to. */
+export function isRedirectStatus(status: number): boolean {
+  return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 }
 
 /** Decides about a redirect: where to, and what goes along. */

@@ -18,10 +18,11 @@ import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 let upstream: FaultServer;
 
-/** `/to/302/path` redirects there, `/cookies` sets two, everything else is echoed. */
+/** `/to/302/path` redirects there, `/nowhere` nowhere, `/cookies` sets two, everything else is echoed. */
 function answer(request: ReceivedRequest): FaultAnswer {
   const { method, path, headers, bodyText: body } = request;
   if (path === '/cookies') return { headers: { 'set-cookie': ['a=1; Expires=Thu, 01 Jan 2026 00:00:00 GMT', 'b=2'] } };
+  if (path === '/nowhere') return { status: 302 };
   const redirect = /^\/to\/(\d{3})\/(.*)$/.exec(path);
   if (redirect !== null)
     return { status: Number(redirect[1]), headers: { location: decodeURIComponent(redirect[2] as string) } };
@@ -138,7 +139,9 @@ describe('client.fetch', () => {
     expect([followed.status, followed.redirected, followed.url]).toEqual([200, true, `${upstream.url}/end`]);
     const manual = await fetch('/to/302/%2Fend', { redirect: 'manual' });
     expect([manual.status, manual.headers.get('location'), manual.redirected]).toEqual([302, '/end', false]);
-    expect(await failure(fetch('/to/302/%2Fend', { redirect: 'error' }))).toBeInstanceOf(TypeError);
+    for (const path of ['/to/302/%2Fend', '/nowhere']) {
+      expect(await failure(fetch(path, { redirect: 'error' }))).toBeInstanceOf(TypeError);
+    }
     const away = await failure(fetch(`/to/302/${encodeURIComponent('http://other.example/')}`));
     expect(away).toMatchObject({ code: 'MAC_HTTP_STATUS', redirectRefused: 'crossOrigin' });
   });
