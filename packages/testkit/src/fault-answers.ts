@@ -1,7 +1,7 @@
 import { constants, createGzip } from 'node:zlib';
 import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
-import { assertDurationMs, assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
+import { assertDurationMs, assertInteger, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 import { assertDistribution, fixed, type Distribution } from './distribution.ts';
 import { toWireAnswer, type FaultAnswer } from './fault-exchange.ts';
 import type { Fault } from './fault.ts';
@@ -155,7 +155,9 @@ function* zeros(bytes: number): Generator<Uint8Array> {
 
 function formatRetryAfter(retryAfter: number | Date | string): string {
   if (typeof retryAfter === 'string') return retryAfter;
-  if (retryAfter instanceof Date) return retryAfter.toUTCString();
-  assertDurationMs('respond.retryAfter', retryAfter, { min: 0 });
-  return String(retryAfter);
+  const value = Number(retryAfter);
+  if (!(value >= 0 && value < Infinity)) {
+    throw new OptionsError('respond.retryAfter', retryAfter, 'a number of seconds of at least 0, a date or a text');
+  }
+  return retryAfter instanceof Date ? retryAfter.toUTCString() : String(retryAfter);
 }

@@ -1,6 +1,14 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import { validateHeaderName, validateHeaderValue, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { assertObject, type Clock, OptionsError, type Random } from '@macadam/core';
+import {
+  assertInteger,
+  assertKnownOptions,
+  assertObject,
+  type Clock,
+  OptionsError,
+  type Random,
+  withheld,
+} from '@macadam/core';
 import { resetSocket } from './reset-socket.ts';
 
 /** One request as the fault server received it. */
@@ -31,8 +39,9 @@ export interface ReceivedRequest {
 
 /** An answer as `handle` gives it. At most one of `json`, `text` and `body`. */
 export interface FaultAnswer {
-  /** Default: 200. */
+  /** From 200 to 999. Default: 200. */
   status?: number;
+  /** Names in any case. */
   headers?: Record<string, string | string[]>;
   json?: unknown;
   text?: string;
@@ -77,7 +86,13 @@ export interface WireAnswer {
  */
 export function toWireAnswer(answer: FaultAnswer, path = 'handle()'): WireAnswer {
   assertObject(path, answer);
-  const { status = 200, headers = {}, json, text, body } = answer;
+  assertKnownOptions(path, answer, ['status', 'headers', 'json', 'text', 'body']);
+  const { status = 200, json, text, body } = answer;
+  assertInteger(`${path}.status`, status, { min: 200, max: 999 });
+  if ([json, text, body].filter((one) => one !== undefined).length > 1) {
+    throw new OptionsError(path, answer, 'an answer with one of json, text and body at most');
+  }
+  const headers = toWireHeaders(`${path}.headers`, answer.headers ?? {});
   if (text !== undefined && typeof text !== 'string') throw new OptionsError(`${path}.text`, text, 'a string');
   if (body !== undefined && !(body instanceof Uint8Array)) {
     throw new OptionsError(`${path}.body`, body, 'a Uint8Array; a string is given as text, and a value as json');
@@ -95,8 +110,28 @@ export function toWireAnswer(answer: FaultAnswer, path = 'handle()'): WireAnswer
   return { status, headers, body: body ?? new Uint8Array() };
 }
 
+/** By their names in lower case, so that one that was given stands in the place of the server's own. */
+function toWireHeaders(path: string, headers: Record<string, string | string[]>): Record<string, string | string[]> {
+  assertObject(path, headers);
+  const named: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      validateHeaderName(name);
+      for (const one of Array.isArray(value) ? value : [value]) validateHeaderValue(name, one);
+    } catch {
+      throw new OptionsError(`${path}.${name}`, withheld(value), 'a name and a value that HTTP can carry');
+    }
+    named[name.toLowerCase()] = value;
+  }
+  return named;
+}
+
 /** The record of a request while the server still works on it. */
 export type OpenRequest = { -readonly [K in keyof ReceivedRequest]: ReceivedRequest[K] } & { faults: string[] };
+
+function failed(what: string, error: unknown): WireAnswer {
+  return toWireAnswer({ status: 500, text: `${what} failed: ${String(error)}` });
+}
 
 /**
  * How long a client gets to read before its connection is broken, in real time. Bytes and an RST that arrive together
@@ -143,7 +178,7 @@ export class HttpExchange implements FaultExchange {
     this.#answer ??= Promise.resolve(this.request)
       .then(this.#handle)
       .then((answer) => toWireAnswer(answer))
-      .catch((error: unknown) => toWireAnswer({ status: 500, text: `handle failed: ${String(error)}` }));
+      .catch((error: unknown) => failed('handle', error));
     return this.#answer;
   }
 
@@ -161,6 +196,13 @@ export class HttpExchange implements FaultExchange {
 
   flush(): Promise<void> {
     return new Promise((resolve) => this.socket.write('', () => setTimeout(resolve, READ_FIRST_MS)));
+  }
+
+  /** Says that something in the test itself has failed: as an answer, or by ending the one that was begun. */
+  async fail(what: string, error: unknown): Promise<void> {
+    if (!this.response.headersSent) return this.send(failed(what, error));
+    this.request.outcome = 'cut';
+    this.response.destroy();
   }
 
   reset(): void {

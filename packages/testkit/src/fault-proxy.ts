@@ -1,10 +1,12 @@
 import {
+  assertClock,
   assertInteger,
   assertKnownOptions,
   assertObject,
   assertText,
   OptionsError,
   systemClock,
+  withheld,
   type Clock,
 } from '@macadam/core';
 import type { Socket } from 'node:net';
@@ -107,6 +109,7 @@ class TcpFaultProxy implements FaultProxy {
     assertObject('startFaultProxy', options);
     assertKnownOptions('startFaultProxy', options, ['target', 'conditions', 'seed', 'host', 'port', 'clock']);
     const { conditions = {}, seed = 1, host = '127.0.0.1', clock = systemClock } = options;
+    assertClock('startFaultProxy.clock', clock);
     assertText('startFaultProxy.host', host);
     this.host = host;
     this.#targetUrl = toUrl(options.target);
@@ -196,20 +199,25 @@ class TcpFaultProxy implements FaultProxy {
   }
 }
 
+const TARGET = 'a URL with scheme, host and port, such as redis://127.0.0.1:6379, or { host, port }';
+
 function toUrl(target: FaultProxyOptions['target']): URL {
   if (target instanceof URL) return target;
-  const isAddress = typeof target === 'object' && target !== null;
-  const text = isAddress
-    ? `tcp://${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`
-    : target;
+  const text = typeof target === 'object' && target !== null ? addressUrl(target) : target;
   if (typeof text === 'string' && URL.canParse(text)) return new URL(text);
-  throw new OptionsError('startFaultProxy.target', target, 'a URL such as redis://127.0.0.1:6379, or { host, port }');
+  throw new OptionsError('startFaultProxy.target', target, TARGET);
+}
+
+function addressUrl({ host, port }: { host: string; port: number }): string {
+  assertText('startFaultProxy.target.host', host);
+  assertInteger('startFaultProxy.target.port', port, { min: 1, max: 65_535 });
+  return `tcp://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function toTarget(url: URL): ProxyTarget {
   const port = url.port === '' ? DEFAULT_PORTS[url.protocol] : Number(url.port);
   if (url.hostname === '' || port === undefined) {
-    throw new OptionsError('startFaultProxy.target', url, 'a URL with a host and a port');
+    throw new OptionsError('startFaultProxy.target', withheld(url.href), TARGET);
   }
   return { host: url.hostname.replace(/^\[|\]$/g, ''), port };
 }

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import {
+  assertClock,
   assertFunction,
   assertInteger,
   assertKnownOptions,
@@ -59,6 +60,7 @@ export class HttpFaultServer implements FaultServer {
     assertKnownOptions('startFaultServer', options, OPTION_NAMES);
     const { handle = echo, faults = [], seed = 1, host = '127.0.0.1' } = options;
     const { maxRecorded = 10_000, maxBodyBytes = 1_048_576, clock = systemClock } = options;
+    assertClock('startFaultServer.clock', clock);
     assertFunction('startFaultServer.handle', handle);
     assertText('startFaultServer.host', host);
     assertInteger('startFaultServer.maxRecorded', maxRecorded, { min: 0 });
@@ -174,9 +176,9 @@ export class HttpFaultServer implements FaultServer {
       if (request.outcome !== 'open') this.#counts[request.outcome]++;
       this.#waiters.notify();
     });
-    const faults = this.#script.forRequest(request, request.number - this.#requestsBeforeScript, this.#elapsedMs());
-    this.#waiters.notify();
     try {
+      const faults = this.#script.forRequest(request, request.number - this.#requestsBeforeScript, this.#elapsedMs());
+      this.#waiters.notify();
       for (const fault of faults) {
         if (fault.appliesTo?.(exchange) === false) continue;
         request.faults.push(fault.kind);
@@ -186,7 +188,7 @@ export class HttpFaultServer implements FaultServer {
       await exchange.send(await exchange.answer());
     } catch (error) {
       // The client hanging up ends every wait in here; that is its right.
-      if (!exchange.signal.aborted) response.destroy(error as Error);
+      if (!exchange.signal.aborted) await exchange.fail('a rule of the faults', error);
     }
   }
 

@@ -24,9 +24,14 @@ export class Waiters<T> {
     if (this.#waiting.size === 0) return;
     const state = this.#state();
     for (const waiter of this.#waiting) {
-      if (!waiter.condition(state)) continue;
+      try {
+        if (!waiter.condition(state)) continue;
+        waiter.resolve();
+      } catch (error) {
+        // It is the wait that has failed, not the request or the socket that happened to be looked at.
+        waiter.reject(error as Error);
+      }
       this.#waiting.delete(waiter);
-      waiter.resolve();
     }
   }
 

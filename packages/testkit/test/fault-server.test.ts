@@ -46,6 +46,10 @@ async function start(options: FaultServerOptions = {}) {
   return { upstream, get };
 }
 
+function fail(words: string): never {
+  throw new Error(words);
+}
+
 /** What a client sees: status and body, or how it ended and when. */
 async function see(
   call: ReturnType<typeof request>,
@@ -329,9 +333,54 @@ describe('the record', () => {
     ],
     ['nothing', undefined, 'Option handle() is undefined; it must be an object.'],
     ['a bigint', { json: 1n }, 'serialize a BigInt'],
+    ['a status that ends nothing', { status: 150 }, 'Option handle().status is 150'],
+    ['a status that is none', { status: 1_000 }, 'Option handle().status is 1000'],
+    ['a name that it cannot have', { data: {} }, 'Option handle().data'],
+    ['two bodies', { json: {}, text: 'x' }, 'one of json, text and body'],
+    ['a header of two lines', { headers: { x: 'a\nb' } }, 'Option handle().headers.x is a text that is not shown'],
   ])('a handler that gives %s is answered 500 and told', async (_, answer, words) => {
     const { get } = await start({ handle: () => answer as never });
     expect(await see(get())).toEqual({ status: 500, body: expect.stringContaining(words) as string });
+  });
+
+  test("a header of the handler stands in the place of the server's own, in whatever case it is written", async () => {
+    const headers = { 'Content-Type': 'application/problem+json', 'Content-Length': '2' };
+    const { get } = await start({ handle: () => ({ json: {}, headers }) });
+    const response = await get();
+    expect(response.headers).toMatchObject({ 'content-type': 'application/problem+json', 'content-length': '2' });
+    expect(await response.body.json()).toEqual({});
+  });
+
+  test.each<[string, FaultServerOptions['faults']]>([
+    ['a predicate', [{ fault: hang(), when: () => fail('bug in the test') }]],
+    ['a fault', [{ fault: { ...hang(), apply: () => fail('bug in the test') } }]],
+  ])('%s that throws is answered 500 and told', async (_, faults) => {
+    const { get } = await start({ faults: faults! });
+    const body = 'a rule of the faults failed: Error: bug in the test';
+    expect(await see(get())).toEqual({ status: 500, body });
+  });
+
+  test('a fault that throws when the answer has begun has cut it, not the client', async () => {
+    const broken: Fault = {
+      ...hang(),
+      async apply(exchange) {
+        exchange.response.writeHead(200, { 'content-length': '10' });
+        exchange.response.write('x');
+        await exchange.flush();
+        return fail('bug in the test');
+      },
+    };
+    const { upstream, get } = await start({ faults: [{ fault: broken }] });
+    expect(await see(get())).toMatchObject({ status: 200, code: expect.stringContaining('UND_ERR') as string });
+    expect(upstream.requests[0]?.outcome).toBe('cut');
+  });
+
+  test('a condition that throws fails the wait for it, and nothing else', async () => {
+    const { upstream, get } = await start();
+    const waiting = upstream.waitUntil(({ requests }) => requests > 0 && fail('bug in the test'));
+    const failed = expect(waiting).rejects.toThrow('bug in the test');
+    expect(await see(get())).toEqual({ status: 200, body: BODY });
+    await failed;
   });
 
   test('a client that leaves in the middle of its request is not a request', async () => {
@@ -376,6 +425,7 @@ describe('close', () => {
 test.each<[string, object]>([
   ['startFaultServer.handle', { handle: 'hello' }],
   ['startFaultServer.port', { port: 70_000 }],
+  ['startFaultServer.clock', { clock: Date }],
   ['startFaultServer.fault', { fault: [] }],
   ['startFaultServer.faults[0].fault', { faults: [{ fault: {} }] }],
   ['startFaultServer.maxRecorded', { maxRecorded: -1 }],
@@ -398,6 +448,10 @@ test.each<[string, () => Fault]>([
   ['latency.distribution', () => latency(200 as never)],
 ])('refuses a wrong %s', (path, make) => {
   expect(make).toThrow(expect.objectContaining({ path }));
+});
+
+test.each([-1, NaN, new Date(NaN)])('says in which unit a Retry-After is that is none: %s', (retryAfter) => {
+  expect(() => respond(503, { retryAfter })).toThrow('it must be a number of seconds of at least 0');
 });
 
 test('a port that is taken is an error of the system', async () => {
