@@ -1,4 +1,4 @@
-import { assertKnownOptions, assertNumber, sleepWith, type Timer } from '@macadam/core';
+import { assertKnownOptions, assertNumber, assertObject, OptionsError, sleepWith, type Timer } from '@macadam/core';
 import { VirtualClockError } from './errors.ts';
 import { settleEventLoop, turnEventLoop } from './settle.ts';
 import { TimerHeap, type HeapEntry } from './timer-heap.ts';
@@ -110,6 +110,10 @@ export class HeapClock implements VirtualClock {
   }
 
   async runUntil<T>(promise: PromiseLike<T>, options: RunUntilOptions = {}): Promise<T> {
+    if (typeof (promise as Partial<PromiseLike<T>> | null | undefined)?.then !== 'function') {
+      throw new OptionsError('runUntil.promise', promise, 'a promise: what an asynchronous function returned');
+    }
+    assertObject('runUntil', options);
     assertKnownOptions('runUntil', options, ['limitMs']);
     const { limitMs = DEFAULT_LIMIT_MS } = options;
     assertNumber('runUntil.limitMs', limitMs, { min: 0, infinite: true });
@@ -144,7 +148,7 @@ export class HeapClock implements VirtualClock {
   assertNoTimers(): void {
     const count = this.pendingTimers;
     if (count === 0) return;
-    const dueMs = this.#dueTimes();
+    const dueMs = dueTimes(this.#heap.sorted().filter((timer) => timer.referenced));
     const noun = count === 1 ? '1 timer is' : `${count} timers are`;
     const when = dueMs.map((due) => `+${due - this.#monotonicMs}`).join(', ');
     const message = `${noun} still armed, due in ${when}${count > dueMs.length ? ', …' : ''} ms: cancel what was set.`;
@@ -186,18 +190,13 @@ export class HeapClock implements VirtualClock {
   }
 
   #giveUp(untilMs: number): VirtualClockError {
-    const dueMs = this.#dueTimes().filter(Number.isFinite);
+    const dueMs = dueTimes(this.#heap.sorted()).filter(Number.isFinite);
     if (dueMs.length > 0) {
       const message = `The promise is still pending ${untilMs} ms on the clock, the limit of this run.`;
       return new VirtualClockError('MAC_CLOCK_LIMIT', message, this.#monotonicMs, dueMs);
     }
     const message = `No timer is left and the promise is still pending at ${this.#monotonicMs} ms: it waits for something that this clock does not drive, or for nothing at all.`;
     return new VirtualClockError('MAC_CLOCK_STALLED', message, this.#monotonicMs);
-  }
-
-  #dueTimes(): number[] {
-    const counted = this.#heap.sorted().filter((timer) => timer.referenced);
-    return counted.slice(0, MOST_NAMED).map((timer) => timer.dueMs);
   }
 
   #enter(verb: string): void {
@@ -216,4 +215,8 @@ export class HeapClock implements VirtualClock {
       this.#busy = false;
     }
   }
+}
+
+function dueTimes(timers: readonly VirtualTimer[]): number[] {
+  return timers.slice(0, MOST_NAMED).map((timer) => timer.dueMs);
 }

@@ -250,6 +250,20 @@ describe('runUntil', () => {
     expect(clock.monotonic()).toBe(60_000 + 86_400_000);
   });
 
+  test("says so too when only a timer that was unref'd is left behind the limit", async () => {
+    const clock = virtualClock();
+    clock.setTimer(() => {}, 200).unref?.();
+    const error = await clock.runUntil(new Promise(() => {}), { limitMs: 100 }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'MAC_CLOCK_LIMIT', dueMs: [200] });
+  });
+
+  test.each([[() => Promise.resolve()], [undefined], [5]])('takes a promise, not %s', async (value) => {
+    const error = await virtualClock()
+      .runUntil(value as never)
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'runUntil.promise' });
+  });
+
   test('a promise that settles in later turns of the event loop is not taken for stalled', async () => {
     const clock = virtualClock();
     const turns = (async () => {

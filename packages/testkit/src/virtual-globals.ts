@@ -1,5 +1,6 @@
 /* eslint-disable no-restricted-globals -- It replaces what they name. */
-import type { Timer } from '@macadam/core';
+import { promisify } from 'node:util';
+import { assertClock, type Timer } from '@macadam/core';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /**
@@ -8,11 +9,13 @@ import type { VirtualClock } from './virtual-clock.ts';
  * undici's `MockAgent`. It reaches code that looks the global up when it calls it; not `node:timers` and
  * `node:timers/promises`, `AbortSignal.timeout`, `setImmediate`, or a reference taken earlier.
  *
+ * @throws OptionsError `MAC_INVALID_OPTIONS` for what is no clock.
  * @example
  * using globals = useVirtualGlobals(clock);
  * await clock.runUntil(pRetry(load, { minTimeout: 1_000 }));
  */
 export function useVirtualGlobals(clock: VirtualClock): Disposable {
+  assertClock('useVirtualGlobals.clock', clock);
   const { setTimeout, clearTimeout, setInterval, clearInterval, Date } = globalThis;
   const originals = { setTimeout, clearTimeout, setInterval, clearInterval, Date };
   const { now } = performance;
@@ -20,18 +23,23 @@ export function useVirtualGlobals(clock: VirtualClock): Disposable {
     if (handle instanceof VirtualTimeout) handle.close();
     else clearTimeout(handle as NodeJS.Timeout);
   };
+  const setter =
+    (repeats: boolean) =>
+    (callback: Callback, delayMs?: number, ...values: unknown[]): VirtualTimeout =>
+      new VirtualTimeout(clock, callback, values, delayMs, repeats);
   Object.assign(globalThis, {
-    setTimeout: (callback: Callback, delayMs?: number, ...values: unknown[]) =>
-      new VirtualTimeout(clock, () => callback(...values), delayMs, false),
-    setInterval: (callback: Callback, delayMs?: number, ...values: unknown[]) =>
-      new VirtualTimeout(clock, () => callback(...values), delayMs, true),
+    setTimeout: Object.assign(setter(false), { [promisify.custom]: sleeper(clock) }),
+    setInterval: setter(true),
     clearTimeout: clear,
     clearInterval: clear,
     Date: virtualDate(clock),
   });
   performance.now = () => clock.monotonic();
+  let disposed = false;
   return {
     [Symbol.dispose]() {
+      if (disposed) return;
+      disposed = true;
       Object.assign(globalThis, originals);
       performance.now = now;
     },
@@ -43,18 +51,27 @@ type Callback = (...values: unknown[]) => void;
 /** The handle that Node's `setTimeout` returns, as far as code in the field uses it. */
 class VirtualTimeout implements Disposable {
   readonly #clock: VirtualClock;
-  readonly #callback: () => void;
+  readonly #callback: Callback;
+  readonly #values: readonly unknown[];
   readonly #delayMs: number;
   readonly #repeats: boolean;
   #timer: Timer;
   #referenced = true;
+  #closed = false;
 
-  constructor(clock: VirtualClock, callback: () => void, delayMs: number | undefined, repeats: boolean) {
+  constructor(
+    clock: VirtualClock,
+    callback: Callback,
+    values: readonly unknown[],
+    delayMs: number | undefined,
+    repeats: boolean,
+  ) {
+    // Here, where the mistake is, and not when the timer is due: `setTimeout(load(), 10)`.
+    if (typeof callback !== 'function') throw new TypeError('The callback of a timer must be a function');
     this.#clock = clock;
     this.#callback = callback;
-    // What Node does with a delay it cannot hold, and with none: a millisecond.
-    const wanted = Math.trunc(Number(delayMs ?? 1));
-    this.#delayMs = wanted >= 1 && wanted <= 2_147_483_647 ? wanted : 1;
+    this.#values = values;
+    this.#delayMs = heldDelayMs(delayMs);
     this.#repeats = repeats;
     this.#timer = this.#arm();
   }
@@ -62,19 +79,21 @@ class VirtualTimeout implements Disposable {
   #arm(): Timer {
     const timer = this.#clock.setTimer(() => {
       if (this.#repeats) this.refresh();
-      this.#callback();
+      this.#callback(...this.#values);
     }, this.#delayMs);
     if (!this.#referenced) timer.unref?.();
     return timer;
   }
 
   refresh(): this {
+    if (this.#closed) return this;
     this.#timer.cancel();
     this.#timer = this.#arm();
     return this;
   }
 
   close(): this {
+    this.#closed = true;
     this.#timer.cancel();
     return this;
   }
@@ -98,6 +117,20 @@ class VirtualTimeout implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** What Node does with a delay it cannot hold, and with none: a millisecond. */
+function heldDelayMs(delayMs: number | undefined): number {
+  const wanted = Math.trunc(Number(delayMs ?? 1));
+  return wanted >= 1 && wanted <= 2_147_483_647 ? wanted : 1;
+}
+
+/** What `promisify(setTimeout)` gives. */
+function sleeper(clock: VirtualClock) {
+  return async <T>(delayMs?: number, value?: T, options: { signal?: AbortSignal } = {}): Promise<T | undefined> => {
+    await clock.sleep(heldDelayMs(delayMs), options.signal);
+    return value;
+  };
 }
 
 function virtualDate(clock: VirtualClock): DateConstructor {

@@ -1,3 +1,4 @@
+import { promisify } from 'node:util';
 import pRetry from 'p-retry';
 import { useVirtualGlobals, virtualClock, type VirtualClockOptions } from '@macadam/testkit';
 import { fetch, MockAgent, request } from 'undici';
@@ -122,6 +123,42 @@ describe('the globals', () => {
     expect(ran).toEqual([160]);
     setTimeout(() => ran.push(0), 1).close();
     clock.assertNoTimers();
+  });
+
+  test('a handle that was cleared stays so, whoever refreshes it', async () => {
+    const clock = virtualClock();
+    using _globals = useVirtualGlobals(clock);
+    const ran: number[] = [];
+    const handle = setTimeout(() => ran.push(clock.monotonic()), 100);
+    clearTimeout(handle);
+    handle.refresh();
+    await clock.advance(200);
+    expect(ran).toEqual([]);
+  });
+
+  test('promisify(setTimeout) follows the clock, and ends with its signal', async () => {
+    const clock = virtualClock();
+    using _globals = useVirtualGlobals(clock);
+    const sleep = promisify(setTimeout);
+    await expect(clock.runUntil(sleep(5_000, 'slept'))).resolves.toBe('slept');
+    expect(clock.monotonic()).toBe(5_000);
+    const aborted = sleep(5_000, 'slept', { signal: AbortSignal.abort(new Error('enough')) });
+    await expect(clock.runUntil(aborted)).rejects.toThrow('enough');
+    clock.assertNoTimers();
+  });
+
+  test('a callback that is none is refused where it is given', () => {
+    using _globals = useVirtualGlobals(virtualClock());
+    expect(() => setTimeout(undefined as never, 10)).toThrow(TypeError);
+    expect(() => useVirtualGlobals(Date as never)).toThrow('Option useVirtualGlobals.clock is a function');
+  });
+
+  test('given back twice, they leave alone who has them now', () => {
+    const first = useVirtualGlobals(virtualClock());
+    first[Symbol.dispose]();
+    using _globals = useVirtualGlobals(virtualClock({ now: 1_000_000 }));
+    first[Symbol.dispose]();
+    expect(Date.now()).toBe(1_000_000);
   });
 
   test('a delay that Node cannot hold is a millisecond, as it is there', async () => {
