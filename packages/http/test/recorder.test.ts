@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { createRecorder, respond, startFaultServer, type FaultServer, type Recorder } from '@macadam/testkit';
-import { Agent } from 'undici';
+import { Agent, request } from 'undici';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
 
@@ -49,6 +49,19 @@ async function recorded(
   await upstream.setFaults([{ fault: respond(500) }]);
   return createRecorder({ path, mode: 'replay' });
 }
+
+test('the query that undici is given apart from the path tells requests apart', async () => {
+  const ask = async ({ dispatcher }: Recorder, page: number): Promise<unknown> => {
+    const { body } = await request(upstream.url, { dispatcher: dispatcher as Agent, query: { page, token: 'canary' } });
+    return body.json();
+  };
+  const recorder = createRecorder({ path, mode: 'record', through: agent });
+  for (const page of [1, 2]) expect(await ask(recorder, page)).toMatchObject({ asked: `/?page=${page}&token=canary` });
+  await recorder.close();
+  const replayer = createRecorder({ path, mode: 'replay' });
+  for (const page of [2, 1]) expect(await ask(replayer, page)).toMatchObject({ number: page });
+  expect(await readFile(path, 'utf8')).not.toContain('canary');
+});
 
 test('what was recorded is answered again, in the order it was', async () => {
   const replayer = await recorded(async (client) => {

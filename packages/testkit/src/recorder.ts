@@ -15,6 +15,8 @@ import { replay } from './replay.ts';
 export interface RecorderRequest {
   readonly origin?: string | URL | null | undefined;
   readonly path: string;
+  /** Appended to the path: what `request` of undici makes of its option of this name. */
+  readonly query?: unknown;
   readonly method: string;
   readonly headers?: unknown;
   readonly body?: unknown;

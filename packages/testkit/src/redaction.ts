@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { stringify, type ParsedUrlQueryInput } from 'node:querystring';
 import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { assertFunction, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 import type { RecorderRequest } from './recorder.ts';
@@ -47,11 +48,12 @@ export class Redaction {
     this.#own = text;
   }
 
-  request({ method, origin, path, headers }: RecorderRequest, body: Uint8Array | undefined): RecordedRequest {
+  request({ method, origin, path, query, headers }: RecorderRequest, body: Uint8Array | undefined): RecordedRequest {
     const fields = headerFields(headers);
+    const search = stringify((query ?? {}) as ParsedUrlQueryInput);
     return {
       method,
-      url: this.#text(new URL(path, String(origin)).href),
+      url: this.#text(new URL(search === '' ? path : `${path}?${search}`, String(origin)).href),
       headers: this.#headers(fields) as Record<string, string>,
       ...(body !== undefined && body.length > 0 && { body: this.#body(body, String(fields['content-type'] ?? '')) }),
     };

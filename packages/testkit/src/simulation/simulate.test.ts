@@ -257,6 +257,7 @@ describe('simulate refuses', () => {
     { path: 'simulate.servers', more: { servers: [api, api] } },
     { path: 'simulate.servers[0].workers', more: { servers: [{ ...api, workers: 0 }] } },
     { path: 'simulate.servers[0].calls.service', more: { servers: [{ ...api, calls: { service: 'api' } }] } },
+    { path: 'simulate.servers[0].faults', more: { servers: [{ ...api, faults: { kind: 'down' } }] } },
     { path: 'simulate.servers[0].faults[0].kind', more: { servers: [{ ...api, faults: [{ kind: 'up' }] }] } },
     {
       path: 'simulate.servers[0].faults[0].instances[0]',

@@ -124,6 +124,9 @@ function assertService(path: string, service: SimulatedService, below: readonly 
   assertInteger(`${path}.workers`, service.workers, { min: 1, infinite: true });
   assertInteger(`${path}.maxQueued`, maxQueued, { min: 0, infinite: true });
   assertBoolean(`${path}.dropsAbandoned`, dropsAbandoned);
+  if (service.faults !== undefined && !Array.isArray(service.faults)) {
+    throw new OptionsError(`${path}.faults`, service.faults, 'a list of faults');
+  }
   for (const [i, fault] of (service.faults ?? []).entries())
     assertServerFault(`${path}.faults[${i}]`, fault, instances);
   if (service.calls !== undefined) assertOneOf(`${path}.calls.service`, service.calls.service, below);
