@@ -65,6 +65,8 @@ export class AttemptLog {
   route: Route | undefined = undefined;
   /** Who tells OpenTelemetry, if anybody wants to know. */
   trace: CallTrace | undefined = undefined;
+  /** How often credentials were renewed, after a 401. */
+  renewals = 0;
   /** The URLs of redirects that were followed. */
   redirects: readonly string[] = NO_REDIRECTS;
   /** Whether nothing has been waited for yet: what begins now began with the call, and the clock need not be read. */

@@ -13,11 +13,15 @@ interface ClientParts {
 
 /** The effective options of a client, in words. */
 export function describeClient(settings: HttpClientSettings, { transport, policies, cache }: ClientParts): string {
-  const { name, origin, pathPrefix, peer, limits, streams, rules, redirects, auth } = settings;
+  const { name, origin, pathPrefix, peer, limits, streams, retry, rules, redirects, auth } = settings;
   return [
     `http client "${name}" for ${origin}${pathPrefix} (${peer} peer), over ${transport.describe()}`,
     ...policies.describe().map((policy) => `- ${policy}`),
-    `- retries ${[...rules.methods].join(', ')} on ${[...rules.statuses].join(', ')} and on failures of the network`,
+    ...(retry === false
+      ? []
+      : [
+          `- retries ${[...rules.methods].join(', ')} on ${[...rules.statuses].join(', ')} and on failures of the network`,
+        ]),
     `- reads up to ${limits.maxBytes} bytes, ${limits.maxRatio} times the size on the wire, ${limits.maxEncodings} encodings`,
     `- ${describeStreams(streams)}`,
     `- ${describeRedirects(redirects)}${auth === undefined ? '' : '; asks for the credentials of every try'}`,

@@ -142,6 +142,8 @@ describe('defaults', () => {
       clock,
     });
     expect(bare.describe()).toContain('a silence of Infinity ms, and when they are left unread for 5000 ms');
+    expect(bare.describe()).toContain('retry: none');
+    expect(bare.describe()).not.toContain('retries GET');
     expect(bare.describe()).not.toContain('circuit breaker');
     expect(bare.describe()).not.toContain('in flight');
     expect(bare.describe()).not.toContain('credentials');

@@ -36,6 +36,8 @@ export class ResponseHandler implements DispatchHandler {
   scope: Scope | undefined = undefined;
   /** The credentials it was sent with, when they came from `auth`. */
   authorization: AuthHeaders | undefined = undefined;
+  /** How often credentials had been renewed for its call when it was sent. */
+  renewals = 0;
   readonly #settings: AttemptSettings;
   readonly #followUps: FollowUps;
   #controller: DispatchController | undefined = undefined;

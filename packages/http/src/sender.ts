@@ -89,12 +89,13 @@ export class Sender implements FollowUps {
     return true;
   }
 
-  /** One more try of the same, with fresh credentials: once in a call. */
+  /** One more try of the same, with fresh credentials: once in a call, and for a hedge that was sent with the old ones. */
   #reauthorize(handler: ResponseHandler): boolean {
     const { request, log, authorization } = handler;
     if (authorization === undefined || this.#settings.auth?.invalidate === undefined) return false;
     if (request.source?.replayable === false) return false;
-    if (log.records.filter((record) => record.status === 401).length > 1) return false;
+    if (handler.renewals > 0) return false;
+    log.renewals++;
     this.#startNext(this.#successor(handler, request), authorization);
     return true;
   }
@@ -120,6 +121,7 @@ export class Sender implements FollowUps {
     const { request, log, context } = handler;
     const { clock, authority, auth } = this.#settings;
     const now = log.isFresh ? log.startedAt : clock.monotonic();
+    handler.renewals = log.renewals;
     log.begin(context.attempt, request.hop?.authority ?? request.endpoint?.target.authority ?? authority, now);
     context.onCancel((reason) => handler.cancel(reason));
     let headers = this.#headers(request, context.attempt, now - log.limitedFrom);

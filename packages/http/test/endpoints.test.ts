@@ -494,7 +494,8 @@ describe('endpoints from a function', () => {
     expect(await calls(orders, 50)).toBe(50);
   });
 
-  test('that cannot be found fail the call; later a failure leaves the list as it is', async () => {
+  test('that cannot be found fail the call; later a failure leaves the list as it is, which is told once', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const { client, clock, sent } = fleet(() => 200);
     const failure = new Error('no registry');
     let works = false;
@@ -506,8 +507,12 @@ describe('endpoints from a function', () => {
     works = false;
     await clock.advance(60_000);
     await orders.get('/a');
+    await clock.advance(60_000);
     await orders.get('/a');
     expect(sent).toHaveLength(3);
+    const told = 'endpoints() of the client "orders" failed, and its last list stays in use: no registry';
+    expect(warned.mock.calls).toEqual([[told]]);
+    warned.mockRestore();
   });
 });
 

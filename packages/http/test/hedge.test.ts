@@ -122,6 +122,18 @@ describe('a hedge', () => {
     expect(set.client.stats().policies['hedge']).toMatchObject({ hedges: 0, refused: 1 });
   });
 
+  test('and the try it was sent beside are each sent again when their token had expired', async () => {
+    let token = 'old';
+    const slow = (): Script => ({ status: token === 'old' ? 401 : 200, clock: set.clock, delayMs: 150 });
+    const auth = {
+      authorize: () => ({ authorization: token }),
+      invalidate: () => set.clock.sleep(80).then(() => void (token = 'new')),
+    };
+    const set = setUp([slow], { auth, hedge: { delayMs: 100, maxExtraLoad: 1 } });
+    const response = await set.clock.runUntil(set.client.get('/a'));
+    expect(response.attempts.map(({ status }) => status)).toEqual([401, 401, 200, undefined]);
+  });
+
   test('D20: a first try that fails early is followed at once', async () => {
     const set = setUp([...good, { status: 503 }, { status: 200 }]);
     await warmUp(set);

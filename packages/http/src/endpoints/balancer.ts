@@ -1,20 +1,18 @@
-import { runDetached } from '@macadam/core';
 import { circuitBreakers, type CircuitBreakers, type ExecuteOptions, type Verdict } from '@macadam/resilience';
 import type { AttemptLog, HttpAttempt } from '../attempts.ts';
 import type { Transport } from '../dispatcher.ts';
 import { breakerOptions } from '../policies.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { HttpClientSettings } from '../settings.ts';
+import { Discovery } from './discovery.ts';
 import { Ejections } from './ejections.ts';
 import { Endpoint, type EndpointStats } from './endpoint.ts';
-import { parseEndpoints, type EndpointsSettings, type EndpointTarget } from './options.ts';
+import type { EndpointsSettings, EndpointTarget } from './options.ts';
 import { mostEjected } from './outliers.ts';
 import { Region, type RegionStats } from './region.ts';
 import { PROBE_SHARE, probesRegion } from './region-health.ts';
 import { Route } from './route.ts';
 
-/** A list that comes from a function is asked for again after this. */
-const REFRESH_MS = 30_000;
 /** Where no circuit lets a call through, a try goes past one this often at most. */
 const PAST_CIRCUIT_MS = 1_000;
 
@@ -36,11 +34,7 @@ export class Balancer {
   readonly #ejections: Ejections | undefined;
   /** When a try may go past a circuit again. */
   #pastAt = -Infinity;
-  #refreshAt = -Infinity;
-  #refreshing: Promise<void> | undefined;
-  /** How often was asked for a list, and which of these times the present one answers. */
-  #asked = 0;
-  #answered = 0;
+  readonly #discovery: Discovery | undefined;
 
   constructor(settings: HttpClientSettings, options: EndpointsSettings) {
     this.#settings = settings;
@@ -55,34 +49,14 @@ export class Balancer {
       const maxKeys = Math.max(1_000, options.targets?.length ?? 0);
       this.#breakers = circuitBreakers({ ...each, maxKeys, idleMs: Infinity });
     }
-    if (options.targets !== undefined) this.#replace(options.targets);
+    const { targets, source } = options;
+    if (targets !== undefined) this.#replace(targets);
+    if (source !== undefined) this.#discovery = new Discovery(source, settings.name, (found) => this.#replace(found));
   }
 
   /** What a call has to wait for: the first answer of the function that knows the endpoints. */
   prepare(): Promise<void> | undefined {
-    if (this.#options.source === undefined) return undefined;
-    const now = this.#settings.clock.monotonic();
-    if (now >= this.#refreshAt) {
-      // From when it is asked, since an answer may never come.
-      this.#refreshAt = now + REFRESH_MS;
-      this.#refreshing = this.#refresh(++this.#asked);
-      // A list that cannot be renewed is better than none; the first one is waited for, and then its failure is told.
-      this.#refreshing.catch(() => {});
-    }
-    return this.#endpoints.size === 0 ? this.#refreshing : undefined;
-  }
-
-  async #refresh(asked: number): Promise<void> {
-    try {
-      const targets = parseEndpoints(await runDetached(this.#options.source as () => unknown), 'endpoints()');
-      // One that came so late that a later one was there before is old.
-      if (asked < this.#answered) return;
-      this.#answered = asked;
-      this.#replace(targets);
-    } catch (error) {
-      if (this.#endpoints.size === 0 && asked === this.#asked) this.#refreshAt = -Infinity;
-      throw error;
-    }
+    return this.#discovery?.prepare(this.#settings.clock.monotonic());
   }
 
   /** Takes over a list. Endpoints that stay keep their connections and all that is known of them. */
