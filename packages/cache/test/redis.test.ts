@@ -181,7 +181,7 @@ describe.each(clients)('with %s', (name, connect) => {
     expect((await instance<number>(redis, { coherence: 'none' }).getMany(many)).size).toBe(0);
     // keyv #455: nothing in the server grows with the number of keys but the entries themselves.
     expect((await keys(`{${prefix}}:*`)).filter((key) => !/:(log|numbers|marks:users)$/.test(key))).toEqual([]);
-    expect(await direct.command('ZCARD', `{${prefix}}:marks:users`)).toBe(2);
+    expect(await direct.command('ZCARD', `{${prefix}}:marks:users`)).toBe(3);
     expect(await keys(`${prefix}!*`)).toEqual([]);
   });
 
@@ -213,6 +213,24 @@ describe.each(clients)('with %s', (name, connect) => {
     expect(await second.invalidateTags(['t'])).toBe(true);
     const failing = instance<string>(redis).getOrLoad('k', () => Promise.reject(new Error('down')));
     await expect(failing).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
+  });
+
+  it('a server without the newest marks, whose clock is behind: what a tag ends from then on is over', async () => {
+    const [first, second] = [instance<string>(redis), instance<string>(behind)];
+    await connected(first as Cache<never>, second as Cache<never>);
+    const marks = `{${prefix}}:marks:users`;
+    await first.invalidateTags(['replicated']);
+    await direct.command('ZINCRBY', marks, '600000000', 'i:replicated');
+    await first.invalidateTags(['lost']);
+    // A replica of ten minutes ago takes the place of that server.
+    await direct.command('ZINCRBY', marks, '-600000000', 'i:replicated');
+    await direct.command('ZREM', marks, 'i:lost');
+    const [, server] = (await direct.command('ZRANGEBYSCORE', marks, '0', '0')) as string[];
+    if (server !== undefined) await direct.command('ZREM', marks, server);
+    await first.getOrLoad('k', () => 'v1', { tags: ['t'] });
+    await soon(() => expect(first.stats().l2Fills).toBe(1));
+    expect(await second.invalidateTags(['t'])).toBe(true);
+    for (const client of [redis, behind]) expect(await instance<string>(client).get('k')).toBeUndefined();
   });
 
   it('an entry that somebody has the server keep for longer is fresh no longer than it was written to be', async () => {

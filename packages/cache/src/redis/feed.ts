@@ -103,6 +103,12 @@ export class Feed {
     return { number: Number(number.toString()), at: at.toString() };
   }
 
+  /** What is there is no continuation of what came: changes were lost, and nobody knows which. */
+  lose(): void {
+    this.#gap();
+    this.#number = undefined;
+  }
+
   /** The source listens from here on. */
   begin(place: Place): void {
     if (this.#number !== undefined && this.#number !== place.number) this.#gap();
@@ -148,8 +154,7 @@ export class Feed {
     const { number } = await this.where();
     const seen = this.#number as number;
     if (number < seen || (number > seen && this.#awaited > seen)) {
-      this.#gap();
-      this.#number = undefined;
+      this.lose();
       return false;
     }
     this.#awaited = number;

@@ -26,7 +26,7 @@ export class LogSource implements Source {
       connection.unref();
       // Not every driver gives up a command when its connection breaks.
       const breaks = broken(connection);
-      if (!feed.begun) await this.#begin(feed);
+      await this.#begin(feed);
       feed.probe();
       while (!this.#stopped) {
         const command = ['XREAD', 'COUNT', String(MOST_ENTRIES), 'BLOCK', String(BLOCK_MS), 'STREAMS', names.log];
@@ -49,11 +49,21 @@ export class LogSource implements Source {
     this.#connection?.close();
   }
 
+  /** Where it was, or at the end of a log that does not reach so far: its server may have lost some of it, or all. */
   async #begin(feed: Feed): Promise<void> {
     const place = await within(feed.clock, ANSWER_MS, feed.where());
+    if (feed.begun && !isBefore(place.at, this.#at as string)) return;
+    if (feed.begun) feed.lose();
     this.#at = place.at;
     feed.begin(place);
   }
+}
+
+/** Of two places in a log, `milliseconds-number`. */
+function isBefore(one: string, other: string): boolean {
+  const [oneMs = 0, oneNumber = 0] = one.split('-').map(Number);
+  const [otherMs = 0, otherNumber = 0] = other.split('-').map(Number);
+  return oneMs === otherMs ? oneNumber < otherNumber : oneMs < otherMs;
 }
 
 interface LogEntry {

@@ -116,8 +116,12 @@ return tell(KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])`);
 
 /**
  * The marks of a cache are a sorted set by position. First in it is the epoch (\`e:…\`, at 0): marks and epoch can only be lost
- * together. Positions are the server's microseconds, and never the same or smaller than the one before; they stay below 2^53
- * until the year 2255. Then \`f\`, up to where marks were dropped, and the marks: \`i:\` and \`x:\` with the tag.
+ * together. Beside it stands which server gave the newest position (\`s:…\`, at 0). Then \`f\`, up to where marks were dropped, and
+ * the marks: \`i:\` and \`x:\` with the tag.
+ *
+ * Positions are the server's microseconds, and never the same or smaller than the one before. Another server, or the same one started
+ * again, may have lost the newest ones, and its clock may be behind: the first position that it gives is twelve days ahead, beyond
+ * whatever the former had given that is not to be found any more. They stay below 2^53 until the year 2255, however often that happens.
  */
 const EPOCH = `
 local function epochOf(marks, fresh)
@@ -146,12 +150,22 @@ local time = redis.call('TIME')
 local position = time[1] * 1000000 + time[2]
 local last = tonumber(redis.call('ZREVRANGE', marks, 0, 0, 'WITHSCORES')[2])
 if last >= position then position = last + 1 end
+-- Not everybody may ask; then its clock has to do.
+local info = redis.pcall('INFO', 'server')
+local server = type(info) == 'string' and string.match(info, 'run_id:(%x+)')
+local former = redis.call('ZRANGEBYSCORE', marks, 0, 0)[2]
+if server and former ~= 's:' .. server then
+  if former then redis.call('ZREM', marks, former) end
+  redis.call('ZADD', marks, 0, 's:' .. server)
+  if position < 2 ^ 52 then position = position + 2 ^ 40 end
+end
 local at = string.format('%.0f', position)
 for _, tag in ipairs(cjson.decode(ARGV[7])) do redis.call('ZADD', marks, at, ARGV[4] .. ':' .. tag) end
-local over = redis.call('ZCARD', marks) - 2 - tonumber(ARGV[6])
+local first = redis.call('ZCOUNT', marks, 0, 0)
+local over = redis.call('ZCARD', marks) - first - 1 - tonumber(ARGV[6])
 if over > 0 then
-  local dropped = redis.call('ZRANGE', marks, 1, over, 'WITHSCORES')
-  redis.call('ZREMRANGEBYRANK', marks, 1, over)
+  local dropped = redis.call('ZRANGE', marks, first, first + over - 1, 'WITHSCORES')
+  redis.call('ZREMRANGEBYRANK', marks, first, first + over - 1)
   redis.call('ZADD', marks, dropped[#dropped], 'f')
   for i = 1, #dropped, 2 do
     if dropped[i] == 'i:' then redis.call('ZADD', marks, dropped[i + 1], 'i:') end
