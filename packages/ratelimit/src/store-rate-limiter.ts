@@ -64,19 +64,21 @@ export class StoreRateLimiter implements RateLimiter {
 
   async take(key: string, options?: CostOptions): Promise<Decision> {
     const subject = keyOf(key);
-    const watching = this.#enforcement.watching(subject);
+    const enforcement = this.#enforcement;
+    const watching = enforcement.watching(subject);
     const cost = this.#costOf(costIn(options), watching);
     const asked = this.#take(subject, cost, watching);
-    const decision = this.#counted(asked instanceof Promise ? await asked : asked, watching);
+    const decision = this.#counted(asked instanceof Promise ? await asked : asked, watching, enforcement);
     return tellDecision(this.name, decision);
   }
 
   async takeUpTo(key: string, most: number): Promise<Decision> {
     assertInteger('takeUpTo.most', most, { min: 1 });
     const subject = keyOf(key);
-    const watching = this.#enforcement.watching(subject);
-    const wanted = Math.min(most, this.#enforcement.capacity(watching));
-    return this.#counted(await this.#take(subject, wanted, watching, 'upTo'), watching);
+    const enforcement = this.#enforcement;
+    const watching = enforcement.watching(subject);
+    const wanted = Math.min(most, enforcement.capacity(watching));
+    return this.#counted(await this.#take(subject, wanted, watching, 'upTo'), watching, enforcement);
   }
 
   async peek(key: string, options: PeekOptions = {}): Promise<Decision> {
@@ -232,13 +234,14 @@ export class StoreRateLimiter implements RateLimiter {
     return this.#table.take(key, cost, mode, this.#enforcement.none(watching) ? 0 : watching);
   }
 
-  #counted(decision: Decision, watching: number): Decision {
+  /** `enforcement` is that under which it was asked for: other limits may hold by now. */
+  #counted(decision: Decision, watching: number, enforcement = this.#enforcement): Decision {
     if (decision.degraded) this.#degraded++;
     if (decision.allowed && decision.wouldAllow === undefined) {
       this.#allowed++;
       return decision;
     }
-    const letsThrough = decision.allowed || this.#enforcement.none(watching);
+    const letsThrough = decision.allowed || enforcement.none(watching);
     if (letsThrough) this.#shadowed++;
     else this.#denied++;
     return tellDecision(this.name, letsThrough && !decision.allowed ? letThrough(decision, 0) : decision);

@@ -177,6 +177,50 @@ describe('setLimits in Redis', () => {
     expect((await fresh.take('a')).policies).toMatchObject([{ remaining: 9 }, { remaining: 46 }]);
   });
 
+  it.each([
+    { from: 'a bucket', to: 'two lists' },
+    { from: 'two lists', to: 'a bucket' },
+    { from: 'two lists', to: 'three windows' },
+    { from: 'three windows', to: 'two lists' },
+  ] as const)(
+    'requests under way are answered by the limits they were sent under: from $from to $to',
+    async (change) => {
+      const lists = {
+        'a bucket': [tokenBucket({ limit: 10, periodMs: hour })],
+        'two lists': [slidingLog({ limit: 10, periodMs: hour }), slidingLog({ limit: 20, periodMs: hour })],
+        'three windows': [10, 20, 30].map((limit) => slidingWindow({ limit, periodMs: hour })),
+      };
+      const [limiter] = fleetOf(lists[change.from]) as [RateLimiter];
+      const asked = [limiter.take('a'), limiter.peek('a'), limiter.takeUpTo('a', 2)];
+      await new Promise<void>((sent) => process.nextTick(sent));
+      limiter.setLimits(lists[change.to]);
+      for (const decision of await Promise.all(asked)) {
+        expect(decision).toMatchObject({ allowed: true, limit: 10, degraded: false });
+        expect(decision.remaining).toBeGreaterThanOrEqual(7);
+        expect(decision.policies?.length ?? 1).toBe(lists[change.from].length);
+      }
+    },
+  );
+
+  it('what was under way when limits change denies nobody afterwards, nor where it only watched', async () => {
+    const [limiter] = fleetOf([tokenBucket({ limit: 1, periodMs: hour })]) as [RateLimiter];
+    await limiter.take('a');
+    const denied = limiter.take('a');
+    await new Promise<void>((sent) => process.nextTick(sent));
+    limiter.setLimits([tokenBucket({ limit: 100, periodMs: hour, name: 'more' })]);
+    expect((await denied).allowed).toBe(false);
+    expect((await limiter.take('a')).allowed).toBe(true);
+
+    const store = redisStore(redis.client, { prefix: `set-limits-${process.pid}-${++made}`, timeoutMs: 5_000 });
+    const limits = [tokenBucket({ limit: 1, periodMs: hour })];
+    const watching = createRateLimiter({ name: 'test', limits, store, shadow: true });
+    await watching.take('a');
+    const watched = watching.take('a');
+    await new Promise<void>((sent) => process.nextTick(sent));
+    watching.setLimits([...limits, slidingLog({ limit: 5, periodMs: hour })]);
+    expect(await watched).toMatchObject({ allowed: true, wouldAllow: false });
+  });
+
   it('a block outlives a change of the limits', async () => {
     const [limiter] = fleetOf([tokenBucket({ limit: 10, periodMs: hour })]) as [RateLimiter];
     await limiter.take('a');

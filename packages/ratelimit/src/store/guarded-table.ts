@@ -76,6 +76,7 @@ class GuardedTable implements LimitTable {
 
   async take(key: string, cost: number, mode: TakeMode, watching = 0): Promise<Decision> {
     const askedAt = this.#clock.monotonic();
+    const limits = this.#limits;
     const remembers = mode === 'all' && this.#remembers;
     const denied = remembers ? this.#denials.get(key, cost, askedAt) : undefined;
     if (denied !== undefined) return denied;
@@ -86,7 +87,8 @@ class GuardedTable implements LimitTable {
         : this.#guard.execute(() => this.#remote.take(key, cost, mode, watching)),
       () => (this.#mode === 'open' ? this.#letThrough(cost) : degraded(this.#fallback.take(key, cost, mode, watching))),
     );
-    if (!decision.allowed && remembers && !decision.degraded) {
+    // What limits denied that hold no more, others may allow.
+    if (!decision.allowed && remembers && !decision.degraded && limits === this.#limits) {
       this.#denials.remember(key, cost, decision, askedAt, this.#clock.monotonic());
     }
     return decision;

@@ -178,13 +178,14 @@ export class LeasedTable implements LimitTable {
   /** One request a key is under way at most: what is held and what is asked for stay within the bound. */
   #borrow(key: string, borrower: Borrower, wanted: number): Promise<void> {
     const askedAt = this.#clock.monotonic();
+    const limits = this.#limits;
     const asked = Math.max(1, Math.min(Math.ceil(wanted), this.#capacity));
     const asking = Promise.resolve(this.#store.take(key, asked, 'upTo')).then((decision) => {
       this.#learn(borrower, decision, decision.granted === asked);
       if (decision.granted === 0) return;
       this.#borrowed += decision.granted;
       const { granted: tokens, stamp } = decision;
-      borrower.lend({ tokens, expiresAt: askedAt + this.#lastsMs(decision), stamp }, this.#clock.monotonic());
+      borrower.lend({ tokens, expiresAt: askedAt + this.#lastsMs(decision, limits), stamp }, this.#clock.monotonic());
     });
     const settled = (): void => void (borrower.asking = undefined);
     borrower.asking = asking;
@@ -199,9 +200,9 @@ export class LeasedTable implements LimitTable {
   }
 
   /** How long a loan lasts: no longer than the fixed windows that it came from. */
-  #lastsMs(decision: Decision): number {
+  #lastsMs(decision: Decision, limits: readonly Limit[]): number {
     let lastsMs = this.#ttlMs;
-    this.#limits.forEach(({ kind }, i) => {
+    limits.forEach(({ kind }, i) => {
       if (kind === 'fixedWindow') lastsMs = Math.min(lastsMs, (decision.policies?.[i] ?? decision).resetAfterMs);
     });
     return lastsMs;
