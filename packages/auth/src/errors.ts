@@ -22,6 +22,8 @@ export type TokenReason =
   /** The issuer's keys could not be fetched. Says nothing about the token: `retryable`. */
   | 'keys_unavailable'
   | 'signature'
+  /** It is bound to a key or a certificate (`cnf`) that whoever brings it has not shown, or that nobody has looked at. */
+  | 'binding'
   | 'revoked'
   /** `isRevoked` failed. Says nothing about the token: `retryable`. */
   | 'revocation_unknown'
@@ -45,6 +47,7 @@ const SENTENCES: Readonly<Record<TokenReason, string>> = {
   key_unknown: 'the issuer has no such key',
   keys_unavailable: "the issuer's keys could not be fetched",
   signature: 'its signature is wrong',
+  binding: 'it is bound to something that was not shown with it',
   revoked: 'it was revoked',
   revocation_unknown: 'whether it was revoked could not be found out',
   inactive: 'its issuer says that it is not active',

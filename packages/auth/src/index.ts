@@ -51,7 +51,7 @@ export type {
 export type { Principal } from './jwt/principal.ts';
 export type { JwtProfile } from './jwt/profiles.ts';
 export { createJwtVerifier } from './jwt/create-jwt-verifier.ts';
-export type { JwtVerifier, JwtVerifierStats, VerifyOptions } from './jwt/jwt-verifier.ts';
+export type { JwtVerifier, JwtVerifierStats, VerifyOptions, VerifyTokenOptions } from './jwt/jwt-verifier.ts';
 export { cachedPermissions } from './permissions/cached-permissions.ts';
 export type { CachedPermissions, CachedPermissionsOptions } from './permissions/cached-permissions.ts';
 export { cedarPermissions } from './permissions/cedar.ts';

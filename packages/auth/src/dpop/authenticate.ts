@@ -1,11 +1,12 @@
 import { own } from '../jwt/strict-json.ts';
-import type { VerifyOptions } from '../jwt/jwt-verifier.ts';
+import { DPOP_KEY } from '../jwt/binding.ts';
+import type { VerifyTokenOptions } from '../jwt/jwt-verifier.ts';
 import type { DpopIncomingRequest } from './dpop-verifier.ts';
 import { oneHeader, type ProofRules, refused, verifyProof } from './proof.ts';
 
 /** What verifies the token itself: a `JwtVerifier`, or an `Introspector`. */
 export interface TokenVerifier<P> {
-  verify(token: string, options?: VerifyOptions): Promise<P>;
+  verify(token: string, options?: VerifyTokenOptions): Promise<P>;
 }
 
 /** @throws DpopError (`MAC_DPOP_INVALID`), and what `tokens.verify` throws. */
@@ -13,11 +14,12 @@ export async function authenticateDpop<P extends { readonly claims: Readonly<Rec
   rules: ProofRules,
   request: DpopIncomingRequest,
   tokens: TokenVerifier<P>,
-  signal: AbortSignal | undefined,
+  { signal, certificate }: Pick<VerifyTokenOptions, 'signal' | 'certificate'>,
 ): Promise<P> {
   const token = /^DPoP ([\x21-\x7e]+)$/i.exec(oneHeader(rules, request.headers, 'authorization'))?.[1];
   if (token === undefined) throw refused(rules, 'missing');
-  const principal = await tokens.verify(token, signal === undefined ? {} : { signal });
+  const given = { certificate, confirms: [DPOP_KEY], ...(signal !== undefined && { signal }) };
+  const principal = await tokens.verify(token, given);
   const thumbprint = boundKeyOf(principal.claims);
   // A token without a key would let anybody bring a proof by a key of his own.
   if (thumbprint === undefined) throw refused(rules, 'binding');
@@ -26,12 +28,12 @@ export async function authenticateDpop<P extends { readonly claims: Readonly<Rec
 }
 
 /**
- * The thumbprint of the key that a token is bound to (`cnf.jkt`, RFC 9449 section 6); `undefined` for a bearer token.
- * Where bearer tokens are accepted, one that has it must be refused: it was stolen, or its client forgot the proof.
+ * The thumbprint of the key that a token is bound to (`cnf.jkt`, RFC 9449 section 6); `undefined` for a bearer token. A
+ * verifier refuses one that has it (`binding`) unless it is told that the proof is looked at.
  */
 export function boundKeyOf(claims: Readonly<Record<string, unknown>>): string | undefined {
   const confirmation = own(claims, 'cnf');
   if (typeof confirmation !== 'object' || confirmation === null) return undefined;
-  const thumbprint = own(confirmation as Readonly<Record<string, unknown>>, 'jkt');
+  const thumbprint = own(confirmation as Readonly<Record<string, unknown>>, DPOP_KEY);
   return typeof thumbprint === 'string' ? thumbprint : undefined;
 }

@@ -14,6 +14,7 @@ import {
 import { annotateAuth } from '../annotate-auth.ts';
 import { observeDpop } from '../instruments.ts';
 import { ALGORITHMS, type JwtAlgorithm } from '../jwt/algorithms.ts';
+import type { VerifyTokenOptions } from '../jwt/jwt-verifier.ts';
 import { DEFAULT_CLOCK_TOLERANCE_MS, MAX_CLOCK_TOLERANCE_MS } from '../jwt/options.ts';
 import type { SeenBefore } from '../replay.ts';
 import type { IncomingHeaders } from '../webhooks/webhook-verifier.ts';
@@ -86,7 +87,7 @@ export interface DpopVerifier {
   authenticate<P extends { readonly claims: Readonly<Record<string, unknown>> }>(
     request: DpopIncomingRequest,
     tokens: TokenVerifier<P>,
-    options?: { signal?: AbortSignal },
+    options?: Pick<VerifyTokenOptions, 'signal' | 'certificate'>,
   ): Promise<P>;
   /** The proof alone. @throws DpopError (`MAC_DPOP_INVALID`). */
   verifyProof(request: DpopIncomingRequest, expected?: ExpectedBinding): Promise<DpopProof>;
@@ -137,9 +138,9 @@ class ProofVerifier implements DpopVerifier {
   async authenticate<P extends { readonly claims: Readonly<Record<string, unknown>> }>(
     request: DpopIncomingRequest,
     tokens: TokenVerifier<P>,
-    { signal }: { signal?: AbortSignal } = {},
+    options: Pick<VerifyTokenOptions, 'signal' | 'certificate'> = {},
   ): Promise<P> {
-    const principal = await this.#counted(authenticateDpop(this.#rules, request, tokens, signal));
+    const principal = await this.#counted(authenticateDpop(this.#rules, request, tokens, options));
     annotateAuth('dpop', {});
     return principal;
   }

@@ -13,7 +13,8 @@ import {
 import { annotateAuth } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
 import { observeVerifier } from '../instruments.ts';
-import type { VerifyOptions } from '../jwt/jwt-verifier.ts';
+import { checkBinding } from '../jwt/binding.ts';
+import type { VerifyTokenOptions } from '../jwt/jwt-verifier.ts';
 import type { JsonObject } from '../jwt/strict-json.ts';
 import { DEFAULT_CLOCK_TOLERANCE_MS, DEFAULT_TOKEN_LENGTH, MAX_CLOCK_TOLERANCE_MS } from '../jwt/options.ts';
 import { digestOf, TokenCache } from '../jwt/token-cache.ts';
@@ -41,7 +42,7 @@ export interface Introspector extends AsyncDisposable {
    * @throws TokenError `MAC_TOKEN_INVALID`: `introspection_unavailable` when the issuer does not answer, which refuses the
    * token and is `retryable`. Nothing else, but the reason of an aborted `signal`.
    */
-  verify(token: string, options?: VerifyOptions): Promise<IntrospectedToken>;
+  verify(token: string, options?: VerifyTokenOptions): Promise<IntrospectedToken>;
   /** Whom it asks and what it remembers, in words. */
   describe(): string;
   stats(): IntrospectorStats;
@@ -129,9 +130,10 @@ class EndpointIntrospector implements Introspector {
     return this.#endpoint.clock;
   }
 
-  async verify(token: string, { signal }: VerifyOptions = {}): Promise<IntrospectedToken> {
+  async verify(token: string, options: VerifyTokenOptions = {}): Promise<IntrospectedToken> {
     try {
-      const found = await this.#verdict(token, signal);
+      const found = await this.#verdict(token, options.signal);
+      checkBinding(found.claims, options, this.#rules.issuer);
       this.#accepted++;
       annotateAuth('introspection', { issuer: found.issuer, principal: found.subject ?? found.clientId });
       return found;

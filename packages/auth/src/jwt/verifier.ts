@@ -1,10 +1,11 @@
 import { currentWork } from '@macadam/core';
 import { authAnnotation } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
+import { checkBinding } from './binding.ts';
 import { checkAudience, checkTimes, timesIn, type ValidityTimes } from './claims.ts';
 import { type CompactToken, HeaderMemory, parseCompact } from './compact.ts';
 import { type JsonObject, own } from './strict-json.ts';
-import type { JwtVerifier, JwtVerifierStats, VerifyOptions } from './jwt-verifier.ts';
+import type { JwtVerifier, JwtVerifierStats, VerifyOptions, VerifyTokenOptions } from './jwt-verifier.ts';
 import { checkExtensions, type NamedKey, namedIn } from './header-rules.ts';
 import type { VerificationKey } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
@@ -28,6 +29,8 @@ interface Accepted {
   readonly times: ValidityTimes;
   readonly kid: string | undefined;
   readonly key: VerificationKey;
+  /** Whether it is for the holder of a key alone. */
+  readonly bound: boolean;
   /** Made when there is a unit of work to tell. */
   annotation: Readonly<Record<string, unknown>> | undefined;
 }
@@ -58,11 +61,13 @@ export class Verifier implements JwtVerifier {
     this.#cache = settings.cache && new TokenCache(settings.cache);
   }
 
-  verify(token: string, { signal }: VerifyOptions = {}): Promise<Principal> {
+  verify(token: string, options: VerifyTokenOptions = {}): Promise<Principal> {
     try {
       const digest = this.#digestOf(token);
-      const accepted = this.#remembered(digest) ?? this.#verify(token, digest, signal);
-      if (accepted instanceof Promise || this.#settings.isRevoked !== undefined) return this.#confirm(accepted);
+      const accepted = this.#remembered(digest) ?? this.#verify(token, digest, options.signal);
+      if (accepted instanceof Promise || this.#settings.isRevoked !== undefined)
+        return this.#confirm(accepted, options);
+      if (accepted.bound) checkBinding(accepted.principal.claims, options, accepted.principal.issuer);
       // Nothing to wait for, and so nothing to keep for the time after.
       return Promise.resolve(this.#recognised(accepted));
     } catch (error) {
@@ -139,9 +144,10 @@ export class Verifier implements JwtVerifier {
       : this.#accept(claimed, key, digest, token.length);
   }
 
-  async #confirm(pending: Accepted | Promise<Accepted>): Promise<Principal> {
+  async #confirm(pending: Accepted | Promise<Accepted>, options: VerifyTokenOptions): Promise<Principal> {
     try {
       const accepted = await pending;
+      if (accepted.bound) checkBinding(accepted.principal.claims, options, accepted.principal.issuer);
       if (this.#settings.isRevoked !== undefined) await this.#checkRevoked(accepted.principal);
       return this.#recognised(accepted);
     } catch (error) {
@@ -189,7 +195,8 @@ export class Verifier implements JwtVerifier {
     checkProfile(payload, profile, issuer.rules);
     const { expiresAtMs } = times;
     const principal = principalOf({ issuer: name, audience, expiresAtMs, algorithm, keyId: kid, profile, payload });
-    const accepted: Accepted = { principal, issuer, times, kid, key, annotation: undefined };
+    const bound = Object.hasOwn(payload, 'cnf');
+    const accepted: Accepted = { principal, issuer, times, kid, key, bound, annotation: undefined };
     if (digest !== undefined) this.#cache?.set(digest, accepted, length * BYTES_PER_CHARACTER, clock.monotonic());
     return accepted;
   }
