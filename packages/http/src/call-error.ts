@@ -47,10 +47,28 @@ export function concludeCall(thrown: unknown, call: FailedCall): CallEnd {
   if (failure instanceof TimeoutError) error = timedOut(failure, gaveUp, call);
   else if (failure instanceof HttpNetworkError) error = conclude(explained(failure), log.records, gaveUp);
   else if (failure instanceof HttpError) error = conclude(failure, log.records, gaveUp);
-  else return { error: failure };
+  else return { error: named(failure, gaveUp, call) };
   // From here the stack leads through the caller's awaits; where the error was made it would name sockets only.
   Error.captureStackTrace(error, concludeCall);
   return { error };
+}
+
+/** Refusals of this client's own, by what is shared by all of its calls, and knows none of them. */
+const REFUSALS: ReadonlySet<string> = new Set(['MAC_BULKHEAD_FULL', 'MAC_CIRCUIT_OPEN', 'MAC_CONCURRENCY_LIMITED']);
+
+/**
+ * Says of a refusal what was refused, and what had failed before it, if anything had. One that `auth` failed with is
+ * somebody else's, who may have given it to others too.
+ */
+function named(failure: unknown, gaveUp: GaveUp, { request: { subject }, log }: FailedCall): unknown {
+  if (!isMacadamError(failure) || !REFUSALS.has(failure.code) || failure === log.failure) return failure;
+  const { message, stack } = failure;
+  failure.message = `${subject.method} ${subject.url} was refused here: ${message}`;
+  // Its frames, if it has any, are those of the breaker's option.
+  failure.stack = stack?.replace(message, () => failure.message);
+  if (!(log.failure instanceof HttpError)) return failure;
+  const cause = conclude(log.failure, log.records, gaveUp);
+  return Object.defineProperty(failure, 'cause', { value: cause, writable: true, configurable: true });
 }
 
 /** The request as errors name it: of several endpoints, as it went to the last. */

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { consecutiveFailures, constant, retryBudget } from '@macadam/resilience';
 import { describe, expect, test } from 'vitest';
@@ -76,6 +77,41 @@ describe('a circuit breaker for each route', () => {
     expect(routes).toHaveLength(1_000);
     expect([routes[0], ...routes.slice(-2)]).toEqual(['GET /v1/a/2', 'GET /v1/a/0', 'GET /v1/a/1000']);
   });
+});
+
+test.each<[string, Partial<HttpClientOptions>]>([
+  ['a bulkhead', { bulkhead: { maxConcurrent: 1 } }],
+  ['a breaker', { circuitBreaker: { trip: [consecutiveFailures({ count: 1 })] } }],
+  ['an adaptive limit', { adaptiveConcurrency: { initial: 1, min: 1 } }],
+])('a refusal by %s says what was refused, and no secret', async (_, options) => {
+  const client = clientFor({ '/v1/reports/7': broken }, { retry: false, ...options });
+  const abort = new AbortController();
+  await codeOf(client.get('/reports/{id}', { params: { id: 7 } }));
+  const slow = codeOf(client.get('/slow', { signal: abort.signal }));
+  const refused = client.post('/reports/{id}', { params: { id: 'canary' }, query: { key: 'canary' }, json: {} });
+  const error = (await refused.catch((thrown: unknown) => thrown)) as Error;
+  expect(error.message).toMatch(/^POST https:.*\/v1\/reports\/\{id\}\?key=REDACTED was refused here: \S/);
+  expect(inspect(error)).toContain(error.message);
+  expect(inspect(error)).not.toContain('canary');
+  abort.abort();
+  await slow;
+});
+
+test('a refusal after a failed try has that as its cause', async () => {
+  const clock = virtualClock();
+  const retry = { maxAttempts: 2, backoff: constant({ delayMs: 50 }) };
+  const adaptiveConcurrency = { initial: 1, min: 1, max: 1 };
+  const client = clientFor({ '/v1/reports/7': { status: 500, body: 'no' } }, { adaptiveConcurrency, retry, clock });
+  const refused = client.get('/reports/7').catch((thrown: unknown) => thrown);
+  await clock.advance(10);
+  const abort = new AbortController();
+  const slow = codeOf(client.get('/slow', { signal: abort.signal }));
+  expect(await clock.runUntil(refused)).toMatchObject({
+    code: 'MAC_CONCURRENCY_LIMITED',
+    cause: { code: 'MAC_HTTP_STATUS', attempts: [{ attempt: 1, status: 500 }] },
+  });
+  abort.abort();
+  await slow;
 });
 
 test('a bulkhead for each route keeps a slow one from taking all places', async () => {
