@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { Agent, BalancedPool, buildConnector, Client, Pool, type Dispatcher } from 'undici';
+import { BalancedPool, buildConnector, Client, Pool, type Dispatcher } from 'undici';
 
 /** The transport underneath: an undici `Agent`, `Pool`, `ProxyAgent`, `MockAgent`, …, or what can do the same. */
 export type HttpDispatcher = Pick<Dispatcher, 'dispatch'>;
@@ -51,22 +51,15 @@ export interface Connections extends HttpDispatcher {
   close(): Promise<void>;
 }
 
-/** One connection, or what will be one; it makes another when it has lost its socket. */
+/** One connection, or what will be one; it makes another when it has lost its socket and still has requests. */
 export type OneConnection = Pick<Client, 'dispatch' | 'close' | 'stats' | 'on'>;
 
-/** As many connections as it takes, of HTTP/2 too, where one carries many requests. */
-export function openPool(origin: string, connect: Connect): Connections {
-  return new Pool(origin, { ...NO_TIMERS, connect: connect as never });
-}
-
-/** A connection of HTTP/1.1, which carries one request at a time. */
-export function openConnection(origin: string, connect: Connect): OneConnection {
-  return new Client(origin, { ...NO_TIMERS, connect: connect as never });
-}
-
-/** As many connections as it takes, to as many origins. */
-export function openAgent(connect: Connect, maxConnectionAgeMs: number): HttpDispatcher & Pick<Agent, 'close'> {
-  return new Agent({ ...NO_TIMERS, ...lifetime(maxConnectionAgeMs), connect: connect as never });
+/**
+ * @param beginWithinMs - after which a server of HTTP/2 that lets no request begin is left; 0 for never. The transport has no
+ *   other limit for it, and waits without end; requests that have none of their own are given it for their headers, too
+ */
+export function openConnection(origin: string, connect: Connect, beginWithinMs: number): OneConnection {
+  return new Client(origin, { ...NO_TIMERS, headersTimeout: Math.ceil(beginWithinMs), connect: connect as never });
 }
 
 /** The caller's own, of which nothing is known but that it dispatches. */
@@ -97,11 +90,16 @@ export class ForeignTransport implements Transport {
   async close(): Promise<void> {}
 }
 
-/** What connects when there is nothing to check. `options` are those of `tls.connect`, and a `timeout`. */
-export function makeConnector(options: object): Connect {
-  return buildConnector(options) as never;
+/**
+ * Ends a request that nobody waits for. The transport fails others with the reason for it, those that were on a connection of
+ * HTTP/2 which has just been lost: unless that has this code, for what is no failure of a connection.
+ */
+export function giveUp(controller: DispatchController, reason: Error): void {
+  controller.abort(Object.assign(new Error('The request was given up', { cause: reason }), { code: 'UND_ERR_INFO' }));
 }
 
-function lifetime(maxConnectionAgeMs: number): { clientTtl?: number } {
-  return maxConnectionAgeMs === Infinity ? {} : { clientTtl: maxConnectionAgeMs };
+/** What connects when there is nothing to check. `options` are those of `tls.connect`. */
+export function makeConnector(options: object): (...to: Parameters<Connect>) => Socket {
+  // Its own limit is late by up to a second.
+  return buildConnector({ ...options, timeout: 0 }) as never;
 }

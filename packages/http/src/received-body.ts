@@ -7,7 +7,7 @@ import {
   type DecodedLimits,
   type DecodeFailure,
 } from './content-decoding.ts';
-import type { DispatchController, RawHeaders } from './dispatcher.ts';
+import { giveUp, type DispatchController, type RawHeaders } from './dispatcher.ts';
 import { GrowingBody } from './growing-body.ts';
 import type { PreparedRequest } from './request.ts';
 import { isDecodable, makeDecoders } from './stream/decoders.ts';
@@ -49,7 +49,7 @@ export class ReceivedBody {
     const wire = this.#take() as Uint8Array;
     this.#growing = new GrowingBody(controller, encodings, limits, wire, (result) => {
       settle(result);
-      if (isDecodeFailure(result)) controller.abort(new Error('the rest of the body is not wanted'));
+      if (isDecodeFailure(result)) giveUp(controller, new Error('the rest of the body is not wanted'));
     });
     this.#growing.write(wire);
   }

@@ -4,7 +4,7 @@ import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
 import { isDecodeFailure, type DecodeFailure } from './content-decoding.ts';
 import { DRAIN_MS, ERROR_BODY_BYTES, type AttemptSettings, type FollowUps, type Scope } from './attempt-settings.ts';
-import type { DispatchController, DispatchHandler, RawHeaders } from './dispatcher.ts';
+import { giveUp, type DispatchController, type DispatchHandler, type RawHeaders } from './dispatcher.ts';
 import {
   decodeError,
   HttpNetworkError,
@@ -82,7 +82,7 @@ export class ResponseHandler implements DispatchHandler {
     this.reject(reason);
     // A request still in the transport's queue has no controller: it is refused when its turn comes.
     this.#cancelReason = error;
-    this.#controller?.abort(error);
+    if (this.#controller !== undefined) giveUp(this.#controller, error);
   }
 
   /** Whether a failed answer may be followed by another request. */
@@ -172,14 +172,14 @@ export class ResponseHandler implements DispatchHandler {
   #cut(): void {
     if (this.#settled || this.#isRead) return;
     this.#finish(true);
-    this.#controller?.abort(new Error('the rest of the body is not needed'));
+    if (this.#controller !== undefined) giveUp(this.#controller, new Error('the rest of the body is not needed'));
   }
 
   #refuse(controller: DispatchController): void {
     const { maxBytes } = this.#settings.limits;
     const error = new HttpResponseTooLargeError(this.request.subject, 'maxBytes', maxBytes, this.#status);
     this.fail(error);
-    controller.abort(error);
+    giveUp(controller, error);
   }
 
   #finish(truncated: boolean): void {

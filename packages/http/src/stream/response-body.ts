@@ -1,6 +1,6 @@
 import { Readable, type Transform } from 'node:stream';
 import { onAbort, type Clock, type Timer, type Unsubscribe } from '@macadam/core';
-import type { DispatchController } from '../dispatcher.ts';
+import { giveUp, type DispatchController } from '../dispatcher.ts';
 import type { HttpAttempt } from '../attempts.ts';
 import { RATIO_FREE_BYTES } from '../content-decoding.ts';
 import {
@@ -106,7 +106,7 @@ export class ResponseBody extends Readable {
     for (const decoder of this.#decoders ?? []) decoder.destroy();
     if (!this.#arrived) {
       this.#arrived = true;
-      this.#controller.abort(error ?? new Error('the rest of the body is not needed'));
+      giveUp(this.#controller, error ?? new Error('the rest of the body is not needed'));
     }
     this.#settings.onClose();
     if (error instanceof HttpError) withAttempts(error, this.#settings.attempts);

@@ -1,7 +1,7 @@
 import { HttpDecodeError } from '../errors.ts';
 import { parseEncodings, type DecodedLimits } from '../content-decoding.ts';
 import type { Clock } from '@macadam/core';
-import type { DispatchController, DispatchHandler, RawHeaders } from '../dispatcher.ts';
+import { giveUp, type DispatchController, type DispatchHandler, type RawHeaders } from '../dispatcher.ts';
 import { networkFailure } from '../failure-code.ts';
 import type { ResponseHandler } from '../response-handler.ts';
 import { HttpResponse, setBody } from '../response.ts';
@@ -50,7 +50,7 @@ export class StreamHandler implements DispatchHandler {
       const detail = 'has content encodings that were not asked for';
       const error = new HttpDecodeError(subject, 'encoding', status, detail);
       whole.fail(error, status);
-      controller.abort(error);
+      giveUp(controller, error);
       return;
     }
     const response = new HttpResponse(subject, status, headers);

@@ -1,147 +1,144 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { MacadamError } from '@macadam/core';
-import type {
-  Connections,
-  ConnectionStats,
-  DispatchController,
-  DispatchHandler,
-  DispatchOptions,
-  OneConnection,
-  RawHeaders,
-} from '../dispatcher.ts';
-import { wasReused } from './reused-sockets.ts';
+import type { Connections, ConnectionStats, DispatchHandler, DispatchOptions } from '../dispatcher.ts';
+import { Connection, type ConnectionOwner, type ConnectionTarget } from './connection.ts';
+
+/** A request that waits until it is known whether a connection that is being made carries more than one. */
+interface Waiting {
+  readonly receiver: DispatchHandler;
+  /** In the asynchronous context it came with: what listens to the transport goes by that. */
+  readonly send: () => void;
+}
 
 /**
- * Connections of HTTP/1.1 to one origin, each of which carries one request at a time. The one that became free last is
- * taken first: what a peak has opened rests until it is closed.
+ * Connections to one origin. The one that became free last is taken first: what a peak has opened rests until it is closed.
  *
- * A connection is free as soon as its answer has been read. undici's `Pool` learns of it a turn of the event loop later,
- * keeps two connections for a caller who sends one request after the other, and looks through all of them for a free one.
+ * One of HTTP/1.1 carries a request at a time, and is free as soon as its answer has been read. undici's `Pool` learns of it a
+ * turn of the event loop later, keeps two connections for a caller who sends one request after the other, and looks through
+ * all of them for a free one. One of HTTP/2 carries as many as the transport says it has room for. Which it is is only known
+ * when TLS has been agreed on, so until then the others wait for the one that is being made.
  */
-export class ConnectionPool implements Connections {
-  readonly #make: () => OneConnection;
+export class ConnectionPool implements Connections, ConnectionOwner {
+  readonly #target: ConnectionTarget;
   readonly #all = new Set<Connection>();
   readonly #free: Connection[] = [];
+  /** Whether the next connection may carry more than one request. */
+  #mayShare: boolean;
+  #negotiating: Connection | undefined;
+  #waiting: Waiting[] = [];
   #closing: Promise<void> | undefined;
+  #onNoneWaiting: (() => void) | undefined;
 
-  constructor(make: () => OneConnection) {
-    this.#make = make;
+  constructor(target: ConnectionTarget) {
+    this.#target = target;
+    this.#mayShare = target.origin.startsWith('https:');
   }
 
   dispatch(options: DispatchOptions, receiver: DispatchHandler): boolean {
-    if (this.#closing === undefined) (this.#free.pop() ?? this.#open()).send(options, receiver);
+    if (this.#closing === undefined) this.#send(options, receiver);
     else receiver.onResponseError?.(null as never, new MacadamError('The pool is closed', { code: 'MAC_CLOSED' }));
     return true;
   }
 
   get stats(): ConnectionStats {
-    const sum = { connected: 0, free: 0, pending: 0, running: 0 };
+    const sum = { connected: 0, free: 0, pending: this.#waiting.length, running: 0 };
     for (const { stats } of this.#all) {
       if (stats.connected) sum.connected++;
-      if (stats.connected && stats.size === 0) sum.free++;
       sum.pending += stats.pending;
       sum.running += stats.running;
     }
+    for (const { stats } of this.#free) if (stats.connected) sum.free++;
     return sum;
   }
 
   /** Lets requests in flight end, then closes every socket. */
   close(): Promise<void> {
-    this.#free.length = 0;
-    return (this.#closing ??= Promise.all(Array.from(this.#all, (one) => one.close())).then(() => {}));
+    return (this.#closing ??= this.#end());
   }
 
-  /** Takes back what may carry another request. */
   release(connection: Connection): void {
-    if (this.#closing === undefined) this.#free.push(connection);
+    if (connection.isRetired) return;
+    // One that is shared says so also when it has had room all along.
+    if (connection.isShared && this.#free.includes(connection)) return;
+    this.#free.push(connection);
   }
 
-  /** Lets go of what has lost its socket, or is about to. */
+  hasRoom(connection: Connection): void {
+    this.release(connection);
+    if (this.#waiting.length > 0) this.#sendWaiting();
+    this.settled(connection);
+  }
+
   retire(connection: Connection): void {
-    this.#all.delete(connection);
-    void connection.close();
+    connection.isRetired = true;
+    void connection.close().then(() => this.#all.delete(connection));
   }
 
-  /** Lets go of all that rest. */
   retireFree(): void {
     for (const one of this.#free.splice(0)) this.retire(one);
   }
 
-  /** The socket of `connection` is gone. While it is in use it may get another. */
-  rests(connection: Connection): void {
-    const at = this.#free.indexOf(connection);
-    if (at < 0) return;
-    this.#free.splice(at, 1);
-    this.retire(connection);
+  lost(connection: Connection, error: Error): void {
+    // While it is in use it may get another socket, unless that would be one more of HTTP/2.
+    if (this.#withdraw(connection) || connection.isShared) this.retire(connection);
+    if (connection === this.#negotiating) this.#failWaiting(error);
   }
 
-  #open(): Connection {
-    const connection = new Connection(this.#make(), this);
+  settled(connection: Connection): void {
+    this.#mayShare = connection.isShared;
+    if (connection !== this.#negotiating) return;
+    this.#negotiating = undefined;
+    this.#sendWaiting();
+  }
+
+  notMade(connection: Connection, error: Error): void {
+    this.#withdraw(connection);
+    this.retire(connection);
+    if (connection === this.#negotiating) this.#failWaiting(error);
+  }
+
+  #send(options: DispatchOptions, receiver: DispatchHandler): void {
+    const connection = this.#free.pop() ?? this.#open();
+    if (connection !== undefined) {
+      connection.send(options, receiver);
+      return;
+    }
+    const scope = AsyncLocalStorage.snapshot();
+    this.#waiting.push({ receiver, send: () => scope(() => this.#send(options, receiver)) });
+  }
+
+  /** Those that find no room wait for the next. */
+  #sendWaiting(): void {
+    for (const { send } of this.#waiting.splice(0)) send();
+    if (this.#waiting.length === 0) this.#onNoneWaiting?.();
+  }
+
+  /** What one could not be connected for, the others could not either, and none of them has time to find out in turn. */
+  #failWaiting(error: Error): void {
+    this.#negotiating = undefined;
+    for (const { receiver } of this.#waiting.splice(0)) receiver.onResponseError?.(null as never, error);
+    this.#onNoneWaiting?.();
+  }
+
+  /** Undefined while another is being made that may be enough. */
+  #open(): Connection | undefined {
+    if (this.#negotiating !== undefined) return undefined;
+    const connection = new Connection(this.#target, this);
     this.#all.add(connection);
+    if (this.#mayShare) this.#negotiating = connection;
     return connection;
   }
-}
 
-/** One of them. It listens to the transport for whoever uses it, since it is to know when he is done. */
-class Connection implements DispatchHandler {
-  readonly #client: OneConnection;
-  readonly #pool: ConnectionPool;
-  #receiver: DispatchHandler | undefined = undefined;
-  #sent = false;
-  #answered = false;
-
-  constructor(client: OneConnection, pool: ConnectionPool) {
-    this.#client = client;
-    this.#pool = pool;
-    client.on('disconnect', () => pool.rests(this));
+  /** Takes it from those that are free, if it is one. */
+  #withdraw(connection: Connection): boolean {
+    const at = this.#free.indexOf(connection);
+    if (at >= 0) this.#free.splice(at, 1);
+    return at >= 0;
   }
 
-  get stats(): OneConnection['stats'] {
-    return this.#client.stats;
-  }
-
-  send(options: DispatchOptions, receiver: DispatchHandler): void {
-    this.#receiver = receiver;
-    this.#sent = false;
-    this.#answered = false;
-    this.#client.dispatch(options, this);
-  }
-
-  close(): Promise<void> {
-    // Its only failure is that it was closed before.
-    return this.#client.close().catch(() => {});
-  }
-
-  onRequestStart(controller: DispatchController, context: unknown): void {
-    // Who throws does not want it to be sent any more.
-    this.#receiver?.onRequestStart?.(controller, context);
-    this.#sent = true;
-  }
-
-  onResponseStart(controller: DispatchController, status: number, headers: RawHeaders, statusText?: string): void {
-    this.#answered = true;
-    this.#receiver?.onResponseStart?.(controller, status, headers as never, statusText);
-  }
-
-  onResponseData(controller: DispatchController, chunk: Buffer): void {
-    this.#receiver?.onResponseData?.(controller, chunk);
-  }
-
-  onResponseEnd(controller: DispatchController, trailers: RawHeaders): void {
-    const receiver = this.#receiver;
-    this.#receiver = undefined;
-    this.#pool.release(this);
-    receiver?.onResponseEnd?.(controller, trailers as never);
-  }
-
-  onResponseError(controller: DispatchController, error: Error): void {
-    const receiver = this.#receiver;
-    if (receiver === undefined) return;
-    this.#receiver = undefined;
-    // What had begun to be sent takes its socket along.
-    if (this.#sent) this.#pool.retire(this);
-    else this.#pool.release(this);
-    // The others have rested for longer than one that had gone stale: what is sent once more would be lost on them too.
-    if (!this.#answered && wasReused(error)) this.#pool.retireFree();
-    receiver.onResponseError?.(controller, error);
+  async #end(): Promise<void> {
+    if (this.#waiting.length > 0) await new Promise<void>((resolve) => (this.#onNoneWaiting = resolve));
+    this.#free.length = 0;
+    await Promise.all(Array.from(this.#all, (one) => one.close()));
   }
 }

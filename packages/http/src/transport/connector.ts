@@ -63,14 +63,31 @@ function connectingWith(
   const resolver = names?.lookup ?? settings.lookup;
   const own = resolver && answering(resolver);
   const lookup = blockPrivate ? guardedLookup(own) : own;
-  const timeout = connectTimeoutMs;
-  const direct = makeConnector({ ...tls, timeout, ...(lookup !== undefined && { lookup }) });
-  const reach = reaching(makeConnector({ ...(tls?.ca !== undefined && { ca: tls.ca }), timeout, allowH2: false }));
+  const within = (options: object): Connect => limited(makeConnector(options), connectTimeoutMs, clock);
+  const direct = within({ ...tls, ...(lookup !== undefined && { lookup }) });
+  const reach = reaching(within({ ...(tls?.ca !== undefined && { ca: tls.ca }), allowH2: false }));
   const through = tunnel({ reach, timeoutMs: connectTimeoutMs, clock, lookup, secure: direct });
   return ({ target, proxy, forwards }, callback) => {
     if (proxy === undefined) direct(target, callback);
     else if (forwards) reach(proxy, callback);
     else through(proxy, target, callback);
+  };
+}
+
+/** Gives up what is not connected in time. */
+function limited(connect: ReturnType<typeof makeConnector>, timeoutMs: number, clock: Clock): Connect {
+  return (target, callback) => {
+    const socket = connect(target, (...result) => {
+      timer.cancel();
+      callback(...result);
+    });
+    const timer = clock.setTimer(() => {
+      const { autoSelectFamilyAttemptedAddresses: tried = [] } = socket;
+      const where = tried.length === 0 ? '' : ` (tried: ${tried.join(', ')})`;
+      const error = new Error(`There was no connection within ${timeoutMs} ms${where}`);
+      // As the transport says it.
+      socket.destroy(Object.assign(error, { code: 'UND_ERR_CONNECT_TIMEOUT' }));
+    }, timeoutMs);
   };
 }
 

@@ -1,5 +1,4 @@
 import {
-  openConnection,
   type Connect,
   type Connections,
   type ConnectionStats,
@@ -16,8 +15,8 @@ export class ForwardingPool implements Connections {
   readonly #pool: ConnectionPool;
   readonly #authorization: readonly string[];
 
-  constructor(proxy: Proxy, connect: Connect) {
-    this.#pool = new ConnectionPool(() => openConnection(`http://${proxy.host}`, connect));
+  constructor(proxy: Proxy, connect: Connect, timeoutMs: number) {
+    this.#pool = new ConnectionPool({ origin: `http://${proxy.host}`, connect, timeoutMs });
     const authorization = proxyAuthorization(proxy);
     this.#authorization = authorization === undefined ? [] : ['proxy-authorization', authorization];
   }

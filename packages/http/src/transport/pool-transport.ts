@@ -1,8 +1,5 @@
+import type { Clock } from '@macadam/core';
 import {
-  openAgent,
-  openConnection,
-  openPool,
-  type Connect,
   type Connections,
   type ConnectionStats,
   type ConnectTarget,
@@ -14,7 +11,9 @@ import {
 import { hasHeader } from '../headers.ts';
 import { ConnectionPool } from './connection-pool.ts';
 import type { ConnectAlong } from './connector.ts';
+import { Elsewhere } from './elsewhere.ts';
 import { ForwardingPool } from './forwarding-pool.ts';
+import { Leaving } from './leaving.ts';
 import type { Proxy } from './proxy.ts';
 import { describeWay, type Way } from './way.ts';
 
@@ -24,6 +23,7 @@ export interface TransportOptions {
   readonly way: (target: ConnectTarget) => Way;
   readonly connectTimeoutMs: number;
   readonly maxConnectionAgeMs: number;
+  readonly clock: Clock;
   /** Knows when names have to be asked for again; without it connections only grow old. */
   readonly names: NameWatch | undefined;
 }
@@ -44,6 +44,7 @@ class PoolTransport implements Transport {
   readonly #hostname: string;
   readonly #options: TransportOptions;
   #connections: Connections;
+  readonly #leaving = new Leaving();
   #renewAt = Infinity;
   #others: Elsewhere | undefined;
   #closed = false;
@@ -62,17 +63,23 @@ class PoolTransport implements Transport {
   }
 
   get elsewhere(): HttpDispatcher {
-    return (this.#others ??= new Elsewhere(this.#options));
+    const { way, clock } = this.#options;
+    return (this.#others ??= new Elsewhere(way, clock, (origin) => new PoolTransport(origin, this.#options)));
   }
 
   #open(): Connections {
     const way = this.#options.way(new URL(this.#origin));
-    if (way.forwards) return new Proxied(forwardingPool(way, this.#options));
-    const connect = connectVia(this.#options);
-    // With TLS the other side may agree to HTTP/2.
-    const connections = this.#origin.startsWith('https:')
-      ? openPool(this.#origin, connect)
-      : new ConnectionPool(() => openConnection(this.#origin, connect));
+    const { connect, connectTimeoutMs: timeoutMs } = this.#options;
+    if (way.forwards) {
+      return new Proxied(
+        new ForwardingPool(way.proxy as Proxy, (_target, callback) => connect(way, callback), timeoutMs),
+      );
+    }
+    const connections = new ConnectionPool({
+      origin: this.#origin,
+      connect: (target, callback) => connect(this.#options.way(target), callback),
+      timeoutMs,
+    });
     return way.proxy === undefined ? connections : new Proxied(connections);
   }
 
@@ -88,9 +95,8 @@ class PoolTransport implements Transport {
   }
 
   #replace(): void {
-    const old = this.#connections;
+    this.#leaving.add(this.#connections.close());
     this.#connections = this.#open();
-    void old.close();
   }
 
   describe(): string {
@@ -108,7 +114,7 @@ class PoolTransport implements Transport {
 
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([this.#connections.close(), this.#others?.close()]);
+    await Promise.all([this.#connections.close(), this.#others?.close(), this.#leaving.ended()]);
   }
 }
 
@@ -135,38 +141,6 @@ class Proxied implements Connections {
   close(): Promise<void> {
     return this.#connections.close();
   }
-}
-
-/** Connections to any origin but the client's own. */
-class Elsewhere implements HttpDispatcher {
-  readonly #options: TransportOptions;
-  readonly #agent: ReturnType<typeof openAgent>;
-  #forwarding: Connections | undefined;
-
-  constructor(options: TransportOptions) {
-    this.#options = options;
-    this.#agent = openAgent(connectVia(options), options.maxConnectionAgeMs);
-  }
-
-  dispatch(options: DispatchOptions, receiver: DispatchHandler): boolean {
-    const way = this.#options.way(new URL(options.origin as string));
-    if (!way.forwards) return this.#agent.dispatch(options, receiver);
-    // There is one proxy for all that is forwarded.
-    this.#forwarding ??= forwardingPool(way, this.#options);
-    return this.#forwarding.dispatch(options, receiver);
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([this.#agent.close(), this.#forwarding?.close()]);
-  }
-}
-
-function connectVia({ connect, way }: TransportOptions): Connect {
-  return (target, callback) => connect(way(target), callback);
-}
-
-function forwardingPool(way: Way, { connect }: TransportOptions): Connections {
-  return new ForwardingPool(way.proxy as Proxy, (_target, callback) => connect(way, callback));
 }
 
 export function poolTransport(origin: string, options: TransportOptions): Transport {

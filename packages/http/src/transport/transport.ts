@@ -13,5 +13,5 @@ export function transportTo(origin: string, settings: HttpClientSettings): Trans
   const names = resolve && new TtlResolver(resolve, clock);
   const connect = connector(connection, { connectTimeoutMs, clock, names });
   const way = (target: ConnectTarget): Way => wayTo(target, connection);
-  return poolTransport(origin, { connect, way, connectTimeoutMs, maxConnectionAgeMs, names });
+  return poolTransport(origin, { connect, way, connectTimeoutMs, maxConnectionAgeMs, clock, names });
 }

@@ -1,0 +1,167 @@
+import { createServer as createHttpServer } from 'node:http';
+import { createSecureServer, type ServerHttp2Stream, type Settings } from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createTcpServer, type Socket } from 'node:net';
+import { virtualClock } from '@macadam/testkit';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { HttpClient, HttpClientOptions } from '../src/index.ts';
+import { failure } from './impatient-clients.ts';
+import { ca, clientFor, closeAll, listening, rested, serverTls } from './loopback.ts';
+
+afterEach(closeAll);
+
+type Answer = (end: () => void, socket: Socket) => void;
+
+/** A server of HTTP/1.1, and a client of it. */
+async function served(
+  answer: Answer,
+  options: Partial<HttpClientOptions> = {},
+): Promise<{ client: HttpClient; sockets: Socket[] }> {
+  const sockets: Socket[] = [];
+  const server = createHttpsServer(serverTls, (request, response) => answer(() => response.end(), request.socket));
+  server.on('secureConnection', (socket: Socket) => sockets.push(socket));
+  const port = await listening(server);
+  return { client: clientFor({ baseUrl: `https://localhost:${port}`, tls: { ca }, ...options }), sockets };
+}
+
+/** The same of HTTP/2. */
+async function servedByStreams(
+  onStream: (stream: ServerHttp2Stream) => void,
+  options: Partial<HttpClientOptions> = {},
+  settings: Settings = {},
+): Promise<{ client: HttpClient; sessions: () => number }> {
+  let sessions = 0;
+  const server = createSecureServer({ ...serverTls, settings });
+  server.on('session', (session) => {
+    sessions++;
+    session.on('error', () => {});
+  });
+  server.on('stream', (stream) => {
+    stream.on('error', () => {});
+    onStream(stream);
+  });
+  const port = await listening(server);
+  const client = clientFor({ baseUrl: `https://localhost:${port}`, tls: { ca }, ...options });
+  return { client, sessions: () => sessions };
+}
+
+describe('connections of HTTP/1.1 over TLS', () => {
+  test('are as many as there are calls in flight: one, when they come one after the other', async () => {
+    const { client, sockets } = await served((end) => end());
+    for (let i = 0; i < 20; i++) await client.get('/');
+    expect(sockets).toHaveLength(1);
+    expect(client.stats().connections).toEqual({ connected: 1, free: 1, pending: 0, running: 0 });
+  });
+
+  test('that have gone stale cost each call one repetition, also where several calls meet several of them', async () => {
+    let held: (() => void)[] = [];
+    let isStale = (_socket: Socket): boolean => false;
+    const { client, sockets } = await served((end, socket) => {
+      if (isStale(socket)) socket.destroy();
+      else held.push(end);
+    });
+    const peak = Array.from({ length: 6 }, () => client.get('/'));
+    await vi.waitFor(() => expect(held).toHaveLength(6));
+    for (const end of held) end();
+    await Promise.all(peak);
+    const old = new Set(sockets);
+    isStale = (socket) => old.has(socket);
+    held = [];
+    const calls = Array.from({ length: 3 }, () => client.get('/'));
+    await vi.waitFor(() => expect(held).toHaveLength(3));
+    for (const end of held) end();
+    for (const { attempts } of await Promise.all(calls)) expect(attempts).toHaveLength(2);
+    expect(client.stats().policies['retry']).toMatchObject({ transparent: 3, retries: 0 });
+  });
+});
+
+test('calls that wait for one connection fail with it, in its time, and not one after the other', async () => {
+  const clock = virtualClock();
+  let connections = 0;
+  const port = await listening(createTcpServer(() => connections++));
+  const limits = { connectTimeoutMs: 300, attemptTimeoutMs: 1_000, retry: false, circuitBreaker: false } as const;
+  const client = clientFor({ baseUrl: `https://localhost:${port}`, tls: { ca }, clock, ...limits });
+  const calls = Array.from({ length: 5 }, () => failure(client.get('/')));
+  await vi.waitFor(() => expect(connections).toBe(1));
+  await clock.advance(300);
+  for (const error of await Promise.all(calls)) {
+    expect(error).toMatchObject({ errorCode: 'UND_ERR_CONNECT_TIMEOUT', phase: 'connect' });
+  }
+  expect([clock.monotonic(), connections]).toEqual([300, 1]);
+});
+
+test('a request that the transport does not take keeps no other waiting', async () => {
+  const { client } = await served((end) => end(), { retry: false });
+  const calls = [failure(client.get('/', { headers: { upgrade: 'no' } })), client.get('/')] as const;
+  expect(await calls[0]).toMatchObject({ code: expect.any(String) });
+  expect((await calls[1]).status).toBe(200);
+});
+
+describe('connections of HTTP/2', () => {
+  test('that let no request begin are left when the time for connecting is over, and keep no client open', async () => {
+    const limits = { connectTimeoutMs: 50, retry: false } as const;
+    const { client } = await servedByStreams(() => {}, limits, { maxConcurrentStreams: 0 });
+    const left = new AbortController();
+    const leaving = failure(client.get('/', { signal: left.signal }));
+    const others = [client.get('/'), client.post('/')].map(failure);
+    await vi.waitFor(() => expect(client.stats().connections?.connected).toBe(1));
+    left.abort();
+    expect(await leaving).toBe(left.signal.reason);
+    for (const error of await Promise.all(others)) expect(error).toMatchObject({ phase: 'connect', retryable: true });
+    await client.close();
+    expect(client.stats().connections).toEqual({ connected: 0, free: 0, pending: 0, running: 0 });
+  });
+
+  test('are more than one where one does not take all calls', async () => {
+    const held: ServerHttp2Stream[] = [];
+    const { client, sessions } = await servedByStreams((stream) => held.push(stream), {}, { maxConcurrentStreams: 2 });
+    const calls = Array.from({ length: 5 }, () => client.get('/'));
+    await vi.waitFor(() => expect(held).toHaveLength(5));
+    expect(sessions()).toBe(3);
+    for (const stream of held) stream.respond({ ':status': 204 }, { endStream: true });
+    await Promise.all(calls);
+  });
+});
+
+test('connections to other origins, where redirects lead, are of age when those to the own one are', async () => {
+  const sockets: Socket[] = [];
+  const there = createHttpServer((_, response) => response.end());
+  there.on('connection', (socket: Socket) => sockets.push(socket));
+  const location = `http://127.0.0.1:${await listening(there)}/there`;
+  const home = createHttpServer((_, response) => response.writeHead(307, { location }).end());
+  const proxy = createHttpServer((request, response) => {
+    if (request.url === location) response.end();
+    else response.writeHead(307, { location }).end();
+  });
+  const proxied: Socket[] = [];
+  proxy.on('connection', (socket: Socket) => proxied.push(socket));
+  const [homePort, proxyPort] = [await listening(home), await listening(proxy)];
+  for (const [option, connections] of [
+    [false, sockets],
+    [`http://127.0.0.1:${proxyPort}`, proxied],
+  ] as const) {
+    const clock = virtualClock();
+    const client = clientFor({
+      baseUrl: `http://127.0.0.1:${homePort}`,
+      proxy: option,
+      redirects: { crossOrigin: true },
+      dns: { maxConnectionAgeMs: 1_000 },
+      clock,
+    });
+    const call = async (): Promise<void> => {
+      let isOver = false;
+      const done = client.get('/').finally(() => (isOver = true));
+      // What follows a redirect is put off for no time at all.
+      for (; !isOver; await rested()) await clock.advance(0);
+      await done;
+    };
+    await call();
+    const before = connections.length;
+    await call();
+    expect(connections).toHaveLength(before);
+    await clock.advance(1_000);
+    await call();
+    // Through the proxy those to it are two, since it stands for both origins.
+    expect(connections).toHaveLength(2 * before);
+  }
+});
