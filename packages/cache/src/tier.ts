@@ -77,7 +77,10 @@ export interface TierSpace {
   release(key: string, lease: Lease): Promise<void>;
   /** Stores the entry and ends the lease; false, and nothing done, when the lease is no longer there. */
   fill(key: string, lease: Lease, entry: Uint8Array, ttlMs: number): Promise<boolean>;
-  /** Stores the entry, ends every lease, and tells the others, in two round trips. */
+  /**
+   * Stores the entry, ends every lease, and tells the others, in two round trips, or three. What comes to the tier long after its time
+   * limit must store nothing: somebody else may have put a newer value there.
+   */
   write(key: string, entry: Uint8Array, ttlMs: number, onAnswer?: () => void): Promise<void>;
   /** Removes entries, ends every lease, and tells the others, in two round trips. */
   remove(keys: readonly string[], onAnswer?: () => void): Promise<void>;

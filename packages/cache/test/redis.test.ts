@@ -1,6 +1,6 @@
 // The shared tier on a real server, over real sockets, through both clients.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startFaultProxy, type FaultProxy } from '@macadam/testkit';
+import { fixed, startFaultProxy, type FaultProxy } from '@macadam/testkit';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCache, redisTier, type Cache, type CacheOptions, type RedisTierOptions } from '@macadam/cache';
@@ -558,6 +558,19 @@ describe.each(clients)('with %s', (name, connect) => {
       await proxy.heal();
       await soon(() => expect(cut.stats().unsettled).toBe(0));
       await soon(() => expect(other.peek('a')).toBeUndefined());
+    });
+
+    it('a set that comes to the server long after it was given up overwrites nothing, also when its process is gone', async () => {
+      const [cut, other] = [instance<string>(behind, {}, { timeoutMs: 100 }), instance<string>(redis)];
+      await connected(cut as Cache<never>, other as Cache<never>);
+      await soon(async () => expect(await cut.set('k', 'v0')).toBe(true));
+      await proxy.set({ latency: fixed(600) });
+      expect(await cut.set('k', 'v1')).toBe(false);
+      await cut.close();
+      expect(await other.set('k', 'v2')).toBe(true);
+      // What is asked for after the write on its connection is answered after it.
+      await behind.command('PING');
+      expect(await instance<string>(redis).get('k')).toBe('v2');
     });
 
     it('a connection that is reset in the middle of reads: every read has its answer', async () => {

@@ -5,8 +5,9 @@ import type { Feed, Told } from './feed.ts';
 import { Leases } from './leases.ts';
 import { textsOf } from './message.ts';
 import { Names } from './names.ts';
-import { expireScript, markScript, marksScript, writeScript } from './scripts.ts';
+import { expireScript, markScript, marksScript } from './scripts.ts';
 import type { ServerCommands } from './server-commands.ts';
+import { TimedWrites } from './timed-writes.ts';
 
 /** Keys in one command at most: it runs alone on the server, so it must be short. */
 const MOST_KEYS = 500;
@@ -16,6 +17,13 @@ const MOST_MARKS = 10_000;
 const SIGNS: Record<Ending, string> = { invalidated: 'i', expired: 'x' };
 const ENDINGS: Record<string, Ending> = { i: 'invalidated', x: 'expired' };
 
+/** What every cache of a tier has in common. */
+export interface SpaceSettings {
+  readonly prefix: string;
+  /** How long a round trip is waited for. */
+  readonly timeoutMs: number;
+}
+
 /** The entries of one cache in Redis or Valkey. */
 export class RedisSpace implements TierSpace {
   readonly #redis: Redis;
@@ -23,6 +31,7 @@ export class RedisSpace implements TierSpace {
   readonly #feed: Feed;
   readonly mostReads: number;
   readonly #leases: Leases;
+  readonly #writes: TimedWrites;
   readonly #askCommands: () => Promise<void> | undefined;
   readonly #namespace: string;
   /** Tells its own changes from those of others. */
@@ -31,7 +40,13 @@ export class RedisSpace implements TierSpace {
   /** Up to where marks were told, where the server says no more than that there are others. */
   #told: Pick<TierMarks, 'epoch' | 'position'> = { epoch: '', position: 0 };
 
-  constructor(redis: Redis, prefix: string, feed: Feed, commands: ServerCommands, options: SpaceOptions) {
+  constructor(
+    redis: Redis,
+    { prefix, timeoutMs }: SpaceSettings,
+    feed: Feed,
+    commands: ServerCommands,
+    options: SpaceOptions,
+  ) {
     const { namespace, leaseMs, coherence, clock, onChange } = options;
     this.#redis = redis;
     this.#names = new Names(prefix, namespace);
@@ -41,6 +56,7 @@ export class RedisSpace implements TierSpace {
     this.#askCommands = () => (inPlace ? commands.ask(redis, prefix, clock) : undefined);
     void this.#askCommands();
     this.#leases = new Leases(redis, this.#names, leaseMs, inPlace ? commands : undefined);
+    this.#writes = new TimedWrites(redis, this.#names, clock, timeoutMs);
     this.mostReads = redis.cluster ? 1 : MOST_KEYS;
     this.#namespace = namespace;
     this.#leave = feed.join({
@@ -86,7 +102,7 @@ export class RedisSpace implements TierSpace {
   }
 
   async write(key: string, entry: Uint8Array, ttlMs: number, onAnswer?: () => void): Promise<void> {
-    await writeScript.run(this.#redis, this.#names.pair(key), [bytes(entry), String(Math.ceil(ttlMs))]);
+    await this.#writes.write(key, bytes(entry), String(Math.ceil(ttlMs)), onAnswer);
     onAnswer?.();
     await this.#tellKeys([key], 'invalidated');
   }

@@ -6,7 +6,7 @@ import { assertRedisClient, redisOf, type RedisClient } from './client.ts';
 import { Feed, type Source } from './feed.ts';
 import { LogSource } from './log-source.ts';
 import { Names } from './names.ts';
-import { RedisSpace } from './redis-space.ts';
+import { RedisSpace, type SpaceSettings } from './redis-space.ts';
 import { commandsOf } from './server-commands.ts';
 import { TrackingSource } from './tracking-source.ts';
 
@@ -68,12 +68,13 @@ export function redisTier(client: RedisClient, options: RedisTierOptions = {}): 
     softTimeoutMs,
     timeoutMs,
     circuitBreaker,
-    open: (space) => openSpace(client, prefix, space),
+    open: (space) => openSpace(client, { prefix, timeoutMs }, space),
     describe: () => `Redis under "${prefix}", answers within ${timeoutMs} ms`,
   };
 }
 
-function openSpace(client: RedisClient, prefix: string, options: SpaceOptions): RedisSpace {
+function openSpace(client: RedisClient, settings: SpaceSettings, options: SpaceOptions): RedisSpace {
+  const { prefix } = settings;
   const redis = redisOf(client);
   const { coherence, clock } = options;
   if (coherence === 'tracking' && (redis.driver !== 'node-redis' || redis.cluster)) {
@@ -92,7 +93,7 @@ function openSpace(client: RedisClient, prefix: string, options: SpaceOptions): 
     feed = new Feed(redis, new Names(prefix, ''), clock, kept, sourceOf(coherence, prefix));
     ofClient.set(name, feed);
   }
-  return new RedisSpace(redis, prefix, feed, commandsOf(client), options);
+  return new RedisSpace(redis, settings, feed, commandsOf(client), options);
 }
 
 function sourceOf(coherence: Coherence, prefix: string): Source | undefined {

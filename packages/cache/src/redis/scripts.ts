@@ -70,11 +70,19 @@ if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1`);
 
-/** KEYS: an entry and its lease. ARGV: the entry, for how long it stays. */
+/**
+ * KEYS: an entry and its lease. ARGV: the entry, for how long it stays, until when this may be done, in milliseconds of the server.
+ * Answers whether it was, and what time it is.
+ */
 export const writeScript: Script = new Script(`
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local answer = { 0, string.format('%.0f', now) }
+if now > tonumber(ARGV[3]) then return answer end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('DEL', KEYS[2])
-return 1`);
+answer[1] = 1
+return answer`);
 
 /** KEYS: where the lease stands. ARGV: the lease. */
 export const releaseScript: Script = new Script(`
