@@ -62,6 +62,11 @@ describe('decide, with a backoff of 100 ms', () => {
       decision: { next: 'giveUp', reason: 'deadline' },
     },
     {
+      name: 'blames the time when a failure came after it was over, and not a wait that nobody asked for',
+      standing: { leftMs: -5 },
+      decision: { next: 'giveUp', reason: 'deadline' },
+    },
+    {
       name: 'starts one with a millisecond left',
       standing: { leftMs: 101 },
       decision: { next: 'wait', delayMs: 100, throttled: false },

@@ -35,7 +35,7 @@ export function decide(settings: RetrySettings, outcome: Outcome, standing: Stan
   const asked = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (attempt >= settings.maxAttempts) return { next: 'giveUp', reason: 'maxAttempts', ...asked };
   const leastMs = movesOn ? 0 : (retryAfterMs ?? 0);
-  if (leastMs > Math.min(settings.maxRetryAfterMs, leftMs)) {
+  if (leastMs > Math.min(settings.maxRetryAfterMs, Math.max(0, leftMs))) {
     return { next: 'giveUp', reason: 'retryAfterTooLong', ...asked };
   }
   const throttled = settings.isThrottled(outcome);
