@@ -2,6 +2,7 @@ import { TimeoutError } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { adaptiveConcurrency } from './adaptive-concurrency.ts';
+import { WindowedLimit } from './windowed-limit.ts';
 
 describe('adaptiveConcurrency', () => {
   it('admits its limit at once, and refuses the next', async () => {
@@ -50,5 +51,23 @@ describe('adaptiveConcurrency', () => {
     { options: { limit: 5 }, path: 'adaptiveConcurrency.limit' },
   ])('refuses $options', ({ options, path }) => {
     expect(() => adaptiveConcurrency(options as never)).toThrow(expect.objectContaining({ path }));
+  });
+});
+
+describe.each(['gradient2', 'aimd'] as const)('WindowedLimit with %s', (algorithm) => {
+  const afterMinute = (callsPerDrop: number): number => {
+    const limit = new WindowedLimit({ algorithm, initial: 20, min: 4, max: 200 });
+    for (let call = 0; call < 30_000; call++) limit.measure(20, 15, call % callsPerDrop === 0, call * 2);
+    return limit.value;
+  };
+
+  it('does not refuse the many for the one in hundreds that times out', () => {
+    expect(afterMinute(500)).toBeGreaterThan(25);
+    expect(afterMinute(100)).toBeGreaterThan(20);
+  });
+
+  it('falls to its minimum when a twentieth is dropped', () => {
+    expect(afterMinute(20)).toBe(4);
+    expect(afterMinute(1)).toBe(4);
   });
 });

@@ -129,8 +129,8 @@ class LimitedRun implements Sink, Running {
 
 /**
  * Lets as many calls be in flight as the dependency serves without queueing, and finds out by itself how many that is:
- * the limit grows while durations stay level, and shrinks when they rise or calls are dropped. What is above the limit
- * is refused at once with {@link ConcurrencyLimitedError}.
+ * the limit grows while durations stay level, and shrinks when they rise or calls are dropped, a few in proportion and a
+ * twentieth of a second's calls as many as all. What is above the limit is refused at once with {@link ConcurrencyLimitedError}.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -1,4 +1,4 @@
-import { aimd, gradient2, type Gradient2State, type LimitBounds } from './limit.ts';
+import { aimd, gradient2, type Gradient2State, type LimitBounds, type Sample } from './limit.ts';
 
 /** Numbers of a {@link WindowedLimit}. */
 export interface WindowedLimitOptions extends LimitBounds {
@@ -15,8 +15,15 @@ const WINDOW_CALLS = 10;
 const SHORTEST_MS = 0.1;
 
 /**
+ * From this share of a window's calls on, drops say that there is too much in flight: of hundreds of calls a second, one that is lost
+ * says nothing. Half of what failsafe-go's AdaptiveThrottler tolerates: with all of it, the simulation recovers more slowly.
+ */
+const DROPPED_SHARE = 0.05;
+
+/**
  * How many may be in flight, found out from what is measured: the mean duration, the most in flight and the drops of windows of a
- * second and ten calls at least feed {@link gradient2} or {@link aimd}. It neither counts nor refuses anybody; that is for whoever
+ * second and ten calls at least feed {@link gradient2} or {@link aimd}. A window of which a twentieth was dropped counts as a drop, and
+ * one of which less was, in proportion. It neither counts nor refuses anybody; that is for whoever
  * asks it.
  *
  * @example
@@ -35,7 +42,8 @@ export class WindowedLimit {
   #calls = 0;
   #sumMs = 0;
   #most = 0;
-  #dropped = false;
+  #ended = 0;
+  #dropped = 0;
 
   constructor(options: WindowedLimitOptions) {
     this.#options = options;
@@ -57,22 +65,30 @@ export class WindowedLimit {
    */
   measure(durationMs: number, inFlight: number, dropped: boolean, now: number): void {
     if (inFlight > this.#most) this.#most = inFlight;
-    if (dropped) this.#dropped = true;
+    this.#ended++;
+    if (dropped) this.#dropped++;
     else if (durationMs >= SHORTEST_MS) {
       this.#calls++;
       this.#sumMs += durationMs;
     }
-    if (now < this.#endsAt || (this.#calls < WINDOW_CALLS && !this.#dropped)) return;
+    if (now < this.#endsAt || (this.#calls < WINDOW_CALLS && this.#dropped === 0)) return;
     this.#adjust(durationMs);
     this.#endsAt = now + WINDOW_MS;
   }
 
   #adjust(lastMs: number): void {
     const durationMs = this.#calls > 0 ? this.#sumMs / this.#calls : Math.max(lastMs, SHORTEST_MS);
-    const sample = { durationMs, inFlight: this.#most, dropped: this.#dropped };
-    if (this.#options.algorithm === 'gradient2') this.#state = gradient2(this.#state, sample, this.#options);
-    else this.#state = { ...this.#state, limit: aimd(this.#state.limit, sample, this.#options) };
-    this.#calls = this.#sumMs = this.#most = 0;
-    this.#dropped = false;
+    const sample = { durationMs, inFlight: this.#most, dropped: false };
+    const weight = Math.min(1, this.#dropped / (this.#ended * DROPPED_SHARE));
+    const calm = this.#next(sample);
+    const limit = calm.limit * (1 - weight) + this.#next({ ...sample, dropped: true }).limit * weight;
+    this.#state = { ...calm, limit };
+    this.#calls = this.#sumMs = this.#most = this.#ended = this.#dropped = 0;
+  }
+
+  #next(sample: Sample): Gradient2State {
+    const state = this.#state;
+    if (this.#options.algorithm === 'gradient2') return gradient2(state, sample, this.#options);
+    return { ...state, limit: aimd(state.limit, sample, this.#options) };
   }
 }
