@@ -196,6 +196,9 @@ describe('introspection', () => {
       [(now) => ({ active: true, aud: AUDIENCE, exp: now - 10 }), 'expired'],
       [(now) => ({ active: true, aud: AUDIENCE, nbf: now + 11 }), 'not_yet_valid'],
       [() => ({ active: true, aud: AUDIENCE, exp: 'soon' }), 'claim'],
+      [() => ({ active: true, aud: AUDIENCE, sub: 5 }), 'claim'],
+      [() => ({ active: true, aud: AUDIENCE, jti: ['a'] }), 'claim'],
+      [() => ({ active: true, aud: AUDIENCE, sub: null }), 'accepted'],
       [() => ({ active: 1, aud: AUDIENCE }), 'introspection_unavailable'],
       [(now) => ({ active: true, aud: ['x', AUDIENCE], iss: 'https://id.example.com', exp: now + 1 }), 'accepted'],
     ];

@@ -122,6 +122,10 @@ describe('generic', () => {
   it('demands iss, aud and exp alone', async () => {
     expect(await outcome({ profile: 'generic' }, bare, { typ: undefined })).toBe('accepted');
     expect(await outcome({ profile: 'generic' }, { ...bare, exp: undefined }, { typ: undefined })).toBe('claim');
+    // Taken for none, names that are no texts would make one principal of many.
+    for (const wrong of [{ sub: 5 }, { sub: ['u1'] }, { jti: 7 }, { client_id: {} }, { azp: true }]) {
+      expect(await outcome({ profile: 'generic' }, { ...bare, ...wrong }, { typ: undefined })).toBe('claim');
+    }
   });
 
   it('takes the configured type and no other', async () => {

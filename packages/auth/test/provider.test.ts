@@ -205,7 +205,9 @@ describe('a live identity provider', () => {
     await using tokens = clientCredentials(provider.client({ clientId: 'bound', dpop: key }));
     await using verifier = verifierWith();
     const token = await tokens.getToken();
-    expect((await verifier.verify(token)).claims['cnf']).toEqual({ jkt: key.thumbprint });
+    expect(await reasonOf(verifier.verify(token))).toBe('binding');
+    const { claims } = await verifier.verify(token, { confirms: ['jkt'] });
+    expect(claims['cnf']).toEqual({ jkt: key.thumbprint });
     expect(provider.asked('/token')).toBe(2);
     tokens.invalidate(token);
     await tokens.getToken();

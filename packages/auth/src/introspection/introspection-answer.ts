@@ -43,12 +43,12 @@ export function readAnswer(answer: JsonObject, rules: IntrospectionRules, now: n
   const notBeforeMs = timeIn(answer, 'nbf', names);
   checkTimes(expiresAtMs, notBeforeMs, rules.clockToleranceMs, now, names);
   return Object.freeze({
-    subject: textIn(answer, 'sub'),
+    subject: textIn(answer, 'sub', issuer),
     issuer: typeof claimed === 'string' ? claimed : issuer,
     audience: Object.freeze(audience),
-    clientId: textIn(answer, 'client_id'),
+    clientId: textIn(answer, 'client_id', issuer),
     scopes: Object.freeze(scopesIn(answer)),
-    tokenId: textIn(answer, 'jti'),
+    tokenId: textIn(answer, 'jti', issuer),
     expiresAtMs,
     claims: deepFrozen(answer),
   });

@@ -1,3 +1,4 @@
+import { TokenError } from '../errors.ts';
 import { type JsonObject, own } from './strict-json.ts';
 import type { JwtProfile } from './profiles.ts';
 
@@ -39,15 +40,16 @@ export interface VerifiedToken {
   readonly payload: JsonObject;
 }
 
+/** @throws TokenError `claim` for a name that is no text. */
 export function principalOf(token: VerifiedToken): Principal {
   const { payload, issuer, audience, expiresAtMs, algorithm, keyId, profile } = token;
   return Object.freeze({
-    subject: textIn(payload, 'sub'),
+    subject: textIn(payload, 'sub', issuer),
     issuer,
     audience: Object.freeze(audience),
-    clientId: textIn(payload, 'client_id') ?? textIn(payload, 'azp'),
+    clientId: textIn(payload, 'client_id', issuer) ?? textIn(payload, 'azp', issuer),
     scopes: Object.freeze(scopesIn(payload)),
-    tokenId: textIn(payload, 'jti'),
+    tokenId: textIn(payload, 'jti', issuer),
     expiresAtMs,
     algorithm,
     keyId,
@@ -56,10 +58,15 @@ export function principalOf(token: VerifiedToken): Principal {
   });
 }
 
-/** A claim that is a text, if it is one. */
-export function textIn(payload: JsonObject, claim: string): string | undefined {
+/**
+ * A claim that is a text, if it is there.
+ * @throws TokenError `claim` for one that is something else: taken for none, it would make two principals one.
+ */
+export function textIn(payload: JsonObject, claim: string, issuer: string | undefined): string | undefined {
   const value = own(payload, claim);
-  return typeof value === 'string' ? value : undefined;
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'string') throw new TokenError('claim', { claim, issuer });
+  return value;
 }
 
 /** `scope` or `scp`, as a list. */
