@@ -250,6 +250,48 @@ describe('fetch', () => {
       await reader.cancel();
     }
   });
+
+  test('hands out what is to be kept as it comes, and keeps it when it has been read', async () => {
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=60'), body: ['first'], stalls: true },
+      { status: 200, ...cached('max-age=60'), body: ['one', 'two'] },
+    );
+    await using client = clientFor(origin, {});
+    const reader = ((await client.fetch('/a')).body as ReadableStream<Uint8Array>).getReader();
+    expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe('first');
+    await reader.cancel();
+    for (let i = 0; i < 2; i++) {
+      const response = await client.fetch('/a');
+      const bytes = await response.bytes();
+      expect(Buffer.from(bytes).toString()).toBe('onetwo');
+      bytes.fill(0);
+    }
+    expect(origin.sent).toHaveLength(2);
+  });
+
+  test('gives an answer of any length, and keeps none that is too long, nor what was there before', async () => {
+    const origin = scriptedDispatcher(
+      ...['short', 'x'.repeat(2_000), 'short'].map((body) => ({ status: 200, ...cached('max-age=60'), body })),
+    );
+    await using client = clientFor(origin, {}, { responseLimits: { maxBytes: 1_000 } });
+    const lengths: number[] = [];
+    for (const control of ['', 'no-cache', '', '']) {
+      const response = await client.fetch('/a', { headers: { 'cache-control': control } });
+      lengths.push((await response.text()).length);
+    }
+    expect(lengths).toEqual([5, 2_000, 5, 5]);
+    expect(origin.sent).toHaveLength(3);
+  });
+
+  test.each(['GET', 'HEAD'])('tells where redirects led, with a cache too: %s', async (method) => {
+    const origin = scriptedDispatcher(
+      { status: 302, headers: { location: '/b' }, body: 'over there' },
+      { status: 200, ...cached('max-age=60'), body: 'here' },
+    );
+    await using client = clientFor(origin, {});
+    const { url, redirected } = await clock.runUntil(client.fetch('/a', { method }));
+    expect([url, redirected]).toEqual(['https://prices.example.com/b', true]);
+  });
 });
 
 test('what is fresh does not stand in, unasked, for what fails when it is asked for anew', () =>
@@ -351,6 +393,20 @@ test('what is not to be kept any more takes older answers for the same request w
     ],
     'shared',
   ));
+
+test('an answer that was asked for before another does not take its place, however late it comes', async () => {
+  const old = { ...cached('max-age=60'), body: 'old', delayMs: 100, clock };
+  const origin = scriptedDispatcher(
+    { status: 200, ...old },
+    { status: 200, ...cached('max-age=60'), body: 'new', delayMs: 10, clock },
+  );
+  await using client = clientFor(origin, {});
+  const calls = [client.get('/a')];
+  await clock.advance(5);
+  calls.push(client.get('/a'));
+  await clock.runUntil(Promise.all(calls));
+  expect((await client.get('/a')).text()).toBe('new');
+});
 
 test('of what is too large together, the newest stays in memory', async () => {
   const large: Script = { status: 200, ...cached('max-age=60', { vary: 'x-plan' }), body: 'x'.repeat(4_000) };

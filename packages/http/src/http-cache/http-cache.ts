@@ -209,6 +209,6 @@ function forNobody(request: PreparedRequest, { part }: StoredResponse): Prepared
   };
   const headers = mergeHeaders(request.headers, others);
   // There is nobody to read a stream.
-  const stream = request.stream && { ...request.stream, keeps: () => true };
+  const stream = request.stream && { ...request.stream, keeps: () => 'read' as const };
   return { ...request, method: 'GET', headers, execution, work: undefined, stream };
 }

@@ -4,7 +4,7 @@ import type { AttemptLog } from '../attempts.ts';
 import { mergeHeaders } from '../headers.ts';
 import type { PreparedRequest } from '../request.ts';
 import { HttpResponse } from '../response.ts';
-import { discard } from '../stream/http-stream.ts';
+import { copyOf, discard } from '../stream/http-stream.ts';
 import { answerOf, fieldsOf, isFailed, isUnreachable } from './answer.ts';
 import { confirms, isConditional, validatorHeaders } from './conditional.ts';
 import type { Responder } from './responder.ts';
@@ -60,7 +60,7 @@ export class Origin {
         // It speaks of a version that is not here: only the whole answer helps.
         if (validators !== undefined) return await this.load(call);
       }
-      await this.#put(call, load, () => this.#shelf.learn(call, stored, learnt, load));
+      await this.#learn(call, stored, learnt, load);
       return this.#pass(call, learnt);
     });
   }
@@ -85,7 +85,7 @@ export class Origin {
         discard(learnt.response);
         return await this.load(call);
       }
-      await this.#put(call, load, () => this.#shelf.learn(call, undefined, learnt, load));
+      await this.#learn(call, undefined, learnt, load);
       return this.#pass(call, learnt);
     });
   }
@@ -96,7 +96,10 @@ export class Origin {
     const load = this.#shelf.begin(request);
     try {
       const learnt = await this.#ask(call, request);
-      await this.#wait(call, this.#shelf.change(call, load, learnt));
+      const isOutdated = load.isOutdated();
+      await this.#wait(call, this.#shelf.outdate(request, learnt));
+      // Its own answer is kept when that says it is what GET would give.
+      if (!isOutdated) await this.#learnOwn(call, learnt);
       if (learnt.error !== undefined) throw learnt.error;
       return learnt.response;
     } finally {
@@ -109,7 +112,6 @@ export class Origin {
     await Promise.all(this.#underWay);
   }
 
-  /** With the time that is left: the call may have waited for the store, or be asking a second time. */
   /** Sends a request, and makes an answer of what comes back, or of its failure. Until then it counts as under way. */
   async #exchange(
     call: CacheCall,
@@ -126,6 +128,7 @@ export class Origin {
     }
   }
 
+  /** With the time that is left: the call may have waited for the store, or be asking a second time. */
   async #ask({ log, storeTimeout }: CacheCall, request: PreparedRequest): Promise<Learnt> {
     const requestedAt = this.#clock.now();
     const hops = log.redirects.length;
@@ -150,6 +153,27 @@ export class Origin {
     if (unreachable && request.stream !== undefined && mustBeAsked(stored))
       throw this.#responder.timeout(request, 'stale');
     throw error;
+  }
+
+  async #learnOwn(call: CacheCall, learnt: Learnt): Promise<void> {
+    const load = this.#shelf.begin(call.request);
+    await this.#learn(call, undefined, learnt, load);
+    load.end();
+  }
+
+  /** Learns from an answer: at once, or when its reader has come to the end of it. */
+  async #learn(call: CacheCall, stored: StoredResponse | undefined, learnt: Learnt, load: Load): Promise<void> {
+    const learn = (response: HttpResponse): Promise<void> =>
+      this.#put(call, load, () => this.#shelf.learn(call, stored, { ...learnt, response }, load));
+    const { response, fields } = learnt;
+    const copy = copyOf(response);
+    if (copy === undefined) return await learn(response);
+    const { subject } = call.request;
+    const done = copy.take((bytes) =>
+      learn(bytes === undefined ? response : new HttpResponse(subject, response.status, fields, bytes)),
+    );
+    load.lastsFor(done);
+    if (copy.isComplete) await done;
   }
 
   /** Puts away what the origin said, unless something has changed since it was asked. */

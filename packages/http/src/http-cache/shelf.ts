@@ -93,20 +93,14 @@ export class Shelf {
     }
   }
 
-  /** Forgets what an unsafe request may have changed; keeps its own answer when that says it is what GET would give. */
-  async change(call: CacheCall, load: Load, learnt: Learnt): Promise<void> {
-    const { request } = call;
-    const record = load.isOutdated() ? undefined : this.recordOf(call, learnt);
-    const urls = outdatedUrls(this.url(request), learnt.response.status, learnt.fields, learnt.redirects);
+  /** Forgets what an unsafe request may have changed. */
+  async outdate(request: PreparedRequest, { response, fields, redirects }: Learnt): Promise<void> {
+    const urls = outdatedUrls(this.url(request), response.status, fields, redirects);
     for (const url of urls) {
       this.#counts.invalidated++;
       this.#loads.outdate(url);
     }
     await Promise.all(urls.map((url) => this.#variants.delete(url)));
-    if (record === undefined) return;
-    const own = this.begin(request);
-    await this.keep(request, record, own);
-    own.end();
   }
 }
 

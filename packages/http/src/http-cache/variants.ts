@@ -44,6 +44,7 @@ export class Variants {
   async put(url: string, response: StoredResponse, { isOutdated, instead }: Putting): Promise<void> {
     const before = await this.#all(url);
     const former = before.find((stored) => isSameVariant(stored, response));
+    if (former !== undefined && this.#isNewer(former, response)) return;
     const whole = former === undefined ? response : (combined(former, response) ?? response);
     const others = before.filter(
       (stored) => !isSameVariant(stored, response) && !(instead !== undefined && isSameVariant(stored, instead)),
@@ -68,6 +69,12 @@ export class Variants {
     if (this.#unforgotten.size > MOST_UNFORGOTTEN) this.#unforgotten.deleteOldest();
     const done = await this.#store.delete(this.#key(url));
     if (done !== FAILED && this.#unforgotten.peek(url) === now) this.#unforgotten.delete(url);
+  }
+
+  /** Who asked later got what is newer, however long it takes to read the rest of what was sent before. */
+  #isNewer(former: StoredResponse, { requestedAt }: StoredResponse): boolean {
+    // Not by a clock that has been set back since.
+    return former.requestedAt > requestedAt && former.requestedAt <= this.#clock.now();
   }
 
   #fitting({ headers, credentials }: Asker): (stored: StoredResponse) => boolean {

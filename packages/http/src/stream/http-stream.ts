@@ -3,6 +3,8 @@ import type { HttpAttempt } from '../attempts.ts';
 import { HttpDecodeError, type ErrorSubject } from '../errors.ts';
 import type { ResponseHeaders } from '../headers.ts';
 import { bodyOf, type HttpResponse } from '../response.ts';
+import type { BodyCopy } from './body-copy.ts';
+import { ResponseBody } from './response-body.ts';
 
 /**
  * An answer whose body is read as it comes in. Read the body, or `destroy()` it: until then it holds a connection. Left
@@ -22,6 +24,12 @@ export interface HttpStream {
 /** Whether the body of an answer is for its reader to read. */
 export function isStreamed(response: HttpResponse): boolean {
   return bodyOf(response) !== undefined;
+}
+
+/** The copy that is made of an answer while it is read, if one is. */
+export function copyOf(response: HttpResponse): BodyCopy | undefined {
+  const body = bodyOf(response);
+  return body instanceof ResponseBody ? body.copy : undefined;
 }
 
 /** Lets go of a body that nobody will read. */

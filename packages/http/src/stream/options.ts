@@ -50,7 +50,7 @@ export interface StreamSettings {
   readonly failures: boolean;
   /** For `fetch`: `follow` makes a redirect that is not followed an error, `manual` follows none. */
   redirect: 'follow' | 'manual' | undefined;
-  /** For `fetch` with a cache: which answers are read whole, before they are handed out. */
+  /** For `fetch` with a cache: which answers are copied, or read whole before they are handed out. */
   keeps: KeepRule | undefined;
   /** Whether a body has begun to come in; and then, what `fetch` tells of it. */
   begun: boolean;

@@ -11,6 +11,7 @@ import {
   withAttempts,
   type ErrorSubject,
 } from '../errors.ts';
+import type { BodyCopy } from './body-copy.ts';
 import { makeDecoders } from './decoders.ts';
 
 /** How a body is read. */
@@ -27,6 +28,8 @@ export interface ResponseBodySettings {
   readonly attempts: readonly HttpAttempt[];
   /** Content encodings to undo, in the order they were applied. */
   readonly encodings: readonly string[];
+  /** What is made of it for somebody else. */
+  readonly copy: BodyCopy | undefined;
   /** What cancels the call; it cancels the reading too. */
   readonly signals: readonly (AbortSignal | undefined)[];
   /** The body has come to its end, whichever. */
@@ -92,7 +95,14 @@ export class ResponseBody extends Readable {
   /** All of it is here, read or not: there is nothing to cancel any more. */
   #complete(): void {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
-    this.push(null);
+    const taken = this.#settings.copy?.complete();
+    if (taken === undefined) this.push(null);
+    else void taken.then(() => this.push(null));
+  }
+
+  /** What is made of it for somebody else, while it is read. */
+  get copy(): BodyCopy | undefined {
+    return this.#settings.copy;
   }
 
   override _read(): void {
@@ -108,6 +118,7 @@ export class ResponseBody extends Readable {
       this.#arrived = true;
       giveUp(this.#controller, error ?? new Error('the rest of the body is not needed'));
     }
+    this.#settings.copy?.drop();
     this.#settings.onClose();
     if (error instanceof HttpError) withAttempts(error, this.#settings.attempts);
     callback(error);
@@ -121,7 +132,10 @@ export class ResponseBody extends Readable {
       this.destroy(new HttpResponseTooLargeError(subject, 'maxBytes', maxBytes, status));
     } else if (this.#isBomb()) {
       this.destroy(new HttpResponseTooLargeError(subject, 'maxRatio', maxRatio, status));
-    } else return this.push(chunk);
+    } else {
+      this.#settings.copy?.add(chunk);
+      return this.push(chunk);
+    }
     return true;
   }
 

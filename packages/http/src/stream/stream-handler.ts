@@ -5,6 +5,7 @@ import { giveUp, type DispatchController, type DispatchHandler, type RawHeaders 
 import { networkFailure } from '../failure-code.ts';
 import type { ResponseHandler } from '../response-handler.ts';
 import { HttpResponse, setBody } from '../response.ts';
+import { BodyCopy } from './body-copy.ts';
 import { isDecodable } from './decoders.ts';
 import { isForReader, usualIdleTimeoutMs, type StreamSettings } from './options.ts';
 import { ResponseBody } from './response-body.ts';
@@ -36,9 +37,14 @@ export class StreamHandler implements DispatchHandler {
     const whole = this.#whole;
     if (whole.settled || status < 200) return;
     this.#stream.statusText = statusText ?? '';
-    const isRead = this.#stream.keeps?.(whole.request, status, headers) === true;
+    const { hop, path } = whole.request;
+    if (hop !== undefined) {
+      this.#stream.redirected = true;
+      this.#stream.url = hop.origin + path;
+    }
+    const kept = this.#stream.keeps?.(whole.request, status, headers);
     const isGiven = this.#stream.redirect === 'manual' && status < 400;
-    if (isRead || (status >= 300 && !isGiven && (!this.#stream.failures || whole.goesOn(status, headers)))) {
+    if (kept === 'read' || (status >= 300 && !isGiven && (!this.#stream.failures || whole.goesOn(status, headers)))) {
       whole.onResponseStart(controller, status, headers);
       return;
     }
@@ -62,17 +68,13 @@ export class StreamHandler implements DispatchHandler {
       status,
       attempts: whole.log.records,
       encodings,
+      copy: kept === 'copy' ? new BodyCopy(this.#limits.maxBytes) : undefined,
       signals: [execution.signal, work?.cancellation],
       onClose: () => source?.close(),
     });
     setBody(response, this.#body);
     whole.log.trace?.answered(whole.context.attempt, controller);
     this.#stream.begun = true;
-    const { hop, path } = whole.request;
-    if (hop !== undefined) {
-      this.#stream.redirected = true;
-      this.#stream.url = hop.origin + path;
-    }
     whole.handOver(response, headers);
   }
 
