@@ -25,7 +25,7 @@ export interface RequestRange {
 export interface FaultRule {
   /** One fault, or several in this order; one that ends the exchange is the last to be applied. */
   fault: Fault | readonly Fault[];
-  /** Default: always. A time window, a range of request numbers, or a predicate. */
+  /** Default: always. A time window, a range of request numbers, or a predicate (whose errors are answered with 500). */
   when?: TimeWindow | RequestRange | ((request: ReceivedRequest) => boolean);
   /** The share of the requests for which `when` holds that is struck, from 0 to 1; drawn from the seed. Default: 1. */
   share?: number;

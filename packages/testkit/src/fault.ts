@@ -18,6 +18,7 @@ export interface Fault {
   describe(): string;
   /** Whether it can strike this exchange at all. Default: it can. */
   appliesTo?(exchange: FaultExchange): boolean;
+  /** Strikes. What it throws is a mistake of the test, and is answered with 500 and the words of the error. */
   apply(exchange: FaultExchange): Promise<FaultEffect>;
 }
 
