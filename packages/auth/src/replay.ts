@@ -1,16 +1,25 @@
+import type { Clock } from '@macadam/core';
 import { SignatureError } from './errors.ts';
+import { answerOf } from './fetch/within.ts';
 
 /**
  * Asked for each message that is otherwise good: whether this id was here before. Must also note it, in one step, and
- * keep it for `keepMs`, which is `Infinity` where nothing ends the message. Anything but `false` refuses the message (`replayed`), and so does an error (`replay_unknown`).
+ * keep it for `keepMs`, which is `Infinity` where nothing ends the message. Anything but `false` refuses the message
+ * (`replayed`), and so does an error, or no answer within 5 seconds (`replay_unknown`).
  */
 export type SeenBefore = (id: string, keepMs: number) => boolean | Promise<boolean>;
 
 /** @throws SignatureError `replayed` or `replay_unknown`, naming the part of the message that should be used once. */
-export async function refuseReplay(seen: SeenBefore, id: string, keepMs: number, header: string): Promise<void> {
+export async function refuseReplay(
+  seen: SeenBefore,
+  id: string,
+  keepMs: number,
+  header: string,
+  clock: Clock,
+): Promise<void> {
   let replayed: boolean;
   try {
-    replayed = await seen(id, keepMs);
+    replayed = await answerOf(seen(id, keepMs), clock);
   } catch (cause) {
     throw new SignatureError('replay_unknown', { header, cause });
   }

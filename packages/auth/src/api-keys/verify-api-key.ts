@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { assertClock, assertFunction, assertKnownOptions, assertObject, type Clock, systemClock } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { ApiKeyError } from '../errors.ts';
+import { answerOf } from '../fetch/within.ts';
 import { DEFAULT_PREFIX, parseApiKey } from './api-key.ts';
 
 /** What is stored of a key, and whatever else your table has. */
@@ -15,7 +16,7 @@ export interface ApiKeyRecord {
   readonly scopes?: readonly string[] | undefined;
 }
 
-/** Finds the record of a key by its id. */
+/** Finds the record of a key by its id, within 5 seconds. */
 export type ApiKeyLookup<R extends ApiKeyRecord> = (id: string) => R | null | undefined | Promise<R | null | undefined>;
 
 /** Options of {@link verifyApiKey}. */
@@ -73,7 +74,7 @@ export async function verifyApiKey<R extends ApiKeyRecord & U, U = R>(
   if (environment !== undefined && key.environment !== environment) throw new ApiKeyError('environment');
   let record: R | null | undefined;
   try {
-    record = await lookup(key.id);
+    record = await answerOf(lookup(key.id), clock);
   } catch (cause) {
     throw new ApiKeyError('lookup_failed', cause);
   }

@@ -1,6 +1,7 @@
 // What makes a proof good (RFC 9449 section 4.3), in the order of the cost of finding out.
 import { assertObject, type Clock } from '@macadam/core';
 import type { JwtAlgorithm } from '../jwt/algorithms.ts';
+import { answerOf } from '../fetch/within.ts';
 import { parseCompact } from '../jwt/compact.ts';
 import { type JsonObject, own } from '../jwt/strict-json.ts';
 import type { SeenBefore } from '../replay.ts';
@@ -94,7 +95,7 @@ function parsed(rules: ProofRules, text: string): { header: JsonObject; payload:
 async function refuseSeen(rules: ProofRules, id: string): Promise<void> {
   let replayed: boolean;
   try {
-    replayed = await rules.seen(id, rules.maxAgeMs + rules.clockToleranceMs * 2);
+    replayed = await answerOf(rules.seen(id, rules.maxAgeMs + rules.clockToleranceMs * 2), rules.clock);
   } catch (cause) {
     throw refused(rules, 'replay_unknown', cause);
   }

@@ -1,6 +1,7 @@
 import { currentWork } from '@macadam/core';
 import { authAnnotation } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
+import { answerOf } from '../fetch/within.ts';
 import { checkBinding } from './binding.ts';
 import { checkAudience, checkTimes, timesIn, type ValidityTimes } from './claims.ts';
 import { type CompactToken, HeaderMemory, parseCompact } from './compact.ts';
@@ -215,7 +216,7 @@ export class Verifier implements JwtVerifier {
   async #checkRevoked(principal: Principal): Promise<void> {
     let revoked: boolean;
     try {
-      revoked = await this.#settings.isRevoked!(principal);
+      revoked = await answerOf(this.#settings.isRevoked!(principal), this.#settings.clock);
     } catch (cause) {
       throw new TokenError('revocation_unknown', { issuer: principal.issuer, cause });
     }

@@ -21,7 +21,10 @@ export interface ResolvedKey {
 
 /** Options of {@link verifyRequest} and {@link verifyResponse}. */
 export interface VerifySignatureOptions {
-  /** Finds a sender's key by its name, and by nothing else. `undefined` for one that is not known. */
+  /**
+   * Finds a sender's key by its name, and by nothing else. `undefined` for one that is not known. An error, or no answer
+   * within 5 seconds, refuses the message (`key_unavailable`).
+   */
   resolveKey: (keyId: string) => ResolvedKey | undefined | Promise<ResolvedKey | undefined>;
   /**
    * What must be signed, in the spelling of `components`. Default: `@method` and `@target-uri`, or `@status` of a

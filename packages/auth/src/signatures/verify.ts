@@ -3,6 +3,7 @@
 import { assertObject, OptionsError, withheld } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { SignatureError } from '../errors.ts';
+import { answerOf } from '../fetch/within.ts';
 import { refuseReplay } from '../replay.ts';
 import { bindKey, type BoundKey, type SignatureAlgorithm, SIGNATURE_ALGORITHMS } from './algorithms.ts';
 import { type Component, defaultComponents } from './component.ts';
@@ -102,7 +103,7 @@ async function verifyOne(
   if (seen !== undefined) {
     const expiresMs = expires === undefined ? Infinity : expires * 1_000 - clock.now();
     const goodMs = Math.min(maxAgeMs, expiresMs) + 2 * clockToleranceMs;
-    await refuseReplay(seen, JSON.stringify([keyId, nonce]), goodMs, 'nonce');
+    await refuseReplay(seen, JSON.stringify([keyId, nonce]), goodMs, 'nonce', clock);
   }
   annotateAuth('http_signature', { keyId });
   return Object.freeze({
@@ -137,7 +138,7 @@ async function keyFor(
 ): Promise<{ bound: BoundKey; algorithm: SignatureAlgorithm }> {
   let resolved;
   try {
-    resolved = await settings.resolveKey(keyId);
+    resolved = await answerOf(settings.resolveKey(keyId), settings.clock);
   } catch (cause) {
     throw new SignatureError('key_unavailable', { header: 'keyid', cause });
   }

@@ -86,7 +86,7 @@ export function webhookVerifier(options: WebhookVerifierOptions): WebhookVerifie
       if (!(ageMs <= toleranceMs)) throw new SignatureError('too_old', { header: TIMESTAMP_HEADER });
       if (!(ageMs >= -toleranceMs)) throw new SignatureError('too_new', { header: TIMESTAMP_HEADER });
       // A message is good until its time is over, and the clock may have been ahead when it was noted.
-      if (seen !== undefined) await refuseReplay(seen, id, toleranceMs * 2, ID_HEADER);
+      if (seen !== undefined) await refuseReplay(seen, id, toleranceMs * 2, ID_HEADER, clock);
       return Object.freeze({ id, timestampMs });
     },
   };

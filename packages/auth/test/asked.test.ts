@@ -1,0 +1,92 @@
+// What a caller is asked for in the middle of a verification (a store, a table, a list): it may hang, and nobody waits for
+// ever. In virtual time.
+import { generateKeyPairSync } from 'node:crypto';
+import { virtualClock, type VirtualClock } from '@macadam/testkit';
+import { expect, it } from 'vitest';
+import {
+  createApiKey,
+  createDpopKey,
+  createDpopVerifier,
+  createJwtVerifier,
+  signRequest,
+  verifyApiKey,
+  verifyRequest,
+  webhookSigner,
+  webhookVerifier,
+} from '../src/index.ts';
+import { accessClaims, AUDIENCE, ISSUER, makeToken, testKey } from './tokens.ts';
+
+type Hook = () => Promise<never>;
+const secrets = [new Uint8Array(32)];
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const signed = async (clock: VirtualClock) => {
+  const request = { method: 'GET', url: 'https://orders.example.com/', headers: {} };
+  const key = { key: privateKey, keyId: 'a', algorithm: 'ed25519', nonce: 'n1', clock } as const;
+  return { ...request, headers: await signRequest(request, key) };
+};
+
+it.each<[string, (hook: Hook, clock: VirtualClock) => Promise<unknown>, string]>([
+  [
+    'whether a token was revoked',
+    (isRevoked, clock) => {
+      const key = testKey('k1');
+      const keys = { algorithms: ['ES256'], jwks: { keys: [key.jwk] } } as const;
+      const verifier = createJwtVerifier({
+        issuers: [{ issuer: ISSUER, audience: AUDIENCE, ...keys }],
+        isRevoked,
+        clock,
+      });
+      return verifier.verify(makeToken(key, accessClaims(clock)));
+    },
+    'revocation_unknown',
+  ],
+  [
+    'whether a webhook was here',
+    (seen, clock) => {
+      const headers = webhookSigner({ secrets, clock }).sign('{}');
+      return webhookVerifier({ secrets, seen, clock }).verify(headers, '{}');
+    },
+    'replay_unknown',
+  ],
+  [
+    'whether a request was here',
+    async (seen, clock) => {
+      const resolveKey = () => ({ key: publicKey, algorithm: 'ed25519' }) as const;
+      return verifyRequest(await signed(clock), { resolveKey, seen, clock });
+    },
+    'replay_unknown',
+  ],
+  [
+    'for the key of a request',
+    async (resolveKey, clock) => verifyRequest(await signed(clock), { resolveKey, clock }),
+    'key_unavailable',
+  ],
+  [
+    'whether a proof was here',
+    async (seen, clock) => {
+      const target = { method: 'GET', url: 'https://orders.example.com/' };
+      const proof = await createDpopKey({ clock }).proof(target);
+      return createDpopVerifier({ seen, clock }).verifyProof({ ...target, headers: { dpop: proof } });
+    },
+    'replay_unknown',
+  ],
+  [
+    'for an API key',
+    (lookup, clock) => verifyApiKey(createApiKey({ environment: 'live' }).key, lookup, { clock }),
+    'lookup_failed',
+  ],
+])('who is asked %s has five seconds', async (_, verify, reason) => {
+  const clock = virtualClock({ settle: 'eventLoop' });
+  let asked = 0;
+  const hang = (): Promise<never> => new Promise(() => void asked++);
+  const verified = verify(hang, clock).catch((error: unknown) => error);
+  let settled = false;
+  void verified.then(() => (settled = true));
+  await clock.advance(0);
+  while (asked === 0) await new Promise((next) => setImmediate(next));
+  await clock.advance(4_999);
+  expect([asked, settled]).toEqual([1, false]);
+  await clock.advance(1);
+  expect(await verified).toMatchObject({ reason, retryable: true, cause: { code: 'MAC_TIMEOUT' } });
+  expect(clock.pendingTimers).toBe(0);
+});
