@@ -1,5 +1,5 @@
 import type { Attributes, AttributeValue } from '@opentelemetry/api';
-import { isJsonKey, KeyRules } from './redact/key-rules.ts';
+import { KeyRules } from './redact/key-rules.ts';
 import { TextRules } from './redact/text-rules.ts';
 import { CENSOR, isPii, isSecret } from './sensitive.ts';
 
@@ -46,7 +46,8 @@ function flatten(source: object, prefix: string, depth: number, into: Attributes
     if (budget.left <= 0) return;
     const path = cleanText(prefix + name, 128);
     try {
-      if (keys.isSensitive(name) || (keys.isSensitiveInKey(name) && isJsonKey(source))) set(into, path, CENSOR, budget);
+      if (keys.isSensitive(name) || (keys.mayBeSensitive(name) && keys.isSensitiveIn(source, name)))
+        set(into, path, CENSOR, budget);
       else one((source as Record<string, unknown>)[name], path, depth, into, budget);
     } catch {
       set(into, path, '[threw]', budget);

@@ -77,4 +77,18 @@ describe('credentials of @macadam/auth', () => {
       raw: ['X-Auth-Token', '[redacted]', 'Accept', 'x'],
     });
   });
+
+  it('the value of an entry that has its name beside it', () => {
+    const { log, last, lines } = capture();
+    log.info({
+      headers: [{ name: 'Cookie', value: 'C4nary' }],
+      env: [{ key: 'DB_PASSWORD', value: 'C4nary' }],
+      value: 5,
+    });
+    expect(last()).toMatchObject({ headers: [{ name: 'Cookie', value: '[redacted]' }], value: 5 });
+    log.info({ plan: { name: 'pro', value: 'shown' } });
+    expect(last()).toMatchObject({ plan: { value: 'shown' } });
+    lines.push(JSON.stringify(spanAttributes({ header: { name: 'Cookie', value: 'C4nary' } })));
+    expect(lines.join()).not.toContain('C4nary');
+  });
 });

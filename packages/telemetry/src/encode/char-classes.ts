@@ -20,6 +20,7 @@ export const K_X_T = 1024;
 export const DOT = 2048;
 /** Not ASCII. */
 export const WIDE = 4096;
+export const LESS_THAN = 8192;
 
 const table = new Uint16Array(128);
 for (let code = 0; code < 32; code++) table[code] = ESCAPED | BLANK;
@@ -38,6 +39,7 @@ mark('A', UPPER_A);
 mark('@', AT);
 mark('kKxXtT', K_X_T);
 mark('.', DOT);
+mark('<', LESS_THAN);
 
 /** The classes of each ASCII character. */
 export const classes: Uint16Array = table;

@@ -12,8 +12,8 @@ export interface PropertyName {
   readonly furtherText: string;
   readonly furtherTrue: string;
   readonly furtherFalse: string;
-  /** Its value is never shown, or only where it is no part of a key in the form of JSON. */
-  readonly sensitive: boolean | 'in a key';
+  /** Its value is never shown, or it depends on what it is a property of. */
+  readonly sensitive: boolean | 'depends';
   /** Its place at the top of the line is taken by us. */
   readonly reserved: boolean;
   /** What UTF-8 needs beyond one byte a character. */
@@ -70,7 +70,7 @@ export class PropertyNames {
     this.#text.limit = Math.min(limit, LONGEST_NAME);
     let quoted = this.#text.quote(name);
     this.#text.limit = limit;
-    const sensitive = this.rules.isSensitive(name) || (this.rules.isSensitiveInKey(name) && 'in a key');
+    const sensitive = this.rules.isSensitive(name) || (this.rules.mayBeSensitive(name) && 'depends');
     const reserved = this.#reserved.has(name);
     const wide = this.#text.extraBytes - extraBytes;
     this.#text.extraBytes = extraBytes;

@@ -1,7 +1,6 @@
 import { Ancestors } from './ancestors.ts';
 import { CENSOR, type Pii } from '../sensitive.ts';
 import { isCardNumber } from '../redact/card-number.ts';
-import { isJsonKey } from '../redact/key-rules.ts';
 import type { ErrorNames } from './error-writer.ts';
 import type { LineLimits } from './limits.ts';
 import type { PropertyName, PropertyNames } from './property-names.ts';
@@ -116,7 +115,7 @@ export class ValueWriter {
   entry(value: unknown, known: PropertyName, first: boolean, depth: number, holder: object): boolean {
     if (!isShown(value)) return false;
     this.text.extraBytes += known.extraBytes;
-    if (known.sensitive !== false && (known.sensitive === true || isJsonKey(holder))) {
+    if (known.sensitive !== false && (known.sensitive === true || this.names.rules.isSensitiveIn(holder, known.name))) {
       this.out += (first ? known.json : known.further) + (value === null ? 'null' : `"${CENSOR}"`);
       return true;
     }

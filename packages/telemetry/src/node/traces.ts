@@ -1,7 +1,10 @@
 import { context, type MeterProvider, trace } from '@opentelemetry/api';
 import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
   BatchSpanProcessor,
   ParentBasedSampler,
+  type Sampler,
   type SpanExporter,
   TraceIdRatioBasedSampler,
   TracerProvider,
@@ -21,6 +24,12 @@ export interface TraceOptions {
 /** Longest attribute, in characters, unless the environment says otherwise: a stack of 100 frames fits. */
 export const LONGEST_ATTRIBUTE = 8_192;
 
+/** All and none need no look at the trace id, which is a good part of what a span costs. */
+function rootSampler(ratio: number): Sampler {
+  if (ratio === 1) return new AlwaysOnSampler();
+  return ratio === 0 ? new AlwaysOffSampler() : new TraceIdRatioBasedSampler(ratio);
+}
+
 export interface TraceSettings {
   readonly sampling: Sampling;
   readonly batching: Batching;
@@ -33,7 +42,7 @@ export function startTraces(
   resource: Resource,
   selfObsMeterProvider: MeterProvider,
 ): RunningSignal & { registered: boolean } {
-  const root = new TraceIdRatioBasedSampler(sampling.ratio);
+  const root = rootSampler(sampling.ratio);
   const provider = new TracerProvider({
     resource,
     sampler: sampling.parentFirst ? new ParentBasedSampler({ root }) : root,

@@ -48,11 +48,6 @@ const QUERY_NAMES: ReadonlySet<string> = new Set([
 /** What a key in the form of JSON keeps to itself (RFC 7517, RFC 7518 section 6): letters elsewhere, so they count only beside its `kty`. */
 const PRIVATE_MEMBERS: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
 
-/** Whether an object is a key in the form of JSON. No getter is asked. */
-export function isJsonKey(holder: object): boolean {
-  return holder instanceof Map ? holder.has('kty') : 'kty' in holder;
-}
-
 /** Names of headers in flat lists: `['Cookie', 'a=b', …]`. One word alone is a header only if it is one of these. */
 const HEADER_NAME = /^(?:authorization|cookie|dpop|[a-z]+(?:-[a-z]+)+)$/i;
 /** Options of a command, in flat lists too: `['--password', 'a', …]`. */
@@ -88,6 +83,19 @@ export class KeyRules {
   /** The rule for what only a key in the form of JSON has. */
   isSensitiveInKey(name: string): boolean {
     return PRIVATE_MEMBERS.has(name) && !this.#allowed.has(name);
+  }
+
+  /** Whether it depends on what it is a property of. */
+  mayBeSensitive(name: string): boolean {
+    return name === 'value' || this.isSensitiveInKey(name);
+  }
+
+  /** The rule for those: a private member of a key, or the `value` beside a `name` or `key`. No getter is asked. */
+  isSensitiveIn(holder: object, name: string): boolean {
+    if (name !== 'value') return holder instanceof Map ? holder.has('kty') : 'kty' in holder;
+    const { value } =
+      Object.getOwnPropertyDescriptor(holder, 'name') ?? Object.getOwnPropertyDescriptor(holder, 'key') ?? {};
+    return typeof value === 'string' && this.isSensitive(value);
   }
 
   /** Whether an item of a flat list is the name of a credential, which comes next. */

@@ -79,6 +79,27 @@ describe('credentials inside strings', () => {
       '{"d":"[redacted]","kty":"RSA","n":"AQAB","qi":"[redacted]"}',
     ],
     ['a symmetric key by inspect', `{ kty: 'oct', k: '${canary}' }`, `{ kty: 'oct', k: '[redacted]' }`],
+    ['header in quotes, as in YAML', `x-api-key: "${canary} x"\nhost: "a"`, 'x-api-key: "[redacted]"\nhost: "a"'],
+    ['list of objects', `{"cookies":[{"a":"b"},{"a":"${canary}"}],"b":1}`, '{"cookies":[redacted],"b":1}'],
+    ['brackets inside a text', `{"secret":{"a":"]}","b":"${canary}"},"b":1}`, '{"secret":[redacted],"b":1}'],
+    [
+      'element of XML',
+      `<a><wsse:Password Type="x">${canary} y</wsse:Password></a>`,
+      '<a><wsse:Password Type="x">[redacted]</wsse:Password></a>',
+    ],
+    ['element with CDATA', `<token><![CDATA[${canary}<]]></token>`, '<token>[redacted]</token>'],
+    ['element that is cut', `<a><token>${canary}`, '<a><token>[redacted]'],
+    [
+      'part of a form',
+      `--x\r\nContent-Disposition: form-data; name="password"\r\n\r\na ${canary}\r\n--x--`,
+      '--x\r\nContent-Disposition: form-data; name="password"\r\n\r\n[redacted]\r\n--x--',
+    ],
+    ['entry with name and value', `[{"name":"sid","value":"${canary}"}]`, '[{"name":"sid","value":"[redacted]"}]'],
+    [
+      'entry in YAML',
+      `- name: DB_PASSWORD\n  value: ${canary}\n- name: A`,
+      '- name: DB_PASSWORD\n  value: [redacted]\n- name: A',
+    ],
     ['field of a form', `user[password]=${canary}&user[name]=a`, 'user[password]=[redacted]&user[name]=a'],
     [
       'key of Azure',
@@ -107,6 +128,9 @@ describe('credentials inside strings', () => {
     'nextPageToken: abc',
     'use --token to log in, or --password --verbose',
     'git commit -m "x" --author me',
+    "Type 'Promise<Token>' is not assignable to type 'Promise<string>'",
+    '<user><name>a</name></user> <br> x < 5',
+    '[{"name":"plan","value":"pro"}]',
     '{"d":5,"k":"x","q":"search"}',
     'user@example.org wrote 4111 lines',
     'trace 4bf92f3577b34da6a3ce929d0e0e4736',
@@ -128,6 +152,13 @@ describe('credentials inside strings', () => {
     ['bearer', 'bearer '.repeat(1_170)],
     ['options', '--password '.repeat(750)],
     ['dashes', '- -'.repeat(2_700)],
+    ['elements', '<token '.repeat(1_170)],
+    ['elements with values that do not end', '<token>a <a'.repeat(740)],
+    ['CDATA', '<token><![CDATA['.repeat(500)],
+    ['parts of forms', 'form-data; name="token"\r\na'.repeat(300)],
+    ['entries', 'name="token",value='.repeat(430)],
+    ['open lists', '{"secret":['.repeat(740)],
+    ['open objects in quotes', '{"secret":{"'.repeat(680)],
   ])('takes linear time on %s', (_name, text) => {
     // CPU time, not the clock on the wall; linear takes milliseconds here, quadratic takes seconds.
     const before = process.cpuUsage();

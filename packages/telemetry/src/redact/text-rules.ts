@@ -10,10 +10,11 @@ import {
   ESCAPED,
   K_X_T,
 } from '../encode/char-classes.ts';
-import { UNDERSCORE, UPPER_A, UPPER_J } from '../encode/char-classes.ts';
+import { LESS_THAN, UNDERSCORE, UPPER_A, UPPER_J } from '../encode/char-classes.ts';
 import { CENSOR } from '../sensitive.ts';
 import { redactCardNumbers } from './card-number.ts';
 import type { KeyRules } from './key-rules.ts';
+import { censorElements, censorOptions, censorPairs, MAYBE_OPTION } from './named-values.ts';
 
 // Every expression is linear: each repetition is bounded or consumes what nothing after it could match, and a name can
 // begin only where a word begins. Cut-off credentials match too, since long strings are cut before they are looked at.
@@ -27,18 +28,9 @@ const SCHEME =
   /\b(bearer|dpop|basic)(\s{1,4})(?!(?:tokens?|auth|authentication|authorization|credentials?|scheme|headers?|realm|error)\b)([\w.~+/=:-]{4,})/gi;
 const BASE64_LIKE = /[A-Z0-9+/=]/;
 const USERINFO = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'<>\\]{1,1024}@/gi;
-/** To the end of the line or of the text it is quoted in; `response="…"` of a Digest is part of it. */
+/** To the end of the line or of the text it is quoted in, unless quoted itself; `response="…"` of a Digest is part of it. */
 const HEADER =
-  /\b((?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|api-key|stripe-signature)(\s{0,4}:\s{0,4})[^\r\n"]+(?:(?<==)"[^"\r\n]*"(?=[ \t]*(?:[,;'\r\n]|$))[^\r\n"]*)*/gi;
-/** The name of `name=value`, `--name=value`, `form[name]=value`, `name: value`, `"name":"value"`, `'name' => 'value'`, and the same inside JSON inside JSON. */
-const NAME = /(?<![\w.-])-{0,2}([A-Za-z_][\w.-]{0,63})\]?\\{0,3}["']?\s{0,4}(?::|=>?)\s{0,4}/g;
-/** The name in `--name value`, `-name "value"` and `["--name","value"]`, with what stands before the value: no other option, and no prose. */
-const OPTION =
-  /(?<![\w.-])-{1,2}([A-Za-z][\w.-]{0,63})\\{0,3}["']?(?:\s{1,4}|\s{0,4},\s{0,4})(?!-|(?:and|or|to|is|was|are|for|in|from|with|must|option|flag|argument|parameter)\b)/g;
-const MAYBE_OPTION = /(?<![\w.-])-{1,2}[A-Za-z]/;
-/** What stands after a name, up to its end or the end of the text. Of a list or an object, up to the bracket that comes next. */
-const VALUE =
-  /(\\{1,3}")[^"]*(?:"|$)|(")(?:[^"\\]|\\.)*(?:"|$)|(')[^']*(?:'|$)|[[{](?:[^\]}"\\]|\\[\s\S]?|"(?:[^"\\]|\\[\s\S]?)*(?:"|$))*(?:[\]}]|$)|(?:(?:bearer|basic|dpop|token)\s{1,4})?[^\s,;&"'{}[\]()<>\\]+/iy;
+  /\b((?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|api-key|stripe-signature)(\s{0,4}:\s{0,4})[^\s"][^\r\n"]*(?:(?<==)"[^"\r\n]*"(?=[ \t]*(?:[,;'\r\n]|$))[^\r\n"]*)*/gi;
 /** Credentials that carry their own mark: AWS, GitHub, GitLab, Slack, Stripe, Google, npm, OpenAI, … and our API keys. */
 const MARKED = new RegExp(
   `(?<![A-Za-z0-9])(?:${[
@@ -108,11 +100,12 @@ export class TextRules {
     if ((seen & BLANK) !== 0 && (seen & B_OR_P) !== 0 && mayHaveScheme(out)) out = out.replace(SCHEME, censorScheme);
     if ((seen & COLON_OR_EQUALS) !== 0) {
       if ((seen & AT) !== 0 && out.includes('://')) out = out.replace(USERINFO, `$1${CENSOR}@`);
-      if (this.#stems.test(out)) out = this.#cleanPairs(out.replace(HEADER, `$1$2${CENSOR}`));
+      if (this.#stems.test(out)) out = censorPairs(out.replace(HEADER, `$1$2${CENSOR}`), this.#keys);
     }
     if ((seen & DASH) !== 0 && (seen & (BLANK | ESCAPED)) !== 0 && MAYBE_OPTION.test(out) && this.#stems.test(out)) {
-      out = censorAfter(OPTION, out, (name) => this.#keys.isSensitive(name));
+      out = censorOptions(out, this.#keys);
     }
+    if ((seen & LESS_THAN) !== 0 && this.#stems.test(out)) out = censorElements(out, this.#keys);
     if (out.length >= SHORTEST_MARKED && ((seen & MAYBE_MARKED) !== 0 || (seen & DASHED_MARK) === DASHED_MARK)) {
       out = out.replace(MARKED, CENSOR);
     }
@@ -120,36 +113,6 @@ export class TextRules {
     for (const pattern of this.#patterns) out = out.replace(pattern, CENSOR);
     return out;
   }
-
-  #cleanPairs(text: string): string {
-    const inKey = text.includes('kty');
-    return censorAfter(NAME, text, (name, before) => {
-      if (inKey && this.#keys.isSensitiveInKey(name)) return true;
-      return before === '?' || before === '&' ? this.#keys.isSensitiveInQuery(name) : this.#keys.isSensitive(name);
-    });
-  }
-}
-
-/**
- * Goes from name to name; only the value of a sensitive one is passed over, since values hold pairs as well.
- *
- * @param isSensitive is told the name and the character before it.
- */
-function censorAfter(names: RegExp, text: string, isSensitive: (name: string, before?: string) => boolean): string {
-  let out = '';
-  let done = 0;
-  names.lastIndex = 0;
-  for (let found = names.exec(text); found !== null; found = names.exec(text)) {
-    if (!isSensitive(found[1] ?? '', text[found.index - 1])) continue;
-    VALUE.lastIndex = names.lastIndex;
-    const value = VALUE.exec(text);
-    if (value === null) continue;
-    const quote = value[1] ?? value[2] ?? value[3] ?? '';
-    out += `${text.slice(done, names.lastIndex)}${quote}${CENSOR}${quote}`;
-    done = VALUE.lastIndex;
-    names.lastIndex = done;
-  }
-  return done === 0 ? text : out + text.slice(done);
 }
 
 /** Whether a word ends like "bearer", "basic" or "dpop": cheaper than the expression, and false for nearly every text. */
