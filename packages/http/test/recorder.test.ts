@@ -63,6 +63,21 @@ test('the query that undici is given apart from the path tells requests apart', 
   expect(await readFile(path, 'utf8')).not.toContain('canary');
 });
 
+test('a body is recorded if its bytes can be had, and refused in words if not', async () => {
+  const recorder = createRecorder({ path, mode: 'record', through: agent });
+  const post = (body: unknown) =>
+    request(upstream.url, { method: 'POST', dispatcher: recorder.dispatcher as Agent, body: body as string });
+  for (const body of [new Blob(['one']), Readable.from(['o', 'ne']), Buffer.from('one')]) {
+    expect(await (await post(body)).body.json()).toMatchObject({ body: 'one' });
+  }
+  const form = new FormData();
+  form.set('one', '1');
+  for (const body of [form, new URLSearchParams({ one: '1' }), { one: 1 }]) {
+    await expect(post(body)).rejects.toMatchObject({ path: 'request.body' });
+  }
+  expect(recorder.exchanges.map((exchange) => exchange.request.body)).toEqual(Array(3).fill({ text: 'one' }));
+});
+
 test('what was recorded is answered again, in the order it was', async () => {
   const replayer = await recorded(async (client) => {
     await client.get('/a');

@@ -22,6 +22,17 @@ describe('of what is written down', () => {
       ['content-type', 'application/json'],
       '{"a":[{"clientSecret":"canary","pin":{"password":"canary"}}]}',
     ],
+    ['lists under the name of a secret', ['content-type', 'application/json'], '{"password":["canary",["canary"]]}'],
+    ['keys of clouds', ['content-type', 'application/json'], '{"secretAccessKey":"canary","signing_key":"canary"}'],
+    ['JSON in a text of JSON', ['content-type', 'application/json'], JSON.stringify({ a: '{"password":"canary"}' })],
+    ['JSON that calls itself text', ['content-type', 'text/plain'], '{"password":"canary"}'],
+    ['JSON lines', ['content-type', 'application/x-ndjson'], '{"a":1}\n{"password":"canary"}\n'],
+    ['data of events', ['content-type', 'text/event-stream'], 'event: a\ndata: {"access_token":"canary"}\n\n'],
+    [
+      'fields of forms with files',
+      ['content-type', 'multipart/form-data; boundary=b'],
+      '--b\r\ncontent-disposition: form-data; name="password"\r\n\r\ncanary\r\n--b--\r\n',
+    ],
     ['fields of forms', ['content-type', 'application/x-www-form-urlencoded'], 'grant_type=x&client_secret=canary'],
     [
       'URLs in texts',
@@ -51,6 +62,19 @@ describe('of what is written down', () => {
       headers: { 'content-type': 'application/json' },
       body: { text: body },
     });
+  });
+
+  test.each([
+    ['lists of numbers', 'application/json', '{ "page_key": [1, 2], "b": "[not JSON" }'],
+    ['lines', 'application/x-ndjson', '{ "a": 1 }\n[ 2 ]\r\n{ broken\n'],
+    ['events', 'text/event-stream', 'data: { "a": 1 }\n\ndata:{"b":"{\\"c\\": 1}"}\n\n'],
+    [
+      'fields with files',
+      'multipart/form-data; boundary=b',
+      '--b\r\ncontent-disposition: form-data; name="a"; filename="f"\r\ncontent-type: text/plain\r\n\r\n1\r\n--b--\r\n',
+    ],
+  ])('%s without secrets stay as they are, to the byte', (_, type, text) => {
+    expect(new Redaction().response(200, { 'content-type': type }, Buffer.from(text)).body).toEqual({ text });
   });
 
   test('names and texts of the user are no part', () => {

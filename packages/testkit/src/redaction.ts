@@ -17,10 +17,14 @@ export interface RedactOptions {
 const REDACTED = 'REDACTED';
 /** Names that end like this hold credentials, whatever precedes: `access_token`, `x-api-key`, `clientSecret`. */
 const SECRET_NAME =
-  /(?:authorization|cookie|token|secret|passw(?:or)?d|passphrase|passwd|pwd|api[-_]?key|private[-_]?key|credentials?|signature|assertion|session(?:[-_]?id)?|sig|jwt|otp|code[-_]?verifier)$/i;
+  /(?:authorization|cookie|token|secret|passw(?:or)?d|passphrase|passwd|pwd|(?:access|account|api|auth|encryption|master|private|secret|shared|signing)[-_]?key|credentials?|signature|assertion|session(?:[-_]?id)?|sig|jwt|otp|code[-_]?verifier)$/i;
 const TOKEN = /\beyJ[\w-]{5,}\.[\w-]{2,}\.[\w-]*/g;
 /** Of a URL in a text: user and password, and the values of a query or a form. */
 const USER_IN_URL = /(\w:\/\/)[^/?#@\s"'<>]+@/g;
+/** A field of a multipart form: its head with the name, and its value up to the next boundary. */
+const FORM_PART = /(\bname="([^"\r\n]*)"[^\r\n]*(?:\r\n[^\r\n]+)*\r\n\r\n)[^]*?(?=\r\n--)/g;
+/** A line that is JSON, or an event whose data is. */
+const JSON_LINE = /^((?:data:)?\s*)([{[].*)$/gm;
 const QUERY_VALUE = /(^|[?&#;"'\s])([\w.[\]%-]+)=[^&#;\s"'<>]*/g;
 /** What is about one connection, or about a body whose length may have changed. */
 const NOT_KEPT: ReadonlySet<string> = new Set([
@@ -96,7 +100,21 @@ export class Redaction {
     if (!isUtf8(bytes)) return { base64: Buffer.from(bytes).toString('base64') };
     const text = Buffer.from(bytes).toString('utf8');
     if (/^application\/x-www-form-urlencoded/i.test(type)) return { text: this.#text(this.#form(text)) };
-    return { text: this.#text(/[/+]json\b/i.test(type) || type === '' ? this.#json(text) : text) };
+    if (/^multipart\/form-data/i.test(type)) return { text: this.#text(this.#multipart(text)) };
+    return { text: this.#text(this.#json(text) ?? this.#lines(text)) };
+  }
+
+  #multipart(text: string): string {
+    return text.replace(FORM_PART, (all, head: string, name: string) =>
+      this.#isSecret(name) ? `${head}${REDACTED}` : all,
+    );
+  }
+
+  #lines(text: string): string {
+    return text.replace(JSON_LINE, (all, before: string, json: string) => {
+      const redacted = this.#json(json);
+      return redacted === undefined ? all : `${before}${redacted}`;
+    });
   }
 
   #form(text: string): string {
@@ -105,21 +123,32 @@ export class Redaction {
     return fields.toString();
   }
 
-  /** Text in which nothing is secret stays as it was, to the byte. */
-  #json(text: string): string {
+  /** Text in which nothing is secret stays as it was, to the byte. Undefined for what is no JSON. */
+  #json(text: string): string | undefined {
     let found = false;
     let value: unknown;
     try {
       value = JSON.parse(text, (name, one: unknown) => {
-        if (!this.#isSecret(name) || one === null || typeof one === 'object' || typeof one === 'boolean') return one;
-        found = true;
-        return REDACTED;
+        const kept = this.#isSecret(name) ? secretless(one) : this.#inner(one);
+        found ||= kept !== one;
+        return kept;
       });
     } catch {
-      return text;
+      return undefined;
     }
     return found ? JSON.stringify(value) : text;
   }
+
+  /** A text in JSON may be JSON of its own, as the messages in the envelopes of queues are. */
+  #inner(value: unknown): unknown {
+    return typeof value === 'string' && /^\s*[{[]/.test(value) ? (this.#json(value) ?? value) : value;
+  }
+}
+
+/** What stands under the name of a secret. The fields of an object have names of their own, which are looked at. */
+function secretless(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(secretless);
+  return value === null || typeof value === 'object' || typeof value === 'boolean' ? value : REDACTED;
 }
 
 function headerFields(headers: unknown): Record<string, string | string[]> {
