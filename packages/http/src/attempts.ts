@@ -61,6 +61,8 @@ export class AttemptLog {
   readonly records: HttpAttempt[] = [];
   /** Why the last try failed: a refusal further out, such as a circuit that opened meanwhile, may hide it. */
   failure: unknown = undefined;
+  /** The request that ended last. */
+  lastEnded: HttpAttempt | undefined = undefined;
   /** The way of the call, when there are several endpoints. */
   route: Route | undefined = undefined;
   /** Who tells OpenTelemetry, if anybody wants to know. */
@@ -100,6 +102,7 @@ export class AttemptLog {
       const record = this.records[i] as Attempt;
       if (!record.isOpen(number)) continue;
       record.end(now, status, errorCode);
+      this.lastEnded = record;
       this.#endedAt = now;
       this.route?.ended(record, verdict, now);
       this.trace?.ended(number);

@@ -71,8 +71,8 @@ const TOLD_OF_ONE: ReadonlySet<GaveUp> = new Set(['bodyNotReplayable', 'budget',
 export function conclude<E extends HttpError>(error: E, attempts: readonly HttpAttempt[], gaveUp: GaveUp): E {
   const open = withAttempts(error, attempts) as { gaveUp: GaveUp; message: string };
   open.gaveUp = gaveUp;
-  if (attempts.length > 1 || TOLD_OF_ONE.has(gaveUp))
-    open.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;
+  const tells = TOLD_OF_ONE.has(gaveUp) || (gaveUp === 'deadline' && !(error instanceof HttpTimeoutError));
+  if (attempts.length > 1 || tells) open.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;
   return error;
 }
 

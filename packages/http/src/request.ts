@@ -49,6 +49,8 @@ export interface PreparedRequest {
   readonly endpoint?: Endpoint;
   /** How redirects led here; undefined for the request as it was asked for. */
   readonly hop: Hop | undefined;
+  /** When its try began, in milliseconds from the start of the call; left out for the first request of a try. */
+  readonly triedFromMs?: number;
   /** Whether it may be sent twice. */
   readonly repeatable: boolean;
   /** What the policies are told of this call. */

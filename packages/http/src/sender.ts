@@ -100,8 +100,11 @@ export class Sender implements FollowUps {
     return true;
   }
 
+  /** For the request that follows the one that has just ended, in the same try. */
   #successor({ log, context, resolve, reject, scope }: ResponseHandler, request: PreparedRequest): ResponseHandler {
-    const handler = new ResponseHandler(this.#settings, request, log, context, resolve, reject, this);
+    const triedFromMs = request.triedFromMs ?? (log.lastEnded as HttpAttempt).startedAtMs;
+    const next = { ...request, triedFromMs };
+    const handler = new ResponseHandler(this.#settings, next, log, context, resolve, reject, this);
     handler.scope = scope;
     return handler;
   }
@@ -124,7 +127,7 @@ export class Sender implements FollowUps {
     handler.renewals = log.renewals;
     log.begin(context.attempt, request.hop?.authority ?? request.endpoint?.target.authority ?? authority, now);
     context.onCancel((reason) => handler.cancel(reason));
-    let headers = this.#headers(request, context.attempt, now - log.limitedFrom);
+    let headers = this.#headers(request, context.attempt, log, now);
     if (log.trace !== undefined) {
       log.trace.began(context.attempt, log.records.at(-1) as HttpAttempt, request);
       headers = log.trace.propagated(context.attempt, headers, request.hop?.foreign === true);
@@ -191,14 +194,16 @@ export class Sender implements FollowUps {
     return endpoint === undefined ? this.#transport : endpoint.transport;
   }
 
-  #headers(request: PreparedRequest, attempt: number, spentMs: number): string[] {
+  #headers(request: PreparedRequest, attempt: number, { startedAt, limitedFrom }: AttemptLog, now: number): string[] {
     const { peer, timeoutMs, attemptTimeoutMs, headers } = this.#settings;
     // The transport only reads the list.
     if (peer === 'external' || request.hop?.foreign === true) return request.headers as string[];
     const { work, execution } = request;
     const priority = request.priority ?? work?.priority;
-    const leftMs = Math.min((execution.timeoutMs ?? timeoutMs) - spentMs, work?.deadline?.remainingMs() ?? Infinity);
-    const limitMs = Math.min(execution.attemptTimeoutMs ?? attemptTimeoutMs, leftMs);
+    const allMs = (execution.timeoutMs ?? timeoutMs) - (now - limitedFrom);
+    const leftMs = Math.min(allMs, work?.deadline?.remainingMs() ?? Infinity);
+    const triedMs = request.triedFromMs === undefined ? 0 : now - startedAt - request.triedFromMs;
+    const limitMs = Math.min((execution.attemptTimeoutMs ?? attemptTimeoutMs) - triedMs, leftMs);
     const usual = attempt === 1 && limitMs === attemptTimeoutMs && (priority === undefined || priority === 'normal');
     if (usual && request.headers === headers) return this.#usualHeaders as string[];
     return withPropagation(request.headers, { limitMs, priority, attempt });

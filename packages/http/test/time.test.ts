@@ -26,6 +26,13 @@ async function failure(clock: ReturnType<typeof virtualClock>, call: Promise<unk
   );
 }
 
+test('a first try that is the last says so when the time was too short for another', async () => {
+  const { clock, client } = setUp([{ status: 503, body: '' }], { retry: { backoff: constant({ delayMs: 600 }) } });
+  expect(await failure(clock, client.get('/a', { timeoutMs: 500 }))).toMatchObject({
+    message: 'GET http://billing.internal/a answered 503 (attempt 1; gave up: deadline)',
+  });
+});
+
 describe('Retry-After', () => {
   test.each([
     ['seconds', { 'retry-after': '7' }, 7_000],
@@ -228,6 +235,22 @@ describe('what an internal peer is told', () => {
     const { clock, dispatcher, client } = setUp([{ status: 200 }]);
     await clock.runUntil(runWork({ timeoutMs: 80, priority: 'background', clock }, () => client.get('/a')));
     expect(dispatcher.headersOf(0)).toMatchObject({ 'x-request-timeout-ms': '80', 'x-request-priority': 'background' });
+  });
+
+  test('a request that follows another in the same try is told what is left of the try', async () => {
+    const auth = { authorize: () => ({ authorization: 'token' }), invalidate() {} };
+    const { clock, dispatcher, client } = setUp([], { attemptTimeoutMs: 1_000, auth });
+    const wait = { clock, delayMs: 300, body: '' };
+    const scripts = [
+      { ...wait, status: 302, headers: { location: '/b' } },
+      { ...wait, status: 401 },
+      { ...wait, status: 503 },
+    ];
+    const { dispatch } = scriptedDispatcher(...scripts, { ...wait, status: 200 });
+    dispatcher.dispatch = (options, handler) => (dispatcher.sent.push(options), dispatch(options, handler));
+    await clock.runUntil(client.get('/a'));
+    const told = dispatcher.sent.map((_, i) => dispatcher.headersOf(i)['x-request-timeout-ms']);
+    expect(told).toEqual(['1000', '700', '400', '1000']);
   });
 
   test('and an external one nothing', async () => {
