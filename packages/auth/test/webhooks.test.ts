@@ -184,6 +184,7 @@ describe('secrets of webhooks', () => {
     `whpk_${Buffer.alloc(31).toString('base64')}`,
     `whsk_${Buffer.alloc(33).toString('base64')}`,
     `whxx_${Buffer.alloc(32).toString('base64')}`,
+    `whsec_${publicKey.export({ format: 'der', type: 'spki' }).toString('base64')}`,
     '',
     undefined,
   ])('%j is refused, and not shown', (secret) => {

@@ -10,6 +10,7 @@ import {
 } from 'node:crypto';
 import { OptionsError, withheld } from '@macadam/core';
 import { hasSmallOrder } from '../jwt/small-order.ts';
+import { isPublished } from '../published-key.ts';
 
 /**
  * A secret as Standard Webhooks writes it: `whsec_` and 24 to 64 bytes in base64 for a shared secret (`v1`), `whsk_` and
@@ -50,6 +51,7 @@ export function readSecret(path: string, secret: WebhookSecret): WebhookKey {
 function shared(path: string, bytes: Buffer): WebhookKey {
   if (bytes.length < 24 || bytes.length > 64)
     throw new OptionsError(path, withheld(bytes), 'a secret of 24 to 64 bytes');
+  if (isPublished(bytes)) throw new OptionsError(path, withheld(bytes), 'secret: these are the bytes of a public key');
   const key = createSecretKey(bytes);
   const mac = (content: Buffer): Buffer => createHmac('sha256', key).update(content).digest();
   return {
