@@ -116,6 +116,8 @@ function timedOut(failure: TimeoutError, gaveUp: GaveUp, call: FailedCall): Http
   // What was waited for before had been taken off the limit.
   const toldMs = isSpent && log.limitedFrom > log.startedAt ? limitMs : failure.timeoutMs;
   const cause = log.failure instanceof HttpError ? log.failure : undefined;
-  const error = new HttpTimeoutError(lastSubject(request, log), toldMs, request.repeatable, cause);
+  // It waited all the time: for a place, its turn or the endpoints.
+  const what = log.records.length === 0 ? 'was not sent within' : undefined;
+  const error = new HttpTimeoutError(lastSubject(request, log), toldMs, request.repeatable, cause, what);
   return conclude(error, log.records, overall ? 'deadline' : gaveUp);
 }

@@ -423,7 +423,10 @@ describe('endpoints from a function', () => {
   test('that never come end the call in time, and let its caller leave; what they took is taken from the call', async () => {
     const { client, clock, sent } = fleet(() => 200);
     const never = client({ endpoints: () => new Promise(() => {}), timeoutMs: 500 });
-    await expect(clock.runUntil(never.get('/a'))).rejects.toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 500 });
+    await expect(clock.runUntil(never.get('/a'))).rejects.toMatchObject({
+      code: 'MAC_TIMEOUT',
+      message: 'GET http://orders.invalid/a was not sent within 500 ms',
+    });
     expect(clock.monotonic()).toBe(500);
     const abort = new AbortController();
     const left = never.get('/a', { signal: abort.signal }).catch((error: unknown) => error);
@@ -477,6 +480,21 @@ describe('endpoints from a function', () => {
     ]);
     await clock.runUntil(Promise.all(slow));
     expect(orders.stats().endpoints.map(({ inFlight }) => inFlight)).toEqual([0, 0, 0]);
+  });
+
+  test('of which a list leaves few hold no more of them ejected than a tenth, and one at least', async () => {
+    const { client, clock, calls } = fleet((host) => (/h[01]\./.test(host) && clock.monotonic() > 0 ? 500 : 200));
+    let list = hosts(20);
+    const orders = client({ endpoints: () => list, circuitBreaker: false });
+    await calls(orders, 1);
+    await clock.advance(15_000);
+    await calls(orders, 2_000);
+    const ejected = (): number => orders.stats().endpoints.filter((one) => one.ejected).length;
+    expect(ejected()).toBe(2);
+    list = hosts(4);
+    await clock.advance(15_000);
+    await calls(orders, 2);
+    expect(ejected()).toBe(1);
   });
 
   test('that come back with an open circuit are left alone', async () => {

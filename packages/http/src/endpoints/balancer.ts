@@ -84,7 +84,7 @@ export class Balancer {
       gone.isListed = false;
       void gone.close();
     }
-    this.#ejections?.forget();
+    this.#ejections?.relist(this.#endpoints.size);
   }
 
   #make(target: EndpointTarget, region: Region, isSuspect: boolean): Endpoint {

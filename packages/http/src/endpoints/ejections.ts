@@ -34,10 +34,14 @@ export class Ejections {
     return found;
   }
 
-  /** Lets go of those that are in the list no more. */
-  forget(): void {
-    this.#ejected = this.#ejected.filter(({ isListed }) => isListed);
+  /** Lets go of those that are in the list no more, and of some where too many of those in it would be ejected. */
+  relist(size: number): void {
     this.#active = this.#active.filter(({ isListed }) => isListed);
+    const ejected = this.#ejected.filter(({ isListed }) => isListed);
+    // The one whose time is over first has been left alone for the longest.
+    ejected.sort((one, other) => other.ejectedUntil - one.ejectedUntil);
+    this.#ejected = ejected.slice(0, mostEjected(size));
+    for (const one of ejected.slice(mostEjected(size))) one.ejectedUntil = -Infinity;
   }
 
   #eject(endpoint: Endpoint, size: number, now: number): void {
