@@ -138,6 +138,8 @@ function failed(what: string, error: unknown): WireAnswer {
  * look like an orderly end to libuv before Node 24, which would make a broken answer a complete one.
  */
 const READ_FIRST_MS = 5;
+/** As it is before a test fakes it: what a client has read is a matter of real time. */
+const { setTimeout } = globalThis;
 
 /** The one implementation of {@link FaultExchange}. */
 export class HttpExchange implements FaultExchange {

@@ -1,8 +1,16 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import pRetry from 'p-retry';
-import { useVirtualGlobals, virtualClock, type VirtualClockOptions } from '@macadam/testkit';
+import {
+  resetMidBody,
+  startFaultServer,
+  useVirtualGlobals,
+  virtualClock,
+  type VirtualClockOptions,
+} from '@macadam/testkit';
 import { fetch, MockAgent, request } from 'undici';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 
 const failTimes = (times: number, value: string) => {
   let calls = 0;
@@ -169,5 +177,32 @@ describe('the globals', () => {
       setTimeout(() => ran.push(clock.monotonic()), delayMs);
     await clock.advance(1);
     expect(ran).toEqual([1, 1, 1, 1, 1, 1]);
+  });
+});
+
+describe('while the timers of Node are not to be had', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  const fake = (): Disposable => {
+    vi.useFakeTimers();
+    return { [Symbol.dispose]: () => void vi.useRealTimers() };
+  };
+
+  test.each([
+    ['virtual globals', () => useVirtualGlobals(virtualClock())],
+    ['fake timers', fake],
+  ])('a server breaks its answers all the same: %s', async (_, take) => {
+    await using upstream = await startFaultServer({ faults: [{ fault: resetMidBody() }] });
+    using _taken = take();
+    const socket = connect(upstream.port, upstream.host);
+    socket.resume().write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+    await expect(once(socket, 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  test('a virtual clock turns the event loop all the same', async () => {
+    using _taken = fake();
+    const clock = virtualClock({ settle: 'eventLoop' });
+    await clock.runUntil(clock.sleep(1_000));
+    await expect(clock.runUntil(new Promise(() => {}))).rejects.toMatchObject({ code: 'MAC_CLOCK_STALLED' });
   });
 });
