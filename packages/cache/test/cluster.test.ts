@@ -1,10 +1,13 @@
 // The shared tier on a cluster of three nodes, through both clients.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createCache, redisTier } from '@macadam/cache';
 import { tierContract } from '@macadam/cache/testing';
 import { clusterClients, type Connected } from '@macadam/test-support/redis-clients';
 import { startCluster, type LocalCluster } from '@macadam/test-support/redis-cluster';
 import { serverPrograms } from '@macadam/test-support/redis-servers';
+import { startMuteServer } from './mute-server.ts';
 
 // Where Redis is brought by REDIS_URL alone, there may be no server to start.
 if (serverPrograms().length === 0) it.skip('there is a server to start a cluster of');
@@ -36,4 +39,42 @@ describe.each(serverPrograms())('bentocache 1.5.1: on a cluster of $name', { tim
       await Promise.all(caches.map((cache) => cache.close()));
     });
   });
+
+  for (const coherence of ['log', 'pubsub'] as const) {
+    it(`keyv #925: over a ${coherence}, connections that broke leave none behind, nor do nodes that never greet`, async () => {
+      const ways = await Promise.all(cluster.ports.map((port) => startMuteServer(`redis://127.0.0.1:${port}`)));
+      const nodeAddressMap = Object.fromEntries(
+        ways.map(({ url }, i) => [
+          `127.0.0.1:${cluster.ports[i]}`,
+          { host: '127.0.0.1', port: Number(new URL(url).port) },
+        ]),
+      );
+      const rootNodes = ways.map(({ url }) => ({ url }));
+      const client = createCluster({ rootNodes, nodeAddressMap, defaults: { disableOfflineQueue: true } });
+      client.on('error', () => {});
+      await client.connect();
+      const prefix = `broken-${coherence}`;
+      const cache = createCache<string>({ name: 'users', coherence, l2: redisTier(client, { prefix }) });
+      const state = (disconnected: number): Promise<void> =>
+        vi.waitFor(() => expect(cache.stats().disconnected).toBe(disconnected), { timeout: 20_000, interval: 5 });
+      const openNow = (): number => ways.reduce((sum, { open }) => sum + open.size, 0);
+      const breakAll = async (): Promise<void> => {
+        for (const { open } of ways) for (const socket of open) socket.destroy();
+        await state(1);
+      };
+      await state(0);
+      const before = openNow();
+      await breakAll();
+      await state(0);
+      await vi.waitFor(() => expect(openNow()).toBeLessThanOrEqual(before), { timeout: 5_000 });
+      for (const way of ways) way.mute = true;
+      await breakAll();
+      // Time for a connection or two that nobody would close.
+      await sleep(700);
+      expect(openNow()).toBeLessThanOrEqual(before);
+      await cache.close();
+      client.destroy();
+      await Promise.all(ways.map((way) => way.close()));
+    });
+  }
 });

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A way to a server. Once it is mute it still accepts connections, and says nothing on any of them. */
+/** A way to a server. While it is mute it still accepts connections, and says nothing on those, however long they last. */
 export interface MuteServer {
   readonly url: string;
   mute: boolean;
-  /** Connections that whoever made them has not closed. */
+  /** Connections that whoever made them has not closed, in the order in which they came. */
   readonly open: ReadonlySet<Socket>;
   accepted(): number;
   close(): Promise<void>;
@@ -17,6 +17,7 @@ export async function startMuteServer(target: string): Promise<MuteServer> {
   let accepted = 0;
   const listener = createServer((near) => {
     accepted++;
+    const isMute = server.mute;
     open.add(near);
     const far = connect(Number(port), '127.0.0.1');
     for (const [from, to] of [
@@ -24,7 +25,7 @@ export async function startMuteServer(target: string): Promise<MuteServer> {
       [far, near],
     ] as const) {
       from.on('data', (bytes) => {
-        if (!server.mute) to.write(bytes);
+        if (!isMute) to.write(bytes);
       });
       from.on('error', () => {});
       from.on('close', () => {

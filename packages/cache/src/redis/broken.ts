@@ -11,7 +11,8 @@ export const ANSWER_MS = 500;
  */
 export function broken(connection: RedisConnection): Promise<never> {
   const ended = new Promise<never>((_, reject) => {
-    for (const event of ['close', 'end', 'reconnecting']) {
+    // Of a cluster, it is one of its nodes that says so.
+    for (const event of ['close', 'end', 'reconnecting', 'node-reconnecting', 'node-disconnect']) {
       connection.on(event, () => reject(new Error('The connection broke')));
     }
   });

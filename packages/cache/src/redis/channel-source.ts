@@ -16,6 +16,8 @@ export class ChannelSource implements Source {
     this.#stop = stop;
     const { clock, redis, names } = feed;
     let over = false;
+    await within(clock, ANSWER_MS, feed.where());
+    if (stop.signal.aborted) return;
     const connection = redis.duplicate();
     this.#connection = connection;
     try {

@@ -79,7 +79,10 @@ function connectionOf(client: RedisClient): RedisConnection {
   return 'masters' in client ? nodeRedisCluster(client) : nodeRedis(client);
 }
 
-function nodeRedis(client: NodeRedisClient, hasSocket = (): boolean => true): RedisConnection {
+/** Has it end; see `endOnceMade`. */
+type Close = () => void;
+
+function nodeRedis(client: NodeRedisClient, close: Close = () => client.destroy()): RedisConnection {
   return {
     driver: 'node-redis',
     cluster: false,
@@ -89,21 +92,23 @@ function nodeRedis(client: NodeRedisClient, hasSocket = (): boolean => true): Re
     on: (event, listener) => void client.on(event, listener),
     subscribe: (channel, listener) => client.subscribe(channel, listener),
     unref: () => client.unref?.(),
-    close: () => destroyOnceMade(client, hasSocket),
+    close: () => closeQuietly(close),
   };
 }
 
-function nodeRedisCluster(client: NodeRedisCluster): RedisConnection {
+function nodeRedisCluster(client: NodeRedisCluster, close: Close = () => client.destroy()): RedisConnection {
   return {
     driver: 'node-redis',
     cluster: true,
     send: (key, words) => client.sendCommand(key, false, words, AS_BYTES),
-    duplicate: (options) => quiet(connectionOf(client.duplicate(options) as RedisClient)),
+    // Of all nodes it is one that is listened to: the others may be away.
+    duplicate: (options) =>
+      quiet(ownCluster(client.duplicate({ ...options, minimizeConnections: true }) as NodeRedisCluster)),
     connect: () => client.connect(),
     on: (event, listener) => void client.on(event, listener),
     subscribe: (channel, listener) => client.subscribe(channel, listener),
     unref: () => client.unref?.(),
-    close: () => closeQuietly(() => client.destroy()),
+    close: () => closeQuietly(close),
   };
 }
 
@@ -133,22 +138,27 @@ function quiet(connection: RedisConnection): RedisConnection {
   return connection;
 }
 
-/** Knows whether the client has a socket. */
 function ownNodeRedis(client: NodeRedisClient): RedisConnection {
   let hasSocket = false;
   client.on('connect', () => (hasSocket = true));
   client.on('error', () => (hasSocket = false));
-  return nodeRedis(client, () => hasSocket);
+  return nodeRedis(client, () => endOnceMade(client, client.isReady === false && !hasSocket, ['connect', 'error']));
+}
+
+function ownCluster(client: NodeRedisCluster): RedisConnection {
+  let isBroken = false;
+  client.on('node-connect', () => (isBroken = false));
+  client.on('node-error', () => (isBroken = true));
+  return nodeRedisCluster(client, () => endOnceMade(client, isBroken, ['node-connect', 'node-error']));
 }
 
 /**
  * A socket that node-redis is about to open when it is told to end is opened all the same, and is nobody's from then on; it opens one
  * whenever another breaks. So it is told when that has come to an end; not later, since a server that never greets has it wait for ever.
  */
-function destroyOnceMade(client: NodeRedisClient, hasSocket: () => boolean): void {
-  const destroy = (): void => closeQuietly(() => client.destroy());
-  if (client.isReady !== false || hasSocket()) return destroy();
-  for (const event of ['connect', 'error']) client.on(event, destroy);
+function endOnceMade(client: NodeRedisClient | NodeRedisCluster, isOpening: boolean, ends: readonly string[]): void {
+  if (!isOpening) return client.destroy();
+  for (const event of ends) client.on(event, () => closeQuietly(() => client.destroy()));
 }
 
 function closeQuietly(close: () => void): void {

@@ -22,7 +22,10 @@ export interface FeedMember {
   readonly onMarks?: () => void;
 }
 
-/** Where changes come from: follows them on a connection of its own, until that breaks or is told to stop. */
+/**
+ * Where changes come from: follows them on a connection of its own, until that breaks or is told to stop. The server is asked where it
+ * is before: drivers keep what they have begun to open, so only one that answers is worth another connection.
+ */
 export interface Source {
   /** Rejects when the connection breaks; resolves when it was stopped. */
   follow(feed: Feed): Promise<void>;

@@ -19,6 +19,8 @@ export class LogSource implements Source {
   async follow(feed: Feed): Promise<void> {
     this.#stopped = false;
     const { clock, redis, names } = feed;
+    await this.#begin(feed);
+    if (this.#stopped) return;
     const connection = redis.duplicate();
     this.#connection = connection;
     try {
@@ -26,7 +28,6 @@ export class LogSource implements Source {
       connection.unref();
       // Not every driver gives up a command when its connection breaks.
       const breaks = broken(connection);
-      await this.#begin(feed);
       feed.probe();
       while (!this.#stopped) {
         const command = ['XREAD', 'COUNT', String(MOST_ENTRIES), 'BLOCK', String(BLOCK_MS), 'STREAMS', names.log];
