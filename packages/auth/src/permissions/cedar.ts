@@ -60,7 +60,10 @@ export type CedarAnswer =
 export interface CedarPermissionsOptions<P, R, A extends string = string> {
   /** `import cedar from '@cedar-policy/cedar-wasm/nodejs'`. Handed in, so that who has no Cedar has nothing of it. */
   cedar: CedarEngine;
-  /** The policies: a text, or texts by the names that decisions give. */
+  /**
+   * The policies: a text, or texts by the names that decisions give. The engine keeps all that it has read until the process
+   * ends: make permissions anew when policies have changed, and not for each question.
+   */
   policies: string | Readonly<Record<string, string>>;
   /** The schema, in Cedar's own syntax or as JSON. With one, questions that do not fit it are not decided. Default: none. */
   schema?: string | Readonly<Record<string, unknown>>;
