@@ -169,6 +169,7 @@ test.each<[string, object]>([
   ['path', { path: '', mode: 'replay' }],
   ['mode', { path: 'a', mode: 'auto' }],
   ['through', { path: 'a', mode: 'record' }],
+  ['path', { path: 'file:///a.json', mode: 'replay' }],
   ['file', { path: 'a', mode: 'record', file: 1 }],
 ])('refuses a wrong %s', (option, options) => {
   expect(() => createRecorder(options as never)).toThrow(

@@ -52,7 +52,7 @@ export interface RecorderDispatcher {
 }
 
 export interface RecorderOptions {
-  /** The file: JSON, to be kept with the tests. */
+  /** The file: JSON, to be kept with the tests. A path, seen from where the process runs unless it is absolute. */
   path: string;
   /** `record` asks the service and writes the file on `close()`; `replay` answers from the file and asks nobody. */
   mode: 'record' | 'replay';
@@ -102,6 +102,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
   assertKnownOptions('createRecorder', options, ['path', 'mode', 'through', 'redact', 'matchBody']);
   const { path, mode, through, matchBody = true } = options;
   assertText('createRecorder.path', path);
+  // It would be a folder named `file:` below the current one.
+  if (path.startsWith('file:')) {
+    throw new OptionsError('createRecorder.path', path, 'a path; fileURLToPath() makes one of a URL');
+  }
   assertOneOf('createRecorder.mode', mode, ['record', 'replay']);
   const redaction = new Redaction(options.redact);
   if (mode === 'replay') return new Replayer(path, redaction, matchBody);
