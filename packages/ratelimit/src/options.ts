@@ -1,5 +1,7 @@
 import {
   assertBoolean,
+  assertClock,
+  assertFunction,
   assertInteger,
   assertKnownOptions,
   assertNumber,
@@ -77,6 +79,8 @@ export function rateLimiterSettings(options: RateLimiterOptions): RateLimiterSet
   assertBoolean(`${path}.shadow`, shadow);
   assertNumber(`${path}.enforce`, enforce, { min: 0, max: 1 });
   if (shadow && enforce > 0) throw new OptionsError(`${path}.enforce`, enforce, 'left out with shadow');
+  assertClock(`${path}.clock`, clock);
+  assertFunction(`${path}.random`, random);
   return { name, limits, store, onStoreFailure, expectedInstances, enforce, clock, random };
 }
 

@@ -1,4 +1,5 @@
 import {
+  assertClock,
   assertFunction,
   assertInteger,
   assertKnownOptions,
@@ -184,6 +185,7 @@ function shaperSettings(options: ShaperOptions): Required<ShaperOptions> {
   assertInteger(`${path}.burst`, burst, { min: 1, max: 1e6 });
   assertInteger(`${path}.maxQueued`, maxQueued, { min: 0, max: 1e6 });
   assertText(`${path}.name`, name);
+  assertClock(`${path}.clock`, clock);
   return { ratePerSecond, burst, maxQueued, name, clock };
 }
 

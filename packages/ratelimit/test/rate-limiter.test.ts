@@ -4,7 +4,10 @@ import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import {
   concurrency,
+  createLoadShedder,
+  createOutboundLimiter,
   createRateLimiter,
+  createShaper,
   fixedWindow,
   memoryStore,
   slidingLog,
@@ -521,9 +524,20 @@ describe('options', () => {
     [{ expectedInstances: 0 }, 'createRateLimiter.expectedInstances'],
     [{ shadow: true, enforce: 0.5 }, 'createRateLimiter.enforce'],
     [{ limit: 5 }, 'createRateLimiter.limit'],
+    [{ clock: Date }, 'createRateLimiter.clock'],
+    [{ random: 0.5 }, 'createRateLimiter.random'],
   ])('refuses %o', (options, path) => {
     const all = { name: 'test', limits: [limit], ...options } as RateLimiterOptions;
     expect(() => createRateLimiter(all)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
+  });
+
+  it.each([
+    ['memoryStore', () => memoryStore({ clock: Date as never })],
+    ['createShaper', () => createShaper({ ratePerSecond: 1, clock: Date as never })],
+    ['createLoadShedder', () => createLoadShedder({ clock: Date as never })],
+    ['createOutboundLimiter', () => createOutboundLimiter({ clock: Date as never })],
+  ])('%s refuses what is no clock', (name, make) => {
+    expect(make).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `${name}.clock` }));
   });
 
   it('describes what it does', () => {

@@ -1,11 +1,12 @@
 import {
+  assertClock,
   assertDurationMs,
   assertInteger,
   assertKnownOptions,
   assertObject,
   assertOneOf,
-  timerlessClock,
   systemClock,
+  timerlessClock,
   type Clock,
 } from '@macadam/core';
 import { definePolicy } from './define-policy.ts';
@@ -77,6 +78,7 @@ function bulkheadSettings(options: BulkheadOptions): GateSettings {
   assertInteger('bulkhead.maxConcurrent', maxConcurrent, { min: 1 });
   assertInteger('bulkhead.maxQueued', maxQueued, { min: 0 });
   assertDurationMs('bulkhead.queueTimeoutMs', queueTimeoutMs, { above: 0, infinite: true });
+  assertClock('bulkhead.clock', clock);
   assertOneOf('bulkhead.order', order, ['fifo', 'lifo', 'adaptive']);
   return { maxConcurrent, maxQueued, queueTimeoutMs, order, clock };
 }

@@ -1,4 +1,12 @@
-import { assertFunction, assertKnownOptions, assertObject, OptionsError, systemClock, type Clock } from '@macadam/core';
+import {
+  assertClock,
+  assertFunction,
+  assertKnownOptions,
+  assertObject,
+  OptionsError,
+  systemClock,
+  type Clock,
+} from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from './call.ts';
 import { definePolicy } from './define-policy.ts';
 import type { Outcome, Policy } from './policy.ts';
@@ -104,6 +112,7 @@ export function fallback(options: FallbackOptions): Policy {
   const { value, fallbackIf = (outcome: Outcome) => !outcome.ok, clock = systemClock } = options;
   if (!('value' in options)) throw new OptionsError('fallback.value', value, 'given: what to answer instead');
   assertFunction('fallback.fallbackIf', fallbackIf);
+  assertClock('fallback.clock', clock);
   const state: FallbackState = { value, fallbackIf, used: 0 };
   const around = (inner: Stage): Stage => ({
     start(call, attempt, sink) {

@@ -2,7 +2,15 @@
  * Lets somebody else say when a try may begin: a limiter that knows what the dependency allows. It stands outside of what
  * judges and limits a try, so that time in its queue is no time of the dependency's.
  */
-import { assertFunction, assertKnownOptions, assertObject, OptionsError, systemClock, type Clock } from '@macadam/core';
+import {
+  assertClock,
+  assertFunction,
+  assertKnownOptions,
+  assertObject,
+  OptionsError,
+  systemClock,
+  type Clock,
+} from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from './call.ts';
 import { definePolicy } from './define-policy.ts';
 import type { Outcome, Policy } from './policy.ts';
@@ -192,6 +200,7 @@ export function paced(options: PacedOptions): Policy {
   const { pacer, clock = systemClock } = options;
   if (typeof pacer !== 'object' || pacer === null) throw new OptionsError('paced.pacer', pacer, 'a Pacer');
   assertFunction('paced.pacer.acquire', pacer.acquire);
+  assertClock('paced.clock', clock);
   const counts: Counts = { begun: 0, waiting: 0, refused: 0 };
   return definePolicy(
     'paced',

@@ -1,4 +1,4 @@
-import { assertKnownOptions, assertObject, OptionsError, systemClock, type Clock } from '@macadam/core';
+import { assertClock, assertKnownOptions, assertObject, OptionsError, systemClock, type Clock } from '@macadam/core';
 import { notRunning, type Stage } from './call.ts';
 import { buildRouted, definePolicy, layerOf, routedStage, type Layer } from './define-policy.ts';
 import type { Policy } from './policy.ts';
@@ -28,6 +28,7 @@ export function routed(options: RoutedOptions = {}): Policy {
   assertObject('routed', options);
   assertKnownOptions('routed', options, ['clock']);
   const { clock = systemClock } = options;
+  assertClock('routed.clock', clock);
   let tries = 0;
   const around = (inner: Stage): Stage => {
     // Each policy is built around what is inside once; one that goes several ways in turn, anew each time.

@@ -1,12 +1,13 @@
 import {
+  assertClock,
   assertDurationMs,
   assertKnownOptions,
   assertObject,
   Expiring,
   ExpiryQueue,
-  timerlessClock,
   systemClock,
   TimeoutError,
+  timerlessClock,
   type AttemptRecord,
   type Clock,
 } from '@macadam/core';
@@ -179,6 +180,7 @@ export function timeout(options: TimeoutOptions): Policy {
   assertKnownOptions('timeout', options, ['timeoutMs', 'clock']);
   assertDurationMs('timeout.timeoutMs', options.timeoutMs);
   const { timeoutMs, clock = systemClock } = options;
+  assertClock('timeout.clock', clock);
   const counts: TimeoutCounts = { timedOut: 0 };
   const queue = new ExpiryQueue(clock);
   return definePolicy(

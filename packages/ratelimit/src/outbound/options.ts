@@ -1,6 +1,8 @@
 import {
   assertBoolean,
+  assertClock,
   assertDurationMs,
+  assertFunction,
   assertInteger,
   assertKnownOptions,
   assertObject,
@@ -89,5 +91,7 @@ export function outboundSettings(options: OutboundLimiterOptions): OutboundSetti
   assertInteger(`${path}.maxPartitions`, maxPartitions, { min: 1 });
   assertDurationMs(`${path}.maxWaitMs`, maxWaitMs);
   assertDurationMs(`${path}.maxPauseMs`, maxPauseMs);
+  assertClock(`${path}.clock`, clock);
+  assertFunction(`${path}.random`, random);
   return { name, pace, adaptive, maxQueued, maxWaitMs, maxPauseMs, maxPartitions, clock, random };
 }

@@ -1,4 +1,5 @@
 import {
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertInteger,
@@ -108,6 +109,8 @@ export function loadShedderSettings(options: LoadShedderOptions): LoadShedderSet
   // What is read is of the real time: under another clock it would be about something else.
   const { signals = clock === systemClock ? {} : false } = options;
   assertText(`${path}.name`, name);
+  assertClock(`${path}.clock`, clock);
+  assertFunction(`${path}.random`, random);
   assertObject(`${path}.concurrency`, concurrency);
   assertKnownOptions(`${path}.concurrency`, concurrency, ['initial', 'min', 'max']);
   const { min = 4 } = concurrency;

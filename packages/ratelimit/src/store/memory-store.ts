@@ -1,4 +1,12 @@
-import { assertInteger, assertKnownOptions, assertObject, type Clock, type Random } from '@macadam/core';
+import {
+  assertClock,
+  assertFunction,
+  assertInteger,
+  assertKnownOptions,
+  assertObject,
+  type Clock,
+  type Random,
+} from '@macadam/core';
 import { MemoryTable } from './memory-table.ts';
 import type { RateLimitStore } from './store.ts';
 
@@ -32,6 +40,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): RateLimitStore {
   assertKnownOptions('memoryStore', options, ['maxKeys', 'clock', 'random']);
   const { maxKeys = 100_000, clock, random } = options;
   assertInteger('memoryStore.maxKeys', maxKeys, { min: 1, max: 10_000_000 });
+  if (clock !== undefined) assertClock('memoryStore.clock', clock);
+  if (random !== undefined) assertFunction('memoryStore.random', random);
   return {
     kind: 'memory',
     open: (table) =>

@@ -1,4 +1,5 @@
 import {
+  assertClock,
   assertFunction,
   assertInteger,
   assertKnownOptions,
@@ -6,8 +7,8 @@ import {
   assertOneOf,
   isMacadamError,
   OptionsError,
-  timerlessClock,
   systemClock,
+  timerlessClock,
   type Clock,
 } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from '../call.ts';
@@ -179,6 +180,7 @@ function adaptiveSettings(options: AdaptiveConcurrencyOptions): Settings {
   const { initial = Math.min(Math.max(20, min), max) } = options;
   assertInteger(`${path}.initial`, initial, { min, max });
   assertFunction(`${path}.isDrop`, isDrop);
+  assertClock(`${path}.clock`, clock);
   return { algorithm, initial, min, max, isDrop, clock };
 }
 

@@ -1,4 +1,6 @@
 import {
+  assertBoolean,
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertInteger,
@@ -6,7 +8,6 @@ import {
   assertNumber,
   assertObject,
   assertText,
-  assertBoolean,
   OptionsError,
   systemClock,
   systemRandom,
@@ -128,6 +129,8 @@ export function circuitBreakerSettings(
     random = systemRandom,
   } = options;
   assertText(`${path}.name`, name);
+  assertClock(`${path}.clock`, clock);
+  assertFunction(`${path}.random`, random);
   if (!Array.isArray(trip) || trip.length === 0)
     throw new OptionsError(`${path}.trip`, trip, 'a list of at least one rule');
   for (const [i, rule] of (trip as readonly TripRule[]).entries()) {

@@ -154,6 +154,9 @@ describe('a rule', () => {
 
   it.each([
     { make: () => consecutiveFailures({ count: 0 }), path: 'consecutiveFailures.count' },
+    { make: () => consecutiveFailures(3 as never), path: 'consecutiveFailures' },
+    { make: () => failureRate(0.5 as never), path: 'failureRate' },
+    { make: () => slowCallRate(null as never), path: 'slowCallRate' },
     { make: () => failureRate({ ratio: 0 }), path: 'failureRate.ratio' },
     { make: () => failureRate({ ratio: 1.01 }), path: 'failureRate.ratio' },
     { make: () => failureRate({ windowMs: 10, windowCalls: 10 }), path: 'failureRate.windowCalls' },

@@ -1,4 +1,11 @@
-import { assertDurationMs, assertInteger, assertKnownOptions, assertNumber, OptionsError } from '@macadam/core';
+import {
+  assertDurationMs,
+  assertInteger,
+  assertKnownOptions,
+  assertNumber,
+  assertObject,
+  OptionsError,
+} from '@macadam/core';
 import { BusyRunRule, RunRule, TimedRateRule } from './counting-rule.ts';
 import { CountWindow } from './rate-window.ts';
 
@@ -39,6 +46,7 @@ export interface ConsecutiveFailuresOptions {
  * Trips when `count` calls in a row have failed. Source of the default: Finagle's failure accrual.
  */
 export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): TripRule {
+  assertObject('consecutiveFailures', options);
   assertKnownOptions('consecutiveFailures', options, ['count', 'busyWindowMs']);
   const { count = 5, busyWindowMs = 0 } = options;
   assertInteger('consecutiveFailures.count', count, { min: 1 });
@@ -72,6 +80,7 @@ export interface SlowCallRateOptions extends RateWindowOptions {
  * resilience4j (50 %), Polly (30 s in ten buckets); the minimum is lower than theirs so that small services are guarded.
  */
 export function failureRate(options: FailureRateOptions = {}): TripRule {
+  assertObject('failureRate', options);
   assertKnownOptions('failureRate', options, ['ratio', 'windowMs', 'windowCalls', 'minimumCalls']);
   const { ratio = 0.5 } = options;
   return rateRule('failureRate', ratio, options, `${percent(ratio)} failures`);
@@ -79,6 +88,7 @@ export function failureRate(options: FailureRateOptions = {}): TripRule {
 
 /** Trips when at least `ratio` of the calls in the window were slow, whether or not they succeeded. */
 export function slowCallRate(options: SlowCallRateOptions): TripRule {
+  assertObject('slowCallRate', options);
   assertKnownOptions('slowCallRate', options, ['ratio', 'slowerThanMs', 'windowMs', 'windowCalls', 'minimumCalls']);
   const { ratio = 0.5, slowerThanMs } = options;
   assertDurationMs('slowCallRate.slowerThanMs', slowerThanMs);

@@ -1,4 +1,5 @@
 import {
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertInteger,
@@ -67,6 +68,7 @@ export function hedgeSettings(options: HedgeOptions): HedgeSettings {
   assertNumber('hedge.maxExtraLoad', maxExtraLoad, { above: 0, max: 1 });
   assertFunction('hedge.isFatal', isFatal);
   assertFunction('hedge.isUnsent', isUnsent);
+  assertClock('hedge.clock', clock);
   if (typeof (budget as RetryBudget | null)?.tryRetry !== 'function') {
     throw new OptionsError('hedge.budget', budget, 'a retryBudget()');
   }

@@ -63,6 +63,11 @@ describe('each curve', () => {
 
   it.each([
     { make: () => constant({ delayMs: -1 }), path: 'constant.delayMs' },
+    { make: () => constant(100 as never), path: 'constant' },
+    { make: () => linear(100 as never), path: 'linear' },
+    { make: () => exponential(100 as never), path: 'exponential' },
+    { make: () => fullJitter(100 as never), path: 'fullJitter' },
+    { make: () => decorrelatedJitter(null as never), path: 'decorrelatedJitter' },
     { make: () => linear({ baseMs: 10, maxMs: 5 }), path: 'linear.maxMs' },
     { make: () => exponential({ factor: 0.5 }), path: 'exponential.factor' },
     { make: () => fullJitter({ baseMs: Number.NaN }), path: 'fullJitter.baseMs' },

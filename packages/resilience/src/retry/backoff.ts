@@ -1,4 +1,4 @@
-import { assertDurationMs, assertKnownOptions, assertNumber, type Random } from '@macadam/core';
+import { assertDurationMs, assertKnownOptions, assertNumber, assertObject, type Random } from '@macadam/core';
 
 export interface BackoffInput {
   /** Which retry this wait precedes, counted from 1. */
@@ -35,6 +35,7 @@ export interface ExponentialOptions extends GrowingOptions {
 
 /** The same wait each time. */
 export function constant(options: ConstantOptions): Backoff {
+  assertObject('constant', options);
   assertKnownOptions('constant', options, ['delayMs']);
   const { delayMs } = options;
   assertDurationMs('constant.delayMs', delayMs, { min: 0 });
@@ -84,6 +85,7 @@ function ceiling({ retry, minBaseMs = 0 }: BackoffInput, baseMs: number, factor:
 }
 
 function growing(path: string, options: GrowingOptions, names: readonly string[] = []): Required<GrowingOptions> {
+  assertObject(path, options);
   assertKnownOptions(path, options, ['baseMs', 'maxMs', ...names]);
   const { baseMs = 50, maxMs = Math.max(20_000, baseMs) } = options;
   assertDurationMs(`${path}.baseMs`, baseMs, { min: 0 });
@@ -92,9 +94,10 @@ function growing(path: string, options: GrowingOptions, names: readonly string[]
 }
 
 function exponentialGrowth(path: string, options: ExponentialOptions): Required<ExponentialOptions> {
+  const limits = growing(path, options, ['factor']);
   const { factor = 2 } = options;
   assertNumber(`${path}.factor`, factor, { min: 1 });
-  return { ...growing(path, options, ['factor']), factor };
+  return { ...limits, factor };
 }
 
 function described(words: string, backoff: (input: BackoffInput) => number): Backoff {

@@ -1,4 +1,5 @@
 import {
+  assertClock,
   assertDurationMs,
   assertFunction,
   assertInteger,
@@ -78,7 +79,10 @@ const RETRY_OPTIONS = [
 export function retrySettings(options: RetryOptions): RetrySettings {
   assertObject('retry', options);
   assertKnownOptions('retry', options, RETRY_OPTIONS);
-  const { clock = systemClock, budget = retryBudget({ clock }) } = options;
+  const { clock = systemClock, random = systemRandom } = options;
+  assertClock('retry.clock', clock);
+  assertFunction('retry.random', random);
+  const { budget = retryBudget({ clock }) } = options;
   const settings: RetrySettings = {
     maxAttempts: options.maxAttempts ?? 3,
     backoff: options.backoff ?? fullJitter(),
@@ -90,7 +94,7 @@ export function retrySettings(options: RetryOptions): RetrySettings {
     retryAfterMs: options.retryAfterMs ?? retryAfterOf,
     budget: budget === false ? unlimitedRetries : budget,
     clock,
-    random: options.random ?? systemRandom,
+    random,
   };
   assertInteger('retry.maxAttempts', settings.maxAttempts, { min: 1, infinite: true });
   assertFunction('retry.backoff', settings.backoff);

@@ -1,4 +1,5 @@
 import {
+  assertClock,
   assertDurationMs,
   assertKnownOptions,
   assertNumber,
@@ -145,6 +146,7 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   assertNumber('retryBudget.ratio', ratio, { min: 0, max: 1 });
   assertNumber('retryBudget.minPerSecond', minPerSecond, { min: 0 });
   assertDurationMs('retryBudget.ttlMs', ttlMs, { min: 1_000, max: 60_000 });
+  assertClock('retryBudget.clock', clock);
   return new WindowBudget(ratio, minPerSecond, ttlMs, clock.monotonic());
 }
 
