@@ -84,6 +84,7 @@ function toRate(path: string, options: RateOptions): (atMs: number) => number {
   const { ratePerSecond, spike } = options;
   assertNumber(`${path}.ratePerSecond`, ratePerSecond, { above: 0 });
   if (spike === undefined) return () => ratePerSecond;
+  assertObject(`${path}.spike`, spike);
   assertKnownOptions(`${path}.spike`, spike, ['fromMs', 'toMs', 'factor']);
   const { fromMs, toMs, factor } = spike;
   assertDurationMs(`${path}.spike.fromMs`, fromMs, { min: 0 });

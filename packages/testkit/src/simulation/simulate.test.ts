@@ -257,6 +257,18 @@ describe('simulate refuses', () => {
     { path: 'simulate.servers', more: { servers: [api, api] } },
     { path: 'simulate.servers[0].workers', more: { servers: [{ ...api, workers: 0 }] } },
     { path: 'simulate.servers[0].calls.service', more: { servers: [{ ...api, calls: { service: 'api' } }] } },
+    { path: 'simulate.servers[0].calls', more: { servers: [{ ...api, calls: null }] } },
+    { path: 'simulate.servers[0].calls.polcy', more: { servers: [{ ...api, calls: { service: 'db', polcy: 1 } }] } },
+    {
+      path: 'simulate.servers[0].calls.policy',
+      more: {
+        servers: [
+          { ...api, calls: { service: 'db', policy: 1 } },
+          { ...api, name: 'db' },
+        ],
+      },
+    },
+    { path: 'simulate.servers[0]', more: { servers: [null] } },
     { path: 'simulate.servers[0].faults', more: { servers: [{ ...api, faults: { kind: 'down' } }] } },
     { path: 'simulate.servers[0].faults[0].kind', more: { servers: [{ ...api, faults: [{ kind: 'up' }] }] } },
     {

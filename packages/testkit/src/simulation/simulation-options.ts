@@ -89,6 +89,7 @@ export function assertSimulateOptions(options: SimulateOptions): void {
     assertDurationMs('simulate.faultWindow.toMs', options.faultWindow.toMs, { min: options.faultWindow.fromMs });
   }
   assertList('simulate.servers', options.servers);
+  for (const [i, server] of options.servers.entries()) assertObject(`simulate.servers[${i}]`, server);
   const names = options.servers.map(({ name }) => name);
   for (const [i, server] of options.servers.entries())
     assertService(`simulate.servers[${i}]`, server, names.slice(i + 1));
@@ -103,7 +104,6 @@ export function assertSimulateOptions(options: SimulateOptions): void {
 
 /** A service may call one that stands further down in the list, so that no circle can be made. */
 function assertService(path: string, service: SimulatedService, below: readonly string[]): void {
-  assertObject(path, service);
   const known = [
     'name',
     'instances',
@@ -129,7 +129,16 @@ function assertService(path: string, service: SimulatedService, below: readonly 
   }
   for (const [i, fault] of (service.faults ?? []).entries())
     assertServerFault(`${path}.faults[${i}]`, fault, instances);
-  if (service.calls !== undefined) assertOneOf(`${path}.calls.service`, service.calls.service, below);
+  if (service.calls !== undefined) assertCalls(`${path}.calls`, service.calls, below);
+}
+
+function assertCalls(path: string, calls: NonNullable<SimulatedService['calls']>, below: readonly string[]): void {
+  assertObject(path, calls);
+  assertKnownOptions(path, calls, ['service', 'policy']);
+  if (!below.includes(calls.service)) {
+    throw new OptionsError(`${path}.service`, calls.service, 'the name of a service further down in the list');
+  }
+  if (calls.policy !== undefined) assertFunction(`${path}.policy`, calls.policy);
 }
 
 function assertClient(path: string, client: SimulatedClient, services: readonly string[]): void {
