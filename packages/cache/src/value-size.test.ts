@@ -32,4 +32,12 @@ describe('approximateBytes', () => {
     const grid = Array.from({ length: 100 }, () => Array.from({ length: 100 }, () => ({ x: 1 })));
     expect(approximateBytes({ grid, picture: new Uint8Array(1_000_000) })).toBeGreaterThan(1_000_000);
   });
+
+  it('a part of a large buffer keeps all of it in memory, and counts so; a part of the pool for small ones does not', () => {
+    const large = Buffer.alloc(1_000_000);
+    expect(approximateBytes(large.subarray(0, 10))).toBeGreaterThan(1_000_000);
+    expect(approximateBytes({ head: large.subarray(0, 10), body: large.subarray(10) })).toBeLessThan(1_001_000);
+    expect(approximateBytes([new DataView(large.buffer, 0, 1), large.buffer])).toBeLessThan(1_001_000);
+    expect(approximateBytes(Buffer.from('small'))).toBeLessThan(200);
+  });
 });

@@ -36,15 +36,26 @@ class Estimate {
   }
 
   #object(value: object): number {
-    const bytes = bytesOf(value);
-    if (bytes === undefined && this.#seen.size >= MOST_NODES) return OBJECT_BYTES;
-    this.#seen.add(value);
     // However many nodes came before: it takes one look, and is what memory is full of.
-    if (bytes !== undefined) return OBJECT_BYTES + bytes;
+    if (ArrayBuffer.isView(value)) return OBJECT_BYTES + this.#view(value);
+    if (value instanceof ArrayBuffer) return OBJECT_BYTES + this.#whole(value);
+    if (this.#seen.size >= MOST_NODES) return OBJECT_BYTES;
+    this.#seen.add(value);
     if (Array.isArray(value)) return OBJECT_BYTES + this.#list(sampleOf(value), value.length);
     if (value instanceof Map) return OBJECT_BYTES + this.#list(value, value.size);
     if (value instanceof Set) return OBJECT_BYTES + this.#list(value, value.size);
     return OBJECT_BYTES + this.#fields(value);
+  }
+
+  /** It keeps all of what it is a part of, with whatever else is there. Of the runtime's pool for small ones many have a part. */
+  #view({ buffer, byteLength }: ArrayBufferView): number {
+    return buffer.byteLength > Buffer.poolSize ? this.#whole(buffer) : byteLength;
+  }
+
+  #whole(buffer: ArrayBufferLike): number {
+    if (this.#seen.has(buffer)) return 0;
+    this.#seen.add(buffer);
+    return buffer.byteLength;
   }
 
   #list(items: Iterable<unknown>, length: number): number {
@@ -78,9 +89,4 @@ class Estimate {
       return SLOT_BYTES;
     }
   }
-}
-
-/** Of bytes, however deep they lie; undefined for anything else. */
-function bytesOf(value: object): number | undefined {
-  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer ? value.byteLength : undefined;
 }
