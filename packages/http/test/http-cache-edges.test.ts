@@ -663,6 +663,27 @@ describe('a store in another process', () => {
     expect((await clock.runUntil(client.get('/a'))).text()).toBe('new');
   });
 
+  test('does not bring back what it put away long after it was given up', async () => {
+    const far = farStore();
+    let puts = 0;
+    const store: Store = {
+      ...far,
+      set: (...put) => (puts++ === 0 ? clock.sleep(400).then(() => far.set(...put)) : far.set(...put)),
+    };
+    const origin = scriptedDispatcher(
+      { status: 200, ...cached('max-age=60'), body: 'old' },
+      { status: 204 },
+      { status: 200, ...cached('max-age=60'), body: 'new' },
+    );
+    await using client = clientFor(origin, { store });
+    await clock.runUntil(client.get('/a'));
+    await clock.runUntil(client.post('/a'));
+    await clock.advance(10);
+    await client.get('/a');
+    await clock.advance(400);
+    expect((await client.get('/a')).text()).toBe('new');
+  });
+
   test('that does not forget is not believed about what was before', async () => {
     const far = farStore();
     const store: Store = { ...far, delete: () => Promise.reject(new Error('down')) };

@@ -1,4 +1,4 @@
-import { isMacadamError, runDetached, type Clock, type Random } from '@macadam/core';
+import { isMacadamError, RecencyMap, runDetached, type Clock, type Random } from '@macadam/core';
 import {
   circuitBreaker,
   consecutiveFailures,
@@ -24,7 +24,17 @@ const BREAKER = {
   captureStack: false,
 };
 
-/** What a store did not do. */
+/** Keys under which something is being put, of a store that hangs. */
+const MOST_PUTS = 1_000;
+
+interface Puts {
+  /** That are not done yet. */
+  open: number;
+  /** How often it was to be forgotten since there was one. */
+  deletions: number;
+}
+
+/** What a store did not do, or what may not last. */
 export const FAILED: unique symbol = Symbol('failed');
 
 /**
@@ -35,6 +45,8 @@ export class GuardedStore {
   readonly #store: HttpCacheStore;
   readonly #breaker: CircuitBreaker;
   readonly #guard: Policy;
+  /** What is being put where, which the store goes on with when nobody waits for it any more. */
+  readonly #puts = new RecencyMap<string, Puts>();
   /** Times the store failed or was too slow. */
   failures = 0;
 
@@ -52,16 +64,39 @@ export class GuardedStore {
     return undefined;
   }
 
-  set(key: string, responses: readonly StoredResponse[], keepForMs: number): Promise<unknown> {
-    return this.#ask(() => this.#store.set(key, responses, keepForMs));
+  async set(key: string, responses: readonly StoredResponse[], keepForMs: number): Promise<unknown> {
+    const isFirst = this.#puts.peek(key) === undefined;
+    const done = await this.#ask(() => this.#put(key, responses, keepForMs));
+    // What was put there before, and is not done yet, may take its place.
+    return isFirst ? done : FAILED;
   }
 
   /** Asked for while the store is left alone, too, but not waited for then: others may be given what is outdated. */
   async delete(key: string): Promise<unknown> {
     const operation = (): unknown => this.#store.delete(key);
-    if (this.#breaker.admits) return await this.#ask(operation);
-    void quietly(operation);
-    return FAILED;
+    const puts = this.#puts.peek(key);
+    if (puts !== undefined) puts.deletions++;
+    if (!this.#breaker.admits) {
+      void quietly(operation);
+      return FAILED;
+    }
+    const done = await this.#ask(operation);
+    return puts === undefined ? done : FAILED;
+  }
+
+  async #put(key: string, responses: readonly StoredResponse[], keepForMs: number): Promise<void> {
+    const puts = this.#puts.peek(key) ?? { open: 0, deletions: 0 };
+    const { deletions } = puts;
+    puts.open++;
+    this.#puts.set(key, puts);
+    if (this.#puts.size > MOST_PUTS) this.#puts.deleteOldest();
+    try {
+      await this.#store.set(key, responses, keepForMs);
+    } finally {
+      if (--puts.open === 0 && this.#puts.peek(key) === puts) this.#puts.delete(key);
+      // Given up long ago, maybe, and done after what was to end it.
+      if (puts.deletions > deletions) void quietly(() => this.#store.delete(key));
+    }
   }
 
   async #ask(operation: () => unknown): Promise<unknown> {
