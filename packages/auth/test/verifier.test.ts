@@ -349,12 +349,16 @@ describe('the known mistakes', () => {
       `${json.slice(0, -1)},"act":[{"sub":"a","\\u0073ub":"b"}]}`,
       `\ufeff${json}`,
       `${json.slice(0, -1)},"__proto__":{"admin":true}}`,
+      json.replace('"user-1"', '"user-\\ud800"'),
+      `${json.slice(0, -1)},"act":[{"a\\uDFFF":"b"}]}`,
       `${json.slice(0, -1)},"a":${'['.repeat(40)}${']'.repeat(40)}}`,
       `[${json}]`,
       'null',
       `${json} x`,
     ];
     for (const text of texts) expect(await reasonOf(verifier.verify(makeToken(key, text))), text).toBe('malformed');
+    const paired = json.replace('"user-1"', '"\\ud83d\\ude00 \\\\ud800"');
+    expect((await verifier.verify(makeToken(key, paired))).subject).toBe('😀 \\ud800');
     const twice = '{"alg":"ES256","typ":"at+jwt","kid":"k1","alg":"none"}';
     expect(await reasonOf(verifier.verify(makeToken(key, claims, twice)))).toBe('malformed');
     const notUtf8 = `${base64url('{"alg":"ES256"}')}.${base64url(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d))}.AA`;

@@ -1,11 +1,14 @@
-// JSON that every reader reads alike. A name given twice is one value to one reader and another to the next, and a
-// `__proto__` waits for a careless merge further on.
+// JSON that every reader reads alike. A name given twice is one value to one reader and another to the next; half of a
+// surrogate pair is itself to one, a question mark to the next, and so two subjects are one there (RFC 8259 section 8.2);
+// and a `__proto__` waits for a careless merge further on.
 
 /** A JSON object that was read strictly: own properties only may be trusted. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Deep enough for any claim; a text made of brackets must not exhaust the stack. */
 const DEEPEST = 32;
+/** A surrogate that is not one of a pair. */
+const HALF_PAIR = /\p{Surrogate}/u;
 
 /** The object that a text is, frozen to the bottom; `undefined` for what is none, or not one for every reader. */
 export function readStrictObject(json: string): JsonObject | undefined {
@@ -17,6 +20,8 @@ export function readStrictObject(json: string): JsonObject | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  // Text is whole as it is decoded; only an escape can be half of a pair.
+  if (json.includes('\\u') && hasHalfPair(value as JsonObject, 0)) return undefined;
   return membersIn(json) === freeze(value as JsonObject, 0) ? (value as JsonObject) : undefined;
 }
 
@@ -42,6 +47,15 @@ export function membersIn(json: string): number {
     }
   }
   return members;
+}
+
+function hasHalfPair(value: JsonObject, depth: number): boolean {
+  if (depth > DEEPEST) return true;
+  return Object.entries(value).some(([name, item]) => {
+    if (HALF_PAIR.test(name)) return true;
+    if (typeof item === 'string') return HALF_PAIR.test(item);
+    return typeof item === 'object' && item !== null && hasHalfPair(item as JsonObject, depth + 1);
+  });
 }
 
 /**
