@@ -15,6 +15,9 @@ export interface LineOutput {
 /** Errors that do not heal: the reader is gone, or the descriptor was closed. */
 const FINAL: ReadonlySet<string> = new Set(['EPIPE', 'EBADF', 'ECONNRESET', 'ENOTCONN', 'EISDIR']);
 
+/** Who has begun a line and could not end it, by file. Until it is whole nobody else writes there, or would write into it. */
+const unended = new Map<string, DescriptorOutput>();
+
 /**
  * A file or descriptor. Each line is in the hands of the kernel when `write` returns `done`, so an exit, a crash or a
  * kill loses nothing. Writing is synchronous but, on a pipe, never blocks: a reader that stops reading must stop the log
@@ -24,32 +27,62 @@ export class DescriptorOutput implements LineOutput {
   readonly description: string;
   readonly #stream: SonicBoom;
   readonly #owned: boolean;
+  readonly #file: string;
+  /** A line that waits for another's. */
+  #held: string | undefined;
   #error: NodeJS.ErrnoException | undefined;
 
   constructor(target: number | string) {
     this.description = typeof target === 'number' ? `descriptor ${target}` : target;
-    const pipe = typeof target === 'number' ? ownPipe(target) : undefined;
-    this.#owned = typeof target === 'string' || pipe !== undefined;
+    const opened = typeof target === 'number' ? ownPipe(target) : openSync(target, 'a');
+    const descriptor = opened ?? (target as number);
+    this.#owned = opened !== undefined;
+    this.#file = fileOf(descriptor);
     // Without retries of its own: they would sleep in the calling thread, without end.
-    this.#stream = new sonic.SonicBoom({ fd: pipe ?? target, sync: true, retryEAGAIN: () => false });
+    this.#stream = new sonic.SonicBoom({ fd: descriptor, sync: true, retryEAGAIN: () => false });
     this.#stream.on('error', (error: NodeJS.ErrnoException) => (this.#error = error));
   }
 
   write(line: string): WriteResult {
+    if (unended.size > 0 && !this.#mayWrite()) {
+      this.#held = line;
+      return 'later';
+    }
     return this.#attempt(() => this.#stream.write(line));
   }
 
   resume(): WriteResult {
+    if (!this.#mayWrite()) return 'later';
+    const line = this.#held;
+    this.#held = undefined;
+    return line === undefined ? this.#proceed() : this.#attempt(() => this.#stream.write(line));
+  }
+
+  /** Whether no other has an unended line in this file, after a try to end it: its own turn may come too late. */
+  #mayWrite(): boolean {
+    const other = unended.get(this.#file);
+    return other === undefined || other === this || other.#proceed() !== 'later';
+  }
+
+  #proceed(): WriteResult {
     // Not `flushSync`, which would write the beginning of a half-written chunk again.
     return this.#attempt(() => this.#stream.flush());
   }
 
   close(): void {
+    if (unended.get(this.#file) === this) unended.delete(this.#file);
     if (this.#owned) this.#stream.destroy();
   }
 
   #attempt(write: () => void): WriteResult {
     this.#error = undefined;
+    const result = this.#resultOf(write);
+    if (result === 'later') unended.set(this.#file, this);
+    else if (unended.size > 0 && unended.get(this.#file) === this) unended.delete(this.#file);
+    return result;
+  }
+
+  #resultOf(write: () => void): WriteResult {
     try {
       write();
     } catch {
@@ -59,6 +92,16 @@ export class DescriptorOutput implements LineOutput {
     const { code } = (this.#error as NodeJS.ErrnoException | undefined) ?? {};
     if (this.#error === undefined) return 'done';
     return code !== undefined && FINAL.has(code) ? 'broken' : 'later';
+  }
+}
+
+/** What tells one file from another, whatever descriptors lead to it: standard output and error may be one pipe. */
+function fileOf(descriptor: number): string {
+  try {
+    const { dev, ino } = fstatSync(descriptor);
+    return `${dev}:${ino}`;
+  } catch {
+    return `descriptor ${descriptor}`;
   }
 }
 

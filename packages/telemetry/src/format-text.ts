@@ -30,3 +30,12 @@ function numberText(arg: unknown, round: (number: number) => number): string {
   if (typeof arg === 'bigint') return String(arg);
   return typeof arg === 'object' || typeof arg === 'symbol' ? 'NaN' : String(round(Number(arg)));
 }
+
+/** What is no text may throw when it is asked for one, which must not take the fields with it. */
+export function textOf(message: unknown): string {
+  try {
+    return String(message);
+  } catch {
+    return '[threw]';
+  }
+}

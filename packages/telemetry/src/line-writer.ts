@@ -4,7 +4,7 @@ import { piiWriter } from './encode/pii-writer.ts';
 import { OF_WORK, PropertyNames } from './encode/property-names.ts';
 import { TextWriter } from './encode/text-writer.ts';
 import { ValueWriter } from './encode/value-writer.ts';
-import { formatText } from './format-text.ts';
+import { formatText, textOf } from './format-text.ts';
 import { type LineFormat, SHADOWED } from './line-format.ts';
 import { Bindings, type BoundField, type Line, type WorkSummary } from './line.ts';
 import { lineTotals } from './line-totals.ts';
@@ -82,7 +82,8 @@ export class LineWriter {
       values.reset(this.#limits.lineBytes >> 2);
       values.enter(fields);
       for (const name in fields) {
-        if (!hasOwn.call(fields, name) || !values.hasRoom()) continue;
+        if (!hasOwn.call(fields, name)) continue;
+        if (!values.hasRoom()) break;
         values.out = '';
         this.#field(fields, name, false, serializers);
         if (values.out === '' || this.#format.reserved.has(name)) continue;
@@ -225,7 +226,7 @@ export class LineWriter {
 
   #message(message: unknown, args: readonly unknown[]): string {
     if (message === undefined) return '';
-    let text = typeof message === 'string' ? message : String(message);
+    let text = typeof message === 'string' ? message : textOf(message);
     if (args.length > 0 && text.includes('%')) text = formatText(text, args, (value) => this.#json(value));
     return `${this.#format.message}${this.#values.text.quote(text)}`;
   }

@@ -76,8 +76,8 @@ export class BacklogSink implements LineSink {
   async close(): Promise<void> {
     await this.flush();
     if (this.#state === 'closed') return;
+    if (this.#state === 'stuck') this.#giveUp();
     this.#settle('closed');
-    this.#queue.clear();
     this.#output.close();
   }
 
@@ -151,11 +151,16 @@ export class BacklogSink implements LineSink {
     }
   }
 
-  #break(): void {
+  /** What waits is lost: the line that the output holds, and those in the queue. */
+  #giveUp(): void {
     this.#lose(1);
     const before = this.#queue.dropped;
     this.#queue.clear();
     lineTotals.dropped += this.#queue.dropped - before;
+  }
+
+  #break(): void {
+    this.#giveUp();
     this.#settle('broken');
     this.#notice('is gone: lines are counted and dropped');
   }

@@ -9,12 +9,12 @@ const script = join(import.meta.dirname, 'children', 'log-then.ts');
 const folder = mkdtempSync(join(tmpdir(), 'macadam-telemetry-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const nodeArgs = ['--conditions=@macadam/source', '--disable-warning=ExperimentalWarning', script];
+const nodeArgs = ['--conditions=@macadam/source', '--disable-warning=ExperimentalWarning'];
 
 /** Through a shell, whose pipe is a FIFO as in production; the pipes of `spawn` are sockets. */
-function shell(command: string, args: readonly string[]): ChildProcess {
+function shell(command: string, args: readonly string[], file = script): ChildProcess {
   const { NODE_OPTIONS: _, ...env } = process.env;
-  return spawn('/bin/sh', ['-c', command, 'sh', process.execPath, ...nodeArgs, ...args], {
+  return spawn('/bin/sh', ['-c', command, 'sh', process.execPath, ...nodeArgs, file, ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -22,7 +22,7 @@ function shell(command: string, args: readonly string[]): ChildProcess {
 
 function start(args: readonly string[], stdout: 'pipe' | number = 'pipe'): ChildProcess {
   const { NODE_OPTIONS: _, ...env } = process.env;
-  return spawn(process.execPath, [...nodeArgs, ...args], { env, stdio: ['ignore', stdout, 'pipe'] });
+  return spawn(process.execPath, [...nodeArgs, script, ...args], { env, stdio: ['ignore', stdout, 'pipe'] });
 }
 
 async function text(stream: NodeJS.ReadableStream | null): Promise<string> {
@@ -106,13 +106,22 @@ describe('T1: the last line is never lost', () => {
   });
 });
 
+it('a line of one logger never stands inside of another, when two share a pipe whose reader is slow', async () => {
+  const reader = '{ n=0; while [ $n -lt 40 ]; do dd bs=6000 count=1 2>/dev/null; n=$((n+1)); done; cat; }';
+  const child = shell(`"$@" | ${reader}`, [], join(import.meta.dirname, 'children', 'two-loggers.ts'));
+  const [all] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  const lines = parse(all) as unknown as { name: string; i: number }[];
+  for (const name of ['a', 'b'])
+    expect(lines.filter((line) => line.name === name).map(({ i }) => i)).toEqual(upTo(300));
+});
+
 /** The first JSON object that is written to stderr; then the whole pipeline is ended, the reader that never reads included. */
 async function statsOf(
   command: string,
   args: readonly string[],
 ): Promise<{ stats: Record<string, number>; notes: string }> {
   const { NODE_OPTIONS: _, ...env } = process.env;
-  const child = spawn('/bin/sh', ['-c', command, 'sh', process.execPath, ...nodeArgs, ...args], {
+  const child = spawn('/bin/sh', ['-c', command, 'sh', process.execPath, ...nodeArgs, script, ...args], {
     env,
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],

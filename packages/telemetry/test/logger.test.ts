@@ -141,6 +141,13 @@ describe('what a log call must not do', () => {
     expect(lines).toHaveLength(10);
   });
 
+  it('keeps the fields of a line whose message cannot be made a text', () => {
+    const { log, last } = capture();
+    const message = Object.create(null) as string;
+    expect(() => log.info({ orderId: 17 }, message)).not.toThrow();
+    expect(last()).toMatchObject({ orderId: 17, msg: '[threw]' });
+  });
+
   it('T13: changes nothing it is given, runs no getter twice, and takes frozen input', () => {
     const { log } = capture();
     let reads = 0;
