@@ -1,4 +1,4 @@
-import { parseHttpDate } from '../retry-after.ts';
+import { parseHttpDate } from '@macadam/core';
 
 /** Response header fields by lower-case name. Repeated ones are joined with a comma, all but `set-cookie`. */
 export type StoredFields = Record<string, string | string[]>;

@@ -132,6 +132,12 @@ describe('parseRateLimitHeaders', () => {
     [{ 'retry-after': inTenSeconds }, 10_000],
     [{ 'retry-after': inTenSeconds, date }, 15_000],
     [{ 'retry-after': '999999999' }, 600_000],
+    // Of what a gateway has added to, the longest.
+    [{ 'retry-after': '2, 7' }, 7_000],
+    // The other forms that a recipient must accept (RFC 9110, 5.6.7).
+    [{ 'retry-after': 'Sun Nov  6 08:50:37 1994', date: 'Sun, 06 Nov 1994 08:49:37 GMT' }, 60_000],
+    [{ 'retry-after': 'Sunday, 06-Nov-94 08:50:37 GMT', date: 'Sun, 06 Nov 1994 08:49:37 GMT' }, 60_000],
+    [{ 'retry-after': '1', 'retry-after-ms': '250' }, 250],
     // Never earlier than was asked for.
     [{ 'retry-after': '0.5' }, 500],
     [{ 'retry-after': '1.9999' }, 2_000],

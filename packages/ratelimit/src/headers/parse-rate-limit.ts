@@ -1,9 +1,17 @@
 /**
  * Reads what a server says about its limits, in whatever dialect: the structured fields since draft 8 (`r` and `t`, and `a` and
  * `w`, as they may be called next), the dictionary of draft 7, the three fields of the drafts before, the `X-RateLimit`
- * fields, and `Retry-After`. Everything in there was written by a stranger: nothing throws, and no wait is longer than allowed.
+ * fields, and `Retry-After` with its kin in milliseconds. Everything in there was written by a stranger: nothing throws, and no wait is longer than allowed.
  */
-import { assertDurationMs, assertKnownOptions, assertObject, systemClock, type Clock } from '@macadam/core';
+import {
+  assertDurationMs,
+  assertKnownOptions,
+  assertObject,
+  parseHttpDate,
+  parseRetryAfter,
+  systemClock,
+  type Clock,
+} from '@macadam/core';
 import { parseItems, parseNumbers } from './structured-fields.ts';
 
 /** Header fields, as `Headers`, or as Node has them. */
@@ -59,13 +67,15 @@ export function parseRateLimitHeaders(fields: HeaderFields, options: ParseRateLi
   const get = reader(fields);
   // What a cache answers tells about somebody's past.
   if (Number(get('age') ?? 0) > 0) return { limits: [] };
-  const now = dateOf(get('date')) ?? clock.now();
+  const date = get('date');
+  const now = parseHttpDate(date, clock.now()) ?? clock.now();
   const limits =
     structured(get, maxWaitMs) ??
     triple(get, 'ratelimit', now, maxWaitMs) ??
     triple(get, 'x-ratelimit', now, maxWaitMs);
-  const retryAfterMs = retryAfter(get('retry-after'), now, maxWaitMs);
-  return { limits: limits ?? [], ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  const precise = get('retry-after-ms') ?? get('x-ms-retry-after-ms');
+  const askedMs = parseRetryAfter({ retryAfter: get('retry-after'), retryAfterMs: precise, date }, now);
+  return { limits: limits ?? [], ...(askedMs === undefined ? {} : { retryAfterMs: Math.min(maxWaitMs, askedMs) }) };
 }
 
 type Read = (name: string) => string | undefined;
@@ -148,19 +158,4 @@ function secondsUntil(text: string | undefined, now: number): number | undefined
   if (value === undefined) return undefined;
   if (value > 1e12) return Math.max(0, Math.ceil((value - now) / 1_000));
   return value > 1e9 ? Math.max(0, Math.ceil(value - now / 1_000)) : value;
-}
-
-function retryAfter(text: string | undefined, now: number, maxWaitMs: number): number | undefined {
-  const value = digits(text);
-  if (value !== undefined) return Math.min(maxWaitMs, Math.ceil(value * 1_000));
-  const date = dateOf(text);
-  return date === undefined ? undefined : Math.min(maxWaitMs, Math.max(0, date - now));
-}
-
-/** The date of an HTTP field. Only its own form: `Date.parse` takes almost anything for a date. */
-function dateOf(text: string | undefined): number | undefined {
-  if (text === undefined || !/^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text))
-    return undefined;
-  const date = Date.parse(text);
-  return Number.isNaN(date) ? undefined : date;
 }

@@ -1,0 +1,114 @@
+/**
+ * How long an answer asks to be left alone: `Retry-After` (RFC 9110, 10.2.3), in each form that is sent. Everything in there was written
+ * by a stranger, and nothing throws.
+ */
+
+/** Waits longer than this are all the same: never. Keeps `9999999999` and its like finite. */
+const LONGEST_MS: number = Number.MAX_SAFE_INTEGER;
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `Sun, 06 Nov 1994 08:49:37 GMT`: the one form to be sent. Java's formatter of that name leaves the 0 of the day out. */
+const IMF_FIXDATE = /^[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT$/;
+/** `Sunday, 06-Nov-94 08:49:37 GMT`: obsolete, with a year of two digits. */
+const RFC_850 = /^[A-Z][a-z]{5,8}, (\d{2})-([A-Z][a-z]{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2}) GMT$/;
+/** `Sun Nov  6 08:49:37 1994`: obsolete, from C's `asctime`, always UTC. */
+const ASCTIME = /^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d{2}):(\d{2}):(\d{2}) (\d{4})$/;
+
+/** What the headers of an answer say about coming back. */
+export interface RetryAfterHeaders {
+  /**
+   * `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). Of several, as a gateway may add its own to that of
+   * the service, the longest counts: who comes by the other is too early for one of the two.
+   */
+  readonly retryAfter: string | readonly string[] | undefined;
+  /** `Retry-After-Ms`: milliseconds, as OpenAI and, as `x-ms-retry-after-ms`, Azure send it. Wins, since it is the finer of the two. */
+  readonly retryAfterMs: string | undefined;
+  /** `Date` of the answer: what an HTTP date is measured from, so that a clock that is off does no harm. */
+  readonly date: string | undefined;
+}
+
+/**
+ * How long the server asks to be left alone, in milliseconds, at least 0; undefined when it does not say, or says
+ * something that is not in any of the forms.
+ *
+ * @param now - the wall clock in epoch milliseconds, for an HTTP date in an answer without a `Date`
+ */
+export function parseRetryAfter(headers: RetryAfterHeaders, now: number): number | undefined {
+  const precise = parseNumber(headers.retryAfterMs, 1);
+  if (precise !== undefined) return precise;
+  const { retryAfter, date } = headers;
+  if (retryAfter === undefined) return undefined;
+  let longest: number | undefined;
+  for (const one of typeof retryAfter === 'string' ? membersOf(retryAfter) : retryAfter.flatMap(membersOf)) {
+    const waitMs = parseOne(one, date, now);
+    if (waitMs !== undefined) longest = Math.max(longest ?? 0, waitMs);
+  }
+  return longest;
+}
+
+/** Of several that were joined. A date has a comma too, before its day. */
+function membersOf(value: string): readonly string[] {
+  return value.split(/,(?! ?\d{1,2}[ -][A-Z])/);
+}
+
+function parseOne(value: string, date: string | undefined, now: number): number | undefined {
+  const seconds = parseNumber(value, 1_000);
+  if (seconds !== undefined) return seconds;
+  const at = parseHttpDate(value, now);
+  return at === undefined ? undefined : Math.max(0, at - (parseHttpDate(date, now) ?? now));
+}
+
+function parseNumber(text: string | undefined, unitMs: number): number | undefined {
+  // A fraction is not in the grammar, but is sent, and its meaning is plain.
+  if (text === undefined || !/^\s*\d+(\.\d+)?\s*$/.test(text)) return undefined;
+  return Math.min(Math.ceil(Number(text) * unitMs), LONGEST_MS);
+}
+
+/** An HTTP date in epoch milliseconds, in any of the three forms a recipient must accept (RFC 9110, section 5.6.7). */
+export function parseHttpDate(text: string | undefined, now: number): number | undefined {
+  if (text === undefined) return undefined;
+  const value = text.trim();
+  const fixed = IMF_FIXDATE.exec(value);
+  if (fixed !== null) {
+    const [, day, month, year, hours, minutes, seconds] = fixed;
+    return utc(Number(year), month, Number(day), hours, minutes, seconds);
+  }
+  const rfc850 = RFC_850.exec(value);
+  if (rfc850 !== null) {
+    const [, day, month, year, hours, minutes, seconds] = rfc850;
+    return utc(fullYear(Number(year), now), month, Number(day), hours, minutes, seconds);
+  }
+  const asctime = ASCTIME.exec(value);
+  if (asctime !== null) {
+    const [, month, day, hours, minutes, seconds, year] = asctime;
+    return utc(Number(year), month, Number(day), hours, minutes, seconds);
+  }
+  return undefined;
+}
+
+/** The year with these last digits that is at most 50 years ahead, and less than 50 ago. */
+function fullYear(twoDigits: number, now: number): number {
+  const thisYear = new Date(now).getUTCFullYear();
+  const year = thisYear - (thisYear % 100) + twoDigits;
+  if (year > thisYear + 50) return year - 100;
+  return year <= thisYear - 50 ? year + 100 : year;
+}
+
+function utc(
+  year: number,
+  monthName: string | undefined,
+  day: number,
+  hours: string | undefined,
+  minutes: string | undefined,
+  seconds: string | undefined,
+): number | undefined {
+  const month = MONTHS.indexOf(monthName ?? '');
+  if (month < 0) return undefined;
+  const at = new Date(0);
+  at.setUTCFullYear(year, month, day);
+  // 31 Feb would silently become 3 Mar. A leap second (60) is allowed by the grammar and rolls over rightly.
+  if (at.getUTCDate() !== day || at.getUTCMonth() !== month) return undefined;
+  if (Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 60) return undefined;
+  return at.setUTCHours(Number(hours), Number(minutes), Number(seconds));
+}
