@@ -3,7 +3,7 @@ import { WatchedMarks } from './coherence/watched-marks.ts';
 import { tierKey } from './key.ts';
 import type { CacheSettings } from './options.ts';
 import { Endings, LONGEST_MS, type Sealed } from './endings.ts';
-import { ENDED, UNAVAILABLE, type Found } from './found.ts';
+import { ENDED, HELD, UNAVAILABLE, type Found, type Taken } from './found.ts';
 import { Look, type Looking } from './look.ts';
 import { TierCalls } from './tier-calls.ts';
 import { UNLIMITED, type Stay } from './shelf.ts';
@@ -94,13 +94,14 @@ export class SharedTier<T> implements Looking<T> {
   }
 
   /** Takes the lease of a key at which there is something; `always`, also from whoever has it. */
-  async take(id: string, always: boolean): Promise<Lease | undefined> {
-    if (this.endings.recovery.holdsKey(id) || !(await this.#marks.known())) return undefined;
+  async take(id: string, always: boolean): Promise<Taken> {
+    if (this.endings.recovery.holdsKey(id) || !(await this.#marks.known())) return UNAVAILABLE;
     try {
       const giveBack = (late: Lease | undefined): void => this.giveBack(id, late);
-      return await this.calls.run(() => this.#space.lease(id, always), undefined, giveBack);
+      const lease = await this.calls.run(() => this.#space.lease(id, always), undefined, giveBack);
+      return lease === undefined ? HELD : { state: 'leased', lease };
     } catch {
-      return undefined;
+      return UNAVAILABLE;
     }
   }
 

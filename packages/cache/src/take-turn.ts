@@ -1,6 +1,6 @@
 import type { Clock, Random } from '@macadam/core';
 import type { Entry } from './entry.ts';
-import type { Found, FoundValue } from './found.ts';
+import { HELD, type Found, type FoundValue } from './found.ts';
 import type { SharedTier } from './shared-tier.ts';
 import type { Lease } from './tier.ts';
 
@@ -50,8 +50,10 @@ export async function takeTurn<T>(
     if (found.state === 'leased') return { kind: 'load', lease: found.lease, spare: undefined };
     const spare = found.state === 'value' ? found : undefined;
     if (spare !== undefined && isNews(spare, stale, clock)) return { kind: 'loaded', found: spare };
-    const lease = found.state === 'held' ? undefined : await shared.take(id, false);
-    if (lease !== undefined) return { kind: 'load', lease, spare };
+    const taken = found.state === 'held' ? HELD : await shared.take(id, false);
+    if (taken.state === 'leased') return { kind: 'load', lease: taken.lease, spare };
+    // A server that answers but takes nothing, as one that is full, must not keep what it has from being loaded anew.
+    if (taken.state === 'unavailable') return { kind: 'load', lease: undefined, spare };
     if (stale !== undefined || spare !== undefined) return { kind: 'waived', found: spare };
     if (clock.monotonic() >= until) return alone;
     onWait();

@@ -70,6 +70,9 @@ class Reading<T> implements TierCall<readonly TierRead[]> {
   }
 
   late(reads: readonly TierRead[]): void {
-    for (let i = 0; i < this.#looks.length; i++) (this.#looks[i] as Look<T>).late(reads[i] as TierRead);
+    for (let i = 0; i < this.#looks.length; i++) {
+      const read = reads[i];
+      if (read !== undefined) (this.#looks[i] as Look<T>).late(read);
+    }
   }
 }

@@ -68,7 +68,7 @@ export interface TierSpace {
   readonly mostReads: number;
   /**
    * What stands at each key, in their order. Where nothing does, and leases are wanted, and nobody has one, there is one from then
-   * on: one loads, and the others know.
+   * on: one loads, and the others know. Where the tier takes none, an answer may be left out.
    */
   read(keys: readonly string[], wantsLeases?: boolean): Promise<readonly TierRead[]>;
   /** Takes the lease of a key, whatever stands there; `always` takes it from whoever has it. Undefined when it was not taken. */

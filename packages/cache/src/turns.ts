@@ -66,7 +66,8 @@ export class Turns<T> {
 
   /** Nothing that was loaded before will do: it takes the lease from whoever has it. */
   async #takeFresh(flight: Flight<T>, order: LoadOrder<T>): Promise<void> {
-    const lease = await this.#shared.take(order.id, true);
+    const taken = await this.#shared.take(order.id, true);
+    const lease = taken.state === 'leased' ? taken.lease : undefined;
     this.#go(flight, order, { kind: 'load', lease, spare: undefined });
   }
 

@@ -24,6 +24,35 @@ describe.each(serverPrograms())('bentocache 1.5.1: on a cluster of $name', { tim
 
     it.each(tierContract(tier))('$name', ({ run }) => run());
 
+    it('servers that are full still hear and tell what is over, are read, and keep nothing from being loaded anew', async () => {
+      const prefix = `full-${name}`;
+      const caches = [1, 2].map(() => {
+        const l2 = redisTier(connection.client, { prefix, timeoutMs: 5_000, softTimeoutMs: 5_000 });
+        return createCache<string>({ name: 'users', ttlJitter: 0, earlyRefresh: false, l2 });
+      });
+      const [first, second] = caches as [(typeof caches)[0], (typeof caches)[0]];
+      await vi.waitFor(() => expect([first, second].map((one) => one.stats().disconnected)).toEqual([0, 0]), 10_000);
+      for (const key of ['old', 'over', 'there']) await first.set(key, 'v1', { tags: [`of ${key}`] });
+      expect(await second.get('over')).toBe('v1');
+      await first.expire('old');
+      const room = (bytes: string): Promise<unknown> =>
+        Promise.all(cluster.ports.map((port) => cluster.command(port, 'CONFIG', 'SET', 'maxmemory', bytes)));
+      await room('1');
+      try {
+        expect(await first.getOrLoad('old', () => 'v2')).toBe('v2');
+        expect(await second.getOrLoad('there', () => 'v2')).toBe('v1');
+        expect(await second.getOrLoad('nowhere', () => 'v2')).toBe('v2');
+        expect(await first.invalidate('over')).toBe(true);
+        await vi.waitFor(() => expect(second.peek('over')).toBeUndefined());
+        expect(await first.invalidateTags(['of there'])).toBe(true);
+        await vi.waitFor(() => expect(second.peek('there')).toBeUndefined());
+        expect(second.stats()).toMatchObject({ l2Errors: 0, l2Hits: 2 });
+      } finally {
+        await room('0');
+      }
+      await Promise.all(caches.map((cache) => cache.close()));
+    });
+
     it('many keys at once, over all nodes', async () => {
       const caches = [1, 2].map(() => createCache<number>({ name: 'many', l2: tier() }));
       const [first, second] = caches as [(typeof caches)[0], (typeof caches)[0]];

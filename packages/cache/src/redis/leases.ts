@@ -45,7 +45,16 @@ export class Leases {
     const inPlace = this.#commands?.comparesAndSets === true;
     const first = this.#number + 1;
     this.#number += keys.length;
-    if (inPlace && wantsLeases && keys.length === 1) return this.#readOne(keys[0] as string, first);
+    if (inPlace && wantsLeases && keys.length === 1) {
+      return this.#readOne(keys[0] as string, first).catch((error: unknown) => {
+        if (!refusesWrites(error)) throw error;
+        return this.#readAll(keys, wantsLeases, inPlace, first);
+      });
+    }
+    return this.#readAll(keys, wantsLeases, inPlace, first);
+  }
+
+  #readAll(keys: readonly string[], wantsLeases: boolean, inPlace: boolean, first: number): Promise<TierRead[]> {
     // What takes no leases need not know where they stand.
     const entriesAlone = inPlace || !wantsLeases;
     const begin = `${inPlace ? IN_PLACE : BESIDE}${this.#self}`;
@@ -106,12 +115,14 @@ function isInPlace(lease: Lease): boolean {
   return lease.startsWith(IN_PLACE);
 }
 
-/** Two parts each: the entry and for how long it stays, or nothing and whether the lease was taken. */
+/** Two parts each: the entry and for how long it stays, or nothing and whether the lease was taken. Left out where none is to be had. */
 function readsOf(parts: readonly unknown[], begin: string, first: number): TierRead[] {
   const reads: TierRead[] = [];
   for (let i = 0; i < parts.length; i += 2) {
     const [entry, number] = [parts[i], parts[i + 1] as number];
     if (Buffer.isBuffer(entry)) reads.push(readOf(entry, number));
+    // A place without an answer.
+    else if (number === -1) reads.length++;
     else reads.push({ kind: 'absent', lease: number === 1 ? begin + String(first + i / 2) : undefined });
   }
   return reads;
@@ -123,6 +134,11 @@ function readOf(entry: Buffer, remainingMs: number): TierRead {
   }
   // Something without a time to live is not from here; the cache will find that out by itself.
   return { kind: 'value', entry, remainingMs: remainingMs < 0 ? 0 : remainingMs };
+}
+
+/** Whether a server that is full, a replica, or one that cannot save says that it takes nothing; it may still be read. */
+function refusesWrites(error: unknown): boolean {
+  return error instanceof Error && /^(?:OOM|READONLY|MISCONF|NOREPLICAS)\b/.test(error.message);
 }
 
 /** What is no string is not ours, and counts as nothing that could be replaced. */

@@ -3,7 +3,7 @@ import { Script } from './script.ts';
 /**
  * KEYS: an entry and the place beside it, for each read. ARGV: how long a lease stands, what leases begin with (nothing for none),
  * the number of the first. Answers two things for each: the entry and for how long it stays, or nothing and whether a lease was
- * taken. A key that is not ours counts as nothing.
+ * taken: 1, 0 when somebody else has it, -1 when the server takes none. A key that is not ours counts as nothing.
  */
 export const readScript: Script = new Script(`
 local answer = {}
@@ -17,7 +17,8 @@ for i = 1, #KEYS, 2 do
     answer[i + 1] = 0
     if ARGV[2] ~= '' then
       local lease = ARGV[2] .. string.format('%.0f', ARGV[3] + (i - 1) / 2)
-      if redis.call('SET', KEYS[i + 1], lease, 'NX', 'PX', ARGV[1]) then answer[i + 1] = 1 end
+      local taken = redis.pcall('SET', KEYS[i + 1], lease, 'NX', 'PX', ARGV[1])
+      if taken and taken.err then answer[i + 1] = -1 elseif taken then answer[i + 1] = 1 end
     end
   end
 end
@@ -34,8 +35,8 @@ for i = 1, #KEYS do
     answer[2 * i - 1] = entry
     answer[2 * i] = redis.call('PTTL', KEYS[i])
   elseif entry == false and ARGV[2] ~= '' then
-    redis.call('SET', KEYS[i], ARGV[2] .. string.format('%.0f', ARGV[3] + i - 1), 'PX', ARGV[1])
-    answer[2 * i] = 1
+    local taken = redis.pcall('SET', KEYS[i], ARGV[2] .. string.format('%.0f', ARGV[3] + i - 1), 'PX', ARGV[1])
+    answer[2 * i] = taken.err and -1 or 1
   end
 end
 return answer`);
@@ -106,8 +107,12 @@ return 1`);
 /**
  * How a change is told. Each has a number of its own, so that whoever misses one notices, also when the messages themselves are
  * lost. `tell` expects the number's key, the log, and how many changes it keeps; 0 means a channel instead of a log.
+ *
+ * A server that is full refuses what takes memory, and yet nothing must outlive its ending for that. It lets a script go on that has
+ * begun with a write that takes none, as these do; what they keep is bounded.
  */
 const TELL = `
+redis.call('PERSIST', KEYS[#KEYS])
 local function tell(numbers, log, most, ...)
   local number = redis.call('INCR', numbers)
   if most == '0' then
