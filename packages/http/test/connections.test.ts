@@ -16,6 +16,8 @@ import { transportTo } from '../src/transport/transport.ts';
 
 afterEach(closeAll);
 
+const expired = { cert: pem('expired'), key: pem('expired.key') };
+
 describe('certificates', () => {
   test('an authority of our own is trusted when it is named', async () => {
     const { url } = await httpsServer();
@@ -31,6 +33,7 @@ describe('certificates', () => {
       { ca, servername: 'other.example' },
       'ERR_TLS_CERT_ALTNAME_INVALID',
     ],
+    ['that was good once', expired, { ca: expired.cert }, 'CERT_HAS_EXPIRED'],
   ])('one %s is an error of its own, and is not repeated', async (_what, options, tls, errorCode) => {
     const { url, requests } = await httpsServer(options);
     const error = await failure(clientFor({ baseUrl: url, ...(tls !== undefined && { tls }) }).get('/a'));
@@ -38,6 +41,18 @@ describe('certificates', () => {
     expect(error).toMatchObject({ attempts: { length: 1 } });
     expect(requests).toHaveLength(0);
   });
+
+  test.each([
+    ['TLSv1.2', /ALERT_HANDSHAKE_FAILURE$/, 'connect'],
+    ['TLSv1.3', /ALERT_CERTIFICATE_REQUIRED$/, 'request'],
+  ] as const)(
+    'one of the client that is demanded and missing is told over %s, and not repeated',
+    async (maxVersion, errorCode, phase) => {
+      const { url } = await httpsServer({ requestCert: true, rejectUnauthorized: true, ca, maxVersion });
+      const error = await failure(clientFor({ baseUrl: url, tls: { ca } }).get('/a'));
+      expect(error).toMatchObject({ errorCode: expect.stringMatching(errorCode), phase, attempts: { length: 1 } });
+    },
+  );
 
   test('servername says which certificate is expected', async () => {
     const { url } = await httpsServer({ cert: pem('elsewhere'), key: pem('elsewhere.key') });

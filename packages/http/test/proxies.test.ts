@@ -307,6 +307,13 @@ describe('a proxy that fails is named by the error, which shows no password', ()
       { errorCode: 'ECONNRESET', retryable: true },
       'closed the connection',
     ],
+    [
+      'opens a tunnel and leaves',
+      'http',
+      answering('HTTP/1.1 200 OK\r\n\r\n'),
+      { errorCode: 'ECONNRESET', retryable: true },
+      'closed the tunnel before it was encrypted',
+    ],
     ['leaves', 'socks5', (socket) => socket.destroy(), { errorCode: 'ECONNRESET', retryable: true }, 'closed'],
     [
       'is none',

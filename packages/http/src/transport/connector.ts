@@ -1,4 +1,5 @@
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Clock } from '@macadam/core';
 import { makeConnector, type Connect, type ConnectTarget } from '../dispatcher.ts';
 import { codeOf } from '../failure-code.ts';
@@ -46,6 +47,7 @@ export function connector(settings: ConnectionSettings, options: ConnectorOption
           return;
         }
         watchSocket(socket);
+        expectGreeting(socket, options);
         if (way.forwards) watchProxySocket(socket, (way.proxy as Proxy).host);
         callback(null, socket);
       });
@@ -84,11 +86,29 @@ function limited(connect: ReturnType<typeof makeConnector>, timeoutMs: number, c
     const timer = clock.setTimer(() => {
       const { autoSelectFamilyAttemptedAddresses: tried = [] } = socket;
       const where = tried.length === 0 ? '' : ` (tried: ${tried.join(', ')})`;
-      const error = new Error(`There was no connection within ${timeoutMs} ms${where}`);
-      // As the transport says it.
-      socket.destroy(Object.assign(error, { code: 'UND_ERR_CONNECT_TIMEOUT' }));
+      socket.destroy(tooLate(`There was no connection within ${timeoutMs} ms${where}`));
     }, timeoutMs);
   };
+}
+
+/**
+ * A server of HTTP/2 speaks first (RFC 9113, section 3.4). One that does not is gone: a reset that comes as TLS has just been
+ * agreed on gets lost between Node's TLS and its HTTP/2, and then nobody is told, and nothing more is ever read.
+ */
+function expectGreeting(socket: Socket, { connectTimeoutMs, clock }: ConnectorOptions): void {
+  if ((socket as TLSSocket).alpnProtocol !== 'h2') return;
+  const { bytesRead } = socket;
+  const judge = (): void => {
+    if (!socket.destroyed && socket.bytesRead === bytesRead) {
+      socket.destroy(tooLate(`The server said nothing on a new connection of HTTP/2 within ${connectTimeoutMs} ms`));
+    }
+  };
+  clock.setTimer(judge, connectTimeoutMs).unref?.();
+}
+
+/** As the transport says it. */
+function tooLate(message: string): Error {
+  return Object.assign(new Error(message), { code: 'UND_ERR_CONNECT_TIMEOUT' });
 }
 
 /** Connects to a proxy. Its name is looked up as ever: it is not where the request goes, and may well be private. */

@@ -2,10 +2,13 @@ import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Clock } from '@macadam/core';
 import type { Connect, ConnectTarget } from '../dispatcher.ts';
+import { codeOf } from '../failure-code.ts';
 import { handshakeWith, type Handshake } from './handshakes.ts';
 import { withoutBrackets } from './ip-address.ts';
 import type { Proxy } from './proxy.ts';
 import { ProxyFailure } from './proxy-failure.ts';
+
+const BROKEN_CODES: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
 /** How tunnels are made. */
 export interface TunnelOptions {
@@ -124,13 +127,19 @@ class Opening {
     this.#attempt(() => {
       this.#options.secure({ ...this.#target, httpSocket: socket } as ConnectTarget, (error, secured) => {
         if (this.#over) secured?.destroy();
-        else if (error !== null) this.#fail(error);
+        else if (error !== null) this.#fail(this.#inTunnel(error));
         else {
           this.#end();
           this.#callback(null, secured);
         }
       });
     });
+  }
+
+  /** What the proxy passed on is the target's, such as its certificate. That it passes nothing on any more it may be to blame for. */
+  #inTunnel(error: Error): Error {
+    if (!BROKEN_CODES.has(codeOf(error))) return error;
+    return new ProxyFailure(this.#proxy.host, 'closed the tunnel before it was encrypted', codeOf(error), error);
   }
 
   /** A resolver of the caller's may throw, and so does TLS over a certificate that it cannot read. */
