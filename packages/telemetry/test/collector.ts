@@ -13,13 +13,20 @@ export interface Collector {
 
 /**
  * Takes OTLP over HTTP, and keeps it; a body that is no JSON has only its bytes. With `hang`, never answers. Answers with
- * what `status` gives for each request, and with `rejected` says that it has rejected so many of them, and why.
+ * what `status` gives for each request, and with `rejected` says that it has rejected so many of them, and why; or
+ * with a page.
  */
 export async function startCollector({
   hang = false,
   status = () => 200,
   rejected,
-}: { hang?: boolean; status?: () => number; rejected?: () => Rejected | undefined } = {}): Promise<Collector> {
+  page,
+}: {
+  hang?: boolean;
+  status?: () => number;
+  rejected?: () => Rejected | undefined;
+  page?: string;
+} = {}): Promise<Collector> {
   const received: Collector['received'] = [];
   let bytes = '';
   const server = createServer((request, response) => {
@@ -35,7 +42,7 @@ export async function startCollector({
       response.statusCode = status();
       if (hang) return;
       response.setHeader('content-type', headers['content-type'] ?? '');
-      response.end(isJson ? jsonAnswer(path, rejected?.()) : protobufAnswer(rejected?.()));
+      response.end(page ?? (isJson ? jsonAnswer(path, rejected?.()) : protobufAnswer(rejected?.())));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

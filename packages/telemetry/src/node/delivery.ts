@@ -15,6 +15,14 @@ interface ErrorWithCode extends Error {
   readonly code?: unknown;
 }
 
+const told = new WeakSet<Error>();
+
+/** Whether it was told already as what has kept a batch from arriving. */
+export function isTold(error: unknown): boolean {
+  const errors: unknown[] = Array.isArray(error) ? error : [error];
+  return errors.every((one) => one instanceof Error && told.has(one));
+}
+
 /**
  * Warns when what is exported does not arrive, or not all of it, and says why. The SDK keeps it to itself, so that nobody
  * would notice a collector that refuses everything until something is looked for.
@@ -42,11 +50,19 @@ export class Delivery {
     this.#alarm.raise(rejected > 0 ? 'rejected' : 'remark', `The collector at ${this.#place} ${what}, ${reason}.`);
   }
 
+  /** A batch was taken by something that is no collector, such as the web server in front of one. Called before `ended`. */
+  answeredByPage(): void {
+    this.#isPartial = true;
+    const message = `What is at ${this.#place} is no collector: it takes the ${this.#signal} and answers with a page.`;
+    this.#alarm.raise('page', message);
+  }
+
   ended({ code, error }: ExportResult): void {
     const isPartial = this.#isPartial;
     this.#isPartial = false;
     if (code !== 0) {
       const reason = reasonOf(error);
+      if (error !== undefined) told.add(error);
       this.#alarm.raise(reason, `The ${this.#signal} do not arrive at ${this.#place}: ${reason}.`);
     } else if (!isPartial) this.#alarm.clear();
   }

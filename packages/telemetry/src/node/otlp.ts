@@ -19,6 +19,9 @@ import type { OtlpTarget } from './otlp-target.ts';
 /** Most batches that are on their way at once, as the exporters of OpenTelemetry have it. */
 const CONCURRENT_BATCHES = 30;
 
+/** HTML begins so, and no answer over OTLP. */
+const LESS_THAN = 0x3c;
+
 type Exporter<Items> = Pick<IOtlpExportDelegate<Items>, 'export' | 'forceFlush' | 'shutdown'>;
 type ItemsOf<S> = S extends ISerializer<infer Items, unknown> ? Items : never;
 
@@ -67,6 +70,7 @@ function otlp<Items, A extends Answer>(
   const heard: ISerializer<Items, A> = {
     serializeRequest: (items) => serializer.serializeRequest(items),
     deserializeResponse(bytes) {
+      if (bytes[0] === LESS_THAN) delivery.answeredByPage();
       const answer = serializer.deserializeResponse(bytes);
       const { errorMessage = '', ...rejected } = answer.partialSuccess ?? {};
       const { rejectedSpans, rejectedDataPoints, rejectedLogRecords } = rejected;

@@ -2,7 +2,7 @@ import { systemClock } from '@macadam/core';
 import { propagation } from '@opentelemetry/api';
 import { Alarm } from './alarm.ts';
 import { apiCopies } from './api-copies.ts';
-import { reasonOf } from './delivery.ts';
+import { isTold, reasonOf } from './delivery.ts';
 import { isDisabled } from './environment.ts';
 import { inTurn } from './in-turn.ts';
 import { registerPropagator } from './propagator.ts';
@@ -61,6 +61,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
 
   const failures = new Alarm(warn, clock);
   const failed = (name: string, error: unknown): void => {
+    if (isTold(error)) return;
     const message = `Sending ${name} failed: ${reasonOf(error)}.`;
     failures.raise(message, message);
   };
