@@ -1,7 +1,10 @@
 import { RecencyMap } from '@macadam/core';
 import type { StoredResponse } from './stored-response.ts';
 
-/** Where responses lie. Any store with these three does, one in another process too. */
+/**
+ * Where responses lie. Any store with these three does, one in another process too. Keys are text without secrets: the mode,
+ * the URL as far as its query, and a digest of that.
+ */
 export interface HttpCacheStore {
   /** What was put under this key; undefined when there is nothing. */
   get(key: string): readonly StoredResponse[] | undefined | Promise<readonly StoredResponse[] | undefined>;
