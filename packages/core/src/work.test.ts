@@ -254,3 +254,21 @@ describe('Work.annotate', () => {
     expect(getter).toHaveBeenCalledTimes(1);
   });
 });
+
+describe('options of a work', () => {
+  it.each([
+    ['deadline', 500],
+    ['deadline', new Date()],
+    ['signal', {}],
+    ['signal', null],
+    ['attributes', 'abc'],
+    ['tenant', 5],
+    ['clock', {}],
+  ])('a wrong %s, %s, is refused where it is given, and not where it is used', (name, value) => {
+    const fn = vi.fn();
+    expect(() => runWork({ [name]: value }, fn)).toThrow(
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `runWork.${name}` }),
+    );
+    expect(fn).not.toHaveBeenCalled();
+  });
+});

@@ -2,8 +2,9 @@ import { onAbort, type Unsubscribe } from './abort.ts';
 import { Annotations } from './annotations.ts';
 import { systemClock, type Clock, type Timer } from './clock.ts';
 import { deadlineAfter, earliestDeadline, type Deadline } from './deadline.ts';
-import { TimeoutError } from './errors.ts';
-import { assertDurationMs, assertFunction, assertKnownOptions, assertObject, assertOneOf } from './options.ts';
+import { OptionsError, TimeoutError } from './errors.ts';
+import { assertClock, assertDurationMs, assertFunction, assertKnownOptions } from './options.ts';
+import { assertObject, assertOneOf, assertSignal } from './options.ts';
 import { currentScope, runInScope } from './scope.ts';
 
 /** How much a piece of work matters when there is not room for all of it; the first is the last to be refused. */
@@ -150,7 +151,13 @@ export function runWork<T>(options: WorkOptions, fn: () => T): T {
   assertObject('runWork', options);
   assertKnownOptions('runWork', options, OPTION_NAMES);
   if (options.timeoutMs !== undefined) assertDurationMs('runWork.timeoutMs', options.timeoutMs);
+  if (options.deadline !== undefined) assertDeadline(options.deadline);
   if (options.priority !== undefined) assertOneOf('runWork.priority', options.priority, priorities);
+  assertSignal('runWork.signal', options.signal);
+  if (options.attributes !== undefined) assertObject('runWork.attributes', options.attributes);
+  if (options.clock !== undefined) assertClock('runWork.clock', options.clock);
+  const { tenant } = options;
+  if (tenant !== undefined && typeof tenant !== 'string') throw new OptionsError('runWork.tenant', tenant, 'a string');
   assertFunction('runWork.fn', fn);
   const outer = currentScope();
   const work = new RunningWork(options, outer?.work as RunningWork | undefined);
@@ -168,6 +175,12 @@ export function runWork<T>(options: WorkOptions, fn: () => T): T {
   const settle = (): void => work.settle();
   result.then(settle, settle);
   return result;
+}
+
+/** A number or a Date is easily taken for one, and would fail whoever asks for it, far below. */
+function assertDeadline(deadline: Deadline): void {
+  if (typeof (deadline as Partial<Deadline> | null)?.remainingMs === 'function') return;
+  throw new OptionsError('runWork.deadline', deadline, 'a deadline, as deadlineAfter makes it');
 }
 
 /** The unit of work this code runs for, or undefined outside of {@link runWork}. */
