@@ -79,8 +79,8 @@ export interface Recorder extends AsyncDisposable {
  * Makes a recorder. In a replay every request must have been recorded, with the same method, URL and body; the same
  * request again gets the next answer it got then. One that was not fails with `MAC_RECORDING_MISSING`, and is not sent.
  *
- * Credentials do not reach the file: header fields, query values and fields of JSON and form bodies that are known to hold
- * them, whatever looks like a JSON Web Token, and what `redact` names. Look at the file before you share it all the same.
+ * Credentials do not reach the file: header fields, query values and fields of JSON (by the line, in events and within texts
+ * too) and of forms that are known to hold them, whatever looks like a JSON Web Token, and what `redact` names. Look at the file before you share it all the same.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @throws RecordingError (`MAC_RECORDING_MISSING`, `MAC_RECORDING_INVALID`) for a file that is not there, or is no recording.
