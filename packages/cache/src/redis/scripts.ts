@@ -112,7 +112,7 @@ return 1`);
  * begun with a write that takes none, as these do; what they keep is bounded.
  */
 const TELL = `
-redis.call('PERSIST', KEYS[#KEYS])
+redis.pcall('PERSIST', KEYS[#KEYS])
 local function tell(numbers, log, most, ...)
   local number = redis.call('INCR', numbers)
   if most == '0' then
