@@ -10,8 +10,9 @@ export type Found<T> =
   /** The tier does not answer, or what it has may be of before an invalidation that it was not told yet. */
   | { readonly state: 'unavailable' };
 
-/** What became of the wish to load a key. */
-export type Taken = Exclude<Found<never>, { readonly state: 'ended' | 'value' }> | { readonly state: 'held' };
+/** What became of the wish to load a key: see the same states of `Found`. */
+export type Taken =
+  { readonly state: 'leased'; readonly lease: Lease } | { readonly state: 'held' } | { readonly state: 'unavailable' };
 
 export interface FoundValue<T> {
   readonly state: 'value';
