@@ -65,7 +65,7 @@ function named(failure: unknown, gaveUp: GaveUp, { request: { subject }, log }: 
   const { message, stack } = failure;
   failure.message = `${subject.method} ${subject.url} was refused here: ${message}`;
   // Its frames, if it has any, are those of the breaker's option.
-  failure.stack = stack?.replace(message, () => failure.message);
+  if (stack !== undefined) failure.stack = stack.replace(message, () => failure.message);
   if (!(log.failure instanceof HttpError)) return failure;
   const cause = conclude(log.failure, log.records, gaveUp);
   return Object.defineProperty(failure, 'cause', { value: cause, writable: true, configurable: true });
