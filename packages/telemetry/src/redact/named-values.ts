@@ -3,9 +3,11 @@ import type { KeyRules } from './key-rules.ts';
 
 // Credentials in text that are known by the name before them. Every expression is linear: see `text-rules.ts`.
 
-/** A way to write a name and its value: the name is the first group, and the value comes where the match ends. */
+/** A way to write a name and its value: the name is the first group, and what comes next begins where the match ends. */
 interface Notation {
   readonly name: RegExp;
+  /** What lies between the two, where it is long: sought after a sensitive name only, or each name of a text would cost it. */
+  readonly between?: RegExp;
   /** What the value is, from where it begins; the first group that is there is the quote around it. */
   readonly value: RegExp;
 }
@@ -20,9 +22,23 @@ const PAIR: Notation = {
   value: VALUE,
 };
 
-/** `--name value`, `-name "value"` and `["--name","value"]`: no other option, and no prose. */
+/** What comes after the name of an option in a sentence about it, and is nobody's credential. */
+const PROSE = [
+  'a|an|and|or|but|nor|the|this|that|which|if|unless|when|while|because|once|twice|only|instead|also|already|then|than',
+  'to|for|in|from|with|without|on|of|at|by|as|via|before|after|not|must|can|cannot|could|may|might|should|will|would',
+  'is|was|are|were|be|been|has|have|had|does|did|needs?|requires?|required|expects?|expected|takes?|accepts?|given|missing',
+  'option|flag|argument|parameter|setting|value|variable',
+].join('|');
+
+/**
+ * `--name value`, `-name "value"`, `["--name","value"]` and `--name,value`: no other option, and no prose. After a comma and
+ * a blank a sentence goes on, unless name and value are quoted.
+ */
 const OPTION: Notation = {
-  name: /(?<![\w.-])-{1,2}([A-Za-z][\w.-]{0,63})\\{0,3}["']?(?:\s{1,4}|\s{0,4},\s{0,4})(?!-|(?:and|or|to|is|was|are|for|in|from|with|must|option|flag|argument|parameter)\b)/g,
+  name: new RegExp(
+    `(?<![\\w.-])-{1,2}([A-Za-z][\\w.-]{0,63})(?:\\\\{0,3}["']?\\s{1,4}|\\\\{0,3}["']\\s{0,4},\\s{0,4}(?=\\\\{0,3}["'])|,)(?!\\\\{0,3}["']?-|(?:${PROSE})\\b)`,
+    'g',
+  ),
   value: VALUE,
 };
 /** Cheaper than looking for a name that could be sensitive. */
@@ -34,15 +50,19 @@ const ENTRY: Notation = {
   value: VALUE,
 };
 
-/** `<name>value</name>`, with a prefix and attributes too. What follows a word, such as `Promise<Token>`, is a type. */
+/**
+ * `<name>value</name>`, with a prefix and attributes too. What follows a word, such as `Promise<Token>`, is a type; where
+ * nothing is closed and a sentence goes on, as in `missing <token> in line 3`, it is a placeholder.
+ */
 const ELEMENT: Notation = {
   name: /(?<!\w)<(?:[\w.-]{1,64}:)?([A-Za-z_][\w.-]{0,63})(?:\s[^<>]{0,256})?>/g,
-  value: /(?:<!\[CDATA\[[\s\S]*?(?:\]\]>|$)|[^<]+)(?=<\/|$)/y,
+  value: /(?:<!\[CDATA\[[\s\S]*?(?:\]\]>|$)|[^<]+(?=<\/)|(?![ \t])[^<]+$)(?=<\/|$)/y,
 };
 
 /** A field of a form that is sent in parts. */
 const PART: Notation = {
-  name: /\bform-data;[^\r\n]{0,128}?\bname="?([\w.[\]-]{1,64})"?[^\r\n]{0,256}(?:\r?\n[^\r\n]{1,256}){0,4}\r?\n\r?\n/g,
+  name: /\bform-data;[^\r\n]{0,128}?\bname="?([\w.[\]-]{1,64})/g,
+  between: /[^\r\n]{0,256}(?:\r?\n[^\r\n]{1,256}){0,4}\r?\n\r?\n/y,
   value: /[\s\S]+?(?=\r?\n--|$)/y,
 };
 
@@ -75,7 +95,7 @@ export function censorElements(text: string, keys: KeyRules): string {
  * @param isSensitive is told the name and the character before it.
  */
 function censorAfter(
-  { name: names, value: values }: Notation,
+  { name: names, between, value: values }: Notation,
   text: string,
   isSensitive: (name: string, before?: string) => boolean,
 ): string {
@@ -84,7 +104,8 @@ function censorAfter(
   names.lastIndex = 0;
   for (let found = names.exec(text); found !== null; found = names.exec(text)) {
     if (!isSensitive(found[1] ?? '', text[found.index - 1])) continue;
-    const from = names.lastIndex;
+    const from = between === undefined ? names.lastIndex : endOf(between, text, names.lastIndex);
+    if (from < 0) continue;
     let quote = '';
     let end = endOfNested(text, from);
     if (end === from) {
@@ -99,6 +120,12 @@ function censorAfter(
     names.lastIndex = end;
   }
   return done === 0 ? text : out + text.slice(done);
+}
+
+/** Where what matches from here on ends, or -1. */
+function endOf(sticky: RegExp, text: string, from: number): number {
+  sticky.lastIndex = from;
+  return sticky.test(text) ? sticky.lastIndex : -1;
 }
 
 /** Where the list or the object that begins here ends, at the latest with the text; where it began if there is none. */
