@@ -375,6 +375,18 @@ describe('in virtual time', () => {
     clock.assertNoTimers();
   });
 
+  test('a body that has arrived, and lies in a decoder because nobody reads it, ends after unreadTimeoutMs', async () => {
+    const small = zlib.gzipSync(Buffer.alloc(500_000));
+    const url = await serve((_request, answer) => answer.writeHead(200, { 'content-encoding': 'gzip' }).end(small));
+    const { signal } = new AbortController();
+    const options = { unreadTimeoutMs: 20, idleTimeoutMs: 60_000, signal };
+    const { body } = await clientFor(url).stream('GET', '/', options);
+    if (!body.closed) await new Promise((resolve) => body.once('close', resolve));
+    expect(body.errored).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 20 });
+    expect((body.errored as Error).message).toContain('unread');
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
   test('unreadTimeoutMs holds when it is the shorter of the two, too', async () => {
     const { clock, open, send } = byHand();
     const { body } = await open({ unreadTimeoutMs: 200, idleTimeoutMs: 10_000 });

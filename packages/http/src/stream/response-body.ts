@@ -87,13 +87,15 @@ export class ResponseBody extends Readable {
   /** The last piece has come. */
   finish(): void {
     this.#arrived = true;
-    this.#timer?.cancel();
-    if (this.#decoders === undefined) this.#complete();
-    else this.#decoders[0]?.end();
+    if (this.#decoders === undefined) return this.#complete();
+    // No connection is held any more: no process has to stay for what is left in the decoders.
+    this.#timer?.unref?.();
+    this.#decoders[0]?.end();
   }
 
   /** All of it is here, read or not: there is nothing to cancel any more. */
   #complete(): void {
+    this.#timer?.cancel();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     const taken = this.#settings.copy?.complete();
     if (taken === undefined) this.push(null);
@@ -156,6 +158,8 @@ export class ResponseBody extends Readable {
     }
     const outlet = decoders.at(-1) as Transform;
     outlet.on('data', (chunk: Uint8Array) => {
+      // Nothing else happens once all of it has arrived: it is taken out of the decoders as it is read.
+      if (this.#arrived) this.#activeAt = this.#settings.clock.monotonic();
       if (!this.#take(chunk)) outlet.pause();
     });
     outlet.on('end', () => this.#complete());
@@ -179,14 +183,16 @@ export class ResponseBody extends Readable {
   #watch(): void {
     const { clock, idleTimeoutMs, unreadTimeoutMs, subject } = this.#settings;
     const shorterMs = Math.min(idleTimeoutMs, unreadTimeoutMs, LONGEST_TIMER_MS);
-    const limitMs = this.#paused ? unreadTimeoutMs : idleTimeoutMs;
+    const isLeft = this.#paused || this.#arrived;
+    const limitMs = isLeft ? unreadTimeoutMs : idleTimeoutMs;
     const leftMs = this.#activeAt + limitMs - clock.monotonic();
     if (leftMs > 0) {
       // Looks again at the shorter of the limits, since who is waited for may change meanwhile.
       this.#timer = clock.setTimer(() => this.#watch(), Math.min(leftMs, shorterMs));
+      if (this.#arrived) this.#timer.unref?.();
       return;
     }
-    const what = this.#paused ? 'left its body unread for' : 'was silent in the middle of its body for';
+    const what = isLeft ? 'left its body unread for' : 'was silent in the middle of its body for';
     this.destroy(new HttpTimeoutError(subject, limitMs, false, undefined, what));
   }
 }
