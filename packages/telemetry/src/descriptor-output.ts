@@ -7,10 +7,15 @@ export type WriteResult = 'done' | 'later' | 'broken';
 /** Where lines go. After `later` it holds the rest of the line itself, and `resume` goes on. */
 export interface LineOutput {
   readonly description: string;
+  /** The code of what is wrong, where that is more than a reader who takes his time. */
+  readonly trouble: string | undefined;
   write(line: string): WriteResult;
   resume(): WriteResult;
   close(): void;
 }
+
+/** What a pipe says that is full. */
+const SLOW: ReadonlySet<string> = new Set(['EAGAIN', 'EBUSY']);
 
 /** Errors that do not heal: the reader is gone, or the descriptor was closed. */
 const FINAL: ReadonlySet<string> = new Set(['EPIPE', 'EBADF', 'ECONNRESET', 'ENOTCONN', 'EISDIR']);
@@ -41,6 +46,11 @@ export class DescriptorOutput implements LineOutput {
     // Without retries of its own: they would sleep in the calling thread, without end.
     this.#stream = new sonic.SonicBoom({ fd: descriptor, sync: true, retryEAGAIN: () => false });
     this.#stream.on('error', (error: NodeJS.ErrnoException) => (this.#error = error));
+  }
+
+  get trouble(): string | undefined {
+    const code = this.#error?.code;
+    return code !== undefined && SLOW.has(code) ? undefined : code;
   }
 
   write(line: string): WriteResult {

@@ -2,6 +2,8 @@
 export interface Unfinished {
   /** Blocks until done or given up; must not throw. */
   finish(): void;
+  /** What is not done by now never will be; must not throw. */
+  abandon(): void;
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
@@ -16,7 +18,7 @@ export function guardExit(one: Unfinished): void {
   unfinished.add(one);
   if (guarding) return;
   guarding = true;
-  process.on('exit', finishAll);
+  process.on('exit', onExit);
   for (const signal of SIGNALS) process.on(signal, onSignal);
 }
 
@@ -36,10 +38,20 @@ function finishAll(): void {
   for (const one of unfinished) one.finish();
 }
 
+function abandonAll(): void {
+  for (const one of unfinished) one.abandon();
+}
+
+function onExit(): void {
+  finishAll();
+  abandonAll();
+}
+
 function onSignal(signal: NodeJS.Signals): void {
   finishAll();
   // Without our handler the signal would have ended the process; with a handler of the application it is its decision.
   if (process.listeners(signal).every((listener) => OURS in listener)) {
+    abandonAll();
     removeHandlers();
     process.kill(process.pid, signal);
   }
@@ -48,6 +60,6 @@ Object.defineProperty(onSignal, OURS, { value: true });
 
 function removeHandlers(): void {
   guarding = false;
-  process.off('exit', finishAll);
+  process.off('exit', onExit);
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }

@@ -17,7 +17,7 @@ describe('LineQueue', () => {
     queue.push('c', WARN);
     queue.push('d', INFO);
     expect(drain(queue)).toEqual(['a', 'b', 'c', 'd']);
-    expect(queue.isEmpty).toBe(true);
+    expect(queue).toMatchObject({ length: 0, bytes: 0 });
   });
 
   it('drops the oldest info first, then the oldest of the rest', () => {

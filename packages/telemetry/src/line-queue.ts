@@ -7,8 +7,12 @@ interface Entry {
   readonly order: number;
 }
 
-/** Lines that wait, in order, within a limit of bytes. When it is full the oldest go, unimportant ones first. */
+/**
+ * Lines that wait, in order, within a limit of bytes, to which a line counts that is in other hands. When it is full the
+ * oldest go, unimportant ones first.
+ */
 export class LineQueue {
+  /** Of what waits, here or elsewhere. */
   bytes = 0;
   dropped = 0;
   readonly #maxBytes: number;
@@ -17,13 +21,15 @@ export class LineQueue {
   #plainHead = 0;
   #importantHead = 0;
   #order = 0;
+  #heldBytes = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  get isEmpty(): boolean {
-    return this.bytes === 0;
+  /** How many lines wait here. */
+  get length(): number {
+    return this.#plain.length - this.#plainHead + this.#important.length - this.#importantHead;
   }
 
   /** Adds a line, and drops others or itself to make room. */
@@ -36,6 +42,12 @@ export class LineQueue {
     }
     (level >= IMPORTANT ? this.#important : this.#plain).push({ line, bytes, order: this.#order++ });
     this.bytes += bytes;
+  }
+
+  /** So many bytes wait elsewhere, and no others do. */
+  hold(bytes: number): void {
+    this.bytes += bytes - this.#heldBytes;
+    this.#heldBytes = bytes;
   }
 
   /** Takes the oldest line out. */

@@ -36,7 +36,7 @@ export interface Logger {
   isLevelEnabled(level: string): boolean;
   /** A logger that writes `bindings` on every line; they are redacted and written once, now. */
   child(bindings: Readonly<Record<string, unknown>>, options?: ChildOptions): Logger;
-  /** Settles, within a second, when everything logged so far has been handed to the operating system or is given up. */
+  /** Settles, within a second, when everything logged so far has been handed to the operating system, or waits for longer (`stats().backlogBytes`). */
   flush(callback?: (error?: Error) => void): Promise<void>;
   /** The effective options, in words. */
   describe(): string;

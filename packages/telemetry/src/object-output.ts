@@ -4,6 +4,7 @@ import type { LineDestination } from './options.ts';
 /** A destination of the caller's own. What it throws is counted as a lost line and goes no further. */
 export class ObjectOutput implements LineOutput {
   readonly description = 'an object';
+  readonly trouble = undefined;
   readonly #destination: LineDestination;
 
   constructor(destination: LineDestination) {

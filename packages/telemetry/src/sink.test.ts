@@ -14,6 +14,7 @@ it.skipIf(!existsSync(FULL))(
     const sink = new BacklogSink(FULL, clock, 65_536);
     const before = lineTotals.dropped;
     for (let i = 0; i < 3; i++) sink.write('a line\n', 2);
+    expect(sink.stats()).toEqual({ dropped: 0, backlogBytes: 21 });
     const closed = sink.close();
     await clock.advance(1_000);
     await closed;

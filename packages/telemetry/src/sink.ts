@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import type { Clock, Timer } from '@macadam/core';
+import { Alarm } from './alarm.ts';
 import { DescriptorOutput, type LineOutput, type WriteResult } from './descriptor-output.ts';
 import { guardExit, releaseExit } from './exit-guard.ts';
 import { LineQueue } from './line-queue.ts';
@@ -41,6 +42,7 @@ export class BacklogSink implements LineSink {
   readonly #clock: Clock;
   readonly #queue: LineQueue;
   readonly #quiet: boolean;
+  readonly #trouble: Alarm;
   #state: 'open' | 'stuck' | 'broken' | 'closed' = 'open';
   #lost = 0;
   #reported = 0;
@@ -53,6 +55,7 @@ export class BacklogSink implements LineSink {
     this.#clock = clock;
     this.#queue = new LineQueue(maxBacklogBytes);
     this.#quiet = destination === STDERR;
+    this.#trouble = new Alarm((message) => this.#notice(message), clock);
   }
 
   write(line: string, level: number): void {
@@ -76,8 +79,9 @@ export class BacklogSink implements LineSink {
   async close(): Promise<void> {
     await this.flush();
     if (this.#state === 'closed') return;
-    if (this.#state === 'stuck') this.#giveUp();
+    const lost = this.#state === 'stuck' ? this.#giveUp() : 0;
     this.#settle('closed');
+    if (lost > 0) this.#noticeLast(lost);
     this.#output.close();
   }
 
@@ -90,9 +94,15 @@ export class BacklogSink implements LineSink {
     this.#drain(FLUSH_MS);
   }
 
+  abandon(): void {
+    if (this.#state === 'stuck') this.#noticeLast(this.#queue.length + 1);
+  }
+
   #attempt(line: string): WriteResult {
     try {
-      return this.#output.write(line);
+      const result = this.#output.write(line);
+      if (result === 'later') this.#held(line);
+      return result;
     } catch {
       this.#lose(1);
       return 'done';
@@ -108,6 +118,18 @@ export class BacklogSink implements LineSink {
     this.#state = 'stuck';
     guardExit(this);
     this.#retryLater();
+  }
+
+  /** The output has a line that it could not hand over yet. */
+  #held(line: string): void {
+    this.#queue.hold(Buffer.byteLength(line));
+    this.#checkTrouble();
+  }
+
+  /** A full disk looks like a slow reader, but nobody is there to read on. */
+  #checkTrouble(): void {
+    const { trouble } = this.#output;
+    if (trouble !== undefined) this.#trouble.raise(trouble, `takes no lines (${trouble}): they wait`);
   }
 
   #keep(line: string, level: number): void {
@@ -130,10 +152,13 @@ export class BacklogSink implements LineSink {
   #resume(): boolean {
     if (this.#state !== 'stuck') return true;
     let result = this.#output.resume();
+    if (result === 'later') this.#checkTrouble();
     while (result === 'done') {
+      this.#queue.hold(0);
       const line = this.#queue.shift();
       if (line === undefined) {
         this.#settle('open');
+        this.#trouble.clear();
         this.#report();
         return true;
       }
@@ -151,12 +176,15 @@ export class BacklogSink implements LineSink {
     }
   }
 
-  /** What waits is lost: the line that the output holds, and those in the queue. */
-  #giveUp(): void {
+  /** What waits is lost: the line that the output holds, and those in the queue. How many they are. */
+  #giveUp(): number {
+    this.#queue.hold(0);
     this.#lose(1);
     const before = this.#queue.dropped;
     this.#queue.clear();
-    lineTotals.dropped += this.#queue.dropped - before;
+    const dropped = this.#queue.dropped - before;
+    lineTotals.dropped += dropped;
+    return 1 + dropped;
   }
 
   #break(): void {
@@ -187,7 +215,11 @@ export class BacklogSink implements LineSink {
     this.onRecovered?.(lines);
   }
 
-  /** Once, where an operator may still see it. */
+  #noticeLast(lines: number): void {
+    this.#notice(`has not taken the last ${lines === 1 ? 'line' : `${lines} lines`}`);
+  }
+
+  /** Where an operator may still see it. */
   #notice(what: string): void {
     if (this.#quiet) return;
     try {

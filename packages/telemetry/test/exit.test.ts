@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, openSync, readFileSync, rmSync, closeSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, closeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -113,6 +113,13 @@ it('a line of one logger never stands inside of another, when two share a pipe w
   const lines = parse(all) as unknown as { name: string; i: number }[];
   for (const name of ['a', 'b'])
     expect(lines.filter((line) => line.name === name).map(({ i }) => i)).toEqual(upTo(300));
+});
+
+it.skipIf(!existsSync('/dev/full'))('a disk that is full is told, and how many lines are lost at the end', async () => {
+  const child = start(['stats', '3', '/dev/full']);
+  const [notes] = await Promise.all([text(child.stderr), once(child, 'close')]);
+  expect(notes.match(/takes no lines \(ENOSPC\)/g)).toHaveLength(1);
+  expect(notes).toContain('has not taken the last 3 lines');
 });
 
 /** The first JSON object that is written to stderr; then the whole pipeline is ended, the reader that never reads included. */

@@ -1,7 +1,7 @@
 import type { Clock } from '@macadam/core';
 import { createNoopMeter, type MeterProvider } from '@opentelemetry/api';
 import { cleanText } from '../attributes.ts';
-import { Alarm } from './alarm.ts';
+import { Alarm } from '../alarm.ts';
 import type { Signal } from './environment.ts';
 import type { OtlpTarget } from './otlp-target.ts';
 

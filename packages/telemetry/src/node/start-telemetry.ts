@@ -1,6 +1,6 @@
 import { systemClock } from '@macadam/core';
 import { propagation } from '@opentelemetry/api';
-import { Alarm } from './alarm.ts';
+import { Alarm } from '../alarm.ts';
 import { apiCopies } from './api-copies.ts';
 import { isTold, reasonOf } from './delivery.ts';
 import { isDisabled } from './environment.ts';
