@@ -8,6 +8,7 @@ import {
   type CircuitBreaker,
   type Policy,
 } from '@macadam/resilience';
+import { digest } from '../digest.ts';
 import type { HttpCacheStore } from './memory-store.ts';
 import type { StoredResponse } from './stored-response.ts';
 import { isWellFormed } from './well-formed.ts';
@@ -56,7 +57,8 @@ export class GuardedStore {
     this.#guard = pipeline(timeout({ timeoutMs: STORE_TIMEOUT_MS, clock }), this.#breaker);
   }
 
-  async get(key: string): Promise<readonly StoredResponse[] | undefined> {
+  async get(place: string): Promise<readonly StoredResponse[] | undefined> {
+    const key = keyOf(place);
     const found: unknown = await this.#ask(() => this.#store.get(key));
     if (found === FAILED || found === undefined || found === null) return undefined;
     if (Array.isArray(found) && found.every(isWellFormed)) return found;
@@ -64,7 +66,8 @@ export class GuardedStore {
     return undefined;
   }
 
-  async set(key: string, responses: readonly StoredResponse[], keepForMs: number): Promise<unknown> {
+  async set(place: string, responses: readonly StoredResponse[], keepForMs: number): Promise<unknown> {
+    const key = keyOf(place);
     const isFirst = this.#puts.peek(key) === undefined;
     const done = await this.#ask(() => this.#put(key, responses, keepForMs));
     // What was put there before, and is not done yet, may take its place.
@@ -72,7 +75,8 @@ export class GuardedStore {
   }
 
   /** Asked for while the store is left alone, too, but not waited for then: others may be given what is outdated. */
-  async delete(key: string): Promise<unknown> {
+  async delete(place: string): Promise<unknown> {
+    const key = keyOf(place);
     const operation = (): unknown => this.#store.delete(key);
     const puts = this.#puts.peek(key);
     if (puts !== undefined) puts.deletions++;
@@ -108,6 +112,15 @@ export class GuardedStore {
       return FAILED;
     }
   }
+}
+
+/**
+ * What the answers to a URL lie under. Keys are shown, by the tools and the logs of a store, and a query may hold a secret: it
+ * becomes a digest, always, so that no key can be taken for another.
+ */
+function keyOf(place: string): string {
+  const at = place.indexOf('?');
+  return at < 0 ? place : `${place.slice(0, at)}?${digest(place.slice(at + 1))}`;
 }
 
 async function quietly(operation: () => unknown): Promise<void> {

@@ -1,5 +1,4 @@
 import { RecencyMap, type Clock } from '@macadam/core';
-import { digest } from '../digest.ts';
 import { matchesCredentials, type Asker } from './credentials.ts';
 import { FAILED, type GuardedStore } from './guarded-store.ts';
 import type { MemoryHttpCacheStore } from './memory-store.ts';
@@ -96,18 +95,10 @@ export class Variants {
     return await (keepForMs > 0 ? this.#store.set(key, all, keepForMs) : this.#store.delete(key));
   }
 
+  /** A URL has no spaces, so that no key can be taken for another. */
   #key(url: string): string {
-    return storeKey(this.#mode, url);
+    return `${this.#mode} ${url}`;
   }
-}
-
-/**
- * What the answers to a URL lie under. Keys are shown, by the tools and the logs of a store, and a query may hold a secret: it
- * becomes a digest, always, so that no key can be taken for another. A URL has no spaces.
- */
-function storeKey(mode: CacheMode, url: string): string {
-  const at = url.indexOf('?');
-  return `${mode} ${at < 0 ? url : `${url.slice(0, at)}?${digest(url.slice(at + 1))}`}`;
 }
 
 function isSameVariant(a: StoredResponse, b: StoredResponse): boolean {
