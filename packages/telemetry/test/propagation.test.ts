@@ -114,7 +114,9 @@ describe('trust', () => {
 
 describe('hostile headers', () => {
   it('never throw, and only valid ids come out', () => {
-    const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(valid, 'foo=1', 'a=b;c=d,e=f'));
+    // Halves of surrogate pairs too. The unit `binary` of fast-check takes more than a second to be made.
+    const unit = fc.nat(0xffff).map((code) => String.fromCharCode(code));
+    const text = fc.oneof(fc.string({ unit }), fc.constantFrom(valid, 'foo=1', 'a=b;c=d,e=f'));
     const header = fc.oneof(text, fc.array(text, { maxLength: 3 }), fc.constant(undefined));
     fc.assert(
       fc.property(header, header, header, (traceparent, tracestate, baggage) => {
