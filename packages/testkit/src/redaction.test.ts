@@ -103,6 +103,14 @@ describe('of what is written down', () => {
     expect(new Redaction().response(200, { 'content-encoding': 'gzip' }, Buffer.from('canary')).body).toBeUndefined();
   });
 
+  test('a page of many blank lines is looked through in linear time', () => {
+    // CPU time, not the clock on the wall; linear takes milliseconds here, quadratic takes seconds.
+    const before = process.cpuUsage();
+    new Redaction().response(200, {}, Buffer.from('\n'.repeat(100_000)));
+    const { user, system } = process.cpuUsage(before);
+    expect(user + system).toBeLessThan(1_000_000);
+  });
+
   test('bytes that are no text are kept as base64', () => {
     expect(new Redaction().response(200, {}, Uint8Array.of(0xff, 0)).body).toEqual({ base64: '/wA=' });
   });

@@ -24,7 +24,7 @@ const USER_IN_URL = /(\w:\/\/)[^/?#@\s"'<>]+@/g;
 /** A field of a multipart form: its head with the name, and its value up to the next boundary. */
 const FORM_PART = /(\bname="([^"\r\n]*)"[^\r\n]*(?:\r\n[^\r\n]+)*\r\n\r\n)[^]*?(?=\r\n--)/g;
 /** A line that is JSON, or an event whose data is. */
-const JSON_LINE = /^((?:data:)?\s*)([{[].*)$/gm;
+const JSON_LINE = /^([ \t]*(?:data:[ \t]*)?)([{[].*)$/gm;
 const QUERY_VALUE = /(^|[?&#;"'\s])([\w.[\]%-]+)=[^&#;\s"'<>]*/g;
 /** What is about one connection, or about a body whose length may have changed. */
 const NOT_KEPT: ReadonlySet<string> = new Set([
