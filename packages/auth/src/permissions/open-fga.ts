@@ -42,8 +42,8 @@ export interface OpenFgaOptions<P, R, A extends string = string> {
   /** How long an answer may take, in all. Default: 300. */
   deadlineMs?: number;
   /**
-   * The answer where the server gives none in time: `open` lets everybody in while it is away. Where `userOf`, `objectOf` or
-   * `relationOf` throws it is no in any case. Default: `closed`.
+   * The answer where the server gives none in time: `open` lets everybody in while it is away. Where there is nothing to ask,
+   * since a function that makes the question throws or gives what cannot be sent, it is no in any case. Default: `closed`.
    */
   onFailure?: 'closed' | 'open';
   /**
@@ -129,15 +129,13 @@ export function openFgaPermissions<P, R, A extends string = string>(
   let questions = 0;
   let unavailable = 0;
 
-  const tupleOf = (principal: P, action: A, resource: R | undefined): FgaTuple | undefined => {
+  const questionOf = (principal: P, action: A, resource: R | undefined): FgaQuestion | undefined => {
     const [user, relation, object] = [userOf(principal), relationOf(action), objectOf(resource)];
-    return isName(user) && relation !== undefined && isName(object) ? { user, relation, object } : undefined;
-  };
-  const questionOf = (tuple: FgaTuple, principal: P, action: A, resource: R | undefined): FgaQuestion => {
+    if (!isName(user) || relation === undefined || !isName(object)) return undefined;
     const context = contextOf?.(principal, action, resource);
     const tuples = contextualTuplesOf?.(principal, resource) ?? [];
     return {
-      tuple_key: tuple,
+      tuple_key: { user, relation, object },
       ...(context !== undefined && { context }),
       ...(tuples.length > 0 && { contextual_tuples: { tuple_keys: tuples } }),
     };
@@ -154,27 +152,21 @@ export function openFgaPermissions<P, R, A extends string = string>(
       unavailable++;
       return dueTo(cause, decisionOf(modelId, allowed, 'unavailable'));
     };
-    let tuple: FgaTuple | undefined;
-    try {
-      tuple = tupleOf(principal, action, resource);
-    } catch (cause) {
-      // Nobody failed to answer: there was no question, and whoever has no name may do nothing.
-      return undecided(cause, false);
-    }
-    if (tuple === undefined) return denied;
-    let question: FgaQuestion;
+    let question: FgaQuestion | undefined;
     let key: string;
     try {
-      question = questionOf(tuple, principal, action, resource);
+      question = questionOf(principal, action, resource);
       key = JSON.stringify([modelId, question]);
     } catch (cause) {
-      return undecided(cause, fallback === 'open');
+      // Nobody failed to answer: there was no question, and whoever can spoil it must not get in by that.
+      return undecided(cause, false);
     }
+    if (question === undefined) return denied;
     const known = wanted === 'higher' ? undefined : cache?.get(key);
     if (known !== undefined) return known;
     const answer = await abortable(batches.ask(key, question, wanted), signal);
     if (typeof answer !== 'boolean') return undecided(answer, fallback === 'open');
-    const decision = answer ? decisionOf(modelId, true, 'allowed', tuple.relation) : denied;
+    const decision = answer ? decisionOf(modelId, true, 'allowed', question.tuple_key.relation) : denied;
     cache?.set(key, decision);
     return decision;
   };
