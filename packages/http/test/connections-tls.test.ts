@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createSecureServer, type ServerHttp2Stream, type Settings } from 'node:http2';
@@ -10,7 +11,7 @@ import type { HttpClient, HttpClientOptions } from '../src/index.ts';
 import { connectionSettings } from '../src/transport/connection-options.ts';
 import { connector } from '../src/transport/connector.ts';
 import { failure } from './impatient-clients.ts';
-import { ca, clientFor, closeAll, listening, rested, serverTls } from './loopback.ts';
+import { ca, cleanUp, clientFor, closeAll, listening, rested, serverTls } from './loopback.ts';
 
 afterEach(closeAll);
 
@@ -141,6 +142,18 @@ describe('connections of HTTP/2', () => {
     expect(sessions()).toBe(3);
     for (const stream of held) stream.respond({ ':status': 204 }, { endStream: true });
     await Promise.all(calls);
+  });
+
+  test('have each of many calls wait once, and not again for each that goes before it', async () => {
+    const { client } = await servedByStreams(
+      (stream) => stream.respond({ ':status': 204 }, { endStream: true }),
+      { bulkhead: false, timeoutMs: 60_000, attemptTimeoutMs: 60_000 },
+      { maxConcurrentStreams: 2 },
+    );
+    const snapshots = vi.spyOn(AsyncLocalStorage, 'snapshot');
+    cleanUp.push(() => snapshots.mockRestore());
+    await Promise.all(Array.from({ length: 100 }, () => client.get('/')));
+    expect(snapshots.mock.calls.length).toBeLessThanOrEqual(100);
   });
 });
 

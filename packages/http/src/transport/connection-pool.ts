@@ -25,7 +25,7 @@ export class ConnectionPool implements Connections, ConnectionOwner {
   /** Whether the next connection may carry more than one request. */
   #mayShare: boolean;
   #negotiating: Connection | undefined;
-  #waiting: Waiting[] = [];
+  readonly #waiting: Waiting[] = [];
   #closing: Promise<void> | undefined;
   #onNoneWaiting: (() => void) | undefined;
 
@@ -107,9 +107,11 @@ export class ConnectionPool implements Connections, ConnectionOwner {
     this.#waiting.push({ receiver, send: () => scope(() => this.#send(options, receiver)) });
   }
 
-  /** Those that find no room wait for the next. */
+  /** As many as there is room for, or another connection may be made for; each once, however many wait. */
   #sendWaiting(): void {
-    for (const { send } of this.#waiting.splice(0)) send();
+    while (this.#waiting.length > 0 && (this.#free.length > 0 || this.#negotiating === undefined)) {
+      (this.#waiting.shift() as Waiting).send();
+    }
     if (this.#waiting.length === 0) this.#onNoneWaiting?.();
   }
 
