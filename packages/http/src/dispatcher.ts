@@ -92,10 +92,11 @@ export class ForeignTransport implements Transport {
 
 /**
  * Ends a request that nobody waits for. The transport fails others with the reason for it, those that were on a connection of
- * HTTP/2 which has just been lost: unless that has this code, for what is no failure of a connection.
+ * HTTP/2 which has just been lost: unless that has this code, for what is no failure of a connection. Whoever else listens to
+ * the transport is told the reason all the same.
  */
 export function giveUp(controller: DispatchController, reason: Error): void {
-  controller.abort(Object.assign(new Error('The request was given up', { cause: reason }), { code: 'UND_ERR_INFO' }));
+  controller.abort(Object.assign(new Error(reason.message, { cause: reason }), { code: 'UND_ERR_INFO' }));
 }
 
 /** What connects when there is nothing to check. `options` are those of `tls.connect`. */

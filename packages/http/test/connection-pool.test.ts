@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -107,6 +108,21 @@ describe('connections to an origin without TLS', () => {
     const { client, sockets } = await served((_, response) => response.setHeader('connection', 'close').end());
     for (let i = 0; i < 5; i++) expect((await client.get('/')).status).toBe(200);
     expect(sockets).toHaveLength(5);
+  });
+
+  test('a call that was given up says why to those who listen to the transport', async () => {
+    const { answer, held } = holding();
+    const { client } = await served(answer);
+    const told: unknown[] = [];
+    const listen = (message: unknown): void => void told.push((message as { error: Error }).error.message);
+    subscribe('undici:request:error', listen);
+    cleanUp.push(() => unsubscribe('undici:request:error', listen));
+    const leaving = new AbortController();
+    const left = failure(client.get('/', { signal: leaving.signal }));
+    await vi.waitFor(() => expect(held).toHaveLength(1));
+    leaving.abort(new Error('the user has left'));
+    await left;
+    expect(told).toEqual(['the user has left']);
   });
 
   test('one whose call was cancelled half-way is not used again', async () => {
