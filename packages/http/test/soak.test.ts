@@ -15,6 +15,9 @@ import {
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createHttpClient } from '../src/index.ts';
 
+/** How many calls succeed within the short limits is up to the machine; that all do afterwards, given time, is not. */
+const UNHURRIED = { timeoutMs: 30_000, attemptTimeoutMs: 30_000 };
+
 let unhandled: unknown[];
 const note = (reason: unknown): void => void unhandled.push(reason);
 
@@ -61,9 +64,10 @@ test('AC31: under every fault, with cancels at every phase, every call settles a
   };
   for (let batch = 0; batch < 12; batch++) await Promise.all(Array.from({ length: 25 }, one));
   expect(counts.ok + counts.failed + counts.left).toBe(300);
-  expect(counts.ok).toBeGreaterThan(50);
   expect(counts.left).toBeGreaterThan(20);
   expect(client.stats().inFlight).toBe(0);
+  await upstream.setFaults([]);
+  await Promise.all(Array.from({ length: 25 }, () => client.get('/a', UNHURRIED)));
   await client.close();
   await upstream.waitUntil(({ openConnections }) => openConnections === 0);
   expect(unhandled).toEqual([]);
@@ -131,8 +135,11 @@ test('AC31: streams, uploads and fetch too: every one ends, whoever leaves it wh
   };
   for (let batch = 0; batch < 16; batch++) await Promise.all(Array.from({ length: 20 }, one));
   expect(counts.ok + counts.failed + counts.left).toBe(320);
-  // How many of each is up to the machine; that they end is not.
-  for (const count of Object.values(counts)) expect(count).toBeGreaterThan(0);
+  expect([counts.failed > 0, counts.left > 0]).toEqual([true, true]);
+  await upstream.setFaults([]);
+  const { body } = await client.stream('GET', '/a', UNHURRIED);
+  await read(body, Infinity);
+  await client.put('/a', { body: upload(10), ...UNHURRIED });
   await client.close();
   await upstream.waitUntil(({ openConnections }) => openConnections === 0);
   expect(unhandled).toEqual([]);
