@@ -68,7 +68,9 @@ function jsonAnswer(path: string, rejected: Rejected | undefined): string {
   if (rejected === undefined) return '{}';
   const name = { '/v1/traces': 'rejectedSpans', '/v1/metrics': 'rejectedDataPoints' }[path] ?? 'rejectedLogRecords';
   // A 64-bit number is a text in the JSON of protobuf.
-  return JSON.stringify({ partialSuccess: { [name]: String(rejected.count), errorMessage: rejected.message } });
+  // What is not set may be null there.
+  const errorMessage = rejected.message || null;
+  return JSON.stringify({ partialSuccess: { [name]: String(rejected.count), errorMessage } });
 }
 
 /** Field 1 of the answer is the message with the number, field 1, and the text, field 2; all of them are short here. */

@@ -85,7 +85,7 @@ describe('a collector that takes a batch only in part', () => {
     },
   );
 
-  it('is told of for metrics and logs as well', async () => {
+  it('is told of for metrics and logs as well, also where no reason is given', async () => {
     const collector = await startCollector({ rejected: () => ({ count: 1, message: '' }) });
     const warnings: string[] = [];
     const telemetry = startTelemetry({

@@ -49,7 +49,8 @@ export function otlpLogs(target: OtlpTarget, delivery: Delivery): Exporter<Items
 /** What a collector says when it has taken a batch; each signal has a name of its own for the number. */
 interface Answer {
   partialSuccess?: {
-    errorMessage?: string;
+    /** In JSON, what is not set may be null. */
+    errorMessage?: string | null;
     rejectedSpans?: number;
     rejectedDataPoints?: number;
     rejectedLogRecords?: number;
@@ -72,10 +73,11 @@ function otlp<Items, A extends Answer>(
     deserializeResponse(bytes) {
       if (bytes[0] === LESS_THAN) delivery.answeredByPage();
       const answer = serializer.deserializeResponse(bytes);
-      const { errorMessage = '', ...rejected } = answer.partialSuccess ?? {};
+      const { errorMessage, ...rejected } = answer.partialSuccess ?? {};
       const { rejectedSpans, rejectedDataPoints, rejectedLogRecords } = rejected;
       const count = Number(rejectedSpans ?? rejectedDataPoints ?? rejectedLogRecords ?? 0);
-      if (count > 0 || errorMessage !== '') delivery.remarked(count, errorMessage);
+      const remark = errorMessage ?? '';
+      if (count > 0 || remark !== '') delivery.remarked(count, remark);
       return answer;
     },
   };
