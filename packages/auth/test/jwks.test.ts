@@ -406,9 +406,13 @@ describe('A16: an answer that is no key set', () => {
     if (!name.startsWith('304')) expect(verifier.stats().keys[ISSUER]).toMatchObject({ keys: 1, fetchFailures: 1 });
   });
 
-  it('a name that a key for encryption has as well is no fault: it is one of another kind', async () => {
+  it.each<[string, object]>([
+    ['its use', { use: 'enc' }],
+    ['its algorithm', { alg: 'ECDH-ES+A256KW' }],
+    ['its curve', { kty: 'OKP', crv: 'X25519', y: undefined }],
+  ])('a name that a key for encryption has as well is no fault, by %s: it is one of another kind', async (_, other) => {
     const { endpoint, send } = stage();
-    endpoint.answer = () => Response.json({ keys: [{ ...b.jwk, use: 'enc', kid: 'a' }, a.jwk] });
+    endpoint.answer = () => Response.json({ keys: [{ ...b.jwk, ...other, kid: 'a' }, a.jwk] });
     expect(await send(a)).toBe('accepted');
   });
 

@@ -31,6 +31,10 @@ const EC_BYTES: ReadonlyMap<unknown, number> = new Map([
 ]);
 const OKP_BYTES: ReadonlyMap<unknown, number> = new Map([['Ed25519', 32]]);
 
+/** Algorithms that take a public key, and curves, which are for encryption alone (RFC 7518 section 4.1, RFC 8037 section 3.2). */
+const ENCRYPTION = /^(?:RSA1_5|RSA-OAEP(?:-\d+)?|ECDH-ES(?:\+A\d+KW)?)$/;
+const AGREEMENT_CURVES: readonly unknown[] = ['X25519', 'X448'];
+
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'priv'];
 
 /** Judges a key by itself. Which algorithms it serves is another question. */
@@ -48,6 +52,9 @@ export function judgeKey(jwk: JsonWebKey): KeyVerdict {
   }
   const alg = own(jwk, 'alg');
   if (alg !== undefined && typeof alg !== 'string') return bad('its alg is not a text');
+  // An issuer may leave `use` out: what else the key says is enough.
+  const isForEncryption = (alg !== undefined && ENCRYPTION.test(alg)) || AGREEMENT_CURVES.includes(own(jwk, 'crv'));
+  if (isForEncryption) return other('it is not for signatures');
   switch (own(jwk, 'kty')) {
     case 'RSA':
       return judgeRsa(own(jwk, 'n'), own(jwk, 'e'));
