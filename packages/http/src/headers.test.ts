@@ -26,6 +26,7 @@ describe('mergeHeaders', () => {
     ['Content-Length, with which requests are smuggled', { 'Content-Length': '0' }, 'headers.content-length'],
     ['Transfer-Encoding', { 'transfer-encoding': 'chunked' }, 'headers.transfer-encoding'],
     ['Connection', { connection: 'close' }, 'headers.connection'],
+    ['more than one host', { Host: ['a', 'canary'] }, 'headers.host'],
   ])('refuses %s without showing the value', (_what, own, path) => {
     let thrown: unknown;
     try {

@@ -1,7 +1,7 @@
 import { OptionsError, withheld } from '@macadam/core';
 import { assertNamedValues } from './named-values.ts';
 
-/** Request headers by name, in any case. `undefined` leaves a header out, also one the client would send. */
+/** Request headers by name, in any case. `undefined` leaves a header out, also one the client would send. Of `host` there is one. */
 export type RequestHeaders = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 /** Token characters (RFC 9110, section 5.6.2). */
@@ -38,6 +38,9 @@ export function mergeHeaders(base: readonly string[], own: RequestHeaders, optio
       );
     if (TRANSPORT_HEADERS.has(lower)) {
       throw new OptionsError(`${option}.${lower}`, withheld(own[name]), 'left out: the connection sets it');
+    }
+    if (lower === 'host' && typeof own[name] === 'object') {
+      throw new OptionsError(`${option}.host`, withheld(own[name]), 'one text: a request goes to one host');
     }
     named.set(lower, checkedValue(`${option}.${lower}`, own[name]));
   }

@@ -5,9 +5,11 @@ import { createSecureServer, type ServerHttp2Stream, type Settings } from 'node:
 import { createServer as createHttpsServer } from 'node:https';
 import { createServer as createTcpServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { systemClock } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { HttpClient, HttpClientOptions } from '../src/index.ts';
+import { ConnectionPool } from '../src/transport/connection-pool.ts';
 import { connectionSettings } from '../src/transport/connection-options.ts';
 import { connector } from '../src/transport/connector.ts';
 import { failure } from './impatient-clients.ts';
@@ -99,10 +101,30 @@ test('calls that wait for one connection fail with it, in its time, and not one 
 });
 
 test('a request that the transport does not take keeps no other waiting', async () => {
-  const { client } = await served((end) => end(), { retry: false });
-  const calls = [failure(client.get('/', { headers: { upgrade: 'no' } })), client.get('/')] as const;
-  expect(await calls[0]).toMatchObject({ code: expect.any(String) });
-  expect((await calls[1]).status).toBe(200);
+  const port = await listening(createHttpsServer(serverTls, (_, response) => response.end()));
+  const own = connector(connectionSettings({ tls: { ca } }), {
+    connectTimeoutMs: 10_000,
+    clock: systemClock,
+    names: undefined,
+  });
+  const pool = new ConnectionPool({
+    origin: `https://localhost:${port}`,
+    connect: (target, callback) => own({ target, proxy: undefined, forwards: false }, callback),
+    timeoutMs: 10_000,
+  });
+  cleanUp.push(() => pool.close());
+  const endOf = (path: string): Promise<unknown> =>
+    new Promise((resolve) => {
+      const receiver = {
+        onRequestStart() {},
+        onResponseStart: (_: unknown, status: number) => resolve(status),
+        onResponseData() {},
+        onResponseEnd() {},
+        onResponseError: (_: unknown, error: Error) => resolve((error as NodeJS.ErrnoException).code),
+      };
+      pool.dispatch({ path, method: 'GET' }, receiver);
+    });
+  expect(await Promise.all([endOf('no path'), endOf('/')])).toEqual(['UND_ERR_INVALID_ARG', 200]);
 });
 
 describe('connections of HTTP/2', () => {
