@@ -61,8 +61,8 @@ describe.concurrent('over real sockets', () => {
     const first = await load(client, (calls) => isClosed() && calls < 1_000);
     const during = await load(client, forMs(1_200));
     expect([first.succeeded, during.succeeded]).toEqual([0, 0]);
-    // As in the simulation: probes are all that is sent.
-    expect(during.tries / during.calls).toBeLessThanOrEqual(0.05);
+    // As in the simulation: probes are all that is sent. How many there are is up to the time, and not to the calls.
+    expect(during.tries).toBeLessThanOrEqual(12);
     await upstream.setFaults([]);
     // The longest the circuit may stay open, its jitter, and a second for the probes.
     await load(client, forMs(800 * 1.2 + 1_000));
