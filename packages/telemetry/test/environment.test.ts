@@ -98,6 +98,18 @@ it('what is meant for an SDK and not read is told at the start: other exporters,
   ]);
 });
 
+it('what is switched off starts whatever else is set', () => {
+  const env = {
+    OTEL_SDK_DISABLED: 'true',
+    OTEL_PROPAGATORS: 'b3',
+    OTEL_TRACES_EXPORTER: 'zipkin',
+    OTEL_LOG_LEVEL: 'debug',
+  };
+  const { telemetry, warnings } = start(env);
+  expect(telemetry.enabled).toBe(false);
+  expect(warnings).toEqual([]);
+});
+
 describe('OTEL_PROPAGATORS', () => {
   const parent = { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', traceFlags: 1 };
   const traced = trace.setSpanContext(ROOT_CONTEXT, parent);
@@ -107,6 +119,7 @@ describe('OTEL_PROPAGATORS', () => {
     ['', ['traceparent', 'baggage']],
     ['tracecontext', ['traceparent']],
     ['baggage, baggage', ['baggage']],
+    ['tracecontext,', ['traceparent']],
     ['none', []],
   ])('%j', (value, expected) => {
     const { warnings } = start({ OTEL_PROPAGATORS: value }, { traces: { exporter: new InMemorySpanExporter() } });

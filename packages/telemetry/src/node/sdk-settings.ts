@@ -98,10 +98,12 @@ const PROPAGATORS: Readonly<Record<string, readonly string[]>> = {
 /** The headers that the global propagator reads and writes, by `OTEL_PROPAGATORS`. */
 export function propagatedFieldsFrom(env: Environment): readonly string[] {
   const names = textFrom(env, 'OTEL_PROPAGATORS')?.toLowerCase().split(',') ?? ['tracecontext', 'baggage'];
-  const fields = names.flatMap((name) => {
-    const known = Object.hasOwn(PROPAGATORS, name.trim()) ? PROPAGATORS[name.trim()] : undefined;
+  const fields = names.flatMap((text) => {
+    const name = text.trim();
+    if (name === '') return [];
+    const known = Object.hasOwn(PROPAGATORS, name) ? PROPAGATORS[name] : undefined;
     if (known !== undefined) return known;
-    throw new OptionsError('OTEL_PROPAGATORS', name.trim(), '"tracecontext", "baggage", both with a comma, or "none"');
+    throw new OptionsError('OTEL_PROPAGATORS', name, '"tracecontext", "baggage", both with a comma, or "none"');
   });
   return [...new Set(fields)];
 }

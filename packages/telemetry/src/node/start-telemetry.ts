@@ -46,7 +46,8 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
   const { env = process.env, clock = systemClock, shutdownTimeoutMs = 5_000 } = options;
   const warn = warning(options.onWarning);
   const disabled = isDisabled(env);
-  const fields = propagatedFieldsFrom(env);
+  // Who has switched it off is not stopped by what is wrong with the rest.
+  const fields = disabled ? [] : propagatedFieldsFrom(env);
   const running = disabled ? [] : startSignals(options, env, clock, warn);
   const enabled = running.length > 0;
   const propagates = enabled && fields.length > 0 && registerPropagator(fields);
