@@ -107,6 +107,7 @@ it('what is switched off starts whatever else is set', () => {
   };
   const { telemetry, warnings } = start(env);
   expect(telemetry.enabled).toBe(false);
+  expect(telemetry.describe()).toBe('sends nothing: OTEL_SDK_DISABLED is true');
   expect(warnings).toEqual([]);
 });
 

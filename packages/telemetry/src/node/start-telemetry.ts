@@ -89,7 +89,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     describe: () =>
       enabled
         ? `sends ${running.map(({ description }) => description).join('; ')} for ${options.serviceName}`
-        : 'sends nothing: no OTLP endpoint is configured',
+        : `sends nothing: ${disabled ? 'OTEL_SDK_DISABLED is true' : 'no signal has an endpoint and is wanted'}`,
     close: shutdown,
     [Symbol.asyncDispose]: shutdown,
   };
