@@ -11,11 +11,13 @@ export interface JsonWebKeySet {
 }
 
 /**
- * What a key is good for. `unsuited`: a fair key for signatures, but for none we verify, so it is passed over. `other`: it
- * is for something else, such as encryption. `bad`: no sound issuer publishes such a key, and a set that has one is refused.
+ * What a key is good for. `unsuited`: a fair key, but not one for signatures we verify, so it is passed over. `bad`: no
+ * sound issuer publishes such a key, and a set that has one is refused.
  */
 export type KeyVerdict =
-  { readonly kind: 'usable' } | { readonly kind: 'unsuited' | 'other' | 'bad'; readonly why: string };
+  | { readonly kind: 'usable' }
+  | { readonly kind: 'unsuited'; readonly why: string }
+  | { readonly kind: 'bad'; readonly why: string };
 
 /** NIST SP 800-131A: shorter RSA keys are disallowed. The most is a bound on what one verification may cost. */
 const MIN_RSA_BITS = 2_048;
@@ -31,10 +33,6 @@ const EC_BYTES: ReadonlyMap<unknown, number> = new Map([
 ]);
 const OKP_BYTES: ReadonlyMap<unknown, number> = new Map([['Ed25519', 32]]);
 
-/** Algorithms that take a public key, and curves, which are for encryption alone (RFC 7518 section 4.1, RFC 8037 section 3.2). */
-const ENCRYPTION = /^(?:RSA1_5|RSA-OAEP(?:-\d+)?|ECDH-ES(?:\+A\d+KW)?)$/;
-const AGREEMENT_CURVES: readonly unknown[] = ['X25519', 'X448'];
-
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'priv'];
 
 /** Judges a key by itself. Which algorithms it serves is another question. */
@@ -45,16 +43,13 @@ export function judgeKey(jwk: JsonWebKey): KeyVerdict {
   if (kid !== undefined && !isKid(kid)) return bad(`its kid is not a text of at most ${MAX_KID} characters`);
   const use = own(jwk, 'use');
   // In the bundles of SPIFFE (Trust Domain and Bundle section 4.2) it says for which of its documents.
-  if (use !== undefined && use !== 'sig' && use !== 'jwt-svid') return other('it is not for signatures');
+  if (use !== undefined && use !== 'sig' && use !== 'jwt-svid') return unsuited('it is not for signatures');
   const operations = own(jwk, 'key_ops');
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) {
-    return other('it is not for verifying');
+    return unsuited('it is not for verifying');
   }
   const alg = own(jwk, 'alg');
   if (alg !== undefined && typeof alg !== 'string') return bad('its alg is not a text');
-  // An issuer may leave `use` out: what else the key says is enough.
-  const isForEncryption = (alg !== undefined && ENCRYPTION.test(alg)) || AGREEMENT_CURVES.includes(own(jwk, 'crv'));
-  if (isForEncryption) return other('it is not for signatures');
   switch (own(jwk, 'kty')) {
     case 'RSA':
       return judgeRsa(own(jwk, 'n'), own(jwk, 'e'));
@@ -112,4 +107,3 @@ function bytesIn(text: unknown): Buffer | undefined {
 const usable: KeyVerdict = { kind: 'usable' };
 const bad = (why: string): KeyVerdict => ({ kind: 'bad', why });
 const unsuited = (why: string): KeyVerdict => ({ kind: 'unsuited', why });
-const other = (why: string): KeyVerdict => ({ kind: 'other', why });

@@ -63,20 +63,19 @@ export function readKeySet(value: unknown, algorithms: readonly JwtAlgorithm[], 
   const kids = new Set<string>();
   const found = keys.flatMap((jwk: unknown, at) => {
     if (typeof jwk !== 'object' || jwk === null) throw new KeySetError(`key ${at} is not an object`);
-    const verdict = judgeKey(jwk as JsonWebKey);
-    if (verdict.kind === 'bad') throw new KeySetError(`key ${at}: ${verdict.why}`);
-    if (verdict.kind === 'other') return [];
-    // Of all that are for signatures: which key a token means must not depend on what each reader can verify.
-    const kid = own(jwk as JsonWebKey, 'kid');
-    if (isKid(kid) && kids.has(kid)) throw new KeySetError(`key ${at} has the kid of another key`);
-    if (isKid(kid)) kids.add(kid);
-    const key = verdict.kind === 'usable' ? readKey(jwk as JsonWebKey, at, algorithms) : undefined;
-    return key === undefined ? [] : [known.get(key.fingerprint) ?? key];
+    const key = readKey(jwk as JsonWebKey, at, algorithms);
+    if (key === undefined) return [];
+    if (key.kid !== undefined && kids.has(key.kid)) throw new KeySetError(`key ${at} has the kid of another key`);
+    if (key.kid !== undefined) kids.add(key.kid);
+    return [known.get(key.fingerprint) ?? key];
   });
   return new KeySet(found);
 }
 
 function readKey(jwk: JsonWebKey, at: number, algorithms: readonly JwtAlgorithm[]): VerificationKey | undefined {
+  const verdict = judgeKey(jwk);
+  if (verdict.kind === 'bad') throw new KeySetError(`key ${at}: ${verdict.why}`);
+  if (verdict.kind === 'unsuited') return undefined;
   const served = algorithms.filter((algorithm) => serves(jwk, algorithm));
   if (served.length === 0) return undefined;
   const { kid, kty, crv, x, y, n, e, alg } = jwk as Record<string, string>;
