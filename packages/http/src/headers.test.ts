@@ -10,6 +10,7 @@ describe('mergeHeaders', () => {
     ['repeats a list', [], { a: ['1', '2'] }, ['a', '1', 'a', '2']],
     ['takes numbers', [], { a: 5 }, ['a', '5']],
     ['allows an empty value, tabs and Latin-1', [], { a: '', b: '\tü' }, ['a', '', 'b', '\tü']],
+    ['TE, of which there is one value', [], { TE: 'trailers' }, ['te', 'trailers']],
   ])('%s', (_what, base, own, merged) => expect(mergeHeaders(base, own)).toEqual(merged));
 
   test.each([
@@ -26,6 +27,8 @@ describe('mergeHeaders', () => {
     ['Content-Length, with which requests are smuggled', { 'Content-Length': '0' }, 'headers.content-length'],
     ['Transfer-Encoding', { 'transfer-encoding': 'chunked' }, 'headers.transfer-encoding'],
     ['Connection', { connection: 'close' }, 'headers.connection'],
+    ['TE, for which HTTP/2 ends all requests on the connection', { te: 'gzip, canary' }, 'headers.te'],
+    ['HTTP2-Settings, likewise', { 'http2-settings': 'canary' }, 'headers.http2-settings'],
     ['more than one host', { Host: ['a', 'canary'] }, 'headers.host'],
   ])('refuses %s without showing the value', (_what, own, path) => {
     let thrown: unknown;

@@ -14,6 +14,7 @@ export const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'expect',
+  'http2-settings',
   'keep-alive',
   'proxy-connection',
   'transfer-encoding',
@@ -36,12 +37,8 @@ export function mergeHeaders(base: readonly string[], own: RequestHeaders, optio
         withheld(own[name]),
         'under a header name (RFC 9110)',
       );
-    if (TRANSPORT_HEADERS.has(lower)) {
-      throw new OptionsError(`${option}.${lower}`, withheld(own[name]), 'left out: the connection sets it');
-    }
-    if (lower === 'host' && typeof own[name] === 'object') {
-      throw new OptionsError(`${option}.host`, withheld(own[name]), 'one text: a request goes to one host');
-    }
+    const allowed = allowedFor(lower, own[name]);
+    if (allowed !== undefined) throw new OptionsError(`${option}.${lower}`, withheld(own[name]), allowed);
     named.set(lower, checkedValue(`${option}.${lower}`, own[name]));
   }
   const merged: string[] = [];
@@ -53,6 +50,15 @@ export function mergeHeaders(base: readonly string[], own: RequestHeaders, optio
     else if (value !== undefined) for (const one of value) merged.push(name, one);
   }
   return merged;
+}
+
+/** What a header must be that may not be `value`; undefined when it may. */
+function allowedFor(name: string, value: unknown): string | undefined {
+  if (TRANSPORT_HEADERS.has(name)) return 'left out: the connection sets it';
+  if (name === 'host' && typeof value === 'object') return 'one text: a request goes to one host';
+  // HTTP/2 knows no other (RFC 9113, section 8.2.2), and would end all requests on the connection for it.
+  if (name === 'te' && value !== undefined && value !== 'trailers') return '"trailers": the connection sets all else';
+  return undefined;
 }
 
 /** The caller's type, or his word that there is none, wins; but only the form itself knows where its parts are cut. */
