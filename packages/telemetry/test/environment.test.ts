@@ -30,7 +30,6 @@ describe('a variable with a wrong value is refused, by its name', () => {
   it.each([
     ['OTEL_SDK_DISABLED', '1'],
     ['OTEL_RESOURCE_ATTRIBUTES', 'team'],
-    ['OTEL_PROPAGATORS', 'tracecontext,b3'],
     ['OTEL_TRACES_SAMPLER', 'xray'],
     ...SIGNALS.map((signal) => [`OTEL_${signal}_EXPORTER`, 'console']),
     ...['', ...SIGNALS.map((signal) => `${signal}_`)].flatMap((signal) => [
@@ -132,6 +131,17 @@ describe('OTEL_PROPAGATORS', () => {
     expect(trace.getSpanContext(extracted) !== undefined).toBe(expected.includes('traceparent'));
     expect(propagation.getBaggage(extracted) !== undefined).toBe(expected.includes('baggage'));
     expect(warnings).toEqual([]);
+  });
+
+  it('tells of one that is not built in, and starts with the others', () => {
+    const { warnings } = start(
+      { OTEL_PROPAGATORS: 'tracecontext,b3' },
+      { traces: { exporter: new InMemorySpanExporter() } },
+    );
+    expect(propagation.fields()).toEqual(['traceparent', 'tracestate']);
+    expect(warnings).toEqual([
+      'What is set in the environment as OTEL_PROPAGATORS=b3 is not read here, and has no effect.',
+    ]);
   });
 });
 

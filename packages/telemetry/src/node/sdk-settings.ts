@@ -89,21 +89,23 @@ export function spanLimitsFrom(env: Environment, longest: number): SpanLimits {
   };
 }
 
-const PROPAGATORS: Readonly<Record<string, readonly string[]>> = {
-  tracecontext: ['traceparent', 'tracestate'],
-  baggage: ['baggage'],
-  none: [],
-};
+const PROPAGATORS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['tracecontext', ['traceparent', 'tracestate']],
+  ['baggage', ['baggage']],
+  ['none', []],
+]);
 
-/** The headers that the global propagator reads and writes, by `OTEL_PROPAGATORS`. */
-export function propagatedFieldsFrom(env: Environment): readonly string[] {
+/** What the global propagator is to be, by `OTEL_PROPAGATORS`. */
+export interface Propagation {
+  /** The headers that it reads and writes. */
+  readonly fields: readonly string[];
+  /** Names of others. Operators list them for all services, so that they are no reason not to start. */
+  readonly unknown: readonly string[];
+}
+
+export function propagationFrom(env: Environment): Propagation {
   const names = textFrom(env, 'OTEL_PROPAGATORS')?.toLowerCase().split(',') ?? ['tracecontext', 'baggage'];
-  const fields = names.flatMap((text) => {
-    const name = text.trim();
-    if (name === '') return [];
-    const known = Object.hasOwn(PROPAGATORS, name) ? PROPAGATORS[name] : undefined;
-    if (known !== undefined) return known;
-    throw new OptionsError('OTEL_PROPAGATORS', name, '"tracecontext", "baggage", both with a comma, or "none"');
-  });
-  return [...new Set(fields)];
+  const given = names.map((name) => name.trim()).filter((name) => name !== '');
+  const fields = new Set(given.flatMap((name) => PROPAGATORS.get(name) ?? []));
+  return { fields: [...fields], unknown: given.filter((name) => !PROPAGATORS.has(name)) };
 }

@@ -6,7 +6,7 @@ import { isTold, reasonOf } from './delivery.ts';
 import { isDisabled } from './environment.ts';
 import { inTurn } from './in-turn.ts';
 import { registerPropagator } from './propagator.ts';
-import { propagatedFieldsFrom } from './sdk-settings.ts';
+import { propagationFrom } from './sdk-settings.ts';
 import { startSignals } from './start-signals.ts';
 import { assertTelemetryOptions, type TelemetryOptions } from './telemetry-options.ts';
 import { unreadVariables } from './unread-variables.ts';
@@ -47,7 +47,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
   const warn = warning(options.onWarning);
   const disabled = isDisabled(env);
   // Who has switched it off is not stopped by what is wrong with the rest.
-  const fields = disabled ? [] : propagatedFieldsFrom(env);
+  const { fields, unknown } = disabled ? { fields: [], unknown: [] } : propagationFrom(env);
   const running = disabled ? [] : startSignals(options, env, clock, warn);
   const enabled = running.length > 0;
   const propagates = enabled && fields.length > 0 && registerPropagator(fields);
@@ -57,6 +57,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     if (copies !== undefined) warn(copies);
   }
   const unread = disabled ? [] : unreadVariables(env);
+  unread.push(...unknown.map((name) => `OTEL_PROPAGATORS=${name}`));
   if (unread.length > 0)
     warn(`What is set in the environment as ${unread.join(', ')} is not read here, and has no effect.`);
 
