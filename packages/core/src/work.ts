@@ -3,8 +3,15 @@ import { Annotations } from './annotations.ts';
 import { systemClock, type Clock, type Timer } from './clock.ts';
 import { deadlineAfter, earliestDeadline, type Deadline } from './deadline.ts';
 import { OptionsError, TimeoutError } from './errors.ts';
-import { assertClock, assertDurationMs, assertFunction, assertKnownOptions } from './options.ts';
-import { assertObject, assertOneOf, assertSignal } from './options.ts';
+import {
+  assertClock,
+  assertDurationMs,
+  assertFunction,
+  assertKnownOptions,
+  assertObject,
+  assertOneOf,
+  assertSignal,
+} from './options.ts';
 import { currentScope, runInScope } from './scope.ts';
 
 /** How much a piece of work matters when there is not room for all of it; the first is the last to be refused. */

@@ -157,8 +157,11 @@ export class Origin {
 
   async #learnOwn(call: CacheCall, learnt: Learnt): Promise<void> {
     const load = this.#shelf.begin(call.request);
-    await this.#learn(call, undefined, learnt, load);
-    load.end();
+    try {
+      await this.#learn(call, undefined, learnt, load);
+    } finally {
+      load.end();
+    }
   }
 
   /** Learns from an answer: at once, or when its reader has come to the end of it. */

@@ -1,7 +1,8 @@
 /**
  * Reads what a server says about its limits, in whatever dialect: the structured fields since draft 8 (`r` and `t`, and `a` and
  * `w`, as they may be called next), the dictionary of draft 7, the three fields of the drafts before, the `X-RateLimit`
- * fields, and `Retry-After` with its kin in milliseconds. Everything in there was written by a stranger: nothing throws, and no wait is longer than allowed.
+ * fields, and `Retry-After` with its kin in milliseconds. Everything in there was written by a stranger: nothing throws, and no
+ * wait is longer than allowed.
  */
 import {
   assertDurationMs,

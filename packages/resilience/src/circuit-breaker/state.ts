@@ -68,7 +68,7 @@ export function admit(state: State, now: number, rules: StateRules): Admission {
   }
 }
 
-/** The state when it turns out before the open time is over that the dependency is well: half open. */
+/** Where an open circuit goes when its time is over, or is ended by somebody who knows better; the others stay as they are. */
 export function halfOpened(state: State): State {
   return state.kind === 'open' ? { kind: 'halfOpen', opens: state.opens, successes: 0, leases: [] } : state;
 }
