@@ -97,5 +97,9 @@ describe('a token that is bound', () => {
       code: 'MAC_INVALID_OPTIONS',
       path: 'certificate',
     });
+    await expect(verifier.verify(token, { confirms: 'jkt' as never })).rejects.toMatchObject({
+      code: 'MAC_INVALID_OPTIONS',
+      path: 'confirms',
+    });
   });
 });

@@ -88,6 +88,8 @@ describe('A23: a token is asked for once', () => {
       // The virtual clock begins with the year.
       ['Thu, 01 Jan 2026 00:01:30 GMT', 90 * SECOND, 90 * SECOND],
       ['Wed, 31 Dec 2025 00:00:00 GMT', 0, SECOND],
+      // A gateway's own beside that of the service.
+      ['30, 120', 120 * SECOND, 120 * SECOND],
       ['soon', undefined, SECOND],
     ] as const) {
       const { clock, endpoint, tokens } = stageTokens();

@@ -18,10 +18,13 @@ const KNOWN: readonly string[] = [DPOP_KEY, CERTIFICATE, 'jwk', 'jwe', 'jku', 'k
 export function checkBinding(claims: JsonObject, options: VerifyTokenOptions, issuer: string | undefined): void {
   const confirmation = own(claims, 'cnf');
   if (confirmation === undefined) return;
+  const { confirms = [] } = options;
+  // Text would be searched for parts of words.
+  if (!Array.isArray(confirms)) throw new OptionsError('confirms', confirms, 'a list of members of cnf');
   const members = typeof confirmation === 'object' && confirmation !== null ? Object.entries(confirmation) : [];
   if (members.length === 0) throw new TokenError('binding', { claim: 'cnf', issuer });
   for (const [name, value] of members) {
-    if (options.confirms?.includes(name) === true) continue;
+    if (confirms.includes(name)) continue;
     if (name === CERTIFICATE && isText(value) && value === thumbprintOf(options.certificate)) continue;
     throw new TokenError('binding', { claim: KNOWN.includes(name) ? `cnf.${name}` : 'cnf', issuer });
   }

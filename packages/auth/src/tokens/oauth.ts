@@ -1,6 +1,6 @@
 // The requests of OAuth, by oauth4webapi: the only file that knows it. What goes over the wire is bounded, and read
 // strictly before it is handed on; what comes out of an error holds nothing of an answer.
-import type { Clock } from '@macadam/core';
+import { type Clock, parseRetryAfter } from '@macadam/core';
 import {
   allowInsecureRequests,
   type AuthorizationServer,
@@ -29,7 +29,7 @@ import { type JsonObject, readStrictObject } from '../jwt/strict-json.ts';
 import { TokenRequestError } from './errors.ts';
 import type { Provided } from './options.ts';
 import type { SigningKey } from './private-key.ts';
-import { retryAfterIn, without } from './token-answer.ts';
+import { without } from './token-answer.ts';
 
 /** Who asks, and how that is shown. */
 export type ClientIdentity =
@@ -179,7 +179,9 @@ async function send(
     throw new TokenRequestError(tooLong ? 'malformed' : 'unreachable', nameOf(endpoint), { cause: told });
   });
   seen.status = answer.status;
-  seen.retryAfterMs = retryAfterIn(answer.headers.get('retry-after'), clock.now());
+  const header = (name: string): string | undefined => answer.headers.get(name) ?? undefined;
+  const asked = { retryAfter: header('retry-after'), retryAfterMs: undefined, date: header('date') };
+  seen.retryAfterMs = parseRetryAfter(asked, clock.now());
   dpop?.learn(url.origin, answer.headers.get('dpop-nonce'));
   // The library takes the last of two members of one name: of `active`, say.
   if (answer.status === 200 && readStrictObject(answer.text) === undefined) {

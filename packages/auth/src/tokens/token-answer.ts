@@ -1,13 +1,6 @@
 // The parts of an answer that are read before, or beside, the library that knows the protocol.
 import type { JsonObject } from '../jwt/strict-json.ts';
 
-/** Whole seconds, or a date (RFC 9110 section 10.2.3). */
-export function retryAfterIn(header: string | null, now: number): number | undefined {
-  if (header === null) return undefined;
-  const ms = /^\d{1,7}$/.test(header) ? Number(header) * 1_000 : Date.parse(header) - now;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
-}
-
 /** The same answer without some members of its JSON object, and these. Anything else is left for the library to judge. */
 export async function without(
   response: Response,
