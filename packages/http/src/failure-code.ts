@@ -16,11 +16,15 @@ export function networkFailure(
   return new HttpNetworkError(subject, codeOf(error), phase, retryable, error);
 }
 
+/** The transport (undici 8.12) leaves out the code of what its parser fails with. These are the parser's words for an answer that broke off. */
+const BROKE_OFF = '(Invalid EOF state)';
+
 /** The code of a network error; of several addresses tried, the first one's. */
 export function codeOf(error: Error): string {
   if (error instanceof ProxyFailure) return error.errorCode;
   const { code } = error as NodeJS.ErrnoException;
   if (typeof code === 'string') return code;
+  if (error.name === 'HTTPParserError' && error.message.endsWith(BROKE_OFF)) return 'HPE_INVALID_EOF_STATE';
   if (error instanceof AggregateError && error.errors[0] instanceof Error) return codeOf(error.errors[0]);
   return error.name;
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import {
   openConnection,
   type Connect,
@@ -7,7 +8,8 @@ import {
   type OneConnection,
   type RawHeaders,
 } from '../dispatcher.ts';
-import { wasReused } from './reused-sockets.ts';
+import { mendParser } from './http1-parser.ts';
+import { noteAnswering, noteServed, wasReused } from './reused-sockets.ts';
 
 /** What a connection tells its pool. */
 export interface ConnectionOwner {
@@ -48,6 +50,8 @@ export class Connection {
   readonly #use: Use;
   /** Whether the transport was ever asked for a socket. */
   #isBegun = false;
+  /** The one it has, or had last. */
+  #socket: Socket | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
 
   constructor({ origin, connect, timeoutMs }: ConnectionTarget, owner: ConnectionOwner) {
@@ -57,8 +61,11 @@ export class Connection {
     const noting: Connect = (target, callback) => {
       this.#isBegun = true;
       connect(target, (...result) => {
-        this.isShared = (result[1] as { alpnProtocol?: unknown } | null)?.alpnProtocol === 'h2';
+        const [, socket] = result;
+        this.#socket = socket ?? undefined;
+        this.isShared = (socket as { alpnProtocol?: unknown } | null)?.alpnProtocol === 'h2';
         callback(...result);
+        if (socket !== null && !this.isShared) mendParser(socket);
       });
     };
     const client = openConnection(origin, noting, this.#isSecure ? timeoutMs : 0);
@@ -91,6 +98,14 @@ export class Connection {
     if (this.isShared && hasRoom) this.#owner.release(this);
   }
 
+  /**
+   * What its socket has failed with, when that carries a request at a time: an answer that would have gone on until the
+   * connection is closed is not whole, although the transport says so.
+   */
+  get resetWith(): Error | null {
+    return this.isShared ? null : ((this.#socket as Socket).errored ?? null);
+  }
+
   close(): Promise<void> {
     // Its only failure is that it was closed before.
     return (this.#closing ??= this.#client.close().catch(() => {}));
@@ -103,7 +118,12 @@ export class Connection {
 
   /** An answer has been read. */
   done(): void {
-    if (!this.isShared) this.#owner.release(this);
+    const socket = this.#socket as Socket;
+    noteServed(socket);
+    if (this.isShared) return;
+    // Answered before its body had been sent: whatever comes next would wait behind the rest of that, which nobody may read.
+    if (socket.writableLength > 0) this.#owner.retire(this);
+    else this.#owner.release(this);
   }
 
   /**
@@ -127,6 +147,7 @@ class Use implements DispatchHandler {
   readonly #connection: Connection;
   #receiver: DispatchHandler | undefined = undefined;
   #sent = false;
+  /** Whether there was any sign of an answer. */
   #answered = false;
 
   constructor(connection: Connection) {
@@ -146,6 +167,10 @@ class Use implements DispatchHandler {
     this.#sent = true;
   }
 
+  onResponseStarted(): void {
+    this.#answered = true;
+  }
+
   onResponseStart(controller: DispatchController, status: number, headers: RawHeaders, statusText?: string): void {
     this.#answered = true;
     this.#connection.answered();
@@ -157,6 +182,8 @@ class Use implements DispatchHandler {
   }
 
   onResponseEnd(controller: DispatchController, trailers: RawHeaders): void {
+    const reset = this.#connection.resetWith;
+    if (reset !== null) return this.onResponseError(controller, reset);
     const receiver = this.#receiver;
     this.#receiver = undefined;
     this.#connection.done();
@@ -167,6 +194,8 @@ class Use implements DispatchHandler {
     const receiver = this.#receiver;
     if (receiver === undefined) return;
     this.#receiver = undefined;
+    // Requests that share a connection fail with the same error.
+    if (this.#answered && !this.#connection.isShared) noteAnswering(error);
     this.#connection.failed(error, this.#sent, !this.#answered && wasReused(error));
     receiver.onResponseError?.(controller, error);
   }

@@ -4,10 +4,16 @@ import type { Socket } from 'node:net';
 const onReusedSocket = new WeakSet<Error>();
 
 const WATCHED = Symbol('a socket of @macadam/http');
+const SERVED = Symbol('whether it has carried an answer');
+
+interface WatchedSocket {
+  [WATCHED]?: true;
+  [SERVED]?: boolean;
+}
 
 /** Whether `socket`, or what stands for it on a session of HTTP/2, was made here. */
 export function isWatched(socket: object | undefined): boolean {
-  return socket !== undefined && (socket as { [WATCHED]?: true })[WATCHED] === true;
+  return socket !== undefined && (socket as WatchedSocket)[WATCHED] === true;
 }
 
 /**
@@ -15,16 +21,26 @@ export function isWatched(socket: object | undefined): boolean {
  * a request is written to it, and then the request was lost without anybody having failed.
  */
 export function watchSocket(socket: Socket): void {
-  (socket as { [WATCHED]?: true })[WATCHED] = true;
-  // Of a TLS socket the handshake has been read by now.
-  const readBefore = socket.bytesRead;
+  const watched = socket as WatchedSocket;
+  watched[WATCHED] = true;
+  watched[SERVED] = false;
   const mark = (error: Error): void => {
-    if (socket.bytesRead > readBefore) onReusedSocket.add(error);
+    if (watched[SERVED] === true) onReusedSocket.add(error);
     // TLS tells of an alert after its handshake without ending the socket. Whoever then sees it end would take that for the
     // failure, and not learn that its certificate was not accepted.
     if (!socket.destroyed) socket.destroy(error);
   };
   socket.prependListener('error', mark);
+}
+
+/** `socket` has carried an answer. */
+export function noteServed(socket: Socket): void {
+  (socket as WatchedSocket)[SERVED] = true;
+}
+
+/** A request failed with `error` on its own connection when its answer had begun: so that had not gone stale. */
+export function noteAnswering(error: Error): void {
+  onReusedSocket.delete(error);
 }
 
 /** Whether a request failed with `error` because its connection had gone stale. */
