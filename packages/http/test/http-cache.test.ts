@@ -407,6 +407,13 @@ describe('what may not be kept', () => {
     ['a private answer, in a shared cache', 'shared', { origin: cached('private, max-age=60') }],
     ['an answer that varies by everything', 'private', { origin: cached('max-age=60', { vary: 'accept, *' }) }],
     [
+      'an answer that varies by what no record holds',
+      'private',
+      { origin: cached('max-age=60', { vary: '__proto__' }) },
+    ],
+    ['one that varies by nobody knows what', 'private', { origin: cached('max-age=60', { vary: 'accept cookie' }) }],
+    ['what is private twice, once without fields', 'shared', { origin: cached('private="a", private, max-age=60') }],
+    [
       'a part',
       'private',
       { headers: { range: 'bytes=0-1' }, origin: { status: 206, ...cached('max-age=60') }, status: 206 },
@@ -766,7 +773,7 @@ test.each<[string, unknown]>([
 ])('refuses a wrong %s', (path, cache) => {
   clientFor({}, scriptedDispatcher({}));
   const make = () => createHttpClient({ baseUrl: 'https://prices.example.com', cache: cache as HttpCacheOptions });
-  expect(make).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
+  expect(make).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createHttpClient.${path}` }));
 });
 
 function revive(_: string, value: unknown): unknown {

@@ -8,7 +8,7 @@ const NOW = Date.UTC(2026, 0, 1);
 const at = (seconds: number): string => new Date(NOW + seconds * 1_000).toUTCString();
 
 function stored(headers: Record<string, string>, more: Partial<StoredResponse> = {}): StoredResponse {
-  const times = { requestedAt: NOW, receivedAt: NOW };
+  const times = { requestedAtMs: NOW, receivedAtMs: NOW };
   const credentials = { authorization: '', cookie: '' };
   return {
     status: 200,
@@ -58,6 +58,20 @@ describe('Cache-Control', () => {
       false,
     ]);
   });
+
+  test.each<[string, boolean, string[]]>([
+    ['no-cache="a", no-cache', true, ['a']],
+    ['no-cache, no-cache="a"', true, ['a']],
+    ['no-cache="a", no-cache="b, c"', false, ['a', 'b', 'c']],
+    ['no-cache="a b"', true, ['a b']],
+    ['no-cache=""', true, []],
+    ['no-cache=set-cookie', false, ['set-cookie']],
+    ['no-cache="__proto__"', false, ['__proto__']],
+  ])('%s is about the whole message: %s, and about %j', (text, isUnqualified, fields) => {
+    const control = new CacheControl(text);
+    expect(control.isUnqualified('no-cache')).toBe(isUnqualified);
+    expect(control.fieldNames('no-cache')).toEqual(fields);
+  });
 });
 
 describe('how long a response is fresh, in seconds (RFC 9111, section 4.2.1)', () => {
@@ -105,7 +119,7 @@ describe('how old a response is, in seconds (section 4.2.3)', () => {
     ['by Date', { date: at(-5) }, {}, 15],
     ['not less than nothing by a Date ahead', { date: at(500) }, {}, 10],
     ['by Age', { date: at(0), age: '30' }, {}, 40],
-    ['by Age and the time it took', { date: at(0), age: '30' }, { requestedAt: NOW - 2_000 }, 42],
+    ['by Age and the time it took', { date: at(0), age: '30' }, { requestedAtMs: NOW - 2_000 }, 42],
     ['by the larger of Date and Age', { date: at(-100), age: '30' }, {}, 110],
     ['by the first of two ages', { date: at(0), age: '30, 0' }, {}, 40],
     ['without an Age that is none', { date: at(0), age: 'abc' }, {}, 10],

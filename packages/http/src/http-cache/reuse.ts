@@ -72,7 +72,7 @@ export function decideReuse(
     if (freshForMs < (asked.seconds('min-fresh') ?? -Infinity) * 1_000) return 'revalidate';
     if (fresh) return 'serve';
     if (!staleAllowed) return 'revalidate';
-    if (asked.isUnqualified('max-stale') && asked.seconds('max-stale') === undefined) return 'serve';
+    if (asked.isBare('max-stale')) return 'serve';
     if (within(asked, 'max-stale')) return 'serve';
     return within(control, 'stale-while-revalidate') ? 'refresh' : 'revalidate';
   }

@@ -1,13 +1,22 @@
 import { digest } from '../digest.ts';
+import { isHeaderName } from '../headers.ts';
 import { listMembers, requestField, responseField, type StoredFields } from './fields.ts';
 
 /** The request fields a response was chosen by, as {@link spelling} has them; null for one that was not sent. */
 export type SelectingFields = Readonly<Record<string, string | null>>;
 
-/** The fields `Vary` names, in lower case; undefined when it says that anything may matter. */
+/**
+ * The fields `Vary` names, in lower case; undefined when it says that anything may matter, or something that cannot be told
+ * from a request: of what is no name of a field, such as two without a comma, nobody knows what was meant.
+ */
 export function varyFields(fields: Readonly<StoredFields>): string[] | undefined {
   const names = listMembers(responseField(fields, 'vary') ?? '').map((name) => name.toLowerCase());
-  return names.includes('*') ? undefined : names;
+  return names.every(canSelect) ? names : undefined;
+}
+
+/** No plain object, which is what a store is given, has a member of its own that is called `__proto__`. */
+function canSelect(name: string): boolean {
+  return name !== '*' && name !== '__proto__' && isHeaderName(name);
 }
 
 /** What a request says in the fields that `names` lists. */
