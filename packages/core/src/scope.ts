@@ -13,7 +13,14 @@ interface KeptScope extends Scope {
   owning?: Scope;
 }
 
-const storage = new AsyncLocalStorage<KeptScope>();
+/**
+ * One storage for all copies of this package in a process, which npm and bundlers make easily: a deadline set by one is found
+ * by the others, and retries do not multiply between them. Other versions read what stands in it: a scope may get further
+ * fields, and those it has must keep their meaning.
+ */
+const storageKey = Symbol.for('@macadam/core/scope');
+const storage = ((globalThis as Record<symbol, unknown>)[storageKey] ??=
+  new AsyncLocalStorage()) as AsyncLocalStorage<KeptScope>;
 
 /** Everything that travels with the current asynchronous context, in one look-up. Undefined outside of any work. */
 export function currentScope(): Scope | undefined {

@@ -272,3 +272,22 @@ describe('options of a work', () => {
     expect(fn).not.toHaveBeenCalled();
   });
 });
+
+describe('another copy of this package in the same process', () => {
+  it('finds the work, its deadline and its record, and works inside of it', async () => {
+    vi.resetModules();
+    const other = await import('./work.ts');
+    const { retriesOwnedUpstream } = await import('./scope.ts');
+    expect(other.runWork).not.toBe(runWork);
+    runWork({ timeoutMs: 1_000, tenant: 'acme', priority: 'high' }, () => {
+      expect(other.currentWork()).toBe(currentWork());
+      expect(retriesOwnedUpstream()).toBe(false);
+      other.runWork({ timeoutMs: 60_000 }, () => {
+        expect(currentWork()).toMatchObject({ tenant: 'acme', priority: 'high' });
+        expect(work().deadline?.remainingMs()).toBeLessThanOrEqual(1_000);
+        work().annotate({ cacheHits: 1 });
+      });
+      expect(work().annotations).toEqual({ cacheHits: 1 });
+    });
+  });
+});

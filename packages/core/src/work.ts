@@ -66,7 +66,8 @@ class RunningWork implements Work {
   readonly clock: Clock;
   /** The signals that can cancel it from outside: its own and the enclosing work's. */
   readonly #sources: readonly AbortSignal[];
-  readonly #annotations: Annotations;
+  /** Not private: nested work may be made by another copy of this class. */
+  readonly notes: Annotations;
   #controller: AbortController | undefined;
   #unsubscribe: Unsubscribe[] = [];
   #timer: Timer | undefined;
@@ -81,12 +82,12 @@ class RunningWork implements Work {
     const tenant = options.tenant ?? parent?.tenant;
     if (tenant !== undefined) this.tenant = tenant;
     this.#sources = distinct(options.signal, parent?.cancellation);
-    this.#annotations = parent === undefined ? new Annotations() : parent.#annotations;
-    if (options.attributes !== undefined) this.#annotations.add(options.attributes);
+    this.notes = parent === undefined ? new Annotations() : parent.notes;
+    if (options.attributes !== undefined) this.notes.add(options.attributes);
   }
 
   get annotations(): Readonly<Record<string, unknown>> {
-    return this.#annotations.record;
+    return this.notes.record;
   }
 
   get cancellation(): AbortSignal | undefined {
@@ -99,7 +100,7 @@ class RunningWork implements Work {
   }
 
   annotate(fields: Readonly<Record<string, unknown>>): void {
-    this.#annotations.add(fields);
+    this.notes.add(fields);
   }
 
   /** Lets go of every listener and timer. The signal never aborts after this. */

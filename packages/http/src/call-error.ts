@@ -1,4 +1,4 @@
-import { currentWork, isMacadamError, TimeoutError } from '@macadam/core';
+import { currentWork, isMacadamError, type TimeoutError } from '@macadam/core';
 import { AttemptsExhaustedError } from '@macadam/resilience';
 import type { AttemptLog } from './attempts.ts';
 import {
@@ -9,7 +9,7 @@ import {
   HttpStatusError,
   HttpTimeoutError,
   type ErrorSubject,
-  type GaveUp,
+  type HttpGaveUpReason,
 } from './errors.ts';
 import type { HttpClientSettings } from './settings.ts';
 import type { PreparedRequest } from './request.ts';
@@ -44,9 +44,9 @@ export function concludeCall(thrown: unknown, call: FailedCall): CallEnd {
   }
   if (failure instanceof HttpStatusError) setAttempts(failure.response, log.records);
   let error: HttpError;
-  if (failure instanceof TimeoutError) error = timedOut(failure, gaveUp, call);
-  else if (failure instanceof HttpNetworkError) error = conclude(explained(failure), log.records, gaveUp);
+  if (failure instanceof HttpNetworkError) error = conclude(explained(failure), log.records, gaveUp);
   else if (failure instanceof HttpError) error = conclude(failure, log.records, gaveUp);
+  else if (isTimeLimit(failure)) error = timedOut(failure, gaveUp, call);
   else return { error: named(failure, gaveUp, call) };
   // From here the stack leads through the caller's awaits; where the error was made it would name sockets only.
   Error.captureStackTrace(error, concludeCall);
@@ -60,7 +60,7 @@ const REFUSALS: ReadonlySet<string> = new Set(['MAC_BULKHEAD_FULL', 'MAC_CIRCUIT
  * Says of a refusal what was refused, and what had failed before it, if anything had. One that `auth` failed with is
  * somebody else's, who may have given it to others too.
  */
-function named(failure: unknown, gaveUp: GaveUp, { request: { subject }, log }: FailedCall): unknown {
+function named(failure: unknown, gaveUp: HttpGaveUpReason, { request: { subject }, log }: FailedCall): unknown {
   if (!isMacadamError(failure) || !REFUSALS.has(failure.code) || failure === log.failure) return failure;
   const { message, stack } = failure;
   failure.message = `${subject.method} ${subject.url} was refused here: ${message}`;
@@ -79,7 +79,7 @@ export function lastSubject({ subject }: PreparedRequest, log: AttemptLog | unde
 
 interface Unwrapped {
   readonly failure: unknown;
-  readonly gaveUp: GaveUp;
+  readonly gaveUp: HttpGaveUpReason;
 }
 
 function unwrap(thrown: unknown, { log }: FailedCall): Unwrapped {
@@ -108,7 +108,12 @@ function explain(end: Unwrapped, { request, settings }: FailedCall): Unwrapped {
   return wouldRetry ? { failure, gaveUp: 'bodyNotReplayable' } : end;
 }
 
-function timedOut(failure: TimeoutError, gaveUp: GaveUp, call: FailedCall): HttpTimeoutError {
+/** Whether a limit of the layers ran out. They may have another copy of core than this package, so that `instanceof` does not tell. */
+export function isTimeLimit(failure: unknown): failure is TimeoutError {
+  return isMacadamError(failure, 'MAC_TIMEOUT') && !(failure instanceof HttpError);
+}
+
+function timedOut(failure: TimeoutError, gaveUp: HttpGaveUpReason, call: FailedCall): HttpTimeoutError {
   const { request, log, options, settings } = call;
   const limitMs = options?.timeoutMs ?? settings.timeoutMs;
   const isSpent = settings.clock.monotonic() - log.startedAt >= limitMs;

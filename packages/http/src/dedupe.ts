@@ -1,12 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { TimeoutError } from '@macadam/core';
 import { singleFlight, timeout, type Policy } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
 import type { Scope } from './attempt-settings.ts';
 import { AttemptLog } from './attempts.ts';
 import type { AuthorizeContext, HttpAuth } from './auth.ts';
 import { authorize } from './authorize.ts';
-import { lastSubject } from './call-error.ts';
+import { isTimeLimit, lastSubject } from './call-error.ts';
 import { digest } from './digest.ts';
 import {
   conclude,
@@ -206,7 +205,7 @@ function concludeShared(
     own = new HttpStatusError(error, response, retryable, retryAfterMs, redirectRefused);
     conclude(own, copyAttempts(attempts), gaveUp);
   } else if (error instanceof HttpError) own = copyError(error);
-  else if (error instanceof TimeoutError) {
+  else if (isTimeLimit(error)) {
     // The caller's own limit. The shared request may go on: what it has done so far is all there is to tell.
     const cause = flight?.failure instanceof HttpError ? flight.failure : undefined;
     own = new HttpTimeoutError(lastSubject(request, flight), error.timeoutMs, true, cause);
