@@ -1,7 +1,8 @@
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
-import { abortable, onAbort } from './abort.ts';
+import { abortable, onAbort, timeoutOf } from './abort.ts';
+import { TimeoutError } from './errors.ts';
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
@@ -87,6 +88,26 @@ describe('abortable', () => {
   it('without a signal is the promise itself', () => {
     const promise = Promise.resolve(1);
     expect(abortable(promise, undefined)).toBe(promise);
+  });
+});
+
+describe('timeoutOf', () => {
+  const wrapped = (reason: unknown): Promise<unknown> =>
+    once(new EventTarget(), 'never', { signal: AbortSignal.abort(reason) }).catch((error: unknown) => error);
+
+  it.each([
+    ['ours', new TimeoutError('late', 5)],
+    ["the platform's", new DOMException('late', 'TimeoutError')],
+  ])("finds %s, also within the AbortError of Node's own functions", async (_name, reason) => {
+    expect(timeoutOf(reason)).toBe(reason);
+    expect(timeoutOf(await wrapped(reason))).toBe(reason);
+  });
+
+  it('finds none where somebody left, or a failure has a time limit as its cause', async () => {
+    expect(timeoutOf(await wrapped(new Error('the caller left')))).toBeUndefined();
+    expect(timeoutOf(await wrapped(undefined))).toBeUndefined();
+    expect(timeoutOf(new Error('no rows', { cause: new TimeoutError('late', 5) }))).toBeUndefined();
+    expect(timeoutOf('late')).toBeUndefined();
   });
 });
 

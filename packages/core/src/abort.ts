@@ -1,3 +1,5 @@
+import { isMacadamError } from './brand.ts';
+
 /** Undoes what {@link onAbort} did. Calling it twice does nothing. */
 export type Unsubscribe = () => void;
 
@@ -38,4 +40,29 @@ export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal | unde
       },
     );
   });
+}
+
+/**
+ * Returns the timeout that caused `error`, or undefined if none did. A timeout is an error with the code `MAC_TIMEOUT`, or the
+ * `TimeoutError` of `AbortSignal.timeout`.
+ *
+ * Node's own functions (timers, `once`, streams, `node:http`, child processes) reject with an `AbortError` whenever their signal
+ * aborts, and keep the reason as its `cause`. Code that only looks at the name takes a dependency that hangs for a caller who left.
+ *
+ * @example
+ * ```ts
+ * import { timeoutOf } from '@macadam/core';
+ * import { setTimeout } from 'node:timers/promises';
+ *
+ * const error: unknown = await setTimeout(1_000, undefined, { signal: AbortSignal.timeout(1) }).catch((thrown) => thrown);
+ * if (timeoutOf(error) === undefined) throw new Error('not recognised');
+ * ```
+ */
+export function timeoutOf(error: unknown): Error | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (error.name === 'TimeoutError' || isMacadamError(error, 'MAC_TIMEOUT')) return error;
+  const { cause } = error;
+  return error.name === 'AbortError' && cause instanceof Error && cause.name !== 'AbortError'
+    ? timeoutOf(cause)
+    : undefined;
 }

@@ -1,4 +1,4 @@
-export { abortable, onAbort } from './abort.ts';
+export { abortable, onAbort, timeoutOf } from './abort.ts';
 export type { Unsubscribe } from './abort.ts';
 export { isMacadamError } from './brand.ts';
 export { sleepWith, systemClock, timerlessClock } from './clock.ts';

@@ -6,6 +6,7 @@ import {
   OptionsError,
   runWork,
   systemClock,
+  timeoutOf,
   type Clock,
   type Priority,
   type Random,
@@ -28,6 +29,7 @@ expectTypeOf<Priority>().toEqualTypeOf<'critical' | 'high' | 'normal' | 'low' | 
 expectTypeOf(systemClock).toExtend<Clock>();
 expectTypeOf<Random>().toEqualTypeOf<() => number>();
 expectTypeOf(abortable(Promise.resolve(1), undefined)).toEqualTypeOf<Promise<number>>();
+expectTypeOf(timeoutOf(new Error('late') as unknown)).toEqualTypeOf<Error | undefined>();
 
 const unknownError: unknown = new OptionsError('path', 1, 'a string');
 if (isMacadamError(unknownError)) {

@@ -5,11 +5,13 @@ import {
   assertObject,
   Expiring,
   ExpiryQueue,
+  isMacadamError,
   systemClock,
   TimeoutError,
   timerlessClock,
   type AttemptRecord,
   type Clock,
+  type MacadamError,
 } from '@macadam/core';
 import { notRunning, type Call, type Running, type Sink, type Stage } from './call.ts';
 import { definePolicy } from './define-policy.ts';
@@ -60,7 +62,7 @@ class TimedRun extends Expiring implements Sink, Running {
     if (this.#done) return;
     this.#end();
     // Out of time further out: whether that speaks of a slow dependency depends on how much time this layer gave it.
-    if (reason instanceof TimeoutError)
+    if (isMacadamError(reason, 'MAC_TIMEOUT'))
       this.#stage.judge(reason, this.#call.now - this.expiresAt + this.#limitMs, this.#call);
     this.#inner.cancel(reason);
   }
@@ -117,7 +119,7 @@ class TimeoutStage implements Stage {
   }
 
   /** Notes whether `givenMs` was less than half of what this layer grants. */
-  judge(error: TimeoutError, givenMs: number, call: Call): void {
+  judge(error: MacadamError, givenMs: number, call: Call): void {
     if (givenMs < this.#ownLimitMs(call) / 2) cutShort.add(error);
     else cutShort.delete(error);
   }

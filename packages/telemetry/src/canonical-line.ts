@@ -7,16 +7,16 @@ import {
   assertObject,
   assertText,
   currentWork,
-  isMacadamError,
   type Random,
   runWork,
   systemClock,
   systemRandom,
+  timeoutOf,
   type Work,
   type WorkOptions,
 } from '@macadam/core';
 import { CoreLogger, type Logger } from './logger.ts';
-import { isThenable } from './spans.ts';
+import { isAbort, isThenable } from './spans.ts';
 
 /** How a unit of work ended. */
 export type WorkOutcome = 'ok' | 'error' | 'aborted' | 'timeout';
@@ -163,9 +163,8 @@ function levelOf(outcome: WorkOutcome): 'info' | 'warn' | 'error' {
 
 function outcomeOf(error: unknown): WorkOutcome {
   try {
-    const name = error instanceof Error ? error.name : '';
-    if (isMacadamError(error, 'MAC_TIMEOUT') || name === 'TimeoutError') return 'timeout';
-    return isMacadamError(error, 'MAC_ABORTED') || name === 'AbortError' ? 'aborted' : 'error';
+    if (timeoutOf(error) !== undefined) return 'timeout';
+    return isAbort(error) ? 'aborted' : 'error';
   } catch {
     // A Proxy that does not say what it is must not take the line with it.
     return 'error';

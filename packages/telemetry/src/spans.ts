@@ -1,4 +1,4 @@
-import { assertFunction, assertObject, isMacadamError } from '@macadam/core';
+import { assertFunction, assertObject, isMacadamError, timeoutOf } from '@macadam/core';
 import { context, INVALID_TRACEID, trace, type Tracer, type TracerProvider } from '@opentelemetry/api';
 import { type Attributes, type Link, type Span, type SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { cleanText, spanAttributes } from './attributes.ts';
@@ -80,7 +80,13 @@ export function withSpan<T>(name: string, first: SpanOptions | ((span: Span) => 
 
 /** Records an error on a span: type, message and stack without credentials, and the status unless it was an abort. */
 export function recordError(span: Span, error: unknown): void {
-  if (!span.isRecording() || isAbort(error)) return;
+  if (!span.isRecording()) return;
+  const timeout = timeoutOf(error);
+  if (timeout === undefined && isAbort(error)) return;
+  record(span, timeout ?? error);
+}
+
+function record(span: Span, error: unknown): void {
   const type = errorType(error);
   const attributes: Attributes = { 'exception.type': type };
   if (error instanceof Error) {
@@ -121,7 +127,8 @@ function errorType(error: unknown): string {
   return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? code : error.name.slice(0, 64);
 }
 
-function isAbort(error: unknown): boolean {
+/** Also of what Node's own functions make of a time limit: ask `timeoutOf` first. */
+export function isAbort(error: unknown): boolean {
   return isMacadamError(error, 'MAC_ABORTED') || (error instanceof Error && error.name === 'AbortError');
 }
 

@@ -1,4 +1,5 @@
-import { currentWork } from '@macadam/core';
+import { once } from 'node:events';
+import { currentWork, TimeoutError } from '@macadam/core';
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { withCanonicalLine } from '../src/index.ts';
@@ -48,6 +49,15 @@ describe('withCanonicalLine', () => {
     ['a rejection', () => Promise.reject(new Error('boom')), 'error', 50],
     ['an abort', () => Promise.reject(AbortSignal.abort().reason as Error), 'aborted', 40],
     ['a time-out of the platform', () => Promise.reject(new DOMException('late', 'TimeoutError')), 'timeout', 50],
+    [
+      "a deadline that one of Node's own functions was ended by",
+      () => {
+        const signal = AbortSignal.abort(new TimeoutError('The deadline of the current work has passed', 5));
+        return once(new EventTarget(), 'never', { signal });
+      },
+      'timeout',
+      50,
+    ],
   ])('logs it on %s, and passes the error on', async (_name, fn, outcome, level) => {
     const { log, lines, last } = capture();
     await expect(

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { MacadamError, runWork } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
@@ -24,6 +25,11 @@ function made(options: CircuitBreakerOptions = {}) {
   });
   return { clock, breaker, changes };
 }
+
+/** What Node's own functions make of a time limit. */
+const overdue: unknown = await once(new EventTarget(), 'never', {
+  signal: AbortSignal.abort(new DOMException('late', 'TimeoutError')),
+}).catch((error: unknown) => error);
 
 const fail = (breaker: CircuitBreaker, error: unknown): Promise<unknown> =>
   breaker.execute(() => Promise.reject(error as Error)).catch((caught: unknown) => caught);
@@ -93,6 +99,7 @@ describe('circuitBreaker', () => {
     { name: 'another breaker that is open', error: new CircuitOpenError('other', 'open', 5), opens: false },
     { name: 'a rate limit', error: new MacadamError('x', { code: 'MAC_RATE_LIMITED' }), opens: false },
     { name: 'an AbortError', error: new DOMException('x', 'AbortError'), opens: false },
+    { name: "a time limit as Node's own functions tell it", error: overdue, opens: true },
     { name: 'another error of ours', error: new MacadamError('x', { code: 'MAC_TIMEOUT' }), opens: true },
   ])('three times $name: opens is $opens', async ({ error, opens }) => {
     const { breaker } = made();

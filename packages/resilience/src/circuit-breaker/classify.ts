@@ -1,4 +1,4 @@
-import { isMacadamError } from '@macadam/core';
+import { isMacadamError, timeoutOf } from '@macadam/core';
 import { wasCutShort } from '../timeout.ts';
 import type { Verdict } from './state.ts';
 
@@ -16,7 +16,12 @@ const NEUTRAL_CODES: ReadonlySet<string> = new Set([
 /** What a failure says of the dependency when the breaker was not told otherwise. */
 export function classifyError(error: unknown): Verdict {
   if (isMacadamError(error)) return NEUTRAL_CODES.has(error.code) ? 'neutral' : 'failure';
-  return error instanceof Error && error.name === 'AbortError' ? 'neutral' : 'failure';
+  return isAbort(error) ? 'neutral' : 'failure';
+}
+
+/** Whether a call was given up by whoever made it, and not for being out of time. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError' && timeoutOf(error) === undefined;
 }
 
 /** A call that was stopped from outside: out of time speaks against the dependency, a caller who left does not. */

@@ -12,6 +12,7 @@ import {
   type Clock,
   type Random,
 } from '@macadam/core';
+import { isAbort } from '../circuit-breaker/classify.ts';
 import type { GaveUpReason } from '../errors.ts';
 import type { Outcome } from '../policy.ts';
 import { fullJitter, type Backoff } from './backoff.ts';
@@ -118,7 +119,7 @@ function isRetryable(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
   if (isMacadamError(error)) return error.retryable;
-  return !(error instanceof Error && error.name === 'AbortError');
+  return !isAbort(error);
 }
 
 function isThrottled(outcome: Outcome): boolean {

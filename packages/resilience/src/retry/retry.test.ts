@@ -1,4 +1,4 @@
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { MacadamError, retriesOwnedUpstream, runWork, TimeoutError } from '@macadam/core';
 import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
@@ -9,6 +9,11 @@ import { constant } from './backoff.ts';
 import type { RetryOptions } from './options.ts';
 import { retryBudget } from './retry-budget.ts';
 import { retry } from './retry.ts';
+
+/** What Node's own functions make of a time limit. */
+const overdue: unknown = await once(new EventTarget(), 'never', {
+  signal: AbortSignal.abort(new DOMException('late', 'TimeoutError')),
+}).catch((error: unknown) => error);
 
 /** Settles the call in virtual time and tells how it ended, and when. */
 async function outcomeOf(clock: VirtualClock, call: Promise<unknown>) {
@@ -88,6 +93,7 @@ describe('retry', () => {
     { name: 'one of ours that will not', error: new MacadamError('no', { code: 'MAC_X' }), tries: 1 },
     { name: 'an open circuit', error: new CircuitOpenError('db', 'open', 500), tries: 1 },
     { name: 'an abort', error: new DOMException('aborted', 'AbortError'), tries: 1 },
+    { name: "a time limit as Node's own functions tell it", error: overdue, tries: 3 },
     { name: 'undefined', error: undefined, tries: 3 },
     { name: 'a string', error: 'down', tries: 3 },
     { name: 'null', error: null, tries: 3 },
