@@ -700,6 +700,31 @@ describe('a store in another process', () => {
     expect(origin.sent).toHaveLength(3);
   });
 
+  test('is told again what it failed to forget when it answers, for the others who use it', async () => {
+    const far = farStore();
+    let isDown = false;
+    const failing = (): Promise<void> => Promise.reject(new Error('down'));
+    const store: Store = {
+      get: (key) => (isDown ? failing().then(() => undefined) : far.get(key)),
+      set: (...put) => (isDown ? failing() : far.set(...put)),
+      delete: (key) => (isDown ? failing() : far.delete(key)),
+    };
+    const paths = Array.from({ length: 9 }, (_, i) => `/items/${i}`);
+    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=600') });
+    await using client = clientFor(origin, { store });
+    for (const path of paths) await clock.runUntil(client.get(path));
+    isDown = true;
+    await clock.advance(1);
+    // More than it takes until it is left alone.
+    for (const path of paths) await clock.runUntil(client.put(path, { json: 1 }));
+    isDown = false;
+    await clock.advance(60_000);
+    expect(far.kept.size).toBe(9);
+    await clock.runUntil(client.get('/other'));
+    await clock.advance(1);
+    expect([...far.kept.keys()]).toEqual(['private https://prices.example.com/other']);
+  });
+
   test('tells services apart that are at one host, with several endpoints too', async () => {
     const store = farStore();
     const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'a' }, { status: 200, body: 'b' });

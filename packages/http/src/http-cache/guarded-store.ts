@@ -11,6 +11,7 @@ import {
 import { digest } from '../digest.ts';
 import type { HttpCacheStore } from './memory-store.ts';
 import type { StoredResponse } from './stored-response.ts';
+import { Unforgotten, type Ending } from './unforgotten.ts';
 import { isWellFormed } from './well-formed.ts';
 
 /** A store that takes longer is no faster than asking the server. */
@@ -48,11 +49,17 @@ export class GuardedStore {
   readonly #guard: Policy;
   /** What is being put where, which the store goes on with when nobody waits for it any more. */
   readonly #puts = new RecencyMap<string, Puts>();
+  readonly #clock: Clock;
+  /** What it has of before these were to be forgotten is not to be used. */
+  readonly #unforgotten = new Unforgotten();
+  /** What it is being told again. */
+  #catchingUp: { readonly key: string; readonly done: Promise<unknown> } | undefined;
   /** Times the store failed or was too slow. */
   failures = 0;
 
   constructor(store: HttpCacheStore, { name, clock, random }: { name: string; clock: Clock; random: Random }) {
     this.#store = store;
+    this.#clock = clock;
     this.#breaker = circuitBreaker({ ...BREAKER, name: `store of HTTP cache ${name}`, clock, random });
     this.#guard = pipeline(timeout({ timeoutMs: STORE_TIMEOUT_MS, clock }), this.#breaker);
   }
@@ -61,31 +68,70 @@ export class GuardedStore {
     const key = keyOf(place);
     const found: unknown = await this.#ask(() => this.#store.get(key));
     if (found === FAILED || found === undefined || found === null) return undefined;
-    if (Array.isArray(found) && found.every(isWellFormed)) return found;
-    this.failures++;
-    return undefined;
+    if (!Array.isArray(found) || !found.every(isWellFormed)) {
+      this.failures++;
+      return undefined;
+    }
+    const endedAt = this.#unforgotten.endedAt(key);
+    return endedAt === -Infinity ? found : found.filter(({ requestedAt }) => requestedAt > endedAt);
   }
 
   async set(place: string, responses: readonly StoredResponse[], keepForMs: number): Promise<unknown> {
     const key = keyOf(place);
+    // What is new must not go with what was before.
+    if (this.#catchingUp?.key === key) await this.#catchingUp.done;
     const isFirst = this.#puts.peek(key) === undefined;
+    const ended = this.#unforgotten.of(key);
     const done = await this.#ask(() => this.#put(key, responses, keepForMs));
     // What was put there before, and is not done yet, may take its place.
-    return isFirst ? done : FAILED;
+    if (!isFirst || done === FAILED) return FAILED;
+    this.#unforgotten.done(key, ended);
+    return done;
   }
 
-  /** Asked for while the store is left alone, too, but not waited for then: others may be given what is outdated. */
-  async delete(place: string): Promise<unknown> {
+  /**
+   * Asked for while the store is left alone, too, but not waited for then: others may be given what is outdated. What it
+   * fails to forget it is asked again when it has done something else.
+   */
+  async delete(place: string): Promise<void> {
     const key = keyOf(place);
-    const operation = (): unknown => this.#store.delete(key);
+    const ending = this.#unforgotten.add(key, this.#clock.now());
+    if (this.#breaker.admits) {
+      await this.#forget(key, ending);
+      return;
+    }
+    ending.isOwed = true;
+    this.#outdatePuts(key);
+    void quietly(() => this.#store.delete(key));
+  }
+
+  async #forget(key: string, ending: Ending): Promise<unknown> {
+    const isBeingPut = this.#outdatePuts(key);
+    const done = await this.#ask(() => this.#store.delete(key));
+    ending.isOwed = done === FAILED || isBeingPut;
+    if (!ending.isOwed) this.#unforgotten.done(key, ending);
+    return done;
+  }
+
+  /** What is being put under the key may be done after what was to end it. */
+  #outdatePuts(key: string): boolean {
     const puts = this.#puts.peek(key);
     if (puts !== undefined) puts.deletions++;
-    if (!this.#breaker.admits) {
-      void quietly(operation);
-      return FAILED;
+    return puts !== undefined;
+  }
+
+  /** Has the store do what it failed to do, one after the other, until it fails again. */
+  async #catchUp(): Promise<void> {
+    if (this.#catchingUp !== undefined) return;
+    for (let owed = this.#firstOwed(); owed !== undefined; owed = this.#firstOwed()) {
+      this.#catchingUp = { key: owed[0], done: this.#forget(...owed) };
+      if ((await this.#catchingUp.done) === FAILED) break;
     }
-    const done = await this.#ask(operation);
-    return puts === undefined ? done : FAILED;
+    this.#catchingUp = undefined;
+  }
+
+  #firstOwed(): readonly [key: string, ending: Ending] | undefined {
+    return this.#unforgotten.firstOwed((key) => this.#puts.peek(key) === undefined);
   }
 
   async #put(key: string, responses: readonly StoredResponse[], keepForMs: number): Promise<void> {
@@ -106,7 +152,9 @@ export class GuardedStore {
   async #ask(operation: () => unknown): Promise<unknown> {
     try {
       // For nobody in particular: that a caller is in a hurry says nothing about the store.
-      return await runDetached(() => this.#guard.execute(async () => await operation()));
+      const done = await runDetached(() => this.#guard.execute(async () => await operation()));
+      void this.#catchUp();
+      return done;
     } catch (error) {
       if (!isMacadamError(error, 'MAC_CIRCUIT_OPEN')) this.failures++;
       return FAILED;

@@ -1,4 +1,4 @@
-import { RecencyMap, type Clock } from '@macadam/core';
+import type { Clock } from '@macadam/core';
 import { matchesCredentials, type Asker } from './credentials.ts';
 import { FAILED, type GuardedStore } from './guarded-store.ts';
 import type { MemoryHttpCacheStore } from './memory-store.ts';
@@ -9,8 +9,6 @@ import { selects } from './vary.ts';
 
 /** Answers to one URL that are kept beside each other, for different request headers. */
 const MOST_VARIANTS = 32;
-/** URLs that the store has not been made to forget. */
-const MOST_UNFORGOTTEN = 1_000;
 
 /** How an answer is put into its place. */
 export interface Putting {
@@ -25,8 +23,6 @@ export class Variants {
   readonly #store: GuardedStore | MemoryHttpCacheStore;
   readonly #mode: CacheMode;
   readonly #clock: Clock;
-  /** When these were to be forgotten, which the store has not done yet: what it has of before is not to be used. */
-  readonly #unforgotten = new RecencyMap<string, number>();
 
   constructor(store: GuardedStore | MemoryHttpCacheStore, mode: CacheMode, clock: Clock) {
     this.#store = store;
@@ -49,8 +45,7 @@ export class Variants {
       (stored) => !isSameVariant(stored, response) && !(instead !== undefined && isSameVariant(stored, instead)),
     );
     if (isOutdated()) return;
-    const done = await this.#write(url, [whole, ...others].slice(0, MOST_VARIANTS));
-    if (done !== FAILED) this.#unforgotten.delete(url);
+    await this.#write(url, [whole, ...others].slice(0, MOST_VARIANTS));
     // A store may do what it is asked to in another order.
     if (isOutdated()) await this.delete(url);
   }
@@ -63,11 +58,7 @@ export class Variants {
   }
 
   async delete(url: string): Promise<void> {
-    const now = this.#clock.now();
-    this.#unforgotten.set(url, now);
-    if (this.#unforgotten.size > MOST_UNFORGOTTEN) this.#unforgotten.deleteOldest();
-    const done = await this.#store.delete(this.#key(url));
-    if (done !== FAILED && this.#unforgotten.peek(url) === now) this.#unforgotten.delete(url);
+    await this.#store.delete(this.#key(url));
   }
 
   /** Who asked later got what is newer, however long it takes to read the rest of what was sent before. */
@@ -81,10 +72,7 @@ export class Variants {
   }
 
   async #all(url: string): Promise<readonly StoredResponse[]> {
-    const found = await this.#store.get(this.#key(url));
-    if (found === undefined) return [];
-    const endedAt = this.#unforgotten.peek(url);
-    return endedAt === undefined ? found : found.filter(({ requestedAt }) => requestedAt > endedAt);
+    return (await this.#store.get(this.#key(url))) ?? [];
   }
 
   async #write(url: string, all: readonly StoredResponse[]): Promise<unknown> {
