@@ -169,6 +169,38 @@ describe('choosing an endpoint', () => {
     expect(orders.stats().endpoints[0]).toMatchObject({ failures: 0, ejected: false, circuit: 'closed' });
   });
 
+  describe('with an adaptive limit of one each', () => {
+    const limited = { adaptiveConcurrency: { min: 1, max: 1 }, retry: false, outlierEjection: true } as const;
+    const slow = (of: ReturnType<typeof fleet>, endpoints: readonly { url: string }[]): void => {
+      for (const { url } of endpoints) of.delays.set(new URL(url).host, 100);
+    };
+    const atOnce = async ({ clock }: ReturnType<typeof fleet>, of: HttpClient, calls: number): Promise<unknown[]> => {
+      const all = Array.from({ length: calls }, () => of.get('/a').catch(({ code }: { code: string }) => code));
+      const ended = await clock.runUntil(Promise.all(all));
+      return ended.filter((one) => typeof one === 'string');
+    };
+
+    test('one that is full is not chosen while another has room, and then refuses', async () => {
+      const service = fleet(() => 200);
+      slow(service, hosts(4));
+      const orders = service.client({ ...limited, endpoints: hosts(4) });
+      for (let i = 0; i < 10; i++) expect(await atOnce(service, orders, 4)).toEqual([]);
+      expect(await atOnce(service, orders, 5)).toEqual(['MAC_CONCURRENCY_LIMITED']);
+    });
+
+    test('the next region helps out, and one that was ejected does not', async () => {
+      const service = fleet((host) => (host === 'h0.internal' && service.clock.monotonic() === 0 ? 500 : 200));
+      const endpoints = hosts(3).map((one, i) => ({ ...one, region: i < 2 ? 'eu' : 'us' }));
+      const orders = service.client({ ...limited, endpoints });
+      while (service.count('h0.internal') < 5) await service.calls(orders, 1);
+      slow(service, endpoints);
+      await service.clock.advance(1);
+      service.sent.length = 0;
+      expect(await atOnce(service, orders, 3)).toEqual(['MAC_CONCURRENCY_LIMITED']);
+      expect(service.sent.sort()).toEqual(['h1.internal', 'h2.internal']);
+    });
+  });
+
   test('each endpoint has its own path', async () => {
     const paths: string[] = [];
     const { client, calls } = fleet((host, path) => (paths.push(host + path), 200));

@@ -18,7 +18,7 @@ const PAST_CIRCUIT_MS = 1_000;
 
 /**
  * Chooses where each try goes: the first region that is well, and in it the better of two endpoints, apart from those
- * that were ejected, whose circuit is open, or that this call has tried. There is no timer and no scan of the list: what
+ * that were ejected, whose circuit is open, whose limit is reached, or that this call has tried. There is no timer and no scan of the list: what
  * is due is done when a call comes by.
  */
 export class Balancer {
@@ -27,8 +27,8 @@ export class Balancer {
   readonly #breakers: CircuitBreakers | undefined;
   /** Whether an endpoint has policies for each route. */
   readonly #keepsByRoute: boolean;
-  /** Whether a circuit may open without what counts as a failure here: by rules of the user's. */
-  readonly #mayOpenUnseen: boolean;
+  /** Whether one may refuse a try without what counts as a failure here: by the user's rules for circuits, or a limit. */
+  readonly #mayRefuseUnseen: boolean;
   #endpoints = new Map<string, Endpoint>();
   #regions: Region[] = [];
   readonly #ejections: Ejections | undefined;
@@ -42,8 +42,9 @@ export class Balancer {
     this.#ejections = options.ejects ? new Ejections() : undefined;
     const { circuitBreaker, perRoute } = settings;
     this.#keepsByRoute = perRoute.has('circuitBreaker') || perRoute.has('adaptiveConcurrency');
-    this.#mayOpenUnseen =
+    const hasOwnRules =
       circuitBreaker !== false && (circuitBreaker.trip !== undefined || circuitBreaker.classify !== undefined);
+    this.#mayRefuseUnseen = hasOwnRules || settings.adaptiveConcurrency !== false;
     if (circuitBreaker !== false) {
       const { name: _, ...each } = breakerOptions(settings, circuitBreaker);
       const maxKeys = Math.max(1_000, options.targets?.length ?? 0);
@@ -64,7 +65,7 @@ export class Balancer {
     const now = this.#settings.clock.monotonic();
     const before = this.#endpoints;
     // One that comes back may have an open circuit.
-    const isSuspect = this.#mayOpenUnseen || before.size > 0;
+    const isSuspect = this.#mayRefuseUnseen || before.size > 0;
     const regions = new Map<string, Region>();
     this.#endpoints = new Map();
     for (const target of targets) {
@@ -132,6 +133,11 @@ export class Balancer {
         const picked = region.pick(avoided, now, random, name);
         if (picked !== undefined) return picked;
       }
+    }
+    // What would not refuse a try but for its limit: that says so, and to whom else to turn is for the caller to know.
+    for (const region of this.#regions) {
+      const full = region.pick([], now, random, name, true);
+      if (full !== undefined) return full;
     }
     const reprieved = this.#ejections?.reprieve(tried, name, random);
     return reprieved ?? this.#leastLately(route, now);

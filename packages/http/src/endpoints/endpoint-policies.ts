@@ -55,6 +55,12 @@ export class EndpointPolicies {
     return this.#guard(authority, route).breaker?.admits !== false;
   }
 
+  /** Whether the adaptive limit has room for one more try of `route`. */
+  hasRoom(authority: string, route: string | undefined): boolean {
+    const stats = this.#guard(authority, route).limit?.stats();
+    return stats === undefined || Number(stats['inFlight']) < Number(stats['limit']);
+  }
+
   #guard(authority: string, route: string | undefined): Guard {
     if (route === undefined) return (this.#only ??= this.#make(authority, undefined));
     this.#byRoute ??= new RecencyMap();

@@ -90,9 +90,10 @@ export class Endpoint {
     this.#policies.halfOpen(this.target.authority, route);
   }
 
-  /** Whether it is neither ejected nor refused by the circuit that a try of `route` goes through. */
-  usable(now: number, route?: string): boolean {
-    return now >= this.ejectedUntil && this.admits(route);
+  /** Whether neither an ejection nor the circuit that a try of `route` goes through speaks against it, nor, unless `evenFull`, its limit. */
+  usable(now: number, route?: string, evenFull = false): boolean {
+    if (now < this.ejectedUntil || !this.admits(route)) return false;
+    return evenFull || this.#policies.hasRoom(this.target.authority, route);
   }
 
   /** Whether the circuit that a try of `route` goes through would let it pass. */

@@ -5,6 +5,7 @@ import { Region } from './region.ts';
 
 interface Given {
   usable?: boolean;
+  full?: boolean;
   cost?: number;
   inFlight?: number;
   zone?: string;
@@ -12,9 +13,11 @@ interface Given {
 
 function regionOf(endpoints: readonly Given[]): { region: Region; at: (endpoint: Endpoint | undefined) => number } {
   const region = new Region('eu', 0);
-  for (const { usable = true, cost = 1, inFlight = 0, zone } of endpoints) {
-    const endpoint = { target: { weight: 1, zone }, usable: () => usable };
-    const place = region.add(endpoint as unknown as Endpoint, false);
+  for (const { usable = true, full = false, cost = 1, inFlight = 0, zone } of endpoints) {
+    const isUsable = (_now: number, _route: string | undefined, evenFull: boolean): boolean =>
+      usable && (evenFull || !full);
+    const endpoint = { target: { weight: 1, zone }, usable: isUsable };
+    const place = region.add(endpoint as unknown as Endpoint, full);
     if (!usable) region.load.failed(place, cost, 0);
     region.load.succeeded(place, cost, 0);
     for (let i = 0; i < inFlight; i++) region.load.began(place);
@@ -22,11 +25,11 @@ function regionOf(endpoints: readonly Given[]): { region: Region; at: (endpoint:
   return { region, at: (endpoint) => (endpoint === undefined ? -1 : region.endpoints.indexOf(endpoint)) };
 }
 
-function picks(endpoints: readonly Given[], tried: readonly number[] = [], times = 1_000): number[] {
+function picks(endpoints: readonly Given[], tried: readonly number[] = [], evenFull = false): number[] {
   const { region, at } = regionOf(endpoints);
   const random = seededRandom(7);
   const been = tried.map((i) => region.endpoints[i] as Endpoint);
-  return Array.from({ length: times }, () => at(region.pick(been, 0, random)));
+  return Array.from({ length: 1_000 }, () => at(region.pick(been, 0, random, undefined, evenFull)));
 }
 
 const share = (all: readonly number[], one: number): number => all.filter((i) => i === one).length / all.length;
@@ -40,6 +43,15 @@ test('the only usable one of a few is always found', () => {
 test('none usable is none', () => {
   expect(new Set(picks([{ usable: false }, { usable: false }]))).toEqual(new Set([-1]));
   expect(new Set(picks([{}], [0]))).toEqual(new Set([-1]));
+});
+
+test.each<[what: string, endpoints: Given[], evenFull: boolean, picked: number[]]>([
+  ['the only one with room is always found', [{ full: true }, { full: true }, {}], false, [2]],
+  ['room counts for more than being fast', [{ full: true }, { cost: 1_000 }], false, [1]],
+  ['none with room is none', [{ full: true }, { full: true, usable: false }], false, [-1]],
+  ['of those without, one that would do else', [{ full: true }, { full: true, usable: false }], true, [0]],
+])('%s', (_what, endpoints, evenFull, picked) => {
+  expect([...new Set(picks(endpoints, [], evenFull))]).toEqual(picked);
 });
 
 test('one usable of thousands is found by chance, or not: never looked for in all of them', () => {

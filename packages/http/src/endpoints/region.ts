@@ -71,15 +71,22 @@ export class Region {
    * The better of two that are drawn by weight: nearly as good as the best of all, without asking all, and no endpoint
    * draws every caller at once (Mitzenmacher, "The Power of Two Choices").
    *
-   * @param route - whose circuits are asked, where they are kept by route
+   * @param route - whose circuits and limits are asked, where they are kept by route
+   * @param evenFull - whether one whose limit is reached will do
    */
-  pick(tried: readonly Endpoint[], now: number, random: Random, route?: string): Endpoint | undefined {
-    const first = this.#draw(tried, now, random, route);
+  pick(
+    tried: readonly Endpoint[],
+    now: number,
+    random: Random,
+    route?: string,
+    evenFull = false,
+  ): Endpoint | undefined {
+    const first = this.#draw(tried, now, random, route, evenFull);
     if (first === undefined || this.endpoints.length === 1) return this.#at(first);
-    const drawn = this.#draw(tried, now, random, route);
+    const drawn = this.#draw(tried, now, random, route, evenFull);
     const isSame = drawn === first;
     if (isSame && this.load.inFlight(first) === 0) return this.#at(first);
-    const second = isSame ? this.#draw(tried, now, random, route, first) : drawn;
+    const second = isSame ? this.#draw(tried, now, random, route, evenFull, first) : drawn;
     // Where few of many are usable, a second may not be found.
     if (second === undefined) return this.#at(first);
     const last = tried.at(-1)?.target.zone;
@@ -114,18 +121,19 @@ export class Region {
     now: number,
     random: Random,
     route: string | undefined,
+    evenFull: boolean,
     except = -1,
   ): number | undefined {
     this.#sample ??= this.#makeSampler();
     let place = 0;
     for (let i = 0; i < DRAWS; i++) {
       place = this.#sample(random);
-      if (place !== except && this.#isUsable(place, tried, now, route)) return place;
+      if (place !== except && this.#isUsable(place, tried, now, route, evenFull)) return place;
     }
     const { length } = this.endpoints;
     for (let i = 1; i <= Math.min(NEIGHBOURS, length); i++) {
       const next = (place + i) % length;
-      if (next !== except && this.#isUsable(next, tried, now, route)) return next;
+      if (next !== except && this.#isUsable(next, tried, now, route, evenFull)) return next;
     }
     return undefined;
   }
@@ -136,10 +144,16 @@ export class Region {
     return sampler(weights);
   }
 
-  #isUsable(place: number, tried: readonly Endpoint[], now: number, route: string | undefined): boolean {
+  #isUsable(
+    place: number,
+    tried: readonly Endpoint[],
+    now: number,
+    route: string | undefined,
+    evenFull: boolean,
+  ): boolean {
     const endpoint = this.endpoints[place] as Endpoint;
     // Of most nothing but the table is looked at.
-    const isWell = !this.load.isSuspect(place) || endpoint.usable(now, route);
+    const isWell = !this.load.isSuspect(place) || endpoint.usable(now, route, evenFull);
     return isWell && (tried.length === 0 || !tried.includes(endpoint));
   }
 }
