@@ -1,3 +1,4 @@
+import type { Clock } from '@macadam/core';
 import { metrics } from '@opentelemetry/api';
 import {
   AggregationTemporality,
@@ -8,6 +9,7 @@ import {
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
 import { choiceFrom, type Environment } from './environment.ts';
+import { CountingMeterProvider, Histograms } from './histograms.ts';
 import type { Resource } from './resource.ts';
 import type { RunningSignal } from './signal.ts';
 
@@ -68,15 +70,19 @@ export function startMetrics(
   exporter: PushMetricExporter,
   { intervalMs, timeoutMs, maxSeries }: MetricSettings,
   resource: Resource,
+  clock: Clock,
 ): RunningSignal & { registered: boolean } {
+  const histograms = histogramsFor(exporter, maxSeries, resource, clock);
   const reader = new PeriodicExportingMetricReader({
     exporter,
     exportIntervalMillis: intervalMs,
     // No longer than the interval: one collection must not meet the next.
     exportTimeoutMillis: Math.min(intervalMs, timeoutMs),
     cardinalityLimits: { default: maxSeries },
+    metricProducers: histograms === undefined ? [] : [histograms],
   });
-  const provider = new MeterProvider({ resource, readers: [reader] });
+  const options = { resource, readers: [reader] };
+  const provider = histograms ? new CountingMeterProvider(options, histograms) : new MeterProvider(options);
   const registered = metrics.setGlobalMeterProvider(provider);
   return {
     registered,
@@ -87,4 +93,18 @@ export function startMetrics(
       if (registered) metrics.disable();
     },
   };
+}
+
+/** Undefined when the exporter wants other histograms than those with explicit buckets, which are the SDK's to count. */
+function histogramsFor(
+  exporter: PushMetricExporter,
+  maxSeries: number,
+  resource: Resource,
+  clock: Clock,
+): Histograms | undefined {
+  const { HISTOGRAM } = InstrumentType;
+  const wanted = exporter.selectAggregation?.(HISTOGRAM).type ?? AggregationType.DEFAULT;
+  if (wanted !== AggregationType.DEFAULT) return undefined;
+  const temporality = exporter.selectAggregationTemporality?.(HISTOGRAM) ?? AggregationTemporality.CUMULATIVE;
+  return new Histograms({ resource, maxSeries, temporality, now: () => clock.now() });
 }

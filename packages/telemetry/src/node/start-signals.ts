@@ -62,7 +62,7 @@ export function startSignals(options: TelemetryOptions, env: Environment, clock:
     add('logs', startLogs(exporters.logs, logSettings, resource, queue));
   }
   if (exporters.metrics !== undefined) {
-    const signal = startMetrics(exporters.metrics, metricSettings, resource);
+    const signal = startMetrics(exporters.metrics, metricSettings, resource, clock);
     add('metrics', signal.registered ? withInstruments(signal, options.runtimeMetrics ?? true) : signal);
   }
   return running;
