@@ -1,19 +1,23 @@
 import type { AuthHeaders, HttpAuth } from './auth.ts';
-import type { DispatchController, DispatchHandler, RawHeaders } from './dispatcher.ts';
+import type { DispatchController, RawHeaders, Receiver } from './dispatcher.ts';
 import { firstOf } from './retry-after.ts';
 
 /** Tells whoever gave the credentials of the answer, before anything is made of it. */
-export class AnswerListener implements DispatchHandler {
-  readonly #receiver: DispatchHandler;
+export class AnswerListener implements Receiver {
+  readonly #receiver: Receiver;
   readonly #auth: HttpAuth;
   readonly #sent: AuthHeaders;
   readonly #origin: string;
 
-  constructor(receiver: DispatchHandler, auth: HttpAuth, sent: AuthHeaders, origin: string) {
+  constructor(receiver: Receiver, auth: HttpAuth, sent: AuthHeaders, origin: string) {
     this.#receiver = receiver;
     this.#auth = auth;
     this.#sent = sent;
     this.#origin = origin;
+  }
+
+  get settled(): boolean {
+    return this.#receiver.settled === true;
   }
 
   onRequestStart(controller: DispatchController): void {

@@ -1,11 +1,16 @@
 import type { Socket } from 'node:net';
 import { BalancedPool, buildConnector, Client, Pool, type Dispatcher } from 'undici';
 
-/** The transport underneath: an undici `Agent`, `Pool`, `ProxyAgent`, `MockAgent`, …, or what can do the same. */
+/** A transport to send through: an undici `Agent`, `Pool`, `ProxyAgent`, `MockAgent`, or anything with the same `dispatch`. */
 export type HttpDispatcher = Pick<Dispatcher, 'dispatch'>;
 export type DispatchOptions = Dispatcher.DispatchOptions;
 export type DispatchController = Dispatcher.DispatchController;
 export type DispatchHandler = Dispatcher.DispatchHandler;
+/** Who waits for an answer. */
+export interface Receiver extends DispatchHandler {
+  /** Whether nobody waits any more; a request that has not been begun need not be. Default: false. */
+  readonly settled?: boolean;
+}
 /** Header values by lower-case name, as undici parses them. */
 export type RawHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -22,11 +27,15 @@ export type Connect = (
   callback: (...result: [error: null, socket: Socket] | [error: Error, socket: null]) => void,
 ) => void;
 
-/** Numbers of a connection pool, read when asked for. */
+/** The state of a connection pool. */
 export interface ConnectionStats {
+  /** Open connections. */
   readonly connected: number;
+  /** Open connections without a request. */
   readonly free: number;
+  /** Requests that wait for a connection. */
   readonly pending: number;
+  /** Requests in flight on a connection. */
   readonly running: number;
 }
 

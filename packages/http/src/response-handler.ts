@@ -4,7 +4,7 @@ import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
 import { isDecodeFailure, type DecodeFailure } from './content-decoding.ts';
 import { DRAIN_MS, ERROR_BODY_BYTES, type AttemptSettings, type FollowUps, type Scope } from './attempt-settings.ts';
-import { giveUp, type DispatchController, type DispatchHandler, type RawHeaders } from './dispatcher.ts';
+import { giveUp, type DispatchController, type RawHeaders, type Receiver } from './dispatcher.ts';
 import {
   decodeError,
   HttpNetworkError,
@@ -26,7 +26,7 @@ import { cutShort } from './transport/http2-streams.ts';
  * One request of a try on the wire: collects the answer and settles once, with a response or an error. The transport
  * calls it back (`onRequestStart` … `onResponseEnd`), possibly before `dispatch` returns, and once more after an abort.
  */
-export class ResponseHandler implements DispatchHandler {
+export class ResponseHandler implements Receiver {
   readonly request: PreparedRequest;
   readonly log: AttemptLog;
   readonly context: ExecuteContext;

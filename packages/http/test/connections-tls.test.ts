@@ -127,6 +127,23 @@ test('a request that the transport does not take keeps no other waiting', async 
   expect(await Promise.all([endOf('no path'), endOf('/')])).toEqual(['UND_ERR_INVALID_ARG', 200]);
 });
 
+test('calls that are given up while the first connection is being made open none of their own', async () => {
+  let connections = 0;
+  const server = createHttpsServer(serverTls, (_, response) => response.end());
+  server.on('connection', () => connections++);
+  const client = clientFor({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
+  const first = client.get('/');
+  const leaving = new AbortController();
+  const { signal } = leaving;
+  const left = [client.get('/', { signal }), client.stream('GET', '/', { signal }), client.post('/', { signal })];
+  const failures = left.map(failure);
+  leaving.abort();
+  expect(await Promise.all(failures)).toEqual(Array(3).fill(signal.reason));
+  await first;
+  await client.get('/');
+  expect([connections, client.stats().connections]).toEqual([1, { connected: 1, free: 1, pending: 0, running: 0 }]);
+});
+
 describe('connections of HTTP/2', () => {
   test('that let no request begin are left when the time for connecting is over, and keep no client open', async () => {
     const limits = { connectTimeoutMs: 400, retry: false } as const;

@@ -1,7 +1,7 @@
 import { HttpDecodeError } from '../errors.ts';
 import { parseEncodings, type DecodedLimits } from '../content-decoding.ts';
 import type { Clock } from '@macadam/core';
-import { giveUp, type DispatchController, type DispatchHandler, type RawHeaders } from '../dispatcher.ts';
+import { giveUp, type DispatchController, type RawHeaders, type Receiver } from '../dispatcher.ts';
 import { networkFailure } from '../failure-code.ts';
 import type { ResponseHandler } from '../response-handler.ts';
 import { HttpResponse, setBody } from '../response.ts';
@@ -15,7 +15,7 @@ import { cutShort } from '../transport/http2-streams.ts';
  * One request whose answer is streamed. Until the headers have come it is like any other; then the try is over, as far
  * as time limits, retries and the circuit breaker go, and what follows is between the server and the reader.
  */
-export class StreamHandler implements DispatchHandler {
+export class StreamHandler implements Receiver {
   readonly #whole: ResponseHandler;
   readonly #stream: StreamSettings;
   readonly #clock: Clock;
@@ -27,6 +27,10 @@ export class StreamHandler implements DispatchHandler {
     this.#stream = stream;
     this.#clock = client.clock;
     this.#limits = client.limits;
+  }
+
+  get settled(): boolean {
+    return this.#whole.settled;
   }
 
   onRequestStart(controller: DispatchController): void {

@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { MacadamError } from '@macadam/core';
-import type { Connections, ConnectionStats, DispatchHandler, DispatchOptions } from '../dispatcher.ts';
+import type { Connections, ConnectionStats, DispatchOptions, Receiver } from '../dispatcher.ts';
 import { Connection, type ConnectionOwner, type ConnectionTarget } from './connection.ts';
 
 /** A request that waits until it is known whether a connection that is being made carries more than one. */
 interface Waiting {
-  readonly receiver: DispatchHandler;
+  readonly receiver: Receiver;
   /** In the asynchronous context it came with: what listens to the transport goes by that. */
   readonly send: () => void;
 }
@@ -34,7 +34,7 @@ export class ConnectionPool implements Connections, ConnectionOwner {
     this.#mayShare = target.origin.startsWith('https:');
   }
 
-  dispatch(options: DispatchOptions, receiver: DispatchHandler): boolean {
+  dispatch(options: DispatchOptions, receiver: Receiver): boolean {
     if (this.#closing === undefined) this.#send(options, receiver);
     else receiver.onResponseError?.(null as never, new MacadamError('The pool is closed', { code: 'MAC_CLOSED' }));
     return true;
@@ -97,7 +97,7 @@ export class ConnectionPool implements Connections, ConnectionOwner {
     if (connection === this.#negotiating) this.#failWaiting(error);
   }
 
-  #send(options: DispatchOptions, receiver: DispatchHandler): void {
+  #send(options: DispatchOptions, receiver: Receiver): void {
     const connection = this.#free.pop() ?? this.#open();
     if (connection !== undefined) {
       connection.send(options, receiver);
@@ -110,7 +110,9 @@ export class ConnectionPool implements Connections, ConnectionOwner {
   /** As many as there is room for, or another connection may be made for; each once, however many wait. */
   #sendWaiting(): void {
     while (this.#waiting.length > 0 && (this.#free.length > 0 || this.#negotiating === undefined)) {
-      (this.#waiting.shift() as Waiting).send();
+      const next = this.#waiting.shift() as Waiting;
+      // A connection of its own would be made for nobody.
+      if (next.receiver.settled !== true) next.send();
     }
     if (this.#waiting.length === 0) this.#onNoneWaiting?.();
   }
