@@ -1,7 +1,10 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
+import { constants, type ClientHttp2Stream } from 'node:http2';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
+import { watchedSocket } from '../src/transport/reused-sockets.ts';
 import { answer, ca, http2Frames, type FramedRequest } from './http2-frames.ts';
 import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
@@ -40,6 +43,25 @@ test('a connection of HTTP/2 that died without a word is left once a call on it 
   });
   expect((await client.post('/next', { json: 1 })).text()).toBe('whole');
   expect(sockets.size).toBe(2);
+});
+
+test('one that the server leaves with an error, and reads no more of, is closed soon after', async () => {
+  const server = await http2Frames({ answersHeaders: true }, (request) => {
+    request.socket.pause();
+    request.goAway(request.id, constants.NGHTTP2_INTERNAL_ERROR);
+  });
+  cleanUp.push(server.close);
+  let socket: Socket | undefined;
+  const note = (message: unknown): void => {
+    socket = watchedSocket((message as { stream: ClientHttp2Stream }).stream.session?.socket);
+  };
+  subscribe('http2.client.stream.created', note);
+  cleanUp.push(() => unsubscribe('http2.client.stream.created', note));
+  const client = impatientClient({ baseUrl: server.url, tls: { ca }, retry: false });
+  expect(await failure(client.put('/a', { body: Buffer.alloc(20_000_000) }))).toMatchObject({
+    errorCode: 'ERR_HTTP2_SESSION_ERROR',
+  });
+  await vi.waitFor(() => expect(socket).toMatchObject({ destroyed: true }), { timeout: 15_000 });
 });
 
 test('one that is only slow to answer is kept: it answers a PING', async () => {

@@ -5,6 +5,7 @@
  */
 import { systemClock } from '@macadam/core';
 import { constants, type Http2Session } from 'node:http2';
+import type { Socket } from 'node:net';
 
 /** Far above the way there and back on any network, and enough for a packet that has to be sent again. */
 const SILENCE_MS = 2_000;
@@ -77,4 +78,24 @@ function patienceMs(session: Http2Session): number {
  */
 export function retire(session: Http2Session): void {
   session.emit('goaway', constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID);
+}
+
+/** By then what is left to send on a connection that has ended has gone, if it ever will: nobody waits for it. */
+const LEAVING_MS = 2_000;
+
+/** Those whose sockets go with them. */
+const leaving = new WeakSet<Http2Session>();
+
+/**
+ * Has `socket` closed soon after its session has ended. Node waits, without end, until all that was written has gone, and the
+ * server has closed its side as well: a server that sends GOAWAY and then reads no more would keep it for ever.
+ */
+export function leaveInTime(session: Http2Session, socket: Socket): void {
+  if (leaving.has(session)) return;
+  leaving.add(session);
+  const destroy = session.destroy.bind(session);
+  session.destroy = (...why) => {
+    destroy(...why);
+    if (!socket.destroyed) systemClock.setTimer(() => socket.destroy(), LEAVING_MS).unref?.();
+  };
 }

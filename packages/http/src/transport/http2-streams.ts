@@ -1,7 +1,8 @@
 import { subscribe } from 'node:diagnostics_channel';
-import { constants, type ClientHttp2Stream } from 'node:http2';
+import { constants, type ClientHttp2Stream, type Http2Session } from 'node:http2';
+import { leaveInTime } from './http2-liveness.ts';
 import { guardUpload } from './http2-uploads.ts';
-import { isWatched } from './reused-sockets.ts';
+import { watchedSocket } from './reused-sockets.ts';
 
 /**
  * Streams of HTTP/2 by the headers of their answers: the one object that Node, which has the stream, and the transport,
@@ -19,7 +20,9 @@ subscribe('http2.client.stream.finish', (message) => {
 
 subscribe('http2.client.stream.created', (message) => {
   const { stream } = message as { stream: WatchedStream };
-  if (!isWatched(stream.session?.socket)) return;
+  const socket = watchedSocket(stream.session?.socket);
+  if (socket === undefined) return;
+  leaveInTime(stream.session as Http2Session, socket);
   // The transport stops listening to a stream when its request has ended, and the stream may still be open then: to be
   // closed, or cancelled. When its connection breaks, it fails with nobody listening, which would end the process.
   stream.on('error', () => {});

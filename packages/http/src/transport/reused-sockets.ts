@@ -7,13 +7,13 @@ const WATCHED = Symbol('a socket of @macadam/http');
 const SERVED = Symbol('whether it has carried an answer');
 
 interface WatchedSocket {
-  [WATCHED]?: true;
+  [WATCHED]?: Socket;
   [SERVED]?: boolean;
 }
 
-/** Whether `socket`, or what stands for it on a session of HTTP/2, was made here. */
-export function isWatched(socket: object | undefined): boolean {
-  return socket !== undefined && (socket as WatchedSocket)[WATCHED] === true;
+/** The socket itself of what stands for it on a session of HTTP/2; undefined for one that was not made here. */
+export function watchedSocket(socket: object | undefined): Socket | undefined {
+  return (socket as WatchedSocket | undefined)?.[WATCHED];
 }
 
 /**
@@ -22,7 +22,7 @@ export function isWatched(socket: object | undefined): boolean {
  */
 export function watchSocket(socket: Socket): void {
   const watched = socket as WatchedSocket;
-  watched[WATCHED] = true;
+  watched[WATCHED] = socket;
   watched[SERVED] = false;
   const mark = (error: Error): void => {
     if (watched[SERVED] === true) onReusedSocket.add(error);
