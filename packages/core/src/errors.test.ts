@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { isMacadamError } from './brand.ts';
-import { MacadamError, OptionsError, TimeoutError, withheld } from './errors.ts';
+import { MacadamError, OptionsError, TimeoutError, underPath, withheld } from './errors.ts';
 
 describe('MacadamError', () => {
   it('carries code, retryable and cause, and looks like any other error', () => {
@@ -89,6 +89,34 @@ describe('OptionsError', () => {
     [['hunter2'], 'an array of 1'],
   ])('tells of %j, where it may be a secret, its kind alone', (value, received) => {
     expect(new OptionsError('secret', withheld(value), 'bytes').received).toBe(received);
+  });
+});
+
+describe('underPath', () => {
+  it('names the function in whose options the wrong option stands, and shows no more than before', () => {
+    const check = (): never => {
+      throw new OptionsError('retry.budget', withheld('a secret'), 'a retry budget');
+    };
+    expect(() => underPath('createHttpClient', check)).toThrow(
+      'Option createHttpClient.retry.budget is a text that is not shown; it must be a retry budget.',
+    );
+    expect(() => underPath('outer', () => underPath('inner', check))).toThrow(
+      expect.objectContaining({
+        path: 'outer.inner.retry.budget',
+        received: 'a text that is not shown',
+        allowed: 'a retry budget',
+      }),
+    );
+  });
+
+  it('gives back what the check gives, and passes other errors on as they are', () => {
+    expect(underPath('a', () => 1)).toBe(1);
+    const other = new TimeoutError('too slow', 50);
+    expect(() =>
+      underPath('a', () => {
+        throw other;
+      }),
+    ).toThrow(other);
   });
 });
 

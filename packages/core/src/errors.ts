@@ -107,6 +107,21 @@ export function withheld(value: unknown): unknown {
   return new Withheld(value === '' ? 'an empty text' : 'a text that is not shown');
 }
 
+/**
+ * Runs `check` and prefixes the path of an {@link OptionsError} it throws with `path`. For a function whose options contain the
+ * options of another: `retry` inside `createHttpClient` fails as `createHttpClient.retry.maxAttempts`.
+ */
+export function underPath<T>(path: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    // Of whatever copy of this package: what checks may have brought its own.
+    if (!isMacadamError(error, 'MAC_INVALID_OPTIONS')) throw error;
+    const { path: inner, received, allowed } = error as unknown as OptionsError;
+    throw new OptionsError(`${path}.${inner}`, new Withheld(received), allowed);
+  }
+}
+
 /** One try of a call: what it did and when. */
 export interface AttemptRecord {
   /** Counted from 1. */
