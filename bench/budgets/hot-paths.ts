@@ -144,10 +144,10 @@ export const hotPaths: readonly HotPath[] = [
     name: 'auth: verify of a JWT seen before',
     operations: USUAL,
     setup: async () => {
-      const { createHmacVerifier } = await import('@macadam/auth');
+      const { createHmacJwtVerifier } = await import('@macadam/auth');
       const secret = Buffer.alloc(32, 7);
       const [issuer, audience] = ['https://id.example.com', 'https://orders.example.com'];
-      const verifier = createHmacVerifier({ issuer, audience, algorithm: 'HS256', secrets: [{ secret }] });
+      const verifier = createHmacJwtVerifier({ issuer, audience, algorithm: 'HS256', secrets: [{ secret }] });
       const token = tokenOf(secret, { iss: issuer, aud: audience, sub: 'u1' });
       await verifier.verify(token);
       return () => verifier.verify(token);

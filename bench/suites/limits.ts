@@ -171,9 +171,9 @@ function cases(): Case[] {
           },
         },
         macadam('macadam verify', '@macadam/auth', async () => {
-          const { createHmacVerifier } = await import('@macadam/auth');
+          const { createHmacJwtVerifier } = await import('@macadam/auth');
           const token = await signedToken();
-          const verifier = createHmacVerifier({ issuer, audience, algorithm: 'HS256', secrets: [{ secret }] });
+          const verifier = createHmacJwtVerifier({ issuer, audience, algorithm: 'HS256', secrets: [{ secret }] });
           await verifier.verify(token);
           return () => verifier.verify(token);
         }),

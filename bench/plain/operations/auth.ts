@@ -26,9 +26,9 @@ export const auth: Record<string, Operation> = {
   macadam: {
     count: 200_000,
     make: async () => {
-      const { createHmacVerifier } = await import('@macadam/auth');
+      const { createHmacJwtVerifier } = await import('@macadam/auth');
       const secrets = [{ secret, kid: 'k1' }];
-      const verifier = createHmacVerifier({ issuer, audience, algorithm: 'HS256', secrets, cache: false });
+      const verifier = createHmacJwtVerifier({ issuer, audience, algorithm: 'HS256', secrets, cache: false });
       const token = accessToken();
       return async (count) => {
         let last: unknown;

@@ -49,14 +49,14 @@ export function tokenBy(key: Key, algorithm: string, subject = 'u1'): string {
 }
 
 export function verifierOf(
-  { createJwtVerifier, createHmacVerifier }: Auth,
+  { createJwtVerifier, createHmacJwtVerifier }: Auth,
   algorithm: string,
   key: Key,
   cache?: false,
 ) {
   const rules = { issuer: ISSUER, audience: AUDIENCE, ...(cache === undefined ? {} : { cache }) };
   if (algorithm === 'HS256') {
-    return createHmacVerifier({ ...rules, algorithm, secrets: [{ secret: new Uint8Array(secret), kid: 'k1' }] });
+    return createHmacJwtVerifier({ ...rules, algorithm, secrets: [{ secret: new Uint8Array(secret), kid: 'k1' }] });
   }
   const jwks = { keys: [{ ...key.jwk, kid: 'k1' }] };
   const { issuer, audience, ...more } = rules;

@@ -1,87 +1,99 @@
 import { MacadamError } from '@macadam/core';
+import type { Decision, DecisionReason } from './permissions/decision.ts';
 
-/** Why a token was refused: stable words for metrics and for the `error_description` you choose to send. */
+/** Why a token was rejected. Stable values, for metrics and for the `error_description` you choose to send. */
 export type TokenReason =
-  /** Not three canonical base64url parts, the first of strict JSON, and so is the second of a JWT. */
+  /** Not a compact JWS: three canonical base64url parts with a strict JSON header and, for a JWT, strict JSON claims. */
   | 'malformed'
-  | 'too_large'
-  /** A header that asks for what is never done: `crit`, `b64`, `zip`, or a key that travels with the token. */
-  | 'unsupported_header'
+  /** Longer than `maxTokenLength`. */
+  | 'tooLarge'
+  /** The header uses `crit`, `b64` or `zip`, or carries its own key (`jwk`, `jku`, `x5c`, `x5u`). None is supported. */
+  | 'unsupportedHeader'
+  /** `alg` is not one of the `algorithms` of its issuer. */
   | 'algorithm'
+  /** `typ` is not that of the profile: a token of another kind. */
   | 'type'
+  /** `iss` is not one of the configured issuers. */
   | 'issuer'
+  /** `aud` does not contain the configured audience. */
   | 'audience'
-  /** A claim that the profile demands is missing, or is not of its type. */
+  /** A claim that the profile requires is missing or has the wrong type. */
   | 'claim'
+  /** `exp` has passed. */
   | 'expired'
-  | 'not_yet_valid'
-  /** Older than `maxTokenAgeMs`. */
-  | 'too_old'
-  /** No key of the issuer has the token's `kid`, or the token names none and several would do. */
-  | 'key_unknown'
-  /** The issuer's keys could not be fetched. Says nothing about the token: `retryable`. */
-  | 'keys_unavailable'
+  /** `nbf` or `iat` is in the future. */
+  | 'notYetValid'
+  /** `iat` is longer ago than `maxTokenAgeMs`. */
+  | 'tooOld'
+  /** No key of the issuer matches the `kid`, or the token has no `kid` and several keys match. */
+  | 'keyUnknown'
+  /** The keys of the issuer could not be fetched. The token itself was not judged: `retryable`. */
+  | 'keysUnavailable'
+  /** The signature is wrong. */
   | 'signature'
-  /** It is bound to a key or a certificate (`cnf`) that whoever brings it has not shown, or that nobody has looked at. */
+  /** The token is bound to a key or certificate (`cnf`), and the sender did not prove that it holds it. */
   | 'binding'
+  /** `isRevoked` returned true. */
   | 'revoked'
-  /** `isRevoked` failed. Says nothing about the token: `retryable`. */
-  | 'revocation_unknown'
-  /** The issuer, asked about it, says it is not active. */
+  /** `isRevoked` failed. The token itself was not judged: `retryable`. */
+  | 'revocationUnknown'
+  /** Introspection says that the token is not active (RFC 7662). */
   | 'inactive'
-  /** The issuer could not be asked about it. Says nothing about the token: `retryable`. */
-  | 'introspection_unavailable';
+  /** The introspection endpoint could not be reached. The token itself was not judged: `retryable`. */
+  | 'introspectionUnavailable';
 
 const SENTENCES: Readonly<Record<TokenReason, string>> = {
   malformed: 'it is not three parts of strict base64url, or does not come alone: without `Bearer`',
-  too_large: 'it is longer than allowed',
-  unsupported_header: 'its header asks for something that is never done',
+  tooLarge: 'it is longer than allowed',
+  unsupportedHeader: 'its header asks for something that is never done',
   algorithm: 'its algorithm is not allowed for the issuer',
   type: 'it is a token of another kind',
   issuer: 'its issuer is not one of those configured',
   audience: 'it is meant for another audience',
   claim: 'a claim is missing or not of its type',
   expired: 'it has expired',
-  not_yet_valid: 'it is not valid yet',
-  too_old: 'it was issued too long ago',
-  key_unknown: 'the issuer has no such key',
-  keys_unavailable: "the issuer's keys could not be fetched",
+  notYetValid: 'it is not valid yet',
+  tooOld: 'it was issued too long ago',
+  keyUnknown: 'the issuer has no such key',
+  keysUnavailable: "the issuer's keys could not be fetched",
   signature: 'its signature is wrong',
   binding: 'it is bound to something that was not shown with it',
   revoked: 'it was revoked',
-  revocation_unknown: 'whether it was revoked could not be found out',
+  revocationUnknown: 'whether it was revoked could not be found out',
   inactive: 'its issuer says that it is not active',
-  introspection_unavailable: 'its issuer could not be asked about it',
+  introspectionUnavailable: 'its issuer could not be asked about it',
 };
 
 /** All of them. */
 export const TOKEN_REASONS = Object.keys(SENTENCES) as readonly TokenReason[];
 
 const NOT_THE_TOKENS_FAULT: readonly TokenReason[] = [
-  'keys_unavailable',
-  'revocation_unknown',
-  'introspection_unavailable',
+  'keysUnavailable',
+  'revocationUnknown',
+  'introspectionUnavailable',
 ];
 
-/** What a {@link TokenError} is made with. */
+/** Details of a {@link TokenError}. */
 export interface TokenErrorDetails {
-  /** The header or claim that is at fault. */
+  /** The name of the header or claim at fault. */
   claim?: string | undefined;
-  /** The configured issuer, once known. */
+  /** The configured issuer, once it is known. */
   issuer?: string | undefined;
+  /** The underlying error. */
   cause?: unknown;
 }
 
 /**
- * A token that was refused. Code `MAC_TOKEN_INVALID`. Holds no part of the token: neither its text nor a value from it.
- * `retryable` only when the reason lies with us or the issuer (`keys_unavailable`, `revocation_unknown`,
- * `introspection_unavailable`): answer those with 503, all others with 401.
+ * A token was rejected. Code `MAC_TOKEN_INVALID`. Contains no part of the token, neither its text nor a claim value.
+ * `retryable` only when the token could not be judged (`keysUnavailable`, `revocationUnknown`,
+ * `introspectionUnavailable`): respond to those with 503, to all others with 401.
  */
 export class TokenError extends MacadamError {
+  /** Why the token was rejected. */
   readonly reason: TokenReason;
-  /** The header or claim that is at fault, by name. */
+  /** The name of the header or claim at fault, if there is one. */
   readonly claim: string | undefined;
-  /** The configured issuer that the token claims to be from, once that is known. */
+  /** The configured issuer of the token, once it is known. */
   readonly issuer: string | undefined;
 
   constructor(reason: TokenReason, { claim, issuer, cause }: TokenErrorDetails = {}) {
@@ -99,65 +111,71 @@ export class TokenError extends MacadamError {
 }
 TokenError.prototype.name = 'TokenError';
 
-/** Why a signature was refused. */
+/** Why a signed message or webhook was rejected. Stable values, for metrics. */
 export type SignatureReason =
   /** A header that carries the signature is missing. */
   | 'missing'
-  /** A header is there twice, or is not written as the standard says. */
+  /** A signature header occurs twice, or does not follow the standard. */
   | 'malformed'
-  | 'too_old'
-  /** Its time is ahead of ours by more than clocks differ. */
-  | 'too_new'
-  /** Its `expires` is over. */
+  /** Signed longer ago than `maxAgeMs` (webhooks: `toleranceMs`). */
+  | 'tooOld'
+  /** Signed in the future, by more than the clock tolerance. */
+  | 'tooNew'
+  /** The `expires` parameter has passed. */
   | 'expired'
-  /** A parameter that is demanded is missing, or is not of its type. */
+  /** A required signature parameter is missing or has the wrong type. */
   | 'parameter'
-  /** A component that must be signed is not. */
-  | 'not_covered'
-  /** A component that was signed is not in the message, or there more than once. */
+  /** A component of `requiredComponents` is not signed. */
+  | 'notCovered'
+  /** A signed component is missing from the message, or occurs more than once. */
   | 'component'
-  /** Its algorithm is not that of the key. */
+  /** The `alg` parameter is not the algorithm of the key. */
   | 'algorithm'
-  /** There is no such key. */
-  | 'key_unknown'
-  /** `resolveKey` failed. Says nothing about the message: `retryable`. */
-  | 'key_unavailable'
+  /** `resolveKey` does not know the key. */
+  | 'keyUnknown'
+  /** `resolveKey` failed. The message itself was not judged: `retryable`. */
+  | 'keyUnavailable'
+  /** The signature is wrong. */
   | 'signature'
-  /** The content is not the one whose digest was signed. */
+  /** The content does not match the signed digest. */
   | 'digest'
-  /** It was received before. */
+  /** `seen` says that this message was received before. */
   | 'replayed'
-  /** `seen` failed. Says nothing about the message: `retryable`. */
-  | 'replay_unknown';
+  /** `seen` failed. The message itself was not judged: `retryable`. */
+  | 'replayUnknown';
 
 const SIGNATURE_SENTENCES: Readonly<Record<SignatureReason, string>> = {
   missing: 'a header is missing',
   malformed: 'a header is not as the standard says',
-  too_old: 'it was signed too long ago',
-  too_new: 'it was signed in the future',
+  tooOld: 'it was signed too long ago',
+  tooNew: 'it was signed in the future',
   expired: 'it has expired',
   parameter: 'a parameter is missing or not of its type',
-  not_covered: 'a component that must be signed is not',
+  notCovered: 'a component that must be signed is not',
   component: 'a component that was signed is not there',
   algorithm: 'its algorithm is not that of the key',
-  key_unknown: 'there is no such key',
-  key_unavailable: 'the key could not be looked up',
+  keyUnknown: 'there is no such key',
+  keyUnavailable: 'the key could not be looked up',
   signature: 'no signature is right',
   digest: 'its content is not the one that was signed',
   replayed: 'it was received before',
-  replay_unknown: 'whether it was received before could not be found out',
+  replayUnknown: 'whether it was received before could not be found out',
 };
 
-/** A signed message that was refused. Code `MAC_SIGNATURE_INVALID`. Holds nothing of the message or the signature. */
+/**
+ * A signed message or webhook was rejected. Code `MAC_SIGNATURE_INVALID`. Contains nothing of the message or the signature.
+ * Respond with 401; with 503 where it is `retryable` (`keyUnavailable`, `replayUnknown`).
+ */
 export class SignatureError extends MacadamError {
+  /** Why the message was rejected. */
   readonly reason: SignatureReason;
-  /** The header, component or parameter that is at fault, by name. */
+  /** The name of the header, component or parameter at fault, if there is one. */
   readonly header: string | undefined;
 
   constructor(reason: SignatureReason, { header, cause }: { header?: string; cause?: unknown } = {}) {
     super(`The message was refused: ${SIGNATURE_SENTENCES[reason]}${header === undefined ? '' : ` (${header})`}.`, {
       code: 'MAC_SIGNATURE_INVALID',
-      retryable: reason === 'replay_unknown' || reason === 'key_unavailable',
+      retryable: reason === 'replayUnknown' || reason === 'keyUnavailable',
       cause,
       stack: false,
     });
@@ -167,18 +185,20 @@ export class SignatureError extends MacadamError {
 }
 SignatureError.prototype.name = 'SignatureError';
 
-/** Why an API key was refused. */
+/** Why an API key was rejected. Stable values, for metrics. */
 export type ApiKeyReason =
-  /** Not a key of ours: the form or the checksum is wrong. Found out without a look-up. */
+  /** The form or the checksum is wrong. Found without a lookup. */
   | 'malformed'
-  /** Made for another prefix or environment. */
+  /** Made for another prefix or environment. Found without a lookup. */
   | 'environment'
-  /** No such id, or not its secret. */
+  /** There is no key with this id, or its secret is another one. */
   | 'unknown'
+  /** `expiresAtMs` of the record has passed. */
   | 'expired'
+  /** `revoked` of the record is true. */
   | 'revoked'
-  /** The look-up failed. Says nothing about the key: `retryable`. */
-  | 'lookup_failed';
+  /** `lookup` failed. The key itself was not judged: `retryable`. */
+  | 'lookupFailed';
 
 const API_KEY_SENTENCES: Readonly<Record<ApiKeyReason, string>> = {
   malformed: 'it is not a key of ours',
@@ -186,17 +206,21 @@ const API_KEY_SENTENCES: Readonly<Record<ApiKeyReason, string>> = {
   unknown: 'there is no such key',
   expired: 'it has expired',
   revoked: 'it was revoked',
-  lookup_failed: 'it could not be looked up',
+  lookupFailed: 'it could not be looked up',
 };
 
-/** An API key that was refused. Code `MAC_API_KEY_INVALID`. Holds no part of the key. */
+/**
+ * An API key was rejected. Code `MAC_API_KEY_INVALID`. Contains no part of the key. Respond with 401; with 503 where it is
+ * `retryable` (`lookupFailed`).
+ */
 export class ApiKeyError extends MacadamError {
+  /** Why the key was rejected. */
   readonly reason: ApiKeyReason;
 
   constructor(reason: ApiKeyReason, cause?: unknown) {
     super(`The API key was refused: ${API_KEY_SENTENCES[reason]}.`, {
       code: 'MAC_API_KEY_INVALID',
-      retryable: reason === 'lookup_failed',
+      retryable: reason === 'lookupFailed',
       cause,
       stack: false,
     });
@@ -205,27 +229,21 @@ export class ApiKeyError extends MacadamError {
 }
 ApiKeyError.prototype.name = 'ApiKeyError';
 
-/** What a {@link ForbiddenError} is made of. */
-interface Denial {
-  readonly reason: string;
-  readonly rule: string | undefined;
-  readonly policyVersion: string;
-  readonly cause?: unknown;
-}
-
 /**
- * Somebody may not do what they asked for. Code `MAC_FORBIDDEN`. Answer 403, and 503 where it is `retryable`: then nobody
- * who could say was to be asked, and `cause` tells why. Says what was asked and what decided, and neither who asked nor for
- * what.
+ * The principal may not do what was asked for. Code `MAC_FORBIDDEN`. Respond with 403; with 503 where it is `retryable`
+ * (`reason` is `unavailable`; `cause` says why). Contains the action and the rule, and neither the principal nor the resource.
  */
 export class ForbiddenError extends MacadamError {
+  /** The action that was asked for. */
   readonly action: string;
-  readonly reason: string;
-  /** The rule that decided, if one did. */
+  /** Why it is denied. */
+  readonly reason: DecisionReason;
+  /** The id of the rule that decided; undefined when none did. */
   readonly rule: string | undefined;
+  /** The version of the permissions that decided. */
   readonly policyVersion: string;
 
-  constructor(action: string, decision: Denial) {
+  constructor(action: string, decision: Omit<Decision, 'allowed'>) {
     super(`${action} is not allowed: ${whyNot(decision)}.`, {
       code: 'MAC_FORBIDDEN',
       retryable: decision.reason === 'unavailable',
@@ -240,7 +258,7 @@ export class ForbiddenError extends MacadamError {
 }
 ForbiddenError.prototype.name = 'ForbiddenError';
 
-function whyNot({ reason, rule = 'no rule allows it' }: Denial): string {
+function whyNot({ reason, rule = 'no rule allows it' }: Omit<Decision, 'allowed'>): string {
   if (reason === 'unavailable') return 'whoever decides did not answer';
-  return reason === 'rule_failed' ? `${rule} could not be evaluated` : rule;
+  return reason === 'ruleFailed' ? `${rule} could not be evaluated` : rule;
 }

@@ -17,7 +17,7 @@ export type {
   ExpectedBinding,
 } from './dpop/dpop-verifier.ts';
 export { dpop } from './dpop/dpop.ts';
-export type { DpopAnswer, DpopAuth, DpopRequest } from './dpop/dpop.ts';
+export type { DpopResponse, DpopAuth, DpopRequest } from './dpop/dpop.ts';
 export { DpopError } from './dpop/errors.ts';
 export type { DpopReason } from './dpop/errors.ts';
 export { ApiKeyError, ForbiddenError, SignatureError, TokenError } from './errors.ts';
@@ -27,9 +27,9 @@ export { createIntrospector } from './introspection/introspector.ts';
 export type { Introspector, IntrospectorStats } from './introspection/introspector.ts';
 export type { IntrospectionCacheOptions, IntrospectorOptions } from './introspection/options.ts';
 export type { HmacAlgorithm, JwtAlgorithm } from './jwt/algorithms.ts';
-export { createHmacVerifier } from './jwt/hmac-verifier.ts';
+export { createHmacJwtVerifier } from './jwt/hmac-verifier.ts';
 export type { HmacSecret } from './jwt/hmac-secrets.ts';
-export type { HmacVerifierOptions } from './jwt/hmac-verifier.ts';
+export type { HmacJwtVerifierOptions } from './jwt/hmac-verifier.ts';
 export { createHmacJwsVerifier, createJwsVerifier } from './jwt/jws-verifier.ts';
 export type {
   HmacJwsVerifierOptions,
@@ -64,9 +64,9 @@ export type {
   CedarPermissionsOptions,
 } from './permissions/cedar.ts';
 export type { DecisionCacheOptions } from './permissions/decision-cache.ts';
-export type { Decision, Permissions, RuleExplanation } from './permissions/decision.ts';
+export type { Decision, DecisionReason, Permissions, RuleExplanation } from './permissions/decision.ts';
 export { openFgaPermissions } from './permissions/open-fga.ts';
-export type { OpenFgaOptions } from './permissions/open-fga.ts';
+export type { OpenFgaPermissionsOptions } from './permissions/open-fga.ts';
 export type { Consistency, FgaTuple } from './permissions/open-fga-batches.ts';
 export { definePermissions } from './permissions/permissions.ts';
 export type { PermissionsOptions } from './permissions/permissions.ts';
@@ -77,7 +77,7 @@ export type {
   RelationGraphOptions,
   RelationTuple,
 } from './permissions/relation-graph.ts';
-export type { AskOptions, RemotePermissions, RemotePermissionsStats } from './permissions/remote-permissions.ts';
+export type { CheckOptions, RemotePermissions, RemotePermissionsStats } from './permissions/remote-permissions.ts';
 export type { PermissionRequest, PermissionRule, Relations } from './permissions/rule.ts';
 export type { SeenBefore } from './replay.ts';
 export type { SignatureAlgorithm, SignatureKey, SigningAlgorithm } from './signatures/algorithms.ts';

@@ -36,7 +36,7 @@ describe('what a collector gets', () => {
     expect(await collector.collect()).toMatchObject({
       'macadam.auth.tokens{api,accepted}': 3,
       'macadam.auth.tokens{api,malformed}': 1,
-      'macadam.auth.tokens{api,key_unknown}': 1,
+      'macadam.auth.tokens{api,keyUnknown}': 1,
       'macadam.auth.cache.lookups{api,hit}': 2,
       'macadam.auth.cache.lookups{api,miss}': 3,
       'macadam.auth.cache.entries{api}': 1,

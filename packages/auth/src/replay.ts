@@ -5,11 +5,11 @@ import { answerOf } from './fetch/within.ts';
 /**
  * Asked for each message that is otherwise good: whether this id was here before. Must also note it, in one step, and
  * keep it for `keepMs`, which is `Infinity` where nothing ends the message. Anything but `false` refuses the message
- * (`replayed`), and so does an error, or no answer within 5 seconds (`replay_unknown`).
+ * (`replayed`), and so does an error, or no answer within 5 seconds (`replayUnknown`).
  */
 export type SeenBefore = (id: string, keepMs: number) => boolean | Promise<boolean>;
 
-/** @throws SignatureError `replayed` or `replay_unknown`, naming the part of the message that should be used once. */
+/** @throws SignatureError `replayed` or `replayUnknown`, naming the part of the message that should be used once. */
 export async function refuseReplay(
   seen: SeenBefore,
   id: string,
@@ -21,7 +21,7 @@ export async function refuseReplay(
   try {
     replayed = await answerOf(seen(id, keepMs), clock);
   } catch (cause) {
-    throw new SignatureError('replay_unknown', { header, cause });
+    throw new SignatureError('replayUnknown', { header, cause });
   }
   if (replayed !== false) throw new SignatureError('replayed', { header });
 }

@@ -89,7 +89,7 @@ describe('an API key', () => {
 
   it('is refused, and may be tried again, while the table cannot be asked', async () => {
     const error: unknown = await verifyApiKey(key, () => Promise.reject(new Error('down'))).catch((e: unknown) => e);
-    expect(error).toMatchObject({ code: 'MAC_API_KEY_INVALID', reason: 'lookup_failed', retryable: true });
+    expect(error).toMatchObject({ code: 'MAC_API_KEY_INVALID', reason: 'lookupFailed', retryable: true });
   });
 
   it('is not in the error', async () => {

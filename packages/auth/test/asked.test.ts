@@ -38,7 +38,7 @@ it.each<[string, (hook: Hook, clock: VirtualClock) => Promise<unknown>, string]>
       });
       return verifier.verify(makeToken(key, accessClaims(clock)));
     },
-    'revocation_unknown',
+    'revocationUnknown',
   ],
   [
     'whether a webhook was here',
@@ -46,7 +46,7 @@ it.each<[string, (hook: Hook, clock: VirtualClock) => Promise<unknown>, string]>
       const headers = webhookSigner({ secrets, clock }).sign('{}');
       return webhookVerifier({ secrets, seen, clock }).verify(headers, '{}');
     },
-    'replay_unknown',
+    'replayUnknown',
   ],
   [
     'whether a request was here',
@@ -54,12 +54,12 @@ it.each<[string, (hook: Hook, clock: VirtualClock) => Promise<unknown>, string]>
       const resolveKey = () => ({ key: publicKey, algorithm: 'ed25519' }) as const;
       return verifyRequest(await signed(clock), { resolveKey, seen, clock });
     },
-    'replay_unknown',
+    'replayUnknown',
   ],
   [
     'for the key of a request',
     async (resolveKey, clock) => verifyRequest(await signed(clock), { resolveKey, clock }),
-    'key_unavailable',
+    'keyUnavailable',
   ],
   [
     'whether a proof was here',
@@ -68,12 +68,12 @@ it.each<[string, (hook: Hook, clock: VirtualClock) => Promise<unknown>, string]>
       const proof = await createDpopKey({ clock }).proof(target);
       return createDpopVerifier({ seen, clock }).verifyProof({ ...target, headers: { dpop: proof } });
     },
-    'replay_unknown',
+    'replayUnknown',
   ],
   [
     'for an API key',
     (lookup, clock) => verifyApiKey(createApiKey({ environment: 'live' }).key, lookup, { clock }),
-    'lookup_failed',
+    'lookupFailed',
   ],
 ])('who is asked %s has five seconds', async (_, verify, reason) => {
   const clock = virtualClock({ settle: 'eventLoop' });

@@ -52,13 +52,13 @@ const open: Order = { id: '1', owner: 'a', locked: false };
 describe('permissions of Cedar', () => {
   it.each<[string, User, string, Order | undefined, boolean, string, string | undefined]>([
     ['the owner', { id: 'a' }, 'order:cancel', open, true, 'allowed', 'own'],
-    ['another', { id: 'b' }, 'order:cancel', open, false, 'no_rule', undefined],
+    ['another', { id: 'b' }, 'order:cancel', open, false, 'noRule', undefined],
     ['a group', { id: 'b', groups: ['support'] }, 'order:read', open, true, 'allowed', 'support'],
     ['a forbid over a permit', { id: 'a' }, 'order:cancel', { ...open, locked: true }, false, 'denied', 'locked'],
     ['the context', { id: 'b' }, 'order:export', open, true, 'allowed', 'office'],
-    ['a permit that fails', { id: 'b' }, 'order:read', undefined, false, 'no_rule', undefined],
+    ['a permit that fails', { id: 'b' }, 'order:read', undefined, false, 'noRule', undefined],
     // Cedar passes over a forbid that fails (here: locked is not there), and would allow.
-    ['a forbid that fails', { id: 'a' }, 'order:cancel', { id: '1', owner: 'a' }, false, 'rule_failed', 'locked'],
+    ['a forbid that fails', { id: 'a' }, 'order:cancel', { id: '1', owner: 'a' }, false, 'ruleFailed', 'locked'],
   ])('%s', (_, principal, action, resource, allowed, reason, rule) => {
     expect(can(principal, action, resource)).toMatchObject({ allowed, reason, rule, policyVersion: can.version });
   });

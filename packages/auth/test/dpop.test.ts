@@ -157,9 +157,9 @@ describe('A31: a server', () => {
   it('refuses proofs that are too old, or ahead, by the second', async () => {
     const rows: [aheadMs: number, reason: string][] = [
       [-70_000, 'accepted'],
-      [-71_000, 'too_old'],
+      [-71_000, 'tooOld'],
       [10_000, 'accepted'],
-      [11_000, 'too_new'],
+      [11_000, 'tooNew'],
     ];
     for (const [aheadMs, reason] of rows) {
       const one = stage();
@@ -233,7 +233,7 @@ describe('A31: a server', () => {
     const error: unknown = await server
       .authenticate({ method: 'GET', url: URL_OF, headers: sent }, tokens)
       .catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ code: 'MAC_DPOP_INVALID', reason: 'replay_unknown', retryable: true });
+    expect(error).toMatchObject({ code: 'MAC_DPOP_INVALID', reason: 'replayUnknown', retryable: true });
     expect(seen).toHaveLength(1);
     expect(seen[0]).toMatch(new RegExp(`^${key.thumbprint}\\.`));
     await send({ ...sent, dpop: `${sent.dpop.slice(0, -8)}AAAAAAAA` });
@@ -247,7 +247,7 @@ describe('A31: a server', () => {
     await clock.advance(69_999);
     expect(await send(first)).toBe('replayed');
     await clock.advance(11_000);
-    expect(await send(first)).toBe('too_old');
+    expect(await send(first)).toBe('tooOld');
   });
 
   it('remembers keys of good proofs alone, for their algorithm, and a bounded number of them', async () => {

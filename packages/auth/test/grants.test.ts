@@ -38,7 +38,7 @@ describe('who asks', () => {
   });
 
   it('is said in the body where that is wanted', async () => {
-    const { endpoint, tokens } = stageTokens({ clientAuth: 'post' });
+    const { endpoint, tokens } = stageTokens({ clientAuth: 'client_secret_post' });
     await tokens.getToken();
     expect(Object.fromEntries(endpoint.requests[0]!.form)).toMatchObject({
       client_id: 'orders',
@@ -49,7 +49,7 @@ describe('who asks', () => {
 
   it('is found out each time where the secret may change', async () => {
     let secret = 'first';
-    const { endpoint, tokens } = stageTokens({ clientAuth: 'post', clientSecret: () => secret });
+    const { endpoint, tokens } = stageTokens({ clientAuth: 'client_secret_post', clientSecret: () => secret });
     tokens.invalidate(await tokens.getToken());
     secret = 'second';
     await tokens.getToken();
@@ -107,7 +107,7 @@ describe('who asks', () => {
   );
 
   it('is left to the certificate, or to nobody, only when that is said', async () => {
-    for (const clientAuth of ['mtls', 'none'] as const) {
+    for (const clientAuth of ['tls_client_auth', 'none'] as const) {
       const endpoint = new TokenEndpoint();
       await clientCredentials({ ...anonymous, clientAuth, fetch: endpoint.fetch }).getToken();
       expect(Object.fromEntries(endpoint.requests[0]!.form)).toEqual({
@@ -296,7 +296,7 @@ describe('options', () => {
     ['an empty id', { clientId: '' }, /clientId/],
     ['an empty secret', { clientSecret: '' }, /clientSecret/],
     ['no secret at all', { clientSecret: undefined }, /clientSecret/],
-    ['a secret and a certificate', { clientAuth: 'mtls' }, /clientSecret/],
+    ['a secret and a certificate', { clientAuth: 'tls_client_auth' }, /clientSecret/],
     ['a secret and a key', { privateKey: { key: key.privateKey, algorithm: 'ES256' } }, /clientSecret/],
     [
       'a key of another kind',

@@ -186,7 +186,7 @@ describe('a client that shows a certificate', () => {
       await using tokens = clientCredentials({
         tokenUrl: `${baseUrl}/token`,
         clientId: 'orders',
-        clientAuth: 'mtls',
+        clientAuth: 'tls_client_auth',
         fetch: way.fetch,
       });
       if (certificate === own) expect(await tokens.getToken()).toBe('by-certificate');

@@ -108,7 +108,7 @@ describe('introspection', () => {
       endpoint.answer = answer;
       const error: unknown = await introspector.verify('good').catch((one: unknown) => one);
       expect(error).toBeInstanceOf(TokenError);
-      expect(error).toMatchObject({ reason: 'introspection_unavailable', retryable: true });
+      expect(error).toMatchObject({ reason: 'introspectionUnavailable', retryable: true });
       expect(inspect(error, { depth: 9 })).not.toContain(SECRET);
       endpoint.answer = working;
       expect(await reasonOf(introspector.verify('good'))).toBe('accepted');
@@ -117,7 +117,7 @@ describe('introspection', () => {
     endpoint.answer = () => new Promise(() => {});
     const hung = reasonOf(introspector.verify('good'));
     await clock.advance(5_000);
-    expect(await hung).toBe('introspection_unavailable');
+    expect(await hung).toBe('introspectionUnavailable');
   });
 
   it('leaves an endpoint that is down alone, ever longer, and finds out soon that it is well again', async () => {
@@ -129,7 +129,7 @@ describe('introspection', () => {
     for (let n = 0; n < 3_000; n++) {
       const error: unknown = await introspector.verify(`bad-${n}`).catch((one: unknown) => one);
       if (n < 600) expect(await reasonOf(introspector.verify('good'))).toBe('accepted');
-      expect(error).toMatchObject({ reason: 'introspection_unavailable', retryable: true });
+      expect(error).toMatchObject({ reason: 'introspectionUnavailable', retryable: true });
       await clock.advance(100);
     }
     // Those that opened it, and then one after 1, 2, 4, 8, 16 and each 30 seconds.
@@ -151,8 +151,8 @@ describe('introspection', () => {
       return token.endsWith('0') ? new Response('', { status: 500 }) : working(request);
     };
     for (let n = 0; n < 500; n++) {
-      expect(await reasonOf(introspector.verify('poison'))).toBe('introspection_unavailable');
-      const expected = n % 10 === 0 ? 'introspection_unavailable' : 'accepted';
+      expect(await reasonOf(introspector.verify('poison'))).toBe('introspectionUnavailable');
+      const expected = n % 10 === 0 ? 'introspectionUnavailable' : 'accepted';
       expect(await reasonOf(introspector.verify(`good-${n}`))).toBe(expected);
       await clock.advance(5);
     }
@@ -185,7 +185,7 @@ describe('introspection', () => {
     await clock.advance(59_999);
     expect(await reasonOf(introspector.verify('good'))).toBe('accepted');
     await clock.advance(1);
-    expect(await reasonOf(introspector.verify('good'))).toBe('introspection_unavailable');
+    expect(await reasonOf(introspector.verify('good'))).toBe('introspectionUnavailable');
   });
 
   it('believes an active token only for us, from its issuer, in its time', async () => {
@@ -194,12 +194,12 @@ describe('introspection', () => {
       [() => ({ active: true }), 'audience'],
       [() => ({ active: true, aud: AUDIENCE, iss: 'https://evil.example' }), 'issuer'],
       [(now) => ({ active: true, aud: AUDIENCE, exp: now - 10 }), 'expired'],
-      [(now) => ({ active: true, aud: AUDIENCE, nbf: now + 11 }), 'not_yet_valid'],
+      [(now) => ({ active: true, aud: AUDIENCE, nbf: now + 11 }), 'notYetValid'],
       [() => ({ active: true, aud: AUDIENCE, exp: 'soon' }), 'claim'],
       [() => ({ active: true, aud: AUDIENCE, sub: 5 }), 'claim'],
       [() => ({ active: true, aud: AUDIENCE, jti: ['a'] }), 'claim'],
       [() => ({ active: true, aud: AUDIENCE, sub: null }), 'accepted'],
-      [() => ({ active: 1, aud: AUDIENCE }), 'introspection_unavailable'],
+      [() => ({ active: 1, aud: AUDIENCE }), 'introspectionUnavailable'],
       [(now) => ({ active: true, aud: ['x', AUDIENCE], iss: 'https://id.example.com', exp: now + 1 }), 'accepted'],
     ];
     for (const [answer, reason] of rows) {
@@ -228,7 +228,7 @@ describe('introspection', () => {
     const forged = `${part({ alg: 'RS256', typ: 'token-introspection+jwt' })}.${part(answer)}.AAAA`;
     const headers = { 'content-type': 'application/token-introspection+jwt' };
     endpoint.answer = () => new Response(forged, { headers });
-    expect(await reasonOf(introspector.verify('good'))).toBe('introspection_unavailable');
+    expect(await reasonOf(introspector.verify('good'))).toBe('introspectionUnavailable');
   });
 
   it('asks about nothing that cannot be a token', async () => {
@@ -237,7 +237,7 @@ describe('introspection', () => {
       ['', 'malformed'],
       ['a b', 'malformed'],
       ['a\nb', 'malformed'],
-      ['a'.repeat(8_193), 'too_large'],
+      ['a'.repeat(8_193), 'tooLarge'],
     ]) {
       expect(await reasonOf(introspector.verify(token!))).toBe(reason);
     }

@@ -65,7 +65,7 @@ describe('keys that are fetched', () => {
     [
       'is an error whose body is never let go of',
       () => new Response(new ReadableStream({ cancel: () => new Promise(() => {}) }), { status: 500 }),
-      'keys_unavailable',
+      'keysUnavailable',
     ],
   ])('are judged at once where the answer %s', async (_what, answer, expected) => {
     const clock = virtualClock();
@@ -158,7 +158,7 @@ describe('A11: a key that was withdrawn', () => {
     expect(await reasonOf(verifier.verify(token))).toBe('accepted');
     endpoint.keys = [b.jwk];
     await clock.advance(600_000);
-    expect(await reasonOf(verifier.verify(token))).toBe('key_unknown');
+    expect(await reasonOf(verifier.verify(token))).toBe('keyUnknown');
   });
 
   it('does so when the same name comes back with another key', async () => {
@@ -179,7 +179,7 @@ describe('A13: tokens with keys that nobody has', () => {
     const head = (n: number) =>
       Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: `k${n}` })).toString('base64url');
     for (let n = 0; n < 10_000; n++) {
-      expect(await reasonOf(verifier.verify(`${head(n)}.${forged}`))).toBe('key_unknown');
+      expect(await reasonOf(verifier.verify(`${head(n)}.${forged}`))).toBe('keyUnknown');
       if (n % 1_000 === 0) {
         expect(await send(a)).toBe('accepted');
         await clock.advance(1_000);
@@ -194,7 +194,7 @@ describe('A13: tokens with keys that nobody has', () => {
   it('cause no fetch of their own when the set was asked for on their behalf already', async () => {
     const { endpoint, send } = stage();
     const reasons = await Promise.all(Array.from({ length: 20 }, (_, n) => send(a, { kid: `x${n}` })));
-    expect(new Set(reasons)).toEqual(new Set(['key_unknown']));
+    expect(new Set(reasons)).toEqual(new Set(['keyUnknown']));
     expect(endpoint.calls).toBe(1);
   });
 });
@@ -207,7 +207,7 @@ describe('A13: a key that was withdrawn and still signs', () => {
     let calls = endpoint.calls;
     const asked: number[] = [];
     for (let second = 0; second < 1_200; second++) {
-      expect(await send(a, { kid: 'withdrawn' })).toBe('key_unknown');
+      expect(await send(a, { kid: 'withdrawn' })).toBe('keyUnknown');
       if (endpoint.calls > calls) asked.push(second);
       calls = endpoint.calls;
       await clock.advance(1_000);
@@ -229,7 +229,7 @@ describe('A13: a key that was withdrawn and still signs', () => {
     expect(await send(b)).toBe('accepted');
     expect(endpoint.calls).toBe(calls + 1);
     const back = testKey('withdrawn', 'ES256', 2);
-    expect(await send(back)).toBe('key_unknown');
+    expect(await send(back)).toBe('keyUnknown');
     endpoint.keys = [a.jwk, b.jwk, back.jwk];
     // Whoever causes the next fetch brings it.
     await clock.advance(10_000);
@@ -299,16 +299,16 @@ describe('A14: an issuer that cannot be reached', () => {
     await clock.advance(86_400_000 - 11 * MINUTE);
     expect(await send(a)).toBe('accepted');
     await clock.advance(2 * MINUTE);
-    expect(await send(a)).toBe('keys_unavailable');
+    expect(await send(a)).toBe('keysUnavailable');
   });
 
   it('is asked once a step of the back-off from a cold start, and found again after', async () => {
     const { clock, endpoint, send } = stage();
     endpoint.fail();
     const reasons = await Promise.all(Array.from({ length: 20 }, () => send(a)));
-    expect(new Set(reasons)).toEqual(new Set(['keys_unavailable']));
+    expect(new Set(reasons)).toEqual(new Set(['keysUnavailable']));
     expect(endpoint.calls).toBe(1);
-    for (let n = 0; n < 20; n++) expect(await send(a)).toBe('keys_unavailable');
+    for (let n = 0; n < 20; n++) expect(await send(a)).toBe('keysUnavailable');
     expect(endpoint.calls).toBe(1);
     endpoint.answer = undefined;
     await clock.advance(1_000);
@@ -321,7 +321,7 @@ describe('A14: an issuer that cannot be reached', () => {
     endpoint.answer = () => new Promise(() => {});
     const waiting = reasonOf(verifier.verify(makeToken(a, accessClaims(clock))));
     await clock.advance(5_000);
-    expect(await waiting).toBe('keys_unavailable');
+    expect(await waiting).toBe('keysUnavailable');
     clock.assertNoTimers();
   });
 
@@ -391,7 +391,7 @@ describe('A16: an answer that is no key set', () => {
   ])('%s: is refused whole, and the old keys stay', async (name, answer) => {
     const cold = stage();
     cold.endpoint.answer = answer;
-    expect(await cold.send(a)).toBe('keys_unavailable');
+    expect(await cold.send(a)).toBe('keysUnavailable');
 
     const { clock, endpoint, verifier, send } = stage();
     await send(a);
@@ -426,13 +426,13 @@ describe('A16: an answer that is no key set', () => {
           cancel: () => void (cancelled = true),
         }),
       );
-    expect(await send(a)).toBe('keys_unavailable');
+    expect(await send(a)).toBe('keysUnavailable');
     expect(cancelled).toBe(true);
   });
 
   it('a set with no key for us is a set: others may use it', async () => {
     const { endpoint, send } = stage();
     endpoint.keys = [{ ...a.jwk, use: 'enc' }, testKey('ed', 'EdDSA').jwk, { kty: 'AKP', alg: 'ML-DSA-44' }];
-    expect(await send(a)).toBe('key_unknown');
+    expect(await send(a)).toBe('keyUnknown');
   });
 });

@@ -15,9 +15,9 @@ describe('signed content', () => {
     ['an object, with names given twice', '{"a":1,"a":2}'],
     ['nothing, as ACME asks with', ''],
   ])('may be %s', async (_what, text) => {
-    const { payload, header, algorithm, keyId } = await documents.verify(makeToken(key, text));
+    const { payload, header, algorithm, kid } = await documents.verify(makeToken(key, text));
     expect(Buffer.from(payload).toString()).toBe(text);
-    expect([header['alg'], algorithm, keyId]).toEqual(['ES256', 'ES256', 'k1']);
+    expect([header['alg'], algorithm, kid]).toEqual(['ES256', 'ES256', 'k1']);
     expect(Object.isFrozen(header)).toBe(true);
   });
 
@@ -40,7 +40,7 @@ describe('signed content', () => {
 
   it('is not a token: a JWT verifier wants its claims, and a JWS verifier says nothing of them', async () => {
     const expired = makeToken(key, { iss: 'anyone', exp: 1 });
-    expect((await documents.verify(expired)).keyId).toBe('k1');
+    expect((await documents.verify(expired)).kid).toBe('k1');
     const tokens = createJwtVerifier({
       issuers: [{ issuer: 'i', audience: 'a', algorithms: ['ES256'], jwks: { keys: [key.jwk] } }],
     });
@@ -57,16 +57,16 @@ describe('a refusal', () => {
     ['flattened JSON', 'malformed', JSON.stringify({ protected: head, payload: body, signature })],
     ['general JSON', 'malformed', JSON.stringify({ payload: body, signatures: [{ protected: head, signature }] })],
     ['a payload in another spelling', 'malformed', `${head}.${body}=.${signature}`],
-    ['an unencoded payload', 'unsupported_header', makeToken(key, 'x', { b64: false, crit: ['b64'] })],
+    ['an unencoded payload', 'unsupportedHeader', makeToken(key, 'x', { b64: false, crit: ['b64'] })],
     ['another algorithm', 'algorithm', makeToken(testKey('k1', 'ES384'), 'x')],
-    ['an unknown key', 'key_unknown', makeToken({ ...key, kid: 'k2' }, 'x')],
-    ['a length beyond the limit', 'too_large', makeToken(key, 'x'.repeat(7_000))],
+    ['an unknown key', 'keyUnknown', makeToken({ ...key, kid: 'k2' }, 'x')],
+    ['a length beyond the limit', 'tooLarge', makeToken(key, 'x'.repeat(7_000))],
   ])('tells of %s: %s', async (_what, reason, jws) => {
     expect(await reasonOf(documents.verify(jws as string))).toBe(reason);
   });
 
   it('is counted by reason', async () => {
-    const verifier = createJwsVerifier({ algorithms: ['ES256'], jwks: { keys: [key.jwk] }, maxLength: 20_000 });
+    const verifier = createJwsVerifier({ algorithms: ['ES256'], jwks: { keys: [key.jwk] }, maxTokenLength: 20_000 });
     await verifier.verify(makeToken(key, 'x'.repeat(7_000)));
     await reasonOf(verifier.verify(`${head}.${body}.${base64url('not it')}`));
     expect(verifier.stats()).toMatchObject({ accepted: 1, refused: { signature: 1 }, keys: { given: { keys: 1 } } });
@@ -98,7 +98,7 @@ describe('keys behind an address', () => {
     await using verifier = createJwsVerifier({ algorithms: ['ES256'], jwksUri, fetch: endpoint.fetch, clock });
     await expect(verifier.verify(makeToken(key, 'x'))).rejects.toMatchObject({
       code: 'MAC_TOKEN_INVALID',
-      reason: 'keys_unavailable',
+      reason: 'keysUnavailable',
       retryable: true,
     });
   });
@@ -109,7 +109,7 @@ it.each<[string, object, string]>([
   ['a shared algorithm', { algorithms: ['HS256'], jwks: { keys: [key.jwk] } }, 'createHmacJwsVerifier'],
   ['no keys', { algorithms: ['ES256'] }, 'jwksUri'],
   ['a private key', { algorithms: ['ES256'], jwks: { keys: [privateJwk(key)] } }, 'private key'],
-  ['a length without bound', { algorithms: ['ES256'], jwks: { keys: [key.jwk] }, maxLength: 1e9 }, 'maxLength'],
+  ['a length without bound', { algorithms: ['ES256'], jwks: { keys: [key.jwk] }, maxTokenLength: 1e9 }, 'maxLength'],
   ['an issuer', { algorithms: ['ES256'], jwks: { keys: [key.jwk] }, issuer: 'i' }, 'issuer'],
 ])('%s is refused at construction', (_what, options, named) => {
   expect(() => createJwsVerifier(options as JwsVerifierOptions)).toThrow(named);

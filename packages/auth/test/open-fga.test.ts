@@ -7,7 +7,7 @@ import { inspect } from 'node:util';
 import { currentWork, runWork } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ForbiddenError, type FgaTuple, type OpenFgaOptions, openFgaPermissions } from '../src/index.ts';
+import { ForbiddenError, type FgaTuple, type OpenFgaPermissionsOptions, openFgaPermissions } from '../src/index.ts';
 
 interface Check {
   tuple_key: FgaTuple;
@@ -79,16 +79,16 @@ interface User {
 interface Doc {
   id: string;
 }
-const make = (options: Partial<OpenFgaOptions<User, Doc>> = {}) =>
+const make = (options: Partial<OpenFgaPermissionsOptions<User, Doc>> = {}) =>
   openFgaPermissions<User, Doc>({
     apiUrl,
     storeId: 'store-1',
-    modelId: 'model-1',
+    authorizationModelId: 'model-1',
     userOf: ({ id }) => (id === undefined ? undefined : `user:${id}`),
     objectOf: (doc) => doc && `doc:${doc.id}`,
     relationOf: { 'doc:read': 'viewer', 'doc:write': 'editor' },
     // The sockets are real: on a busy machine an answer takes its time.
-    ...(options.clock === undefined && { deadlineMs: 10_000 }),
+    ...(options.clock === undefined && { timeoutMs: 10_000 }),
     ...options,
   });
 const ann = { id: 'a' };
@@ -102,7 +102,7 @@ describe('permissions of OpenFGA', () => {
       rule: 'viewer',
       policyVersion: 'model-1',
     });
-    expect(await can(ann, 'doc:write', { id: '2' })).toMatchObject({ allowed: false, reason: 'no_rule' });
+    expect(await can(ann, 'doc:write', { id: '2' })).toMatchObject({ allowed: false, reason: 'noRule' });
     expect(asked[0]).toMatchObject({
       path: '/stores/store-1/check',
       headers: { authorization: 'Bearer t', 'content-type': 'application/json' },
@@ -129,7 +129,7 @@ describe('permissions of OpenFGA', () => {
     ]);
     for (const { body } of asked)
       for (const { correlation_id } of body.checks ?? []) expect(correlation_id).toMatch(/^[\w-]{1,36}$/);
-    expect(can.stats()).toMatchObject({ questions: 5, requests: 2, unavailable: 0 });
+    expect(can.stats()).toMatchObject({ checks: 5, requests: 2, unavailable: 0 });
   });
 
   it('may rest on relations and values of the moment', async () => {
@@ -144,14 +144,14 @@ describe('permissions of OpenFGA', () => {
 
   it('of nobody, to nothing, or of an action without a relation, are denied without asking', async () => {
     const can = make();
-    expect((await can({ id: undefined }, 'doc:read', { id: '1' })).reason).toBe('no_rule');
-    expect((await can(ann, 'doc:read')).reason).toBe('no_rule');
+    expect((await can({ id: undefined }, 'doc:read', { id: '1' })).reason).toBe('noRule');
+    expect((await can(ann, 'doc:read')).reason).toBe('noRule');
     for (const id of ['', 'eng#member', 'a b']) {
-      expect((await can({ id }, 'doc:read', { id: '1' })).reason).toBe('no_rule');
-      expect((await can(ann, 'doc:read', { id })).reason).toBe('no_rule');
+      expect((await can({ id }, 'doc:read', { id: '1' })).reason).toBe('noRule');
+      expect((await can(ann, 'doc:read', { id })).reason).toBe('noRule');
     }
     for (const action of ['doc:drop', 'constructor', '__proto__']) {
-      expect((await can(ann, action, { id: '1' })).reason).toBe('no_rule');
+      expect((await can(ann, action, { id: '1' })).reason).toBe('noRule');
     }
     expect(asked).toEqual([]);
   });
@@ -185,11 +185,11 @@ describe('permissions of OpenFGA', () => {
   it('are no where the server leaves out what is false, as protocol buffers do', async () => {
     for (const answer of [{}, { resolution: '' }]) {
       fault = () => answer;
-      expect(await make({ onFailure: 'open' })(ann, 'doc:read', { id: '1' })).toMatchObject({ reason: 'no_rule' });
+      expect(await make({ onFailure: 'open' })(ann, 'doc:read', { id: '1' })).toMatchObject({ reason: 'noRule' });
     }
   });
 
-  it.each<[string, Partial<OpenFgaOptions<User, Doc>>]>([
+  it.each<[string, Partial<OpenFgaPermissionsOptions<User, Doc>>]>([
     ['a name cannot be had', { userOf: (user) => user.id!.at(0)!.at(9)!.at(0) }],
     ['a value cannot be had', { contextOf: (user) => ({ name: user.id!.at(9)!.length }) }],
     ['a value cannot be sent', { contextOf: () => ({ n: 1n }) }],
@@ -209,7 +209,7 @@ describe('permissions of OpenFGA', () => {
   it('tell why there was no answer, and not what was sent', async () => {
     const authorization = 'Bearer the-token-of-the-service';
     const headersOf = () => ({ authorization });
-    const broken: Partial<OpenFgaOptions<User, Doc>>[] = [
+    const broken: Partial<OpenFgaPermissionsOptions<User, Doc>>[] = [
       {
         headersOf,
         fetch: () => Promise.reject(Object.assign(new Error(`refused ${authorization}`), { authorization })),
@@ -312,9 +312,9 @@ describe('permissions of OpenFGA', () => {
 
   it.each<[string, object, string]>([
     ['plain http across the network', { apiUrl: 'http://fga.internal' }, 'apiUrl'],
-    ['no model', { modelId: '' }, 'modelId'],
+    ['no model', { authorizationModelId: '' }, 'authorizationModelId'],
     ['an empty relation', { relationOf: { a: '' } }, 'relationOf.a'],
-    ['no deadline', { deadlineMs: Infinity }, 'deadlineMs'],
+    ['no deadline', { timeoutMs: Infinity }, 'timeoutMs'],
     ['an answer for failures that is none', { onFailure: 'deny' }, 'onFailure'],
     ['a misspelt option', { fallback: 'open' }, 'fallback'],
   ])('with %s are refused', (_, options, path) => {

@@ -6,7 +6,7 @@ import {
   clientCredentials,
   createDpopVerifier,
   createDpopKey,
-  createHmacVerifier,
+  createHmacJwtVerifier,
   createJwsVerifier,
   createIntrospector,
   createJwtVerifier,
@@ -53,10 +53,10 @@ it.each<[string, (secret: never) => unknown, string]>([
   ['webhookVerifier({ secret })', (secret) => webhookVerifier({ secret } as never), 'did you mean secrets'],
   ['webhookVerifier({ secrets: text })', (secrets) => webhookVerifier({ secrets }), 'a list of secrets'],
   ['webhookSigner({ secrets: [text] })', (secret) => webhookSigner({ secrets: [secret] }), 'whsec_'],
-  ['createHmacVerifier({ secret })', (secret) => createHmacVerifier({ ...hmac, secret } as never), 'secrets'],
+  ['createHmacJwtVerifier({ secret })', (secret) => createHmacJwtVerifier({ ...hmac, secret } as never), 'secrets'],
   [
     'a text for bytes',
-    (secret) => createHmacVerifier({ ...hmac, secrets: [{ secret }] } as never),
+    (secret) => createHmacJwtVerifier({ ...hmac, secrets: [{ secret }] } as never),
     'bytes (a Uint8Array)',
   ],
   [
@@ -71,8 +71,8 @@ it.each<[string, (secret: never) => unknown, string]>([
   ],
   [
     'a secret and a certificate',
-    (it) => clientCredentials({ ...client, clientSecret: it, clientAuth: 'mtls' }),
-    'mtls',
+    (it) => clientCredentials({ ...client, clientSecret: it, clientAuth: 'tls_client_auth' }),
+    'tls_client_auth',
   ],
   [
     'privateKey: { key: text }',
@@ -90,13 +90,13 @@ it.each<[string, (secret: never) => unknown, string]>([
     'refreshToken',
   ],
   [
-    'createHmacVerifier({ secrets: text })',
-    (secrets) => createHmacVerifier({ ...hmac, secrets } as never),
+    'createHmacJwtVerifier({ secrets: text })',
+    (secrets) => createHmacJwtVerifier({ ...hmac, secrets } as never),
     'a list of',
   ],
   [
-    'createHmacVerifier({ secrets: [text] })',
-    (one) => createHmacVerifier({ ...hmac, secrets: [one] } as never),
+    'createHmacJwtVerifier({ secrets: [text] })',
+    (one) => createHmacJwtVerifier({ ...hmac, secrets: [one] } as never),
     'object',
   ],
   ['webhookVerifier(text)', (secret) => webhookVerifier(secret), 'an object'],

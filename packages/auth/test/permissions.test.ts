@@ -22,7 +22,7 @@ const can = definePermissions<User, Order>({ rules, roles: { admin: ['support'],
 describe('permissions', () => {
   it.each<[string, User, string, Order | undefined, string, string | undefined]>([
     ['the owner', { subject: 'a' }, 'order:cancel', { ownerId: 'a' }, 'allowed', 'own'],
-    ['another', { subject: 'b' }, 'order:cancel', { ownerId: 'a' }, 'no_rule', undefined],
+    ['another', { subject: 'b' }, 'order:cancel', { ownerId: 'a' }, 'noRule', undefined],
     [
       'the owner of what is locked',
       { subject: 'a' },
@@ -34,22 +34,22 @@ describe('permissions', () => {
     ['root, too', { roles: ['root'] }, 'order:cancel', { locked: true }, 'denied', 'locked'],
     ['a role', { roles: ['support'] }, 'order:read', { ownerId: 'a' }, 'allowed', 'support'],
     ['a role two steps up', { roles: ['owner'] }, 'order:read', {}, 'allowed', 'support'],
-    ['a role for another action', { roles: ['support'] }, 'order:write', {}, 'no_rule', undefined],
+    ['a role for another action', { roles: ['support'] }, 'order:write', {}, 'noRule', undefined],
     ['an action of the kind that no rule names', { subject: 'a' }, 'order:print', { ownerId: 'a' }, 'allowed', 'own'],
-    ['an action of another kind', { subject: 'a' }, 'invoice:read', { ownerId: 'a' }, 'no_rule', undefined],
+    ['an action of another kind', { subject: 'a' }, 'invoice:read', { ownerId: 'a' }, 'noRule', undefined],
     ['everything', { roles: ['root'] }, 'invoice:read', undefined, 'allowed', 'root'],
-    ['nobody and nothing', {}, 'order:read', undefined, 'no_rule', undefined],
-    ['missing equals missing', {}, 'order:read', {}, 'no_rule', undefined],
-    ['a wildcard in the question', { subject: 'a' }, '*', { ownerId: 'a' }, 'no_rule', undefined],
-    ['a text that only begins like a kind', { subject: 'a' }, 'orders', { ownerId: 'a' }, 'no_rule', undefined],
-    ['a kind alone', { subject: 'a' }, 'order', { ownerId: 'a' }, 'no_rule', undefined],
-    ['a kind without a verb', { subject: 'a' }, 'order:', { ownerId: 'a' }, 'no_rule', undefined],
-    ['all of a kind in the question', { subject: 'a' }, 'order:*', { ownerId: 'a' }, 'no_rule', undefined],
-    ['what is no action, asked by who may do all', { roles: ['root'] }, 'order:a b', {}, 'no_rule', undefined],
-    ['what is no text', { roles: ['root'] }, undefined as never, {}, 'no_rule', undefined],
-    ['null equals null', { subject: null as never }, 'order:read', { ownerId: null as never }, 'no_rule', undefined],
-    ['an inherited name as action', { subject: 'a' }, '__proto__', { ownerId: 'a' }, 'no_rule', undefined],
-    ['an inherited name as role', { roles: ['constructor', '__proto__'] }, 'order:read', {}, 'no_rule', undefined],
+    ['nobody and nothing', {}, 'order:read', undefined, 'noRule', undefined],
+    ['missing equals missing', {}, 'order:read', {}, 'noRule', undefined],
+    ['a wildcard in the question', { subject: 'a' }, '*', { ownerId: 'a' }, 'noRule', undefined],
+    ['a text that only begins like a kind', { subject: 'a' }, 'orders', { ownerId: 'a' }, 'noRule', undefined],
+    ['a kind alone', { subject: 'a' }, 'order', { ownerId: 'a' }, 'noRule', undefined],
+    ['a kind without a verb', { subject: 'a' }, 'order:', { ownerId: 'a' }, 'noRule', undefined],
+    ['all of a kind in the question', { subject: 'a' }, 'order:*', { ownerId: 'a' }, 'noRule', undefined],
+    ['what is no action, asked by who may do all', { roles: ['root'] }, 'order:a b', {}, 'noRule', undefined],
+    ['what is no text', { roles: ['root'] }, undefined as never, {}, 'noRule', undefined],
+    ['null equals null', { subject: null as never }, 'order:read', { ownerId: null as never }, 'noRule', undefined],
+    ['an inherited name as action', { subject: 'a' }, '__proto__', { ownerId: 'a' }, 'noRule', undefined],
+    ['an inherited name as role', { roles: ['constructor', '__proto__'] }, 'order:read', {}, 'noRule', undefined],
   ])('%s', (_, user, action, order, reason, rule) => {
     const allowed = reason === 'allowed';
     expect(can(user, action, order)).toEqual({ allowed, reason, rule, policyVersion: 'v1' });
@@ -138,14 +138,14 @@ describe('a condition that does not answer', () => {
   ];
   it.each(failures)('that %s: an allow does not apply, a deny does', (_, when) => {
     const rule = { id: 'x', actions: ['a:b'] as const, when: when as () => boolean };
-    expect(definePermissions({ rules: [rule] })({}, 'a:b').reason).toBe('no_rule');
+    expect(definePermissions({ rules: [rule] })({}, 'a:b').reason).toBe('noRule');
     const guarded = definePermissions({
       rules: [
         { id: 'all', actions: ['*'] },
         { ...rule, effect: 'deny' },
       ],
     });
-    expect(guarded({}, 'a:b')).toMatchObject({ allowed: false, reason: 'rule_failed', rule: 'x' });
+    expect(guarded({}, 'a:b')).toMatchObject({ allowed: false, reason: 'ruleFailed', rule: 'x' });
   });
 });
 
@@ -161,7 +161,7 @@ it('a denial whose condition fails tells why, and a promise that nobody waits fo
   const asynchronous = decide(() => Promise.reject(broken) as never);
   expect(asynchronous({}, 'a:b')).toMatchObject({
     allowed: false,
-    reason: 'rule_failed',
+    reason: 'ruleFailed',
     cause: { message: 'A condition of "x" gave a promise, not true or false.' },
   });
   expect(() => asynchronous.assert({}, 'a:b')).toThrow('a:b is not allowed: x could not be evaluated.');

@@ -1,7 +1,7 @@
 import { OptionsError } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
-import { createHmacVerifier, createJwtVerifier, type JwtIssuerOptions } from '../src/index.ts';
+import { createHmacJwtVerifier, createJwtVerifier, type JwtIssuerOptions } from '../src/index.ts';
 import { accessClaims, AUDIENCE, ISSUER, makeToken, reasonOf, testKey } from './tokens.ts';
 
 const clock = virtualClock();
@@ -109,7 +109,7 @@ describe('spiffe-jwt-svid', () => {
     expect(() => verifierFor({ ...options, algorithms, jwks: { keys: [ed.jwk] } })).toThrow(/RS, PS and ES/);
     const secrets = [{ secret: new Uint8Array(32).fill(7) }];
     const hmac = { ...options, audience: AUDIENCE, algorithm: 'HS256' as const, secrets };
-    expect(() => createHmacVerifier(hmac)).toThrow(/RS, PS and ES/);
+    expect(() => createHmacJwtVerifier(hmac)).toThrow(/RS, PS and ES/);
   });
 
   it('takes a trust domain for its issuer', () => {
@@ -140,7 +140,7 @@ describe('generic', () => {
     const options = { profile: 'generic', maxTokenAgeMs: 60_000 } as const;
     const now = clock.now() / 1_000;
     expect(await outcome(options, { iat: now - 69 }, { typ: 'JWT' })).toBe('accepted');
-    expect(await outcome(options, { iat: now - 70 }, { typ: 'JWT' })).toBe('too_old');
+    expect(await outcome(options, { iat: now - 70 }, { typ: 'JWT' })).toBe('tooOld');
     expect(await outcome(options, { iat: undefined }, { typ: 'JWT' })).toBe('claim');
   });
 });

@@ -61,13 +61,13 @@ describe('a live identity provider', () => {
     await using verifier = verifierWith();
     const clients: ClientCredentialsOptions[] = [
       provider.client(),
-      provider.client({ clientId: 'form', clientAuth: 'post' }),
+      provider.client({ clientId: 'form', clientAuth: 'client_secret_post' }),
       keyed(),
     ];
     for (const options of clients) {
       await using tokens = clientCredentials(options);
       const principal = await verifier.verify(await tokens.getToken());
-      expect(principal).toMatchObject({ clientId: options.clientId, scopes: ['orders:read'], keyId: 'key-0' });
+      expect(principal).toMatchObject({ clientId: options.clientId, scopes: ['orders:read'], kid: 'key-0' });
       expect(tokens.stats()).toMatchObject({ requests: 1, failures: 0, oddLifetimes: 0 });
     }
     expect(verifier.stats().keys[provider.origin]).toMatchObject({ keys: 1, fetches: 1, fetchFailures: 0 });
@@ -140,7 +140,7 @@ describe('a live identity provider', () => {
     provider.present = false;
     provider.requests.length = 0;
     await using cold = verifierWith({ clock, random: seededRandom(4) });
-    expect(await reasonOf(cold.verify(tokens[0]!))).toBe('keys_unavailable');
+    expect(await reasonOf(cold.verify(tokens[0]!))).toBe('keysUnavailable');
     const { fetches: before } = verifier.stats().keys[provider.origin]!;
     const reasons = new Set<string>();
     for (let second = 0; second < 600; second++) {
@@ -180,7 +180,7 @@ describe('a live identity provider', () => {
       for (const reason of all) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
       await clock.advance(3_000);
     }
-    expect(Object.fromEntries(reasons)).toEqual({ accepted: 100, key_unknown: 10_000 });
+    expect(Object.fromEntries(reasons)).toEqual({ accepted: 100, keyUnknown: 10_000 });
     // 27 seconds of it, a cooldown of 10: at 0, at 12 and at 24.
     expect(provider.asked('/jwks')).toBeLessThanOrEqual(3);
     expect(verifier.stats().keys[provider.origin]).toMatchObject({ keys: 1, unknownKeys: 10_000 });
@@ -216,7 +216,7 @@ describe('a live identity provider', () => {
 
   it('exchanges the token of a caller for one that names both, and nothing else for any (RFC 8693)', async () => {
     await using verifier = verifierWith();
-    const caller = await grant({ clientId: 'form', clientAuth: 'post' });
+    const caller = await grant({ clientId: 'form', clientAuth: 'client_secret_post' });
     await using onBehalf = tokenExchanges(provider.client());
     const exchanged = await verifier.verify(await onBehalf.for(caller).getToken());
     expect(exchanged).toMatchObject({ subject: 'form', clientId: 'shop', scopes: ['orders:read'] });
@@ -291,6 +291,6 @@ describe('a live identity provider', () => {
     expect(await reasonOf(introspector.verify(token))).toBe('inactive');
     expect(await reasonOf(introspector.verify('made-up'))).toBe('inactive');
     provider.present = false;
-    expect(await reasonOf(introspector.verify('another'))).toBe('introspection_unavailable');
+    expect(await reasonOf(introspector.verify('another'))).toBe('introspectionUnavailable');
   });
 });

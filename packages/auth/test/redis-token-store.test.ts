@@ -102,7 +102,7 @@ describe.each(clients)('a store in Redis, by %s', (_name, redis) => {
   });
 
   it('takes no lock away that is not its own any more, and waits for none for ever', async () => {
-    const store = redisTokenStore(redis, { encryptionKeys, prefix, lockMs: 1_000 });
+    const store = redisTokenStore(redis, { encryptionKeys, prefix, lockTtlMs: 1_000 });
     await store.withLock('s1', () => nodeRedis.set(`${prefix}:{s1}:lock`, 'another'), signal);
     expect(await nodeRedis.get(`${prefix}:{s1}:lock`)).toBe('another');
     await expect(store.withLock('s1', () => Promise.resolve(), signal)).rejects.toThrow(/not free within 2000 ms/);

@@ -152,15 +152,15 @@ describe('rules about relations', () => {
 
   it.each<[string, string, string | undefined, string]>([
     ['ann', 'doc:read', '7', 'allowed'],
-    ['zoe', 'doc:read', '7', 'no_rule'],
+    ['zoe', 'doc:read', '7', 'noRule'],
     ['zoe', 'doc:read', '8', 'allowed'],
     ['cid', 'doc:read', '8', 'denied'],
-    ['ann', 'doc:read', undefined, 'no_rule'],
-    ['', 'doc:read', '8', 'no_rule'],
-    ['x#member', 'doc:read', '8', 'no_rule'],
-    ['cid', 'doc:read', undefined, 'no_rule'],
-    ['ann', 'doc:print', '7', 'no_rule'],
-    ['ann', 'doc:copy', '7', 'rule_failed'],
+    ['ann', 'doc:read', undefined, 'noRule'],
+    ['', 'doc:read', '8', 'noRule'],
+    ['x#member', 'doc:read', '8', 'noRule'],
+    ['cid', 'doc:read', undefined, 'noRule'],
+    ['ann', 'doc:print', '7', 'noRule'],
+    ['ann', 'doc:copy', '7', 'ruleFailed'],
   ])('%s, %s of %s: %s', (user, action, doc, reason) => {
     expect(can({ id: user }, action, doc === undefined ? undefined : { id: doc }).reason).toBe(reason);
   });
@@ -249,7 +249,7 @@ describe('decisions that are remembered', () => {
     asked.length = 0;
     for (let n = 0; n < 2; n++) {
       can({ id: 'a' }, 'doc:read', { id: '1', locked: true });
-      expect(can({ id: 'a' }, 'doc:write', { id: '1' }).reason).toBe('rule_failed');
+      expect(can({ id: 'a' }, 'doc:write', { id: '1' }).reason).toBe('ruleFailed');
     }
     expect(asked).toEqual(['a doc:read 1', 'a doc:read 1']);
     expect(can.stats().entries).toBe(0);

@@ -35,9 +35,9 @@ const PROGRAM = `
   import { createInterface } from 'node:readline';
   import { createClient } from 'redis';
   import { redisTokenStore, refreshTokens } from '@macadam/auth';
-  const { redisUrl, tokenUrl, prefix, key, lockMs } = JSON.parse(process.argv.at(-1));
+  const { redisUrl, tokenUrl, prefix, key, lockTtlMs } = JSON.parse(process.argv.at(-1));
   const redis = await createClient({ url: redisUrl }).connect();
-  const store = redisTokenStore(redis, { encryptionKeys: [Buffer.from(key, 'hex')], prefix, lockMs });
+  const store = redisTokenStore(redis, { encryptionKeys: [Buffer.from(key, 'hex')], prefix, lockTtlMs });
   const tokens = refreshTokens({ tokenUrl, clientId: 'shop', clientSecret: 'a secret', refreshToken: 'refresh-0', store });
   let given;
   for await (const line of createInterface({ input: process.stdin })) {
@@ -59,7 +59,7 @@ let prefix = '';
 function startWorker(): Worker {
   const tokenUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
   const flags = ['--conditions=@macadam/source', '--input-type=module-typescript', '--eval', PROGRAM, '--'];
-  const settings = JSON.stringify({ redisUrl: redisUrl(), tokenUrl, prefix, key, lockMs: LOCK_MS });
+  const settings = JSON.stringify({ redisUrl: redisUrl(), tokenUrl, prefix, key, lockTtlMs: LOCK_MS });
   const child = spawn(process.execPath, [...flags, settings], {
     cwd: import.meta.dirname,
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -55,7 +55,7 @@ can({ id: 'u' }, 'doc:drop');
 const remote = openFgaPermissions<User, { key: string }, 'doc:read'>({
   apiUrl: 'https://fga',
   storeId: 's',
-  modelId: 'm',
+  authorizationModelId: 'm',
   userOf: ({ id }) => id,
   objectOf: (doc) => doc?.key,
   relationOf: { 'doc:read': 'viewer' },

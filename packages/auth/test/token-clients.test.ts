@@ -455,7 +455,7 @@ describe('a client that is closed', () => {
     await clock.advance(HOUR);
     const failed = failureOf(tokens.getToken());
     await tokens.close();
-    expect(await failed).toMatchObject({ reason: 'closed', retryable: false });
+    expect(await failed).toMatchObject({ code: 'MAC_CLOSED', retryable: false });
     expect(clock.pendingTimers).toBe(0);
   });
 });

@@ -30,7 +30,7 @@ export const principal: Promise<Principal> = verifier.verify('token', { signal: 
 createJwtVerifier({ issuers: [{ issuer: 'i', algorithms: ['ES256'], jwksUri: 'https://i/jwks' }] });
 // @ts-expect-error the algorithms are mandatory
 createJwtVerifier({ issuers: [{ issuer: 'i', audience: 'a', jwksUri: 'https://i/jwks' }] });
-// @ts-expect-error a shared secret is for createHmacVerifier
+// @ts-expect-error a shared secret is for createHmacJwtVerifier
 createJwtVerifier({ issuers: [{ issuer: 'i', audience: 'a', algorithms: ['HS256'], jwksUri: 'https://i/jwks' }] });
 // @ts-expect-error a pattern is no audience
 createJwtVerifier({ issuers: [{ issuer: 'i', audience: /a/, algorithms: ['ES256'], jwksUri: 'https://i/jwks' }] });

@@ -122,9 +122,9 @@ describe('A33: a webhook', () => {
 
   it.each([
     [-300_000, 'accepted'],
-    [-301_000, 'too_old'],
+    [-301_000, 'tooOld'],
     [300_000, 'accepted'],
-    [301_000, 'too_new'],
+    [301_000, 'tooNew'],
   ])('a message from %i ms: %s', async (offsetMs, expected) => {
     const headers = webhookSigner({ secrets: [SECRET], clock }).sign(BODY, { timestampMs: clock.now() + offsetMs });
     expect(await outcome(headers)).toBe(expected);
@@ -156,7 +156,7 @@ describe('A33: a webhook', () => {
     expect(await outcome(VECTOR, BODY, { seen })).toBe('replayed');
     expect(kept).toEqual([600_000, 600_000]);
     expect(await outcome(VECTOR, BODY, { seen: () => undefined as never })).toBe('replayed');
-    expect(await outcome(VECTOR, BODY, { seen: () => Promise.reject(new Error('down')) })).toBe('replay_unknown');
+    expect(await outcome(VECTOR, BODY, { seen: () => Promise.reject(new Error('down')) })).toBe('replayUnknown');
     const forged = { ...VECTOR, 'webhook-id': 'msg_forged' };
     expect(await outcome(forged, BODY, { seen })).toBe('signature');
     expect(ids.has('msg_forged')).toBe(false);

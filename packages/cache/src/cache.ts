@@ -165,6 +165,6 @@ export interface Cache<T> extends AsyncDisposable {
   /** The effective options, in words. */
   describe(): string;
   stats(): CacheStats;
-  /** Aborts the loads in flight and lets go of everything. Calls made later reject with `MAC_CACHE_CLOSED`. */
+  /** Aborts the loads in flight and lets go of everything. Calls made later reject with `MAC_CLOSED`. */
   close(): Promise<void>;
 }

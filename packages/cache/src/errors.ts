@@ -1,18 +1,26 @@
-import { isMacadamError, MacadamError } from '@macadam/core';
+import { ClosedError, isMacadamError, MacadamError } from '@macadam/core';
 
-/** Why a load gave no value: the loader threw, it took too long, or it found no place among the loads in flight. */
-export type LoadFailure = 'failed' | 'refused' | 'timeout';
+/** Why a load gave no value. Stable values, for metrics. */
+export type LoaderReason =
+  /** The loader threw or rejected, or its value cannot be stored. */
+  | 'failed'
+  /** `maxConcurrentLoads` loads are in flight, and too many wait already. */
+  | 'refused'
+  /** The load took longer than `loaderTimeoutMs`. */
+  | 'timeout';
 
 /**
- * A value could not be loaded, and no earlier one may serve. Code `MAC_CACHE_LOADER`; `cause` is what the loader threw.
- * Retryable when the time ran out or the cause says so. The key is not told: keys often hold what must not be logged.
+ * A value could not be loaded, and there is no stale value to serve instead. Code `MAC_CACHE_LOADER`; `cause` is what the
+ * loader threw. Retryable for `timeout` and `refused`, and where the cause is. Does not contain the key, since keys often hold
+ * personal data.
  */
 export class CacheLoaderError extends MacadamError {
   /** The cache's name. */
   readonly cache: string;
-  readonly reason: LoadFailure;
+  /** Why there is no value. */
+  readonly reason: LoaderReason;
 
-  constructor(cache: string, reason: LoadFailure, cause: unknown) {
+  constructor(cache: string, reason: LoaderReason, cause: unknown) {
     super(`Cache "${cache}" could not load a value: ${IN_WORDS[reason]}`, {
       code: 'MAC_CACHE_LOADER',
       retryable: reason !== 'failed' || (isMacadamError(cause) && cause.retryable),
@@ -24,13 +32,17 @@ export class CacheLoaderError extends MacadamError {
 }
 CacheLoaderError.prototype.name = 'CacheLoaderError';
 
-const IN_WORDS: Record<LoadFailure, string> = {
+const IN_WORDS: Record<LoaderReason, string> = {
   failed: 'the loader failed',
   refused: 'too many loads are in flight',
   timeout: 'the loader took too long',
 };
 
-/** A value that cannot be kept as it is. Code `MAC_CACHE_VALUE`; `cause` says what about it. */
+/**
+ * A value cannot be stored as the options ask: it does not fit the codec, the schema or the isolation, or a bulk loader returned
+ * something else than values by key. Code `MAC_CACHE_VALUE`, not retryable. The message says what is wrong; `cause` is the
+ * underlying error, if there is one.
+ */
 export class CacheValueError extends MacadamError {
   constructor(message: string, cause?: unknown) {
     super(message, { code: 'MAC_CACHE_VALUE', cause });
@@ -38,14 +50,16 @@ export class CacheValueError extends MacadamError {
 }
 CacheValueError.prototype.name = 'CacheValueError';
 
-/** The cache was closed. Code `MAC_CACHE_CLOSED`. */
-export class CacheClosedError extends MacadamError {
-  /** The cache's name. */
-  readonly cache: string;
-
-  constructor(cache: string) {
-    super(`Cache "${cache}" is closed`, { code: 'MAC_CACHE_CLOSED' });
-    this.cache = cache;
-  }
+/** What calls of the cache called `name` reject with after its `close()`. */
+export function closedError(name: string): ClosedError {
+  return new ClosedError(componentOf(name));
 }
-CacheClosedError.prototype.name = 'CacheClosedError';
+
+/** Whether `error` says that the cache called `name` was closed: a loader may fail because something of its own was. */
+export function isClosedError(error: unknown, name: string): boolean {
+  return isMacadamError(error, 'MAC_CLOSED') && (error as Partial<ClosedError>).component === componentOf(name);
+}
+
+function componentOf(name: string): string {
+  return `Cache "${name}"`;
+}

@@ -2,7 +2,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import { Expiring, OptionsError, runAtRoot, runDetached, TimeoutError } from '@macadam/core';
 import type { LoadContext, StaleValue } from './cache.ts';
 import type { Entry } from './entry.ts';
-import { CacheValueError, type LoadFailure } from './errors.ts';
+import { CacheValueError, type LoaderReason } from './errors.ts';
 import { assertTtl } from './options.ts';
 import { assertTags, MOST_TAGS } from './tag-marks.ts';
 import type { Lease } from './tier.ts';
@@ -24,7 +24,7 @@ export type LoadOutcome<T> =
       /** A tag of the value was invalidated after the load began: who came after that must not get it. */
       readonly outdated: boolean;
     }
-  | { readonly ok: false; readonly reason: LoadFailure; readonly error: unknown };
+  | { readonly ok: false; readonly reason: LoaderReason; readonly error: unknown };
 
 /**
  * One load of one key, which any number of callers wait for. Unlike `singleFlight` of the resilience package it outlives its

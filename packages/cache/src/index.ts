@@ -17,21 +17,22 @@ export { messagePackCodec } from './codec/message-pack-codec.ts';
 export type { MessagePacker } from './codec/message-pack-codec.ts';
 export { createCache } from './create-cache.ts';
 export type { Freshness } from './entry.ts';
-export { CacheClosedError, CacheLoaderError, CacheValueError } from './errors.ts';
-export type { LoadFailure } from './errors.ts';
+export { CacheLoaderError, CacheValueError } from './errors.ts';
+export type { LoaderReason } from './errors.ts';
 export type { Isolation } from './isolation.ts';
 export type { Eviction, MemoryOptions } from './memory-options.ts';
 export type { CacheOptions, LoadOptions, SetOptions } from './options.ts';
 export type { ValueOptions } from './value-options.ts';
 export type { EncryptionKey, EncryptionOptions } from './wire/encryption.ts';
-export type { ValueSchema } from './wire/schema.ts';
-export type { IoRedisClient, NodeRedisClient, NodeRedisCluster, RedisClient, Word } from './redis/client.ts';
+export type { SchemaResult, StandardSchema } from './wire/schema.ts';
+export type { IoRedisClient, NodeRedisClient, NodeRedisCluster, RedisClient, RedisArgument } from './redis/client.ts';
 export { redisTier } from './redis/redis-tier.ts';
 export type { RedisTierOptions } from './redis/redis-tier.ts';
 export type {
   Coherence,
   Ending,
-  SpaceOptions,
+  Lease,
+  TierSpaceOptions,
   Tier,
   TierChange,
   TierMark,

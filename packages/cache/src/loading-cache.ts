@@ -3,7 +3,7 @@ import { Batch, present } from './batch.ts';
 import type { Cache, CacheStats, EntryState, Loader, LoaderOfMany, WarmOptions, WarmResult } from './cache.ts';
 import { cacheStats } from './cache-stats.ts';
 import { describeCache, stateOf } from './describe.ts';
-import { CacheClosedError } from './errors.ts';
+import { closedError } from './errors.ts';
 import type { FlightContext } from './flight.ts';
 import { longestStaleMs } from './entry.ts';
 import { observe } from './instruments.ts';
@@ -184,7 +184,7 @@ export class LoadingCache<T> implements Cache<T> {
   }
 
   #opened(): this {
-    if (this.#closed) throw new CacheClosedError(this.name);
+    if (this.#closed) throw closedError(this.name);
     return this;
   }
 

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { ExpiryQueue, runAtRoot } from '@macadam/core';
 import { bulkhead, type Policy } from '@macadam/resilience';
 import { noteFailure } from './entry.ts';
-import { CacheClosedError, type LoadFailure } from './errors.ts';
+import { closedError, type LoaderReason } from './errors.ts';
 import { Flight, FlightContext, outOfTime, SoftLimit } from './flight.ts';
 import { InFlight } from './in-flight.ts';
 import { recordLoad } from './instruments.ts';
@@ -102,7 +102,7 @@ export class Loads<T> {
 
   close(name: string): void {
     for (const flight of [...this.#flights.values(), ...this.#detached]) {
-      const error = new CacheClosedError(name);
+      const error = closedError(name);
       this.#fail(flight, 'failed', error);
       flight.cancel(error);
     }
@@ -211,7 +211,7 @@ export class Loads<T> {
     else void this.turns?.fill(flight, raw, what, kept);
   }
 
-  #fail(flight: Flight<T>, reason: LoadFailure, error: unknown): void {
+  #fail(flight: Flight<T>, reason: LoaderReason, error: unknown): void {
     if (flight.settled) return;
     if (reason === 'timeout') this.timeouts++;
     else this.failures++;

@@ -2,7 +2,7 @@ import type { Clock } from '@macadam/core';
 import type {
   Ending,
   Lease,
-  SpaceOptions,
+  TierSpaceOptions,
   Tier,
   TierChange,
   TierMark,
@@ -55,14 +55,14 @@ class MemoryShelf {
 
 class MemorySpace implements TierSpace {
   readonly #shelf: MemoryShelf;
-  readonly #options: SpaceOptions;
+  readonly #options: TierSpaceOptions;
   readonly #clock: Clock;
   readonly #latencyMs: number;
   readonly lagMs: number;
   readonly mostReads: number = 64;
   readonly connected: boolean | undefined;
 
-  constructor(shelf: MemoryShelf, options: SpaceOptions, latencyMs: number, lagMs: number) {
+  constructor(shelf: MemoryShelf, options: TierSpaceOptions, latencyMs: number, lagMs: number) {
     this.#shelf = shelf;
     this.#options = options;
     this.#clock = options.clock;

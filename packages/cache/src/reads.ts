@@ -1,7 +1,7 @@
 import { abortable, currentWork, isMacadamError, type Clock } from '@macadam/core';
 import { annotateWait } from './annotate-wait.ts';
 import { freshnessOf, type Entry } from './entry.ts';
-import { CacheLoaderError } from './errors.ts';
+import { CacheLoaderError, isClosedError } from './errors.ts';
 import type { Flight, FlightContext, LoadOutcome, Members } from './flight.ts';
 import { handedValue } from './isolation.ts';
 import type { Loads } from './loads.ts';
@@ -161,8 +161,9 @@ export class Reads<T> {
     const spare = read.options.fresh === true ? undefined : this.#spare(flight);
     if (spare !== undefined) return this.#serveStale(spare);
     const { error, reason } = outcome;
-    if (isMacadamError(error, 'MAC_CACHE_VALUE') || isMacadamError(error, 'MAC_CACHE_CLOSED')) throw error;
-    throw new CacheLoaderError(this.#settings.name, reason, error);
+    const { name } = this.#settings;
+    if (isMacadamError(error, 'MAC_CACHE_VALUE') || isClosedError(error, name)) throw error;
+    throw new CacheLoaderError(name, reason, error);
   }
 
   /** Waits until the caller or the work it runs for leaves. */

@@ -101,7 +101,7 @@ export interface TierSpace {
 }
 
 /** What a cache asks of a tier. */
-export interface SpaceOptions {
+export interface TierSpaceOptions {
   /** The cache's name. Spaces of the same name share their entries. */
   readonly namespace: string;
   readonly coherence: Coherence;
@@ -125,7 +125,7 @@ export interface Tier {
   readonly timeoutMs: number;
   readonly circuitBreaker: CircuitBreakerOptions | false;
   /** @throws OptionsError for a kind of coherence that it does not know */
-  open(options: SpaceOptions): TierSpace;
+  open(options: TierSpaceOptions): TierSpace;
   /** In words. */
   describe(): string;
 }

@@ -3,7 +3,7 @@ import type { Codec } from './codec/codec.ts';
 import { devalueCodec } from './codec/devalue-codec.ts';
 import { keyring, type EncryptionOptions, type Keyring } from './wire/encryption.ts';
 import { isWellFormed } from './well-formed.ts';
-import type { ValueSchema } from './wire/schema.ts';
+import type { StandardSchema } from './wire/schema.ts';
 
 /** How values become bytes in the shared tier. In memory they stay what they are. */
 export interface ValueOptions<T = unknown> {
@@ -13,7 +13,7 @@ export interface ValueOptions<T = unknown> {
    * Values out of the shared tier are checked by it, and count as missing when they do not fit: another version of the service may
    * have written them. Any Standard Schema; what it makes of a value is not taken. Absences (`null`) are not checked. Default: none.
    */
-  schema?: ValueSchema<T>;
+  schema?: StandardSchema<T>;
   /**
    * Stands with each value; one that was written with another is not read. Change it when what values mean changes in a way that
    * `schema` does not see. At most 255 bytes. Default: the empty string.
@@ -30,7 +30,7 @@ export interface ValueOptions<T = unknown> {
 /** The options with every default filled in, checked. */
 export interface ValueSettings {
   readonly codec: Codec;
-  readonly schema: ValueSchema | undefined;
+  readonly schema: StandardSchema | undefined;
   readonly schemaVersion: string;
   readonly compressAboveBytes: number;
   readonly maxValueBytes: number;
@@ -80,9 +80,9 @@ function assertCodec(path: string, codec: Codec): void {
   assertFunction(`${path}.decode`, codec.decode);
 }
 
-function assertSchema(path: string, schema: ValueSchema): void {
+function assertSchema(path: string, schema: StandardSchema): void {
   // Schemas of some libraries are functions.
-  const standard = (schema as Partial<ValueSchema> | null)?.['~standard'];
+  const standard = (schema as Partial<StandardSchema> | null)?.['~standard'];
   if (typeof standard?.validate !== 'function') throw new OptionsError(path, schema, 'a Standard Schema');
 }
 

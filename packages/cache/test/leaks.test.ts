@@ -101,7 +101,7 @@ describe('bounded memory', () => {
     const source = new Source(clock, 'v', 1_000);
     const waiting = cache.getOrLoad('a', source.load);
     const { signal } = source.contexts[0]!;
-    const late = expect(waiting).rejects.toMatchObject({ code: 'MAC_CACHE_CLOSED' });
+    const late = expect(waiting).rejects.toMatchObject({ code: 'MAC_CLOSED' });
     await cache[Symbol.asyncDispose]();
     await late;
     expect(signal.aborted).toBe(true);
@@ -117,7 +117,7 @@ describe('bounded memory', () => {
       () => cache.expireTags(['t']),
       () => cache.clear(),
     ]) {
-      await expect(call()).rejects.toMatchObject({ code: 'MAC_CACHE_CLOSED', cache: 'test' });
+      await expect(call()).rejects.toMatchObject({ code: 'MAC_CLOSED', component: 'Cache "test"' });
     }
     await cache.close();
     expect(cache.peek('a')).toBeUndefined();

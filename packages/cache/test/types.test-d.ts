@@ -1,4 +1,4 @@
-import { createCache, type Cache, type EntryState, type LoadContext, type ValueSchema } from '@macadam/cache';
+import { createCache, type Cache, type EntryState, type LoadContext, type StandardSchema } from '@macadam/cache';
 import { expectTypeOf } from 'vitest';
 
 interface User {
@@ -35,7 +35,7 @@ void users.getOrLoad('a', () => user, { tags: 'org' });
 // @ts-expect-error: a tier has to do something
 createCache<User>({ name: 'users', l2: {} });
 
-const schema: ValueSchema<User> = { '~standard': { version: 1, vendor: 'test', validate: () => ({ value: user }) } };
+const schema: StandardSchema<User> = { '~standard': { version: 1, vendor: 'test', validate: () => ({ value: user }) } };
 // A schema says what the values are, and must fit what is said.
 expectTypeOf(createCache({ name: 'users', schema })).toEqualTypeOf<Cache<User>>();
 expectTypeOf(createCache<User | null>({ name: 'users', schema })).toEqualTypeOf<Cache<User | null>>();

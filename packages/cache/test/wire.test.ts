@@ -6,7 +6,7 @@ import { layOutEntry, readEntry } from '../src/wire/entry.ts';
 import { type Envelopes, type EnvelopeSettings, type Opened } from '../src/wire/envelopes.ts';
 import { HEAD_BYTES, kindOf, newHead, sameHead } from '../src/wire/head.ts';
 import { keyring } from '../src/wire/encryption.ts';
-import type { ValueSchema } from '../src/wire/schema.ts';
+import type { StandardSchema } from '../src/wire/schema.ts';
 import { encrypted, entries, envelopes, facts, large, packed, small } from './fixtures/entries.ts';
 
 const written = JSON.parse(readFileSync(new URL('fixtures/entries-v1.json', import.meta.url), 'utf8')) as Record<
@@ -141,7 +141,7 @@ describe('what cannot be read is a miss with a reason', () => {
     }
   });
 
-  const schema = (validate: ValueSchema['~standard']['validate']): Partial<EnvelopeSettings> => ({
+  const schema = (validate: StandardSchema['~standard']['validate']): Partial<EnvelopeSettings> => ({
     schema: { '~standard': { version: 1, vendor: 'test', validate } },
   });
 

@@ -3,9 +3,10 @@ export type { Unsubscribe } from './abort.ts';
 export { isMacadamError } from './brand.ts';
 export { sleepWith, systemClock, timerlessClock } from './clock.ts';
 export type { Clock, Timer } from './clock.ts';
+export { ClosedError } from './closed-error.ts';
 export { deadlineAfter } from './deadline.ts';
 export type { Deadline } from './deadline.ts';
-export { MacadamError, OptionsError, TimeoutError, underPath, withheld } from './errors.ts';
+export { MacadamError, OptionsError, TimeoutError, withheld } from './errors.ts';
 export type { AttemptRecord, MacadamErrorOptions } from './errors.ts';
 export { ExpiryQueue, Expiring } from './expiry-queue.ts';
 export {

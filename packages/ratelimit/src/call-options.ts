@@ -29,13 +29,13 @@ export function refundIn(options: RefundOptions): { readonly cost: number; reado
 }
 
 /** What may be waited for, and how long, of the unit of work where nothing is said. */
-export function waitIn(options: WaitOptions): WaitOptions & { readonly deadlineMs: number } {
-  assertCallOptions('wait', options, ['cost', 'deadlineMs', 'signal']);
+export function waitIn(options: WaitOptions): WaitOptions & { readonly maxWaitMs: number } {
+  assertCallOptions('wait', options, ['cost', 'maxWaitMs', 'signal']);
   const work = currentWork();
-  const { deadlineMs = work?.deadline?.remainingMs() ?? DEFAULT_WAIT_MS, signal = work?.cancellation } = options;
-  assertNumber('wait.deadlineMs', deadlineMs, { min: 0, infinite: true });
+  const { maxWaitMs = work?.deadline?.remainingMs() ?? DEFAULT_WAIT_MS, signal = work?.cancellation } = options;
+  assertNumber('wait.maxWaitMs', maxWaitMs, { min: 0, infinite: true });
   assertSignal('wait.signal', signal);
-  return { ...options, deadlineMs, ...(signal !== undefined && { signal }) };
+  return { ...options, maxWaitMs, ...(signal !== undefined && { signal }) };
 }
 
 /** On whose behalf; nobody's is the empty text. */

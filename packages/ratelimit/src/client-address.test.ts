@@ -30,8 +30,8 @@ describe('clientAddress', () => {
     [56, '2001:db8:1:200:0:0:0:0/56'],
     [60, '2001:db8:1:2f0:0:0:0:0/60'],
     [128, '2001:db8:1:2ff:3:4:5:6'],
-  ])('takes %d bits of an IPv6 address', (ipv6Prefix, key) => {
-    expect(of('2001:db8:1:2ff:3:4:5:6', undefined, { ipv6Prefix })).toBe(key);
+  ])('takes %d bits of an IPv6 address', (ipv6PrefixLength, key) => {
+    expect(of('2001:db8:1:2ff:3:4:5:6', undefined, { ipv6PrefixLength })).toBe(key);
   });
 
   it.each([
@@ -59,6 +59,8 @@ describe('clientAddress', () => {
     const request = { socket: { remoteAddress: '10.0.0.1' }, headers };
     expect(clientAddress(request, { trustedHops: 1, header: 'True-Client-IP' })).toBe('203.0.113.9');
     expect(() => of('::1', '', { trustedHops: -1 })).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }));
-    expect(() => of('::1', '', { ipv6Prefix: 20 })).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }));
+    expect(() => of('::1', '', { ipv6PrefixLength: 20 })).toThrow(
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }),
+    );
   });
 });

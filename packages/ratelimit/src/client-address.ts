@@ -13,7 +13,7 @@ export interface ClientAddressOptions {
    * Bits of an IPv6 address that make one client, 32 to 128: a home or a host has a whole network of addresses. Default: 64;
    * some providers give a customer 56.
    */
-  ipv6Prefix?: number;
+  ipv6PrefixLength?: number;
 }
 
 /** The part of a request that is looked at: Node's `IncomingMessage`, or the like. */
@@ -50,10 +50,10 @@ const UNKNOWN = 'unknown';
  */
 export function clientAddress(request: AddressedRequest, options: ClientAddressOptions = {}): string {
   assertObject('clientAddress', options);
-  assertKnownOptions('clientAddress', options, ['trustedHops', 'header', 'ipv6Prefix']);
-  const { trustedHops = 0, header = 'x-forwarded-for', ipv6Prefix = 64 } = options;
+  assertKnownOptions('clientAddress', options, ['trustedHops', 'header', 'ipv6PrefixLength']);
+  const { trustedHops = 0, header = 'x-forwarded-for', ipv6PrefixLength = 64 } = options;
   assertInteger('clientAddress.trustedHops', trustedHops, { min: 0, max: 32 });
-  assertInteger('clientAddress.ipv6Prefix', ipv6Prefix, { min: 32, max: 128 });
+  assertInteger('clientAddress.ipv6PrefixLength', ipv6PrefixLength, { min: 32, max: 128 });
   assertText('clientAddress.header', header);
   assertObject('clientAddress.request', request);
   assertObject('clientAddress.request.socket', request.socket);
@@ -65,17 +65,17 @@ export function clientAddress(request: AddressedRequest, options: ClientAddressO
   hops.push(request.socket.remoteAddress ?? '');
   // When the place holds no address, the next trusted one does: never one that the client could have chosen.
   for (const hop of hops) {
-    const address = normalized(hop, ipv6Prefix);
+    const address = normalized(hop, ipv6PrefixLength);
     if (address !== undefined) return address;
   }
   return UNKNOWN;
 }
 
-function normalized(text: string, ipv6Prefix: number): string | undefined {
+function normalized(text: string, ipv6PrefixLength: number): string | undefined {
   const address = bare(text);
   const version = isIP(address);
   if (version === 4) return address;
-  return version === 6 ? network(groupsOf(address), ipv6Prefix) : undefined;
+  return version === 6 ? network(groupsOf(address), ipv6PrefixLength) : undefined;
 }
 
 /** Without quotes, brackets, port and zone. */

@@ -44,7 +44,7 @@ export class CostAboveCapacityError extends MacadamError {
 CostAboveCapacityError.prototype.name = 'CostAboveCapacityError';
 
 /** The shared store cannot decide, and the limiter is told to fail closed. Code `MAC_RATE_LIMIT_STORE`, retryable. */
-export class LimitStoreError extends MacadamError {
+export class RateLimitStoreError extends MacadamError {
   readonly limiter: string;
 
   constructor(limiter: string, message: string, cause?: unknown) {
@@ -56,9 +56,9 @@ export class LimitStoreError extends MacadamError {
     this.limiter = limiter;
   }
 }
-LimitStoreError.prototype.name = 'LimitStoreError';
+RateLimitStoreError.prototype.name = 'RateLimitStoreError';
 
-export type OverloadReason = 'concurrency' | 'deadline' | 'full' | 'priority' | 'tooLong';
+export type OverloadReason = 'deadline' | 'full' | 'priority' | 'tooLong';
 
 /**
  * There is more work than this process can do in time. Code `MAC_OVERLOADED`, retryable after `retryAfterMs`. An HTTP

@@ -9,8 +9,8 @@ export type {
   PermitLimit,
   ReservableLimit,
   StateNumbers,
-  Step,
-  Unsaid,
+  LimitStep,
+  MutableDecision,
 } from './algorithms/limit.ts';
 export { slidingLog } from './algorithms/sliding-log.ts';
 export type { SlidingLogOptions } from './algorithms/sliding-log.ts';
@@ -20,7 +20,7 @@ export { tokenBucket } from './algorithms/token-bucket.ts';
 export type { TokenBucketOptions } from './algorithms/token-bucket.ts';
 export { createRateLimiter } from './create-rate-limiter.ts';
 export type { Decision, DecisionSource, LimitDecision, PolicyDecision } from './decision.ts';
-export { CostAboveCapacityError, LimitStoreError, OverloadedError, RateLimitedError } from './errors.ts';
+export { CostAboveCapacityError, RateLimitStoreError, OverloadedError, RateLimitedError } from './errors.ts';
 export type { OverloadReason } from './errors.ts';
 export type { OnStoreFailure, RateLimiterOptions } from './options.ts';
 export type {
@@ -35,20 +35,28 @@ export type {
 export type { LeaseOptions } from './store/leased-table.ts';
 export { memoryStore } from './store/memory-store.ts';
 export type { MemoryStoreOptions } from './store/memory-store.ts';
-export type { Ask, Awaitable, LimitTable, Promised, RateLimitStore, TableOptions, TakeMode } from './store/store.ts';
+export type {
+  TakeRequest,
+  Awaitable,
+  LimitTable,
+  StoreReservation,
+  RateLimitStore,
+  TableOptions,
+  TakeMode,
+} from './store/store.ts';
 export { takeAll } from './take-all.ts';
-export type { Claim, Verdicts } from './take-all.ts';
+export type { Claim, TakeAllResult } from './take-all.ts';
 export { clientAddress } from './client-address.ts';
 export type { AddressedRequest, ClientAddressOptions } from './client-address.ts';
 export { parseRateLimitHeaders } from './headers/parse-rate-limit.ts';
 export type { HeaderFields, ParseRateLimitOptions, ServerLimit, ServerLimits } from './headers/parse-rate-limit.ts';
 export { rateLimitHeaders } from './headers/rate-limit-headers.ts';
 export type { RateLimitHeadersOptions } from './headers/rate-limit-headers.ts';
-export { refusalAnswer } from './refusal-answer.ts';
-export type { RefusalAnswer } from './refusal-answer.ts';
+export { refusalResponse } from './refusal-response.ts';
+export type { RefusalResponse } from './refusal-response.ts';
 export { createOutboundLimiter } from './outbound/outbound-limiter.ts';
 export type { OutboundLimiter } from './outbound/outbound-limiter.ts';
-export type { OutboundAnswer, OutboundLimiterOptions, OutboundTurn, OutboundWish } from './outbound/options.ts';
+export type { OutboundResponse, OutboundLimiterOptions, OutboundTurn, AcquireOptions } from './outbound/options.ts';
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './redis/client.ts';
 export { redisStore } from './redis/redis-store.ts';
 export type { RedisStoreOptions } from './redis/redis-store.ts';

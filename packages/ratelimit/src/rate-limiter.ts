@@ -16,7 +16,7 @@ export interface WaitOptions extends CostOptions {
    * The longest wait, in milliseconds: a longer one is refused at once, not at its end. Default: what is left of the deadline
    * of the current unit of work, else 30 000.
    */
-  deadlineMs?: number;
+  maxWaitMs?: number;
   /** Ends the wait and gives the tokens back. Default: what cancels the current unit of work. */
   signal?: AbortSignal;
 }

@@ -81,7 +81,7 @@ describe('createShaper', () => {
     const { clock, shaper, run } = bench();
     const runs = [run('a'), run('b')];
     const refused = { code: 'MAC_OVERLOADED', reason: 'deadline', retryAfterMs: 1 };
-    await expect(shaper.run(() => 0, { deadlineMs: 199 })).rejects.toMatchObject(refused);
+    await expect(shaper.run(() => 0, { maxWaitMs: 199 })).rejects.toMatchObject(refused);
     await runWork({ timeoutMs: 199, clock }, () => expect(shaper.run(() => 0)).rejects.toMatchObject(refused));
     expect(clock.monotonic()).toBe(0);
     await clock.runUntil(Promise.all(runs));
@@ -89,7 +89,7 @@ describe('createShaper', () => {
 
   it('a wait that others made too long ends at its deadline', async () => {
     const { clock, run } = bench();
-    const runs = [run('a'), run('low', { priority: 'low', deadlineMs: 100 }), run('b'), run('c')];
+    const runs = [run('a'), run('low', { priority: 'low', maxWaitMs: 100 }), run('b'), run('c')];
     expect(await clock.runUntil(Promise.all(runs))).toEqual([undefined, 'deadline', undefined, undefined]);
     expect(clock.monotonic()).toBe(200);
   });
@@ -120,7 +120,7 @@ describe('createShaper', () => {
     const { clock, shaper, run } = bench({ ratePerSecond: 1_000, maxQueued: 10_000 });
     const controller = new AbortController();
     const runs = Array.from({ length: 5_000 }, (_, i) =>
-      run(`${i}`, { deadlineMs: Infinity, ...(i % 2 === 1 ? { signal: controller.signal } : {}) }),
+      run(`${i}`, { maxWaitMs: Infinity, ...(i % 2 === 1 ? { signal: controller.signal } : {}) }),
     );
     await clock.settle();
     controller.abort(new Error('gone'));
@@ -143,8 +143,8 @@ describe('createShaper', () => {
     const runs = [run('a'), run('b')];
     await clock.settle();
     await shaper.close();
-    expect(await Promise.all(runs)).toEqual([undefined, 'full']);
-    expect(await run('c')).toBe('full');
+    expect(await Promise.all(runs)).toEqual([undefined, 'Shaper "shaper" is closed']);
+    expect(await run('c')).toBe('Shaper "shaper" is closed');
     clock.assertNoTimers();
   });
 

@@ -8,6 +8,7 @@ import {
   assertOneOf,
   assertSignal,
   assertText,
+  ClosedError,
   currentWork,
   priorities,
   systemClock,
@@ -40,7 +41,7 @@ export interface ShapedRunOptions {
    * The longest wait, in milliseconds, 0 or more. A run that would wait longer is refused at once. Default: what is left of the
    * deadline of the current unit of work, else 30 000.
    */
-  deadlineMs?: number;
+  maxWaitMs?: number;
   /** The most important goes first. Default: that of the current unit of work, else `normal`. */
   priority?: Priority;
   /** Among equals, tenants take turns. Default: that of the current unit of work. */
@@ -66,7 +67,7 @@ export interface Shaper extends AsyncDisposable {
 const DEFAULT_DEADLINE_MS = 30_000;
 /** The bucket counts whole tokens a period: a thousandth of a token a second is as fine as it gets. */
 const PERIOD_MS = 1_000_000;
-const RUN_OPTIONS = ['deadlineMs', 'priority', 'tenant', 'signal'] as const;
+const RUN_OPTIONS = ['maxWaitMs', 'priority', 'tenant', 'signal'] as const;
 
 class TokenShaper implements Shaper {
   readonly name: string;
@@ -96,19 +97,19 @@ class TokenShaper implements Shaper {
     assertFunction('run.fn', fn);
     assertCallOptions('run', options, RUN_OPTIONS);
     const work = currentWork();
-    const { deadlineMs = work?.deadline?.remainingMs() ?? DEFAULT_DEADLINE_MS } = options;
+    const { maxWaitMs = work?.deadline?.remainingMs() ?? DEFAULT_DEADLINE_MS } = options;
     const { priority = work?.priority ?? 'normal', tenant = work?.tenant ?? '' } = options;
     const { signal = work?.cancellation } = options;
-    assertNumber('run.deadlineMs', deadlineMs, { min: 0, infinite: true });
+    assertNumber('run.maxWaitMs', maxWaitMs, { min: 0, infinite: true });
     assertOneOf('run.priority', priority, priorities);
     assertTenant('run.tenant', tenant);
     assertSignal('run.signal', signal);
     signal?.throwIfAborted();
     const now = this.#settings.clock.monotonic();
-    if (this.#closed) throw this.#overloaded('full', priority, 'is closed', now);
+    if (this.#closed) throw this.#closedError();
     if (this.#turns.size === 0 && this.#begin(now)) return await fn();
-    this.#assertRoom(priority, deadlineMs, now);
-    const turn = this.#turns.wait({ priority, tenant, now, limitMs: deadlineMs, signal });
+    this.#assertRoom(priority, maxWaitMs, now);
+    const turn = this.#turns.wait({ priority, tenant, now, limitMs: maxWaitMs, signal });
     this.#pump(now);
     await turn;
     return await fn();
@@ -126,8 +127,7 @@ class TokenShaper implements Shaper {
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
-    const now = this.#settings.clock.monotonic();
-    this.#turns.end((turn) => this.#overloaded('full', turn.priority, 'is closed', now));
+    this.#turns.end(() => this.#closedError());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -142,11 +142,11 @@ class TokenShaper implements Shaper {
   }
 
   /** Refuses at once what would not have its turn in time, as far as that can be known now. */
-  #assertRoom(priority: Priority, deadlineMs: number, now: number): void {
+  #assertRoom(priority: Priority, maxWaitMs: number, now: number): void {
     const waitMs = this.#pace.waitMs(this.#bucket, 0, now, this.#turns.ahead(priority) + 1);
-    if (waitMs > deadlineMs) {
+    if (waitMs > maxWaitMs) {
       this.#refused++;
-      throw this.#overloaded('deadline', priority, `would let it wait ${waitMs} ms`, now, waitMs - deadlineMs);
+      throw this.#overloaded('deadline', priority, `would let it wait ${waitMs} ms`, now, waitMs - maxWaitMs);
     }
     if (this.#turns.size < this.#settings.maxQueued) return;
     const full = (turn: Pick<Turn, 'priority'>): OverloadedError => {
@@ -167,6 +167,10 @@ class TokenShaper implements Shaper {
       },
       this.#pace.waitMs(this.#bucket, 0, now, 1),
     );
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError(`Shaper "${this.name}"`);
   }
 
   #overloaded(reason: OverloadReason, priority: Priority, why: string, now: number, afterMs?: number): OverloadedError {
@@ -199,7 +203,7 @@ function shaperSettings(options: ShaperOptions): Required<ShaperOptions> {
  * import { createShaper } from '@macadam/ratelimit';
  *
  * const mails = createShaper({ ratePerSecond: 100, maxQueued: 1_000 });
- * await mails.run(async () => 'sent', { deadlineMs: 5_000, priority: 'high' });
+ * await mails.run(async () => 'sent', { maxWaitMs: 5_000, priority: 'high' });
  * ```
  */
 export function createShaper(options: ShaperOptions): Shaper {

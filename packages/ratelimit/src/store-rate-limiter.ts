@@ -1,10 +1,10 @@
-import { assertDurationMs, assertInteger, assertNumber, OptionsError, type Clock } from '@macadam/core';
+import { assertDurationMs, assertInteger, assertNumber, ClosedError, OptionsError, type Clock } from '@macadam/core';
 import { tellDecision } from './annotate.ts';
 import { assertCallOptions, assertRates, costIn, permitIn, refundIn, waitIn } from './call-options.ts';
 import { isReservable, type Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
 import { Enforcement, enforcedInWords } from './enforcement.ts';
-import { CostAboveCapacityError, LimitStoreError, RateLimitedError } from './errors.ts';
+import { CostAboveCapacityError, RateLimitStoreError, RateLimitedError } from './errors.ts';
 import { assertLimits, rateLimiterSettings, type RateLimiterOptions, type RateLimiterSettings } from './options.ts';
 import type {
   CostOptions,
@@ -17,9 +17,9 @@ import type {
 } from './rate-limiter.ts';
 import { sharedTable } from './store/shared-table.ts';
 import { letThrough } from './store/combine.ts';
-import type { Ask, Awaitable, LimitTable } from './store/store.ts';
+import type { TakeRequest, Awaitable, LimitTable } from './store/store.ts';
 import { keyOf } from './subject.ts';
-import { CLOSED, DEFAULT_WAIT_MS, PERMIT_POLL_MS, Waits } from './waits.ts';
+import { DEFAULT_WAIT_MS, PERMIT_POLL_MS, Waits } from './waits.ts';
 
 /** The limiter behind `createRateLimiter`, and what `takeAll` needs to know of it. */
 export class StoreRateLimiter implements RateLimiter {
@@ -58,7 +58,7 @@ export class StoreRateLimiter implements RateLimiter {
       throw new OptionsError('tryTake', `a ${this.#settings.store.kind} store`, 'used with memoryStore; else use take');
     }
     const decision = this.#table.takeNow(subject, cost);
-    if (decision === undefined) throw new LimitStoreError(this.name, 'has lent nothing for this key; use take');
+    if (decision === undefined) throw new RateLimitStoreError(this.name, 'has lent nothing for this key; use take');
     return this.#counted(decision, watching);
   }
 
@@ -111,12 +111,12 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   async wait(key: string, options: WaitOptions = {}): Promise<Decision> {
-    const { cost = 1, deadlineMs, signal } = waitIn(options);
+    const { cost = 1, maxWaitMs, signal } = waitIn(options);
     signal?.throwIfAborted();
     const limits = this.#limits;
     // A promise waits for every limit, also for one that only watches, and that nobody is to be kept waiting by.
     if (limits.every(isReservable) && this.#enforcement.watching(keyOf(key)) === 0) {
-      const { allowed, waitMs, decision, cancel } = await this.reserve(key, { cost, maxWaitMs: deadlineMs });
+      const { allowed, waitMs, decision, cancel } = await this.reserve(key, { cost, maxWaitMs: maxWaitMs });
       if (!allowed) throw new RateLimitedError(this.name, decision);
       await this.#waits.sleep(waitMs, signal).catch(async (error: unknown) => {
         await cancel();
@@ -125,7 +125,7 @@ export class StoreRateLimiter implements RateLimiter {
       return decision;
     }
     const polls = limits.some(({ kind }) => kind === 'concurrency');
-    const until = this.#clock.monotonic() + deadlineMs;
+    const until = this.#clock.monotonic() + maxWaitMs;
     for (;;) {
       const decision = await this.take(key, { cost });
       if (decision.allowed) return decision;
@@ -176,7 +176,7 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   /** What `takeAll` asks on behalf of a claim. */
-  askFor(key: string, claimed: number | undefined): Ask {
+  askFor(key: string, claimed: number | undefined): TakeRequest {
     const subject = keyOf(key);
     const watching = this.#enforcement.watching(subject);
     const cost = this.#costOf(claimed, watching);
@@ -208,7 +208,7 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   async close(): Promise<void> {
-    this.#waits.end(new RateLimitedError(this.name, CLOSED));
+    this.#waits.end(new ClosedError(`Rate limiter "${this.name}"`));
     await this.#table.close?.();
     if (this.#ownsStore) await this.#settings.store.close();
   }

@@ -11,7 +11,7 @@ export interface Claim extends CostOptions {
 }
 
 /** What {@link takeAll} decided. */
-export interface Verdicts {
+export interface TakeAllResult {
   readonly allowed: boolean;
   /** What each claim was answered, in order. Where they are asked one by one, up to the one that was denied. */
   readonly decisions: readonly Decision[];
@@ -40,7 +40,7 @@ export interface Verdicts {
  * const { allowed } = await takeAll([{ limiter: users, key: 'ann' }, { limiter: tenants, key: 'acme' }]);
  * ```
  */
-export async function takeAll(claims: readonly Claim[]): Promise<Verdicts> {
+export async function takeAll(claims: readonly Claim[]): Promise<TakeAllResult> {
   if (!Array.isArray(claims) || claims.length === 0) {
     throw new OptionsError('takeAll.claims', claims, 'a list of at least one claim');
   }
@@ -53,7 +53,7 @@ export async function takeAll(claims: readonly Claim[]): Promise<Verdicts> {
   return (await together(all)) ?? (await oneByOne(all));
 }
 
-async function together(claims: readonly Claim[]): Promise<Verdicts | undefined> {
+async function together(claims: readonly Claim[]): Promise<TakeAllResult | undefined> {
   const limiters = claims.map(({ limiter }) => limiter);
   if (!limiters.every((limiter) => limiter instanceof StoreRateLimiter)) return undefined;
   const asks = claims.map((claim, i) => (limiters[i] as StoreRateLimiter).askFor(claim.key, claim.cost));
@@ -64,7 +64,7 @@ async function together(claims: readonly Claim[]): Promise<Verdicts | undefined>
   return { allowed, decisions, decision: tellingOf(decisions), atomic: true };
 }
 
-async function oneByOne(claims: readonly Claim[]): Promise<Verdicts> {
+async function oneByOne(claims: readonly Claim[]): Promise<TakeAllResult> {
   const taken: { claim: Claim; decision: Decision }[] = [];
   for (const claim of claims) {
     const { limiter, key, cost = 1 } = claim;

@@ -5,9 +5,6 @@ export const DEFAULT_WAIT_MS = 30_000;
 /** A permit can be given back any time, also by another process: nobody says when. */
 export const PERMIT_POLL_MS = 100;
 
-/** What a wait is told that ends because its limiter is closed. */
-export const CLOSED = { policy: 'closed', limit: 0, remaining: 0, retryAfterMs: 0 } as const;
-
 /** Someone who waits. */
 class Wait extends Expiring {
   readonly #wake: () => void;

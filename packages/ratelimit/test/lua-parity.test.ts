@@ -12,7 +12,7 @@ import {
   type Decision,
   type Limit,
 } from '../src/index.ts';
-import type { Ask, LimitTable } from '../src/store/store.ts';
+import type { TakeRequest, LimitTable } from '../src/store/store.ts';
 import { RedisTable } from '../src/redis/redis-table.ts';
 import { MemoryTable } from '../src/store/memory-table.ts';
 
@@ -190,7 +190,7 @@ describe('the script agrees with the algorithms', () => {
                 expect(got.map(comparable)).toEqual(expected.map(comparable));
                 continue;
               }
-              const from = (first: LimitTable, other: LimitTable): Ask[] =>
+              const from = (first: LimitTable, other: LimitTable): TakeRequest[] =>
                 asks.map((one, i) => ({ ...one, table: i % 2 === 0 ? first : other, watching: 0 }));
               const expected = memory.takeTogether(from(memory, secondInMemory))!;
               const got = (await shared.takeTogether(from(shared, second)))!;

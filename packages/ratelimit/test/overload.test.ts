@@ -2,7 +2,7 @@ import { createServer, request as send, Agent, type Server } from 'node:http';
 import { priorities, type Priority } from '@macadam/core';
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createLoadShedder, refusalAnswer, type LoadShedder } from '../src/index.ts';
+import { createLoadShedder, refusalResponse, type LoadShedder } from '../src/index.ts';
 import { passTime } from './passing-time.ts';
 
 /** At once, and how long each takes: 250 a second. */
@@ -48,7 +48,7 @@ async function startServer(shedder: LoadShedder, clock: VirtualClock) {
     shedder.run(work, { priority }).then(
       () => response.end('done'),
       (error: unknown) => {
-        const answer = refusalAnswer(error);
+        const answer = refusalResponse(error);
         response.writeHead(answer?.status ?? 500, answer?.headers ?? {}).end();
       },
     );

@@ -266,7 +266,7 @@ describe('reserve and wait', () => {
     await limiter.take('a', { cost: 10 });
     const served: number[] = [];
     const waits = Array.from({ length: 1_000 }, (_, i) =>
-      limiter.wait('a', { deadlineMs: Infinity }).then(() => served.push(i)),
+      limiter.wait('a', { maxWaitMs: Infinity }).then(() => served.push(i)),
     );
     await clock.settle();
     expect(clock.pendingTimers).toBe(1);
@@ -296,7 +296,7 @@ describe('reserve and wait', () => {
     const { limiter, clock } = bench();
     await limiter.take('a', { cost: 10 });
     const refused = { code: 'MAC_RATE_LIMITED', retryAfterMs: 500, policy: '10-per-1s', limiter: 'test' };
-    await expect(limiter.wait('a', { cost: 5, deadlineMs: 499 })).rejects.toMatchObject(refused);
+    await expect(limiter.wait('a', { cost: 5, maxWaitMs: 499 })).rejects.toMatchObject(refused);
     await runWork({ timeoutMs: 499, clock }, () =>
       expect(limiter.wait('a', { cost: 5 })).rejects.toMatchObject(refused),
     );
@@ -324,7 +324,7 @@ describe('reserve and wait', () => {
     await clock.settle();
     await limiter.close();
     await limiter.close();
-    expect(await wait).toMatchObject({ code: 'MAC_RATE_LIMITED' });
+    expect(await wait).toMatchObject({ code: 'MAC_CLOSED' });
     clock.assertNoTimers();
   });
 });
@@ -413,7 +413,7 @@ describe('shadow and enforce', () => {
   it('keeps nobody waiting either, and a new limit that only watches beside others does not', async () => {
     const { limiter, clock } = bench({ shadow: true });
     await limiter.take('a', { cost: 10 });
-    expect(await limiter.wait('a', { cost: 5, deadlineMs: 0 })).toMatchObject({ allowed: true, wouldAllow: false });
+    expect(await limiter.wait('a', { cost: 5, maxWaitMs: 0 })).toMatchObject({ allowed: true, wouldAllow: false });
     expect(clock.monotonic()).toBe(0);
     expect(limiter.stats()).toMatchObject({ allowed: 1, denied: 0, shadowed: 1, waiting: 0 });
     const beside = bench({

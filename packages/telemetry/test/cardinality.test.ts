@@ -5,7 +5,7 @@
  */
 import { metrics } from '@opentelemetry/api';
 import { AggregationTemporality, InMemoryMetricExporter } from '@opentelemetry/sdk-metrics';
-import { createApiKey, createHmacVerifier, verifyApiKey } from '@macadam/auth';
+import { createApiKey, createHmacJwtVerifier, verifyApiKey } from '@macadam/auth';
 import { createCache } from '@macadam/cache';
 import { runWork } from '@macadam/core';
 import { createHttpClient } from '@macadam/http';
@@ -120,7 +120,7 @@ it('T24: paths, queries, parameters and methods of an HTTP client; a method nobo
 
 it('T24: subjects, keys and tokens of auth', async () => {
   const secret = new Uint8Array(32).fill(7);
-  const verifier = createHmacVerifier({
+  const verifier = createHmacJwtVerifier({
     issuer: 'https://issuer',
     audience: 'api',
     algorithm: 'HS256',

@@ -76,7 +76,7 @@ export async function verifyApiKey<R extends ApiKeyRecord & U, U = R>(
   try {
     record = await answerOf(lookup(key.id), clock);
   } catch (cause) {
-    throw new ApiKeyError('lookup_failed', cause);
+    throw new ApiKeyError('lookupFailed', cause);
   }
   if (record === null || record === undefined || !isSame(record.hash, key.hash)) throw new ApiKeyError('unknown');
   const now = clock.now();

@@ -11,7 +11,7 @@ export interface DpopRequest {
 }
 
 /** An answer, as much as is used of what `@macadam/http` tells of it. */
-export interface DpopAnswer {
+export interface DpopResponse {
   readonly status: number;
   /** Of the server that gave it. */
   readonly origin: string;
@@ -21,7 +21,7 @@ export interface DpopAnswer {
 /** What `dpop()` makes: fits the `auth` option of a client of `@macadam/http`. */
 export interface DpopAuth {
   authorize(request: DpopRequest, context?: BearerContext): Promise<BearerHeaders>;
-  received(sent: BearerHeaders, answer: DpopAnswer): void;
+  received(sent: BearerHeaders, answer: DpopResponse): void;
   invalidate(rejected: BearerHeaders): void;
 }
 

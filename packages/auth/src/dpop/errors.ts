@@ -1,33 +1,37 @@
 import { MacadamError } from '@macadam/core';
 
-/** Why a proof of possession was refused. */
+/** Why a DPoP proof was rejected. Stable values, for metrics. */
 export type DpopReason =
-  /** There is no proof, or the token came without the DPoP scheme. */
+  /** The request has no `DPoP` header, or `Authorization` does not use the DPoP scheme. */
   | 'missing'
-  /** Several proofs, not a strict compact JWT, or a claim that is not of its type. */
+  /** Several proofs, not a strict compact JWT, or a claim of the wrong type. */
   | 'malformed'
-  /** A token of another kind. */
+  /** `typ` is not `dpop+jwt`. */
   | 'type'
+  /** `alg` is not one of `algorithms`. */
   | 'algorithm'
-  /** Its key is private, weak, or not one for its algorithm. */
+  /** The key in the proof is private, too weak, or not one for its algorithm. */
   | 'key'
+  /** The signature is wrong. */
   | 'signature'
-  /** Made for another method. */
+  /** `htm` is another method. */
   | 'method'
-  /** Made for another address. */
+  /** `htu` is another URL. */
   | 'url'
-  | 'too_old'
-  | 'too_new'
-  /** Made for another token. */
+  /** `iat` is longer ago than `maxAgeMs`. */
+  | 'tooOld'
+  /** `iat` is in the future, by more than `clockToleranceMs`. */
+  | 'tooNew'
+  /** `ath` is the hash of another access token. */
   | 'token'
-  /** The token is bound to another key, or to none. */
+  /** The access token is bound to another key, or to none. */
   | 'binding'
-  /** It lacks the nonce that was asked for, or has an old one: the client tries again with `nonce`. */
+  /** The required server nonce is missing or too old. The client retries with the `nonce` of the error. */
   | 'nonce'
-  /** It was received before. */
+  /** `seen` says that this proof was received before. */
   | 'replayed'
-  /** `seen` failed. Says nothing about the proof: `retryable`. */
-  | 'replay_unknown';
+  /** `seen` failed. The proof itself was not judged: `retryable`. */
+  | 'replayUnknown';
 
 const SENTENCES: Readonly<Record<DpopReason, string>> = {
   missing: 'there is none',
@@ -38,13 +42,13 @@ const SENTENCES: Readonly<Record<DpopReason, string>> = {
   signature: 'its signature is wrong',
   method: 'it was made for another method',
   url: 'it was made for another address',
-  too_old: 'it was made too long ago',
-  too_new: 'it was made in the future',
+  tooOld: 'it was made too long ago',
+  tooNew: 'it was made in the future',
   token: 'it was made for another token',
   binding: 'the token is not bound to its key',
   nonce: 'it has to be made with a nonce',
   replayed: 'it was received before',
-  replay_unknown: 'whether it was received before could not be found out',
+  replayUnknown: 'whether it was received before could not be found out',
 };
 
 /** All of them. */
@@ -58,14 +62,16 @@ const CODES: Readonly<Partial<Record<DpopReason, string>>> = {
 };
 
 /**
- * A proof of possession (RFC 9449) that was refused. Code `MAC_DPOP_INVALID`. Holds nothing of proof or token. Answer 401
- * with `challenge` as `WWW-Authenticate` and, where there is one, `nonce` as `DPoP-Nonce`; 503 where it is `retryable`.
+ * A DPoP proof of possession (RFC 9449) was rejected. Code `MAC_DPOP_INVALID`. Contains nothing of the proof or the token.
+ * Respond with 401, `challenge` as `WWW-Authenticate` and, if there is one, `nonce` as `DPoP-Nonce`; with 503 where it is
+ * `retryable` (`replayUnknown`).
  */
 export class DpopError extends MacadamError {
+  /** Why the proof was rejected. */
   readonly reason: DpopReason;
-  /** The value of `WWW-Authenticate`. */
+  /** The value for the response header `WWW-Authenticate`. */
   readonly challenge: string;
-  /** The value of `DPoP-Nonce`. */
+  /** The value for the response header `DPoP-Nonce`; undefined when the verifier uses no nonces. */
   readonly nonce: string | undefined;
 
   constructor(
@@ -74,7 +80,7 @@ export class DpopError extends MacadamError {
   ) {
     super(`The proof of possession was refused: ${SENTENCES[reason]}.`, {
       code: 'MAC_DPOP_INVALID',
-      retryable: reason === 'replay_unknown',
+      retryable: reason === 'replayUnknown',
       cause,
       // Refusals are answers, not accidents, and an attacker decides how many there are.
       stack: false,

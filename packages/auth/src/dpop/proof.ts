@@ -47,8 +47,8 @@ export async function verifyProof(
   const issuedAt = own(payload, 'iat');
   if (typeof issuedAt !== 'number' || !Number.isFinite(issuedAt)) throw refused(rules, 'malformed');
   const ageMs = rules.clock.now() - issuedAt * 1_000;
-  if (!(ageMs <= maxAgeMs + clockToleranceMs)) throw refused(rules, 'too_old');
-  if (!(ageMs >= -clockToleranceMs)) throw refused(rules, 'too_new');
+  if (!(ageMs <= maxAgeMs + clockToleranceMs)) throw refused(rules, 'tooOld');
+  if (!(ageMs >= -clockToleranceMs)) throw refused(rules, 'tooNew');
   const id = own(payload, 'jti');
   if (typeof id !== 'string' || id === '' || id.length > MAX_ID_LENGTH) throw refused(rules, 'malformed');
 
@@ -97,7 +97,7 @@ async function refuseSeen(rules: ProofRules, id: string): Promise<void> {
   try {
     replayed = await answerOf(rules.seen(id, rules.maxAgeMs + rules.clockToleranceMs * 2), rules.clock);
   } catch (cause) {
-    throw refused(rules, 'replay_unknown', cause);
+    throw refused(rules, 'replayUnknown', cause);
   }
   // Anything but a plain no is a yes.
   if (replayed !== false) throw refused(rules, 'replayed');

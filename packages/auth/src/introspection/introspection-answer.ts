@@ -54,7 +54,7 @@ export function readAnswer(answer: JsonObject, rules: IntrospectionRules, now: n
   });
 }
 
-/** @throws TokenError `expired` or `not_yet_valid`. */
+/** @throws TokenError `expired` or `notYetValid`. */
 export function checkTimes(
   expiresAtMs: number | undefined,
   notBeforeMs: number | undefined,
@@ -66,7 +66,7 @@ export function checkTimes(
     throw new TokenError('expired', { claim: 'exp', ...names });
   }
   if (notBeforeMs !== undefined && !(now >= notBeforeMs - clockToleranceMs)) {
-    throw new TokenError('not_yet_valid', { claim: 'nbf', ...names });
+    throw new TokenError('notYetValid', { claim: 'nbf', ...names });
   }
 }
 

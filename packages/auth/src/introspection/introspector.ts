@@ -6,6 +6,7 @@ import {
   assertObject,
   assertText,
   type Clock,
+  ClosedError,
   OptionsError,
   runDetached,
   systemRandom,
@@ -19,7 +20,6 @@ import type { JsonObject } from '../jwt/strict-json.ts';
 import { DEFAULT_CLOCK_TOLERANCE_MS, DEFAULT_TOKEN_LENGTH, MAX_CLOCK_TOLERANCE_MS } from '../jwt/options.ts';
 import { digestOf, TokenCache } from '../jwt/token-cache.ts';
 import { nameOf, type OAuthEndpoint } from '../tokens/oauth.ts';
-import { TokenRequestError } from '../tokens/errors.ts';
 import { OAUTH_CLIENT_OPTIONS } from '../tokens/options.ts';
 import { oauthEndpoint } from '../tokens/settings.ts';
 import { GuardedEndpoint } from './guarded-endpoint.ts';
@@ -39,7 +39,7 @@ export interface IntrospectorStats {
 export interface Introspector extends AsyncDisposable {
   /**
    * Who the token speaks for. Takes the token alone, without `Bearer`.
-   * @throws TokenError `MAC_TOKEN_INVALID`: `introspection_unavailable` when the issuer does not answer, which refuses the
+   * @throws TokenError `MAC_TOKEN_INVALID`: `introspectionUnavailable` when the issuer does not answer, which refuses the
    * token and is `retryable`. Nothing else, but the reason of an aborted `signal`.
    */
   verify(token: string, options?: VerifyTokenOptions): Promise<IntrospectedToken>;
@@ -111,17 +111,17 @@ class EndpointIntrospector implements Introspector {
     this.#rules = rules;
     this.#bounds = bounds;
     if (bounds === undefined) return;
-    const { maxEntries, activeMs, inactiveMs } = bounds;
+    const { maxEntries, activeTtlMs, inactiveTtlMs } = bounds;
     this.#active = new TokenCache({
       maxEntries,
       maxBytes: maxEntries * ANSWER_BYTES,
-      maxAgeMs: activeMs,
+      maxAgeMs: activeTtlMs,
       whenFull: 'take',
     });
     this.#inactive = new TokenCache({
       maxEntries,
       maxBytes: maxEntries * ANSWER_BYTES,
-      maxAgeMs: inactiveMs,
+      maxAgeMs: inactiveTtlMs,
       whenFull: 'take',
     });
   }
@@ -149,7 +149,7 @@ class EndpointIntrospector implements Introspector {
     const memory =
       bounds === undefined
         ? 'remembers nothing'
-        : `remembers ${bounds.maxEntries} active ones for ${bounds.activeMs} ms, inactive ones for ${bounds.inactiveMs} ms`;
+        : `remembers ${bounds.maxEntries} active ones for ${bounds.activeTtlMs} ms, inactive ones for ${bounds.inactiveTtlMs} ms`;
     return `asks ${nameOf(this.#endpoint)} about tokens, as ${client.id} (${client.method}); ${memory}`;
   }
 
@@ -164,7 +164,7 @@ class EndpointIntrospector implements Introspector {
   }
 
   close(): Promise<void> {
-    this.#closing.abort(new TokenRequestError('closed', nameOf(this.#endpoint)));
+    this.#closing.abort(new ClosedError(`Introspector of ${nameOf(this.#endpoint)}`));
     return Promise.resolve();
   }
 
@@ -175,7 +175,7 @@ class EndpointIntrospector implements Introspector {
   async #verdict(token: string, signal: AbortSignal | undefined): Promise<IntrospectedToken> {
     // Nothing else can be sent in a request, so nothing else is asked about.
     if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw new TokenError('malformed');
-    if (token.length > DEFAULT_TOKEN_LENGTH) throw new TokenError('too_large');
+    if (token.length > DEFAULT_TOKEN_LENGTH) throw new TokenError('tooLarge');
     const key = digestOf(token);
     const now = this.#clock.monotonic();
     const known = this.#active?.get(key, now) ?? this.#inactive?.get(key, now);
@@ -206,7 +206,7 @@ class EndpointIntrospector implements Introspector {
     try {
       answer = await this.#guarded.ask(token, this.#closing.signal);
     } catch (cause) {
-      throw new TokenError('introspection_unavailable', { cause, issuer });
+      throw new TokenError('introspectionUnavailable', { cause, issuer });
     }
     const verdict = this.#judge(answer);
     const cache = verdict instanceof TokenError ? this.#inactive : this.#active;

@@ -24,18 +24,18 @@ export interface IntrospectionCacheOptions {
   /** Answers remembered at most, of each kind. Default: 10_000. */
   maxEntries?: number;
   /** How long a token is taken for active, in milliseconds, and never past its end. Default: 60_000. */
-  activeMs?: number;
+  activeTtlMs?: number;
   /** How long it is taken for inactive. Default: 10_000. */
-  inactiveMs?: number;
+  inactiveTtlMs?: number;
 }
 
 export function cacheOf(options: IntrospectorOptions['cache'] = {}): Required<IntrospectionCacheOptions> | undefined {
   if (options === false) return undefined;
   assertObject('cache', options);
-  assertKnownOptions('cache', options, ['maxEntries', 'activeMs', 'inactiveMs']);
-  const { maxEntries = 10_000, activeMs = 60_000, inactiveMs = 10_000 } = options;
+  assertKnownOptions('cache', options, ['maxEntries', 'activeTtlMs', 'inactiveTtlMs']);
+  const { maxEntries = 10_000, activeTtlMs = 60_000, inactiveTtlMs = 10_000 } = options;
   assertInteger('cache.maxEntries', maxEntries, { min: 1 });
-  assertDurationMs('cache.activeMs', activeMs);
-  assertDurationMs('cache.inactiveMs', inactiveMs);
-  return { maxEntries, activeMs, inactiveMs };
+  assertDurationMs('cache.activeTtlMs', activeTtlMs);
+  assertDurationMs('cache.inactiveTtlMs', inactiveTtlMs);
+  return { maxEntries, activeTtlMs, inactiveTtlMs };
 }

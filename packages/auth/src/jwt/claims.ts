@@ -40,7 +40,7 @@ function dateIn(payload: JsonObject, claim: string, issuer: string): number | un
 
 /**
  * Asked for a fresh token and again each time a cached one is used, so both give the same answer at every instant.
- * @throws TokenError `expired`, `not_yet_valid` or `too_old`.
+ * @throws TokenError `expired`, `notYetValid` or `tooOld`.
  */
 export function checkTimes(times: ValidityTimes, now: number, rules: TimeRules): void {
   const { clockToleranceMs: tolerance, maxTokenAgeMs, issuer } = rules;
@@ -48,14 +48,14 @@ export function checkTimes(times: ValidityTimes, now: number, rules: TimeRules):
   // Each says when it passes: with a clock that tells no time nothing does.
   if (!(now < expiresAtMs + tolerance)) throw new TokenError('expired', { claim: 'exp', issuer });
   if (notBeforeMs !== undefined && !(now >= notBeforeMs - tolerance)) {
-    throw new TokenError('not_yet_valid', { claim: 'nbf', issuer });
+    throw new TokenError('notYetValid', { claim: 'nbf', issuer });
   }
   if (issuedAtMs !== undefined && !(now >= issuedAtMs - MAX_AHEAD_MS)) {
-    throw new TokenError('not_yet_valid', { claim: 'iat', issuer });
+    throw new TokenError('notYetValid', { claim: 'iat', issuer });
   }
   // With a limit on the age, `iat` is demanded at construction.
   if (maxTokenAgeMs !== undefined && !(now < (issuedAtMs as number) + maxTokenAgeMs + tolerance)) {
-    throw new TokenError('too_old', { claim: 'iat', issuer });
+    throw new TokenError('tooOld', { claim: 'iat', issuer });
   }
 }
 

@@ -11,10 +11,10 @@ export interface NamedKey {
 /** Headers that change what a signature means, or bring their own key (RFC 8725 sections 3.10 and 3.5). */
 const REFUSED_HEADERS = ['crit', 'b64', 'zip', 'jku', 'jwk', 'x5u', 'x5c'];
 
-/** @throws TokenError `unsupported_header` for a header that asks for what is never done. */
+/** @throws TokenError `unsupportedHeader` for a header that asks for what is never done. */
 export function checkExtensions(header: JsonObject): void {
   const refused = REFUSED_HEADERS.find((name) => Object.hasOwn(header, name));
-  if (refused !== undefined) throw new TokenError('unsupported_header', { claim: refused });
+  if (refused !== undefined) throw new TokenError('unsupportedHeader', { claim: refused });
 }
 
 /** @throws TokenError `algorithm` for one that is not among `allowed`, `malformed` for a `kid` that is no name. */

@@ -8,8 +8,8 @@ import { ISSUER_OPTIONS, type JwtIssuerOptions, VERIFIER_OPTIONS, type VerifierO
 import { issuerRules, verifierSettings } from './settings.ts';
 import { assertSvidAlgorithms } from './spiffe.ts';
 
-/** Options of {@link createHmacVerifier}: one issuer, one algorithm, and the secrets. */
-export interface HmacVerifierOptions
+/** Options of {@link createHmacJwtVerifier}: one issuer, one algorithm, and the secrets. */
+export interface HmacJwtVerifierOptions
   extends VerifierOptions, Omit<JwtIssuerOptions, 'algorithms' | 'jwks' | 'jwksUri'> {
   /** The only one that is accepted; a secret has as many bytes as its hash, or more. */
   algorithm: HmacAlgorithm;
@@ -23,7 +23,7 @@ export interface HmacVerifierOptions
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a secret that is a text or shorter than the hash.
  */
-export function createHmacVerifier(options: HmacVerifierOptions): JwtVerifier {
+export function createHmacJwtVerifier(options: HmacJwtVerifierOptions): JwtVerifier {
   assertObject('options', options);
   const issuerOptions = ISSUER_OPTIONS.filter((name) => !['algorithms', 'jwks', 'jwksUri'].includes(name));
   assertKnownOptions('', options, [...VERIFIER_OPTIONS, ...issuerOptions, 'algorithm', 'secrets']);

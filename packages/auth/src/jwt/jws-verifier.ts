@@ -17,7 +17,7 @@ interface JwsOptions {
   /** What its metrics are under. Default: `jws`. */
   name?: string;
   /** The longest text that is looked at, in characters. Default: 8_192; at most 1_048_576. */
-  maxLength?: number;
+  maxTokenLength?: number;
 }
 
 /** Options of {@link createJwsVerifier}: the algorithms, and the keys or where they are. */
@@ -43,7 +43,7 @@ export interface VerifiedJws {
   readonly payload: Uint8Array;
   readonly algorithm: string;
   /** The `kid` of the header. */
-  readonly keyId: string | undefined;
+  readonly kid: string | undefined;
 }
 
 /** Numbers of a {@link JwsVerifier}. */
@@ -59,7 +59,7 @@ export interface JwsVerifierStats {
 export interface JwsVerifier extends AsyncDisposable {
   /** @throws TokenError `MAC_TOKEN_INVALID`, with the reason. Nothing else, but the reason of an aborted `signal`. */
   verify(jws: string, options?: VerifyOptions): Promise<VerifiedJws>;
-  /** Resolves once the keys are at hand. @throws TokenError `keys_unavailable`. */
+  /** Resolves once the keys are at hand. @throws TokenError `keysUnavailable`. */
   ready(options?: VerifyOptions): Promise<void>;
   /** What it accepts, in words. */
   describe(): string;
@@ -68,7 +68,7 @@ export interface JwsVerifier extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-const COMMON_OPTIONS = ['name', 'maxLength'];
+const COMMON_OPTIONS = ['name', 'maxTokenLength'];
 const OPTIONS = [...COMMON_OPTIONS, 'algorithms', 'jwks', 'jwksUri', 'fetch', 'keyFetch', 'random', 'clock'];
 const MAX_LENGTH = 1_048_576;
 
@@ -111,7 +111,7 @@ export function createHmacJwsVerifier(options: HmacJwsVerifierOptions): JwsVerif
 
 class CompactVerifier implements JwsVerifier {
   readonly #algorithms: readonly string[];
-  readonly #maxLength: number;
+  readonly #maxTokenLength: number;
   readonly #keys: KeySource;
   readonly #keysFrom: string;
   readonly #headers = new HeaderMemory();
@@ -119,11 +119,11 @@ class CompactVerifier implements JwsVerifier {
   readonly #refused: Partial<Record<TokenReason, number>> = {};
 
   constructor(options: JwsOptions, algorithms: readonly string[], keys: KeySource, keysFrom: string) {
-    const { name = 'jws', maxLength = DEFAULT_TOKEN_LENGTH } = options;
+    const { name = 'jws', maxTokenLength = DEFAULT_TOKEN_LENGTH } = options;
     assertText('name', name);
-    assertInteger('maxLength', maxLength, { min: 256, max: MAX_LENGTH });
+    assertInteger('maxTokenLength', maxTokenLength, { min: 256, max: MAX_LENGTH });
     this.#algorithms = algorithms;
-    this.#maxLength = maxLength;
+    this.#maxTokenLength = maxTokenLength;
     this.#keys = keys;
     this.#keysFrom = keysFrom;
     observeVerifier(name, this);
@@ -142,7 +142,7 @@ class CompactVerifier implements JwsVerifier {
 
   async #verify(jws: string, signal: AbortSignal | undefined): Promise<VerifiedJws> {
     if (typeof jws !== 'string') throw new TokenError('malformed');
-    if (jws.length > this.#maxLength) throw new TokenError('too_large');
+    if (jws.length > this.#maxTokenLength) throw new TokenError('tooLarge');
     const parts = splitCompact(jws, this.#headers);
     const { header, encodedPayload } = parts;
     const payload = decode(encodedPayload, 'payload');
@@ -150,7 +150,7 @@ class CompactVerifier implements JwsVerifier {
     const named = namedIn(header, this.#algorithms, undefined);
     await verifyByName(jws, named, this.#keys, undefined, signal);
     this.#headers.keep(parts);
-    return { header, payload, algorithm: named.algorithm, keyId: named.kid };
+    return { header, payload, algorithm: named.algorithm, kid: named.kid };
   }
 
   ready({ signal }: VerifyOptions = {}): Promise<void> {

@@ -35,7 +35,7 @@ export interface JwtVerifierStats {
   readonly keys: Readonly<Record<string, KeySourceStats>>;
 }
 
-/** Verifies tokens. Made by `createJwtVerifier` and `createHmacVerifier`. */
+/** Verifies tokens. Made by `createJwtVerifier` and `createHmacJwtVerifier`. */
 export interface JwtVerifier extends AsyncDisposable {
   /**
    * Who the token speaks for. Takes the token alone, without `Bearer`. One that is bound to a certificate needs the
@@ -45,7 +45,7 @@ export interface JwtVerifier extends AsyncDisposable {
   verify(token: string, options?: VerifyTokenOptions): Promise<Principal>;
   /**
    * Resolves once every issuer's keys are at hand: for a readiness check, and so that no first request waits.
-   * @throws TokenError `keys_unavailable`.
+   * @throws TokenError `keysUnavailable`.
    */
   ready(options?: VerifyOptions): Promise<void>;
   /** What it accepts, in words. */

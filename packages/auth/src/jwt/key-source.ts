@@ -5,9 +5,9 @@ import type { KeySet, VerificationKey } from './key-set.ts';
 export interface KeySource {
   /** The key, if it is at hand at this instant; `undefined` says nothing about later. Never waits. */
   peek(kid: string | undefined, algorithm: string): VerificationKey | undefined;
-  /** @throws TokenError `key_unknown` or `keys_unavailable`. */
+  /** @throws TokenError `keyUnknown` or `keysUnavailable`. */
   find(kid: string | undefined, algorithm: string, signal: AbortSignal | undefined): Promise<VerificationKey>;
-  /** Resolves once keys are at hand. @throws TokenError `keys_unavailable`. */
+  /** Resolves once keys are at hand. @throws TokenError `keysUnavailable`. */
   ready(signal: AbortSignal | undefined): Promise<void>;
   stats(): KeySourceStats;
   close(): void;
@@ -45,7 +45,7 @@ export class StaticKeys implements KeySource {
     const key = this.#keys.find(kid, algorithm);
     if (key !== undefined) return Promise.resolve(key);
     this.#unknownKeys++;
-    return Promise.reject(new TokenError('key_unknown', { claim: 'kid', issuer: this.#issuer }));
+    return Promise.reject(new TokenError('keyUnknown', { claim: 'kid', issuer: this.#issuer }));
   }
 
   ready(): Promise<void> {

@@ -47,7 +47,7 @@ export interface VerifierOptions {
   cache?: TokenCacheOptions | false;
   /**
    * Asked for each token that passes everything else, cached or not. `true` refuses it (`revoked`); an error refuses it as
-   * well (`revocation_unknown`). Answer synchronously where you can: a promise is waited for, for 5 seconds at most.
+   * well (`revocationUnknown`). Answer synchronously where you can: a promise is waited for, for 5 seconds at most.
    */
   isRevoked?: (principal: Principal) => boolean | Promise<boolean>;
   /** Default: the clock of the machine. */

@@ -23,7 +23,7 @@ export interface Principal {
   readonly expiresAtMs: number;
   readonly algorithm: string;
   /** The key that signed it. */
-  readonly keyId: string | undefined;
+  readonly kid: string | undefined;
   readonly profile: JwtProfile;
   /** All claims, as they are in the token. */
   readonly claims: Readonly<Record<string, unknown>>;
@@ -35,14 +35,14 @@ export interface VerifiedToken {
   readonly audience: readonly string[];
   readonly expiresAtMs: number;
   readonly algorithm: string;
-  readonly keyId: string | undefined;
+  readonly kid: string | undefined;
   readonly profile: JwtProfile;
   readonly payload: JsonObject;
 }
 
 /** @throws TokenError `claim` for a name that is no text. */
 export function principalOf(token: VerifiedToken): Principal {
-  const { payload, issuer, audience, expiresAtMs, algorithm, keyId, profile } = token;
+  const { payload, issuer, audience, expiresAtMs, algorithm, kid, profile } = token;
   return Object.freeze({
     subject: textIn(payload, 'sub', issuer),
     issuer,
@@ -52,7 +52,7 @@ export function principalOf(token: VerifiedToken): Principal {
     tokenId: textIn(payload, 'jti', issuer),
     expiresAtMs,
     algorithm,
-    keyId,
+    kid,
     profile,
     claims: payload,
   });

@@ -1,4 +1,4 @@
-import { abortable, type Clock, type Random } from '@macadam/core';
+import { abortable, type Clock, ClosedError, type Random } from '@macadam/core';
 import { TokenError } from '../errors.ts';
 import type { FetchLike } from '../fetch/bounded-fetch.ts';
 import { type Obtained, RefreshedValue } from '../refresh/refreshed-value.ts';
@@ -41,7 +41,7 @@ export class RemoteKeys implements KeySource {
       random: settings.random,
       obtain: (signal, before, startedAt) => this.#fetch(signal, before, startedAt),
       backoff: () => ({ longestMs: LONGEST_BACKOFF_MS }),
-      closed: () => new TokenError('keys_unavailable', { issuer: settings.issuer }),
+      closed: () => new ClosedError(`Verifier of ${settings.issuer ?? settings.uri}`),
     });
   }
 
@@ -75,7 +75,7 @@ export class RemoteKeys implements KeySource {
       if (key !== undefined) return key;
     }
     this.#unknownKeys++;
-    throw new TokenError('key_unknown', { claim: 'kid', issuer });
+    throw new TokenError('keyUnknown', { claim: 'kid', issuer });
   }
 
   async ready(signal: AbortSignal | undefined): Promise<void> {
@@ -103,7 +103,7 @@ export class RemoteKeys implements KeySource {
       return await this.#set.get(signal);
     } catch (cause) {
       if (signal?.aborted === true && cause === signal.reason) throw cause;
-      throw new TokenError('keys_unavailable', { issuer: this.#settings.issuer, cause });
+      throw new TokenError('keysUnavailable', { issuer: this.#settings.issuer, cause });
     }
   }
 

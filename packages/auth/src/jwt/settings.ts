@@ -137,7 +137,7 @@ export function allowedAlgorithms(path: string, algorithms: readonly JwtAlgorith
       throw new OptionsError(
         where,
         one,
-        'asymmetric: shared secrets are for createHmacVerifier and createHmacJwsVerifier',
+        'asymmetric: shared secrets are for createHmacJwtVerifier and createHmacJwsVerifier',
       );
     }
     assertOneOf(where, one, known);

@@ -37,7 +37,7 @@ export function secretCheck(key: KeyObject, hash: string): SignatureCheck {
 /**
  * Verifies a compact token with the key that its header names, which is given back: at once where the key is at hand and
  * nothing is to be waited for.
- * @throws TokenError `signature`, `key_unknown` or `keys_unavailable`.
+ * @throws TokenError `signature`, `keyUnknown` or `keysUnavailable`.
  */
 export function verifyByName(
   token: string,

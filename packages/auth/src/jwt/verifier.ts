@@ -172,7 +172,7 @@ export class Verifier implements JwtVerifier {
   /** Everything that can be refused before a signature is looked at. */
   #read(token: string): ClaimedToken {
     if (typeof token !== 'string') throw new TokenError('malformed');
-    if (token.length > this.#settings.maxTokenLength) throw new TokenError('too_large');
+    if (token.length > this.#settings.maxTokenLength) throw new TokenError('tooLarge');
     const parsed = parseCompact(token, this.#headers);
     const { header, payload } = parsed;
     checkExtensions(header);
@@ -195,7 +195,7 @@ export class Verifier implements JwtVerifier {
     const audience = checkAudience(payload, audiences, name);
     checkProfile(payload, profile, issuer.rules);
     const { expiresAtMs } = times;
-    const principal = principalOf({ issuer: name, audience, expiresAtMs, algorithm, keyId: kid, profile, payload });
+    const principal = principalOf({ issuer: name, audience, expiresAtMs, algorithm, kid, profile, payload });
     // By own(): asked in here, the machine code would rest on the layout of these claims, and be thrown away with it.
     const bound = own(payload, 'cnf') !== undefined;
     const accepted: Accepted = { principal, issuer, times, kid, key, bound, annotation: undefined };
@@ -219,13 +219,13 @@ export class Verifier implements JwtVerifier {
     try {
       revoked = await answerOf(this.#settings.isRevoked!(principal), this.#settings.clock);
     } catch (cause) {
-      throw new TokenError('revocation_unknown', { issuer: principal.issuer, cause });
+      throw new TokenError('revocationUnknown', { issuer: principal.issuer, cause });
     }
     // Anything but a plain no is a yes: a hook that forgets to answer must not let tokens pass.
     if (revoked !== false) throw new TokenError('revoked', { issuer: principal.issuer });
   }
 }
 
-function annotationOf({ issuer, subject, keyId }: Principal): Readonly<Record<string, unknown>> {
-  return authAnnotation('jwt', { issuer, principal: subject, keyId });
+function annotationOf({ issuer, subject, kid }: Principal): Readonly<Record<string, unknown>> {
+  return authAnnotation('jwt', { issuer, principal: subject, keyId: kid });
 }

@@ -171,10 +171,10 @@ export function cedarPermissions<P, R, A extends string = string>(
     // A denial stands whatever else failed; an allow might be one only because a forbid did.
     if (allowed && failed[0] !== undefined) {
       const { rule, cause } = failed[0];
-      return dueTo(cause, decisionOf(version, onFailure === 'open', 'rule_failed', rule));
+      return dueTo(cause, decisionOf(version, onFailure === 'open', 'ruleFailed', rule));
     }
     if (allowed) return decisionOf(version, true, 'allowed', rules[0]);
-    return decisionOf(version, false, rules[0] === undefined ? 'no_rule' : 'denied', rules[0]);
+    return decisionOf(version, false, rules[0] === undefined ? 'noRule' : 'denied', rules[0]);
   };
   const explain = (principal: P, action: A, resource?: R): readonly RuleExplanation[] => {
     let verdict: CedarVerdict;

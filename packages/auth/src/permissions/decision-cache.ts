@@ -63,7 +63,7 @@ export class DecisionCache {
   }
 
   set(key: string, decision: Decision): void {
-    if (decision.reason === 'unavailable' || decision.reason === 'rule_failed') return;
+    if (decision.reason === 'unavailable' || decision.reason === 'ruleFailed') return;
     this.#slots.delete(key);
     this.#slots.set(key, { decision, endsAt: this.#clock.monotonic() + this.#ttlMs });
     while (this.#slots.size > this.#maxEntries) {

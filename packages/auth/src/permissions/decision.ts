@@ -1,28 +1,34 @@
 import { ForbiddenError } from '../errors.ts';
 
-/** Whether something is allowed, and why. Frozen. */
+/** Why a {@link Decision} was made. */
+export type DecisionReason =
+  /** A rule or policy allows it. */
+  | 'allowed'
+  /** A rule or policy denies it. */
+  | 'denied'
+  /** No rule applies, so it is denied. */
+  | 'noRule'
+  /** The condition of a deny rule threw, or a policy could not be evaluated. */
+  | 'ruleFailed'
+  /** The permission service could not be reached; `allowed` follows the option `onFailure`. */
+  | 'unavailable';
+
+/** Whether an action is allowed, and why. Frozen. */
 export interface Decision {
+  /** Whether the action is allowed. */
   readonly allowed: boolean;
-  /**
-   * `allowed` or `denied` by a rule; `no_rule` applies, so it is denied; `rule_failed`: the condition of a denial threw, or
-   * a policy could not be evaluated; `unavailable`: whoever decides could not be asked, and the answer is that of `onFailure`.
-   */
-  readonly reason: 'allowed' | 'denied' | 'no_rule' | 'rule_failed' | 'unavailable';
-  /** The rule that decided. */
+  /** Why it is allowed or denied. */
+  readonly reason: DecisionReason;
+  /** The id of the rule that decided; undefined when none did. */
   readonly rule: string | undefined;
-  /** Which permissions it was decided by: part of any key under which a decision is kept. */
+  /** The version of the permissions that decided. Make it part of any key under which you cache a decision. */
   readonly policyVersion: string;
-  /** Why nobody could say, with `unavailable` and `rule_failed`. Holds no credential. */
+  /** The error behind `unavailable` or `ruleFailed`. Holds no credential. */
   readonly cause?: unknown;
 }
 
 /** Makes the decisions of one version of the rules. */
-export function decisionOf(
-  policyVersion: string,
-  allowed: boolean,
-  reason: Decision['reason'],
-  rule?: string,
-): Decision {
+export function decisionOf(policyVersion: string, allowed: boolean, reason: DecisionReason, rule?: string): Decision {
   return Object.freeze({ allowed, reason, rule, policyVersion });
 }
 
@@ -40,7 +46,7 @@ export function disown(answer: unknown): void {
 export interface RuleExplanation {
   readonly rule: string;
   readonly effect: 'allow' | 'deny';
-  readonly outcome: 'applies' | 'does not apply' | 'failed';
+  readonly outcome: 'applies' | 'doesNotApply' | 'failed';
   /** Why it failed, where that is known. */
   readonly cause?: unknown;
 }

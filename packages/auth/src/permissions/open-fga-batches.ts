@@ -24,9 +24,9 @@ export interface FgaQuestion {
 export interface FgaServer {
   /** Of the store. */
   readonly url: string;
-  readonly modelId: string;
+  readonly authorizationModelId: string;
   readonly maxBatch: number;
-  readonly deadlineMs: number;
+  readonly timeoutMs: number;
   readonly headersOf: (
     signal: AbortSignal,
   ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
@@ -113,8 +113,8 @@ export class FgaBatches {
   }
 
   async #check({ question }: Waiting, consistency: Consistency): Promise<Answer> {
-    const { modelId } = this.#server;
-    const body = { ...question, authorization_model_id: modelId, consistency: CONSISTENCY[consistency] };
+    const { authorizationModelId } = this.#server;
+    const body = { ...question, authorization_model_id: authorizationModelId, consistency: CONSISTENCY[consistency] };
     const answer = await this.#post('/check', body);
     // Protocol buffers may leave out what is false; what has other members is something else.
     if (Object.keys(answer).every((name) => name === 'resolution')) return false;
@@ -122,10 +122,10 @@ export class FgaBatches {
   }
 
   async #checkAll(waiting: readonly Waiting[], consistency: Consistency): Promise<readonly Answer[]> {
-    const { modelId } = this.#server;
+    const { authorizationModelId } = this.#server;
     const answer = await this.#post('/batch-check', {
       checks: waiting.map(({ question }, at) => ({ ...question, correlation_id: String(at) })),
-      authorization_model_id: modelId,
+      authorization_model_id: authorizationModelId,
       consistency: CONSISTENCY[consistency],
     });
     const result = own(answer, 'result');
@@ -134,11 +134,11 @@ export class FgaBatches {
   }
 
   async #post(path: string, body: unknown): Promise<JsonObject> {
-    const { url, headersOf, fetch, clock, deadlineMs } = this.#server;
+    const { url, headersOf, fetch, clock, timeoutMs } = this.#server;
     const controller = new AbortController();
     // Credentials may have to be fetched, too, and that counts.
-    const late = new TimeoutError(`OpenFGA did not answer within ${deadlineMs} ms.`, deadlineMs);
-    const timer = clock.setTimer(() => controller.abort(late), deadlineMs);
+    const late = new TimeoutError(`OpenFGA did not answer within ${timeoutMs} ms.`, timeoutMs);
+    const timer = clock.setTimer(() => controller.abort(late), timeoutMs);
     let given: Readonly<Record<string, string>> = {};
     try {
       given = await abortable(Promise.resolve(headersOf(controller.signal)), controller.signal);
@@ -150,7 +150,7 @@ export class FgaBatches {
         body: JSON.stringify(body),
         fetch,
         clock,
-        timeoutMs: deadlineMs,
+        timeoutMs: timeoutMs,
         maxBytes: MAX_BYTES,
         reads: (one) => one === 200 || (one >= 400 && one < 500),
         signal: controller.signal,

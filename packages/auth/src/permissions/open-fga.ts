@@ -19,16 +19,16 @@ import { endpointUrl } from '../fetch/endpoint-url.ts';
 import { assertAllowed, type Decision, decisionOf, dueTo } from './decision.ts';
 import { DecisionCache, type DecisionCacheOptions } from './decision-cache.ts';
 import { type Consistency, FgaBatches, type FgaQuestion, type FgaTuple } from './open-fga-batches.ts';
-import type { AskOptions, RemotePermissions } from './remote-permissions.ts';
+import type { CheckOptions, RemotePermissions } from './remote-permissions.ts';
 
 /** Options of {@link openFgaPermissions}. */
-export interface OpenFgaOptions<P, R, A extends string = string> {
+export interface OpenFgaPermissionsOptions<P, R, A extends string = string> {
   /** Where the server is: https, or http to this machine. */
   apiUrl: string;
   /** The store that holds the relations. */
   storeId: string;
   /** The authorization model that decides. Mandatory: without it, what is allowed changes when somebody writes a model. */
-  modelId: string;
+  authorizationModelId: string;
   /** `user:u1`. `undefined` is nobody, who may do nothing, and so is a name with a `#`, which would be a group. */
   userOf: (principal: P) => string | undefined;
   /** `document:7`. `undefined` is nothing, to which nothing may be done. */
@@ -40,7 +40,7 @@ export interface OpenFgaOptions<P, R, A extends string = string> {
   /** Relations that hold for this question alone. Default: none. */
   contextualTuplesOf?: (principal: P, resource: R | undefined) => readonly FgaTuple[];
   /** How long an answer may take, in all. Default: 300. */
-  deadlineMs?: number;
+  timeoutMs?: number;
   /**
    * The answer where the server gives none in time: `open` lets everybody in while it is away. Where there is nothing to ask,
    * since a function that makes the question throws or gives what cannot be sent, it is no in any case. Default: `closed`.
@@ -66,13 +66,13 @@ export interface OpenFgaOptions<P, R, A extends string = string> {
 const OPTIONS = [
   'apiUrl',
   'storeId',
-  'modelId',
+  'authorizationModelId',
   'userOf',
   'objectOf',
   'relationOf',
   'contextOf',
   'contextualTuplesOf',
-  'deadlineMs',
+  'timeoutMs',
   'onFailure',
   'consistency',
   'maxBatch',
@@ -95,7 +95,7 @@ const FAILURES = ['closed', 'open'] as const;
  * const can = openFgaPermissions<{ subject: string }, { id: string }>({
  *   apiUrl: 'https://fga.example.com',
  *   storeId: '01HVMMBCMGZNT3SED4Z17ECXCA',
- *   modelId: '01HVMMBDJ3Z8V1Q7X3S1Z4E4M5',
+ *   authorizationModelId: '01HVMMBDJ3Z8V1Q7X3S1Z4E4M5',
  *   userOf: ({ subject }) => `user:${subject}`,
  *   objectOf: (doc) => doc && `doc:${doc.id}`,
  *   relationOf: { 'doc:read': 'viewer', 'doc:write': 'editor' },
@@ -103,30 +103,38 @@ const FAILURES = ['closed', 'open'] as const;
  * ```
  */
 export function openFgaPermissions<P, R, A extends string = string>(
-  options: OpenFgaOptions<P, R, A>,
+  options: OpenFgaPermissionsOptions<P, R, A>,
 ): RemotePermissions<P, R, A> {
   assertObject('options', options);
   assertKnownOptions('', options, OPTIONS);
-  const { storeId, modelId, userOf, objectOf, contextOf, contextualTuplesOf, headersOf = () => ({}) } = options;
-  const { deadlineMs = 300, onFailure = 'closed', consistency = 'minimizeLatency', maxBatch = 50 } = options;
+  const {
+    storeId,
+    authorizationModelId,
+    userOf,
+    objectOf,
+    contextOf,
+    contextualTuplesOf,
+    headersOf = () => ({}),
+  } = options;
+  const { timeoutMs = 300, onFailure = 'closed', consistency = 'minimizeLatency', maxBatch = 50 } = options;
   const { fetch = globalThis.fetch as FetchLike, clock = systemClock, cache: bounds = false } = options;
   const api = endpointUrl('apiUrl', options.apiUrl);
   assertText('storeId', storeId);
-  assertText('modelId', modelId);
+  assertText('authorizationModelId', authorizationModelId);
   for (const [name, value] of Object.entries({ userOf, objectOf, headersOf, fetch })) assertFunction(name, value);
   if (contextOf !== undefined) assertFunction('contextOf', contextOf);
   if (contextualTuplesOf !== undefined) assertFunction('contextualTuplesOf', contextualTuplesOf);
   const relationOf = relationReader(options.relationOf);
   assertClock('clock', clock);
-  assertDurationMs('deadlineMs', deadlineMs);
+  assertDurationMs('timeoutMs', timeoutMs);
   assertInteger('maxBatch', maxBatch, { min: 1 });
   assertOneOf('onFailure', onFailure, FAILURES);
   assertOneOf('consistency', consistency, CONSISTENCIES);
   const cache = bounds === false ? undefined : new DecisionCache('cache', bounds, clock);
   const url = `${api.href.replace(/\/$/, '')}/stores/${encodeURIComponent(storeId)}`;
-  const batches = new FgaBatches({ url, modelId, maxBatch, deadlineMs, headersOf, fetch, clock });
-  const denied = decisionOf(modelId, false, 'no_rule');
-  let questions = 0;
+  const batches = new FgaBatches({ url, authorizationModelId, maxBatch, timeoutMs, headersOf, fetch, clock });
+  const denied = decisionOf(authorizationModelId, false, 'noRule');
+  let checks = 0;
   let unavailable = 0;
 
   const questionOf = (principal: P, action: A, resource: R | undefined): FgaQuestion | undefined => {
@@ -141,22 +149,22 @@ export function openFgaPermissions<P, R, A extends string = string>(
     };
   };
 
-  const ask = async (principal: P, action: A, resource?: R, how: AskOptions = {}): Promise<Decision> => {
+  const ask = async (principal: P, action: A, resource?: R, how: CheckOptions = {}): Promise<Decision> => {
     const { consistency: wanted = consistency, onFailure: fallback = onFailure } = how;
     const signal = how.signal ?? currentWork()?.signal;
     assertOneOf('consistency', wanted, CONSISTENCIES);
     assertOneOf('onFailure', fallback, FAILURES);
     signal?.throwIfAborted();
-    questions++;
+    checks++;
     const undecided = (cause: unknown, allowed: boolean): Decision => {
       unavailable++;
-      return dueTo(cause, decisionOf(modelId, allowed, 'unavailable'));
+      return dueTo(cause, decisionOf(authorizationModelId, allowed, 'unavailable'));
     };
     let question: FgaQuestion | undefined;
     let key: string;
     try {
       question = questionOf(principal, action, resource);
-      key = JSON.stringify([modelId, question]);
+      key = JSON.stringify([authorizationModelId, question]);
     } catch (cause) {
       // Nobody failed to answer: there was no question, and whoever can spoil it must not get in by that.
       return undecided(cause, false);
@@ -166,24 +174,24 @@ export function openFgaPermissions<P, R, A extends string = string>(
     if (known !== undefined) return known;
     const answer = await abortable(batches.ask(key, question, wanted), signal);
     if (typeof answer !== 'boolean') return undecided(answer, fallback === 'open');
-    const decision = answer ? decisionOf(modelId, true, 'allowed', question.tuple_key.relation) : denied;
+    const decision = answer ? decisionOf(authorizationModelId, true, 'allowed', question.tuple_key.relation) : denied;
     cache?.set(key, decision);
     return decision;
   };
   return Object.assign(
-    (principal: P, action: A, resource?: R, how?: AskOptions) => ask(principal, action, resource, how),
+    (principal: P, action: A, resource?: R, how?: CheckOptions) => ask(principal, action, resource, how),
     {
-      version: modelId,
-      many: (principal: P, action: A, resources: readonly R[], how?: AskOptions) =>
+      version: authorizationModelId,
+      many: (principal: P, action: A, resources: readonly R[], how?: CheckOptions) =>
         Promise.all(resources.map((one) => ask(principal, action, one, how))),
-      async assert(principal: P, action: A, resource?: R, how?: AskOptions): Promise<void> {
+      async assert(principal: P, action: A, resource?: R, how?: CheckOptions): Promise<void> {
         assertAllowed(action, await ask(principal, action, resource, how));
       },
       describe: () =>
-        `asks OpenFGA at ${api.origin} by the model ${modelId}, up to ${maxBatch} questions at once; ` +
-        `without an answer in ${deadlineMs} ms it ${onFailure === 'open' ? 'allows' : 'denies'}`,
+        `asks OpenFGA at ${api.origin} by the model ${authorizationModelId}, up to ${maxBatch} questions at once; ` +
+        `without an answer in ${timeoutMs} ms it ${onFailure === 'open' ? 'allows' : 'denies'}`,
       stats: () => ({
-        questions,
+        checks,
         requests: batches.requests,
         unavailable,
         cache: { hits: cache?.hits ?? 0, misses: cache?.misses ?? 0, entries: cache?.size ?? 0 },
@@ -198,7 +206,7 @@ function isName(text: string | undefined): text is string {
 }
 
 function relationReader<A extends string>(
-  given: OpenFgaOptions<unknown, unknown, A>['relationOf'],
+  given: OpenFgaPermissionsOptions<unknown, unknown, A>['relationOf'],
 ): (action: A) => string | undefined {
   if (typeof given === 'function') return given;
   assertObject('relationOf', given);

@@ -76,12 +76,12 @@ export function definePermissions<P, R = unknown, A extends string = string>(
   const included = closeRoles(roles);
   const version = options.version ?? digestOf([rules, roles, relations, rolesOf]);
   assertText('version', version);
-  const noRule = decisionOf(version, false, 'no_rule');
+  const noRule = decisionOf(version, false, 'noRule');
   const index = new RuleIndex<P, R, DecidingRule<P, R>>(
     compiled.map((rule) => {
       const allowed = rule.effect === 'allow';
       const applied = decisionOf(version, allowed, allowed ? 'allowed' : 'denied', rule.id);
-      return { ...rule, applied, failed: allowed ? noRule : decisionOf(version, false, 'rule_failed', rule.id) };
+      return { ...rule, applied, failed: allowed ? noRule : decisionOf(version, false, 'ruleFailed', rule.id) };
     }),
   );
 
@@ -133,7 +133,7 @@ function weigh<P, R>(
     // Denials stand first in each list, but other lists may have more of them.
     if (rule.effect === 'allow' && decision.allowed) break;
     const outcome = judge(rule, request);
-    if (outcome === 'does not apply') continue;
+    if (outcome === 'doesNotApply') continue;
     if (rule.effect === 'deny') return outcome === 'applies' ? rule.applied : dueTo(outcome.cause, rule.failed);
     if (outcome === 'applies') decision = rule.applied;
   }
@@ -153,14 +153,14 @@ function rulesFor<C>(
 }
 
 /** What a rule has to say, or what kept it from saying anything. */
-type Judged = 'applies' | 'does not apply' | { readonly cause: unknown };
+type Judged = 'applies' | 'doesNotApply' | { readonly cause: unknown };
 
 function judge<P, R>(rule: CompiledRule<P, R>, request: PermissionRequest<P, R>): Judged {
   try {
     for (const condition of rule.conditions) {
       const answer: unknown = condition(request);
       if (answer === true) continue;
-      if (answer === false) return 'does not apply';
+      if (answer === false) return 'doesNotApply';
       // A promise, or nothing at all, is no answer; in doubt an allow does not apply, and a deny does.
       disown(answer);
       const given = answer instanceof Promise ? 'a promise' : typeof answer;

@@ -23,7 +23,7 @@ export interface ResolvedKey {
 export interface VerifySignatureOptions {
   /**
    * Finds a sender's key by its name, and by nothing else. `undefined` for one that is not known. An error, or no answer
-   * within 5 seconds, refuses the message (`key_unavailable`).
+   * within 5 seconds, refuses the message (`keyUnavailable`).
    */
   resolveKey: (keyId: string) => ResolvedKey | undefined | Promise<ResolvedKey | undefined>;
   /**

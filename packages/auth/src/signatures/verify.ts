@@ -29,9 +29,9 @@ export interface VerifiedSignature {
   /** What was signed, as the signature names it: `"@method"`, `"content-digest"` … */
   readonly components: readonly string[];
   /** In epoch milliseconds. */
-  readonly createdMs: number | undefined;
+  readonly createdAtMs: number | undefined;
   /** In epoch milliseconds. */
-  readonly expiresMs: number | undefined;
+  readonly expiresAtMs: number | undefined;
   readonly nonce: string | undefined;
   readonly tag: string | undefined;
 }
@@ -88,7 +88,7 @@ async function verifyOne(
   const { components, input, created, expires, keyId, nonce, tag, label, signature } = received;
   const { clock, clockToleranceMs, maxAgeMs, seen } = settings;
   const uncovered = required.find(({ identity }) => !components.some((one) => one.identity === identity));
-  if (uncovered !== undefined) throw new SignatureError('not_covered', { header: uncovered.text });
+  if (uncovered !== undefined) throw new SignatureError('notCovered', { header: uncovered.text });
   if (keyId === undefined) throw new SignatureError('parameter', { header: 'keyid' });
   if (seen !== undefined && nonce === undefined) throw new SignatureError('parameter', { header: 'nonce' });
   checkTimes(received, settings);
@@ -101,8 +101,8 @@ async function verifyOne(
   checkTimes(received, settings);
   for (const component of components) checkDigest(component, read);
   if (seen !== undefined) {
-    const expiresMs = expires === undefined ? Infinity : expires * 1_000 - clock.now();
-    const goodMs = Math.min(maxAgeMs, expiresMs) + 2 * clockToleranceMs;
+    const expiresAtMs = expires === undefined ? Infinity : expires * 1_000 - clock.now();
+    const goodMs = Math.min(maxAgeMs, expiresAtMs) + 2 * clockToleranceMs;
     await refuseReplay(seen, JSON.stringify([keyId, nonce]), goodMs, 'nonce', clock);
   }
   annotateAuth('http_signature', { keyId });
@@ -111,8 +111,8 @@ async function verifyOne(
     keyId,
     algorithm,
     components: Object.freeze(components.map(({ text }) => text)),
-    createdMs: created === undefined ? undefined : created * 1_000,
-    expiresMs: expires === undefined ? undefined : expires * 1_000,
+    createdAtMs: created === undefined ? undefined : created * 1_000,
+    expiresAtMs: expires === undefined ? undefined : expires * 1_000,
     nonce,
     tag,
   });
@@ -123,9 +123,9 @@ function checkTimes({ created, expires }: ReceivedSignature, settings: VerifySet
   const now = clock.now();
   if (created === undefined && maxAgeMs !== Infinity) throw new SignatureError('parameter', { header: 'created' });
   if (created !== undefined && !(now >= created * 1_000 - tolerance))
-    throw new SignatureError('too_new', { header: 'created' });
+    throw new SignatureError('tooNew', { header: 'created' });
   if (created !== undefined && !(now <= created * 1_000 + maxAgeMs + tolerance)) {
-    throw new SignatureError('too_old', { header: 'created' });
+    throw new SignatureError('tooOld', { header: 'created' });
   }
   if (expires !== undefined && !(now < expires * 1_000 + tolerance))
     throw new SignatureError('expired', { header: 'expires' });
@@ -140,9 +140,9 @@ async function keyFor(
   try {
     resolved = await answerOf(settings.resolveKey(keyId), settings.clock);
   } catch (cause) {
-    throw new SignatureError('key_unavailable', { header: 'keyid', cause });
+    throw new SignatureError('keyUnavailable', { header: 'keyid', cause });
   }
-  if (resolved === undefined || resolved === null) throw new SignatureError('key_unknown', { header: 'keyid' });
+  if (resolved === undefined || resolved === null) throw new SignatureError('keyUnknown', { header: 'keyid' });
   const { key, algorithm } = resolved;
   if (!SIGNATURE_ALGORITHMS.includes(algorithm)) {
     throw new OptionsError('resolveKey().algorithm', algorithm, `one of ${SIGNATURE_ALGORITHMS.join(', ')}`);

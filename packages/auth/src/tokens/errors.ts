@@ -1,19 +1,17 @@
 import { MacadamError } from '@macadam/core';
 
-/** Why no token was to be had: stable words for metrics. */
+/** Why no token could be obtained. Stable values, for metrics. */
 export type TokenRequestReason =
-  /** The endpoint did not answer, or not in time. */
+  /** The endpoint did not respond within `timeoutMs`, or at all. */
   | 'unreachable'
-  /** It answered with an error: `error` has its OAuth code, where it gave one. */
+  /** The endpoint responded with an error. `error` is its OAuth error code, if it sent one. */
   | 'refused'
-  /** It answered with something else than the standard says. */
+  /** The response does not follow the standard. */
   | 'malformed'
-  /** What the request is made with (an assertion, a subject token, a secret) could not be had. */
+  /** A function that provides a secret, an assertion or a subject token failed. */
   | 'credential'
-  /** The store of refresh tokens failed. */
-  | 'store'
-  /** The client was closed. */
-  | 'closed';
+  /** The token store failed. */
+  | 'store';
 
 const SENTENCES: Readonly<Record<TokenRequestReason, string>> = {
   unreachable: 'the endpoint did not answer',
@@ -21,32 +19,35 @@ const SENTENCES: Readonly<Record<TokenRequestReason, string>> = {
   malformed: 'the answer is not as the standard says',
   credential: 'a credential that the request is made with could not be had',
   store: 'the store of refresh tokens failed',
-  closed: 'the client was closed',
 };
 
-/** What a {@link TokenRequestError} is made with. */
+/** Details of a {@link TokenRequestError}. */
 export interface TokenRequestErrorDetails {
-  /** Of the answer. */
+  /** The status of the response. */
   status?: number | undefined;
-  /** The OAuth error code as it came; anything that does not look like one is left out. */
+  /** The OAuth error code of the response. A text that does not look like one is left out. */
   error?: string | undefined;
+  /** The `Retry-After` of the response, in milliseconds. */
   retryAfterMs?: number | undefined;
+  /** The underlying error. */
   cause?: unknown;
 }
 
 /**
- * No token could be had. Code `MAC_TOKEN_REQUEST`. Holds neither a token nor a secret, nor the endpoint's own words, which
- * may quote one. `retryable` when the same request may succeed later: no answer, 429, 5xx, or a store that failed.
+ * No token could be obtained. Code `MAC_TOKEN_REQUEST`. Contains neither a token nor a secret, nor the error text of the
+ * endpoint, which may quote one. `retryable` when the same request may succeed later: no response, 429, 5xx, or a failure of
+ * the store or of a function that provides a credential.
  */
 export class TokenRequestError extends MacadamError {
+  /** Why no token could be obtained. */
   readonly reason: TokenRequestReason;
-  /** The endpoint, without its query. */
+  /** The URL of the endpoint, without its query. */
   readonly endpoint: string;
-  /** The status of the answer, if there was one. */
+  /** The status of the response, if there was one. */
   readonly status: number | undefined;
   /** The OAuth error code, such as `invalid_client` (RFC 6749 section 5.2). */
   readonly error: string | undefined;
-  /** How long the endpoint asked to be left alone, in milliseconds. */
+  /** When the endpoint allows another request (`Retry-After`), in milliseconds from now; undefined when it did not say. */
   readonly retryAfterMs: number | undefined;
 
   constructor(reason: TokenRequestReason, endpoint: string, details: TokenRequestErrorDetails = {}) {

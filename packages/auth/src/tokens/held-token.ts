@@ -1,4 +1,4 @@
-import type { Clock, Random } from '@macadam/core';
+import { ClosedError, type Clock, type Random } from '@macadam/core';
 import type { Obtained } from '../refresh/refreshed-value.ts';
 import { RefreshedValue } from '../refresh/refreshed-value.ts';
 import { TokenRequestError } from './errors.ts';
@@ -65,7 +65,7 @@ export class HeldToken implements TokenClient {
       random: settings.random,
       obtain: (signal, _before, startedAt) => this.#obtain(signal, startedAt),
       backoff: (failure) => ({ longestMs: LONGEST_BACKOFF_MS, leastMs: retryAfterOf(failure) }),
-      closed: () => new TokenRequestError('closed', settings.endpoint),
+      closed: () => new ClosedError(`Token client of ${settings.endpoint}`),
     });
   }
 

@@ -33,9 +33,9 @@ import { without } from './token-answer.ts';
 
 /** Who asks, and how that is shown. */
 export type ClientIdentity =
-  | { readonly id: string; readonly method: 'basic' | 'post'; readonly secret: Provided }
+  | { readonly id: string; readonly method: 'client_secret_basic' | 'client_secret_post'; readonly secret: Provided }
   | { readonly id: string; readonly method: 'private_key_jwt'; readonly key: SigningKey }
-  | { readonly id: string; readonly method: 'mtls' | 'none' };
+  | { readonly id: string; readonly method: 'tls_client_auth' | 'none' };
 
 /** Where to ask, and who asks; all checked. */
 export interface OAuthEndpoint {
@@ -198,9 +198,9 @@ async function send(
 async function authentication(endpoint: OAuthEndpoint): Promise<ClientAuth> {
   const { client, clock } = endpoint;
   switch (client.method) {
-    case 'basic':
+    case 'client_secret_basic':
       return ClientSecretBasic(await provided(client.secret, endpoint));
-    case 'post':
+    case 'client_secret_post':
       return ClientSecretPost(await provided(client.secret, endpoint));
     case 'private_key_jwt': {
       const { handle, kid, algorithm } = client.key;
@@ -214,7 +214,7 @@ async function authentication(endpoint: OAuthEndpoint): Promise<ClientAuth> {
         },
       });
     }
-    case 'mtls':
+    case 'tls_client_auth':
       return TlsClientAuth();
     case 'none':
       return None();

@@ -7,16 +7,16 @@ import type { PrivateKeyOptions } from './private-key.ts';
 export type Provided = string | (() => string | Promise<string>);
 
 /**
- * How a client says who it is (RFC 6749 section 2.3). `basic` and `post` send the secret; `mtls` leaves it to the
+ * How a client says who it is (RFC 6749 section 2.3). `basic` and `client_secret_post` send the secret; `mtls` leaves it to the
  * certificate that `fetch` presents (RFC 8705); `none` is for public clients.
  */
-export type ClientAuthMethod = 'basic' | 'post' | 'mtls' | 'none';
+export type ClientAuthMethod = 'client_secret_basic' | 'client_secret_post' | 'tls_client_auth' | 'none';
 
 /** An endpoint of an authorization server, and who asks it. */
 export interface OAuthClientOptions {
   /** The name under which the authorization server knows this client. */
   clientId: string;
-  /** Sent by HTTP Basic unless `clientAuth` is `post`. A function is asked before each request. */
+  /** Sent by HTTP Basic unless `clientAuth` is `client_secret_post`. A function is asked before each request. */
   clientSecret?: Provided;
   /** Signs an assertion for each request (`private_key_jwt`, RFC 7523). Instead of `clientSecret`. */
   privateKey?: PrivateKeyOptions;

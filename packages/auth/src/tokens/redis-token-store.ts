@@ -35,7 +35,7 @@ export interface RedisTokenStoreOptions {
    * How long a process that was lost while it asked keeps the others from asking, in milliseconds. They wait up to twice as
    * long: for the lost one, and for whoever comes next. Default: 30_000. Must be longer than the token client's `timeoutMs`.
    */
-  lockMs?: number;
+  lockTtlMs?: number;
   /** Default: the clock of the machine. */
   clock?: Clock;
   /** Spreads the looks at a lock. Default: the random source of the machine. */
@@ -64,13 +64,13 @@ export function redisTokenStore(client: TokenRedisClient, options: RedisTokenSto
   assertObject('client', client);
   assertFunction('client.eval', client.eval);
   assertObject('options', options);
-  assertKnownOptions('', options, ['encryptionKeys', 'prefix', 'ttlMs', 'lockMs', 'clock', 'random']);
-  const { encryptionKeys, prefix = 'mat', ttlMs = 2_592_000_000, lockMs = 30_000 } = options;
+  assertKnownOptions('', options, ['encryptionKeys', 'prefix', 'ttlMs', 'lockTtlMs', 'clock', 'random']);
+  const { encryptionKeys, prefix = 'mat', ttlMs = 2_592_000_000, lockTtlMs = 30_000 } = options;
   const { clock = systemClock, random = systemRandom } = options;
   assertText('prefix', prefix);
   assertClock('clock', clock);
   assertDurationMs('ttlMs', ttlMs, { min: 1_000 });
-  assertDurationMs('lockMs', lockMs, { min: 1_000 });
+  assertDurationMs('lockTtlMs', lockTtlMs, { min: 1_000 });
   const keys = keysOf(encryptionKeys);
   const run = (script: string, key: string, args: string[] = []): Promise<unknown> =>
     'evalSha' in client ? client.eval(script, { keys: [key], arguments: args }) : client.eval(script, 1, key, ...args);
@@ -88,8 +88,8 @@ export function redisTokenStore(client: TokenRedisClient, options: RedisTokenSto
       const key = `${prefix}:{${session}}:lock`;
       const owner = randomUUID();
       const since = clock.monotonic();
-      const waitMs = lockMs * 2;
-      while ((await run(LOCK, key, [owner, String(Math.ceil(lockMs))])) !== 1) {
+      const waitMs = lockTtlMs * 2;
+      while ((await run(LOCK, key, [owner, String(Math.ceil(lockTtlMs))])) !== 1) {
         if (clock.monotonic() - since >= waitMs) throw new Error(`The lock was not free within ${waitMs} ms.`);
         await clock.sleep(LOOK_MS * (0.5 + random()), signal);
       }

@@ -132,7 +132,12 @@ export function oauthEndpoint(path: string, url: unknown, options: OAuthClientOp
 function clientIdentity(options: OAuthClientOptions): ClientIdentity {
   const { clientId, clientSecret, privateKey, clientAuth } = options;
   if (clientAuth !== undefined) {
-    assertOneOf('clientAuth', clientAuth, ['basic', 'post', 'mtls', 'none'] satisfies ClientAuthMethod[]);
+    assertOneOf('clientAuth', clientAuth, [
+      'client_secret_basic',
+      'client_secret_post',
+      'tls_client_auth',
+      'none',
+    ] satisfies ClientAuthMethod[]);
   }
   assertText('clientId', clientId);
   if (privateKey !== undefined) {
@@ -144,12 +149,17 @@ function clientIdentity(options: OAuthClientOptions): ClientIdentity {
   }
   if (clientSecret !== undefined) {
     assertProvided('clientSecret', clientSecret);
-    const method = clientAuth ?? 'basic';
-    if (method === 'basic' || method === 'post') return { id: clientId, method, secret: clientSecret };
+    const method = clientAuth ?? 'client_secret_basic';
+    if (method === 'client_secret_basic' || method === 'client_secret_post')
+      return { id: clientId, method, secret: clientSecret };
     throw new OptionsError('clientSecret', withheld(clientSecret), `left out where clientAuth is ${method}`);
   }
-  if (clientAuth === 'mtls' || clientAuth === 'none') return { id: clientId, method: clientAuth };
-  throw new OptionsError('clientSecret', clientSecret, 'given, or privateKey, or clientAuth "mtls" or "none"');
+  if (clientAuth === 'tls_client_auth' || clientAuth === 'none') return { id: clientId, method: clientAuth };
+  throw new OptionsError(
+    'clientSecret',
+    clientSecret,
+    'given, or privateKey, or clientAuth "tls_client_auth" or "none"',
+  );
 }
 
 /** The value stays out of the message. */

@@ -83,8 +83,8 @@ export function webhookVerifier(options: WebhookVerifierOptions): WebhookVerifie
       const content = signedContent(id, timestamp, bodyBytes(rawBody));
       if (!anyFits(keys, content, signatures)) throw new SignatureError('signature', { header: SIGNATURE_HEADER });
       const ageMs = clock.now() - timestampMs;
-      if (!(ageMs <= toleranceMs)) throw new SignatureError('too_old', { header: TIMESTAMP_HEADER });
-      if (!(ageMs >= -toleranceMs)) throw new SignatureError('too_new', { header: TIMESTAMP_HEADER });
+      if (!(ageMs <= toleranceMs)) throw new SignatureError('tooOld', { header: TIMESTAMP_HEADER });
+      if (!(ageMs >= -toleranceMs)) throw new SignatureError('tooNew', { header: TIMESTAMP_HEADER });
       // A message is good until its time is over, and the clock may have been ahead when it was noted.
       if (seen !== undefined) await refuseReplay(seen, id, toleranceMs * 2, ID_HEADER, clock);
       return Object.freeze({ id, timestampMs });

@@ -1,7 +1,7 @@
 /** A verifier that is used until its code is compiled, and then idle while the heap is collected. */
 import { createHmac } from 'node:crypto';
 import { useAndRest } from '@macadam/test-support/forgotten-code';
-import { createHmacVerifier } from '../../src/index.ts';
+import { createHmacJwtVerifier } from '../../src/index.ts';
 
 const [issuer, audience] = ['https://id.example.com', 'https://orders.example.com'];
 const secret = new Uint8Array(32).fill(7);
@@ -10,7 +10,7 @@ const claims = { iss: issuer, aud: audience, sub: 'u1', client_id: 'shop', jti: 
 const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const input = `${part({ alg: 'HS256', typ: 'at+jwt' })}.${part(claims)}`;
 const token = `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
-const verifier = createHmacVerifier({ issuer, audience, algorithm: 'HS256', secrets: [{ secret }], cache: false });
+const verifier = createHmacJwtVerifier({ issuer, audience, algorithm: 'HS256', secrets: [{ secret }], cache: false });
 
 async function use(times: number): Promise<void> {
   for (let i = 0; i < times; i++) {

@@ -1,12 +1,12 @@
 import { OptionsError } from '@macadam/core';
 
 /** A word of a command. */
-export type Word = Buffer | string;
+export type RedisArgument = Buffer | string;
 
 /** What is needed of node-redis (6): `createClient`. */
 export interface NodeRedisClient {
   readonly isReady?: boolean;
-  sendCommand(words: Word[], options?: object): Promise<unknown>;
+  sendCommand(words: RedisArgument[], options?: object): Promise<unknown>;
   duplicate(overrides?: object): unknown;
   connect(): Promise<unknown>;
   destroy(): void;
@@ -21,7 +21,7 @@ export interface NodeRedisCluster {
   sendCommand(
     firstKey: string | undefined,
     isReadonly: boolean | undefined,
-    words: Word[],
+    words: RedisArgument[],
     options?: object,
   ): Promise<unknown>;
   duplicate(overrides?: object): unknown;
@@ -36,7 +36,7 @@ export interface NodeRedisCluster {
 export interface IoRedisClient {
   readonly isCluster: boolean;
   readonly options?: { readonly keyPrefix?: unknown };
-  callBuffer(name: string, ...words: Word[]): Promise<unknown>;
+  callBuffer(name: string, ...words: RedisArgument[]): Promise<unknown>;
   duplicate(...overrides: never[]): unknown;
   connect(): Promise<unknown>;
   disconnect(): void;
@@ -52,7 +52,7 @@ export interface Redis {
   readonly driver: 'ioredis' | 'node-redis';
   readonly cluster: boolean;
   /** Sends a command to where the key lives. Bulk strings come back as buffers. */
-  send(key: string, words: Word[]): Promise<unknown>;
+  send(key: string, words: RedisArgument[]): Promise<unknown>;
   /** A connection of its own, not yet connected. */
   duplicate(options?: object): RedisConnection;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Ending, Lease, SpaceOptions, TierMark, TierMarks, TierRead, TierSpace } from '../tier.ts';
+import type { Ending, Lease, TierSpaceOptions, TierMark, TierMarks, TierRead, TierSpace } from '../tier.ts';
 import type { Redis } from './client.ts';
 import type { Feed, Told } from './feed.ts';
 import { Leases } from './leases.ts';
@@ -45,7 +45,7 @@ export class RedisSpace implements TierSpace {
     { prefix, timeoutMs }: SpaceSettings,
     feed: Feed,
     commands: ServerCommands,
-    options: SpaceOptions,
+    options: TierSpaceOptions,
   ) {
     const { namespace, leaseMs, coherence, clock, onChange } = options;
     this.#redis = redis;
@@ -190,7 +190,7 @@ function marksOf(epoch: string, position: number, tags: readonly string[], how: 
 }
 
 /** What cannot be read may have been anything: it is as if it had been missed. */
-function changeOf({ sign, data }: Told): Parameters<SpaceOptions['onChange']>[0] {
+function changeOf({ sign, data }: Told): Parameters<TierSpaceOptions['onChange']>[0] {
   const how = ENDINGS[sign.toLowerCase()];
   if (how !== undefined && sign !== sign.toLowerCase()) {
     const keys = textsOf(data);

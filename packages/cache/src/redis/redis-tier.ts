@@ -1,6 +1,6 @@
 import { assertDurationMs, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 import type { CircuitBreakerOptions } from '@macadam/resilience';
-import type { Coherence, SpaceOptions, Tier } from '../tier.ts';
+import type { Coherence, TierSpaceOptions, Tier } from '../tier.ts';
 import { ChannelSource } from './channel-source.ts';
 import { assertRedisClient, redisOf, type RedisClient } from './client.ts';
 import { Feed, type Source } from './feed.ts';
@@ -73,7 +73,7 @@ export function redisTier(client: RedisClient, options: RedisTierOptions = {}): 
   };
 }
 
-function openSpace(client: RedisClient, settings: SpaceSettings, options: SpaceOptions): RedisSpace {
+function openSpace(client: RedisClient, settings: SpaceSettings, options: TierSpaceOptions): RedisSpace {
   const { prefix } = settings;
   const redis = redisOf(client);
   const { coherence, clock } = options;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Redis, Word } from './client.ts';
+import type { Redis, RedisArgument } from './client.ts';
 
 /** A script, and how to run it in one round trip. All its keys live in one slot. */
 export class Script {
@@ -12,7 +12,7 @@ export class Script {
   }
 
   /** Runs it by its digest; a server that does not know it, because it was restarted or flushed, is sent the whole of it. */
-  run(redis: Redis, keys: readonly string[], args: readonly Word[]): Promise<unknown> {
+  run(redis: Redis, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
     const words = ['EVALSHA', this.#digest, String(keys.length), ...keys, ...args];
     const send = (): Promise<unknown> => redis.send(keys[0] as string, words);
     return send().catch((error: unknown) => {

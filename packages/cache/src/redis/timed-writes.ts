@@ -1,5 +1,5 @@
 import type { Clock } from '@macadam/core';
-import type { Redis, Word } from './client.ts';
+import type { Redis, RedisArgument } from './client.ts';
 import type { Names } from './names.ts';
 import { writeScript } from './scripts.ts';
 
@@ -36,7 +36,7 @@ export class TimedWrites {
   }
 
   /** Undefined when it was carried out; else what is known now, which is of this server, where a cluster has others. */
-  async #send(key: string, what: Word[], aheadMs: number): Promise<{ aheadMs: number } | undefined> {
+  async #send(key: string, what: RedisArgument[], aheadMs: number): Promise<{ aheadMs: number } | undefined> {
     // Twice the time for which it is waited for: it may be carried out at the end of that, and the clocks are not exactly known.
     const until = Math.max(0, this.#clock.monotonic() + aheadMs + 2 * this.#timeoutMs);
     const args = [...what, String(Math.floor(until))];

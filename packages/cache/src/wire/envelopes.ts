@@ -6,7 +6,7 @@ import { DEFLATE, compressed, decompressed, STORED } from './compression.ts';
 import { AES_256_GCM, ENCRYPTION_BYTES, IN_THE_CLEAR, type Keyring } from './encryption.ts';
 import { layOutEntry, readEntry, type WireEntry } from './entry.ts';
 import { HEAD_BYTES, isOfOtherVersion, kindOf } from './head.ts';
-import { fits, type ValueSchema } from './schema.ts';
+import { fits, type StandardSchema } from './schema.ts';
 
 /** See the options of the same names. */
 export interface EnvelopeSettings {
@@ -14,7 +14,7 @@ export interface EnvelopeSettings {
   readonly name: string;
   readonly codec: Codec;
   readonly schemaVersion: string;
-  readonly schema: ValueSchema | undefined;
+  readonly schema: StandardSchema | undefined;
   readonly isolation: Isolation;
   readonly compressAboveBytes: number;
   readonly maxValueBytes: number;

@@ -2,21 +2,23 @@
  * The part of the Standard Schema interface (standardschema.dev, version 1) that is needed here. Zod, Valibot, ArkType and
  * others implement it.
  */
-export interface ValueSchema<T = unknown> {
+export interface StandardSchema<T = unknown> {
   readonly '~standard': {
     readonly version: 1;
     readonly vendor: string;
-    readonly validate: (value: unknown) => Promise<Validated<T>> | Validated<T>;
+    readonly validate: (value: unknown) => Promise<SchemaResult<T>> | SchemaResult<T>;
   };
 }
 
-type Validated<T> = { readonly issues: readonly unknown[] } | { readonly issues?: undefined; readonly value: T };
+/** What `validate` of a Standard Schema returns. */
+export type SchemaResult<T> =
+  { readonly issues: readonly unknown[] } | { readonly issues?: undefined; readonly value: T };
 
 /**
  * Whether the value is what the schema asks for. Only the answer counts: what a schema would make of the value is not taken, since
  * the same value in memory was not put through it either.
  */
-export function fits(value: unknown, schema: ValueSchema): Promise<boolean> | boolean {
+export function fits(value: unknown, schema: StandardSchema): Promise<boolean> | boolean {
   try {
     const result = schema['~standard'].validate(value);
     if (!('then' in result)) return result.issues === undefined;

@@ -17,7 +17,7 @@ import {
   wholeRemaining,
   type PermitLimit,
   type StateNumbers,
-  type Unsaid,
+  type MutableDecision,
 } from './limit.ts';
 import { LimitRule } from './limit-rule.ts';
 
@@ -46,7 +46,7 @@ class Concurrency extends LimitRule implements PermitLimit {
     this.#ttlMs = permitTtlMs;
   }
 
-  look(state: StateNumbers, _base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
+  look(state: StateNumbers, _base: number, now: number, cost: number, into: MutableDecision = unsaid()): LimitDecision {
     const { limit } = this;
     let used = 0;
     let last = now;

@@ -11,7 +11,7 @@ import {
   type Limit,
   type LimitOptions,
   type StateNumbers,
-  type Unsaid,
+  type MutableDecision,
 } from './limit.ts';
 import { LimitRule } from './limit-rule.ts';
 
@@ -25,7 +25,7 @@ class FixedWindow extends LimitRule {
     super({ name, limit, periodMs, width: 2, parameters: [limit, periodMs], enforce });
   }
 
-  look(state: StateNumbers, base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
+  look(state: StateNumbers, base: number, now: number, cost: number, into: MutableDecision = unsaid()): LimitDecision {
     const { limit } = this;
     const live = this.#isLive(state, base, now);
     const used = live ? (state[base + 1] as number) : 0;

@@ -1,5 +1,13 @@
 import type { LimitDecision } from '../decision.ts';
-import { SLACK, stepOf, type Limit, type LimitKind, type StateNumbers, type Step, type Unsaid } from './limit.ts';
+import {
+  SLACK,
+  stepOf,
+  type Limit,
+  type LimitKind,
+  type StateNumbers,
+  type LimitStep,
+  type MutableDecision,
+} from './limit.ts';
 
 /** What a limit is, whatever its algorithm. */
 type LimitNumbers = Pick<Limit, 'enforce' | 'limit' | 'name' | 'parameters' | 'periodMs' | 'width'> & {
@@ -31,11 +39,11 @@ export abstract class LimitRule implements Limit {
     this.slack = capacity * SLACK;
   }
 
-  step(state: readonly number[], now: number, cost: number): Step {
+  step(state: readonly number[], now: number, cost: number): LimitStep {
     return stepOf(this, state, now, cost);
   }
 
-  abstract look(state: StateNumbers, base: number, now: number, cost: number, into?: Unsaid): LimitDecision;
+  abstract look(state: StateNumbers, base: number, now: number, cost: number, into?: MutableDecision): LimitDecision;
   abstract commit(state: StateNumbers, base: number, now: number, cost: number, id: number): void;
   abstract charge(state: StateNumbers, base: number, now: number, amount: number, stamp: number | undefined): void;
   abstract expiresAt(state: StateNumbers, base: number): number;

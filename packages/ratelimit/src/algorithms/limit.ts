@@ -10,7 +10,7 @@ export type StateNumbers = Float64Array | number[];
 export type LimitKind = 'concurrency' | 'fixedWindow' | 'slidingLog' | 'slidingWindow' | 'tokenBucket';
 
 /** What a pure step gives: the decision, and the state after it. A denial hands back the state it was given. */
-export interface Step {
+export interface LimitStep {
   readonly decision: LimitDecision;
   readonly next: readonly number[];
 }
@@ -39,9 +39,9 @@ export interface Limit {
   readonly enforce: number;
 
   /** The rule: state, now and cost in; decision and next state out. Cost 0 asks without taking. */
-  step(state: readonly number[], now: number, cost: number): Step;
+  step(state: readonly number[], now: number, cost: number): LimitStep;
   /** What would be decided, written into `into` where that is given. Changes nothing. */
-  look(state: StateNumbers, base: number, now: number, cost: number, into?: Unsaid): LimitDecision;
+  look(state: StateNumbers, base: number, now: number, cost: number, into?: MutableDecision): LimitDecision;
   /** Charges what `look` has allowed. */
   commit(state: StateNumbers, base: number, now: number, cost: number, id: number): void;
   /** Charges without asking (`amount` above 0), or gives back (below 0) what was taken at `stamp`. */
@@ -110,16 +110,16 @@ export function wholeMs(waitMs: number): number {
 }
 
 /** A decision about to be made. */
-export type Unsaid = { -readonly [Field in keyof LimitDecision]: LimitDecision[Field] };
+export type MutableDecision = { -readonly [Field in keyof LimitDecision]: LimitDecision[Field] };
 
 /** A fresh one, for a `look` that is given none. */
-export function unsaid(): Unsaid {
+export function unsaid(): MutableDecision {
   return { allowed: false, limit: 0, remaining: 0, retryAfterMs: 0, resetAfterMs: 0 };
 }
 
 /** Fills in a decision. What is decided a million times a second makes one object, not two. */
 export function say(
-  into: Unsaid,
+  into: MutableDecision,
   allowed: boolean,
   limit: number,
   remaining: number,
@@ -135,7 +135,7 @@ export function say(
 }
 
 /** The pure form of `look` and `commit`. */
-export function stepOf(limit: Limit, state: readonly number[], now: number, cost: number): Step {
+export function stepOf(limit: Limit, state: readonly number[], now: number, cost: number): LimitStep {
   const next = state.length === 0 ? new Array<number>(limit.width).fill(0) : [...state];
   const decision = limit.look(next, 0, now, cost);
   if (!decision.allowed || cost === 0) return { decision, next: state };

@@ -11,7 +11,7 @@ import {
   type Limit,
   type LimitOptions,
   type StateNumbers,
-  type Unsaid,
+  type MutableDecision,
 } from './limit.ts';
 import { LimitRule } from './limit-rule.ts';
 
@@ -28,7 +28,7 @@ class SlidingLog extends LimitRule {
     super({ name, limit, periodMs, width: 0, parameters: [limit, periodMs], enforce });
   }
 
-  look(state: StateNumbers, _base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
+  look(state: StateNumbers, _base: number, now: number, cost: number, into: MutableDecision = unsaid()): LimitDecision {
     const { limit } = this;
     const newest = state.length === 0 ? now : Math.max(now, state[state.length - 2] as number);
     let first = this.#firstLive(state, newest);

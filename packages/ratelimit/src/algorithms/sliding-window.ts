@@ -21,7 +21,7 @@ import {
   type Limit,
   type LimitOptions,
   type StateNumbers,
-  type Unsaid,
+  type MutableDecision,
 } from './limit.ts';
 import { LimitRule } from './limit-rule.ts';
 
@@ -54,7 +54,7 @@ class SlidingWindow extends LimitRule {
     this.#cellMs = cellMs;
   }
 
-  look(state: StateNumbers, base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
+  look(state: StateNumbers, base: number, now: number, cost: number, into: MutableDecision = unsaid()): LimitDecision {
     const { limit } = this;
     const cell = this.#cellAt(state, base, now);
     const used = this.#used(state, base, now, cell);

@@ -20,7 +20,7 @@ import {
   type LimitOptions,
   type ReservableLimit,
   type StateNumbers,
-  type Unsaid,
+  type MutableDecision,
 } from './limit.ts';
 import { LimitRule } from './limit-rule.ts';
 
@@ -56,7 +56,7 @@ class TokenBucket extends LimitRule implements ReservableLimit {
     this.#most = Math.max(limit, burst);
   }
 
-  look(state: StateNumbers, base: number, now: number, cost: number, into: Unsaid = unsaid()): LimitDecision {
+  look(state: StateNumbers, base: number, now: number, cost: number, into: MutableDecision = unsaid()): LimitDecision {
     const level = this.#level(state, base, now);
     const lagMs = this.#lagMs(state, base, now);
     const rate = this.#rate;

@@ -57,8 +57,8 @@ describe('rateLimitHeaders', () => {
 
   it.each([
     ['x', { 'X-RateLimit-Limit': '60', 'X-RateLimit-Remaining': '50', 'X-RateLimit-Reset': '10' }],
-    ['draft6', { 'RateLimit-Limit': '60, 60;w=60', 'RateLimit-Remaining': '50', 'RateLimit-Reset': '10' }],
-    ['draft7', { 'RateLimit-Policy': '60;w=60', RateLimit: 'limit=60, remaining=50, reset=10' }],
+    ['draft-6', { 'RateLimit-Limit': '60, 60;w=60', 'RateLimit-Remaining': '50', 'RateLimit-Reset': '10' }],
+    ['draft-7', { 'RateLimit-Policy': '60;w=60', RateLimit: 'limit=60, remaining=50, reset=10' }],
   ] as const)('writes the dialect %s for those who ask for it', async (legacy, fields) => {
     const decision = await limiterOf(minute).take('a', { cost: 10 });
     expect(rateLimitHeaders(decision, { legacy })).toMatchObject(fields);
@@ -155,7 +155,7 @@ describe('parseRateLimitHeaders', () => {
       cost: 9,
     });
     const expected = { remaining: 51, resetAfterMs: 9_000 };
-    for (const legacy of [undefined, 'x', 'draft6', 'draft7'] as const) {
+    for (const legacy of [undefined, 'x', 'draft-6', 'draft-7'] as const) {
       const headers = rateLimitHeaders(decision, legacy === undefined ? {} : { legacy });
       expect(parseRateLimitHeaders(headers).limits[0], legacy).toMatchObject(expected);
     }

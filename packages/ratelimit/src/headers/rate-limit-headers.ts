@@ -13,7 +13,7 @@ export interface RateLimitHeadersOptions {
    * `draft6` (`RateLimit-Limit`, `-Remaining`, `-Reset`), or `draft7`, which replaces the current fields, since it writes
    * them otherwise under the same names. Default: none.
    */
-  legacy?: 'draft6' | 'draft7' | 'x';
+  legacy?: 'draft-6' | 'draft-7' | 'x';
   /**
    * Whose limit it is, when clients share a connection: sent as `pk`, a digest from which the key cannot be read off.
    * Default: left out.
@@ -38,12 +38,12 @@ export function rateLimitHeaders(decision: Decision, options: RateLimitHeadersOp
   assertObject('rateLimitHeaders', options);
   assertKnownOptions('rateLimitHeaders', options, ['legacy', 'partition']);
   const { legacy, partition } = options;
-  if (legacy !== undefined) assertOneOf('rateLimitHeaders.legacy', legacy, ['x', 'draft6', 'draft7']);
+  if (legacy !== undefined) assertOneOf('rateLimitHeaders.legacy', legacy, ['x', 'draft-6', 'draft-7']);
   if (partition !== undefined) assertText('rateLimitHeaders.partition', partition);
   const policies = decision.policies ?? [decision];
-  const headers = legacy === 'draft7' ? draft7(decision, policies) : current(policies, partition);
+  const headers = legacy === 'draft-7' ? draft7(decision, policies) : current(policies, partition);
   if (legacy === 'x') addTriple(headers, 'X-RateLimit', decision, String(decision.limit));
-  if (legacy === 'draft6') {
+  if (legacy === 'draft-6') {
     const list = [String(decision.limit), ...policies.map((one) => `${one.limit};w=${seconds(one.periodMs)}`)];
     addTriple(headers, 'RateLimit', decision, list.join(', '));
   }

@@ -40,7 +40,7 @@ export interface OutboundLimiterOptions {
 }
 
 /** Who wants a turn. */
-export interface OutboundWish {
+export interface AcquireOptions {
   /** Leaves the queue. Default: what cancels the current unit of work. */
   readonly signal?: AbortSignal;
   /** What is left of the call's time, in milliseconds. Default: what the current unit of work has left. */
@@ -52,7 +52,7 @@ export interface OutboundWish {
 }
 
 /** The head of an answer. */
-export interface OutboundAnswer {
+export interface OutboundResponse {
   readonly status: number;
   readonly headers: HeaderFields;
 }
@@ -60,7 +60,7 @@ export interface OutboundAnswer {
 /** Leave to send one request. */
 export interface OutboundTurn {
   /** To be told once how it ended: with an answer, whatever its status, or without. */
-  settle(answer?: OutboundAnswer): void;
+  settle(answer?: OutboundResponse): void;
 }
 
 /** The options with every default filled in, checked. */

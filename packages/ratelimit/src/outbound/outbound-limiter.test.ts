@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { currentWork, runWork, type Priority } from '@macadam/core';
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
-import type { OutboundAnswer, OutboundLimiterOptions, OutboundWish } from './options.ts';
+import type { OutboundResponse, OutboundLimiterOptions, AcquireOptions } from './options.ts';
 import { createOutboundLimiter } from './outbound-limiter.ts';
 
 const THROTTLED = { status: 429, headers: { 'retry-after': '2' } };
@@ -13,7 +13,7 @@ function setUp(options: OutboundLimiterOptions = {}) {
   const limiter = createOutboundLimiter({ clock, random: () => 0, ...options });
   const sentAt: number[] = [];
   /** Waits for a turn, and is answered at once. */
-  const call = async (partition = 'a', wish: OutboundWish = {}, answer: OutboundAnswer = OK): Promise<string> => {
+  const call = async (partition = 'a', wish: AcquireOptions = {}, answer: OutboundResponse = OK): Promise<string> => {
     try {
       const turn = await limiter.acquire(partition, wish);
       sentAt.push(clock.monotonic());
@@ -141,8 +141,8 @@ describe('createOutboundLimiter', () => {
     const waiting = call('a');
     await clock.settle();
     await limiter.close();
-    expect(await waiting).toBe('MAC_OVERLOADED');
-    expect(await call('a')).toBe('MAC_OVERLOADED');
+    expect(await waiting).toBe('MAC_CLOSED');
+    expect(await call('a')).toBe('MAC_CLOSED');
     clock.assertNoTimers();
   });
 
@@ -162,7 +162,7 @@ describe('createOutboundLimiter', () => {
     await call('b');
     expect(limiter.stats()).toMatchObject({ queued: 2, partitions: 1 });
     await limiter.close();
-    expect(await Promise.all(waiting)).toEqual(['MAC_OVERLOADED', 'MAC_OVERLOADED']);
+    expect(await Promise.all(waiting)).toEqual(['MAC_CLOSED', 'MAC_CLOSED']);
     expect(limiter.stats()).toMatchObject({ queued: 0, partitions: 0 });
     clock.assertNoTimers();
   });

@@ -3,20 +3,20 @@ import {
   assertOneOf,
   assertSignal,
   assertText,
+  ClosedError,
   currentWork,
   priorities,
   RecencyMap,
 } from '@macadam/core';
 import { annotateWait } from '../annotate.ts';
 import { assertCallOptions, assertTenant } from '../call-options.ts';
-import { OverloadedError } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import {
   outboundSettings,
   type OutboundLimiterOptions,
   type OutboundSettings,
   type OutboundTurn,
-  type OutboundWish,
+  type AcquireOptions,
 } from './options.ts';
 import { Partition, type OutboundCounts } from './partition.ts';
 
@@ -31,7 +31,7 @@ export interface OutboundLimiter extends AsyncDisposable {
    *
    * @param partition - what shares a quota, such as a host, or a host and an API key
    */
-  acquire(partition: string, wish?: OutboundWish): OutboundTurn | Promise<OutboundTurn>;
+  acquire(partition: string, wish?: AcquireOptions): OutboundTurn | Promise<OutboundTurn>;
   describe(): string;
   stats(): Readonly<Record<string, number>>;
   /** Refuses what waits and what comes. */
@@ -55,7 +55,7 @@ class HeedfulLimiter implements OutboundLimiter {
     this.name = this.#settings.name;
   }
 
-  acquire(partition: string, wish: OutboundWish = {}): OutboundTurn | Promise<OutboundTurn> {
+  acquire(partition: string, wish: AcquireOptions = {}): OutboundTurn | Promise<OutboundTurn> {
     assertText('acquire.partition', partition);
     assertCallOptions('acquire', wish, WISHES);
     const work = currentWork();
@@ -64,10 +64,7 @@ class HeedfulLimiter implements OutboundLimiter {
     assertOneOf('acquire.priority', priority, priorities);
     assertTenant('acquire.tenant', tenant);
     assertNumber('acquire.remainingMs', remainingMs, { infinite: true });
-    if (this.#closed) {
-      const why = `Outbound limiter "${this.name}" is closed`;
-      return Promise.reject(new OverloadedError(why, { reason: 'full', priority, retryAfterMs: 0 }));
-    }
+    if (this.#closed) return Promise.reject(this.#closedError());
     const { clock, maxWaitMs } = this.#settings;
     const now = clock.monotonic();
     const shared = this.#partition(partition);
@@ -103,13 +100,17 @@ class HeedfulLimiter implements OutboundLimiter {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const partition of [...this.#partitions.values(), ...this.#forgotten]) partition.close();
+    for (const partition of [...this.#partitions.values(), ...this.#forgotten]) partition.close(this.#closedError());
     this.#partitions.clear();
     this.#forgotten.clear();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError(`Outbound limiter "${this.name}"`);
   }
 
   #partition(name: string): Partition {

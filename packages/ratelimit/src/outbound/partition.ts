@@ -3,7 +3,7 @@ import { OverloadedError, RateLimitedError } from '../errors.ts';
 import { parseRateLimitHeaders, type ServerLimits } from '../headers/parse-rate-limit.ts';
 import { Turns, type Turn, type Wish } from '../queue/turns.ts';
 import { CubicRate } from './cubic-rate.ts';
-import type { OutboundAnswer, OutboundSettings, OutboundTurn } from './options.ts';
+import type { OutboundResponse, OutboundSettings, OutboundTurn } from './options.ts';
 import { ServerPace, type Hold } from './server-pace.ts';
 
 /** What all partitions of a limiter count together. */
@@ -31,7 +31,7 @@ class SentRequest implements OutboundTurn {
     this.number = number;
   }
 
-  settle(answer?: OutboundAnswer): void {
+  settle(answer?: OutboundResponse): void {
     if (!this.#open) return;
     this.#open = false;
     if (answer !== undefined) this.#partition.answered(this, answer);
@@ -98,7 +98,7 @@ export class Partition {
     return new SentRequest(this, this.#settings.clock.monotonic(), this.#granted.get(turn) as number);
   }
 
-  answered({ sentAt, number }: SentRequest, answer: OutboundAnswer): void {
+  answered({ sentAt, number }: SentRequest, answer: OutboundResponse): void {
     const { clock, adaptive, maxPauseMs, pace } = this.#settings;
     const now = clock.monotonic();
     const said = parseRateLimitHeaders(answer.headers, { maxWaitMs: maxPauseMs, clock });
@@ -111,10 +111,9 @@ export class Partition {
     this.#pump(now);
   }
 
-  close(): void {
+  close(error: unknown): void {
     this.#timer?.cancel();
-    const now = this.#settings.clock.monotonic();
-    this.#turns.end(({ priority }) => this.#overloaded(priority, now, 'is closed'));
+    this.#turns.end(() => error);
   }
 
   /** Which request it is. */

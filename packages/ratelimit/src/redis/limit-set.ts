@@ -1,7 +1,7 @@
 import type { Limit } from '../algorithms/limit.ts';
 import type { Decision, LimitDecision } from '../decision.ts';
 import { allWatch, answerOf, blockedFor, letThrough, watches } from '../store/combine.ts';
-import type { Promised, TakeMode } from '../store/store.ts';
+import type { StoreReservation, TakeMode } from '../store/store.ts';
 import { BucketTakes } from './bucket-takes.ts';
 import { Script, type RedisClient } from './client.ts';
 import { argumentsOf, suffixesOf, type Reply } from './script-format.ts';
@@ -80,7 +80,7 @@ export class LimitSet {
     return permitted ? { ...told, permit } : told;
   }
 
-  promised({ done, now, value, states }: Reply, cost: number): Promised {
+  promised({ done, now, value, states }: Reply, cost: number): StoreReservation {
     const allowed = done === '1';
     const said = this.limits.map((limit, i) => {
       const state = stateOf(limit, states[i] as number[]);

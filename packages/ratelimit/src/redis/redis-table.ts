@@ -1,7 +1,7 @@
 import type { Random } from '@macadam/core';
 import type { Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
-import type { Ask, LimitTable, Promised, TableOptions, TakeMode } from '../store/store.ts';
+import type { TakeRequest, LimitTable, StoreReservation, TableOptions, TakeMode } from '../store/store.ts';
 import { isCluster, isReply, Script, type RedisClient } from './client.ts';
 import { LimitSet } from './limit-set.ts';
 import { escaped, parseReply, type Reply } from './script-format.ts';
@@ -13,7 +13,7 @@ type Operation = 'block' | 'cancel' | 'charge' | 'release' | 'renew' | 'reserve'
 export class RedisTable implements LimitTable {
   readonly synchronous = false;
   /** Left out where keys of several subjects cannot share a command. */
-  takeEach: ((asks: readonly Ask[]) => Promise<readonly Decision[]>) | undefined;
+  takeEach: ((asks: readonly TakeRequest[]) => Promise<readonly Decision[]>) | undefined;
   readonly #client: RedisClient;
   readonly #name: string;
   readonly #random: Random;
@@ -55,7 +55,7 @@ export class RedisTable implements LimitTable {
     return set.decided(reply, cost, mode, extra, watching);
   }
 
-  takeTogether(asks: readonly Ask[]): Promise<readonly Decision[] | undefined> | undefined {
+  takeTogether(asks: readonly TakeRequest[]): Promise<readonly Decision[] | undefined> | undefined {
     const tables = asks.map(({ table }) => table);
     if (!tables.every((table) => table instanceof RedisTable)) return undefined;
     if (tables.some((table) => table.#client !== this.#client || table.#time !== this.#time)) return undefined;
@@ -68,7 +68,7 @@ export class RedisTable implements LimitTable {
     });
   }
 
-  async reserve(key: string, cost: number, maxWaitMs: number): Promise<Promised> {
+  async reserve(key: string, cost: number, maxWaitMs: number): Promise<StoreReservation> {
     const set = this.#set;
     return set.promised(await this.#run(set, key, 'reserve', cost, Math.min(maxWaitMs, 1e15)), cost);
   }
@@ -101,7 +101,7 @@ export class RedisTable implements LimitTable {
     return { commands: this.#commands };
   }
 
-  async #takeEach(asks: readonly Ask[]): Promise<readonly Decision[]> {
+  async #takeEach(asks: readonly TakeRequest[]): Promise<readonly Decision[]> {
     const set = this.#set;
     if (set.window?.mayCount === true) {
       return await Promise.all(asks.map(({ key, cost }) => this.take(key, cost, 'all')));
@@ -119,7 +119,7 @@ export class RedisTable implements LimitTable {
     }
   }
 
-  #takeTokens(set: LimitSet, asks: readonly Pick<Ask, 'cost' | 'key'>[]): Promise<readonly Decision[]> {
+  #takeTokens(set: LimitSet, asks: readonly Pick<TakeRequest, 'cost' | 'key'>[]): Promise<readonly Decision[]> {
     this.#commands++;
     const bucket = set.bucket as NonNullable<LimitSet['bucket']>;
     return bucket.take(
@@ -131,7 +131,7 @@ export class RedisTable implements LimitTable {
   /** For all of them or none (`take`), or for each by itself (`each`). */
   async #takeMany(
     operation: 'each' | 'take',
-    asks: readonly Ask[],
+    asks: readonly TakeRequest[],
     tables: readonly RedisTable[],
   ): Promise<readonly Decision[]> {
     const sets = tables.map((table) => table.#set);
@@ -150,7 +150,7 @@ export class RedisTable implements LimitTable {
     const replies = texts.map(parseReply);
     const granted = operation === 'each' || replies.every(({ done }) => done !== '0');
     return replies.map((reply, i) => {
-      const { cost, watching } = asks[i] as Ask;
+      const { cost, watching } = asks[i] as TakeRequest;
       // Where others were denied, what would have been allowed here was not taken: it is told as a question would be.
       if (!granted && reply.done !== '0') return setOf(i).decided(reply, 0, 'peek', 0, 0);
       return setOf(i).decided(reply, cost, 'all', extras[i] as number, watching);

@@ -2,6 +2,7 @@ import {
   assertFunction,
   assertOneOf,
   assertSignal,
+  ClosedError,
   currentWork,
   priorities,
   type Priority,
@@ -64,7 +65,7 @@ class QueueingShedder implements LoadShedder {
   readonly #sojourns: Sojourns;
   readonly #use = new TenantUse();
   readonly #sensors: Sensors | undefined;
-  readonly #shed: Record<OverloadReason, number> = { concurrency: 0, deadline: 0, full: 0, priority: 0, tooLong: 0 };
+  readonly #shed: Record<OverloadReason, number> = { deadline: 0, full: 0, priority: 0, tooLong: 0 };
   #inFlight = 0;
   #served = 0;
   #closed = false;
@@ -98,7 +99,7 @@ class QueueingShedder implements LoadShedder {
     signal?.throwIfAborted();
     const { clock } = this.#settings;
     const now = clock.monotonic();
-    if (this.#closed) throw this.#refusal('full', priority, work);
+    if (this.#closed) throw this.#closedError();
     this.#level.turn(now, () => this.#isOverloaded());
     if (!this.#level.admit(this.#levelOf(priority, tenant, now))) throw this.#refusal('priority', priority, work);
     if (this.#turns.ahead(priority) === 0 && this.#inFlight < this.#room(priority)) {
@@ -135,7 +136,7 @@ class QueueingShedder implements LoadShedder {
   async close(): Promise<void> {
     this.#closed = true;
     this.#sensors?.close();
-    this.#turns.end(({ priority }) => this.#refusal('full', priority));
+    this.#turns.end(() => this.#closedError());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -217,6 +218,10 @@ class QueueingShedder implements LoadShedder {
     const { overloadedAboveMs, isOverloaded, signals } = this.#settings;
     const sign = signals && exceeded(signals, (this.#sensors as Sensors).read());
     return meanMs > overloadedAboveMs || sign !== undefined || isOverloaded();
+  }
+
+  #closedError(): ClosedError {
+    return new ClosedError(`Load shedder "${this.name}"`);
   }
 
   #refusal(reason: OverloadReason, priority: Priority, work?: Work): OverloadedError {

@@ -189,7 +189,7 @@ describe('createLoadShedder', () => {
     expect(shedder.stats()).toMatchObject({ inFlight: 0, queued: 0 });
     clock.assertNoTimers();
     await shedder.close();
-    await expect(shedder.run(() => 0)).rejects.toMatchObject({ code: 'MAC_OVERLOADED' });
+    await expect(shedder.run(() => 0)).rejects.toMatchObject({ code: 'MAC_CLOSED' });
   });
 
   it('asks other signs of overload once a window', async () => {

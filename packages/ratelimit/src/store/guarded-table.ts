@@ -9,12 +9,12 @@ import {
 } from '@macadam/resilience';
 import { isPermitLimit, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
-import { LimitStoreError } from '../errors.ts';
+import { RateLimitStoreError } from '../errors.ts';
 import type { OnStoreFailure, RateLimiterSettings } from '../options.ts';
 import { decisionOf } from './combine.ts';
 import { DenyCache } from './deny-cache.ts';
 import { MemoryTable } from './memory-table.ts';
-import type { Ask, Awaitable, LimitTable, Promised, TakeMode } from './store.ts';
+import type { TakeRequest, Awaitable, LimitTable, StoreReservation, TakeMode } from './store.ts';
 import { Turn } from './turn.ts';
 
 /** An in-memory limit is decided in microseconds; a store that takes longer than this is worse than none. */
@@ -38,7 +38,7 @@ class GuardedTable implements LimitTable {
   readonly #name: string;
   #limits: readonly Limit[];
   readonly #instances: number;
-  readonly #turn: Turn<Ask, Decision>;
+  readonly #turn: Turn<TakeRequest, Decision>;
   readonly #clock: Clock;
   readonly #denials = new DenyCache(DENY_CACHE_KEYS);
   /** Not with permits: a release by anybody ends a denial. */
@@ -94,7 +94,7 @@ class GuardedTable implements LimitTable {
     return decision;
   }
 
-  async takeTogether(asks: readonly Ask[]): Promise<readonly Decision[] | undefined> {
+  async takeTogether(asks: readonly TakeRequest[]): Promise<readonly Decision[] | undefined> {
     const guards = asks.map(({ table }) => table);
     if (!guards.every((table) => table instanceof GuardedTable)) return undefined;
     const remotes = asks.map((ask, i) => ({ ...ask, table: (guards[i] as GuardedTable).#remote }));
@@ -113,7 +113,7 @@ class GuardedTable implements LimitTable {
     this.#remote.setLimits(limits);
   }
 
-  reserve(key: string, cost: number, maxWaitMs: number): Promise<Promised> {
+  reserve(key: string, cost: number, maxWaitMs: number): Promise<StoreReservation> {
     return this.#ask(
       () => this.#remote.reserve(key, cost, maxWaitMs),
       () => {
@@ -177,24 +177,26 @@ class GuardedTable implements LimitTable {
     } catch (error) {
       this.#failures++;
       const strict = this.#mode === 'closed' ? this : closed;
-      if (strict !== undefined) throw new LimitStoreError(strict.#name, 'does not answer', error);
+      if (strict !== undefined) throw new RateLimitStoreError(strict.#name, 'does not answer', error);
       return instead();
     }
   }
 
   /** Without the store: the shares of this process, together where they count. */
-  #together(asks: readonly Ask[], guards: readonly GuardedTable[]): readonly Decision[] {
+  #together(asks: readonly TakeRequest[], guards: readonly GuardedTable[]): readonly Decision[] {
     const shares = asks.map((ask, i) => ({ ...ask, table: (guards[i] as GuardedTable).#fallback }));
     const local = shares.filter((_, i) => (guards[i] as GuardedTable).#mode === 'local');
     const decisions = local[0]?.table.takeTogether(local) ?? [];
     let next = 0;
     return guards.map((guard, i) =>
-      guard.#mode === 'open' ? guard.#letThrough((asks[i] as Ask).cost) : degraded(decisions[next++] as Decision),
+      guard.#mode === 'open'
+        ? guard.#letThrough((asks[i] as TakeRequest).cost)
+        : degraded(decisions[next++] as Decision),
     );
   }
 
   /** The limits have changed since: what is left of the turn goes one by one. */
-  #takeSingly(asks: readonly Ask[]): Promise<readonly Decision[]> {
+  #takeSingly(asks: readonly TakeRequest[]): Promise<readonly Decision[]> {
     return Promise.all(asks.map(async ({ key, cost }) => await this.#remote.take(key, cost, 'all')));
   }
 

@@ -17,7 +17,7 @@ import { isPermitLimit, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
 import { ownText } from '../subject.ts';
 import { Borrower } from './borrower.ts';
-import type { Awaitable, LimitTable, Promised, TakeMode } from './store.ts';
+import type { Awaitable, LimitTable, StoreReservation, TakeMode } from './store.ts';
 
 export interface LeaseOptions {
   /** How long tokens may be held, in milliseconds, 10 to 60 000. Default: 100. */
@@ -81,7 +81,7 @@ export class LeasedTable implements LimitTable {
     return this.#spend(key, borrower, cost, now);
   }
 
-  reserve(key: string, cost: number, maxWaitMs: number): Awaitable<Promised> {
+  reserve(key: string, cost: number, maxWaitMs: number): Awaitable<StoreReservation> {
     return this.#store.reserve(key, cost, maxWaitMs);
   }
 

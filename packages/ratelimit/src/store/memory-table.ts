@@ -12,7 +12,7 @@ import { allWatch, answerOf, blockedFor, letThrough, undecided, watches } from '
 import { ownText } from '../subject.ts';
 import { KeySlots } from './key-slots.ts';
 import type { SlotStates } from './slot-states.ts';
-import type { Ask, LimitTable, Promised, TableOptions, TakeMode } from './store.ts';
+import type { TakeRequest, LimitTable, StoreReservation, TableOptions, TakeMode } from './store.ts';
 
 /** The keys of one limiter in memory: every answer is given at once. */
 export class MemoryTable implements LimitTable {
@@ -54,7 +54,7 @@ export class MemoryTable implements LimitTable {
     return this.#single && watching === 0 ? this.#takeOne(slot, asked, now) : this.#takeAll(slot, asked, now, watching);
   }
 
-  takeTogether(asks: readonly Ask[]): Decision[] | undefined {
+  takeTogether(asks: readonly TakeRequest[]): Decision[] | undefined {
     if (!asks.every(({ table }) => table instanceof MemoryTable)) return undefined;
     const undo: (() => void)[] = [];
     const decisions = asks.map(({ table, key, cost, watching }) => {
@@ -66,7 +66,7 @@ export class MemoryTable implements LimitTable {
     // Each is told as if it had only asked, after those before it.
     for (let i = asks.length - 1; i >= 0; i--) {
       (undo[i] as () => void)();
-      const { table, key } = asks[i] as Ask;
+      const { table, key } = asks[i] as TakeRequest;
       if ((decisions[i] as Decision).allowed) decisions[i] = (table as MemoryTable).take(key, 0, 'peek');
     }
     return decisions;
@@ -80,7 +80,7 @@ export class MemoryTable implements LimitTable {
     this.#permits = limits.find(isPermitLimit);
   }
 
-  reserve(key: string, cost: number, maxWaitMs: number): Promised {
+  reserve(key: string, cost: number, maxWaitMs: number): StoreReservation {
     const now = this.#clock.monotonic();
     const slot = this.#slots.claim(key, now);
     let waitMs = Math.max(0, (this.#blocked.peek(key) ?? now) - now);

@@ -1,4 +1,4 @@
-import type { Limit, StateNumbers, Unsaid } from '../algorithms/limit.ts';
+import type { Limit, StateNumbers, MutableDecision } from '../algorithms/limit.ts';
 import type { LimitDecision } from '../decision.ts';
 
 /**
@@ -12,7 +12,7 @@ export abstract class SlotStates {
     this.limit = limit;
   }
 
-  look(slot: number, now: number, cost: number, into?: Unsaid): LimitDecision {
+  look(slot: number, now: number, cost: number, into?: MutableDecision): LimitDecision {
     return this.limit.look(this.state(slot), this.base(slot), now, cost, into);
   }
 

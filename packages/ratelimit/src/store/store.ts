@@ -23,7 +23,7 @@ export type Awaitable<T> = T | Promise<T>;
 export type TakeMode = 'all' | 'peek' | 'upTo';
 
 /** One of several requests. */
-export interface Ask {
+export interface TakeRequest {
   readonly table: LimitTable;
   readonly key: string;
   readonly cost: number;
@@ -31,7 +31,7 @@ export interface Ask {
 }
 
 /** What was promised. Without promise (`allowed` false) nothing has changed. */
-export interface Promised {
+export interface StoreReservation {
   readonly decision: Decision;
   /** When the tokens may be used, in milliseconds from now. */
   readonly waitMs: number;
@@ -52,18 +52,18 @@ export interface LimitTable {
   /**
    * Answers many requests in one step, each for itself as `take` would with `all`. Left out where that saves nothing.
    */
-  readonly takeEach?: ((asks: readonly Ask[]) => Promise<readonly Decision[]>) | undefined;
+  readonly takeEach?: ((asks: readonly TakeRequest[]) => Promise<readonly Decision[]>) | undefined;
   /**
    * Takes for all of `asks`, of which the first is to this table, or for none, in one step. Undefined when their tables cannot
    * act as one; nothing was taken then.
    */
-  takeTogether?(asks: readonly Ask[]): Awaitable<readonly Decision[] | undefined>;
+  takeTogether?(asks: readonly TakeRequest[]): Awaitable<readonly Decision[] | undefined>;
   /** The table that decides without tokens that were borrowed ahead. Default: this one. */
   readonly exact?: LimitTable;
   /** Decides without asking, where tokens were borrowed ahead; undefined when there are not enough. */
   takeNow?(key: string, cost: number): Decision | undefined;
   /** Takes now what may be used after a wait of at most `maxWaitMs`. Only asked for when all limits are reservable. */
-  reserve(key: string, cost: number, maxWaitMs: number): Awaitable<Promised>;
+  reserve(key: string, cost: number, maxWaitMs: number): Awaitable<StoreReservation>;
   /** Undoes `reserve`. */
   cancel(key: string, cost: number, actAt: number): Awaitable<void>;
   /** Charges without asking (`amount` above 0), or gives back (below 0) what was taken at `stamp`. */

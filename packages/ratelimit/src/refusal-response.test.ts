@@ -1,7 +1,8 @@
+import { ClosedError } from '@macadam/core';
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
-import { CostAboveCapacityError, LimitStoreError, OverloadedError, RateLimitedError } from './errors.ts';
-import { refusalAnswer } from './refusal-answer.ts';
+import { CostAboveCapacityError, RateLimitStoreError, OverloadedError, RateLimitedError } from './errors.ts';
+import { refusalResponse } from './refusal-response.ts';
 import { createLoadShedder } from './shed/load-shedder.ts';
 
 const limited = (retryAfterMs: number) =>
@@ -9,9 +10,9 @@ const limited = (retryAfterMs: number) =>
 const overloaded = (retryAfterMs: number) =>
   new OverloadedError('full', { reason: 'full', priority: 'low', retryAfterMs });
 
-describe('refusalAnswer', () => {
+describe('refusalResponse', () => {
   it('answers a quota with 429 and an overload with 503, never earlier than was decided', () => {
-    expect(refusalAnswer(limited(1_001))).toEqual({
+    expect(refusalResponse(limited(1_001))).toEqual({
       status: 429,
       headers: { 'Retry-After': '2' },
       problem: {
@@ -21,14 +22,15 @@ describe('refusalAnswer', () => {
         'violated-policies': ['minute'],
       },
     });
-    expect(refusalAnswer(overloaded(0))).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } });
-    expect(refusalAnswer(new LimitStoreError('api', 'is away'))).toMatchObject({ status: 503, headers: {} });
+    expect(refusalResponse(overloaded(0))).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } });
+    expect(refusalResponse(new RateLimitStoreError('api', 'is away'))).toMatchObject({ status: 503, headers: {} });
+    expect(refusalResponse(new ClosedError('Load shedder "api"'))).toMatchObject({ status: 503, headers: {} });
   });
 
   it.each([new Error('no'), undefined, 'MAC_OVERLOADED', new CostAboveCapacityError('api', 2, 1)])(
     'knows no answer to %s',
     (error) => {
-      expect(refusalAnswer(error)).toBeUndefined();
+      expect(refusalResponse(error)).toBeUndefined();
     },
   );
 
@@ -44,7 +46,7 @@ describe('refusalAnswer', () => {
     const seconds = new Set<string | undefined>();
     for (let i = 0; i < 100; i++) {
       const error = await shedder.run(() => 0).catch((one: unknown) => one);
-      seconds.add(refusalAnswer(error)?.headers['Retry-After']);
+      seconds.add(refusalResponse(error)?.headers['Retry-After']);
     }
     expect(seconds.size).toBeGreaterThan(8);
   });

@@ -1,47 +1,55 @@
 import { isMacadamError } from '@macadam/core';
 
-/** What an HTTP server answers with when it refuses. */
-export interface RefusalAnswer {
+/** The HTTP response to a rejected request. Made by {@link refusalResponse}. */
+export interface RefusalResponse {
+  /** 429: the caller has used up its quota. 503: the server cannot serve it now. */
   readonly status: 429 | 503;
+  /** `Retry-After`, in seconds, where it is known when to retry. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Problem details (RFC 9457), of the types that draft-ietf-httpapi-ratelimit-headers registers. */
+  /** The body as problem details (RFC 9457), of the types that draft-ietf-httpapi-ratelimit-headers registers. */
   readonly problem: {
+    /** The URI of the problem type. */
     readonly type: string;
+    /** The problem type in words. */
     readonly title: string;
+    /** The same as the status of the response. */
     readonly status: number;
+    /** With status 429: the names of the limits that were exceeded. */
     readonly 'violated-policies'?: readonly string[];
   };
 }
 
+/** Nothing is wrong with the caller's quota: the same request may be served elsewhere, or later. */
+const UNAVAILABLE: readonly string[] = ['MAC_OVERLOADED', 'MAC_RATE_LIMIT_STORE', 'MAC_CLOSED'];
 const TYPES = 'https://iana.org/assignments/http-problem-types#';
 
 /**
- * The answer to an error of this package: 429 where a quota is used up (`MAC_RATE_LIMITED`), 503 where there is too much
- * work (`MAC_OVERLOADED`) or the shared store is away (`MAC_RATE_LIMIT_STORE`), with `Retry-After`; undefined for any other
- * error. Overloads spread their `retryAfterMs`, so that callers do not come back together.
+ * Turns an error of this package into an HTTP response: 429 for a used up quota (`MAC_RATE_LIMITED`); 503 for an overload
+ * (`MAC_OVERLOADED`), an unreachable store (`MAC_RATE_LIMIT_STORE`) or a process that is shutting down (`MAC_CLOSED`). Adds
+ * `Retry-After` where the error has a `retryAfterMs`. Returns undefined for any other error.
  *
  * @example
  * ```ts
- * import { createLoadShedder, refusalAnswer } from '@macadam/ratelimit';
+ * import { createLoadShedder, refusalResponse } from '@macadam/ratelimit';
  *
  * const shedder = createLoadShedder();
  * await shedder.close();
  * const { status } = await shedder.run(() => ({ status: 200 })).catch((error) => {
- *   const answer = refusalAnswer(error);
+ *   const answer = refusalResponse(error);
  *   if (answer === undefined) throw error;
  *   return answer;
  * });
  * if (status !== 503) throw new Error('a closed shedder refuses');
  * ```
  */
-export function refusalAnswer(error: unknown): RefusalAnswer | undefined {
+export function refusalResponse(error: unknown): RefusalResponse | undefined {
   if (isMacadamError(error, 'MAC_RATE_LIMITED')) {
     const { policy } = error as { policy?: unknown };
     return answer(429, 'quota-exceeded', 'Request cannot be satisfied as assigned quota has been exceeded', error, {
       ...(typeof policy === 'string' && { 'violated-policies': [policy] }),
     });
   }
-  if (isMacadamError(error, 'MAC_OVERLOADED') || isMacadamError(error, 'MAC_RATE_LIMIT_STORE')) {
+  if (isMacadamError(error) && UNAVAILABLE.includes(error.code)) {
     const title = 'Request cannot be satisfied due to temporary server capacity constraints';
     return answer(503, 'temporary-reduced-capacity', title, error, {});
   }
@@ -54,7 +62,7 @@ function answer(
   title: string,
   error: { readonly retryAfterMs?: unknown } | object,
   more: object,
-): RefusalAnswer {
+): RefusalResponse {
   const { retryAfterMs } = error as { retryAfterMs?: unknown };
   const known = typeof retryAfterMs === 'number' && retryAfterMs < Infinity;
   // Never earlier than was decided, and never at once.
