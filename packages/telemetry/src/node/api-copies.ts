@@ -1,5 +1,6 @@
 import { readFileSync, realpathSync } from 'node:fs';
-import { createRequire } from 'node:module';
+// As a whole: bundlers rewrite an imported `createRequire`, and it collides with the one that they are told to put on top.
+import * as modules from 'node:module';
 import { dirname, join } from 'node:path';
 
 const NAME = '@opentelemetry/api';
@@ -23,7 +24,7 @@ export function apiCopies(from: string = join(process.cwd(), 'package.json')): s
 function copyFor(from: string): { folder: string; version: string } | undefined {
   try {
     // The package does not export its package.json: the nearest one above the entry point is looked for.
-    let folder = dirname(realpathSync(createRequire(from).resolve(NAME)));
+    let folder = dirname(realpathSync(modules.createRequire(from).resolve(NAME)));
     for (let level = 0; level < 5; level++, folder = dirname(folder)) {
       const manifest = readManifest(join(folder, 'package.json'));
       if (manifest?.name === NAME) return { folder, version: manifest.version ?? 'of unknown version' };
