@@ -1,16 +1,17 @@
 import type { Outcome, Verdict } from '@macadam/resilience';
 import { isMacadamError } from '@macadam/core';
 import { HttpError, HttpNetworkError, HttpRequestError, HttpStatusError, type NetworkPhase } from './errors.ts';
+import { isOwnFault } from './transport/own-faults.ts';
 import { UNSENT_CODES, wasRefused } from './transport/http2-streams.ts';
 import { wasReused } from './transport/reused-sockets.ts';
 
-/** Methods whose repetition does what doing it once did (RFC 9110, section 9.2.2, and QUERY). */
+/** The methods that are retried by default: the idempotent ones (RFC 9110, section 9.2.2) and QUERY. */
 export const DEFAULT_RETRY_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'];
 
-/** Statuses that may pass. Not 501 and 505, which say "never". Source: the union of what other clients agree on. */
+/** The statuses that are retried by default. 501 and 505 are not: they are permanent. Source: what other clients agree on. */
 export const DEFAULT_RETRY_STATUSES: readonly number[] = [408, 429, 500, 502, 503, 504];
 
-/** Failures of the network that may pass. Certificates, parse errors and the client's own shutdown are not here. */
+/** The network error codes that are retried by default. Certificate errors, parse errors and the client's shutdown are not. */
 export const DEFAULT_RETRY_ERROR_CODES: readonly string[] = [
   'EAI_AGAIN',
   'ECONNABORTED',
@@ -131,8 +132,11 @@ export function classifyAttempt(outcome: Outcome): Verdict {
 /** What the failure of a try says. */
 export function classifyFailure(error: unknown): Verdict {
   if (error instanceof HttpStatusError) return classifyStatus(error.status);
-  if (error instanceof HttpNetworkError)
-    return LOCAL_ERROR_CODES.has(error.errorCode) || wentStale(error) ? 'neutral' : 'failure';
+  if (error instanceof HttpNetworkError) {
+    const { errorCode, cause } = error;
+    const isNobodys = LOCAL_ERROR_CODES.has(errorCode) || isOwnFault(cause, errorCode) || wentStale(error);
+    return isNobodys ? 'neutral' : 'failure';
+  }
   return isMacadamError(error, 'MAC_TIMEOUT') ? 'failure' : 'neutral';
 }
 

@@ -2,18 +2,18 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createSecureServer, type ServerHttp2Stream, type Settings } from 'node:http2';
-import { createServer as createHttpsServer } from 'node:https';
-import { createServer as createTcpServer, type Socket } from 'node:net';
+import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
+import { connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { systemClock } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { HttpClient, HttpClientOptions } from '../src/index.ts';
+import type { HttpClient, HttpClientOptions, TlsOptions } from '../src/index.ts';
 import { ConnectionPool } from '../src/transport/connection-pool.ts';
 import { connectionSettings } from '../src/transport/connection-options.ts';
 import { connector } from '../src/transport/connector.ts';
 import { failure } from './impatient-clients.ts';
-import { ca, cleanUp, clientFor, closeAll, listening, rested, serverTls } from './loopback.ts';
+import { ca, cleanUp, clientFor, closeAll, listening, pem, rested, serverTls } from './loopback.ts';
 
 afterEach(closeAll);
 
@@ -143,6 +143,41 @@ test('calls that are given up while the first connection is being made open none
   await client.get('/');
   expect([connections, client.stats().connections]).toEqual([1, { connected: 1, free: 1, pending: 0, running: 0 }]);
 });
+
+describe('a connection over TLS that could not be made', () => {
+  const own = { ca, cert: pem('client-1'), key: pem('client-1.key') };
+  test.each<[string, HttpClientOptions['tls'], ServerOptions, 'failures' | 'neutral']>([
+    ['a function that fails', () => fails(new Error('cannot read the certificate')), {}, 'neutral'],
+    ['a function that fails with no error', () => fails(undefined), {}, 'neutral'],
+    ['a certificate that is none', () => ({ ca, cert: 'none', key: 'none' }), {}, 'neutral'],
+    ['a key of another', () => ({ ...own, key: pem('client-2.key') }), {}, 'neutral'],
+    ['a certificate that the server asks for', { ca }, { requestCert: true, ca }, 'neutral'],
+    ['a server that nobody vouches for', {}, {}, 'failures'],
+  ])('because of %s', async (_what, tls, options, verdict) => {
+    const server = createHttpsServer({ ...serverTls, ...options }, (_, response) => response.end());
+    const port = await listening(server);
+    const proxy = createHttpServer().on('connect', (_, client: Socket) => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n');
+      const onward = connect(port, '127.0.0.1');
+      client.pipe(onward).pipe(client);
+      for (const socket of [client, onward]) socket.on('error', () => {});
+    });
+    for (const through of [false, `http://127.0.0.1:${await listening(proxy)}`] as const) {
+      const client = clientFor({
+        baseUrl: `https://localhost:${port}`,
+        tls: tls as TlsOptions,
+        proxy: through,
+        retry: false,
+      });
+      expect(await failure(client.get('/'))).toMatchObject({ code: 'MAC_HTTP_NETWORK', proxy: undefined });
+      expect(client.stats().policies['circuitBreaker']).toMatchObject({ failures: 0, neutral: 0, [verdict]: 1 });
+    }
+  });
+});
+
+function fails(reason: unknown): never {
+  throw reason;
+}
 
 describe('connections of HTTP/2', () => {
   test('that let no request begin are left when the time for connecting is over, and keep no client open', async () => {

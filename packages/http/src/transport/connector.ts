@@ -7,6 +7,7 @@ import { AddressBlockedError, guardedLookup } from './address-guard.ts';
 import type { ConnectionSettings } from './connection-options.ts';
 import { isPublicAddress, withoutBrackets } from './ip-address.ts';
 import { answering } from './lookup.ts';
+import { asError, ownFault } from './own-faults.ts';
 import type { Proxy } from './proxy.ts';
 import { ProxyFailure, watchProxySocket } from './proxy-failure.ts';
 import { watchSocket } from './reused-sockets.ts';
@@ -52,7 +53,7 @@ export function connector(settings: ConnectionSettings, options: ConnectorOption
         callback(null, socket);
       });
     } catch (error) {
-      queueMicrotask(() => callback(asError(error), null));
+      queueMicrotask(() => callback(ownFault(error), null));
     }
   };
 }
@@ -135,17 +136,6 @@ function renewing(source: () => TlsOptions, make: (options: TlsOptions) => Conne
     }
     connect(way, callback);
   };
-}
-
-/** After these the transport connects again and again, without asking whether anybody waits. */
-const REPEATED_CODES: ReadonlySet<unknown> = new Set(['UND_ERR_INFO', 'UND_ERR_SOCKET']);
-
-/** Functions of the caller's are asked for names and certificates, and may fail with anything. */
-function asError(failure: unknown): Error {
-  const isOne = failure instanceof Error;
-  if (isOne && !REPEATED_CODES.has((failure as NodeJS.ErrnoException).code)) return failure;
-  const error = new Error(isOne ? failure.message : 'Connecting failed with what is not an error', { cause: failure });
-  return Object.assign(error, { code: 'ECONNABORTED' });
 }
 
 /** An address in the URL is not looked up, so it is checked here. `URL` has undone the odd spellings of IPv4. */

@@ -5,6 +5,7 @@ import type { Connect, ConnectTarget } from '../dispatcher.ts';
 import { codeOf } from '../failure-code.ts';
 import { handshakeWith, type Handshake } from './handshakes.ts';
 import { withoutBrackets } from './ip-address.ts';
+import { ownFault } from './own-faults.ts';
 import type { Proxy } from './proxy.ts';
 import { ProxyFailure } from './proxy-failure.ts';
 
@@ -147,8 +148,7 @@ class Opening {
     try {
       step();
     } catch (error) {
-      // Nothing thrown is no failure to the callback.
-      queueMicrotask(() => this.#fail(Object(error) as Error));
+      queueMicrotask(() => this.#fail(ownFault(error)));
     }
   }
 
