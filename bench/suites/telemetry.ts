@@ -1,4 +1,5 @@
 import type { Contender, Suite } from '../src/suite.ts';
+import { recording, recordingByTelemetry } from './recording.ts';
 
 /** Both loggers write into the same nowhere, so that only the making of a line is measured. */
 const nowhere = { write: (line: string): number => line.length };
@@ -76,6 +77,28 @@ const withTwenty = (log: Logging): void => log.info(twenty, 'order placed');
 const thirty = Object.fromEntries(
   Array.from({ length: 30 }, (_, i) => [`field${i}`, [i, `value ${i}`, i % 2 === 0][i % 3]]),
 );
+
+/** A histogram of durations with the attributes of an HTTP request, which come in turn from a few routes. */
+const histogram = (name: string, from: string, record: () => Promise<void>): Contender => ({
+  ...{ name, from },
+  setup: async () => {
+    await record();
+    const { metrics } = await import('@opentelemetry/api');
+    const durations = metrics.getMeter('bench').createHistogram('http.server.request.duration', { unit: 's' });
+    const routes = Array.from({ length: 8 }, (_, i) => `/orders/${i}/{id}`);
+    let turn = 0;
+    const run = (): void => {
+      durations.record(0.012, {
+        'http.request.method': 'GET',
+        'http.response.status_code': 200,
+        'http.route': routes[turn++ & 7] as string,
+        'network.protocol.version': '1.1',
+        'url.scheme': 'https',
+      });
+    };
+    return { run };
+  },
+});
 
 export const suite: Suite = {
   name: 'telemetry',
@@ -179,6 +202,15 @@ export const suite: Suite = {
         },
       ],
       claims: [{ of: 'macadam withSpan', to: 'startActiveSpan of the no-op tracer', atMost: 1.5 }],
+    },
+    {
+      name: 'histogram',
+      what: 'A duration with five attributes, from eight routes in turn, with the SDK set up by `startTelemetry` and by hand.',
+      contenders: [
+        histogram('macadam startTelemetry', '@macadam/telemetry', recordingByTelemetry),
+        histogram('OpenTelemetry SDK', '@opentelemetry/sdk-metrics', recording),
+      ],
+      claims: [{ of: 'macadam startTelemetry', to: 'OpenTelemetry SDK', atMost: 0.35 }],
     },
   ],
 };

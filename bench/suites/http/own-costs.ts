@@ -1,4 +1,5 @@
 import type { HttpClient, HttpClientOptions } from '@macadam/http';
+import { recording, recordingByTelemetry } from '../recording.ts';
 import { way, type Way } from './served.ts';
 
 const get = async (client: HttpClient): Promise<unknown> =>
@@ -6,36 +7,19 @@ const get = async (client: HttpClient): Promise<unknown> =>
 
 const SDK = ['@opentelemetry/sdk-trace', '@opentelemetry/sdk-metrics'];
 
-/** An SDK of OpenTelemetry, whose spans and metrics are recorded and handed over as in a service, to nobody. */
-async function recording(): Promise<void> {
-  const [api, hooks, traces, meters] = await Promise.all([
-    import('@opentelemetry/api'),
-    import('@opentelemetry/context-async-hooks'),
-    import('@opentelemetry/sdk-trace'),
-    import('@opentelemetry/sdk-metrics'),
-  ]);
-  api.context.setGlobalContextManager(new hooks.AsyncLocalStorageContextManager().enable());
-  // What an exporter costs is the exporter's.
-  const nowhere = { onStart() {}, onEnd() {}, forceFlush: async () => {}, shutdown: async () => {} };
-  api.trace.setGlobalTracerProvider(new traces.TracerProvider({ spanProcessors: [nowhere] }));
-  const exporter = new meters.InMemoryMetricExporter(meters.AggregationTemporality.CUMULATIVE);
-  const reader = new meters.PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
-  api.metrics.setGlobalMeterProvider(new meters.MeterProvider({ readers: [reader] }));
-}
+const macadam = (name: string, packages: readonly string[], record: () => Promise<void>): Way =>
+  way(name, ['@macadam/http', ...packages], async (url) => {
+    await record();
+    const { createHttpClient } = await import('@macadam/http');
+    const client = createHttpClient({ name: 'bench', baseUrl: url });
+    return { run: () => get(client), close: () => client.close() };
+  });
 
 /** What a call costs that is told to OpenTelemetry, beside one that is not, and what is told by hand. */
 export const observed: readonly Way[] = [
-  way('macadam get', '@macadam/http', async (url) => {
-    const { createHttpClient } = await import('@macadam/http');
-    const client = createHttpClient({ name: 'bench', baseUrl: url });
-    return { run: () => get(client), close: () => client.close() };
-  }),
-  way('macadam get, with spans and metrics', ['@macadam/http', ...SDK], async (url) => {
-    await recording();
-    const { createHttpClient } = await import('@macadam/http');
-    const client = createHttpClient({ name: 'bench', baseUrl: url });
-    return { run: () => get(client), close: () => client.close() };
-  }),
+  macadam('macadam get', [], async () => {}),
+  macadam('macadam get, with spans and metrics', ['@macadam/telemetry'], recordingByTelemetry),
+  macadam('macadam get, the SDK set up by hand', SDK, recording),
   way('undici pool.request, a span and a histogram by hand', ['undici', ...SDK], async (url) => {
     await recording();
     const [{ Pool }, { metrics, SpanKind, trace }] = await Promise.all([
