@@ -1,4 +1,6 @@
 import { SECONDS_BOUNDARIES, type HistogramMetric, type StatsMetric, type StatsSource } from '@macadam/core';
+import type { EndpointStats } from './endpoints/endpoint.ts';
+import type { RegionStats } from './endpoints/region.ts';
 import type { HttpClientStats } from './http-client.ts';
 import { METRIC_ATTRIBUTES } from './telemetry-names.ts';
 
@@ -23,6 +25,20 @@ function policy(stats: HttpClientStats, ...path: string[]): number | undefined {
   let value: unknown = stats.policies;
   for (const name of path) value = (value as Record<string, unknown> | undefined)?.[name];
   return typeof value === 'number' ? value : undefined;
+}
+
+/** How many endpoints are in a state; undefined for a client without endpoints. */
+function endpointsIn(state: ReturnType<typeof stateOf>): StatsSource<HttpClientStats> {
+  return ({ balancing, endpoints }) => balancing && endpoints.filter((one) => stateOf(one) === state).length;
+}
+
+function stateOf({ ejected, circuit }: EndpointStats): 'available' | 'circuitOpen' | 'ejected' {
+  if (ejected) return 'ejected';
+  return circuit === 'open' || circuit === 'isolated' ? 'circuitOpen' : 'available';
+}
+
+function regionsIn(state: RegionStats['state']): StatsSource<HttpClientStats> {
+  return ({ balancing, regions }) => balancing && regions.filter((one) => one.state === state).length;
 }
 
 /** Every number of a client that is counted anyway, read when a collector asks. */
@@ -52,6 +68,45 @@ export const CLIENT_METRICS: readonly ClientMetric[] = [
   gauge('connection.pending_requests', '{request}', 'Requests that wait for a connection', ({ connections }) => {
     return connections?.pending;
   }),
+  gauge(
+    'endpoints',
+    '{endpoint}',
+    'Endpoints by state',
+    by('macadam.http.client.endpoint.state', {
+      available: endpointsIn('available'),
+      circuitOpen: endpointsIn('circuitOpen'),
+      ejected: endpointsIn('ejected'),
+    }),
+  ),
+  counter(
+    'endpoint.ejections',
+    '{ejection}',
+    'Ejections of endpoints by reason',
+    by('macadam.http.client.ejection.reason', {
+      consecutiveFailures: ({ balancing }) => balancing?.ejections.consecutiveFailures,
+      failureRate: ({ balancing }) => balancing?.ejections.failureRate,
+      successRate: ({ balancing }) => balancing?.ejections.successRate,
+    }),
+  ),
+  gauge(
+    'regions',
+    '{region}',
+    'Regions of endpoints by state',
+    by('macadam.http.client.region.state', {
+      active: regionsIn('active'),
+      standby: regionsIn('standby'),
+      down: regionsIn('down'),
+    }),
+  ),
+  counter(
+    'region.changes',
+    '{change}',
+    'Regions that went down or came back',
+    by('macadam.http.client.region.change', {
+      down: ({ balancing }) => balancing?.regionsWentDown,
+      up: ({ balancing }) => balancing?.regionsCameBack,
+    }),
+  ),
   counter(
     'cache.calls',
     '{call}',

@@ -201,6 +201,7 @@ class PooledHttpClient {
       connections: this.#transport.stats(),
       endpoints: this.#balancer?.stats() ?? [],
       regions: this.#balancer?.regions() ?? [],
+      balancing: this.#balancer?.balancing(),
     };
   }
 

@@ -1,5 +1,6 @@
 import type { PolicyStats } from '@macadam/resilience';
 import type { ConnectionStats } from './dispatcher.ts';
+import type { BalancingStats } from './endpoints/balancing-stats.ts';
 import type { EndpointStats } from './endpoints/endpoint.ts';
 import type { RegionStats } from './endpoints/region.ts';
 import type { HttpCacheStats } from './http-cache/stats.ts';
@@ -101,4 +102,6 @@ export interface HttpClientStats {
   readonly endpoints: readonly EndpointStats[];
   /** With `endpoints`: which region is in use, and which is down; in the order of the list. */
   readonly regions: readonly RegionStats[];
+  /** With `endpoints`: how often endpoints were ejected and regions changed; undefined without. */
+  readonly balancing: BalancingStats | undefined;
 }

@@ -7,7 +7,9 @@ export type { StreamedBody } from './body/source.ts';
 export { createHttpClient } from './client.ts';
 export type { BodyCall, HttpClient, HttpClientStats, PlainCall } from './http-client.ts';
 export type { ConnectionStats, HttpDispatcher } from './dispatcher.ts';
+export type { BalancingStats } from './endpoints/balancing-stats.ts';
 export type { EndpointStats } from './endpoints/endpoint.ts';
+export type { EjectionReason } from './endpoints/outliers.ts';
 export type { RegionStats } from './endpoints/region.ts';
 export type { EndpointOptions, EndpointsOption } from './endpoints/options.ts';
 export {

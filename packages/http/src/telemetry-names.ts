@@ -36,6 +36,13 @@ export const SPAN_NAMES: Omit<TelemetryDescription, 'scope' | 'metrics'> = {
   attributes: {
     'macadam.http.client.name': { type: 'string', description: 'The `name` of the client' },
     'macadam.http.client.connection.state': { type: 'string', description: 'What the connection does' },
+    'macadam.http.client.endpoint.state': {
+      type: 'string',
+      description: 'Whether calls go to the endpoint, or why not',
+    },
+    'macadam.http.client.ejection.reason': { type: 'string', description: 'Why an endpoint was ejected' },
+    'macadam.http.client.region.state': { type: 'string', description: 'Whether calls go to the region' },
+    'macadam.http.client.region.change': { type: 'string', description: 'What became of the region' },
     'macadam.http.client.cache.result': { type: 'string', description: 'What the cache did' },
     'macadam.http.attempts': { type: 'int', description: 'Requests on the wire that a call took' },
     'macadam.outcome': { type: 'string', description: 'How it ended' },

@@ -244,12 +244,18 @@ describe('endpoints that fail', () => {
     const orders = client({ endpoints: hosts(5), circuitBreaker: false });
     expect(await calls(orders, 200)).toBe(200);
     expect(count('h0.internal')).toBe(5);
-    expect(orders.stats().endpoints.filter(({ ejected }) => ejected)).toMatchObject([{ endpoint: 'h0.internal:80' }]);
+    const why = { endpoint: 'h0.internal:80', ejections: 1, ejectionReason: 'consecutiveFailures' };
+    await clock.advance(10_000);
+    expect(orders.stats().endpoints.filter(({ ejected }) => ejected)).toMatchObject([
+      { ...why, ejectionLeftMs: 20_000 },
+    ]);
     broken = false;
-    await clock.advance(30_000);
+    await clock.advance(20_000);
     expect(await calls(orders, 200)).toBe(200);
     expect(count('h0.internal')).toBeGreaterThan(5);
     expect(orders.stats().endpoints.some(({ ejected }) => ejected)).toBe(false);
+    expect(orders.stats().endpoints[0]).toMatchObject({ ...why, ejectionLeftMs: 0 });
+    expect(orders.stats().balancing?.ejections).toEqual({ consecutiveFailures: 1, failureRate: 0, successRate: 0 });
   });
 
   test('where the circuits of all others are open, one that was ejected is called', async () => {
@@ -364,6 +370,7 @@ describe('endpoints that fail', () => {
     expect(during).toBeLessThan(30);
     await clock.advance(60_000);
     expect(orders.stats().regions[0]?.downForMs).toBe(60_000);
+    expect(orders.stats().balancing).toMatchObject({ regionsWentDown: 1, regionsCameBack: 0 });
     expect(await calls(orders, 100)).toBe(100);
     const probes = count('eu1.internal') + count('eu2.internal') - during;
     expect(probes).toBeLessThan(10);

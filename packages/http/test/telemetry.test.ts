@@ -573,6 +573,42 @@ describe('metrics', () => {
       'cache.entries counted': 1,
     });
   });
+
+  test('tell which way calls go, and that an endpoint was ejected and why, of clients with endpoints only', async () => {
+    const dispatcher = scriptedDispatcher({ status: 500 });
+    const endpoints = ['a', 'b', 'c'].map((host) => ({ url: `http://${host}.internal`, region: host }));
+    const balanced = {
+      name: 'balanced',
+      baseUrl: undefined as never,
+      endpoints,
+      circuitBreaker: false,
+      retry: false,
+    } as const;
+    const client = clientFor({ ...balanced, dispatcher });
+    for (let i = 0; i < 18; i++) await client.get('/a').catch(() => {});
+    await clientFor({ name: 'alone', dispatcher, retry: false })
+      .get('/a')
+      .catch(() => {});
+    const all = await collected();
+    const told = ['endpoints', 'endpoint.ejections', 'regions', 'region.changes'].flatMap((name) =>
+      all.get(`macadam.http.client.${name}`)?.map(({ attributes, value }) => [Object.values(attributes), value]),
+    );
+    // Clients of other tests may be around still.
+    const ours = told.filter((one) => ['balanced', 'alone'].includes((one?.[0] as string[])[0] as string));
+    expect(ours).toEqual([
+      [['balanced', 'available'], 2],
+      [['balanced', 'circuitOpen'], 0],
+      [['balanced', 'ejected'], 1],
+      [['balanced', 'consecutiveFailures'], 1],
+      [['balanced', 'failureRate'], 0],
+      [['balanced', 'successRate'], 0],
+      [['balanced', 'active'], 1],
+      [['balanced', 'standby'], 1],
+      [['balanced', 'down'], 1],
+      [['balanced', 'down'], 1],
+      [['balanced', 'up'], 0],
+    ]);
+  });
 });
 
 test('the work a call is part of hears of attempts and of the time spent waiting', async () => {

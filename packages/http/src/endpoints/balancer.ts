@@ -4,8 +4,9 @@ import type { Transport } from '../dispatcher.ts';
 import { breakerOptions } from '../policies.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { HttpClientSettings } from '../settings.ts';
+import type { BalancingStats } from './balancing-stats.ts';
 import { Discovery } from './discovery.ts';
-import { Ejections } from './ejections.ts';
+import { Ejections, NO_EJECTIONS } from './ejections.ts';
 import { Endpoint, type EndpointStats } from './endpoint.ts';
 import type { EndpointsSettings, EndpointTarget } from './options.ts';
 import { mostEjected } from './outliers.ts';
@@ -31,6 +32,8 @@ export class Balancer {
   readonly #mayRefuseUnseen: boolean;
   #endpoints = new Map<string, Endpoint>();
   #regions: Region[] = [];
+  /** How often a region went down, and came back. */
+  readonly #regionChanges = { down: 0, up: 0 };
   readonly #ejections: Ejections | undefined;
   /** When a try may go past a circuit again. */
   #pastAt = -Infinity;
@@ -190,7 +193,9 @@ export class Balancer {
       endpoint.consecutiveFailures = 0;
       region.load.succeeded(place, durationMs, now);
     }
+    const { kind } = region.health;
     region.record(failed, now);
+    if (region.health.kind !== kind) this.#regionChanges[region.health.kind]++;
     this.#ejections?.record(endpoint, failed, this.#endpoints.size, now);
   }
 
@@ -212,6 +217,15 @@ export class Balancer {
     const now = this.#settings.clock.monotonic();
     const active = this.#regions.find(({ health }) => health.kind === 'up');
     return this.#regions.map((region) => region.stats(region === active, now));
+  }
+
+  /** What happened to endpoints and regions, those included that are in the list no more. */
+  balancing(): BalancingStats {
+    return {
+      ejections: { ...(this.#ejections?.counts ?? NO_EJECTIONS) },
+      regionsWentDown: this.#regionChanges.down,
+      regionsCameBack: this.#regionChanges.up,
+    };
   }
 
   async close(): Promise<void> {

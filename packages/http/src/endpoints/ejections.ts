@@ -1,9 +1,16 @@
 import type { Random } from '@macadam/core';
 import type { Endpoint } from './endpoint.ts';
-import { CONSECUTIVE_FAILURES, INTERVAL_MS, mostEjected, outliersOf } from './outliers.ts';
+import { CONSECUTIVE_FAILURES, INTERVAL_MS, mostEjected, outliersOf, type EjectionReason } from './outliers.ts';
 
 /** Of the ejected so many are looked at for one to send a call to after all. */
 const MOST_REPRIEVED = 16;
+
+/** The counts of who ejects none. */
+export const NO_EJECTIONS: Readonly<Record<EjectionReason, number>> = {
+  consecutiveFailures: 0,
+  failureRate: 0,
+  successRate: 0,
+};
 
 /** Which endpoints are left alone for a while, since they fail far more than the others. There is no timer and no scan. */
 export class Ejections {
@@ -11,12 +18,16 @@ export class Ejections {
   #active: Endpoint[] = [];
   #intervalEndsAt = -Infinity;
   #ejected: Endpoint[] = [];
+  /** How often there was one, by reason. */
+  readonly counts: Record<EjectionReason, number> = { ...NO_EJECTIONS };
 
   /** Takes in how a try at one of `size` endpoints ended. */
   record(endpoint: Endpoint, failed: boolean, size: number, now: number): void {
     if (endpoint.intervalCalls++ === 0) this.#active.push(endpoint);
     if (failed) endpoint.intervalFailures++;
-    if (endpoint.consecutiveFailures >= CONSECUTIVE_FAILURES) this.#eject(endpoint, size, now);
+    if (endpoint.consecutiveFailures >= CONSECUTIVE_FAILURES) {
+      this.#eject(endpoint, 'consecutiveFailures', size, now);
+    }
     if (now >= this.#intervalEndsAt) this.#sweep(size, now);
   }
 
@@ -44,11 +55,12 @@ export class Ejections {
     for (const one of ejected.slice(mostEjected(size))) one.ejectedUntil = -Infinity;
   }
 
-  #eject(endpoint: Endpoint, size: number, now: number): void {
+  #eject(endpoint: Endpoint, reason: EjectionReason, size: number, now: number): void {
     if (now < endpoint.ejectedUntil) return;
     this.#ejected = this.#ejected.filter(({ ejectedUntil }) => now < ejectedUntil);
     if (this.#ejected.length >= mostEjected(size)) return;
-    endpoint.eject(now);
+    endpoint.eject(reason, now);
+    this.counts[reason]++;
     this.#ejected.push(endpoint);
   }
 
@@ -60,7 +72,7 @@ export class Ejections {
     }));
     // The first interval has only just begun.
     const outliers = this.#intervalEndsAt === -Infinity ? [] : outliersOf(counts);
-    for (const i of outliers) this.#eject(this.#active[i] as Endpoint, size, now);
+    for (const [i, reason] of outliers) this.#eject(this.#active[i] as Endpoint, reason, size, now);
     for (const endpoint of this.#active) endpoint.intervalCalls = endpoint.intervalFailures = 0;
     this.#active = [];
     this.#intervalEndsAt = now + INTERVAL_MS;

@@ -4,7 +4,7 @@ import type { HttpClientSettings } from '../settings.ts';
 import { transportTo } from '../transport/transport.ts';
 import { EndpointPolicies } from './endpoint-policies.ts';
 import type { EndpointTarget } from './options.ts';
-import { ejectionMs, timesEjected } from './outliers.ts';
+import { ejectionMs, timesEjected, type EjectionReason } from './outliers.ts';
 import type { Region } from './region.ts';
 
 /** What is known of one endpoint, as `stats()` tells it. */
@@ -21,6 +21,12 @@ export interface EndpointStats {
   /** As the choice between endpoints sees it: peaks count, and fade. Milliseconds. */
   readonly latencyMs: number;
   readonly ejected: boolean;
+  /** How often it has been ejected. */
+  readonly ejections: number;
+  /** Why it was ejected the last time; undefined if it never was. */
+  readonly ejectionReason: EjectionReason | undefined;
+  /** Time until it is used again, in milliseconds; 0 unless it is ejected now. */
+  readonly ejectionLeftMs: number;
   /** The state of its circuit, of several by route the worst; undefined without one. */
   readonly circuit: string | undefined;
 }
@@ -42,7 +48,10 @@ export class Endpoint {
   intervalCalls = 0;
   intervalFailures = 0;
   ejectedUntil: number = -Infinity;
+  /** Forgiven one by one while it is not ejected. */
   #timesEjected = 0;
+  #ejections = 0;
+  #ejectionReason: EjectionReason | undefined = undefined;
   /** Whether it is in the list still. */
   isListed = true;
   #transport: Transport | undefined = undefined;
@@ -101,7 +110,9 @@ export class Endpoint {
     return this.#policies.admits(this.target.authority, route);
   }
 
-  eject(now: number): void {
+  eject(reason: EjectionReason, now: number): void {
+    this.#ejections++;
+    this.#ejectionReason = reason;
     this.#timesEjected = timesEjected(this.#timesEjected, this.ejectedUntil, now);
     this.ejectedUntil = now + ejectionMs(this.#timesEjected);
     this.consecutiveFailures = 0;
@@ -120,6 +131,9 @@ export class Endpoint {
       failures: this.failures,
       latencyMs: Math.round(load.latencyMs(this.place, now) * 1_000) / 1_000,
       ejected: now < this.ejectedUntil,
+      ejections: this.#ejections,
+      ejectionReason: this.#ejectionReason,
+      ejectionLeftMs: Math.max(0, this.ejectedUntil - now),
       circuit: this.#policies.circuit,
     };
   }

@@ -5,18 +5,18 @@ const good = { calls: 100, failures: 1 };
 
 describe('which endpoints stand out', () => {
   test.each([
-    ['none among equals', [good, good, good, good, good], []],
-    ['the one far below the mean', [good, good, good, good, good, { calls: 100, failures: 40 }], [5]],
-    ['none below 100 calls', [good, good, good, good, good, { calls: 40, failures: 20 }], []],
-    ['none among fewer than 5', [good, good, good, { calls: 100, failures: 100 }], []],
+    ['none among equals', [good, good, good, good, good], {}],
+    ['the one far below the mean', [good, good, good, good, good, { calls: 100, failures: 40 }], { 5: 'successRate' }],
+    ['none below 100 calls', [good, good, good, good, good, { calls: 40, failures: 20 }], {}],
+    ['none among fewer than 5', [good, good, good, { calls: 100, failures: 100 }], {}],
     [
       'who fails nearly always, from 50 calls',
       Array.from({ length: 5 }, () => ({ calls: 50, failures: 43 })),
-      [0, 1, 2, 3, 4],
+      Object.fromEntries([0, 1, 2, 3, 4].map((i) => [i, 'failureRate'])),
     ],
-    ['nobody at just 85 %', Array.from({ length: 5 }, () => ({ calls: 100, failures: 85 })), []],
+    ['nobody at just 85 %', Array.from({ length: 5 }, () => ({ calls: 100, failures: 85 })), {}],
   ])('%s', (_what, counts, outliers) => {
-    expect(outliersOf(counts).sort()).toEqual(outliers);
+    expect(Object.fromEntries(outliersOf(counts))).toEqual(outliers);
   });
 });
 

@@ -18,28 +18,34 @@ const SUCCESS_RATE_DEVIATIONS = 1.9;
 const FAILURE_CALLS = 50;
 const FAILURE_RATIO = 0.85;
 
+/**
+ * Why an endpoint was ejected: it failed several times in a row, succeeded far less often than the others, or failed nearly
+ * always.
+ */
+export type EjectionReason = 'consecutiveFailures' | 'failureRate' | 'successRate';
+
 /** What one endpoint did in an interval. */
 export interface IntervalCounts {
   readonly calls: number;
   readonly failures: number;
 }
 
-/** The indexes of those whose success rate is far below that of the others, or who fail nearly always. */
-export function outliersOf(counts: readonly IntervalCounts[]): number[] {
-  const found = new Set<number>();
+/** The indexes of those whose success rate is far below that of the others, or who fail nearly always, and which of both. */
+export function outliersOf(counts: readonly IntervalCounts[]): ReadonlyMap<number, EjectionReason> {
+  const found = new Map<number, EjectionReason>();
   const rated = [...counts.keys()].filter((i) => (counts[i] as IntervalCounts).calls >= SUCCESS_RATE_CALLS);
   if (rated.length >= MIN_HOSTS) {
     const rates = rated.map((i) => 1 - failureRatio(counts[i] as IntervalCounts));
     const mean = rates.reduce((sum, rate) => sum + rate, 0) / rates.length;
     const variance = rates.reduce((sum, rate) => sum + (rate - mean) ** 2, 0) / rates.length;
     const least = mean - SUCCESS_RATE_DEVIATIONS * Math.sqrt(variance);
-    for (const [at, i] of rated.entries()) if ((rates[at] as number) < least) found.add(i);
+    for (const [at, i] of rated.entries()) if ((rates[at] as number) < least) found.set(i, 'successRate');
   }
   const judged = [...counts.keys()].filter((i) => (counts[i] as IntervalCounts).calls >= FAILURE_CALLS);
   if (judged.length >= MIN_HOSTS) {
-    for (const i of judged) if (failureRatio(counts[i] as IntervalCounts) > FAILURE_RATIO) found.add(i);
+    for (const i of judged) if (failureRatio(counts[i] as IntervalCounts) > FAILURE_RATIO) found.set(i, 'failureRate');
   }
-  return [...found];
+  return found;
 }
 
 function failureRatio({ calls, failures }: IntervalCounts): number {
