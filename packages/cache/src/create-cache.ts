@@ -3,8 +3,9 @@ import { LoadingCache } from './loading-cache.ts';
 import { cacheSettings, type CacheOptions } from './options.ts';
 
 /**
- * Makes a cache in the memory of this process. After an invalidation is acknowledged, no read in this process returns what
- * was there before, whatever was being loaded meanwhile.
+ * Creates a cache in the memory of this process and, with `l2`, in a tier that all processes share. Concurrent calls
+ * for a key share one load. Once an invalidation is acknowledged, no read returns the old value, whatever was being
+ * loaded meanwhile.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -29,13 +29,17 @@ export interface Entry<T> {
   removed: boolean;
 }
 
-/** `fresh`: a hit. `stale`: serves while it is loaded anew. `spare`: serves if that fails or is slow. `dead`: never. */
-export type Freshness = 'dead' | 'fresh' | 'spare' | 'stale';
+/**
+ * How an entry may be used. `fresh`: served as a hit. `stale`: served while it is reloaded in the background
+ * (`staleWhileRevalidateMs`). `staleIfError`: served only if the reload fails or is slow (`staleIfErrorMs`). `dead`:
+ * never served again.
+ */
+export type Freshness = 'dead' | 'fresh' | 'stale' | 'staleIfError';
 
 export function freshnessOf(entry: Entry<unknown>, now: number): Freshness {
   if (now < entry.freshUntil) return 'fresh';
   if (now < entry.staleUntil) return 'stale';
-  return now < entry.errorUntil ? 'spare' : 'dead';
+  return now < entry.errorUntil ? 'staleIfError' : 'dead';
 }
 
 /** How long values live; see the options of the same names. */

@@ -15,7 +15,7 @@ export type LoaderReason =
  * personal data.
  */
 export class CacheLoaderError extends MacadamError {
-  /** The cache's name. */
+  /** The name of the cache. */
   readonly cache: string;
   /** Why there is no value. */
   readonly reason: LoaderReason;

@@ -1,9 +1,9 @@
 import { CacheValueError } from './errors.ts';
 
 /**
- * Who may change a cached value. `share`: everybody gets the same object, and must not change it. `freeze`: plain objects
- * and arrays are frozen, deep, when they are stored, so that a change throws in strict mode; instances of classes are not.
- * `clone`: everybody gets a copy of their own (`structuredClone`), made on each read.
+ * Who may modify a cached value. `share`: all readers get the same object and must not modify it. `freeze`: plain
+ * objects and arrays are deeply frozen when they are stored, so that a modification throws in strict mode; class
+ * instances are not. `clone`: each reader gets its own copy (`structuredClone`).
  */
 export type Isolation = 'clone' | 'freeze' | 'share';
 

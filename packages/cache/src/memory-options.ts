@@ -1,21 +1,22 @@
 import { assertInteger, assertKnownOptions, assertNumber, assertObject, assertOneOf } from '@macadam/core';
 
+/** Limits of the memory tier (`l1`). */
 export interface MemoryOptions {
-  /** Entries kept at most, at least 1. Default: 10 000. */
+  /** Maximum number of entries, 1 to 16 000 000. Default: 10 000. */
   maxEntries?: number;
   /**
-   * Bytes of values kept at most, estimated from their shape; above 0, `Infinity` for no limit. A larger value is served and
-   * not kept. Default: 67 108 864 (64 MiB).
+   * Maximum size of all values, in bytes, estimated from their shape; above 0, `Infinity` for no limit. A larger value
+   * is returned and not stored. Default: 67 108 864 (64 MiB).
    */
   maxBytes?: number;
   /**
-   * What makes room for a new entry. `lru`: what was not asked for the longest. `s3-fifo`: what was asked for once only, before
-   * what was asked for again; better where many keys are never asked for a second time. Default: `lru`.
+   * Which entry makes room for a new one. `lru`: the least recently used. `s3-fifo`: entries that were read only once
+   * go first; better where many keys are never read again. Default: `lru`.
    */
   eviction?: Eviction;
 }
 
-/** How entries make room for others. */
+/** How the memory tier chooses the entry that makes room for a new one. */
 export type Eviction = 'lru' | 's3-fifo';
 
 const DEFAULTS: Required<MemoryOptions> = { maxEntries: 10_000, maxBytes: 67_108_864, eviction: 'lru' };

@@ -11,16 +11,30 @@ import type {
   TierSpace,
 } from './tier.ts';
 
+/** Options of `memoryTier`. */
 export interface MemoryTierOptions {
-  /** How long each operation takes, in milliseconds. Default: 0. */
+  /** How long each operation takes, in milliseconds, at least 0. Default: 0. */
   latencyMs?: number;
-  /** How long a change takes to reach the others, in milliseconds. Default: 0. */
+  /** How long a change takes to reach other instances, in milliseconds, at least 0. Default: 0. */
   lagMs?: number;
 }
 
 /**
- * A tier in the memory of this process, shared by all caches that are given it: for tests of several instances without a server,
- * in virtual time if they like. It keeps everything until its time is over, without a bound.
+ * Creates a tier in the memory of this process, shared by all caches that use it. For tests of several instances
+ * without a server, also in virtual time. Entries are removed only by their time to live; the number of entries has no
+ * limit.
+ *
+ * @example
+ * ```ts
+ * import { createCache } from '@macadam/cache';
+ * import { memoryTier } from '@macadam/cache/testing';
+ *
+ * const l2 = memoryTier();
+ * const [one, other] = [1, 2].map(() => createCache<string>({ name: 'users', l2 }));
+ * await one?.set('1', 'Ann');
+ * if ((await other?.get('1')) !== 'Ann') throw new Error('both share the tier');
+ * await Promise.all([one?.close(), other?.close()]);
+ * ```
  */
 export function memoryTier({ latencyMs = 0, lagMs = 0 }: MemoryTierOptions = {}): Tier {
   const shelves = new Map<string, MemoryShelf>();

@@ -26,47 +26,65 @@ import {
   type ValueSettings,
 } from './value-options.ts';
 
+/** Options of `createCache`. */
 export interface CacheOptions<T = unknown> extends ValueOptions<T> {
-  /** Stands in errors, statistics, metrics and, as its namespace, in the shared tier; 1 to 255 bytes. */
+  /**
+   * Name of the cache, 1 to 255 bytes. Appears in errors, statistics and metrics, and is the namespace in the shared
+   * tier.
+   */
   name: string;
-  /** How long a value is fresh, in milliseconds, above 0; `Infinity` for ever. A load can say otherwise. Default: 60 000. */
+  /**
+   * How long a value is fresh, in milliseconds, above 0; `Infinity` for ever. A load can override it (`setTtl`).
+   * Default: 60 000.
+   */
   ttlMs?: number;
   /**
-   * Each lifetime is shortened by a random part of up to this share, 0 to below 1, so that values stored together do not expire
-   * together. Default: 0.1.
+   * Shortens each lifetime by a random share of up to this ratio, from 0 to 0.99, so that values stored together do not
+   * expire together. Default: 0.1.
    */
   ttlJitter?: number;
-  /** After its lifetime a value is served this long while it is loaded anew, in milliseconds, at least 0. Default: 0. */
+  /**
+   * How long after its lifetime a value is served while it is reloaded in the background, in milliseconds, at least 0
+   * (RFC 5861). Default: 0.
+   */
   staleWhileRevalidateMs?: number;
   /**
-   * After its lifetime a value is served this long when loading it anew fails or takes longer than `loaderSoftTimeoutMs`, in
-   * milliseconds, at least 0. Default: 3 600 000 (an hour).
+   * How long after its lifetime a value is served when the reload fails or takes longer than `loaderSoftTimeoutMs`, in
+   * milliseconds, at least 0 (RFC 5861). Default: 3 600 000 (one hour).
    */
   staleIfErrorMs?: number;
   /** How long a cached absence (`null`) lives, in milliseconds, above 0. It is never served stale. Default: 5 000. */
   negativeTtlMs?: number;
   /**
-   * How long a caller waits for a load when there is a stale value to serve instead, in milliseconds, at least 0; the load goes
-   * on. `Infinity`: as long as without one. Default: 100.
+   * How long a caller waits for a load before it gets the stale value instead, in milliseconds, at least 0; the load
+   * continues. Ignored where there is no stale value. `Infinity`: wait for the load. Default: 100.
    */
   loaderSoftTimeoutMs?: number;
-  /** The longest a load may take, waiting for its turn included, in milliseconds, above 0. Default: 5 000. */
+  /** Time limit of a load, in milliseconds, above 0. Includes waiting for a free slot. Default: 5 000. */
   loaderTimeoutMs?: number;
-  /** Values that are read often are loaded anew a little before they expire, by one caller. Default: true. */
+  /** Reloads values that are read often shortly before they expire, in the background, by one caller. Default: true. */
   earlyRefresh?: boolean;
-  /** The bounds of what is kept in memory; `false` keeps nothing there, and needs `l2`. */
+  /**
+   * Limits of the memory tier. `false` keeps nothing in memory, and requires `l2`. Default: the defaults of
+   * `MemoryOptions`.
+   */
   l1?: MemoryOptions | false;
-  /** Where values are shared with other processes, such as `redisTier(client)`. Default: nowhere. */
+  /** The tier that is shared with other processes, such as `redisTier(client)`. Default: none. */
   l2?: Tier;
-  /** How the memory learns what other processes changed; the same in all of them. Needs `l2`. Default: `log`. */
+  /**
+   * How this process learns what other processes changed; use the same value in all of them. Requires `l2`. Default:
+   * `log`.
+   */
   coherence?: Coherence;
-  /** Who may change a cached value. Default: `share`. */
+  /** Who may modify a cached value. Default: `share`. */
   isolation?: Isolation;
-  /** Loads in flight at once, at least 1; more wait for their turn. Default: 64. */
+  /**
+   * Maximum number of loads in flight, a whole number of at least 1; further loads wait for a free slot. Default: 64.
+   */
   maxConcurrentLoads?: number;
-  /** Default: the system clock. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
-  /** Default: `Math.random`. */
+  /** Source of randomness, for jitter. Default: `Math.random`. */
   random?: Random;
 }
 
@@ -164,17 +182,22 @@ function given<O extends object>(options: O): O {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as O;
 }
 
+/** Options of `cache.set`, and of the value that a load stores. */
 export interface SetOptions {
-  /** How long the value is fresh, in milliseconds, at least 0; 0 keeps nothing. Default: the cache's. */
+  /** How long the value is fresh, in milliseconds, at least 0; 0 stores nothing. Default: `ttlMs` of the cache. */
   ttlMs?: number;
-  /** Tags by which it can be invalidated; 16 at most. Default: none. */
+  /** Tags by which the value can be invalidated; at most 16. Default: none. */
   tags?: readonly string[];
 }
 
+/** Options of `cache.getOrLoad` and `cache.getOrLoadMany`. */
 export interface LoadOptions extends SetOptions {
-  /** Loads now, whatever is cached, and never takes the result of a load that had begun before. Default: false. */
+  /** Loads now, whatever is cached, and never takes the result of a load that started earlier. Default: false. */
   fresh?: boolean;
-  /** Detaches this caller when it aborts; the load goes on for others. The current work's signal counts too. */
+  /**
+   * Stops waiting when it aborts, and rejects with its reason; the load continues for other callers. The signal and
+   * deadline of the current unit of work apply as well. Default: none.
+   */
   signal?: AbortSignal;
 }
 

@@ -103,7 +103,7 @@ export class Reads<T> {
     if (entry !== undefined && options.fresh !== true) {
       const freshness = freshnessOf(entry, now);
       const inBackoff = now < entry.retryAt;
-      if (freshness !== 'spare' || inBackoff) {
+      if (freshness !== 'staleIfError' || inBackoff) {
         if (freshness === 'fresh') this.hits++;
         else this.staleHits++;
         if (now >= entry.refreshAt && !inBackoff && this.#loads.get(id) === undefined)

@@ -5,17 +5,19 @@ import { ListeningInstance } from './listening-instance.ts';
 import type { Coherence, Tier, TierChange, TierSpace } from './tier.ts';
 import { newHead } from './wire/head.ts';
 
-/** A promise that a tier keeps, and the test of it. */
+/** One test of the contract. */
 export interface TierCase {
+  /** What a tier has to do, as a sentence. */
   readonly name: string;
+  /** Runs the test. Rejects when the tier does not do it. */
   run(): Promise<void>;
 }
 
 const LONG_MS = 3_600_000;
 
 /**
- * What every {@link Tier} has to do, as named tests for any test runner. `makeTier` is called for each instance that takes part:
- * two tiers made one after the other share their entries, as two processes do.
+ * Returns what every {@link Tier} has to do, as named tests for any test runner. Two tiers made by `makeTier` must
+ * share their entries, as two processes do. `coherence` is the kind that is tested. Default: `log`.
  *
  * @example
  * ```ts

@@ -1,32 +1,37 @@
-/** What a cache counts of its shared tier; all 0 without one. */
+/** What a cache counts about its shared tier; all 0 without one. */
 export interface TierStats {
   /** Reads of the tier that found a fresh value. */
   readonly l2Hits: number;
-  /** Reads of the tier that found a value that may only serve as stale. */
+  /** Reads of the tier that found a value that may only be served stale. */
   readonly l2StaleHits: number;
-  /** Reads of the tier that found nothing that may serve. */
+  /** Reads of the tier that found no value to serve. */
   readonly l2Misses: number;
-  /** Of the misses: what could not be read, such as what another version has written. */
+  /**
+   * Misses because of an entry that could not be read, such as one that another version has written. Included in
+   * `l2Misses`.
+   */
   readonly l2Unreadable: number;
-  /** Operations that were sent; reads of one turn of the event loop are one, up to 64 of them. */
+  /** Operations sent to the tier. Up to 64 reads of one turn of the event loop are one operation. */
   readonly l2Calls: number;
+  /** Operations that failed, timeouts not included. */
   readonly l2Errors: number;
+  /** Operations that exceeded the time limit. */
   readonly l2Timeouts: number;
   /** Operations that were not sent, because the circuit breaker was open. */
   readonly l2Refused: number;
   /** Loaded values that were stored in the tier. */
   readonly l2Fills: number;
-  /** Loads that another instance had taken upon itself, for which a stale value served here. */
+  /** Loads that were left to another instance while a stale value was served here. */
   readonly waived: number;
-  /** Keys and tags whose ending the tier has not acknowledged: under way, or to be done again. */
+  /** Keys and tags whose invalidation the tier has not acknowledged yet. It is repeated until it has. */
   readonly unsettled: number;
-  /** Endings that were done again after they had failed. */
+  /** Invalidations that were repeated after a failure. */
   readonly replayed: number;
-  /** How often changes of other instances were missed, and the memory was emptied for that. */
+  /** How often changes of other instances were missed, so that the memory was cleared. */
   readonly gaps: number;
-  /** 1 while changes of other instances should arrive and do not, else 0. */
+  /** 1 while changes of other instances should arrive and do not, otherwise 0. */
   readonly disconnected: number;
-  /** How long a change takes to arrive, as measured the last time, in milliseconds. */
+  /** How long the latest change took to arrive, in milliseconds. */
   readonly coherenceLagMs: number;
 }
 

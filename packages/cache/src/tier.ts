@@ -2,21 +2,23 @@ import type { Clock, Random } from '@macadam/core';
 import type { CircuitBreakerOptions } from '@macadam/resilience';
 
 /**
- * How memories learn what other instances changed. `log`: from a log that keeps the latest changes, so that what was missed
- * while disconnected is caught up. `pubsub`: from messages that are lost while disconnected, which is noticed. `tracking`: from
- * the server itself, also when somebody writes without this library. `none`: not at all; what is in memory is kept for 30 s at
- * most.
+ * How this process learns what other processes changed. `log`: reads a log of the latest changes, so that changes
+ * missed during a disconnect are caught up. `pubsub`: receives messages, which are lost during a disconnect; the memory
+ * is cleared then. `tracking`: the server reports changed keys (client tracking), even when something else than this
+ * library writes them. `none`: does not learn of changes; values stay in memory for at most 30 s.
  */
 export type Coherence = 'log' | 'none' | 'pubsub' | 'tracking';
 
-/** How entries ended: `invalidated` never serve again, `expired` ones serve as stale. */
+/** How entries end: `invalidated` ones are never served again, `expired` ones may be served stale. */
 export type Ending = 'expired' | 'invalidated';
 
-/** A tag that was ended, or everything: the tag `''`. */
+/** A tag that was invalidated or expired; the tag `''` stands for everything. */
 export interface TierMark {
+  /** The tag. */
   readonly tag: string;
+  /** What happened to its entries. */
   readonly how: Ending;
-  /** Entries whose loads began at this position or later are not affected. */
+  /** Entries whose loads started at this position or later are not affected. */
   readonly position: number;
 }
 
@@ -24,14 +26,15 @@ export interface TierMark {
 export interface TierMarks {
   /** Changes when the tier has lost its marks. */
   readonly epoch: string;
-  /** The newest position there is: a load that begins now is not affected by anything up to it. */
+  /** The latest position: a load that starts now is not affected by anything up to it. */
   readonly position: number;
-  /** Marks up to here may have been forgotten. */
+  /** Marks up to this position may have been forgotten. */
   readonly floor: number;
+  /** The marks that are known. */
   readonly marks: readonly TierMark[];
 }
 
-/** What another instance did, or what is known about knowing it. */
+/** A change made by another instance, or a change of the connection that reports them. */
 export type TierChange =
   | { readonly kind: 'keys'; readonly how: Ending; readonly keys: readonly string[] }
   | { readonly kind: 'marks'; readonly marks: TierMarks }
@@ -41,10 +44,10 @@ export type TierChange =
   | { readonly kind: 'connected' }
   | { readonly kind: 'disconnected' };
 
-/** That somebody loads a key: words of the tier's own, different ones each time. */
+/** Proof that an instance is loading a key. Opaque and unique. */
 export type Lease = string;
 
-/** What stands at a key. */
+/** What a tier has stored for a key. */
 export type TierRead =
   | {
       readonly kind: 'value';
@@ -59,73 +62,89 @@ export type TierRead =
     };
 
 /**
- * The entries of one cache in a tier. Entries are bytes, and begin with a head of 16 bytes. Each operation is one round trip,
- * or two where it says so, and rejects when the tier does not do as it was asked. Each round trip has the time limit of the tier to
- * itself: `onAnswer` is to be called between two of them.
+ * The entries of one cache in a tier. Implemented by those who write a tier. Entries are bytes and start with a head of
+ * 16 bytes. Each operation is one round trip unless it says otherwise, and rejects when the tier did not do what was
+ * asked. The time limit of the tier applies to each round trip: call `onAnswer` between two of them.
  */
 export interface TierSpace {
-  /** The most keys of one read: 1 where each may live somewhere else, and fail by itself. */
+  /** Maximum number of keys in one read: 1 where each key may live on another node and fail by itself. */
   readonly mostReads: number;
   /**
-   * What stands at each key, in their order. Where nothing does, and leases are wanted, and nobody has one, there is one from then
-   * on: one loads, and the others know. Where the tier takes none, an answer may be left out.
+   * Returns what is stored for each key, in their order. With `wantsLeases`, takes a lease for each key that has
+   * neither a value nor a lease. Where nothing is stored and no lease was taken, the answer may be left out.
    */
   read(keys: readonly string[], wantsLeases?: boolean): Promise<readonly TierRead[]>;
-  /** Takes the lease of a key, whatever stands there; `always` takes it from whoever has it. Undefined when it was not taken. */
+  /**
+   * Takes the lease of a key, whatever is stored there; `always` takes it away from another holder. Undefined when it
+   * was not taken.
+   */
   lease(key: string, always: boolean): Promise<Lease | undefined>;
-  /** Gives a lease back. One that was lost meanwhile stays as it is. */
+  /** Releases a lease. Does nothing when the lease is held by somebody else by now. */
   release(key: string, lease: Lease): Promise<void>;
-  /** Stores the entry and ends the lease; false, and nothing done, when the lease is no longer there. */
+  /**
+   * Stores the entry for `ttlMs` and ends the lease. Returns false, and stores nothing, when the lease no longer
+   * exists.
+   */
   fill(key: string, lease: Lease, entry: Uint8Array, ttlMs: number): Promise<boolean>;
   /**
-   * Stores the entry, ends every lease, and tells the others, in two round trips, or three. What comes to the tier long after its time
-   * limit must store nothing: somebody else may have put a newer value there.
+   * Stores the entry for `ttlMs`, ends every lease of the key and reports the change to other instances, in two or
+   * three round trips. A command that reaches the tier long after its time limit must store nothing: a newer value may
+   * be stored by then.
    */
   write(key: string, entry: Uint8Array, ttlMs: number, onAnswer?: () => void): Promise<void>;
-  /** Removes entries, ends every lease, and tells the others, in two round trips. */
+  /** Removes entries, ends their leases and reports the change to other instances, in two round trips. */
   remove(keys: readonly string[], onAnswer?: () => void): Promise<void>;
   /**
-   * Replaces the heads of entries, shortens what remains to `staleForMs`, ends every lease, and tells the others, in two round
-   * trips.
+   * Replaces the heads of entries, shortens their remaining time to `staleForMs`, ends their leases and reports the
+   * change to other instances, in two round trips.
    */
   expire(keys: readonly string[], head: Uint8Array, staleForMs: number, onAnswer?: () => void): Promise<void>;
-  /** Ends tags, and tells the others. The marks it made. */
+  /** Ends tags and reports the change to other instances. Returns the marks it made. */
   mark(tags: readonly string[], how: Ending): Promise<TierMarks>;
-  /** All marks there are. */
+  /** Returns all marks. */
   marks(): Promise<TierMarks>;
   /** Whether changes of other instances arrive; undefined where they are not followed. */
   readonly connected: boolean | undefined;
-  /** How long a change took from its acknowledgement until it arrived, the last time one of its own did, in milliseconds. */
+  /** How long the latest own change took from its acknowledgement until it was reported back, in milliseconds. */
   readonly lagMs: number;
+  /** Stops following changes and releases what this space holds. */
   close(): Promise<void>;
 }
 
-/** What a cache asks of a tier. */
+/** What a cache passes to a tier when it opens its space. */
 export interface TierSpaceOptions {
-  /** The cache's name. Spaces of the same name share their entries. */
+  /** The name of the cache. Spaces of the same name share their entries. */
   readonly namespace: string;
+  /** How changes of other instances are followed. */
   readonly coherence: Coherence;
-  /** How long a lease stands when nobody ends it, in milliseconds. */
+  /** How long a lease lives when nobody ends it, in milliseconds. */
   readonly leaseMs: number;
+  /** The clock of the cache. */
   readonly clock: Clock;
+  /** The source of randomness of the cache. */
   readonly random: Random;
-  /** Called for what others did; what this space did itself is not told. */
+  /** Called with each change of another instance. Changes of this space are not reported to it. */
   readonly onChange: (change: TierChange) => void;
 }
 
 /**
- * Where entries are shared between processes. It keeps bytes and judges nothing: freshness, tags, time limits and outages are
- * the cache's business. `tierContract` of `@macadam/cache/testing` tells whether one does as it must.
+ * A tier that is shared between processes. Stores bytes and decides nothing: freshness, tags, time limits and outages
+ * are handled by the cache. `tierContract` of `@macadam/cache/testing` tests an implementation.
  */
 export interface Tier {
+  /** A word for metrics and descriptions, such as `redis`. */
   readonly kind: string;
   /** How long a read waits while there is a stale value to serve, in milliseconds. */
   readonly softTimeoutMs: number;
-  /** How long any round trip is waited for, in milliseconds. */
+  /** Time limit of each round trip, in milliseconds. */
   readonly timeoutMs: number;
+  /** The circuit breaker in front of the tier, merged over the defaults of the cache; `false` means none. */
   readonly circuitBreaker: CircuitBreakerOptions | false;
-  /** @throws OptionsError for a kind of coherence that it does not know */
+  /**
+   * Opens the space of one cache.
+   * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a `coherence` that the tier does not support
+   */
   open(options: TierSpaceOptions): TierSpace;
-  /** In words. */
+  /** Returns the effective options in words. */
   describe(): string;
 }

@@ -140,7 +140,7 @@ export class Turns<T> {
     if (flight.stale !== undefined || !this.#deck.isCurrent(flight)) return;
     flight.stale = this.#adopt(flight, spare);
     const { clock, loaderSoftTimeoutMs } = this.#settings;
-    const isSpare = freshnessOf(flight.stale, clock.monotonic()) === 'spare';
+    const isSpare = freshnessOf(flight.stale, clock.monotonic()) === 'staleIfError';
     this.#deck.limitWait(flight, isSpare ? loaderSoftTimeoutMs : 0);
   }
 

@@ -5,23 +5,27 @@ import { keyring, type EncryptionOptions, type Keyring } from './wire/encryption
 import { isWellFormed } from './well-formed.ts';
 import type { StandardSchema } from './wire/schema.ts';
 
-/** How values become bytes in the shared tier. In memory they stay what they are. */
+/** How values are converted to bytes for the shared tier. Values in memory stay as they are. */
 export interface ValueOptions<T = unknown> {
-  /** Turns values into bytes and back. Default: `devalueCodec()`. */
+  /** Converts values to bytes and back. Default: `devalueCodec()`. */
   codec?: Codec;
   /**
-   * Values out of the shared tier are checked by it, and count as missing when they do not fit: another version of the service may
-   * have written them. Any Standard Schema; what it makes of a value is not taken. Absences (`null`) are not checked. Default: none.
+   * Validates values that are read from the shared tier. A value that does not fit counts as a miss: another version of
+   * the service may have written it. Any Standard Schema; its transformations are not applied. `null` is not validated.
+   * Default: none.
    */
   schema?: StandardSchema<T>;
   /**
-   * Stands with each value; one that was written with another is not read. Change it when what values mean changes in a way that
-   * `schema` does not see. At most 255 bytes. Default: the empty string.
+   * Version of the meaning of values, at most 255 bytes. Values that were written with another version are not read.
+   * Change it when the meaning changes in a way that `schema` does not detect. Default: the empty string.
    */
   schemaVersion?: string;
-  /** Values of more bytes are compressed, at least 0; `Infinity` for none. Default: 4 096. */
+  /** Compresses values of more than this many bytes, at least 0; `Infinity` for never. Default: 4 096. */
   compressAboveBytes?: number;
-  /** Values of more bytes, before compression, do not go to the shared tier, nor are they read from it; above 0. Default: 1 048 576. */
+  /**
+   * Maximum size of a value in the shared tier, in bytes before compression, 1 to 536 870 912. A larger one is neither
+   * written nor read. Default: 1 048 576 (1 MiB, as in HybridCache).
+   */
   maxValueBytes?: number;
   /** Encrypts values, and binds each to its key and cache. Default: none. */
   encryption?: EncryptionOptions;

@@ -234,7 +234,7 @@ describe('invalidation across instances', () => {
     expect(await clock.runUntil(second.get('k'))).toBe('v1');
     await clock.advance(10_001);
     expect(second.peek('k')).toBeUndefined();
-    expect(second.inspect('k')).toMatchObject({ state: 'spare' });
+    expect(second.inspect('k')).toMatchObject({ state: 'staleIfError' });
   });
 
   it('an absence is shared, lives its own time, and is never served stale', async () => {

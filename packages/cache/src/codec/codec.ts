@@ -1,12 +1,18 @@
 /**
- * Turns values into bytes and back. What comes back is deeply equal to what went in, including Date, Map, Set, BigInt, typed
- * arrays and undefined fields; what cannot come back so is refused when it goes in.
+ * Converts values to bytes and back. The decoded value must be deeply equal to the encoded one, including Date, Map,
+ * Set, BigInt, typed arrays and undefined fields; a value for which that is impossible is rejected by `encode`.
  */
 export interface Codec {
-  /** Stands with the bytes: another codec, or another version of this one, will not read them. At most 255 bytes. */
+  /** Identifies the format, at most 255 bytes. Stored with each value; values with another id are not read. */
   readonly id: string;
-  /** @throws CacheValueError `MAC_CACHE_VALUE` for a value that would not come back as it is */
+  /**
+   * Returns the bytes of a value.
+   * @throws CacheValueError `MAC_CACHE_VALUE` for a value that could not be decoded to an equal one
+   */
   encode(value: unknown): Uint8Array;
-  /** Throws whatever it likes for bytes it cannot read. They may be changed afterwards: the value must not refer to them. */
+  /**
+   * Returns the value of the bytes. May throw anything for bytes that it cannot read. The value must not refer to the
+   * bytes, which are reused.
+   */
   decode(bytes: Uint8Array): unknown;
 }

@@ -18,8 +18,15 @@ const REVIVERS = {
 };
 
 /**
- * The default: JSON where JSON is enough, which is several times faster; else a superset of it, after a mark. The format of the
- * superset may change with the library's major version, which `id` names.
+ * The default codec: JSON where JSON is enough, which is several times faster; otherwise devalue, a superset of JSON,
+ * after a marker. `id` contains the major version of devalue, since its format may change with it.
+ *
+ * @example
+ * ```ts
+ * import { createCache, devalueCodec } from '@macadam/cache';
+ *
+ * const users = createCache<{ name: string }>({ name: 'users', codec: devalueCodec() });
+ * ```
  */
 export function devalueCodec(): Codec {
   return {

@@ -3,16 +3,29 @@ import { CacheValueError } from '../errors.ts';
 import type { Codec } from './codec.ts';
 import { Survey } from './survey.ts';
 
-/** What `new Packr({ structuredClone: true })` of msgpackr offers. */
+/** A MessagePack encoder, such as `new Packr({ structuredClone: true })` of msgpackr. */
 export interface MessagePacker {
+  /** Encodes a value. */
   pack(value: unknown): Uint8Array;
+  /** Decodes what `pack` returned. */
   unpack(bytes: Uint8Array): unknown;
 }
 
 /**
- * MessagePack by a packer of yours, smaller and faster than text. The packer must write types out in full: without
- * `structuredClone: true`, msgpackr loses Map, Set and typed arrays. It refuses more than the default codec: a Buffer (a
- * Uint8Array does), a Float16Array, lists with holes, objects without a prototype, and half of a surrogate pair. -0 comes back as 0.
+ * A codec that uses a MessagePack encoder of yours: smaller and faster than text. The encoder must preserve types:
+ * without `structuredClone: true`, msgpackr loses Map, Set and typed arrays. Rejects some values that the default codec
+ * accepts: a Buffer (use a Uint8Array), a Float16Array, sparse arrays, objects without a prototype, and lone
+ * surrogates. -0 becomes 0.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) when `packer` has no `pack` or `unpack`.
+ * @example
+ * ```ts ignore=msgpackr is not installed here
+ * import { createCache, messagePackCodec } from '@macadam/cache';
+ * import { Packr } from 'msgpackr';
+ *
+ * const codec = messagePackCodec(new Packr({ structuredClone: true }));
+ * const users = createCache<{ name: string }>({ name: 'users', codec });
+ * ```
  */
 export function messagePackCodec(packer: MessagePacker): Codec {
   assertObject('messagePackCodec.packer', packer);

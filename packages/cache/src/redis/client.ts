@@ -1,50 +1,80 @@
 import { OptionsError } from '@macadam/core';
 
-/** A word of a command. */
+/** One argument of a Redis command. */
 export type RedisArgument = Buffer | string;
 
-/** What is needed of node-redis (6): `createClient`. */
+/** The part of a node-redis 6 client (`createClient`) that is used. */
 export interface NodeRedisClient {
+  /** Whether commands can be sent now. */
   readonly isReady?: boolean;
+  /** Sends a command. */
   sendCommand(words: RedisArgument[], options?: object): Promise<unknown>;
+  /** Creates a client with the same settings. */
   duplicate(overrides?: object): unknown;
+  /** Connects. Called on duplicates only. */
   connect(): Promise<unknown>;
+  /** Closes the connection at once. Called on duplicates only. */
   destroy(): void;
+  /** Subscribes to a channel. Called on duplicates only. */
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  /** Lets the process exit while the connection is open. */
   unref?(): void;
+  /** Adds a listener of an event. */
   on(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
-/** What is needed of node-redis (6): `createCluster`. */
+/** The part of a node-redis 6 cluster (`createCluster`) that is used. */
 export interface NodeRedisCluster {
+  /** The primary nodes; tells a cluster from a client. */
   readonly masters: readonly unknown[];
+  /** Sends a command to the node of a key. */
   sendCommand(
     firstKey: string | undefined,
     isReadonly: boolean | undefined,
     words: RedisArgument[],
     options?: object,
   ): Promise<unknown>;
+  /** Creates a cluster client with the same settings. */
   duplicate(overrides?: object): unknown;
+  /** Connects. Called on duplicates only. */
   connect(): Promise<unknown>;
+  /** Closes the connections at once. Called on duplicates only. */
   destroy(): void;
+  /** Subscribes to a channel. Called on duplicates only. */
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
+  /** Lets the process exit while the connections are open. */
   unref?(): void;
+  /** Adds a listener of an event. */
   on(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
-/** What is needed of ioredis (6): `Redis` or `Cluster`. */
+/** The part of an ioredis client (`Redis` or `Cluster`) that is used. */
 export interface IoRedisClient {
+  /** Whether it is a `Cluster`. */
   readonly isCluster: boolean;
-  readonly options?: { readonly keyPrefix?: unknown };
+  /** The options that it was created with. */
+  readonly options?: {
+    /** A prefix that ioredis adds to keys. */
+    readonly keyPrefix?: unknown;
+  };
+  /** Sends a command and returns bulk strings as buffers. */
   callBuffer(name: string, ...words: RedisArgument[]): Promise<unknown>;
+  /** Creates a client with the same settings. */
   duplicate(...overrides: never[]): unknown;
+  /** Connects. Called on duplicates only. */
   connect(): Promise<unknown>;
+  /** Closes the connection. Called on duplicates only. */
   disconnect(): void;
+  /** Subscribes to a channel. Called on duplicates only. */
   subscribe(channel: string): Promise<unknown>;
+  /** Adds a listener of an event. */
   on(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
-/** A client of the caller's, which stays so: it is never connected, configured or closed here. */
+/**
+ * A Redis client of the application: node-redis or ioredis, single or cluster. It is never connected, reconfigured or
+ * closed by the cache.
+ */
 export type RedisClient = IoRedisClient | NodeRedisClient | NodeRedisCluster;
 
 /** One of the clients, as this package uses it. */

@@ -10,16 +10,21 @@ import { RedisSpace, type SpaceSettings } from './redis-space.ts';
 import { commandsOf } from './server-commands.ts';
 import { TrackingSource } from './tracking-source.ts';
 
+/** Options of `redisTier`. */
 export interface RedisTierOptions {
-  /** Begins every key: letters, digits, `_ . -`. Default: `mc`. */
+  /** Prefix of all Redis keys: up to 64 letters, digits, `_ . -`. Default: `mc`. */
   prefix?: string;
-  /** How long a read waits for the server while there is a stale value to serve, in milliseconds, above 0. Default: 100. */
+  /**
+   * How long a read waits for the server while there is a stale value to serve, in milliseconds, above 0, at most
+   * `timeoutMs`. Default: 100.
+   */
   softTimeoutMs?: number;
-  /** How long any round trip waits for the server, in milliseconds, above 0. Default: 250. */
+  /** Time limit of each round trip, in milliseconds, above 0. Default: 250. */
   timeoutMs?: number;
   /**
-   * When the server is no longer asked, and for how long; `false` asks always. Default: after 5 failures in a row, or half of 20
-   * or more in 10 s, for 1 s and then twice as long each time, up to 30 s, with one probe.
+   * The circuit breaker in front of the server; an object is merged over the defaults, `false` means none. Default:
+   * opens after 5 failures in a row, or half of at least 20 calls within 10 s; stays open for 1 s, doubling up to 30 s;
+   * one probe.
    */
   circuitBreaker?: CircuitBreakerOptions | false;
 }
@@ -31,12 +36,12 @@ const KEPT_CHANGES = 10_000;
 const feeds = new WeakMap<object, Map<string, Feed>>();
 
 /**
- * Keeps values in Redis (6.2 or newer) or Valkey, for all processes. The client stays the caller's: node-redis or ioredis, single
- * or cluster. Next to it there is one more connection of the same settings, for the changes of others, however many caches there
- * are; it ends when the last of them is closed.
+ * Creates a tier that stores values in Redis (6.2 or later) or Valkey, for all processes. The client stays yours:
+ * node-redis or ioredis, single or cluster. All caches of a process that share a client share one additional connection
+ * with the same settings, which receives the changes of other processes and is closed with the last of them.
  *
- * Give it a client that fails instead of waiting: with node-redis `disableOfflineQueue: true`, with ioredis
- * `enableOfflineQueue: false` and `autoResendUnfulfilledCommands: false`.
+ * Use a client that fails instead of queueing while it is disconnected: with node-redis `disableOfflineQueue: true`,
+ * with ioredis `enableOfflineQueue: false` and `autoResendUnfulfilledCommands: false`.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

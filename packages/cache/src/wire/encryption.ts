@@ -2,20 +2,24 @@ import { createCipheriv, createDecipheriv, createSecretKey, randomFillSync, type
 import { assertKnownOptions, assertObject, OptionsError, withheld } from '@macadam/core';
 import { isWellFormed } from '../well-formed.ts';
 
-/** How values are encrypted in the shared tier: AES-256-GCM. Without it whoever can read the server can read them. */
+/**
+ * Encryption of values in the shared tier, with AES-256-GCM. Without it, everyone who can read the server can read the
+ * values.
+ */
 export interface EncryptionOptions {
   /**
-   * The first one encrypts, all of them decrypt. To rotate: add the new key at the end everywhere, then move it to the front
-   * everywhere, then remove the old one when what it encrypted has expired. A key should encrypt no more than 2^32 values
-   * (NIST SP 800-38D, 8.3).
+   * The first key encrypts, all of them decrypt. To rotate: append the new key everywhere, then move it to the front
+   * everywhere, then remove the old key once the values it encrypted have expired. A key should encrypt no more than
+   * 2^32 values (NIST SP 800-38D, 8.3).
    */
   keys: readonly EncryptionKey[];
 }
 
+/** A key that encrypts values. */
 export interface EncryptionKey {
-  /** Stands in each entry in the clear; 1 to 255 bytes. */
+  /** Name of the key, 1 to 255 bytes. Stored with each entry, not encrypted. */
   id: string;
-  /** 32 bytes from a good generator, such as `randomBytes(32)`; not a password. */
+  /** 32 bytes from a secure random generator, such as `randomBytes(32)`; not a password. */
   key: Uint8Array;
 }
 

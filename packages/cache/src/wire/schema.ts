@@ -1,11 +1,15 @@
 /**
- * The part of the Standard Schema interface (standardschema.dev, version 1) that is needed here. Zod, Valibot, ArkType and
- * others implement it.
+ * The part of the Standard Schema interface (standardschema.dev, version 1) that is needed here. Zod, Valibot, ArkType
+ * and others implement it.
  */
 export interface StandardSchema<T = unknown> {
+  /** The properties that the standard defines. */
   readonly '~standard': {
+    /** Version of the standard. */
     readonly version: 1;
+    /** Name of the schema library. */
     readonly vendor: string;
+    /** Validates a value. */
     readonly validate: (value: unknown) => Promise<SchemaResult<T>> | SchemaResult<T>;
   };
 }
