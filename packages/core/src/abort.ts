@@ -1,14 +1,14 @@
 import { isMacadamError } from './brand.ts';
 
-/** Undoes what {@link onAbort} did. Calling it twice does nothing. */
+/** Removes the listener that `onAbort()` added. May be called more than once. */
 export type Unsubscribe = () => void;
 
 const nothing: Unsubscribe = () => {};
 
 /**
- * Calls `listener` once when `signal` aborts, or at once when it already has. Exactly one listener is added, and the
- * returned function takes it away again: call it as soon as the work it guards has settled, because a signal that
- * outlives many calls (a server's shutdown signal, say) would otherwise gather one listener for each of them.
+ * Calls `listener` once when `signal` aborts, or at once if it already has. Returns a function that removes the listener: call it as
+ * soon as the guarded work has settled, because a signal that outlives many calls, such as a shutdown signal, would otherwise collect a
+ * listener for each of them. Does nothing without a signal.
  */
 export function onAbort(signal: AbortSignal | undefined, listener: (reason: unknown) => void): Unsubscribe {
   if (signal === undefined) return nothing;
@@ -22,8 +22,8 @@ export function onAbort(signal: AbortSignal | undefined, listener: (reason: unkn
 }
 
 /**
- * Settles as `promise` does, or rejects with the signal's reason as soon as it aborts. The promise itself goes on; its
- * late rejection is swallowed, so it can never surface as an unhandled one.
+ * Settles like `promise`, or rejects with the signal's reason as soon as `signal` aborts. The work behind the promise is not stopped; a
+ * later rejection of it is ignored and never becomes an unhandled one.
  */
 export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return Promise.resolve(promise);

@@ -12,8 +12,8 @@ export function registerBrand(prototype: object): void {
 }
 
 /**
- * Whether `error` is one of ours, thrown by any copy or version of any `@macadam` package; with `code`, whether it is
- * that one.
+ * Whether `error` is an error of Macadam, and has that `code` if one is given. Unlike `instanceof`, it recognises errors of every copy
+ * and version of the packages in the process.
  *
  * @example
  * ```ts

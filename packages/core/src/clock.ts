@@ -1,36 +1,36 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { performance } from 'node:perf_hooks';
 
-/** A timer that was set. Cancelling a timer that has fired, or cancelling twice, does nothing. */
+/** A timer set by {@link Clock.setTimer}. */
 export interface Timer {
+  /** Cancels the timer. Does nothing if it has fired or was cancelled before. */
   cancel(): void;
-  /** Lets the process end although this timer is armed. A clock that cannot do so leaves it out. */
+  /** Allows the process to exit while the timer is armed. Absent if the clock does not support it. */
   unref?(): void;
-  /** Undoes `unref`: the process stays alive until the timer fires or is cancelled. */
+  /** Undoes `unref()`. Absent if the clock does not support it. */
   ref?(): void;
 }
 
 /**
- * The one source of time. Everything stateful in Macadam takes a `clock`, so that a test can hand in a virtual one
- * and move time by hand.
+ * The source of time of Macadam. Everything that waits or measures takes a `clock`, so that tests can use a virtual one
+ * (`virtualClock()` of `@macadam/testkit`).
  */
 export interface Clock {
-  /** Epoch milliseconds. May jump: only for stamps that leave the process. */
+  /** Returns the wall-clock time in epoch milliseconds. It may jump: use it only for timestamps. */
   now(): number;
-  /** Milliseconds from an arbitrary start that never go back: for every duration and every expiry. */
+  /** Returns milliseconds since an arbitrary start, which never decrease: use them for durations and expiry. */
   monotonic(): number;
   /**
-   * A cheaper `monotonic()`, for whoever only wants to know that something is still far away: never less than what `monotonic()`
-   * returned before, and behind the time by 100 ms at most, and by as long as the event loop was kept from turning. A clock
-   * whose `monotonic()` is cheap leaves it out.
+   * A cheaper, less precise `monotonic()`: never less than an earlier result of `monotonic()`, and late by at most 100 ms plus the time
+   * the event loop was blocked. Absent if `monotonic()` is cheap.
    */
   recently?(): number;
   /**
-   * Calls `callback` once, `delayMs` from now and never earlier. `Infinity` is a timer that never fires. The system's clock
-   * lets what has come in be read first.
+   * Calls `callback` once after `delayMs` milliseconds, never earlier; with `Infinity`, never. `systemClock` first lets the event loop
+   * read what has arrived.
    */
   setTimer(callback: () => void, delayMs: number): Timer;
-  /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
+  /** Resolves after `delayMs` milliseconds; rejects with the signal's reason if it aborts first. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -102,7 +102,7 @@ function fire(timer: SystemTimer): void {
   timer.fire();
 }
 
-/** Builds `Clock.sleep` from `setTimer`: one listener on the signal, removed whichever way the sleep ends. */
+/** Implements {@link Clock.sleep} on top of `setTimer`, for clocks of your own. The listener on the signal is always removed. */
 export function sleepWith(clock: Pick<Clock, 'setTimer'>, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal === undefined) {
@@ -163,11 +163,14 @@ function clockWith(setTimer: Clock['setTimer']): Clock {
   return { now, monotonic, recently, setTimer, sleep: (delayMs, signal) => sleepWith({ setTimer }, delayMs, signal) };
 }
 
-/** The clock of the machine. */
+/**
+ * The clock of the machine: `Date.now()`, `performance.now()` and `setTimeout`. Delays may be longer than the 24.8 days of Node.js's
+ * timers, and a timer never fires early.
+ */
 export const systemClock: Clock = clockWith(
   // Node counts whole milliseconds and rounds down, which could end a wait early; NaN would mean "at once".
   (callback, delayMs) => new SystemTimer(callback, Number.isNaN(delayMs) ? 0 : Math.max(0, Math.ceil(delayMs))),
 );
 
-/** The clock of the machine, but for its timers, which never fire: for what is to stay in flight for ever. */
+/** `systemClock` without timers: `setTimer` never fires. For internal use by Macadam packages. */
 export const timerlessClock: Clock = clockWith(() => ({ cancel() {} }));

@@ -1,10 +1,11 @@
 import { systemClock, type Clock } from './clock.ts';
 import { assertNumber } from './options.ts';
 
-/** The moment after which an answer is of no use, on the monotonic clock. */
+/** A point in time after which a result is of no use. */
 export interface Deadline {
-  /** Milliseconds left; 0 when it has passed. */
+  /** Returns the time left in milliseconds; 0 once the deadline has passed. */
   remainingMs(): number;
+  /** Whether the deadline has passed. */
   readonly expired: boolean;
 }
 
@@ -29,9 +30,17 @@ class MonotonicDeadline implements Deadline {
 }
 
 /**
- * A deadline `timeoutMs` milliseconds from now; one of 0 or less has passed.
+ * Makes a deadline `timeoutMs` milliseconds from now. With 0 or less it has already passed; `Infinity` is allowed.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for what is no number, such as NaN made of a header: it would never pass.
+ * @param clock - the clock it is measured on; default: `systemClock`
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) if `timeoutMs` is not a number.
+ * @example
+ * ```ts
+ * import { deadlineAfter, runWork } from '@macadam/core';
+ *
+ * const deadline = deadlineAfter(2_000);
+ * await runWork({ deadline }, async () => deadline.remainingMs());
+ * ```
  */
 export function deadlineAfter(timeoutMs: number, clock: Clock = systemClock): Deadline {
   assertNumber('deadlineAfter.timeoutMs', timeoutMs, ANY_TIME);

@@ -1,22 +1,23 @@
 import { isMacadamError, registerBrand } from './brand.ts';
 
-/** What an error of this project is made with. */
+/** Options of the constructor of {@link MacadamError}. */
 export interface MacadamErrorOptions {
-  /** Stable identifier, `MAC_` and the area: what programs and runbooks match on. */
+  /** The stable code of the error, which begins with `MAC_` and an area. Required. */
   code: string;
   /** Whether the same call may succeed when repeated. Default: false. */
   retryable?: boolean;
+  /** What caused the error. Default: none. */
   cause?: unknown;
-  /** `false` skips capturing a stack, which makes the error several times cheaper. Default: true. */
+  /** Whether to capture a stack trace; without one the error is several times cheaper. Default: true. */
   stack?: boolean;
 }
 
 /**
- * The base of every error that Macadam throws. Match on `code` with {@link isMacadamError}; the message is for people.
- * Data fields of subclasses are plain own properties, so they print and serialise; none ever holds a credential.
+ * The base class of all errors of Macadam. Match on `code` with `isMacadamError()`; messages may change. The fields of subclasses are
+ * plain properties, so that they are printed and serialized, and never contain credentials. All codes: docs/errors.md.
  */
 export class MacadamError extends Error {
-  /** Stable identifier, such as `MAC_CIRCUIT_OPEN`. */
+  /** The stable code of the error, such as `MAC_CIRCUIT_OPEN`. */
   readonly code: string;
   /** Whether the same call may succeed when repeated. */
   readonly retryable: boolean;
@@ -34,7 +35,7 @@ export class MacadamError extends Error {
     this.retryable = options.retryable ?? false;
   }
 
-  /** Name, code, message and the data fields: what a log line or a problem document needs. No stack. */
+  /** Returns name, code, message, fields and cause for a log line; without the stack trace. */
   toJSON(): Record<string, unknown> {
     return printable(this, DEEPEST) as Record<string, unknown>;
   }
@@ -68,15 +69,15 @@ function causeOf(cause: unknown, depth: number): unknown {
 }
 
 /**
- * Wrong options: thrown at construction, never later. Says where (`path`), what was received and what is allowed.
- * Code `MAC_INVALID_OPTIONS`.
+ * A wrong option or argument, or options that contradict each other. Code `MAC_INVALID_OPTIONS`, not retryable. Options of a factory are
+ * checked when it is called.
  */
 export class OptionsError extends MacadamError {
-  /** Where the option stands, such as `retry.maxAttempts`. */
+  /** The function that was called and the path of the option, such as `createHttpClient.retry.maxAttempts`. */
   readonly path: string;
-  /** What was received, in words: values that could be secrets are named by type only. */
+  /** The value received, in words. Values that may be secrets are described by their type only. */
   readonly received: string;
-  /** What is allowed, in words. */
+  /** The values allowed, in words. */
   readonly allowed: string;
 
   constructor(path: string, value: unknown, allowed: string) {
@@ -98,8 +99,8 @@ class Withheld {
 }
 
 /**
- * A value that may be a secret, to be given to an {@link OptionsError}: told by its kind alone, so that who reads the error
- * learns that a text came where bytes were wanted, and nothing of the text.
+ * Wraps a value that may be a secret, for the constructor of {@link OptionsError}, which then describes it by its type and never shows
+ * it.
  */
 export function withheld(value: unknown): unknown {
   if (value instanceof Uint8Array) return new Withheld(`${value.byteLength} bytes`);
@@ -122,24 +123,25 @@ export function underPath<T>(path: string, check: () => T): T {
   }
 }
 
-/** One try of a call: what it did and when. */
+/** What one attempt of a call did, and when. */
 export interface AttemptRecord {
-  /** Counted from 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
-  /** When it began, in milliseconds from the start of the call. */
+  /** When the attempt began, in milliseconds after the start of the call. */
   readonly startedAtMs: number;
+  /** How long the attempt took, in milliseconds. */
   readonly durationMs: number;
-  /** How long was waited before it, in milliseconds. */
+  /** The wait before the attempt, in milliseconds. */
   readonly waitedMs: number;
-  /** Why it failed; undefined for a result that was not wanted. */
+  /** The error it failed with; undefined if its result was rejected by `retryIf`. */
   readonly error: unknown;
 }
 
-/** A time limit that ran out before the work was done. Code `MAC_TIMEOUT`, retryable. */
+/** A time limit that was exceeded. Code `MAC_TIMEOUT`, retryable. */
 export class TimeoutError extends MacadamError {
   /** The limit that was exceeded, in milliseconds. */
   readonly timeoutMs: number;
-  /** The tries that had failed before the time ran out. */
+  /** The attempts that had failed before; absent if there were none. */
   declare readonly attempts?: readonly AttemptRecord[];
 
   constructor(message: string, timeoutMs: number) {

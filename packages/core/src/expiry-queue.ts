@@ -1,25 +1,24 @@
 import type { Clock, Timer } from './clock.ts';
 import { runAtRoot } from './scope.ts';
 
-/** Something in flight that has a time limit. Extend it: the queue keeps its place in the entry itself. */
+/** The base class of entries of an {@link ExpiryQueue}: something in flight with a time limit. */
 export abstract class Expiring {
-  /** When it expires, on the monotonic clock. */
+  /** When the entry expires, on the monotonic clock in milliseconds. Default: `Infinity`. */
   expiresAt: number = Infinity;
-  /** Its place in the queue's heap; -1 when it is in none. Only the queue writes it. */
+  /** The position in the heap of the queue, -1 outside of it. Written by the queue only. */
   place = -1;
 
-  /** Called once, when the time has come. The queue has let go of the entry by then. */
+  /** Called once when the entry expires, after it was removed from the queue. */
   abstract expire(now: number): void;
 }
 
 /**
- * Time limits for any number of things in flight with one armed timer between them.
+ * Enforces the time limits of any number of entries with a single armed timer.
  *
- * A timer of its own for each call costs more than most of what a call does, and on the success path it is always in
- * vain. Here `add` and `remove` move an entry in a binary heap; entries with the same limit arrive in the order they
- * expire, which is the heap's cheapest case. The timer stays armed when an entry is removed, and is set anew only when
- * it fires, so a busy queue sets one timer per time limit, not one per call. With nothing in flight, the timer does
- * not keep the process alive.
+ * A timer per call costs more than most of what a call does, and is in vain whenever the call succeeds. Here `add` and `remove` move an
+ * entry in a binary heap; entries with the same limit arrive in the order they expire, which is the cheapest case. The timer stays armed
+ * when an entry is removed and is only set again when it fires, so that a busy queue sets one timer per time limit, not one per call.
+ * While the queue is empty, the timer does not keep the process alive.
  */
 export class ExpiryQueue {
   readonly #clock: Clock;
@@ -31,11 +30,12 @@ export class ExpiryQueue {
     this.#clock = clock;
   }
 
+  /** The number of entries. */
   get size(): number {
     return this.#heap.length;
   }
 
-  /** Adds an entry that is in no queue, `expiresAt` already set. `Infinity` never expires. */
+  /** Adds an entry that is in no queue and has its `expiresAt` set; `Infinity` never expires. */
   add(entry: Expiring, now: number): void {
     const heap = this.#heap;
     entry.place = heap.push(entry) - 1;
@@ -45,7 +45,7 @@ export class ExpiryQueue {
     else if (heap.length === 1) this.#timer?.ref?.();
   }
 
-  /** Takes an entry out; does nothing when it has expired or was taken out before. */
+  /** Removes an entry; does nothing if it has expired or was removed before. */
   remove(entry: Expiring): void {
     const at = entry.place;
     if (at < 0) return;

@@ -6,7 +6,7 @@ export type { Clock, Timer } from './clock.ts';
 export { ClosedError } from './closed-error.ts';
 export { deadlineAfter } from './deadline.ts';
 export type { Deadline } from './deadline.ts';
-export { MacadamError, OptionsError, TimeoutError, withheld } from './errors.ts';
+export { MacadamError, OptionsError, TimeoutError, underPath, withheld } from './errors.ts';
 export type { AttemptRecord, MacadamErrorOptions } from './errors.ts';
 export { ExpiryQueue, Expiring } from './expiry-queue.ts';
 export {
@@ -29,6 +29,7 @@ export type {
   HistogramMetric,
   MeterLike,
   MeterProviderLike,
+  MetricOptions,
   PackageMetricsOptions,
 } from './package-metrics.ts';
 export { systemRandom } from './random.ts';

@@ -1,13 +1,15 @@
 import type { Clock } from './clock.ts';
 import { OptionsError, withheld } from './errors.ts';
 
-/** The range of a number option. Both ends are included unless `above` is given. */
+/** The allowed range of a number. */
 export interface Range {
+  /** The minimum, inclusive. Default: none. */
   min?: number;
+  /** The maximum, inclusive. Default: none. */
   max?: number;
-  /** The value must be greater than this. */
+  /** The minimum, exclusive. Default: none. */
   above?: number;
-  /** `Infinity` is allowed. Default: false. */
+  /** Whether `Infinity` is allowed. Default: false. */
   infinite?: boolean;
 }
 
@@ -18,14 +20,14 @@ export function assertNumber(path: string, value: unknown, range: Range = {}): a
   }
 }
 
-/** Throws {@link OptionsError} unless `value` is a whole number in the range. */
+/** Throws {@link OptionsError} unless `value` is an integer in the range. */
 export function assertInteger(path: string, value: unknown, range: Range = {}): asserts value is number {
   if (typeof value !== 'number' || !isWithin(value, range) || (Number.isFinite(value) && !Number.isInteger(value))) {
     throw new OptionsError(path, value, `a whole number${describeRange(range)}`);
   }
 }
 
-/** Throws {@link OptionsError} unless `value` is a duration: a number of milliseconds above 0 (or in the given range). */
+/** Throws {@link OptionsError} unless `value` is a number of milliseconds in the range, by default above 0. */
 export function assertDurationMs(path: string, value: unknown, range: Range = { above: 0 }): asserts value is number {
   if (typeof value !== 'number' || !isWithin(value, range)) {
     throw new OptionsError(path, value, `a number of milliseconds${describeRange(range)}`);
@@ -55,7 +57,7 @@ export function assertOneOf<T extends string>(path: string, value: unknown, allo
   }
 }
 
-/** Throws {@link OptionsError} unless `value` is a plain options object. */
+/** Throws {@link OptionsError} unless `value` is an object and not an array. */
 export function assertObject(path: string, value: unknown): asserts value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     // A text in the place of options is often a secret that was to be one of them.
@@ -72,13 +74,13 @@ export function assertClock(path: string, value: unknown): asserts value is Cloc
   }
 }
 
-/** Throws {@link OptionsError} unless `value` is an `AbortSignal`, of whatever realm, or undefined. */
+/** Throws {@link OptionsError} unless `value` is an `AbortSignal` of any realm, or undefined. */
 export function assertSignal(path: string, value: unknown): asserts value is AbortSignal | undefined {
   if (value === undefined || typeof (value as Partial<AbortSignal> | null)?.addEventListener === 'function') return;
   throw new OptionsError(path, value, 'an AbortSignal');
 }
 
-/** Throws {@link OptionsError} when `options` has a name that is not in `known`, and suggests the nearest one. */
+/** Throws {@link OptionsError} if `options` has a property that is not in `known`; it suggests the nearest known name. */
 export function assertKnownOptions(path: string, options: object, known: readonly string[]): void {
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;

@@ -7,34 +7,44 @@
 import { type Counting, describeStatsMetric, MOST_NAMES, readStatsMetric, type StatsMetric } from './stats-metrics.ts';
 import type { MetricDescription } from './telemetry-names.ts';
 
-/** A distribution, which is recorded when something happens: for what does I/O anyway. */
+/** A histogram, recorded when something happens. Only for what does I/O anyway. */
 export interface HistogramMetric extends MetricDescription {
+  /** The kind of the metric. */
   readonly kind: 'histogram';
-  /** The upper ends of its buckets, in its unit. */
+  /** The upper bounds of its buckets, in its unit. */
   readonly boundaries: readonly number[];
 }
 
-/** Bounds of buckets for durations in seconds. Source: the advice of OpenTelemetry's HTTP conventions. */
+/** Bucket bounds for durations in seconds. Source: OpenTelemetry's HTTP conventions. */
 export const SECONDS_BOUNDARIES: readonly number[] = [
   0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ];
 
-interface MetricOptions {
+/** Options of an OpenTelemetry instrument, as far as they are used. */
+export interface MetricOptions {
+  /** The unit, in UCUM. */
   unit: string;
+  /** The description. */
   description: string;
+  /** The bucket bounds of a histogram. Default: those of the SDK. */
   advice?: { explicitBucketBoundaries: number[] };
 }
 
 /** A histogram of OpenTelemetry, as far as it is used. */
 export interface HistogramLike {
+  /** Records a value. */
   record(value: number, attributes?: Record<string, string | number>, context?: unknown): void;
 }
 
 /** A meter of OpenTelemetry, as far as it is used. */
 export interface MeterLike {
+  /** Creates a histogram. */
   createHistogram(name: string, options: MetricOptions): HistogramLike;
+  /** Creates an observable counter. */
   createObservableCounter(name: string, options: MetricOptions): unknown;
+  /** Creates an observable gauge. */
   createObservableGauge(name: string, options: MetricOptions): unknown;
+  /** Registers a callback that observes several instruments at each collection. */
   addBatchObservableCallback(
     callback: (result: { observe(metric: never, value: number, attributes?: Record<string, string>): void }) => void,
     observables: never[],
@@ -43,20 +53,23 @@ export interface MeterLike {
 
 /** A meter provider of OpenTelemetry, as far as it is used. */
 export interface MeterProviderLike {
+  /** Returns the meter of that name. */
   getMeter(name: string): MeterLike;
 }
 
-/** What a package gives to {@link PackageMetrics}. */
+/** Options of {@link PackageMetrics}. */
 export interface PackageMetricsOptions<Stats> {
-  /** The name of the meter: the name of the package. */
+  /** The name of the meter: that of the package. */
   scope: string;
-  /** The provider that is registered now: `() => metrics.getMeterProvider()`. */
+  /** Returns the registered provider: `() => metrics.getMeterProvider()`. */
   provider: () => MeterProviderLike;
-  /** The meter there is without an SDK, `createNoopMeter()`: nothing is made with it. */
+  /** The meter returned without an SDK, `createNoopMeter()`; no instruments are created with it. */
   noop: MeterLike;
-  /** The attribute that holds the name of an object that counts. */
+  /** The attribute that holds the name of the observed object. */
   nameAttribute: string;
+  /** Metrics read from the `stats()` of observed objects. Default: none. */
   stats?: readonly StatsMetric<Stats>[];
+  /** Histograms of the package. Default: none. */
   histograms?: readonly HistogramMetric[];
 }
 
@@ -65,15 +78,15 @@ const registryKey = Symbol.for('@macadam/core/package-metrics');
 const packages = ((globalThis as Record<symbol, unknown>)[registryKey] ??= new Set()) as Set<{ connect(): void }>;
 
 /**
- * Gives the metrics of all packages to the meter provider that is registered now. An object that is made later does so by
- * itself; this is for what was made before there was an SDK. `startTelemetry` of `@macadam/telemetry` calls it.
+ * Connects the metrics of all packages to the registered meter provider. Call it when an SDK is registered after objects of Macadam were
+ * created; `startTelemetry()` of `@macadam/telemetry` does so.
  */
 export function connectMetrics(): void {
   for (const one of packages) one.connect();
 }
 
 /**
- * The metrics of a package. Objects that count are held weakly: being observed keeps none alive.
+ * The metrics of a package, read from the `stats()` of its objects when a collector asks. Observed objects are held weakly.
  *
  * @example
  * ```ts
@@ -91,7 +104,7 @@ export function connectMetrics(): void {
  * ```
  */
 export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
-  /** What the catalogue says of them. */
+  /** The descriptions of the metrics, for the telemetry catalogue. */
   readonly descriptions: readonly MetricDescription[];
   readonly #options: PackageMetricsOptions<Stats>;
   readonly #owners = new Set<WeakRef<object>>();
@@ -112,12 +125,12 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
     packages.add(this);
   }
 
-  /** Has `counting` read whenever a collector asks, for as long as it lives. */
+  /** Reads `counting` at each collection, until it is garbage-collected. */
   observe(counting: Counting<Stats>): void {
     this.observeAll(counting, () => [counting]);
   }
 
-  /** Has what `reader` finds read whenever a collector asks, for as long as `owner` lives. */
+  /** Reads what `reader` returns at each collection, until `owner` is garbage-collected. */
   observeAll(owner: object, reader: () => Iterable<Counting<Stats>>): void {
     const ref = new WeakRef(owner);
     this.#owners.add(ref);
@@ -126,13 +139,13 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
     this.connect();
   }
 
-  /** The histogram of this name that belongs to the SDK which is registered now; undefined when there is none. */
+  /** Returns the histogram of this name of the registered SDK; undefined without one. */
   histogram(name: string): HistogramLike | undefined {
     this.connect();
     return this.#histograms.get(name);
   }
 
-  /** `name` as the value of an attribute: `_other` when 1,000 others came before it. */
+  /** Returns `name` as an attribute value, or `_other` after 1 000 other names. */
   boundedName(name: string): string {
     if (this.#names.has(name)) return name;
     if (this.#names.size >= MOST_NAMES) return '_other';
@@ -140,7 +153,7 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
     return name;
   }
 
-  /** The SDK may be set up after this package was loaded, or again in a test: a new provider gets its instruments. */
+  /** Creates the instruments at the registered provider, if that has changed. */
   connect(): void {
     const provider = this.#options.provider();
     if (provider === this.#provider) return;

@@ -1,5 +1,5 @@
-/** A source of randomness: a number from 0 (included) to 1 (excluded). */
+/** A source of randomness: returns a number in [0, 1), like `Math.random`. */
 export type Random = () => number;
 
-/** The random source of the runtime. Not for secrets. */
+/** The source of randomness of the runtime, `Math.random`. Not for secrets. */
 export const systemRandom: Random = () => Math.random();

@@ -6,22 +6,23 @@ interface Link<K, V> {
 }
 
 /**
- * A map that knows which of its entries was used the longest ago, for tables that are bounded.
+ * A map that knows its least recently used entry, for bounded tables.
  *
- * A bare `Map` keeps the order of insertion, and moving an entry to its end by `delete` and `set` looks as if it did the
- * job. But what was deleted stays in the way until the map is rehashed: finding the first entry then takes as long as the
- * map is large, which is what a flood of new keys would have it do. Here every operation takes the same time.
+ * A plain `Map` keeps insertion order, and moving an entry to the end by `delete` and `set` seems to do. But deleted entries stay in
+ * place until the map is rehashed, so that finding the first entry takes time in proportion to the size of the map. Here every operation
+ * takes constant time.
  */
 export class RecencyMap<K, V> implements Iterable<readonly [K, V]> {
   readonly #links = new Map<K, Link<K, V>>();
   #oldest: Link<K, V> | undefined;
   #newest: Link<K, V> | undefined;
 
+  /** The number of entries. */
   get size(): number {
     return this.#links.size;
   }
 
-  /** The value, which is then the one used last. */
+  /** Returns the value of a key, and makes it the most recently used one. */
   get(key: K): V | undefined {
     const link = this.#links.get(key);
     if (link === undefined) return undefined;
@@ -29,16 +30,17 @@ export class RecencyMap<K, V> implements Iterable<readonly [K, V]> {
     return link.value;
   }
 
-  /** The value; its place in the order stays. */
+  /** Returns the value of a key without changing the order. */
   peek(key: K): V | undefined {
     return this.#links.get(key)?.value;
   }
 
+  /** Whether the map has the key; does not change the order. */
   has(key: K): boolean {
     return this.#links.has(key);
   }
 
-  /** Adds or replaces a value, which is then the one used last. */
+  /** Adds or replaces a value, and makes it the most recently used one. */
   set(key: K, value: V): void {
     const known = this.#links.get(key);
     if (known !== undefined) {
@@ -51,6 +53,7 @@ export class RecencyMap<K, V> implements Iterable<readonly [K, V]> {
     this.#append(link);
   }
 
+  /** Removes an entry; returns whether there was one. */
   delete(key: K): boolean {
     const link = this.#links.get(key);
     if (link === undefined) return false;
@@ -59,26 +62,27 @@ export class RecencyMap<K, V> implements Iterable<readonly [K, V]> {
     return true;
   }
 
-  /** The entry that was used the longest ago; it stays where it is. */
+  /** Returns the least recently used entry without changing the order. */
   oldest(): readonly [K, V] | undefined {
     const link = this.#oldest;
     return link === undefined ? undefined : [link.key, link.value];
   }
 
-  /** Takes out the entry that was used the longest ago. */
+  /** Removes and returns the least recently used entry. */
   deleteOldest(): readonly [K, V] | undefined {
     const entry = this.oldest();
     if (entry !== undefined) this.delete(entry[0]);
     return entry;
   }
 
+  /** Removes all entries. */
   clear(): void {
     this.#links.clear();
     this.#oldest = undefined;
     this.#newest = undefined;
   }
 
-  /** From the entry used the longest ago to the one used last. An entry may be deleted while it is visited. */
+  /** Iterates from the least to the most recently used entry. The entry visited may be deleted. */
   *[Symbol.iterator](): Generator<readonly [K, V], void, undefined> {
     for (let link = this.#oldest; link !== undefined;) {
       const { key, value, newer } = link;
@@ -87,6 +91,7 @@ export class RecencyMap<K, V> implements Iterable<readonly [K, V]> {
     }
   }
 
+  /** Iterates over the values, from the least to the most recently used one. */
   *values(): Generator<V, void, undefined> {
     for (const [, value] of this) yield value;
   }

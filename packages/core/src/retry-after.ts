@@ -15,24 +15,24 @@ const RFC_850 = /^[A-Z][a-z]{5,8}, (\d{2})-([A-Z][a-z]{2})-(\d{2}) (\d{2}):(\d{2
 /** `Sun Nov  6 08:49:37 1994`: obsolete, from C's `asctime`, always UTC. */
 const ASCTIME = /^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d{2}):(\d{2}):(\d{2}) (\d{4})$/;
 
-/** What the headers of an answer say about coming back. */
+/** The headers of a response that say how long to wait before the next request. */
 export interface RetryAfterHeaders {
   /**
-   * `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). Of several, as a gateway may add its own to that of
-   * the service, the longest counts: who comes by the other is too early for one of the two.
+   * `Retry-After`: seconds or an HTTP date (RFC 9110, section 10.2.3). Of several values the longest counts, since a gateway may
+   * add its own.
    */
   readonly retryAfter: string | readonly string[] | undefined;
-  /** `Retry-After-Ms`: milliseconds, as OpenAI and, as `x-ms-retry-after-ms`, Azure send it. Wins, since it is the finer of the two. */
+  /** `Retry-After-Ms` (OpenAI) or `x-ms-retry-after-ms` (Azure): milliseconds. Takes precedence over `Retry-After`. */
   readonly retryAfterMs: string | undefined;
-  /** `Date` of the answer: what an HTTP date is measured from, so that a clock that is off does no harm. */
+  /** `Date` of the response, which an HTTP date is measured from, so that a difference between clocks does not matter. */
   readonly date: string | undefined;
 }
 
 /**
- * How long the server asks to be left alone, in milliseconds, at least 0; undefined when it does not say, or says
- * something that is not in any of the forms.
+ * Returns how long the server asks to wait, in milliseconds, at least 0; undefined if it does not ask, or not in a known form. Never
+ * throws.
  *
- * @param now - the wall clock in epoch milliseconds, for an HTTP date in an answer without a `Date`
+ * @param now - the wall-clock time in epoch milliseconds, for an HTTP date in a response without `Date`
  */
 export function parseRetryAfter(headers: RetryAfterHeaders, now: number): number | undefined {
   const precise = parseNumber(headers.retryAfterMs, 1);
@@ -65,7 +65,12 @@ function parseNumber(text: string | undefined, unitMs: number): number | undefin
   return Math.min(Math.ceil(Number(text) * unitMs), LONGEST_MS);
 }
 
-/** An HTTP date in epoch milliseconds, in any of the three forms a recipient must accept (RFC 9110, section 5.6.7). */
+/**
+ * Parses an HTTP date in any of the three forms that a recipient must accept (RFC 9110, section 5.6.7). Returns epoch milliseconds, or
+ * undefined for anything else.
+ *
+ * @param now - the wall-clock time in epoch milliseconds, for years of two digits
+ */
 export function parseHttpDate(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
   const value = text.trim();

@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Work } from './work.ts';
 
-/** What travels with asynchronous control flow: one storage for the whole SDK, since each costs every `await` a little. */
+/** What Macadam attaches to the current asynchronous context. */
 export interface Scope {
+  /** The current work; undefined outside of any. */
   readonly work: Work | undefined;
-  /** Whether a retry further out will repeat what fails here. */
+  /** Whether an outer retry repeats what fails here. */
   readonly retriesOwned: boolean;
 }
 
@@ -22,7 +23,7 @@ const storageKey = Symbol.for('@macadam/core/scope');
 const storage = ((globalThis as Record<symbol, unknown>)[storageKey] ??=
   new AsyncLocalStorage()) as AsyncLocalStorage<KeptScope>;
 
-/** Everything that travels with the current asynchronous context, in one look-up. Undefined outside of any work. */
+/** Returns the scope of the current asynchronous context; undefined outside of any work or retry. For internal use by Macadam packages. */
 export function currentScope(): Scope | undefined {
   return storage.getStore();
 }
@@ -32,9 +33,8 @@ export function runInScope<T>(scope: Scope, fn: () => T): T {
 }
 
 /**
- * Runs `fn` for nobody in particular: without the deadline, the signal and the priority of the current work. For what
- * several callers share, such as one request they all wait for, or one that goes on after the caller was answered. That a
- * retry further out repeats what fails stays known.
+ * Runs `fn` outside the current work: without its deadline, signal and priority. For what several callers share, such as a request they
+ * all wait for, or what continues after the caller got its result. Other asynchronous context is kept.
  */
 export function runDetached<T>(fn: () => T): T {
   const scope = storage.getStore();
@@ -45,8 +45,8 @@ export function runDetached<T>(fn: () => T): T {
 const atRoot = AsyncLocalStorage.snapshot();
 
 /**
- * Runs `fn` where the program began: outside of any work, and of whatever else travels with asynchronous control flow, such as a
- * trace or the request of a framework. For what outlives the call that happens to begin it, and would keep all of that alive.
+ * Runs `fn` outside of all asynchronous context: work, traces, requests of a framework. For what outlives the call that happens to
+ * start it and would otherwise keep that context alive.
  */
 export function runAtRoot<T>(fn: () => T): T {
   return atRoot(fn);
@@ -55,8 +55,8 @@ export function runAtRoot<T>(fn: () => T): T {
 const OWNING_WITHOUT_WORK: Scope = { work: undefined, retriesOwned: true };
 
 /**
- * Says, for the rest of the current asynchronous context, that a retry further out will repeat what fails here. Call it
- * inside a context of your own (`AsyncResource.runInAsyncScope`), which is cheaper than opening another one.
+ * Marks the current asynchronous context as one whose failures are retried further out, so that retries inside it make a single attempt.
+ * For authors of retries; call it inside a context of your own (`AsyncResource.runInAsyncScope`).
  */
 export function ownRetries(): void {
   const scope = storage.getStore();
@@ -70,8 +70,8 @@ export function ownRetries(): void {
 }
 
 /**
- * Whether a retry further out owns the retries of what runs here. Whoever retries must then try once: three attempts
- * inside three attempts would be nine, which is how a small outage becomes a large one.
+ * Whether an outer retry repeats what fails here. Code that retries should then make a single attempt, because three attempts inside
+ * three attempts are nine.
  */
 export function retriesOwnedUpstream(): boolean {
   return storage.getStore()?.retriesOwned ?? false;

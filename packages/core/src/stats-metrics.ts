@@ -1,31 +1,37 @@
 /** Metrics that are read from counts which exist anyway, as a table; reading is a pure function of table and counts. */
 import type { AttributeBound, MetricDescription } from './telemetry-names.ts';
 
-/** Attributes of one number. */
+/** The attributes of a value. */
 export type MetricAttributes = Readonly<Record<string, string>>;
 
-/** Where a number comes from: a statistic by its name, or what a function finds; undefined when there is none. */
+/** The source of a value: the name of a statistic, or a function of the statistics that returns undefined if there is none. */
 export type StatsSource<Stats> = (keyof Stats & string) | ((stats: Stats) => number | undefined);
 
-/** A metric that is read from the `stats()` of objects when a collector asks. */
+/** A metric that is read from the `stats()` of objects at each collection. */
 export interface StatsMetric<Stats> {
+  /** The name of the metric. */
   readonly name: string;
+  /** The kind of the metric. */
   readonly kind: 'counter' | 'gauge';
-  /** In UCUM, as OpenTelemetry has it: `s`, `By`, `{call}`. */
+  /** The unit in UCUM, as in OpenTelemetry: `s`, `By`, `{call}`. */
   readonly unit: string;
+  /** The description. */
   readonly description: string;
-  /** Only objects of this kind have it. Default: all. */
+  /** The kind of objects that have it. Default: all. */
   readonly of?: string;
-  /** One number, or one for each set of attributes. */
+  /** The source of the value, or one source per set of attributes. */
   readonly reads: StatsSource<Stats> | readonly (readonly [StatsSource<Stats>, MetricAttributes])[];
-  /** What is told of several objects of one name. Default: `sum`. */
+  /** How the values of several objects with the same name are merged. Default: `sum`. */
   readonly merge?: 'sum' | 'max';
 }
 
-/** Something with a name that counts. */
+/** An object with a name and statistics. */
 export interface Counting<Stats> {
+  /** The kind of the object, matched by `of` of a metric. Default: none. */
   readonly kind?: string;
+  /** The name of the object. */
   readonly name: string;
+  /** Returns its statistics. */
   stats(): Stats;
 }
 

@@ -1,27 +1,34 @@
-/** A place in a {@link WaitingLine}, kept in the one who waits: it begins `undefined`, `undefined`, `false`, and only the line writes it. */
+/** The links of an entry of a {@link WaitingLine}, kept in the entry itself. Written by the line only. */
 export interface Waiting {
+  /** The entry before it. Initially undefined. */
   ahead: Waiting | undefined;
+  /** The entry after it. Initially undefined. */
   behind: Waiting | undefined;
+  /** Whether it is in a line. Initially false. */
   waits: boolean;
 }
 
 /**
- * A queue that serves from either end, and from whose middle one can leave in one step: who waits in it carries the place, so
- * that joining allocates nothing. Somebody can stand in one line at a time.
+ * A queue that can be served from both ends, and whose entries can leave in constant time. The links are kept in the entries, so that
+ * joining allocates nothing; an entry can be in one line at a time.
  */
 export class WaitingLine<T extends Waiting> {
+  /** The number of entries. */
   size = 0;
   #oldest: Waiting | undefined;
   #newest: Waiting | undefined;
 
+  /** The entry that joined first; undefined if the line is empty. */
   get oldest(): T | undefined {
     return this.#oldest as T | undefined;
   }
 
+  /** The entry that joined last; undefined if the line is empty. */
   get newest(): T | undefined {
     return this.#newest as T | undefined;
   }
 
+  /** Adds an entry at the end. */
   join(one: T): void {
     one.waits = true;
     one.ahead = this.#newest;
@@ -32,6 +39,7 @@ export class WaitingLine<T extends Waiting> {
     this.size++;
   }
 
+  /** Removes an entry that is in the line. */
   leave(one: T): void {
     one.waits = false;
     if (one.ahead === undefined) this.#oldest = one.behind;

@@ -14,46 +14,48 @@ import {
 } from './options.ts';
 import { currentScope, runInScope } from './scope.ts';
 
-/** How much a piece of work matters when there is not room for all of it; the first is the last to be refused. */
+/** How important a piece of work is under overload, from `critical`, refused last, to `background`, refused first. */
 export type Priority = 'critical' | 'high' | 'normal' | 'low' | 'background';
 
 /** The priorities, most important first. */
 export const priorities: readonly Priority[] = ['critical', 'high', 'normal', 'low', 'background'];
 
-/** One request, job or message, and what everything done on its behalf needs to know. */
+/** A unit of work (a request, job or message), as found by `currentWork()`. */
 export interface Work {
-  /** When the answer stops being of use. Absent: no limit was given. */
+  /** When its result stops being of use; absent without a time limit. */
   readonly deadline?: Deadline;
+  /** Its priority. */
   readonly priority: Priority;
-  /** On whose behalf, for fairness and quotas. */
+  /** The tenant it is done for, used by fairness and quotas; absent without one. */
   readonly tenant?: string;
   /**
-   * Aborts when the work is cancelled from outside or its deadline passes. Made when first read; reading it costs a
-   * listener and, with a deadline, a timer until the work settles.
+   * Aborts when the work is cancelled or its deadline passes. Created when first read, which costs a listener and, with a deadline, a
+   * timer until the work settles.
    */
   readonly signal: AbortSignal;
-  /** What can cancel this work from outside, without its deadline: nothing is made for it in the usual case. */
+  /** Aborts when the work is cancelled, but not when its deadline passes; undefined if nothing can cancel it. Cheaper than `signal`. */
   readonly cancellation: AbortSignal | undefined;
-  /** What was annotated so far. Nested work shares the record of the outermost one. */
+  /** The annotations so far. Nested work shares those of the outermost work. */
   readonly annotations: Readonly<Record<string, unknown>>;
-  /** Adds fields to the story of this work, such as `{ cacheHits: 2 }`, for the one log line written when it ends. */
+  /** Adds fields such as `{ cacheHits: 2 }` to the canonical log line written when the outermost work ends. */
   annotate(fields: Readonly<Record<string, unknown>>): void;
 }
 
+/** Options of {@link runWork}. */
 export interface WorkOptions {
-  /** Time limit in milliseconds, above 0. A nested limit can only shorten the one around it. Default: none. */
+  /** Time limit in milliseconds, above 0. The earliest of this, `deadline` and the deadline of the outer work applies. Default: none. */
   timeoutMs?: number;
-  /** A deadline made elsewhere. The earliest of this, `timeoutMs` and the enclosing work's wins. */
+  /** A deadline made by `deadlineAfter()`. Default: that of the outer work, if there is one. */
   deadline?: Deadline;
-  /** Cancels the work from outside: the client went away, the process shuts down. */
+  /** Cancels the work, as does the signal of the outer work. Default: none. */
   signal?: AbortSignal;
-  /** Default: the enclosing work's, else `normal`. */
+  /** The priority. Default: that of the outer work, else `normal`. */
   priority?: Priority;
-  /** Default: the enclosing work's. */
+  /** The tenant the work is done for. Default: that of the outer work, else none. */
   tenant?: string;
-  /** First annotations. */
+  /** Initial annotations. Default: none. */
   attributes?: Readonly<Record<string, unknown>>;
-  /** Default: the enclosing work's, else the system clock. */
+  /** The clock of the deadline. Default: that of the outer work, else `systemClock`. */
   clock?: Clock;
 }
 
@@ -139,10 +141,10 @@ function distinct(one: AbortSignal | undefined, other: AbortSignal | undefined):
 }
 
 /**
- * Runs `fn` as a unit of work: until it settles, everything it calls finds the work through {@link currentWork},
- * however deep and however asynchronous.
+ * Runs `fn` as a unit of work and returns its result. Until it settles, everything it calls finds the work through `currentWork()`, at any
+ * depth of asynchronous calls.
  *
- * Deadlines of nested work only shrink; priority, tenant and annotations are inherited.
+ * Nested work inherits priority, tenant and annotations; its deadline can only be earlier.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example
@@ -191,7 +193,7 @@ function assertDeadline(deadline: Deadline): void {
   throw new OptionsError('runWork.deadline', deadline, 'a deadline, as deadlineAfter makes it');
 }
 
-/** The unit of work this code runs for, or undefined outside of {@link runWork}. */
+/** Returns the unit of work that the current code runs for; undefined outside of `runWork()`. */
 export function currentWork(): Work | undefined {
   return currentScope()?.work;
 }
