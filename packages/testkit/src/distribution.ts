@@ -1,20 +1,29 @@
 import { assertDurationMs, assertObject, assertKnownOptions, OptionsError, type Random } from '@macadam/core';
 
-/** A random duration: how long a link, a server or a queue takes. Pure; the randomness is handed in at each sample. */
+/** A distribution of durations: how long a link, a server or a queue takes. */
 export interface Distribution {
-  /** One duration, in milliseconds, 0 or more. */
+  /** Returns one duration in milliseconds, at least 0, drawn with `random`. */
   sample(random: Random): number;
-  /** In words, such as `200 ms` or `log-normal, median 20 ms, p99 400 ms`. */
+  /** Describes the distribution in words, such as `200 ms` or `log-normal, median 20 ms, p99 400 ms`. */
   describe(): string;
 }
 
-/** Always the same duration, in milliseconds: 0 or more. */
+/**
+ * Always the same duration.
+ *
+ * @param ms - the duration in milliseconds, at least 0
+ */
 export function fixed(ms: number): Distribution {
   assertDurationMs('fixed.ms', ms, { min: 0 });
   return { sample: () => ms, describe: () => `${ms} ms` };
 }
 
-/** Any duration between the two, each equally likely. */
+/**
+ * A uniform distribution.
+ *
+ * @param minMs - the minimum in milliseconds, at least 0
+ * @param maxMs - the maximum in milliseconds, at least `minMs`
+ */
 export function uniform(minMs: number, maxMs: number): Distribution {
   assertDurationMs('uniform.minMs', minMs, { min: 0 });
   assertDurationMs('uniform.maxMs', maxMs, { min: minMs });
@@ -24,18 +33,18 @@ export function uniform(minMs: number, maxMs: number): Distribution {
   };
 }
 
-/** The two percentiles that fix a {@link logNormal} distribution. */
+/** Options of {@link logNormal}. */
 export interface LogNormalOptions {
-  /** Half of the samples are below this many milliseconds. Above 0. */
+  /** The median in milliseconds, above 0. Required. */
   medianMs: number;
-  /** 99 % of the samples are below this many milliseconds. At least `medianMs`. */
+  /** The 99th percentile in milliseconds, at least `medianMs`. Required. */
   p99Ms: number;
 }
 
 /** The 99th percentile of the standard normal distribution. */
 const Z99 = 2.326_347_874_040_841;
 
-/** The long tail of real services: most answers near the median, a few far above it. */
+/** A log-normal distribution, like the latency of real services: most values near the median, a few far above it. */
 export function logNormal(options: LogNormalOptions): Distribution {
   assertObject('logNormal', options);
   assertKnownOptions('logNormal', options, ['medianMs', 'p99Ms']);

@@ -1,22 +1,22 @@
 import { MacadamError } from '@macadam/core';
 
-/** Why a virtual clock gave up; see {@link VirtualClockError}. */
+/** The codes of {@link VirtualClockError}. */
 export type VirtualClockErrorCode =
   'MAC_CLOCK_STALLED' | 'MAC_CLOCK_LIMIT' | 'MAC_CLOCK_BUSY' | 'MAC_CLOCK_TIMERS_LEFT';
 
 /**
- * A test drove its virtual clock into a corner. By code:
+ * Wrong use of a virtual clock in a test. By code:
  *
- * - `MAC_CLOCK_STALLED`: `runUntil` was given a promise that no timer will ever settle.
- * - `MAC_CLOCK_LIMIT`: `runUntil` reached its time limit first.
- * - `MAC_CLOCK_BUSY`: time was moved while it was being moved already; the earlier call was not awaited.
- * - `MAC_CLOCK_TIMERS_LEFT`: `assertNoTimers` found timers that nobody cancelled.
+ * - `MAC_CLOCK_STALLED`: no timer is left, and the promise given to `runUntil` is still pending.
+ * - `MAC_CLOCK_LIMIT`: `limitMs` of `runUntil` has passed, and its promise is still pending.
+ * - `MAC_CLOCK_BUSY`: time was moved while an earlier call that moves it had not been awaited.
+ * - `MAC_CLOCK_TIMERS_LEFT`: `assertNoTimers` found armed timers.
  */
 export class VirtualClockError extends MacadamError {
   declare readonly code: VirtualClockErrorCode;
-  /** Where the monotonic clock stood, in milliseconds. */
+  /** The monotonic time when it was thrown, in milliseconds. */
   readonly atMs: number;
-  /** When the timers that were left are due on the monotonic clock, earliest first. At most ten. */
+  /** When the armed timers are due, on the monotonic clock in milliseconds, earliest first; at most ten. */
   readonly dueMs: readonly number[];
 
   constructor(code: VirtualClockErrorCode, message: string, atMs: number, dueMs: readonly number[] = []) {
@@ -27,12 +27,16 @@ export class VirtualClockError extends MacadamError {
 }
 VirtualClockError.prototype.name = 'VirtualClockError';
 
-/** What is wrong with a recording; see {@link RecordingError}. */
+/** The codes of {@link RecordingError}. */
 export type RecordingErrorCode = 'MAC_RECORDING_INVALID' | 'MAC_RECORDING_MISSING';
 
-/** There is no such recording, or no such request in it (`MAC_RECORDING_MISSING`); or the file is none (`…_INVALID`). */
+/**
+ * A recording that cannot be used. `MAC_RECORDING_MISSING`: the file does not exist, or does not contain the request.
+ * `MAC_RECORDING_INVALID`: the file is not a recording.
+ */
 export class RecordingError extends MacadamError {
   declare readonly code: RecordingErrorCode;
+  /** The path of the recording. */
   readonly path: string;
 
   constructor(code: RecordingErrorCode, message: string, path: string, cause?: unknown) {

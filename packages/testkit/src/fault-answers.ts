@@ -3,10 +3,10 @@ import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { assertDurationMs, assertInteger, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 import { assertDistribution, fixed, type Distribution } from './distribution.ts';
-import { toWireAnswer, type FaultAnswer } from './fault-exchange.ts';
+import { toWireAnswer, type FaultResponse } from './fault-exchange.ts';
 import type { Fault } from './fault.ts';
 
-/** Waits before whatever follows: combine it with other faults, or alone for a slow but healthy answer. */
+/** Delays what follows: the healthy response, or further faults of the same rule. */
 export function latency(distribution: Distribution): Fault {
   assertDistribution('latency.distribution', distribution);
   return {
@@ -20,19 +20,19 @@ export function latency(distribution: Distribution): Fault {
   };
 }
 
-/** `latency(fixed(ms))`. */
+/** Delays what follows by `ms` milliseconds; short for `latency(fixed(ms))`. */
 export function slow(ms: number): Fault {
   return latency(fixed(ms));
 }
 
-/** The answer of {@link respond}. */
-export interface RespondOptions extends Omit<FaultAnswer, 'status'> {
-  /** The Retry-After header: a number of seconds, a date, or any text as it is, for values that no client expects. */
+/** Options of {@link respond}: the response, and `retryAfter`. */
+export interface RespondOptions extends Omit<FaultResponse, 'status'> {
+  /** The `Retry-After` header: a number of seconds, a date, or any text as it is. Default: none. */
   retryAfter?: number | Date | string;
 }
 
 /**
- * Answers with this status instead of the healthy answer: a 503 storm, or a 429 with Retry-After.
+ * Answers with `status` (200 to 599) instead of the healthy response, such as 503, or 429 with `Retry-After`.
  *
  * @example
  * respond(429, { retryAfter: 2 });
@@ -55,15 +55,15 @@ export function respond(status: number, options: RespondOptions = {}): Fault {
   };
 }
 
-/** The pace of {@link trickle}. */
+/** Options of {@link trickle}. */
 export interface TrickleOptions {
-  /** Default: 1. */
+  /** Bytes per chunk, at least 1. Default: 1. */
   bytesPerChunk?: number;
-  /** The pause before each chunk, in milliseconds. */
+  /** The pause before each chunk in milliseconds, above 0. Required. */
   everyMs: number;
 }
 
-/** Sends the headers at once and the body a few bytes at a time: defeats every timeout that restarts with each byte. */
+/** Sends the headers at once and the body a few bytes at a time, which defeats timeouts that restart with each byte. */
 export function trickle(options: TrickleOptions): Fault {
   assertObject('trickle', options);
   assertKnownOptions('trickle', options, ['bytesPerChunk', 'everyMs']);
@@ -88,15 +88,15 @@ export function trickle(options: TrickleOptions): Fault {
   };
 }
 
-/** The lie of {@link wrongContentLength}. */
+/** Options of {@link wrongContentLength}. */
 export interface WrongContentLengthOptions {
-  /** What the header says, in bytes, whatever the body is. */
+  /** The value of `Content-Length`, at least 0, whatever the size of the body. Required. */
   declared: number;
 }
 
 /**
- * Lies about the length of the body. Declared too long, the connection ends before the body is whole; declared too
- * short, bytes that belong to nothing follow the answer.
+ * Sends a wrong `Content-Length`. If it is too large, the connection ends before the body is complete; if it is too small, excess bytes
+ * follow the response.
  */
 export function wrongContentLength(options: WrongContentLengthOptions): Fault {
   assertObject('wrongContentLength', options);
@@ -118,15 +118,15 @@ export function wrongContentLength(options: WrongContentLengthOptions): Fault {
   };
 }
 
-/** The size of a {@link gzipBomb}. */
+/** Options of {@link gzipBomb}. */
 export interface GzipBombOptions {
-  /** How large the body is once decoded, in bytes. About a thousandth of it is sent. */
+  /** The size of the decoded body in bytes, at least 1; about a thousandth of it is sent. Required. */
   decodedBytes: number;
 }
 
 const BOMB_BLOCK_BYTES = 65_536;
 
-/** Answers 200 with a small gzip body that decodes to very many zeros. Made while it is sent: costs no memory here. */
+/** Answers 200 with a small gzip body that decodes to `decodedBytes` zeros. It is generated while it is sent. */
 export function gzipBomb(options: GzipBombOptions): Fault {
   assertObject('gzipBomb', options);
   assertKnownOptions('gzipBomb', options, ['decodedBytes']);

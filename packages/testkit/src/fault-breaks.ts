@@ -3,7 +3,7 @@ import { assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import type { FaultExchange } from './fault-exchange.ts';
 import type { Fault, FaultEffect } from './fault.ts';
 
-/** Accepts the request, reads it, and never answers. The connection stays open. */
+/** Reads the request and never answers. The connection stays open. */
 export function hang(): Fault {
   return {
     kind: 'hang',
@@ -13,7 +13,7 @@ export function hang(): Fault {
   };
 }
 
-/** Ends the connection with a TCP RST before the first byte of the answer. */
+/** Resets the connection (TCP RST) before the first byte of the response. */
 export function resetBeforeHeaders(): Fault {
   return {
     kind: 'resetBeforeHeaders',
@@ -26,7 +26,7 @@ export function resetBeforeHeaders(): Fault {
   };
 }
 
-/** Sends status and headers, then a TCP RST. */
+/** Sends status and headers, then resets the connection (TCP RST). */
 export function resetAfterHeaders(): Fault {
   return {
     kind: 'resetAfterHeaders',
@@ -40,13 +40,13 @@ export function resetAfterHeaders(): Fault {
   };
 }
 
-/** Where {@link resetMidBody} and {@link stallMidBody} stop. */
+/** Options of {@link resetMidBody} and {@link stallMidBody}. */
 export interface PartOfBodyOptions {
-  /** How many bytes of the body are sent first. Default: half of them. A body is never sent whole. */
+  /** Bytes of the body to send first; at least one is always held back. Default: half of the body. */
   afterBytes?: number;
 }
 
-/** Sends the headers and the beginning of the body, then a TCP RST. */
+/** Sends the headers and part of the body, then resets the connection (TCP RST). */
 export function resetMidBody(options: PartOfBodyOptions = {}): Fault {
   const afterBytes = partOfBody('resetMidBody', options);
   return {
@@ -61,7 +61,7 @@ export function resetMidBody(options: PartOfBodyOptions = {}): Fault {
   };
 }
 
-/** Sends the headers and the beginning of the body, then nothing more. The connection stays open. */
+/** Sends the headers and part of the body, then nothing more. The connection stays open. */
 export function stallMidBody(options: PartOfBodyOptions = {}): Fault {
   const afterBytes = partOfBody('stallMidBody', options);
   return {
@@ -75,7 +75,7 @@ export function stallMidBody(options: PartOfBodyOptions = {}): Fault {
   };
 }
 
-/** Answers with bytes that are not HTTP, then ends the connection. */
+/** Answers with bytes that are not HTTP, then closes the connection. */
 export function garbage(bytes: string | Uint8Array = '\u0016\u0003\u0001 this is not HTTP\r\n\r\n'): Fault {
   return {
     kind: 'garbage',
@@ -91,8 +91,8 @@ export function garbage(bytes: string | Uint8Array = '\u0016\u0003\u0001 this is
 }
 
 /**
- * Closes a kept-alive connection at the moment the next request is sent on it: the stale keep-alive race, which a
- * client may only answer by sending the request again if that is safe. The first request of a connection is answered.
+ * Closes a kept-alive connection when the next request is sent on it: the keep-alive race, after which a client may only repeat the
+ * request if that is safe. The first request on a connection is answered.
  */
 export function closeKeepAlive(): Fault {
   return {
@@ -108,8 +108,7 @@ export function closeKeepAlive(): Fault {
 }
 
 /**
- * Reads nothing more and answers nothing. A new connection is accepted (by the kernel at least; a route that drops
- * packets cannot be made without privileges) and never read; one that is open is not read again.
+ * Reads and answers nothing. New connections are accepted by the kernel and never read; open ones are not read any further.
  */
 export function blackHole(): Fault {
   return {
@@ -124,8 +123,8 @@ export function blackHole(): Fault {
 }
 
 /**
- * The process is gone: open connections are reset and new ones refused by the kernel, until the rule no longer holds
- * and the server listens on the same port again. It takes a time window, but no share, request numbers or predicate.
+ * Acts like a process that is gone: open connections are reset and new ones refused, until the rule no longer applies and the server
+ * listens on the same port again. Its rule may have a time window, but no share, request numbers or predicate.
  */
 export function refuse(): Fault {
   return {

@@ -11,71 +11,82 @@ import {
 } from '@macadam/core';
 import { resetSocket } from './reset-socket.ts';
 
-/** One request as the fault server received it. */
+/** A request received by a fault server. */
 export interface ReceivedRequest {
-  /** From 1, over the whole life of the server. */
+  /** The number of the request since the server was started, from 1. */
   readonly number: number;
+  /** The request method. */
   readonly method: string;
   /** Path and query as sent. */
   readonly path: string;
-  /** Names in lower case. */
+  /** The request headers, by lower-case name. */
   readonly headers: IncomingHttpHeaders;
-  /** The body, decoded as UTF-8; cut at the server's `maxBodyBytes`. */
+  /** The body decoded as UTF-8, cut at `maxBodyBytes` of the server. */
   readonly bodyText: string;
-  /** How many bytes of body arrived, cut or not. */
+  /** The size of the body received, in bytes. */
   readonly bodyBytes: number;
-  /** Milliseconds from the start of the server to the end of the request. */
+  /** When the request was complete, in milliseconds after the start of the server. */
   readonly atMs: number;
-  /** Which connection it came on, from 1: two requests with the same number shared it. */
+  /** The number of its connection, from 1. */
   readonly connection: number;
-  /** The kinds of the faults that were applied, in order. */
+  /** The `kind` of each fault applied, in order. */
   readonly faults: readonly string[];
   /**
-   * `open`: not answered yet; `answered`: the answer was sent whole; `cut`: a fault ended it; `abandoned`: the client
-   * went away first.
+   * `open`: not answered yet; `answered`: the response was sent completely; `cut`: a fault ended it; `abandoned`: the client
+   * disconnected first.
    */
   readonly outcome: 'open' | 'answered' | 'cut' | 'abandoned';
 }
 
-/** An answer as `handle` gives it. At most one of `json`, `text` and `body`. */
-export interface FaultAnswer {
-  /** From 200 to 999. Default: 200. */
+/** A response as `handle` returns it, with at most one of `json`, `text` and `body`. */
+export interface FaultResponse {
+  /** The status, 200 to 999. Default: 200. */
   status?: number;
-  /** Names in any case. */
+  /** The response headers by name, in any case. Default: those that the body needs. */
   headers?: Record<string, string | string[]>;
+  /** A value to send as JSON. */
   json?: unknown;
+  /** Text to send as UTF-8. */
   text?: string;
+  /** Bytes to send as they are. Default: an empty body. */
   body?: Uint8Array;
 }
 
-/** What a {@link Fault} works with: one request, its connection, and the healthy answer. */
+/** What a {@link Fault} works on: a request, its connection and its healthy response. */
 export interface FaultExchange {
+  /** The request. */
   readonly request: ReceivedRequest;
+  /** The response object of Node.js, for faults that write to it directly. */
   readonly response: ServerResponse;
+  /** The socket of the connection. */
   readonly socket: Socket;
+  /** The source of randomness of the rule. */
   readonly random: Random;
-  /** Whether an earlier request came on this connection. */
+  /** Whether the connection has already served a request. */
   readonly reusedConnection: boolean;
-  /** Aborted once the connection is gone. */
+  /** Aborts when the connection is closed. */
   readonly signal: AbortSignal;
-  /** The healthy answer, computed once. */
-  answer(): Promise<WireAnswer>;
-  /** Sends the answer whole. */
-  send(answer: WireAnswer): Promise<void>;
-  /** Waits on the clock of the server; rejects when the connection is gone. */
+  /** Returns the healthy response, computed once. */
+  answer(): Promise<WireResponse>;
+  /** Sends a response completely. */
+  send(response: WireResponse): Promise<void>;
+  /** Waits for `ms` milliseconds on the clock of the server; rejects if the connection is closed first. */
   sleep(ms: number): Promise<void>;
-  /** Resolves when everything that was written has been sent, and the client has had a moment to read it. */
+  /** Resolves when everything written has been sent, and the client has had a moment to read it. */
   flush(): Promise<void>;
-  /** Ends the connection with a TCP RST. */
+  /** Resets the connection (TCP RST). */
   reset(): void;
-  /** Ends the connection in good order (FIN), whatever the response still lacks. */
+  /** Closes the connection (TCP FIN), even if the response is incomplete. */
   close(): void;
 }
 
-/** An answer as it goes on the wire. */
-export interface WireAnswer {
+/** A response as it is sent. */
+export interface WireResponse {
+  /** The status. */
   readonly status: number;
+  /** The response headers, by lower-case name. */
   readonly headers: Record<string, string | string[]>;
+  /** The body. */
   readonly body: Uint8Array;
 }
 
@@ -84,7 +95,7 @@ export interface WireAnswer {
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for what cannot be sent: it would be an answer that is not HTTP.
  */
-export function toWireAnswer(answer: FaultAnswer, path = 'handle()'): WireAnswer {
+export function toWireAnswer(answer: FaultResponse, path = 'handle()'): WireResponse {
   assertObject(path, answer);
   assertKnownOptions(path, answer, ['status', 'headers', 'json', 'text', 'body']);
   const { status = 200, json, text, body } = answer;
@@ -129,7 +140,7 @@ function toWireHeaders(path: string, headers: Record<string, string | string[]>)
 /** The record of a request while the server still works on it. */
 export type OpenRequest = { -readonly [K in keyof ReceivedRequest]: ReceivedRequest[K] } & { faults: string[] };
 
-function failed(what: string, error: unknown): WireAnswer {
+function failed(what: string, error: unknown): WireResponse {
   return toWireAnswer({ status: 500, text: `${what} failed: ${String(error)}` });
 }
 
@@ -150,14 +161,18 @@ export class HttpExchange implements FaultExchange {
   readonly reusedConnection: boolean;
   readonly #clock: Clock;
   readonly #gone = new AbortController();
-  readonly #handle: (request: ReceivedRequest) => FaultAnswer | Promise<FaultAnswer>;
-  #answer: Promise<WireAnswer> | undefined;
+  readonly #handle: (request: ReceivedRequest) => FaultResponse | Promise<FaultResponse>;
+  #answer: Promise<WireResponse> | undefined;
 
   constructor(
     request: OpenRequest,
     response: ServerResponse,
     reusedConnection: boolean,
-    tools: { clock: Clock; random: Random; handle: (request: ReceivedRequest) => FaultAnswer | Promise<FaultAnswer> },
+    tools: {
+      clock: Clock;
+      random: Random;
+      handle: (request: ReceivedRequest) => FaultResponse | Promise<FaultResponse>;
+    },
   ) {
     this.request = request;
     this.response = response;
@@ -176,7 +191,7 @@ export class HttpExchange implements FaultExchange {
     return this.#gone.signal;
   }
 
-  answer(): Promise<WireAnswer> {
+  answer(): Promise<WireResponse> {
     this.#answer ??= Promise.resolve(this.request)
       .then(this.#handle)
       .then((answer) => toWireAnswer(answer))
@@ -184,7 +199,7 @@ export class HttpExchange implements FaultExchange {
     return this.#answer;
   }
 
-  send({ status, headers, body }: WireAnswer): Promise<void> {
+  send({ status, headers, body }: WireResponse): Promise<void> {
     this.response.writeHead(status, { 'content-length': String(body.byteLength), ...headers });
     return new Promise((resolve) => {
       this.response.once('close', resolve);

@@ -18,58 +18,64 @@ import { Waiters } from './waiters.ts';
 
 /** Options of {@link startFaultProxy}. */
 export interface FaultProxyOptions {
-  /** Where connections go: a URL such as `redis://127.0.0.1:6379`, or host and port. */
+  /** Where connections are forwarded to: a URL such as `redis://127.0.0.1:6379`, or host and port. */
   target: string | URL | { host: string; port: number };
-  /** The conditions to begin with. Default: healthy. */
+  /** The initial conditions. Default: healthy. */
   conditions?: ProxyConditions;
-  /** Decides how long a latency is. A safe integer. Default: 1. */
+  /** The seed of random latencies; a safe integer. Default: 1. */
   seed?: number;
-  /** Default: 127.0.0.1. */
+  /** The address to listen on. Default: 127.0.0.1. */
   host?: string;
-  /** Default: 0, a free one. */
+  /** The port to listen on, 0 to 65 535. Default: 0, a free one. */
   port?: number;
-  /** Times latency and bandwidth; sockets stay real. Default: the system's clock. */
+  /** The clock for latency and bandwidth; sockets are real. Default: `systemClock`. */
   clock?: Clock;
 }
 
-/** What passed through a proxy since it was started, and what is open now. */
+/** Statistics of a fault proxy: counts since it was started, and its current state. */
 export interface FaultProxyStats {
   /** Connections accepted. */
   connections: number;
+  /** Connections open now. */
   openConnections: number;
+  /** Bytes forwarded to the target. */
   bytesToTarget: number;
+  /** Bytes forwarded to clients. */
   bytesToClient: number;
-  /** Arrived, and not yet handed over: held back by latency, bandwidth or a black hole. */
+  /** Bytes received and not yet forwarded, because of latency, bandwidth or a black hole. */
   bytesUnderWay: number;
-  /** Sent by clients whose target is gone without their knowing. */
+  /** Bytes sent by clients on half-open connections and dropped. */
   bytesSwallowed: number;
 }
 
 /** A real TCP proxy on loopback, between the code under test and what it depends on. */
 export interface FaultProxy extends AsyncDisposable {
+  /** The address it listens on. */
   readonly host: string;
+  /** The port it listens on. */
   readonly port: number;
-  /** The target's URL with the proxy's host and port; `tcp://host:port` when the target was not a URL. */
+  /** The URL of the target with host and port of the proxy; `tcp://host:port` if the target was not given as a URL. */
   readonly url: string;
-  /** Replaces the conditions, for open and new connections alike. Resolves when the listener has followed. */
+  /** Replaces the conditions of open and new connections. Resolves when they are in effect. */
   set(conditions: ProxyConditions): Promise<void>;
-  /** `set({})`. A connection that was half-open stays dead: it is reset when the client sends on it. */
+  /** Restores healthy conditions, as `set({})`. A half-open connection stays dead and is reset when the client sends on it. */
   heal(): Promise<void>;
-  /** Ends every open connection with a TCP RST, once. */
+  /** Resets all open connections (TCP RST), once. */
   resetConnections(): void;
-  /** Resolves when the condition holds; looked at whenever bytes arrive or pass, or a connection begins or ends. */
+  /** Resolves when `condition` returns true. It is called whenever bytes arrive or pass, or a connection begins or ends. */
   waitUntil(condition: (stats: FaultProxyStats) => boolean): Promise<void>;
+  /** Counts since the proxy was started, and its current state. */
   stats(): FaultProxyStats;
-  /** Target and conditions, in words. */
+  /** Describes target and conditions in words. */
   describe(): string;
-  /** Resets every connection and stops listening. Always settles; may be called twice. */
+  /** Resets all connections and stops listening. May be called more than once. */
   close(): Promise<void>;
 }
 
 /**
- * Starts a {@link FaultProxy}.
+ * Starts a TCP proxy that adds latency, limits bandwidth or breaks connections on demand, between a client and a real server.
  *
- * @throws OptionsError `MAC_INVALID_OPTIONS`, and the system's error when the port cannot be had.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option, and the error of the system if it cannot listen on the port.
  * @example
  * const proxy = await startFaultProxy({ target: 'redis://127.0.0.1:6379' });
  * await proxy.set({ latency: fixed(20) });

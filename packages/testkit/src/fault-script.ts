@@ -10,24 +10,27 @@ import type { ReceivedRequest } from './fault-exchange.ts';
 import { assertFault, type Fault } from './fault.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
-/** From `fromMs` (default: 0) up to, not including, `toMs` (default: for ever), counted from when the rules were set. */
+/** A time window, counted from when the rules were set. */
 export interface TimeWindow {
+  /** The start in milliseconds, inclusive, at least 0. Default: 0. */
   fromMs?: number;
+  /** The end in milliseconds, exclusive, above `fromMs`. Default: `Infinity`. */
   toMs?: number;
 }
 
-/** The first and the last request struck, both included, counted from 1 since the rules were set. */
+/** A range of request numbers. */
 export interface RequestRange {
+  /** The first and the last request, both inclusive, counted from 1 since the rules were set. */
   requests: readonly [first: number, last: number];
 }
 
-/** When and how often which faults strike. */
+/** Which faults apply, when and how often. */
 export interface FaultRule {
-  /** One fault, or several in this order; one that ends the exchange is the last to be applied. */
+  /** One fault, or several applied in order until one ends the exchange. */
   fault: Fault | readonly Fault[];
-  /** Default: always. A time window, a range of request numbers, or a predicate (whose errors are answered with 500). */
+  /** When the rule applies: a time window, a range of request numbers, or a predicate (whose errors are answered with 500). Default: always. */
   when?: TimeWindow | RequestRange | ((request: ReceivedRequest) => boolean);
-  /** The share of the requests for which `when` holds that is struck, from 0 to 1; drawn from the seed. Default: 1. */
+  /** The share of those requests that the faults apply to, 0 to 1, drawn from the seed. Default: 1. */
   share?: number;
 }
 

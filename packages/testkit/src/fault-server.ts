@@ -1,73 +1,79 @@
 import type { Clock } from '@macadam/core';
-import type { FaultAnswer, ReceivedRequest } from './fault-exchange.ts';
+import type { FaultResponse, ReceivedRequest } from './fault-exchange.ts';
 import type { FaultRule } from './fault-script.ts';
 import { HttpFaultServer } from './http-fault-server.ts';
 
 /** Options of {@link startFaultServer}. */
 export interface FaultServerOptions {
-  /** The healthy answer. Default: 200 and a JSON echo of method, path, headers and body. */
-  handle?: (request: ReceivedRequest) => FaultAnswer | Promise<FaultAnswer>;
-  /** When which faults strike; see {@link FaultRule}. Rules are tried in order. Default: none. */
+  /** Returns the healthy response. Default: 200 with a JSON echo of method, path, headers and body. */
+  handle?: (request: ReceivedRequest) => FaultResponse | Promise<FaultResponse>;
+  /** Which faults apply when, tried in order. Default: none. */
   faults?: readonly FaultRule[];
-  /** Decides whom a `share` strikes and how long a `latency` is. A safe integer. Default: 1. */
+  /** The seed that decides which requests a `share` selects and how long a `latency` is; a safe integer. Default: 1. */
   seed?: number;
-  /** Default: 127.0.0.1. */
+  /** The address to listen on. Default: 127.0.0.1. */
   host?: string;
-  /** Default: 0, a free one. */
+  /** The port to listen on, 0 to 65 535. Default: 0, a free one. */
   port?: number;
-  /** How many of the last requests are kept in `requests`. Default: 10_000. */
+  /** How many of the last requests are kept in `requests`, at least 0. Default: 10 000. */
   maxRecorded?: number;
-  /** How much of a request's body is kept, in bytes. Default: 1_048_576. */
+  /** How much of a request body is kept, in bytes, at least 0. Default: 1 048 576 (1 MiB). */
   maxBodyBytes?: number;
   /**
-   * Times the latencies, the trickling and the time windows; sockets stay real. Default: the system's clock. With a
-   * virtual one a test can hold an answer back and release it by hand.
+   * The clock for latencies, `trickle()` and time windows; sockets are real. With a virtual clock a test can hold a response back and
+   * release it. Default: `systemClock`.
    */
   clock?: Clock;
 }
 
-/** What a fault server saw since it was started, and what is open now. */
+/** Statistics of a fault server: counts since it was started, and its current state. */
 export interface FaultServerStats {
+  /** Requests received. */
   requests: number;
+  /** Requests answered completely. */
   answered: number;
-  /** Ended by a fault. */
+  /** Requests ended by a fault. */
   cut: number;
-  /** The client went away first. */
+  /** Requests whose client disconnected first. */
   abandoned: number;
   /** Connections accepted. */
   connections: number;
+  /** Connections open now. */
   openConnections: number;
-  /** How often each kind of fault was applied. */
+  /** How often each fault was applied, by its `kind`. */
   faults: Record<string, number>;
 }
 
 /** A real HTTP/1.1 server on loopback that fails on demand. */
 export interface FaultServer extends AsyncDisposable {
+  /** The address it listens on. */
   readonly host: string;
+  /** The port it listens on. */
   readonly port: number;
-  /** Such as `http://127.0.0.1:41234`. */
+  /** The origin of the server, such as `http://127.0.0.1:41234`. */
   readonly origin: string;
-  /** The same: what a client takes as its base URL. */
+  /** The same as `origin`, for use as a base URL. */
   readonly url: string;
   /** The last requests, oldest first; at most `maxRecorded`. */
   readonly requests: readonly ReceivedRequest[];
-  /** Replaces all rules. Their time windows and request numbers count from now. Resolves when a listener has followed. */
+  /** Replaces all rules; time windows and request numbers count from now. Resolves when the rules are in effect. */
   setFaults(faults: readonly FaultRule[]): Promise<void>;
-  /** Resolves when so many requests have arrived since the start; rejects when the server is closed first. */
+  /** Resolves when `count` requests have arrived since the start; rejects if the server is closed first. */
   waitForRequests(count: number): Promise<void>;
-  /** Resolves when the condition holds; looked at whenever a connection or a request begins or ends. */
+  /** Resolves when `condition` returns true. It is called whenever a connection or a request begins or ends. */
   waitUntil(condition: (stats: FaultServerStats) => boolean): Promise<void>;
+  /** Counts since the server was started, and its current state. */
   stats(): FaultServerStats;
-  /** The rules, in words. */
+  /** Describes the rules in words. */
   describe(): string;
-  /** Resets every connection and stops listening. Always settles; may be called twice. */
+  /** Resets all connections and stops listening. May be called more than once. */
   close(): Promise<void>;
 }
 
 /**
- * Starts a {@link FaultServer}.
+ * Starts an HTTP/1.1 server on real sockets that fails on demand.
  *
- * @throws OptionsError `MAC_INVALID_OPTIONS`, and the system's error when the port cannot be had.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option, and the error of the system if it cannot listen on the port.
  * @example
  * const upstream = await startFaultServer({ faults: [{ fault: respond(503, { retryAfter: 1 }), share: 0.12 }] });
  * const response = await fetch(upstream.url);

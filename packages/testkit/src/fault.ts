@@ -1,24 +1,25 @@
 import { OptionsError } from '@macadam/core';
 import type { FaultExchange } from './fault-exchange.ts';
 
-/** What a fault did: `ended` the exchange, or `continued` it: slower, say, with later faults and the answer to follow. */
+/** What a fault did: `ended` the exchange, or `continued` it, so that later faults and the response follow. */
 export type FaultEffect = 'ended' | 'continued';
 
 /**
- * One way for a server to fail. The package has one function for each; any object of this shape will do.
+ * A way for a server to fail: made by `slow()`, `hang()`, `respond()`, …, or any object of this shape.
  *
- * Most faults strike an exchange. One that has `level: 'connection'` also strikes when a connection arrives, before a
- * byte is read, and one that has `level: 'listener'` keeps connections from being made at all.
+ * Most faults apply to an exchange. A fault with `level: 'connection'` also applies when a connection is accepted, before a byte is read;
+ * one with `level: 'listener'` prevents connections.
  */
 export interface Fault {
-  /** The name it is counted under. */
+  /** The name of the fault in statistics. */
   readonly kind: string;
+  /** What the fault applies to. */
   readonly level: 'exchange' | 'connection' | 'listener';
-  /** In words, such as `waits 200 ms`. */
+  /** Describes the fault in words, such as `waits 200 ms`. */
   describe(): string;
-  /** Whether it can strike this exchange at all. Default: it can. */
+  /** Whether the fault can apply to this exchange. Default: yes, to all. */
   appliesTo?(exchange: FaultExchange): boolean;
-  /** Strikes. What it throws is a mistake of the test, and is answered with 500 and the words of the error. */
+  /** Applies the fault. An error it throws is answered with status 500 and its message. */
   apply(exchange: FaultExchange): Promise<FaultEffect>;
 }
 

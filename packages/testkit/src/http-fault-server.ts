@@ -11,7 +11,7 @@ import {
   type Clock,
   type Timer,
 } from '@macadam/core';
-import { HttpExchange, type FaultAnswer, type OpenRequest, type ReceivedRequest } from './fault-exchange.ts';
+import { HttpExchange, type FaultResponse, type OpenRequest, type ReceivedRequest } from './fault-exchange.ts';
 import { FaultListener } from './fault-listener.ts';
 import { FaultScript, type FaultRule } from './fault-script.ts';
 import type { FaultServer, FaultServerOptions, FaultServerStats } from './fault-server.ts';
@@ -34,7 +34,7 @@ const OPTION_NAMES: readonly (keyof FaultServerOptions)[] = [
 export class HttpFaultServer implements FaultServer {
   readonly host: string;
   readonly requests: ReceivedRequest[] = [];
-  readonly #handle: (request: ReceivedRequest) => FaultAnswer | Promise<FaultAnswer>;
+  readonly #handle: (request: ReceivedRequest) => FaultResponse | Promise<FaultResponse>;
   readonly #clock: Clock;
   readonly #maxRecorded: number;
   readonly #maxBodyBytes: number;
@@ -239,7 +239,7 @@ export class HttpFaultServer implements FaultServer {
   }
 }
 
-function echo(request: ReceivedRequest): FaultAnswer {
+function echo(request: ReceivedRequest): FaultResponse {
   const { method, path, headers, bodyText } = request;
   return { json: { method, path, headers, body: bodyText } };
 }

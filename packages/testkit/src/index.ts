@@ -16,7 +16,7 @@ export {
   stallMidBody,
 } from './fault-breaks.ts';
 export type { PartOfBodyOptions } from './fault-breaks.ts';
-export type { FaultAnswer, FaultExchange, ReceivedRequest, WireAnswer } from './fault-exchange.ts';
+export type { FaultExchange, FaultResponse, ReceivedRequest, WireResponse } from './fault-exchange.ts';
 export { startFaultProxy } from './fault-proxy.ts';
 export type { FaultProxy, FaultProxyOptions, FaultProxyStats } from './fault-proxy.ts';
 export type { FaultRule, RequestRange, TimeWindow } from './fault-script.ts';
@@ -24,17 +24,16 @@ export { startFaultServer } from './fault-server.ts';
 export type { FaultServer, FaultServerOptions, FaultServerStats } from './fault-server.ts';
 export type { Fault, FaultEffect } from './fault.ts';
 export { policyContract } from './policy-contract.ts';
-export type { ContractCase, ContractPolicy, PolicyContractOptions, PolicyContractTools } from './policy-contract.ts';
+export type { ContractCase, ContractPolicy, PolicyContractOptions, PolicyContractTools } from './contract-case.ts';
 export type { ProxyConditions, ProxyLink } from './proxy-conditions.ts';
 export { createRecorder } from './recorder.ts';
+export type { Recorder, RecorderOptions } from './recorder.ts';
 export type {
-  Recorder,
   RecorderController,
   RecorderDispatcher,
   RecorderHandler,
-  RecorderOptions,
   RecorderRequest,
-} from './recorder.ts';
+} from './recorder-dispatcher.ts';
 export type { RecordedBody, RecordedExchange, RecordedRequest, RecordedResponse } from './recording.ts';
 export type { RedactOptions } from './redaction.ts';
 export { seededRandom } from './seeded-random.ts';
@@ -47,6 +46,7 @@ export type {
   BlackHoleFault,
   DownFault,
   ErrorFault,
+  FaultSpan,
   RestartFault,
   ServerFault,
   SlowFault,

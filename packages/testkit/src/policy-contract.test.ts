@@ -1,7 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { abortable, type Clock } from '@macadam/core';
 import { describe, expect, test } from 'vitest';
-import { policyContract, type ContractPolicy, type PolicyContractTools } from './policy-contract.ts';
+import { policyContract } from './policy-contract.ts';
+import type { ContractPolicy, PolicyContractTools } from './contract-case.ts';
 
 type Execute = ContractPolicy['execute'];
 type Maker = (tools: PolicyContractTools) => ContractPolicy;

@@ -1,44 +1,17 @@
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
-import { assertFunction, assertInteger, assertKnownOptions, type Random } from '@macadam/core';
+import { assertFunction, assertInteger, assertKnownOptions } from '@macadam/core';
+import type { ContractCase, ContractPolicy, PolicyContractOptions, PolicyContractTools } from './contract-case.ts';
 import { seededRandom } from './seeded-random.ts';
 import { settleEventLoop } from './settle.ts';
 import { virtualClock, type VirtualClock } from './virtual-clock.ts';
 
-/** What the contract asks of a policy: anything that runs a function and answers for it. */
-export interface ContractPolicy {
-  execute<T>(
-    fn: (context: { readonly attempt: number; readonly signal: AbortSignal }) => PromiseLike<T> | T,
-    options?: { signal?: AbortSignal; idempotent?: boolean },
-  ): Promise<T>;
-  describe(): string;
-  stats(): object;
-}
-
-/** The time and the chance that a policy under test must use, so that the contract can move them. */
-export interface PolicyContractTools {
-  readonly clock: VirtualClock;
-  readonly random: Random;
-}
-
-/** Options of {@link policyContract}. */
-export interface PolicyContractOptions {
-  /** How many calls at once the policy must admit, 2 or more. Default: 8. */
-  concurrency?: number;
-}
-
-/** One promise of the contract. Framework-neutral: `test(name, run)`. */
-export interface ContractCase {
-  readonly name: string;
-  run(): Promise<void>;
-}
-
 /**
- * What every policy owes its callers, whatever else it does: nothing is lost, nothing is invented, nothing leaks.
- * `makePolicy` is called once for each case.
+ * Returns the tests that every policy must pass: results and errors are passed on, cancellation works, and nothing leaks.
+ * `makePolicy` is called once for each test.
  *
- * @throws OptionsError `MAC_INVALID_OPTIONS`
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example
  * for (const { name, run } of policyContract(({ clock, random }) => retry({ maxAttempts: 3, clock, random }))) {
  *   test(name, run);

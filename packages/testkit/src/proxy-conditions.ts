@@ -2,20 +2,23 @@ import { assertKnownOptions, assertNumber, assertObject, assertOneOf } from '@ma
 import { assertDistribution, type Distribution } from './distribution.ts';
 
 /**
- * What becomes of connections. `up`: bytes flow. `blackHole`: nothing is read or sent, sockets stay open, and
- * everything that was held back flows once the link is up again. `halfOpen`: the target's side is closed and the
- * client is not told; what it sends is swallowed. `reset`: every connection, and each new one, ends with a TCP RST.
- * `refuse`: the same, and the kernel refuses new ones.
+ * The state of the link:
+ *
+ * - `up`: bytes are forwarded.
+ * - `blackHole`: nothing is read or sent and sockets stay open; what was held back is forwarded once the link is up again.
+ * - `halfOpen`: the side of the target is closed without the client being told; what the client sends is dropped.
+ * - `reset`: open and new connections are reset (TCP RST).
+ * - `refuse`: open connections are reset, and new ones refused by the kernel.
  */
 export type ProxyLink = 'up' | 'blackHole' | 'halfOpen' | 'reset' | 'refuse';
 
-/** How the proxy treats what passes. Everything that is left out is healthy. */
+/** The conditions of a fault proxy. What is omitted is healthy. */
 export interface ProxyConditions {
-  /** Delays bytes, each way by one sample, or each way by its own. Order is kept. Default: none. */
+  /** Delays bytes in both directions, or each direction by a distribution of its own; their order is kept. Default: none. */
   latency?: Distribution | { toTarget?: Distribution; toClient?: Distribution };
-  /** The rate of each connection and direction, in bytes a second. Default: Infinity. */
+  /** Bandwidth per connection and direction in bytes per second, above 0. Default: `Infinity`. */
   bytesPerSecond?: number;
-  /** Default: `up`. */
+  /** The state of the link. Default: `up`. */
   link?: ProxyLink;
 }
 

@@ -5,85 +5,48 @@
  */
 import { assertKnownOptions, assertObject, assertOneOf, assertText, OptionsError } from '@macadam/core';
 import { RecordingError } from './errors.ts';
+import type { RecorderDispatcher, RecorderHandler, RecorderRequest } from './recorder-dispatcher.ts';
 import { readBody, requestKey } from './recorded-request.ts';
 import { loadRecording, saveRecording, type RecordedExchange, type RecordedRequest } from './recording.ts';
 import { RecordingHandler } from './recording-handler.ts';
 import { Redaction, type RedactOptions } from './redaction.ts';
 import { replay } from './replay.ts';
 
-/** What is sent, as undici's dispatchers take it. */
-export interface RecorderRequest {
-  readonly origin?: string | URL | null | undefined;
-  readonly path: string;
-  /** Appended to the path: what `request` of undici makes of its option of this name. */
-  readonly query?: unknown;
-  readonly method: string;
-  readonly headers?: unknown;
-  readonly body?: unknown;
-}
-
-/** Who is told what comes back, as undici has it. */
-export interface RecorderHandler {
-  onRequestStart?(controller: RecorderController, context: unknown): void;
-  onResponseStart?(
-    controller: RecorderController,
-    status: number,
-    headers: Record<string, string | string[]>,
-    statusText?: string,
-  ): void;
-  onResponseData?(controller: RecorderController, chunk: Buffer): void;
-  onResponseEnd?(controller: RecorderController, trailers: Record<string, string | string[]>): void;
-  onResponseError?(controller: RecorderController, error: Error): void;
-}
-
-/** What a handler can do about what comes back. */
-export interface RecorderController {
-  readonly aborted: boolean;
-  readonly paused: boolean;
-  readonly reason: Error | null;
-  pause(): void;
-  resume(): void;
-  abort(reason: Error): void;
-}
-
-/** What requests are sent through: an undici `Agent`, `Pool`, `ProxyAgent`, or a recorder. */
-export interface RecorderDispatcher {
-  dispatch(request: never, handler: never): boolean;
-}
-
+/** Options of {@link createRecorder}. */
 export interface RecorderOptions {
-  /** The file: JSON, to be kept with the tests. A path, seen from where the process runs unless it is absolute. */
+  /** The path of the recording, a JSON file to be kept with the tests; relative to the working directory. Required. */
   path: string;
-  /** `record` asks the service and writes the file on `close()`; `replay` answers from the file and asks nobody. */
+  /** `record` sends requests and writes the file on `close()`; `replay` answers from the file and sends nothing. Required. */
   mode: 'record' | 'replay';
-  /** What really sends, when recording: an undici `Agent`, say. Ignored in `replay`. */
+  /** The dispatcher that sends requests, such as an undici `Agent`. Required with `record`, ignored with `replay`. */
   through?: RecorderDispatcher;
-  /** What else is secret, besides what is known to be; see {@link RedactOptions}. */
+  /** What to redact besides known credentials. Default: nothing else. */
   redact?: RedactOptions;
-  /** Whether the bodies of requests must be the same. Off for bodies with a boundary or a time in them. Default: true. */
+  /** Whether a replayed request must have the recorded body. Use false for bodies that contain a boundary or a time. Default: true. */
   matchBody?: boolean;
 }
 
-/** A recorder; hand its `dispatcher` to whatever takes one of undici. */
+/** Records or replays HTTP exchanges. Pass its `dispatcher` to a client that takes one of undici. */
 export interface Recorder extends AsyncDisposable {
+  /** The dispatcher for the client under test. */
   readonly dispatcher: { dispatch(request: RecorderRequest, handler: RecorderHandler): boolean };
-  /** What was recorded, redacted, in the order it was asked for. */
+  /** The exchanges recorded, redacted, in the order of their requests. */
   readonly exchanges: readonly RecordedExchange[];
-  /** What was recorded and not asked for in this replay: a test may insist that there is nothing. */
+  /** The recorded requests that this replay has not used; empty when recording. */
   unused(): RecordedRequest[];
-  /** Writes the file when recording. */
+  /** Writes the file, when recording. May be called more than once. */
   close(): Promise<void>;
 }
 
 /**
- * Makes a recorder. In a replay every request must have been recorded, with the same method, URL and body; the same
- * request again gets the next answer it got then. One that was not fails with `MAC_RECORDING_MISSING`, and is not sent.
+ * Makes a recorder for HTTP exchanges. In a replay each request must have been recorded with the same method, URL and body; a repeated
+ * request gets the next response recorded for it. Other requests fail with `MAC_RECORDING_MISSING` and are not sent.
  *
- * Credentials do not reach the file: header fields, query values and fields of JSON (by the line, in events and within texts
- * too) and of forms that are known to hold them, whatever looks like a JSON Web Token, and what `redact` names. Look at the file before you share it all the same.
+ * Credentials are redacted: known headers, query values and fields of JSON and forms, JSON Web Tokens, and what `redact` names. Still,
+ * read the file before you share it.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
- * @throws RecordingError (`MAC_RECORDING_MISSING`, `MAC_RECORDING_INVALID`) for a file that is not there, or is no recording.
+ * @throws RecordingError (`MAC_RECORDING_MISSING`, `MAC_RECORDING_INVALID`) for a file that does not exist or is not a recording.
  * @example
  * ```ts
  * import { tmpdir } from 'node:os';

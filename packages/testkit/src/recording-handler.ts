@@ -1,4 +1,4 @@
-import type { RecorderController, RecorderHandler } from './recorder.ts';
+import type { RecorderController, RecorderHandler } from './recorder-dispatcher.ts';
 import type { RecordedExchange, RecordedRequest } from './recording.ts';
 import type { Redaction } from './redaction.ts';
 

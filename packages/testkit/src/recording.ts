@@ -3,26 +3,36 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RecordingError } from './errors.ts';
 
-/** A body as it is written down: text where it is text. */
+/** A recorded body: `text`, or `base64` if it is not text. */
 export type RecordedBody = { readonly text: string } | { readonly base64: string };
 
-/** A request, without its credentials. */
+/** A recorded request, redacted. */
 export interface RecordedRequest {
+  /** The request method. */
   readonly method: string;
+  /** The complete URL. */
   readonly url: string;
+  /** The request headers, by lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The body; absent if there was none. */
   readonly body?: RecordedBody;
 }
 
-/** An answer, without credentials, its content encodings undone. */
+/** A recorded response, redacted, with content encodings decoded. */
 export interface RecordedResponse {
+  /** The status. */
   readonly status: number;
+  /** The response headers, by lower-case name. */
   readonly headers: Readonly<Record<string, string | string[]>>;
+  /** The body; absent if there was none. */
   readonly body?: RecordedBody;
 }
 
+/** A recorded request and its response. */
 export interface RecordedExchange {
+  /** The request. */
   readonly request: RecordedRequest;
+  /** The response. */
   readonly response: RecordedResponse;
 }
 

@@ -2,14 +2,14 @@ import { isUtf8 } from 'node:buffer';
 import { stringify, type ParsedUrlQueryInput } from 'node:querystring';
 import { brotliDecompressSync, gunzipSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { assertFunction, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
-import type { RecorderRequest } from './recorder.ts';
+import type { RecorderRequest } from './recorder-dispatcher.ts';
 import type { RecordedBody, RecordedRequest, RecordedResponse } from './recording.ts';
 
-/** What a recorder leaves out of its file. */
+/** What a recorder redacts besides known credentials. */
 export interface RedactOptions {
-  /** Names of header fields, query parameters and fields of bodies, in any case, besides those that are known. */
+  /** Further names of headers, query parameters and fields of bodies whose values are redacted; in any case. Default: none. */
   names?: readonly string[];
-  /** Has the last word on every text that is written: URLs, header values and bodies. Must not change what stays. */
+  /** Called with each text to be written (URLs, header values, bodies); returns it redacted. Must not change anything else. Default: none. */
   text?: (text: string) => string;
 }
 

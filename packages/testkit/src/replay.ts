@@ -1,4 +1,4 @@
-import type { RecorderController, RecorderHandler } from './recorder.ts';
+import type { RecorderController, RecorderHandler } from './recorder-dispatcher.ts';
 import type { RecordedResponse } from './recording.ts';
 
 /** Gives a recorded answer to a handler as a connection would: paused and aborted as it asks. */

@@ -1,12 +1,12 @@
 import { assertInteger, assertText, type Random } from '@macadam/core';
 
-/** A {@link Random} whose every draw follows from its seed. */
+/** A source of randomness whose numbers follow from its seed. */
 export interface SeededRandom extends Random {
-  /** A uniform number from 0 (included) to 1 (excluded): one of 2^32 values. */
+  /** Returns a uniform number in [0, 1): one of 2^32 values. */
   (): number;
   /**
-   * A source of its own for `name`. Which numbers it gives depends on the seed and the name alone, not on how many were
-   * drawn before: giving a part of a test its own fork keeps the other parts' numbers as they were.
+   * Returns an independent source for `name`. Its numbers depend only on the seed and the name, not on how many were drawn before, so
+   * that a new fork does not change the numbers of other parts of a test.
    */
   fork(name: string): SeededRandom;
 }
@@ -14,10 +14,10 @@ export interface SeededRandom extends Random {
 const MASK_64 = (1n << 64n) - 1n;
 
 /**
- * A random source that gives the same numbers for the same seed on every machine: xoshiro128** (Blackman and Vigna,
- * 2018), its state filled by SplitMix64, as its authors recommend. Not for secrets.
+ * Makes a source of randomness that returns the same numbers for the same seed on every machine. Algorithm: xoshiro128** (Blackman
+ * and Vigna, 2018), seeded by SplitMix64. Not for secrets.
  *
- * @throws OptionsError `MAC_INVALID_OPTIONS` unless `seed` is a safe integer.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) unless `seed` is a safe integer.
  * @example
  * const random = seededRandom(7);
  * const arrivals = random.fork('arrivals');

@@ -4,56 +4,59 @@ import { settleEventLoop, settleMicrotasks } from './settle.ts';
 
 /** Options of {@link virtualClock}. */
 export interface VirtualClockOptions {
-  /** Where the monotonic clock starts, in milliseconds. Default: 0. */
+  /** The initial monotonic time, in milliseconds. Default: 0. */
   startMs?: number;
-  /** Where the epoch clock starts, in epoch milliseconds. Default: 2026-01-01T00:00:00Z. */
+  /** The initial value of `now()`, in epoch milliseconds. Default: that of 2026-01-01T00:00:00Z. */
   now?: number;
   /**
-   * What is allowed to finish between two timers. `microtasks` (default): every promise reaction and `queueMicrotask`,
-   * however long the chain, and `process.nextTick` callbacks. `eventLoop`: also one turn of the event loop
-   * (`setImmediate`, streams that hop many ticks), at about three times the price.
+   * What may finish between two timers. `microtasks`: promise reactions, `queueMicrotask` and `process.nextTick` callbacks, however
+   * many. `eventLoop`: also one turn of the event loop (`setImmediate`, streams), at about three times the cost. Default:
+   * `microtasks`.
    */
   settle?: 'microtasks' | 'eventLoop';
 }
 
 /** Options of `VirtualClock.runUntil`. */
 export interface RunUntilOptions {
-  /** The most virtual time that may pass, in milliseconds. Default: 86_400_000 (a day). */
+  /** Maximum virtual time that may pass, in milliseconds, above 0. Default: 86 400 000 (1 day). */
   limitMs?: number;
 }
 
 /**
- * A {@link Clock} that stands still until a test moves it. Timers run in the order they are due, and in the order they
- * were set among equals; while one runs, the clock reads exactly the time it was due.
+ * A clock that stands still until a test moves it. Timers run in the order they are due, those due at the same time in the order
+ * they were set; while a timer runs, the clock shows exactly the time it was due.
  *
- * Between two timers the clock lets all microtasks settle. It does so without a turn of the event loop: a
- * `process.nextTick` callback queued from a microtask runs once the microtask queue is empty, and two of them in a row
- * also cover code that hops through `nextTick` itself. So it cannot drive what only the event loop or the kernel
- * finishes: real sockets, files, `crypto` and `zlib` callbacks, worker threads, and timers set with the global
- * `setTimeout` (see `useVirtualGlobals` for those).
+ * Between two timers all microtasks settle, without a turn of the event loop. So the clock cannot drive what only the event loop or the
+ * kernel finishes: sockets, files, `crypto` and `zlib` callbacks, worker threads, and timers of the global `setTimeout` (see
+ * `useVirtualGlobals` for those).
  */
 export interface VirtualClock extends Clock, Disposable {
-  /** Moves time by `ms`, running every timer that comes due, and settles. */
+  /** Moves time forward by `ms` milliseconds, runs the timers that become due, and lets promises settle. */
   advance(ms: number): Promise<void>;
-  /** Like `advance`, without letting promises settle in between: for code that only uses callbacks. */
+  /** Like `advance`, without letting promises settle: for code that only uses callbacks. */
   advanceSync(ms: number): void;
-  /** Moves to the timer that is due next and runs it; false when there is none. */
+  /** Moves time to the next timer and runs it; resolves with false if there is none. */
   advanceToNext(): Promise<boolean>;
   /**
-   * Moves time from timer to timer until the promise settles, and settles as it does.
-   * @throws VirtualClockError `MAC_CLOCK_STALLED` when no timer is left and it is still pending, `MAC_CLOCK_LIMIT` when
-   * `limitMs` have passed.
+   * Moves time from timer to timer until `promise` settles, and settles like it.
+   *
+   * @throws VirtualClockError (`MAC_CLOCK_STALLED`) if no timer is left and it is still pending, and (`MAC_CLOCK_LIMIT`) if `limitMs`
+   * have passed.
    */
   runUntil<T>(promise: PromiseLike<T>, options?: RunUntilOptions): Promise<T>;
-  /** Lets everything settle that needs no time to pass. */
+  /** Lets promises settle without moving time. */
   settle(): Promise<void>;
-  /** Sets the epoch clock `now()` back (negative) or forth, as an administrator or NTP does. Durations are unaffected. */
+  /** Moves `now()` by `ms` milliseconds, back if negative, like a step of NTP. `monotonic()` and timers are unaffected. */
   jump(ms: number): void;
-  /** The timers that are armed. One that was unref'd does not count, as it would not keep a process alive. */
+  /** The number of armed timers, without those that were unref'd. */
   readonly pendingTimers: number;
-  /** @throws VirtualClockError `MAC_CLOCK_TIMERS_LEFT`, naming how many and when they are due, when timers are armed. */
+  /**
+   * Asserts that no timer is armed.
+   *
+   * @throws VirtualClockError (`MAC_CLOCK_TIMERS_LEFT`) with the number of armed timers and when they are due.
+   */
   assertNoTimers(): void;
-  /** `assertNoTimers`, so that `using clock = virtualClock()` fails a test that leaves timers behind. */
+  /** Calls `assertNoTimers`, so that `using clock = virtualClock()` fails a test that leaves timers behind. */
   [Symbol.dispose](): void;
 }
 
@@ -61,9 +64,9 @@ export interface VirtualClock extends Clock, Disposable {
 const DEFAULT_NOW = 1_767_225_600_000;
 
 /**
- * Makes a {@link VirtualClock}.
+ * Makes a clock that a test moves by hand.
  *
- * @throws OptionsError `MAC_INVALID_OPTIONS`
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example
  * const clock = virtualClock();
  * const sleeping = clock.sleep(5_000);

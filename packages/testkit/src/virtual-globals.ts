@@ -4,12 +4,11 @@ import { assertClock, type Timer } from '@macadam/core';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /**
- * Puts the clock behind the globals `setTimeout`, `setInterval` and their opposites, `Date` and `performance.now`,
- * until the result is disposed: for code of others that takes no clock, such as the waits of p-retry or the `delay` of
- * undici's `MockAgent`. It reaches code that looks the global up when it calls it; not `node:timers` and
- * `node:timers/promises`, `AbortSignal.timeout`, `setImmediate`, or a reference taken earlier.
+ * Replaces the globals `setTimeout`, `clearTimeout`, `setInterval`, `clearInterval`, `Date` and `performance.now` by the clock until
+ * the result is disposed: for third-party code that takes no clock. It affects code that looks up the global when it calls it, but not
+ * `node:timers`, `node:timers/promises`, `AbortSignal.timeout`, `setImmediate`, or references taken earlier.
  *
- * @throws OptionsError `MAC_INVALID_OPTIONS` for what is no clock.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) unless `clock` is a clock.
  * @example
  * using globals = useVirtualGlobals(clock);
  * await clock.runUntil(pRetry(load, { minTimeout: 1_000 }));

@@ -8,34 +8,35 @@ import {
   type Random,
 } from '@macadam/core';
 
-/** When requests come: open loop, so a slow answer does not slow the next request down. Pure; chance is handed in. */
+/** When requests arrive. An open loop: slow responses do not delay later requests. */
 export interface Arrivals {
-  /** How many requests come at each arrival. */
+  /** The number of requests per arrival. */
   readonly size: number;
-  /** How long after `atMs` the next arrival is, in milliseconds. */
+  /** Returns the time from `atMs` to the next arrival, in milliseconds. */
   next(atMs: number, random: Random): number;
-  /** In words, such as `200 a second, at random`. */
+  /** Describes the arrivals in words, such as `200 a second, at random`. */
   describe(): string;
 }
 
-/** A stretch of time in which the rate is another one. */
+/** A period with another rate. */
 export interface Spike {
-  /** Its beginning, in milliseconds from the start of the simulation. */
+  /** The start in milliseconds after the start of the simulation. */
   fromMs: number;
-  /** Its end, not included. */
+  /** The end in milliseconds, exclusive. */
   toMs: number;
-  /** The rate is this many times the usual one. Above 0. */
+  /** The factor on the rate, above 0. */
   factor: number;
 }
 
+/** Options of {@link poissonArrivals} and {@link constantArrivals}. */
 export interface RateOptions {
-  /** Requests a second, above 0. */
+  /** Requests per second, above 0. Required. */
   ratePerSecond: number;
-  /** Default: none. */
+  /** A period with another rate. Default: none. */
   spike?: Spike;
 }
 
-/** Requests of many users who know nothing of one another: a Poisson process. */
+/** Requests of many independent users: a Poisson process. */
 export function poissonArrivals(options: RateOptions): Arrivals {
   const rateAt = toRate('poissonArrivals', options);
   return {
@@ -45,7 +46,7 @@ export function poissonArrivals(options: RateOptions): Arrivals {
   };
 }
 
-/** Requests of one machine that sends at a steady pace. */
+/** Requests at a steady rate, evenly spaced. */
 export function constantArrivals(options: RateOptions): Arrivals {
   const rateAt = toRate('constantArrivals', options);
   return {
@@ -55,14 +56,15 @@ export function constantArrivals(options: RateOptions): Arrivals {
   };
 }
 
+/** Options of {@link burstArrivals}. */
 export interface BurstOptions {
-  /** Requests in a burst, at least 1. */
+  /** Requests per burst, at least 1. Required. */
   size: number;
-  /** From one burst to the next, in milliseconds. */
+  /** The time from one burst to the next in milliseconds, above 0. Required. */
   everyMs: number;
 }
 
-/** Many requests at one moment, then none until the next burst: what a timer job or a batch does. */
+/** Bursts of simultaneous requests, as of a scheduled job. */
 export function burstArrivals(options: BurstOptions): Arrivals {
   assertObject('burstArrivals', options);
   assertKnownOptions('burstArrivals', options, ['size', 'everyMs']);

@@ -1,8 +1,12 @@
-/** Why a simulated server did not do what it was asked. */
+/**
+ * Why a simulated call failed: `error`, the server answered with an error; `overloaded`, its queue was full; `refused`, it was down;
+ * `reset`, it stopped while it worked on the request; `dependency`, a call to another service failed.
+ */
 export type FailureReason = 'error' | 'overloaded' | 'refused' | 'reset' | 'dependency';
 
-/** What a simulated call fails with: a plain error, as a driver that knows nothing of Macadam throws. */
+/** The error of a failed simulated call: a plain `Error`, like that of a driver that does not know Macadam. */
 export class SimulatedFailure extends Error {
+  /** Why the call failed. */
   readonly reason: FailureReason;
 
   constructor(reason: FailureReason, service: string) {

@@ -7,47 +7,55 @@ import {
   assertOneOf,
 } from '@macadam/core';
 
-interface FaultSpan {
-  /** Its beginning, in milliseconds from the start of the simulation. */
+/** When a fault of a simulated server applies, and to which instances. */
+export interface FaultSpan {
+  /** The start in milliseconds after the start of the simulation, at least 0. */
   fromMs: number;
-  /** Its end, not included. `Infinity` for one that lasts. */
+  /** The end in milliseconds, exclusive; `Infinity` for a fault that lasts. */
   toMs: number;
-  /** Which instances it strikes, counted from 0. Default: all. */
+  /** The instances it applies to, counted from 0. Default: all. */
   instances?: readonly number[];
 }
 
-/** Refuses every request at once. What was begun before is still answered. */
+/** Refuses all requests at once. Requests in progress are still answered. */
 export interface DownFault extends FaultSpan {
+  /** The kind of the fault. */
   kind: 'down';
 }
 
-/** Takes requests and never answers, and loses the answers that were on their way. */
+/** Accepts requests and never answers; responses under way are lost. */
 export interface BlackHoleFault extends FaultSpan {
+  /** The kind of the fault. */
   kind: 'blackHole';
 }
 
-/** Answers this share of the requests, above 0 and at most 1, with an error, after the usual time. */
+/** Answers a share of the requests with an error, after the usual time. */
 export interface ErrorFault extends FaultSpan {
+  /** The kind of the fault. */
   kind: 'errors';
+  /** The share of requests that fail, above 0, at most 1. */
   ratio: number;
 }
 
-/** Takes `factor` times as long, at least 1, for what it begins. */
+/** Slows down the requests that begin during the fault. */
 export interface SlowFault extends FaultSpan {
+  /** The kind of the fault. */
   kind: 'slow';
+  /** How many times longer requests take, at least 1. */
   factor: number;
 }
 
-/** Stops: loses its queue and what it was working on. Comes back at `toMs`, with cold caches. */
+/** Stops the server, which loses its queue and the requests in progress, and starts it again at `toMs`. */
 export interface RestartFault extends FaultSpan {
+  /** The kind of the fault. */
   kind: 'restart';
-  /** How long it takes to become warm, in milliseconds. Default: 0. */
+  /** How long the server is slower after the restart, in milliseconds, at least 0. Default: 0. */
   coldMs?: number;
-  /** How many times as long it takes at first; falls evenly to 1. At least 1. Default: 1. */
+  /** How many times longer requests take right after the restart, at least 1, falling linearly to 1. Default: 1. */
   coldFactor?: number;
 }
 
-/** What goes wrong with a simulated server, and when. Several may overlap. */
+/** A fault of a simulated server. Several may overlap. */
 export type ServerFault = BlackHoleFault | DownFault | ErrorFault | RestartFault | SlowFault;
 
 /** The faults of one instance as answers to what it has to know. */

@@ -10,13 +10,13 @@ import { summarize, type SimulationResult } from './simulation-result.ts';
 import { noTrace, TextTrace } from './trace.ts';
 
 /**
- * Runs clients against servers in virtual time and measures what users get: real policies, simulated servers. Servers
- * are queues with workers, which fail as told; clients send at their own pace, however slow the answers are.
+ * Simulates clients with real policies and servers with faults in virtual time, and measures what users experience. Servers have queues
+ * and workers; clients send at their own rate, however slow the responses are.
  *
- * Nothing in it reads real time or global chance: the same options give the same result, and the same trace byte for
- * byte, as long as the policies take their clock and their random source from what they are given.
+ * The same options give the same result and trace on every machine, as long as the policies use the clock and source of randomness they
+ * are given.
  *
- * @throws OptionsError `MAC_INVALID_OPTIONS`
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example
  * const result = await simulate({
  *   durationMs: 60_000,

@@ -1,26 +1,28 @@
 import type { Clock, Random } from '@macadam/core';
 
-/** What a policy hands to the function it guards. The policies of `@macadam/resilience` do. */
+/** What a policy passes to the function it runs; `ExecuteContext` of `@macadam/resilience` has it. */
 export interface SimulatedAttempt {
-  /** Which try this is, counted from 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
-  /** Calls `listener` once when nobody waits for this try any more. */
+  /** Calls `listener` once when nobody waits for this attempt any more. */
   onCancel(listener: (reason: unknown) => void): void;
 }
 
-/** What a client puts around its calls: any policy or pipeline of `@macadam/resilience`, or one of your own. */
+/** The policy around the calls of a simulated client: any policy of `@macadam/resilience`, or one of your own. */
 export interface SimulatedPolicy {
+  /** Runs `fn` under the policy. */
   execute<T>(fn: (attempt: SimulatedAttempt) => PromiseLike<T>, options?: { idempotent?: boolean }): Promise<T>;
 }
 
-/** What a policy is made with, so that it runs in virtual time. */
+/** What a policy of a simulation must be made with, so that it runs in virtual time. */
 export interface PolicyContext {
+  /** The clock of the simulation. */
   readonly clock: Clock;
-  /** A source of its own. */
+  /** A source of randomness for this policy. */
   readonly random: Random;
-  /** The service that is called. */
+  /** The name of the service that is called. */
   readonly service: string;
-  /** Whose policy it is, such as `web#2`. */
+  /** The client process or server instance that owns the policy, such as `web#2`. */
   readonly owner: string;
 }
 
@@ -29,7 +31,7 @@ export type MakePolicy = (context: PolicyContext) => SimulatedPolicy;
 
 const attemptOnly: SimulatedAttempt = { attempt: 1, onCancel() {} };
 
-/** No policy at all: one try, and whatever comes of it. */
+/** No policy: a single attempt. */
 export const noPolicy: MakePolicy = () => ({
   execute: async (fn) => fn(attemptOnly),
 });

@@ -16,64 +16,68 @@ import { assertArrivals, type Arrivals } from './arrivals.ts';
 import { assertServerFault, type ServerFault } from './server-fault.ts';
 import type { MakePolicy } from './simulated-policy.ts';
 
-/** A service: one name, and one or more servers behind it. Each is a queue and some workers. */
+/** A simulated service of one or more servers, each with a queue and workers. */
 export interface SimulatedService {
+  /** The name of the service. */
   name: string;
-  /** How many servers stand behind the name. Default: 1. */
+  /** The number of servers, at least 1. Default: 1. */
   instances?: number;
-  /** Which of them gets the next try. Default: `roundRobin`. */
+  /** How attempts are distributed among the servers. Default: `roundRobin`. */
   balancing?: 'random' | 'roundRobin';
-  /** How long a worker takes for one request. */
+  /** How long a worker takes for a request. */
   serviceTime: Distribution;
-  /** Requests that one server works on at once, at least 1. */
+  /** The number of requests a server works on at the same time, at least 1. */
   workers: number;
-  /** Requests that may wait for a worker; what comes on top is refused at once. Default: Infinity. */
+  /** Maximum number of requests waiting for a worker, at least 0; further ones are refused at once. Default: `Infinity`. */
   maxQueued?: number;
-  /** Whether a server leaves out what nobody waits for any more when its turn comes. Default: false: few do. */
+  /** Whether a server skips queued requests that nobody waits for any more. Default: false; few servers do. */
   dropsAbandoned?: boolean;
-  /** What goes wrong, and when. Default: nothing. */
+  /** The faults of its servers. Default: none. */
   faults?: readonly ServerFault[];
-  /** Another service, further down in the list, that the handler calls after its own work while it holds its worker. */
+  /** Another service, further down the list, that each request calls after its own work while it keeps its worker. Default: none. */
   calls?: {
+    /** The name of that service. */
     service: string;
-    /** Each server has one of its own. Default: that of the simulation. */
+    /** The policy around those calls, made for each server. Default: `policy` of the simulation. */
     policy?: MakePolicy;
   };
 }
 
-/** Who sends requests. */
+/** A simulated client of one or more processes. */
 export interface SimulatedClient {
+  /** The name of the client. */
   name: string;
-  /** The service it calls. Default: the first. */
+  /** The name of the service it calls. Default: the first service. */
   service?: string;
-  /** When requests come, for all its processes together. */
+  /** When requests arrive, for all its processes together. */
   arrivals: Arrivals;
-  /** Processes, with a policy each; requests are dealt out to them in turn. Default: 1. */
+  /** The number of processes, each with a policy of its own, that take the requests in turn; at least 1. Default: 1. */
   processes?: number;
-  /** Runs each call in a unit of work of this priority. Default: without one. */
+  /** The priority of its calls, which then run in `runWork()`. Default: none. */
   priority?: Priority;
-  /** When the user leaves, in milliseconds: the request has failed then, whatever comes. Default: 30 000. */
+  /** How long users wait in milliseconds, above 0; then the request counts as failed. Default: 30 000. */
   patienceMs?: number;
-  /** Default: that of the simulation. */
+  /** The policy around its calls, made for each process. Default: `policy` of the simulation. */
   policy?: MakePolicy;
-  /** A client further up in the list, whose processes send these requests too: several streams through one gateway. */
+  /** The name of a client further up the list whose processes send these requests as well. Default: none. */
   sharesPolicyWith?: string;
 }
 
+/** Options of {@link simulate}. */
 export interface SimulateOptions {
-  /** All chance follows from it: a safe integer. Default: 1. */
+  /** The seed of all randomness; a safe integer. Default: 1. */
   seed?: number;
-  /** How long requests come, in virtual milliseconds. What is in flight then is still waited for. */
+  /** How long requests arrive, in virtual milliseconds, above 0; the simulation ends when the last of them has ended. Required. */
   durationMs: number;
-  /** Who calls, how often, and whom. */
+  /** The clients. Required. */
   clients: readonly SimulatedClient[];
-  /** Who is called: what they can take, and what befalls them when. */
+  /** The services and their faults. Required. */
   servers: readonly SimulatedService[];
-  /** What a client puts around its calls, unless it has a policy of its own. */
+  /** Makes the policy around calls, unless a client or service has its own. Required. */
   policy: MakePolicy;
-  /** When the trouble is. Default: from the beginning of the first fault to the end of the last. */
+  /** The time window of `duringFault`. Default: from the start of the first fault to the end of the last. */
   faultWindow?: { fromMs: number; toMs: number };
-  /** Whether to write down all that happens: about 150 bytes a request. Default: false. */
+  /** Whether to record a trace of all events, about 150 bytes per request. Default: false. */
   trace?: boolean;
 }
 

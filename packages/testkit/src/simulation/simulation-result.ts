@@ -3,65 +3,78 @@ import type { ServerGroup } from './server-group.ts';
 import type { SimulateOptions } from './simulation-options.ts';
 import { jainIndex, percentile, RECOVERY_SLICE_MS, Slices, timeToRecover } from './statistics.ts';
 
-/** Requests and what became of them. */
+/** Requests, and how many of them succeeded. */
 export interface SuccessCount {
+  /** The number of requests. */
   readonly requests: number;
+  /** The number of successful requests. */
   readonly succeeded: number;
-  /** 1 when there were none. */
+  /** `succeeded / requests`; 1 if there were no requests. */
   readonly successRatio: number;
 }
 
-/** A second of the simulation, by when the requests came. */
+/** The requests that arrived within one second of the simulation. */
 export interface SimulationWindow extends SuccessCount {
+  /** The start of that second, in milliseconds. */
   readonly fromMs: number;
 }
 
-/** How long successful requests took, in milliseconds from the user's wish to the answer. */
+/** The latencies of successful requests in milliseconds, from arrival to response. */
 export interface LatencySummary {
+  /** The median. */
   readonly p50: number;
+  /** The 95th percentile. */
   readonly p95: number;
+  /** The 99th percentile. */
   readonly p99: number;
+  /** The 99.9th percentile. */
   readonly p999: number;
+  /** The maximum. */
   readonly max: number;
 }
 
+/** What a simulation measured for one service. */
 export interface ServiceResult {
-  /** Tries that reached its servers, refused ones included. */
+  /** Attempts that reached its servers, refused ones included. */
   readonly requests: number;
-  /** Those, for each request of a user. */
+  /** Those attempts per request of a user. */
   readonly amplification: number;
-  /** Time that workers were held, in milliseconds. */
+  /** The time its workers were busy, in milliseconds. */
   readonly busyMs: number;
-  /** The part of it that went into answers nobody waited for, or nobody got. */
+  /** The part of that time spent on responses that nobody waited for or received, in milliseconds. */
   readonly wastedMs: number;
 }
 
-/** What a simulation measured. Numbers of requests are those of users; tries are counted apart. */
+/** What a simulation measured. Requests are those of users; attempts are counted separately. */
 export interface SimulationResult extends SuccessCount {
+  /** The latencies of successful requests. */
   readonly latency: LatencySummary;
-  /** The longest that any user waited, for an answer, an error, or in vain. In milliseconds. */
+  /** The longest wait of any user for a response or an error, or until giving up, in milliseconds. */
   readonly maxWaitMs: number;
-  /** Tries that clients sent, for each request of a user. */
+  /** Attempts sent by clients per request of a user. */
   readonly amplification: number;
-  /** The share of the servers' time that went into answers nobody waited for. */
+  /** The share of the servers' busy time spent on responses that nobody waited for. */
   readonly wastedRatio: number;
-  /** Jain's index over the success ratios of the clients: 1 when all fared alike. */
+  /** Jain's fairness index of the success ratios of the clients: 1 if all are equal. */
   readonly fairness: number;
-  /** While things went wrong; absent without faults. */
+  /** During the fault window; absent without faults. */
   readonly duringFault?: SuccessCount & { readonly amplification: number };
-  /** From the end of the trouble to the end of the simulation; absent without faults. */
+  /** From the end of the fault window to the end of the simulation; absent without faults. */
   readonly afterFault?: SuccessCount & { readonly amplification: number };
   /**
-   * From the end of the trouble to the first moment from which each second has at least 95 % success; Infinity when it
-   * never came to that. Absent without faults. In milliseconds, in steps of 100.
+   * Time from the end of the fault window until each second has at least 95 % success, in milliseconds, in steps of 100; `Infinity` if
+   * that is never reached. Absent without faults.
    */
   readonly recoveryMs?: number;
+  /** The results of each client, by name. */
   readonly clients: Readonly<Record<string, SuccessCount & { readonly latency: LatencySummary }>>;
+  /** The results of each priority. */
   readonly priorities: Readonly<Record<string, SuccessCount>>;
+  /** The results of each service, by name. */
   readonly services: Readonly<Record<string, ServiceResult>>;
-  /** One for each second. */
+  /** The requests of each second. */
   readonly windows: readonly SimulationWindow[];
-  /** All that happened; empty unless it was asked for. */
+  /** The trace of all events; empty unless `trace` was set. */
   readonly trace: string;
 }
 
