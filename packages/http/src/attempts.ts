@@ -2,20 +2,21 @@ import type { Verdict } from '@macadam/resilience';
 import type { Route } from './endpoints/route.ts';
 import type { CallTrace } from './instruments.ts';
 
-/** What one try of a call did. Holds no credential, no query value and nothing of a body. */
+/** What one attempt of a call did. Contains no credentials, no query values and nothing of a body. */
 export interface HttpAttempt {
-  /** Counted from 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
-  /** Where it went: host and port. */
+  /** Host and port the attempt was sent to. */
   readonly endpoint: string;
-  /** When it began, in milliseconds from the start of the call. */
+  /** When the attempt began, in milliseconds after the start of the call. */
   readonly startedAtMs: number;
+  /** How long the attempt took, in milliseconds; 0 while it is in flight. */
   readonly durationMs: number;
-  /** How long was waited before it: back-off, a place in the bulkhead, the delay of a hedge. Milliseconds. */
+  /** The wait before the attempt in milliseconds: backoff, queueing in the bulkhead, hedge delay. */
   readonly waitedMs: number;
-  /** The status of the answer, if there was one. */
+  /** The status of the response; undefined if there was none. */
   readonly status: number | undefined;
-  /** Why it failed: `ECONNRESET`, `UND_ERR_SOCKET`, `MAC_TIMEOUT`, …; undefined when it was answered. */
+  /** The code of the error that ended it: `ECONNRESET`, `UND_ERR_SOCKET`, `MAC_TIMEOUT`, …; undefined if there was a response. */
   readonly errorCode: string | undefined;
 }
 

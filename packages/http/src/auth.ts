@@ -1,59 +1,64 @@
 import { assertFunction, assertText, OptionsError, withheld } from '@macadam/core';
 
-/** A request that is about to be sent, for a signer to look at. */
+/** A request about to be sent, as an `authorize` hook sees it: what a signature is computed over. */
 export interface AuthorizableRequest {
+  /** The request method. */
   readonly method: string;
-  /** Whole, with path parameters and query filled in. */
+  /** The complete URL, with path parameters and query filled in. */
   readonly url: string;
-  /** By lower-case name; of a name given twice, the values are joined with a comma and a space. */
+  /** The request headers by lower-case name; repeated ones are joined with `, `. */
   readonly headers: Readonly<Record<string, string>>;
-  /** As it will be sent; undefined when there is none, or when it is a stream. */
+  /** The body as it will be sent; undefined if there is none, or if it is a stream. */
   readonly body: string | Uint8Array | undefined;
 }
 
-/** The try that credentials are for. */
+/** The attempt that an `authorize` hook provides credentials for. */
 export interface AuthorizeContext {
-  /** Counted from 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
-  /** Aborts when this try is cancelled or out of time. */
+  /** Aborts when this attempt is cancelled or exceeds its time limit. */
   readonly signal: AbortSignal;
 }
 
-/** Headers that authorize a request, by name. */
+/** The headers that authorize a request, by name. */
 export type AuthHeaders = Readonly<Record<string, string>>;
 
-/** Where a client gets its credentials: `basic()`, `bearer()` of `@macadam/auth`, or a signer of your own. */
+/** Provides the credentials of a client: `basic()`, `bearer()` of `@macadam/auth`, or an implementation of your own. */
 export interface HttpAuth {
   /**
-   * Gives the headers for one request, laid over all others. Asked anew for every try and every redirect within the
-   * origin, never for another origin. What it throws ends the call, unless it says it is `retryable`.
+   * Returns the headers that authorize one request; they replace others of the same name. Called for each attempt and for each
+   * redirect within the origin, never for another origin. An error it throws ends the call, unless the error is `retryable`.
    */
   authorize(request: AuthorizableRequest, context: AuthorizeContext): AuthHeaders | Promise<AuthHeaders>;
   /**
-   * Told that the server answered 401 to these headers; then the request is sent once more, with fresh ones. Without
-   * this method a 401 is final.
+   * Called when the server answered 401 to these headers. The request is then sent once more with new ones from `authorize`.
+   * Without this method a 401 is final.
    */
   invalidate?(rejected: AuthHeaders): Promise<void> | void;
   /**
-   * Told of every answer to a request that it authorized, before anything is made of it: servers give nonces and the like
-   * with any answer. What it throws is of no consequence.
+   * Called with each response to a request that it authorized, before the response is processed; some servers send nonces
+   * with any response. Errors it throws are ignored.
    */
-  received?(sent: AuthHeaders, answer: AuthorizedAnswer): void;
+  received?(sent: AuthHeaders, response: AuthorizedResponse): void;
 }
 
-/** An answer to a request that was authorized, without its body. */
-export interface AuthorizedAnswer {
+/** The head of a response to an authorized request. */
+export interface AuthorizedResponse {
+  /** The status of the response. */
   readonly status: number;
-  /** Where the request went. */
+  /** The origin the request was sent to. */
   readonly origin: string;
-  /** A header that was sent more than once counts as its first. */
+  /** The response headers by name, in any case; the first value of a repeated one. */
   readonly headers: { get(name: string): string | undefined };
 }
 
 /**
- * A user and a password, as in RFC 7617. The text is sent as UTF-8. A 401 is final: there is no other password.
+ * Authorizes requests with HTTP Basic authentication (RFC 7617), encoded as UTF-8. A 401 is final, since there is no other password
+ * to try.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a user with a colon, or text with control characters.
+ * @param user - the user name, without colon and control characters
+ * @param password - the password, without control characters
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a user or password that cannot be sent; it does not show their values.
  * @example
  * ```ts
  * import { basic, createHttpClient } from '@macadam/http';

@@ -57,6 +57,6 @@ export async function authorize(
 ): Promise<AuthHeaders> {
   const given = await auth.authorize(new RequestView(request, origin, headers), new TryView(context));
   if (typeof given !== 'object' || given === null)
-    throw new OptionsError('auth.authorize()', withheld(given), 'headers');
+    throw new OptionsError('createHttpClient.auth.authorize()', withheld(given), 'headers');
   return given;
 }

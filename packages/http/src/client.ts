@@ -1,4 +1,4 @@
-import { assertObject, MacadamError, OptionsError, runWork } from '@macadam/core';
+import { assertObject, ClosedError, OptionsError, runWork, underPath } from '@macadam/core';
 import type { ExecuteContext } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
 import { AttemptLog } from './attempts.ts';
@@ -118,7 +118,7 @@ class PooledHttpClient {
 
   #assertOpen(): void {
     if (this.#closing === undefined) return;
-    throw new MacadamError(`The client "${this.name}" is closed`, { code: 'MAC_CLOSED' });
+    throw new ClosedError(`The client "${this.name}"`);
   }
 
   async #call(
@@ -242,7 +242,8 @@ class PooledHttpClient {
  * ```
  */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
-  return new PooledHttpClient(httpClientSettings(options)) as HttpClient;
+  assertObject('createHttpClient', options);
+  return underPath('createHttpClient', () => new PooledHttpClient(httpClientSettings(options))) as HttpClient;
 }
 
 standingCall();

@@ -1,44 +1,47 @@
-import { isMacadamError, MacadamError } from '@macadam/core';
+import { isMacadamError, MacadamError, type MacadamErrorOptions } from '@macadam/core';
 import type { HttpAttempt } from './attempts.ts';
-import type { DecodeFailure } from './content-decoding.ts';
 import type { RedirectRefusal } from './redirect.ts';
 import type { HttpResponse } from './response.ts';
-import { issuePaths, type SchemaIssue } from './schema.ts';
 import { blamedProxy } from './transport/proxy-failure.ts';
 
 /**
- * Why a call ended with this error: it is of a kind that is not retried, no attempt, budget or time was left, the server
- * asked for too long a wait, the circuit opened meanwhile, or the body was a stream that had been sent.
+ * Why there was no further attempt:
+ *
+ * - `notRetryable`: this kind of error, or this request, is not retried.
+ * - `maxAttempts`: `retry.maxAttempts` was reached.
+ * - `budget`: the retry budget was empty.
+ * - `deadline`: too little of the time limit was left.
+ * - `retryAfterTooLong`: the server asked for a longer wait than `retry.maxRetryAfterMs`, or than the time left.
+ * - `circuitOpen`: the circuit breaker opened in the meantime.
+ * - `bodyNotReplayable`: the body is a stream that cannot be sent again.
  */
-export type GaveUp =
+export type HttpGaveUpReason =
   'bodyNotReplayable' | 'budget' | 'circuitOpen' | 'deadline' | 'maxAttempts' | 'notRetryable' | 'retryAfterTooLong';
 
-/** The request an error is about, without anything secret: parameters and query values are not filled in. */
+/** The request an error is about. Contains no secrets: path parameters and query values are not filled in. */
 export interface ErrorSubject {
+  /** The request method. */
   readonly method: string;
-  /** Origin and path template; query values are replaced. */
+  /** Origin and path template, with query values replaced by `REDACTED`. */
   readonly url: string;
-  /** The path template, when the path has parameters: of few kinds, so that it can be counted by. */
+  /** The path template, if the path has parameters. Its low cardinality makes it fit for metrics. */
   readonly template?: string | undefined;
-  /** What is kept by route is kept by this. */
+  /** The route (method and template) that policies kept `per: 'route'` are looked up by. */
   readonly route?: string;
 }
 
-interface HttpErrorOptions {
-  code: string;
-  retryable?: boolean;
-  cause?: unknown;
-}
-
-/** What all errors of a call have: which request, what its tries did, and why there was not another. */
+/** The base of the errors a call rejects with: the request, what its attempts did, and why there was no further one. */
 export abstract class HttpError extends MacadamError {
+  /** The request method. */
   readonly method: string;
+  /** Origin and path template of the request, with query values replaced by `REDACTED`. */
   readonly url: string;
-  /** What each try did, the last one included. */
+  /** What each attempt did, the last one included. */
   readonly attempts: readonly HttpAttempt[] = [];
-  readonly gaveUp: GaveUp = 'notRetryable';
+  /** Why there was no further attempt. */
+  readonly gaveUp: HttpGaveUpReason = 'notRetryable';
 
-  constructor(message: string, subject: ErrorSubject, options: HttpErrorOptions) {
+  constructor(message: string, subject: ErrorSubject, options: Omit<MacadamErrorOptions, 'stack'>) {
     // A try's error is made deep inside the transport, where a stack tells nothing. The call adds its own at the end.
     super(`${subject.method} ${subject.url} ${message}`, { ...options, stack: false });
     this.method = subject.method;
@@ -65,23 +68,32 @@ export function copyAttempts(attempts: readonly HttpAttempt[]): readonly HttpAtt
 }
 
 /** These are worth a word after a first try too: the failure itself does not tell why there was no other. */
-const TOLD_OF_ONE: ReadonlySet<GaveUp> = new Set(['bodyNotReplayable', 'budget', 'circuitOpen', 'retryAfterTooLong']);
+const TOLD_OF_ONE: ReadonlySet<HttpGaveUpReason> = new Set([
+  'bodyNotReplayable',
+  'budget',
+  'circuitOpen',
+  'retryAfterTooLong',
+]);
 
 /** Completes the error a call ends with: what its tries did and why it gave up. */
-export function conclude<E extends HttpError>(error: E, attempts: readonly HttpAttempt[], gaveUp: GaveUp): E {
-  const open = withAttempts(error, attempts) as { gaveUp: GaveUp; message: string };
+export function conclude<E extends HttpError>(error: E, attempts: readonly HttpAttempt[], gaveUp: HttpGaveUpReason): E {
+  const open = withAttempts(error, attempts) as { gaveUp: HttpGaveUpReason; message: string };
   open.gaveUp = gaveUp;
   const tells = TOLD_OF_ONE.has(gaveUp) || (gaveUp === 'deadline' && !(error instanceof HttpTimeoutError));
   if (attempts.length > 1 || tells) open.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;
   return error;
 }
 
-/** The server answered, with a status outside 2xx. Code `MAC_HTTP_STATUS`. */
+/**
+ * A response with a status outside 2xx. Code `MAC_HTTP_STATUS`. Retryable if the status is among `retry.statuses` and the request
+ * may be sent twice.
+ */
 export class HttpStatusError extends HttpError {
+  /** The status of the response. */
   readonly status: number;
-  /** How long the server asked to be left alone, in milliseconds. */
+  /** How long to wait before the next request, in milliseconds, from `Retry-After`; undefined when the server does not say. */
   readonly retryAfterMs: number | undefined;
-  /** Why a redirect was not followed; undefined for all other answers. */
+  /** Why a redirect was not followed; undefined for other responses. */
   readonly redirectRefused: RedirectRefusal | undefined;
   readonly #response: HttpResponse;
 
@@ -100,23 +112,26 @@ export class HttpStatusError extends HttpError {
     this.#response = response;
   }
 
-  /** The answer, its body cut to 64 KiB. Not printed with the error: it may hold anything. */
+  /** The response, with its body cut to 64 KiB. Not printed with the error, since it may contain anything. */
   get response(): HttpResponse {
     return this.#response;
   }
 }
 HttpStatusError.prototype.name = 'HttpStatusError';
 
-/** How far a try had come: `connect` is before anything was sent, `response` after the headers had arrived. */
+/**
+ * How far an attempt got: `connect`, before anything was sent; `request`, while sending or waiting for the response; `response`,
+ * after the response headers had arrived.
+ */
 export type NetworkPhase = 'connect' | 'request' | 'response';
 
-/** There was no answer, or not a whole one. Code `MAC_HTTP_NETWORK`. */
+/** No response arrived, or only part of one. Code `MAC_HTTP_NETWORK`. */
 export class HttpNetworkError extends HttpError {
-  /** What went wrong: `ECONNREFUSED`, `ECONNRESET`, `UND_ERR_SOCKET`, … */
+  /** The code of the underlying error: `ECONNREFUSED`, `ECONNRESET`, `UND_ERR_SOCKET`, … */
   readonly errorCode: string;
-  /** Nothing was sent when this is `connect`, so that any request may be repeated. */
+  /** How far the attempt got. With `connect` nothing was sent, so that any request is safe to repeat. */
   readonly phase: NetworkPhase;
-  /** Host and port of the proxy, when it was that which failed, or which said that it cannot connect; else undefined. */
+  /** Host and port of the proxy, if the proxy failed or reported that it cannot connect; else undefined. */
   readonly proxy: string | undefined;
 
   constructor(subject: ErrorSubject, errorCode: string, phase: NetworkPhase, retryable: boolean, cause: unknown) {
@@ -130,15 +145,16 @@ export class HttpNetworkError extends HttpError {
 }
 HttpNetworkError.prototype.name = 'HttpNetworkError';
 
-/** Which part of a request could not be made. */
+/** The part of a request that failed on this side: its credentials (`auth`) or its body (`body`). */
 export type RequestPart = 'auth' | 'body';
 
 /**
- * The request was not sent, or not to its end, because code of the caller's failed: `auth`, or a stream given as the
- * body; `cause` says with what. Code `MAC_HTTP_REQUEST`. Retryable when `auth` failed with an error of this project that
- * is. Errors of this project pass as they are, but for those of other requests and of time limits.
+ * A request that was not sent completely because the caller's own code failed: the `auth` hook, or a stream given as the
+ * body. `cause` is what it failed with. Code `MAC_HTTP_REQUEST`. Retryable if `auth` failed with a retryable error of
+ * Macadam. Other errors of Macadam are passed on as they are, except those of other requests and of time limits.
  */
 export class HttpRequestError extends HttpError {
+  /** Which part failed. */
   readonly part: RequestPart;
 
   constructor(subject: ErrorSubject, part: RequestPart, cause: unknown) {
@@ -158,7 +174,7 @@ export function requestFailure(subject: ErrorSubject, part: RequestPart, cause: 
   return isOurs ? cause : new HttpRequestError(subject, part, cause);
 }
 
-/** The call, or its last try, took too long. Code `MAC_TIMEOUT`, as every time limit of this project. */
+/** A call, or its last attempt, that exceeded its time limit. Code `MAC_TIMEOUT`, like all time limits of Macadam. */
 export class HttpTimeoutError extends HttpError {
   /** The limit that was exceeded, in milliseconds. */
   readonly timeoutMs: number;
@@ -169,77 +185,3 @@ export class HttpTimeoutError extends HttpError {
   }
 }
 HttpTimeoutError.prototype.name = 'HttpTimeoutError';
-
-/** What a body failed at: its encoding, its JSON, its schema, or it had been cut off. */
-export type DecodeReason = 'encoding' | 'json' | 'schema' | 'truncated';
-
-/** Not a field, which would be printed. */
-const ISSUES = new WeakMap<object, readonly SchemaIssue[]>();
-
-/** The answer is there, but is not what it should be. Code `MAC_HTTP_DECODE`. Not retryable. */
-export class HttpDecodeError extends HttpError {
-  readonly reason: DecodeReason;
-  readonly status: number;
-  /** Where the schema did not fit, such as `items.0.price`. */
-  readonly paths: readonly string[];
-
-  constructor(
-    subject: ErrorSubject,
-    reason: DecodeReason,
-    status: number,
-    detail: string,
-    issues: readonly SchemaIssue[] = [],
-  ) {
-    super(`answered ${status} with a body that ${detail}`, subject, { code: 'MAC_HTTP_DECODE' });
-    this.reason = reason;
-    this.status = status;
-    this.paths = issuePaths(issues);
-    if (issues.length > 0) ISSUES.set(this, issues);
-  }
-
-  /** What the schema found. Not printed with the error: libraries put the offending values into their messages. */
-  get issues(): readonly SchemaIssue[] {
-    return ISSUES.get(this) ?? [];
-  }
-}
-HttpDecodeError.prototype.name = 'HttpDecodeError';
-
-/** Which of the limits was exceeded. */
-export type ResponseLimit = 'maxBytes' | 'maxRatio';
-
-/** The answer is larger than allowed; reading stopped there. Code `MAC_HTTP_RESPONSE_TOO_LARGE`. Not retryable. */
-export class HttpResponseTooLargeError extends HttpError {
-  /** The limit that was exceeded, as named in `responseLimits`. */
-  readonly limit: ResponseLimit;
-  readonly allowed: number;
-  readonly status: number;
-
-  constructor(subject: ErrorSubject, limit: ResponseLimit, allowed: number, status: number) {
-    const what =
-      limit === 'maxBytes' ? `more than ${allowed} bytes` : `more than ${allowed} times its size on the wire`;
-    super(`answered ${status} with ${what}`, subject, { code: 'MAC_HTTP_RESPONSE_TOO_LARGE' });
-    this.limit = limit;
-    this.allowed = allowed;
-    this.status = status;
-  }
-}
-HttpResponseTooLargeError.prototype.name = 'HttpResponseTooLargeError';
-
-/** The error for a body whose content encodings could not be undone. */
-export function decodeError(
-  subject: ErrorSubject,
-  status: number,
-  failure: DecodeFailure,
-): HttpDecodeError | HttpResponseTooLargeError {
-  switch (failure.kind) {
-    case 'maxBytes':
-    case 'maxRatio':
-      return new HttpResponseTooLargeError(subject, failure.kind, failure.allowed, status);
-    case 'corrupt':
-      return new HttpDecodeError(subject, 'encoding', status, `is not valid ${failure.encoding}`);
-    case 'tooManyEncodings':
-      return new HttpDecodeError(subject, 'encoding', status, 'has more content encodings than allowed');
-    case 'unknownEncoding':
-      return new HttpDecodeError(subject, 'encoding', status, 'has a content encoding that was not asked for');
-  }
-}

@@ -15,7 +15,7 @@ import { discard, streamOf } from './stream/http-stream.ts';
 import { streamSettings } from './stream/options.ts';
 import { webBody } from './stream/web-body.ts';
 
-/** The shape of the standard's `fetch`, for clients that take one. */
+/** The signature of the standard `fetch`. */
 export type FetchFunction = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 /** Statuses whose answers have no body, not even an empty one (Fetch, "null body status"). */

@@ -14,22 +14,26 @@ describe('mergeHeaders', () => {
   ])('%s', (_what, base, own, merged) => expect(mergeHeaders(base, own)).toEqual(merged));
 
   test.each([
-    ['a line feed', { a: 'canary\nb: c' }, 'headers.a'],
-    ['a carriage return', { a: 'canary\rb: c' }, 'headers.a'],
-    ['both', { a: 'canary\r\n\r\nGET / HTTP/1.1' }, 'headers.a'],
-    ['NUL', { a: 'canary\0' }, 'headers.a'],
-    ['within a list', { a: ['ok', 'canary\r\n'] }, 'headers.a'],
-    ['more than Latin-1, which would be cut to bytes: Ċ becomes a line feed', { a: 'canary\u010a' }, 'headers.a'],
-    ['an object', { a: { toString: (): string => 'canary' } }, 'headers.a'],
-    ['null', { a: null }, 'headers.a'],
-    ['a name with a line break', { 'a\r\nb': 'canary' }, 'headers["a\\r\\nb"]'],
-    ['an empty name', { '': 'canary' }, 'headers[""]'],
-    ['Content-Length, with which requests are smuggled', { 'Content-Length': '0' }, 'headers.content-length'],
-    ['Transfer-Encoding', { 'transfer-encoding': 'chunked' }, 'headers.transfer-encoding'],
-    ['Connection', { connection: 'close' }, 'headers.connection'],
-    ['TE, for which HTTP/2 ends all requests on the connection', { te: 'gzip, canary' }, 'headers.te'],
-    ['HTTP2-Settings, likewise', { 'http2-settings': 'canary' }, 'headers.http2-settings'],
-    ['more than one host', { Host: ['a', 'canary'] }, 'headers.host'],
+    ['a line feed', { a: 'canary\nb: c' }, 'request.headers.a'],
+    ['a carriage return', { a: 'canary\rb: c' }, 'request.headers.a'],
+    ['both', { a: 'canary\r\n\r\nGET / HTTP/1.1' }, 'request.headers.a'],
+    ['NUL', { a: 'canary\0' }, 'request.headers.a'],
+    ['within a list', { a: ['ok', 'canary\r\n'] }, 'request.headers.a'],
+    [
+      'more than Latin-1, which would be cut to bytes: Ċ becomes a line feed',
+      { a: 'canary\u010a' },
+      'request.headers.a',
+    ],
+    ['an object', { a: { toString: (): string => 'canary' } }, 'request.headers.a'],
+    ['null', { a: null }, 'request.headers.a'],
+    ['a name with a line break', { 'a\r\nb': 'canary' }, 'request.headers["a\\r\\nb"]'],
+    ['an empty name', { '': 'canary' }, 'request.headers[""]'],
+    ['Content-Length, with which requests are smuggled', { 'Content-Length': '0' }, 'request.headers.content-length'],
+    ['Transfer-Encoding', { 'transfer-encoding': 'chunked' }, 'request.headers.transfer-encoding'],
+    ['Connection', { connection: 'close' }, 'request.headers.connection'],
+    ['TE, for which HTTP/2 ends all requests on the connection', { te: 'gzip, canary' }, 'request.headers.te'],
+    ['HTTP2-Settings, likewise', { 'http2-settings': 'canary' }, 'request.headers.http2-settings'],
+    ['more than one host', { Host: ['a', 'canary'] }, 'request.headers.host'],
   ])('refuses %s without showing the value', (_what, own, path) => {
     let thrown: unknown;
     try {

@@ -1,7 +1,7 @@
 import { OptionsError, withheld } from '@macadam/core';
 import { assertNamedValues } from './named-values.ts';
 
-/** Request headers by name, in any case. `undefined` leaves a header out, also one the client would send. Of `host` there is one. */
+/** Request headers by name, in any case. `undefined` omits a header, also one that the client would send. */
 export type RequestHeaders = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 /** Token characters (RFC 9110, section 5.6.2). */
@@ -26,7 +26,7 @@ export const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a name or value that is not allowed; it never shows the value.
  */
-export function mergeHeaders(base: readonly string[], own: RequestHeaders, option = 'headers'): string[] {
+export function mergeHeaders(base: readonly string[], own: RequestHeaders, option = 'request.headers'): string[] {
   assertNamedValues(option, own);
   const named = new Map<string, string | readonly string[] | undefined>();
   for (const name of Object.keys(own)) {
@@ -104,7 +104,7 @@ export function assertHeaderValue(path: string, value: unknown): asserts value i
   throw new OptionsError(path, withheld(value), 'text without line breaks and other control characters, in Latin-1');
 }
 
-/** The headers of a response. Names are matched in any case; printing it shows nothing, since cookies are in here. */
+/** The headers of a response. Names are case-insensitive. Printing it shows no values, since it may contain cookies. */
 export class ResponseHeaders implements Iterable<[name: string, value: string]> {
   readonly #raw: Readonly<Record<string, string | string[] | undefined>>;
 
@@ -112,24 +112,26 @@ export class ResponseHeaders implements Iterable<[name: string, value: string]> 
     this.#raw = raw;
   }
 
-  /** The value, or null. Repeated headers are joined with a comma and a space; for cookies see `getSetCookie`. */
+  /** The value of a header, or null. Repeated headers are joined with `, `; for cookies use `getSetCookie()`. */
   get(name: string): string | null {
     const value = this.#own(name.toLowerCase());
     if (value === undefined) return null;
     return typeof value === 'string' ? value : value.join(', ');
   }
 
+  /** Whether the response has the header. */
   has(name: string): boolean {
     return this.#own(name.toLowerCase()) !== undefined;
   }
 
-  /** Each `Set-Cookie` by itself: their dates hold commas, so they cannot be joined. */
+  /** The values of all `Set-Cookie` headers, which cannot be joined because their dates contain commas. */
   getSetCookie(): string[] {
     const value = this.#own('set-cookie');
     if (value === undefined) return [];
     return typeof value === 'string' ? [value] : [...value];
   }
 
+  /** Iterates over the headers as `[name, value]`, with lower-case names and repeated headers joined. */
   *[Symbol.iterator](): Iterator<[name: string, value: string]> {
     for (const name of Object.keys(this.#raw)) yield [name, this.get(name) as string];
   }

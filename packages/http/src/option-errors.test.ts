@@ -7,14 +7,20 @@ const CANARY = 'C4nary';
 const baseUrl = 'http://billing.internal';
 
 test.each<[object, string]>([
-  [{ baseUrl: `http://${CANARY}@a`, endpoints: [{ url: baseUrl }] }, 'Option baseUrl is a text that is not shown;'],
-  [{ baseUrl, dispatcher: new MockAgent(), proxy: `http://${CANARY}@a` }, 'Option proxy is a text that is not shown;'],
-  [{ baseUrl, dispatcher: new MockAgent(), tls: { ca: CANARY } }, 'Option tls is an object;'],
-  [{ baseUrl, dns: { resolve: 'dns', lookup: () => {} } }, 'Option dns.resolve is "dns";'],
-  [{ baseUrl, tls: { key: CANARY } }, 'Option tls.key is a text that is not shown;'],
-  [{ baseUrl, tls: { passphrase: 5 } }, 'Option tls.passphrase is 5;'],
-  [{ baseUrl, auth: CANARY }, 'Option auth is a text that is not shown;'],
-  [{ baseUrl, auth: undefined, retry: null }, 'Option retry is null;'],
+  [
+    { baseUrl: `http://${CANARY}@a`, endpoints: [{ url: baseUrl }] },
+    'Option createHttpClient.baseUrl is a text that is not shown;',
+  ],
+  [
+    { baseUrl, dispatcher: new MockAgent(), proxy: `http://${CANARY}@a` },
+    'Option createHttpClient.proxy is a text that is not shown;',
+  ],
+  [{ baseUrl, dispatcher: new MockAgent(), tls: { ca: CANARY } }, 'Option createHttpClient.tls is an object;'],
+  [{ baseUrl, dns: { resolve: 'dns', lookup: () => {} } }, 'Option createHttpClient.dns.resolve is "dns";'],
+  [{ baseUrl, tls: { key: CANARY } }, 'Option createHttpClient.tls.key is a text that is not shown;'],
+  [{ baseUrl, tls: { passphrase: 5 } }, 'Option createHttpClient.tls.passphrase is 5;'],
+  [{ baseUrl, auth: CANARY }, 'Option createHttpClient.auth is a text that is not shown;'],
+  [{ baseUrl, auth: undefined, retry: null }, 'Option createHttpClient.retry is null;'],
 ])('%o', (options, words) => {
   const error = thrown(() => createHttpClient(options as HttpClientOptions));
   expect(error.message).toContain(words);
@@ -38,7 +44,9 @@ test('two bodies: which of them is one too many', async () => {
 
 test('what a hook gives in place of headers, and a URL with credentials', async () => {
   await using client = createHttpClient({ baseUrl, auth: { authorize: () => CANARY as never } });
-  await expect(client.get('/a')).rejects.toThrow('Option auth.authorize() is a text that is not shown;');
+  await expect(client.get('/a')).rejects.toThrow(
+    'Option createHttpClient.auth.authorize() is a text that is not shown;',
+  );
   await expect(client.fetch(`http://u:${CANARY}@billing.internal/`)).rejects.toThrow(
     'Option fetch.input is a text that is not shown; it must be a URL without credentials',
   );

@@ -10,7 +10,6 @@ const baseUrl = 'http://billing.internal';
 
 describe('wrong options are refused at construction', () => {
   const rows: [what: string, options: object, path: string, allowed: string][] = [
-    ['no options', undefined as never, 'createHttpClient', 'an object'],
     ['no baseUrl', {}, 'baseUrl', 'a string'],
     ['a baseUrl that is none', { baseUrl: 'billing' }, 'baseUrl', 'http or https'],
     ['another scheme', { baseUrl: 'ftp://billing' }, 'baseUrl', 'http or https'],
@@ -81,9 +80,17 @@ describe('wrong options are refused at construction', () => {
     } catch (error) {
       thrown = error;
     }
-    expect(thrown).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path, allowed: expect.stringContaining(allowed) });
+    expect(thrown).toMatchObject({
+      code: 'MAC_INVALID_OPTIONS',
+      path: `createHttpClient.${path}`,
+      allowed: expect.stringContaining(allowed),
+    });
     expect(inspect(thrown)).not.toContain('canary');
   });
+});
+
+test('no options at all', () => {
+  expect(() => createHttpClient(undefined as never)).toThrow(expect.objectContaining({ path: 'createHttpClient' }));
 });
 
 describe('defaults', () => {

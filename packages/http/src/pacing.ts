@@ -1,32 +1,35 @@
 import { assertFunction, assertObject, OptionsError } from '@macadam/core';
-import type { Outcome, PacedTry, Pacer } from '@macadam/resilience';
+import type { Outcome, PacedAttempt, Pacer } from '@macadam/resilience';
 import { HttpStatusError } from './errors.ts';
 import { HttpResponse } from './response.ts';
 
-/** The head of an answer, as far as it tells how much may be sent. */
-export interface PacedAnswer {
+/** The head of a response, from which a pacer reads the rate limits of the server. */
+export interface PacedResponse {
+  /** The status of the response. */
   readonly status: number;
+  /** The response headers by name, in any case. */
   readonly headers: { get(name: string): string | null };
 }
 
-/** Leave to send one request. */
+/** Permission to send one request. */
 export interface HttpTurn {
   /**
-   * Told once how it ended: with an answer, whatever its status, or without one. What it throws is of no consequence.
+   * Called once when the attempt has ended: with its response, whatever the status, or with undefined if there was none. Errors it
+   * throws are ignored.
    */
-  settle(answer: PacedAnswer | undefined): void;
+  settle(response: PacedResponse | undefined): void;
 }
 
-/** Says when tries may be sent: `createOutboundLimiter()` of `@macadam/ratelimit`, or one of your own. */
+/** Decides when attempts may be sent: `createOutboundLimiter()` of `@macadam/ratelimit`, or an implementation of your own. */
 export interface HttpPacing {
   /**
-   * Gives a turn at once, or promises one. What it rejects with is the failure of the try.
+   * Returns a turn, or a promise of one. An error it throws or rejects with becomes the failure of the attempt.
    *
-   * @param partition - what shares a quota: host and port of `baseUrl`, or the client's name with several endpoints
-   * @param wish - the try, with a `signal` that aborts when nobody waits for it any more
+   * @param partition - identifies what shares a quota: host and port of `baseUrl`, or the name of the client with `endpoints`
+   * @param attempt - the attempt, with a `signal` that aborts when nobody waits for it any more
    */
-  acquire(partition: string, wish: PacedTry): HttpTurn | PromiseLike<HttpTurn>;
-  /** In words. */
+  acquire(partition: string, attempt: PacedAttempt): HttpTurn | PromiseLike<HttpTurn>;
+  /** Describes the pacer, for `describe()` of the client. */
   describe?(): string;
 }
 
@@ -52,12 +55,12 @@ export function pacerOf(pacing: HttpPacing, partition: string): Pacer {
 
 function settledByAnswer(turn: HttpTurn | null | undefined): { settle(outcome: Outcome | undefined): void } {
   if (typeof turn?.settle !== 'function') {
-    throw new OptionsError('pacing.acquire()', turn, 'a turn with settle(), or a promise of one');
+    throw new OptionsError('createHttpClient.pacing.acquire()', turn, 'a turn with settle(), or a promise of one');
   }
   return { settle: (outcome) => turn.settle(answerOf(outcome)) };
 }
 
-function answerOf(outcome: Outcome | undefined): PacedAnswer | undefined {
+function answerOf(outcome: Outcome | undefined): PacedResponse | undefined {
   if (outcome === undefined) return undefined;
   if (outcome.ok) return outcome.value instanceof HttpResponse ? outcome.value : undefined;
   return outcome.error instanceof HttpStatusError ? outcome.error.response : undefined;

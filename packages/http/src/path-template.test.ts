@@ -18,18 +18,18 @@ describe('a path template', () => {
   });
 
   test.each([
-    ['missing', '/invoices/{id}', {}, 'params.id'],
-    ['no params at all', '/invoices/{id}', undefined, 'params.id'],
-    ['inherited', '/x/{toString}', {}, 'params.toString'],
-    ['unknown', '/invoices/{id}', { id: 1, page: 2 }, 'params.page'],
-    ['for a path without any', '/invoices', { id: 1 }, 'params.id'],
-    ['an empty string, which would be the collection', '/invoices/{id}', { id: '' }, 'params.id'],
-    ['a dot segment', '/files/{name}', { name: '..' }, 'params.name'],
-    ['a single dot', '/files/{name}', { name: '.' }, 'params.name'],
-    ['NaN', '/invoices/{id}', { id: NaN }, 'params.id'],
-    ['null', '/invoices/{id}', { id: null }, 'params.id'],
-    ['an object', '/invoices/{id}', { id: {} }, 'params.id'],
-    ['half a surrogate pair', '/invoices/{id}', { id: '\udfff' }, 'params.id'],
+    ['missing', '/invoices/{id}', {}, 'request.params.id'],
+    ['no params at all', '/invoices/{id}', undefined, 'request.params.id'],
+    ['inherited', '/x/{toString}', {}, 'request.params.toString'],
+    ['unknown', '/invoices/{id}', { id: 1, page: 2 }, 'request.params.page'],
+    ['for a path without any', '/invoices', { id: 1 }, 'request.params.id'],
+    ['an empty string, which would be the collection', '/invoices/{id}', { id: '' }, 'request.params.id'],
+    ['a dot segment', '/files/{name}', { name: '..' }, 'request.params.name'],
+    ['a single dot', '/files/{name}', { name: '.' }, 'request.params.name'],
+    ['NaN', '/invoices/{id}', { id: NaN }, 'request.params.id'],
+    ['null', '/invoices/{id}', { id: null }, 'request.params.id'],
+    ['an object', '/invoices/{id}', { id: {} }, 'request.params.id'],
+    ['half a surrogate pair', '/invoices/{id}', { id: '\udfff' }, 'request.params.id'],
   ])('refuses a parameter: %s', (_what, text, params, path) => {
     expect(() => parsePathTemplate(text).build(params as never)).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }),
@@ -50,7 +50,7 @@ describe('a path template', () => {
     ['an empty name', '/a/{}'],
     ['not a string', 42],
   ])('refuses a path: %s', (_what, text) => {
-    expect(() => parsePathTemplate(text as string)).toThrow(expect.objectContaining({ path: 'path' }));
+    expect(() => parsePathTemplate(text as string)).toThrow(expect.objectContaining({ path: 'request.path' }));
   });
 
   test('any value stays within its segment', () => {

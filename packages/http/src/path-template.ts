@@ -3,12 +3,12 @@ import { assertNamedValues } from './named-values.ts';
 import { encodeValue, redactQuery } from './query.ts';
 import type { RequestFields } from './request-fields.ts';
 
-/** The parameters a path names: `'id' | 'line'` for `/invoices/{id}/lines/{line}`. */
+/** The names of the parameters of a path: `'id' | 'line'` for `/invoices/{id}/lines/{line}`. */
 export type PathParamName<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
   ? Name | PathParamName<Rest>
   : never;
 
-/** A value for a path parameter. It is percent-encoded, so it cannot leave its segment. */
+/** The value of a path parameter. It is percent-encoded, so it cannot leave its path segment. */
 export type PathParamValue = string | number | bigint;
 
 /** A path, parsed once and used for every call to it. */
@@ -37,14 +37,18 @@ const PARAM = /\{([^{}]*)\}/g;
  */
 export function parsePathTemplate(text: string, prefix = ''): PathTemplate {
   if (typeof text !== 'string' || !text.startsWith('/')) {
-    throw new OptionsError('path', printable(text), 'a path that begins with "/"; the origin comes from baseUrl');
+    throw new OptionsError(
+      'request.path',
+      printable(text),
+      'a path that begins with "/"; the origin comes from baseUrl',
+    );
   }
   const literals: string[] = [];
   const names: string[] = [];
   let end = 0;
   for (const match of text.matchAll(PARAM)) {
     const name = match[1] as string;
-    if (name === '') throw new OptionsError('path', printable(text), 'a path whose parameters have names');
+    if (name === '') throw new OptionsError('request.path', printable(text), 'a path whose parameters have names');
     literals.push(text.slice(end, match.index));
     names.push(name);
     end = match.index + match[0].length;
@@ -66,10 +70,10 @@ export function parsePathTemplate(text: string, prefix = ''): PathTemplate {
 function assertLiterals(text: string, literals: readonly string[]): void {
   const rest = literals.join('x');
   if (/[^\u0021-\u007e]|[{}#\\]/.test(rest)) {
-    throw new OptionsError('path', printable(text), 'a percent-encoded path without fragment and stray braces');
+    throw new OptionsError('request.path', printable(text), 'a percent-encoded path without fragment and stray braces');
   }
   if (DOT_SEGMENT.test(rest.split('?', 1)[0] as string)) {
-    throw new OptionsError('path', printable(text), 'a path without "." and ".." segments');
+    throw new OptionsError('request.path', printable(text), 'a path without "." and ".." segments');
   }
 }
 
@@ -89,21 +93,22 @@ function fill(
 }
 
 function assertNoOthers(names: readonly string[], params: Readonly<Record<string, PathParamValue>>): void {
-  assertNamedValues('params', params);
+  assertNamedValues('request.params', params);
   for (const name of Object.keys(params)) {
     if (names.includes(name)) continue;
     const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
-    throw new OptionsError(`params.${name}`, withheld(params[name]), `named in the path (${known})`);
+    throw new OptionsError(`request.params.${name}`, withheld(params[name]), `named in the path (${known})`);
   }
 }
 
 function encodeParam(name: string, value: unknown): string {
   // Most are numbers of records, which need no encoding.
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
-  const encoded = typeof value === 'boolean' ? '' : value === undefined ? '' : encodeValue(`params.${name}`, value);
+  const encoded =
+    typeof value === 'boolean' ? '' : value === undefined ? '' : encodeValue(`request.params.${name}`, value);
   // An empty value turns /invoices/{id} into the whole collection, and a dot segment into its parent.
   if (encoded === '' || encoded === '.' || encoded === '..') {
-    throw new OptionsError(`params.${name}`, value, 'a number or a string that is not empty, "." or ".."');
+    throw new OptionsError(`request.params.${name}`, value, 'a number or a string that is not empty, "." or ".."');
   }
   return encoded;
 }

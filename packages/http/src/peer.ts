@@ -1,7 +1,10 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Priority } from '@macadam/core';
 
-/** Whether the other side belongs to us. Only an internal peer is told our deadline, priority and attempt number. */
+/**
+ * Whether the service belongs to the same organisation as the caller. Only an `internal` peer is sent the deadline, priority,
+ * attempt number and trace context of a call.
+ */
 export type Peer = 'internal' | 'external';
 
 /** How many milliseconds the caller will still wait: a remainder, never a timestamp, so clocks need not agree. */

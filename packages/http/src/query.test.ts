@@ -26,7 +26,7 @@ describe('encodeQuery', () => {
     ['half a surrogate pair', '\ud800'],
   ])('%s has no spelling', (_what, value) => {
     expect(() => encodeQuery({ ok: 1, a: value } as unknown as Query)).toThrow(
-      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'query.a' }),
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'request.query.a' }),
     );
   });
 

@@ -4,10 +4,10 @@ import { assertNamedValues } from './named-values.ts';
 /** Half of a surrogate pair without the other. */
 const HALF_SURROGATE = /\p{Surrogate}/u;
 
-/** A value that has one spelling in a URL. `undefined` leaves the parameter out. */
+/** The value of a query parameter. `undefined` omits the parameter. */
 export type QueryValue = string | number | bigint | boolean | undefined;
 
-/** Parameters by name. A list becomes one `name=value` for each of its members, in order. */
+/** Query parameters by name. An array becomes one `name=value` per element, in order. */
 export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
 
 /**
@@ -16,7 +16,7 @@ export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a value without a spelling: null, NaN, an object; and for parameters that
  * are not an object.
  */
-export function encodeQuery(query: Query, option = 'query'): string {
+export function encodeQuery(query: Query, option = 'request.query'): string {
   assertNamedValues(option, query);
   let text = '';
   for (const name of Object.keys(query)) {

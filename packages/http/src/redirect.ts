@@ -60,8 +60,13 @@ export interface RedirectedRequest {
 }
 
 /**
- * Why a redirect was not followed: too many of them, to another origin, from https to http, to something that is not an
- * http URL without credentials, or with a body that can be sent once only.
+ * Why a redirect was not followed:
+ *
+ * - `tooMany`: more than `redirects.max` in a row.
+ * - `crossOrigin`: to another origin, without `redirects.crossOrigin`.
+ * - `insecure`: from https to http.
+ * - `invalidLocation`: `Location` is not an http or https URL, or contains credentials.
+ * - `bodyNotReplayable`: the body is a stream that cannot be sent again.
  */
 export type RedirectRefusal = 'bodyNotReplayable' | 'crossOrigin' | 'insecure' | 'invalidLocation' | 'tooMany';
 

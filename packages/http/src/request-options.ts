@@ -7,59 +7,71 @@ import type { Query } from './query.ts';
 import type { HttpResponse } from './response.ts';
 import type { SchemaOutput, StandardSchema } from './schema.ts';
 
-/** What any request can say. `undefined` is the same as leaving an option out. */
-export interface RequestOptions<Schema extends StandardSchema | undefined, Throws extends boolean> {
-  /** Query parameters. A list is sent as one parameter for each member; `undefined` is left out. */
+/** Options of a request. `undefined` is the same as omitting an option. */
+export interface RequestOptions<
+  Schema extends StandardSchema | undefined = StandardSchema | undefined,
+  Throws extends boolean = boolean,
+> {
+  /** Query parameters. An array is sent as one parameter per element; `undefined` is omitted. Default: none. */
   query?: Query | undefined;
-  /** Laid over the client's headers; `undefined` as a value leaves a header out. */
+  /** Headers, merged over those of the client; `undefined` as a value omits a header. Default: those of the client. */
   headers?: RequestHeaders | undefined;
-  /** Checks and types `data` of a 2xx answer: any Standard Schema. An empty body is given to it as `undefined`. */
+  /**
+   * Validates and types `data` of a 2xx response: any Standard Schema (zod, valibot, arktype, …). It receives `undefined` for an
+   * empty body. Default: none; `data` is `unknown`.
+   */
   schema?: Schema | undefined;
-  /** Limit of this call in milliseconds, above 0. Default: the client's. */
+  /** Time limit of the whole call in milliseconds, above 0. Default: `timeoutMs` of the client. */
   timeoutMs?: number | undefined;
-  /** Limit of each try in milliseconds, above 0. Default: the client's. */
+  /** Time limit of each attempt in milliseconds, above 0, at most `timeoutMs`. Default: `attemptTimeoutMs` of the client. */
   attemptTimeoutMs?: number | undefined;
   /**
-   * Sent as `Idempotency-Key` with every try, which makes any method repeatable: the server must know the header.
-   * `true` makes one up.
+   * Sent as the `Idempotency-Key` header with every attempt, which makes any method retryable; the server must support that
+   * header. `true` generates a key. Default: none.
    */
   idempotencyKey?: string | true | undefined;
-  /** Declares that sending this request twice is harmless, whatever its method. Default: by its method. */
+  /**
+   * Whether sending this request twice is harmless. Default: whether its method is among `retry.methods`, or it has an
+   * `idempotencyKey`.
+   */
   idempotent?: boolean | undefined;
-  /** Cancels the call, which rejects at once with the signal's reason. What cancels the current work does so too. */
+  /**
+   * Cancels the call, which rejects at once with the signal's reason. Whatever cancels the current work (`runWork`) cancels the
+   * call as well. Default: none.
+   */
   signal?: AbortSignal | undefined;
-  /** Told to internal peers. Default: that of the current work. */
+  /** The priority sent to internal peers (`x-request-priority`). Default: the priority of the current work. */
   priority?: Priority | undefined;
-  /** `false` returns answers outside 2xx instead of throwing. Default: the client's. */
+  /** Whether a response outside 2xx rejects with `HttpStatusError`. Default: `throwOnStatus` of the client. */
   throwOnStatus?: Throws | undefined;
 }
 
-/** The body of a request: one of the four. */
+/** The body of a request: at most one of the four. Default: no body. */
 export interface BodyOptions {
-  /** Sent as JSON. */
+  /** Sent as JSON, with `content-type: application/json`. */
   json?: unknown;
   /** Sent as `application/x-www-form-urlencoded`. */
   form?: Query | undefined;
-  /** Sent as `multipart/form-data`, files included: fields by name, or a `FormData`. */
+  /** Sent as `multipart/form-data`: fields and files by name, or a `FormData`. */
   multipart?: Multipart | undefined;
   /**
-   * Sent as it is. Text is UTF-8. Bytes are not copied: leave them alone until the call has settled.
+   * Sent as it is; a string as UTF-8. Bytes are not copied: do not change them until the call has settled.
    *
-   * A `Blob` is read anew for every try, a file too (`fs.openAsBlob`), and its type is the content type. A function makes a
-   * new stream for every try. A stream itself can be read once: up to 1 MiB of it is kept for other
-   * tries, and a longer one is sent once.
+   * A `Blob` is read again for each attempt, also a file (`fs.openAsBlob`), and its `type` becomes the content type. A function
+   * is called for a new stream for each attempt. A stream can only be read once: up to 1 MiB of it is kept for further attempts,
+   * and a longer one is sent only once.
    */
   body?: string | Uint8Array | Blob | StreamedBody | (() => StreamedBody) | undefined;
 }
 
-/** `params` as the path demands them: one for each name in braces; none when there are no braces. */
+/** The `params` that `Path` requires: one for each `{name}` in it, and none if there are no braces. */
 export type PathOptions<Path extends string> = string extends Path
   ? { params?: Readonly<Record<string, PathParamValue>> | undefined }
   : [PathParamName<Path>] extends [never]
     ? { params?: undefined }
     : { params: { readonly [Name in PathParamName<Path>]: PathParamValue } };
 
-/** The options argument: it can be left out unless the path has parameters. */
+/** The options argument of a call: optional, unless the path has parameters. */
 export type RequestArguments<Path extends string, Options> = string extends Path
   ? [options?: Options & PathOptions<Path>]
   : [PathParamName<Path>] extends [never]
@@ -67,14 +79,13 @@ export type RequestArguments<Path extends string, Options> = string extends Path
     : [options: Options & PathOptions<Path>];
 
 /**
- * What a call resolves to. With `throwOnStatus: false` it is a union to be told apart by `ok`: the schema is not applied
- * to an answer outside 2xx.
+ * What a call resolves with. With `throwOnStatus: false` it is a union that `ok` discriminates, because the schema is not applied
+ * to a response outside 2xx.
  */
 export type ResponseOf<Schema extends StandardSchema | undefined, Throws extends boolean> = Throws extends true
-  ? HttpResponse<DataOf<Schema>>
-  : (HttpResponse<DataOf<Schema>> & { readonly ok: true }) | (HttpResponse & { readonly ok: false });
-
-type DataOf<Schema extends StandardSchema | undefined> = Schema extends StandardSchema ? SchemaOutput<Schema> : unknown;
+  ? HttpResponse<Schema extends StandardSchema ? SchemaOutput<Schema> : unknown>
+  : | (HttpResponse<Schema extends StandardSchema ? SchemaOutput<Schema> : unknown> & { readonly ok: true })
+    | (HttpResponse & { readonly ok: false });
 
 /** The options of a request, whatever its types, as the client reads them. */
 export interface AnyRequestOptions extends RequestOptions<StandardSchema | undefined, boolean>, BodyOptions {

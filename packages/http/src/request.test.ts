@@ -69,16 +69,16 @@ describe('prepareRequest', () => {
 
   // They have no properties of their own: taken for a plain object, all that is in them would be left out.
   test.each<[string, Record<string, unknown>]>([
-    ['headers', { headers: new Headers({ authorization: 'canary' }) }],
-    ['headers', { headers: [['a', 'canary']] }],
-    ['query', { query: new URLSearchParams({ a: 'canary' }) }],
-    ['query', { query: new Map([['a', 'canary']]) }],
-    ['query', { query: 'a=canary' }],
-    ['query', { query: null }],
+    ['request.headers', { headers: new Headers({ authorization: 'canary' }) }],
+    ['request.headers', { headers: [['a', 'canary']] }],
+    ['request.query', { query: new URLSearchParams({ a: 'canary' }) }],
+    ['request.query', { query: new Map([['a', 'canary']]) }],
+    ['request.query', { query: 'a=canary' }],
+    ['request.query', { query: null }],
     ['request.form', { form: new URLSearchParams({ a: 'canary' }) }],
     ['request.form', { form: null }],
     ['request.multipart', { multipart: new Map([['a', 'canary']]) }],
-    ['params', { params: null }],
+    ['request.params', { params: null }],
   ])('%s must be a plain object: %#', (path, options) => {
     let thrown: unknown;
     try {
@@ -117,7 +117,7 @@ describe('prepareRequest', () => {
     ['JSON with a cycle', { json: cycle() }, 'request.json'],
     ['JSON with a bigint', { json: 1n }, 'request.json'],
     ['a function as JSON', { json: () => 1 }, 'request.json'],
-    ['a key with a line break', { idempotencyKey: 'a\r\nb: c' }, 'idempotencyKey'],
+    ['a key with a line break', { idempotencyKey: 'a\r\nb: c' }, 'request.idempotencyKey'],
     ['an empty key', { idempotencyKey: '' }, 'request.idempotencyKey'],
     ['a priority of no kind', { priority: 'urgent' }, 'request.priority'],
     ['a signal that is none', { signal: {} }, 'request.signal'],
@@ -129,7 +129,7 @@ describe('prepareRequest', () => {
   });
 
   test.each(['get', 'CONNECT', 'A B', 'GET\r\nx', '', 5])('refuses the method %j', (method) => {
-    expect(() => prepare(method as string, '/a')).toThrow(expect.objectContaining({ path: 'method' }));
+    expect(() => prepare(method as string, '/a')).toThrow(expect.objectContaining({ path: 'request.method' }));
   });
 
   test('names itself without parameters and query values', () => {

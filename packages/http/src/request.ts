@@ -112,7 +112,7 @@ export function prepareRequest(
   if (encoded !== undefined) headers = withContentType(headers, encoded.contentType, own);
   if (idempotencyKey !== undefined) {
     const key = idempotencyKey === true ? makeKey(settings) : idempotencyKey;
-    assertHeaderValue('idempotencyKey', key);
+    assertHeaderValue('request.idempotencyKey', key);
     headers = mergeHeaders(headers, { 'idempotency-key': key });
   }
   const declared = options.idempotent ?? idempotencyKey !== undefined;
@@ -168,7 +168,7 @@ export function addressed(request: PreparedRequest, endpoint: Endpoint): Prepare
 
 function assertMethod(method: unknown): void {
   if (typeof method !== 'string' || !METHOD.test(method) || method === 'CONNECT') {
-    throw new OptionsError('method', method, 'a method in capital letters, other than CONNECT');
+    throw new OptionsError('request.method', method, 'a method in capital letters, other than CONNECT');
   }
 }
 

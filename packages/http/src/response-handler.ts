@@ -5,14 +5,8 @@ import type { AuthHeaders } from './auth.ts';
 import { isDecodeFailure, type DecodeFailure } from './content-decoding.ts';
 import { DRAIN_MS, ERROR_BODY_BYTES, type AttemptSettings, type FollowUps, type Scope } from './attempt-settings.ts';
 import { giveUp, type DispatchController, type RawHeaders, type Receiver } from './dispatcher.ts';
-import {
-  decodeError,
-  HttpNetworkError,
-  HttpResponseTooLargeError,
-  HttpStatusError,
-  requestFailure,
-  type RequestPart,
-} from './errors.ts';
+import { decodeError, HttpResponseTooLargeError } from './body-errors.ts';
+import { HttpNetworkError, HttpStatusError, requestFailure, type RequestPart } from './errors.ts';
 import { codeOf, codeOfReason, networkFailure } from './failure-code.ts';
 import type { PreparedRequest } from './request.ts';
 import { encodingsToUndo, ReceivedBody } from './received-body.ts';
@@ -45,7 +39,7 @@ export class ResponseHandler implements Receiver {
   #cancelReason: Error | undefined = undefined;
   #drainTimer: Timer | undefined = undefined;
   #status = 0;
-  /** Whether the body is an extra to an error, of which the beginning will do. `fetch` knows answers only. */
+  /** Whether the body is an extra to a status, of which the beginning will do, or none. `fetch` knows answers only. */
   #isExtra = false;
   /** Whether all of it that will be read is here: it may still be decoded while its connection breaks, or is dropped. */
   #isRead = false;
@@ -73,7 +67,6 @@ export class ResponseHandler implements Receiver {
   /** The try is out of time, or nobody waits for it any more. */
   cancel(reason: unknown): void {
     if (this.#settled) return;
-    const error = reason instanceof Error ? reason : new Error('cancelled');
     // Time runs out because of what failed before, if anything did.
     this.log.failure ??= reason;
     const code = codeOfReason(reason);

@@ -1,4 +1,4 @@
-import { HttpDecodeError } from './errors.ts';
+import { HttpDecodeError } from './body-errors.ts';
 import { JSON_TYPE, setData, subjectOf, type HttpResponse } from './response.ts';
 import { misfit, type StandardSchema } from './schema.ts';
 

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { HttpAttempt } from './attempts.ts';
-import { HttpDecodeError, withAttempts, type ErrorSubject } from './errors.ts';
+import { HttpDecodeError } from './body-errors.ts';
+import { withAttempts, type ErrorSubject } from './errors.ts';
 import { ResponseHeaders } from './headers.ts';
 
 /** `application/json`, `application/problem+json` and their like; also no type at all, where JSON is the best guess. */
@@ -19,15 +20,17 @@ let readSubject: (response: HttpResponse) => ErrorSubject;
 let copy: (response: HttpResponse) => HttpResponse;
 
 /**
- * An answer that has arrived whole: everything on it is synchronous.
+ * A response that has been read completely, so that everything on it is synchronous.
  *
- * `data` is what the schema made of the body; without a schema, JSON is parsed, text is a string, nothing is undefined
- * and everything else is bytes. It is decoded when it is first read.
+ * `data` is the output of the schema. Without a schema it is the parsed JSON, a string for text, `undefined` for an empty body, and
+ * bytes for everything else. It is decoded when first read.
  */
 export class HttpResponse<Data = unknown> {
+  /** The status of the response. */
   readonly status: number;
+  /** The response headers. */
   readonly headers: ResponseHeaders;
-  /** Whether reading stopped before the end of the body, which only happens to the body of a failed try. */
+  /** Whether reading stopped before the end of the body: after 64 KiB, and only for the body of a failed attempt. */
   readonly bodyTruncated: boolean;
   readonly #subject: ErrorSubject;
   readonly #bytes: Uint8Array;
@@ -50,20 +53,20 @@ export class HttpResponse<Data = unknown> {
     this.#bytes = bytes;
   }
 
-  /** Whether the status is in 2xx. */
+  /** Whether the status is 2xx. */
   get ok(): boolean {
     return this.status >= 200 && this.status < 300;
   }
 
-  /** What each try of the call did, the last one included. */
+  /** What each attempt of the call did, the last one included. */
   get attempts(): readonly HttpAttempt[] {
     return this.#attempts;
   }
 
   /**
-   * The decoded body.
+   * The decoded body: the output of the schema, else by content type.
    *
-   * @throws HttpDecodeError (`MAC_HTTP_DECODE`) when it says it is JSON and is not, or was cut off.
+   * @throws HttpDecodeError (`MAC_HTTP_DECODE`) if the content type is JSON but the body is not, or if it was cut off.
    */
   get data(): Data {
     if (!this.#decoded) {
@@ -73,7 +76,7 @@ export class HttpResponse<Data = unknown> {
     return this.#data as Data;
   }
 
-  /** The body as text, in the charset the server names, else UTF-8. */
+  /** The body as text, decoded by the charset of its content type; UTF-8 if there is none, or an unknown one. */
   text(): string {
     const charset = CHARSET.exec(this.headers.get('content-type') ?? '')?.[1]?.toLowerCase();
     if (charset === undefined || charset === 'utf-8' || charset === 'utf8') return utf8(this.#bytes);
@@ -85,7 +88,7 @@ export class HttpResponse<Data = unknown> {
     }
   }
 
-  /** The body as it is, content encodings undone. Not a copy. */
+  /** The bytes of the body, with content encodings decoded. Not a copy. */
   bytes(): Uint8Array {
     return this.#bytes;
   }

@@ -1,7 +1,8 @@
 import { TimeoutError } from '@macadam/core';
 import { CircuitOpenError } from '@macadam/resilience';
 import { describe, expect, test } from 'vitest';
-import { HttpDecodeError, HttpNetworkError, HttpStatusError } from './errors.ts';
+import { HttpDecodeError } from './body-errors.ts';
+import { HttpNetworkError, HttpStatusError } from './errors.ts';
 import { HttpResponse } from './response.ts';
 import {
   classifyAttempt,

@@ -1,20 +1,10 @@
 import { assertOneOf, RecencyMap } from '@macadam/core';
 import type { PolicyStats } from '@macadam/resilience';
+import type { PolicyScope } from './options.ts';
 import type { GuardedBy } from './policies.ts';
 
 /** What may be kept by route. */
 export type PolicyByRoute = 'adaptiveConcurrency' | 'bulkhead' | 'circuitBreaker';
-
-/** By what a policy is kept. */
-export interface KeptBy {
-  /**
-   * `authority`: one for the client, or for each of its endpoints. `route`: one for each method and path template, so
-   * that one broken operation does not take the others with it; the 1 000 routes used last are remembered. A path
-   * without parameters is a route of its own, and all that comes by `fetch` is one for each method. With `endpoints`,
-   * breaker and adaptive limit are kept for each route of each endpoint. Default: `authority`.
-   */
-  per?: 'authority' | 'route';
-}
 
 /** As many as a circuit breaker registry remembers. */
 const MOST_ROUTES = 1_000;
@@ -48,7 +38,7 @@ export class RoutePolicies {
 
 const POLICIES_BY_ROUTE = ['adaptiveConcurrency', 'bulkhead', 'circuitBreaker'] as const;
 
-type OptionsByRoute = { readonly [Policy in PolicyByRoute]?: KeptBy | false };
+type OptionsByRoute = { readonly [Policy in PolicyByRoute]?: { per?: PolicyScope } | false };
 
 /** Checks which policies are kept by route. */
 export function keptByRoute(options: OptionsByRoute): ReadonlySet<PolicyByRoute> {
@@ -63,7 +53,7 @@ export function keptByRoute(options: OptionsByRoute): ReadonlySet<PolicyByRoute>
 }
 
 /** The options of the policy itself. */
-export function withoutPer<T extends KeptBy>(option: T | false): Omit<T, 'per'> | false {
+export function withoutPer<T extends { per?: PolicyScope }>(option: T | false): Omit<T, 'per'> | false {
   if (option === false) return false;
   const { per: _, ...own } = option;
   return own;

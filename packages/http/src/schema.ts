@@ -1,10 +1,11 @@
 import { OptionsError, withheld } from '@macadam/core';
 
 /**
- * The part of the Standard Schema interface (standardschema.dev, version 1) that is needed here. Zod, Valibot, ArkType
- * and others implement it, so none of them is a dependency.
+ * A schema of any library that implements Standard Schema (standardschema.dev, version 1): zod, valibot, arktype and others. This is
+ * the part of that interface that is used here.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
+  /** The properties of Standard Schema, as the library provides them. */
   readonly '~standard': {
     readonly version: 1;
     readonly vendor: string;
@@ -13,16 +14,19 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
+/** The result of a validation: the output value, or the issues found. */
 export type SchemaResult<Output> =
   { readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly SchemaIssue[] };
 
-/** What did not fit, and where. */
+/** An issue that a schema found in a value. */
 export interface SchemaIssue {
+  /** The message of the library, which may contain the offending value. */
   readonly message: string;
+  /** The path to the value, from the root. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
-/** What a schema makes of a value. */
+/** The output type of a schema. */
 export type SchemaOutput<Schema extends StandardSchema> = NonNullable<Schema['~standard']['types']>['output'];
 
 /** Throws {@link OptionsError} unless `value` is a Standard Schema. */

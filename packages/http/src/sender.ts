@@ -160,7 +160,7 @@ export class Sender implements FollowUps {
       const own = await authorize(auth, handler, request.endpoint?.target.origin ?? this.#settings.origin, headers);
       if (handler.settled) return;
       handler.authorization = own;
-      const all = mergeHeaders(headers, own, 'auth.authorize()');
+      const all = mergeHeaders(headers, own, 'createHttpClient.auth.authorize()');
       this.#dispatch(handler, all, opened?.body ?? request.body ?? null, this.#settings.clock.monotonic());
     } catch (error) {
       handler.abandon(part, error);

@@ -15,12 +15,6 @@ import {
   type Clock,
   type Random,
 } from '@macadam/core';
-import type {
-  AdaptiveConcurrencyOptions,
-  BulkheadOptions,
-  CircuitBreakerOptions,
-  HedgeOptions,
-} from '@macadam/resilience';
 import { checkedAuth, type HttpAuth } from './auth.ts';
 import { baseOf } from './base.ts';
 import type { EndpointsSettings } from './endpoints/options.ts';
@@ -44,7 +38,11 @@ import {
   DEFAULT_MAX_ENCODINGS,
   DEFAULT_MAX_RATIO,
   DEFAULT_TIMEOUT_MS,
+  type HttpAdaptiveConcurrencyOptions,
+  type HttpBulkheadOptions,
+  type HttpCircuitBreakerOptions,
   type HttpClientOptions,
+  type HttpHedgeOptions,
   type HttpRetryOptions,
   type ResponseLimits,
 } from './options.ts';
@@ -97,10 +95,10 @@ export interface HttpClientSettings {
   readonly rules: RetryRules;
   /** The highest number a try can have: beside the last one of the retry there may be hedges. */
   readonly lastAttempt: number;
-  readonly circuitBreaker: Omit<CircuitBreakerOptions, 'clock' | 'random'> | false;
-  readonly bulkhead: Omit<BulkheadOptions, 'clock'> | false;
-  readonly hedge: Omit<HedgeOptions, 'budget' | 'clock' | 'isFatal' | 'isUnsent'> | false;
-  readonly adaptiveConcurrency: Omit<AdaptiveConcurrencyOptions, 'clock'> | false;
+  readonly circuitBreaker: Omit<HttpCircuitBreakerOptions, 'per'> | false;
+  readonly bulkhead: Omit<HttpBulkheadOptions, 'per'> | false;
+  readonly hedge: HttpHedgeOptions | false;
+  readonly adaptiveConcurrency: Omit<HttpAdaptiveConcurrencyOptions, 'per'> | false;
   readonly pacing: HttpPacing | undefined;
   /** Of the policies above, those that are kept by route. */
   readonly perRoute: ReadonlySet<PolicyByRoute>;
@@ -126,7 +124,6 @@ export interface HttpClientSettings {
 }
 
 export function httpClientSettings(options: HttpClientOptions): HttpClientSettings {
-  assertObject('createHttpClient', options);
   assertKnownOptions('', options, OPTION_NAMES);
   const base = baseOf(options);
   const {
@@ -173,7 +170,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     throwOnStatus,
     peer,
     baggage,
-    headers: mergeHeaders(['accept-encoding', ACCEPT_ENCODING], headersOption(options.headers)),
+    headers: mergeHeaders(['accept-encoding', ACCEPT_ENCODING], headersOption(options.headers), 'headers'),
     connection: connectionSettings(options),
     endpoints: base.endpoints,
     dispatcher: dispatcherOption(options),

@@ -582,7 +582,7 @@ test.each<[string, Partial<HttpClientOptions>, string]>([
   ['an unknown option', { endpoints: [{ url: 'http://a', priority: 1 } as never] }, 'endpoints[0].priority'],
   ['a function without a name', { endpoints: () => hosts(1), name: undefined as never }, 'name'],
 ])('wrong endpoints: %s', (_what, options, path) => {
-  expect(() => fleet(() => 200).client(options)).toThrow(expect.objectContaining({ path }));
+  expect(() => fleet(() => 200).client(options)).toThrow(expect.objectContaining({ path: `createHttpClient.${path}` }));
 });
 
 test('no endpoint is scanned for: 10,000 cost what 10 do', async () => {

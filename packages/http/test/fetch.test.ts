@@ -6,7 +6,7 @@ import {
   respond,
   stallMidBody,
   startFaultServer,
-  type FaultAnswer,
+  type FaultResponse,
   type FaultServer,
   type ReceivedRequest,
 } from '@macadam/testkit';
@@ -19,7 +19,7 @@ import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 let upstream: FaultServer;
 
 /** `/to/302/path` redirects there, `/nowhere` nowhere, `/cookies` sets two, everything else is echoed. */
-function answer(request: ReceivedRequest): FaultAnswer {
+function answer(request: ReceivedRequest): FaultResponse {
   const { method, path, headers, bodyText: body } = request;
   if (path === '/cookies') return { headers: { 'set-cookie': ['a=1; Expires=Thu, 01 Jan 2026 00:00:00 GMT', 'b=2'] } };
   if (path === '/nowhere') return { status: 302 };

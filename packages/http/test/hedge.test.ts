@@ -175,7 +175,9 @@ describe('a hedge', () => {
     ['with a budget of its own', { hedge: { budget: false } as never }, 'hedge.budget'],
     ['that is no object', { hedge: true as never }, 'hedge'],
   ])('%s is refused', (_what, options, path) => {
-    expect(() => setUp([], options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
+    expect(() => setUp([], options)).toThrow(
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createHttpClient.${path}` }),
+    );
   });
 });
 

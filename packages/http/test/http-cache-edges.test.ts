@@ -558,7 +558,7 @@ describe('a store in another process', () => {
     expect(far.kept.size).toBe(1);
   });
 
-  const good = { authorization: '', cookie: '', outdated: false, selecting: {}, requestedAt: 0, receivedAt: 0 };
+  const good = { authorization: '', cookie: '', outdated: false, selecting: {}, requestedAtMs: 0, receivedAtMs: 0 };
   const record = { ...good, status: 200, headers: {}, body: new Uint8Array(2) };
   test.each<[string, unknown]>([
     ['no list', 'x'],
@@ -567,7 +567,7 @@ describe('a store in another process', () => {
     ['an empty record', [{}]],
     ['a body that went through JSON', JSON.parse(JSON.stringify([record])) as unknown],
     ['headers of another kind', [{ ...record, headers: { etag: 1 } }]],
-    ['no time', [{ ...record, receivedAt: 'now' }]],
+    ['no time', [{ ...record, receivedAtMs: 'now' }]],
     ['a part that is longer than it is', [{ ...record, part: { first: 0, last: 9, size: null } }]],
     ['one that is good and one that is not', [record, 5]],
   ])('is empty when it gives back %s', async (_, corrupt) => {

@@ -2,7 +2,7 @@ import { MacadamError } from '@macadam/core';
 import { constant } from '@macadam/resilience';
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, test } from 'vitest';
-import { createHttpClient, type HttpClientOptions, type HttpPacing, type PacedAnswer } from '../src/index.ts';
+import { createHttpClient, type HttpClientOptions, type HttpPacing, type PacedResponse } from '../src/index.ts';
 import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
 /** Gives a turn every 100 ms, and writes down what it is told. */
@@ -17,7 +17,7 @@ function setUp(scripts: Script[], options: Partial<HttpClientOptions> = {}) {
       const now = clock.monotonic();
       const at = Math.max(next, now);
       next = at + 100;
-      const turn = { settle: (answer: PacedAnswer | undefined) => void settled.push(answer?.status) };
+      const turn = { settle: (answer: PacedResponse | undefined) => void settled.push(answer?.status) };
       return at === now ? turn : clock.sleep(at - now, signal).then(() => turn);
     },
     describe: () => '10 a second',
@@ -93,14 +93,17 @@ describe('pacing', () => {
         pacing: { acquire: () => turn as never },
         retry: false,
       });
-      await expect(client.get('/a')).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'pacing.acquire()' });
+      await expect(client.get('/a')).rejects.toMatchObject({
+        code: 'MAC_INVALID_OPTIONS',
+        path: 'createHttpClient.pacing.acquire()',
+      });
       expect(dispatcher.sent).toEqual([]);
     },
   );
 
   test('something that cannot pace is refused when the client is made', () => {
     expect(() => setUp([], { pacing: {} as HttpPacing })).toThrow(
-      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'pacing.acquire' }),
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'createHttpClient.pacing.acquire' }),
     );
   });
 });

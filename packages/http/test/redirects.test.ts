@@ -2,7 +2,7 @@ import {
   respond,
   startFaultServer,
   stallMidBody,
-  type FaultAnswer,
+  type FaultResponse,
   type FaultServer,
   type ReceivedRequest,
 } from '@macadam/testkit';
@@ -15,7 +15,7 @@ let home: FaultServer;
 let other: FaultServer;
 
 /** `/to/302/path` answers with that redirect; everything else is echoed. */
-function redirecting(request: ReceivedRequest): FaultAnswer {
+function redirecting(request: ReceivedRequest): FaultResponse {
   const match = /^\/to\/(\d{3})\/(.*)$/.exec(request.path);
   if (match === null)
     return { json: { method: request.method, path: request.path, headers: request.headers, body: request.bodyText } };

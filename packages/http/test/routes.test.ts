@@ -159,7 +159,9 @@ test.each<[string, Partial<HttpClientOptions>]>([
   ['circuitBreaker.per', { circuitBreaker: { per: 'host' as 'route' } }],
   ['bulkhead.per', { bulkhead: { per: 'host' as 'route' } }],
 ])('refuses a wrong %s', (path, options) => {
-  expect(() => clientFor({}, options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
+  expect(() => clientFor({}, options)).toThrow(
+    expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createHttpClient.${path}` }),
+  );
 });
 
 describe('with endpoints, each has a circuit for each route', () => {

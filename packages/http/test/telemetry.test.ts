@@ -521,7 +521,9 @@ describe('propagation', () => {
     ['baggage', { baggage: true, peer: 'external' }],
     ['baggage', { baggage: 'yes' as never }],
   ])('refuses a wrong %s', (path, options) => {
-    expect(() => clientFor(options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
+    expect(() => clientFor(options)).toThrow(
+      expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createHttpClient.${path}` }),
+    );
   });
 });
 

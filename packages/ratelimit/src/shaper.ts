@@ -23,62 +23,44 @@ import { OverloadedError, type OverloadReason } from './errors.ts';
 import { observe } from './instruments.ts';
 import { Turns, type Turn } from './queue/turns.ts';
 
-/** Options of `createShaper`. */
 export interface ShaperOptions {
-  /** Runs that start per second, 0.001 to 1 000 000; fractions are allowed. */
+  /** Runs that begin each second, above 0; a fraction is allowed. */
   ratePerSecond: number;
-  /** Runs that may start together after a pause, a whole number from 1 to 1 000 000. Default: 1, an even pace. */
+  /** Runs that may begin together after a pause, at least 1. Default: 1, an even pace. */
   burst?: number;
-  /** Maximum number of runs that wait, 0 to 1 000 000. Default: 1 000. */
+  /** Runs that may wait, 0 or more. Default: 1 000. */
   maxQueued?: number;
-  /** Name in errors, statistics and metrics. Default: `shaper`. */
+  /** Stands in errors. Default: `shaper`. */
   name?: string;
-  /** Source of time. Default: the system clock. */
+  /** Default: the system clock. */
   clock?: Clock;
 }
 
-/** Options of `shaper.run`. */
 export interface ShapedRunOptions {
   /**
-   * The longest wait for the start, in milliseconds, 0 or more. A run that would wait longer is rejected at once.
-   * Default: what is left of the deadline of the current unit of work, else 30 000.
+   * The longest wait, in milliseconds, 0 or more. A run that would wait longer is refused at once. Default: what is left of the
+   * deadline of the current unit of work, else 30 000.
    */
   maxWaitMs?: number;
-  /** Higher priorities go first. Default: that of the current unit of work, else `normal`. */
+  /** The most important goes first. Default: that of the current unit of work, else `normal`. */
   priority?: Priority;
-  /** Tenants of the same priority take turns. Default: that of the current unit of work, else none. */
+  /** Among equals, tenants take turns. Default: that of the current unit of work. */
   tenant?: string;
-  /** Leaves the queue when it aborts. Default: the signal of the current unit of work. */
+  /** Leaves the queue. Default: what cancels the current unit of work. */
   signal?: AbortSignal;
 }
 
-/** What a shaper has counted, and its current state. The metrics report the same numbers. */
-export interface ShaperStats extends Readonly<Record<string, number>> {
-  /** Runs that were started. */
-  readonly begun: number;
-  /** Runs that wait now. */
-  readonly queued: number;
-  /** Runs that were rejected at once. */
-  readonly refused: number;
-  /** Runs that waited and were not started in time. */
-  readonly expired: number;
-}
-
-/** Starts work at an even pace. Created by `createShaper`. */
+/** Lets work begin at an even pace. Made by `createShaper`. */
 export interface Shaper extends AsyncDisposable {
-  /** The name from the options. */
   readonly name: string;
   /**
-   * Runs `fn` when its turn comes, in the asynchronous context of the caller. Settles as `fn` does.
-   * @throws OverloadedError (`MAC_OVERLOADED`) when the queue is full or the wait too long, ClosedError (`MAC_CLOSED`)
-   * after `close()`, and the reason of the signal.
+   * Runs `fn` when its turn comes, in the caller's own asynchronous context, and settles as it does.
+   * @throws OverloadedError (`MAC_OVERLOADED`) when the queue is full or the wait too long, and the signal's reason.
    */
   run<T>(fn: () => PromiseLike<T> | T, options?: ShapedRunOptions): Promise<T>;
-  /** Returns the effective options in words. */
   describe(): string;
-  /** Returns the counts since it was created, and its current state. */
-  stats(): ShaperStats;
-  /** Rejects what waits and every later call with `MAC_CLOSED`. */
+  stats(): Readonly<Record<string, number>>;
+  /** Refuses what waits. */
   close(): Promise<void>;
 }
 
@@ -138,7 +120,7 @@ class TokenShaper implements Shaper {
     return `shaper "${name}": ${ratePerSecond} a second, ${burst} at once, ${maxQueued} queued at most`;
   }
 
-  stats(): ShaperStats {
+  stats(): Readonly<Record<string, number>> {
     return { begun: this.#begun, queued: this.#turns.size, refused: this.#refused, expired: this.#expired };
   }
 
@@ -212,8 +194,8 @@ function shaperSettings(options: ShaperOptions): Required<ShaperOptions> {
 }
 
 /**
- * Creates a shaper, which starts work at an even pace, for a dependency that allows a number of calls per second. What
- * arrives faster waits in a bounded queue, the most important first, tenants in turn. No wait is without an end.
+ * Lets work begin at an even pace, for a dependency that allows so much a second: what comes faster waits in a bounded queue,
+ * the most important first, tenants in turn. Each wait has an end.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -10,7 +10,6 @@ import type {
   CostOptions,
   PeekOptions,
   RateLimiter,
-  RateLimiterStats,
   RefundOptions,
   Reservation,
   ReserveOptions,
@@ -197,7 +196,7 @@ export class StoreRateLimiter implements RateLimiter {
     return `rate limiter "${this.name}": ${words}; ${kept}${enforce === 1 ? '' : `;${enforcedInWords(enforce)}`}`;
   }
 
-  stats(): RateLimiterStats {
+  stats(): Readonly<Record<string, number>> {
     return {
       allowed: this.#allowed,
       denied: this.#denied,

@@ -14,29 +14,30 @@ import { Gate, type GateSettings } from './gate.ts';
 import type { Policy } from './policy.ts';
 import { standingCall } from './standing-call.ts';
 
+/** Options of {@link bulkhead}. */
 export interface BulkheadOptions {
-  /** Calls in flight at once, at least 1. Default: 1 000 (.NET's standard handler). */
+  /** Maximum number of calls in flight, at least 1. Default: 1 000 (.NET's standard resilience handler). */
   maxConcurrent?: number;
-  /** Calls that may wait for a place, at least 0. Default: 0: refuse at once. */
+  /** Maximum number of calls waiting for a place, at least 0. Default: 0; calls beyond `maxConcurrent` are refused at once. */
   maxQueued?: number;
-  /** The longest wait in the queue, in milliseconds, above 0. The call's deadline limits it too. Default: 1 000. */
+  /** Maximum wait in the queue in milliseconds, above 0; `Infinity` for no limit but that of the call. Default: 1 000. */
   queueTimeoutMs?: number;
   /**
-   * Who goes first among calls of the same priority: `fifo`, the oldest; `lifo`, the newest; `adaptive`, the oldest until
-   * it has waited for half of the longest wait, then the newest: under lasting overload the oldest will be too late
-   * anyway, and serving them makes everybody late. Default: `fifo`. Source of `adaptive`: "Fail at Scale" (ACM Queue).
+   * Which waiting call goes first among those of the same priority: `fifo`, the oldest; `lifo`, the newest; `adaptive`, the oldest
+   * until it has waited half of `queueTimeoutMs`, then the newest, because under lasting overload the oldest calls will be too
+   * late anyway. Default: `fifo`. Source of `adaptive`: "Fail at Scale" (ACM Queue, 2015).
    */
   order?: 'adaptive' | 'fifo' | 'lifo';
-  /** Default: the system clock. */
+  /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
 }
 
 /**
- * Limits how many calls are in flight, so that one slow dependency cannot take every socket and all memory. What finds
- * no place is refused with {@link BulkheadFullError}, or waits in a bounded queue, the most important first. An abort
- * gives the place back at once.
+ * Limits how many calls are in flight, so that one slow dependency cannot use up all sockets and memory. A call beyond the limit is
+ * refused with `BulkheadFullError` (`MAC_BULKHEAD_FULL`), or waits in a bounded queue in the order of its priority. An aborted call
+ * frees its place at once.
  *
- * One bulkhead guards one pool of places wherever it is used: share it between pipelines to share the places.
+ * Pipelines that share one bulkhead share its limit.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -14,7 +14,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { currentScope, onAbort, TimeoutError, type AttemptRecord, type Clock, type Unsubscribe } from '@macadam/core';
-import type { ExecuteOptions, Guarded, Outcome } from './policy.ts';
+import type { ExecuteOptions, ExecuteFunction, Outcome } from './policy.ts';
 
 /** Told how a layer ended. */
 export interface Sink {
@@ -61,7 +61,7 @@ const aMomentLater = Promise.resolve();
 /** One call on its way: what every layer can see, and the outermost sink. */
 export class Call implements Sink {
   readonly clock: Clock;
-  readonly fn: Guarded<unknown>;
+  readonly fn: ExecuteFunction<unknown>;
   readonly options: ExecuteOptions | undefined;
   readonly startedAt: number;
   /** The last reading of the clock, at most the duration of the try old when a try has just succeeded. */
@@ -84,7 +84,7 @@ export class Call implements Sink {
   readonly #reject: (error: unknown) => void;
   #unsubscribe: Unsubscribe | undefined;
 
-  constructor(chain: Chain, fn: Guarded<unknown>, options: ExecuteOptions | undefined) {
+  constructor(chain: Chain, fn: ExecuteFunction<unknown>, options: ExecuteOptions | undefined) {
     this.clock = chain.clock;
     this.fn = fn;
     this.options = options;

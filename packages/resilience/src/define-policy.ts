@@ -9,7 +9,7 @@ import {
 } from '@macadam/core';
 import { innermost } from './attempt.ts';
 import { Call, type Chain, type Stage } from './call.ts';
-import type { ExecuteOptions, Guarded, Policy, PolicyKind, Route } from './policy.ts';
+import type { ExecuteOptions, ExecuteFunction, Policy, PolicyKind, Route } from './policy.ts';
 
 /** What a pipeline needs to know of a policy. */
 export interface Layer {
@@ -69,7 +69,7 @@ export function definePolicy<P extends Pick<Policy, 'describe' | 'stats'>>(
   let chain: Chain | undefined;
   const policy = Object.assign(parts, {
     kind,
-    execute: <T>(fn: Guarded<T>, options?: ExecuteOptions): Promise<T> =>
+    execute: <T>(fn: ExecuteFunction<T>, options?: ExecuteOptions): Promise<T> =>
       execute((chain ??= chainOf(layer)), fn, options),
   });
   const hidden = { writable: true, value: undefined };
@@ -87,7 +87,7 @@ export function needsContext({ defers, keepsContext = false }: Layer): boolean {
 }
 
 /** Runs one call through a chain of stages. Wrong options reject, as everything else about a call does. */
-function execute<T>(chain: Chain, fn: Guarded<T>, options: ExecuteOptions | undefined): Promise<T> {
+function execute<T>(chain: Chain, fn: ExecuteFunction<T>, options: ExecuteOptions | undefined): Promise<T> {
   try {
     if (typeof fn !== 'function') assertFunction('execute.fn', fn);
     if (options !== undefined) assertExecuteOptions(options);

@@ -1,6 +1,14 @@
 import { MacadamError, type AttemptRecord } from '@macadam/core';
 import type { CircuitState } from './circuit-breaker/state.ts';
 
+/**
+ * Why a retry gave up:
+ *
+ * - `maxAttempts`: the maximum number of attempts was reached.
+ * - `budget`: the retry budget was empty.
+ * - `deadline`: the next attempt could not begin before the deadline.
+ * - `retryAfterTooLong`: the dependency asked for a longer wait than `maxRetryAfterMs`, or than the time left.
+ */
 export type GaveUpReason = 'budget' | 'deadline' | 'maxAttempts' | 'retryAfterTooLong';
 
 const WHY: Readonly<Record<GaveUpReason, string>> = {
@@ -10,12 +18,16 @@ const WHY: Readonly<Record<GaveUpReason, string>> = {
   retryAfterTooLong: 'the dependency asked for a longer wait than allowed',
 };
 
-/** A retry gave up. `cause` is the last failure, `attempts` all of them. Code `MAC_ATTEMPTS_EXHAUSTED`. */
+/**
+ * A retry that gave up. `cause` is the last failure, `attempts` lists all of them. Code `MAC_ATTEMPTS_EXHAUSTED`; retryable unless
+ * `reason` is `maxAttempts`.
+ */
 export class AttemptsExhaustedError extends MacadamError {
+  /** Why the retry gave up. */
   readonly reason: GaveUpReason;
-  /** How long the dependency asked to be left alone, in milliseconds, when it said so. */
+  /** How long the dependency asked to wait, in milliseconds; absent if it did not. */
   declare readonly retryAfterMs?: number;
-  /** Every try, the last one included. */
+  /** All attempts, the last one included. */
   readonly attempts: readonly AttemptRecord[];
 
   constructor(reason: GaveUpReason, attempts: readonly AttemptRecord[], cause: unknown, retryAfterMs?: number) {
@@ -42,14 +54,15 @@ function inWords(cause: unknown): string {
 }
 
 /**
- * A circuit breaker let the call not through. Code `MAC_CIRCUIT_OPEN`; not retryable at once: see `retryAfterMs`.
- * Carries no stack unless the breaker was made with `captureStack`.
+ * A call refused by an open circuit breaker; nothing was sent. Code `MAC_CIRCUIT_OPEN`, not retryable before `retryAfterMs`. Has no
+ * stack trace unless the breaker has `captureStack`.
  */
 export class CircuitOpenError extends MacadamError {
-  /** The breaker's name. */
+  /** The name of the breaker. */
   readonly breaker: string;
+  /** The state of the breaker when it refused the call. */
   readonly state: CircuitState;
-  /** When a call may be let through again, in milliseconds; absent while the breaker is isolated by hand. */
+  /** Time until a call may be admitted again, in milliseconds; absent while the breaker is isolated. */
   declare readonly retryAfterMs?: number;
 
   constructor(breaker: string, state: CircuitState, retryAfterMs: number | undefined, captureStack = false) {
@@ -65,11 +78,11 @@ export class CircuitOpenError extends MacadamError {
 }
 CircuitOpenError.prototype.name = 'CircuitOpenError';
 
-/** A bulkhead has no room, or no room came free in time. Code `MAC_BULKHEAD_FULL`, retryable later. */
+/** A call refused by a bulkhead that was full, or did not get a place in time. Code `MAC_BULKHEAD_FULL`, retryable later. */
 export class BulkheadFullError extends MacadamError {
   readonly maxConcurrent: number;
   readonly maxQueued: number;
-  /** How long the call had queued, in milliseconds; 0 when it was refused at once. */
+  /** How long the call had waited, in milliseconds; 0 if it was refused at once. */
   readonly queuedMs: number;
 
   constructor(message: string, limits: { maxConcurrent: number; maxQueued: number; queuedMs: number }) {
@@ -80,10 +93,12 @@ export class BulkheadFullError extends MacadamError {
   }
 }
 BulkheadFullError.prototype.name = 'BulkheadFullError';
+  /** The maximum number of calls in flight. */
 
-/** As many calls are in flight as the dependency can serve now. Code `MAC_CONCURRENCY_LIMITED`, retryable. */
+  /** The maximum number of waiting calls. */
+/** A call refused by `adaptiveConcurrency()`. Code `MAC_CONCURRENCY_LIMITED`, retryable. */
 export class ConcurrencyLimitedError extends MacadamError {
-  /** The limit at that moment. */
+  /** The limit on calls in flight when the call was refused. */
   readonly limit: number;
 
   constructor(limit: number) {

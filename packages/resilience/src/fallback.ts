@@ -12,12 +12,16 @@ import { definePolicy } from './define-policy.ts';
 import type { Outcome, Policy } from './policy.ts';
 import { isThenable } from './thenable.ts';
 
+/** Options of {@link fallback}. */
 export interface FallbackOptions {
-  /** What to answer instead; a function is given the outcome and may be asynchronous. What it throws is the failure. */
+  /**
+   * The value to return instead. A function is called with the outcome and may be asynchronous; an error it throws becomes the failure
+   * of the call. Required.
+   */
   value: unknown;
-  /** Which outcomes are replaced. Default: every error. A call that its caller aborted is never replaced. */
+  /** Which outcomes are replaced. A call aborted by its caller never is. Default: all errors. */
   fallbackIf?: (outcome: Outcome) => boolean;
-  /** Default: the system clock. */
+  /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
 }
 
@@ -93,7 +97,7 @@ class FallbackRun implements Sink, Running {
 }
 
 /**
- * Answers with something else when all inside of it has failed: a default, the last known value, a cheaper source.
+ * Returns another value when everything inside it has failed: a default, the last known value, a cheaper source.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

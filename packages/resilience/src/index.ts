@@ -1,7 +1,6 @@
 export { adaptiveConcurrency } from './adaptive-concurrency/adaptive-concurrency.ts';
 export type { AdaptiveConcurrencyOptions } from './adaptive-concurrency/adaptive-concurrency.ts';
-export { aimd, gradient2 } from './adaptive-concurrency/limit.ts';
-export type { Gradient2State, LimitBounds, Sample } from './adaptive-concurrency/limit.ts';
+export type { LimitBounds } from './adaptive-concurrency/limit.ts';
 export { WindowedLimit } from './adaptive-concurrency/windowed-limit.ts';
 export type { WindowedLimitOptions } from './adaptive-concurrency/windowed-limit.ts';
 export { bulkhead } from './bulkhead.ts';
@@ -29,13 +28,13 @@ export { hedge } from './hedge/hedge.ts';
 export type { HedgeOptions } from './hedge/options.ts';
 export type { KeyedOptions } from './keyed.ts';
 export { paced } from './paced.ts';
-export type { PacedOptions, PacedTry, PacedTurn, Pacer } from './paced.ts';
+export type { PacedAttempt, PacedOptions, PacedTurn, Pacer } from './paced.ts';
 export { pipeline } from './pipeline.ts';
 export type { Pipeline } from './pipeline.ts';
 export type {
   ExecuteContext,
+  ExecuteFunction,
   ExecuteOptions,
-  Guarded,
   Outcome,
   Policy,
   PolicyKind,

@@ -1,9 +1,10 @@
 import { assertDurationMs, assertInteger, type Clock, RecencyMap } from '@macadam/core';
 
+/** How many keys a keyed collection keeps, and for how long. */
 export interface KeyedOptions {
-  /** Keeps at most this many keys; the one that was not asked for the longest goes first. Default: 1 000. */
+  /** Maximum number of keys, at least 1; the least recently used one is dropped first. Default: 1 000. */
   maxKeys?: number;
-  /** A key that was not asked for this long is forgotten, in milliseconds. Default: 600 000 (ten minutes). */
+  /** How long an unused key is kept, in milliseconds, above 0; `Infinity` for no limit. Default: 600 000 (10 minutes). */
   idleMs?: number;
 }
 

@@ -3,7 +3,7 @@ import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { adaptiveConcurrency } from './adaptive-concurrency/adaptive-concurrency.ts';
 import { bulkhead } from './bulkhead.ts';
-import { paced, type PacedTry, type Pacer } from './paced.ts';
+import { paced, type PacedAttempt, type Pacer } from './paced.ts';
 import { pipeline } from './pipeline.ts';
 import type { Outcome } from './policy.ts';
 import { constant } from './retry/backoff.ts';
@@ -16,7 +16,7 @@ function everyMs(clock: VirtualClock, ms: number) {
   const wishes: { attempt: number; remainingMs: number; priority: string | undefined }[] = [];
   let next = 0;
   const pacer: Pacer = {
-    acquire(wish: PacedTry) {
+    acquire(wish: PacedAttempt) {
       wishes.push({
         attempt: wish.attempt,
         remainingMs: wish.remainingMs,

@@ -16,37 +16,38 @@ import { definePolicy } from './define-policy.ts';
 import type { Outcome, Policy } from './policy.ts';
 import { isThenable } from './thenable.ts';
 
-/** A try that wants to begin. */
-export interface PacedTry {
-  /** Counted from 1. */
+/** An attempt that waits for its turn. */
+export interface PacedAttempt {
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
-  /** Aborts when nobody waits for the try any more. Made when first read. */
+  /** Aborts when nobody waits for the attempt any more. Created when first read. */
   readonly signal: AbortSignal;
-  /** What is left of the call's time, in milliseconds; `Infinity` without a limit. */
+  /** The time left for the call in milliseconds; `Infinity` without a limit. */
   readonly remainingMs: number;
 }
 
-/** Leave to begin a try. */
+/** Permission to begin an attempt. */
 export interface PacedTurn {
-  /** Told once how the try ended; undefined when it was cancelled. What it throws is of no consequence. */
+  /** Called once with the outcome of the attempt; undefined if it was cancelled. Errors it throws become process warnings. */
   settle(outcome: Outcome | undefined): void;
 }
 
-/** Says when tries may begin. */
+/** Decides when attempts may begin. */
 export interface Pacer {
   /**
-   * Gives a turn at once, or promises one. What it throws or rejects with is the failure of the try. Called in the
+   * Returns a turn, or a promise of one. An error it throws or rejects with becomes the failure of the attempt. Called in the
    * asynchronous context of the call.
    */
-  acquire(wish: PacedTry): PacedTurn | PromiseLike<PacedTurn>;
-  /** In words. */
+  acquire(attempt: PacedAttempt): PacedTurn | PromiseLike<PacedTurn>;
+  /** Describes the pacer in words, for `describe()` of the policy. */
   describe?(): string;
 }
 
+/** Options of {@link paced}. */
 export interface PacedOptions {
-  /** Who is asked. */
+  /** Decides when each attempt may begin. Required. */
   pacer: Pacer;
-  /** Default: the system clock. */
+  /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
 }
 
@@ -56,7 +57,7 @@ interface Counts {
   refused: number;
 }
 
-class PacedRun implements Sink, Running, PacedTry {
+class PacedRun implements Sink, Running, PacedAttempt {
   readonly attempt: number;
   readonly #inner: Stage;
   readonly #call: Call;
@@ -181,8 +182,8 @@ function told(turn: PacedTurn, outcome: Outcome | undefined): void {
 }
 
 /**
- * Lets each try begin when its pacer says so, such as one that keeps to the limits a server tells. Time spent waiting
- * counts against the limit of the call, not against that of the try; inside of a retry and a hedge, each try has a turn.
+ * Delays each attempt until its pacer permits it, for example to keep to the rate limits of a server. The wait counts against the time
+ * limit of the call, not against that of the attempt. Inside a retry or hedge, each attempt waits for a turn of its own.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -2,7 +2,7 @@ import { OptionsError } from '@macadam/core';
 import { definePolicy, layerOf, needsContext, type Layer } from './define-policy.ts';
 import type { Policy, PolicyKind, PolicyStats } from './policy.ts';
 
-/** Policies composed into one, outermost first. */
+/** Several policies composed into one, made by `pipeline()` and `standardPipeline()`. */
 export interface Pipeline extends Policy {
   /** The policies, outermost first. */
   readonly policies: readonly Policy[];
@@ -70,13 +70,13 @@ function assertOrder(policies: readonly Policy[], roles: readonly Role[]): void 
 }
 
 /**
- * Composes policies into one, the outermost first: `pipeline(timeout(…), retry(…), circuitBreaker(…), timeout(…))`.
- * The first timeout limits the whole call, one inside of a retry limits each try.
+ * Composes policies into one, outermost first: `pipeline(timeout(…), retry(…), circuitBreaker(…), timeout(…))`. A timeout outside the
+ * retry limits the whole call, one inside limits each attempt.
  *
- * The order that makes sense is bulkhead, timeout, retry, hedge, circuit breaker, adaptive concurrency, timeout, with a
- * fallback around it all; another one is refused, and so are two clocks.
+ * The order must be fallback, bulkhead, timeout, retry, hedge, paced, routed, circuit breaker, adaptive concurrency, timeout; each of
+ * them is optional. All policies must have the same clock.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for an order that makes no sense.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for policies in another order, given twice, or with different clocks.
  * @example
  * ```ts
  * import { circuitBreaker, pipeline, retry, timeout } from '@macadam/resilience';

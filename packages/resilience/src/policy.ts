@@ -1,54 +1,56 @@
-/** What a guarded function is given. */
+/** What a function run by a policy receives. */
 export interface ExecuteContext {
-  /** Which try this is, counted from 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
   /**
-   * Aborts when this try is cancelled or out of time. Made when first read: a function that does not need it pays
-   * nothing.
+   * Aborts when this attempt is cancelled or exceeds its time limit. Created when first read, so that a function that does not
+   * need it pays nothing.
    */
   readonly signal: AbortSignal;
   /**
-   * Calls `listener` once when this try is cancelled or out of time; one listener a try. Cheaper than `signal`, for
-   * transports that can be told directly.
+   * Calls `listener` once when this attempt is cancelled or exceeds its time limit. Cheaper than `signal`; there is one listener
+   * per attempt, and a later one replaces it.
    */
   onCancel(listener: (reason: unknown) => void): void;
 }
 
+/** Options of one call of `execute`. A policy that has no use for an option ignores it. */
 export interface ExecuteOptions {
   /**
-   * Cancels the call: it rejects at once with the signal's reason, and nothing further is tried. One listener is added
-   * and removed again when the call settles. Default: what cancels the current unit of work, if anything can.
+   * Cancels the call: it rejects at once with the signal's reason, and there is no further attempt. One listener is added, and
+   * removed when the call settles. Default: the signal of the current work (`runWork`), if there is one.
    */
   signal?: AbortSignal;
-  /** Replaces, for this call, the limit of the timeout outside of the retry. Ignored without one. */
+  /** Overrides the limit of the timeout around the whole call, in milliseconds, above 0. Default: the limit of that timeout. */
   timeoutMs?: number;
-  /** Replaces, for this call, the limit of the timeout inside of the retry. Ignored without one. */
+  /** Overrides the limit of the timeout of each attempt, in milliseconds, above 0. Default: the limit of that timeout. */
   attemptTimeoutMs?: number;
-  /** Declares that doing the work twice is harmless: a hedge only sends a second try then. Default: false. */
+  /** Whether running the function twice is harmless; `hedge()` requires it. Default: false. */
   idempotent?: boolean;
-  /** Where the tries go: names the policy of each. Ignored without a `routed()`. */
+  /** Selects a policy for each attempt; used by `routed()`. Default: none. */
   route?: Route;
 }
 
-/** Where the tries of one call go. */
+/** Selects the policy for each attempt of a call, such as the circuit breaker of the endpoint it is sent to. */
 export interface Route {
   /**
-   * The policy the next try goes through, such as the circuit breaker of the endpoint it is sent to; undefined for none.
-   * Asked right before each try: unless the policy refuses it, the function runs before anything else happens.
+   * Returns the policy for the next attempt, or undefined for none. Called right before the attempt: unless the policy refuses it,
+   * the function runs before anything else happens.
    */
   next(attempt: number): Policy | undefined;
   /**
-   * Whether the try after this outcome goes to another place than those that have been tried, which asked for nothing:
-   * then it is no matter how long those asked to be left alone, nor that they are throttled. Default: never.
+   * Whether the attempt after this outcome goes to another endpoint than those tried so far. If so, the retry ignores their
+   * `Retry-After` and their throttling. Default: never.
    */
   movesOn?(outcome: Outcome): boolean;
 }
 
-/** How one try ended. */
+/** How one attempt ended: with a value or an error, and after `durationMs` milliseconds. */
 export type Outcome =
   | { readonly ok: true; readonly value: unknown; readonly attempt: number; readonly durationMs: number }
   | { readonly ok: false; readonly error: unknown; readonly attempt: number; readonly durationMs: number };
 
+/** The kind of a policy: the name of the function that made it. */
 export type PolicyKind =
   | 'adaptiveConcurrency'
   | 'bulkhead'
@@ -61,21 +63,27 @@ export type PolicyKind =
   | 'routed'
   | 'timeout';
 
-/** Plain numbers, and words such as a breaker's state. Policies in a pipeline nest. */
+/** Statistics of a policy: numbers, and strings such as the state of a circuit breaker. Those of a pipeline are nested. */
 export interface PolicyStats {
+  /** A statistic, or the statistics of an inner policy, by name. */
   readonly [name: string]: number | string | PolicyStats;
 }
 
-/** A function that may be asynchronous. */
-export type Guarded<T> = (context: ExecuteContext) => PromiseLike<T> | T;
+/** A function run by a policy; it may be asynchronous. */
+export type ExecuteFunction<T> = (context: ExecuteContext) => PromiseLike<T> | T;
 
-/** One behaviour around a function that can fail. Made by `retry`, `timeout`, … and composed by `pipeline`. */
+/** A policy around functions that can fail. Made by `retry()`, `timeout()`, …, and composed by `pipeline()`. */
 export interface Policy {
+  /** The kind of the policy. */
   readonly kind: PolicyKind;
-  /** Runs `fn` under this policy. The promise settles in bounded time if the policy bounds it, whatever `fn` does. */
-  execute<T>(fn: Guarded<T>, options?: ExecuteOptions): Promise<T>;
-  /** The effective options, in words. */
+  /**
+   * Runs `fn` under this policy, and resolves or rejects as `fn` does unless the policy intervenes.
+   *
+   * @throws OptionsError (`MAC_INVALID_OPTIONS`) for wrong options, as a rejection.
+   */
+  execute<T>(fn: ExecuteFunction<T>, options?: ExecuteOptions): Promise<T>;
+  /** Describes the effective options in words, for logs and debugging. */
   describe(): string;
-  /** Counts since it was made. */
+  /** Counts since the policy was created, and its current state. */
   stats(): PolicyStats;
 }

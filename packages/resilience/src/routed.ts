@@ -3,17 +3,18 @@ import { notRunning, type Stage } from './call.ts';
 import { buildRouted, definePolicy, layerOf, routedStage, type Layer } from './define-policy.ts';
 import type { Policy } from './policy.ts';
 
+/** Options of {@link routed}. */
 export interface RoutedOptions {
-  /** Default: the system clock. */
+  /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
 }
 
 /**
- * Guards each try with the policy of where it goes, which the call's `route` names: one dependency, many endpoints. A
- * call without a `route` passes through untouched.
+ * Runs each attempt under the policy that `route` of the call selects, for a dependency with several endpoints. A call without a
+ * `route` passes through.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; and, as the failure of a call, when its route names
- * what is no policy, has another clock, or defers or repeats tries itself.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; and, as the failure of a call, if its route returns something that is
+ * not a policy of this package, has another clock, or defers or repeats attempts itself.
  * @example
  * ```ts
  * import { circuitBreakers, pipeline, retry, routed } from '@macadam/resilience';

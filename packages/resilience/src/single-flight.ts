@@ -1,23 +1,25 @@
 import { assertFunction, assertKnownOptions, assertObject, assertSignal, onAbort, runDetached } from '@macadam/core';
 
+/** Options of one caller of {@link SingleFlight.run}. */
 export interface SingleFlightOptions {
-  /** Cancels this caller only: it rejects at once with the signal's reason, the others go on waiting. */
+  /** Cancels this caller only, who rejects at once with the signal's reason; the others go on waiting. Default: none. */
   signal?: AbortSignal;
 }
 
-/** Coalesces concurrent calls for the same thing into one. */
+/** Combines concurrent calls for the same key into one. */
 export interface SingleFlight {
   /**
-   * Runs `fn`, or joins the run for `key` that is in flight. `fn` gets a signal that aborts when nobody waits any more, and
-   * runs for nobody in particular: the deadline and the end of the first caller's unit of work are not the others'.
+   * Runs `fn`, or joins the run for `key` that is in flight. `signal` aborts when nobody waits for the run any more. `fn` runs outside
+   * the current work, because the deadline of one caller must not end the call of another.
    */
   run<T>(
     key: string,
     fn: (context: { readonly signal: AbortSignal }) => PromiseLike<T> | T,
     options?: SingleFlightOptions,
   ): Promise<T>;
-  /** Runs in flight. */
+  /** The number of runs in flight. */
   readonly size: number;
+  /** Runs in flight now; runs started, and calls that joined one, since it was created. */
   stats(): { readonly inFlight: number; readonly runs: number; readonly joined: number };
 }
 
@@ -54,9 +56,9 @@ class Flight {
 }
 
 /**
- * A single flight: while a call for a key is in flight, further ones for the same key wait for its result instead of
- * making their own. An abort detaches that caller only; the work itself is cancelled when its last waiter has left, and
- * the next caller starts anew.
+ * Combines concurrent calls: while a run for a key is in flight, further calls for that key wait for its result instead of starting
+ * their own. An abort detaches only the caller concerned. The run is cancelled when its last caller has left, and the next call starts
+ * a new one.
  *
  * @example
  * ```ts

@@ -25,35 +25,43 @@ describe('standardPipeline', () => {
   });
 
   it.each<{ name: string; options: object; path: string; allowed?: RegExp }>([
-    { name: 'a total below 0', options: { timeoutMs: -1 }, path: 'timeoutMs' },
-    { name: 'an attempt of no time', options: { attemptTimeoutMs: 0 }, path: 'attemptTimeoutMs' },
+    { name: 'a total below 0', options: { timeoutMs: -1 }, path: 'standardPipeline.timeoutMs' },
+    { name: 'an attempt of no time', options: { attemptTimeoutMs: 0 }, path: 'standardPipeline.attemptTimeoutMs' },
     {
       name: 'an attempt longer than the total',
       options: { timeoutMs: 1_000, attemptTimeoutMs: 1_001 },
-      path: 'attemptTimeoutMs',
+      path: 'standardPipeline.attemptTimeoutMs',
       allowed: /at most timeoutMs \(1000\)/,
     },
     {
       name: 'a window shorter than two attempts',
       options: { attemptTimeoutMs: 6_000, circuitBreaker: { trip: [failureRate({ windowMs: 10_000 })] } },
-      path: 'circuitBreaker.trip[0].windowMs',
+      path: 'standardPipeline.circuitBreaker.trip[0].windowMs',
       allowed: /at least twice attemptTimeoutMs \(6000\)/,
     },
     {
       name: 'waits that fill the total',
       options: { timeoutMs: 1_000, retry: { backoff: constant({ delayMs: 500 }) } },
-      path: 'retry.backoff',
+      path: 'standardPipeline.retry.backoff',
       allowed: /about 1000 ms in all/,
     },
     {
       name: 'more attempts than their waits leave time for',
       options: { timeoutMs: 2_000, retry: { maxAttempts: 20 } },
-      path: 'retry.maxAttempts',
+      path: 'standardPipeline.retry.maxAttempts',
     },
-    { name: 'a hedge after the end', options: { timeoutMs: 500, hedge: { delayMs: 500 } }, path: 'hedge.delayMs' },
+    {
+      name: 'a hedge after the end',
+      options: { timeoutMs: 500, hedge: { delayMs: 500 } },
+      path: 'standardPipeline.hedge.delayMs',
+    },
     { name: 'an unknown option', options: { timeout: 5 }, path: 'standardPipeline.timeout' },
-    { name: 'a wrong option of a layer', options: { bulkhead: { maxConcurrent: 0 } }, path: 'bulkhead.maxConcurrent' },
-    { name: 'a layer that is true', options: { retry: { retries: 3 } }, path: 'retry.retries' },
+    {
+      name: 'a wrong option of a layer',
+      options: { bulkhead: { maxConcurrent: 0 } },
+      path: 'standardPipeline.bulkhead.maxConcurrent',
+    },
+    { name: 'a layer that is true', options: { retry: { retries: 3 } }, path: 'standardPipeline.retry.retries' },
   ])('refuses $name', ({ options, path, allowed = /./ }) => {
     expect(() => standardPipeline(options)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
     expect(() => standardPipeline(options)).toThrow(allowed);

@@ -1,10 +1,14 @@
 import {
+  assertClock,
   assertDurationMs,
+  assertFunction,
   assertKnownOptions,
   assertObject,
+  assertText,
   OptionsError,
   systemClock,
   systemRandom,
+  underPath,
   type Clock,
   type Random,
 } from '@macadam/core';
@@ -23,26 +27,27 @@ import { retryBudget } from './retry/retry-budget.ts';
 import { retry } from './retry/retry.ts';
 import { timeout } from './timeout.ts';
 
+/** Options of {@link standardPipeline}. */
 export interface StandardPipelineOptions {
-  /** The dependency, for errors and statistics. Default: `default`. */
+  /** The name of the dependency in errors, statistics and telemetry. Default: `default`. */
   name?: string;
-  /** Limit of the whole call, waits included, in milliseconds. Default: 30 000 (.NET's standard handler). */
+  /** Time limit of the whole call in milliseconds, above 0, waits included. Default: 30 000 (.NET's standard resilience handler). */
   timeoutMs?: number;
-  /** Limit of each try, in milliseconds, at most `timeoutMs`. Default: 10 000, or `timeoutMs` when that is less. */
+  /** Time limit of each attempt in milliseconds, above 0 and at most `timeoutMs`. Default: 10 000, or `timeoutMs` if that is less. */
   attemptTimeoutMs?: number;
-  /** Merged over the defaults, or `false` for none. */
+  /** The limit on calls in flight, merged over the defaults of `bulkhead()`; `false` for none. */
   bulkhead?: BulkheadOptions | false;
-  /** Merged over the defaults, or `false` for none. */
+  /** Retries, merged over the defaults of `retry()`; `false` for none. The waits must fit into `timeoutMs`. */
   retry?: RetryOptions | false;
-  /** Merged over the defaults, or `false` for none. */
+  /** The circuit breaker, merged over the defaults of `circuitBreaker()`; `false` for none. Windows must span two attempts. */
   circuitBreaker?: CircuitBreakerOptions | false;
-  /** A second try beside a slow one, for calls declared idempotent. Default: `false`. */
+  /** Sends a second attempt next to a slow one, for calls with `idempotent: true`. Default: `false`. */
   hedge?: HedgeOptions | false;
-  /** A limit on tries in flight that finds itself. Default: `false`. */
+  /** Limits the attempts in flight by a limit that follows the measured latency. Default: `false`. */
   adaptiveConcurrency?: AdaptiveConcurrencyOptions | false;
-  /** Default: the system clock. */
+  /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
-  /** Default: `Math.random`. */
+  /** The source of randomness, for jitter. Default: `systemRandom`. */
   random?: Random;
 }
 
@@ -60,8 +65,8 @@ const OPTION_NAMES = [
 ] as const;
 
 /**
- * The five layers most calls want, in their one sensible order: bulkhead, timeout of the call, retry, circuit breaker,
- * timeout of the attempt; each with safe defaults, and checked against one another.
+ * Makes a pipeline of the five policies that most calls need, in the right order: bulkhead, timeout of the call, retry, circuit
+ * breaker, timeout of the attempt. Each has safe defaults, and the options are checked against each other.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option, or options that contradict each other.
  * @example
@@ -76,7 +81,14 @@ const OPTION_NAMES = [
 export function standardPipeline(options: StandardPipelineOptions = {}): Pipeline {
   assertObject('standardPipeline', options);
   assertKnownOptions('standardPipeline', options, OPTION_NAMES);
+  return underPath('standardPipeline', () => compose(options));
+}
+
+function compose(options: StandardPipelineOptions): Pipeline {
   const { name = 'default', timeoutMs = 30_000, clock = systemClock, random = systemRandom } = options;
+  assertText('name', name);
+  assertClock('clock', clock);
+  assertFunction('random', random);
   assertDurationMs('timeoutMs', timeoutMs);
   const { attemptTimeoutMs = Math.min(10_000, timeoutMs) } = options;
   assertDurationMs('attemptTimeoutMs', attemptTimeoutMs);

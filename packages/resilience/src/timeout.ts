@@ -18,10 +18,11 @@ import { definePolicy } from './define-policy.ts';
 import type { Policy } from './policy.ts';
 import { standingCall } from './standing-call.ts';
 
+/** Options of {@link timeout}. */
 export interface TimeoutOptions {
-  /** Time limit in milliseconds, above 0. A shorter deadline of the call or of the current work wins. */
+  /** Time limit in milliseconds, above 0. An earlier deadline of the call or of the current work wins. Required. */
   timeoutMs: number;
-  /** Default: the system clock. */
+  /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
 }
 
@@ -142,9 +143,9 @@ class TimeoutStage implements Stage {
 const cutShort = new WeakSet<object>();
 
 /**
- * Whether a `TimeoutError` says nothing about the dependency: the try had less than half of the limit of its own, because a
- * deadline from further out came first. To be too slow for an impatient caller is not to be slow. A circuit breaker goes by
- * it before it asks a `classify`; this is for whoever else judges a dependency. False for what is no timeout.
+ * Whether a `TimeoutError` says nothing about the dependency, because a deadline further out left the attempt less than half of its
+ * own limit. A circuit breaker treats such a timeout as neutral before it calls `classify`; use this in other code that judges a
+ * dependency by its errors. False for anything that is not such a timeout.
  */
 export function wasCutShort(error: unknown): boolean {
   return typeof error === 'object' && error !== null && cutShort.has(error);
@@ -160,11 +161,11 @@ function round(ms: number): number {
 }
 
 /**
- * Ends a call that takes too long: the try is told to stop (its signal aborts), and the call rejects at that moment
- * with {@link TimeoutError}, whether or not the function listens. In a pipeline, outside of a retry it limits the whole
- * call, waits included; inside, each try, and the last try gets the time that is left.
+ * Ends a call that takes too long: `signal` of the attempt aborts, and the call rejects at once with `TimeoutError` (`MAC_TIMEOUT`),
+ * whether or not the function reacts to the signal. In a pipeline, a timeout outside the retry limits the whole call, waits included;
+ * one inside limits each attempt, the last one to the time that is left.
  *
- * Calls in flight share one timer, so that a call which is in time sets none.
+ * Calls in flight share one timer, so that a call that ends in time sets none.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -1,10 +1,10 @@
 import { OptionsError } from '@macadam/core';
 import type { BodySource, OpenedBody } from './source.ts';
 
-/** The value of a form field: text, or a file. `fs.openAsBlob(path)` makes one without reading it. */
+/** The value of a form field: text, or a file as a `Blob` (`fs.openAsBlob(path)` makes one without reading the file). */
 export type MultipartValue = string | number | bigint | boolean | Blob | undefined;
 
-/** A multipart form: fields by name, a list for several of one name; or a `FormData`. */
+/** A multipart form: a `FormData`, or fields by name, with an array for several fields of one name. */
 export type Multipart = FormData | Readonly<Record<string, MultipartValue | readonly MultipartValue[]>>;
 
 interface Part {

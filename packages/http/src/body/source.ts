@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { OptionsError, withheld } from '@macadam/core';
 
-/** A body that is read piece by piece: a Node.js `Readable`, a web `ReadableStream`, an async generator. */
+/** A body that is read in chunks: a Node.js `Readable`, a web `ReadableStream`, or an async generator. */
 export type StreamedBody = AsyncIterable<Uint8Array | string> | ReadableStream<Uint8Array>;
 
 /** One sending of a body. */

@@ -43,7 +43,7 @@ export class Discovery {
 
   async #refresh(asked: number): Promise<void> {
     try {
-      const targets = parseEndpoints(await runDetached(this.#source), 'endpoints()');
+      const targets = parseEndpoints(await runDetached(this.#source), 'createHttpClient.endpoints()');
       // One that came so late that a later one was there before is old.
       if (asked < this.#answered) return;
       this.#answered = asked;

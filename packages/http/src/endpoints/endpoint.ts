@@ -7,19 +7,25 @@ import type { EndpointTarget } from './options.ts';
 import { ejectionMs, timesEjected, type EjectionReason } from './outliers.ts';
 import type { Region } from './region.ts';
 
-/** What is known of one endpoint, as `stats()` tells it. */
+/** The state of one endpoint. */
 export interface EndpointStats {
   /** Host and port. */
   readonly endpoint: string;
+  /** Its region; undefined without one. */
   readonly region: string | undefined;
+  /** Its zone; undefined without one. */
   readonly zone: string | undefined;
+  /** Its weight. */
   readonly weight: number;
+  /** Attempts in flight now. */
   readonly inFlight: number;
-  /** Tries that have ended, and how many of them with a failure. */
+  /** Attempts that have ended. */
   readonly calls: number;
+  /** How many of those attempts failed. */
   readonly failures: number;
-  /** As the choice between endpoints sees it: peaks count, and fade. Milliseconds. */
+  /** The moving average of its latency that balancing goes by, in milliseconds. It rises at once with a peak and decays. */
   readonly latencyMs: number;
+  /** Whether it is ejected as an outlier now. */
   readonly ejected: boolean;
   /** How often it has been ejected. */
   readonly ejections: number;
@@ -27,7 +33,7 @@ export interface EndpointStats {
   readonly ejectionReason: EjectionReason | undefined;
   /** Time until it is used again, in milliseconds; 0 unless it is ejected now. */
   readonly ejectionLeftMs: number;
-  /** The state of its circuit, of several by route the worst; undefined without one. */
+  /** The state of its circuit breaker, or the worst of several kept per route; undefined without one. */
   readonly circuit: string | undefined;
 }
 

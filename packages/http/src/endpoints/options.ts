@@ -9,19 +9,19 @@ import {
 import { parseBaseUrl } from '../base-url.ts';
 import { authorityOf, inferPeer, type Peer } from '../peer.ts';
 
-/** One of the places a service is at. */
+/** One endpoint of a service. */
 export interface EndpointOptions {
-  /** Scheme, host and a path that requests to it begin with. No credentials, no query. */
+  /** Scheme, host and path prefix of requests to it, without credentials, query and fragment. Each endpoint needs its own host or port. */
   url: string;
-  /** Its share of the calls, relative to the others; above 0. Default: 1. */
+  /** Its share of the calls relative to the other endpoints, above 0. Default: 1. */
   weight?: number;
-  /** Calls stay in the first region that is well, in the order of the list. Default: one region for all. */
+  /** The region it belongs to. Calls go to the first healthy region, in the order of the list. Default: one region for all. */
   region?: string;
-  /** A try after a failure prefers an endpoint in another zone. Default: none. */
+  /** The zone it belongs to. A retry prefers an endpoint in another zone. Default: none. */
   zone?: string;
 }
 
-/** The endpoints, or a function that is asked for them: before the first call, and again every 30 s. */
+/** The endpoints of a service, or a function that returns them, called before the first call and every 30 s. */
 export type EndpointsOption =
   readonly EndpointOptions[] | (() => readonly EndpointOptions[] | Promise<readonly EndpointOptions[]>);
 

@@ -16,16 +16,16 @@ const CLEARLY_CHEAPER = 0.9;
  */
 const FAR_LESS_WAITS = 0.5;
 
-/** How a region is, as `stats()` tells it. */
+/** The state of one region of endpoints. */
 export interface RegionStats {
-  /** Undefined for endpoints without one. */
+  /** The name of the region; undefined for endpoints without one. */
   readonly region: string | undefined;
   /**
-   * `active`: calls go here, since it is the first that is well. `standby`: well, and a later one. `down`: left, but for
-   * probes; when all are, calls go to the first of them that lets them through.
+   * `active`: calls go here, because it is the first healthy region. `standby`: healthy, and further down the list. `down`: only
+   * probed; if all regions are down, calls go to the first one that admits them.
    */
   readonly state: 'active' | 'down' | 'standby';
-  /** How long ago it was left, or the last probe failed, in milliseconds; undefined when it is well. */
+  /** Time since it went down, or since its last probe failed, in milliseconds; undefined unless it is `down`. */
   readonly downForMs: number | undefined;
 }
 

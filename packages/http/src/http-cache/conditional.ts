@@ -29,9 +29,9 @@ export function isNotModified(headers: readonly string[], stored: StoredResponse
   }
   const since = parseDate(requestField(headers, 'if-modified-since'), now);
   if (since === undefined) return false;
-  const { headers: fields, receivedAt } = stored;
+  const { headers: fields, receivedAtMs } = stored;
   const changed = responseField(fields, 'last-modified') ?? responseField(fields, 'date');
-  return since >= (parseDate(changed, now) ?? receivedAt);
+  return since >= (parseDate(changed, now) ?? receivedAtMs);
 }
 
 /** The headers that ask whether a stored response is still good; undefined when it has nothing to be known by. */

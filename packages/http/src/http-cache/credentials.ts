@@ -22,7 +22,7 @@ export interface Asker {
 /** @param added - what authorizes the request on its way; without `Authorization` in it, all of it says who that is */
 export function askerOf(headers: readonly string[], added?: AuthHeaders): Asker {
   if (added === undefined) return { headers, credentials: credentialsOf(headers) };
-  const all = mergeHeaders(headers, added, 'auth.authorize()');
+  const all = mergeHeaders(headers, added, 'createHttpClient.auth.authorize()');
   const credentials = credentialsOf(all);
   if (Object.keys(added).some((name) => name.toLowerCase() === 'authorization')) return { headers: all, credentials };
   const whole = JSON.stringify([credentials.authorization, ...Object.entries(added).sort()]);

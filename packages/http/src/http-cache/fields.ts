@@ -1,6 +1,6 @@
 import { parseHttpDate } from '@macadam/core';
 
-/** Response header fields by lower-case name. Repeated ones are joined with a comma, all but `set-cookie`. */
+/** Response headers by lower-case name. Repeated ones are joined with a comma, except `set-cookie`. */
 export type StoredFields = Record<string, string | string[]>;
 
 /** The value of a request header, repeated ones joined; undefined when it is not sent. */

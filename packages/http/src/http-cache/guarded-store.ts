@@ -73,7 +73,7 @@ export class GuardedStore {
       return undefined;
     }
     const endedAt = this.#unforgotten.endedAt(key);
-    return endedAt === -Infinity ? found : found.filter(({ requestedAt }) => requestedAt > endedAt);
+    return endedAt === -Infinity ? found : found.filter(({ requestedAtMs }) => requestedAtMs > endedAt);
   }
 
   async set(place: string, responses: readonly StoredResponse[], keepForMs: number): Promise<unknown> {

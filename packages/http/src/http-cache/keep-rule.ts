@@ -21,7 +21,7 @@ export function keepRule(keeping: Keeping, maxBytes: number, clock: Clock): Keep
     const fields = headers as StoredFields;
     if (!isStorable(exchangeOf(request, status, fields, keeping), keeping.mode)) return undefined;
     const now = clock.now();
-    const answer = { status, headers: fields, requestedAt: now, receivedAt: now };
+    const answer = { status, headers: fields, requestedAtMs: now, receivedAtMs: now };
     if (usefulForMs(answer, now, keeping.mode) <= 0) return undefined;
     // The rest of a part is of no use to a reader until both are put together.
     return status === 206 && requestField(request.headers, 'if-range') !== undefined ? 'read' : 'copy';

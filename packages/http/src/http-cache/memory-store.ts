@@ -2,14 +2,16 @@ import { RecencyMap } from '@macadam/core';
 import type { StoredResponse } from './stored-response.ts';
 
 /**
- * Where responses lie. Any store with these three does, one in another process too. Keys are text without secrets: the mode,
- * the URL as far as its query, and a digest of that.
+ * Stores the responses of an HTTP cache, in this process or elsewhere. Keys contain no secrets: they consist of the mode, the URL
+ * without its query, and a digest of the query. Each method may be asynchronous; an error, or an answer that takes longer than 250
+ * ms, counts as a miss.
  */
 export interface HttpCacheStore {
-  /** What was put under this key; undefined when there is nothing. */
+  /** Returns what was set for the key, or undefined. */
   get(key: string): readonly StoredResponse[] | undefined | Promise<readonly StoredResponse[] | undefined>;
-  /** Replaces what is under this key. After `keepForMs` it is of no use and may go. */
-  set(key: string, responses: readonly StoredResponse[], keepForMs: number): void | Promise<void>;
+  /** Replaces what is stored for the key. After `ttlMs` milliseconds it is of no more use and may be dropped. */
+  set(key: string, responses: readonly StoredResponse[], ttlMs: number): void | Promise<void>;
+  /** Removes what is stored for the key. */
   delete(key: string): void | Promise<void>;
 }
 

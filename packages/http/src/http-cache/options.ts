@@ -7,22 +7,22 @@ export const DEFAULT_CACHE_MAX_ENTRIES = 10_000;
 /** 64 MiB in memory. Source: as above. */
 export const DEFAULT_CACHE_MAX_BYTES = 67_108_864;
 
-/** A cache for answers, as RFC 9111 has it: what may be kept, for how long and for whom is up to the server. */
+/** An HTTP cache by the rules of RFC 9111: the server decides what may be stored, for how long and for whom. */
 export interface HttpCacheOptions {
   /**
-   * `private`: for one user, whose credentials this client sends. `shared`: for everybody; it keeps only what a server
+   * `private` stores responses for one user, whose credentials the client sends. `shared` stores only responses that the server
    * allows to be shared. Default: `private`.
    */
   mode?: CacheMode;
   /**
-   * Where answers are kept. Default: in memory. A store that fails, or does not answer within 250 ms, is as good as an
-   * empty one, and is left alone for a while (1 s to 30 s) after five failures in a row. Do not put the private caches of
-   * several users into one store.
+   * Where responses are stored. Default: in memory. A store that fails, or takes longer than 250 ms, is treated as empty, and
+   * after five failures in a row it is not used for 1 s to 30 s. Do not share one store between the private caches of several
+   * users.
    */
   store?: HttpCacheStore;
-  /** URLs kept in memory, at least 1; what was used least recently goes first. Default: 10 000. */
+  /** Maximum number of URLs in memory, at least 1; the least recently used is evicted first. Not allowed with `store`. Default: 10 000. */
   maxEntries?: number;
-  /** Bytes kept in memory, at least 1. Default: 67 108 864 (64 MiB). */
+  /** Maximum size in memory in bytes, at least 1. Not allowed with `store`. Default: 67 108 864 (64 MiB). */
   maxBytes?: number;
 }
 

@@ -130,10 +130,10 @@ export class Origin {
 
   /** With the time that is left: the call may have waited for the store, or be asking a second time. */
   async #ask({ log, storeTimeout }: CacheCall, request: PreparedRequest): Promise<Learnt> {
-    const requestedAt = this.#clock.now();
+    const requestedAtMs = this.#clock.now();
     const hops = log.redirects.length;
     const { response, error } = await answerOf(this.#forward(storeTimeout.shortened(request), log));
-    const times = { requestedAt, receivedAt: this.#clock.now() };
+    const times = { requestedAtMs, receivedAtMs: this.#clock.now() };
     return { response, error, fields: fieldsOf(response), times, redirects: log.redirects.slice(hops) };
   }
 

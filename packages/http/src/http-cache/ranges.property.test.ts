@@ -19,7 +19,7 @@ function partial(whole: Uint8Array, { first, last }: { first: number; last: numb
   const headers = { etag, 'content-range': `bytes ${first}-${last}/${whole.length}` };
   const part = partOf(headers, body.length);
   if (part === undefined) throw new Error('a part that says what it is was not understood');
-  const times = { requestedAt: 0, receivedAt: 0 };
+  const times = { requestedAtMs: 0, receivedAtMs: 0 };
   return { status: 206, headers, body, ...times, selecting: {}, authorization: '', cookie: '', outdated: false, part };
 }
 

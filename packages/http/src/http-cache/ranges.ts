@@ -6,12 +6,13 @@
 import { requestField, responseField, type StoredFields } from './fields.ts';
 import { updatedFields, type StoredResponse } from './stored-response.ts';
 
-/** Which bytes of a representation a stored response holds, when it does not hold them all. */
+/** The range of bytes that a stored partial response (206) contains. */
 export interface StoredPart {
+  /** Position of the first byte, from 0. */
   readonly first: number;
-  /** The last byte, included. */
+  /** Position of the last byte, inclusive. */
   readonly last: number;
-  /** Bytes of the whole representation; null when the server does not know. */
+  /** Size of the complete representation in bytes; null if the server does not know it. */
   readonly size: number | null;
 }
 

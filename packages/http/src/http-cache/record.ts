@@ -12,8 +12,8 @@ import { selectingFields, varyFields } from './vary.ts';
 
 /** When a request went out and when its answer was there. */
 export interface Times {
-  readonly requestedAt: number;
-  readonly receivedAt: number;
+  readonly requestedAtMs: number;
+  readonly receivedAtMs: number;
 }
 
 /** An answer, and when it came. */
@@ -46,7 +46,7 @@ export function recordOf(
   const part = status === 206 ? partOf(fields, body.length) : undefined;
   if (status === 206 && part === undefined) return undefined;
   const control = new CacheControl(responseField(fields, 'cache-control'));
-  const headers = storableFields(fields, control, mode, times.receivedAt);
+  const headers = storableFields(fields, control, mode, times.receivedAtMs);
   // A part that is all there is answers every request.
   const isAll = part !== undefined && isWhole(part);
   if (isAll) delete headers['content-range'];
@@ -60,7 +60,7 @@ export function recordOf(
     outdated: false,
     ...(part !== undefined && !isAll && { part }),
   };
-  return usefulForMs(record, times.receivedAt, mode) > 0 ? record : undefined;
+  return usefulForMs(record, times.receivedAtMs, mode) > 0 ? record : undefined;
 }
 
 /** A request and its answer, as the question whether to keep it sees them. */

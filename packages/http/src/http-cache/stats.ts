@@ -1,22 +1,22 @@
-/** Counts of a client's cache since the client was made. */
+/** Statistics of the HTTP cache of a client: counts since the client was created, and its current size. */
 export interface HttpCacheStats {
-  /** Calls answered with what was stored and fresh. */
+  /** Calls answered with a fresh stored response. */
   readonly hits: number;
-  /** Calls answered with what was stale: while it was asked for anew, or because asking failed. */
+  /** Calls answered with a stale stored response: during revalidation in the background, or because the server failed. */
   readonly stale: number;
-  /** Calls answered with what was stored after the server had said that it is still good. */
+  /** Calls answered with a stored response after the server had confirmed it (304). */
   readonly revalidated: number;
-  /** Calls for which there was nothing stored to answer with: none that fitted, or it had changed. */
+  /** Calls answered by the server: nothing suitable was stored, or it had changed. */
   readonly misses: number;
-  /** Answers kept, updated ones included. */
+  /** Responses stored, updates included. */
   readonly stored: number;
-  /** URLs outdated by calls that change something. */
+  /** URLs invalidated by unsafe requests (RFC 9111, section 4.4). */
   readonly invalidated: number;
-  /** Times the store failed or was too slow; not those it was left alone, because it had failed again and again. */
+  /** Operations of the store that failed or were too slow, without those skipped after repeated failures. */
   readonly storeFailures: number;
-  /** URLs in memory; undefined with a store of your own. */
+  /** URLs in memory; undefined with a `store`. */
   readonly entries: number | undefined;
-  /** Bytes in memory; undefined with a store of your own. */
+  /** Bytes in memory; undefined with a `store`. */
   readonly bytes: number | undefined;
 }
 

@@ -4,26 +4,30 @@ import { listMembers, responseField, type StoredFields } from './fields.ts';
 import type { StoredPart } from './ranges.ts';
 import { selectingFields, varyFields, type SelectingFields } from './vary.ts';
 
-/** Who may use what is stored: one user, or everybody. */
+/** Who may be given stored responses: `private`, one user; `shared`, everybody (RFC 9111, section 1). */
 export type CacheMode = 'private' | 'shared';
 
-/** A response as it lies in a store. Plain data: it survives being written down and read back. */
+/** A response in an `HttpCacheStore`. Plain data that can be serialized; `body` is the only value that JSON cannot hold. */
 export interface StoredResponse {
+  /** The status of the response. */
   readonly status: number;
+  /** The response headers that may be stored (RFC 9111, section 3.1). */
   readonly headers: Readonly<StoredFields>;
-  /** Content encodings undone. */
+  /** The body, with content encodings decoded. */
   readonly body: Uint8Array;
-  /** When the request went out and when the answer was there, in epoch milliseconds. */
-  readonly requestedAt: number;
-  readonly receivedAt: number;
-  /** What the request said in the fields that `Vary` names. */
+  /** When the request was sent, in epoch milliseconds. */
+  readonly requestedAtMs: number;
+  /** When the response was received, in epoch milliseconds. */
+  readonly receivedAtMs: number;
+  /** The request headers named by `Vary` (RFC 9111, section 4.1). */
   readonly selecting: SelectingFields;
-  /** A digest of the credentials it was asked for with; empty without any. */
+  /** A digest of the credentials of the request: `Authorization`, or all headers added by `auth`; empty if there were none. */
   readonly authorization: string;
+  /** A digest of the `Cookie` header of the request; empty if there was none. */
   readonly cookie: string;
-  /** Something has shown that it is outdated: it must be asked about before it is used again. */
+  /** Whether it was invalidated, and must be validated with the server before it is used again. */
   readonly outdated: boolean;
-  /** Which bytes it holds, when it is a part (206); left out of what is whole. */
+  /** The range of bytes it contains, for a partial response (206); absent for a complete one. */
   readonly part?: StoredPart;
 }
 
@@ -62,7 +66,7 @@ export function storableFields(
   fields: Readonly<StoredFields>,
   control: CacheControl,
   mode: CacheMode,
-  receivedAt: number,
+  receivedAtMs: number,
 ): StoredFields {
   const omitted = new Set(listMembers(responseField(fields, 'connection') ?? '').map((name) => name.toLowerCase()));
   for (const name of control.fieldNames('no-cache')) omitted.add(name);
@@ -72,7 +76,7 @@ export function storableFields(
     if (!NOT_STORED.has(name) && !omitted.has(name)) kept[name] = fields[name] as string | string[];
   }
   // Age is counted from it (RFC 9110, section 6.6.1).
-  kept['date'] ??= new Date(receivedAt).toUTCString();
+  kept['date'] ??= new Date(receivedAtMs).toUTCString();
   return kept;
 }
 
@@ -83,11 +87,11 @@ export function storableFields(
 export function freshened(
   stored: StoredResponse,
   fields: Readonly<StoredFields>,
-  times: { readonly requestedAt: number; readonly receivedAt: number },
+  times: { readonly requestedAtMs: number; readonly receivedAtMs: number },
   { mode, asker }: { readonly mode: CacheMode; readonly asker: Asker },
 ): StoredResponse {
   const control = new CacheControl(responseField(fields, 'cache-control'));
-  const fresh = storableFields(fields, control, mode, times.receivedAt);
+  const fresh = storableFields(fields, control, mode, times.receivedAtMs);
   const names = Object.hasOwn(fresh, 'vary') ? (varyFields(fresh) ?? []) : undefined;
   const selecting = names === undefined ? stored.selecting : selectingFields(names, asker.headers);
   const { authorization, cookie: own } = asker.credentials;

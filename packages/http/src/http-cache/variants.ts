@@ -62,9 +62,9 @@ export class Variants {
   }
 
   /** Who asked later got what is newer, however long it takes to read the rest of what was sent before. */
-  #isNewer(former: StoredResponse, { requestedAt }: StoredResponse): boolean {
+  #isNewer(former: StoredResponse, { requestedAtMs }: StoredResponse): boolean {
     // Not by a clock that has been set back since.
-    return former.requestedAt > requestedAt && former.requestedAt <= this.#clock.now();
+    return former.requestedAtMs > requestedAtMs && former.requestedAtMs <= this.#clock.now();
   }
 
   #fitting({ headers, credentials }: Asker): (stored: StoredResponse) => boolean {

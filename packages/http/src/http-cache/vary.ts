@@ -2,7 +2,7 @@ import { digest } from '../digest.ts';
 import { isHeaderName } from '../headers.ts';
 import { listMembers, requestField, responseField, type StoredFields } from './fields.ts';
 
-/** The request fields a response was chosen by, as {@link spelling} has them; null for one that was not sent. */
+/** The request headers a response was selected by, by lower-case name and normalized; null for one that was not sent. */
 export type SelectingFields = Readonly<Record<string, string | null>>;
 
 /**

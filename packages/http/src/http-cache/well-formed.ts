@@ -7,14 +7,15 @@ import type { StoredResponse } from './stored-response.ts';
  */
 export function isWellFormed(value: unknown): value is StoredResponse {
   if (!isObject(value)) return false;
-  const { status, headers, body, requestedAt, receivedAt, selecting, authorization, cookie, outdated, part } = value;
+  const { status, headers, body, requestedAtMs, receivedAtMs, selecting, authorization, cookie, outdated, part } =
+    value;
   return (
     isCount(status, 200) &&
     isObject(headers) &&
     Object.values(headers).every(isFieldValue) &&
     isUint8Array(body) &&
-    Number.isFinite(requestedAt) &&
-    Number.isFinite(receivedAt) &&
+    Number.isFinite(requestedAtMs) &&
+    Number.isFinite(receivedAtMs) &&
     isObject(selecting) &&
     Object.values(selecting).every((one) => one === null || typeof one === 'string') &&
     typeof authorization === 'string' &&

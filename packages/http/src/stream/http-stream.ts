@@ -1,23 +1,26 @@
 import { Readable } from 'node:stream';
 import type { HttpAttempt } from '../attempts.ts';
-import { HttpDecodeError, type ErrorSubject } from '../errors.ts';
+import { HttpDecodeError } from '../body-errors.ts';
+import { type ErrorSubject } from '../errors.ts';
 import type { ResponseHeaders } from '../headers.ts';
 import { bodyOf, type HttpResponse } from '../response.ts';
 import type { BodyCopy } from './body-copy.ts';
 import { ResponseBody } from './response-body.ts';
 
 /**
- * An answer whose body is read as it comes in. Read the body, or `destroy()` it: until then it holds a connection. Left
- * alone it is ended by `unreadTimeoutMs`.
+ * A response whose body is read as it arrives. Read the body to its end or `destroy()` it, because it holds a connection until then;
+ * a body that is neither is destroyed after `unreadTimeoutMs`.
  */
 export interface HttpStream {
+  /** The status of the response. */
   readonly status: number;
-  /** Whether the status is in 2xx. */
+  /** Whether the status is 2xx. */
   readonly ok: boolean;
+  /** The response headers. */
   readonly headers: ResponseHeaders;
-  /** Bytes, content encodings undone: for `for await`, `pipeline` and `Readable.toWeb`. */
+  /** The bytes of the body, with content encodings decoded: for `for await`, `pipeline()` or `Readable.toWeb()`. */
   readonly body: Readable;
-  /** What each try did until the headers of this answer had come. */
+  /** What each attempt did until the response headers had arrived. */
   readonly attempts: readonly HttpAttempt[];
 }
 

@@ -1,20 +1,23 @@
 import { assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import type { StandardSchema, SchemaOutput } from '../schema.ts';
 import { assertSchema, misfit } from '../schema.ts';
-import { DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource } from './lines.ts';
+import { assertByteSource, DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource } from './lines.ts';
 import { HttpStreamError } from './stream-error.ts';
 
+/** Options of {@link jsonLines}. */
 export interface JsonLinesOptions<Schema extends StandardSchema | undefined = StandardSchema | undefined> {
-  /** Checks and types each value: any Standard Schema. */
+  /** Validates and types each value: any Standard Schema. Default: none; values are `unknown`. */
   schema?: Schema;
-  /** Longest line in bytes, at least 1. Default: 1 048 576. */
+  /** Maximum length of a line in bytes, at least 1. Default: 1 048 576 (1 MiB). */
   maxLineBytes?: number;
 }
 
 /**
- * The values of a stream of JSON texts, one a line (JSON Lines, NDJSON). Empty lines are skipped.
+ * Parses a stream of JSON values, one per line (JSON Lines, NDJSON). Empty lines are skipped.
  *
- * @throws HttpStreamError (`MAC_HTTP_STREAM`) for a line that is not JSON, does not fit the schema or is too long
+ * @param body - the body of `stream()`, or any async iterable of bytes or text
+ * @throws HttpStreamError (`MAC_HTTP_STREAM`) for a line that is not JSON, does not match the schema or is too long.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong argument. Both are thrown by the first `next()` concerned.
  * @example
  * ```ts
  * import { Readable } from 'node:stream';
@@ -32,6 +35,7 @@ export async function* jsonLines<Schema extends StandardSchema | undefined = und
   const { schema, maxLineBytes = DEFAULT_MAX_LINE_BYTES } = options;
   assertInteger('jsonLines.maxLineBytes', maxLineBytes, { min: 1 });
   if (schema !== undefined) assertSchema('jsonLines.schema', schema);
+  assertByteSource('jsonLines.body', body);
   for await (const { text, number } of linesOf(body, maxLineBytes)) {
     if (text.trim() === '') continue;
     yield (await valueOf(text, number, schema)) as never;

@@ -1,7 +1,7 @@
 import { OptionsError, withheld } from '@macadam/core';
 import { HttpStreamError } from './stream-error.ts';
 
-/** What can be read line by line: the body of a stream, or of anything else that gives bytes. */
+/** A source of bytes or text to be parsed: the body of `stream()`, or any other async iterable. */
 export type ByteSource = AsyncIterable<Uint8Array | string>;
 
 /** A line longer than this is no line; it would be collected until the memory is full. */
@@ -14,6 +14,12 @@ export interface Line {
   readonly ended: boolean;
 }
 
+/** Throws {@link OptionsError} unless `source` can be read piece by piece. */
+export function assertByteSource(path: string, source: unknown): asserts source is ByteSource {
+  if (typeof (source as Partial<ByteSource> | null | undefined)?.[Symbol.asyncIterator] === 'function') return;
+  throw new OptionsError(path, withheld(source), 'the body of a stream, or another async iterable of bytes');
+}
+
 /**
  * The lines of a UTF-8 text, without their ends: CR, LF or both, wherever the pieces were cut. What follows the last end
  * of line comes as a line with `ended: false`.
@@ -21,9 +27,6 @@ export interface Line {
  * @throws HttpStreamError (`MAC_HTTP_STREAM`) for a line above `maxBytes`, as soon as it is
  */
 export async function* linesOf(source: ByteSource, maxBytes: number): AsyncGenerator<Line, void, undefined> {
-  if (typeof source?.[Symbol.asyncIterator] !== 'function') {
-    throw new OptionsError('body', withheld(source), 'the body of a stream, or another async iterable of bytes');
-  }
   const decoder = new TextDecoder();
   let rest = '';
   // Of the rest, summed up: to measure it as a whole with each piece would take the square of its length.

@@ -11,28 +11,28 @@ export const DEFAULT_EVENTS_IDLE_TIMEOUT_MS = 60_000;
 /** A reader may be busy with a piece for a while; but a body that is forgotten holds a connection. */
 export const DEFAULT_UNREAD_TIMEOUT_MS = 60_000;
 
-/** What `stream()` can say, besides what any request can. */
+/** Options of `stream()`: those of any request except `schema`, and limits of the body. */
 export interface StreamOptions extends Omit<RequestOptions<undefined, boolean>, 'schema'>, BodyOptions {
-  /** As in `streams` of the client. Default: the client's. */
+  /** Like `streams.idleTimeoutMs` of the client, for this call. Default: that of the client. */
   idleTimeoutMs?: number | undefined;
-  /** As in `streams` of the client. Default: the client's. */
+  /** Like `streams.unreadTimeoutMs` of the client, for this call. Default: that of the client. */
   unreadTimeoutMs?: number | undefined;
-  /** Bytes of the body, decoded, at least 1. Default: no limit. */
+  /** Maximum size of the decoded body in bytes, at least 1. Default: no limit. */
   maxBytes?: number | undefined;
-  /** Whether content encodings are undone. Default: true. */
+  /** Whether content encodings are decoded. Default: true. */
   decompress?: boolean | undefined;
 }
 
-/** How long the bodies that are read as they come may take over nothing. */
+/** Time limits for reading a streamed body. */
 export interface StreamLimits {
   /**
-   * Longest silence of the server while more of the body is wanted, in milliseconds, above 0; `Infinity` for no limit.
-   * Default: 10 000, and 60 000 for an answer of the type `text/event-stream`.
+   * Maximum time the server may send nothing while the reader waits for more, in milliseconds, above 0; `Infinity` for no
+   * limit. Default: 10 000, and 60 000 for a response of type `text/event-stream`.
    */
   idleTimeoutMs?: number;
   /**
-   * Longest time that the body is left unread while more of it waits, in milliseconds, above 0; `Infinity` for no limit.
-   * Default: 60 000.
+   * Maximum time the reader may leave received data unread, in milliseconds, above 0; `Infinity` for no limit. A body that is
+   * forgotten holds a connection. Default: 60 000.
    */
   unreadTimeoutMs?: number;
 }

@@ -3,14 +3,8 @@ import { onAbort, type Clock, type Timer, type Unsubscribe } from '@macadam/core
 import { giveUp, type DispatchController } from '../dispatcher.ts';
 import type { HttpAttempt } from '../attempts.ts';
 import { RATIO_FREE_BYTES } from '../content-decoding.ts';
-import {
-  HttpDecodeError,
-  HttpError,
-  HttpResponseTooLargeError,
-  HttpTimeoutError,
-  withAttempts,
-  type ErrorSubject,
-} from '../errors.ts';
+import { HttpDecodeError, HttpResponseTooLargeError } from '../body-errors.ts';
+import { HttpError, HttpTimeoutError, withAttempts, type ErrorSubject } from '../errors.ts';
 import type { BodyCopy } from './body-copy.ts';
 import { makeDecoders } from './decoders.ts';
 

@@ -70,7 +70,7 @@ test('text that was decoded elsewhere may have kept its byte order mark', async 
 
 test('what is no stream is refused, and not shown', async () => {
   const reading = all(sse('data: canary\n\n' as never));
-  await expect(reading).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'body' });
+  await expect(reading).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'sse.body' });
   await expect(reading).rejects.not.toThrow(/canary/);
 });
 

@@ -1,28 +1,32 @@
 import { assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
-import { DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource, type Line } from './lines.ts';
+import { assertByteSource, DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource, type Line } from './lines.ts';
 import { HttpStreamError } from './stream-error.ts';
 
-/** One event of a `text/event-stream`. */
+/** One event of a `text/event-stream` (HTML standard, section 9.2). */
 export interface ServerSentEvent {
-  /** Its type. `message` unless the server says otherwise. */
+  /** The type of the event; `message` unless the server sets another. */
   readonly event: string;
+  /** The data of the event, with its lines joined by line feeds. */
   readonly data: string;
-  /** The last id that the server gave; an empty string before it did. For `Last-Event-ID` when connecting again. */
+  /** The last event id so far, to be sent as `Last-Event-ID` when reconnecting; an empty string if there was none. */
   readonly id: string;
-  /** How long the server asks to wait before connecting again, in milliseconds, as it last said; no more than a timer holds. */
+  /** The last reconnection time so far, in milliseconds, at most 2 147 483 647; undefined if there was none. */
   readonly retryMs: number | undefined;
 }
 
+/** Options of {@link sse}. */
 export interface SseOptions {
-  /** Longest line, and most data of an event, in bytes, at least 1. Default: 1 048 576. */
+  /** Maximum length of a line, and of the data of an event, in bytes, at least 1. Default: 1 048 576 (1 MiB). */
   maxEventBytes?: number;
 }
 
 /**
- * The events of a stream (HTML standard, section 9.2.6). An event that the stream breaks off in is dropped, as the
- * standard has it. Connecting again is the caller's: `id` and `retryMs` say from where and when.
+ * Parses a stream of server-sent events (HTML standard, section 9.2.6). An incomplete event at the end of the stream is dropped, as
+ * the standard requires. Reconnecting is up to the caller; `id` and `retryMs` say from where and when.
  *
- * @throws HttpStreamError (`MAC_HTTP_STREAM`) for an event above `maxEventBytes`
+ * @param body - the body of `stream()`, or any async iterable of bytes or text
+ * @throws HttpStreamError (`MAC_HTTP_STREAM`) for an event above `maxEventBytes`.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong argument. Both are thrown by the first `next()` concerned.
  * @example
  * ```ts
  * import { Readable } from 'node:stream';
@@ -39,6 +43,7 @@ export async function* sse(
   assertKnownOptions('sse', options, ['maxEventBytes']);
   const { maxEventBytes = DEFAULT_MAX_LINE_BYTES } = options;
   assertInteger('sse.maxEventBytes', maxEventBytes, { min: 1 });
+  assertByteSource('sse.body', body);
   const parser = new EventParser(maxEventBytes);
   for await (const line of linesOf(body, maxEventBytes)) {
     if (!line.ended) return;

@@ -1,15 +1,16 @@
 import { MacadamError } from '@macadam/core';
 import { issuePaths, type SchemaIssue } from '../schema.ts';
 
-/** What a line of a stream failed at: its JSON, its schema, or its length. */
+/** What is wrong with a line of a stream: `json`, it is not JSON; `schema`, it does not match the schema; `tooLong`, its length. */
 export type StreamReason = 'json' | 'schema' | 'tooLong';
 
-/** What comes is not what it should be; what came before is. Code `MAC_HTTP_STREAM`. Not retryable. */
+/** A line of a stream that cannot be parsed; the lines before it were fine. Code `MAC_HTTP_STREAM`, not retryable. */
 export class HttpStreamError extends MacadamError {
+  /** What is wrong with the line. */
   readonly reason: StreamReason;
-  /** Counted from 1. Nothing of what it says is in the error. */
+  /** The number of the line, from 1. Its content is not part of the error. */
   readonly line: number;
-  /** Where the schema did not fit, such as `items.0.price`. */
+  /** Paths of the values that do not match the schema, such as `items.0.price`: the first ten. */
   readonly paths: readonly string[];
 
   constructor(reason: StreamReason, line: number, detail: string, issues: readonly SchemaIssue[] = []) {

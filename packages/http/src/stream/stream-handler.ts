@@ -1,4 +1,4 @@
-import { HttpDecodeError } from '../errors.ts';
+import { HttpDecodeError } from '../body-errors.ts';
 import { parseEncodings, type DecodedLimits } from '../content-decoding.ts';
 import type { Clock } from '@macadam/core';
 import { giveUp, type DispatchController, type RawHeaders, type Receiver } from '../dispatcher.ts';

@@ -12,37 +12,40 @@ import { proxiesOf, type Proxies } from './proxy.ts';
 import { resolveByDns, type ResolveFunction } from './ttl-resolver.ts';
 import { assertSoundTls, assertTlsOptions, type TlsSource } from './tls.ts';
 
-/** How names become addresses. */
+/** How host names are resolved, and how long connections to an address are used. */
 export interface DnsOptions {
   /**
-   * A connection is used for so long at most, in milliseconds, above 0; then the name is resolved anew for the next one.
-   * Without it a connection that is always busy never notices that a service has moved. Default: 300 000 (5 minutes).
+   * Maximum age of a connection in milliseconds, above 0; `Infinity` for no limit. After that the name is resolved again for a
+   * new connection; otherwise a connection that is always busy never follows a service that has moved. Default: 300 000 (5
+   * minutes; the maximum that .NET recommends for `PooledConnectionLifetime`).
    */
   maxConnectionAgeMs?: number;
-  /** Resolves names, as `dns.lookup` does. Default: the system's resolver. Either this or `resolve`. */
+  /** Resolves names like `dns.lookup` of Node.js, once per new connection. Not allowed with `resolve`. Default: `dns.lookup`. */
   lookup?: LookupFunction;
   /**
-   * Resolves names together with the time their addresses are good for: `dns` asks DNS (and the system for names that DNS
-   * does not know), or a function does. An answer is used until then and not a moment longer; when the name has left an
-   * address by then, new connections take over from all that there are. Default: neither; `lookup` is asked for each new
-   * connection.
+   * Resolves names together with the TTL of their addresses: `'dns'` queries DNS (and the system's resolver for names that DNS
+   * does not know); or a function. Addresses are used until their TTL has passed. If the name then resolves to others,
+   * new connections replace all existing ones. Default: none; `lookup` is called for each new connection.
    */
   resolve?: 'dns' | ResolveFunction;
 }
 
-/** The options of a client that say how it connects. */
+/** How a client connects. None of these is allowed together with `dispatcher`. */
 export interface ConnectionOptions {
-  /** `block-private`: connects to public addresses only, whatever a name resolves to. Default: `off`. */
+  /**
+   * `block-private` connects to public addresses only, whatever a name resolves to, and rejects with `HttpSsrfError` otherwise: for
+   * URLs that users supply. Default: `off`.
+   */
   ssrf?: 'block-private' | 'off';
-  /** Certificates and trust; a function is asked for each new connection. Default: what Node trusts. */
+  /** Certificates and trust, or a function that returns them for each new connection. Default: those of Node.js. */
   tls?: TlsSource;
   /**
-   * An http, https or socks5 URL to connect through; `env` for what `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` say when the
-   * client is made. The proxy resolves the names, unless `ssrf`, `dns.lookup` or `dns.resolve` is given: then it is asked for
-   * the address that was found here. Default: false, whatever the environment says.
+   * A proxy to connect through: an http, https or socks5 URL, or `'env'` for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` as they
+   * are when the client is created. The proxy resolves host names, unless `ssrf`, `dns.lookup` or `dns.resolve` is given: then
+   * names are resolved here, and the proxy is asked for the address. Default: false, whatever the environment says.
    */
   proxy?: string | false;
-  /** How names become addresses, and for how long a connection is used. Left out with a `dispatcher`. */
+  /** How host names are resolved, and how long connections are used; merged over the defaults. */
   dns?: DnsOptions;
 }
 

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { MacadamError } from '@macadam/core';
+import { ClosedError } from '@macadam/core';
 import type { Connections, ConnectionStats, DispatchOptions, Receiver } from '../dispatcher.ts';
 import { Connection, type ConnectionOwner, type ConnectionTarget } from './connection.ts';
 
@@ -36,7 +36,7 @@ export class ConnectionPool implements Connections, ConnectionOwner {
 
   dispatch(options: DispatchOptions, receiver: Receiver): boolean {
     if (this.#closing === undefined) this.#send(options, receiver);
-    else receiver.onResponseError?.(null as never, new MacadamError('The pool is closed', { code: 'MAC_CLOSED' }));
+    else receiver.onResponseError?.(null as never, new ClosedError('The pool'));
     return true;
   }
 

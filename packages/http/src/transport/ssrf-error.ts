@@ -1,14 +1,20 @@
-import { HttpError, type HttpNetworkError } from '../errors.ts';
+import { HttpError, type ErrorSubject, type HttpNetworkError } from '../errors.ts';
 import { AddressBlockedError } from './address-guard.ts';
 
-/** Nothing was sent: the host leads to a private or special address, or to none. Code `MAC_HTTP_SSRF_BLOCKED`. */
+/**
+ * A request that was not sent because its host resolves to a private or special address, or to none, and `ssrf` is
+ * `block-private`. Code `MAC_HTTP_SSRF_BLOCKED`, not retryable.
+ */
 export class HttpSsrfError extends HttpError {
-  /** As the URL, or the redirect, has it. */
+  /** The host, as written in the URL or in the `Location` of a redirect. */
   readonly hostname: string;
-  /** The address that must not be reached; undefined when the host has none. For logs, not for whoever gave the URL. */
+  /** The blocked address; undefined when the host has none. Log it, but do not show it to whoever supplied the URL. */
   readonly address: string | undefined;
 
-  constructor(subject: { method: string; url: string }, { hostname, address }: AddressBlockedError) {
+  constructor(
+    subject: ErrorSubject,
+    { hostname, address }: { readonly hostname: string; readonly address: string | undefined },
+  ) {
     const why = address === undefined ? 'its host has no address' : 'its host leads to an address that is not public';
     super(`was not sent: ${why}`, subject, { code: 'MAC_HTTP_SSRF_BLOCKED' });
     this.hostname = hostname;

@@ -1,26 +1,26 @@
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { assertKnownOptions, assertObject, assertOneOf, assertText, OptionsError, withheld } from '@macadam/core';
 
-/** Certificates and keys in PEM. */
+/** A certificate or key in PEM, as text or bytes. */
 export type Pem = string | Uint8Array;
 
-/** How connections are encrypted. Whether certificates are checked is no option: they are. */
+/** TLS settings of connections. Certificates are always verified. */
 export interface TlsOptions {
-  /** Authorities to trust, instead of those that Node trusts. */
+  /** Certificate authorities to trust instead of the default ones. Default: those that Node.js trusts. */
   ca?: Pem | readonly Pem[];
-  /** The certificate this client shows, its chain included: mutual TLS. */
+  /** The client certificate with its chain, for mutual TLS; requires `key`. Default: none. */
   cert?: Pem;
-  /** The key of `cert`. */
+  /** The private key of `cert`, and required with it. Default: none. */
   key?: Pem;
-  /** What `key` is encrypted with. */
+  /** The passphrase of `key`, if that is encrypted. Default: none. */
   passphrase?: string;
-  /** The name the server's certificate must be for. Default: the host of the URL. */
+  /** The host name that the server certificate must match (SNI). Default: the host of the URL. */
   servername?: string;
-  /** Default: that of Node. */
+  /** The minimum TLS version. Default: that of Node.js (`tls.DEFAULT_MIN_VERSION`). */
   minVersion?: 'TLSv1.2' | 'TLSv1.3';
 }
 
-/** TLS options, or where to get them for each new connection: certificates that are renewed while the process runs. */
+/** TLS options, or a function called for each new connection, for certificates that are renewed while the process runs. */
 export type TlsSource = TlsOptions | (() => TlsOptions);
 
 const TLS_OPTIONS = ['ca', 'cert', 'key', 'passphrase', 'servername', 'minVersion'] as const;
@@ -64,7 +64,7 @@ export function steadily(source: () => TlsOptions): () => TlsOptions {
   let last: TlsOptions | undefined;
   return () => {
     const options = source();
-    assertTlsOptions(options, 'tls()');
+    assertTlsOptions(options, 'createHttpClient.tls()');
     if (last === undefined || !TLS_OPTIONS.every((name) => isSame(last?.[name], options[name]))) last = options;
     return last;
   };

@@ -6,14 +6,15 @@ import { lookup as systemLookup, promises as dns, type LookupAddress, type Looku
 import { isIP, type LookupFunction } from 'node:net';
 import { RecencyMap, type Clock } from '@macadam/core';
 
-/** An address of a name, and for how long that holds. */
+/** An address of a host name. */
 export interface ResolvedAddress {
+  /** The IPv4 or IPv6 address. */
   readonly address: string;
-  /** In milliseconds; below a second counts as one. */
+  /** How long the address is valid, in milliseconds; less than 1 000 counts as 1 000. */
   readonly ttlMs: number;
 }
 
-/** Finds the addresses of a name. Rejects with an error that has a `code`, such as `ENOTFOUND`. */
+/** Resolves a host name to its addresses. Should reject with an error that has a `code`, such as `ENOTFOUND`. */
 export type ResolveFunction = (hostname: string) => Promise<readonly ResolvedAddress[]>;
 
 /** A record may say 0; asking for each connection would still be too often. */

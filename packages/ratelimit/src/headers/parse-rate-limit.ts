@@ -15,47 +15,40 @@ import {
 } from '@macadam/core';
 import { parseItems, parseNumbers } from './structured-fields.ts';
 
-/** Header fields: a `Headers`, or an object as Node has it. */
+/** Header fields, as `Headers`, or as Node has them. */
 export type HeaderFields =
   { get(name: string): string | null | undefined } | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** What a server says about one of its limits. */
+/** What is known of one limit of a server. */
 export interface ServerLimit {
-  /** Its name; `default` in dialects without names. */
+  /** Its name; `default` in dialects that have none. */
   readonly name: string;
-  /** What is left of the quota. */
   readonly remaining: number;
-  /** When more is available, in milliseconds; undefined when it is not said. */
+  /** When more is to be had, in milliseconds. */
   readonly resetAfterMs?: number;
-  /** The quota; undefined when it is not said. */
   readonly limit?: number;
-  /** The window of the quota, in milliseconds; undefined when it is not said. */
+  /** In milliseconds. */
   readonly windowMs?: number;
-  /** What is counted: `content-bytes`, `concurrent-requests`. Undefined for requests, or when it is not said. */
+  /** What is counted: `content-bytes`, `concurrent-requests`. Absent where it is requests, or nothing is said. */
   readonly unit?: string;
 }
 
-/** What a server says about its limits. */
+/** What a server said about its limits. */
 export interface ServerLimits {
-  /** Its limits; empty when it says nothing. */
   readonly limits: readonly ServerLimit[];
-  /** When it allows another request (`Retry-After`), in milliseconds; undefined when it is not said. */
+  /** How long it wants to be left alone, in milliseconds. */
   readonly retryAfterMs?: number;
 }
 
-/** Options of `parseRateLimitHeaders`. */
 export interface ParseRateLimitOptions {
-  /**
-   * The longest wait that is returned, in milliseconds, above 0; longer ones are cut. Default: 600 000 (ten minutes).
-   */
+  /** No wait is taken to be longer, in milliseconds. Default: 600 000 (ten minutes). */
   maxWaitMs?: number;
-  /** Source of time, for waits that are given as a date when the response has no `Date`. Default: the system clock. */
+  /** For waits that are given as a date, when the answer has no `Date`. Default: the system clock. */
   clock?: Clock;
 }
 
 /**
- * Returns what the header fields of a response say about limits; empty when they say nothing, or the response came from
- * a cache.
+ * What the header fields of an answer say about limits; empty when they say nothing, or came out of a cache.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; never for what a server sent.
  * @example

@@ -1,25 +1,19 @@
 import { createHash } from 'node:crypto';
 import { OptionsError } from '@macadam/core';
 
-/** The part of a node-redis client that is used: a client, cluster or sentinel. */
+/** What is needed of node-redis (6, `createClient` or `createCluster`). */
 export interface NodeRedisClient {
-  /** Runs a script by its digest. */
   evalSha(digest: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
-  /** Runs a script. */
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
-/** The part of an ioredis client that is used. */
+/** What is needed of ioredis (6, or iovalkey; `Redis` or `Cluster`). */
 export interface IoRedisClient {
-  /** Runs a script by its digest. */
   evalsha(digest: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
-  /** Runs a script. */
   eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
 }
 
-/**
- * A Redis client of the application: node-redis or ioredis. It is never connected, reconfigured or closed by the store.
- */
+/** A connected client. It stays the caller's: nothing here connects, configures or closes it. */
 export type RedisClient = IoRedisClient | NodeRedisClient;
 
 /** A script, and how to run it in one round trip. */

@@ -10,19 +10,17 @@ import {
 import { MemoryTable } from './memory-table.ts';
 import type { RateLimitStore } from './store.ts';
 
-/** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
-  /** Maximum number of keys for each limiter that uses the store, 1 to 10 000 000. Default: 100 000. */
+  /** The most keys kept for each limiter that uses the store, at least 1. Default: 100 000. */
   maxKeys?: number;
-  /** Source of time. Default: the clock of the limiter. */
+  /** Default: the limiter's. */
   clock?: Clock;
-  /** Source of randomness, for the ids of permits. Default: that of the limiter. */
+  /** Names permits. Default: the limiter's. */
   random?: Random;
 }
 
 /**
- * Creates a store that keeps limits in this process. Bounded, without a timer; 64 bytes per key for a token bucket
- * (plus the key).
+ * Keeps limits in this process. Bounded, without a timer, and 64 bytes a key for a token bucket (its text not counted).
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

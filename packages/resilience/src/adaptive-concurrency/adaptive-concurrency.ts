@@ -19,18 +19,19 @@ import type { Outcome, Policy } from '../policy.ts';
 import { standingCall } from '../standing-call.ts';
 import { WindowedLimit } from './windowed-limit.ts';
 
+/** Options of {@link adaptiveConcurrency}. */
 export interface AdaptiveConcurrencyOptions {
-  /** `gradient2` follows the trend of durations, `aimd` reacts to drops only. Default: `gradient2`. */
+  /** `gradient2` follows the trend of latencies, `aimd` reacts to dropped calls only. Default: `gradient2` (Netflix). */
   algorithm?: 'aimd' | 'gradient2';
-  /** Calls in flight allowed at first. Default: 20 (Netflix), or what fits between `min` and `max`. */
+  /** Initial limit on calls in flight, from `min` to `max`. Default: 20 (Netflix), or the nearest value in that range. */
   initial?: number;
-  /** At least 1. Default: 4. */
+  /** Minimum limit, at least 1. Default: 4. */
   min?: number;
-  /** Default: 200 (Netflix), or `min`. */
+  /** Maximum limit, at least `min`. Default: 200 (Netflix), or `min` if that is more. */
   max?: number;
-  /** Which outcomes say that the dependency is overloaded. Default: timeouts, `MAC_OVERLOADED` and a `status` of 503. */
+  /** Which outcomes mean that the dependency is overloaded. Default: timeouts, `MAC_OVERLOADED` and errors with a `status` of 503. */
   isDrop?: (outcome: Outcome) => boolean;
-  /** Default: the system clock. */
+  /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
 }
 
@@ -129,9 +130,9 @@ class LimitedRun implements Sink, Running {
 }
 
 /**
- * Lets as many calls be in flight as the dependency serves without queueing, and finds out by itself how many that is:
- * the limit grows while durations stay level, and shrinks when they rise or calls are dropped, a few in proportion and a
- * twentieth of a second's calls as many as all. What is above the limit is refused at once with {@link ConcurrencyLimitedError}.
+ * Limits the calls in flight to as many as the dependency serves without queueing. The limit is found by measuring: it grows while
+ * latencies stay level, and shrinks when they rise or calls are dropped. Calls beyond it are refused at once with
+ * `ConcurrencyLimitedError` (`MAC_CONCURRENCY_LIMITED`).
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

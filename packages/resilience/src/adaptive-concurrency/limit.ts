@@ -14,8 +14,11 @@ export interface Sample {
   readonly dropped: boolean;
 }
 
+/** The range of a limit. */
 export interface LimitBounds {
+  /** The minimum limit. */
   readonly min: number;
+  /** The maximum limit. */
   readonly max: number;
 }
 

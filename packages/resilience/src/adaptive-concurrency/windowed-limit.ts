@@ -1,10 +1,10 @@
 import { aimd, gradient2, type Gradient2State, type LimitBounds, type Sample } from './limit.ts';
 
-/** Numbers of a {@link WindowedLimit}. */
+/** Options of {@link WindowedLimit}. */
 export interface WindowedLimitOptions extends LimitBounds {
-  /** `gradient2` follows the trend of durations, `aimd` reacts to drops only. */
+  /** `gradient2` follows the trend of latencies, `aimd` reacts to dropped calls only. */
   readonly algorithm: 'aimd' | 'gradient2';
-  /** The limit before anything was measured. */
+  /** The initial limit. */
   readonly initial: number;
 }
 
@@ -21,10 +21,10 @@ const SHORTEST_MS = 0.1;
 const DROPPED_SHARE = 0.05;
 
 /**
- * How many may be in flight, found out from what is measured: the mean duration, the most in flight and the drops of windows of a
- * second and ten calls at least feed {@link gradient2} or {@link aimd}. A window of which a twentieth was dropped counts as a drop, and
- * one of which less was, in proportion. It neither counts nor refuses anybody; that is for whoever
- * asks it.
+ * Computes the limit on calls in flight from measurements, for limiters of your own; `adaptiveConcurrency()` is one. Windows of at
+ * least one second and ten calls are evaluated by their mean duration, their maximum of calls in flight and their dropped calls. If a
+ * twentieth of the calls of a window was dropped, the limit shrinks as if all were; if less, in proportion. It does not count or refuse
+ * calls itself.
  *
  * @example
  * ```ts
@@ -50,18 +50,18 @@ export class WindowedLimit {
     this.#state = { limit: options.initial, longMs: 0, samples: 0 };
   }
 
-  /** The limit of the moment, a whole number. */
+  /** The current limit, an integer. */
   get value(): number {
     return Math.floor(this.#state.limit);
   }
 
   /**
-   * Takes the end of a call into account.
+   * Records the end of a call.
    *
-   * @param durationMs - How long it took.
-   * @param inFlight - How many were in flight, with it.
-   * @param dropped - Whether it timed out, or was refused as overload.
-   * @param now - The end, on the monotonic clock.
+   * @param durationMs - the duration of the call in milliseconds
+   * @param inFlight - the number of calls in flight, including it
+   * @param dropped - whether it timed out, or was refused because of overload
+   * @param now - when it ended, on the monotonic clock, in milliseconds
    */
   measure(durationMs: number, inFlight: number, dropped: boolean, now: number): void {
     if (inFlight > this.#most) this.#most = inFlight;

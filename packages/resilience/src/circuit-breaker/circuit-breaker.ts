@@ -13,19 +13,20 @@ import type { CircuitState, Lease, Verdict } from './state.ts';
 
 /** Stops calling what keeps failing, and finds out with a few probes when it is well again. */
 export interface CircuitBreaker extends Policy {
+  /** The name of the breaker. */
   readonly name: string;
-  /** The state as of the last call or command; an open breaker turns half open when a call comes after its time. */
+  /** The state as of the last call or command. An open circuit becomes half open with the first call after its open time. */
   readonly state: CircuitState;
-  /** Whether a call that came now would be let through: for whoever can choose where to go. */
+  /** Whether a call would be admitted now, for code that can choose between dependencies. */
   readonly admits: boolean;
-  /** Refuses every call until {@link CircuitBreaker.reset}: for an operator, or a deploy. */
+  /** Refuses all calls until `reset()`: for operators and deployments. */
   isolate(): void;
   /**
-   * Ends the open time: the next calls are probes. For whoever has learnt by another way that the dependency is well. An
-   * isolated breaker stays as it is.
+   * Ends the open time, so that the next calls are probes: for code that knows otherwise that the dependency has recovered. Does
+   * nothing unless the circuit is open.
    */
   halfOpen(): void;
-  /** Closes the circuit and forgets what it has seen. */
+  /** Closes the circuit and forgets all recorded calls. */
   reset(): void;
 }
 
@@ -143,11 +144,12 @@ class CircuitBreakerStage implements Stage {
 }
 
 /**
- * A circuit breaker: closed while the dependency is well; open, refusing calls at once with {@link CircuitOpenError},
- * when a trip rule says so; half open after its open time, when a few leased probes decide.
+ * Stops calling a dependency that fails. The circuit is closed while the dependency is healthy. When a trip rule is met it opens, and
+ * calls are refused at once with `CircuitOpenError` (`MAC_CIRCUIT_OPEN`). After the open time it is half open, and a few probes decide
+ * whether it closes or opens again.
  *
- * It sets no timer. Outcomes of calls that began before the last change of state are discarded, and cancelled or
- * locally refused calls are neutral, so only the dependency's own answers move it.
+ * It sets no timer. Calls that began before the last change of state, and calls that were cancelled or refused on this side, do not
+ * count, so that only the dependency's own answers change the state.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -4,19 +4,20 @@ import { Keyed, type KeyedOptions } from '../keyed.ts';
 import { breakerOf, type CircuitBreaker } from './circuit-breaker.ts';
 import { circuitBreakerSettings, type CircuitBreakerOptions } from './options.ts';
 
+/** Options of {@link circuitBreakers}: those of each breaker except its name, and how many are kept. */
 export interface CircuitBreakersOptions extends Omit<CircuitBreakerOptions, 'name'>, KeyedOptions {}
 
-/** Breakers of the same make, one for each key. */
+/** Circuit breakers with the same options, one per key. */
 export interface CircuitBreakers {
-  /** The breaker of `key`, made when first asked for. Its name is the key. */
+  /** Returns the breaker of `key`, created on first use, with the key as its name. */
   for(key: string): CircuitBreaker;
-  /** How many keys are kept now. */
+  /** The number of keys kept now. */
   readonly size: number;
 }
 
 /**
- * A bounded family of circuit breakers, one for each host, route or tenant, with the same options. Calls in flight on a
- * breaker that is forgotten end as they would have.
+ * Makes circuit breakers with the same options on demand, one per key (host, route, tenant, …), and keeps a bounded number of them.
+ * Calls in flight on a breaker that is dropped end normally.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -20,48 +20,53 @@ import { DEFAULT_PROBE_LEASE_MS } from './defaults.ts';
 import type { CircuitState, StateRules, Verdict } from './state.ts';
 import { consecutiveFailures, failureRate, type TripRule } from './trip-rule.ts';
 
-/** A breaker went from one state to another. */
+/** A change of the state of a circuit breaker. */
 export interface StateChange {
+  /** The name of the breaker. */
   readonly name: string;
+  /** The state before. */
   readonly from: CircuitState;
+  /** The state after. */
   readonly to: CircuitState;
-  /** What caused it, in words. */
+  /** The cause in words, for logs; not meant to be matched on. */
   readonly reason: string;
 }
 
+/** Options of {@link circuitBreaker}. */
 export interface CircuitBreakerOptions {
-  /** Stands in errors and statistics. Default: `default`. */
+  /** The name of the breaker in errors, statistics and telemetry. Default: `default`. */
   name?: string;
   /**
-   * Rules, any of which opens the circuit. Default: 50 % failures in 30 s given 20 calls, or 5 failures in a row that are
-   * as many as the calls of the second before them.
+   * The rules, at least one, any of which opens the circuit. Default: `failureRate()` (50 % failures within 30 s, given 20 calls) and
+   * `consecutiveFailures({ busyWindowMs: 1_000 })` (5 failures in a row, and at least as many as there were calls in the second before
+   * the first of them).
    */
   trip?: readonly TripRule[];
-  /** How long it stays open the first time, in milliseconds, above 0. Default: 5 000 (Polly). */
+  /** How long the circuit stays open the first time, in milliseconds, above 0. Default: 5 000 (Polly). */
   openMs?: number;
-  /** Each time it opens again the time doubles, up to this. At least `openMs`. Default: 60 000, or `openMs`. */
+  /** Maximum open time in milliseconds, at least `openMs`; each failed probe doubles the open time. Default: 60 000, or `openMs` if that is more. */
   maxOpenMs?: number;
-  /** Spreads the open time by this share both ways, 0 to 1, so that instances do not probe together. Default: 0.2. */
+  /** Randomizes the open time by up to this share in both directions, 0 to 1, so that instances do not probe together. Default: 0.2. */
   openJitter?: number;
-  /** Calls let through while half open; as many successes close the circuit. 1 to 1 000. Default: 3. */
+  /** Number of calls admitted while half open, 1 to 1 000; as many successes close the circuit. Default: 3. */
   halfOpenProbes?: number;
   /**
-   * A probe that takes longer gives up its place, in milliseconds; its outcome no longer counts. Default: 11 000 (an
-   * attempt of 10 s, and a second), and in `standardPipeline` the attempt timeout and a second.
+   * How long a probe may take, in milliseconds, above 0; after that another call takes its place and its outcome is ignored. Default:
+   * 11 000, and in `standardPipeline()` and HTTP clients the attempt timeout plus 1 000.
    */
   probeLeaseMs?: number;
   /**
-   * What an outcome says of the dependency. Default: a value is a success; an error is a failure, but a call that was
-   * cancelled, refused on this side (breaker, bulkhead, limit) or made wrongly is neutral.
+   * Judges an outcome as `success`, `failure` or `neutral` (ignored). Default: a value is a success and an error a failure, except
+   * that a call that was cancelled, refused on this side (breaker, bulkhead, limit) or made with wrong options is neutral.
    */
   classify?: (outcome: Outcome) => Verdict;
-  /** Called after each change; what it throws becomes a process warning and changes nothing. */
+  /** Called after each change of state. An error it throws is emitted as a process warning. Default: none. */
   onStateChange?: (change: StateChange) => void;
-  /** Whether a refusal carries a stack, which costs more than all the rest of it. Default: false. */
+  /** Whether `CircuitOpenError` has a stack trace, which costs more than the rest of a refusal. Default: false. */
   captureStack?: boolean;
-  /** Default: the system clock. */
+  /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
-  /** Default: `Math.random`. */
+  /** The source of randomness, for jitter. Default: `systemRandom`. */
   random?: Random;
 }
 

@@ -3,6 +3,10 @@
  * closed (that is what trip rules are for) and holds no timer: whoever comes next finds that the time has passed.
  */
 
+/**
+ * The state of a circuit: `closed`, calls pass; `open`, calls are refused; `halfOpen`, a few calls pass as probes; `isolated`, calls are
+ * refused until `reset()`.
+ */
 export type CircuitState = 'closed' | 'halfOpen' | 'isolated' | 'open';
 
 /** A probe in flight. It stops counting when its lease ends, so that a hung probe cannot wedge the breaker. */
@@ -73,6 +77,7 @@ export function halfOpened(state: State): State {
   return state.kind === 'open' ? { kind: 'halfOpen', opens: state.opens, successes: 0, leases: [] } : state;
 }
 
+/** What an outcome says about a dependency; `neutral` is ignored. */
 export type Verdict = 'failure' | 'neutral' | 'success';
 
 /**

@@ -9,41 +9,46 @@ import {
 import { BusyRunRule, RunRule, TimedRateRule } from './counting-rule.ts';
 import { CountWindow } from './rate-window.ts';
 
-/** Says when a closed breaker opens. One rule may serve many breakers: each starts a meter of its own. */
+/** Decides when a closed circuit opens. One rule can be used by many breakers; each starts a meter of its own. */
 export interface TripRule {
+  /** Describes the rule in words. */
   describe(): string;
+  /** Creates the meter of one breaker. */
   start(): TripMeter;
-  /** The stretch of time it looks at, for checks against timeouts. */
+  /** The time window of the rule in milliseconds, checked against attempt timeouts. Default: none. */
   readonly windowMs?: number;
   /**
-   * Whether the duration of a success, or exactly when it came, matters. Without it a success may be told with duration 0
-   * and the time its call began. Default: false.
+   * Whether the rule needs the duration and exact time of successes. Otherwise a success may be recorded with a duration of 0 and the
+   * start time of its call, which is cheaper. Default: false.
    */
   readonly timesSuccesses?: boolean;
-  /** Calls slower than this count as failed probes too. */
+  /** Probes that take longer than this, in milliseconds, count as failed as well. Default: none. */
   readonly slowerThanMs?: number;
 }
 
-/** What one breaker has seen since it closed. What its methods throw becomes a process warning and changes nothing. */
+/** Measures the calls of one breaker since its circuit closed. Errors thrown by its methods are emitted as process warnings. */
 export interface TripMeter {
-  /** Takes in the outcome of one call; true means "open now". */
+  /** Records the outcome of one call; `now` is the monotonic time in milliseconds. Returns true to open the circuit. */
   record(failed: boolean, durationMs: number, now: number): boolean;
+  /** Forgets all recorded calls. */
   reset(): void;
 }
 
+/** Options of {@link consecutiveFailures}. */
 export interface ConsecutiveFailuresOptions {
-  /** Default: 5. At least 1. */
+  /** Number of failures in a row that opens the circuit, at least 1. Default: 5 (Finagle). */
   count?: number;
   /**
-   * When above 0, the failures in a row must also be as many as the calls of so many milliseconds before them. A busy
-   * service that fails one call in five sees five failures in a row every few seconds, by chance alone; it does not see
-   * a second of nothing else. Default: 0.
+   * If above 0, the failures in a row must also be at least as many as there were calls in this many milliseconds before the first of
+   * them: with many calls per second, a few failures in a row happen by chance. Default: 0, no such condition.
    */
   busyWindowMs?: number;
 }
 
 /**
- * Trips when `count` calls in a row have failed. Source of the default: Finagle's failure accrual.
+ * Opens the circuit when `count` calls in a row have failed. Source of the default: Finagle's failure accrual.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  */
 export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): TripRule {
   assertObject('consecutiveFailures', options);
@@ -54,30 +59,35 @@ export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): T
   return busyWindowMs > 0 ? new BusyRunRule(count, busyWindowMs) : new RunRule(count);
 }
 
+/** The window of {@link failureRate} and {@link slowCallRate}. */
 export interface RateWindowOptions {
-  /** Looks at the calls of the last so many milliseconds. Default: 30 000, unless `windowCalls` is given. */
+  /** Considers the calls of the last so many milliseconds, above 0. Default: 30 000 (Polly), unless `windowCalls` is given. */
   windowMs?: number;
-  /** Looks at the last so many calls instead. */
+  /** Considers the last so many calls instead, 1 to 1 000 000. Not allowed together with `windowMs`. Default: none. */
   windowCalls?: number;
-  /** Does not trip on fewer calls than this. Default: 20, or `windowCalls` when that is less. At least 1. */
+  /** Minimum number of calls in the window to open the circuit, at least 1. Default: 20, or `windowCalls` if that is less. */
   minimumCalls?: number;
 }
 
+/** Options of {@link failureRate}. */
 export interface FailureRateOptions extends RateWindowOptions {
-  /** The share of failures that trips, above 0, at most 1. Default: 0.5. */
+  /** Share of failed calls that opens the circuit, above 0, at most 1. Default: 0.5 (resilience4j). */
   ratio?: number;
 }
 
+/** Options of {@link slowCallRate}. */
 export interface SlowCallRateOptions extends RateWindowOptions {
-  /** The share of slow calls that trips, above 0, at most 1. Default: 0.5. */
+  /** Share of slow calls that opens the circuit, above 0, at most 1. Default: 0.5. */
   ratio?: number;
-  /** Calls that take longer than this are slow, in milliseconds. */
+  /** Calls that take longer than this are slow, in milliseconds, above 0. Required. */
   slowerThanMs: number;
 }
 
 /**
- * Trips when at least `ratio` of the calls in the window have failed, given enough calls. Source of the defaults:
- * resilience4j (50 %), Polly (30 s in ten buckets); the minimum is lower than theirs so that small services are guarded.
+ * Opens the circuit when at least `ratio` of the calls in the window have failed, given `minimumCalls`. Source of the defaults:
+ * resilience4j (50 %) and Polly (30 s); the minimum is lower than theirs, so that services with few calls are protected as well.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  */
 export function failureRate(options: FailureRateOptions = {}): TripRule {
   assertObject('failureRate', options);
@@ -86,7 +96,11 @@ export function failureRate(options: FailureRateOptions = {}): TripRule {
   return rateRule('failureRate', ratio, options, `${percent(ratio)} failures`);
 }
 
-/** Trips when at least `ratio` of the calls in the window were slow, whether or not they succeeded. */
+/**
+ * Opens the circuit when at least `ratio` of the calls in the window were slow, whether or not they succeeded.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ */
 export function slowCallRate(options: SlowCallRateOptions): TripRule {
   assertObject('slowCallRate', options);
   assertKnownOptions('slowCallRate', options, ['ratio', 'slowerThanMs', 'windowMs', 'windowCalls', 'minimumCalls']);

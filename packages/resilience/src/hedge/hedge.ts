@@ -205,9 +205,8 @@ class Race extends Expiring implements Running {
 }
 
 /**
- * Sends a second try beside one that takes long, and takes the first answer: cuts the tail when slowness is bad luck.
- * Only for calls declared `idempotent`; for others it does nothing. Losers are cancelled and say nothing about the
- * dependency.
+ * Sends a second attempt next to a slow one and uses whichever answers first, which cuts the tail latency. Applies only to calls with
+ * `idempotent: true`; other calls pass through. The slower attempts are cancelled, and do not count for or against the dependency.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -14,26 +14,27 @@ import {
 import type { Outcome } from '../policy.ts';
 import { unlimitedRetries, type RetryBudget } from '../retry/retry-budget.ts';
 
+/** Options of {@link hedge}. */
 export interface HedgeOptions {
   /**
-   * How long a try may take before another one is sent beside it: milliseconds, above 0, or a percentile of the last
-   * 30 s such as `p95`. Below 100 measured calls a percentile stands for 500 ms. Default: `p95` (Finagle, gRPC).
+   * How long an attempt may take before the next one is sent: milliseconds, above 0, or a percentile of the latencies of the last
+   * 30 s, from `p50` to `p99.9`. With fewer than 100 measured calls a percentile stands for 500 ms. Default: `p95` (Finagle).
    */
   delayMs?: number | `p${number}`;
-  /** Further tries at most, 1 to 5. Default: 1 (Finagle). */
+  /** Maximum number of additional attempts, 1 to 5. Default: 1 (Finagle). */
   maxHedges?: number;
-  /** Hedges as a share of calls over 10 s, above 0, at most 1. Default: 0.05. */
+  /** Maximum share of calls that are hedged, over 10 s; above 0, at most 1. Default: 0.05. */
   maxExtraLoad?: number;
-  /** The budget of the retries of the same dependency: a hedge must be granted by it too. Default: none. */
+  /** The retry budget of the same dependency, which must allow each hedge as well. Default: none. */
   budget?: RetryBudget;
-  /** Failures that another try cannot mend: they end the call. Default: errors of ours that are not `retryable`. */
+  /** Which failures end the call, because another attempt would fail as well. Default: errors of Macadam that are not `retryable`. */
   isFatal?: (outcome: Outcome) => boolean;
   /**
-   * Fatal failures of tries that were refused before they were sent, which say nothing of those that run: they end the call
-   * only when they leave none. Default: an open circuit.
+   * Which fatal failures are of attempts that were refused before they were sent. Such a failure says nothing about other attempts, so
+   * that it ends the call only if no other attempt is in flight. Default: an open circuit (`MAC_CIRCUIT_OPEN`).
    */
   isUnsent?: (outcome: Outcome) => boolean;
-  /** Default: the system clock. */
+  /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
 }
 

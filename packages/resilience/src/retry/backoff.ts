@@ -1,39 +1,50 @@
 import { assertDurationMs, assertKnownOptions, assertNumber, assertObject, type Random } from '@macadam/core';
 
+/** What a {@link Backoff} computes the wait from. */
 export interface BackoffInput {
-  /** Which retry this wait precedes, counted from 1. */
+  /** The number of the retry that follows the wait, from 1. */
   readonly retry: number;
-  /** The wait before the retry before this one, in milliseconds; 0 for the first. */
+  /** The previous wait of this call in milliseconds; 0 for the first. */
   readonly previousMs: number;
+  /** The source of randomness, [0, 1). */
   readonly random: Random;
-  /** Raises the base delay to at least this, in milliseconds: used after a throttled outcome. Default: 0. */
+  /** Minimum of the base delay in milliseconds: `throttledBaseMs` after a throttled outcome. Default: 0. */
   readonly minBaseMs?: number;
 }
 
-/** How long to wait before a retry, in milliseconds. A pure function of its input. */
+/** Computes the wait before a retry. A pure function of its input; any such function can be used. */
 export interface Backoff {
+  /** Returns the wait in milliseconds, at least 0. */
   (input: BackoffInput): number;
+  /** Describes the backoff in words, for `describe()` of the retry. */
   describe?(): string;
 }
 
+/** Options of {@link constant}. */
 export interface ConstantOptions {
-  /** At least 0. */
+  /** The wait before each retry in milliseconds, at least 0. */
   delayMs: number;
 }
 
+/** Options of {@link linear} and {@link decorrelatedJitter}. */
 export interface GrowingOptions {
-  /** The first delay, in milliseconds, at least 0. Default: 50 (AWS SDKs, 2026). */
+  /** The base delay in milliseconds, at least 0. Default: 50 (AWS SDKs, 2026). */
   baseMs?: number;
-  /** No delay is longer, in milliseconds. Default: 20 000 (AWS SDKs). */
+  /** Maximum delay in milliseconds, at least `baseMs`. Default: 20 000 (AWS SDKs), or `baseMs` if that is more. */
   maxMs?: number;
 }
 
+/** Options of {@link exponential} and {@link fullJitter}. */
 export interface ExponentialOptions extends GrowingOptions {
-  /** Each delay is this many times the one before, at least 1. Default: 2. */
+  /** The factor by which the delay grows with each retry, at least 1. Default: 2. */
   factor?: number;
 }
 
-/** The same wait each time. */
+/**
+ * Waits the same time before each retry.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ */
 export function constant(options: ConstantOptions): Backoff {
   assertObject('constant', options);
   assertKnownOptions('constant', options, ['delayMs']);
@@ -42,7 +53,11 @@ export function constant(options: ConstantOptions): Backoff {
   return described(`${delayMs} ms each time`, ({ minBaseMs = 0 }) => Math.max(delayMs, minBaseMs));
 }
 
-/** The base, twice the base, three times the base … */
+/**
+ * Waits `baseMs` before the first retry, twice that before the second, three times that before the third, …, at most `maxMs`.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ */
 export function linear(options: GrowingOptions = {}): Backoff {
   const { baseMs, maxMs } = growing('linear', options);
   return described(`${baseMs} ms more each time, at most ${maxMs} ms`, ({ retry, minBaseMs = 0 }) =>
@@ -50,7 +65,12 @@ export function linear(options: GrowingOptions = {}): Backoff {
   );
 }
 
-/** Doubles each time, without jitter: clients that failed together retry together, so prefer {@link fullJitter}. */
+/**
+ * Waits `baseMs` before the first retry and `factor` times longer before each further one, at most `maxMs`, without jitter. Clients
+ * that fail together then retry together: prefer {@link fullJitter}.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ */
 export function exponential(options: ExponentialOptions = {}): Backoff {
   const { baseMs, factor, maxMs } = exponentialGrowth('exponential', options);
   return described(`${baseMs} ms x ${factor} each time, at most ${maxMs} ms`, (input) =>
@@ -59,8 +79,10 @@ export function exponential(options: ExponentialOptions = {}): Backoff {
 }
 
 /**
- * Anything from 0 to the exponential delay, each as likely: spreads clients that failed together best.
- * Source: "Exponential Backoff and Jitter" (AWS Architecture Blog); the numbers are those of the AWS SDKs of 2026.
+ * Waits a random time, uniformly between 0 and the exponential delay, which spreads the retries of clients that fail together.
+ * Source: "Exponential Backoff and Jitter" (AWS Architecture Blog); the defaults are those of the AWS SDKs of 2026.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  */
 export function fullJitter(options: ExponentialOptions = {}): Backoff {
   const { baseMs, factor, maxMs } = exponentialGrowth('fullJitter', options);
@@ -70,7 +92,11 @@ export function fullJitter(options: ExponentialOptions = {}): Backoff {
   );
 }
 
-/** Between the base and three times the wait before, so that waits grow by chance. Source: as {@link fullJitter}. */
+/**
+ * Waits a random time between `baseMs` and three times the previous wait, at most `maxMs`. Source: as for {@link fullJitter}.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ */
 export function decorrelatedJitter(options: GrowingOptions = {}): Backoff {
   const { baseMs, maxMs } = growing('decorrelatedJitter', options);
   return described(`from ${baseMs} ms to three times the wait before, at most ${maxMs} ms`, (input) => {

@@ -2,16 +2,17 @@ import { assertInteger, assertKnownOptions, assertNumber, assertObject } from '@
 import type { PolicyStats } from '../policy.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
+/** Options of {@link concurrentRetryBudget}. */
 export interface ConcurrentRetryBudgetOptions {
-  /** Retries in flight as a share of the calls in flight, 0 to 1. Default: 0.2 (Envoy). */
+  /** Maximum number of retries in flight as a share of the calls in flight, 0 to 1. Default: 0.2 (Envoy). */
   ratio?: number;
-  /** Retries in flight that are allowed however few calls there are, at least 0. Default: 3 (Envoy). */
+  /** Retries in flight that are allowed regardless of the number of calls, at least 0. Default: 3 (Envoy). */
   minConcurrent?: number;
 }
 
 /**
- * A budget of retries in flight, as Envoy has it: at most `ratio` of the calls that are in flight now, and a floor. Fits
- * where calls are long and few; {@link retryBudget} fits most others.
+ * Makes a retry budget like that of Envoy: at most `ratio` of the calls in flight may be retries, and `minConcurrent` in any case. It
+ * suits few, long calls; for most others use `retryBudget()`.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -18,37 +18,38 @@ import type { Outcome } from '../policy.ts';
 import { fullJitter, type Backoff } from './backoff.ts';
 import { retryBudget, unlimitedRetries, type RetryBudget } from './retry-budget.ts';
 
+/** Options of {@link retry}. */
 export interface RetryOptions {
-  /** Tries in all, the first one included; at least 1. Default: 3 (AWS SDKs, got, ky). */
+  /** Maximum number of attempts, including the first one; at least 1, `Infinity` allowed. Default: 3 (AWS SDKs). */
   maxAttempts?: number;
-  /** The wait before each retry. Default: `fullJitter()`: up to 50 ms x 2, at most 20 s. */
+  /** The wait before each retry. Default: `fullJitter()`, up to 50 ms before the first retry, doubled each time, at most 20 s. */
   backoff?: Backoff;
-  /** The least base of the wait after a throttled outcome, in milliseconds, at least 0. Default: 1 000 (AWS SDKs). */
+  /** Minimum base delay after a throttled outcome, in milliseconds, at least 0. Default: 1 000 (AWS SDKs). */
   throttledBaseMs?: number;
   /**
-   * The longest wait asked for by the dependency that is waited for, in milliseconds, at least 0. When it asks for more,
-   * or for more than the time left, the call ends at once. Default: 60 000.
+   * Maximum wait that the dependency may ask for, in milliseconds, at least 0; `Infinity` for no limit. If it asks for more, or for
+   * more than the time left, the call ends at once with `AttemptsExhaustedError` (`retryAfterTooLong`). Default: 60 000.
    */
   maxRetryAfterMs?: number;
   /**
-   * Whether an outcome is tried again. Default: errors are, except those of ours that are not `retryable`, and aborts.
+   * Whether an outcome is retried. Default: errors are, except those of Macadam that are not `retryable`, and aborts.
    */
   retryIf?: (outcome: Outcome) => boolean;
   /**
-   * Whether the dependency never saw the try, or lost it in a way that says nothing about it, such as a connection that
-   * had gone stale: it is repeated at once, once in a call, free of attempts and budget. Default: never. Source: the
-   * transparent retries of gRPC (A6).
+   * Whether an attempt never reached the dependency, as on a stale connection. Such an attempt is repeated at once, at most once
+   * per call, and counts neither as an attempt nor against the budget. Default: never. Source: transparent retries of gRPC
+   * (proposal A6).
    */
   transparentIf?: (outcome: Outcome) => boolean;
-  /** Whether an outcome means "slow down". Default: an error with a `retryAfterMs`, or the code `MAC_RATE_LIMITED`. */
+  /** Whether the outcome is throttling. Default: an error with a `retryAfterMs`, or with the code `MAC_RATE_LIMITED`. */
   isThrottled?: (outcome: Outcome) => boolean;
-  /** How long the dependency asked to be left alone, in milliseconds. Default: the error's `retryAfterMs`. */
+  /** How long the dependency asks to wait, in milliseconds; undefined if it does not. Default: `retryAfterMs` of the error. */
   retryAfterMs?: (outcome: Outcome) => number | undefined;
-  /** Limits retries to a share of calls; share one between policies of one dependency. Default: one of its own. */
+  /** Limits retries to a share of all calls; `false` for no limit. Share one between the policies of a dependency. Default: `retryBudget()`. */
   budget?: RetryBudget | false;
-  /** Default: the system clock. */
+  /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
-  /** Default: `Math.random`. */
+  /** The source of randomness, for jitter. Default: `systemRandom`. */
   random?: Random;
 }
 

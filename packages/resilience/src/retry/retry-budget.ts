@@ -10,39 +10,42 @@ import {
 import type { PolicyStats } from '../policy.ts';
 
 /**
- * How many retries and hedges a stream of calls may cause. One budget for each dependency, shared by everything that
- * repeats calls to it: retries that are a fixed number a call multiply the load exactly when it can be borne least.
+ * Limits the retries and hedges of a dependency. Use one budget per dependency, shared by everything that repeats calls to it:
+ * a fixed number of retries per call multiplies the load exactly when the dependency can bear it least.
  *
- * Callers of policies only make budgets; the policies tell them what happens.
+ * The methods are called by `retry()` and `hedge()`; implement them to write a budget of your own.
  */
 export interface RetryBudget {
-  /** A call began. */
+  /** Called when a call begins. `now` is the monotonic time in milliseconds. */
   callStarted(now: number): void;
-  /** A call ended, however it did. */
+  /** Called when a call has ended, with any outcome. */
   callEnded(): void;
-  /** A call succeeded after so many retries; `throttled` tells whether the failure before was a throttling. */
+  /** Called when a call succeeded after `retries` retries; `throttled` says whether the attempt before was throttled. */
   callSucceeded(retries: number, throttled: boolean): void;
-  /** A try failed in a way that would be retried. */
+  /** Called when an attempt failed with a retryable outcome. */
   attemptFailed(): void;
-  /** Asks for one more try and, if granted, pays for it. */
+  /** Returns whether one more attempt is allowed, and charges the budget for it if so. */
   tryRetry(throttled: boolean, now: number): boolean;
-  /** A granted try ended. */
+  /** Called when an attempt allowed by `tryRetry` has ended. */
   retryEnded(): void;
+  /** Describes the effective options in words. */
   describe(): string;
+  /** Counts since the budget was created, and its current balance. */
   stats(): PolicyStats;
 }
 
+/** Options of {@link retryBudget}. */
 export interface RetryBudgetOptions {
   /**
-   * Retries for each call, 0 to 1: 0.2 are 20 %. More than one would be no budget, and is called {@link unlimitedRetries}.
-   * Default: 0.2 (Finagle).
+   * Retries allowed per call, 0 to 1: 0.2 allows retries for 20 % of the calls. For more use {@link unlimitedRetries}. Default: 0.2
+   * (Finagle).
    */
   ratio?: number;
-  /** Retries a second that are allowed however few calls there are, at least 0. Default: 3. */
+  /** Retries allowed per second regardless of the number of calls, at least 0. Default: 3. */
   minPerSecond?: number;
-  /** How long a call's credit lasts, in milliseconds, 1 000 to 60 000. Default: 10 000 (Finagle). */
+  /** How long a call counts, in milliseconds, 1 000 to 60 000. Default: 10 000 (Finagle). */
   ttlMs?: number;
-  /** Default: the system clock. */
+  /** The clock for all waits and durations. Default: `systemClock`. */
   clock?: Clock;
 }
 
@@ -125,8 +128,8 @@ class WindowBudget implements RetryBudget {
 }
 
 /**
- * A budget of retries as a share of calls over a sliding time, with a floor. Make one for each dependency and hand it
- * to every policy that repeats calls to it.
+ * Makes a retry budget: retries may be a share of the calls of the last `ttlMs`, and some per second in any case. Make one for each
+ * dependency, and pass it to all policies that repeat calls to it.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example
@@ -150,7 +153,7 @@ export function retryBudget(options: RetryBudgetOptions = {}): RetryBudget {
   return new WindowBudget(ratio, minPerSecond, ttlMs, clock.monotonic());
 }
 
-/** Grants every retry: for work where repeating costs nothing, and for tests. */
+/** A retry budget that allows all retries: for calls that cost the dependency nothing, and for tests. */
 export const unlimitedRetries: RetryBudget = {
   callStarted() {},
   callEnded() {},

@@ -2,18 +2,19 @@ import { assertObject, systemClock } from '@macadam/core';
 import { Keyed, type KeyedOptions } from '../keyed.ts';
 import { retryBudget, type RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 
+/** Options of {@link retryBudgets}: those of each budget, and how many are kept. */
 export interface RetryBudgetsOptions extends RetryBudgetOptions, KeyedOptions {}
 
-/** Budgets of the same make, one for each key. */
+/** Retry budgets with the same options, one per key. */
 export interface RetryBudgets {
-  /** The budget of `key`, made when first asked for. */
+  /** Returns the budget of `key`, created on first use. */
   for(key: string): RetryBudget;
-  /** How many keys are kept now. */
+  /** The number of keys kept now. */
   readonly size: number;
 }
 
 /**
- * A bounded family of retry budgets, one for each dependency, with the same options.
+ * Makes retry budgets with the same options on demand, one per key (host, tenant, …), and keeps a bounded number of them.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

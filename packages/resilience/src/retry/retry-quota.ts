@@ -2,20 +2,21 @@ import { assertKnownOptions, assertNumber, assertObject } from '@macadam/core';
 import type { PolicyStats } from '../policy.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
+/** Options of {@link retryQuota}. */
 export interface RetryQuotaOptions {
-  /** Tokens at most, and at first; above 0. Default: 500 (AWS SDKs). */
+  /** Maximum and initial number of tokens, above 0. Default: 500 (AWS SDKs). */
   capacity?: number;
-  /** Tokens a retry costs, above 0. Default: 14 (AWS SDKs, 2026). */
+  /** Tokens that a retry costs, above 0. Default: 14 (AWS SDKs, 2026). */
   cost?: number;
-  /** Tokens a retry after a throttled outcome costs, above 0. Default: 5 (AWS SDKs). */
+  /** Tokens that a retry after a throttled outcome costs, above 0. Default: 5 (AWS SDKs). */
   throttledCost?: number;
-  /** Tokens a call earns that succeeds at the first try, at least 0. Default: 1 (AWS SDKs). */
+  /** Tokens gained by a call that succeeds at the first attempt, at least 0. Default: 1 (AWS SDKs). */
   successCredit?: number;
 }
 
 /**
- * A token bucket as the AWS SDKs have it: each retry takes tokens, a success after a retry gives back what the last retry
- * took, a success at the first try earns a little. It knows no time: with nothing succeeding it runs dry and stays so.
+ * Makes a retry budget like that of the AWS SDKs: each retry takes tokens, a success after a retry returns the tokens of the last
+ * retry, and a success at the first attempt adds a few. It does not refill with time: while nothing succeeds, it stays empty.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -2,10 +2,11 @@ import { assertInteger, assertKnownOptions, assertNumber, assertObject } from '@
 import type { PolicyStats } from '../policy.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
+/** Options of {@link retryThrottle}. */
 export interface RetryThrottleOptions {
-  /** Tokens at most, and at first; 1 to 1 000. Default: 10. */
+  /** Maximum and initial number of tokens, 1 to 1 000. Default: 10. */
   maxTokens?: number;
-  /** Tokens a success earns, above 0; three digits after the point count. Default: 0.1. */
+  /** Tokens gained by a success, at least 0.001, with three decimals. Default: 0.1. */
   tokenRatio?: number;
 }
 
@@ -13,8 +14,8 @@ export interface RetryThrottleOptions {
 const SCALE = 1_000;
 
 /**
- * Retry throttling as gRPC has it (proposal A6): a failure takes one token, a success earns `tokenRatio`, and retries are
- * made only while more than half of the tokens are left. Retries themselves cost nothing.
+ * Makes a retry budget like the retry throttling of gRPC (proposal A6): a failure takes one token, a success adds `tokenRatio`, and
+ * retries are allowed only while more than half of the tokens are left. Retries themselves cost nothing.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

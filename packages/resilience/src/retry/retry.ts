@@ -6,12 +6,12 @@ import { retrySettings, type RetryCounts, type RetryOptions, type RetrySettings 
 import { RetryStage } from './retry-run.ts';
 
 /**
- * Tries again what failed for a passing reason: after a fully jittered wait, never earlier than the dependency asked
- * for, never beyond the deadline, and never more than the budget allows.
+ * Retries failed attempts: after a wait with full jitter, never earlier than the dependency asks for (`retryAfterMs`), never beyond
+ * the deadline, and only as often as the retry budget allows.
  *
- * A failure that is not to be retried passes through untouched. When it gives up on one that is, it throws
- * {@link AttemptsExhaustedError} with the last failure as `cause` and every try in `attempts`; a *value* that
- * `retryIf` did not want is returned as it is. Inside a function that an outer retry repeats, it tries once.
+ * A failure that is not retryable is passed on unchanged. When it gives up on a retryable one, the call rejects with
+ * `AttemptsExhaustedError` (`MAC_ATTEMPTS_EXHAUSTED`), with the last failure as `cause` and all attempts in `attempts`; a *value* that
+ * `retryIf` asked to retry is returned as it is. Inside a function that an outer retry repeats, it makes a single attempt.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example
