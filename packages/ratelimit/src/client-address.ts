@@ -1,24 +1,31 @@
 import { isIP } from 'node:net';
 import { assertInteger, assertKnownOptions, assertObject, assertText } from '@macadam/core';
 
+/** Options of `clientAddress`. */
 export interface ClientAddressOptions {
   /**
-   * Proxies of your own in front of this process, 0 or more, each of which appends the address it saw to the header. The
-   * client is what the outermost of them saw. With 0 the header is not read at all, since anybody can send it. Default: 0.
+   * Number of your own proxies in front of this process, 0 to 32, each of which appends the address it saw to the
+   * header. The client is what the outermost of them saw. With 0 the header is ignored, since any client can send it.
+   * Default: 0.
    */
   trustedHops?: number;
-  /** The header those proxies append to. Default: `x-forwarded-for`. */
+  /** The header field that the proxies append to. Default: `x-forwarded-for`. */
   header?: string;
   /**
-   * Bits of an IPv6 address that make one client, 32 to 128: a home or a host has a whole network of addresses. Default: 64;
-   * some providers give a customer 56.
+   * Number of leading bits of an IPv6 address that identify one client, 32 to 128: a household or host has a whole
+   * network of addresses. Some providers assign 56. Default: 64.
    */
   ipv6PrefixLength?: number;
 }
 
-/** The part of a request that is looked at: Node's `IncomingMessage`, or the like. */
+/** The part of a request that `clientAddress` reads: Node's `IncomingMessage`, or anything of this shape. */
 export interface AddressedRequest {
-  readonly socket: { readonly remoteAddress?: string | undefined };
+  /** The connection of the request. */
+  readonly socket: {
+    /** The address of the peer, which is the last proxy where there is one. */
+    readonly remoteAddress?: string | undefined;
+  };
+  /** The header fields, with names in lower case. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
@@ -36,8 +43,9 @@ const BEFORE_IPV4 = [
 const UNKNOWN = 'unknown';
 
 /**
- * The address of the client as a key for a limit: one text for each client, however the address was written. An IPv4
- * address mapped into or translated to IPv6 (`64:ff9b::/96`) is that IPv4 address; an IPv6 address stands for its network.
+ * Returns the address of the client as a key for a limit: one string per client, however the address is written. An
+ * IPv4 address mapped into or translated to IPv6 (`64:ff9b::/96`) is that IPv4 address; an IPv6 address stands for its
+ * network.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; never for what a client sent.
  * @example

@@ -4,7 +4,7 @@ import type { RateLimiter } from './rate-limiter.ts';
 import { StoreRateLimiter } from './store-rate-limiter.ts';
 
 /**
- * Limits what each key may do: a caller, an address, a tenant.
+ * Creates a limiter of what each key may do: a caller, an address, a tenant.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -1,13 +1,18 @@
 import { MacadamError, type Priority } from '@macadam/core';
 import type { Decision } from './decision.ts';
 
-/** No tokens in time. Code `MAC_RATE_LIMITED`, retryable after `retryAfterMs`. An HTTP server answers 429. */
+/**
+ * The quota is used up, and the wait for it is longer than allowed. Code `MAC_RATE_LIMITED`, retryable after
+ * `retryAfterMs`. Respond with 429. `take` does not throw it: there a denial is a result.
+ */
 export class RateLimitedError extends MacadamError {
-  /** The limiter's name. */
+  /** The name of the limiter. */
   readonly limiter: string;
-  /** The limit that denied it. */
+  /** The name of the limit that denied it. */
   readonly policy: string;
+  /** The maximum of `remaining`. */
   readonly limit: number;
+  /** Tokens that are left. */
   readonly remaining: number;
   /** When the same request would be allowed, in milliseconds. */
   readonly retryAfterMs: number;
@@ -27,10 +32,14 @@ export class RateLimitedError extends MacadamError {
 }
 RateLimitedError.prototype.name = 'RateLimitedError';
 
-/** A request that costs more than the limit can ever give: waiting does not help. Code `MAC_COST_ABOVE_CAPACITY`. */
+/**
+ * The request costs more than the limit can ever hold, so waiting does not help. Code `MAC_COST_ABOVE_CAPACITY`, not
+ * retryable.
+ */
 export class CostAboveCapacityError extends MacadamError {
+  /** The cost that was asked for. */
   readonly cost: number;
-  /** The most one request may cost. */
+  /** The maximum cost of one request. */
   readonly capacity: number;
 
   constructor(limiter: string, cost: number, capacity: number) {
@@ -43,8 +52,12 @@ export class CostAboveCapacityError extends MacadamError {
 }
 CostAboveCapacityError.prototype.name = 'CostAboveCapacityError';
 
-/** The shared store cannot decide, and the limiter is told to fail closed. Code `MAC_RATE_LIMIT_STORE`, retryable. */
+/**
+ * The shared store does not respond, and `onStoreFailure` is `closed`. Code `MAC_RATE_LIMIT_STORE`, retryable. Respond
+ * with 503.
+ */
 export class RateLimitStoreError extends MacadamError {
+  /** The name of the limiter. */
   readonly limiter: string;
 
   constructor(limiter: string, message: string, cause?: unknown) {
@@ -58,16 +71,25 @@ export class RateLimitStoreError extends MacadamError {
 }
 RateLimitStoreError.prototype.name = 'RateLimitStoreError';
 
+/**
+ * Why work was rejected. `full`: the queue is full. `deadline`: it cannot start, or did not start, within its time.
+ * `priority`: its priority is too low for the current load. `tooLong`: it waited too long in the queue.
+ */
 export type OverloadReason = 'deadline' | 'full' | 'priority' | 'tooLong';
 
 /**
- * There is more work than this process can do in time. Code `MAC_OVERLOADED`, retryable after `retryAfterMs`. An HTTP
- * server answers 503: nobody's quota is used up.
+ * There is more work than can be done in time. Code `MAC_OVERLOADED`, retryable after `retryAfterMs`. Respond with 503:
+ * no quota of the caller is used up.
  */
 export class OverloadedError extends MacadamError {
+  /** Why the work was rejected. */
   readonly reason: OverloadReason;
+  /** The priority of the rejected work. */
   readonly priority: Priority;
-  /** When to come back, in milliseconds; drawn at random around a mean, so that callers do not come back together. */
+  /**
+   * When to retry, in milliseconds; random around a mean where a load shedder rejects, so that callers do not retry
+   * together.
+   */
   readonly retryAfterMs: number;
 
   constructor(message: string, data: { reason: OverloadReason; priority: Priority; retryAfterMs: number }) {

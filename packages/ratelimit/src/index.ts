@@ -27,6 +27,7 @@ export type {
   CostOptions,
   PeekOptions,
   RateLimiter,
+  RateLimiterStats,
   RefundOptions,
   Reservation,
   ReserveOptions,
@@ -55,14 +56,14 @@ export type { RateLimitHeadersOptions } from './headers/rate-limit-headers.ts';
 export { refusalResponse } from './refusal-response.ts';
 export type { RefusalResponse } from './refusal-response.ts';
 export { createOutboundLimiter } from './outbound/outbound-limiter.ts';
-export type { OutboundLimiter } from './outbound/outbound-limiter.ts';
+export type { OutboundLimiter, OutboundLimiterStats } from './outbound/outbound-limiter.ts';
 export type { OutboundResponse, OutboundLimiterOptions, OutboundTurn, AcquireOptions } from './outbound/options.ts';
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './redis/client.ts';
 export { redisStore } from './redis/redis-store.ts';
 export type { RedisStoreOptions } from './redis/redis-store.ts';
 export { createShaper } from './shaper.ts';
-export type { ShapedRunOptions, Shaper, ShaperOptions } from './shaper.ts';
+export type { ShapedRunOptions, Shaper, ShaperOptions, ShaperStats } from './shaper.ts';
 export { createLoadShedder } from './shed/load-shedder.ts';
-export type { LoadShedder } from './shed/load-shedder.ts';
+export type { LoadShedder, LoadShedderStats } from './shed/load-shedder.ts';
 export type { LoadShedderOptions, ShedRunOptions } from './shed/options.ts';
 export type { SignalOptions } from './shed/signals.ts';

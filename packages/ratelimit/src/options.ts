@@ -17,34 +17,44 @@ import { assertLimitName, type Limit } from './algorithms/limit.ts';
 import { memoryStore } from './store/memory-store.ts';
 import type { RateLimitStore } from './store/store.ts';
 
-/** What decides while the shared store does not answer. */
+/**
+ * How a limiter decides while the shared store does not respond. `local`: by limits in this process. `open`: allows
+ * everything. `closed`: rejects with `MAC_RATE_LIMIT_STORE`.
+ */
 export type OnStoreFailure = 'closed' | 'local' | 'open';
 
+/** Options of `createRateLimiter`. */
 export interface RateLimiterOptions {
-  /** Stands in errors, statistics and store keys: letters, digits, `_ . : / -`. */
+  /** Name in errors, statistics, metrics and store keys: letters, digits, spaces and `_ . : / -`. */
   name: string;
-  /** All of them must allow a request; none is charged unless all do. At least one, with different names. */
+  /**
+   * The limits. All of them must allow a request; none is charged unless all do. At least one, with different names.
+   */
   limits: readonly Limit[];
-  /** Default: `memoryStore()`. */
+  /** Where the state is kept. Default: `memoryStore()`. */
   store?: RateLimitStore;
   /**
-   * While the store does not answer: `local` limits in this process, to a share of each limit (see
-   * `expectedInstances`); `open` allows everything; `closed` denies with an error. Decisions made so say `degraded`. For logins
-   * and against abuse, use `local` or `closed`. Ignored by `memoryStore`. Default: `local`.
+   * How requests are decided while the store does not respond. `local`: by limits in this process, with its share of
+   * each limit (see `expectedInstances`). `open`: everything is allowed. `closed`: rejects with `MAC_RATE_LIMIT_STORE`.
+   * Such decisions are `degraded`. Use `local` or `closed` for logins and against abuse. Ignored by `memoryStore`.
+   * Default: `local`.
    */
   onStoreFailure?: OnStoreFailure;
-  /** Processes that share the limits, at least 1: each gets that share of them while the store is away. Default: 1. */
+  /**
+   * Number of processes that share the limits, at least 1. Each gets that fraction of them while the store does not
+   * respond. Default: 1.
+   */
   expectedInstances?: number;
-  /** Decides and counts, but lets everything through; decisions say `wouldAllow`. Default: false. */
+  /** Decides and counts, but allows everything; decisions have `wouldAllow`. Default: false. */
   shadow?: boolean;
   /**
-   * The share of keys for which denials count, 0 to 1: the rest is let through as with `shadow`. A key stays on its side.
-   * Default: 1. Not together with `shadow`.
+   * Ratio of keys for which denials count, 0 to 1; the others are let through as with `shadow`. A key always stays on
+   * its side. Cannot be combined with `shadow`. Default: 1.
    */
   enforce?: number;
-  /** Default: the system clock. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
-  /** Default: `Math.random`. */
+  /** Source of randomness. Default: `Math.random`. */
   random?: Random;
 }
 

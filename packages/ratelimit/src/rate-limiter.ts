@@ -1,94 +1,130 @@
 import type { Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
 
+/** Options of `take`, `tryTake` and `penalize`. */
 export interface CostOptions {
-  /** Tokens, above 0; fractions are allowed. Default: 1. */
+  /** Tokens to take, above 0; fractions are allowed. Default: 1. */
   cost?: number;
 }
 
+/** Options of `peek`. */
 export interface PeekOptions {
-  /** Asks whether this many could be taken, 0 or more. Default: 0, which tells what is left. */
+  /** Tokens that are asked about, 0 or more. Default: 0, which returns what is left. */
   cost?: number;
 }
 
+/** Options of `wait`. */
 export interface WaitOptions extends CostOptions {
   /**
-   * The longest wait, in milliseconds: a longer one is refused at once, not at its end. Default: what is left of the deadline
-   * of the current unit of work, else 30 000.
+   * The longest wait, in milliseconds, 0 or more; a longer one is rejected at once. Default: what is left of the
+   * deadline of the current unit of work, else 30 000.
    */
   maxWaitMs?: number;
-  /** Ends the wait and gives the tokens back. Default: what cancels the current unit of work. */
+  /** Ends the wait and gives the tokens back. Default: the signal of the current unit of work. */
   signal?: AbortSignal;
 }
 
+/** Options of `reserve`. */
 export interface ReserveOptions extends CostOptions {
-  /** The longest wait to accept, in milliseconds, 0 or more. Default: 30 000. */
+  /** The longest acceptable wait, in milliseconds, 0 or more. Default: 30 000. */
   maxWaitMs?: number;
 }
 
+/** Options of `refund`. */
 export interface RefundOptions extends CostOptions {
-  /** The decision that took them: keeps the refund out of a newer window. Default: unknown. */
+  /** The decision that took the tokens: keeps the refund out of a newer window. Default: none. */
   decision?: Decision;
 }
 
-/** Tokens that were promised. */
+/** Reserved tokens. */
 export interface Reservation {
-  /** Whether they were; nothing was taken otherwise. */
+  /** Whether the tokens are reserved. If not, nothing was taken. */
   readonly allowed: boolean;
-  /** How long to wait before using them, in milliseconds from the moment of the promise. */
+  /** How long to wait before using the tokens, in milliseconds from the moment of the reservation. */
   readonly waitMs: number;
+  /** The decision behind it. */
   readonly decision: Decision;
-  /** Gives them back, as far as nobody was promised anything after them. Does nothing a second time. */
+  /** Gives the tokens back, as far as nobody has reserved anything after them. A second call does nothing. */
   cancel(): Promise<void>;
 }
 
-/** Limits what each key may do. Made by `createRateLimiter`. */
+/**
+ * What a limiter has counted, and its current state. The store adds counts of its own. The metrics report the same
+ * numbers.
+ */
+export interface RateLimiterStats extends Readonly<Record<string, number>> {
+  /** Requests that were allowed. */
+  readonly allowed: number;
+  /** Requests that were denied. */
+  readonly denied: number;
+  /** Requests that were let through although a limit denied them (`shadow`, `enforce`). */
+  readonly shadowed: number;
+  /** Decisions that were made without the store. Included in the others. */
+  readonly degraded: number;
+  /** Calls of `wait` that wait now. */
+  readonly waiting: number;
+}
+
+/** Limits what each key may do. Created by `createRateLimiter`. A key is any string that is not empty. */
 export interface RateLimiter extends AsyncDisposable {
+  /** The name from the options. */
   readonly name: string;
   /**
-   * Takes tokens if all limits allow it; a denial changes nothing. Rejects for a cost above what the limits can ever hold
-   * (`MAC_COST_ABOVE_CAPACITY`), a wrong cost or key (`MAC_INVALID_OPTIONS`), and with `onStoreFailure: 'closed'` while the
-   * store does not answer (`MAC_RATE_LIMIT_STORE`). It never rejects for being over a limit.
+   * Takes tokens if all limits allow it. A denial is a result (`allowed` is false) and takes nothing.
+   * @throws CostAboveCapacityError (`MAC_COST_ABOVE_CAPACITY`) for a cost that the limits can never hold, OptionsError
+   * (`MAC_INVALID_OPTIONS`) for a wrong cost or key, and RateLimitStoreError (`MAC_RATE_LIMIT_STORE`) with
+   * `onStoreFailure: 'closed'` while the store does not respond.
    */
   take(key: string, options?: CostOptions): Promise<Decision>;
   /**
-   * `take` without a promise: with the memory store, or out of what was borrowed ahead (`lease`). Throws `MAC_INVALID_OPTIONS` when
-   * the store never answers at once, and `MAC_RATE_LIMIT_STORE` when there is no loan that is large enough.
+   * Like `take`, synchronously: with the memory store, or from tokens leased ahead (`lease`).
+   * @throws OptionsError (`MAC_INVALID_OPTIONS`) when the store cannot decide synchronously, and RateLimitStoreError
+   * (`MAC_RATE_LIMIT_STORE`) when too few tokens are leased.
    */
   tryTake(key: string, options?: CostOptions): Decision;
-  /** Takes as many whole tokens as there are, up to `most`, a whole number of at least 1: `granted` says how many. Denied when there is none. */
+  /**
+   * Takes as many whole tokens as there are, up to `most`, a whole number of at least 1. `granted` says how many.
+   * Denied when there is none.
+   */
   takeUpTo(key: string, most: number): Promise<Decision>;
-  /** What would be decided. Changes nothing. */
+  /** Returns what would be decided. Changes nothing. */
   peek(key: string, options?: PeekOptions): Promise<Decision>;
-  /** Takes tokens that may be used later. For limits that are all token buckets; throws `MAC_INVALID_OPTIONS` otherwise. */
+  /**
+   * Takes tokens that may be used after a wait. Requires that all limits are token buckets.
+   * @throws OptionsError (`MAC_INVALID_OPTIONS`) for other limits.
+   */
   reserve(key: string, options?: ReserveOptions): Promise<Reservation>;
   /**
-   * Takes tokens, waiting for them if need be. Token buckets serve in the order of asking; other limits are asked again each
-   * time their `retryAfterMs` has passed.
-   * @throws RateLimitedError (`MAC_RATE_LIMITED`) at once when the wait would be longer than allowed.
+   * Takes tokens, waiting for them if necessary. Token buckets serve in order; other limits are asked again each time
+   * their `retryAfterMs` has passed.
+   * @throws RateLimitedError (`MAC_RATE_LIMITED`) at once when the wait would be longer than `maxWaitMs`, ClosedError
+   * (`MAC_CLOSED`) when the limiter is closed meanwhile, and the reason of the signal.
    */
   wait(key: string, options?: WaitOptions): Promise<Decision>;
-  /** Gives tokens back; never more than were taken. */
+  /** Gives tokens back, never more than were taken. */
   refund(key: string, options?: RefundOptions): Promise<void>;
-  /** Takes tokens that may not be there: the key pays them off before it is allowed anything. */
+  /** Takes tokens even if they are not there: the key has to pay them off before it is allowed anything. */
   penalize(key: string, options?: CostOptions): Promise<void>;
-  /** Denies the key everything for so long, in milliseconds above 0. */
+  /** Denies the key everything for `durationMs` milliseconds, above 0. */
   block(key: string, durationMs: number): Promise<void>;
   /** Forgets what the key took, and that it was blocked. */
   reset(key: string): Promise<void>;
-  /** Ends the permit of a `concurrency` limit; false when it had run out, or there is none. */
+  /** Ends the permit that a `concurrency` limit granted; false when it had expired, or there is none. */
   release(key: string, decision: Decision): Promise<boolean>;
-  /** Lets a permit last another `permitTtlMs`: call it at a third of that. False when it had run out. */
+  /** Extends a permit by `permitTtlMs` from now; call it at a third of that. False when it had expired. */
   renew(key: string, decision: Decision): Promise<boolean>;
   /**
-   * From now on, these limits hold, also for keys that are in use: of what a key has used up, the share stays the same. A limit
-   * goes by its name, or by its place in the list where it has none of its own, and by its kind; one that is new begins afresh. Processes
-   * that share a store may change at different times. Throws `MAC_INVALID_OPTIONS` for a list that `createRateLimiter` would
-   * refuse, and changes nothing then.
+   * Replaces the limits, also for keys that are in use: each key keeps the ratio that it has used up. A limit is
+   * matched by its kind and its name, or by its position where it has no name of its own; a new one starts empty.
+   * Processes that share a store may change at different times.
+   * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a list that `createRateLimiter` would reject; nothing is changed
+   * then.
    */
   setLimits(limits: readonly Limit[]): void;
+  /** Returns the effective options in words. */
   describe(): string;
-  stats(): Readonly<Record<string, number>>;
-  /** Ends waits with an error, gives back what was borrowed ahead, and closes the store if this limiter made it. */
+  /** Returns the counts since it was created, and its current state. */
+  stats(): RateLimiterStats;
+  /** Ends waits with `MAC_CLOSED`, gives back tokens leased ahead, and closes the store if this limiter created it. */
   close(): Promise<void>;
 }

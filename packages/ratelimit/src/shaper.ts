@@ -23,44 +23,62 @@ import { OverloadedError, type OverloadReason } from './errors.ts';
 import { observe } from './instruments.ts';
 import { Turns, type Turn } from './queue/turns.ts';
 
+/** Options of `createShaper`. */
 export interface ShaperOptions {
-  /** Runs that begin each second, above 0; a fraction is allowed. */
+  /** Runs that start per second, 0.001 to 1 000 000; fractions are allowed. */
   ratePerSecond: number;
-  /** Runs that may begin together after a pause, at least 1. Default: 1, an even pace. */
+  /** Runs that may start together after a pause, a whole number from 1 to 1 000 000. Default: 1, an even pace. */
   burst?: number;
-  /** Runs that may wait, 0 or more. Default: 1 000. */
+  /** Maximum number of runs that wait, 0 to 1 000 000. Default: 1 000. */
   maxQueued?: number;
-  /** Stands in errors. Default: `shaper`. */
+  /** Name in errors, statistics and metrics. Default: `shaper`. */
   name?: string;
-  /** Default: the system clock. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
+/** Options of `shaper.run`. */
 export interface ShapedRunOptions {
   /**
-   * The longest wait, in milliseconds, 0 or more. A run that would wait longer is refused at once. Default: what is left of the
-   * deadline of the current unit of work, else 30 000.
+   * The longest wait for the start, in milliseconds, 0 or more. A run that would wait longer is rejected at once.
+   * Default: what is left of the deadline of the current unit of work, else 30 000.
    */
   maxWaitMs?: number;
-  /** The most important goes first. Default: that of the current unit of work, else `normal`. */
+  /** Higher priorities go first. Default: that of the current unit of work, else `normal`. */
   priority?: Priority;
-  /** Among equals, tenants take turns. Default: that of the current unit of work. */
+  /** Tenants of the same priority take turns. Default: that of the current unit of work, else none. */
   tenant?: string;
-  /** Leaves the queue. Default: what cancels the current unit of work. */
+  /** Leaves the queue when it aborts. Default: the signal of the current unit of work. */
   signal?: AbortSignal;
 }
 
-/** Lets work begin at an even pace. Made by `createShaper`. */
+/** What a shaper has counted, and its current state. The metrics report the same numbers. */
+export interface ShaperStats extends Readonly<Record<string, number>> {
+  /** Runs that were started. */
+  readonly begun: number;
+  /** Runs that wait now. */
+  readonly queued: number;
+  /** Runs that were rejected at once. */
+  readonly refused: number;
+  /** Runs that waited and were not started in time. */
+  readonly expired: number;
+}
+
+/** Starts work at an even pace. Created by `createShaper`. */
 export interface Shaper extends AsyncDisposable {
+  /** The name from the options. */
   readonly name: string;
   /**
-   * Runs `fn` when its turn comes, in the caller's own asynchronous context, and settles as it does.
-   * @throws OverloadedError (`MAC_OVERLOADED`) when the queue is full or the wait too long, and the signal's reason.
+   * Runs `fn` when its turn comes, in the asynchronous context of the caller. Settles as `fn` does.
+   * @throws OverloadedError (`MAC_OVERLOADED`) when the queue is full or the wait too long, ClosedError (`MAC_CLOSED`)
+   * after `close()`, and the reason of the signal.
    */
   run<T>(fn: () => PromiseLike<T> | T, options?: ShapedRunOptions): Promise<T>;
+  /** Returns the effective options in words. */
   describe(): string;
-  stats(): Readonly<Record<string, number>>;
-  /** Refuses what waits. */
+  /** Returns the counts since it was created, and its current state. */
+  stats(): ShaperStats;
+  /** Rejects what waits and every later call with `MAC_CLOSED`. */
   close(): Promise<void>;
 }
 
@@ -120,7 +138,7 @@ class TokenShaper implements Shaper {
     return `shaper "${name}": ${ratePerSecond} a second, ${burst} at once, ${maxQueued} queued at most`;
   }
 
-  stats(): Readonly<Record<string, number>> {
+  stats(): ShaperStats {
     return { begun: this.#begun, queued: this.#turns.size, refused: this.#refused, expired: this.#expired };
   }
 
@@ -194,8 +212,8 @@ function shaperSettings(options: ShaperOptions): Required<ShaperOptions> {
 }
 
 /**
- * Lets work begin at an even pace, for a dependency that allows so much a second: what comes faster waits in a bounded queue,
- * the most important first, tenants in turn. Each wait has an end.
+ * Creates a shaper, which starts work at an even pace, for a dependency that allows a number of calls per second. What
+ * arrives faster waits in a bounded queue, the most important first, tenants in turn. No wait is without an end.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -9,9 +9,11 @@ import { createRateLimiter } from './create-rate-limiter.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 import type { RateLimitStore } from './store/store.ts';
 
-/** A promise that a store keeps, and the test of it. */
+/** One test of the contract. */
 export interface StoreCase {
+  /** What a store has to do, as a sentence. */
   readonly name: string;
+  /** Runs the test. Rejects when the store does not do it. */
   run(): Promise<void>;
 }
 
@@ -19,8 +21,9 @@ export interface StoreCase {
 const HOUR_MS = 3_600_000;
 
 /**
- * What every {@link RateLimitStore} has to do, as named tests for any test runner. Each makes its own limiters in stores
- * that `makeStore` makes; two stores made one after the other may share their keys, as two processes do.
+ * Returns what every {@link RateLimitStore} has to do, as named tests for any test runner. Each test creates its own
+ * limiters with stores from `makeStore`; two stores created one after the other may share their keys, as two processes
+ * do.
  *
  * @example
  * ```ts

@@ -10,6 +10,7 @@ import type {
   CostOptions,
   PeekOptions,
   RateLimiter,
+  RateLimiterStats,
   RefundOptions,
   Reservation,
   ReserveOptions,
@@ -196,7 +197,7 @@ export class StoreRateLimiter implements RateLimiter {
     return `rate limiter "${this.name}": ${words}; ${kept}${enforce === 1 ? '' : `;${enforcedInWords(enforce)}`}`;
   }
 
-  stats(): Readonly<Record<string, number>> {
+  stats(): RateLimiterStats {
     return {
       allowed: this.#allowed,
       denied: this.#denied,

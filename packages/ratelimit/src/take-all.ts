@@ -6,29 +6,32 @@ import { StoreRateLimiter } from './store-rate-limiter.ts';
 
 /** One of the requests of {@link takeAll}. */
 export interface Claim extends CostOptions {
+  /** The limiter to take from, of `createRateLimiter`. */
   limiter: RateLimiter;
+  /** The key in that limiter. */
   key: string;
 }
 
 /** What {@link takeAll} decided. */
 export interface TakeAllResult {
+  /** Whether all claims are allowed. If not, none was taken. */
   readonly allowed: boolean;
-  /** What each claim was answered, in order. Where they are asked one by one, up to the one that was denied. */
+  /** The decision for each claim, in order. Where they are asked one by one, up to the first denial. */
   readonly decisions: readonly Decision[];
-  /** The one to tell the caller: the denial with the longest wait, or the grant that left the least. */
+  /** The decision to report to the caller: the denial with the longest wait, or the grant that left the least. */
   readonly decision: Decision;
-  /** Whether they were asked in one step, which nobody else can see halfway. */
+  /** Whether all claims were decided in one step that no other request can observe halfway. */
   readonly atomic: boolean;
 }
 
 /**
- * Takes from several limiters, with a key each (a user, a tenant, everybody), or from none. Limits of one key belong into one
- * limiter instead.
+ * Takes from several limiters, with a key each (a user, a tenant, everybody), or from none of them. Put limits of the
+ * same key into one limiter instead.
  *
- * Limiters in memory are asked in one step, and so are those on one Redis client, in one round trip, unless it is a cluster
- * and the keys differ (they are on different servers then). Others are asked one by one, in order, and what was taken before a
- * denial is given back: put the limiter that denies most first. Between the denial and the refund others may be denied who
- * would have been allowed, and a limiter with a concurrency limit gives back its permit only.
+ * Limiters in memory are asked in one step, and so are those on one Redis client, in one round trip, except on a
+ * cluster when the keys differ. Others are asked one by one, in order, and what was taken before a denial is given
+ * back: put the limiter that denies most first. Until then others may be denied who would have been allowed, and a
+ * limiter with a concurrency limit gives back its permit only.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) without claims, and what the limiters' `take` throws.
  * @example

@@ -21,17 +21,21 @@ import {
 } from './limit.ts';
 import { LimitRule } from './limit-rule.ts';
 
+/** Options of `concurrency`. */
 export interface ConcurrencyOptions {
-  /** Permits at once, a whole number from 1 to 1 000. */
+  /** Maximum number of permits in use, a whole number from 1 to 1 000. */
   limit: number;
   /**
-   * A permit that is neither released nor renewed for so long is free again, in milliseconds: its holder has crashed. Renew
-   * at a third of it. Default: 30 000.
+   * How long a permit lives without being renewed, in milliseconds; then its holder counts as crashed and the permit is
+   * free again. Renew at a third of it. Default: 30 000.
    */
   permitTtlMs?: number;
-  /** Stands in decisions, headers and store keys. Default: such as `10-at-once`. */
+  /**
+   * Name in decisions, header fields and store keys: letters, digits, spaces and `_ . : / -`. Default: such as
+   * `10-at-once`.
+   */
   name?: string;
-  /** The share of keys for which its denials count, 0 to 1: for the others it only watches. Default: 1. */
+  /** Ratio of keys for which denials count, 0 to 1; for the other keys the limit only observes. Default: 1. */
   enforce?: number;
 }
 

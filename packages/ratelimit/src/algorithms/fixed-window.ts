@@ -15,6 +15,7 @@ import {
 } from './limit.ts';
 import { LimitRule } from './limit-rule.ts';
 
+/** Options of `fixedWindow`. */
 export type FixedWindowOptions = LimitOptions;
 
 /** State: [startedAt, count]. A window begins with the first request after the one before has ended. */

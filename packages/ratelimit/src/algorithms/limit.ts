@@ -2,55 +2,61 @@ import { assertDurationMs, assertInteger, assertNumber, assertText, OptionsError
 import type { LimitDecision } from '../decision.ts';
 
 /**
- * The state of one key under one limit: plain numbers, so that a store can keep 100 000 keys in a few typed arrays and
- * a script in Redis can hold the very same ones. All zeros (or nothing) is the state of a key never seen.
+ * The state of one key under one limit, as plain numbers: stores keep them in typed arrays, scripts in Redis. All zeros
+ * (or nothing) is the state of an unused key.
  */
 export type StateNumbers = Float64Array | number[];
 
+/** The algorithm of a limit, by the name of the function that makes it. */
 export type LimitKind = 'concurrency' | 'fixedWindow' | 'slidingLog' | 'slidingWindow' | 'tokenBucket';
 
-/** What a pure step gives: the decision, and the state after it. A denial hands back the state it was given. */
+/** The result of `Limit.step`. A denial returns the state it was given. */
 export interface LimitStep {
+  /** The decision. */
   readonly decision: LimitDecision;
+  /** The state after it. */
   readonly next: readonly number[];
 }
 
 /**
- * A limit: an algorithm and its numbers. It holds no state and reads no clock; whoever calls hands in both. `now` is in
- * milliseconds from any origin, and never goes back inside a key: an earlier reading counts as the latest one seen.
+ * A limit: an algorithm and its numbers. Made by `tokenBucket` and its kin; only stores call its functions. It holds no
+ * state and reads no clock: the caller passes both. `now` is in milliseconds from any origin and never goes back within
+ * a key: an earlier reading counts as the latest one seen.
  *
  * `step` is the whole rule as a pure function. Stores use its halves, `look` and `commit`, so that several limits can
- * all be asked before any is charged.
+ * be asked before any is charged.
  */
 export interface Limit {
+  /** The algorithm. */
   readonly kind: LimitKind;
-  /** Stands in decisions, headers and store keys. */
+  /** Name in decisions, header fields and store keys. */
   readonly name: string;
+  /** Tokens per period, or permits. */
   readonly limit: number;
-  /** In milliseconds; 0 for a limit on how many are at work at once. */
+  /** The period, in milliseconds; 0 for a `concurrency` limit. */
   readonly periodMs: number;
-  /** The most that one request may cost. */
+  /** The maximum cost of one request. */
   readonly capacity: number;
-  /** How many numbers its state is; 0 when that varies. */
+  /** How many numbers its state has; 0 when that varies. */
   readonly width: number;
-  /** The numbers a store's script needs, in the order it expects them. */
+  /** The numbers that a script of a store needs, in the order it expects. */
   readonly parameters: readonly number[];
-  /** The share of keys for which its denials count, 0 to 1: for the others it only watches. */
+  /** Ratio of keys for which denials count, 0 to 1; for the other keys it only observes. */
   readonly enforce: number;
 
-  /** The rule: state, now and cost in; decision and next state out. Cost 0 asks without taking. */
+  /** Decides: takes state, now and cost, returns the decision and the next state. Cost 0 asks without taking. */
   step(state: readonly number[], now: number, cost: number): LimitStep;
-  /** What would be decided, written into `into` where that is given. Changes nothing. */
+  /** Returns what would be decided, written into `into` if given. Changes nothing. */
   look(state: StateNumbers, base: number, now: number, cost: number, into?: MutableDecision): LimitDecision;
   /** Charges what `look` has allowed. */
   commit(state: StateNumbers, base: number, now: number, cost: number, id: number): void;
-  /** Charges without asking (`amount` above 0), or gives back (below 0) what was taken at `stamp`. */
+  /** Charges unconditionally (`amount` above 0), or gives back (below 0) what was taken at `stamp`. */
   charge(state: StateNumbers, base: number, now: number, amount: number, stamp: number | undefined): void;
-  /** When the state will say nothing more than that of a key never seen, on the same time line as `now`. */
+  /** When the state equals that of an unused key again, on the same timeline as `now`. */
   expiresAt(state: StateNumbers, base: number): number;
   /**
-   * Turns a state kept under `parameters` of a limit of the same kind into one of this limit, in which the same share of the
-   * capacity is used. `from` and `into` may be the same numbers only where they have the same width.
+   * Converts a state kept under `parameters` of a limit of the same kind into one of this limit, with the same ratio of
+   * the capacity in use. `from` and `into` may be the same numbers only if they have the same width.
    */
   inherit(
     from: StateNumbers,
@@ -60,25 +66,25 @@ export interface Limit {
     base: number,
     now: number,
   ): void;
-  /** The same limit, divided among `parts` that cannot see each other. */
+  /** Returns the same limit divided among `parts` processes that do not know of each other. */
   share(parts: number): Limit;
-  /** The limit and its period, in words. */
+  /** Returns the limit and its period in words. */
   describe(): string;
 }
 
-/** A limit whose tokens can be promised ahead of time. */
+/** A limit whose tokens can be reserved. Made by `tokenBucket`. */
 export interface ReservableLimit extends Limit {
   /** How long until `cost` may be used if it is charged now, in whole milliseconds. */
   waitMs(state: StateNumbers, base: number, now: number, cost: number): number;
-  /** Gives back a promise that would have come due at `actAt`, as far as nobody was promised anything after it. */
+  /** Gives back a reservation that is due at `actAt`, as far as nobody has reserved anything after it. */
   cancel(state: StateNumbers, base: number, now: number, cost: number, actAt: number): void;
 }
 
-/** A limit on how many are at work at once. */
+/** A limit of concurrent permits. Made by `concurrency`. */
 export interface PermitLimit extends Limit {
-  /** Ends the permit; false when it was over already. */
+  /** Ends the permit; false when it had already ended. */
   release(state: StateNumbers, base: number, now: number, id: number): boolean;
-  /** Lets the permit last another `permitTtlMs` from now; false when it was over already. */
+  /** Extends the permit by `permitTtlMs` from now; false when it had already ended. */
   renew(state: StateNumbers, base: number, now: number, id: number): boolean;
 }
 
@@ -109,7 +115,7 @@ export function wholeMs(waitMs: number): number {
   return waitMs <= 0 ? 0 : Math.ceil(waitMs * (1 - 1e-12));
 }
 
-/** A decision about to be made. */
+/** A {@link LimitDecision} that is being filled in. */
 export type MutableDecision = { -readonly [Field in keyof LimitDecision]: LimitDecision[Field] };
 
 /** A fresh one, for a `look` that is given none. */
@@ -181,17 +187,20 @@ export function defaultPermitsName(limit: number): string {
   return `${limit}-at-once`;
 }
 
-/** The options that every limit by rate has. */
+/** Options of every limit by rate. */
 export interface LimitOptions {
-  /** Tokens a period, a whole number of at least 1. */
+  /** Tokens per period, a whole number from 1 to 1e12. */
   limit: number;
-  /** In milliseconds, at least 1. */
+  /** The period, in milliseconds, from 1 to ten years. */
   periodMs: number;
-  /** Stands in decisions, headers and store keys: letters, digits, `_ . : / -`. Default: such as `100-per-1s`. */
+  /**
+   * Name in decisions, header fields and store keys: up to 64 letters, digits, spaces and `_ . : / -`. Default: such as
+   * `100-per-1s`.
+   */
   name?: string;
   /**
-   * The share of keys for which its denials count, 0 to 1. For the others it only watches: they are let through as far as the
-   * other limits go, and decisions say `wouldAllow`. Default: 1.
+   * Ratio of keys for which denials count, 0 to 1. For the other keys the limit only observes: it lets them through,
+   * and decisions have `wouldAllow`. Default: 1.
    */
   enforce?: number;
 }

@@ -15,6 +15,7 @@ import {
 } from './limit.ts';
 import { LimitRule } from './limit-rule.ts';
 
+/** Options of `slidingLog`. */
 export type SlidingLogOptions = LimitOptions;
 
 /** The log holds up to two numbers a token. */

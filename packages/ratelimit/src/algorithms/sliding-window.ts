@@ -25,15 +25,16 @@ import {
 } from './limit.ts';
 import { LimitRule } from './limit-rule.ts';
 
+/** Options of `slidingWindow`. */
 export interface SlidingWindowOptions extends LimitOptions {
   /**
-   * Parts of the period, 1 to 120, each at least a millisecond. More is finer; each takes 2 bytes a key in memory while costs are whole
-   * and no cell sees more than 65,535, else 4, or 8 for what those cannot hold exactly. Default: 10.
+   * Number of parts that the period is divided into, 1 to 120, each at least a millisecond. More is more precise; each
+   * takes 2 bytes per key in memory while costs are whole and no cell exceeds 65,535, otherwise 4 or 8. Default: 10.
    */
   cells?: number;
   /**
-   * `conservative` never lets more than `limit` through in any period; `interpolated` weighs the oldest cell by the part
-   * that is still in the window. Default: `conservative`.
+   * `conservative` never lets more than `limit` through in any period; `interpolated` weighs the oldest cell by the
+   * part that is still in the window. Default: `conservative`.
    */
   mode?: 'conservative' | 'interpolated';
 }

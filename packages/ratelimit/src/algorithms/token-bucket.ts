@@ -24,15 +24,17 @@ import {
 } from './limit.ts';
 import { LimitRule } from './limit-rule.ts';
 
+/** Options of `tokenBucket`. */
 export interface TokenBucketOptions extends LimitOptions {
   /**
-   * The most that can be taken at once, a whole number of at least 1. Default: `limit`; with `strict`, half of it.
+   * Maximum number of tokens that can be taken at once, a whole number of at least 1. Default: `limit`; with `strict`,
+   * half of it.
    */
   burst?: number;
   /**
-   * Lets no period, wherever it begins, see more than `limit`: the bucket refills at `(limit - burst) / periodMs`. A plain
-   * bucket lets up to `limit + burst` through in one period, a full bucket and what flows in meanwhile (Bucket4j
-   * documents the same). Default: false.
+   * Guarantees that no period, wherever it starts, sees more than `limit`: the bucket refills at `(limit - burst) /
+   * periodMs`. A plain bucket lets up to `limit + burst` through in one period: a full bucket and what is refilled
+   * meanwhile (Bucket4j documents the same). Default: false.
    */
   strict?: boolean;
 }

@@ -15,40 +15,47 @@ import {
 } from '@macadam/core';
 import { parseItems, parseNumbers } from './structured-fields.ts';
 
-/** Header fields, as `Headers`, or as Node has them. */
+/** Header fields: a `Headers`, or an object as Node has it. */
 export type HeaderFields =
   { get(name: string): string | null | undefined } | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** What is known of one limit of a server. */
+/** What a server says about one of its limits. */
 export interface ServerLimit {
-  /** Its name; `default` in dialects that have none. */
+  /** Its name; `default` in dialects without names. */
   readonly name: string;
+  /** What is left of the quota. */
   readonly remaining: number;
-  /** When more is to be had, in milliseconds. */
+  /** When more is available, in milliseconds; undefined when it is not said. */
   readonly resetAfterMs?: number;
+  /** The quota; undefined when it is not said. */
   readonly limit?: number;
-  /** In milliseconds. */
+  /** The window of the quota, in milliseconds; undefined when it is not said. */
   readonly windowMs?: number;
-  /** What is counted: `content-bytes`, `concurrent-requests`. Absent where it is requests, or nothing is said. */
+  /** What is counted: `content-bytes`, `concurrent-requests`. Undefined for requests, or when it is not said. */
   readonly unit?: string;
 }
 
-/** What a server said about its limits. */
+/** What a server says about its limits. */
 export interface ServerLimits {
+  /** Its limits; empty when it says nothing. */
   readonly limits: readonly ServerLimit[];
-  /** How long it wants to be left alone, in milliseconds. */
+  /** When it allows another request (`Retry-After`), in milliseconds; undefined when it is not said. */
   readonly retryAfterMs?: number;
 }
 
+/** Options of `parseRateLimitHeaders`. */
 export interface ParseRateLimitOptions {
-  /** No wait is taken to be longer, in milliseconds. Default: 600 000 (ten minutes). */
+  /**
+   * The longest wait that is returned, in milliseconds, above 0; longer ones are cut. Default: 600 000 (ten minutes).
+   */
   maxWaitMs?: number;
-  /** For waits that are given as a date, when the answer has no `Date`. Default: the system clock. */
+  /** Source of time, for waits that are given as a date when the response has no `Date`. Default: the system clock. */
   clock?: Clock;
 }
 
 /**
- * What the header fields of an answer say about limits; empty when they say nothing, or came out of a cache.
+ * Returns what the header fields of a response say about limits; empty when they say nothing, or the response came from
+ * a cache.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; never for what a server sent.
  * @example

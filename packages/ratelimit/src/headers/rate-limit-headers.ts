@@ -7,22 +7,24 @@ import { assertKnownOptions, assertObject, assertOneOf, assertText } from '@maca
 import type { Decision, PolicyDecision } from '../decision.ts';
 import { serializeItems } from './structured-fields.ts';
 
+/** Options of `rateLimitHeaders`. */
 export interface RateLimitHeadersOptions {
   /**
    * Adds an older dialect for clients that know no other: `x` (`X-RateLimit-Limit`, `-Remaining`, `-Reset` in seconds),
-   * `draft6` (`RateLimit-Limit`, `-Remaining`, `-Reset`), or `draft7`, which replaces the current fields, since it writes
-   * them otherwise under the same names. Default: none.
+   * `draft-6` (`RateLimit-Limit`, `-Remaining`, `-Reset`), or `draft-7`, which replaces the current fields, since it
+   * uses the same names with another syntax. Default: none.
    */
   legacy?: 'draft-6' | 'draft-7' | 'x';
   /**
-   * Whose limit it is, when clients share a connection: sent as `pk`, a digest from which the key cannot be read off.
-   * Default: left out.
+   * The key that the limit is for, where clients share a connection. Sent as `pk`: a digest from which the key cannot
+   * be read. Default: not sent.
    */
   partition?: string;
 }
 
 /**
- * The header fields for a decision. `Retry-After` only with a denial, and never shorter than the wait that was decided.
+ * Returns the header fields for a decision: `RateLimit`, `RateLimit-Policy` and, with a denial, `Retry-After`, which is
+ * never shorter than the wait that was decided.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

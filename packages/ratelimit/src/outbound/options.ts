@@ -15,49 +15,63 @@ import {
 } from '@macadam/core';
 import type { HeaderFields } from '../headers/parse-rate-limit.ts';
 
+/** Options of `createOutboundLimiter`. */
 export interface OutboundLimiterOptions {
-  /** Stands in errors, statistics and telemetry. Default: `outbound`. */
+  /** Name in errors, statistics and metrics. Default: `outbound`. */
   name?: string;
-  /** Whether requests are spread over the time that is left when the server says that little is left. Default: true. */
+  /** Spreads requests over the remaining time when the server says that little of the quota is left. Default: true. */
   pace?: boolean;
   /**
-   * Whether a rate is found out after the first refusal, for servers that say nothing (the AWS SDKs' adaptive mode).
-   * Default: true.
+   * Finds a rate after the first refusal, for servers that say nothing about their limits (the adaptive mode of the AWS
+   * SDKs). Default: true.
    */
   adaptive?: boolean;
-  /** Requests of a partition that may wait, 0 or more. Default: 1 000. */
+  /** Maximum number of requests of a partition that wait, 0 or more. Default: 1 000. */
   maxQueued?: number;
-  /** The longest wait for a turn, in milliseconds, above 0; what is left of the call's time limits it too. Default: 30 000. */
+  /**
+   * The longest wait for a turn, in milliseconds, above 0; limited by the time that the call has left as well. Default:
+   * 30 000.
+   */
   maxWaitMs?: number;
-  /** The longest pause that a server is believed to want, in milliseconds, above 0. Default: 600 000 (ten minutes). */
+  /**
+   * The longest pause that a server can ask for, in milliseconds, above 0; a longer one is cut. Default: 600 000 (ten
+   * minutes).
+   */
   maxPauseMs?: number;
-  /** Partitions that are remembered; the one used the longest ago is forgotten. At least 1. Default: 1 000. */
+  /**
+   * Maximum number of partitions that are remembered, at least 1; the least recently used one is forgotten. Default: 1
+   * 000.
+   */
   maxPartitions?: number;
-  /** Default: the system clock. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
-  /** Default: `Math.random`. */
+  /** Source of randomness. Default: `Math.random`. */
   random?: Random;
 }
 
-/** Who wants a turn. */
+/** Options of `acquire`. */
 export interface AcquireOptions {
-  /** Leaves the queue. Default: what cancels the current unit of work. */
+  /** Leaves the queue when it aborts. Default: the signal of the current unit of work. */
   readonly signal?: AbortSignal;
-  /** What is left of the call's time, in milliseconds. Default: what the current unit of work has left. */
+  /**
+   * How much time the call has left, in milliseconds. Default: what the current unit of work has left, else no limit.
+   */
   readonly remainingMs?: number;
-  /** The most important goes first. Default: that of the current unit of work, else `normal`. */
+  /** Higher priorities go first. Default: that of the current unit of work, else `normal`. */
   readonly priority?: Priority;
-  /** Among equals, tenants take turns. Default: that of the current unit of work. */
+  /** Tenants of the same priority take turns. Default: that of the current unit of work, else none. */
   readonly tenant?: string;
 }
 
-/** The head of an answer. */
+/** The head of a response. */
 export interface OutboundResponse {
+  /** The status code. */
   readonly status: number;
+  /** The header fields. */
   readonly headers: HeaderFields;
 }
 
-/** Leave to send one request. */
+/** Permission to send one request. */
 export interface OutboundTurn {
   /** To be told once how it ended: with an answer, whatever its status, or without. */
   settle(answer?: OutboundResponse): void;

@@ -20,21 +20,41 @@ import {
 } from './options.ts';
 import { Partition, type OutboundCounts } from './partition.ts';
 
-/** Keeps to the limits of servers that are called. Made by `createOutboundLimiter`. */
+/** What an outbound limiter has counted, and its current state. The metrics report the same numbers. */
+export interface OutboundLimiterStats extends Readonly<Record<string, number>> {
+  /** Turns that were given. */
+  readonly begun: number;
+  /** Calls that were rejected at once. */
+  readonly refused: number;
+  /** Calls that waited for a turn and did not get one in time. */
+  readonly expired: number;
+  /** Responses by which a server refused a request because of its limits. */
+  readonly throttled: number;
+  /** Calls that wait now. */
+  readonly queued: number;
+  /** Partitions that are paused now. */
+  readonly paused: number;
+  /** Partitions that are remembered now. */
+  readonly partitions: number;
+}
+
+/** Follows the rate limits of the servers that are called. Created by `createOutboundLimiter`. */
 export interface OutboundLimiter extends AsyncDisposable {
+  /** The name from the options. */
   readonly name: string;
   /**
-   * Gives a turn at once, or promises one, in order of importance. Each turn is to be settled, with the answer if there is
-   * one: that is where the limits are known from. Rejects with `RateLimitedError` (`MAC_RATE_LIMITED`) when the wait would
-   * be, or was, longer than the call has time for; with `OverloadedError` (`MAC_OVERLOADED`) when too many wait; and with
-   * the signal's reason.
-   *
+   * Returns a turn at once, or a promise of one, in order of priority. Settle each turn, with the response if there was
+   * one: the limits are learned from it.
    * @param partition - what shares a quota, such as a host, or a host and an API key
+   * @throws RateLimitedError (`MAC_RATE_LIMITED`) when the wait is longer than the call has time for, OverloadedError
+   * (`MAC_OVERLOADED`) when too many wait, ClosedError (`MAC_CLOSED`) after `close()`, and the reason of the signal.
    */
   acquire(partition: string, wish?: AcquireOptions): OutboundTurn | Promise<OutboundTurn>;
+  /** Returns the effective options in words. */
   describe(): string;
-  stats(): Readonly<Record<string, number>>;
-  /** Refuses what waits and what comes. */
+  /** Returns the counts since it was created, and its current state. */
+  stats(): OutboundLimiterStats;
+  /** Rejects what waits and every later call with `MAC_CLOSED`. */
   close(): Promise<void>;
 }
 
@@ -86,7 +106,7 @@ class HeedfulLimiter implements OutboundLimiter {
     return `outbound limiter "${this.name}": ${spreads}${finds}; ${maxQueued} queued for up to ${maxWaitMs} ms, pauses of up to ${maxPauseMs} ms`;
   }
 
-  stats(): Readonly<Record<string, number>> {
+  stats(): OutboundLimiterStats {
     const now = this.#settings.clock.monotonic();
     let queued = 0;
     let paused = 0;
@@ -134,9 +154,10 @@ class HeedfulLimiter implements OutboundLimiter {
 }
 
 /**
- * Keeps to what servers say of their limits, in whatever dialect: spreads what is left, stops when one refuses (429, or
- * 503 with `Retry-After`) until it wants to hear more, for all callers of that partition and not just the one who was
- * refused, and finds out a rate for servers that say nothing. Give it to `createHttpClient` of `@macadam/http` as `pacing`.
+ * Creates a limiter of outgoing requests, which follows what servers say about their limits, in whatever dialect. It
+ * spreads what is left of a quota; stops all callers of a partition when the server refuses one of them (429, or 503
+ * with `Retry-After`), for as long as it asks; and finds a rate for servers that say nothing. Pass it to
+ * `createHttpClient` of `@macadam/http` as `pacing`.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -1,19 +1,25 @@
 import { createHash } from 'node:crypto';
 import { OptionsError } from '@macadam/core';
 
-/** What is needed of node-redis (6, `createClient` or `createCluster`). */
+/** The part of a node-redis client that is used: a client, cluster or sentinel. */
 export interface NodeRedisClient {
+  /** Runs a script by its digest. */
   evalSha(digest: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  /** Runs a script. */
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
-/** What is needed of ioredis (6, or iovalkey; `Redis` or `Cluster`). */
+/** The part of an ioredis client that is used. */
 export interface IoRedisClient {
+  /** Runs a script by its digest. */
   evalsha(digest: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  /** Runs a script. */
   eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
 }
 
-/** A connected client. It stays the caller's: nothing here connects, configures or closes it. */
+/**
+ * A Redis client of the application: node-redis or ioredis. It is never connected, reconfigured or closed by the store.
+ */
 export type RedisClient = IoRedisClient | NodeRedisClient;
 
 /** A script, and how to run it in one round trip. */

@@ -4,27 +4,29 @@ import type { RateLimitStore } from '../store/store.ts';
 import { assertRedisClient, type RedisClient } from './client.ts';
 import { RedisTable } from './redis-table.ts';
 
+/** Options of `redisStore`. */
 export interface RedisStoreOptions {
-  /** Begins every key: letters, digits, `_ . -`. Default: `mrl`. */
+  /** Prefix of all Redis keys: letters, digits, `_ . -`. Default: `mrl`. */
   prefix?: string;
-  /** How long a limiter waits for an answer, in milliseconds, above 0. Default: 50. */
+  /** How long a limiter waits for the server, in milliseconds, above 0. Default: 50. */
   timeoutMs?: number;
   /**
-   * Borrows tokens ahead, so that most decisions on a busy key need no round trip and `tryTake` works: see the bound it keeps in
-   * {@link LeaseOptions}. For any limits by rate; with a `concurrency` limit, whose permits are never lent, each request asks the
-   * server. Default: false.
+   * Leases tokens ahead, so that most decisions about a busy key need no round trip and `tryTake` works. {@link
+   * LeaseOptions} states the bound. For limits by rate; with a `concurrency` limit each request asks the server.
+   * Default: false.
    */
   lease?: LeaseOptions | false;
 }
 
 /**
- * Keeps limits in Redis (6.2 or newer) or Valkey, exact across all processes: each decision is one script in the server's
- * own time, one round trip however many limits the limiter has. While the server does not answer, the limiter decides as
- * its `onStoreFailure` says.
+ * Creates a store that keeps limits in Redis (6.2 or later) or Valkey, exact across all processes: each decision is one
+ * script, in the time of the server, and one round trip however many limits the limiter has. While the server does not
+ * respond, the limiter decides by its `onStoreFailure`.
  *
- * The client may be connecting, or down: nothing is sent before the first decision. With ioredis, give the limiter a client
- * with `enableOfflineQueue: false` and `autoResendUnfulfilledCommands: false`, with node-redis `disableOfflineQueue: true`: a
- * command that waits for a reconnect is of no use to anybody, and charges a key later.
+ * Nothing is sent before the first decision, so the client may still be connecting. Use a client that fails instead of
+ * queueing while it is disconnected: with ioredis `enableOfflineQueue: false` and `autoResendUnfulfilledCommands:
+ * false`, with node-redis `disableOfflineQueue: true`. A command that waits for a reconnect charges the key later, when
+ * nobody needs the answer.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -25,17 +25,45 @@ import { exceeded, ProcessSensors, type Sensors } from './signals.ts';
 import { isImportant, Sojourns } from './sojourn.ts';
 import { TenantUse } from './tenant-use.ts';
 
-/** Does the work there is room for, the important first, and refuses the rest at once. Made by `createLoadShedder`. */
+/** What a load shedder has counted, and its current state. The metrics report the same numbers. */
+export interface LoadShedderStats extends Readonly<Record<string, number>> {
+  /** The current limit of concurrent runs. */
+  readonly limit: number;
+  /** Runs in flight now. */
+  readonly inFlight: number;
+  /** Runs that wait now. */
+  readonly queued: number;
+  /** Runs that have ended. */
+  readonly served: number;
+  /** Runs rejected because their priority was too low at that moment. */
+  readonly shedByPriority: number;
+  /** Runs rejected because the queue was full. */
+  readonly shedByFullQueue: number;
+  /** Runs rejected because they waited too long. */
+  readonly shedByWait: number;
+  /** Ratio of the work that is admitted now by priority, 0 to 1. */
+  readonly admittedShare: number;
+}
+
+/**
+ * Runs as much work as the process can do in time, the important first, and rejects the rest at once. Created by
+ * `createLoadShedder`.
+ */
 export interface LoadShedder extends AsyncDisposable {
+  /** The name from the options. */
   readonly name: string;
   /**
-   * Runs `fn` at once, after a short wait, or not at all, in the caller's own asynchronous context; settles as it does.
-   * @throws OverloadedError (`MAC_OVERLOADED`) when it is refused, and the signal's reason.
+   * Runs `fn` at once, after a short wait, or not at all; in the asynchronous context of the caller. Settles as `fn`
+   * does.
+   * @throws OverloadedError (`MAC_OVERLOADED`) when it is rejected, `ClosedError` (`MAC_CLOSED`) after `close()`, and
+   * the reason of the signal.
    */
   run<T>(fn: () => PromiseLike<T> | T, options?: ShedRunOptions): Promise<T>;
+  /** Returns the effective options in words. */
   describe(): string;
-  stats(): Readonly<Record<string, number>>;
-  /** Refuses what waits and what comes. */
+  /** Returns the counts since it was created, and its current state. */
+  stats(): LoadShedderStats;
+  /** Rejects what waits and every later call with `MAC_CLOSED`. Work in flight continues. */
   close(): Promise<void>;
 }
 
@@ -120,7 +148,7 @@ class QueueingShedder implements LoadShedder {
     return `"${name}": ${min} to ${max} at once, ${share}; waits of ${targetMs} ms, ${intervalMs / 2} ms in a burst`;
   }
 
-  stats(): Readonly<Record<string, number>> {
+  stats(): LoadShedderStats {
     return {
       limit: this.#limit.value,
       inFlight: this.#inFlight,
@@ -234,8 +262,9 @@ class QueueingShedder implements LoadShedder {
 }
 
 /**
- * Keeps a server in its stride when more comes than it can do: it does what it can in time, the important first, and refuses
- * the rest at once, which costs next to nothing. Put it in front of the handlers and answer `MAC_OVERLOADED` with 503.
+ * Creates a load shedder, which keeps a server responsive when more work arrives than it can do: it runs what it can do
+ * in time, the important first, and rejects the rest at once, which costs next to nothing. Put it in front of the
+ * handlers and respond to `MAC_OVERLOADED` with 503 (`refusalResponse`).
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example

@@ -16,53 +16,67 @@ import {
 } from '@macadam/core';
 import { signalSettings, type SignalOptions, type SignalSettings } from './signals.ts';
 
+/** Options of `createLoadShedder`. */
 export interface LoadShedderOptions {
-  /** Stands in errors. Default: `load shedder`. */
+  /** Name in errors, statistics and metrics. Default: `load shedder`. */
   name?: string;
   /**
-   * Runs at once. The limit finds itself between `min` and `max` (Gradient2: it grows while runs take as long as ever, and
-   * shrinks when they take longer). Equal numbers are a fixed limit. Defaults: 20, 4, 200 (Netflix).
+   * Bounds of the number of concurrent runs. The limit adapts between `min` and `max` (Gradient2: it grows while runs
+   * take as long as usual, and shrinks when they take longer). Equal numbers make a fixed limit. Default: `{ initial:
+   * 20, min: 4, max: 200 }` (Netflix).
    */
-  concurrency?: { initial?: number; min?: number; max?: number };
-  /** The share of the limit that only `critical` and `high` may use, 0 to 0.9. Default: 0.2 (Stripe). */
+  concurrency?: {
+    /** The limit at the start, from `min` to `max`. Default: 20. */
+    initial?: number;
+    /** The lowest limit, at least 1. Default: 4. */
+    min?: number;
+    /** The highest limit. Default: 200. */
+    max?: number;
+  };
+  /** Ratio of the limit that only `critical` and `high` may use, 0 to 0.9. Default: 0.2 (Stripe). */
   reserve?: number;
-  /** Runs that may wait, 0 or more. Default: three times the limit of the moment. */
+  /** Maximum number of runs that wait, 0 or more. Default: three times the current limit. */
   maxQueued?: number;
-  /** A wait in the queue that is acceptable, in milliseconds, above 0. Default: 5 (CoDel). */
+  /** Acceptable wait in the queue, in milliseconds, above 0. Default: 5 (CoDel). */
   targetMs?: number;
-  /** How long waits have to be above it before anybody is dropped, in milliseconds, above 0. Default: 100 (CoDel). */
+  /**
+   * How long waits have to exceed `targetMs` before runs are dropped, in milliseconds, above 0. Default: 100 (CoDel).
+   */
   intervalMs?: number;
-  /** A mean wait above this closes the door to the least important, in milliseconds, above 0. Default: 20 (DAGOR). */
+  /** Mean wait above which the least important work is rejected, in milliseconds, above 0. Default: 20 (DAGOR). */
   overloadedAboveMs?: number;
   /**
-   * A sign of overload of your own, besides `signals`, such as the length of another queue. Asked once a second. Default:
-   * none.
+   * An additional sign of overload, such as the length of another queue. Called at most once a second. Default: none.
    */
   isOverloaded?: () => boolean;
   /**
-   * Signs that are read from this process and its container. They cost a timer every 20 ms and some reading once a second.
-   * Default: all of them with their defaults, or `false`, none, with another than the system clock.
+   * Signs of overload that are read from this process and its container. They cost a timer of 20 ms and some reading
+   * once a second. `false`: none. Default: all of them with their defaults; none when `clock` is not the system clock.
    */
   signals?: SignalOptions | false;
-  /** The mean of `retryAfterMs` in refusals, in milliseconds, above 0; drawn from half to one and a half. Default: 1 000. */
+  /**
+   * Mean of `retryAfterMs` in errors, in milliseconds, above 0; each error draws a value from half of it to one and a
+   * half, so that callers do not retry together. Default: 1 000.
+   */
   retryAfterMs?: number;
-  /** Default: the system clock. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
-  /** Default: `Math.random`. */
+  /** Source of randomness. Default: `Math.random`. */
   random?: Random;
 }
 
+/** Options of `shedder.run`. */
 export interface ShedRunOptions {
-  /** Who is refused last. Default: that of the current unit of work, else `normal`. */
+  /** Lower priorities are rejected first. Default: that of the current unit of work, else `normal`. */
   priority?: Priority;
   /**
-   * Tenants take turns in the queue, and are refused one by one, who used the most first. Default: that of the current
-   * work; requests of nobody are refused at random.
+   * Tenants take turns in the queue, and those that used the most are rejected first. Work without a tenant is rejected
+   * at random. Default: that of the current unit of work, else none.
    */
   tenant?: string;
-  /** Leaves the queue. Default: what cancels the current unit of work. */
+  /** Leaves the queue when it aborts. Default: the signal of the current unit of work. */
   signal?: AbortSignal;
-  /** Runs at once, whatever the load: for health checks. Default: false. */
+  /** Runs at once whatever the load, for health checks. Default: false. */
   exempt?: boolean;
 }
 

@@ -8,18 +8,18 @@ import { getHeapStatistics } from 'node:v8';
 import { assertDurationMs, assertKnownOptions, assertNumber, assertObject } from '@macadam/core';
 import { readContainer, type ContainerReading } from './cgroup.ts';
 
-/** Above which readings the process counts as overloaded. `false` leaves one out. */
+/** Readings above which the process counts as overloaded. `false` ignores a reading. */
 export interface SignalOptions {
   /**
-   * How long the event loop lets wait, on average, what is due at any moment, in milliseconds, above 0. One pause in a second of
-   * rest, such as a long garbage collection, is no overload. Default: 70 (toobusy).
+   * Mean delay of the event loop within a second, in milliseconds, above 0. One pause in an otherwise idle second, such
+   * as a long garbage collection, is no overload. Default: 70 (toobusy).
    */
   eventLoopDelayMs?: number | false;
-  /** The share of time in which the event loop was busy, above 0, at most 1. Default: 0.95. */
+  /** Ratio of time in which the event loop was busy, above 0, at most 1. Default: 0.95. */
   eventLoopUtilization?: number | false;
-  /** The share of scheduling periods in which the container was throttled, above 0, at most 1. Default: 0.25. */
+  /** Ratio of scheduling periods in which the container was throttled, above 0, at most 1. Default: 0.25. */
   cpuThrottled?: number | false;
-  /** The share of the heap's limit, or of the container's memory, that is in use, above 0, at most 1. Default: 0.95. */
+  /** Ratio of the heap limit, or of the memory of the container, that is in use, above 0, at most 1. Default: 0.95. */
   memory?: number | false;
 }
 

@@ -19,10 +19,14 @@ import { ownText } from '../subject.ts';
 import { Borrower } from './borrower.ts';
 import type { Awaitable, LimitTable, StoreReservation, TakeMode } from './store.ts';
 
+/**
+ * How tokens are leased ahead. Every span of T milliseconds sees at most `burst + rate * (T + ttlMs)` tokens, and at
+ * most `maxShare` of the capacity is leased by all processes together.
+ */
 export interface LeaseOptions {
   /** How long tokens may be held, in milliseconds, 10 to 60 000. Default: 100. */
   ttlMs?: number;
-  /** The share of a key's capacity that all processes together may hold, above 0, at most 0.5. Default: 0.05. */
+  /** Ratio of a key's capacity that all processes together may hold, above 0, at most 0.5. Default: 0.05. */
   maxShare?: number;
 }
 

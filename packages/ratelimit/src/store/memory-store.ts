@@ -10,17 +10,19 @@ import {
 import { MemoryTable } from './memory-table.ts';
 import type { RateLimitStore } from './store.ts';
 
+/** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
-  /** The most keys kept for each limiter that uses the store, at least 1. Default: 100 000. */
+  /** Maximum number of keys for each limiter that uses the store, 1 to 10 000 000. Default: 100 000. */
   maxKeys?: number;
-  /** Default: the limiter's. */
+  /** Source of time. Default: the clock of the limiter. */
   clock?: Clock;
-  /** Names permits. Default: the limiter's. */
+  /** Source of randomness, for the ids of permits. Default: that of the limiter. */
   random?: Random;
 }
 
 /**
- * Keeps limits in this process. Bounded, without a timer, and 64 bytes a key for a token bucket (its text not counted).
+ * Creates a store that keeps limits in this process. Bounded, without a timer; 64 bytes per key for a token bucket
+ * (plus the key).
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example
