@@ -1,8 +1,7 @@
-// Counts what each hot path takes, in a process of its own: `count.ts instructions|bytes`, prints one line of JSON.
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
-import { readFile, rm } from 'node:fs/promises';
+// Counts what each hot path takes, in a process of its own: `count.ts instructions|bytes`, which counting.ts runs and answers.
+import { readSync, writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Said } from './counting.ts';
 import { hotPaths } from './hot-paths.ts';
 
 export type Counts = Record<string, number>;
@@ -12,6 +11,7 @@ const WARM_UP = 60_000;
 /** The first is for what is still found in it; of the others the least counts. */
 const ROUNDS = 6;
 const NOTHING = 'nothing';
+const NEWLINE = 10;
 
 type Path = Pick<(typeof hotPaths)[number], 'name' | 'operations'> & { run: () => unknown };
 type Count = (path: Path, operate: () => Promise<void>) => Promise<number>;
@@ -23,10 +23,10 @@ async function operate({ run }: Path, times: number): Promise<void> {
   }
 }
 
-async function countAll(paths: readonly Path[], count: Count, start: () => Promise<void>): Promise<Counts> {
+async function countAll(paths: readonly Path[], count: Count, start: () => void): Promise<Counts> {
   const least = new Map<string, number>();
   for (const path of paths) await operate(path, WARM_UP);
-  await start();
+  start();
   for (let round = 0; round < ROUNDS; round++) {
     for (const path of paths) {
       const counted = (await count(path, () => operate(path, path.operations))) / path.operations;
@@ -47,32 +47,35 @@ const bytes: Count = async (_, operateAll) => {
 
 /** Instructions of the processor, which Valgrind counts while it is told to. */
 const instructions: Count = async ({ name }, operateAll) => {
-  await valgrind('zero');
+  ask('zero');
   await operateAll();
-  await valgrind('dump', name);
-  return await lastDump();
+  return Number(ask('dump', name));
 };
 
-const run = promisify(execFile);
-let dumps = 0;
-
-async function valgrind(...command: string[]): Promise<void> {
-  await run(process.env['VGDB'] ?? 'vgdb', [`--vgdb-prefix=${process.env['CALLGRIND_OUT']}`, ...command]);
+/**
+ * Has the process outside tell Valgrind, and waits for the answer. In here, where a program takes fifty times as long, to start
+ * another one for it would take longer than all that is counted.
+ */
+function ask(...valgrind: string[]): string {
+  say({ valgrind });
+  const answer = Buffer.alloc(64);
+  let length = 0;
+  for (let read = 1; read > 0 && answer[length - 1] !== NEWLINE; length += read) {
+    read = readSync(0, answer, length, answer.length - length, null);
+  }
+  return answer.toString('latin1', 0, length).trim();
 }
 
-async function lastDump(): Promise<number> {
-  const file = `${process.env['CALLGRIND_OUT']}.${++dumps}`;
-  const total = /^summary: (\d+)/m.exec(await readFile(file, 'utf8'))?.[1];
-  await rm(file);
-  return Number(total);
+function say(said: Said): void {
+  writeSync(1, `${JSON.stringify(said)}\n`);
 }
 
 const paths: Path[] = [];
 for (const { setup, ...path } of hotPaths) paths.push({ ...path, run: await setup() });
-if (process.argv[2] === 'bytes') console.log(JSON.stringify(await countAll(paths, bytes, async () => {})));
+if (process.argv[2] === 'bytes') say({ counts: await countAll(paths, bytes, () => {}) });
 else {
   // What asking for the count takes, which is the same for every path.
-  const startCounting = (): Promise<void> => valgrind('instrumentation', 'on');
+  const startCounting = (): void => void ask('instrumentation', 'on');
   const counts = await countAll(
     [{ name: NOTHING, operations: 1, run: () => {} }, ...paths],
     instructions,
@@ -80,6 +83,6 @@ else {
   );
   const own = counts[NOTHING] ?? 0;
   const corrected = paths.map(({ name, operations }) => [name, (counts[name] ?? NaN) - own / operations]);
-  console.log(JSON.stringify(Object.fromEntries(corrected)));
+  say({ counts: Object.fromEntries(corrected) });
 }
 process.exit(0);

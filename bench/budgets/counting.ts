@@ -1,0 +1,77 @@
+// Runs count.ts where what it counts repeats, and tells Valgrind for it, which is quick out here.
+import { execFile, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import type { Counts } from './count.ts';
+
+/** What count.ts writes, a line each: a command for Valgrind, which wants a line for an answer, or what was counted, at the end. */
+export type Said = { valgrind: string[] } | { counts: Counts };
+type Answer = (valgrind: readonly string[]) => Promise<string>;
+
+const run = promisify(execFile);
+const COUNT = join(import.meta.dirname, 'count.ts');
+/** One thread and no dice: what the optimiser and the collector do is the same in every run. */
+const REPEATABLE = ['--no-warnings', '--single-threaded', '--predictable', '--hash-seed=1', '--random-seed=1'];
+const NO_COLLECTION = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'];
+const TIMEOUT_MS = 600_000;
+
+export async function countBytes(): Promise<Counts> {
+  return await count([process.execPath, ...REPEATABLE, ...NO_COLLECTION, COUNT, 'bytes'], async () => '');
+}
+
+/** Undefined where there is no Valgrind. */
+export async function countInstructions(): Promise<Counts | undefined> {
+  const valgrind = process.env['VALGRIND'] ?? 'valgrind';
+  const there = await run(valgrind, ['--version']).then(
+    () => true,
+    () => false,
+  );
+  if (!there) return undefined;
+  const folder = mkdtempSync(join(tmpdir(), 'macadam-budgets-'));
+  const out = join(folder, 'out');
+  const tool = ['--tool=callgrind', '--instr-atstart=no', `--callgrind-out-file=${out}`, `--vgdb-prefix=${out}`];
+  let dumps = 0;
+  try {
+    return await count(
+      [valgrind, ...tool, '--quiet', process.execPath, ...REPEATABLE, COUNT, 'instructions'],
+      async (command) => {
+        await run(process.env['VGDB'] ?? 'vgdb', [`--vgdb-prefix=${out}`, ...command]);
+        return command[0] === 'dump' ? await totalOf(`${out}.${++dumps}`) : '';
+      },
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function count([program = '', ...args]: readonly string[], answer: Answer): Promise<Counts> {
+  const child = spawn(program, args, { stdio: 'pipe', timeout: TIMEOUT_MS, killSignal: 'SIGKILL' });
+  const ended = new Promise<string>((resolve, reject) => {
+    child.once('error', reject).once('close', (code, signal) => resolve(`ended with ${code ?? signal}`));
+  });
+  let complaints = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text));
+  let counts: Counts | undefined;
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const said = JSON.parse(line) as Said;
+      if ('counts' in said) counts = said.counts;
+      else child.stdin.write(`${await answer(said.valgrind)}\n`);
+    }
+  } finally {
+    if (counts === undefined) child.kill('SIGKILL');
+  }
+  const how = await ended;
+  if (counts === undefined) throw new Error(`${program} ${how} before it had counted: ${complaints.trim()}`);
+  return counts;
+}
+
+async function totalOf(file: string): Promise<string> {
+  const total = /^summary: (\d+)/m.exec(await readFile(file, 'utf8'))?.[1] ?? '';
+  await rm(file);
+  return total;
+}
