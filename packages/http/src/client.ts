@@ -147,6 +147,7 @@ class PooledHttpClient {
       this.#succeeded++;
       return ended.response;
     } finally {
+      this.#dedupe?.ended(request);
       if (request.work !== undefined) annotateCall(request.work, log, this.#settings.clock.monotonic());
       // While an answer is streamed more may be sent: then its end is what closes the request.
       if (request.stream?.begun !== true) request.source?.close();

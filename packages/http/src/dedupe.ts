@@ -6,6 +6,7 @@ import { AttemptLog } from './attempts.ts';
 import type { AuthorizeContext, HttpAuth } from './auth.ts';
 import { authorize } from './authorize.ts';
 import { isTimeLimit, lastSubject } from './call-error.ts';
+import { ChangedPaths } from './changed-paths.ts';
 import { digest } from './digest.ts';
 import {
   conclude,
@@ -16,6 +17,7 @@ import {
   HttpTimeoutError,
   requestFailure,
 } from './errors.ts';
+import { isUnsafe } from './http-cache/invalidation.ts';
 import { traceCall } from './instruments.ts';
 import type { PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
@@ -57,6 +59,7 @@ export class Dedupe {
   readonly #flights = singleFlight();
   /** What the requests in flight have done so far. */
   readonly #logs = new Map<string, AttemptLog>();
+  readonly #changed = new ChangedPaths();
   readonly #settings: HttpClientSettings;
   readonly #traced: TracedClient;
   readonly #call: Call;
@@ -81,6 +84,11 @@ export class Dedupe {
     if (!SHAREABLE_METHODS.has(method) || body !== undefined || source !== undefined) return undefined;
     const { timeoutMs, attemptTimeoutMs } = execution;
     return JSON.stringify([method, path, headers, priority ?? work?.priority ?? 'normal', timeoutMs, attemptTimeoutMs]);
+  }
+
+  /** A call has ended, however: who asks after one that may have changed something must not be told what was before. */
+  ended({ method, path }: PreparedRequest): void {
+    if (isUnsafe(method)) this.#changed.change(path);
   }
 
   /** Answers a call, with what an identical one in flight is answered with, if there is one. */
@@ -125,8 +133,9 @@ export class Dedupe {
     return copyResponse(await this.#patience.execute(join, request.execution));
   }
 
-  async #fly(key: string, caller: Caller, signal: AbortSignal): Promise<HttpResponse> {
+  async #fly(same: string, caller: Caller, signal: AbortSignal): Promise<HttpResponse> {
     for (;;) {
+      const key = `${this.#changed.changes(caller.request.path)} ${same}`;
       const flight = this.#flights.run(key, (own) => this.#begin(key, caller, own.signal), { signal });
       caller.flight = this.#logs.get(key);
       try {
@@ -153,6 +162,7 @@ export class Dedupe {
     caller.isFirst = true;
     caller.waiting.trace = undefined;
     this.#logs.set(key, log);
+    const done = this.#changed.begin(request.path);
     const shared: PreparedRequest = {
       ...request,
       execution: { ...request.execution, signal },
@@ -165,6 +175,7 @@ export class Dedupe {
       return await this.#call(shared, { throwOnStatus: true }, log);
     } finally {
       if (this.#logs.get(key) === log) this.#logs.delete(key);
+      done();
     }
   }
 

@@ -43,6 +43,28 @@ test('identical requests in flight are one on the wire, and each caller has an a
   expect(upstream.requests).toHaveLength(2);
 });
 
+test.each(['post', 'put', 'delete'] as const)(
+  'who asks after %s has ended does not join who asked before',
+  async (method) => {
+    const clock = virtualClock();
+    const dispatcher = scriptedDispatcher(
+      { status: 200, body: 'old', clock, delayMs: 100 },
+      { status: 500 },
+      { status: 200, body: 'new', clock, delayMs: 10 },
+    );
+    const baseUrl = 'http://orders.internal';
+    await using orders = createHttpClient({ baseUrl, dispatcher, dedupe: true, retry: false, clock });
+    const ask = (): Promise<{ text(): string }> => orders.get('/a', { query: { page: 1 } });
+    const early = ask();
+    // However it ends: it may have been done.
+    await orders[method]('/a').catch(() => {});
+    const late = await clock.runUntil(Promise.all([ask(), ask()]));
+    expect(late.map((one) => one.text())).toEqual(['new', 'new']);
+    expect((await clock.runUntil(early)).text()).toBe('old');
+    expect(dispatcher.sent).toHaveLength(3);
+  },
+);
+
 test('AC36: one caller who leaves settles at once and leaves the others alone', async () => {
   const abort = new AbortController();
   const left = client.get('/a', { signal: abort.signal }).catch((error: unknown) => error);
