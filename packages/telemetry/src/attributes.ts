@@ -17,9 +17,9 @@ export function cleanText(text: string, longest: number = LONGEST_TEXT): string 
 }
 
 /**
- * Fields as attributes of a span: redacted by name and by pattern like a log line, nested objects flattened to
- * `a.b`, bounded to 64 attributes, 1,024 characters a text and 32 items a list. What has no form as an attribute
- * (functions, undefined, null) is left out.
+ * Converts fields to attributes of a span: redacted like a log line, nested objects flattened to `a.b`, at most 64
+ * attributes, 1,024 characters per string and 32 items per array. Values without a form as an attribute (functions,
+ * undefined, null) are left out.
  *
  * @example
  * ```ts

@@ -21,16 +21,17 @@ import { isAbort, isThenable } from './spans.ts';
 /** How a unit of work ended. */
 export type WorkOutcome = 'ok' | 'error' | 'aborted' | 'timeout';
 
+/** Options of `withCanonicalLine`, in addition to those of `runWork`. */
 export interface CanonicalLineOptions extends WorkOptions {
-  /** What the work is, such as `GET /orders/{id}`: written as `event` and as the message. */
+  /** Name of the work, such as `GET /orders/{id}`. Written as `event` and as the message. */
   name: string;
-  /** From this duration on a line is always kept, and says `slow`. Default: 1,000 ms. */
+  /** Duration from which a line is always kept and marked `slow`, in milliseconds. Default: 1,000. */
   slowerThanMs?: number;
-  /** Share of the lines to keep of work that went well and was not slow, above 0 up to 1. Default: 1. */
+  /** Ratio of lines to keep of work that succeeded and was not slow, above 0, at most 1. Default: 1. */
   sampleRatio?: number;
-  /** More fields, asked for at the end. A throw is shown as a field. */
+  /** Returns additional fields when the work ends. When it throws, the line says so in a field. Default: none. */
   fields?: (outcome: WorkOutcome, error: unknown) => Readonly<Record<string, unknown>>;
-  /** For sampling. Default: `Math.random`. */
+  /** Source of randomness, for `sampleRatio`. Default: `Math.random`. */
   random?: Random;
 }
 
@@ -43,9 +44,9 @@ const OPTION_NAMES: readonly (keyof CanonicalLineOptions)[] = [
 const SLOW_MS = 1_000;
 
 /**
- * Runs `fn` as a unit of work (`runWork` of `@macadam/core`), and logs one line when it ends, however it ends: with what
- * everything below added by `currentWork().annotate()`. Errors, timeouts and slow work are always logged; of the rest
- * `sampleRatio` are, and their lines say `sampleRate`, so that counts can be scaled up again.
+ * Runs `fn` as a unit of work (`runWork` of `@macadam/core`) and logs one line when it ends, with everything that was
+ * added to it by `currentWork().annotate()`. Errors, timeouts and slow work are always logged; of the rest,
+ * `sampleRatio` is, and those lines have `sampleRate` so that counts can be scaled up.
  *
  * The idea is Stripe's, https://stripe.com/blog/canonical-log-lines.
  *

@@ -17,8 +17,8 @@ const DEFAULT_MAX_BACKLOG_BYTES = 8_388_608;
 const STDOUT = 1;
 
 /**
- * A logger with pino's call shapes and line format, whose calls never throw, never change what they are given, write
- * exactly one line of valid JSON within bounds, and show no credential.
+ * Creates a logger with pino's call signatures and line format. Its methods never throw and never modify their
+ * arguments; each call writes exactly one line of valid JSON of bounded size, in which credentials are redacted.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; an `ENOENT` or `EACCES` of a path as `fs` gives it.
  * @example

@@ -1,10 +1,10 @@
-/** Severity of a line, least first. `silent` is a threshold only: nothing is logged at it. */
+/** Severity of a log line. */
 export type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
-/** A threshold: lines below it are not made. */
+/** The minimum level that a logger writes. `silent` writes nothing. */
 export type LevelThreshold = Level | 'silent';
 
-/** pino's numbers, which dashboards and pino-pretty know. */
+/** The numeric value of each level, as pino has them. */
 export const levelValues: Readonly<Record<LevelThreshold, number>> = {
   trace: 10,
   debug: 20,
@@ -15,7 +15,7 @@ export const levelValues: Readonly<Record<LevelThreshold, number>> = {
   silent: Infinity,
 };
 
-/** The levels a line can have, least severe first. */
+/** The levels of log lines, least severe first. */
 export const levels: readonly Level[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
 /** The thresholds a logger can have. */

@@ -8,41 +8,65 @@ import type { LineSink, SinkStats } from './sink.ts';
 
 /** Logs one line. An Error as the first argument is logged as `err`. Never throws. */
 export interface LogMethod {
+  /** Logs fields with an optional message; `args` fill `%s`, `%d`, `%i`, `%f`, `%j`, `%o` and `%O` in it. */
   (fields: object, message?: string, ...args: unknown[]): void;
+  /** Logs a message. */
   (message: string, ...args: unknown[]): void;
 }
 
-/** What a logger has done, in plain numbers. */
+/** What a logger and its children have counted. */
 export interface LoggerStats extends SinkStats {
-  /** Lines made, by level. */
+  /** Lines written, by level. */
   readonly lines: Readonly<Record<Level, number>>;
-  /** Strings, lists and objects that were cut to the limits. */
+  /** Strings, arrays and objects that were cut to the limits. */
   readonly cut: number;
   /** Lines left out by `sampling`. */
   readonly sampledOut: number;
 }
 
-/** pino's call shapes. All methods belong to the logger: call them on it. */
+/**
+ * A logger with pino's call signatures. Created by `createLogger`. Call its methods on the logger; they cannot be
+ * detached from it.
+ */
 export interface Logger {
+  /** Logs one line at level `trace` (10). */
   trace: LogMethod;
+  /** Logs one line at level `debug` (20). */
   debug: LogMethod;
+  /** Logs one line at level `info` (30). */
   info: LogMethod;
+  /** Logs one line at level `warn` (40). */
   warn: LogMethod;
+  /** Logs one line at level `error` (50). */
   error: LogMethod;
+  /**
+   * Logs one line at level `fatal` (60), and waits up to 200 ms for the destination to take it, since it is often the
+   * last. Does not end the process.
+   */
   fatal: LogMethod;
+  /** Logs nothing, as in pino. */
   silent: LogMethod;
-  /** The least level that is logged. Setting it takes effect at once, also for its children that have no level of their own. */
+  /**
+   * The minimum level that is logged. Setting it takes effect at once, also for children without a level of their own.
+   * Throws `MAC_INVALID_OPTIONS` for an unknown level.
+   */
   level: string;
+  /** Whether lines of this level are logged; false for an unknown level. */
   isLevelEnabled(level: string): boolean;
-  /** A logger that writes `bindings` on every line; they are redacted and written once, now. */
+  /** Returns a logger that adds `bindings` to every line. They are redacted and serialized once, now. */
   child(bindings: Readonly<Record<string, unknown>>, options?: ChildOptions): Logger;
-  /** Settles, within a second, when everything logged so far has been handed to the operating system, or waits for longer (`stats().backlogBytes`). */
+  /**
+   * Resolves when everything logged so far has been handed to the operating system, or after a second;
+   * `stats().backlogBytes` says what still waits. Never rejects.
+   */
   flush(callback?: (error?: Error) => void): Promise<void>;
-  /** The effective options, in words. */
+  /** Returns the effective options in words. */
   describe(): string;
+  /** Returns the counts since the logger was created; a child shares those of its root. */
   stats(): LoggerStats;
-  /** Flushes, and closes what the logger opened itself. What is logged later is dropped and counted. */
+  /** Flushes, and closes the destination if the logger opened it. Lines logged later are dropped and counted. */
   close(): Promise<void>;
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

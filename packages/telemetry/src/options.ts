@@ -2,61 +2,88 @@ import type { Clock, Random } from '@macadam/core';
 import type { LineLimits } from './encode/limits.ts';
 import type { Level, LevelThreshold } from './levels.ts';
 
-/** How a line looks: pino's own fields, or those of OpenTelemetry, Elastic Common Schema or Google Cloud. */
+/**
+ * The fields of a log line: those of pino, of the OpenTelemetry log data model, of Elastic Common Schema or of Google
+ * Cloud.
+ */
 export type LogFormat = 'pino' | 'otel' | 'ecs' | 'gcp';
 
-/** Takes finished lines, each with its line feed. */
+/** A destination of log lines. */
 export interface LineDestination {
+  /** Takes one finished line, with its line feed. */
   write(line: string): void;
 }
 
-/** Turns the value of one field into what is logged. A throw is caught and shown as `[threw]`. */
+/**
+ * Functions that convert the value of a field to what is logged, by the name of the field. When one throws, the field
+ * is written as `[threw]`.
+ */
 export type Serializers = Readonly<Record<string, (value: never) => unknown>>;
 
+/** What a logger redacts in addition to its built-in rules. */
 export interface RedactOptions {
-  /** Names of fields to redact beside the default ones, at any depth; case and the separators `-`, `_`, `.` do not matter. */
+  /**
+   * Names of fields to redact at any depth; case and the separators `-`, `_`, `.` are ignored. Default: none but the
+   * built-in ones.
+   */
   keys?: readonly string[];
-  /** Names that are never redacted, such as `pageToken`. */
+  /** Names of fields that are never redacted, such as `pageToken`. Default: none. */
   allow?: readonly string[];
-  /** Patterns to redact in every string, beside the default ones. They should take linear time: nothing here can check it. */
+  /**
+   * Patterns to redact in every string. They should run in linear time, which is not checked. Default: none but the
+   * built-in ones.
+   */
   patterns?: readonly RegExp[];
-  /** What becomes of `pii(v)`: `[pii]`, a keyed hash (needs `hashKey`), or the value. Default: `mask`. */
+  /**
+   * How `pii(value)` is written: `mask` as `[pii]`, `hash` as a keyed hash (requires `hashKey`), `off` as the value.
+   * Default: `mask`.
+   */
   pii?: 'mask' | 'hash' | 'off';
-  /** The key of the hash, the same in every process whose lines are to be joined. At least 16 characters. */
+  /** Key of the hash, at least 16 characters; the same in every process whose lines are to be joined. Default: none. */
   hashKey?: string;
 }
 
+/** Options of `createLogger`. */
 export interface LoggerOptions {
   /** Name of the service or component, written on every line. Default: none. */
   name?: string;
-  /** The least level that is logged; a text from the environment is checked like any other. Default: `info`. */
+  /** The minimum level that is logged. A string from the environment is validated as well. Default: `info`. */
   level?: LevelThreshold | (string & {});
-  /** Default: `pino`. */
+  /** The fields of a line. Default: `pino`. */
   format?: LogFormat;
   /** A file descriptor, a path, or an object with `write(line)`. Default: 1, the standard output. */
   destination?: number | string | LineDestination;
-  /** Redaction is always on; this adds to it. */
+  /** What is redacted in addition to the built-in rules, which cannot be turned off. Default: nothing. */
   redact?: RedactOptions;
-  /** Fields for every line. */
+  /** Fields for every line. Default: none. */
   bindings?: Readonly<Record<string, unknown>>;
-  /** For fields that need their own form, such as `req`. Errors are always written by the logger itself. */
+  /**
+   * Functions that convert the value of a field, by its name, such as `req`. Errors are always written by the logger
+   * itself. Default: none.
+   */
   serializers?: Serializers;
-  /** Share of lines to keep, by level, above 0 up to 1. A kept line says `sample_rate`. Default: all of them. */
+  /**
+   * Ratio of lines to keep, by level, above 0, at most 1. A line that was kept has `sample_rate`. Default: 1 for all
+   * levels.
+   */
   sampling?: Readonly<Partial<Record<Level, number>>>;
-  /** Bounds of one line, laid over the defaults. */
+  /** Bounds of one line, merged over the defaults. Default: those of {@link LineLimits}. */
   limits?: Partial<LineLimits>;
-  /** Most bytes kept while the destination does not take them; then the oldest lines go, info and below first. Default: 8,388,608. */
+  /**
+   * Maximum number of bytes kept while the destination does not take them; beyond it the oldest lines are dropped,
+   * `info` and below first. Default: 8,388,608 (8 MiB).
+   */
   maxBacklogBytes?: number;
-  /** Default: the system clock. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
-  /** For sampling. Default: `Math.random`. */
+  /** Source of randomness, for `sampling`. Default: `Math.random`. */
   random?: Random;
 }
 
-/** Options of a child that differ from its parent. Others are ignored, since frameworks hand over options of their own. */
+/** Options of a child logger. Unknown ones are ignored, since frameworks pass options of their own. */
 export interface ChildOptions {
-  /** A level of its own, from then on independent of the parent's. Default: whatever the parent's is. */
+  /** A level of its own, independent of the parent from then on. Default: follows the parent. */
   level?: LevelThreshold | (string & {}) | undefined;
-  /** Beside those of the parent. */
+  /** Serializers in addition to those of the parent. Default: none. */
   serializers?: Serializers | undefined;
 }

@@ -2,35 +2,39 @@ import { type Context, context, type Link, propagation, ROOT_CONTEXT, trace } fr
 import { formatBaggage, parseBaggage } from './baggage.ts';
 import { formatTraceparent, parseTraceparent, withTracestate } from './trace-context.ts';
 
-/** Headers as they come: a plain object of Node, or a `Headers`. */
+/** Header fields of a request: an object as Node has it, or a `Headers`. */
 export type IncomingHeaders = Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
 
+/** Options of `continueTrace`. */
 export interface ContinueTraceOptions {
   /**
-   * Whether the sender is one of ours. If not, its trace is not continued, since a stranger could then force sampling and
-   * join our traces: a new one begins, with a link to theirs, and their baggage is dropped. Default: false.
+   * Whether the sender is one of your services. The trace of any other is not continued, since a stranger could force
+   * sampling and join your traces: a new trace starts with a link to it, and its baggage is dropped. Default: false.
    */
   trusted?: boolean;
-  /** Default: the root context. */
-  base?: Context;
+  /** The context to build on. Default: the root context. */
+  context?: Context;
 }
 
-/** What to start the first span of a request with. */
+/** The context and links to start the first span of a request with. */
 export interface ContinuedTrace {
+  /** The context, with the remote span as the parent if the sender is trusted. */
   readonly context: Context;
-  /** For a sender that is not trusted: its span. */
+  /** The span of a sender that is not trusted; otherwise empty. */
   readonly links: Link[];
 }
 
+/** Options of `injectTrace`. */
 export interface InjectTraceOptions {
-  /** Whether `baggage` goes along. Default: false, since it may hold what a peer should not see. */
+  /** Whether `baggage` is sent as well; it may contain what a peer should not see. Default: false. */
   baggage?: boolean;
-  /** Default: the active context. */
+  /** The context to send. Default: the active one. */
   context?: Context;
 }
 
 /**
- * Reads `traceparent`, `tracestate` and `baggage` of a request. Hostile or broken headers are as if they were not there.
+ * Reads `traceparent`, `tracestate` and `baggage` of a request and returns the context to start its first span with.
+ * Invalid header fields are ignored.
  *
  * @example
  * ```ts
@@ -41,7 +45,7 @@ export interface InjectTraceOptions {
  * ```
  */
 export function continueTrace(headers: IncomingHeaders, options: ContinueTraceOptions = {}): ContinuedTrace {
-  const { trusted = false, base = ROOT_CONTEXT } = options;
+  const { trusted = false, context: base = ROOT_CONTEXT } = options;
   const traceparent = one(headers, 'traceparent');
   let span = traceparent === undefined ? undefined : parseTraceparent(traceparent);
   if (!trusted) return { context: base, links: span === undefined ? [] : [{ context: span }] };
@@ -57,7 +61,17 @@ export function continueTrace(headers: IncomingHeaders, options: ContinueTraceOp
   return { context: continued, links: [] };
 }
 
-/** Writes `traceparent` and `tracestate` of the active span into `headers`, and returns them. Use it for internal peers only. */
+/**
+ * Writes `traceparent` and `tracestate` of the active span to `headers`, and returns them. Use it for internal peers
+ * only.
+ *
+ * @example
+ * ```ts
+ * import { injectTrace, withSpan } from '@macadam/telemetry';
+ *
+ * const headers = await withSpan('call', async () => injectTrace({ accept: 'application/json' }));
+ * ```
+ */
 export function injectTrace<H extends Headers | Record<string, string>>(
   headers: H,
   options: InjectTraceOptions = {},

@@ -7,15 +7,15 @@ export const CENSOR = '[redacted]';
 const SECRET: unique symbol = Symbol.for('macadam.secret') as never;
 const PII: unique symbol = Symbol.for('macadam.pii') as never;
 
-/** A value that cannot be printed by accident: string conversion, JSON, `console.log` and our logger show `[redacted]`. */
+/** A value that cannot be printed by accident: string conversion, JSON, `console.log` and logs show `[redacted]`. */
 export interface Secret<T> {
-  /** The value itself. The one way to get it back. */
+  /** Returns the value. */
   reveal(): T;
 }
 
-/** Personal data. Outside of a log it prints as `[pii]`; in a log the policy `redact.pii` decides. */
+/** Personal data that is printed as `[pii]`, except where a logger's `redact.pii` says otherwise. */
 export interface Pii<T> {
-  /** The value itself. */
+  /** Returns the value. */
   reveal(): T;
 }
 
@@ -62,7 +62,8 @@ class PiiValue<T> extends Wrapped<T> implements Pii<T> {
 }
 
 /**
- * Wraps a credential, so that nothing prints it: not `String(x)`, `JSON.stringify`, `console.log`, a template, nor a log.
+ * Wraps a credential so that nothing prints it: `String(x)`, a template, `JSON.stringify`, `console.log` and logs show
+ * `[redacted]`.
  *
  * @example
  * ```ts
@@ -77,8 +78,15 @@ export function secret<T>(value: T): Secret<T> {
 }
 
 /**
- * Marks personal data, such as an e-mail address. A logger masks it, replaces it by a keyed hash (so that lines about the
- * same person can still be joined), or prints it, as its option `redact.pii` says.
+ * Marks personal data, such as an e-mail address. A logger masks it, replaces it by a keyed hash (so that lines about
+ * the same person can be joined), or writes it, by its option `redact.pii`.
+ *
+ * @example
+ * ```ts
+ * import { createLogger, pii } from '@macadam/telemetry';
+ *
+ * createLogger({ name: 'orders' }).info({ email: pii('ada@example.org') }, 'order placed'); // "email":"[pii]"
+ * ```
  */
 export function pii<T>(value: T): Pii<T> {
   return new PiiValue(value);

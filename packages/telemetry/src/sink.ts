@@ -17,10 +17,11 @@ export interface LineSink {
   stats(): SinkStats;
 }
 
+/** What the destination of a logger has counted. */
 export interface SinkStats {
   /** Lines lost because the destination did not take them. */
   readonly dropped: number;
-  /** Bytes that wait for the destination. */
+  /** Bytes that wait for the destination now. */
   readonly backlogBytes: number;
 }
 

@@ -3,12 +3,13 @@ import { context, INVALID_TRACEID, trace, type Tracer, type TracerProvider } fro
 import { type Attributes, type Link, type Span, type SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { cleanText, spanAttributes } from './attributes.ts';
 
+/** Options of `withSpan`. */
 export interface SpanOptions {
-  /** Redacted and bounded as {@link spanAttributes} does. */
+  /** Attributes of the span, redacted and bounded as by {@link spanAttributes}. Default: none. */
   attributes?: Readonly<Record<string, unknown>>;
-  /** Default: `SpanKind.INTERNAL`. */
+  /** Kind of the span. Default: `SpanKind.INTERNAL`. */
   kind?: SpanKind;
-  /** Spans that this one has to do with, without being their child. Default: none. */
+  /** Related spans that are not parents. Default: none. */
   links?: Link[];
   /** Starts a new trace. Default: false. */
   root?: boolean;
@@ -28,9 +29,9 @@ function currentTracer(): Tracer {
 }
 
 /**
- * Runs `fn` inside a span, which ends when `fn` returns or its promise settles. An error is recorded, without its
- * credentials, and goes on to the caller; an abort by the caller is no error of the span (OpenTelemetry's rule for
- * cancelled work). With no SDK registered it costs about as much as starting a no-op span.
+ * Runs `fn` inside a span, which ends when `fn` returns or its promise settles. An error is recorded without
+ * credentials and rethrown; an abort by the caller is not recorded as an error (OpenTelemetry's rule for cancelled
+ * work). Without a registered SDK it costs about as much as starting a no-op span.
  *
  * @example
  * ```ts
@@ -78,7 +79,20 @@ export function withSpan<T>(name: string, first: SpanOptions | ((span: Span) => 
   ) as T;
 }
 
-/** Records an error on a span: type, message and stack without credentials, and the status unless it was an abort. */
+/**
+ * Records an error on a span: type, message and stack without credentials, and the error status unless it was an abort.
+ *
+ * @example
+ * ```ts
+ * import { recordError, withSpan } from '@macadam/telemetry';
+ *
+ * await withSpan('orders.import', async (span) => {
+ * for (const row of ['1', 'x']) {
+ * if (Number.isNaN(Number(row))) recordError(span, new RangeError('not a number'));
+ * }
+ * });
+ * ```
+ */
 export function recordError(span: Span, error: unknown): void {
   if (!span.isRecording()) return;
   const timeout = timeoutOf(error);

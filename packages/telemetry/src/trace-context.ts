@@ -11,7 +11,18 @@ const MOST_MEMBERS = 32;
 const STATE_KEY = /^(?:[a-z\d][-_*/a-z\d]{0,255}|[a-z\d][-_*/a-z\d]{0,240}@[a-z][-_*/a-z\d]{0,13})$/;
 const STATE_VALUE = /^[ -+\--<>-~]{0,255}[!-+\--<>-~]$/;
 
-/** The span that a `traceparent` header names, or undefined when the header is not valid (section 3.2). */
+/**
+ * Returns the span that a `traceparent` header names, or undefined when the header is not valid (W3C Trace Context,
+ * section 3.2).
+ *
+ * @example
+ * ```ts
+ * import { parseTraceparent } from '@macadam/telemetry';
+ *
+ * const span = parseTraceparent('00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+ * if (span?.spanId !== '00f067aa0ba902b7') throw new Error('unexpected');
+ * ```
+ */
 export function parseTraceparent(text: string): SpanContext | undefined {
   if (text.length > LONGEST_TRACEPARENT) return undefined;
   // Blanks around a value belong to HTTP, not to the value.
@@ -22,7 +33,17 @@ export function parseTraceparent(text: string): SpanContext | undefined {
   return { traceId, spanId, traceFlags: parseInt(flags, 16) & (version === '00' ? 0xff : 1), isRemote: true };
 }
 
-/** The value of `traceparent` for a span. */
+/**
+ * Returns the value of `traceparent` for a span (W3C Trace Context).
+ *
+ * @example
+ * ```ts
+ * import { formatTraceparent, parseTraceparent } from '@macadam/telemetry';
+ *
+ * const span = parseTraceparent('00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+ * if (span !== undefined) console.log(formatTraceparent(span));
+ * ```
+ */
 export function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {
   return `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, '0')}`;
 }

@@ -1,14 +1,14 @@
-/** Bounds of one line. What is cut shows as `[…]`, and is counted in `stats().cut`. */
+/** Bounds of one log line. What is cut is shown as `[…]` and counted in `stats().cut`. */
 export interface LineLimits {
-  /** Longest line, in bytes of UTF-8. Default: 65,536; at least 4,096. */
+  /** Maximum length of a line, in bytes of UTF-8, at least 4,096. Default: 65,536. */
   lineBytes: number;
-  /** Longest string, in bytes of JSON text. Default: 8,192, and at most an eighth of the line. */
+  /** Maximum length of a string, in bytes of JSON text; at most an eighth of the line. Default: 8,192. */
   stringBytes: number;
-  /** Deepest nesting. Default: 8. */
+  /** Maximum nesting depth. Default: 8. */
   depth: number;
-  /** Most properties of an object, and most items of an array. Default: 100. */
+  /** Maximum number of properties of an object, and of items of an array. Default: 100. */
   items: number;
-  /** Most values in a line. Default: 1,000. */
+  /** Maximum number of values in a line. Default: 1,000. */
   nodes: number;
 }
 

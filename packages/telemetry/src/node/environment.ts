@@ -3,6 +3,7 @@ import { assertDurationMs, assertInteger, assertOneOf, OptionsError, withheld } 
 /** The three kinds of telemetry, as OpenTelemetry spells them in names of variables. */
 export type Signal = 'traces' | 'metrics' | 'logs';
 
+/** Environment variables by name, such as `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What a timer can hold: as good as no limit, which is what the specification means by a timeout of 0. */

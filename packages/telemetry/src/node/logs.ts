@@ -4,8 +4,9 @@ import type { Resource } from './resource.ts';
 import type { AttributeLimits, Batching } from './sdk-settings.ts';
 import type { RunningSignal } from './signal.ts';
 
+/** Options of the log records that are sent. */
 export interface LogOptions {
-  /** Where log records go. Default: OTLP, as the environment says. */
+  /** Where log records are sent. Default: OTLP, by the environment variables. */
   exporter?: LogRecordExporter;
 }
 

@@ -13,12 +13,16 @@ import { CountingMeterProvider, Histograms } from './histograms.ts';
 import type { Resource } from './resource.ts';
 import type { RunningSignal } from './signal.ts';
 
+/** Options of the metrics that are sent. */
 export interface MetricOptions {
-  /** How often metrics are sent, in milliseconds. Default: `OTEL_METRIC_EXPORT_INTERVAL`, else 60,000. */
+  /** Export interval, in milliseconds. Default: `OTEL_METRIC_EXPORT_INTERVAL`, else 60,000. */
   intervalMs?: number;
-  /** Most series of one instrument; what comes beyond is counted together. Default: 2,000, as the specification has it. */
+  /**
+   * Maximum number of series of one instrument (cardinality limit); further ones are counted together. Default: 2,000,
+   * by the OpenTelemetry specification.
+   */
   maxSeries?: number;
-  /** Where metrics go. Default: OTLP, as the environment says. */
+  /** Where metrics are sent. Default: OTLP, by the environment variables. */
   exporter?: PushMetricExporter;
 }
 

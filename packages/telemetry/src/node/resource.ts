@@ -12,15 +12,24 @@ import { type Environment, pairsFrom } from './environment.ts';
 
 export type { Resource };
 
-/** Who is speaking. What the options say wins over the environment variables, and these over what is detected. */
+/**
+ * The resource that all telemetry is attributed to. Options win over environment variables, and those over what is
+ * detected.
+ */
 export interface ServiceIdentity {
-  /** `service.name`. */
+  /** The attribute `service.name`. */
   serviceName: string;
-  /** `service.version`. */
+  /** The attribute `service.version`. Default: by the environment variables, else none. */
   serviceVersion?: string;
-  /** `deployment.environment.name`, such as `production`. */
+  /**
+   * The attribute `deployment.environment.name`, such as `production`. Default: by the environment variables, else
+   * none.
+   */
   environment?: string;
-  /** More attributes of the resource. They stand on everything that is sent: nothing personal, nothing secret. */
+  /**
+   * More attributes of the resource. They are on everything that is sent: put nothing personal or secret there.
+   * Default: none.
+   */
   resource?: Readonly<Record<string, string | number | boolean>>;
 }
 

@@ -11,26 +11,29 @@ import { startSignals } from './start-signals.ts';
 import { assertTelemetryOptions, type TelemetryOptions } from './telemetry-options.ts';
 import { unreadVariables } from './unread-variables.ts';
 
-/** The running SDK. */
+/** The running OpenTelemetry SDK. Created by `startTelemetry`. */
 export interface Telemetry {
   /** Whether anything is sent. */
   readonly enabled: boolean;
-  /** Sends what waits. Never rejects; settles within `shutdownTimeoutMs`. */
+  /** Sends what is queued. Never rejects; settles within `shutdownTimeoutMs`. */
   flush(): Promise<void>;
   /**
-   * Sends what waits and stops: traces, then logs, then metrics, which count both; what hangs keeps the next waiting for its
-   * share of the time only. Never rejects; a second call is the first.
+   * Sends what is queued and stops: traces first, then logs, then metrics, which count both. Each gets its share of
+   * `shutdownTimeoutMs`. Never rejects; a second call returns the result of the first.
    */
   shutdown(): Promise<void>;
+  /** Returns in words what is sent where. */
   describe(): string;
+  /** The same as `shutdown`. */
   close(): Promise<void>;
+  /** The same as `shutdown`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Sets up the OpenTelemetry SDK: traces, metrics and logs over OTLP, as the standard environment variables say
- * (`OTEL_EXPORTER_OTLP_ENDPOINT` and its like). Without an endpoint and without exporters nothing is registered, and
- * instrumentation stays a no-op. No module is patched.
+ * Sets up the OpenTelemetry SDK: traces, metrics and logs over OTLP, by the standard environment variables
+ * (`OTEL_EXPORTER_OTLP_ENDPOINT` and others). Without an endpoint and without exporters nothing is registered, and
+ * instrumentation remains a no-op. No module is patched.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option or a wrong variable.
  * @example

@@ -17,22 +17,29 @@ import type { MetricOptions } from './metrics.ts';
 import { assertResource, type ServiceIdentity } from './resource.ts';
 import type { TraceOptions } from './traces.ts';
 
+/** Options of `startTelemetry`. */
 export interface TelemetryOptions extends ServiceIdentity {
-  /** Spans; `false` sends none. Default: what the environment says. */
+  /** Options of spans; `false` sends none. Default: by the environment variables. */
   traces?: TraceOptions | false;
-  /** Metrics; `false` sends none. Default: what the environment says. */
+  /** Options of metrics; `false` sends none. Default: by the environment variables. */
   metrics?: MetricOptions | false;
-  /** Lines of loggers with `otelLogs()` as their destination; `false` sends none. Default: what the environment says. */
+  /**
+   * Options of log records, which are the lines of loggers with `otelLogs()` as their destination; `false` sends none.
+   * Default: by the environment variables.
+   */
   logs?: LogOptions | false;
-  /** Event-loop delay and utilisation, garbage collections, heap. Default: true, when metrics are sent. */
+  /**
+   * Whether event-loop delay and utilisation, garbage collections and heap are measured. Default: true, when metrics
+   * are sent.
+   */
   runtimeMetrics?: boolean;
-  /** How long `shutdown` may take in all, in milliseconds. Default: 5,000. */
+  /** Time limit of `shutdown` and of `flush`, in milliseconds, above 0. Default: 5,000. */
   shutdownTimeoutMs?: number;
-  /** Told what is wrong with the set-up. Default: `process.emitWarning`. */
+  /** Called with what is wrong with the set-up or with sending. Default: `process.emitWarning`. */
   onWarning?: (message: string) => void;
-  /** Default: `process.env`. */
+  /** The environment variables. Default: `process.env`. */
   env?: Environment;
-  /** Default: the system clock. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 

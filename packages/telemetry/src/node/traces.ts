@@ -14,10 +14,14 @@ import type { Resource } from './resource.ts';
 import type { Batching, Sampling, SpanLimits } from './sdk-settings.ts';
 import type { RunningSignal } from './signal.ts';
 
+/** Options of the spans that are sent. */
 export interface TraceOptions {
-  /** Share of new traces to keep, from 0 to 1; a trace that came from elsewhere keeps its decision. Default: `OTEL_TRACES_SAMPLER`, else 1. */
+  /**
+   * Ratio of new traces to keep, 0 to 1; a trace that was started elsewhere keeps its decision. Default:
+   * `OTEL_TRACES_SAMPLER`, else 1.
+   */
   sampleRatio?: number;
-  /** Where spans go. Default: OTLP, as the environment says. */
+  /** Where spans are sent. Default: OTLP, by the environment variables. */
   exporter?: SpanExporter;
 }
 

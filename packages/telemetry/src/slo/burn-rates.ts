@@ -1,17 +1,19 @@
-/** When to wake someone, and when to write a ticket. */
+/** `page` is worth waking someone, `ticket` can wait for working hours. */
 export type AlertSeverity = 'page' | 'ticket';
 
-/** One alert: the error ratio must be above `threshold` over both windows. */
+/** A burn-rate alert: it fires when the error ratio is above `threshold` over both windows. */
 export interface BurnRateAlert {
+  /** How urgent it is. */
   readonly severity: AlertSeverity;
-  /** Share of the budget of the whole window that is gone when it fires, such as 0.02. */
+  /** Ratio of the error budget that is spent when it fires, such as 0.02. */
   readonly budgetShare: number;
+  /** The long window, in minutes. */
   readonly longMinutes: number;
-  /** A twelfth of the long one: it ends the alert soon after the errors end. */
+  /** The short window, in minutes: a twelfth of the long one, so that the alert ends soon after the errors do. */
   readonly shortMinutes: number;
-  /** How many times faster than allowed the budget burns. */
+  /** How many times faster than allowed the error budget is spent. */
   readonly burnRate: number;
-  /** The error ratio that means this burn rate: `burnRate * (1 - objective)`. */
+  /** The error ratio of this burn rate: `burnRate * (1 - objective)`. */
   readonly threshold: number;
 }
 

@@ -1,36 +1,45 @@
 import { assertKnownOptions, assertNumber, assertObject, assertText, OptionsError } from '@macadam/core';
 
-/** Requests that are not errors, of a duration histogram such as `http.server.request.duration`. */
+/** Ratio of requests that are not errors, from a duration histogram such as `http.server.request.duration`. */
 export interface AvailabilitySli {
   /** Name of an OpenTelemetry histogram in seconds. Default: `http.server.request.duration`. */
   metric?: string;
-  /** Attributes that a request must have to count, by exact value. Default: all requests count. */
+  /** Attributes of the requests that count, by exact value. Default: all requests count. */
   where?: Readonly<Record<string, string>>;
-  /** Attributes that make a request bad, as regular expressions. Default: `{ 'http.response.status_code': '5..' }`. */
+  /** Attributes of bad requests, as regular expressions. Default: `{ 'http.response.status_code': '5..' }`. */
   bad?: Readonly<Record<string, string>>;
 }
 
-/** Requests that are faster than a limit. */
+/** Ratio of requests that are faster than a threshold. */
 export interface LatencySli {
-  /** As for availability. */
+  /** Name of an OpenTelemetry histogram in seconds. Default: `http.server.request.duration`. */
   metric?: string;
+  /** Attributes of the requests that count, by exact value. Default: all requests count. */
   where?: Readonly<Record<string, string>>;
-  /** In milliseconds. Must be one of the boundaries of the histogram, since nothing is known between them. */
+  /**
+   * The threshold, in milliseconds. Must be one of the boundaries of the histogram, since values between them are not
+   * known.
+   */
   thresholdMs: number;
   /** Boundaries of the histogram, in seconds. Default: those of the HTTP conventions, 0.005 to 10. */
   boundaries?: readonly number[];
 }
 
-/** PromQL of your own: rates of bad and of all events, with `{{window}}` for the range. */
+/** Two PromQL expressions of your own, with `{{window}}` for the range. */
 export interface RatioSli {
+  /** Rate of bad events. */
   bad: string;
+  /** Rate of all events. */
   total: string;
 }
 
 /** What is measured: exactly one of these. */
 export interface Sli {
+  /** Requests that are not errors. */
   availability?: AvailabilitySli;
+  /** Requests that are fast enough. */
   latency?: LatencySli;
+  /** Events counted by PromQL of your own. */
   ratio?: RatioSli;
 }
 

@@ -5,38 +5,46 @@ import { openSlo } from './openslo.ts';
 import { prometheusRules, rangeOf, type SloModel } from './prometheus-rules.ts';
 import { type Sli, sliQueries } from './sli.ts';
 
+/** Options of `defineSlo`. */
 export interface SloOptions {
-  /** Lower case, digits and dashes, such as `orders-availability`: the label `slo` of every rule. */
+  /** Lower case letters, digits and dashes, such as `orders-availability`. The label `slo` of every rule. */
   name: string;
-  /** Default: the name up to its last dash. */
+  /** Name of the service. Default: the name up to its last dash. */
   service?: string;
-  /** What it is about, for people: in the OpenSLO document. Default: none. */
+  /** Description for people, in the OpenSLO document. Default: made from the objective. */
   description?: string;
-  /** The share of good events, above 0 and below 1, such as 0.999. */
+  /** Ratio of good events, above 0 and below 1, such as 0.999. */
   objective: number;
-  /** Whole days over which the objective holds, 7 to 90. Default: 30. */
+  /** Window of the objective, in whole days, 7 to 90. Default: 30. */
   windowDays?: number;
   /** What is measured. */
   sli: Sli;
-  /** The page that says what to do; every alert links it. */
+  /** URL of the page that says what to do; every alert links to it. */
   runbookUrl: string;
-  /** An alert needs this many bad events in its long window, so that one lost request at night wakes nobody. Default: 5; 0 turns it off. */
+  /**
+   * Minimum number of bad events in the long window of an alert, so that one lost request at night wakes nobody. 0
+   * turns it off. Default: 5.
+   */
   minBadEvents?: number;
 }
 
-/** A service level objective, and what to deploy for it. */
+/** A service level objective. Created by `defineSlo`. */
 export interface Slo {
+  /** The name from the options. */
   readonly name: string;
+  /** Ratio of good events, from the options. */
   readonly objective: number;
+  /** The window of the objective, in days. */
   readonly windowDays: number;
   /** The burn-rate alerts, as data. */
   readonly alerts: readonly BurnRateAlert[];
-  /** A rule file for Prometheus, YAML. */
+  /** Returns a rule file for Prometheus, as YAML. */
   toPrometheusRules(): string;
-  /** An OpenSLO v1 document, YAML. */
+  /** Returns an OpenSLO v1 document, as YAML. */
   toOpenSlo(): string;
-  /** A Grafana dashboard; `JSON.stringify` it. */
+  /** Returns a Grafana dashboard, to be passed to `JSON.stringify`. */
   toGrafanaDashboard(): Record<string, unknown>;
+  /** Returns the objective and its alerts in words. */
   describe(): string;
 }
 
@@ -47,8 +55,8 @@ const DEFAULT_WINDOW_DAYS = 30;
 const DEFAULT_MIN_BAD_EVENTS = 5;
 
 /**
- * Defines a service level objective once, and derives from it the recording rules, the multi-window multi-burn-rate
- * alerts of Google's SRE Workbook (chapter 5), the OpenSLO document and a dashboard.
+ * Defines a service level objective once, and derives from it the Prometheus recording rules, the multi-window
+ * multi-burn-rate alerts of Google's SRE Workbook (chapter 5), the OpenSLO document and a Grafana dashboard.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option, among others an objective at which no alert could fire
  * and a latency limit that is no boundary of the histogram.
