@@ -74,8 +74,8 @@ export class ResponseHandler implements Receiver {
     this.#end(this.#status || undefined, code, code === 'MAC_TIMEOUT' && !wasCutShort(reason) ? 'failure' : 'neutral');
     this.reject(reason);
     // A request still in the transport's queue has no controller: it is refused when its turn comes.
-    this.#cancelReason = error;
-    if (this.#controller !== undefined) giveUp(this.#controller, error);
+    this.#cancelReason = reason instanceof Error ? reason : new Error('cancelled');
+    if (this.#controller !== undefined) giveUp(this.#controller, this.#cancelReason);
   }
 
   /** Whether a failed answer may be followed by another request. */
@@ -146,6 +146,7 @@ export class ResponseHandler implements Receiver {
 
   onResponseError(_controller: DispatchController | null, error: Error): void {
     if (this.#settled || this.#isRead) return;
+    if (this.#isExtra) return this.#finish(true);
     const errorCode = codeOf(error);
     const phase = this.#status > 0 ? 'response' : this.#controller === undefined ? 'connect' : 'request';
     const untouched = isUntouched(error, phase, this.request.source);

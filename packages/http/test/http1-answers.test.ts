@@ -93,6 +93,21 @@ describe('an answer of HTTP/1.1', () => {
     expect(client.stats().policies['circuitBreaker']).toMatchObject({ failures: 1, neutral: 0 });
   });
 
+  test.each<[string, string, Part[]]>([
+    ['that is closed', 'content-length: 9', ['half', end]],
+    ['that is reset', 'content-length: 9', ['half', reset]],
+    ['that cannot be read', 'transfer-encoding: chunked', ['no size']],
+  ])('with a status that says enough is one, with half of a body %s', async (_what, field, body) => {
+    const error = await served([`HTTP/1.1 422 X\r\n${field}\r\n\r\n`, ...body], { retry: {} });
+    expect(await failure(error.client.get('/'))).toMatchObject({
+      status: 422,
+      response: { bodyTruncated: true },
+      attempts: [{ status: 422 }],
+    });
+    const redirect = await served([`HTTP/1.1 302 X\r\nlocation: /next\r\n${field}\r\n\r\n`, ...body]);
+    expect((await redirect.client.get('/')).text()).toBe('OK');
+  });
+
   test('that comes before a large body was read leaves its connection: nothing waits behind the rest of that', async () => {
     const unread = (socket: Socket): void => void socket.pause();
     const { client, connections } = await served([unread, OK]);
