@@ -57,6 +57,22 @@ describe('what a 304 is about', () => {
       ],
     ],
     [
+      'a field that it names in no-cache is given to nobody any more',
+      [
+        { origin: cached('max-age=10', { etag: '"1"', 'x-token': 'a' }), has: { 'x-token': 'a' } },
+        { after: 15, origin: { status: 304, ...cached('max-age=60, no-cache="x-token"', { etag: '"1"' }), body: [] } },
+        { asked: false, body: 'body 1', has: { 'x-token': null } },
+      ],
+    ],
+    [
+      'nor is one that comes with it and was named before',
+      [
+        { origin: cached('max-age=10, no-cache="x-token"', { etag: '"1"' }) },
+        { after: 15, origin: { status: 304, headers: { etag: '"1"', 'x-token': 'b' }, body: [] } },
+        { asked: false, body: 'body 1', has: { 'x-token': null } },
+      ],
+    ],
+    [
       'nor is it by a date of his own',
       [
         { origin: cached('max-age=10', { 'last-modified': httpDate(-2e6) }) },

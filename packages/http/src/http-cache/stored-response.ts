@@ -69,8 +69,7 @@ export function storableFields(
   receivedAtMs: number,
 ): StoredFields {
   const omitted = new Set(listMembers(responseField(fields, 'connection') ?? '').map((name) => name.toLowerCase()));
-  for (const name of control.fieldNames('no-cache')) omitted.add(name);
-  if (mode === 'shared') for (const name of control.fieldNames('private')) omitted.add(name);
+  for (const name of qualifiedBy(control, mode)) omitted.add(name);
   const kept: StoredFields = {};
   for (const name of Object.keys(fields)) {
     if (!NOT_STORED.has(name) && !omitted.has(name)) kept[name] = fields[name] as string | string[];
@@ -78,6 +77,12 @@ export function storableFields(
   // Age is counted from it (RFC 9110, section 6.6.1).
   kept['date'] ??= new Date(receivedAtMs).toUTCString();
   return kept;
+}
+
+/** The fields that a directive keeps out of a store, while the rest of a response may be kept. */
+function qualifiedBy(control: CacheControl, mode: CacheMode): readonly string[] {
+  const ofAll = control.fieldNames('no-cache');
+  return mode === 'shared' ? [...ofAll, ...control.fieldNames('private')] : ofAll;
 }
 
 /**
@@ -98,6 +103,9 @@ export function freshened(
   // What is the same for all cookies stays so, unless another one came with it.
   const cookie = Object.hasOwn(fresh, 'set-cookie') ? own : stored.cookie;
   const headers = updatedFields(stored.headers, fresh);
+  // What was kept before may have been named only now, and what comes now by what was said before.
+  const told = new CacheControl(responseField(headers, 'cache-control'));
+  for (const name of qualifiedBy(told, mode)) delete headers[name];
   return { ...stored, headers, selecting, authorization, cookie, ...times, outdated: false };
 }
 
