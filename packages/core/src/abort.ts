@@ -9,6 +9,15 @@ const nothing: Unsubscribe = () => {};
  * Calls `listener` once when `signal` aborts, or at once if it already has. Returns a function that removes the listener: call it as
  * soon as the guarded work has settled, because a signal that outlives many calls, such as a shutdown signal, would otherwise collect a
  * listener for each of them. Does nothing without a signal.
+ *
+ * @example
+ * ```ts
+ * import { onAbort } from '@macadam/core';
+ *
+ * const { signal } = new AbortController();
+ * const unsubscribe = onAbort(signal, (reason) => console.log('cancelled', reason));
+ * unsubscribe();
+ * ```
  */
 export function onAbort(signal: AbortSignal | undefined, listener: (reason: unknown) => void): Unsubscribe {
   if (signal === undefined) return nothing;
@@ -24,6 +33,13 @@ export function onAbort(signal: AbortSignal | undefined, listener: (reason: unkn
 /**
  * Settles like `promise`, or rejects with the signal's reason as soon as `signal` aborts. The work behind the promise is not stopped; a
  * later rejection of it is ignored and never becomes an unhandled one.
+ *
+ * @example
+ * ```ts
+ * import { abortable } from '@macadam/core';
+ *
+ * const answer = await abortable(Promise.resolve(42), AbortSignal.timeout(1_000));
+ * ```
  */
 export function abortable<T>(promise: PromiseLike<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return Promise.resolve(promise);

@@ -33,6 +33,12 @@ export interface RetryAfterHeaders {
  * throws.
  *
  * @param now - the wall-clock time in epoch milliseconds, for an HTTP date in a response without `Date`
+ * @example
+ * ```ts
+ * import { parseRetryAfter } from '@macadam/core';
+ *
+ * const waitMs = parseRetryAfter({ retryAfter: '2', retryAfterMs: undefined, date: undefined }, Date.now()); // 2 000
+ * ```
  */
 export function parseRetryAfter(headers: RetryAfterHeaders, now: number): number | undefined {
   const precise = parseNumber(headers.retryAfterMs, 1);

@@ -193,7 +193,16 @@ function assertDeadline(deadline: Deadline): void {
   throw new OptionsError('runWork.deadline', deadline, 'a deadline, as deadlineAfter makes it');
 }
 
-/** Returns the unit of work that the current code runs for; undefined outside of `runWork()`. */
+/**
+ * Returns the unit of work that the current code runs for; undefined outside of `runWork()`.
+ *
+ * @example
+ * ```ts
+ * import { currentWork } from '@macadam/core';
+ *
+ * const leftMs = currentWork()?.deadline?.remainingMs() ?? Infinity;
+ * ```
+ */
 export function currentWork(): Work | undefined {
   return currentScope()?.work;
 }

@@ -1,5 +1,6 @@
 import {
   abortable,
+  ClosedError,
   currentWork,
   isMacadamError,
   MacadamError,
@@ -7,6 +8,7 @@ import {
   runWork,
   systemClock,
   timeoutOf,
+  underPath,
   type Clock,
   type Priority,
   type Random,
@@ -30,6 +32,10 @@ expectTypeOf(systemClock).toExtend<Clock>();
 expectTypeOf<Random>().toEqualTypeOf<() => number>();
 expectTypeOf(abortable(Promise.resolve(1), undefined)).toEqualTypeOf<Promise<number>>();
 expectTypeOf(timeoutOf(new Error('late') as unknown)).toEqualTypeOf<Error | undefined>();
+
+// A check gives back what it gives, under the name of who checks.
+expectTypeOf(underPath('createX', () => 1)).toEqualTypeOf<number>();
+expectTypeOf(new ClosedError('Cache "users"').component).toEqualTypeOf<string>();
 
 const unknownError: unknown = new OptionsError('path', 1, 'a string');
 if (isMacadamError(unknownError)) {

@@ -1,7 +1,21 @@
 import { Readable } from 'node:stream';
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
-import { createHttpClient, jsonLines, sse, type HttpResponse } from '../src/index.ts';
+import {
+  createHttpClient,
+  jsonLines,
+  sse,
+  type BodyOptions,
+  type ByteSource,
+  type HttpAdaptiveConcurrencyOptions,
+  type HttpBulkheadOptions,
+  type HttpCircuitBreakerOptions,
+  type HttpClientOptions,
+  type HttpHedgeOptions,
+  type HttpResponse,
+  type HttpRetryOptions,
+  type RequestOptions,
+} from '../src/index.ts';
 
 const client = createHttpClient({ name: 'billing', baseUrl: 'http://localhost:1' });
 const Invoice = z.object({ id: z.string(), total: z.string().transform(Number) });
@@ -89,6 +103,34 @@ test('what makes no sense does not compile', () => {
   createHttpClient({ name: 'x', endpoints: [{ url: 'http://x', weight: 2, region: 'eu', zone: 'a' }] });
   // @ts-expect-error a misspelt option of an endpoint
   createHttpClient({ endpoints: [{ url: 'http://x', wieght: 2 }] });
+});
+
+test('the options of each policy, and of a request, have a name', () => {
+  expectTypeOf<HttpClientOptions['retry']>().toEqualTypeOf<HttpRetryOptions | false | undefined>();
+  expectTypeOf<HttpClientOptions['circuitBreaker']>().toEqualTypeOf<HttpCircuitBreakerOptions | false | undefined>();
+  expectTypeOf<HttpClientOptions['bulkhead']>().toEqualTypeOf<HttpBulkheadOptions | false | undefined>();
+  expectTypeOf<HttpClientOptions['hedge']>().toEqualTypeOf<HttpHedgeOptions | false | undefined>();
+  expectTypeOf<HttpClientOptions['adaptiveConcurrency']>().toEqualTypeOf<
+    HttpAdaptiveConcurrencyOptions | false | undefined
+  >();
+  expectTypeOf(sse).parameter(0).toEqualTypeOf<ByteSource>();
+  // A function around the client can take what the client takes.
+  const send = (options: RequestOptions & BodyOptions): unknown => client.post('/i', options);
+  void send({ json: {}, timeoutMs: 5 });
+});
+
+test('a policy of a client has neither unknown options nor those that follow from the client', () => {
+  const baseUrl = 'http://x';
+  // @ts-expect-error a misspelt option
+  createHttpClient({ baseUrl, circuitBreaker: { openms: 5 } });
+  // @ts-expect-error what a policy can be kept for
+  createHttpClient({ baseUrl, bulkhead: { per: 'host' } });
+  // @ts-expect-error the clock is that of the client
+  createHttpClient({ baseUrl, retry: { clock: undefined } });
+  // @ts-expect-error the budget is that of the retry
+  createHttpClient({ baseUrl, hedge: { budget: undefined } });
+  // @ts-expect-error `true` says nothing that the default does not
+  createHttpClient({ baseUrl, circuitBreaker: true });
 });
 
 test('options that may be undefined can be passed on', () => {

@@ -7,6 +7,8 @@ import {
   timeout,
   type CircuitBreaker,
   type ExecuteContext,
+  type ExecuteFunction,
+  type ExecuteOptions,
   type Outcome,
   type Pipeline,
   type Policy,
@@ -30,6 +32,10 @@ void policy.execute((context) => {
   // @ts-expect-error -- The context is read only.
   context.attempt = 2;
 });
+
+// What execute takes can be named by who wraps a policy.
+const wrapped = <T>(fn: ExecuteFunction<T>, options: ExecuteOptions): Promise<T> => policy.execute(fn, options);
+expectTypeOf(wrapped(() => 5, { timeoutMs: 5 })).toEqualTypeOf<Promise<number>>();
 
 expectTypeOf(pipeline(retry(), timeout({ timeoutMs: 5 }))).toEqualTypeOf<Pipeline>();
 expectTypeOf(standardPipeline()).toEqualTypeOf<Pipeline>();

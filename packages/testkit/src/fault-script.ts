@@ -24,7 +24,22 @@ export interface RequestRange {
   requests: readonly [first: number, last: number];
 }
 
-/** Which faults apply, when and how often. */
+/**
+ * Which faults apply, when and how often.
+ *
+ * @example
+ * ```ts
+ * import { respond, slow, startFaultServer } from '@macadam/testkit';
+ *
+ * const upstream = await startFaultServer({
+ *   faults: [
+ *     { fault: respond(503), when: { requests: [1, 2] } },
+ *     { fault: slow(200), share: 0.1 },
+ *   ],
+ * });
+ * await upstream.close();
+ * ```
+ */
 export interface FaultRule {
   /** One fault, or several applied in order until one ends the exchange. */
   fault: Fault | readonly Fault[];

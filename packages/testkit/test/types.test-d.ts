@@ -11,6 +11,7 @@ import {
   type Distribution,
   type Fault,
   type FaultProxy,
+  type FaultResponse,
   type FaultServer,
   type SeededRandom,
   type VirtualClock,
@@ -38,6 +39,10 @@ void startFaultServer({ faults: [{ fault: [respond(503)], when: { fromMs: 1 }, s
 void startFaultServer({ faults: [{ fault: respond(503), when: ({ path }) => path === '/' }] });
 // @ts-expect-error A time window and a range of requests are two rules.
 void startFaultServer({ faults: [{ fault: respond(503), when: { fromMs: 1, requests: [1] } }] });
+const healthy: FaultResponse = { status: 200, json: {} };
+void startFaultServer({ handle: () => healthy });
+// @ts-expect-error A response has a status, as Response has.
+void startFaultServer({ handle: () => ({ statusCode: 200 }) });
 // @ts-expect-error A rule without a fault.
 void startFaultServer({ faults: [{ share: 0.5 }] });
 

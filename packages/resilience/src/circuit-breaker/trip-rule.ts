@@ -49,6 +49,12 @@ export interface ConsecutiveFailuresOptions {
  * Opens the circuit when `count` calls in a row have failed. Source of the default: Finagle's failure accrual.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { circuitBreaker, consecutiveFailures } from '@macadam/resilience';
+ *
+ * const breaker = circuitBreaker({ trip: [consecutiveFailures({ count: 3 })] });
+ * ```
  */
 export function consecutiveFailures(options: ConsecutiveFailuresOptions = {}): TripRule {
   assertObject('consecutiveFailures', options);
@@ -88,6 +94,12 @@ export interface SlowCallRateOptions extends RateWindowOptions {
  * resilience4j (50 %) and Polly (30 s); the minimum is lower than theirs, so that services with few calls are protected as well.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { circuitBreaker, failureRate } from '@macadam/resilience';
+ *
+ * const breaker = circuitBreaker({ trip: [failureRate({ ratio: 0.25, windowMs: 60_000 })] });
+ * ```
  */
 export function failureRate(options: FailureRateOptions = {}): TripRule {
   assertObject('failureRate', options);
@@ -100,6 +112,12 @@ export function failureRate(options: FailureRateOptions = {}): TripRule {
  * Opens the circuit when at least `ratio` of the calls in the window were slow, whether or not they succeeded.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { circuitBreaker, failureRate, slowCallRate } from '@macadam/resilience';
+ *
+ * const breaker = circuitBreaker({ trip: [failureRate(), slowCallRate({ slowerThanMs: 500 })] });
+ * ```
  */
 export function slowCallRate(options: SlowCallRateOptions): TripRule {
   assertObject('slowCallRate', options);

@@ -44,6 +44,12 @@ export interface ExponentialOptions extends GrowingOptions {
  * Waits the same time before each retry.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { constant, retry } from '@macadam/resilience';
+ *
+ * const polling = retry({ maxAttempts: 10, backoff: constant({ delayMs: 1_000 }) });
+ * ```
  */
 export function constant(options: ConstantOptions): Backoff {
   assertObject('constant', options);
@@ -83,6 +89,12 @@ export function exponential(options: ExponentialOptions = {}): Backoff {
  * Source: "Exponential Backoff and Jitter" (AWS Architecture Blog); the defaults are those of the AWS SDKs of 2026.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
+ * @example
+ * ```ts
+ * import { fullJitter, retry } from '@macadam/resilience';
+ *
+ * const retries = retry({ backoff: fullJitter({ baseMs: 100, maxMs: 5_000 }) });
+ * ```
  */
 export function fullJitter(options: ExponentialOptions = {}): Backoff {
   const { baseMs, factor, maxMs } = exponentialGrowth('fullJitter', options);
