@@ -65,15 +65,29 @@ export class CircuitOpenError extends MacadamError {
   /** Time until a call may be admitted again, in milliseconds; absent while the breaker is isolated. */
   declare readonly retryAfterMs?: number;
 
-  constructor(breaker: string, state: CircuitState, retryAfterMs: number | undefined, captureStack = false) {
+  /**
+   * What the last call that counted as a failure ended with: the message of an error of Macadam; of others, which may repeat what a
+   * caller sent, only the code or the name. Absent if no call failed since the circuit was closed.
+   */
+  declare readonly lastFailure?: string;
+
+  constructor(
+    breaker: string,
+    state: CircuitState,
+    retryAfterMs: number | undefined,
+    captureStack = false,
+    lastFailure?: string,
+  ) {
     const when = retryAfterMs === undefined ? 'until it is reset' : `for ${Math.ceil(retryAfterMs)} ms`;
-    super(`Circuit breaker "${breaker}" is ${state}: calls are refused ${when}`, {
+    const why = lastFailure === undefined ? '' : `; the last failure: ${lastFailure}`;
+    super(`Circuit breaker "${breaker}" is ${state}: calls are refused ${when}${why}`, {
       code: 'MAC_CIRCUIT_OPEN',
       stack: captureStack,
     });
     this.breaker = breaker;
     this.state = state;
     if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
+    if (lastFailure !== undefined) this.lastFailure = lastFailure;
   }
 }
 CircuitOpenError.prototype.name = 'CircuitOpenError';

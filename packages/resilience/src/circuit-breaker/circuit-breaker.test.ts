@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { MacadamError, runWork } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
-import { BulkheadFullError, CircuitOpenError } from '../errors.ts';
+import { AttemptsExhaustedError, BulkheadFullError, CircuitOpenError } from '../errors.ts';
 import { timeout } from '../timeout.ts';
 import { pipeline } from '../pipeline.ts';
 import type { Outcome } from '../policy.ts';
@@ -190,6 +190,35 @@ describe('circuitBreaker', () => {
     breaker.reset();
     expect(breaker.state).toBe('closed');
     expect(warned).toHaveBeenCalledTimes(4);
+  });
+
+  it.each([
+    {
+      name: 'the message of one of ours',
+      error: new MacadamError('GET /a answered 500', { code: 'MAC_X' }),
+      told: 'GET /a answered 500',
+    },
+    {
+      name: 'a code',
+      error: Object.assign(new Error('secret of ann'), { code: 'ECONNREFUSED' }),
+      told: 'ECONNREFUSED',
+    },
+    { name: 'a name', error: new RangeError('secret of ann'), told: 'RangeError' },
+    { name: 'its kind', error: 'secret of ann', told: 'a thrown string' },
+    {
+      name: 'what a retry gave up for',
+      error: new AttemptsExhaustedError('maxAttempts', [], new RangeError('secret of ann')),
+      told: 'RangeError',
+    },
+  ])('a refusal tells the last failure, of others by no more than $name', async ({ error, told }) => {
+    const { breaker } = made();
+    for (let i = 0; i < 3; i++) await fail(breaker, error);
+    const refusal: unknown = await breaker.execute(() => 1).catch((caught: unknown) => caught);
+    expect(refusal).toMatchObject({ code: 'MAC_CIRCUIT_OPEN', lastFailure: told });
+    expect((refusal as Error).message).toContain(`the last failure: ${told}`);
+    breaker.reset();
+    breaker.isolate();
+    expect(await breaker.execute(() => 1).catch((caught: unknown) => caught)).not.toHaveProperty('lastFailure');
   });
 
   it('tells the listener why', async () => {

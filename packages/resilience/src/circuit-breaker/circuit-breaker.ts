@@ -6,7 +6,7 @@ import { observe } from '../instruments.ts';
 import type { Outcome, Policy, PolicyStats } from '../policy.ts';
 import { standingCall } from '../standing-call.ts';
 import { wasCutShort } from '../timeout.ts';
-import { classifyCancellation, classifyError } from './classify.ts';
+import { classifyCancellation, classifyError, failureInWords } from './classify.ts';
 import { Circuit } from './circuit.ts';
 import { circuitBreakerSettings, type CircuitBreakerOptions, type CircuitBreakerSettings } from './options.ts';
 import type { CircuitState, Lease, Verdict } from './state.ts';
@@ -73,7 +73,7 @@ class GuardedRun implements Sink, Running {
     const { classify } = this.#circuit.settings;
     // Whoever judges: a limit cut short by a caller's deadline would let impatient callers open a healthy circuit.
     if (classify === undefined || wasCutShort(error)) {
-      this.#record(wasCutShort(error) ? 'neutral' : classifyError(error));
+      this.#record(wasCutShort(error) ? 'neutral' : classifyError(error), error);
       this.#sink.fail(error);
     } else if (this.#classified({ ok: false, error, attempt: this.#attempt, durationMs: this.#durationMs })) {
       this.#sink.fail(error);
@@ -85,7 +85,7 @@ class GuardedRun implements Sink, Running {
     this.#done = true;
     // The layers inside know whether a timeout speaks of the dependency, so they are told first.
     this.#inner.cancel(reason);
-    this.#record(classifyCancellation(reason));
+    this.#record(classifyCancellation(reason), reason);
   }
 
   get #durationMs(): number {
@@ -102,14 +102,15 @@ class GuardedRun implements Sink, Running {
       this.#sink.fail(error);
       return false;
     }
-    this.#record(verdict);
+    this.#record(verdict, outcome.ok ? undefined : outcome.error);
     return true;
   }
 
-  #record(verdict: Verdict): void {
+  #record(verdict: Verdict, error?: unknown): void {
     const circuit = this.#circuit;
     // A call that began before the state changed knows nothing of the present.
     if (circuit.generation !== this.#generation) return;
+    if (verdict === 'failure') circuit.lastFailure = failureInWords(error);
     // What a success of a closed circuit changes is the same whenever it was: the clock need not be read for it.
     if (verdict === 'success' && this.#lease === undefined && !circuit.settings.timesSuccesses) {
       circuit.record(verdict, 0, undefined, this.#call.lastRead);

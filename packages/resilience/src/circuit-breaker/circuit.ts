@@ -22,6 +22,8 @@ export class Circuit {
   neutral = 0;
   rejected = 0;
   opens = 0;
+  /** In words, since an error may hold the whole of an answer, and there may be thousands of circuits. */
+  lastFailure: string | undefined = undefined;
 
   constructor(settings: CircuitBreakerSettings, name: string) {
     this.settings = settings;
@@ -40,7 +42,7 @@ export class Circuit {
     if (admission.admitted && admission.lease !== undefined) return admission.lease;
     this.rejected++;
     const retryAfterMs = admission.admitted ? undefined : admission.retryAfterMs;
-    return new CircuitOpenError(this.name, this.state.kind, retryAfterMs, settings.captureStack);
+    return new CircuitOpenError(this.name, this.state.kind, retryAfterMs, settings.captureStack, this.lastFailure);
   }
 
   /** Whether a call would be let through, without letting one through. */
@@ -97,6 +99,7 @@ export class Circuit {
 
   /** What the rules have seen. */
   #forget(): void {
+    this.lastFailure = undefined;
     const { counting, places } = this.settings;
     for (const [i, rule] of counting.entries()) {
       if (rule === undefined) this.#meters?.[i]?.reset();

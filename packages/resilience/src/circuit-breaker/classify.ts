@@ -28,3 +28,19 @@ export function isAbort(error: unknown): boolean {
 export function classifyCancellation(reason: unknown): Verdict {
   return isMacadamError(reason, 'MAC_TIMEOUT') && !wasCutShort(reason) ? 'failure' : 'neutral';
 }
+
+/** Long enough for the request and what became of it. */
+const LONGEST = 300;
+
+/** What a failure was, fit to be told to other callers: a message that is not ours may repeat what its caller sent. */
+export function failureInWords(error: unknown): string {
+  try {
+    if (isMacadamError(error, 'MAC_ATTEMPTS_EXHAUSTED')) return failureInWords(error.cause);
+    if (isMacadamError(error)) return error.message.slice(0, LONGEST);
+    if (!(error instanceof Error)) return error === undefined ? 'an unwanted result' : `a thrown ${typeof error}`;
+    const { code } = error as NodeJS.ErrnoException;
+    return typeof code === 'string' && /^\w{1,64}$/.test(code) ? code : error.name.slice(0, 64);
+  } catch {
+    return 'an error that does not say what it is';
+  }
+}
