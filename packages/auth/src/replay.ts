@@ -3,9 +3,9 @@ import { SignatureError } from './errors.ts';
 import { answerOf } from './fetch/within.ts';
 
 /**
- * Asked for each message that is otherwise good: whether this id was here before. Must also note it, in one step, and
- * keep it for `keepMs`, which is `Infinity` where nothing ends the message. Anything but `false` refuses the message
- * (`replayed`), and so does an error, or no answer within 5 seconds (`replayUnknown`).
+ * Returns whether this id was seen before, and remembers it in the same step for `keepMs`, which is `Infinity` when the
+ * message never expires. Called for each message that is valid otherwise. Anything but `false` rejects the message
+ * (`replayed`); so does an error, or no answer within 5 seconds (`replayUnknown`).
  */
 export type SeenBefore = (id: string, keepMs: number) => boolean | Promise<boolean>;
 

@@ -4,28 +4,34 @@ import { assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 
 /** Options of {@link createApiKey}. */
 export interface ApiKeyOptions {
-  /** Names your product, so that a leaked key tells scanners whose it is: a letter, then up to 15 letters or digits. */
+  /**
+   * Identifies your product, so that scanners know whose leaked key it is: a letter, then up to 15 letters or digits.
+   * Default: `mcd`.
+   */
   prefix?: string;
-  /** Such as `live` or `test`: up to 16 lower-case letters or digits. */
+  /** Such as `live` or `test`: up to 16 lower case letters or digits. */
   environment: string;
 }
 
-/** A new key. */
+/** A new API key. */
 export interface ApiKey {
-  /** The key itself: give it to its owner, once, and keep it nowhere. */
+  /** The key itself. Show it to its owner once, and do not store it. */
   readonly key: string;
-  /** Names the key: what to store the record under. Not secret. */
+  /** The id of the key, under which to store its record. Not secret. */
   readonly id: string;
-  /** What to store. With 256 random bits behind it nothing slower than SHA-256 is needed. */
+  /** The hash to store. SHA-256 is enough for 256 random bits. */
   readonly hash: string;
 }
 
-/** What a key says about itself. Its secret is not checked. */
+/** The parts of a key. Its secret is not verified. */
 export interface ParsedApiKey {
+  /** The prefix of the product. */
   readonly prefix: string;
+  /** The environment, such as `live`. */
   readonly environment: string;
+  /** The id of the key. */
   readonly id: string;
-  /** What {@link createApiKey} gave to be stored, if this is the key that it made. */
+  /** The hash of the key, to compare with the stored one in constant time; {@link verifyApiKey} does that. */
   readonly hash: string;
 }
 
@@ -47,8 +53,9 @@ const KEY = new RegExp(
 );
 
 /**
- * Makes an API key: `mcd_live_<id>_<secret><checksum>`. It has only letters, digits and `_`, so a double click selects
- * all of it; the checksum lets {@link parseApiKey} and secret scanners tell a key from text that looks like one.
+ * Creates an API key: `mcd_live_<id>_<secret><checksum>`. It consists of letters, digits and `_`, so a double click
+ * selects all of it. By the checksum, {@link parseApiKey} and secret scanners tell a key from a text that looks like
+ * one.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`)
  * @example
@@ -70,7 +77,18 @@ export function createApiKey(options: ApiKeyOptions): ApiKey {
   return { key, id, hash: digestOf(key) };
 }
 
-/** Reads a key; `undefined` for anything that {@link createApiKey} did not make, without asking anybody. */
+/**
+ * Parses a key, without a lookup; `undefined` for anything that {@link createApiKey} did not create. The secret is not
+ * verified.
+ *
+ * @example
+ * ```ts
+ * import { createApiKey, parseApiKey } from '@macadam/auth';
+ *
+ * const { key, id } = createApiKey({ environment: 'live' });
+ * if (parseApiKey(key)?.id !== id) throw new Error('the id stands in the key');
+ * ```
+ */
 export function parseApiKey(text: string): ParsedApiKey | undefined {
   const match = typeof text === 'string' ? KEY.exec(text) : null;
   if (match === null) return undefined;

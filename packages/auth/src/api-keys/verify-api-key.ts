@@ -5,43 +5,47 @@ import { ApiKeyError } from '../errors.ts';
 import { answerOf } from '../fetch/within.ts';
 import { DEFAULT_PREFIX, parseApiKey } from './api-key.ts';
 
-/** What is stored of a key, and whatever else your table has. */
+/** What you store about a key, and whatever else your table has. */
 export interface ApiKeyRecord {
-  /** As {@link createApiKey} gave it. */
+  /** The hash that {@link createApiKey} returned. */
   readonly hash: string;
-  /** From when on it is refused, in epoch milliseconds. Default, and with null: never. */
+  /** When the key expires, in epoch milliseconds; undefined or null for never. */
   readonly expiresAtMs?: number | null | undefined;
-  /** Refused from now on. */
+  /** Whether the key is revoked. Default: false. */
   readonly revoked?: boolean | undefined;
+  /** The scopes of the key. Default: none. */
   readonly scopes?: readonly string[] | undefined;
 }
 
-/** Finds the record of a key by its id, within 5 seconds. */
+/** Finds the record of a key by its id. Has to settle within 5 seconds. */
 export type ApiKeyLookup<R extends ApiKeyRecord> = (id: string) => R | null | undefined | Promise<R | null | undefined>;
 
 /** Options of {@link verifyApiKey}. */
 export interface VerifyApiKeyOptions<R = ApiKeyRecord> {
-  /** Keys of another product are refused. Default: `mcd`. */
+  /** Keys with another prefix are rejected. Default: `mcd`. */
   prefix?: string;
-  /** Keys of another environment are refused, so that a test key opens nothing live. Default: any. */
+  /** Keys of another environment are rejected, so that a test key opens nothing live. Default: any. */
   environment?: string;
-  /** Told about each accepted use, for a last-used column. Not waited for; what it throws is dropped. */
+  /** Called after each accepted use, for a last-used column. Not awaited; errors are ignored. Default: none. */
   onUse?: (record: R, atMs: number) => unknown;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
-/** Who an API key speaks for. */
+/** The principal of an API key. */
 export interface ApiKeyPrincipal<R extends ApiKeyRecord> {
+  /** The id of the key. */
   readonly id: string;
+  /** The environment of the key. */
   readonly environment: string;
+  /** The scopes of the record; empty when it has none. */
   readonly scopes: readonly string[];
   /** The record that was found. */
   readonly record: R;
 }
 
 /**
- * Verifies an API key. Text that is no key is refused without a look-up, and the hash is compared in constant time.
+ * Verifies an API key. Text that is not a key is rejected without a lookup; the hash is compared in constant time.
  *
  * @throws ApiKeyError (`MAC_API_KEY_INVALID`), with the reason and never the key. An unknown id and a wrong secret are told
  * apart by nobody.
@@ -56,7 +60,6 @@ export interface ApiKeyPrincipal<R extends ApiKeyRecord> {
  * console.log(caller.scopes);
  * ```
  */
-// Two types, so that a listener made elsewhere may ask for less than what is found, and decides nothing.
 export async function verifyApiKey<R extends ApiKeyRecord & U, U = R>(
   text: string,
   lookup: ApiKeyLookup<R>,

@@ -4,8 +4,12 @@ import type { VerifyTokenOptions } from '../jwt/jwt-verifier.ts';
 import type { DpopIncomingRequest } from './dpop-verifier.ts';
 import { oneHeader, type ProofRules, refused, verifyProof } from './proof.ts';
 
-/** What verifies the token itself: a `JwtVerifier`, or an `Introspector`. */
+/** Verifies access tokens: a `JwtVerifier` or an `Introspector`. */
 export interface TokenVerifier<P> {
+  /**
+   * Verifies a token and returns its principal.
+   * @throws TokenError (`MAC_TOKEN_INVALID`)
+   */
   verify(token: string, options?: VerifyTokenOptions): Promise<P>;
 }
 
@@ -28,8 +32,15 @@ export async function authenticateDpop<P extends { readonly claims: Readonly<Rec
 }
 
 /**
- * The thumbprint of the key that a token is bound to (`cnf.jkt`, RFC 9449 section 6); `undefined` for a bearer token. A
- * verifier refuses one that has it (`binding`) unless it is told that the proof is looked at.
+ * Returns the thumbprint of the key that a token is bound to (`cnf.jkt`, RFC 9449 section 6); `undefined` for a bearer
+ * token. A verifier rejects a bound token (`binding`) unless the caller confirms that it verifies the proof.
+ *
+ * @example
+ * ```ts
+ * import { boundKeyOf } from '@macadam/auth';
+ *
+ * if (boundKeyOf({ sub: 'u1' }) !== undefined) throw new Error('a bearer token');
+ * ```
  */
 export function boundKeyOf(claims: Readonly<Record<string, unknown>>): string | undefined {
   const confirmation = own(claims, 'cnf');

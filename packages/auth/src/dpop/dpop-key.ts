@@ -18,36 +18,40 @@ import { normalUrl, thumbprintOf, tokenHash } from './proof-target.ts';
 
 /** Options of {@link createDpopKey}. */
 export interface DpopKeyOptions {
-  /** The kind of key to make. Default: `ES256`, which every server knows. */
+  /** The algorithm of a new key. Default: `ES256`, which every server supports. */
   algorithm?: 'ES256' | 'Ed25519';
-  /** A key of your own, instead of a new one: several processes that share tokens need the same. */
+  /** An existing key, for several processes that share tokens. Default: a new key. */
   privateKey?: PrivateKeyOptions;
-  /** Servers whose nonce is remembered, the last ones used. Default: 100. */
+  /** Maximum number of servers whose nonce is remembered, the most recently used ones. Default: 100. */
   maxOrigins?: number;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
-/** What a proof is made for. */
+/** What a proof is created for. */
 export interface ProofTarget {
+  /** The method of the request. */
   readonly method: string;
-  /** Whole; query and fragment are left out of the proof. */
+  /** The whole URL; query and fragment are left out of the proof. */
   readonly url: string;
-  /** The token it goes with; left out in a request for a token. */
+  /** The token that is sent along; left out in a request for a token. */
   readonly accessToken?: string;
 }
 
-/** A key that tokens are bound to (RFC 9449), and the nonces that servers gave for it. */
+/**
+ * A key that tokens are bound to (RFC 9449), and the nonces that servers gave for it. Created by {@link createDpopKey}.
+ */
 export interface DpopKey {
-  /** Its thumbprint (RFC 7638): the `jkt` in the tokens that are bound to it. */
+  /** The thumbprint of the key (RFC 7638): `jkt` in the tokens that are bound to it. */
   readonly thumbprint: string;
+  /** The public key, as a JWK. */
   readonly publicJwk: JsonWebKey;
   /**
-   * A proof for one request: with an id of its own, and the last nonce of the server.
+   * Creates a proof for one request, with an id of its own and the latest nonce of the server.
    * @throws OptionsError (`MAC_INVALID_OPTIONS`) for what is no address.
    */
   proof(target: ProofTarget): Promise<string>;
-  /** Notes the `DPoP-Nonce` of an answer, for the next request to the origin. Whether it was a new one. */
+  /** Stores the `DPoP-Nonce` of a response for the next request to the origin. Returns whether it was a new one. */
   learn(origin: string, nonce: string | null | undefined): boolean;
 }
 
@@ -55,12 +59,23 @@ export interface DpopKey {
 const NONCE = /^[\x21\x23-\x5b\x5d-\x7e]{1,512}$/;
 
 /**
- * A key to bind tokens to: what is stolen of them is of no use without it.
+ * Creates a key to bind tokens to (RFC 9449), so that a stolen token is useless without it. A new key in memory unless
+ * `privateKey` is given. Pass it to `clientCredentials` as `dpop`, and send the tokens with {@link dpop}.
  *
- * Made new in memory unless `privateKey` is given. Give it to `clientCredentials` as `dpop`, and send the tokens with
- * {@link dpop}.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { clientCredentials, createDpopKey, dpop } from '@macadam/auth';
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a key.
+ * const key = createDpopKey();
+ * const tokens = clientCredentials({
+ * tokenUrl: 'https://login.example.com/token',
+ * clientId: 'orders',
+ * clientSecret: 'secret',
+ * dpop: key,
+ * });
+ * const auth = dpop(tokens, key); // `auth` of createHttpClient
+ * ```
  */
 export function createDpopKey(options: DpopKeyOptions = {}): DpopKey {
   assertObject('options', options);

@@ -27,81 +27,92 @@ import { ServerNonce } from './server-nonce.ts';
 
 /** Options of {@link createDpopVerifier}. */
 export interface DpopVerifierOptions {
-  /** What its metrics are under. Default: `dpop`. */
+  /** Name in metrics. Default: `dpop`. */
   name?: string;
-  /** The algorithms of proofs. Default: `ES256`, `EdDSA`, `Ed25519`, `PS256`. */
+  /** Accepted algorithms. Default: `ES256`, `EdDSA`, `Ed25519`, `PS256`. */
   algorithms?: readonly JwtAlgorithm[];
-  /** How old a proof may be, in milliseconds. Default: 60_000. */
+  /** Maximum age of a proof, in milliseconds. Default: 60_000. */
   maxAgeMs?: number;
-  /** How far the client's clock and ours may differ. Default: 10_000; at most 60_000. */
+  /** Tolerated difference of clocks, in milliseconds, 0 to 60_000. Default: 10_000. */
   clockToleranceMs?: number;
   /**
-   * Whether a proof was here before: a store that all instances share makes a proof good for one of them. Default: the
-   * memory of this process, for 100_000 proofs.
+   * Tells whether a proof was used before. A store that all instances share makes a proof valid for one of them.
+   * Default: the memory of this process, for 100_000 proofs.
    */
   seen?: SeenBefore;
-  /** Demands a nonce of ours in every proof (RFC 9449 section 9), so that none can be made ahead. Default: not. */
+  /**
+   * Requires a server nonce in every proof (RFC 9449 section 9), so that none can be created in advance. Default: not
+   * required.
+   */
   nonce?: DpopNonceOptions;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
-/** How nonces are made. */
+/** How nonces are created. */
 export interface DpopNonceOptions {
   /** At least 32 random bytes, the same in all instances. */
   secret: Uint8Array;
-  /** A nonce is good for this long, and up to twice as long, in milliseconds. Default: 300_000. */
+  /** How long a nonce is valid at least, in milliseconds; at most twice as long. Default: 300_000. */
   periodMs?: number;
 }
 
-/** A request, as much as a proof is about. */
+/** The part of a request that a proof is about. */
 export interface DpopIncomingRequest {
+  /** The method. */
   readonly method: string;
-  /** Whole, as the client addressed it: behind a proxy, with the name and scheme of the outside. */
+  /** The whole URL as the client addressed it; behind a proxy, with the external scheme and host. */
   readonly url: string;
+  /** The header fields. */
   readonly headers: IncomingHeaders;
 }
 
-/** What is known of a proof that was accepted. */
+/** An accepted proof. */
 export interface DpopProof {
-  /** Of the key that made it (RFC 7638). */
+  /** The thumbprint of the key that signed it (RFC 7638). */
   readonly thumbprint: string;
+  /** When it was created (`iat`), in epoch milliseconds. */
   readonly issuedAtMs: number;
 }
 
-/** What a proof must go with. */
+/** What a proof must match. */
 export interface ExpectedBinding {
-  /** The token that came with it. Left out at a token endpoint. */
+  /** The token that was sent along. Left out at a token endpoint. */
   readonly accessToken?: string;
   /** The thumbprint that the token is bound to. */
   readonly thumbprint?: string;
 }
 
-/** Verifies proofs of possession. Made by {@link createDpopVerifier}. */
+/** Verifies DPoP proofs. Created by {@link createDpopVerifier}. */
 export interface DpopVerifier {
   /**
-   * Who calls: the token of `Authorization: DPoP …`, verified by `tokens`, with a proof by the key it is bound to. A bound
-   * token that comes as `Bearer`, and a token that is bound to nothing, are refused.
-   * @throws DpopError (`MAC_DPOP_INVALID`), and what `tokens.verify` throws.
+   * Authenticates a request: verifies the token of `Authorization: DPoP …` with `tokens`, and the proof by the key that
+   * it is bound to. Rejects a bound token that is sent as `Bearer`, and a token that is not bound.
+   * @throws DpopError (`MAC_DPOP_INVALID`) and TokenError (`MAC_TOKEN_INVALID`)
    */
   authenticate<P extends { readonly claims: Readonly<Record<string, unknown>> }>(
     request: DpopIncomingRequest,
     tokens: TokenVerifier<P>,
     options?: Pick<VerifyTokenOptions, 'signal' | 'certificate'>,
   ): Promise<P>;
-  /** The proof alone. @throws DpopError (`MAC_DPOP_INVALID`). */
+  /**
+   * Verifies only the proof.
+   * @throws DpopError (`MAC_DPOP_INVALID`)
+   */
   verifyProof(request: DpopIncomingRequest, expected?: ExpectedBinding): Promise<DpopProof>;
-  /** The nonce to send as `DPoP-Nonce` with any answer; `undefined` where none is demanded. */
+  /** Returns the nonce to send as `DPoP-Nonce` with any response; `undefined` when none is required. */
   nonce(): string | undefined;
-  /** What it accepts, in words. */
+  /** Returns the effective options in words. */
   describe(): string;
+  /** Returns the counts since it was created. */
   stats(): DpopVerifierStats;
 }
 
-/** Numbers of a {@link DpopVerifier}. */
+/** What a {@link DpopVerifier} has counted. */
 export interface DpopVerifierStats {
+  /** Proofs accepted. */
   readonly accepted: number;
-  /** Proofs refused, by reason. */
+  /** Proofs rejected, by reason. */
   readonly refused: Readonly<Partial<Record<DpopReason, number>>>;
 }
 
@@ -113,9 +124,19 @@ const MAX_REMEMBERED = 100_000;
 const MAX_KEYS = 1_000;
 
 /**
- * Verifies that callers hold the key their token is bound to (RFC 9449). Make one and keep it.
+ * Creates a verifier of DPoP proofs: that callers hold the key their token is bound to (RFC 9449). Create one and keep
+ * it.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows the secret.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { createDpopVerifier, DpopError } from '@macadam/auth';
+ *
+ * const proofs = createDpopVerifier();
+ * const error = await proofs.verifyProof({ method: 'GET', url: 'https://a.example/', headers: {} }).catch((one) =>
+ * one);
+ * if (!(error instanceof DpopError) || error.reason !== 'missing') throw new Error('unexpected');
+ * ```
  */
 export function createDpopVerifier(options: DpopVerifierOptions = {}): DpopVerifier {
   const rules = rulesOf(options);

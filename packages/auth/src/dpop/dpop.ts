@@ -3,33 +3,41 @@ import { assertToken, type BearerContext, type BearerHeaders } from '../tokens/b
 import type { TokenSource } from '../tokens/token-client.ts';
 import { type DpopKey, isDpopKey } from './dpop-key.ts';
 
-/** The request that a proof is for. */
+/** The request that a proof is created for. */
 export interface DpopRequest {
+  /** The method. */
   readonly method: string;
-  /** Whole. */
+  /** The whole URL. */
   readonly url: string;
 }
 
-/** An answer, as much as is used of what `@macadam/http` tells of it. */
+/** The part of a response that is used. */
 export interface DpopResponse {
+  /** The status code. */
   readonly status: number;
-  /** Of the server that gave it. */
+  /** The origin of the server. */
   readonly origin: string;
-  readonly headers: { get(name: string): string | null | undefined };
+  /** The header fields. */
+  readonly headers: {
+    /** Returns a field by its name in lower case. */
+    get(name: string): string | null | undefined;
+  };
 }
 
-/** What `dpop()` makes: fits the `auth` option of a client of `@macadam/http`. */
+/** Sends bound tokens: the `auth` option of `createHttpClient` of `@macadam/http`. Created by {@link dpop}. */
 export interface DpopAuth {
+  /** Returns the header fields for one request. */
   authorize(request: DpopRequest, context?: BearerContext): Promise<BearerHeaders>;
+  /** Learns the nonce of a response. */
   received(sent: BearerHeaders, answer: DpopResponse): void;
+  /** Gives up the token that a server rejected. */
   invalidate(rejected: BearerHeaders): void;
 }
 
 /**
- * Sends tokens that are bound to a key, each request with a proof of its own (RFC 9449).
- *
- * The nonce of a server is taken from every answer. Where a server asks for one, the request is sent once more, and no
- * more than that; the token is kept, as it is not the token that was refused.
+ * Sends bound tokens, each request with a proof of its own (RFC 9449). The nonce of a server is taken from every
+ * response. When a server requires a nonce, the request is sent once more, and only once; the token is kept, since it
+ * was not rejected.
  *
  * @param tokens - a token client with `dpop: key`
  * @throws OptionsError (`MAC_INVALID_OPTIONS`).

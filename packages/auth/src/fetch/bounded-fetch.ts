@@ -1,23 +1,33 @@
 import { type Clock, onAbort, TimeoutError } from '@macadam/core';
 import { type FetchPurpose, recordFetch } from '../instruments.ts';
 
-/** The part of `fetch` that is used, so that any HTTP client serves: `client.fetch` of `@macadam/http`, say. */
+/** The part of `fetch` that is used, so that any HTTP client fits, such as `client.fetch` of `@macadam/http`. */
 export type FetchLike = (url: string, init: FetchInit) => Promise<FetchResponse>;
 
-/** What a request is made with. */
+/** The options of one request. */
 export interface FetchInit {
+  /** The method. */
   method: 'GET' | 'POST';
+  /** The header fields. */
   headers: Record<string, string>;
+  /** The body. */
   body?: string;
+  /** Aborts when the time limit runs out. */
   signal: AbortSignal;
-  /** Redirects are never followed: the answer would come from somebody else. */
+  /** Redirects are never followed. */
   redirect: 'manual';
 }
 
 /** The part of a `Response` that is used. */
 export interface FetchResponse {
+  /** The status code. */
   readonly status: number;
-  readonly headers: { get(name: string): string | null };
+  /** The header fields. */
+  readonly headers: {
+    /** Returns a field by its name. */
+    get(name: string): string | null;
+  };
+  /** The body. */
   readonly body: ReadableStream<Uint8Array> | null;
 }
 

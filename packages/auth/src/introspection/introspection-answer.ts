@@ -3,20 +3,23 @@ import { TokenError } from '../errors.ts';
 import { type JsonObject, own } from '../jwt/strict-json.ts';
 import { scopesIn, textIn } from '../jwt/principal.ts';
 
-/** Who a token speaks for, by the word of its issuer. Frozen, except for `claims`, which is frozen as well. */
+/** The principal of a token, as the introspection endpoint describes it. Frozen, including `claims`. */
 export interface IntrospectedToken {
+  /** The claim `sub`, if there is one. */
   readonly subject: string | undefined;
-  /** `iss`, or what was configured. */
+  /** The claim `iss`, or the configured issuer. */
   readonly issuer: string | undefined;
-  /** `aud`, always as a list; empty where the endpoint says nothing of it. */
+  /** The claim `aud`, always as a list; empty when the response has none. */
   readonly audience: readonly string[];
+  /** The claim `client_id`, if there is one. */
   readonly clientId: string | undefined;
+  /** The claim `scope`, split at spaces. */
   readonly scopes: readonly string[];
-  /** `jti`. */
+  /** The claim `jti`, if there is one. */
   readonly tokenId: string | undefined;
-  /** `exp`, in epoch milliseconds. */
+  /** The claim `exp`, in epoch milliseconds, if there is one. */
   readonly expiresAtMs: number | undefined;
-  /** Everything the endpoint said. */
+  /** The whole response. */
   readonly claims: JsonObject;
 }
 

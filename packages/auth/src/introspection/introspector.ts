@@ -26,27 +26,37 @@ import { GuardedEndpoint } from './guarded-endpoint.ts';
 import { cacheOf, type IntrospectionCacheOptions, type IntrospectorOptions } from './options.ts';
 import { checkTimes, type IntrospectedToken, type IntrospectionRules, readAnswer } from './introspection-answer.ts';
 
-/** Numbers of an {@link Introspector}. */
+/** What an {@link Introspector} has counted. */
 export interface IntrospectorStats {
+  /** Tokens accepted, including those from the cache. */
   readonly accepted: number;
+  /** Tokens rejected, by reason. */
   readonly refused: Readonly<Partial<Record<TokenReason, number>>>;
-  /** Requests that were sent. */
+  /** Requests sent. */
   readonly requests: number;
-  readonly cache: { readonly hits: number; readonly misses: number; readonly entries: number };
+  /** What its cache has counted. */
+  readonly cache: {
+    /** Verifications answered from the cache. */
+    readonly hits: number;
+    /** Verifications not answered from the cache. */
+    readonly misses: number;
+    /** Responses in the cache now. */
+    readonly entries: number;
+  };
 }
 
-/** Asks the issuer about tokens. Made by {@link createIntrospector}. */
+/** Verifies tokens by asking their issuer. Created by {@link createIntrospector}. */
 export interface Introspector extends AsyncDisposable {
   /**
-   * Who the token speaks for. Takes the token alone, without `Bearer`.
-   * @throws TokenError `MAC_TOKEN_INVALID`: `introspectionUnavailable` when the issuer does not answer, which refuses the
-   * token and is `retryable`. Nothing else, but the reason of an aborted `signal`.
+   * Verifies a token, without `Bearer`, and returns its principal.
+   * @throws TokenError (`MAC_TOKEN_INVALID`), and the reason of the signal
    */
   verify(token: string, options?: VerifyTokenOptions): Promise<IntrospectedToken>;
-  /** Whom it asks and what it remembers, in words. */
+  /** Returns the effective options in words. */
   describe(): string;
+  /** Returns the counts since it was created. */
   stats(): IntrospectorStats;
-  /** Cancels what is going on. */
+  /** Cancels requests in flight. Tokens in the cache are still verified. */
   close(): Promise<void>;
 }
 
@@ -56,13 +66,25 @@ type Verdict = IntrospectedToken | TokenError;
 const ANSWER_BYTES = 4_096;
 
 /**
- * Verifies tokens by asking their issuer (RFC 7662), for those that say nothing by themselves. All who bring a token at
- * once wait for one request. Without an answer no token is accepted.
+ * Creates a verifier that asks the issuer about each token (RFC 7662), for opaque tokens. Concurrent verifications of a
+ * token share one request. Without a response no token is accepted.
  *
- * An endpoint that is down is left alone, for a second at first and up to 30, or as long as it says in `Retry-After`, up to a
- * minute: it is when half of 20 requests or more in 30 seconds have failed, or 5 in a row.
+ * A circuit breaker stops the requests for 1 second, doubling up to 30, when half of at least 20 requests in 30 seconds
+ * have failed, or 5 in a row; a `Retry-After` is followed for up to a minute.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a secret.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { createIntrospector } from '@macadam/auth';
+ *
+ * const tokens = createIntrospector({
+ * introspectionUrl: 'https://login.example.com/introspect',
+ * clientId: 'orders',
+ * clientSecret: () => process.env['CLIENT_SECRET'] ?? '',
+ * audience: 'https://orders.example.com',
+ * });
+ * console.log(tokens.describe());
+ * ```
  */
 export function createIntrospector(options: IntrospectorOptions): Introspector {
   assertObject('options', options);

@@ -3,29 +3,34 @@ import type { OAuthClientOptions } from '../tokens/options.ts';
 
 /** Options of `createIntrospector`. */
 export interface IntrospectorOptions extends OAuthClientOptions {
-  /** `https`, except on loopback. */
+  /** URL of the endpoint. `https`, except on loopback. */
   introspectionUrl: string;
-  /** What its metrics are under. Default: the host of `introspectionUrl`. */
+  /** Name in metrics. Default: the host of `introspectionUrl`. */
   name?: string;
-  /** What `iss` must be, where the endpoint tells it. Default: anything. */
+  /** Required value of `iss`, where the response has one. Default: any. */
   issuer?: string;
-  /** What `aud` must hold: you. One of them is enough. Say `[]` if the endpoint judges that, as it knows who asks. */
+  /**
+   * Your audience: `aud` must contain one of these. `[]` when the endpoint judges it itself, since it knows the client.
+   */
   audience: string | readonly string[];
-  /** How far the issuer's clock and ours may differ, in milliseconds. Default: 10_000; at most 60_000. */
+  /** Tolerated difference of clocks, in milliseconds, 0 to 60_000. Default: 10_000. */
   clockToleranceMs?: number;
-  /** Answers are remembered for a short while; `false` asks each time. */
+  /**
+   * Caches responses for a short time; `false` asks for each verification. Default: the defaults of {@link
+   * IntrospectionCacheOptions}.
+   */
   cache?: IntrospectionCacheOptions | false;
-  /** Spreads the looks at an endpoint that is down. Default: the random source of the machine. */
+  /** Source of randomness, for the circuit breaker. Default: `Math.random`. */
   random?: Random;
 }
 
-/** What an introspector remembers. */
+/** How long introspection responses are cached. */
 export interface IntrospectionCacheOptions {
-  /** Answers remembered at most, of each kind. Default: 10_000. */
+  /** Maximum number of active tokens, and of inactive ones. Default: 10_000. */
   maxEntries?: number;
-  /** How long a token is taken for active, in milliseconds, and never past its end. Default: 60_000. */
+  /** How long an active token is cached, in milliseconds, never beyond its expiry. Default: 60_000. */
   activeTtlMs?: number;
-  /** How long it is taken for inactive. Default: 10_000. */
+  /** How long an inactive token is cached, in milliseconds. Default: 10_000. */
   inactiveTtlMs?: number;
 }
 

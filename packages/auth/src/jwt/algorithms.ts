@@ -2,7 +2,7 @@
 export type JwtAlgorithm =
   'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512' | 'EdDSA' | 'Ed25519';
 
-/** An algorithm with a secret that both sides share. Only `createHmacJwtVerifier` takes them. */
+/** An algorithm with a shared secret. Accepted only by `createHmacJwtVerifier` and `createHmacJwsVerifier`. */
 export type HmacAlgorithm = 'HS256' | 'HS384' | 'HS512';
 
 /** The parameters with which a key is bound to one algorithm. */

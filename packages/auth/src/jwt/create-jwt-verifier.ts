@@ -7,10 +7,9 @@ import { asymmetricIssuer, verifierSettings } from './settings.ts';
 import type { Issuer } from './verifier.ts';
 
 /**
- * A verifier for the tokens of one or more issuers, with public keys.
- *
- * Everything that decides is configured for each issuer and mandatory: its name, the audience, the algorithms, the keys.
- * A token can only fail to match. Make one verifier and keep it: it holds the keys and remembers tokens.
+ * Creates a verifier of the JWTs of one or more issuers, with public keys. Issuer, audience, algorithms and keys are
+ * required for each issuer; nothing in a token can change them. Create one verifier and keep it: it holds the keys and
+ * a cache of verified tokens.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`), also for weak, private or broken keys in `jwks`.
  * @example

@@ -8,9 +8,12 @@ import { secretCheck } from './signature.ts';
 
 /** A secret that is shared with the issuer. */
 export interface HmacSecret {
-  /** Bytes from a random source, at least as many as the hash has: 32, 48 or 64. Texts are refused on purpose. */
+  /** Random bytes, at least as many as the hash has: 32, 48 or 64. Strings are rejected on purpose. */
   secret: Uint8Array;
-  /** Which tokens it is for. Needed where there are several secrets, and where tokens have a `kid`. */
+  /**
+   * The `kid` of the tokens it is for. Required when there are several secrets, and when tokens have a `kid`. Default:
+   * none.
+   */
   kid?: string;
 }
 

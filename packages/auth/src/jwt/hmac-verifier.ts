@@ -11,17 +11,30 @@ import { assertSvidAlgorithms } from './spiffe.ts';
 /** Options of {@link createHmacJwtVerifier}: one issuer, one algorithm, and the secrets. */
 export interface HmacJwtVerifierOptions
   extends VerifierOptions, Omit<JwtIssuerOptions, 'algorithms' | 'jwks' | 'jwksUri'> {
-  /** The only one that is accepted; a secret has as many bytes as its hash, or more. */
+  /** The only accepted algorithm. A secret has at least as many bytes as its hash. */
   algorithm: HmacAlgorithm;
-  /** More than one while secrets are rotated; then each has a `kid`. */
+  /** The secrets. Several while they are rotated; then each has a `kid`. */
   secrets: readonly HmacSecret[];
 }
 
 /**
- * A verifier for tokens under a shared secret. Apart from {@link createJwtVerifier}, so that no token and no key set can
- * turn a public key into a secret. Whoever can verify such a token can also make one: prefer a public key.
+ * Creates a verifier of tokens that are signed with a shared secret. Separate from {@link createJwtVerifier}, so that
+ * no token and no key set can turn a public key into a secret. Everyone who can verify such a token can also create
+ * one: prefer public keys.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a secret that is a text or shorter than the hash.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) which never shows a secret
+ * @example
+ * ```ts
+ * import { createHmacJwtVerifier } from '@macadam/auth';
+ * import { randomBytes } from 'node:crypto';
+ *
+ * const verifier = createHmacJwtVerifier({
+ * issuer: 'https://login.example.com',
+ * audience: 'orders',
+ * algorithm: 'HS256',
+ * secrets: [{ secret: randomBytes(32) }],
+ * });
+ * ```
  */
 export function createHmacJwtVerifier(options: HmacJwtVerifierOptions): JwtVerifier {
   assertObject('options', options);

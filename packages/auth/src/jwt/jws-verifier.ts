@@ -29,42 +29,48 @@ export interface JwsVerifierOptions
 
 /** Options of {@link createHmacJwsVerifier}: one algorithm, and the secrets. */
 export interface HmacJwsVerifierOptions extends JwsOptions {
-  /** The only one that is accepted; a secret has as many bytes as its hash, or more. */
+  /** The only accepted algorithm. A secret has at least as many bytes as its hash. */
   algorithm: HmacAlgorithm;
-  /** More than one while secrets are rotated; then each has a `kid`. */
+  /** The secrets. Several while they are rotated; then each has a `kid`. */
   secrets: readonly HmacSecret[];
 }
 
-/** Content whose signature is right. Whether it may be used now, here and by whom is not looked at. */
+/** Content with a valid signature. Whether it may be used now, here and by whom is not checked. */
 export interface VerifiedJws {
   /** The protected header, frozen. */
   readonly header: Readonly<Record<string, unknown>>;
-  /** The bytes that were signed; empty where nothing was. */
+  /** The signed bytes; may be empty. */
   readonly payload: Uint8Array;
+  /** The header `alg`. */
   readonly algorithm: string;
-  /** The `kid` of the header. */
+  /** The header `kid`, if there is one. */
   readonly kid: string | undefined;
 }
 
-/** Numbers of a {@link JwsVerifier}. */
+/** What a {@link JwsVerifier} has counted. */
 export interface JwsVerifierStats {
+  /** Content accepted. */
   readonly accepted: number;
-  /** By reason. */
+  /** Content rejected, by reason. */
   readonly refused: Readonly<Partial<Record<TokenReason, number>>>;
-  /** By where they are; `given` for those that were given. */
+  /** Numbers of the keys, by their URL; `given` for `jwks` and secrets. */
   readonly keys: Readonly<Record<string, KeySourceStats>>;
 }
 
-/** Verifies signed content of any kind. Made by {@link createJwsVerifier} and {@link createHmacJwsVerifier}. */
+/** Verifies signed content. Created by {@link createJwsVerifier} and {@link createHmacJwsVerifier}. */
 export interface JwsVerifier extends AsyncDisposable {
-  /** @throws TokenError `MAC_TOKEN_INVALID`, with the reason. Nothing else, but the reason of an aborted `signal`. */
+  /**
+   * Verifies a compact JWS and returns its payload.
+   * @throws TokenError (`MAC_TOKEN_INVALID`), and the reason of the signal
+   */
   verify(jws: string, options?: VerifyOptions): Promise<VerifiedJws>;
-  /** Resolves once the keys are at hand. @throws TokenError `keysUnavailable`. */
+  /** Resolves when the keys have been fetched. For a readiness check. */
   ready(options?: VerifyOptions): Promise<void>;
-  /** What it accepts, in words. */
+  /** Returns the effective options in words. */
   describe(): string;
+  /** Returns the counts since it was created. */
   stats(): JwsVerifierStats;
-  /** Cancels fetches in flight. */
+  /** Cancels fetches in flight. Content is still verified with the keys that are there. */
   close(): Promise<void>;
 }
 
@@ -73,9 +79,9 @@ const OPTIONS = [...COMMON_OPTIONS, 'algorithms', 'jwks', 'jwksUri', 'fetch', 'k
 const MAX_LENGTH = 1_048_576;
 
 /**
- * A verifier for content that is signed in JWS compact serialization (RFC 7515) and is no JWT: a security event, an ACME
- * request, a document. Reads and checks as strictly as {@link createJwtVerifier} does, by the same rules for keys, and
- * leaves the payload alone. For tokens use that one: a signature that is right says nothing of issuer, audience or time.
+ * Creates a verifier of content in JWS compact serialization (RFC 7515) that is not a JWT: a security event, an ACME
+ * request, a document. As strict as {@link createJwtVerifier}, with the same rules for keys; the payload is not
+ * interpreted. Use `createJwtVerifier` for tokens: a valid signature says nothing about issuer, audience or time.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`), also for weak, private or broken keys in `jwks`.
  * @example
@@ -98,8 +104,17 @@ export function createJwsVerifier(options: JwsVerifierOptions): JwsVerifier {
 }
 
 /**
- * The same for content under a shared secret: whoever can verify it can also make it.
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a secret that is a text or shorter than the hash.
+ * Creates a verifier of content that is signed with a shared secret, as {@link createJwsVerifier} does for public keys.
+ * Everyone who can verify it can also create it.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) which never shows a secret
+ * @example
+ * ```ts
+ * import { createHmacJwsVerifier } from '@macadam/auth';
+ * import { randomBytes } from 'node:crypto';
+ *
+ * const documents = createHmacJwsVerifier({ algorithm: 'HS256', secrets: [{ secret: randomBytes(32) }] });
+ * ```
  */
 export function createHmacJwsVerifier(options: HmacJwsVerifierOptions): JwsVerifier {
   assertObject('options', options);

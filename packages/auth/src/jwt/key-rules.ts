@@ -2,11 +2,12 @@ import { own } from './strict-json.ts';
 import { hasRocaFingerprint } from './roca.ts';
 import { hasSmallOrder } from './small-order.ts';
 
-/** A JSON Web Key (RFC 7517), as it came: nothing of it is trusted. */
+/** A JSON Web Key (RFC 7517). Untrusted input: it is validated when it is used. */
 export type JsonWebKey = Readonly<Record<string, unknown>>;
 
 /** A JSON Web Key Set (RFC 7517 section 5). */
 export interface JsonWebKeySet {
+  /** The keys. */
   readonly keys: readonly JsonWebKey[];
 }
 

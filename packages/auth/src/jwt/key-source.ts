@@ -13,16 +13,19 @@ export interface KeySource {
   close(): void;
 }
 
-/** Numbers of one issuer's keys. */
+/** Numbers of the keys of one issuer. */
 export interface KeySourceStats {
+  /** Keys that can be used now. */
   readonly keys: number;
-  /** Milliseconds since the set in hand was asked for; `undefined` for keys that were given, or before the first fetch. */
+  /** Age of the current key set, in milliseconds; `undefined` for given keys, and before the first fetch. */
   readonly ageMs: number | undefined;
+  /** Fetches of the key set. */
   readonly fetches: number;
+  /** Fetches that failed. */
   readonly fetchFailures: number;
   /** Failures since the last success. */
   readonly failuresInARow: number;
-  /** Tokens that named a key the issuer does not have. */
+  /** Tokens with a key that the issuer does not have. */
   readonly unknownKeys: number;
 }
 

@@ -5,76 +5,89 @@ import type { JsonWebKeySet } from './key-rules.ts';
 import type { Principal } from './principal.ts';
 import type { JwtProfile } from './profiles.ts';
 
-/** An issuer whose tokens are accepted, and which of them. */
+/** An issuer whose tokens are accepted, and what they must look like. */
 export interface JwtIssuerOptions {
-  /** What `iss` must be, letter for letter. For `spiffe-jwt-svid`, the trust domain: `spiffe://example.org`. */
+  /** Required value of `iss`, compared exactly. For `spiffe-jwt-svid` the trust domain: `spiffe://example.org`. */
   issuer: string;
-  /** What `aud` must hold: you. One of them is enough. */
+  /** Your audience: `aud` must contain one of these. */
   audience: string | readonly string[];
-  /** The algorithms that are accepted: what a token or a key says can narrow this, and never widen it. */
+  /** Accepted algorithms. A token or key can narrow them, and never extend them. */
   algorithms: readonly JwtAlgorithm[];
-  /** Where the keys are. `https`, except on loopback. Either this or `jwks`. */
+  /**
+   * URL of the key set (JWKS). `https`, except on loopback. Exactly one of `jwksUri` and `jwks` is required. Default:
+   * none.
+   */
   jwksUri?: string;
-  /** The keys themselves. */
+  /** The key set itself, instead of `jwksUri`. Default: none. */
   jwks?: JsonWebKeySet;
-  /** Default: `rfc9068`, access tokens. */
+  /** Kind of the tokens. Default: `rfc9068`, access tokens. */
   profile?: JwtProfile;
-  /** The `typ` that a `generic` token must have, such as `secevent+jwt`. Default: none, or `JWT`. */
+  /** Required `typ` of a `generic` token, such as `secevent+jwt`. Default: none, or `JWT`. */
   typ?: string;
-  /** Refuse tokens issued longer ago than this, whatever their `exp`. Default: no limit. */
+  /** Rejects tokens that were issued longer ago than this, in milliseconds, whatever their `exp`. Default: no limit. */
   maxTokenAgeMs?: number;
 }
 
-/** How long and how much a verifier remembers. */
+/** Limits of the cache of verified tokens. */
 export interface TokenCacheOptions {
-  /** Tokens remembered at most. When there are as many, another one is when it comes for the second time. Default: 10_000. */
+  /**
+   * Maximum number of tokens. When it is full, a new token is cached when it comes for the second time. Default:
+   * 10_000.
+   */
   maxEntries?: number;
-  /** About how much memory they take at most, in bytes. Default: 16_777_216. */
+  /** Approximate maximum size, in bytes. Default: 16_777_216 (16 MiB). */
   maxBytes?: number;
-  /** How long a token is remembered before it is verified again. Default: 300_000. */
+  /** How long a token is cached before it is verified again, in milliseconds. Default: 300_000. */
   maxAgeMs?: number;
 }
 
-/** What every verifier takes. */
+/** Options of every verifier of JWTs. */
 export interface VerifierOptions {
-  /** What its metrics are under. Default: the first issuer. */
+  /** Name in metrics. Default: the first issuer. */
   name?: string;
-  /** How far the issuer's clock and ours may differ. Default: 10_000; at most 60_000. */
+  /** Tolerated difference of clocks, in milliseconds, 0 to 60_000. Default: 10_000. */
   clockToleranceMs?: number;
-  /** The longest token that is looked at, in characters. Default: 8_192; at most 16_384. */
+  /** Maximum length of a token, in characters, at most 16_384. Default: 8_192. */
   maxTokenLength?: number;
-  /** Tokens that passed are remembered; `false` verifies each anew. */
+  /** Caches verified tokens; `false` verifies each time. Default: the defaults of {@link TokenCacheOptions}. */
   cache?: TokenCacheOptions | false;
   /**
-   * Asked for each token that passes everything else, cached or not. `true` refuses it (`revoked`); an error refuses it as
-   * well (`revocationUnknown`). Answer synchronously where you can: a promise is waited for, for 5 seconds at most.
+   * Called for each token that is valid otherwise, cached or not. `true` rejects it (`revoked`), and so does an error
+   * (`revocationUnknown`). Return synchronously where you can; a promise has to settle within 5 seconds. Default: none.
    */
   isRevoked?: (principal: Principal) => boolean | Promise<boolean>;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
 /** Options of {@link createJwtVerifier}. */
 export interface JwtVerifierOptions extends VerifierOptions {
-  /** At least one, each with its own name. */
+  /** The accepted issuers, at least one, with different names. */
   issuers: readonly JwtIssuerOptions[];
-  /** What fetches the keys. Default: the global `fetch`. */
+  /** Fetches the keys. Default: the global `fetch`. */
   fetch?: FetchLike;
-  /** How the keys behind a `jwksUri` are fetched. */
+  /** How the keys of a `jwksUri` are fetched. Default: the defaults of {@link KeyFetchOptions}. */
   keyFetch?: KeyFetchOptions;
-  /** Spreads refreshes. Default: the random source of the machine. */
+  /** Source of randomness, for the times of refreshes. Default: `Math.random`. */
   random?: Random;
 }
 
-/** How keys are fetched. When is up to the issuer's `Cache-Control`, between a minute and a day; else 10 minutes. */
+/**
+ * How keys are fetched. They are refreshed by the `Cache-Control` of the issuer, after a minute at the earliest and a
+ * day at the latest; without one after 10 minutes.
+ */
 export interface KeyFetchOptions {
-  /** How long one fetch may take. Default: 5_000. */
+  /** Time limit of one fetch, in milliseconds. Default: 5_000. */
   timeoutMs?: number;
-  /** How long old keys are used while the issuer cannot be reached. Default: 86_400_000 (a day); at most three days. */
+  /**
+   * How long old keys are used while the issuer cannot be reached, in milliseconds, at most three days. Default:
+   * 86_400_000 (a day).
+   */
   staleIfErrorMs?: number;
   /**
-   * How long after a token with an unknown key the next such token may cause a fetch. After six for the same key there is
-   * none for its sake for half a minute, then for one, and so on up to five. Default: 10_000; at least 1_000.
+   * Minimum time between two fetches that are caused by tokens with an unknown key, in milliseconds, at least 1_000.
+   * After six fetches for the same key, further ones wait half a minute, then a minute, and so on up to five. Default:
+   * 10_000.
    */
   unknownKeyCooldownMs?: number;
 }

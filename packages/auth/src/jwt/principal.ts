@@ -2,30 +2,29 @@ import { TokenError } from '../errors.ts';
 import { type JsonObject, own } from './strict-json.ts';
 import type { JwtProfile } from './profiles.ts';
 
-/**
- * Who a verified token speaks for. Frozen to the bottom: the same object is handed to every caller who brings the token,
- * and none of them can make another one an administrator.
- */
+/** The principal of a verified token. Deeply frozen, since all callers who send the same token share the object. */
 export interface Principal {
-  /** `sub`; undefined where a `generic` token has none. */
+  /** The claim `sub`; undefined when a `generic` token has none. */
   readonly subject: string | undefined;
   /** The configured issuer. */
   readonly issuer: string;
-  /** `aud`, always as a list. */
+  /** The claim `aud`, always as a list. */
   readonly audience: readonly string[];
-  /** `client_id`, or `azp` where there is none. */
+  /** The claim `client_id`, else `azp`. */
   readonly clientId: string | undefined;
-  /** `scope`, split at spaces; `scp` where there is none. */
+  /** The claim `scope`, split at spaces, else `scp`. */
   readonly scopes: readonly string[];
-  /** `jti`. */
+  /** The claim `jti`, if there is one. */
   readonly tokenId: string | undefined;
-  /** `exp`, in epoch milliseconds. */
+  /** The claim `exp`, in epoch milliseconds. */
   readonly expiresAtMs: number;
+  /** The algorithm that the token is signed with. */
   readonly algorithm: string;
-  /** The key that signed it. */
+  /** The `kid` of the key that signed it, if it has one. */
   readonly kid: string | undefined;
+  /** The profile of its issuer. */
   readonly profile: JwtProfile;
-  /** All claims, as they are in the token. */
+  /** All claims of the token. */
   readonly claims: Readonly<Record<string, unknown>>;
 }
 

@@ -5,24 +5,42 @@ import { cacheKey, DecisionCache, type DecisionCacheOptions } from './decision-c
 /** Options of {@link cachedPermissions}. */
 export interface CachedPermissionsOptions<P, R> extends DecisionCacheOptions {
   /**
-   * All that a decision rests on besides the rules and the action: `[user.id, order.id, order.version]`. Parts, not one
-   * text, so that they cannot run into each other. `undefined` for a question that is decided anew each time.
+   * Returns everything that a decision depends on besides the rules and the action: `[user.id, order.id,
+   * order.version]`. Parts instead of one string, so that they cannot run into each other. `undefined` for a request
+   * that must not be cached.
    */
   keyOf: (principal: P, resource: R | undefined) => readonly (string | number | boolean | null)[] | undefined;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
-/** Permissions that remember, with numbers about it. */
+/** Permissions with a cache. Created by {@link cachedPermissions}. */
 export interface CachedPermissions<P, R, A extends string = string> extends Permissions<P, R, A> {
-  stats(): { readonly hits: number; readonly misses: number; readonly entries: number };
+  /** Returns what the cache has counted. */
+  stats(): {
+    /** Decisions from the cache. */
+    readonly hits: number;
+    /** Decisions not found in the cache. */
+    readonly misses: number;
+    /** Decisions in the cache now. */
+    readonly entries: number;
+  };
 }
 
 /**
- * Remembers decisions of permissions that cost more than a look-up: those of Cedar, or with slow conditions. What is
- * remembered belongs to `version`: permissions of another version never see it.
+ * Caches the decisions of permissions that are slow to evaluate: those of Cedar, or with slow conditions. The cache
+ * belongs to `version`: permissions of another version never see its decisions.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { cachedPermissions, definePermissions } from '@macadam/auth';
+ *
+ * interface User { id: string; roles: string[] }
+ * const rules = [{ id: 'readers', actions: ['order:read'], roles: ['reader'] }] as const;
+ * const can = cachedPermissions(definePermissions<User>({ rules }), { keyOf: ({ id, roles }) => [id, ...roles] });
+ * if (!can({ id: 'u1', roles: ['reader'] }, 'order:read').allowed) throw new Error('a reader reads');
+ * ```
  */
 export function cachedPermissions<P, R, A extends string = string>(
   permissions: Permissions<P, R, A>,

@@ -21,31 +21,40 @@ import {
   type RuleExplanation,
 } from './decision.ts';
 
-/** Names an entity of Cedar: `{ type: 'Shop::User', id: 'u1' }`. */
+/** The identity of a Cedar entity: `{ type: 'Shop::User', id: 'u1' }`. */
 export interface CedarEntityId {
+  /** The type of the entity, with its namespace. */
   readonly type: string;
+  /** The id of the entity. */
   readonly id: string;
 }
 
-/** An entity with what policies may ask about it. */
+/** A Cedar entity, with what policies may ask about it. */
 export interface CedarEntity {
+  /** The identity of the entity. */
   readonly uid: CedarEntityId;
+  /** Its attributes. */
   readonly attrs: Readonly<Record<string, unknown>>;
+  /** The entities that it belongs to. */
   readonly parents: readonly CedarEntityId[];
+  /** Its tags. */
   readonly tags?: Readonly<Record<string, unknown>>;
 }
 
 /** The part of `@cedar-policy/cedar-wasm/nodejs` (4) that is used. */
 export interface CedarEngine {
+  /** Parses policies. */
   preparsePolicySet(id: string, policies: { staticPolicies: never }): CedarParsed;
+  /** Parses a schema. */
   preparseSchema(id: string, schema: never): CedarParsed;
+  /** Decides about a request, with parsed policies. */
   statefulIsAuthorized(call: never): CedarAnswer;
 }
 
-/** What Cedar says of what it was given to read. */
+/** The result of parsing by Cedar. */
 export type CedarParsed = { type: 'success' } | { type: 'failure'; errors: readonly { readonly message: string }[] };
 
-/** What Cedar answers. */
+/** The answer of Cedar to a request. */
 export type CedarAnswer =
   | {
       type: 'success';
@@ -58,31 +67,37 @@ export type CedarAnswer =
 
 /** Options of {@link cedarPermissions}. */
 export interface CedarPermissionsOptions<P, R, A extends string = string> {
-  /** `import cedar from '@cedar-policy/cedar-wasm/nodejs'`. Handed in, so that who has no Cedar has nothing of it. */
+  /**
+   * The engine: `import cedar from '@cedar-policy/cedar-wasm/nodejs'`. Passed in, so that it is not a dependency of
+   * this package.
+   */
   cedar: CedarEngine;
   /**
-   * The policies: a text, or texts by the names that decisions give. The engine keeps all that it has read until the process
-   * ends: make permissions anew when policies have changed, and not for each question.
+   * The policies: one text, or texts by the ids that appear in decisions. The engine keeps everything that it has
+   * parsed until the process ends: create new permissions when policies change, not per request.
    */
   policies: string | Readonly<Record<string, string>>;
-  /** The schema, in Cedar's own syntax or as JSON. With one, questions that do not fit it are not decided. Default: none. */
+  /**
+   * The schema, in Cedar syntax or as JSON. With one, requests that do not conform to it are not decided. Default:
+   * none.
+   */
   schema?: string | Readonly<Record<string, unknown>>;
-  /** Whose permission it is, as Cedar names it: `{ type: 'User', id: 'u1' }`. */
+  /** Returns the principal as a Cedar entity: `{ type: 'User', id: 'u1' }`. */
   principalOf: (principal: P) => CedarEntityId;
-  /** What is to be done something with, as Cedar names it; also where a question names no resource. */
+  /** Returns the resource as a Cedar entity; also called for a request without a resource. */
   resourceOf: (resource: R | undefined) => CedarEntityId;
-  /** Default: `{ type: 'Action', id: action }`. */
+  /** Returns the action as a Cedar entity. Default: `{ type: 'Action', id: action }`. */
   actionOf?: (action: A) => CedarEntityId;
-  /** What is known of them: attributes, groups, parents. Default: nothing. */
+  /** Returns the entities of a request, with attributes and parents. Default: none. */
   entitiesOf?: (principal: P, resource: R | undefined) => readonly CedarEntity[];
-  /** Default: empty. */
+  /** Returns the context of a request. Default: empty. */
   contextOf?: (principal: P, action: A, resource: R | undefined) => Readonly<Record<string, unknown>>;
   /**
    * The answer where Cedar gives none, and where a policy fails: Cedar itself passes over a `forbid` that fails. Where a
    * name cannot be had of the principal, the action or the resource, it is no in any case. Default: `closed`.
    */
   onFailure?: 'closed' | 'open';
-  /** Default: a digest of the policies and the schema. */
+  /** Version of the policies. Default: a digest of the policies and the schema. */
   version?: string;
 }
 
@@ -107,10 +122,22 @@ const OPTIONS = [
 ];
 
 /**
- * Permissions that Cedar decides, in the form of `definePermissions`. `rule` of a decision is the first policy that it
- * rests on; `explain` names all of them.
+ * Creates permissions that Cedar decides, with the interface of `definePermissions`. `rule` of a decision is the first
+ * policy that determined it; `explain` returns all of them.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), also for policies or a schema that Cedar cannot read, with what it says.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`), also for policies and a schema that Cedar cannot parse
+ * @example
+ * ```ts ignore=Cedar is an optional package
+ * import { cedarPermissions } from '@macadam/auth';
+ * import cedar from '@cedar-policy/cedar-wasm/nodejs';
+ *
+ * const can = cedarPermissions<{ id: string }, { id: string }>({
+ * cedar,
+ * policies: 'permit(principal, action == Action::"read", resource);',
+ * principalOf: ({ id }) => ({ type: 'User', id }),
+ * resourceOf: (order) => ({ type: 'Order', id: order?.id ?? '' }),
+ * });
+ * ```
  */
 export function cedarPermissions<P, R, A extends string = string>(
   options: CedarPermissionsOptions<P, R, A>,

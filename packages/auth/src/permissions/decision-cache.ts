@@ -9,11 +9,14 @@ import {
 } from '@macadam/core';
 import type { Decision } from './decision.ts';
 
-/** Options of a cache of decisions. */
+/** Limits of a cache of decisions. */
 export interface DecisionCacheOptions {
-  /** How long a decision is used again: so long may what it rests on have changed unseen. Default: 10_000. */
+  /**
+   * How long a decision is cached, in milliseconds. A change of what it depends on takes effect after this time.
+   * Default: 10_000.
+   */
   ttlMs?: number;
-  /** Default: 10_000. */
+  /** Maximum number of decisions. Default: 10_000. */
   maxEntries?: number;
 }
 

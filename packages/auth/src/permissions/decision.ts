@@ -42,24 +42,32 @@ export function disown(answer: unknown): void {
   if (answer instanceof Promise) answer.catch(() => {});
 }
 
-/** What one rule had to say. */
+/** The outcome of one rule. */
 export interface RuleExplanation {
+  /** The id of the rule. */
   readonly rule: string;
+  /** What the rule does when it applies. */
   readonly effect: 'allow' | 'deny';
+  /** Whether the rule applies. `failed`: its condition threw. */
   readonly outcome: 'applies' | 'doesNotApply' | 'failed';
-  /** Why it failed, where that is known. */
+  /** The error of a rule that failed, if it is known. */
   readonly cause?: unknown;
 }
 
-/** Decides, in memory. Call it, or one of its ways of asking. */
+/** Decides about actions, in memory. Call it, or one of its methods. */
 export interface Permissions<P, R, A extends string = string> {
+  /** Decides whether the principal may perform the action on the resource. */
   (principal: P, action: A, resource?: R): Decision;
-  /** Decides for many resources at once, in their order. */
+  /** Decides about many resources at once; the decisions are in their order. */
   many(principal: P, action: A, resources: readonly R[]): Decision[];
-  /** @throws ForbiddenError (`MAC_FORBIDDEN`) unless it is allowed. */
+  /**
+   * Throws unless the action is allowed.
+   * @throws ForbiddenError (`MAC_FORBIDDEN`)
+   */
   assert(principal: P, action: A, resource?: R): void;
-  /** What each rule about the action and the roles of the principal has to say, denials first. */
+  /** Returns the outcome of each rule about the action and the roles of the principal, deny rules first. */
   explain(principal: P, action: A, resource?: R): readonly RuleExplanation[];
+  /** The version of the rules; part of every decision. */
   readonly version: string;
 }
 

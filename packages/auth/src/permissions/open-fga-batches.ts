@@ -3,13 +3,16 @@ import { type FetchLike, fetchBounded } from '../fetch/bounded-fetch.ts';
 import { safeCause, secretsInHeaders } from '../fetch/safe-cause.ts';
 import { type JsonObject, own, readStrictObject } from '../jwt/strict-json.ts';
 
-/** How fresh an answer of OpenFGA must be. */
+/** How fresh a decision of OpenFGA must be. */
 export type Consistency = 'minimizeLatency' | 'higher';
 
-/** A relation, in the words of OpenFGA. */
+/** A relationship tuple of OpenFGA. */
 export interface FgaTuple {
+  /** The user, such as `user:u1`. */
   readonly user: string;
+  /** The relation, such as `viewer`. */
   readonly relation: string;
+  /** The object, such as `document:7`. */
   readonly object: string;
 }
 

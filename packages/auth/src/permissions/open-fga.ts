@@ -23,43 +23,46 @@ import type { CheckOptions, RemotePermissions } from './remote-permissions.ts';
 
 /** Options of {@link openFgaPermissions}. */
 export interface OpenFgaPermissionsOptions<P, R, A extends string = string> {
-  /** Where the server is: https, or http to this machine. */
+  /** URL of the server: `https`, or `http` on loopback. */
   apiUrl: string;
   /** The store that holds the relations. */
   storeId: string;
-  /** The authorization model that decides. Mandatory: without it, what is allowed changes when somebody writes a model. */
+  /**
+   * The authorization model that decides. Required: otherwise permissions would change when somebody writes a model.
+   */
   authorizationModelId: string;
-  /** `user:u1`. `undefined` is nobody, who may do nothing, and so is a name with a `#`, which would be a group. */
+  /** Returns the user: `user:u1`. `undefined`, or a name with a `#` (a userset), is denied. */
   userOf: (principal: P) => string | undefined;
-  /** `document:7`. `undefined` is nothing, to which nothing may be done. */
+  /** Returns the object: `document:7`. `undefined` is denied. */
   objectOf: (resource: R | undefined) => string | undefined;
   /** The relation that an action needs: `{ 'doc:read': 'viewer' }`, or a function. An action without one is denied. */
   relationOf: Readonly<Partial<Record<A, string>>> | ((action: A) => string | undefined);
-  /** Values for conditions of the model. Default: none. */
+  /** Returns values for the conditions of the model. Default: none. */
   contextOf?: (principal: P, action: A, resource: R | undefined) => Readonly<Record<string, unknown>> | undefined;
-  /** Relations that hold for this question alone. Default: none. */
+  /** Returns relations that hold for this request only. Default: none. */
   contextualTuplesOf?: (principal: P, resource: R | undefined) => readonly FgaTuple[];
-  /** How long an answer may take, in all. Default: 300. */
+  /** Time limit of a decision, in milliseconds. Default: 300. */
   timeoutMs?: number;
   /**
-   * The answer where the server gives none in time: `open` lets everybody in while it is away. Where there is nothing to ask,
-   * since a function that makes the question throws or gives what cannot be sent, it is no in any case. Default: `closed`.
+   * The decision when the server does not respond in time: `open` allows everything while it is down. When the request
+   * cannot be built, since one of the functions throws or returns an invalid value, it is denied in any case. Default:
+   * `closed`.
    */
   onFailure?: 'closed' | 'open';
-  /**
-   * `higher` reads past the server's caches. OpenFGA has no tokens that stand for a write: after one, ask with `higher`.
-   * Default: `minimizeLatency`.
-   */
+  /** `higher` bypasses the caches of the server. After a write, ask with `higher`. Default: `minimizeLatency`. */
   consistency?: Consistency;
-  /** Questions in one request; the server takes 50 unless it is configured otherwise. Default: 50. */
+  /** Maximum number of checks in one request; the server allows 50 unless it is configured otherwise. Default: 50. */
   maxBatch?: number;
-  /** Decisions to remember; those asked with `higher` never are read from there. Default: `false`. */
+  /** Caches decisions; those asked with `higher` are never read from it. Default: `false`. */
   cache?: DecisionCacheOptions | false;
-  /** Headers of each request, asked anew: `authorization` of a token client, say. Default: none. */
+  /** Returns the header fields of each request, such as `authorization`. Default: none. */
   headersOf?: (signal: AbortSignal) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
-  /** Default: the global one. That of `@macadam/http` brings retries and a circuit breaker. */
+  /**
+   * Sends the requests. That of a client of `@macadam/http` adds retries and a circuit breaker. Default: the global
+   * `fetch`.
+   */
   fetch?: FetchLike;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
@@ -85,7 +88,7 @@ const CONSISTENCIES: readonly Consistency[] = ['minimizeLatency', 'higher'];
 const FAILURES = ['closed', 'open'] as const;
 
 /**
- * Permissions that an OpenFGA server decides.
+ * Creates permissions that an OpenFGA server decides.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`)
  * @example

@@ -15,21 +15,21 @@ import { type ActionRules, RuleIndex } from './rule-index.ts';
 
 /** Options of {@link definePermissions}. */
 export interface PermissionsOptions<P, R, A extends string = string> {
-  /** What is allowed, and what is denied. What no rule speaks of is denied. */
+  /** The rules. What no rule allows is denied. */
   rules: readonly PermissionRule<P, R, A>[];
-  /** Which roles each role includes: `{ admin: ['editor'], editor: ['reader'] }`. Default: none. */
+  /** The roles that each role includes: `{ admin: ['editor'], editor: ['reader'] }`. Default: none. */
   roles?: Readonly<Record<string, readonly string[]>>;
   /**
-   * The roles of a principal, as a list. Default: its `roles`, or the `roles` among its `claims`, if that is a list. What
-   * is none throws (`MAC_INVALID_OPTIONS`): the letters of a text are no roles, and a denial for a role must not be missed.
+   * Returns the roles of a principal, as a list; anything else throws (`MAC_INVALID_OPTIONS`), so that no deny rule is
+   * missed. Default: `roles` of the principal, or of its `claims`, if that is a list.
    */
   rolesOf?: (principal: P) => Iterable<string>;
   /**
-   * How a principal can stand to a resource, by name: functions, or those of a `relationGraph`. Asked only where a rule
-   * names the relation and the question names a resource. Default: none.
+   * Relations between a principal and a resource, by name: functions, or those of a `relationGraph`. Called only for
+   * rules that name the relation, and requests with a resource. Default: none.
    */
   relations?: Relations<P, R>;
-  /** Names this state of the rules. Default: a digest of them. */
+  /** Version of the rules. Default: a digest of them. */
   version?: string;
 }
 
@@ -40,7 +40,8 @@ interface DecidingRule<P, R> extends CompiledRule<P, R> {
 }
 
 /**
- * Permissions as data and functions. What no rule allows is denied, and a denial wins whatever the order.
+ * Defines permissions as data and functions. What no rule allows is denied, and a deny rule wins over every allow rule,
+ * whatever their order.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`)
  * @example

@@ -4,47 +4,50 @@ import { assertFunction, assertKnownOptions, assertObject, OptionsError } from '
 
 /** A relation of a subject to an object. */
 export interface RelationTuple {
-  /** `user:u1`; `team:eng#member` for all who have that relation; `user:*` for every user. */
+  /** `user:u1`; `team:eng#member` for everyone with that relation; `user:*` for every user. */
   readonly subject: string;
-  /** `member`, `editor` … */
+  /** The relation, such as `member` or `editor`. */
   readonly relation: string;
-  /** `doc:7`. */
+  /** The object, such as `doc:7`. */
   readonly object: string;
 }
 
-/** What follows from other relations. */
+/** How a relation follows from others. */
 export interface RelationDefinition {
-  /** Relations to the same object that include this one: an editor is a viewer. */
+  /** Relations to the same object that include this one: an editor is a viewer. Default: none. */
   includes?: readonly string[];
   /**
-   * Relations of this object to others, such as `parent`: whoever has this relation to those has it to this object. The
-   * others are the subjects of tuples with that relation.
+   * Relations of this object to other objects, such as `parent`: everyone who has this relation to those has it to this
+   * object. Default: none.
    */
   from?: readonly string[];
 }
 
 /** Options of {@link relationGraph}. */
 export interface RelationGraphOptions {
-  /** What holds to begin with. Default: nothing. */
+  /** The initial tuples. Default: none. */
   tuples?: Iterable<RelationTuple>;
-  /** What follows from what, by relation. Default: nothing. */
+  /** How relations follow from others, by name. Default: none. */
   relations?: Readonly<Record<string, RelationDefinition>>;
 }
 
-/** Relations between subjects and objects. */
+/** Relations between subjects and objects. Created by {@link relationGraph}. */
 export interface RelationGraph {
-  /** Whether the subject has the relation to the object, by whatever way. @throws RangeError beyond 25 steps. */
+  /** Returns whether the subject has the relation to the object, directly or indirectly. */
   has(subject: string, relation: string, object: string): boolean;
-  /** True unless it was there already. */
+  /** Adds a tuple. Returns false when it was already there. */
   add(tuple: RelationTuple): boolean;
-  /** False when it was not there. */
+  /** Removes a tuple. Returns false when it was not there. */
   remove(tuple: RelationTuple): boolean;
-  /** The relation as `definePermissions` takes it. Where either function gives `undefined`, it does not hold. */
+  /**
+   * Returns the relation as a function for `relations` of `definePermissions`. Does not hold where either function
+   * returns `undefined`.
+   */
   relation<P, R>(
     name: string,
     names: { subject: (principal: P) => string | undefined; object: (resource: R) => string | undefined },
   ): (principal: P, resource: R) => boolean;
-  /** Tuples there are. */
+  /** Number of tuples. */
   readonly size: number;
 }
 
@@ -55,7 +58,7 @@ const OBJECT = /^[^\s#:]+:[^\s#]+$/;
 const SUBJECT = /^[^\s#:]+:[^\s#]+(#[^\s#:]+)?$/;
 
 /**
- * Relations in memory, for `definePermissions`.
+ * Creates a graph of relations in memory, for `definePermissions`.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`)
  * @example

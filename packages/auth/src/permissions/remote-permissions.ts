@@ -1,34 +1,53 @@
 import type { Decision } from './decision.ts';
 import type { Consistency } from './open-fga-batches.ts';
 
-/** What can be said of one question. */
+/** Options of one decision. */
 export interface CheckOptions {
-  /** How fresh the answer must be: `higher` passes all caches. Default: that of the permissions. */
+  /** How fresh the decision must be; `higher` bypasses all caches. Default: that of the permissions. */
   consistency?: Consistency;
-  /** The answer where the server gives none in time. Default: that of the permissions. */
+  /** The decision when the server does not respond in time. Default: that of the permissions. */
   onFailure?: 'closed' | 'open';
-  /** Stops waiting, and rejects with its reason. Default: that of the current work. */
+  /** Stops waiting, and rejects with its reason. Default: the signal of the current unit of work. */
   signal?: AbortSignal;
 }
 
-/** Numbers of permissions that are asked for over the network. */
+/** What remote permissions have counted. */
 export interface RemotePermissionsStats {
+  /** Decisions that were asked for. */
   readonly checks: number;
+  /** Requests sent. */
   readonly requests: number;
-  /** Questions that the server did not answer. */
+  /** Checks that the server did not answer. */
   readonly unavailable: number;
-  readonly cache: { readonly hits: number; readonly misses: number; readonly entries: number };
+  /** What the cache has counted; all 0 without one. */
+  readonly cache: {
+    /** Decisions from the cache. */
+    readonly hits: number;
+    /** Decisions not found in the cache. */
+    readonly misses: number;
+    /** Decisions in the cache now. */
+    readonly entries: number;
+  };
 }
 
-/** Decides, over the network. Rejects for an aborted `signal` alone: a server that is away is an answer, `unavailable`. */
+/**
+ * Decides about actions, over the network. Rejects only for an aborted `signal`: when the server does not respond, the
+ * decision is `unavailable`.
+ */
 export interface RemotePermissions<P, R, A extends string = string> {
+  /** Decides whether the principal may perform the action on the resource. */
   (principal: P, action: A, resource?: R, options?: CheckOptions): Promise<Decision>;
-  /** Decides for many resources at once, in their order. */
+  /** Decides about many resources at once; the decisions are in their order. */
   many(principal: P, action: A, resources: readonly R[], options?: CheckOptions): Promise<Decision[]>;
-  /** @throws ForbiddenError (`MAC_FORBIDDEN`) unless it is allowed. */
+  /**
+   * Rejects unless the action is allowed.
+   * @throws ForbiddenError (`MAC_FORBIDDEN`)
+   */
   assert(principal: P, action: A, resource?: R, options?: CheckOptions): Promise<void>;
+  /** The version of the model; part of every decision. */
   readonly version: string;
-  /** Where it asks, and what it answers when nobody does, in words. */
+  /** Returns the effective options in words. */
   describe(): string;
+  /** Returns the counts since it was created. */
   stats(): RemotePermissionsStats;
 }

@@ -1,10 +1,12 @@
 import { assertFunction, assertKnownOptions, assertObject, assertOneOf, assertText, OptionsError } from '@macadam/core';
 
-/** What a condition is asked about. */
+/** What a condition (`when`) is called with. */
 export interface PermissionRequest<P, R> {
+  /** Who asks. */
   readonly principal: P;
+  /** The action. */
   readonly action: string;
-  /** What the action is done to; undefined where nothing was named. */
+  /** The resource; undefined when none was named. */
   readonly resource: R | undefined;
 }
 
@@ -13,23 +15,28 @@ export type Relations<P, R> = Readonly<Record<string, (principal: P, resource: R
 
 /** One rule. All that it says must hold: one of the roles, one of the relations, every field of `where`, and `when`. */
 export interface PermissionRule<P, R, A extends string = string> {
-  /** Names the rule in decisions. */
+  /** Identifies the rule in decisions. */
   id: string;
-  /** A `deny` that applies wins over every `allow`. Default: `allow`. */
+  /** A `deny` rule that applies wins over every `allow` rule. Default: `allow`. */
   effect?: 'allow' | 'deny';
-  /** What it is about: `order:read`, all of a kind, `order:*`, or everything, `*`. */
+  /** The actions: `order:read`, all of a kind (`order:*`), or all (`*`). */
   actions: readonly (A | `${string}:*` | '*')[];
-  /** Whoever has one of these roles, or one that includes it. Default: anybody. */
+  /** Applies to principals with one of these roles, or a role that includes it. Default: everybody. */
   roles?: readonly string[];
-  /** Whoever stands in one of these `relations` to the resource. Without a resource, none holds. Default: anybody. */
+  /**
+   * Applies to principals with one of these relations to the resource; never without a resource. Default: everybody.
+   */
   relations?: readonly string[];
   /**
-   * Fields of the resource and what they must be: a text, a number, a boolean or null, or `{ principal: 'subject' }` for a
-   * field of the principal. Own fields only; what is missing or null equals no
-   * field of the principal, not even one that is missing, too.
+   * Fields of the resource and their required values: a string, number, boolean or null, or `{ principal: 'subject' }`
+   * for a field of the principal. Own fields only; a missing or null field equals no field of the principal. Default:
+   * none.
    */
   where?: Readonly<Record<string, string | number | boolean | null | { readonly principal: string }>>;
-  /** A condition in code. Synchronous; `true` is yes. An allow whose condition throws does not apply, a deny does. */
+  /**
+   * A synchronous condition; only `true` is yes. When it throws, an allow rule does not apply and a deny rule does.
+   * Default: none.
+   */
   when?: (request: PermissionRequest<P, R>) => boolean;
 }
 

@@ -3,13 +3,15 @@ import type { JsonWebKey } from '../jwt/key-rules.ts';
 import { judgeKey } from '../jwt/key-rules.ts';
 import { isPublished } from '../published-key.ts';
 
-/** An algorithm that signs (RFC 9421 section 3.3). */
+/** An algorithm to sign with (RFC 9421 section 3.3). */
 export type SigningAlgorithm = 'ed25519' | 'ecdsa-p256-sha256' | 'ecdsa-p384-sha384' | 'rsa-pss-sha512' | 'hmac-sha256';
 
-/** An algorithm that is verified. RSA with PKCS #1 v1.5 is there for senders that know no other. */
+/** An algorithm that is accepted. `rsa-v1_5-sha256` is for senders that support no other. */
 export type SignatureAlgorithm = SigningAlgorithm | 'rsa-v1_5-sha256';
 
-/** A key: an object of `node:crypto`, or for `hmac-sha256` the bytes of a secret. Texts are refused on purpose. */
+/**
+ * A key: a `KeyObject` of `node:crypto`, or the bytes of a secret for `hmac-sha256`. Strings are rejected on purpose.
+ */
 export type SignatureKey = KeyObject | Uint8Array;
 
 /** A key that was found fit for one algorithm. */

@@ -23,7 +23,7 @@ const STRUCTURED: Readonly<Record<string, FieldKind>> = {
   'want-repr-digest': 'dictionary',
 };
 
-/** Fields of an application that are structured, for `;sf`. */
+/** How structured fields of the application are written, by name, for components with `;sf`. */
 export type StructuredFields = Readonly<Record<string, FieldKind>>;
 
 /** A message that was taken apart, once for all components. */

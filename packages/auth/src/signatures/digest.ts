@@ -7,7 +7,7 @@ import { isInnerList, readDictionary } from './structured-fields.ts';
 const HASHES: Readonly<Record<string, string>> = { 'sha-256': 'sha256', 'sha-512': 'sha512' };
 
 /**
- * The `Content-Digest` of a body (RFC 9530). `signRequest` adds it by itself.
+ * Returns the value of `Content-Digest` for a body (RFC 9530). `signRequest` adds it by itself.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for another algorithm, or a body that was parsed already.
  * @example

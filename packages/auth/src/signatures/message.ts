@@ -1,8 +1,8 @@
 import { OptionsError, withheld } from '@macadam/core';
 
 /**
- * Header fields: pairs of name and value, as `Headers` has them, or an object. Where a field may come on several lines,
- * give lists: `headersDistinct` of a Node request, not `headers`, which drops some of them.
+ * Header fields: pairs of name and value, as `Headers` has them, or an object. Pass lists for fields that may occur
+ * several times: `headersDistinct` of a Node request, not `headers`, which drops some of them.
  */
 export type MessageHeaders =
   Iterable<readonly [string, string]> | Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -19,20 +19,25 @@ interface Message {
 
 /** A request to sign or to verify. */
 export interface RequestMessage extends Message {
+  /** The method. */
   readonly method: string;
   /**
-   * The whole URL, with path and query exactly as they are sent. A server knows its own origin and the rest of the URL:
-   * take the origin from configuration, not from `Host`, and a signature made for another service is not accepted.
+   * The whole URL, with path and query exactly as they are sent. On a server, take the origin from your configuration
+   * and not from `Host`, so that a signature for another service is not accepted.
    */
   readonly url: string;
-  /** The target of the request line, where it is not path and query: `*`, or `host:port` of a CONNECT. */
+  /**
+   * The target of the request line where it is not path and query: `*`, or `host:port` of a CONNECT. Default: path and
+   * query of `url`.
+   */
   readonly requestTarget?: string | undefined;
 }
 
 /** A response to sign or to verify. */
 export interface ResponseMessage extends Message {
+  /** The status code. */
   readonly status: number;
-  /** The request that it answers, for components with `;req`. */
+  /** The request that it responds to, for components with `;req`. Default: none. */
   readonly request?: RequestMessage | undefined;
 }
 

@@ -5,14 +5,14 @@ import { type SignatureHeaders, type SignOptions, signRequest, signSettings } fr
 /** Options of {@link requestSigner}: those of `signRequest` but for what must be new for each request. */
 export type RequestSignerOptions = Omit<SignOptions, 'created' | 'expires' | 'nonce'>;
 
-/** Signs the requests of a client: the `auth` of `createHttpClient`, or of any client that asks in this way. */
+/** Signs the requests of a client: the `auth` option of `createHttpClient`. Created by {@link requestSigner}. */
 export interface RequestSigner {
-  /** The headers for one request. Asked anew for every try, so that each has its own time and nonce. */
+  /** Returns the header fields for one attempt, with a time and nonce of its own. */
   authorize(request: RequestMessage): Promise<SignatureHeaders>;
 }
 
 /**
- * Signs every request of a client, every try and redirect anew.
+ * Signs every request of a client, each attempt and redirect anew.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`), also for options that belong to one request. Never shows a key.
  * @example

@@ -28,36 +28,44 @@ import { type FieldParameters, readDictionary, writeDictionary } from './structu
 
 /** Options of {@link signRequest} and {@link signResponse}. */
 export interface SignOptions {
-  /** A private key or a shared secret, or a function that signs, for keys that never leave their vault. */
+  /** A private key, a shared secret, or a function that signs, for keys that never leave their vault. */
   key: SignatureKey | ((base: Uint8Array) => Uint8Array | Promise<Uint8Array>);
-  /** The name by which the receiver knows the key. */
+  /** Identifies the key for the receiver (`keyid`). */
   keyId: string;
-  /** What is signed with; `key` must be of its kind. It is not sent: the receiver knows it by `keyId`. */
+  /** The algorithm; `key` must be of its kind. It is not sent: the receiver knows it by `keyId`. */
   algorithm: SigningAlgorithm;
   /**
-   * What is signed: `@method`, `content-type`, `@query-param;name="id"`, `@method;req` … Default: `@method` and
+   * The components to sign: `@method`, `content-type`, `@query-param;name="id"`, `@method;req` … Default: `@method` and
    * `@target-uri`, or `@status` of a response, and `content-digest` where there is content.
    */
   components?: readonly string[];
-  /** When it was signed, in epoch seconds, as the standard counts. Default: now; `false` leaves it out. */
+  /** When it is signed, in epoch seconds as in the standard; `false` leaves it out. Default: now. */
   created?: number | false;
-  /** Until when it is good, in epoch seconds. Default: 300 after `created`; `false` leaves it out. */
+  /**
+   * When the signature expires, in epoch seconds as in the standard; `false` leaves it out. Default: 300 seconds after
+   * `created`.
+   */
   expires?: number | false;
-  /** A text that is used once, so that the receiver can tell a replay. Default: 128 random bits; `false` leaves it out. */
+  /**
+   * A value that is used once, so that the receiver can detect a replay; `false` leaves it out. Default: 128 random
+   * bits.
+   */
   nonce?: string | false;
-  /** Names the use, so that a signature made for one is not accepted for another. Default: none. */
+  /** Identifies the application, so that a signature for one use is not accepted for another. Default: none. */
   tag?: string;
-  /** Tells several signatures of a message apart. Default: `sig1`. */
+  /** Distinguishes several signatures of a message. Default: `sig1`. */
   label?: string;
-  /** How the application's structured fields are written, for `;sf`. The registered ones are known. */
+  /** How structured fields of the application are written, for `;sf`. Registered ones are known. Default: none. */
   structuredFields?: StructuredFields;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
-/** Headers to add to the message, in place of those of the same name. */
+/** Header fields to add to the message, replacing those of the same name. */
 export interface SignatureHeaders extends Record<string, string> {
+  /** What was signed, and its parameters. */
   'signature-input': string;
+  /** The signatures. */
   signature: string;
 }
 
@@ -78,8 +86,8 @@ const LIFETIME_SECONDS = 300;
 const LABEL = /^[a-z*][a-z0-9_.*-]*$/;
 
 /**
- * Signs a request (RFC 9421): the headers to send with it. `Content-Digest` (RFC 9530) is added where it is covered and
- * the request has none. Signatures that are there already stay.
+ * Signs a request (RFC 9421) and returns the header fields to send with it. Adds `Content-Digest` (RFC 9530) where it
+ * is covered and missing. Existing signatures are kept.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`), also for a component that the message does not have. Never shows a key.
  * @example
@@ -97,9 +105,19 @@ export function signRequest(message: RequestMessage, options: SignOptions): Prom
 }
 
 /**
- * Signs a response, in the same way. With `request` in the message, components such as `@method;req` bind it to its request.
+ * Signs a response, as {@link signRequest} does for a request. With `request` in the message, components such as
+ * `@method;req` bind it to its request.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { signResponse } from '@macadam/auth';
+ * import { generateKeyPairSync } from 'node:crypto';
+ *
+ * const { privateKey } = generateKeyPairSync('ed25519');
+ * const response = { status: 200, headers: { 'content-type': 'text/plain' }, body: 'hello' };
+ * const headers = await signResponse(response, { key: privateKey, keyId: 'orders', algorithm: 'ed25519' });
+ * ```
  */
 export function signResponse(message: ResponseMessage, options: SignOptions): Promise<SignatureHeaders> {
   return signMessage(message, options);

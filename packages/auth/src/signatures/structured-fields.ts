@@ -17,7 +17,7 @@ export type FieldParameters = Item[1];
 /** A member of a dictionary: one item, or a list of them. */
 export type FieldMember = Item | InnerList;
 export type { InnerList };
-/** How a structured field is written as a whole. */
+/** The type of a structured field (RFC 9651). */
 export type FieldKind = 'item' | 'list' | 'dictionary';
 
 /** A dictionary; `undefined` when it is none, or names a member or a parameter twice. */

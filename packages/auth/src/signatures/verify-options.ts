@@ -15,38 +15,40 @@ import { assertStructured, type StructuredFields } from './component-value.ts';
 
 /** A key of a sender: public, or a shared secret. The algorithm belongs to the key; the message cannot choose it. */
 export interface ResolvedKey {
+  /** The key. */
   readonly key: SignatureKey;
+  /** The algorithm that the key is used with. */
   readonly algorithm: SignatureAlgorithm;
 }
 
 /** Options of {@link verifyRequest} and {@link verifyResponse}. */
 export interface VerifySignatureOptions {
   /**
-   * Finds a sender's key by its name, and by nothing else. `undefined` for one that is not known. An error, or no answer
-   * within 5 seconds, refuses the message (`keyUnavailable`).
+   * Finds the key of a sender by its id only; `undefined` for an unknown one. An error, or no answer within 5 seconds,
+   * rejects the message (`keyUnavailable`).
    */
   resolveKey: (keyId: string) => ResolvedKey | undefined | Promise<ResolvedKey | undefined>;
   /**
-   * What must be signed, in the spelling of `components`. Default: `@method` and `@target-uri`, or `@status` of a
-   * response, and `content-digest` where there is content.
+   * The components that must be signed, in the syntax of `components`. Default: `@method` and `@target-uri`, or
+   * `@status` of a response, and `content-digest` where there is content.
    */
   requiredComponents?: readonly string[];
-  /** How old `created` may be; `Infinity` demands no `created`. Default: 300_000. */
+  /** Maximum age by `created`, in milliseconds, above 0; `Infinity` does not require `created`. Default: 300_000. */
   maxAgeMs?: number;
-  /** How far clocks may differ. Default: 10_000; at most 60_000. */
+  /** Tolerated difference of clocks, in milliseconds, 0 to 60_000. Default: 10_000. */
   clockToleranceMs?: number;
   /**
-   * Tells whether a nonce was here before; given, signatures need one. The id is made of the key's name and the nonce.
-   * Default: messages can be replayed while they are not too old.
+   * Tells whether a nonce was used before; requires a nonce in signatures. The id consists of the key id and the nonce.
+   * Default: messages can be replayed until they are too old.
    */
   seen?: SeenBefore;
-  /** Accepts signatures with this `tag` alone. Default: any. */
+  /** Accepts only signatures with this `tag`. Default: any. */
   tag?: string;
-  /** Accepts the signature with this label alone. Default: any. */
+  /** Accepts only the signature with this label. Default: any. */
   label?: string;
-  /** How the application's structured fields are written, for `;sf`. The registered ones are known. */
+  /** How structured fields of the application are written, for `;sf`. Registered ones are known. Default: none. */
   structuredFields?: StructuredFields;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 

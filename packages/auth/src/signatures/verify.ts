@@ -21,38 +21,65 @@ import { type ReceivedSignature, signatureSlots } from './received.ts';
 import { signatureBase } from './signature-base.ts';
 import { type VerifySettings, verifySettings, type VerifySignatureOptions } from './verify-options.ts';
 
-/** Who signed a message, and what of it. Trust nothing of the message that is not among `components`. */
+/** An accepted signature. Trust only what is among `components`. */
 export interface VerifiedSignature {
+  /** The label of the signature. */
   readonly label: string;
+  /** The key that signed it. */
   readonly keyId: string;
+  /** The algorithm of the key. */
   readonly algorithm: SignatureAlgorithm;
-  /** What was signed, as the signature names it: `"@method"`, `"content-digest"` … */
+  /** The signed components, as the signature names them: `"@method"`, `"content-digest"` … */
   readonly components: readonly string[];
-  /** In epoch milliseconds. */
+  /** When it was signed, in epoch milliseconds, if it says so. */
   readonly createdAtMs: number | undefined;
-  /** In epoch milliseconds. */
+  /** When it expires, in epoch milliseconds, if it says so. */
   readonly expiresAtMs: number | undefined;
+  /** Its nonce, if it has one. */
   readonly nonce: string | undefined;
+  /** Its tag, if it has one. */
   readonly tag: string | undefined;
 }
 
 /**
- * Verifies the signature of a request (RFC 9421). Of several, the first that is good and covers what is required will do.
- * Where `Content-Digest` or `Repr-Digest` (RFC 9530) was signed, the content is held against it.
+ * Verifies the signature of a request (RFC 9421). Of several signatures, the first valid one that covers the required
+ * components is accepted. Where `Content-Digest` or `Repr-Digest` (RFC 9530) is signed, the content is compared with
+ * it.
  *
- * @throws SignatureError (`MAC_SIGNATURE_INVALID`), with the reason. Answer 401, or 503 where it is `retryable`.
- * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @throws SignatureError (`MAC_SIGNATURE_INVALID`), OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { signRequest, verifyRequest } from '@macadam/auth';
+ * import { generateKeyPairSync } from 'node:crypto';
+ *
+ * const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+ * const request = { method: 'GET', url: 'https://orders.example.com/orders', headers: {} };
+ * const headers = await signRequest(request, { key: privateKey, keyId: 'shop-1', algorithm: 'ed25519' });
+ * const resolveKey = () => ({ key: publicKey, algorithm: 'ed25519' }) as const;
+ * const { keyId } = await verifyRequest({ ...request, headers }, { resolveKey });
+ * if (keyId !== 'shop-1') throw new Error('unexpected');
+ * ```
  */
 export function verifyRequest(message: RequestMessage, options: VerifySignatureOptions): Promise<VerifiedSignature> {
   return verifyMessage(message, options);
 }
 
 /**
- * Verifies the signature of a response, in the same way. Give the `request` with it, and require components such as
- * `@method;req`, to be sure that it answers that request.
+ * Verifies the signature of a response, as {@link verifyRequest} does. To make sure that it responds to your request,
+ * pass the `request` and require components such as `@method;req`.
  *
- * @throws SignatureError (`MAC_SIGNATURE_INVALID`), with the reason.
- * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @throws SignatureError (`MAC_SIGNATURE_INVALID`), OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { signResponse, verifyResponse } from '@macadam/auth';
+ * import { randomBytes } from 'node:crypto';
+ *
+ * const key = randomBytes(32);
+ * const response = { status: 200, headers: {}, body: 'hello' };
+ * const headers = await signResponse(response, { key, keyId: 'orders', algorithm: 'hmac-sha256' });
+ * const resolveKey = () => ({ key, algorithm: 'hmac-sha256' }) as const;
+ * await verifyResponse({ ...response, headers }, { resolveKey });
+ * ```
  */
 export function verifyResponse(message: ResponseMessage, options: VerifySignatureOptions): Promise<VerifiedSignature> {
   return verifyMessage(message, options);

@@ -1,25 +1,26 @@
 import { assertFunction, assertObject, OptionsError, withheld } from '@macadam/core';
 import type { TokenSource } from './token-client.ts';
 
-/** The try that a token is for: as much as is used of what `@macadam/http` hands over. */
+/** The attempt that a token is for. */
 export interface BearerContext {
+  /** Stops waiting for a token. */
   readonly signal: AbortSignal;
 }
 
-/** Headers that authorize a request. */
+/** Header fields that authorize a request. */
 export type BearerHeaders = Readonly<Record<string, string>>;
 
-/** What `bearer()` makes: fits the `auth` option of a client of `@macadam/http`. */
+/** Sends tokens: the `auth` option of `createHttpClient` of `@macadam/http`. Created by {@link bearer}. */
 export interface BearerAuth {
+  /** Returns the header fields for one attempt; without a promise when a token is available. */
   authorize(request?: unknown, context?: BearerContext): BearerHeaders | Promise<BearerHeaders>;
+  /** Gives up the token that a server rejected. */
   invalidate?(rejected: BearerHeaders): void;
 }
 
 /**
- * Sends tokens with requests: `Authorization: Bearer …` (RFC 6750).
- *
- * A token at hand is given out without a promise. A 401 gives up the token it was for, and no later one, and the request
- * is sent once more with the next.
+ * Sends tokens with requests: `Authorization: Bearer …` (RFC 6750). A 401 gives up the token that it was for, and no
+ * later one; the request is then sent once more with a new token.
  *
  * @param tokens - what `clientCredentials` and its like make; or one fixed token, for which a 401 is final.
  * @throws OptionsError (`MAC_INVALID_OPTIONS`).

@@ -10,11 +10,9 @@ import { lifetimeOf } from './token-lifetime.ts';
 export type ClientCredentialsOptions = TokenClientOptions;
 
 /**
- * Tokens for a service of its own accord (RFC 6749 section 4.4), for `bearer()` and the like.
- *
- * All who ask at once wait for one request. A token is replaced in the background well before it ends, and kept while the
- * endpoint does not answer, as long as it may be. What one client holds is given to nobody else: two clients with the same
- * id and other scopes share nothing.
+ * Creates a client for the tokens of a service itself (client credentials, RFC 6749 section 4.4), for `bearer()` and
+ * `dpop()`. Concurrent callers share one request. A token is replaced in the background well before it expires, and
+ * used as long as it is valid while the endpoint does not respond. Two clients share nothing.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a secret.
  * @example

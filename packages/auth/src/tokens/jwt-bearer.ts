@@ -19,17 +19,32 @@ import type { TokenClient } from './token-client.ts';
 
 /** Options of {@link jwtBearer}. */
 export interface JwtBearerOptions extends TokenClientOptions {
-  /** The assertion that is exchanged for a token; a function, such as {@link jwtAssertion} makes, is asked each time. */
+  /**
+   * The assertion that is exchanged for a token. A function, such as {@link jwtAssertion} returns, is called for each
+   * request.
+   */
   assertion: Provided;
 }
 
 const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 
 /**
- * Tokens for whom an assertion speaks for (RFC 7523 section 2.1), such as those of a cloud's service account. Refreshed
- * as those of `clientCredentials` are.
+ * Creates a client for tokens by an assertion (JWT bearer, RFC 7523 section 2.1), such as those of a cloud service
+ * account. Refreshed as those of `clientCredentials`.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows an assertion.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { jwtBearer } from '@macadam/auth';
+ *
+ * const tokens = jwtBearer({
+ * tokenUrl: 'https://login.example.com/token',
+ * clientId: 'orders',
+ * clientAuth: 'none',
+ * assertion: () => 'an assertion',
+ * });
+ * await tokens.close();
+ * ```
  */
 export function jwtBearer(options: JwtBearerOptions): TokenClient {
   const settings = tokenClientSettings(options, ['assertion']);
@@ -44,26 +59,39 @@ export function jwtBearer(options: JwtBearerOptions): TokenClient {
 
 /** Options of {@link jwtAssertion}. */
 export interface JwtAssertionOptions {
-  /** What the assertion is signed with. */
+  /** The key that signs the assertion. */
   privateKey: PrivateKeyOptions;
-  /** `iss`. */
+  /** The claim `iss`. */
   issuer: string;
-  /** `sub`: whom the assertion speaks for. Default: the issuer. */
+  /** The claim `sub`: whom the assertion is about. Default: the issuer. */
   subject?: string;
-  /** `aud`: the authorization server, as it calls itself. */
+  /** The claim `aud`: the authorization server, as it names itself. */
   audience: string;
-  /** Further claims, such as the `scope` that some servers want in here. */
+  /** Additional claims, such as the `scope` that some servers require. Default: none. */
   claims?: Readonly<Record<string, unknown>>;
-  /** How long an assertion is good, in milliseconds. Default: 60_000. */
+  /** How long an assertion is valid, in milliseconds. Default: 60_000. */
   lifetimeMs?: number;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
 /**
- * Makes assertions for {@link jwtBearer}: a new one, with an id of its own, for each request.
+ * Creates assertions for {@link jwtBearer}: a new one, with an id of its own, for each request.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a key.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) which never shows the key
+ * @example
+ * ```ts
+ * import { jwtAssertion } from '@macadam/auth';
+ * import { generateKeyPairSync } from 'node:crypto';
+ *
+ * const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+ * const assertion = jwtAssertion({
+ * privateKey: { key: privateKey, algorithm: 'ES256' },
+ * issuer: 'service@example.com',
+ * audience: 'https://login.example.com',
+ * });
+ * console.log((await assertion()).split('.').length);
+ * ```
  */
 export function jwtAssertion(options: JwtAssertionOptions): () => Promise<string> {
   assertObject('options', options);

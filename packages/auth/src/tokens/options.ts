@@ -3,57 +3,62 @@ import type { DpopKey } from '../dpop/dpop-key.ts';
 import type { FetchLike } from '../fetch/bounded-fetch.ts';
 import type { PrivateKeyOptions } from './private-key.ts';
 
-/** Text that is at hand, or found out each time it is needed: a secret that is rotated, a token in a file. */
+/** A string, or a function that returns it each time it is needed: a secret that is rotated, a token in a file. */
 export type Provided = string | (() => string | Promise<string>);
 
 /**
- * How a client says who it is (RFC 6749 section 2.3). `basic` and `client_secret_post` send the secret; `mtls` leaves it to the
- * certificate that `fetch` presents (RFC 8705); `none` is for public clients.
+ * How a client authenticates at the authorization server, by the names of the registry for OAuth token endpoint
+ * authentication methods. `client_secret_basic` and `client_secret_post` send the secret; with `tls_client_auth`,
+ * `fetch` presents a certificate (RFC 8705), which may be self-signed; `none` is for public clients. For
+ * `private_key_jwt` give a `privateKey` instead.
  */
 export type ClientAuthMethod = 'client_secret_basic' | 'client_secret_post' | 'tls_client_auth' | 'none';
 
-/** An endpoint of an authorization server, and who asks it. */
+/** An endpoint of an authorization server, and how this client authenticates there. */
 export interface OAuthClientOptions {
-  /** The name under which the authorization server knows this client. */
+  /** The client id at the authorization server. */
   clientId: string;
-  /** Sent by HTTP Basic unless `clientAuth` is `client_secret_post`. A function is asked before each request. */
+  /** The client secret. A function is called before each request. Default: none. */
   clientSecret?: Provided;
-  /** Signs an assertion for each request (`private_key_jwt`, RFC 7523). Instead of `clientSecret`. */
+  /** Signs an assertion for each request (`private_key_jwt`, RFC 7523), instead of `clientSecret`. Default: none. */
   privateKey?: PrivateKeyOptions;
-  /** Default: `basic` with a secret. Must be given where there is neither secret nor key. */
+  /**
+   * How the client authenticates. Required where there is neither `clientSecret` nor `privateKey`. Default:
+   * `client_secret_basic` with a secret.
+   */
   clientAuth?: ClientAuthMethod;
-  /** The `aud` of assertions. Default: the URL of the endpoint; some servers want their issuer. */
+  /** The `aud` of assertions; some servers require their issuer. Default: the URL of the endpoint. */
   assertionAudience?: string;
-  /** Default: the global `fetch`. Any function of its shape does, such as `fetch` of a client of `@macadam/http`. */
+  /** Sends the requests, such as `fetch` of a client of `@macadam/http`. Default: the global `fetch`. */
   fetch?: FetchLike;
-  /** How long one request may take, in milliseconds. Default: 5_000. */
+  /** Time limit of one request, in milliseconds. Default: 5_000. */
   timeoutMs?: number;
-  /** Further parameters of the request's body, for what a server wants beyond the standard: none that the standard has. */
+  /** Additional parameters of the request body that the standard does not define. Default: none. */
   parameters?: Readonly<Record<string, string>>;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
-/** What every kind of token client takes. */
+/** Options of every token client. */
 export interface TokenClientOptions extends OAuthClientOptions {
-  /** `https`, except on loopback. */
+  /** URL of the token endpoint. `https`, except on loopback. */
   tokenUrl: string;
-  /** What its metrics are under. Default: the host of `tokenUrl`. */
+  /** Name in metrics. Default: the host of `tokenUrl`. */
   name?: string;
-  /** Default: what the server gives without being asked. */
+  /** The scopes to ask for. Default: what the server grants without being asked. */
   scope?: string | readonly string[];
-  /** Whom the token is for, as RFC 8693 and several servers name it. */
+  /** Who the token is for, as a name (RFC 8693; several servers). Default: not sent. */
   audience?: string | readonly string[];
-  /** Whom the token is for, as an absolute URI (RFC 8707). */
+  /** Who the token is for, as an absolute URI (RFC 8707). Default: not sent. */
   resource?: string | readonly string[];
   /**
-   * A token is given out without waiting for another only while it lives this long: your request's time limit and 10
-   * seconds for clocks that differ. Default: 30_000; at least 10_000.
+   * Minimum remaining lifetime of a token that is returned without waiting for a new one, in milliseconds, at least
+   * 10_000: the time limit of your requests plus 10 seconds for differing clocks. Default: 30_000.
    */
   minRemainingMs?: number;
-  /** Binds tokens to a key (RFC 9449). Send them with `dpop()` then, and not with `bearer()`. */
+  /** Binds tokens to a key (RFC 9449). Send them with `dpop()` instead of `bearer()`. Default: bearer tokens. */
   dpop?: DpopKey;
-  /** Spreads refreshes. Default: the random source of the machine. */
+  /** Source of randomness, for the times of refreshes. Default: `Math.random`. */
   random?: Random;
 }
 

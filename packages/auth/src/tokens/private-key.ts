@@ -5,11 +5,11 @@ import { isKid, type JsonWebKey } from '../jwt/key-rules.ts';
 
 /** A private key to sign with. */
 export interface PrivateKeyOptions {
-  /** The key of `node:crypto`, a JWK, or PEM text. */
+  /** The key: a `KeyObject` of `node:crypto`, a JWK, or PEM text. */
   key: KeyObject | JsonWebKey | string;
-  /** What is signed with; the key must be of its kind. */
+  /** The algorithm; the key must be of its kind. */
   algorithm: JwtAlgorithm;
-  /** What its owner calls it. Default: the token names no key. */
+  /** The key id in the header of what is signed. Default: none. */
   kid?: string;
 }
 

@@ -15,7 +15,7 @@ import {
 } from '@macadam/core';
 import type { StoredTokens, TokenStore } from './token-store.ts';
 
-/** A connected client of node-redis (6) or ioredis (6), as much as is used. It stays the caller's to close. */
+/** The part of a connected client of node-redis (6) or ioredis (6) that is used. It is never closed by the store. */
 export type TokenRedisClient =
   | {
       evalSha: unknown;
@@ -25,20 +25,20 @@ export type TokenRedisClient =
 
 /** Options of {@link redisTokenStore}. */
 export interface RedisTokenStoreOptions {
-  /** 32 random bytes each. The first encrypts what is kept, all of them are tried to read it: give old ones last. */
+  /** Keys of 32 random bytes. The first encrypts, all of them decrypt: put old ones last. */
   encryptionKeys: readonly Uint8Array[];
-  /** What its keys begin with. Default: `mat`. */
+  /** Prefix of all Redis keys. Default: `mat`. */
   prefix?: string;
   /** How long a session is kept after its last token, in milliseconds. Default: 2_592_000_000 (30 days). */
   ttlMs?: number;
   /**
-   * How long a process that was lost while it asked keeps the others from asking, in milliseconds. They wait up to twice as
-   * long: for the lost one, and for whoever comes next. Default: 30_000. Must be longer than the token client's `timeoutMs`.
+   * How long the lock of a process that crashed is kept, in milliseconds. Others wait up to twice as long: for the
+   * crashed process, and for whoever comes next. Must be longer than `timeoutMs` of the token client. Default: 30_000.
    */
   lockTtlMs?: number;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
-  /** Spreads the looks at a lock. Default: the random source of the machine. */
+  /** Source of randomness, for the times between attempts to get the lock. Default: `Math.random`. */
   random?: Random;
 }
 
@@ -52,13 +52,22 @@ const UNLOCK = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call(
 const LOOK_MS = 50;
 
 /**
- * Sessions in Redis or Valkey, for processes that share them. What is kept is encrypted (AES-256-GCM), and bound to its
- * key: it is of no use to who can read the database, nor to who can copy entries in it.
+ * Creates a store of sessions in Redis or Valkey, for processes that share them. Entries are encrypted (AES-256-GCM)
+ * and bound to their key: who can read the database, or copy entries in it, gains nothing.
  *
- * The lock is one of one server: after a failover to a replica that had not heard of it two processes may ask at once, which
- * can end a session, and never mixes two.
+ * The lock is held by one server: after a failover to a replica that had not received it, two processes may refresh at
+ * once, which can end the session and never mixes two.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a key.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) which never shows a key
+ * @example
+ * ```ts ignore=needs a server
+ * import { redisTokenStore, refreshTokens } from '@macadam/auth';
+ * import { randomBytes } from 'node:crypto';
+ * import { createClient } from 'redis';
+ *
+ * const client = await createClient({ url: 'redis://127.0.0.1:6379' }).connect();
+ * const store = redisTokenStore(client, { encryptionKeys: [randomBytes(32)] });
+ * ```
  */
 export function redisTokenStore(client: TokenRedisClient, options: RedisTokenStoreOptions): TokenStore {
   assertObject('client', client);

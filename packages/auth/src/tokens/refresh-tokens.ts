@@ -13,9 +13,12 @@ import { memoryTokenStore, type StoredTokens, type TokenStore } from './token-st
 
 /** Options of {@link refreshTokens}. */
 export interface RefreshTokensOptions extends TokenClientOptions {
-  /** The refresh token that the session began with. Those that follow are kept in the store. */
+  /** The refresh token of the session. Later ones are kept in the store. */
   refreshToken: string;
-  /** Default: the memory of this client alone. Processes that share a session must share a store. */
+  /**
+   * Where refresh tokens are kept. Processes that share a session must share a store. Default: the memory of this
+   * client.
+   */
   store?: TokenStore;
 }
 
@@ -27,13 +30,25 @@ const SAVE_ATTEMPTS = 3;
 const SAVE_WAIT_MS = 200;
 
 /**
- * Tokens of a session that began elsewhere, by its refresh token (RFC 6749 section 6). Refreshed as those of
- * `clientCredentials` are.
+ * Creates a client for the tokens of a session that started elsewhere, by its refresh token (RFC 6749 section 6).
+ * Refreshed as those of `clientCredentials`.
  *
- * A refresh token that changes with each use is used once: under the store's lock, whoever comes second finds what the
- * first one got. One that was refused is not sent again for 10 minutes, unless the store has another by then.
+ * A refresh token that changes with each use is used only once: under the lock of the store, the next process finds the
+ * new one. One that was rejected is not sent again for 10 minutes, unless the store has another by then.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a token.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) which never shows a token
+ * @example
+ * ```ts
+ * import { refreshTokens } from '@macadam/auth';
+ *
+ * const tokens = refreshTokens({
+ * tokenUrl: 'https://login.example.com/token',
+ * clientId: 'orders',
+ * clientAuth: 'none',
+ * refreshToken: 'the refresh token of the session',
+ * });
+ * await tokens.close();
+ * ```
  */
 export function refreshTokens(options: RefreshTokensOptions): TokenClient {
   const settings = tokenClientSettings(options, ['refreshToken', 'store']);

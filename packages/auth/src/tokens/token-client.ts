@@ -1,43 +1,51 @@
 /** Where tokens come from, for `bearer()` and `dpop()`: a {@link TokenClient}, or an object of your own. */
 export interface TokenSource {
-  /** A token that may be sent now. @throws TokenRequestError (`MAC_TOKEN_REQUEST`), or the reason of `signal`. */
+  /**
+   * Returns a token that can be sent now.
+   * @throws TokenRequestError (`MAC_TOKEN_REQUEST`), ClosedError (`MAC_CLOSED`), and the reason of the signal
+   */
   getToken(options?: GetTokenOptions): Promise<string>;
-  /** The same without waiting; `undefined` when a token has to be got first. */
+  /** Returns a token that can be sent now, synchronously; `undefined` when one has to be obtained first. */
   peekToken(): string | undefined;
-  /** Told that a server did not accept this token. Does nothing when another has taken its place. */
+  /** Reports that a server rejected this token. Does nothing when it has been replaced already. */
   invalidate(token: string): void;
 }
 
-/** Options of one wait for a token. */
+/** Options of one call of `getToken`. */
 export interface GetTokenOptions {
-  /** Stops this wait. The request goes on for the others who wait for it. */
+  /** Stops waiting, and rejects with its reason; the request continues for other callers. Default: none. */
   signal?: AbortSignal | undefined;
 }
 
-/** Numbers of a {@link TokenClient}. */
+/** What a {@link TokenClient} has counted. */
 export interface TokenClientStats {
-  /** Requests that were sent for a token. */
+  /** Requests sent for a token. */
   readonly requests: number;
+  /** Requests that failed. */
   readonly failures: number;
   /** Failures since the last success. */
   readonly failuresInARow: number;
-  /** Milliseconds since the token in hand was asked for; `undefined` when there is none. */
+  /** Age of the current token, in milliseconds; `undefined` when there is none. */
   readonly ageMs: number | undefined;
-  /** Milliseconds it is said to live from now on. */
+  /** Remaining lifetime of the current token, in milliseconds; `undefined` when there is none. */
   readonly expiresInMs: number | undefined;
-  /** Tokens given up because a server did not accept them. */
+  /** Tokens given up because a server rejected them. */
   readonly invalidations: number;
-  /** The same, but kept: several in a row were refused just before, so another would be, too. */
+  /** Rejected tokens that were kept, because several new ones in a row had been rejected as well. */
   readonly invalidationsRefused: number;
-  /** Answers whose `expires_in` was missing, not a number, or out of every reason. */
+  /** Responses whose `expires_in` was missing, not a number, or out of range. */
   readonly oddLifetimes: number;
 }
 
-/** Gets tokens and keeps one at hand. Made by `clientCredentials` and its like. */
+/**
+ * Obtains tokens and keeps one available. Created by `clientCredentials`, `jwtBearer`, `refreshTokens` and
+ * `tokenExchange`.
+ */
 export interface TokenClient extends TokenSource, AsyncDisposable {
-  /** What it asks for and how, in words. */
+  /** Returns the effective options in words. */
   describe(): string;
+  /** Returns the counts since it was created. */
   stats(): TokenClientStats;
-  /** Cancels what is going on. A token at hand is still given out. */
+  /** Cancels the request in flight. A valid token is still returned; getting a new one rejects with `MAC_CLOSED`. */
   close(): Promise<void>;
 }

@@ -8,42 +8,48 @@ import type { Provided, TokenClientOptions } from './options.ts';
 import { assertProvided, type TokenClientSettings, tokenClientSettings } from './settings.ts';
 import type { TokenClient, TokenClientStats } from './token-client.ts';
 
-/** What every exchange takes. Types of tokens are those of RFC 8693 section 3, as URIs. */
+/** Options of every token exchange. Types of tokens are URIs (RFC 8693 section 3). */
 export interface ExchangeOptions extends TokenClientOptions {
-  /** Default: `urn:ietf:params:oauth:token-type:access_token`. */
+  /** Type of the subject token. Default: `urn:ietf:params:oauth:token-type:access_token`. */
   subjectTokenType?: string;
-  /** Who acts on behalf of the subject. Default: only the client itself. */
+  /** The token of who acts on behalf of the subject. Default: none, only the client itself. */
   actorToken?: Provided;
-  /** Default: `urn:ietf:params:oauth:token-type:access_token`. */
+  /** Type of the actor token. Default: `urn:ietf:params:oauth:token-type:access_token`. */
   actorTokenType?: string;
-  /** Default: up to the server, which gives an access token. What is none, such as a SAML assertion, is given out as it came. */
+  /**
+   * Type of the requested token. A token that is not an access token, such as a SAML assertion, is returned as it is.
+   * Default: chosen by the server, an access token.
+   */
   requestedTokenType?: string;
 }
 
 /** Options of {@link tokenExchange}. */
 export interface TokenExchangeOptions extends ExchangeOptions {
-  /** The token that is exchanged: of a workload, in a file that is rotated, say. A function is asked each time. */
+  /** The token that is exchanged, such as that of a workload in a file. A function is called for each request. */
   subjectToken: Provided;
 }
 
 /** Options of {@link tokenExchanges}. */
 export interface TokenExchangesOptions extends ExchangeOptions {
-  /** Subjects whose tokens are kept, the last ones used. Default: 1_000. */
+  /** Maximum number of subjects whose clients are kept, the most recently used ones. Default: 1_000. */
   maxSubjects?: number;
 }
 
-/** Clients for the tokens of many subjects. Made by {@link tokenExchanges}. */
+/** Token clients for many subjects. Created by {@link tokenExchanges}. */
 export interface TokenExchanges extends AsyncDisposable {
-  /** The client for this subject: the same one as before, if it is still kept. */
+  /** Returns the client for this subject token: the same one as before, if it is still kept. */
   for(subjectToken: string): TokenClient;
+  /** Returns the effective options in words. */
   describe(): string;
+  /** Returns the counts since it was created. */
   stats(): TokenExchangesStats;
   /** Closes the clients that are kept. */
   close(): Promise<void>;
 }
 
-/** Numbers of {@link TokenExchanges}. */
+/** What {@link TokenExchanges} have counted, including clients that are no longer kept. */
 export interface TokenExchangesStats extends Pick<TokenClientStats, 'requests' | 'failures'> {
+  /** Subjects that are kept now. */
   readonly subjects: number;
 }
 
@@ -51,10 +57,23 @@ const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const EXCHANGE_OPTIONS = ['subjectTokenType', 'actorToken', 'actorTokenType', 'requestedTokenType'];
 
 /**
- * Tokens in exchange for another (RFC 8693): a workload's own identity for that of a cloud, say. Refreshed as those of
- * `clientCredentials` are. For the tokens of callers, see {@link tokenExchanges}.
+ * Creates a client for tokens in exchange for another token (RFC 8693), such as the identity of a workload for that of
+ * a cloud. Refreshed as those of `clientCredentials`. For the tokens of callers use {@link tokenExchanges}.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a token.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { tokenExchange } from '@macadam/auth';
+ * import { readFile } from 'node:fs/promises';
+ *
+ * const tokens = tokenExchange({
+ * tokenUrl: 'https://sts.example.com/token',
+ * clientId: 'orders',
+ * clientAuth: 'none',
+ * subjectToken: () => readFile('/var/run/secrets/token', 'utf8'),
+ * });
+ * await tokens.close();
+ * ```
  */
 export function tokenExchange(options: TokenExchangeOptions): TokenClient {
   const settings = tokenClientSettings(options, [...EXCHANGE_OPTIONS, 'subjectToken']);
@@ -66,10 +85,23 @@ export function tokenExchange(options: TokenExchangeOptions): TokenClient {
 }
 
 /**
- * Tokens on behalf of callers (RFC 8693): for each caller's token one of ours, for the next service. Callers share
- * nothing; what is kept is found by a hash of the token.
+ * Creates clients for tokens on behalf of callers (RFC 8693): exchanges the token of each caller for one for the next
+ * service. Callers share nothing; clients are found by a hash of the token.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a token.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`)
+ * @example
+ * ```ts
+ * import { bearer, tokenExchanges } from '@macadam/auth';
+ *
+ * const exchanges = tokenExchanges({
+ * tokenUrl: 'https://login.example.com/token',
+ * clientId: 'orders',
+ * clientSecret: 'secret',
+ * audience: 'billing',
+ * });
+ * const auth = bearer(exchanges.for('the token of the caller'));
+ * await exchanges.close();
+ * ```
  */
 export function tokenExchanges(options: TokenExchangesOptions): TokenExchanges {
   const settings = tokenClientSettings(options, [...EXCHANGE_OPTIONS, 'maxSubjects']);

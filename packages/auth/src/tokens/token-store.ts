@@ -1,28 +1,49 @@
-/** What is kept of a session between processes. Holds secrets: encrypt it where others can read the store. */
+/** The tokens of a session that processes share. Contains secrets: encrypt it where others can read the store. */
 export interface StoredTokens {
+  /** The current refresh token. */
   readonly refreshToken: string;
-  /** The last token that was granted, for the processes that did not ask for it. */
+  /** The last access token, for the processes that did not request it. */
   readonly accessToken?: string;
   /** When it was granted, in epoch milliseconds. */
   readonly grantedAtMs?: number;
+  /** How long it is valid from then on, in milliseconds. */
   readonly lifetimeMs?: number;
 }
 
 /**
- * Where refresh tokens are kept that change with each use. Servers take the second use of one for theft and end the
- * session, so that only one process may use it, and the others must find the next one.
+ * Where refresh tokens that change with each use are kept. Servers treat a second use as theft and end the session, so
+ * only one process may use a token, and the others must find the next one.
  */
 export interface TokenStore {
+  /** Returns the tokens of a session; undefined when there are none. */
   load(key: string): Promise<StoredTokens | undefined>;
+  /** Stores the tokens of a session. */
   save(key: string, tokens: StoredTokens): Promise<void>;
   /**
-   * Runs `run` while nobody else, in any process, runs for this key. Rejects when it cannot get the lock. The lock must
-   * outlive the request: longer than the client's `timeoutMs`.
+   * Runs `run` while no other process runs for this key. Rejects when it cannot get the lock. The lock must outlive the
+   * request: longer than `timeoutMs` of the client.
    */
   withLock<T>(key: string, run: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }
 
-/** A store within this process, for several clients of one session. */
+/**
+ * Creates a store in this process, for several clients of one session.
+ *
+ * @example
+ * ```ts
+ * import { memoryTokenStore, refreshTokens } from '@macadam/auth';
+ *
+ * const session = {
+ * tokenUrl: 'https://login.example.com/token',
+ * clientId: 'orders',
+ * clientAuth: 'none',
+ * refreshToken: 'the refresh token of the session',
+ * store: memoryTokenStore(),
+ * } as const;
+ * const orders = refreshTokens({ ...session, scope: 'orders' });
+ * const billing = refreshTokens({ ...session, scope: 'billing' });
+ * ```
+ */
 export function memoryTokenStore(): TokenStore {
   const kept = new Map<string, StoredTokens>();
   const last = new Map<string, Promise<unknown>>();

@@ -13,8 +13,9 @@ import { hasSmallOrder } from '../jwt/small-order.ts';
 import { isPublished } from '../published-key.ts';
 
 /**
- * A secret as Standard Webhooks writes it: `whsec_` and 24 to 64 bytes in base64 for a shared secret (`v1`), `whsk_` and
- * `whpk_` for a private and a public Ed25519 key (`v1a`). Bytes, or base64 without a prefix, are a shared secret.
+ * A secret in the format of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64 for a shared secret (`v1`);
+ * `whsk_` and `whpk_` for a private and a public Ed25519 key (`v1a`). Bytes, or base64 without a prefix, are a shared
+ * secret.
  */
 export type WebhookSecret = string | Uint8Array;
 

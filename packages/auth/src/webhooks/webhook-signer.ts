@@ -24,35 +24,38 @@ const LAST_MS = 999_999_999_999_000;
 
 /** Options of {@link webhookSigner}. */
 export interface WebhookSignerOptions {
-  /** `whsec_…` or `whsk_…`. Each signs: give the old and the new one while a secret is rotated. */
+  /** `whsec_…` or `whsk_…`. Each of them signs: pass the old and the new one while a secret is rotated. */
   secrets: readonly WebhookSecret[];
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
-/** What can be said of one message. */
+/** Options of one message. */
 export interface SignWebhookOptions {
-  /** Names the message, the same for every delivery of it. Visible ASCII without full stops. Default: a random one. */
+  /** Id of the message, the same for every delivery of it. Visible ASCII without full stops. Default: a random one. */
   id?: string;
-  /** When it is sent, in epoch milliseconds; cut to seconds. Default: now. */
+  /** When it is sent, in epoch milliseconds; truncated to seconds. Default: now. */
   timestampMs?: number;
 }
 
-/** The headers of a signed message. */
+/** The header fields of a signed message. */
 export interface WebhookHeaders extends Record<string, string> {
+  /** The id of the message. */
   'webhook-id': string;
+  /** When it was sent, in epoch seconds. */
   'webhook-timestamp': string;
+  /** The signatures, separated by spaces. */
   'webhook-signature': string;
 }
 
-/** Signs messages as Standard Webhooks says. */
+/** Signs webhooks. Created by {@link webhookSigner}. */
 export interface WebhookSigner {
-  /** The headers to send with `rawBody`: exactly these bytes must be sent. */
+  /** Returns the header fields to send with `rawBody`, of which exactly these bytes must be sent. */
   sign(rawBody: string | Uint8Array, options?: SignWebhookOptions): WebhookHeaders;
 }
 
 /**
- * A signer of webhooks ([Standard Webhooks](https://www.standardwebhooks.com), `v1` and `v1a`).
+ * Creates a signer of webhooks ([Standard Webhooks](https://www.standardwebhooks.com), `v1` and `v1a`).
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a secret.
  * @example

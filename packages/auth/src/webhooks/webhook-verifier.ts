@@ -23,32 +23,33 @@ import {
 
 /** Options of {@link webhookVerifier}. */
 export interface WebhookVerifierOptions {
-  /** `whsec_…` or `whpk_…`. One that fits is enough: give the old and the new one while a secret is rotated. */
+  /** `whsec_…` or `whpk_…`. One that matches is enough: pass the old and the new one while a secret is rotated. */
   secrets: readonly WebhookSecret[];
-  /** How far the time of a message may be from ours, either way. Default: 300_000. */
+  /** Maximum difference between the time of a message and now, either way, in milliseconds. Default: 300_000. */
   toleranceMs?: number;
-  /** Tells whether an id was here before. Default: messages can be replayed within the tolerance. */
+  /** Tells whether an id was seen before. Default: messages can be replayed within the tolerance. */
   seen?: SeenBefore;
-  /** Default: the clock of the machine. */
+  /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
 
-/** Headers as Node, Fastify and Express give them, as `headersDistinct` of Node has them, or as `fetch` does. */
+/** Header fields as Node, Fastify and Express have them, as `headersDistinct` of Node, or a `Headers`. */
 export type IncomingHeaders =
   { get(name: string): string | null } | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** What is known of a message that was accepted. The body is yours to parse. */
+/** An accepted message. Parsing the body is up to you. */
 export interface VerifiedWebhook {
+  /** The id of the message, for deduplication. */
   readonly id: string;
   /** When it was sent, in epoch milliseconds. */
   readonly timestampMs: number;
 }
 
-/** Verifies messages that were signed as Standard Webhooks says. */
+/** Verifies webhooks. Created by {@link webhookVerifier}. */
 export interface WebhookVerifier {
   /**
-   * Takes the body as it came, before anything has parsed it.
-   * @throws SignatureError (`MAC_SIGNATURE_INVALID`), with the reason.
+   * Verifies a message. Pass the body exactly as it was received, before anything has parsed it.
+   * @throws SignatureError (`MAC_SIGNATURE_INVALID`)
    */
   verify(headers: IncomingHeaders, rawBody: string | Uint8Array): Promise<VerifiedWebhook>;
 }
@@ -57,9 +58,18 @@ export interface WebhookVerifier {
 const MAX_SIGNATURES = 32;
 
 /**
- * A verifier of webhooks ([Standard Webhooks](https://www.standardwebhooks.com), `v1` and `v1a`).
+ * Creates a verifier of webhooks ([Standard Webhooks](https://www.standardwebhooks.com), `v1` and `v1a`).
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`), which never shows a secret.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) which never shows a secret
+ * @example
+ * ```ts
+ * import { webhookSigner, webhookVerifier } from '@macadam/auth';
+ * import { randomBytes } from 'node:crypto';
+ *
+ * const secrets = [randomBytes(32)];
+ * const body = '{"event":"order.placed"}';
+ * await webhookVerifier({ secrets }).verify(webhookSigner({ secrets }).sign(body), body);
+ * ```
  */
 export function webhookVerifier(options: WebhookVerifierOptions): WebhookVerifier {
   assertObject('options', options);
