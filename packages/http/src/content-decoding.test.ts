@@ -32,6 +32,10 @@ describe('decodeContent', () => {
   test('zstd may come in frames, one after the other', async () => {
     const frames = (count: number) => Buffer.concat(Array.from({ length: count }, () => zlib.zstdCompressSync(SMALL)));
     expect(decodeContent(frames(3), ['zstd'], LIMITS)).toEqual(Buffer.concat([SMALL, SMALL, SMALL]));
+    // Each frame takes its time: many tiny ones do not hold the process up.
+    const many = decodeContent(frames(100), ['zstd'], LIMITS);
+    expect(many).toBeInstanceOf(Promise);
+    expect(await many).toHaveLength(100 * SMALL.length);
     const garbage = Buffer.concat([frames(1), Buffer.from('garbage')]);
     const corrupt = { kind: 'corrupt', encoding: 'zstd' };
     expect(decodeContent(garbage, ['zstd'], LIMITS)).toEqual(corrupt);

@@ -23,7 +23,7 @@ export type DecodeFailure =
   | { readonly kind: 'maxBytes' | 'maxRatio'; readonly allowed: number };
 
 interface Codec {
-  readonly sync: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
+  readonly sync: (bytes: Uint8Array, options: { maxOutputLength: number }) => Uint8Array | Promise<Uint8Array>;
   readonly async: (bytes: Uint8Array, options: { maxOutputLength: number }) => Promise<Uint8Array>;
 }
 
@@ -70,18 +70,15 @@ function undo(
   const codec = codecFor(encoding, bytes);
   if (codec === undefined) return { kind: 'unknownEncoding', encoding };
   const failed = (error: unknown): DecodeFailure => failureOf(error, encoding, maxOutputLength, limits);
-  if (bytes.length > DECODE_INLINE_BYTES) {
-    return codec
-      .async(bytes, { maxOutputLength })
-      .then((decoded) => undo(decoded, encodings, index - 1, maxOutputLength, limits), failed);
-  }
-  let decoded: Uint8Array;
+  const decode = bytes.length > DECODE_INLINE_BYTES ? codec.async : codec.sync;
+  let decoded: Uint8Array | Promise<Uint8Array>;
   try {
-    decoded = codec.sync(bytes, { maxOutputLength });
+    decoded = decode(bytes, { maxOutputLength });
   } catch (error) {
     return failed(error);
   }
-  return undo(decoded, encodings, index - 1, maxOutputLength, limits);
+  if (!(decoded instanceof Promise)) return undo(decoded, encodings, index - 1, maxOutputLength, limits);
+  return decoded.then((later) => undo(later, encodings, index - 1, maxOutputLength, limits), failed);
 }
 
 function codecFor(encoding: string, bytes: Uint8Array): Codec | undefined {

@@ -62,23 +62,31 @@ export class ZstdFrames extends Transform {
   }
 }
 
-/** The same for what is there whole. */
-export function unzstd(bytes: Uint8Array, { maxOutputLength }: { maxOutputLength: number }): Uint8Array {
+/** So many are decoded at once; each takes as long as a body of some kilobytes. */
+const INLINE_FRAMES = 16;
+
+/** The same for what is there whole: on the thread pool, from the frame on that would hold the process up. */
+export function unzstd(bytes: Uint8Array, { maxOutputLength }: OutputLimit): Uint8Array | Promise<Uint8Array> {
   const frames = new Frames(bytes, maxOutputLength);
-  while (frames.rest.length > 0) {
+  for (let i = 0; frames.rest.length > 0; i++) {
+    if (i === INLINE_FRAMES) return decodeAside(frames);
     frames.add(zlib.zstdDecompressSync(frames.rest, frames.options()) as unknown as Decompressed);
   }
   return frames.whole();
 }
 
 /** As `unzstd`, on the thread pool. */
-export async function unzstdAside(
-  bytes: Uint8Array,
-  { maxOutputLength }: { maxOutputLength: number },
-): Promise<Uint8Array> {
-  const frames = new Frames(bytes, maxOutputLength);
+export function unzstdAside(bytes: Uint8Array, { maxOutputLength }: OutputLimit): Promise<Uint8Array> {
+  return decodeAside(new Frames(bytes, maxOutputLength));
+}
+
+async function decodeAside(frames: Frames): Promise<Uint8Array> {
   while (frames.rest.length > 0) frames.add(await zstdDecompress(frames.rest, frames.options()));
   return frames.whole();
+}
+
+interface OutputLimit {
+  readonly maxOutputLength: number;
 }
 
 /** What `info` makes of the answer. */
