@@ -37,7 +37,7 @@ export default defineConfig({
       ...packages.map((name) => project(name, `packages/${name}`, ['src/**/*.test.ts', 'test/**/*.test.ts'])),
       project('scripts', 'scripts', ['test/**/*.test.ts'], 60_000),
       project('docs', 'scripts/docs-snippets', ['*.test.ts'], 60_000),
-      ...['examples', 'bench']
+      ...['examples', 'bench', 'site']
         .filter((name) => folders(name).length > 0)
         .map((name) => project(name, name, ['**/*.test.ts'], 60_000)),
     ],

@@ -26,7 +26,7 @@ export function checkLayers(root: string): string[] {
   return [
     ...packages.flatMap((member) => checkPackage(member, layers[member.short], subpaths)),
     ...membersOf('examples', root).flatMap((member) => checkExample(member, subpaths)),
-    ...['packages', 'examples', 'bench', 'scripts', 'docs', 'test-support'].flatMap((folder) =>
+    ...['packages', 'examples', 'bench', 'scripts', 'docs', 'site', 'test-support'].flatMap((folder) =>
       filesBelow(join(root, folder), (path) => emptyNames.test(path)).map(
         (path) => `${folder}/${path}: the name says nothing; call it by what it holds`,
       ),

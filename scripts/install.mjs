@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { run } from './children.mjs';
 
 const groups = ['packages', 'examples'];
-const singles = ['.', 'bench', 'docs', 'scripts/consumer', 'test-support'];
+const singles = ['.', 'bench', 'docs', 'scripts/consumer', 'site', 'test-support'];
 
 /**
  * @param {string} root

@@ -13,6 +13,7 @@ const tasks: Record<string, () => Promise<Task>> = {
   unit: async () => (await import('./unit.ts')).unit,
   api: async () => (await import('./api.ts')).api,
   catalogue: async () => (await import('./catalogue.ts')).catalogue,
+  docs: async () => (await import('./docs.ts')).docs,
   bench: async () => (await import('./start.ts')).bench,
   simulation: async () => (await import('./simulation.ts')).simulation,
   races: async () => (await import('./races.ts')).races,

@@ -1,4 +1,4 @@
-// Type-checks everything that has a tsconfig.json: the root's own scripts, packages, examples, bench, test-support. Two at a time.
+// Type-checks everything that has a tsconfig.json: the root's own scripts, packages, examples, bench, site, test-support. Two at a time.
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { check, CheckFailed } from './programs.ts';
@@ -6,8 +6,8 @@ import { membersOf, root } from './workspace.ts';
 
 export async function typecheck(): Promise<void> {
   const folders = [...membersOf('packages'), ...membersOf('examples')].map((member) => member.folder);
-  const queue = [root, ...folders, join(root, 'bench'), join(root, 'test-support')].filter((folder) =>
-    existsSync(join(folder, 'tsconfig.json')),
+  const queue = [root, ...folders, ...['bench', 'site', 'test-support'].map((name) => join(root, name))].filter(
+    (folder) => existsSync(join(folder, 'tsconfig.json')),
   );
   const problems: string[] = [];
   const worker = async (): Promise<void> => {
