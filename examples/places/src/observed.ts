@@ -5,7 +5,10 @@ import { priorities, type Priority } from '@macadam/core';
 import { continueTrace, type Logger, withCanonicalLine, withSpan } from '@macadam/telemetry';
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** Runs `work` as a unit of work with the priority that the caller's headers name, and their API key's holder as its tenant. */
+/**
+ * Runs `work` as a unit of work with the priority and the time left that the caller's headers name, and their API key's holder
+ * as its tenant.
+ */
 export async function observed<T>(
   log: Logger,
   route: string,
@@ -13,7 +16,12 @@ export async function observed<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const span = { kind: SpanKind.SERVER, attributes: { 'http.request.method': 'GET', 'http.route': route } };
-  const unit = { name: `GET ${route}`, priority: priorityOf(headers), tenant: holderOf(apiKeyOf(headers)) };
+  const unit = {
+    name: `GET ${route}`,
+    priority: priorityOf(headers),
+    tenant: holderOf(apiKeyOf(headers)),
+    ...timeLeft(headers),
+  };
   // Our callers are services of our own, so their trace goes on here. Callers from outside are not to be trusted with it.
   const { context: caller } = continueTrace(headers, { trusted: true });
   return await context.with(caller, () => withSpan(unit.name, span, () => withCanonicalLine(log, unit, work)));
@@ -31,4 +39,10 @@ function holderOf(apiKey: string): string {
 
 function priorityOf(headers: IncomingHttpHeaders): Priority {
   return priorities.find((priority) => priority === headers['x-request-priority']) ?? 'normal';
+}
+
+/** What `@macadam/http` tells of the caller's deadline. Anyone can send it, so what is no whole number is passed over. */
+function timeLeft(headers: IncomingHttpHeaders): { timeoutMs?: number } {
+  const text = headers['x-request-timeout-ms'];
+  return typeof text === 'string' && /^\d{1,7}$/.test(text) ? { timeoutMs: Math.max(1, Number(text)) } : {};
 }
