@@ -103,7 +103,8 @@ export default defineConfig(
   {
     // Only here is the type checker asked: it is what makes lint slow, and here is what our users run, and what tests it.
     files: ['packages/*/{src,test}/**/*.ts', 'test-support/src/**/*.ts'],
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    // It is asked once for all of them: one program a package reads, and checks, the sources of the packages below again each time.
+    languageOptions: { parserOptions: { project: 'tsconfig.packages.json', tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { attributes: false } }],
