@@ -1,13 +1,13 @@
 // What every hot path takes, counted against its budget. Instructions need Valgrind: on PATH, else Debian's, unpacked.
 import { join } from 'node:path';
 import { debianPackage } from './debian.ts';
-import { CheckFailed, program, programEnv } from './programs.ts';
+import { CheckFailed, programEnv, showing } from './programs.ts';
 import { onPath } from './toolchain.mjs';
 import { root } from './workspace.ts';
 
 /** Counts what the packages' builds take. */
 export async function budgets(args: readonly string[] = []): Promise<void> {
-  const { code } = await program('node', ['budgets/main.ts', ...args], {
+  const { code } = await showing('node', ['budgets/main.ts', ...args], {
     cwd: join(root, 'bench'),
     env: { ...programEnv(), ...(await valgrind()) },
   });

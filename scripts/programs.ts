@@ -18,6 +18,13 @@ export async function program(name: string, args: readonly string[], options: Ru
   return await run(name, args, { cwd: root, env: programEnv(), ...options });
 }
 
+/** Runs a program and shows all that it said when it has ended: in one piece, whatever runs beside it. */
+export async function showing(name: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const result = await program(name, args, { output: 'capture', ...options });
+  console.log(result.output.trim());
+  return result;
+}
+
 /** Runs a program quietly and shows what it said only if it failed. */
 export async function check(name: string, args: readonly string[], options: RunOptions = {}): Promise<void> {
   const { code, output } = await program(name, args, { output: 'capture', ...options });
