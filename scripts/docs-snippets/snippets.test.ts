@@ -3,9 +3,11 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { programEnv } from '../programs.ts';
+import { root } from '../workspace.ts';
 import { folder, writeSnippets } from './pages.ts';
 
 const guardMs = 30_000;
+const compiled = join(root, 'node_modules', '.cache', 'docs-snippets');
 const snippets = writeSnippets();
 
 /** Stays in the process group of the test runner, and so ends with it. */
@@ -23,7 +25,8 @@ describe('code blocks of the documentation', () => {
   it.concurrent.each(snippets)('$page:$line runs', { timeout: guardMs + 5_000 }, async ({ page, file }) => {
     const args = ['--conditions=@macadam/source', '--disable-warning=ExperimentalWarning', join(folder, file)];
     const { NODE_OPTIONS: _, VITEST: __, NODE_ENV: ___, ...env } = process.env;
-    const { code, output } = await runProgram(process.execPath, args, env);
+    // All of them load much the same sources: whoever is first leaves them without types to the others.
+    const { code, output } = await runProgram(process.execPath, args, { ...env, NODE_COMPILE_CACHE: compiled });
     expect(code, output.replaceAll(join(folder, file), page)).toBe(0);
   });
 
