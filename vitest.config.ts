@@ -31,7 +31,8 @@ const packages = folders('packages').filter((name) => existsSync(`${root}/packag
 export default defineConfig({
   test: {
     passWithNoTests: true,
-    maxWorkers: 2,
+    // More than there are cores on a small machine: most tests wait for a socket or a process rather than compute.
+    maxWorkers: 4,
     maxConcurrency: 2,
     projects: [
       ...packages.map((name) => project(name, `packages/${name}`, ['src/**/*.test.ts', 'test/**/*.test.ts'])),
