@@ -7,6 +7,7 @@ import { budgets } from './budgets.ts';
 import { build } from './build.ts';
 import { catalogue } from './catalogue.ts';
 import { temporaryFolder } from './children.mjs';
+import { docs } from './docs.ts';
 import { lint } from './lint.ts';
 import { showing } from './programs.ts';
 import { checkPacked } from './packed.ts';
@@ -23,6 +24,7 @@ const steps: readonly Step[] = [
   { heading: 'build', work: async () => void (await build()) },
   { heading: 'lint and layers', work: lint },
   { heading: 'types', work: typecheck },
+  { heading: 'documentation site', work: () => docs(['--check']) },
   { heading: 'telemetry catalogue', work: () => catalogue(['--check']) },
   { heading: 'budgets of the hot paths', work: () => budgets(), needs: ['build'] },
   { heading: 'packed packages', work: checkPacked, needs: ['build'] },
