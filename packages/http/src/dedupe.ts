@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { isMacadamError, type MacadamError } from '@macadam/core';
 import { singleFlight, timeout, type Policy } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
 import type { Scope } from './attempt-settings.ts';
@@ -208,20 +209,27 @@ function concludeShared(
   options: AnyRequestOptions | undefined,
   settings: HttpClientSettings,
 ): HttpResponse {
-  let own: HttpError;
+  let own: MacadamError;
   if (error instanceof HttpStatusError) {
     const { retryable, retryAfterMs, redirectRefused, attempts, gaveUp } = error;
     const response = copyResponse(error.response);
     if (!(options?.throwOnStatus ?? settings.throwOnStatus)) return response;
-    own = new HttpStatusError(error, response, retryable, retryAfterMs, redirectRefused);
-    conclude(own, copyAttempts(attempts), gaveUp);
+    const refused = new HttpStatusError(error, response, retryable, retryAfterMs, redirectRefused);
+    own = conclude(refused, copyAttempts(attempts), gaveUp);
   } else if (error instanceof HttpError) own = copyError(error);
   else if (isTimeLimit(error)) {
     // The caller's own limit. The shared request may go on: what it has done so far is all there is to tell.
     const cause = flight?.failure instanceof HttpError ? flight.failure : undefined;
-    own = new HttpTimeoutError(lastSubject(request, flight), error.timeoutMs, true, cause);
-    conclude(own, copyAttempts(flight?.records ?? []), 'deadline');
-  } else throw error;
+    const late = new HttpTimeoutError(lastSubject(request, flight), error.timeoutMs, true, cause);
+    own = conclude(late, copyAttempts(flight?.records ?? []), 'deadline');
+    // Why he left is this caller's own, and what functions of the user's throw stays what it is.
+  } else if (isMacadamError(error) && error !== reasonOf(request)) own = copyError(error);
+  else throw error;
   Error.captureStackTrace(own, concludeShared);
   throw own;
+}
+
+/** Why the call was cancelled, if it was. */
+function reasonOf({ execution, work }: PreparedRequest): unknown {
+  return execution.signal?.reason ?? work?.cancellation?.reason;
 }

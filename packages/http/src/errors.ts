@@ -56,10 +56,10 @@ export function withAttempts<E extends HttpError>(error: E, attempts: readonly H
 }
 
 /** The same failure in an error of its own, for another who waited for the same request. Its stack is still to be captured. */
-export function copyError<E extends HttpError>(error: E): E {
+export function copyError<E extends MacadamError>(error: E): E {
   const copy = Reflect.construct(Error, [], error.constructor) as E;
   Object.defineProperties(copy, Object.getOwnPropertyDescriptors(error));
-  return withAttempts(copy, copyAttempts(error.attempts));
+  return copy instanceof HttpError ? withAttempts(copy, copyAttempts(copy.attempts)) : copy;
 }
 
 /** As they are now: a try that is in flight still goes on. */

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { currentWork, isMacadamError, runWork } from '@macadam/core';
-import { constant } from '@macadam/resilience';
+import { currentWork, isMacadamError, MacadamError, runWork } from '@macadam/core';
+import { CircuitOpenError, constant } from '@macadam/resilience';
 import { respond, startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -277,4 +277,23 @@ describe('with auth', () => {
     expect(await left).toBe(cause);
     expect(upstream.requests).toHaveLength(0);
   });
+});
+
+test('a refusal of the client is an error for each caller too; why a caller left stays what it is', async () => {
+  const dispatcher = scriptedDispatcher({ status: 500 });
+  await using orders = createHttpClient({ baseUrl: 'http://orders.internal', dispatcher, dedupe: true, retry: false });
+  const failed = (call: Promise<unknown>): Promise<Error> =>
+    call.then(
+      () => expect.unreachable(),
+      (error: Error) => error,
+    );
+  for (let i = 0; i < 5; i++) await failed(orders.get('/a'));
+  const [one, other] = await Promise.all([failed(orders.get('/a')), failed(orders.get('/a'))]);
+  expect([one, other]).toMatchObject([{ code: 'MAC_CIRCUIT_OPEN' }, { code: 'MAC_CIRCUIT_OPEN' }]);
+  expect(one).not.toBe(other);
+  expect(other).toBeInstanceOf(CircuitOpenError);
+  expect(orders.stats().joined).toBe(1);
+  const leaving = new AbortController();
+  leaving.abort(new MacadamError('the user has left', { code: 'MAC_USER_LEFT' }));
+  expect(await failed(orders.get('/a', { signal: leaving.signal }))).toBe(leaving.signal.reason);
 });
