@@ -38,15 +38,24 @@ export class AdmissionLevel {
     return admitted;
   }
 
-  /** Closes the window when it is over. `overloaded` is asked only then. */
-  turn(now: number, overloaded: () => boolean): void {
+  /**
+   * Closes the window when it is over. `overloaded` is asked only then, and told whether there was a rest: a whole window in
+   * which nobody came, so that what was counted before tells of another time.
+   */
+  turn(now: number, overloaded: (rested: boolean) => boolean): void {
     if (this.#windowEndsAt === -Infinity) this.#windowEndsAt = now + WINDOW_MS;
     if (now < this.#windowEndsAt && this.#came < WINDOW_REQUESTS) return;
-    if (overloaded()) this.#lower();
+    const rested = now - this.#windowEndsAt >= WINDOW_MS;
+    if (rested) this.#forget();
+    if (overloaded(rested)) this.#lower();
     else this.#raise();
+    this.#forget();
+    this.#windowEndsAt = now + WINDOW_MS;
+  }
+
+  #forget(): void {
     this.#counts.fill(0);
     this.#came = this.#admitted = 0;
-    this.#windowEndsAt = now + WINDOW_MS;
   }
 
   #lower(): void {
@@ -60,6 +69,7 @@ export class AdmissionLevel {
     }
   }
 
+  /** All the way when nobody came. */
   #raise(): void {
     const target = this.#admitted * (1 + this.#regain);
     this.#regain = Math.min(MOST_REGAIN, this.#regain * 2);

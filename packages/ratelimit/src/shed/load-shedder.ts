@@ -128,7 +128,7 @@ class QueueingShedder implements LoadShedder {
     const { clock } = this.#settings;
     const now = clock.monotonic();
     if (this.#closed) throw this.#closedError();
-    this.#level.turn(now, () => this.#isOverloaded());
+    this.#level.turn(now, (rested) => this.#isOverloaded(rested));
     if (!this.#level.admit(this.#levelOf(priority, tenant, now))) throw this.#refusal('priority', priority, work);
     if (this.#turns.ahead(priority) === 0 && this.#inFlight < this.#room(priority)) {
       this.#waited(0);
@@ -240,8 +240,9 @@ class QueueingShedder implements LoadShedder {
     this.#waitedMs += ms;
   }
 
-  #isOverloaded(): boolean {
-    const meanMs = this.#waits === 0 ? 0 : this.#waitedMs / this.#waits;
+  /** The waits of before a rest speak of no overload now; the signals do, for an event loop that stood still looks like one. */
+  #isOverloaded(rested: boolean): boolean {
+    const meanMs = rested || this.#waits === 0 ? 0 : this.#waitedMs / this.#waits;
     this.#waits = this.#waitedMs = 0;
     const { overloadedAboveMs, isOverloaded, signals } = this.#settings;
     const sign = signals && exceeded(signals, (this.#sensors as Sensors).read());

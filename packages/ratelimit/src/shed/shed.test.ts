@@ -79,6 +79,26 @@ describe('AdmissionLevel', () => {
     expect(level.admit(128)).toBe(false);
   });
 
+  it.each([
+    { overload: false, share: 1 },
+    { overload: true, share: 0.2 },
+  ])(
+    'after a rest in which nobody came, and overload is $overload, a share of $share may come',
+    ({ overload, share }) => {
+      const level = new AdmissionLevel();
+      level.turn(0, () => false);
+      for (let i = 0; i < 200; i++) window(level, true, i * 1_000);
+      for (let i = 0; i < 640; i++) level.admit(i);
+      const rests: boolean[] = [];
+      level.turn(800_000, (rested) => {
+        rests.push(rested);
+        return overload;
+      });
+      expect(rests).toEqual([true]);
+      expect(level.share).toBe(share);
+    },
+  );
+
   it('a user has one level within a class for an hour, and another in the next', () => {
     const levels = (hour: number): number[] =>
       Array.from({ length: 2_000 }, (_, i) => levelOf('low', `user ${i}`, hour * 3_600_000 + 5));
@@ -190,6 +210,27 @@ describe('createLoadShedder', () => {
     clock.assertNoTimers();
     await shedder.close();
     await expect(shedder.run(() => 0)).rejects.toMatchObject({ code: 'MAC_CLOSED' });
+  });
+
+  it('holds no waits of before a rest against who comes after it', async () => {
+    const clock = virtualClock();
+    const shedder = createLoadShedder({ concurrency: fixed(1), overloadedAboveMs: 1, clock, random: seededRandom(1) });
+    const refused: unknown[] = [];
+    const ask = (how = {}): Promise<unknown> =>
+      shedder.run(() => clock.sleep(20), how).catch((error: { reason: string }) => refused.push(error.reason));
+    for (let i = 0; i < 3_000; i++) {
+      void ask();
+      await clock.advance(10);
+    }
+    await clock.advance(600_000);
+    expect(refused).toContain('priority');
+    refused.length = 0;
+    for (let i = 0; i < 10; i++) {
+      await clock.runUntil(ask());
+      await clock.advance(60_000);
+    }
+    expect(refused).toEqual([]);
+    await shedder.close();
   });
 
   it('asks other signs of overload once a window', async () => {
