@@ -3,6 +3,7 @@ import {
   adaptiveConcurrency,
   bulkhead,
   circuitBreaker,
+  circuitBreakers,
   hedge,
   paced,
   pipeline,
@@ -46,6 +47,7 @@ const PROBE_GRACE_MS = 1_000;
  * between the pipelines of the routes, which have all the rest in common.
  */
 export function createPolicies(settings: HttpClientSettings): Policies {
+  assertLaterPolicies(settings);
   const { clock, name, endpoints } = settings;
   const total = timeout({ timeoutMs: settings.timeoutMs, clock });
   const attempt = timeout({ timeoutMs: settings.attemptTimeoutMs, clock });
@@ -92,6 +94,26 @@ export function createPolicies(settings: HttpClientSettings): Policies {
 /** Whether the layers of the client differ by route; those of endpoints are with each endpoint. */
 function keepsByRoute({ perRoute, endpoints }: HttpClientSettings): boolean {
   return endpoints === undefined ? perRoute.size > 0 : perRoute.has('bulkhead');
+}
+
+/** Those that are kept by route or endpoint are made when first needed; what is wrong with their options is told with the client. */
+function assertLaterPolicies(settings: HttpClientSettings): void {
+  const {
+    clock,
+    endpoints,
+    perRoute,
+    bulkhead: places,
+    circuitBreaker: breaker,
+    adaptiveConcurrency: limit,
+  } = settings;
+  if (places !== false && perRoute.has('bulkhead')) bulkhead({ ...places, clock });
+  if (breaker !== false && perRoute.has('circuitBreaker')) {
+    const { name: _, ...each } = breakerOptions(settings, breaker);
+    circuitBreakers(each);
+  }
+  if (limit !== false && (endpoints !== undefined || perRoute.has('adaptiveConcurrency'))) {
+    adaptiveConcurrency({ ...limit, clock });
+  }
 }
 
 /** Those layers that may be kept by route. */

@@ -580,6 +580,7 @@ test.each<[string, Partial<HttpClientOptions>, string]>([
   ['two at the same port', { endpoints: [{ url: 'http://a:443' }, { url: 'https://a' }] }, 'endpoints[1].url'],
   ['a weight of 0', { endpoints: [{ url: 'http://a', weight: 0 }] }, 'endpoints[0].weight'],
   ['an unknown option', { endpoints: [{ url: 'http://a', priority: 1 } as never] }, 'endpoints[0].priority'],
+  ['a limit kept by endpoint', { endpoints: hosts(1), adaptiveConcurrency: { min: 0 } }, 'adaptiveConcurrency.min'],
   ['a function without a name', { endpoints: () => hosts(1), name: undefined as never }, 'name'],
 ])('wrong endpoints: %s', (_what, options, path) => {
   expect(() => fleet(() => 200).client(options)).toThrow(expect.objectContaining({ path: `createHttpClient.${path}` }));

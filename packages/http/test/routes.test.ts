@@ -158,6 +158,9 @@ test('retries of all routes draw on one budget', async () => {
 test.each<[string, Partial<HttpClientOptions>]>([
   ['circuitBreaker.per', { circuitBreaker: { per: 'host' as 'route' } }],
   ['bulkhead.per', { bulkhead: { per: 'host' as 'route' } }],
+  ['bulkhead.maxConcurrent', { bulkhead: { per: 'route', maxConcurrent: 0 } }],
+  ['circuitBreakers.openMs', { circuitBreaker: { per: 'route', openMs: 0 } }],
+  ['adaptiveConcurrency.min', { adaptiveConcurrency: { per: 'route', min: 0 } }],
 ])('refuses a wrong %s', (path, options) => {
   expect(() => clientFor({}, options)).toThrow(
     expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createHttpClient.${path}` }),
