@@ -35,17 +35,17 @@ export interface FaultProxyOptions {
 /** Statistics of a fault proxy: counts since it was started, and its current state. */
 export interface FaultProxyStats {
   /** Connections accepted. */
-  connections: number;
+  readonly connections: number;
   /** Connections open now. */
-  openConnections: number;
+  readonly openConnections: number;
   /** Bytes forwarded to the target. */
-  bytesToTarget: number;
+  readonly bytesToTarget: number;
   /** Bytes forwarded to clients. */
-  bytesToClient: number;
+  readonly bytesToClient: number;
   /** Bytes received and not yet forwarded, because of latency, bandwidth or a black hole. */
-  bytesUnderWay: number;
+  readonly bytesUnderWay: number;
   /** Bytes sent by clients on half-open connections and dropped. */
-  bytesSwallowed: number;
+  readonly bytesSwallowed: number;
 }
 
 /** A real TCP proxy on loopback, between the code under test and what it depends on. */
@@ -138,7 +138,8 @@ class TcpFaultProxy implements FaultProxy {
     const url = new URL(this.#targetUrl);
     url.hostname = this.host.includes(':') ? `[${this.host}]` : this.host;
     url.port = String(this.port);
-    return url.href;
+    // As the fault server's: what is put behind it, such as `/token`, brings its own slash.
+    return url.pathname === '/' && url.search === '' ? url.href.replace(/\/$/, '') : url.href;
   }
 
   async start(port = 0): Promise<void> {

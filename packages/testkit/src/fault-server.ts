@@ -29,19 +29,19 @@ export interface FaultServerOptions {
 /** Statistics of a fault server: counts since it was started, and its current state. */
 export interface FaultServerStats {
   /** Requests received. */
-  requests: number;
+  readonly requests: number;
   /** Requests answered completely. */
-  answered: number;
+  readonly answered: number;
   /** Requests ended by a fault. */
-  cut: number;
+  readonly cut: number;
   /** Requests whose client disconnected first. */
-  abandoned: number;
+  readonly abandoned: number;
   /** Connections accepted. */
-  connections: number;
+  readonly connections: number;
   /** Connections open now. */
-  openConnections: number;
+  readonly openConnections: number;
   /** How often each fault was applied, by its `kind`. */
-  faults: Record<string, number>;
+  readonly faults: Readonly<Record<string, number>>;
 }
 
 /** A real HTTP/1.1 server on loopback that fails on demand. */
