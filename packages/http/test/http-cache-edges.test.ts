@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { runWork } from '@macadam/core';
-import { startFaultServer, virtualClock, type VirtualClock } from '@macadam/testkit';
+import { seededRandom, startFaultServer, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { beforeEach, describe, expect, test } from 'vitest';
 import {
   createHttpClient,
@@ -153,6 +153,34 @@ describe('what a 304 is about', () => {
       { headers: { 'if-none-match': '"1"' }, asked: false, status: 404, body: 'body 1' },
       { headers: { 'if-modified-since': httpDate(1e6) }, asked: false, status: 404 },
     ]));
+});
+
+test.each([
+  ['the place itself', 'https://b.example.com/v2/items/7'],
+  ['a path there', '/v2/items/7'],
+])('of several endpoints, what one changes by the URL it names is outdated for all: %s', async (_what, location) => {
+  const kept = { status: 200, ...cached('max-age=60') };
+  const dispatcher = scriptedDispatcher(kept, { status: 201, headers: { location } }, kept);
+  const endpoints = [
+    { url: 'https://a.example.com/v1', weight: 1e-9 },
+    { url: 'https://b.example.com/v2', weight: 1 },
+  ];
+  await using client = createHttpClient({
+    name: 'items',
+    endpoints,
+    dispatcher,
+    cache: {},
+    clock,
+    random: seededRandom(1),
+  });
+  await client.get('/items/7');
+  await client.post('/items/');
+  await client.get('/items/7');
+  expect(dispatcher.sent.map(({ origin, path }) => `${String(origin)}${path}`)).toEqual([
+    'https://b.example.com/v2/items/7',
+    'https://b.example.com/v2/items/',
+    'https://b.example.com/v2/items/7',
+  ]);
 });
 
 test('a body may say what is asked for: answers to it are not kept', async () => {

@@ -134,7 +134,8 @@ export class Origin {
     const hops = log.redirects.length;
     const { response, error } = await answerOf(this.#forward(storeTimeout.shortened(request), log));
     const times = { requestedAtMs, receivedAtMs: this.#clock.now() };
-    return { response, error, fields: fieldsOf(response), times, redirects: log.redirects.slice(hops) };
+    const places = log.route?.tried.map(({ target }) => target) ?? [];
+    return { response, error, fields: fieldsOf(response), times, redirects: log.redirects.slice(hops), places };
   }
 
   /** Hands on what came from the origin, as it came. */

@@ -4,7 +4,7 @@ import type { Asker } from './credentials.ts';
 import type { CacheCall } from './cache-call.ts';
 import { requestField } from './fields.ts';
 import { InFlight, type Load } from './in-flight.ts';
-import { outdatedUrls } from './invalidation.ts';
+import { outdatedUrls, type Place } from './invalidation.ts';
 import { exchangeOf, recordOf, type Answered, type Keeping } from './record.ts';
 import type { CacheCounts } from './stats.ts';
 import { isStorable } from './storability.ts';
@@ -17,6 +17,8 @@ export interface Learnt extends Answered {
   readonly error: Error | undefined;
   /** The URLs of the redirects that led to it. */
   readonly redirects: readonly string[];
+  /** Where it may have come from, of several endpoints. */
+  readonly places: readonly Place[];
 }
 
 /** What is stored, and what it is to be when it has been said anew. */
@@ -94,8 +96,8 @@ export class Shelf {
   }
 
   /** Forgets what an unsafe request may have changed. */
-  async outdate(request: PreparedRequest, { response, fields, redirects }: Learnt): Promise<void> {
-    const urls = outdatedUrls(this.url(request), response.status, fields, redirects);
+  async outdate({ path }: PreparedRequest, { response, fields, redirects, places }: Learnt): Promise<void> {
+    const urls = outdatedUrls(this.#keeping.base, path, { status: response.status, fields, redirects, places });
     for (const url of urls) {
       this.#counts.invalidated++;
       this.#loads.outdate(url);
