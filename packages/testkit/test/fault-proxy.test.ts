@@ -355,6 +355,8 @@ test('the url is that of the target, with another host and port', async () => {
   const urls = [
     'redis://user:secret@cache.internal:7000/2',
     new URL('redis://cache.internal'),
+    'http://127.0.0.1:7000',
+    'http://127.0.0.1:7000/api/',
     { host: '::1', port: 5 },
   ].map(async (target) => {
     await using proxy = await startFaultProxy({ target });
@@ -363,6 +365,8 @@ test('the url is that of the target, with another host and port', async () => {
   expect(await Promise.all(urls)).toEqual([
     ['redis://user:secret@127.0.0.1:PORT/2', 'TCP proxy on 127.0.0.1:PORT to cache.internal:7000: link up'],
     ['redis://127.0.0.1:PORT', 'TCP proxy on 127.0.0.1:PORT to cache.internal:6379: link up'],
+    ['http://127.0.0.1:PORT', 'TCP proxy on 127.0.0.1:PORT to 127.0.0.1:7000: link up'],
+    ['http://127.0.0.1:PORT/api/', 'TCP proxy on 127.0.0.1:PORT to 127.0.0.1:7000: link up'],
     ['tcp://127.0.0.1:PORT', 'TCP proxy on 127.0.0.1:PORT to ::1:5: link up'],
   ]);
 });
