@@ -64,7 +64,6 @@ export class CircuitOpenError extends MacadamError {
   readonly state: CircuitState;
   /** Time until a call may be admitted again, in milliseconds; absent while the breaker is isolated. */
   declare readonly retryAfterMs?: number;
-
   /**
    * What the last call that counted as a failure ended with: the message of an error of Macadam; of others, which may repeat what a
    * caller sent, only the code or the name. Absent if no call failed since the circuit was closed.
@@ -94,7 +93,9 @@ CircuitOpenError.prototype.name = 'CircuitOpenError';
 
 /** A call refused by a bulkhead that was full, or did not get a place in time. Code `MAC_BULKHEAD_FULL`, retryable later. */
 export class BulkheadFullError extends MacadamError {
+  /** The maximum number of calls in flight. */
   readonly maxConcurrent: number;
+  /** The maximum number of waiting calls. */
   readonly maxQueued: number;
   /** How long the call had waited, in milliseconds; 0 if it was refused at once. */
   readonly queuedMs: number;
@@ -107,9 +108,7 @@ export class BulkheadFullError extends MacadamError {
   }
 }
 BulkheadFullError.prototype.name = 'BulkheadFullError';
-  /** The maximum number of calls in flight. */
 
-  /** The maximum number of waiting calls. */
 /** A call refused by `adaptiveConcurrency()`. Code `MAC_CONCURRENCY_LIMITED`, retryable. */
 export class ConcurrencyLimitedError extends MacadamError {
   /** The limit on calls in flight when the call was refused. */
