@@ -60,7 +60,7 @@ function assertOptions(options: LoggerOptions): void {
   if (name !== undefined) assertText('createLogger.name', name);
   if (level !== undefined) assertOneOf('createLogger.level', level, levelThresholds);
   if (format !== undefined) assertOneOf('createLogger.format', format, FORMATS);
-  if (destination !== undefined) assertDestination(destination);
+  if (destination !== undefined) assertDestination(destination, format ?? 'pino');
   if (redact !== undefined) assertRedact(redact);
   if (bindings !== undefined) assertObject('createLogger.bindings', bindings);
   if (serializers !== undefined) {
@@ -81,12 +81,14 @@ function assertOptions(options: LoggerOptions): void {
   }
 }
 
-function assertDestination(destination: unknown): void {
+function assertDestination(destination: LoggerOptions['destination'], format: LogFormat): void {
   const where = 'createLogger.destination';
   if (typeof destination === 'number') assertInteger(where, destination, { min: 1 });
   else if (typeof destination === 'string') assertText(where, destination);
   else if (typeof (destination as { write?: unknown } | null)?.write !== 'function') {
     throw new OptionsError(where, destination, 'a file descriptor, a path, or an object with write(line)');
+  } else if (destination?.format !== undefined && destination.format !== format) {
+    throw new OptionsError('createLogger.format', format, `${destination.format}, which its destination reads`);
   }
 }
 

@@ -12,6 +12,8 @@ export type LogFormat = 'pino' | 'otel' | 'ecs' | 'gcp';
 export interface LineDestination {
   /** Takes one finished line, with its line feed. */
   write(line: string): void;
+  /** The only format that it can read; `createLogger` rejects another one. Default: any. */
+  readonly format?: LogFormat;
 }
 
 /**

@@ -87,9 +87,9 @@ export function withSpan<T>(name: string, first: SpanOptions | ((span: Span) => 
  * import { recordError, withSpan } from '@macadam/telemetry';
  *
  * await withSpan('orders.import', async (span) => {
- * for (const row of ['1', 'x']) {
- * if (Number.isNaN(Number(row))) recordError(span, new RangeError('not a number'));
- * }
+ *   for (const row of ['1', 'x']) {
+ *     if (Number.isNaN(Number(row))) recordError(span, new RangeError('not a number'));
+ *   }
  * });
  * ```
  */

@@ -205,3 +205,19 @@ it('a key that is too short for hashes is said to be there, and not shown', () =
   const redact = { pii: 'hash', hashKey: 'C4nary' } as const;
   expect(() => createLogger({ redact })).toThrow('createLogger.redact.hashKey is a text that is not shown; it must be');
 });
+
+describe('what cannot work is refused at the start', () => {
+  it('a logger whose format otelLogs does not read', () => {
+    for (const format of ['otel', 'ecs', 'gcp'] as const) {
+      const make = (): unknown => createLogger({ format, destination: otelLogs() });
+      expect(make).toThrow(expect.objectContaining({ path: 'createLogger.format' }) as Error);
+    }
+    expect(() => createLogger({ format: 'pino', destination: otelLogs() })).not.toThrow();
+  });
+
+  it.each(['a%0Ab', '%E2%82%AC'])('a header that HTTP does not carry, without its value: %s', (value) => {
+    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_EXPORTER_OTLP_HEADERS: `api-key=${value}` };
+    const start = (): unknown => startTelemetry({ serviceName: 'orders', env });
+    expect(start).toThrow(/^Option OTEL_EXPORTER_OTLP_HEADERS is a text that is not shown; .*api-key/);
+  });
+});

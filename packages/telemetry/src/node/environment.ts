@@ -42,14 +42,21 @@ export function choiceFrom<T extends string>(env: Environment, name: string, all
 }
 
 /** `a=1,b=2`, percent-encoded. A pair that is none is refused: what was to be said with it, such as a key, would be missing. */
-export function pairsFrom(env: Environment, name: string, isKey: RegExp): Record<string, string> {
+export function pairsFrom(
+  env: Environment,
+  name: string,
+  isKey: RegExp,
+  isValue: RegExp = /^/,
+): Record<string, string> {
   const pairs: Record<string, string> = {};
   for (const pair of (env[name] ?? '').split(',')) {
     if (pair.trim() === '') continue;
     const at = pair.indexOf('=');
     const key = decoded(pair.slice(0, Math.max(at, 0)).trim());
     if (!isKey.test(key)) throw new OptionsError(name, withheld(pair), 'name=value, with commas in between');
-    pairs[key] = decoded(pair.slice(at + 1).trim());
+    const value = decoded(pair.slice(at + 1).trim());
+    if (!isValue.test(value)) throw new OptionsError(name, withheld(value), `a value of ${key} that can be sent`);
+    pairs[key] = value;
   }
   return pairs;
 }

@@ -5,8 +5,9 @@ const OWN: ReadonlySet<string> = new Set(['level', 'time', 'msg', 'pid', 'hostna
 const TEXTS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 
 /**
- * A destination that hands the lines of a logger (format `pino`) to OpenTelemetry, redacted and bounded as they are, with
- * the active span. `also` gets the lines as well, such as the standard output.
+ * Creates a destination that passes the lines of a logger to OpenTelemetry, redacted and bounded as they are, with the
+ * active span. The logger must have the format `pino`, which is the default. `also` receives the lines as well, such as
+ * the standard output.
  *
  * @example
  * ```ts
@@ -19,6 +20,7 @@ const TEXTS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
  */
 export function otelLogs(also?: LineDestination): LineDestination {
   return {
+    format: 'pino',
     write(line) {
       also?.write(line);
       const record = JSON.parse(line) as Record<string, unknown>;

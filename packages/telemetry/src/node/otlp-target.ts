@@ -15,6 +15,8 @@ export interface OtlpTarget {
 }
 
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
+/** What HTTP carries in a field (RFC 9110, 5.5): a line feed, say, would fail each export, and only then. */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
  * What the standard variables say about a signal, or undefined when it is not to be sent: without an endpoint nothing
@@ -31,8 +33,8 @@ export function otlpTarget(signal: Signal, env: Environment): OtlpTarget | undef
     url,
     protocol: choiceFrom(env, variable('PROTOCOL'), ['http/protobuf', 'http/json']) ?? 'http/protobuf',
     headers: {
-      ...pairsFrom(env, 'OTEL_EXPORTER_OTLP_HEADERS', HEADER_NAME),
-      ...pairsFrom(env, ownVariable(signal, 'HEADERS'), HEADER_NAME),
+      ...pairsFrom(env, 'OTEL_EXPORTER_OTLP_HEADERS', HEADER_NAME, HEADER_VALUE),
+      ...pairsFrom(env, ownVariable(signal, 'HEADERS'), HEADER_NAME, HEADER_VALUE),
     },
     timeoutMs: timeoutFrom(env, variable('TIMEOUT')) ?? 10_000,
     compression: choiceFrom(env, variable('COMPRESSION'), ['gzip', 'none']) ?? 'none',
