@@ -16,7 +16,7 @@ export function w3cPropagator(fields: readonly string[]): TextMapPropagator {
     },
     extract<Carrier>(base: Context, carrier: Carrier, getter: TextMapGetter<Carrier>): Context {
       const headers = Object.fromEntries(fields.map((name) => [name, getter.get(carrier, name)]));
-      return continueTrace(headers, { trusted: true, base }).context;
+      return continueTrace(headers, { trusted: true, context }).context;
     },
     fields: () => [...fields],
   };
