@@ -81,10 +81,10 @@ describe('permissions of Cedar', () => {
   const failing = () => {
     throw new Error('out of memory');
   };
+  const late = () => Promise.reject(new Error('not synchronous'));
   it.each<[string, Partial<CedarPermissionsOptions<User, Order>>]>([
     ['the engine breaks', { cedar: { ...cedar, statefulIsAuthorized: failing } }],
     ['the engine cannot read the question', { entitiesOf: () => [{ uid: user('a') } as never] }],
-    ['an attribute cannot be had', { entitiesOf: failing }],
     ['there is no name for it', { principalOf: () => ({ type: 'not a type', id: 'a' }) }],
   ])('are closed when %s, unless told otherwise', (_, broken) => {
     const closed = cedarPermissions({ ...options, ...broken });
@@ -96,11 +96,18 @@ describe('permissions of Cedar', () => {
   it('are closed to whom there is no name for, even where they are open', () => {
     const opened = cedarPermissions({ ...options, onFailure: 'open' });
     expect(opened(null as never, 'order:read', open)).toMatchObject({ allowed: false, reason: 'unavailable' });
-    const nameless = cedarPermissions({ ...options, resourceOf: failing, onFailure: 'open' });
-    expect(nameless({ id: 'a' }, 'order:read', open).allowed).toBe(false);
   });
 
-  const late = () => Promise.reject(new Error('not synchronous'));
+  it.each(['principalOf', 'resourceOf', 'actionOf', 'contextOf', 'entitiesOf'] as const)(
+    'are closed when %s fails or gives a promise, even where they are open: there was no question',
+    (name) => {
+      for (const broken of [failing, late]) {
+        const opened = cedarPermissions({ ...options, [name]: broken, onFailure: 'open' });
+        expect(opened({ id: 'a' }, 'order:read', open)).toMatchObject({ allowed: false, reason: 'unavailable' });
+      }
+    },
+  );
+
   it.each<[string, () => unknown]>([
     ['nobody', () => undefined],
     ['no id', () => ({ type: 'User' })],
@@ -183,6 +190,6 @@ describe('permissions of Cedar', () => {
   ])('%s', (_, wrong, path) => {
     const make = () => cedarPermissions({ ...options, ...wrong } as never);
     expect(make).toThrow(OptionsError);
-    expect(make).toThrow(expect.objectContaining({ path }) as Error);
+    expect(make).toThrow(expect.objectContaining({ path: `cedarPermissions.${path}` }) as Error);
   });
 });

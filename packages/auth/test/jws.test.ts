@@ -109,7 +109,11 @@ it.each<[string, object, string]>([
   ['a shared algorithm', { algorithms: ['HS256'], jwks: { keys: [key.jwk] } }, 'createHmacJwsVerifier'],
   ['no keys', { algorithms: ['ES256'] }, 'jwksUri'],
   ['a private key', { algorithms: ['ES256'], jwks: { keys: [privateJwk(key)] } }, 'private key'],
-  ['a length without bound', { algorithms: ['ES256'], jwks: { keys: [key.jwk] }, maxTokenLength: 1e9 }, 'maxLength'],
+  [
+    'a length without bound',
+    { algorithms: ['ES256'], jwks: { keys: [key.jwk] }, maxTokenLength: 1e9 },
+    'maxTokenLength',
+  ],
   ['an issuer', { algorithms: ['ES256'], jwks: { keys: [key.jwk] }, issuer: 'i' }, 'issuer'],
 ])('%s is refused at construction', (_what, options, named) => {
   expect(() => createJwsVerifier(options as JwsVerifierOptions)).toThrow(named);

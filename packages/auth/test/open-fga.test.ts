@@ -318,6 +318,6 @@ describe('permissions of OpenFGA', () => {
     ['an answer for failures that is none', { onFailure: 'deny' }, 'onFailure'],
     ['a misspelt option', { fallback: 'open' }, 'fallback'],
   ])('with %s are refused', (_, options, path) => {
-    expect(() => make(options)).toThrow(expect.objectContaining({ path }) as Error);
+    expect(() => make(options)).toThrow(expect.objectContaining({ path: `openFgaPermissions.${path}` }) as Error);
   });
 });

@@ -42,10 +42,10 @@ it.each<[string, (clock: never) => unknown]>([
   ['webhookSigner', (clock) => webhookSigner({ secrets: [new Uint8Array(32)], clock })],
   ['webhookVerifier', (clock) => webhookVerifier({ secrets: [new Uint8Array(32)], clock })],
   ['verifyApiKey', (clock) => verifyApiKey('', () => undefined, { clock })],
-])('%s takes no half of a clock', async (_, use) => {
+])('%s takes no half of a clock, and says whose it is', async (name, use) => {
   for (const clock of [half, {}, null, 'x']) {
     const used = Promise.resolve().then(() => use(clock as never));
-    await expect(used).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'clock' });
+    await expect(used).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: `${name}.clock` });
   }
 });
 

@@ -253,6 +253,8 @@ describe('permissions that are wrong', () => {
     ],
     ['roles in a circle', { rules: [], roles: { a: ['b'], b: ['a'] } }, 'roles.a'],
   ])('%s', (_, options, path) => {
-    expect(() => definePermissions(options as never)).toThrow(expect.objectContaining({ path }) as Error);
+    expect(() => definePermissions(options as never)).toThrow(
+      expect.objectContaining({ path: `definePermissions.${path}` }) as Error,
+    );
   });
 });

@@ -148,19 +148,27 @@ describe('generic', () => {
 describe('options', () => {
   const issuers = [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256' as const], jwks: { keys: [key.jwk] } }];
   it.each([
-    ['nothing', undefined, 'options'],
-    ['no issuers', { issuers: [] }, 'issuers'],
-    ['an unknown option', { issuers, tolerance: 1 }, 'tolerance'],
-    ['an unknown issuer option', { issuers: [{ ...issuers[0], kid: 'x' }] }, 'issuers[0].kid'],
-    ['no audience', { issuers: [{ ...issuers[0], audience: undefined }] }, 'issuers[0].audience'],
-    ['no keys', { issuers: [{ ...issuers[0], jwks: undefined }] }, 'issuers[0].jwksUri'],
-    ['two places for keys', { issuers: [{ ...issuers[0], jwksUri: 'https://x.example' }] }, 'issuers[0].jwksUri'],
-    ['keys over plain http', remote('http://id.example.com/jwks'), 'issuers[0].jwksUri'],
-    ['a loopback look-alike', remote('http://127.0.0.1.evil.example/jwks'), 'issuers[0].jwksUri'],
-    ['credentials in the URL', remote('https://a:b@id.example.com/jwks'), 'issuers[0].jwksUri'],
-    ['a file', remote('file:///etc/keys'), 'issuers[0].jwksUri'],
-    ['a cache of nothing', { issuers, cache: { maxEntries: 0 } }, 'cache.maxEntries'],
-    ['an endless stale time', { issuers, keyFetch: { staleIfErrorMs: Infinity } }, 'keyFetch.staleIfErrorMs'],
+    ['nothing', undefined, 'createJwtVerifier'],
+    ['no issuers', { issuers: [] }, 'createJwtVerifier.issuers'],
+    ['an unknown option', { issuers, tolerance: 1 }, 'createJwtVerifier.tolerance'],
+    ['an unknown issuer option', { issuers: [{ ...issuers[0], kid: 'x' }] }, 'createJwtVerifier.issuers[0].kid'],
+    ['no audience', { issuers: [{ ...issuers[0], audience: undefined }] }, 'createJwtVerifier.issuers[0].audience'],
+    ['no keys', { issuers: [{ ...issuers[0], jwks: undefined }] }, 'createJwtVerifier.issuers[0].jwksUri'],
+    [
+      'two places for keys',
+      { issuers: [{ ...issuers[0], jwksUri: 'https://x.example' }] },
+      'createJwtVerifier.issuers[0].jwksUri',
+    ],
+    ['keys over plain http', remote('http://id.example.com/jwks'), 'createJwtVerifier.issuers[0].jwksUri'],
+    ['a loopback look-alike', remote('http://127.0.0.1.evil.example/jwks'), 'createJwtVerifier.issuers[0].jwksUri'],
+    ['credentials in the URL', remote('https://a:b@id.example.com/jwks'), 'createJwtVerifier.issuers[0].jwksUri'],
+    ['a file', remote('file:///etc/keys'), 'createJwtVerifier.issuers[0].jwksUri'],
+    ['a cache of nothing', { issuers, cache: { maxEntries: 0 } }, 'createJwtVerifier.cache.maxEntries'],
+    [
+      'an endless stale time',
+      { issuers, keyFetch: { staleIfErrorMs: Infinity } },
+      'createJwtVerifier.keyFetch.staleIfErrorMs',
+    ],
   ])('%s is refused', (_, options, path) => {
     expect(() => createJwtVerifier(options as never)).toThrow(expect.objectContaining({ path }) as Error);
   });

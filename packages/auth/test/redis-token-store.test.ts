@@ -132,7 +132,7 @@ describe.each(clients)('a store in Redis, by %s', (_name, redis) => {
 it('refuses keys that are too short, texts, or none', () => {
   for (const wrong of [[], [randomBytes(16)], ['x'.repeat(32)], randomBytes(32), undefined]) {
     expect(() => redisTokenStore(nodeRedis, { encryptionKeys: wrong as never })).toThrow(
-      /^Option encryptionKeys is [^;]*; it must be a list of keys of 32 bytes/,
+      /^Option redisTokenStore.encryptionKeys is [^;]*; it must be a list of keys of 32 bytes/,
     );
   }
   expect(() => redisTokenStore({} as never, { encryptionKeys })).toThrow(/client.eval/);

@@ -107,7 +107,9 @@ describe('relations', () => {
     ['an unknown option', { relations: { a: { include: ['b'] } } }, 'relations.a.include'],
     ['a name that is none', { relations: { a: { includes: ['b#c'] } } }, 'relations.a'],
   ])('with %s are refused', (_, options, path) => {
-    expect(() => relationGraph(options as never)).toThrow(expect.objectContaining({ path }) as Error);
+    expect(() => relationGraph(options as never)).toThrow(
+      expect.objectContaining({ path: `relationGraph.${path}` }) as Error,
+    );
   });
 });
 

@@ -730,15 +730,18 @@ describe('options that are wrong', () => {
     ['a misspelt option', { component: [] }, 'component'],
     ['a field that is structured in no way', { structuredFields: { a: 'text' } }, 'structuredFields.a'],
   ])('%s', async (_, options, path) => {
-    await expect(signed(get, options)).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });
+    await expect(signed(get, options)).rejects.toMatchObject({
+      code: 'MAC_INVALID_OPTIONS',
+      path: `signRequest.${path}`,
+    });
   });
 
   it.each<[string, object, string]>([
-    ['no keys', { resolveKey: undefined }, 'resolveKey'],
-    ['an age that is none', { maxAgeMs: NaN }, 'maxAgeMs'],
-    ['a tolerance that is too large', { clockToleranceMs: 60_001 }, 'clockToleranceMs'],
-    ['a component that is none', { requiredComponents: ['@signature-params'] }, 'requiredComponents[0]'],
-    ['a text for the structured fields', { structuredFields: 'a' }, 'structuredFields'],
+    ['no keys', { resolveKey: undefined }, 'verifyRequest.resolveKey'],
+    ['an age that is none', { maxAgeMs: NaN }, 'verifyRequest.maxAgeMs'],
+    ['a tolerance that is too large', { clockToleranceMs: 60_001 }, 'verifyRequest.clockToleranceMs'],
+    ['a component that is none', { requiredComponents: ['@signature-params'] }, 'verifyRequest.requiredComponents[0]'],
+    ['a text for the structured fields', { structuredFields: 'a' }, 'verifyRequest.structuredFields'],
     ['an unknown algorithm', { resolveKey: () => ({ key: secret, algorithm: 'none' }) }, 'resolveKey().algorithm'],
   ])('of the verifier: %s', async (_, options, path) => {
     expect(await outcome(await signed(get), options)).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });

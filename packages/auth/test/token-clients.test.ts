@@ -453,9 +453,9 @@ describe('a client that is closed', () => {
     await tokens.getToken();
     endpoint.answer = () => new Promise(() => {});
     await clock.advance(HOUR);
-    const failed = failureOf(tokens.getToken());
+    const failed = expect(tokens.getToken()).rejects.toMatchObject({ code: 'MAC_CLOSED', retryable: false });
     await tokens.close();
-    expect(await failed).toMatchObject({ code: 'MAC_CLOSED', retryable: false });
+    await failed;
     expect(clock.pendingTimers).toBe(0);
   });
 });

@@ -11,7 +11,10 @@ import { StoreRateLimiter } from './store-rate-limiter.ts';
  * ```ts
  * import { createRateLimiter, rateLimitHeaders, tokenBucket } from '@macadam/ratelimit';
  *
- * const perKey = createRateLimiter({ name: 'api', limits: [tokenBucket({ limit: 100, periodMs: 1_000, burst: 200 })] });
+ * const perKey = createRateLimiter({
+ *   name: 'api',
+ *   limits: [tokenBucket({ limit: 100, periodMs: 1_000, burst: 200 })],
+ * });
  * const decision = await perKey.take('key-7');
  * if (!decision.allowed) console.log(429, rateLimitHeaders(decision));
  * ```

@@ -34,11 +34,13 @@ const TYPES = 'https://iana.org/assignments/http-problem-types#';
  *
  * const shedder = createLoadShedder();
  * await shedder.close();
- * const { status } = await shedder.run(() => ({ status: 200 })).catch((error) => {
- *   const answer = refusalResponse(error);
- *   if (answer === undefined) throw error;
- *   return answer;
- * });
+ * const { status } = await shedder
+ *   .run(() => ({ status: 200 }))
+ *   .catch((error) => {
+ *     const answer = refusalResponse(error);
+ *     if (answer === undefined) throw error;
+ *     return answer;
+ *   });
  * if (status !== 503) throw new Error('a closed shedder refuses');
  * ```
  */

@@ -40,7 +40,10 @@ export interface TakeAllResult {
  *
  * const users = createRateLimiter({ name: 'users', limits: [tokenBucket({ limit: 5, periodMs: 1_000 })] });
  * const tenants = createRateLimiter({ name: 'tenants', limits: [tokenBucket({ limit: 50, periodMs: 1_000 })] });
- * const { allowed } = await takeAll([{ limiter: users, key: 'ann' }, { limiter: tenants, key: 'acme' }]);
+ * const { allowed } = await takeAll([
+ *   { limiter: users, key: 'ann' },
+ *   { limiter: tenants, key: 'acme' },
+ * ]);
  * ```
  */
 export async function takeAll(claims: readonly Claim[]): Promise<TakeAllResult> {

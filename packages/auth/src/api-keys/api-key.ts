@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import { assertKnownOptions, assertObject, OptionsError, underPath } from '@macadam/core';
 
 /** Options of {@link createApiKey}. */
 export interface ApiKeyOptions {
@@ -66,7 +66,11 @@ const KEY = new RegExp(
  * ```
  */
 export function createApiKey(options: ApiKeyOptions): ApiKey {
-  assertObject('options', options);
+  assertObject('createApiKey', options);
+  return underPath('createApiKey', () => makeApiKey(options));
+}
+
+function makeApiKey(options: ApiKeyOptions): ApiKey {
   assertKnownOptions('', options, ['prefix', 'environment']);
   const { prefix = DEFAULT_PREFIX, environment } = options;
   assertName('prefix', prefix, PREFIX);

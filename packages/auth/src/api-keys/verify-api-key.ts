@@ -65,12 +65,12 @@ export async function verifyApiKey<R extends ApiKeyRecord & U, U = R>(
   lookup: ApiKeyLookup<R>,
   options: VerifyApiKeyOptions<U> = {},
 ): Promise<ApiKeyPrincipal<R>> {
-  assertFunction('lookup', lookup);
-  assertObject('options', options);
-  assertKnownOptions('', options, ['prefix', 'environment', 'onUse', 'clock']);
+  assertFunction('verifyApiKey.lookup', lookup);
+  assertObject('verifyApiKey', options);
+  assertKnownOptions('verifyApiKey', options, ['prefix', 'environment', 'onUse', 'clock']);
   const { prefix = DEFAULT_PREFIX, environment, onUse, clock = systemClock } = options;
-  if (onUse !== undefined) assertFunction('onUse', onUse);
-  assertClock('clock', clock);
+  if (onUse !== undefined) assertFunction('verifyApiKey.onUse', onUse);
+  assertClock('verifyApiKey.clock', clock);
   const key = parseApiKey(text);
   if (key === undefined) throw new ApiKeyError('malformed');
   if (key.prefix !== prefix) throw new ApiKeyError('environment');

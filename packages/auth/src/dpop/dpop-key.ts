@@ -10,6 +10,7 @@ import {
   RecencyMap,
   systemClock,
   withheld,
+  underPath,
 } from '@macadam/core';
 import type { JsonWebKey } from '../jwt/key-rules.ts';
 import { signCompact } from '../jwt/signature.ts';
@@ -69,16 +70,20 @@ const NONCE = /^[\x21\x23-\x5b\x5d-\x7e]{1,512}$/;
  *
  * const key = createDpopKey();
  * const tokens = clientCredentials({
- * tokenUrl: 'https://login.example.com/token',
- * clientId: 'orders',
- * clientSecret: 'secret',
- * dpop: key,
+ *   tokenUrl: 'https://login.example.com/token',
+ *   clientId: 'orders',
+ *   clientSecret: 'secret',
+ *   dpop: key,
  * });
  * const auth = dpop(tokens, key); // `auth` of createHttpClient
  * ```
  */
 export function createDpopKey(options: DpopKeyOptions = {}): DpopKey {
-  assertObject('options', options);
+  assertObject('createDpopKey', options);
+  return underPath('createDpopKey', () => makeDpopKey(options));
+}
+
+function makeDpopKey(options: DpopKeyOptions): DpopKey {
   assertKnownOptions('', options, ['algorithm', 'privateKey', 'maxOrigins', 'clock']);
   const { algorithm = 'ES256', privateKey, maxOrigins = 100, clock = systemClock } = options;
   assertOneOf('algorithm', algorithm, ['ES256', 'Ed25519']);

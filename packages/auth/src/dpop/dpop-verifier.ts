@@ -10,6 +10,7 @@ import {
   OptionsError,
   systemClock,
   withheld,
+  underPath,
 } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { observeDpop } from '../instruments.ts';
@@ -133,12 +134,18 @@ const MAX_KEYS = 1_000;
  * import { createDpopVerifier, DpopError } from '@macadam/auth';
  *
  * const proofs = createDpopVerifier();
- * const error = await proofs.verifyProof({ method: 'GET', url: 'https://a.example/', headers: {} }).catch((one) =>
- * one);
+ * const error = await proofs
+ *   .verifyProof({ method: 'GET', url: 'https://a.example/', headers: {} })
+ *   .catch((one) => one);
  * if (!(error instanceof DpopError) || error.reason !== 'missing') throw new Error('unexpected');
  * ```
  */
 export function createDpopVerifier(options: DpopVerifierOptions = {}): DpopVerifier {
+  assertObject('createDpopVerifier', options);
+  return underPath('createDpopVerifier', () => makeDpopVerifier(options));
+}
+
+function makeDpopVerifier(options: DpopVerifierOptions): DpopVerifier {
   const rules = rulesOf(options);
   const { name = 'dpop' } = options;
   assertText('name', name);
@@ -200,7 +207,6 @@ class ProofVerifier implements DpopVerifier {
 }
 
 function rulesOf(options: DpopVerifierOptions): ProofRules {
-  assertObject('options', options);
   assertKnownOptions('', options, ['name', 'algorithms', 'maxAgeMs', 'clockToleranceMs', 'seen', 'nonce', 'clock']);
   const { algorithms = DEFAULT_ALGORITHMS, maxAgeMs = DEFAULT_MAX_AGE_MS, nonce, clock = systemClock } = options;
   assertClock('clock', clock);

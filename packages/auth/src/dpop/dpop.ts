@@ -49,7 +49,11 @@ export interface DpopAuth {
  * const key = createDpopKey();
  * const client = { tokenUrl: 'https://id.example.com/token', clientId: 'orders', clientSecret: 'a secret' };
  * const tokens = clientCredentials({ ...client, dpop: key });
- * const billing = createHttpClient({ name: 'billing', baseUrl: 'https://billing.example.com', auth: dpop(tokens, key) });
+ * const billing = createHttpClient({
+ *   name: 'billing',
+ *   baseUrl: 'https://billing.example.com',
+ *   auth: dpop(tokens, key),
+ * });
  * await billing.close();
  * await tokens.close();
  * ```

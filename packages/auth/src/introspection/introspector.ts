@@ -10,6 +10,7 @@ import {
   OptionsError,
   runDetached,
   systemRandom,
+  underPath,
 } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
@@ -78,16 +79,20 @@ const ANSWER_BYTES = 4_096;
  * import { createIntrospector } from '@macadam/auth';
  *
  * const tokens = createIntrospector({
- * introspectionUrl: 'https://login.example.com/introspect',
- * clientId: 'orders',
- * clientSecret: () => process.env['CLIENT_SECRET'] ?? '',
- * audience: 'https://orders.example.com',
+ *   introspectionUrl: 'https://login.example.com/introspect',
+ *   clientId: 'orders',
+ *   clientSecret: () => process.env['CLIENT_SECRET'] ?? '',
+ *   audience: 'https://orders.example.com',
  * });
  * console.log(tokens.describe());
  * ```
  */
 export function createIntrospector(options: IntrospectorOptions): Introspector {
-  assertObject('options', options);
+  assertObject('createIntrospector', options);
+  return underPath('createIntrospector', () => makeIntrospector(options));
+}
+
+function makeIntrospector(options: IntrospectorOptions): Introspector {
   const own = ['introspectionUrl', 'name', 'issuer', 'audience', 'clockToleranceMs', 'cache', 'random'];
   assertKnownOptions('', options, [...OAUTH_CLIENT_OPTIONS, ...own]);
   const { introspectionUrl, issuer, audience, clockToleranceMs = DEFAULT_CLOCK_TOLERANCE_MS } = options;

@@ -1,4 +1,4 @@
-import { assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import { assertKnownOptions, assertObject, OptionsError, underPath } from '@macadam/core';
 import type { JwtVerifier } from './jwt-verifier.ts';
 import { keySources } from './key-sources.ts';
 import { observedVerifier } from './observed-verifier.ts';
@@ -30,7 +30,11 @@ import type { Issuer } from './verifier.ts';
  * ```
  */
 export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
-  assertObject('options', options);
+  assertObject('createJwtVerifier', options);
+  return underPath('createJwtVerifier', () => makeJwtVerifier(options));
+}
+
+function makeJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
   assertKnownOptions('', options, JWT_VERIFIER_OPTIONS);
   const settings = verifierSettings(options);
   const sources = keySources(options, settings.clock);

@@ -1,4 +1,4 @@
-import { assertKnownOptions, assertObject } from '@macadam/core';
+import { assertKnownOptions, assertObject, underPath } from '@macadam/core';
 import type { HmacAlgorithm } from './algorithms.ts';
 import { hmacKeys, type HmacSecret } from './hmac-secrets.ts';
 import type { JwtVerifier } from './jwt-verifier.ts';
@@ -29,15 +29,19 @@ export interface HmacJwtVerifierOptions
  * import { randomBytes } from 'node:crypto';
  *
  * const verifier = createHmacJwtVerifier({
- * issuer: 'https://login.example.com',
- * audience: 'orders',
- * algorithm: 'HS256',
- * secrets: [{ secret: randomBytes(32) }],
+ *   issuer: 'https://login.example.com',
+ *   audience: 'orders',
+ *   algorithm: 'HS256',
+ *   secrets: [{ secret: randomBytes(32) }],
  * });
  * ```
  */
 export function createHmacJwtVerifier(options: HmacJwtVerifierOptions): JwtVerifier {
-  assertObject('options', options);
+  assertObject('createHmacJwtVerifier', options);
+  return underPath('createHmacJwtVerifier', () => makeHmacJwtVerifier(options));
+}
+
+function makeHmacJwtVerifier(options: HmacJwtVerifierOptions): JwtVerifier {
   const issuerOptions = ISSUER_OPTIONS.filter((name) => !['algorithms', 'jwks', 'jwksUri'].includes(name));
   assertKnownOptions('', options, [...VERIFIER_OPTIONS, ...issuerOptions, 'algorithm', 'secrets']);
   const { algorithm, secrets } = options;

@@ -1,4 +1,12 @@
-import { assertClock, assertInteger, assertKnownOptions, assertObject, assertText, systemClock } from '@macadam/core';
+import {
+  assertClock,
+  assertInteger,
+  assertKnownOptions,
+  assertObject,
+  assertText,
+  systemClock,
+  underPath,
+} from '@macadam/core';
 import { TokenError, type TokenReason } from '../errors.ts';
 import { observeVerifier } from '../instruments.ts';
 import type { HmacAlgorithm } from './algorithms.ts';
@@ -93,7 +101,11 @@ const MAX_LENGTH = 1_048_576;
  * ```
  */
 export function createJwsVerifier(options: JwsVerifierOptions): JwsVerifier {
-  assertObject('options', options);
+  assertObject('createJwsVerifier', options);
+  return underPath('createJwsVerifier', () => makeJwsVerifier(options));
+}
+
+function makeJwsVerifier(options: JwsVerifierOptions): JwsVerifier {
   assertKnownOptions('', options, OPTIONS);
   const algorithms = allowedAlgorithms('algorithms', options.algorithms);
   const keys = keysOf('', options, algorithms);
@@ -117,7 +129,11 @@ export function createJwsVerifier(options: JwsVerifierOptions): JwsVerifier {
  * ```
  */
 export function createHmacJwsVerifier(options: HmacJwsVerifierOptions): JwsVerifier {
-  assertObject('options', options);
+  assertObject('createHmacJwsVerifier', options);
+  return underPath('createHmacJwsVerifier', () => makeHmacJwsVerifier(options));
+}
+
+function makeHmacJwsVerifier(options: HmacJwsVerifierOptions): JwsVerifier {
   assertKnownOptions('', options, [...COMMON_OPTIONS, 'algorithm', 'secrets']);
   const { algorithm, secrets } = options;
   const source = new StaticKeys(undefined, hmacKeys(algorithm, secrets));

@@ -37,10 +37,7 @@ export interface JwtVerifierStats {
     /** Verifications not answered from the cache. */
     readonly misses: number;
     /** Tokens in the cache now. */
-    readonly entries: number; /**
-     * Approximate size of the
-     * cache, in bytes.
-     */
+    readonly entries: number;
     /** Approximate size of the cache, in bytes. */
     readonly bytes: number;
   };

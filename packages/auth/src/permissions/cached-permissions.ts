@@ -1,4 +1,12 @@
-import { assertClock, assertFunction, assertKnownOptions, assertObject, type Clock, systemClock } from '@macadam/core';
+import {
+  assertClock,
+  assertFunction,
+  assertKnownOptions,
+  assertObject,
+  type Clock,
+  systemClock,
+  underPath,
+} from '@macadam/core';
 import { type Decision, type Permissions, permissionsOf } from './decision.ts';
 import { cacheKey, DecisionCache, type DecisionCacheOptions } from './decision-cache.ts';
 
@@ -36,7 +44,10 @@ export interface CachedPermissions<P, R, A extends string = string> extends Perm
  * ```ts
  * import { cachedPermissions, definePermissions } from '@macadam/auth';
  *
- * interface User { id: string; roles: string[] }
+ * interface User {
+ *   id: string;
+ *   roles: string[];
+ * }
  * const rules = [{ id: 'readers', actions: ['order:read'], roles: ['reader'] }] as const;
  * const can = cachedPermissions(definePermissions<User>({ rules }), { keyOf: ({ id, roles }) => [id, ...roles] });
  * if (!can({ id: 'u1', roles: ['reader'] }, 'order:read').allowed) throw new Error('a reader reads');
@@ -46,8 +57,15 @@ export function cachedPermissions<P, R, A extends string = string>(
   permissions: Permissions<P, R, A>,
   options: CachedPermissionsOptions<P, R>,
 ): CachedPermissions<P, R, A> {
+  assertObject('cachedPermissions', options);
+  return underPath('cachedPermissions', () => makeCachedPermissions(permissions, options));
+}
+
+function makeCachedPermissions<P, R, A extends string = string>(
+  permissions: Permissions<P, R, A>,
+  options: CachedPermissionsOptions<P, R>,
+): CachedPermissions<P, R, A> {
   assertFunction('permissions', permissions);
-  assertObject('options', options);
   assertKnownOptions('', options, ['keyOf', 'ttlMs', 'maxEntries', 'clock']);
   const { keyOf, clock = systemClock, ...bounds } = options;
   assertFunction('keyOf', keyOf);

@@ -9,6 +9,7 @@ import {
   assertText,
   OptionsError,
   withheld,
+  underPath,
 } from '@macadam/core';
 import { type CedarVerdict, faultIn, verdictIn } from './cedar-answer.ts';
 import {
@@ -93,19 +94,13 @@ export interface CedarPermissionsOptions<P, R, A extends string = string> {
   /** Returns the context of a request. Default: empty. */
   contextOf?: (principal: P, action: A, resource: R | undefined) => Readonly<Record<string, unknown>>;
   /**
-   * The answer where Cedar gives none, and where a policy fails: Cedar itself passes over a `forbid` that fails. Where a
-   * name cannot be had of the principal, the action or the resource, it is no in any case. Default: `closed`.
+   * The decision when Cedar gives none, and when a policy fails: Cedar itself ignores a `forbid` that fails. When the
+   * request cannot be built, since one of the functions throws or returns an invalid value, it is denied in any case.
+   * Default: `closed`.
    */
   onFailure?: 'closed' | 'open';
   /** Version of the policies. Default: a digest of the policies and the schema. */
   version?: string;
-}
-
-/** Whom a question is about. */
-interface CedarNames {
-  readonly principal: CedarEntityId;
-  readonly action: CedarEntityId;
-  readonly resource: CedarEntityId;
 }
 
 const OPTIONS = [
@@ -132,17 +127,23 @@ const OPTIONS = [
  * import cedar from '@cedar-policy/cedar-wasm/nodejs';
  *
  * const can = cedarPermissions<{ id: string }, { id: string }>({
- * cedar,
- * policies: 'permit(principal, action == Action::"read", resource);',
- * principalOf: ({ id }) => ({ type: 'User', id }),
- * resourceOf: (order) => ({ type: 'Order', id: order?.id ?? '' }),
+ *   cedar,
+ *   policies: 'permit(principal, action == Action::"read", resource);',
+ *   principalOf: ({ id }) => ({ type: 'User', id }),
+ *   resourceOf: (order) => ({ type: 'Order', id: order?.id ?? '' }),
  * });
  * ```
  */
 export function cedarPermissions<P, R, A extends string = string>(
   options: CedarPermissionsOptions<P, R, A>,
 ): Permissions<P, R, A> {
-  assertObject('options', options);
+  assertObject('cedarPermissions', options);
+  return underPath('cedarPermissions', () => makeCedarPermissions(options));
+}
+
+function makeCedarPermissions<P, R, A extends string = string>(
+  options: CedarPermissionsOptions<P, R, A>,
+): Permissions<P, R, A> {
   assertKnownOptions('', options, OPTIONS);
   const { cedar, policies, schema, principalOf, resourceOf, onFailure = 'closed' } = options;
   const { actionOf = (id: A) => ({ type: 'Action', id }), entitiesOf = () => [], contextOf = () => ({}) } = options;
@@ -161,36 +162,29 @@ export function cedarPermissions<P, R, A extends string = string>(
   assertRead('policies', policies, cedar.preparsePolicySet(name, { staticPolicies: policies as never }));
   if (schema !== undefined) assertRead('schema', schema, cedar.preparseSchema(name, schema as never));
 
-  const namesOf = (principal: P, action: A, resource: R | undefined): CedarNames => ({
+  const questionOf = (principal: P, action: A, resource: R | undefined): object => ({
     principal: named('principalOf()', principalOf(principal)),
     action: named('actionOf()', actionOf(action)),
     resource: named('resourceOf()', resourceOf(resource)),
+    context: given('contextOf()', contextOf(principal, action, resource)),
+    entities: given('entitiesOf()', entitiesOf(principal, resource)),
+    preparsedPolicySetId: name,
+    ...(schema !== undefined && { preparsedSchemaName: name, validateRequest: true }),
   });
-  const ask = (names: CedarNames, principal: P, action: A, resource: R | undefined): CedarVerdict => {
-    const call = {
-      ...names,
-      context: contextOf(principal, action, resource),
-      entities: entitiesOf(principal, resource),
-      preparsedPolicySetId: name,
-      ...(schema !== undefined && { preparsedSchemaName: name, validateRequest: true }),
-    };
-    disown(call.context);
-    disown(call.entities);
-    return verdictIn(cedar.statefulIsAuthorized(call as never));
-  };
+  const ask = (question: object): CedarVerdict => verdictIn(cedar.statefulIsAuthorized(question as never));
   const unavailable = (cause: unknown, allowed: boolean): Decision =>
     dueTo(cause, decisionOf(version, allowed, 'unavailable'));
   const can = (principal: P, action: A, resource?: R): Decision => {
-    let names: CedarNames;
+    let question: object;
     try {
-      names = namesOf(principal, action, resource);
+      question = questionOf(principal, action, resource);
     } catch (cause) {
-      // Nobody failed to answer: there was no question, and whoever has no name may do nothing.
+      // Nobody failed to answer: there was no question, and who makes it fail must not get in by that.
       return unavailable(cause, false);
     }
     let verdict: CedarVerdict;
     try {
-      verdict = ask(names, principal, action, resource);
+      verdict = ask(question);
     } catch (cause) {
       return unavailable(cause, onFailure === 'open');
     }
@@ -206,7 +200,7 @@ export function cedarPermissions<P, R, A extends string = string>(
   const explain = (principal: P, action: A, resource?: R): readonly RuleExplanation[] => {
     let verdict: CedarVerdict;
     try {
-      verdict = ask(namesOf(principal, action, resource), principal, action, resource);
+      verdict = ask(questionOf(principal, action, resource));
     } catch {
       // No policy has said anything; the decision tells why.
       return [];
@@ -219,6 +213,13 @@ export function cedarPermissions<P, R, A extends string = string>(
     ];
   };
   return permissionsOf(version, can, explain);
+}
+
+/** Cedar would take a promise for an object without fields. */
+function given<T>(path: string, value: T): T {
+  if (!(value instanceof Promise)) return value;
+  disown(value);
+  throw new OptionsError(path, 'a promise', 'given synchronously');
 }
 
 /** Nobody is not somebody whom the engine could not judge. */

@@ -13,6 +13,7 @@ import {
   type Clock,
   currentWork,
   systemClock,
+  underPath,
 } from '@macadam/core';
 import type { FetchLike } from '../fetch/bounded-fetch.ts';
 import { endpointUrl } from '../fetch/endpoint-url.ts';
@@ -108,7 +109,13 @@ const FAILURES = ['closed', 'open'] as const;
 export function openFgaPermissions<P, R, A extends string = string>(
   options: OpenFgaPermissionsOptions<P, R, A>,
 ): RemotePermissions<P, R, A> {
-  assertObject('options', options);
+  assertObject('openFgaPermissions', options);
+  return underPath('openFgaPermissions', () => makeOpenFgaPermissions(options));
+}
+
+function makeOpenFgaPermissions<P, R, A extends string = string>(
+  options: OpenFgaPermissionsOptions<P, R, A>,
+): RemotePermissions<P, R, A> {
   assertKnownOptions('', options, OPTIONS);
   const {
     storeId,

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { assertFunction, assertKnownOptions, assertObject, assertText, OptionsError } from '@macadam/core';
+import { assertFunction, assertKnownOptions, assertObject, assertText, OptionsError, underPath } from '@macadam/core';
 import {
   type Decision,
   decisionOf,
@@ -63,7 +63,13 @@ interface DecidingRule<P, R> extends CompiledRule<P, R> {
 export function definePermissions<P, R = unknown, A extends string = string>(
   options: PermissionsOptions<P, R, A>,
 ): Permissions<P, R, A> {
-  assertObject('options', options);
+  assertObject('definePermissions', options);
+  return underPath('definePermissions', () => makePermissions(options));
+}
+
+function makePermissions<P, R = unknown, A extends string = string>(
+  options: PermissionsOptions<P, R, A>,
+): Permissions<P, R, A> {
   assertKnownOptions('', options, ['rules', 'roles', 'rolesOf', 'relations', 'version']);
   const { rules, roles = {}, rolesOf = claimedRoles, relations = {} } = options;
   if (!Array.isArray(rules)) throw new OptionsError('rules', rules, 'a list of rules');

@@ -1,6 +1,6 @@
 // Who stands in which relation to what, as tuples in memory: the model of Zanzibar (Pang et al., USENIX ATC 2019) for
 // relations that fit there. `team:eng#member` as a subject means everybody who is a member of that team.
-import { assertFunction, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
+import { assertFunction, assertKnownOptions, assertObject, OptionsError, underPath } from '@macadam/core';
 
 /** A relation of a subject to an object. */
 export interface RelationTuple {
@@ -77,7 +77,11 @@ const SUBJECT = /^[^\s#:]+:[^\s#]+(#[^\s#:]+)?$/;
  * ```
  */
 export function relationGraph(options: RelationGraphOptions = {}): RelationGraph {
-  assertObject('options', options);
+  assertObject('relationGraph', options);
+  return underPath('relationGraph', () => makeRelationGraph(options));
+}
+
+function makeRelationGraph(options: RelationGraphOptions): RelationGraph {
   assertKnownOptions('', options, ['tuples', 'relations']);
   const graph = new Graph(readDefinitions(options.relations ?? {}));
   const { tuples = [] } = options;

@@ -1,4 +1,4 @@
-import { assertObject, OptionsError } from '@macadam/core';
+import { assertObject, OptionsError, underPath } from '@macadam/core';
 import type { RequestMessage } from './message.ts';
 import { type SignatureHeaders, type SignOptions, signRequest, signSettings } from './sign.ts';
 
@@ -28,7 +28,11 @@ export interface RequestSigner {
  * ```
  */
 export function requestSigner(options: RequestSignerOptions): RequestSigner {
-  assertObject('options', options);
+  assertObject('requestSigner', options);
+  return underPath('requestSigner', () => makeRequestSigner(options));
+}
+
+function makeRequestSigner(options: RequestSignerOptions): RequestSigner {
   for (const name of ['created', 'expires', 'nonce'] as const) {
     if (name in options)
       throw new OptionsError(name, options[name as keyof typeof options], 'left out: it is new for each request');

@@ -9,6 +9,7 @@ import {
   type Clock,
   OptionsError,
   systemClock,
+  underPath,
   withheld,
 } from '@macadam/core';
 import { bindKey, SIGNING_ALGORITHMS, type SigningAlgorithm, type SignatureKey } from './algorithms.ts';
@@ -125,7 +126,8 @@ export function signResponse(message: ResponseMessage, options: SignOptions): Pr
 
 async function signMessage(message: SignableMessage, options: SignOptions): Promise<SignatureHeaders> {
   assertObject('message', message);
-  const { label, structuredFields, signer, parameters, named } = signSettings(options);
+  const path = isResponse(message) ? 'signResponse' : 'signRequest';
+  const { label, structuredFields, signer, parameters, named } = underPath(path, () => signSettings(options));
   const given = readMessage(message, structuredFields);
   const content = hasContent(message, given.fields);
   const components = named ?? defaultComponents(isResponse(message), content);
@@ -135,7 +137,7 @@ async function signMessage(message: SignableMessage, options: SignOptions): Prom
   const input = signatureInput(components, parameters);
   const base = signatureBase(components, input, read);
   if (base.missing !== undefined)
-    throw new OptionsError('components', base.missing.text, 'in the message, once and for sure');
+    throw new OptionsError(`${path}.components`, base.missing.text, 'in the message, once and for sure');
   const signature = await signer(base.bytes);
   const inputs = appended(given, 'signature-input', label, `${label}=${input}`);
   const signatures = appended(given, 'signature', label, writeDictionary(label, [signature, new Map()]));

@@ -1,6 +1,6 @@
 // Verification in the order of RFC 9421 section 3.2: first what costs nothing (form, policy, times), then the key, then
 // the signature, then the content, and only of a message that is good in all this the replay store.
-import { assertObject, OptionsError, withheld } from '@macadam/core';
+import { assertObject, OptionsError, underPath, withheld } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { SignatureError } from '../errors.ts';
 import { answerOf } from '../fetch/within.ts';
@@ -87,7 +87,8 @@ export function verifyResponse(message: ResponseMessage, options: VerifySignatur
 
 async function verifyMessage(message: SignableMessage, options: VerifySignatureOptions): Promise<VerifiedSignature> {
   assertObject('message', message);
-  const settings = verifySettings(options);
+  const path = isResponse(message) ? 'verifyResponse' : 'verifyRequest';
+  const settings = underPath(path, () => verifySettings(options));
   const read = readMessage(message, settings.structuredFields);
   const required = settings.required ?? defaultComponents(isResponse(message), hasContent(message, read.fields));
   let refusal: SignatureError | undefined;

@@ -29,7 +29,11 @@ export interface BearerAuth {
  * import { bearer, clientCredentials } from '@macadam/auth';
  * import { createHttpClient } from '@macadam/http';
  *
- * const tokens = clientCredentials({ tokenUrl: 'https://id.example.com/token', clientId: 'orders', clientSecret: 'a secret' });
+ * const tokens = clientCredentials({
+ *   tokenUrl: 'https://id.example.com/token',
+ *   clientId: 'orders',
+ *   clientSecret: 'a secret',
+ * });
  * const billing = createHttpClient({ name: 'billing', baseUrl: 'https://billing.example.com', auth: bearer(tokens) });
  * await billing.close();
  * await tokens.close();

@@ -1,3 +1,4 @@
+import { assertObject, underPath } from '@macadam/core';
 import { observeTokens } from '../instruments.ts';
 import { type GrantTally, HeldToken } from './held-token.ts';
 import { nameOf, requestToken } from './oauth.ts';
@@ -29,6 +30,11 @@ export type ClientCredentialsOptions = TokenClientOptions;
  * ```
  */
 export function clientCredentials(options: ClientCredentialsOptions): TokenClient {
+  assertObject('clientCredentials', options);
+  return underPath('clientCredentials', () => makeClientCredentials(options));
+}
+
+function makeClientCredentials(options: ClientCredentialsOptions): TokenClient {
   const settings = tokenClientSettings(options);
   const client = grantClient(settings, 'client_credentials', 'client credentials', () => []);
   observeTokens(settings.name, client);

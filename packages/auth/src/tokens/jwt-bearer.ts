@@ -6,6 +6,7 @@ import {
   assertText,
   type Clock,
   systemClock,
+  underPath,
 } from '@macadam/core';
 import { randomUUID } from 'node:crypto';
 import { observeTokens } from '../instruments.ts';
@@ -38,15 +39,20 @@ const GRANT_TYPE = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
  * import { jwtBearer } from '@macadam/auth';
  *
  * const tokens = jwtBearer({
- * tokenUrl: 'https://login.example.com/token',
- * clientId: 'orders',
- * clientAuth: 'none',
- * assertion: () => 'an assertion',
+ *   tokenUrl: 'https://login.example.com/token',
+ *   clientId: 'orders',
+ *   clientAuth: 'none',
+ *   assertion: () => 'an assertion',
  * });
  * await tokens.close();
  * ```
  */
 export function jwtBearer(options: JwtBearerOptions): TokenClient {
+  assertObject('jwtBearer', options);
+  return underPath('jwtBearer', () => makeJwtBearer(options));
+}
+
+function makeJwtBearer(options: JwtBearerOptions): TokenClient {
   const settings = tokenClientSettings(options, ['assertion']);
   const { assertion } = options;
   assertProvided('assertion', assertion);
@@ -86,15 +92,19 @@ export interface JwtAssertionOptions {
  *
  * const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
  * const assertion = jwtAssertion({
- * privateKey: { key: privateKey, algorithm: 'ES256' },
- * issuer: 'service@example.com',
- * audience: 'https://login.example.com',
+ *   privateKey: { key: privateKey, algorithm: 'ES256' },
+ *   issuer: 'service@example.com',
+ *   audience: 'https://login.example.com',
  * });
  * console.log((await assertion()).split('.').length);
  * ```
  */
 export function jwtAssertion(options: JwtAssertionOptions): () => Promise<string> {
-  assertObject('options', options);
+  assertObject('jwtAssertion', options);
+  return underPath('jwtAssertion', () => makeJwtAssertion(options));
+}
+
+function makeJwtAssertion(options: JwtAssertionOptions): () => Promise<string> {
   assertKnownOptions('', options, ['privateKey', 'issuer', 'subject', 'audience', 'claims', 'lifetimeMs', 'clock']);
   const { issuer, subject = issuer, audience, claims = {}, lifetimeMs = 60_000, clock = systemClock } = options;
   for (const [path, value] of Object.entries({ issuer, subject, audience })) assertText(path, value);

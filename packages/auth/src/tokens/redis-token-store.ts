@@ -12,6 +12,7 @@ import {
   systemClock,
   systemRandom,
   withheld,
+  underPath,
 } from '@macadam/core';
 import type { StoredTokens, TokenStore } from './token-store.ts';
 
@@ -70,9 +71,13 @@ const LOOK_MS = 50;
  * ```
  */
 export function redisTokenStore(client: TokenRedisClient, options: RedisTokenStoreOptions): TokenStore {
+  assertObject('redisTokenStore', options);
+  return underPath('redisTokenStore', () => makeRedisTokenStore(client, options));
+}
+
+function makeRedisTokenStore(client: TokenRedisClient, options: RedisTokenStoreOptions): TokenStore {
   assertObject('client', client);
   assertFunction('client.eval', client.eval);
-  assertObject('options', options);
   assertKnownOptions('', options, ['encryptionKeys', 'prefix', 'ttlMs', 'lockTtlMs', 'clock', 'random']);
   const { encryptionKeys, prefix = 'mat', ttlMs = 2_592_000_000, lockTtlMs = 30_000 } = options;
   const { clock = systemClock, random = systemRandom } = options;

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { assertFunction, assertObject, OptionsError, withheld } from '@macadam/core';
+import { assertFunction, assertObject, OptionsError, withheld, underPath } from '@macadam/core';
 import { within } from '../fetch/within.ts';
 import { observeTokens } from '../instruments.ts';
 import { TokenRequestError } from './errors.ts';
@@ -42,15 +42,20 @@ const SAVE_WAIT_MS = 200;
  * import { refreshTokens } from '@macadam/auth';
  *
  * const tokens = refreshTokens({
- * tokenUrl: 'https://login.example.com/token',
- * clientId: 'orders',
- * clientAuth: 'none',
- * refreshToken: 'the refresh token of the session',
+ *   tokenUrl: 'https://login.example.com/token',
+ *   clientId: 'orders',
+ *   clientAuth: 'none',
+ *   refreshToken: 'the refresh token of the session',
  * });
  * await tokens.close();
  * ```
  */
 export function refreshTokens(options: RefreshTokensOptions): TokenClient {
+  assertObject('refreshTokens', options);
+  return underPath('refreshTokens', () => makeRefreshTokens(options));
+}
+
+function makeRefreshTokens(options: RefreshTokensOptions): TokenClient {
   const settings = tokenClientSettings(options, ['refreshToken', 'store']);
   const { refreshToken, store = memoryTokenStore() } = options;
   if (typeof refreshToken !== 'string' || refreshToken === '') {

@@ -64,7 +64,6 @@ export interface TokenClientSettings {
 
 /** Checks the options that all kinds have. `more` names those of one kind. */
 export function tokenClientSettings(options: TokenClientOptions, more: readonly string[] = []): TokenClientSettings {
-  assertObject('options', options);
   assertKnownOptions('', options, [...TOKEN_CLIENT_OPTIONS, ...more]);
   const { minRemainingMs = DEFAULT_MIN_REMAINING_MS, dpop, random = systemRandom, tokenUrl } = options;
   assertDurationMs('minRemainingMs', minRemainingMs, { min: MIN_REMAINING_FLOOR_MS });

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { assertInteger, assertText, OptionsError, RecencyMap, withheld } from '@macadam/core';
+import { assertObject, assertInteger, assertText, OptionsError, RecencyMap, withheld, underPath } from '@macadam/core';
 import { observeTokens } from '../instruments.ts';
 import { grantClient } from './client-credentials.ts';
 import type { GrantTally } from './held-token.ts';
@@ -67,15 +67,20 @@ const EXCHANGE_OPTIONS = ['subjectTokenType', 'actorToken', 'actorTokenType', 'r
  * import { readFile } from 'node:fs/promises';
  *
  * const tokens = tokenExchange({
- * tokenUrl: 'https://sts.example.com/token',
- * clientId: 'orders',
- * clientAuth: 'none',
- * subjectToken: () => readFile('/var/run/secrets/token', 'utf8'),
+ *   tokenUrl: 'https://sts.example.com/token',
+ *   clientId: 'orders',
+ *   clientAuth: 'none',
+ *   subjectToken: () => readFile('/var/run/secrets/token', 'utf8'),
  * });
  * await tokens.close();
  * ```
  */
 export function tokenExchange(options: TokenExchangeOptions): TokenClient {
+  assertObject('tokenExchange', options);
+  return underPath('tokenExchange', () => makeTokenExchange(options));
+}
+
+function makeTokenExchange(options: TokenExchangeOptions): TokenClient {
   const settings = tokenClientSettings(options, [...EXCHANGE_OPTIONS, 'subjectToken']);
   const { subjectToken } = options;
   assertProvided('subjectToken', subjectToken);
@@ -94,16 +99,21 @@ export function tokenExchange(options: TokenExchangeOptions): TokenClient {
  * import { bearer, tokenExchanges } from '@macadam/auth';
  *
  * const exchanges = tokenExchanges({
- * tokenUrl: 'https://login.example.com/token',
- * clientId: 'orders',
- * clientSecret: 'secret',
- * audience: 'billing',
+ *   tokenUrl: 'https://login.example.com/token',
+ *   clientId: 'orders',
+ *   clientSecret: 'secret',
+ *   audience: 'billing',
  * });
  * const auth = bearer(exchanges.for('the token of the caller'));
  * await exchanges.close();
  * ```
  */
 export function tokenExchanges(options: TokenExchangesOptions): TokenExchanges {
+  assertObject('tokenExchanges', options);
+  return underPath('tokenExchanges', () => makeTokenExchanges(options));
+}
+
+function makeTokenExchanges(options: TokenExchangesOptions): TokenExchanges {
   const settings = tokenClientSettings(options, [...EXCHANGE_OPTIONS, 'maxSubjects']);
   const { maxSubjects = 1_000 } = options;
   assertInteger('maxSubjects', maxSubjects, { min: 1 });

@@ -34,11 +34,11 @@ export interface TokenStore {
  * import { memoryTokenStore, refreshTokens } from '@macadam/auth';
  *
  * const session = {
- * tokenUrl: 'https://login.example.com/token',
- * clientId: 'orders',
- * clientAuth: 'none',
- * refreshToken: 'the refresh token of the session',
- * store: memoryTokenStore(),
+ *   tokenUrl: 'https://login.example.com/token',
+ *   clientId: 'orders',
+ *   clientAuth: 'none',
+ *   refreshToken: 'the refresh token of the session',
+ *   store: memoryTokenStore(),
  * } as const;
  * const orders = refreshTokens({ ...session, scope: 'orders' });
  * const billing = refreshTokens({ ...session, scope: 'billing' });

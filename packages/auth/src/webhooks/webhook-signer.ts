@@ -8,6 +8,7 @@ import {
   OptionsError,
   systemClock,
   withheld,
+  underPath,
 } from '@macadam/core';
 import { readSecret, type WebhookSecret } from './secret.ts';
 import {
@@ -68,7 +69,11 @@ export interface WebhookSigner {
  * ```
  */
 export function webhookSigner(options: WebhookSignerOptions): WebhookSigner {
-  assertObject('options', options);
+  assertObject('webhookSigner', options);
+  return underPath('webhookSigner', () => makeWebhookSigner(options));
+}
+
+function makeWebhookSigner(options: WebhookSignerOptions): WebhookSigner {
   assertKnownOptions('', options, ['secrets', 'clock']);
   const { secrets, clock = systemClock } = options;
   assertClock('clock', clock);

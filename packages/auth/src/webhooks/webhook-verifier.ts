@@ -8,6 +8,7 @@ import {
   OptionsError,
   systemClock,
   withheld,
+  underPath,
 } from '@macadam/core';
 import { SignatureError } from '../errors.ts';
 import { refuseReplay, type SeenBefore } from '../replay.ts';
@@ -72,7 +73,11 @@ const MAX_SIGNATURES = 32;
  * ```
  */
 export function webhookVerifier(options: WebhookVerifierOptions): WebhookVerifier {
-  assertObject('options', options);
+  assertObject('webhookVerifier', options);
+  return underPath('webhookVerifier', () => makeWebhookVerifier(options));
+}
+
+function makeWebhookVerifier(options: WebhookVerifierOptions): WebhookVerifier {
   assertKnownOptions('', options, ['secrets', 'toleranceMs', 'seen', 'clock']);
   const { secrets, toleranceMs = 300_000, seen, clock = systemClock } = options;
   if (!Array.isArray(secrets) || secrets.length === 0) {

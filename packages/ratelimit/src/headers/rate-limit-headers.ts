@@ -31,7 +31,10 @@ export interface RateLimitHeadersOptions {
  * ```ts
  * import { createRateLimiter, rateLimitHeaders, tokenBucket } from '@macadam/ratelimit';
  *
- * const limiter = createRateLimiter({ name: 'api', limits: [tokenBucket({ limit: 100, periodMs: 60_000, name: 'minute' })] });
+ * const limiter = createRateLimiter({
+ *   name: 'api',
+ *   limits: [tokenBucket({ limit: 100, periodMs: 60_000, name: 'minute' })],
+ * });
  * const headers = rateLimitHeaders(limiter.tryTake('ann'));
  * if (headers['RateLimit'] !== '"minute";r=99;t=1') throw new Error(headers['RateLimit']);
  * ```
