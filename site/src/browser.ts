@@ -106,7 +106,7 @@ async function checkNavigation(tab: Tab, base: string): Promise<void> {
     const summary = navigation.locator('summary:visible', { hasText: title }).first();
     await summary.click({ position: { x: 8, y: 12 } });
   }
-  await navigation.getByRole('link', { name: 'createCache', exact: true }).click();
+  await navigation.locator('a:visible', { hasText: 'createCache' }).click();
   await tab.waitForURL('**/api/cache/functions/createCache.html');
 }
 
