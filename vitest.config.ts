@@ -4,8 +4,11 @@ import { defineConfig } from 'vitest/config';
 const root = import.meta.dirname;
 const conditions = ['@macadam/source', 'module', 'node', 'development'];
 
-/** One project a folder: its unit tests beside the sources, and everything under `test/`. */
-function project(name: string, folder: string, include: string[], timeoutMs = 20_000) {
+/**
+ * One project a folder: its unit tests beside the sources, and everything under `test/`. The limit of time is for a test that
+ * hangs, and long enough for one that computes on a core that it shares with others.
+ */
+function project(name: string, folder: string, include: string[], timeoutMs = 40_000) {
   return {
     resolve: { conditions },
     ssr: { resolve: { conditions, externalConditions: ['@macadam/source', 'node'] } },
