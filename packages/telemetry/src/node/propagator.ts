@@ -14,7 +14,7 @@ export function w3cPropagator(fields: readonly string[]): TextMapPropagator {
       const headers = injectTrace({}, { context, baggage: true }) as Record<string, string>;
       for (const name of fields) if (headers[name] !== undefined) setter.set(carrier, name, headers[name]);
     },
-    extract<Carrier>(base: Context, carrier: Carrier, getter: TextMapGetter<Carrier>): Context {
+    extract<Carrier>(context: Context, carrier: Carrier, getter: TextMapGetter<Carrier>): Context {
       const headers = Object.fromEntries(fields.map((name) => [name, getter.get(carrier, name)]));
       return continueTrace(headers, { trusted: true, context }).context;
     },
