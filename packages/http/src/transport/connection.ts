@@ -98,10 +98,7 @@ export class Connection {
     if (this.isShared && hasRoom) this.#owner.release(this);
   }
 
-  /**
-   * What its socket has failed with, when that carries a request at a time: an answer that would have gone on until the
-   * connection is closed is not whole, although the transport says so.
-   */
+  /** What its socket has failed with, when that carries a request at a time. */
   get resetWith(): Error | null {
     return this.isShared ? null : ((this.#socket as Socket).errored ?? null);
   }
@@ -149,6 +146,7 @@ class Use implements DispatchHandler {
   #sent = false;
   /** Whether there was any sign of an answer. */
   #answered = false;
+  #headers: RawHeaders = NO_HEADERS;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -173,6 +171,7 @@ class Use implements DispatchHandler {
 
   onResponseStart(controller: DispatchController, status: number, headers: RawHeaders, statusText?: string): void {
     this.#answered = true;
+    this.#headers = headers;
     this.#connection.answered();
     this.#receiver?.onResponseStart?.(controller, status, headers as never, statusText);
   }
@@ -183,9 +182,10 @@ class Use implements DispatchHandler {
 
   onResponseEnd(controller: DispatchController, trailers: RawHeaders): void {
     const reset = this.#connection.resetWith;
-    if (reset !== null) return this.onResponseError(controller, reset);
+    if (reset !== null && endsWithConnection(this.#headers)) return this.onResponseError(controller, reset);
     const receiver = this.#receiver;
     this.#receiver = undefined;
+    this.#headers = NO_HEADERS;
     this.#connection.done();
     receiver?.onResponseEnd?.(controller, trailers as never);
   }
@@ -199,4 +199,11 @@ class Use implements DispatchHandler {
     this.#connection.failed(error, this.#sent, !this.#answered && wasReused(error));
     receiver.onResponseError?.(controller, error);
   }
+}
+
+const NO_HEADERS: RawHeaders = {};
+
+/** Whether an answer goes on until its connection is closed: reset, it is not whole, although the transport says so. */
+function endsWithConnection(headers: RawHeaders): boolean {
+  return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
 }
