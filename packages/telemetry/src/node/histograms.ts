@@ -18,7 +18,7 @@ import {
   type MeterProviderOptions,
   type MetricProducer,
   type ScopeMetrics,
-} from '@opentelemetry/sdk-metrics';
+} from './metrics-sdk.ts';
 import type { Resource } from './resource.ts';
 import { Series, SeriesSet } from './series.ts';
 

@@ -7,7 +7,7 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
   type PushMetricExporter,
-} from '@opentelemetry/sdk-metrics';
+} from './metrics-sdk.ts';
 import { choiceFrom, type Environment } from './environment.ts';
 import { CountingMeterProvider, Histograms } from './histograms.ts';
 import type { Resource } from './resource.ts';

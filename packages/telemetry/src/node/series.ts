@@ -1,5 +1,5 @@
 import type { Attributes, AttributeValue, HrTime } from '@opentelemetry/api';
-import type { Histogram as HistogramValue } from '@opentelemetry/sdk-metrics';
+import type { HistogramValue } from './metrics-sdk.ts';
 
 /** What an SDK counts together once there are too many series. Source: the specification of OpenTelemetry's metrics SDK. */
 const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
