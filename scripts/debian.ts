@@ -32,7 +32,9 @@ export async function debianPackage(name: string, wanted: Wanted = {}): Promise<
     console.log(`Bringing Debian's ${name} ...`);
     await unpack(name, home, wanted);
   }
-  const libraries = new Set(filesBelow(home, (path) => path.includes('.so.')).map((path) => join(home, dirname(path))));
+  const libraries = new Set(
+    filesBelow(home, (path) => /\.so(\.|$)/.test(path)).map((path) => join(home, dirname(path))),
+  );
   return { home, env: { ...process.env, LD_LIBRARY_PATH: [...libraries].join(':') } };
 }
 
