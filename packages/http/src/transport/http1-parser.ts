@@ -1,6 +1,7 @@
 /**
  * What undici (8.12) makes of answers of HTTP/1.1 that are as they may be, put right where it reads them: there is no other
  * place, since it drops the connection over them. Where it reads in another way everything stays as it is.
+ * See docs/decisions/0023-answers-are-put-right-in-the-parser.md.
  */
 import type { Socket } from 'node:net';
 
@@ -11,7 +12,7 @@ interface Parser {
   readonly headers: Uint8Array[];
   /** What `content-length` says; -1 without one. */
   contentLength: number;
-  onHeadersComplete(status: number, upgrade: boolean, keepAlive: boolean): number;
+  onHeadersComplete(status: number, ...rest: readonly unknown[]): number;
 }
 
 /** An interim answer that says nothing. */
@@ -22,7 +23,18 @@ const STOP = -1;
 /** @param socket - on which the transport has begun to read */
 export function mendParser(socket: Socket): void {
   const parser = parserOf(socket);
-  if (typeof parser?.onHeadersComplete === 'function') parser.onHeadersComplete = onHeadersComplete;
+  if (isAsKnown(parser, socket)) parser.onHeadersComplete = onHeadersComplete;
+}
+
+/** Whether all that is read and replaced here is there, and what it was. */
+function isAsKnown(parser: Partial<Parser> | undefined | null, socket: Socket): parser is Parser {
+  return (
+    parser?.socket === socket &&
+    Array.isArray(parser.headers) &&
+    typeof parser.contentLength === 'number' &&
+    !Object.hasOwn(parser, 'onHeadersComplete') &&
+    typeof (Object.getPrototypeOf(parser) as Partial<Parser> | null)?.onHeadersComplete === 'function'
+  );
 }
 
 /**
@@ -30,11 +42,12 @@ export function mendParser(socket: Socket): void {
  * servers and proxies send it before they read any body. What cannot be passed over, 101 or a status below 100, is told as
  * what it is.
  */
-function onHeadersComplete(this: Parser, status: number, upgrade: boolean, keepAlive: boolean): number {
+function onHeadersComplete(this: Parser, status: number, ...rest: readonly unknown[]): number {
   const { onHeadersComplete: asEver } = Object.getPrototypeOf(this) as Parser;
   trimValues(this);
-  if (status > 101) return asEver.call(this, status, upgrade, keepAlive);
-  if (status === 100) return asEver.call(this, PROCESSING, upgrade, keepAlive);
+  if (status === 100) return asEver.call(this, PROCESSING, ...rest);
+  // What is no number is nothing that is known here.
+  if (!(status <= 101)) return asEver.call(this, status, ...rest);
   const error = new Error(`The server answered ${status}, which nobody asked for`);
   this.socket.destroy(Object.assign(error, { code: 'HPE_INVALID_STATUS' }));
   return STOP;
@@ -60,7 +73,7 @@ function trimValues(parser: Parser): void {
 /** The same for all sockets; not public. */
 let PARSER: symbol | undefined;
 
-function parserOf(socket: Socket): Parser | undefined {
+function parserOf(socket: Socket): Partial<Parser> | undefined | null {
   PARSER ??= Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'parser');
-  return PARSER === undefined ? undefined : (socket as unknown as Record<symbol, Parser | undefined>)[PARSER];
+  return PARSER === undefined ? undefined : (socket as unknown as Record<symbol, Partial<Parser> | undefined>)[PARSER];
 }
