@@ -78,7 +78,7 @@ export function catalogueOf(described: readonly Described[], older: readonly Cat
       if (!gone.has(keyOf(one))) gone.set(keyOf(one), { ...one, after: versions.get(one.package) ?? '' });
     }
   }
-  const all = [...gone].filter(([key]) => !there.has(key)).map(([, one]) => one);
+  const all = [...gone].filter(([key, { after }]) => !there.has(key) && after !== UNRELEASED).map(([, one]) => one);
   // With a metric its unit and its attributes are gone, which goes without saying.
   made.gone = all.filter((one) => {
     return !all.some((whole) => whole.package === one.package && one.what.endsWith(` of ${whole.what}`));
@@ -86,6 +86,9 @@ export function catalogueOf(described: readonly Described[], older: readonly Cat
   made.gone.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
   return made;
 }
+
+/** The version of a package before its first release: nobody has an alert on what it named until then. */
+const UNRELEASED = '0.0.0';
 
 function keyOf({ package: owner, what }: { package: string; what: string }): string {
   return `${owner} ${what}`;

@@ -83,6 +83,14 @@ describe('names that go', () => {
     ]);
   });
 
+  it('nothing is gone of a package before its first release', () => {
+    const first = { ...cache, version: '0.0.0' };
+    const renamed = catalogueOf([{ ...first, metrics: [{ ...reads!, unit: '1' }] }], [released]);
+    expect(what(renamed)).toEqual([]);
+    const left = { ...renamed, gone: [{ package: '@macadam/cache', what: 'unit `{look}`', after: '0.0.0' }] };
+    expect(what(catalogueOf([cache], [left])), 'nor later').toEqual(['unit `1` of metric `macadam.cache.reads`']);
+  });
+
   it('fail without a word to the users of the package, and not with one', () => {
     const { gone } = after({ unit: '1' });
     expect(unannounced(gone, () => 'The cache is faster now.')).toEqual([expect.stringContaining('`{read}`')]);
