@@ -190,14 +190,25 @@ describe('choosing an endpoint', () => {
 
     test('the next region helps out, and one that was ejected does not', async () => {
       const service = fleet((host) => (host === 'h0.internal' && service.clock.monotonic() === 0 ? 500 : 200));
-      const endpoints = hosts(3).map((one, i) => ({ ...one, region: i < 2 ? 'eu' : 'us' }));
+      const endpoints = hosts(4).map((one, i) => ({ ...one, region: i < 3 ? 'eu' : 'us' }));
       const orders = service.client({ ...limited, endpoints });
       while (service.count('h0.internal') < 5) await service.calls(orders, 1);
       slow(service, endpoints);
       await service.clock.advance(1);
       service.sent.length = 0;
-      expect(await atOnce(service, orders, 3)).toEqual(['MAC_CONCURRENCY_LIMITED']);
-      expect(service.sent.sort()).toEqual(['h1.internal', 'h2.internal']);
+      expect(await atOnce(service, orders, 4)).toEqual(['MAC_CONCURRENCY_LIMITED']);
+      expect(service.sent.sort()).toEqual(['h1.internal', 'h2.internal', 'h3.internal']);
+    });
+
+    test('a region that is down does not help out', async () => {
+      const service = fleet((host) => (host === 'h0.internal' ? 500 : 200));
+      const endpoints = hosts(2).map((one, i) => ({ ...one, region: i < 1 ? 'eu' : 'us' }));
+      const orders = service.client({ ...limited, circuitBreaker: false, outlierEjection: false, endpoints });
+      while (orders.stats().regions[0]?.state !== 'down') await service.calls(orders, 1);
+      slow(service, endpoints);
+      service.sent.length = 0;
+      expect(await atOnce(service, orders, 2)).toEqual(['MAC_CONCURRENCY_LIMITED']);
+      expect(service.sent).toEqual(['h1.internal']);
     });
   });
 

@@ -19,8 +19,8 @@ const PAST_CIRCUIT_MS = 1_000;
 
 /**
  * Chooses where each try goes: the first region that is well, and in it the better of two endpoints, apart from those
- * that were ejected, whose circuit is open, whose limit is reached, or that this call has tried. There is no timer and no scan of the list: what
- * is due is done when a call comes by.
+ * that were ejected, whose circuit is open, whose limit is reached, or that this call has tried. There is no timer and no
+ * scan of the list: what is due is done when a call comes by.
  */
 export class Balancer {
   readonly #settings: HttpClientSettings;
@@ -126,22 +126,16 @@ export class Balancer {
       const picked = region.pick(tried, now, random, name);
       if (picked !== undefined) return picked;
     }
-    // Nothing new is well: one that was tried, then one of a region that is down, then whatever there is.
-    for (const region of this.#regions) {
-      const picked = region.health.kind === 'up' ? region.pick([], now, random, name) : undefined;
-      if (picked !== undefined) return picked;
-    }
-    for (const avoided of [tried, []]) {
-      for (const region of this.#regions) {
-        const picked = region.pick(avoided, now, random, name);
-        if (picked !== undefined) return picked;
-      }
-    }
-    // What would not refuse a try but for its limit: that says so, and to whom else to turn is for the caller to know.
-    for (const region of this.#regions) {
-      const full = region.pick([], now, random, name, true);
-      if (full !== undefined) return full;
-    }
+    // Nothing new is well: one that was tried, then one that refuses by its limit, which says so and costs nobody time, then
+    // one of a region that is down, then whatever there is.
+    const areUp = this.#regions.filter(({ health }) => health.kind === 'up');
+    const picked =
+      pickIn(areUp, (region) => region.pick([], now, random, name)) ??
+      pickIn(areUp, (region) => region.pick([], now, random, name, true)) ??
+      pickIn(this.#regions, (region) => region.pick(tried, now, random, name)) ??
+      pickIn(this.#regions, (region) => region.pick([], now, random, name)) ??
+      pickIn(this.#regions, (region) => region.pick([], now, random, name, true));
+    if (picked !== undefined) return picked;
     const reprieved = this.#ejections?.reprieve(tried, name, random);
     return reprieved ?? this.#leastLately(route, now);
   }
@@ -231,4 +225,13 @@ export class Balancer {
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#endpoints.values(), (endpoint) => endpoint.close()));
   }
+}
+
+/** The first that is found. */
+function pickIn(regions: readonly Region[], pick: (region: Region) => Endpoint | undefined): Endpoint | undefined {
+  for (const region of regions) {
+    const picked = pick(region);
+    if (picked !== undefined) return picked;
+  }
+  return undefined;
 }
