@@ -48,6 +48,6 @@ function pathAt({ origin, pathPrefix }: Place, path: string, target: string): st
   const asked = origin + pathPrefix + path;
   if (!URL.canParse(target, asked)) return undefined;
   const url = new URL(target, asked);
-  const isHere = url.origin === origin && url.pathname.startsWith(pathPrefix);
-  return isHere ? url.pathname.slice(pathPrefix.length) + url.search : undefined;
+  if (url.origin !== origin || !`${url.pathname}/`.startsWith(`${pathPrefix}/`)) return undefined;
+  return url.pathname.slice(pathPrefix.length) + url.search;
 }
