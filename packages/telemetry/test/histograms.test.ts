@@ -109,6 +109,22 @@ describe('histograms', () => {
     );
   });
 
+  it('of the same name and unit are one, with the longer description; others are not, although they read alike', async () => {
+    const [exporter, expected] = [new InMemoryMetricExporter(CUMULATIVE), new InMemoryMetricExporter(CUMULATIVE)];
+    const sdk = theirs(expected);
+    for (const { meter, flush } of [ours(exporter), sdk]) {
+      const create = (name: string, unit: string, description: string): void =>
+        meter('a').createHistogram(name, { unit, description }).record(1);
+      create('h.a', 'b c', 'short');
+      create('h.a', 'b c', 'a longer one');
+      create('h.a', 'b c', '');
+      create('h.a b', 'c', 'another');
+      await flush();
+    }
+    expect(exported(exporter)).toEqual(exported(expected));
+    await sdk.close();
+  });
+
   it('say since when they count: from the first value on, or since they were sent last', async () => {
     for (const temporality of [CUMULATIVE, DELTA]) {
       const exporter = new InMemoryMetricExporter(temporality);

@@ -50,13 +50,14 @@ export class Histograms implements MetricProducer {
     this.#settings = settings;
   }
 
-  /** The one of this name and unit: a second of the same name counts with the first, as in the SDK. */
+  /** The one of this name and unit: a second of the same counts with the first, and the longer description is sent, as in the SDK. */
   histogram(scope: Scope, name: string, options: MetricOptions): Histogram {
     const id = JSON.stringify([scope.name, scope.version, scope.schemaUrl]);
     const { histograms } = this.#scopes.get(id) ?? { histograms: new Map<string, CountedHistogram>() };
     this.#scopes.set(id, { scope, histograms });
-    const key = `${name} ${options.unit ?? ''}`;
+    const key = JSON.stringify([name, options.unit ?? '']);
     const histogram = histograms.get(key) ?? new CountedHistogram(name, options, this.#settings);
+    histogram.describe(options.description ?? '');
     histograms.set(key, histogram);
     return histogram;
   }
@@ -79,16 +80,21 @@ export class Histograms implements MetricProducer {
 }
 
 class CountedHistogram implements Histogram {
-  readonly #descriptor: HistogramMetricData['descriptor'];
+  #descriptor: HistogramMetricData['descriptor'];
   readonly #boundaries: readonly number[];
   readonly #settings: HistogramSettings;
   #series: SeriesSet;
 
-  constructor(name: string, { description = '', unit = '', advice }: MetricOptions, settings: HistogramSettings) {
-    this.#descriptor = { name, description, unit, valueType: ValueType.DOUBLE };
+  constructor(name: string, { unit = '', advice }: MetricOptions, settings: HistogramSettings) {
+    this.#descriptor = { name, description: '', unit, valueType: ValueType.DOUBLE };
     this.#boundaries = [...(advice?.explicitBucketBoundaries ?? DEFAULT_BOUNDARIES)];
     this.#settings = settings;
     this.#series = this.#none();
+  }
+
+  describe(description: string): void {
+    if (description.length > this.#descriptor.description.length)
+      this.#descriptor = { ...this.#descriptor, description };
   }
 
   record(value: number, attributes: Attributes = {}): void {
