@@ -139,18 +139,9 @@ class EndpointIntrospector implements Introspector {
     this.#bounds = bounds;
     if (bounds === undefined) return;
     const { maxEntries, activeTtlMs, inactiveTtlMs } = bounds;
-    this.#active = new TokenCache({
-      maxEntries,
-      maxBytes: maxEntries * ANSWER_BYTES,
-      maxAgeMs: activeTtlMs,
-      whenFull: 'take',
-    });
-    this.#inactive = new TokenCache({
-      maxEntries,
-      maxBytes: maxEntries * ANSWER_BYTES,
-      maxAgeMs: inactiveTtlMs,
-      whenFull: 'take',
-    });
+    const sizes = { maxEntries, maxBytes: maxEntries * ANSWER_BYTES, whenFull: 'take' } as const;
+    this.#active = new TokenCache({ ...sizes, maxAgeMs: activeTtlMs });
+    this.#inactive = new TokenCache({ ...sizes, maxAgeMs: inactiveTtlMs });
   }
 
   get #clock(): Clock {
