@@ -3,6 +3,7 @@ import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it, vi } from 'vitest';
 import { deadlineAfter } from './deadline.ts';
 import { isMacadamError } from './brand.ts';
+import { runInScope } from './scope.ts';
 import { currentWork, runWork, type Work } from './work.ts';
 
 const work = (): Work => {
@@ -288,6 +289,27 @@ describe('another copy of this package in the same process', () => {
         work().annotate({ cacheHits: 1 });
       });
       expect(work().annotations).toEqual({ cacheHits: 1 });
+    });
+  });
+
+  it('may be of another version, whose work has nothing but what everybody sees of it', () => {
+    const { signal } = new AbortController();
+    const older: Work = {
+      priority: 'high',
+      tenant: 'acme',
+      deadline: deadlineAfter(1_000),
+      signal,
+      cancellation: signal,
+      annotations: {},
+      annotate: () => {},
+    };
+    runInScope({ work: older, retriesOwned: false }, () => {
+      runWork({ timeoutMs: 60_000 }, () => {
+        work().annotate({ cacheHits: 1 });
+        expect(work()).toMatchObject({ tenant: 'acme', priority: 'high', annotations: { cacheHits: 1 } });
+        expect(work().deadline?.remainingMs()).toBeLessThanOrEqual(1_000);
+        expect(work().cancellation).toBe(signal);
+      });
     });
   });
 });

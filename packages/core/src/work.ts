@@ -68,7 +68,7 @@ class RunningWork implements Work {
   readonly clock: Clock;
   /** The signals that can cancel it from outside: its own and the enclosing work's. */
   readonly #sources: readonly AbortSignal[];
-  /** Not private: nested work may be made by another copy of this class. */
+  /** Not private: nested work may be made by another copy of this class. One of another version may have none. */
   readonly notes: Annotations;
   #controller: AbortController | undefined;
   #unsubscribe: Unsubscribe[] = [];
@@ -84,7 +84,7 @@ class RunningWork implements Work {
     const tenant = options.tenant ?? parent?.tenant;
     if (tenant !== undefined) this.tenant = tenant;
     this.#sources = distinct(options.signal, parent?.cancellation);
-    this.notes = parent === undefined ? new Annotations() : parent.notes;
+    this.notes = parent?.notes ?? new Annotations();
     if (options.attributes !== undefined) this.notes.add(options.attributes);
   }
 
