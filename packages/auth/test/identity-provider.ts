@@ -116,6 +116,8 @@ export class IdentityProvider {
       scope: 'orders:read',
       resource: AUDIENCE,
       fetch: globalThis.fetch,
+      // It shares the process with whoever asks it, and hundreds do at once.
+      timeoutMs: 30_000,
       ...more,
     };
   }

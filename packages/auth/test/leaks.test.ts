@@ -92,15 +92,15 @@ describe('what verifies', () => {
   it('keeps the headers that it knows again, and not the content they came with', async () => {
     const secret = new Uint8Array(32).fill(7);
     const verifier = createHmacJwsVerifier({ algorithm: 'HS256', secrets: [{ secret }], maxTokenLength: 1_048_576 });
-    const content = 'x'.repeat(600_000);
+    const content = base64url('x'.repeat(600_000));
     const before = heapUsed();
-    for (let n = 0; n < 60; n++) {
-      const input = `${base64url(JSON.stringify({ alg: 'HS256', 'x-number': n }))}.${base64url(content)}`;
+    for (let n = 0; n < 30; n++) {
+      const input = `${base64url(JSON.stringify({ alg: 'HS256', 'x-number': n }))}.${content}`;
       const mac = createHmac('sha256', secret).update(input).digest('base64url');
       // As it is when it comes over a socket: one text, of no parts.
       await verifier.verify(Buffer.from(`${input}.${mac}`).toString('latin1'));
     }
-    expect(verifier.stats().accepted).toBe(60);
+    expect(verifier.stats().accepted).toBe(30);
     expect(heapUsed() - before).toBeLessThan(10_000_000);
   });
 
