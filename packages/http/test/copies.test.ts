@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { runWork } from '@macadam/core';
+import { virtualClock } from '@macadam/testkit';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 const silent = createServer(() => {});
@@ -36,8 +37,13 @@ describe('with a copy of core for the service, for resilience and for this packa
     { dedupe: true, toldMs: 10_000 },
   ])('a call ends at the deadline of its work, and says so as ever: dedupe $dedupe', async ({ dedupe, toldMs }) => {
     const { createHttpClient, HttpTimeoutError } = await withCoresOfTheirOwn();
-    const client = createHttpClient({ name: 'silent', baseUrl, timeoutMs: 60_000, dedupe });
-    const error: unknown = await runWork({ timeoutMs: 50 }, () => client.get('/a')).catch((thrown: unknown) => thrown);
+    const clock = virtualClock();
+    const client = createHttpClient({ name: 'silent', baseUrl, timeoutMs: 60_000, dedupe, clock });
+    const arrived = once(silent, 'request');
+    const ended = runWork({ timeoutMs: 50, clock }, () => client.get('/a')).catch((thrown: unknown) => thrown);
+    await arrived;
+    await clock.advance(50);
+    const error: unknown = await ended;
     expect(error).toBeInstanceOf(HttpTimeoutError);
     expect(error).toMatchObject({ code: 'MAC_TIMEOUT', method: 'GET', gaveUp: 'deadline', attempts: [{ attempt: 1 }] });
     expect(Number(deadlines.at(-1))).toBeLessThanOrEqual(toldMs);
