@@ -270,6 +270,7 @@ describe('circuitBreaker', () => {
       'MAC_ABORTED',
       'MAC_BULKHEAD_FULL',
       'MAC_CIRCUIT_OPEN',
+      'MAC_CLOSED',
       'MAC_CONCURRENCY_LIMITED',
       'MAC_INVALID_OPTIONS',
       'MAC_OVERLOADED',
