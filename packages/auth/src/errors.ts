@@ -97,9 +97,11 @@ export class TokenError extends MacadamError {
   readonly issuer: string | undefined;
 
   constructor(reason: TokenReason, { claim, issuer, cause }: TokenErrorDetails = {}) {
+    const unjudged = NOT_THE_TOKENS_FAULT.includes(reason);
     super(`The token was refused: ${SENTENCES[reason]}${claim === undefined ? '' : ` (${claim})`}.`, {
       code: 'MAC_TOKEN_INVALID',
-      retryable: NOT_THE_TOKENS_FAULT.includes(reason),
+      retryable: unjudged,
+      refusalStatus: unjudged ? undefined : 401,
       cause,
       // Refusals are answers, not accidents, and an attacker decides how many there are.
       stack: false,
@@ -173,9 +175,11 @@ export class SignatureError extends MacadamError {
   readonly header: string | undefined;
 
   constructor(reason: SignatureReason, { header, cause }: { header?: string; cause?: unknown } = {}) {
+    const unjudged = reason === 'replayUnknown' || reason === 'keyUnavailable';
     super(`The message was refused: ${SIGNATURE_SENTENCES[reason]}${header === undefined ? '' : ` (${header})`}.`, {
       code: 'MAC_SIGNATURE_INVALID',
-      retryable: reason === 'replayUnknown' || reason === 'keyUnavailable',
+      retryable: unjudged,
+      refusalStatus: unjudged ? undefined : 401,
       cause,
       stack: false,
     });
@@ -218,9 +222,11 @@ export class ApiKeyError extends MacadamError {
   readonly reason: ApiKeyReason;
 
   constructor(reason: ApiKeyReason, cause?: unknown) {
+    const unjudged = reason === 'lookupFailed';
     super(`The API key was refused: ${API_KEY_SENTENCES[reason]}.`, {
       code: 'MAC_API_KEY_INVALID',
-      retryable: reason === 'lookupFailed',
+      retryable: unjudged,
+      refusalStatus: unjudged ? undefined : 401,
       cause,
       stack: false,
     });
@@ -247,6 +253,8 @@ export class ForbiddenError extends MacadamError {
     super(`${action} is not allowed: ${whyNot(decision)}.`, {
       code: 'MAC_FORBIDDEN',
       retryable: decision.reason === 'unavailable',
+      // A rule that cannot be evaluated is a bug in the rules, although the answer is the same.
+      refusalStatus: decision.reason === 'unavailable' || decision.reason === 'ruleFailed' ? undefined : 403,
       cause: decision.cause,
       stack: false,
     });

@@ -24,6 +24,13 @@ describe('MacadamError', () => {
     expect('cause' in new MacadamError('x', { code: 'MAC_TEST' })).toBe(false);
   });
 
+  it('names the status for a refused caller only where it is a refusal', () => {
+    expect(new MacadamError('no', { code: 'MAC_TEST', refusalStatus: 403 }).toJSON()).toMatchObject({
+      refusalStatus: 403,
+    });
+    expect('refusalStatus' in new MacadamError('no', { code: 'MAC_TEST', refusalStatus: undefined })).toBe(false);
+  });
+
   it('captures no stack when asked not to, and leaves the limit of others as it was', () => {
     const before = Error.stackTraceLimit;
     const error = new MacadamError('cheap', { code: 'MAC_TEST', stack: false });

@@ -6,6 +6,11 @@ export interface MacadamErrorOptions {
   code: string;
   /** Whether the same call may succeed when repeated. Default: false. */
   retryable?: boolean;
+  /**
+   * The HTTP status for the caller who was refused, 400 to 599, where the error is a refusal: a rule worked as it is meant to, and
+   * nothing failed. Default: none, the error is a failure.
+   */
+  refusalStatus?: number | undefined;
   /** What caused the error. Default: none. */
   cause?: unknown;
   /** Whether to capture a stack trace; without one the error is several times cheaper. Default: true. */
@@ -21,6 +26,11 @@ export class MacadamError extends Error {
   readonly code: string;
   /** Whether the same call may succeed when repeated. */
   readonly retryable: boolean;
+  /**
+   * The HTTP status for the caller who was refused, such as 401. Present only where the error is a refusal: a rule worked as it is
+   * meant to, and nothing failed. Logs and spans tell refusals from failures by it.
+   */
+  declare readonly refusalStatus?: number;
 
   constructor(message: string, options: MacadamErrorOptions) {
     const depth = Error.stackTraceLimit;
@@ -33,6 +43,7 @@ export class MacadamError extends Error {
     }
     this.code = options.code;
     this.retryable = options.retryable ?? false;
+    if (options.refusalStatus !== undefined) this.refusalStatus = options.refusalStatus;
   }
 
   /** Returns name, code, message, fields and cause for a log line; without the stack trace. */

@@ -3,7 +3,8 @@ import type { Decision } from './decision.ts';
 
 /**
  * The quota is used up, and the wait for it is longer than allowed. Code `MAC_RATE_LIMITED`, retryable after
- * `retryAfterMs`. Respond with 429. `take` does not throw it: there a denial is a result.
+ * `retryAfterMs`. `take` does not throw it: there a denial is a result. From a rate limiter it refuses a caller: respond with
+ * 429, which is its `refusalStatus`. From an outbound limiter it is a failure of a call of ours, and has none.
  */
 export class RateLimitedError extends MacadamError {
   /** The name of the limiter. */
@@ -17,10 +18,15 @@ export class RateLimitedError extends MacadamError {
   /** When the same request would be allowed, in milliseconds. */
   readonly retryAfterMs: number;
 
-  constructor(limiter: string, decision: Pick<Decision, 'limit' | 'policy' | 'remaining' | 'retryAfterMs'>) {
+  constructor(
+    limiter: string,
+    decision: Pick<Decision, 'limit' | 'policy' | 'remaining' | 'retryAfterMs'>,
+    refusalStatus?: number,
+  ) {
     super(`Rate limit "${decision.policy}" of "${limiter}" allows this again in ${decision.retryAfterMs} ms`, {
       code: 'MAC_RATE_LIMITED',
       retryable: true,
+      refusalStatus,
       stack: false,
     });
     this.limiter = limiter;
@@ -79,7 +85,8 @@ export type OverloadReason = 'deadline' | 'full' | 'priority' | 'tooLong';
 
 /**
  * There is more work than can be done in time. Code `MAC_OVERLOADED`, retryable after `retryAfterMs`. Respond with 503:
- * no quota of the caller is used up.
+ * no quota of the caller is used up. From a load shedder it refuses a caller, with 503 as its `refusalStatus`. From a shaper or
+ * an outbound limiter it is a failure of a call of ours, and has none.
  */
 export class OverloadedError extends MacadamError {
   /** Why the work was rejected. */
@@ -92,8 +99,11 @@ export class OverloadedError extends MacadamError {
    */
   readonly retryAfterMs: number;
 
-  constructor(message: string, data: { reason: OverloadReason; priority: Priority; retryAfterMs: number }) {
-    super(message, { code: 'MAC_OVERLOADED', retryable: true, stack: false });
+  constructor(
+    message: string,
+    data: { reason: OverloadReason; priority: Priority; retryAfterMs: number; refusalStatus?: number },
+  ) {
+    super(message, { code: 'MAC_OVERLOADED', retryable: true, refusalStatus: data.refusalStatus, stack: false });
     this.reason = data.reason;
     this.priority = data.priority;
     this.retryAfterMs = data.retryAfterMs;

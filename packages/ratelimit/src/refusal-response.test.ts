@@ -1,6 +1,8 @@
 import { ClosedError } from '@macadam/core';
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
+import { tokenBucket } from './algorithms/token-bucket.ts';
+import { createRateLimiter } from './create-rate-limiter.ts';
 import { CostAboveCapacityError, RateLimitStoreError, OverloadedError, RateLimitedError } from './errors.ts';
 import { refusalResponse } from './refusal-response.ts';
 import { createLoadShedder } from './shed/load-shedder.ts';
@@ -25,6 +27,19 @@ describe('refusalResponse', () => {
     expect(refusalResponse(overloaded(0))).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } });
     expect(refusalResponse(new RateLimitStoreError('api', 'is away'))).toMatchObject({ status: 503, headers: {} });
     expect(refusalResponse(new ClosedError('Load shedder "api"'))).toMatchObject({ status: 503, headers: {} });
+  });
+
+  it('answers a refused caller with the status that the error names itself', async () => {
+    const clock = virtualClock();
+    const shedder = createLoadShedder({ maxQueued: 0, concurrency: { initial: 1, min: 1, max: 1 }, clock });
+    void shedder.run(() => new Promise(() => {}));
+    const limiter = createRateLimiter({ name: 'api', limits: [tokenBucket({ limit: 1, periodMs: 1_000 })], clock });
+    limiter.tryTake('a');
+    const refused = [shedder.run(() => 0), limiter.wait('a', { maxWaitMs: 0 })];
+    for (const call of refused) {
+      const error: unknown = await call.catch((one: unknown) => one);
+      expect(error).toMatchObject({ refusalStatus: refusalResponse(error)?.status });
+    }
   });
 
   it.each([new Error('no'), undefined, 'MAC_OVERLOADED', new CostAboveCapacityError('api', 2, 1)])(

@@ -118,7 +118,7 @@ export class StoreRateLimiter implements RateLimiter {
     // A promise waits for every limit, also for one that only watches, and that nobody is to be kept waiting by.
     if (limits.every(isReservable) && this.#enforcement.watching(keyOf(key)) === 0) {
       const { allowed, waitMs, decision, cancel } = await this.reserve(key, { cost, maxWaitMs: maxWaitMs });
-      if (!allowed) throw new RateLimitedError(this.name, decision);
+      if (!allowed) throw new RateLimitedError(this.name, decision, 429);
       await this.#waits.sleep(waitMs, signal).catch(async (error: unknown) => {
         await cancel();
         throw error;
@@ -132,7 +132,7 @@ export class StoreRateLimiter implements RateLimiter {
       if (decision.allowed) return decision;
       const leftMs = until - this.#clock.monotonic();
       const waitMs = polls ? Math.min(decision.retryAfterMs, PERMIT_POLL_MS) : decision.retryAfterMs;
-      if (waitMs > leftMs) throw new RateLimitedError(this.name, decision);
+      if (waitMs > leftMs) throw new RateLimitedError(this.name, decision, 429);
       await this.#waits.sleep(waitMs, signal);
     }
   }

@@ -78,9 +78,11 @@ export class DpopError extends MacadamError {
     reason: DpopReason,
     { algorithms, nonce, cause }: { algorithms: readonly string[]; nonce?: string | undefined; cause?: unknown },
   ) {
+    const unjudged = reason === 'replayUnknown';
     super(`The proof of possession was refused: ${SENTENCES[reason]}.`, {
       code: 'MAC_DPOP_INVALID',
-      retryable: reason === 'replayUnknown',
+      retryable: unjudged,
+      refusalStatus: unjudged ? undefined : 401,
       cause,
       // Refusals are answers, not accidents, and an attacker decides how many there are.
       stack: false,

@@ -256,9 +256,10 @@ class QueueingShedder implements LoadShedder {
   #refusal(reason: OverloadReason, priority: Priority, work?: Work): OverloadedError {
     this.#shed[reason]++;
     if (work !== undefined) annotateShed(work, reason, 0);
-    const { name, retryAfterMs, random } = this.#settings;
+    const { name, random } = this.#settings;
     const why = `"${name}" has no room for ${priority} work (${reason})`;
-    return new OverloadedError(why, { reason, priority, retryAfterMs: Math.round(retryAfterMs * (0.5 + random())) });
+    const retryAfterMs = Math.round(this.#settings.retryAfterMs * (0.5 + random()));
+    return new OverloadedError(why, { reason, priority, retryAfterMs, refusalStatus: 503 });
   }
 }
 
