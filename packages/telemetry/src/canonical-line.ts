@@ -16,10 +16,15 @@ import {
   type WorkOptions,
 } from '@macadam/core';
 import { CoreLogger, type Logger } from './logger.ts';
+import { refusalStatusOf } from './refusal.ts';
 import { isAbort, isThenable } from './spans.ts';
 
-/** How a unit of work ended. */
-export type WorkOutcome = 'ok' | 'error' | 'aborted' | 'timeout';
+/**
+ * How a unit of work ended. `refused`: with an error that refuses the caller, and is no failure: an error of Macadam with a
+ * `refusalStatus` (a wrong token, no permission, a spent limit, no room), or one whose `statusCode` or `status` is 400 to 499, as
+ * web frameworks have them.
+ */
+export type WorkOutcome = 'ok' | 'error' | 'refused' | 'aborted' | 'timeout';
 
 /** Options of `withCanonicalLine`, in addition to those of `runWork`. */
 export interface CanonicalLineOptions extends WorkOptions {
@@ -27,7 +32,7 @@ export interface CanonicalLineOptions extends WorkOptions {
   name: string;
   /** Duration from which a line is always kept and marked `slow`, in milliseconds. Default: 1,000. */
   slowerThanMs?: number;
-  /** Ratio of lines to keep of work that succeeded and was not slow, above 0, at most 1. Default: 1. */
+  /** Ratio of lines to keep of work that succeeded or was refused, and was not slow, above 0, at most 1. Default: 1. */
   sampleRatio?: number;
   /** Returns additional fields when the work ends. When it throws, the line says so in a field. Default: none. */
   fields?: (outcome: WorkOutcome, error: unknown) => Readonly<Record<string, unknown>>;
@@ -45,8 +50,9 @@ const SLOW_MS = 1_000;
 
 /**
  * Runs `fn` as a unit of work (`runWork` of `@macadam/core`) and logs one line when it ends, with everything that was
- * added to it by `currentWork().annotate()`. Errors, timeouts and slow work are always logged; of the rest,
- * `sampleRatio` is, and those lines have `sampleRate` so that counts can be scaled up.
+ * added to it by `currentWork().annotate()`. Errors, timeouts, aborted and slow work are always logged; of the rest,
+ * `sampleRatio` is, and those lines have `sampleRate` so that counts can be scaled up. The level is `info`, `warn` for work
+ * that was refused or aborted, and `error` for errors and timeouts.
  *
  * The idea is Stripe's, https://stripe.com/blog/canonical-log-lines.
  *
@@ -81,7 +87,8 @@ export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions,
   const end = (work: Work, outcome: WorkOutcome, error: unknown): void => {
     const durationMs = Math.round((clock.monotonic() - startedAt) * 1_000) / 1_000;
     const slow = durationMs >= slowerThanMs;
-    const sampled = outcome === 'ok' && !slow && sampleRatio < 1;
+    // How many are refused is up to strangers: they must not decide how much is logged.
+    const sampled = (outcome === 'ok' || outcome === 'refused') && !slow && sampleRatio < 1;
     if (sampled && random() >= sampleRatio) return;
     const { priority } = work;
     const more = moreOf(work, slow, sampled ? sampleRatio : undefined, outcome, error, fields);
@@ -159,13 +166,14 @@ function workOptionsOf(options: CanonicalLineOptions): WorkOptions {
 
 function levelOf(outcome: WorkOutcome): 'info' | 'warn' | 'error' {
   if (outcome === 'ok') return 'info';
-  return outcome === 'aborted' ? 'warn' : 'error';
+  return outcome === 'aborted' || outcome === 'refused' ? 'warn' : 'error';
 }
 
 function outcomeOf(error: unknown): WorkOutcome {
   try {
     if (timeoutOf(error) !== undefined) return 'timeout';
-    return isAbort(error) ? 'aborted' : 'error';
+    if (isAbort(error)) return 'aborted';
+    return refusalStatusOf(error) === undefined ? 'error' : 'refused';
   } catch {
     // A Proxy that does not say what it is must not take the line with it.
     return 'error';

@@ -50,7 +50,7 @@ export const TELEMETRY: TelemetryDescription = {
     {
       name: '{name}',
       kind: 'INTERNAL',
-      description: 'What `withSpan` runs; an error is its event `exception`',
+      description: 'What `withSpan` runs; an error is its event `exception`, a refused caller its `error.type` alone',
       attributes: ['error.type', 'exception.type', 'exception.message', 'exception.stacktrace'],
     },
   ],
@@ -58,7 +58,8 @@ export const TELEMETRY: TelemetryDescription = {
     {
       name: '{name}',
       level: 'info',
-      description: 'The canonical line of `withCanonicalLine`: `warn` when it was aborted, `error` when it failed',
+      description:
+        'The canonical line of `withCanonicalLine`: `warn` when it was refused or aborted, `error` when it failed',
       attributes: ['event', 'outcome', 'durationMs', 'priority', 'tenant', 'slow', 'sampleRate', 'err', 'fieldsError'],
     },
     {
@@ -76,7 +77,7 @@ export const TELEMETRY: TelemetryDescription = {
     'exception.message': { type: 'string', description: 'Its message without credentials' },
     'exception.stacktrace': { type: 'string', description: 'Its stack without credentials' },
     event: { type: 'string', description: 'The name of the work' },
-    outcome: { type: 'string', description: '`ok`, `error`, `aborted` or `timeout`' },
+    outcome: { type: 'string', description: '`ok`, `error`, `refused`, `aborted` or `timeout`' },
     durationMs: { type: 'double', description: 'How long the work took, in milliseconds' },
     priority: { type: 'string', description: 'The priority of the work' },
     tenant: { type: 'string', description: 'The tenant of the work, when it has one' },

@@ -1,7 +1,8 @@
 import { assertFunction, assertObject, isMacadamError, timeoutOf } from '@macadam/core';
 import { context, INVALID_TRACEID, trace, type Tracer, type TracerProvider } from '@opentelemetry/api';
-import { type Attributes, type Link, type Span, type SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import { type Attributes, type Link, type Span, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { cleanText, spanAttributes } from './attributes.ts';
+import { refusalStatusOf } from './refusal.ts';
 
 /** Options of `withSpan`. */
 export interface SpanOptions {
@@ -31,7 +32,7 @@ function currentTracer(): Tracer {
 /**
  * Runs `fn` inside a span, which ends when `fn` returns or its promise settles. An error is recorded without
  * credentials and rethrown; an abort by the caller is not recorded as an error (OpenTelemetry's rule for cancelled
- * work). Without a registered SDK it costs about as much as starting a no-op span.
+ * work), nor is a refusal of the caller, as {@link recordError} describes. Without a registered SDK it costs about as much as starting a no-op span.
  *
  * @example
  * ```ts
@@ -80,7 +81,9 @@ export function withSpan<T>(name: string, first: SpanOptions | ((span: Span) => 
 }
 
 /**
- * Records an error on a span: type, message and stack without credentials, and the error status unless it was an abort.
+ * Records an error on a span: type, message and stack without credentials, and the error status. An abort is not recorded. Of
+ * an error that refuses the caller with a 4xx (see `WorkOutcome`), only `error.type` is: to OpenTelemetry, a server has not
+ * failed there, but whoever called it has (spans of the kind CLIENT), and so has a server that refuses with 503.
  *
  * @example
  * ```ts
@@ -97,7 +100,14 @@ export function recordError(span: Span, error: unknown): void {
   if (!span.isRecording()) return;
   const timeout = timeoutOf(error);
   if (timeout === undefined && isAbort(error)) return;
-  record(span, timeout ?? error);
+  if (timeout === undefined && isRefusal(span, error)) span.setAttribute('error.type', errorType(error));
+  else record(span, timeout ?? error);
+}
+
+/** https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status. The kind is told by the spans of SDKs alone. */
+function isRefusal(span: Span & { readonly kind?: SpanKind }, error: unknown): boolean {
+  const status = span.kind === SpanKind.CLIENT ? undefined : refusalStatusOf(error);
+  return status !== undefined && status < 500;
 }
 
 function record(span: Span, error: unknown): void {

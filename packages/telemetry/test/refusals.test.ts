@@ -1,0 +1,137 @@
+/** Who is refused by a rule that works decides neither how many errors are logged, nor whether the service seems to fail. */
+import { randomBytes } from 'node:crypto';
+import { createHmacJwtVerifier, createApiKey, definePermissions, verifyApiKey } from '@macadam/auth';
+import { MacadamError } from '@macadam/core';
+import { createHttpClient } from '@macadam/http';
+import { createLoadShedder, createOutboundLimiter, createRateLimiter, tokenBucket } from '@macadam/ratelimit';
+import { respond, startFaultServer } from '@macadam/testkit';
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
+import { InMemorySpanExporter, type ReadableSpan } from '@opentelemetry/sdk-trace';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { withCanonicalLine, withSpan } from '../src/index.ts';
+import { startTelemetry, type Telemetry } from '../src/node.ts';
+import { capture } from './capture.ts';
+
+let spans: InMemorySpanExporter;
+let telemetry: Telemetry;
+beforeEach(() => {
+  spans = new InMemorySpanExporter();
+  telemetry = startTelemetry({ serviceName: 'x', env: {}, traces: { exporter: spans }, runtimeMetrics: false });
+});
+afterEach(() => telemetry.shutdown());
+
+interface Ending {
+  readonly line: Record<string, unknown>;
+  readonly span: ReadableSpan;
+}
+
+/** The line and the span of a request whose work ends with an error. */
+async function endingOf(work: () => unknown, kind: SpanKind = SpanKind.SERVER): Promise<Ending> {
+  const { log, last } = capture();
+  const run = async (): Promise<unknown> => await work();
+  await expect(withSpan('x', { kind }, () => withCanonicalLine(log, { name: 'x' }, run))).rejects.toBeDefined();
+  await telemetry.flush();
+  return { line: last(), span: spans.getFinishedSpans().find(({ name }) => name === 'x')! };
+}
+
+const unavailable = (): never => {
+  throw new Error('the database is away');
+};
+const rejectsWith = (more: object) => () => Promise.reject(Object.assign(new Error('thrown'), more));
+
+async function spentLimit(): Promise<void> {
+  await using limiter = createRateLimiter({ name: 'x', limits: [tokenBucket({ limit: 1, periodMs: 60_000 })] });
+  limiter.tryTake('a');
+  await limiter.wait('a', { maxWaitMs: 0 });
+}
+
+async function fullShedder(): Promise<void> {
+  await using shedder = createLoadShedder({ maxQueued: 0, concurrency: { initial: 1, min: 1, max: 1 } });
+  const held = Promise.withResolvers<void>();
+  const first = shedder.run(() => held.promise);
+  await shedder.run(() => {}).finally(() => held.resolve());
+  await first;
+}
+
+async function pausedDependency(): Promise<void> {
+  const limiter = createOutboundLimiter({ name: 'partners' });
+  const turn = await limiter.acquire('a');
+  turn.settle(new Response('', { status: 429, headers: { 'retry-after': '3600' } }));
+  await limiter.acquire('a', { remainingMs: 1 }).finally(() => limiter.close());
+}
+
+async function answeredBy(status: number): Promise<void> {
+  await using server = await startFaultServer({ faults: [{ fault: respond(status) }] });
+  await using client = createHttpClient({ name: 'billing', baseUrl: server.url });
+  await client.get('/');
+}
+
+const verifier = createHmacJwtVerifier({
+  issuer: 'https://issuer.example',
+  audience: 'a',
+  algorithm: 'HS256',
+  secrets: [{ secret: randomBytes(32) }],
+});
+const can = definePermissions({
+  rules: [{ id: 'broken', effect: 'deny', actions: ['order:cancel'], when: unavailable }],
+});
+const { key } = createApiKey({ environment: 'live' });
+
+describe('a caller who is refused', () => {
+  it.each<[string, () => unknown, string]>([
+    ['a token that is none', () => verifier.verify('x'), 'MAC_TOKEN_INVALID'],
+    ['an unknown API key', () => verifyApiKey(key, () => undefined), 'MAC_API_KEY_INVALID'],
+    ['no permission', () => can.assert({}, 'order:read' as never), 'MAC_FORBIDDEN'],
+    ['a spent limit', spentLimit, 'MAC_RATE_LIMITED'],
+    ['an error of a web framework', rejectsWith({ statusCode: 422, code: 'FST_ERR_VALIDATION' }), 'FST_ERR_VALIDATION'],
+    ['another one', rejectsWith({ status: 404, response: 'Not Found' }), 'Error'],
+  ])('by %s: a warning, and a span without error', async (_name, work, code) => {
+    const { line, span } = await endingOf(work);
+    expect(line).toMatchObject({ level: 40, outcome: 'refused', err: { message: expect.any(String) } });
+    expect(span.status.code).toBe(SpanStatusCode.UNSET);
+    expect(span.attributes['error.type']).toBe(code);
+    expect(span.events).toEqual([]);
+  });
+
+  it('by a load shedder: a warning, and a span with the error that an answer of 503 is to OpenTelemetry', async () => {
+    const { line, span } = await endingOf(fullShedder);
+    expect(line).toMatchObject({ level: 40, outcome: 'refused', err: { code: 'MAC_OVERLOADED', refusalStatus: 503 } });
+    expect(span.status.code).toBe(SpanStatusCode.ERROR);
+  });
+
+  it('leaves as much in the log as work that succeeds, and is kept when slow', () => {
+    const { log, lines, last } = capture();
+    const options = { name: 'x', sampleRatio: 0.5 };
+    const refuse = (): never => {
+      throw new MacadamError('no', { code: 'MAC_TEST', refusalStatus: 403 });
+    };
+    expect(() => withCanonicalLine(log, { ...options, random: () => 0.9 }, refuse)).toThrow('no');
+    expect(lines).toEqual([]);
+    expect(() => withCanonicalLine(log, { ...options, random: () => 0.1 }, refuse)).toThrow('no');
+    expect(last()).toMatchObject({ outcome: 'refused', sampleRate: 0.5 });
+    expect(() => withCanonicalLine(log, { ...options, random: () => 0.9, slowerThanMs: 0 }, refuse)).toThrow('no');
+    expect(last()).toMatchObject({ outcome: 'refused', slow: true });
+  });
+});
+
+describe('a failure of our own, however like a refusal, is an error', () => {
+  it.each<[string, () => unknown, string]>([
+    ['an API key that cannot be looked up', () => verifyApiKey(key, unavailable), 'MAC_API_KEY_INVALID'],
+    ['a rule that cannot be evaluated', () => can.assert({}, 'order:cancel'), 'MAC_FORBIDDEN'],
+    ['a dependency that lets us call no more', pausedDependency, 'MAC_RATE_LIMITED'],
+    ['a dependency that refuses us', () => answeredBy(401), 'MAC_HTTP_STATUS'],
+    ['the same, by another client', rejectsWith({ status: 401, response: { status: 401 } }), 'Error'],
+    ['a status of 5xx', rejectsWith({ statusCode: 503 }), 'Error'],
+    ['a status that is no number', rejectsWith({ status: '404' }), 'Error'],
+  ])('%s', async (_name, work, code) => {
+    const { line, span } = await endingOf(work);
+    expect(line).toMatchObject({ level: 50, outcome: 'error' });
+    expect(span.status.code).toBe(SpanStatusCode.ERROR);
+    expect(span.attributes['error.type']).toBe(code);
+  });
+
+  it('and so it is to a span of a client', async () => {
+    const { span } = await endingOf(rejectsWith({ status: 404 }), SpanKind.CLIENT);
+    expect(span.status.code).toBe(SpanStatusCode.ERROR);
+  });
+});
