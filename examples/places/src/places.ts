@@ -3,6 +3,7 @@
 //   node src/places.ts --lookup macadam --gazetteer http://127.0.0.1:4000 --port 3000 --cache --guard --log info
 import { parseArgs } from 'node:util';
 import { assertOneOf } from '@macadam/core';
+import { refusalResponse } from '@macadam/ratelimit';
 import { createLogger } from '@macadam/telemetry';
 import { startTelemetry } from '@macadam/telemetry/node';
 import Fastify from 'fastify';
@@ -52,6 +53,9 @@ app.get('/stats', () => lookup.activity());
 app.setErrorHandler(async (error, _request, reply) => {
   if (error instanceof RefusedError)
     return await problem(reply.headers(error.headers), error.status, titles[error.status], error.message);
+  const full = refusalResponse(error);
+  if (full !== undefined)
+    return await problem(reply.headers(full.headers), full.status, titles[full.status], 'There is no room now.');
   if (!(error instanceof LookupError))
     return await problem(reply, 500, 'Internal Server Error', 'Something broke here.');
   return await problem(reply, error.status, titles[error.status], error.message);

@@ -31,7 +31,7 @@ describe('the guarded door', () => {
     held.resolve();
     const reasons = (await outcomes).flatMap((ending) => (ending.status === 'rejected' ? [ending.reason] : []));
     expect(reasons.length).toBeGreaterThan(0);
-    for (const reason of reasons) expect(reason).toMatchObject({ name: 'RefusedError', status: 503 });
+    for (const reason of reasons) expect(reason).toMatchObject({ code: 'MAC_OVERLOADED', refusalStatus: 503 });
     await door.close();
   });
 
