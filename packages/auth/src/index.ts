@@ -1,5 +1,7 @@
 export { createApiKey, parseApiKey } from './api-keys/api-key.ts';
 export type { ApiKey, ApiKeyOptions, ParsedApiKey } from './api-keys/api-key.ts';
+export { ApiKeyError } from './api-keys/errors.ts';
+export type { ApiKeyReason } from './api-keys/errors.ts';
 export { verifyApiKey } from './api-keys/verify-api-key.ts';
 export type { ApiKeyLookup, ApiKeyPrincipal, ApiKeyRecord, VerifyApiKeyOptions } from './api-keys/verify-api-key.ts';
 export { boundKeyOf } from './dpop/authenticate.ts';
@@ -20,8 +22,8 @@ export { dpop } from './dpop/dpop.ts';
 export type { DpopResponse, DpopAuth, DpopRequest } from './dpop/dpop.ts';
 export { DpopError } from './dpop/errors.ts';
 export type { DpopReason } from './dpop/errors.ts';
-export { ApiKeyError, ForbiddenError, SignatureError, TokenError } from './errors.ts';
-export type { ApiKeyReason, SignatureReason, TokenErrorDetails, TokenReason } from './errors.ts';
+export { ForbiddenError, SignatureError, TokenError } from './errors.ts';
+export type { SignatureReason, TokenErrorDetails, TokenReason } from './errors.ts';
 export type { IntrospectedToken } from './introspection/introspection-answer.ts';
 export { createIntrospector } from './introspection/introspector.ts';
 export type { Introspector, IntrospectorStats } from './introspection/introspector.ts';

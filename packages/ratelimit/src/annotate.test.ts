@@ -3,7 +3,7 @@ import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { tokenBucket } from './algorithms/token-bucket.ts';
 import { createRateLimiter } from './create-rate-limiter.ts';
-import { createLoadShedder } from './shed/load-shedder.ts';
+import { createLoadShedder } from './shed/create-load-shedder.ts';
 
 const limits = [tokenBucket({ limit: 2, periodMs: 1_000, name: 'second' })];
 

@@ -63,7 +63,7 @@ export { redisStore } from './redis/redis-store.ts';
 export type { RedisStoreOptions } from './redis/redis-store.ts';
 export { createShaper } from './shaper.ts';
 export type { ShapedRunOptions, Shaper, ShaperOptions, ShaperStats } from './shaper.ts';
-export { createLoadShedder } from './shed/load-shedder.ts';
+export { createLoadShedder } from './shed/create-load-shedder.ts';
 export type { LoadShedder, LoadShedderStats } from './shed/load-shedder.ts';
 export type { LoadShedderOptions, ShedRunOptions } from './shed/options.ts';
 export type { SignalOptions } from './shed/signals.ts';

@@ -5,7 +5,7 @@ import { tokenBucket } from './algorithms/token-bucket.ts';
 import { createRateLimiter } from './create-rate-limiter.ts';
 import { CostAboveCapacityError, RateLimitStoreError, OverloadedError, RateLimitedError } from './errors.ts';
 import { refusalResponse } from './refusal-response.ts';
-import { createLoadShedder } from './shed/load-shedder.ts';
+import { createLoadShedder } from './shed/create-load-shedder.ts';
 
 const limited = (retryAfterMs: number) =>
   new RateLimitedError('api', { policy: 'minute', limit: 10, remaining: 0, retryAfterMs });

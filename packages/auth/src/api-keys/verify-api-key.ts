@@ -1,9 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
 import { assertClock, assertFunction, assertKnownOptions, assertObject, type Clock, systemClock } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
-import { ApiKeyError } from '../errors.ts';
 import { answerOf } from '../fetch/within.ts';
 import { DEFAULT_PREFIX, parseApiKey } from './api-key.ts';
+import { ApiKeyError } from './errors.ts';
 
 /** What you store about a key, and whatever else your table has. */
 export interface ApiKeyRecord {

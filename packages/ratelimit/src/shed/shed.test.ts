@@ -4,7 +4,8 @@ import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit'
 import { describe, expect, it } from 'vitest';
 import { AdmissionLevel, levelOf } from './admission-level.ts';
 import { codel, CODEL_START, type CodelState } from './codel.ts';
-import { createLoadShedder, type LoadShedder } from './load-shedder.ts';
+import { createLoadShedder } from './create-load-shedder.ts';
+import type { LoadShedder } from './load-shedder.ts';
 
 describe('codel', () => {
   const numbers = { targetMs: 5, intervalMs: 100 };

@@ -1,7 +1,7 @@
 import { systemClock } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
-import { createLoadShedder } from './load-shedder.ts';
+import { createLoadShedder } from './create-load-shedder.ts';
 import { loadShedderSettings } from './options.ts';
 import { exceeded, meanWaitMs, ProcessSensors, signalSettings, throttledShare } from './signals.ts';
 

@@ -1,7 +1,7 @@
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { anyLevel, levelOf } from './admission-level.ts';
-import { createLoadShedder } from './load-shedder.ts';
+import { createLoadShedder } from './create-load-shedder.ts';
 import { TenantUse } from './tenant-use.ts';
 
 describe('TenantUse', () => {
