@@ -47,17 +47,17 @@ async function spentLimit(): Promise<void> {
 
 async function fullShedder(): Promise<void> {
   await using shedder = createLoadShedder({ maxQueued: 0, concurrency: { initial: 1, min: 1, max: 1 } });
-  const held = Promise.withResolvers<void>();
-  const first = shedder.run(() => held.promise);
-  await shedder.run(() => {}).finally(() => held.resolve());
+  let release = (): void => {};
+  const first = shedder.run(() => new Promise<void>((resolve) => (release = resolve)));
+  await shedder.run(() => {}).finally(() => release());
   await first;
 }
 
 async function pausedDependency(): Promise<void> {
-  const limiter = createOutboundLimiter({ name: 'partners' });
+  await using limiter = createOutboundLimiter({ name: 'partners' });
   const turn = await limiter.acquire('a');
   turn.settle(new Response('', { status: 429, headers: { 'retry-after': '3600' } }));
-  await limiter.acquire('a', { remainingMs: 1 }).finally(() => limiter.close());
+  await limiter.acquire('a', { remainingMs: 1 });
 }
 
 async function answeredBy(status: number): Promise<void> {
