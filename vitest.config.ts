@@ -28,6 +28,11 @@ function project(name: string, folder: string, include: string[], timeoutMs = 40
   };
 }
 
+/** For tests that run whole services under load, with time limits of theirs: they come when the others have ended. */
+function afterOthers({ test, ...rest }: ReturnType<typeof project>) {
+  return { ...rest, test: { ...test, maxWorkers: 2, sequence: { groupOrder: 1 } } };
+}
+
 const folders = (parent: string) => (existsSync(`${root}/${parent}`) ? readdirSync(`${root}/${parent}`) : []);
 const packages = folders('packages').filter((name) => existsSync(`${root}/packages/${name}/package.json`));
 
@@ -35,15 +40,16 @@ export default defineConfig({
   test: {
     passWithNoTests: true,
     // More than there are cores on a small machine: most tests wait for a socket or a process rather than compute.
-    maxWorkers: 4,
+    maxWorkers: 3,
     maxConcurrency: 2,
     projects: [
       ...packages.map((name) => project(name, `packages/${name}`, ['src/**/*.test.ts', 'test/**/*.test.ts'])),
       project('scripts', 'scripts', ['test/**/*.test.ts'], 60_000),
       project('docs', 'scripts/docs-snippets', ['*.test.ts'], 60_000),
-      ...['examples', 'bench', 'site']
+      ...['bench', 'site']
         .filter((name) => folders(name).length > 0)
         .map((name) => project(name, name, ['**/*.test.ts'], 60_000)),
+      afterOthers(project('examples', 'examples', ['**/*.test.ts'], 60_000)),
     ],
   },
 });
