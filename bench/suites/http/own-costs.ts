@@ -18,8 +18,8 @@ const macadam = (name: string, packages: readonly string[], record: () => Promis
 /** What a call costs that is told to OpenTelemetry, beside one that is not, and what is told by hand. */
 export const observed: readonly Way[] = [
   macadam('macadam get', [], async () => {}),
-  macadam('macadam get, with spans and metrics', ['@macadam/telemetry'], recordingByTelemetry),
-  macadam('macadam get, the SDK set up by hand', SDK, recording),
+  macadam('macadam get, with startTelemetry', ['@macadam/telemetry'], recordingByTelemetry),
+  macadam('macadam get, with spans and metrics', SDK, recording),
   way('undici pool.request, a span and a histogram by hand', ['undici', ...SDK], async (url) => {
     await recording();
     const [{ Pool }, { metrics, SpanKind, trace }] = await Promise.all([
