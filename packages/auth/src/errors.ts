@@ -1,5 +1,6 @@
 import { MacadamError } from '@macadam/core';
 import type { Decision, DecisionReason } from './permissions/decision.ts';
+import { rejected } from './rejected.ts';
 
 /** Why a token was rejected. Stable values, for metrics and for the `error_description` you choose to send. */
 export type TokenReason =
@@ -98,14 +99,10 @@ export class TokenError extends MacadamError {
 
   constructor(reason: TokenReason, { claim, issuer, cause }: TokenErrorDetails = {}) {
     const unjudged = NOT_THE_TOKENS_FAULT.includes(reason);
-    super(`The token was refused: ${SENTENCES[reason]}${claim === undefined ? '' : ` (${claim})`}.`, {
-      code: 'MAC_TOKEN_INVALID',
-      retryable: unjudged,
-      refusalStatus: unjudged ? undefined : 401,
-      cause,
-      // Refusals are answers, not accidents, and an attacker decides how many there are.
-      stack: false,
-    });
+    super(
+      `The token was refused: ${SENTENCES[reason]}${claim === undefined ? '' : ` (${claim})`}.`,
+      rejected('MAC_TOKEN_INVALID', unjudged, cause),
+    );
     this.reason = reason;
     this.claim = claim;
     this.issuer = issuer;
@@ -176,13 +173,10 @@ export class SignatureError extends MacadamError {
 
   constructor(reason: SignatureReason, { header, cause }: { header?: string; cause?: unknown } = {}) {
     const unjudged = reason === 'replayUnknown' || reason === 'keyUnavailable';
-    super(`The message was refused: ${SIGNATURE_SENTENCES[reason]}${header === undefined ? '' : ` (${header})`}.`, {
-      code: 'MAC_SIGNATURE_INVALID',
-      retryable: unjudged,
-      refusalStatus: unjudged ? undefined : 401,
-      cause,
-      stack: false,
-    });
+    super(
+      `The message was refused: ${SIGNATURE_SENTENCES[reason]}${header === undefined ? '' : ` (${header})`}.`,
+      rejected('MAC_SIGNATURE_INVALID', unjudged, cause),
+    );
     this.reason = reason;
     this.header = header;
   }

@@ -1,4 +1,5 @@
 import { MacadamError } from '@macadam/core';
+import { rejected } from '../rejected.ts';
 
 /** Why an API key was rejected. Stable values, for metrics. */
 export type ApiKeyReason =
@@ -34,13 +35,7 @@ export class ApiKeyError extends MacadamError {
 
   constructor(reason: ApiKeyReason, cause?: unknown) {
     const unjudged = reason === 'lookupFailed';
-    super(`The API key was refused: ${API_KEY_SENTENCES[reason]}.`, {
-      code: 'MAC_API_KEY_INVALID',
-      retryable: unjudged,
-      refusalStatus: unjudged ? undefined : 401,
-      cause,
-      stack: false,
-    });
+    super(`The API key was refused: ${API_KEY_SENTENCES[reason]}.`, rejected('MAC_API_KEY_INVALID', unjudged, cause));
     this.reason = reason;
   }
 }

@@ -1,4 +1,5 @@
 import { MacadamError } from '@macadam/core';
+import { rejected } from '../rejected.ts';
 
 /** Why a DPoP proof was rejected. Stable values, for metrics. */
 export type DpopReason =
@@ -79,14 +80,7 @@ export class DpopError extends MacadamError {
     { algorithms, nonce, cause }: { algorithms: readonly string[]; nonce?: string | undefined; cause?: unknown },
   ) {
     const unjudged = reason === 'replayUnknown';
-    super(`The proof of possession was refused: ${SENTENCES[reason]}.`, {
-      code: 'MAC_DPOP_INVALID',
-      retryable: unjudged,
-      refusalStatus: unjudged ? undefined : 401,
-      cause,
-      // Refusals are answers, not accidents, and an attacker decides how many there are.
-      stack: false,
-    });
+    super(`The proof of possession was refused: ${SENTENCES[reason]}.`, rejected('MAC_DPOP_INVALID', unjudged, cause));
     this.reason = reason;
     const error = reason === 'missing' ? '' : `error="${CODES[reason] ?? 'invalid_dpop_proof'}", `;
     this.challenge = `DPoP ${error}algs="${algorithms.join(' ')}"`;
