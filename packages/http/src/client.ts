@@ -9,7 +9,7 @@ import type { Transport } from './dispatcher.ts';
 import { Balancer } from './endpoints/balancer.ts';
 import { endpointsWithin } from './endpoints/first-list.ts';
 import { HttpCache } from './http-cache/http-cache.ts';
-import { cacheOwner } from './http-cache/owner.ts';
+import { cacheContext } from './http-cache/cache-context.ts';
 import { makeFetch, type FetchFunction } from './fetch.ts';
 import type { HttpClient, HttpClientStats } from './http-client.ts';
 import { observeClient, traceCall } from './instruments.ts';
@@ -62,7 +62,7 @@ class PooledHttpClient {
     this.#traced = { name, propagates: peer === 'internal', baggage, clock };
     this.#cache =
       cache &&
-      new HttpCache(cache, cacheOwner(cache, settings, this.#traced), (request, log) => this.#execute(request, log));
+      new HttpCache(cache, cacheContext(cache, settings, this.#traced), (request, log) => this.#execute(request, log));
     this.#dedupe = settings.dedupe
       ? new Dedupe(settings, this.#traced, (request, options, log) => this.#call(request, options, log))
       : undefined;
@@ -129,7 +129,7 @@ class PooledHttpClient {
     this.#calls++;
     log.trace = traceCall(this.#traced, request);
     try {
-      const answer = this.#cache === undefined ? this.#execute(request, log) : this.#cache.answer(request, log);
+      const answer = this.#cache === undefined ? this.#execute(request, log) : this.#cache.execute(request, log);
       log.isFresh = false;
       const response = await answer;
       if (options?.schema !== undefined && response.ok) await applySchema(response, options.schema);

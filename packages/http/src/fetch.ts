@@ -1,8 +1,8 @@
 import { OptionsError, withheld } from '@macadam/core';
 import { isFormData } from './body/multipart.ts';
 import { isStreamedBody, type StreamedBody } from './body/source.ts';
-import { keepRule } from './http-cache/keep-rule.ts';
-import { keepingOf } from './http-cache/owner.ts';
+import { captureRule } from './http-cache/capture-rule.ts';
+import { storageContext } from './http-cache/cache-context.ts';
 import { TRANSPORT_HEADERS, type RequestHeaders } from './headers.ts';
 import type { PathTemplate } from './path-template.ts';
 import { redactQuery } from './query.ts';
@@ -39,7 +39,7 @@ type Send = (request: PreparedRequest, options: AnyRequestOptions) => Promise<Ht
  */
 export function makeFetch(settings: HttpClientSettings, send: Send): FetchFunction {
   const { cache, limits, clock, streams } = settings;
-  const keeps = cache && keepRule(keepingOf(cache, settings), limits.maxBytes, clock);
+  const capture = cache && captureRule(storageContext(cache, settings), limits.maxBytes, clock);
   return async (input, given) => {
     const init = given ?? {};
     const request = isRequest(input) ? input : undefined;
@@ -64,7 +64,7 @@ export function makeFetch(settings: HttpClientSettings, send: Send): FetchFuncti
     const stream = streamSettings({}, false, streams);
     if (redirect === 'follow') stream.redirect = 'follow';
     else stream.redirect = 'manual';
-    stream.keeps = keeps;
+    stream.captureRule = capture;
     stream.maxRatio = limits.maxRatio;
     const prepared = { ...prepareRequest(settings, method, templateOf(url), options), stream };
     const response = await send(prepared, { throwOnStatus: false });

@@ -158,7 +158,7 @@ export class ResponseHandler implements Receiver {
   /** The body of a failed try is read to its end, but not for long when another try may follow. */
   #drain(): void {
     const goesOn = this.goesOn(this.#status, this.#headers);
-    this.#isExtra = goesOn || this.request.stream?.keeps === undefined;
+    this.#isExtra = goesOn || this.request.stream?.captureRule === undefined;
     if (goesOn) this.#drainTimer = this.#settings.clock.setTimer(() => this.#cut(), DRAIN_MS);
   }
 

@@ -28,7 +28,7 @@ import { isUnsafe } from './invalidation.ts';
 import { MemoryHttpCacheStore } from './memory-store.ts';
 import type { HttpCacheSettings } from './options.ts';
 import { Origin, type Forward } from './origin.ts';
-import type { CacheOwner } from './owner.ts';
+import type { CacheContext } from './cache-context.ts';
 import { StoreTimeout } from './store-timeout.ts';
 import { answers, rangeOf, remainderHeaders } from './ranges.ts';
 import { decideReuse } from './reuse.ts';
@@ -42,7 +42,7 @@ const SHARE_OF_STORE = 0.25;
 
 export class HttpCache {
   readonly #settings: HttpCacheSettings;
-  readonly #owner: CacheOwner;
+  readonly #owner: CacheContext;
   readonly #forward: Forward;
   readonly #store: GuardedStore | MemoryHttpCacheStore;
   readonly #shelf: Shelf;
@@ -54,7 +54,7 @@ export class HttpCache {
   /** What asking for credentials may take. */
   readonly #limit: Policy;
 
-  constructor(settings: HttpCacheSettings, owner: CacheOwner, forward: Forward) {
+  constructor(settings: HttpCacheSettings, owner: CacheContext, forward: Forward) {
     const { mode, store } = settings;
     const { keeping, clock, random, timeoutMs, traced } = owner;
     this.#limit = timeout({ timeoutMs, clock });
@@ -69,7 +69,7 @@ export class HttpCache {
   }
 
   /** Answers a call from what is stored, if it may, and keeps what comes back, if it may. */
-  async answer(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
+  async execute(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
     const { method, headers } = request;
     if (isUnsafe(method)) return this.#origin.change(this.#call(request, log, this.#known(request)));
     const asked = new CacheControl(requestField(headers, 'cache-control'));
@@ -196,7 +196,7 @@ const atOnce: Scope = (work) => work();
 /** Whether answers to it are kept: a body may say what is asked for, and is no part of the URL. */
 function isKeptFor({ method, stream, body, source }: PreparedRequest): boolean {
   if ((method !== 'GET' && method !== 'HEAD') || body !== undefined || source !== undefined) return false;
-  return stream === undefined || stream.keeps !== undefined;
+  return stream === undefined || stream.captureRule !== undefined;
 }
 
 /** The request without what only its caller has: his signal, what he knows already, the part that he wants of a whole. */
@@ -209,6 +209,6 @@ function forNobody(request: PreparedRequest, { part }: StoredResponse): Prepared
   };
   const headers = mergeHeaders(request.headers, others);
   // There is nobody to read a stream.
-  const stream = request.stream && { ...request.stream, keeps: () => 'read' as const };
+  const stream = request.stream && { ...request.stream, captureRule: () => 'read' as const };
   return { ...request, method: 'GET', headers, execution, work: undefined, stream };
 }

@@ -1,6 +1,6 @@
 import { assertBoolean, assertDurationMs, assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import { parseEncodings } from '../content-decoding.ts';
-import type { KeepRule } from '../http-cache/keep-rule.ts';
+import type { CaptureRule } from '../http-cache/capture-rule.ts';
 import { REQUEST_OPTION_NAMES, type BodyOptions, type RequestOptions } from '../request-options.ts';
 import { isDecodable } from './decoders.ts';
 
@@ -51,7 +51,7 @@ export interface StreamSettings {
   /** For `fetch`: `follow` makes a redirect that is not followed an error, `manual` follows none. */
   redirect: 'follow' | 'manual' | undefined;
   /** For `fetch` with a cache: which answers are copied, or read whole before they are handed out. */
-  keeps: KeepRule | undefined;
+  captureRule: CaptureRule | undefined;
   /** Whether a body has begun to come in; and then, what `fetch` tells of it. */
   begun: boolean;
   url: string | undefined;
@@ -108,7 +108,7 @@ export function streamSettings(options: StreamOptions, throwOnStatus: boolean, c
     decompress,
     failures: !throwOnStatus,
     redirect: undefined,
-    keeps: undefined,
+    captureRule: undefined,
     begun: false,
     url: undefined,
     redirected: false,

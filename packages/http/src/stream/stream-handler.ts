@@ -46,7 +46,7 @@ export class StreamHandler implements Receiver {
       this.#stream.redirected = true;
       this.#stream.url = hop.origin + path;
     }
-    const kept = this.#stream.keeps?.(whole.request, status, headers);
+    const kept = this.#stream.captureRule?.(whole.request, status, headers);
     const isGiven = this.#stream.redirect === 'manual' && status < 400;
     if (kept === 'read' || (status >= 300 && !isGiven && (!this.#stream.failures || whole.goesOn(status, headers)))) {
       whole.onResponseStart(controller, status, headers);

@@ -6,7 +6,7 @@ import type { HttpCacheSettings } from './options.ts';
 import type { Keeping } from './record.ts';
 
 /** Whose cache it is. */
-export interface CacheOwner {
+export interface CacheContext {
   readonly keeping: Keeping;
   readonly clock: Clock;
   readonly random: Random;
@@ -20,13 +20,13 @@ export interface CacheOwner {
   readonly traced: TracedClient;
 }
 
-export function cacheOwner(cache: HttpCacheSettings, settings: HttpClientSettings, traced: TracedClient): CacheOwner {
+export function cacheContext(cache: HttpCacheSettings, settings: HttpClientSettings, traced: TracedClient): CacheContext {
   const { clock, random, timeoutMs, origin, auth } = settings;
   const redirects = settings.redirects !== false;
-  return { keeping: keepingOf(cache, settings), clock, random, timeoutMs, origin, auth, redirects, traced };
+  return { keeping: storageContext(cache, settings), clock, random, timeoutMs, origin, auth, redirects, traced };
 }
 
-export function keepingOf({ mode }: HttpCacheSettings, { origin, endpoints, auth }: HttpClientSettings): Keeping {
+export function storageContext({ mode }: HttpCacheSettings, { origin, endpoints, auth }: HttpClientSettings): Keeping {
   // Several endpoints stand for one service, whose URL is that of the first, with its path: others may be at the same host.
   const base = origin + (endpoints?.targets?.[0]?.pathPrefix ?? '');
   return { mode, base, authorizes: auth !== undefined };

@@ -10,10 +10,10 @@ import { isStorable } from './storability.ts';
  * What is done with an answer besides streaming it to its reader: it is copied, since it may be kept, or is read whole, since
  * it is needed to decide about what is kept.
  */
-export type KeepRule = (request: PreparedRequest, status: number, headers: RawHeaders) => 'copy' | 'read' | undefined;
+export type CaptureRule = (request: PreparedRequest, status: number, headers: RawHeaders) => 'copy' | 'read' | undefined;
 
 /** The rule: what may be kept and would be of use is copied, unless it says that it is larger than `maxBytes`. */
-export function keepRule(keeping: Keeping, maxBytes: number, clock: Clock): KeepRule {
+export function captureRule(keeping: Keeping, maxBytes: number, clock: Clock): CaptureRule {
   return (request, status, headers) => {
     const { method } = request;
     if (method === 'HEAD' || status === 304) return 'read';
