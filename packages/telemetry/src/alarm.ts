@@ -1,34 +1,37 @@
 import type { Clock } from '@macadam/core';
 
-/** For how long a thing that is over and comes again is not told again: what comes and goes must not flood. */
+/** A problem that was cleared and comes back within this time is not reported again, so that one that flaps cannot flood the log. */
 const QUIET_MS = 600_000;
-const MOST_REMEMBERED = 32;
+const MAX_REMEMBERED_PROBLEMS = 32;
 
-/** Tells what is wrong once, and again when it has been over in between. */
+/**
+ * Warns once about a problem, however often it is raised. Warns again about the same problem only after it was cleared
+ * and `QUIET_MS` have passed.
+ */
 export class Alarm {
   readonly #warn: (message: string) => void;
   readonly #clock: Clock;
-  readonly #toldAtMs = new Map<string, number>();
-  #wrong: string | undefined;
+  readonly #warnedAtMs = new Map<string, number>();
+  #current: string | undefined;
 
   constructor(warn: (message: string) => void, clock: Clock) {
     this.#warn = warn;
     this.#clock = clock;
   }
 
-  /** @param what tells one thing from another; the message may hold figures. */
-  raise(what: string, message: string): void {
-    if (this.#wrong === what) return;
-    this.#wrong = what;
+  /** @param problem identifies the problem; the message may contain figures that change. */
+  raise(problem: string, message: string): void {
+    if (this.#current === problem) return;
+    this.#current = problem;
     const nowMs = this.#clock.monotonic();
-    if (nowMs - (this.#toldAtMs.get(what) ?? -Infinity) < QUIET_MS) return;
-    if (this.#toldAtMs.size >= MOST_REMEMBERED) this.#toldAtMs.clear();
-    this.#toldAtMs.set(what, nowMs);
+    if (nowMs - (this.#warnedAtMs.get(problem) ?? -Infinity) < QUIET_MS) return;
+    if (this.#warnedAtMs.size >= MAX_REMEMBERED_PROBLEMS) this.#warnedAtMs.clear();
+    this.#warnedAtMs.set(problem, nowMs);
     this.#warn(message);
   }
 
-  /** All is well. */
+  /** Ends the current problem. */
   clear(): void {
-    this.#wrong = undefined;
+    this.#current = undefined;
   }
 }

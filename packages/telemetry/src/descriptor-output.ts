@@ -1,94 +1,102 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import sonic, { type SonicBoom } from 'sonic-boom';
 
-/** What became of a line: taken by the system, to be tried again, or lost because nobody reads any more. */
-export type WriteResult = 'done' | 'later' | 'broken';
+/** `written`: the kernel has the line. `blocked`: call `resume` later. `broken`: nothing can be written any more. */
+export type WriteResult = 'written' | 'blocked' | 'broken';
 
-/** Where lines go. After `later` it holds the rest of the line itself, and `resume` goes on. */
+/** Where lines go. After `blocked` it holds the unwritten rest of the line itself, and `resume` continues it. */
 export interface LineOutput {
   readonly description: string;
-  /** The code of what is wrong, where that is more than a reader who takes his time. */
-  readonly trouble: string | undefined;
+  /** The error code of the last write, unless it only means that the reader is slow. */
+  readonly errorCode: string | undefined;
   write(line: string): WriteResult;
   resume(): WriteResult;
   close(): void;
 }
 
-/** What a pipe says that is full. */
-const SLOW: ReadonlySet<string> = new Set(['EAGAIN', 'EBUSY']);
+/** Error codes of a full pipe. */
+const SLOW_READER_CODES: ReadonlySet<string> = new Set(['EAGAIN', 'EBUSY']);
 
-/** Errors that do not heal: the reader is gone, or the descriptor was closed. */
-const FINAL: ReadonlySet<string> = new Set(['EPIPE', 'EBADF', 'ECONNRESET', 'ENOTCONN', 'EISDIR']);
-
-/** Who has begun a line and could not end it, by file. Until it is whole nobody else writes there, or would write into it. */
-const unended = new Map<string, DescriptorOutput>();
+/** Error codes after which no write can succeed: the reader is gone, or the descriptor was closed. */
+const FATAL_CODES: ReadonlySet<string> = new Set(['EPIPE', 'EBADF', 'ECONNRESET', 'ENOTCONN', 'EISDIR']);
 
 /**
- * A file or descriptor. Each line is in the hands of the kernel when `write` returns `done`, so an exit, a crash or a
- * kill loses nothing. Writing is synchronous but, on a pipe, never blocks: a reader that stops reading must stop the log
- * and not the service.
+ * The output that has written part of a line, by file. Several loggers can share a pipe: until that line is complete, a
+ * line of another output would end up in the middle of it.
+ */
+const partialLineOwners = new Map<string, DescriptorOutput>();
+
+/**
+ * A file or descriptor. The kernel has the line when `write` returns `written`, so an exit, a crash or a kill loses
+ * nothing. Writes are synchronous but never block on a pipe: a reader that stops reading must stop the log, not the
+ * service.
  */
 export class DescriptorOutput implements LineOutput {
   readonly description: string;
   readonly #stream: SonicBoom;
-  readonly #owned: boolean;
-  readonly #file: string;
-  /** A line that waits for another's. */
-  #held: string | undefined;
+  readonly #ownsDescriptor: boolean;
+  readonly #fileId: string;
+  /** A line that cannot begin before the partial line of another output is complete. */
+  #waitingLine: string | undefined;
   #error: NodeJS.ErrnoException | undefined;
 
   constructor(target: number | string) {
     this.description = typeof target === 'number' ? `descriptor ${target}` : target;
-    const opened = typeof target === 'number' ? ownPipe(target) : openSync(target, 'a');
+    const opened = typeof target === 'number' ? reopenPipe(target) : openSync(target, 'a');
     const descriptor = opened ?? (target as number);
-    this.#owned = opened !== undefined;
-    this.#file = fileOf(descriptor);
-    // Without retries of its own: they would sleep in the calling thread, without end.
+    this.#ownsDescriptor = opened !== undefined;
+    this.#fileId = fileIdOf(descriptor);
+    // Retries of sonic-boom would sleep in the calling thread without a limit.
     this.#stream = new sonic.SonicBoom({ fd: descriptor, sync: true, retryEAGAIN: () => false });
     this.#stream.on('error', (error: NodeJS.ErrnoException) => (this.#error = error));
   }
 
-  get trouble(): string | undefined {
+  get errorCode(): string | undefined {
     const code = this.#error?.code;
-    return code !== undefined && SLOW.has(code) ? undefined : code;
+    return code !== undefined && SLOW_READER_CODES.has(code) ? undefined : code;
   }
 
   write(line: string): WriteResult {
-    if (unended.size > 0 && !this.#mayWrite()) {
-      this.#held = line;
-      return 'later';
+    if (partialLineOwners.size > 0 && !this.#canBeginLine()) {
+      this.#waitingLine = line;
+      return 'blocked';
     }
     return this.#attempt(() => this.#stream.write(line));
   }
 
   resume(): WriteResult {
-    if (!this.#mayWrite()) return 'later';
-    const line = this.#held;
-    this.#held = undefined;
-    return line === undefined ? this.#proceed() : this.#attempt(() => this.#stream.write(line));
+    if (!this.#canBeginLine()) return 'blocked';
+    const line = this.#waitingLine;
+    this.#waitingLine = undefined;
+    return line === undefined ? this.#continuePartialLine() : this.#attempt(() => this.#stream.write(line));
   }
 
-  /** Whether no other has an unended line in this file, after a try to end it: its own turn may come too late. */
-  #mayWrite(): boolean {
-    const other = unended.get(this.#file);
-    return other === undefined || other === this || other.#proceed() !== 'later';
+  /**
+   * Whether no other output has a partial line in this file. Tries to complete that line first: its owner retries on a
+   * timer, which may fire too late.
+   */
+  #canBeginLine(): boolean {
+    const owner = partialLineOwners.get(this.#fileId);
+    return owner === undefined || owner === this || owner.#continuePartialLine() !== 'blocked';
   }
 
-  #proceed(): WriteResult {
-    // Not `flushSync`, which would write the beginning of a half-written chunk again.
+  #continuePartialLine(): WriteResult {
+    // `flushSync` would write the beginning of a partially written chunk again.
     return this.#attempt(() => this.#stream.flush());
   }
 
   close(): void {
-    if (unended.get(this.#file) === this) unended.delete(this.#file);
-    if (this.#owned) this.#stream.destroy();
+    if (partialLineOwners.get(this.#fileId) === this) partialLineOwners.delete(this.#fileId);
+    if (this.#ownsDescriptor) this.#stream.destroy();
   }
 
   #attempt(write: () => void): WriteResult {
     this.#error = undefined;
     const result = this.#resultOf(write);
-    if (result === 'later') unended.set(this.#file, this);
-    else if (unended.size > 0 && unended.get(this.#file) === this) unended.delete(this.#file);
+    if (result === 'blocked') partialLineOwners.set(this.#fileId, this);
+    else if (partialLineOwners.size > 0 && partialLineOwners.get(this.#fileId) === this) {
+      partialLineOwners.delete(this.#fileId);
+    }
     return result;
   }
 
@@ -98,15 +106,15 @@ export class DescriptorOutput implements LineOutput {
     } catch {
       return 'broken';
     }
-    // Set by the listener, which a synchronous stream calls before it returns.
+    // A synchronous stream emits `error` before `write` returns.
     const { code } = (this.#error as NodeJS.ErrnoException | undefined) ?? {};
-    if (this.#error === undefined) return 'done';
-    return code !== undefined && FINAL.has(code) ? 'broken' : 'later';
+    if (this.#error === undefined) return 'written';
+    return code !== undefined && FATAL_CODES.has(code) ? 'broken' : 'blocked';
   }
 }
 
-/** What tells one file from another, whatever descriptors lead to it: standard output and error may be one pipe. */
-function fileOf(descriptor: number): string {
+/** Identifies the file behind a descriptor: standard output and standard error may be the same pipe. */
+function fileIdOf(descriptor: number): string {
   try {
     const { dev, ino } = fstatSync(descriptor);
     return `${dev}:${ino}`;
@@ -116,10 +124,11 @@ function fileOf(descriptor: number): string {
 }
 
 /**
- * The same pipe through a descriptor of our own that does not block, which leaves the mode of the shared one alone.
- * Undefined where that is not possible: for a file, a terminal or a socket, for a pipe of another user, and off Linux.
+ * Opens the pipe behind `descriptor` again as a non-blocking descriptor of our own: setting the mode of the shared one
+ * would change it for other processes. Undefined where that is impossible: for a file, a terminal or a socket, for a
+ * pipe of another user, and off Linux.
  */
-function ownPipe(descriptor: number): number | undefined {
+function reopenPipe(descriptor: number): number | undefined {
   let opened: number | undefined;
   try {
     if (!fstatSync(descriptor).isFIFO()) return undefined;

@@ -1,45 +1,49 @@
-/** Something that must be written before the process ends. */
-export interface Unfinished {
-  /** Blocks until done or given up; must not throw. */
+/**
+ * Runs tasks before the process ends, by `process.exit` or by a signal. A logger whose destination is blocked registers
+ * here, so that its last lines are written. While no task is registered, the process has no listener of this file.
+ */
+
+/** Work that must be done before the process ends. */
+export interface ExitTask {
+  /** Blocks until the work is done or a time limit has passed. Must not throw. */
   finish(): void;
-  /** What is not done by now never will be; must not throw. */
+  /** Called when the process ends for certain, after `finish`: reports what is left undone. Must not throw. */
   abandon(): void;
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
-/** Marks the handlers of every copy of this package: they alone do not mean that the application handles a signal. */
+/** Marks the signal listeners of every copy of this package, which do not count as the application handling the signal. */
 const OURS = Symbol.for('macadam.telemetry.exit-guard');
 
-const unfinished = new Set<Unfinished>();
-let guarding = false;
+const tasks = new Set<ExitTask>();
+let listening = false;
 
-/** While there is something unfinished, and a turn of the event loop longer, the process has handlers of ours. */
-export function guardExit(one: Unfinished): void {
-  unfinished.add(one);
-  if (guarding) return;
-  guarding = true;
+export function registerExitTask(task: ExitTask): void {
+  tasks.add(task);
+  if (listening) return;
+  listening = true;
   process.on('exit', onExit);
   for (const signal of SIGNALS) process.on(signal, onSignal);
 }
 
 /**
- * A signal that came while the last line was written is delivered in the next turn, and would be lost if the handler was
- * gone by then: neither we nor the system would end the process.
+ * The listeners are removed one turn of the event loop later: a signal that arrived while the last line was written is
+ * delivered in the next turn. Without a listener at that point the signal would be lost, and the process would not end.
  */
-export function releaseExit(one: Unfinished): void {
-  if (!unfinished.delete(one) || unfinished.size > 0) return;
+export function unregisterExitTask(task: ExitTask): void {
+  if (!tasks.delete(task) || tasks.size > 0) return;
   // eslint-disable-next-line no-restricted-globals -- A turn of the event loop of this process, which no clock stands for.
   setImmediate(() => {
-    if (unfinished.size === 0) removeHandlers();
+    if (tasks.size === 0) removeListeners();
   }).unref();
 }
 
 function finishAll(): void {
-  for (const one of unfinished) one.finish();
+  for (const task of tasks) task.finish();
 }
 
 function abandonAll(): void {
-  for (const one of unfinished) one.abandon();
+  for (const task of tasks) task.abandon();
 }
 
 function onExit(): void {
@@ -49,17 +53,17 @@ function onExit(): void {
 
 function onSignal(signal: NodeJS.Signals): void {
   finishAll();
-  // Without our handler the signal would have ended the process; with a handler of the application it is its decision.
+  // Our listener disables Node's default of ending the process. If the application has none of its own, end it here.
   if (process.listeners(signal).every((listener) => OURS in listener)) {
     abandonAll();
-    removeHandlers();
+    removeListeners();
     process.kill(process.pid, signal);
   }
 }
 Object.defineProperty(onSignal, OURS, { value: true });
 
-function removeHandlers(): void {
-  guarding = false;
+function removeListeners(): void {
+  listening = false;
   process.off('exit', onExit);
   for (const signal of SIGNALS) process.off(signal, onSignal);
 }

@@ -10,7 +10,7 @@ function drain(queue: LineQueue): string[] {
 }
 
 describe('LineQueue', () => {
-  it('gives lines back in the order they came, whatever their level', () => {
+  it('returns lines in the order they were pushed, whatever their level', () => {
     const queue = new LineQueue(100);
     queue.push('a', ERROR);
     queue.push('b', INFO);
@@ -37,7 +37,7 @@ describe('LineQueue', () => {
     expect(queue.dropped).toBe(4);
   });
 
-  it('refuses an info line rather than lose an error', () => {
+  it('drops a new info line rather than a queued error', () => {
     const queue = new LineQueue(2);
     queue.push('E', ERROR);
     queue.push('F', ERROR);
@@ -46,7 +46,7 @@ describe('LineQueue', () => {
     expect(queue.dropped).toBe(1);
   });
 
-  it('counts bytes of UTF-8 and keeps the limit over a million lines', () => {
+  it('counts bytes of UTF-8, and stays within the limit over a million lines', () => {
     const queue = new LineQueue(10_000);
     let largest = 0;
     for (let i = 0; i < 1_000_000; i++) {

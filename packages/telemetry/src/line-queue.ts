@@ -1,5 +1,5 @@
-/** From this level on (`warn`), lines are the last to be dropped. */
-const IMPORTANT = 3;
+/** The index of `warn` in `levels`. Lines from this level on are dropped last. */
+const WARN = 3;
 
 interface Entry {
   readonly line: string;
@@ -8,31 +8,32 @@ interface Entry {
 }
 
 /**
- * Lines that wait, in order, within a limit of bytes, to which a line counts that is in other hands. When it is full the
- * oldest go, unimportant ones first.
+ * The backlog of a sink: lines in order, up to a limit of bytes. The limit includes the line that the output holds. When
+ * the queue is full it drops the oldest line below `warn`; only if there is none, and the new line is `warn` or above,
+ * the oldest of the others.
  */
 export class LineQueue {
-  /** Of what waits, here or elsewhere. */
+  /** Bytes of all waiting lines, including the one that the output holds. */
   bytes = 0;
   dropped = 0;
   readonly #maxBytes: number;
-  readonly #plain: Entry[] = [];
-  readonly #important: Entry[] = [];
-  #plainHead = 0;
-  #importantHead = 0;
+  readonly #lowPriority: Entry[] = [];
+  readonly #highPriority: Entry[] = [];
+  #lowPriorityHead = 0;
+  #highPriorityHead = 0;
   #order = 0;
-  #heldBytes = 0;
+  #outputBytes = 0;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** How many lines wait here. */
+  /** The number of lines in the queue, without the one that the output holds. */
   get length(): number {
-    return this.#plain.length - this.#plainHead + this.#important.length - this.#importantHead;
+    return this.#lowPriority.length - this.#lowPriorityHead + this.#highPriority.length - this.#highPriorityHead;
   }
 
-  /** Adds a line, and drops others or itself to make room. */
+  /** Adds a line. Drops older lines to make room, or the new line if that is not enough. */
   push(line: string, level: number): void {
     const bytes = Buffer.byteLength(line);
     while (this.bytes + bytes > this.#maxBytes && this.#dropOldest(level));
@@ -40,56 +41,56 @@ export class LineQueue {
       this.dropped++;
       return;
     }
-    (level >= IMPORTANT ? this.#important : this.#plain).push({ line, bytes, order: this.#order++ });
+    (level >= WARN ? this.#highPriority : this.#lowPriority).push({ line, bytes, order: this.#order++ });
     this.bytes += bytes;
   }
 
-  /** So many bytes wait elsewhere, and no others do. */
-  hold(bytes: number): void {
-    this.bytes += bytes - this.#heldBytes;
-    this.#heldBytes = bytes;
+  /** Sets the number of bytes that the output holds, which count towards the limit. */
+  setOutputBytes(bytes: number): void {
+    this.bytes += bytes - this.#outputBytes;
+    this.#outputBytes = bytes;
   }
 
-  /** Takes the oldest line out. */
+  /** Removes and returns the oldest line. */
   shift(): string | undefined {
-    const plain = this.#plain[this.#plainHead];
-    const important = this.#important[this.#importantHead];
-    if (plain !== undefined && (important === undefined || plain.order < important.order)) {
-      return this.#takePlain()?.line;
+    const low = this.#lowPriority[this.#lowPriorityHead];
+    const high = this.#highPriority[this.#highPriorityHead];
+    if (low !== undefined && (high === undefined || low.order < high.order)) {
+      return this.#takeLowPriority()?.line;
     }
-    return this.#takeImportant()?.line;
+    return this.#takeHighPriority()?.line;
   }
 
-  /** Drops everything. */
+  /** Drops all lines. */
   clear(): void {
     while (this.shift() !== undefined) this.dropped++;
   }
 
-  /** An unimportant line never takes the place of an important one. */
+  /** Drops the oldest line that may make room for a line of `level`; false if there is none. */
   #dropOldest(level: number): boolean {
-    const entry = this.#takePlain() ?? (level >= IMPORTANT ? this.#takeImportant() : undefined);
+    const entry = this.#takeLowPriority() ?? (level >= WARN ? this.#takeHighPriority() : undefined);
     if (entry !== undefined) this.dropped++;
     return entry !== undefined;
   }
 
-  #takePlain(): Entry | undefined {
-    const entry = this.#plain[this.#plainHead];
+  #takeLowPriority(): Entry | undefined {
+    const entry = this.#lowPriority[this.#lowPriorityHead];
     if (entry === undefined) return undefined;
-    this.#plainHead = advance(this.#plain, this.#plainHead);
+    this.#lowPriorityHead = advance(this.#lowPriority, this.#lowPriorityHead);
     this.bytes -= entry.bytes;
     return entry;
   }
 
-  #takeImportant(): Entry | undefined {
-    const entry = this.#important[this.#importantHead];
+  #takeHighPriority(): Entry | undefined {
+    const entry = this.#highPriority[this.#highPriorityHead];
     if (entry === undefined) return undefined;
-    this.#importantHead = advance(this.#important, this.#importantHead);
+    this.#highPriorityHead = advance(this.#highPriority, this.#highPriorityHead);
     this.bytes -= entry.bytes;
     return entry;
   }
 }
 
-/** Moves the head over one entry; gives the room back when half of the list is behind it. */
+/** Moves the head past one entry. Frees the entries before it once they are half of the list. */
 function advance(list: Entry[], head: number): number {
   const next = head + 1;
   if (next < 1_024 && next < list.length) return next;

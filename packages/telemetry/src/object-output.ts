@@ -1,10 +1,10 @@
 import type { LineOutput, WriteResult } from './descriptor-output.ts';
 import type { LineDestination } from './options.ts';
 
-/** A destination of the caller's own. What it throws is counted as a lost line and goes no further. */
+/** Writes to the caller's own `LineDestination`. If its `write` throws, the sink counts the line as dropped. */
 export class ObjectOutput implements LineOutput {
   readonly description = 'an object';
-  readonly trouble = undefined;
+  readonly errorCode = undefined;
   readonly #destination: LineDestination;
 
   constructor(destination: LineDestination) {
@@ -13,11 +13,11 @@ export class ObjectOutput implements LineOutput {
 
   write(line: string): WriteResult {
     this.#destination.write(line);
-    return 'done';
+    return 'written';
   }
 
   resume(): WriteResult {
-    return 'done';
+    return 'written';
   }
 
   close(): void {}

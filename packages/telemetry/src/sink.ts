@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import type { Clock, Timer } from '@macadam/core';
 import { Alarm } from './alarm.ts';
 import { DescriptorOutput, type LineOutput, type WriteResult } from './descriptor-output.ts';
-import { guardExit, releaseExit } from './exit-guard.ts';
+import { type ExitTask, registerExitTask, unregisterExitTask } from './exit-guard.ts';
 import { LineQueue } from './line-queue.ts';
 import { ObjectOutput } from './object-output.ts';
 import type { LineDestination } from './options.ts';
@@ -26,51 +26,60 @@ export interface SinkStats {
 }
 
 const RETRY_MS = 10;
-/** Longest wait of `flush`, and of the process at its end. */
+/** Maximum wait of `flush`, and at the end of the process. */
 const FLUSH_MS = 1_000;
-/** How long a fatal line may hold up the process: it is often the last. */
+/** How long a fatal line may block the process: it is often the last. */
 const FATAL_MS = 200;
+/** The index of `fatal` in `levels`. */
 const FATAL = 5;
 const STDERR = 2;
-const pause = new Int32Array(new SharedArrayBuffer(4));
+/** Never written or notified: `Atomics.wait` on it blocks the thread for the given time. */
+const neverNotified = new Int32Array(new SharedArrayBuffer(4));
 
-/** Hands lines over as they come; keeps them, within a limit, while the destination takes no more. */
-export class BacklogSink implements LineSink {
+/**
+ * Writes each line at once. While the output is blocked it queues lines, up to a limit, and retries every `RETRY_MS`.
+ *
+ * `open`: the output takes lines. `blocked`: the output holds the unwritten rest of a line; later lines are queued.
+ * `broken`: nothing can be written any more; lines are counted as dropped. `closed`: the same, by `close()`.
+ */
+export class BacklogSink implements LineSink, ExitTask {
   readonly description: string;
-  /** Called when lines are taken again after some were dropped. */
+  /** Called when the output takes lines again and some were dropped. */
   onRecovered: ((dropped: number) => void) | undefined;
   readonly #output: LineOutput;
   readonly #clock: Clock;
   readonly #queue: LineQueue;
-  readonly #quiet: boolean;
-  readonly #trouble: Alarm;
-  #state: 'open' | 'stuck' | 'broken' | 'closed' = 'open';
-  #lost = 0;
-  #reported = 0;
+  /** The destination is standard error itself, so there is no other place for warnings. */
+  readonly #isStderr: boolean;
+  readonly #outputError: Alarm;
+  #state: 'open' | 'blocked' | 'broken' | 'closed' = 'open';
+  /** Dropped lines that were never in the queue. */
+  #droppedUnqueued = 0;
+  #droppedReported = 0;
   #timer: Timer | undefined;
-  #waiting: (() => void)[] = [];
+  #flushWaiters: (() => void)[] = [];
 
   constructor(destination: number | string | LineDestination, clock: Clock, maxBacklogBytes: number) {
     this.#output = typeof destination === 'object' ? new ObjectOutput(destination) : new DescriptorOutput(destination);
     this.description = this.#output.description;
     this.#clock = clock;
     this.#queue = new LineQueue(maxBacklogBytes);
-    this.#quiet = destination === STDERR;
-    this.#trouble = new Alarm((message) => this.#notice(message), clock);
+    this.#isStderr = destination === STDERR;
+    this.#outputError = new Alarm((message) => this.#warn(message), clock);
   }
 
   write(line: string, level: number): void {
-    if (this.#state === 'open') this.#after(this.#attempt(line));
-    else if (this.#state === 'stuck') this.#keep(line, level);
-    else this.#lose(1);
-    if (level === FATAL && this.#state === 'stuck') this.#drain(FATAL_MS);
+    if (this.#state === 'open') this.#handleResult(this.#writeToOutput(line));
+    else if (this.#state === 'blocked') this.#enqueue(line, level);
+    else this.#countDropped(1);
+    if (level === FATAL && this.#state === 'blocked') this.#drainBlocking(FATAL_MS);
   }
 
   flush(): Promise<void> {
-    if (this.#state !== 'stuck') return Promise.resolve();
+    if (this.#state !== 'blocked') return Promise.resolve();
     return new Promise((resolve) => {
       const timer = this.#clock.setTimer(resolve, FLUSH_MS);
-      this.#waiting.push(() => {
+      this.#flushWaiters.push(() => {
         timer.cancel();
         resolve();
       });
@@ -80,107 +89,103 @@ export class BacklogSink implements LineSink {
   async close(): Promise<void> {
     await this.flush();
     if (this.#state === 'closed') return;
-    const lost = this.#state === 'stuck' ? this.#giveUp() : 0;
-    this.#settle('closed');
-    if (lost > 0) this.#noticeLast(lost);
+    const lost = this.#state === 'blocked' ? this.#discardBacklog() : 0;
+    this.#unblock('closed');
+    if (lost > 0) this.#warnAboutLastLines(lost);
     this.#output.close();
   }
 
   stats(): SinkStats {
-    return { dropped: this.#lost + this.#queue.dropped, backlogBytes: this.#queue.bytes };
+    return { dropped: this.#droppedUnqueued + this.#queue.dropped, backlogBytes: this.#queue.bytes };
   }
 
-  /** The process ends: waits for the reader, but not for ever. */
   finish(): void {
-    this.#drain(FLUSH_MS);
+    this.#drainBlocking(FLUSH_MS);
   }
 
   abandon(): void {
-    if (this.#state === 'stuck') this.#noticeLast(this.#queue.length + 1);
+    if (this.#state === 'blocked') this.#warnAboutLastLines(this.#queue.length + 1);
   }
 
-  #attempt(line: string): WriteResult {
+  #writeToOutput(line: string): WriteResult {
     try {
       const result = this.#output.write(line);
-      if (result === 'later') this.#held(line);
+      if (result === 'blocked') {
+        this.#queue.setOutputBytes(Buffer.byteLength(line));
+        this.#checkOutputError();
+      }
       return result;
     } catch {
-      this.#lose(1);
-      return 'done';
+      this.#countDropped(1);
+      return 'written';
     }
   }
 
-  #after(result: WriteResult): void {
-    if (result === 'done') return;
+  #handleResult(result: WriteResult): void {
+    if (result === 'written') return;
     if (result === 'broken') {
       this.#break();
       return;
     }
-    this.#state = 'stuck';
-    guardExit(this);
+    this.#state = 'blocked';
+    registerExitTask(this);
     this.#retryLater();
   }
 
-  /** The output has a line that it could not hand over yet. */
-  #held(line: string): void {
-    this.#queue.hold(Buffer.byteLength(line));
-    this.#checkTrouble();
+  /** A full disk blocks the output like a slow reader does, but no reader will continue: an operator must act. */
+  #checkOutputError(): void {
+    const { errorCode } = this.#output;
+    if (errorCode !== undefined) this.#outputError.raise(errorCode, `takes no lines (${errorCode}): they wait`);
   }
 
-  /** A full disk looks like a slow reader, but nobody is there to read on. */
-  #checkTrouble(): void {
-    const { trouble } = this.#output;
-    if (trouble !== undefined) this.#trouble.raise(trouble, `takes no lines (${trouble}): they wait`);
-  }
-
-  #keep(line: string, level: number): void {
+  #enqueue(line: string, level: number): void {
     const before = this.#queue.dropped;
     this.#queue.push(line, level);
     const dropped = this.#queue.dropped - before;
     lineTotals.dropped += dropped;
-    if (dropped > 0 && before === 0) this.#notice('takes no more lines: the oldest are dropped');
+    if (dropped > 0 && before === 0) this.#warn('takes no more lines: the oldest are dropped');
   }
 
   #retryLater(): void {
     this.#timer = this.#clock.setTimer(() => {
       if (!this.#resume()) this.#retryLater();
     }, RETRY_MS);
-    // The log alone does not keep a process alive: the guard writes the rest at the exit.
+    // The log alone does not keep a process alive: the exit guard writes the rest.
     this.#timer.unref?.();
   }
 
-  /** Goes on where it stood. Whether there is nothing left to wait for. */
+  /** Continues with the line that the output holds, then the queue. False if the output is still blocked. */
   #resume(): boolean {
-    if (this.#state !== 'stuck') return true;
+    if (this.#state !== 'blocked') return true;
     let result = this.#output.resume();
-    if (result === 'later') this.#checkTrouble();
-    while (result === 'done') {
-      this.#queue.hold(0);
+    if (result === 'blocked') this.#checkOutputError();
+    while (result === 'written') {
+      this.#queue.setOutputBytes(0);
       const line = this.#queue.shift();
       if (line === undefined) {
-        this.#settle('open');
-        this.#trouble.clear();
-        this.#report();
+        this.#unblock('open');
+        this.#outputError.clear();
+        this.#reportDropped();
         return true;
       }
-      result = this.#attempt(line);
+      result = this.#writeToOutput(line);
     }
-    if (result === 'later') return false;
+    if (result === 'blocked') return false;
     this.#break();
     return true;
   }
 
-  /** Counts pauses instead of looking at the clock, which may be a virtual one. */
-  #drain(limitMs: number): void {
+  /** Blocks the thread until the backlog is written or the time is over. Counts pauses, since the clock may be virtual. */
+  #drainBlocking(limitMs: number): void {
     for (let waitedMs = 0; !this.#resume() && waitedMs < limitMs; waitedMs += RETRY_MS) {
-      Atomics.wait(pause, 0, 0, RETRY_MS);
+      Atomics.wait(neverNotified, 0, 0, RETRY_MS);
     }
   }
 
-  /** What waits is lost: the line that the output holds, and those in the queue. How many they are. */
-  #giveUp(): number {
-    this.#queue.hold(0);
-    this.#lose(1);
+  /** Drops the line that the output holds and those in the queue; returns how many they were. */
+  #discardBacklog(): number {
+    this.#queue.setOutputBytes(0);
+    this.#countDropped(1);
     const before = this.#queue.dropped;
     this.#queue.clear();
     const dropped = this.#queue.dropped - before;
@@ -189,44 +194,45 @@ export class BacklogSink implements LineSink {
   }
 
   #break(): void {
-    this.#giveUp();
-    this.#settle('broken');
-    this.#notice('is gone: lines are counted and dropped');
+    this.#discardBacklog();
+    this.#unblock('broken');
+    this.#warn('is gone: lines are counted and dropped');
   }
 
-  #settle(state: 'open' | 'broken' | 'closed'): void {
+  /** Enters a state in which nothing waits for the output. */
+  #unblock(state: 'open' | 'broken' | 'closed'): void {
     this.#state = state;
     this.#timer?.cancel();
-    releaseExit(this);
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const done of waiting) done();
+    unregisterExitTask(this);
+    const waiters = this.#flushWaiters;
+    this.#flushWaiters = [];
+    for (const resolve of waiters) resolve();
   }
 
-  #lose(lines: number): void {
-    this.#lost += lines;
+  #countDropped(lines: number): void {
+    this.#droppedUnqueued += lines;
     lineTotals.dropped += lines;
   }
 
-  #report(): void {
+  #reportDropped(): void {
     const { dropped } = this.stats();
-    if (dropped === this.#reported) return;
-    const lines = dropped - this.#reported;
-    this.#reported = dropped;
+    if (dropped === this.#droppedReported) return;
+    const lines = dropped - this.#droppedReported;
+    this.#droppedReported = dropped;
     this.onRecovered?.(lines);
   }
 
-  #noticeLast(lines: number): void {
-    this.#notice(`has not taken the last ${lines === 1 ? 'line' : `${lines} lines`}`);
+  #warnAboutLastLines(lines: number): void {
+    this.#warn(`has not taken the last ${lines === 1 ? 'line' : `${lines} lines`}`);
   }
 
-  /** Where an operator may still see it. */
-  #notice(what: string): void {
-    if (this.#quiet) return;
+  /** Writes to standard error, where an operator may still see it. */
+  #warn(what: string): void {
+    if (this.#isStderr) return;
     try {
       writeSync(STDERR, `The log destination (${this.description}) ${what}.\n`);
     } catch {
-      // Nobody is left to be told.
+      // Standard error takes nothing either; there is no other place to report to.
     }
   }
 }
