@@ -96,7 +96,10 @@ function keepsByRoute({ perRoute, endpoints }: HttpClientSettings): boolean {
   return endpoints === undefined ? perRoute.size > 0 : perRoute.has('bulkhead');
 }
 
-/** Those that are kept by route or endpoint are made when first needed; what is wrong with their options is told with the client. */
+/**
+ * Policies kept per route or per endpoint are created on first use. Their options are checked here, so that a wrong one is
+ * reported when the client is created.
+ */
 function assertLaterPolicies(settings: HttpClientSettings): void {
   const {
     clock,
@@ -107,13 +110,30 @@ function assertLaterPolicies(settings: HttpClientSettings): void {
     adaptiveConcurrency: limit,
   } = settings;
   if (places !== false && perRoute.has('bulkhead')) bulkhead({ ...places, clock });
-  if (breaker !== false && perRoute.has('circuitBreaker')) {
-    const { name: _, ...each } = breakerOptions(settings, breaker);
-    circuitBreakers(each);
+  if (breaker !== false && (endpoints !== undefined || perRoute.has('circuitBreaker'))) {
+    assertBreakerOptions(breakerOptions(settings, breaker));
   }
   if (limit !== false && (endpoints !== undefined || perRoute.has('adaptiveConcurrency'))) {
     adaptiveConcurrency({ ...limit, clock });
   }
+}
+
+/**
+ * Creates no breaker if the options are right: it would report itself to telemetry. Hence the check by the registry, which
+ * also takes options of its own and reports wrong ones as `circuitBreakers.…`; `circuitBreaker()` rejects the same ones under
+ * the name that the user wrote.
+ */
+function assertBreakerOptions(options: CircuitBreakerOptions): void {
+  const { name: _, ...each } = options;
+  try {
+    if (!('maxKeys' in each || 'idleMs' in each)) {
+      circuitBreakers(each);
+      return;
+    }
+  } catch {
+    // Reported by the call below.
+  }
+  circuitBreaker(options);
 }
 
 /** Those layers that may be kept by route. */

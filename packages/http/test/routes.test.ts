@@ -159,10 +159,23 @@ test.each<[string, Partial<HttpClientOptions>]>([
   ['circuitBreaker.per', { circuitBreaker: { per: 'host' as 'route' } }],
   ['bulkhead.per', { bulkhead: { per: 'host' as 'route' } }],
   ['bulkhead.maxConcurrent', { bulkhead: { per: 'route', maxConcurrent: 0 } }],
-  ['circuitBreakers.openMs', { circuitBreaker: { per: 'route', openMs: 0 } }],
+  ['circuitBreaker.openMs', { circuitBreaker: { per: 'route', openMs: 0 } }],
+  ['circuitBreaker.threshold', { circuitBreaker: { per: 'route', threshold: 1 } as object }],
+  ['circuitBreaker.maxKeys', { circuitBreaker: { per: 'route', maxKeys: 5 } as object }],
   ['adaptiveConcurrency.min', { adaptiveConcurrency: { per: 'route', min: 0 } }],
-])('refuses a wrong %s', (path, options) => {
+])('rejects a wrong %s of routes under the path that the user wrote', (path, options) => {
   expect(() => clientFor({}, options)).toThrow(
+    expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createHttpClient.${path}` }),
+  );
+});
+
+test.each<[string, Partial<HttpClientOptions>]>([
+  ['circuitBreaker.openMs', { circuitBreaker: { openMs: 0 } }],
+  ['circuitBreaker.maxKeys', { circuitBreaker: { maxKeys: 5 } as object }],
+  ['adaptiveConcurrency.min', { adaptiveConcurrency: { min: 0 } }],
+])('rejects a wrong %s of endpoints under the path that the user wrote', (path, options) => {
+  const endpoints = [{ url: 'http://a.internal' }, { url: 'http://b.internal' }];
+  expect(() => createHttpClient({ endpoints, ...options })).toThrow(
     expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `createHttpClient.${path}` }),
   );
 });
