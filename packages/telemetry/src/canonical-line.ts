@@ -45,8 +45,7 @@ const OPTION_NAMES: readonly (keyof CanonicalLineOptions)[] = [
   ...(['timeoutMs', 'deadline', 'signal', 'priority', 'tenant', 'attributes', 'clock'] as const),
 ];
 
-/** The default of `slowerThanMs`. */
-const SLOW_MS = 1_000;
+const DEFAULT_SLOWER_THAN_MS = 1_000;
 
 /**
  * Runs `fn` as a unit of work (`runWork` of `@macadam/core`) and logs one line when it ends, with everything that was
@@ -71,7 +70,7 @@ const SLOW_MS = 1_000;
 export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions, fn: () => T): T {
   assertObject('withCanonicalLine', options);
   assertKnownOptions('withCanonicalLine', options, OPTION_NAMES);
-  const { name, slowerThanMs = SLOW_MS, sampleRatio = 1, fields, random = systemRandom } = options;
+  const { name, slowerThanMs = DEFAULT_SLOWER_THAN_MS, sampleRatio = 1, fields, random = systemRandom } = options;
   assertText('withCanonicalLine.name', name);
   assertDurationMs('withCanonicalLine.slowerThanMs', slowerThanMs, { min: 0, infinite: true });
   assertNumber('withCanonicalLine.sampleRatio', sampleRatio, { above: 0, max: 1 });
@@ -79,24 +78,24 @@ export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions,
   if (options.random !== undefined) assertFunction('withCanonicalLine.random', random);
   if (options.clock !== undefined) assertClock('withCanonicalLine.clock', options.clock);
   const clock = options.clock ?? systemClock;
-  // Not only at the end, when what was done would seem to have failed.
+  // Checked before the work begins: thrown after it, the error would make work that succeeded look failed.
   assertFunction('withCanonicalLine.log.info', (log as Partial<Logger> | undefined)?.info);
   assertFunction('withCanonicalLine.fn', fn);
   const startedAt = clock.monotonic();
 
-  const end = (work: Work, outcome: WorkOutcome, error: unknown): void => {
+  const logLine = (work: Work, outcome: WorkOutcome, error: unknown): void => {
     const durationMs = Math.round((clock.monotonic() - startedAt) * 1_000) / 1_000;
     const slow = durationMs >= slowerThanMs;
-    // How many are refused is up to strangers: they must not decide how much is logged.
+    // Refused work is sampled too: otherwise whoever sends many bad requests decides how much is logged.
     const sampled = (outcome === 'ok' || outcome === 'refused') && !slow && sampleRatio < 1;
     if (sampled && random() >= sampleRatio) return;
     const { priority } = work;
-    const more = moreOf(work, slow, sampled ? sampleRatio : undefined, outcome, error, fields);
-    // What is said here counts, whatever a layer below has annotated.
+    const extraFields = extraFieldsOf(work, slow, sampled ? sampleRatio : undefined, outcome, error, fields);
+    // The fields made here replace annotations of the same name, whichever layer below added them.
     if (log instanceof CoreLogger) {
-      log.writeWork(levelOf(outcome), { event: name, outcome, durationMs, priority, more }, work.annotations);
+      log.writeWork(levelOf(outcome), { event: name, outcome, durationMs, priority, extraFields }, work.annotations);
     } else {
-      log[levelOf(outcome)]({ ...work.annotations, ...more, event: name, outcome, durationMs, priority }, name);
+      log[levelOf(outcome)]({ ...work.annotations, ...extraFields, event: name, outcome, durationMs, priority }, name);
     }
   };
 
@@ -106,28 +105,28 @@ export function withCanonicalLine<T>(log: Logger, options: CanonicalLineOptions,
     try {
       result = fn();
     } catch (error) {
-      end(work, outcomeOf(error), error);
+      logLine(work, outcomeOf(error), error);
       throw error;
     }
     if (!isThenable(result)) {
-      end(work, 'ok', undefined);
+      logLine(work, 'ok', undefined);
       return result;
     }
     return Promise.resolve(result).then(
       (value) => {
-        end(work, 'ok', undefined);
+        logLine(work, 'ok', undefined);
         return value;
       },
       (error: unknown) => {
-        end(work, outcomeOf(error), error);
+        logLine(work, outcomeOf(error), error);
         throw error;
       },
     ) as T;
   });
 }
 
-/** What not every line has; undefined when there is nothing. */
-function moreOf(
+/** The fields that only some lines have; undefined if this one has none. */
+function extraFieldsOf(
   { tenant }: Work,
   slow: boolean,
   sampleRate: number | undefined,
@@ -138,20 +137,20 @@ function moreOf(
   if (!slow && tenant === undefined && sampleRate === undefined && outcome === 'ok' && fields === undefined) {
     return undefined;
   }
-  const more: Record<string, unknown> = {};
-  if (slow) more['slow'] = true;
-  if (tenant !== undefined) more['tenant'] = tenant;
-  if (sampleRate !== undefined) more['sampleRate'] = sampleRate;
+  const extra: Record<string, unknown> = {};
+  if (slow) extra['slow'] = true;
+  if (tenant !== undefined) extra['tenant'] = tenant;
+  if (sampleRate !== undefined) extra['sampleRate'] = sampleRate;
   try {
-    Object.assign(more, fields?.(outcome, error));
+    Object.assign(extra, fields?.(outcome, error));
   } catch (thrown) {
-    more['fieldsError'] = thrown;
+    extra['fieldsError'] = thrown;
   }
-  if (outcome !== 'ok') more['err'] = error;
-  return more;
+  if (outcome !== 'ok') extra['err'] = error;
+  return extra;
 }
 
-/** Name by name: a rest element takes as long as a whole line. */
+/** Copies the options one by one, since a rest element would take as long as writing the whole line. */
 function workOptionsOf(options: CanonicalLineOptions): WorkOptions {
   const work: WorkOptions = {};
   if (options.timeoutMs !== undefined) work.timeoutMs = options.timeoutMs;
@@ -175,7 +174,7 @@ function outcomeOf(error: unknown): WorkOutcome {
     if (isAbort(error)) return 'aborted';
     return refusalStatusOf(error) === undefined ? 'error' : 'refused';
   } catch {
-    // A Proxy that does not say what it is must not take the line with it.
+    // A Proxy whose traps throw; the line is still logged.
     return 'error';
   }
 }

@@ -41,7 +41,7 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     sink,
     clock,
     random,
-    sampling: levels.map((one) => sampling[one] ?? 1),
+    sampling: levels.map((level) => sampling[level] ?? 1),
     counts: levels.map(() => 0),
     sampledOut: 0,
     description:
@@ -65,13 +65,14 @@ function assertOptions(options: LoggerOptions): void {
   if (bindings !== undefined) assertObject('createLogger.bindings', bindings);
   if (serializers !== undefined) {
     assertObject('createLogger.serializers', serializers);
-    for (const [key, one] of Object.entries(serializers)) assertFunction(`createLogger.serializers.${key}`, one);
+    for (const [key, serialize] of Object.entries(serializers))
+      assertFunction(`createLogger.serializers.${key}`, serialize);
   }
   if (sampling !== undefined) {
     assertObject('createLogger.sampling', sampling);
     assertKnownOptions('createLogger.sampling', sampling, levels);
-    for (const [key, one] of Object.entries(sampling))
-      assertNumber(`createLogger.sampling.${key}`, one, { above: 0, max: 1 });
+    for (const [key, ratio] of Object.entries(sampling))
+      assertNumber(`createLogger.sampling.${key}`, ratio, { above: 0, max: 1 });
   }
   if (limits !== undefined) assertLimits(limits);
   if (options.clock !== undefined) assertClock('createLogger.clock', options.clock);
@@ -97,7 +98,7 @@ function assertRedact(redact: RedactOptions): void {
   assertObject(where, redact);
   assertKnownOptions(where, redact, ['keys', 'allow', 'patterns', 'pii', 'hashKey']);
   for (const name of ['keys', 'allow', 'patterns'] as const) {
-    // A text alone is easily written, and its letters are no names.
+    // A string instead of a list is a likely mistake: its letters would be taken for names.
     if (redact[name] !== undefined && !Array.isArray(redact[name]))
       throw new OptionsError(`${where}.${name}`, redact[name], 'a list');
   }
@@ -109,7 +110,7 @@ function assertRedact(redact: RedactOptions): void {
   });
   if (redact.pii !== undefined) assertOneOf(`${where}.pii`, redact.pii, ['mask', 'hash', 'off']);
   if (redact.pii === 'hash' && (typeof redact.hashKey !== 'string' || redact.hashKey.length < 16)) {
-    // The value is not repeated, not even cut: it is a key.
+    // The message must not show the value, which is a key.
     throw new OptionsError(
       `${where}.hashKey`,
       withheld(redact.hashKey),
@@ -122,8 +123,8 @@ function assertLimits(limits: Partial<LineLimits>): void {
   const where = 'createLogger.limits';
   assertObject(where, limits);
   assertKnownOptions(where, limits, limitNames);
-  const least: LineLimits = { lineBytes: 4_096, stringBytes: 64, depth: 1, items: 1, nodes: 1 };
+  const minimums: LineLimits = { lineBytes: 4_096, stringBytes: 64, depth: 1, items: 1, nodes: 1 };
   for (const name of limitNames) {
-    if (limits[name] !== undefined) assertInteger(`${where}.${name}`, limits[name], { min: least[name] });
+    if (limits[name] !== undefined) assertInteger(`${where}.${name}`, limits[name], { min: minimums[name] });
   }
 }

@@ -17,7 +17,7 @@ describe('formatText', () => {
     expect(formatText(template, args, json)).toBe(format(template, ...args));
   });
 
-  it('leaves arguments without a placeholder out', () => {
+  it('ignores arguments without a placeholder', () => {
     expect(formatText('a %s', ['b', 'c'], json)).toBe('a b');
   });
 });

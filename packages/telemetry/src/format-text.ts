@@ -31,7 +31,7 @@ function numberText(arg: unknown, round: (number: number) => number): string {
   return typeof arg === 'object' || typeof arg === 'symbol' ? 'NaN' : String(round(Number(arg)));
 }
 
-/** What is no text may throw when it is asked for one, which must not take the fields with it. */
+/** Converts a message that is not a string. If its `toString` throws, the fields of the line must still be written. */
 export function textOf(message: unknown): string {
   try {
     return String(message);

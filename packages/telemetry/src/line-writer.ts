@@ -1,7 +1,12 @@
+/**
+ * Turns a log call into one line: the prefix of the format, bindings, fields, trace and message. The line is valid JSON
+ * with unique names and within the limits, whatever the caller passes in.
+ */
 import { isSpanContextValid, trace } from '@opentelemetry/api';
+import { applySerializer } from './apply-serializer.ts';
 import type { LineLimits } from './encode/limits.ts';
 import { piiWriter } from './encode/pii-writer.ts';
-import { OF_WORK, PropertyNames } from './encode/property-names.ts';
+import { PropertyNames, SUMMARY_FIELDS } from './encode/property-names.ts';
 import { TextWriter } from './encode/text-writer.ts';
 import { ValueWriter } from './encode/value-writer.ts';
 import { formatText, textOf } from './format-text.ts';
@@ -9,73 +14,72 @@ import { type LineFormat, SHADOWED } from './line-format.ts';
 import { Bindings, type BoundField, type Line, type WorkSummary } from './line.ts';
 import { lineTotals } from './line-totals.ts';
 import type { RedactOptions, Serializers } from './options.ts';
-import { serialized } from './serialized.ts';
 import { KeyRules } from './redact/key-rules.ts';
 import { TextRules } from './redact/text-rules.ts';
 
 const hasOwn = Object.prototype.hasOwnProperty;
-/** Names of works come from the code; if they do not, there is an end to what is remembered. */
-const MOST_WORKS = 1_000;
+/** Names of units of work come from the code and are few. If they are not, the cache of prefixes stays bounded. */
+const MAX_SUMMARY_PREFIXES = 1_000;
 
-/** What the fields of a call say about the rest of its line. */
-interface Taken {
+/** What the fields of a line decide about its other parts. */
+interface FieldEffects {
+  /** The message, if a field holds it. */
   message: string | undefined;
-  /** Names that bindings have as well. */
-  bound: Set<string> | undefined;
-  /** JSON of the fields whose names are ours. */
+  /** Names of bindings that a field replaces. */
+  replacedBindings: Set<string> | undefined;
+  /** JSON of the fields whose names are reserved. */
   shadowed: string;
 }
 
-/** Makes lines: one for each call, valid JSON, names unique, within the limits, whatever it is given. */
 export class LineWriter {
-  /** Strings, lists and objects that were cut. */
+  /** The number of strings, lists and objects that were cut. */
   cut = 0;
   readonly #format: LineFormat;
   readonly #values: ValueWriter;
   readonly #limits: LineLimits;
-  #busy = false;
-  /** Counts the lines of works, to know which names are taken by what they begin with. */
-  #works = 0;
-  /** The beginning of such a line, by the name of the work: there are few, and they come often. */
-  readonly #workHeads = new Map<string, string>();
-  readonly #again: () => LineWriter;
-  /** Whether nobody hides what every line of work begins with. */
-  readonly #plainWork: boolean;
+  #isWriting = false;
+  /** The number of the current line of a unit of work; {@link PropertyName.lastExtraLine} refers to it. */
+  #summaryLine = 0;
+  /** The beginning of the summary by the name of the work, which repeats often. */
+  readonly #summaryPrefixes = new Map<string, string>();
+  readonly #createAnother: () => LineWriter;
+  /** Whether the summary can be concatenated: neither redaction nor the format concerns its names. */
+  readonly #hasPlainSummary: boolean;
 
   constructor(format: LineFormat, limits: LineLimits, redact: RedactOptions) {
     this.#format = format;
     this.#limits = limits;
     const keys = new KeyRules(redact.keys, redact.allow);
-    const longest = Math.min(limits.stringBytes, limits.lineBytes >> 3);
-    const text = new TextWriter(longest, new TextRules(keys, redact.keys, redact.patterns));
+    const maxLength = Math.min(limits.stringBytes, limits.lineBytes >> 3);
+    const text = new TextWriter(maxLength, new TextRules(keys, redact.keys, redact.patterns));
     const names = new PropertyNames(keys, text, format.reserved);
     this.#values = new ValueWriter(limits, text, names, piiWriter(redact), format.errorNames);
-    this.#plainWork = !OF_WORK.some((name) => keys.isSensitive(name) || format.reserved.has(name));
-    this.#again = () => new LineWriter(format, limits, redact);
+    this.#hasPlainSummary = !SUMMARY_FIELDS.some((name) => keys.isSensitive(name) || format.reserved.has(name));
+    this.#createAnother = () => new LineWriter(format, limits, redact);
   }
 
-  /** Never throws. Ends with a line feed. */
+  /** Returns the line with a line feed at its end. Never throws. */
   line(line: Line): string {
-    // A getter or a toJSON may log; what it logs must not be mixed into the line being made.
-    if (this.#busy) return this.#again().line(line);
-    this.#busy = true;
+    // A getter or a toJSON may log. That line is written by another writer, so that it does not end up inside of this one.
+    if (this.#isWriting) return this.#createAnother().line(line);
+    this.#isWriting = true;
     try {
       return this.#line(line);
     } catch {
-      return `${this.#head(line)},"msg":"[this line could not be written]"}\n`;
+      return `${this.#prefix(line)},"msg":"[this line could not be written]"}\n`;
     } finally {
       this.cut += this.#values.text.cuts;
       lineTotals.cut += this.#values.text.cuts;
       this.#values.text.cuts = 0;
       this.#values.release();
-      this.#busy = false;
+      this.#isWriting = false;
     }
   }
 
-  /** The bindings of `parent` and `fields`; of two with one name the later counts. */
+  /** Returns the bindings of `parent` and `fields`, which replace those of the same name. */
   bind(parent: Bindings, fields: object, serializers: Serializers | undefined): Bindings {
-    if (this.#busy) return this.#again().bind(parent, fields, serializers);
-    this.#busy = true;
+    if (this.#isWriting) return this.#createAnother().bind(parent, fields, serializers);
+    this.#isWriting = true;
     const values = this.#values;
     const added: BoundField[] = [];
     try {
@@ -83,165 +87,164 @@ export class LineWriter {
       values.enter(fields);
       for (const name in fields) {
         if (!hasOwn.call(fields, name)) continue;
-        if (!values.hasRoom()) break;
+        if (!values.reserveValue()) break;
         values.out = '';
-        this.#field(fields, name, false, serializers);
+        this.#writeField(fields, name, false, serializers);
         if (values.out === '' || this.#format.reserved.has(name)) continue;
         added.push({ name, json: values.out });
         values.maxBytes -= values.out.length;
       }
     } catch {
-      // A Proxy that does not let its names be read binds nothing.
+      // A Proxy whose names cannot be read adds no bindings.
     } finally {
       values.release();
-      this.#busy = false;
+      this.#isWriting = false;
     }
     return parent.with(new Bindings(added));
   }
 
   #line(line: Line): string {
     const values = this.#values;
-    const head = this.#head(line);
+    const prefix = this.#prefix(line);
     const { limit } = values.text;
-    values.reset(this.#limits.lineBytes - head.length - line.bindings.bytes - 3 * limit - 512);
+    values.reset(this.#limits.lineBytes - prefix.length - line.bindings.bytes - 3 * limit - 512);
     let message = line.message;
     let { bindings } = line;
     let shadowed = '';
     if (line.fields !== undefined) {
-      const taken: Taken = { message: undefined, bound: undefined, shadowed: '' };
-      if (line.work !== undefined) this.#work(line, line.work, taken);
-      this.#fields(line, line.fields, line.work === undefined ? 'plain' : 'annotations', taken);
-      message ??= taken.message ?? values.errorMessage;
-      if (taken.bound !== undefined) bindings = bindings.without(taken.bound);
-      if (taken.shadowed !== '') shadowed = `,"${SHADOWED}":{${taken.shadowed}}`;
+      const effects: FieldEffects = { message: undefined, replacedBindings: undefined, shadowed: '' };
+      if (line.work !== undefined) this.#writeSummary(line, line.work, effects);
+      this.#writeFields(line, line.fields, line.work === undefined ? 'plain' : 'annotations', effects);
+      message ??= effects.message ?? values.errorMessage;
+      if (effects.replacedBindings !== undefined) bindings = bindings.without(effects.replacedBindings);
+      if (effects.shadowed !== '') shadowed = `,"${SHADOWED}":{${effects.shadowed}}`;
     }
-    const { open, close } = this.#format;
-    let own = bindings.json + values.out + shadowed;
-    if (open !== '') own = `${open}${own.slice(1)}${close}`;
-    const written = head + own;
-    return `${written}${this.#trace(line)}${this.#message(message, line.args)}}\n`;
+    const { fieldsOpen, fieldsClose } = this.#format;
+    let fields = bindings.json + values.out + shadowed;
+    if (fieldsOpen !== '') fields = `${fieldsOpen}${fields.slice(1)}${fieldsClose}`;
+    return `${prefix}${fields}${this.#traceFields(line)}${this.#message(message, line.args)}}\n`;
   }
 
-  #head(line: Line): string {
-    const { heads, time, base } = this.#format;
-    return `${heads[line.level]}${time(line.time)}${base}`;
+  #prefix(line: Line): string {
+    const { levelPrefixes, formatTime, processFields } = this.#format;
+    return `${levelPrefixes[line.level]}${formatTime(line.time)}${processFields}`;
   }
 
-  /** What a line of work begins with: joined from what is known already, unless somebody wants it otherwise. */
-  #work(line: Line, work: WorkSummary, taken: Taken): void {
+  /** Writes the first fields of a line of a unit of work. Concatenates them where nothing can change them on the way. */
+  #writeSummary(line: Line, work: WorkSummary, effects: FieldEffects): void {
     const values = this.#values;
-    const { event, outcome, durationMs, priority, more } = work;
-    this.#works++;
-    if (line.serializers === undefined && this.#plainWork && line.bindings.fields.length === 0) {
-      let head = this.#workHeads.get(event);
-      if (head === undefined) {
-        head = `,"event":${values.text.quote(event)},"outcome":"`;
-        if (this.#workHeads.size < MOST_WORKS) this.#workHeads.set(event, head);
+    const { event, outcome, durationMs, priority, extraFields } = work;
+    this.#summaryLine++;
+    if (line.serializers === undefined && this.#hasPlainSummary && line.bindings.fields.length === 0) {
+      let prefix = this.#summaryPrefixes.get(event);
+      if (prefix === undefined) {
+        prefix = `,"event":${values.text.quote(event)},"outcome":"`;
+        if (this.#summaryPrefixes.size < MAX_SUMMARY_PREFIXES) this.#summaryPrefixes.set(event, prefix);
       }
-      values.out = `${head + outcome}","durationMs":${durationMs},"priority":"${priority}"`;
+      values.out = `${prefix + outcome}","durationMs":${durationMs},"priority":"${priority}"`;
     } else {
-      this.#fields(line, { event, outcome, durationMs, priority }, 'plain', taken);
+      this.#writeFields(line, { event, outcome, durationMs, priority }, 'plain', effects);
     }
-    if (more !== undefined) this.#fields(line, more, 'more', taken);
+    if (extraFields !== undefined) this.#writeFields(line, extraFields, 'extra', effects);
   }
 
-  /** Writes the fields, and sets apart those whose names are ours. In a line of work, what comes first counts. */
-  #fields(line: Line, fields: object, which: 'plain' | 'more' | 'annotations', taken: Taken): void {
+  /** Writes the fields of a call. `extra` leaves out the names of the summary, `annotations` those of the extra fields too. */
+  #writeFields(line: Line, fields: object, which: 'plain' | 'extra' | 'annotations', effects: FieldEffects): void {
     const values = this.#values;
     values.enter(fields);
     const { serializers } = line;
-    const bound = line.bindings.fields.length === 0 ? undefined : line.bindings;
-    const more = line.work?.more;
+    const bindings = line.bindings.fields.length === 0 ? undefined : line.bindings;
+    const extraFields = line.work?.extraFields;
     let count = 0;
     let known = values.names.start;
-    const start = values.out;
+    const before = values.out;
     try {
       for (const name in fields) {
         if (!hasOwn.call(fields, name)) continue;
-        known = values.names.after(known, name);
+        known = values.names.getAfter(known, name);
         if (which !== 'plain') {
-          if (known.ofWork) continue;
-          if (which === 'more') known.work = this.#works;
-          else if (known.work === this.#works) continue;
-          else if (!known.remembered && more !== undefined && hasOwn.call(more, name)) continue;
+          if (known.isSummaryField) continue;
+          if (which === 'extra') known.lastExtraLine = this.#summaryLine;
+          else if (known.lastExtraLine === this.#summaryLine) continue;
+          else if (!known.cached && extraFields !== undefined && hasOwn.call(extraFields, name)) continue;
         }
-        if (count++ >= this.#limits.items || !values.hasRoom()) {
+        if (count++ >= this.#limits.items || !values.reserveValue()) {
           values.out += ',"[…]":';
-          values.cut('more');
+          values.writeCut('more');
           break;
         }
         if (known.reserved) {
-          this.#shadow(line, fields, name, taken);
+          this.#writeReserved(line, fields, name, effects);
           continue;
         }
-        if (bound !== undefined && bound.has(name)) (taken.bound ??= new Set()).add(name);
+        if (bindings !== undefined && bindings.has(name)) (effects.replacedBindings ??= new Set()).add(name);
         if (name === 'err' || serializers !== undefined) {
-          this.#field(fields, name, false, serializers);
+          this.#writeField(fields, name, false, serializers);
           continue;
         }
         let value: unknown;
-        // Read here, where the engine knows the shape from the loop.
+        // Read inside of the `for in` loop, where V8 uses the shape of the object for a fast look-up.
         try {
           value = (fields as Record<string, unknown>)[name];
         } catch {
-          values.unreadable(known, false);
+          values.writeUnreadable(known, false);
           continue;
         }
-        values.entry(value, known, false, 1, fields);
+        values.writeEntry(value, known, false, 1, fields);
       }
     } catch {
-      values.out = `${start},"[…]":"[threw]"`;
+      values.out = `${before},"[…]":"[threw]"`;
     }
   }
 
-  /** A field under a name of ours: `msg` is the message when there is no other; the rest goes below `shadowed`. */
-  #shadow(line: Line, fields: object, name: string, taken: Taken): void {
+  /** Writes a field whose name is reserved: as the message if it is a string and there is no other, else below `shadowed`. */
+  #writeReserved(line: Line, fields: object, name: string, effects: FieldEffects): void {
     const values = this.#values;
     const before = values.out;
     values.out = '';
-    this.#field(fields, name, true, line.serializers);
+    this.#writeField(fields, name, true, line.serializers);
     const json = values.out;
     values.out = before;
     if (json === '') return;
-    const isMessage = this.#format.message === `,"${name}":` && line.message === undefined;
+    const isMessage = this.#format.messageKey === `,"${name}":` && line.message === undefined;
     const start = `"${name}":"`;
-    if (isMessage && json.startsWith(start)) taken.message = JSON.parse(json.slice(start.length - 1)) as string;
-    else taken.shadowed += taken.shadowed === '' ? json : `,${json}`;
+    if (isMessage && json.startsWith(start)) effects.message = JSON.parse(json.slice(start.length - 1)) as string;
+    else effects.shadowed += effects.shadowed === '' ? json : `,${json}`;
   }
 
-  #field(fields: object, name: string, first: boolean, serializers: Serializers | undefined): void {
+  #writeField(fields: object, name: string, first: boolean, serializers: Serializers | undefined): void {
     const values = this.#values;
     if (name === 'err' && this.#format.errorName !== 'err') {
-      const mark = values.out;
+      const before = values.out;
       values.out = '';
-      values.property(fields, name, true, 1);
+      values.writeProperty(fields, name, true, 1);
       const json = values.out.replace('"err":', `"${this.#format.errorName}":`);
-      values.out = json === '' ? mark : `${mark}${first ? '' : ','}${json}`;
+      values.out = json === '' ? before : `${before}${first ? '' : ','}${json}`;
       return;
     }
     const serialize = serializers !== undefined && hasOwn.call(serializers, name) ? serializers[name] : undefined;
-    if (serialize === undefined) values.property(fields, name, first, 1);
-    else values.property({ [name]: serialized(fields, name, serialize) }, name, first, 1, fields);
+    if (serialize === undefined) values.writeProperty(fields, name, first, 1);
+    else values.writeProperty({ [name]: applySerializer(fields, name, serialize) }, name, first, 1, fields);
   }
 
   #message(message: unknown, args: readonly unknown[]): string {
     if (message === undefined) return '';
     let text = typeof message === 'string' ? message : textOf(message);
-    if (args.length > 0 && text.includes('%')) text = formatText(text, args, (value) => this.#json(value));
-    return `${this.#format.message}${this.#values.text.quote(text)}`;
+    if (args.length > 0 && text.includes('%')) text = formatText(text, args, (value) => this.#argumentJson(value));
+    return `${this.#format.messageKey}${this.#values.text.quote(text)}`;
   }
 
-  /** For `%o` and `%j`, after the fields were taken from `out`. */
-  #json(value: unknown): string {
+  /** JSON of an argument for `%o` or `%j`. Overwrites `out`, whose fields are part of the line by then. */
+  #argumentJson(value: unknown): string {
     const values = this.#values;
     values.reset(values.text.limit);
-    values.value(value, 0);
+    values.writeValue(value, 0);
     return values.out;
   }
 
-  #trace(line: Line): string {
+  #traceFields(line: Line): string {
     const span = trace.getActiveSpan()?.spanContext();
     const sampled = line.sampleRate === undefined ? '' : `,"sample_rate":${line.sampleRate}`;
-    return span !== undefined && isSpanContextValid(span) ? this.#format.trace(span) + sampled : sampled;
+    return span !== undefined && isSpanContextValid(span) ? this.#format.traceFields(span) + sampled : sampled;
   }
 }

@@ -1,15 +1,15 @@
 import type { Serializers } from './options.ts';
 
-/** A field of bindings, as JSON: `,"a":1`. */
+/** A field of a logger's bindings; `json` is `,"a":1`. */
 export interface BoundField {
   readonly name: string;
   readonly json: string;
 }
 
-/** From this many on a set is faster than a look at each. */
-const MANY = 8;
+/** From this number of fields on, a look-up in a set is faster than a search. */
+const SET_FROM_FIELDS = 8;
 
-/** Fields that stand on every line of a logger, written once. Their names differ. */
+/** The fields that a logger adds to each of its lines, serialized once. Their names are unique. */
 export class Bindings {
   readonly fields: readonly BoundField[];
   /** `,"a":1,"b":2` */
@@ -26,7 +26,7 @@ export class Bindings {
   }
 
   has(name: string): boolean {
-    if (this.fields.length < MANY) {
+    if (this.fields.length < SET_FROM_FIELDS) {
       for (const field of this.fields) if (field.name === name) return true;
       return false;
     }
@@ -34,12 +34,12 @@ export class Bindings {
     return this.#names.has(name);
   }
 
-  /** Without those of these names. */
+  /** Returns these bindings without the fields of the given names. */
   without(names: { has(name: string): boolean }): Bindings {
     return new Bindings(this.fields.filter(({ name }) => !names.has(name)));
   }
 
-  /** With these as well; of two with one name the added one counts. */
+  /** Returns these bindings with the added ones, which replace those of the same name. */
   with(added: Bindings): Bindings {
     if (added.fields.length === 0) return this;
     if (this.fields.length === 0) return added;
@@ -49,24 +49,24 @@ export class Bindings {
 
 export const noBindings: Bindings = new Bindings([]);
 
-/** What the line of a unit of work says before anything else. */
+/** The fields with which the line of a unit of work begins. */
 export interface WorkSummary {
   readonly event: string;
   readonly outcome: string;
   readonly durationMs: number;
   readonly priority: string;
-  /** What not every line has. */
-  readonly more: object | undefined;
+  /** Fields that only some lines have, such as `slow` and `err`. They replace annotations of the same name. */
+  readonly extraFields: object | undefined;
 }
 
-/** What goes into a line. */
+/** The content of a line. */
 export interface Line {
   level: number;
   time: number;
   bindings: Bindings;
   serializers: Serializers | undefined;
   fields: object | undefined;
-  /** Written before `fields`; of two with one name this counts. */
+  /** Written before `fields`, which it replaces where names are the same. */
   work?: WorkSummary | undefined;
   message: unknown;
   args: readonly unknown[];

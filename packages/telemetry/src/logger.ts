@@ -70,7 +70,7 @@ export interface Logger {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** What a logger and all its children share. */
+/** The state that a logger and all its children share. */
 export interface LogCore {
   readonly writer: LineWriter;
   readonly sink: LineSink;
@@ -82,11 +82,11 @@ export interface LogCore {
   sampledOut: number;
 }
 
-const LAST_RESORT = '{"level":50,"msg":"[this line could not be written]"}\n';
+const UNWRITABLE_LINE = '{"level":50,"msg":"[this line could not be written]"}\n';
 const NO_ARGS: readonly unknown[] = [];
-const ignore: LogMethod = () => {};
+const noop: LogMethod = () => {};
 
-/** The class of a logger and of its children that have no level of their own. */
+/** The class that a logger shares with its children without a level of their own; see {@link createLevelClass}. */
 type LevelClass = new (core: LogCore, bindings: Bindings, serializers: Serializers | undefined) => CoreLogger;
 
 export class CoreLogger implements Logger {
@@ -97,9 +97,9 @@ export class CoreLogger implements Logger {
   declare error: LogMethod;
   declare fatal: LogMethod;
   declare silent: LogMethod;
-  /** Name of the threshold; stands on the prototype of the level class. */
+  /** The minimum level. A property of the prototype of the level class, like the log methods. */
   declare threshold: LevelThreshold;
-  /** Whose level it is; stands there too. */
+  /** The logger whose level it is; also a property of that prototype. */
   declare levelOwner: CoreLogger;
   readonly core: LogCore;
   readonly bindings: Bindings;
@@ -118,7 +118,7 @@ export class CoreLogger implements Logger {
   set level(level: string) {
     assertOneOf('logger.level', level, levelThresholds);
     if (this.levelOwner === this) setLevel(Object.getPrototypeOf(this) as CoreLogger, level);
-    else ownLevel(this, level);
+    else createLevelClass(this, level);
   }
 
   isLevelEnabled(level: string): boolean {
@@ -129,16 +129,16 @@ export class CoreLogger implements Logger {
   child(bindings: Readonly<Record<string, unknown>>, options: ChildOptions = {}): Logger {
     let serializers = this.serializers;
     if (options.serializers !== undefined) serializers = { ...serializers, ...options.serializers };
-    const own = this.core.writer.bind(this.bindings, bindings, serializers);
+    const childBindings = this.core.writer.bind(this.bindings, bindings, serializers);
     const { level } = options;
-    if (level === undefined) return new (this.constructor as LevelClass)(this.core, own, serializers);
+    if (level === undefined) return new (this.constructor as LevelClass)(this.core, childBindings, serializers);
     assertOneOf('child.level', level, levelThresholds);
-    return ownLevel(new CoreLogger(this.core, own, serializers), level);
+    return createLevelClass(new CoreLogger(this.core, childBindings, serializers), level);
   }
 
   flush(callback?: (error?: Error) => void): Promise<void> {
     const flushed = this.core.sink.flush();
-    // Errors of the callback are its owner's, as with any callback.
+    // If the callback throws, the rejection is unhandled, so that its owner learns of it.
     if (callback !== undefined) void flushed.then(() => callback());
     return flushed;
   }
@@ -161,7 +161,7 @@ export class CoreLogger implements Logger {
     return this.close();
   }
 
-  /** One line of a unit of work, with a summary before what was annotated. Never sampled: that was decided before. */
+  /** Logs the line of a unit of work: its summary, then the annotations. `withCanonicalLine` has done the sampling. */
   writeWork(level: Level, work: WorkSummary, annotations: object): void {
     const { core, bindings, serializers } = this;
     if (!this.isLevelEnabled(level)) return;
@@ -182,7 +182,7 @@ export class CoreLogger implements Logger {
       core.counts[index]!++;
       core.sink.write(core.writer.line(line), index);
     } catch {
-      core.sink.write(LAST_RESORT, index);
+      core.sink.write(UNWRITABLE_LINE, index);
     }
   }
 
@@ -201,7 +201,7 @@ export class CoreLogger implements Logger {
       bindings: this.bindings,
       serializers: this.serializers,
       fields: isFields ? fieldsOf(first) : undefined,
-      // `log.info(undefined, 'text')` and `log.info(null, 'text')` are meant as no fields.
+      // `log.info(undefined, 'text')` and `log.info(null, 'text')` have no fields.
       message: isFields || first == null ? message : first,
       args:
         isFields || first == null ? args : message === undefined && args.length === 0 ? NO_ARGS : [message, ...args],
@@ -212,23 +212,24 @@ export class CoreLogger implements Logger {
   }
 }
 
-/** One method a level, made once for all loggers. */
+/** One method per level, shared by all loggers. */
 const methods: readonly LogMethod[] = levels.map((_, level) => {
   return function log(this: CoreLogger, first: unknown, message?: unknown, ...args: unknown[]): void {
     try {
       this.write(level, first, message, args);
     } catch {
-      // Whatever was handed in fails, a clock or a random source: there is still a line, and it still does not throw.
-      this.core.sink.write(LAST_RESORT, level);
+      // The caller's clock or random source threw. A log call never does, and still writes a line.
+      this.core.sink.write(UNWRITABLE_LINE, level);
     }
   } as LogMethod;
 });
 
 /**
- * Gives a logger a level that can be changed: a class of its own, whose prototype holds the methods, a shared no-op where
- * disabled. Children made from then on are of the same class, and so follow at no cost.
+ * Gives a logger a level of its own: a class whose prototype has the log methods, with a shared no-op for each disabled
+ * level. A disabled call therefore costs one empty function. Children created afterwards are instances of the same
+ * class, so that they follow when the level changes.
  */
-function ownLevel(logger: CoreLogger, level: LevelThreshold): Logger {
+function createLevelClass(logger: CoreLogger, level: LevelThreshold): Logger {
   const { prototype } = class extends CoreLogger {};
   setLevel(prototype, level);
   prototype.levelOwner = logger;
@@ -236,12 +237,14 @@ function ownLevel(logger: CoreLogger, level: LevelThreshold): Logger {
 }
 
 function setLevel(prototype: CoreLogger, level: LevelThreshold): void {
-  levels.forEach((name, i) => (prototype[name] = levelValues[name] >= levelValues[level] ? methods[i]! : ignore));
-  prototype.silent = ignore;
+  levels.forEach((name, i) => (prototype[name] = levelValues[name] >= levelValues[level] ? methods[i]! : noop));
+  prototype.silent = noop;
   prototype.threshold = level;
 }
 
-/** The root logger of a core. */
 export function rootLogger(core: LogCore, level: LevelThreshold, bindings: object, serializers?: Serializers): Logger {
-  return ownLevel(new CoreLogger(core, core.writer.bind(noBindings, bindings, serializers), serializers), level);
+  return createLevelClass(
+    new CoreLogger(core, core.writer.bind(noBindings, bindings, serializers), serializers),
+    level,
+  );
 }

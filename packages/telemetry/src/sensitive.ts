@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 
-/** Printed in place of everything that must not be seen. */
+/** Written in place of credentials. */
 export const CENSOR = '[redacted]';
 
-// Registered symbols, so that a logger recognises what another copy of this package has wrapped.
+// Registered symbols, so that a logger recognises values wrapped by another copy of this package.
 const SECRET: unique symbol = Symbol.for('macadam.secret') as never;
 const PII: unique symbol = Symbol.for('macadam.pii') as never;
 

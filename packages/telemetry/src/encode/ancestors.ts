@@ -1,27 +1,27 @@
 const NOTHING: object = {};
 
-/** The objects around the value that is being written, by depth: one that is among them contains itself. */
+/** The objects that contain the value being written, by depth. Detects objects that contain themselves. */
 export class Ancestors {
   readonly #objects: object[] = [];
-  #deepest = 0;
+  #length = 0;
 
-  /** Starts with what stands at the top, which must not contain itself. */
-  enter(top: object): void {
+  /** Starts with the object at the top of the line. */
+  start(top: object): void {
     this.#objects[0] = top;
-    this.#deepest = 1;
+    this.#length = 1;
   }
 
-  /** Whether the value contains itself; else it is remembered for its descendants. */
-  includes(value: object, depth: number): boolean {
-    for (let i = 0; i < depth; i++) if (this.#objects[i] === value) return true;
+  /** Records `value` as the object at `depth`; returns false if it is already above, that is, if it contains itself. */
+  enter(value: object, depth: number): boolean {
+    for (let i = 0; i < depth; i++) if (this.#objects[i] === value) return false;
     this.#objects[depth] = value;
-    if (depth >= this.#deepest) this.#deepest = depth + 1;
-    return false;
+    if (depth >= this.#length) this.#length = depth + 1;
+    return true;
   }
 
-  /** Lets go of all. */
+  /** Drops all references, so that nothing outlives the line. */
   release(): void {
-    for (let i = 0; i < this.#deepest; i++) this.#objects[i] = NOTHING;
-    this.#deepest = 0;
+    for (let i = 0; i < this.#length; i++) this.#objects[i] = NOTHING;
+    this.#length = 0;
   }
 }

@@ -1,25 +1,24 @@
-// One look at each character tells what has to be escaped and which patterns of credentials are possible at all, so that
-// an ordinary string pays for no regular expression.
+// One pass over the characters of a string decides whether it must be escaped, and which patterns of credentials it can
+// contain at all. An ordinary string needs no regular expression.
 
 /** Must be escaped in JSON, or in a terminal: C0, quote, backslash, DEL. */
 export const ESCAPED = 1;
 export const COLON_OR_EQUALS = 2;
 export const DIGIT = 4;
-/** `J`, as in `eyJ`, the beginning of every JWT. */
+/** `J`, as in `eyJ`, with which every JWT begins. */
 export const UPPER_J = 8;
 export const UNDERSCORE = 16;
 export const DASH = 32;
 export const BLANK = 64;
-/** One of `b`, `p`: every authentication scheme that carries a credential has one. */
+/** `b` or `p`: the names of the authentication schemes Bearer, Basic and DPoP have one. */
 export const B_OR_P = 128;
 /** `A`, as in `AKIA` and `AIza`. */
 export const UPPER_A = 256;
 export const AT = 512;
-/** One of `k`, `x`, `t`: prefixed keys with dashes have one, and a UUID has none. */
+/** `k`, `x` or `t`: API keys with a prefix and dashes have one, and a UUID has none. */
 export const K_X_T = 1024;
 export const DOT = 2048;
-/** Not ASCII. */
-export const WIDE = 4096;
+export const NON_ASCII = 4096;
 export const LESS_THAN = 8192;
 
 const table = new Uint16Array(128);
@@ -41,5 +40,5 @@ mark('kKxXtT', K_X_T);
 mark('.', DOT);
 mark('<', LESS_THAN);
 
-/** The classes of each ASCII character. */
+/** The bits of each ASCII character. */
 export const classes: Uint16Array = table;

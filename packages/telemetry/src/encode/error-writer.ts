@@ -1,14 +1,15 @@
 import { types } from 'node:util';
 import type { ValueWriter } from './value-writer.ts';
 
-/** What an error may add beyond type, message, stack and causes: errors of HTTP clients carry whole requests. */
+/** Limits of an error's own fields, beyond type, message, stack and causes: errors of HTTP clients carry whole requests. */
 const OWN_FIELDS_BYTES = 3_072;
 const OWN_FIELDS_DEPTH = 3;
 const OWN_STRING_BYTES = 1_024;
-/** Longest chain of causes. */
-const CAUSES = 5;
+/** The depth up to which causes and aggregated errors are written. */
+const MAX_CAUSE_DEPTH = 5;
 
-const STANDARD: ReadonlySet<string> = new Set([
+/** Names that are written separately, or would collide with those that are. */
+const STANDARD_FIELDS: ReadonlySet<string> = new Set([
   'type',
   'stacktrace',
   'stack_trace',
@@ -20,7 +21,7 @@ const STANDARD: ReadonlySet<string> = new Set([
   'aggregateErrors',
 ]);
 
-/** How a line format calls the parts of an error. */
+/** The names of the parts of an error in a line format. */
 export interface ErrorNames {
   readonly message: string;
   readonly stack: string;
@@ -32,34 +33,35 @@ export function isError(value: object): value is Error {
 }
 
 /**
- * `{ type, message, stack, …own fields, cause, aggregateErrors }`: the names of pino, so that its tools know them, but
- * with causes as objects, which keeps their `code` and their fields. `toJSON` is not asked: it would lose the stack.
+ * Writes `{ type, message, stack, …own fields, cause, aggregateErrors }`. These are the names of pino, so that its tools
+ * can read them, but a cause is an object here, which keeps its `code` and other fields. `toJSON` of the error is not
+ * called, since its result has no stack.
  */
 export function writeError(error: Error, writer: ValueWriter, depth: number): void {
   const names = writer.errorNames;
   const message = read(error, 'message');
-  // The message of the line, when the caller gave none; the getter must not run again for it.
+  // Becomes the message of the line if the caller gave none. Stored here, so that a getter runs only once.
   if (depth === 1 && typeof message === 'string') writer.errorMessage ??= message;
   writer.out += `{"type":${writer.text.quote(typeOf(error))}`;
-  text(writer, names.message, message);
-  text(writer, names.stack, read(error, 'stack'));
-  ownFields(error, writer, depth);
+  writeText(writer, names.message, message);
+  writeText(writer, names.stack, read(error, 'stack'));
+  writeOwnFields(error, writer, depth);
   const cause = read(error, 'cause');
-  if (cause !== undefined) nested(writer, 'cause', cause, depth);
+  if (cause !== undefined) writeNested(writer, 'cause', cause, depth);
   const errors = read(error, 'errors');
-  if (Array.isArray(errors)) nested(writer, 'aggregateErrors', errors, depth);
+  if (Array.isArray(errors)) writeNested(writer, 'aggregateErrors', errors, depth);
   writer.out += '}';
 }
 
 function typeOf(error: Error): string {
   const name = read(error, 'name');
   if (typeof name === 'string' && name !== '' && name !== 'Error') return name;
-  const made = read(error, 'constructor');
-  const className = typeof made === 'function' ? made.name : name;
+  const constructor = read(error, 'constructor');
+  const className = typeof constructor === 'function' ? constructor.name : name;
   return typeof className === 'string' && className !== '' ? className : 'Error';
 }
 
-/** Each field is read on its own, so that one that throws does not take the others with it. */
+/** Reads one field, so that a getter that throws does not prevent the others from being written. */
 function read(error: Error, name: string): unknown {
   try {
     return (error as unknown as Record<string, unknown>)[name];
@@ -68,22 +70,22 @@ function read(error: Error, name: string): unknown {
   }
 }
 
-function text(writer: ValueWriter, name: string, value: unknown): void {
+function writeText(writer: ValueWriter, name: string, value: unknown): void {
   if (typeof value === 'string') writer.out += `,"${name}":${writer.text.quote(value)}`;
 }
 
-function nested(writer: ValueWriter, name: string, value: unknown, depth: number): void {
-  if (!writer.hasRoom() || depth >= CAUSES) {
+function writeNested(writer: ValueWriter, name: string, value: unknown, depth: number): void {
+  if (!writer.reserveValue() || depth >= MAX_CAUSE_DEPTH) {
     writer.out += `,"${name}":`;
-    writer.cut('deeper');
+    writer.writeCut('deeper');
     return;
   }
   writer.out += `,"${name}":`;
-  writer.value(value, depth + 1);
+  writer.writeValue(value, depth + 1);
 }
 
-/** Plain values first: `code` and `status` must not be crowded out by a request object. */
-function ownFields(error: Error, writer: ValueWriter, depth: number): void {
+/** Writes primitive values first: a large request object must not use up the room of `code` and `status`. */
+function writeOwnFields(error: Error, writer: ValueWriter, depth: number): void {
   const { maxBytes, maxDepth } = writer;
   const { limit } = writer.text;
   writer.maxBytes = Math.min(maxBytes, writer.out.length + writer.text.extraBytes + OWN_FIELDS_BYTES);
@@ -93,15 +95,15 @@ function ownFields(error: Error, writer: ValueWriter, depth: number): void {
   try {
     let count = 0;
     for (const name of Object.keys(error)) {
-      if (STANDARD.has(name)) continue;
-      if (++count > writer.limits.items || !writer.hasRoom()) break;
+      if (STANDARD_FIELDS.has(name)) continue;
+      if (++count > writer.limits.items || !writer.reserveValue()) break;
       const value = read(error, name);
       if (typeof value === 'object' && value !== null) objects.push([name, value]);
-      else writer.property({ [name]: value }, name, false, depth + 1, error);
+      else writer.writeProperty({ [name]: value }, name, false, depth + 1, error);
     }
     for (const [name, value] of objects) {
-      if (!writer.hasRoom()) break;
-      writer.property({ [name]: value }, name, false, depth + 1, error);
+      if (!writer.reserveValue()) break;
+      writer.writeProperty({ [name]: value }, name, false, depth + 1, error);
     }
   } finally {
     writer.maxBytes = maxBytes;

@@ -14,5 +14,5 @@ export interface LineLimits {
 
 export const defaultLimits: LineLimits = { lineBytes: 65_536, stringBytes: 8_192, depth: 8, items: 100, nodes: 1_000 };
 
-/** Names in order of their use in messages. */
+/** The names of the limits, in the order in which error messages list them. */
 export const limitNames: readonly (keyof LineLimits)[] = ['lineBytes', 'stringBytes', 'depth', 'items', 'nodes'];

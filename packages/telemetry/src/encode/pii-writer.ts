@@ -2,9 +2,9 @@ import { createHmac } from 'node:crypto';
 import type { RedactOptions } from '../options.ts';
 import type { WritePii } from './value-writer.ts';
 
-/** How a log shows personal data: masked, as a hash that joins, or as it is. */
+/** Returns the function that writes personal data: masked, as a keyed hash, or unchanged. */
 export function piiWriter({ pii = 'mask', hashKey = '' }: RedactOptions): WritePii {
-  if (pii === 'off') return (value, writer) => writer.value(value.reveal(), writer.maxDepth - 1);
+  if (pii === 'off') return (value, writer) => writer.writeValue(value.reveal(), writer.maxDepth - 1);
   if (pii === 'mask') return (_value, writer) => void (writer.out += '"[pii]"');
   return (value, writer) => {
     const digest = createHmac('sha256', hashKey).update(String(value.reveal())).digest('hex');

@@ -2,103 +2,103 @@ import type { KeyRules } from '../redact/key-rules.ts';
 import { CENSOR } from '../sensitive.ts';
 import type { TextWriter } from './text-writer.ts';
 
-/** What is known about a property name: seen once, then remembered. */
+/** What is known about a property name: how it is written, and whether its value is redacted. Computed once per name. */
 export interface PropertyName {
   readonly name: string;
   /** `"name":`, escaped. */
   readonly json: string;
-  /** `,"name":`, and the same up to a text, and with a value: made once, since joining text is what a line costs. */
-  readonly further: string;
-  readonly furtherText: string;
-  readonly furtherTrue: string;
-  readonly furtherFalse: string;
-  /** Its value is never shown, or it depends on what it is a property of. */
+  /** `,"name":`, and the same with the beginning of a string or with a boolean. Prepared, since concatenation is most of the cost of a line. */
+  readonly commaJson: string;
+  readonly commaString: string;
+  readonly commaTrue: string;
+  readonly commaFalse: string;
+  /** Whether the value is redacted; `depends`: it depends on the object that has the property. */
   readonly sensitive: boolean | 'depends';
-  /** Its place at the top of the line is taken by us. */
+  /** Whether the line format uses this name at the top of the line. */
   readonly reserved: boolean;
-  /** What UTF-8 needs beyond one byte a character. */
+  /** Bytes of UTF-8 beyond one per character. */
   readonly extraBytes: number;
-  /** Whether every line of a unit of work begins with it. */
-  readonly ofWork: boolean;
-  /** Whether it is the same object the next time. */
-  readonly remembered: boolean;
-  /** What came after it the last time: objects of one shape have the same names in the same order. */
-  next: PropertyName | undefined;
-  /** The line of work that last had it among what it begins with, as a number. */
-  work: number;
+  /** Whether it is one of {@link SUMMARY_FIELDS}. */
+  readonly isSummaryField: boolean;
+  /** Whether the next look-up of the name returns this object again. */
+  readonly cached: boolean;
+  /** The name that followed it last time: objects of one shape have the same names in the same order. */
+  likelyNext: PropertyName | undefined;
+  /** The number of the last line of a unit of work that has this name among its extra fields. */
+  lastExtraLine: number;
 }
 
-/** Names come from requests too, so there must be an end to what is remembered. */
-const MOST_REMEMBERED = 2_048;
-const LONGEST_NAME = 256;
-/** The fields of a summary of work, in the order in which they are written. */
-export const OF_WORK: readonly string[] = ['event', 'outcome', 'durationMs', 'priority'];
+/** Names can come from requests, so the cache is bounded. */
+const MAX_CACHED_NAMES = 2_048;
+const MAX_NAME_LENGTH = 256;
+/** The fields that begin each line of a unit of work, in the order in which they are written. */
+export const SUMMARY_FIELDS: readonly string[] = ['event', 'outcome', 'durationMs', 'priority'];
 
-/** Remembers for each property name how it is written and whether it is sensitive. */
+/** Caches how each property name is written and whether it is sensitive. */
 export class PropertyNames {
-  /** Comes before the first name of a line. */
+  /** The predecessor of the first name of an object, for {@link getAfter}. */
   readonly start: PropertyName;
   readonly rules: KeyRules;
   readonly #known = new Map<string, PropertyName>();
   readonly #text: TextWriter;
   readonly #reserved: ReadonlySet<string>;
-  #changed = 0;
+  #alteredNames = 0;
 
   constructor(rules: KeyRules, text: TextWriter, reserved: ReadonlySet<string>) {
     this.rules = rules;
     this.#reserved = reserved;
     this.#text = text;
-    this.start = this.#learn('');
+    this.start = this.#create('');
   }
 
   get(name: string): PropertyName {
-    return this.#known.get(name) ?? this.#learn(name);
+    return this.#known.get(name) ?? this.#create(name);
   }
 
-  /** The same as `get`, for the name that comes after another one: a guess, which mostly saves the look-up. */
-  after(previous: PropertyName, name: string): PropertyName {
-    const guess = previous.next;
+  /** The same as `get`. Tries the name that followed `previous` last time first, which mostly saves the look-up. */
+  getAfter(previous: PropertyName, name: string): PropertyName {
+    const guess = previous.likelyNext;
     if (guess !== undefined && guess.name === name) return guess;
     const known = this.#known.get(name);
-    if (known === undefined) return this.#learn(name);
-    previous.next = known;
+    if (known === undefined) return this.#create(name);
+    previous.likelyNext = known;
     return known;
   }
 
-  #learn(name: string): PropertyName {
+  #create(name: string): PropertyName {
     const { limit, extraBytes } = this.#text;
-    this.#text.limit = Math.min(limit, LONGEST_NAME);
+    this.#text.limit = Math.min(limit, MAX_NAME_LENGTH);
     let quoted = this.#text.quote(name);
     this.#text.limit = limit;
     const sensitive = this.rules.isSensitive(name) || (this.rules.mayBeSensitive(name) && 'depends');
     const reserved = this.#reserved.has(name);
-    const wide = this.#text.extraBytes - extraBytes;
+    const ownExtraBytes = this.#text.extraBytes - extraBytes;
     this.#text.extraBytes = extraBytes;
-    const written = (text: string, remembered: boolean): PropertyName => {
-      const further = `,${text}:`;
+    const propertyName = (text: string, cached: boolean): PropertyName => {
+      const commaJson = `,${text}:`;
       return {
         name,
         json: `${text}:`,
-        further,
-        furtherText: `${further}"`,
-        furtherTrue: `${further}true`,
-        furtherFalse: `${further}false`,
+        commaJson,
+        commaString: `${commaJson}"`,
+        commaTrue: `${commaJson}true`,
+        commaFalse: `${commaJson}false`,
         sensitive,
         reserved,
-        extraBytes: wide,
-        ofWork: OF_WORK.includes(name),
-        remembered,
-        next: undefined,
-        work: 0,
+        extraBytes: ownExtraBytes,
+        isSummaryField: SUMMARY_FIELDS.includes(name),
+        cached,
+        likelyNext: undefined,
+        lastExtraLine: 0,
       };
     };
     if (!quoted.includes(CENSOR) && !quoted.includes('[…')) {
-      const known = written(quoted, this.#known.size < MOST_REMEMBERED);
-      if (known.remembered) this.#known.set(name, known);
+      const known = propertyName(quoted, this.#known.size < MAX_CACHED_NAMES);
+      if (known.cached) this.#known.set(name, known);
       return known;
     }
-    // Cut or redacted: not to be remembered, and two of them could look the same, so a number keeps them apart.
-    quoted = `${quoted.slice(0, -1)}#${(this.#changed = (this.#changed + 1) % 1_000_000)}"`;
-    return written(quoted, false);
+    // Cut or redacted names can look the same although they differ, so a number makes each unique. It is not cached.
+    quoted = `${quoted.slice(0, -1)}#${(this.#alteredNames = (this.#alteredNames + 1) % 1_000_000)}"`;
+    return propertyName(quoted, false);
   }
 }

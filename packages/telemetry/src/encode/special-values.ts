@@ -2,7 +2,10 @@ import { CENSOR, isPii, isSecret } from '../sensitive.ts';
 import { isError, writeError } from './error-writer.ts';
 import type { ValueWriter } from './value-writer.ts';
 
-/** Writes what is not shown as it is, and what JSON would lose or spell out at length; false when the value is none of these. */
+/**
+ * Writes values that are masked (secrets, personal data), that `JSON.stringify` would lose (Map, Set, errors) or that
+ * would be too long (buffers). Returns false, and writes nothing, for any other object.
+ */
 export function writeSpecial(value: object, writer: ValueWriter, depth: number): boolean {
   if (isSecret(value)) {
     writer.out += `"${CENSOR}"`;
@@ -18,11 +21,11 @@ export function writeSpecial(value: object, writer: ValueWriter, depth: number):
   } else if (value instanceof Map) {
     writeMap(value, writer, depth);
   } else if (value instanceof Set) {
-    writer.items(firstOf(value, writer.limits.items), depth);
+    writer.writeItems(firstOf(value, writer.limits.items), depth);
   } else if (value instanceof URL || value instanceof RegExp) {
     writer.out += writer.text.quote(String(value));
   } else if (value instanceof String || value instanceof Number || value instanceof Boolean) {
-    writer.value(value.valueOf(), depth);
+    writer.writeValue(value.valueOf(), depth);
   } else if (value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet) {
     writer.out += writer.text.quote(`[${value.constructor.name}]`);
   } else if (isHeaders(value)) {
@@ -33,33 +36,36 @@ export function writeSpecial(value: object, writer: ValueWriter, depth: number):
   return true;
 }
 
-/** The prototype's own iterator, not the instance's: a subclass may do anything. */
-function firstOf(set: ReadonlySet<unknown>, most: number): unknown[] {
+/**
+ * The first `count` items and one more, by which the writer sees that there are more. Uses the iterator of
+ * `Set.prototype`, since that of a subclass may throw or never end.
+ */
+function firstOf(set: ReadonlySet<unknown>, count: number): unknown[] {
   const list: unknown[] = [];
   for (const item of Set.prototype.values.call(set)) {
-    if (list.length > most) break;
+    if (list.length > count) break;
     list.push(item);
   }
   return list;
 }
 
-/** As an object. Keys that are the same text get a number. */
+/** Writes a Map as an object. Keys whose text is the same get a number, since names in JSON must be unique. */
 function writeMap(map: ReadonlyMap<unknown, unknown>, writer: ValueWriter, depth: number): void {
   const names = new Set<string>();
   let written = 0;
   writer.out += '{';
   for (const [key, value] of Map.prototype.entries.call(map)) {
-    if (names.size >= writer.limits.items || !writer.hasRoom()) {
+    if (names.size >= writer.limits.items || !writer.reserveValue()) {
       writer.out += `${written === 0 ? '' : ','}"[…]":`;
-      writer.cut(`+${map.size - names.size}`);
+      writer.writeCut(`+${map.size - names.size}`);
       break;
     }
     const name = uniqueName(nameOf(key), names);
     names.add(name);
-    // A name of its own object: "__proto__" must become a property, not a prototype.
+    // In an object without a prototype, "__proto__" becomes a property like any other.
     const source = Object.create(null) as Record<string, unknown>;
     source[name] = value;
-    if (writer.property(source, name, written === 0, depth + 1, map)) written++;
+    if (writer.writeProperty(source, name, written === 0, depth + 1, map)) written++;
   }
   writer.out += '}';
 }

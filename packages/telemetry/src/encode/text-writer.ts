@@ -1,79 +1,79 @@
 import type { TextRules } from '../redact/text-rules.ts';
-import { classes, DIGIT, ESCAPED, WIDE } from './char-classes.ts';
+import { classes, DIGIT, ESCAPED, NON_ASCII } from './char-classes.ts';
 
-/** What JSON allows raw and a terminal or an old JavaScript parser would obey: DEL, C1 and the two line separators. */
+/** Characters that JSON allows unescaped but a terminal or an old JavaScript parser interprets: DEL, C1 and the two line separators. */
 const UNSAFE = /[\u007f-\u009f\u2028\u2029]/g;
-/** How far back a long text is cut so as not to split a credential that stands at the cut. */
-const LONGEST_WORD = 512;
+/** Maximum length of a word that is left out as a whole if the text is cut inside of it, since it may be a credential. */
+const MAX_WORD_LENGTH = 512;
 
-/** Turns text into JSON strings: cut to a limit, without credentials, escaped. */
+/** Converts text to JSON strings: cut to a limit, redacted and escaped. */
 export class TextWriter {
-  /** Longest text, in characters, before it is cut. */
+  /** Maximum length of a text in characters; longer ones are cut. */
   limit: number;
-  /** Bytes of everything written that characters do not show: UTF-8 takes up to 3 bytes for one of ours. */
+  /** Bytes of UTF-8 of everything written, beyond one per UTF-16 unit, which can take up to 3. */
   extraBytes = 0;
-  /** How many texts were cut since this was last set to 0. */
+  /** The number of values cut since the owner of the line last set it to 0. */
   cuts = 0;
   readonly #rules: TextRules;
-  #seen = 0;
-  #clean = '';
+  #scannedClasses = 0;
+  #scannedText = '';
 
   constructor(limit: number, rules: TextRules) {
     this.limit = limit;
     this.#rules = rules;
   }
 
-  /** A JSON string, quotes included. */
+  /** Returns a JSON string with its quotes. */
   quote(text: string): string {
-    const bare = this.bare(text);
-    return bare === undefined ? this.quoteLast(text) : `"${bare}"`;
+    const plain = this.plain(text);
+    return plain === undefined ? this.quoteScanned(text) : `"${plain}"`;
   }
 
-  /** What stands between the quotes, when nothing has to be cut or escaped; else `quoteLast` has to follow. */
-  bare(text: string): string | undefined {
+  /** Returns the redacted text if nothing has to be cut or escaped, so that it only needs quotes. If it returns undefined, call `quoteScanned`. */
+  plain(text: string): string | undefined {
     if (text.length > this.limit) return undefined;
-    let seen = 0;
+    let seenClasses = 0;
     let digits = 0;
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
-      const bits = code < 128 ? classes[code]! : WIDE;
-      seen |= bits;
+      const bits = code < 128 ? classes[code]! : NON_ASCII;
+      seenClasses |= bits;
       digits += bits & DIGIT;
     }
-    // "id=1" is the shortest that could matter.
-    const clean = text.length < 4 ? text : this.#rules.clean(text, seen, digits);
-    if ((seen & (ESCAPED | WIDE)) === 0) return clean;
-    this.#seen = seen;
-    this.#clean = clean;
+    // No text shorter than "id=1" can contain a credential.
+    const clean = text.length < 4 ? text : this.#rules.clean(text, seenClasses, digits);
+    if ((seenClasses & (ESCAPED | NON_ASCII)) === 0) return clean;
+    this.#scannedClasses = seenClasses;
+    this.#scannedText = clean;
     return undefined;
   }
 
-  /** The JSON string of the text that `bare` has just looked at. */
-  quoteLast(text: string): string {
+  /** Returns the JSON string of a text for which `plain` has just returned undefined. */
+  quoteScanned(text: string): string {
     if (text.length > this.limit) return this.#cut(text, this.limit);
-    const clean = this.#clean;
-    this.#clean = '';
+    const clean = this.#scannedText;
+    this.#scannedText = '';
     const before = this.extraBytes;
-    const quoted = this.#escape(clean, (this.#seen & WIDE) !== 0);
-    // Control characters grow six times when they are escaped, and others take up to three bytes.
+    const quoted = this.#escape(clean, (this.#scannedClasses & NON_ASCII) !== 0);
+    // An escaped control character takes six bytes, and others take up to three.
     if (quoted.length + this.extraBytes - before <= this.limit + 2 || clean.length * 6 <= this.limit) return quoted;
     this.extraBytes = before;
     return this.#cut(text, Math.floor(this.limit / 6));
   }
 
-  #escape(text: string, wide: boolean): string {
+  #escape(text: string, hasNonAscii: boolean): string {
     const quoted = JSON.stringify(text).replace(UNSAFE, escapeCode);
-    if (wide) this.extraBytes += Buffer.byteLength(quoted) - quoted.length;
+    if (hasNonAscii) this.extraBytes += Buffer.byteLength(quoted) - quoted.length;
     return quoted;
   }
 
-  #cut(text: string, most: number): string {
+  #cut(text: string, maxLength: number): string {
     this.cuts++;
-    // A word at the cut could be half of a credential whose pattern needs all of it.
-    const from = Math.max(0, most - LONGEST_WORD);
-    const blank = text.slice(from, most).search(/\s\S*$/);
-    let kept = text.slice(0, blank < 0 ? most : from + blank);
-    // Half of a surrogate pair would be escaped, which is right but ugly.
+    // Half of a credential would not match the pattern that redacts it, so the word at the cut is left out.
+    const from = Math.max(0, maxLength - MAX_WORD_LENGTH);
+    const blank = text.slice(from, maxLength).search(/\s\S*$/);
+    let kept = text.slice(0, blank < 0 ? maxLength : from + blank);
+    // Half of a surrogate pair would be written as an escape.
     if (/[\ud800-\udbff]$/.test(kept)) kept = kept.slice(0, -1);
     const quoted = this.quote(kept);
     return `${quoted.slice(0, -1)}[…+${text.length - kept.length}]"`;

@@ -8,24 +8,26 @@ import { writeSpecial } from './special-values.ts';
 import type { TextWriter } from './text-writer.ts';
 
 const hasOwn = Object.prototype.hasOwnProperty;
-const UNREADABLE = '"[threw]"';
-const CUT = '"[…]"';
+const THREW = '"[threw]"';
+const CUT_MARK = '"[…]"';
 
-/** How a log shows personal data. */
+/** Writes personal data, by the option `redact.pii`. */
 export type WritePii = (pii: Pii<unknown>, writer: ValueWriter) => void;
 
 /**
- * One pass that walks a value, redacts, bounds and writes JSON, reading each property once and changing nothing.
+ * Writes a value as JSON, redacted and within the limits, in one pass. Reads each property once and changes nothing.
  *
- * Any hook of a value may throw (getter, Proxy trap, `toJSON`). Text is immutable, so a mark of where the output stood
- * costs nothing, and the output goes back to it: what was written before and after stays whole.
+ * Any hook of a value may throw (getter, Proxy trap, `toJSON`). `out` is a string, and so immutable: a copy of it from
+ * before the value costs nothing. When a hook throws, `out` is set back to that copy and `"[threw]"` is written instead,
+ * so the line stays valid JSON.
  */
 export class ValueWriter {
+  /** The JSON written so far. */
   out = '';
-  /** Bytes left for values. */
+  /** The size of `out` in bytes from which no further value is written. */
   maxBytes = 0;
   maxDepth: number;
-  /** Message of the first error written at the top of the line. */
+  /** The message of the first error written at the top of the line. */
   errorMessage: string | undefined;
   readonly errorNames: ErrorNames;
   readonly limits: LineLimits;
@@ -54,193 +56,195 @@ export class ValueWriter {
     this.errorMessage = undefined;
   }
 
-  /** Says that values of depth 1 stand in `top`, which must not contain itself. */
+  /** Sets the object that contains the values of depth 1, so that a reference back to it is found. */
   enter(top: object): void {
-    this.#ancestors.enter(top);
+    this.#ancestors.start(top);
   }
 
-  /** Lets go of what was written, so that nothing of it lives longer than the line. */
+  /** Drops references to all that was written, so that nothing outlives the line. */
   release(): void {
     this.out = '';
     this.errorMessage = undefined;
     this.#ancestors.release();
   }
 
-  /** Whether there is room for another value. Counts it. */
-  hasRoom(): boolean {
+  /** Counts one more value; returns whether the limits of the line allow it. */
+  reserveValue(): boolean {
     if (++this.#nodes <= this.limits.nodes && this.out.length + this.text.extraBytes < this.maxBytes) return true;
     this.text.cuts++;
     return false;
   }
 
-  /** Writes any value. What JSON has no form for (undefined, functions, symbols) is null. */
-  value(value: unknown, depth: number): void {
+  /** Writes any value. What JSON cannot represent (undefined, functions, symbols) becomes null. */
+  writeValue(value: unknown, depth: number): void {
     switch (typeof value) {
       case 'string': {
-        const bare = this.text.bare(value);
-        if (bare === undefined) this.out += this.text.quoteLast(value);
-        else this.out = this.out + '"' + bare + '"';
+        const plain = this.text.plain(value);
+        if (plain === undefined) this.out += this.text.quoteScanned(value);
+        else this.out = this.out + '"' + plain + '"';
         break;
       }
       case 'number':
-        this.#number(value);
+        this.#writeNumber(value);
         break;
       case 'boolean':
         this.out += value ? 'true' : 'false';
         break;
       case 'bigint':
-        // Beyond 2^53 a JSON number would be read as another one.
+        // Most readers of JSON would round a number beyond 2^53.
         this.out += this.text.quote(String(value));
         break;
       case 'object':
         if (value === null) this.out += 'null';
-        else this.object(value, depth);
+        else this.writeObject(value, depth);
         break;
       default:
         this.out += 'null';
     }
   }
 
-  /** `"name":value` with a comma before it unless first; nothing for undefined, functions and symbols. It is a property of `holder`. */
-  property(source: object, name: string, first: boolean, depth: number, holder: object = source): boolean {
+  /**
+   * Writes `"name":value`, after a comma unless `first`. Returns false, and writes nothing, for undefined, functions and
+   * symbols. The value is read from `source`; `holder` is the object that decides whether a name is sensitive.
+   */
+  writeProperty(source: object, name: string, first: boolean, depth: number, holder: object = source): boolean {
     const known = this.names.get(name);
     try {
-      return this.entry((source as Record<string, unknown>)[name], known, first, depth, holder);
+      return this.writeEntry((source as Record<string, unknown>)[name], known, first, depth, holder);
     } catch {
-      return this.unreadable(known, first);
+      return this.writeUnreadable(known, first);
     }
   }
 
-  /** The same as `property`, for a value that was read already. */
-  entry(value: unknown, known: PropertyName, first: boolean, depth: number, holder: object): boolean {
-    if (!isShown(value)) return false;
+  /** The same as `writeProperty`, for a value that was read already. */
+  writeEntry(value: unknown, known: PropertyName, first: boolean, depth: number, holder: object): boolean {
+    if (!hasJsonForm(value)) return false;
     this.text.extraBytes += known.extraBytes;
     if (known.sensitive !== false && (known.sensitive === true || this.names.rules.isSensitiveIn(holder, known.name))) {
-      this.out += (first ? known.json : known.further) + (value === null ? 'null' : `"${CENSOR}"`);
+      this.out += (first ? known.json : known.commaJson) + (value === null ? 'null' : `"${CENSOR}"`);
       return true;
     }
     if (first) {
       this.out += known.json;
-      this.value(value, depth);
+      this.writeValue(value, depth);
     } else if (typeof value === 'string') {
-      const bare = this.text.bare(value);
-      if (bare === undefined) this.out = this.out + known.further + this.text.quoteLast(value);
-      else this.out = this.out + known.furtherText + bare + '"';
+      const plain = this.text.plain(value);
+      if (plain === undefined) this.out = this.out + known.commaJson + this.text.quoteScanned(value);
+      else this.out = this.out + known.commaString + plain + '"';
     } else if (typeof value === 'boolean') {
-      this.out += value ? known.furtherTrue : known.furtherFalse;
+      this.out += value ? known.commaTrue : known.commaFalse;
     } else {
-      this.out += known.further;
-      this.value(value, depth);
+      this.out += known.commaJson;
+      this.writeValue(value, depth);
     }
     return true;
   }
 
-  /** What stands for a property whose getter throws. */
-  unreadable(known: PropertyName, first: boolean): boolean {
+  /** Writes a property whose getter threw. */
+  writeUnreadable(known: PropertyName, first: boolean): boolean {
     this.text.extraBytes += known.extraBytes;
-    this.out += (first ? known.json : known.further) + UNREADABLE;
+    this.out += (first ? known.json : known.commaJson) + THREW;
     return true;
   }
 
-  object(value: object, depth: number): void {
+  writeObject(value: object, depth: number): void {
     if (depth >= this.maxDepth) {
-      this.cut('deeper');
+      this.writeCut('deeper');
       return;
     }
-    if (this.#ancestors.includes(value, depth)) {
+    if (!this.#ancestors.enter(value, depth)) {
       this.out += '"[Circular]"';
       return;
     }
     const mark = this.out;
     try {
-      if (Array.isArray(value)) this.items(value, depth);
-      else this.#byKind(value, depth);
+      if (Array.isArray(value)) this.writeItems(value, depth);
+      else this.#writeByKind(value, depth);
     } catch {
-      this.out = mark + UNREADABLE;
+      this.out = mark + THREW;
     }
   }
 
-  /** The own enumerable properties, except those in `without`. */
-  properties(source: object, depth: number): void {
+  /** Writes the own enumerable properties. */
+  writeProperties(source: object, depth: number): void {
     this.out += '{';
     let count = 0;
     let written = 0;
     let known = this.names.start;
     for (const name in source) {
       if (!hasOwn.call(source, name)) continue;
-      if (count >= this.limits.items || !this.hasRoom()) {
+      if (count >= this.limits.items || !this.reserveValue()) {
         this.text.cuts++;
-        this.out += `${written === 0 ? '' : ','}"[…]":${CUT}`;
+        this.out += `${written === 0 ? '' : ','}"[…]":${CUT_MARK}`;
         break;
       }
       count++;
-      known = this.names.after(known, name);
+      known = this.names.getAfter(known, name);
       let value: unknown;
-      // Read here, where the engine knows the shape from the loop.
+      // Read inside of the `for in` loop, where V8 uses the shape of the object for a fast look-up.
       try {
         value = (source as Record<string, unknown>)[name];
       } catch {
-        this.unreadable(known, written++ === 0);
+        this.writeUnreadable(known, written++ === 0);
         continue;
       }
-      if (this.entry(value, known, written === 0, depth + 1, source)) written++;
+      if (this.writeEntry(value, known, written === 0, depth + 1, source)) written++;
     }
     this.out += '}';
   }
 
-  /** A list, item by item; a hole is null. */
-  items(list: readonly unknown[], depth: number): void {
+  /** Writes an array; a hole becomes null. */
+  writeItems(list: readonly unknown[], depth: number): void {
     this.out += '[';
     const { length } = list;
-    let secretNext = false;
+    let nextIsSecret = false;
     for (let i = 0; i < length; i++) {
       if (i > 0) this.out += ',';
-      if (i >= this.limits.items || !this.hasRoom()) {
-        this.cut(`+${length - i}`);
+      if (i >= this.limits.items || !this.reserveValue()) {
+        this.writeCut(`+${length - i}`);
         break;
       }
       const mark = this.out;
       try {
         const item = list[i];
-        if (secretNext && typeof item === 'string') this.out += `"${CENSOR}"`;
-        else this.value(item, depth + 1);
-        secretNext = typeof item === 'string' && this.names.rules.isNameOfNext(item, i);
+        if (nextIsSecret && typeof item === 'string') this.out += `"${CENSOR}"`;
+        else this.writeValue(item, depth + 1);
+        nextIsSecret = typeof item === 'string' && this.names.rules.isNameOfNext(item, i);
       } catch {
-        this.out = mark + UNREADABLE;
+        this.out = mark + THREW;
       }
     }
     this.out += ']';
   }
 
-  /** What stands for a value that is left out. */
-  cut(what: string): void {
+  /** Writes a mark in the place of a value that is left out. */
+  writeCut(what: string): void {
     this.text.cuts++;
     this.out += `"[…${what}]"`;
   }
 
-  #byKind(value: object, depth: number): void {
+  #writeByKind(value: object, depth: number): void {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null && writeSpecial(value, this, depth)) return;
     const toJson: unknown = (value as { toJSON?: unknown }).toJSON;
-    if (typeof toJson === 'function') this.#json(toJson.call(value), depth);
-    else this.properties(value, depth);
+    if (typeof toJson === 'function') this.#writeToJsonResult(toJson.call(value), depth);
+    else this.writeProperties(value, depth);
   }
 
-  /** What `toJSON` gave. Its own `toJSON` is not asked, since that could go on for ever. */
-  #json(json: unknown, depth: number): void {
-    if (typeof json !== 'object' || json === null) this.value(json, depth);
-    else if (Array.isArray(json)) this.items(json, depth);
-    else if (!writeSpecial(json, this, depth)) this.properties(json, depth);
+  /** Writes the result of a `toJSON`. A `toJSON` of the result is not called, since that could go on for ever. */
+  #writeToJsonResult(json: unknown, depth: number): void {
+    if (typeof json !== 'object' || json === null) this.writeValue(json, depth);
+    else if (Array.isArray(json)) this.writeItems(json, depth);
+    else if (!writeSpecial(json, this, depth)) this.writeProperties(json, depth);
   }
 
-  #number(value: number): void {
+  #writeNumber(value: number): void {
     if (!Number.isFinite(value)) this.out += 'null';
     else if (value > 2e12 && Number.isInteger(value) && isCardNumber(String(value))) this.out += `"${CENSOR}"`;
     else this.out += value;
   }
 }
 
-/** Whether JSON has a form for it. */
-function isShown(value: unknown): boolean {
+function hasJsonForm(value: unknown): boolean {
   return value !== undefined && typeof value !== 'function' && typeof value !== 'symbol';
 }
