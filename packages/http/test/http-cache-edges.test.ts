@@ -9,7 +9,7 @@ import {
   type HttpClient,
   type HttpClientOptions,
 } from '../src/index.ts';
-import { cached, cachingClient, playStory, type Step } from './cache-story.ts';
+import { withCacheControl, cachingClient, runScenario, type Step } from './cache-scenario.ts';
 import { scriptedDispatcher, type Script, type ScriptedDispatcher } from './scripted-dispatcher.ts';
 
 let clock: VirtualClock;
@@ -21,7 +21,7 @@ type Story = [what: string, steps: Step[]];
 type Store = NonNullable<HttpCacheOptions['store']>;
 type Records = Awaited<ReturnType<Store['get']>>;
 
-const play = (steps: readonly Step[], mode: HttpCacheOptions['mode'] = 'private') => playStory(clock, { mode }, steps);
+const run = (steps: readonly Step[], mode: HttpCacheOptions['mode'] = 'private') => runScenario(clock, { mode }, steps);
 const httpDate = (ms: number): string => new Date(virtualClock().now() + ms).toUTCString();
 const paths = ({ sent }: ScriptedDispatcher): unknown[] => sent.map(({ path }) => path);
 const never = new Promise<never>(() => {});
@@ -46,86 +46,100 @@ describe('what a 304 is about', () => {
     [
       'the version of a caller who asks about his own is not that which is stored',
       [
-        { origin: cached('max-age=10', { etag: '"1"' }) },
+        { origin: withCacheControl('max-age=10', { etag: '"1"' }) },
         {
-          after: 15,
+          afterSeconds: 15,
           headers: { 'if-none-match': '"2"' },
-          origin: { status: 304, ...cached('max-age=60'), body: [] },
+          origin: { status: 304, ...withCacheControl('max-age=60'), body: [] },
           status: 304,
         },
-        { got: { 'if-none-match': '"1"' }, body: 'body 3' },
+        { forwardedHeaders: { 'if-none-match': '"1"' }, body: 'body 3' },
       ],
     ],
     [
       'a field that it names in no-cache is given to nobody any more',
       [
-        { origin: cached('max-age=10', { etag: '"1"', 'x-token': 'a' }), has: { 'x-token': 'a' } },
-        { after: 15, origin: { status: 304, ...cached('max-age=60, no-cache="x-token"', { etag: '"1"' }), body: [] } },
-        { asked: false, body: 'body 1', has: { 'x-token': null } },
+        {
+          origin: withCacheControl('max-age=10', { etag: '"1"', 'x-token': 'a' }),
+          responseHeaders: { 'x-token': 'a' },
+        },
+        {
+          afterSeconds: 15,
+          origin: { status: 304, ...withCacheControl('max-age=60, no-cache="x-token"', { etag: '"1"' }), body: [] },
+        },
+        { forwarded: false, body: 'body 1', responseHeaders: { 'x-token': null } },
       ],
     ],
     [
       'nor is one that comes with it and was named before',
       [
-        { origin: cached('max-age=10, no-cache="x-token"', { etag: '"1"' }) },
-        { after: 15, origin: { status: 304, headers: { etag: '"1"', 'x-token': 'b' }, body: [] } },
-        { asked: false, body: 'body 1', has: { 'x-token': null } },
+        { origin: withCacheControl('max-age=10, no-cache="x-token"', { etag: '"1"' }) },
+        { afterSeconds: 15, origin: { status: 304, headers: { etag: '"1"', 'x-token': 'b' }, body: [] } },
+        { forwarded: false, body: 'body 1', responseHeaders: { 'x-token': null } },
       ],
     ],
     [
       'nor is it by a date of his own',
       [
-        { origin: cached('max-age=10', { 'last-modified': httpDate(-2e6) }) },
+        { origin: withCacheControl('max-age=10', { 'last-modified': httpDate(-2e6) }) },
         {
-          after: 15,
+          afterSeconds: 15,
           headers: { 'if-modified-since': httpDate(-1e6) },
-          origin: { status: 304, ...cached('max-age=60'), body: [] },
+          origin: { status: 304, ...withCacheControl('max-age=60'), body: [] },
           status: 304,
         },
-        { got: { 'if-modified-since': httpDate(-2e6) }, body: 'body 3' },
+        { forwardedHeaders: { 'if-modified-since': httpDate(-2e6) }, body: 'body 3' },
       ],
     ],
     [
       'it is when he asks about the same',
       [
-        { origin: cached('max-age=10', { etag: '"1"' }) },
+        { origin: withCacheControl('max-age=10', { etag: '"1"' }) },
         {
-          after: 15,
+          afterSeconds: 15,
           headers: { 'if-none-match': 'W/"1"' },
-          origin: { status: 304, ...cached('max-age=60'), body: [] },
+          origin: { status: 304, ...withCacheControl('max-age=60'), body: [] },
           status: 304,
         },
-        { asked: false, body: 'body 1' },
+        { forwarded: false, body: 'body 1' },
       ],
     ],
     [
       'what it forbids to keep is forgotten',
       [
-        { origin: cached('max-age=10', { etag: '"1"' }) },
-        { after: 15, origin: { status: 304, ...cached('no-store, max-age=60'), body: [] }, body: 'body 1' },
-        { got: { 'if-none-match': null }, body: 'body 3' },
+        { origin: withCacheControl('max-age=10', { etag: '"1"' }) },
+        {
+          afterSeconds: 15,
+          origin: { status: 304, ...withCacheControl('no-store, max-age=60'), body: [] },
+          body: 'body 1',
+        },
+        { forwardedHeaders: { 'if-none-match': null }, body: 'body 3' },
       ],
     ],
     [
       'the fields it names in Vary choose from then on',
       [
-        { headers: { 'x-plan': 'a' }, origin: cached('max-age=60, no-cache="x-z"', { etag: '"1"' }) },
+        { headers: { 'x-plan': 'a' }, origin: withCacheControl('max-age=60, no-cache="x-z"', { etag: '"1"' }) },
         {
           headers: { 'x-plan': 'a', 'cache-control': 'no-cache' },
-          origin: { status: 304, ...cached('max-age=60', { vary: 'x-plan' }), body: [] },
+          origin: { status: 304, ...withCacheControl('max-age=60', { vary: 'x-plan' }), body: [] },
           body: 'body 1',
         },
         { headers: { 'x-plan': 'b' }, body: 'body 3' },
-        { headers: { 'x-plan': 'a' }, asked: false, body: 'body 1' },
+        { headers: { 'x-plan': 'a' }, forwarded: false, body: 'body 1' },
       ],
     ],
-  ])('%s', async (_, steps) => void (await play(steps)));
+  ])('%s', async (_, steps) => void (await run(steps)));
 
   test('what has become private is forgotten by a shared cache', () =>
-    play(
+    run(
       [
-        { origin: cached('max-age=10', { etag: '"1"' }) },
-        { after: 15, origin: { status: 304, ...cached('private, max-age=60'), body: [] }, body: 'body 1' },
+        { origin: withCacheControl('max-age=10', { etag: '"1"' }) },
+        {
+          afterSeconds: 15,
+          origin: { status: 304, ...withCacheControl('private, max-age=60'), body: [] },
+          body: 'body 1',
+        },
         { body: 'body 3' },
       ],
       'shared',
@@ -134,9 +148,9 @@ describe('what a 304 is about', () => {
   test.each(['GET', 'HEAD'])('after a redirect it is not about what was asked for: %s', async (method) => {
     const lastModified = { 'last-modified': httpDate(-1e6) };
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=10', lastModified), body: 'a' },
+      { status: 200, ...withCacheControl('max-age=10', lastModified), body: 'a' },
       { status: 302, headers: { location: '/b' } },
-      method === 'GET' ? { status: 304 } : { status: 200, ...cached('max-age=600', { 'x-who': 'b' }) },
+      method === 'GET' ? { status: 304 } : { status: 200, ...withCacheControl('max-age=600', { 'x-who': 'b' }) },
       { status: 200, body: 'new' },
     );
     await using client = clientFor(origin, {}, { redirects: {} });
@@ -148,10 +162,10 @@ describe('what a 304 is about', () => {
   });
 
   test('a condition says nothing about what is no success (RFC 9110, section 13.2.1)', () =>
-    play([
-      { origin: { status: 404, ...cached('max-age=60', { etag: '"1"' }) }, status: 404 },
-      { headers: { 'if-none-match': '"1"' }, asked: false, status: 404, body: 'body 1' },
-      { headers: { 'if-modified-since': httpDate(1e6) }, asked: false, status: 404 },
+    run([
+      { origin: { status: 404, ...withCacheControl('max-age=60', { etag: '"1"' }) }, status: 404 },
+      { headers: { 'if-none-match': '"1"' }, forwarded: false, status: 404, body: 'body 1' },
+      { headers: { 'if-modified-since': httpDate(1e6) }, forwarded: false, status: 404 },
     ]));
 });
 
@@ -159,7 +173,7 @@ test.each([
   ['the place itself', 'https://b.example.com/v2/items/7'],
   ['a path there', '/v2/items/7'],
 ])('of several endpoints, what one changes by the URL it names is outdated for all: %s', async (_what, location) => {
-  const kept = { status: 200, ...cached('max-age=60') };
+  const kept = { status: 200, ...withCacheControl('max-age=60') };
   const dispatcher = scriptedDispatcher(kept, { status: 201, headers: { location } }, kept);
   const endpoints = [
     { url: 'https://a.example.com/v1', weight: 1e-9 },
@@ -184,7 +198,7 @@ test.each([
 });
 
 test('a body may say what is asked for: answers to it are not kept', async () => {
-  const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60') });
+  const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60') });
   await using client = clientFor(origin, {});
   await client.request('GET', '/search', { json: { query: 'a' } });
   await client.request('GET', '/search', { json: { query: 'b' } });
@@ -193,14 +207,14 @@ test('a body may say what is asked for: answers to it are not kept', async () =>
 });
 
 test('what is newer and may not be kept ends what is older', () =>
-  play([
-    { origin: cached('max-age=60') },
-    { headers: { 'cache-control': 'no-cache' }, origin: cached('no-store'), body: 'body 2' },
+  run([
+    { origin: withCacheControl('max-age=60') },
+    { headers: { 'cache-control': 'no-cache' }, origin: withCacheControl('no-store'), body: 'body 2' },
     { body: 'body 3' },
   ]));
 
 test('a redirect that fetch() was told of is followed by a call that follows redirects', async () => {
-  const moved: Script = { status: 301, ...cached('max-age=60', { location: '/b' }) };
+  const moved: Script = { status: 301, ...withCacheControl('max-age=60', { location: '/b' }) };
   const origin = scriptedDispatcher(moved, moved, { status: 200, body: 'b' });
   await using client = clientFor(origin, {}, { redirects: {} });
   await client.fetch('/a', { redirect: 'manual' });
@@ -212,10 +226,10 @@ test('a redirect that fetch() was told of is followed by a call that follows red
 describe('a change that was redirected', () => {
   test.each([303, 307, 308])('outdates what it led to, too: %s', async (status) => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=60'), body: 'old' },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'old' },
       { status, headers: { location: '/list' } },
       { status: 200, body: 'seen' },
-      { status: 200, ...cached('max-age=60'), body: 'new' },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'new' },
     );
     await using client = clientFor(origin, {}, { redirects: {} });
     await client.get('/list');
@@ -225,7 +239,11 @@ describe('a change that was redirected', () => {
 });
 
 describe('the background request', () => {
-  const old: Script = { status: 200, ...cached('max-age=10, stale-while-revalidate=60', { etag: '"1"' }), body: 'old' };
+  const old: Script = {
+    status: 200,
+    ...withCacheControl('max-age=10, stale-while-revalidate=60', { etag: '"1"' }),
+    body: 'old',
+  };
 
   async function refreshed(headers: Record<string, string>): Promise<ScriptedDispatcher> {
     const origin = scriptedDispatcher(old, { status: 304 });
@@ -248,7 +266,7 @@ describe('the background request', () => {
   });
 
   test('is made for a client that was made by work which is over', async () => {
-    const origin = scriptedDispatcher(old, { status: 200, ...cached('max-age=60'), body: 'new' });
+    const origin = scriptedDispatcher(old, { status: 200, ...withCacheControl('max-age=60'), body: 'new' });
     await using client = await runWork({ timeoutMs: 100, clock }, async () => clientFor(origin, {}));
     await client.get('/a');
     await clock.advance(15_000);
@@ -262,7 +280,7 @@ test.each<[string, Partial<HttpClientOptions>, string]>([
   ['adaptive limit', { adaptiveConcurrency: { initial: 1, min: 1, max: 1 } }, 'MAC_CONCURRENCY_LIMITED'],
 ])('what is stale stands in for what the %s refuses', async (_, options, code) => {
   const slow: Script = { status: 200, delayMs: 50, clock };
-  const origin = scriptedDispatcher({ status: 200, ...cached('max-age=1'), body: 'stale' }, slow);
+  const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=1'), body: 'stale' }, slow);
   await using client = clientFor(origin, {}, options);
   await client.get('/a');
   await clock.advance(5_000);
@@ -286,7 +304,7 @@ describe('fetch', () => {
 
   test('streams what would be of no use when it is kept, such as events', async () => {
     const events: Script = { status: 200, body: ['data: 1\n\n'], stalls: true };
-    const origin = scriptedDispatcher({ ...events, ...cached('no-cache') }, { ...events, headers: {} });
+    const origin = scriptedDispatcher({ ...events, ...withCacheControl('no-cache') }, { ...events, headers: {} });
     await using client = clientFor(origin, {});
     for (let i = 0; i < 2; i++) {
       const reader = ((await client.fetch('/events')).body as ReadableStream<Uint8Array>).getReader();
@@ -297,8 +315,8 @@ describe('fetch', () => {
 
   test('hands out what is to be kept as it comes, and keeps it when it has been read', async () => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=60'), body: ['first'], stalls: true },
-      { status: 200, ...cached('max-age=60'), body: ['one', 'two'] },
+      { status: 200, ...withCacheControl('max-age=60'), body: ['first'], stalls: true },
+      { status: 200, ...withCacheControl('max-age=60'), body: ['one', 'two'] },
     );
     await using client = clientFor(origin, {});
     const reader = ((await client.fetch('/a')).body as ReadableStream<Uint8Array>).getReader();
@@ -317,7 +335,11 @@ describe('fetch', () => {
 
   test('gives an answer of any length, and keeps none that is too long, nor what was there before', async () => {
     const origin = scriptedDispatcher(
-      ...['short', 'x'.repeat(2_000), 'short'].map((body) => ({ status: 200, ...cached('max-age=60'), body })),
+      ...['short', 'x'.repeat(2_000), 'short'].map((body) => ({
+        status: 200,
+        ...withCacheControl('max-age=60'),
+        body,
+      })),
     );
     await using client = clientFor(origin, {}, { responseLimits: { maxBytes: 1_000 } });
     const lengths: number[] = [];
@@ -332,7 +354,7 @@ describe('fetch', () => {
   test.each(['GET', 'HEAD'])('tells where redirects led, with a cache too: %s', async (method) => {
     const origin = scriptedDispatcher(
       { status: 302, headers: { location: '/b' }, body: 'over there' },
-      { status: 200, ...cached('max-age=60'), body: 'here' },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'here' },
     );
     await using client = clientFor(origin, {});
     const { url, redirected } = await clock.runUntil(client.fetch('/a', { method }));
@@ -341,16 +363,21 @@ describe('fetch', () => {
 });
 
 test('what is fresh does not stand in, unasked, for what fails when it is asked for anew', () =>
-  play([
-    { origin: cached('max-age=60') },
+  run([
+    { origin: withCacheControl('max-age=60') },
     { headers: { 'cache-control': 'no-cache' }, origin: { status: 503 }, status: 503 },
-    { headers: { 'cache-control': 'max-age=0' }, after: 1, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
-    { asked: false, body: 'body 1' },
+    {
+      headers: { 'cache-control': 'max-age=0' },
+      afterSeconds: 1,
+      origin: { error: 'ECONNRESET' },
+      errorCode: 'MAC_HTTP_NETWORK',
+    },
+    { forwarded: false, body: 'body 1' },
   ]));
 
 describe('with credentials that depend on the caller', () => {
   const caller = new AsyncLocalStorage<string>();
-  const mine = cached('max-age=60, stale-while-revalidate=60', { 'content-type': 'text/plain' });
+  const mine = withCacheControl('max-age=60, stale-while-revalidate=60', { 'content-type': 'text/plain' });
   const echo = (header: string): ScriptedDispatcher => {
     const origin = scriptedDispatcher(() => ({
       status: 200,
@@ -379,7 +406,10 @@ describe('with credentials that depend on the caller', () => {
   test('an answer to POST is nobody else’s, and what authorizes it is asked for once', async () => {
     let asked = 0;
     const auth: HttpAuth = { authorize: () => ({ authorization: `${++asked}` }) };
-    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60', { 'content-location': '/me' }) });
+    const origin = scriptedDispatcher({
+      status: 200,
+      ...withCacheControl('max-age=60', { 'content-location': '/me' }),
+    });
     await using client = clientFor(origin, {}, { auth });
     await client.post('/me');
     expect(asked).toBe(1);
@@ -403,36 +433,36 @@ describe('with credentials that depend on the caller', () => {
 });
 
 test('what was confirmed for another is for him, and a cookie that came with it is not for all', async () => {
-  await play(
+  await run(
     [
-      { headers: { authorization: 'x' }, origin: cached('max-age=5, must-revalidate', { etag: '"1"' }) },
-      { after: 6, origin: { status: 304, ...cached('max-age=5'), body: [] }, body: 'body 1' },
-      { asked: false, body: 'body 1' },
+      { headers: { authorization: 'x' }, origin: withCacheControl('max-age=5, must-revalidate', { etag: '"1"' }) },
+      { afterSeconds: 6, origin: { status: 304, ...withCacheControl('max-age=5'), body: [] }, body: 'body 1' },
+      { forwarded: false, body: 'body 1' },
       { headers: { authorization: 'x' }, body: 'body 4' },
     ],
     'shared',
   );
-  await play([
-    { origin: cached('max-age=5', { etag: '"1"' }) },
+  await run([
+    { origin: withCacheControl('max-age=5', { etag: '"1"' }) },
     {
-      after: 6,
+      afterSeconds: 6,
       headers: { cookie: 'id=1' },
-      origin: { status: 304, ...cached('max-age=5', { 'set-cookie': 'id=2' }), body: [] },
+      origin: { status: 304, ...withCacheControl('max-age=5', { 'set-cookie': 'id=2' }), body: [] },
       body: 'body 1',
     },
-    { headers: { cookie: 'id=1' }, asked: false, body: 'body 1' },
-    { body: 'body 4', has: { 'set-cookie': null } },
+    { headers: { cookie: 'id=1' }, forwarded: false, body: 'body 1' },
+    { body: 'body 4', responseHeaders: { 'set-cookie': null } },
   ]);
 });
 
 test('what is not to be kept any more takes older answers for the same request with it', () =>
-  play(
+  run(
     [
-      { origin: cached('max-age=60', { etag: '"1"' }) },
-      { headers: { authorization: 'x' }, origin: cached('public, max-age=60', { etag: '"1"' }) },
+      { origin: withCacheControl('max-age=60', { etag: '"1"' }) },
+      { headers: { authorization: 'x' }, origin: withCacheControl('public, max-age=60', { etag: '"1"' }) },
       {
         headers: { 'cache-control': 'no-cache' },
-        origin: { status: 304, ...cached('private, max-age=60'), body: [] },
+        origin: { status: 304, ...withCacheControl('private, max-age=60'), body: [] },
         body: 'body 2',
       },
       { body: 'body 4' },
@@ -441,10 +471,10 @@ test('what is not to be kept any more takes older answers for the same request w
   ));
 
 test('an answer that was asked for before another does not take its place, however late it comes', async () => {
-  const old = { ...cached('max-age=60'), body: 'old', delayMs: 100, clock };
+  const old = { ...withCacheControl('max-age=60'), body: 'old', delayMs: 100, clock };
   const origin = scriptedDispatcher(
     { status: 200, ...old },
-    { status: 200, ...cached('max-age=60'), body: 'new', delayMs: 10, clock },
+    { status: 200, ...withCacheControl('max-age=60'), body: 'new', delayMs: 10, clock },
   );
   await using client = clientFor(origin, {});
   const calls = [client.get('/a')];
@@ -455,7 +485,7 @@ test('an answer that was asked for before another does not take its place, howev
 });
 
 test('of what is too large together, the newest stays in memory', async () => {
-  const large: Script = { status: 200, ...cached('max-age=60', { vary: 'x-plan' }), body: 'x'.repeat(4_000) };
+  const large: Script = { status: 200, ...withCacheControl('max-age=60', { vary: 'x-plan' }), body: 'x'.repeat(4_000) };
   const origin = scriptedDispatcher(large);
   await using client = clientFor(origin, { maxBytes: 10_000 });
   for (const plan of ['a', 'b', 'c', 'c', 'b', 'a']) await client.get('/a', { headers: { 'x-plan': plan } });
@@ -464,14 +494,14 @@ test('of what is too large together, the newest stays in memory', async () => {
 });
 
 test('every call that the cache looks at is counted once, a background request not at all', async () => {
-  const stats = await play([
-    { origin: cached('max-age=10, stale-while-revalidate=10', { etag: '"1"' }) },
-    { asked: false },
-    { after: 25, origin: { status: 304, body: [] } },
-    { after: 15, origin: { status: 304, body: [] } },
-    { after: 50, origin: cached('no-store') },
-    { headers: { 'cache-control': 'only-if-cached' }, asked: false, status: 504 },
-    { origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+  const stats = await run([
+    { origin: withCacheControl('max-age=10, stale-while-revalidate=10', { etag: '"1"' }) },
+    { forwarded: false },
+    { afterSeconds: 25, origin: { status: 304, body: [] } },
+    { afterSeconds: 15, origin: { status: 304, body: [] } },
+    { afterSeconds: 50, origin: withCacheControl('no-store') },
+    { headers: { 'cache-control': 'only-if-cached' }, forwarded: false, status: 504 },
+    { origin: { error: 'ECONNRESET' }, errorCode: 'MAC_HTTP_NETWORK' },
     { headers: { 'cache-control': 'no-store' } },
   ]);
   expect(stats.cache).toMatchObject({ hits: 1, revalidated: 1, stale: 1, misses: 4 });
@@ -482,7 +512,7 @@ test.each<[what: string, first: Record<string, string>, scripts: Script[]]>([
     'a 304 that speaks of another version',
     {},
     [
-      { status: 200, ...cached('max-age=0', { etag: '"1"' }) },
+      { status: 200, ...withCacheControl('max-age=0', { etag: '"1"' }) },
       { status: 304, headers: { etag: '"2"' }, body: [] },
     ],
   ],
@@ -490,7 +520,7 @@ test.each<[what: string, first: Record<string, string>, scripts: Script[]]>([
     'a part that cannot be completed',
     { range: 'bytes=0-1' },
     [
-      { status: 206, ...cached('max-age=60', { etag: '"1"', 'content-range': 'bytes 0-1/4' }), body: 'ab' },
+      { status: 206, ...withCacheControl('max-age=60', { etag: '"1"', 'content-range': 'bytes 0-1/4' }), body: 'ab' },
       { status: 416, body: [] },
     ],
   ],
@@ -515,7 +545,13 @@ test.each<[what: string, first: Record<string, string>, scripts: Script[]]>([
 describe('a store in another process', () => {
   test('hangs without holding a call up beyond its own limits', async () => {
     const store: Store = { get: () => never, set: () => never, delete: () => never };
-    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'fine', delayMs: 20, clock });
+    const origin = scriptedDispatcher({
+      status: 200,
+      ...withCacheControl('max-age=60'),
+      body: 'fine',
+      delayMs: 20,
+      clock,
+    });
     await using client = clientFor(origin, { store });
     const began = clock.monotonic();
     expect((await clock.runUntil(client.get('/a', { timeoutMs: 60 }))).text()).toBe('fine');
@@ -531,7 +567,7 @@ describe('a store in another process', () => {
 
   test('that hangs is waited for once, not for each thing it is asked', async () => {
     const store: Store = { get: () => never, set: () => never, delete: () => never };
-    await using client = clientFor(scriptedDispatcher({ status: 200, ...cached('max-age=60') }), { store });
+    await using client = clientFor(scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60') }), { store });
     for (const call of [() => client.get('/a'), () => client.post('/a')]) {
       const began = clock.monotonic();
       await clock.runUntil(call());
@@ -549,7 +585,7 @@ describe('a store in another process', () => {
       set: (...put) => (hangs ? never : far.set(...put)),
       delete: (key) => (deletions++, hangs ? never : far.delete(key)),
     };
-    await using client = clientFor(scriptedDispatcher({ status: 200, ...cached('max-age=60') }), { store });
+    await using client = clientFor(scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60') }), { store });
     const costs: number[] = [];
     const timed = async (call: Promise<unknown>): Promise<void> => {
       const began = clock.monotonic();
@@ -570,7 +606,7 @@ describe('a store in another process', () => {
     const far = farStore();
     const store: Store = { ...far, delete: () => never };
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=60'), body: 'old' },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'old' },
       { status: 204 },
       { status: 200, body: 'new' },
     );
@@ -594,7 +630,7 @@ describe('a store in another process', () => {
   test('may still be written to when the call is answered: closing waits for it', async () => {
     const far = farStore();
     const store: Store = { ...far, set: (...put) => clock.sleep(200).then(() => far.set(...put)) };
-    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60') });
+    const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60') });
     const client = clientFor(origin, { store });
     await clock.runUntil(client.get('/a', { timeoutMs: 50 }));
     expect(far.kept.size).toBe(0);
@@ -616,9 +652,12 @@ describe('a store in another process', () => {
     ['one that is good and one that is not', [record, 5]],
   ])('is empty when it gives back %s', async (_, corrupt) => {
     const store: Store = { ...farStore(), get: async () => corrupt as Records };
-    await using client = clientFor(scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'fine' }), {
-      store,
-    });
+    await using client = clientFor(
+      scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60'), body: 'fine' }),
+      {
+        store,
+      },
+    );
     expect((await client.get('/a')).text()).toBe('fine');
     expect(client.stats().cache?.storeFailures).toBeGreaterThan(0);
   });
@@ -627,9 +666,12 @@ describe('a store in another process', () => {
     // oxlint-disable-next-line unicorn/no-thenable
     const failed = { then: (_: unknown, reject: (reason: Error) => void) => reject(new Error('down')) } as never;
     const store: Store = { get: () => failed, set: () => failed, delete: () => failed };
-    await using client = clientFor(scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'fine' }), {
-      store,
-    });
+    await using client = clientFor(
+      scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60'), body: 'fine' }),
+      {
+        store,
+      },
+    );
     expect((await client.get('/a')).text()).toBe('fine');
     await client.post('/a');
     expect(client.stats().cache?.storeFailures).toBe(4);
@@ -644,7 +686,7 @@ describe('a store in another process', () => {
     });
     const origin = scriptedDispatcher(
       ...[3, 7, 69].map(guessed),
-      { status: 200, ...cached('max-age=0') },
+      { status: 200, ...withCacheControl('max-age=0') },
       { status: 200 },
     );
     await using client = clientFor(origin, { store });
@@ -657,7 +699,7 @@ describe('a store in another process', () => {
     const far = farStore();
     const origin = scriptedDispatcher({
       status: 200,
-      ...cached('max-age=60', { vary: 'authorization, cookie, x-api-key, accept-language' }),
+      ...withCacheControl('max-age=60', { vary: 'authorization, cookie, x-api-key, accept-language' }),
     });
     await using client = clientFor(origin, { store: far });
     const headers = { authorization: 'Bearer s3cret', cookie: 'id=s3cret', 'x-api-key': 's3cret' };
@@ -669,7 +711,7 @@ describe('a store in another process', () => {
 
   test('holds no value of a query in its keys, each of which is one URL’s all the same', async () => {
     const far = farStore();
-    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60') });
+    const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60') });
     await using client = clientFor(origin, { store: far });
     for (const token of ['s3cret', 's3cret', 'another', undefined]) await client.get('/a', { query: { token } });
     expect(origin.sent).toHaveLength(3);
@@ -680,7 +722,7 @@ describe('a store in another process', () => {
 
   test.each(['?by=O%27Hara', "?by=O'Hara"])('forgets the URL that an answer names, as in %s', async (search) => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=60'), body: 'old' },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'old' },
       { status: 201, headers: { location: `/a${search}` } },
       { status: 200, body: 'new' },
     );
@@ -697,7 +739,7 @@ describe('a store in another process', () => {
     const far = farStore();
     const store: Store = { ...far, get: (key) => clock.sleep(50).then(() => far.get(key)) };
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=60'), body: 'old' },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'old' },
       { status: 204 },
       { status: 200, body: 'new' },
     );
@@ -717,9 +759,9 @@ describe('a store in another process', () => {
       set: (...put) => (puts++ === 0 ? clock.sleep(400).then(() => far.set(...put)) : far.set(...put)),
     };
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=60'), body: 'old' },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'old' },
       { status: 204 },
-      { status: 200, ...cached('max-age=60'), body: 'new' },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'new' },
     );
     await using client = clientFor(origin, { store });
     await clock.runUntil(client.get('/a'));
@@ -733,7 +775,7 @@ describe('a store in another process', () => {
   test('that does not forget is not believed about what was before', async () => {
     const far = farStore();
     const store: Store = { ...far, delete: () => Promise.reject(new Error('down')) };
-    const fresh: Script = { status: 200, ...cached('max-age=60'), body: 'new' };
+    const fresh: Script = { status: 200, ...withCacheControl('max-age=60'), body: 'new' };
     const origin = scriptedDispatcher({ ...fresh, body: 'old' }, { status: 204 }, fresh);
     await using client = clientFor(origin, { store });
     await client.get('/a');
@@ -754,7 +796,7 @@ describe('a store in another process', () => {
       delete: (key) => (isDown ? failing() : far.delete(key)),
     };
     const paths = Array.from({ length: 9 }, (_, i) => `/items/${i}`);
-    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=600') });
+    const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=600') });
     await using client = clientFor(origin, { store });
     for (const path of paths) await clock.runUntil(client.get(path));
     isDown = true;
@@ -771,7 +813,10 @@ describe('a store in another process', () => {
 
   test('tells services apart that are at one host, with several endpoints too', async () => {
     const store = farStore();
-    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'a' }, { status: 200, body: 'b' });
+    const origin = scriptedDispatcher(
+      { status: 200, ...withCacheControl('max-age=60'), body: 'a' },
+      { status: 200, body: 'b' },
+    );
     const texts: string[] = [];
     for (const name of ['billing', 'orders']) {
       const endpoints = [{ url: `https://gateway.example.com/${name}` }];

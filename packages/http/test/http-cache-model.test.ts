@@ -7,7 +7,7 @@ import { seededRandom, virtualClock } from '@macadam/testkit';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { HttpCacheOptions } from '../src/index.ts';
-import { cachingClient } from './cache-story.ts';
+import { cachingClient } from './cache-scenario.ts';
 import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
 type Mode = NonNullable<HttpCacheOptions['mode']>;

@@ -1,7 +1,7 @@
 import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { HttpCacheOptions } from '../src/index.ts';
-import { cached, cachingClient, playStory, type Step } from './cache-story.ts';
+import { withCacheControl, cachingClient, runScenario, type Step } from './cache-scenario.ts';
 import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
 let clock: VirtualClock;
@@ -9,20 +9,20 @@ beforeEach(() => {
   clock = virtualClock();
 });
 
-async function play(cache: HttpCacheOptions, steps: readonly Step[]): Promise<void> {
-  await playStory(clock, cache, steps);
+async function run(cache: HttpCacheOptions, steps: readonly Step[]): Promise<void> {
+  await runScenario(clock, cache, steps);
 }
 
 const DIGITS = '0123456789';
 const whole = (control = 'max-age=60', more: Record<string, string> = {}): Script => ({
   status: 200,
-  ...cached(control, more),
+  ...withCacheControl(control, more),
   body: DIGITS,
 });
 /** The bytes from `first` to `last`, of ten. */
 const part = (first: number, last: number, more: Record<string, string> = {}): Script => ({
   status: 206,
-  ...cached('max-age=60', { 'content-range': `bytes ${first}-${last}/10`, ...more }),
+  ...withCacheControl('max-age=60', { 'content-range': `bytes ${first}-${last}/10`, ...more }),
   body: DIGITS.slice(first, last + 1),
 });
 const range = (text: string) => ({ headers: { range: `bytes=${text}` } });
@@ -35,17 +35,22 @@ describe('a part', () => {
     ['-99', DIGITS, 'bytes 0-9/10'],
     ['6-99', '6789', 'bytes 6-9/10'],
   ])('of what is stored whole is cut out of it: bytes=%s', (asked, body, contentRange) =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { origin: whole('max-age=60', { 'content-length': '10', etag: '"1"' }) },
       {
         ...range(asked),
-        after: 5,
-        asked: false,
+        afterSeconds: 5,
+        forwarded: false,
         status: 206,
         body,
-        has: { 'content-range': contentRange, 'content-length': String(body.length), age: '5', etag: '"1"' },
+        responseHeaders: {
+          'content-range': contentRange,
+          'content-length': String(body.length),
+          age: '5',
+          etag: '"1"',
+        },
       },
-      { asked: false, body: DIGITS, has: { 'content-range': null } },
+      { forwarded: false, body: DIGITS, responseHeaders: { 'content-range': null } },
     ]),
   );
 
@@ -56,11 +61,11 @@ describe('a part', () => {
     ['-', 'is empty'],
     ['-0', 'is of no bytes'],
   ])('the origin is asked for when it %s', (asked) =>
-    play({ mode: 'private' }, [{ origin: whole() }, { ...range(asked), got: { range: `bytes=${asked}` } }]),
+    run({ mode: 'private' }, [{ origin: whole() }, { ...range(asked), forwardedHeaders: { range: `bytes=${asked}` } }]),
   );
 
   test('in another unit, and of what is encoded, is up to the origin', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { origin: { ...whole('max-age=60', { 'content-encoding': 'identity' }) } },
       range('0-1'),
       { path: '/b', origin: whole() },
@@ -68,32 +73,44 @@ describe('a part', () => {
     ]));
 
   test('is asked for as it is, not encoded: of an encoded body it could not be decoded', () =>
-    play({ mode: 'private' }, [
-      { ...range('0-1'), got: { 'accept-encoding': 'identity' } },
-      { headers: { range: 'bytes=0-1', 'accept-encoding': 'br' }, got: { 'accept-encoding': 'br' } },
-      { got: { 'accept-encoding': 'gzip, deflate, br, zstd' } },
+    run({ mode: 'private' }, [
+      { ...range('0-1'), forwardedHeaders: { 'accept-encoding': 'identity' } },
+      { headers: { range: 'bytes=0-1', 'accept-encoding': 'br' }, forwardedHeaders: { 'accept-encoding': 'br' } },
+      { forwardedHeaders: { 'accept-encoding': 'gzip, deflate, br, zstd' } },
     ]));
 
   test('is kept, and gives what lies within it', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('2-7'), origin: part(2, 7), status: 206, body: '234567' },
-      { ...range('2-7'), asked: false, status: 206, body: '234567', has: { 'content-range': 'bytes 2-7/10' } },
-      { ...range('3-4'), asked: false, status: 206, body: '34' },
+      {
+        ...range('2-7'),
+        forwarded: false,
+        status: 206,
+        body: '234567',
+        responseHeaders: { 'content-range': 'bytes 2-7/10' },
+      },
+      { ...range('3-4'), forwarded: false, status: 206, body: '34' },
       { ...range('5-8'), origin: part(5, 8), status: 206, body: '5678' },
     ]));
 
   test('of a representation whose size is not known has no end to count from', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('2-7'), origin: part(2, 7, { 'content-range': 'bytes 2-7/*' }), status: 206 },
-      { ...range('3-4'), asked: false, status: 206, body: '34', has: { 'content-range': 'bytes 3-4/*' } },
+      {
+        ...range('3-4'),
+        forwarded: false,
+        status: 206,
+        body: '34',
+        responseHeaders: { 'content-range': 'bytes 3-4/*' },
+      },
       range('-1'),
     ]));
 
   test('does not answer a request for the whole', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('2-7'), origin: part(2, 7), status: 206 },
-      { origin: whole(), body: DIGITS, got: { range: null } },
-      { ...range('8-9'), asked: false, status: 206, body: '89' },
+      { origin: whole(), body: DIGITS, forwardedHeaders: { range: null } },
+      { ...range('8-9'), forwarded: false, status: 206, body: '89' },
     ]));
 
   test.each<[string, Record<string, string>]>([
@@ -104,48 +121,48 @@ describe('a part', () => {
     ['is of several ranges', { 'content-range': '', 'content-type': 'multipart/byteranges; boundary=x' }],
     ['is encoded', { 'content-encoding': 'identity' }],
   ])('is handed on, and not kept, when it %s', (_, headers) =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('2-7'), origin: part(2, 7, headers), status: 206 },
       { ...range('3-4'), origin: part(3, 4), status: 206 },
     ]),
   );
 
   test('AC19: of the caller passes untouched when nothing is stored', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       {
         ...range('2-7'),
-        got: { range: 'bytes=2-7', 'if-range': null, 'if-match': null },
+        forwardedHeaders: { range: 'bytes=2-7', 'if-range': null, 'if-match': null },
         origin: part(2, 7),
         status: 206,
       },
     ]));
 
   test('that is all there is answers a request for the whole', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('0-'), origin: part(0, 9), status: 206 },
-      { asked: false, body: DIGITS, has: { 'content-range': null } },
-      { ...range('3-4'), asked: false, status: 206, body: '34' },
+      { forwarded: false, body: DIGITS, responseHeaders: { 'content-range': null } },
+      { ...range('3-4'), forwarded: false, status: 206, body: '34' },
     ]));
 
   test('what answers a range with all of it is kept as the whole it is', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('2-7'), origin: whole() },
-      { asked: false, body: DIGITS },
+      { forwarded: false, body: DIGITS },
     ]));
 
   test('that there is none says nothing about the whole', () =>
-    play({ mode: 'private' }, [
-      { ...range('20-'), origin: { status: 416, ...cached('max-age=60') }, status: 416 },
+    run({ mode: 'private' }, [
+      { ...range('20-'), origin: { status: 416, ...withCacheControl('max-age=60') }, status: 416 },
       { origin: whole() },
     ]));
 
   test('is cut out of what is stale when the origin says it is still good', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { origin: whole('max-age=60', { etag: '"1"' }) },
       {
         ...range('1-2'),
-        after: 61,
-        got: { 'if-none-match': '"1"', range: 'bytes=1-2' },
+        afterSeconds: 61,
+        forwardedHeaders: { 'if-none-match': '"1"', range: 'bytes=1-2' },
         origin: { status: 304, headers: { etag: '"1"' }, body: [] },
         status: 206,
         body: '12',
@@ -153,7 +170,7 @@ describe('a part', () => {
     ]));
 
   test('with a precondition of its own goes to the origin', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { origin: whole('max-age=60', { etag: '"1"' }) },
       { headers: { range: 'bytes=1-2', 'if-range': '"1"' } },
     ]));
@@ -163,25 +180,25 @@ describe('parts of the same version', () => {
   const etag = { etag: '"1"' };
 
   test('are put together, and make a whole in the end', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('0-3'), origin: part(0, 3, { ...etag, 'x-a': 'old', 'x-b': 'kept' }), status: 206 },
       { ...range('4-6'), origin: part(4, 6, { ...etag, 'x-a': 'new' }), status: 206 },
       {
         ...range('2-5'),
-        asked: false,
+        forwarded: false,
         status: 206,
         body: '2345',
-        has: { 'x-a': 'new', 'x-b': 'kept', 'content-range': 'bytes 2-5/10' },
+        responseHeaders: { 'x-a': 'new', 'x-b': 'kept', 'content-range': 'bytes 2-5/10' },
       },
       { ...range('5-9'), origin: part(5, 9, etag), status: 206 },
-      { asked: false, body: DIGITS, has: { 'content-range': null, 'content-length': '10' } },
+      { forwarded: false, body: DIGITS, responseHeaders: { 'content-range': null, 'content-length': '10' } },
     ]));
 
   test('with a gap between them are not: the newer one stays', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('0-3'), origin: part(0, 3, etag), status: 206 },
       { ...range('6-7'), origin: part(6, 7, etag), status: 206 },
-      { ...range('6-7'), asked: false, status: 206, body: '67' },
+      { ...range('6-7'), forwarded: false, status: 206, body: '67' },
       { ...range('0-1'), origin: part(0, 1, etag), status: 206 },
     ]));
 
@@ -190,7 +207,7 @@ describe('parts of the same version', () => {
     ['a weak', 'W/"1"'],
     ['no', undefined],
   ])('are told by a strong tag, not by %s', (_, other) =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('0-3'), origin: part(0, 3, other === 'W/"1"' ? { etag: other } : etag), status: 206 },
       { ...range('4-6'), origin: part(4, 6, other === undefined ? {} : { etag: other }), status: 206 },
       { ...range('2-5'), origin: part(2, 5), status: 206 },
@@ -198,26 +215,26 @@ describe('parts of the same version', () => {
   );
 
   test('what is missing of the whole is asked for alone', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('0-3'), origin: part(0, 3, etag), status: 206 },
       {
-        got: { range: 'bytes=4-', 'if-range': '"1"' },
+        forwardedHeaders: { range: 'bytes=4-', 'if-range': '"1"' },
         origin: part(4, 9, etag),
         body: DIGITS,
-        has: { 'cache-status': 'prices; fwd=partial; fwd-status=206', 'content-range': null },
+        responseHeaders: { 'cache-status': 'prices; fwd=partial; fwd-status=206', 'content-range': null },
       },
-      { asked: false, body: DIGITS },
+      { forwarded: false, body: DIGITS },
     ]));
 
   test('a whole that has changed meanwhile comes whole', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('0-3'), origin: part(0, 3, etag), status: 206 },
       {
-        got: { 'if-range': '"1"' },
+        forwardedHeaders: { 'if-range': '"1"' },
         origin: { ...whole('max-age=60', { etag: '"2"' }), body: 'abcdef' },
         body: 'abcdef',
       },
-      { asked: false, body: 'abcdef' },
+      { forwarded: false, body: 'abcdef' },
     ]));
 
   test.each<[string, Script]>([
@@ -235,11 +252,11 @@ describe('parts of the same version', () => {
   });
 
   test('AC19: a rest is asked for by a strong tag only', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { ...range('0-3'), origin: part(0, 3, { etag: 'W/"1"' }), status: 206 },
-      { got: { range: null } },
+      { forwardedHeaders: { range: null } },
       { path: '/b', ...range('1-3'), origin: part(1, 3, etag), status: 206 },
-      { path: '/b', got: { range: null } },
+      { path: '/b', forwardedHeaders: { range: null } },
     ]));
 });
 

@@ -2,7 +2,7 @@ import { runWork } from '@macadam/core';
 import { startFaultServer, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createHttpClient, type HttpCacheOptions, type HttpClient, type HttpClientOptions } from '../src/index.ts';
-import { cached, cachingClient, playStory, type Step } from './cache-story.ts';
+import { withCacheControl, cachingClient, runScenario, type Step } from './cache-scenario.ts';
 import { scriptedDispatcher, type Script, type ScriptedDispatcher } from './scripted-dispatcher.ts';
 
 let clock: VirtualClock;
@@ -21,8 +21,8 @@ function clientFor(
   return client;
 }
 
-async function play(cache: HttpCacheOptions, steps: readonly Step[], more?: Partial<HttpClientOptions>): Promise<void> {
-  await playStory(clock, cache, steps, more);
+async function run(cache: HttpCacheOptions, steps: readonly Step[], more?: Partial<HttpClientOptions>): Promise<void> {
+  await runScenario(clock, cache, steps, more);
 }
 
 /** So many milliseconds from when every story begins. */
@@ -34,56 +34,68 @@ describe('a fresh answer', () => {
       'is given again without asking, with its age',
       'private',
       [
-        { origin: cached('max-age=60', { etag: '"1"', 'x-a': 'b' }), has: { age: null } },
+        { origin: withCacheControl('max-age=60', { etag: '"1"', 'x-a': 'b' }), responseHeaders: { age: null } },
         {
-          after: 30,
-          asked: false,
+          afterSeconds: 30,
+          forwarded: false,
           body: 'body 1',
-          has: { age: '30', 'x-a': 'b', 'cache-status': 'prices; hit; ttl=30' },
+          responseHeaders: { age: '30', 'x-a': 'b', 'cache-status': 'prices; hit; ttl=30' },
         },
-        { after: 29, asked: false, has: { age: '59' } },
-        { after: 1, body: 'body 4', got: { 'if-none-match': '"1"' } },
+        { afterSeconds: 29, forwarded: false, responseHeaders: { age: '59' } },
+        { afterSeconds: 1, body: 'body 4', forwardedHeaders: { 'if-none-match': '"1"' } },
       ],
     ],
     [
       'is older by what it says of its age, and by the time it took',
       'private',
-      [{ origin: cached('max-age=60', { age: '50' }) }, { after: 9, asked: false, has: { age: '59' } }, { after: 2 }],
+      [
+        { origin: withCacheControl('max-age=60', { age: '50' }) },
+        { afterSeconds: 9, forwarded: false, responseHeaders: { age: '59' } },
+        { afterSeconds: 2 },
+      ],
     ],
     [
       'is one with s-maxage, to a shared cache',
       'shared',
-      [{ origin: cached('max-age=1, s-maxage=60') }, { after: 30, asked: false }, { after: 31 }],
+      [
+        { origin: withCacheControl('max-age=1, s-maxage=60') },
+        { afterSeconds: 30, forwarded: false },
+        { afterSeconds: 31 },
+      ],
     ],
     [
       'is not one with s-maxage, to a private cache',
       'private',
-      [{ origin: cached('max-age=1, s-maxage=60') }, { after: 30 }],
+      [{ origin: withCacheControl('max-age=1, s-maxage=60') }, { afterSeconds: 30 }],
     ],
     [
       'answers HEAD too, without its body',
       'private',
-      [{ origin: cached('max-age=60') }, { method: 'HEAD', asked: false, body: '' }],
+      [{ origin: withCacheControl('max-age=60') }, { method: 'HEAD', forwarded: false, body: '' }],
     ],
     [
       'with an error status is given as one',
       'private',
       [
-        { origin: { status: 404, ...cached('max-age=60') }, status: 404 },
-        { asked: false, status: 404, body: 'body 1' },
+        { origin: { status: 404, ...withCacheControl('max-age=60') }, status: 404 },
+        { forwarded: false, status: 404, body: 'body 1' },
       ],
     ],
     [
       'answers its own query only',
       'private',
-      [{ path: '/a?x=1', origin: cached('max-age=60') }, { path: '/a?x=2' }, { path: '/a?x=1', asked: false }],
+      [
+        { path: '/a?x=1', origin: withCacheControl('max-age=60') },
+        { path: '/a?x=2' },
+        { path: '/a?x=1', forwarded: false },
+      ],
     ],
     [
       'does not answer a request for something newer',
       'private',
       [
-        { origin: cached('max-age=60') },
-        { after: 10, headers: { 'cache-control': 'max-age=9' } },
+        { origin: withCacheControl('max-age=60') },
+        { afterSeconds: 10, headers: { 'cache-control': 'max-age=9' } },
         { headers: { 'cache-control': 'no-cache' } },
         { headers: { 'cache-control': 'min-fresh=61' } },
         { headers: { 'cache-control': 'no-store' } },
@@ -93,17 +105,17 @@ describe('a fresh answer', () => {
       'that is immutable answers a reload, but not a demand',
       'private',
       [
-        { origin: cached('max-age=60, immutable') },
-        { after: 10, headers: { 'cache-control': 'max-age=0' }, asked: false },
+        { origin: withCacheControl('max-age=60, immutable') },
+        { afterSeconds: 10, headers: { 'cache-control': 'max-age=0' }, forwarded: false },
         { headers: { 'cache-control': 'no-cache' } },
       ],
     ],
-  ])('%s', (_, mode = 'private', steps) => play({ mode }, steps));
+  ])('%s', (_, mode = 'private', steps) => run({ mode }, steps));
 
   test("leaves the connection's and the listed fields behind", () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       {
-        origin: cached('max-age=60, no-cache="x-fresh"', {
+        origin: withCacheControl('max-age=60, no-cache="x-fresh"', {
           connection: 'x-hop',
           'x-hop': '1',
           'x-fresh': '2',
@@ -113,8 +125,8 @@ describe('a fresh answer', () => {
         }),
       },
       {
-        asked: false,
-        has: {
+        forwarded: false,
+        responseHeaders: {
           connection: null,
           'x-hop': null,
           'x-fresh': null,
@@ -126,7 +138,7 @@ describe('a fresh answer', () => {
     ]));
 
   test('cannot be changed through what a caller got', async () => {
-    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'abc' });
+    const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60'), body: 'abc' });
     clientFor({}, origin);
     (await client.get('/a')).bytes().fill(0);
     (await client.get('/a')).bytes().fill(0);
@@ -141,7 +153,7 @@ describe('a stale answer', () => {
       'is good again after a 304, with the fields that came with it',
       [
         {
-          origin: cached('max-age=10', {
+          origin: withCacheControl('max-age=10', {
             etag: '"1"',
             'x-a': 'old',
             'x-b': 'kept',
@@ -150,7 +162,7 @@ describe('a stale answer', () => {
           }),
         },
         {
-          after: 20,
+          afterSeconds: 20,
           origin: {
             status: 304,
             headers: {
@@ -162,21 +174,21 @@ describe('a stale answer', () => {
             },
             body: [],
           },
-          got: { 'if-none-match': '"1"' },
+          forwardedHeaders: { 'if-none-match': '"1"' },
           status: 200,
           body: 'body 1',
-          has: { 'x-a': 'new', 'x-b': 'kept', 'content-md5': 'old', 'content-type': 'x/y', age: '0' },
+          responseHeaders: { 'x-a': 'new', 'x-b': 'kept', 'content-md5': 'old', 'content-type': 'x/y', age: '0' },
         },
-        { after: 50, asked: false, body: 'body 1', has: { 'x-a': 'new', age: '50' } },
+        { afterSeconds: 50, forwarded: false, body: 'body 1', responseHeaders: { 'x-a': 'new', age: '50' } },
       ],
     ],
     [
       'is asked about by its date',
       [
-        { origin: cached('max-age=10', { 'last-modified': 'Sun, 06 Nov 1994 08:49:37 GMT' }) },
+        { origin: withCacheControl('max-age=10', { 'last-modified': 'Sun, 06 Nov 1994 08:49:37 GMT' }) },
         {
-          after: 20,
-          got: { 'if-modified-since': 'Sun, 06 Nov 1994 08:49:37 GMT', 'if-none-match': null },
+          afterSeconds: 20,
+          forwardedHeaders: { 'if-modified-since': 'Sun, 06 Nov 1994 08:49:37 GMT', 'if-none-match': null },
           origin: { status: 304, body: [] },
           body: 'body 1',
         },
@@ -184,120 +196,129 @@ describe('a stale answer', () => {
     ],
     [
       'is asked about although fresh, with no-cache',
-      [{ origin: cached('max-age=60, no-cache', { etag: '"1"' }) }, { got: { 'if-none-match': '"1"' } }],
+      [
+        { origin: withCacheControl('max-age=60, no-cache', { etag: '"1"' }) },
+        { forwardedHeaders: { 'if-none-match': '"1"' } },
+      ],
     ],
     [
       'serves after max-stale of the request',
       [
-        { origin: cached('max-age=10') },
-        { after: 15, headers: { 'cache-control': 'max-stale=5' }, asked: false },
-        { after: 1, headers: { 'cache-control': 'max-stale=5' } },
+        { origin: withCacheControl('max-age=10') },
+        { afterSeconds: 15, headers: { 'cache-control': 'max-stale=5' }, forwarded: false },
+        { afterSeconds: 1, headers: { 'cache-control': 'max-stale=5' } },
       ],
     ],
     [
       'serves after max-stale of any length',
-      [{ origin: cached('max-age=10') }, { after: 1_000, headers: { 'cache-control': 'max-stale' }, asked: false }],
+      [
+        { origin: withCacheControl('max-age=10') },
+        { afterSeconds: 1_000, headers: { 'cache-control': 'max-stale' }, forwarded: false },
+      ],
     ],
     [
       'stands in for a failing origin, within stale-if-error',
       [
-        { origin: cached('max-age=10, stale-if-error=20') },
+        { origin: withCacheControl('max-age=10, stale-if-error=20') },
         {
-          after: 30,
+          afterSeconds: 30,
           origin: { status: 503, headers: {} },
           body: 'body 1',
-          has: { 'cache-status': 'prices; hit; ttl=-20; fwd=stale' },
+          responseHeaders: { 'cache-status': 'prices; hit; ttl=-20; fwd=stale' },
         },
-        { after: 1, origin: { status: 503, headers: {} }, status: 503 },
+        { afterSeconds: 1, origin: { status: 503, headers: {} }, status: 503 },
       ],
     ],
     [
       'AC34: stands in for an origin that cannot be reached (undici #5507)',
       [
-        { origin: cached('max-age=10, stale-if-error=20') },
-        { after: 15, origin: { error: 'ECONNREFUSED', unsent: true }, body: 'body 1' },
+        { origin: withCacheControl('max-age=10, stale-if-error=20') },
+        { afterSeconds: 15, origin: { error: 'ECONNREFUSED', unsent: true }, body: 'body 1' },
         { origin: { error: 'ECONNRESET' }, body: 'body 1' },
-        { after: 20, origin: { error: 'ECONNREFUSED', unsent: true }, fails: 'MAC_HTTP_NETWORK' },
+        { afterSeconds: 20, origin: { error: 'ECONNREFUSED', unsent: true }, errorCode: 'MAC_HTTP_NETWORK' },
       ],
     ],
     [
       'stands in for an hour when the origin cannot be reached and nobody said otherwise (RFC 9111, section 4.2.4)',
       [
-        { origin: cached('max-age=10') },
+        { origin: withCacheControl('max-age=10') },
         {
-          after: 15,
+          afterSeconds: 15,
           origin: { error: 'ECONNREFUSED', unsent: true },
           body: 'body 1',
-          has: { age: '15', 'cache-status': 'prices; hit; ttl=-5; fwd=stale' },
+          responseHeaders: { age: '15', 'cache-status': 'prices; hit; ttl=-5; fwd=stale' },
         },
-        { after: 3_595, origin: { error: 'ECONNRESET' }, body: 'body 1' },
-        { after: 1, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+        { afterSeconds: 3_595, origin: { error: 'ECONNRESET' }, body: 'body 1' },
+        { afterSeconds: 1, origin: { error: 'ECONNRESET' }, errorCode: 'MAC_HTTP_NETWORK' },
       ],
     ],
     [
       'does not stand in, unasked, for an answer that fails: the origin was reached',
-      [{ origin: cached('max-age=10') }, { after: 15, origin: { status: 503, headers: {} }, status: 503 }],
+      [
+        { origin: withCacheControl('max-age=10') },
+        { afterSeconds: 15, origin: { status: 503, headers: {} }, status: 503 },
+      ],
     ],
     [
       'does not stand in, unasked, when it never was fresh, or is outdated',
       [
-        { origin: cached('max-age=0') },
-        { after: 1, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
-        { path: '/b', origin: cached('max-age=10', { etag: '"1"' }) },
-        { path: '/b', after: 15, method: 'HEAD', origin: { headers: { etag: '"2"' }, body: [] } },
-        { path: '/b', origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+        { origin: withCacheControl('max-age=0') },
+        { afterSeconds: 1, origin: { error: 'ECONNRESET' }, errorCode: 'MAC_HTTP_NETWORK' },
+        { path: '/b', origin: withCacheControl('max-age=10', { etag: '"1"' }) },
+        { path: '/b', afterSeconds: 15, method: 'HEAD', origin: { headers: { etag: '"2"' }, body: [] } },
+        { path: '/b', origin: { error: 'ECONNRESET' }, errorCode: 'MAC_HTTP_NETWORK' },
       ],
     ],
     [
       'does not stand in, unasked, for a request that says what it will have',
       [
-        { origin: cached('max-age=10') },
+        { origin: withCacheControl('max-age=10') },
         ...['no-cache', 'max-age=60', 'min-fresh=1', 'max-stale=4', 'stale-if-error=4'].map((asked, i) => ({
-          after: i === 0 ? 15 : 0,
+          afterSeconds: i === 0 ? 15 : 0,
           headers: { 'cache-control': asked },
           origin: { error: 'ECONNRESET' },
-          fails: 'MAC_HTTP_NETWORK',
+          errorCode: 'MAC_HTTP_NETWORK',
         })),
       ],
     ],
     [
       'stands in when the request allows it',
       [
-        { origin: cached('max-age=10') },
-        { after: 15, headers: { 'cache-control': 'stale-if-error=5' }, origin: { status: 500 }, body: 'body 1' },
+        { origin: withCacheControl('max-age=10') },
+        { afterSeconds: 15, headers: { 'cache-control': 'stale-if-error=5' }, origin: { status: 500 }, body: 'body 1' },
       ],
     ],
     [
       'AC33: never stands in against must-revalidate (undici #5508)',
       [
-        { origin: cached('max-age=10, must-revalidate, stale-if-error=60, stale-while-revalidate=60') },
-        { after: 15, headers: { 'cache-control': 'max-stale=60' }, origin: { status: 503 }, status: 503 },
-        { origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+        { origin: withCacheControl('max-age=10, must-revalidate, stale-if-error=60, stale-while-revalidate=60') },
+        { afterSeconds: 15, headers: { 'cache-control': 'max-stale=60' }, origin: { status: 503 }, status: 503 },
+        { origin: { error: 'ECONNRESET' }, errorCode: 'MAC_HTTP_NETWORK' },
       ],
     ],
-  ])('%s', (_, steps) => play({ mode: 'private' }, steps));
+  ])('%s', (_, steps) => run({ mode: 'private' }, steps));
 
   test.each(['proxy-revalidate, max-age=10', 's-maxage=10'])(
     'never stands in against %s, in a shared cache',
     (control) =>
-      play({ mode: 'shared' }, [
-        { origin: cached(`${control}, stale-if-error=60`) },
-        { after: 15, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+      run({ mode: 'shared' }, [
+        { origin: withCacheControl(`${control}, stale-if-error=60`) },
+        { afterSeconds: 15, origin: { error: 'ECONNRESET' }, errorCode: 'MAC_HTTP_NETWORK' },
       ]),
   );
 
   test.each(['proxy-revalidate', 's-maxage=5', 'no-cache="x-a"', 'stale-if-error=none'])(
     'does not stand in, unasked, in a private cache either: %s',
     (control) =>
-      play({ mode: 'private' }, [
-        { origin: cached(`max-age=10, ${control}`) },
-        { after: 15, origin: { error: 'ECONNRESET' }, fails: 'MAC_HTTP_NETWORK' },
+      run({ mode: 'private' }, [
+        { origin: withCacheControl(`max-age=10, ${control}`) },
+        { afterSeconds: 15, origin: { error: 'ECONNRESET' }, errorCode: 'MAC_HTTP_NETWORK' },
       ]),
   );
 
   test('a 304 about another version is not believed: the answer is asked for anew', async () => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=1', { etag: '"1"' }), body: 'one' },
+      { status: 200, ...withCacheControl('max-age=1', { etag: '"1"' }), body: 'one' },
       { status: 304, headers: { etag: '"2"' } },
       { status: 200, headers: { etag: '"2"' }, body: 'two' },
     );
@@ -309,7 +330,10 @@ describe('a stale answer', () => {
   });
 
   test('takes its place in a full house, too: a stale answer beats none', async () => {
-    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=1, stale-if-error=60'), body: 'one' }, {});
+    const origin = scriptedDispatcher(
+      { status: 200, ...withCacheControl('max-age=1, stale-if-error=60'), body: 'one' },
+      {},
+    );
     clientFor({}, origin, { bulkhead: { maxConcurrent: 1 } });
     await client.get('/a');
     await clock.advance(5_000);
@@ -322,7 +346,7 @@ describe('a stale answer', () => {
 describe('stale-while-revalidate', () => {
   test('AC32: answers at once and asks once in the background; its 304 updates what is stored (undici #4471, #3853, #4596)', async () => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=10, stale-while-revalidate=20', { etag: '"1"' }), body: 'one' },
+      { status: 200, ...withCacheControl('max-age=10, stale-while-revalidate=20', { etag: '"1"' }), body: 'one' },
       { status: 304, headers: { etag: '"1"', 'cache-control': 'max-age=100' } },
     );
     clientFor({}, origin);
@@ -341,15 +365,15 @@ describe('stale-while-revalidate', () => {
   });
 
   test('ends with its window', () =>
-    play({ mode: 'private' }, [
-      { origin: cached('max-age=10, stale-while-revalidate=20') },
-      { after: 31, body: 'body 2' },
+    run({ mode: 'private' }, [
+      { origin: withCacheControl('max-age=10, stale-while-revalidate=20') },
+      { afterSeconds: 31, body: 'body 2' },
     ]));
 
   test('does not end with the call and the work that started it', async () => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=10, stale-while-revalidate=20'), body: 'one' },
-      { status: 200, ...cached('max-age=10'), body: 'two', delayMs: 300, clock },
+      { status: 200, ...withCacheControl('max-age=10, stale-while-revalidate=20'), body: 'one' },
+      { status: 200, ...withCacheControl('max-age=10'), body: 'two', delayMs: 300, clock },
     );
     clientFor({}, origin);
     await client.get('/a');
@@ -366,7 +390,7 @@ describe('stale-while-revalidate', () => {
 
   test('a background request that fails leaves what is stored, and nothing unhandled', async () => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=10, stale-while-revalidate=60'), body: 'one' },
+      { status: 200, ...withCacheControl('max-age=10, stale-while-revalidate=60'), body: 'one' },
       { error: 'ECONNRESET' },
     );
     clientFor({}, origin);
@@ -381,7 +405,7 @@ describe('stale-while-revalidate', () => {
 
   test('closing waits for it', async () => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=10, stale-while-revalidate=60'), body: 'one' },
+      { status: 200, ...withCacheControl('max-age=10, stale-while-revalidate=60'), body: 'one' },
       { status: 200, body: 'two', delayMs: 300, clock },
     );
     clientFor({}, origin);
@@ -398,41 +422,56 @@ describe('stale-while-revalidate', () => {
 
 describe('what may not be kept', () => {
   test.each<[string, HttpCacheOptions['mode'], Step]>([
-    ['no-store', 'private', { origin: cached('no-store, max-age=60') }],
+    ['no-store', 'private', { origin: withCacheControl('no-store, max-age=60') }],
     [
       'an answer to a request with no-store',
       'private',
-      { headers: { 'cache-control': 'no-store' }, origin: cached('max-age=60') },
+      { headers: { 'cache-control': 'no-store' }, origin: withCacheControl('max-age=60') },
     ],
-    ['a private answer, in a shared cache', 'shared', { origin: cached('private, max-age=60') }],
-    ['an answer that varies by everything', 'private', { origin: cached('max-age=60', { vary: 'accept, *' }) }],
+    ['a private answer, in a shared cache', 'shared', { origin: withCacheControl('private, max-age=60') }],
+    [
+      'an answer that varies by everything',
+      'private',
+      { origin: withCacheControl('max-age=60', { vary: 'accept, *' }) },
+    ],
     [
       'an answer that varies by what no record holds',
       'private',
-      { origin: cached('max-age=60', { vary: '__proto__' }) },
+      { origin: withCacheControl('max-age=60', { vary: '__proto__' }) },
     ],
-    ['one that varies by nobody knows what', 'private', { origin: cached('max-age=60', { vary: 'accept cookie' }) }],
-    ['what is private twice, once without fields', 'shared', { origin: cached('private="a", private, max-age=60') }],
+    [
+      'one that varies by nobody knows what',
+      'private',
+      { origin: withCacheControl('max-age=60', { vary: 'accept cookie' }) },
+    ],
+    [
+      'what is private twice, once without fields',
+      'shared',
+      { origin: withCacheControl('private="a", private, max-age=60') },
+    ],
     [
       'a part',
       'private',
-      { headers: { range: 'bytes=0-1' }, origin: { status: 206, ...cached('max-age=60') }, status: 206 },
+      { headers: { range: 'bytes=0-1' }, origin: { status: 206, ...withCacheControl('max-age=60') }, status: 206 },
     ],
     [
       'a status nobody knows, with must-understand',
       'private',
-      { origin: { status: 299, ...cached('max-age=60, no-store, must-understand') }, status: 299 },
+      { origin: { status: 299, ...withCacheControl('max-age=60, no-store, must-understand') }, status: 299 },
     ],
     ['an answer without a word about freshness', 'private', { origin: { status: 201 }, status: 201 }],
-  ])('%s', (_, mode = 'private', first) => play({ mode }, [first, { body: 'body 2' }]));
+  ])('%s', (_, mode = 'private', first) => run({ mode }, [first, { body: 'body 2' }]));
 
   test('must-understand lets a status that is known be kept', () =>
-    play({ mode: 'private' }, [{ origin: cached('max-age=60, no-store, must-understand') }, { asked: false }]));
+    run({ mode: 'private' }, [
+      { origin: withCacheControl('max-age=60, no-store, must-understand') },
+      { forwarded: false },
+    ]));
 
   test('an answer that came by way of a redirect is not that of the first URL', async () => {
     const origin = scriptedDispatcher(
       { status: 302, headers: { location: '/b' } },
-      { status: 200, ...cached('max-age=60'), body: 'b' },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'b' },
     );
     clientFor({}, origin, { redirects: {} });
     await clock.runUntil(client.get('/a'));
@@ -443,23 +482,23 @@ describe('what may not be kept', () => {
 
 describe('negotiated answers', () => {
   test('lie beside each other, chosen by what Vary names and by nothing else', () =>
-    play({ mode: 'private' }, [
-      { headers: { 'x-plan': 'a', other: '1' }, origin: cached('max-age=60', { vary: 'X-Plan' }) },
-      { headers: { 'x-plan': 'b' }, origin: cached('max-age=60', { vary: 'x-plan' }) },
-      { origin: cached('max-age=60', { vary: 'x-plan' }) },
-      { headers: { 'x-plan': 'a', other: '2' }, asked: false, body: 'body 1' },
-      { headers: { 'x-plan': 'b' }, asked: false, body: 'body 2' },
-      { asked: false, body: 'body 3' },
+    run({ mode: 'private' }, [
+      { headers: { 'x-plan': 'a', other: '1' }, origin: withCacheControl('max-age=60', { vary: 'X-Plan' }) },
+      { headers: { 'x-plan': 'b' }, origin: withCacheControl('max-age=60', { vary: 'x-plan' }) },
+      { origin: withCacheControl('max-age=60', { vary: 'x-plan' }) },
+      { headers: { 'x-plan': 'a', other: '2' }, forwarded: false, body: 'body 1' },
+      { headers: { 'x-plan': 'b' }, forwarded: false, body: 'body 2' },
+      { forwarded: false, body: 'body 3' },
       { headers: { 'x-plan': 'c' } },
     ]));
 
   test('are chosen by meaning: white space, repeated fields, order and case of languages', () =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       {
         headers: { 'x-list': '1, 2', 'accept-language': 'en, de;q=0.5' },
-        origin: cached('max-age=60', { vary: 'x-list, accept-language' }),
+        origin: withCacheControl('max-age=60', { vary: 'x-list, accept-language' }),
       },
-      { headers: { 'x-list': ['1', '2'], 'accept-language': 'DE; q=0.5,en' }, asked: false },
+      { headers: { 'x-list': ['1', '2'], 'accept-language': 'DE; q=0.5,en' }, forwarded: false },
       { headers: { 'x-list': '2, 1', 'accept-language': 'en, de;q=0.5' } },
     ]));
 });
@@ -467,23 +506,23 @@ describe('negotiated answers', () => {
 describe('an answer in the language that is preferred to all others', () => {
   const german: Step = {
     headers: { 'accept-language': 'en, de' },
-    origin: cached('max-age=60', { vary: 'Accept-Language', 'content-language': 'de' }),
+    origin: withCacheControl('max-age=60', { vary: 'Accept-Language', 'content-language': 'de' }),
   };
 
   test.each(['de', 'fr;q=0.5, de;q=1.0', 'DE ; q=0.9, *;q=0.1', 'de;q=0.2'])('answers %s', (language) =>
-    play({ mode: 'private' }, [german, { headers: { 'accept-language': language }, asked: false }]),
+    run({ mode: 'private' }, [german, { headers: { 'accept-language': language }, forwarded: false }]),
   );
 
   test.each(['fr, de;q=0.5', 'fr, de', 'de-at', '*', 'de;q=0', 'de;q=high', 'de;q=1;x=1'])(
     'does not answer %s',
-    (language) => play({ mode: 'private' }, [german, { headers: { 'accept-language': language } }]),
+    (language) => run({ mode: 'private' }, [german, { headers: { 'accept-language': language } }]),
   );
 
-  test('does not answer who has no preference', () => play({ mode: 'private' }, [german, {}]));
+  test('does not answer who has no preference', () => run({ mode: 'private' }, [german, {}]));
 
   test('does not answer when something else matters, too', () =>
-    play({ mode: 'private' }, [
-      { ...german, origin: cached('max-age=60', { vary: 'Accept-Language, X-A', 'content-language': 'de' }) },
+    run({ mode: 'private' }, [
+      { ...german, origin: withCacheControl('max-age=60', { vary: 'Accept-Language, X-A', 'content-language': 'de' }) },
       { headers: { 'accept-language': 'de', 'x-a': '1' } },
     ]));
 });
@@ -491,34 +530,39 @@ describe('an answer in the language that is preferred to all others', () => {
 describe('credentials', () => {
   const signed = (authorization: string): Step => ({ headers: { authorization } });
   test('AC35: no two share an answer in a private cache (undici #5012)', () =>
-    play({ mode: 'private' }, [
-      { ...signed('Bearer a'), origin: cached('max-age=60') },
+    run({ mode: 'private' }, [
+      { ...signed('Bearer a'), origin: withCacheControl('max-age=60') },
       signed('Bearer b'),
       {},
-      { ...signed('Bearer a'), asked: false, body: 'body 1' },
+      { ...signed('Bearer a'), forwarded: false, body: 'body 1' },
     ]));
 
   test('no two cookies share an answer; what came without a cookie is for all', () =>
-    play({ mode: 'private' }, [
-      { headers: { cookie: 'id=1' }, origin: cached('max-age=60') },
-      { headers: { cookie: 'id=2' }, origin: cached('max-age=60') },
-      { path: '/b', origin: cached('max-age=60') },
-      { path: '/b', headers: { cookie: 'id=3' }, asked: false },
-      { headers: { cookie: 'id=1' }, asked: false, body: 'body 1' },
+    run({ mode: 'private' }, [
+      { headers: { cookie: 'id=1' }, origin: withCacheControl('max-age=60') },
+      { headers: { cookie: 'id=2' }, origin: withCacheControl('max-age=60') },
+      { path: '/b', origin: withCacheControl('max-age=60') },
+      { path: '/b', headers: { cookie: 'id=3' }, forwarded: false },
+      { headers: { cookie: 'id=1' }, forwarded: false, body: 'body 1' },
     ]));
 
   test('keep an answer out of a shared cache', () =>
-    play({ mode: 'shared' }, [{ ...signed('Bearer a'), origin: cached('max-age=60') }, {}]));
+    run({ mode: 'shared' }, [{ ...signed('Bearer a'), origin: withCacheControl('max-age=60') }, {}]));
 
   test.each(['public, max-age=60', 's-maxage=60', 'must-revalidate, max-age=60'])(
     'unless the server says %s',
-    (control) => play({ mode: 'shared' }, [{ ...signed('Bearer a'), origin: cached(control) }, { asked: false }]),
+    (control) =>
+      run({ mode: 'shared' }, [{ ...signed('Bearer a'), origin: withCacheControl(control) }, { forwarded: false }]),
   );
 
   test('added on the way count too', () =>
-    play(
+    run(
       { mode: 'shared' },
-      [{ origin: cached('max-age=60') }, { origin: cached('public, max-age=60') }, { asked: false }],
+      [
+        { origin: withCacheControl('max-age=60') },
+        { origin: withCacheControl('public, max-age=60') },
+        { forwarded: false },
+      ],
       {
         auth: { authorize: () => ({ authorization: 'Bearer a' }) },
       },
@@ -527,7 +571,7 @@ describe('credentials', () => {
   test('do not lie in the store', async () => {
     const seen: unknown[] = [];
     const store = { get: () => undefined, set: (...put: unknown[]) => void seen.push(put), delete: () => undefined };
-    clientFor({ store }, scriptedDispatcher({ status: 200, ...cached('max-age=60') }));
+    clientFor({ store }, scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60') }));
     await client.get('/a', { headers: { authorization: 'Bearer topsecret', cookie: 'id=topsecret' } });
     expect(seen).toHaveLength(1);
     expect(JSON.stringify(seen)).not.toContain('topsecret');
@@ -536,14 +580,19 @@ describe('credentials', () => {
 
 describe('a call that changes something', () => {
   test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'M-SEARCH'])('%s outdates what is stored', (method) =>
-    play({ mode: 'private' }, [{ origin: cached('max-age=60') }, { asked: false }, { method }, { body: 'body 4' }]),
+    run({ mode: 'private' }, [
+      { origin: withCacheControl('max-age=60') },
+      { forwarded: false },
+      { method },
+      { body: 'body 4' },
+    ]),
   );
 
   test('outdates what Location and Content-Location name on the same origin, and nothing elsewhere', async () => {
-    const { cache } = await playStory(clock, { mode: 'private' }, [
-      { path: '/b', origin: cached('max-age=60') },
-      { path: '/c?d=1', origin: cached('max-age=60') },
-      { path: '/e', origin: cached('max-age=60') },
+    const { cache } = await runScenario(clock, { mode: 'private' }, [
+      { path: '/b', origin: withCacheControl('max-age=60') },
+      { path: '/c?d=1', origin: withCacheControl('max-age=60') },
+      { path: '/e', origin: withCacheControl('max-age=60') },
       {
         method: 'POST',
         origin: { status: 201, headers: { location: '/b', 'content-location': 'https://prices.example.com/c?d=1' } },
@@ -556,24 +605,24 @@ describe('a call that changes something', () => {
         origin: { status: 201, headers: { location: 'https://elsewhere.example.com/e' } },
         status: 201,
       },
-      { path: '/e', asked: false },
+      { path: '/e', forwarded: false },
     ]);
     expect(cache?.invalidated).toBe(4);
   });
 
   test.each([400, 500])('but not when it failed, with %s', (status) =>
-    play({ mode: 'private' }, [
-      { origin: cached('max-age=60') },
+    run({ mode: 'private' }, [
+      { origin: withCacheControl('max-age=60') },
       { method: 'POST', origin: { status }, status },
-      { asked: false },
+      { forwarded: false },
     ]),
   );
 
   test('outdates also what was asked for before and comes after', async () => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=60'), body: 'old', delayMs: 100, clock },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'old', delayMs: 100, clock },
       { status: 204 },
-      { status: 200, ...cached('max-age=60'), body: 'new' },
+      { status: 200, ...withCacheControl('max-age=60'), body: 'new' },
     );
     clientFor({}, origin);
     const early = client.get('/a');
@@ -589,30 +638,33 @@ describe('an answer to POST', () => {
   const same = { 'content-location': '/a' };
 
   test.each<[string, Script]>([
-    ['max-age', cached('max-age=60', same)],
+    ['max-age', withCacheControl('max-age=60', same)],
     ['Expires', { headers: { expires: httpDate(60_000), date: httpDate(0), ...same } }],
-    ['the whole URL', cached('max-age=60', { 'content-location': 'https://prices.example.com/a' })],
+    ['the whole URL', withCacheControl('max-age=60', { 'content-location': 'https://prices.example.com/a' })],
   ])('that says it is what GET is given, and for how long, is kept for GET: %s', (_, origin) =>
-    play({ mode: 'private' }, [
+    run({ mode: 'private' }, [
       { method: 'POST', origin },
-      { asked: false, body: 'body 1' },
+      { forwarded: false, body: 'body 1' },
       { method: 'POST', origin },
     ]),
   );
 
   test.each<[string, Script]>([
-    ['of something else', cached('max-age=60', { 'content-location': '/b' })],
-    ['of this place elsewhere', cached('max-age=60', { 'content-location': 'https://elsewhere.example.com/a' })],
-    ['that is not described', cached('max-age=60')],
-    ['whose time would be guessed', cached('public', { ...same, 'last-modified': httpDate(-1e9) })],
-    ['that has made something', { status: 201, ...cached('max-age=60', same) }],
-    ['that must not be stored', cached('max-age=60, no-store', same)],
+    ['of something else', withCacheControl('max-age=60', { 'content-location': '/b' })],
+    [
+      'of this place elsewhere',
+      withCacheControl('max-age=60', { 'content-location': 'https://elsewhere.example.com/a' }),
+    ],
+    ['that is not described', withCacheControl('max-age=60')],
+    ['whose time would be guessed', withCacheControl('public', { ...same, 'last-modified': httpDate(-1e9) })],
+    ['that has made something', { status: 201, ...withCacheControl('max-age=60', same) }],
+    ['that must not be stored', withCacheControl('max-age=60, no-store', same)],
   ])('is not kept: %s', (_, origin) =>
-    play({ mode: 'private' }, [{ method: 'POST', origin, status: origin.status ?? 200 }, {}]),
+    run({ mode: 'private' }, [{ method: 'POST', origin, status: origin.status ?? 200 }, {}]),
   );
 
   test('is not kept when something has changed meanwhile', async () => {
-    const slow = { status: 200, ...cached('max-age=60', same), body: 'old', clock, delayMs: 100 };
+    const slow = { status: 200, ...withCacheControl('max-age=60', same), body: 'old', clock, delayMs: 100 };
     const origin = scriptedDispatcher(slow, { status: 204 }, { status: 200, body: 'new' });
     clientFor({}, origin);
     const posted = client.post('/a', { json: 1 });
@@ -622,7 +674,7 @@ describe('an answer to POST', () => {
   });
 
   test('is not kept when it came from PUT', () =>
-    play({ mode: 'private' }, [{ method: 'PUT', origin: cached('max-age=60', same) }, {}]));
+    run({ mode: 'private' }, [{ method: 'PUT', origin: withCacheControl('max-age=60', same) }, {}]));
 });
 
 describe('conditional calls of the caller', () => {
@@ -630,21 +682,27 @@ describe('conditional calls of the caller', () => {
     [
       'are answered with 304 from what is fresh',
       [
-        { origin: cached('max-age=60', { etag: 'W/"1"' }) },
-        { headers: { 'if-none-match': '"0", "1"' }, asked: false, status: 304, body: '', has: { etag: 'W/"1"' } },
-        { headers: { 'if-none-match': '"0"' }, asked: false, status: 200 },
-        { headers: { 'if-none-match': '*' }, asked: false, status: 304 },
+        { origin: withCacheControl('max-age=60', { etag: 'W/"1"' }) },
+        {
+          headers: { 'if-none-match': '"0", "1"' },
+          forwarded: false,
+          status: 304,
+          body: '',
+          responseHeaders: { etag: 'W/"1"' },
+        },
+        { headers: { 'if-none-match': '"0"' }, forwarded: false, status: 200 },
+        { headers: { 'if-none-match': '*' }, forwarded: false, status: 304 },
       ],
     ],
     [
       'by date, unless there is a tag',
       [
-        { origin: cached('max-age=60', { etag: '"1"', 'last-modified': 'Sun, 06 Nov 1994 08:49:37 GMT' }) },
-        { headers: { 'if-modified-since': 'Sunday, 06-Nov-94 08:49:37 GMT' }, asked: false, status: 304 },
-        { headers: { 'if-modified-since': 'Sun, 06 Nov 1994 08:49:36 GMT' }, asked: false, status: 200 },
+        { origin: withCacheControl('max-age=60', { etag: '"1"', 'last-modified': 'Sun, 06 Nov 1994 08:49:37 GMT' }) },
+        { headers: { 'if-modified-since': 'Sunday, 06-Nov-94 08:49:37 GMT' }, forwarded: false, status: 304 },
+        { headers: { 'if-modified-since': 'Sun, 06 Nov 1994 08:49:36 GMT' }, forwarded: false, status: 200 },
         {
           headers: { 'if-none-match': '"0"', 'if-modified-since': 'Sun, 06 Nov 1994 08:49:37 GMT' },
-          asked: false,
+          forwarded: false,
           status: 200,
         },
       ],
@@ -652,11 +710,11 @@ describe('conditional calls of the caller', () => {
     [
       'go on as they are when it is stale, and get the answer as it is',
       [
-        { origin: cached('max-age=10', { etag: '"1"' }) },
+        { origin: withCacheControl('max-age=10', { etag: '"1"' }) },
         {
-          after: 15,
+          afterSeconds: 15,
           headers: { 'if-none-match': '"0"' },
-          got: { 'if-none-match': '"0"' },
+          forwardedHeaders: { 'if-none-match': '"0"' },
           origin: { status: 304, body: [] },
           status: 304,
         },
@@ -664,33 +722,33 @@ describe('conditional calls of the caller', () => {
     ],
     [
       'about what only the origin can judge go there',
-      [{ origin: cached('max-age=60', { etag: '"1"' }) }, { headers: { 'if-match': '"1"' } }],
+      [{ origin: withCacheControl('max-age=60', { etag: '"1"' }) }, { headers: { 'if-match': '"1"' } }],
     ],
     [
       'with only-if-cached never go there',
-      [{ headers: { 'cache-control': 'only-if-cached' }, asked: false, status: 504 }],
+      [{ headers: { 'cache-control': 'only-if-cached' }, forwarded: false, status: 504 }],
     ],
-  ])('%s', (_, steps) => play({ mode: 'private' }, steps));
+  ])('%s', (_, steps) => run({ mode: 'private' }, steps));
 });
 
 describe('HEAD', () => {
   test('freshens what it describes', () =>
-    play({ mode: 'private' }, [
-      { origin: cached('max-age=10', { etag: '"1"', 'x-a': 'old' }) },
+    run({ mode: 'private' }, [
+      { origin: withCacheControl('max-age=10', { etag: '"1"', 'x-a': 'old' }) },
       {
-        after: 15,
+        afterSeconds: 15,
         method: 'HEAD',
-        origin: { ...cached('max-age=60', { etag: '"1"', 'x-a': 'new' }), body: [] },
-        got: { 'if-none-match': null },
+        origin: { ...withCacheControl('max-age=60', { etag: '"1"', 'x-a': 'new' }), body: [] },
+        forwardedHeaders: { 'if-none-match': null },
       },
-      { after: 30, asked: false, body: 'body 1', has: { 'x-a': 'new' } },
+      { afterSeconds: 30, forwarded: false, body: 'body 1', responseHeaders: { 'x-a': 'new' } },
     ]));
 
   test('outdates what it does not', () =>
-    play({ mode: 'private' }, [
-      { origin: cached('max-age=60', { etag: '"1"' }) },
+    run({ mode: 'private' }, [
+      { origin: withCacheControl('max-age=60', { etag: '"1"' }) },
       { method: 'HEAD', headers: { 'cache-control': 'no-cache' }, origin: { headers: { etag: '"2"' }, body: [] } },
-      { got: { 'if-none-match': '"1"' } },
+      { forwardedHeaders: { 'if-none-match': '"1"' } },
     ]));
 });
 
@@ -709,7 +767,7 @@ describe('the store', () => {
         },
       },
     ]) {
-      clientFor({ store }, scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'fine' }));
+      clientFor({ store }, scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60'), body: 'fine' }));
       expect((await clock.runUntil(client.get('/a'))).text()).toBe('fine');
       await clock.runUntil(client.post('/a'));
       expect(client.stats().cache?.storeFailures).toBeGreaterThan(2);
@@ -732,10 +790,10 @@ describe('the store', () => {
       delete: async (key: string) => void kept.delete(key),
     };
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=60, stale-if-error=30'), body: 'one' },
-      { status: 200, ...cached('max-age=60') },
-      { status: 200, ...cached('max-age=60, must-revalidate') },
-      { status: 200, ...cached('max-age=0') },
+      { status: 200, ...withCacheControl('max-age=60, stale-if-error=30'), body: 'one' },
+      { status: 200, ...withCacheControl('max-age=60') },
+      { status: 200, ...withCacheControl('max-age=60, must-revalidate') },
+      { status: 200, ...withCacheControl('max-age=0') },
     );
     clientFor({ store }, origin);
     await client.get('/a');
@@ -746,7 +804,7 @@ describe('the store', () => {
   });
 
   test('is bounded by entries and by bytes, the least recently used going first', async () => {
-    const origin = scriptedDispatcher({ status: 200, ...cached('max-age=60'), body: 'x'.repeat(1_000) });
+    const origin = scriptedDispatcher({ status: 200, ...withCacheControl('max-age=60'), body: 'x'.repeat(1_000) });
     clientFor({ maxEntries: 2, maxBytes: 100_000 }, origin);
     for (const path of ['/a', '/b', '/a', '/c', '/a']) await client.get(path);
     expect(origin.sent.map(({ path }) => path)).toEqual(['/a', '/b', '/c']);
@@ -759,7 +817,7 @@ describe('the store', () => {
 test('describe() says that there is a cache', () => {
   clientFor({ mode: 'shared' }, scriptedDispatcher({}));
   expect(client.describe()).toContain(
-    'keeps answers in a shared cache (RFC 9111), in memory: up to 10000 URLs, 67108864 bytes',
+    'stores responses in a shared cache (RFC 9111), in memory: up to 10000 URLs, 67108864 bytes',
   );
 });
 
@@ -784,7 +842,7 @@ function revive(_: string, value: unknown): unknown {
 describe('fetch', () => {
   test('goes through the cache, and reads whole what may be kept', async () => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=60', { 'set-cookie': ['a=1', 'b=2'] }), body: ['one ', 'body'] },
+      { status: 200, ...withCacheControl('max-age=60', { 'set-cookie': ['a=1', 'b=2'] }), body: ['one ', 'body'] },
       { status: 204 },
       { status: 200, body: 'new' },
     );
@@ -803,8 +861,8 @@ describe('fetch', () => {
   test('is told of a redirect, and keeps what cannot be decoded as it is', async () => {
     const origin = scriptedDispatcher(
       { status: 302, headers: { location: '/b' } },
-      { status: 200, ...cached('max-age=60', { 'content-encoding': 'rot13' }), body: 'uryyb' },
-      { status: 302, ...cached('max-age=60', { location: '/c' }) },
+      { status: 200, ...withCacheControl('max-age=60', { 'content-encoding': 'rot13' }), body: 'uryyb' },
+      { status: 302, ...withCacheControl('max-age=60', { location: '/c' }) },
     );
     clientFor({}, origin);
     const url = 'https://prices.example.com';
@@ -820,7 +878,10 @@ describe('fetch', () => {
   test.each(['must-revalidate', 'no-cache', 'proxy-revalidate', 's-maxage=1'])(
     'answers 504 when what is stale must not be used, and the origin cannot be reached: %s',
     async (directive) => {
-      const origin = scriptedDispatcher({ status: 200, ...cached(`max-age=1, ${directive}`) }, { error: 'ECONNRESET' });
+      const origin = scriptedDispatcher(
+        { status: 200, ...withCacheControl(`max-age=1, ${directive}`) },
+        { error: 'ECONNRESET' },
+      );
       clientFor({}, origin);
       await client.fetch('/a');
       await clock.advance(2_000);
@@ -831,7 +892,7 @@ describe('fetch', () => {
   );
 
   test('rejects when there is nothing that may stand in', async () => {
-    clientFor({}, scriptedDispatcher({ status: 200, ...cached('max-age=0') }, { error: 'ECONNRESET' }));
+    clientFor({}, scriptedDispatcher({ status: 200, ...withCacheControl('max-age=0') }, { error: 'ECONNRESET' }));
     await client.fetch('/a');
     await clock.advance(2_000);
     await expect(client.fetch('/a')).rejects.toMatchObject({ code: 'MAC_HTTP_NETWORK' });
@@ -840,9 +901,9 @@ describe('fetch', () => {
   test('streams what may not be kept, and what is too large to be', async () => {
     const endless: Script = { status: 200, body: ['one ', 'two'], stalls: true };
     const scripts = [
-      { ...endless, ...cached('no-store') },
-      { ...endless, ...cached('max-age=60', { 'content-length': '9000' }) },
-      { ...endless, status: 206, ...cached('no-store') },
+      { ...endless, ...withCacheControl('no-store') },
+      { ...endless, ...withCacheControl('max-age=60', { 'content-length': '9000' }) },
+      { ...endless, status: 206, ...withCacheControl('no-store') },
     ];
     clientFor({}, scriptedDispatcher(...scripts), { responseLimits: { maxBytes: 100 } });
     for (const _ of scripts) {
@@ -856,8 +917,8 @@ describe('fetch', () => {
 
   test('keeps an answer to POST for GET, and streams others', async () => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=60', { 'content-location': '/a' }), body: 'kept' },
-      { status: 200, ...cached('max-age=60'), body: ['streamed'], stalls: true },
+      { status: 200, ...withCacheControl('max-age=60', { 'content-location': '/a' }), body: 'kept' },
+      { status: 200, ...withCacheControl('max-age=60'), body: ['streamed'], stalls: true },
     );
     clientFor({}, origin);
     await (await client.fetch('/a', { method: 'POST', body: 'x' })).text();
@@ -869,8 +930,8 @@ describe('fetch', () => {
 
   test('renews in the background what it would stream by now', async () => {
     const origin = scriptedDispatcher(
-      { status: 200, ...cached('max-age=1, stale-while-revalidate=9'), body: 'old' },
-      { status: 200, ...cached('no-store'), body: 'new' },
+      { status: 200, ...withCacheControl('max-age=1, stale-while-revalidate=9'), body: 'old' },
+      { status: 200, ...withCacheControl('no-store'), body: 'new' },
     );
     clientFor({}, origin);
     await client.fetch('/a');

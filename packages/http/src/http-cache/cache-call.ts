@@ -1,16 +1,16 @@
 import type { AttemptLog } from '../attempts.ts';
 import type { PreparedRequest } from '../request.ts';
-import type { Asker } from './credentials.ts';
-import type { StoreTimeout } from './store-timeout.ts';
+import type { PresentedRequest } from './credentials.ts';
 import type { CacheCounts } from './stats.ts';
+import type { StoreTimeout } from './store-timeout.ts';
 
-/** A call on its way through the cache. */
+/** A call that the cache handles. */
 export interface CacheCall {
   readonly request: PreparedRequest;
   readonly log: AttemptLog;
-  /** Undefined when that was not asked: then nothing of its answer is kept. */
-  readonly asker: Asker | undefined;
-  /** Where it is counted what became of it. */
+  /** Undefined for an unsafe request to which `auth` adds credentials: its response is not stored. */
+  readonly presented: PresentedRequest | undefined;
+  /** The counts to which the outcome of the call is added. */
   readonly counts: CacheCounts;
   readonly storeTimeout: StoreTimeout;
 }

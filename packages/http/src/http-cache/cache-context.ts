@@ -3,31 +3,38 @@ import type { HttpAuth } from '../auth.ts';
 import type { HttpClientSettings } from '../settings.ts';
 import type { TracedClient } from '../trace-attributes.ts';
 import type { HttpCacheSettings } from './options.ts';
-import type { Keeping } from './record.ts';
+import type { StorageContext } from './storage.ts';
 
-/** Whose cache it is. */
+/** What a cache uses of its client. */
 export interface CacheContext {
-  readonly keeping: Keeping;
+  readonly storage: StorageContext;
   readonly clock: Clock;
   readonly random: Random;
-  /** How long a call may take that does not say so itself. */
+  /** The time limit of a call that sets none itself. */
   readonly timeoutMs: number;
   readonly origin: string;
-  /** Who adds credentials to requests on their way. */
   readonly auth: HttpAuth | undefined;
-  /** Whether redirects are followed. */
-  readonly redirects: boolean;
+  readonly followsRedirects: boolean;
   readonly traced: TracedClient;
 }
 
-export function cacheContext(cache: HttpCacheSettings, settings: HttpClientSettings, traced: TracedClient): CacheContext {
+export function cacheContext(
+  cache: HttpCacheSettings,
+  settings: HttpClientSettings,
+  traced: TracedClient,
+): CacheContext {
   const { clock, random, timeoutMs, origin, auth } = settings;
-  const redirects = settings.redirects !== false;
-  return { keeping: storageContext(cache, settings), clock, random, timeoutMs, origin, auth, redirects, traced };
+  const followsRedirects = settings.redirects !== false;
+  const storage = storageContext(cache, settings);
+  return { storage, clock, random, timeoutMs, origin, auth, followsRedirects, traced };
 }
 
-export function storageContext({ mode }: HttpCacheSettings, { origin, endpoints, auth }: HttpClientSettings): Keeping {
-  // Several endpoints stand for one service, whose URL is that of the first, with its path: others may be at the same host.
-  const base = origin + (endpoints?.targets?.[0]?.pathPrefix ?? '');
-  return { mode, base, authorizes: auth !== undefined };
+export function storageContext(
+  { mode }: HttpCacheSettings,
+  { origin, endpoints, auth }: HttpClientSettings,
+): StorageContext {
+  // All endpoints are one service to the cache, known by the URL of the first. The path prefix belongs to it: another
+  // service may be at the same origin.
+  const baseUrl = origin + (endpoints?.targets?.[0]?.pathPrefix ?? '');
+  return { mode, baseUrl, addsCredentials: auth !== undefined };
 }

@@ -2,8 +2,9 @@ import { isHeaderName } from '../headers.ts';
 import { deltaSeconds, listMembers } from './fields.ts';
 
 /**
- * `Cache-Control`, taken apart. Directive names are lower-case. Of seconds that are told more than once the first count; of a
- * directive about fields all that was told counts together, the strictest way to read it (RFC 9111, section 4.2.1).
+ * A parsed `Cache-Control` field. Directive names are lower-case. When a directive with seconds is repeated, the first one
+ * counts (RFC 9111, section 4.2.1). When a directive that lists fields is repeated, all of them count, as the strictest
+ * reading.
  */
 export class CacheControl {
   readonly #directives: ReadonlyMap<string, readonly (string | undefined)[]>;
@@ -25,35 +26,35 @@ export class CacheControl {
     return this.#directives.has(name);
   }
 
-  /** Whether the directive stands without a value. */
-  isBare(name: string): boolean {
+  /** Whether the directive has no argument. */
+  hasNoArgument(name: string): boolean {
     const values = this.#directives.get(name);
     return values !== undefined && values[0] === undefined;
   }
 
-  /** Whether the directive is about the whole message: it stands without a list of fields, or with one that is none. */
+  /** Whether the directive is in its unqualified form: without field names, or with an argument that is no field names. */
   isUnqualified(name: string): boolean {
-    return this.#directives.get(name)?.some((value) => !namesFields(value)) === true;
+    return this.#directives.get(name)?.some((value) => !isFieldNames(value)) === true;
   }
 
-  /** The fields a qualified `no-cache` or `private` names, in lower case. */
+  /** The fields that a qualified `no-cache` or `private` names, in lower case. */
   fieldNames(name: string): string[] {
-    return (this.#directives.get(name) ?? []).flatMap(fieldsIn);
+    return (this.#directives.get(name) ?? []).flatMap(parseFieldNames);
   }
 
-  /** The seconds of a directive; undefined when it is absent or is not a number of seconds. */
+  /** The seconds of a directive; undefined when it is absent or its argument is not a number of seconds. */
   seconds(name: string): number | undefined {
     return deltaSeconds(this.#directives.get(name)?.[0]);
   }
 }
 
-function namesFields(value: string | undefined): boolean {
-  const fields = fieldsIn(value);
-  return fields.length > 0 && fields.every(isHeaderName);
+function isFieldNames(value: string | undefined): boolean {
+  const names = parseFieldNames(value);
+  return names.length > 0 && names.every(isHeaderName);
 }
 
-function fieldsIn(value: string | undefined): string[] {
-  return listMembers(value ?? '').map((field) => field.toLowerCase());
+function parseFieldNames(value: string | undefined): string[] {
+  return listMembers(value ?? '').map((name) => name.toLowerCase());
 }
 
 function unquoted(value: string): string {

@@ -2,28 +2,33 @@ import type { Clock } from '@macadam/core';
 import type { RawHeaders } from '../dispatcher.ts';
 import type { PreparedRequest } from '../request.ts';
 import { requestField, type StoredFields } from './fields.ts';
-import { exchangeOf, type Keeping } from './record.ts';
-import { usefulForMs } from './reuse.ts';
+import { usableForMs } from './reuse.ts';
 import { isStorable } from './storability.ts';
+import { exchangeOf, type StorageContext } from './storage.ts';
 
 /**
- * What is done with an answer besides streaming it to its reader: it is copied, since it may be kept, or is read whole, since
- * it is needed to decide about what is kept.
+ * Decides, when the headers of a streamed response have come, how the cache gets its body. `copy`: the body is copied while
+ * its reader reads it, and may be stored. `read`: the body is read whole before the response is handed out, because the
+ * cache needs it to build the response. Undefined: the body is only streamed.
  */
-export type CaptureRule = (request: PreparedRequest, status: number, headers: RawHeaders) => 'copy' | 'read' | undefined;
+export type CaptureRule = (
+  request: PreparedRequest,
+  status: number,
+  headers: RawHeaders,
+) => 'copy' | 'read' | undefined;
 
-/** The rule: what may be kept and would be of use is copied, unless it says that it is larger than `maxBytes`. */
-export function captureRule(keeping: Keeping, maxBytes: number, clock: Clock): CaptureRule {
+/** The rule of one client. A body whose `Content-Length` is above `maxBytes` is not captured. */
+export function captureRule(storage: StorageContext, maxBytes: number, clock: Clock): CaptureRule {
   return (request, status, headers) => {
     const { method } = request;
     if (method === 'HEAD' || status === 304) return 'read';
     if ((method !== 'GET' && method !== 'POST') || Number(headers['content-length']) > maxBytes) return undefined;
     const fields = headers as StoredFields;
-    if (!isStorable(exchangeOf(request, status, fields, keeping), keeping.mode)) return undefined;
+    if (!isStorable(exchangeOf(request, status, fields, storage), storage.mode)) return undefined;
     const now = clock.now();
-    const answer = { status, headers: fields, requestedAtMs: now, receivedAtMs: now };
-    if (usefulForMs(answer, now, keeping.mode) <= 0) return undefined;
-    // The rest of a part is of no use to a reader until both are put together.
+    const response = { status, headers: fields, requestedAtMs: now, receivedAtMs: now };
+    if (usableForMs(response, now, storage.mode) <= 0) return undefined;
+    // The remainder of a stored part is combined with that part before a reader gets it.
     return status === 206 && requestField(request.headers, 'if-range') !== undefined ? 'read' : 'copy';
   };
 }

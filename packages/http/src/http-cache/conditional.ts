@@ -1,14 +1,18 @@
+/**
+ * Validation (RFC 9111, section 4.3): the conditional requests that a cache sends and receives, and which stored response a
+ * 304 or a response to HEAD is about.
+ */
 import { listMembers, parseDate, requestField, responseField, type StoredFields } from './fields.ts';
 import type { StoredResponse } from './stored-response.ts';
 
-/** Preconditions that only the origin can judge (RFC 9110, section 13.1), and parts, which are not kept. */
-const FOR_THE_ORIGIN = ['if-match', 'if-unmodified-since', 'if-range'];
+/** Preconditions that a cache does not evaluate (RFC 9111, section 4.3.2). A request with `If-Range` is only forwarded. */
+const ORIGIN_ONLY_PRECONDITIONS = ['if-match', 'if-unmodified-since', 'if-range'];
 
-export function isForTheOrigin(headers: readonly string[]): boolean {
-  return FOR_THE_ORIGIN.some((name) => requestField(headers, name) !== undefined);
+export function hasOriginOnlyPrecondition(headers: readonly string[]): boolean {
+  return ORIGIN_ONLY_PRECONDITIONS.some((name) => requestField(headers, name) !== undefined);
 }
 
-/** Whether the caller asks on his own whether what he has is still good. */
+/** Whether the caller sends a conditional request of its own. */
 export function isConditional(headers: readonly string[]): boolean {
   return (
     requestField(headers, 'if-none-match') !== undefined || requestField(headers, 'if-modified-since') !== undefined
@@ -16,8 +20,8 @@ export function isConditional(headers: readonly string[]): boolean {
 }
 
 /**
- * Whether a conditional request is answered by 304, going by what is stored (RFC 9111, section 4.3.2). Not when that is no
- * success: then the condition is not looked at (RFC 9110, section 13.2.1).
+ * Whether a stored response answers a conditional request with 304 (RFC 9111, section 4.3.2). Conditions are ignored unless
+ * the response to the same request without them is a 2xx (RFC 9110, section 13.2.1).
  */
 export function isNotModified(headers: readonly string[], stored: StoredResponse, now: number): boolean {
   if (stored.status < 200 || stored.status >= 300) return false;
@@ -25,17 +29,17 @@ export function isNotModified(headers: readonly string[], stored: StoredResponse
   const etag = responseField(stored.headers, 'etag');
   if (tags !== undefined) {
     if (tags.trim() === '*') return true;
-    return etag !== undefined && listMembers(tags).some((tag) => opaque(tag) === opaque(etag));
+    return etag !== undefined && listMembers(tags).some((tag) => isWeakMatch(tag, etag));
   }
   const since = parseDate(requestField(headers, 'if-modified-since'), now);
   if (since === undefined) return false;
   const { headers: fields, receivedAtMs } = stored;
-  const changed = responseField(fields, 'last-modified') ?? responseField(fields, 'date');
-  return since >= (parseDate(changed, now) ?? receivedAtMs);
+  const modified = responseField(fields, 'last-modified') ?? responseField(fields, 'date');
+  return since >= (parseDate(modified, now) ?? receivedAtMs);
 }
 
-/** The headers that ask whether a stored response is still good; undefined when it has nothing to be known by. */
-export function validatorHeaders(stored: StoredResponse): Record<string, string> | undefined {
+/** The headers that validate a stored response (RFC 9111, section 4.3.1); undefined when it has no validator. */
+export function validationHeaders(stored: StoredResponse): Record<string, string> | undefined {
   const etag = responseField(stored.headers, 'etag');
   const modified = responseField(stored.headers, 'last-modified');
   if (etag === undefined && modified === undefined) return undefined;
@@ -46,28 +50,37 @@ export function validatorHeaders(stored: StoredResponse): Record<string, string>
 }
 
 /**
- * Whether a 304 speaks of the stored response and not of another (RFC 9111, section 4.3.4).
+ * Whether a 304 is about the stored response and not about another one (RFC 9111, section 4.3.4). A 304 without an entity
+ * tag is about what the request named, and that may be a version that only the caller has.
  *
- * @param headers - those of the request it answers: without a tag it says no more than was asked, and a caller may have
- * asked about something that he alone has
+ * @param fields - of the 304
+ * @param headers - of the request that it answers
  */
-export function confirms(fields: Readonly<StoredFields>, stored: StoredResponse, headers: readonly string[]): boolean {
-  const known = responseField(stored.headers, 'etag');
-  const told = responseField(fields, 'etag') ?? requestField(headers, 'if-none-match');
-  if (told !== undefined) return known !== undefined && opaque(known) === opaque(told);
+export function isValidatedBy(
+  stored: StoredResponse,
+  fields: Readonly<StoredFields>,
+  headers: readonly string[],
+): boolean {
+  const storedTag = responseField(stored.headers, 'etag');
+  const validatedTag = responseField(fields, 'etag') ?? requestField(headers, 'if-none-match');
+  if (validatedTag !== undefined) return storedTag !== undefined && isWeakMatch(storedTag, validatedTag);
   return requestField(headers, 'if-modified-since') === responseField(stored.headers, 'last-modified');
 }
 
-/** Whether an answer to HEAD describes what is stored for GET (RFC 9111, section 4.3.5). */
-export function describesSame(fields: Readonly<StoredFields>, stored: StoredResponse): boolean {
+/** Whether a response to HEAD describes the response stored for GET (RFC 9111, section 4.3.5). */
+export function isDescribedByHead(stored: StoredResponse, fields: Readonly<StoredFields>): boolean {
   return ['etag', 'last-modified', 'content-length'].every((name) => {
-    const told = responseField(fields, name);
-    const known = responseField(stored.headers, name);
-    return told === undefined || known === undefined || told === known;
+    const inHead = responseField(fields, name);
+    const inStored = responseField(stored.headers, name);
+    return inHead === undefined || inStored === undefined || inHead === inStored;
   });
 }
 
-/** Tags are compared without their weakness when the question is only whether to send the body again. */
-function opaque(tag: string): string {
+/** The weak comparison of entity tags (RFC 9110, section 8.8.3.2), which `If-None-Match` uses. */
+function isWeakMatch(a: string, b: string): boolean {
+  return opaqueTag(a) === opaqueTag(b);
+}
+
+function opaqueTag(tag: string): string {
   return tag.replace(/^W\//, '');
 }

@@ -1,32 +1,35 @@
 import type { AuthHeaders } from '../auth.ts';
+import { digest } from '../digest.ts';
 import { mergeHeaders } from '../headers.ts';
 import { CacheControl } from './cache-control.ts';
-import { digest } from '../digest.ts';
 import { requestField, responseField } from './fields.ts';
 import { allowsAuthorized } from './storability.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
 
-/** Credentials of a request, as digests: a store must not hold what it could be robbed of. Empty without any. */
+/** The credentials of a request, as digests, so that a store never holds them. Empty strings stand for none. */
 export interface Credentials {
   readonly authorization: string;
   readonly cookie: string;
 }
 
-/** Who asks, and how: what a stored response is chosen by. */
-export interface Asker {
-  /** Flat list of lower-case names and values, as they will be sent. */
+/** What a request presents to be matched with stored responses (RFC 9111, section 4). */
+export interface PresentedRequest {
+  /** Flat list of lower-case names and values, with those that `auth` adds. */
   readonly headers: readonly string[];
   readonly credentials: Credentials;
 }
 
-/** @param added - what authorizes the request on its way; without `Authorization` in it, all of it says who that is */
-export function askerOf(headers: readonly string[], added?: AuthHeaders): Asker {
+/**
+ * @param added - the headers that `auth` adds. Without `Authorization` among them, all of them together count as the
+ * credentials: any of them may be an API key.
+ */
+export function presentedRequest(headers: readonly string[], added?: AuthHeaders): PresentedRequest {
   if (added === undefined) return { headers, credentials: credentialsOf(headers) };
   const all = mergeHeaders(headers, added, 'createHttpClient.auth.authorize()');
   const credentials = credentialsOf(all);
   if (Object.keys(added).some((name) => name.toLowerCase() === 'authorization')) return { headers: all, credentials };
-  const whole = JSON.stringify([credentials.authorization, ...Object.entries(added).sort()]);
-  return { headers: all, credentials: { ...credentials, authorization: digest(whole) } };
+  const combined = JSON.stringify([credentials.authorization, ...Object.entries(added).sort()]);
+  return { headers: all, credentials: { ...credentials, authorization: digest(combined) } };
 }
 
 export function credentialsOf(headers: readonly string[]): Credentials {
@@ -41,9 +44,9 @@ function digestOf(value: string | undefined): string {
 }
 
 /**
- * Whether what was stored for one caller may be given to another. What somebody got with credentials is given to the
- * same credentials only, unless a shared cache was told that it is for everybody. What was got without a cookie may
- * be given to a request with one, as RFC 9111 has it: it holds nothing of anybody.
+ * Whether the response to one caller may be served to another. A response to a request with credentials is served only to
+ * the same credentials, unless a shared cache may serve it to everybody (RFC 9111, section 3.5). A response to a request
+ * without a cookie is served to requests with one, too: RFC 9111 does not select by cookies.
  */
 export function matchesCredentials(stored: StoredResponse, presented: Credentials, mode: CacheMode): boolean {
   if (mode === 'shared') {

@@ -1,3 +1,11 @@
+/**
+ * A `cache.store` of the user, which may fail, hang or return what was never stored.
+ *
+ * - Each operation has a time limit. After repeated failures a circuit breaker skips operations for a while; otherwise every
+ *   call would wait for that limit.
+ * - An invalidated response is never served again, even when its deletion fails or when a write that was given up arrives
+ *   after the deletion: `PendingInvalidations` filters what is read, and the deletion is repeated.
+ */
 import { isMacadamError, RecencyMap, runDetached, type Clock, type Random } from '@macadam/core';
 import {
   circuitBreaker,
@@ -10,14 +18,14 @@ import {
 } from '@macadam/resilience';
 import { digest } from '../digest.ts';
 import type { HttpCacheStore } from './memory-store.ts';
+import { PendingInvalidations, type Invalidation } from './pending-invalidations.ts';
 import type { StoredResponse } from './stored-response.ts';
-import { Unforgotten, type Ending } from './unforgotten.ts';
 import { isWellFormed } from './well-formed.ts';
 
-/** A store that takes longer is no faster than asking the server. */
-const STORE_TIMEOUT_MS = 250;
+/** A store that takes longer is no faster than the origin. */
+const OPERATION_TIMEOUT_MS = 250;
 
-/** When a store is left alone, and for how long. Source: what `@macadam/cache` does with a shared tier. */
+/** When operations are skipped, and for how long. Source: the shared tier of `@macadam/cache`. */
 const BREAKER = {
   trip: [consecutiveFailures({ count: 5 }), failureRate({ ratio: 0.5, windowMs: 10_000, minimumCalls: 20 })],
   openMs: 1_000,
@@ -26,155 +34,150 @@ const BREAKER = {
   captureStack: false,
 };
 
-/** Keys under which something is being put, of a store that hangs. */
-const MOST_PUTS = 1_000;
+/** Maximum number of keys with unfinished writes that are tracked: those of a store that hangs never finish. */
+const MAX_TRACKED_WRITES = 1_000;
 
-interface Puts {
-  /** That are not done yet. */
-  open: number;
-  /** How often it was to be forgotten since there was one. */
+interface UnfinishedWrites {
+  count: number;
+  /** Deletions of the key since the first of these writes began. */
   deletions: number;
 }
 
-/** What a store did not do, or what may not last. */
-export const FAILED: unique symbol = Symbol('failed');
+/** An operation that failed, or whose effect may not last. */
+export const STORE_FAILED: unique symbol = Symbol('storeFailed');
 
-/**
- * A store that may fail, hang, or give back what nobody put there. All that it is asked has a time limit, and while it keeps
- * failing it is asked nothing: else it would cost every call that limit.
- */
 export class GuardedStore {
   readonly #store: HttpCacheStore;
   readonly #breaker: CircuitBreaker;
   readonly #guard: Policy;
-  /** What is being put where, which the store goes on with when nobody waits for it any more. */
-  readonly #puts = new RecencyMap<string, Puts>();
+  /** Writes that the store has not finished, by key, including those that timed out here. */
+  readonly #unfinishedWrites = new RecencyMap<string, UnfinishedWrites>();
   readonly #clock: Clock;
-  /** What it has of before these were to be forgotten is not to be used. */
-  readonly #unforgotten = new Unforgotten();
-  /** What it is being told again. */
-  #catchingUp: { readonly key: string; readonly done: Promise<unknown> } | undefined;
-  /** Times the store failed or was too slow. */
+  readonly #invalidations = new PendingInvalidations();
+  /** The deletion that is being retried. */
+  #retrying: { readonly key: string; readonly done: Promise<unknown> } | undefined;
+  /** Operations that failed or timed out. */
   failures = 0;
 
   constructor(store: HttpCacheStore, { name, clock, random }: { name: string; clock: Clock; random: Random }) {
     this.#store = store;
     this.#clock = clock;
     this.#breaker = circuitBreaker({ ...BREAKER, name: `store of HTTP cache ${name}`, clock, random });
-    this.#guard = pipeline(timeout({ timeoutMs: STORE_TIMEOUT_MS, clock }), this.#breaker);
+    this.#guard = pipeline(timeout({ timeoutMs: OPERATION_TIMEOUT_MS, clock }), this.#breaker);
   }
 
-  async get(place: string): Promise<readonly StoredResponse[] | undefined> {
-    const key = keyOf(place);
-    const found: unknown = await this.#ask(() => this.#store.get(key));
-    if (found === FAILED || found === undefined || found === null) return undefined;
+  async get(cacheKey: string): Promise<readonly StoredResponse[] | undefined> {
+    const key = storeKey(cacheKey);
+    const found: unknown = await this.#run(() => this.#store.get(key));
+    if (found === STORE_FAILED || found === undefined || found === null) return undefined;
     if (!Array.isArray(found) || !found.every(isWellFormed)) {
       this.failures++;
       return undefined;
     }
-    const endedAt = this.#unforgotten.endedAt(key);
-    return endedAt === -Infinity ? found : found.filter(({ requestedAtMs }) => requestedAtMs > endedAt);
+    const invalidatedAtMs = this.#invalidations.invalidatedAtMs(key);
+    if (invalidatedAtMs === -Infinity) return found;
+    return found.filter(({ requestedAtMs }) => requestedAtMs > invalidatedAtMs);
   }
 
-  async set(place: string, responses: readonly StoredResponse[], keepForMs: number): Promise<unknown> {
-    const key = keyOf(place);
-    // What is new must not go with what was before.
-    if (this.#catchingUp?.key === key) await this.#catchingUp.done;
-    const isFirst = this.#puts.peek(key) === undefined;
-    const ended = this.#unforgotten.of(key);
-    const done = await this.#ask(() => this.#put(key, responses, keepForMs));
-    // What was put there before, and is not done yet, may take its place.
-    if (!isFirst || done === FAILED) return FAILED;
-    this.#unforgotten.done(key, ended);
-    return done;
+  async set(cacheKey: string, responses: readonly StoredResponse[], ttlMs: number): Promise<unknown> {
+    const key = storeKey(cacheKey);
+    // A retried deletion must not remove what is written now.
+    if (this.#retrying?.key === key) await this.#retrying.done;
+    const isOnlyWrite = this.#unfinishedWrites.peek(key) === undefined;
+    const invalidation = this.#invalidations.get(key);
+    const result = await this.#run(() => this.#write(key, responses, ttlMs));
+    // An earlier unfinished write may still overwrite this one.
+    if (!isOnlyWrite || result === STORE_FAILED) return STORE_FAILED;
+    this.#invalidations.settle(key, invalidation);
+    return result;
   }
 
   /**
-   * Asked for while the store is left alone, too, but not waited for then: others may be given what is outdated. What it
-   * fails to forget it is asked again when it has done something else.
+   * Deletes what is stored for a key. While the breaker is open the deletion is sent all the same, because other processes
+   * may use the store, but it is not awaited. A deletion that fails is retried after the next operation that succeeds.
    */
-  async delete(place: string): Promise<void> {
-    const key = keyOf(place);
-    const ending = this.#unforgotten.add(key, this.#clock.now());
+  async delete(cacheKey: string): Promise<void> {
+    const key = storeKey(cacheKey);
+    const invalidation = this.#invalidations.add(key, this.#clock.now());
     if (this.#breaker.admits) {
-      await this.#forget(key, ending);
+      await this.#delete(key, invalidation);
       return;
     }
-    ending.isOwed = true;
-    this.#outdatePuts(key);
-    void quietly(() => this.#store.delete(key));
+    invalidation.needsRetry = true;
+    this.#countDeletion(key);
+    void ignoringErrors(() => this.#store.delete(key));
   }
 
-  async #forget(key: string, ending: Ending): Promise<unknown> {
-    const isBeingPut = this.#outdatePuts(key);
-    const done = await this.#ask(() => this.#store.delete(key));
-    ending.isOwed = done === FAILED || isBeingPut;
-    if (!ending.isOwed) this.#unforgotten.done(key, ending);
-    return done;
+  async #delete(key: string, invalidation: Invalidation): Promise<unknown> {
+    const hasUnfinishedWrites = this.#countDeletion(key);
+    const result = await this.#run(() => this.#store.delete(key));
+    invalidation.needsRetry = result === STORE_FAILED || hasUnfinishedWrites;
+    if (!invalidation.needsRetry) this.#invalidations.settle(key, invalidation);
+    return result;
   }
 
-  /** What is being put under the key may be done after what was to end it. */
-  #outdatePuts(key: string): boolean {
-    const puts = this.#puts.peek(key);
-    if (puts !== undefined) puts.deletions++;
-    return puts !== undefined;
+  /** Notes a deletion for the unfinished writes of the key, which may reach the store after it. Returns whether there are any. */
+  #countDeletion(key: string): boolean {
+    const writes = this.#unfinishedWrites.peek(key);
+    if (writes !== undefined) writes.deletions++;
+    return writes !== undefined;
   }
 
-  /** Has the store do what it failed to do, one after the other, until it fails again. */
-  async #catchUp(): Promise<void> {
-    if (this.#catchingUp !== undefined) return;
-    for (let owed = this.#firstOwed(); owed !== undefined; owed = this.#firstOwed()) {
-      this.#catchingUp = { key: owed[0], done: this.#forget(...owed) };
-      if ((await this.#catchingUp.done) === FAILED) break;
+  /** Retries failed deletions, one after the other, until one fails again. */
+  async #retryDeletions(): Promise<void> {
+    if (this.#retrying !== undefined) return;
+    for (let next = this.#nextDeletion(); next !== undefined; next = this.#nextDeletion()) {
+      this.#retrying = { key: next[0], done: this.#delete(...next) };
+      if ((await this.#retrying.done) === STORE_FAILED) break;
     }
-    this.#catchingUp = undefined;
+    this.#retrying = undefined;
   }
 
-  #firstOwed(): readonly [key: string, ending: Ending] | undefined {
-    return this.#unforgotten.firstOwed((key) => this.#puts.peek(key) === undefined);
+  #nextDeletion(): readonly [key: string, invalidation: Invalidation] | undefined {
+    return this.#invalidations.firstToRetry((key) => this.#unfinishedWrites.peek(key) === undefined);
   }
 
-  async #put(key: string, responses: readonly StoredResponse[], keepForMs: number): Promise<void> {
-    const puts = this.#puts.peek(key) ?? { open: 0, deletions: 0 };
-    const { deletions } = puts;
-    puts.open++;
-    this.#puts.set(key, puts);
-    if (this.#puts.size > MOST_PUTS) this.#puts.deleteOldest();
+  async #write(key: string, responses: readonly StoredResponse[], ttlMs: number): Promise<void> {
+    const writes = this.#unfinishedWrites.peek(key) ?? { count: 0, deletions: 0 };
+    const { deletions } = writes;
+    writes.count++;
+    this.#unfinishedWrites.set(key, writes);
+    if (this.#unfinishedWrites.size > MAX_TRACKED_WRITES) this.#unfinishedWrites.deleteOldest();
     try {
-      await this.#store.set(key, responses, keepForMs);
+      await this.#store.set(key, responses, ttlMs);
     } finally {
-      if (--puts.open === 0 && this.#puts.peek(key) === puts) this.#puts.delete(key);
-      // Given up long ago, maybe, and done after what was to end it.
-      if (puts.deletions > deletions) void quietly(() => this.#store.delete(key));
+      if (--writes.count === 0 && this.#unfinishedWrites.peek(key) === writes) this.#unfinishedWrites.delete(key);
+      // The key was deleted while this write, which may have timed out long ago, was unfinished.
+      if (writes.deletions > deletions) void ignoringErrors(() => this.#store.delete(key));
     }
   }
 
-  async #ask(operation: () => unknown): Promise<unknown> {
+  async #run(operation: () => unknown): Promise<unknown> {
     try {
-      // For nobody in particular: that a caller is in a hurry says nothing about the store.
-      const done = await runDetached(() => this.#guard.execute(async () => await operation()));
-      void this.#catchUp();
-      return done;
+      // Detached from the caller's work: a short deadline of one caller says nothing about the store.
+      const result = await runDetached(() => this.#guard.execute(async () => await operation()));
+      void this.#retryDeletions();
+      return result;
     } catch (error) {
       if (!isMacadamError(error, 'MAC_CIRCUIT_OPEN')) this.failures++;
-      return FAILED;
+      return STORE_FAILED;
     }
   }
 }
 
 /**
- * What the answers to a URL lie under. Keys are shown, by the tools and the logs of a store, and a query may hold a secret: it
- * becomes a digest, always, so that no key can be taken for another.
+ * The key given to the store. Tools and logs of a store show keys, and a query may hold a secret: it is always replaced by
+ * a digest, so that two cache keys never share a store key.
  */
-function keyOf(place: string): string {
-  const at = place.indexOf('?');
-  return at < 0 ? place : `${place.slice(0, at)}?${digest(place.slice(at + 1))}`;
+function storeKey(cacheKey: string): string {
+  const at = cacheKey.indexOf('?');
+  return at < 0 ? cacheKey : `${cacheKey.slice(0, at)}?${digest(cacheKey.slice(at + 1))}`;
 }
 
-async function quietly(operation: () => unknown): Promise<void> {
+async function ignoringErrors(operation: () => unknown): Promise<void> {
   try {
     await operation();
   } catch {
-    // Nobody waits for it.
+    // Nobody waits for the result; the invalidation stays pending and is retried.
   }
 }

@@ -1,7 +1,10 @@
 /**
- * The cache of a client (RFC 9111), in front of everything that sends: a call it answers costs no place in the bulkhead,
- * no budget and no attempt. The rules are in the files beside this one, which do nothing but decide; this one carries
- * out what they say, `origin.ts` what takes the origin.
+ * The HTTP cache of a client (RFC 9111). It stands in front of all policies: a call that is answered with a stored response
+ * takes no bulkhead permit, no retry budget and no attempt.
+ *
+ * This file takes a call through the cache. `reuse.ts` decides whether a stored response may be used, `storability.ts`
+ * whether a response may be stored, `origin.ts` sends requests to the origin, `response-store.ts` reads, updates and
+ * invalidates stored responses, and `responder.ts` builds the response that a caller gets.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { runAtRoot } from '@macadam/core';
@@ -16,164 +19,192 @@ import { isRedirect } from '../redirect.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { HttpResponse } from '../response.ts';
 import { errorTypeOf } from '../trace-attributes.ts';
-import { unwrapped } from './answer.ts';
-import { CacheControl } from './cache-control.ts';
-import { askerOf, type Asker } from './credentials.ts';
-import { isConditional, isForTheOrigin } from './conditional.ts';
-import { Responder } from './responder.ts';
 import type { CacheCall } from './cache-call.ts';
+import type { CacheContext } from './cache-context.ts';
+import { CacheControl } from './cache-control.ts';
+import { hasOriginOnlyPrecondition, isConditional } from './conditional.ts';
+import { presentedRequest, type PresentedRequest } from './credentials.ts';
 import { requestField, responseField } from './fields.ts';
 import { GuardedStore } from './guarded-store.ts';
 import { isUnsafe } from './invalidation.ts';
 import { MemoryHttpCacheStore } from './memory-store.ts';
 import type { HttpCacheSettings } from './options.ts';
-import { Origin, type Forward } from './origin.ts';
-import type { CacheContext } from './cache-context.ts';
-import { StoreTimeout } from './store-timeout.ts';
-import { answers, rangeOf, remainderHeaders } from './ranges.ts';
+import { Origin, type SendRequest } from './origin.ts';
+import { lastFailure } from './origin-failure.ts';
+import { remainderHeaders, requestedRange, satisfiesRange } from './ranges.ts';
+import { Responder } from './responder.ts';
+import { ResponseStore } from './response-store.ts';
 import { decideReuse } from './reuse.ts';
-import { Shelf } from './shelf.ts';
 import { CacheCounts, type HttpCacheStats } from './stats.ts';
+import { StoreTimeout } from './store-timeout.ts';
 import type { StoredResponse } from './stored-response.ts';
 import { Variants } from './variants.ts';
 
-/** A store that hangs must leave a call the time to be answered by the origin. */
-const SHARE_OF_STORE = 0.25;
+/** Share of a call's time that it waits for a lookup: when the store hangs, the rest is left for the origin. */
+const LOOKUP_TIME_SHARE = 0.25;
 
 export class HttpCache {
   readonly #settings: HttpCacheSettings;
-  readonly #owner: CacheContext;
-  readonly #forward: Forward;
+  readonly #context: CacheContext;
+  readonly #send: SendRequest;
   readonly #store: GuardedStore | MemoryHttpCacheStore;
-  readonly #shelf: Shelf;
+  readonly #responses: ResponseStore;
   readonly #responder: Responder;
   readonly #origin: Origin;
-  /** What is asked for in the background, by URL. */
-  readonly #refreshes = new Map<string, Promise<void>>();
+  /** Revalidations in the background, by target URL. */
+  readonly #backgroundRevalidations = new Map<string, Promise<void>>();
   readonly #counts = new CacheCounts();
-  /** What asking for credentials may take. */
-  readonly #limit: Policy;
+  /** Bounds the `auth` of a call, which is asked before the policies of the call begin. */
+  readonly #authTimeout: Policy;
 
-  constructor(settings: HttpCacheSettings, owner: CacheContext, forward: Forward) {
+  constructor(settings: HttpCacheSettings, context: CacheContext, send: SendRequest) {
     const { mode, store } = settings;
-    const { keeping, clock, random, timeoutMs, traced } = owner;
-    this.#limit = timeout({ timeoutMs, clock });
+    const { storage, clock, random, timeoutMs, traced } = context;
+    this.#authTimeout = timeout({ timeoutMs, clock });
     this.#settings = settings;
-    this.#owner = owner;
-    this.#forward = forward;
-    const inMemory = store instanceof MemoryHttpCacheStore;
-    this.#store = inMemory ? store : new GuardedStore(store, { name: traced.name, clock, random });
-    this.#shelf = new Shelf(new Variants(this.#store, mode, clock), keeping, this.#counts);
+    this.#context = context;
+    this.#send = send;
+    const isInMemory = store instanceof MemoryHttpCacheStore;
+    this.#store = isInMemory ? store : new GuardedStore(store, { name: traced.name, clock, random });
+    this.#responses = new ResponseStore(new Variants(this.#store, mode, clock), storage, this.#counts);
     this.#responder = new Responder(traced.name, clock);
-    this.#origin = new Origin(clock, forward, this.#shelf, this.#responder, !inMemory);
+    this.#origin = new Origin(clock, send, this.#responses, this.#responder, !isInMemory);
   }
 
-  /** Answers a call from what is stored, if it may, and keeps what comes back, if it may. */
+  /** Answers a call with a stored response if that is allowed. Otherwise forwards it, and stores the response if allowed. */
   async execute(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
     const { method, headers } = request;
-    if (isUnsafe(method)) return this.#origin.change(this.#call(request, log, this.#known(request)));
-    const asked = new CacheControl(requestField(headers, 'cache-control'));
-    if (!isKeptFor(request) || isForTheOrigin(headers) || asked.has('no-store')) return this.#forward(request, log);
-    const { timeoutMs, clock } = this.#owner;
-    const storeTimeout = new StoreTimeout(request, log, timeoutMs, clock);
-    const asker = this.#known(request) ?? (await this.#ask(request));
-    if (asker === undefined) return this.#forward(storeTimeout.shortened(request), log);
-    const found = await this.#find(request, asker, storeTimeout);
-    const call = this.#call(request, log, asker, storeTimeout);
-    if (found !== undefined && answers(found, rangeOf(request))) return this.#reuse(call, found, asked);
-    if (asked.has('only-if-cached')) {
-      this.#counts.misses++;
-      throw this.#responder.timeout(request, 'uri-miss');
+    if (isUnsafe(method)) {
+      return this.#origin.forwardUnsafe(this.#call(request, log, this.#presentedWithoutAuth(request)));
     }
-    const plain = method === 'GET' && rangeOf(request) === undefined && !isConditional(headers);
-    const rest = plain && found !== undefined ? remainderHeaders(found) : undefined;
-    return rest === undefined ? this.#origin.load(call) : this.#origin.complete(call, found as StoredResponse, rest);
+    const directives = new CacheControl(requestField(headers, 'cache-control'));
+    if (!isCacheable(request) || hasOriginOnlyPrecondition(headers) || directives.has('no-store')) {
+      return this.#send(request, log);
+    }
+    const { timeoutMs, clock } = this.#context;
+    const storeTimeout = new StoreTimeout(request, log, timeoutMs, clock);
+    const presented = this.#presentedWithoutAuth(request) ?? (await this.#presentedWithAuth(request));
+    if (presented === undefined) return this.#send(storeTimeout.withRemainingTime(request), log);
+    const stored = await this.#find(request, presented, storeTimeout);
+    const call = this.#call(request, log, presented, storeTimeout);
+    if (stored !== undefined && satisfiesRange(stored, requestedRange(request))) {
+      return this.#reuse(call, stored, directives);
+    }
+    if (directives.has('only-if-cached')) {
+      this.#counts.misses++;
+      throw this.#responder.gatewayTimeout(request, 'uri-miss');
+    }
+    const wantsWhole = method === 'GET' && requestedRange(request) === undefined && !isConditional(headers);
+    const remainder = wantsWhole && stored !== undefined ? remainderHeaders(stored) : undefined;
+    if (remainder === undefined) return this.#origin.forward(call);
+    return this.#origin.complete(call, stored as StoredResponse, remainder);
   }
 
   #call(
     request: PreparedRequest,
     log: AttemptLog,
-    asker: Asker | undefined,
-    storeTimeout: StoreTimeout = new StoreTimeout(request, log, this.#owner.timeoutMs, this.#owner.clock),
+    presented: PresentedRequest | undefined,
+    storeTimeout: StoreTimeout = new StoreTimeout(request, log, this.#context.timeoutMs, this.#context.clock),
   ): CacheCall {
-    return { request, log, asker, counts: this.#counts, storeTimeout };
+    return { request, log, presented, counts: this.#counts, storeTimeout };
   }
 
-  /** Who asks, where the request says so. What is shared is for everybody, whoever is added on the way. */
-  #known({ headers }: PreparedRequest): Asker | undefined {
-    return this.#owner.auth === undefined || this.#settings.mode === 'shared' ? askerOf(headers) : undefined;
+  /**
+   * The request to match with stored responses, if that needs no `auth`: a shared cache stores only what everybody may get,
+   * whatever credentials are added. Otherwise undefined.
+   */
+  #presentedWithoutAuth({ headers }: PreparedRequest): PresentedRequest | undefined {
+    const needsAuth = this.#context.auth !== undefined && this.#settings.mode === 'private';
+    return needsAuth ? undefined : presentedRequest(headers);
   }
 
-  /** Who asks, by what `auth` will add; undefined when it fails, which the call will find out by itself. */
-  async #ask(request: PreparedRequest): Promise<Asker | undefined> {
-    const { auth, origin } = this.#owner;
-    const { headers, execution, scope = atOnce } = request;
+  /** The same with the headers that `auth` adds; undefined when `auth` fails, which the forwarded request then reports. */
+  async #presentedWithAuth(request: PreparedRequest): Promise<PresentedRequest | undefined> {
+    const { auth, origin } = this.#context;
+    const { headers, execution, scope = runDirectly } = request;
     try {
-      const ask = (context: ExecuteContext): Promise<AuthHeaders> =>
+      const askAuth = (context: ExecuteContext): Promise<AuthHeaders> =>
         scope(() => authorize(auth as HttpAuth, { request, context }, origin, headers));
-      return askerOf(headers, await this.#limit.execute(ask, execution));
+      return presentedRequest(headers, await this.#authTimeout.execute(askAuth, execution));
     } catch {
       return undefined;
     }
   }
 
-  async #find(request: PreparedRequest, asker: Asker, storeTimeout: StoreTimeout): Promise<StoredResponse | undefined> {
-    const finding = this.#shelf.find(request, asker);
+  async #find(
+    request: PreparedRequest,
+    presented: PresentedRequest,
+    storeTimeout: StoreTimeout,
+  ): Promise<StoredResponse | undefined> {
+    const lookup = this.#responses.find(request, presented);
     const isRemote = this.#store instanceof GuardedStore;
-    const found = await (isRemote ? storeTimeout.wait(finding, SHARE_OF_STORE) : finding);
-    // What `fetch` may be told of, another call would have followed.
-    return found !== undefined && this.#leadsOn(request, found) ? undefined : found;
+    const stored = await (isRemote ? storeTimeout.wait(lookup, LOOKUP_TIME_SHARE) : lookup);
+    return stored !== undefined && this.#isRedirectToFollow(request, stored) ? undefined : stored;
   }
 
-  #leadsOn({ stream }: PreparedRequest, { status, headers }: StoredResponse): boolean {
-    return (
-      this.#owner.redirects && stream?.redirect !== 'manual' && isRedirect(status, responseField(headers, 'location'))
-    );
+  /**
+   * Whether a stored redirect is one that this call follows. `fetch` with `redirect: 'manual'` stores the redirect itself;
+   * other calls go to the origin, whose redirect the client follows.
+   */
+  #isRedirectToFollow({ stream }: PreparedRequest, { status, headers }: StoredResponse): boolean {
+    if (!this.#context.followsRedirects || stream?.redirect === 'manual') return false;
+    return isRedirect(status, responseField(headers, 'location'));
   }
 
-  #reuse(call: CacheCall, stored: StoredResponse, asked: CacheControl): HttpResponse | Promise<HttpResponse> {
+  #reuse(
+    call: CacheCall,
+    stored: StoredResponse,
+    requestDirectives: CacheControl,
+  ): HttpResponse | Promise<HttpResponse> {
     const { request } = call;
-    const only = asked.has('only-if-cached');
-    const reuse = decideReuse(stored, request.headers, this.#owner.clock.now(), this.#settings.mode);
+    const onlyIfCached = requestDirectives.has('only-if-cached');
+    const reuse = decideReuse(stored, request.headers, this.#context.clock.now(), this.#settings.mode);
     if (reuse.action === 'revalidate') {
-      if (!only) return this.#origin.load(call, stored, reuse);
+      if (!onlyIfCached) return this.#origin.forward(call, stored, reuse);
       this.#counts.misses++;
-      throw this.#responder.timeout(request, 'stale');
+      throw this.#responder.gatewayTimeout(request, 'stale');
     }
-    if (reuse.action === 'refresh' && !only) this.#refresh(call, stored);
+    if (reuse.action === 'serve-while-revalidate' && !onlyIfCached) this.#revalidateInBackground(call, stored);
     return this.#responder.serve(call, stored, reuse);
   }
 
-  /** Asks for a new answer while the old one is given: once at a time, and for nobody in particular. */
-  #refresh({ request, asker }: CacheCall, stored: StoredResponse): void {
-    const url = this.#shelf.url(request);
-    if (this.#refreshes.has(url)) return;
-    const plain = forNobody(request, stored);
-    // But with the credentials it is kept for.
-    const own =
-      this.#owner.auth === undefined ? plain : { ...plain, scope: plain.scope ?? AsyncLocalStorage.snapshot() };
-    const done = runAtRoot(() => this.#renew(own, asker, stored)).finally(() => this.#refreshes.delete(url));
-    this.#refreshes.set(url, done);
+  /** Revalidates outside the work, deadline and signal of the call that found the response stale; once at a time per URL. */
+  #revalidateInBackground({ request, presented }: CacheCall, stored: StoredResponse): void {
+    const url = this.#responses.targetUrl(request);
+    if (this.#backgroundRevalidations.has(url)) return;
+    const detached = detachedFromCaller(request, stored);
+    // `auth` may read the caller's AsyncLocalStorage: it must return the credentials that the response is stored for.
+    const { auth } = this.#context;
+    const scoped = auth && { ...detached, scope: detached.scope ?? AsyncLocalStorage.snapshot() };
+    const done = runAtRoot(() => this.#revalidate(scoped ?? detached, presented, stored)).finally(() =>
+      this.#backgroundRevalidations.delete(url),
+    );
+    this.#backgroundRevalidations.set(url, done);
   }
 
-  async #renew(request: PreparedRequest, asker: Asker | undefined, stored: StoredResponse): Promise<void> {
-    const { clock, traced } = this.#owner;
+  async #revalidate(
+    request: PreparedRequest,
+    presented: PresentedRequest | undefined,
+    stored: StoredResponse,
+  ): Promise<void> {
+    const { clock, traced } = this.#context;
     const log = new AttemptLog(clock.monotonic());
     log.trace = traceCall(traced, request);
-    let end: unknown;
+    let outcome: unknown;
     try {
-      // It is no call, and not counted as one.
-      end = await this.#origin.load({ ...this.#call(request, log, asker), counts: new CacheCounts() }, stored);
+      // Not counted: no caller made this request.
+      const call = { ...this.#call(request, log, presented), counts: new CacheCounts() };
+      outcome = await this.#origin.forward(call, stored);
     } catch (error) {
-      // A failure changes nothing: the next call tries again, until the answer is too old.
-      end = unwrapped(error);
+      // The stored response stays. The next call tries again while stale-while-revalidate allows it.
+      outcome = lastFailure(error);
     }
-    log.trace?.end(log, errorTypeOf(end));
+    log.trace?.end(log, errorTypeOf(outcome));
   }
 
   describe(): string {
-    const { mode, described } = this.#settings;
-    return `keeps answers in a ${mode} cache (RFC 9111), in ${described}`;
+    const { mode, storeDescription } = this.#settings;
+    return `stores responses in a ${mode} cache (RFC 9111), in ${storeDescription}`;
   }
 
   stats(): HttpCacheStats {
@@ -184,31 +215,31 @@ export class HttpCache {
     return { ...this.#counts, storeFailures: 0, entries: store.size, bytes: store.bytes };
   }
 
-  /** Waits for what is asked for in the background, and for what is being put away. */
+  /** Waits for revalidations in the background and for pending writes to the store. */
   async settled(): Promise<void> {
-    await Promise.all(this.#refreshes.values());
+    await Promise.all(this.#backgroundRevalidations.values());
     await this.#origin.settled();
   }
 }
 
-const atOnce: Scope = (work) => work();
+const runDirectly: Scope = (work) => work();
 
-/** Whether answers to it are kept: a body may say what is asked for, and is no part of the URL. */
-function isKeptFor({ method, stream, body, source }: PreparedRequest): boolean {
+/** Whether the cache handles a request. A body may select the response, but is no part of the cache key. */
+function isCacheable({ method, stream, body, source }: PreparedRequest): boolean {
   if ((method !== 'GET' && method !== 'HEAD') || body !== undefined || source !== undefined) return false;
   return stream === undefined || stream.captureRule !== undefined;
 }
 
-/** The request without what only its caller has: his signal, what he knows already, the part that he wants of a whole. */
-function forNobody(request: PreparedRequest, { part }: StoredResponse): PreparedRequest {
+/** The request without what belongs to its caller: signal, work, conditions, and the range, unless a part is revalidated. */
+function detachedFromCaller(request: PreparedRequest, { part }: StoredResponse): PreparedRequest {
   const { signal: _signal, ...execution } = request.execution;
-  const others = {
+  const removed = {
     'if-none-match': undefined,
     'if-modified-since': undefined,
     ...(part === undefined && { range: undefined }),
   };
-  const headers = mergeHeaders(request.headers, others);
-  // There is nobody to read a stream.
+  const headers = mergeHeaders(request.headers, removed);
+  // Nobody reads the body as a stream.
   const stream = request.stream && { ...request.stream, captureRule: () => 'read' as const };
   return { ...request, method: 'GET', headers, execution, work: undefined, stream };
 }

@@ -20,7 +20,7 @@ interface Entry {
   readonly bytes: number;
 }
 
-/** A store within this process: bounded, and what was used least recently goes first. */
+/** A store in memory, bounded by entries and bytes. Evicts the least recently used key first. */
 export class MemoryHttpCacheStore implements HttpCacheStore {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
@@ -48,11 +48,11 @@ export class MemoryHttpCacheStore implements HttpCacheStore {
     this.delete(key);
     let bytes = 2 * key.length;
     let fits = 0;
-    // The newest come first. Of what is too large together, some is better than none.
+    // Newest first: if not all responses of a key fit, the oldest are dropped.
     for (const response of responses) {
-      const more = bytes + sizeOf(response);
-      if (more > this.#maxBytes) break;
-      bytes = more;
+      const total = bytes + sizeOf(response);
+      if (total > this.#maxBytes) break;
+      bytes = total;
       fits++;
     }
     if (fits === 0) return;
@@ -71,7 +71,7 @@ export class MemoryHttpCacheStore implements HttpCacheStore {
   }
 }
 
-/** What the object around a response weighs, roughly. */
+/** Approximate memory of the objects that make up a stored response. */
 const OBJECT_BYTES = 512;
 
 function sizeOf({ headers, body, selecting }: StoredResponse): number {

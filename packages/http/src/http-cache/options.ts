@@ -2,9 +2,9 @@ import { assertInteger, assertKnownOptions, assertObject, assertOneOf, OptionsEr
 import { MemoryHttpCacheStore, type HttpCacheStore } from './memory-store.ts';
 import type { CacheMode } from './stored-response.ts';
 
-/** URLs in memory. Source: the memory tier of `@macadam/cache`. */
+/** Maximum number of URLs in memory. Source: the memory tier of `@macadam/cache`. */
 export const DEFAULT_CACHE_MAX_ENTRIES = 10_000;
-/** 64 MiB in memory. Source: as above. */
+/** Maximum size in memory: 64 MiB. Source: the memory tier of `@macadam/cache`. */
 export const DEFAULT_CACHE_MAX_BYTES = 67_108_864;
 
 /** An HTTP cache by the rules of RFC 9111: the server decides what may be stored, for how long and for whom. */
@@ -26,11 +26,12 @@ export interface HttpCacheOptions {
   maxBytes?: number;
 }
 
-/** The options with their defaults, checked. */
+/** The validated options with their defaults. */
 export interface HttpCacheSettings {
   readonly mode: CacheMode;
   readonly store: HttpCacheStore;
-  readonly described: string;
+  /** Where responses are stored, in words. */
+  readonly storeDescription: string;
 }
 
 export function httpCacheSettings(option: HttpCacheOptions | false | undefined): HttpCacheSettings | undefined {
@@ -39,17 +40,17 @@ export function httpCacheSettings(option: HttpCacheOptions | false | undefined):
   assertKnownOptions('cache', option, ['mode', 'store', 'maxEntries', 'maxBytes']);
   const { mode = 'private', store } = option;
   assertOneOf('cache.mode', mode, ['private', 'shared']);
-  if (store !== undefined) return { mode, store: checkedStore(option, store), described: 'the store it was given' };
+  if (store !== undefined) return { mode, store: validatedStore(option, store), storeDescription: 'the given store' };
   const { maxEntries = DEFAULT_CACHE_MAX_ENTRIES, maxBytes = DEFAULT_CACHE_MAX_BYTES } = option;
   assertInteger('cache.maxEntries', maxEntries, { min: 1 });
   assertInteger('cache.maxBytes', maxBytes, { min: 1 });
-  const described = `memory: up to ${maxEntries} URLs, ${maxBytes} bytes`;
-  return { mode, store: new MemoryHttpCacheStore(maxEntries, maxBytes), described };
+  const storeDescription = `memory: up to ${maxEntries} URLs, ${maxBytes} bytes`;
+  return { mode, store: new MemoryHttpCacheStore(maxEntries, maxBytes), storeDescription };
 }
 
-function checkedStore(option: HttpCacheOptions, store: HttpCacheStore): HttpCacheStore {
-  for (const verb of ['get', 'set', 'delete'] as const) {
-    if (typeof store?.[verb] !== 'function') throw new OptionsError('cache.store', store, 'with get, set and delete');
+function validatedStore(option: HttpCacheOptions, store: HttpCacheStore): HttpCacheStore {
+  for (const method of ['get', 'set', 'delete'] as const) {
+    if (typeof store?.[method] !== 'function') throw new OptionsError('cache.store', store, 'with get, set and delete');
   }
   for (const name of ['maxEntries', 'maxBytes'] as const) {
     if (option[name] !== undefined) {

@@ -1,197 +1,223 @@
-/** The way of a call to the origin; and of what comes back to the shelf, and to the caller. */
+/**
+ * Sends requests to the origin on behalf of the cache, has their responses stored, and decides what the caller gets: the
+ * response of the origin, a stored response that it validated or completed, or a stale one because it failed.
+ */
 import type { Clock } from '@macadam/core';
 import type { AttemptLog } from '../attempts.ts';
 import { mergeHeaders } from '../headers.ts';
 import type { PreparedRequest } from '../request.ts';
 import { HttpResponse } from '../response.ts';
 import { copyOf, discard } from '../stream/http-stream.ts';
-import { answerOf, fieldsOf, isFailed, isUnreachable } from './answer.ts';
-import { confirms, isConditional, validatorHeaders } from './conditional.ts';
-import type { Responder } from './responder.ts';
 import type { CacheCall } from './cache-call.ts';
-import type { Load } from './in-flight.ts';
-import { combined } from './ranges.ts';
-import { mustBeAsked, type Reuse } from './reuse.ts';
-import type { Learnt, Shelf } from './shelf.ts';
+import { isConditional, isValidatedBy, validationHeaders } from './conditional.ts';
+import { responseFields } from './fields.ts';
+import type { InFlightRequest } from './in-flight-requests.ts';
+import { isErrorStatus, isUnreachable } from './origin-failure.ts';
+import { responseOfAnyStatus, type OriginResponse } from './origin-response.ts';
+import { combineParts } from './ranges.ts';
+import type { Responder } from './responder.ts';
+import type { ResponseStore } from './response-store.ts';
+import { requiresValidation, type Reuse } from './reuse.ts';
 import type { StoredResponse } from './stored-response.ts';
 
-/** Sends a request, through everything a call without a cache goes through. */
-export type Forward = (request: PreparedRequest, log: AttemptLog) => Promise<HttpResponse>;
+/** Sends a request through all policies of the client, as a call without a cache is sent. */
+export type SendRequest = (request: PreparedRequest, log: AttemptLog) => Promise<HttpResponse>;
 
 export class Origin {
   readonly #clock: Clock;
-  readonly #forward: Forward;
-  readonly #shelf: Shelf;
+  readonly #sendRequest: SendRequest;
+  readonly #responses: ResponseStore;
   readonly #responder: Responder;
-  /** Whether the store is in another process, and may keep a call waiting. */
+  /** Whether the store is outside this process, so that waiting for it must be limited. */
   readonly #isStoreRemote: boolean;
-  /** What is being put away, maybe without its caller, who has gone on. */
-  readonly #underWay = new Set<Promise<void>>();
+  /** Unfinished writes to a remote store. Calls may end before them. */
+  readonly #pendingWrites = new Set<Promise<void>>();
 
-  constructor(clock: Clock, forward: Forward, shelf: Shelf, responder: Responder, isStoreRemote: boolean) {
+  constructor(
+    clock: Clock,
+    sendRequest: SendRequest,
+    responses: ResponseStore,
+    responder: Responder,
+    isStoreRemote: boolean,
+  ) {
     this.#clock = clock;
-    this.#forward = forward;
-    this.#shelf = shelf;
+    this.#sendRequest = sendRequest;
+    this.#responses = responses;
     this.#responder = responder;
     this.#isStoreRemote = isStoreRemote;
   }
 
-  /** Asks whether what is stored is still good, or for a new answer. */
-  async load(call: CacheCall, stored?: StoredResponse, reuse?: Reuse): Promise<HttpResponse> {
+  /** Forwards a request. With a stored response that has a validator, validates that (RFC 9111, section 4.3). */
+  async forward(call: CacheCall, stored?: StoredResponse, reuse?: Reuse): Promise<HttpResponse> {
     const { request } = call;
-    const asksItself = isConditional(request.headers) || request.method === 'HEAD';
-    const validators = stored === undefined || asksItself ? undefined : validatorHeaders(stored);
-    const sent = validators === undefined ? request : withHeaders(request, validators);
-    const failed = (error: unknown): HttpResponse => this.#unanswered(call, error, stored, reuse);
-    return this.#exchange(call, sent, failed, async (learnt, load) => {
-      const { response } = learnt;
-      if (stored !== undefined && reuse?.onError === true && isFailed(response.status)) {
+    const forwardsUnchanged = isConditional(request.headers) || request.method === 'HEAD';
+    const validation = stored === undefined || forwardsUnchanged ? undefined : validationHeaders(stored);
+    const sent = validation === undefined ? request : withHeaders(request, validation);
+    const onFailure = (error: unknown): HttpResponse => this.#serveStaleOrThrow(call, error, stored, reuse);
+    return this.#exchange(call, sent, onFailure, async (received, inFlight) => {
+      const { response, statusError } = received;
+      if (stored !== undefined && reuse?.allowsStaleIfError === true && isErrorStatus(response.status)) {
         discard(response);
-        return this.#responder.standIn(call, stored, reuse);
+        return this.#responder.serveInsteadOfError(call, stored, reuse);
       }
       if (stored !== undefined && response.status === 304) {
-        // After a redirect it speaks of what lies elsewhere.
-        if (learnt.redirects.length === 0 && confirms(learnt.fields, stored, sent.headers)) {
-          const renewal = this.#shelf.renewal(call, stored, learnt);
-          await this.#put(call, load, () => this.#shelf.renew(call, renewal, load));
-          if (validators === undefined && learnt.error !== undefined) return this.#pass(call, learnt);
-          return this.#responder.renewed(call, renewal.fresh, 'fwd=stale; fwd-status=304');
+        // After a redirect, the 304 is about another URL.
+        if (received.redirects.length === 0 && isValidatedBy(stored, received.fields, sent.headers)) {
+          const freshened = this.#responses.freshened(call, stored, received);
+          await this.#write(call, inFlight, () => this.#responses.replace(call, stored, freshened, inFlight));
+          // The condition was the caller's own: the 304 is its answer.
+          if (validation === undefined && statusError !== undefined) return this.#passOn(call, received);
+          return this.#responder.serveRevalidated(call, freshened, 'fwd=stale; fwd-status=304');
         }
-        // It speaks of a version that is not here: only the whole answer helps.
-        if (validators !== undefined) return await this.load(call);
+        // The 304 is about a version that is not stored: only an unconditional request brings a body.
+        if (validation !== undefined) return await this.forward(call);
       }
-      await this.#learn(call, stored, learnt, load);
-      return this.#pass(call, learnt);
+      await this.#storeReceived(call, stored, received, inFlight);
+      return this.#passOn(call, received);
     });
   }
 
-  /** Asks for what is missing of a part. */
-  async complete(call: CacheCall, part: StoredResponse, rest: Record<string, string>): Promise<HttpResponse> {
+  /** Requests what a stored part of the representation lacks, and combines both (RFC 9111, section 3.4). */
+  async complete(call: CacheCall, part: StoredResponse, remainder: Record<string, string>): Promise<HttpResponse> {
     const { request } = call;
-    const sent = withHeaders(request, rest);
-    const failed = (error: unknown): HttpResponse => this.#unanswered(call, error);
-    return this.#exchange(call, sent, failed, async (learnt, load) => {
-      const { status } = learnt.response;
+    const sent = withHeaders(request, remainder);
+    const onFailure = (error: unknown): HttpResponse => this.#serveStaleOrThrow(call, error);
+    return this.#exchange(call, sent, onFailure, async (received, inFlight) => {
+      const { status } = received.response;
       if (status === 206) {
-        const record = this.#shelf.recordOf({ ...call, request: sent }, learnt);
-        const whole = record && combined(part, record);
-        if (whole?.status === 200) {
-          await this.#put(call, load, () => this.#shelf.keep(request, whole, load));
-          return this.#responder.renewed(call, whole, 'fwd=partial; fwd-status=206');
+        const newer = this.#responses.toStored({ ...call, request: sent }, received);
+        const complete = newer && combineParts(part, newer);
+        if (complete?.status === 200) {
+          await this.#write(call, inFlight, () => this.#responses.put(request, complete, inFlight));
+          return this.#responder.serveRevalidated(call, complete, 'fwd=partial; fwd-status=206');
         }
       }
-      // Not what was asked for: nothing can be made of it, so all of it is asked for.
+      // Not the remainder: the whole representation is requested.
       if (status === 206 || status === 416) {
-        discard(learnt.response);
-        return await this.load(call);
+        discard(received.response);
+        return await this.forward(call);
       }
-      await this.#learn(call, undefined, learnt, load);
-      return this.#pass(call, learnt);
+      await this.#storeReceived(call, undefined, received, inFlight);
+      return this.#passOn(call, received);
     });
   }
 
-  /** Sends a request that may change something, and outdates what it may have changed. */
-  async change(call: CacheCall): Promise<HttpResponse> {
+  /** Forwards an unsafe request, and invalidates what it may have changed (RFC 9111, section 4.4). */
+  async forwardUnsafe(call: CacheCall): Promise<HttpResponse> {
     const { request } = call;
-    const load = this.#shelf.begin(request);
+    const inFlight = this.#responses.begin(request);
     try {
-      const learnt = await this.#ask(call, request);
-      const isOutdated = load.isOutdated();
-      await this.#wait(call, this.#shelf.outdate(request, learnt));
-      // Its own answer is kept when that says it is what GET would give.
-      if (!isOutdated) await this.#learnOwn(call, learnt);
-      if (learnt.error !== undefined) throw learnt.error;
-      return learnt.response;
+      const received = await this.#send(call, request);
+      // Read before the invalidation below, which includes this request.
+      const wasInvalidated = inFlight.isInvalidated();
+      await this.#waitForStore(call, this.#responses.invalidate(request, received));
+      if (!wasInvalidated) await this.#storeUnsafeResponse(call, received);
+      if (received.statusError !== undefined) throw received.statusError;
+      return received.response;
     } finally {
-      load.end();
+      inFlight.end();
     }
   }
 
-  /** Waits for what is being put away. */
+  /** Waits for pending writes to the store. */
   async settled(): Promise<void> {
-    await Promise.all(this.#underWay);
+    await Promise.all(this.#pendingWrites);
   }
 
-  /** Sends a request, and makes an answer of what comes back, or of its failure. Until then it counts as under way. */
+  /** Sends a request and makes the caller's response of what comes back. The request counts as in flight until then. */
   async #exchange(
     call: CacheCall,
     sent: PreparedRequest,
-    failed: (error: unknown) => HttpResponse,
-    answered: (learnt: Learnt, load: Load) => Promise<HttpResponse>,
+    onFailure: (error: unknown) => HttpResponse,
+    onResponse: (received: OriginResponse, inFlight: InFlightRequest) => Promise<HttpResponse>,
   ): Promise<HttpResponse> {
-    const load = this.#shelf.begin(call.request);
+    const inFlight = this.#responses.begin(call.request);
     try {
-      const learnt = await this.#ask(call, sent).catch((error: unknown) => failed(error));
-      return learnt instanceof HttpResponse ? learnt : await answered(learnt, load);
+      const received = await this.#send(call, sent).catch((error: unknown) => onFailure(error));
+      return received instanceof HttpResponse ? received : await onResponse(received, inFlight);
     } finally {
-      load.end();
+      inFlight.end();
     }
   }
 
-  /** With the time that is left: the call may have waited for the store, or be asking a second time. */
-  async #ask({ log, storeTimeout }: CacheCall, request: PreparedRequest): Promise<Learnt> {
+  /** Sends a request with the time that the call has left, after the store and earlier requests of the same call. */
+  async #send({ log, storeTimeout }: CacheCall, request: PreparedRequest): Promise<OriginResponse> {
     const requestedAtMs = this.#clock.now();
-    const hops = log.redirects.length;
-    const { response, error } = await answerOf(this.#forward(storeTimeout.shortened(request), log));
+    const earlierRedirects = log.redirects.length;
+    const { response, statusError } = await responseOfAnyStatus(
+      this.#sendRequest(storeTimeout.withRemainingTime(request), log),
+    );
     const times = { requestedAtMs, receivedAtMs: this.#clock.now() };
-    const places = log.route?.tried.map(({ target }) => target) ?? [];
-    return { response, error, fields: fieldsOf(response), times, redirects: log.redirects.slice(hops), places };
+    const redirects = log.redirects.slice(earlierRedirects);
+    const endpoints = log.route?.tried.map(({ target }) => target) ?? [];
+    return { response, statusError, fields: responseFields(response), times, redirects, endpoints };
   }
 
-  /** Hands on what came from the origin, as it came. */
-  #pass({ counts }: CacheCall, { response, error }: Learnt): HttpResponse {
+  /** Gives the caller what the origin sent. */
+  #passOn({ counts }: CacheCall, { response, statusError }: OriginResponse): HttpResponse {
     counts.misses++;
-    if (error !== undefined) throw error;
+    if (statusError !== undefined) throw statusError;
     return response;
   }
 
-  #unanswered(call: CacheCall, error: unknown, stored?: StoredResponse, reuse?: Reuse): HttpResponse {
-    const unreachable = stored !== undefined && isUnreachable(error);
-    if (unreachable && reuse?.onUnreachable === true) return this.#responder.standIn(call, stored, reuse);
+  #serveStaleOrThrow(call: CacheCall, error: unknown, stored?: StoredResponse, reuse?: Reuse): HttpResponse {
+    const canBeStale = stored !== undefined && isUnreachable(error);
+    if (canBeStale && reuse?.allowsStaleIfUnreachable === true) {
+      return this.#responder.serveInsteadOfError(call, stored, reuse);
+    }
     const { request, counts } = call;
     counts.misses++;
-    // `fetch` has no better way to say it; whoever made a call of this client's own is told what went wrong.
-    if (unreachable && request.stream !== undefined && mustBeAsked(stored))
-      throw this.#responder.timeout(request, 'stale');
+    // RFC 9111, section 5.2.2.2, demands an error response, which is what `fetch` returns. The methods of the client throw
+    // the failure itself, which says more.
+    if (canBeStale && request.stream !== undefined && requiresValidation(stored)) {
+      throw this.#responder.gatewayTimeout(request, 'stale');
+    }
     throw error;
   }
 
-  async #learnOwn(call: CacheCall, learnt: Learnt): Promise<void> {
-    const load = this.#shelf.begin(call.request);
+  async #storeUnsafeResponse(call: CacheCall, received: OriginResponse): Promise<void> {
+    const inFlight = this.#responses.begin(call.request);
     try {
-      await this.#learn(call, undefined, learnt, load);
+      await this.#storeReceived(call, undefined, received, inFlight);
     } finally {
-      load.end();
+      inFlight.end();
     }
   }
 
-  /** Learns from an answer: at once, or when its reader has come to the end of it. */
-  async #learn(call: CacheCall, stored: StoredResponse | undefined, learnt: Learnt, load: Load): Promise<void> {
-    const learn = (response: HttpResponse): Promise<void> =>
-      this.#put(call, load, () => this.#shelf.learn(call, stored, { ...learnt, response }, load));
-    const { response, fields } = learnt;
+  /** Has a response stored: now, or when its reader has reached the end of a streamed body. */
+  async #storeReceived(
+    call: CacheCall,
+    stored: StoredResponse | undefined,
+    received: OriginResponse,
+    inFlight: InFlightRequest,
+  ): Promise<void> {
+    const store = (response: HttpResponse): Promise<void> =>
+      this.#write(call, inFlight, () =>
+        this.#responses.storeReceived(call, stored, { ...received, response }, inFlight),
+      );
+    const { response, fields } = received;
     const copy = copyOf(response);
-    if (copy === undefined) return await learn(response);
+    if (copy === undefined) return await store(response);
     const { subject } = call.request;
     const done = copy.take((bytes) =>
-      learn(bytes === undefined ? response : new HttpResponse(subject, response.status, fields, bytes)),
+      store(bytes === undefined ? response : new HttpResponse(subject, response.status, fields, bytes)),
     );
-    load.lastsFor(done);
+    inFlight.extendUntil(done);
     if (copy.isComplete) await done;
   }
 
-  /** Puts away what the origin said, unless something has changed since it was asked. */
-  async #put(call: CacheCall, load: Load, put: () => Promise<void>): Promise<void> {
-    if (load.isOutdated()) return;
-    const done = put();
-    load.lastsFor(done);
-    await this.#wait(call, done);
+  /** Writes to the store, unless the URL was invalidated after the request was sent. */
+  async #write(call: CacheCall, inFlight: InFlightRequest, write: () => Promise<void>): Promise<void> {
+    if (inFlight.isInvalidated()) return;
+    const done = write();
+    inFlight.extendUntil(done);
+    await this.#waitForStore(call, done);
   }
 
-  #wait({ storeTimeout }: CacheCall, done: Promise<void>): Promise<void> {
+  #waitForStore({ storeTimeout }: CacheCall, done: Promise<void>): Promise<void> {
     if (!this.#isStoreRemote) return done;
-    this.#underWay.add(done);
-    void done.finally(() => this.#underWay.delete(done));
+    this.#pendingWrites.add(done);
+    void done.finally(() => this.#pendingWrites.delete(done));
     return storeTimeout.wait(done);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Parts of a representation: which of them a stored response can answer, and which two make a larger one (RFC 9110,
- * section 14; RFC 9111, sections 3.3 and 3.4). Decisions, with no effect. What is not plain is left to the origin:
- * several ranges at a time, other units than bytes, encoded content, of which only the decoded form is kept.
+ * Partial content: which range requests a stored response satisfies, and which two parts combine to a larger one (RFC 9110,
+ * section 14; RFC 9111, sections 3.3 and 3.4). Pure decisions. Only a single range of bytes is handled; several ranges, other
+ * units, and encoded content, of which only the decoded form is stored, are left to the origin.
  */
 import { requestField, responseField, type StoredFields } from './fields.ts';
 import { updatedFields, type StoredResponse } from './stored-response.ts';
@@ -16,16 +16,16 @@ export interface StoredPart {
   readonly size: number | null;
 }
 
-/** Bytes cut out of a stored response. */
+/** A range that is cut out of a stored response. */
 export interface Slice extends StoredPart {
   readonly bytes: Uint8Array;
 }
 
 /**
- * The part a 206 holds; undefined for one that may not be kept: of several ranges, encoded, or with a body that is not
- * as long as it says. Believing either of two lengths that contradict each other would be a guess.
+ * The part that a 206 contains. Undefined for one that must not be stored: several ranges, encoded content, or a body whose
+ * length contradicts `Content-Range`, because it is unknown which of the two is wrong.
  */
-export function partOf(fields: Readonly<StoredFields>, length: number): StoredPart | undefined {
+export function parseContentRange(fields: Readonly<StoredFields>, length: number): StoredPart | undefined {
   if (isEncoded(fields)) return undefined;
   const match = /^bytes (\d{1,15})-(\d{1,15})\/(?:(\d{1,15})|\*)$/i.exec(responseField(fields, 'content-range') ?? '');
   if (match === null) return undefined;
@@ -35,31 +35,38 @@ export function partOf(fields: Readonly<StoredFields>, length: number): StoredPa
   return { first, last, size };
 }
 
-/** What a `Range` header asks for, cut out of a stored response; undefined when that does not hold all of it. */
+/** The range of a `Range` header, cut out of a stored response; undefined when the response does not contain all of it. */
 export function sliceOf(stored: StoredResponse, range: string): Slice | undefined {
-  const held = heldBy(stored);
-  const asked = held === undefined ? undefined : resolved(range, held.size);
-  if (held === undefined || asked === undefined || asked.first < held.first || asked.last > held.last) return undefined;
-  const bytes = stored.body.subarray(asked.first - held.first, asked.last - held.first + 1);
-  return { ...asked, size: held.size, bytes };
+  const available = availablePart(stored);
+  const wanted = available === undefined ? undefined : resolveRange(range, available.size);
+  if (available === undefined || wanted === undefined) return undefined;
+  if (wanted.first < available.first || wanted.last > available.last) return undefined;
+  const bytes = stored.body.subarray(wanted.first - available.first, wanted.last - available.first + 1);
+  return { ...wanted, size: available.size, bytes };
 }
 
-/** What part a request asks for: only GET can (RFC 9110, section 14.2). */
-export function rangeOf({ method, headers }: { method: string; headers: readonly string[] }): string | undefined {
+/** The `Range` header of a request: only GET has a meaning for it (RFC 9110, section 14.2). */
+export function requestedRange({
+  method,
+  headers,
+}: {
+  readonly method: string;
+  readonly headers: readonly string[];
+}): string | undefined {
   return method === 'GET' ? requestField(headers, 'range') : undefined;
 }
 
-/** Whether a stored response can answer a request with this `Range` header, or with none. */
-export function answers(stored: StoredResponse, range: string | undefined): boolean {
+/** Whether a stored response contains what a request with this `Range` header, or with none, wants. */
+export function satisfiesRange(stored: StoredResponse, range: string | undefined): boolean {
   return range === undefined ? stored.part === undefined : sliceOf(stored, range) !== undefined;
 }
 
 /**
- * What a stored response and a newer part of the same representation are together; undefined when they do not belong
- * together. Only a strong validator that both have says that they do (RFC 9111, section 3.4).
+ * Combines a stored response with a newer part of the same representation (RFC 9111, section 3.4); undefined when both
+ * lack the same strong validator, or leave a gap.
  */
-export function combined(stored: StoredResponse, newer: StoredResponse): StoredResponse | undefined {
-  const [a, b] = [heldBy(stored), heldBy(newer)];
+export function combineParts(stored: StoredResponse, newer: StoredResponse): StoredResponse | undefined {
+  const [a, b] = [availablePart(stored), availablePart(newer)];
   if (newer.part === undefined || a === undefined || b === undefined) return undefined;
   const etag = strongTag(stored);
   if (etag === undefined || etag !== strongTag(newer) || (a.size ?? b.size) !== (b.size ?? a.size)) return undefined;
@@ -68,27 +75,31 @@ export function combined(stored: StoredResponse, newer: StoredResponse): StoredR
   const body = new Uint8Array(part.last - part.first + 1);
   body.set(stored.body, a.first - part.first);
   body.set(newer.body, b.first - part.first);
-  const { part: _, ...both } = { ...newer, body };
+  const { part: _, ...combined } = { ...newer, body };
   const headers = updatedFields(stored.headers, newer.headers);
   headers['content-length'] = String(body.length);
-  if (isWhole(part)) {
+  if (isComplete(part)) {
     delete headers['content-range'];
-    return { ...both, status: 200, headers };
+    return { ...combined, status: 200, headers };
   }
   headers['content-range'] = contentRange(part);
-  return { ...both, status: 206, headers, part };
+  return { ...combined, status: 206, headers, part };
 }
 
-/** The headers that ask for what is missing of a part, or for all if it has changed; undefined when that is not known. */
+/**
+ * The headers that request what a stored part lacks, or everything if the representation has changed. Undefined unless the
+ * part begins at the first byte and has a strong validator and a known size.
+ */
 export function remainderHeaders({ part, ...stored }: StoredResponse): Record<string, string> | undefined {
   const etag = strongTag(stored);
-  if (part === undefined || part.first !== 0 || part.size === null || etag === undefined || isWhole(part))
+  if (part === undefined || part.first !== 0 || part.size === null || etag === undefined || isComplete(part)) {
     return undefined;
+  }
   return { range: `bytes=${part.last + 1}-`, 'if-range': etag };
 }
 
-/** Whether a part is all there is. */
-export function isWhole({ first, last, size }: StoredPart): boolean {
+/** Whether a part is the complete representation. */
+export function isComplete({ first, last, size }: StoredPart): boolean {
   return first === 0 && last + 1 === size;
 }
 
@@ -97,14 +108,15 @@ export function contentRange({ first, last, size }: StoredPart): string {
   return `bytes ${first}-${last}/${size ?? '*'}`;
 }
 
-function heldBy({ status, headers, body, part }: StoredResponse): StoredPart | undefined {
+/** The bytes that can be cut out of a stored response; undefined when none can. */
+function availablePart({ status, headers, body, part }: StoredResponse): StoredPart | undefined {
   if (part !== undefined) return part;
   if (status !== 200 || isEncoded(headers)) return undefined;
   return { first: 0, last: body.length - 1, size: body.length };
 }
 
-/** The bytes a `Range` header means; undefined for what is not one range of bytes, or is not there. */
-function resolved(range: string, size: number | null): { first: number; last: number } | undefined {
+/** The bytes that a `Range` header selects; undefined when it is not a single satisfiable range of bytes. */
+function resolveRange(range: string, size: number | null): { first: number; last: number } | undefined {
   const match = /^\s*bytes\s*=\s*(\d{0,15})-(\d{0,15})\s*$/i.exec(range);
   const [from, to] = [match?.[1] ?? '', match?.[2] ?? ''];
   if (from === '' && to === '') return undefined;

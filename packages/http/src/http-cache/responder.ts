@@ -1,16 +1,23 @@
 import type { Clock } from '@macadam/core';
+import { HttpStatusError, type ErrorSubject } from '../errors.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { HttpResponse } from '../response.ts';
-import { statusError } from './answer.ts';
+import type { CacheCall } from './cache-call.ts';
 import { isConditional, isNotModified } from './conditional.ts';
 import { currentAgeMs } from './freshness.ts';
-import { rangeOf } from './ranges.ts';
-import type { CacheCall } from './cache-call.ts';
+import { requestedRange } from './ranges.ts';
 import type { Reuse } from './reuse.ts';
-import { cacheStatusName, gatewayTimeout, hitOf, notModified, storedAnswer, type Serving } from './served.ts';
+import {
+  cacheStatusName,
+  gatewayTimeoutResponse,
+  hitStatus,
+  notModifiedResponse,
+  servedResponse,
+  type ServeOptions,
+} from './served-response.ts';
 import type { StoredResponse } from './stored-response.ts';
 
-/** Where what is stored is handed out, as the call asks for it. An answer outside 2xx is thrown, as from the wire. */
+/** Answers calls with stored responses and counts them. A status outside 2xx is thrown, as when it comes from the origin. */
 export class Responder {
   readonly #clock: Clock;
   readonly #cacheName: string;
@@ -20,41 +27,47 @@ export class Responder {
     this.#cacheName = cacheStatusName(name);
   }
 
-  /** What is good as it is, or good enough. */
+  /** Serves a response that is fresh, or that may be served stale without asking the origin. */
   serve({ request, counts }: CacheCall, stored: StoredResponse, reuse: Reuse): HttpResponse {
     if (reuse.freshForMs > 0) counts.hits++;
     else counts.stale++;
-    return this.#hand(request, stored, reuse.ageMs, hitOf(reuse));
+    return this.#respond(request, stored, reuse.ageMs, hitStatus(reuse));
   }
 
-  /** What is stale, because there is nothing better. */
-  standIn({ request, counts }: CacheCall, stored: StoredResponse, reuse: Reuse): HttpResponse {
+  /** Serves a stale response because the origin failed. */
+  serveInsteadOfError({ request, counts }: CacheCall, stored: StoredResponse, reuse: Reuse): HttpResponse {
     counts.stale++;
-    return this.#hand(request, stored, reuse.ageMs, `${hitOf(reuse)}; fwd=stale`);
+    return this.#respond(request, stored, reuse.ageMs, `${hitStatus(reuse)}; fwd=stale`);
   }
 
-  /** What the origin has just been asked about, or for the rest of. */
-  renewed({ request, counts }: CacheCall, stored: StoredResponse, how: string): HttpResponse {
+  /** Serves a response that the origin has just validated or completed. */
+  serveRevalidated({ request, counts }: CacheCall, stored: StoredResponse, cacheStatus: string): HttpResponse {
     counts.revalidated++;
-    return this.#hand(request, stored, currentAgeMs(stored, this.#clock.now()), how);
+    return this.#respond(request, stored, currentAgeMs(stored, this.#clock.now()), cacheStatus);
   }
 
-  /** What a call gets that must not have what is stored, and for which nobody can be asked. */
-  timeout(request: PreparedRequest, why: 'stale' | 'uri-miss'): Error {
-    return statusError(request.subject, gatewayTimeout(this.#serving(request), why));
+  /** The 504 for a call that no stored response may answer and whose origin may not or cannot be asked. */
+  gatewayTimeout(request: PreparedRequest, reason: 'stale' | 'uri-miss'): Error {
+    return statusError(request.subject, gatewayTimeoutResponse(this.#serveOptions(request), reason));
   }
 
-  #hand(request: PreparedRequest, stored: StoredResponse, ageMs: number, how: string): HttpResponse {
-    const serving = this.#serving(request);
-    const knows = isConditional(request.headers) && isNotModified(request.headers, stored, this.#clock.now());
-    const response = knows ? notModified(stored, ageMs, serving) : storedAnswer(stored, ageMs, how, serving);
-    // What came over the wire meanwhile had another status, and its text.
+  #respond(request: PreparedRequest, stored: StoredResponse, ageMs: number, cacheStatus: string): HttpResponse {
+    const options = this.#serveOptions(request);
+    const notModified = isConditional(request.headers) && isNotModified(request.headers, stored, this.#clock.now());
+    const response = notModified
+      ? notModifiedResponse(stored, ageMs, options)
+      : servedResponse(stored, ageMs, cacheStatus, options);
+    // A status text that is set belongs to a response of the origin, such as a 304.
     if (request.stream !== undefined) request.stream.statusText = '';
     if (!response.ok) throw statusError(request.subject, response);
     return response;
   }
 
-  #serving(request: PreparedRequest): Serving {
-    return { subject: request.subject, method: request.method, cacheName: this.#cacheName, range: rangeOf(request) };
+  #serveOptions({ subject, method, headers }: PreparedRequest): ServeOptions {
+    return { subject, method, cacheName: this.#cacheName, range: requestedRange({ method, headers }) };
   }
+}
+
+function statusError(subject: ErrorSubject, response: HttpResponse): HttpStatusError {
+  return new HttpStatusError(subject, response, false, undefined);
 }

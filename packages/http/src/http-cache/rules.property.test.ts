@@ -4,7 +4,7 @@ import { credentialsOf, matchesCredentials } from './credentials.ts';
 import { MemoryHttpCacheStore } from './memory-store.ts';
 import { decideReuse } from './reuse.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
-import { selectingFields, selects } from './vary.ts';
+import { matchesSelectingFields, selectingFields } from './vary.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const directive = fc.constantFrom(
@@ -29,42 +29,44 @@ function stored(cacheControl: string, more: Partial<StoredResponse> = {}): Store
   };
 }
 
-test('what must be asked about is never served stale, whatever the request allows', () => {
+test('a response that must be revalidated is never served stale, whatever the request allows', () => {
   fc.assert(
-    fc.property(control, control, mode, fc.nat(500), (own, asked, kind, ageSeconds) => {
-      const { action, onError, onUnreachable, freshForMs } = decideReuse(
-        stored(own),
-        ['cache-control', asked],
+    fc.property(control, control, mode, fc.nat(500), (responseControl, requestControl, kind, ageSeconds) => {
+      const { action, allowsStaleIfError, allowsStaleIfUnreachable, freshForMs } = decideReuse(
+        stored(responseControl),
+        ['cache-control', requestControl],
         NOW + ageSeconds * 1_000,
         kind,
       );
       const forbidden =
-        /must-revalidate|no-cache/.test(own) || (kind === 'shared' && /proxy-revalidate|s-maxage/.test(own));
-      if (forbidden && freshForMs <= 0) expect([action, onError, onUnreachable]).toEqual(['revalidate', false, false]);
-      if (own.includes('no-cache')) expect(action).toBe('revalidate');
+        /must-revalidate|no-cache/.test(responseControl) ||
+        (kind === 'shared' && /proxy-revalidate|s-maxage/.test(responseControl));
+      if (forbidden && freshForMs <= 0)
+        expect([action, allowsStaleIfError, allowsStaleIfUnreachable]).toEqual(['revalidate', false, false]);
+      if (responseControl.includes('no-cache')) expect(action).toBe('revalidate');
     }),
   );
 });
 
-test('a response only gets older: once it must be asked about, it must be for good', () => {
+test('a response that must be revalidated remains so as it gets older', () => {
   fc.assert(
-    fc.property(control, mode, fc.nat(300), fc.nat(300), (own, kind, first, later) => {
-      const decide = (seconds: number) => decideReuse(stored(own), [], NOW + seconds * 1_000, kind).action;
-      const order = ['serve', 'refresh', 'revalidate'];
+    fc.property(control, mode, fc.nat(300), fc.nat(300), (responseControl, kind, first, later) => {
+      const decide = (seconds: number) => decideReuse(stored(responseControl), [], NOW + seconds * 1_000, kind).action;
+      const order = ['serve', 'serve-while-revalidate', 'revalidate'];
       expect(order.indexOf(decide(first + later))).toBeGreaterThanOrEqual(order.indexOf(decide(first)));
     }),
   );
 });
 
-test('nobody gets in a private cache what was given to other credentials', () => {
+test('a private cache never serves a response to other credentials', () => {
   const token = fc.option(fc.string(), { nil: undefined });
   fc.assert(
-    fc.property(token, token, token, token, control, (a, b, c, d, own) => {
+    fc.property(token, token, token, token, control, (a, b, c, d, responseControl) => {
       const headers = (authorization?: string, cookie?: string): string[] => [
         ...(authorization === undefined ? [] : ['authorization', authorization]),
         ...(cookie === undefined ? [] : ['cookie', cookie]),
       ];
-      const response = stored(own, credentialsOf(headers(a, b)));
+      const response = stored(responseControl, credentialsOf(headers(a, b)));
       if (!matchesCredentials(response, credentialsOf(headers(c, d)), 'private')) return;
       expect(a).toBe(c);
       if (b !== undefined) expect(b).toBe(d);
@@ -72,18 +74,21 @@ test('nobody gets in a private cache what was given to other credentials', () =>
   );
 });
 
-test('no two different values of a selecting field are taken for each other (undici #5012)', () => {
+test('different values of a selecting field never match (undici #5012)', () => {
   const value = fc.stringMatching(/^[a-z"\\]{0,6}$/);
   fc.assert(
     fc.property(value, value, value, value, (a, b, c, d) => {
       const headers = (x: string, y: string): string[] => ['x-a', x, 'x-b', y];
-      const same = selects({ selecting: selectingFields(['x-a', 'x-b'], headers(a, b)), headers: {} }, headers(c, d));
-      expect(same).toBe(a === c && b === d);
+      const matches = matchesSelectingFields(
+        { selecting: selectingFields(['x-a', 'x-b'], headers(a, b)), headers: {} },
+        headers(c, d),
+      );
+      expect(matches).toBe(a === c && b === d);
     }),
   );
 });
 
-test('a memory store never holds more than it may, and what it holds is what was put', () => {
+test('the memory store stays within its limits and returns what was last set', () => {
   const put = fc.record({ key: fc.integer({ min: 0, max: 9 }), size: fc.nat(2_000), deletes: fc.boolean() });
   fc.assert(
     fc.property(fc.array(put, { maxLength: 60 }), (steps) => {

@@ -20,7 +20,7 @@ export interface HttpCacheStats {
   readonly bytes: number | undefined;
 }
 
-/** The counts while they are counted. */
+/** The counters behind {@link HttpCacheStats}. */
 export class CacheCounts {
   hits = 0;
   stale = 0;

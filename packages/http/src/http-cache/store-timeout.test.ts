@@ -4,7 +4,7 @@ import { AttemptLog } from '../attempts.ts';
 import type { PreparedRequest } from '../request.ts';
 import { StoreTimeout } from './store-timeout.ts';
 
-test('a wait that was given up counts for as long as it lasted, whenever the store is done', async () => {
+test('counts an abandoned wait by its own duration, whenever the store finishes', async () => {
   const clock = virtualClock();
   const request = { execution: { timeoutMs: 400 } } as PreparedRequest;
   const storeTimeout = new StoreTimeout(request, new AttemptLog(clock.monotonic()), 1_000, clock);
@@ -12,7 +12,7 @@ test('a wait that was given up counts for as long as it lasted, whenever the sto
   expect(await clock.runUntil(storeTimeout.wait(in200Ms, 0.25))).toBeUndefined();
   expect(clock.monotonic()).toBe(100);
   await clock.runUntil(in200Ms);
-  const in50Ms = clock.sleep(50).then(() => 'kept');
-  expect(await clock.runUntil(storeTimeout.wait(in50Ms))).toBe('kept');
+  const in50Ms = clock.sleep(50).then(() => 'stored');
+  expect(await clock.runUntil(storeTimeout.wait(in50Ms))).toBe('stored');
   clock.assertNoTimers();
 });

@@ -1,5 +1,5 @@
 import { CacheControl } from './cache-control.ts';
-import type { Asker } from './credentials.ts';
+import type { PresentedRequest } from './credentials.ts';
 import { listMembers, responseField, type StoredFields } from './fields.ts';
 import type { StoredPart } from './ranges.ts';
 import { selectingFields, varyFields, type SelectingFields } from './vary.ts';
@@ -31,7 +31,10 @@ export interface StoredResponse {
   readonly part?: StoredPart;
 }
 
-/** Fields about one connection, or one hop through a proxy (RFC 9111, section 3.1). */
+/** When a request was sent and when its response was received, in epoch milliseconds. */
+export type ExchangeTimes = Pick<StoredResponse, 'receivedAtMs' | 'requestedAtMs'>;
+
+/** Fields about one connection or one proxy, which are not stored (RFC 9111, section 3.1). */
 const NOT_STORED: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
@@ -43,13 +46,14 @@ const NOT_STORED: ReadonlySet<string> = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
-  // Ours, about how one answer came to be.
+  // Describes how a cache handled one request; this cache adds its own.
   'cache-status',
 ]);
 
 /**
- * What a 304 does not replace: the length and the checksums of the very bytes that are kept, and how they came to be those
- * (RFC 9111, section 3.2, "to ensure integrity of the stored response"). All else it does, the content type included.
+ * Fields that a 304 or a response to HEAD does not update, because they describe the bytes of the stored body: their length,
+ * digests and encoding (RFC 9111, section 3.2, "to ensure integrity of the stored response"). All other fields are updated,
+ * `Content-Type` included.
  */
 const NOT_UPDATED: ReadonlySet<string> = new Set([
   'content-digest',
@@ -61,7 +65,7 @@ const NOT_UPDATED: ReadonlySet<string> = new Set([
   'repr-digest',
 ]);
 
-/** The fields of a response that may be kept. Those under a qualified `no-cache` or `private` may not. */
+/** The fields of a response that may be stored: without those that a qualified `no-cache` or `private` names. */
 export function storableFields(
   fields: Readonly<StoredFields>,
   control: CacheControl,
@@ -69,53 +73,53 @@ export function storableFields(
   receivedAtMs: number,
 ): StoredFields {
   const omitted = new Set(listMembers(responseField(fields, 'connection') ?? '').map((name) => name.toLowerCase()));
-  for (const name of qualifiedBy(control, mode)) omitted.add(name);
-  const kept: StoredFields = {};
+  for (const name of qualifiedFields(control, mode)) omitted.add(name);
+  const storable: StoredFields = {};
   for (const name of Object.keys(fields)) {
-    if (!NOT_STORED.has(name) && !omitted.has(name)) kept[name] = fields[name] as string | string[];
+    if (!NOT_STORED.has(name) && !omitted.has(name)) storable[name] = fields[name] as string | string[];
   }
-  // Age is counted from it (RFC 9110, section 6.6.1).
-  kept['date'] ??= new Date(receivedAtMs).toUTCString();
-  return kept;
+  // A recipient adds a missing Date, from which the age is calculated (RFC 9110, section 6.6.1).
+  storable['date'] ??= new Date(receivedAtMs).toUTCString();
+  return storable;
 }
 
-/** The fields that a directive keeps out of a store, while the rest of a response may be kept. */
-function qualifiedBy(control: CacheControl, mode: CacheMode): readonly string[] {
-  const ofAll = control.fieldNames('no-cache');
-  return mode === 'shared' ? [...ofAll, ...control.fieldNames('private')] : ofAll;
+/** The fields that directives exclude from storing while the rest of the response may be stored. */
+function qualifiedFields(control: CacheControl, mode: CacheMode): readonly string[] {
+  const noCache = control.fieldNames('no-cache');
+  return mode === 'shared' ? [...noCache, ...control.fieldNames('private')] : noCache;
 }
 
 /**
- * A stored response with what a 304, or an answer to HEAD, says anew: to this request, whose credentials it was given to, and
- * chosen by what it names in `Vary`, if it does.
+ * A stored response, updated by a 304 or a response to HEAD (RFC 9111, sections 4.3.4 and 4.3.5). It is then stored for the
+ * credentials of the request that was answered, and selected by the `Vary` of the update if that has one.
  */
-export function freshened(
+export function freshen(
   stored: StoredResponse,
   fields: Readonly<StoredFields>,
-  times: { readonly requestedAtMs: number; readonly receivedAtMs: number },
-  { mode, asker }: { readonly mode: CacheMode; readonly asker: Asker },
+  times: ExchangeTimes,
+  { mode, presented }: { readonly mode: CacheMode; readonly presented: PresentedRequest },
 ): StoredResponse {
   const control = new CacheControl(responseField(fields, 'cache-control'));
-  const fresh = storableFields(fields, control, mode, times.receivedAtMs);
-  const names = Object.hasOwn(fresh, 'vary') ? (varyFields(fresh) ?? []) : undefined;
-  const selecting = names === undefined ? stored.selecting : selectingFields(names, asker.headers);
-  const { authorization, cookie: own } = asker.credentials;
-  // What is the same for all cookies stays so, unless another one came with it.
-  const cookie = Object.hasOwn(fresh, 'set-cookie') ? own : stored.cookie;
-  const headers = updatedFields(stored.headers, fresh);
-  // What was kept before may have been named only now, and what comes now by what was said before.
-  const told = new CacheControl(responseField(headers, 'cache-control'));
-  for (const name of qualifiedBy(told, mode)) delete headers[name];
+  const update = storableFields(fields, control, mode, times.receivedAtMs);
+  const vary = Object.hasOwn(update, 'vary') ? (varyFields(update) ?? []) : undefined;
+  const selecting = vary === undefined ? stored.selecting : selectingFields(vary, presented.headers);
+  const { authorization, cookie: presentedCookie } = presented.credentials;
+  // A response for all cookies remains one, unless the update sets a cookie.
+  const cookie = Object.hasOwn(update, 'set-cookie') ? presentedCookie : stored.cookie;
+  const headers = updatedFields(stored.headers, update);
+  // The update may name a field that was stored before, or bring one that the stored directives name.
+  const updatedControl = new CacheControl(responseField(headers, 'cache-control'));
+  for (const name of qualifiedFields(updatedControl, mode)) delete headers[name];
   return { ...stored, headers, selecting, authorization, cookie, ...times, outdated: false };
 }
 
-/** What is said of a stored body, with what is said anew, apart from what describes the bytes that came with it. */
-export function updatedFields(stored: Readonly<StoredFields>, fresh: Readonly<StoredFields>): StoredFields {
+/** The stored fields with those of an update, except for fields that describe the stored body. */
+export function updatedFields(stored: Readonly<StoredFields>, update: Readonly<StoredFields>): StoredFields {
   const headers: StoredFields = { ...stored };
-  for (const name of Object.keys(fresh)) {
-    if (!NOT_UPDATED.has(name)) headers[name] = fresh[name] as string | string[];
+  for (const name of Object.keys(update)) {
+    if (!NOT_UPDATED.has(name)) headers[name] = update[name] as string | string[];
   }
-  // An age told by an earlier answer says nothing about this one.
-  if (!Object.hasOwn(fresh, 'age')) delete headers['age'];
+  // The Age of an earlier response says nothing about the age of this one.
+  if (!Object.hasOwn(update, 'age')) delete headers['age'];
   return headers;
 }

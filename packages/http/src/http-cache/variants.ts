@@ -1,24 +1,23 @@
 import type { Clock } from '@macadam/core';
-import { matchesCredentials, type Asker } from './credentials.ts';
-import { FAILED, type GuardedStore } from './guarded-store.ts';
+import { matchesCredentials, type PresentedRequest } from './credentials.ts';
+import { STORE_FAILED, type GuardedStore } from './guarded-store.ts';
 import type { MemoryHttpCacheStore } from './memory-store.ts';
-import { combined } from './ranges.ts';
-import { usefulForMs } from './reuse.ts';
+import { combineParts } from './ranges.ts';
+import { usableForMs } from './reuse.ts';
 import type { CacheMode, StoredResponse } from './stored-response.ts';
-import { selects } from './vary.ts';
+import { matchesSelectingFields } from './vary.ts';
 
-/** Answers to one URL that are kept beside each other, for different request headers. */
-const MOST_VARIANTS = 32;
+/** Maximum number of stored responses per URL, for different selecting fields and credentials. */
+const MAX_VARIANTS = 32;
 
-/** How an answer is put into its place. */
-export interface Putting {
-  /** Whether what is put has become outdated meanwhile. */
-  readonly isOutdated: () => boolean;
-  /** What it takes the place of, when that was chosen by other fields. */
-  readonly instead?: StoredResponse | undefined;
+export interface PutOptions {
+  /** Whether the URL was invalidated after the response was requested. */
+  readonly isInvalidated: () => boolean;
+  /** A stored response that the new one replaces, although other selecting fields or credentials select it. */
+  readonly replaced?: StoredResponse | undefined;
 }
 
-/** The stored answers of each URL, in a store that may not do what it is asked. */
+/** The stored responses of each URL, newest first: one per combination of selecting fields and credentials. */
 export class Variants {
   readonly #store: GuardedStore | MemoryHttpCacheStore;
   readonly #mode: CacheMode;
@@ -30,61 +29,61 @@ export class Variants {
     this.#clock = clock;
   }
 
-  /** The newest answer that fits the request. */
-  async find(url: string, asker: Asker): Promise<StoredResponse | undefined> {
-    return (await this.#all(url)).find(this.#fitting(asker));
+  /** The newest stored response that matches the request. */
+  async find(url: string, presented: PresentedRequest): Promise<StoredResponse | undefined> {
+    return (await this.#read(url)).find(this.#matcher(presented));
   }
 
-  /** Keeps an answer, in the place of the one it is a newer version of, or together with the one it is a part of. */
-  async put(url: string, response: StoredResponse, { isOutdated, instead }: Putting): Promise<void> {
-    const before = await this.#all(url);
-    const former = before.find((stored) => isSameVariant(stored, response));
-    if (former !== undefined && this.#isNewer(former, response)) return;
-    const whole = former === undefined ? response : (combined(former, response) ?? response);
-    const others = before.filter(
-      (stored) => !isSameVariant(stored, response) && !(instead !== undefined && isSameVariant(stored, instead)),
+  /** Stores a response. Replaces an older one of the same variant, or combines both if they are parts. */
+  async put(url: string, response: StoredResponse, { isInvalidated, replaced }: PutOptions): Promise<void> {
+    const stored = await this.#read(url);
+    const previous = stored.find((other) => isSameVariant(other, response));
+    if (previous !== undefined && this.#isNewer(previous, response)) return;
+    const combined = previous === undefined ? response : (combineParts(previous, response) ?? response);
+    const others = stored.filter(
+      (other) => !isSameVariant(other, response) && !(replaced !== undefined && isSameVariant(other, replaced)),
     );
-    if (isOutdated()) return;
-    await this.#write(url, [whole, ...others].slice(0, MOST_VARIANTS));
-    // A store may do what it is asked to in another order.
-    if (isOutdated()) await this.delete(url);
+    if (isInvalidated()) return;
+    await this.#write(url, [combined, ...others].slice(0, MAX_VARIANTS));
+    // The invalidation may have reached the store before this write.
+    if (isInvalidated()) await this.delete(url);
   }
 
-  /** Forgets what fits a request, older answers too, and keeps what lies beside it. */
-  async drop(url: string, asker: Asker): Promise<void> {
-    const fits = this.#fitting(asker);
-    const others = (await this.#all(url)).filter((stored) => !fits(stored));
-    if (others.length === 0 || (await this.#write(url, others)) === FAILED) await this.delete(url);
+  /** Deletes all stored responses that match a request, older ones too, and keeps the others of the URL. */
+  async deleteMatching(url: string, presented: PresentedRequest): Promise<void> {
+    const matches = this.#matcher(presented);
+    const others = (await this.#read(url)).filter((stored) => !matches(stored));
+    if (others.length === 0 || (await this.#write(url, others)) === STORE_FAILED) await this.delete(url);
   }
 
   async delete(url: string): Promise<void> {
-    await this.#store.delete(this.#key(url));
+    await this.#store.delete(this.#cacheKey(url));
   }
 
-  /** Who asked later got what is newer, however long it takes to read the rest of what was sent before. */
-  #isNewer(former: StoredResponse, { requestedAtMs }: StoredResponse): boolean {
-    // Not by a clock that has been set back since.
-    return former.requestedAtMs > requestedAtMs && former.requestedAtMs <= this.#clock.now();
+  /** Whether a stored response was requested later. The body of the other may just have taken longer to read. */
+  #isNewer(stored: StoredResponse, { requestedAtMs }: StoredResponse): boolean {
+    // A time ahead of the clock is from before the clock was set back, and says nothing.
+    return stored.requestedAtMs > requestedAtMs && stored.requestedAtMs <= this.#clock.now();
   }
 
-  #fitting({ headers, credentials }: Asker): (stored: StoredResponse) => boolean {
-    return (stored) => selects(stored, headers) && matchesCredentials(stored, credentials, this.#mode);
+  #matcher({ headers, credentials }: PresentedRequest): (stored: StoredResponse) => boolean {
+    return (stored) => matchesSelectingFields(stored, headers) && matchesCredentials(stored, credentials, this.#mode);
   }
 
-  async #all(url: string): Promise<readonly StoredResponse[]> {
-    return (await this.#store.get(this.#key(url))) ?? [];
+  async #read(url: string): Promise<readonly StoredResponse[]> {
+    return (await this.#store.get(this.#cacheKey(url))) ?? [];
   }
 
-  async #write(url: string, all: readonly StoredResponse[]): Promise<unknown> {
+  async #write(url: string, responses: readonly StoredResponse[]): Promise<unknown> {
     const now = this.#clock.now();
-    // In whole milliseconds, as stores count them.
-    const keepForMs = Math.ceil(Math.max(...all.map((stored) => usefulForMs(stored, now, this.#mode))));
-    const key = this.#key(url);
-    return await (keepForMs > 0 ? this.#store.set(key, all, keepForMs) : this.#store.delete(key));
+    // Stores such as Redis accept whole milliseconds only.
+    const ttlMs = Math.ceil(Math.max(...responses.map((stored) => usableForMs(stored, now, this.#mode))));
+    const key = this.#cacheKey(url);
+    return await (ttlMs > 0 ? this.#store.set(key, responses, ttlMs) : this.#store.delete(key));
   }
 
-  /** A URL has no spaces, so that no key can be taken for another. */
-  #key(url: string): string {
+  /** Unambiguous: a URL contains no space. */
+  #cacheKey(url: string): string {
     return `${this.#mode} ${url}`;
   }
 }
