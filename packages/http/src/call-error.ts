@@ -14,7 +14,7 @@ import {
 import type { HttpClientSettings } from './settings.ts';
 import type { PreparedRequest } from './request.ts';
 import type { AnyRequestOptions } from './request-options.ts';
-import { explained } from './transport/ssrf-error.ts';
+import { toSsrfError } from './transport/ssrf-error.ts';
 import { setAttempts, type HttpResponse } from './response.ts';
 
 /** What is known of a call that failed. */
@@ -44,7 +44,7 @@ export function concludeCall(thrown: unknown, call: FailedCall): CallEnd {
   }
   if (failure instanceof HttpStatusError) setAttempts(failure.response, log.records);
   let error: HttpError;
-  if (failure instanceof HttpNetworkError) error = conclude(explained(failure), log.records, gaveUp);
+  if (failure instanceof HttpNetworkError) error = conclude(toSsrfError(failure), log.records, gaveUp);
   else if (failure instanceof HttpError) error = conclude(failure, log.records, gaveUp);
   else if (isTimeLimit(failure)) error = timedOut(failure, gaveUp, call);
   else return { error: named(failure, gaveUp, call) };

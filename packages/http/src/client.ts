@@ -26,7 +26,7 @@ import { errorTypeOf, type TracedClient } from './trace-attributes.ts';
 import { httpClientSettings, type HttpClientSettings } from './settings.ts';
 import { streamOf, type HttpStream } from './stream/http-stream.ts';
 import { streamSettings, type StreamOptions } from './stream/options.ts';
-import { transportTo } from './transport/transport.ts';
+import { createTransport } from './transport/transport.ts';
 
 class PooledHttpClient {
   readonly name: string;
@@ -56,7 +56,7 @@ class PooledHttpClient {
     this.#templates = new PathTemplates(settings.pathPrefix);
     this.#policies = createPolicies(settings);
     this.#balancer = settings.endpoints && new Balancer(settings, settings.endpoints);
-    this.#transport = this.#balancer?.transport ?? transportTo(settings.origin, settings);
+    this.#transport = this.#balancer?.transport ?? createTransport(settings.origin, settings);
     this.#sender = new Sender(settings, this.#transport);
     const { cache, name, clock, peer, baggage } = settings;
     this.#traced = { name, propagates: peer === 'internal', baggage, clock };

@@ -2,7 +2,7 @@ import { isMacadamError, MacadamError, type MacadamErrorOptions } from '@macadam
 import type { HttpAttempt } from './attempts.ts';
 import type { RedirectRefusal } from './redirect.ts';
 import type { HttpResponse } from './response.ts';
-import { blamedProxy } from './transport/proxy-failure.ts';
+import { proxyFault } from './transport/proxy-error.ts';
 
 /**
  * Why there was no further attempt:
@@ -135,7 +135,7 @@ export class HttpNetworkError extends HttpError {
   readonly proxy: string | undefined;
 
   constructor(subject: ErrorSubject, errorCode: string, phase: NetworkPhase, retryable: boolean, cause: unknown) {
-    const blamed = blamedProxy(cause);
+    const blamed = proxyFault(cause);
     const what = blamed === undefined ? '' : `: ${blamed.what}`;
     super(`failed: ${errorCode} (${phase})${what}`, subject, { code: 'MAC_HTTP_NETWORK', retryable, cause });
     this.errorCode = errorCode;

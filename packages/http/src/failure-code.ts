@@ -1,7 +1,7 @@
 import type { MacadamError } from '@macadam/core';
 import { HttpNetworkError, requestFailure, type NetworkPhase } from './errors.ts';
 import type { PreparedRequest } from './request.ts';
-import { ProxyFailure } from './transport/proxy-failure.ts';
+import { ProxyError } from './transport/proxy-error.ts';
 
 /** The error for what the transport failed with; or the caller's stream, whose failure the transport only passes on. */
 export function networkFailure(
@@ -21,7 +21,7 @@ const BROKE_OFF = '(Invalid EOF state)';
 
 /** The code of a network error; of several addresses tried, the first one's. */
 export function codeOf(error: Error): string {
-  if (error instanceof ProxyFailure) return error.errorCode;
+  if (error instanceof ProxyError) return error.errorCode;
   const { code } = error as NodeJS.ErrnoException;
   if (typeof code === 'string') return code;
   if (error.name === 'HTTPParserError' && error.message.endsWith(BROKE_OFF)) return 'HPE_INVALID_EOF_STATE';

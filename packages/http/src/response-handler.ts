@@ -14,7 +14,7 @@ import { isRedirect, type RedirectRefusal } from './redirect.ts';
 import { HttpResponse } from './response.ts';
 import { classifyFailure, classifyStatus, isRetryableFailure, isRetryableStatus, isUntouched } from './retry-rules.ts';
 import { firstOf, retryAfterOf } from './retry-after.ts';
-import { cutShort } from './transport/http2-streams.ts';
+import { truncationError } from './transport/http2-streams.ts';
 
 /**
  * One request of a try on the wire: collects the answer and settles once, with a response or an error. The transport
@@ -139,7 +139,7 @@ export class ResponseHandler implements Receiver {
 
   onResponseEnd(): void {
     if (this.#settled || this.#isRead) return;
-    const cut = cutShort(this.#headers);
+    const cut = truncationError(this.#headers);
     if (cut === undefined) this.#finish(false);
     else this.onResponseError(null, cut);
   }

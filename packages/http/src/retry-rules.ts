@@ -1,9 +1,9 @@
 import type { Outcome, Verdict } from '@macadam/resilience';
 import { isMacadamError } from '@macadam/core';
 import { HttpError, HttpNetworkError, HttpRequestError, HttpStatusError, type NetworkPhase } from './errors.ts';
-import { isOwnFault } from './transport/own-faults.ts';
-import { UNSENT_CODES, wasRefused } from './transport/http2-streams.ts';
-import { wasReused } from './transport/reused-sockets.ts';
+import { isLocalFailure } from './transport/local-failures.ts';
+import { UNSENT_CODES, wasNotProcessed } from './transport/http2-streams.ts';
+import { failedOnReusedSocket } from './transport/stale-connections.ts';
 
 /** The methods that are retried by default: the idempotent ones (RFC 9110, section 9.2.2) and QUERY. */
 export const DEFAULT_RETRY_METHODS: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE', 'QUERY'];
@@ -79,7 +79,7 @@ export function isRetryableFailure(
 
 /** Whether nobody has begun to act on a request that failed, and its body can be had again. */
 export function isUntouched(error: Error, phase: NetworkPhase, source: { replayable: boolean } | undefined): boolean {
-  return (phase === 'connect' || (phase === 'request' && wasRefused(error))) && source?.replayable !== false;
+  return (phase === 'connect' || (phase === 'request' && wasNotProcessed(error))) && source?.replayable !== false;
 }
 
 /** The retry's question, for calls that must not happen twice: only what provably never left, or was not looked at. */
@@ -87,7 +87,7 @@ export function retryUnsent(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
   if (!(error instanceof HttpNetworkError) || !error.retryable) return false;
-  return error.phase === 'connect' || wasRefused(error.cause);
+  return error.phase === 'connect' || wasNotProcessed(error.cause);
 }
 
 /**
@@ -99,12 +99,12 @@ export function isTransparent(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
   if (!(error instanceof HttpNetworkError) || error.phase !== 'request' || !error.retryable) return false;
-  return wentStale(error) || wasRefused(error.cause);
+  return wentStale(error) || wasNotProcessed(error.cause);
 }
 
 /** A server may close a connection that rests as a request is written to it: that is nobody's failure, however many do. */
 function wentStale({ phase, cause }: HttpNetworkError): boolean {
-  return phase === 'request' && wasReused(cause);
+  return phase === 'request' && failedOnReusedSocket(cause);
 }
 
 /** Whether a try failed before it was sent, at its token, a circuit or its connection: another may be answered. */
@@ -134,7 +134,7 @@ export function classifyFailure(error: unknown): Verdict {
   if (error instanceof HttpStatusError) return classifyStatus(error.status);
   if (error instanceof HttpNetworkError) {
     const { errorCode, cause } = error;
-    const isNobodys = LOCAL_ERROR_CODES.has(errorCode) || isOwnFault(cause, errorCode) || wentStale(error);
+    const isNobodys = LOCAL_ERROR_CODES.has(errorCode) || isLocalFailure(cause, errorCode) || wentStale(error);
     return isNobodys ? 'neutral' : 'failure';
   }
   return isMacadamError(error, 'MAC_TIMEOUT') ? 'failure' : 'neutral';

@@ -11,7 +11,7 @@ afterEach(async () => {
   for (const close of cleanUp.splice(0).reverse()) await close();
 });
 
-/** A server that knows its connections, and a client of it. */
+/** A server that records its connections, and a client of it. */
 async function served(
   answer: RequestListener,
   options: Partial<HttpClientOptions> = { retry: false, circuitBreaker: false },
@@ -31,21 +31,21 @@ async function served(
 
 const empty: RequestListener = (_, response) => response.end();
 
-/** Answers the requests that it holds when told to. */
+/** Holds every request; calling an entry of `held` responds to it. */
 function holding(): { answer: RequestListener; held: (() => void)[] } {
   const held: (() => void)[] = [];
   return { answer: (_, response) => held.push(() => response.end()), held };
 }
 
-describe('connections to an origin without TLS', () => {
-  test('one after the other, calls share one', async () => {
+describe('connections over HTTP/1.1 without TLS', () => {
+  test('sequential calls share one connection', async () => {
     const { client, sockets } = await served(empty);
     for (let i = 0; i < 50; i++) await client.get('/');
     expect(sockets).toHaveLength(1);
     expect(client.stats().connections).toEqual({ connected: 1, free: 1, pending: 0, running: 0 });
   });
 
-  test('there are as many as there are calls in flight, and no more', async () => {
+  test('there are as many connections as calls in flight, and no more', async () => {
     const { client, sockets } = await served(empty);
     const lane = async (): Promise<void> => {
       for (let i = 0; i < 20; i++) await client.get('/');
@@ -54,7 +54,7 @@ describe('connections to an origin without TLS', () => {
     expect(sockets).toHaveLength(8);
   });
 
-  test('when one has gone stale, those that rested longer are left with it: what is sent once more goes on a new one', async () => {
+  test('a stale connection retires the other idle ones: the repeated request opens a new connection', async () => {
     let held: (() => void)[] = [];
     let isStale = (_socket: Socket): boolean => false;
     const { client, sockets } = await served(({ socket }, response) => {
@@ -76,7 +76,7 @@ describe('connections to an origin without TLS', () => {
     expect(client.stats().connections).toMatchObject({ connected: 1 });
   });
 
-  test('the one that became free last is taken first, so that what a peak has opened may rest', async () => {
+  test('the connection released last is used first, so that those opened for a peak stay idle', async () => {
     const { answer, held } = holding();
     const { client, sockets } = await served(answer);
     const peak = [client.get('/'), client.get('/'), client.get('/')];
@@ -94,7 +94,7 @@ describe('connections to an origin without TLS', () => {
     expect(sockets.filter(({ bytesRead }, i) => bytesRead > (readBefore[i] as number))).toHaveLength(1);
   });
 
-  test('one that the server closed at rest is forgotten, and the next call makes another', async () => {
+  test('an idle connection that the server closes is removed, and the next call opens another', async () => {
     const { client, sockets } = await served(empty);
     await client.get('/');
     sockets[0]?.destroy();
@@ -104,13 +104,13 @@ describe('connections to an origin without TLS', () => {
     expect(client.stats().connections).toMatchObject({ connected: 1, free: 1 });
   });
 
-  test('a server that closes after each answer gets a new one for each call', async () => {
+  test('a server that closes after each response gets a new connection for each call', async () => {
     const { client, sockets } = await served((_, response) => response.setHeader('connection', 'close').end());
     for (let i = 0; i < 5; i++) expect((await client.get('/')).status).toBe(200);
     expect(sockets).toHaveLength(5);
   });
 
-  test('a call that was given up says why to those who listen to the transport', async () => {
+  test('a cancelled call reports its reason on the diagnostics channel of undici', async () => {
     const { answer, held } = holding();
     const { client } = await served(answer);
     const told: unknown[] = [];
@@ -125,7 +125,7 @@ describe('connections to an origin without TLS', () => {
     expect(told).toEqual(['the user has left']);
   });
 
-  test('one whose call was cancelled half-way is not used again', async () => {
+  test('a connection whose call was cancelled is not reused', async () => {
     const { answer, held } = holding();
     const { client, sockets } = await served(answer);
     const leaving = new AbortController();
@@ -141,7 +141,7 @@ describe('connections to an origin without TLS', () => {
     await vi.waitFor(() => expect(client.stats().connections).toMatchObject({ connected: 1, pending: 0, running: 0 }));
   });
 
-  test('one whose answer is streamed is busy until all of it has come', async () => {
+  test('a connection is busy until a streamed response has been read to its end', async () => {
     const ends: (() => void)[] = [];
     const { client, sockets } = await served((request, response) => {
       if (request.url !== '/long') return void response.end();
@@ -157,7 +157,7 @@ describe('connections to an origin without TLS', () => {
     expect(sockets).toHaveLength(2);
   });
 
-  test('closing lets go of them all, those of calls in flight when these have ended', async () => {
+  test('close() closes all connections, those in use after their calls have ended', async () => {
     const { answer, held } = holding();
     const { client, sockets } = await served(answer);
     const calls = [client.get('/'), client.get('/')];
@@ -168,7 +168,7 @@ describe('connections to an origin without TLS', () => {
     await vi.waitFor(() => expect(sockets.every((socket) => socket.destroyed)).toBe(true));
   });
 
-  test('a host that is not there costs an error each time, and leaves nothing behind', async () => {
+  test('calls to an unreachable host fail and leave no connection behind', async () => {
     const { client } = await served(empty);
     await client.close();
     const gone = createHttpClient({ baseUrl: 'http://127.0.0.1:1', retry: false, circuitBreaker: false });

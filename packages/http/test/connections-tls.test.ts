@@ -11,7 +11,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { HttpClient, HttpClientOptions, TlsOptions } from '../src/index.ts';
 import { ConnectionPool } from '../src/transport/connection-pool.ts';
 import { connectionSettings } from '../src/transport/connection-options.ts';
-import { connector } from '../src/transport/connector.ts';
+import { createConnector } from '../src/transport/connector.ts';
 import { failure } from './impatient-clients.ts';
 import { ca, cleanUp, clientFor, closeAll, listening, pem, rested, serverTls } from './loopback.ts';
 
@@ -55,15 +55,15 @@ async function servedByStreams(
   return { client, sessions: () => sessions };
 }
 
-describe('connections of HTTP/1.1 over TLS', () => {
-  test('are as many as there are calls in flight: one, when they come one after the other', async () => {
+describe('connections over HTTP/1.1 with TLS', () => {
+  test('are as many as calls in flight: one for sequential calls', async () => {
     const { client, sockets } = await served((end) => end());
     for (let i = 0; i < 20; i++) await client.get('/');
     expect(sockets).toHaveLength(1);
     expect(client.stats().connections).toEqual({ connected: 1, free: 1, pending: 0, running: 0 });
   });
 
-  test('that have gone stale cost each call one repetition, also where several calls meet several of them', async () => {
+  test('that have gone stale cost each call one repetition, also when several calls meet several of them', async () => {
     let held: (() => void)[] = [];
     let isStale = (_socket: Socket): boolean => false;
     const { client, sockets } = await served((end, socket) => {
@@ -85,7 +85,7 @@ describe('connections of HTTP/1.1 over TLS', () => {
   });
 });
 
-test('calls that wait for one connection fail with it, in its time, and not one after the other', async () => {
+test('calls that wait for one connection all fail as soon as it fails, not one after the other', async () => {
   const clock = virtualClock();
   let connections = 0;
   const port = await listening(createTcpServer(() => connections++));
@@ -100,16 +100,16 @@ test('calls that wait for one connection fail with it, in its time, and not one 
   expect([clock.monotonic(), connections]).toEqual([300, 1]);
 });
 
-test('a request that the transport does not take keeps no other waiting', async () => {
+test('a request that undici rejects does not keep others waiting', async () => {
   const port = await listening(createHttpsServer(serverTls, (_, response) => response.end()));
-  const own = connector(connectionSettings({ tls: { ca } }), {
+  const own = createConnector(connectionSettings({ tls: { ca } }), {
     connectTimeoutMs: 10_000,
     clock: systemClock,
-    names: undefined,
+    resolver: undefined,
   });
   const pool = new ConnectionPool({
     origin: `https://localhost:${port}`,
-    connect: (target, callback) => own({ target, proxy: undefined, forwards: false }, callback),
+    connect: (target, callback) => own({ kind: 'direct', target }, callback),
     timeoutMs: 10_000,
   });
   cleanUp.push(() => pool.close());
@@ -127,7 +127,7 @@ test('a request that the transport does not take keeps no other waiting', async 
   expect(await Promise.all([endOf('no path'), endOf('/')])).toEqual(['UND_ERR_INVALID_ARG', 200]);
 });
 
-test('calls that are given up while the first connection is being made open none of their own', async () => {
+test('calls cancelled while the first connection is connecting open no connection of their own', async () => {
   let connections = 0;
   const server = createHttpsServer(serverTls, (_, response) => response.end());
   server.on('connection', () => connections++);
@@ -144,7 +144,7 @@ test('calls that are given up while the first connection is being made open none
   expect([connections, client.stats().connections]).toEqual([1, { connected: 1, free: 1, pending: 0, running: 0 }]);
 });
 
-describe('a connection over TLS that could not be made', () => {
+describe('a TLS connection that could not be made', () => {
   const own = { ca, cert: pem('client-1'), key: pem('client-1.key') };
   test.each<[string, HttpClientOptions['tls'], ServerOptions, 'failures' | 'neutral']>([
     ['a function that fails', () => fails(new Error('cannot read the certificate')), {}, 'neutral'],
@@ -179,8 +179,8 @@ function fails(reason: unknown): never {
   throw reason;
 }
 
-describe('connections of HTTP/2', () => {
-  test('that let no request begin are left when the time for connecting is over, and keep no client open', async () => {
+describe('connections over HTTP/2', () => {
+  test('that accept no request are closed after the connect timeout, and do not keep close() waiting', async () => {
     const limits = { connectTimeoutMs: 400, retry: false } as const;
     const { client } = await servedByStreams(() => {}, limits, { maxConcurrentStreams: 0 });
     const left = new AbortController();
@@ -193,22 +193,24 @@ describe('connections of HTTP/2', () => {
     expect(client.stats().connections).toEqual({ connected: 0, free: 0, pending: 0, running: 0 });
   });
 
-  test('on which the server says nothing are left when the time for connecting is over', async () => {
+  test('on which the server sends nothing are closed after the connect timeout', async () => {
     const clock = virtualClock();
     const port = await listening(createTlsServer({ ...serverTls, ALPNProtocols: ['h2'] }));
-    const connect = connector(connectionSettings({ tls: { ca } }), { connectTimeoutMs: 300, clock, names: undefined });
+    const connect = createConnector(connectionSettings({ tls: { ca } }), {
+      connectTimeoutMs: 300,
+      clock,
+      resolver: undefined,
+    });
     const target = { hostname: 'localhost', protocol: 'https:', port: String(port) };
     const socket = await new Promise<Socket>((resolve, reject) => {
-      connect({ target, proxy: undefined, forwards: false }, (error, made) =>
-        error === null ? resolve(made) : reject(error),
-      );
+      connect({ kind: 'direct', target }, (error, made) => (error === null ? resolve(made) : reject(error)));
     });
     const failed = once(socket, 'error');
     await clock.advance(300);
     expect(await failed).toMatchObject([{ code: 'UND_ERR_CONNECT_TIMEOUT' }]);
   });
 
-  test('are more than one where one does not take all calls', async () => {
+  test('are opened in addition when one does not accept all calls', async () => {
     const held: ServerHttp2Stream[] = [];
     const { client, sessions } = await servedByStreams((stream) => held.push(stream), {}, { maxConcurrentStreams: 2 });
     const calls = Array.from({ length: 5 }, () => client.get('/'));
@@ -218,7 +220,7 @@ describe('connections of HTTP/2', () => {
     await Promise.all(calls);
   });
 
-  test('have each of many calls wait once, and not again for each that goes before it', async () => {
+  test('queue each of many waiting calls once, not again for each call that goes first', async () => {
     const { client } = await servedByStreams(
       (stream) => stream.respond({ ':status': 204 }, { endStream: true }),
       { bulkhead: false, timeoutMs: 60_000, attemptTimeoutMs: 60_000 },
@@ -231,7 +233,7 @@ describe('connections of HTTP/2', () => {
   });
 });
 
-test('connections to other origins, where redirects lead, are of age when those to the own one are', async () => {
+test('connections to other origins, where redirects lead, have the same maximum age', async () => {
   const sockets: Socket[] = [];
   const there = createHttpServer((_, response) => response.end());
   there.on('connection', (socket: Socket) => sockets.push(socket));

@@ -12,41 +12,39 @@ import { createHttpClient, HttpSsrfError, type HttpClient, type HttpClientOption
 import { failure } from './impatient-clients.ts';
 import { ca, clientFor, cleanUp, closeAll, httpsServer, listening, pem, rested, serverTls } from './loopback.ts';
 import { httpClientSettings } from '../src/settings.ts';
-import { transportTo } from '../src/transport/transport.ts';
+import { createTransport } from '../src/transport/transport.ts';
 
 afterEach(closeAll);
 
 const expired = { cert: pem('expired'), key: pem('expired.key') };
 
 describe('certificates', () => {
-  test('an authority of our own is trusted when it is named', async () => {
+  test('a private certificate authority is trusted when tls.ca names it', async () => {
     const { url } = await httpsServer();
     expect((await clientFor({ baseUrl: url, tls: { ca } }).get('/a')).status).toBe(200);
   });
 
   test.each<[string, ServerOptions, HttpClientOptions['tls'], string]>([
-    ['by nobody we trust', {}, {}, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
+    ['from an unknown authority', {}, {}, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
     ['for another host', { cert: pem('elsewhere'), key: pem('elsewhere.key') }, { ca }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
-    [
-      'for another name than the one asked for',
-      {},
-      { ca, servername: 'other.example' },
-      'ERR_TLS_CERT_ALTNAME_INVALID',
-    ],
-    ['that was good once', expired, { ca: expired.cert }, 'CERT_HAS_EXPIRED'],
-  ])('one %s is an error of its own, and is not repeated', async (_what, options, tls, errorCode) => {
-    const { url, requests } = await httpsServer(options);
-    const error = await failure(clientFor({ baseUrl: url, ...(tls !== undefined && { tls }) }).get('/a'));
-    expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', errorCode, phase: 'connect', retryable: false });
-    expect(error).toMatchObject({ attempts: { length: 1 } });
-    expect(requests).toHaveLength(0);
-  });
+    ['for another name than tls.servername', {}, { ca, servername: 'other.example' }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ['that has expired', expired, { ca: expired.cert }, 'CERT_HAS_EXPIRED'],
+  ])(
+    'a server certificate %s fails the call with its own error code, without a retry',
+    async (_what, options, tls, errorCode) => {
+      const { url, requests } = await httpsServer(options);
+      const error = await failure(clientFor({ baseUrl: url, ...(tls !== undefined && { tls }) }).get('/a'));
+      expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', errorCode, phase: 'connect', retryable: false });
+      expect(error).toMatchObject({ attempts: { length: 1 } });
+      expect(requests).toHaveLength(0);
+    },
+  );
 
   test.each([
     ['TLSv1.2', /ALERT_HANDSHAKE_FAILURE$/, 'connect'],
     ['TLSv1.3', /ALERT_CERTIFICATE_REQUIRED$/, 'request'],
   ] as const)(
-    'one of the client that is demanded and missing is told over %s, and not repeated',
+    'a missing client certificate fails the call over %s with the alert as its code, without a retry',
     async (maxVersion, errorCode, phase) => {
       const { url } = await httpsServer({ requestCert: true, rejectUnauthorized: true, ca, maxVersion });
       const error = await failure(clientFor({ baseUrl: url, tls: { ca } }).get('/a'));
@@ -54,14 +52,14 @@ describe('certificates', () => {
     },
   );
 
-  test('servername says which certificate is expected', async () => {
+  test('tls.servername is the name that the certificate must match', async () => {
     const { url } = await httpsServer({ cert: pem('elsewhere'), key: pem('elsewhere.key') });
     expect((await clientFor({ baseUrl: url, tls: { ca, servername: 'elsewhere.example' } }).get('/a')).status).toBe(
       200,
     );
   });
 
-  test('mutual TLS: the certificate of a new connection is the one of that moment', async () => {
+  test('mutual TLS: a new connection uses the client certificate that tls() returns at that time', async () => {
     const { url } = await httpsServer({ requestCert: true, rejectUnauthorized: true, ca });
     let name = 'client-1';
     const clock = virtualClock();
@@ -75,7 +73,7 @@ describe('certificates', () => {
     expect((await client.get('/a')).data).toEqual({ peer: 'client-2' });
   });
 
-  test('a function that throws is the failure of the call, and shows no key', async () => {
+  test('a tls() function that throws fails the call, and the error shows no key', async () => {
     const { url } = await httpsServer();
     const tls = (): never => {
       throw new Error('cannot read the certificate');
@@ -90,7 +88,7 @@ describe('certificates', () => {
 });
 
 test.each(['GET', 'POST'])(
-  'what TLS fails with after its handshake is the failure of a %s, not that the other side left',
+  'a TLS alert after the handshake fails a %s with the alert, not with a closed connection',
   async (method) => {
     // With TLS 1.3 a server that does not accept the certificate of a client says so only then.
     let fail = (): void => {};
@@ -122,7 +120,7 @@ describe('AC38: undici #2019: ssrf', () => {
     'http://[::ffff:127.0.0.1]:9',
     'http://0x7f000001:9',
     'http://localhost:9',
-  ])('%s is refused before a socket is opened', async (baseUrl) => {
+  ])('%s is blocked before a socket is opened', async (baseUrl) => {
     const client = clientFor({ baseUrl, ssrf: 'block-private' });
     const error = await failure(client.get('/a'));
     expect(error).toBeInstanceOf(HttpSsrfError);
@@ -130,7 +128,7 @@ describe('AC38: undici #2019: ssrf', () => {
     expect(client.stats().policies['circuitBreaker']).toMatchObject({ failures: 0, neutral: 1 });
   });
 
-  test('a name that turns private is refused when it is connected to', async () => {
+  test('a name that starts to resolve to a private address is blocked when it is connected to', async () => {
     const upstream = await startFaultServer();
     cleanUp.push(() => upstream.close());
     const lookup: LookupFunction = (_hostname, _options, callback) =>
@@ -142,11 +140,11 @@ describe('AC38: undici #2019: ssrf', () => {
     expect(upstream.requests).toHaveLength(1);
   });
 
-  test('where a redirect leads is checked too', async () => {
+  test('the target of a redirect is checked too', async () => {
     const inside = await startFaultServer();
     cleanUp.push(() => inside.close());
     const settings = httpClientSettings({ baseUrl: 'https://outside.example', ssrf: 'block-private' });
-    const transport = transportTo(settings.origin, settings);
+    const transport = createTransport(settings.origin, settings);
     cleanUp.push(() => transport.close());
     const { elsewhere: dispatcher } = transport;
     const call = request(inside.url, { dispatcher: dispatcher as Agent });
@@ -154,15 +152,15 @@ describe('AC38: undici #2019: ssrf', () => {
     expect(inside.stats().connections).toBe(0);
   });
 
-  test('cannot be promised with a dispatcher', () => {
+  test('cannot be combined with a dispatcher', () => {
     const make = (): unknown =>
       createHttpClient({ baseUrl: 'https://a.example', ssrf: 'block-private', dispatcher: new Agent() });
     expect(make).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'createHttpClient.ssrf' }));
   });
 });
 
-describe('names', () => {
-  test('AC37: a family without a record, and no record at all, are errors with a code', async () => {
+describe('host names', () => {
+  test('AC37: a lookup without an address of the family, or without any, fails with a code', async () => {
     for (const lookup of [
       ((_h, _o, callback) => callback(null, [])) as LookupFunction,
       ((_h, _o, callback) => callback(null, 'no address', 4)) as LookupFunction,
@@ -174,7 +172,7 @@ describe('names', () => {
     }
   });
 
-  test('a resolver that knows one address only is enough, and is checked like any other', async () => {
+  test('a lookup function may return a single address, which ssrf checks too', async () => {
     const { url } = await startFaultServer().then((server) => (cleanUp.push(() => server.close()), server));
     const lookup: LookupFunction = (_hostname, _options, callback) => callback(null, '127.0.0.1', 4);
     const baseUrl = url.replace('127.0.0.1', 'a.example');
@@ -183,7 +181,7 @@ describe('names', () => {
     expect(await failure(guarded.get('/a'))).toBeInstanceOf(HttpSsrfError);
   });
 
-  test('a service that has moved is found when the connection is of age, and not before', async () => {
+  test('a service that has moved is found when the connection has reached its maximum age, and not before', async () => {
     const old = await startFaultServer();
     const port = old.port;
     cleanUp.push(() => old.close());
@@ -215,7 +213,7 @@ describe('names', () => {
   });
 });
 
-describe('names that are resolved for as long as they say', () => {
+describe('host names resolved with their TTL', () => {
   /** Two servers on one port, at two addresses. */
   async function places(): Promise<{ port: number; asked: string[] }> {
     const asked: string[] = [];
@@ -232,7 +230,7 @@ describe('names that are resolved for as long as they say', () => {
     return { port, asked };
   }
 
-  test('lead to the new address when the time is over, and not before; connections go with them', async () => {
+  test('are used until the TTL has passed; then new connections to the new address replace the old ones', async () => {
     const { port, asked } = await places();
     let address = '127.0.0.1';
     let questions = 0;
@@ -259,7 +257,7 @@ describe('names that are resolved for as long as they say', () => {
     expect(client.describe()).toContain('and when the name has moved');
   });
 
-  test('AC37: that cannot be renewed leave connections alone, and are not gone back to', async () => {
+  test('AC37: keep connections open when they cannot be refreshed, and new connections never use expired addresses', async () => {
     const { port, asked } = await places();
     let fails = false;
     const resolve = async () => {
@@ -283,13 +281,13 @@ describe('names that are resolved for as long as they say', () => {
     expect(asked).toHaveLength(3);
   });
 
-  test('are checked like all others', async () => {
+  test('are checked by ssrf like any other address', async () => {
     const resolve = async () => [{ address: '10.0.0.1', ttlMs: 5_000 }];
     const client = clientFor({ baseUrl: 'http://a.example', dns: { resolve }, ssrf: 'block-private' });
     expect(await failure(client.get('/'))).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED', address: '10.0.0.1' });
   });
 
-  test('of which DNS knows nothing come from the operating system', async () => {
+  test('come from the operating system when DNS does not know them', async () => {
     const { port, asked } = await places();
     const client = clientFor({ baseUrl: `http://localhost:${port}`, dns: { resolve: 'dns' } });
     expect((await client.get('/1')).status).toBe(200);
@@ -297,7 +295,7 @@ describe('names that are resolved for as long as they say', () => {
   });
 });
 
-describe('functions of the caller that connecting asks, and which fail with anything', () => {
+describe('tls, lookup and resolve functions of the caller that fail with anything', () => {
   const values: [string, unknown][] = [
     ['text', 'down'],
     ['nothing', undefined],
@@ -311,7 +309,7 @@ describe('functions of the caller that connecting asks, and which fail with anyt
     ['that of a certificate', Object.assign(new Error('no'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })],
   ];
 
-  test.each(values)('%s: a failure of the call, by its try, and not the end of the process', async (_what, value) => {
+  test.each(values)('%s: fails the call within its attempt, and does not end the process', async (_what, value) => {
     let asked = 0;
     const fail = (): never => {
       asked++;
@@ -366,7 +364,7 @@ describe('AC22: HTTP/2', () => {
     stream.end('{"http":2}');
   };
 
-  test('is spoken where the server does, by many calls on one connection', async () => {
+  test('is used when the server offers it, with many calls on one connection', async () => {
     const { url, sessions } = await http2Server(answer);
     const client = clientFor({ baseUrl: url, tls: { ca } });
     const responses = await Promise.all(Array.from({ length: 10 }, () => client.get('/a')));
@@ -375,7 +373,7 @@ describe('AC22: HTTP/2', () => {
   });
 
   test.each(['GET', 'POST'])(
-    'a %s that the server refused (REFUSED_STREAM) is sent again, whatever the method',
+    'a %s that the server refused with REFUSED_STREAM is repeated whatever its method',
     async (method) => {
       const { url } = await http2Server((stream, count) =>
         count === 1 ? stream.close(constants.NGHTTP2_REFUSED_STREAM) : answer(stream),
@@ -385,7 +383,7 @@ describe('AC22: HTTP/2', () => {
     },
   );
 
-  test('after GOAWAY calls go on over a new connection', async () => {
+  test('after GOAWAY, further calls use a new connection', async () => {
     const { url, sessions } = await http2Server((stream, count) => {
       answer(stream);
       if (count === 1) stream.session?.goaway();
@@ -397,7 +395,7 @@ describe('AC22: HTTP/2', () => {
     expect(sessions()).toBe(2);
   });
 
-  test('a connection that breaks while streams nobody waits for are still open does not end the process', async () => {
+  test('a connection that breaks while cancelled streams are still open does not end the process', async () => {
     const { url } = await http2Server((stream) => {
       stream.respond({ ':status': 200 });
       stream.write('begun');
@@ -424,7 +422,7 @@ describe('AC22: HTTP/2', () => {
   });
 });
 
-describe('wrong options for connecting', () => {
+describe('rejects wrong connection options', () => {
   test.each<[Partial<HttpClientOptions>, string]>([
     [{ tls: { rejectUnauthorized: false } as never }, 'tls.rejectUnauthorized'],
     [{ tls: { cert: 'canary' } }, 'tls.key'],
@@ -465,7 +463,7 @@ describe('AC21: a keep-alive connection that had gone stale', () => {
     return { client, connections: () => upstream.stats().connections };
   }
 
-  test('costs an idempotent request neither an attempt nor budget nor a wait', async () => {
+  test('repeats an idempotent request without using up an attempt or budget, and without a wait', async () => {
     const budget = retryBudget({ ratio: 0, minPerSecond: 0 });
     const retry = { maxAttempts: 2, budget, backoff: constant({ delayMs: 60_000 }) };
     const { client, connections } = await staleAfterFirst({ retry });
@@ -478,27 +476,30 @@ describe('AC21: a keep-alive connection that had gone stale', () => {
     expect(client.stats().policies['retry']).toMatchObject({ transparent: 1, retries: 0, budget: { granted: 0 } });
   });
 
-  test('is final for a POST, which may have been done', async () => {
+  test('fails a POST, which the server may have processed', async () => {
     const { client } = await staleAfterFirst({});
     expect(await failure(client.post('/a', { json: 1 }))).toMatchObject({ phase: 'request', attempts: { length: 1 } });
     expect(client.stats().policies['retryUnsent']).toMatchObject({ transparent: 0 });
   });
 
-  test.each(['TLSv1.2', 'TLSv1.3'] as const)('costs nothing over %s either', async (maxVersion) => {
-    let count = 0;
-    const server = createHttpsServer({ ...serverTls, maxVersion }, (_request, response) => {
-      if (++count === 2) response.socket?.destroy();
-      else response.end();
-    });
-    const client = clientFor({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
-    await client.get('/a');
-    await rested();
-    await client.get('/a');
-    expect(client.stats().policies['retry']).toMatchObject({ transparent: 1, retries: 0 });
-  });
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'repeats an idempotent request at no cost over %s too',
+    async (maxVersion) => {
+      let count = 0;
+      const server = createHttpsServer({ ...serverTls, maxVersion }, (_request, response) => {
+        if (++count === 2) response.socket?.destroy();
+        else response.end();
+      });
+      const client = clientFor({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
+      await client.get('/a');
+      await rested();
+      await client.get('/a');
+      expect(client.stats().policies['retry']).toMatchObject({ transparent: 1, retries: 0 });
+    },
+  );
 
   test.each(['TLSv1.2', 'TLSv1.3'] as const)(
-    'nor is a fresh one over %s, whose tickets are no answer',
+    'is not assumed for a fresh connection over %s: session tickets are no response',
     async (maxVersion) => {
       let count = 0;
       const server = createHttpsServer({ ...serverTls, maxVersion }, (_request, response) => {
@@ -511,7 +512,7 @@ describe('AC21: a keep-alive connection that had gone stale', () => {
     },
   );
 
-  test('but a fresh one that is reset is an ordinary failure', async () => {
+  test('is not assumed for a fresh connection that is reset, which is an ordinary failure', async () => {
     const upstream = await startFaultServer({ faults: [{ fault: resetBeforeHeaders(), when: { requests: [1, 1] } }] });
     cleanUp.push(() => upstream.close());
     const client = clientFor({ baseUrl: upstream.url });

@@ -6,17 +6,17 @@ import { virtualClock } from '@macadam/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
 
-/** What a server is about to do when its answer is so far. */
+/** What the server does after the part of a response that it has written. */
 type Ending = (socket: Socket) => void;
 
 const BODY = JSON.stringify({ id: 'in_1' });
 const gzipped = gzipSync(BODY);
 const head = (...fields: string[]): string =>
   ['HTTP/1.1 200 OK', 'content-type: application/json', ...fields, '', ''].join('\r\n');
-const answers: [string, Buffer][] = [
-  ['with its length', Buffer.from(head(`content-length: ${BODY.length}`) + BODY)],
+const responses: [string, Buffer][] = [
+  ['with content-length', Buffer.from(head(`content-length: ${BODY.length}`) + BODY)],
   [
-    'in pieces',
+    'in chunks',
     Buffer.from(`${head('transfer-encoding: chunked')}5\r\n${BODY.slice(0, 5)}\r\n8\r\n${BODY.slice(5)}\r\n0\r\n\r\n`),
   ],
   [
@@ -24,7 +24,7 @@ const answers: [string, Buffer][] = [
     Buffer.concat([Buffer.from(head('content-encoding: gzip', `content-length: ${gzipped.length}`)), gzipped]),
   ],
   [
-    'after an interim one',
+    'after an interim response',
     Buffer.from(`HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n${head(`content-length: ${BODY.length}`)}${BODY}`),
   ],
 ];
@@ -32,7 +32,7 @@ const answers: [string, Buffer][] = [
 let port: number;
 let sockets: Set<Socket>;
 let close: () => void;
-/** What is sent for the next request, and what is done then. */
+/** The part of a response that the next request gets, and what the server does after it. */
 let bytes: Buffer;
 let ending: Ending;
 let written: Promise<void>;
@@ -87,28 +87,28 @@ async function read(client: HttpClient): Promise<unknown> {
   return body.toArray();
 }
 
-describe.each(answers)('an answer %s', (_, answer) => {
+describe.each(responses)('a response %s', (_, response) => {
   test.each<[string, Ending]>([
     ['reset', (socket) => void socket.resetAndDestroy()],
     ['closed', (socket) => void socket.end()],
-  ])('that is %s at any byte is a failure of the network, at once; whole it is an answer', async (how, end) => {
+  ])('that is %s at any byte fails at once as a network error; complete, it is returned', async (how, end) => {
     await using client = clientFor();
-    for (let size = 0; size < answer.length; size++) {
-      next(answer.subarray(0, size), end);
+    for (let size = 0; size < response.length; size++) {
+      next(response.subarray(0, size), end);
       expect([size, await outcome(client.get('/a'))]).toEqual([size, 'MAC_HTTP_NETWORK']);
-      next(answer.subarray(0, size), end);
+      next(response.subarray(0, size), end);
       expect([size, await outcome(read(client))]).toEqual([size, 'MAC_HTTP_NETWORK']);
     }
     // A reset may overtake what was written before it; an orderly end may not.
-    next(answer, how === 'closed' ? end : () => {});
+    next(response, how === 'closed' ? end : () => {});
     expect((await client.get('/a')).data).toEqual({ id: 'in_1' });
   });
 
-  test('that stops at any byte takes no longer than a try may', async () => {
+  test('that stops at any byte ends by the attempt timeout', async () => {
     const clock = virtualClock();
     await using client = clientFor({ clock, timeoutMs: 1_000, attemptTimeoutMs: 100 });
-    for (let size = 0; size < answer.length; size++) {
-      next(answer.subarray(0, size), () => {});
+    for (let size = 0; size < response.length; size++) {
+      next(response.subarray(0, size), () => {});
       const call = outcome(client.get('/a'));
       await written;
       await clock.advance(100);
@@ -116,11 +116,11 @@ describe.each(answers)('an answer %s', (_, answer) => {
     }
   });
 
-  test('that is streamed, and stops at any byte, ends by the limit of a try or of a silence', async () => {
+  test('that is streamed and stops at any byte ends by the attempt timeout or the idle timeout', async () => {
     const clock = virtualClock();
     await using client = clientFor({ clock, attemptTimeoutMs: 100 });
-    for (let size = 0; size < answer.length; size++) {
-      next(answer.subarray(0, size), () => {});
+    for (let size = 0; size < response.length; size++) {
+      next(response.subarray(0, size), () => {});
       const call = outcome(read(client));
       await written;
       expect([size, await clock.runUntil(call)]).toEqual([size, 'MAC_TIMEOUT']);
@@ -128,7 +128,7 @@ describe.each(answers)('an answer %s', (_, answer) => {
   });
 });
 
-test('an answer that trickles in forever ends with the limits of try and call', async () => {
+test('a response that trickles in forever ends by the attempt timeout and the total timeout', async () => {
   const clock = virtualClock();
   const retry = { maxAttempts: 9, backoff: constant({ delayMs: 1 }) };
   await using client = clientFor({ clock, timeoutMs: 350, attemptTimeoutMs: 100, retry });

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createHttpClient } from '../src/index.ts';
 import { scriptedDispatcher } from './scripted-dispatcher.ts';
 
-test('the wait for the first list of endpoints is taken off the time of a call once, not twice', async () => {
+test('the wait for the first endpoint list counts towards the timeout of a call once, not twice', async () => {
   const clock = virtualClock();
   const dispatcher = scriptedDispatcher({ status: 200 });
   const endpoints = () => clock.sleep(600).then(() => [{ url: 'http://orders.internal' }]);

@@ -4,7 +4,7 @@ import { constants, type ClientHttp2Stream } from 'node:http2';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
-import { watchedSocket } from '../src/transport/reused-sockets.ts';
+import { trackedSocket } from '../src/transport/stale-connections.ts';
 import { answer, ca, http2Frames, type FramedRequest } from './http2-frames.ts';
 import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
@@ -14,7 +14,7 @@ afterEach(async () => {
   await closeClients();
 });
 
-/** A client that is connected to a server which answers nothing more on that connection, and `next` does what is left. */
+/** A client with a connection whose server responds to the first request only; later requests on it go to `next`. */
 async function connected(next: (request: FramedRequest) => void) {
   const sockets = new Set<unknown>();
   const server = await http2Frames({}, (request) => {
@@ -28,7 +28,7 @@ async function connected(next: (request: FramedRequest) => void) {
   return { client, sockets };
 }
 
-test('a connection of HTTP/2 that died without a word is left once a call on it was given up, and not after minutes', async () => {
+test('an HTTP/2 connection that died silently is closed seconds after a call on it was cancelled', async () => {
   const { client, sockets } = await connected(({ socket }) => socket.pause());
   const patient = client.get('/patient');
   const unsafe = failure(client.post('/unsafe', { json: 1 }));
@@ -45,26 +45,34 @@ test('a connection of HTTP/2 that died without a word is left once a call on it 
   expect(sockets.size).toBe(2);
 });
 
-test('one that the server leaves with an error, and reads no more of, is closed soon after', async () => {
-  const server = await http2Frames({ answersHeaders: true }, (request) => {
-    request.socket.pause();
-    request.goAway(request.id, constants.NGHTTP2_INTERNAL_ERROR);
-  });
-  cleanUp.push(server.close);
-  let socket: Socket | undefined;
-  const note = (message: unknown): void => {
-    socket = watchedSocket((message as { stream: ClientHttp2Stream }).stream.session?.socket);
-  };
-  subscribe('http2.client.stream.created', note);
-  cleanUp.push(() => unsubscribe('http2.client.stream.created', note));
-  const client = impatientClient({ baseUrl: server.url, tls: { ca }, retry: false });
-  expect(await failure(client.put('/a', { body: Buffer.alloc(20_000_000) }))).toMatchObject({
-    errorCode: 'ERR_HTTP2_SESSION_ERROR',
-  });
-  await vi.waitFor(() => expect(socket).toMatchObject({ destroyed: true }), { timeout: 15_000 });
-});
+test.each([
+  ['GOAWAY with an error', constants.NGHTTP2_INTERNAL_ERROR, 'ERR_HTTP2_SESSION_ERROR'],
+  ['a graceful GOAWAY', constants.NGHTTP2_NO_ERROR, 'MAC_TIMEOUT'],
+])(
+  'an HTTP/2 connection that the server ends by %s and stops reading is closed soon after',
+  async (_how, code, expected) => {
+    const server = await http2Frames({ answersHeaders: true }, (request) => {
+      request.socket.pause();
+      request.goAway(request.id, code);
+    });
+    cleanUp.push(server.close);
+    let socket: Socket | undefined;
+    const onStream = (message: unknown): void => {
+      socket = trackedSocket((message as { stream: ClientHttp2Stream }).stream.session?.socket);
+    };
+    subscribe('http2.client.stream.created', onStream);
+    cleanUp.push(() => unsubscribe('http2.client.stream.created', onStream));
+    const client = impatientClient({ baseUrl: server.url, tls: { ca }, retry: false, timeoutMs: 500 });
+    const error = (await failure(client.put('/a', { body: Buffer.alloc(20_000_000) }))) as {
+      code: string;
+      errorCode: string;
+    };
+    expect([error.code, error.errorCode]).toContain(expected);
+    await vi.waitFor(() => expect(socket).toMatchObject({ destroyed: true }), { timeout: 15_000 });
+  },
+);
 
-test('one that is only slow to answer is kept: it answers a PING', async () => {
+test('an HTTP/2 connection whose server is only slow to respond is kept, since it acknowledges the PING', async () => {
   const slow: FramedRequest[] = [];
   const { client, sockets } = await connected((request) => {
     slow.push(request);
@@ -78,7 +86,7 @@ test('one that is only slow to answer is kept: it answers a PING', async () => {
   expect(sockets.size).toBe(1);
 });
 
-/** A line to the server at `url` that carries nothing more to it while it is held. */
+/** A relay to the server at `url` that passes nothing on while it is held. */
 async function line(url: string): Promise<{ url: string; hold: () => void; release: () => void }> {
   const ends: [near: Socket, far: Socket][] = [];
   const between = createServer((near) => {
@@ -99,7 +107,7 @@ async function line(url: string): Promise<{ url: string; hold: () => void; relea
   };
 }
 
-test('one on which an upload is under way is given the time that this takes: the PING comes after it', async () => {
+test('an HTTP/2 connection with an upload in flight is given the time for it, since the PING is queued behind it', async () => {
   const slow: FramedRequest[] = [];
   const server = await http2Frames({}, (request) => {
     if (request.count === 1) answer(request);

@@ -38,17 +38,17 @@ const halfAndReset =
     request.reset(code);
   };
 
-describe('an answer of HTTP/2 that the server resets half-way', () => {
+describe('an HTTP/2 response that the server resets half-way', () => {
   const codes = { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_ENHANCE_YOUR_CALM };
 
-  test.each(Object.entries(codes))('is not taken for the whole (%s), and asked for again', async (_name, code) => {
+  test.each(Object.entries(codes))('is not taken for complete (%s), and is retried', async (_name, code) => {
     const { client } = await clientOf(halfAndReset(code));
     const response = await client.get('/a');
     expect(response.text()).toBe('whole');
     expect(response.attempts).toMatchObject([{ errorCode: 'ERR_HTTP2_STREAM_ERROR' }, { status: 200 }]);
   });
 
-  test('fails the call when it may not be repeated', async () => {
+  test('fails the call when the request must not be repeated', async () => {
     const { client } = await clientOf(halfAndReset(NGHTTP2_CANCEL));
     expect(await failure(client.post('/a', { json: 1 }))).toMatchObject({
       code: 'MAC_HTTP_NETWORK',
@@ -57,7 +57,7 @@ describe('an answer of HTTP/2 that the server resets half-way', () => {
     });
   });
 
-  test('fails the reading of a body that is streamed', async () => {
+  test('fails the body of a stream', async () => {
     const { client } = await clientOf(halfAndReset(NGHTTP2_CANCEL));
     const { body } = await client.stream('GET', '/a');
     expect(await failure(body.toArray())).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'response' });
@@ -65,7 +65,7 @@ describe('an answer of HTTP/2 that the server resets half-way', () => {
     expect(await failure((await other.client.fetch('/a')).text())).toMatchObject({ code: 'MAC_HTTP_NETWORK' });
   });
 
-  test('a whole answer stays one when NO_ERROR follows: the server wants no more of the request', async () => {
+  test('is complete when all of it came before a reset with NO_ERROR: the server only wants no more of the request', async () => {
     const { client, requests } = await clientOf((request) => {
       answer(request);
       request.reset(NGHTTP2_NO_ERROR);
@@ -75,7 +75,7 @@ describe('an answer of HTTP/2 that the server resets half-way', () => {
   });
 });
 
-describe('a request of HTTP/2 that the server did not take up', () => {
+describe('an HTTP/2 request that the server did not process', () => {
   const bodies = {
     json: () => ({ json: 1 }),
     multipart: () => ({ multipart: { a: '1' } }),
@@ -90,20 +90,20 @@ describe('a request of HTTP/2 that the server did not take up', () => {
     Object.entries(bodies).map(([what, body]) => ({ how, what, refuse, body })),
   );
 
-  test.each(rows)('is sent again at no cost: POST of $what, $how', async ({ refuse, body }) => {
+  test.each(rows)('is repeated at no cost: POST of $what, $how', async ({ refuse, body }) => {
     const { client, requests } = await clientOf(refuse);
     expect((await client.post('/a', body())).text()).toBe('whole');
     expect(requests()).toBe(2);
   });
 
-  test('not when its body was a stream that is gone: the error says so', async () => {
+  test('is not repeated when its body was a stream that has been consumed, and the error says so', async () => {
     const { client } = await clientOf(refusals['a stream refused']);
     const body = Readable.from([Buffer.alloc(600_000), Buffer.alloc(600_000)]);
     expect(await failure(client.put('/a', { body }))).toMatchObject({ gaveUp: 'bodyNotReplayable' });
   });
 });
 
-test('a server that goes away in good order, with many requests on their way, opens no circuit', async () => {
+test('a graceful GOAWAY with many requests in flight opens no circuit', async () => {
   const onTheWay: FramedRequest[] = [];
   const leave = (request: FramedRequest): void => {
     if (request.count > 30) answer(request);
@@ -115,7 +115,7 @@ test('a server that goes away in good order, with many requests on their way, op
   expect(client.stats().policies).toMatchObject({ circuitBreaker: { state: 'closed', failures: 0 } });
 });
 
-test('calls that come as a connection of HTTP/2 breaks are sent on another, whatever they do', async () => {
+test('calls made while an HTTP/2 connection breaks are sent on another, whatever their method', async () => {
   // A frame that must not be: DATA on the stream of the connection itself.
   const { client, requests } = await clientOf(({ socket }) => socket.write(Buffer.alloc(9)));
   const first = client.post('/a', { json: 1 });
@@ -124,7 +124,7 @@ test('calls that come as a connection of HTTP/2 breaks are sent on another, what
   expect(requests()).toBe(4);
 });
 
-describe('a connection of HTTP/2 that ends while a request is on it', () => {
+describe('an HTTP/2 connection that ends while a request is in flight', () => {
   const endings = {
     'reset with CANCEL before an answer': (request: FramedRequest) => request.reset(NGHTTP2_CANCEL),
     'GOAWAY with an error, then the end': (request: FramedRequest) => {
@@ -134,7 +134,7 @@ describe('a connection of HTTP/2 that ends while a request is on it', () => {
     'the end': (request: FramedRequest) => request.socket.end(),
   };
 
-  test.each(Object.entries(endings))('%s: a GET is sent again, a POST is not', async (_how, end) => {
+  test.each(Object.entries(endings))('%s: a GET is retried, a POST is not', async (_how, end) => {
     const { client } = await clientOf(end);
     expect((await client.get('/a')).text()).toBe('whole');
     const other = await clientOf(end);

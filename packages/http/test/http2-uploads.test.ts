@@ -31,7 +31,7 @@ async function nextOf<T>(iterator: AsyncIterator<[T]>): Promise<T> {
   return ((await iterator.next()).value as [T])[0];
 }
 
-describe('an upload over HTTP/2 that is given up while the server does not read it', () => {
+describe('an HTTP/2 upload that is cancelled while the server does not read it', () => {
   const mebibyte = Buffer.alloc(1_048_576);
   const bodies = {
     'a buffer': () => mebibyte,
@@ -40,7 +40,7 @@ describe('an upload over HTTP/2 that is given up while the server does not read 
   };
 
   // Destroyed without a reset, it makes Node frame nothing for ever as soon as the server reads (memory and all).
-  test.each(Object.entries(bodies))('%s: it is reset at once, and its connection serves on', async (_what, body) => {
+  test.each(Object.entries(bodies))('%s: is reset at once, and its connection stays in use', async (_what, body) => {
     const { url, uploads } = await idleReader();
     const client = impatientClient({ baseUrl: url, tls: { ca } });
     const abort = new AbortController();
@@ -57,7 +57,7 @@ describe('an upload over HTTP/2 that is given up while the server does not read 
   });
 });
 
-describe('uploads over HTTP/2 that the server does not read', () => {
+describe('HTTP/2 uploads that the server does not read', () => {
   const mebibyte = Buffer.alloc(1_048_576);
   const bodies = {
     'a buffer': () => mebibyte,
@@ -70,18 +70,21 @@ describe('uploads over HTTP/2 that the server does not read', () => {
   );
 
   // Ten streams at a time: each that stayed open would keep its place for good, and each body its memory.
-  test.each(rows)('$what, answered at once and reset with $code: the connection serves on', async ({ body, code }) => {
-    const server = await http2Frames({ streams: 10, windowBytes: 65_535, answersHeaders: true }, (request) => {
-      answer(request);
-      if (code !== undefined) request.reset(code);
-    });
-    cleanUp.push(server.close);
-    const client = impatientClient({ baseUrl: server.url, tls: { ca }, retry: false });
-    for (let i = 0; i < 25; i++) expect((await client.post('/a', { body: body() })).text()).toBe('whole');
-    expect(client.stats().connections).toMatchObject({ connected: 1 });
-  });
+  test.each(rows)(
+    '$what, responded to at once and reset with $code: the connection stays in use',
+    async ({ body, code }) => {
+      const server = await http2Frames({ streams: 10, windowBytes: 65_535, answersHeaders: true }, (request) => {
+        answer(request);
+        if (code !== undefined) request.reset(code);
+      });
+      cleanUp.push(server.close);
+      const client = impatientClient({ baseUrl: server.url, tls: { ca }, retry: false });
+      for (let i = 0; i < 25; i++) expect((await client.post('/a', { body: body() })).text()).toBe('whole');
+      expect(client.stats().connections).toMatchObject({ connected: 1 });
+    },
+  );
 
-  test('a hundred that are given up: none of the calls after them is refused', async () => {
+  test('a hundred that are cancelled: no later call is refused', async () => {
     const { url, uploads } = await idleReader();
     const client = impatientClient({ baseUrl: url, tls: { ca }, retry: false });
     for (let i = 0; i < 100; i++) {
@@ -94,7 +97,7 @@ describe('uploads over HTTP/2 that the server does not read', () => {
     }
   });
 
-  test('a large one leaves room for other calls on its connection', async () => {
+  test('a large one leaves capacity for other calls on its connection', async () => {
     const { url, uploads } = await idleReader();
     const client = impatientClient({ baseUrl: url, tls: { ca }, retry: false });
     const abort = new AbortController();
@@ -107,19 +110,16 @@ describe('uploads over HTTP/2 that the server does not read', () => {
   });
 });
 
-test.each([1, 65_536, 65_537, 131_072, 1_048_577])(
-  'an upload of %i bytes over HTTP/2 arrives as it is',
-  async (size) => {
-    const server = createSecureServer({ key: pem('server.key'), cert: pem('server') });
-    server.on('stream', (stream: ServerHttp2Stream) => {
-      stream.respond();
-      stream.pipe(stream);
-    });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    cleanUp.push(() => server.close());
-    const baseUrl = `https://localhost:${(server.address() as AddressInfo).port}`;
-    const body = Buffer.from(Array.from({ length: size }, (_, i) => i % 251));
-    const response = await impatientClient({ baseUrl, tls: { ca } }).post('/a', { body });
-    expect(Buffer.compare(response.bytes(), body)).toBe(0);
-  },
-);
+test.each([1, 65_536, 65_537, 131_072, 1_048_577])('an HTTP/2 upload of %i bytes arrives unchanged', async (size) => {
+  const server = createSecureServer({ key: pem('server.key'), cert: pem('server') });
+  server.on('stream', (stream: ServerHttp2Stream) => {
+    stream.respond();
+    stream.pipe(stream);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  cleanUp.push(() => server.close());
+  const baseUrl = `https://localhost:${(server.address() as AddressInfo).port}`;
+  const body = Buffer.from(Array.from({ length: size }, (_, i) => i % 251));
+  const response = await impatientClient({ baseUrl, tls: { ca } }).post('/a', { body });
+  expect(Buffer.compare(response.bytes(), body)).toBe(0);
+});

@@ -16,7 +16,7 @@ afterEach(async () => {
 
 const PROXY_VARIABLES = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
 
-/** The proxies the environment names, and no others. */
+/** Sets the proxy variables of the environment, and removes the others. */
 function stubProxies(variables: Record<string, string>): void {
   for (const name of PROXY_VARIABLES) vi.stubEnv(name, variables[name]);
 }
@@ -24,12 +24,12 @@ function stubProxies(variables: Record<string, string>): void {
 interface LoopbackProxy {
   readonly port: number;
   readonly host: string;
-  /** What it was asked for, and by whom. */
+  /** The tunnels and URLs that were requested, and the credentials. */
   readonly asked: string[];
   readonly authorization: unknown[];
 }
 
-/** Passes bytes on, both ways, until one side ends. */
+/** Passes bytes in both directions until one side ends. */
 function join(socket: Socket, port: number, host: string, open: () => void): void {
   const onward = connect(port, host, () => {
     open();
@@ -40,11 +40,11 @@ function join(socket: Socket, port: number, host: string, open: () => void): voi
 }
 
 interface HttpProxyOptions {
-  /** Where its tunnels lead, whatever it is asked for. */
+  /** The host that all tunnels lead to. Default: the requested one. */
   readonly to?: string;
-  /** The certificate it shows. */
+  /** The name of its certificate. Default: no TLS. */
   readonly encrypted?: string;
-  /** Where it sends who asks for a URL. */
+  /** The `Location` that it responds with for a URL. */
   readonly redirect?: (url: string) => string | undefined;
 }
 
@@ -74,7 +74,7 @@ async function httpProxy({ to, encrypted, redirect }: HttpProxyOptions = {}): Pr
   return { port, host: `127.0.0.1:${port}`, asked, authorization };
 }
 
-/** As much of RFC 1928 and 1929 as a client needs. */
+/** The part of RFC 1928 and 1929 that the client uses. */
 async function socksProxy(to: number, authenticates = false): Promise<LoopbackProxy> {
   const asked: string[] = [];
   const authorization: unknown[] = [];
@@ -97,12 +97,12 @@ async function socksProxy(to: number, authenticates = false): Promise<LoopbackPr
     asked.push(`${host}:${request.readUInt16BE(4 + length)}`);
     join(socket, to, '127.0.0.1', () => socket.write(Uint8Array.of(5, 0, 0, 1, 127, 0, 0, 1, 0, 0)));
   };
-  // A client that leaves in the middle is waited for in vain.
+  // Rejects when the client disconnects in the middle.
   const port = await listening(createServer((socket) => void serve(socket).catch(() => {})));
   return { port, host: `127.0.0.1:${port}`, asked, authorization };
 }
 
-/** Does with the first bytes of each connection what it is told, and counts connections. */
+/** Passes the bytes of each connection to `onData`, and counts connections. */
 async function byteServer(
   onData: (socket: Socket, bytes: Buffer, connections: number) => void,
 ): Promise<{ host: string; connections: () => number }> {
@@ -123,8 +123,8 @@ async function upstreamServer(): Promise<FaultServer> {
 const toLoopback: LookupFunction = (_hostname, _options, callback) =>
   callback(null, [{ address: '127.0.0.1', family: 4 }]);
 
-describe('a proxy', () => {
-  test('makes a tunnel for https, and what is at its end is checked', async () => {
+describe('an HTTP proxy', () => {
+  test('opens a tunnel for https, and the certificate of the target is verified', async () => {
     const { url, port } = await httpsServer();
     const proxy = await httpProxy();
     const client = clientFor({ baseUrl: url, tls: { ca }, proxy: `http://user:canary@${proxy.host}` });
@@ -139,7 +139,7 @@ describe('a proxy', () => {
     expect(error).toMatchObject({ errorCode: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', proxy: undefined });
   });
 
-  test('is sent the requests themselves for http, with their whole URL, and keeps its connection', async () => {
+  test('is sent http requests with their absolute URL, over one kept connection', async () => {
     const proxy = await httpProxy();
     const client = clientFor({ baseUrl: 'http://a.example:81', proxy: `http://user:canary@${proxy.host}` });
     expect((await client.get('/b?c=1')).text()).toBe('forwarded for a.example:81');
@@ -150,7 +150,7 @@ describe('a proxy', () => {
     expect(client.stats().connections).toMatchObject({ connected: 1 });
   });
 
-  test('is given its credentials by its URL only: as a header they would reach the origin', async () => {
+  test('gets credentials from its URL only: as a request header they would reach the origin', async () => {
     const { url, requests } = await httpsServer();
     const proxy = await httpProxy();
     for (const baseUrl of [url, 'http://a.example']) {
@@ -162,7 +162,7 @@ describe('a proxy', () => {
     expect([...proxy.asked, ...requests]).toEqual([]);
   });
 
-  test('is told the host that the caller says, once', async () => {
+  test('is sent the host header of the caller, once', async () => {
     const proxy = await httpProxy();
     const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://${proxy.host}` });
     const answer = await client.get('/a', { headers: { host: 'b.example' } });
@@ -170,7 +170,7 @@ describe('a proxy', () => {
     expect(proxy.asked).toEqual(['GET http://a.example/a']);
   });
 
-  test('that is spoken to over TLS shows a certificate that is checked', async () => {
+  test('reached over TLS must show a valid certificate', async () => {
     const { url } = await httpsServer();
     const proxy = await httpProxy({ encrypted: 'server' });
     const own = { tls: { ca }, proxy: `https://localhost:${proxy.port}` };
@@ -190,7 +190,7 @@ describe('a proxy', () => {
     expect(other.asked).toEqual([]);
   });
 
-  test('leads where a redirect goes as well, and the origin is shown no credentials of its', async () => {
+  test('is used for the target of a redirect too, and the origin gets no proxy credentials', async () => {
     const { url, port, requests } = await httpsServer();
     const places: Record<string, string> = {
       'http://a.example/a': 'http://b.example/b',
@@ -204,7 +204,7 @@ describe('a proxy', () => {
     expect(requests[0]?.headers['proxy-authorization']).toBeUndefined();
   });
 
-  test('that has closed a connection at rest costs neither an attempt nor budget', async () => {
+  test('that closed an idle connection costs neither an attempt nor budget', async () => {
     const { host, connections } = await byteServer((socket, _bytes, number) => {
       if (socket.bytesRead > 200) socket.destroy();
       else socket.write(`HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n${number}`);
@@ -217,7 +217,7 @@ describe('a proxy', () => {
     expect(client.stats().policies['retry']).toMatchObject({ transparent: 1, retries: 0 });
   });
 
-  test('renews certificates for what is at the end of a tunnel as without one: for each new connection', async () => {
+  test('reads tls() for each new connection through a tunnel, as for a direct one', async () => {
     const { url } = await httpsServer({ requestCert: true, rejectUnauthorized: true, ca });
     const proxy = await httpProxy();
     const clock = virtualClock();
@@ -240,7 +240,7 @@ describe('a proxy', () => {
     expect(proxy.asked).toHaveLength(2);
   });
 
-  test('is not asked when the function of certificates throws, which is the failure of the call', async () => {
+  test('is not connected to when tls() throws, which fails the call', async () => {
     const tls = (): never => {
       throw new Error('cannot read the certificate');
     };
@@ -251,7 +251,7 @@ describe('a proxy', () => {
 });
 
 describe('a SOCKS proxy', () => {
-  test('is given the name, and resolves it, for http and https', async () => {
+  test('is sent the host name and resolves it, for http and https', async () => {
     const upstream = await upstreamServer();
     const plain = await socksProxy(upstream.port);
     const client = clientFor({ baseUrl: 'http://a.example', proxy: `socks5://${plain.host}` });
@@ -265,7 +265,7 @@ describe('a SOCKS proxy', () => {
     expect(encrypted.asked).toEqual(['localhost:443']);
   });
 
-  test('is shown user and password', async () => {
+  test('is sent user and password', async () => {
     const upstream = await upstreamServer();
     const proxy = await socksProxy(upstream.port, true);
     const client = clientFor({ baseUrl: 'http://a.example', proxy: `socks5://user:can%3Aary@${proxy.host}` });
@@ -275,7 +275,7 @@ describe('a SOCKS proxy', () => {
   });
 });
 
-describe('a proxy that fails is named by the error, which shows no password', () => {
+describe('a proxy that fails is named by the error, which contains no password', () => {
   const answering = (text: string) => (socket: Socket) => void socket.end(text);
   const socks = (...answers: number[][]) => {
     let turn = 0;
@@ -291,9 +291,9 @@ describe('a proxy that fails is named by the error, which shows no password', ()
       { errorCode: 'ERR_PROXY_UNAVAILABLE', retryable: true },
       'answered 502',
     ],
-    ['is none', 'http', answering('220 canary SMTP\r\n'), { errorCode: 'ERR_PROXY_TUNNEL' }, 'not HTTP'],
+    ['does not speak SOCKS', 'http', answering('220 canary SMTP\r\n'), { errorCode: 'ERR_PROXY_TUNNEL' }, 'not HTTP'],
     [
-      'has no end',
+      'sends a response head without an end',
       'http',
       answering(`HTTP/1.1 200 OK\r\nx: ${'canary'.repeat(3_000)}`),
       { errorCode: 'ERR_PROXY_TUNNEL' },
@@ -301,14 +301,14 @@ describe('a proxy that fails is named by the error, which shows no password', ()
     ],
     ['leaves', 'http', (socket) => socket.destroy(), { errorCode: 'ECONNRESET', retryable: true }, 'closed'],
     [
-      'leaves in the middle',
+      'closes in the middle of its response',
       'http',
       answering('HTTP/1.1 200 OK\r\n'),
       { errorCode: 'ECONNRESET', retryable: true },
       'closed the connection',
     ],
     [
-      'opens a tunnel and leaves',
+      'opens a tunnel and closes it',
       'http',
       answering('HTTP/1.1 200 OK\r\n\r\n'),
       { errorCode: 'ECONNRESET', retryable: true },
@@ -316,14 +316,14 @@ describe('a proxy that fails is named by the error, which shows no password', ()
     ],
     ['leaves', 'socks5', (socket) => socket.destroy(), { errorCode: 'ECONNRESET', retryable: true }, 'closed'],
     [
-      'is none',
+      'does not speak SOCKS',
       'socks5',
       answering('HTTP/1.1 400 canary\r\n'),
       { errorCode: 'ERR_PROXY_TUNNEL' },
       'does not speak SOCKS',
     ],
     [
-      'rejects us',
+      'rejects the credentials',
       'socks5',
       socks([5, 2], [1, 1]),
       { errorCode: 'ERR_PROXY_TUNNEL' },
@@ -359,7 +359,7 @@ describe('a proxy that fails is named by the error, which shows no password', ()
     }
   });
 
-  test('that is not there', async () => {
+  test('is unreachable', async () => {
     const { host } = await byteServer(() => {});
     await closeAll();
     for (const proxy of [`http://user:canary@${host}`, `https://user:canary@${host}`, `socks5://user:canary@${host}`]) {
@@ -371,7 +371,7 @@ describe('a proxy that fails is named by the error, which shows no password', ()
     }
   });
 
-  test('that breaks off what it forwards', async () => {
+  test('breaks off a response that it forwards', async () => {
     const { host } = await byteServer((socket) =>
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n1', () => socket.destroy()),
     );
@@ -382,7 +382,7 @@ describe('a proxy that fails is named by the error, which shows no password', ()
     expect(String(error)).toContain(`the connection to the proxy ${host} broke`);
   });
 
-  test('a call is repeated when nothing of it has left, whatever its method, and not when the proxy will not', async () => {
+  test('any method is retried while no request has been sent, unless the proxy refuses the tunnel', async () => {
     const { port } = await httpsServer();
     const post = async (first: string): Promise<{ call: Promise<HttpResponse>; connections: () => number }> => {
       const { host, connections } = await byteServer((socket, _bytes, number) => {
@@ -401,7 +401,7 @@ describe('a proxy that fails is named by the error, which shows no password', ()
   });
 });
 
-describe('a proxy that does not come to an end', () => {
+describe('a proxy that never finishes the handshake', () => {
   async function closed(socket: Socket): Promise<void> {
     if (!socket.closed) await new Promise((resolve) => socket.on('close', resolve));
   }
@@ -423,7 +423,7 @@ describe('a proxy that does not come to an end', () => {
     ['http', 'HTTP/1.1 100 Continue\r\n\r\n'],
     ['socks5', ''],
     ['socks5', '\x05'],
-  ])('%s, %j: is given up when connecting has taken too long, however it trickles', async (protocol, beginning) => {
+  ])('%s, %j: fails by the connect timeout, even if bytes trickle in', async (protocol, beginning) => {
     const clock = virtualClock();
     const { host, asked } = await slowProxy(beginning);
     const limits = {
@@ -446,7 +446,7 @@ describe('a proxy that does not come to an end', () => {
     await client.close();
   });
 
-  test('one that opens a tunnel in which nobody encrypts is given up in the same time, and is not to blame', async () => {
+  test('a tunnel in which the target does not start TLS fails by the same timeout, and the proxy is not blamed', async () => {
     const clock = virtualClock();
     let open: (socket: Socket) => void;
     const opened = new Promise<Socket>((resolve) => (open = resolve));
@@ -468,7 +468,7 @@ describe('a proxy that does not come to an end', () => {
     await closed(socket);
   });
 
-  test('certificates that cannot be read fail the call that they were asked for, through a tunnel too', async () => {
+  test('certificates that cannot be loaded fail the call, through a tunnel too', async () => {
     const { host } = await byteServer((socket) => {
       socket.removeAllListeners('data').resume();
       socket.write('HTTP/1.1 200 OK\r\n\r\n');
@@ -478,7 +478,7 @@ describe('a proxy that does not come to an end', () => {
     expect(await failure(client.get('/a'))).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect' });
   });
 
-  test('a caller who leaves is gone at once, and what was begun ends with its limit', async () => {
+  test('a cancelled call rejects at once, and the handshake ends by its timeout', async () => {
     const clock = virtualClock();
     const { host, asked } = await slowProxy('');
     const client = clientFor({ baseUrl: 'https://a.example', proxy: `http://${host}`, clock, connectTimeoutMs: 1_000 });
@@ -493,7 +493,7 @@ describe('a proxy that does not come to an end', () => {
     await closed(socket);
   });
 
-  test('a name that is not found in time is not blamed on the proxy', async () => {
+  test('a name that does not resolve in time is not blamed on the proxy', async () => {
     const clock = virtualClock();
     let ask: () => void;
     const asked = new Promise<void>((resolve) => (ask = resolve));
@@ -508,8 +508,8 @@ describe('a proxy that does not come to an end', () => {
   });
 });
 
-describe('a proxy, with addresses that are found on this side', () => {
-  test('is asked for the address, and the certificate is that of the name', async () => {
+describe('a proxy, with names resolved by the client', () => {
+  test('is sent the address, and the certificate must match the name', async () => {
     const { url, port } = await httpsServer();
     const proxy = await httpProxy();
     const own = { proxy: `http://user:canary@${proxy.host}`, dns: { lookup: toLoopback } };
@@ -536,7 +536,7 @@ describe('a proxy, with addresses that are found on this side', () => {
     ['http', () => httpProxy({ to: '127.0.0.1' }), 'CONNECT '],
     ['socks5', (upstream) => socksProxy(upstream), ''],
   ])(
-    'ssrf (%s): a name that leads to a private address is not asked of the proxy, and another is, by its address',
+    'ssrf (%s): the proxy is not asked for a private address, and is asked for a public one by address',
     async (protocol, start, prefix) => {
       const inside = await upstreamServer();
       const proxy = await start(inside.port);
@@ -575,7 +575,7 @@ describe('a proxy, with addresses that are found on this side', () => {
     },
   );
 
-  test('that has no way to one family is asked for the other', async () => {
+  test('that cannot connect to one address family is asked for the other', async () => {
     const inside = await upstreamServer();
     const asked: string[] = [];
     const { host } = await byteServer((socket, bytes) => {
@@ -596,7 +596,7 @@ describe('a proxy, with addresses that are found on this side', () => {
 });
 
 describe('the proxy of the environment', () => {
-  test('is used only when told so, and NO_PROXY is kept: names, ranges of addresses, and this machine', async () => {
+  test('is used only with proxy: env, and NO_PROXY is honoured: names, address ranges and loopback', async () => {
     const proxy = await httpProxy();
     const upstream = await upstreamServer();
     stubProxies({ HTTP_PROXY: proxy.host });
@@ -624,7 +624,7 @@ describe('the proxy of the environment', () => {
     expect(upstream.requests.map(({ path }) => path)).toEqual(['/1', '/3', '/6', '/7', '/8']);
   });
 
-  test('is chosen anew where a redirect leads', async () => {
+  test('is selected again for the target of a redirect', async () => {
     const upstream = await upstreamServer();
     const proxy = await httpProxy({ redirect: () => `http://0.0.0.0:${upstream.port}/b` });
     stubProxies({ http_proxy: `http://${proxy.host}`, no_proxy: '0.0.0.0/8' });

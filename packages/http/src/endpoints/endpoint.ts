@@ -1,7 +1,7 @@
 import type { CircuitBreakers, Policy } from '@macadam/resilience';
 import type { Transport } from '../dispatcher.ts';
 import type { HttpClientSettings } from '../settings.ts';
-import { transportTo } from '../transport/transport.ts';
+import { createTransport } from '../transport/transport.ts';
 import { EndpointPolicies } from './endpoint-policies.ts';
 import type { EndpointTarget } from './options.ts';
 import { ejectionMs, timesEjected, type EjectionReason } from './outliers.ts';
@@ -86,7 +86,7 @@ export class Endpoint {
   }
 
   get transport(): Transport {
-    return (this.#transport ??= transportTo(this.target.origin, this.#settings));
+    return (this.#transport ??= createTransport(this.target.origin, this.#settings));
   }
 
   /** Its circuit breaker and its adaptive limit, those of `route` where they are kept by route. */

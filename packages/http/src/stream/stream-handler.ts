@@ -9,7 +9,7 @@ import { BodyCopy } from './body-copy.ts';
 import { isDecodable } from './decoders.ts';
 import { isForReader, usualIdleTimeoutMs, type StreamSettings } from './options.ts';
 import { ResponseBody } from './response-body.ts';
-import { cutShort } from '../transport/http2-streams.ts';
+import { truncationError } from '../transport/http2-streams.ts';
 
 /**
  * One request whose answer is streamed. Until the headers have come it is like any other; then the try is over, as far
@@ -89,7 +89,7 @@ export class StreamHandler implements Receiver {
 
   onResponseEnd(): void {
     const body = this.#body;
-    const cut = body === undefined ? undefined : cutShort(this.#whole.headers);
+    const cut = body === undefined ? undefined : truncationError(this.#whole.headers);
     if (body === undefined) this.#whole.onResponseEnd();
     else if (cut === undefined) body.finish();
     else body.destroy(networkFailure(this.#whole.request, cut, 'response', false));

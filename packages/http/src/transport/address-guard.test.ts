@@ -73,7 +73,7 @@ describe('AC38: which addresses are public', () => {
   });
 
   test.each(['0x7f000001', '2130706433', '0177.0.0.1', '127.1', '0x7f.1', '017700000001', '①②⑦.⓪.⓪.①'])(
-    '%s in a URL is the loopback address in disguise',
+    '%s in a URL is recognized as the loopback address',
     (spelling) => {
       expect(isPublicAddress(new URL(`http://${spelling}/`).hostname)).toBe(false);
     },
@@ -94,8 +94,8 @@ function lookedUp(lookup: LookupFunction, all: boolean): { error: unknown; addre
   return result;
 }
 
-describe('a name that is looked up', () => {
-  test('to public addresses only is connected to', () => {
+describe('guardedLookup', () => {
+  test('returns the addresses of a name that has public ones only', () => {
     const lookup = guardedLookup(resolving('8.8.8.8', '2606:4700:4700::1111'));
     expect(lookedUp(lookup, true)).toEqual({
       error: null,
@@ -108,17 +108,17 @@ describe('a name that is looked up', () => {
   });
 
   test.each([
-    ['a private one', ['10.0.0.1'], '10.0.0.1'],
-    ['a private one among public ones', ['8.8.8.8', '::ffff:10.0.0.1'], '::ffff:10.0.0.1'],
-    ['none', [], undefined],
-  ])('to %s is refused', (_what, answers, address) => {
+    ['a private address', ['10.0.0.1'], '10.0.0.1'],
+    ['a private address among public ones', ['8.8.8.8', '::ffff:10.0.0.1'], '::ffff:10.0.0.1'],
+    ['no address', [], undefined],
+  ])('blocks a name with %s', (_what, answers, address) => {
     for (const all of [true, false]) {
       const { error } = lookedUp(guardedLookup(resolving(...answers)), all);
       expect(error).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED', hostname: 'host.example', address });
     }
   });
 
-  test('rebinding: what is checked is what is connected to, each time anew', () => {
+  test('DNS rebinding: every lookup is checked again, and the checked address is returned', () => {
     let asked = 0;
     const lookup = guardedLookup((hostname, options, callback) =>
       resolving(asked++ === 0 ? '8.8.8.8' : '127.0.0.1')(hostname, options, callback),
@@ -128,7 +128,7 @@ describe('a name that is looked up', () => {
     expect(lookedUp(lookup, false).error).toMatchObject({ address: '127.0.0.1' });
   });
 
-  test('that cannot be looked up fails as ever', () => {
+  test('passes on the error of a lookup', () => {
     const failed = Object.assign(new Error('no'), { code: 'ENOTFOUND' });
     expect(
       lookedUp(

@@ -1,7 +1,7 @@
 /**
- * Keeps requests away from what only looks like the outside: a name may resolve to a private address, today or the next
- * time it is asked for. So it is resolved once, for the connection itself; every answer is checked; and the connection
- * goes to what was checked.
+ * Prevents requests to private addresses behind public names (SSRF). A name may resolve to a public address when it is
+ * checked and to a private one when it is connected to (DNS rebinding). So each name is resolved once, for the connection
+ * itself, every address is checked, and the connection goes to a checked address.
  *
  * Sources: the IANA special-purpose registries (RFC 6890 and its updates); stripe/smokescreen, which denies the same.
  */
@@ -10,11 +10,11 @@ import type { LookupAddress, LookupOptions } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { isPublicAddress } from './ip-address.ts';
 
-/** A connection that was not made, because of where it would have led. */
+/** A connection that was not made because its address is not public. */
 export class AddressBlockedError extends Error {
   readonly code = 'MAC_HTTP_SSRF_BLOCKED';
   readonly hostname: string;
-  /** The address that must not be reached; undefined when there was none at all. */
+  /** The blocked address; undefined when the host has none at all. */
   readonly address: string | undefined;
 
   constructor(hostname: string, address: string | undefined) {
@@ -24,13 +24,13 @@ export class AddressBlockedError extends Error {
   }
 }
 
-/** `resolve` with every answer checked: one that is not public spoils them all, since which is used is up to chance. */
+/** Wraps `resolve`: one address that is not public blocks the host, since Node may connect to any of them. */
 export function guardedLookup(resolve: LookupFunction = systemLookup as LookupFunction): LookupFunction {
   return (hostname, options, callback) => {
     const all: LookupOptions = { ...options, all: true };
-    resolve(hostname, all, (error, answers) => {
+    resolve(hostname, all, (error, result) => {
       if (error !== null) return callback(error, []);
-      const addresses = answers as LookupAddress[];
+      const addresses = result as LookupAddress[];
       const blocked = addresses.find(({ address }) => !isPublicAddress(address));
       const [first] = addresses;
       if (blocked !== undefined || first === undefined) {

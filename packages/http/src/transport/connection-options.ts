@@ -8,9 +8,9 @@ import {
   withheld,
 } from '@macadam/core';
 import type { LookupFunction } from 'node:net';
-import { proxiesOf, type Proxies } from './proxy.ts';
+import { proxySelector, type ProxySelector } from './proxy.ts';
 import { resolveByDns, type ResolveFunction } from './ttl-resolver.ts';
-import { assertSoundTls, assertTlsOptions, type TlsSource } from './tls.ts';
+import { assertLoadableTls, assertTlsOptions, type TlsSource } from './tls.ts';
 
 /** How host names are resolved, and how long connections to an address are used. */
 export interface DnsOptions {
@@ -49,14 +49,14 @@ export interface ConnectionOptions {
   dns?: DnsOptions;
 }
 
-/** Source: as long as .NET's documentation recommends at most for `PooledConnectionLifetime`. */
+/** Source: the maximum that .NET's documentation recommends for `PooledConnectionLifetime`. */
 export const DEFAULT_MAX_CONNECTION_AGE_MS = 300_000;
 
 /** How connections are made, with every default filled in. */
 export interface ConnectionSettings {
   readonly blockPrivate: boolean;
   readonly tls: TlsSource | undefined;
-  readonly proxies: Proxies;
+  readonly selectProxy: ProxySelector;
   readonly maxConnectionAgeMs: number;
   readonly lookup: LookupFunction | undefined;
   readonly resolve: ResolveFunction | undefined;
@@ -75,7 +75,7 @@ export function connectionSettings(options: ConnectionOptions & { dispatcher?: u
   assertOneOf('ssrf', ssrf, ['off', 'block-private']);
   if (tls !== undefined && typeof tls !== 'function') {
     assertTlsOptions(tls);
-    assertSoundTls(tls);
+    assertLoadableTls(tls);
   }
   assertObject('dns', dns);
   assertKnownOptions('dns', dns, ['maxConnectionAgeMs', 'lookup', 'resolve']);
@@ -90,7 +90,7 @@ export function connectionSettings(options: ConnectionOptions & { dispatcher?: u
   return {
     blockPrivate: ssrf === 'block-private',
     tls,
-    proxies: proxiesOf(proxy),
+    selectProxy: proxySelector(proxy),
     maxConnectionAgeMs,
     lookup,
     resolve,

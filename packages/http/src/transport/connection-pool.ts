@@ -3,35 +3,39 @@ import { ClosedError } from '@macadam/core';
 import type { Connections, ConnectionStats, DispatchOptions, Receiver } from '../dispatcher.ts';
 import { Connection, type ConnectionOwner, type ConnectionTarget } from './connection.ts';
 
-/** A request that waits until it is known whether a connection that is being made carries more than one. */
-interface Waiting {
+/** A request that waits until the protocol of the connecting connection is known. */
+interface Waiter {
   readonly receiver: Receiver;
-  /** In the asynchronous context it came with: what listens to the transport goes by that. */
+  /** Runs in the async context of the caller, which subscribers to undici's diagnostics channels read. */
   readonly send: () => void;
 }
 
 /**
- * Connections to one origin. The one that became free last is taken first: what a peak has opened rests until it is closed.
+ * The connections to one origin. The most recently released one is used first, so that connections opened for a peak fall
+ * idle and are closed.
  *
- * One of HTTP/1.1 carries a request at a time, and is free as soon as its answer has been read. undici's `Pool` learns of it a
- * turn of the event loop later, keeps two connections for a caller who sends one request after the other, and looks through
- * all of them for a free one. One of HTTP/2 carries as many as the transport says it has room for. Which it is is only known
- * when TLS has been agreed on, so until then the others wait for the one that is being made.
+ * An HTTP/1.1 connection carries one request at a time and is available as soon as the response has been read. undici's
+ * `Pool` notices that one turn of the event loop later, so it keeps two connections for a caller that sends one request after
+ * the other, and it scans all connections for a free one. An HTTP/2 connection carries as many requests as undici reports
+ * capacity for. The protocol is only known after the TLS handshake; until then further requests wait for the connection that
+ * is connecting instead of opening more.
  */
 export class ConnectionPool implements Connections, ConnectionOwner {
   readonly #target: ConnectionTarget;
   readonly #all = new Set<Connection>();
-  readonly #free: Connection[] = [];
-  /** Whether the next connection may carry more than one request. */
-  #mayShare: boolean;
+  /** Connections that can take a request. A stack: the last one is used first. */
+  readonly #available: Connection[] = [];
+  /** Whether the next connection may turn out to be HTTP/2. */
+  #mayBeShared: boolean;
+  /** The connection that requests wait for, because it may turn out to be HTTP/2. */
   #negotiating: Connection | undefined;
-  readonly #waiting: Waiting[] = [];
+  readonly #waiters: Waiter[] = [];
   #closing: Promise<void> | undefined;
-  #onNoneWaiting: (() => void) | undefined;
+  #onNoWaiters: (() => void) | undefined;
 
   constructor(target: ConnectionTarget) {
     this.#target = target;
-    this.#mayShare = target.origin.startsWith('https:');
+    this.#mayBeShared = target.origin.startsWith('https:');
   }
 
   dispatch(options: DispatchOptions, receiver: Receiver): boolean {
@@ -41,32 +45,32 @@ export class ConnectionPool implements Connections, ConnectionOwner {
   }
 
   get stats(): ConnectionStats {
-    const sum = { connected: 0, free: 0, pending: this.#waiting.length, running: 0 };
+    const sum = { connected: 0, free: 0, pending: this.#waiters.length, running: 0 };
     for (const { stats } of this.#all) {
       if (stats.connected) sum.connected++;
       sum.pending += stats.pending;
       sum.running += stats.running;
     }
-    for (const { stats } of this.#free) if (stats.connected) sum.free++;
+    for (const { stats } of this.#available) if (stats.connected) sum.free++;
     return sum;
   }
 
   /** Lets requests in flight end, then closes every socket. */
   close(): Promise<void> {
-    return (this.#closing ??= this.#end());
+    return (this.#closing ??= this.#drain());
   }
 
   release(connection: Connection): void {
     if (connection.isRetired) return;
-    // One that is shared says so also when it has had room all along.
-    if (connection.isShared && this.#free.includes(connection)) return;
-    this.#free.push(connection);
+    // A shared connection is also released when it was available all along.
+    if (connection.isShared && this.#available.includes(connection)) return;
+    this.#available.push(connection);
   }
 
-  hasRoom(connection: Connection): void {
+  onCapacity(connection: Connection): void {
     this.release(connection);
-    if (this.#waiting.length > 0) this.#sendWaiting();
-    this.settled(connection);
+    if (this.#waiters.length > 0) this.#sendWaiters();
+    this.onProtocolKnown(connection);
   }
 
   retire(connection: Connection): void {
@@ -74,75 +78,75 @@ export class ConnectionPool implements Connections, ConnectionOwner {
     void connection.close().then(() => this.#all.delete(connection));
   }
 
-  retireFree(): void {
-    for (const one of this.#free.splice(0)) this.retire(one);
+  retireAvailable(): void {
+    for (const connection of this.#available.splice(0)) this.retire(connection);
   }
 
-  lost(connection: Connection, error: Error): void {
-    // While it is in use it may get another socket, unless that would be one more of HTTP/2.
-    if (this.#withdraw(connection) || connection.isShared) this.retire(connection);
-    if (connection === this.#negotiating) this.#failWaiting(error);
+  onDisconnect(connection: Connection, error: Error): void {
+    // An HTTP/1.1 connection in use may reconnect for its request. A shared one must not: the pool opens the replacement.
+    if (this.#removeAvailable(connection) || connection.isShared) this.retire(connection);
+    if (connection === this.#negotiating) this.#failWaiters(error);
   }
 
-  settled(connection: Connection): void {
-    this.#mayShare = connection.isShared;
+  onProtocolKnown(connection: Connection): void {
+    this.#mayBeShared = connection.isShared;
     if (connection !== this.#negotiating) return;
     this.#negotiating = undefined;
-    this.#sendWaiting();
+    this.#sendWaiters();
   }
 
-  notMade(connection: Connection, error: Error): void {
-    this.#withdraw(connection);
+  onConnectFailed(connection: Connection, error: Error): void {
+    this.#removeAvailable(connection);
     this.retire(connection);
-    if (connection === this.#negotiating) this.#failWaiting(error);
+    if (connection === this.#negotiating) this.#failWaiters(error);
   }
 
   #send(options: DispatchOptions, receiver: Receiver): void {
-    const connection = this.#free.pop() ?? this.#open();
+    const connection = this.#available.pop() ?? this.#open();
     if (connection !== undefined) {
       connection.send(options, receiver);
       return;
     }
-    const scope = AsyncLocalStorage.snapshot();
-    this.#waiting.push({ receiver, send: () => scope(() => this.#send(options, receiver)) });
+    const runInContext = AsyncLocalStorage.snapshot();
+    this.#waiters.push({ receiver, send: () => runInContext(() => this.#send(options, receiver)) });
   }
 
-  /** As many as there is room for, or another connection may be made for; each once, however many wait. */
-  #sendWaiting(): void {
-    while (this.#waiting.length > 0 && (this.#free.length > 0 || this.#negotiating === undefined)) {
-      const next = this.#waiting.shift() as Waiting;
-      // A connection of its own would be made for nobody.
+  /** Sends waiting requests while a connection is available or another one may be opened. Each waiter is taken once. */
+  #sendWaiters(): void {
+    while (this.#waiters.length > 0 && (this.#available.length > 0 || this.#negotiating === undefined)) {
+      const next = this.#waiters.shift() as Waiter;
+      // The caller has given up: sending would open a connection that nobody uses.
       if (next.receiver.settled !== true) next.send();
     }
-    if (this.#waiting.length === 0) this.#onNoneWaiting?.();
+    if (this.#waiters.length === 0) this.#onNoWaiters?.();
   }
 
-  /** What one could not be connected for, the others could not either, and none of them has time to find out in turn. */
-  #failWaiting(error: Error): void {
+  /** The same connect error awaits every waiter, and connecting once more for each in turn would exceed their time limits. */
+  #failWaiters(error: Error): void {
     this.#negotiating = undefined;
-    for (const { receiver } of this.#waiting.splice(0)) receiver.onResponseError?.(null as never, error);
-    this.#onNoneWaiting?.();
+    for (const { receiver } of this.#waiters.splice(0)) receiver.onResponseError?.(null as never, error);
+    this.#onNoWaiters?.();
   }
 
-  /** Undefined while another is being made that may be enough. */
+  /** Undefined while the connection being negotiated may turn out to be shared. */
   #open(): Connection | undefined {
     if (this.#negotiating !== undefined) return undefined;
     const connection = new Connection(this.#target, this);
     this.#all.add(connection);
-    if (this.#mayShare) this.#negotiating = connection;
+    if (this.#mayBeShared) this.#negotiating = connection;
     return connection;
   }
 
-  /** Takes it from those that are free, if it is one. */
-  #withdraw(connection: Connection): boolean {
-    const at = this.#free.indexOf(connection);
-    if (at >= 0) this.#free.splice(at, 1);
-    return at >= 0;
+  /** Returns whether the connection was available. */
+  #removeAvailable(connection: Connection): boolean {
+    const index = this.#available.indexOf(connection);
+    if (index >= 0) this.#available.splice(index, 1);
+    return index >= 0;
   }
 
-  async #end(): Promise<void> {
-    if (this.#waiting.length > 0) await new Promise<void>((resolve) => (this.#onNoneWaiting = resolve));
-    this.#free.length = 0;
-    await Promise.all(Array.from(this.#all, (one) => one.close()));
+  async #drain(): Promise<void> {
+    if (this.#waiters.length > 0) await new Promise<void>((resolve) => (this.#onNoWaiters = resolve));
+    this.#available.length = 0;
+    await Promise.all(Array.from(this.#all, (connection) => connection.close()));
   }
 }

@@ -8,77 +8,76 @@ import {
   type OneConnection,
   type RawHeaders,
 } from '../dispatcher.ts';
-import { mendParser } from './http1-parser.ts';
-import { noteAnswering, noteServed, wasReused } from './reused-sockets.ts';
+import { patchParser } from './http1-parser-patch.ts';
+import { failedOnReusedSocket, markReused, unmarkStaleFailure } from './stale-connections.ts';
 
-/** What a connection tells its pool. */
+/** What a connection reports to its pool. */
 export interface ConnectionOwner {
-  /** It can carry another request. */
+  /** The connection can carry another request. */
   release(connection: Connection): void;
-  /** It is shared, and has room again, or for the first time. */
-  hasRoom(connection: Connection): void;
-  /** A request failed on it and took its socket along. */
+  /** The connection is shared and has capacity, for the first time or again. */
+  onCapacity(connection: Connection): void;
+  /** The connection must not carry another request. */
   retire(connection: Connection): void;
-  /** A request found that it had gone stale: what rested for longer has, too. */
-  retireFree(): void;
-  /** Its socket is gone. */
-  lost(connection: Connection, error: Error): void;
-  /** It is known how many requests it carries. Told more than once. */
-  settled(connection: Connection): void;
-  /** It could not be made. */
-  notMade(connection: Connection, error: Error): void;
+  /** A request found its connection stale: connections that have been idle for longer are stale as well. */
+  retireAvailable(): void;
+  /** The connection has lost its socket. */
+  onDisconnect(connection: Connection, error: Error): void;
+  /** `isShared` is known now. Called more than once. */
+  onProtocolKnown(connection: Connection): void;
+  onConnectFailed(connection: Connection, error: Error): void;
 }
 
-/** Where a connection leads, and what it is made with. */
+/** Where a connection leads, and how it is made. */
 export interface ConnectionTarget {
   readonly origin: string;
   readonly connect: Connect;
-  /** In milliseconds, until a connection over TLS takes its first request. */
+  /** The limit until a TLS connection takes its first request, in milliseconds. */
   readonly timeoutMs: number;
 }
 
-/** One connection, which carries a request at a time, or many when it turns out to be of HTTP/2. */
+/** One connection. Carries one request at a time over HTTP/1.1, and many over HTTP/2. */
 export class Connection {
-  /** Whether it carries many requests at a time; false until it is connected. */
+  /** Whether it carries several requests at a time (HTTP/2); false until it is connected. */
   isShared = false;
-  /** Whether it takes no more requests, and is closed when those it has are done. */
+  /** Whether it accepts no more requests, and closes when those in flight have ended. */
   isRetired = false;
   readonly #client: OneConnection;
   readonly #owner: ConnectionOwner;
   readonly #isSecure: boolean;
-  /** Of the one request it carries, or the first one. */
-  readonly #use: Use;
-  /** Whether the transport was ever asked for a socket. */
-  #isBegun = false;
-  /** The one it has, or had last. */
+  /** Reused for every request over HTTP/1.1; for the first one only over HTTP/2. */
+  readonly #request: TrackedRequest;
+  /** Whether undici has asked for a socket. */
+  #hasBegunConnecting = false;
+  /** The current socket, or the last one. */
   #socket: Socket | undefined = undefined;
   #closing: Promise<void> | undefined = undefined;
 
   constructor({ origin, connect, timeoutMs }: ConnectionTarget, owner: ConnectionOwner) {
     this.#owner = owner;
-    this.#use = new Use(this);
+    this.#request = new TrackedRequest(this);
     this.#isSecure = origin.startsWith('https:');
-    const noting: Connect = (target, callback) => {
-      this.#isBegun = true;
+    const connectAndObserve: Connect = (target, callback) => {
+      this.#hasBegunConnecting = true;
       connect(target, (...result) => {
         const [, socket] = result;
         this.#socket = socket ?? undefined;
         this.isShared = (socket as { alpnProtocol?: unknown } | null)?.alpnProtocol === 'h2';
         callback(...result);
-        if (socket !== null && !this.isShared) mendParser(socket);
+        if (socket !== null && !this.isShared) patchParser(socket);
       });
     };
-    const client = openConnection(origin, noting, this.#isSecure ? timeoutMs : 0);
+    const client = openConnection(origin, connectAndObserve, this.#isSecure ? timeoutMs : 0);
     this.#client = client;
-    client.on('disconnect', (_origin, _targets, error) => owner.lost(this, error));
+    client.on('disconnect', (_origin, _targets, error) => owner.onDisconnect(this, error));
     if (!this.#isSecure) return;
-    client.on('connectionError', (_origin, _targets, error) => owner.notMade(this, error));
+    client.on('connectionError', (_origin, _targets, error) => owner.onConnectFailed(this, error));
     client.on('connect', () => {
-      if (!this.isShared) owner.settled(this);
+      if (!this.isShared) owner.onProtocolKnown(this);
     });
-    // Only when the other side has said how many requests it takes.
+    // Over HTTP/2, undici emits `drain` only after the server's SETTINGS have said how many streams it accepts.
     client.on('drain', () => {
-      if (this.isShared) owner.hasRoom(this);
+      if (this.isShared) owner.onCapacity(this);
     });
   }
 
@@ -88,37 +87,39 @@ export class Connection {
 
   send(options: DispatchOptions, receiver: DispatchHandler): void {
     if (!this.#isSecure) {
-      this.#client.dispatch(options, this.#use.begin(receiver));
+      this.#client.dispatch(options, this.#request.begin(receiver));
       return;
     }
-    // The limit of the connection is for one that nobody may use: a request has its own, which are not the transport's.
+    // The headers timeout of the connection guards against one on which no request can begin. Requests have limits of their
+    // own, which the client enforces.
     const unlimited = { ...options, headersTimeout: 0 };
-    const use = this.isShared ? new Use(this) : this.#use;
-    const hasRoom = this.#client.dispatch(unlimited, use.begin(receiver));
-    if (this.isShared && hasRoom) this.#owner.release(this);
+    const request = this.isShared ? new TrackedRequest(this) : this.#request;
+    const hasCapacity = this.#client.dispatch(unlimited, request.begin(receiver));
+    if (this.isShared && hasCapacity) this.#owner.release(this);
   }
 
-  /** What its socket has failed with, when that carries a request at a time. */
-  get resetWith(): Error | null {
+  /** The error of the socket, if this connection carries one request at a time. */
+  get socketError(): Error | null {
     return this.isShared ? null : ((this.#socket as Socket).errored ?? null);
   }
 
   close(): Promise<void> {
-    // Its only failure is that it was closed before.
+    // Rejects only when the connection was closed before.
     return (this.#closing ??= this.#client.close().catch(() => {}));
   }
 
-  /** An answer has begun: the other side has said before how many requests it takes. */
-  answered(): void {
-    if (this.isShared) this.#owner.settled(this);
+  /** The headers of a response have arrived: over HTTP/2, the SETTINGS of the server came before them. */
+  onHeaders(): void {
+    if (this.isShared) this.#owner.onProtocolKnown(this);
   }
 
-  /** An answer has been read. */
-  done(): void {
+  /** A response has been read to its end. */
+  onComplete(): void {
     const socket = this.#socket as Socket;
-    noteServed(socket);
+    markReused(socket);
     if (this.isShared) return;
-    // Answered before its body had been sent: whatever comes next would wait behind the rest of that, which nobody may read.
+    // The server has responded before it read the request body. The next request would wait behind the unsent rest, which
+    // the server may never read.
     if (socket.writableLength > 0) this.#owner.retire(this);
     else this.#owner.release(this);
   }
@@ -126,26 +127,26 @@ export class Connection {
   /**
    * A request failed.
    *
-   * @param sent - whether it had begun to be sent
-   * @param stale - whether it did since the socket had been closed at rest
+   * @param isSent - whether its sending had begun
+   * @param isStale - whether it failed because the server had closed the idle connection
    */
-  failed(error: Error, sent: boolean, stale: boolean): void {
-    if (!this.#isBegun) this.#owner.notMade(this, error);
+  onFailure(error: Error, isSent: boolean, isStale: boolean): void {
+    if (!this.#hasBegunConnecting) this.#owner.onConnectFailed(this, error);
     else if (!this.isShared) {
-      if (sent) this.#owner.retire(this);
+      if (isSent) this.#owner.retire(this);
       else this.#owner.release(this);
     }
-    if (stale) this.#owner.retireFree();
+    if (isStale) this.#owner.retireAvailable();
   }
 }
 
-/** One request on a connection, which is to know when it is done. */
-class Use implements DispatchHandler {
+/** Passes the events of one request on to its receiver, and reports to the connection when the request has ended. */
+class TrackedRequest implements DispatchHandler {
   readonly #connection: Connection;
   #receiver: DispatchHandler | undefined = undefined;
-  #sent = false;
-  /** Whether there was any sign of an answer. */
-  #answered = false;
+  #isSent = false;
+  /** Whether the first byte of a response has arrived. */
+  #hasResponse = false;
   #headers: RawHeaders = NO_HEADERS;
 
   constructor(connection: Connection) {
@@ -154,25 +155,25 @@ class Use implements DispatchHandler {
 
   begin(receiver: DispatchHandler): this {
     this.#receiver = receiver;
-    this.#sent = false;
-    this.#answered = false;
+    this.#isSent = false;
+    this.#hasResponse = false;
     return this;
   }
 
   onRequestStart(controller: DispatchController, context: unknown): void {
-    // Who throws does not want it to be sent any more.
+    // A receiver that throws here has given up: the request is not sent.
     this.#receiver?.onRequestStart?.(controller, context);
-    this.#sent = true;
+    this.#isSent = true;
   }
 
   onResponseStarted(): void {
-    this.#answered = true;
+    this.#hasResponse = true;
   }
 
   onResponseStart(controller: DispatchController, status: number, headers: RawHeaders, statusText?: string): void {
-    this.#answered = true;
+    this.#hasResponse = true;
     this.#headers = headers;
-    this.#connection.answered();
+    this.#connection.onHeaders();
     this.#receiver?.onResponseStart?.(controller, status, headers as never, statusText);
   }
 
@@ -181,12 +182,13 @@ class Use implements DispatchHandler {
   }
 
   onResponseEnd(controller: DispatchController, trailers: RawHeaders): void {
-    const reset = this.#connection.resetWith;
-    if (reset !== null && endsWithConnection(this.#headers)) return this.onResponseError(controller, reset);
+    // undici reports a reset as the end of a body that extends to the end of the connection. Such a body is truncated.
+    const { socketError } = this.#connection;
+    if (socketError !== null && endsWithConnection(this.#headers)) return this.onResponseError(controller, socketError);
     const receiver = this.#receiver;
     this.#receiver = undefined;
     this.#headers = NO_HEADERS;
-    this.#connection.done();
+    this.#connection.onComplete();
     receiver?.onResponseEnd?.(controller, trailers as never);
   }
 
@@ -194,16 +196,16 @@ class Use implements DispatchHandler {
     const receiver = this.#receiver;
     if (receiver === undefined) return;
     this.#receiver = undefined;
-    // Requests that share a connection fail with the same error.
-    if (this.#answered && !this.#connection.isShared) noteAnswering(error);
-    this.#connection.failed(error, this.#sent, !this.#answered && wasReused(error));
+    // All requests on a shared connection fail with the same error object, so it cannot be unmarked for one of them.
+    if (this.#hasResponse && !this.#connection.isShared) unmarkStaleFailure(error);
+    this.#connection.onFailure(error, this.#isSent, !this.#hasResponse && failedOnReusedSocket(error));
     receiver.onResponseError?.(controller, error);
   }
 }
 
 const NO_HEADERS: RawHeaders = {};
 
-/** Whether an answer goes on until its connection is closed: reset, it is not whole, although the transport says so. */
+/** Whether the body has no length and no chunks, and so extends to the end of the connection (RFC 9112, section 6.3). */
 function endsWithConnection(headers: RawHeaders): boolean {
   return headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
 }

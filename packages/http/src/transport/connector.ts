@@ -5,80 +5,88 @@ import { makeConnector, type Connect, type ConnectTarget } from '../dispatcher.t
 import { codeOf } from '../failure-code.ts';
 import { AddressBlockedError, guardedLookup } from './address-guard.ts';
 import type { ConnectionSettings } from './connection-options.ts';
+import type { ConnectionRoute } from './connection-route.ts';
 import { isPublicAddress, withoutBrackets } from './ip-address.ts';
-import { answering } from './lookup.ts';
-import { asError, ownFault } from './own-faults.ts';
+import { localFailure, toConnectError } from './local-failures.ts';
+import { normalizedLookup } from './normalized-lookup.ts';
 import type { Proxy } from './proxy.ts';
-import { ProxyFailure, watchProxySocket } from './proxy-failure.ts';
-import { watchSocket } from './reused-sockets.ts';
-import { tunnel } from './tunnel.ts';
+import { ProxyError, recordProxySocketErrors } from './proxy-error.ts';
+import { trackSocket } from './stale-connections.ts';
+import { tunnelConnector } from './tunnel.ts';
 import type { TtlResolver } from './ttl-resolver.ts';
-import { steadily, type TlsOptions } from './tls.ts';
-import type { Way } from './way.ts';
+import { reuseEqualTlsOptions, type TlsOptions } from './tls.ts';
 
-type Connected = Parameters<Connect>[1];
-/** Makes one connection. */
-export type ConnectAlong = (way: Way, callback: Connected) => void;
+type ConnectCallback = Parameters<Connect>[1];
+/** Makes one connection along a route. */
+export type ConnectRoute = (route: ConnectionRoute, callback: ConnectCallback) => void;
 
 interface ConnectorOptions {
-  /** In milliseconds. */
   readonly connectTimeoutMs: number;
   readonly clock: Clock;
-  /** Looks names up; without it that is up to the settings. */
-  readonly names: TtlResolver | undefined;
+  /** Resolves host names; undefined for the `lookup` of the settings, or that of Node.js. */
+  readonly resolver: TtlResolver | undefined;
 }
 
-/** Makes the connections of a client: with the addresses checked, the certificates fresh, and the socket watched. */
-export function connector(settings: ConnectionSettings, options: ConnectorOptions): ConnectAlong {
+/** Creates the function that makes all connections of a client. It never throws, and calls back later than it returns. */
+export function createConnector(settings: ConnectionSettings, options: ConnectorOptions): ConnectRoute {
   const { blockPrivate, tls } = settings;
-  const secured =
+  const connectRoute =
     typeof tls === 'function'
-      ? renewing(steadily(tls), (own) => connectingWith(own, settings, options))
-      : connectingWith(tls, settings, options);
-  return (way, callback) => {
-    const blocked = blockPrivate ? blockedLiteral(way.target) : undefined;
+      ? refreshingTls(reuseEqualTlsOptions(tls), (tlsOptions) => routeConnector(tlsOptions, settings, options))
+      : routeConnector(tls, settings, options);
+  return (route, callback) => {
+    const blocked = blockPrivate ? blockedLiteral(route.target) : undefined;
     if (blocked !== undefined) {
       queueMicrotask(() => callback(blocked, null));
       return;
     }
     try {
-      secured(way, (error, socket) => {
+      connectRoute(route, (error, socket) => {
         if (error !== null) {
-          callback(asError(error), null);
+          callback(toConnectError(error), null);
           return;
         }
-        watchSocket(socket);
-        expectGreeting(socket, options);
-        if (way.forwards) watchProxySocket(socket, (way.proxy as Proxy).host);
+        trackSocket(socket);
+        requireServerPreface(socket, options);
+        if (route.kind === 'forward') recordProxySocketErrors(socket, route.proxy.host);
         callback(null, socket);
       });
     } catch (error) {
-      queueMicrotask(() => callback(ownFault(error), null));
+      queueMicrotask(() => callback(localFailure(error), null));
     }
   };
 }
 
-function connectingWith(
+/** Connects with one set of TLS options: TLS sessions are resumed as long as the same connector is used. */
+function routeConnector(
   tls: TlsOptions | undefined,
-  { blockPrivate, ...settings }: ConnectionSettings,
-  { connectTimeoutMs, clock, names }: ConnectorOptions,
-): ConnectAlong {
-  const resolver = names?.lookup ?? settings.lookup;
-  const own = resolver && answering(resolver);
-  const lookup = blockPrivate ? guardedLookup(own) : own;
-  const within = (options: object): Connect => limited(makeConnector(options), connectTimeoutMs, clock);
-  const direct = within({ ...tls, ...(lookup !== undefined && { lookup }) });
-  const reach = reaching(within({ ...(tls?.ca !== undefined && { ca: tls.ca }), allowH2: false }));
-  const through = tunnel({ reach, timeoutMs: connectTimeoutMs, clock, lookup, secure: direct });
-  return ({ target, proxy, forwards }, callback) => {
-    if (proxy === undefined) direct(target, callback);
-    else if (forwards) reach(proxy, callback);
-    else through(proxy, target, callback);
+  settings: ConnectionSettings,
+  { connectTimeoutMs, clock, resolver }: ConnectorOptions,
+): ConnectRoute {
+  const given = resolver?.lookup ?? settings.lookup;
+  const normalized = given && normalizedLookup(given);
+  const lookup = settings.blockPrivate ? guardedLookup(normalized) : normalized;
+  const connectorWith = (options: object): Connect => withTimeout(makeConnector(options), connectTimeoutMs, clock);
+  const connectDirectly = connectorWith({ ...tls, ...(lookup !== undefined && { lookup }) });
+  // Client certificate and server name are for the target; the proxy is only verified against the same authorities.
+  const connectToProxy = proxyConnector(
+    connectorWith({ ...(tls?.ca !== undefined && { ca: tls.ca }), allowH2: false }),
+  );
+  const connectThroughTunnel = tunnelConnector({
+    connectToProxy,
+    timeoutMs: connectTimeoutMs,
+    clock,
+    lookup,
+    encrypt: connectDirectly,
+  });
+  return (route, callback) => {
+    if (route.kind === 'direct') connectDirectly(route.target, callback);
+    else if (route.kind === 'forward') connectToProxy(route.proxy, callback);
+    else connectThroughTunnel(route.proxy, route.target, callback);
   };
 }
 
-/** Gives up what is not connected in time. */
-function limited(connect: ReturnType<typeof makeConnector>, timeoutMs: number, clock: Clock): Connect {
+function withTimeout(connect: ReturnType<typeof makeConnector>, timeoutMs: number, clock: Clock): Connect {
   return (target, callback) => {
     const socket = connect(target, (...result) => {
       timer.cancel();
@@ -86,59 +94,64 @@ function limited(connect: ReturnType<typeof makeConnector>, timeoutMs: number, c
     });
     const timer = clock.setTimer(() => {
       const { autoSelectFamilyAttemptedAddresses: tried = [] } = socket;
-      const where = tried.length === 0 ? '' : ` (tried: ${tried.join(', ')})`;
-      socket.destroy(tooLate(`There was no connection within ${timeoutMs} ms${where}`));
+      const addresses = tried.length === 0 ? '' : ` (tried: ${tried.join(', ')})`;
+      socket.destroy(connectTimeoutError(`There was no connection within ${timeoutMs} ms${addresses}`));
     }, timeoutMs);
   };
 }
 
 /**
- * A server of HTTP/2 speaks first (RFC 9113, section 3.4). One that does not is gone: a reset that comes as TLS has just been
- * agreed on gets lost between Node's TLS and its HTTP/2, and then nobody is told, and nothing more is ever read.
+ * Destroys an HTTP/2 connection on which nothing arrives in time. The server sends SETTINGS first, without waiting for a
+ * request (RFC 9113, section 3.4). A reset right after the TLS handshake gets lost between Node's TLS and its HTTP/2: no
+ * error is emitted, and nothing is ever read again.
  */
-function expectGreeting(socket: Socket, { connectTimeoutMs, clock }: ConnectorOptions): void {
+function requireServerPreface(socket: Socket, { connectTimeoutMs, clock }: ConnectorOptions): void {
   if ((socket as TLSSocket).alpnProtocol !== 'h2') return;
   const { bytesRead } = socket;
-  const judge = (): void => {
+  const check = (): void => {
     if (!socket.destroyed && socket.bytesRead === bytesRead) {
-      socket.destroy(tooLate(`The server said nothing on a new connection of HTTP/2 within ${connectTimeoutMs} ms`));
+      const message = `The server said nothing on a new connection of HTTP/2 within ${connectTimeoutMs} ms`;
+      socket.destroy(connectTimeoutError(message));
     }
   };
-  clock.setTimer(judge, connectTimeoutMs).unref?.();
+  clock.setTimer(check, connectTimeoutMs).unref?.();
 }
 
-/** As the transport says it. */
-function tooLate(message: string): Error {
+/** The code is undici's own for a connect timeout. */
+function connectTimeoutError(message: string): Error {
   return Object.assign(new Error(message), { code: 'UND_ERR_CONNECT_TIMEOUT' });
 }
 
-/** Connects to a proxy. Its name is looked up as ever: it is not where the request goes, and may well be private. */
-function reaching(connect: Connect): (proxy: Proxy, callback: Connected) => void {
-  return ({ hostname, port, encrypted, host }, callback) => {
+/** Connects to a proxy. Its address is not checked: the configuration names it, not a URL, and it may well be private. */
+function proxyConnector(connect: Connect): (proxy: Proxy, callback: ConnectCallback) => void {
+  return ({ hostname, port, isEncrypted, host }, callback) => {
     const servername = isIP(hostname) === 0 ? hostname : undefined;
-    const target = { hostname, port: String(port), protocol: encrypted ? 'https:' : 'http:', servername };
+    const target = { hostname, port: String(port), protocol: isEncrypted ? 'https:' : 'http:', servername };
     connect(target, (error, socket) => {
       if (error === null) callback(null, socket);
-      else callback(new ProxyFailure(host, 'could not be reached', codeOf(error), error), null);
+      else callback(new ProxyError(host, 'could not be reached', codeOf(error), error), null);
     });
   };
 }
 
-/** Asks for the options before each connection; as long as it is given the same object, TLS sessions are resumed. */
-function renewing(source: () => TlsOptions, make: (options: TlsOptions) => ConnectAlong): ConnectAlong {
-  let last: TlsOptions | undefined;
-  let connect: ConnectAlong | undefined;
-  return (way, callback) => {
+/** Reads the TLS options before each connection. While they are the same object, the connector is kept. */
+function refreshingTls(source: () => TlsOptions, create: (options: TlsOptions) => ConnectRoute): ConnectRoute {
+  let current: TlsOptions | undefined;
+  let connect: ConnectRoute | undefined;
+  return (route, callback) => {
     const options = source();
-    if (connect === undefined || options !== last) {
-      connect = make(options);
-      last = options;
+    if (connect === undefined || options !== current) {
+      connect = create(options);
+      current = options;
     }
-    connect(way, callback);
+    connect(route, callback);
   };
 }
 
-/** An address in the URL is not looked up, so it is checked here. `URL` has undone the odd spellings of IPv4. */
+/**
+ * A literal address in the URL is never looked up, so `guardedLookup` does not see it. `URL` has already normalized the other
+ * spellings of IPv4, such as `0x7f.1`.
+ */
 function blockedLiteral({ hostname }: ConnectTarget): AddressBlockedError | undefined {
   const address = withoutBrackets(hostname);
   return isIP(address) !== 0 && !isPublicAddress(address) ? new AddressBlockedError(hostname, address) : undefined;

@@ -7,26 +7,26 @@ import {
 } from '../dispatcher.ts';
 import { hasHeader } from '../headers.ts';
 import { ConnectionPool } from './connection-pool.ts';
-import { proxyAuthorization } from './handshakes.ts';
 import type { Proxy } from './proxy.ts';
+import { proxyAuthorization } from './proxy-handshakes.ts';
 
-/** Connections to a proxy that is sent requests for others: each carries its whole URL (RFC 9112, section 3.2.2). */
+/** The connections to a proxy that forwards requests. Each request carries its absolute URL (RFC 9112, section 3.2.2). */
 export class ForwardingPool implements Connections {
   readonly #pool: ConnectionPool;
-  readonly #authorization: readonly string[];
+  readonly #proxyHeaders: readonly string[];
 
   constructor(proxy: Proxy, connect: Connect, timeoutMs: number) {
     this.#pool = new ConnectionPool({ origin: `http://${proxy.host}`, connect, timeoutMs });
     const authorization = proxyAuthorization(proxy);
-    this.#authorization = authorization === undefined ? [] : ['proxy-authorization', authorization];
+    this.#proxyHeaders = authorization === undefined ? [] : ['proxy-authorization', authorization];
   }
 
   dispatch(options: DispatchOptions, receiver: DispatchHandler): boolean {
     const origin = options.origin as string;
-    const given = options.headers as string[];
-    const host = hasHeader(given, 'host') ? [] : ['host', new URL(origin).host];
-    const headers = [...given, ...host, ...this.#authorization];
-    return this.#pool.dispatch({ ...options, path: origin + options.path, headers }, receiver);
+    const headers = options.headers as string[];
+    const hostHeader = hasHeader(headers, 'host') ? [] : ['host', new URL(origin).host];
+    const allHeaders = [...headers, ...hostHeader, ...this.#proxyHeaders];
+    return this.#pool.dispatch({ ...options, path: origin + options.path, headers: allHeaders }, receiver);
   }
 
   get stats(): ConnectionStats {

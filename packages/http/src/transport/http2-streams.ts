@@ -1,78 +1,80 @@
+/**
+ * Observes the HTTP/2 streams that undici creates, which it does not expose: applies the corrections of this folder to each,
+ * and tells responses that were truncated, and requests that were never processed, from the rest.
+ */
 import { subscribe } from 'node:diagnostics_channel';
 import { constants, type ClientHttp2Stream, type Http2Session } from 'node:http2';
-import { leaveInTime } from './http2-liveness.ts';
+import { trackStream } from './http2-sessions.ts';
 import { guardUpload } from './http2-uploads.ts';
-import { watchedSocket } from './reused-sockets.ts';
+import { trackedSocket } from './stale-connections.ts';
 
-/**
- * Streams of HTTP/2 by the headers of their answers: the one object that Node, which has the stream, and the transport,
- * which does not pass it on, both hand out.
- */
-const streams = new WeakMap<object, WatchedStream>();
-/** Whether there was any: most clients never look further. */
-let isUsed = false;
+/** Streams by the headers of their response: the one object that both Node's diagnostics channel and undici hand out. */
+const streamsByHeaders = new WeakMap<object, ObservedStream>();
+/** False for most clients, which use HTTP/1.1 only: then nothing is looked up. */
+let hasStreams = false;
 
 subscribe('http2.client.stream.finish', (message) => {
-  const { stream, headers } = message as { stream: WatchedStream; headers: object };
-  isUsed = true;
-  streams.set(headers, stream);
+  const { stream, headers } = message as { stream: ObservedStream; headers: object };
+  hasStreams = true;
+  streamsByHeaders.set(headers, stream);
 });
 
 subscribe('http2.client.stream.created', (message) => {
-  const { stream } = message as { stream: WatchedStream };
-  const socket = watchedSocket(stream.session?.socket);
+  const { stream } = message as { stream: ObservedStream };
+  // Streams on sockets that this package did not make are none of ours.
+  const socket = trackedSocket(stream.session?.socket);
   if (socket === undefined) return;
-  leaveInTime(stream.session as Http2Session, socket);
-  // The transport stops listening to a stream when its request has ended, and the stream may still be open then: to be
-  // closed, or cancelled. When its connection breaks, it fails with nobody listening, which would end the process.
+  trackStream(stream, stream.session as Http2Session, socket);
+  // undici removes its listeners when the request has ended, and the stream may still be open. When its connection then
+  // breaks, an `error` event without a listener would end the process.
   stream.on('error', () => {});
-  stream.push = notingEnd;
+  stream.push = pushAndObserve;
   guardUpload(stream);
 });
 
-const END = Symbol('how the answer on a stream ended');
+const BODY_END = Symbol('how the body of the response ended');
 
-interface WatchedStream extends ClientHttp2Stream {
-  [END]?: 'cut' | 'whole';
+interface ObservedStream extends ClientHttp2Stream {
+  [BODY_END]?: 'complete' | 'truncated';
 }
 
-/** Node ends what is read of a stream when the last piece has come, and when it is closed, whichever is first. */
-function notingEnd(this: WatchedStream, chunk: unknown, encoding?: BufferEncoding): boolean {
-  if (chunk === null) this[END] ??= this.closed ? 'cut' : 'whole';
+/** Node pushes null when the last data has arrived or when the stream is closed, whichever is first. */
+function pushAndObserve(this: ObservedStream, chunk: unknown, encoding?: BufferEncoding): boolean {
+  if (chunk === null) this[BODY_END] ??= this.closed ? 'truncated' : 'complete';
   const { push } = Object.getPrototypeOf(this) as ClientHttp2Stream;
   return push.call(this, chunk, encoding);
 }
 
 /**
- * Why an answer is not whole although its stream has ended: the server reset it. Node tells a reset with CANCEL like the
- * end of a body (HAProxy resets so when the server behind it is gone), and without `content-length` half of an answer
- * would pass for the whole. After a whole answer NO_ERROR is no failure (RFC 9113, section 8.1).
+ * The error for a response whose stream ended by a reset; undefined for a complete one. Node reports a reset with CANCEL like
+ * the end of a body (HAProxy sends that when the server behind it is gone), so that without `content-length` half a response
+ * would pass for a complete one. NO_ERROR after a complete response is no failure (RFC 9113, section 8.1).
  *
- * @param headers - as the transport gave them
+ * @param headers - the very object that undici passed on
  */
-export function cutShort(headers: object): Error | undefined {
-  if (!isUsed) return undefined;
-  const stream = streams.get(headers);
+export function truncationError(headers: object): Error | undefined {
+  if (!hasStreams) return undefined;
+  const stream = streamsByHeaders.get(headers);
   if (stream === undefined) return undefined;
-  const { rstCode: code, [END]: end } = stream;
-  if (code === constants.NGHTTP2_NO_ERROR && end !== 'cut') return undefined;
+  const { rstCode: code, [BODY_END]: bodyEnd } = stream;
+  if (code === constants.NGHTTP2_NO_ERROR && bodyEnd !== 'truncated') return undefined;
   const error = new Error('The stream was reset in the middle of its answer');
   return Object.assign(error, { code: 'ERR_HTTP2_STREAM_ERROR', http2ErrorCode: code });
 }
 
-/** The transport gives a request this when a GOAWAY said that its stream was not looked at; it has no code of its own. */
-const NOT_LOOKED_AT = 'HTTP/2: "GOAWAY" frame received';
+/** The message of undici for a request above the last stream id of a GOAWAY. The error has no code of its own. */
+const GOAWAY_MESSAGE = 'HTTP/2: "GOAWAY" frame received';
 
-/** Codes of Node's for a request that it did not begin to send: the connection had just broken, or was about to be left. */
+/** Codes of Node.js for a request that was never sent: its connection had just broken, or accepts no new streams. */
 export const UNSENT_CODES: ReadonlySet<string> = new Set(['ERR_HTTP2_GOAWAY_SESSION', 'ERR_HTTP2_INVALID_SESSION']);
 
 /**
- * Whether the server did nothing about a request: it refused the stream, or went away before it (RFC 9113, section 8.7), or
- * the request never left. Such a request may be sent again, whatever it does.
+ * Whether the server has not processed a request: it refused the stream, excluded it by GOAWAY (RFC 9113, section 8.7), or the
+ * request was never sent. Such a request may be repeated whatever its method.
  */
-export function wasRefused(error: unknown): boolean {
+export function wasNotProcessed(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code = '', http2ErrorCode } = error as { code?: string; http2ErrorCode?: unknown };
   if (UNSENT_CODES.has(code)) return true;
-  return http2ErrorCode === constants.NGHTTP2_REFUSED_STREAM || error.message.startsWith(NOT_LOOKED_AT);
+  return http2ErrorCode === constants.NGHTTP2_REFUSED_STREAM || error.message.startsWith(GOAWAY_MESSAGE);
 }

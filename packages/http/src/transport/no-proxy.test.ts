@@ -4,10 +4,10 @@ import { noProxy } from './no-proxy.ts';
 const isExcepted = (list: string, url: string): boolean => noProxy(list)(new URL(url));
 
 test.each<[list: string, url: string, excepted: boolean]>([
-  // Nothing at all.
+  // Empty lists.
   ['', 'http://a.example', false],
   [' , ,', 'http://a.example', false],
-  // Names: the name itself, and all below it.
+  // Names match themselves and their subdomains.
   ['a.example', 'http://a.example', true],
   ['a.example', 'https://b.a.example', true],
   ['a.example', 'http://ba.example', false],
@@ -17,17 +17,17 @@ test.each<[list: string, url: string, excepted: boolean]>([
   ['*.a.example', 'http://b.a.example', true],
   ['*.a.example', 'http://a.example', false],
   ['*a.example', 'http://ba.example', false],
-  // However they are written.
+  // Spellings of names.
   ['A.Example', 'http://a.EXAMPLE', true],
   ['a.example.', 'http://a.example', true],
   ['a.example', 'http://a.example.', true],
   ['bücher.example', 'http://xn--bcher-kva.example', true],
   ['my_service.internal', 'http://my_service.internal', true],
-  // Between them.
+  // Separators.
   ['b.example,a.example', 'http://a.example', true],
   ['b.example a.example', 'http://a.example', true],
   [' b.example ,\ta.example\n', 'http://a.example', true],
-  // All.
+  // All hosts.
   ['*', 'http://a.example', true],
   ['b.example, *', 'https://10.0.0.1', true],
   ['*:8080', 'http://a.example:8080', true],
@@ -39,13 +39,13 @@ test.each<[list: string, url: string, excepted: boolean]>([
   ['a.example:80', 'http://a.example', true],
   ['a.example:443', 'https://a.example', true],
   ['a.example:443', 'http://a.example', false],
-  // What a cluster's list looks like.
+  // A typical list of a Kubernetes cluster.
   ['10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,.svc,.cluster.local', 'https://10.96.0.1:443', true],
   ['10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,.svc,.cluster.local', 'http://billing.payments.svc', true],
   ['10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,.svc,.cluster.local', 'http://billing.payments.svc.cluster.local', true],
   ['10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,.svc,.cluster.local', 'https://172.32.0.1', false],
   ['10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,.svc,.cluster.local', 'https://a.example', false],
-  // Addresses and ranges of them.
+  // Addresses and ranges.
   ['10.1.2.3', 'http://10.1.2.3', true],
   ['10.1.2.3', 'http://10.1.2.30', false],
   ['10.1.2.3', 'http://0x0a010203', true],
@@ -68,7 +68,7 @@ test.each<[list: string, url: string, excepted: boolean]>([
   ['10.0.0.0/8', 'http://[::ffff:10.0.0.1]', true],
   ['::ffff:10.0.0.0/104', 'http://10.0.0.1', true],
   ['::ffff:10.0.0.1', 'http://10.0.0.1', true],
-  // What cannot be read is passed over, and the rest still counts.
+  // Entries that cannot be parsed are ignored; the others still count.
   ['10.0.0.0/33,a.example', 'http://10.0.0.1', false],
   ['10.0.0.0/33,a.example', 'http://a.example', true],
   ['10.0.0.0/', 'http://10.0.0.1', false],
@@ -79,7 +79,7 @@ test.each<[list: string, url: string, excepted: boolean]>([
   ['http://a.example', 'http://a.example', false],
   ['.', 'http://a.example', false],
   ['*.', 'http://a.example', false],
-  // This machine.
+  // Loopback.
   ['', 'http://localhost:3000', true],
   ['', 'http://api.localhost', true],
   ['', 'http://localhost.', true],
@@ -93,7 +93,7 @@ test.each<[list: string, url: string, excepted: boolean]>([
   expect(isExcepted(list, url)).toBe(excepted);
 });
 
-test('a target as the transport has it, without brackets and with a port or none', () => {
+test('accepts a target in the form of undici: without brackets, and with a port or none', () => {
   const rule = noProxy('fd00::/8,a.example:443');
   expect(rule({ protocol: 'https:', hostname: 'fd00::1', port: '' })).toBe(true);
   expect(rule({ protocol: 'https:', hostname: 'a.example', port: '' })).toBe(true);

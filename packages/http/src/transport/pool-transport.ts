@@ -10,100 +10,105 @@ import {
 } from '../dispatcher.ts';
 import { hasHeader } from '../headers.ts';
 import { ConnectionPool } from './connection-pool.ts';
-import type { ConnectAlong } from './connector.ts';
-import { Elsewhere } from './elsewhere.ts';
+import { describeRoute, type ConnectionRoute } from './connection-route.ts';
+import type { ConnectRoute } from './connector.ts';
+import { CrossOriginTransports } from './cross-origin-transports.ts';
+import { DrainingConnections } from './draining-connections.ts';
 import { ForwardingPool } from './forwarding-pool.ts';
-import { Leaving } from './leaving.ts';
-import type { Proxy } from './proxy.ts';
-import { describeWay, type Way } from './way.ts';
 
-/** How a transport makes its connections, and for how long it keeps them, in milliseconds. */
-export interface TransportOptions {
-  readonly connect: ConnectAlong;
-  readonly way: (target: ConnectTarget) => Way;
+/** How a transport makes connections, and when it replaces them. */
+export interface PoolTransportOptions {
+  readonly connect: ConnectRoute;
+  readonly routeTo: (target: ConnectTarget) => ConnectionRoute;
   readonly connectTimeoutMs: number;
   readonly maxConnectionAgeMs: number;
   readonly clock: Clock;
-  /** Knows when names have to be asked for again; without it connections only grow old. */
-  readonly names: NameWatch | undefined;
+  /** Detects names that have moved to other addresses; undefined when connections are replaced by age only. */
+  readonly resolver: AddressWatch | undefined;
 }
 
-/** Watches where names lead. */
-export interface NameWatch {
-  isDue(hostname: string): boolean;
-  /** Asks anew, and tells whether the name has left one of its addresses. Never rejects. */
+/** Detects that a host name has moved to other addresses. */
+export interface AddressWatch {
+  /** Whether the addresses of the name have to be resolved again. */
+  isRefreshDue(hostname: string): boolean;
+  /** Resolves the name again if its addresses have expired; true when it has lost an address. Never rejects. */
   hasMoved(hostname: string): Promise<boolean>;
 }
 
 /**
- * A pool for one origin. After `maxConnectionAgeMs` a new pool takes over, which resolves the name anew; the old one
- * closes when what is in flight on it has ended.
+ * The connections to one origin. After `maxConnectionAgeMs`, or when the host name has moved, a new pool takes over, which
+ * resolves the name again. The previous pool closes when its requests in flight have ended.
  */
-class PoolTransport implements Transport {
+export class PoolTransport implements Transport {
   readonly #origin: string;
   readonly #hostname: string;
-  readonly #options: TransportOptions;
+  readonly #options: PoolTransportOptions;
   #connections: Connections;
-  readonly #leaving = new Leaving();
-  #renewAt = Infinity;
-  #others: Elsewhere | undefined;
-  #closed = false;
+  readonly #draining = new DrainingConnections();
+  /** `Infinity` until the first request: the age of connections counts from there. */
+  #replaceAt = Infinity;
+  #crossOrigin: CrossOriginTransports | undefined;
+  #isClosed = false;
 
-  constructor(origin: string, options: TransportOptions) {
+  constructor(origin: string, options: PoolTransportOptions) {
     this.#origin = origin;
     this.#hostname = new URL(origin).hostname;
     this.#options = options;
-    this.#connections = this.#open();
+    this.#connections = this.#createPool();
   }
 
   dispatcher(now: number): HttpDispatcher {
-    if (this.#options.maxConnectionAgeMs !== Infinity) this.#renew(now);
-    if (this.#options.names?.isDue(this.#hostname) === true) void this.#follow(this.#options.names);
+    const { maxConnectionAgeMs, resolver } = this.#options;
+    if (maxConnectionAgeMs !== Infinity) this.#replaceByAge(now);
+    if (resolver?.isRefreshDue(this.#hostname) === true) void this.#replaceIfMoved(resolver);
     return this.#connections;
   }
 
   get elsewhere(): HttpDispatcher {
-    const { way, clock } = this.#options;
-    return (this.#others ??= new Elsewhere(way, clock, (origin) => new PoolTransport(origin, this.#options)));
+    const { routeTo, clock } = this.#options;
+    return (this.#crossOrigin ??= new CrossOriginTransports(
+      routeTo,
+      clock,
+      (origin) => new PoolTransport(origin, this.#options),
+    ));
   }
 
-  #open(): Connections {
-    const way = this.#options.way(new URL(this.#origin));
-    const { connect, connectTimeoutMs: timeoutMs } = this.#options;
-    if (way.forwards) {
-      return new Proxied(
-        new ForwardingPool(way.proxy as Proxy, (_target, callback) => connect(way, callback), timeoutMs),
-      );
+  #createPool(): Connections {
+    const { connect, routeTo, connectTimeoutMs: timeoutMs } = this.#options;
+    const route = routeTo(new URL(this.#origin));
+    if (route.kind === 'forward') {
+      const pool = new ForwardingPool(route.proxy, (_target, callback) => connect(route, callback), timeoutMs);
+      return new ProxiedConnections(pool);
     }
-    const connections = new ConnectionPool({
+    const pool = new ConnectionPool({
       origin: this.#origin,
-      connect: (target, callback) => connect(this.#options.way(target), callback),
+      connect: (target, callback) => connect(routeTo(target), callback),
       timeoutMs,
     });
-    return way.proxy === undefined ? connections : new Proxied(connections);
+    return route.kind === 'direct' ? pool : new ProxiedConnections(pool);
   }
 
-  #renew(now: number): void {
-    if (now >= this.#renewAt) this.#replace();
-    else if (this.#renewAt !== Infinity) return;
-    this.#renewAt = now + this.#options.maxConnectionAgeMs;
+  #replaceByAge(now: number): void {
+    if (now >= this.#replaceAt) this.#replacePool();
+    else if (this.#replaceAt !== Infinity) return;
+    this.#replaceAt = now + this.#options.maxConnectionAgeMs;
   }
 
-  async #follow(names: NameWatch): Promise<void> {
-    const moved = await names.hasMoved(this.#hostname);
-    if (moved && !this.#closed) this.#replace();
+  async #replaceIfMoved(resolver: AddressWatch): Promise<void> {
+    const hasMoved = await resolver.hasMoved(this.#hostname);
+    if (hasMoved && !this.#isClosed) this.#replacePool();
   }
 
-  #replace(): void {
-    this.#leaving.add(this.#connections.close());
-    this.#connections = this.#open();
+  #replacePool(): void {
+    this.#draining.add(this.#connections.close());
+    this.#connections = this.#createPool();
   }
 
   describe(): string {
-    const { connectTimeoutMs, maxConnectionAgeMs, names, way } = this.#options;
-    const via = describeWay(way(new URL(this.#origin)));
+    const { connectTimeoutMs, maxConnectionAgeMs, resolver, routeTo } = this.#options;
+    const via = describeRoute(routeTo(new URL(this.#origin)));
     const age = maxConnectionAgeMs === Infinity ? '' : `, renewed every ${maxConnectionAgeMs} ms`;
-    const move = names === undefined ? '' : ', and when the name has moved';
+    const move = resolver === undefined ? '' : ', and when the name has moved';
     return `its own connection pool${via}, connecting within ${connectTimeoutMs} ms${age}${move}`;
   }
 
@@ -113,13 +118,16 @@ class PoolTransport implements Transport {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await Promise.all([this.#connections.close(), this.#others?.close(), this.#leaving.ended()]);
+    this.#isClosed = true;
+    await Promise.all([this.#connections.close(), this.#crossOrigin?.close(), this.#draining.drained()]);
   }
 }
 
-/** Connections through a proxy. A header for it would reach the origin, at the end of the tunnel. */
-class Proxied implements Connections {
+/**
+ * Connections through a proxy. Refuses a `proxy-authorization` header on requests: through a tunnel it would reach the
+ * origin, which must not learn the credentials for the proxy.
+ */
+class ProxiedConnections implements Connections {
   readonly #connections: Connections;
 
   constructor(connections: Connections) {
@@ -141,8 +149,4 @@ class Proxied implements Connections {
   close(): Promise<void> {
     return this.#connections.close();
   }
-}
-
-export function poolTransport(origin: string, options: TransportOptions): Transport {
-  return new PoolTransport(origin, options);
 }

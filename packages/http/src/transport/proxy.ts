@@ -3,80 +3,80 @@ import type { ConnectTarget } from '../dispatcher.ts';
 import { withoutBrackets } from './ip-address.ts';
 import { noProxy } from './no-proxy.ts';
 
-/** A proxy, taken apart. */
+/** A parsed proxy URL. */
 export interface Proxy {
   readonly kind: 'http' | 'socks5';
-  /** Whether it is spoken to over TLS. */
-  readonly encrypted: boolean;
+  /** Whether the connection to the proxy itself uses TLS. */
+  readonly isEncrypted: boolean;
   /** Without brackets. */
   readonly hostname: string;
   readonly port: number;
-  /** Host and port, to be shown: nothing of it is secret. */
+  /** Host and port for messages; contains no credentials. */
   readonly host: string;
-  /** User and password; undefined when the URL has neither. */
+  /** Undefined when the URL has neither user nor password. */
   readonly credentials: { readonly username: string; readonly password: string } | undefined;
 }
 
-/** The proxy that leads to a target; undefined when it is reached without one. */
-export type Proxies = (target: ConnectTarget) => Proxy | undefined;
+/** Selects the proxy for a target; undefined for a direct connection. */
+export type ProxySelector = (target: ConnectTarget) => Proxy | undefined;
 
 const DEFAULT_PORTS: Readonly<Record<string, number>> = {
   'http:': 80,
   'https:': 443,
   'socks5:': 1080,
-  // As curl writes it when the proxy is to resolve names, which it always is here.
+  // curl's spelling for a proxy that resolves names, which is the default here for both spellings.
   'socks5h:': 1080,
 };
 
-/** SOCKS has one byte for how long user and password are (RFC 1929). */
-const LONGEST_SOCKS_BYTES = 255;
+/** SOCKS has one byte for the length of user and password (RFC 1929). */
+const MAX_SOCKS_CREDENTIAL_BYTES = 255;
 
 /** @param option - false, `env`, or a URL; throws OptionsError (`MAC_INVALID_OPTIONS`) for anything else */
-export function proxiesOf(option: unknown, env: NodeJS.ProcessEnv = process.env): Proxies {
+export function proxySelector(option: unknown, env: NodeJS.ProcessEnv = process.env): ProxySelector {
   if (option === false) return () => undefined;
-  if (option === 'env') return proxiesOfEnvironment(env);
-  const proxy = proxyOf('proxy', option, 'false, "env", or an http, https or socks5 URL without a path');
+  if (option === 'env') return environmentProxies(env);
+  const proxy = parseProxy('proxy', option, 'false, "env", or an http, https or socks5 URL without a path');
   return () => proxy;
 }
 
-/** As Go and curl read it: each variable is for its own protocol, in lower case first. */
-function proxiesOfEnvironment(env: NodeJS.ProcessEnv): Proxies {
+/** Reads the variables as Go and curl do: one per protocol of the target, and lower case before upper case. */
+function environmentProxies(env: NodeJS.ProcessEnv): ProxySelector {
   const read = (name: string): Proxy | undefined => {
-    const used = env[name] ? name : name.toUpperCase();
-    const value = env[used]?.trim();
+    const usedName = env[name] ? name : name.toUpperCase();
+    const value = env[usedName]?.trim();
     if (value === undefined || value === '') return undefined;
-    // `proxy.internal:3128` is what people write.
+    // `proxy.internal:3128`, without a protocol, is common.
     const url = value.includes('://') ? value : `http://${value}`;
-    return proxyOf(`proxy (${used})`, url, 'an http, https or socks5 URL');
+    return parseProxy(`proxy (${usedName})`, url, 'an http, https or socks5 URL');
   };
   const forHttp = read('http_proxy');
   const forHttps = read('https_proxy');
-  const isExcepted = noProxy(env['no_proxy'] || env['NO_PROXY'] || '');
+  const bypassesProxy = noProxy(env['no_proxy'] || env['NO_PROXY'] || '');
   return (target) => {
     const proxy = target.protocol === 'https:' ? forHttps : forHttp;
-    return proxy === undefined || isExcepted(target) ? undefined : proxy;
+    return proxy === undefined || bypassesProxy(target) ? undefined : proxy;
   };
 }
 
-function proxyOf(path: string, value: unknown, allowed: string): Proxy {
+function parseProxy(path: string, value: unknown, allowed: string): Proxy {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
-  const standardPort = url && DEFAULT_PORTS[url.protocol];
+  const defaultPort = url && DEFAULT_PORTS[url.protocol];
   const isBare = url !== undefined && (url.pathname === '/' || url.pathname === '') && url.search + url.hash === '';
-  // The value is not shown: there may be a password in it.
-  if (url === undefined || standardPort === undefined || url.hostname === '' || !isBare) {
+  // The value is withheld from the error: it may contain a password.
+  if (url === undefined || defaultPort === undefined || url.hostname === '' || !isBare) {
     throw new OptionsError(path, withheld(value), allowed);
   }
   const kind = url.protocol.startsWith('socks5') ? 'socks5' : 'http';
-  const port = url.port === '' ? standardPort : Number(url.port);
-  const username = decoded(url.username);
-  const password = decoded(url.password);
-  const tooLong = [username, password].some((text) => Buffer.byteLength(text) > LONGEST_SOCKS_BYTES);
-  if (kind === 'socks5' && tooLong) {
+  const port = url.port === '' ? defaultPort : Number(url.port);
+  const username = decodeCredential(url.username);
+  const password = decodeCredential(url.password);
+  const isTooLong = [username, password].some((text) => Buffer.byteLength(text) > MAX_SOCKS_CREDENTIAL_BYTES);
+  if (kind === 'socks5' && isTooLong) {
     throw new OptionsError(path, withheld(value), 'with a user and a password of 255 bytes at most, as SOCKS has it');
   }
   return {
     kind,
-    encrypted: url.protocol === 'https:',
+    isEncrypted: url.protocol === 'https:',
     hostname: withoutBrackets(url.hostname),
     port,
     host: `${url.hostname}:${port}`,
@@ -84,8 +84,8 @@ function proxyOf(path: string, value: unknown, allowed: string): Proxy {
   };
 }
 
-/** A password with a percent sign in it is often not encoded. */
-function decoded(text: string): string {
+/** Text that is no valid percent-encoding is taken as it is: passwords with a percent sign are often not encoded. */
+function decodeCredential(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

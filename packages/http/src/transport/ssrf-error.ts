@@ -23,7 +23,7 @@ export class HttpSsrfError extends HttpError {
 }
 HttpSsrfError.prototype.name = 'HttpSsrfError';
 
-/** What a failure of the network comes to: an error of its own when it was us who refused to connect. */
-export function explained(failure: HttpNetworkError): HttpError {
+/** Turns a network failure into {@link HttpSsrfError} if the address guard refused to connect. */
+export function toSsrfError(failure: HttpNetworkError): HttpError {
   return failure.cause instanceof AddressBlockedError ? new HttpSsrfError(failure, failure.cause) : failure;
 }

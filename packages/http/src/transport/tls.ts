@@ -25,14 +25,14 @@ export type TlsSource = TlsOptions | (() => TlsOptions);
 
 const TLS_OPTIONS = ['ca', 'cert', 'key', 'passphrase', 'servername', 'minVersion'] as const;
 
-/** Throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option; it shows no value. */
+/** Throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option. The error contains no value: it may be a key. */
 export function assertTlsOptions(tls: unknown, path = 'tls'): asserts tls is TlsOptions {
   assertObject(path, tls);
   assertKnownOptions(path, tls, TLS_OPTIONS);
   const { ca, cert, key, passphrase, servername, minVersion } = tls as TlsOptions;
   const authorities = Array.isArray(ca) ? (ca as readonly unknown[]) : [ca];
-  for (const one of [...authorities, cert, key]) {
-    if (one === undefined || typeof one === 'string' || one instanceof Uint8Array) continue;
+  for (const pem of [...authorities, cert, key]) {
+    if (pem === undefined || typeof pem === 'string' || pem instanceof Uint8Array) continue;
     throw new OptionsError(path, tls, 'with ca, cert and key as PEM: text or bytes');
   }
   if ((cert === undefined) !== (key === undefined))
@@ -44,10 +44,10 @@ export function assertTlsOptions(tls: unknown, path = 'tls'): asserts tls is Tls
 }
 
 /**
- * Throws OptionsError (`MAC_INVALID_OPTIONS`) when certificates and key cannot be read or do not belong together; it shows
- * nothing of them. Takes milliseconds, so it is for options that stay.
+ * Throws OptionsError (`MAC_INVALID_OPTIONS`) when certificates and key cannot be loaded or do not belong together. The error
+ * contains none of them. Takes milliseconds, so only options that are fixed when the client is created are checked this way.
  */
-export function assertSoundTls({ ca, cert, key, passphrase }: TlsOptions): void {
+export function assertLoadableTls({ ca, cert, key, passphrase }: TlsOptions): void {
   try {
     createSecureContext({ ca, cert, key, passphrase } as SecureContextOptions);
   } catch (error) {
@@ -57,21 +57,21 @@ export function assertSoundTls({ ca, cert, key, passphrase }: TlsOptions): void 
 }
 
 /**
- * Asks `source`, and goes on with what it gave before as long as that says the same: for who makes more than one
- * connection with it.
+ * Wraps `source` so that it returns the same object as long as the options are equal. The connector resumes TLS sessions only
+ * as long as it gets the same object.
  */
-export function steadily(source: () => TlsOptions): () => TlsOptions {
+export function reuseEqualTlsOptions(source: () => TlsOptions): () => TlsOptions {
   let last: TlsOptions | undefined;
   return () => {
     const options = source();
     assertTlsOptions(options, 'createHttpClient.tls()');
-    if (last === undefined || !TLS_OPTIONS.every((name) => isSame(last?.[name], options[name]))) last = options;
+    if (last === undefined || !TLS_OPTIONS.every((name) => isEqual(last?.[name], options[name]))) last = options;
     return last;
   };
 }
 
-function isSame(a: TlsOptions[keyof TlsOptions], b: TlsOptions[keyof TlsOptions]): boolean {
+function isEqual(a: TlsOptions[keyof TlsOptions], b: TlsOptions[keyof TlsOptions]): boolean {
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0;
   if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
-  return a.length === b.length && a.every((one: Pem, i) => isSame(one, b[i] as Pem));
+  return a.length === b.length && a.every((pem: Pem, i) => isEqual(pem, b[i] as Pem));
 }

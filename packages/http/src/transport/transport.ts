@@ -1,17 +1,17 @@
 import { ForeignTransport, type ConnectTarget, type Transport } from '../dispatcher.ts';
 import type { HttpClientSettings } from '../settings.ts';
-import { connector } from './connector.ts';
-import { poolTransport } from './pool-transport.ts';
+import { connectionRoute, type ConnectionRoute } from './connection-route.ts';
+import { createConnector } from './connector.ts';
+import { PoolTransport } from './pool-transport.ts';
 import { TtlResolver } from './ttl-resolver.ts';
-import { wayTo, type Way } from './way.ts';
 
-/** The way to `origin`, as the options of the client say. */
-export function transportTo(origin: string, settings: HttpClientSettings): Transport {
+/** Creates the transport to `origin`: connection pools, or the dispatcher from the client's options. */
+export function createTransport(origin: string, settings: HttpClientSettings): Transport {
   const { dispatcher, connection, connectTimeoutMs, clock } = settings;
   if (dispatcher !== undefined) return new ForeignTransport(dispatcher);
   const { maxConnectionAgeMs, resolve } = connection;
-  const names = resolve && new TtlResolver(resolve, clock);
-  const connect = connector(connection, { connectTimeoutMs, clock, names });
-  const way = (target: ConnectTarget): Way => wayTo(target, connection);
-  return poolTransport(origin, { connect, way, connectTimeoutMs, maxConnectionAgeMs, clock, names });
+  const resolver = resolve && new TtlResolver(resolve, clock);
+  const connect = createConnector(connection, { connectTimeoutMs, clock, resolver });
+  const routeTo = (target: ConnectTarget): ConnectionRoute => connectionRoute(target, connection);
+  return new PoolTransport(origin, { connect, routeTo, connectTimeoutMs, maxConnectionAgeMs, clock, resolver });
 }

@@ -31,7 +31,7 @@ const both = [
   { address: '2001:db8::1', ttlMs: 5_000 },
 ];
 
-test('answers as dns.lookup does, by family', async () => {
+test('returns addresses by family, as dns.lookup does', async () => {
   const { look } = resolverOf(() => both);
   expect(await look()).toEqual(['192.0.2.1', '2001:db8::1']);
   expect(await look({ all: true, family: 6 })).toEqual(['2001:db8::1']);
@@ -40,7 +40,7 @@ test('answers as dns.lookup does, by family', async () => {
   expect(await look({ family: 6 })).toEqual(['2001:db8::1', 6]);
 });
 
-test('asks once for many, and again when the first of the addresses has expired', async () => {
+test('resolves once for concurrent lookups, and again when the shortest TTL has passed', async () => {
   const { look, questions } = resolverOf(() => both);
   await Promise.all([look(), look(), look()]);
   await clock.advance(4_999);
@@ -51,7 +51,7 @@ test('asks once for many, and again when the first of the addresses has expired'
   expect(questions).toHaveLength(2);
 });
 
-test.each([0, -5, Number.NaN])('a time of %s is a second, or asked for each time, never forever', async (ttlMs) => {
+test.each([0, -5, Number.NaN])('a TTL of %s never caches an address for longer than a second', async (ttlMs) => {
   const { look, questions } = resolverOf(() => [{ address: '192.0.2.1', ttlMs }]);
   await look();
   await clock.advance(1_000);
@@ -59,32 +59,32 @@ test.each([0, -5, Number.NaN])('a time of %s is a second, or asked for each time
   expect(questions).toHaveLength(2);
 });
 
-test('AC37: nothing at all is an error with a code, and remembered for no time', async () => {
+test('AC37: a result without addresses fails with ENODATA, and is not cached', async () => {
   const { look, questions } = resolverOf(() => []);
   await expect(look()).rejects.toMatchObject({ code: 'ENODATA' });
   await expect(look()).rejects.toMatchObject({ code: 'ENODATA' });
   expect(questions).toHaveLength(2);
 });
 
-test('tells once that a name has left an address, also when a connection has asked first', async () => {
+test('reports once that a name has moved, also when a lookup has refreshed it first', async () => {
   let address = '192.0.2.1';
   const { resolver, look } = resolverOf(() => [{ address, ttlMs: 5_000 }]);
-  expect(resolver.isDue('a.example')).toBe(false);
+  expect(resolver.isRefreshDue('a.example')).toBe(false);
   await look();
-  expect(resolver.isDue('a.example')).toBe(false);
+  expect(resolver.isRefreshDue('a.example')).toBe(false);
   await clock.advance(5_000);
-  expect(resolver.isDue('a.example')).toBe(true);
+  expect(resolver.isRefreshDue('a.example')).toBe(true);
   expect(await resolver.hasMoved('a.example')).toBe(false);
   address = '192.0.2.2';
   await clock.advance(5_000);
   await look();
-  expect(resolver.isDue('a.example')).toBe(true);
+  expect(resolver.isRefreshDue('a.example')).toBe(true);
   expect(await resolver.hasMoved('a.example')).toBe(true);
-  expect(resolver.isDue('a.example')).toBe(false);
+  expect(resolver.isRefreshDue('a.example')).toBe(false);
   expect(await resolver.hasMoved('a.example')).toBe(false);
 });
 
-test('an address more is no move', async () => {
+test('an additional address is not reported as a move', async () => {
   const answers = [{ address: '192.0.2.1', ttlMs: 1_000 }];
   const { resolver, look } = resolverOf(() => [...answers]);
   await look();
@@ -93,7 +93,7 @@ test('an address more is no move', async () => {
   expect(await resolver.hasMoved('a.example')).toBe(false);
 });
 
-test('remembers a thousand names', async () => {
+test('caches a thousand names', async () => {
   const { look, questions } = resolverOf(() => [{ address: '192.0.2.1', ttlMs: 60_000 }]);
   for (let i = 0; i < 1_001; i++) await look({}, `${i}.example`);
   await look({}, '1000.example');
@@ -102,7 +102,7 @@ test('remembers a thousand names', async () => {
   expect(questions).toHaveLength(1_002);
 });
 
-test('a question that is never answered is asked again, and what then comes too late is not taken', async () => {
+test('a query that hangs is sent again after 5 s, and its late result does not replace the newer one', async () => {
   const questions: ((address: string) => void)[] = [];
   const resolver = new TtlResolver(
     () => new Promise((resolve) => questions.push((address) => resolve([{ address, ttlMs: 600_000 }]))),
@@ -122,11 +122,11 @@ test('a question that is never answered is asked again, and what then comes too 
   questions[0]?.('192.0.2.1');
   expect(await Promise.all(early)).toEqual(Array(2).fill([{ address: '192.0.2.1', family: 4 }]));
   expect(await look()).toEqual([{ address: '192.0.2.2', family: 4 }]);
-  expect(resolver.isDue('a.example')).toBe(false);
+  expect(resolver.isRefreshDue('a.example')).toBe(false);
   expect(questions).toHaveLength(2);
 });
 
-test('a name whose question hangs is due again', async () => {
+test('a name whose refresh hangs becomes due again after 5 s', async () => {
   let asked = 0;
   const resolver = new TtlResolver(
     () => (asked++ === 0 ? Promise.resolve([{ address: '192.0.2.1', ttlMs: 1_000 }]) : new Promise(() => {})),
@@ -135,7 +135,7 @@ test('a name whose question hangs is due again', async () => {
   await new Promise((resolve) => resolver.lookup('a.example', { all: true }, resolve));
   await clock.advance(1_000);
   void resolver.hasMoved('a.example');
-  expect(resolver.isDue('a.example')).toBe(false);
+  expect(resolver.isRefreshDue('a.example')).toBe(false);
   await clock.advance(5_000);
-  expect(resolver.isDue('a.example')).toBe(true);
+  expect(resolver.isRefreshDue('a.example')).toBe(true);
 });

@@ -1,6 +1,6 @@
 /**
- * Names by DNS, for as long as DNS says. `dns.lookup` asks the operating system, which does not tell for how long an
- * answer is good; so who uses it has to guess when to ask again. Nothing that has expired is ever answered with.
+ * Resolves host names by DNS and caches the addresses for as long as their TTL says. `dns.lookup` uses the operating system,
+ * which does not report a TTL, so its callers have to guess when to resolve again. Expired addresses are never returned.
  */
 import { lookup as systemLookup, promises as dns, type LookupAddress, type LookupOptions } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
@@ -17,131 +17,128 @@ export interface ResolvedAddress {
 /** Resolves a host name to its addresses. Should reject with an error that has a `code`, such as `ENOTFOUND`. */
 export type ResolveFunction = (hostname: string) => Promise<readonly ResolvedAddress[]>;
 
-/** A record may say 0; asking for each connection would still be too often. */
-const SHORTEST_MS = 1_000;
-/** Hosts that redirects lead to are remembered as well. */
-const MOST_NAMES = 1_000;
-/** A question that was not answered for so long is asked again beside it: it may never be. */
-const PATIENCE_MS = 5_000;
-/** When DNS tells only of one family, since the question for the other failed, that is no reason to do without for long. */
-const PARTIAL_MS = 5_000;
-/** A name that only the operating system knows, from its hosts file say, is asked for again after this. */
+/** A record may have a TTL of 0; resolving for each connection would still be too often. */
+const MIN_TTL_MS = 1_000;
+/** Bounds the cache: redirects may lead to any number of hosts. */
+const MAX_CACHED_NAMES = 1_000;
+/** A query that is not answered within this time is sent again; the first one stays in flight and may never be answered. */
+const QUERY_PATIENCE_MS = 5_000;
+/** When the query for one address family fails, the addresses of the other are used, but only for this long. */
+const ONE_FAMILY_TTL_MS = 5_000;
+/** The TTL of a name that only the operating system knows, for example from its hosts file. */
 const SYSTEM_TTL_MS = 60_000;
 
-interface Known {
+interface CachedName {
   readonly addresses: readonly LookupAddress[];
-  readonly askedAt: number;
-  /** Until then they are answered with. */
+  readonly queriedAt: number;
   readonly expiresAt: number;
-  /** From then on it is worth asking again. */
-  askAt: number;
-  /** Whether an address it had before has gone, and nobody was told so far. */
-  moved: boolean;
+  /** When to resolve again: at `expiresAt`, or later after a failure. */
+  refreshAt: number;
+  /** Whether an earlier address is gone, and `hasMoved` has not reported it yet. */
+  hasMoved: boolean;
 }
 
-interface Question {
-  readonly answer: Promise<readonly LookupAddress[]>;
-  readonly askedAt: number;
+interface Query {
+  readonly addresses: Promise<readonly LookupAddress[]>;
+  readonly startedAt: number;
 }
 
 export class TtlResolver {
   readonly #resolve: ResolveFunction;
   readonly #clock: Clock;
-  /** Those asked for the longest ago are forgotten first. */
-  readonly #known = new RecencyMap<string, Known>();
-  readonly #pending = new Map<string, Question>();
+  /** The names that were resolved the longest ago are evicted first. */
+  readonly #cache = new RecencyMap<string, CachedName>();
+  readonly #queries = new Map<string, Query>();
 
   constructor(resolve: ResolveFunction, clock: Clock) {
     this.#resolve = resolve;
     this.#clock = clock;
   }
 
-  /** As `dns.lookup`. */
+  /** Has the interface of `dns.lookup`. */
   readonly lookup: LookupFunction = (hostname, options: LookupOptions, callback) => {
     this.#addresses(hostname).then(
       (all) => {
         const family = options.family === 'IPv4' ? 4 : options.family === 'IPv6' ? 6 : (options.family ?? 0);
-        const fitting = family === 0 ? all : all.filter((one) => one.family === family);
-        if (options.all === true) callback(null, [...fitting]);
-        else callback(null, fitting[0]?.address as string, fitting[0]?.family);
+        const matching = family === 0 ? all : all.filter((address) => address.family === family);
+        if (options.all === true) callback(null, [...matching]);
+        else callback(null, matching[0]?.address as string, matching[0]?.family);
       },
       (error: NodeJS.ErrnoException) => callback(error, []),
     );
   };
 
-  /** Whether there may be news of a name; not before it was first asked for. */
-  isDue(hostname: string): boolean {
-    const known = this.#known.peek(hostname);
-    if (known === undefined || this.#questionOf(hostname) !== undefined) return false;
-    return known.moved || this.#clock.monotonic() >= known.askAt;
+  /** Whether the name should be resolved again; false for a name that was never resolved. */
+  isRefreshDue(hostname: string): boolean {
+    const cached = this.#cache.peek(hostname);
+    if (cached === undefined || this.#pendingQuery(hostname) !== undefined) return false;
+    return cached.hasMoved || this.#clock.monotonic() >= cached.refreshAt;
   }
 
-  /** Asks anew, and tells whether the name has left one of the addresses it had. Never rejects. */
+  /** Resolves the name again if its addresses have expired; true, once, when it has lost an address. Never rejects. */
   async hasMoved(hostname: string): Promise<boolean> {
-    // A failure changes nothing for what is connected; it is asked for again a little later.
+    // A failure does not affect open connections; the name is resolved again a little later.
     await this.#addresses(hostname).catch(() => {
-      const known = this.#known.peek(hostname);
-      if (known !== undefined) known.askAt = this.#clock.monotonic() + SHORTEST_MS;
+      const cached = this.#cache.peek(hostname);
+      if (cached !== undefined) cached.refreshAt = this.#clock.monotonic() + MIN_TTL_MS;
     });
-    const known = this.#known.peek(hostname);
-    if (known?.moved !== true) return false;
-    known.moved = false;
+    const cached = this.#cache.peek(hostname);
+    if (cached?.hasMoved !== true) return false;
+    cached.hasMoved = false;
     return true;
   }
 
   #addresses(hostname: string): Promise<readonly LookupAddress[]> {
-    const known = this.#known.peek(hostname);
-    if (known !== undefined && this.#clock.monotonic() < known.expiresAt) return Promise.resolve(known.addresses);
-    const pending = this.#questionOf(hostname);
-    if (pending !== undefined) return pending.answer;
-    const askedAt = this.#clock.monotonic();
-    const answer = this.#ask(hostname, askedAt).finally(() => {
-      if (this.#pending.get(hostname)?.answer === answer) this.#pending.delete(hostname);
+    const cached = this.#cache.peek(hostname);
+    if (cached !== undefined && this.#clock.monotonic() < cached.expiresAt) return Promise.resolve(cached.addresses);
+    const pending = this.#pendingQuery(hostname);
+    if (pending !== undefined) return pending.addresses;
+    const startedAt = this.#clock.monotonic();
+    const addresses = this.#query(hostname, startedAt).finally(() => {
+      if (this.#queries.get(hostname)?.addresses === addresses) this.#queries.delete(hostname);
     });
-    this.#pending.set(hostname, { answer, askedAt });
-    return answer;
+    this.#queries.set(hostname, { addresses, startedAt });
+    return addresses;
   }
 
-  /** The one that is worth waiting for, if any. */
-  #questionOf(hostname: string): Question | undefined {
-    const question = this.#pending.get(hostname);
-    return question !== undefined && this.#clock.monotonic() - question.askedAt < PATIENCE_MS ? question : undefined;
+  /** The query in flight for a name, unless it has taken too long. */
+  #pendingQuery(hostname: string): Query | undefined {
+    const query = this.#queries.get(hostname);
+    return query !== undefined && this.#clock.monotonic() - query.startedAt < QUERY_PATIENCE_MS ? query : undefined;
   }
 
-  async #ask(hostname: string, askedAt: number): Promise<readonly LookupAddress[]> {
+  async #query(hostname: string, startedAt: number): Promise<readonly LookupAddress[]> {
     const records = await this.#resolve(hostname);
     if (records.length === 0) {
       throw Object.assign(new Error('The host has no address'), { code: 'ENODATA', hostname });
     }
     const addresses = records.map(({ address }) => ({ address, family: isIP(address) }));
-    const before = this.#known.peek(hostname);
-    // It took so long that it was asked again, and that was answered first.
-    if (before !== undefined && before.askedAt > askedAt) return addresses;
-    const left = before?.addresses.some(({ address }) => addresses.every((one) => one.address !== address));
-    if (before === undefined && this.#known.size >= MOST_NAMES) this.#known.deleteOldest();
-    const ttlMs = Math.max(SHORTEST_MS, Math.min(...records.map((record) => record.ttlMs)));
+    const previous = this.#cache.peek(hostname);
+    // This query took so long that a later one was sent, and that was answered first.
+    if (previous !== undefined && previous.queriedAt > startedAt) return addresses;
+    const hasLost = ({ address: old }: LookupAddress): boolean => addresses.every(({ address }) => address !== old);
+    const hasMoved = previous !== undefined && (previous.hasMoved || previous.addresses.some(hasLost));
+    if (previous === undefined && this.#cache.size >= MAX_CACHED_NAMES) this.#cache.deleteOldest();
+    const ttlMs = Math.max(MIN_TTL_MS, Math.min(...records.map((record) => record.ttlMs)));
     const expiresAt = this.#clock.monotonic() + ttlMs;
-    this.#known.set(hostname, {
-      addresses,
-      askedAt,
-      expiresAt,
-      askAt: expiresAt,
-      moved: left === true || before?.moved === true,
-    });
+    this.#cache.set(hostname, { addresses, queriedAt: startedAt, expiresAt, refreshAt: expiresAt, hasMoved });
     return addresses;
   }
 }
 
-/** The addresses DNS has for a name, IPv4 first; of a name that DNS does not know, those of the operating system. */
+/**
+ * Resolves a name by DNS, IPv4 addresses first. A name without records in DNS is resolved by the operating system, which also
+ * knows the hosts file.
+ */
 export async function resolveByDns(hostname: string): Promise<readonly ResolvedAddress[]> {
-  const answers = await Promise.allSettled([
+  const results = await Promise.allSettled([
     dns.resolve4(hostname, { ttl: true }),
     dns.resolve6(hostname, { ttl: true }),
   ]);
-  const records = answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
-  const longestMs = answers.some(isUnknown) ? PARTIAL_MS : Infinity;
+  const records = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
+  const maxTtlMs = results.some(isFailedQuery) ? ONE_FAMILY_TTL_MS : Infinity;
   if (records.length > 0)
-    return records.map(({ address, ttl }) => ({ address, ttlMs: Math.min(ttl * 1_000, longestMs) }));
+    return records.map(({ address, ttl }) => ({ address, ttlMs: Math.min(ttl * 1_000, maxTtlMs) }));
   return new Promise((resolve, reject) => {
     systemLookup(hostname, { all: true }, (error, addresses) => {
       if (error !== null) reject(error);
@@ -150,7 +147,7 @@ export async function resolveByDns(hostname: string): Promise<readonly ResolvedA
   });
 }
 
-/** Whether there was no answer; "there is none of this family" is one. */
-function isUnknown(answer: PromiseSettledResult<unknown>): boolean {
-  return answer.status === 'rejected' && !['ENODATA', 'ENOTFOUND'].includes((answer.reason as { code: string }).code);
+/** Whether the query itself failed. That a name has no address of a family is an answer, not a failure. */
+function isFailedQuery(result: PromiseSettledResult<unknown>): boolean {
+  return result.status === 'rejected' && !['ENODATA', 'ENOTFOUND'].includes((result.reason as { code: string }).code);
 }

@@ -3,181 +3,180 @@ import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Clock } from '@macadam/core';
 import type { Connect, ConnectTarget } from '../dispatcher.ts';
 import { codeOf } from '../failure-code.ts';
-import { handshakeWith, type Handshake } from './handshakes.ts';
 import { withoutBrackets } from './ip-address.ts';
-import { ownFault } from './own-faults.ts';
+import { localFailure } from './local-failures.ts';
 import type { Proxy } from './proxy.ts';
-import { ProxyFailure } from './proxy-failure.ts';
+import { ProxyError } from './proxy-error.ts';
+import { proxyHandshake, type ProxyHandshake } from './proxy-handshakes.ts';
 
-const BROKEN_CODES: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
+const CONNECTION_LOST_CODES: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
-/** How tunnels are made. */
 export interface TunnelOptions {
   /** Connects to the proxy itself. */
-  readonly reach: (proxy: Proxy, callback: Parameters<Connect>[1]) => void;
-  /** In milliseconds, until it can be used: opened by the proxy, and encrypted where it is to be. */
+  readonly connectToProxy: (proxy: Proxy, callback: Parameters<Connect>[1]) => void;
+  /** The limit until the tunnel is open and, for https, encrypted. */
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** Finds, and checks, the address on this side; undefined when the proxy is given the name. */
+  /** Resolves, and checks, the address of the target here; undefined when the proxy resolves the name. */
   readonly lookup: LookupFunction | undefined;
-  /** Encrypts what goes through the tunnel. */
-  readonly secure: Connect;
+  /** Does the TLS handshake with the target through the tunnel. */
+  readonly encrypt: Connect;
 }
 
-/** Connects through a proxy, which is asked for a connection and then only passes bytes on. */
-export function tunnel(options: TunnelOptions): (proxy: Proxy, ...rest: Parameters<Connect>) => void {
-  return (proxy, target, callback) => new Opening(options, proxy, target, callback).start();
+/** Creates a function that connects through a proxy, which opens a connection to the target and passes bytes on. */
+export function tunnelConnector(options: TunnelOptions): (proxy: Proxy, ...rest: Parameters<Connect>) => void {
+  return (proxy, target, callback) => new TunnelAttempt(options, proxy, target, callback).start();
 }
 
-/** One tunnel, until it is open or has failed. Whatever else happens then comes too late. */
-class Opening {
+/** Opens one tunnel. Calls back once; events that come after that are ignored. */
+class TunnelAttempt {
   readonly #options: TunnelOptions;
   readonly #proxy: Proxy;
   readonly #target: ConnectTarget;
   readonly #callback: Parameters<Connect>[1];
   readonly #timer: { cancel(): void };
   #socket: Socket | undefined;
-  #waitsFor: 'address' | 'proxy' | 'encryption' = 'address';
-  #over = false;
+  #phase: 'lookup' | 'proxy' | 'encryption' = 'lookup';
+  #isSettled = false;
 
   constructor(options: TunnelOptions, proxy: Proxy, target: ConnectTarget, callback: Parameters<Connect>[1]) {
     this.#options = options;
     this.#proxy = proxy;
     this.#target = target;
     this.#callback = callback;
-    this.#timer = options.clock.setTimer(() => this.#timedOut(), options.timeoutMs);
+    this.#timer = options.clock.setTimer(() => this.#onTimeout(), options.timeoutMs);
   }
 
   start(): void {
     const { lookup } = this.#options;
     const host = withoutBrackets(this.#target.hostname);
     if (lookup === undefined || isIP(host) !== 0) {
-      this.#ask([host]);
+      this.#requestTunnel([host]);
       return;
     }
-    this.#attempt(() => {
+    this.#guarded(() => {
       lookup(host, { all: true }, (error, addresses) => {
-        if (this.#over) return;
+        if (this.#isSettled) return;
         if (error !== null) this.#fail(error);
-        else this.#ask(oneOfEachFamily(addresses as LookupAddress[]));
+        else this.#requestTunnel(oneOfEachFamily(addresses as LookupAddress[]));
       });
     });
   }
 
-  /** @param hosts - where to, in turn when the proxy cannot connect there: it may have no IPv6, say */
-  #ask(hosts: readonly string[]): void {
+  /** @param hosts - tried in turn while the proxy cannot connect to them: it may have no IPv6, for example */
+  #requestTunnel(hosts: readonly string[]): void {
     const { protocol, port } = this.#target;
-    const [host = '', ...others] = hosts;
+    const [host = '', ...fallbackHosts] = hosts;
     const destination = { host, port: Number(port) || (protocol === 'https:' ? 443 : 80) };
-    this.#waitsFor = 'proxy';
-    this.#attempt(() => {
-      this.#options.reach(this.#proxy, (error, socket) => {
-        if (this.#over) socket?.destroy();
+    this.#phase = 'proxy';
+    this.#guarded(() => {
+      this.#options.connectToProxy(this.#proxy, (error, socket) => {
+        if (this.#isSettled) socket?.destroy();
         else if (error !== null) this.#fail(error);
-        else this.#shakeHands(socket, handshakeWith(this.#proxy, destination), others);
+        else this.#shakeHands(socket, proxyHandshake(this.#proxy, destination), fallbackHosts);
       });
     });
   }
 
-  #shakeHands(socket: Socket, handshake: Handshake, others: readonly string[]): void {
+  #shakeHands(socket: Socket, handshake: ProxyHandshake, fallbackHosts: readonly string[]): void {
     this.#socket = socket;
     let received: Buffer = Buffer.alloc(0);
-    const read = (): void => {
-      for (let piece = socket.read() as Buffer | null; piece !== null; piece = socket.read() as Buffer | null) {
-        received = Buffer.concat([received, piece]);
+    const onReadable = (): void => {
+      for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) {
+        received = Buffer.concat([received, chunk]);
       }
-      while (!this.#over) {
+      while (!this.#isSettled) {
         const step = handshake.step(received);
         if (step.next === 'read') return;
         if (step.next === 'fail') {
-          release();
-          if (step.code === 'ERR_PROXY_UNAVAILABLE' && others.length > 0) {
+          removeListeners();
+          if (step.code === 'ERR_PROXY_UNAVAILABLE' && fallbackHosts.length > 0) {
             socket.destroy();
-            this.#ask(others);
-          } else this.#fail(new ProxyFailure(this.#proxy.host, step.why, step.code));
+            this.#requestTunnel(fallbackHosts);
+          } else this.#fail(new ProxyError(this.#proxy.host, step.what, step.code));
           return;
         }
-        received = received.subarray(step.used);
+        received = received.subarray(step.consumed);
         if (step.next === 'open') {
-          release();
+          removeListeners();
           if (received.length > 0) socket.unshift(received);
-          this.#opened(socket);
+          this.#onOpen(socket);
           return;
         }
         if (step.bytes.length > 0) socket.write(step.bytes);
       }
     };
-    const broken = (error?: Error | boolean): void => {
+    const onClosed = (error?: Error | boolean): void => {
       const cause = error instanceof Error ? error : undefined;
-      this.#fail(new ProxyFailure(this.#proxy.host, 'closed the connection it was asked for', 'ECONNRESET', cause));
+      this.#fail(new ProxyError(this.#proxy.host, 'closed the connection it was asked for', 'ECONNRESET', cause));
     };
-    const release = (): void => {
-      socket.off('readable', read).off('error', broken).off('end', broken).off('close', broken);
+    const removeListeners = (): void => {
+      socket.off('readable', onReadable).off('error', onClosed).off('end', onClosed).off('close', onClosed);
     };
-    socket.on('readable', read).on('error', broken).on('end', broken).on('close', broken);
+    socket.on('readable', onReadable).on('error', onClosed).on('end', onClosed).on('close', onClosed);
     socket.write(handshake.opening);
   }
 
-  #opened(socket: Socket): void {
+  #onOpen(socket: Socket): void {
     if (this.#target.protocol !== 'https:') {
-      this.#end();
+      this.#settle();
       this.#callback(null, socket);
       return;
     }
-    this.#waitsFor = 'encryption';
-    this.#attempt(() => {
-      this.#options.secure({ ...this.#target, httpSocket: socket } as ConnectTarget, (error, secured) => {
-        if (this.#over) secured?.destroy();
-        else if (error !== null) this.#fail(this.#inTunnel(error));
+    this.#phase = 'encryption';
+    this.#guarded(() => {
+      this.#options.encrypt({ ...this.#target, httpSocket: socket } as ConnectTarget, (error, encrypted) => {
+        if (this.#isSettled) encrypted?.destroy();
+        else if (error !== null) this.#fail(this.#encryptionError(error));
         else {
-          this.#end();
-          this.#callback(null, secured);
+          this.#settle();
+          this.#callback(null, encrypted);
         }
       });
     });
   }
 
-  /** What the proxy passed on is the target's, such as its certificate. That it passes nothing on any more it may be to blame for. */
-  #inTunnel(error: Error): Error {
-    if (!BROKEN_CODES.has(codeOf(error))) return error;
-    return new ProxyFailure(this.#proxy.host, 'closed the tunnel before it was encrypted', codeOf(error), error);
+  /** A lost connection may be the fault of the proxy. Anything else, such as a wrong certificate, is the target's. */
+  #encryptionError(error: Error): Error {
+    if (!CONNECTION_LOST_CODES.has(codeOf(error))) return error;
+    return new ProxyError(this.#proxy.host, 'closed the tunnel before it was encrypted', codeOf(error), error);
   }
 
-  /** A resolver of the caller's may throw, and so does TLS over a certificate that it cannot read. */
-  #attempt(step: () => void): void {
+  /** A `lookup` of the caller may throw, and so does TLS over a certificate that it cannot read. */
+  #guarded(step: () => void): void {
     try {
       step();
     } catch (error) {
-      queueMicrotask(() => this.#fail(ownFault(error)));
+      queueMicrotask(() => this.#fail(localFailure(error)));
     }
   }
 
-  #timedOut(): void {
-    // In the words of the transport for its own connections.
+  #onTimeout(): void {
+    // The code of undici for its own connect timeouts.
     const code = 'UND_ERR_CONNECT_TIMEOUT';
     const within = `within ${this.#options.timeoutMs} ms`;
-    if (this.#waitsFor === 'proxy') {
-      this.#fail(new ProxyFailure(this.#proxy.host, `made no connection ${within}`, code));
+    if (this.#phase === 'proxy') {
+      this.#fail(new ProxyError(this.#proxy.host, `made no connection ${within}`, code));
       return;
     }
-    const what = this.#waitsFor === 'address' ? 'looked up' : 'ready to encrypt';
+    const what = this.#phase === 'lookup' ? 'looked up' : 'ready to encrypt';
     this.#fail(Object.assign(new Error(`The host was not ${what} ${within}`), { code }));
   }
 
   #fail(error: Error): void {
-    if (this.#over) return;
-    this.#end();
+    if (this.#isSettled) return;
+    this.#settle();
     this.#socket?.destroy();
     this.#callback(error, null);
   }
 
-  #end(): void {
-    this.#over = true;
+  #settle(): void {
+    this.#isSettled = true;
     this.#timer.cancel();
   }
 }
 
 function oneOfEachFamily(addresses: readonly LookupAddress[]): string[] {
-  const others = addresses.filter(({ family }) => family !== addresses[0]?.family);
-  return [...addresses.slice(0, 1), ...others.slice(0, 1)].map(({ address }) => address);
+  const otherFamily = addresses.filter(({ family }) => family !== addresses[0]?.family);
+  return [...addresses.slice(0, 1), ...otherFamily.slice(0, 1)].map(({ address }) => address);
 }

@@ -1,24 +1,28 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { handshakeWith, type Destination, type Step } from './handshakes.ts';
-import { proxiesOf, type Proxy } from './proxy.ts';
+import { proxyHandshake, type Destination, type HandshakeStep } from './proxy-handshakes.ts';
+import { proxySelector, type Proxy } from './proxy.ts';
 
-const proxyOf = (url: string): Proxy => proxiesOf(url)(new URL('http://a.example')) as Proxy;
+const proxyOf = (url: string): Proxy => proxySelector(url)(new URL('http://a.example')) as Proxy;
 const a: Destination = { host: 'a.example', port: 443 };
 
-/** What comes of `answers`, of which each is given after the step before; the rest of the last one after `open`. */
-function converse(url: string, answers: readonly Uint8Array[], to = a): { sent: string[]; end: Step; rest: string } {
-  const handshake = handshakeWith(proxyOf(url), to);
+/** Feeds `answers` to a handshake, one after the other. `rest` is what was not consumed. */
+function converse(
+  url: string,
+  answers: readonly Uint8Array[],
+  to = a,
+): { sent: string[]; end: HandshakeStep; rest: string } {
+  const handshake = proxyHandshake(proxyOf(url), to);
   const sent = [Buffer.from(handshake.opening).toString('latin1')];
   let received = Buffer.alloc(0);
-  let end: Step = { next: 'read' };
+  let end: HandshakeStep = { next: 'read' };
   for (const answer of answers) {
     received = Buffer.concat([received, answer]);
     for (end = handshake.step(received); end.next === 'send'; end = handshake.step(received)) {
       sent.push(Buffer.from(end.bytes).toString('latin1'));
-      received = received.subarray(end.used);
+      received = received.subarray(end.consumed);
     }
-    if (end.next === 'open') received = received.subarray(end.used);
+    if (end.next === 'open') received = received.subarray(end.consumed);
   }
   return { sent, end, rest: received.toString('latin1') };
 }
@@ -44,7 +48,7 @@ describe('CONNECT', () => {
     ['HTTP/1.0 200\r\n\r\n', { next: 'open' }, ''],
     ['HTTP/1.1 204 No\r\nvia: x\r\n\r\n', { next: 'open' }, ''],
     ['HTTP/1.1 200 OK\n\nfirst', { next: 'open' }, 'first'],
-    // It has no body, whatever it says.
+    // A 2xx response to CONNECT has no body, whatever content-length says.
     ['HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfirst', { next: 'open' }, 'first'],
     ['HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\nx', { next: 'open' }, 'x'],
     ['', { next: 'read' }, ''],
@@ -54,7 +58,7 @@ describe('CONNECT', () => {
     expect(converse('http://p', [text(answer)])).toMatchObject({ end, rest });
   });
 
-  test.each<[answer: string, code: string, why: string]>([
+  test.each<[answer: string, code: string, what: string]>([
     ['HTTP/1.1 403 Forbidden\r\n', 'ERR_PROXY_TUNNEL', 'answered 403 to CONNECT'],
     ['HTTP/1.1 407 canary\r\n\r\n', 'ERR_PROXY_TUNNEL', 'answered 407 to CONNECT'],
     ['HTTP/1.1 302 Found\r\nlocation: http://canary\r\n\r\n', 'ERR_PROXY_TUNNEL', 'answered 302 to CONNECT'],
@@ -69,8 +73,8 @@ describe('CONNECT', () => {
     ['HTTP/1.1 2000 OK\r\n\r\n', 'ERR_PROXY_TUNNEL', 'gave an answer that is not HTTP to CONNECT'],
     ['HTTP/1.1 canary\r\n\r\n', 'ERR_PROXY_TUNNEL', 'gave an answer that is not HTTP to CONNECT'],
     [`HTTP/1.1 200 OK\r\nx: ${'canary'.repeat(3_000)}`, 'ERR_PROXY_TUNNEL', 'gave an answer without an end to CONNECT'],
-  ])('%.40j is %s', (answer, code, why) => {
-    expect(converse('http://p', [text(answer)]).end).toEqual({ next: 'fail', code, why });
+  ])('%.40j is %s', (answer, code, what) => {
+    expect(converse('http://p', [text(answer)]).end).toEqual({ next: 'fail', code, what });
   });
 });
 
@@ -87,24 +91,36 @@ describe('SOCKS 5', () => {
       ['\x05\x02\x00\x02', '\x01\x04user\x04pass', request],
       a,
     ],
-    ['with credentials it does not want', 'socks5://u:p@p', ['\x05\x00', open], ['\x05\x02\x00\x02', request], a],
     [
-      'for an address',
+      'with credentials that the proxy does not request',
+      'socks5://u:p@p',
+      ['\x05\x00', open],
+      ['\x05\x02\x00\x02', request],
+      a,
+    ],
+    [
+      'to an IPv4 address',
       'socks5://p',
       ['\x05\x00', open],
       ['\x05\x01\x00', '\x05\x01\x00\x01\x0a\x00\x00\x01\x00\x50'],
       { host: '10.0.0.1', port: 80 },
     ],
     [
-      'for one of IPv6',
+      'to an IPv6 address',
       'socks5://p',
       ['\x05\x00', open],
       ['\x05\x01\x00', `\x05\x01\x00\x04${'\x00'.repeat(15)}\x01\x00\x50`],
       { host: '::1', port: 80 },
     ],
-    ['answered with a name', 'socks5://p', ['\x05\x00', '\x05\x00\x00\x03\x01p\x00\x00'], ['\x05\x01\x00', request], a],
     [
-      'answered with IPv6',
+      'with a bound address that is a name',
+      'socks5://p',
+      ['\x05\x00', '\x05\x00\x00\x03\x01p\x00\x00'],
+      ['\x05\x01\x00', request],
+      a,
+    ],
+    [
+      'with a bound address of IPv6',
       'socks5://p',
       ['\x05\x00', `\x05\x00\x00\x04${'\x00'.repeat(18)}`],
       ['\x05\x01\x00', request],
@@ -113,14 +129,14 @@ describe('SOCKS 5', () => {
   ])('%s', (_what, url, answers, sent, to) => {
     const all = converse(url, answers.map(text), to);
     expect(all).toMatchObject({ sent, end: { next: 'open' }, rest: '' });
-    // However it is cut, and with more behind it.
+    // Split into single bytes, and in one piece with data of the target behind it.
     const bytes = text(`${answers.join('')}first`);
     const cut = converse(url, Array.from(bytes, (byte) => Uint8Array.of(byte)).slice(0, -5), to);
     expect(cut).toMatchObject({ sent, end: { next: 'open' }, rest: '' });
     expect(converse(url, [bytes], to)).toMatchObject({ sent, end: { next: 'open' }, rest: 'first' });
   });
 
-  test.each<[answers: string[], code: string, why: string]>([
+  test.each<[answers: string[], code: string, what: string]>([
     [['HTTP/1.1 400 canary'], 'ERR_PROXY_TUNNEL', 'does not speak SOCKS 5'],
     [['\x04\x00'], 'ERR_PROXY_TUNNEL', 'does not speak SOCKS 5'],
     [['\x05\xff'], 'ERR_PROXY_TUNNEL', 'wants to be authenticated to in another way (SOCKS)'],
@@ -132,16 +148,16 @@ describe('SOCKS 5', () => {
     [['\x05\x00', '\x05\x05'], 'ERR_PROXY_UNAVAILABLE', 'had its connection refused by the host (SOCKS)'],
     [['\x05\x00', '\x05\x08'], 'ERR_PROXY_TUNNEL', 'answered 8 (SOCKS)'],
     [['\x05\x00', '\x05\x00\x00\x07'], 'ERR_PROXY_TUNNEL', 'does not speak SOCKS 5'],
-  ])('%j is %s', (answers, code, why) => {
-    expect(converse('socks5://u:p@p', answers.map(text)).end).toEqual({ next: 'fail', code, why });
+  ])('%j is %s', (answers, code, what) => {
+    expect(converse('socks5://u:p@p', answers.map(text)).end).toEqual({ next: 'fail', code, what });
   });
 
-  test('credentials that were not given are not asked for', () => {
+  test('fails when the proxy requests credentials that the URL does not have', () => {
     expect(converse('socks5://p', [text('\x05\x02')]).end).toMatchObject({ next: 'fail' });
   });
 });
 
-test('whatever bytes come, in whatever pieces: a decision, within what was received', () => {
+test('property: any bytes in any pieces lead to a step that consumes no more than was received', () => {
   const beginnings = ['', 'HTTP/1.1 200 OK\r\n', 'HTTP/1.1 1', '\x05\x00', '\x05\x02\x01\x00', '\x05\x00\x05\x00\x00'];
   fc.assert(
     fc.property(
@@ -149,7 +165,7 @@ test('whatever bytes come, in whatever pieces: a decision, within what was recei
       fc.constantFrom(...beginnings),
       fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 }),
       (url, beginning, pieces) => {
-        const handshake = handshakeWith(proxyOf(url), a);
+        const handshake = proxyHandshake(proxyOf(url), a);
         let received = Buffer.from(beginning, 'latin1');
         for (const piece of pieces) {
           received = Buffer.concat([received, piece]);
@@ -157,10 +173,10 @@ test('whatever bytes come, in whatever pieces: a decision, within what was recei
             const step = handshake.step(received);
             if (step.next === 'fail') return;
             if (step.next === 'read') break;
-            expect(step.used).toBeGreaterThan(0);
-            expect(step.used).toBeLessThanOrEqual(received.length);
+            expect(step.consumed).toBeGreaterThan(0);
+            expect(step.consumed).toBeLessThanOrEqual(received.length);
             if (step.next === 'open') return;
-            received = received.subarray(step.used);
+            received = received.subarray(step.consumed);
           }
         }
       },

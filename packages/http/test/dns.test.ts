@@ -12,7 +12,7 @@ const AAAA = 28;
 const SERVFAIL = 2;
 const NXDOMAIN = 3;
 
-/** A DNS server, which Node asks until the end of the test: a code, or addresses with their time in seconds, by type. */
+/** A DNS server that Node uses until the end of the test. Responds, by type, with a code or addresses and TTLs in seconds. */
 async function dnsServer(
   answer: (type: number) => number | readonly [address: number[], ttl: number][],
 ): Promise<void> {
@@ -49,7 +49,7 @@ async function dnsServer(
 const four: [number[], number] = [[192, 0, 2, 1], 300];
 const six: [number[], number] = [[0x20, 1, 0xd, 0xb8, ...Array<number>(11).fill(0), 1], 60];
 
-test('names by DNS: both families, IPv4 first, each with its time', async () => {
+test('resolves both address families, IPv4 first, each with its TTL', async () => {
   await dnsServer((type) => (type === A ? [four] : [six]));
   expect(await resolveByDns('a.example')).toEqual([
     { address: '192.0.2.1', ttlMs: 300_000 },
@@ -57,18 +57,21 @@ test('names by DNS: both families, IPv4 first, each with its time', async () => 
   ]);
 });
 
-test('a name that has one family is done with', async () => {
+test('resolves a name with addresses of one family only', async () => {
   await dnsServer((type) => (type === A ? [four] : []));
   expect(await resolveByDns('a.example')).toEqual([{ address: '192.0.2.1', ttlMs: 300_000 }]);
 });
 
-test('when the question for one family fails, the other is used, and asked for again before long', async () => {
+test('when the query for one family fails, uses the other for 5 s only', async () => {
   await dnsServer((type) => (type === A ? SERVFAIL : [six]));
   expect(await resolveByDns('a.example')).toEqual([{ address: '2001:db8::1', ttlMs: 5_000 }]);
 });
 
-test.each([SERVFAIL, NXDOMAIN])('a name of which DNS tells nothing (%i) is looked up by the system', async (code) => {
-  await dnsServer(() => code);
-  const found = await resolveByDns('localhost');
-  expect(found.map(({ address }) => address)).toContain('127.0.0.1');
-});
+test.each([SERVFAIL, NXDOMAIN])(
+  'a name that DNS does not resolve (code %i) is resolved by the operating system',
+  async (code) => {
+    await dnsServer(() => code);
+    const found = await resolveByDns('localhost');
+    expect(found.map(({ address }) => address)).toContain('127.0.0.1');
+  },
+);

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { mendParser } from './http1-parser.ts';
+import { patchParser } from './http1-parser-patch.ts';
 
 const PARSER = Symbol('parser');
 
@@ -8,6 +8,9 @@ class Parser {
   readonly socket: unknown;
   headers: unknown = ['x', 'a '].map((text) => Buffer.from(text));
   contentLength: unknown = -1;
+  readonly ptr = 7;
+  readonly lenient: unknown[][] = [];
+  llhttp: unknown = { llhttp_set_lenient_keep_alive: (...all: unknown[]) => this.lenient.push(all) };
   readonly calls: unknown[][] = [];
 
   constructor(socket: unknown) {
@@ -28,36 +31,48 @@ function read(change: (parser: Parser) => void = () => {}): { socket: Socket; pa
   return { socket: socket as unknown as Socket, parser };
 }
 
-describe('mendParser', () => {
-  it('hands on all that the parser is told, however much that is', () => {
+describe('patchParser', () => {
+  it('passes on all arguments, and replaces only the status 100', () => {
     const { socket, parser } = read();
-    mendParser(socket);
+    patchParser(socket);
     parser.onHeadersComplete(200);
     parser.onHeadersComplete(100, false, true, 'more');
     parser.onHeadersComplete(404, false, true, 'more');
     parser.onHeadersComplete('200', false);
     expect(parser.calls).toEqual([[200], [102, false, true, 'more'], [404, false, true, 'more'], ['200', false]]);
     expect(parser.headers).toEqual(['x', 'a'].map((text) => Buffer.from(text)));
+    expect(parser.lenient).toEqual([]);
+  });
+
+  it('lets a response follow connection: close only after an interim one', () => {
+    const { socket, parser } = read();
+    patchParser(socket);
+    parser.onHeadersComplete(200, false, false);
+    parser.onHeadersComplete(103, false, true);
+    expect(parser.lenient).toEqual([]);
+    parser.onHeadersComplete(103, false, false);
+    expect(parser.lenient).toEqual([[7, 1]]);
   });
 
   it.each<[string, (parser: Parser) => void]>([
-    ['keeps its headers otherwise', (parser) => (parser.headers = new Map())],
-    ['counts no length', (parser) => (parser.contentLength = undefined)],
+    ['stores its headers in another form', (parser) => (parser.headers = new Map())],
+    ['has no contentLength', (parser) => (parser.contentLength = undefined)],
+    ['has no such setting', (parser) => (parser.llhttp = {})],
     ['has no socket', (parser) => Object.assign(parser, { socket: undefined })],
-    ['is told by a function of its own', (parser) => Object.assign(parser, { onHeadersComplete: () => 7 })],
-    ['is told otherwise', (parser) => Object.setPrototypeOf(parser, null)],
-  ])('leaves a parser as it is that %s', (_what, change) => {
+    ['has an onHeadersComplete of its own', (parser) => Object.assign(parser, { onHeadersComplete: () => 7 })],
+    ['has no onHeadersComplete', (parser) => Object.setPrototypeOf(parser, null)],
+  ])('leaves a parser unchanged that %s', (_what, change) => {
     const { socket, parser } = read(change);
     const before = parser.onHeadersComplete;
-    mendParser(socket);
+    patchParser(socket);
     expect(parser.onHeadersComplete).toBe(before);
   });
 
-  it('leaves a socket alone that nothing reads any more', () => {
+  it('ignores a socket without a parser', () => {
     const { socket } = read();
     for (const parser of [undefined, null]) {
       (socket as unknown as Record<symbol, unknown>)[PARSER] = parser;
-      expect(() => mendParser(socket)).not.toThrow();
+      expect(() => patchParser(socket)).not.toThrow();
     }
   });
 });
