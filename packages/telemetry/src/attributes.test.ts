@@ -3,7 +3,7 @@ import { spanAttributes } from './attributes.ts';
 import { pii, secret } from './sensitive.ts';
 
 describe('spanAttributes', () => {
-  it('flattens, redacts, and leaves out what is no attribute', () => {
+  it('flattens and redacts, and leaves out values that cannot be attributes', () => {
     expect(
       spanAttributes({
         plan: 'pro',
@@ -40,7 +40,7 @@ describe('spanAttributes', () => {
     });
   });
 
-  it('is bounded, also on circles and hostile objects', () => {
+  it('limits attributes, items and lengths, also for circular and hostile objects', () => {
     const circle: Record<string, unknown> = { a: 1 };
     circle['self'] = circle;
     expect(Object.keys(spanAttributes(circle))).toHaveLength(4);

@@ -3,17 +3,17 @@ import { KeyRules } from './redact/key-rules.ts';
 import { TextRules } from './redact/text-rules.ts';
 import { CENSOR, isPii, isSecret } from './sensitive.ts';
 
-const MOST_ATTRIBUTES = 64;
-const MOST_ITEMS = 32;
-const LONGEST_TEXT = 1_024;
-const DEEPEST = 3;
+const MAX_ATTRIBUTES = 64;
+const MAX_ITEMS = 32;
+const MAX_TEXT_LENGTH = 1_024;
+const MAX_DEPTH = 3;
 
-const keys = new KeyRules();
-const texts = new TextRules(keys);
+const keyRules = new KeyRules();
+const textRules = new TextRules(keyRules);
 
-/** Text for a span: without credentials, 1,024 characters at most. */
-export function cleanText(text: string, longest: number = LONGEST_TEXT): string {
-  return texts.redact(text.length > longest ? `${text.slice(0, longest)}[…]` : text);
+/** Cuts text for a span to `maxLength` characters and redacts credentials in it. */
+export function cleanText(text: string, maxLength: number = MAX_TEXT_LENGTH): string {
+  return textRules.redact(text.length > maxLength ? `${text.slice(0, maxLength)}[…]` : text);
 }
 
 /**
@@ -31,47 +31,53 @@ export function cleanText(text: string, longest: number = LONGEST_TEXT): string 
  */
 export function spanAttributes(fields: Readonly<Record<string, unknown>>): Attributes {
   const attributes: Attributes = {};
-  flatten(fields, '', 0, attributes, { left: MOST_ATTRIBUTES });
+  flatten(fields, '', 0, attributes, { left: MAX_ATTRIBUTES });
   return attributes;
 }
 
-function flatten(source: object, prefix: string, depth: number, into: Attributes, budget: { left: number }): void {
+function flatten(source: object, prefix: string, depth: number, target: Attributes, budget: { left: number }): void {
   let names: string[] = [];
   try {
     names = Object.keys(source);
   } catch {
-    // A Proxy that does not let its names be read has none.
+    // A Proxy whose names cannot be read has no attributes.
   }
   for (const name of names) {
     if (budget.left <= 0) return;
     const path = cleanText(prefix + name, 128);
     try {
-      if (keys.isSensitive(name) || (keys.mayBeSensitive(name) && keys.isSensitiveIn(source, name)))
-        set(into, path, CENSOR, budget);
-      else one((source as Record<string, unknown>)[name], path, depth, into, budget);
+      if (keyRules.isSensitive(name) || (keyRules.mayBeSensitive(name) && keyRules.isSensitiveIn(source, name)))
+        setAttribute(target, path, CENSOR, budget);
+      else writeValue((source as Record<string, unknown>)[name], path, depth, target, budget);
     } catch {
-      set(into, path, '[threw]', budget);
+      setAttribute(target, path, '[threw]', budget);
     }
   }
 }
 
-function one(value: unknown, path: string, depth: number, into: Attributes, budget: { left: number }): void {
-  if (typeof value !== 'object' || value === null) set(into, path, primitive(value), budget);
-  else if (isSecret(value)) set(into, path, CENSOR, budget);
-  else if (isPii(value)) set(into, path, '[pii]', budget);
-  else if (Array.isArray(value)) set(into, path, list(value), budget);
-  else if (value instanceof Error) set(into, path, cleanText(`${value.name}: ${value.message}`), budget);
-  else if (value instanceof Date || value instanceof URL) set(into, path, cleanText(String(value.toJSON())), budget);
-  else if (depth < DEEPEST) flatten(value, `${path}.`, depth + 1, into, budget);
+function writeValue(value: unknown, path: string, depth: number, target: Attributes, budget: { left: number }): void {
+  if (typeof value !== 'object' || value === null) setAttribute(target, path, primitiveAttribute(value), budget);
+  else if (isSecret(value)) setAttribute(target, path, CENSOR, budget);
+  else if (isPii(value)) setAttribute(target, path, '[pii]', budget);
+  else if (Array.isArray(value)) setAttribute(target, path, arrayAttribute(value), budget);
+  else if (value instanceof Error) setAttribute(target, path, cleanText(`${value.name}: ${value.message}`), budget);
+  else if (value instanceof Date || value instanceof URL)
+    setAttribute(target, path, cleanText(String(value.toJSON())), budget);
+  else if (depth < MAX_DEPTH) flatten(value, `${path}.`, depth + 1, target, budget);
 }
 
-function set(into: Attributes, path: string, value: AttributeValue | undefined, budget: { left: number }): void {
+function setAttribute(
+  target: Attributes,
+  path: string,
+  value: AttributeValue | undefined,
+  budget: { left: number },
+): void {
   if (value === undefined) return;
-  into[path] = value;
+  target[path] = value;
   budget.left--;
 }
 
-function primitive(value: unknown): string | number | boolean | undefined {
+function primitiveAttribute(value: unknown): string | number | boolean | undefined {
   switch (typeof value) {
     case 'string':
       return cleanText(value);
@@ -86,13 +92,13 @@ function primitive(value: unknown): string | number | boolean | undefined {
   }
 }
 
-/** Lists of one type only, as OpenTelemetry has it: mixed ones become texts. */
-function list(items: readonly unknown[]): AttributeValue {
-  const kept = items.slice(0, MOST_ITEMS).map((item) => {
-    if (typeof item !== 'object' || item === null) return primitive(item);
+/** OpenTelemetry allows only arrays whose items have the same type: mixed ones become arrays of strings. */
+function arrayAttribute(items: readonly unknown[]): AttributeValue {
+  const converted = items.slice(0, MAX_ITEMS).map((item) => {
+    if (typeof item !== 'object' || item === null) return primitiveAttribute(item);
     return isSecret(item) ? CENSOR : isPii(item) ? '[pii]' : undefined;
   });
-  const known = kept.filter((item) => item !== undefined);
-  if (known.every((item) => typeof item === 'number')) return known;
-  return known.every((item) => typeof item === 'boolean') ? known : known.map(String);
+  const values = converted.filter((item) => item !== undefined);
+  if (values.every((item) => typeof item === 'number')) return values;
+  return values.every((item) => typeof item === 'boolean') ? values : values.map(String);
 }

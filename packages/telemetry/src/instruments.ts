@@ -1,12 +1,12 @@
-/** Every name of a metric, a span or a line that this package makes up by itself, with unit and meaning. */
+/** The metrics, spans, log lines and attributes that this package emits on its own, with unit and meaning. */
 import type { MetricDescription, TelemetryDescription } from '@macadam/core';
 import type { Meter, Observable } from '@opentelemetry/api';
 import { lineTotals } from './line-totals.ts';
 
-type RuntimeDelay = 'min' | 'max' | 'mean' | 'stddev' | 'p50' | 'p90' | 'p99';
+type DelayStatistic = 'min' | 'max' | 'mean' | 'stddev' | 'p50' | 'p90' | 'p99';
 
-/** What is told of the delay of the event loop. */
-export const DELAYS: readonly RuntimeDelay[] = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'];
+/** The statistics of event-loop delay that are measured. */
+export const DELAY_STATISTICS: readonly DelayStatistic[] = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'];
 
 /** Kinds of garbage collections. */
 export const GC_TYPES = ['major', 'minor', 'incremental', 'weakcb', 'other'] as const;
@@ -25,7 +25,7 @@ const heapSpaces = { 'v8js.heap.space.name': 'the spaces of V8, about a dozen' }
 
 type MetricKey = 'linesDropped' | 'valuesCut' | 'utilization' | 'heapUsed' | 'heapLimit' | 'collections';
 
-/** Metrics by what they are called in the code. Those of the process have the names of the semantic conventions. */
+/** Metrics by their key in the code. Those of the process are named by OpenTelemetry's semantic conventions. */
 export const METRICS: Readonly<Record<MetricKey, MetricDescription>> = {
   linesDropped: metric('counter', 'macadam.log.lines.dropped', '{line}', 'Log lines that no destination took'),
   valuesCut: metric('counter', 'macadam.log.values.cut', '{value}', 'Values that were cut to the limits of a log line'),
@@ -37,9 +37,14 @@ export const METRICS: Readonly<Record<MetricKey, MetricDescription>> = {
   }),
 };
 
-/** The delay of the event loop, one metric for each of {@link DELAYS}. */
-export const DELAY_METRICS: readonly MetricDescription[] = DELAYS.map((what) =>
-  metric('gauge', `nodejs.eventloop.delay.${what}`, 's', `Event loop delay since the last collection, ${what}`),
+/** Metrics of event-loop delay, one for each of {@link DELAY_STATISTICS}. */
+export const DELAY_METRICS: readonly MetricDescription[] = DELAY_STATISTICS.map((statistic) =>
+  metric(
+    'gauge',
+    `nodejs.eventloop.delay.${statistic}`,
+    's',
+    `Event loop delay since the last collection, ${statistic}`,
+  ),
 );
 
 /** For the catalogue of the documentation. */
@@ -89,17 +94,17 @@ export const TELEMETRY: TelemetryDescription = {
   },
 };
 
-/** Makes an instrument that is read when a collector asks. */
-export function observable(meter: Meter, { name, kind, unit, description }: MetricDescription): Observable {
+/** Creates an instrument that is read at each collection. */
+export function createObservable(meter: Meter, { name, kind, unit, description }: MetricDescription): Observable {
   if (kind === 'gauge') return meter.createObservableGauge(name, { unit, description });
   if (kind === 'counter') return meter.createObservableCounter(name, { unit, description });
   return meter.createObservableUpDownCounter(name, { unit, description });
 }
 
-/** Metrics of all loggers of the process, read when they are collected. Returns what stops them. */
+/** Registers the metrics of all loggers of the process. Returns a function that unregisters them. */
 export function observeLogs(meter: Meter): () => void {
-  const dropped = observable(meter, METRICS.linesDropped);
-  const cut = observable(meter, METRICS.valuesCut);
+  const dropped = createObservable(meter, METRICS.linesDropped);
+  const cut = createObservable(meter, METRICS.valuesCut);
   const both = [dropped, cut];
   const read = (result: { observe(metric: Observable, value: number): void }): void => {
     result.observe(dropped, lineTotals.dropped);

@@ -46,16 +46,16 @@ export interface InjectTraceOptions {
  */
 export function continueTrace(headers: IncomingHeaders, options: ContinueTraceOptions = {}): ContinuedTrace {
   const { trusted = false, context: base = ROOT_CONTEXT } = options;
-  const traceparent = one(headers, 'traceparent');
+  const traceparent = singleValue(headers, 'traceparent');
   let span = traceparent === undefined ? undefined : parseTraceparent(traceparent);
   if (!trusted) return { context: base, links: span === undefined ? [] : [{ context: span }] };
   let continued = base;
   if (span !== undefined) {
-    const tracestate = all(headers, 'tracestate');
+    const tracestate = joinedValues(headers, 'tracestate');
     if (tracestate !== undefined) span = withTracestate(span, tracestate);
     continued = trace.setSpanContext(continued, span);
   }
-  const text = all(headers, 'baggage');
+  const text = joinedValues(headers, 'baggage');
   const baggage = text === undefined ? undefined : parseBaggage(text);
   if (baggage !== undefined) continued = propagation.setBaggage(continued, baggage);
   return { context: continued, links: [] };
@@ -79,37 +79,37 @@ export function injectTrace<H extends Headers | Record<string, string>>(
   const { baggage = false, context: from = context.active() } = options;
   const span = trace.getSpanContext(from);
   if (span !== undefined && trace.isSpanContextValid(span)) {
-    put(headers, 'traceparent', formatTraceparent(span));
+    setHeader(headers, 'traceparent', formatTraceparent(span));
     const tracestate = span.traceState?.serialize() ?? '';
-    if (tracestate !== '') put(headers, 'tracestate', tracestate);
+    if (tracestate !== '') setHeader(headers, 'tracestate', tracestate);
   }
-  const carried = baggage ? propagation.getBaggage(from) : undefined;
-  const text = carried === undefined ? '' : formatBaggage(carried);
-  if (text !== '') put(headers, 'baggage', text);
+  const activeBaggage = baggage ? propagation.getBaggage(from) : undefined;
+  const text = activeBaggage === undefined ? '' : formatBaggage(activeBaggage);
+  if (text !== '') setHeader(headers, 'baggage', text);
   return headers;
 }
 
-/** The only value of a header; undefined when there are two, which the standard calls invalid. */
-function one(headers: IncomingHeaders, name: string): string | undefined {
-  const value = read(headers, name);
+/** The value of a header; undefined if it occurs more than once: two `traceparent` are invalid by the standard. */
+function singleValue(headers: IncomingHeaders, name: string): string | undefined {
+  const value = readHeader(headers, name);
   if (typeof value === 'string') return value;
   return value?.length === 1 ? value[0] : undefined;
 }
 
-/** All values of a header that may be split over several. */
-function all(headers: IncomingHeaders, name: string): string | undefined {
-  const value = read(headers, name);
+/** The value of a header that may be split over several fields, joined by commas. */
+function joinedValues(headers: IncomingHeaders, name: string): string | undefined {
+  const value = readHeader(headers, name);
   return typeof value === 'string' || value === undefined ? value : value.join(',');
 }
 
-function read(headers: IncomingHeaders, name: string): string | readonly string[] | undefined {
+function readHeader(headers: IncomingHeaders, name: string): string | readonly string[] | undefined {
   if (headers instanceof Headers) return headers.get(name) ?? undefined;
   if (Object.hasOwn(headers, name)) return headers[name];
   for (const key of Object.keys(headers)) if (key.toLowerCase() === name) return headers[key];
   return undefined;
 }
 
-function put(headers: Headers | Record<string, string>, name: string, value: string): void {
+function setHeader(headers: Headers | Record<string, string>, name: string, value: string): void {
   if (headers instanceof Headers) headers.set(name, value);
   else headers[name] = value;
 }

@@ -19,7 +19,7 @@ export interface SpanOptions {
 let provider: TracerProvider | undefined;
 let tracer: Tracer | undefined;
 
-/** The tracer of the provider that is registered now. A tracer kept for good would outlive the SDK it came from. */
+/** The tracer of the registered provider. Looked up again when that changes: an old tracer belongs to an SDK that was shut down. */
 function currentTracer(): Tracer {
   const current = trace.getTracerProvider();
   if (tracer === undefined || current !== provider) {
@@ -54,14 +54,15 @@ export function withSpan<T>(name: string, first: SpanOptions | ((span: Span) => 
   if (options !== NO_OPTIONS) assertObject('withSpan', options);
   const parent = context.active();
   const span = currentTracer().startSpan(name, options === NO_OPTIONS ? undefined : sdkOptions(options), parent);
-  // Nothing to record and no decision to hand on: there is no SDK, or none that knows this trace.
+  // A no-op span, as without an SDK, has nothing to record or to propagate, so it does not become the active span. A span
+  // that an SDK did not sample does: its id and the decision not to sample travel to other services.
   if (!span.isRecording() && isNoop(span, parent)) return fn(span);
   if (options.attributes !== undefined && span.isRecording()) span.setAttributes(spanAttributes(options.attributes));
   let result: T;
   try {
     result = context.with(trace.setSpan(parent, span), fn, undefined, span);
   } catch (error) {
-    fail(span, error);
+    endWithError(span, error);
     throw error;
   }
   if (!isThenable(result)) {
@@ -74,7 +75,7 @@ export function withSpan<T>(name: string, first: SpanOptions | ((span: Span) => 
       return value;
     },
     (error: unknown) => {
-      fail(span, error);
+      endWithError(span, error);
       throw error;
     },
   ) as T;
@@ -101,16 +102,19 @@ export function recordError(span: Span, error: unknown): void {
   const timeout = timeoutOf(error);
   if (timeout === undefined && isAbort(error)) return;
   if (timeout === undefined && isRefusal(span, error)) span.setAttribute('error.type', errorType(error));
-  else record(span, timeout ?? error);
+  else recordException(span, timeout ?? error);
 }
 
-/** https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status. The kind is told by the spans of SDKs alone. */
+/**
+ * Whether the error is a refusal that leaves the span without the error status:
+ * https://opentelemetry.io/docs/specs/semconv/http/http-spans/#status. `kind` is not part of the API, but spans of SDKs have it.
+ */
 function isRefusal(span: Span & { readonly kind?: SpanKind }, error: unknown): boolean {
   const status = span.kind === SpanKind.CLIENT ? undefined : refusalStatusOf(error);
   return status !== undefined && status < 500;
 }
 
-function record(span: Span, error: unknown): void {
+function recordException(span: Span, error: unknown): void {
   const type = errorType(error);
   const attributes: Attributes = { 'exception.type': type };
   if (error instanceof Error) {
@@ -130,33 +134,33 @@ function sdkOptions({ kind, links, root }: SpanOptions): object {
   return { ...(kind !== undefined && { kind }), ...(links !== undefined && { links }), ...(root === true && { root }) };
 }
 
+/** Whether the span has no id of its own: an invalid one, or the context of its parent. */
 function isNoop(span: Span, parent: ReturnType<typeof context.active>): boolean {
   const own = span.spanContext();
   return own.traceId === INVALID_TRACEID || own === trace.getSpanContext(parent);
 }
 
-function fail(span: Span, error: unknown): void {
+function endWithError(span: Span, error: unknown): void {
   try {
     recordError(span, error);
   } catch {
-    // An error whose fields throw must not take the place of itself.
+    // The error has fields that throw. The caller must get that error, not what its fields throw.
   }
   span.end();
 }
 
-/** A bounded name: the code of an error that has one, else its class. */
+/** The code of an error that has one, else its class; at most 64 characters. */
 function errorType(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   const { code } = error as { code?: unknown };
   return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? code : error.name.slice(0, 64);
 }
 
-/** Also of what Node's own functions make of a time limit: ask `timeoutOf` first. */
+/** Whether an error means that the caller cancelled. True for a timeout as Node's own functions report it, so call `timeoutOf` first. */
 export function isAbort(error: unknown): boolean {
   return isMacadamError(error, 'MAC_ABORTED') || (error instanceof Error && error.name === 'AbortError');
 }
 
-/** Whether `value` is something to wait for. */
 export function isThenable(value: unknown): value is Promise<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }

@@ -1,13 +1,13 @@
 import { createTraceState, isValidSpanId, isValidTraceId, type SpanContext } from '@opentelemetry/api';
 
-// W3C Trace Context, https://www.w3.org/TR/trace-context/. A header that breaks a rule is as if it were not there.
+// W3C Trace Context, https://www.w3.org/TR/trace-context/. A header that breaks a rule of it is ignored.
 
 const TRACEPARENT = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-.*)?$/;
-/** An incoming header this long has nothing to do with the standard. */
-const LONGEST_TRACEPARENT = 512;
-/** The standard asks to propagate at least 512 characters. */
-const LONGEST_TRACESTATE = 512;
-const MOST_MEMBERS = 32;
+/** A valid header has 55 characters; one of a later version may be longer, but not without a limit. */
+const MAX_TRACEPARENT_LENGTH = 512;
+/** The standard asks that at least 512 characters be propagated. */
+const MAX_TRACESTATE_LENGTH = 512;
+const MAX_MEMBERS = 32;
 const STATE_KEY = /^(?:[a-z\d][-_*/a-z\d]{0,255}|[a-z\d][-_*/a-z\d]{0,240}@[a-z][-_*/a-z\d]{0,13})$/;
 const STATE_VALUE = /^[ -+\--<>-~]{0,255}[!-+\--<>-~]$/;
 
@@ -24,12 +24,12 @@ const STATE_VALUE = /^[ -+\--<>-~]{0,255}[!-+\--<>-~]$/;
  * ```
  */
 export function parseTraceparent(text: string): SpanContext | undefined {
-  if (text.length > LONGEST_TRACEPARENT) return undefined;
-  // Blanks around a value belong to HTTP, not to the value.
+  if (text.length > MAX_TRACEPARENT_LENGTH) return undefined;
+  // HTTP allows blanks around a field value, which are not part of it.
   const [, version, traceId = '', spanId = '', flags = '', rest] = TRACEPARENT.exec(text.trim()) ?? [];
   if (version === undefined || version === 'ff' || (version === '00' && rest !== undefined)) return undefined;
   if (!isValidTraceId(traceId) || !isValidSpanId(spanId)) return undefined;
-  // Of a later version only the first bit is known.
+  // In a later version only the meaning of the first bit is certain.
   return { traceId, spanId, traceFlags: parseInt(flags, 16) & (version === '00' ? 0xff : 1), isRemote: true };
 }
 
@@ -49,19 +49,20 @@ export function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext):
 }
 
 /**
- * The span context with a `tracestate`; without it when a member breaks a rule, stands twice, or is one too many: the
- * standard has the whole header dropped then (section 3.3).
+ * Returns the span context with the `tracestate` of `text`. The whole header is dropped if a member is invalid, a key
+ * occurs twice or there are more than 32 members (section 3.3).
  */
 export function withTracestate(span: SpanContext, text: string): SpanContext {
-  if (text.length > LONGEST_TRACESTATE) return span;
-  // Empty members are allowed, and belong to headers that were joined.
+  if (text.length > MAX_TRACESTATE_LENGTH) return span;
+  // Empty members are allowed. They arise where several headers are joined.
   const members = text.split(',').flatMap((member) => (member.trim() === '' ? [] : [member.trim()]));
   const keys = new Set<string>();
   for (const member of members) {
-    const at = member.indexOf('=');
-    if (!STATE_KEY.test(member.slice(0, Math.max(at, 0))) || !STATE_VALUE.test(member.slice(at + 1))) return span;
-    keys.add(member.slice(0, at));
+    const equals = member.indexOf('=');
+    if (!STATE_KEY.test(member.slice(0, Math.max(equals, 0))) || !STATE_VALUE.test(member.slice(equals + 1)))
+      return span;
+    keys.add(member.slice(0, equals));
   }
-  if (keys.size !== members.length || members.length === 0 || members.length > MOST_MEMBERS) return span;
+  if (keys.size !== members.length || members.length === 0 || members.length > MAX_MEMBERS) return span;
   return { ...span, traceState: createTraceState(members.join(',')) };
 }

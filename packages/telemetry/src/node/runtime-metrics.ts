@@ -3,7 +3,7 @@ import { constants, monitorEventLoopDelay, performance, PerformanceObserver } fr
 import { getHeapSpaceStatistics } from 'node:v8';
 /* eslint-enable no-restricted-imports */
 import type { Meter, Observable } from '@opentelemetry/api';
-import { DELAY_METRICS, type GC_TYPES, METRICS, observable } from '../instruments.ts';
+import { DELAY_METRICS, type GC_TYPES, METRICS, createObservable } from '../instruments.ts';
 
 // Names, units and buckets of the semantic conventions for Node.js and V8.
 // https://opentelemetry.io/docs/specs/semconv/runtime/nodejs-metrics/
@@ -21,10 +21,10 @@ const GC_KINDS: Readonly<Record<number, (typeof GC_TYPES)[number]>> = {
 export function observeRuntime(meter: Meter): () => void {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
-  const delays = DELAY_METRICS.map((one) => observable(meter, one));
-  const utilization = observable(meter, METRICS.utilization);
-  const heapUsed = observable(meter, METRICS.heapUsed);
-  const heapLimit = observable(meter, METRICS.heapLimit);
+  const delays = DELAY_METRICS.map((one) => createObservable(meter, one));
+  const utilization = createObservable(meter, METRICS.utilization);
+  const heapUsed = createObservable(meter, METRICS.heapUsed);
+  const heapLimit = createObservable(meter, METRICS.heapLimit);
   const { name, unit, description } = METRICS.collections;
   const collections = meter.createHistogram(name, {
     unit,

@@ -1,11 +1,11 @@
 const CANDIDATE = /(?<![\w.-])[2-6]\d{3}(?:[ -]?\d{1,4}){2,5}(?![\w-]|\.\d)/g;
 
-/** Replaces payment card numbers: 13 to 19 digits, a known first digit, the check digit right (ISO/IEC 7812-1). */
+/** Replaces payment card numbers: 13 to 19 digits, a first digit of a card, and a correct check digit (ISO/IEC 7812-1). */
 export function redactCardNumbers(text: string, censor: string): string {
   return text.replace(CANDIDATE, (match) => (isCardNumber(match.replaceAll(/[ -]/g, '')) ? censor : match));
 }
 
-/** Whether digits are a card number: Luhn's check, and 2, 3, 4, 5 or 6 first (so a time stamp, from 1, is none). */
+/** Whether digits are a card number: a first digit of 2 to 6, and Luhn's check. Timestamps in milliseconds begin with 1. */
 export function isCardNumber(digits: string): boolean {
   if (digits.length < 13 || digits.length > 19 || !/^[2-6]\d+$/.test(digits)) return false;
   let sum = 0;

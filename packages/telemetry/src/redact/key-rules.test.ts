@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KeyRules } from './key-rules.ts';
 
-describe('names of credentials', () => {
+describe('KeyRules.isSensitive', () => {
   const rules = new KeyRules(['houseCode'], ['publicToken']);
 
   it.each([
@@ -11,12 +11,12 @@ describe('names of credentials', () => {
     ...['id_token', 'token', 'csrf-token', 'privateKey', 'aws_secret_access_key', 'sessionId', 'session_id', 'pin'],
     ...['cvv', 'ssn', 'cardNumber', 'house-code', 'HOUSE_CODE', 'x-amz-security-token', 'config.password'],
     ...['user[password]', 'passwords[]', 'apiKeys', 'client_secrets', 'accessTokens', 'AccountKey', 'connect.sid'],
-  ])('%s is sensitive', (name) => expect(rules.isSensitive(name)).toBe(true));
+  ])('is true for %s', (name) => expect(rules.isSensitive(name)).toBe(true));
 
   it.each([
     ...['tokens_used', 'maxTokens', 'keyboard', 'author', 'authors', 'authority', 'address', 'secretary', 'opinion'],
     ...['shipping', 'key', 'keys', 'primaryKey', 'nextPageToken', 'publicToken', 'passed', 'bypass', 'company', 'span'],
     ...['tokens', 'promptTokens', 'ids[]', 'accountKeyId'],
     ...['cookieConsent', 'session', 'code', 'status', '__proto__', 'constructor', ''],
-  ])('%s is not', (name) => expect(rules.isSensitive(name)).toBe(false));
+  ])('is false for %j', (name) => expect(rules.isSensitive(name)).toBe(false));
 });

@@ -1,6 +1,6 @@
-// Which names hold credentials. Names are compared in lower case without separators, so `X-API-Key`, `x_api_key` and
-// `xApiKey` are one. Whole names and endings, never "contains": `tokens_used`, `keyboard` and `author` must survive
-// (pino, evlog and LogTape each had to take back a rule that was too broad).
+// Decides by the name of a field whether its value is a credential. Names are compared in lower case without separators,
+// so `X-API-Key`, `x_api_key` and `xApiKey` are the same. Whole names and endings match, never parts: `tokens_used`,
+// `keyboard` and `author` must stay readable (pino, evlog and LogTape each had to withdraw a rule that was too broad).
 
 const WHOLE_NAMES = [
   'password passwd pwd passphrase passcode passwordhash passwordconfirm passwordconfirmation secret secrets token',
@@ -16,14 +16,14 @@ const WHOLE_NAMES = [
 const ENDINGS = [
   'password passwd passphrase passcode secret token apikey privatekey secretkey accesskey credentials sessionid',
   'authorization cookie encryptionkey signingkey cardnumber connectionstring',
-  // Lists of them. `tokens` alone is a number of tokens, more often than not.
+  // Plurals. `tokens` alone is not here, since it is usually a number of tokens.
   'passwords secrets apikeys privatekeys secretkeys accesskeys accesstokens refreshtokens',
 ]
   .join(' ')
   .split(' ');
 
-/** Where to go on in a list, not whom to let in. */
-const HARMLESS = [
+/** Names that end like credentials but are not: cursors of lists, and cancellation. */
+const NOT_CREDENTIALS = [
   'pagetoken',
   'nextpagetoken',
   'nexttoken',
@@ -33,7 +33,7 @@ const HARMLESS = [
   'resumetoken',
 ];
 
-/** Secret only as a parameter of a URL, since they are ordinary words elsewhere. */
+/** Sensitive only as parameters of a URL, since they are ordinary words elsewhere. */
 const QUERY_NAMES: ReadonlySet<string> = new Set([
   'code',
   'sig',
@@ -45,52 +45,55 @@ const QUERY_NAMES: ReadonlySet<string> = new Set([
   'ticket',
 ]);
 
-/** What a key in the form of JSON keeps to itself (RFC 7517, RFC 7518 section 6): letters elsewhere, so they count only beside its `kty`. */
-const PRIVATE_MEMBERS: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
+/** Private members of a JSON Web Key (RFC 7517, RFC 7518 section 6). Single letters are common elsewhere, so they count only beside a `kty`. */
+const JWK_PRIVATE_MEMBERS: ReadonlySet<string> = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']);
 
-/** Names of headers in flat lists: `['Cookie', 'a=b', …]`. One word alone is a header only if it is one of these. */
+/** Names of headers in flat lists: `['Cookie', 'a=b', …]`. A single word counts as a header only if it is one of these. */
 const HEADER_NAME = /^(?:authorization|cookie|dpop|[a-z]+(?:-[a-z]+)+)$/i;
-/** Options of a command, in flat lists too: `['--password', 'a', …]`. */
+/** Options of a command in flat lists: `['--password', 'a', …]`. */
 const OPTION_NAME = /^--?[a-z][\w.-]*$/i;
-const LONGEST_ITEM_NAME = 64;
+const MAX_ITEM_NAME_LENGTH = 64;
 
-/** Lower case, without separators (`-`, `_`, `.`, blanks, the brackets of `user[password]`), and without digits at the end. */
-export function normalName(name: string): string {
+/** Returns the name in lower case, without separators (`-`, `_`, `.`, blanks, the brackets of `user[password]`) and trailing digits. */
+function normalName(name: string): string {
   return name
     .toLowerCase()
     .replaceAll(/[-_.\s[\]]+/g, '')
     .replace(/\d{1,9}$/, '');
 }
 
-/** Decides by name alone. Built once per logger. */
+/** The rules for names, with those that a logger adds. Built once per logger. */
 export class KeyRules {
-  readonly #whole: Set<string>;
-  readonly #allowed: Set<string>;
+  readonly #wholeNames: Set<string>;
+  readonly #allowedNames: Set<string>;
 
-  /** @param added names beside the default ones; @param allowed names that are never redacted. */
+  /** @param added names in addition to the built-in ones; @param allowed names that are never redacted. */
   constructor(added: readonly string[] = [], allowed: readonly string[] = []) {
-    this.#whole = new Set([...WHOLE_NAMES, ...added.map(normalName)]);
-    this.#allowed = new Set([...HARMLESS, ...allowed.map(normalName)]);
+    this.#wholeNames = new Set([...WHOLE_NAMES, ...added.map(normalName)]);
+    this.#allowedNames = new Set([...NOT_CREDENTIALS, ...allowed.map(normalName)]);
   }
 
   isSensitive(name: string): boolean {
-    // No credential is kept under a name of this length, and names come from requests too.
+    // Names can come from requests, so their length is bounded here. Endings decide, so the end is kept.
     const normal = normalName(name.length > 256 ? name.slice(-256) : name);
-    if (this.#allowed.has(normal)) return false;
-    return this.#whole.has(normal) || ENDINGS.some((ending) => normal.endsWith(ending));
+    if (this.#allowedNames.has(normal)) return false;
+    return this.#wholeNames.has(normal) || ENDINGS.some((ending) => normal.endsWith(ending));
   }
 
-  /** The rule for what only a key in the form of JSON has. */
-  isSensitiveInKey(name: string): boolean {
-    return PRIVATE_MEMBERS.has(name) && !this.#allowed.has(name);
+  /** Whether the name is sensitive as a member of a JSON Web Key. */
+  isSensitiveInJwk(name: string): boolean {
+    return JWK_PRIVATE_MEMBERS.has(name) && !this.#allowedNames.has(name);
   }
 
-  /** Whether it depends on what it is a property of. */
+  /** Whether the object that has the property decides, by {@link isSensitiveIn}. */
   mayBeSensitive(name: string): boolean {
-    return name === 'value' || this.isSensitiveInKey(name);
+    return name === 'value' || this.isSensitiveInJwk(name);
   }
 
-  /** The rule for those: a private member of a key, or the `value` beside a `name` or `key`. No getter is asked. */
+  /**
+   * Whether the name is sensitive in `holder`: as a private member of a JSON Web Key, or as the `value` beside a `name` or
+   * `key` that is sensitive. Calls no getter.
+   */
   isSensitiveIn(holder: object, name: string): boolean {
     if (name !== 'value') return holder instanceof Map ? holder.has('kty') : 'kty' in holder;
     const { value } =
@@ -98,14 +101,14 @@ export class KeyRules {
     return typeof value === 'string' && this.isSensitive(value);
   }
 
-  /** Whether an item of a flat list is the name of a credential, which comes next. */
+  /** Whether an item of a flat list is the name of a credential, so that the next item is its value. */
   isNameOfNext(item: string, index: number): boolean {
-    if (item.length > LONGEST_ITEM_NAME) return false;
+    if (item.length > MAX_ITEM_NAME_LENGTH) return false;
     const isName = OPTION_NAME.test(item) || (index % 2 === 0 && HEADER_NAME.test(item));
     return isName && this.isSensitive(item);
   }
 
-  /** The rule for `name=value` in the query of a URL. */
+  /** Whether the name is sensitive in the query of a URL. */
   isSensitiveInQuery(name: string): boolean {
     return QUERY_NAMES.has(normalName(name)) || this.isSensitive(name);
   }

@@ -1,18 +1,20 @@
 import { CENSOR } from '../sensitive.ts';
 import type { KeyRules } from './key-rules.ts';
 
-// Credentials in text that are known by the name before them. Every expression is linear: see `text-rules.ts`.
+// Redacts credentials in text that follow their name, such as `password=…`. Every expression runs in linear time: see
+// `text-rules.ts`.
 
-/** A way to write a name and its value: the name is the first group, and what comes next begins where the match ends. */
+/** A syntax for a name and its value. */
 interface Notation {
+  /** Matches up to the value (or to `between`); the first group is the name. */
   readonly name: RegExp;
-  /** What lies between the two, where it is long: sought after a sensitive name only, or each name of a text would cost it. */
+  /** Matches what separates name and value, where that is long. Only searched for after a sensitive name, to save time. */
   readonly between?: RegExp;
-  /** What the value is, from where it begins; the first group that is there is the quote around it. */
+  /** Matches the value from its beginning; the first group that matched is the quote around it. */
   readonly value: RegExp;
 }
 
-/** What stands after a name, up to its end or the end of the text. A list or an object is taken apart by `endOfNested`. */
+/** A value, up to its end or the end of the text. `endOfNested` finds the end of a list or an object. */
 const VALUE =
   /(\\{1,3}")[^"]*(?:"|$)|(")(?:[^"\\]|\\.)*(?:"|$)|(')[^']*(?:'|$)|(?:(?:bearer|basic|dpop|token)\s{1,4})?[^\s,;&"'{}[\]()<>\\]+/iy;
 
@@ -22,7 +24,7 @@ const PAIR: Notation = {
   value: VALUE,
 };
 
-/** What comes after the name of an option in a sentence about it, and is nobody's credential. */
+/** Words that follow the name of an option in a sentence about it, and so are no credentials. */
 const PROSE = [
   'a|an|and|or|but|nor|the|this|that|which|if|unless|when|while|because|once|twice|only|instead|also|already|then|than',
   'to|for|in|from|with|without|on|of|at|by|as|via|before|after|not|must|can|cannot|could|may|might|should|will|would',
@@ -31,8 +33,8 @@ const PROSE = [
 ].join('|');
 
 /**
- * `--name value`, `-name "value"`, `["--name","value"]` and `--name,value`: no other option, and no prose. After a comma and
- * a blank a sentence goes on, unless name and value are quoted.
+ * `--name value`, `-name "value"`, `["--name","value"]` and `--name,value`. The value is neither another option nor a word
+ * of prose. After a comma and a blank it must be quoted, like the name; otherwise a sentence goes on there.
  */
 const OPTION: Notation = {
   name: new RegExp(
@@ -41,58 +43,59 @@ const OPTION: Notation = {
   ),
   value: VALUE,
 };
-/** Cheaper than looking for a name that could be sensitive. */
+/** Whether a text may contain an option. Cheaper than the search for sensitive names. */
 export const MAYBE_OPTION: RegExp = /(?<![\w.-])-{1,2}[A-Za-z]/;
 
-/** `{"name":"x","value":"y"}`, as in an archive of HTTP or the environment of a container, also in YAML. */
+/** `{"name":"x","value":"y"}`, as in HTTP archives (HAR) and in the environment of a container, also as YAML. */
 const ENTRY: Notation = {
   name: /\b(?:name|key)\\{0,3}["']?\s{0,4}[:=]\s{0,4}\\{0,3}["']?([A-Za-z_][\w.-]{0,63})\\{0,3}["']?\s{0,4},?\s{0,16}\\{0,3}["']?value\\{0,3}["']?\s{0,4}[:=]\s{0,4}/gi,
   value: VALUE,
 };
 
 /**
- * `<name>value</name>`, with a prefix and attributes too. What follows a word, such as `Promise<Token>`, is a type; where
- * nothing is closed and a sentence goes on, as in `missing <token> in line 3`, it is a placeholder.
+ * `<name>value</name>`, with a namespace prefix and attributes. Does not match a type such as `Promise<Token>`, which
+ * follows a word, nor a placeholder such as in `missing <token> in line 3`, which is followed by a blank and never closed.
  */
 const ELEMENT: Notation = {
   name: /(?<!\w)<(?:[\w.-]{1,64}:)?([A-Za-z_][\w.-]{0,63})(?:\s[^<>]{0,256})?>/g,
   value: /(?:<!\[CDATA\[[\s\S]*?(?:\]\]>|$)|[^<]+(?=<\/)|(?![ \t])[^<]+$)(?=<\/|$)/y,
 };
 
-/** A field of a form that is sent in parts. */
+/** A field of a `multipart/form-data` body. */
 const PART: Notation = {
   name: /\bform-data;[^\r\n]{0,128}?\bname="?([\w.[\]-]{1,64})/g,
   between: /[^\r\n]{0,256}(?:\r?\n[^\r\n]{1,256}){0,4}\r?\n\r?\n/y,
   value: /[\s\S]+?(?=\r?\n--|$)/y,
 };
 
-/** The text without the values of pairs, entries and parts of forms whose names are sensitive. */
+/** Redacts the values of pairs, entries and form fields whose names are sensitive. */
 export function censorPairs(text: string, keys: KeyRules): string {
-  const inKey = text.includes('kty');
+  const mayContainJwk = text.includes('kty');
   let out = text;
-  // Before the pairs, which would take the name for the value of `name`.
+  // Before the pairs, for which the name of the field would be the value of `name`.
   if (out.includes('form-data')) out = censorAfter(PART, out, (name) => keys.isSensitive(name));
   if (out.includes('value')) out = censorAfter(ENTRY, out, (name) => keys.isSensitive(name));
   return censorAfter(PAIR, out, (name, before) => {
-    if (inKey && keys.isSensitiveInKey(name)) return true;
+    if (mayContainJwk && keys.isSensitiveInJwk(name)) return true;
     return before === '?' || before === '&' ? keys.isSensitiveInQuery(name) : keys.isSensitive(name);
   });
 }
 
-/** The text without the values of options of a command whose names are sensitive. */
+/** Redacts the values of command options whose names are sensitive. */
 export function censorOptions(text: string, keys: KeyRules): string {
   return censorAfter(OPTION, text, (name) => keys.isSensitive(name));
 }
 
-/** The text without what stands in elements of XML whose names are sensitive. */
+/** Redacts the content of XML elements whose names are sensitive. */
 export function censorElements(text: string, keys: KeyRules): string {
   return censorAfter(ELEMENT, text, (name) => keys.isSensitive(name));
 }
 
 /**
- * Goes from name to name; only the value of a sensitive one is passed over, since values hold pairs as well.
+ * Redacts the value after each sensitive name. The search goes on after that value, but inside of the value of any other
+ * name, since values can contain pairs.
  *
- * @param isSensitive is told the name and the character before it.
+ * @param isSensitive gets the name and the character before it.
  */
 function censorAfter(
   { name: names, between, value: values }: Notation,
@@ -122,13 +125,13 @@ function censorAfter(
   return done === 0 ? text : out + text.slice(done);
 }
 
-/** Where what matches from here on ends, or -1. */
+/** Returns the end of the match that begins at `from`, or -1. */
 function endOf(sticky: RegExp, text: string, from: number): number {
   sticky.lastIndex = from;
   return sticky.test(text) ? sticky.lastIndex : -1;
 }
 
-/** Where the list or the object that begins here ends, at the latest with the text; where it began if there is none. */
+/** Returns the end of the list or object that begins at `from`, or of the text if it is not closed; `from` if there is none. */
 function endOfNested(text: string, from: number): number {
   let depth = 0;
   let quoted = false;

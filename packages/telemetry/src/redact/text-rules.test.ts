@@ -6,7 +6,7 @@ const rules = new TextRules(new KeyRules(['x-house-code']), ['x-house-code'], [/
 
 const clean = (text: string): string => rules.redact(text);
 
-describe('credentials inside strings', () => {
+describe('TextRules: credentials inside strings', () => {
   const canary = 'C4nary-s3cret';
   it.each([
     ['JWT', 'got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl today', 'got [redacted] today'],
@@ -112,7 +112,7 @@ describe('credentials inside strings', () => {
     ['card with dashes', '5500-0055-5555-5559', '[redacted]'],
     ['own key', `X-House-Code: ${canary}`, 'X-House-Code: [redacted]'],
     ['own pattern', 'ask internal-123 please', 'ask [redacted] please'],
-  ])('%s', (_name, text, expected) => {
+  ])('redacts %s', (_name, text, expected) => {
     expect(clean(text)).toBe(expected);
   });
 
@@ -143,7 +143,7 @@ describe('credentials inside strings', () => {
     '{"d":5,"k":"x","q":"search"}',
     'user@example.org wrote 4111 lines',
     'trace 4bf92f3577b34da6a3ce929d0e0e4736',
-  ])('T12: leaves %j alone', (text) => {
+  ])('T12: does not change %j', (text) => {
     expect(clean(text)).toBe(text);
   });
 
@@ -169,8 +169,8 @@ describe('credentials inside strings', () => {
     ['entries', 'name="token",value='.repeat(430)],
     ['open lists', '{"secret":['.repeat(740)],
     ['open objects in quotes', '{"secret":{"'.repeat(680)],
-  ])('takes linear time on %s', (_name, text) => {
-    // CPU time, not the clock on the wall; linear takes milliseconds here, quadratic takes seconds.
+  ])('takes linear time for %s', (_name, text) => {
+    // CPU time instead of wall time. Linear takes milliseconds here, quadratic takes seconds.
     const before = process.cpuUsage();
     clean(text.repeat(8));
     const { user, system } = process.cpuUsage(before);

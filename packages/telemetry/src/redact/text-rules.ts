@@ -1,38 +1,31 @@
-import {
-  AT,
-  B_OR_P,
-  BLANK,
-  classes,
-  COLON_OR_EQUALS,
-  DASH,
-  DIGIT,
-  DOT,
-  ESCAPED,
-  K_X_T,
-} from '../encode/char-classes.ts';
-import { LESS_THAN, UNDERSCORE, UPPER_A, UPPER_J } from '../encode/char-classes.ts';
+import { AT, B_OR_P, BLANK, classes, COLON_OR_EQUALS, DASH, DIGIT, DOT } from '../encode/char-classes.ts';
+import { ESCAPED, K_X_T, LESS_THAN, UNDERSCORE, UPPER_A, UPPER_J } from '../encode/char-classes.ts';
 import { CENSOR } from '../sensitive.ts';
 import { redactCardNumbers } from './card-number.ts';
 import type { KeyRules } from './key-rules.ts';
 import { censorElements, censorOptions, censorPairs, MAYBE_OPTION } from './named-values.ts';
 
-// Every expression is linear: each repetition is bounded or consumes what nothing after it could match, and a name can
-// begin only where a word begins. Cut-off credentials match too, since long strings are cut before they are looked at.
+// Every expression runs in linear time: each repetition is bounded or consumes what nothing after it could match, and a
+// name can begin only where a word begins. Incomplete credentials match too, since long strings are cut before they are
+// redacted.
 
-/** A JWS, a JWE, or the first part of one: base64url of `{"`. */
+/** A JWS or a JWE, or the first part of one: `eyJ` is base64url of `{"`. */
 const JWT = /eyJ[\w-]{6,}(?:\.[\w-]*)*/g;
-/** With or without its end. */
+/** A PEM block, also one without its end. */
 const PEM = /-----BEGIN [A-Z0-9 ]{1,40}-----[\s\S]*?(?:-----END [A-Z0-9 ]{1,40}-----|$)/g;
-/** `Bearer x`; for Basic, something that is not a word of prose ("basic authentication"). */
+/** `Bearer x`, but not prose such as "bearer token missing". `censorScheme` excludes more for Basic. */
 const SCHEME =
   /\b(bearer|dpop|basic)(\s{1,4})(?!(?:tokens?|auth|authentication|authorization|credentials?|scheme|headers?|realm|error)\b)([\w.~+/=:-]{4,})/gi;
 const BASE64_LIKE = /[A-Z0-9+/=]/;
 const USERINFO = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/?#"'<>\\]{1,1024}@/gi;
-/** To the end of the line or of the text it is quoted in, unless quoted itself; `response="…"` of a Digest is part of it. */
+/**
+ * A header with a credential, to the end of its line or of the quotes around it. A value that is quoted as a whole does not match
+ * (`PAIR` handles it); a quoted part such as `response="…"` of Digest does.
+ */
 const HEADER =
   /\b((?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|api-key|stripe-signature)(\s{0,4}:\s{0,4})[^\s"][^\r\n"]*(?:(?<==)"[^"\r\n]*"(?=[ \t]*(?:[,;'\r\n]|$))[^\r\n"]*)*/gi;
-/** Credentials that carry their own mark: AWS, GitHub, GitLab, Slack, Stripe, Google, npm, OpenAI, … and our API keys. */
-const MARKED = new RegExp(
+/** Credentials with a known prefix: AWS, GitHub, GitLab, Slack, Stripe, Google, npm, OpenAI, … and API keys of @macadam/auth. */
+const PREFIXED = new RegExp(
   `(?<![A-Za-z0-9])(?:${[
     'A[KSB]IA[A-Z0-9]{12,}',
     'gh[pousr]_[A-Za-z0-9]{16,}',
@@ -51,19 +44,21 @@ const MARKED = new RegExp(
     'dop_v1_[a-f0-9]{32,}',
     'shp(?:at|ca|pa|ss)_[a-fA-F0-9]{24,}',
     'mcd_[A-Za-z0-9]+_\\w{16,}',
-    // `<prefix>_<environment>_<id>_<secret>` of @macadam/auth, whatever the prefix.
+    // `<prefix>_<environment>_<id>_<secret>` of @macadam/auth, with any prefix.
     '[a-z][a-z0-9]{0,15}_[a-z0-9]{1,16}_[A-Za-z0-9]{17}_[A-Za-z0-9]{24,}',
   ].join('|')})`,
   'g',
 );
+/** Parts of all sensitive names: a text without any of them has no pair, option or element to redact. */
 const STEMS =
   'pass|pwd|secret|token|key|auth|cookie|cred|session|sid|csrf|xsrf|pin|cvv|cvc|csc|ssn|sig|otp|jwt|code|card|pan|dpop|connectionstring|connection|mnemonic|seed|state|ticket|kty';
-const MAYBE_MARKED = UNDERSCORE | UPPER_A | DOT;
-const DASHED_MARK = DASH | K_X_T;
-/** The shortest is `xoxb-` and ten characters. */
-const SHORTEST_MARKED = 15;
+/** Every prefix has one of these characters or both of `PREFIX_WITH_DASH`. A PyPI token begins with `pypi-AgE`. */
+const MAYBE_PREFIXED = UNDERSCORE | UPPER_A | DOT;
+const PREFIX_WITH_DASH = DASH | K_X_T;
+/** The length of the shortest match: `xoxb-` and ten characters. */
+const MIN_PREFIXED_LENGTH = 15;
 
-/** Finds credentials inside strings: messages, stacks, URLs, bodies. Built once per logger. */
+/** Redacts credentials inside of strings: messages, stacks, URLs, bodies. Built once per logger. */
 export class TextRules {
   readonly #keys: KeyRules;
   readonly #stems: RegExp;
@@ -76,7 +71,7 @@ export class TextRules {
     this.#patterns = patterns.map((pattern) => new RegExp(pattern.source, `${pattern.flags.replace(/[gy]/g, '')}g`));
   }
 
-  /** The text without its credentials, for callers that have not looked at its characters. */
+  /** Redacts the credentials in a text. */
   redact(text: string): string {
     let seen = 0;
     let digits = 0;
@@ -89,9 +84,9 @@ export class TextRules {
   }
 
   /**
-   * The text without its credentials.
+   * The same as `redact`, for a caller that has scanned the characters already.
    *
-   * @param seen the classes of all its characters; @param digits how many of them are digits, times `DIGIT`.
+   * @param seen the classes of all characters, combined; @param digits the number of digits, times `DIGIT`.
    */
   clean(text: string, seen: number, digits: number): string {
     let out = text;
@@ -106,8 +101,11 @@ export class TextRules {
       out = censorOptions(out, this.#keys);
     }
     if ((seen & LESS_THAN) !== 0 && this.#stems.test(out)) out = censorElements(out, this.#keys);
-    if (out.length >= SHORTEST_MARKED && ((seen & MAYBE_MARKED) !== 0 || (seen & DASHED_MARK) === DASHED_MARK)) {
-      out = out.replace(MARKED, CENSOR);
+    if (
+      out.length >= MIN_PREFIXED_LENGTH &&
+      ((seen & MAYBE_PREFIXED) !== 0 || (seen & PREFIX_WITH_DASH) === PREFIX_WITH_DASH)
+    ) {
+      out = out.replace(PREFIXED, CENSOR);
     }
     if (digits >= 13 * DIGIT) out = redactCardNumbers(out, CENSOR);
     for (const pattern of this.#patterns) out = out.replace(pattern, CENSOR);
@@ -115,7 +113,7 @@ export class TextRules {
   }
 }
 
-/** Whether a word ends like "bearer", "basic" or "dpop": cheaper than the expression, and false for nearly every text. */
+/** Whether a word ends like "bearer", "basic" or "dpop". Cheaper than `SCHEME`, and false for nearly every text. */
 function mayHaveScheme(text: string): boolean {
   for (let i = 4; i < text.length; i++) {
     if (text.charCodeAt(i) > 32) continue;
@@ -130,6 +128,7 @@ const [BEARER_END, BASIC_END, DPOP_END] = ['rer', 'sic', 'pop'].map(
   (end) => (end.charCodeAt(0) << 16) | (end.charCodeAt(1) << 8) | end.charCodeAt(2),
 );
 
+/** For Basic, only a value with a character that base64 has and a word of prose has not ("basic authentication"). */
 function censorScheme(match: string, scheme: string, blank: string, value: string): string {
   if (scheme.toLowerCase() === 'basic' && !BASE64_LIKE.test(value)) return match;
   return `${scheme}${blank}${CENSOR}`;

@@ -26,18 +26,18 @@ const ALERTS: readonly { severity: AlertSeverity; budgetShare: number; longMinut
 ];
 
 /**
- * The alerts for an objective over a window of days: for 30 days burn rates of 14.4, 6, 3 and 1, and exact for others.
- * An alert whose threshold is no ratio below 1 could never fire, and is left out.
+ * Returns the alerts for an objective over a window of days. For 30 days the burn rates are 14.4, 6, 3 and 1, as in the
+ * Workbook; for other windows they are computed. An alert with a threshold of 1 or more could never fire and is left out.
  */
 export function burnRateAlerts(objective: number, windowDays: number): BurnRateAlert[] {
   return ALERTS.map(({ severity, budgetShare, longMinutes }) => {
-    const burnRate = rounded((budgetShare * windowDays * 1_440) / longMinutes);
-    const threshold = rounded(burnRate * (1 - objective));
+    const burnRate = roundForDisplay((budgetShare * windowDays * 1_440) / longMinutes);
+    const threshold = roundForDisplay(burnRate * (1 - objective));
     return { severity, budgetShare, longMinutes, shortMinutes: longMinutes / 12, burnRate, threshold };
   }).filter(({ threshold }) => threshold < 1);
 }
 
-/** 0.1 + 0.2 is no number for a rule that people read. */
-function rounded(value: number): number {
+/** Removes rounding errors such as that of 0.1 + 0.2, since people read the rules. */
+export function roundForDisplay(value: number): number {
   return Number(value.toPrecision(12));
 }

@@ -1,8 +1,9 @@
+import { roundForDisplay } from './burn-rates.ts';
 import { BAD_RATE, BUDGET_LEFT, errorRatio, rangeOf, type SloModel, TOTAL_RATE } from './prometheus-rules.ts';
 
-/** A dashboard for Grafana 10 and later, as the object to be imported or provisioned. */
+/** Returns a dashboard for Grafana 10 and later, as an object to import or provision. */
 export function grafanaDashboard(slo: SloModel): Record<string, unknown> {
-  const only = `{slo=${JSON.stringify(slo.name)}}`;
+  const labelSelector = `{slo=${JSON.stringify(slo.name)}}`;
   const long = slo.alerts.map(({ longMinutes }) => longMinutes);
   return {
     uid: `slo-${slo.name}`.slice(0, 40),
@@ -15,10 +16,10 @@ export function grafanaDashboard(slo: SloModel): Record<string, unknown> {
     templating: { list: [{ name: 'datasource', type: 'datasource', query: 'prometheus' }] },
     panels: [
       panel(1, 'stat', `Budget left of ${slo.windowDays} days`, { x: 0, y: 0, w: 6, h: 6 }, 'percentunit', [
-        [`${BUDGET_LEFT}${only}`, 'left'],
+        [`${BUDGET_LEFT}${labelSelector}`, 'left'],
       ]),
       panel(2, 'timeseries', 'Budget left', { x: 6, y: 0, w: 18, h: 6 }, 'percentunit', [
-        [`${BUDGET_LEFT}${only}`, 'left'],
+        [`${BUDGET_LEFT}${labelSelector}`, 'left'],
       ]),
       panel(
         3,
@@ -26,11 +27,14 @@ export function grafanaDashboard(slo: SloModel): Record<string, unknown> {
         'Burn rate (1 spends the budget exactly)',
         { x: 0, y: 6, w: 12, h: 8 },
         'none',
-        long.map((minutes) => [`${errorRatio(minutes)}${only} / ${round(1 - slo.objective)}`, rangeOf(minutes)]),
+        long.map((minutes) => [
+          `${errorRatio(minutes)}${labelSelector} / ${roundForDisplay(1 - slo.objective)}`,
+          rangeOf(minutes),
+        ]),
       ),
       panel(4, 'timeseries', 'Events a second', { x: 12, y: 6, w: 12, h: 8 }, 'reqps', [
-        [`${TOTAL_RATE}${only}`, 'all'],
-        [`${BAD_RATE}${only}`, 'bad'],
+        [`${TOTAL_RATE}${labelSelector}`, 'all'],
+        [`${BAD_RATE}${labelSelector}`, 'bad'],
       ]),
     ],
   };
@@ -59,8 +63,4 @@ function panel(
       legendFormat,
     })),
   };
-}
-
-function round(value: number): number {
-  return Number(value.toPrecision(12));
 }

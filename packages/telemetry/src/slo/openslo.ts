@@ -1,11 +1,11 @@
 import type { SloModel } from './prometheus-rules.ts';
 import { toYaml } from './yaml.ts';
 
-/** An SLO document of OpenSLO v1, https://openslo.com. */
+/** Returns an SLO document of OpenSLO v1, https://openslo.com. */
 export function openSlo(slo: SloModel): string {
   const { queries } = slo;
   const source = (query: string) => ({ metricSource: { type: 'Prometheus', spec: { query } } });
-  const counted = queries.badCounter !== undefined && queries.totalCounter !== undefined;
+  const hasCounters = queries.badCounter !== undefined && queries.totalCounter !== undefined;
   return toYaml({
     apiVersion: 'openslo/v1',
     kind: 'SLO',
@@ -17,7 +17,7 @@ export function openSlo(slo: SloModel): string {
         metadata: { name: `${slo.name}-sli` },
         spec: {
           ratioMetric: {
-            counter: counted,
+            counter: hasCounters,
             bad: source(queries.badCounter ?? queries.badRate('5m')),
             total: source(queries.totalCounter ?? queries.totalRate('5m')),
           },

@@ -2,7 +2,7 @@ import type { BurnRateAlert } from './burn-rates.ts';
 import type { SliQueries } from './sli.ts';
 import { toYaml } from './yaml.ts';
 
-/** What the rules and the dashboard are made of. */
+/** The data from which the rules and the dashboard are generated. */
 export interface SloModel {
   readonly name: string;
   readonly service: string;
@@ -15,29 +15,29 @@ export interface SloModel {
   readonly alerts: readonly BurnRateAlert[];
 }
 
-/** Recorded once for each window: the share of bad events. */
-export const ERROR_RATIO = 'slo:error:ratio_rate';
-/** Bad and all events a second over five minutes: long windows add these up, which is cheaper than a rate over weeks. */
+/** The prefix of the recorded ratio of bad events; the window follows. */
+const ERROR_RATIO = 'slo:error:ratio_rate';
+/** Bad and all events per second over five minutes. The budget is a sum of these, which is cheaper than a rate over weeks. */
 export const BAD_RATE = 'slo:bad:rate5m';
 export const TOTAL_RATE = 'slo:total:rate5m';
 export const BUDGET_LEFT = 'slo:budget_left:ratio';
-export const OBJECTIVE = 'slo:objective:ratio';
+const OBJECTIVE = 'slo:objective:ratio';
 
-/** `5m`, `1h`, `3d`: Prometheus reads them, and so do people. */
+/** Returns a duration of Prometheus in its largest whole unit: `5m`, `1h`, `3d`. */
 export function rangeOf(minutes: number): string {
   if (minutes % 1_440 === 0) return `${minutes / 1_440}d`;
   return minutes % 60 === 0 ? `${minutes / 60}h` : `${minutes}m`;
 }
 
-/** The metric with the error ratio over a window. */
+/** Returns the name of the metric with the error ratio over a window. */
 export function errorRatio(minutes: number): string {
   return `${ERROR_RATIO}${rangeOf(minutes)}`;
 }
 
-/** A file of rules for Prometheus: recordings for each window, and the alerts over them. */
+/** Returns a rule file for Prometheus: a recording rule for each window, and the alerts on them. */
 export function prometheusRules(slo: SloModel): string {
   const labels = { slo: slo.name, service: slo.service };
-  const only = `{slo=${JSON.stringify(slo.name)}}`;
+  const labelSelector = `{slo=${JSON.stringify(slo.name)}}`;
   const minutes = [...new Set(slo.alerts.flatMap((alert) => [alert.shortMinutes, alert.longMinutes]))];
   const windows = [...minutes].sort((a, b) => a - b);
   const period = `${slo.windowDays}d`;
@@ -53,14 +53,14 @@ export function prometheusRules(slo: SloModel): string {
     {
       record: BUDGET_LEFT,
       expr:
-        `1 - (sum_over_time(${BAD_RATE}${only}[${period}]) / sum_over_time(${TOTAL_RATE}${only}[${period}]))` +
+        `1 - (sum_over_time(${BAD_RATE}${labelSelector}[${period}]) / sum_over_time(${TOTAL_RATE}${labelSelector}[${period}]))` +
         ` / (1 - ${slo.objective})`,
       labels,
     },
   ];
   const alerts = slo.alerts.map((alert) => ({
     alert: `${pascal(slo.name)}BudgetBurn`,
-    expr: alertExpression(slo, alert, only),
+    expr: alertExpression(slo, alert, labelSelector),
     labels: { ...labels, severity: alert.severity, burn_rate: String(alert.burnRate) },
     annotations: {
       summary: `${slo.name} burns its error budget ${alert.burnRate} times too fast`,
@@ -79,14 +79,14 @@ export function prometheusRules(slo: SloModel): string {
   });
 }
 
-/** Both windows above the threshold, and enough bad events for it to be more than an accident. */
-function alertExpression(slo: SloModel, alert: BurnRateAlert, only: string): string {
-  const above = (minutes: number): string => `${errorRatio(minutes)}${only} > ${alert.threshold}`;
+/** The condition of an alert: the ratio is above the threshold in both windows, and there were at least `minBadEvents`. */
+function alertExpression(slo: SloModel, alert: BurnRateAlert, labelSelector: string): string {
+  const above = (minutes: number): string => `${errorRatio(minutes)}${labelSelector} > ${alert.threshold}`;
   const conditions = [above(alert.longMinutes), above(alert.shortMinutes)];
   if (slo.minBadEvents > 0) {
     const seconds = alert.longMinutes * 60;
     const range = rangeOf(alert.longMinutes);
-    // The labels of a recorded series are put on, so that `and` finds its partner.
+    // The recorded series has the labels `slo` and `service`, which this query has not; `on()` lets `and` match them.
     const events = `${slo.queries.badRate(range)} * ${seconds} >= ${slo.minBadEvents}`;
     conditions.push(`on() (${events})`);
   }

@@ -43,23 +43,24 @@ export interface Sli {
   ratio?: RatioSli;
 }
 
-/** PromQL of an indicator. */
+/** The PromQL expressions of an indicator. */
 export interface SliQueries {
-  /** Events a second over a range such as `5m`. */
+  /** Bad events per second over a range such as `5m`. */
   badRate(window: string): string;
+  /** All events per second over a range. */
   totalRate(window: string): string;
-  /** The same as counters, where the indicator has them. */
+  /** Cumulative counts of bad and of all events; undefined if the indicator consists of rates. */
   badCounter: string | undefined;
   totalCounter: string | undefined;
-  /** In words. */
+  /** The indicator in words. */
   description: string;
 }
 
 const HTTP_DURATION = 'http.server.request.duration';
-/** Advice of the semantic conventions for HTTP durations, in seconds. */
+/** The bucket boundaries that OpenTelemetry's semantic conventions advise for HTTP durations, in seconds. */
 const HTTP_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
-/** Checks an indicator and writes its queries. */
+/** Validates an indicator and returns its queries. */
 export function sliQueries(path: string, sli: Sli): SliQueries {
   assertObject(path, sli);
   assertKnownOptions(path, sli, ['availability', 'latency', 'ratio']);
@@ -76,15 +77,15 @@ function availabilityQueries(path: string, sli: AvailabilitySli): SliQueries {
   assertObject(path, sli);
   assertKnownOptions(path, sli, ['metric', 'where', 'bad']);
   const { metric = HTTP_DURATION, where = {}, bad = { 'http.response.status_code': '5..' } } = sli;
-  const count = `${secondsName(`${path}.metric`, metric)}_count`;
-  const all = count + selector(path, where, '=');
-  const wrong = count + selector(path, where, '=', bad);
+  const count = `${prometheusName(`${path}.metric`, metric)}_count`;
+  const totalCount = count + selector(path, where);
+  const badCount = count + selector(path, where, bad);
   return {
-    // Without a first error there is no series of errors, and a missing series is not a ratio of 0.
-    badRate: (window) => `(sum(rate(${wrong}[${window}])) or 0 * sum(rate(${all}[${window}])))`,
-    totalRate: (window) => `sum(rate(${all}[${window}]))`,
-    badCounter: `sum(${wrong})`,
-    totalCounter: `sum(${all})`,
+    // Before the first error there is no series of errors. Without `or`, the ratio would be missing and not 0.
+    badRate: (window) => `(sum(rate(${badCount}[${window}])) or 0 * sum(rate(${totalCount}[${window}])))`,
+    totalRate: (window) => `sum(rate(${totalCount}[${window}]))`,
+    badCounter: `sum(${badCount})`,
+    totalCounter: `sum(${totalCount})`,
     description: `${metric} without ${Object.entries(bad)
       .map((pair) => pair.join(' = '))
       .join(', ')}`,
@@ -101,16 +102,16 @@ function latencyQueries(path: string, sli: LatencySli): SliQueries {
     const allowed = boundaries.map((boundary) => boundary * 1_000).join(', ');
     throw new OptionsError(`${path}.thresholdMs`, thresholdMs, `a boundary of the histogram: ${allowed}`);
   }
-  const name = secondsName(`${path}.metric`, metric);
-  // Prometheus writes whole boundaries as `1` or, from version 3 on, as `1.0`.
+  const name = prometheusName(`${path}.metric`, metric);
+  // Prometheus writes a boundary that is a whole number as `1` or, from version 3 on, as `1.0`.
   const le = Number.isInteger(threshold) ? `${threshold}(\\\\.0)?` : String(threshold).replace('.', '\\\\.');
-  const all = `${name}_count${selector(path, where, '=')}`;
-  const fast = `${name}_bucket${selector(path, where, '=', { le })}`;
+  const totalCount = `${name}_count${selector(path, where)}`;
+  const fastCount = `${name}_bucket${selector(path, where, { le })}`;
   return {
-    badRate: (window) => `(sum(rate(${all}[${window}])) - sum(rate(${fast}[${window}])))`,
-    totalRate: (window) => `sum(rate(${all}[${window}]))`,
-    badCounter: `(sum(${all}) - sum(${fast}))`,
-    totalCounter: `sum(${all})`,
+    badRate: (window) => `(sum(rate(${totalCount}[${window}])) - sum(rate(${fastCount}[${window}])))`,
+    totalRate: (window) => `sum(rate(${totalCount}[${window}]))`,
+    badCounter: `(sum(${totalCount}) - sum(${fastCount}))`,
+    totalCounter: `sum(${totalCount})`,
     description: `${metric} within ${thresholdMs} ms`,
   };
 }
@@ -133,17 +134,17 @@ function ratioQueries(path: string, sli: RatioSli): SliQueries {
   };
 }
 
-/** The name under which Prometheus knows an OpenTelemetry histogram in seconds. */
-function secondsName(path: string, metric: unknown): string {
+/** Returns the name in Prometheus of an OpenTelemetry histogram in seconds. */
+function prometheusName(path: string, metric: unknown): string {
   assertText(path, metric);
   if (!/^[a-z][\w.]*$/i.test(metric)) throw new OptionsError(path, metric, 'the name of a metric');
   return `${metric.replaceAll('.', '_')}_seconds`;
 }
 
-function selector(path: string, exact: object, equals: '=', patterns: object = {}): string {
+function selector(path: string, exact: object, patterns: object = {}): string {
   const labels = [
-    ...Object.entries(exact).map(([name, value]) => [name, equals, quoted(value)]),
-    // A pattern is quoted as it is: its backslashes are doubled by whoever wrote it for PromQL.
+    ...Object.entries(exact).map(([name, value]) => [name, '=', quoted(value)]),
+    // Only quotes are escaped in a pattern: its author has doubled the backslashes, as PromQL requires.
     ...Object.entries(patterns).map(([name, value]) => [name, '=~', `"${String(value).replaceAll('"', '\\"')}"`]),
   ].map(([name = '', operator, value]) => {
     if (!/^[a-z_][\w.]*$/i.test(name)) throw new OptionsError(path, name, 'the name of an attribute');

@@ -119,7 +119,9 @@ export function defineSlo(options: SloOptions): Slo {
     toOpenSlo: () => openSlo(model),
     toGrafanaDashboard: () => grafanaDashboard(model),
     describe: () => {
-      const each = alerts.map((one) => `${one.severity} at ${one.burnRate} times over ${rangeOf(one.longMinutes)}`);
+      const each = alerts.map(
+        (alert) => `${alert.severity} at ${alert.burnRate} times over ${rangeOf(alert.longMinutes)}`,
+      );
       return `${model.description} over ${windowDays} days; alerts: ${each.join(', ')}`;
     },
   };

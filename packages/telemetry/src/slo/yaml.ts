@@ -3,7 +3,7 @@ type Yaml = string | number | boolean | readonly Yaml[] | { readonly [name: stri
 const PLAIN = /^[A-Za-z][\w./ -]*\w$/;
 const RESERVED = /^(?:true|false|yes|no|on|off|null|y|n)$/i;
 
-/** Block style. Texts that could be read as something else are quoted the JSON way, which YAML 1.2 reads as well. */
+/** Writes YAML in block style. Strings that YAML could read as another type are quoted as in JSON, which YAML 1.2 allows. */
 export function toYaml(value: Yaml, indent: string = ''): string {
   if (Array.isArray(value)) {
     return (value as readonly Yaml[]).map((item) => `${indent}- ${toYaml(item, `${indent}  `).trimStart()}`).join('');
