@@ -1,6 +1,7 @@
 import type { DecodeFailure } from './content-decoding.ts';
 import { HttpError, type ErrorSubject } from './errors.ts';
 import { issuePaths, type SchemaIssue } from './schema.ts';
+import { FRAME_LIMIT } from './stream/zstd-decoder.ts';
 
 /**
  * What is wrong with a body: `encoding`, its content encoding; `json`, it is not JSON; `schema`, it does not match the schema;
@@ -76,6 +77,8 @@ export function decodeError(
       return new HttpResponseTooLargeError(subject, failure.kind, failure.allowed, status);
     case 'corrupt':
       return new HttpDecodeError(subject, 'encoding', status, `is not valid ${failure.encoding}`);
+    case 'tooManyFrames':
+      return new HttpDecodeError(subject, 'encoding', status, `has more zstd frames than allowed: ${FRAME_LIMIT}`);
     case 'tooManyEncodings':
       return new HttpDecodeError(subject, 'encoding', status, 'has more content encodings than allowed');
     case 'unknownEncoding':

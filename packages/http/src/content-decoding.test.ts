@@ -39,7 +39,8 @@ describe('decodeContent', () => {
     const garbage = Buffer.concat([frames(1), Buffer.from('garbage')]);
     const corrupt = { kind: 'corrupt', encoding: 'zstd' };
     expect(decodeContent(garbage, ['zstd'], LIMITS)).toEqual(corrupt);
-    expect(await decodeContent(frames(1_001), ['zstd'], LIMITS)).toEqual(corrupt);
+    const empty = Buffer.concat(Array.from({ length: 1_001 }, () => zlib.zstdCompressSync('')));
+    expect(await decodeContent(empty, ['zstd'], LIMITS)).toEqual({ kind: 'tooManyFrames', encoding: 'zstd' });
     const few = { ...LIMITS, maxBytes: 2 * SMALL.length };
     expect(decodeContent(frames(2), ['zstd'], few)).toHaveLength(2 * SMALL.length);
     expect(decodeContent(frames(3), ['zstd'], few)).toEqual({ kind: 'maxBytes', allowed: few.maxBytes });

@@ -1,6 +1,6 @@
 import zlib from 'node:zlib';
 import { promisify } from 'node:util';
-import { unzstd, unzstdAside } from './stream/zstd-frames.ts';
+import { decodeZstd, decodeZstdAsync, TooManyFramesError } from './stream/zstd-decoder.ts';
 
 /** Content encodings that are undone, and so asked for. */
 export const ACCEPT_ENCODING = 'gzip, deflate, br, zstd';
@@ -19,7 +19,7 @@ export interface DecodedLimits {
 
 /** Why a body could not be decoded. */
 export type DecodeFailure =
-  | { readonly kind: 'corrupt' | 'tooManyEncodings' | 'unknownEncoding'; readonly encoding: string }
+  | { readonly kind: 'corrupt' | 'tooManyEncodings' | 'tooManyFrames' | 'unknownEncoding'; readonly encoding: string }
   | { readonly kind: 'maxBytes' | 'maxRatio'; readonly allowed: number };
 
 interface Codec {
@@ -31,7 +31,7 @@ const gunzip: Codec = { sync: zlib.gunzipSync, async: promisify(zlib.gunzip) };
 const inflate: Codec = { sync: zlib.inflateSync, async: promisify(zlib.inflate) };
 const inflateRaw: Codec = { sync: zlib.inflateRawSync, async: promisify(zlib.inflateRaw) };
 const brotli: Codec = { sync: zlib.brotliDecompressSync, async: promisify(zlib.brotliDecompress) };
-const zstd: Codec = { sync: unzstd, async: unzstdAside };
+const zstd: Codec = { sync: decodeZstd, async: decodeZstdAsync };
 
 /** The encodings a `Content-Encoding` header names, in the order they were applied. */
 export function parseEncodings(header: string | string[] | undefined): string[] {
@@ -99,10 +99,15 @@ function codecFor(encoding: string, bytes: Uint8Array): Codec | undefined {
 }
 
 function failureOf(error: unknown, encoding: string, allowed: number, limits: DecodedLimits): DecodeFailure {
-  if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') return { kind: 'corrupt', encoding };
+  if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') return decoderFailure(error, encoding);
   return allowed < limits.maxBytes
     ? { kind: 'maxRatio', allowed: limits.maxRatio }
     : { kind: 'maxBytes', allowed: limits.maxBytes };
+}
+
+/** The failure of a decoder that has no limit of its own. */
+export function decoderFailure(error: unknown, encoding: string): DecodeFailure {
+  return { kind: error instanceof TooManyFramesError ? 'tooManyFrames' : 'corrupt', encoding };
 }
 
 export function isDecodeFailure(result: Uint8Array | DecodeFailure): result is DecodeFailure {

@@ -1,5 +1,5 @@
 import type { Transform } from 'node:stream';
-import { RATIO_FREE_BYTES, type DecodedLimits, type DecodeFailure } from './content-decoding.ts';
+import { decoderFailure, RATIO_FREE_BYTES, type DecodedLimits, type DecodeFailure } from './content-decoding.ts';
 import type { DispatchController } from './dispatcher.ts';
 import { makeDecoders } from './stream/decoders.ts';
 
@@ -36,7 +36,7 @@ export class GrowingBody {
     this.#decoders = makeDecoders(encodings, first);
     for (const [i, decoder] of this.#decoders.entries()) {
       const encoding = encodings.at(-1 - i) as string;
-      decoder.on('error', () => this.#end({ kind: 'corrupt', encoding }));
+      decoder.on('error', (error) => this.#end(decoderFailure(error, encoding)));
       this.#bound(decoder);
       const next = this.#decoders[i + 1];
       if (next !== undefined) decoder.pipe(next);

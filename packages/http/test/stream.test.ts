@@ -149,6 +149,26 @@ describe('stream()', () => {
     expect(Buffer.concat(await all(raw.body)).equals(wire)).toBe(true);
   });
 
+  test('zstd in more than 1,000 frames is decoded, unless they decode to nearly nothing', async () => {
+    const repeated = (text: string): Buffer => {
+      const frame = zlib.zstdCompressSync(text);
+      return Buffer.concat(Array.from({ length: 1_500 }, () => frame));
+    };
+    const event = `data: ${'x'.repeat(80)}\n\n`;
+    const url = await serve((request, response) => {
+      response.writeHead(200, { 'content-encoding': 'zstd' }).end(repeated(request.url === '/events' ? event : ''));
+    });
+    const client = clientFor(url);
+    expect(await all(sse((await client.stream('GET', '/events')).body))).toHaveLength(1_500);
+    expect(await failure(textOf((await client.stream('GET', '/empty')).body))).toMatchObject({
+      code: 'MAC_HTTP_DECODE',
+      reason: 'encoding',
+      message: expect.stringContaining(
+        'has more zstd frames than allowed: 1000 frames, and one more for every 64 decoded bytes',
+      ),
+    });
+  });
+
   test('what is not what it says it is ends the body with an error', async () => {
     const url = await serve((request, answer) => {
       const encoding = request.url === '/unknown' ? 'compress' : request.url === '/many' ? 'gzip, gzip, gzip' : 'gzip';

@@ -1,6 +1,6 @@
 import type { Transform } from 'node:stream';
 import zlib from 'node:zlib';
-import { ZstdFrames } from './zstd-frames.ts';
+import { ZstdDecoder } from './zstd-decoder.ts';
 
 const STREAMED: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br', 'zstd']);
 
@@ -19,7 +19,7 @@ function makeDecoder(encoding: string, firstByte: number | undefined): Transform
     case 'br':
       return zlib.createBrotliDecompress();
     case 'zstd':
-      return new ZstdFrames();
+      return new ZstdDecoder();
     case 'deflate':
       // RFC 9110 means zlib's format; some servers send bare deflate. The first byte tells them apart.
       return firstByte === undefined || (firstByte & 0x0f) === 8 ? zlib.createInflate() : zlib.createInflateRaw();

@@ -2,8 +2,8 @@ import { Readable, type Transform } from 'node:stream';
 import { onAbort, type Clock, type Timer, type Unsubscribe } from '@macadam/core';
 import { giveUp, type DispatchController } from '../dispatcher.ts';
 import type { HttpAttempt } from '../attempts.ts';
-import { RATIO_FREE_BYTES } from '../content-decoding.ts';
-import { HttpDecodeError, HttpResponseTooLargeError } from '../body-errors.ts';
+import { decoderFailure, RATIO_FREE_BYTES } from '../content-decoding.ts';
+import { decodeError, HttpResponseTooLargeError } from '../body-errors.ts';
 import { HttpError, HttpTimeoutError, withAttempts, type ErrorSubject } from '../errors.ts';
 import type { BodyCopy } from './body-copy.ts';
 import { makeDecoders } from './decoders.ts';
@@ -143,10 +143,8 @@ export class ResponseBody extends Readable {
   #connect(decoders: readonly Transform[]): readonly Transform[] {
     const { subject, status, encodings } = this.#settings;
     for (const [i, decoder] of decoders.entries()) {
-      const encoding = encodings.at(-1 - i);
-      decoder.on('error', () =>
-        this.destroy(new HttpDecodeError(subject, 'encoding', status, `is not valid ${encoding}`)),
-      );
+      const encoding = encodings.at(-1 - i) as string;
+      decoder.on('error', (error) => this.destroy(decodeError(subject, status, decoderFailure(error, encoding))));
       const next = decoders[i + 1];
       if (next !== undefined) decoder.pipe(next);
     }
