@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { trace } from '@opentelemetry/api';
 import { InMemorySpanExporter } from '@opentelemetry/sdk-trace';
-import { createLogger, withSpan } from '../src/index.ts';
+import { createLogger, type LineDestination, withSpan } from '../src/index.ts';
 import { otelLogs, startTelemetry, type Telemetry } from '../src/node.ts';
 import { type Collector, startCollector } from './collector.ts';
 
@@ -206,18 +206,39 @@ it('a key that is too short for hashes is said to be there, and not shown', () =
   expect(() => createLogger({ redact })).toThrow('createLogger.redact.hashKey is a text that is not shown; it must be');
 });
 
-describe('what cannot work is refused at the start', () => {
-  it('a logger whose format otelLogs does not read', () => {
-    for (const format of ['otel', 'ecs', 'gcp'] as const) {
-      const make = (): unknown => createLogger({ format, destination: otelLogs() });
-      expect(make).toThrow(expect.objectContaining({ path: 'createLogger.format' }) as Error);
-    }
+describe('otelLogs', () => {
+  it.each(['otel', 'ecs', 'gcp'] as const)('is refused as the destination of a logger with the format %s', (format) => {
+    const create = (): unknown => createLogger({ format, destination: otelLogs() });
+    expect(create).toThrow(expect.objectContaining({ path: 'createLogger.format' }) as Error);
+  });
+
+  it('is accepted as the destination of a logger with the format pino', () => {
     expect(() => createLogger({ format: 'pino', destination: otelLogs() })).not.toThrow();
   });
 
-  it.each(['a%0Ab', '%E2%82%AC'])('a header that HTTP does not carry, without its value: %s', (value) => {
-    const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_EXPORTER_OTLP_HEADERS: `api-key=${value}` };
-    const start = (): unknown => startTelemetry({ serviceName: 'orders', env });
-    expect(start).toThrow(/^Option OTEL_EXPORTER_OTLP_HEADERS is a text that is not shown; .*api-key/);
+  it.each([
+    ['reads another format than pino', { write() {}, format: 'ecs' }, 'otelLogs.also.format'],
+    ['has no write', {}, 'otelLogs.also'],
+    ['is null', null, 'otelLogs.also'],
+  ])('refuses a second destination that %s', (_, also, path) => {
+    expect(() => otelLogs(also as LineDestination)).toThrow(expect.objectContaining({ path }) as Error);
   });
+
+  it('writes each line to a second destination that reads pino', () => {
+    const lines: string[] = [];
+    const also: LineDestination = { write: (line) => void lines.push(line), format: 'pino' };
+    createLogger({ destination: otelLogs(also) }).info('both');
+    expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(['both']);
+  });
+});
+
+describe('startTelemetry refuses at the start', () => {
+  it.each(['a%0Ab', '%E2%82%AC'])(
+    'a header for OTLP that HTTP cannot carry, without showing its value: %s',
+    (value) => {
+      const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_EXPORTER_OTLP_HEADERS: `api-key=${value}` };
+      const start = (): unknown => startTelemetry({ serviceName: 'orders', env });
+      expect(start).toThrow(/^Option OTEL_EXPORTER_OTLP_HEADERS is a text that is not shown; .*api-key/);
+    },
+  );
 });

@@ -24,9 +24,9 @@ export interface Telemetry {
   shutdown(): Promise<void>;
   /** Returns in words what is sent where. */
   describe(): string;
-  /** The same as `shutdown`. */
+  /** The same as `shutdown`, which is OpenTelemetry's term: everything of Macadam that can be closed has `close`. */
   close(): Promise<void>;
-  /** The same as `shutdown`. */
+  /** The same as `shutdown`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
