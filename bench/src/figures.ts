@@ -1,6 +1,6 @@
 import { runLine } from './page.ts';
 import type { CaseResult, SuiteResult } from './result.ts';
-import { claimLine, duration, inOrder, markdownTable } from './table.ts';
+import { CLAIM_COLUMNS, claimCells, duration, inOrder, markdownTable } from './table.ts';
 
 const BLOCK = /<!-- figures: (?<what>[^>]+?) -->[\s\S]*?<!-- \/figures -->/g;
 
@@ -21,12 +21,12 @@ function figuresOf(what: string, results: ReadonlyMap<string, SuiteResult>, benc
   const [suite = '', name] = what.split(' / ');
   const cases = (results.get(suite)?.cases ?? []).filter((one) => name === undefined || one.name === name);
   if (cases.length === 0) return undefined;
-  const claims = cases.flatMap((one) => one.claims.map(claimLine));
+  const claims = cases.flatMap((one) => one.claims.map((claim) => [one.name, ...claimCells(claim)]));
   const runs = [...new Set(cases.map(({ run }) => runLine(run)))];
   return [
     `CPU time an operation (${runs.join('; ')}); [all figures](${benchmarks}/${suite}.md).`,
     markdownTable([['case', 'from the least to the most'], ...cases.map(caseRow)]),
-    ...(claims.length > 0 ? [claims.join('\n')] : []),
+    ...(claims.length > 0 ? [markdownTable([['case', ...CLAIM_COLUMNS], ...claims], 3)] : []),
   ].join('\n\n');
 }
 

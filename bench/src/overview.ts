@@ -1,7 +1,6 @@
 import { sizeOf, slopeOf, slopeText } from './chart.ts';
 import type { ClaimResult, SuiteResult } from './result.ts';
-import { isDistinct } from './ratio.ts';
-import { besideText, intervalText, markdownTable, nanoseconds } from './table.ts';
+import { CLAIM_COLUMNS, claimCells, markdownTable, nanoseconds } from './table.ts';
 
 /** What else is measured, and the page that shows it. */
 export interface OtherPage {
@@ -28,14 +27,8 @@ export function overviewPage(suites: readonly SuiteResult[], others: readonly Ot
     '',
     markdownTable(
       [
-        ['claim', 'case', 'verdict', 'limit', 'measured'],
-        ...claims.map(({ suite, name, claim }) => [
-          `${claim.of}, beside ${besideText(claim)}`,
-          `[${suite}](${suite}.md): ${name}`,
-          claim.verdict.startsWith('misses') ? `**${claim.verdict}**` : claim.verdict,
-          `${claim.atMost}x`,
-          isDistinct(claim.ratio) ? intervalText(claim.ratio) : 'level',
-        ]),
+        ['case', ...CLAIM_COLUMNS],
+        ...claims.map(({ suite, name, claim }) => [`[${suite}](${suite}.md): ${name}`, ...claimCells(claim)]),
       ],
       3,
     ),

@@ -54,8 +54,22 @@ export function claimLine(claim: ClaimResult): string {
   return `- ${promise}: ${intervalText(ratio)}`;
 }
 
+/** The columns of a claim in a table of claims. */
+export const CLAIM_COLUMNS = ['claim', 'verdict', 'limit', 'measured'];
+
+/** A claim as the cells below {@link CLAIM_COLUMNS}; a missed one stands out. */
+export function claimCells(claim: ClaimResult): string[] {
+  const { of, atMost, ratio, verdict } = claim;
+  return [
+    `${of}, beside ${besideText(claim)}`,
+    verdict.startsWith('misses') ? `**${verdict}**` : verdict,
+    `${atMost}x`,
+    isDistinct(ratio) ? intervalText(ratio) : 'level',
+  ];
+}
+
 /** What is beside it, with what that is allowed on top. */
-export function besideText({ to, plusNs }: Claim): string {
+function besideText({ to, plusNs }: Claim): string {
   return plusNs === undefined ? to : `${to} and ${nanoseconds(plusNs)}`;
 }
 
@@ -64,7 +78,7 @@ export function intervalText({ value, low, high }: Ratio): string {
 }
 
 function short(ratio: number): string {
-  return ratio < 0.1 ? ratio.toFixed(3) : ratio.toFixed(2);
+  return ratio < 0.1 ? ratio.toPrecision(2) : ratio.toFixed(2);
 }
 
 /** Columns padded for a terminal. */

@@ -46,7 +46,7 @@ describe('a block of figures', () => {
   test('is filled again and again to the same text, whatever it held', () => {
     const once = fillFigures(page(''), new Map([['cache', result]]), 'benchmarks');
     expect(once).toContain('| hit | macadam 100 ns ± 1 % · peer 400 ns ± 3 % |');
-    expect(once).toContain('- holds: macadam at most 0.5x peer: 0.25x (0.23 to 0.27)');
+    expect(once).toContain('| hit | macadam, beside peer | holds | 0.5x | 0.25x (0.23 to 0.27) |');
     expect(once).toContain('[all figures](benchmarks/cache.md)');
     expect(once).toContain('More.');
     expect(fillFigures(page('old 17x'), new Map([['cache', result]]), 'benchmarks')).toBe(once);
@@ -98,8 +98,10 @@ describe('the page of all claims', () => {
     const missed = caseOf('set', { macadam: [300], peer: [100] }, [{ of: 'macadam', to: 'peer', atMost: 2 }]);
     const text = overviewPage([{ ...result, cases: [hit, missed] }], [{ file: 'tail.md', title: 'Waits' }]);
     expect(text).toContain('2 claims: 1 hold, 1 are missed.');
-    expect(text).toContain('| macadam, beside peer | [cache](cache.md): hit | holds | 0.5x | 0.25x (0.23 to 0.27) |');
-    expect(text).toContain('| [cache](cache.md): set | **misses** | 2x | 3.00x (3.00 to 3.00) |');
+    expect(text).toContain('| [cache](cache.md): hit | macadam, beside peer | holds | 0.5x | 0.25x (0.23 to 0.27) |');
+    expect(text).toContain(
+      '| [cache](cache.md): set | macadam, beside peer | **misses** | 2x | 3.00x (3.00 to 3.00) |',
+    );
     expect(text).toContain('| [cache](cache.md) | peer 1.2.3 |');
     expect(text).toContain('- [Waits](tail.md)');
   });
@@ -110,7 +112,7 @@ describe('the page of all claims', () => {
     ]);
     const text = overviewPage([{ ...result, cases: [allowed] }], []);
     expect(text).toContain(
-      '| macadam, beside peer and 100 ns | [cache](cache.md): told | holds | 1x | 0.75x (0.74 to 0.78) |',
+      '| [cache](cache.md): told | macadam, beside peer and 100 ns | holds | 1x | 0.75x (0.74 to 0.78) |',
     );
     expect(pageOf({ ...result, cases: [allowed] })).toContain('holds: macadam at most 1x peer and 100 ns: 0.75x');
   });
