@@ -7,8 +7,6 @@ import type { RetryRules } from './retry-rules.ts';
 
 /** Of the body of a failed try, so much is read: enough for a problem document, and it keeps the socket usable. */
 export const ERROR_BODY_BYTES = 65_536;
-/** A failed try that may be repeated waits no longer for the rest of its body; then its socket is dropped. */
-export const DRAIN_MS = 50;
 
 /** What a try needs to know of its client. */
 export interface AttemptSettings {
@@ -16,6 +14,8 @@ export interface AttemptSettings {
   readonly rules: RetryRules;
   readonly limits: DecodedLimits;
   readonly lastAttempt: number;
+  readonly timeoutMs: number;
+  readonly attemptTimeoutMs: number;
 }
 
 /** Who may answer an answer with another request. */

@@ -97,6 +97,12 @@ export class AttemptLog {
     this.route?.began(endpoint);
   }
 
+  /** When the attempt that the policies call `number` began, in milliseconds after the start of the call. */
+  startedAtMs(number: number): number {
+    const record = this.records.findLast((one) => (one as Attempt).isOpen(number));
+    return record?.startedAtMs ?? 0;
+  }
+
   /** @param verdict - what it says about the health of the other side */
   end(number: number, now: number, status: number | undefined, errorCode: string | undefined, verdict: Verdict): void {
     for (let i = this.records.length - 1; i >= 0; i--) {

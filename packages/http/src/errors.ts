@@ -1,5 +1,6 @@
 import { isMacadamError, MacadamError, type MacadamErrorOptions } from '@macadam/core';
 import type { HttpAttempt } from './attempts.ts';
+import { truncationReasonOf } from './body-truncation.ts';
 import type { RedirectRefusal } from './redirect.ts';
 import type { HttpResponse } from './response.ts';
 import { proxyFault } from './transport/proxy-error.ts';
@@ -104,15 +105,17 @@ export class HttpStatusError extends HttpError {
     retryAfterMs: number | undefined,
     redirectRefused?: RedirectRefusal,
   ) {
-    const why = redirectRefused === undefined ? '' : ` (redirect not followed: ${redirectRefused})`;
-    super(`answered ${response.status}${why}`, subject, { code: 'MAC_HTTP_STATUS', retryable });
+    const refusal = redirectRefused === undefined ? '' : ` (redirect not followed: ${redirectRefused})`;
+    const truncation = truncationReasonOf(response);
+    const missing = truncation === undefined ? '' : ` (${truncation})`;
+    super(`answered ${response.status}${refusal}${missing}`, subject, { code: 'MAC_HTTP_STATUS', retryable });
     this.status = response.status;
     this.retryAfterMs = retryAfterMs;
     this.redirectRefused = redirectRefused;
     this.#response = response;
   }
 
-  /** The response, with its body cut to 64 KiB. Not printed with the error, since it may contain anything. */
+  /** The response, with its body cut to 64 KiB, or to what arrived in time. Not printed with the error, since it may contain anything. */
   get response(): HttpResponse {
     return this.#response;
   }

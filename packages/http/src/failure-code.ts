@@ -1,4 +1,5 @@
 import type { MacadamError } from '@macadam/core';
+import { isRetryableFailure, isUntouched, type RetryRules } from './retry-rules.ts';
 import { HttpNetworkError, requestFailure, type NetworkPhase } from './errors.ts';
 import type { PreparedRequest } from './request.ts';
 import { ProxyError } from './transport/proxy-error.ts';
@@ -14,6 +15,19 @@ export function networkFailure(
   // A parse error quotes the bytes it choked on, which may be anything.
   if ('data' in error) error.data = undefined;
   return new HttpNetworkError(subject, codeOf(error), phase, retryable, error);
+}
+
+/** The error of an attempt that the transport ended. */
+export function attemptFailure(
+  request: PreparedRequest,
+  rules: RetryRules,
+  error: Error,
+  phase: NetworkPhase,
+): MacadamError {
+  const { repeatable, source } = request;
+  const canRepeat = repeatable && source?.replayable !== false;
+  const retryable = isRetryableFailure(rules, codeOf(error), canRepeat, isUntouched(error, phase, source));
+  return networkFailure(request, error, phase, retryable);
 }
 
 /** The transport (undici 8.12) leaves out the code of what its parser fails with. These are the parser's words for an answer that broke off. */

@@ -3,16 +3,18 @@ import { wasCutShort, type ExecuteContext, type Verdict } from '@macadam/resilie
 import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
 import { isDecodeFailure, type DecodeFailure } from './content-decoding.ts';
-import { DRAIN_MS, ERROR_BODY_BYTES, type AttemptSettings, type FollowUps, type Scope } from './attempt-settings.ts';
+import { ERROR_BODY_BYTES, type AttemptSettings, type FollowUps, type Scope } from './attempt-settings.ts';
+import { errorBodyLimitMs } from './attempt-time.ts';
 import { giveUp, type DispatchController, type RawHeaders, type Receiver } from './dispatcher.ts';
 import { decodeError, HttpResponseTooLargeError } from './body-errors.ts';
+import { setTruncationReason } from './body-truncation.ts';
 import { HttpNetworkError, HttpStatusError, requestFailure, type RequestPart } from './errors.ts';
-import { codeOf, codeOfReason, networkFailure } from './failure-code.ts';
+import { attemptFailure, codeOf, codeOfReason } from './failure-code.ts';
 import type { PreparedRequest } from './request.ts';
 import { encodingsToUndo, ReceivedBody } from './received-body.ts';
 import { isRedirect, type RedirectRefusal } from './redirect.ts';
 import { HttpResponse } from './response.ts';
-import { classifyFailure, classifyStatus, isRetryableFailure, isRetryableStatus, isUntouched } from './retry-rules.ts';
+import { classifyFailure, classifyStatus, isRetryableStatus } from './retry-rules.ts';
 import { firstOf, retryAfterOf } from './retry-after.ts';
 import { truncationError } from './transport/http2-streams.ts';
 
@@ -45,6 +47,7 @@ export class ResponseHandler implements Receiver {
   #isRead = false;
   #headers: RawHeaders = {};
   #body: ReceivedBody | undefined = undefined;
+  #truncationReason: string | undefined = undefined;
 
   constructor(
     settings: AttemptSettings,
@@ -146,26 +149,25 @@ export class ResponseHandler implements Receiver {
 
   onResponseError(_controller: DispatchController | null, error: Error): void {
     if (this.#settled || this.#isRead) return;
-    if (this.#isExtra) return this.#finish(true);
-    const errorCode = codeOf(error);
+    if (this.#isExtra) return this.#finish(true, `its body broke off: ${codeOf(error)}`);
     const phase = this.#status > 0 ? 'response' : this.#controller === undefined ? 'connect' : 'request';
-    const untouched = isUntouched(error, phase, this.request.source);
-    const retryable = isRetryableFailure(this.#settings.rules, errorCode, this.#repeatable, untouched);
-    const failure = networkFailure(this.request, error, phase, retryable);
-    this.fail(failure, this.#status || undefined, failure instanceof HttpNetworkError ? errorCode : failure.code);
+    this.fail(attemptFailure(this.request, this.#settings.rules, error, phase));
   }
 
-  /** The body of a failed try is read to its end, but not for long when another try may follow. */
+  /** Limits how long the body of an error response is read: only briefly when another request may follow. */
   #drain(): void {
     const goesOn = this.goesOn(this.#status, this.#headers);
     this.#isExtra = goesOn || this.request.stream?.captureRule === undefined;
-    if (goesOn) this.#drainTimer = this.#settings.clock.setTimer(() => this.#cut(), DRAIN_MS);
+    if (!this.#isExtra) return;
+    const limitMs = errorBodyLimitMs(this, this.#settings, goesOn);
+    const reason = `its body did not arrive within ${limitMs} ms`;
+    this.#drainTimer = this.#settings.clock.setTimer(() => this.#cut(reason), limitMs);
   }
 
   /** Takes what has come of the body, and drops the connection. */
-  #cut(): void {
+  #cut(reason?: string): void {
     if (this.#settled || this.#isRead) return;
-    this.#finish(true);
+    this.#finish(true, reason);
     if (this.#controller !== undefined) giveUp(this.#controller, new Error('the rest of the body is not needed'));
   }
 
@@ -176,8 +178,9 @@ export class ResponseHandler implements Receiver {
     giveUp(controller, error);
   }
 
-  #finish(truncated: boolean): void {
+  #finish(truncated: boolean, reason?: string): void {
     this.#isRead = true;
+    this.#truncationReason = reason;
     const body = this.#body;
     if (body === undefined) return this.#settle(undefined, truncated);
     const { limits } = this.#settings;
@@ -200,7 +203,9 @@ export class ResponseHandler implements Receiver {
   #settle(bytes: Uint8Array | undefined, truncated: boolean): void {
     const cut = bytes !== undefined && bytes.length > ERROR_BODY_BYTES && this.#isExtra;
     const body = cut ? bytes.subarray(0, ERROR_BODY_BYTES) : bytes;
-    this.#conclude(new HttpResponse(this.request.subject, this.#status, this.#headers, body, truncated || cut));
+    const response = new HttpResponse(this.request.subject, this.#status, this.#headers, body, truncated || cut);
+    setTruncationReason(response, this.#truncationReason);
+    this.#conclude(response);
   }
 
   #conclude(response: HttpResponse): void {
@@ -229,9 +234,10 @@ export class ResponseHandler implements Receiver {
   }
 
   /** There is no answer, or it is not what it should be. */
-  fail(error: MacadamError, status?: number, errorCode: string = error.code): void {
+  fail(error: MacadamError, status: number = this.#status): void {
+    const errorCode = error instanceof HttpNetworkError ? error.errorCode : error.code;
     this.log.failure = error;
-    this.#end(status ?? (this.#status || undefined), errorCode, classifyFailure(error));
+    this.#end(status || undefined, errorCode, classifyFailure(error));
     this.reject(error);
   }
 

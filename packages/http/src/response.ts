@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { HttpAttempt } from './attempts.ts';
 import { HttpDecodeError } from './body-errors.ts';
+import { setTruncationReason, truncationReasonOf } from './body-truncation.ts';
 import { withAttempts, type ErrorSubject } from './errors.ts';
 import { ResponseHeaders } from './headers.ts';
 
@@ -30,7 +31,10 @@ export class HttpResponse<Data = unknown> {
   readonly status: number;
   /** The response headers. */
   readonly headers: ResponseHeaders;
-  /** Whether reading stopped before the end of the body: after 64 KiB, and only for the body of a failed attempt. */
+  /**
+   * Whether the body is incomplete, which only that of a response outside 2xx can be: reading stopped after 64 KiB, the rest did not
+   * arrive in time, or the connection broke.
+   */
   readonly bodyTruncated: boolean;
   readonly #subject: ErrorSubject;
   readonly #bytes: Uint8Array;
@@ -131,6 +135,7 @@ export class HttpResponse<Data = unknown> {
       const made = new HttpResponse(response.#subject, response.status, {}, response.#bytes, response.bodyTruncated);
       (made as { headers: ResponseHeaders }).headers = response.headers;
       made.#attempts = response.#attempts;
+      setTruncationReason(made, truncationReasonOf(response));
       return made;
     };
   }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ExecuteContext } from '@macadam/resilience';
 import { AnswerListener } from './answer-listener.ts';
 import type { FollowUps } from './attempt-settings.ts';
+import { attemptTimeLeftMs } from './attempt-time.ts';
 import type { AttemptLog, HttpAttempt } from './attempts.ts';
 import { authorize } from './authorize.ts';
 import type { OpenedBody } from './body/source.ts';
@@ -49,7 +50,7 @@ export class Sender implements FollowUps {
       return Promise.reject(new HttpRequestError(request.subject, 'body', log.failure));
     }
     this.#attempts++;
-    const endpoint = log.route?.take();
+    const endpoint = log.route?.takeEndpoint();
     const own = endpoint === undefined ? request : addressed(request, endpoint);
     return new Promise((resolve, reject) => {
       const handler = new ResponseHandler(this.#settings, own, log, context, resolve, reject, this);
@@ -194,16 +195,13 @@ export class Sender implements FollowUps {
     return endpoint === undefined ? this.#transport : endpoint.transport;
   }
 
-  #headers(request: PreparedRequest, attempt: number, { startedAt, limitedFrom }: AttemptLog, now: number): string[] {
-    const { peer, timeoutMs, attemptTimeoutMs, headers } = this.#settings;
+  #headers(request: PreparedRequest, attempt: number, log: AttemptLog, now: number): string[] {
+    const { peer, attemptTimeoutMs, headers } = this.#settings;
     // The transport only reads the list.
     if (peer === 'external' || request.hop?.foreign === true) return request.headers as string[];
-    const { work, execution } = request;
-    const priority = request.priority ?? work?.priority;
-    const allMs = (execution.timeoutMs ?? timeoutMs) - (now - limitedFrom);
-    const leftMs = Math.min(allMs, work?.deadline?.remainingMs() ?? Infinity);
-    const triedMs = request.triedFromMs === undefined ? 0 : now - startedAt - request.triedFromMs;
-    const limitMs = Math.min((execution.attemptTimeoutMs ?? attemptTimeoutMs) - triedMs, leftMs);
+    const priority = request.priority ?? request.work?.priority;
+    const attemptStartedAtMs = request.triedFromMs ?? now - log.startedAt;
+    const limitMs = attemptTimeLeftMs(request, log, this.#settings, attemptStartedAtMs, now);
     const usual = attempt === 1 && limitMs === attemptTimeoutMs && (priority === undefined || priority === 'normal');
     if (usual && request.headers === headers) return this.#usualHeaders as string[];
     return withPropagation(request.headers, { limitMs, priority, attempt });

@@ -158,14 +158,59 @@ describe('time limits', () => {
     clock.assertNoTimers();
   });
 
-  test('but the body of the last try is waited for: somebody wants to read it', async () => {
-    const { clock, client } = setUp([{ status: 503, body: 'busy', stalls: true }], {
-      retry: false,
+  const stalled = (status: number): Script => ({ status, body: 'busy', stalls: true });
+
+  test.each<[string, number, number, Partial<HttpClientOptions>]>([
+    ['a 4xx', 404, 200, { attemptTimeoutMs: 400 }],
+    ['a 5xx without retries', 503, 200, { retry: false, attemptTimeoutMs: 400 }],
+    ['a 4xx of a call with little time left', 422, 150, { timeoutMs: 300 }],
+    [
+      'a 5xx whose retry is not allowed',
+      503,
+      20,
+      { attemptTimeoutMs: 40, retry: { budget: retryBudget({ minPerSecond: 0, ratio: 0 }) } },
+    ],
+  ])(
+    '%s whose body stalls is reported with its status, after half of the time left',
+    async (_what, status, ms, options) => {
+      const { clock, dispatcher, client } = setUp([stalled(status)], options);
+      const error = (await failure(clock, client.get('/a'))) as HttpStatusError;
+      expect(error).toMatchObject({
+        code: 'MAC_HTTP_STATUS',
+        status,
+        message: expect.stringContaining(`answered ${status} (its body did not arrive within ${ms} ms)`),
+        response: { bodyTruncated: true },
+        attempts: [{ status, errorCode: undefined, durationMs: ms }],
+      });
+      expect(error.response.text()).toBe('busy');
+      expect(dispatcher.aborted).toHaveLength(1);
+      expect(clock.monotonic()).toBe(ms);
+      clock.assertNoTimers();
+    },
+  );
+
+  test('the last 5xx of several attempts keeps its status when its body stalls', async () => {
+    const { clock, client } = setUp([stalled(503)], {
       attemptTimeoutMs: 400,
+      retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 },
     });
     const error = await failure(clock, client.get('/a'));
-    expect(clock.monotonic()).toBe(400);
-    expect(error).toMatchObject({ code: 'MAC_TIMEOUT' });
+    expect(error).toMatchObject({ code: 'MAC_HTTP_STATUS', gaveUp: 'maxAttempts' });
+    expect((error as HttpStatusError).attempts.map(({ durationMs }) => durationMs)).toEqual([50, 50, 200]);
+  });
+
+  test('with throwOnStatus: false, a stalled body resolves with what arrived of it', async () => {
+    const { clock, client } = setUp([stalled(404)], { attemptTimeoutMs: 400, throwOnStatus: false });
+    const response = await clock.runUntil(client.get('/a'));
+    expect(response).toMatchObject({ status: 404, bodyTruncated: true });
+    expect(() => response.data).toThrow(expect.objectContaining({ code: 'MAC_HTTP_DECODE', reason: 'truncated' }));
+  });
+
+  test('the deadline of the current work shortens the wait for a stalled body', async () => {
+    const { clock, client } = setUp([stalled(404)]);
+    const call = runWork({ timeoutMs: 70, clock }, () => client.get('/a').catch((error: unknown) => error));
+    expect(await clock.runUntil(call)).toMatchObject({ code: 'MAC_HTTP_STATUS', status: 404 });
+    expect(clock.monotonic()).toBe(35);
   });
 });
 
