@@ -1,42 +1,46 @@
 import type { Limit } from './algorithms/limit.ts';
-import { allWatch, watches } from './store/combine.ts';
-import { shareOf } from './subject.ts';
+import { allOnlyWatch, onlyWatches } from './store/combine-decisions.ts';
+import { hashFraction } from './key.ts';
 
-/** Whose denials count. A limit that is enforced for a share of keys only watches the others. */
+/**
+ * Decides for which keys the denials of a limit count (`enforce`, `shadow`). For the other keys the limit only watches:
+ * it is evaluated and denies nothing. The set of limits that only watch a key is a bit mask, `watching`.
+ */
 export class Enforcement {
-  /** For each limit the share of keys for which its denials count. */
-  readonly #shares: readonly number[];
-  readonly #always: boolean;
+  /** For each limit, the ratio of keys for which its denials count. */
+  readonly #ratios: readonly number[];
+  readonly #enforcesAll: boolean;
   readonly #capacities: readonly number[];
-  readonly #least: number;
+  readonly #minCapacity: number;
 
-  constructor(limits: readonly Limit[], most: number) {
-    this.#shares = limits.map(({ enforce }) => Math.min(enforce, most));
+  /** `maxRatio` is the `enforce` option of the limiter, which bounds that of each limit. */
+  constructor(limits: readonly Limit[], maxRatio: number) {
+    this.#ratios = limits.map(({ enforce }) => Math.min(enforce, maxRatio));
     this.#capacities = limits.map(({ capacity }) => capacity);
-    this.#least = Math.min(...this.#capacities);
-    this.#always = this.#shares.every((share) => share === 1);
+    this.#minCapacity = Math.min(...this.#capacities);
+    this.#enforcesAll = this.#ratios.every((ratio) => ratio === 1);
   }
 
-  /** A bit for each limit whose denials do not count for this key. A key stays on its side, in every process. */
+  /** The limits that only watch this key, bit i for limit i. The same in every process, since it depends on the key alone. */
   watching(key: string): number {
-    if (this.#always) return 0;
-    const at = shareOf(key);
-    return this.#shares.reduce((bits, share, i) => (at < share ? bits : bits | (1 << i)), 0);
+    if (this.#enforcesAll) return 0;
+    const fraction = hashFraction(key);
+    return this.#ratios.reduce((bits, ratio, i) => (fraction < ratio ? bits : bits | (1 << i)), 0);
   }
 
-  /** The most that a request may cost. Limits that watch do not stand in the way. */
+  /** The maximum cost of one request: the smallest capacity of the limits that can deny it. */
   capacity(watching: number): number {
-    if (watching === 0) return this.#least;
-    return Math.min(...this.#capacities.filter((_, i) => !watches(watching, i)));
+    if (watching === 0) return this.#minCapacity;
+    return Math.min(...this.#capacities.filter((_, i) => !onlyWatches(watching, i)));
   }
 
-  /** Whether nobody's denial counts. */
-  none(watching: number): boolean {
-    return allWatch(watching, this.#shares.length);
+  /** Whether no limit can deny the request. */
+  isShadow(watching: number): boolean {
+    return allOnlyWatch(watching, this.#ratios.length);
   }
 }
 
-/** What `describe` says of it. */
-export function enforcedInWords(enforce: number): string {
+/** The part of `describe()` about `enforce`; empty when every denial counts. */
+export function describeEnforcement(enforce: number): string {
   return enforce === 1 ? '' : enforce === 0 ? ' in shadow' : ` enforced for ${enforce * 100} % of keys`;
 }

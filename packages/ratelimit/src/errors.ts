@@ -84,6 +84,14 @@ RateLimitStoreError.prototype.name = 'RateLimitStoreError';
 export type OverloadReason = 'deadline' | 'full' | 'priority' | 'tooLong';
 
 /**
+ * The sign of overload by which a load shedder lowered the priority that it admits. `queueDelayMs`: the mean wait in its
+ * queue was above `overloadedAboveMs`. `isOverloaded`: the function of that option returned true. The others are named
+ * like their option in `signals`.
+ */
+export type OverloadSignal =
+  'cpuThrottled' | 'eventLoopDelayMs' | 'eventLoopUtilization' | 'isOverloaded' | 'memory' | 'queueDelayMs';
+
+/**
  * There is more work than can be done in time. Code `MAC_OVERLOADED`, retryable after `retryAfterMs`. Respond with 503:
  * no quota of the caller is used up. From a load shedder it refuses a caller, with 503 as its `refusalStatus`. From a shaper or
  * an outbound limiter it is a failure of a call of ours, and has none.
@@ -91,6 +99,11 @@ export type OverloadReason = 'deadline' | 'full' | 'priority' | 'tooLong';
 export class OverloadedError extends MacadamError {
   /** Why the work was rejected. */
   readonly reason: OverloadReason;
+  /**
+   * With the reason `priority`: the latest sign of overload, whose value and threshold are in the message. Undefined with
+   * other reasons.
+   */
+  readonly signal: OverloadSignal | undefined;
   /** The priority of the rejected work. */
   readonly priority: Priority;
   /**
@@ -101,10 +114,17 @@ export class OverloadedError extends MacadamError {
 
   constructor(
     message: string,
-    data: { reason: OverloadReason; priority: Priority; retryAfterMs: number; refusalStatus?: number },
+    data: {
+      reason: OverloadReason;
+      signal?: OverloadSignal | undefined;
+      priority: Priority;
+      retryAfterMs: number;
+      refusalStatus?: number;
+    },
   ) {
     super(message, { code: 'MAC_OVERLOADED', retryable: true, refusalStatus: data.refusalStatus, stack: false });
     this.reason = data.reason;
+    this.signal = data.signal;
     this.priority = data.priority;
     this.retryAfterMs = data.retryAfterMs;
   }

@@ -21,7 +21,7 @@ export type { TokenBucketOptions } from './algorithms/token-bucket.ts';
 export { createRateLimiter } from './create-rate-limiter.ts';
 export type { Decision, DecisionSource, LimitDecision, PolicyDecision } from './decision.ts';
 export { CostAboveCapacityError, RateLimitStoreError, OverloadedError, RateLimitedError } from './errors.ts';
-export type { OverloadReason } from './errors.ts';
+export type { OverloadReason, OverloadSignal } from './errors.ts';
 export type { OnStoreFailure, RateLimiterOptions } from './options.ts';
 export type {
   CostOptions,

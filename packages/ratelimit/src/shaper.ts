@@ -21,7 +21,7 @@ import { assertCallOptions, assertTenant } from './call-options.ts';
 import type { ReservableLimit } from './algorithms/limit.ts';
 import { OverloadedError, type OverloadReason } from './errors.ts';
 import { observe } from './instruments.ts';
-import { Turns, type Turn } from './queue/turns.ts';
+import { TurnQueue, type Turn } from './queue/turn-queue.ts';
 
 /** Options of `createShaper`. */
 export interface ShaperOptions {
@@ -83,16 +83,17 @@ export interface Shaper extends AsyncDisposable {
 }
 
 const DEFAULT_DEADLINE_MS = 30_000;
-/** The bucket counts whole tokens a period: a thousandth of a token a second is as fine as it gets. */
+/** Long enough for `ratePerSecond: 0.001`, since a bucket refills a whole number of tokens per period. */
 const PERIOD_MS = 1_000_000;
 const RUN_OPTIONS = ['maxWaitMs', 'priority', 'tenant', 'signal'] as const;
 
 class TokenShaper implements Shaper {
   readonly name: string;
   readonly #settings: Required<ShaperOptions>;
-  readonly #pace: ReservableLimit;
-  readonly #bucket: number[] = [0, 0];
-  readonly #turns: Turns;
+  readonly #rate: ReservableLimit;
+  /** The state of `#rate`. */
+  readonly #state: number[] = [0, 0];
+  readonly #queue: TurnQueue;
   #timer: Timer | undefined;
   #closed = false;
   #begun = 0;
@@ -104,10 +105,11 @@ class TokenShaper implements Shaper {
     this.#settings = settings;
     this.name = settings.name;
     const limit = Math.max(1, Math.round((settings.ratePerSecond * PERIOD_MS) / 1_000));
-    this.#pace = tokenBucket({ limit, periodMs: PERIOD_MS, burst: settings.burst });
-    this.#turns = new Turns(settings.clock, (turn, now) => {
+    this.#rate = tokenBucket({ limit, periodMs: PERIOD_MS, burst: settings.burst });
+    this.#queue = new TurnQueue(settings.clock, (turn, now) => {
       this.#expired++;
-      return this.#overloaded('deadline', turn.priority, `waited ${Math.round(now - turn.queuedAt)} ms in vain`, now);
+      const waitedMs = Math.round(now - turn.queuedAt);
+      return this.#overloaded('deadline', turn.priority, `did not start it within ${waitedMs} ms`, now);
     });
   }
 
@@ -125,10 +127,10 @@ class TokenShaper implements Shaper {
     signal?.throwIfAborted();
     const now = this.#settings.clock.monotonic();
     if (this.#closed) throw this.#closedError();
-    if (this.#turns.size === 0 && this.#begin(now)) return await fn();
+    if (this.#queue.size === 0 && this.#tryStart(now)) return await fn();
     this.#assertRoom(priority, maxWaitMs, now);
-    const turn = this.#turns.wait({ priority, tenant, now, limitMs: maxWaitMs, signal });
-    this.#pump(now);
+    const turn = this.#queue.wait({ priority, tenant, now, maxWaitMs, signal });
+    this.#grantTurns(now);
     await turn;
     return await fn();
   }
@@ -139,51 +141,54 @@ class TokenShaper implements Shaper {
   }
 
   stats(): ShaperStats {
-    return { begun: this.#begun, queued: this.#turns.size, refused: this.#refused, expired: this.#expired };
+    return { begun: this.#begun, queued: this.#queue.size, refused: this.#refused, expired: this.#expired };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
-    this.#turns.end(() => this.#closedError());
+    this.#queue.rejectAll(() => this.#closedError());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #begin(now: number): boolean {
-    if (!this.#pace.look(this.#bucket, 0, now, 1).allowed) return false;
-    this.#pace.commit(this.#bucket, 0, now, 1, 0);
+  /** Takes a token for one run, if there is one. */
+  #tryStart(now: number): boolean {
+    if (!this.#rate.look(this.#state, 0, now, 1).allowed) return false;
+    this.#rate.commit(this.#state, 0, now, 1, 0);
     this.#begun++;
     return true;
   }
 
-  /** Refuses at once what would not have its turn in time, as far as that can be known now. */
+  /** Rejects a run whose expected wait is too long, or for which the queue has no room. */
   #assertRoom(priority: Priority, maxWaitMs: number, now: number): void {
-    const waitMs = this.#pace.waitMs(this.#bucket, 0, now, this.#turns.ahead(priority) + 1);
+    const waitMs = this.#rate.waitMs(this.#state, 0, now, this.#queue.countAhead(priority) + 1);
     if (waitMs > maxWaitMs) {
       this.#refused++;
-      throw this.#overloaded('deadline', priority, `would let it wait ${waitMs} ms`, now, waitMs - maxWaitMs);
+      const why = `could start it in ${waitMs} ms only, after its limit of ${Math.round(maxWaitMs)} ms`;
+      throw this.#overloaded('deadline', priority, why, now, waitMs - maxWaitMs);
     }
-    if (this.#turns.size < this.#settings.maxQueued) return;
-    const full = (turn: Pick<Turn, 'priority'>): OverloadedError => {
+    if (this.#queue.size < this.#settings.maxQueued) return;
+    const rejectFull = (turn: Pick<Turn, 'priority'>): OverloadedError => {
       this.#refused++;
       return this.#overloaded('full', turn.priority, `has ${this.#settings.maxQueued} queued`, now);
     };
-    if (!this.#turns.evictBelow(priority, full)) throw full({ priority });
+    if (!this.#queue.evictLowerPriority(priority, rejectFull)) throw rejectFull({ priority });
   }
 
-  #pump(now: number): void {
-    while (this.#turns.size > 0 && this.#begin(now)) this.#turns.next('fifo')?.grant();
-    if (this.#turns.size === 0 || this.#timer !== undefined) return;
+  /** Starts queued runs while there are tokens, and sets a timer for the next token. */
+  #grantTurns(now: number): void {
+    while (this.#queue.size > 0 && this.#tryStart(now)) this.#queue.next('fifo')?.grant();
+    if (this.#queue.size === 0 || this.#timer !== undefined) return;
     const { clock } = this.#settings;
     this.#timer = clock.setTimer(
       () => {
         this.#timer = undefined;
-        this.#pump(clock.monotonic());
+        this.#grantTurns(clock.monotonic());
       },
-      this.#pace.waitMs(this.#bucket, 0, now, 1),
+      this.#rate.waitMs(this.#state, 0, now, 1),
     );
   }
 
@@ -193,7 +198,7 @@ class TokenShaper implements Shaper {
 
   #overloaded(reason: OverloadReason, priority: Priority, why: string, now: number, afterMs?: number): OverloadedError {
     const { name } = this.#settings;
-    const retryAfterMs = afterMs ?? this.#pace.waitMs(this.#bucket, 0, now, this.#turns.size + 1);
+    const retryAfterMs = afterMs ?? this.#rate.waitMs(this.#state, 0, now, this.#queue.size + 1);
     return new OverloadedError(`Shaper "${name}" ${why}`, { reason, priority, retryAfterMs });
   }
 }

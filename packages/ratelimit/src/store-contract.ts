@@ -55,7 +55,7 @@ export function storeContract(makeStore: () => RateLimitStore): StoreCase[] {
       name: `${kind}: limits that change keep the share that was used`,
       run: () => keepsTheShare(limiterOf(limit()), kind),
     })),
-    { name: 'a limit that watches does not deny', run: () => watches(limiterOf) },
+    { name: 'a limit that only watches does not deny', run: () => onlyObserves(limiterOf) },
     { name: 'several limits: all or none', run: () => allOrNone(limiterOf) },
     { name: 'keys of any form stay apart', run: () => keysStayApart(limiterOf(rates['tokenBucket']!())) },
     { name: 'blocks and resets', run: () => blocks(limiterOf(rates['slidingLog']!())) },
@@ -93,7 +93,7 @@ async function keepsTheShare(limiter: RateLimiter, kind: string): Promise<void> 
   assert.equal((await limiter.take('b', { cost: 5 })).allowed, true);
 }
 
-async function watches(limiterOf: (...limits: Limit[]) => RateLimiter): Promise<void> {
+async function onlyObserves(limiterOf: (...limits: Limit[]) => RateLimiter): Promise<void> {
   const limiter = limiterOf(
     tokenBucket({ limit: 10, periodMs: HOUR_MS, name: 'old' }),
     fixedWindow({ limit: 3, periodMs: HOUR_MS, name: 'new', enforce: 0 }),

@@ -1,9 +1,9 @@
 import { assertDurationMs, assertInteger, assertNumber, ClosedError, OptionsError, type Clock } from '@macadam/core';
-import { tellDecision } from './annotate.ts';
-import { assertCallOptions, assertRates, costIn, permitIn, refundIn, waitIn } from './call-options.ts';
+import { annotateDecision } from './annotate.ts';
+import { assertCallOptions, assertNoPermitLimit, readCost, readPermit, readRefund, readWait } from './call-options.ts';
 import { isReservable, type Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
-import { Enforcement, enforcedInWords } from './enforcement.ts';
+import { Enforcement, describeEnforcement } from './enforcement.ts';
 import { CostAboveCapacityError, RateLimitStoreError, RateLimitedError } from './errors.ts';
 import { assertLimits, rateLimiterSettings, type RateLimiterOptions, type RateLimiterSettings } from './options.ts';
 import type {
@@ -17,12 +17,15 @@ import type {
   WaitOptions,
 } from './rate-limiter.ts';
 import { sharedTable } from './store/shared-table.ts';
-import { letThrough } from './store/combine.ts';
+import { shadowedDecision } from './store/combine-decisions.ts';
 import type { TakeRequest, Awaitable, LimitTable } from './store/store.ts';
-import { keyOf } from './subject.ts';
-import { DEFAULT_WAIT_MS, PERMIT_POLL_MS, Waits } from './waits.ts';
+import { storedKey } from './key.ts';
+import { DEFAULT_MAX_WAIT_MS, PERMIT_POLL_MS, Waiters } from './waiters.ts';
 
-/** The limiter behind `createRateLimiter`, and what `takeAll` needs to know of it. */
+/**
+ * The limiter behind `createRateLimiter`: checks arguments, asks the table of its store for decisions, counts and
+ * annotates them. `takeAll` uses `requestFor` and `recordTakeAll`.
+ */
 export class StoreRateLimiter implements RateLimiter {
   readonly name: string;
   readonly #settings: RateLimiterSettings;
@@ -31,7 +34,7 @@ export class StoreRateLimiter implements RateLimiter {
   #enforcement!: Enforcement;
   readonly #clock: Clock;
   readonly #ownsStore: boolean;
-  readonly #waits: Waits;
+  readonly #waiters: Waiters;
   #allowed = 0;
   #denied = 0;
   #shadowed = 0;
@@ -43,68 +46,69 @@ export class StoreRateLimiter implements RateLimiter {
     this.#settings = settings;
     this.#clock = settings.clock;
     this.#ownsStore = options.store === undefined;
-    this.#adopt(settings.limits);
-    this.#waits = new Waits(settings.clock);
+    this.#applyLimits(settings.limits);
+    this.#waiters = new Waiters(settings.clock);
     const { name, limits, clock, random, store } = settings;
     const table = store.open({ name, limits, clock, random });
     this.#table = table.synchronous ? table : sharedTable(table, settings);
   }
 
   tryTake(key: string, options?: CostOptions): Decision {
-    const subject = keyOf(key);
-    const watching = this.#enforcement.watching(subject);
-    const cost = this.#costOf(costIn(options), watching);
-    if (this.#table.synchronous) return this.#counted(this.#take(subject, cost, watching) as Decision, watching);
+    const stored = storedKey(key);
+    const watching = this.#enforcement.watching(stored);
+    const cost = this.#assertedCost(readCost(options), watching);
+    if (this.#table.synchronous) return this.#record(this.#take(stored, cost, watching) as Decision, watching);
     if (this.#table.takeNow === undefined) {
       throw new OptionsError('tryTake', `a ${this.#settings.store.kind} store`, 'used with memoryStore; else use take');
     }
-    const decision = this.#table.takeNow(subject, cost);
-    if (decision === undefined) throw new RateLimitStoreError(this.name, 'has lent nothing for this key; use take');
-    return this.#counted(decision, watching);
+    const decision = this.#table.takeNow(stored, cost);
+    if (decision === undefined)
+      throw new RateLimitStoreError(this.name, 'has too few leased tokens for this key; use take');
+    return this.#record(decision, watching);
   }
 
   async take(key: string, options?: CostOptions): Promise<Decision> {
-    const subject = keyOf(key);
+    const stored = storedKey(key);
     const enforcement = this.#enforcement;
-    const watching = enforcement.watching(subject);
-    const cost = this.#costOf(costIn(options), watching);
-    const asked = this.#take(subject, cost, watching);
-    const decision = this.#counted(asked instanceof Promise ? await asked : asked, watching, enforcement);
-    return tellDecision(this.name, decision);
+    const watching = enforcement.watching(stored);
+    const cost = this.#assertedCost(readCost(options), watching);
+    const taken = this.#take(stored, cost, watching);
+    const decision = this.#record(taken instanceof Promise ? await taken : taken, watching, enforcement);
+    return annotateDecision(this.name, decision);
   }
 
   async takeUpTo(key: string, most: number): Promise<Decision> {
     assertInteger('takeUpTo.most', most, { min: 1 });
-    const subject = keyOf(key);
+    const stored = storedKey(key);
     const enforcement = this.#enforcement;
-    const watching = enforcement.watching(subject);
+    const watching = enforcement.watching(stored);
     const wanted = Math.min(most, enforcement.capacity(watching));
-    return this.#counted(await this.#take(subject, wanted, watching, 'upTo'), watching, enforcement);
+    return this.#record(await this.#take(stored, wanted, watching, 'upTo'), watching, enforcement);
   }
 
   async peek(key: string, options: PeekOptions = {}): Promise<Decision> {
     assertCallOptions('peek', options, ['cost']);
     const { cost = 0 } = options;
     assertNumber('peek.cost', cost, { min: 0 });
-    return await this.#table.take(keyOf(key), cost, 'peek');
+    return await this.#table.take(storedKey(key), cost, 'peek');
   }
 
   async reserve(key: string, options: ReserveOptions = {}): Promise<Reservation> {
     assertCallOptions('reserve', options, ['cost', 'maxWaitMs']);
-    const { maxWaitMs = DEFAULT_WAIT_MS } = options;
+    const { maxWaitMs = DEFAULT_MAX_WAIT_MS } = options;
     assertNumber('reserve.maxWaitMs', maxWaitMs, { min: 0, infinite: true });
-    const cost = this.#costOf(options.cost);
+    const cost = this.#assertedCost(options.cost);
     const other = this.#limits.find((limit) => !isReservable(limit));
     if (other !== undefined) throw new OptionsError('reserve', `a ${other.kind}`, 'used with token buckets only');
-    const subject = keyOf(key);
-    const { decision, waitMs, actAt } = await this.#table.reserve(subject, cost, maxWaitMs);
+    const stored = storedKey(key);
+    const { decision, waitMs, actAt } = await this.#table.reserve(stored, cost, maxWaitMs);
     let held = decision.allowed;
     const cancel = async (): Promise<void> => {
       if (!held) return;
       held = false;
-      await this.#table.cancel(subject, cost, actAt);
+      await this.#table.cancel(stored, cost, actAt);
     };
-    // A promise of a wait is no denial to be overruled: shadow mode leaves it as it is.
+    // Not through #record: shadow mode does not apply to reservations.
     if (decision.degraded) this.#degraded++;
     if (decision.allowed) this.#allowed++;
     else this.#denied++;
@@ -112,14 +116,14 @@ export class StoreRateLimiter implements RateLimiter {
   }
 
   async wait(key: string, options: WaitOptions = {}): Promise<Decision> {
-    const { cost = 1, maxWaitMs, signal } = waitIn(options);
+    const { cost = 1, maxWaitMs, signal } = readWait(options);
     signal?.throwIfAborted();
     const limits = this.#limits;
-    // A promise waits for every limit, also for one that only watches, and that nobody is to be kept waiting by.
-    if (limits.every(isReservable) && this.#enforcement.watching(keyOf(key)) === 0) {
-      const { allowed, waitMs, decision, cancel } = await this.reserve(key, { cost, maxWaitMs: maxWaitMs });
+    // A reservation waits for every limit. A limit that only watches must not delay anybody, so with one `take` is polled.
+    if (limits.every(isReservable) && this.#enforcement.watching(storedKey(key)) === 0) {
+      const { allowed, waitMs, decision, cancel } = await this.reserve(key, { cost, maxWaitMs });
       if (!allowed) throw new RateLimitedError(this.name, decision, 429);
-      await this.#waits.sleep(waitMs, signal).catch(async (error: unknown) => {
+      await this.#waiters.sleep(waitMs, signal).catch(async (error: unknown) => {
         await cancel();
         throw error;
       });
@@ -133,68 +137,68 @@ export class StoreRateLimiter implements RateLimiter {
       const leftMs = until - this.#clock.monotonic();
       const waitMs = polls ? Math.min(decision.retryAfterMs, PERMIT_POLL_MS) : decision.retryAfterMs;
       if (waitMs > leftMs) throw new RateLimitedError(this.name, decision, 429);
-      await this.#waits.sleep(waitMs, signal);
+      await this.#waiters.sleep(waitMs, signal);
     }
   }
 
   async refund(key: string, options: RefundOptions = {}): Promise<void> {
-    const { cost, stamp } = refundIn(options);
-    assertRates('refund', this.#limits);
-    if (cost > 0) await this.#table.charge(keyOf(key), -cost, stamp);
+    const { cost, stamp } = readRefund(options);
+    assertNoPermitLimit('refund', this.#limits);
+    if (cost > 0) await this.#table.charge(storedKey(key), -cost, stamp);
   }
 
   async penalize(key: string, options: CostOptions = {}): Promise<void> {
     assertCallOptions('penalize', options, ['cost']);
     const { cost = 1 } = options;
     assertNumber('penalize.cost', cost, { above: 0 });
-    assertRates('penalize', this.#limits);
-    await this.#table.charge(keyOf(key), cost, undefined);
+    assertNoPermitLimit('penalize', this.#limits);
+    await this.#table.charge(storedKey(key), cost, undefined);
   }
 
   async block(key: string, durationMs: number): Promise<void> {
     assertDurationMs('block.durationMs', durationMs);
-    await this.#table.block(keyOf(key), durationMs);
+    await this.#table.block(storedKey(key), durationMs);
   }
 
   async reset(key: string): Promise<void> {
-    await this.#table.reset(keyOf(key));
+    await this.#table.reset(storedKey(key));
   }
 
   async release(key: string, decision: Decision): Promise<boolean> {
-    const permit = permitIn('release', decision);
-    return permit !== undefined && (await this.#table.release(keyOf(key), permit));
+    const permit = readPermit('release', decision);
+    return permit !== undefined && (await this.#table.release(storedKey(key), permit));
   }
 
   async renew(key: string, decision: Decision): Promise<boolean> {
-    const permit = permitIn('renew', decision);
-    return permit !== undefined && (await this.#table.renew(keyOf(key), permit));
+    const permit = readPermit('renew', decision);
+    return permit !== undefined && (await this.#table.renew(storedKey(key), permit));
   }
 
   setLimits(limits: readonly Limit[]): void {
     assertLimits('setLimits', limits);
     this.#table.setLimits(limits);
-    this.#adopt(limits);
+    this.#applyLimits(limits);
   }
 
-  /** What `takeAll` asks on behalf of a claim. */
-  askFor(key: string, claimed: number | undefined): TakeRequest {
-    const subject = keyOf(key);
-    const watching = this.#enforcement.watching(subject);
-    const cost = this.#costOf(claimed, watching);
-    return { table: this.#table.exact ?? this.#table, key: subject, cost, watching };
+  /** Returns the request that `takeAll` sends to the store for a claim. */
+  requestFor(key: string, claimed: number | undefined): TakeRequest {
+    const stored = storedKey(key);
+    const watching = this.#enforcement.watching(stored);
+    const cost = this.#assertedCost(claimed, watching);
+    return { table: this.#table.exact ?? this.#table, key: stored, cost, watching };
   }
 
-  /** Counts what `takeAll` was answered. What was not taken because another claim was denied is nothing to count. */
-  conclude(decision: Decision, taken: boolean): void {
-    if (taken || !decision.allowed) this.#counted(decision, 0);
+  /** Counts a decision of `takeAll`. A grant that was not taken because another claim was denied is not counted. */
+  recordTakeAll(decision: Decision, taken: boolean): void {
+    if (taken || !decision.allowed) this.#record(decision, 0);
   }
 
   describe(): string {
     const { store, enforce, onStoreFailure, expectedInstances } = this.#settings;
-    const words = this.#limits.map((limit) => limit.describe() + enforcedInWords(limit.enforce)).join('; and ');
+    const words = this.#limits.map((limit) => limit.describe() + describeEnforcement(limit.enforce)).join('; and ');
     const outage = store.kind === 'memory' ? '' : `; without the store: ${onStoreFailure}, 1/${expectedInstances} each`;
     const kept = `kept in ${store.describe()}${outage}`;
-    return `rate limiter "${this.name}": ${words}; ${kept}${enforce === 1 ? '' : `;${enforcedInWords(enforce)}`}`;
+    return `rate limiter "${this.name}": ${words}; ${kept}${enforce === 1 ? '' : `;${describeEnforcement(enforce)}`}`;
   }
 
   stats(): RateLimiterStats {
@@ -203,13 +207,13 @@ export class StoreRateLimiter implements RateLimiter {
       denied: this.#denied,
       shadowed: this.#shadowed,
       degraded: this.#degraded,
-      waiting: this.#waits.size,
+      waiting: this.#waiters.size,
       ...this.#table.stats(),
     };
   }
 
   async close(): Promise<void> {
-    this.#waits.end(new ClosedError(`Rate limiter "${this.name}"`));
+    this.#waiters.rejectAll(new ClosedError(`Rate limiter "${this.name}"`));
     await this.#table.close?.();
     if (this.#ownsStore) await this.#settings.store.close();
   }
@@ -218,33 +222,39 @@ export class StoreRateLimiter implements RateLimiter {
     return this.close();
   }
 
-  #costOf(cost = 1, watching = 0): number {
+  #assertedCost(cost = 1, watching = 0): number {
     if (!(typeof cost === 'number' && cost > 0 && cost < Infinity)) assertNumber('take.cost', cost, { above: 0 });
     const capacity = this.#enforcement.capacity(watching);
     if (cost > capacity) throw new CostAboveCapacityError(this.name, cost, capacity);
     return cost;
   }
 
-  #adopt(limits: readonly Limit[]): void {
+  #applyLimits(limits: readonly Limit[]): void {
     this.#limits = limits;
     this.#enforcement = new Enforcement(limits, this.#settings.enforce);
   }
 
-  /** Where all limits watch, a denial is let through afterwards: it charges nothing, and any store can tell it. */
+  /**
+   * When all limits only watch, the store decides as if they were enforced, and `#record` turns the denial into a grant:
+   * a denial charges nothing either way, and stores then need no support for `watching`.
+   */
   #take(key: string, cost: number, watching: number, mode: 'all' | 'upTo' = 'all'): Awaitable<Decision> {
-    return this.#table.take(key, cost, mode, this.#enforcement.none(watching) ? 0 : watching);
+    return this.#table.take(key, cost, mode, this.#enforcement.isShadow(watching) ? 0 : watching);
   }
 
-  /** `enforcement` is that under which it was asked for: other limits may hold by now. */
-  #counted(decision: Decision, watching: number, enforcement = this.#enforcement): Decision {
+  /**
+   * Counts a decision, annotates a denial, and lets it through in shadow mode. `enforcement` is the one at the time of
+   * the request: `setLimits` may have replaced it meanwhile.
+   */
+  #record(decision: Decision, watching: number, enforcement = this.#enforcement): Decision {
     if (decision.degraded) this.#degraded++;
     if (decision.allowed && decision.wouldAllow === undefined) {
       this.#allowed++;
       return decision;
     }
-    const letsThrough = decision.allowed || enforcement.none(watching);
-    if (letsThrough) this.#shadowed++;
+    const isShadowed = decision.allowed || enforcement.isShadow(watching);
+    if (isShadowed) this.#shadowed++;
     else this.#denied++;
-    return tellDecision(this.name, letsThrough && !decision.allowed ? letThrough(decision, 0) : decision);
+    return annotateDecision(this.name, isShadowed && !decision.allowed ? shadowedDecision(decision, 0) : decision);
   }
 }

@@ -56,21 +56,23 @@ export async function takeAll(claims: readonly Claim[]): Promise<TakeAllResult> 
     if (typeof claim.limiter?.take === 'function') return;
     throw new OptionsError(`takeAll.claims[${i}].limiter`, claim.limiter, 'a limiter of createRateLimiter');
   });
-  return (await together(all)) ?? (await oneByOne(all));
+  return (await takeTogether(all)) ?? (await takeInOrder(all));
 }
 
-async function together(claims: readonly Claim[]): Promise<TakeAllResult | undefined> {
+/** Takes for all claims in one step; undefined when their limiters do not share a store that can do so. */
+async function takeTogether(claims: readonly Claim[]): Promise<TakeAllResult | undefined> {
   const limiters = claims.map(({ limiter }) => limiter);
   if (!limiters.every((limiter) => limiter instanceof StoreRateLimiter)) return undefined;
-  const asks = claims.map((claim, i) => (limiters[i] as StoreRateLimiter).askFor(claim.key, claim.cost));
-  const decisions = await asks[0]?.table.takeTogether?.(asks);
+  const requests = claims.map((claim, i) => (limiters[i] as StoreRateLimiter).requestFor(claim.key, claim.cost));
+  const decisions = await requests[0]?.table.takeTogether?.(requests);
   if (decisions === undefined) return undefined;
   const allowed = decisions.every((decision) => decision.allowed);
-  decisions.forEach((decision, i) => (limiters[i] as StoreRateLimiter).conclude(decision, allowed));
-  return { allowed, decisions, decision: tellingOf(decisions), atomic: true };
+  decisions.forEach((decision, i) => (limiters[i] as StoreRateLimiter).recordTakeAll(decision, allowed));
+  return { allowed, decisions, decision: mostRestrictive(decisions), atomic: true };
 }
 
-async function oneByOne(claims: readonly Claim[]): Promise<TakeAllResult> {
+/** Takes for one claim after the other, and gives back what was taken when one is denied. */
+async function takeInOrder(claims: readonly Claim[]): Promise<TakeAllResult> {
   const taken: { claim: Claim; decision: Decision }[] = [];
   for (const claim of claims) {
     const { limiter, key, cost = 1 } = claim;
@@ -86,23 +88,24 @@ async function oneByOne(claims: readonly Claim[]): Promise<TakeAllResult> {
     taken.push({ claim, decision });
   }
   const decisions = taken.map((one) => one.decision);
-  return { allowed: true, decisions, decision: tellingOf(decisions), atomic: false };
+  return { allowed: true, decisions, decision: mostRestrictive(decisions), atomic: false };
 }
 
 async function giveBack(taken: readonly { claim: Claim; decision: Decision }[]): Promise<void> {
-  const back = taken
+  const refunds = taken
     .filter(({ decision }) => decision.granted > 0)
     .map(async ({ claim: { limiter, key }, decision }) => {
       if (decision.permit === undefined) await limiter.refund(key, { decision });
       else await limiter.release(key, decision);
     });
-  await Promise.all(back);
+  await Promise.all(refunds);
 }
 
-function tellingOf(decisions: readonly Decision[]): Decision {
-  return decisions.reduce((one, other) => {
-    if (one.allowed !== other.allowed) return one.allowed ? other : one;
-    if (one.allowed) return other.remaining < one.remaining ? other : one;
-    return other.retryAfterMs > one.retryAfterMs ? other : one;
+/** The denial with the longest wait, else the grant that left the least. */
+function mostRestrictive(decisions: readonly Decision[]): Decision {
+  return decisions.reduce((a, b) => {
+    if (a.allowed !== b.allowed) return a.allowed ? b : a;
+    if (a.allowed) return b.remaining < a.remaining ? b : a;
+    return b.retryAfterMs > a.retryAfterMs ? b : a;
   });
 }

@@ -37,7 +37,7 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
       onStoreFailure: 'closed',
     });
   const perHour = (limit: number): Limit[] => [fixedWindow({ limit, periodMs: hour, name: 'quota' })];
-  const keyOf = async (): Promise<string> => ((await fast.command('KEYS', `${prefix}:*`)) as [string])[0];
+  const storedKey = async (): Promise<string> => ((await fast.command('KEYS', `${prefix}:*`)) as [string])[0];
 
   it.each(storeContract(() => redisStore(fast.client, { prefix: `${prefix}-contract`, timeoutMs: 5_000 })))(
     'keeps the contract: $name',
@@ -57,7 +57,7 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
   it('a denial changes nothing, and tells when the window ends', async () => {
     const limiter = limiterOf(perHour(10));
     await limiter.take('k', { cost: 8 });
-    const key = await keyOf();
+    const key = await storedKey();
     await fast.command('PEXPIRE', key, '5000');
     const [before, ends] = [await fast.command('GET', key), await fast.command('PEXPIRETIME', key)];
     const denied = await limiter.take('k', { cost: 3 });
@@ -84,9 +84,9 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
   it('fastify-rate-limit #152: a window that never ends heals', async () => {
     const limiter = limiterOf(perHour(2));
     await limiter.take('k', { cost: 2 });
-    await fast.command('PERSIST', await keyOf());
+    await fast.command('PERSIST', await storedKey());
     expect((await limiter.take('k')).allowed).toBe(true);
-    expect(Number(await fast.command('PTTL', await keyOf()))).toBeGreaterThan(0);
+    expect(Number(await fast.command('PTTL', await storedKey()))).toBeGreaterThan(0);
   });
 
   it('what else is done to a window leaves it in a form that is counted on', async () => {
@@ -96,9 +96,9 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
     await limiter.penalize('k', { cost: 2 });
     expect((await limiter.takeUpTo('k', 3)).granted).toBe(3);
     expect((await limiter.peek('k')).remaining).toBe(2);
-    const ends = await fast.command('PEXPIRETIME', await keyOf());
+    const ends = await fast.command('PEXPIRETIME', await storedKey());
     expect(await limiter.take('k')).toMatchObject({ allowed: true, remaining: 1 });
-    expect(await fast.command('PEXPIRETIME', await keyOf())).toEqual(ends);
+    expect(await fast.command('PEXPIRETIME', await storedKey())).toEqual(ends);
     await limiter.block('k', hour);
     expect(await limiter.take('k')).toMatchObject({ allowed: false, remaining: 0 });
     await limiter.reset('k');

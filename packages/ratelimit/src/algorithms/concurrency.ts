@@ -10,16 +10,16 @@ import type { LimitDecision } from '../decision.ts';
 import {
   assertLimitName,
   defaultPermitsName,
-  LONGEST_PERIOD_MS,
-  say,
-  unsaid,
+  MAX_PERIOD_MS,
+  fillDecision,
+  emptyDecision,
   wholeMs,
   wholeRemaining,
   type PermitLimit,
   type StateNumbers,
   type MutableDecision,
 } from './limit.ts';
-import { LimitRule } from './limit-rule.ts';
+import { BaseLimit } from './base-limit.ts';
 
 /** Options of `concurrency`. */
 export interface ConcurrencyOptions {
@@ -40,17 +40,22 @@ export interface ConcurrencyOptions {
 }
 
 /** State: [id, expiresAt, cost] for each permit. */
-class Concurrency extends LimitRule implements PermitLimit {
+class Concurrency extends BaseLimit implements PermitLimit {
   readonly kind = 'concurrency';
   readonly #ttlMs: number;
 
-  /** A limit by number has no period. */
   constructor(name: string, limit: number, permitTtlMs: number, enforce: number) {
     super({ name, limit, periodMs: 0, width: 0, parameters: [limit, permitTtlMs], enforce });
     this.#ttlMs = permitTtlMs;
   }
 
-  look(state: StateNumbers, _base: number, now: number, cost: number, into: MutableDecision = unsaid()): LimitDecision {
+  look(
+    state: StateNumbers,
+    _base: number,
+    now: number,
+    cost: number,
+    into: MutableDecision = emptyDecision(),
+  ): LimitDecision {
     const { limit } = this;
     let used = 0;
     let last = now;
@@ -62,7 +67,7 @@ class Concurrency extends LimitRule implements PermitLimit {
     }
     const allowed = used + cost <= limit;
     if (allowed && cost > 0) last = Math.max(last, now + this.#ttlMs);
-    return say(
+    return fillDecision(
       into,
       allowed,
       limit,
@@ -115,7 +120,7 @@ class Concurrency extends LimitRule implements PermitLimit {
     return last;
   }
 
-  /** Permits are held by somebody: they stay what they are. */
+  /** Permits keep their cost and their expiry: their holders are still at work. */
   inherit(from: StateNumbers, _fromBase: number, _parameters: readonly number[], into: StateNumbers): void {
     (into as number[]).splice(0, Infinity, ...from);
   }
@@ -128,7 +133,7 @@ class Concurrency extends LimitRule implements PermitLimit {
     return `"${this.name}": ${this.limit} at once, each for ${this.#ttlMs} ms unless renewed (concurrency)`;
   }
 
-  /** When enough permits have run out, if none is given back before. */
+  /** When enough permits have expired, if none is released before. */
   #allowedAt(state: StateNumbers, now: number, used: number, cost: number): number {
     const live: { expiresAt: number; cost: number }[] = [];
     for (let i = 0; i < state.length; i += 3) {
@@ -137,9 +142,9 @@ class Concurrency extends LimitRule implements PermitLimit {
     }
     live.sort((a, b) => a.expiresAt - b.expiresAt);
     let left = used;
-    for (const one of live) {
-      left -= one.cost;
-      if (left + cost <= this.limit) return one.expiresAt;
+    for (const permit of live) {
+      left -= permit.cost;
+      if (left + cost <= this.limit) return permit.expiresAt;
     }
     return now;
   }
@@ -164,7 +169,7 @@ export function concurrency(options: ConcurrencyOptions): PermitLimit {
   assertKnownOptions('concurrency', options, ['limit', 'permitTtlMs', 'name', 'enforce']);
   const { limit, permitTtlMs = 30_000, name = defaultPermitsName(limit), enforce = 1 } = options;
   assertInteger('concurrency.limit', limit, { min: 1, max: 1_000 });
-  assertDurationMs('concurrency.permitTtlMs', permitTtlMs, { min: 1, max: LONGEST_PERIOD_MS });
+  assertDurationMs('concurrency.permitTtlMs', permitTtlMs, { min: 1, max: MAX_PERIOD_MS });
   assertLimitName('concurrency.name', name);
   assertNumber('concurrency.enforce', enforce, { min: 0, max: 1 });
   return new Concurrency(name, limit, permitTtlMs, enforce);

@@ -3,9 +3,9 @@ import type { LimitDecision } from '../decision.ts';
 import {
   assertLimitOptions,
   defaultName,
-  say,
+  fillDecision,
   TICK_MS,
-  unsaid,
+  emptyDecision,
   wholeMs,
   wholeRemaining,
   type Limit,
@@ -13,26 +13,32 @@ import {
   type StateNumbers,
   type MutableDecision,
 } from './limit.ts';
-import { LimitRule } from './limit-rule.ts';
+import { BaseLimit } from './base-limit.ts';
 
 /** Options of `fixedWindow`. */
 export type FixedWindowOptions = LimitOptions;
 
-/** State: [startedAt, count]. A window begins with the first request after the one before has ended. */
-class FixedWindow extends LimitRule {
+/** State: [startedAt, count]. A window begins with the first request after the previous window has ended. */
+class FixedWindow extends BaseLimit {
   readonly kind = 'fixedWindow';
 
   constructor(name: string, limit: number, periodMs: number, enforce: number) {
     super({ name, limit, periodMs, width: 2, parameters: [limit, periodMs], enforce });
   }
 
-  look(state: StateNumbers, base: number, now: number, cost: number, into: MutableDecision = unsaid()): LimitDecision {
+  look(
+    state: StateNumbers,
+    base: number,
+    now: number,
+    cost: number,
+    into: MutableDecision = emptyDecision(),
+  ): LimitDecision {
     const { limit } = this;
     const live = this.#isLive(state, base, now);
     const used = live ? (state[base + 1] as number) : 0;
     const endsAfterMs = live ? (state[base] as number) + this.periodMs - TICK_MS - now : this.periodMs;
     if (used + cost <= limit + this.slack) {
-      return say(
+      return fillDecision(
         into,
         true,
         limit,
@@ -41,7 +47,7 @@ class FixedWindow extends LimitRule {
         live || cost > 0 ? wholeMs(endsAfterMs) : 0,
       );
     }
-    return say(
+    return fillDecision(
       into,
       false,
       limit,

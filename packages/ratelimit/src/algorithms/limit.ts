@@ -96,21 +96,21 @@ export function isPermitLimit(limit: Limit): limit is PermitLimit {
   return limit.kind === 'concurrency';
 }
 
-/** Sums of fractional costs are off by their last digits: a share of the limit far below one token is forgiven. */
+/** Tolerance for rounding errors in sums of fractional costs, as a ratio of the capacity: far below one token. */
 export const SLACK = 1e-9;
 
-/** What is left, as a whole number from 0 to `most`. */
-export function wholeRemaining(left: number, most: number, slack: number): number {
-  return left <= 0 ? 0 : Math.min(most, Math.floor(left + slack));
+/** Rounds what is left down to a whole number from 0 to `max`. */
+export function wholeRemaining(left: number, max: number, slack: number): number {
+  return left <= 0 ? 0 : Math.min(max, Math.floor(left + slack));
 }
 
 /**
- * A microsecond, in milliseconds. Sums of clock readings are off by their last digits, so a moment is said to have come
- * this much early; otherwise a retry at exactly the promised moment could be told to wait another millisecond.
+ * Tolerance for rounding errors in sums of clock readings: a window ends a microsecond early. Otherwise a retry exactly
+ * after `retryAfterMs` could be denied and told to wait another millisecond.
  */
 export const TICK_MS = 1e-3;
 
-/** A wait in whole milliseconds. Rounds up, or the retry would come too early; the last digits are noise, not time. */
+/** Rounds a wait up to whole milliseconds, since a retry must not come too early. Ignores rounding errors below 1e-12. */
 export function wholeMs(waitMs: number): number {
   return waitMs <= 0 ? 0 : Math.ceil(waitMs * (1 - 1e-12));
 }
@@ -118,13 +118,13 @@ export function wholeMs(waitMs: number): number {
 /** A {@link LimitDecision} that is being filled in. */
 export type MutableDecision = { -readonly [Field in keyof LimitDecision]: LimitDecision[Field] };
 
-/** A fresh one, for a `look` that is given none. */
-export function unsaid(): MutableDecision {
+/** Creates the decision for a `look` without `into`. */
+export function emptyDecision(): MutableDecision {
   return { allowed: false, limit: 0, remaining: 0, retryAfterMs: 0, resetAfterMs: 0 };
 }
 
-/** Fills in a decision. What is decided a million times a second makes one object, not two. */
-export function say(
+/** Fills in a decision that the caller has created, so that a decision on the hot path allocates one object. */
+export function fillDecision(
   into: MutableDecision,
   allowed: boolean,
   limit: number,
@@ -140,7 +140,7 @@ export function say(
   return into;
 }
 
-/** The pure form of `look` and `commit`. */
+/** `Limit.step` in terms of `look` and `commit`. */
 export function stepOf(limit: Limit, state: readonly number[], now: number, cost: number): LimitStep {
   const next = state.length === 0 ? new Array<number>(limit.width).fill(0) : [...state];
   const decision = limit.look(next, 0, now, cost);
@@ -149,15 +149,15 @@ export function stepOf(limit: Limit, state: readonly number[], now: number, cost
   return { decision, next };
 }
 
-/** The options that every limit has. */
+/** Checks the options that all limits by rate have. */
 export function assertLimitOptions(path: string, { limit, periodMs, name, enforce }: LimitOptions): void {
   assertInteger(`${path}.limit`, limit, { min: 1, max: 1e12 });
-  assertDurationMs(`${path}.periodMs`, periodMs, { min: 1, max: LONGEST_PERIOD_MS });
+  assertDurationMs(`${path}.periodMs`, periodMs, { min: 1, max: MAX_PERIOD_MS });
   if (name !== undefined) assertLimitName(`${path}.name`, name);
   if (enforce !== undefined) assertNumber(`${path}.enforce`, enforce, { min: 0, max: 1 });
 }
 
-/** A name goes into header fields and store keys. */
+/** Names are sent in header fields and are part of store keys, so their characters are restricted. */
 export function assertLimitName(path: string, name: string): void {
   assertText(path, name);
   if (!/^[\w .:/-]{1,64}$/.test(name)) {
@@ -165,24 +165,24 @@ export function assertLimitName(path: string, name: string): void {
   }
 }
 
-/** Ten years: longer periods are typing errors in the unit. */
-export const LONGEST_PERIOD_MS = 315_360_000_000;
+/** Ten years: a longer period is most likely given in the wrong unit. */
+export const MAX_PERIOD_MS = 315_360_000_000;
 
-/** `100-per-1s`: what a limit is called that was given no name. */
+/** The name of a limit without the option `name`, such as `100-per-1s`. */
 export function defaultName(limit: number, periodMs: number): string {
   return periodMs % 1_000 === 0 ? `${limit}-per-${periodMs / 1_000}s` : `${limit}-per-${periodMs}ms`;
 }
 
 /**
- * What keeps a limit's place when its numbers change: its name where somebody gave it one, else where it stands in the list. A name
- * made of the numbers would change with them, and everybody would start afresh.
+ * Identifies a limit across `setLimits`: by its name, or by its position where it has only a default name. A default name
+ * contains the numbers, so it would change with them, and every key would lose its state.
  */
-export function placeNameOf({ kind, name, limit, periodMs }: Limit, i: number): string {
-  const made = kind === 'concurrency' ? defaultPermitsName(limit) : defaultName(limit, periodMs);
-  return name === made ? `#${i}` : name;
+export function identityOf({ kind, name, limit, periodMs }: Limit, position: number): string {
+  const ownDefault = kind === 'concurrency' ? defaultPermitsName(limit) : defaultName(limit, periodMs);
+  return name === ownDefault ? `#${position}` : name;
 }
 
-/** `10-at-once`: what a limit on how many are at work is called that was given no name. */
+/** The name of a concurrency limit without the option `name`, such as `10-at-once`. */
 export function defaultPermitsName(limit: number): string {
   return `${limit}-at-once`;
 }

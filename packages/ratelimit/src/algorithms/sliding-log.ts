@@ -3,9 +3,9 @@ import type { LimitDecision } from '../decision.ts';
 import {
   assertLimitOptions,
   defaultName,
-  say,
+  fillDecision,
   TICK_MS,
-  unsaid,
+  emptyDecision,
   wholeMs,
   wholeRemaining,
   type Limit,
@@ -13,23 +13,29 @@ import {
   type StateNumbers,
   type MutableDecision,
 } from './limit.ts';
-import { LimitRule } from './limit-rule.ts';
+import { BaseLimit } from './base-limit.ts';
 
 /** Options of `slidingLog`. */
 export type SlidingLogOptions = LimitOptions;
 
-/** The log holds up to two numbers a token. */
-const LARGEST_LOG = 1_000;
+/** The log holds up to two numbers per token. */
+const MAX_LOG_LIMIT = 1_000;
 
-/** State: [at, cost] for each moment at which something was taken, oldest first. */
-class SlidingLog extends LimitRule {
+/** State: [at, cost] for each time at which tokens were taken, oldest first. */
+class SlidingLog extends BaseLimit {
   readonly kind = 'slidingLog';
 
   constructor(name: string, limit: number, periodMs: number, enforce: number) {
     super({ name, limit, periodMs, width: 0, parameters: [limit, periodMs], enforce });
   }
 
-  look(state: StateNumbers, _base: number, now: number, cost: number, into: MutableDecision = unsaid()): LimitDecision {
+  look(
+    state: StateNumbers,
+    _base: number,
+    now: number,
+    cost: number,
+    into: MutableDecision = emptyDecision(),
+  ): LimitDecision {
     const { limit } = this;
     const newest = state.length === 0 ? now : Math.max(now, state[state.length - 2] as number);
     let first = this.#firstLive(state, newest);
@@ -37,7 +43,7 @@ class SlidingLog extends LimitRule {
     for (let i = first; i < state.length; i += 2) used += state[i + 1] as number;
     if (used + cost <= limit + this.slack) {
       const last = cost > 0 ? newest : used > 0 ? (state[state.length - 2] as number) : undefined;
-      return say(
+      return fillDecision(
         into,
         true,
         limit,
@@ -53,7 +59,7 @@ class SlidingLog extends LimitRule {
       left -= state[first + 1] as number;
       first += 2;
     }
-    return say(
+    return fillDecision(
       into,
       false,
       limit,
@@ -78,13 +84,13 @@ class SlidingLog extends LimitRule {
       return;
     }
     const log = state as number[];
-    let back = -amount;
-    // From the oldest first when nobody knows better: what is left is then never forgotten too early.
-    for (let i = this.#firstLive(log, now); i < log.length && back > 0; i += 2) {
+    let refund = -amount;
+    // Without a stamp the oldest entries are refunded first: what remains counted then stays counted the longest.
+    for (let i = this.#firstLive(log, now); i < log.length && refund > 0; i += 2) {
       if (stamp !== undefined && log[i] !== stamp) continue;
-      const given = Math.min(log[i + 1] as number, back);
-      log[i + 1] = (log[i + 1] as number) - given;
-      back -= given;
+      const refunded = Math.min(log[i + 1] as number, refund);
+      log[i + 1] = (log[i + 1] as number) - refunded;
+      refund -= refunded;
     }
   }
 
@@ -126,9 +132,8 @@ class SlidingLog extends LimitRule {
 }
 
 /**
- * Remembers when each token was taken: exactly `limit` in any period, at up to 16 bytes a token
- * and a third more to grow by. For small limits, at
- * most 1 000; `slidingWindow` is within a cell of it at a fraction of the price.
+ * Remembers when each token was taken: exactly `limit` in any period, at up to 16 bytes a token and a third more to grow
+ * by. For small limits, at most 1 000; `slidingWindow` is within a cell of it at a fraction of the price.
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong option.
  * @example
@@ -144,6 +149,6 @@ export function slidingLog(options: SlidingLogOptions): Limit {
   assertKnownOptions('slidingLog', options, ['limit', 'periodMs', 'name', 'enforce']);
   assertLimitOptions('slidingLog', options);
   const { limit, periodMs, name = defaultName(limit, periodMs), enforce = 1 } = options;
-  assertInteger('slidingLog.limit', limit, { min: 1, max: LARGEST_LOG });
+  assertInteger('slidingLog.limit', limit, { min: 1, max: MAX_LOG_LIMIT });
   return new SlidingLog(name, limit, periodMs, enforce);
 }

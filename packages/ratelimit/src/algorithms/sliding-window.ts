@@ -1,21 +1,22 @@
 /**
- * A window that slides in steps: the period is cut into cells, and the cells that the window touches are counted.
+ * A window that slides in steps: the period is divided into K cells, and the counts of the cells that the window overlaps
+ * are added up.
  *
- * The window [now - period, now] touches one cell more than the period has, the oldest of them only in part. Counting
- * that one whole (`conservative`) never lets more than the limit through in any period, and serves K/(K+1) of the limit
- * at an even load. Counting the part of it that is still inside (`interpolated`) serves all of it, and is exact for a
- * load that is even within the cell.
+ * The window [now - period, now] overlaps K + 1 cells, the oldest of them only partly. Counting that one in full
+ * (`conservative`) never allows more than the limit in any period, and allows K/(K+1) of the limit at an even load.
+ * Counting only the part that is still in the window (`interpolated`) allows all of the limit, and is exact if the load
+ * is even within that cell.
  *
- * State: [newest cell, then the counts of cells + 1 cells, each at its number modulo cells + 1].
+ * State: [number of the newest cell, then a ring of the counts of K + 1 cells, each at its number modulo K + 1].
  */
 import { assertInteger, assertKnownOptions, assertObject, assertOneOf } from '@macadam/core';
 import type { LimitDecision } from '../decision.ts';
 import {
   assertLimitOptions,
   defaultName,
-  say,
+  fillDecision,
   TICK_MS,
-  unsaid,
+  emptyDecision,
   wholeMs,
   wholeRemaining,
   type Limit,
@@ -23,7 +24,7 @@ import {
   type StateNumbers,
   type MutableDecision,
 } from './limit.ts';
-import { LimitRule } from './limit-rule.ts';
+import { BaseLimit } from './base-limit.ts';
 
 /** Options of `slidingWindow`. */
 export interface SlidingWindowOptions extends LimitOptions {
@@ -39,11 +40,11 @@ export interface SlidingWindowOptions extends LimitOptions {
   mode?: 'conservative' | 'interpolated';
 }
 
-class SlidingWindow extends LimitRule {
+class SlidingWindow extends BaseLimit {
   readonly kind = 'slidingWindow';
   readonly #cells: number;
   readonly #interpolated: boolean;
-  /** Whole milliseconds, so that numbers of cells are exact however far from the origin. */
+  /** Whole milliseconds, so that cell numbers are exact at any distance from the origin of the clock. */
   readonly #cellMs: number;
 
   constructor(name: string, limit: number, periodMs: number, cells: number, interpolated: boolean, enforce: number) {
@@ -55,13 +56,19 @@ class SlidingWindow extends LimitRule {
     this.#cellMs = cellMs;
   }
 
-  look(state: StateNumbers, base: number, now: number, cost: number, into: MutableDecision = unsaid()): LimitDecision {
+  look(
+    state: StateNumbers,
+    base: number,
+    now: number,
+    cost: number,
+    into: MutableDecision = emptyDecision(),
+  ): LimitDecision {
     const { limit } = this;
     const cell = this.#cellAt(state, base, now);
     const used = this.#used(state, base, now, cell);
     if (used + cost <= limit + this.slack) {
       const newest = cost > 0 ? cell : this.#newestUsed(state, base, cell);
-      return say(
+      return fillDecision(
         into,
         true,
         limit,
@@ -70,7 +77,7 @@ class SlidingWindow extends LimitRule {
         newest < 0 ? 0 : wholeMs(this.#endOf(newest) - now),
       );
     }
-    return say(
+    return fillDecision(
       into,
       false,
       limit,
@@ -97,18 +104,18 @@ class SlidingWindow extends LimitRule {
     }
     const cell = this.#cellAt(state, base, now);
     const ring = this.#cells + 1;
-    // From the oldest first when nobody knows better: what is left is then never forgotten too early.
+    // Without a stamp the oldest cells are refunded first: what remains counted then stays counted the longest.
     const from = stamp === undefined ? cell - this.#cells : Math.floor((stamp + TICK_MS) / this.#cellMs);
     const to = stamp === undefined ? cell : from;
-    let back = -amount;
-    for (let at = from; at <= to && back > 0; at++) {
+    let refund = -amount;
+    for (let at = from; at <= to && refund > 0; at++) {
       const count = this.#count(state, base, at, cell);
       if (count <= 0) continue;
-      const given = Math.min(count, back);
-      state[base + 1 + (at % ring)] = count - given;
-      back -= given;
+      const refunded = Math.min(count, refund);
+      state[base + 1 + (at % ring)] = count - refunded;
+      refund -= refunded;
     }
-    // With nothing left in it, the window is as good as one never used.
+    // An empty window becomes the state of an unused key.
     if (this.#newestUsed(state, base, state[base] as number) < 0) state.fill(0, base, base + this.width);
   }
 
@@ -131,11 +138,11 @@ class SlidingWindow extends LimitRule {
     const oldest = Math.max(head - cells, Math.floor((now + TICK_MS) / cellMs) - cells, 0);
     into.fill(0, base, base + this.width);
     for (let at = oldest; at <= head; at++) {
-      const kept = Math.min(cell, this.#heirOf((at + 1) * cellMs, cellMs));
+      const target = Math.min(cell, this.#cellFor((at + 1) * cellMs, cellMs));
       const count = from[fromBase + 1 + (at % (cells + 1))] as number;
-      if (count === 0 || kept < cell - this.#cells) continue;
-      const place = base + 1 + (kept % (this.#cells + 1));
-      into[place] = (into[place] as number) + count * (this.limit / limit);
+      if (count === 0 || target < cell - this.#cells) continue;
+      const index = base + 1 + (target % (this.#cells + 1));
+      into[index] = (into[index] as number) + count * (this.limit / limit);
       into[base] = cell;
     }
   }
@@ -155,22 +162,22 @@ class SlidingWindow extends LimitRule {
   }
 
   /**
-   * The cell that takes over a count of a cell of another length, which may have come at its very end. Into longer cells it goes to the
-   * one it ends in, into shorter ones to the last that ends with it: so the way there and back leads to the same cell, and a count that
-   * processes with other numbers hand to and fro for hours grows old all the same.
+   * The cell for the count of a cell of another length. All of the count is treated as if it was taken at the very end of
+   * that cell. A longer cell takes it if the old cell ends in it, a shorter one if both end together. So converting a
+   * count back and forth ends in the same cell: while processes with different numbers share a key, its counts still age.
    */
-  #heirOf(endsAt: number, cellMs: number): number {
+  #cellFor(endsAt: number, cellMs: number): number {
     return cellMs < this.#cellMs
       ? Math.floor((endsAt - TICK_MS) / this.#cellMs)
       : Math.floor((endsAt + TICK_MS) / this.#cellMs) - 1;
   }
 
-  /** When a cell stops counting. */
+  /** When the count of a cell has left the window. */
   #endOf(cell: number): number {
     return (cell + this.#cells + 1) * this.#cellMs - TICK_MS;
   }
 
-  /** The count of a cell; 0 for one that is not kept, or does not count any more in `cell`. */
+  /** The count of cell `at`; 0 if it is not in the ring, or outside the window that ends with `cell`. */
   #count(state: StateNumbers, base: number, at: number, cell: number): number {
     const head = state[base] as number;
     if (at < 0 || at > head || at < head - this.#cells || at < cell - this.#cells) return 0;
@@ -193,7 +200,7 @@ class SlidingWindow extends LimitRule {
     return -1;
   }
 
-  /** The first moment at which `cost`, at most the limit, fits if nobody takes anything. */
+  /** When `cost`, at most the limit, is first allowed if nothing else is taken. */
   #allowedAt(state: StateNumbers, base: number, cell: number, cost: number): number {
     const room = this.limit + this.slack - cost;
     for (let later = 0; later <= this.#cells; later++) {

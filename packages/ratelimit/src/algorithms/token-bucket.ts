@@ -1,20 +1,20 @@
 /**
- * The generic cell rate algorithm: a bucket that leaks at an even rate, and a request that is allowed while its cost
- * still fits on top.
+ * The generic cell rate algorithm (GCRA): a bucket that drains at a constant rate. A request is allowed if its cost still
+ * fits.
  *
- * GCRA is usually kept as one time stamp, the theoretical arrival time (TAT). Here it is kept as the level and when it
- * was read (`TAT = at + level / rate`), which is the same rule, and loses no digits: a TAT in epoch milliseconds has a
- * quarter of a microsecond of rounding at each of hundreds of takes in a burst, which is enough to refuse the last one.
+ * GCRA is usually stored as one time stamp, the theoretical arrival time (TAT). Here it is stored as the level and the
+ * time of that level (`TAT = at + level / rate`), which is equivalent and more precise: a TAT in epoch milliseconds is
+ * rounded to a quarter of a microsecond at each take, and after hundreds of takes in a burst the error denies the last.
  *
- * State: [level, at].
+ * State: [level, at]. The level is what was taken and has not flowed back yet.
  */
 import { assertBoolean, assertInteger, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 import type { LimitDecision } from '../decision.ts';
 import {
   assertLimitOptions,
   defaultName,
-  say,
-  unsaid,
+  fillDecision,
+  emptyDecision,
   wholeMs,
   wholeRemaining,
   type LimitOptions,
@@ -22,7 +22,7 @@ import {
   type StateNumbers,
   type MutableDecision,
 } from './limit.ts';
-import { LimitRule } from './limit-rule.ts';
+import { BaseLimit } from './base-limit.ts';
 
 /** Options of `tokenBucket`. */
 export interface TokenBucketOptions extends LimitOptions {
@@ -39,15 +39,15 @@ export interface TokenBucketOptions extends LimitOptions {
   strict?: boolean;
 }
 
-class TokenBucket extends LimitRule implements ReservableLimit {
+class TokenBucket extends BaseLimit implements ReservableLimit {
   readonly kind = 'tokenBucket';
   readonly #strict: boolean;
-  /** Tokens that flow back each millisecond. */
+  /** Tokens that flow back per millisecond. */
   readonly #rate: number;
-  /** The level that counts as full. */
+  /** The highest level that is allowed. */
   readonly #ceiling: number;
-  /** What decisions call the limit. */
-  readonly #most: number;
+  /** The `limit` of decisions: the maximum of `remaining`. */
+  readonly #max: number;
 
   constructor(name: string, limit: number, periodMs: number, burst: number, strict: boolean, enforce: number) {
     const rate = (strict ? limit - burst : limit) / periodMs;
@@ -55,30 +55,36 @@ class TokenBucket extends LimitRule implements ReservableLimit {
     this.#strict = strict;
     this.#rate = rate;
     this.#ceiling = burst + this.slack;
-    this.#most = Math.max(limit, burst);
+    this.#max = Math.max(limit, burst);
   }
 
-  look(state: StateNumbers, base: number, now: number, cost: number, into: MutableDecision = unsaid()): LimitDecision {
+  look(
+    state: StateNumbers,
+    base: number,
+    now: number,
+    cost: number,
+    into: MutableDecision = emptyDecision(),
+  ): LimitDecision {
     const level = this.#level(state, base, now);
     const lagMs = this.#lagMs(state, base, now);
     const rate = this.#rate;
     const after = level + cost;
     const over = after - this.#ceiling;
     if (over <= 0) {
-      return say(
+      return fillDecision(
         into,
         true,
-        this.#most,
-        wholeRemaining(this.capacity - after, this.#most, this.slack),
+        this.#max,
+        wholeRemaining(this.capacity - after, this.#max, this.slack),
         0,
         wholeMs(lagMs + after / rate),
       );
     }
-    return say(
+    return fillDecision(
       into,
       false,
-      this.#most,
-      wholeRemaining(this.capacity - level, this.#most, this.slack),
+      this.#max,
+      wholeRemaining(this.capacity - level, this.#max, this.slack),
       cost > this.capacity ? Infinity : wholeMs(lagMs + over / rate),
       wholeMs(lagMs + level / rate),
     );
@@ -100,10 +106,10 @@ class TokenBucket extends LimitRule implements ReservableLimit {
 
   cancel(state: StateNumbers, base: number, now: number, cost: number, actAt: number): void {
     if (actAt < now) return;
-    const newest = (state[base + 1] as number) + ((state[base] as number) - this.capacity) / this.#rate;
-    // What was promised after this one keeps its time, so its share is not given back (as in Go's x/time/rate).
-    const promisedAfter = Math.max(0, (newest - actAt) * this.#rate);
-    if (cost > promisedAfter) this.charge(state, base, now, promisedAfter - cost);
+    const lastActAt = (state[base + 1] as number) + ((state[base] as number) - this.capacity) / this.#rate;
+    // Later reservations keep their times, so what they reserved is not given back (as in Go's x/time/rate).
+    const reservedAfter = Math.max(0, (lastActAt - actAt) * this.#rate);
+    if (cost > reservedAfter) this.charge(state, base, now, reservedAfter - cost);
   }
 
   expiresAt(state: StateNumbers, base: number): number {
@@ -129,7 +135,7 @@ class TokenBucket extends LimitRule implements ReservableLimit {
   share(parts: number): TokenBucket {
     const limit = Math.max(1, Math.floor(this.limit / parts));
     const burst = Math.max(1, Math.floor(this.capacity / parts));
-    // One token a period cannot be both burst and refill: the burst is then all there is.
+    // With one token per period, `strict` would leave nothing to refill.
     const strict = this.#strict && limit > burst;
     return new TokenBucket(this.name, limit, this.periodMs, Math.min(burst, this.capacity), strict, this.enforce);
   }
@@ -140,12 +146,12 @@ class TokenBucket extends LimitRule implements ReservableLimit {
   }
 
   #write(state: StateNumbers, base: number, now: number, level: number): void {
-    // An empty bucket has seen no time: it is as good as one never used.
+    // The time of an empty bucket is meaningless (it may be 0, of an unused key), so it may also move back.
     if (state[base] === 0 || now > (state[base + 1] as number)) state[base + 1] = now;
     state[base] = level;
   }
 
-  /** A clock that was set back makes everything wait for the time already seen. */
+  /** How far the clock is behind the time of the state. After a step back, nothing flows back until it has caught up. */
   #lagMs(state: StateNumbers, base: number, now: number): number {
     const aheadMs = (state[base + 1] as number) - now;
     return aheadMs > 0 && (state[base] as number) > 0 ? aheadMs : 0;

@@ -7,8 +7,8 @@ export interface NamedItem {
 }
 
 /** More members than anybody has limits: the rest is not read. */
-const MOST_ITEMS = 20;
-const LONGEST_FIELD = 4_096;
+const MAX_ITEMS = 20;
+const MAX_FIELD_LENGTH = 4_096;
 
 /** Serialises a list of strings with parameters (RFC 9651). Parameters that are undefined are left out. */
 export function serializeItems(items: readonly NamedItem[]): string {
@@ -24,7 +24,7 @@ export function serializeItems(items: readonly NamedItem[]): string {
 export function parseItems(text: string): NamedItem[] | undefined {
   return attempt(text, () =>
     parseList(text)
-      .slice(0, MOST_ITEMS)
+      .slice(0, MAX_ITEMS)
       .flatMap(([value, parameters]) => {
         const name = typeof value === 'string' || typeof value === 'number' ? String(value) : nameOf(value);
         return name === undefined ? [] : [{ name, parameters: plain(parameters) }];
@@ -42,7 +42,7 @@ export function parseNumbers(text: string): Map<string, number> | undefined {
 }
 
 function attempt<T>(text: string, parse: () => T): T | undefined {
-  if (text.length > LONGEST_FIELD) return undefined;
+  if (text.length > MAX_FIELD_LENGTH) return undefined;
   try {
     return parse();
   } catch {

@@ -4,29 +4,29 @@ import { CubicRate } from './cubic-rate.ts';
 /** One that sends `perSecond` for ten seconds, so that this is what is measured. */
 function sending(perSecond: number): { rate: CubicRate; now: number } {
   const rate = new CubicRate(0);
-  for (let i = 0; i < perSecond * 10; i++) rate.sent((i * 1_000) / perSecond);
+  for (let i = 0; i < perSecond * 10; i++) rate.recordSent((i * 1_000) / perSecond);
   return { rate, now: 10_000 };
 }
 
 /** Keeps what is sent so high that the curve, and not the demand, says the rate. */
 function flood(rate: CubicRate, now: number): void {
-  for (let i = 0; i < 1_000; i++) rate.sent(now);
+  for (let i = 0; i < 1_000; i++) rate.recordSent(now);
 }
 
 describe('CubicRate', () => {
   it('is off until the first refusal', () => {
     const { rate, now } = sending(50);
-    rate.succeeded(now);
+    rate.recordSuccess(now);
     expect([rate.perSecond, rate.nextAt(now)]).toEqual([Infinity, now]);
   });
 
   it('grows along the curve that the AWS SDKs publish: 10 a second refused, then seven seconds', () => {
     const { rate, now } = sending(10);
-    rate.throttled(now, now, now);
+    rate.recordThrottled(now, now, now);
     expect(rate.perSecond).toBeCloseTo(7, 0);
     const grown = [0, 1, 2, 3, 4, 5, 6].map((second) => {
       flood(rate, now + second * 1_000);
-      rate.succeeded(now + second * 1_000);
+      rate.recordSuccess(now + second * 1_000);
       return rate.perSecond;
     });
     // The published row begins at a measured rate of exactly 10; that of a moving average is within a hundredth of it.
@@ -37,44 +37,44 @@ describe('CubicRate', () => {
 
   it('takes the refusals of one flight for one, and those of the next for another', () => {
     const { rate, now } = sending(100);
-    for (let i = 0; i < 20; i++) rate.throttled(now + i, now - 10, now + 1_000);
+    for (let i = 0; i < 20; i++) rate.recordThrottled(now + i, now - 10, now + 1_000);
     const once = rate.perSecond;
     expect(once).toBeGreaterThan(60);
     expect(once).toBeLessThan(75);
-    rate.throttled(now + 2_000, now + 1_500, now + 2_000);
+    rate.recordThrottled(now + 2_000, now + 1_500, now + 2_000);
     expect(rate.perSecond).toBeLessThan(once);
   });
 
   it('never stops altogether, and a burst before the first half second counts for what it was', () => {
     const quiet = new CubicRate(0);
-    quiet.sent(0);
-    quiet.throttled(10, 0, 10);
+    quiet.recordSent(0);
+    quiet.recordThrottled(10, 0, 10);
     expect(quiet.perSecond).toBeGreaterThanOrEqual(0.5);
     const burst = new CubicRate(0);
-    for (let i = 0; i < 50; i++) burst.sent(i);
-    burst.throttled(60, 0, 60);
+    for (let i = 0; i < 50; i++) burst.recordSent(i);
+    burst.recordThrottled(60, 0, 60);
     expect(burst.perSecond).toBeCloseTo(70, 5);
   });
 
   it('grows to twice of what is sent at most: a rate nobody uses is a guess', () => {
     const { rate, now } = sending(10);
-    rate.throttled(now, now, now);
+    rate.recordThrottled(now, now, now);
     for (let i = 1; i <= 600; i++) {
-      rate.sent(now + i * 500);
-      rate.succeeded(now + i * 500);
+      rate.recordSent(now + i * 500);
+      rate.recordSuccess(now + i * 500);
     }
     expect(rate.perSecond).toBeLessThanOrEqual(4.1);
   });
 
   it('gives tokens from the end of the pause on, at the rate, and a second of them at most', () => {
     const { rate, now } = sending(10);
-    rate.throttled(now, now, now + 5_000);
+    rate.recordThrottled(now, now, now + 5_000);
     const perSecond = rate.perSecond;
     expect(rate.nextAt(now)).toBeCloseTo(now + 5_000 + 1_000 / perSecond, 5);
     let went = 0;
     const late = now + 60_000;
     while (rate.nextAt(late) <= late) {
-      rate.sent(late);
+      rate.recordSent(late);
       went++;
     }
     expect(went).toBe(Math.floor(perSecond));

@@ -1,51 +1,59 @@
 /**
- * Finds out how much a server takes that does not say so, from when it refuses. Off until the first refusal; then the rate
- * is cut to 0.7 of what was sent, and grows again along a cubic curve: fast at first, slowly around the rate that was
- * refused, faster beyond it. The rule and its numbers are those of the AWS SDKs' adaptive mode (the retry section of the
- * AWS SDKs and Tools reference), which took the curve from CUBIC (RFC 9438).
+ * Finds the rate of a server that does not announce its limits, from its throttling responses. Off until the first of
+ * them; then the rate is cut to 0.7 of what was sent, and grows again along a cubic curve: fast at first, slowly near the
+ * rate that was throttled, faster beyond it. The algorithm and its constants are those of the adaptive retry mode of the
+ * AWS SDKs (AWS SDKs and Tools reference, retry behavior), which took the curve from CUBIC (RFC 9438).
  *
- * Three things are different here. The refusals of one flight are one refusal: twenty requests that were on their way
- * together say what one of them says. What was sent since the last half second counts, so that a first burst is not taken
- * for nothing. And time in which nothing may be sent is no time of low demand.
+ * Three differences: Throttling responses to requests that were in flight together count once, since they carry the same
+ * information. The sending rate includes the current, unfinished half second, so that a first burst is not measured as
+ * zero. And time in which nothing may be sent does not lower the measured rate.
  */
+
+/** Factor by which throttling cuts the rate (CUBIC's beta). */
 const BETA = 0.7;
+/** Steepness of the curve (CUBIC's C). */
 const SCALE = 0.4;
+/** Weight of the latest measurement in the moving average of the sending rate. */
 const SMOOTHING = 0.8;
-const LEAST_PER_SECOND = 0.5;
-const MEASURED_EACH_MS = 500;
+const MIN_PER_SECOND = 0.5;
+const MEASURE_INTERVAL_MS = 500;
 
 export class CubicRate {
-  /** A second, `Infinity` before the first refusal. */
+  /** Requests per second; `Infinity` before the first throttling response. */
   #rate = Infinity;
   #tokens = 0;
   #filledAt = 0;
-  #lastMost = 0;
+  /** The sending rate at the last throttling (CUBIC's W_max). */
+  #throttledRate = 0;
+  /** How long the rate takes to grow back to that (CUBIC's K). */
   #plateauMs = 0;
-  #throttledAt = 0;
+  /** When the curve starts: at the last throttling, or at the end of the pause that it asked for. */
+  #growsFrom = 0;
+  /** Moving average of the sending rate per second, up to `#measuredAt`. */
   #measured = 0;
   #measuredAt: number;
+  /** Requests sent since `#measuredAt`. */
   #sent = 0;
 
   constructor(now: number) {
     this.#measuredAt = now;
   }
 
-  /** Requests a second, `Infinity` before the first refusal. */
   get perSecond(): number {
     return this.#rate;
   }
 
-  /** When the next request may go. */
+  /** When the next request may be sent. */
   nextAt(now: number): number {
     if (this.#rate === Infinity) return now;
     this.#fill(now);
-    // What is missing is due to rounding when it is as little as this: a timer would be set for now.
+    // Tolerates rounding errors, for which a timer would be set that fires at once, over and over.
     return this.#tokens >= 1 - 1e-9 ? now : Math.max(now, this.#filledAt) + ((1 - this.#tokens) / this.#rate) * 1_000;
   }
 
-  sent(now: number): void {
+  recordSent(now: number): void {
     const elapsedMs = now - this.#measuredAt;
-    if (elapsedMs >= MEASURED_EACH_MS) {
+    if (elapsedMs >= MEASURE_INTERVAL_MS) {
       this.#measured = (this.#sent / elapsedMs) * 1_000 * SMOOTHING + this.#measured * (1 - SMOOTHING);
       this.#measuredAt = now;
       this.#sent = 0;
@@ -54,37 +62,36 @@ export class CubicRate {
     if (this.#rate !== Infinity) this.#tokens--;
   }
 
-  /** The server refused what was sent `sentAt`, and wants nothing before `resumesAt`. */
-  throttled(now: number, sentAt: number, resumesAt: number): void {
-    const news = this.#rate === Infinity || sentAt >= this.#throttledAt;
-    if (news) {
-      const used = Math.min(this.#rate, this.#sending);
-      this.#lastMost = used;
+  /** The server throttled a request that was sent at `sentAt`; nothing is sent before `resumesAt`. */
+  recordThrottled(now: number, sentAt: number, resumesAt: number): void {
+    const sentSinceCut = this.#rate === Infinity || sentAt >= this.#growsFrom;
+    if (sentSinceCut) {
+      const used = Math.min(this.#rate, this.#sendingRate);
+      this.#throttledRate = used;
       this.#plateauMs = Math.cbrt((used * (1 - BETA)) / SCALE) * 1_000;
-      this.#rate = Math.max(used * BETA, LEAST_PER_SECOND);
+      this.#rate = Math.max(used * BETA, MIN_PER_SECOND);
     }
-    const from = Math.max(now, resumesAt);
-    this.#throttledAt = Math.max(this.#throttledAt, from);
-    this.#filledAt = Math.max(this.#filledAt, from);
+    const resumed = Math.max(now, resumesAt);
+    this.#growsFrom = Math.max(this.#growsFrom, resumed);
+    this.#filledAt = Math.max(this.#filledAt, resumed);
     this.#tokens = 0;
-    if (from > now) {
-      this.#measured = this.#sending;
-      this.#measuredAt = from;
+    if (resumed > now) {
+      this.#measured = this.#sendingRate;
+      this.#measuredAt = resumed;
       this.#sent = 0;
     }
   }
 
-  succeeded(now: number): void {
+  recordSuccess(now: number): void {
     if (this.#rate === Infinity) return;
     this.#fill(now);
-    const seconds = (Math.max(0, now - this.#throttledAt) - this.#plateauMs) / 1_000;
-    const grown = SCALE * seconds ** 3 + this.#lastMost;
-    this.#rate = Math.max(Math.min(grown, 2 * this.#sending), LEAST_PER_SECOND);
+    const seconds = (Math.max(0, now - this.#growsFrom) - this.#plateauMs) / 1_000;
+    const grown = SCALE * seconds ** 3 + this.#throttledRate;
+    this.#rate = Math.max(Math.min(grown, 2 * this.#sendingRate), MIN_PER_SECOND);
   }
 
-  /** What is sent in a second. */
-  get #sending(): number {
-    return Math.max(this.#measured, (this.#sent / MEASURED_EACH_MS) * 1_000);
+  get #sendingRate(): number {
+    return Math.max(this.#measured, (this.#sent / MEASURE_INTERVAL_MS) * 1_000);
   }
 
   #fill(now: number): void {

@@ -73,8 +73,8 @@ export interface OutboundResponse {
 
 /** Permission to send one request. */
 export interface OutboundTurn {
-  /** To be told once how it ended: with an answer, whatever its status, or without. */
-  settle(answer?: OutboundResponse): void;
+  /** Call it once when the request has ended, with the response, whatever its status, or without one. */
+  settle(response?: OutboundResponse): void;
 }
 
 /** The options with every default filled in, checked. */

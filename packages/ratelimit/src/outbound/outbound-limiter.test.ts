@@ -12,7 +12,7 @@ function setUp(options: OutboundLimiterOptions = {}) {
   const clock = virtualClock();
   const limiter = createOutboundLimiter({ clock, random: () => 0, ...options });
   const sentAt: number[] = [];
-  /** Waits for a turn, and is answered at once. */
+  /** Acquires a turn, and settles it at once with a response. */
   const call = async (partition = 'a', wish: AcquireOptions = {}, answer: OutboundResponse = OK): Promise<string> => {
     try {
       const turn = await limiter.acquire(partition, wish);

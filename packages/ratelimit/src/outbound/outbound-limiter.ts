@@ -49,7 +49,7 @@ export interface OutboundLimiter extends AsyncDisposable {
    * @throws RateLimitedError (`MAC_RATE_LIMITED`) when the wait is longer than the call has time for, OverloadedError
    * (`MAC_OVERLOADED`) when too many wait, ClosedError (`MAC_CLOSED`) after `close()`, and the reason of the signal.
    */
-  acquire(partition: string, wish?: AcquireOptions): OutboundTurn | Promise<OutboundTurn>;
+  acquire(partition: string, options?: AcquireOptions): OutboundTurn | Promise<OutboundTurn>;
   /** Returns the effective options in words. */
   describe(): string;
   /** Returns the counts since it was created, and its current state. */
@@ -58,15 +58,15 @@ export interface OutboundLimiter extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** A try of `paced` is a wish too, and says which try it is. */
-const WISHES = ['signal', 'remainingMs', 'priority', 'tenant', 'attempt'] as const;
+/** `paced` of resilience passes its attempt as the options, which has the number of the attempt as well. */
+const ACQUIRE_OPTIONS = ['signal', 'remainingMs', 'priority', 'tenant', 'attempt'] as const;
 
-class HeedfulLimiter implements OutboundLimiter {
+class PartitionedOutboundLimiter implements OutboundLimiter {
   readonly name: string;
   readonly #settings: OutboundSettings;
   readonly #partitions = new RecencyMap<string, Partition>();
-  /** Those that were forgotten while somebody waited: they still have their turn, unless the limiter is closed. */
-  readonly #forgotten = new Set<Partition>();
+  /** Partitions that were evicted while calls waited in them. These calls still get their turns. */
+  readonly #evicted = new Set<Partition>();
   readonly #counts: OutboundCounts = { begun: 0, refused: 0, expired: 0, throttled: 0 };
   #closed = false;
 
@@ -75,35 +75,35 @@ class HeedfulLimiter implements OutboundLimiter {
     this.name = this.#settings.name;
   }
 
-  acquire(partition: string, wish: AcquireOptions = {}): OutboundTurn | Promise<OutboundTurn> {
-    assertText('acquire.partition', partition);
-    assertCallOptions('acquire', wish, WISHES);
+  acquire(name: string, options: AcquireOptions = {}): OutboundTurn | Promise<OutboundTurn> {
+    assertText('acquire.partition', name);
+    assertCallOptions('acquire', options, ACQUIRE_OPTIONS);
     const work = currentWork();
-    const { priority = work?.priority ?? 'normal', tenant = work?.tenant ?? '' } = wish;
-    const { remainingMs = work?.deadline?.remainingMs() ?? Infinity } = wish;
+    const { priority = work?.priority ?? 'normal', tenant = work?.tenant ?? '' } = options;
+    const { remainingMs = work?.deadline?.remainingMs() ?? Infinity } = options;
     assertOneOf('acquire.priority', priority, priorities);
     assertTenant('acquire.tenant', tenant);
     assertNumber('acquire.remainingMs', remainingMs, { infinite: true });
     if (this.#closed) return Promise.reject(this.#closedError());
     const { clock, maxWaitMs } = this.#settings;
     const now = clock.monotonic();
-    const shared = this.#partition(partition);
-    const turn = shared.begin(now);
+    const partition = this.#partition(name);
+    const turn = partition.tryAcquire(now);
     if (turn !== undefined) return turn;
-    // A signal is read, and so made, only by who has to wait.
-    const signal = wish.signal ?? work?.cancellation;
+    // Reading `cancellation` creates a signal, so it is read only if the call has to wait.
+    const signal = options.signal ?? work?.cancellation;
     assertSignal('acquire.signal', signal);
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-    const waiting = shared.queue({ priority, tenant, now, limitMs: Math.min(remainingMs, maxWaitMs), signal });
+    const waiting = partition.enqueue({ priority, tenant, now, maxWaitMs: Math.min(remainingMs, maxWaitMs), signal });
     if (work === undefined) return waiting;
     return waiting.finally(() => annotateWait(work, clock.monotonic() - now));
   }
 
   describe(): string {
     const { pace, adaptive, maxQueued, maxWaitMs, maxPauseMs } = this.#settings;
-    const spreads = pace ? 'spreads what the server has left' : 'goes on until the server refuses';
-    const finds = adaptive ? ', finds a rate after a refusal' : '';
-    return `outbound limiter "${this.name}": ${spreads}${finds}; ${maxQueued} queued for up to ${maxWaitMs} ms, pauses of up to ${maxPauseMs} ms`;
+    const pacing = pace ? 'spreads what the server has left' : 'sends until the server refuses';
+    const adapting = adaptive ? ', finds a rate after a refusal' : '';
+    return `outbound limiter "${this.name}": ${pacing}${adapting}; ${maxQueued} queued for up to ${maxWaitMs} ms, pauses of up to ${maxPauseMs} ms`;
   }
 
   stats(): OutboundLimiterStats {
@@ -114,15 +114,15 @@ class HeedfulLimiter implements OutboundLimiter {
       queued += partition.queued;
       if (partition.isPaused(now)) paused++;
     }
-    for (const partition of this.#forgotten) queued += partition.queued;
+    for (const partition of this.#evicted) queued += partition.queued;
     return { ...this.#counts, queued, paused, partitions: this.#partitions.size };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const partition of [...this.#partitions.values(), ...this.#forgotten]) partition.close(this.#closedError());
+    for (const partition of [...this.#partitions.values(), ...this.#evicted]) partition.close(this.#closedError());
     this.#partitions.clear();
-    this.#forgotten.clear();
+    this.#evicted.clear();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -136,19 +136,19 @@ class HeedfulLimiter implements OutboundLimiter {
   #partition(name: string): Partition {
     let partition = this.#partitions.get(name);
     if (partition !== undefined) return partition;
-    if (this.#partitions.size >= this.#settings.maxPartitions) this.#forgetOldest();
+    if (this.#partitions.size >= this.#settings.maxPartitions) this.#evictOldest();
     partition = new Partition(name, this.#settings, this.#counts);
     this.#partitions.set(name, partition);
     return partition;
   }
 
-  #forgetOldest(): void {
+  #evictOldest(): void {
     const [, partition] = this.#partitions.deleteOldest() as readonly [string, Partition];
-    if (partition.queued > 0) this.#forgotten.add(partition);
-    // Waits end in about the order in which they began: as many are let go of as there were added.
-    for (const one of this.#forgotten) {
-      if (one.queued > 0) return;
-      this.#forgotten.delete(one);
+    if (partition.queued > 0) this.#evicted.add(partition);
+    // Waits end in about the order in which they began: looking at the oldest until one still waits keeps the set small.
+    for (const evicted of this.#evicted) {
+      if (evicted.queued > 0) return;
+      this.#evicted.delete(evicted);
     }
   }
 }
@@ -172,7 +172,7 @@ class HeedfulLimiter implements OutboundLimiter {
  * ```
  */
 export function createOutboundLimiter(options: OutboundLimiterOptions = {}): OutboundLimiter {
-  const limiter = new HeedfulLimiter(options);
+  const limiter = new PartitionedOutboundLimiter(options);
   observe('outbound', limiter.name, limiter);
   return limiter;
 }

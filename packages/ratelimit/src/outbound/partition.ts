@@ -1,12 +1,12 @@
 import type { Priority, Timer } from '@macadam/core';
 import { OverloadedError, RateLimitedError } from '../errors.ts';
 import { parseRateLimitHeaders, type ServerLimits } from '../headers/parse-rate-limit.ts';
-import { Turns, type Turn, type Wish } from '../queue/turns.ts';
+import { TurnQueue, type Turn, type TurnRequest } from '../queue/turn-queue.ts';
 import { CubicRate } from './cubic-rate.ts';
 import type { OutboundResponse, OutboundSettings, OutboundTurn } from './options.ts';
-import { ServerPace, type Hold } from './server-pace.ts';
+import { ServerQuota, type Hold } from './server-quota.ts';
 
-/** What all partitions of a limiter count together. */
+/** Counts shared by all partitions of a limiter. */
 export interface OutboundCounts {
   begun: number;
   refused: number;
@@ -14,13 +14,12 @@ export interface OutboundCounts {
   throttled: number;
 }
 
-/** Those who were sent away together should not come back together: up to a tenth is added to a pause. */
+/** Up to a tenth is added to a pause, so that processes that were throttled together do not resume together. */
 const PAUSE_JITTER = 0.1;
 
-/** One who may send. */
-class SentRequest implements OutboundTurn {
+class GrantedTurn implements OutboundTurn {
   readonly sentAt: number;
-  /** Counted from 1. */
+  /** Which request of the partition it is, counted from 1. */
   readonly number: number;
   readonly #partition: Partition;
   #open = true;
@@ -31,22 +30,26 @@ class SentRequest implements OutboundTurn {
     this.number = number;
   }
 
-  settle(answer?: OutboundResponse): void {
+  settle(response?: OutboundResponse): void {
     if (!this.#open) return;
     this.#open = false;
-    if (answer !== undefined) this.#partition.answered(this, answer);
+    if (response !== undefined) this.#partition.recordResponse(this, response);
   }
 }
 
-/** Those who share a quota: what is known of it, and who waits for it. */
+/**
+ * The requests that share one quota of a server: what is known about the quota, and the queue for it. A request is sent
+ * when three conditions hold: no pause that the server asked for (`Retry-After`), the quota that it announced
+ * (`ServerQuota`), and the rate found from its throttling (`CubicRate`).
+ */
 export class Partition {
   readonly #name: string;
   readonly #settings: OutboundSettings;
   readonly #counts: OutboundCounts;
-  readonly #turns: Turns;
-  /** Which request is whose. */
-  readonly #granted = new WeakMap<Turn, number>();
-  readonly #server = new ServerPace();
+  readonly #queue: TurnQueue;
+  /** The request number of each turn that was granted after a wait. */
+  readonly #numbers = new WeakMap<Turn, number>();
+  readonly #quota = new ServerQuota();
   readonly #rate: CubicRate;
   #sent = 0;
   #pausedUntil = -Infinity;
@@ -58,100 +61,101 @@ export class Partition {
     this.#settings = settings;
     this.#counts = counts;
     this.#rate = new CubicRate(settings.clock.monotonic());
-    this.#turns = new Turns(settings.clock, (_, now) => {
+    this.#queue = new TurnQueue(settings.clock, (_, now) => {
       this.#counts.expired++;
-      return this.#limited(now, this.#nextAt(now) - now);
+      return this.#rateLimitedError(now, this.#nextAt(now) - now);
     });
   }
 
   get queued(): number {
-    return this.#turns.size;
+    return this.#queue.size;
   }
 
   isPaused(now: number): boolean {
     return this.#pausedUntil > now;
   }
 
-  /** A turn, if nobody waits and nothing holds it back. */
-  begin(now: number): OutboundTurn | undefined {
-    if (this.#turns.size > 0 || this.#nextAt(now) > now) return undefined;
-    return new SentRequest(this, now, this.#count(now));
+  /** Grants a turn at once if nothing is queued and nothing delays the next request. */
+  tryAcquire(now: number): OutboundTurn | undefined {
+    if (this.#queue.size > 0 || this.#nextAt(now) > now) return undefined;
+    return new GrantedTurn(this, now, this.#recordSent(now));
   }
 
-  /** Refuses at once what would wait in vain, as far as that can be known. */
-  async queue(wish: Wish): Promise<OutboundTurn> {
-    const { priority, now } = wish;
-    const soonest = this.#nextAt(now) + (this.#turns.ahead(priority) / this.#rate.perSecond) * 1_000;
-    if (soonest - now > wish.limitMs) {
+  /** Waits for a turn. Rejects at once if the wait is expected to exceed the limit of the request. */
+  async enqueue(request: TurnRequest): Promise<OutboundTurn> {
+    const { priority, now } = request;
+    const expectedAt = this.#nextAt(now) + (this.#queue.countAhead(priority) / this.#rate.perSecond) * 1_000;
+    if (expectedAt - now > request.maxWaitMs) {
       this.#counts.refused++;
-      throw this.#limited(now, soonest - now);
+      throw this.#rateLimitedError(now, expectedAt - now);
     }
-    const full = (turn: { readonly priority: Priority }): OverloadedError => {
+    const rejectFull = (turn: { readonly priority: Priority }): OverloadedError => {
       this.#counts.refused++;
-      return this.#overloaded(turn.priority, now, `has ${this.#settings.maxQueued} queued`);
+      return this.#queueFullError(turn.priority, now);
     };
-    if (this.#turns.size >= this.#settings.maxQueued && !this.#turns.evictBelow(priority, full))
-      throw full({ priority });
-    const waiting = this.#turns.wait(wish);
-    this.#pump(now);
+    if (this.#queue.size >= this.#settings.maxQueued && !this.#queue.evictLowerPriority(priority, rejectFull))
+      throw rejectFull({ priority });
+    const waiting = this.#queue.wait(request);
+    this.#grantTurns(now);
     const turn = await waiting;
-    return new SentRequest(this, this.#settings.clock.monotonic(), this.#granted.get(turn) as number);
+    return new GrantedTurn(this, this.#settings.clock.monotonic(), this.#numbers.get(turn) as number);
   }
 
-  answered({ sentAt, number }: SentRequest, answer: OutboundResponse): void {
+  recordResponse({ sentAt, number }: GrantedTurn, response: OutboundResponse): void {
     const { clock, adaptive, maxPauseMs, pace } = this.#settings;
     const now = clock.monotonic();
-    const said = parseRateLimitHeaders(answer.headers, { maxWaitMs: maxPauseMs, clock });
-    if (pace) this.#server.learn(said.limits, number, this.#sent, now);
-    if (isThrottled(answer.status, said)) {
+    const announced = parseRateLimitHeaders(response.headers, { maxWaitMs: maxPauseMs, clock });
+    if (pace) this.#quota.update(announced.limits, number, this.#sent, now);
+    if (isThrottled(response.status, announced)) {
       this.#counts.throttled++;
-      this.#pause(now, said);
-      if (adaptive) this.#rate.throttled(now, sentAt, this.#pausedUntil);
-    } else if (adaptive) this.#rate.succeeded(now);
-    this.#pump(now);
+      this.#pause(now, announced);
+      if (adaptive) this.#rate.recordThrottled(now, sentAt, this.#pausedUntil);
+    } else if (adaptive) this.#rate.recordSuccess(now);
+    this.#grantTurns(now);
   }
 
   close(error: unknown): void {
     this.#timer?.cancel();
-    this.#turns.end(() => error);
+    this.#queue.rejectAll(() => error);
   }
 
-  /** Which request it is. */
-  #count(now: number): number {
+  /** Counts a request that is about to be sent, and returns its number. */
+  #recordSent(now: number): number {
     this.#counts.begun++;
-    this.#server.sent(now);
-    this.#rate.sent(now);
+    this.#quota.recordSent(now);
+    this.#rate.recordSent(now);
     return ++this.#sent;
   }
 
   #pause(now: number, { retryAfterMs, limits }: ServerLimits): void {
     const { random, maxPauseMs } = this.#settings;
-    const spent = limits.filter(({ remaining }) => remaining === 0).map(({ resetAfterMs = 0 }) => resetAfterMs);
-    const pauseMs = Math.min(maxPauseMs, retryAfterMs ?? Math.max(0, ...spent));
+    const exhausted = limits.filter(({ remaining }) => remaining === 0).map(({ resetAfterMs = 0 }) => resetAfterMs);
+    const pauseMs = Math.min(maxPauseMs, retryAfterMs ?? Math.max(0, ...exhausted));
     this.#pausedUntil = Math.max(this.#pausedUntil, now + pauseMs * (1 + PAUSE_JITTER * random()));
   }
 
+  /** When the next request may be sent. */
   #nextAt(now: number): number {
-    return Math.max(this.#pausedUntil, this.#rate.nextAt(now), this.#server.hold(now)?.until ?? now);
+    return Math.max(this.#pausedUntil, this.#rate.nextAt(now), this.#quota.hold(now)?.until ?? now);
   }
 
-  /** Gives turns to those who wait, and comes back when there are more. */
-  #pump(now: number): void {
-    while (this.#turns.size > 0) {
+  /** Grants turns to queued requests while they may be sent, and sets a timer for the next one. */
+  #grantTurns(now: number): void {
+    while (this.#queue.size > 0) {
       const at = this.#nextAt(now);
       if (at > now) {
-        this.#comeBack(at, now);
+        this.#setTimer(at, now);
         return;
       }
-      const turn = this.#turns.next('fifo') as Turn;
-      this.#granted.set(turn, this.#count(now));
+      const turn = this.#queue.next('fifo') as Turn;
+      this.#numbers.set(turn, this.#recordSent(now));
       turn.grant();
     }
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
-  #comeBack(at: number, now: number): void {
+  #setTimer(at: number, now: number): void {
     if (this.#timer !== undefined && this.#timerAt === at) return;
     const { clock } = this.#settings;
     this.#timer?.cancel();
@@ -159,33 +163,35 @@ export class Partition {
     this.#timer = clock.setTimer(
       () => {
         this.#timer = undefined;
-        this.#pump(clock.monotonic());
+        this.#grantTurns(clock.monotonic());
       },
       Math.ceil(at - now),
     );
   }
 
-  #limited(now: number, waitMs: number): RateLimitedError {
+  /** Names what delays requests the longest: a limit of the server, the pause it asked for, or the rate that was found. */
+  #rateLimitedError(now: number, waitMs: number): RateLimitedError {
     const own: Hold = {
       policy: this.isPaused(now) ? 'pause' : 'rate',
       limit: 0,
       remaining: 0,
       until: this.#pausedUntil,
     };
-    const hold = this.#server.hold(now);
+    const hold = this.#quota.hold(now);
     const { policy, limit, remaining } = hold !== undefined && hold.until > own.until ? hold : own;
     const retryAfterMs = Math.max(0, Math.ceil(waitMs));
     return new RateLimitedError(`${this.#settings.name} ${this.#name}`, { policy, limit, remaining, retryAfterMs });
   }
 
-  #overloaded(priority: Priority, now: number, why: string): OverloadedError {
+  #queueFullError(priority: Priority, now: number): OverloadedError {
+    const { name, maxQueued } = this.#settings;
     const retryAfterMs = Math.max(0, Math.ceil(this.#nextAt(now) - now));
-    const message = `Outbound limiter "${this.#settings.name}" for "${this.#name}" ${why}`;
+    const message = `Outbound limiter "${name}" for "${this.#name}" has ${maxQueued} queued`;
     return new OverloadedError(message, { reason: 'full', priority, retryAfterMs });
   }
 }
 
-/** 429 is about a quota; 503 is, when it says when to come back. */
+/** 429 always means throttling; 503 does if it says when to retry. */
 function isThrottled(status: number, { retryAfterMs }: ServerLimits): boolean {
   return status === 429 || (status === 503 && retryAfterMs !== undefined);
 }

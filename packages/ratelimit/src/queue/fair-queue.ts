@@ -1,18 +1,17 @@
 import { priorities, WaitingLine, type Priority, type Waiting } from '@macadam/core';
 
-/** Someone who queues. */
 export interface Queued extends Waiting {
   readonly priority: Priority;
   readonly tenant: string;
 }
 
 /**
- * The most important first; among equals each tenant in turn, so that one who sends a thousand requests does not delay
- * those who send one.
+ * A queue by priority. Tenants of the same priority take turns, so that a tenant with a thousand requests does not delay
+ * those with one.
  */
 export class FairQueue<T extends Queued> {
   size = 0;
-  /** For each priority, the lines of the tenants that wait, whose turn comes next first. */
+  /** For each priority the queues of its tenants, that of the next turn first. */
   readonly #levels: readonly Map<string, WaitingLine<T>>[] = priorities.map(() => new Map());
   readonly #sizes: number[] = priorities.map(() => 0);
 
@@ -34,14 +33,14 @@ export class FairQueue<T extends Queued> {
     this.#count(level, -1);
   }
 
-  /** Takes out whoever is next: of their tenant the oldest, or the newest. */
+  /** Removes and returns the next one: the oldest or the newest of the tenant whose turn it is. */
   next(order: 'fifo' | 'lifo'): T | undefined {
     for (const lines of this.#levels) {
       for (const [tenant, line] of lines) {
         const one = (order === 'fifo' ? line.oldest : line.newest) as T;
         this.remove(one);
         if (line.size > 0) {
-          // To the end of the round.
+          // The tenant goes to the end of the round.
           lines.delete(tenant);
           lines.set(tenant, line);
         }
@@ -51,16 +50,16 @@ export class FairQueue<T extends Queued> {
     return undefined;
   }
 
-  /** Who makes room for somebody of this priority: the oldest of the least important, if less important. */
-  leastBelow(priority: Priority): T | undefined {
+  /** The oldest of the lowest priority, if that is below `priority`. */
+  oldestBelow(priority: Priority): T | undefined {
     for (let level = priorities.length - 1; level > priorities.indexOf(priority); level--) {
       for (const line of (this.#levels[level] as Map<string, WaitingLine<T>>).values()) return line.oldest;
     }
     return undefined;
   }
 
-  /** How many are served before somebody who comes now. */
-  ahead(priority: Priority): number {
+  /** How many are served before a newcomer of this priority. */
+  countAhead(priority: Priority): number {
     let count = 0;
     for (let level = 0; level <= priorities.indexOf(priority); level++) count += this.#sizes[level] as number;
     return count;

@@ -63,7 +63,7 @@ export type Sender = (words: string[]) => Promise<unknown>;
  * How to send commands that the client does not know, one after the other to one server. Undefined where they could end up at another
  * key than a script's, since the client puts a prefix before the keys it knows of; and with a cluster, a pool or a sentinel.
  */
-export function senderOf(client: RedisClient): Sender | undefined {
+export function rawSenderOf(client: RedisClient): Sender | undefined {
   const { sendCommand, call, options } = client as {
     sendCommand?: (words: string[]) => Promise<unknown>;
     call?: (...words: string[]) => Promise<unknown>;

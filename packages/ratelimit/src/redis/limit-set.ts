@@ -1,12 +1,18 @@
 import type { Limit } from '../algorithms/limit.ts';
 import type { Decision, LimitDecision } from '../decision.ts';
-import { allWatch, answerOf, blockedFor, letThrough, watches } from '../store/combine.ts';
+import {
+  allOnlyWatch,
+  combineDecisions,
+  blockedDecisions,
+  shadowedDecision,
+  onlyWatches,
+} from '../store/combine-decisions.ts';
 import type { StoreReservation, TakeMode } from '../store/store.ts';
-import { BucketTakes } from './bucket-takes.ts';
+import { TokenBucketCommand } from './token-bucket-command.ts';
 import { Script, type RedisClient } from './client.ts';
-import { argumentsOf, suffixesOf, type Reply } from './script-format.ts';
+import { limitArguments, keySuffixes, type Reply } from './script-format.ts';
 import { decideScript } from './scripts/decide.ts';
-import { WindowTakes } from './window-takes.ts';
+import { IncrexCommand } from './increx-command.ts';
 
 /**
  * The limits that hold at one time, and what follows from them: the keys, what a script is told, what its reply means. A request is
@@ -16,9 +22,9 @@ export class LimitSet {
   readonly limits: readonly Limit[];
   readonly script: Script;
   /** Where there is a single token bucket. */
-  readonly bucket: BucketTakes | undefined;
+  readonly bucket: TokenBucketCommand | undefined;
   /** Where there is a single fixed window, and perhaps a command that counts it. */
-  readonly window: WindowTakes | undefined;
+  readonly window: IncrexCommand | undefined;
   readonly #suffixes: readonly string[];
   /** What the general script needs to know of each limit. */
   readonly #plainArguments: readonly (readonly string[])[];
@@ -30,11 +36,11 @@ export class LimitSet {
     this.script = Script.of(decideScript(limits.map(({ kind }) => kind)));
     const [limit] = limits as [Limit];
     const single = limits.length === 1;
-    this.bucket = single && limit.kind === 'tokenBucket' ? new BucketTakes(client, limit, time) : undefined;
-    this.window = time === undefined ? WindowTakes.of(client, limits) : undefined;
-    this.#suffixes = suffixesOf(name, limits);
-    this.#plainArguments = limits.map((one) => argumentsOf(one, false));
-    this.#countedArguments = limits.map((one) => argumentsOf(one, true));
+    this.bucket = single && limit.kind === 'tokenBucket' ? new TokenBucketCommand(client, limit, time) : undefined;
+    this.window = time === undefined ? IncrexCommand.of(client, limits) : undefined;
+    this.#suffixes = keySuffixes(name, limits);
+    this.#plainArguments = limits.map((one) => limitArguments(one, false));
+    this.#countedArguments = limits.map((one) => limitArguments(one, true));
     this.#permitsAt = limits.findIndex(({ kind }) => kind === 'concurrency');
   }
 
@@ -48,20 +54,20 @@ export class LimitSet {
   }
 
   /** Its key where there is a single limit. */
-  keyOf(subject: string): string {
+  storedKey(subject: string): string {
     return subject + (this.#suffixes[0] as string);
   }
 
   /** What the script is told of a subject. */
   argumentsFor(amount: number, extra: number | undefined, watching: number): string[] {
     const all = this.window?.inUse === true ? this.#countedArguments : this.#plainArguments;
-    const own = all.flatMap((one, i) => [...one, watches(watching, i) ? '1' : '0']);
+    const own = all.flatMap((one, i) => [...one, onlyWatches(watching, i) ? '1' : '0']);
     return [String(this.limits.length), String(amount), extra === undefined ? '' : String(extra), ...own];
   }
 
   decided(reply: Reply, cost: number, mode: TakeMode, permit: number, watching: number): Decision {
     const { done, now, blockedUntil, value, states } = reply;
-    if (blockedUntil > now) return this.#answer(blockedFor(this.limits, blockedUntil - now), 0, now);
+    if (blockedUntil > now) return this.#answer(blockedDecisions(this.limits, blockedUntil - now), 0, now);
     if (mode === 'peek') return this.#answer(this.#looks(states, now, cost), 0, now);
     const asked = mode === 'upTo' && value === 0 ? Math.min(cost, 1) : value;
     const said = this.#looks(states, now, asked);
@@ -69,14 +75,14 @@ export class LimitSet {
       // What is taken from no limit, no limit may count in what it says it has left.
       const untaken = this.limits.length === 1 ? said : this.#looks(states, now, 0);
       said.forEach((one, i) => {
-        const charged = done === '2' && !watches(watching, i);
+        const charged = done === '2' && !onlyWatches(watching, i);
         if (one.allowed && !charged) said[i] = untaken[i] as LimitDecision;
       });
     }
     const decision = this.#answer(said, done === '0' ? 0 : value, now, watching);
-    const charged = allWatch(watching, this.limits.length) ? 0 : value;
-    const told = done === '2' ? letThrough(decision, charged) : decision;
-    const permitted = done !== '0' && this.givesPermits && !(done === '2' && watches(watching, this.#permitsAt));
+    const charged = allOnlyWatch(watching, this.limits.length) ? 0 : value;
+    const told = done === '2' ? shadowedDecision(decision, charged) : decision;
+    const permitted = done !== '0' && this.givesPermits && !(done === '2' && onlyWatches(watching, this.#permitsAt));
     return permitted ? { ...told, permit } : told;
   }
 
@@ -95,7 +101,7 @@ export class LimitSet {
   }
 
   #answer(said: readonly LimitDecision[], granted: number, now: number, watching = 0): Decision {
-    return answerOf(this.limits, said, 'store', granted, now, watching);
+    return combineDecisions(this.limits, said, 'store', granted, now, watching);
   }
 }
 

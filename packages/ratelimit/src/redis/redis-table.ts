@@ -4,7 +4,7 @@ import type { Decision } from '../decision.ts';
 import type { TakeRequest, LimitTable, StoreReservation, TableOptions, TakeMode } from '../store/store.ts';
 import { isCluster, isReply, Script, type RedisClient } from './client.ts';
 import { LimitSet } from './limit-set.ts';
-import { escaped, parseReply, type Reply } from './script-format.ts';
+import { escapeKey, parseReply, type Reply } from './script-format.ts';
 import { decideScript } from './scripts/decide.ts';
 
 type Operation = 'block' | 'cancel' | 'charge' | 'release' | 'renew' | 'reserve' | 'reset' | 'take' | 'peek' | 'upTo';
@@ -43,7 +43,7 @@ export class RedisTable implements LimitTable {
     const set = this.#set;
     if (mode === 'all' && watching === 0) {
       if (set.bucket !== undefined) return (await this.#takeTokens(set, [{ key, cost }]))[0] as Decision;
-      const counted = await set.window?.take(set.keyOf(this.#subject(key)), cost);
+      const counted = await set.window?.take(set.storedKey(this.#subject(key)), cost);
       if (counted !== undefined) {
         this.#commands++;
         return counted;
@@ -123,7 +123,7 @@ export class RedisTable implements LimitTable {
     this.#commands++;
     const bucket = set.bucket as NonNullable<LimitSet['bucket']>;
     return bucket.take(
-      asks.map(({ key }) => set.keyOf(this.#subject(key))),
+      asks.map(({ key }) => set.storedKey(this.#subject(key))),
       asks.map(({ cost }) => cost),
     );
   }
@@ -181,6 +181,6 @@ export class RedisTable implements LimitTable {
   }
 
   #subject(key: string): string {
-    return this.#prefix + escaped(key);
+    return this.#prefix + escapeKey(key);
   }
 }

@@ -1,15 +1,15 @@
-import { placeNameOf, type Limit } from '../algorithms/limit.ts';
+import { identityOf, type Limit } from '../algorithms/limit.ts';
 
 /**
  * What follows the subject in the key of each limit. Names hold no braces, and the subject's are escaped, so that no two pairs of
  * name and subject make one key. A limit that was given no name goes by its place, which stays when its numbers change.
  */
-export function suffixesOf(name: string, limits: readonly Limit[]): readonly string[] {
-  return limits.map((limit, i) => `}:${name}:${placeNameOf(limit, i).replaceAll(':', '%3a')}:${limit.kind}`);
+export function keySuffixes(name: string, limits: readonly Limit[]): readonly string[] {
+  return limits.map((limit, i) => `}:${name}:${identityOf(limit, i).replaceAll(':', '%3a')}:${limit.kind}`);
 }
 
 /** What the general script needs to know of a limit. `counted`: whether a fixed window is kept as `INCREX` can count it. */
-export function argumentsOf({ kind, width, capacity, parameters }: Limit, counted: boolean): readonly string[] {
+export function limitArguments({ kind, width, capacity, parameters }: Limit, counted: boolean): readonly string[] {
   const padded = [0, 1, 2, counted && kind === 'fixedWindow' ? 1 : 0].map(
     (other, i) => parameters[i] ?? (i < 3 ? 0 : other),
   );
@@ -39,7 +39,7 @@ export function parseReply(text: string): Reply {
 }
 
 /** No brace, colon or percent sign is left, nor half of a pair, which is the same as any other in UTF-8; different texts stay different. */
-export function escaped(text: string): string {
+export function escapeKey(text: string): string {
   return SPECIAL.test(text) ? text.replace(EACH_SPECIAL, (one) => `%${one.charCodeAt(0).toString(16)}`) : text;
 }
 

@@ -1,29 +1,29 @@
 /**
- * What the kernel says of the container this process is in (cgroup v1 and v2). Outside of a container, and on other systems,
- * it says nothing, and nothing is known.
+ * Reads CPU throttling and memory of the container of this process from the kernel (cgroup v1 and v2). Without a
+ * container, and on other systems than Linux, all readings are absent.
  */
 import { readFileSync } from 'node:fs';
 
-/** Text of a file, or undefined when there is none. */
+/** Returns the text of a file, or undefined when it cannot be read. */
 export type ReadFile = (path: string) => string | undefined;
 
-/** Counts since the container began, and its memory at the moment. Absent where there is no limit, or nothing is known. */
+/** Counts since the start of the container, and its current memory use. Absent without a limit, or when unknown. */
 export interface ContainerReading {
-  /** Scheduling periods, 100 ms each as a rule, in which it wanted the CPU. */
+  /** Scheduling periods, usually of 100 ms, in which the container had something to run. */
   readonly periods?: number;
-  /** Those in which it used up its quota and was stopped. */
+  /** Those in which it used up its CPU quota and was throttled. */
   readonly throttledPeriods?: number;
-  /** The share of its memory that is in use and cannot be dropped, 0 to 1. */
+  /** Ratio of its memory limit that is in use and cannot be reclaimed, 0 to 1. */
   readonly memoryShare?: number;
 }
 
 const ROOT = '/sys/fs/cgroup';
-/** v1 has no word for no limit, but a number as large as that. */
+/** cgroup v1 reports a huge number when there is no limit. */
 const NO_LIMIT_BYTES = 2 ** 60;
 
 export function readContainer(read: ReadFile = readText): ContainerReading {
-  const own = read('/proc/self/cgroup') ?? '';
-  const unified = /^0::(\/.*)$/m.exec(own)?.[1];
+  const membership = read('/proc/self/cgroup') ?? '';
+  const unified = /^0::(\/.*)$/m.exec(membership)?.[1];
   for (const folder of [`${ROOT}${unified === '/' ? '' : (unified ?? '')}`, ROOT]) {
     const stat = read(`${folder}/cpu.stat`);
     const current = read(`${folder}/memory.current`);
@@ -41,11 +41,11 @@ export function readContainer(read: ReadFile = readText): ContainerReading {
 
 function throttling(stat: string | undefined): ContainerReading {
   const { nr_periods: periods, nr_throttled: throttledPeriods } = counts(stat);
-  // Without a quota the periods are not counted.
+  // Without a quota the kernel does not count periods.
   return periods === undefined || throttledPeriods === undefined || periods === 0 ? {} : { periods, throttledPeriods };
 }
 
-/** Files that were read and can be read again (`inactive_file`) are dropped before anything fails. */
+/** The inactive page cache (`inactive_file`) does not count as used: the kernel reclaims it before memory runs out. */
 function memory(used: string | undefined, limit: string | undefined, inactive = 0): ContainerReading {
   const usedBytes = whole(used);
   const limitBytes = whole(limit);
@@ -54,7 +54,7 @@ function memory(used: string | undefined, limit: string | undefined, inactive = 
   return { memoryShare: Math.max(0, usedBytes - inactive) / limitBytes };
 }
 
-/** `name number` on each line. */
+/** Parses lines of the form `name number`. */
 function counts(text = ''): Readonly<Record<string, number>> {
   const pairs = [...text.matchAll(/^([a-z_]+) (\d+)$/gm)];
   return Object.fromEntries(pairs.map(([, name, value]) => [name as string, Number(value)]));

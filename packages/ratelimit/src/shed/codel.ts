@@ -1,28 +1,28 @@
 /**
- * Controlled delay: tells a queue that lasts from one that only buffers a burst. Over each interval the shortest wait is
- * kept; when even that was above the target, the queue never emptied, and for the next interval what has waited twice the
- * target is not worth serving. After folly's Codel, which took the rule from Nichols and Jacobson, "Controlling Queue
+ * Controlled delay (CoDel): distinguishes a standing queue from one that only absorbs a burst. It tracks the shortest wait
+ * in each interval. If even that was above the target, the queue never drained: in the next interval, runs that waited
+ * more than twice the target are dropped. After folly's Codel, which is based on Nichols and Jacobson, "Controlling Queue
  * Delay" (ACM Queue, 2012).
  */
 export interface CodelState {
-  /** The shortest wait of the present interval, in milliseconds. */
+  /** The shortest wait in the current interval, in milliseconds. */
   readonly shortestMs: number;
   readonly intervalEndsAt: number;
-  /** The next wait begins a new interval's minimum. */
+  /** No wait was recorded in the current interval yet. */
   readonly fresh: boolean;
   readonly overloaded: boolean;
 }
 
 export interface CodelNumbers {
-  /** A wait that is acceptable while there is no overload, in milliseconds. */
+  /** The acceptable wait, in milliseconds. */
   readonly targetMs: number;
-  /** How long waits have to be above it, in milliseconds. */
+  /** How long waits have to exceed it before there is overload, in milliseconds. */
   readonly intervalMs: number;
 }
 
 export const CODEL_START: CodelState = { shortestMs: 0, intervalEndsAt: -Infinity, fresh: true, overloaded: false };
 
-/** Takes one wait into account: whether to drop who waited so long, and the next state. */
+/** Records one wait. Returns whether to drop the run that waited, and the next state. */
 export function codel(
   state: CodelState,
   now: number,
@@ -36,7 +36,7 @@ export function codel(
     fresh = true;
   }
   if (fresh) {
-    // The first of an interval is let through: it measures.
+    // The first run of an interval is never dropped: it starts the new minimum.
     return { drop: false, next: { shortestMs: waitedMs, intervalEndsAt, fresh: false, overloaded } };
   }
   if (waitedMs < shortestMs) shortestMs = waitedMs;

@@ -13,8 +13,8 @@ import { annotateShed } from '../annotate.ts';
 import { assertCallOptions, assertTenant } from '../call-options.ts';
 import { OverloadedError, type OverloadReason } from '../errors.ts';
 import { observe } from '../instruments.ts';
-import { Turns, type Turn } from '../queue/turns.ts';
-import { AdmissionLevel, anyLevel, levelOf } from './admission-level.ts';
+import { TurnQueue, type Turn } from '../queue/turn-queue.ts';
+import { AdmissionLevel, levelOf, randomLevel } from './admission-level.ts';
 import type { LoadShedder, LoadShedderStats } from './load-shedder.ts';
 import {
   loadShedderSettings,
@@ -22,55 +22,54 @@ import {
   type LoadShedderSettings,
   type ShedRunOptions,
 } from './options.ts';
-import { exceeded, ProcessSensors, type Sensors } from './signals.ts';
-import { isImportant, Sojourns } from './sojourn.ts';
+import { OverloadDetector } from './overload-detector.ts';
+import { isImportant, QueueDelays } from './queue-delay.ts';
 import { TenantUse } from './tenant-use.ts';
 
-/** Queues a few times as long as the limit hold what can still be served in time (failsafe-go). */
+/** Default length of the queue, as a multiple of the limit: what can still be served in time (failsafe-go). */
 const QUEUE_FACTOR = 3;
 const RUN_OPTIONS = ['priority', 'tenant', 'signal', 'exempt'] as const;
 
-/** Answers that take no time at all are some use, too, in milliseconds. */
-const LEAST_USE_MS = 0.1;
+/** Added to the use of a tenant for each run, in milliseconds, so that runs that take no time count, too. */
+const MIN_USE_MS = 0.1;
 
-/** One who has to wait. */
-interface Arrival {
+/** A run that cannot start at once. */
+interface QueuedRun {
   readonly priority: Priority;
   readonly tenant: string;
   readonly signal: AbortSignal | undefined;
-  readonly leftMs: number;
+  readonly remainingMs: number;
   readonly now: number;
   readonly work: Work | undefined;
 }
 
-class QueueingShedder implements LoadShedder {
+/**
+ * Three mechanisms reject work. Admission by priority, lowered while there is any sign of overload (`AdmissionLevel`,
+ * `OverloadDetector`); an adaptive limit of concurrent runs with a bounded queue; and a limit of the wait in that queue
+ * (`QueueDelays`).
+ */
+class AdaptiveLoadShedder implements LoadShedder {
   readonly name: string;
   readonly #settings: LoadShedderSettings;
   readonly #limit: WindowedLimit;
-  readonly #level = new AdmissionLevel();
-  readonly #turns: Turns;
-  readonly #sojourns: Sojourns;
+  readonly #admission = new AdmissionLevel();
+  readonly #detector: OverloadDetector;
+  readonly #queue: TurnQueue;
+  readonly #delays: QueueDelays;
   readonly #use = new TenantUse();
-  readonly #sensors: Sensors | undefined;
   readonly #shed: Record<OverloadReason, number> = { deadline: 0, full: 0, priority: 0, tooLong: 0 };
   #inFlight = 0;
   #served = 0;
   #closed = false;
-  /** Waits since the level was last judged. */
-  #waits = 0;
-  #waitedMs = 0;
 
   constructor(options: LoadShedderOptions) {
     const settings = loadShedderSettings(options);
     this.#settings = settings;
     this.name = settings.name;
-    this.#sensors = settings.signals && new ProcessSensors(settings.signals);
-    this.#sojourns = new Sojourns(settings);
+    this.#detector = new OverloadDetector(settings);
+    this.#delays = new QueueDelays(settings);
     this.#limit = new WindowedLimit({ ...settings, algorithm: 'gradient2' });
-    this.#turns = new Turns(settings.clock, (turn, now) => {
-      this.#waited(now - turn.queuedAt);
-      return this.#refusal('tooLong', turn.priority);
-    });
+    this.#queue = new TurnQueue(settings.clock, (turn, now) => this.#rejectLate(turn, now - turn.queuedAt));
   }
 
   async run<T>(fn: () => PromiseLike<T> | T, options: ShedRunOptions = {}): Promise<T> {
@@ -87,18 +86,18 @@ class QueueingShedder implements LoadShedder {
     const { clock } = this.#settings;
     const now = clock.monotonic();
     if (this.#closed) throw this.#closedError();
-    this.#level.turn(now, (rested) => this.#isOverloaded(rested));
-    if (!this.#level.admit(this.#levelOf(priority, tenant, now))) throw this.#refusal('priority', priority, work);
-    if (this.#turns.ahead(priority) === 0 && this.#inFlight < this.#room(priority)) {
-      this.#waited(0);
-      this.#sojourns.of(priority).ends(now, 0);
+    this.#admission.endWindow(now, (wasIdle) => this.#detector.isOverloaded(wasIdle));
+    if (!this.#admission.admit(this.#levelOf(priority, tenant, now))) throw this.#rejectByPriority(priority, work);
+    if (this.#queue.countAhead(priority) === 0 && this.#inFlight < this.#limitFor(priority)) {
+      this.#detector.recordWait(0);
+      this.#delays.of(priority).recordWait(now, 0);
       this.#inFlight++;
     } else {
-      const leftMs = work?.deadline?.remainingMs() ?? Infinity;
-      await this.#queue({ priority, tenant, signal, leftMs, now, work });
+      const remainingMs = work?.deadline?.remainingMs() ?? Infinity;
+      await this.#enqueue({ priority, tenant, signal, remainingMs, now, work });
     }
     if (work !== undefined) annotateShed(work, 'served', clock.monotonic() - now);
-    return await this.#measured(fn, tenant);
+    return await this.#execute(fn, tenant);
   }
 
   describe(): string {
@@ -111,19 +110,19 @@ class QueueingShedder implements LoadShedder {
     return {
       limit: this.#limit.value,
       inFlight: this.#inFlight,
-      queued: this.#turns.size,
+      queued: this.#queue.size,
       served: this.#served,
       shedByPriority: this.#shed.priority,
       shedByFullQueue: this.#shed.full,
       shedByWait: this.#shed.tooLong,
-      admittedShare: this.#level.share,
+      admittedShare: this.#admission.share,
     };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#sensors?.close();
-    this.#turns.end(() => this.#closedError());
+    this.#detector.close();
+    this.#queue.rejectAll(() => this.#closedError());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -132,20 +131,21 @@ class QueueingShedder implements LoadShedder {
 
   #levelOf(priority: Priority, tenant: string, now: number): number {
     const { clock, random } = this.#settings;
-    if (tenant === '') return anyLevel(priority, random());
+    if (tenant === '') return randomLevel(priority, random());
     return levelOf(priority, tenant, clock.now(), this.#use.excess(tenant, now));
   }
 
-  async #queue({ priority, tenant, signal, leftMs, now, work }: Arrival): Promise<void> {
+  /** Resolves when the run may start; it is then counted as in flight. */
+  async #enqueue({ priority, tenant, signal, remainingMs, now, work }: QueuedRun): Promise<void> {
     const { maxQueued = this.#limit.value * QUEUE_FACTOR } = this.#settings;
-    const full = (turn: Pick<Turn, 'priority'>): OverloadedError => this.#refusal('full', turn.priority);
-    if (this.#turns.size >= maxQueued && !this.#turns.evictBelow(priority, full)) {
-      throw this.#refusal('full', priority, work);
+    const rejectFull = (turn: Pick<Turn, 'priority'>): OverloadedError => this.#rejectFull(turn.priority);
+    if (this.#queue.size >= maxQueued && !this.#queue.evictLowerPriority(priority, rejectFull)) {
+      throw this.#rejectFull(priority, work);
     }
-    const important = this.#turns.ahead('high');
-    const first = (isImportant(priority) ? important : this.#turns.size - important) === 0;
-    const limitMs = this.#sojourns.of(priority).limitMs(now, first);
-    const waiting = this.#turns.wait({ priority, tenant, now, limitMs: Math.min(limitMs, leftMs), signal });
+    const importantQueued = this.#queue.countAhead('high');
+    const isFirst = (isImportant(priority) ? importantQueued : this.#queue.size - importantQueued) === 0;
+    const maxWaitMs = Math.min(this.#delays.of(priority).maxWaitMs(now, isFirst), remainingMs);
+    const waiting = this.#queue.wait({ priority, tenant, now, maxWaitMs, signal });
     if (work === undefined) await waiting;
     else {
       await waiting.catch((error: unknown) => {
@@ -156,7 +156,8 @@ class QueueingShedder implements LoadShedder {
     }
   }
 
-  async #measured<T>(fn: () => PromiseLike<T> | T, tenant: string): Promise<T> {
+  /** Runs `fn`, measures it for the limit and the use of the tenant, and starts queued runs in its place. */
+  async #execute<T>(fn: () => PromiseLike<T> | T, tenant: string): Promise<T> {
     const { clock } = this.#settings;
     const startedAt = clock.monotonic();
     try {
@@ -164,61 +165,63 @@ class QueueingShedder implements LoadShedder {
     } finally {
       const now = clock.monotonic();
       this.#limit.measure(now - startedAt, this.#inFlight, false, now);
-      if (tenant !== '') this.#use.add(tenant, now - startedAt + LEAST_USE_MS, now);
+      if (tenant !== '') this.#use.add(tenant, now - startedAt + MIN_USE_MS, now);
       this.#inFlight--;
       this.#served++;
-      this.#pump(now);
+      this.#startQueued(now);
     }
   }
 
-  /** Hands the places that are free to those who wait. */
-  #pump(now: number): void {
-    while (this.#turns.size > 0) {
-      const important = this.#turns.ahead('high') > 0;
-      if (this.#inFlight >= this.#room(important ? 'high' : 'normal')) return;
-      const sojourn = this.#sojourns.of(important ? 'high' : 'normal');
-      const turn = this.#turns.next(sojourn.order) as Turn;
+  #startQueued(now: number): void {
+    while (this.#queue.size > 0) {
+      const priority = this.#queue.countAhead('high') > 0 ? 'high' : 'normal';
+      if (this.#inFlight >= this.#limitFor(priority)) return;
+      const delay = this.#delays.of(priority);
+      const turn = this.#queue.next(delay.order) as Turn;
       const waitedMs = now - turn.queuedAt;
-      this.#waited(waitedMs);
-      if (sojourn.ends(now, waitedMs)) turn.refuse(this.#refusal('tooLong', turn.priority));
+      if (delay.recordWait(now, waitedMs)) turn.reject(this.#rejectLate(turn, waitedMs));
       else {
+        this.#detector.recordWait(waitedMs);
         this.#inFlight++;
         turn.grant();
       }
     }
   }
 
-  #room(priority: Priority): number {
+  /** The limit of concurrent runs, without the reserve for work that may not use it. */
+  #limitFor(priority: Priority): number {
     const limit = this.#limit.value;
     if (isImportant(priority)) return limit;
     return Math.max(1, Math.floor(limit * (1 - this.#settings.reserve)));
-  }
-
-  #waited(ms: number): void {
-    this.#waits++;
-    this.#waitedMs += ms;
-  }
-
-  /** The waits of before a rest speak of no overload now; the signals do, for an event loop that stood still looks like one. */
-  #isOverloaded(rested: boolean): boolean {
-    const meanMs = rested || this.#waits === 0 ? 0 : this.#waitedMs / this.#waits;
-    this.#waits = this.#waitedMs = 0;
-    const { overloadedAboveMs, isOverloaded, signals } = this.#settings;
-    const sign = signals && exceeded(signals, (this.#sensors as Sensors).read());
-    return meanMs > overloadedAboveMs || sign !== undefined || isOverloaded();
   }
 
   #closedError(): ClosedError {
     return new ClosedError(`Load shedder "${this.name}"`);
   }
 
-  #refusal(reason: OverloadReason, priority: Priority, work?: Work): OverloadedError {
+  #rejectByPriority(priority: Priority, work: Work | undefined): OverloadedError {
+    return this.#reject('priority', priority, this.#detector.describe(), work);
+  }
+
+  #rejectFull(priority: Priority, work?: Work): OverloadedError {
+    const why = `${this.#inFlight} of ${this.#limit.value} in flight, ${this.#queue.size} queued`;
+    return this.#reject('full', priority, why, work);
+  }
+
+  #rejectLate({ priority }: Turn, waitedMs: number): OverloadedError {
+    this.#detector.recordWait(waitedMs);
+    return this.#reject('tooLong', priority, `waited ${Math.round(waitedMs)} ms`);
+  }
+
+  /** Counts and annotates a rejection, and makes its error. */
+  #reject(reason: OverloadReason, priority: Priority, why: string, work?: Work): OverloadedError {
     this.#shed[reason]++;
     if (work !== undefined) annotateShed(work, reason, 0);
     const { name, random } = this.#settings;
-    const why = `"${name}" has no room for ${priority} work (${reason})`;
+    const message = `"${name}" has no room for ${priority} work (${reason}): ${why}`;
+    const signal = reason === 'priority' ? this.#detector.signal : undefined;
     const retryAfterMs = Math.round(this.#settings.retryAfterMs * (0.5 + random()));
-    return new OverloadedError(why, { reason, priority, retryAfterMs, refusalStatus: 503 });
+    return new OverloadedError(message, { reason, signal, priority, retryAfterMs, refusalStatus: 503 });
   }
 }
 
@@ -233,11 +236,11 @@ class QueueingShedder implements LoadShedder {
  * import { createLoadShedder } from '@macadam/ratelimit';
  *
  * const shedder = createLoadShedder({ concurrency: { max: 100 } });
- * const answer = await shedder.run(async () => 'an answer', { priority: 'critical', tenant: 'acme' });
+ * const result = await shedder.run(async () => 'done', { priority: 'critical', tenant: 'acme' });
  * ```
  */
 export function createLoadShedder(options: LoadShedderOptions = {}): LoadShedder {
-  const shedder = new QueueingShedder(options);
+  const shedder = new AdaptiveLoadShedder(options);
   observe('shedder', shedder.name, shedder);
   return shedder;
 }

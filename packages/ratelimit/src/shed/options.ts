@@ -120,7 +120,7 @@ export function loadShedderSettings(options: LoadShedderOptions): LoadShedderSet
   const { name = 'load shedder', concurrency = {}, reserve = 0.2, maxQueued, targetMs = 5, intervalMs = 100 } = options;
   const { overloadedAboveMs = 20, isOverloaded = never, retryAfterMs = 1_000 } = options;
   const { clock = systemClock, random = systemRandom } = options;
-  // What is read is of the real time: under another clock it would be about something else.
+  // Signals are measured in real time, which another clock does not follow.
   const { signals = clock === systemClock ? {} : false } = options;
   assertText(`${path}.name`, name);
   assertClock(`${path}.clock`, clock);

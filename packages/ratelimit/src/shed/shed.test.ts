@@ -60,20 +60,20 @@ describe('AdmissionLevel', () => {
   function window(level: AdmissionLevel, overloaded: boolean, from: number): number {
     let admitted = 0;
     for (let i = 0; i < 640; i++) if (level.admit(i)) admitted++;
-    level.turn(from + 1_000, () => overloaded);
+    level.endWindow(from + 1_000, () => overloaded);
     return admitted;
   }
 
   it('admits 5 % fewer in each window of overload, the least important first, and 1 %, then 2 % more after', () => {
     const level = new AdmissionLevel();
-    level.turn(0, () => false);
+    level.endWindow(0, () => false);
     const admitted = Array.from({ length: 6 }, (_, i) => window(level, i < 3, i * 1_000));
     expect(admitted).toEqual([640, 608, 577, 548, 554, 566]);
   });
 
   it('never closes to the most important', () => {
     const level = new AdmissionLevel();
-    level.turn(0, () => false);
+    level.endWindow(0, () => false);
     for (let i = 0; i < 200; i++) window(level, true, i * 1_000);
     expect(level.share).toBe(0.2);
     expect(level.admit(127)).toBe(true);
@@ -87,12 +87,12 @@ describe('AdmissionLevel', () => {
     'after a rest in which nobody came, and overload is $overload, a share of $share may come',
     ({ overload, share }) => {
       const level = new AdmissionLevel();
-      level.turn(0, () => false);
+      level.endWindow(0, () => false);
       for (let i = 0; i < 200; i++) window(level, true, i * 1_000);
       for (let i = 0; i < 640; i++) level.admit(i);
       const rests: boolean[] = [];
-      level.turn(800_000, (rested) => {
-        rests.push(rested);
+      level.endWindow(800_000, (wasIdle) => {
+        rests.push(wasIdle);
         return overload;
       });
       expect(rests).toEqual([true]);

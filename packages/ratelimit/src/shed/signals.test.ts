@@ -3,7 +3,7 @@ import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { createLoadShedder } from './create-load-shedder.ts';
 import { loadShedderSettings } from './options.ts';
-import { exceeded, meanWaitMs, ProcessSensors, signalSettings, throttledShare } from './signals.ts';
+import { findExceeded, meanWaitMs, ProcessSignals, signalSettings, throttledShare } from './signals.ts';
 
 describe('exceeded', () => {
   const defaults = signalSettings('signals', {});
@@ -15,13 +15,13 @@ describe('exceeded', () => {
     [{ cpuThrottled: 0.3 }, 'cpuThrottled'],
     [{ memory: 0.96, cpuThrottled: 0.2 }, 'memory'],
   ])('of %j tells %s', (readings, sign) => {
-    expect(exceeded(defaults, readings)).toBe(sign);
+    expect(findExceeded(defaults, readings)).toBe(sign);
   });
 
   it('leaves out what is switched off', () => {
     const settings = signalSettings('signals', { memory: false, eventLoopDelayMs: 5 });
-    expect(exceeded(settings, { memory: 1 })).toBeUndefined();
-    expect(exceeded(settings, { eventLoopDelayMs: 6 })).toBe('eventLoopDelayMs');
+    expect(findExceeded(settings, { memory: 1 })).toBeUndefined();
+    expect(findExceeded(settings, { eventLoopDelayMs: 6 })).toBe('eventLoopDelayMs');
   });
 
   it.each([{ memory: 0 }, { cpuThrottled: 1.5 }, { eventLoopDelayMs: -1 }, { heap: 1 } as object])(
@@ -58,9 +58,9 @@ describe('meanWaitMs', () => {
   });
 });
 
-describe('ProcessSensors', () => {
+describe('ProcessSignals', () => {
   it('sees that the event loop was held up, and that it is not any more', async () => {
-    const sensors = new ProcessSensors(signalSettings('signals', {}));
+    const sensors = new ProcessSignals(signalSettings('signals', {}));
     const turns = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i++) await systemClock.sleep(25);
     };

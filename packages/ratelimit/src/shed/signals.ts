@@ -1,8 +1,8 @@
 /**
- * Signs of overload that a queue does not see: an event loop that is late or never idle, a container that is stopped for
- * having used up its CPU, memory that runs out. Read once a second, and only while requests come.
+ * Signs of overload of the process that a queue cannot show: an event loop that is late or never idle, a container that is
+ * throttled because its CPU quota is used up, memory that runs out. Read once a second, and only while requests come.
  */
-// eslint-disable-next-line no-restricted-imports -- how late and how busy the event loop is can only be told by the real one
+// eslint-disable-next-line no-restricted-imports -- delay and utilization can only be measured on the real event loop
 import { monitorEventLoopDelay, performance, type EventLoopUtilization, type IntervalHistogram } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { assertDurationMs, assertKnownOptions, assertNumber, assertObject } from '@macadam/core';
@@ -25,11 +25,10 @@ export interface SignalOptions {
 
 export type SignalName = 'cpuThrottled' | 'eventLoopDelayMs' | 'eventLoopUtilization' | 'memory';
 export type SignalSettings = Readonly<Record<SignalName, number | false>>;
-/** What was read since the last time. Absent where nothing is known. */
+/** Values since the previous reading. Absent when unknown. */
 export type SignalReadings = Readonly<Partial<Record<SignalName, number>>>;
 
-/** Reads the signs. */
-export interface Sensors {
+export interface SignalSource {
   read(): SignalReadings;
   close(): void;
 }
@@ -56,17 +55,17 @@ export function signalSettings(path: string, options: SignalOptions): SignalSett
   return settings;
 }
 
-/** The first reading that is above its limit. */
-export function exceeded(settings: SignalSettings, readings: SignalReadings): SignalName | undefined {
+/** Returns the first signal whose reading is above its threshold. */
+export function findExceeded(settings: SignalSettings, readings: SignalReadings): SignalName | undefined {
   return NAMES.find((name) => {
-    const limit = settings[name];
+    const threshold = settings[name];
     const reading = readings[name];
-    return limit !== false && reading !== undefined && reading > limit;
+    return threshold !== false && reading !== undefined && reading > threshold;
   });
 }
 
 /** Reads this process and its container. */
-export class ProcessSensors implements Sensors {
+export class ProcessSignals implements SignalSource {
   readonly #settings: SignalSettings;
   readonly #delays: IntervalHistogram | undefined;
   #utilization: EventLoopUtilization;
@@ -112,14 +111,14 @@ export class ProcessSensors implements Sensors {
 }
 
 /**
- * How long, on average, one who comes at any moment waits for the next turn of the event loop, whose turns are so far apart: long turns
- * are met more often than short ones, and in the middle.
+ * The mean wait of an event that arrives at a random time for the next turn of the event loop, given the mean and the
+ * deviation of the time between turns. Long turns weigh more, since more arrivals fall into them (the inspection paradox).
  */
 export function meanWaitMs(meanMs: number, deviationMs: number): number {
   return (meanMs ** 2 + deviationMs ** 2) / (2 * meanMs);
 }
 
-/** The share of the periods since `before` in which the container was stopped. */
+/** Ratio of the scheduling periods since `before` in which the container was throttled. */
 export function throttledShare(before: ContainerReading, after: ContainerReading): SignalReadings {
   const periods = (after.periods ?? 0) - (before.periods ?? 0);
   if (periods <= 0 || before.throttledPeriods === undefined) return {};

@@ -1,6 +1,6 @@
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
-import { anyLevel, levelOf } from './admission-level.ts';
+import { randomLevel, levelOf } from './admission-level.ts';
 import { createLoadShedder } from './create-load-shedder.ts';
 import { TenantUse } from './tenant-use.ts';
 
@@ -37,7 +37,7 @@ describe('levels', () => {
 
   it('requests of nobody have any level of their class', () => {
     const random = seededRandom(1);
-    const drawn = new Set(Array.from({ length: 5_000 }, () => anyLevel('low', random())));
+    const drawn = new Set(Array.from({ length: 5_000 }, () => randomLevel('low', random())));
     expect([drawn.size, Math.min(...drawn), Math.max(...drawn)]).toEqual([128, 3 * 128, 4 * 128 - 1]);
   });
 

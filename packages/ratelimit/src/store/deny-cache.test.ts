@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { tokenBucket } from '../algorithms/token-bucket.ts';
-import { undecided } from './combine.ts';
+import { draftDecision } from './combine-decisions.ts';
 import { DenyCache } from './deny-cache.ts';
 
 const denial = (retryAfterMs: number) => ({
-  ...undecided(tokenBucket({ limit: 1, periodMs: 1 }), 'store', 0),
+  ...draftDecision(tokenBucket({ limit: 1, periodMs: 1 }), 'store', 0),
   retryAfterMs,
 });
 

@@ -1,9 +1,9 @@
 import { RecencyMap } from '@macadam/core';
 import type { Decision } from '../decision.ts';
-import { ownText } from '../subject.ts';
+import { detachedCopy } from '../key.ts';
 
 /** A denial is repeated for at most so long without asking: a refund or reset elsewhere is seen after that. */
-const LONGEST_MS = 1_000;
+const MAX_REPEAT_MS = 1_000;
 
 interface Denial {
   readonly decision: Decision;
@@ -31,7 +31,7 @@ export class DenyCache {
     if (denial === undefined) return undefined;
     const { decision, holdsUntil, overAt } = denial;
     const leftMs = holdsUntil - now;
-    if (leftMs <= 0 || leftMs < decision.retryAfterMs - LONGEST_MS) {
+    if (leftMs <= 0 || leftMs < decision.retryAfterMs - MAX_REPEAT_MS) {
       this.#denials.delete(key);
       return undefined;
     }
@@ -53,7 +53,7 @@ export class DenyCache {
     if (!(retryAfterMs > 0 && retryAfterMs < Infinity)) return;
     if (this.#denials.size >= this.#maxKeys && !this.#denials.has(key)) this.#denials.deleteOldest();
     const [holdsUntil, overAt] = [askedAt + retryAfterMs, answeredAt + retryAfterMs];
-    this.#denials.set(ownText(key), { decision, cost, holdsUntil, overAt });
+    this.#denials.set(detachedCopy(key), { decision, cost, holdsUntil, overAt });
   }
 
   clear(): void {

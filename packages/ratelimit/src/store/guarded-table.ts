@@ -11,11 +11,11 @@ import { isPermitLimit, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
 import { RateLimitStoreError } from '../errors.ts';
 import type { OnStoreFailure, RateLimiterSettings } from '../options.ts';
-import { decisionOf } from './combine.ts';
+import { decisionUnder } from './combine-decisions.ts';
 import { DenyCache } from './deny-cache.ts';
 import { MemoryTable } from './memory-table.ts';
 import type { TakeRequest, Awaitable, LimitTable, StoreReservation, TakeMode } from './store.ts';
-import { Turn } from './turn.ts';
+import { Turn } from './tick-batch.ts';
 
 /** An in-memory limit is decided in microseconds; a store that takes longer than this is worse than none. */
 const DEFAULT_TIMEOUT_MS = 50;
@@ -218,7 +218,7 @@ class GuardedTable implements LimitTable {
     const limit = this.#limits[0] as Limit;
     const most = Math.max(limit.limit, limit.capacity);
     const said = { allowed: true, limit: most, remaining: most, retryAfterMs: 0, resetAfterMs: 0 };
-    return { ...decisionOf(limit, said, 'fallback', granted, this.#clock.monotonic()), degraded: true };
+    return { ...decisionUnder(limit, said, 'fallback', granted, this.#clock.monotonic()), degraded: true };
   }
 }
 

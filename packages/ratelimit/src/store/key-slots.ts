@@ -1,14 +1,14 @@
-import { placeNameOf, type Limit } from '../algorithms/limit.ts';
-import { ownText } from '../subject.ts';
+import { identityOf, type Limit } from '../algorithms/limit.ts';
+import { detachedCopy } from '../key.ts';
 import { CellStates } from './cell-states.ts';
 import { ListStates } from './list-states.ts';
 import { RowStates } from './row-states.ts';
-import { roomier, type SlotStates } from './slot-states.ts';
+import { nextCapacity, type SlotStates } from './slot-states.ts';
 
 /** Slots looked at to make room for one key: keeps the longest pause short. */
-const SWEPT_AT_ONCE = 16;
+const SWEEP_WHEN_FULL = 16;
 /** Slots looked at for each new key while there is room, so that dead ones are found without a timer. */
-const SWEPT_IN_PASSING = 2;
+const SWEEP_PER_NEW_KEY = 2;
 /** Counters that new keys share when every key kept is in heavy use. */
 const OVERFLOW_SLOTS = 256;
 const FIRST_CAPACITY = 64;
@@ -63,7 +63,7 @@ export class KeySlots {
   }
 
   /** Remembers the key's states; the function that is returned brings them back. */
-  memento(key: string, now: number): () => void {
+  checkpoint(key: string, now: number): () => void {
     const slot = this.claim(key, now);
     const copies = this.states.map((states) => states.copy(slot));
     return () => {
@@ -76,9 +76,9 @@ export class KeySlots {
   /** The same keys under other limits; each limit that has the place of an old one of its kind takes over its states. */
   under(limits: readonly Limit[], now: number): KeySlots {
     const moved = new KeySlots(limits, this.#maxKeys);
-    const old = this.states.map((states, i) => ({ states, place: placeNameOf(states.limit, i) }));
+    const old = this.states.map((states, i) => ({ states, place: identityOf(states.limit, i) }));
     const heirs = moved.states.flatMap((states, i) => {
-      const place = placeNameOf(states.limit, i);
+      const place = identityOf(states.limit, i);
       const one = old.find((other) => other.place === place && other.states.limit.kind === states.limit.kind);
       return one === undefined ? [] : [{ states, from: one.states }];
     });
@@ -95,13 +95,13 @@ export class KeySlots {
   }
 
   #make(key: string, now: number): number {
-    this.#sweep(SWEPT_IN_PASSING, now);
+    this.#sweep(SWEEP_PER_NEW_KEY, now);
     const slot = this.#free.pop() ?? this.#next(now);
     if (slot === undefined) {
       this.overflows++;
       return this.#overflowSlot(key);
     }
-    const own = ownText(key);
+    const own = detachedCopy(key);
     this.#keys[slot] = own;
     this.#slots.set(own, slot);
     return slot;
@@ -113,7 +113,7 @@ export class KeySlots {
       // Before its key is known, the slot already counts.
       return this.#keys.push(undefined) - 1;
     }
-    return this.#sweep(SWEPT_AT_ONCE, now) ? this.#free.pop() : this.#evict(now);
+    return this.#sweep(SWEEP_WHEN_FULL, now) ? this.#free.pop() : this.#evict(now);
   }
 
   /** Moves the hand over `count` slots and frees those that have expired. Whether there was one. */
@@ -133,7 +133,7 @@ export class KeySlots {
   #evict(now: number): number | undefined {
     let victim: number | undefined;
     let most = 0.5;
-    for (let i = 0; i < Math.min(SWEPT_AT_ONCE, this.#keys.length); i++) {
+    for (let i = 0; i < Math.min(SWEEP_WHEN_FULL, this.#keys.length); i++) {
       const slot = (this.#hand - i + this.#keys.length) % this.#keys.length;
       const left = this.#shareLeft(slot, now);
       if (left < most) continue;
@@ -168,7 +168,7 @@ export class KeySlots {
   }
 
   #grow(): void {
-    this.#capacity = Math.min(roomier(this.#capacity), this.#maxKeys);
+    this.#capacity = Math.min(nextCapacity(this.#capacity), this.#maxKeys);
     // Overflow slots come last. They are in use only when there is nothing left to grow by.
     for (const states of this.states) states.grow(this.#capacity + OVERFLOW_SLOTS);
   }

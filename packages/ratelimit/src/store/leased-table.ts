@@ -15,8 +15,8 @@
 import { RecencyMap, type Clock } from '@macadam/core';
 import { isPermitLimit, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
-import { ownText } from '../subject.ts';
-import { Borrower } from './borrower.ts';
+import { detachedCopy } from '../key.ts';
+import { LeasedKey } from './leased-key.ts';
 import type { Awaitable, LimitTable, StoreReservation, TakeMode } from './store.ts';
 
 /**
@@ -31,7 +31,7 @@ export interface LeaseOptions {
 }
 
 /** More keys than this are not lent to; the one asked for the longest ago is forgotten. */
-const MOST_BORROWERS = 10_000;
+const MAX_LEASED_KEYS = 10_000;
 /** A key is lent to again when so much of its capacity is there. */
 const PLENTY = 0.25;
 
@@ -48,7 +48,7 @@ export class LeasedTable implements LimitTable {
   /** The most that this process may hold of a key. */
   #most!: number;
   readonly #clock: Clock;
-  readonly #borrowers = new RecencyMap<string, Borrower>();
+  readonly #borrowers = new RecencyMap<string, LeasedKey>();
   #spent = 0;
   #borrowed = 0;
 
@@ -149,7 +149,7 @@ export class LeasedTable implements LimitTable {
   }
 
   /** Spends from what is held, if that is enough, and asks for more before it is used up. */
-  #spend(key: string, borrower: Borrower, cost: number, now: number): Decision | undefined {
+  #spend(key: string, borrower: LeasedKey, cost: number, now: number): Decision | undefined {
     const held = borrower.held(now);
     if (held < cost) return undefined;
     borrower.spend(cost, now);
@@ -167,7 +167,7 @@ export class LeasedTable implements LimitTable {
     return { ...decision, policies };
   }
 
-  async #ask(key: string, borrower: Borrower, cost: number): Promise<Decision> {
+  async #ask(key: string, borrower: LeasedKey, cost: number): Promise<Decision> {
     const size = this.#sizeOf(borrower);
     if (borrower.asking !== undefined || size >= 2) {
       await (borrower.asking ?? this.#borrow(key, borrower, cost + size));
@@ -180,7 +180,7 @@ export class LeasedTable implements LimitTable {
   }
 
   /** One request a key is under way at most: what is held and what is asked for stay within the bound. */
-  #borrow(key: string, borrower: Borrower, wanted: number): Promise<void> {
+  #borrow(key: string, borrower: LeasedKey, wanted: number): Promise<void> {
     const askedAt = this.#clock.monotonic();
     const limits = this.#limits;
     const asked = Math.max(1, Math.min(Math.ceil(wanted), this.#capacity));
@@ -197,7 +197,7 @@ export class LeasedTable implements LimitTable {
     return asking;
   }
 
-  #learn(borrower: Borrower, decision: Decision, enough: boolean): void {
+  #learn(borrower: LeasedKey, decision: Decision, enough: boolean): void {
     borrower.last = decision;
     if (!enough) borrower.exact = true;
     else if (decision.remaining > this.#capacity * PLENTY) borrower.exact = false;
@@ -212,19 +212,19 @@ export class LeasedTable implements LimitTable {
     return lastsMs;
   }
 
-  #sizeOf({ demand, last, exact }: Borrower): number {
+  #sizeOf({ demand, last, exact }: LeasedKey): number {
     if (exact || last === undefined) return 0;
     const size = Math.min(this.#most, Math.ceil(demand));
     // When all processes could not have as much, nobody should.
     return last.remaining >= this.#instances * size ? size : Math.floor(last.remaining / (2 * this.#instances));
   }
 
-  #borrowerOf(key: string, now: number): Borrower {
+  #borrowerOf(key: string, now: number): LeasedKey {
     let borrower = this.#borrowers.get(key);
     if (borrower !== undefined) return borrower;
-    if (this.#borrowers.size >= MOST_BORROWERS) this.#borrowers.deleteOldest();
-    borrower = new Borrower(now);
-    this.#borrowers.set(ownText(key), borrower);
+    if (this.#borrowers.size >= MAX_LEASED_KEYS) this.#borrowers.deleteOldest();
+    borrower = new LeasedKey(now);
+    this.#borrowers.set(detachedCopy(key), borrower);
     return borrower;
   }
 }

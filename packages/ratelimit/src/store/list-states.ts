@@ -4,7 +4,7 @@
  * bytes before the first number.
  */
 import type { Limit, LimitKind } from '../algorithms/limit.ts';
-import { roomier, SlotStates } from './slot-states.ts';
+import { nextCapacity, SlotStates } from './slot-states.ts';
 
 /** How many numbers are one entry. */
 const UNIT: Partial<Record<LimitKind, number>> = { slidingLog: 2, concurrency: 3 };
@@ -94,7 +94,7 @@ export class ListStates extends SlotStates {
     const start = this.#used;
     this.#used += size;
     if (this.#used > this.#pool.length) {
-      const larger = new Float64Array(roomier(this.#used));
+      const larger = new Float64Array(nextCapacity(this.#used));
       larger.set(this.#pool);
       this.#pool = larger;
     }

@@ -8,8 +8,15 @@ import {
   type StateNumbers,
 } from '../algorithms/limit.ts';
 import type { Decision, LimitDecision } from '../decision.ts';
-import { allWatch, answerOf, blockedFor, letThrough, undecided, watches } from './combine.ts';
-import { ownText } from '../subject.ts';
+import {
+  allOnlyWatch,
+  combineDecisions,
+  blockedDecisions,
+  shadowedDecision,
+  draftDecision,
+  onlyWatches,
+} from './combine-decisions.ts';
+import { detachedCopy } from '../key.ts';
 import { KeySlots } from './key-slots.ts';
 import type { SlotStates } from './slot-states.ts';
 import type { TakeRequest, LimitTable, StoreReservation, TableOptions, TakeMode } from './store.ts';
@@ -44,7 +51,7 @@ export class MemoryTable implements LimitTable {
     const now = this.#clock.monotonic();
     if (this.#blocked.size > 0) {
       const until = this.#blocked.peek(key);
-      if (until !== undefined && until > now) return this.#answer(blockedFor(this.#limits, until - now), 0, now);
+      if (until !== undefined && until > now) return this.#answer(blockedDecisions(this.#limits, until - now), 0, now);
     }
     if (mode === 'peek') return this.#peek(key, cost, now);
     const wanted = mode === 'upTo' ? Math.min(cost, this.#left(key, now, watching)) : cost;
@@ -59,7 +66,7 @@ export class MemoryTable implements LimitTable {
     const undo: (() => void)[] = [];
     const decisions = asks.map(({ table, key, cost, watching }) => {
       const memory = table as MemoryTable;
-      undo.push(memory.#slots.memento(key, memory.#clock.monotonic()));
+      undo.push(memory.#slots.checkpoint(key, memory.#clock.monotonic()));
       return memory.take(key, cost, 'all', watching);
     });
     if (decisions.every(({ allowed }) => allowed)) return decisions;
@@ -124,7 +131,7 @@ export class MemoryTable implements LimitTable {
       if (first[1] > now && this.#blocked.size < this.#maxKeys) break;
       this.#blocked.deleteOldest();
     }
-    this.#blocked.set(ownText(key), now + durationMs);
+    this.#blocked.set(detachedCopy(key), now + durationMs);
   }
 
   reset(key: string): void {
@@ -147,7 +154,7 @@ export class MemoryTable implements LimitTable {
 
   #takeOne(slot: number, cost: number, now: number): Decision {
     const states = this.#first;
-    const decision = undecided(states.limit, 'memory', now);
+    const decision = draftDecision(states.limit, 'memory', now);
     states.look(slot, now, cost, decision);
     if (!decision.allowed) return decision;
     if (this.#permits !== undefined) return this.#granted(slot, [decision], cost, now, 0);
@@ -159,15 +166,18 @@ export class MemoryTable implements LimitTable {
   #takeAll(slot: number, cost: number, now: number, watching: number): Decision {
     const said = this.#slots.states.map((states) => states.look(slot, now, cost));
     if (said.every(({ allowed }) => allowed)) return this.#granted(slot, said, cost, now, 0);
-    const passes = said.every(({ allowed }, i) => allowed || watches(watching, i));
+    const passes = said.every(({ allowed }, i) => allowed || onlyWatches(watching, i));
     // What is taken from no limit, no limit may count in what it says it has left.
     const states = said.map((one, i) =>
-      one.allowed && !(passes && !watches(watching, i))
+      one.allowed && !(passes && !onlyWatches(watching, i))
         ? (this.#slots.states[i] as SlotStates).look(slot, now, 0)
         : one,
     );
     return passes
-      ? letThrough(this.#granted(slot, states, cost, now, watching), allWatch(watching, said.length) ? 0 : cost)
+      ? shadowedDecision(
+          this.#granted(slot, states, cost, now, watching),
+          allOnlyWatch(watching, said.length) ? 0 : cost,
+        )
       : this.#answer(states, 0, now, watching);
   }
 
@@ -183,10 +193,10 @@ export class MemoryTable implements LimitTable {
 
   /** Charges the limits that do not just watch. */
   #granted(slot: number, said: readonly LimitDecision[], cost: number, now: number, watching: number): Decision {
-    const permitted = this.#permits !== undefined && !watches(watching, this.#limits.indexOf(this.#permits));
+    const permitted = this.#permits !== undefined && !onlyWatches(watching, this.#limits.indexOf(this.#permits));
     const permit = permitted ? Math.floor(this.#random() * 2 ** 48) + 1 : 0;
     this.#slots.states.forEach((states, i) => {
-      if (!watches(watching, i)) states.commit(slot, now, cost, permit);
+      if (!onlyWatches(watching, i)) states.commit(slot, now, cost, permit);
     });
     const decision = this.#answer(said, cost, now);
     return permitted ? { ...decision, permit } : decision;
@@ -205,7 +215,7 @@ export class MemoryTable implements LimitTable {
   /** The fewest tokens left under any limit that may deny. */
   #left(key: string, now: number, watching: number): number {
     const all = this.#peek(key, 0, now);
-    const mayDeny = (all.policies ?? [all]).filter((_, i) => !watches(watching, i));
+    const mayDeny = (all.policies ?? [all]).filter((_, i) => !onlyWatches(watching, i));
     return Math.min(...mayDeny.map(({ allowed, remaining }) => (allowed ? remaining : 0)));
   }
 
@@ -214,6 +224,6 @@ export class MemoryTable implements LimitTable {
   }
 
   #answer(said: readonly LimitDecision[], granted: number, now: number, watching = 0): Decision {
-    return answerOf(this.#limits, said, 'memory', granted, now, watching);
+    return combineDecisions(this.#limits, said, 'memory', granted, now, watching);
   }
 }

@@ -51,6 +51,6 @@ export abstract class SlotStates {
 }
 
 /** The next size of something that grows: a larger step would leave more of it unused than is saved by copying less often. */
-export function roomier(size: number): number {
+export function nextCapacity(size: number): number {
   return Math.ceil(size * 1.25);
 }

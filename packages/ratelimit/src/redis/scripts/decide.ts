@@ -102,7 +102,7 @@ for i = 1, tonumber(ARGV[3]) do
     key = key + 1
     local limit = { rule = rules[ARGV[at]], kind = ARGV[at], width = tonumber(ARGV[at + 1]), capacity = tonumber(ARGV[at + 2]) }
     limit.p = { tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6]) }
-    limit.watches = ARGV[at + 7] == '1'
+    limit.onlyWatches = ARGV[at + 7] == '1'
     limit.slack = limit.kind == 'concurrency' and 0 or limit.capacity * SLACK
     limit.box = load(KEYS[key], values[key], limit)
     subject[j] = limit
@@ -143,7 +143,7 @@ local function take(subject)
   local amount, blocked = subject.amount, subject[1].box.blocked
   if operation == 'upTo' then
     for _, limit in ipairs(subject) do
-      if not limit.watches then
+      if not limit.onlyWatches then
         local left = limit.capacity - limit.rule.used(limit.box.state, limit.p, now)
         amount = math.min(amount, left <= 0 and 0 or math.floor(left + limit.slack))
       end
@@ -152,13 +152,13 @@ local function take(subject)
   local states, done = told(subject), (blocked <= now and amount > 0) and '1' or '0'
   for _, limit in ipairs(subject) do
     if limit.rule.used(limit.box.state, limit.p, now) + amount > limit.capacity + limit.slack then
-      if not limit.watches then done = '0' elseif done == '1' then done = '2' end
+      if not limit.onlyWatches then done = '0' elseif done == '1' then done = '2' end
     end
   end
   if done ~= '0' and operation ~= 'peek' then
     for _, limit in ipairs(subject) do
       local more = limit.kind == 'concurrency' and subject.extra or nil
-      if done == '1' or not limit.watches then charge(limit, amount, more) end
+      if done == '1' or not limit.onlyWatches then charge(limit, amount, more) end
     end
   end
   return answer(subject, done, amount, states), done ~= '0'

@@ -1,5 +1,5 @@
 /** More requests than this go separately, so that one script does not keep the server from everybody else. */
-const MOST_TOGETHER = 32;
+const MAX_BATCH = 32;
 
 interface Waiting<Q, A> {
   readonly question: Q;
@@ -23,7 +23,7 @@ export class Turn<Q, A> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ question, resolve, reject });
       if (this.#waiting.length === 1) process.nextTick(() => this.#end());
-      else if (this.#waiting.length === MOST_TOGETHER) this.#end();
+      else if (this.#waiting.length === MAX_BATCH) this.#end();
     });
   }
 

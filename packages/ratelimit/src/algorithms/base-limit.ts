@@ -9,14 +9,13 @@ import {
   type MutableDecision,
 } from './limit.ts';
 
-/** What a limit is, whatever its algorithm. */
-type LimitNumbers = Pick<Limit, 'enforce' | 'limit' | 'name' | 'parameters' | 'periodMs' | 'width'> & {
+type LimitFields = Pick<Limit, 'enforce' | 'limit' | 'name' | 'parameters' | 'periodMs' | 'width'> & {
   /** Default: the limit. */
   readonly capacity?: number;
 };
 
-/** The numbers that every limit has, and the pure form of its rule. */
-export abstract class LimitRule implements Limit {
+/** The fields and the `step` that all limits have in common. The subclasses contain the algorithms. */
+export abstract class BaseLimit implements Limit {
   abstract readonly kind: LimitKind;
   readonly name: string;
   readonly limit: number;
@@ -25,10 +24,10 @@ export abstract class LimitRule implements Limit {
   readonly width: number;
   readonly parameters: readonly number[];
   readonly enforce: number;
-  /** What is forgiven, since sums of fractions are off by their last digits. */
+  /** `SLACK` in tokens of this limit. */
   protected readonly slack: number;
 
-  constructor({ name, limit, periodMs, capacity = limit, width, parameters, enforce }: LimitNumbers) {
+  constructor({ name, limit, periodMs, capacity = limit, width, parameters, enforce }: LimitFields) {
     this.name = name;
     this.limit = limit;
     this.periodMs = periodMs;

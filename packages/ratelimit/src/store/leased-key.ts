@@ -1,17 +1,17 @@
 import type { Decision } from '../decision.ts';
 
 /** Tokens that were paid for. */
-export interface Loan {
+export interface Lease {
   tokens: number;
   readonly expiresAt: number;
   /** When they were taken, on the store's clock. */
   readonly stamp: number;
 }
 
-const NOTHING: Loan = { tokens: 0, expiresAt: -Infinity, stamp: 0 };
+const NOTHING: Lease = { tokens: 0, expiresAt: -Infinity, stamp: 0 };
 
 /** What a process holds of one key, and how much of it is asked for. */
-export class Borrower {
+export class LeasedKey {
   /** The request for a loan that is under way. */
   asking: Promise<void> | undefined;
   /** The store's last answer. */
@@ -50,11 +50,11 @@ export class Borrower {
   }
 
   /** The loans that are not used up. */
-  loans(now: number): Loan[] {
+  loans(now: number): Lease[] {
     return [this.#first, this.#second].filter((loan) => left(loan, now) > 0);
   }
 
-  lend(loan: Loan, now: number): void {
+  lend(loan: Lease, now: number): void {
     if (left(this.#first, now) === 0) this.#first = this.#second;
     this.#second = loan;
   }
@@ -67,6 +67,6 @@ export class Borrower {
   }
 }
 
-function left({ tokens, expiresAt }: Loan, now: number): number {
+function left({ tokens, expiresAt }: Lease, now: number): number {
   return expiresAt > now ? tokens : 0;
 }

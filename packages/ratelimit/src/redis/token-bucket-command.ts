@@ -1,13 +1,13 @@
 import type { Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
-import { undecided } from '../store/combine.ts';
+import { draftDecision } from '../store/combine-decisions.ts';
 import { Script, type RedisClient } from './client.ts';
 import { takeTokenScript } from './scripts/take-token.ts';
 
 const script = Script.of(takeTokenScript);
 
 /** What is asked of a limiter with a single token bucket, by a script of its own: many requests in one command. */
-export class BucketTakes {
+export class TokenBucketCommand {
   readonly #client: RedisClient;
   readonly #limit: Limit;
   /** What decisions call the limit. */
@@ -32,7 +32,7 @@ export class BucketTakes {
     const told = (await script.run(this.#client, keys, args)) as number[];
     const stamp = time ?? (told[0] as number) / 1_000;
     return costs.map((cost, i) => {
-      const decision = undecided(this.#limit, 'store', stamp);
+      const decision = draftDecision(this.#limit, 'store', stamp);
       const waitMs = told[3 * i + 2] as number;
       decision.allowed = waitMs === 0;
       decision.limit = this.#most;

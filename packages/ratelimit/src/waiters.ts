@@ -1,19 +1,18 @@
 import { Expiring, ExpiryQueue, onAbort, type Clock, type Unsubscribe } from '@macadam/core';
 
-/** How long a wait may take where nobody says. */
-export const DEFAULT_WAIT_MS = 30_000;
-/** A permit can be given back any time, also by another process: nobody says when. */
+/** The longest wait when neither the options nor a deadline limit it. */
+export const DEFAULT_MAX_WAIT_MS = 30_000;
+/** How often `wait` retries for a permit: other processes can release one at any time, and do not notify this one. */
 export const PERMIT_POLL_MS = 100;
 
-/** Someone who waits. */
-class Wait extends Expiring {
+class Waiter extends Expiring {
   readonly #wake: () => void;
-  readonly end: (error: unknown) => void;
+  readonly reject: (error: unknown) => void;
 
-  constructor(wake: () => void, end: (error: unknown) => void) {
+  constructor(wake: () => void, reject: (error: unknown) => void) {
     super();
     this.#wake = wake;
-    this.end = end;
+    this.reject = reject;
   }
 
   override expire(): void {
@@ -21,11 +20,11 @@ class Wait extends Expiring {
   }
 }
 
-/** Any number of waits with one timer between them. */
-export class Waits {
+/** The calls of `wait` that sleep until their tokens are available. All share one timer. */
+export class Waiters {
   readonly #clock: Clock;
   readonly #queue: ExpiryQueue;
-  readonly #waiting = new Set<Wait>();
+  readonly #waiting = new Set<Waiter>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -41,31 +40,30 @@ export class Waits {
     if (delayMs <= 0 && signal?.aborted !== true) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const abort: { unsubscribe?: Unsubscribe } = {};
-      const leave = (): void => {
-        this.#waiting.delete(wait);
-        this.#queue.remove(wait);
+      const remove = (): void => {
+        this.#waiting.delete(waiter);
+        this.#queue.remove(waiter);
         abort.unsubscribe?.();
       };
-      const wait = new Wait(
+      const waiter = new Waiter(
         () => {
-          leave();
+          remove();
           resolve();
         },
         (error) => {
-          leave();
+          remove();
           reject(error as Error);
         },
       );
       const now = this.#clock.monotonic();
-      wait.expiresAt = now + delayMs;
-      this.#waiting.add(wait);
-      this.#queue.add(wait, now);
-      abort.unsubscribe = onAbort(signal, wait.end);
+      waiter.expiresAt = now + delayMs;
+      this.#waiting.add(waiter);
+      this.#queue.add(waiter, now);
+      abort.unsubscribe = onAbort(signal, waiter.reject);
     });
   }
 
-  /** Ends every wait with `error`. */
-  end(error: unknown): void {
-    for (const wait of [...this.#waiting]) wait.end(error);
+  rejectAll(error: unknown): void {
+    for (const waiter of [...this.#waiting]) waiter.reject(error);
   }
 }

@@ -7,19 +7,19 @@
  * writes it with 17 decimals, which is exact enough for limits of up to a hundred million. A window that is blocked has the form of
  * the script, which `INCREX` refuses to count in; whoever is refused so asks the script.
  */
-import { say, SLACK, wholeRemaining, type Limit } from '../algorithms/limit.ts';
+import { fillDecision, SLACK, wholeRemaining, type Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
-import { undecided } from '../store/combine.ts';
-import { isReply, senderOf, type RedisClient, type Sender } from './client.ts';
+import { draftDecision } from '../store/combine-decisions.ts';
+import { isReply, rawSenderOf, type RedisClient, type Sender } from './client.ts';
 
-const LARGEST_LIMIT = 100_000_000;
+const MAX_INCREX_LIMIT = 100_000_000;
 
 /** Clients whose server does not have it, or does not let us use it. */
-const withoutIncrex = new WeakSet<RedisClient>();
+const clientsWithoutIncrex = new WeakSet<RedisClient>();
 /** Clients whose server has answered it. */
-const withIncrex = new WeakSet<RedisClient>();
+const clientsWithIncrex = new WeakSet<RedisClient>();
 
-export class WindowTakes {
+export class IncrexCommand {
   readonly #client: RedisClient;
   readonly #send: Sender;
   readonly #limit: Limit;
@@ -31,20 +31,20 @@ export class WindowTakes {
   }
 
   /** Undefined where the limits or the client are not made for it. */
-  static of(client: RedisClient, [limit, ...others]: readonly Limit[]): WindowTakes | undefined {
-    if (limit?.kind !== 'fixedWindow' || others.length > 0 || limit.limit > LARGEST_LIMIT) return undefined;
-    const send = senderOf(client);
-    return send === undefined ? undefined : new WindowTakes(client, send, limit);
+  static of(client: RedisClient, [limit, ...others]: readonly Limit[]): IncrexCommand | undefined {
+    if (limit?.kind !== 'fixedWindow' || others.length > 0 || limit.limit > MAX_INCREX_LIMIT) return undefined;
+    const send = rawSenderOf(client);
+    return send === undefined ? undefined : new IncrexCommand(client, send, limit);
   }
 
   /** Whether windows are kept as `INCREX` can count them. */
   get inUse(): boolean {
-    return withIncrex.has(this.#client);
+    return clientsWithIncrex.has(this.#client);
   }
 
   /** Whether a request is worth it: the server is not known to be without. */
   get mayCount(): boolean {
-    return !withoutIncrex.has(this.#client);
+    return !clientsWithoutIncrex.has(this.#client);
   }
 
   /** Undefined when the script has to decide; nothing was taken then. */
@@ -63,13 +63,13 @@ export class WindowTakes {
       if (isReply(counted.reason, 'ERR value') || isReply(counted.reason, 'WRONGTYPE')) return undefined;
       // Neither a server nor a proxy that does not know the command, or does not allow it, needs to be asked again.
       if (isReply(counted.reason, 'ERR') || isReply(counted.reason, 'NOPERM')) {
-        withoutIncrex.add(this.#client);
-        withIncrex.delete(this.#client);
+        clientsWithoutIncrex.add(this.#client);
+        clientsWithIncrex.delete(this.#client);
         return undefined;
       }
       throw counted.reason;
     }
-    withIncrex.add(this.#client);
+    clientsWithIncrex.add(this.#client);
     const [share, added] = (counted.value as [unknown, unknown]).map(Number) as [number, number];
     const allowed = added > 0;
     const endsAt = ends.status === 'fulfilled' ? Number(ends.value) : -1;
@@ -78,9 +78,9 @@ export class WindowTakes {
     if (!allowed && endsAt === -1) return undefined;
     // A key lives through the millisecond at which it expires.
     const resetMs = Math.max(1, leftMs + 1);
-    const decision = undecided(this.#limit, 'store', endsAt < 0 ? 0 : endsAt - leftMs + 1);
+    const decision = draftDecision(this.#limit, 'store', endsAt < 0 ? 0 : endsAt - leftMs + 1);
     const remaining = wholeRemaining(limit * (1 - share), limit, limit * SLACK);
-    say(decision, allowed, limit, remaining, allowed ? 0 : resetMs, resetMs);
+    fillDecision(decision, allowed, limit, remaining, allowed ? 0 : resetMs, resetMs);
     if (allowed) decision.granted = cost;
     return decision;
   }

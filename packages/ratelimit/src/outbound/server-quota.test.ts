@@ -1,29 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import { ServerPace } from './server-pace.ts';
+import { ServerQuota } from './server-quota.ts';
 
 const minute = (remaining: number, resetAfterMs: number, more = {}) => [
   { name: 'minute', remaining, resetAfterMs, ...more },
 ];
 
 /** When each of `count` requests goes, each as soon as it may. */
-function sends(pace: ServerPace, from: number, count: number): number[] {
+function sends(pace: ServerQuota, from: number, count: number): number[] {
   let now = from;
   return Array.from({ length: count }, () => {
     now = Math.max(now, pace.hold(now)?.until ?? now);
-    pace.sent(now);
+    pace.recordSent(now);
     return now;
   });
 }
 
-describe('ServerPace', () => {
+describe('ServerQuota', () => {
   it('holds nothing back before the server has said anything', () => {
-    expect(sends(new ServerPace(), 0, 100)).toEqual(Array(100).fill(0));
+    expect(sends(new ServerQuota(), 0, 100)).toEqual(Array(100).fill(0));
   });
 
   it('lets requests go as they come while more than half is left, and spreads the rest over the time', () => {
-    const pace = new ServerPace();
-    pace.sent(0);
-    pace.learn(minute(9, 10_000, { limit: 10 }), 1, 1, 0);
+    const pace = new ServerQuota();
+    pace.recordSent(0);
+    pace.update(minute(9, 10_000, { limit: 10 }), 1, 1, 0);
     const at = sends(pace, 0, 10);
     expect(at.slice(0, 4)).toEqual([0, 0, 0, 0]);
     const gaps = at.slice(4, 9).map((one, i) => Math.round(one - (at[i + 3] as number)));
@@ -33,29 +33,29 @@ describe('ServerPace', () => {
   });
 
   it('takes what was sent after for spent, and no notice of an answer that was overtaken', () => {
-    const pace = new ServerPace();
-    pace.sent(0);
-    pace.learn(minute(3, 1_000, { limit: 100 }), 1, 4, 0);
+    const pace = new ServerQuota();
+    pace.recordSent(0);
+    pace.update(minute(3, 1_000, { limit: 100 }), 1, 4, 0);
     expect(pace.hold(0)).toEqual({ policy: 'minute', limit: 100, remaining: 0, until: 1_000 });
-    pace.learn(minute(99, 1_000, { limit: 100 }), 4, 4, 0);
-    pace.learn(minute(2, 1_000, { limit: 100 }), 3, 4, 0);
+    pace.update(minute(99, 1_000, { limit: 100 }), 4, 4, 0);
+    pace.update(minute(2, 1_000, { limit: 100 }), 3, 4, 0);
     expect(pace.hold(0)).toBeUndefined();
   });
 
   it('learns how large a limit is from the most that was left', () => {
-    const pace = new ServerPace();
-    pace.sent(0);
-    pace.learn(minute(99, 60_000), 1, 1, 0);
-    pace.learn(minute(60, 30_000), 1, 1, 0);
+    const pace = new ServerQuota();
+    pace.recordSent(0);
+    pace.update(minute(99, 60_000), 1, 1, 0);
+    pace.update(minute(60, 30_000), 1, 1, 0);
     expect(pace.hold(0)).toBeUndefined();
-    pace.learn(minute(40, 30_000), 1, 1, 0);
+    pace.update(minute(40, 30_000), 1, 1, 0);
     expect(pace.hold(0)?.limit).toBe(100);
   });
 
   it('keeps to the tightest of several limits', () => {
-    const pace = new ServerPace();
-    pace.sent(0);
-    pace.learn(
+    const pace = new ServerQuota();
+    pace.recordSent(0);
+    pace.update(
       [
         { name: 'second', remaining: 0, resetAfterMs: 1_000, limit: 10 },
         { name: 'day', remaining: 0, resetAfterMs: 9_000, limit: 100 },
@@ -73,9 +73,9 @@ describe('ServerPace', () => {
     ['a limit that does not say until when', { remaining: 0 }],
     ['a limit that is over', { remaining: 0, resetAfterMs: 0 }],
   ])('is not held by %s', (_what, said) => {
-    const pace = new ServerPace();
-    pace.sent(0);
-    pace.learn([{ name: 'one', ...said }], 1, 1, 0);
+    const pace = new ServerQuota();
+    pace.recordSent(0);
+    pace.update([{ name: 'one', ...said }], 1, 1, 0);
     expect(pace.hold(0)).toBeUndefined();
   });
 });
