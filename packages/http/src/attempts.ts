@@ -1,5 +1,5 @@
 import type { Verdict } from '@macadam/resilience';
-import type { Route } from './endpoints/route.ts';
+import type { AttemptRouter } from './endpoints/attempt-router.ts';
 import type { CallTrace } from './instruments.ts';
 
 /** What one attempt of a call did. Contains no credentials, no query values and nothing of a body. */
@@ -65,7 +65,7 @@ export class AttemptLog {
   /** The request that ended last. */
   lastEnded: HttpAttempt | undefined = undefined;
   /** The way of the call, when there are several endpoints. */
-  route: Route | undefined = undefined;
+  route: AttemptRouter | undefined = undefined;
   /** Who tells OpenTelemetry, if anybody wants to know. */
   trace: CallTrace | undefined = undefined;
   /** How often credentials were renewed, after a 401. */
@@ -94,7 +94,7 @@ export class AttemptLog {
     const startedAtMs = rounded(now - this.#startedAt);
     const waitedMs = rounded(now - this.#endedAt);
     this.records.push(new Attempt(this.records.length + 1, endpoint, number, now, startedAtMs, waitedMs));
-    this.route?.began(endpoint);
+    this.route?.recordStart(endpoint);
   }
 
   /** When the attempt that the policies call `number` began, in milliseconds after the start of the call. */
@@ -111,7 +111,7 @@ export class AttemptLog {
       record.end(now, status, errorCode);
       this.lastEnded = record;
       this.#endedAt = now;
-      this.route?.ended(record, verdict, now);
+      this.route?.recordEnd(record, verdict, now);
       this.trace?.ended(number);
       return;
     }

@@ -73,7 +73,7 @@ function named(failure: unknown, gaveUp: HttpGaveUpReason, { request: { subject 
 
 /** The request as errors name it: of several endpoints, as it went to the last. */
 export function lastSubject({ subject }: PreparedRequest, log: AttemptLog | undefined): ErrorSubject {
-  const last = log?.route?.tried.at(-1);
+  const last = log?.route?.attempted.at(-1);
   return last === undefined ? subject : subject.at(last.target);
 }
 

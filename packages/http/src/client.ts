@@ -7,7 +7,7 @@ import { Dedupe } from './dedupe.ts';
 import { describeClient } from './describe-client.ts';
 import type { Transport } from './dispatcher.ts';
 import { Balancer } from './endpoints/balancer.ts';
-import { endpointsWithin } from './endpoints/first-list.ts';
+import { waitForEndpoints } from './endpoints/wait-for-endpoints.ts';
 import { HttpCache } from './http-cache/http-cache.ts';
 import { cacheContext } from './http-cache/cache-context.ts';
 import { makeFetch, type FetchFunction } from './fetch.ts';
@@ -156,10 +156,10 @@ class PooledHttpClient {
   }
 
   #execute(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
-    const endpoints = this.#balancer?.prepare();
+    const endpoints = this.#balancer?.ensureList();
     if (endpoints === undefined) return this.#run(request, log);
     const { timeoutMs, clock } = this.#settings;
-    return endpointsWithin(endpoints, request.execution, timeoutMs, clock).then((execution) => {
+    return waitForEndpoints(endpoints, request.execution, timeoutMs, clock).then((execution) => {
       log.limitedFrom = clock.monotonic();
       return this.#run({ ...request, execution }, log);
     });
@@ -169,7 +169,7 @@ class PooledHttpClient {
     const policies = this.#policies.routes?.of(request.subject.route as string) ?? this.#policies;
     const policy = request.repeatable ? policies.repeatable : policies.once;
     const attempt = (context: ExecuteContext): Promise<HttpResponse> => this.#sender.attempt(request, log, context);
-    const how = this.#balancer === undefined ? request.execution : this.#balancer.guide(request, log);
+    const how = this.#balancer === undefined ? request.execution : this.#balancer.executeOptions(request, log);
     if (how.signal === undefined || request.work?.cancellation === undefined) return policy.execute(attempt, how);
     // Both can cancel the call: nested work is what joins two signals without leaving listeners behind.
     const { signal, ...limits } = how;

@@ -1,20 +1,20 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { runWork } from '@macadam/core';
-import { constant, slowCallRate } from '@macadam/resilience';
+import { consecutiveFailures, constant, slowCallRate } from '@macadam/resilience';
 import { seededRandom, startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { createHttpClient, type HttpClient, type HttpClientOptions, type HttpResponse } from '../src/index.ts';
 import type { DispatchHandler, DispatchOptions, HttpDispatcher } from '../src/dispatcher.ts';
 
-const usual = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0, budget: false } as const;
+const promptRetry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0, budget: false } as const;
 
-/** A service without sockets: each host answers as `answer` says, at once. */
+/** A service without sockets: `answer` returns the status for a host and path; 0 refuses the connection. */
 function fleet(answer: (host: string, path: string) => number, headers: Record<string, string> = {}) {
   const sent: string[] = [];
   const clock = virtualClock();
-  /** How long a host takes to answer, in milliseconds; 0 when it is not here. */
+  /** The latency of a host in milliseconds. Default: 0. */
   const delays = new Map<string, number>();
   const dispatch = ({ origin, path }: DispatchOptions, handler: DispatchHandler): boolean => {
     const { host } = new URL(String(origin));
@@ -39,7 +39,7 @@ function fleet(answer: (host: string, path: string) => number, headers: Record<s
   const controller = { aborted: false, paused: false, reason: null, pause() {}, resume() {}, abort() {} } as never;
   const dispatcher = { dispatch } as unknown as HttpDispatcher;
   const client = (options: Partial<HttpClientOptions>): HttpClient =>
-    createHttpClient({ dispatcher, clock, random: seededRandom(7), retry: usual, name: 'orders', ...options });
+    createHttpClient({ dispatcher, clock, random: seededRandom(7), retry: promptRetry, name: 'orders', ...options });
   const count = (host: string): number => sent.filter((one) => one === host).length;
   const get = (of: HttpClient): Promise<HttpResponse> => clock.runUntil(of.get('/a'));
   const calls = async (of: HttpClient, times: number): Promise<number> => {
@@ -65,7 +65,7 @@ describe('choosing an endpoint', () => {
     expect(count('a.internal') / 4_000).toBeCloseTo(0.75, 1);
   });
 
-  test('each try goes where the call has not been, and tells where', async () => {
+  test('each attempt goes to an endpoint that the call has not attempted, and records it', async () => {
     const { client, get } = fleet((host) => (host === 'h2.internal' ? 200 : 503));
     const orders = client({ endpoints: hosts(3), circuitBreaker: false, outlierEjection: false });
     for (let i = 0; i < 20; i++) {
@@ -76,23 +76,23 @@ describe('choosing an endpoint', () => {
     }
   });
 
-  test('a try after a failure prefers another zone', async () => {
+  test('an attempt after a failure prefers another zone', async () => {
     const { client, get } = fleet((host) => (host.startsWith('a') ? 503 : 200));
     const endpoints = [1, 2, 3, 4].flatMap((i) => [
       { url: `http://a${i}.internal`, zone: 'a' },
       { url: `http://b${i}.internal`, zone: 'b' },
     ]);
-    const retry = { ...usual, maxAttempts: 9 };
+    const retry = { ...promptRetry, maxAttempts: 9 };
     const orders = client({ endpoints, retry, circuitBreaker: false, outlierEjection: false });
     const second: string[] = [];
     for (let i = 0; i < 200; i++) second.push((await get(orders)).attempts[1]?.endpoint ?? '');
     const after = second.filter((endpoint) => endpoint !== '');
     expect(after.length).toBeGreaterThan(20);
-    // Two are drawn: only when both are in the zone that failed is it tried again.
+    // Only when both drawn endpoints are in the failed zone is that zone used again.
     expect(after.filter((endpoint) => endpoint.startsWith('b')).length / after.length).toBeGreaterThan(0.7);
   });
 
-  test('one that takes calls and has answered none draws one at a time, not all', async () => {
+  test('an endpoint that has not responded yet gets few calls', async () => {
     const { client, clock, count, delays } = fleet(() => 200);
     delays.set('h0.internal', 5_000);
     for (let i = 1; i < 5; i++) delays.set(`h${i}.internal`, 5);
@@ -102,12 +102,12 @@ describe('choosing an endpoint', () => {
       all.push(orders.get('/a'));
       await clock.advance(1);
     }
-    // Both draws have to be of it: one call in 25, instead of nine.
+    // It is picked only when both draws are of it: one call in 25 instead of nine.
     expect(count('h0.internal')).toBeLessThan(20);
     await clock.runUntil(Promise.all(all));
   });
 
-  test('of two, one that hangs has a few calls, not every fourth', async () => {
+  test('of two endpoints, a hung one gets a few calls, not every fourth', async () => {
     const { client, clock, count, delays, sent } = fleet(() => 200);
     for (const { url } of hosts(2)) delays.set(new URL(url).host, 5);
     const orders = client({ endpoints: hosts(2) });
@@ -127,7 +127,7 @@ describe('choosing an endpoint', () => {
     await clock.runUntil(Promise.allSettled(all));
   });
 
-  test.each([100, 0.01, 1e308])('weights are relative: of %d each, they mean what none mean', async (weight) => {
+  test.each([100, 0.01, 1e308])('weights are relative: %d for each is the same as none', async (weight) => {
     const orderOf = async (endpoints: { url: string; weight?: number }[]): Promise<string[]> => {
       const { client, clock, delays, sent } = fleet(() => 200);
       for (const { url } of endpoints) delays.set(new URL(url).host, 100);
@@ -143,7 +143,7 @@ describe('choosing an endpoint', () => {
     expect(await orderOf(hosts(3).map((one) => ({ ...one, weight })))).toEqual(await orderOf(hosts(3)));
   });
 
-  test('one so slow that hedges win against it every time is known to be slow', async () => {
+  test('an endpoint that loses against every hedge is known to be slow', async () => {
     const { client, clock, count, delays, get, sent } = fleet(() => 200);
     delays.set('h0.internal', 2_000);
     for (let i = 1; i < 5; i++) delays.set(`h${i}.internal`, 20);
@@ -152,11 +152,11 @@ describe('choosing an endpoint', () => {
       await get(orders);
       await clock.advance(50);
     }
-    // A fifth of the calls, and with each a hedge, when nothing is learnt of losers.
+    // A fifth of the calls, each with a hedge, if the latency of losers were not recorded.
     expect(count('h0.internal') / sent.length).toBeLessThan(0.1);
   });
 
-  test('one that answers 429 fast draws fewer calls for it, not more, and is not held to be broken', async () => {
+  test('an endpoint that responds with 429 fast gets fewer calls, not more, and does not count as failed', async () => {
     const { client, clock, count, delays, get, sent } = fleet((host) => (host === 'h0.internal' ? 429 : 200));
     delays.set('h0.internal', 1);
     for (let i = 1; i < 5; i++) delays.set(`h${i}.internal`, 20);
@@ -169,7 +169,7 @@ describe('choosing an endpoint', () => {
     expect(orders.stats().endpoints[0]).toMatchObject({ failures: 0, ejected: false, circuit: 'closed' });
   });
 
-  describe('with an adaptive limit of one each', () => {
+  describe('with an adaptive limit of one per endpoint', () => {
     const limited = { adaptiveConcurrency: { min: 1, max: 1 }, retry: false, outlierEjection: true } as const;
     const slow = (of: ReturnType<typeof fleet>, endpoints: readonly { url: string }[]): void => {
       for (const { url } of endpoints) of.delays.set(new URL(url).host, 100);
@@ -180,7 +180,7 @@ describe('choosing an endpoint', () => {
       return ended.filter((one) => typeof one === 'string');
     };
 
-    test('one that is full is not chosen while another has room, and then refuses', async () => {
+    test('an endpoint at its limit is not picked while another has room; then calls are refused', async () => {
       const service = fleet(() => 200);
       slow(service, hosts(4));
       const orders = service.client({ ...limited, endpoints: hosts(4) });
@@ -188,7 +188,7 @@ describe('choosing an endpoint', () => {
       expect(await atOnce(service, orders, 5)).toEqual(['MAC_CONCURRENCY_LIMITED']);
     });
 
-    test('the next region helps out, and one that was ejected does not', async () => {
+    test('the next region takes the overflow, and an ejected endpoint does not', async () => {
       const service = fleet((host) => (host === 'h0.internal' && service.clock.monotonic() === 0 ? 500 : 200));
       const endpoints = hosts(4).map((one, i) => ({ ...one, region: i < 3 ? 'eu' : 'us' }));
       const orders = service.client({ ...limited, endpoints });
@@ -200,7 +200,7 @@ describe('choosing an endpoint', () => {
       expect(service.sent.sort()).toEqual(['h1.internal', 'h2.internal', 'h3.internal']);
     });
 
-    test('a region that is down does not help out', async () => {
+    test('a region that is down takes no overflow', async () => {
       const service = fleet((host) => (host === 'h0.internal' ? 500 : 200));
       const endpoints = hosts(2).map((one, i) => ({ ...one, region: i < 1 ? 'eu' : 'us' }));
       const orders = service.client({ ...limited, circuitBreaker: false, outlierEjection: false, endpoints });
@@ -212,7 +212,7 @@ describe('choosing an endpoint', () => {
     });
   });
 
-  test('each endpoint has its own path', async () => {
+  test('each endpoint has its own path prefix', async () => {
     const paths: string[] = [];
     const { client, calls } = fleet((host, path) => (paths.push(host + path), 200));
     const endpoints = [{ url: 'http://a.internal/v1/' }, { url: 'http://b.internal' }];
@@ -221,7 +221,7 @@ describe('choosing an endpoint', () => {
   });
 });
 
-test('an error names the endpoint of the last try, and not the first of the list', async () => {
+test('an error names the endpoint of the last attempt, not the first of the list', async () => {
   const answers: Record<string, number> = {
     'h1.internal': 0,
     'h2.internal': 404,
@@ -249,7 +249,7 @@ test('an error names the endpoint of the last try, and not the first of the list
 });
 
 describe('endpoints that fail', () => {
-  test('5 failures in a row eject one, for 30 s, and it is back afterwards', async () => {
+  test('5 failures in a row eject an endpoint for 30 s; then it is used again', async () => {
     let broken = true;
     const { client, count, clock, calls } = fleet((host) => (host === 'h0.internal' && broken ? 500 : 200));
     const orders = client({ endpoints: hosts(5), circuitBreaker: false });
@@ -269,20 +269,47 @@ describe('endpoints that fail', () => {
     expect(orders.stats().balancing?.ejections).toEqual({ consecutiveFailures: 1, failureRate: 0, successRate: 0 });
   });
 
-  test('where the circuits of all others are open, one that was ejected is called', async () => {
+  test('an ejected endpoint is used when the circuits of all others are open', async () => {
     let broken = 'h0.internal';
     const { client, clock, calls } = fleet((host) => (host === broken ? 500 : 200));
     const orders = client({ endpoints: hosts(2) });
     expect(await calls(orders, 50)).toBe(50);
     broken = 'h1.internal';
-    // The circuit of the first one may be probed again, and it is ejected still.
+    // By now the circuit of the first one admits a probe, and it is still ejected.
     await clock.advance(7_000);
     await calls(orders, 50);
     expect(orders.stats().endpoints).toMatchObject([{ ejected: true }, { ejected: false, circuit: 'open' }]);
     expect(await calls(orders, 100)).toBe(100);
   });
 
-  test('at most a tenth, one at least: the rest is up to the circuits', async () => {
+  test.each<[how: string, options: Partial<HttpClientOptions>]>([
+    ['ejected', { circuitBreaker: false }],
+    ['behind an open circuit', { outlierEjection: false }],
+    ['behind an open circuit shared by its routes', { outlierEjection: false, adaptiveConcurrency: { per: 'route' } }],
+  ])('a region whose only endpoint is %s is on standby while the next one is active', async (_how, options) => {
+    let broken = true;
+    const { client, clock, calls } = fleet((host) => (host === 'h0.internal' && broken ? 500 : 200));
+    const endpoints = hosts(2).map((one, i) => ({ ...one, region: i === 0 ? 'eu' : 'us' }));
+    const circuitBreaker = { trip: [consecutiveFailures({ count: 5 })], openMs: 30_000 };
+    const orders = client({ endpoints, circuitBreaker, ...options });
+    const states = (): unknown[] => orders.stats().regions.map(({ state }) => state);
+    await calls(orders, 1);
+    expect(states()).toEqual(['active', 'standby']);
+    await calls(orders, 9);
+    expect(states()).toEqual(['standby', 'active']);
+    broken = false;
+    await clock.advance(60_000);
+    expect(states()).toEqual(['active', 'standby']);
+  });
+
+  test('the first healthy region stays active when no endpoint is in use', async () => {
+    const { client, calls } = fleet(() => 500);
+    const orders = client({ endpoints: hosts(1).map((one) => ({ ...one, region: 'eu' })), retry: false });
+    await calls(orders, 9);
+    expect(orders.stats()).toMatchObject({ endpoints: [{ circuit: 'open' }], regions: [{ state: 'active' }] });
+  });
+
+  test('at most a tenth of the endpoints, at least one, is ejected; circuits stop the others', async () => {
     const { client, calls } = fleet((host) => (/h[0-4]\./.test(host) ? 500 : 200));
     const orders = client({ endpoints: hosts(10) });
     expect(await calls(orders, 300)).toBeGreaterThan(290);
@@ -293,7 +320,7 @@ describe('endpoints that fail', () => {
     expect(circuits.slice(0, 5).filter((circuit) => circuit === 'open').length).toBeGreaterThanOrEqual(3);
   });
 
-  test('the only one is never ejected', async () => {
+  test('the only endpoint is never ejected', async () => {
     const { client, sent, calls } = fleet(() => 500);
     const orders = client({ endpoints: hosts(1), circuitBreaker: false, retry: false });
     await calls(orders, 20);
@@ -301,7 +328,7 @@ describe('endpoints that fail', () => {
     expect(orders.stats().endpoints).toMatchObject([{ ejected: false, calls: 20, failures: 20 }]);
   });
 
-  test("one that only an open circuit of the user's rules speaks against is left alone", async () => {
+  test("an endpoint whose circuit was opened by the user's own rules is not used", async () => {
     const { client, count, get, delays } = fleet(() => 200);
     delays.set('h0.internal', 300);
     const trip = [slowCallRate({ slowerThanMs: 100, minimumCalls: 3 })];
@@ -311,7 +338,7 @@ describe('endpoints that fail', () => {
     expect(count('h0.internal')).toBeLessThan(20);
   });
 
-  test('callers without patience, and those who leave with an error of theirs, say nothing of it', async () => {
+  test('short timeouts and cancellations of callers do not count against an endpoint', async () => {
     const { client, clock, delays } = fleet(() => 200);
     delays.set('h0.internal', 50);
     delays.set('h1.internal', 50);
@@ -330,7 +357,7 @@ describe('endpoints that fail', () => {
     }
   });
 
-  test('a look-up that fails without a code counts for the endpoint as it does for its circuit', async () => {
+  test('a lookup that fails without a code counts as a failure for the endpoint and its circuit', async () => {
     const clock = virtualClock();
     const dispatch = ({ origin }: DispatchOptions, handler: DispatchHandler): boolean => {
       if (String(origin).includes('h0')) handler.onResponseError?.({} as never, new Error('no such name'));
@@ -351,7 +378,7 @@ describe('endpoints that fail', () => {
   test.each([
     ['in one region', hosts(2)],
     ['in two', hosts(2).map((one, i) => ({ ...one, region: `r${i}` }))],
-  ])('two that are down in turn, %s: one is well at any time, and that is found out at once', async (_, endpoints) => {
+  ])('of two endpoints that are down in turn, %s, the healthy one is found at once', async (_, endpoints) => {
     const PERIOD_MS = 10_000;
     const { client, clock, calls } = fleet((host) =>
       host === `h${Math.floor(clock.monotonic() / PERIOD_MS) % 2}.internal` ? 500 : 200,
@@ -365,7 +392,7 @@ describe('endpoints that fail', () => {
     expect(good).toBeGreaterThan(970);
   });
 
-  test('a region that fails is left for the next, and comes back after good probes, not before', async () => {
+  test('calls move from a failing region to the next, and back only after good probes', async () => {
     let down = true;
     const { client, count, clock, sent, calls } = fleet((host) => (host.startsWith('eu') && down ? 0 : 200));
     const endpoints = ['eu1', 'eu2', 'us1', 'us2'].map((host) => ({
@@ -393,7 +420,7 @@ describe('endpoints that fail', () => {
     expect(count('us1.internal') + count('us2.internal')).toBe(0);
   });
 
-  test('a region is taken up again where no call may be sent twice, too', async () => {
+  test('a region comes back even if no call may be repeated', async () => {
     let down = true;
     const { client, count, clock, sent } = fleet((host) => (host === 'h0.internal' && down ? 0 : 200));
     const endpoints = hosts(2).map(({ url }, i) => ({ url, region: i === 0 ? 'eu' : 'us' }));
@@ -406,7 +433,7 @@ describe('endpoints that fail', () => {
     sent.length = 0;
     await clock.advance(30_000);
     await post(200);
-    expect(count('h0.internal'), 'others might probe it').toBe(0);
+    expect(count('h0.internal'), 'repeatable calls probe first').toBe(0);
     await clock.advance(30_000);
     await post(400);
     sent.length = 0;
@@ -414,7 +441,7 @@ describe('endpoints that fail', () => {
     expect(count('h0.internal')).toBe(20);
   });
 
-  test('when all regions are down, a try goes where the call has not been, before it comes back', async () => {
+  test('when all regions are down, an attempt goes to an endpoint that the call has not attempted', async () => {
     let broken = /./;
     const { client, calls, get } = fleet((host) => (broken.test(host) ? 500 : 200));
     const endpoints = hosts(3).map(({ url }, i) => ({ url, region: i < 2 ? 'eu' : 'us' }));
@@ -425,8 +452,8 @@ describe('endpoints that fail', () => {
   });
 
   test.each([
-    { status: 503, name: 'where one endpoint asks to be left alone, another is asked at once', waitedMs: 0 },
-    { status: 429, name: 'a quota is that of the service: no endpoint is asked earlier', waitedMs: 30_000 },
+    { status: 503, name: 'after Retry-After of one endpoint, the next attempt goes to another at once', waitedMs: 0 },
+    { status: 429, name: 'Retry-After with a 429 applies to all endpoints', waitedMs: 30_000 },
   ])('$name', async ({ status, waitedMs }) => {
     let first = '';
     const { client, clock, get } = fleet((host) => (host === (first ||= host) ? status : 200), { 'retry-after': '30' });
@@ -436,14 +463,14 @@ describe('endpoints that fail', () => {
     expect(clock.monotonic()).toBe(waitedMs);
   });
 
-  test('where all have asked to be left alone, none is asked again before the time', async () => {
+  test('after Retry-After of all endpoints, none is sent an attempt before its time', async () => {
     const { client, get, sent } = fleet(() => 503, { 'retry-after': '3' });
     const orders = client({ endpoints: hosts(2) });
     await expect(get(orders)).rejects.toMatchObject({ attempts: [{}, { waitedMs: 0 }, { waitedMs: 3_000 }] });
     expect(new Set(sent.slice(0, 2)).size).toBe(2);
   });
 
-  test('when the circuits of all are open, calls are refused at once', async () => {
+  test('calls are refused at once when all circuits are open', async () => {
     const { client, sent, get, calls } = fleet(() => 500);
     const orders = client({ endpoints: hosts(2) });
     await calls(orders, 30);
@@ -454,7 +481,7 @@ describe('endpoints that fail', () => {
 });
 
 describe('endpoints from a function', () => {
-  test('are asked for before the first call, and again after 30 s', async () => {
+  test('are fetched before the first call, and again after 30 s', async () => {
     const { client, clock, sent } = fleet(() => 200);
     let asked = 0;
     const endpoints = async () => [{ url: `http://v${++asked}.internal` }];
@@ -464,13 +491,13 @@ describe('endpoints from a function', () => {
     await orders.get('/a');
     expect(asked).toBe(1);
     await clock.advance(1);
-    // Not waited for: the call goes to the list there is.
+    // The refresh is not awaited: the call goes to the current list.
     await orders.get('/a');
     await orders.get('/a');
     expect(sent).toEqual(['v1.internal', 'v1.internal', 'v1.internal', 'v1.internal', 'v2.internal']);
   });
 
-  test('that never come end the call in time, and let its caller leave; what they took is taken from the call', async () => {
+  test('that never come leave timeout and cancellation of the call intact, and the wait counts towards its timeout', async () => {
     const { client, clock, sent } = fleet(() => 200);
     const never = client({ endpoints: () => new Promise(() => {}), timeoutMs: 500 });
     await expect(clock.runUntil(never.get('/a'))).rejects.toMatchObject({
@@ -488,7 +515,7 @@ describe('endpoints from a function', () => {
     clock.assertNoTimers();
   });
 
-  test('that are not answered are asked for again after 30 s, and a list that was overtaken is not taken over', async () => {
+  test('that hang are fetched again after 30 s, and a late list does not replace a newer one', async () => {
     const { client, clock, sent } = fleet(() => 200);
     const answers: ((list: { url: string }[]) => void)[] = [];
     const endpoints = () => new Promise<{ url: string }[]>((resolve) => answers.push(resolve));
@@ -505,7 +532,7 @@ describe('endpoints from a function', () => {
     expect(sent).toEqual(['new.internal', 'new.internal']);
   });
 
-  test('that leave the list while calls to them are in flight end these, and hold no place among the ejected', async () => {
+  test('that leave the list finish their calls in flight, and no longer count as ejected', async () => {
     let broken = 'none';
     const { client, clock, delays, calls, get } = fleet((host) => (host === broken ? 500 : 200));
     let list = hosts(5);
@@ -532,7 +559,7 @@ describe('endpoints from a function', () => {
     expect(orders.stats().endpoints.map(({ inFlight }) => inFlight)).toEqual([0, 0, 0]);
   });
 
-  test('of which a list leaves few hold no more of them ejected than a tenth, and one at least', async () => {
+  test('that become few have at most a tenth, at least one, still ejected', async () => {
     const { client, clock, calls } = fleet((host) => (/h[01]\./.test(host) && clock.monotonic() > 0 ? 500 : 200));
     let list = hosts(20);
     const orders = client({ endpoints: () => list, circuitBreaker: false });
@@ -547,7 +574,7 @@ describe('endpoints from a function', () => {
     expect(ejected()).toBe(1);
   });
 
-  test('that come back with an open circuit are left alone', async () => {
+  test('that return to the list with an open circuit are not used', async () => {
     const { client, clock, calls, get } = fleet((host) => (host === 'h0.internal' ? 500 : 200));
     let list = hosts(2);
     const circuitBreaker = { openMs: 300_000 };
@@ -562,7 +589,7 @@ describe('endpoints from a function', () => {
     expect(await calls(orders, 50)).toBe(50);
   });
 
-  test('that cannot be found fail the call; later a failure leaves the list as it is, which is told once', async () => {
+  test('that cannot be fetched fail the first call; later failures keep the list and warn once', async () => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const { client, clock, sent } = fleet(() => 200);
     const failure = new Error('no registry');
@@ -585,7 +612,7 @@ describe('endpoints from a function', () => {
 });
 
 test.each<[string, Partial<HttpClientOptions>, string]>([
-  ['none', { endpoints: [] }, 'endpoints'],
+  ['an empty list', { endpoints: [] }, 'endpoints'],
   ['with baseUrl', { endpoints: hosts(1), baseUrl: 'http://a.internal' }, 'baseUrl'],
   ['two at the same host', { endpoints: [...hosts(1), ...hosts(1)] }, 'endpoints[1].url'],
   ['two at the same port', { endpoints: [{ url: 'http://a:443' }, { url: 'https://a' }] }, 'endpoints[1].url'],
@@ -593,11 +620,11 @@ test.each<[string, Partial<HttpClientOptions>, string]>([
   ['an unknown option', { endpoints: [{ url: 'http://a', priority: 1 } as never] }, 'endpoints[0].priority'],
   ['a limit kept by endpoint', { endpoints: hosts(1), adaptiveConcurrency: { min: 0 } }, 'adaptiveConcurrency.min'],
   ['a function without a name', { endpoints: () => hosts(1), name: undefined as never }, 'name'],
-])('wrong endpoints: %s', (_what, options, path) => {
+])('rejects wrong endpoints: %s', (_what, options, path) => {
   expect(() => fleet(() => 200).client(options)).toThrow(expect.objectContaining({ path: `createHttpClient.${path}` }));
 });
 
-test('no endpoint is scanned for: 10,000 cost what 10 do', async () => {
+test('picking does not scan the list: 10,000 endpoints need as many draws as 10', async () => {
   const draws = async (size: number): Promise<number> => {
     let drawn = 0;
     const random = seededRandom(7);
@@ -614,7 +641,7 @@ describe('over real sockets', () => {
     await Promise.all(servers.splice(0).map((server) => server.close()));
   });
 
-  test('a brown-out of one endpoint in five: at least 99.5 % succeed', async () => {
+  test('with one endpoint of five failing nine calls in ten, at least 99.5 % of the calls succeed', async () => {
     for (let i = 0; i < 5; i++) {
       let served = 0;
       const handle = (): { status: number } => ({ status: i === 0 && served++ % 10 < 9 ? 503 : 200 });
@@ -637,7 +664,7 @@ describe('over real sockets', () => {
     await Promise.all(servers.map((server) => server.waitUntil(({ openConnections }) => openConnections === 0)));
   });
 
-  test('connections that are stale, many at once as after a restart, open no circuit and eject no endpoint', async () => {
+  test('many stale connections at once, as after a restart, open no circuit and eject no endpoint', async () => {
     let old = new WeakSet<object>();
     let seen = new WeakSet<object>();
     const upstream = createServer(({ socket }, response) => {
@@ -667,17 +694,17 @@ describe('over real sockets', () => {
     await new Promise((done) => upstream.close(done));
   });
 
-  test('an endpoint that is gone is retried elsewhere, for any method', async () => {
+  test('an unreachable endpoint is retried at another, for any method', async () => {
     servers.push(await startFaultServer(), await startFaultServer());
     await servers[0]?.close();
-    const client = createHttpClient({ endpoints: servers.map(({ url }) => ({ url })), retry: usual });
+    const client = createHttpClient({ endpoints: servers.map(({ url }) => ({ url })), retry: promptRetry });
     for (let i = 0; i < 20; i++) await client.post('/a', { json: 1 });
     expect(servers[1]?.requests).toHaveLength(20);
     await client.close();
   });
 });
 
-test('an endpoint that leaves the list while a call to it is prepared is connected to, and closed again', async () => {
+test('an endpoint that leaves the list while a call to it waits for credentials is still called, then closed', async () => {
   const server = await startFaultServer();
   const clock = virtualClock();
   let list = [{ url: server.url }];

@@ -1,6 +1,6 @@
 /**
- * The outages of the simulation, over real sockets and in real time. What is asserted are shares of the calls, and with
- * room: a busy machine makes calls late, but not wrong.
+ * The outages of docs/simulation, over real sockets and in real time. Assertions are shares of the calls with a margin: a busy
+ * machine makes calls slower, but does not change how they end.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PolicyStats } from '@macadam/resilience';
@@ -12,12 +12,12 @@ interface Tally {
   calls: number;
   succeeded: number;
   /** Requests on the wire. */
-  tries: number;
+  requests: number;
 }
 
-/** Calls at their own pace, whatever comes back: about one every 4 ms, for as long as `goesOn` says. */
+/** Starts a call about every 4 ms while `goesOn` returns true, without waiting for responses. */
 async function load(client: HttpClient, goesOn: (calls: number) => boolean): Promise<Tally> {
-  const tally = { calls: 0, succeeded: 0, tries: -client.stats().attempts };
+  const tally = { calls: 0, succeeded: 0, requests: -client.stats().attempts };
   const calls: Promise<unknown>[] = [];
   while (goesOn(tally.calls)) {
     tally.calls++;
@@ -30,7 +30,7 @@ async function load(client: HttpClient, goesOn: (calls: number) => boolean): Pro
     await sleep(4);
   }
   await Promise.all(calls);
-  tally.tries += client.stats().attempts;
+  tally.requests += client.stats().attempts;
   return tally;
 }
 
@@ -52,7 +52,7 @@ async function fleet(count: number): Promise<FaultServer[] & AsyncDisposable> {
 }
 
 describe.concurrent('over real sockets', () => {
-  test('an upstream that heals is well again soon after, and was left alone meanwhile', async () => {
+  test('an upstream gets few probes while it is down, and all calls soon after it has recovered', async () => {
     await using upstream = await startFaultServer();
     await using client = createHttpClient({ baseUrl: upstream.url, circuitBreaker: { openMs: 400, maxOpenMs: 800 } });
     expect(shareOf(await load(client, times(100)))).toBe(1);
@@ -61,10 +61,10 @@ describe.concurrent('over real sockets', () => {
     const first = await load(client, (calls) => isClosed() && calls < 1_000);
     const during = await load(client, forMs(1_200));
     expect([first.succeeded, during.succeeded]).toEqual([0, 0]);
-    // As in the simulation: probes are all that is sent. How many there are is up to the time, and not to the calls.
-    expect(during.tries).toBeLessThanOrEqual(12);
+    // Only probes are sent. Their number depends on the time, not on the number of calls.
+    expect(during.requests).toBeLessThanOrEqual(12);
     await upstream.setFaults([]);
-    // The longest the circuit may stay open, its jitter, and a second for the probes.
+    // maxOpenMs with its jitter, and a second for the probes.
     await load(client, forMs(800 * 1.2 + 1_000));
     expect(shareOf(await load(client, times(200)))).toBeGreaterThanOrEqual(0.95);
     expect(client.stats().policies['circuitBreaker']).toMatchObject({ state: 'closed' });
@@ -72,23 +72,23 @@ describe.concurrent('over real sockets', () => {
 
   test.each([
     ['refuses', refuse()],
-    ['answers with 503', respond(503)],
-  ])('one of five endpoints that %s costs hardly a call, and soon nothing', async (_, fault) => {
+    ['responds with 503', respond(503)],
+  ])('one of five endpoints that %s fails hardly a call, and soon gets none', async (_, fault) => {
     await using servers = await fleet(5);
     await using client = createHttpClient({ name: 'orders', endpoints: servers.map(({ url }) => ({ url })) });
     await load(client, times(100));
     await servers[2]?.setFaults([{ fault }]);
     const during = await load(client, times(600));
     expect(shareOf(during)).toBeGreaterThanOrEqual(0.995);
-    // 1.23 in the simulation, which leaves no endpoint alone.
-    expect(during.tries / during.calls).toBeLessThan(1.1);
+    // 1.23 in the simulation, which has no ejection.
+    expect(during.requests / during.calls).toBeLessThan(1.1);
     const before = servers[2]?.stats().requests;
     expect(shareOf(await load(client, times(100)))).toBe(1);
     expect(servers[2]?.stats().requests).toBe(before);
     expect(client.stats().endpoints.filter(({ ejected, circuit }) => ejected || circuit === 'open')).toHaveLength(1);
   });
 
-  test('when a region dies its calls go to the next one', async () => {
+  test('when all endpoints of a region refuse, its calls go to the next region', async () => {
     await using servers = await fleet(4);
     const endpoints = servers.map(({ url }, i) => ({ url, region: i < 2 ? 'eu' : 'us' }));
     await using client = createHttpClient({ name: 'orders', endpoints });
@@ -98,6 +98,6 @@ describe.concurrent('over real sockets', () => {
     const during = await load(client, times(400));
     expect(shareOf(during)).toBeGreaterThanOrEqual(0.98);
     const after = await load(client, times(100));
-    expect([shareOf(after), after.tries]).toEqual([1, after.calls]);
+    expect([shareOf(after), after.requests]).toEqual([1, after.calls]);
   });
 });

@@ -4,71 +4,73 @@ import type { Transport } from '../dispatcher.ts';
 import { breakerOptions } from '../policies.ts';
 import type { PreparedRequest } from '../request.ts';
 import type { HttpClientSettings } from '../settings.ts';
+import { AttemptRouter } from './attempt-router.ts';
 import type { BalancingStats } from './balancing-stats.ts';
 import { Discovery } from './discovery.ts';
 import { Ejections, NO_EJECTIONS } from './ejections.ts';
 import { Endpoint, type EndpointStats } from './endpoint.ts';
 import type { EndpointsSettings, EndpointTarget } from './options.ts';
-import { mostEjected } from './outliers.ts';
+import { maxEjected } from './outliers.ts';
 import { Region, type RegionStats } from './region.ts';
-import { PROBE_SHARE, probesRegion } from './region-health.ts';
-import { Route } from './route.ts';
+import { mayProbe, PROBE_SHARE } from './region-health.ts';
 
-/** Where no circuit lets a call through, a try goes past one this often at most. */
-const PAST_CIRCUIT_MS = 1_000;
+/** When no circuit admits an attempt, one attempt per this interval bypasses a circuit. */
+const BYPASS_INTERVAL_MS = 1_000;
 
 /**
- * Chooses where each try goes: the first region that is well, and in it the better of two endpoints, apart from those
- * that were ejected, whose circuit is open, whose limit is reached, or that this call has tried. There is no timer and no
- * scan of the list: what is due is done when a call comes by.
+ * Picks the endpoint of each attempt: the first healthy region, and in it the better of two endpoints, without those that are
+ * ejected, whose circuit is open, whose adaptive limit is reached, or that the call has attempted already. There is no timer
+ * and no scan of the list: calls trigger what is due.
  */
 export class Balancer {
   readonly #settings: HttpClientSettings;
   readonly #options: EndpointsSettings;
   readonly #breakers: CircuitBreakers | undefined;
-  /** Whether an endpoint has policies for each route. */
-  readonly #keepsByRoute: boolean;
-  /** Whether one may refuse a try without what counts as a failure here: by the user's rules for circuits, or a limit. */
-  readonly #mayRefuseUnseen: boolean;
+  readonly #hasRoutePolicies: boolean;
+  /**
+   * Whether an endpoint may refuse an attempt although no failure was recorded here: by the user's own rules for circuits, or
+   * by an adaptive limit.
+   */
+  readonly #mayRefuseWithoutFailure: boolean;
+  /** By origin. */
   #endpoints = new Map<string, Endpoint>();
+  /** In the order of the list. */
   #regions: Region[] = [];
-  /** How often a region went down, and came back. */
   readonly #regionChanges = { down: 0, up: 0 };
   readonly #ejections: Ejections | undefined;
-  /** When a try may go past a circuit again. */
-  #pastAt = -Infinity;
+  #nextBypassAt = -Infinity;
   readonly #discovery: Discovery | undefined;
 
   constructor(settings: HttpClientSettings, options: EndpointsSettings) {
     this.#settings = settings;
     this.#options = options;
-    this.#ejections = options.ejects ? new Ejections() : undefined;
+    this.#ejections = options.ejectsOutliers ? new Ejections() : undefined;
     const { circuitBreaker, perRoute } = settings;
-    this.#keepsByRoute = perRoute.has('circuitBreaker') || perRoute.has('adaptiveConcurrency');
+    this.#hasRoutePolicies = perRoute.has('circuitBreaker') || perRoute.has('adaptiveConcurrency');
     const hasOwnRules =
       circuitBreaker !== false && (circuitBreaker.trip !== undefined || circuitBreaker.classify !== undefined);
-    this.#mayRefuseUnseen = hasOwnRules || settings.adaptiveConcurrency !== false;
+    this.#mayRefuseWithoutFailure = hasOwnRules || settings.adaptiveConcurrency !== false;
     if (circuitBreaker !== false) {
       const { name: _, ...each } = breakerOptions(settings, circuitBreaker);
       const maxKeys = Math.max(1_000, options.targets?.length ?? 0);
       this.#breakers = circuitBreakers({ ...each, maxKeys, idleMs: Infinity });
     }
     const { targets, source } = options;
-    if (targets !== undefined) this.#replace(targets);
-    if (source !== undefined) this.#discovery = new Discovery(source, settings.name, (found) => this.#replace(found));
+    if (targets !== undefined) this.#applyList(targets);
+    if (source !== undefined) this.#discovery = new Discovery(source, settings.name, (list) => this.#applyList(list));
   }
 
-  /** What a call has to wait for: the first answer of the function that knows the endpoints. */
-  prepare(): Promise<void> | undefined {
-    return this.#discovery?.prepare(this.#settings.clock.monotonic());
+  /** A promise of the first list from a function; undefined when there is a list. Triggers the refresh of the list. */
+  ensureList(): Promise<void> | undefined {
+    return this.#discovery?.ensureList(this.#settings.clock.monotonic());
   }
 
-  /** Takes over a list. Endpoints that stay keep their connections and all that is known of them. */
-  #replace(targets: readonly EndpointTarget[]): void {
+  /** Endpoints that stay in the list keep their connections and their history. */
+  #applyList(targets: readonly EndpointTarget[]): void {
     const now = this.#settings.clock.monotonic();
-    const before = this.#endpoints;
-    // One that comes back may have an open circuit.
-    const isSuspect = this.#mayRefuseUnseen || before.size > 0;
+    const previous = this.#endpoints;
+    // An endpoint that comes back to the list may have an open circuit.
+    const needsCheck = this.#mayRefuseWithoutFailure || previous.size > 0;
     const regions = new Map<string, Region>();
     this.#endpoints = new Map();
     for (const target of targets) {
@@ -78,27 +80,24 @@ export class Balancer {
         region.health = this.#regions.find(({ name }) => name === target.region)?.health ?? region.health;
         regions.set(target.region, region);
       }
-      const known = before.get(target.origin);
-      const endpoint = known?.follow(target, region) ?? this.#make(target, region, isSuspect);
-      before.delete(target.origin);
+      const endpoint =
+        previous.get(target.origin)?.update(target, region) ??
+        new Endpoint(target, region, this.#settings, this.#breakers, needsCheck);
+      previous.delete(target.origin);
       this.#endpoints.set(target.origin, endpoint);
     }
     this.#regions = [...regions.values()];
-    for (const gone of before.values()) {
-      gone.isListed = false;
-      void gone.close();
+    for (const removed of previous.values()) {
+      removed.isListed = false;
+      void removed.close();
     }
-    this.#ejections?.relist(this.#endpoints.size);
+    this.#ejections?.onListChange(this.#endpoints.size);
   }
 
-  #make(target: EndpointTarget, region: Region, isSuspect: boolean): Endpoint {
-    return new Endpoint(target, region, this.#settings, this.#breakers, isSuspect);
-  }
-
-  /** What stands for the transports of all endpoints, where a client has one. */
+  /** Represents the transports of all endpoints, where a client without endpoints has its only one. */
   get transport(): Transport {
     return {
-      // Every try has an endpoint, and goes through the transport of that.
+      // Never used: every attempt goes through the transport of its endpoint.
       dispatcher: undefined as never,
       elsewhere: undefined,
       describe: () => this.describe(),
@@ -107,97 +106,99 @@ export class Balancer {
     };
   }
 
-  /** What the policies are told of a call: its way through the endpoints. */
-  guide({ execution, repeatable, subject }: PreparedRequest, log: AttemptLog): ExecuteOptions {
-    log.route = new Route(this, repeatable, this.#keepsByRoute ? subject.route : undefined);
+  /** The execute options of a call, with its router. */
+  executeOptions({ execution, repeatable, subject }: PreparedRequest, log: AttemptLog): ExecuteOptions {
+    log.route = new AttemptRouter(this, repeatable, this.#hasRoutePolicies ? subject.route : undefined);
     return { ...execution, route: log.route };
   }
 
-  /** Where the next try of a call goes. */
-  pick(route: Route): Endpoint {
-    const { tried, repeatable, name } = route;
+  /** Picks the endpoint of the next attempt of a call. */
+  pick(router: AttemptRouter): Endpoint {
+    const { attempted, isRepeatable, route } = router;
     const { clock, random } = this.#settings;
     const now = clock.monotonic();
     for (const region of this.#regions) {
       if (region.health.kind === 'down') {
-        const probe = tried.length === 0 && probesRegion(region.health, now, repeatable) && random() < PROBE_SHARE;
-        if (!probe) continue;
+        const isProbe = attempted.length === 0 && mayProbe(region.health, now, isRepeatable) && random() < PROBE_SHARE;
+        if (!isProbe) continue;
       }
-      const picked = region.pick(tried, now, random, name);
+      const picked = region.pick(attempted, now, random, route);
       if (picked !== undefined) return picked;
     }
-    // Nothing new is well: one that was tried, then one that refuses by its limit, which says so and costs nobody time, then
-    // one of a region that is down, then whatever there is.
-    const areUp = this.#regions.filter(({ health }) => health.kind === 'up');
+    // Every usable endpoint in a healthy region has been attempted. The next choices, best first: one of those again; one at
+    // its adaptive limit, whose refusal says so and takes no time; one in a region that is down; whatever is left.
+    const healthy = this.#regions.filter(({ health }) => health.kind === 'up');
     const picked =
-      pickIn(areUp, (region) => region.pick([], now, random, name)) ??
-      pickIn(areUp, (region) => region.pick([], now, random, name, true)) ??
-      pickIn(this.#regions, (region) => region.pick(tried, now, random, name)) ??
-      pickIn(this.#regions, (region) => region.pick([], now, random, name)) ??
-      pickIn(this.#regions, (region) => region.pick([], now, random, name, true));
+      firstPicked(healthy, (region) => region.pick([], now, random, route)) ??
+      firstPicked(healthy, (region) => region.pick([], now, random, route, true)) ??
+      firstPicked(this.#regions, (region) => region.pick(attempted, now, random, route)) ??
+      firstPicked(this.#regions, (region) => region.pick([], now, random, route)) ??
+      firstPicked(this.#regions, (region) => region.pick([], now, random, route, true));
     if (picked !== undefined) return picked;
-    const reprieved = this.#ejections?.reprieve(tried, name, random);
-    return reprieved ?? this.#leastLately(route, now);
+    return this.#ejections?.pickEjected(attempted, route, random) ?? this.#pickPastCircuit(router, now);
   }
 
   /**
-   * Circuits stay open for long because there are others. Where none is left, now and then a try goes past one, that of the
-   * endpoint whose last failure is the oldest: of two that are down in turn one is well at any time.
+   * Circuits stay open for long because other endpoints can take the calls. When no endpoint is left, one attempt per interval
+   * bypasses the circuit of the endpoint whose last failure is the oldest: of two that are down in turn, that one is healthy.
    */
-  #leastLately(route: Route, now: number): Endpoint {
-    let least = (this.#regions[0] as Region).endpoints[0] as Endpoint;
-    if (this.#endpoints.size === 1 || now < this.#pastAt) return least;
-    this.#pastAt = now + PAST_CIRCUIT_MS;
-    for (const one of this.#endpoints.values()) if (one.failedAt < least.failedAt) least = one;
-    route.goPast();
-    return least;
+  #pickPastCircuit(router: AttemptRouter, now: number): Endpoint {
+    let oldest = (this.#regions[0] as Region).endpoints[0] as Endpoint;
+    if (this.#endpoints.size === 1 || now < this.#nextBypassAt) return oldest;
+    this.#nextBypassAt = now + BYPASS_INTERVAL_MS;
+    for (const endpoint of this.#endpoints.values()) {
+      if (endpoint.lastFailureAt < oldest.lastFailureAt) oldest = endpoint;
+    }
+    router.bypassCircuit();
+    return oldest;
   }
 
-  /** Whether there is an endpoint that is well and that the call has not tried. */
-  hasOther({ tried, name }: Route): boolean {
+  /** Whether a healthy region has a usable endpoint that the call has not attempted. */
+  hasOtherEndpoint({ attempted, route }: AttemptRouter): boolean {
     const { clock, random } = this.#settings;
     const now = clock.monotonic();
     return this.#regions.some(
-      (region) => region.health.kind === 'up' && region.pick(tried, now, random, name) !== undefined,
+      (region) => region.health.kind === 'up' && region.pick(attempted, now, random, route) !== undefined,
     );
   }
 
-  /** Takes in how a try ended. */
-  ended(endpoint: Endpoint, { status, durationMs }: HttpAttempt, verdict: Verdict, now: number): void {
-    const { place, region } = endpoint;
-    region.load.ended(place);
+  recordEnd(endpoint: Endpoint, { status, durationMs }: HttpAttempt, verdict: Verdict, now: number): void {
+    const { index, region } = endpoint;
+    region.load.recordEnd(index);
     if (!endpoint.isListed) {
       void endpoint.close();
       return;
     }
     if (verdict === 'neutral') {
-      // It is well, but refusing fast must not attract calls.
-      if (status === 429) region.load.failed(place, durationMs, now);
-      else region.load.tookAtLeast(place, durationMs, now);
+      // A 429 is no sign of a failure, but refusing fast must not attract calls.
+      if (status === 429) region.load.recordFailure(index, durationMs, now);
+      else region.load.recordMinLatency(index, durationMs, now);
       return;
     }
-    const failed = verdict === 'failure';
+    const isFailure = verdict === 'failure';
     endpoint.calls++;
-    if (failed) {
+    if (isFailure) {
       endpoint.failures++;
       endpoint.consecutiveFailures++;
-      endpoint.failedAt = now;
-      region.load.failed(place, durationMs, now);
+      endpoint.lastFailureAt = now;
+      region.load.recordFailure(index, durationMs, now);
     } else {
       endpoint.consecutiveFailures = 0;
-      region.load.succeeded(place, durationMs, now);
+      region.load.recordLatency(index, durationMs, now);
     }
     const { kind } = region.health;
-    region.record(failed, now);
+    region.recordEnd(isFailure, now);
     if (region.health.kind !== kind) this.#regionChanges[region.health.kind]++;
-    this.#ejections?.record(endpoint, failed, this.#endpoints.size, now);
+    this.#ejections?.recordEnd(endpoint, isFailure, this.#endpoints.size, now);
   }
 
   describe(): string {
     const { size } = this.#endpoints;
     const regions = this.#regions.map(({ name }) => name).filter((name) => name !== '');
     const how = `${size} endpoints${regions.length > 0 ? ` in ${regions.join(', then ')}` : ''}`;
-    const ejection = this.#options.ejects ? `; outliers are ejected, ${mostEjected(size)} at a time at most` : '';
+    const ejection = this.#options.ejectsOutliers
+      ? `; outliers are ejected, ${maxEjected(size)} at a time at most`
+      : '';
     return `endpoints: ${size === 0 ? 'asked for when the first call comes' : how}; the better of two drawn by weight${ejection}`;
   }
 
@@ -209,11 +210,12 @@ export class Balancer {
   /** In the order of the list. */
   regions(): RegionStats[] {
     const now = this.#settings.clock.monotonic();
-    const active = this.#regions.find(({ health }) => health.kind === 'up');
+    const healthy = this.#regions.filter(({ health }) => health.kind === 'up');
+    const active = healthy.find((region) => region.hasEndpointInUse(now)) ?? healthy[0];
     return this.#regions.map((region) => region.stats(region === active, now));
   }
 
-  /** What happened to endpoints and regions, those included that are in the list no more. */
+  /** Includes endpoints and regions that have left the list. */
   balancing(): BalancingStats {
     return {
       ejections: { ...(this.#ejections?.counts ?? NO_EJECTIONS) },
@@ -227,8 +229,7 @@ export class Balancer {
   }
 }
 
-/** The first that is found. */
-function pickIn(regions: readonly Region[], pick: (region: Region) => Endpoint | undefined): Endpoint | undefined {
+function firstPicked(regions: readonly Region[], pick: (region: Region) => Endpoint | undefined): Endpoint | undefined {
   for (const region of regions) {
     const picked = pick(region);
     if (picked !== undefined) return picked;

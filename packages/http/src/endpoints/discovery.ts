@@ -1,67 +1,65 @@
 import { runDetached } from '@macadam/core';
 import { parseEndpoints, type EndpointsSettings, type EndpointTarget } from './options.ts';
 
-/** A list is asked for again after this. */
-const REFRESH_MS = 30_000;
+type EndpointsSource = Exclude<EndpointsSettings['source'], undefined>;
 
-/** Asks the function that knows the endpoints, when a call comes by and the last time is long ago. */
+const REFRESH_INTERVAL_MS = 30_000;
+
+/** Keeps the list of endpoints from the caller's function up to date. There is no timer: calls trigger the refresh. */
 export class Discovery {
-  readonly #source: Exclude<EndpointsSettings['source'], undefined>;
-  /** Of the client. */
-  readonly #name: string;
-  readonly #found: (targets: readonly EndpointTarget[]) => void;
+  readonly #source: EndpointsSource;
+  readonly #clientName: string;
+  readonly #onList: (targets: readonly EndpointTarget[]) => void;
   #hasList = false;
   #refreshAt = -Infinity;
   #refreshing: Promise<void> | undefined;
-  /** How often was asked for a list, and which of these times the present one answers. */
-  #asked = 0;
-  #answered = 0;
-  /** Whether was told that the present list could not be renewed. */
-  #warned = false;
+  /** The number of refreshes begun, and which of them the current list is from. */
+  #begunRefreshes = 0;
+  #appliedRefresh = 0;
+  /** Whether a warning says that the current list could not be refreshed. */
+  #hasWarned = false;
 
-  constructor(
-    source: Exclude<EndpointsSettings['source'], undefined>,
-    name: string,
-    found: (targets: readonly EndpointTarget[]) => void,
-  ) {
+  constructor(source: EndpointsSource, clientName: string, onList: (targets: readonly EndpointTarget[]) => void) {
     this.#source = source;
-    this.#name = name;
-    this.#found = found;
+    this.#clientName = clientName;
+    this.#onList = onList;
   }
 
-  /** What a call has to wait for: the first answer. */
-  prepare(now: number): Promise<void> | undefined {
+  /** Begins a refresh if one is due. Returns a promise of the first list; undefined when there is a list. */
+  ensureList(now: number): Promise<void> | undefined {
     if (now >= this.#refreshAt) {
-      // From when it is asked, since an answer may never come.
-      this.#refreshAt = now + REFRESH_MS;
-      this.#refreshing = this.#refresh(++this.#asked);
-      // A list that cannot be renewed is better than none; the first one is waited for, and then its failure is told.
+      // Counts from the beginning of the refresh, since the promise of the function may never settle.
+      this.#refreshAt = now + REFRESH_INTERVAL_MS;
+      this.#refreshing = this.#refresh(++this.#begunRefreshes);
+      // A failed refresh leaves the current list in use. Without a list, the returned promise rejects for its caller.
       this.#refreshing.catch(() => {});
     }
     return this.#hasList ? undefined : this.#refreshing;
   }
 
-  async #refresh(asked: number): Promise<void> {
+  async #refresh(number: number): Promise<void> {
     try {
       const targets = parseEndpoints(await runDetached(this.#source), 'createHttpClient.endpoints()');
-      // One that came so late that a later one was there before is old.
-      if (asked < this.#answered) return;
-      this.#answered = asked;
-      this.#warned = false;
+      // A later refresh has finished before this one.
+      if (number < this.#appliedRefresh) return;
+      this.#appliedRefresh = number;
+      this.#hasWarned = false;
       this.#hasList = true;
-      this.#found(targets);
+      this.#onList(targets);
     } catch (error) {
       if (this.#hasList) this.#warn(error);
-      else if (asked === this.#asked) this.#refreshAt = -Infinity;
+      else if (number === this.#begunRefreshes) this.#refreshAt = -Infinity;
       throw error;
     }
   }
 
-  /** Nobody waits for a later list, so that nobody would learn that none comes any more. */
+  /** Once a list is in use, no call waits for a refresh, so its failure would go unnoticed. */
   #warn(error: unknown): void {
-    if (this.#warned) return;
-    this.#warned = true;
-    const why = error instanceof Error ? error.message : String(error);
-    process.emitWarning(`endpoints() of the client "${this.#name}" failed, and its last list stays in use: ${why}`);
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    process.emitWarning(
+      `endpoints() of the client "${this.#clientName}" failed, and its last list stays in use: ${reason}`,
+    );
   }
 }

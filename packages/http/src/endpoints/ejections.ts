@@ -1,77 +1,79 @@
 import type { Random } from '@macadam/core';
 import type { Endpoint } from './endpoint.ts';
-import { CONSECUTIVE_FAILURES, INTERVAL_MS, mostEjected, outliersOf, type EjectionReason } from './outliers.ts';
+import { CONSECUTIVE_FAILURES, findOutliers, INTERVAL_MS, maxEjected, type EjectionReason } from './outliers.ts';
 
-/** Of the ejected so many are looked at for one to send a call to after all. */
-const MOST_REPRIEVED = 16;
+/** How many ejected endpoints are checked when only an ejected one can take an attempt. */
+const MAX_CHECKED = 16;
 
-/** The counts of who ejects none. */
 export const NO_EJECTIONS: Readonly<Record<EjectionReason, number>> = {
   consecutiveFailures: 0,
   failureRate: 0,
   successRate: 0,
 };
 
-/** Which endpoints are left alone for a while, since they fail far more than the others. There is no timer and no scan. */
+/**
+ * Ejects endpoints that fail far more often than the others. There is no timer: the end of an attempt triggers what is due.
+ * Only endpoints that had attempts are looked at, not the whole list.
+ */
 export class Ejections {
-  /** Had calls in this interval. */
+  /** Endpoints with attempts in the current interval. */
   #active: Endpoint[] = [];
   #intervalEndsAt = -Infinity;
   #ejected: Endpoint[] = [];
-  /** How often there was one, by reason. */
+  /** The number of ejections so far, by reason. */
   readonly counts: Record<EjectionReason, number> = { ...NO_EJECTIONS };
 
-  /** Takes in how a try at one of `size` endpoints ended. */
-  record(endpoint: Endpoint, failed: boolean, size: number, now: number): void {
+  /** Records the end of an attempt at one of `size` endpoints. */
+  recordEnd(endpoint: Endpoint, isFailure: boolean, size: number, now: number): void {
     if (endpoint.intervalCalls++ === 0) this.#active.push(endpoint);
-    if (failed) endpoint.intervalFailures++;
+    if (isFailure) endpoint.intervalFailures++;
     if (endpoint.consecutiveFailures >= CONSECUTIVE_FAILURES) {
       this.#eject(endpoint, 'consecutiveFailures', size, now);
     }
-    if (now >= this.#intervalEndsAt) this.#sweep(size, now);
+    if (now >= this.#intervalEndsAt) this.#endInterval(size, now);
   }
 
-  /** Where all others would refuse a call, one that was ejected and would not. */
-  reprieve(tried: readonly Endpoint[], route: string | undefined, random: Random): Endpoint | undefined {
+  /** An ejected endpoint whose circuit admits an attempt, for when no other endpoint would; preferably one not attempted yet. */
+  pickEjected(attempted: readonly Endpoint[], route: string | undefined, random: Random): Endpoint | undefined {
     const { length } = this.#ejected;
-    const from = Math.floor(random() * length);
+    const start = Math.floor(random() * length);
     let found: Endpoint | undefined;
-    for (let i = 0; i < Math.min(length, MOST_REPRIEVED); i++) {
-      const one = this.#ejected[(from + i) % length] as Endpoint;
-      if (!one.admits(route)) continue;
-      if (!tried.includes(one)) return one;
-      found = one;
+    for (let i = 0; i < Math.min(length, MAX_CHECKED); i++) {
+      const endpoint = this.#ejected[(start + i) % length] as Endpoint;
+      if (!endpoint.admits(route)) continue;
+      if (!attempted.includes(endpoint)) return endpoint;
+      found = endpoint;
     }
     return found;
   }
 
-  /** Lets go of those that are in the list no more, and of some where too many of those in it would be ejected. */
-  relist(size: number): void {
+  /** Forgets endpoints that have left the list, and ends ejections above the maximum for the new `size`. */
+  onListChange(size: number): void {
     this.#active = this.#active.filter(({ isListed }) => isListed);
     const ejected = this.#ejected.filter(({ isListed }) => isListed);
-    // The one whose time is over first has been left alone for the longest.
-    ejected.sort((one, other) => other.ejectedUntil - one.ejectedUntil);
-    this.#ejected = ejected.slice(0, mostEjected(size));
-    for (const one of ejected.slice(mostEjected(size))) one.ejectedUntil = -Infinity;
+    // Those with the least time left come back.
+    ejected.sort((a, b) => b.ejectedUntil - a.ejectedUntil);
+    this.#ejected = ejected.slice(0, maxEjected(size));
+    for (const endpoint of ejected.slice(maxEjected(size))) endpoint.ejectedUntil = -Infinity;
   }
 
   #eject(endpoint: Endpoint, reason: EjectionReason, size: number, now: number): void {
     if (now < endpoint.ejectedUntil) return;
     this.#ejected = this.#ejected.filter(({ ejectedUntil }) => now < ejectedUntil);
-    if (this.#ejected.length >= mostEjected(size)) return;
+    if (this.#ejected.length >= maxEjected(size)) return;
     endpoint.eject(reason, now);
     this.counts[reason]++;
     this.#ejected.push(endpoint);
   }
 
-  /** Compares the endpoints that were called in the last interval. */
-  #sweep(size: number, now: number): void {
+  /** Compares the endpoints with attempts in the interval, and begins the next one. */
+  #endInterval(size: number, now: number): void {
     const counts = this.#active.map(({ intervalCalls, intervalFailures }) => ({
       calls: intervalCalls,
       failures: intervalFailures,
     }));
-    // The first interval has only just begun.
-    const outliers = this.#intervalEndsAt === -Infinity ? [] : outliersOf(counts);
+    // The very first attempt only begins an interval.
+    const outliers = this.#intervalEndsAt === -Infinity ? [] : findOutliers(counts);
     for (const [i, reason] of outliers) this.#eject(this.#active[i] as Endpoint, reason, size, now);
     for (const endpoint of this.#active) endpoint.intervalCalls = endpoint.intervalFailures = 0;
     this.#active = [];

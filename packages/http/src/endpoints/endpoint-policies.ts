@@ -8,89 +8,104 @@ import {
 } from '@macadam/resilience';
 import type { HttpClientSettings } from '../settings.ts';
 
-/** As many routes of one endpoint are remembered. */
-const MOST_ROUTES = 1_000;
-/** Of several circuits the state of the worst is told. */
-const WORST_FIRST = ['isolated', 'open', 'halfOpen', 'closed'] as const;
+/** The policies of at most this many routes are kept per endpoint; the least recently used are evicted. */
+const MAX_ROUTES = 1_000;
+/** `stats()` shows the worst of several circuits. */
+const WORST_STATE_FIRST = ['isolated', 'open', 'halfOpen', 'closed'] as const;
 
-/** What guards the tries that go to one endpoint, all of them or those of one route. */
-interface Guard {
+/** What adaptiveConcurrency() returns. `hasRoom` is in no public type: it spares an object of `stats()` for each choice. */
+type Limiter = Policy & { readonly hasRoom: boolean };
+
+/** The policies of the attempts at one endpoint, for all routes or for one. */
+interface AttemptPolicies {
   readonly breaker: CircuitBreaker | undefined;
-  readonly limit: Policy | undefined;
-  /** Both. */
-  readonly policy: Policy | undefined;
+  readonly limiter: Limiter | undefined;
+  /** Both, as one policy; undefined without either. */
+  readonly combined: Policy | undefined;
 }
 
-/** The circuit breaker and the adaptive limit of one endpoint; made when first needed, and by route where that is asked for. */
+/** The circuit breaker and the adaptive limit of one endpoint, per route where configured. They are made when first needed. */
 export class EndpointPolicies {
   readonly #settings: HttpClientSettings;
   readonly #breakers: CircuitBreakers | undefined;
-  /** Where nothing is kept by route there is one, under no name. */
-  #only: Guard | undefined = undefined;
-  #byRoute: RecencyMap<string, Guard> | undefined = undefined;
-  #sharedLimit: Policy | undefined = undefined;
+  /** The policies of all routes, when none is kept by route. */
+  #shared: AttemptPolicies | undefined = undefined;
+  #byRoute: RecencyMap<string, AttemptPolicies> | undefined = undefined;
+  /** The limit of all routes, when only circuits are kept by route. */
+  #sharedLimiter: Limiter | undefined = undefined;
 
   constructor(settings: HttpClientSettings, breakers: CircuitBreakers | undefined) {
     this.#settings = settings;
     this.#breakers = breakers;
   }
 
-  /** What a try of `route` goes through; undefined for nothing. */
-  of(authority: string, route: string | undefined): Policy | undefined {
-    return this.#guard(authority, route).policy;
+  /** The policy of an attempt for `route`; undefined without any. */
+  policyFor(authority: string, route: string | undefined): Policy | undefined {
+    return this.#policiesFor(authority, route).combined;
   }
 
-  /** What a try that goes past the circuit goes through. */
-  limitOf(authority: string, route: string | undefined): Policy | undefined {
-    return this.#guard(authority, route).limit;
+  /** The policy of an attempt that bypasses the circuit. */
+  limiterFor(authority: string, route: string | undefined): Policy | undefined {
+    return this.#policiesFor(authority, route).limiter;
   }
 
-  /** Lets probes through now, and not only when the circuit has been open for long enough. */
+  /** Lets probes through at once, before the circuit has been open for its full time. */
   halfOpen(authority: string, route: string | undefined): void {
-    this.#guard(authority, route).breaker?.halfOpen();
+    this.#policiesFor(authority, route).breaker?.halfOpen();
   }
 
-  /** Whether the circuit would let a try of `route` through. */
+  /** Whether the circuit admits an attempt for `route`. */
   admits(authority: string, route: string | undefined): boolean {
-    return this.#guard(authority, route).breaker?.admits !== false;
+    return this.#policiesFor(authority, route).breaker?.admits !== false;
   }
 
-  /** Whether the adaptive limit has room for one more try of `route`. */
+  /** Whether the adaptive limit admits one more attempt for `route`. */
   hasRoom(authority: string, route: string | undefined): boolean {
-    const stats = this.#guard(authority, route).limit?.stats();
-    return stats === undefined || Number(stats['inFlight']) < Number(stats['limit']);
+    return this.#policiesFor(authority, route).limiter?.hasRoom !== false;
   }
 
-  #guard(authority: string, route: string | undefined): Guard {
-    if (route === undefined) return (this.#only ??= this.#make(authority, undefined));
+  /** The state of the circuit, the worst of several; undefined without one. */
+  get circuitState(): string | undefined {
+    const states = new Set(this.#circuits().map((breaker) => breaker?.state));
+    return WORST_STATE_FIRST.find((state) => states.has(state));
+  }
+
+  /** Whether the circuit of all routes is open. False where each route has its own, since others may be closed. */
+  get isOpenForAllRoutes(): boolean {
+    const isPerRoute = this.#settings.perRoute.has('circuitBreaker');
+    return !isPerRoute && this.#circuits().some((breaker) => breaker?.admits === false);
+  }
+
+  #circuits(): (CircuitBreaker | undefined)[] {
+    if (this.#byRoute === undefined) return [this.#shared?.breaker];
+    return Array.from(this.#byRoute, ([, { breaker }]) => breaker);
+  }
+
+  #policiesFor(authority: string, route: string | undefined): AttemptPolicies {
+    if (route === undefined) return (this.#shared ??= this.#create(authority, undefined));
     this.#byRoute ??= new RecencyMap();
-    let guard = this.#byRoute.get(route);
-    if (guard === undefined) {
-      if (this.#byRoute.size >= MOST_ROUTES) this.#byRoute.deleteOldest();
-      guard = this.#make(authority, route);
-      this.#byRoute.set(route, guard);
+    let policies = this.#byRoute.get(route);
+    if (policies === undefined) {
+      if (this.#byRoute.size >= MAX_ROUTES) this.#byRoute.deleteOldest();
+      policies = this.#create(authority, route);
+      this.#byRoute.set(route, policies);
     }
-    return guard;
+    return policies;
   }
 
-  /** The state of its circuit, of several the worst; undefined without one. */
-  get circuit(): string | undefined {
-    const guards = this.#byRoute === undefined ? [this.#only] : Array.from(this.#byRoute, ([, guard]) => guard);
-    const states = new Set(guards.map((guard) => guard?.breaker?.state));
-    return WORST_FIRST.find((state) => states.has(state));
-  }
-
-  #make(authority: string, route: string | undefined): Guard {
+  #create(authority: string, route: string | undefined): AttemptPolicies {
     const { perRoute } = this.#settings;
-    const own = route !== undefined && perRoute.has('circuitBreaker') ? `${authority} ${route}` : authority;
-    const breaker = this.#breakers?.for(own);
-    const limit = perRoute.has('adaptiveConcurrency') ? this.#makeLimit() : (this.#sharedLimit ??= this.#makeLimit());
-    const both = [breaker, limit].filter((policy) => policy !== undefined);
-    return { breaker, limit, policy: both.length > 1 ? pipeline(...both) : both[0] };
+    const breakerKey = route !== undefined && perRoute.has('circuitBreaker') ? `${authority} ${route}` : authority;
+    const breaker = this.#breakers?.for(breakerKey);
+    const limiter = perRoute.has('adaptiveConcurrency')
+      ? this.#createLimiter()
+      : (this.#sharedLimiter ??= this.#createLimiter());
+    const both = [breaker, limiter].filter((policy) => policy !== undefined);
+    return { breaker, limiter, combined: both.length > 1 ? pipeline(...both) : both[0] };
   }
 
-  #makeLimit(): Policy | undefined {
-    const { adaptiveConcurrency: limit, clock } = this.#settings;
-    return limit === false ? undefined : adaptiveConcurrency({ ...limit, clock });
+  #createLimiter(): Limiter | undefined {
+    const { adaptiveConcurrency: options, clock } = this.#settings;
+    return options === false ? undefined : (adaptiveConcurrency({ ...options, clock }) as Limiter);
   }
 }

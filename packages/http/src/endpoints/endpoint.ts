@@ -4,7 +4,7 @@ import type { HttpClientSettings } from '../settings.ts';
 import { createTransport } from '../transport/transport.ts';
 import { EndpointPolicies } from './endpoint-policies.ts';
 import type { EndpointTarget } from './options.ts';
-import { ejectionMs, timesEjected, type EjectionReason } from './outliers.ts';
+import { ejectionDurationMs, ejectionMultiplier, type EjectionReason } from './outliers.ts';
 import type { Region } from './region.ts';
 
 /** The state of one endpoint. */
@@ -37,50 +37,51 @@ export interface EndpointStats {
   readonly circuit: string | undefined;
 }
 
-/** One place a service is at: its connections, its policies, and what its answers were like. Made when first needed. */
+/** One endpoint: its connections, its policies and its counters. Connections and policies are made when first needed. */
 export class Endpoint {
   target: EndpointTarget;
   region: Region;
-  /** Where it stands in the list of its region, and in the table of loads. */
-  place: number;
+  /** Its index in the list and in the load table of its region. */
+  index: number;
   readonly #settings: HttpClientSettings;
   readonly #policies: EndpointPolicies;
-  /** The one of all routes, where nothing is kept by route. */
+  /** The policy of all routes, when none is kept by route. */
   #policy: Policy | undefined = undefined;
   calls = 0;
   failures = 0;
   consecutiveFailures = 0;
-  failedAt: number = -Infinity;
+  lastFailureAt: number = -Infinity;
+  /** Counts of the current interval of outlier detection. */
   intervalCalls = 0;
   intervalFailures = 0;
   ejectedUntil: number = -Infinity;
-  /** Forgiven one by one while it is not ejected. */
-  #timesEjected = 0;
+  /** How many times the base duration the last ejection took. */
+  #ejectionMultiplier = 0;
   #ejections = 0;
   #ejectionReason: EjectionReason | undefined = undefined;
-  /** Whether it is in the list still. */
+  /** False once the list no longer contains it; attempts may still be in flight. */
   isListed = true;
   #transport: Transport | undefined = undefined;
 
-  /** @param isSuspect - whether it may be out of use from the first, or without a failure of its own */
+  /** @param needsCheck - whether it may be unusable from the start, or without a failure that is recorded here */
   constructor(
     target: EndpointTarget,
     region: Region,
     settings: HttpClientSettings,
     breakers: CircuitBreakers | undefined,
-    isSuspect: boolean,
+    needsCheck: boolean,
   ) {
     this.target = target;
     this.region = region;
-    this.place = region.add(this, isSuspect);
+    this.index = region.add(this, needsCheck);
     this.#settings = settings;
     this.#policies = new EndpointPolicies(settings, breakers);
   }
 
-  /** Takes over what a new list says of it, which may be another weight or region. */
-  follow(target: EndpointTarget, region: Region): this {
+  /** Applies a new list, in which its weight, zone or region may differ. */
+  update(target: EndpointTarget, region: Region): this {
     this.target = target;
-    this.place = region.take(this);
+    this.index = region.adopt(this);
     this.region = region;
     return this;
   }
@@ -89,29 +90,34 @@ export class Endpoint {
     return (this.#transport ??= createTransport(this.target.origin, this.#settings));
   }
 
-  /** Its circuit breaker and its adaptive limit, those of `route` where they are kept by route. */
+  /** The circuit breaker and the adaptive limit, those of `route` where they are kept by route. */
   policyFor(route: string | undefined): Policy | undefined {
-    if (route !== undefined) return this.#policies.of(this.target.authority, route);
-    return (this.#policy ??= this.#policies.of(this.target.authority, undefined));
+    if (route !== undefined) return this.#policies.policyFor(this.target.authority, route);
+    return (this.#policy ??= this.#policies.policyFor(this.target.authority, undefined));
   }
 
-  /** Its adaptive limit alone. */
-  limitFor(route: string | undefined): Policy | undefined {
-    return this.#policies.limitOf(this.target.authority, route);
+  /** The adaptive limit alone. */
+  limiterFor(route: string | undefined): Policy | undefined {
+    return this.#policies.limiterFor(this.target.authority, route);
   }
 
-  /** It has answered a try that its circuit would not have let through. */
-  foundWell(route: string | undefined): void {
+  /** Called after a successful attempt that bypassed the open circuit: probes may follow at once. */
+  halfOpenCircuit(route: string | undefined): void {
     this.#policies.halfOpen(this.target.authority, route);
   }
 
-  /** Whether neither an ejection nor the circuit that a try of `route` goes through speaks against it, nor, unless `evenFull`, its limit. */
-  usable(now: number, route?: string, evenFull = false): boolean {
+  /** Whether it is not ejected, its circuit admits an attempt and, unless `ignoreLimit`, so does its adaptive limit. */
+  isUsable(now: number, route?: string, ignoreLimit = false): boolean {
     if (now < this.ejectedUntil || !this.admits(route)) return false;
-    return evenFull || this.#policies.hasRoom(this.target.authority, route);
+    return ignoreLimit || this.#policies.hasRoom(this.target.authority, route);
   }
 
-  /** Whether the circuit that a try of `route` goes through would let it pass. */
+  /** Whether it is not ejected and its circuit admits attempts, at least for some routes. */
+  isInUse(now: number): boolean {
+    return now >= this.ejectedUntil && !this.#policies.isOpenForAllRoutes;
+  }
+
+  /** Whether the circuit for `route` admits an attempt. */
   admits(route: string | undefined): boolean {
     return this.#policies.admits(this.target.authority, route);
   }
@@ -119,8 +125,8 @@ export class Endpoint {
   eject(reason: EjectionReason, now: number): void {
     this.#ejections++;
     this.#ejectionReason = reason;
-    this.#timesEjected = timesEjected(this.#timesEjected, this.ejectedUntil, now);
-    this.ejectedUntil = now + ejectionMs(this.#timesEjected);
+    this.#ejectionMultiplier = ejectionMultiplier(this.#ejectionMultiplier, this.ejectedUntil, now);
+    this.ejectedUntil = now + ejectionDurationMs(this.#ejectionMultiplier);
     this.consecutiveFailures = 0;
   }
 
@@ -132,19 +138,19 @@ export class Endpoint {
       region: region === '' ? undefined : region,
       zone,
       weight,
-      inFlight: load.inFlight(this.place),
+      inFlight: load.inFlight(this.index),
       calls: this.calls,
       failures: this.failures,
-      latencyMs: Math.round(load.latencyMs(this.place, now) * 1_000) / 1_000,
+      latencyMs: Math.round(load.latencyMs(this.index, now) * 1_000) / 1_000,
       ejected: now < this.ejectedUntil,
       ejections: this.#ejections,
       ejectionReason: this.#ejectionReason,
       ejectionLeftMs: Math.max(0, this.ejectedUntil - now),
-      circuit: this.#policies.circuit,
+      circuit: this.#policies.circuitState,
     };
   }
 
-  /** Lets what is in flight end, then closes its connections. What is sent there nevertheless makes new ones. */
+  /** Lets requests in flight end, then closes its connections. A later request opens new ones. */
   async close(): Promise<void> {
     const transport = this.#transport;
     this.#transport = undefined;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LoadTable } from './load-table.ts';
 
-/** The place in question is the second. */
+/** The index of the endpoint under test: the second, so that a mix-up with the first shows. */
 const AT = 1;
 
 function table(): LoadTable {
@@ -12,69 +12,69 @@ function table(): LoadTable {
   return load;
 }
 
-test('a latency jumps to a peak, and comes down slowly', () => {
+test('the latency jumps to a peak and decays slowly', () => {
   const load = table();
   expect(load.latencyMs(AT, 0)).toBe(0);
-  load.succeeded(AT, 10, 1_000);
-  load.succeeded(AT, 100, 1_000);
+  load.recordLatency(AT, 10, 1_000);
+  load.recordLatency(AT, 100, 1_000);
   expect(load.latencyMs(AT, 1_000)).toBe(100);
-  load.succeeded(AT, 10, 1_001);
+  load.recordLatency(AT, 10, 1_001);
   expect(load.latencyMs(AT, 1_001)).toBeGreaterThan(99);
-  load.succeeded(AT, 10, 11_001);
+  load.recordLatency(AT, 10, 11_001);
   expect(load.latencyMs(AT, 11_001)).toBeCloseTo(100 * Math.exp(-1) + 10 * (1 - Math.exp(-1)), 0);
   expect(load.latencyMs(AT, 1_000_000)).toBeLessThan(0.001);
 });
 
-test('one that has never failed is no suspect, unless it is said to be one from the first', () => {
+test('an endpoint needs a check once it has failed, or from the start when it was added so', () => {
   const load = table();
   load.add(true);
-  load.succeeded(AT, 10, 0);
-  expect([load.isSuspect(AT), load.isSuspect(2)]).toEqual([false, true]);
-  load.failed(AT, 10, 0);
-  load.succeeded(AT, 10, 0);
-  expect([load.isSuspect(0), load.isSuspect(AT)]).toEqual([false, true]);
+  load.recordLatency(AT, 10, 0);
+  expect([load.needsCheck(AT), load.needsCheck(2)]).toEqual([false, true]);
+  load.recordFailure(AT, 10, 0);
+  load.recordLatency(AT, 10, 0);
+  expect([load.needsCheck(0), load.needsCheck(AT)]).toEqual([false, true]);
 });
 
-test('where calls wait and nothing is heard, one more may take as long as any', () => {
+test('the expected latency is the maximum while attempts are in flight and none has ended for 30 s', () => {
   const load = table();
   expect(load.expectedMs(AT, 0)).toBe(0);
-  load.began(AT);
+  load.recordStart(AT);
   expect(load.expectedMs(AT, 0)).toBe(30_000);
-  load.succeeded(AT, 10, 1_000);
+  load.recordLatency(AT, 10, 1_000);
   expect(load.expectedMs(AT, 1_000)).toBe(10);
   expect(load.expectedMs(AT, 30_999)).toBeLessThan(1);
   expect(load.expectedMs(AT, 31_000)).toBe(30_000);
-  load.ended(AT);
+  load.recordEnd(AT);
   expect(load.expectedMs(AT, 31_000)).toBeLessThan(1);
 });
 
-test('failing fast looks slow', () => {
+test('fast failures raise the latency, up to a maximum', () => {
   const load = table();
-  load.succeeded(AT, 10, 0);
-  load.failed(AT, 1, 0);
+  load.recordLatency(AT, 10, 0);
+  load.recordFailure(AT, 1, 0);
   expect(load.latencyMs(AT, 0)).toBe(100);
-  load.failed(AT, 1, 0);
+  load.recordFailure(AT, 1, 0);
   expect(load.latencyMs(AT, 0)).toBe(400);
-  for (let i = 0; i < 20; i++) load.failed(AT, 1, 0);
+  for (let i = 0; i < 20; i++) load.recordFailure(AT, 1, 0);
   expect(load.latencyMs(AT, 0)).toBe(30_000);
 });
 
-test('an endpoint takes what is known of it along, and its neighbours keep theirs', () => {
+test('an endpoint keeps its numbers in another table, without changing its neighbours', () => {
   const load = table();
-  load.began(AT);
-  load.failed(AT, 500, 0);
+  load.recordStart(AT);
+  load.recordFailure(AT, 500, 0);
   const next = new LoadTable();
-  next.take(load, AT);
+  next.addFrom(load, AT);
   next.add(false);
-  expect([next.inFlight(0), next.isSuspect(0), next.latencyMs(0, 0)]).toEqual([1, true, 500]);
-  next.ended(0);
+  expect([next.inFlight(0), next.needsCheck(0), next.latencyMs(0, 0)]).toEqual([1, true, 500]);
+  next.recordEnd(0);
   expect([next.inFlight(0), load.inFlight(AT), next.inFlight(1), load.inFlight(0)]).toEqual([0, 1, 0, 0]);
 });
 
-test('whatever happens, each endpoint has what happened to it and to no other, wherever it is moved to', () => {
+test('property: the numbers of each endpoint depend on its own events only, wherever it is moved', () => {
   const event = fc.record({
     at: fc.nat({ max: 4 }),
-    what: fc.constantFrom('began', 'ended', 'succeeded', 'failed'),
+    what: fc.constantFrom('recordStart', 'recordEnd', 'recordLatency', 'recordFailure'),
     ms: fc.nat({ max: 40_000 }),
     afterMs: fc.nat({ max: 20_000 }),
   });
@@ -90,14 +90,14 @@ test('whatever happens, each endpoint has what happened to it and to no other, w
       for (const step of steps) {
         if (Array.isArray(step)) {
           const next = new LoadTable();
-          for (const i of step) next.take(load, places[i] as number);
+          for (const i of step) next.addFrom(load, places[i] as number);
           places = places.map((_, i) => step.indexOf(i));
           load = next;
           continue;
         }
         now += step.afterMs;
         const [own, place] = [alone[step.at] as LoadTable, places[step.at] as number];
-        if (step.what === 'began' || step.what === 'ended') {
+        if (step.what === 'recordStart' || step.what === 'recordEnd') {
           own[step.what](0);
           load[step.what](place);
         } else {
@@ -106,9 +106,9 @@ test('whatever happens, each endpoint has what happened to it and to no other, w
         }
         for (const [i, one] of alone.entries()) {
           const at = places[i] as number;
-          expect([load.inFlight(at), load.isSuspect(at), load.latencyMs(at, now), load.expectedMs(at, now)]).toEqual([
+          expect([load.inFlight(at), load.needsCheck(at), load.latencyMs(at, now), load.expectedMs(at, now)]).toEqual([
             one.inFlight(0),
-            one.isSuspect(0),
+            one.needsCheck(0),
             one.latencyMs(0, now),
             one.expectedMs(0, now),
           ]);

@@ -1,94 +1,94 @@
-/** How fast a peak is forgotten: to about a third in this time. Source: Finagle's peak EWMA. */
+/** The time in which a latency peak decays to about a third. Source: Finagle's peak EWMA. */
 const DECAY_MS = 10_000;
-/** A failure counts for at least so much, and four times the present latency: failing fast must not attract calls. */
-const FAILURE_MS = 100;
+/** A failure counts as at least this latency, and as four times the current one: failing fast must not attract calls. */
+const MIN_FAILURE_MS = 100;
 const FAILURE_FACTOR = 4;
-const MOST_MS = 30_000;
+const MAX_LATENCY_MS = 30_000;
 
-/** Where calls wait and nothing was heard for so long, what was known before counts no more. */
+/** When attempts are in flight and none has ended for this long, earlier latencies are ignored. */
 const SILENCE_MS = 3 * DECAY_MS;
 
-/** What is kept of each endpoint. */
+/** The layout of the numbers of one endpoint. */
 const IN_FLIGHT = 0;
-/** Whether it may be out of use, 1 or 0. */
-const SUSPECT = 1;
+/** Whether the endpoint may be unusable: 1 or 0. */
+const NEEDS_CHECK = 1;
 const PEAK_MS = 2;
 const PEAK_AT = 3;
 const SIZE = 4;
 
 /**
- * How busy, how well and how fast the endpoints of a region are, by their places in its list. It is all that choosing
- * between them looks at, and stands in one list of numbers: of thousands of endpoints each call looks at two, and would have
- * to find them far apart in memory otherwise.
+ * The load and latency of the endpoints of a region, by their index in its list. This is all that is read to choose between
+ * two endpoints, so it is one flat list of numbers: of thousands of endpoints each call looks at two, whose objects would be
+ * spread over the memory.
  *
- * The latency believes bad news at once and good news slowly: a moving average that jumps to every peak. It fades while
- * nothing is heard, so that what was slow once is tried again.
+ * The latency is a moving average that jumps to every peak and decays slowly (peak EWMA). It also decays while nothing is
+ * recorded, so that an endpoint that was slow once is used again.
  */
 export class LoadTable {
   readonly #numbers: number[] = [];
 
-  /** Takes in one more endpoint, of which nothing was heard so far. */
-  add(isSuspect: boolean): void {
-    this.#numbers.push(0, Number(isSuspect), 0, -Infinity);
+  /** Appends an endpoint without history. */
+  add(needsCheck: boolean): void {
+    this.#numbers.push(0, Number(needsCheck), 0, -Infinity);
   }
 
-  /** Takes in what another table knows of an endpoint. */
-  take(from: LoadTable, place: number): void {
-    for (let i = 0; i < SIZE; i++) this.#numbers.push(from.#numbers[place * SIZE + i] as number);
+  /** Appends an endpoint with its numbers from another table. */
+  addFrom(table: LoadTable, index: number): void {
+    for (let i = 0; i < SIZE; i++) this.#numbers.push(table.#numbers[index * SIZE + i] as number);
   }
 
-  inFlight(place: number): number {
-    return this.#numbers[place * SIZE + IN_FLIGHT] as number;
+  inFlight(index: number): number {
+    return this.#numbers[index * SIZE + IN_FLIGHT] as number;
   }
 
-  /** Whether to ask the endpoint itself if it can be used; otherwise it can. */
-  isSuspect(place: number): boolean {
-    return this.#numbers[place * SIZE + SUSPECT] === 1;
+  /** Whether the endpoint itself has to be asked if it is usable. False for most: then its object need not be read. */
+  needsCheck(index: number): boolean {
+    return this.#numbers[index * SIZE + NEEDS_CHECK] === 1;
   }
 
-  /** In milliseconds; 0 when nothing is known. */
-  latencyMs(place: number, now: number): number {
-    const at = place * SIZE;
+  /** The moving average; 0 when nothing is known. */
+  latencyMs(index: number, now: number): number {
+    const at = index * SIZE;
     const peakMs = this.#numbers[at + PEAK_MS] as number;
     return peakMs === 0 ? 0 : peakMs * Math.exp(((this.#numbers[at + PEAK_AT] as number) - now) / DECAY_MS);
   }
 
   /**
-   * How long one more call may take, in milliseconds: where calls wait and nothing is heard, as long as any. Otherwise one
-   * that is new, or was idle for long, would look fastest until it has answered, and draw every caller if it never does.
-   * Source: the penalty in Finagle's peak EWMA.
+   * The expected latency of one more attempt. The maximum while attempts are in flight and none has ended for long: otherwise
+   * an endpoint that is new, or was idle for long, would look fastest until it responds, and attract every call if it never
+   * does. Source: the penalty in Finagle's peak EWMA.
    */
-  expectedMs(place: number, now: number): number {
-    const at = place * SIZE;
+  expectedMs(index: number, now: number): number {
+    const at = index * SIZE;
     const isSilent = this.#numbers[at + IN_FLIGHT] !== 0 && now - (this.#numbers[at + PEAK_AT] as number) >= SILENCE_MS;
-    return isSilent ? MOST_MS : this.latencyMs(place, now);
+    return isSilent ? MAX_LATENCY_MS : this.latencyMs(index, now);
   }
 
-  began(place: number): void {
-    (this.#numbers[place * SIZE + IN_FLIGHT] as number)++;
+  recordStart(index: number): void {
+    (this.#numbers[index * SIZE + IN_FLIGHT] as number)++;
   }
 
-  ended(place: number): void {
-    (this.#numbers[place * SIZE + IN_FLIGHT] as number)--;
+  recordEnd(index: number): void {
+    (this.#numbers[index * SIZE + IN_FLIGHT] as number)--;
   }
 
-  /** Nobody waited for the end of a call. One that is known to take as long, or waits in silence, is as before. */
-  tookAtLeast(place: number, durationMs: number, now: number): void {
-    if (durationMs > this.expectedMs(place, now)) this.succeeded(place, durationMs, now);
-  }
-
-  succeeded(place: number, durationMs: number, now: number): void {
+  recordLatency(index: number, durationMs: number, now: number): void {
     const numbers = this.#numbers;
-    const at = place * SIZE;
+    const at = index * SIZE;
     const keep = Math.exp(((numbers[at + PEAK_AT] as number) - now) / DECAY_MS);
-    const faded = (numbers[at + PEAK_MS] as number) * keep;
-    numbers[at + PEAK_MS] = durationMs >= faded ? durationMs : faded + durationMs * (1 - keep);
+    const decayedMs = (numbers[at + PEAK_MS] as number) * keep;
+    numbers[at + PEAK_MS] = durationMs >= decayedMs ? durationMs : decayedMs + durationMs * (1 - keep);
     numbers[at + PEAK_AT] = now;
   }
 
-  failed(place: number, durationMs: number, now: number): void {
-    this.#numbers[place * SIZE + SUSPECT] = 1;
-    const ms = Math.max(durationMs, FAILURE_MS, this.latencyMs(place, now) * FAILURE_FACTOR);
-    this.succeeded(place, Math.min(MOST_MS, ms), now);
+  /** For an attempt that was cancelled after `durationMs`: its latency counts only if it exceeds what is expected anyway. */
+  recordMinLatency(index: number, durationMs: number, now: number): void {
+    if (durationMs > this.expectedMs(index, now)) this.recordLatency(index, durationMs, now);
+  }
+
+  recordFailure(index: number, durationMs: number, now: number): void {
+    this.#numbers[index * SIZE + NEEDS_CHECK] = 1;
+    const penaltyMs = Math.max(durationMs, MIN_FAILURE_MS, this.latencyMs(index, now) * FAILURE_FACTOR);
+    this.recordLatency(index, Math.min(MAX_LATENCY_MS, penaltyMs), now);
   }
 }

@@ -25,12 +25,12 @@ export interface EndpointOptions {
 export type EndpointsOption =
   readonly EndpointOptions[] | (() => readonly EndpointOptions[] | Promise<readonly EndpointOptions[]>);
 
-/** An endpoint, checked and taken apart. */
+/** A validated and parsed endpoint. */
 export interface EndpointTarget {
   readonly origin: string;
   /** Host and port. */
   readonly authority: string;
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly pathPrefix: string;
   readonly weight: number;
   readonly region: string;
@@ -39,23 +39,23 @@ export interface EndpointTarget {
 
 /** Where the endpoints of a client come from. */
 export interface EndpointsSettings {
-  /** Undefined when they are to be asked for. */
+  /** The fixed list; undefined when `source` returns the list. */
   readonly targets: readonly EndpointTarget[] | undefined;
   readonly source: (() => readonly EndpointOptions[] | Promise<readonly EndpointOptions[]>) | undefined;
-  readonly ejects: boolean;
+  readonly ejectsOutliers: boolean;
 }
 
-/** Throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong list: each must name another host. */
+/** Throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong list: no two endpoints may have the same host and port. */
 export function parseEndpoints(list: unknown, path = 'endpoints'): readonly EndpointTarget[] {
   if (!Array.isArray(list) || list.length === 0) throw new OptionsError(path, list, 'a list of one endpoint at least');
   const authorities = new Set<string>();
-  return list.map((one: EndpointOptions, i) => {
-    assertObject(`${path}[${i}]`, one);
-    assertKnownOptions(`${path}[${i}]`, one, ['url', 'weight', 'region', 'zone']);
-    const { url, weight = 1, region = '', zone } = one;
+  return list.map((options: EndpointOptions, i) => {
+    assertObject(`${path}[${i}]`, options);
+    assertKnownOptions(`${path}[${i}]`, options, ['url', 'weight', 'region', 'zone']);
+    const { url, weight = 1, region = '', zone } = options;
     const parsed = parseBaseUrl(url, `${path}[${i}].url`);
     assertNumber(`${path}[${i}].weight`, weight, { above: 0 });
-    if (one.region !== undefined) assertText(`${path}[${i}].region`, region);
+    if (options.region !== undefined) assertText(`${path}[${i}].region`, region);
     if (zone !== undefined) assertText(`${path}[${i}].zone`, zone);
     const { origin } = parsed;
     const authority = authorityOf(parsed);
@@ -73,7 +73,7 @@ export function parseEndpoints(list: unknown, path = 'endpoints'): readonly Endp
   });
 }
 
-/** What stands for all endpoints where a request has one URL only, such as in errors. */
+/** Stands for all endpoints where a single URL is needed, for example in the error of a call that was never sent. */
 export interface EndpointsBase {
   readonly origin: string;
   readonly host: string;
@@ -81,7 +81,7 @@ export interface EndpointsBase {
 }
 
 export function endpointsSettings(
-  { endpoints, outlierEjection: ejects }: { endpoints: EndpointsOption; outlierEjection: boolean },
+  { endpoints, outlierEjection: ejectsOutliers }: { endpoints: EndpointsOption; outlierEjection: boolean },
   name: string | undefined,
 ): { settings: EndpointsSettings; base: EndpointsBase } {
   if (typeof endpoints !== 'function') {
@@ -89,16 +89,16 @@ export function endpointsSettings(
     const { origin, authority } = targets[0] as EndpointTarget;
     const external = targets.some((target) => inferPeer(new URL(target.origin).hostname) === 'external');
     return {
-      settings: { targets, source: undefined, ejects },
+      settings: { targets, source: undefined, ejectsOutliers },
       base: { origin, host: authority, peer: external ? 'external' : 'internal' },
     };
   }
   assertFunction('endpoints', endpoints);
   if (name === undefined) throw new OptionsError('name', name, 'given, when endpoints is a function');
-  // A name that cannot be looked up: it is never connected to.
+  // The reserved domain `.invalid` never resolves (RFC 6761): requests go to the endpoints only.
   const host = `${name.toLowerCase().replace(/[^a-z\d-]+/g, '-')}.invalid`;
   return {
-    settings: { targets: undefined, source: endpoints, ejects },
+    settings: { targets: undefined, source: endpoints, ejectsOutliers },
     base: { origin: `http://${host}`, host, peer: 'external' },
   };
 }

@@ -1,22 +1,26 @@
 import { describe, expect, test } from 'vitest';
-import { ejectionMs, mostEjected, outliersOf, timesEjected } from './outliers.ts';
+import { ejectionDurationMs, ejectionMultiplier, findOutliers, maxEjected } from './outliers.ts';
 
 const good = { calls: 100, failures: 1 };
 
-describe('which endpoints stand out', () => {
+describe('findOutliers returns', () => {
   test.each([
-    ['none among equals', [good, good, good, good, good], {}],
-    ['the one far below the mean', [good, good, good, good, good, { calls: 100, failures: 40 }], { 5: 'successRate' }],
-    ['none below 100 calls', [good, good, good, good, good, { calls: 40, failures: 20 }], {}],
-    ['none among fewer than 5', [good, good, good, { calls: 100, failures: 100 }], {}],
+    ['none when all rates are equal', [good, good, good, good, good], {}],
     [
-      'who fails nearly always, from 50 calls',
+      'the one with a success rate far below the mean',
+      [good, good, good, good, good, { calls: 100, failures: 40 }],
+      { 5: 'successRate' },
+    ],
+    ['none for its success rate below 100 calls', [good, good, good, good, good, { calls: 40, failures: 20 }], {}],
+    ['none among fewer than 5 endpoints', [good, good, good, { calls: 100, failures: 100 }], {}],
+    [
+      'those that fail nearly always, from 50 calls',
       Array.from({ length: 5 }, () => ({ calls: 50, failures: 43 })),
       Object.fromEntries([0, 1, 2, 3, 4].map((i) => [i, 'failureRate'])),
     ],
-    ['nobody at just 85 %', Array.from({ length: 5 }, () => ({ calls: 100, failures: 85 })), {}],
+    ['none at a failure rate of exactly 85 %', Array.from({ length: 5 }, () => ({ calls: 100, failures: 85 })), {}],
   ])('%s', (_what, counts, outliers) => {
-    expect(Object.fromEntries(outliersOf(counts))).toEqual(outliers);
+    expect(Object.fromEntries(findOutliers(counts))).toEqual(outliers);
   });
 });
 
@@ -28,18 +32,18 @@ test.each([
   [20, 2],
   [10_000, 1_000],
 ])('of %i endpoints at most %i are ejected', (endpoints, most) => {
-  expect(mostEjected(endpoints)).toBe(most);
+  expect(maxEjected(endpoints)).toBe(most);
 });
 
 test.each([
-  ['the first time', 0, -Infinity, 0, 1],
-  ['right after the last', 1, 100, 100, 2],
-  ['one quiet interval later', 3, 0, 10_000, 3],
-  ['long after', 5, 0, 1_000_000, 1],
-])('%s', (_what, before, endedAt, now, times) => {
-  expect(timesEjected(before, endedAt, now)).toBe(times);
+  ['is 1 the first time', 0, -Infinity, 0, 1],
+  ['is one more right after the previous ejection', 1, 100, 100, 2],
+  ['is unchanged one quiet interval later', 3, 0, 10_000, 3],
+  ['is 1 again long after', 5, 0, 1_000_000, 1],
+])('the multiplier of an ejection %s', (_what, previous, endedAt, now, multiplier) => {
+  expect(ejectionMultiplier(previous, endedAt, now)).toBe(multiplier);
 });
 
-test('each time takes longer, up to five minutes', () => {
-  expect([1, 2, 9, 10, 50].map(ejectionMs)).toEqual([30_000, 60_000, 270_000, 300_000, 300_000]);
+test('each ejection takes longer, up to five minutes', () => {
+  expect([1, 2, 9, 10, 50].map(ejectionDurationMs)).toEqual([30_000, 60_000, 270_000, 300_000, 300_000]);
 });

@@ -1,27 +1,29 @@
 import type { Random } from '@macadam/core';
 import type { Endpoint } from './endpoint.ts';
 import { LoadTable } from './load-table.ts';
-import { regionAfter, regionUp, type RegionHealth } from './region-health.ts';
-import { relativeWeights, sampler, type Sampler } from './sampler.ts';
+import { healthyRegion, nextRegionHealth, type RegionHealth } from './region-health.ts';
+import { createSampler, relativeWeights, type Sampler } from './sampler.ts';
 
-/** Draws before the neighbours of the last one are looked through. */
-const DRAWS = 4;
-/** As many are looked through at most: enough to find the only one of a small region, and no scan of a large one. */
-const NEIGHBOURS = 16;
-/** A difference less than this is noise: then the draw, which knows the weights, decides. */
+/** Random draws for a usable endpoint before the neighbours of the last draw are checked. */
+const MAX_DRAWS = 4;
+/** How many neighbours are checked: enough to find the only usable endpoint of a small region without scanning a large one. */
+const MAX_NEIGHBOURS = 16;
+/** A smaller difference in cost is noise: then the first draw, which follows the weights, decides. */
 const CLEARLY_CHEAPER = 0.9;
 /**
- * One that was drawn twice is taken for its weight, however slow it is, unless so much less waits elsewhere: of two
- * endpoints a hung one would have every fourth call otherwise. Little also waits where everything fails at once.
+ * An endpoint that was drawn twice is used for its weight, however slow it is, unless another has this much less in flight: of
+ * two endpoints a hung one would get every fourth call otherwise. Cost alone does not decide, since an endpoint that fails at
+ * once also has little in flight.
  */
-const FAR_LESS_WAITS = 0.5;
+const MUCH_LESS_IN_FLIGHT = 0.5;
 
 /** The state of one region of endpoints. */
 export interface RegionStats {
   /** The name of the region; undefined for endpoints without one. */
   readonly region: string | undefined;
   /**
-   * `active`: calls go here, because it is the first healthy region. `standby`: healthy, and further down the list. `down`: only
+   * `active`: calls go here, because it is the first healthy region with an endpoint that is neither ejected nor has an open
+   * circuit (without such a region, the first healthy one). `standby`: healthy, but calls go to another region. `down`: only
    * probed; if all regions are down, calls go to the first one that admits them.
    */
   readonly state: 'active' | 'down' | 'standby';
@@ -29,7 +31,7 @@ export interface RegionStats {
   readonly downForMs: number | undefined;
 }
 
-/** Endpoints that stand in for each other. */
+/** Endpoints among which any attempt may be balanced. */
 export class Region {
   readonly name: string;
   readonly endpoints: Endpoint[] = [];
@@ -40,120 +42,127 @@ export class Region {
 
   constructor(name: string, now: number) {
     this.name = name;
-    this.health = regionUp(now);
+    this.health = healthyRegion(now);
   }
 
-  /** Takes in a new endpoint, and tells its place. */
-  add(endpoint: Endpoint, isSuspect: boolean): number {
-    this.load.add(isSuspect);
+  /** Adds an endpoint without history; returns its index. */
+  add(endpoint: Endpoint, needsCheck: boolean): number {
+    this.load.add(needsCheck);
     return this.endpoints.push(endpoint) - 1;
   }
 
-  /** Takes in one that has another place so far, with what is known of it there, and tells its new place. */
-  take(endpoint: Endpoint): number {
-    this.load.take(endpoint.region.load, endpoint.place);
+  /** Adds an endpoint with its load from its previous region; returns its new index. */
+  adopt(endpoint: Endpoint): number {
+    this.load.addFrom(endpoint.region.load, endpoint.index);
     return this.endpoints.push(endpoint) - 1;
   }
 
-  /** @param isFirst - whether those before it are down */
-  stats(isFirst: boolean, now: number): RegionStats {
+  stats(isActive: boolean, now: number): RegionStats {
     const { name, health } = this;
     const region = name === '' ? undefined : name;
     if (health.kind === 'down') return { region, state: 'down', downForMs: now - health.since };
-    return { region, state: isFirst ? 'active' : 'standby', downForMs: undefined };
+    return { region, state: isActive ? 'active' : 'standby', downForMs: undefined };
   }
 
-  record(failed: boolean, now: number): void {
-    this.health = regionAfter(this.health, failed, now);
+  recordEnd(isFailure: boolean, now: number): void {
+    this.health = nextRegionHealth(this.health, isFailure, now);
+  }
+
+  /** Whether an endpoint is neither ejected nor has an open circuit. Scans the list, so it is for statistics only. */
+  hasEndpointInUse(now: number): boolean {
+    return this.endpoints.some((endpoint) => endpoint.isInUse(now));
   }
 
   /**
-   * The better of two that are drawn by weight: nearly as good as the best of all, without asking all, and no endpoint
-   * draws every caller at once (Mitzenmacher, "The Power of Two Choices").
+   * Picks the better of two endpoints drawn by weight: nearly as good as the best of all, without comparing all, and no endpoint
+   * attracts every caller at once (Mitzenmacher, "The Power of Two Choices"). Undefined when no usable endpoint was found.
    *
-   * @param route - whose circuits and limits are asked, where they are kept by route
-   * @param evenFull - whether one whose limit is reached will do
+   * @param attempted - endpoints that are not picked again
+   * @param route - whose circuits and limits apply, where those are kept by route
+   * @param ignoreLimit - whether an endpoint at its adaptive limit counts as usable
    */
   pick(
-    tried: readonly Endpoint[],
+    attempted: readonly Endpoint[],
     now: number,
     random: Random,
     route?: string,
-    evenFull = false,
+    ignoreLimit = false,
   ): Endpoint | undefined {
-    const first = this.#draw(tried, now, random, route, evenFull);
+    const first = this.#draw(attempted, now, random, route, ignoreLimit);
     if (first === undefined || this.endpoints.length === 1) return this.#at(first);
-    const drawn = this.#draw(tried, now, random, route, evenFull);
+    const drawn = this.#draw(attempted, now, random, route, ignoreLimit);
     const isSame = drawn === first;
     if (isSame && this.load.inFlight(first) === 0) return this.#at(first);
-    const second = isSame ? this.#draw(tried, now, random, route, evenFull, first) : drawn;
-    // Where few of many are usable, a second may not be found.
+    const second = isSame ? this.#draw(attempted, now, random, route, ignoreLimit, first) : drawn;
+    // Where few of many endpoints are usable, a second one may not be found.
     if (second === undefined) return this.#at(first);
-    const last = tried.at(-1)?.target.zone;
-    if (last !== undefined) {
-      const [one, other] = [this.#at(first), this.#at(second)];
-      if ((one?.target.zone === last) !== (other?.target.zone === last)) return one?.target.zone === last ? other : one;
+    const lastZone = attempted.at(-1)?.target.zone;
+    if (lastZone !== undefined) {
+      const isFirstInZone = this.#at(first)?.target.zone === lastZone;
+      const isSecondInZone = this.#at(second)?.target.zone === lastZone;
+      if (isFirstInZone !== isSecondInZone) return this.#at(isFirstInZone ? second : first);
     }
     const isCheaper = this.#cost(second, now) < this.#cost(first, now) * CLEARLY_CHEAPER;
-    const isFarEmptier = this.#fullness(second, 1) < this.#fullness(first, 0) * FAR_LESS_WAITS;
-    return this.#at(isCheaper && (!isSame || isFarEmptier) ? second : first);
+    const hasMuchLess = this.#relativeLoad(second, 1) < this.#relativeLoad(first, 0) * MUCH_LESS_IN_FLIGHT;
+    return this.#at(isCheaper && (!isSame || hasMuchLess) ? second : first);
   }
 
-  #at(place: number | undefined): Endpoint | undefined {
-    return place === undefined ? undefined : this.endpoints[place];
+  #at(index: number | undefined): Endpoint | undefined {
+    return index === undefined ? undefined : this.endpoints[index];
   }
 
-  /** What one more call would cost there: least in flight, weighed with how long it takes. */
-  #cost(place: number, now: number): number {
-    const inFlight = this.load.inFlight(place);
-    const waiting = inFlight === 0 ? 0 : inFlight / (this.#weights[place] as number);
-    return (waiting + 1) * this.load.expectedMs(place, now);
+  /** The cost of one more attempt: the attempts in flight by weight, times the expected latency. */
+  #cost(index: number, now: number): number {
+    // With nothing in flight the weights need not be read.
+    const relativeLoad = this.load.inFlight(index) === 0 ? 0 : this.#relativeLoad(index, 0);
+    return (relativeLoad + 1) * this.load.expectedMs(index, now);
   }
 
-  /** What would be in flight there with so many more, for its weight. */
-  #fullness(place: number, more: number): number {
-    return (this.load.inFlight(place) + more) / (this.#weights[place] as number);
+  /** The attempts in flight, with `more`, divided by the weight. */
+  #relativeLoad(index: number, more: number): number {
+    return (this.load.inFlight(index) + more) / (this.#weights[index] as number);
   }
 
-  /** The place of one that is usable, and not `except`. */
+  /** The index of a usable endpoint other than `except`. */
   #draw(
-    tried: readonly Endpoint[],
+    attempted: readonly Endpoint[],
     now: number,
     random: Random,
     route: string | undefined,
-    evenFull: boolean,
+    ignoreLimit: boolean,
     except = -1,
   ): number | undefined {
-    this.#sample ??= this.#makeSampler();
-    let place = 0;
-    for (let i = 0; i < DRAWS; i++) {
-      place = this.#sample(random);
-      if (place !== except && this.#isUsable(place, tried, now, route, evenFull)) return place;
+    this.#sample ??= this.#createSampler();
+    let index = 0;
+    for (let i = 0; i < MAX_DRAWS; i++) {
+      index = this.#sample(random);
+      if (index !== except && this.#isUsable(index, attempted, now, route, ignoreLimit)) return index;
     }
     const { length } = this.endpoints;
-    for (let i = 1; i <= Math.min(NEIGHBOURS, length); i++) {
-      const next = (place + i) % length;
-      if (next !== except && this.#isUsable(next, tried, now, route, evenFull)) return next;
+    for (let i = 1; i <= Math.min(MAX_NEIGHBOURS, length); i++) {
+      const next = (index + i) % length;
+      if (next !== except && this.#isUsable(next, attempted, now, route, ignoreLimit)) return next;
     }
     return undefined;
   }
 
-  #makeSampler(): Sampler {
+  /** Called on the first pick, when all endpoints have been added. */
+  #createSampler(): Sampler {
     const weights = this.endpoints.map(({ target }) => target.weight);
     this.#weights = relativeWeights(weights);
-    return sampler(weights);
+    return createSampler(weights);
   }
 
   #isUsable(
-    place: number,
-    tried: readonly Endpoint[],
+    index: number,
+    attempted: readonly Endpoint[],
     now: number,
     route: string | undefined,
-    evenFull: boolean,
+    ignoreLimit: boolean,
   ): boolean {
-    const endpoint = this.endpoints[place] as Endpoint;
-    // Of most nothing but the table is looked at.
-    const isWell = !this.load.isSuspect(place) || endpoint.usable(now, route, evenFull);
-    return isWell && (tried.length === 0 || !tried.includes(endpoint));
+    const endpoint = this.endpoints[index] as Endpoint;
+    // For most endpoints only the load table is read.
+    const isUsable = !this.load.needsCheck(index) || endpoint.isUsable(now, route, ignoreLimit);
+    return isUsable && (attempted.length === 0 || !attempted.includes(endpoint));
   }
 }

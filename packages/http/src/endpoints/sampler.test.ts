@@ -1,20 +1,20 @@
 import { seededRandom } from '@macadam/testkit';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { relativeWeights, sampler } from './sampler.ts';
+import { createSampler, relativeWeights } from './sampler.ts';
 
-test('draws in proportion to the weights, whatever they are', () => {
+test('property: draws in proportion to the weights', () => {
   const weights = fc.array(fc.double({ min: 0.01, max: 100, noNaN: true }), { minLength: 1, maxLength: 20 });
   fc.assert(
     fc.property(weights, fc.integer(), (given, seed) => {
       const random = seededRandom(seed);
-      const draw = sampler(given);
+      const draw = createSampler(given);
       const drawn = given.map(() => 0);
       for (let i = 0; i < 4_000; i++) drawn[draw(random)]!++;
       const sum = given.reduce((total, weight) => total + weight, 0);
       for (const [i, weight] of given.entries()) {
         const share = weight / sum;
-        // Six standard deviations, and six draws: what is hardly ever drawn has a longer tail than those tell.
+        // Six standard deviations, and six draws more: rare draws have a longer tail than a normal distribution.
         const tolerance = 6 * Math.sqrt((share * (1 - share)) / 4_000) + 6 / 4_000;
         expect(Math.abs(drawn[i]! / 4_000 - share)).toBeLessThanOrEqual(tolerance);
       }
@@ -51,6 +51,6 @@ test.each([
     [1e308, 5e-324],
     [2, 0],
   ],
-])('the weights %j are %j to each other', (weights, relative) => {
+])('the relative weights of %j are %j', (weights, relative) => {
   expect(relativeWeights(weights)).toEqual(relative);
 });

@@ -1,18 +1,18 @@
 import type { Random } from '@macadam/core';
 
-/** Draws an index with a probability in proportion to its weight, in the same time for ten and for ten thousand. */
+/** Draws an index with a probability in proportion to its weight, in constant time. */
 export type Sampler = (random: Random) => number;
 
-/** What each weight is to the others, which is all it says: their mean is 1. */
+/** Scales weights to a mean of 1: only their ratios matter. */
 export function relativeWeights(weights: readonly number[]): readonly number[] {
-  // By the largest first: the sum of huge ones would be infinite.
+  // Divided by the largest first: the sum of huge weights would overflow.
   const largest = weights.reduce((most, weight) => Math.max(most, weight), 0);
   const mean = weights.reduce((sum, weight) => sum + weight / largest, 0) / weights.length;
   return weights.map((weight) => weight / largest / mean);
 }
 
-/** With weights by the alias method (Vose, 1991); without, evenly. */
-export function sampler(weights: readonly number[]): Sampler {
+/** Uses the alias method (Vose, 1991), and a plain draw when all weights are equal. */
+export function createSampler(weights: readonly number[]): Sampler {
   const size = weights.length;
   if (weights.every((weight) => weight === weights[0])) return (random) => Math.floor(random() * size);
   const scaled = [...relativeWeights(weights)];
@@ -21,12 +21,12 @@ export function sampler(weights: readonly number[]): Sampler {
   const small = [...scaled.keys()].filter((i) => (scaled[i] as number) < 1);
   const large = [...scaled.keys()].filter((i) => (scaled[i] as number) >= 1);
   while (small.length > 0 && large.length > 0) {
-    const less = small.pop() as number;
-    const more = large.at(-1) as number;
-    probability[less] = scaled[less] as number;
-    alias[less] = more;
-    scaled[more] = (scaled[more] as number) - (1 - (scaled[less] as number));
-    if ((scaled[more] as number) < 1) small.push(large.pop() as number);
+    const below = small.pop() as number;
+    const above = large.at(-1) as number;
+    probability[below] = scaled[below] as number;
+    alias[below] = above;
+    scaled[above] = (scaled[above] as number) - (1 - (scaled[below] as number));
+    if ((scaled[above] as number) < 1) small.push(large.pop() as number);
   }
   return (random) => {
     const at = random() * size;

@@ -15,8 +15,10 @@ describe('adaptiveConcurrency', () => {
       limit: 5,
     });
     expect(policy.stats()).toMatchObject({ limit: 5, inFlight: 5 });
+    expect(policy).toMatchObject({ hasRoom: false });
     await clock.runUntil(Promise.all(calls));
     expect(policy.stats()).toMatchObject({ inFlight: 0 });
+    expect(policy).toMatchObject({ hasRoom: true });
   });
 
   it.each(['gradient2', 'aimd'] as const)(

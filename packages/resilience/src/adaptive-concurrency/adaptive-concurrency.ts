@@ -53,8 +53,12 @@ class Limiter {
     return this.#limit.value;
   }
 
+  get hasRoom(): boolean {
+    return this.inFlight < this.limit;
+  }
+
   enter(): boolean {
-    if (this.inFlight >= this.limit) {
+    if (!this.hasRoom) {
       this.rejected++;
       return false;
     }
@@ -164,6 +168,10 @@ export function adaptiveConcurrency(options: AdaptiveConcurrencyOptions = {}): P
     {
       describe: () => `adaptive concurrency: ${algorithm}, from ${initial}, between ${min} and ${max} in flight`,
       stats: () => ({ limit: limiter.limit, inFlight: limiter.inFlight, rejected: limiter.rejected }),
+      // Not in the public type: @macadam/http reads it for each choice of an endpoint, where `stats()` would make an object.
+      get hasRoom(): boolean {
+        return limiter.hasRoom;
+      },
     },
   );
 }
