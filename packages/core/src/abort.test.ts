@@ -7,7 +7,7 @@ import { TimeoutError } from './errors.ts';
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
 describe('onAbort', () => {
-  it('calls the listener once, with the reason, and keeps nothing afterwards', () => {
+  it('calls the listener once with the reason, and leaves no listener on the signal', () => {
     const controller = new AbortController();
     const listener = vi.fn();
     onAbort(controller.signal, listener);
@@ -18,7 +18,7 @@ describe('onAbort', () => {
     expect(listeners(controller.signal)).toBe(0);
   });
 
-  it('calls it at once when the signal has aborted before', () => {
+  it('calls the listener at once if the signal has already aborted', () => {
     const listener = vi.fn();
     const signal = AbortSignal.abort('before');
     onAbort(signal, listener)();
@@ -26,7 +26,7 @@ describe('onAbort', () => {
     expect(listeners(signal)).toBe(0);
   });
 
-  it('takes the listener away, and does nothing the second time', () => {
+  it('returns a function that removes the listener and may be called twice', () => {
     const controller = new AbortController();
     const listener = vi.fn();
     const unsubscribe = onAbort(controller.signal, listener);
@@ -37,7 +37,7 @@ describe('onAbort', () => {
     expect(listener).not.toHaveBeenCalled();
   });
 
-  it('without a signal does nothing', () => {
+  it('does nothing without a signal', () => {
     const listener = vi.fn();
     onAbort(undefined, listener)();
     expect(listener).not.toHaveBeenCalled();
@@ -57,11 +57,11 @@ describe('abortable', () => {
       outcome: { status: 'rejected', reason: 'bad' },
     },
     {
-      ends: 'is aborted',
+      ends: 'is abandoned by an abort',
       run: (_: unknown, __: unknown, controller: AbortController) => controller.abort('stop'),
       outcome: { status: 'rejected', reason: 'stop' },
     },
-  ])('leaves no listener when it $ends', async ({ run, outcome }) => {
+  ])('leaves no listener on the signal when the promise $ends', async ({ run, outcome }) => {
     const controller = new AbortController();
     const { promise, resolve, reject } = deferred<string>();
     const settled = Promise.allSettled([abortable(promise, controller.signal)]);
@@ -71,7 +71,7 @@ describe('abortable', () => {
     expect(listeners(controller.signal)).toBe(0);
   });
 
-  it('swallows what the abandoned promise does later', async () => {
+  it('ignores a rejection of the promise after the abort', async () => {
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
     try {
@@ -85,7 +85,7 @@ describe('abortable', () => {
     }
   });
 
-  it('without a signal is the promise itself', () => {
+  it('returns the promise itself without a signal', () => {
     const promise = Promise.resolve(1);
     expect(abortable(promise, undefined)).toBe(promise);
   });
@@ -96,14 +96,14 @@ describe('timeoutOf', () => {
     once(new EventTarget(), 'never', { signal: AbortSignal.abort(reason) }).catch((error: unknown) => error);
 
   it.each([
-    ['ours', new TimeoutError('late', 5)],
-    ["the platform's", new DOMException('late', 'TimeoutError')],
-  ])("finds %s, also within the AbortError of Node's own functions", async (_name, reason) => {
+    ['a TimeoutError of Macadam', new TimeoutError('late', 5)],
+    ['the TimeoutError of AbortSignal.timeout', new DOMException('late', 'TimeoutError')],
+  ])("finds %s, also as the cause of an AbortError of Node's own functions", async (_name, reason) => {
     expect(timeoutOf(reason)).toBe(reason);
     expect(timeoutOf(await wrapped(reason))).toBe(reason);
   });
 
-  it('finds none where somebody left, or a failure has a time limit as its cause', async () => {
+  it('is undefined for a cancelled call, and for a failure whose cause is a timeout', async () => {
     expect(timeoutOf(await wrapped(new Error('the caller left')))).toBeUndefined();
     expect(timeoutOf(await wrapped(undefined))).toBeUndefined();
     expect(timeoutOf(new Error('no rows', { cause: new TimeoutError('late', 5) }))).toBeUndefined();

@@ -3,7 +3,7 @@ import { isMacadamError } from './brand.ts';
 /** Removes the listener that `onAbort()` added. May be called more than once. */
 export type Unsubscribe = () => void;
 
-const nothing: Unsubscribe = () => {};
+const noop: Unsubscribe = () => {};
 
 /**
  * Calls `listener` once when `signal` aborts, or at once if it already has. Returns a function that removes the listener: call it as
@@ -20,10 +20,10 @@ const nothing: Unsubscribe = () => {};
  * ```
  */
 export function onAbort(signal: AbortSignal | undefined, listener: (reason: unknown) => void): Unsubscribe {
-  if (signal === undefined) return nothing;
+  if (signal === undefined) return noop;
   if (signal.aborted) {
     listener(signal.reason);
-    return nothing;
+    return noop;
   }
   const handle = (): void => listener(signal.reason);
   signal.addEventListener('abort', handle, { once: true });

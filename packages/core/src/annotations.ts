@@ -1,10 +1,10 @@
 const NONE: Readonly<Record<string, unknown>> = Object.freeze({});
 
 /**
- * What a unit of work has to tell of itself: one record, shared by the works nested in it.
+ * The annotations of a unit of work: one record, shared with all work nested in it.
  *
- * It begins as a copy of the first fields, which the engine makes from their shape in one go; an object without a
- * prototype, or one filled name by name, would be a dictionary, and ten times slower to make and to read.
+ * The record starts as a spread copy of the first fields, which V8 creates with their shape in one step. An object without
+ * a prototype, or one filled property by property, would be in dictionary mode: ten times slower to create and to read.
  */
 export class Annotations {
   record: Readonly<Record<string, unknown>> = NONE;
@@ -16,7 +16,7 @@ export class Annotations {
     }
     const record = this.record as Record<string, unknown>;
     for (const name of Object.keys(fields)) {
-      // A field of this name is a field like any other, and no prototype.
+      // An assignment to `__proto__` would replace the prototype instead of adding a field.
       if (name !== '__proto__') record[name] = fields[name];
       else
         Object.defineProperty(record, name, {

@@ -1,8 +1,8 @@
 import type { MacadamError } from './errors.ts';
 
 /**
- * `instanceof` fails when an application has two copies of this package, which npm makes easily. The registered symbol
- * is the same in every copy.
+ * `instanceof` fails for errors of another copy of this package, and npm easily installs two. A registered symbol is the
+ * same in every copy.
  */
 const BRAND = Symbol.for('macadam.error');
 

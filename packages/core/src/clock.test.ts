@@ -5,7 +5,7 @@ import { virtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { sleepWith, systemClock } from './clock.ts';
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 afterEach(() => {
   // In this order: a spy on a fake setTimeout would otherwise put the fake back.
@@ -15,12 +15,12 @@ afterEach(() => {
 
 describe('systemClock.setTimer', () => {
   it.each([
-    { delayMs: LONGEST_TIMER_MS },
-    { delayMs: LONGEST_TIMER_MS + 1 },
+    { delayMs: MAX_TIMER_MS },
+    { delayMs: MAX_TIMER_MS + 1 },
     { delayMs: 2 ** 32 },
     { delayMs: 1e12 },
-    { delayMs: 3 * LONGEST_TIMER_MS + 0.5 },
-  ])('a timer of $delayMs ms fires then and not before', ({ delayMs }) => {
+    { delayMs: 3 * MAX_TIMER_MS + 0.5 },
+  ])('fires a timer of $delayMs ms after that time and not earlier', ({ delayMs }) => {
     vi.useFakeTimers();
     const fired = vi.fn();
     systemClock.setTimer(fired, delayMs);
@@ -31,22 +31,22 @@ describe('systemClock.setTimer', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('never asks setTimeout for more than it can hold, which would fire at once', () => {
+  it('never passes setTimeout a delay above its maximum, which would fire at once', () => {
     vi.useFakeTimers();
     const setTimeoutSpy = vi.spyOn(globalThis, 'setTimeout');
     const timer = systemClock.setTimer(() => {}, 1e12);
-    vi.advanceTimersByTime(5 * LONGEST_TIMER_MS);
+    vi.advanceTimersByTime(5 * MAX_TIMER_MS);
     timer.cancel();
     const delays = setTimeoutSpy.mock.calls.map(([, delayMs]) => delayMs as number);
     expect(delays.length).toBe(6);
-    expect(Math.max(...delays)).toBe(LONGEST_TIMER_MS);
+    expect(Math.max(...delays)).toBe(MAX_TIMER_MS);
   });
 
-  it('an infinite timer never fires and can be cancelled', () => {
+  it('never fires a timer of Infinity, which can be cancelled', () => {
     vi.useFakeTimers();
     const fired = vi.fn();
     const timer = systemClock.setTimer(fired, Infinity);
-    vi.advanceTimersByTime(4 * LONGEST_TIMER_MS);
+    vi.advanceTimersByTime(4 * MAX_TIMER_MS);
     expect(fired).not.toHaveBeenCalled();
     timer.cancel();
     expect(vi.getTimerCount()).toBe(0);
@@ -57,14 +57,14 @@ describe('systemClock.setTimer', () => {
     { delayMs: -5, firesAtMs: 0 },
     { delayMs: Number.NaN, firesAtMs: 0 },
     { delayMs: 1.2, firesAtMs: 2 },
-  ])('rounds $delayMs ms up to $firesAtMs: never early', ({ delayMs, firesAtMs }) => {
+  ])('rounds $delayMs ms up to $firesAtMs ms, so that no timer fires early', ({ delayMs, firesAtMs }) => {
     vi.useFakeTimers();
     const setTimeoutSpy = vi.spyOn(globalThis, 'setTimeout');
     systemClock.setTimer(() => {}, delayMs).cancel();
     expect(setTimeoutSpy.mock.calls[0]?.[1]).toBe(firesAtMs);
   });
 
-  it('a process that stood still reads what has come in time before it finds the time over', async () => {
+  it('reads data that arrived in time before it fires timers that expired while the process was blocked', async () => {
     const server = createServer();
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const near = connect((server.address() as AddressInfo).port, '127.0.0.1');
@@ -74,7 +74,7 @@ describe('systemClock.setTimer', () => {
       order.push('read');
       cancelled.cancel();
     });
-    const cancelled = systemClock.setTimer(() => order.push('fired, though cancelled'), 5);
+    const cancelled = systemClock.setTimer(() => order.push('fired although cancelled'), 5);
     const fired = new Promise<void>((resolve) => {
       systemClock.setTimer(() => {
         order.push('fired');
@@ -92,7 +92,7 @@ describe('systemClock.setTimer', () => {
     server.close();
   });
 
-  it('cancelling does nothing once it has fired, and nothing twice', () => {
+  it('ignores cancel() after the timer has fired, and a second cancel()', () => {
     vi.useFakeTimers();
     const fired = vi.fn();
     const timer = systemClock.setTimer(fired, 10);
@@ -102,7 +102,7 @@ describe('systemClock.setTimer', () => {
     expect(fired).toHaveBeenCalledTimes(1);
   });
 
-  it('unref and ref decide whether it keeps the process alive, also after it was re-armed', () => {
+  it('keeps unref() and ref() when a long timer is re-armed', () => {
     vi.useFakeTimers();
     const handles: NodeJS.Timeout[] = [];
     const original = globalThis.setTimeout;
@@ -111,12 +111,12 @@ describe('systemClock.setTimer', () => {
       handles.push(handle);
       return handle;
     }) as typeof setTimeout);
-    const timer = systemClock.setTimer(() => {}, 3 * LONGEST_TIMER_MS);
+    const timer = systemClock.setTimer(() => {}, 3 * MAX_TIMER_MS);
     const isReferenced = (): boolean | undefined => handles.at(-1)?.hasRef();
     expect(isReferenced()).toBe(true);
     timer.unref?.();
     expect(isReferenced()).toBe(false);
-    vi.advanceTimersByTime(LONGEST_TIMER_MS);
+    vi.advanceTimersByTime(MAX_TIMER_MS);
     expect(handles).toHaveLength(2);
     expect(isReferenced()).toBe(false);
     timer.ref?.();
@@ -124,7 +124,7 @@ describe('systemClock.setTimer', () => {
     timer.cancel();
   });
 
-  it('monotonic never goes back, and now is epoch time', () => {
+  it('has a monotonic() that never decreases, and a now() in epoch milliseconds', () => {
     const readings = Array.from({ length: 1_000 }, () => systemClock.monotonic());
     expect(readings).toEqual(readings.toSorted((a, b) => a - b));
     expect(systemClock.now()).toBeGreaterThan(Date.UTC(2025, 0, 1));
@@ -132,7 +132,7 @@ describe('systemClock.setTimer', () => {
 });
 
 describe('sleep', () => {
-  it('resolves after the delay and takes its listener away', async () => {
+  it('resolves after the delay, and removes its listener from the signal', async () => {
     const clock = virtualClock();
     const { signal } = new AbortController();
     const sleeping = sleepWith(clock, 50, signal);
@@ -143,7 +143,7 @@ describe('sleep', () => {
     clock.assertNoTimers();
   });
 
-  it('rejects with the reason when the signal aborts, and leaves neither timer nor listener', async () => {
+  it('rejects with the reason when the signal aborts, and leaves no timer or listener', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const sleeping = sleepWith(clock, 50, controller.signal);
@@ -153,13 +153,13 @@ describe('sleep', () => {
     clock.assertNoTimers();
   });
 
-  it('rejects at once, without a timer, when the signal has aborted before', async () => {
+  it('rejects at once, without a timer, if the signal has already aborted', async () => {
     const clock = virtualClock();
     await expect(sleepWith(clock, 50, AbortSignal.abort('before'))).rejects.toBe('before');
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('of the system clock does the same on real timers', async () => {
+  it('works on the real timers of the system clock', async () => {
     const controller = new AbortController();
     const sleeping = systemClock.sleep(1e12, controller.signal);
     controller.abort('enough');
@@ -171,17 +171,17 @@ describe('sleep', () => {
 describe('systemClock.recently', () => {
   const { recently = () => Number.NaN } = systemClock;
 
-  it('is never ahead of the time, nor behind what was told before', () => {
-    let told = systemClock.monotonic();
+  it('is never ahead of the current time, nor behind an earlier reading', () => {
+    let earlier = systemClock.monotonic();
     for (let i = 0; i < 1_000; i++) {
       const recent = recently();
-      expect(recent).toBeGreaterThanOrEqual(told);
+      expect(recent).toBeGreaterThanOrEqual(earlier);
       expect(recent).toBeLessThanOrEqual(performance.now());
-      told = i % 7 === 0 ? systemClock.monotonic() : recent;
+      earlier = i % 7 === 0 ? systemClock.monotonic() : recent;
     }
   });
 
-  it('stands still between two timers, and then goes on', async () => {
+  it('returns the same reading for 100 ms, and then a later one', async () => {
     const before = recently();
     expect(recently()).toBe(before);
     await new Promise((resolve) => systemClock.setTimer(() => resolve(undefined), 150));
@@ -190,7 +190,7 @@ describe('systemClock.recently', () => {
     expect(recently()).toBe(after);
   });
 
-  it('is the time while timers are faked, and sets none', () => {
+  it('returns the exact time while timers are faked, and sets no timer', () => {
     recently();
     vi.useFakeTimers();
     const before = recently();
@@ -199,16 +199,16 @@ describe('systemClock.recently', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('does not hold on to the context of whoever asks', async () => {
+  it('does not retain the asynchronous context of its caller', async () => {
     const storage = new AsyncLocalStorage<object>();
-    // The timer of before may have been set outside.
+    // Wait for the timer of earlier tests to expire, so that the next reading sets a new one inside of the context.
     await new Promise((resolve) => systemClock.setTimer(() => resolve(undefined), 150));
-    const ask = (): WeakRef<object> => {
+    const readInContext = (): WeakRef<object> => {
       const context = { request: 1 };
       storage.run(context, recently);
       return new WeakRef(context);
     };
-    const context = ask();
+    const context = readInContext();
     await new Promise<void>((resolve) => process.nextTick(resolve));
     globalThis.gc?.();
     expect(context.deref()).toBeUndefined();

@@ -35,12 +35,15 @@ export interface Clock {
 }
 
 /**
- * The longest delay Node's `setTimeout` can hold (2^31 - 1 ms, 24.8 days). A longer one fires at once, which has turned
- * more than one far-away `Retry-After` into a tight loop; longer waits are therefore made of several timers.
+ * The maximum delay of Node's `setTimeout` (2^31 - 1 ms, 24.8 days). A longer one fires at once, which has turned a
+ * `Retry-After` far in the future into a tight loop. Longer waits are therefore split into several timers.
  */
-const LONGEST_TIMER_MS = 2_147_483_647;
+const MAX_TIMER_MS = 2_147_483_647;
 
-/** A test that fakes timers moves time by itself, and expects what is due to happen then. */
+/**
+ * Tells whether a test has replaced the timers since this file was loaded. Such a test advances time itself, and expects
+ * timers that are due to fire within that call.
+ */
 const realSetTimeout = setTimeout;
 
 class SystemTimer implements Timer {
@@ -56,7 +59,7 @@ class SystemTimer implements Timer {
   }
 
   #arm(): void {
-    const stepMs = Math.min(this.#remainingMs, LONGEST_TIMER_MS);
+    const stepMs = Math.min(this.#remainingMs, MAX_TIMER_MS);
     this.#remainingMs -= stepMs;
     this.#handle = setTimeout(expire, stepMs, this);
     if (!this.#referenced) this.#handle.unref();
@@ -78,8 +81,8 @@ class SystemTimer implements Timer {
   }
 
   /**
-   * A process that stood still finds every time limit over before it has read what came in time: an answer would be taken
-   * for none, and a circuit would open because of it. So what has come is read first.
+   * Fires after one pass of the poll phase of the event loop. In a process that was blocked, all time limits are over before
+   * responses that arrived in time have been read. Fired at once, the timers would report timeouts, and circuits would open.
    */
   expire(): void {
     if (this.#remainingMs > 0) this.#arm();
@@ -125,27 +128,28 @@ export function sleepWith(clock: Pick<Clock, 'setTimer'>, delayMs: number, signa
   });
 }
 
-/** How often the time is asked for while `recently` is in use. */
+/** How long `recently` returns the same reading. */
 const RECENT_MS = 100;
 const atRoot = AsyncLocalStorage.snapshot() as (fn: () => void) => void;
-let recentMs = 0;
+/** The last reading of `monotonic`. */
+let lastReadingMs = 0;
 let isRecent = false;
 
 function recently(): number {
-  return isRecent && setTimeout === realSetTimeout ? recentMs : askAgain();
+  return isRecent && setTimeout === realSetTimeout ? lastReadingMs : readAgain();
 }
 
-/** Apart, so that `recently` stays small enough to be compiled into its caller. */
-function askAgain(): number {
+/** A function of its own, so that `recently` stays small enough for V8 to inline. */
+function readAgain(): number {
   if (setTimeout === realSetTimeout) {
     isRecent = true;
-    // The timer must not hold on to the context of whoever asked, nor keep the process alive.
-    atRoot(() => setTimeout(outdate, RECENT_MS).unref());
+    // The timer must neither retain the asynchronous context of the caller nor keep the process alive.
+    atRoot(() => setTimeout(expireReading, RECENT_MS).unref());
   }
   return monotonic();
 }
 
-function outdate(): void {
+function expireReading(): void {
   isRecent = false;
 }
 
@@ -154,12 +158,12 @@ function now(): number {
 }
 
 function monotonic(): number {
-  // The global is a getter, which costs several times what the reading does; but a test that fakes time replaces it.
-  return (recentMs = setTimeout === realSetTimeout ? performance.now() : globalThis.performance.now());
+  // `globalThis.performance` is a getter, which costs several times as much as the reading. A test that fakes time replaces it.
+  return (lastReadingMs = setTimeout === realSetTimeout ? performance.now() : globalThis.performance.now());
 }
 
-/** One place where clocks of the machine are made, so that whoever was handed several has seen one layout. */
-function clockWith(setTimer: Clock['setTimer']): Clock {
+/** Creates all clocks of the system in one place, so that they have one hidden class and calls on a `Clock` stay monomorphic. */
+function createClock(setTimer: Clock['setTimer']): Clock {
   return { now, monotonic, recently, setTimer, sleep: (delayMs, signal) => sleepWith({ setTimer }, delayMs, signal) };
 }
 
@@ -167,10 +171,10 @@ function clockWith(setTimer: Clock['setTimer']): Clock {
  * The clock of the machine: `Date.now()`, `performance.now()` and `setTimeout`. Delays may be longer than the 24.8 days of Node.js's
  * timers, and a timer never fires early.
  */
-export const systemClock: Clock = clockWith(
-  // Node counts whole milliseconds and rounds down, which could end a wait early; NaN would mean "at once".
+export const systemClock: Clock = createClock(
+  // Node rounds delays down to whole milliseconds, so a wait could end early. NaN would fire after 1 ms.
   (callback, delayMs) => new SystemTimer(callback, Number.isNaN(delayMs) ? 0 : Math.max(0, Math.ceil(delayMs))),
 );
 
 /** `systemClock` without timers: `setTimer` never fires. For internal use by Macadam packages. */
-export const timerlessClock: Clock = clockWith(() => ({ cancel() {} }));
+export const timerlessClock: Clock = createClock(() => ({ cancel() {} }));

@@ -8,7 +8,7 @@ describe('deadlineAfter', () => {
     { atMs: 99.5, remainingMs: 0.5, expired: false },
     { atMs: 100, remainingMs: 0, expired: true },
     { atMs: 5_000, remainingMs: 0, expired: true },
-  ])('at $atMs ms of 100, $remainingMs ms are left', ({ atMs, remainingMs, expired }) => {
+  ])('of 100 ms, $remainingMs ms are left after $atMs ms', ({ atMs, remainingMs, expired }) => {
     const clock = virtualClock({ startMs: 1_000 });
     const deadline = deadlineAfter(100, clock);
     clock.advanceSync(atMs);
@@ -25,7 +25,7 @@ describe('deadlineAfter', () => {
     expect(deadline.expired).toBe(false);
   });
 
-  it.each([NaN, '100', undefined])('refuses %o: a deadline made of it would never pass', (timeoutMs) => {
+  it.each([NaN, '100', undefined])('refuses %o, since such a deadline would never pass', (timeoutMs) => {
     expect(() => deadlineAfter(timeoutMs as number)).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'deadlineAfter.timeoutMs' }),
     );
@@ -35,11 +35,11 @@ describe('deadlineAfter', () => {
     [0, true],
     [-5, true],
     [Infinity, false],
-  ])('takes %d, what is left of a time that may be over', (timeoutMs, expired) => {
+  ])('accepts %d, which can be the rest of a time limit that has passed', (timeoutMs, expired) => {
     expect(deadlineAfter(timeoutMs).expired).toBe(expired);
   });
 
-  it('takes the system clock by default', () => {
+  it('uses the system clock by default', () => {
     const left = deadlineAfter(60_000).remainingMs();
     expect(left).toBeGreaterThan(0);
     expect(left).toBeLessThanOrEqual(60_000);
@@ -51,12 +51,12 @@ describe('earliestDeadline', () => {
   const [soon, late] = [deadlineAfter(10, clock), deadlineAfter(20, clock)];
 
   it.each([
-    { of: 'neither', a: undefined, b: undefined, first: undefined },
-    { of: 'the left alone', a: soon, b: undefined, first: soon },
-    { of: 'the right alone', a: undefined, b: late, first: late },
-    { of: 'the sooner on the left', a: soon, b: late, first: soon },
-    { of: 'the sooner on the right', a: late, b: soon, first: soon },
-  ])('of $of', ({ a, b, first }) => {
+    { of: 'none', a: undefined, b: undefined, first: undefined },
+    { of: 'only a first', a: soon, b: undefined, first: soon },
+    { of: 'only a second', a: undefined, b: late, first: late },
+    { of: 'two, the first earlier', a: soon, b: late, first: soon },
+    { of: 'two, the second earlier', a: late, b: soon, first: soon },
+  ])('returns the earlier one of $of', ({ a, b, first }) => {
     expect(earliestDeadline(a, b)).toBe(first);
   });
 });

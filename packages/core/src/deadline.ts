@@ -9,23 +9,23 @@ export interface Deadline {
   readonly expired: boolean;
 }
 
-const ANY_TIME = { infinite: true };
+const FINITE_OR_INFINITE = { infinite: true };
 
 class MonotonicDeadline implements Deadline {
   readonly #clock: Clock;
-  readonly #at: number;
+  readonly #expiresAtMs: number;
 
-  constructor(clock: Clock, at: number) {
+  constructor(clock: Clock, expiresAtMs: number) {
     this.#clock = clock;
-    this.#at = at;
+    this.#expiresAtMs = expiresAtMs;
   }
 
   remainingMs(): number {
-    return Math.max(0, this.#at - this.#clock.monotonic());
+    return Math.max(0, this.#expiresAtMs - this.#clock.monotonic());
   }
 
   get expired(): boolean {
-    return this.#clock.monotonic() >= this.#at;
+    return this.#clock.monotonic() >= this.#expiresAtMs;
   }
 }
 
@@ -43,11 +43,11 @@ class MonotonicDeadline implements Deadline {
  * ```
  */
 export function deadlineAfter(timeoutMs: number, clock: Clock = systemClock): Deadline {
-  assertNumber('deadlineAfter.timeoutMs', timeoutMs, ANY_TIME);
+  assertNumber('deadlineAfter.timeoutMs', timeoutMs, FINITE_OR_INFINITE);
   return new MonotonicDeadline(clock, clock.monotonic() + timeoutMs);
 }
 
-/** The one of the two that comes first. */
+/** Returns the deadline that passes first. */
 export function earliestDeadline(a: Deadline | undefined, b: Deadline | undefined): Deadline | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return a.remainingMs() <= b.remainingMs() ? a : b;

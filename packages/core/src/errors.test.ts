@@ -4,7 +4,7 @@ import { isMacadamError } from './brand.ts';
 import { MacadamError, OptionsError, TimeoutError, underPath, withheld } from './errors.ts';
 
 describe('MacadamError', () => {
-  it('carries code, retryable and cause, and looks like any other error', () => {
+  it('has code, retryable and cause, and prints like any other error', () => {
     const cause = new Error('below');
     const error = new MacadamError('it broke', { code: 'MAC_TEST', retryable: true, cause });
     expect(error).toBeInstanceOf(Error);
@@ -20,23 +20,23 @@ describe('MacadamError', () => {
     expect(inspect(error)).toContain('below');
   });
 
-  it('has no cause of its own unless one was given', () => {
+  it('has no cause property unless a cause is given', () => {
     expect('cause' in new MacadamError('x', { code: 'MAC_TEST' })).toBe(false);
   });
 
-  it('names the status for a refused caller only where it is a refusal', () => {
+  it('has refusalStatus only if one is given', () => {
     expect(new MacadamError('no', { code: 'MAC_TEST', refusalStatus: 403 }).toJSON()).toMatchObject({
       refusalStatus: 403,
     });
     expect('refusalStatus' in new MacadamError('no', { code: 'MAC_TEST', refusalStatus: undefined })).toBe(false);
   });
 
-  it('captures no stack when asked not to, and leaves the limit of others as it was', () => {
+  it('captures no stack with stack: false, and leaves Error.stackTraceLimit unchanged', () => {
     const before = Error.stackTraceLimit;
     const error = new MacadamError('cheap', { code: 'MAC_TEST', stack: false });
     expect(error.stack).not.toContain('at ');
     expect(Error.stackTraceLimit).toBe(before);
-    expect(new Error('dear').stack).toContain('at ');
+    expect(new Error('with a stack').stack).toContain('at ');
   });
 
   it.each([
@@ -52,7 +52,7 @@ describe('MacadamError', () => {
       cause: new TimeoutError('too slow', 50),
       json: { name: 'TimeoutError', message: 'too slow', code: 'MAC_TIMEOUT', retryable: true, timeoutMs: 50 },
     },
-  ])('toJSON describes the cause as $json', ({ cause, json }) => {
+  ])('shows the cause in toJSON as $json', ({ cause, json }) => {
     const error = new MacadamError('it broke', { code: 'MAC_TEST', cause });
     const wire = JSON.parse(JSON.stringify(error)) as Record<string, unknown>;
     expect(wire).toEqual({
@@ -67,7 +67,7 @@ describe('MacadamError', () => {
 });
 
 describe('OptionsError', () => {
-  it('says where, what was received and what is allowed', () => {
+  it('says which option is wrong, what was received and what is allowed', () => {
     const error = new OptionsError('retry.maxAttempts', 0, 'a whole number of at least 1');
     expect(error).toMatchObject({
       name: 'OptionsError',
@@ -80,7 +80,7 @@ describe('OptionsError', () => {
     });
   });
 
-  it('names objects by type and cuts strings, since they may hold credentials', () => {
+  it('shows only the type of objects and cuts strings, since they may contain credentials', () => {
     const error = new OptionsError('auth', { password: 'hunter2' }, 'a function');
     expect(`${error.message} ${JSON.stringify(error)} ${inspect(error)}`).not.toContain('hunter2');
     expect(new OptionsError('url', 'x'.repeat(200), 'short').received).toHaveLength(62);
@@ -94,13 +94,13 @@ describe('OptionsError', () => {
     [new Uint8Array(31), '31 bytes'],
     [{ password: 'hunter2' }, 'an object'],
     [['hunter2'], 'an array of 1'],
-  ])('tells of %j, where it may be a secret, its kind alone', (value, received) => {
+  ])('shows only the type of a withheld %j', (value, received) => {
     expect(new OptionsError('secret', withheld(value), 'bytes').received).toBe(received);
   });
 });
 
 describe('underPath', () => {
-  it('names the function in whose options the wrong option stands, and shows no more than before', () => {
+  it('prefixes the path of an OptionsError, and still withholds the value', () => {
     const check = (): never => {
       throw new OptionsError('retry.budget', withheld('a secret'), 'a retry budget');
     };
@@ -116,7 +116,7 @@ describe('underPath', () => {
     );
   });
 
-  it('gives back what the check gives, and passes other errors on as they are', () => {
+  it('returns the result of the check, and rethrows other errors unchanged', () => {
     expect(underPath('a', () => 1)).toBe(1);
     const other = new TimeoutError('too slow', 50);
     expect(() =>
@@ -128,7 +128,7 @@ describe('underPath', () => {
 });
 
 describe('isMacadamError', () => {
-  it('recognises every subclass, and narrows by code', () => {
+  it('recognises every subclass, and compares the code', () => {
     const error: unknown = new TimeoutError('too slow', 50);
     expect(isMacadamError(error)).toBe(true);
     expect(isMacadamError(error, 'MAC_TIMEOUT')).toBe(true);
@@ -142,7 +142,7 @@ describe('isMacadamError', () => {
     },
   );
 
-  it('recognises what another copy of the package threw, which instanceof does not', async () => {
+  it('recognises errors of another copy of the package, which instanceof does not', async () => {
     const copy = (await import(/* @vite-ignore */ `${'./errors.ts'}?copy`)) as typeof import('./errors.ts');
     expect(copy.TimeoutError).not.toBe(TimeoutError);
     const error: unknown = new copy.TimeoutError('too slow', 50);
@@ -152,7 +152,7 @@ describe('isMacadamError', () => {
     expect(wrapped.toJSON()['cause']).toMatchObject({ code: 'MAC_TIMEOUT', timeoutMs: 50 });
   });
 
-  it('cannot be claimed by data: a parsed object has no such symbol', () => {
+  it('is false for parsed JSON of an error', () => {
     const forged: unknown = JSON.parse(JSON.stringify(new TimeoutError('too slow', 50)));
     expect(isMacadamError(forged)).toBe(false);
   });

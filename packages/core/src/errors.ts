@@ -37,7 +37,7 @@ export class MacadamError extends Error {
     if (options.stack === false) Error.stackTraceLimit = 0;
     super(message);
     if (options.stack === false) Error.stackTraceLimit = depth;
-    // Not enumerable, as the built-in errors have it, so that it is not printed twice.
+    // Not enumerable, like the `cause` of built-in errors: `util.inspect` prints an enumerable one twice.
     if (options.cause !== undefined) {
       Object.defineProperty(this, 'cause', { value: options.cause, writable: true, configurable: true });
     }
@@ -48,34 +48,34 @@ export class MacadamError extends Error {
 
   /** Returns name, code, message, fields and cause for a log line; without the stack trace. */
   toJSON(): Record<string, unknown> {
-    return printable(this, DEEPEST) as Record<string, unknown>;
+    return toJsonValue(this, MAX_DEPTH) as Record<string, unknown>;
   }
 }
 MacadamError.prototype.name = 'MacadamError';
 registerBrand(MacadamError.prototype);
 
-/** Errors hold errors (causes, attempts), which may hold one another: this deep is told, and no deeper. */
-const DEEPEST = 5;
+/** How deep `toJSON` goes. Errors contain errors (causes, attempts), possibly in circles. */
+const MAX_DEPTH = 5;
 
-/** A value as JSON can hold it. Errors, which JSON would print as `{}`, tell their name, code and message. */
-function printable(value: unknown, depth: number): unknown {
+/** Converts a value for `JSON.stringify`, which would write an error as `{}`: an error becomes its name, message and fields. */
+function toJsonValue(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (depth === 0) return describeValue(value);
-  if (Array.isArray(value)) return value.map((item) => printable(item, depth - 1));
-  if (!(value instanceof Error)) return value instanceof Date ? value : fieldsOf(value, depth);
+  if (Array.isArray(value)) return value.map((item) => toJsonValue(item, depth - 1));
+  if (!(value instanceof Error)) return value instanceof Date ? value : fieldsToJson(value, depth);
   const { name, message, cause } = value;
   const { code } = value as NodeJS.ErrnoException;
-  const fields = isMacadamError(value) ? fieldsOf(value, depth) : code === undefined ? {} : { code };
-  return { name, message, ...fields, ...(cause === undefined ? {} : { cause: causeOf(cause, depth) }) };
+  const fields = isMacadamError(value) ? fieldsToJson(value, depth) : code === undefined ? {} : { code };
+  return { name, message, ...fields, ...(cause === undefined ? {} : { cause: causeToJson(cause, depth) }) };
 }
 
-function fieldsOf(value: object, depth: number): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, printable(field, depth - 1)]));
+function fieldsToJson(value: object, depth: number): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, toJsonValue(field, depth - 1)]));
 }
 
-/** What was thrown, if it was not an error, may be anything: only a text is told as it is. */
-function causeOf(cause: unknown, depth: number): unknown {
-  if (cause instanceof Error) return printable(cause, depth - 1);
+/** A cause that is not an error can be anything, and may contain credentials: only a string is shown. */
+function causeToJson(cause: unknown, depth: number): unknown {
+  if (cause instanceof Error) return toJsonValue(cause, depth - 1);
   return typeof cause === 'string' ? cause : describeValue(cause);
 }
 
@@ -127,7 +127,7 @@ export function underPath<T>(path: string, check: () => T): T {
   try {
     return check();
   } catch (error) {
-    // Of whatever copy of this package: what checks may have brought its own.
+    // Not `instanceof`: the code that checks may have another copy of this package.
     if (!isMacadamError(error, 'MAC_INVALID_OPTIONS')) throw error;
     const { path: inner, received, allowed } = error as unknown as OptionsError;
     throw new OptionsError(`${path}.${inner}`, new Withheld(received), allowed);
@@ -162,7 +162,7 @@ export class TimeoutError extends MacadamError {
 }
 TimeoutError.prototype.name = 'TimeoutError';
 
-/** A value in a few words. Strings are cut, and objects are named by type, since they may carry credentials. */
+/** Describes a value in a few words. Strings are cut, and objects are named by type, since they may contain credentials. */
 function describeValue(value: unknown): string {
   switch (typeof value) {
     case 'string':

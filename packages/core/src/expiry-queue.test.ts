@@ -20,8 +20,11 @@ class Entry extends Expiring {
   }
 }
 
-/** Counts the timers that are armed and those that were ever set. */
-function counting(clock: VirtualClock, withUnref = true): Clock & { armed: number; set: number; referenced: number } {
+/** A clock that counts the timers that are armed, keep the process alive, or were ever set. */
+function countingClock(
+  clock: VirtualClock,
+  withUnref = true,
+): Clock & { armed: number; set: number; referenced: number } {
   const counts = { armed: 0, set: 0, referenced: 0 };
   const setTimer = (callback: () => void, delayMs: number): Timer => {
     counts.set++;
@@ -73,26 +76,26 @@ describe('ExpiryQueue', () => {
     expect(queue.size).toBe(add.filter((at) => at === Infinity).length);
   });
 
-  it('lets go of an entry before it is told, so that it may be added again', () => {
+  it('removes an entry before it calls its expire(), so that expire() can add it again', () => {
     const clock = virtualClock();
     const queue = new ExpiryQueue(clock);
-    const seen: number[] = [];
-    class Again extends Expiring {
+    const expiredAt: number[] = [];
+    class SelfAdding extends Expiring {
       override expire(now: number): void {
-        seen.push(now);
+        expiredAt.push(now);
         expect(this.place).toBe(-1);
         this.expiresAt = now + 10;
-        if (seen.length < 3) queue.add(this, now);
+        if (expiredAt.length < 3) queue.add(this, now);
       }
     }
-    const entry = new Again();
+    const entry = new SelfAdding();
     entry.expiresAt = 10;
     queue.add(entry, 0);
     clock.advanceSync(100);
-    expect(seen).toEqual([10, 20, 30]);
+    expect(expiredAt).toEqual([10, 20, 30]);
   });
 
-  it('removing twice, or after it expired, does nothing', () => {
+  it('ignores the removal of an entry that was removed or has expired', () => {
     const clock = virtualClock();
     const log: string[] = [];
     const queue = new ExpiryQueue(clock);
@@ -107,9 +110,9 @@ describe('ExpiryQueue', () => {
     expect(queue.size).toBe(0);
   });
 
-  it('arms one timer for any number of entries, and sets no new one while they come and go in time', () => {
+  it('sets one timer for any number of entries that are removed before they expire', () => {
     const clock = virtualClock();
-    const counted = counting(clock);
+    const counted = countingClock(clock);
     const queue = new ExpiryQueue(counted);
     for (let i = 0; i < 1_000; i++) {
       const entry = new Entry('never', clock.monotonic() + 500, []);
@@ -121,9 +124,9 @@ describe('ExpiryQueue', () => {
     expect(counted.set).toBe(1);
   });
 
-  it('keeps the process alive only while something is in flight', () => {
+  it('keeps the process alive only while it has entries', () => {
     const clock = virtualClock();
-    const counted = counting(clock);
+    const counted = countingClock(clock);
     const queue = new ExpiryQueue(counted);
     const entry = new Entry('a', 500, []);
     queue.add(entry, 0);
@@ -137,9 +140,9 @@ describe('ExpiryQueue', () => {
     expect(counted).toMatchObject({ armed: 0, referenced: 0 });
   });
 
-  it('cancels its timer when idle on a clock whose timers have no unref', () => {
+  it('cancels its timer when it is empty, on a clock whose timers have no unref()', () => {
     const clock = virtualClock();
-    const counted = counting(clock, false);
+    const counted = countingClock(clock, false);
     const queue = new ExpiryQueue(counted);
     const entry = new Entry('a', 500, []);
     for (let i = 0; i < 3; i++) {
@@ -151,11 +154,11 @@ describe('ExpiryQueue', () => {
     clock.assertNoTimers();
   });
 
-  it('waits on when a timer fires early, as clocks that round down do', () => {
+  it('waits again when a timer fires early, as on clocks that round down', () => {
     const clock = virtualClock();
     const log: string[] = [];
     const early: Clock = {
-      ...counting(clock),
+      ...countingClock(clock),
       setTimer: (run, delayMs) => clock.setTimer(run, Math.max(1, Math.floor(delayMs / 2))),
     };
     const queue = new ExpiryQueue({ ...early, monotonic: () => clock.monotonic() });
@@ -172,10 +175,10 @@ describe('ExpiryQueue', () => {
     { maxLength: 120 },
   );
 
-  /** What the queue should do, in the plainest words: at each millisecond, whatever is due expires, oldest limit first. */
+  /** The model: at each millisecond, all entries that are due expire, in the order of their expiry. */
   function agreesWithModel(plan: readonly Step[]): void {
     const clock = virtualClock();
-    const counted = counting(clock);
+    const counted = countingClock(clock);
     const queue = new ExpiryQueue(counted);
     const expired: string[] = [];
     const model = new Map<string, Entry>();
@@ -212,7 +215,7 @@ describe('ExpiryQueue', () => {
     expect(times).toEqual(times.toSorted((a, b) => a - b));
   }
 
-  it('agrees with a naive model, with never more than one timer armed', () => {
+  it('behaves like a naive model, and never has more than one timer armed', () => {
     fc.assert(fc.property(steps, agreesWithModel), { seed: 20_261_122, numRuns: 300 });
   });
 });

@@ -24,7 +24,7 @@ export class ExpiryQueue {
   readonly #clock: Clock;
   readonly #heap: Expiring[] = [];
   #timer: Timer | undefined;
-  #armedFor = Infinity;
+  #armedForMs = Infinity;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -39,46 +39,46 @@ export class ExpiryQueue {
   add(entry: Expiring, now: number): void {
     const heap = this.#heap;
     entry.place = heap.push(entry) - 1;
-    // Entries with the same limit come in the order they expire: the last place is theirs.
-    if (entry.place > 0) this.#rise(entry, entry.place);
-    if (entry.expiresAt < this.#armedFor) this.#arm(entry.expiresAt, now);
+    // Entries with the same limit arrive in the order they expire, so that they stay at the end of the heap.
+    if (entry.place > 0) this.#siftUp(entry, entry.place);
+    if (entry.expiresAt < this.#armedForMs) this.#arm(entry.expiresAt, now);
     else if (heap.length === 1) this.#timer?.ref?.();
   }
 
   /** Removes an entry; does nothing if it has expired or was removed before. */
   remove(entry: Expiring): void {
-    const at = entry.place;
-    if (at < 0) return;
+    const place = entry.place;
+    if (place < 0) return;
     entry.place = -1;
     const heap = this.#heap;
     const last = heap.pop() as Expiring;
     if (last !== entry) {
-      this.#rise(last, at);
-      this.#sink(last, last.place);
+      this.#siftUp(last, place);
+      this.#siftDown(last, last.place);
     }
-    if (heap.length === 0) this.#idle();
+    if (heap.length === 0) this.#releaseTimer();
   }
 
-  #idle(): void {
+  #releaseTimer(): void {
     const timer = this.#timer;
     if (timer === undefined) return;
     if (timer.unref === undefined) {
       timer.cancel();
       this.#timer = undefined;
-      this.#armedFor = Infinity;
+      this.#armedForMs = Infinity;
     } else timer.unref();
   }
 
-  #arm(at: number, now: number): void {
+  #arm(expiresAt: number, now: number): void {
     this.#timer?.cancel();
-    this.#armedFor = at;
-    // A timer keeps what travels with the call that armed it, and is armed again from there as long as there is something in flight.
-    this.#timer = runAtRoot(() => this.#clock.setTimer(() => this.#fire(), at - now));
+    this.#armedForMs = expiresAt;
+    // At the root: the timer would retain the asynchronous context of the call that armed it, and pass it on when it is armed again.
+    this.#timer = runAtRoot(() => this.#clock.setTimer(() => this.#fire(), expiresAt - now));
   }
 
   #fire(): void {
     this.#timer = undefined;
-    this.#armedFor = Infinity;
+    this.#armedForMs = Infinity;
     const heap = this.#heap;
     const now = this.#clock.monotonic();
     let first = heap[0];
@@ -88,10 +88,10 @@ export class ExpiryQueue {
       first = heap[0];
     }
     // An entry that was added while others expired may have armed the timer already.
-    if (first !== undefined && first.expiresAt < this.#armedFor) this.#arm(first.expiresAt, now);
+    if (first !== undefined && first.expiresAt < this.#armedForMs) this.#arm(first.expiresAt, now);
   }
 
-  #rise(entry: Expiring, from: number): void {
+  #siftUp(entry: Expiring, from: number): void {
     const heap = this.#heap;
     let place = from;
     while (place > 0) {
@@ -106,7 +106,7 @@ export class ExpiryQueue {
     entry.place = place;
   }
 
-  #sink(entry: Expiring, from: number): void {
+  #siftDown(entry: Expiring, from: number): void {
     const heap = this.#heap;
     let place = from;
     for (;;) {

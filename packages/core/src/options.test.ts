@@ -36,7 +36,7 @@ describe('assertNumber, assertInteger and assertDurationMs', () => {
     { check: assertInteger, value: Infinity, range: { min: 1, infinite: true } },
     { check: assertDurationMs, value: 0.5, range: undefined },
     { check: assertDurationMs, value: 0, range: { min: 0 } },
-  ])('$check.name accepts $value within $range', ({ check, value, range }) => {
+  ])('$check.name accepts $value for $range', ({ check, value, range }) => {
     expect(() => check('x', value, range)).not.toThrow();
   });
 
@@ -59,7 +59,7 @@ describe('assertNumber, assertInteger and assertDurationMs', () => {
     { check: assertDurationMs, value: 0, range: undefined, allowed: 'a number of milliseconds above 0' },
     { check: assertDurationMs, value: -1, range: undefined, allowed: 'a number of milliseconds above 0' },
     { check: assertDurationMs, value: null, range: { min: 0 }, allowed: 'a number of milliseconds of at least 0' },
-  ])('$check.name refuses $value within $range: it must be $allowed', ({ check, value, range, allowed }) => {
+  ])('$check.name refuses $value for $range, as it must be $allowed', ({ check, value, range, allowed }) => {
     expect(refusal(() => check('some.path', value, range))).toMatchObject({
       code: 'MAC_INVALID_OPTIONS',
       path: 'some.path',
@@ -68,7 +68,7 @@ describe('assertNumber, assertInteger and assertDurationMs', () => {
   });
 });
 
-describe('the other checks', () => {
+describe('assertBoolean, assertText, assertFunction, assertOneOf, assertClock and assertObject', () => {
   const accepts: readonly [string, () => void][] = [
     ['a boolean', () => assertBoolean('x', false)],
     ['a text', () => assertText('x', 'a')],
@@ -107,7 +107,7 @@ describe('the other checks', () => {
     { check: () => assertText('x', Symbol('s')), received: 'a symbol', allowed: 'a string that is not empty' },
     { check: () => assertText('x', 12n), received: '12n', allowed: 'a string that is not empty' },
     { check: () => assertText('x', new Date()), received: 'a Date', allowed: 'a string that is not empty' },
-  ])('refuse $received: it must be $allowed', ({ check, received, allowed }) => {
+  ])('refuse $received, which must be $allowed', ({ check, received, allowed }) => {
     expect(refusal(check)).toMatchObject({ path: 'x', received, allowed });
   });
 });
@@ -127,7 +127,7 @@ describe('assertKnownOptions', () => {
     expect(error).toMatchObject({ path: `retry.${typed}`, allowed: `left out (did you mean ${meant}?)` });
   });
 
-  it('lists the names when none is near', () => {
+  it('lists the known names if none is similar', () => {
     const error = refusal(() => assertKnownOptions('', { colour: 'red' }, known));
     expect(error).toMatchObject({ path: 'colour', allowed: 'left out, or one of timeoutMs, maxAttempts, signal' });
   });
@@ -136,7 +136,7 @@ describe('assertKnownOptions', () => {
     expect(() => assertKnownOptions('retry', options, known)).not.toThrow();
   });
 
-  it('shows nothing of what came under a name that it does not know: it may be a secret', () => {
+  it('does not show a string under an unknown name, which may be a secret', () => {
     const error = refusal(() => assertKnownOptions('', { secret: 'hunter2', signal: 1 }, ['secrets', 'signal']));
     expect(error.message).toBe(
       'Option secret is a text that is not shown; it must be left out (did you mean secrets?).',
@@ -144,7 +144,7 @@ describe('assertKnownOptions', () => {
     expect(refusal(() => assertKnownOptions('', { timeout: 5 }, known)).received).toBe('5');
   });
 
-  it('does not take a name of Object.prototype for an option, nor miss one that is given', () => {
+  it('refuses an own option named like a property of Object.prototype', () => {
     expect(refusal(() => assertKnownOptions('x', { toString: 1 }, known)).path).toBe('x.toString');
     expect(refusal(() => assertKnownOptions('x', JSON.parse('{"__proto__":{"signal":1}}'), known)).path).toBe(
       'x.__proto__',

@@ -60,7 +60,7 @@ export function assertOneOf<T extends string>(path: string, value: unknown, allo
 /** Throws {@link OptionsError} unless `value` is an object and not an array. */
 export function assertObject(path: string, value: unknown): asserts value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    // A text in the place of options is often a secret that was to be one of them.
+    // A string in place of an options object is often a secret, passed without its option name.
     throw new OptionsError(path, withheld(value), 'an object');
   }
 }
@@ -87,7 +87,7 @@ export function assertKnownOptions(path: string, options: object, known: readonl
     const nearest = known.find((one) => isNear(name, one));
     const hint =
       nearest === undefined ? `left out, or one of ${known.join(', ')}` : `left out (did you mean ${nearest}?)`;
-    // Under a name that nobody knows anything may have come, a secret too.
+    // The value of an unknown option can be anything, also a secret.
     const value = withheld((options as Record<string, unknown>)[name]);
     throw new OptionsError(path === '' ? name : `${path}.${name}`, value, hint);
   }
@@ -108,7 +108,7 @@ function describeRange({ min, max, above, infinite = false }: Range): string {
   return `${words === '' ? '' : ` ${words}`}${infinite ? ', or Infinity' : ''}`;
 }
 
-/** Whether one letter was added, left out or changed, or only the case differs: the usual typing errors. */
+/** Whether two names differ by one letter that was added, left out or changed, by case, or by a missing end. */
 function isNear(typed: string, known: string): boolean {
   const a = typed.toLowerCase();
   const b = known.toLowerCase();

@@ -59,7 +59,7 @@ const counting = (name: string, stats: Stats, kind?: string) => ({
 });
 
 describe('PackageMetrics', () => {
-  it('reads what was counted; those of one name are added up, or the largest counts', () => {
+  it('reads the statistics of all objects, and merges those with the same name by sum or maximum', () => {
     const sdk = recordingProvider();
     const metrics = metricsOf(() => sdk);
     const kept = [
@@ -78,7 +78,7 @@ describe('PackageMetrics', () => {
     expect(kept).toHaveLength(3);
   });
 
-  it('makes nothing while there is no SDK, and finds one that comes later without a new object', () => {
+  it('creates no instrument without an SDK, and uses an SDK that is registered later for existing objects', () => {
     const sdk = recordingProvider();
     let provider = idle;
     const metrics = metricsOf(() => provider);
@@ -97,7 +97,7 @@ describe('PackageMetrics', () => {
     expect(metrics.histogram('took')).toBeUndefined();
   });
 
-  it('keeps nothing alive, not even by a reader that refers to its owner', async () => {
+  it('does not keep an object alive, even if its reader refers to it', async () => {
     const sdk = recordingProvider();
     const metrics = metricsOf(() => sdk);
     (() => {
@@ -113,7 +113,7 @@ describe('PackageMetrics', () => {
     expect(sdk.collect()).toEqual([]);
   });
 
-  it('T24: a million names make a thousand series and one', () => {
+  it('T24: limits a million names to 1,000 series and one for the others', () => {
     const sdk = recordingProvider();
     const metrics = metricsOf(() => sdk);
     const owner = {};
@@ -127,7 +127,7 @@ describe('PackageMetrics', () => {
     expect(points.at(-1)).toEqual(['calls', 999_000, { name: '_other', outcome: 'success' }]);
   });
 
-  it('says what there is, with what bounds each attribute', () => {
+  it('describes its metrics with the bound of each attribute', () => {
     expect(metricsOf(() => idle).descriptions).toEqual([
       {
         name: 'calls',

@@ -1,10 +1,12 @@
 /**
- * The metrics of a package, as one table. Most are read from plain integers that are counted anyway, and only when a
- * collector asks: counting costs a call nothing, and nothing at all happens while no SDK is registered.
+ * The metrics of a package as one table. Most are read from the integers that objects count anyway, and only at a
+ * collection, so that they cost a call nothing. Without a registered SDK no instrument exists.
  *
- * This file knows OpenTelemetry by its shape alone; `instruments.ts` of the package hands the real provider in.
+ * Core does not depend on OpenTelemetry: it declares the parts of the API that it uses, and `instruments.ts` of each package
+ * passes in the real provider.
  */
-import { type Counting, describeStatsMetric, MOST_NAMES, readStatsMetric, type StatsMetric } from './stats-metrics.ts';
+import { type Counting, describeStatsMetric, MAX_NAMES, readStatsMetric } from './stats-metrics.ts';
+import type { NamedStats, StatsMetric } from './stats-metrics.ts';
 import type { MetricDescription } from './telemetry-names.ts';
 
 /** A histogram, recorded when something happens. Only for what does I/O anyway. */
@@ -73,16 +75,16 @@ export interface PackageMetricsOptions<Stats> {
   histograms?: readonly HistogramMetric[];
 }
 
-/** All packages with metrics, also those of another copy of this one. */
+/** The metrics of all packages, also those created by another copy of core. */
 const registryKey = Symbol.for('@macadam/core/package-metrics');
-const packages = ((globalThis as Record<symbol, unknown>)[registryKey] ??= new Set()) as Set<{ connect(): void }>;
+const registry = ((globalThis as Record<symbol, unknown>)[registryKey] ??= new Set()) as Set<{ connect(): void }>;
 
 /**
  * Connects the metrics of all packages to the registered meter provider. Call it when an SDK is registered after objects of Macadam were
  * created; `startTelemetry()` of `@macadam/telemetry` does so.
  */
 export function connectMetrics(): void {
-  for (const one of packages) one.connect();
+  for (const metrics of registry) metrics.connect();
 }
 
 /**
@@ -108,7 +110,7 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
   readonly descriptions: readonly MetricDescription[];
   readonly #options: PackageMetricsOptions<Stats>;
   readonly #owners = new Set<WeakRef<object>>();
-  /** Each is held as long as its owner lives and no longer, although it may refer to it. */
+  /** A WeakMap, since a reader usually refers to its owner: held strongly, it would keep the owner alive. */
   readonly #readers = new WeakMap<object, () => Iterable<Counting<Stats>>>();
   readonly #collected = new FinalizationRegistry<WeakRef<object>>((ref) => this.#owners.delete(ref));
   readonly #names = new Set<string>();
@@ -122,7 +124,7 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
       ...stats.map((metric) => describeStatsMetric(metric, nameAttribute)),
       ...histograms.map(({ boundaries: _, ...description }) => description),
     ];
-    packages.add(this);
+    registry.add(this);
   }
 
   /** Reads `counting` at each collection, until it is garbage-collected. */
@@ -148,12 +150,12 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
   /** Returns `name` as an attribute value, or `_other` after 1 000 other names. */
   boundedName(name: string): string {
     if (this.#names.has(name)) return name;
-    if (this.#names.size >= MOST_NAMES) return '_other';
+    if (this.#names.size >= MAX_NAMES) return '_other';
     this.#names.add(name);
     return name;
   }
 
-  /** Creates the instruments at the registered provider, if that has changed. */
+  /** Creates the instruments of the registered provider, if that has changed. */
   connect(): void {
     const provider = this.#options.provider();
     if (provider === this.#provider) return;
@@ -174,9 +176,9 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
     });
     meter.addBatchObservableCallback(
       (result) => {
-        const counted = this.#counted();
+        const objects = this.#readStats();
         for (const [metric, observable] of observables) {
-          for (const { value, attributes } of readStatsMetric(metric, nameAttribute, counted)) {
+          for (const { value, attributes } of readStatsMetric(metric, nameAttribute, objects)) {
             result.observe(observable, value, attributes);
           }
         }
@@ -185,13 +187,16 @@ export class PackageMetrics<Stats = Readonly<Record<string, number>>> {
     );
   }
 
-  #counted(): { kind: string | undefined; name: string; stats: Stats }[] {
-    const counted = [];
+  /** The statistics of all observed objects that are still alive. */
+  #readStats(): NamedStats<Stats>[] {
+    const objects: NamedStats<Stats>[] = [];
     for (const ref of this.#owners) {
       const owner = ref.deref();
-      const all = owner === undefined ? [] : (this.#readers.get(owner)?.() ?? []);
-      for (const one of all) counted.push({ kind: one.kind, name: this.boundedName(one.name), stats: one.stats() });
+      if (owner === undefined) continue;
+      for (const object of this.#readers.get(owner)?.() ?? []) {
+        objects.push({ kind: object.kind, name: this.boundedName(object.name), stats: object.stats() });
+      }
     }
-    return counted;
+    return objects;
   }
 }

@@ -25,8 +25,8 @@ const step = fc.oneof(
   fc.record({ kind: fc.constantFrom('deleteOldest' as const, 'clear' as const) }),
 );
 
-describe('a map in the order of last use', () => {
-  test('is what a plain map with that order is, after any steps', () => {
+describe('RecencyMap', () => {
+  test('behaves like a plain Map that is reordered at each use, for any sequence of steps', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const map = new RecencyMap<number, number>();
@@ -54,7 +54,7 @@ describe('a map in the order of last use', () => {
     );
   });
 
-  test('entries may be deleted while they are visited', () => {
+  test('allows the visited entry to be deleted during iteration', () => {
     const map = new RecencyMap<string, number>();
     for (const [i, name] of ['a', 'b', 'c', 'd'].entries()) map.set(name, i);
     const seen: string[] = [];

@@ -1,14 +1,14 @@
 /**
- * How long an answer asks to be left alone: `Retry-After` (RFC 9110, 10.2.3), in each form that is sent. Everything in there was written
- * by a stranger, and nothing throws.
+ * Parses how long a response asks the client to wait: `Retry-After` (RFC 9110, section 10.2.3) and the headers in milliseconds that
+ * some APIs send. The values are untrusted: anything unknown is undefined, and nothing throws.
  */
 
-/** Waits longer than this are all the same: never. Keeps `9999999999` and its like finite. */
-const LONGEST_MS: number = Number.MAX_SAFE_INTEGER;
+/** Longer waits are cut to this, so that a value with any number of digits stays a finite, exact number. */
+const MAX_WAIT_MS: number = Number.MAX_SAFE_INTEGER;
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-/** `Sun, 06 Nov 1994 08:49:37 GMT`: the one form to be sent. Java's formatter of that name leaves the 0 of the day out. */
+/** `Sun, 06 Nov 1994 08:49:37 GMT`: the form that senders must use. Java's `RFC_1123_DATE_TIME` omits the 0 of the day. */
 const IMF_FIXDATE = /^[A-Z][a-z]{2}, (\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT$/;
 /** `Sunday, 06-Nov-94 08:49:37 GMT`: obsolete, with a year of two digits. */
 const RFC_850 = /^[A-Z][a-z]{5,8}, (\d{2})-([A-Z][a-z]{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2}) GMT$/;
@@ -53,7 +53,7 @@ export function parseRetryAfter(headers: RetryAfterHeaders, now: number): number
   return longest;
 }
 
-/** Of several that were joined. A date has a comma too, before its day. */
+/** The values of a header that several were joined to. The comma inside of a date, before its day, does not separate. */
 function membersOf(value: string): readonly string[] {
   return value.split(/,(?! ?\d{1,2}[ -][A-Z])/);
 }
@@ -61,14 +61,14 @@ function membersOf(value: string): readonly string[] {
 function parseOne(value: string, date: string | undefined, now: number): number | undefined {
   const seconds = parseNumber(value, 1_000);
   if (seconds !== undefined) return seconds;
-  const at = parseHttpDate(value, now);
-  return at === undefined ? undefined : Math.max(0, at - (parseHttpDate(date, now) ?? now));
+  const atMs = parseHttpDate(value, now);
+  return atMs === undefined ? undefined : Math.max(0, atMs - (parseHttpDate(date, now) ?? now));
 }
 
 function parseNumber(text: string | undefined, unitMs: number): number | undefined {
-  // A fraction is not in the grammar, but is sent, and its meaning is plain.
+  // The grammar has no fractions, but servers send them, and their meaning is clear.
   if (text === undefined || !/^\s*\d+(\.\d+)?\s*$/.test(text)) return undefined;
-  return Math.min(Math.ceil(Number(text) * unitMs), LONGEST_MS);
+  return Math.min(Math.ceil(Number(text) * unitMs), MAX_WAIT_MS);
 }
 
 /**
@@ -98,7 +98,7 @@ export function parseHttpDate(text: string | undefined, now: number): number | u
   return undefined;
 }
 
-/** The year with these last digits that is at most 50 years ahead, and less than 50 ago. */
+/** The year with these last digits that is at most 50 years in the future and less than 50 in the past (RFC 9110, section 5.6.7). */
 function fullYear(twoDigits: number, now: number): number {
   const thisYear = new Date(now).getUTCFullYear();
   const year = thisYear - (thisYear % 100) + twoDigits;
@@ -116,10 +116,10 @@ function utc(
 ): number | undefined {
   const month = MONTHS.indexOf(monthName ?? '');
   if (month < 0) return undefined;
-  const at = new Date(0);
-  at.setUTCFullYear(year, month, day);
-  // 31 Feb would silently become 3 Mar. A leap second (60) is allowed by the grammar and rolls over rightly.
-  if (at.getUTCDate() !== day || at.getUTCMonth() !== month) return undefined;
+  const date = new Date(0);
+  date.setUTCFullYear(year, month, day);
+  // `Date` turns 31 Feb into 3 Mar. A leap second (60) is valid, and becomes the first second of the next minute.
+  if (date.getUTCDate() !== day || date.getUTCMonth() !== month) return undefined;
   if (Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 60) return undefined;
-  return at.setUTCHours(Number(hours), Number(minutes), Number(seconds));
+  return date.setUTCHours(Number(hours), Number(minutes), Number(seconds));
 }

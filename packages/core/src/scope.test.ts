@@ -4,7 +4,7 @@ import { ownRetries, retriesOwnedUpstream, runAtRoot, runDetached } from './scop
 import { currentWork, runWork } from './work.ts';
 
 /** As a policy does it: inside a context of its own. */
-function owning<T>(fn: () => T): T {
+function withOwnedRetries<T>(fn: () => T): T {
   return new AsyncResource('Test').runInAsyncScope(() => {
     ownRetries();
     return fn();
@@ -12,9 +12,9 @@ function owning<T>(fn: () => T): T {
 }
 
 describe('retriesOwnedUpstream', () => {
-  it('is false until a retry says so, and only for what that retry runs', async () => {
+  it('is true only for what runs inside of a retry that called ownRetries()', async () => {
     expect(retriesOwnedUpstream()).toBe(false);
-    const inside = owning(async () => {
+    const inside = withOwnedRetries(async () => {
       const before = retriesOwnedUpstream();
       await Promise.resolve();
       return [before, retriesOwnedUpstream()];
@@ -24,15 +24,15 @@ describe('retriesOwnedUpstream', () => {
     expect(retriesOwnedUpstream()).toBe(false);
   });
 
-  it('keeps the work, and goes on through works inside', () => {
+  it('stays true in nested work, and does not change the current work', () => {
     runWork({ tenant: 'acme' }, () => {
-      owning(() => {
+      withOwnedRetries(() => {
         expect(retriesOwnedUpstream()).toBe(true);
         expect(currentWork()?.tenant).toBe('acme');
         runWork({ tenant: 'umbrella' }, () => {
           expect(retriesOwnedUpstream()).toBe(true);
           expect(currentWork()?.tenant).toBe('umbrella');
-          owning(() => expect(currentWork()?.tenant).toBe('umbrella'));
+          withOwnedRetries(() => expect(currentWork()?.tenant).toBe('umbrella'));
         });
       });
       expect(retriesOwnedUpstream()).toBe(false);
@@ -41,7 +41,7 @@ describe('retriesOwnedUpstream', () => {
 });
 
 describe('runDetached', () => {
-  it('leaves the work behind, and keeps that retries are owned', async () => {
+  it('runs outside of the current work, but keeps that retries are owned', async () => {
     expect(runDetached(() => [currentWork(), retriesOwnedUpstream()])).toEqual([undefined, false]);
     await runWork({ timeoutMs: 1_000 }, async () => {
       const inside = runDetached(async () => {
@@ -49,14 +49,16 @@ describe('runDetached', () => {
         return [currentWork(), retriesOwnedUpstream()];
       });
       expect(await inside).toEqual([undefined, false]);
-      owning(() => expect(runDetached(() => [currentWork(), retriesOwnedUpstream()])).toEqual([undefined, true]));
+      withOwnedRetries(() =>
+        expect(runDetached(() => [currentWork(), retriesOwnedUpstream()])).toEqual([undefined, true]),
+      );
       expect(currentWork()).toBeDefined();
     });
   });
 });
 
 describe('runAtRoot', () => {
-  it('leaves everything behind that travels with control flow', async () => {
+  it('runs outside of the current work and all other asynchronous context', async () => {
     const storage = new AsyncLocalStorage<string>();
     await storage.run('request', () =>
       runWork({ tenant: 'acme' }, async () => {

@@ -9,19 +9,19 @@ export interface Scope {
   readonly retriesOwned: boolean;
 }
 
-interface KeptScope extends Scope {
-  /** The same with its retries owned; made once, when first needed. */
-  owning?: Scope;
+interface StoredScope extends Scope {
+  /** The same scope with `retriesOwned`; created when first needed. */
+  withRetriesOwned?: Scope;
 }
 
 /**
- * One storage for all copies of this package in a process, which npm and bundlers make easily: a deadline set by one is found
- * by the others, and retries do not multiply between them. Other versions read what stands in it: a scope may get further
- * fields, and those it has must keep their meaning.
+ * One storage for all copies of this package in a process, which npm and bundlers easily create: a deadline set through one
+ * copy applies in the others, and retries of two copies do not multiply. Copies of other versions read these scopes too, so
+ * fields may be added to `Scope` and `Work`, but the existing ones must keep their meaning.
  */
 const storageKey = Symbol.for('@macadam/core/scope');
 const storage = ((globalThis as Record<symbol, unknown>)[storageKey] ??=
-  new AsyncLocalStorage()) as AsyncLocalStorage<KeptScope>;
+  new AsyncLocalStorage()) as AsyncLocalStorage<StoredScope>;
 
 /** Returns the scope of the current asynchronous context; undefined outside of any work or retry. For internal use by Macadam packages. */
 export function currentScope(): Scope | undefined {
@@ -52,7 +52,7 @@ export function runAtRoot<T>(fn: () => T): T {
   return atRoot(fn);
 }
 
-const OWNING_WITHOUT_WORK: Scope = { work: undefined, retriesOwned: true };
+const RETRIES_OWNED_WITHOUT_WORK: Scope = { work: undefined, retriesOwned: true };
 
 /**
  * Marks the current asynchronous context as one whose failures are retried further out, so that retries inside it make a single attempt.
@@ -61,12 +61,12 @@ const OWNING_WITHOUT_WORK: Scope = { work: undefined, retriesOwned: true };
 export function ownRetries(): void {
   const scope = storage.getStore();
   if (scope === undefined) {
-    storage.enterWith(OWNING_WITHOUT_WORK);
+    storage.enterWith(RETRIES_OWNED_WITHOUT_WORK);
     return;
   }
   if (scope.retriesOwned) return;
-  // Not in a weak map: with one entry for each unit of work, that makes the collector's work the larger part.
-  storage.enterWith((scope.owning ??= { work: scope.work, retriesOwned: true }));
+  // A property and not a WeakMap, whose entries, one per unit of work, would cost the garbage collector more than the rest.
+  storage.enterWith((scope.withRetriesOwned ??= { work: scope.work, retriesOwned: true }));
 }
 
 /**

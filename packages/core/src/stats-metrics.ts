@@ -1,4 +1,4 @@
-/** Metrics that are read from counts which exist anyway, as a table; reading is a pure function of table and counts. */
+/** Metrics that are read from the statistics of objects, described as a table. Reading them is a pure function. */
 import type { AttributeBound, MetricDescription } from './telemetry-names.ts';
 
 /** The attributes of a value. */
@@ -35,13 +35,20 @@ export interface Counting<Stats> {
   stats(): Stats;
 }
 
-/** A number of a metric at a moment. */
+/** The statistics of one object at a collection. */
+export interface NamedStats<Stats> {
+  readonly kind: string | undefined;
+  readonly name: string;
+  readonly stats: Stats;
+}
+
+/** One value of a metric, as observed at a collection. */
 export interface Reading {
   readonly value: number;
   readonly attributes: MetricAttributes;
 }
 
-/** What the catalogue says of a metric whose objects are named by `nameAttribute`. */
+/** Describes a metric for the telemetry catalogue; the attribute `nameAttribute` holds the name of the object. */
 export function describeStatsMetric<Stats>(metric: StatsMetric<Stats>, nameAttribute: string): MetricDescription {
   const { name, kind, unit, description, reads } = metric;
   const values: Record<string, string[]> = {};
@@ -49,35 +56,36 @@ export function describeStatsMetric<Stats>(metric: StatsMetric<Stats>, nameAttri
     for (const [attribute, value] of Object.entries(attributes)) (values[attribute] ??= []).push(value);
   }
   const attributes: Record<string, AttributeBound> = { [nameAttribute]: NAME_BOUND };
-  for (const [attribute, all] of Object.entries(values)) attributes[attribute] = [...new Set(all)];
+  for (const [attribute, attributeValues] of Object.entries(values))
+    attributes[attribute] = [...new Set(attributeValues)];
   return { name, kind, unit, description, attributes };
 }
 
-/** More names than this are counted together as `_other`: names may come from hosts, and a collector pays for each. */
-export const MOST_NAMES = 1_000;
+/** Further names are counted together as `_other`: names can come from hosts, and every name is a series at the collector. */
+export const MAX_NAMES = 1_000;
 const NAME_BOUND = 'names from the code, at most 1,000; those beyond count as `_other`';
 
-/** The numbers of one metric. Objects of one name are added up, or the largest counts. */
+/** Reads one metric. The values of objects with the same name and attributes are merged, as `merge` says. */
 export function readStatsMetric<Stats>(
   metric: StatsMetric<Stats>,
   nameAttribute: string,
-  counted: readonly { readonly kind: string | undefined; readonly name: string; readonly stats: Stats }[],
+  objects: readonly NamedStats<Stats>[],
 ): Iterable<Reading> {
-  const found = new Map<string, { value: number; attributes: MetricAttributes }>();
+  const readings = new Map<string, { value: number; attributes: MetricAttributes }>();
   const rows = rowsOf(metric.reads);
-  for (const { kind, name, stats } of counted) {
+  for (const { kind, name, stats } of objects) {
     if (metric.of !== undefined && metric.of !== kind) continue;
-    for (const [source, own] of rows) {
+    for (const [source, fixedAttributes] of rows) {
       const value = typeof source === 'function' ? source(stats) : Number(stats[source] ?? Number.NaN);
       if (value === undefined || Number.isNaN(value)) continue;
-      const attributes = { [nameAttribute]: name, ...own };
+      const attributes = { [nameAttribute]: name, ...fixedAttributes };
       const key = JSON.stringify(attributes);
-      const before = found.get(key);
-      if (before === undefined) found.set(key, { value, attributes });
-      else before.value = metric.merge === 'max' ? Math.max(before.value, value) : before.value + value;
+      const reading = readings.get(key);
+      if (reading === undefined) readings.set(key, { value, attributes });
+      else reading.value = metric.merge === 'max' ? Math.max(reading.value, value) : reading.value + value;
     }
   }
-  return found.values();
+  return readings.values();
 }
 
 function rowsOf<Stats>(

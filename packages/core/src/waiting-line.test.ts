@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { WaitingLine, type Waiting } from './waiting-line.ts';
 
 describe('WaitingLine', () => {
-  it('is a list from which anybody can leave (against a plain array)', () => {
+  it('behaves like an array from which any entry can be removed', () => {
     const step = fc.record({ kind: fc.constantFrom('join', 'join', 'leave', 'oldest', 'newest'), which: fc.nat(200) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {

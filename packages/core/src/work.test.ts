@@ -14,7 +14,7 @@ const work = (): Work => {
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
 
 describe('runWork', () => {
-  it('is found by everything it calls, however deep and asynchronous, and by nothing else', async () => {
+  it('makes the work current for all code that fn calls, also asynchronously, and for no other', async () => {
     expect(currentWork()).toBeUndefined();
     const result = await runWork({ tenant: 'acme' }, async () => {
       await Promise.resolve();
@@ -28,7 +28,7 @@ describe('runWork', () => {
     expect(currentWork()).toBeUndefined();
   });
 
-  it('keeps works that run side by side apart', async () => {
+  it('keeps concurrent units of work apart', async () => {
     const seen = await Promise.all(
       ['a', 'b', 'c'].map((tenant) =>
         runWork({ tenant }, async () => {
@@ -46,7 +46,7 @@ describe('runWork', () => {
     { outerMs: undefined, innerMs: 100, leftMs: 100 },
     { outerMs: 100, innerMs: undefined, leftMs: 100 },
     { outerMs: undefined, innerMs: undefined, leftMs: undefined },
-  ])('a limit of $innerMs ms inside of $outerMs ms leaves $leftMs ms', ({ outerMs, innerMs, leftMs }) => {
+  ])('a timeout of $innerMs ms inside of one of $outerMs ms leaves $leftMs ms', ({ outerMs, innerMs, leftMs }) => {
     const clock = virtualClock();
     const limit = (timeoutMs: number | undefined) => (timeoutMs === undefined ? {} : { timeoutMs });
     const inner = runWork({ clock, ...limit(outerMs) }, () =>
@@ -55,7 +55,7 @@ describe('runWork', () => {
     expect(inner).toBe(leftMs);
   });
 
-  it('takes the earliest of its own limit, a deadline handed in, and the enclosing one', () => {
+  it('uses the earlier one of timeoutMs and deadline', () => {
     const clock = virtualClock();
     const left = (timeoutMs: number, deadlineMs: number): number | undefined =>
       runWork({ clock, timeoutMs, deadline: deadlineAfter(deadlineMs, clock) }, () => work().deadline?.remainingMs());
@@ -63,7 +63,7 @@ describe('runWork', () => {
     expect(left(20, 10)).toBe(10);
   });
 
-  it('inherits priority and tenant, and each may be replaced', () => {
+  it('inherits priority and tenant, and either can be replaced', () => {
     runWork({ priority: 'high', tenant: 'acme' }, () => {
       runWork({}, () => expect(work()).toMatchObject({ priority: 'high', tenant: 'acme' }));
       runWork({ priority: 'background' }, () => expect(work().priority).toBe('background'));
@@ -76,7 +76,7 @@ describe('runWork', () => {
     });
   });
 
-  it('passes on what the function returns or throws', async () => {
+  it('returns what fn returns, and throws what it throws', async () => {
     const thrown = new Error('thrown');
     expect(runWork({}, () => 7)).toBe(7);
     expect(() =>
@@ -89,7 +89,7 @@ describe('runWork', () => {
     expect(runWork({}, () => promise)).toBe(promise);
   });
 
-  it('runs a lazy thenable once, and inside the work', async () => {
+  it('runs a lazy thenable, such as a query builder, once and inside of the work', async () => {
     const seen: (string | undefined)[] = [];
     const query: PromiseLike<string> = {
       then(onValue, onError) {
@@ -113,7 +113,7 @@ describe('runWork', () => {
 });
 
 describe('Work.signal', () => {
-  it('is made when first read: a work nobody asks for it adds no listener and no timer', async () => {
+  it('is created when first read; before that, the work adds no listener and no timer', async () => {
     const clock = virtualClock();
     const { signal } = new AbortController();
     await runWork({ clock, signal, timeoutMs: 100 }, async () => {
@@ -128,7 +128,7 @@ describe('Work.signal', () => {
     clock.assertNoTimers();
   });
 
-  it('aborts with the reason of the signal handed in, also when that had aborted before', () => {
+  it('aborts with the reason of the signal in the options, also if that has already aborted', () => {
     const controller = new AbortController();
     runWork({ signal: controller.signal }, () => {
       const { signal } = work();
@@ -140,7 +140,7 @@ describe('Work.signal', () => {
     });
   });
 
-  it('aborts when the deadline passes, with a TimeoutError', async () => {
+  it('aborts with a TimeoutError when the deadline passes', async () => {
     const clock = virtualClock();
     let signal: AbortSignal | undefined;
     const running = runWork({ clock, timeoutMs: 100 }, async () => {
@@ -154,7 +154,7 @@ describe('Work.signal', () => {
     clock.assertNoTimers();
   });
 
-  it('of a nested work aborts with every work around it', () => {
+  it('aborts when any outer work is cancelled', () => {
     const signalOf = (outer: AbortSignal, inner: AbortSignal, cancel: () => void): unknown =>
       runWork({ signal: outer }, () =>
         runWork({ signal: inner }, () => {
@@ -179,7 +179,7 @@ describe('Work.signal', () => {
     expect(signal.aborted).toBe(false);
   });
 
-  it('leaves no listener and no timer after 10,000 works on one long-lived signal', async () => {
+  it('leaves no listener and no timer after 10,000 units of work with one long-lived signal', async () => {
     const clock = virtualClock();
     const { signal } = new AbortController();
     for (let i = 0; i < 10_000; i++) {
@@ -194,7 +194,7 @@ describe('Work.signal', () => {
     clock.assertNoTimers();
   });
 
-  it('of a work that throws at once leaves nothing either', () => {
+  it('leaves no listener and no timer after work that throws synchronously', () => {
     const clock = virtualClock();
     const { signal } = new AbortController();
     const failing = (): void => {
@@ -208,7 +208,7 @@ describe('Work.signal', () => {
 });
 
 describe('Work.annotate', () => {
-  it('writes into one record that nested works share', () => {
+  it('adds fields to one record that nested work shares', () => {
     runWork({ attributes: { route: '/a' } }, () => {
       runWork({ attributes: { step: 1 } }, () => work().annotate({ cacheHits: 2 }));
       work().annotate({ step: 2 });
@@ -216,7 +216,7 @@ describe('Work.annotate', () => {
     });
   });
 
-  it('cannot reach Object.prototype', () => {
+  it('adds a field named __proto__ without changing any prototype', () => {
     runWork({}, () => {
       const hostile = JSON.parse('{"__proto__": {"polluted": true}, "constructor": 1}') as Record<string, unknown>;
       for (let times = 0; times < 2; times++) {
@@ -231,7 +231,7 @@ describe('Work.annotate', () => {
     expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
   });
 
-  it('keeps neither the first fields nor later ones by reference', () => {
+  it('copies the fields, so that later changes of the argument have no effect', () => {
     const fields = { step: 1 };
     runWork({ attributes: fields }, () => {
       work().annotate({ more: true });
@@ -242,7 +242,7 @@ describe('Work.annotate', () => {
     });
   });
 
-  it('does not run getters twice or take what is inherited', () => {
+  it('calls a getter once, and ignores inherited properties', () => {
     const getter = vi.fn(() => 1);
     const fields = Object.create({ inherited: 1 }, { own: { get: getter, enumerable: true } }) as Record<
       string,
@@ -256,7 +256,7 @@ describe('Work.annotate', () => {
   });
 });
 
-describe('options of a work', () => {
+describe('runWork refuses', () => {
   it.each([
     ['deadline', 500],
     ['deadline', new Date()],
@@ -265,7 +265,7 @@ describe('options of a work', () => {
     ['attributes', 'abc'],
     ['tenant', 5],
     ['clock', {}],
-  ])('a wrong %s, %s, is refused where it is given, and not where it is used', (name, value) => {
+  ])('a wrong %s, %s, before it runs the function', (name, value) => {
     const fn = vi.fn();
     expect(() => runWork({ [name]: value }, fn)).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `runWork.${name}` }),
@@ -275,7 +275,7 @@ describe('options of a work', () => {
 });
 
 describe('another copy of this package in the same process', () => {
-  it('finds the work, its deadline and its record, and works inside of it', async () => {
+  it('finds the current work with its deadline and annotations, and nests work in it', async () => {
     vi.resetModules();
     const other = await import('./work.ts');
     const { retriesOwnedUpstream } = await import('./scope.ts');
@@ -292,7 +292,7 @@ describe('another copy of this package in the same process', () => {
     });
   });
 
-  it('may be of another version, whose work has nothing but what everybody sees of it', () => {
+  it('can be of another version, whose work has only the public members', () => {
     const { signal } = new AbortController();
     const older: Work = {
       priority: 'high',

@@ -66,9 +66,12 @@ class RunningWork implements Work {
   readonly priority: Priority;
   declare readonly tenant?: string;
   readonly clock: Clock;
-  /** The signals that can cancel it from outside: its own and the enclosing work's. */
+  /** The signals that can cancel it: that of its options, and that of the outer work. */
   readonly #sources: readonly AbortSignal[];
-  /** Not private: nested work may be made by another copy of this class. One of another version may have none. */
+  /**
+   * The annotations, shared with nested work. Not a `#` field, since nested work can be created by another copy of this
+   * class. Outer work of another version may not have it.
+   */
   readonly notes: Annotations;
   #controller: AbortController | undefined;
   #unsubscribe: Unsubscribe[] = [];
@@ -83,7 +86,7 @@ class RunningWork implements Work {
     if (deadline !== undefined) this.deadline = deadline;
     const tenant = options.tenant ?? parent?.tenant;
     if (tenant !== undefined) this.tenant = tenant;
-    this.#sources = distinct(options.signal, parent?.cancellation);
+    this.#sources = definedSignals(options.signal, parent?.cancellation);
     this.notes = parent?.notes ?? new Annotations();
     if (options.attributes !== undefined) this.notes.add(options.attributes);
   }
@@ -105,7 +108,7 @@ class RunningWork implements Work {
     this.notes.add(fields);
   }
 
-  /** Lets go of every listener and timer. The signal never aborts after this. */
+  /** Removes all listeners and the timer. The signal never aborts after this. */
   settle(): void {
     this.#settled = true;
     this.#timer?.cancel();
@@ -135,7 +138,7 @@ class RunningWork implements Work {
 
 const NO_SIGNALS: readonly AbortSignal[] = [];
 
-function distinct(one: AbortSignal | undefined, other: AbortSignal | undefined): readonly AbortSignal[] {
+function definedSignals(one: AbortSignal | undefined, other: AbortSignal | undefined): readonly AbortSignal[] {
   if (one === undefined) return other === undefined ? NO_SIGNALS : [other];
   return other === undefined || other === one ? [one] : [one, other];
 }
@@ -173,7 +176,7 @@ export function runWork<T>(options: WorkOptions, fn: () => T): T {
   const work = new RunningWork(options, outer?.work as RunningWork | undefined);
   let result: T;
   try {
-    result = runInScope({ work, retriesOwned: outer?.retriesOwned ?? false }, () => adopted(fn()));
+    result = runInScope({ work, retriesOwned: outer?.retriesOwned ?? false }, () => toPromiseIfThenable(fn()));
   } catch (error) {
     work.settle();
     throw error;
@@ -187,7 +190,7 @@ export function runWork<T>(options: WorkOptions, fn: () => T): T {
   return result;
 }
 
-/** A number or a Date is easily taken for one, and would fail whoever asks for it, far below. */
+/** A number or a Date passed as a deadline would only fail where the deadline is read, far from the mistake. */
 function assertDeadline(deadline: Deadline): void {
   if (typeof (deadline as Partial<Deadline> | null)?.remainingMs === 'function') return;
   throw new OptionsError('runWork.deadline', deadline, 'a deadline, as deadlineAfter makes it');
@@ -208,10 +211,10 @@ export function currentWork(): Work | undefined {
 }
 
 /**
- * The promise of a thenable that is none, such as a query that runs when `then` is called: asked once, here, where the
- * work is current. What is a promise, or no thenable, stays what it is.
+ * Converts a thenable that is not a promise to one; returns a promise or any other value unchanged. Query builders run the
+ * query each time `then` is called. Converted here, it is called once, and inside of the work.
  */
-function adopted<T>(result: T): T {
+function toPromiseIfThenable<T>(result: T): T {
   return isThenable(result) ? (Promise.resolve(result) as T) : result;
 }
 

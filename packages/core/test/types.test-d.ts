@@ -16,14 +16,14 @@ import {
 } from '@macadam/core';
 import { expectTypeOf } from 'vitest';
 
-// runWork gives back exactly what the function gives.
+// runWork returns exactly what the function returns.
 expectTypeOf(runWork({}, () => 1)).toEqualTypeOf<number>();
 expectTypeOf(runWork({ timeoutMs: 5 }, async () => 'a')).toEqualTypeOf<Promise<string>>();
-// @ts-expect-error -- An unknown option is refused.
+// @ts-expect-error -- Unknown options are rejected.
 runWork({ timeout: 5 }, () => 1);
-// @ts-expect-error -- Priorities have names.
+// @ts-expect-error -- A priority is a string.
 runWork({ priority: 1 }, () => 1);
-// @ts-expect-error -- With exactOptionalPropertyTypes an option is given or left out.
+// @ts-expect-error -- With exactOptionalPropertyTypes, undefined is not the same as no option.
 runWork({ timeoutMs: undefined }, () => 1);
 
 expectTypeOf(currentWork()).toEqualTypeOf<Work | undefined>();
@@ -33,7 +33,7 @@ expectTypeOf<Random>().toEqualTypeOf<() => number>();
 expectTypeOf(abortable(Promise.resolve(1), undefined)).toEqualTypeOf<Promise<number>>();
 expectTypeOf(timeoutOf(new Error('late') as unknown)).toEqualTypeOf<Error | undefined>();
 
-// A check gives back what it gives, under the name of who checks.
+// underPath returns the result of the check.
 expectTypeOf(underPath('createX', () => 1)).toEqualTypeOf<number>();
 expectTypeOf(new ClosedError('Cache "users"').component).toEqualTypeOf<string>();
 
@@ -43,7 +43,7 @@ if (isMacadamError(unknownError)) {
   expectTypeOf(unknownError.code).toEqualTypeOf<string>();
 }
 if (isMacadamError(unknownError, 'MAC_TIMEOUT')) expectTypeOf(unknownError.code).toExtend<'MAC_TIMEOUT'>();
-// @ts-expect-error -- The code of an error is not changed afterwards.
+// @ts-expect-error -- The code of an error is read-only.
 new MacadamError('x', { code: 'MAC_X' }).code = 'MAC_Y';
-// @ts-expect-error -- An error without a code cannot be matched on.
+// @ts-expect-error -- The code is required.
 new MacadamError('x', {});
