@@ -6,20 +6,20 @@ import type { ResponseHandler } from './response-handler.ts';
 import type { RetryRules } from './retry-rules.ts';
 
 /** Of the body of a failed try, so much is read: enough for a problem document, and it keeps the socket usable. */
-export const ERROR_BODY_BYTES = 65_536;
+export const MAX_ERROR_BODY_BYTES = 65_536;
 
 /** What a try needs to know of its client. */
 export interface AttemptSettings {
   readonly clock: Clock;
   readonly rules: RetryRules;
   readonly limits: DecodedLimits;
-  readonly lastAttempt: number;
+  readonly maxAttemptNumber: number;
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;
 }
 
 /** Who may answer an answer with another request. */
-export interface FollowUps {
+export interface FollowUpSender {
   /** Whether another request has taken over the try; if not, why a redirect was not followed. */
   follow(handler: ResponseHandler, status: number, headers: RawHeaders): boolean | RedirectRefusal;
 }

@@ -72,7 +72,7 @@ export function openConnection(origin: string, connect: Connect, beginWithinMs: 
 }
 
 /** The caller's own, of which nothing is known but that it dispatches. */
-export class ForeignTransport implements Transport {
+export class ExternalTransport implements Transport {
   readonly #dispatcher: HttpDispatcher;
 
   constructor(dispatcher: HttpDispatcher) {
@@ -104,7 +104,7 @@ export class ForeignTransport implements Transport {
  * HTTP/2 which has just been lost: unless that has this code, for what is no failure of a connection. Whoever else listens to
  * the transport is told the reason all the same.
  */
-export function giveUp(controller: DispatchController, reason: Error): void {
+export function abortRequest(controller: DispatchController, reason: Error): void {
   controller.abort(Object.assign(new Error(reason.message, { cause: reason }), { code: 'UND_ERR_INFO' }));
 }
 

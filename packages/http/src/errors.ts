@@ -69,7 +69,7 @@ export function copyAttempts(attempts: readonly HttpAttempt[]): readonly HttpAtt
 }
 
 /** These are worth a word after a first try too: the failure itself does not tell why there was no other. */
-const TOLD_OF_ONE: ReadonlySet<HttpGaveUpReason> = new Set([
+const REASONS_ALWAYS_IN_MESSAGE: ReadonlySet<HttpGaveUpReason> = new Set([
   'bodyNotReplayable',
   'budget',
   'circuitOpen',
@@ -80,7 +80,8 @@ const TOLD_OF_ONE: ReadonlySet<HttpGaveUpReason> = new Set([
 export function conclude<E extends HttpError>(error: E, attempts: readonly HttpAttempt[], gaveUp: HttpGaveUpReason): E {
   const open = withAttempts(error, attempts) as { gaveUp: HttpGaveUpReason; message: string };
   open.gaveUp = gaveUp;
-  const tells = TOLD_OF_ONE.has(gaveUp) || (gaveUp === 'deadline' && !(error instanceof HttpTimeoutError));
+  const tells =
+    REASONS_ALWAYS_IN_MESSAGE.has(gaveUp) || (gaveUp === 'deadline' && !(error instanceof HttpTimeoutError));
   if (attempts.length > 1 || tells) open.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;
   return error;
 }

@@ -33,13 +33,13 @@ import { CLIENT_METRICS, REQUEST_DURATION } from './client-metrics.ts';
 import type { DispatchController } from './dispatcher.ts';
 import type { HttpClientStats } from './http-client.ts';
 import type { PreparedRequest } from './request.ts';
-import { fieldsOf, type RequestFields } from './request-fields.ts';
+import { requestAttributesOf, type RequestAttributes } from './request-attributes.ts';
 import { SentRequests, type SentRequest } from './sent-requests.ts';
 import { SPAN_NAMES } from './telemetry-names.ts';
 import {
   errorTypeOfRequest,
   headerPairs,
-  isToldByRequest,
+  isCoveredByRequestSpan,
   spanName,
   timeAt,
   traceparent,
@@ -97,12 +97,12 @@ export function traceCall(client: TracedClient, request: PreparedRequest): CallT
   try {
     return new CallTrace(client, request, spans, histogram);
   } catch (error) {
-    return complain(error);
+    return reportTelemetryError(error);
   }
 }
 
 /** An SDK is somebody else's code, samplers and exporters included: what it throws must not reach a call. */
-function complain(error: unknown): undefined {
+function reportTelemetryError(error: unknown): undefined {
   diag.error('@macadam/http could not tell OpenTelemetry of a call', error);
 }
 
@@ -131,18 +131,18 @@ export class CallTrace {
 
   /** A request goes out, as part of the try that policies call `number`. */
   began(number: number, record: HttpAttempt, request: PreparedRequest): void {
-    const fields = fieldsOf(request, record);
+    const fields = requestAttributesOf(request, record);
     this.#requests.add(number, fields, record, this.#start(fields, record, request));
   }
 
-  #start(fields: RequestFields, record: HttpAttempt, request: PreparedRequest): Span | undefined {
+  #start(fields: RequestAttributes, record: HttpAttempt, request: PreparedRequest): Span | undefined {
     if (this.#tracer === undefined) return undefined;
     const attributes = fields.start(request, this.#requests.count);
     const startTime = timeAt(this.#startedAt, record.startedAtMs);
     try {
       return this.#tracer.startSpan(fields.spanName, { kind: SpanKind.CLIENT, attributes, startTime }, this.#parent());
     } catch (error) {
-      return complain(error);
+      return reportTelemetryError(error);
     }
   }
 
@@ -156,10 +156,11 @@ export class CallTrace {
   }
 
   /** `headers` with those that carry the trace of the try `number`, unless the other side is a stranger. */
-  propagated(number: number, headers: string[], foreign: boolean): string[] {
+  propagated(number: number, headers: string[], crossesOrigin: boolean): string[] {
     const span = this.#requests.inFlight(number)?.span;
     // What the caller says himself wins.
-    if (!this.#client.propagates || foreign || span === undefined || headers.includes('traceparent')) return headers;
+    if (!this.#client.propagates || crossesOrigin || span === undefined || headers.includes('traceparent'))
+      return headers;
     const own = headers.slice();
     this.#inject(span, own);
     // An SDK can be set up without a propagator; the trace goes on all the same, in the form of the W3C.
@@ -174,7 +175,7 @@ export class CallTrace {
       const hides = !this.#client.baggage && propagation.getBaggage(own) !== undefined;
       propagation.inject(hides ? propagation.deleteBaggage(own) : own, headers, headerPairs);
     } catch (error) {
-      complain(error);
+      reportTelemetryError(error);
     }
   }
 
@@ -206,7 +207,7 @@ export class CallTrace {
       this.#tell(request);
       kept ??= [request, context.with(ROOT_CONTEXT, () => this.#bare())];
     } catch (error) {
-      complain(error);
+      reportTelemetryError(error);
     }
   }
 
@@ -229,7 +230,7 @@ export class CallTrace {
   /** The call has come to its end, with an error of this kind unless it went well or the caller left. */
   end({ records, startedAt }: AttemptLog, errorType: string | undefined): void {
     const cancelled = this.#requests.last?.cancelled === true;
-    if (this.#tracer === undefined || isToldByRequest(records, cancelled, errorType)) return;
+    if (this.#tracer === undefined || isCoveredByRequestSpan(records, cancelled, errorType)) return;
     const { name, clock } = this.#client;
     try {
       const attributes = { [CLIENT_NAME]: name, 'macadam.http.attempts': records.length };
@@ -239,7 +240,7 @@ export class CallTrace {
       if (errorType !== undefined) markFailed(span, errorType);
       span.end(timeAt(this.#startedAt, clock.monotonic() - startedAt));
     } catch (error) {
-      complain(error);
+      reportTelemetryError(error);
     }
   }
 }

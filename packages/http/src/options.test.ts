@@ -101,7 +101,7 @@ describe('defaults', () => {
       timeoutMs: 30_000,
       attemptTimeoutMs: 10_000,
       connectTimeoutMs: 2_000,
-      lastAttempt: 3,
+      maxAttemptNumber: 3,
       limits: { maxBytes: 10_485_760, maxRatio: 100, maxEncodings: 2 },
       throwOnStatus: true,
       peer: 'internal',

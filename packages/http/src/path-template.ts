@@ -1,7 +1,7 @@
 import { OptionsError, withheld } from '@macadam/core';
 import { assertNamedValues } from './named-values.ts';
 import { encodeValue, redactQuery } from './query.ts';
-import type { RequestFields } from './request-fields.ts';
+import type { RequestAttributes } from './request-attributes.ts';
 
 /** The names of the parameters of a path: `'id' | 'line'` for `/invoices/{id}/lines/{line}`. */
 export type PathParamName<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
@@ -22,7 +22,7 @@ export interface PathTemplate {
   readonly hasQuery: boolean;
   build(params: Readonly<Record<string, PathParamValue>> | undefined): string;
   /** What OpenTelemetry was last told of requests for it, to be told again. */
-  told: RequestFields | undefined;
+  told: RequestAttributes | undefined;
 }
 
 /** Dot segments, plain or encoded: servers resolve them, and so would reach another resource than was meant. */

@@ -17,12 +17,12 @@ import {
   type RetryBudget,
 } from '@macadam/resilience';
 import { pacerOf, type HttpPacing } from './pacing.ts';
-import { RoutePolicies, type PolicyByRoute } from './route-policies.ts';
+import { RoutePolicies, type PerRoutePolicy } from './route-policies.ts';
 import type { HttpClientSettings } from './settings.ts';
 import { classifyAttempt, isThrottled, isTransparent, isUnsent, retryUnsent } from './retry-rules.ts';
 
 /** What a call goes through. */
-export interface GuardedBy {
+export interface CallPolicies {
   /** For calls that may be sent twice. */
   readonly repeatable: Policy;
   /** For calls that must not: only what never left is tried again. Everything else is shared with the above. */
@@ -30,7 +30,7 @@ export interface GuardedBy {
 }
 
 /** What guards the calls of one client. */
-export interface Policies extends GuardedBy {
+export interface Policies extends CallPolicies {
   /** For each route, when something is kept by route. */
   readonly routes: RoutePolicies | undefined;
   describe(): string[];
@@ -58,7 +58,7 @@ export function createPolicies(settings: HttpClientSettings): Policies {
   const pacing = settings.pacing && createPacing(settings, settings.pacing);
   const layers = (retrying: Policy, { places, breaker, limit }: Guards): Policy[] =>
     [places, total, retrying, racing, pacing, route, breaker, limit, attempt].filter((policy) => policy !== undefined);
-  const around = (own: Guards): GuardedBy => ({
+  const around = (own: Guards): CallPolicies => ({
     repeatable: pipeline(...layers(retries.repeatable, own)),
     once: pipeline(...layers(retries.once, own)),
   });
@@ -146,7 +146,7 @@ interface Guards {
 /** The layers that are kept by route, or those that are not. */
 function guards(settings: HttpClientSettings, byRoute: boolean, name: string): Guards {
   const { clock, endpoints, bulkhead: places, circuitBreaker: breaker, adaptiveConcurrency: limit } = settings;
-  const isHere = (policy: PolicyByRoute): boolean => settings.perRoute.has(policy) === byRoute;
+  const isHere = (policy: PerRoutePolicy): boolean => settings.perRoute.has(policy) === byRoute;
   // With several endpoints each has these two of its own.
   const hasEndpoints = endpoints !== undefined;
   return {

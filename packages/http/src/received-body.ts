@@ -1,5 +1,5 @@
 import type { Transform } from 'node:stream';
-import { ERROR_BODY_BYTES } from './attempt-settings.ts';
+import { MAX_ERROR_BODY_BYTES } from './attempt-settings.ts';
 import {
   decodeContent,
   isDecodeFailure,
@@ -7,11 +7,11 @@ import {
   type DecodedLimits,
   type DecodeFailure,
 } from './content-decoding.ts';
-import { giveUp, type DispatchController, type RawHeaders } from './dispatcher.ts';
-import { GrowingBody } from './growing-body.ts';
+import { abortRequest, type DispatchController, type RawHeaders } from './dispatcher.ts';
+import { IncrementalDecoder } from './incremental-decoder.ts';
 import type { PreparedRequest } from './request.ts';
 import { isDecodable, makeDecoders } from './stream/decoders.ts';
-import { isForReader } from './stream/options.ts';
+import { isPassedThrough } from './stream/options.ts';
 
 /** More of a compressed body than this is decoded as it comes; less is decoded at once, at its end. */
 const GROWING_BYTES = 16_384;
@@ -23,7 +23,7 @@ export class ReceivedBody {
   /** Most bodies come in one piece, which is kept as it is. */
   #first: Uint8Array | undefined = undefined;
   #rest: Uint8Array[] | undefined = undefined;
-  #growing: GrowingBody | undefined = undefined;
+  #growing: IncrementalDecoder | undefined = undefined;
 
   add(piece: Uint8Array): void {
     this.size += piece.length;
@@ -47,9 +47,9 @@ export class ReceivedBody {
   ): void {
     if (encodings.length === 0 || encodings.length > limits.maxEncodings || !isDecodable(encodings)) return;
     const wire = this.#take() as Uint8Array;
-    this.#growing = new GrowingBody(controller, encodings, limits, wire, (result) => {
+    this.#growing = new IncrementalDecoder(controller, encodings, limits, wire, (result) => {
       settle(result);
-      if (isDecodeFailure(result)) giveUp(controller, new Error('the rest of the body is not wanted'));
+      if (isDecodeFailure(result)) abortRequest(controller, new Error('the rest of the body is not wanted'));
     });
     this.#growing.write(wire);
   }
@@ -67,14 +67,14 @@ export class ReceivedBody {
   }
 
   /** As `finish`, of what comes with an error: the beginning will do when there is too much of it, or it was cut. */
-  finishExtra(
+  finishErrorBody(
     encodings: readonly string[],
     limits: DecodedLimits,
   ): Uint8Array | DecodeFailure | Promise<Uint8Array | DecodeFailure> {
     const wire = this.#take() as Uint8Array;
-    const decoded = decodeContent(wire, encodings, { ...limits, maxBytes: EXTRA_DECODED_BYTES });
-    if (decoded instanceof Promise) return decoded.then((result) => orBeginning(result, wire, encodings));
-    return orBeginning(decoded, wire, encodings);
+    const decoded = decodeContent(wire, encodings, { ...limits, maxBytes: MAX_ERROR_BODY_DECODED_BYTES });
+    if (decoded instanceof Promise) return decoded.then((result) => orPrefix(result, wire, encodings));
+    return orPrefix(decoded, wire, encodings);
   }
 
   /** Nobody wants it any more. */
@@ -92,26 +92,26 @@ export class ReceivedBody {
 /** The content encodings of an answer that are undone here, in the order they were applied. */
 export function encodingsToUndo(request: PreparedRequest, headers: RawHeaders): readonly string[] {
   const header = headers['content-encoding'];
-  return header === undefined || isForReader(request, header) ? NONE : parseEncodings(header);
+  return header === undefined || isPassedThrough(request, header) ? NONE : parseEncodings(header);
 }
 
 const NONE: readonly string[] = [];
 
 /** Compressed, it may unpack to so much before only its beginning is decoded. */
-const EXTRA_DECODED_BYTES = 1_048_576;
+const MAX_ERROR_BODY_DECODED_BYTES = 1_048_576;
 
-function orBeginning(
+function orPrefix(
   decoded: Uint8Array | DecodeFailure,
   wire: Uint8Array,
   encodings: readonly string[],
 ): Uint8Array | DecodeFailure | Promise<Uint8Array> {
   if (!isDecodeFailure(decoded)) return decoded;
-  const isTooMuch = 'allowed' in decoded || (decoded.kind === 'corrupt' && wire.length > ERROR_BODY_BYTES);
-  return isTooMuch ? beginningOf(wire, encodings) : decoded;
+  const isTooMuch = 'allowed' in decoded || (decoded.kind === 'corrupt' && wire.length > MAX_ERROR_BODY_BYTES);
+  return isTooMuch ? decodePrefix(wire, encodings) : decoded;
 }
 
 /** What can be decoded of it, up to a little more than is kept. */
-function beginningOf(wire: Uint8Array, encodings: readonly string[]): Promise<Uint8Array> {
+function decodePrefix(wire: Uint8Array, encodings: readonly string[]): Promise<Uint8Array> {
   return new Promise((resolve) => {
     const decoders = makeDecoders(encodings, wire);
     const pieces: Uint8Array[] = [];
@@ -129,7 +129,7 @@ function beginningOf(wire: Uint8Array, encodings: readonly string[]): Promise<Ui
     outlet.on('data', (piece: Uint8Array) => {
       pieces.push(piece);
       size += piece.length;
-      if (size > ERROR_BODY_BYTES) done();
+      if (size > MAX_ERROR_BODY_BYTES) done();
     });
     outlet.on('end', done);
     decoders[0]?.end(wire);

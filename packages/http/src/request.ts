@@ -19,7 +19,7 @@ import type { BodySource } from './body/source.ts';
 import { ACCEPT_ENCODING } from './content-decoding.ts';
 import type { Endpoint } from './endpoints/endpoint.ts';
 import { assertHeaderValue, mergeHeaders, withContentType } from './headers.ts';
-import { makeKey } from './key.ts';
+import { randomKey } from './random-key.ts';
 import type { HttpClientSettings } from './settings.ts';
 import type { PathTemplate } from './path-template.ts';
 import { encodeQuery } from './query.ts';
@@ -71,7 +71,7 @@ export interface Hop {
   /** Host and port. */
   readonly authority: string;
   /** Whether that is another origin than the client's, or was chosen by one: nothing secret goes there. */
-  readonly foreign: boolean;
+  readonly crossesOrigin: boolean;
 }
 
 const NO_OPTIONS: AnyRequestOptions = Object.freeze({});
@@ -111,7 +111,7 @@ export function prepareRequest(
   const encoded = encodeBody(options, settings);
   if (encoded !== undefined) headers = withContentType(headers, encoded.contentType, own);
   if (idempotencyKey !== undefined) {
-    const key = idempotencyKey === true ? makeKey(settings) : idempotencyKey;
+    const key = idempotencyKey === true ? randomKey(settings) : idempotencyKey;
     assertHeaderValue('request.idempotencyKey', key);
     headers = mergeHeaders(headers, { 'idempotency-key': key });
   }
@@ -154,7 +154,7 @@ export function redirected(
       number,
       origin,
       authority: authorityOf(new URL(origin)),
-      foreign: request.hop?.foreign === true || origin !== home,
+      crossesOrigin: request.hop?.crossesOrigin === true || origin !== home,
     },
     ...(!keepsBody && { body: undefined, source: undefined }),
   };

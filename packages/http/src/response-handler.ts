@@ -3,13 +3,13 @@ import { wasCutShort, type ExecuteContext, type Verdict } from '@macadam/resilie
 import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
 import { isDecodeFailure, type DecodeFailure } from './content-decoding.ts';
-import { ERROR_BODY_BYTES, type AttemptSettings, type FollowUps, type Scope } from './attempt-settings.ts';
+import { MAX_ERROR_BODY_BYTES, type AttemptSettings, type FollowUpSender, type Scope } from './attempt-settings.ts';
 import { errorBodyLimitMs } from './attempt-time.ts';
-import { giveUp, type DispatchController, type RawHeaders, type Receiver } from './dispatcher.ts';
+import { abortRequest, type DispatchController, type RawHeaders, type Receiver } from './dispatcher.ts';
 import { decodeError, HttpResponseTooLargeError } from './body-errors.ts';
 import { setTruncationReason } from './body-truncation.ts';
 import { HttpNetworkError, HttpStatusError, requestFailure, type RequestPart } from './errors.ts';
-import { attemptFailure, codeOf, codeOfReason } from './failure-code.ts';
+import { attemptFailure, codeOf, codeOfReason } from './network-failure.ts';
 import type { PreparedRequest } from './request.ts';
 import { encodingsToUndo, ReceivedBody } from './received-body.ts';
 import { isRedirect, type RedirectRefusal } from './redirect.ts';
@@ -35,7 +35,7 @@ export class ResponseHandler implements Receiver {
   /** How often credentials had been renewed for its call when it was sent. */
   renewals = 0;
   readonly #settings: AttemptSettings;
-  readonly #followUps: FollowUps;
+  readonly #followUps: FollowUpSender;
   #controller: DispatchController | undefined = undefined;
   #settled = false;
   #cancelReason: Error | undefined = undefined;
@@ -56,7 +56,7 @@ export class ResponseHandler implements Receiver {
     context: ExecuteContext,
     resolve: (response: HttpResponse) => void,
     reject: (error: unknown) => void,
-    followUps: FollowUps,
+    followUps: FollowUpSender,
   ) {
     this.#settings = settings;
     this.request = request;
@@ -78,25 +78,25 @@ export class ResponseHandler implements Receiver {
     this.reject(reason);
     // A request still in the transport's queue has no controller: it is refused when its turn comes.
     this.#cancelReason = reason instanceof Error ? reason : new Error('cancelled');
-    if (this.#controller !== undefined) giveUp(this.#controller, this.#cancelReason);
+    if (this.#controller !== undefined) abortRequest(this.#controller, this.#cancelReason);
   }
 
   /** Whether a failed answer may be followed by another request. */
-  goesOn(status: number, headers: RawHeaders): boolean {
+  mayContinue(status: number, headers: RawHeaders): boolean {
     if (status === 401) return this.authorization !== undefined;
     if (status < 400) return isRedirect(status, firstOf(headers['location']));
-    const { rules, lastAttempt } = this.#settings;
-    return this.context.attempt < lastAttempt && isRetryableStatus(rules, status, this.#repeatable);
+    const { rules, maxAttemptNumber } = this.#settings;
+    return this.context.attempt < maxAttemptNumber && isRetryableStatus(rules, status, this.#repeatable);
   }
 
   /** Somebody else reads the body: the try is over with its headers. */
-  handOver(response: HttpResponse, headers: RawHeaders): void {
+  settleWithStream(response: HttpResponse, headers: RawHeaders): void {
     this.#headers = headers;
     this.#conclude(response);
   }
 
   /** Nothing is sent, because what is needed for it could not be had. */
-  abandon(part: RequestPart, cause: unknown): void {
+  failBeforeSending(part: RequestPart, cause: unknown): void {
     if (!this.#settled) this.fail(requestFailure(this.request.subject, part, cause));
   }
 
@@ -132,7 +132,7 @@ export class ResponseHandler implements Receiver {
     body.add(chunk);
     const { limits } = this.#settings;
     if (this.#isExtra) {
-      if (body.size > ERROR_BODY_BYTES) this.#cut();
+      if (body.size > MAX_ERROR_BODY_BYTES) this.#cut();
     } else if (body.size > limits.maxBytes) this.#refuse(controller);
     else if (body.isLong) {
       const encodings = encodingsToUndo(this.request, this.#headers);
@@ -156,10 +156,10 @@ export class ResponseHandler implements Receiver {
 
   /** Limits how long the body of an error response is read: only briefly when another request may follow. */
   #drain(): void {
-    const goesOn = this.goesOn(this.#status, this.#headers);
-    this.#isExtra = goesOn || this.request.stream?.captureRule === undefined;
+    const mayContinue = this.mayContinue(this.#status, this.#headers);
+    this.#isExtra = mayContinue || this.request.stream?.captureRule === undefined;
     if (!this.#isExtra) return;
-    const limitMs = errorBodyLimitMs(this, this.#settings, goesOn);
+    const limitMs = errorBodyLimitMs(this, this.#settings, mayContinue);
     const reason = `its body did not arrive within ${limitMs} ms`;
     this.#drainTimer = this.#settings.clock.setTimer(() => this.#cut(reason), limitMs);
   }
@@ -168,14 +168,14 @@ export class ResponseHandler implements Receiver {
   #cut(reason?: string): void {
     if (this.#settled || this.#isRead) return;
     this.#finish(true, reason);
-    if (this.#controller !== undefined) giveUp(this.#controller, new Error('the rest of the body is not needed'));
+    if (this.#controller !== undefined) abortRequest(this.#controller, new Error('the rest of the body is not needed'));
   }
 
   #refuse(controller: DispatchController): void {
     const { maxBytes } = this.#settings.limits;
     const error = new HttpResponseTooLargeError(this.request.subject, 'maxBytes', maxBytes, this.#status);
     this.fail(error);
-    giveUp(controller, error);
+    abortRequest(controller, error);
   }
 
   #finish(truncated: boolean, reason?: string): void {
@@ -185,7 +185,7 @@ export class ResponseHandler implements Receiver {
     if (body === undefined) return this.#settle(undefined, truncated);
     const { limits } = this.#settings;
     const encodings = encodingsToUndo(this.request, this.#headers);
-    const decoded = this.#isExtra ? body.finishExtra(encodings, limits) : body.finish(encodings, limits);
+    const decoded = this.#isExtra ? body.finishErrorBody(encodings, limits) : body.finish(encodings, limits);
     if (decoded instanceof Promise) {
       // Not rejecting: every failure of a decoder is a value.
       void decoded.then((result) => this.#settleDecoded(result, truncated));
@@ -201,8 +201,8 @@ export class ResponseHandler implements Receiver {
   }
 
   #settle(bytes: Uint8Array | undefined, truncated: boolean): void {
-    const cut = bytes !== undefined && bytes.length > ERROR_BODY_BYTES && this.#isExtra;
-    const body = cut ? bytes.subarray(0, ERROR_BODY_BYTES) : bytes;
+    const cut = bytes !== undefined && bytes.length > MAX_ERROR_BODY_BYTES && this.#isExtra;
+    const body = cut ? bytes.subarray(0, MAX_ERROR_BODY_BYTES) : bytes;
     const response = new HttpResponse(this.request.subject, this.#status, this.#headers, body, truncated || cut);
     setTruncationReason(response, this.#truncationReason);
     this.#conclude(response);

@@ -1,6 +1,6 @@
 import { HttpDecodeError } from './body-errors.ts';
 import { JSON_TYPE, setData, subjectOf, type HttpResponse } from './response.ts';
-import { misfit, type StandardSchema } from './schema.ts';
+import { describeMismatch, type StandardSchema } from './schema.ts';
 
 /**
  * Puts what the schema makes of the body into `data`.
@@ -10,7 +10,7 @@ import { misfit, type StandardSchema } from './schema.ts';
 export async function applySchema(response: HttpResponse, schema: StandardSchema): Promise<void> {
   const result = await schema['~standard'].validate(response.data);
   if (result.issues !== undefined) {
-    const detail = `${kindOf(response)}${misfit(result.issues)}`;
+    const detail = `${kindOf(response)}${describeMismatch(result.issues)}`;
     throw new HttpDecodeError(subjectOf(response), 'schema', response.status, detail, result.issues);
   }
   setData(response, result.value);

@@ -39,7 +39,7 @@ export const DEFAULT_RETRY_ERROR_CODES: readonly string[] = [
   'UND_ERR_SOCKET',
 ];
 
-/** Failures on this side, which say nothing about the dependency. */
+/** Failures on this side, which say nothing about the health of the server. */
 const LOCAL_ERROR_CODES: ReadonlySet<string> = new Set([
   ...UNSENT_CODES,
   'MAC_CLOSED',
@@ -50,7 +50,7 @@ const LOCAL_ERROR_CODES: ReadonlySet<string> = new Set([
   'UND_ERR_INVALID_ARG',
 ]);
 
-/** What is worth a second try. */
+/** What is retried. */
 export interface RetryRules {
   readonly methods: ReadonlySet<string>;
   readonly statuses: ReadonlySet<number>;
@@ -62,27 +62,31 @@ export function isRepeatable(rules: RetryRules, method: string, declared: boolea
   return declared || rules.methods.has(method);
 }
 
-/** Whether an answer with this status may be followed by another try. */
+/** Whether a response with this status may be followed by another attempt. */
 export function isRetryableStatus(rules: RetryRules, status: number, repeatable: boolean): boolean {
   return repeatable && rules.statuses.has(status);
 }
 
-/** Whether a network failure may be followed by another try: any request may, when nobody has begun to act on it. */
+/** Whether a network failure may be followed by another attempt. */
 export function isRetryableFailure(
   rules: RetryRules,
   errorCode: string,
   repeatable: boolean,
-  unsent: boolean,
+  safeToResend: boolean,
 ): boolean {
-  return (repeatable || unsent) && rules.errorCodes.has(errorCode);
+  return (repeatable || safeToResend) && rules.errorCodes.has(errorCode);
 }
 
-/** Whether nobody has begun to act on a request that failed, and its body can be had again. */
-export function isUntouched(error: Error, phase: NetworkPhase, source: { replayable: boolean } | undefined): boolean {
+/** Whether the server did not begin to process a failed request, whose body can be sent again: so any method may be repeated. */
+export function isSafeToResend(
+  error: Error,
+  phase: NetworkPhase,
+  source: { replayable: boolean } | undefined,
+): boolean {
   return (phase === 'connect' || (phase === 'request' && wasNotProcessed(error))) && source?.replayable !== false;
 }
 
-/** The retry's question, for calls that must not happen twice: only what provably never left, or was not looked at. */
+/** `retryIf` for requests that must not be sent twice: retries only what was not sent, or provably not processed by the server. */
 export function retryUnsent(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
@@ -91,23 +95,23 @@ export function retryUnsent(outcome: Outcome): boolean {
 }
 
 /**
- * Whether a request was lost only because its connection, which had served before, was closed as it was written, or
- * because the server did not take it up: it is sent once more, at no cost. Of those that must not happen twice only the
- * latter are, since the others may have arrived.
+ * Whether a request was lost because its reused connection was closed while it was written, or because the server did not
+ * process it. Such a request is repeated once without using up an attempt or retry budget. A request that must not be sent
+ * twice is repeated only in the second case: in the first it may have arrived.
  */
 export function isTransparent(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
   if (!(error instanceof HttpNetworkError) || error.phase !== 'request' || !error.retryable) return false;
-  return wentStale(error) || wasNotProcessed(error.cause);
+  return isStaleConnectionFailure(error) || wasNotProcessed(error.cause);
 }
 
-/** A server may close a connection that rests as a request is written to it: that is nobody's failure, however many do. */
-function wentStale({ phase, cause }: HttpNetworkError): boolean {
+/** A server may close an idle connection at the moment a request is written to it, which is not a failure of the server. */
+function isStaleConnectionFailure({ phase, cause }: HttpNetworkError): boolean {
   return phase === 'request' && failedOnReusedSocket(cause);
 }
 
-/** Whether a try failed before it was sent, at its token, a circuit or its connection: another may be answered. */
+/** Whether an attempt failed before it was sent (credentials, open circuit, connecting): a hedge next to it may still succeed. */
 export function isUnsent(outcome: Outcome): boolean {
   if (outcome.ok) return false;
   const { error } = outcome;
@@ -115,34 +119,34 @@ export function isUnsent(outcome: Outcome): boolean {
   return !(error instanceof HttpError) || error instanceof HttpRequestError;
 }
 
-/** Whether the server is alive and asks for less: such answers wait from a longer base. */
+/** Whether the server asks for fewer requests: the retry after such a response waits from a longer base. */
 export function isThrottled(outcome: Outcome): boolean {
   if (outcome.ok || !(outcome.error instanceof HttpStatusError)) return false;
   return outcome.error.status === 429 || outcome.error.status === 503;
 }
 
 /**
- * What a try says about the health of the other side. Any answer below 500 shows it is well, apart from 429, which is a
- * matter of quota; a refusal on our side, a body we did not want and a caller who left say nothing.
+ * What an attempt says about the health of the server. Any response below 500 is a success, except 429, which is a matter of
+ * quota and so neutral. Rejections by this client, bodies it did not accept and cancelled calls are neutral.
  */
 export function classifyAttempt(outcome: Outcome): Verdict {
   return outcome.ok ? 'success' : classifyFailure(outcome.error);
 }
 
-/** What the failure of a try says. */
 export function classifyFailure(error: unknown): Verdict {
   if (error instanceof HttpStatusError) return classifyStatus(error.status);
   if (error instanceof HttpNetworkError) {
     const { errorCode, cause } = error;
-    const isNobodys = LOCAL_ERROR_CODES.has(errorCode) || isLocalFailure(cause, errorCode) || wentStale(error);
-    return isNobodys ? 'neutral' : 'failure';
+    const isNeutral =
+      LOCAL_ERROR_CODES.has(errorCode) || isLocalFailure(cause, errorCode) || isStaleConnectionFailure(error);
+    return isNeutral ? 'neutral' : 'failure';
   }
   return isMacadamError(error, 'MAC_TIMEOUT') ? 'failure' : 'neutral';
 }
 
-/** What an answer with this status says. */
 export function classifyStatus(status: number): Verdict {
   if (status === 429) return 'neutral';
+  // The server is well, and will never support the method or the version.
   if (status === 501 || status === 505) return 'success';
   return status >= 500 ? 'failure' : 'success';
 }

@@ -1,15 +1,15 @@
 import { assertOneOf, RecencyMap } from '@macadam/core';
 import type { PolicyStats } from '@macadam/resilience';
 import type { PolicyScope } from './options.ts';
-import type { GuardedBy } from './policies.ts';
+import type { CallPolicies } from './policies.ts';
 
 /** What may be kept by route. */
-export type PolicyByRoute = 'adaptiveConcurrency' | 'bulkhead' | 'circuitBreaker';
+export type PerRoutePolicy = 'adaptiveConcurrency' | 'bulkhead' | 'circuitBreaker';
 
 /** As many as a circuit breaker registry remembers. */
 const MOST_ROUTES = 1_000;
 
-interface OfRoute extends GuardedBy {
+interface OfRoute extends CallPolicies {
   stats(): PolicyStats;
 }
 
@@ -22,7 +22,7 @@ export class RoutePolicies {
     this.#make = make;
   }
 
-  of(route: string): GuardedBy {
+  of(route: string): CallPolicies {
     const known = this.#routes.get(route);
     if (known !== undefined) return known;
     if (this.#routes.size >= MOST_ROUTES) this.#routes.deleteOldest();
@@ -38,11 +38,11 @@ export class RoutePolicies {
 
 const POLICIES_BY_ROUTE = ['adaptiveConcurrency', 'bulkhead', 'circuitBreaker'] as const;
 
-type OptionsByRoute = { readonly [Policy in PolicyByRoute]?: { per?: PolicyScope } | false };
+type OptionsByRoute = { readonly [Policy in PerRoutePolicy]?: { per?: PolicyScope } | false };
 
 /** Checks which policies are kept by route. */
-export function keptByRoute(options: OptionsByRoute): ReadonlySet<PolicyByRoute> {
-  const kept = new Set<PolicyByRoute>();
+export function policiesPerRoute(options: OptionsByRoute): ReadonlySet<PerRoutePolicy> {
+  const kept = new Set<PerRoutePolicy>();
   for (const name of POLICIES_BY_ROUTE) {
     const own = options[name];
     if (own === undefined || own === false || own.per === undefined) continue;

@@ -46,7 +46,7 @@ export function issuePaths(issues: readonly SchemaIssue[]): string[] {
 }
 
 /** That a value does not fit, and where, in words. What it is stays out: that may be somebody's. */
-export function misfit(issues: readonly SchemaIssue[]): string {
+export function describeMismatch(issues: readonly SchemaIssue[]): string {
   const where = issues.map(issuePath).filter((path) => path !== '');
   return `does not fit the schema${where.length === 0 ? '' : ` at ${where.slice(0, MOST_TOLD).join(', ')}`}`;
 }

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ExecuteContext } from '@macadam/resilience';
-import { AnswerListener } from './answer-listener.ts';
-import type { FollowUps } from './attempt-settings.ts';
+import { AuthResponseListener } from './auth-response-listener.ts';
+import type { FollowUpSender } from './attempt-settings.ts';
 import { attemptTimeLeftMs } from './attempt-time.ts';
 import type { AttemptLog, HttpAttempt } from './attempts.ts';
 import { authorize } from './authorize.ts';
@@ -22,7 +22,7 @@ import { StreamHandler } from './stream/stream-handler.ts';
  * Sends the tries of calls: where a call meets the transport. A try is one request, and more when it is redirected or
  * its token is not accepted any more.
  */
-export class Sender implements FollowUps {
+export class Sender implements FollowUpSender {
   readonly #settings: HttpClientSettings;
   readonly #transport: Transport;
   /** What a first try within the usual limits sends to an internal peer: made once. */
@@ -131,9 +131,9 @@ export class Sender implements FollowUps {
     let headers = this.#headers(request, context.attempt, log, now);
     if (log.trace !== undefined) {
       log.trace.began(context.attempt, log.records.at(-1) as HttpAttempt, request);
-      headers = log.trace.propagated(context.attempt, headers, request.hop?.foreign === true);
+      headers = log.trace.propagated(context.attempt, headers, request.hop?.crossesOrigin === true);
     }
-    if (request.source === undefined && (auth === undefined || request.hop?.foreign === true)) {
+    if (request.source === undefined && (auth === undefined || request.hop?.crossesOrigin === true)) {
       this.#dispatch(handler, headers, request.body ?? null, now);
     } else void this.#prepare(handler, headers, rejected);
   }
@@ -153,7 +153,7 @@ export class Sender implements FollowUps {
       const headers = opened === undefined ? usual : withBodyHeaders(usual, opened);
       part = 'auth';
       const { auth } = this.#settings;
-      if (auth === undefined || request.hop?.foreign === true) {
+      if (auth === undefined || request.hop?.crossesOrigin === true) {
         this.#dispatch(handler, headers, opened?.body ?? null, this.#settings.clock.monotonic());
         return;
       }
@@ -164,7 +164,7 @@ export class Sender implements FollowUps {
       const all = mergeHeaders(headers, own, 'createHttpClient.auth.authorize()');
       this.#dispatch(handler, all, opened?.body ?? request.body ?? null, this.#settings.clock.monotonic());
     } catch (error) {
-      handler.abandon(part, error);
+      handler.failBeforeSending(part, error);
     }
   }
 
@@ -180,9 +180,9 @@ export class Sender implements FollowUps {
     const receiver =
       authorization === undefined || auth?.received === undefined
         ? reader
-        : new AnswerListener(reader, auth, authorization, outgoing.origin as string);
+        : new AuthResponseListener(reader, auth, authorization, outgoing.origin as string);
     try {
-      const dispatcher = hop?.foreign === true ? transport.elsewhere : transport.dispatcher(now);
+      const dispatcher = hop?.crossesOrigin === true ? transport.elsewhere : transport.dispatcher(now);
       const { trace } = handler.log;
       if (trace === undefined) dispatcher?.dispatch(outgoing, receiver);
       else trace.dispatching(() => dispatcher?.dispatch(outgoing, receiver));
@@ -198,7 +198,7 @@ export class Sender implements FollowUps {
   #headers(request: PreparedRequest, attempt: number, log: AttemptLog, now: number): string[] {
     const { peer, attemptTimeoutMs, headers } = this.#settings;
     // The transport only reads the list.
-    if (peer === 'external' || request.hop?.foreign === true) return request.headers as string[];
+    if (peer === 'external' || request.hop?.crossesOrigin === true) return request.headers as string[];
     const priority = request.priority ?? request.work?.priority;
     const attemptStartedAtMs = request.triedFromMs ?? now - log.startedAt;
     const limitMs = attemptTimeLeftMs(request, log, this.#settings, attemptStartedAtMs, now);

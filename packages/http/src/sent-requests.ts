@@ -1,11 +1,11 @@
 import type { HttpAttempt } from './attempts.ts';
-import type { RequestFields } from './request-fields.ts';
+import type { RequestAttributes } from './request-attributes.ts';
 
 /** A request of a call, and the span that tells of it. */
 export interface SentRequest<Span> {
   /** What the policies call the try it is part of: unique among those in flight. */
   readonly number: number;
-  readonly fields: RequestFields;
+  readonly fields: RequestAttributes;
   readonly record: HttpAttempt;
   readonly span: Span | undefined;
   /** The request of the same call that went out before it. */
@@ -29,7 +29,7 @@ export class SentRequests<Span> {
     return count;
   }
 
-  add(number: number, fields: RequestFields, record: HttpAttempt, span: Span | undefined): void {
+  add(number: number, fields: RequestAttributes, record: HttpAttempt, span: Span | undefined): void {
     const previous = this.#last;
     this.#last = { number, fields, record, span, previous, protocol: undefined, cancelled: false, ended: false };
   }

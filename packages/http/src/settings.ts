@@ -16,7 +16,7 @@ import {
   type Random,
 } from '@macadam/core';
 import { checkedAuth, type HttpAuth } from './auth.ts';
-import { baseOf } from './base.ts';
+import { serviceAddressOf } from './service-address.ts';
 import type { EndpointsSettings } from './endpoints/options.ts';
 import { ACCEPT_ENCODING } from './content-decoding.ts';
 import type { HttpDispatcher } from './dispatcher.ts';
@@ -27,7 +27,7 @@ import type { Peer } from './peer.ts';
 import { redirectRules } from './redirect-options.ts';
 import type { RedirectRules } from './redirect.ts';
 import { connectionSettings, type ConnectionSettings } from './transport/connection-options.ts';
-import { keptByRoute, withoutPer, type PolicyByRoute } from './route-policies.ts';
+import { policiesPerRoute, withoutPer, type PerRoutePolicy } from './route-policies.ts';
 import { retrySettings } from './retry-settings.ts';
 import { streamLimits, type StreamLimits } from './stream/options.ts';
 import type { RetryRules } from './retry-rules.ts';
@@ -94,14 +94,14 @@ export interface HttpClientSettings {
   readonly retry: Omit<HttpRetryOptions, keyof RetryRules> | false;
   readonly rules: RetryRules;
   /** The highest number a try can have: beside the last one of the retry there may be hedges. */
-  readonly lastAttempt: number;
+  readonly maxAttemptNumber: number;
   readonly circuitBreaker: Omit<HttpCircuitBreakerOptions, 'per'> | false;
   readonly bulkhead: Omit<HttpBulkheadOptions, 'per'> | false;
   readonly hedge: HttpHedgeOptions | false;
   readonly adaptiveConcurrency: Omit<HttpAdaptiveConcurrencyOptions, 'per'> | false;
   readonly pacing: HttpPacing | undefined;
   /** Of the policies above, those that are kept by route. */
-  readonly perRoute: ReadonlySet<PolicyByRoute>;
+  readonly perRoute: ReadonlySet<PerRoutePolicy>;
   readonly dedupe: boolean;
   readonly limits: Required<ResponseLimits>;
   readonly streams: StreamLimits;
@@ -120,12 +120,12 @@ export interface HttpClientSettings {
   readonly clock: Clock;
   readonly random: Random;
   /** Whether `random` was handed in. */
-  readonly ownRandom: boolean;
+  readonly hasCustomRandom: boolean;
 }
 
 export function httpClientSettings(options: HttpClientOptions): HttpClientSettings {
   assertKnownOptions('', options, OPTION_NAMES);
-  const base = baseOf(options);
+  const base = serviceAddressOf(options);
   const {
     throwOnStatus = true,
     dedupe = false,
@@ -153,14 +153,14 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     ...timeouts(options),
     retry: options.retry === false ? false : retry,
     rules,
-    lastAttempt:
+    maxAttemptNumber:
       (options.retry === false ? 1 : (retry.maxAttempts ?? 3)) + (hedge === false ? 0 : (hedge.maxHedges ?? 1)),
     circuitBreaker: withoutPer(policyOptions('circuitBreaker', options.circuitBreaker)),
     bulkhead: withoutPer(policyOptions('bulkhead', options.bulkhead)),
     hedge,
     adaptiveConcurrency: withoutPer(policyOptions('adaptiveConcurrency', options.adaptiveConcurrency ?? false)),
     pacing: checkedPacing(options.pacing),
-    perRoute: keptByRoute(options),
+    perRoute: policiesPerRoute(options),
     dedupe,
     limits: responseLimits(options.responseLimits),
     streams: streamLimits(options.streams),
@@ -176,7 +176,7 @@ export function httpClientSettings(options: HttpClientOptions): HttpClientSettin
     dispatcher: dispatcherOption(options),
     clock,
     random,
-    ownRandom: options.random !== undefined,
+    hasCustomRandom: options.random !== undefined,
   };
 }
 
@@ -221,7 +221,7 @@ function dispatcherOption({ dispatcher, connectTimeoutMs }: HttpClientOptions): 
   if (typeof dispatcher?.dispatch !== 'function')
     throw new OptionsError('dispatcher', dispatcher, 'an undici Dispatcher');
   if (connectTimeoutMs !== undefined) {
-    throw new OptionsError('connectTimeoutMs', connectTimeoutMs, 'left out: connecting is up to the dispatcher given');
+    throw new OptionsError('connectTimeoutMs', connectTimeoutMs, 'left out: the given dispatcher makes the connections');
   }
   return dispatcher;
 }

@@ -18,7 +18,7 @@ export interface TracedClient {
   readonly clock: Clock;
 }
 
-export type SpanFields = Record<string, string | number>;
+export type SpanAttributes = Record<string, string | number>;
 
 /** Methods by name; every other one counts as `_OTHER`, so that nobody can make up series. */
 export const METHODS: ReadonlySet<string> = new Set([
@@ -51,7 +51,7 @@ const WAITED_MS = 1;
  * Whether the span of its only request leaves nothing of a call untold: it began with the call, and failed with what the
  * call failed with, if it did.
  */
-export function isToldByRequest(
+export function isCoveredByRequestSpan(
   records: readonly HttpAttempt[],
   cancelled: boolean,
   errorType: string | undefined,
@@ -106,13 +106,13 @@ export function traceparent(span: { traceId: string; spanId: string; traceFlags:
 }
 
 /** Where it goes. Path parameters stay names: they can be anything, reset tokens and addresses of people too. */
-export function shownUrl({ subject, template, path, hop }: PreparedRequest): string {
+export function redactedUrl({ subject, template, path, hop }: PreparedRequest): string {
   if (hop === undefined) return subject.url;
-  return hop.origin + (subject.template === undefined ? redactQuery(path) : shownHop(template, path));
+  return hop.origin + (subject.template === undefined ? redactQuery(path) : redactedHopPath(template, path));
 }
 
 /** A redirect repeats the parameters of the path it was sent for: of its own, only words of the template are shown. */
-function shownHop({ route }: PathTemplate, path: string): string {
+function redactedHopPath({ route }: PathTemplate, path: string): string {
   const [segments = '', ...query] = path.split('?');
   const words = new Set(route.split('/'));
   const shown = segments.split('/').map((segment) => (words.has(segment) ? segment : 'REDACTED'));

@@ -149,12 +149,12 @@ async function silentServer(protocol: string) {
   };
 }
 
-test('a stream that is let go while it is sent does not come to an end: half of it would pass for the whole', async () => {
+test('a stream that is released while it is sent fails instead of ending, so that half of it does not pass for the whole', async () => {
   const source = { failure: undefined };
   for (const body of [pieces('half', 'the rest'), webStream('half'), Readable.from(['half', 'the rest'])]) {
     const sending = new OpenStream(body, source);
     await sending.next();
-    sending.letGo();
+    sending.release();
     await expect(sending.next()).rejects.toThrow();
     expect(source.failure).toBeUndefined();
   }

@@ -1,11 +1,11 @@
 import { OptionsError, withheld } from '@macadam/core';
-import { makeKey, type KeySource } from '../key.ts';
+import { randomKey, type RandomKeySource } from '../random-key.ts';
 import { assertNamedValues } from '../named-values.ts';
 import { encodeQuery, type Query } from '../query.ts';
 import type { BodyOptions } from '../request-options.ts';
 import { isFormData, MultipartBody } from './multipart.ts';
 import { OneShotBody } from './one-shot.ts';
-import { BlobBody, isStreamedBody, MadeBody, type BodySource } from './source.ts';
+import { BlobBody, isStreamedBody, FactoryBody, type BodySource } from './source.ts';
 
 /** A body as tries send it: the same bytes each time, or out of a source. */
 export interface EncodedBody {
@@ -20,7 +20,7 @@ export interface EncodedBody {
  *
  * @throws OptionsError (`MAC_INVALID_OPTIONS`) for more than one, and for what cannot be encoded.
  */
-export function encodeBody(options: BodyOptions, keys: KeySource): EncodedBody | undefined {
+export function encodeBody(options: BodyOptions, keys: RandomKeySource): EncodedBody | undefined {
   const { json, form, multipart, body } = options;
   if (json === undefined && form === undefined && multipart === undefined && body === undefined) return undefined;
   if ([json, form, multipart, body].filter((one) => one !== undefined).length > 1) {
@@ -33,11 +33,11 @@ export function encodeBody(options: BodyOptions, keys: KeySource): EncodedBody |
   if (body instanceof Uint8Array) return encoded(body, OCTETS);
   if (multipart !== undefined) {
     if (!isFormData(multipart)) assertNamedValues('request.multipart', multipart);
-    const source = new MultipartBody(multipart, () => makeKey(keys));
+    const source = new MultipartBody(multipart, () => randomKey(keys));
     return { body: undefined, source, contentType: undefined };
   }
   if (body instanceof Blob) return { body: undefined, source: new BlobBody(body), contentType: body.type || OCTETS };
-  if (typeof body === 'function') return { body: undefined, source: new MadeBody(body), contentType: OCTETS };
+  if (typeof body === 'function') return { body: undefined, source: new FactoryBody(body), contentType: OCTETS };
   if (isStreamedBody(body)) return { body: undefined, source: new OneShotBody(body), contentType: OCTETS };
   throw new OptionsError('request.body', body, 'a string, a Uint8Array, a Blob, a stream or a function that makes one');
 }

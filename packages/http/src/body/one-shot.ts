@@ -2,7 +2,7 @@ import { OptionsError } from '@macadam/core';
 import { isUsed, OpenStream, type BodySource, type OpenedBody, type StreamedBody } from './source.ts';
 
 /** So much of a stream is kept for another try. Source: gRPC keeps 1 MiB of a call. */
-export const REPLAY_BYTES = 1_048_576;
+export const MAX_REPLAY_BYTES = 1_048_576;
 
 /**
  * A stream that can be read once. Up to 1 MiB is read before the first try begins to send, and then every try has it; a
@@ -26,7 +26,7 @@ export class OneShotBody implements BodySource {
   }
 
   close(): void {
-    this.#stream.letGo();
+    this.#stream.release();
   }
 
   async #buffer(): Promise<OpenedBody> {
@@ -37,7 +37,7 @@ export class OneShotBody implements BodySource {
       if (piece === undefined) return { body: Buffer.concat(pieces, size) };
       pieces.push(piece);
       size += piece.length;
-      if (size > REPLAY_BYTES) break;
+      if (size > MAX_REPLAY_BYTES) break;
     }
     this.replayable = false;
     return { body: onlyOnce(this.#rest(pieces)) };

@@ -27,7 +27,7 @@ export interface BodySource {
 }
 
 /** A body that is made anew for every try. */
-export class MadeBody implements BodySource {
+export class FactoryBody implements BodySource {
   readonly replayable = true;
   failure: unknown = undefined;
   readonly #make: () => StreamedBody;
@@ -51,7 +51,7 @@ export class MadeBody implements BodySource {
   }
 
   close(): void {
-    for (const body of this.#opened.splice(0)) body.letGo();
+    for (const body of this.#opened.splice(0)) body.release();
   }
 }
 
@@ -92,7 +92,7 @@ export class OpenStream implements AsyncIterableIterator<Uint8Array | string, vo
   readonly stream: StreamedBody;
   readonly #iterator: AsyncIterator<Uint8Array | string, unknown>;
   readonly #source: { failure: unknown };
-  #isLetGo = false;
+  #isReleased = false;
 
   constructor(stream: StreamedBody, source: { failure: unknown }) {
     this.stream = stream;
@@ -111,22 +111,22 @@ export class OpenStream implements AsyncIterableIterator<Uint8Array | string, vo
     } catch (error) {
       // A stream can be ended with nothing for a reason, which must not pass for no failure.
       const failure = (error ?? new Error('The stream failed and did not say why')) as Error;
-      if (!this.#isLetGo) this.#source.failure = failure;
+      if (!this.#isReleased) this.#source.failure = failure;
       throw failure;
     }
-    if (this.#isLetGo) throw new Error('Nobody waits for the rest of the body any more');
+    if (this.#isReleased) throw new Error('Nobody waits for the rest of the body any more');
     return { done: true, value: undefined };
   }
 
   async return(): Promise<IteratorResult<Uint8Array | string, void>> {
-    this.letGo();
+    this.release();
     return { done: true, value: undefined };
   }
 
   /** Closes what is read. Never throws. */
-  letGo(): void {
-    if (this.#isLetGo) return;
-    this.#isLetGo = true;
+  release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
     if ('destroy' in this.stream && typeof this.stream.destroy === 'function') this.stream.destroy();
     // What it says to being left is nobody's business any more.
     else this.#leave().catch(() => undefined);

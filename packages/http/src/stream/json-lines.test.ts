@@ -32,9 +32,14 @@ test('property: what goes in comes out, however it is cut', async () => {
 test('a schema checks and types', async () => {
   const schema = z.object({ id: z.coerce.number() });
   expect(await read('{"id":"1"}\n{"id":2}\n', 5, { schema })).toEqual([{ id: 1 }, { id: 2 }]);
-  const misfit = read('{"id":1}\n\n{"id":"canary"}\n', 5, { schema });
-  await expect(misfit).rejects.toThrow(/^Line 3 .* schema at id$/);
-  await expect(misfit).rejects.toMatchObject({ code: 'MAC_HTTP_STREAM', reason: 'schema', line: 3, paths: ['id'] });
+  const describeMismatch = read('{"id":1}\n\n{"id":"canary"}\n', 5, { schema });
+  await expect(describeMismatch).rejects.toThrow(/^Line 3 .* schema at id$/);
+  await expect(describeMismatch).rejects.toMatchObject({
+    code: 'MAC_HTTP_STREAM',
+    reason: 'schema',
+    line: 3,
+    paths: ['id'],
+  });
 });
 
 test('a schema that is none is refused at once', async () => {

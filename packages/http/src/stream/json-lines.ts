@@ -1,6 +1,6 @@
 import { assertInteger, assertKnownOptions, assertObject } from '@macadam/core';
 import type { StandardSchema, SchemaOutput } from '../schema.ts';
-import { assertSchema, misfit } from '../schema.ts';
+import { assertSchema, describeMismatch } from '../schema.ts';
 import { assertByteSource, DEFAULT_MAX_LINE_BYTES, linesOf, type ByteSource } from './lines.ts';
 import { HttpStreamError } from './stream-error.ts';
 
@@ -53,5 +53,5 @@ async function valueOf(text: string, line: number, schema: StandardSchema | unde
   if (schema === undefined) return value;
   const result = await schema['~standard'].validate(value);
   if (result.issues === undefined) return result.value;
-  throw new HttpStreamError('schema', line, misfit(result.issues), result.issues);
+  throw new HttpStreamError('schema', line, describeMismatch(result.issues), result.issues);
 }

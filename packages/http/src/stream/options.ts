@@ -117,12 +117,12 @@ export function streamSettings(options: StreamOptions, throwOnStatus: boolean, c
 }
 
 /** How long the server may be silent where nobody said it: events are there to be waited for. */
-export function usualIdleTimeoutMs(contentType: string | string[] | undefined): number {
+export function defaultIdleTimeoutMs(contentType: string | string[] | undefined): number {
   return /^text\/event-stream\b/i.test(String(contentType)) ? DEFAULT_EVENTS_IDLE_TIMEOUT_MS : DEFAULT_IDLE_TIMEOUT_MS;
 }
 
 /** Whether a body is handed out as it came: to the caller of `fetch`, when nobody here can undo its encoding. */
-export function isForReader(
+export function isPassedThrough(
   { stream }: { readonly stream: StreamSettings | undefined },
   encoding: string | string[] | undefined,
 ): boolean {

@@ -1,6 +1,6 @@
 import { Readable, type Transform } from 'node:stream';
 import { onAbort, type Clock, type Timer, type Unsubscribe } from '@macadam/core';
-import { giveUp, type DispatchController } from '../dispatcher.ts';
+import { abortRequest, type DispatchController } from '../dispatcher.ts';
 import type { HttpAttempt } from '../attempts.ts';
 import { decoderFailure, RATIO_FREE_BYTES } from '../content-decoding.ts';
 import { decodeError, HttpResponseTooLargeError } from '../body-errors.ts';
@@ -112,7 +112,7 @@ export class ResponseBody extends Readable {
     for (const decoder of this.#decoders ?? []) decoder.destroy();
     if (!this.#arrived) {
       this.#arrived = true;
-      giveUp(this.#controller, error ?? new Error('the rest of the body is not needed'));
+      abortRequest(this.#controller, error ?? new Error('the rest of the body is not needed'));
     }
     this.#settings.copy?.drop();
     this.#settings.onClose();

@@ -1,13 +1,13 @@
 import { HttpDecodeError } from '../body-errors.ts';
 import { parseEncodings, type DecodedLimits } from '../content-decoding.ts';
 import type { Clock } from '@macadam/core';
-import { giveUp, type DispatchController, type RawHeaders, type Receiver } from '../dispatcher.ts';
-import { networkFailure } from '../failure-code.ts';
+import { abortRequest, type DispatchController, type RawHeaders, type Receiver } from '../dispatcher.ts';
+import { networkFailure } from '../network-failure.ts';
 import type { ResponseHandler } from '../response-handler.ts';
 import { HttpResponse, setBody } from '../response.ts';
 import { BodyCopy } from './body-copy.ts';
 import { isDecodable } from './decoders.ts';
-import { isForReader, usualIdleTimeoutMs, type StreamSettings } from './options.ts';
+import { isPassedThrough, defaultIdleTimeoutMs, type StreamSettings } from './options.ts';
 import { ResponseBody } from './response-body.ts';
 import { truncationError } from '../transport/http2-streams.ts';
 
@@ -48,25 +48,28 @@ export class StreamHandler implements Receiver {
     }
     const kept = this.#stream.captureRule?.(whole.request, status, headers);
     const isGiven = this.#stream.redirect === 'manual' && status < 400;
-    if (kept === 'read' || (status >= 300 && !isGiven && (!this.#stream.failures || whole.goesOn(status, headers)))) {
+    if (
+      kept === 'read' ||
+      (status >= 300 && !isGiven && (!this.#stream.failures || whole.mayContinue(status, headers)))
+    ) {
       whole.onResponseStart(controller, status, headers);
       return;
     }
     const { subject, source, execution, work, method } = whole.request;
     const encoding = headers['content-encoding'];
-    const undone = this.#stream.decompress && method !== 'HEAD' && !isForReader(whole.request, encoding);
+    const undone = this.#stream.decompress && method !== 'HEAD' && !isPassedThrough(whole.request, encoding);
     const encodings = undone ? parseEncodings(encoding) : [];
     if (encodings.length > this.#limits.maxEncodings || !isDecodable(encodings)) {
       const detail = 'has content encodings that were not asked for';
       const error = new HttpDecodeError(subject, 'encoding', status, detail);
       whole.fail(error, status);
-      giveUp(controller, error);
+      abortRequest(controller, error);
       return;
     }
     const response = new HttpResponse(subject, status, headers);
     this.#body = new ResponseBody(controller, {
       ...this.#stream,
-      idleTimeoutMs: this.#stream.idleTimeoutMs ?? usualIdleTimeoutMs(headers['content-type']),
+      idleTimeoutMs: this.#stream.idleTimeoutMs ?? defaultIdleTimeoutMs(headers['content-type']),
       clock: this.#clock,
       subject,
       status,
@@ -79,7 +82,7 @@ export class StreamHandler implements Receiver {
     setBody(response, this.#body);
     whole.log.trace?.answered(whole.context.attempt, controller);
     this.#stream.begun = true;
-    whole.handOver(response, headers);
+    whole.settleWithStream(response, headers);
   }
 
   onResponseData(controller: DispatchController, chunk: Uint8Array): void {

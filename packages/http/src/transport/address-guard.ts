@@ -18,7 +18,7 @@ export class AddressBlockedError extends Error {
   readonly address: string | undefined;
 
   constructor(hostname: string, address: string | undefined) {
-    super(address === undefined ? 'The host has no address' : 'The host leads to a private or special address');
+    super(address === undefined ? 'The host has no address' : 'The address of the host is private or special');
     this.hostname = hostname;
     this.address = address;
   }

@@ -69,7 +69,7 @@ export function connectionSettings(options: ConnectionOptions & { dispatcher?: u
   if (options.dispatcher !== undefined) {
     for (const name of OPTION_NAMES) {
       if (options[name] === undefined) continue;
-      throw new OptionsError(name, withheld(options[name]), 'left out: connecting is up to the dispatcher given');
+      throw new OptionsError(name, withheld(options[name]), 'left out: the given dispatcher makes the connections');
     }
   }
   assertOneOf('ssrf', ssrf, ['off', 'block-private']);

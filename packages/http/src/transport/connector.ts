@@ -2,7 +2,7 @@ import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '@macadam/core';
 import { makeConnector, type Connect, type ConnectTarget } from '../dispatcher.ts';
-import { codeOf } from '../failure-code.ts';
+import { codeOf } from '../network-failure.ts';
 import { AddressBlockedError, guardedLookup } from './address-guard.ts';
 import type { ConnectionSettings } from './connection-options.ts';
 import type { ConnectionRoute } from './connection-route.ts';
@@ -95,7 +95,7 @@ function withTimeout(connect: ReturnType<typeof makeConnector>, timeoutMs: numbe
     const timer = clock.setTimer(() => {
       const { autoSelectFamilyAttemptedAddresses: tried = [] } = socket;
       const addresses = tried.length === 0 ? '' : ` (tried: ${tried.join(', ')})`;
-      socket.destroy(connectTimeoutError(`There was no connection within ${timeoutMs} ms${addresses}`));
+      socket.destroy(connectTimeoutError(`Could not connect within ${timeoutMs} ms${addresses}`));
     }, timeoutMs);
   };
 }
@@ -110,7 +110,7 @@ function requireServerPreface(socket: Socket, { connectTimeoutMs, clock }: Conne
   const { bytesRead } = socket;
   const check = (): void => {
     if (!socket.destroyed && socket.bytesRead === bytesRead) {
-      const message = `The server said nothing on a new connection of HTTP/2 within ${connectTimeoutMs} ms`;
+      const message = `The server sent nothing on a new HTTP/2 connection within ${connectTimeoutMs} ms`;
       socket.destroy(connectTimeoutError(message));
     }
   };

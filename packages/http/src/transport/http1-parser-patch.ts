@@ -52,7 +52,7 @@ function onHeadersComplete(this: Parser, status: number, ...rest: readonly unkno
   // Also true for a status that is no number, which another version of undici might pass.
   if (!(status < 200)) return original.call(this, status, ...rest);
   if (status < 100 || status === 101) {
-    const error = new Error(`The server answered ${status}, which nobody asked for`);
+    const error = new Error(`The server responded with status ${status}, which is not valid for this request`);
     this.socket.destroy(Object.assign(error, { code: 'HPE_INVALID_STATUS' }));
     return STOP;
   }

@@ -57,7 +57,7 @@ function evaluate(session: Http2Session, bytesRead: number, silenceMs: number): 
   }
   checking.delete(session);
   retireSession(session);
-  const message = `The connection is dead: for ${silenceMs} ms nothing came, not even the answer to a PING`;
+  const message = `The connection is dead: nothing was received for ${silenceMs} ms, not even the acknowledgement of a PING`;
   session.destroy(Object.assign(new Error(message), { code: 'ETIMEDOUT' }));
 }
 

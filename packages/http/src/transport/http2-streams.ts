@@ -58,7 +58,7 @@ export function truncationError(headers: object): Error | undefined {
   if (stream === undefined) return undefined;
   const { rstCode: code, [BODY_END]: bodyEnd } = stream;
   if (code === constants.NGHTTP2_NO_ERROR && bodyEnd !== 'truncated') return undefined;
-  const error = new Error('The stream was reset in the middle of its answer');
+  const error = new Error('The stream was reset in the middle of the response');
   return Object.assign(error, { code: 'ERR_HTTP2_STREAM_ERROR', http2ErrorCode: code });
 }
 

@@ -14,7 +14,7 @@ const RECONNECT_CODES: ReadonlySet<unknown> = new Set(['UND_ERR_INFO', 'UND_ERR_
 export function toConnectError(failure: unknown): Error {
   const isError = failure instanceof Error;
   if (isError && !RECONNECT_CODES.has((failure as NodeJS.ErrnoException).code)) return failure;
-  const message = isError ? failure.message : 'Connecting failed with what is not an error';
+  const message = isError ? failure.message : 'Connecting failed with a value that is not an Error';
   return Object.assign(new Error(message, { cause: failure }), { code: 'ECONNABORTED' });
 }
 

@@ -16,7 +16,10 @@ export function normalizedLookup(lookup: LookupFunction): LookupFunction {
       if (first === undefined) {
         callback(lookupError('The host has no address of this family', 'ENODATA', hostname), []);
       } else if (!addresses.every(({ address }) => isIP(address) !== 0)) {
-        callback(lookupError('What was found for the host is not an address', 'EBADRESP', hostname), []);
+        callback(
+          lookupError('The lookup of the host returned something that is not an address', 'EBADRESP', hostname),
+          [],
+        );
       } else if (options.all === true) callback(null, addresses);
       else callback(null, first.address, first.family);
     });

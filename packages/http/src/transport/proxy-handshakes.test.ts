@@ -68,11 +68,15 @@ describe('CONNECT', () => {
       'ERR_PROXY_UNAVAILABLE',
       `answered ${status} to CONNECT`,
     ]),
-    ['SSH-2.0-canary', 'ERR_PROXY_TUNNEL', 'gave an answer that is not HTTP to CONNECT'],
-    ['HTTP/2.0 200 OK\r\n\r\n', 'ERR_PROXY_TUNNEL', 'gave an answer that is not HTTP to CONNECT'],
-    ['HTTP/1.1 2000 OK\r\n\r\n', 'ERR_PROXY_TUNNEL', 'gave an answer that is not HTTP to CONNECT'],
-    ['HTTP/1.1 canary\r\n\r\n', 'ERR_PROXY_TUNNEL', 'gave an answer that is not HTTP to CONNECT'],
-    [`HTTP/1.1 200 OK\r\nx: ${'canary'.repeat(3_000)}`, 'ERR_PROXY_TUNNEL', 'gave an answer without an end to CONNECT'],
+    ['SSH-2.0-canary', 'ERR_PROXY_TUNNEL', 'sent something that is not HTTP in response to CONNECT'],
+    ['HTTP/2.0 200 OK\r\n\r\n', 'ERR_PROXY_TUNNEL', 'sent something that is not HTTP in response to CONNECT'],
+    ['HTTP/1.1 2000 OK\r\n\r\n', 'ERR_PROXY_TUNNEL', 'sent something that is not HTTP in response to CONNECT'],
+    ['HTTP/1.1 canary\r\n\r\n', 'ERR_PROXY_TUNNEL', 'sent something that is not HTTP in response to CONNECT'],
+    [
+      `HTTP/1.1 200 OK\r\nx: ${'canary'.repeat(3_000)}`,
+      'ERR_PROXY_TUNNEL',
+      'sent a response to CONNECT whose head is too long',
+    ],
   ])('%.40j is %s', (answer, code, what) => {
     expect(converse('http://p', [text(answer)]).end).toEqual({ next: 'fail', code, what });
   });
@@ -139,8 +143,8 @@ describe('SOCKS 5', () => {
   test.each<[answers: string[], code: string, what: string]>([
     [['HTTP/1.1 400 canary'], 'ERR_PROXY_TUNNEL', 'does not speak SOCKS 5'],
     [['\x04\x00'], 'ERR_PROXY_TUNNEL', 'does not speak SOCKS 5'],
-    [['\x05\xff'], 'ERR_PROXY_TUNNEL', 'wants to be authenticated to in another way (SOCKS)'],
-    [['\x05\x01'], 'ERR_PROXY_TUNNEL', 'wants to be authenticated to in another way (SOCKS)'],
+    [['\x05\xff'], 'ERR_PROXY_TUNNEL', 'accepts none of the offered authentication methods (SOCKS)'],
+    [['\x05\x01'], 'ERR_PROXY_TUNNEL', 'accepts none of the offered authentication methods (SOCKS)'],
     [['\x05\x02', '\x01\x01'], 'ERR_PROXY_TUNNEL', 'did not accept user and password (SOCKS)'],
     [['\x05\x00', '\x05\x01'], 'ERR_PROXY_UNAVAILABLE', 'failed (SOCKS)'],
     [['\x05\x00', '\x05\x02'], 'ERR_PROXY_TUNNEL', 'does not allow this connection (SOCKS)'],

@@ -62,15 +62,17 @@ function connectHandshake(proxy: Proxy, { host, port }: Destination): ProxyHands
 
 function readConnectResponse(received: Buffer): HandshakeStep {
   const text = received.toString('latin1', 0, MAX_HEAD_BYTES);
-  if (!text.startsWith(HTTP1.slice(0, text.length))) return refused('gave an answer that is not HTTP to CONNECT');
+  if (!text.startsWith(HTTP1.slice(0, text.length)))
+    return refused('sent something that is not HTTP in response to CONNECT');
   const [head] = /^[^]*?\r?\n\r?\n/.exec(text) ?? [];
   const [statusLine, code] = /^HTTP\/1\.\d (\d{3})(?!\d)[^\n]*\n/.exec(text) ?? [];
-  if (statusLine === undefined && text.includes('\n')) return refused('gave an answer that is not HTTP to CONNECT');
+  if (statusLine === undefined && text.includes('\n'))
+    return refused('sent something that is not HTTP in response to CONNECT');
   const status = Number(code);
   const what = `answered ${status} to CONNECT`;
   if (status >= 300) return TRANSIENT_STATUSES.has(status) ? unavailable(what) : refused(what);
   if (head === undefined) {
-    return received.length < MAX_HEAD_BYTES ? READ : refused('gave an answer without an end to CONNECT');
+    return received.length < MAX_HEAD_BYTES ? READ : refused('sent a response to CONNECT whose head is too long');
   }
   // An interim response is skipped.
   if (status < 200) return { next: 'send', bytes: new Uint8Array(), consumed: head.length };
@@ -128,7 +130,7 @@ class Socks5Handshake implements ProxyHandshake {
   #authenticate(method: number): HandshakeStep {
     if (method === NO_AUTHENTICATION) return this.#requestConnection();
     if (method !== USERNAME_PASSWORD || this.#credentials === undefined) {
-      return refused('wants to be authenticated to in another way (SOCKS)');
+      return refused('accepts none of the offered authentication methods (SOCKS)');
     }
     this.#awaiting = 'authentication';
     const user = Buffer.from(this.#credentials.username);

@@ -72,7 +72,11 @@ function parseProxy(path: string, value: unknown, allowed: string): Proxy {
   const password = decodeCredential(url.password);
   const isTooLong = [username, password].some((text) => Buffer.byteLength(text) > MAX_SOCKS_CREDENTIAL_BYTES);
   if (kind === 'socks5' && isTooLong) {
-    throw new OptionsError(path, withheld(value), 'with a user and a password of 255 bytes at most, as SOCKS has it');
+    throw new OptionsError(
+      path,
+      withheld(value),
+      'with a user and a password of at most 255 bytes each, the limit of SOCKS',
+    );
   }
   return {
     kind,

@@ -1,4 +1,4 @@
-import { ForeignTransport, type ConnectTarget, type Transport } from '../dispatcher.ts';
+import { ExternalTransport, type ConnectTarget, type Transport } from '../dispatcher.ts';
 import type { HttpClientSettings } from '../settings.ts';
 import { connectionRoute, type ConnectionRoute } from './connection-route.ts';
 import { createConnector } from './connector.ts';
@@ -8,7 +8,7 @@ import { TtlResolver } from './ttl-resolver.ts';
 /** Creates the transport to `origin`: connection pools, or the dispatcher from the client's options. */
 export function createTransport(origin: string, settings: HttpClientSettings): Transport {
   const { dispatcher, connection, connectTimeoutMs, clock } = settings;
-  if (dispatcher !== undefined) return new ForeignTransport(dispatcher);
+  if (dispatcher !== undefined) return new ExternalTransport(dispatcher);
   const { maxConnectionAgeMs, resolve } = connection;
   const resolver = resolve && new TtlResolver(resolve, clock);
   const connect = createConnector(connection, { connectTimeoutMs, clock, resolver });

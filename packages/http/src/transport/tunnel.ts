@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Clock } from '@macadam/core';
 import type { Connect, ConnectTarget } from '../dispatcher.ts';
-import { codeOf } from '../failure-code.ts';
+import { codeOf } from '../network-failure.ts';
 import { withoutBrackets } from './ip-address.ts';
 import { localFailure } from './local-failures.ts';
 import type { Proxy } from './proxy.ts';
@@ -108,7 +108,9 @@ class TunnelAttempt {
     };
     const onClosed = (error?: Error | boolean): void => {
       const cause = error instanceof Error ? error : undefined;
-      this.#fail(new ProxyError(this.#proxy.host, 'closed the connection it was asked for', 'ECONNRESET', cause));
+      this.#fail(
+        new ProxyError(this.#proxy.host, 'closed the connection before the tunnel was open', 'ECONNRESET', cause),
+      );
     };
     const removeListeners = (): void => {
       socket.off('readable', onReadable).off('error', onClosed).off('end', onClosed).off('close', onClosed);
@@ -159,8 +161,11 @@ class TunnelAttempt {
       this.#fail(new ProxyError(this.#proxy.host, `made no connection ${within}`, code));
       return;
     }
-    const what = this.#phase === 'lookup' ? 'looked up' : 'ready to encrypt';
-    this.#fail(Object.assign(new Error(`The host was not ${what} ${within}`), { code }));
+    const message =
+      this.#phase === 'lookup'
+        ? `The host name was not resolved ${within}`
+        : `There was no TLS connection to the host ${within}`;
+    this.#fail(Object.assign(new Error(message), { code }));
   }
 
   #fail(error: Error): void {

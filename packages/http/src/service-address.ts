@@ -15,7 +15,7 @@ export interface Base {
   readonly endpoints: EndpointsSettings | undefined;
 }
 
-export function baseOf(options: HttpClientOptions): Base {
+export function serviceAddressOf(options: HttpClientOptions): Base {
   const { baseUrl, endpoints, outlierEjection = true, name } = options;
   assertBoolean('outlierEjection', outlierEjection);
   if (endpoints === undefined) {

@@ -1,5 +1,5 @@
 import type { MacadamError } from '@macadam/core';
-import { isRetryableFailure, isUntouched, type RetryRules } from './retry-rules.ts';
+import { isRetryableFailure, isSafeToResend, type RetryRules } from './retry-rules.ts';
 import { HttpNetworkError, requestFailure, type NetworkPhase } from './errors.ts';
 import type { PreparedRequest } from './request.ts';
 import { ProxyError } from './transport/proxy-error.ts';
@@ -26,7 +26,7 @@ export function attemptFailure(
 ): MacadamError {
   const { repeatable, source } = request;
   const canRepeat = repeatable && source?.replayable !== false;
-  const retryable = isRetryableFailure(rules, codeOf(error), canRepeat, isUntouched(error, phase, source));
+  const retryable = isRetryableFailure(rules, codeOf(error), canRepeat, isSafeToResend(error, phase, source));
   return networkFailure(request, error, phase, retryable);
 }
 

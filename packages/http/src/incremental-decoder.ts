@@ -7,7 +7,7 @@ import { makeDecoders } from './stream/decoders.ts';
  * A compressed body that is read whole, decoded while it arrives: a limit fires with the piece that exceeds it, however
  * slowly the rest would come.
  */
-export class GrowingBody {
+export class IncrementalDecoder {
   readonly #controller: DispatchController;
   readonly #limits: DecodedLimits;
   readonly #settle: (result: Uint8Array | DecodeFailure) => void;

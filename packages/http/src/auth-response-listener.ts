@@ -3,7 +3,7 @@ import type { DispatchController, RawHeaders, Receiver } from './dispatcher.ts';
 import { firstOf } from './retry-after.ts';
 
 /** Tells whoever gave the credentials of the answer, before anything is made of it. */
-export class AnswerListener implements Receiver {
+export class AuthResponseListener implements Receiver {
   readonly #receiver: Receiver;
   readonly #auth: HttpAuth;
   readonly #sent: AuthHeaders;

@@ -5,7 +5,7 @@
  */
 import { runAtRoot, timerlessClock } from '@macadam/core';
 import { AttemptLog } from './attempts.ts';
-import { ForeignTransport, type HttpDispatcher } from './dispatcher.ts';
+import { ExternalTransport, type HttpDispatcher } from './dispatcher.ts';
 import { PathTemplates } from './path-template.ts';
 import { createPolicies } from './policies.ts';
 import { ReceivedBody } from './received-body.ts';
@@ -25,7 +25,7 @@ const silent: HttpDispatcher = {
 };
 
 /** Begins the one, and makes the other. */
-export function standingCall(): void {
+export function keepCodeOptimized(): void {
   const settings = httpClientSettings({
     baseUrl: 'http://standing.invalid',
     // The one of a client is observed, and this is nobody's.
@@ -35,7 +35,7 @@ export function standingCall(): void {
   });
   const request = prepareRequest(settings, 'GET', new PathTemplates('').get('/{id}'), { params: { id: 1 } });
   const log = new AttemptLog(timerlessClock.monotonic());
-  const sender = new Sender(settings, new ForeignTransport(silent));
+  const sender = new Sender(settings, new ExternalTransport(silent));
   const policy = createPolicies(settings).repeatable;
   // Not as part of whatever this package is first imported in.
   void runAtRoot(() => policy.execute((context) => sender.attempt(request, log, context), request.execution));

@@ -1,21 +1,21 @@
 import type { HttpAttempt } from './attempts.ts';
 import type { PreparedRequest } from './request.ts';
-import { METHODS, shownUrl, spanName, type SpanFields } from './trace-attributes.ts';
+import { METHODS, redactedUrl, spanName, type SpanAttributes } from './trace-attributes.ts';
 
 /**
  * What spans and metrics say of requests for one path at one place. Made once: that is cheaper, and so is what an SDK
  * does with fields that it has seen before.
  */
-export class RequestFields {
+export class RequestAttributes {
   readonly method: string;
   readonly endpoint: string;
   /** Of few kinds: the method, and the template of a path with parameters. */
   readonly spanName: string;
   readonly #place: Place;
-  #begun: SpanFields | undefined = undefined;
+  #begun: SpanAttributes | undefined = undefined;
   #status: number | undefined = undefined;
   #protocol: string | undefined = undefined;
-  #answered: SpanFields | undefined = undefined;
+  #answered: SpanAttributes | undefined = undefined;
 
   constructor(request: PreparedRequest, endpoint: string) {
     this.method = request.method;
@@ -25,7 +25,7 @@ export class RequestFields {
   }
 
   /** What is known when a request begins, and what a sampler may decide by. */
-  start(request: PreparedRequest, resends: number): SpanFields {
+  start(request: PreparedRequest, resends: number): SpanAttributes {
     // Of a query each request has its own, and a redirect may lead anywhere.
     const isUsual = resends === 0 && request.hop === undefined && !request.path.includes('?');
     return isUsual
@@ -34,7 +34,7 @@ export class RequestFields {
   }
 
   /** What a metric may be counted by. */
-  end({ status }: HttpAttempt, protocol: string | undefined, errorType: string | undefined): SpanFields {
+  end({ status }: HttpAttempt, protocol: string | undefined, errorType: string | undefined): SpanAttributes {
     if (errorType !== undefined) return endFields(this.method, this.#place, status, protocol, errorType);
     if (this.#answered === undefined || this.#status !== status || this.#protocol !== protocol) {
       this.#status = status;
@@ -46,11 +46,11 @@ export class RequestFields {
 }
 
 /** The fields of a request, which its template keeps. */
-export function fieldsOf(request: PreparedRequest, { endpoint }: HttpAttempt): RequestFields {
+export function requestAttributesOf(request: PreparedRequest, { endpoint }: HttpAttempt): RequestAttributes {
   const { template, method } = request;
   const { told } = template;
   if (told?.method === method && told.endpoint === endpoint) return told;
-  return (template.told = new RequestFields(request, endpoint));
+  return (template.told = new RequestAttributes(request, endpoint));
 }
 
 interface Place {
@@ -64,13 +64,13 @@ function placeOf(endpoint: string): Place {
   return { address, port: Number(endpoint.slice(at + 1)) };
 }
 
-function startFields(request: PreparedRequest, { address, port }: Place, resends: number): SpanFields {
+function startFields(request: PreparedRequest, { address, port }: Place, resends: number): SpanAttributes {
   const { method } = request;
-  const fields: SpanFields = {
+  const fields: SpanAttributes = {
     'http.request.method': METHODS.has(method) ? method : '_OTHER',
     'server.address': address,
     'server.port': port,
-    'url.full': shownUrl(request),
+    'url.full': redactedUrl(request),
   };
   if (!METHODS.has(method)) fields['http.request.method_original'] = method;
   if (resends > 0) fields['http.request.resend_count'] = resends;
@@ -84,8 +84,8 @@ function endFields(
   status: number | undefined,
   protocol: string | undefined,
   errorType: string | undefined,
-): SpanFields {
-  const fields: SpanFields = errorType === undefined ? {} : { 'error.type': errorType };
+): SpanAttributes {
+  const fields: SpanAttributes = errorType === undefined ? {} : { 'error.type': errorType };
   fields['http.request.method'] = METHODS.has(method) ? method : '_OTHER';
   if (status !== undefined) fields['http.response.status_code'] = status;
   if (protocol !== undefined) fields['network.protocol.version'] = protocol;
