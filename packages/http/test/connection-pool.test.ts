@@ -13,11 +13,11 @@ afterEach(async () => {
 
 /** A server that records its connections, and a client of it. */
 async function served(
-  answer: RequestListener,
+  listener: RequestListener,
   options: Partial<HttpClientOptions> = { retry: false, circuitBreaker: false },
 ): Promise<{ client: HttpClient; sockets: Socket[] }> {
   const sockets: Socket[] = [];
-  const server = createServer(answer);
+  const server = createServer(listener);
   server.on('connection', (socket: Socket) => sockets.push(socket));
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const client = createHttpClient({
@@ -32,9 +32,9 @@ async function served(
 const empty: RequestListener = (_, response) => response.end();
 
 /** Holds every request; calling an entry of `held` responds to it. */
-function holding(): { answer: RequestListener; held: (() => void)[] } {
+function holding(): { listener: RequestListener; held: (() => void)[] } {
   const held: (() => void)[] = [];
-  return { answer: (_, response) => held.push(() => response.end()), held };
+  return { listener: (_, response) => held.push(() => response.end()), held };
 }
 
 describe('connections over HTTP/1.1 without TLS', () => {
@@ -47,10 +47,10 @@ describe('connections over HTTP/1.1 without TLS', () => {
 
   test('there are as many connections as calls in flight, and no more', async () => {
     const { client, sockets } = await served(empty);
-    const lane = async (): Promise<void> => {
+    const callInSequence = async (): Promise<void> => {
       for (let i = 0; i < 20; i++) await client.get('/');
     };
-    await Promise.all(Array.from({ length: 8 }, lane));
+    await Promise.all(Array.from({ length: 8 }, callInSequence));
     expect(sockets).toHaveLength(8);
   });
 
@@ -77,8 +77,8 @@ describe('connections over HTTP/1.1 without TLS', () => {
   });
 
   test('the connection released last is used first, so that those opened for a peak stay idle', async () => {
-    const { answer, held } = holding();
-    const { client, sockets } = await served(answer);
+    const { listener, held } = holding();
+    const { client, sockets } = await served(listener);
     const peak = [client.get('/'), client.get('/'), client.get('/')];
     await vi.waitFor(() => expect(held).toHaveLength(3));
     for (const end of held) end();
@@ -111,28 +111,28 @@ describe('connections over HTTP/1.1 without TLS', () => {
   });
 
   test('a cancelled call reports its reason on the diagnostics channel of undici', async () => {
-    const { answer, held } = holding();
-    const { client } = await served(answer);
-    const told: unknown[] = [];
-    const listen = (message: unknown): void => void told.push((message as { error: Error }).error.message);
-    subscribe('undici:request:error', listen);
-    cleanUp.push(() => unsubscribe('undici:request:error', listen));
-    const leaving = new AbortController();
-    const left = failure(client.get('/', { signal: leaving.signal }));
+    const { listener, held } = holding();
+    const { client } = await served(listener);
+    const reasons: unknown[] = [];
+    const onError = (message: unknown): void => void reasons.push((message as { error: Error }).error.message);
+    subscribe('undici:request:error', onError);
+    cleanUp.push(() => unsubscribe('undici:request:error', onError));
+    const abort = new AbortController();
+    const cancelled = failure(client.get('/', { signal: abort.signal }));
     await vi.waitFor(() => expect(held).toHaveLength(1));
-    leaving.abort(new Error('the user has left'));
-    await left;
-    expect(told).toEqual(['the user has left']);
+    abort.abort(new Error('the user has left'));
+    await cancelled;
+    expect(reasons).toEqual(['the user has left']);
   });
 
   test('a connection whose call was cancelled is not reused', async () => {
-    const { answer, held } = holding();
-    const { client, sockets } = await served(answer);
-    const leaving = new AbortController();
-    const left = failure(client.get('/', { signal: leaving.signal }));
+    const { listener, held } = holding();
+    const { client, sockets } = await served(listener);
+    const abort = new AbortController();
+    const cancelled = failure(client.get('/', { signal: abort.signal }));
     await vi.waitFor(() => expect(held).toHaveLength(1));
-    leaving.abort();
-    expect(await left).toBe(leaving.signal.reason);
+    abort.abort();
+    expect(await cancelled).toBe(abort.signal.reason);
     const next = client.get('/');
     await vi.waitFor(() => expect(held).toHaveLength(2));
     held[1]?.();
@@ -158,8 +158,8 @@ describe('connections over HTTP/1.1 without TLS', () => {
   });
 
   test('close() closes all connections, those in use after their calls have ended', async () => {
-    const { answer, held } = holding();
-    const { client, sockets } = await served(answer);
+    const { listener, held } = holding();
+    const { client, sockets } = await served(listener);
     const calls = [client.get('/'), client.get('/')];
     await vi.waitFor(() => expect(held).toHaveLength(2));
     const closed = client.close();
@@ -171,9 +171,9 @@ describe('connections over HTTP/1.1 without TLS', () => {
   test('calls to an unreachable host fail and leave no connection behind', async () => {
     const { client } = await served(empty);
     await client.close();
-    const gone = createHttpClient({ baseUrl: 'http://127.0.0.1:1', retry: false, circuitBreaker: false });
-    cleanUp.push(() => gone.close());
-    for (let i = 0; i < 5; i++) expect(await failure(gone.get('/'))).toMatchObject({ code: 'MAC_HTTP_NETWORK' });
-    expect(gone.stats().connections).toEqual({ connected: 0, free: 0, pending: 0, running: 0 });
+    const unreachable = createHttpClient({ baseUrl: 'http://127.0.0.1:1', retry: false, circuitBreaker: false });
+    cleanUp.push(() => unreachable.close());
+    for (let i = 0; i < 5; i++) expect(await failure(unreachable.get('/'))).toMatchObject({ code: 'MAC_HTTP_NETWORK' });
+    expect(unreachable.stats().connections).toEqual({ connected: 0, free: 0, pending: 0, running: 0 });
   });
 });

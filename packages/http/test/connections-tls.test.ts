@@ -13,29 +13,29 @@ import { ConnectionPool } from '../src/transport/connection-pool.ts';
 import { connectionSettings } from '../src/transport/connection-options.ts';
 import { createConnector } from '../src/transport/connector.ts';
 import { failure } from './impatient-clients.ts';
-import { ca, cleanUp, clientFor, closeAll, listening, pem, rested, serverTls } from './loopback.ts';
+import { ca, cleanUp, clientFor, closeAll, listening, pem, nextTurn, serverTls } from './loopback.ts';
 
 afterEach(closeAll);
 
-/** Several TLS handshakes take their time on a busy machine. */
+/** Several TLS handshakes may take long on a busy machine. */
 const waitFor = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 15_000 });
 
-type Answer = (end: () => void, socket: Socket) => void;
+type Handler = (end: () => void, socket: Socket) => void;
 
-/** A server of HTTP/1.1, and a client of it. */
+/** An HTTP/1.1 server over TLS, and a client of it. */
 async function served(
-  answer: Answer,
+  handle: Handler,
   options: Partial<HttpClientOptions> = {},
 ): Promise<{ client: HttpClient; sockets: Socket[] }> {
   const sockets: Socket[] = [];
-  const server = createHttpsServer(serverTls, (request, response) => answer(() => response.end(), request.socket));
+  const server = createHttpsServer(serverTls, (request, response) => handle(() => response.end(), request.socket));
   server.on('secureConnection', (socket: Socket) => sockets.push(socket));
   const port = await listening(server);
   return { client: clientFor({ baseUrl: `https://localhost:${port}`, tls: { ca }, ...options }), sockets };
 }
 
-/** The same of HTTP/2. */
-async function servedByStreams(
+/** An HTTP/2 server, and a client of it. */
+async function http2Served(
   onStream: (stream: ServerHttp2Stream) => void,
   options: Partial<HttpClientOptions> = {},
   settings: Settings = {},
@@ -133,11 +133,11 @@ test('calls cancelled while the first connection is connecting open no connectio
   server.on('connection', () => connections++);
   const client = clientFor({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
   const first = client.get('/');
-  const leaving = new AbortController();
-  const { signal } = leaving;
-  const left = [client.get('/', { signal }), client.stream('GET', '/', { signal }), client.post('/', { signal })];
-  const failures = left.map(failure);
-  leaving.abort();
+  const abort = new AbortController();
+  const { signal } = abort;
+  const cancelled = [client.get('/', { signal }), client.stream('GET', '/', { signal }), client.post('/', { signal })];
+  const failures = cancelled.map(failure);
+  abort.abort();
   expect(await Promise.all(failures)).toEqual(Array(3).fill(signal.reason));
   await first;
   await client.get('/');
@@ -147,13 +147,13 @@ test('calls cancelled while the first connection is connecting open no connectio
 describe('a TLS connection that could not be made', () => {
   const own = { ca, cert: pem('client-1'), key: pem('client-1.key') };
   test.each<[string, HttpClientOptions['tls'], ServerOptions, 'failures' | 'neutral']>([
-    ['a function that fails', () => fails(new Error('cannot read the certificate')), {}, 'neutral'],
-    ['a function that fails with no error', () => fails(undefined), {}, 'neutral'],
-    ['a certificate that is none', () => ({ ca, cert: 'none', key: 'none' }), {}, 'neutral'],
-    ['a key of another', () => ({ ...own, key: pem('client-2.key') }), {}, 'neutral'],
-    ['a certificate that the server asks for', { ca }, { requestCert: true, ca }, 'neutral'],
-    ['a server that nobody vouches for', {}, {}, 'failures'],
-  ])('because of %s', async (_what, tls, options, verdict) => {
+    ['a tls() function that throws', () => fails(new Error('cannot read the certificate')), {}, 'neutral'],
+    ['a tls() function that throws undefined', () => fails(undefined), {}, 'neutral'],
+    ['a client certificate that cannot be parsed', () => ({ ca, cert: 'none', key: 'none' }), {}, 'neutral'],
+    ['a key of another certificate', () => ({ ...own, key: pem('client-2.key') }), {}, 'neutral'],
+    ['a missing client certificate', { ca }, { requestCert: true, ca }, 'neutral'],
+    ['an untrusted server certificate', {}, {}, 'failures'],
+  ])('because of %s counts against the server only if it is at fault', async (_what, tls, options, verdict) => {
     const server = createHttpsServer({ ...serverTls, ...options }, (_, response) => response.end());
     const port = await listening(server);
     const proxy = createHttpServer().on('connect', (_, client: Socket) => {
@@ -182,12 +182,12 @@ function fails(reason: unknown): never {
 describe('connections over HTTP/2', () => {
   test('that accept no request are closed after the connect timeout, and do not keep close() waiting', async () => {
     const limits = { connectTimeoutMs: 400, retry: false } as const;
-    const { client } = await servedByStreams(() => {}, limits, { maxConcurrentStreams: 0 });
-    const left = new AbortController();
-    const leaving = failure(client.get('/', { signal: left.signal }));
+    const { client } = await http2Served(() => {}, limits, { maxConcurrentStreams: 0 });
+    const abort = new AbortController();
+    const cancelled = failure(client.get('/', { signal: abort.signal }));
     const others = [client.get('/'), client.post('/')].map(failure);
-    left.abort();
-    expect(await leaving).toBe(left.signal.reason);
+    abort.abort();
+    expect(await cancelled).toBe(abort.signal.reason);
     for (const error of await Promise.all(others)) expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK' });
     await client.close();
     expect(client.stats().connections).toEqual({ connected: 0, free: 0, pending: 0, running: 0 });
@@ -212,7 +212,7 @@ describe('connections over HTTP/2', () => {
 
   test('are opened in addition when one does not accept all calls', async () => {
     const held: ServerHttp2Stream[] = [];
-    const { client, sessions } = await servedByStreams((stream) => held.push(stream), {}, { maxConcurrentStreams: 2 });
+    const { client, sessions } = await http2Served((stream) => held.push(stream), {}, { maxConcurrentStreams: 2 });
     const calls = Array.from({ length: 5 }, () => client.get('/'));
     await waitFor(() => expect(held).toHaveLength(5));
     expect(sessions()).toBe(3);
@@ -221,7 +221,7 @@ describe('connections over HTTP/2', () => {
   });
 
   test('queue each of many waiting calls once, not again for each call that goes first', async () => {
-    const { client } = await servedByStreams(
+    const { client } = await http2Served(
       (stream) => stream.respond({ ':status': 204 }, { endStream: true }),
       { bulkhead: false, timeoutMs: 60_000, attemptTimeoutMs: 60_000 },
       { maxConcurrentStreams: 2 },
@@ -261,8 +261,8 @@ test('connections to other origins, where redirects lead, have the same maximum 
     const call = async (): Promise<void> => {
       let isOver = false;
       const done = client.get('/').finally(() => (isOver = true));
-      // What follows a redirect is put off for no time at all.
-      for (; !isOver; await rested()) await clock.advance(0);
+      // The request after a redirect is sent by a timer of 0 ms.
+      for (; !isOver; await nextTurn()) await clock.advance(0);
       await done;
     };
     await call();
@@ -271,7 +271,7 @@ test('connections to other origins, where redirects lead, have the same maximum 
     expect(connections).toHaveLength(before);
     await clock.advance(1_000);
     await call();
-    // Through the proxy those to it are two, since it stands for both origins.
+    // Through the proxy there are two connections as well: one for each origin.
     expect(connections).toHaveLength(2 * before);
   }
 });

@@ -10,7 +10,7 @@ import { Agent, request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createHttpClient, HttpSsrfError, type HttpClient, type HttpClientOptions } from '../src/index.ts';
 import { failure } from './impatient-clients.ts';
-import { ca, clientFor, cleanUp, closeAll, httpsServer, listening, pem, rested, serverTls } from './loopback.ts';
+import { ca, clientFor, cleanUp, closeAll, httpsServer, listening, pem, nextTurn, serverTls } from './loopback.ts';
 import { httpClientSettings } from '../src/settings.ts';
 import { createTransport } from '../src/transport/transport.ts';
 
@@ -67,7 +67,7 @@ describe('certificates', () => {
     const client = clientFor({ baseUrl: url, tls, clock, dns: { maxConnectionAgeMs: 60_000 } });
     expect((await client.get('/a')).data).toEqual({ peer: 'client-1' });
     name = 'client-2';
-    await rested();
+    await nextTurn();
     expect((await client.get('/a')).data).toEqual({ peer: 'client-1' });
     await clock.advance(60_000);
     expect((await client.get('/a')).data).toEqual({ peer: 'client-2' });
@@ -90,7 +90,7 @@ describe('certificates', () => {
 test.each(['GET', 'POST'])(
   'a TLS alert after the handshake fails a %s with the alert, not with a closed connection',
   async (method) => {
-    // With TLS 1.3 a server that does not accept the certificate of a client says so only then.
+    // With TLS 1.3, a server rejects a client certificate only after the handshake.
     let fail = (): void => {};
     const inside = await listening(createTlsServer({ ...serverTls, maxVersion: 'TLSv1.3' }, () => fail()));
     const port = await listening(
@@ -102,7 +102,7 @@ test.each(['GET', 'POST'])(
           .pipe(socket);
         fail = () => {
           onward.unpipe(socket);
-          // A record that cannot be read.
+          // A TLS record that cannot be decrypted.
           socket.end(Uint8Array.of(0x17, 3, 3, 0, 20, ...Array<number>(20).fill(7)));
         };
       }),
@@ -202,7 +202,7 @@ describe('host names', () => {
     });
     await client.get('/1');
     address = '127.0.0.2';
-    await rested();
+    await nextTurn();
     await clock.advance(999);
     await client.get('/2');
     expect(old.requests).toHaveLength(2);
@@ -214,51 +214,51 @@ describe('host names', () => {
 });
 
 describe('host names resolved with their TTL', () => {
-  /** Two servers on one port, at two addresses. */
-  async function places(): Promise<{ port: number; asked: string[] }> {
-    const asked: string[] = [];
+  /** Two servers on one port, at two addresses. `called` are the addresses of their requests. */
+  async function twoServers(): Promise<{ port: number; called: string[] }> {
+    const called: string[] = [];
     let port = 0;
     for (const host of ['127.0.0.1', '127.0.0.2']) {
       const server = createHttpServer((_request, response) => {
-        asked.push(host);
+        called.push(host);
         response.end();
       });
       await once(server.listen(port, host), 'listening');
       ({ port } = server.address() as { port: number });
       cleanUp.push(() => void server.close());
     }
-    return { port, asked };
+    return { port, called };
   }
 
   test('are used until the TTL has passed; then new connections to the new address replace the old ones', async () => {
-    const { port, asked } = await places();
+    const { port, called } = await twoServers();
     let address = '127.0.0.1';
-    let questions = 0;
+    let queries = 0;
     const resolve = async (hostname: string) => {
       expect(hostname).toBe('a.example');
-      questions++;
+      queries++;
       return [{ address, ttlMs: 5_000 }];
     };
     const clock = virtualClock();
     const client = clientFor({ baseUrl: `http://a.example:${port}`, dns: { resolve }, clock });
     await client.get('/1');
     address = '127.0.0.2';
-    await rested();
+    await nextTurn();
     await clock.advance(4_999);
     await client.get('/2');
-    await rested();
-    expect([asked, questions]).toEqual([['127.0.0.1', '127.0.0.1'], 1]);
+    await nextTurn();
+    expect([called, queries]).toEqual([['127.0.0.1', '127.0.0.1'], 1]);
     await clock.advance(1);
-    // This one finds that it is time to ask, and does not wait for it.
+    // This call triggers the refresh and does not wait for it.
     await client.get('/3');
-    await rested();
+    await nextTurn();
     await client.get('/4');
-    expect([asked.slice(2), questions]).toEqual([['127.0.0.1', '127.0.0.2'], 2]);
+    expect([called.slice(2), queries]).toEqual([['127.0.0.1', '127.0.0.2'], 2]);
     expect(client.describe()).toContain('and when the name has moved');
   });
 
   test('AC37: keep connections open when they cannot be refreshed, and new connections never use expired addresses', async () => {
-    const { port, asked } = await places();
+    const { port, called } = await twoServers();
     let fails = false;
     const resolve = async () => {
       if (fails) throw Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' });
@@ -268,17 +268,17 @@ describe('host names resolved with their TTL', () => {
     const dns = { resolve, maxConnectionAgeMs: 60_000 };
     const client = clientFor({ baseUrl: `http://a.example:${port}`, dns, clock, retry: false });
     await client.get('/1');
-    await rested();
+    await nextTurn();
     fails = true;
     await clock.advance(6_000);
     await client.get('/2');
-    await rested();
-    expect(asked).toHaveLength(2);
+    await nextTurn();
+    expect(called).toHaveLength(2);
     await clock.advance(60_000);
     expect(await failure(client.get('/3'))).toMatchObject({ code: 'MAC_HTTP_NETWORK', errorCode: 'EAI_AGAIN' });
     fails = false;
     await client.get('/4');
-    expect(asked).toHaveLength(3);
+    expect(called).toHaveLength(3);
   });
 
   test('are checked by ssrf like any other address', async () => {
@@ -288,10 +288,10 @@ describe('host names resolved with their TTL', () => {
   });
 
   test('come from the operating system when DNS does not know them', async () => {
-    const { port, asked } = await places();
+    const { port, called } = await twoServers();
     const client = clientFor({ baseUrl: `http://localhost:${port}`, dns: { resolve: 'dns' } });
     expect((await client.get('/1')).status).toBe(200);
-    expect(asked).toEqual(['127.0.0.1']);
+    expect(called).toEqual(['127.0.0.1']);
   });
 });
 
@@ -303,24 +303,24 @@ describe('tls, lookup and resolve functions of the caller that fail with anythin
     ['a number', 7],
     ['an object', { message: 'down' }],
     ['an error', new Error('down')],
-    // Such as a resolver over HTTP has them: after these the transport would connect again and again.
-    ['an error of the transport', Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' })],
-    ['another of them', Object.assign(new Error('reset'), { code: 'UND_ERR_INFO' })],
-    ['that of a certificate', Object.assign(new Error('no'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })],
+    // A resolver over HTTP may fail with errors of undici: after these undici would reconnect in a loop.
+    ['an error of undici', Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' })],
+    ['another error of undici', Object.assign(new Error('reset'), { code: 'UND_ERR_INFO' })],
+    ['an error of a certificate', Object.assign(new Error('no'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })],
   ];
 
   test.each(values)('%s: fails the call within its attempt, and does not end the process', async (_what, value) => {
-    let asked = 0;
+    let invocations = 0;
     const fail = (): never => {
-      asked++;
+      invocations++;
       throw value;
     };
     const lookup: LookupFunction = (_hostname, _options, callback) => {
-      asked++;
+      invocations++;
       callback(value as Error, []);
     };
     const proxy = 'http://127.0.0.1:1';
-    const ways: Partial<HttpClientOptions>[] = [
+    const optionSets: Partial<HttpClientOptions>[] = [
       { tls: fail },
       { dns: { lookup } },
       { dns: { lookup: fail } },
@@ -331,14 +331,14 @@ describe('tls, lookup and resolve functions of the caller that fail with anythin
       { dns: { resolve: fail } },
       { dns: { resolve: async () => fail() }, proxy },
     ];
-    for (const way of ways) {
-      asked = 0;
+    for (const options of optionSets) {
+      invocations = 0;
       const baseUrl = 'https://a.example';
-      const client = clientFor({ baseUrl, retry: false, timeoutMs: 60_000, attemptTimeoutMs: 60_000, ...way });
+      const client = clientFor({ baseUrl, retry: false, timeoutMs: 60_000, attemptTimeoutMs: 60_000, ...options });
       const error = await failure(client.get('/a'));
       expect(error).toMatchObject({ code: 'MAC_HTTP_NETWORK', phase: 'connect', errorCode: expect.any(String) });
       await client.close();
-      expect(asked).toBe(1);
+      expect(invocations).toBe(1);
     }
   });
 });
@@ -390,7 +390,7 @@ describe('AC22: HTTP/2', () => {
     });
     const client = clientFor({ baseUrl: url, tls: { ca } });
     await client.get('/a');
-    await rested();
+    await nextTurn();
     expect((await client.get('/a')).data).toEqual({ http: 2 });
     expect(sessions()).toBe(2);
   });
@@ -404,20 +404,20 @@ describe('AC22: HTTP/2', () => {
     const limits = { timeoutMs: 200, attemptTimeoutMs: 200, retry: false, circuitBreaker: false } as const;
     const client = clientFor({ baseUrl: url, tls: { ca }, ...limits });
     const uncaught: unknown[] = [];
-    const note = (error: unknown): void => void uncaught.push(error);
-    process.on('uncaughtExceptionMonitor', note);
+    const onUncaught = (error: unknown): void => void uncaught.push(error);
+    process.on('uncaughtExceptionMonitor', onUncaught);
     for (let round = 0; round < 10; round++) {
-      const leave = async (): Promise<void> => {
-        const leaving = new AbortController();
-        const call = client.get('/a', { signal: leaving.signal }).catch(() => {});
-        setTimeout(() => leaving.abort(), 1 + (round % 3));
+      const callAndCancel = async (): Promise<void> => {
+        const abort = new AbortController();
+        const call = client.get('/a', { signal: abort.signal }).catch(() => {});
+        setTimeout(() => abort.abort(), 1 + (round % 3));
         await call;
         (await client.stream('GET', '/a').catch(() => undefined))?.body.on('error', () => {}).destroy();
       };
-      await Promise.all(Array.from({ length: 10 }, leave));
+      await Promise.all(Array.from({ length: 10 }, callAndCancel));
     }
     await client.close();
-    process.off('uncaughtExceptionMonitor', note);
+    process.off('uncaughtExceptionMonitor', onUncaught);
     expect(uncaught).toEqual([]);
   });
 });
@@ -459,7 +459,7 @@ describe('AC21: a keep-alive connection that had gone stale', () => {
     cleanUp.push(() => upstream.close());
     const client = clientFor({ baseUrl: upstream.url, ...options });
     await client.get('/first');
-    await rested();
+    await nextTurn();
     return { client, connections: () => upstream.stats().connections };
   }
 
@@ -492,7 +492,7 @@ describe('AC21: a keep-alive connection that had gone stale', () => {
       });
       const client = clientFor({ baseUrl: `https://localhost:${await listening(server)}`, tls: { ca } });
       await client.get('/a');
-      await rested();
+      await nextTurn();
       await client.get('/a');
       expect(client.stats().policies['retry']).toMatchObject({ transparent: 1, retries: 0 });
     },

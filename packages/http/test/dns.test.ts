@@ -14,14 +14,14 @@ const NXDOMAIN = 3;
 
 /** A DNS server that Node uses until the end of the test. Responds, by type, with a code or addresses and TTLs in seconds. */
 async function dnsServer(
-  answer: (type: number) => number | readonly [address: number[], ttl: number][],
+  resolve: (type: number) => number | readonly [address: number[], ttl: number][],
 ): Promise<void> {
   const socket = createSocket('udp4');
-  socket.on('message', (question, { port, address }) => {
-    const nameEnd = question.indexOf(0, 12) + 1;
-    const result = answer(question.readUInt16BE(nameEnd));
+  socket.on('message', (query, { port, address }) => {
+    const nameEnd = query.indexOf(0, 12) + 1;
+    const result = resolve(query.readUInt16BE(nameEnd));
     const records = typeof result === 'number' ? [] : result;
-    const head = Buffer.from(question.subarray(0, nameEnd + 4));
+    const head = Buffer.from(query.subarray(0, nameEnd + 4));
     head.writeUInt16BE(0x8180 + (typeof result === 'number' ? result : 0), 2);
     head.writeUInt16BE(records.length, 6);
     head.fill(0, 8, 12);
@@ -38,10 +38,10 @@ async function dnsServer(
   });
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
-  const usual = dns.getServers();
+  const originalServers = dns.getServers();
   dns.setServers([`127.0.0.1:${socket.address().port}`]);
   cleanUp.push(() => {
-    dns.setServers(usual);
+    dns.setServers(originalServers);
     socket.close();
   });
 }

@@ -605,8 +605,8 @@ describe('endpoints from a function', () => {
     await clock.advance(60_000);
     await orders.get('/a');
     expect(sent).toHaveLength(3);
-    const told = 'endpoints() of the client "orders" failed, and its last list stays in use: no registry';
-    expect(warned.mock.calls).toEqual([[told]]);
+    const warning = 'endpoints() of the client "orders" failed, and its last list stays in use: no registry';
+    expect(warned.mock.calls).toEqual([[warning]]);
     warned.mockRestore();
   });
 });

@@ -38,17 +38,17 @@ let ending: Ending;
 let written: Promise<void>;
 let wrote: () => void;
 const unhandled: unknown[] = [];
-const note = (reason: unknown): void => void unhandled.push(reason);
+const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
 
 beforeEach(async () => {
-  process.on('unhandledRejection', note);
+  process.on('unhandledRejection', onUnhandled);
   sockets = new Set();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => {});
     socket.on('data', () => {
       const end = ending;
-      // With nothing to write the callback would not come.
+      // The callback of an empty write is not called.
       if (bytes.length === 0) setImmediate(() => (end(socket), wrote()));
       else socket.write(bytes, () => (end(socket), wrote()));
     });
@@ -62,7 +62,7 @@ beforeEach(async () => {
 });
 afterEach(() => {
   close();
-  process.off('unhandledRejection', note);
+  process.off('unhandledRejection', onUnhandled);
   expect(unhandled).toEqual([]);
 });
 
@@ -99,7 +99,7 @@ describe.each(responses)('a response %s', (_, response) => {
       next(response.subarray(0, size), end);
       expect([size, await outcome(read(client))]).toEqual([size, 'MAC_HTTP_NETWORK']);
     }
-    // A reset may overtake what was written before it; an orderly end may not.
+    // A reset may discard data written before it; an orderly close does not.
     next(response, how === 'closed' ? end : () => {});
     expect((await client.get('/a')).data).toEqual({ id: 'in_1' });
   });

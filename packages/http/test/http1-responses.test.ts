@@ -83,7 +83,7 @@ describe('a response over HTTP/1.1', () => {
       const error = await failure(client.get('/'));
       expect(error).toMatchObject({ errorCode: 'HPE_INVALID_STATUS', attempts: [{ attempt: 1 }] });
       expect((error as Error).cause).toMatchObject({
-        message: `The server answered ${status}, which nobody asked for`,
+        message: `The server responded with status ${status}, which is not valid for this request`,
       });
       expect((await client.get('/next')).text()).toBe('OK');
     },

@@ -22,20 +22,20 @@ const MAX_CONCURRENT_STREAMS = 0x3;
 const INITIAL_WINDOW_SIZE = 0x4;
 const A_GIBIBYTE = 1_073_741_824;
 
-/** What the server allows, and when it takes a request for one. */
+/** What the server advertises, and when it passes a request on. */
 interface FramesOptions {
-  /** Streams at a time. Default: any number. */
+  /** The maximum of concurrent streams. Default: practically none. */
   readonly streams?: number;
-  /** What may be sent on a stream without being asked for. Default: a body of any size. */
+  /** The initial flow control window of a stream. Default: enough for a body of any size. */
   readonly windowBytes?: number;
-  /** Whether a request is one as soon as its headers have come. Default: when all of it has. */
-  readonly answersHeaders?: boolean;
+  /** Passes a request on as soon as its headers have arrived. Default: false, when all of it has. */
+  readonly respondsToHeaders?: boolean;
 }
 
-/** One request as it came in, and what can be put on its connection about it, frame by frame. */
+/** A request, with methods that write single frames in response. */
 export interface FramedRequest {
   readonly id: number;
-  /** How many came before it, over all connections, and itself. */
+  /** Its number over all connections, from 1. */
   readonly count: number;
   readonly socket: TLSSocket;
   headers(): void;
@@ -45,11 +45,11 @@ export interface FramedRequest {
 }
 
 /**
- * A server of HTTP/2 whose frames are written by hand: Node's own ends the body of an answer before it resets the stream,
- * and so cannot break one off.
+ * An HTTP/2 server that writes each frame explicitly. Node's own server ends the body before it resets a stream, so it cannot
+ * truncate a response.
  */
 export async function http2Frames(
-  { streams = A_GIBIBYTE, windowBytes = A_GIBIBYTE, answersHeaders = false }: FramesOptions,
+  { streams = A_GIBIBYTE, windowBytes = A_GIBIBYTE, respondsToHeaders = false }: FramesOptions,
   onRequest: (request: FramedRequest) => void,
 ): Promise<{ url: string; close: () => void }> {
   const settings = Buffer.concat([setting(MAX_CONCURRENT_STREAMS, streams), setting(INITIAL_WINDOW_SIZE, windowBytes)]);
@@ -65,7 +65,7 @@ export async function http2Frames(
       if (type === SETTINGS && (flags & ACK) === 0) socket.write(frame(SETTINGS, ACK, 0));
       if (type === PING && (flags & ACK) === 0) socket.write(frame(PING, ACK, 0, payload));
       const isWhole = (type === HEADERS || type === DATA) && (flags & END_STREAM) !== 0;
-      if (answersHeaders ? type === HEADERS : isWhole) onRequest(framedRequest(socket, id, ++count));
+      if (respondsToHeaders ? type === HEADERS : isWhole) onRequest(framedRequest(socket, id, ++count));
     });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -78,8 +78,8 @@ export async function http2Frames(
   };
 }
 
-/** An answer that is whole. */
-export function answer(request: FramedRequest, text = 'whole'): void {
+/** Sends a complete response. */
+export function respond(request: FramedRequest, text = 'whole'): void {
   request.headers();
   request.data(text, true);
 }

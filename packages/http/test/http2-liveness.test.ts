@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
 import { trackedSocket } from '../src/transport/stale-connections.ts';
-import { answer, ca, http2Frames, type FramedRequest } from './http2-frames.ts';
+import { ca, http2Frames, respond, type FramedRequest } from './http2-frames.ts';
 import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 const cleanUp: (() => void)[] = [];
@@ -19,7 +19,7 @@ async function connected(next: (request: FramedRequest) => void) {
   const sockets = new Set<unknown>();
   const server = await http2Frames({}, (request) => {
     sockets.add(request.socket);
-    if (request.count === 1 || sockets.size > 1) answer(request);
+    if (request.count === 1 || sockets.size > 1) respond(request);
     else next(request);
   });
   cleanUp.push(server.close);
@@ -51,7 +51,7 @@ test.each([
 ])(
   'an HTTP/2 connection that the server ends by %s and stops reading is closed soon after',
   async (_how, code, expected) => {
-    const server = await http2Frames({ answersHeaders: true }, (request) => {
+    const server = await http2Frames({ respondsToHeaders: true }, (request) => {
       request.socket.pause();
       request.goAway(request.id, code);
     });
@@ -79,29 +79,29 @@ test('an HTTP/2 connection whose server is only slow to respond is kept, since i
   });
   const patient = client.get('/patient');
   expect(await failure(client.get('/impatient', { timeoutMs: 50 }))).toMatchObject({ code: 'MAC_TIMEOUT' });
-  // Longer than a connection may be silent.
+  // Longer than the silence limit.
   await sleep(2_500);
-  for (const request of slow.splice(0)) answer(request);
+  for (const request of slow.splice(0)) respond(request);
   expect((await patient).attempts).toMatchObject([{ status: 200 }]);
   expect(sockets.size).toBe(1);
 });
 
 /** A relay to the server at `url` that passes nothing on while it is held. */
-async function line(url: string): Promise<{ url: string; hold: () => void; release: () => void }> {
+async function relay(url: string): Promise<{ url: string; hold: () => void; release: () => void }> {
   const ends: [near: Socket, far: Socket][] = [];
-  const between = createServer((near) => {
+  const server = createServer((near) => {
     const far = connect(Number(new URL(url).port), '127.0.0.1');
     for (const end of [near, far]) end.on('error', () => {});
     near.pipe(far).pipe(near);
     ends.push([near, far]);
   });
-  await once(between.listen(0, '127.0.0.1'), 'listening');
+  await once(server.listen(0, '127.0.0.1'), 'listening');
   cleanUp.push(() => {
     for (const end of ends.flat()) end.destroy();
-    between.close();
+    server.close();
   });
   return {
-    url: `https://localhost:${(between.address() as AddressInfo).port}`,
+    url: `https://localhost:${(server.address() as AddressInfo).port}`,
     hold: () => ends.forEach(([near, far]) => near.unpipe(far)),
     release: () => ends.forEach(([near, far]) => near.pipe(far)),
   };
@@ -110,21 +110,21 @@ async function line(url: string): Promise<{ url: string; hold: () => void; relea
 test('an HTTP/2 connection with an upload in flight is given the time for it, since the PING is queued behind it', async () => {
   const slow: FramedRequest[] = [];
   const server = await http2Frames({}, (request) => {
-    if (request.count === 1) answer(request);
+    if (request.count === 1) respond(request);
     else slow.push(request);
   });
   cleanUp.push(server.close);
-  const { url, hold, release } = await line(server.url);
+  const { url, hold, release } = await relay(server.url);
   const client = impatientClient({ baseUrl: url, tls: { ca }, timeoutMs: 20_000, attemptTimeoutMs: 15_000 });
   await client.get('/first');
   const patient = client.get('/patient');
   hold();
   const upload = client.put('/upload', { body: Buffer.alloc(3_000_000), timeoutMs: 200 });
   expect(await failure(upload)).toMatchObject({ code: 'MAC_TIMEOUT' });
-  // Longer than a connection without an upload may be silent.
+  // Longer than the silence limit of a connection without an upload.
   await sleep(3_000);
   release();
   await expect.poll(() => slow.length).toBeGreaterThan(0);
-  for (const request of slow.splice(0)) answer(request);
+  for (const request of slow.splice(0)) respond(request);
   expect((await patient).attempts).toMatchObject([{ status: 200 }]);
 });

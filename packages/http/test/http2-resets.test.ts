@@ -2,7 +2,7 @@ import { constants } from 'node:http2';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { HttpClient } from '../src/index.ts';
-import { answer, ca, http2Frames, type FramedRequest } from './http2-frames.ts';
+import { ca, http2Frames, respond, type FramedRequest } from './http2-frames.ts';
 import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } =
@@ -14,10 +14,10 @@ afterEach(async () => {
   await closeClients();
 });
 
-/** A client of a server that treats its first request so, and answers the others. */
+/** A client of a server that handles its first request by `first`, and responds to the others. */
 async function clientOf(
   first: (request: FramedRequest) => void,
-  others: (request: FramedRequest) => void = answer,
+  others: (request: FramedRequest) => void = respond,
 ): Promise<{ client: HttpClient; requests: () => number }> {
   let requests = 0;
   const server = await http2Frames({}, (request) => {
@@ -67,7 +67,7 @@ describe('an HTTP/2 response that the server resets half-way', () => {
 
   test('is complete when all of it came before a reset with NO_ERROR: the server only wants no more of the request', async () => {
     const { client, requests } = await clientOf((request) => {
-      answer(request);
+      respond(request);
       request.reset(NGHTTP2_NO_ERROR);
     });
     expect((await client.get('/a')).text()).toBe('whole');
@@ -104,19 +104,19 @@ describe('an HTTP/2 request that the server did not process', () => {
 });
 
 test('a graceful GOAWAY with many requests in flight opens no circuit', async () => {
-  const onTheWay: FramedRequest[] = [];
-  const leave = (request: FramedRequest): void => {
-    if (request.count > 30) answer(request);
-    else if (onTheWay.push(request) === 30) request.goAway(0, NGHTTP2_NO_ERROR);
+  const inFlight: FramedRequest[] = [];
+  const respondOrGoAway = (request: FramedRequest): void => {
+    if (request.count > 30) respond(request);
+    else if (inFlight.push(request) === 30) request.goAway(0, NGHTTP2_NO_ERROR);
   };
-  const { client } = await clientOf(leave, leave);
+  const { client } = await clientOf(respondOrGoAway, respondOrGoAway);
   const calls = Array.from({ length: 30 }, (_, json) => client.post('/a', { json }));
   expect((await Promise.all(calls)).map((response) => response.text())).toEqual(Array(30).fill('whole'));
   expect(client.stats().policies).toMatchObject({ circuitBreaker: { state: 'closed', failures: 0 } });
 });
 
 test('calls made while an HTTP/2 connection breaks are sent on another, whatever their method', async () => {
-  // A frame that must not be: DATA on the stream of the connection itself.
+  // A protocol error: a DATA frame on stream 0.
   const { client, requests } = await clientOf(({ socket }) => socket.write(Buffer.alloc(9)));
   const first = client.post('/a', { json: 1 });
   const others = failure(first).then(() => Promise.all([1, 2, 3].map((json) => client.post('/a', { json }))));
@@ -126,7 +126,7 @@ test('calls made while an HTTP/2 connection breaks are sent on another, whatever
 
 describe('an HTTP/2 connection that ends while a request is in flight', () => {
   const endings = {
-    'reset with CANCEL before an answer': (request: FramedRequest) => request.reset(NGHTTP2_CANCEL),
+    'reset with CANCEL before a response': (request: FramedRequest) => request.reset(NGHTTP2_CANCEL),
     'GOAWAY with an error, then the end': (request: FramedRequest) => {
       request.goAway(request.id, NGHTTP2_INTERNAL_ERROR);
       request.socket.end();

@@ -3,7 +3,7 @@ import { constants, createSecureServer, type ServerHttp2Stream } from 'node:http
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
-import { answer, ca, http2Frames, pem } from './http2-frames.ts';
+import { ca, http2Frames, pem, respond } from './http2-frames.ts';
 import { closeClients, failure, impatientClient } from './impatient-clients.ts';
 
 const cleanUp: (() => void)[] = [];
@@ -12,7 +12,7 @@ afterEach(async () => {
   await closeClients();
 });
 
-/** A server that reads no body of a request and answers only what has none. */
+/** A server that reads no request body, and responds only to requests without one. */
 async function idleReader(): Promise<{ url: string; uploads: AsyncIterator<[ServerHttp2Stream]> }> {
   const server = createSecureServer({ key: pem('server.key'), cert: pem('server') });
   server.on('stream', (stream: ServerHttp2Stream, _headers: unknown, flags: number) => {
@@ -39,7 +39,7 @@ describe('an HTTP/2 upload that is cancelled while the server does not read it',
     'a stream': () => Readable.from([mebibyte, mebibyte]),
   };
 
-  // Destroyed without a reset, it makes Node frame nothing for ever as soon as the server reads (memory and all).
+  // A stream destroyed without a reset makes Node build empty frames in an endless loop as soon as the server reads.
   test.each(Object.entries(bodies))('%s: is reset at once, and its connection stays in use', async (_what, body) => {
     const { url, uploads } = await idleReader();
     const client = impatientClient({ baseUrl: url, tls: { ca } });
@@ -69,12 +69,12 @@ describe('HTTP/2 uploads that the server does not read', () => {
     [undefined, constants.NGHTTP2_NO_ERROR].map((code) => ({ what, body, code })),
   );
 
-  // Ten streams at a time: each that stayed open would keep its place for good, and each body its memory.
+  // With ten concurrent streams, streams that stayed open would soon block the connection.
   test.each(rows)(
     '$what, responded to at once and reset with $code: the connection stays in use',
     async ({ body, code }) => {
-      const server = await http2Frames({ streams: 10, windowBytes: 65_535, answersHeaders: true }, (request) => {
-        answer(request);
+      const server = await http2Frames({ streams: 10, windowBytes: 65_535, respondsToHeaders: true }, (request) => {
+        respond(request);
         if (code !== undefined) request.reset(code);
       });
       cleanUp.push(server.close);

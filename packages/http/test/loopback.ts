@@ -15,14 +15,14 @@ export const serverTls: { readonly cert: Buffer; readonly key: Buffer } = {
   key: pem('server.key'),
 };
 
-/** What {@link closeAll} calls, the last first. */
+/** Functions that {@link closeAll} calls in reverse order. */
 export const cleanUp: (() => unknown)[] = [];
-/** Closes what a test has opened. */
+/** Closes everything that a test has opened. */
 export async function closeAll(): Promise<void> {
   for (const close of cleanUp.splice(0).reverse()) await close();
 }
 
-/** Its port; closed with all its sockets by {@link closeAll}. */
+/** Starts `server`, which {@link closeAll} closes with all its sockets; resolves to its port. */
 export async function listening<S extends Server>(server: S): Promise<number> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => sockets.add(socket));
@@ -34,7 +34,7 @@ export async function listening<S extends Server>(server: S): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** Answers with the name in the certificate it was shown. */
+/** An https server that responds with the name in the client certificate. */
 export async function httpsServer(
   options: ServerOptions = {},
 ): Promise<{ url: string; port: number; requests: IncomingMessage[] }> {
@@ -48,14 +48,14 @@ export async function httpsServer(
   return { url: `https://localhost:${port}`, port, requests };
 }
 
-/** A client that does not wait between tries, unless told otherwise. */
+/** A client that by default does not wait between attempts. {@link closeAll} closes it. */
 export function clientFor(options: HttpClientOptions): HttpClient {
   const client = createHttpClient({ retry: { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 }, ...options });
   cleanUp.push(() => client.close());
   return client;
 }
 
-/** The transport takes a connection up again one turn of the event loop after its last answer. */
-export function rested(): Promise<void> {
+/** Resolves in the next turn of the event loop: undici reuses a connection one turn after its last response. */
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

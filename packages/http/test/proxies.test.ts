@@ -7,7 +7,7 @@ import { startFaultServer, virtualClock, type FaultServer } from '@macadam/testk
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { HttpClientOptions, HttpNetworkError, HttpResponse } from '../src/index.ts';
 import { failure } from './impatient-clients.ts';
-import { ca, cleanUp, clientFor, closeAll, httpsServer, listening, pem, rested } from './loopback.ts';
+import { ca, cleanUp, clientFor, closeAll, httpsServer, listening, pem, nextTurn } from './loopback.ts';
 
 afterEach(async () => {
   vi.unstubAllEnvs();
@@ -25,7 +25,7 @@ interface LoopbackProxy {
   readonly port: number;
   readonly host: string;
   /** The tunnels and URLs that were requested, and the credentials. */
-  readonly asked: string[];
+  readonly requested: string[];
   readonly authorization: unknown[];
 }
 
@@ -49,21 +49,21 @@ interface HttpProxyOptions {
 }
 
 async function httpProxy({ to, encrypted, redirect }: HttpProxyOptions = {}): Promise<LoopbackProxy> {
-  const asked: string[] = [];
+  const requested: string[] = [];
   const authorization: unknown[] = [];
   const server =
     encrypted === undefined
       ? createHttpServer()
       : createHttpsServer({ cert: pem(encrypted), key: pem(`${encrypted}.key`) });
   server.on('request', (request, response) => {
-    asked.push(`${request.method} ${request.url}`);
+    requested.push(`${request.method} ${request.url}`);
     authorization.push(request.headers['proxy-authorization']);
     const location = redirect?.(request.url ?? '');
     if (location !== undefined) response.writeHead(307, { location });
     response.end(`forwarded for ${request.headers.host}`);
   });
   server.on('connect', (request, socket: Socket) => {
-    asked.push(`CONNECT ${request.url}`);
+    requested.push(`CONNECT ${request.url}`);
     authorization.push(request.headers['proxy-authorization']);
     const [, host = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(request.url ?? '') ?? [];
     join(socket, Number(port), to ?? (host === 'localhost' ? '127.0.0.1' : host), () =>
@@ -71,12 +71,12 @@ async function httpProxy({ to, encrypted, redirect }: HttpProxyOptions = {}): Pr
     );
   });
   const port = await listening(server);
-  return { port, host: `127.0.0.1:${port}`, asked, authorization };
+  return { port, host: `127.0.0.1:${port}`, requested, authorization };
 }
 
 /** The part of RFC 1928 and 1929 that the client uses. */
 async function socksProxy(to: number, authenticates = false): Promise<LoopbackProxy> {
-  const asked: string[] = [];
+  const requested: string[] = [];
   const authorization: unknown[] = [];
   const method = authenticates ? 2 : 0;
   const serve = async (socket: Socket): Promise<void> => {
@@ -94,12 +94,12 @@ async function socksProxy(to: number, authenticates = false): Promise<LoopbackPr
     const length = request[3] === 3 ? (request[4] as number) + 1 : request[3] === 1 ? 4 : 16;
     const address = request.subarray(request[3] === 3 ? 5 : 4, 4 + length);
     const host = request[3] === 3 ? address.toString() : address.join('.');
-    asked.push(`${host}:${request.readUInt16BE(4 + length)}`);
+    requested.push(`${host}:${request.readUInt16BE(4 + length)}`);
     join(socket, to, '127.0.0.1', () => socket.write(Uint8Array.of(5, 0, 0, 1, 127, 0, 0, 1, 0, 0)));
   };
   // Rejects when the client disconnects in the middle.
   const port = await listening(createServer((socket) => void serve(socket).catch(() => {})));
-  return { port, host: `127.0.0.1:${port}`, asked, authorization };
+  return { port, host: `127.0.0.1:${port}`, requested, authorization };
 }
 
 /** Passes the bytes of each connection to `onData`, and counts connections. */
@@ -129,7 +129,7 @@ describe('an HTTP proxy', () => {
     const proxy = await httpProxy();
     const client = clientFor({ baseUrl: url, tls: { ca }, proxy: `http://user:canary@${proxy.host}` });
     expect((await client.get('/a')).status).toBe(200);
-    expect(proxy.asked).toEqual([`CONNECT localhost:${port}`]);
+    expect(proxy.requested).toEqual([`CONNECT localhost:${port}`]);
     expect(proxy.authorization).toEqual([`Basic ${Buffer.from('user:canary').toString('base64')}`]);
     expect(client.describe()).toContain(`through tunnels of the proxy ${proxy.host}`);
     expect(client.stats().connections).toMatchObject({ connected: 1 });
@@ -144,7 +144,7 @@ describe('an HTTP proxy', () => {
     const client = clientFor({ baseUrl: 'http://a.example:81', proxy: `http://user:canary@${proxy.host}` });
     expect((await client.get('/b?c=1')).text()).toBe('forwarded for a.example:81');
     expect((await client.post('/d', { json: { e: 1 } })).status).toBe(200);
-    expect(proxy.asked).toEqual(['GET http://a.example:81/b?c=1', 'POST http://a.example:81/d']);
+    expect(proxy.requested).toEqual(['GET http://a.example:81/b?c=1', 'POST http://a.example:81/d']);
     expect(proxy.authorization).toEqual(Array(2).fill(`Basic ${Buffer.from('user:canary').toString('base64')}`));
     expect(client.describe()).toContain(`to the proxy ${proxy.host}`);
     expect(client.stats().connections).toMatchObject({ connected: 1 });
@@ -159,15 +159,15 @@ describe('an HTTP proxy', () => {
       expect(error).toMatchObject({ errorCode: 'UND_ERR_INVALID_ARG', attempts: { length: 1 } });
       expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('canary');
     }
-    expect([...proxy.asked, ...requests]).toEqual([]);
+    expect([...proxy.requested, ...requests]).toEqual([]);
   });
 
   test('is sent the host header of the caller, once', async () => {
     const proxy = await httpProxy();
     const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://${proxy.host}` });
-    const answer = await client.get('/a', { headers: { host: 'b.example' } });
-    expect(answer.text()).toBe('forwarded for b.example');
-    expect(proxy.asked).toEqual(['GET http://a.example/a']);
+    const response = await client.get('/a', { headers: { host: 'b.example' } });
+    expect(response.text()).toBe('forwarded for b.example');
+    expect(proxy.requested).toEqual(['GET http://a.example/a']);
   });
 
   test('reached over TLS must show a valid certificate', async () => {
@@ -187,7 +187,7 @@ describe('an HTTP proxy', () => {
         attempts: { length: 1 },
       });
     }
-    expect(other.asked).toEqual([]);
+    expect(other.requested).toEqual([]);
   });
 
   test('is used for the target of a redirect too, and the origin gets no proxy credentials', async () => {
@@ -200,7 +200,7 @@ describe('an HTTP proxy', () => {
     const own = { tls: { ca }, redirects: { crossOrigin: true }, proxy: `http://user:canary@${proxy.host}` };
     const client = clientFor({ baseUrl: 'http://a.example', ...own });
     expect((await client.get('/a')).status).toBe(200);
-    expect(proxy.asked).toEqual(['GET http://a.example/a', 'GET http://b.example/b', `CONNECT localhost:${port}`]);
+    expect(proxy.requested).toEqual(['GET http://a.example/a', 'GET http://b.example/b', `CONNECT localhost:${port}`]);
     expect(requests[0]?.headers['proxy-authorization']).toBeUndefined();
   });
 
@@ -211,7 +211,7 @@ describe('an HTTP proxy', () => {
     });
     const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://${host}`, headers: { x: 'x'.repeat(60) } });
     expect((await client.get('/a')).text()).toBe('1');
-    await rested();
+    await nextTurn();
     expect((await client.get('/b')).text()).toBe('2');
     expect(connections()).toBe(2);
     expect(client.stats().policies['retry']).toMatchObject({ transparent: 1, retries: 0 });
@@ -222,22 +222,22 @@ describe('an HTTP proxy', () => {
     const proxy = await httpProxy();
     const clock = virtualClock();
     let name = 'client-1';
-    // A new object each time, as reading files would give.
+    // A new object each time, as when the files are read again.
     const tls = (): { ca: Buffer; cert: Buffer; key: Buffer } => ({ ca, cert: pem(name), key: pem(`${name}.key`) });
     const dns = { maxConnectionAgeMs: 60_000 };
     const client = clientFor({ baseUrl: url, tls, clock, dns, proxy: `http://${proxy.host}` });
     const peer = async (): Promise<unknown> => {
       const { data } = await client.get('/a');
-      await rested();
+      await nextTurn();
       return data;
     };
     expect([await peer(), await peer()]).toEqual([{ peer: 'client-1' }, { peer: 'client-1' }]);
     name = 'client-2';
     expect(await peer()).toEqual({ peer: 'client-1' });
-    expect(proxy.asked).toHaveLength(1);
+    expect(proxy.requested).toHaveLength(1);
     await clock.advance(60_000);
     expect(await peer()).toEqual({ peer: 'client-2' });
-    expect(proxy.asked).toHaveLength(2);
+    expect(proxy.requested).toHaveLength(2);
   });
 
   test('is not connected to when tls() throws, which fails the call', async () => {
@@ -256,13 +256,13 @@ describe('a SOCKS proxy', () => {
     const plain = await socksProxy(upstream.port);
     const client = clientFor({ baseUrl: 'http://a.example', proxy: `socks5://${plain.host}` });
     expect((await client.get('/a')).status).toBe(200);
-    expect(plain.asked).toEqual(['a.example:80']);
+    expect(plain.requested).toEqual(['a.example:80']);
     expect(client.describe()).toContain(`through the SOCKS proxy ${plain.host}`);
     const { port } = await httpsServer();
     const encrypted = await socksProxy(port);
     const secure = clientFor({ baseUrl: 'https://localhost', tls: { ca }, proxy: `socks5h://${encrypted.host}` });
     expect((await secure.get('/a')).status).toBe(200);
-    expect(encrypted.asked).toEqual(['localhost:443']);
+    expect(encrypted.requested).toEqual(['localhost:443']);
   });
 
   test('is sent user and password', async () => {
@@ -276,64 +276,94 @@ describe('a SOCKS proxy', () => {
 });
 
 describe('a proxy that fails is named by the error, which contains no password', () => {
-  const answering = (text: string) => (socket: Socket) => void socket.end(text);
-  const socks = (...answers: number[][]) => {
+  const respondingWith = (text: string) => (socket: Socket) => void socket.end(text);
+  const socksReplies = (...replies: number[][]) => {
     let turn = 0;
-    return (socket: Socket) => void socket.write(Uint8Array.from(answers[turn++] ?? []));
+    return (socket: Socket) => void socket.write(Uint8Array.from(replies[turn++] ?? []));
   };
   const rows: [string, 'http' | 'socks5', (socket: Socket) => void, Partial<HttpNetworkError>, string][] = [
-    ['refuses', 'http', answering('HTTP/1.1 403 canary\r\n\r\n'), { errorCode: 'ERR_PROXY_TUNNEL' }, 'answered 403'],
-    ['wants a password', 'http', answering('HTTP/1.1 407 canary\r\n\r\n'), { errorCode: 'ERR_PROXY_TUNNEL' }, '407'],
+    [
+      'refuses',
+      'http',
+      respondingWith('HTTP/1.1 403 canary\r\n\r\n'),
+      { errorCode: 'ERR_PROXY_TUNNEL' },
+      'answered 403',
+    ],
+    [
+      'requires credentials',
+      'http',
+      respondingWith('HTTP/1.1 407 canary\r\n\r\n'),
+      { errorCode: 'ERR_PROXY_TUNNEL' },
+      '407',
+    ],
     [
       'cannot connect',
       'http',
-      answering('HTTP/1.1 502 canary\r\n\r\n'),
+      respondingWith('HTTP/1.1 502 canary\r\n\r\n'),
       { errorCode: 'ERR_PROXY_UNAVAILABLE', retryable: true },
       'answered 502',
     ],
-    ['does not speak SOCKS', 'http', answering('220 canary SMTP\r\n'), { errorCode: 'ERR_PROXY_TUNNEL' }, 'not HTTP'],
+    [
+      'does not speak HTTP',
+      'http',
+      respondingWith('220 canary SMTP\r\n'),
+      { errorCode: 'ERR_PROXY_TUNNEL' },
+      'not HTTP',
+    ],
     [
       'sends a response head without an end',
       'http',
-      answering(`HTTP/1.1 200 OK\r\nx: ${'canary'.repeat(3_000)}`),
+      respondingWith(`HTTP/1.1 200 OK\r\nx: ${'canary'.repeat(3_000)}`),
       { errorCode: 'ERR_PROXY_TUNNEL' },
-      'without an end',
+      'head is too long',
     ],
-    ['leaves', 'http', (socket) => socket.destroy(), { errorCode: 'ECONNRESET', retryable: true }, 'closed'],
+    [
+      'closes the connection',
+      'http',
+      (socket) => socket.destroy(),
+      { errorCode: 'ECONNRESET', retryable: true },
+      'closed',
+    ],
     [
       'closes in the middle of its response',
       'http',
-      answering('HTTP/1.1 200 OK\r\n'),
+      respondingWith('HTTP/1.1 200 OK\r\n'),
       { errorCode: 'ECONNRESET', retryable: true },
       'closed the connection',
     ],
     [
       'opens a tunnel and closes it',
       'http',
-      answering('HTTP/1.1 200 OK\r\n\r\n'),
+      respondingWith('HTTP/1.1 200 OK\r\n\r\n'),
       { errorCode: 'ECONNRESET', retryable: true },
       'closed the tunnel before it was encrypted',
     ],
-    ['leaves', 'socks5', (socket) => socket.destroy(), { errorCode: 'ECONNRESET', retryable: true }, 'closed'],
+    [
+      'closes the connection',
+      'socks5',
+      (socket) => socket.destroy(),
+      { errorCode: 'ECONNRESET', retryable: true },
+      'closed',
+    ],
     [
       'does not speak SOCKS',
       'socks5',
-      answering('HTTP/1.1 400 canary\r\n'),
+      respondingWith('HTTP/1.1 400 canary\r\n'),
       { errorCode: 'ERR_PROXY_TUNNEL' },
       'does not speak SOCKS',
     ],
     [
       'rejects the credentials',
       'socks5',
-      socks([5, 2], [1, 1]),
+      socksReplies([5, 2], [1, 1]),
       { errorCode: 'ERR_PROXY_TUNNEL' },
       'did not accept user and password',
     ],
-    ['refuses', 'socks5', socks([5, 0], [5, 2, 0, 1]), { errorCode: 'ERR_PROXY_TUNNEL' }, 'does not allow'],
+    ['refuses', 'socks5', socksReplies([5, 0], [5, 2, 0, 1]), { errorCode: 'ERR_PROXY_TUNNEL' }, 'does not allow'],
     [
       'cannot connect',
       'socks5',
-      socks([5, 0], [5, 5, 0, 1, 0, 0, 0, 0, 0, 0]),
+      socksReplies([5, 0], [5, 5, 0, 1, 0, 0, 0, 0, 0, 0]),
       { errorCode: 'ERR_PROXY_UNAVAILABLE', retryable: true },
       'connection refused by the host',
     ],
@@ -406,15 +436,15 @@ describe('a proxy that never finishes the handshake', () => {
     if (!socket.closed) await new Promise((resolve) => socket.on('close', resolve));
   }
 
-  /** Begins to answer, and goes on with a byte whenever it is told to. */
-  async function slowProxy(beginning: string): Promise<{ host: string; asked: Promise<Socket> }> {
-    let ask: (socket: Socket) => void;
-    const asked = new Promise<Socket>((resolve) => (ask = resolve));
+  /** Writes `beginning` to its connection, and nothing more. */
+  async function slowProxy(beginning: string): Promise<{ host: string; connection: Promise<Socket> }> {
+    let onConnection: (socket: Socket) => void;
+    const connection = new Promise<Socket>((resolve) => (onConnection = resolve));
     const { host } = await byteServer((socket) => {
       socket.write(beginning);
-      ask(socket);
+      onConnection(socket);
     });
-    return { host, asked };
+    return { host, connection };
   }
 
   test.each([
@@ -425,7 +455,7 @@ describe('a proxy that never finishes the handshake', () => {
     ['socks5', '\x05'],
   ])('%s, %j: fails by the connect timeout, even if bytes trickle in', async (protocol, beginning) => {
     const clock = virtualClock();
-    const { host, asked } = await slowProxy(beginning);
+    const { host, connection } = await slowProxy(beginning);
     const limits = {
       clock,
       connectTimeoutMs: 1_000,
@@ -435,7 +465,7 @@ describe('a proxy that never finishes the handshake', () => {
     };
     const client = clientFor({ baseUrl: 'https://a.example', proxy: `${protocol}://${host}`, ...limits });
     const call = failure(client.get('/a'));
-    const socket = await asked;
+    const socket = await connection;
     await clock.advance(999);
     if (beginning.startsWith('HTTP')) socket.write(beginning.startsWith('HTTP/1.1 1') ? beginning : 'y');
     await clock.advance(1);
@@ -463,7 +493,7 @@ describe('a proxy that never finishes the handshake', () => {
     expect(await call).toMatchObject({
       errorCode: 'UND_ERR_CONNECT_TIMEOUT',
       proxy: undefined,
-      cause: { message: 'The host was not ready to encrypt within 1000 ms' },
+      cause: { message: 'There was no TLS connection to the host within 1000 ms' },
     });
     await closed(socket);
   });
@@ -480,12 +510,12 @@ describe('a proxy that never finishes the handshake', () => {
 
   test('a cancelled call rejects at once, and the handshake ends by its timeout', async () => {
     const clock = virtualClock();
-    const { host, asked } = await slowProxy('');
+    const { host, connection } = await slowProxy('');
     const client = clientFor({ baseUrl: 'https://a.example', proxy: `http://${host}`, clock, connectTimeoutMs: 1_000 });
-    const leaving = new AbortController();
-    const call = failure(client.get('/a', { signal: leaving.signal }));
-    const socket = await asked;
-    leaving.abort(new Error('gone'));
+    const abort = new AbortController();
+    const call = failure(client.get('/a', { signal: abort.signal }));
+    const socket = await connection;
+    abort.abort(new Error('gone'));
     expect(await call).toMatchObject({ message: 'gone' });
     const closing = client.close();
     await clock.advance(1_000);
@@ -495,16 +525,19 @@ describe('a proxy that never finishes the handshake', () => {
 
   test('a name that does not resolve in time is not blamed on the proxy', async () => {
     const clock = virtualClock();
-    let ask: () => void;
-    const asked = new Promise<void>((resolve) => (ask = resolve));
-    const lookup = (): void => ask();
+    let onLookup: () => void;
+    const lookedUp = new Promise<void>((resolve) => (onLookup = resolve));
+    const lookup = (): void => onLookup();
     const limits = { clock, connectTimeoutMs: 1_000, retry: false as const };
     const client = clientFor({ baseUrl: 'https://a.example', proxy: 'http://127.0.0.1:1', dns: { lookup }, ...limits });
     const call = failure(client.get('/a'));
-    await asked;
+    await lookedUp;
     await clock.advance(1_000);
     const expected = { errorCode: 'UND_ERR_CONNECT_TIMEOUT', proxy: undefined };
-    expect(await call).toMatchObject({ ...expected, cause: { message: 'The host was not looked up within 1000 ms' } });
+    expect(await call).toMatchObject({
+      ...expected,
+      cause: { message: 'The host name was not resolved within 1000 ms' },
+    });
   });
 });
 
@@ -515,7 +548,7 @@ describe('a proxy, with names resolved by the client', () => {
     const own = { proxy: `http://user:canary@${proxy.host}`, dns: { lookup: toLoopback } };
     const client = clientFor({ baseUrl: url, tls: { ca }, ...own });
     expect((await client.get('/a')).status).toBe(200);
-    expect(proxy.asked).toEqual([`CONNECT 127.0.0.1:${port}`]);
+    expect(proxy.requested).toEqual([`CONNECT 127.0.0.1:${port}`]);
     expect(proxy.authorization).toEqual([`Basic ${Buffer.from('user:canary').toString('base64')}`]);
     const other = clientFor({ baseUrl: `https://other.example:${port}`, tls: { ca }, ...own, retry: false });
     expect(await failure(other.get('/a'))).toMatchObject({
@@ -524,13 +557,13 @@ describe('a proxy, with names resolved by the client', () => {
     });
   });
 
-  const answers: Record<string, string[]> = {
+  const addressesByName: Record<string, string[]> = {
     'public.example': ['93.184.216.34'],
     'rebound.example': ['93.184.216.34', '169.254.169.254'],
     'none.example': [],
   };
   const resolve = async (name: string): Promise<{ address: string; ttlMs: number }[]> =>
-    (answers[name] ?? []).map((address) => ({ address, ttlMs: 60_000 }));
+    (addressesByName[name] ?? []).map((address) => ({ address, ttlMs: 60_000 }));
 
   test.each<[string, (upstream: number) => Promise<LoopbackProxy>, string]>([
     ['http', () => httpProxy({ to: '127.0.0.1' }), 'CONNECT '],
@@ -550,7 +583,7 @@ describe('a proxy, with names resolved by the client', () => {
           ...options,
         }).get('/a');
       expect((await get('public.example')).status).toBe(200);
-      expect(proxy.asked).toEqual([`${prefix}93.184.216.34:${inside.port}`]);
+      expect(proxy.requested).toEqual([`${prefix}93.184.216.34:${inside.port}`]);
       for (const host of [
         'rebound.example',
         '127.0.0.1',
@@ -562,8 +595,8 @@ describe('a proxy, with names resolved by the client', () => {
         expect(await failure(get(host)), host).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED' });
       }
       expect(await failure(get('none.example'))).toMatchObject({ code: 'MAC_HTTP_NETWORK', errorCode: 'ENODATA' });
-      expect(proxy.asked).toHaveLength(1);
-      // The same by the environment, and where it says that there is to be no proxy.
+      expect(proxy.requested).toHaveLength(1);
+      // The same with the proxy of the environment, and for hosts that NO_PROXY excludes.
       stubProxies({ HTTP_PROXY: `${protocol}://${proxy.host}`, NO_PROXY: 'rebound.example,169.254.0.0/16' });
       expect((await get('public.example', { proxy: 'env' })).status).toBe(200);
       for (const host of ['rebound.example', '169.254.169.254', 'localhost']) {
@@ -571,16 +604,16 @@ describe('a proxy, with names resolved by the client', () => {
         const call = get(host, { proxy: 'env', ...options });
         expect(await failure(call), host).toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED' });
       }
-      expect(proxy.asked).toHaveLength(2);
+      expect(proxy.requested).toHaveLength(2);
     },
   );
 
   test('that cannot connect to one address family is asked for the other', async () => {
     const inside = await upstreamServer();
-    const asked: string[] = [];
+    const requested: string[] = [];
     const { host } = await byteServer((socket, bytes) => {
       const [, authority = ''] = /^CONNECT (\S+)/.exec(bytes.toString()) ?? [];
-      asked.push(authority);
+      requested.push(authority);
       if (authority.startsWith('[')) socket.end('HTTP/1.1 502 No IPv6\r\n\r\n');
       else {
         socket.removeAllListeners('data');
@@ -591,7 +624,7 @@ describe('a proxy, with names resolved by the client', () => {
     const dns = { resolve: async () => found.map((address) => ({ address, ttlMs: 60_000 })) };
     const client = clientFor({ baseUrl: 'http://a.example', proxy: `http://${host}`, dns, retry: false });
     expect((await client.get('/a')).status).toBe(200);
-    expect(asked).toEqual(['[2001:db8::1]:80', '192.0.2.1:80']);
+    expect(requested).toEqual(['[2001:db8::1]:80', '192.0.2.1:80']);
   });
 });
 
@@ -602,24 +635,24 @@ describe('the proxy of the environment', () => {
     stubProxies({ HTTP_PROXY: proxy.host });
     const get = async (host: string, path: string, option: 'env' | false = 'env'): Promise<void> =>
       void (await clientFor({ baseUrl: `http://${host}:${upstream.port}`, proxy: option }).get(path));
-    // On this machine, and not an address of its own.
-    const near = '0.0.0.0';
-    await get(near, '/1', false);
-    await get(near, '/2');
+    // Reaches this machine, and is no loopback address, which would bypass the proxy.
+    const localHost = '0.0.0.0';
+    await get(localHost, '/1', false);
+    await get(localHost, '/2');
     stubProxies({ HTTP_PROXY: proxy.host, NO_PROXY: '10.0.0.0/8, 0.0.0.0/8' });
-    await get(near, '/3');
+    await get(localHost, '/3');
     await get('192.0.2.1', '/4');
-    stubProxies({ HTTP_PROXY: proxy.host, NO_PROXY: `10.0.0.0/8,${near}:1` });
-    await get(near, '/5');
-    stubProxies({ HTTP_PROXY: proxy.host, NO_PROXY: `${near}:${upstream.port}` });
-    await get(near, '/6');
+    stubProxies({ HTTP_PROXY: proxy.host, NO_PROXY: `10.0.0.0/8,${localHost}:1` });
+    await get(localHost, '/5');
+    stubProxies({ HTTP_PROXY: proxy.host, NO_PROXY: `${localHost}:${upstream.port}` });
+    await get(localHost, '/6');
     stubProxies({ HTTP_PROXY: proxy.host });
     await get('localhost', '/7');
     await get('127.0.0.1', '/8');
-    expect(proxy.asked).toEqual([
-      `GET http://${near}:${upstream.port}/2`,
+    expect(proxy.requested).toEqual([
+      `GET http://${localHost}:${upstream.port}/2`,
       `GET http://192.0.2.1:${upstream.port}/4`,
-      `GET http://${near}:${upstream.port}/5`,
+      `GET http://${localHost}:${upstream.port}/5`,
     ]);
     expect(upstream.requests.map(({ path }) => path)).toEqual(['/1', '/3', '/6', '/7', '/8']);
   });
@@ -630,7 +663,7 @@ describe('the proxy of the environment', () => {
     stubProxies({ http_proxy: `http://${proxy.host}`, no_proxy: '0.0.0.0/8' });
     const client = clientFor({ baseUrl: 'http://a.example', proxy: 'env', redirects: { crossOrigin: true } });
     expect((await client.get('/a')).status).toBe(200);
-    expect(proxy.asked).toEqual(['GET http://a.example/a']);
+    expect(proxy.requested).toEqual(['GET http://a.example/a']);
     expect(upstream.requests.map(({ path }) => path)).toEqual(['/b']);
   });
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { answer, ca, http2Frames } from './http2-frames.ts';
+import { ca, http2Frames, respond } from './http2-frames.ts';
 import { closeClients, impatientClient } from './impatient-clients.ts';
 
 const cleanUp: (() => void)[] = [];
@@ -38,7 +38,7 @@ async function serveHttp1(): Promise<string> {
 
 async function serveHttp2(): Promise<string> {
   const server = await http2Frames({}, (request) => {
-    answer(request);
+    respond(request);
     standStill();
   });
   cleanUp.push(server.close);

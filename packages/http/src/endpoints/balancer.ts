@@ -199,7 +199,7 @@ export class Balancer {
     const ejection = this.#options.ejectsOutliers
       ? `; outliers are ejected, ${maxEjected(size)} at a time at most`
       : '';
-    return `endpoints: ${size === 0 ? 'asked for when the first call comes' : how}; the better of two drawn by weight${ejection}`;
+    return `endpoints: ${size === 0 ? 'fetched before the first call' : how}; the better of two drawn by weight${ejection}`;
   }
 
   stats(): EndpointStats[] {

@@ -47,7 +47,7 @@ export interface EndpointsSettings {
 
 /** Throws OptionsError (`MAC_INVALID_OPTIONS`) for a wrong list: no two endpoints may have the same host and port. */
 export function parseEndpoints(list: unknown, path = 'endpoints'): readonly EndpointTarget[] {
-  if (!Array.isArray(list) || list.length === 0) throw new OptionsError(path, list, 'a list of one endpoint at least');
+  if (!Array.isArray(list) || list.length === 0) throw new OptionsError(path, list, 'a list of at least one endpoint');
   const authorities = new Set<string>();
   return list.map((options: EndpointOptions, i) => {
     assertObject(`${path}[${i}]`, options);
