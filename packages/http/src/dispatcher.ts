@@ -1,3 +1,4 @@
+/** The transport as the rest of the package sees it. The only file that imports undici. */
 import type { Socket } from 'node:net';
 import { BalancedPool, buildConnector, Client, Pool, type Dispatcher } from 'undici';
 
@@ -6,9 +7,9 @@ export type HttpDispatcher = Pick<Dispatcher, 'dispatch'>;
 export type DispatchOptions = Dispatcher.DispatchOptions;
 export type DispatchController = Dispatcher.DispatchController;
 export type DispatchHandler = Dispatcher.DispatchHandler;
-/** Who waits for an answer. */
+/** Receives the events of one request. */
 export interface Receiver extends DispatchHandler {
-  /** Whether nobody waits any more; a request that has not been begun need not be. Default: false. */
+  /** Whether the request has been given up; if it has not been sent yet, it need not be. Default: false. */
   readonly settled?: boolean;
 }
 /** Header values by lower-case name, as undici parses them. */
@@ -39,19 +40,23 @@ export interface ConnectionStats {
   readonly running: number;
 }
 
-/** Where requests go out: a pool of ours, or the caller's dispatcher, which stays the caller's to close. */
+/** Sends requests: through connection pools, or through the dispatcher of the caller, which the caller closes. */
 export interface Transport {
-  /** @param now - the clock's reading, which decides whether older connections are still good */
+  /**
+   * For requests to its origin.
+   *
+   * @param now - the current time of the clock, which decides whether connections are replaced by age
+   */
   dispatcher(now: number): HttpDispatcher;
-  /** For other origins, where a redirect may lead; undefined when there is no way to them. */
-  readonly elsewhere: HttpDispatcher | undefined;
+  /** For requests to other origins, after a redirect; undefined when it can only reach its own. */
+  readonly crossOrigin: HttpDispatcher | undefined;
   describe(): string;
   stats(): ConnectionStats | undefined;
   /** Lets requests in flight end, then closes every socket. */
   close(): Promise<void>;
 }
 
-/** The time limits of a try are the client's, so the transport keeps no timers of its own. */
+/** The client enforces the time limits of an attempt, so undici needs no timers. */
 const NO_TIMERS = { headersTimeout: 0, bodyTimeout: 0 };
 
 /** Connections to one origin. */
@@ -60,18 +65,22 @@ export interface Connections extends HttpDispatcher {
   close(): Promise<void>;
 }
 
-/** One connection, or what will be one; it makes another when it has lost its socket and still has requests. */
-export type OneConnection = Pick<Client, 'dispatch' | 'close' | 'stats' | 'on'>;
+/** At most one connection at a time. It reconnects when it has lost its socket and still has requests. */
+export type SingleConnection = Pick<Client, 'dispatch' | 'close' | 'stats' | 'on'>;
 
 /**
- * @param beginWithinMs - after which a server of HTTP/2 that lets no request begin is left; 0 for never. The transport has no
- *   other limit for it, and waits without end; requests that have none of their own are given it for their headers, too
+ * @param firstRequestTimeoutMs - the limit until an HTTP/2 server accepts the first stream; 0 for none. undici has only the
+ *   headers timeout for this, which therefore also applies to requests that set none of their own
  */
-export function openConnection(origin: string, connect: Connect, beginWithinMs: number): OneConnection {
-  return new Client(origin, { ...NO_TIMERS, headersTimeout: Math.ceil(beginWithinMs), connect: connect as never });
+export function openConnection(origin: string, connect: Connect, firstRequestTimeoutMs: number): SingleConnection {
+  return new Client(origin, {
+    ...NO_TIMERS,
+    headersTimeout: Math.ceil(firstRequestTimeoutMs),
+    connect: connect as never,
+  });
 }
 
-/** The caller's own, of which nothing is known but that it dispatches. */
+/** The dispatcher of the caller. */
 export class ExternalTransport implements Transport {
   readonly #dispatcher: HttpDispatcher;
 
@@ -83,8 +92,8 @@ export class ExternalTransport implements Transport {
     return this.#dispatcher;
   }
 
-  get elsewhere(): HttpDispatcher | undefined {
-    // These go to one place, whatever origin they are told.
+  get crossOrigin(): HttpDispatcher | undefined {
+    // These send every request to their own upstream, whatever its origin.
     return [Pool, Client, BalancedPool].some((kind) => this.#dispatcher instanceof kind) ? undefined : this.#dispatcher;
   }
 
@@ -100,16 +109,16 @@ export class ExternalTransport implements Transport {
 }
 
 /**
- * Ends a request that nobody waits for. The transport fails others with the reason for it, those that were on a connection of
- * HTTP/2 which has just been lost: unless that has this code, for what is no failure of a connection. Whoever else listens to
- * the transport is told the reason all the same.
+ * Aborts a request that was given up. Over an HTTP/2 connection that has just been lost, undici would fail the other requests
+ * with this reason too, unless the error has this code, which undici has for what is no failure of a connection. Subscribers to
+ * undici's diagnostics channels still see the message of the reason.
  */
 export function abortRequest(controller: DispatchController, reason: Error): void {
   controller.abort(Object.assign(new Error(reason.message, { cause: reason }), { code: 'UND_ERR_INFO' }));
 }
 
-/** What connects when there is nothing to check. `options` are those of `tls.connect`. */
+/** @param options - those of `tls.connect`, with `lookup` */
 export function makeConnector(options: object): (...to: Parameters<Connect>) => Socket {
-  // Its own limit is late by up to a second.
+  // undici's own connect timeout may fire up to a second late; the connector here has its own.
   return buildConnector({ ...options, timeout: 0 }) as never;
 }

@@ -80,7 +80,7 @@ export class Sender implements FollowUpSender {
       location,
     );
     if (decision.next === 'refuse') return decision.reason;
-    if (decision.origin !== home && this.#transportOf(request).elsewhere === undefined) return 'crossOrigin';
+    if (decision.origin !== home && this.#transportOf(request).crossOrigin === undefined) return 'crossOrigin';
     handler.log.redirects = [...handler.log.redirects, decision.origin + decision.path];
     if (request.stream !== undefined) {
       request.stream.redirected = true;
@@ -182,7 +182,7 @@ export class Sender implements FollowUpSender {
         ? reader
         : new AuthResponseListener(reader, auth, authorization, outgoing.origin as string);
     try {
-      const dispatcher = hop?.crossesOrigin === true ? transport.elsewhere : transport.dispatcher(now);
+      const dispatcher = hop?.crossesOrigin === true ? transport.crossOrigin : transport.dispatcher(now);
       const { trace } = handler.log;
       if (trace === undefined) dispatcher?.dispatch(outgoing, receiver);
       else trace.dispatching(() => dispatcher?.dispatch(outgoing, receiver));

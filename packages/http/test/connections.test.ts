@@ -146,7 +146,7 @@ describe('AC38: undici #2019: ssrf', () => {
     const settings = httpClientSettings({ baseUrl: 'https://outside.example', ssrf: 'block-private' });
     const transport = createTransport(settings.origin, settings);
     cleanUp.push(() => transport.close());
-    const { elsewhere: dispatcher } = transport;
+    const { crossOrigin: dispatcher } = transport;
     const call = request(inside.url, { dispatcher: dispatcher as Agent });
     await expect(call).rejects.toMatchObject({ code: 'MAC_HTTP_SSRF_BLOCKED' });
     expect(inside.stats().connections).toBe(0);

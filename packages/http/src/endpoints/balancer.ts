@@ -99,7 +99,7 @@ export class Balancer {
     return {
       // Never used: every attempt goes through the transport of its endpoint.
       dispatcher: undefined as never,
-      elsewhere: undefined,
+      crossOrigin: undefined,
       describe: () => this.describe(),
       stats: () => undefined,
       close: () => this.close(),

@@ -5,7 +5,7 @@ import {
   type DispatchController,
   type DispatchHandler,
   type DispatchOptions,
-  type OneConnection,
+  type SingleConnection,
   type RawHeaders,
 } from '../dispatcher.ts';
 import { patchParser } from './http1-parser-patch.ts';
@@ -42,7 +42,7 @@ export class Connection {
   isShared = false;
   /** Whether it accepts no more requests, and closes when those in flight have ended. */
   isRetired = false;
-  readonly #client: OneConnection;
+  readonly #client: SingleConnection;
   readonly #owner: ConnectionOwner;
   readonly #isSecure: boolean;
   /** Reused for every request over HTTP/1.1; for the first one only over HTTP/2. */
@@ -81,7 +81,7 @@ export class Connection {
     });
   }
 
-  get stats(): OneConnection['stats'] {
+  get stats(): SingleConnection['stats'] {
     return this.#client.stats;
   }
 

@@ -64,7 +64,7 @@ export class PoolTransport implements Transport {
     return this.#connections;
   }
 
-  get elsewhere(): HttpDispatcher {
+  get crossOrigin(): HttpDispatcher {
     const { routeTo, clock } = this.#options;
     return (this.#crossOrigin ??= new CrossOriginTransports(
       routeTo,
