@@ -1,25 +1,25 @@
 import { currentWork } from '@macadam/core';
 
-/** How a caller was recognised. */
+/** How a caller was authenticated. */
 export type AuthMethod = 'jwt' | 'introspection' | 'dpop' | 'api_key' | 'http_signature';
 
-/** Who was recognised, as far as known. Never what proved it. */
-export interface Recognised {
+/** The authenticated caller, as far as it is known. Never contains a credential. */
+export interface Caller {
   readonly issuer?: string | undefined;
   readonly principal?: string | undefined;
   readonly keyId?: string | undefined;
 }
 
-/** Notes on the current unit of work who calls, for the one line that tells of it. */
-export function annotateAuth(method: AuthMethod, recognised: Recognised): void {
+/** Adds the caller to the canonical log line of the current unit of work. */
+export function annotateAuth(method: AuthMethod, caller: Caller): void {
   const work = currentWork();
-  if (work !== undefined) work.annotate(authAnnotation(method, recognised));
+  if (work !== undefined) work.annotate(authAnnotation(method, caller));
 }
 
-/** The same to keep, for what is recognised many times. */
+/** The annotation as an object that can be kept and reused, for a token that is verified many times. */
 export function authAnnotation(
   method: AuthMethod,
-  { issuer, principal, keyId }: Recognised,
+  { issuer, principal, keyId }: Caller,
 ): Readonly<Record<string, string>> {
   return Object.freeze({
     'auth.method': method,

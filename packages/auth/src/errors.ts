@@ -1,6 +1,6 @@
 import { MacadamError } from '@macadam/core';
 import type { Decision, DecisionReason } from './permissions/decision.ts';
-import { rejected } from './rejected.ts';
+import { credentialErrorOptions } from './credential-error.ts';
 
 /** Why a token was rejected. Stable values, for metrics and for the `error_description` you choose to send. */
 export type TokenReason =
@@ -43,36 +43,33 @@ export type TokenReason =
   /** The introspection endpoint could not be reached. The token itself was not judged: `retryable`. */
   | 'introspectionUnavailable';
 
-const SENTENCES: Readonly<Record<TokenReason, string>> = {
-  malformed: 'it is not three parts of strict base64url, or does not come alone: without `Bearer`',
+const REASON_TEXTS: Readonly<Record<TokenReason, string>> = {
+  malformed: 'it is not a compact JWS of strict base64url and JSON (pass it without `Bearer`)',
   tooLarge: 'it is longer than allowed',
-  unsupportedHeader: 'its header asks for something that is never done',
+  unsupportedHeader: 'its header has a parameter that is not supported',
   algorithm: 'its algorithm is not allowed for the issuer',
   type: 'it is a token of another kind',
   issuer: 'its issuer is not one of those configured',
   audience: 'it is meant for another audience',
-  claim: 'a claim is missing or not of its type',
+  claim: 'a claim is missing or has the wrong type',
   expired: 'it has expired',
   notYetValid: 'it is not valid yet',
   tooOld: 'it was issued too long ago',
-  keyUnknown: 'the issuer has no such key',
+  keyUnknown: 'no key of the issuer matches it',
   keysUnavailable: "the issuer's keys could not be fetched",
   signature: 'its signature is wrong',
-  binding: 'it is bound to something that was not shown with it',
+  binding: 'it is bound to a key or certificate that the sender did not prove to hold',
   revoked: 'it was revoked',
-  revocationUnknown: 'whether it was revoked could not be found out',
+  revocationUnknown: 'the check whether it was revoked failed',
   inactive: 'its issuer says that it is not active',
   introspectionUnavailable: 'its issuer could not be asked about it',
 };
 
-/** All of them. */
-export const TOKEN_REASONS = Object.keys(SENTENCES) as readonly TokenReason[];
+/** Every reason. */
+export const TOKEN_REASONS = Object.keys(REASON_TEXTS) as readonly TokenReason[];
 
-const NOT_THE_TOKENS_FAULT: readonly TokenReason[] = [
-  'keysUnavailable',
-  'revocationUnknown',
-  'introspectionUnavailable',
-];
+/** The token could not be judged: the fault is ours or the issuer's, not the caller's. */
+const RETRYABLE: readonly TokenReason[] = ['keysUnavailable', 'revocationUnknown', 'introspectionUnavailable'];
 
 /** Details of a {@link TokenError}. */
 export interface TokenErrorDetails {
@@ -80,6 +77,8 @@ export interface TokenErrorDetails {
   claim?: string | undefined;
   /** The configured issuer, once it is known. */
   issuer?: string | undefined;
+  /** The URL of the key set that could not be fetched. */
+  jwksUri?: string | undefined;
   /** The underlying error. */
   cause?: unknown;
 }
@@ -96,19 +95,27 @@ export class TokenError extends MacadamError {
   readonly claim: string | undefined;
   /** The configured issuer of the token, once it is known. */
   readonly issuer: string | undefined;
+  /** The URL of the key set that could not be fetched (`keysUnavailable`); undefined for all other reasons. */
+  readonly jwksUri: string | undefined;
 
-  constructor(reason: TokenReason, { claim, issuer, cause }: TokenErrorDetails = {}) {
-    const unjudged = NOT_THE_TOKENS_FAULT.includes(reason);
-    super(
-      `The token was refused: ${SENTENCES[reason]}${claim === undefined ? '' : ` (${claim})`}.`,
-      rejected('MAC_TOKEN_INVALID', unjudged, cause),
-    );
+  constructor(reason: TokenReason, { claim, issuer, jwksUri, cause }: TokenErrorDetails = {}) {
+    const message =
+      jwksUri === undefined
+        ? `The token was refused: ${REASON_TEXTS[reason]}${claim === undefined ? '' : ` (${claim})`}.`
+        : keysUnavailableMessage(issuer, jwksUri);
+    super(message, credentialErrorOptions('MAC_TOKEN_INVALID', RETRYABLE.includes(reason), cause));
     this.reason = reason;
     this.claim = claim;
     this.issuer = issuer;
+    this.jwksUri = jwksUri;
   }
 }
 TokenError.prototype.name = 'TokenError';
+
+/** Without the word "token", since `ready()` rejects with it too, before any token was received. */
+function keysUnavailableMessage(issuer: string | undefined, jwksUri: string): string {
+  return `The keys ${issuer === undefined ? '' : `of ${issuer} `}could not be fetched from ${jwksUri}.`;
+}
 
 /** Why a signed message or webhook was rejected. Stable values, for metrics. */
 export type SignatureReason =
@@ -143,22 +150,22 @@ export type SignatureReason =
   /** `seen` failed. The message itself was not judged: `retryable`. */
   | 'replayUnknown';
 
-const SIGNATURE_SENTENCES: Readonly<Record<SignatureReason, string>> = {
+const SIGNATURE_REASON_TEXTS: Readonly<Record<SignatureReason, string>> = {
   missing: 'a header is missing',
-  malformed: 'a header is not as the standard says',
+  malformed: 'a header occurs twice or is malformed',
   tooOld: 'it was signed too long ago',
   tooNew: 'it was signed in the future',
   expired: 'it has expired',
-  parameter: 'a parameter is missing or not of its type',
+  parameter: 'a parameter is missing or has the wrong type',
   notCovered: 'a component that must be signed is not',
-  component: 'a component that was signed is not there',
+  component: 'a signed component is missing from the message, or occurs more than once',
   algorithm: 'its algorithm is not that of the key',
-  keyUnknown: 'there is no such key',
-  keyUnavailable: 'the key could not be looked up',
-  signature: 'no signature is right',
-  digest: 'its content is not the one that was signed',
+  keyUnknown: 'its key is not known',
+  keyUnavailable: 'its key could not be looked up',
+  signature: 'its signature is wrong',
+  digest: 'its content does not match the signed digest',
   replayed: 'it was received before',
-  replayUnknown: 'whether it was received before could not be found out',
+  replayUnknown: 'the check whether it was received before failed',
 };
 
 /**
@@ -172,10 +179,10 @@ export class SignatureError extends MacadamError {
   readonly header: string | undefined;
 
   constructor(reason: SignatureReason, { header, cause }: { header?: string; cause?: unknown } = {}) {
-    const unjudged = reason === 'replayUnknown' || reason === 'keyUnavailable';
+    const retryable = reason === 'replayUnknown' || reason === 'keyUnavailable';
     super(
-      `The message was refused: ${SIGNATURE_SENTENCES[reason]}${header === undefined ? '' : ` (${header})`}.`,
-      rejected('MAC_SIGNATURE_INVALID', unjudged, cause),
+      `The message was refused: ${SIGNATURE_REASON_TEXTS[reason]}${header === undefined ? '' : ` (${header})`}.`,
+      credentialErrorOptions('MAC_SIGNATURE_INVALID', retryable, cause),
     );
     this.reason = reason;
     this.header = header;
@@ -198,10 +205,10 @@ export class ForbiddenError extends MacadamError {
   readonly policyVersion: string;
 
   constructor(action: string, decision: Omit<Decision, 'allowed'>) {
-    super(`${action} is not allowed: ${whyNot(decision)}.`, {
+    super(`${action} is not allowed: ${denialText(decision)}.`, {
       code: 'MAC_FORBIDDEN',
       retryable: decision.reason === 'unavailable',
-      // A rule that cannot be evaluated is a bug in the rules, although the answer is the same.
+      // A rule that cannot be evaluated is a bug in the rules, not a refused caller, although the action is denied.
       refusalStatus: decision.reason === 'unavailable' || decision.reason === 'ruleFailed' ? undefined : 403,
       cause: decision.cause,
       stack: false,
@@ -214,7 +221,7 @@ export class ForbiddenError extends MacadamError {
 }
 ForbiddenError.prototype.name = 'ForbiddenError';
 
-function whyNot({ reason, rule = 'no rule allows it' }: Omit<Decision, 'allowed'>): string {
-  if (reason === 'unavailable') return 'whoever decides did not answer';
+function denialText({ reason, rule = 'no rule allows it' }: Omit<Decision, 'allowed'>): string {
+  if (reason === 'unavailable') return 'the permission service did not decide';
   return reason === 'ruleFailed' ? `${rule} could not be evaluated` : rule;
 }

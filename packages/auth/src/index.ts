@@ -24,7 +24,8 @@ export { DpopError } from './dpop/errors.ts';
 export type { DpopReason } from './dpop/errors.ts';
 export { ForbiddenError, SignatureError, TokenError } from './errors.ts';
 export type { SignatureReason, TokenErrorDetails, TokenReason } from './errors.ts';
-export type { IntrospectedToken } from './introspection/introspection-answer.ts';
+export type { IncomingHeaders } from './incoming-headers.ts';
+export type { IntrospectedToken } from './introspection/introspection-response.ts';
 export { createIntrospector } from './introspection/introspector.ts';
 export type { Introspector, IntrospectorStats } from './introspection/introspector.ts';
 export type { IntrospectionCacheOptions, IntrospectorOptions } from './introspection/options.ts';
@@ -41,7 +42,7 @@ export type {
   VerifiedJws,
 } from './jwt/jws-verifier.ts';
 export type { FetchInit, FetchLike, FetchResponse } from './fetch/bounded-fetch.ts';
-export type { JsonWebKey, JsonWebKeySet } from './jwt/key-rules.ts';
+export type { JsonWebKey, JsonWebKeySet } from './jwt/jwk.ts';
 export type { KeySourceStats } from './jwt/key-source.ts';
 export type {
   JwtIssuerOptions,
@@ -69,7 +70,7 @@ export type { DecisionCacheOptions } from './permissions/decision-cache.ts';
 export type { Decision, DecisionReason, Permissions, RuleExplanation } from './permissions/decision.ts';
 export { openFgaPermissions } from './permissions/open-fga.ts';
 export type { OpenFgaPermissionsOptions } from './permissions/open-fga.ts';
-export type { Consistency, FgaTuple } from './permissions/open-fga-batches.ts';
+export type { Consistency, FgaTuple } from './permissions/open-fga-batcher.ts';
 export { definePermissions } from './permissions/permissions.ts';
 export type { PermissionsOptions } from './permissions/permissions.ts';
 export { relationGraph } from './permissions/relation-graph.ts';
@@ -128,9 +129,4 @@ export type {
   WebhookSignerOptions,
 } from './webhooks/webhook-signer.ts';
 export { webhookVerifier } from './webhooks/webhook-verifier.ts';
-export type {
-  IncomingHeaders,
-  VerifiedWebhook,
-  WebhookVerifier,
-  WebhookVerifierOptions,
-} from './webhooks/webhook-verifier.ts';
+export type { VerifiedWebhook, WebhookVerifier, WebhookVerifierOptions } from './webhooks/webhook-verifier.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '@macadam/core';
 import { SignatureError } from './errors.ts';
-import { answerOf } from './fetch/within.ts';
+import { settleCallback } from './with-timeout.ts';
 
 /**
  * Returns whether this id was seen before, and remembers it in the same step for `keepMs`, which is `Infinity` when the
@@ -9,8 +9,13 @@ import { answerOf } from './fetch/within.ts';
  */
 export type SeenBefore = (id: string, keepMs: number) => boolean | Promise<boolean>;
 
-/** @throws SignatureError `replayed` or `replayUnknown`, naming the part of the message that should be used once. */
-export async function refuseReplay(
+/**
+ * Asks `seen` about a message that is valid otherwise.
+ *
+ * @param header - for the error: the part of the message that may be used only once
+ * @throws SignatureError `replayed` or `replayUnknown`
+ */
+export async function rejectReplay(
   seen: SeenBefore,
   id: string,
   keepMs: number,
@@ -19,7 +24,7 @@ export async function refuseReplay(
 ): Promise<void> {
   let replayed: boolean;
   try {
-    replayed = await answerOf(seen(id, keepMs), clock);
+    replayed = await settleCallback(seen(id, keepMs), clock);
   } catch (cause) {
     throw new SignatureError('replayUnknown', { header, cause });
   }

@@ -3,7 +3,7 @@ import { virtualClock } from '@macadam/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createJwtVerifier, type JwtVerifierOptions } from '../src/index.ts';
-import { digestOf, TokenCache } from '../src/jwt/token-cache.ts';
+import { tokenDigest, TokenCache } from '../src/jwt/token-cache.ts';
 import { accessClaims, AUDIENCE, ISSUER, KeyEndpoint, makeToken, reasonOf, testKey } from './tokens.ts';
 
 const a = testKey('a', 'ES256', 0);
@@ -113,16 +113,21 @@ describe('A9: the cache', () => {
 
 describe('the bounds of the cache', () => {
   it('hold for 100,000 distinct tokens, in number and in bytes', () => {
-    const cache = new TokenCache<number>({ maxEntries: 1_000, maxBytes: 400_000, maxAgeMs: 1_000, whenFull: 'take' });
+    const cache = new TokenCache<number>({
+      maxEntries: 1_000,
+      maxBytes: 400_000,
+      maxAgeMs: 1_000,
+      admitWhenFull: 'always',
+    });
     for (let n = 0; n < 100_000; n++) {
-      cache.set(digestOf(`token ${n}`), n, 100 + (n % 1_000), 0);
+      cache.set(tokenDigest(`token ${n}`), n, 100 + (n % 1_000), 0);
       if (cache.size > 1_000 || cache.bytes > 400_000) throw new Error(`${cache.size} entries of ${cache.bytes} bytes`);
     }
     expect(cache.size).toBeGreaterThan(300);
   });
 
   it('leave those that are used, while a flood of others passes by', () => {
-    const cache = new TokenCache<string>({ maxEntries: 100, maxBytes: 1e9, maxAgeMs: 1_000, whenFull: 'take' });
+    const cache = new TokenCache<string>({ maxEntries: 100, maxBytes: 1e9, maxAgeMs: 1_000, admitWhenFull: 'always' });
     cache.set('good', 'good', 1, 0);
     for (let n = 0; n < 1_000; n++) {
       cache.set(`flood ${n}`, 'bad', 1, 0);
@@ -132,9 +137,14 @@ describe('the bounds of the cache', () => {
   });
 
   it('are kept by a full cache against a flood: what comes once is not taken in, what comes again is', () => {
-    const cache = new TokenCache<number>({ maxEntries: 100, maxBytes: 1e9, maxAgeMs: 1_000, whenFull: 'take-second' });
+    const cache = new TokenCache<number>({
+      maxEntries: 100,
+      maxBytes: 1e9,
+      maxAgeMs: 1_000,
+      admitWhenFull: 'secondTime',
+    });
     const use = (n: number): boolean => {
-      const key = digestOf(`token ${n}`);
+      const key = tokenDigest(`token ${n}`);
       if (cache.get(key, 0) !== undefined) return true;
       cache.set(key, n, 1, 0);
       return false;
@@ -147,7 +157,7 @@ describe('the bounds of the cache', () => {
   });
 
   it('keep out what is larger than all of it, and count what is replaced once', () => {
-    const cache = new TokenCache<number>({ maxEntries: 10, maxBytes: 100, maxAgeMs: 1_000, whenFull: 'take' });
+    const cache = new TokenCache<number>({ maxEntries: 10, maxBytes: 100, maxAgeMs: 1_000, admitWhenFull: 'always' });
     cache.set('large', 1, 101, 0);
     cache.set('same', 1, 60, 0);
     cache.set('same', 2, 70, 0);

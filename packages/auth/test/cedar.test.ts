@@ -136,7 +136,7 @@ describe('permissions of Cedar', () => {
     const closed = cedarPermissions(lying);
     const decision = closed({ id: 'a' }, 'order:read', open);
     expect(decision).toMatchObject({ allowed: false, reason: 'unavailable' });
-    expect((decision.cause as Error).message).toContain('something else than Cedar 4 does');
+    expect((decision.cause as Error).message).toContain('does not have the form of Cedar 4');
     expect(cedarPermissions({ ...lying, onFailure: 'open' })({ id: 'a' }, 'order:read', open).allowed).toBe(true);
     expect(closed.explain({ id: 'a' }, 'order:read', open)).toEqual([]);
   });
@@ -154,7 +154,7 @@ describe('permissions of Cedar', () => {
     const closed = cedarPermissions({ ...options, entitiesOf: failing });
     expect(() => closed.assert({ id: 'a' }, 'order:read', open)).toThrow(
       expect.objectContaining({
-        message: 'order:read is not allowed: whoever decides did not answer.',
+        message: 'order:read is not allowed: the permission service did not decide.',
         retryable: true,
         cause: expect.objectContaining({ message: 'out of memory' }) as Error,
       }) as Error,

@@ -96,7 +96,7 @@ describe('A31: a server', () => {
   });
 
   it('accepts the proof of the example in RFC 9449 section 4.1, and hashes the token as section 7.1 does', async () => {
-    const { tokenHash } = await import('../src/dpop/proof-target.ts');
+    const { accessTokenHash } = await import('../src/dpop/proof-claims.ts');
     const proof =
       'eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJo' +
       'RjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19.eyJq' +
@@ -108,7 +108,7 @@ describe('A31: a server', () => {
       thumbprint: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I',
       issuedAtMs: 1_562_262_616_000,
     });
-    expect(tokenHash('Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU')).toBe(
+    expect(accessTokenHash('Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU')).toBe(
       'fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo',
     );
   });
@@ -251,28 +251,28 @@ describe('A31: a server', () => {
   });
 
   it('remembers keys of good proofs alone, for their algorithm, and a bounded number of them', async () => {
-    const { ProofKeys } = await import('../src/dpop/proof-keys.ts');
-    const keys = new ProofKeys(2);
+    const { ProofKeyCache } = await import('../src/dpop/proof-keys.ts');
+    const keys = new ProofKeyCache(2);
     const [one, two, three] = [0, 1, 2].map((place) => testKey(undefined, 'ES256', place).jwk) as [
       object,
       object,
       object,
     ];
-    const read = keys.read(one, 'ES256')!;
+    const read = keys.get(one, 'ES256')!;
     expect(keys.size).toBe(0);
-    expect(keys.read(one, 'ES256')).not.toBe(read);
-    keys.remember(one, 'ES256', read);
-    expect(keys.read(one, 'ES256')).toBe(read);
-    expect(keys.read(one, 'EdDSA')).toBeUndefined();
-    expect(keys.read({ ...one, use: 'enc' }, 'ES256')).toBeUndefined();
-    for (const jwk of [two, three]) keys.remember(jwk, 'ES256', keys.read(jwk, 'ES256')!);
+    expect(keys.get(one, 'ES256')).not.toBe(read);
+    keys.add(one, 'ES256', read);
+    expect(keys.get(one, 'ES256')).toBe(read);
+    expect(keys.get(one, 'EdDSA')).toBeUndefined();
+    expect(keys.get({ ...one, use: 'enc' }, 'ES256')).toBeUndefined();
+    for (const jwk of [two, three]) keys.add(jwk, 'ES256', keys.get(jwk, 'ES256')!);
     expect(keys.size).toBe(2);
-    expect(keys.read(one, 'ES256')).not.toBe(read);
+    expect(keys.get(one, 'ES256')).not.toBe(read);
   });
 
   it('forgets the oldest proof where there are too many', async () => {
-    const { replayMemory } = await import('../src/dpop/replay-memory.ts');
-    const seen = replayMemory(virtualClock(), 3);
+    const { memoryReplayStore } = await import('../src/dpop/memory-replay-store.ts');
+    const seen = memoryReplayStore(virtualClock(), 3);
     for (const id of ['a', 'b', 'c']) expect(seen(id, 1_000)).toBe(false);
     expect(['a', 'b', 'c'].map((id) => seen(id, 1_000))).toEqual([true, true, true]);
     expect(seen('d', 1_000)).toBe(false);
@@ -378,7 +378,7 @@ describe('A31: a client', () => {
   });
 
   it('knows the thumbprint of the example in RFC 7638', async () => {
-    const { thumbprintOf } = await import('../src/dpop/proof-target.ts');
+    const { jwkThumbprint } = await import('../src/dpop/proof-claims.ts');
     const jwk = {
       kty: 'RSA',
       n: '0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw',
@@ -386,7 +386,7 @@ describe('A31: a client', () => {
       alg: 'RS256',
       kid: '2011-04-29',
     };
-    expect(thumbprintOf(jwk)).toBe('NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs');
+    expect(jwkThumbprint(jwk)).toBe('NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs');
   });
 
   it('takes the nonce of every answer, for the server that gave it, and of a bounded number of servers', async () => {

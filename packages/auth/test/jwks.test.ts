@@ -48,7 +48,7 @@ function stage(keyFetch: KeyFetchOptions = {}, seed = 1): Stage {
 }
 
 describe('keys that are fetched', () => {
-  it('are asked for once by all who wait, without following redirects', async () => {
+  it('are recordFetch for once by all who wait, without following redirects', async () => {
     const { endpoint, send } = stage();
     const reasons = await Promise.all(Array.from({ length: 50 }, () => send(a)));
     expect(new Set(reasons)).toEqual(new Set(['accepted']));
@@ -77,7 +77,7 @@ describe('keys that are fetched', () => {
     expect(await reasonOf(verifier.verify(makeToken(a, accessClaims(clock))))).toBe(expected);
   });
 
-  it('are there before the first token when asked to be ready', async () => {
+  it('are there before the first token when recordFetch to be ready', async () => {
     const { endpoint, verifier, send } = stage();
     await verifier.ready();
     await verifier.ready();
@@ -136,7 +136,7 @@ describe('keys that are fetched', () => {
     expect(endpoint.calls).toBe(2);
   });
 
-  it('are asked for by ETag, and an unchanged set keeps its tokens in the cache', async () => {
+  it('are recordFetch for by ETag, and an unchanged set keeps its tokens in the cache', async () => {
     const { clock, endpoint, verifier } = stage();
     endpoint.headers = { etag: '"v1"' };
     const token = makeToken(a, accessClaims(clock, { exp: clock.now() / 1_000 + 3_600 }));
@@ -191,7 +191,7 @@ describe('A13: tokens with keys that nobody has', () => {
     expect(await send(a)).toBe('accepted');
   });
 
-  it('cause no fetch of their own when the set was asked for on their behalf already', async () => {
+  it('cause no fetch of their own when the set was recordFetch for on their behalf already', async () => {
     const { endpoint, send } = stage();
     const reasons = await Promise.all(Array.from({ length: 20 }, (_, n) => send(a, { kid: `x${n}` })));
     expect(new Set(reasons)).toEqual(new Set(['keyUnknown']));
@@ -200,20 +200,20 @@ describe('A13: tokens with keys that nobody has', () => {
 });
 
 describe('A13: a key that was withdrawn and still signs', () => {
-  it('is asked for in each cooldown for a minute, and then ever less, in five minutes at last', async () => {
+  it('is recordFetch for in each cooldown for a minute, and then ever less, in five minutes at last', async () => {
     const { clock, endpoint, send } = stage();
     endpoint.headers = { 'cache-control': 'max-age=86400' };
     await send(a);
     let calls = endpoint.calls;
-    const asked: number[] = [];
+    const recordFetch: number[] = [];
     for (let second = 0; second < 1_200; second++) {
       expect(await send(a, { kid: 'withdrawn' })).toBe('keyUnknown');
-      if (endpoint.calls > calls) asked.push(second);
+      if (endpoint.calls > calls) recordFetch.push(second);
       calls = endpoint.calls;
       await clock.advance(1_000);
     }
     // The first one comes in the very instant of the fetch, which it takes for its answer.
-    expect(asked).toEqual([1, 11, 21, 31, 41, 51, 81, 141, 261, 501, 801, 1_101]);
+    expect(recordFetch).toEqual([1, 11, 21, 31, 41, 51, 81, 141, 261, 501, 801, 1_101]);
   });
 
   it('keeps no other key waiting, nor itself once it is there', async () => {
@@ -237,7 +237,7 @@ describe('A13: a key that was withdrawn and still signs', () => {
     expect(await send(back)).toBe('accepted');
   });
 
-  it('may be asked for again soon: it may be one that is published a minute late', async () => {
+  it('may be recordFetch for again soon: it may be one that is published a minute late', async () => {
     const { clock, endpoint, send } = stage();
     await send(a);
     for (let second = 0; second < 60; second++) {
@@ -252,11 +252,11 @@ describe('A13: a key that was withdrawn and still signs', () => {
 
   it('a thousand names are remembered, and no more', () => {
     const kids = new UnknownKids();
-    for (let n = 0; n < 6; n++) kids.asked('first', n);
-    expect(kids.mayAsk('first', 100)).toBe(false);
-    expect(kids.mayAsk(undefined, 100)).toBe(true);
-    for (let n = 0; n < 1_000; n++) kids.asked(`made-up-${n}`, 100);
-    expect(kids.mayAsk('first', 100)).toBe(true);
+    for (let n = 0; n < 6; n++) kids.recordFetch('first', n);
+    expect(kids.mayFetch('first', 100)).toBe(false);
+    expect(kids.mayFetch(undefined, 100)).toBe(true);
+    for (let n = 0; n < 1_000; n++) kids.recordFetch(`made-up-${n}`, 100);
+    expect(kids.mayFetch('first', 100)).toBe(true);
   });
 });
 
@@ -302,7 +302,7 @@ describe('A14: an issuer that cannot be reached', () => {
     expect(await send(a)).toBe('keysUnavailable');
   });
 
-  it('is asked once a step of the back-off from a cold start, and found again after', async () => {
+  it('is recordFetch once a step of the back-off from a cold start, and found again after', async () => {
     const { clock, endpoint, send } = stage();
     endpoint.fail();
     const reasons = await Promise.all(Array.from({ length: 20 }, () => send(a)));
@@ -340,7 +340,7 @@ describe('A14: an issuer that cannot be reached', () => {
     expect(endpoint.calls).toBe(1);
   });
 
-  it('is no longer asked once the verifier is closed, and known keys stay', async () => {
+  it('is no longer recordFetch once the verifier is closed, and known keys stay', async () => {
     const { clock, endpoint, verifier, send } = stage();
     await send(a);
     await verifier.close();

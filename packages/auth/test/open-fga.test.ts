@@ -156,18 +156,18 @@ describe('permissions of OpenFGA', () => {
     expect(asked).toEqual([]);
   });
 
-  const unrelated = 'something that says neither allowed nor error';
+  const unrelated = 'a result with neither allowed nor error';
   it.each<[string, (asked: Asked) => unknown, string]>([
     ['fails', () => 500, 'status 500'],
     ['redirects', () => 302, 'status 302'],
-    ['answers no JSON', () => '<html>', 'something else than a JSON object'],
-    ['answers with a list', () => [], 'something else than a JSON object'],
-    ['answers with a name twice', () => '{"allowed":false,"allowed":true}', 'something else than a JSON object'],
+    ['answers no JSON', () => '<html>', 'something other than a JSON object'],
+    ['answers with a list', () => [], 'something other than a JSON object'],
+    ['answers with a name twice', () => '{"allowed":false,"allowed":true}', 'something other than a JSON object'],
     ['answers something unrelated', () => ({ status: 'ok' }), unrelated],
     ['answers something else', () => ({ allowed: 'yes' }), unrelated],
     ['answers too much', () => `{"allowed":true,"x":"${'x'.repeat(300_000)}"}`, 'longer than 262144 bytes'],
     ['answers with an error', () => ({ allowed: true, error: { message: 'too deep' } }), 'an error without a code'],
-    ['answers with a code', () => ({ error: { input_error: 'relation_not_found' } }), 'question: relation_not_found'],
+    ['answers with a code', () => ({ error: { input_error: 'relation_not_found' } }), 'check: relation_not_found'],
   ])('are closed where the server %s, unless told otherwise, and say so', async (_, broken, why) => {
     fault = broken;
     const can = make({ cache: {} });

@@ -162,7 +162,7 @@ it('a denial whose condition fails tells why, and a promise that nobody waits fo
   expect(asynchronous({}, 'a:b')).toMatchObject({
     allowed: false,
     reason: 'ruleFailed',
-    cause: { message: 'A condition of "x" gave a promise, not true or false.' },
+    cause: { message: 'A condition of "x" returned a promise instead of true or false.' },
   });
   expect(() => asynchronous.assert({}, 'a:b')).toThrow('a:b is not allowed: x could not be evaluated.');
   const rolesOf = () => Promise.reject(broken) as never;

@@ -11,6 +11,23 @@ test('a verifier that rests while the heap is collected does not begin anew with
 
 /** What reads a token, and what makes a principal of it. */
 const WAY_OF_A_TOKEN = new Set([
-  ...['verify', '#verify', '#read', '#accept', '#recognised', '#issuerOf', 'verifyByName', 'parseCompact'],
-  ...['splitCompact', 'decodeObject', 'namedIn', 'timesIn', 'checkTimes', 'checkAudience', 'principalOf'],
+  ...[
+    'verify',
+    '#verify',
+    '#parse',
+    '#validateClaims',
+    '#countAccepted',
+    '#selectIssuer',
+    'verifySignature',
+    'parseCompactJwt',
+  ],
+  ...[
+    'parseCompactJws',
+    'decodeJsonObject',
+    'readKeyReference',
+    'readTokenTimes',
+    'checkTokenTimes',
+    'checkAudience',
+    'principalOf',
+  ],
 ]);

@@ -106,10 +106,10 @@ describe('spiffe-jwt-svid', () => {
   it('takes no algorithm beside those that the standard has, and no shared secret', () => {
     const ed = testKey('e', 'EdDSA');
     const algorithms = ['EdDSA'] as const;
-    expect(() => verifierFor({ ...options, algorithms, jwks: { keys: [ed.jwk] } })).toThrow(/RS, PS and ES/);
+    expect(() => verifierFor({ ...options, algorithms, jwks: { keys: [ed.jwk] } })).toThrow(/RS, PS or ES/);
     const secrets = [{ secret: new Uint8Array(32).fill(7) }];
     const hmac = { ...options, audience: AUDIENCE, algorithm: 'HS256' as const, secrets };
-    expect(() => createHmacJwtVerifier(hmac)).toThrow(/RS, PS and ES/);
+    expect(() => createHmacJwtVerifier(hmac)).toThrow(/RS, PS or ES/);
   });
 
   it('takes a trust domain for its issuer', () => {

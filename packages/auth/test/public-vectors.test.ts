@@ -331,7 +331,7 @@ describe('Wycheproof JsonWebKey', () => {
 
   it('two secrets of one name', () => {
     const secrets = [1, 2].map((fill) => ({ secret: new Uint8Array(32).fill(fill), kid: 'k1' }));
-    expect(() => createHmacJwsVerifier({ algorithm: 'HS256', secrets })).toThrow('named once');
+    expect(() => createHmacJwsVerifier({ algorithm: 'HS256', secrets })).toThrow('unique');
   });
 });
 

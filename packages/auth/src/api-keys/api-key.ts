@@ -36,7 +36,7 @@ export interface ParsedApiKey {
 }
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-/** 96 bits: no two ids are ever the same. */
+/** 96 random bits: collisions are practically impossible. */
 const ID_BYTES = 12;
 const ID_LENGTH = 17;
 /** 256 bits. */
@@ -98,7 +98,7 @@ export function parseApiKey(text: string): ParsedApiKey | undefined {
   if (match === null) return undefined;
   const body = text.slice(0, -CHECKSUM_LENGTH);
   if (checksumOf(body) !== text.slice(-CHECKSUM_LENGTH)) return undefined;
-  // A part of a text keeps the whole of it in memory (V8): who keeps an id would keep a secret.
+  // Copied, since in V8 a substring keeps the whole string in memory: whoever stores the id would keep the secret.
   const id = Buffer.from(match[3]!).toString();
   return { prefix: match[1]!, environment: match[2]!, id, hash: digestOf(text) };
 }
@@ -119,8 +119,8 @@ function digestOf(key: string): string {
 }
 
 function base62(bytes: Uint8Array, length: number): string {
-  let rest = BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
+  let remainder = BigInt(`0x${Buffer.from(bytes).toString('hex')}`);
   let text = '';
-  for (let at = 0; at < length; at++, rest /= 62n) text = DIGITS[Number(rest % 62n)]! + text;
+  for (let at = 0; at < length; at++, remainder /= 62n) text = DIGITS[Number(remainder % 62n)]! + text;
   return text;
 }

@@ -1,5 +1,5 @@
 import { MacadamError } from '@macadam/core';
-import { rejected } from '../rejected.ts';
+import { credentialErrorOptions } from '../credential-error.ts';
 
 /** Why an API key was rejected. Stable values, for metrics. */
 export type ApiKeyReason =
@@ -16,8 +16,8 @@ export type ApiKeyReason =
   /** `lookup` failed. The key itself was not judged: `retryable`. */
   | 'lookupFailed';
 
-const API_KEY_SENTENCES: Readonly<Record<ApiKeyReason, string>> = {
-  malformed: 'it is not a key of ours',
+const REASON_TEXTS: Readonly<Record<ApiKeyReason, string>> = {
+  malformed: 'it does not have the form of a key, or its checksum is wrong',
   environment: 'it is for another environment',
   unknown: 'there is no such key',
   expired: 'it has expired',
@@ -34,8 +34,11 @@ export class ApiKeyError extends MacadamError {
   readonly reason: ApiKeyReason;
 
   constructor(reason: ApiKeyReason, cause?: unknown) {
-    const unjudged = reason === 'lookupFailed';
-    super(`The API key was refused: ${API_KEY_SENTENCES[reason]}.`, rejected('MAC_API_KEY_INVALID', unjudged, cause));
+    const retryable = reason === 'lookupFailed';
+    super(
+      `The API key was refused: ${REASON_TEXTS[reason]}.`,
+      credentialErrorOptions('MAC_API_KEY_INVALID', retryable, cause),
+    );
     this.reason = reason;
   }
 }

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { assertClock, assertFunction, assertKnownOptions, assertObject, type Clock, systemClock } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
-import { answerOf } from '../fetch/within.ts';
+import { settleCallback } from '../with-timeout.ts';
 import { DEFAULT_PREFIX, parseApiKey } from './api-key.ts';
 import { ApiKeyError } from './errors.ts';
 
@@ -77,32 +77,32 @@ export async function verifyApiKey<R extends ApiKeyRecord & U, U = R>(
   if (environment !== undefined && key.environment !== environment) throw new ApiKeyError('environment');
   let record: R | null | undefined;
   try {
-    record = await answerOf(lookup(key.id), clock);
+    record = await settleCallback(lookup(key.id), clock);
   } catch (cause) {
     throw new ApiKeyError('lookupFailed', cause);
   }
-  if (record === null || record === undefined || !isSame(record.hash, key.hash)) throw new ApiKeyError('unknown');
+  if (record === null || record === undefined || !hashesMatch(record.hash, key.hash)) throw new ApiKeyError('unknown');
   const now = clock.now();
-  // Of a value that is not a plain yes or a number nothing good is assumed.
+  // Values of the wrong type are treated as revoked or expired.
   if (record.revoked !== undefined && record.revoked !== false) throw new ApiKeyError('revoked');
   const { expiresAtMs } = record;
   if (expiresAtMs !== undefined && expiresAtMs !== null && !(now < expiresAtMs)) throw new ApiKeyError('expired');
-  tell(onUse, record, now);
+  notifyUse(onUse, record, now);
   annotateAuth('api_key', { keyId: key.id });
   const scopes = Object.freeze(Array.isArray(record.scopes) ? [...(record.scopes as readonly string[])] : []);
   return Object.freeze({ id: key.id, environment: key.environment, scopes, record });
 }
 
-function isSame(stored: unknown, computed: string): boolean {
+function hashesMatch(stored: unknown, computed: string): boolean {
   if (typeof stored !== 'string') return false;
   const [a, b] = [Buffer.from(stored), Buffer.from(computed)];
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-function tell<R>(onUse: VerifyApiKeyOptions<R>['onUse'], record: R, now: number): void {
+function notifyUse<R>(onUse: VerifyApiKeyOptions<R>['onUse'], record: R, now: number): void {
   try {
     Promise.resolve(onUse?.(record, now)).catch(() => {});
   } catch {
-    // A column that could not be written is no reason to refuse a caller.
+    // The key is valid, whether or not its use could be recorded.
   }
 }

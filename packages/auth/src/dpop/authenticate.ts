@@ -1,8 +1,8 @@
 import { own } from '../jwt/strict-json.ts';
-import { DPOP_KEY } from '../jwt/binding.ts';
+import { JWK_THUMBPRINT } from '../jwt/binding.ts';
 import type { VerifyTokenOptions } from '../jwt/jwt-verifier.ts';
 import type { DpopIncomingRequest } from './dpop-verifier.ts';
-import { oneHeader, type ProofRules, refused, verifyProof } from './proof.ts';
+import { singleHeader, type ProofRules, rejection, verifyProof } from './proof.ts';
 
 /** Verifies access tokens: a `JwtVerifier` or an `Introspector`. */
 export interface TokenVerifier<P> {
@@ -20,13 +20,13 @@ export async function authenticateDpop<P extends { readonly claims: Readonly<Rec
   tokens: TokenVerifier<P>,
   { signal, certificate }: Pick<VerifyTokenOptions, 'signal' | 'certificate'>,
 ): Promise<P> {
-  const token = /^DPoP ([\x21-\x7e]+)$/i.exec(oneHeader(rules, request.headers, 'authorization'))?.[1];
-  if (token === undefined) throw refused(rules, 'missing');
-  const given = { certificate, confirms: [DPOP_KEY], ...(signal !== undefined && { signal }) };
-  const principal = await tokens.verify(token, given);
+  const token = /^DPoP ([\x21-\x7e]+)$/i.exec(singleHeader(rules, request.headers, 'authorization'))?.[1];
+  if (token === undefined) throw rejection(rules, 'missing');
+  const verifyOptions = { certificate, confirms: [JWK_THUMBPRINT], ...(signal !== undefined && { signal }) };
+  const principal = await tokens.verify(token, verifyOptions);
   const thumbprint = boundKeyOf(principal.claims);
-  // A token without a key would let anybody bring a proof by a key of his own.
-  if (thumbprint === undefined) throw refused(rules, 'binding');
+  // For an unbound token anyone could create a proof with a key of their own.
+  if (thumbprint === undefined) throw rejection(rules, 'binding');
   await verifyProof(rules, request, { accessToken: token, thumbprint });
   return principal;
 }
@@ -45,6 +45,6 @@ export async function authenticateDpop<P extends { readonly claims: Readonly<Rec
 export function boundKeyOf(claims: Readonly<Record<string, unknown>>): string | undefined {
   const confirmation = own(claims, 'cnf');
   if (typeof confirmation !== 'object' || confirmation === null) return undefined;
-  const thumbprint = own(confirmation as Readonly<Record<string, unknown>>, DPOP_KEY);
+  const thumbprint = own(confirmation as Readonly<Record<string, unknown>>, JWK_THUMBPRINT);
   return typeof thumbprint === 'string' ? thumbprint : undefined;
 }

@@ -12,10 +12,10 @@ import {
   withheld,
   underPath,
 } from '@macadam/core';
-import type { JsonWebKey } from '../jwt/key-rules.ts';
+import type { JsonWebKey } from '../jwt/jwk.ts';
 import { signCompact } from '../jwt/signature.ts';
-import { type PrivateKeyOptions, readPrivateKey, type SigningKey } from '../tokens/private-key.ts';
-import { normalUrl, thumbprintOf, tokenHash } from './proof-target.ts';
+import { type PrivateKeyOptions, parsePrivateKey, type SigningKey } from '../tokens/private-key.ts';
+import { normalizeUrl, jwkThumbprint, accessTokenHash } from './proof-claims.ts';
 
 /** Options of {@link createDpopKey}. */
 export interface DpopKeyOptions {
@@ -56,7 +56,7 @@ export interface DpopKey {
   learn(origin: string, nonce: string | null | undefined): boolean;
 }
 
-/** RFC 9449 section 8.1, and a bound on what goes into each request. */
+/** The syntax of RFC 9449 section 8.1, with a bound on what is added to each request. */
 const NONCE = /^[\x21\x23-\x5b\x5d-\x7e]{1,512}$/;
 
 /**
@@ -92,13 +92,13 @@ function makeDpopKey(options: DpopKeyOptions): DpopKey {
   if (privateKey !== undefined && options.algorithm !== undefined) {
     throw new OptionsError('algorithm', algorithm, 'left out where privateKey is given');
   }
-  const key = readPrivateKey('privateKey', privateKey ?? { key: newKey(algorithm), algorithm });
-  return new BoundKey(key, maxOrigins, clock);
+  const key = parsePrivateKey('privateKey', privateKey ?? { key: newKey(algorithm), algorithm });
+  return new KeyPairDpopKey(key, maxOrigins, clock);
 }
 
-/** Whether a value is one of {@link createDpopKey}. */
+/** Whether a value was created by {@link createDpopKey}. */
 export function isDpopKey(value: unknown): value is DpopKey {
-  return value instanceof BoundKey;
+  return value instanceof KeyPairDpopKey;
 }
 
 function newKey(algorithm: 'ES256' | 'Ed25519'): KeyObject {
@@ -107,45 +107,45 @@ function newKey(algorithm: 'ES256' | 'Ed25519'): KeyObject {
   return pair.privateKey;
 }
 
-class BoundKey implements DpopKey {
+class KeyPairDpopKey implements DpopKey {
   readonly thumbprint: string;
   readonly publicJwk: JsonWebKey;
   readonly #key: SigningKey;
   readonly #maxOrigins: number;
   readonly #clock: Clock;
-  /** By origin, the last used last. */
+  /** By origin. */
   readonly #nonces = new RecencyMap<string, string>();
 
   constructor(key: SigningKey, maxOrigins: number, clock: Clock) {
     this.#key = key;
     this.#maxOrigins = maxOrigins;
     this.#clock = clock;
-    this.publicJwk = Object.freeze({ ...createPublicKey(key.object).export({ format: 'jwk' }) }) as JsonWebKey;
-    // Every kind of key that is read has one.
-    this.thumbprint = thumbprintOf(this.publicJwk) as string;
+    this.publicJwk = Object.freeze({ ...createPublicKey(key.keyObject).export({ format: 'jwk' }) }) as JsonWebKey;
+    // Every type of key that parsePrivateKey accepts has a thumbprint.
+    this.thumbprint = jwkThumbprint(this.publicJwk) as string;
   }
 
   async proof({ method, url, accessToken }: ProofTarget): Promise<string> {
-    const target = normalUrl(url);
-    if (target === undefined) throw new OptionsError('url', withheld(url), 'an address of the web, whole');
+    const target = normalizeUrl(url);
+    if (target === undefined) throw new OptionsError('url', withheld(url), 'a whole http or https URL');
     const nonce = this.#nonces.get(new URL(url).origin);
     const payload = {
       jti: randomUUID(),
       htm: method,
       htu: target,
       iat: Math.floor(this.#clock.now() / 1_000),
-      ...(accessToken !== undefined && { ath: tokenHash(accessToken) }),
+      ...(accessToken !== undefined && { ath: accessTokenHash(accessToken) }),
       ...(nonce !== undefined && { nonce }),
     };
-    const { algorithm, handle } = this.#key;
-    return await signCompact({ typ: 'dpop+jwt', alg: algorithm, jwk: this.publicJwk }, payload, handle);
+    const { algorithm, cryptoKey } = this.#key;
+    return await signCompact({ typ: 'dpop+jwt', alg: algorithm, jwk: this.publicJwk }, payload, cryptoKey);
   }
 
   learn(origin: string, nonce: string | null | undefined): boolean {
     if (typeof nonce !== 'string' || !NONCE.test(nonce)) return false;
-    const before = this.#nonces.peek(origin);
+    const previous = this.#nonces.peek(origin);
     this.#nonces.set(origin, nonce);
     if (this.#nonces.size > this.#maxOrigins) this.#nonces.deleteOldest();
-    return nonce !== before;
+    return nonce !== previous;
   }
 }

@@ -18,12 +18,12 @@ import { ALGORITHMS, type JwtAlgorithm } from '../jwt/algorithms.ts';
 import type { VerifyTokenOptions } from '../jwt/jwt-verifier.ts';
 import { DEFAULT_CLOCK_TOLERANCE_MS, MAX_CLOCK_TOLERANCE_MS } from '../jwt/options.ts';
 import type { SeenBefore } from '../replay.ts';
-import type { IncomingHeaders } from '../webhooks/webhook-verifier.ts';
+import type { IncomingHeaders } from '../incoming-headers.ts';
 import { authenticateDpop, type TokenVerifier } from './authenticate.ts';
 import { DpopError, type DpopReason } from './errors.ts';
 import { type ProofRules, verifyProof } from './proof.ts';
-import { ProofKeys } from './proof-keys.ts';
-import { replayMemory } from './replay-memory.ts';
+import { ProofKeyCache } from './proof-keys.ts';
+import { memoryReplayStore } from './memory-replay-store.ts';
 import { ServerNonce } from './server-nonce.ts';
 
 /** Options of {@link createDpopVerifier}. */
@@ -121,7 +121,7 @@ const DEFAULT_ALGORITHMS: readonly JwtAlgorithm[] = ['ES256', 'EdDSA', 'Ed25519'
 const DEFAULT_MAX_AGE_MS = 60_000;
 const DEFAULT_NONCE_PERIOD_MS = 300_000;
 const MIN_SECRET_BYTES = 32;
-const MAX_REMEMBERED = 100_000;
+const MAX_REPLAY_ENTRIES = 100_000;
 const MAX_KEYS = 1_000;
 
 /**
@@ -183,9 +183,9 @@ class ProofVerifier implements DpopVerifier {
 
   describe(): string {
     const { algorithms, maxAgeMs, clockToleranceMs, nonces } = this.#rules;
-    const demanded = nonces === undefined ? 'no nonce is demanded' : 'a nonce is demanded';
+    const nonceText = nonces === undefined ? 'no nonce is required' : 'a nonce is required';
     return (
-      `accepts proofs signed with ${algorithms.join(' or ')}, at most ${maxAgeMs} ms old, once; ${demanded}; ` +
+      `accepts proofs signed with ${algorithms.join(' or ')}, at most ${maxAgeMs} ms old, once; ${nonceText}; ` +
       `clocks may differ by ${clockToleranceMs} ms`
     );
   }
@@ -210,21 +210,22 @@ function rulesOf(options: DpopVerifierOptions): ProofRules {
   assertKnownOptions('', options, ['name', 'algorithms', 'maxAgeMs', 'clockToleranceMs', 'seen', 'nonce', 'clock']);
   const { algorithms = DEFAULT_ALGORITHMS, maxAgeMs = DEFAULT_MAX_AGE_MS, nonce, clock = systemClock } = options;
   assertClock('clock', clock);
-  const { clockToleranceMs = DEFAULT_CLOCK_TOLERANCE_MS, seen = replayMemory(clock, MAX_REMEMBERED) } = options;
+  const { clockToleranceMs = DEFAULT_CLOCK_TOLERANCE_MS, seen = memoryReplayStore(clock, MAX_REPLAY_ENTRIES) } =
+    options;
   const known = Object.keys(ALGORITHMS) as JwtAlgorithm[];
   if (!Array.isArray(algorithms) || algorithms.length === 0) {
     throw new OptionsError('algorithms', algorithms, `a list of ${known.join(', ')}`);
   }
-  for (const [at, one] of algorithms.entries()) assertOneOf(`algorithms[${at}]`, one, known);
+  for (const [index, one] of algorithms.entries()) assertOneOf(`algorithms[${index}]`, one, known);
   assertDurationMs('maxAgeMs', maxAgeMs);
   assertDurationMs('clockToleranceMs', clockToleranceMs, { min: 0, max: MAX_CLOCK_TOLERANCE_MS });
   assertFunction('seen', seen);
-  const nonces = nonce === undefined ? undefined : noncesOf(nonce, clock);
-  const keys = new ProofKeys(MAX_KEYS);
+  const nonces = nonce === undefined ? undefined : serverNonce(nonce, clock);
+  const keys = new ProofKeyCache(MAX_KEYS);
   return { algorithms: [...algorithms] as JwtAlgorithm[], maxAgeMs, clockToleranceMs, keys, seen, nonces, clock };
 }
 
-function noncesOf(options: DpopNonceOptions, clock: Clock): ServerNonce {
+function serverNonce(options: DpopNonceOptions, clock: Clock): ServerNonce {
   assertObject('nonce', options);
   assertKnownOptions('nonce', options, ['secret', 'periodMs']);
   const { secret, periodMs = DEFAULT_NONCE_PERIOD_MS } = options;

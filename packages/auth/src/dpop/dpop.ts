@@ -1,6 +1,6 @@
-import { assertFunction, assertObject, OptionsError, withheld } from '@macadam/core';
+import { OptionsError, withheld } from '@macadam/core';
 import { assertToken, type BearerContext, type BearerHeaders } from '../tokens/bearer.ts';
-import type { TokenSource } from '../tokens/token-client.ts';
+import { assertTokenSource, type TokenSource } from '../tokens/token-client.ts';
 import { type DpopKey, isDpopKey } from './dpop-key.ts';
 
 /** The request that a proof is created for. */
@@ -59,11 +59,9 @@ export interface DpopAuth {
  * ```
  */
 export function dpop(tokens: TokenSource, key: DpopKey): DpopAuth {
-  assertObject('dpop.tokens', tokens);
-  for (const name of ['getToken', 'peekToken', 'invalidate'] as const)
-    assertFunction(`dpop.tokens.${name}`, tokens[name]);
+  assertTokenSource('dpop.tokens', tokens);
   if (!isDpopKey(key)) throw new OptionsError('dpop.key', withheld(key), 'a key of createDpopKey()');
-  /** Requests that were refused for want of a nonce. */
+  /** Header fields of requests that were rejected only because the server requires a nonce. Their tokens are kept. */
   const challenged = new WeakSet<BearerHeaders>();
   return {
     async authorize({ method, url }, context) {
@@ -74,7 +72,7 @@ export function dpop(tokens: TokenSource, key: DpopKey): DpopAuth {
     },
     received(sent, { status, origin, headers }) {
       key.learn(origin, headers.get('dpop-nonce'));
-      // RFC 9449 section 9.
+      // RFC 9449 section 9: the request is valid except for the nonce.
       if (status === 401 && /^dpop\b.*\berror="?use_dpop_nonce\b/i.test(headers.get('www-authenticate') ?? '')) {
         challenged.add(sent);
       }

@@ -1,5 +1,5 @@
 import { MacadamError } from '@macadam/core';
-import { rejected } from '../rejected.ts';
+import { credentialErrorOptions } from '../credential-error.ts';
 
 /** Why a DPoP proof was rejected. Stable values, for metrics. */
 export type DpopReason =
@@ -34,29 +34,29 @@ export type DpopReason =
   /** `seen` failed. The proof itself was not judged: `retryable`. */
   | 'replayUnknown';
 
-const SENTENCES: Readonly<Record<DpopReason, string>> = {
-  missing: 'there is none',
+const REASON_TEXTS: Readonly<Record<DpopReason, string>> = {
+  missing: 'the request has none',
   malformed: 'it is not one strict compact JWT',
   type: 'it is a token of another kind',
   algorithm: 'its algorithm is not allowed',
-  key: 'its key is not one to use',
+  key: 'its key is private, too weak, or not one for its algorithm',
   signature: 'its signature is wrong',
   method: 'it was made for another method',
-  url: 'it was made for another address',
+  url: 'it was made for another URL',
   tooOld: 'it was made too long ago',
   tooNew: 'it was made in the future',
-  token: 'it was made for another token',
-  binding: 'the token is not bound to its key',
-  nonce: 'it has to be made with a nonce',
+  token: 'it was made for another access token',
+  binding: 'the access token is not bound to its key',
+  nonce: 'the nonce of the server is missing from it, or too old',
   replayed: 'it was received before',
-  replayUnknown: 'whether it was received before could not be found out',
+  replayUnknown: 'the check whether it was received before failed',
 };
 
-/** All of them. */
-export const DPOP_REASONS = Object.keys(SENTENCES) as readonly DpopReason[];
+/** Every reason. */
+export const DPOP_REASONS = Object.keys(REASON_TEXTS) as readonly DpopReason[];
 
-/** The challenges of RFC 9449 sections 7.1 and 9: faults of the proof, of the token, and the nonce. */
-const CODES: Readonly<Partial<Record<DpopReason, string>>> = {
+/** The `error` of the challenge (RFC 9449 sections 7.1 and 9). For all other reasons the proof is at fault: `invalid_dpop_proof`. */
+const CHALLENGE_ERRORS: Readonly<Partial<Record<DpopReason, string>>> = {
   token: 'invalid_token',
   binding: 'invalid_token',
   nonce: 'use_dpop_nonce',
@@ -79,10 +79,13 @@ export class DpopError extends MacadamError {
     reason: DpopReason,
     { algorithms, nonce, cause }: { algorithms: readonly string[]; nonce?: string | undefined; cause?: unknown },
   ) {
-    const unjudged = reason === 'replayUnknown';
-    super(`The proof of possession was refused: ${SENTENCES[reason]}.`, rejected('MAC_DPOP_INVALID', unjudged, cause));
+    const retryable = reason === 'replayUnknown';
+    super(
+      `The proof of possession was refused: ${REASON_TEXTS[reason]}.`,
+      credentialErrorOptions('MAC_DPOP_INVALID', retryable, cause),
+    );
     this.reason = reason;
-    const error = reason === 'missing' ? '' : `error="${CODES[reason] ?? 'invalid_dpop_proof'}", `;
+    const error = reason === 'missing' ? '' : `error="${CHALLENGE_ERRORS[reason] ?? 'invalid_dpop_proof'}", `;
     this.challenge = `DPoP ${error}algs="${algorithms.join(' ')}"`;
     this.nonce = nonce;
   }

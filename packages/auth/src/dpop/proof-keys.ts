@@ -1,57 +1,57 @@
+// Imports and caches the public keys of DPoP proofs.
 import { RecencyMap } from '@macadam/core';
 import type { JwtAlgorithm } from '../jwt/algorithms.ts';
-import type { JsonWebKey } from '../jwt/key-rules.ts';
-import { readKeySet } from '../jwt/key-set.ts';
+import type { JsonWebKey } from '../jwt/jwk.ts';
+import { parseKeySet } from '../jwt/key-set.ts';
 import type { SignatureCheck } from '../jwt/signature.ts';
-import { thumbprintOf } from './proof-target.ts';
+import { jwkThumbprint } from './proof-claims.ts';
 
-/** A key that came with a proof, ready to verify it. */
+/** The imported public key of a proof. */
 export interface ProofKey {
   readonly check: SignatureCheck;
   readonly thumbprint: string;
 }
 
 /**
- * Reads the keys that come with proofs, and remembers those that have made a good one: a caller has the same key for a long
- * time, and reading it costs a good part of what verifying does.
+ * Caches keys whose proof was valid. A caller uses the same key for a long time, and importing it is a good part of the cost
+ * of verifying a proof.
  */
-export class ProofKeys {
+export class ProofKeyCache {
   readonly #maxKeys: number;
-  /** By their text and algorithm, the last used last. */
-  readonly #known = new RecencyMap<string, ProofKey>();
+  readonly #keys = new RecencyMap<string, ProofKey>();
 
   constructor(maxKeys: number) {
     this.#maxKeys = maxKeys;
   }
 
   get size(): number {
-    return this.#known.size;
+    return this.#keys.size;
   }
 
-  /** A key is believed to be its maker's, whoever that is, and must be as sound as any other; `undefined` if it is not. */
-  read(jwk: unknown, algorithm: JwtAlgorithm): ProofKey | undefined {
+  /** The key of a proof, validated like the keys of an issuer; `undefined` if it is not acceptable. Its owner is not known yet. */
+  get(jwk: unknown, algorithm: JwtAlgorithm): ProofKey | undefined {
     if (typeof jwk !== 'object' || jwk === null) return undefined;
-    const known = this.#known.get(nameOf(jwk, algorithm));
-    if (known !== undefined) return known;
+    const cached = this.#keys.get(cacheKey(jwk, algorithm));
+    if (cached !== undefined) return cached;
     try {
-      const check = readKeySet({ keys: [jwk as JsonWebKey] }, [algorithm])
+      const check = parseKeySet({ keys: [jwk as JsonWebKey] }, [algorithm])
         .find(undefined, algorithm)
         ?.checks.get(algorithm);
-      const thumbprint = thumbprintOf(jwk as JsonWebKey);
+      const thumbprint = jwkThumbprint(jwk as JsonWebKey);
       return check === undefined || thumbprint === undefined ? undefined : { check, thumbprint };
     } catch {
       return undefined;
     }
   }
 
-  /** The key has made a good proof. */
-  remember(jwk: object, algorithm: JwtAlgorithm, key: ProofKey): void {
-    this.#known.set(nameOf(jwk, algorithm), key);
-    if (this.#known.size > this.#maxKeys) this.#known.deleteOldest();
+  /** Adds a key whose proof was valid. */
+  add(jwk: object, algorithm: JwtAlgorithm, key: ProofKey): void {
+    this.#keys.set(cacheKey(jwk, algorithm), key);
+    if (this.#keys.size > this.#maxKeys) this.#keys.deleteOldest();
   }
 }
 
-/** All of it: whatever else is in the key takes part in whether it is sound. */
-function nameOf(jwk: object, algorithm: JwtAlgorithm): string {
+/** The whole JWK, since any of its members can make it invalid. */
+function cacheKey(jwk: object, algorithm: JwtAlgorithm): string {
   return `${algorithm} ${JSON.stringify(jwk)}`;
 }

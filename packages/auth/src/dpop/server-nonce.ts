@@ -2,8 +2,8 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '@macadam/core';
 
 /**
- * Nonces that need no store: the hour, so to speak, under a secret. Good for the period they were made in and the next.
- * Whoever shares the secret accepts them.
+ * Stateless server nonces (RFC 9449 section 8): an HMAC of the number of the current period. A nonce is valid in the period
+ * it was created in and in the next one, for all instances that share the secret.
  */
 export class ServerNonce {
   readonly #secret: Uint8Array;
@@ -17,13 +17,13 @@ export class ServerNonce {
   }
 
   current(): string {
-    return this.#of(this.#period());
+    return this.#nonceFor(this.#period());
   }
 
   accepts(nonce: string): boolean {
     const period = this.#period();
-    return [period, period - 1].some((one) => {
-      const expected = Buffer.from(this.#of(one));
+    return [period, period - 1].some((candidate) => {
+      const expected = Buffer.from(this.#nonceFor(candidate));
       const given = Buffer.from(nonce);
       return given.length === expected.length && timingSafeEqual(given, expected);
     });
@@ -33,7 +33,7 @@ export class ServerNonce {
     return Math.floor(this.#clock.now() / this.#periodMs);
   }
 
-  #of(period: number): string {
+  #nonceFor(period: number): string {
     return createHmac('sha256', this.#secret).update(`dpop-nonce ${period}`).digest('base64url').slice(0, 32);
   }
 }

@@ -1,4 +1,4 @@
-import { type Clock, onAbort, TimeoutError } from '@macadam/core';
+import { abortable, type Clock, onAbort, TimeoutError } from '@macadam/core';
 import { type FetchPurpose, recordFetch } from '../instruments.ts';
 
 /** The part of `fetch` that is used, so that any HTTP client fits, such as `client.fetch` of `@macadam/http`. */
@@ -31,15 +31,15 @@ export interface FetchResponse {
   readonly body: ReadableStream<Uint8Array> | null;
 }
 
-/** An answer that arrived whole. */
-export interface BoundedAnswer {
+/** A response that was received completely. */
+export interface BoundedResponse {
   readonly status: number;
   readonly headers: FetchResponse['headers'];
-  /** Empty unless the status is one of `read`. */
+  /** The body; empty unless `readsBody` returned true for the status. */
   readonly text: string;
 }
 
-/** A request, and what may be spent on it. */
+/** A request, with its limits on time and size. */
 export interface BoundedRequest {
   readonly purpose: FetchPurpose;
   readonly url: string;
@@ -50,60 +50,57 @@ export interface BoundedRequest {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly maxBytes: number;
-  /** Whether the body of an answer with this status is of interest; others are not read. */
-  readonly reads: (status: number) => boolean;
+  /** Whether the body of a response with this status is read; others are cancelled. */
+  readonly readsBody: (status: number) => boolean;
   readonly signal: AbortSignal;
 }
 
-/** An answer that is longer than anybody honest sends. */
-export class AnswerTooLongError extends Error {}
-AnswerTooLongError.prototype.name = 'AnswerTooLongError';
+/** The body of the response exceeds `maxBytes`. */
+export class ResponseTooLargeError extends Error {}
+ResponseTooLargeError.prototype.name = 'ResponseTooLargeError';
 
-/** Asks once, within a time and a size. Rejects with what `fetch` did, a `TimeoutError`, or the signal's reason. */
-export async function fetchBounded(request: BoundedRequest): Promise<BoundedAnswer> {
+/**
+ * Sends one request, limited in time and size of the response.
+ *
+ * Rejects with the error of `fetch`, a `TimeoutError`, a {@link ResponseTooLargeError}, or the reason of the signal. The
+ * limits hold even if `fetch` ignores its signal.
+ */
+export async function fetchBounded(request: BoundedRequest): Promise<BoundedResponse> {
   const { clock, timeoutMs, purpose } = request;
   request.signal.throwIfAborted();
   const startedAt = clock.monotonic();
-  let answered = false;
+  let hasResponse = false;
   const controller = new AbortController();
   const timer = clock.setTimer(
-    () => controller.abort(new TimeoutError(`No answer within ${timeoutMs} ms.`, timeoutMs)),
+    () => controller.abort(new TimeoutError(`No response within ${timeoutMs} ms.`, timeoutMs)),
     timeoutMs,
   );
   const unsubscribe = onAbort(request.signal, (reason) => controller.abort(reason));
   try {
-    const answer = await ask(request, controller.signal);
-    answered = true;
-    return answer;
+    const response = await send(request, controller.signal);
+    hasResponse = true;
+    return response;
   } finally {
     timer.cancel();
     unsubscribe();
-    recordFetch(purpose, clock.monotonic() - startedAt, answered);
+    recordFetch(purpose, clock.monotonic() - startedAt, hasResponse);
   }
 }
 
-async function ask(
-  { url, method, headers, body, fetch, maxBytes, reads }: BoundedRequest,
+async function send(
+  { url, method, headers, body, fetch, maxBytes, readsBody }: BoundedRequest,
   signal: AbortSignal,
-): Promise<BoundedAnswer> {
+): Promise<BoundedResponse> {
   const init: FetchInit = { method, headers, signal, redirect: 'manual' };
   if (body !== undefined) init.body = body;
-  const response = await orAbort(fetch(url, init), signal);
-  if (reads(response.status)) {
-    const text = await orAbort(readText(response, maxBytes), signal);
+  const response = await abortable(fetch(url, init), signal);
+  if (readsBody(response.status)) {
+    const text = await abortable(readText(response, maxBytes), signal);
     return { status: response.status, headers: response.headers, text };
   }
-  // Not waited for: whoever gave the body may take as long as they like to let go of it.
+  // Not awaited: a stream decides for itself how long its cancellation takes.
   response.body?.cancel().catch(() => {});
   return { status: response.status, headers: response.headers, text: '' };
-}
-
-/** A `fetch` that takes no notice of its signal must not make anybody wait for ever. */
-function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const unsubscribe = onAbort(signal, (reason) => reject(reason as Error));
-    promise.then(resolve, reject).finally(unsubscribe);
-  });
 }
 
 async function readText(response: FetchResponse, maxBytes: number): Promise<string> {
@@ -111,10 +108,10 @@ async function readText(response: FetchResponse, maxBytes: number): Promise<stri
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
-    // Leaving the loop cancels the stream.
-    if (size > maxBytes) throw new AnswerTooLongError(`the answer is longer than ${maxBytes} bytes`);
+    // Throwing inside `for await` cancels the stream.
+    if (size > maxBytes) throw new ResponseTooLargeError(`the response is longer than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
-  // As `Response.text()` decodes: a mark of the byte order is none of the text, and no JSON.
+  // Like `Response.text()`: a byte order mark is dropped, since it would not be valid JSON.
   return new TextDecoder().decode(Buffer.concat(chunks));
 }

@@ -1,14 +1,19 @@
 import { OptionsError, withheld } from '@macadam/core';
 
-/** What came over a line anybody can write to is nobody's; loopback is for tests and sidecars. */
+/**
+ * Validates the URL of an endpoint. Keys and tokens that come over plain HTTP can be replaced by anyone on the way, so only
+ * `https` is allowed, and `http` on loopback for tests and sidecars.
+ *
+ * @throws OptionsError
+ */
 export function endpointUrl(path: string, uri: unknown): URL {
   const url = typeof uri === 'string' && URL.canParse(uri) ? new URL(uri) : undefined;
-  const loopback = url !== undefined && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
-  const fair = url?.protocol === 'https:' || (url?.protocol === 'http:' && loopback);
-  if (url === undefined || !fair || url.username !== '' || url.password !== '') {
+  const isLoopback = url !== undefined && /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
+  const isAllowed = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback);
+  if (url === undefined || !isAllowed || url.username !== '' || url.password !== '') {
     throw new OptionsError(
       path,
-      // What cannot be read may hold credentials all the same.
+      // A text that is not a valid URL may still contain credentials.
       url === undefined ? withheld(uri) : url.origin,
       'an https URL without credentials (http on loopback alone)',
     );

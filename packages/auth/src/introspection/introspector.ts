@@ -19,13 +19,18 @@ import { checkBinding } from '../jwt/binding.ts';
 import type { VerifyTokenOptions } from '../jwt/jwt-verifier.ts';
 import type { JsonObject } from '../jwt/strict-json.ts';
 import { DEFAULT_CLOCK_TOLERANCE_MS, DEFAULT_TOKEN_LENGTH, MAX_CLOCK_TOLERANCE_MS } from '../jwt/options.ts';
-import { digestOf, TokenCache } from '../jwt/token-cache.ts';
+import { tokenDigest, TokenCache } from '../jwt/token-cache.ts';
 import { nameOf, type OAuthEndpoint } from '../tokens/oauth.ts';
 import { OAUTH_CLIENT_OPTIONS } from '../tokens/options.ts';
 import { oauthEndpoint } from '../tokens/settings.ts';
-import { GuardedEndpoint } from './guarded-endpoint.ts';
-import { cacheOf, type IntrospectionCacheOptions, type IntrospectorOptions } from './options.ts';
-import { checkTimes, type IntrospectedToken, type IntrospectionRules, readAnswer } from './introspection-answer.ts';
+import { IntrospectionEndpoint } from './introspection-endpoint.ts';
+import { cacheSettings, type IntrospectionCacheOptions, type IntrospectorOptions } from './options.ts';
+import {
+  checkTimes,
+  type IntrospectedToken,
+  type IntrospectionRules,
+  validateIntrospectionResponse,
+} from './introspection-response.ts';
 
 /** What an {@link Introspector} has counted. */
 export interface IntrospectorStats {
@@ -61,10 +66,11 @@ export interface Introspector extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-type Verdict = IntrospectedToken | TokenError;
+/** The result of an introspection; both kinds are cached. */
+type Outcome = IntrospectedToken | TokenError;
 
-/** Bytes an answer may take in the memory; there is a bound on their number, this one is for the unusual. */
-const ANSWER_BYTES = 4_096;
+/** Nominal size of a cached response. The number of entries is the actual limit of the cache. */
+const RESPONSE_BYTES = 4_096;
 
 /**
  * Creates a verifier that asks the issuer about each token (RFC 7662), for opaque tokens. Concurrent verifications of a
@@ -93,8 +99,8 @@ export function createIntrospector(options: IntrospectorOptions): Introspector {
 }
 
 function makeIntrospector(options: IntrospectorOptions): Introspector {
-  const own = ['introspectionUrl', 'name', 'issuer', 'audience', 'clockToleranceMs', 'cache', 'random'];
-  assertKnownOptions('', options, [...OAUTH_CLIENT_OPTIONS, ...own]);
+  const ownOptions = ['introspectionUrl', 'name', 'issuer', 'audience', 'clockToleranceMs', 'cache', 'random'];
+  assertKnownOptions('', options, [...OAUTH_CLIENT_OPTIONS, ...ownOptions]);
   const { introspectionUrl, issuer, audience, clockToleranceMs = DEFAULT_CLOCK_TOLERANCE_MS } = options;
   const endpoint = oauthEndpoint('introspectionUrl', introspectionUrl, options);
   const { name = endpoint.url.host, random = systemRandom } = options;
@@ -106,21 +112,21 @@ function makeIntrospector(options: IntrospectorOptions): Introspector {
   for (const [at, one] of audiences.entries()) assertText(`audience[${at}]`, one);
   assertDurationMs('clockToleranceMs', clockToleranceMs, { min: 0, max: MAX_CLOCK_TOLERANCE_MS });
   const rules = { issuer, audiences: [...audiences] as string[], clockToleranceMs };
-  const guarded = new GuardedEndpoint(endpoint, name, random);
-  const introspector = new EndpointIntrospector(endpoint, guarded, rules, cacheOf(options.cache));
+  const introspectionEndpoint = new IntrospectionEndpoint(endpoint, name, random);
+  const introspector = new EndpointIntrospector(endpoint, introspectionEndpoint, rules, cacheSettings(options.cache));
   observeVerifier(name, introspector);
   return introspector;
 }
 
 class EndpointIntrospector implements Introspector {
   readonly #endpoint: OAuthEndpoint;
-  readonly #guarded: GuardedEndpoint;
+  readonly #introspectionEndpoint: IntrospectionEndpoint;
   readonly #rules: IntrospectionRules;
-  readonly #bounds: Required<IntrospectionCacheOptions> | undefined;
-  /** Apart, so that made-up tokens push no good one out. */
-  readonly #active: TokenCache<Verdict> | undefined;
-  readonly #inactive: TokenCache<Verdict> | undefined;
-  readonly #flights = new Map<string, Promise<Verdict>>();
+  readonly #cacheOptions: Required<IntrospectionCacheOptions> | undefined;
+  /** Separate from the inactive ones, so that made-up tokens cannot evict valid ones. */
+  readonly #active: TokenCache<Outcome> | undefined;
+  readonly #inactive: TokenCache<Outcome> | undefined;
+  readonly #inFlight = new Map<string, Promise<Outcome>>();
   readonly #closing = new AbortController();
   #accepted = 0;
   #hits = 0;
@@ -129,17 +135,17 @@ class EndpointIntrospector implements Introspector {
 
   constructor(
     endpoint: OAuthEndpoint,
-    guarded: GuardedEndpoint,
+    introspectionEndpoint: IntrospectionEndpoint,
     rules: IntrospectionRules,
-    bounds: Required<IntrospectionCacheOptions> | undefined,
+    cacheOptions: Required<IntrospectionCacheOptions> | undefined,
   ) {
     this.#endpoint = endpoint;
-    this.#guarded = guarded;
+    this.#introspectionEndpoint = introspectionEndpoint;
     this.#rules = rules;
-    this.#bounds = bounds;
-    if (bounds === undefined) return;
-    const { maxEntries, activeTtlMs, inactiveTtlMs } = bounds;
-    const sizes = { maxEntries, maxBytes: maxEntries * ANSWER_BYTES, whenFull: 'take' } as const;
+    this.#cacheOptions = cacheOptions;
+    if (cacheOptions === undefined) return;
+    const { maxEntries, activeTtlMs, inactiveTtlMs } = cacheOptions;
+    const sizes = { maxEntries, maxBytes: maxEntries * RESPONSE_BYTES, admitWhenFull: 'always' } as const;
     this.#active = new TokenCache({ ...sizes, maxAgeMs: activeTtlMs });
     this.#inactive = new TokenCache({ ...sizes, maxAgeMs: inactiveTtlMs });
   }
@@ -150,7 +156,7 @@ class EndpointIntrospector implements Introspector {
 
   async verify(token: string, options: VerifyTokenOptions = {}): Promise<IntrospectedToken> {
     try {
-      const found = await this.#verdict(token, options.signal);
+      const found = await this.#outcomeOf(token, options.signal);
       checkBinding(found.claims, options, this.#rules.issuer);
       this.#accepted++;
       annotateAuth('introspection', { issuer: found.issuer, principal: found.subject ?? found.clientId });
@@ -163,12 +169,12 @@ class EndpointIntrospector implements Introspector {
 
   describe(): string {
     const { client } = this.#endpoint;
-    const bounds = this.#bounds;
-    const memory =
-      bounds === undefined
-        ? 'remembers nothing'
-        : `remembers ${bounds.maxEntries} active ones for ${bounds.activeTtlMs} ms, inactive ones for ${bounds.inactiveTtlMs} ms`;
-    return `asks ${nameOf(this.#endpoint)} about tokens, as ${client.id} (${client.method}); ${memory}`;
+    const cacheOptions = this.#cacheOptions;
+    const cached =
+      cacheOptions === undefined
+        ? 'caches nothing'
+        : `caches ${cacheOptions.maxEntries} active ones for ${cacheOptions.activeTtlMs} ms, inactive ones for ${cacheOptions.inactiveTtlMs} ms`;
+    return `introspects tokens at ${nameOf(this.#endpoint)}, as ${client.id} (${client.method}); ${cached}`;
   }
 
   stats(): IntrospectorStats {
@@ -176,7 +182,7 @@ class EndpointIntrospector implements Introspector {
     return {
       accepted: this.#accepted,
       refused: { ...this.#refused },
-      requests: this.#guarded.requests,
+      requests: this.#introspectionEndpoint.requests,
       cache: { hits: this.#hits, misses: this.#misses, entries },
     };
   }
@@ -190,51 +196,51 @@ class EndpointIntrospector implements Introspector {
     return this.close();
   }
 
-  async #verdict(token: string, signal: AbortSignal | undefined): Promise<IntrospectedToken> {
-    // Nothing else can be sent in a request, so nothing else is asked about.
+  async #outcomeOf(token: string, signal: AbortSignal | undefined): Promise<IntrospectedToken> {
+    // Access tokens are printable ASCII (RFC 6749 appendix A.12). Anything else, and spaces, are rejected without a request.
     if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw new TokenError('malformed');
     if (token.length > DEFAULT_TOKEN_LENGTH) throw new TokenError('tooLarge');
-    const key = digestOf(token);
+    const key = tokenDigest(token);
     const now = this.#clock.monotonic();
     const known = this.#active?.get(key, now) ?? this.#inactive?.get(key, now);
     if (known === undefined) this.#misses++;
     else this.#hits++;
-    const verdict = known ?? (await abortable(this.#flight(key, token), signal));
-    if (verdict instanceof TokenError) throw verdict;
+    const outcome = known ?? (await abortable(this.#sharedRequest(key, token), signal));
+    if (outcome instanceof TokenError) throw outcome;
     const { issuer, clockToleranceMs } = this.#rules;
     const names = issuer === undefined ? {} : { issuer };
-    checkTimes(verdict.expiresAtMs, undefined, clockToleranceMs, this.#clock.now(), names);
-    return verdict;
+    checkTimes(outcome.expiresAtMs, undefined, clockToleranceMs, this.#clock.now(), names);
+    return outcome;
   }
 
-  /** The request about this token that is going on, or a new one. It belongs to nobody. */
-  #flight(key: string, token: string): Promise<Verdict> {
-    let flight = this.#flights.get(key);
-    if (flight === undefined) {
-      flight = runDetached(() => this.#ask(key, token)).finally(() => this.#flights.delete(key));
-      this.#flights.set(key, flight);
+  /** The request in flight about this token, or a new one. It runs detached: it continues when its first caller gives up. */
+  #sharedRequest(key: string, token: string): Promise<Outcome> {
+    let request = this.#inFlight.get(key);
+    if (request === undefined) {
+      request = runDetached(() => this.#request(key, token)).finally(() => this.#inFlight.delete(key));
+      this.#inFlight.set(key, request);
     }
-    return flight;
+    return request;
   }
 
-  async #ask(key: string, token: string): Promise<Verdict> {
-    const askedAt = this.#clock.monotonic();
+  async #request(key: string, token: string): Promise<Outcome> {
+    const requestedAt = this.#clock.monotonic();
     const { issuer } = this.#rules;
-    let answer: JsonObject;
+    let response: JsonObject;
     try {
-      answer = await this.#guarded.ask(token, this.#closing.signal);
+      response = await this.#introspectionEndpoint.introspect(token, this.#closing.signal);
     } catch (cause) {
       throw new TokenError('introspectionUnavailable', { cause, issuer });
     }
-    const verdict = this.#judge(answer);
-    const cache = verdict instanceof TokenError ? this.#inactive : this.#active;
-    cache?.set(key, verdict, ANSWER_BYTES, askedAt);
-    return verdict;
+    const outcome = this.#validate(response);
+    const cache = outcome instanceof TokenError ? this.#inactive : this.#active;
+    cache?.set(key, outcome, RESPONSE_BYTES, requestedAt);
+    return outcome;
   }
 
-  #judge(answer: JsonObject): Verdict {
+  #validate(response: JsonObject): Outcome {
     try {
-      return readAnswer(answer, this.#rules, this.#clock.now());
+      return validateIntrospectionResponse(response, this.#rules, this.#clock.now());
     } catch (error) {
       if (error instanceof TokenError) return error;
       throw error;

@@ -34,7 +34,10 @@ export interface IntrospectionCacheOptions {
   inactiveTtlMs?: number;
 }
 
-export function cacheOf(options: IntrospectorOptions['cache'] = {}): Required<IntrospectionCacheOptions> | undefined {
+/** Validates the option `cache`; `undefined` when it is `false`. */
+export function cacheSettings(
+  options: IntrospectorOptions['cache'] = {},
+): Required<IntrospectionCacheOptions> | undefined {
   if (options === false) return undefined;
   assertObject('cache', options);
   assertKnownOptions('cache', options, ['maxEntries', 'activeTtlMs', 'inactiveTtlMs']);

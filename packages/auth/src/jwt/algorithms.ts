@@ -5,22 +5,22 @@ export type JwtAlgorithm =
 /** An algorithm with a shared secret. Accepted only by `createHmacJwtVerifier` and `createHmacJwsVerifier`. */
 export type HmacAlgorithm = 'HS256' | 'HS384' | 'HS512';
 
-/** The parameters with which a key is bound to one algorithm. */
-export type KeyParameters =
+/** The WebCrypto parameters with which a key is imported. They bind it to one algorithm. */
+export type ImportParameters =
   | { readonly name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS'; readonly hash: string }
   | { readonly name: 'ECDSA'; readonly namedCurve: string }
   | { readonly name: 'Ed25519' };
 
-/** Which keys may serve an algorithm. */
+/** Which keys an algorithm works with, and how a signature is verified with them. */
 interface AlgorithmRule {
   readonly kty: 'RSA' | 'EC' | 'OKP';
   readonly crv?: string;
-  readonly parameters: KeyParameters;
-  /** What a signature is checked with: the salt is as long as the hash, and each curve has its own (RFC 7518 sections 3.4 and 3.5). */
-  readonly checkedWith: CheckParameters;
+  readonly importParameters: ImportParameters;
+  /** The salt of PSS is as long as the hash, and each curve has one hash (RFC 7518 sections 3.4 and 3.5). */
+  readonly verifyParameters: VerifyParameters;
 }
 
-export interface CheckParameters {
+export interface VerifyParameters {
   readonly name: string;
   readonly saltLength?: number;
   readonly hash?: string;
@@ -28,23 +28,23 @@ export interface CheckParameters {
 
 const rsa = (hash: string): AlgorithmRule => {
   const name = 'RSASSA-PKCS1-v1_5';
-  return { kty: 'RSA', parameters: { name, hash }, checkedWith: { name } };
+  return { kty: 'RSA', importParameters: { name, hash }, verifyParameters: { name } };
 };
 const pss = (hash: string, saltLength: number): AlgorithmRule => {
   const name = 'RSA-PSS';
-  return { kty: 'RSA', parameters: { name, hash }, checkedWith: { name, saltLength } };
+  return { kty: 'RSA', importParameters: { name, hash }, verifyParameters: { name, saltLength } };
 };
 const ec = (crv: string, hash: string): AlgorithmRule => {
   const name = 'ECDSA';
-  return { kty: 'EC', crv, parameters: { name, namedCurve: crv }, checkedWith: { name, hash } };
+  return { kty: 'EC', crv, importParameters: { name, namedCurve: crv }, verifyParameters: { name, hash } };
 };
 const ed25519: AlgorithmRule = {
   ...{ kty: 'OKP', crv: 'Ed25519' },
-  parameters: { name: 'Ed25519' },
-  checkedWith: { name: 'Ed25519' },
+  importParameters: { name: 'Ed25519' },
+  verifyParameters: { name: 'Ed25519' },
 };
 
-/** Every asymmetric algorithm that can be allowed, and the only kind of key it works with. */
+/** Every supported asymmetric algorithm, with the only type of key it works with. */
 export const ALGORITHMS: Readonly<Record<JwtAlgorithm, AlgorithmRule>> = {
   RS256: rsa('SHA-256'),
   RS384: rsa('SHA-384'),
@@ -59,8 +59,8 @@ export const ALGORITHMS: Readonly<Record<JwtAlgorithm, AlgorithmRule>> = {
   Ed25519: ed25519,
 };
 
-/** The hash of each HMAC algorithm as `node:crypto` calls it, and its length in bytes: the shortest secret allowed (RFC 7518 section 3.2). */
-export const HMACS: Readonly<Record<HmacAlgorithm, { readonly hash: string; readonly bytes: number }>> = {
+/** The hash of each HMAC algorithm by its name in `node:crypto`, and its length in bytes: the minimum length of a secret (RFC 7518 section 3.2). */
+export const HMAC_ALGORITHMS: Readonly<Record<HmacAlgorithm, { readonly hash: string; readonly bytes: number }>> = {
   HS256: { hash: 'sha256', bytes: 32 },
   HS384: { hash: 'sha384', bytes: 48 },
   HS512: { hash: 'sha512', bytes: 64 },

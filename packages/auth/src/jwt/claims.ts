@@ -1,73 +1,74 @@
+// The claims that every profile has in common: the times (`exp`, `nbf`, `iat`) and the audience (RFC 7519 section 4.1).
 import { TokenError } from '../errors.ts';
 import { type JsonObject, own } from './strict-json.ts';
 
-/** FAPI 2.0 section 5.3.2.1: a token from more than a minute ahead is not a matter of clocks any more. */
-const MAX_AHEAD_MS = 60_000;
-/** The last second of the year 9999: what lies beyond is not a date. */
-const LAST_SECOND = 253_402_300_799;
+/** FAPI 2.0 section 5.3.2.1: an `iat` more than a minute in the future is not explained by differing clocks. */
+const MAX_IAT_AHEAD_MS = 60_000;
+/** The last second of the year 9999. Larger values are mistakes, such as milliseconds. */
+const MAX_NUMERIC_DATE = 253_402_300_799;
 
-/** When a token may be used, in epoch milliseconds. */
-export interface ValidityTimes {
+/** The times of a token, in epoch milliseconds. */
+export interface TokenTimes {
   readonly expiresAtMs: number;
   readonly notBeforeMs: number | undefined;
   readonly issuedAtMs: number | undefined;
 }
 
-/** How strictly times are judged. */
+/** How strictly the times of a token are checked. */
 export interface TimeRules {
   readonly clockToleranceMs: number;
   readonly maxTokenAgeMs: number | undefined;
   readonly issuer: string;
 }
 
-/** @throws TokenError `claim` for a time that is missing or not a number that is a date. */
-export function timesIn(payload: JsonObject, issuedAtDemanded: boolean, issuer: string): ValidityTimes {
-  const expiresAtMs = dateIn(payload, 'exp', issuer);
-  const issuedAtMs = dateIn(payload, 'iat', issuer);
+/** @throws TokenError `claim` for a required time that is missing, or one that is not a NumericDate (RFC 7519 section 2). */
+export function readTokenTimes(payload: JsonObject, iatRequired: boolean, issuer: string): TokenTimes {
+  const expiresAtMs = numericDate(payload, 'exp', issuer);
+  const issuedAtMs = numericDate(payload, 'iat', issuer);
   if (expiresAtMs === undefined) throw new TokenError('claim', { claim: 'exp', issuer });
-  if (issuedAtDemanded && issuedAtMs === undefined) throw new TokenError('claim', { claim: 'iat', issuer });
-  return { expiresAtMs, notBeforeMs: dateIn(payload, 'nbf', issuer), issuedAtMs };
+  if (iatRequired && issuedAtMs === undefined) throw new TokenError('claim', { claim: 'iat', issuer });
+  return { expiresAtMs, notBeforeMs: numericDate(payload, 'nbf', issuer), issuedAtMs };
 }
 
-function dateIn(payload: JsonObject, claim: string, issuer: string): number | undefined {
+function numericDate(payload: JsonObject, claim: string, issuer: string): number | undefined {
   const seconds = own(payload, claim);
   if (seconds === undefined) return undefined;
-  if (typeof seconds !== 'number' || !(seconds >= 0 && seconds <= LAST_SECOND)) {
+  if (typeof seconds !== 'number' || !(seconds >= 0 && seconds <= MAX_NUMERIC_DATE)) {
     throw new TokenError('claim', { claim, issuer });
   }
   return seconds * 1_000;
 }
 
 /**
- * Asked for a fresh token and again each time a cached one is used, so both give the same answer at every instant.
+ * Runs when a token is verified and each time it is served from the cache, so both give the same result at every instant.
  * @throws TokenError `expired`, `notYetValid` or `tooOld`.
  */
-export function checkTimes(times: ValidityTimes, now: number, rules: TimeRules): void {
+export function checkTokenTimes(times: TokenTimes, now: number, rules: TimeRules): void {
   const { clockToleranceMs: tolerance, maxTokenAgeMs, issuer } = rules;
   const { expiresAtMs, notBeforeMs, issuedAtMs } = times;
-  // Each says when it passes: with a clock that tells no time nothing does.
+  // Negated comparisons: if the clock returns NaN, the token is rejected.
   if (!(now < expiresAtMs + tolerance)) throw new TokenError('expired', { claim: 'exp', issuer });
   if (notBeforeMs !== undefined && !(now >= notBeforeMs - tolerance)) {
     throw new TokenError('notYetValid', { claim: 'nbf', issuer });
   }
-  if (issuedAtMs !== undefined && !(now >= issuedAtMs - MAX_AHEAD_MS)) {
+  if (issuedAtMs !== undefined && !(now >= issuedAtMs - MAX_IAT_AHEAD_MS)) {
     throw new TokenError('notYetValid', { claim: 'iat', issuer });
   }
-  // With a limit on the age, `iat` is demanded at construction.
+  // A verifier with `maxTokenAgeMs` requires `iat`, so it is there.
   if (maxTokenAgeMs !== undefined && !(now < (issuedAtMs as number) + maxTokenAgeMs + tolerance)) {
     throw new TokenError('tooOld', { claim: 'iat', issuer });
   }
 }
 
-/** @throws TokenError unless `aud` is a text, or a list of texts, and holds one of `audiences`. */
+/** @throws TokenError `claim` unless `aud` is a string or a list of strings, `audience` unless it contains one of `audiences`. */
 export function checkAudience(payload: JsonObject, audiences: readonly string[], issuer: string): readonly string[] {
   const value = own(payload, 'aud');
-  const named: readonly unknown[] = Array.isArray(value) ? value : [value];
-  if (named.length === 0 || !named.every((one) => typeof one === 'string' && one !== '')) {
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (values.length === 0 || !values.every((one) => typeof one === 'string' && one !== '')) {
     throw new TokenError('claim', { claim: 'aud', issuer });
   }
-  if (!audiences.some((audience) => named.includes(audience))) {
+  if (!audiences.some((audience) => values.includes(audience))) {
     throw new TokenError('audience', { claim: 'aud', issuer });
   }
-  return named as readonly string[];
+  return values as readonly string[];
 }

@@ -1,7 +1,7 @@
 import { assertKnownOptions, assertObject, OptionsError, underPath } from '@macadam/core';
 import type { JwtVerifier } from './jwt-verifier.ts';
-import { keySources } from './key-sources.ts';
-import { observedVerifier } from './observed-verifier.ts';
+import { keySourceFactory } from './key-source-factory.ts';
+import { instrumentedVerifier } from './instrumented-verifier.ts';
 import { JWT_VERIFIER_OPTIONS, type JwtVerifierOptions } from './options.ts';
 import { asymmetricIssuer, verifierSettings } from './settings.ts';
 import type { Issuer } from './verifier.ts';
@@ -37,20 +37,24 @@ export function createJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
 function makeJwtVerifier(options: JwtVerifierOptions): JwtVerifier {
   assertKnownOptions('', options, JWT_VERIFIER_OPTIONS);
   const settings = verifierSettings(options);
-  const sources = keySources(options, settings.clock);
+  const sources = keySourceFactory(options, settings.clock);
   const { issuers } = options;
   if (!Array.isArray(issuers) || issuers.length === 0) {
     throw new OptionsError('issuers', issuers, 'a list of issuers that is not empty');
   }
   const names = new Set<string>();
-  const made = issuers.map((one, at): Issuer => {
+  const checkedIssuers = issuers.map((one, at): Issuer => {
     const { rules, algorithms, keys } = asymmetricIssuer(`issuers[${at}].`, one);
     const { issuer } = rules;
     if (names.has(issuer)) {
-      throw new OptionsError(`issuers[${at}].issuer`, issuer, 'named once; make a verifier for each kind of token');
+      throw new OptionsError(
+        `issuers[${at}].issuer`,
+        issuer,
+        'unique in the list; create one verifier for each kind of token',
+      );
     }
     names.add(issuer);
     return { rules, keys: sources(issuer, keys, algorithms) };
   });
-  return observedVerifier(settings, made);
+  return instrumentedVerifier(settings, checkedIssuers);
 }

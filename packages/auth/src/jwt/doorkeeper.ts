@@ -1,33 +1,33 @@
-/** As many marks as there may be: 4 MiB of them. */
-const MAX_MARKS = 2 ** 20;
+/** 4 MiB. */
+const MAX_FINGERPRINTS = 2 ** 20;
 
 /**
- * Tells whether a token came a short while ago, in four bytes for each and without keeping it ("TinyLFU", Einziger and
- * others, 2015). A later token may take the place of an earlier one; taken for one that came is one of some billions.
+ * Remembers which tokens came recently, in four bytes each: the doorkeeper of TinyLFU (Einziger et al., 2015). A token
+ * overwrites another one with the same index, which is then forgotten. A false positive has the odds of 1 in 2^32.
  */
 export class Doorkeeper {
-  readonly #marks: Uint32Array;
+  readonly #fingerprints: Uint32Array;
 
-  /** Remembers about as many tokens as are given. */
+  /** @param tokens - about how many tokens are remembered */
   constructor(tokens: number) {
-    this.#marks = new Uint32Array(Math.min(MAX_MARKS, 2 ** Math.ceil(Math.log2(2 * tokens))));
+    this.#fingerprints = new Uint32Array(Math.min(MAX_FINGERPRINTS, 2 ** Math.ceil(Math.log2(2 * tokens))));
   }
 
-  /** Whether the token of this digest, in bytes, came before. From now on it did. */
-  comesAgain(digest: string): boolean {
-    const place = bytesAt(digest, 0) & (this.#marks.length - 1);
-    const mark = bytesAt(digest, 4) >>> 0;
-    const again = this.#marks[place] === mark;
-    this.#marks[place] = mark;
-    return again;
+  /** Returns whether the token with this digest came before, and remembers it. */
+  testAndSet(digest: string): boolean {
+    const index = bytesAt(digest, 0) & (this.#fingerprints.length - 1);
+    const fingerprint = bytesAt(digest, 4) >>> 0;
+    const isKnown = this.#fingerprints[index] === fingerprint;
+    this.#fingerprints[index] = fingerprint;
+    return isKnown;
   }
 }
 
-function bytesAt(digest: string, at: number): number {
+function bytesAt(digest: string, offset: number): number {
   return (
-    digest.charCodeAt(at) |
-    (digest.charCodeAt(at + 1) << 8) |
-    (digest.charCodeAt(at + 2) << 16) |
-    (digest.charCodeAt(at + 3) << 24)
+    digest.charCodeAt(offset) |
+    (digest.charCodeAt(offset + 1) << 8) |
+    (digest.charCodeAt(offset + 2) << 16) |
+    (digest.charCodeAt(offset + 3) << 24)
   );
 }

@@ -1,10 +1,10 @@
 import { createSecretKey } from 'node:crypto';
 import { assertKnownOptions, assertObject, assertOneOf, OptionsError, withheld } from '@macadam/core';
-import { isPublished } from '../published-key.ts';
-import { type HmacAlgorithm, HMACS } from './algorithms.ts';
-import { isKid } from './key-rules.ts';
+import { isPublicKeyMaterial } from '../public-key-material.ts';
+import { type HmacAlgorithm, HMAC_ALGORITHMS } from './algorithms.ts';
+import { isKid } from './jwk.ts';
 import { KeySet, type VerificationKey } from './key-set.ts';
-import { secretCheck } from './signature.ts';
+import { hmacCheck } from './signature.ts';
 
 /** A secret that is shared with the issuer. */
 export interface HmacSecret {
@@ -17,42 +17,50 @@ export interface HmacSecret {
   kid?: string;
 }
 
-/** The secrets as keys that are bound to the algorithm. @throws OptionsError for one that is weak, or no secret. */
-export function hmacKeys(algorithm: HmacAlgorithm, secrets: readonly HmacSecret[]): KeySet {
-  assertOneOf('algorithm', algorithm, Object.keys(HMACS) as HmacAlgorithm[]);
+/**
+ * Creates a key set of the secrets, each bound to the algorithm.
+ * @throws OptionsError for a secret that is too short, or the bytes of a public key
+ */
+export function hmacKeySet(algorithm: HmacAlgorithm, secrets: readonly HmacSecret[]): KeySet {
+  assertOneOf('algorithm', algorithm, Object.keys(HMAC_ALGORITHMS) as HmacAlgorithm[]);
   if (!Array.isArray(secrets) || secrets.length === 0) {
     throw new OptionsError('secrets', withheld(secrets), 'a list of { secret, kid } that is not empty');
   }
-  const keys = secrets.map((one: HmacSecret, at) => readSecret(one, at, algorithm, secrets.length > 1));
+  const keys = secrets.map((one: HmacSecret, index) => createHmacKey(one, index, algorithm, secrets.length > 1));
   if (new Set(keys.map(({ kid }) => kid)).size < keys.length) {
-    throw new OptionsError('secrets', withheld(secrets), 'a list in which each kid is named once');
+    throw new OptionsError('secrets', withheld(secrets), 'a list in which each kid is unique');
   }
   return new KeySet(keys);
 }
 
-function readSecret(given: HmacSecret, at: number, algorithm: HmacAlgorithm, named: boolean): VerificationKey {
-  const path = `secrets[${at}]`;
-  assertObject(path, given);
-  assertKnownOptions(path, given, ['secret', 'kid']);
-  const { secret, kid } = given;
-  const { hash, bytes } = HMACS[algorithm];
+function createHmacKey(
+  option: HmacSecret,
+  index: number,
+  algorithm: HmacAlgorithm,
+  kidRequired: boolean,
+): VerificationKey {
+  const path = `secrets[${index}]`;
+  assertObject(path, option);
+  assertKnownOptions(path, option, ['secret', 'kid']);
+  const { secret, kid } = option;
+  const { hash, bytes } = HMAC_ALGORITHMS[algorithm];
   if (!(secret instanceof Uint8Array) || secret.byteLength < bytes) {
     throw new OptionsError(`${path}.secret`, withheld(secret), `bytes (a Uint8Array), at least ${bytes} of them`);
   }
-  if (isPublished(secret)) {
+  if (isPublicKeyMaterial(secret)) {
     throw new OptionsError(
       `${path}.secret`,
       withheld(secret),
-      'secret: these are the bytes of a public key, a PEM or a JSON text',
+      'a random secret: these are the bytes of a public key, a certificate or a JSON document',
     );
   }
-  if (kid === undefined ? named : !isKid(kid)) {
+  if (kid === undefined ? kidRequired : !isKid(kid)) {
     throw new OptionsError(
       `${path}.kid`,
       kid,
       'a text of at most 256 characters, given where there are several secrets',
     );
   }
-  const check = secretCheck(createSecretKey(secret), hash);
-  return { kid, checks: new Map([[algorithm, check]]), fingerprint: `${algorithm} ${at}` };
+  const check = hmacCheck(createSecretKey(secret), hash);
+  return { kid, checks: new Map([[algorithm, check]]), fingerprint: `${algorithm} ${index}` };
 }

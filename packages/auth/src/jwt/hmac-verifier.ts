@@ -1,9 +1,9 @@
 import { assertKnownOptions, assertObject, underPath } from '@macadam/core';
 import type { HmacAlgorithm } from './algorithms.ts';
-import { hmacKeys, type HmacSecret } from './hmac-secrets.ts';
+import { hmacKeySet, type HmacSecret } from './hmac-secrets.ts';
 import type { JwtVerifier } from './jwt-verifier.ts';
-import { StaticKeys } from './key-source.ts';
-import { observedVerifier } from './observed-verifier.ts';
+import { StaticKeySource } from './key-source.ts';
+import { instrumentedVerifier } from './instrumented-verifier.ts';
 import { ISSUER_OPTIONS, type JwtIssuerOptions, VERIFIER_OPTIONS, type VerifierOptions } from './options.ts';
 import { issuerRules, verifierSettings } from './settings.ts';
 import { assertSvidAlgorithms } from './spiffe.ts';
@@ -45,8 +45,8 @@ function makeHmacJwtVerifier(options: HmacJwtVerifierOptions): JwtVerifier {
   const issuerOptions = ISSUER_OPTIONS.filter((name) => !['algorithms', 'jwks', 'jwksUri'].includes(name));
   assertKnownOptions('', options, [...VERIFIER_OPTIONS, ...issuerOptions, 'algorithm', 'secrets']);
   const { algorithm, secrets } = options;
-  const keys = hmacKeys(algorithm, secrets);
+  const keys = hmacKeySet(algorithm, secrets);
   if (options.profile === 'spiffe-jwt-svid') assertSvidAlgorithms('algorithm', [algorithm]);
   const rules = { ...issuerRules('', options), algorithms: [algorithm] };
-  return observedVerifier(verifierSettings(options), [{ rules, keys: new StaticKeys(rules.issuer, keys) }]);
+  return instrumentedVerifier(verifierSettings(options), [{ rules, keys: new StaticKeySource(rules.issuer, keys) }]);
 }

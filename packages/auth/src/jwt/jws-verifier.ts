@@ -10,21 +10,21 @@ import {
 import { TokenError, type TokenReason } from '../errors.ts';
 import { observeVerifier } from '../instruments.ts';
 import type { HmacAlgorithm } from './algorithms.ts';
-import { decode, HeaderMemory, splitCompact } from './compact.ts';
-import { checkExtensions, namedIn } from './header-rules.ts';
-import { hmacKeys, type HmacSecret } from './hmac-secrets.ts';
+import { decodeBase64url, HeaderCache, parseCompactJws } from './compact.ts';
+import { rejectUnsupportedHeaders, readKeyReference } from './jose-header.ts';
+import { hmacKeySet, type HmacSecret } from './hmac-secrets.ts';
 import type { VerifyOptions } from './jwt-verifier.ts';
-import { type KeySource, type KeySourceStats, StaticKeys } from './key-source.ts';
-import { keySources } from './key-sources.ts';
+import { type KeySource, type KeySourceStats, StaticKeySource } from './key-source.ts';
+import { keySourceFactory } from './key-source-factory.ts';
 import { DEFAULT_TOKEN_LENGTH, type JwtIssuerOptions, type JwtVerifierOptions } from './options.ts';
-import { allowedAlgorithms, keysOf } from './settings.ts';
-import { verifyByName } from './signature.ts';
+import { allowedAlgorithms, localKeysOrUrl } from './settings.ts';
+import { verifySignature } from './signature.ts';
 
-/** What every verifier of signed content takes. */
+/** The options that both kinds of JWS verifiers have. */
 interface JwsOptions {
-  /** What its metrics are under. Default: `jws`. */
+  /** Name in metrics. Default: `jws`. */
   name?: string;
-  /** The longest text that is looked at, in characters. Default: 8_192; at most 1_048_576. */
+  /** Maximum length of a JWS, in characters, at most 1_048_576. Default: 8_192. */
   maxTokenLength?: number;
 }
 
@@ -108,11 +108,11 @@ export function createJwsVerifier(options: JwsVerifierOptions): JwsVerifier {
 function makeJwsVerifier(options: JwsVerifierOptions): JwsVerifier {
   assertKnownOptions('', options, OPTIONS);
   const algorithms = allowedAlgorithms('algorithms', options.algorithms);
-  const keys = keysOf('', options, algorithms);
+  const keys = localKeysOrUrl('', options, algorithms);
   const { clock = systemClock } = options;
   assertClock('clock', clock);
-  const source = keySources(options, clock)(undefined, keys, algorithms);
-  return new CompactVerifier(options, algorithms, source, keys instanceof URL ? keys.href : 'given');
+  const source = keySourceFactory(options, clock)(undefined, keys, algorithms);
+  return new CompactJwsVerifier(options, algorithms, source, keys instanceof URL ? keys.href : 'given');
 }
 
 /**
@@ -136,27 +136,27 @@ export function createHmacJwsVerifier(options: HmacJwsVerifierOptions): JwsVerif
 function makeHmacJwsVerifier(options: HmacJwsVerifierOptions): JwsVerifier {
   assertKnownOptions('', options, [...COMMON_OPTIONS, 'algorithm', 'secrets']);
   const { algorithm, secrets } = options;
-  const source = new StaticKeys(undefined, hmacKeys(algorithm, secrets));
-  return new CompactVerifier(options, [algorithm], source, 'given');
+  const source = new StaticKeySource(undefined, hmacKeySet(algorithm, secrets));
+  return new CompactJwsVerifier(options, [algorithm], source, 'given');
 }
 
-class CompactVerifier implements JwsVerifier {
+class CompactJwsVerifier implements JwsVerifier {
   readonly #algorithms: readonly string[];
   readonly #maxTokenLength: number;
   readonly #keys: KeySource;
-  readonly #keysFrom: string;
-  readonly #headers = new HeaderMemory();
+  readonly #keysName: string;
+  readonly #headers = new HeaderCache();
   #accepted = 0;
   readonly #refused: Partial<Record<TokenReason, number>> = {};
 
-  constructor(options: JwsOptions, algorithms: readonly string[], keys: KeySource, keysFrom: string) {
+  constructor(options: JwsOptions, algorithms: readonly string[], keys: KeySource, keysName: string) {
     const { name = 'jws', maxTokenLength = DEFAULT_TOKEN_LENGTH } = options;
     assertText('name', name);
     assertInteger('maxTokenLength', maxTokenLength, { min: 256, max: MAX_LENGTH });
     this.#algorithms = algorithms;
     this.#maxTokenLength = maxTokenLength;
     this.#keys = keys;
-    this.#keysFrom = keysFrom;
+    this.#keysName = keysName;
     observeVerifier(name, this);
   }
 
@@ -174,14 +174,14 @@ class CompactVerifier implements JwsVerifier {
   async #verify(jws: string, signal: AbortSignal | undefined): Promise<VerifiedJws> {
     if (typeof jws !== 'string') throw new TokenError('malformed');
     if (jws.length > this.#maxTokenLength) throw new TokenError('tooLarge');
-    const parts = splitCompact(jws, this.#headers);
+    const parts = parseCompactJws(jws, this.#headers);
     const { header, encodedPayload } = parts;
-    const payload = decode(encodedPayload, 'payload');
-    checkExtensions(header);
-    const named = namedIn(header, this.#algorithms, undefined);
-    await verifyByName(jws, named, this.#keys, undefined, signal);
-    this.#headers.keep(parts);
-    return { header, payload, algorithm: named.algorithm, kid: named.kid };
+    const payload = decodeBase64url(encodedPayload, 'payload');
+    rejectUnsupportedHeaders(header);
+    const reference = readKeyReference(header, this.#algorithms, undefined);
+    await verifySignature(jws, reference, this.#keys, undefined, signal);
+    this.#headers.add(parts);
+    return { header, payload, algorithm: reference.algorithm, kid: reference.kid };
   }
 
   ready({ signal }: VerifyOptions = {}): Promise<void> {
@@ -189,14 +189,14 @@ class CompactVerifier implements JwsVerifier {
   }
 
   describe(): string {
-    return `content signed with ${this.#algorithms.join(' or ')}, keys: ${this.#keysFrom}`;
+    return `content signed with ${this.#algorithms.join(' or ')}, keys: ${this.#keysName}`;
   }
 
   stats(): JwsVerifierStats {
     return {
       accepted: this.#accepted,
       refused: { ...this.#refused },
-      keys: { [this.#keysFrom]: this.#keys.stats() },
+      keys: { [this.#keysName]: this.#keys.stats() },
     };
   }
 

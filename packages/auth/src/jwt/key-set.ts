@@ -1,30 +1,33 @@
 import { createPublicKey, type JsonWebKeyInput } from 'node:crypto';
 import { ALGORITHMS, type JwtAlgorithm } from './algorithms.ts';
 import { own } from './strict-json.ts';
-import { isKid, type JsonWebKey, judgeKey } from './key-rules.ts';
+import { isKid, type JsonWebKey, validateJwk } from './jwk.ts';
 import { publicKeyCheck, type SignatureCheck } from './signature.ts';
 
-/** The most keys a set may have. Issuers publish a handful. */
+/** Maximum number of keys in a set. Issuers publish a handful. */
 export const MAX_KEYS = 100;
 
-/** One key of an issuer, bound to each algorithm it may serve. Its identity is what cached tokens hold on to. */
+/**
+ * A public key or secret, bound to each algorithm it can be used with. Compared by identity: a cached token is valid only
+ * as long as the lookup returns the same object.
+ */
 export interface VerificationKey {
   readonly kid: string | undefined;
-  /** By algorithm. */
+  /** Verifies a signature, by algorithm. */
   readonly checks: ReadonlyMap<string, SignatureCheck>;
-  /** The key in words that differ when the key does, or what it may be used for. */
+  /** Equal for two keys with the same material, `kid` and `alg`. */
   readonly fingerprint: string;
 }
 
-/** A set of keys that cannot be used as a whole. The message names the fault, and nothing of a key but its place. */
+/** A key set that is rejected as a whole. The message contains nothing of a key but its index. */
 export class KeySetError extends Error {}
 KeySetError.prototype.name = 'KeySetError';
 
-/** The keys of an issuer at one moment. Never changed: a new set takes its place. */
+/** The keys of an issuer. Immutable: a refresh creates a new set. */
 export class KeySet {
   readonly #byKid = new Map<string, VerificationKey>();
-  /** Where a token names no key: the only key for the algorithm, or `undefined` when there are several. */
-  readonly #only = new Map<string, VerificationKey | undefined>();
+  /** For tokens without `kid`: the only key for the algorithm, or `undefined` when there are several. */
+  readonly #soleKeys = new Map<string, VerificationKey | undefined>();
   readonly keys: readonly VerificationKey[];
 
   constructor(keys: readonly VerificationKey[]) {
@@ -32,78 +35,81 @@ export class KeySet {
     for (const key of keys) {
       if (key.kid !== undefined) this.#byKid.set(key.kid, key);
       for (const algorithm of key.checks.keys()) {
-        this.#only.set(algorithm, this.#only.has(algorithm) ? undefined : key);
+        this.#soleKeys.set(algorithm, this.#soleKeys.has(algorithm) ? undefined : key);
       }
     }
   }
 
-  /** The key for a token: the named one if it may serve the algorithm, or the only one that does. */
+  /** The key with this `kid`, or without one the only key for the algorithm. `undefined` if it is for another algorithm. */
   find(kid: string | undefined, algorithm: string): VerificationKey | undefined {
-    const key = kid === undefined ? this.#only.get(algorithm) : this.#byKid.get(kid);
+    const key = kid === undefined ? this.#soleKeys.get(algorithm) : this.#byKid.get(kid);
     return key?.checks.has(algorithm) === true ? key : undefined;
   }
 
-  /** Whether a key has this name, for whatever algorithm. */
+  /** Whether a key has this `kid`, for whatever algorithm. */
   has(kid: string): boolean {
     return this.#byKid.has(kid);
   }
 }
 
 /**
- * Reads a JSON Web Key Set. Keys that are not for verifying with `algorithms` are passed over; keys of `before` that are
- * still there keep their identity.
- * @throws KeySetError for a set that no sound issuer publishes: too many keys, a name given twice, a private, symmetric
- * or weak key, or one that cannot be read.
+ * Parses a JSON Web Key Set (RFC 7517 section 5) and imports its keys. Keys that do not verify signatures with one of
+ * `algorithms` are skipped. Keys that were in `previous` keep their identity, so tokens verified with them stay cached.
+ *
+ * @throws KeySetError for too many keys, a duplicate `kid`, or a key that is private, symmetric, weak or malformed
  */
-export function readKeySet(value: unknown, algorithms: readonly JwtAlgorithm[], before?: KeySet): KeySet {
+export function parseKeySet(value: unknown, algorithms: readonly JwtAlgorithm[], previous?: KeySet): KeySet {
   const keys = typeof value === 'object' && value !== null ? own(value as JsonWebKey, 'keys') : undefined;
   if (!Array.isArray(keys)) throw new KeySetError('it has no array of keys');
   if (keys.length > MAX_KEYS) throw new KeySetError(`it has more than ${MAX_KEYS} keys`);
-  const known = new Map((before?.keys ?? []).map((key) => [key.fingerprint, key]));
+  const previousKeys = new Map((previous?.keys ?? []).map((key) => [key.fingerprint, key]));
   const kids = new Set<string>();
-  const found = keys.flatMap((jwk: unknown, at) => {
-    if (typeof jwk !== 'object' || jwk === null) throw new KeySetError(`key ${at} is not an object`);
-    const key = readKey(jwk as JsonWebKey, at, algorithms);
+  const imported = keys.flatMap((jwk: unknown, index) => {
+    if (typeof jwk !== 'object' || jwk === null) throw new KeySetError(`key ${index} is not an object`);
+    const key = importJwk(jwk as JsonWebKey, index, algorithms);
     if (key === undefined) return [];
-    if (key.kid !== undefined && kids.has(key.kid)) throw new KeySetError(`key ${at} has the kid of another key`);
+    if (key.kid !== undefined && kids.has(key.kid)) throw new KeySetError(`key ${index} has the kid of another key`);
     if (key.kid !== undefined) kids.add(key.kid);
-    return [known.get(key.fingerprint) ?? key];
+    return [previousKeys.get(key.fingerprint) ?? key];
   });
-  return new KeySet(found);
+  return new KeySet(imported);
 }
 
-function readKey(jwk: JsonWebKey, at: number, algorithms: readonly JwtAlgorithm[]): VerificationKey | undefined {
-  const verdict = judgeKey(jwk);
-  if (verdict.kind === 'bad') throw new KeySetError(`key ${at}: ${verdict.why}`);
-  if (verdict.kind === 'unsuited') return undefined;
-  const served = algorithms.filter((algorithm) => serves(jwk, algorithm));
-  if (served.length === 0) return undefined;
+function importJwk(jwk: JsonWebKey, index: number, algorithms: readonly JwtAlgorithm[]): VerificationKey | undefined {
+  const verdict = validateJwk(jwk);
+  if (verdict.kind === 'invalid') throw new KeySetError(`key ${index}: ${verdict.reason}`);
+  if (verdict.kind === 'unsuitable') return undefined;
+  const usable = algorithms.filter((algorithm) => isKeyFor(jwk, algorithm));
+  if (usable.length === 0) return undefined;
   const { kid, kty, crv, x, y, n, e, alg } = jwk as Record<string, string>;
-  // Only what is public and known is handed on, so that nothing else in the key can steer the import.
-  const members = Object.fromEntries(Object.entries({ kty, crv, x, y, n, e }).filter(([, v]) => typeof v === 'string'));
-  let object;
+  // Only known public members are passed on, so that no other member can influence the import.
+  const publicMembers = Object.fromEntries(
+    Object.entries({ kty, crv, x, y, n, e }).filter(([, v]) => typeof v === 'string'),
+  );
+  let keyObject;
   try {
-    object = createPublicKey({ key: members, format: 'jwk' } as JsonWebKeyInput);
+    keyObject = createPublicKey({ key: publicMembers, format: 'jwk' } as JsonWebKeyInput);
   } catch {
-    throw new KeySetError(`key ${at} cannot be read`);
+    throw new KeySetError(`key ${index} cannot be read`);
   }
   return {
     kid: isKid(kid) ? kid : undefined,
     checks: new Map(
-      served.map((algorithm) => {
-        const { parameters, checkedWith } = ALGORITHMS[algorithm];
-        const bound = object.toCryptoKey(parameters as never, true, ['verify']);
-        return [algorithm, publicKeyCheck(bound, checkedWith)];
+      usable.map((algorithm) => {
+        const { importParameters, verifyParameters } = ALGORITHMS[algorithm];
+        const cryptoKey = keyObject.toCryptoKey(importParameters as never, true, ['verify']);
+        return [algorithm, publicKeyCheck(cryptoKey, verifyParameters)];
       }),
     ),
-    fingerprint: JSON.stringify([kid, alg, members]),
+    fingerprint: JSON.stringify([kid, alg, publicMembers]),
   };
 }
 
-/** A key that says its algorithm serves that one only (RFC 8725 section 3.1); Ed25519 has two names. */
-function serves(jwk: JsonWebKey, algorithm: JwtAlgorithm): boolean {
+/** A key with `alg` is used with that algorithm only (RFC 8725 section 3.1). `EdDSA` and `Ed25519` are the same one. */
+function isKeyFor(jwk: JsonWebKey, algorithm: JwtAlgorithm): boolean {
   const { kty, crv } = ALGORITHMS[algorithm];
   const alg = own(jwk, 'alg');
-  const named = alg === undefined || alg === algorithm || (crv === 'Ed25519' && (alg === 'EdDSA' || alg === 'Ed25519'));
-  return named && own(jwk, 'kty') === kty && (crv === undefined || own(jwk, 'crv') === crv);
+  const isAlgMatching =
+    alg === undefined || alg === algorithm || (crv === 'Ed25519' && (alg === 'EdDSA' || alg === 'Ed25519'));
+  return isAlgMatching && own(jwk, 'kty') === kty && (crv === undefined || own(jwk, 'crv') === crv);
 }

@@ -1,13 +1,14 @@
+// Where a verifier looks up keys: given at construction (here), or fetched from a URL (remote-key-source.ts).
 import { TokenError } from '../errors.ts';
 import type { KeySet, VerificationKey } from './key-set.ts';
 
-/** Where the keys of an issuer come from. */
+/** Looks up the keys of an issuer. */
 export interface KeySource {
-  /** The key, if it is at hand at this instant; `undefined` says nothing about later. Never waits. */
+  /** The key, if it is in the current key set. `undefined` does not mean that `find` will fail. Never waits. */
   peek(kid: string | undefined, algorithm: string): VerificationKey | undefined;
-  /** @throws TokenError `keyUnknown` or `keysUnavailable`. */
+  /** The key; waits for a fetch if needed. @throws TokenError `keyUnknown` or `keysUnavailable`. */
   find(kid: string | undefined, algorithm: string, signal: AbortSignal | undefined): Promise<VerificationKey>;
-  /** Resolves once keys are at hand. @throws TokenError `keysUnavailable`. */
+  /** Resolves once there is a key set. @throws TokenError `keysUnavailable`. */
   ready(signal: AbortSignal | undefined): Promise<void>;
   stats(): KeySourceStats;
   close(): void;
@@ -29,8 +30,8 @@ export interface KeySourceStats {
   readonly unknownKeys: number;
 }
 
-/** Keys that were given at construction. */
-export class StaticKeys implements KeySource {
+/** Keys that were given at construction: `jwks`, or shared secrets. */
+export class StaticKeySource implements KeySource {
   readonly #keys: KeySet;
   readonly #issuer: string | undefined;
   #unknownKeys = 0;

@@ -1,7 +1,7 @@
 import type { Clock, Random } from '@macadam/core';
 import type { JwtAlgorithm } from './algorithms.ts';
 import type { FetchLike } from '../fetch/bounded-fetch.ts';
-import type { JsonWebKeySet } from './key-rules.ts';
+import type { JsonWebKeySet } from './jwk.ts';
 import type { Principal } from './principal.ts';
 import type { JwtProfile } from './profiles.ts';
 

@@ -28,7 +28,7 @@ export interface Principal {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** What is known once everything was checked. */
+/** A token that passed all checks. */
 export interface VerifiedToken {
   readonly issuer: string;
   readonly audience: readonly string[];
@@ -39,16 +39,16 @@ export interface VerifiedToken {
   readonly payload: JsonObject;
 }
 
-/** @throws TokenError `claim` for a name that is no text. */
+/** @throws TokenError `claim` for `sub`, `client_id`, `azp` or `jti` that is not a string */
 export function principalOf(token: VerifiedToken): Principal {
   const { payload, issuer, audience, expiresAtMs, algorithm, kid, profile } = token;
   return Object.freeze({
-    subject: textIn(payload, 'sub', issuer),
+    subject: stringClaim(payload, 'sub', issuer),
     issuer,
     audience: Object.freeze(audience),
-    clientId: textIn(payload, 'client_id', issuer) ?? textIn(payload, 'azp', issuer),
-    scopes: Object.freeze(scopesIn(payload)),
-    tokenId: textIn(payload, 'jti', issuer),
+    clientId: stringClaim(payload, 'client_id', issuer) ?? stringClaim(payload, 'azp', issuer),
+    scopes: Object.freeze(scopesOf(payload)),
+    tokenId: stringClaim(payload, 'jti', issuer),
     expiresAtMs,
     algorithm,
     kid,
@@ -58,18 +58,18 @@ export function principalOf(token: VerifiedToken): Principal {
 }
 
 /**
- * A claim that is a text, if it is there.
- * @throws TokenError `claim` for one that is something else: taken for none, it would make two principals one.
+ * The value of a string claim; `undefined` when it is missing or null.
+ * @throws TokenError `claim` for any other type: treated as missing, two different principals would become equal.
  */
-export function textIn(payload: JsonObject, claim: string, issuer: string | undefined): string | undefined {
+export function stringClaim(payload: JsonObject, claim: string, issuer: string | undefined): string | undefined {
   const value = own(payload, claim);
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'string') throw new TokenError('claim', { claim, issuer });
   return value;
 }
 
-/** `scope` or `scp`, as a list. */
-export function scopesIn(payload: JsonObject): string[] {
+/** `scope` (RFC 9068) or `scp`, as a list. */
+export function scopesOf(payload: JsonObject): string[] {
   const value = own(payload, 'scope') ?? own(payload, 'scp');
   const parts = typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : [];
   return parts.filter((scope): scope is string => typeof scope === 'string' && scope !== '');

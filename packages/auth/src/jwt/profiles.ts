@@ -12,7 +12,7 @@ import { type JsonObject, own } from './strict-json.ts';
  */
 export type JwtProfile = 'rfc9068' | 'oidc-id' | 'spiffe-jwt-svid' | 'generic';
 
-/** What the rules of a profile need to know. */
+/** The configuration of the issuer that the checks of a profile use. */
 export interface ProfileContext {
   readonly issuer: string;
   readonly audiences: readonly string[];
@@ -22,69 +22,69 @@ export interface ProfileContext {
 
 interface ProfileRules {
   /** Values of `typ`, in lower case and without `application/` (RFC 7515 section 4.1.9); `undefined` is none at all. */
-  readonly types: readonly (string | undefined)[];
-  /** Claims that must be texts, besides those that every profile demands. */
-  readonly texts: readonly string[];
-  readonly issuedAt: boolean;
-  /** The claim that must be the issuer's name, or lie below it. */
-  readonly identifiesIssuer: 'iss' | 'sub';
+  readonly allowedTypes: readonly (string | undefined)[];
+  /** Claims that must be non-empty strings, besides those that every profile requires. */
+  readonly requiredStrings: readonly string[];
+  readonly requiresIat: boolean;
+  /** The claim that identifies the issuer: `iss` equals it, or `sub` is a SPIFFE ID in its trust domain. */
+  readonly issuerClaim: 'iss' | 'sub';
   check?(payload: JsonObject, context: ProfileContext): void;
 }
 
 export const PROFILES: Readonly<Record<JwtProfile, ProfileRules>> = {
   rfc9068: {
-    types: ['at+jwt'],
-    texts: ['sub', 'client_id', 'jti'],
-    issuedAt: true,
-    identifiesIssuer: 'iss',
+    allowedTypes: ['at+jwt'],
+    requiredStrings: ['sub', 'client_id', 'jti'],
+    requiresIat: true,
+    issuerClaim: 'iss',
   },
   'oidc-id': {
-    types: [undefined, 'jwt'],
-    texts: ['sub'],
-    issuedAt: true,
-    identifiesIssuer: 'iss',
+    allowedTypes: [undefined, 'jwt'],
+    requiredStrings: ['sub'],
+    requiresIat: true,
+    issuerClaim: 'iss',
     check: checkIdToken,
   },
   'spiffe-jwt-svid': {
-    types: [undefined, 'jwt', 'jose'],
-    texts: ['sub'],
-    issuedAt: false,
-    identifiesIssuer: 'sub',
+    allowedTypes: [undefined, 'jwt', 'jose'],
+    requiredStrings: ['sub'],
+    requiresIat: false,
+    issuerClaim: 'sub',
   },
   generic: {
-    types: [undefined, 'jwt'],
-    texts: [],
-    issuedAt: false,
-    identifiesIssuer: 'iss',
+    allowedTypes: [undefined, 'jwt'],
+    requiredStrings: [],
+    requiresIat: false,
+    issuerClaim: 'iss',
   },
 };
 
-/** @throws TokenError `type` when the token says it is of another kind. */
+/** @throws TokenError `type` when `typ` is that of another kind of token */
 export function checkType(header: JsonObject, profile: JwtProfile, { typ, issuer }: ProfileContext): void {
   const value = own(header, 'typ');
-  const { types } = PROFILES[profile];
-  const named = typeof value === 'string' ? value.toLowerCase().replace(/^application\//, '') : value;
-  const allowed = typ === undefined ? types.includes(named as string | undefined) : named === typ;
-  if (!allowed) throw new TokenError('type', { claim: 'typ', issuer });
+  const { allowedTypes } = PROFILES[profile];
+  const mediaType = typeof value === 'string' ? value.toLowerCase().replace(/^application\//, '') : value;
+  const isAllowed = typ === undefined ? allowedTypes.includes(mediaType as string | undefined) : mediaType === typ;
+  if (!isAllowed) throw new TokenError('type', { claim: 'typ', issuer });
 }
 
-/** @throws TokenError `claim` or `audience` when a claim that the profile demands is missing or wrong. */
+/** @throws TokenError `claim` or `audience` when a claim that the profile requires is missing or wrong */
 export function checkProfile(payload: JsonObject, profile: JwtProfile, context: ProfileContext): void {
   const rules = PROFILES[profile];
-  for (const claim of rules.texts) {
+  for (const claim of rules.requiredStrings) {
     const value = own(payload, claim);
     if (typeof value !== 'string' || value === '') throw new TokenError('claim', { claim, issuer: context.issuer });
   }
   rules.check?.(payload, context);
 }
 
-/** OpenID Connect Core section 3.1.3.7; a logout token, which looks alike, has `events` (Back-Channel Logout 2.4). */
+/** OpenID Connect Core section 3.1.3.7. A logout token looks like an ID token but has `events` (Back-Channel Logout section 2.4). */
 function checkIdToken(payload: JsonObject, { audiences, issuer }: ProfileContext): void {
   if (own(payload, 'events') !== undefined) throw new TokenError('type', { claim: 'events', issuer });
   const audience = own(payload, 'aud');
-  const party = own(payload, 'azp');
-  const several = Array.isArray(audience) && audience.length > 1;
-  if (party === undefined ? several : !audiences.includes(party as string)) {
+  const authorizedParty = own(payload, 'azp');
+  const hasSeveralAudiences = Array.isArray(audience) && audience.length > 1;
+  if (authorizedParty === undefined ? hasSeveralAudiences : !audiences.includes(authorizedParty as string)) {
     throw new TokenError('audience', { claim: 'azp', issuer });
   }
 }

@@ -14,8 +14,8 @@ import {
 } from '@macadam/core';
 import { endpointUrl } from '../fetch/endpoint-url.ts';
 import { ALGORITHMS, type JwtAlgorithm } from './algorithms.ts';
-import { readKeySet, KeySetError, type KeySet } from './key-set.ts';
-import type { JsonWebKeySet } from './key-rules.ts';
+import { parseKeySet, KeySetError, type KeySet } from './key-set.ts';
+import type { JsonWebKeySet } from './jwk.ts';
 import {
   DEFAULT_CACHE,
   DEFAULT_CLOCK_TOLERANCE_MS,
@@ -34,7 +34,7 @@ import { type JwtProfile, PROFILES } from './profiles.ts';
 import { assertSvidAlgorithms } from './spiffe.ts';
 import type { TokenCacheBounds } from './token-cache.ts';
 
-/** What every verifier works with; checked and complete. */
+/** The options of a verifier, validated and with defaults. */
 export interface VerifierSettings {
   readonly name: string | undefined;
   readonly clockToleranceMs: number;
@@ -44,7 +44,7 @@ export interface VerifierSettings {
   readonly clock: Clock;
 }
 
-/** The rules for the tokens of one issuer, without its keys. */
+/** The rules for the tokens of one issuer, validated, without its keys. */
 export interface IssuerRules {
   readonly issuer: string;
   readonly audiences: readonly string[];
@@ -78,10 +78,10 @@ function cacheBounds(options: VerifierOptions['cache']): TokenCacheBounds | unde
   assertInteger('cache.maxEntries', maxEntries, { min: 1 });
   assertInteger('cache.maxBytes', maxBytes, { min: 1 });
   assertDurationMs('cache.maxAgeMs', maxAgeMs);
-  return { maxEntries, maxBytes, maxAgeMs, whenFull: 'take-second' };
+  return { maxEntries, maxBytes, maxAgeMs, admitWhenFull: 'secondTime' };
 }
 
-/** The rules that do not depend on the kind of key. */
+/** Validates the options of an issuer that do not depend on the kind of key. */
 export function issuerRules(
   path: string,
   options: Omit<JwtIssuerOptions, 'algorithms'>,
@@ -92,11 +92,11 @@ export function issuerRules(
   if (!Array.isArray(audiences) || audiences.length === 0) {
     throw new OptionsError(`${path}audience`, audience, 'a text, or a list of texts that is not empty');
   }
-  for (const [at, one] of audiences.entries()) assertText(`${path}audience[${at}]`, one);
+  for (const [index, one] of audiences.entries()) assertText(`${path}audience[${index}]`, one);
   assertOneOf(`${path}profile`, profile, Object.keys(PROFILES) as JwtProfile[]);
   if (typ !== undefined) {
     assertText(`${path}typ`, typ);
-    if (profile !== 'generic') throw new OptionsError(`${path}typ`, typ, `left out: profile ${profile} decides it`);
+    if (profile !== 'generic') throw new OptionsError(`${path}typ`, typ, `left out: the profile ${profile} defines it`);
   }
   if (profile === 'spiffe-jwt-svid' && !/^spiffe:\/\/[a-z0-9._-]{1,255}$/.test(issuer)) {
     throw new OptionsError(`${path}issuer`, issuer, 'a trust domain, such as spiffe://example.org');
@@ -111,7 +111,7 @@ export function issuerRules(
   };
 }
 
-/** What an asymmetric issuer adds. */
+/** An issuer that signs with a private key. */
 export interface AsymmetricIssuer {
   readonly rules: IssuerRules;
   readonly algorithms: readonly JwtAlgorithm[];
@@ -123,7 +123,11 @@ export function asymmetricIssuer(path: string, options: JwtIssuerOptions): Asymm
   assertKnownOptions(path.slice(0, -1), options, ISSUER_OPTIONS);
   const algorithms = allowedAlgorithms(`${path}algorithms`, options.algorithms);
   if (options.profile === 'spiffe-jwt-svid') assertSvidAlgorithms(`${path}algorithms`, algorithms);
-  return { rules: { ...issuerRules(path, options), algorithms }, algorithms, keys: keysOf(path, options, algorithms) };
+  return {
+    rules: { ...issuerRules(path, options), algorithms },
+    algorithms,
+    keys: localKeysOrUrl(path, options, algorithms),
+  };
 }
 
 export function allowedAlgorithms(path: string, algorithms: readonly JwtAlgorithm[]): readonly JwtAlgorithm[] {
@@ -131,8 +135,8 @@ export function allowedAlgorithms(path: string, algorithms: readonly JwtAlgorith
   if (!Array.isArray(algorithms) || algorithms.length === 0) {
     throw new OptionsError(path, algorithms, `a list of ${known.join(', ')}`);
   }
-  for (const [at, one] of (algorithms as unknown[]).entries()) {
-    const where = `${path}[${at}]`;
+  for (const [index, one] of (algorithms as unknown[]).entries()) {
+    const where = `${path}[${index}]`;
     if (typeof one === 'string' && /^HS\d+$/.test(one)) {
       throw new OptionsError(
         where,
@@ -145,22 +149,22 @@ export function allowedAlgorithms(path: string, algorithms: readonly JwtAlgorith
   return Object.freeze([...new Set(algorithms)]) as readonly JwtAlgorithm[];
 }
 
-/** The keys that were given, or where they are. */
-export function keysOf(
+/** The key set of `jwks`, or the URL of `jwksUri`. */
+export function localKeysOrUrl(
   path: string,
   { jwksUri, jwks }: Pick<JwtIssuerOptions, 'jwks' | 'jwksUri'>,
   algorithms: readonly JwtAlgorithm[],
 ): KeySet | URL {
   if ((jwksUri === undefined) === (jwks === undefined)) {
-    throw new OptionsError(`${path}jwksUri`, jwksUri, 'given, or jwks is, and not both');
+    throw new OptionsError(`${path}jwksUri`, jwksUri, 'given, or jwks instead, but not both');
   }
-  return jwks === undefined ? endpointUrl(`${path}jwksUri`, jwksUri) : givenKeys(`${path}jwks`, jwks, algorithms);
+  return jwks === undefined ? endpointUrl(`${path}jwksUri`, jwksUri) : localKeys(`${path}jwks`, jwks, algorithms);
 }
 
-function givenKeys(path: string, jwks: JsonWebKeySet, algorithms: readonly JwtAlgorithm[]): KeySet {
+function localKeys(path: string, jwks: JsonWebKeySet, algorithms: readonly JwtAlgorithm[]): KeySet {
   let keys: KeySet;
   try {
-    keys = readKeySet(jwks, algorithms);
+    keys = parseKeySet(jwks, algorithms);
   } catch (error) {
     if (error instanceof KeySetError)
       throw new OptionsError(path, withheld(jwks), `a set of sound keys (${error.message})`);

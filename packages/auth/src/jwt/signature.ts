@@ -1,63 +1,64 @@
+// Verifies and signs compact JWS (RFC 7515). The only file that imports jose.
 import { createHmac, type KeyObject, subtle, timingSafeEqual, type webcrypto } from 'node:crypto';
 import { CompactSign } from 'jose';
 import { TokenError } from '../errors.ts';
-import type { CheckParameters } from './algorithms.ts';
-import type { NamedKey } from './header-rules.ts';
+import type { VerifyParameters } from './algorithms.ts';
+import type { KeyReference } from './jose-header.ts';
 import type { VerificationKey } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
 
-/** Whether a compact token that was read strictly is signed by one key, by one algorithm. */
+/** Verifies the signature of a compact JWS, which was parsed strictly before, with one key and one algorithm. */
 export type SignatureCheck = (token: string) => boolean | Promise<boolean>;
 
-/** On another thread: what is done with a public key takes long enough that others need not wait for it. */
-export function publicKeyCheck(key: webcrypto.CryptoKey, parameters: CheckParameters): SignatureCheck {
+/** Asynchronous, on the thread pool: public-key operations are slow enough to delay other requests. */
+export function publicKeyCheck(key: webcrypto.CryptoKey, parameters: VerifyParameters): SignatureCheck {
   return async (token) => {
     const end = token.lastIndexOf('.');
     const signature = Buffer.from(token.slice(end + 1), 'base64url');
     try {
       return await subtle.verify(parameters, key, signature, Buffer.from(token.slice(0, end), 'latin1'));
     } catch {
-      // Bytes that the algorithm knows no signature of.
+      // The bytes do not have the form of a signature of this algorithm.
       return false;
     }
   };
 }
 
-/** At once: to go to another thread and back takes far longer than an HMAC of a token. */
-export function secretCheck(key: KeyObject, hash: string): SignatureCheck {
+/** Synchronous: a round trip to the thread pool takes far longer than the HMAC of a token. */
+export function hmacCheck(key: KeyObject, hash: string): SignatureCheck {
   return (token) => {
     const end = token.lastIndexOf('.');
-    const made = createHmac(hash, key).update(token.slice(0, end)).digest('base64url');
-    // Texts stand for bytes here: what is not the one spelling of them was refused when the token was read.
-    const [ours, theirs] = [Buffer.from(made), Buffer.from(token.slice(end + 1))];
-    return ours.length === theirs.length && timingSafeEqual(ours, theirs);
+    const expected = createHmac(hash, key).update(token.slice(0, end)).digest('base64url');
+    // Compared as base64url text: the parser accepts only the canonical encoding, so equal bytes have equal text.
+    const [a, b] = [Buffer.from(expected), Buffer.from(token.slice(end + 1))];
+    return a.length === b.length && timingSafeEqual(a, b);
   };
 }
 
 /**
- * Verifies a compact token with the key that its header names, which is given back: at once where the key is at hand and
- * nothing is to be waited for.
+ * Verifies a compact JWS with the key that its header refers to, and returns the key. Synchronous when the key is in the
+ * current key set and its check is synchronous.
  * @throws TokenError `signature`, `keyUnknown` or `keysUnavailable`.
  */
-export function verifyByName(
+export function verifySignature(
   token: string,
-  named: NamedKey,
+  reference: KeyReference,
   keys: KeySource,
   issuer: string | undefined,
   signal: AbortSignal | undefined,
 ): VerificationKey | Promise<VerificationKey> {
-  const { algorithm, kid } = named;
+  const { algorithm, kid } = reference;
   const key = keys.peek(kid, algorithm);
-  if (key === undefined) return findAndVerify(token, named, keys, issuer, signal);
+  if (key === undefined) return findAndVerify(token, reference, keys, issuer, signal);
   const verified = key.checks.get(algorithm)?.(token);
-  if (verified instanceof Promise) return verifiedLater(verified, key, issuer);
+  if (verified instanceof Promise) return awaitVerification(verified, key, issuer);
   if (verified !== true) throw new TokenError('signature', { issuer });
   return key;
 }
 
 async function findAndVerify(
   token: string,
-  { algorithm, kid }: NamedKey,
+  { algorithm, kid }: KeyReference,
   keys: KeySource,
   issuer: string | undefined,
   signal: AbortSignal | undefined,
@@ -67,7 +68,7 @@ async function findAndVerify(
   return key;
 }
 
-async function verifiedLater(
+async function awaitVerification(
   verified: Promise<boolean>,
   key: VerificationKey,
   issuer: string | undefined,
@@ -76,7 +77,7 @@ async function verifiedLater(
   return key;
 }
 
-/** Signs a compact token with a key that is bound to the `alg` of the header. */
+/** Signs a compact JWS with a key that is bound to the `alg` of the header. */
 export function signCompact(
   header: { readonly alg: string } & Readonly<Record<string, unknown>>,
   payload: Readonly<Record<string, unknown>>,

@@ -1,18 +1,18 @@
-// What SPIFFE says of identities (SPIFFE-ID section 2) and of the tokens that carry them (JWT-SVID section 2.2).
+// The rules of SPIFFE for ids (SPIFFE-ID section 2) and for the algorithms of JWT-SVIDs (JWT-SVID section 2.2).
 import { OptionsError } from '@macadam/core';
 
-/** A trust domain, and segments that are neither empty nor dots: read in any other way, two texts would be one identity. */
-const ID = /^(spiffe:\/\/[a-z0-9._-]{1,255})(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)+$/;
-const LONGEST_ID = 2_048;
+/** A trust domain and path segments that are neither empty, `.` nor `..`: otherwise two different texts could be one id. */
+const SPIFFE_ID = /^(spiffe:\/\/[a-z0-9._-]{1,255})(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)+$/;
+const MAX_ID_LENGTH = 2_048;
 
-/** The trust domain that an identity belongs to, such as `spiffe://example.org`; `undefined` for what is no identity. */
+/** The trust domain of a SPIFFE ID, such as `spiffe://example.org`; `undefined` for anything that is not a SPIFFE ID. */
 export function trustDomainOf(id: unknown): string | undefined {
-  return typeof id === 'string' && id.length <= LONGEST_ID ? ID.exec(id)?.[1] : undefined;
+  return typeof id === 'string' && id.length <= MAX_ID_LENGTH ? SPIFFE_ID.exec(id)?.[1] : undefined;
 }
 
-/** @throws OptionsError for algorithms that the standard has every validator refuse. */
+/** @throws OptionsError for algorithms that a validator of JWT-SVIDs must reject */
 export function assertSvidAlgorithms(path: string, algorithms: readonly string[]): void {
   const other = algorithms.find((one) => !/^(RS|PS|ES)/.test(one));
   if (other !== undefined)
-    throw new OptionsError(path, other, 'one of RS, PS and ES, which are all that a JWT-SVID may have');
+    throw new OptionsError(path, other, 'an RS, PS or ES algorithm: a JWT-SVID may have no other');
 }

@@ -1,22 +1,25 @@
 /**
- * A verification that never ends and one that has, both kept: so that of everything a verification is made of one lives at
- * any time. Otherwise V8 forgets how such objects are laid out when it collects the heap while nothing is verified, and throws
- * away the machine code of the whole way; see the standing calls of `@macadam/resilience`.
+ * Keeps one finished and one pending verification alive for the life of the process, so that the verifier stays compiled
+ * while it is idle.
+ *
+ * When the heap is collected and no object of a class is alive, V8 discards the hidden class, and with it all optimized code
+ * that depends on it. The first requests after a quiet time would then run interpreted. `@macadam/resilience` keeps its
+ * policies compiled in the same way.
  */
 import { createHmac } from 'node:crypto';
 import { type Clock, runAtRoot } from '@macadam/core';
-import { StaticKeys } from './key-source.ts';
+import { StaticKeySource } from './key-source.ts';
 import { KeySet } from './key-set.ts';
 import { issuerRules, verifierSettings } from './settings.ts';
 import type { SignatureCheck } from './signature.ts';
 import { Verifier } from './verifier.ts';
 
-const kept: unknown[] = [];
+const retained: unknown[] = [];
 
-/** Never settles, and so holds on to whoever waits for it. */
+/** Never settles, and thereby keeps the callers that await it alive. */
 const never = new Promise<never>(() => {});
 
-/** Times that are laid out as those of real tokens and clocks are. */
+/** Times with the same representation in V8 as those of real tokens and clocks: an integer and a double. */
 const NOW = 1_700_000_000;
 const clock: Clock = {
   now: () => NOW * 1_000 + 0.5,
@@ -25,7 +28,7 @@ const clock: Clock = {
   sleep: () => never,
 };
 
-/** Begins the one, and makes the other. */
+/** Completes one verification and starts one that stays pending. */
 export function standingVerification(): void {
   const name = 'https://standing.invalid';
   const settings = verifierSettings({ clock, cache: { maxEntries: 1 } });
@@ -45,14 +48,14 @@ export function standingVerification(): void {
   const checks: SignatureCheck[] = [() => true, () => never];
   for (const check of checks) {
     const key = { kid: 'k1', checks: new Map([['HS256', check]]), fingerprint: '' };
-    const verifier = new Verifier(settings, [{ rules, keys: new StaticKeys(name, new KeySet([key])) }]);
-    // Not as part of whatever this package is first imported in.
-    kept.push(
+    const verifier = new Verifier(settings, [{ rules, keys: new StaticKeySource(name, new KeySet([key])) }]);
+    // At the root: otherwise the pending verification would keep the unit of work that first imported this package alive.
+    retained.push(
       verifier,
       runAtRoot(() => verifier.verify(token)),
     );
   }
   const mac = createHmac('sha256', name).update(name);
   mac.digest('base64url');
-  kept.push(mac);
+  retained.push(mac);
 }

@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { membersIn } from './strict-json.ts';
+import { countMembers } from './strict-json.ts';
 
-function namesIn(value: unknown): number {
+function memberCount(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   const own = Array.isArray(value) ? 0 : Object.keys(value).length;
-  return Object.values(value).reduce<number>((sum, item) => sum + namesIn(item), own);
+  return Object.values(value).reduce<number>((sum, item) => sum + memberCount(item), own);
 }
 
-describe('members of an object', () => {
-  it('are counted as they are written, whatever they hold', () => {
+describe('countMembers', () => {
+  it('counts the members of nested objects, whatever their names and strings contain', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }), (value) => {
-        expect(membersIn(JSON.stringify(value))).toBe(namesIn(value));
-        expect(membersIn(JSON.stringify(value, null, 2))).toBe(namesIn(value));
+        expect(countMembers(JSON.stringify(value))).toBe(memberCount(value));
+        expect(countMembers(JSON.stringify(value, null, 2))).toBe(memberCount(value));
       }),
       { numRuns: 300, seed: 2 },
     );

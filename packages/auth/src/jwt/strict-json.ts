@@ -1,46 +1,46 @@
-// JSON that every reader reads alike. A name given twice is one value to one reader and another to the next; half of a
-// surrogate pair is itself to one, a question mark to the next, and so two subjects are one there (RFC 8259 section 8.2);
-// and a `__proto__` waits for a careless merge further on.
+// Parses only JSON that every parser reads alike. Of duplicate names, some parsers take the first value and others the last.
+// A lone surrogate is kept by some and replaced by others, which makes two subjects equal there (RFC 8259 section 8.2). And
+// a member `__proto__` would pollute a prototype if the object is merged carelessly later.
 
-/** A JSON object that was read strictly: own properties only may be trusted. */
+/** A JSON object from the strict parser. Read its members with {@link own}. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Deep enough for any claim; a text made of brackets must not exhaust the stack. */
-const DEEPEST = 32;
-/** A surrogate that is not one of a pair. */
-const HALF_PAIR = /\p{Surrogate}/u;
+/** Deep enough for any claim. Bounds the recursion, so that a text of brackets cannot exhaust the stack. */
+const MAX_DEPTH = 32;
+/** With the flag `u`, a surrogate pair is one code point, so this matches only lone surrogates. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** The object that a text is, frozen to the bottom; `undefined` for what is none, or not one for every reader. */
-export function readStrictObject(json: string): JsonObject | undefined {
+/** Returns the deeply frozen object; `undefined` for text that is not a JSON object, or is ambiguous between parsers. */
+export function parseStrictObject(json: string): JsonObject | undefined {
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch {
-    // What is wrong is left out: a JSON error quotes the text.
+    // The error is dropped, since a JSON error quotes the text.
     return undefined;
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-  // Text is whole as it is decoded; only an escape can be half of a pair.
-  if (json.includes('\\u') && hasHalfPair(value as JsonObject, 0)) return undefined;
-  return membersIn(json) === freeze(value as JsonObject, 0) ? (value as JsonObject) : undefined;
+  // Decoded UTF-8 has no lone surrogates; only an escape can produce one.
+  if (json.includes('\\u') && hasLoneSurrogate(value as JsonObject, 0)) return undefined;
+  return countMembers(json) === freezeAndCount(value as JsonObject, 0) ? (value as JsonObject) : undefined;
 }
 
-/** The value of an own property: `constructor` and the like are not claims. */
+/** The value of an own property. Inherited ones, such as `constructor`, are not members. */
 export function own(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
 /**
- * How many members the objects of valid JSON text have in all, counting a name given twice as two. `JSON.parse` keeps the
- * last of them, other parsers the first; comparing the counts finds such texts whatever way the names are escaped, and
- * however deep: whose key a token is bound to is said in an object of its own.
+ * Counts the members of all objects in valid JSON text, duplicates included: the colons outside of strings. `JSON.parse`
+ * drops duplicates, so a different count means that there are some, at whatever depth and however their names are escaped.
+ * Nested ones matter: the key that a token is bound to is in the nested object `cnf`.
  */
-export function membersIn(json: string): number {
+export function countMembers(json: string): number {
   let members = 0;
-  for (let at = 0; at < json.length; at++) {
-    switch (json.charCodeAt(at)) {
+  for (let index = 0; index < json.length; index++) {
+    switch (json.charCodeAt(index)) {
       case 0x22: // "
-        for (at++; json.charCodeAt(at) !== 0x22; at++) if (json.charCodeAt(at) === 0x5c) at++;
+        for (index++; json.charCodeAt(index) !== 0x22; index++) if (json.charCodeAt(index) === 0x5c) index++;
         break;
       case 0x3a: // :
         members++;
@@ -49,26 +49,24 @@ export function membersIn(json: string): number {
   return members;
 }
 
-function hasHalfPair(value: JsonObject, depth: number): boolean {
-  if (depth > DEEPEST) return true;
+function hasLoneSurrogate(value: JsonObject, depth: number): boolean {
+  if (depth > MAX_DEPTH) return true;
   return Object.entries(value).some(([name, item]) => {
-    if (HALF_PAIR.test(name)) return true;
-    if (typeof item === 'string') return HALF_PAIR.test(item);
-    return typeof item === 'object' && item !== null && hasHalfPair(item as JsonObject, depth + 1);
+    if (LONE_SURROGATE.test(name)) return true;
+    if (typeof item === 'string') return LONE_SURROGATE.test(item);
+    return typeof item === 'object' && item !== null && hasLoneSurrogate(item as JsonObject, depth + 1);
   });
 }
 
-/**
- * Freezes all of it, and tells how many members its objects have. Not a number when it is too deep or has a `__proto__`.
- */
-function freeze(value: JsonObject, depth: number): number {
-  if (depth > DEEPEST) return Number.NaN;
+/** Freezes the value deeply and returns how many members its objects have; NaN when it is too deep or has a `__proto__`. */
+function freezeAndCount(value: JsonObject, depth: number): number {
+  if (depth > MAX_DEPTH) return Number.NaN;
   const names = Object.keys(value);
   let members = Array.isArray(value) ? 0 : names.length;
   for (const name of names) {
     if (name === '__proto__') return Number.NaN;
     const item = value[name];
-    if (typeof item === 'object' && item !== null) members += freeze(item as JsonObject, depth + 1);
+    if (typeof item === 'object' && item !== null) members += freezeAndCount(item as JsonObject, depth + 1);
   }
   Object.freeze(value);
   return members;

@@ -1,17 +1,16 @@
 import { hash } from 'node:crypto';
 import { Doorkeeper } from './doorkeeper.ts';
 
-/** The digest under which a token is kept, a character for each byte. */
-export function digestOf(token: string): string {
+/** The SHA-256 of a token, one character per byte: its key in the cache. */
+export function tokenDigest(token: string): string {
   return hash('sha256', token, 'binary');
 }
 
-/** What the cache needs to know of an entry. */
-interface Slot<V> {
+interface Entry<V> {
   readonly value: V;
   readonly bytes: number;
   readonly storedAt: number;
-  used: boolean;
+  isReferenced: boolean;
 }
 
 /** Bounds of a {@link TokenCache}. */
@@ -19,19 +18,20 @@ export interface TokenCacheBounds {
   readonly maxEntries: number;
   readonly maxBytes: number;
   readonly maxAgeMs: number;
-  /** What comes while it is full: taken in at once, or only when it comes for the second time. */
-  readonly whenFull: 'take' | 'take-second';
+  /** Whether a full cache admits a new token at once, or only when it comes for the second time. */
+  readonly admitWhenFull: 'always' | 'secondTime';
 }
 
 /**
- * Remembers what became of tokens, by the SHA-256 of their text: neither a heap dump nor a log of the keys gives a token
- * away. One cache belongs to one verifier, so no other configuration can answer from it. A full cache gives an entry
- * that was used since the last round a second chance, which costs a hit one write.
+ * Caches the result of verifying a token. The key is the SHA-256 of the token, so that neither a heap dump nor a log of the
+ * keys reveals it. A cache belongs to one verifier: another configuration never reads its results.
+ *
+ * Eviction is CLOCK (second chance): an entry that was hit since the hand last passed is spared once. A hit costs one write.
  */
 export class TokenCache<V> {
-  readonly #slots = new Map<string, Slot<V>>();
+  readonly #entries = new Map<string, Entry<V>>();
   readonly #bounds: TokenCacheBounds;
-  #hand = this.#slots.entries();
+  #clockHand = this.#entries.entries();
   #bytes = 0;
   #doorkeeper: Doorkeeper | undefined;
 
@@ -40,7 +40,7 @@ export class TokenCache<V> {
   }
 
   get size(): number {
-    return this.#slots.size;
+    return this.#entries.size;
   }
 
   get bytes(): number {
@@ -48,51 +48,51 @@ export class TokenCache<V> {
   }
 
   get(key: string, now: number): V | undefined {
-    const slot = this.#slots.get(key);
-    if (slot === undefined) return undefined;
-    if (now - slot.storedAt >= this.#bounds.maxAgeMs) {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    if (now - entry.storedAt >= this.#bounds.maxAgeMs) {
       this.delete(key);
       return undefined;
     }
-    slot.used = true;
-    return slot.value;
+    entry.isReferenced = true;
+    return entry.value;
   }
 
   set(key: string, value: V, bytes: number, now: number): void {
     this.delete(key);
     if (bytes > this.#bounds.maxBytes || !this.#admits(key, bytes)) return;
-    // Before it is in: where all others were used it would be the first to go.
+    // Before the new entry is added: if all others were referenced, the new one would be evicted first.
     while (this.#isFull(bytes)) this.#evictOne();
     this.#bytes += bytes;
-    this.#slots.set(key, { value, bytes, storedAt: now, used: false });
+    this.#entries.set(key, { value, bytes, storedAt: now, isReferenced: false });
   }
 
   delete(key: string): void {
-    const slot = this.#slots.get(key);
-    if (slot === undefined) return;
-    this.#slots.delete(key);
-    this.#bytes -= slot.bytes;
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    this.#bytes -= entry.bytes;
   }
 
-  /** A flood of tokens that come once pushes nothing out, and is not kept for the collector of garbage either. */
+  /** With 'secondTime', a flood of tokens that come only once evicts nothing, and creates no garbage. */
   #admits(key: string, bytes: number): boolean {
-    if (this.#bounds.whenFull === 'take' || !this.#isFull(bytes)) return true;
+    if (this.#bounds.admitWhenFull === 'always' || !this.#isFull(bytes)) return true;
     this.#doorkeeper ??= new Doorkeeper(this.#bounds.maxEntries);
-    return this.#doorkeeper.comesAgain(key);
+    return this.#doorkeeper.testAndSet(key);
   }
 
   #isFull(bytes: number): boolean {
-    return this.#slots.size >= this.#bounds.maxEntries || this.#bytes + bytes > this.#bounds.maxBytes;
+    return this.#entries.size >= this.#bounds.maxEntries || this.#bytes + bytes > this.#bounds.maxBytes;
   }
 
   #evictOne(): void {
-    // One hand goes round and round: a walk that began at the front each time would pass all that was evicted before.
+    // The iterator is kept between evictions: a new one would first skip the slots of all entries deleted before.
     for (;;) {
-      const { value, done } = this.#hand.next();
-      if (done === true) this.#hand = this.#slots.entries();
-      else if (!value[1].used) return this.delete(value[0]);
-      // At the end of the round everything is unused, so this ends.
-      else value[1].used = false;
+      const { value, done } = this.#clockHand.next();
+      if (done === true) this.#clockHand = this.#entries.entries();
+      else if (!value[1].isReferenced) return this.delete(value[0]);
+      // After one full round no entry is referenced, so the loop ends.
+      else value[1].isReferenced = false;
     }
   }
 }

@@ -1,40 +1,40 @@
 import { RecencyMap } from '@macadam/core';
 
-/** As many fetches as a key is given to turn up: with the usual cooldown, a minute. */
-const TRIES = 6;
+/** Fetches for one `kid` before the backoff starts. With the default cooldown they take a minute. */
+const FETCHES_BEFORE_BACKOFF = 6;
 /**
- * Then it is one that was withdrawn or made up, and is asked for ever less; but at first not much less, for it may be one
- * that is published late, by a cache on the way, or that somebody knew of before it was.
+ * By then the key was probably withdrawn or made up. The backoff starts small, since the key may also be published late: a
+ * cache between us and the issuer can delay it.
  */
-const FIRST_PAUSE_MS = 30_000;
-const LONGEST_PAUSE_MS = 300_000;
-/** Made-up names must not fill the memory; what is forgotten is tried anew, within the cooldown. */
+const FIRST_BACKOFF_MS = 30_000;
+const MAX_BACKOFF_MS = 300_000;
+/** Bounds the memory against made-up names. A name that was dropped starts anew; the cooldown still applies. */
 const MAX_KIDS = 1_000;
 
-/** Of one name: how often the issuer was asked for its sake, and from when on it may be asked again. */
-interface Asked {
-  readonly times: number;
-  readonly againAt: number;
+/** How often the key set was fetched because of one `kid`, and when it may be fetched again. */
+interface KidHistory {
+  readonly fetches: number;
+  readonly notBefore: number;
 }
 
 /**
- * Names of keys that the issuer was asked about and does not have. A client that goes on with a key that was withdrawn
- * would otherwise cause a fetch in each cooldown, in every process, for as long as it lives.
+ * Backs off fetches for each `kid` that the issuer does not have. Otherwise a client that keeps sending tokens of a withdrawn
+ * key would cause a fetch per cooldown in every process, for ever.
  */
 export class UnknownKids {
-  readonly #asked = new RecencyMap<string, Asked>();
+  readonly #histories = new RecencyMap<string, KidHistory>();
 
-  /** Whether the issuer may be asked for the sake of this one. A token that names no key counts as one name. */
-  mayAsk(kid: string | undefined, now: number): boolean {
-    return now >= (this.#asked.peek(kid ?? '')?.againAt ?? -Infinity);
+  /** Whether the key set may be fetched because of this `kid`. All tokens without a `kid` share one history. */
+  mayFetch(kid: string | undefined, now: number): boolean {
+    return now >= (this.#histories.peek(kid ?? '')?.notBefore ?? -Infinity);
   }
 
-  /** The issuer is asked for the sake of this one. Should it be there then, nobody will look here for it again. */
-  asked(kid: string | undefined, now: number): void {
-    const name = kid ?? '';
-    const times = (this.#asked.peek(name)?.times ?? 0) + 1;
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (times - TRIES));
-    this.#asked.set(name, { times, againAt: times < TRIES ? now : now + pauseMs });
-    if (this.#asked.size > MAX_KIDS) this.#asked.deleteOldest();
+  /** Records a fetch because of this `kid`. If the fetch finds the key, the entry is never read again and ages out. */
+  recordFetch(kid: string | undefined, now: number): void {
+    const key = kid ?? '';
+    const fetches = (this.#histories.peek(key)?.fetches ?? 0) + 1;
+    const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (fetches - FETCHES_BEFORE_BACKOFF));
+    this.#histories.set(key, { fetches, notBefore: fetches < FETCHES_BEFORE_BACKOFF ? now : now + backoffMs });
+    if (this.#histories.size > MAX_KIDS) this.#histories.deleteOldest();
   }
 }

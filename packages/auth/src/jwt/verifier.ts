@@ -1,56 +1,59 @@
+// Verifies a JWT in the order of cost: parse, select the issuer by its claim, check the header, verify the signature with a
+// key of that issuer, then check the claims. Accepted tokens are cached; what can change between two requests (times, the
+// key set, revocation, the binding to a key) is checked on every request.
 import { currentWork } from '@macadam/core';
 import { authAnnotation } from '../annotate-auth.ts';
 import { TokenError, type TokenReason } from '../errors.ts';
-import { answerOf } from '../fetch/within.ts';
+import { settleCallback } from '../with-timeout.ts';
 import { checkBinding } from './binding.ts';
-import { checkAudience, checkTimes, timesIn, type ValidityTimes } from './claims.ts';
-import { type CompactToken, HeaderMemory, parseCompact } from './compact.ts';
+import { checkAudience, checkTokenTimes, readTokenTimes, type TokenTimes } from './claims.ts';
+import { type CompactJwt, HeaderCache, parseCompactJwt } from './compact.ts';
 import { type JsonObject, own } from './strict-json.ts';
 import type { JwtVerifier, JwtVerifierStats, VerifyOptions, VerifyTokenOptions } from './jwt-verifier.ts';
-import { checkExtensions, type NamedKey, namedIn } from './header-rules.ts';
+import { rejectUnsupportedHeaders, type KeyReference, readKeyReference } from './jose-header.ts';
 import type { VerificationKey } from './key-set.ts';
 import type { KeySource } from './key-source.ts';
 import { type Principal, principalOf } from './principal.ts';
 import { checkProfile, checkType, PROFILES } from './profiles.ts';
 import type { IssuerRules, VerifierSettings } from './settings.ts';
-import { verifyByName } from './signature.ts';
+import { verifySignature } from './signature.ts';
 import { trustDomainOf } from './spiffe.ts';
-import { digestOf, TokenCache } from './token-cache.ts';
+import { tokenDigest, TokenCache } from './token-cache.ts';
 
-/** An issuer's rules and its keys. */
+/** The rules and keys of an issuer. */
 export interface Issuer {
   readonly rules: IssuerRules;
   readonly keys: KeySource;
 }
 
-/** What is remembered of a token that passed. */
-interface Accepted {
+/** The cached result for a token that was accepted. */
+interface AcceptedToken {
   readonly principal: Principal;
   readonly issuer: Issuer;
-  readonly times: ValidityTimes;
+  readonly times: TokenTimes;
   readonly kid: string | undefined;
   readonly key: VerificationKey;
-  /** Whether it is for the holder of a key alone. */
-  readonly bound: boolean;
-  /** Made when there is a unit of work to tell. */
+  /** Whether it has `cnf`: only the holder of a key may use it. */
+  readonly isBound: boolean;
+  /** For the canonical log line; created when the first unit of work needs it. */
   annotation: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** A token that claims to be of an issuer, and under which key. */
-interface ClaimedToken extends NamedKey {
-  readonly parsed: CompactToken;
+/** A token before its signature is verified: the issuer it claims and the key it refers to. */
+interface ParsedToken extends KeyReference {
+  readonly jwt: CompactJwt;
   readonly issuer: Issuer;
 }
 
-/** A character of a token takes about this much in the cache: its claims as objects, and the principal. */
+/** Approximate size of a cached token per character: its claims as objects, and the principal. */
 const BYTES_PER_CHARACTER = 4;
 
-/** Verifies by the rules of its issuers. The public way to one is `createJwtVerifier`. */
+/** Verifies the tokens of its issuers. Created by `createJwtVerifier` and `createHmacJwtVerifier`. */
 export class Verifier implements JwtVerifier {
   readonly #settings: VerifierSettings;
   readonly #issuers: ReadonlyMap<string, Issuer>;
-  readonly #cache: TokenCache<Accepted> | undefined;
-  readonly #headers = new HeaderMemory();
+  readonly #cache: TokenCache<AcceptedToken> | undefined;
+  readonly #headers = new HeaderCache();
   #accepted = 0;
   #hits = 0;
   #misses = 0;
@@ -64,15 +67,14 @@ export class Verifier implements JwtVerifier {
 
   verify(token: string, options: VerifyTokenOptions = {}): Promise<Principal> {
     try {
-      const digest = this.#digestOf(token);
-      const accepted = this.#remembered(digest) ?? this.#verify(token, digest, options.signal);
-      if (accepted instanceof Promise || this.#settings.isRevoked !== undefined)
-        return this.#confirm(accepted, options);
-      if (accepted.bound) checkBinding(accepted.principal.claims, options, accepted.principal.issuer);
-      // Nothing to wait for, and so nothing to keep for the time after.
-      return Promise.resolve(this.#recognised(accepted));
+      const cacheKey = this.#cacheKey(token);
+      const accepted = this.#fromCache(cacheKey) ?? this.#verify(token, cacheKey, options.signal);
+      if (accepted instanceof Promise || this.#settings.isRevoked !== undefined) return this.#finish(accepted, options);
+      if (accepted.isBound) checkBinding(accepted.principal.claims, options, accepted.principal.issuer);
+      // Fast path: everything was synchronous, so no async function with its own promise is needed.
+      return Promise.resolve(this.#countAccepted(accepted));
     } catch (error) {
-      return Promise.reject(this.#refusal(error));
+      return Promise.reject(this.#countRejected(error));
     }
   }
 
@@ -86,8 +88,8 @@ export class Verifier implements JwtVerifier {
       return `${profile} tokens of ${issuer} for ${audiences.join(' or ')}, signed with ${algorithms.join(' or ')}`;
     });
     const { cache, clockToleranceMs } = this.#settings;
-    const memory = cache === undefined ? 'remembers none' : `remembers ${cache.maxEntries} for ${cache.maxAgeMs} ms`;
-    return `accepts ${lines.join('; ')}; clocks may differ by ${clockToleranceMs} ms; ${memory}`;
+    const cacheText = cache === undefined ? 'caches none' : `caches ${cache.maxEntries} for ${cache.maxAgeMs} ms`;
+    return `accepts ${lines.join('; ')}; clocks may differ by ${clockToleranceMs} ms; ${cacheText}`;
   }
 
   stats(): JwtVerifierStats {
@@ -113,115 +115,124 @@ export class Verifier implements JwtVerifier {
     return this.close();
   }
 
-  /** What a token that may be in the cache is called there. */
-  #digestOf(token: string): string | undefined {
+  /** The cache key of a token; `undefined` when it is not cached. */
+  #cacheKey(token: string): string | undefined {
     const { cache, maxTokenLength } = this.#settings;
     if (cache === undefined || typeof token !== 'string' || token.length > maxTokenLength) return undefined;
-    return digestOf(token);
+    return tokenDigest(token);
   }
 
-  /** The cached answer, if verifying anew would surely give the same one at this instant. */
-  #remembered(digest: string | undefined): Accepted | undefined {
-    if (digest === undefined) return undefined;
+  /** The cached result, if verifying the token anew would give the same one now. */
+  #fromCache(cacheKey: string | undefined): AcceptedToken | undefined {
+    if (cacheKey === undefined) return undefined;
     const { clock, clockToleranceMs } = this.#settings;
-    const found = this.#cache?.get(digest, clock.monotonic());
-    // The very key that verified it must be the one that would verify it now.
+    const found = this.#cache?.get(cacheKey, clock.monotonic());
+    // The lookup must still return the same key: it was neither withdrawn nor replaced.
     if (found === undefined || found.issuer.keys.peek(found.kid, found.principal.algorithm) !== found.key) {
       this.#misses++;
       return undefined;
     }
     const { issuer, maxTokenAgeMs } = found.issuer.rules;
-    checkTimes(found.times, clock.now(), { clockToleranceMs, maxTokenAgeMs, issuer });
+    checkTokenTimes(found.times, clock.now(), { clockToleranceMs, maxTokenAgeMs, issuer });
     this.#hits++;
     return found;
   }
 
-  #verify(token: string, digest: string | undefined, signal: AbortSignal | undefined): Accepted | Promise<Accepted> {
-    const claimed = this.#read(token);
-    const { keys, rules } = claimed.issuer;
-    const key = verifyByName(token, claimed, keys, rules.issuer, signal);
+  #verify(
+    token: string,
+    cacheKey: string | undefined,
+    signal: AbortSignal | undefined,
+  ): AcceptedToken | Promise<AcceptedToken> {
+    const parsed = this.#parse(token);
+    const { keys, rules } = parsed.issuer;
+    const key = verifySignature(token, parsed, keys, rules.issuer, signal);
     return key instanceof Promise
-      ? key.then((found) => this.#accept(claimed, found, digest, token.length))
-      : this.#accept(claimed, key, digest, token.length);
+      ? key.then((found) => this.#validateClaims(parsed, found, cacheKey, token.length))
+      : this.#validateClaims(parsed, key, cacheKey, token.length);
   }
 
-  async #confirm(pending: Accepted | Promise<Accepted>, options: VerifyTokenOptions): Promise<Principal> {
+  async #finish(pending: AcceptedToken | Promise<AcceptedToken>, options: VerifyTokenOptions): Promise<Principal> {
     try {
       const accepted = await pending;
-      if (accepted.bound) checkBinding(accepted.principal.claims, options, accepted.principal.issuer);
+      if (accepted.isBound) checkBinding(accepted.principal.claims, options, accepted.principal.issuer);
       if (this.#settings.isRevoked !== undefined) await this.#checkRevoked(accepted.principal);
-      return this.#recognised(accepted);
+      return this.#countAccepted(accepted);
     } catch (error) {
-      throw this.#refusal(error);
+      throw this.#countRejected(error);
     }
   }
 
-  #recognised(accepted: Accepted): Principal {
+  #countAccepted(accepted: AcceptedToken): Principal {
     const { principal } = accepted;
     this.#accepted++;
     currentWork()?.annotate((accepted.annotation ??= annotationOf(principal)));
     return principal;
   }
 
-  /** Counts what was refused. */
-  #refusal(error: unknown): Error {
+  /** Counts a rejected token by its reason, and returns the error. */
+  #countRejected(error: unknown): Error {
     if (error instanceof TokenError) this.#refused[error.reason] = (this.#refused[error.reason] ?? 0) + 1;
     return error as Error;
   }
 
-  /** Everything that can be refused before a signature is looked at. */
-  #read(token: string): ClaimedToken {
+  /** All checks that need no signature. */
+  #parse(token: string): ParsedToken {
     if (typeof token !== 'string') throw new TokenError('malformed');
     if (token.length > this.#settings.maxTokenLength) throw new TokenError('tooLarge');
-    const parsed = parseCompact(token, this.#headers);
-    const { header, payload } = parsed;
-    checkExtensions(header);
-    const issuer = this.#issuerOf(payload);
+    const jwt = parseCompactJwt(token, this.#headers);
+    const { header, payload } = jwt;
+    rejectUnsupportedHeaders(header);
+    const issuer = this.#selectIssuer(payload);
     const { rules } = issuer;
-    const { algorithm, kid } = namedIn(header, rules.algorithms, rules.issuer);
+    const { algorithm, kid } = readKeyReference(header, rules.algorithms, rules.issuer);
     checkType(header, rules.profile, rules);
-    return { parsed, issuer, algorithm, kid };
+    return { jwt, issuer, algorithm, kid };
   }
 
-  /** The token is the issuer's: what is left is whether it is good now, and here. */
-  #accept(claimed: ClaimedToken, key: VerificationKey, digest: string | undefined, length: number): Accepted {
-    const { parsed, issuer, algorithm, kid } = claimed;
+  /** The signature is valid: checks times, audience and the claims of the profile, and caches the result. */
+  #validateClaims(
+    { jwt, issuer, algorithm, kid }: ParsedToken,
+    key: VerificationKey,
+    cacheKey: string | undefined,
+    length: number,
+  ): AcceptedToken {
     const { clock, clockToleranceMs } = this.#settings;
     const { issuer: name, profile, maxTokenAgeMs, audiences } = issuer.rules;
-    const { payload } = parsed;
-    this.#headers.keep(parsed);
-    const times = timesIn(payload, PROFILES[profile].issuedAt || maxTokenAgeMs !== undefined, name);
-    checkTimes(times, clock.now(), { clockToleranceMs, maxTokenAgeMs, issuer: name });
+    const { payload } = jwt;
+    this.#headers.add(jwt);
+    const times = readTokenTimes(payload, PROFILES[profile].requiresIat || maxTokenAgeMs !== undefined, name);
+    checkTokenTimes(times, clock.now(), { clockToleranceMs, maxTokenAgeMs, issuer: name });
     const audience = checkAudience(payload, audiences, name);
     checkProfile(payload, profile, issuer.rules);
     const { expiresAtMs } = times;
     const principal = principalOf({ issuer: name, audience, expiresAtMs, algorithm, kid, profile, payload });
-    // By own(): asked in here, the machine code would rest on the layout of these claims, and be thrown away with it.
-    const bound = own(payload, 'cnf') !== undefined;
-    const accepted: Accepted = { principal, issuer, times, kid, key, bound, annotation: undefined };
-    if (digest !== undefined) this.#cache?.set(digest, accepted, length * BYTES_PER_CHARACTER, clock.monotonic());
+    // Through own(): with a direct access, the optimized code would depend on the hidden class of these claims and be
+    // discarded when that is collected.
+    const isBound = own(payload, 'cnf') !== undefined;
+    const accepted: AcceptedToken = { principal, issuer, times, kid, key, isBound, annotation: undefined };
+    if (cacheKey !== undefined) this.#cache?.set(cacheKey, accepted, length * BYTES_PER_CHARACTER, clock.monotonic());
     return accepted;
   }
 
-  /** By what the token claims; nothing is believed before that issuer's key has verified it. */
-  #issuerOf(payload: JsonObject): Issuer {
-    const claimed = own(payload, 'iss');
-    const byName = typeof claimed === 'string' ? this.#issuers.get(claimed) : undefined;
-    if (byName !== undefined && PROFILES[byName.rules.profile].identifiesIssuer === 'iss') return byName;
-    const domain = trustDomainOf(own(payload, 'sub'));
-    const byDomain = domain === undefined ? undefined : this.#issuers.get(domain);
-    if (byDomain !== undefined && PROFILES[byDomain.rules.profile].identifiesIssuer === 'sub') return byDomain;
+  /** Selects the issuer by an unverified claim. Its keys then have to verify the token, so a false claim is rejected. */
+  #selectIssuer(payload: JsonObject): Issuer {
+    const iss = own(payload, 'iss');
+    const byIss = typeof iss === 'string' ? this.#issuers.get(iss) : undefined;
+    if (byIss !== undefined && PROFILES[byIss.rules.profile].issuerClaim === 'iss') return byIss;
+    const trustDomain = trustDomainOf(own(payload, 'sub'));
+    const byDomain = trustDomain === undefined ? undefined : this.#issuers.get(trustDomain);
+    if (byDomain !== undefined && PROFILES[byDomain.rules.profile].issuerClaim === 'sub') return byDomain;
     throw new TokenError('issuer', { claim: 'iss' });
   }
 
   async #checkRevoked(principal: Principal): Promise<void> {
     let revoked: boolean;
     try {
-      revoked = await answerOf(this.#settings.isRevoked!(principal), this.#settings.clock);
+      revoked = await settleCallback(this.#settings.isRevoked!(principal), this.#settings.clock);
     } catch (cause) {
       throw new TokenError('revocationUnknown', { issuer: principal.issuer, cause });
     }
-    // Anything but a plain no is a yes: a hook that forgets to answer must not let tokens pass.
+    // Anything but `false` rejects the token: a callback that forgets to return must not accept it.
     if (revoked !== false) throw new TokenError('revoked', { issuer: principal.issuer });
   }
 }

@@ -7,7 +7,7 @@ import {
   systemClock,
   underPath,
 } from '@macadam/core';
-import { type Decision, type Permissions, permissionsOf } from './decision.ts';
+import { type Decision, type Permissions, createPermissions } from './decision.ts';
 import { cacheKey, DecisionCache, type DecisionCacheOptions } from './decision-cache.ts';
 
 /** Options of {@link cachedPermissions}. */
@@ -67,21 +67,21 @@ function makeCachedPermissions<P, R, A extends string = string>(
 ): CachedPermissions<P, R, A> {
   assertFunction('permissions', permissions);
   assertKnownOptions('', options, ['keyOf', 'ttlMs', 'maxEntries', 'clock']);
-  const { keyOf, clock = systemClock, ...bounds } = options;
+  const { keyOf, clock = systemClock, ...limits } = options;
   assertFunction('keyOf', keyOf);
   assertClock('clock', clock);
-  const cache = new DecisionCache('', bounds, clock);
-  const can = (principal: P, action: A, resource?: R): Decision => {
+  const cache = new DecisionCache('', limits, clock);
+  const decide = (principal: P, action: A, resource?: R): Decision => {
     const parts = keyOf(principal, resource);
     if (parts === undefined) return permissions(principal, action, resource);
     const key = cacheKey(permissions.version, action, parts);
-    const known = cache.get(key);
-    if (known !== undefined) return known;
+    const cachedDecision = cache.get(key);
+    if (cachedDecision !== undefined) return cachedDecision;
     const decision = permissions(principal, action, resource);
     cache.set(key, decision);
     return decision;
   };
-  const cached = permissionsOf(permissions.version, can, permissions.explain);
+  const cached = createPermissions(permissions.version, decide, permissions.explain);
   return Object.assign(cached, {
     stats: () => ({ hits: cache.hits, misses: cache.misses, entries: cache.size }),
   });

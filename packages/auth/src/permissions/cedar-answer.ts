@@ -1,56 +1,60 @@
-// What Cedar says, read as strictly as what comes over a network: the engine is handed in, and may be of another version.
-import { disown } from './decision.ts';
+// Parses the answers of the Cedar engine. The engine is passed in by the user and may have another version, so its answers
+// are validated like responses from a network.
+import { ignoreRejection } from './decision.ts';
 
-/** What Cedar decided, and what that rests on. */
-export interface CedarVerdict {
+/** A decision of Cedar, with the policies that determined it. */
+export interface CedarDecision {
   readonly allowed: boolean;
-  /** The policies that it rests on. */
-  readonly rules: readonly string[];
+  /** Ids of the policies that determined the decision. */
+  readonly policies: readonly string[];
   readonly failed: readonly FailedPolicy[];
 }
 
-/** A policy that could not be evaluated. */
+/** A policy that Cedar could not evaluate, and therefore ignored. */
 export interface FailedPolicy {
-  readonly rule: string;
+  readonly policy: string;
   readonly cause: CedarError;
 }
 
-/** Cedar did not decide, or could not evaluate a policy. Says why in Cedar's words. */
+/** Cedar did not decide, or could not evaluate a policy. The message contains that of Cedar. */
 export class CedarError extends Error {}
 CedarError.prototype.name = 'CedarError';
 
-const OTHER = 'it answered with something else than Cedar 4 does';
+const UNEXPECTED_FORM = 'its answer does not have the form of Cedar 4';
 
-/** @throws CedarError for an answer that decides nothing. */
-export function verdictIn(answer: unknown): CedarVerdict {
-  disown(answer);
+/** @throws CedarError for an answer that is a failure or not well-formed */
+export function parseCedarAnswer(answer: unknown): CedarDecision {
+  ignoreRejection(answer);
   const { type, response, errors } = fieldsOf(answer);
-  if (type !== 'success') throw new CedarError(`Cedar does not decide: ${messageIn(errors) ?? OTHER}`);
+  if (type !== 'success') throw new CedarError(`Cedar did not decide: ${firstMessageOf(errors) ?? UNEXPECTED_FORM}`);
   const { decision, diagnostics } = fieldsOf(response);
   const { reason, errors: failed } = fieldsOf(diagnostics);
-  const readable =
+  const isWellFormed =
     (decision === 'allow' || decision === 'deny') &&
     Array.isArray(reason) &&
     reason.every(isText) &&
     Array.isArray(failed);
-  if (!readable) throw new CedarError(`Cedar does not decide: ${OTHER}`);
-  return { allowed: decision === 'allow', rules: reason, failed: failed.map(failureIn) };
+  if (!isWellFormed) throw new CedarError(`Cedar did not decide: ${UNEXPECTED_FORM}`);
+  return { allowed: decision === 'allow', policies: reason, failed: failed.map(failedPolicyOf) };
 }
 
-/** Why Cedar could not read what it was given; `undefined` when it could. */
-export function faultIn(parsed: unknown): string | undefined {
-  disown(parsed);
+/** Why Cedar could not parse policies or a schema; `undefined` when it could. */
+export function parseFailureOf(parsed: unknown): string | undefined {
+  ignoreRejection(parsed);
   const { type, errors } = fieldsOf(parsed);
-  return type === 'success' ? undefined : (messageIn(errors) ?? OTHER);
+  return type === 'success' ? undefined : (firstMessageOf(errors) ?? UNEXPECTED_FORM);
 }
 
-function failureIn(given: unknown): FailedPolicy {
+function failedPolicyOf(given: unknown): FailedPolicy {
   const { policyId, error } = fieldsOf(given);
-  const rule = isText(policyId) ? policyId : 'a policy without a name';
-  return { rule, cause: new CedarError(`Cedar could not evaluate "${rule}": ${messageIn([error]) ?? OTHER}`) };
+  const policy = isText(policyId) ? policyId : 'a policy without an id';
+  return {
+    policy,
+    cause: new CedarError(`Cedar could not evaluate "${policy}": ${firstMessageOf([error]) ?? UNEXPECTED_FORM}`),
+  };
 }
 
-function messageIn(errors: unknown): string | undefined {
+function firstMessageOf(errors: unknown): string | undefined {
   const { message } = fieldsOf(Array.isArray(errors) ? errors[0] : undefined);
   return isText(message) ? message : undefined;
 }

@@ -1,5 +1,5 @@
-// Policies in Cedar, evaluated by its own engine in this process. Policies are parsed once: parsing them for each question
-// costs more than a hundred times what the answer does.
+// Permissions that are decided by Cedar policies, evaluated in this process by Cedar's own engine. Policies are parsed once:
+// parsing them for each request takes more than a hundred times as long as deciding it.
 import { hash } from 'node:crypto';
 import {
   assertFunction,
@@ -11,14 +11,14 @@ import {
   withheld,
   underPath,
 } from '@macadam/core';
-import { type CedarVerdict, faultIn, verdictIn } from './cedar-answer.ts';
+import { type CedarDecision, parseFailureOf, parseCedarAnswer } from './cedar-answer.ts';
 import {
   type Decision,
   decisionOf,
-  disown,
-  dueTo,
+  ignoreRejection,
+  withCause,
   type Permissions,
-  permissionsOf,
+  createPermissions,
   type RuleExplanation,
 } from './decision.ts';
 
@@ -157,79 +157,85 @@ function makeCedarPermissions<P, R, A extends string = string>(
   const digest = hash('sha256', JSON.stringify([policies, schema]), 'hex').slice(0, 16);
   const version = options.version ?? digest;
   assertText('version', version);
-  // The engine keeps what it parsed under a name, for good; the same policies have the same name.
+  // The engine stores parsed policies under a name until the process ends. Equal policies get the same name and share them.
   const name = `macadam-${digest}`;
-  assertRead('policies', policies, cedar.preparsePolicySet(name, { staticPolicies: policies as never }));
-  if (schema !== undefined) assertRead('schema', schema, cedar.preparseSchema(name, schema as never));
+  assertParsed('policies', policies, cedar.preparsePolicySet(name, { staticPolicies: policies as never }));
+  if (schema !== undefined) assertParsed('schema', schema, cedar.preparseSchema(name, schema as never));
 
-  const questionOf = (principal: P, action: A, resource: R | undefined): object => ({
-    principal: named('principalOf()', principalOf(principal)),
-    action: named('actionOf()', actionOf(action)),
-    resource: named('resourceOf()', resourceOf(resource)),
-    context: given('contextOf()', contextOf(principal, action, resource)),
-    entities: given('entitiesOf()', entitiesOf(principal, resource)),
+  const cedarRequestOf = (principal: P, action: A, resource: R | undefined): object => ({
+    principal: entityId('principalOf()', principalOf(principal)),
+    action: entityId('actionOf()', actionOf(action)),
+    resource: entityId('resourceOf()', resourceOf(resource)),
+    context: synchronous('contextOf()', contextOf(principal, action, resource)),
+    entities: synchronous('entitiesOf()', entitiesOf(principal, resource)),
     preparsedPolicySetId: name,
     ...(schema !== undefined && { preparsedSchemaName: name, validateRequest: true }),
   });
-  const ask = (question: object): CedarVerdict => verdictIn(cedar.statefulIsAuthorized(question as never));
+  const evaluate = (request: object): CedarDecision => parseCedarAnswer(cedar.statefulIsAuthorized(request as never));
   const unavailable = (cause: unknown, allowed: boolean): Decision =>
-    dueTo(cause, decisionOf(version, allowed, 'unavailable'));
+    withCause(cause, decisionOf(version, allowed, 'unavailable'));
   const can = (principal: P, action: A, resource?: R): Decision => {
-    let question: object;
+    let request: object;
     try {
-      question = questionOf(principal, action, resource);
+      request = cedarRequestOf(principal, action, resource);
     } catch (cause) {
-      // Nobody failed to answer: there was no question, and who makes it fail must not get in by that.
+      // Denied even with `onFailure: 'open'`: a caller who can make the request invalid must not be allowed by that.
       return unavailable(cause, false);
     }
-    let verdict: CedarVerdict;
+    let cedarDecision: CedarDecision;
     try {
-      verdict = ask(question);
+      cedarDecision = evaluate(request);
     } catch (cause) {
       return unavailable(cause, onFailure === 'open');
     }
-    const { allowed, rules, failed } = verdict;
-    // A denial stands whatever else failed; an allow might be one only because a forbid did.
+    const { allowed, policies, failed } = cedarDecision;
+    // Cedar ignores a policy that fails. A denial stands regardless; an allow may be wrong, since a forbid may have failed.
     if (allowed && failed[0] !== undefined) {
-      const { rule, cause } = failed[0];
-      return dueTo(cause, decisionOf(version, onFailure === 'open', 'ruleFailed', rule));
+      const { policy, cause } = failed[0];
+      return withCause(cause, decisionOf(version, onFailure === 'open', 'ruleFailed', policy));
     }
-    if (allowed) return decisionOf(version, true, 'allowed', rules[0]);
-    return decisionOf(version, false, rules[0] === undefined ? 'noRule' : 'denied', rules[0]);
+    if (allowed) return decisionOf(version, true, 'allowed', policies[0]);
+    return decisionOf(version, false, policies[0] === undefined ? 'noRule' : 'denied', policies[0]);
   };
   const explain = (principal: P, action: A, resource?: R): readonly RuleExplanation[] => {
-    let verdict: CedarVerdict;
+    let cedarDecision: CedarDecision;
     try {
-      verdict = ask(questionOf(principal, action, resource));
+      cedarDecision = evaluate(cedarRequestOf(principal, action, resource));
     } catch {
-      // No policy has said anything; the decision tells why.
+      // No policy was evaluated; the `cause` of the decision says why.
       return [];
     }
-    const { allowed, rules, failed } = verdict;
+    const { allowed, policies, failed } = cedarDecision;
     return [
-      ...rules.map((rule): RuleExplanation => ({ rule, effect: allowed ? 'allow' : 'deny', outcome: 'applies' })),
-      // Cedar does not tell the effect of a policy that failed; it is to be feared that it was a forbid.
-      ...failed.map(({ rule, cause }): RuleExplanation => ({ rule, effect: 'deny', outcome: 'failed', cause })),
+      ...policies.map((rule): RuleExplanation => ({ rule, effect: allowed ? 'allow' : 'deny', outcome: 'applies' })),
+      // Cedar does not report the effect of a failed policy; deny is assumed, as in the decision.
+      ...failed.map(({ policy, cause }): RuleExplanation => ({
+        rule: policy,
+        effect: 'deny',
+        outcome: 'failed',
+        cause,
+      })),
     ];
   };
-  return permissionsOf(version, can, explain);
+  return createPermissions(version, can, explain);
 }
 
-/** Cedar would take a promise for an object without fields. */
-function given<T>(path: string, value: T): T {
+/** Rejects promises, which Cedar would treat as objects without fields. */
+function synchronous<T>(path: string, value: T): T {
   if (!(value instanceof Promise)) return value;
-  disown(value);
-  throw new OptionsError(path, 'a promise', 'given synchronously');
+  ignoreRejection(value);
+  throw new OptionsError(path, 'a promise', 'returned synchronously');
 }
 
-/** Nobody is not somebody whom the engine could not judge. */
-function named(path: string, id: CedarEntityId): CedarEntityId {
-  disown(id);
+/** Validates the id of an entity, so that an invalid one fails the request and not the engine. */
+function entityId(path: string, id: CedarEntityId): CedarEntityId {
+  ignoreRejection(id);
   if (typeof id?.type === 'string' && typeof id.id === 'string') return id;
-  throw new OptionsError(path, id, 'a name, { type, id }');
+  throw new OptionsError(path, id, 'an entity id, { type, id }');
 }
 
-function assertRead(path: string, given: unknown, parsed: unknown): void {
-  const fault = faultIn(parsed);
-  if (fault !== undefined) throw new OptionsError(path, withheld(given), `readable for Cedar, which says: ${fault}`);
+function assertParsed(path: string, source: unknown, parsed: unknown): void {
+  const failure = parseFailureOf(parsed);
+  if (failure !== undefined)
+    throw new OptionsError(path, withheld(source), `valid for Cedar, which reports: ${failure}`);
 }

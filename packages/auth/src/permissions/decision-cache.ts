@@ -20,18 +20,18 @@ export interface DecisionCacheOptions {
   maxEntries?: number;
 }
 
-interface Slot {
+interface Entry {
   readonly decision: Decision;
-  readonly endsAt: number;
+  readonly expiresAt: number;
 }
 
 /**
- * Remembers decisions, each under the version of the rules that made it. What could not be decided is not remembered. A
- * full cache forgets what came first.
+ * Caches decisions. The key contains the version of the rules. Failures (`unavailable`, `ruleFailed`) are not cached. A full
+ * cache evicts the oldest entry.
  */
 export class DecisionCache {
-  readonly #slots = new Map<string, Slot>();
-  #oldest = this.#slots.keys();
+  readonly #entries = new Map<string, Entry>();
+  #oldest = this.#entries.keys();
   readonly #clock: Clock;
   readonly #ttlMs: number;
   readonly #maxEntries: number;
@@ -51,36 +51,36 @@ export class DecisionCache {
   }
 
   get size(): number {
-    return this.#slots.size;
+    return this.#entries.size;
   }
 
   get(key: string): Decision | undefined {
-    const slot = this.#slots.get(key);
-    if (slot !== undefined && this.#clock.monotonic() < slot.endsAt) {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined && this.#clock.monotonic() < entry.expiresAt) {
       this.hits++;
-      return slot.decision;
+      return entry.decision;
     }
-    if (slot !== undefined) this.#slots.delete(key);
+    if (entry !== undefined) this.#entries.delete(key);
     this.misses++;
     return undefined;
   }
 
   set(key: string, decision: Decision): void {
     if (decision.reason === 'unavailable' || decision.reason === 'ruleFailed') return;
-    this.#slots.delete(key);
-    this.#slots.set(key, { decision, endsAt: this.#clock.monotonic() + this.#ttlMs });
-    while (this.#slots.size > this.#maxEntries) {
-      // Kept from one eviction to the next: a new walk would pass all that was evicted before.
+    this.#entries.delete(key);
+    this.#entries.set(key, { decision, expiresAt: this.#clock.monotonic() + this.#ttlMs });
+    while (this.#entries.size > this.#maxEntries) {
+      // The iterator is kept between evictions: a new one would first skip the slots of all entries deleted before.
       const { value, done } = this.#oldest.next();
-      if (done === true) this.#oldest = this.#slots.keys();
-      else this.#slots.delete(value);
+      if (done === true) this.#oldest = this.#entries.keys();
+      else this.#entries.delete(value);
     }
   }
 }
 
 /**
- * One text for the parts of a key: what is written in one part cannot be taken for another.
- * @throws OptionsError for a part that JSON would write as it does another one: all class instances are `{}`.
+ * Serializes the parts of a key unambiguously.
+ * @throws OptionsError for a part of a type whose values JSON does not distinguish: class instances become `{}`, NaN null
  */
 export function cacheKey(version: string, action: string, parts: readonly unknown[]): string {
   if (!Array.isArray(parts)) throw new OptionsError('keyOf()', withheld(parts), 'a list of parts');

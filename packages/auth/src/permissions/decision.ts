@@ -27,19 +27,22 @@ export interface Decision {
   readonly cause?: unknown;
 }
 
-/** Makes the decisions of one version of the rules. */
+/** Creates a frozen decision. */
 export function decisionOf(policyVersion: string, allowed: boolean, reason: DecisionReason, rule?: string): Decision {
   return Object.freeze({ allowed, reason, rule, policyVersion });
 }
 
-/** The same decision, with what it is due to. */
-export function dueTo(cause: unknown, decision: Decision): Decision {
+/** A copy of the decision with the error that led to it. */
+export function withCause(cause: unknown, decision: Decision): Decision {
   return Object.freeze({ ...decision, cause });
 }
 
-/** For what was answered where nobody can wait: a promise is no answer, and what becomes of it must not end the process. */
-export function disown(answer: unknown): void {
-  if (answer instanceof Promise) answer.catch(() => {});
+/**
+ * Handles the rejection of a promise that was returned where only synchronous results are allowed. The promise itself is
+ * reported by the caller; its rejection must not end the process as an unhandled one.
+ */
+export function ignoreRejection(result: unknown): void {
+  if (result instanceof Promise) result.catch(() => {});
 }
 
 /** The outcome of one rule. */
@@ -71,8 +74,8 @@ export interface Permissions<P, R, A extends string = string> {
   readonly version: string;
 }
 
-/** The ways of asking, made of the one way of deciding. */
-export function permissionsOf<P, R, A extends string>(
+/** Creates the public function with its methods from `decide` and `explain`. */
+export function createPermissions<P, R, A extends string>(
   version: string,
   decide: (principal: P, action: A, resource?: R) => Decision,
   explain: Permissions<P, R, A>['explain'],

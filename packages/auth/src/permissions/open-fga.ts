@@ -1,5 +1,5 @@
-// Decisions of an OpenFGA server, over its HTTP API (Check and BatchCheck). What is asked at once goes out as one request,
-// the same question once; nobody waits longer than the deadline, and no answer means no.
+// Permissions that are decided by an OpenFGA server over its HTTP API (Check and BatchCheck). Concurrent checks share a
+// request. When there is no response within the time limit, the action is denied, unless `onFailure` says otherwise.
 import {
   assertClock,
   assertDurationMs,
@@ -17,9 +17,9 @@ import {
 } from '@macadam/core';
 import type { FetchLike } from '../fetch/bounded-fetch.ts';
 import { endpointUrl } from '../fetch/endpoint-url.ts';
-import { assertAllowed, type Decision, decisionOf, dueTo } from './decision.ts';
+import { assertAllowed, type Decision, decisionOf, withCause } from './decision.ts';
 import { DecisionCache, type DecisionCacheOptions } from './decision-cache.ts';
-import { type Consistency, FgaBatches, type FgaQuestion, type FgaTuple } from './open-fga-batches.ts';
+import { type Consistency, FgaBatcher, type FgaCheck, type FgaTuple } from './open-fga-batcher.ts';
 import type { CheckOptions, RemotePermissions } from './remote-permissions.ts';
 
 /** Options of {@link openFgaPermissions}. */
@@ -127,29 +127,29 @@ function makeOpenFgaPermissions<P, R, A extends string = string>(
     headersOf = () => ({}),
   } = options;
   const { timeoutMs = 300, onFailure = 'closed', consistency = 'minimizeLatency', maxBatch = 50 } = options;
-  const { fetch = globalThis.fetch as FetchLike, clock = systemClock, cache: bounds = false } = options;
+  const { fetch = globalThis.fetch as FetchLike, clock = systemClock, cache: cacheOptions = false } = options;
   const api = endpointUrl('apiUrl', options.apiUrl);
   assertText('storeId', storeId);
   assertText('authorizationModelId', authorizationModelId);
   for (const [name, value] of Object.entries({ userOf, objectOf, headersOf, fetch })) assertFunction(name, value);
   if (contextOf !== undefined) assertFunction('contextOf', contextOf);
   if (contextualTuplesOf !== undefined) assertFunction('contextualTuplesOf', contextualTuplesOf);
-  const relationOf = relationReader(options.relationOf);
+  const relationOf = relationLookup(options.relationOf);
   assertClock('clock', clock);
   assertDurationMs('timeoutMs', timeoutMs);
   assertInteger('maxBatch', maxBatch, { min: 1 });
   assertOneOf('onFailure', onFailure, FAILURES);
   assertOneOf('consistency', consistency, CONSISTENCIES);
-  const cache = bounds === false ? undefined : new DecisionCache('cache', bounds, clock);
+  const cache = cacheOptions === false ? undefined : new DecisionCache('cache', cacheOptions, clock);
   const url = `${api.href.replace(/\/$/, '')}/stores/${encodeURIComponent(storeId)}`;
-  const batches = new FgaBatches({ url, authorizationModelId, maxBatch, timeoutMs, headersOf, fetch, clock });
+  const batcher = new FgaBatcher({ url, authorizationModelId, maxBatch, timeoutMs, headersOf, fetch, clock });
   const denied = decisionOf(authorizationModelId, false, 'noRule');
   let checks = 0;
   let unavailable = 0;
 
-  const questionOf = (principal: P, action: A, resource: R | undefined): FgaQuestion | undefined => {
+  const checkOf = (principal: P, action: A, resource: R | undefined): FgaCheck | undefined => {
     const [user, relation, object] = [userOf(principal), relationOf(action), objectOf(resource)];
-    if (!isName(user) || relation === undefined || !isName(object)) return undefined;
+    if (!isObjectId(user) || relation === undefined || !isObjectId(object)) return undefined;
     const context = contextOf?.(principal, action, resource);
     const tuples = contextualTuplesOf?.(principal, resource) ?? [];
     return {
@@ -159,50 +159,51 @@ function makeOpenFgaPermissions<P, R, A extends string = string>(
     };
   };
 
-  const ask = async (principal: P, action: A, resource?: R, how: CheckOptions = {}): Promise<Decision> => {
-    const { consistency: wanted = consistency, onFailure: fallback = onFailure } = how;
-    const signal = how.signal ?? currentWork()?.signal;
-    assertOneOf('consistency', wanted, CONSISTENCIES);
-    assertOneOf('onFailure', fallback, FAILURES);
+  const decide = async (principal: P, action: A, resource?: R, checkOptions: CheckOptions = {}): Promise<Decision> => {
+    const { consistency: requestedConsistency = consistency, onFailure: requestedOnFailure = onFailure } = checkOptions;
+    const signal = checkOptions.signal ?? currentWork()?.signal;
+    assertOneOf('consistency', requestedConsistency, CONSISTENCIES);
+    assertOneOf('onFailure', requestedOnFailure, FAILURES);
     signal?.throwIfAborted();
     checks++;
-    const undecided = (cause: unknown, allowed: boolean): Decision => {
+    const unavailableDecision = (cause: unknown, allowed: boolean): Decision => {
       unavailable++;
-      return dueTo(cause, decisionOf(authorizationModelId, allowed, 'unavailable'));
+      return withCause(cause, decisionOf(authorizationModelId, allowed, 'unavailable'));
     };
-    let question: FgaQuestion | undefined;
+    let check: FgaCheck | undefined;
     let key: string;
     try {
-      question = questionOf(principal, action, resource);
-      key = JSON.stringify([authorizationModelId, question]);
+      check = checkOf(principal, action, resource);
+      key = JSON.stringify([authorizationModelId, check]);
     } catch (cause) {
-      // Nobody failed to answer: there was no question, and whoever can spoil it must not get in by that.
-      return undecided(cause, false);
+      // Denied even with `onFailure: 'open'`: a caller who can make the request invalid must not be allowed by that.
+      return unavailableDecision(cause, false);
     }
-    if (question === undefined) return denied;
-    const known = wanted === 'higher' ? undefined : cache?.get(key);
-    if (known !== undefined) return known;
-    const answer = await abortable(batches.ask(key, question, wanted), signal);
-    if (typeof answer !== 'boolean') return undecided(answer, fallback === 'open');
-    const decision = answer ? decisionOf(authorizationModelId, true, 'allowed', question.tuple_key.relation) : denied;
+    if (check === undefined) return denied;
+    const cachedDecision = requestedConsistency === 'higher' ? undefined : cache?.get(key);
+    if (cachedDecision !== undefined) return cachedDecision;
+    const result = await abortable(batcher.check(key, check, requestedConsistency), signal);
+    if (typeof result !== 'boolean') return unavailableDecision(result, requestedOnFailure === 'open');
+    const decision = result ? decisionOf(authorizationModelId, true, 'allowed', check.tuple_key.relation) : denied;
     cache?.set(key, decision);
     return decision;
   };
   return Object.assign(
-    (principal: P, action: A, resource?: R, how?: CheckOptions) => ask(principal, action, resource, how),
+    (principal: P, action: A, resource?: R, checkOptions?: CheckOptions) =>
+      decide(principal, action, resource, checkOptions),
     {
       version: authorizationModelId,
-      many: (principal: P, action: A, resources: readonly R[], how?: CheckOptions) =>
-        Promise.all(resources.map((one) => ask(principal, action, one, how))),
-      async assert(principal: P, action: A, resource?: R, how?: CheckOptions): Promise<void> {
-        assertAllowed(action, await ask(principal, action, resource, how));
+      many: (principal: P, action: A, resources: readonly R[], checkOptions?: CheckOptions) =>
+        Promise.all(resources.map((one) => decide(principal, action, one, checkOptions))),
+      async assert(principal: P, action: A, resource?: R, checkOptions?: CheckOptions): Promise<void> {
+        assertAllowed(action, await decide(principal, action, resource, checkOptions));
       },
       describe: () =>
-        `asks OpenFGA at ${api.origin} by the model ${authorizationModelId}, up to ${maxBatch} questions at once; ` +
-        `without an answer in ${timeoutMs} ms it ${onFailure === 'open' ? 'allows' : 'denies'}`,
+        `asks OpenFGA at ${api.origin} by the model ${authorizationModelId}, up to ${maxBatch} checks in one request; ` +
+        `without a response in ${timeoutMs} ms it ${onFailure === 'open' ? 'allows' : 'denies'}`,
       stats: () => ({
         checks,
-        requests: batches.requests,
+        requests: batcher.requests,
         unavailable,
         cache: { hits: cache?.hits ?? 0, misses: cache?.misses ?? 0, entries: cache?.size ?? 0 },
       }),
@@ -210,17 +211,17 @@ function makeOpenFgaPermissions<P, R, A extends string = string>(
   );
 }
 
-/** `kind:id`, and no relation of it. */
-function isName(text: string | undefined): text is string {
+/** `type:id`, without a `#relation`: a userset would stand for all its members. */
+function isObjectId(text: string | undefined): text is string {
   return text !== undefined && /^[^\s#:]+:[^\s#]+$/.test(text);
 }
 
-function relationReader<A extends string>(
-  given: OpenFgaPermissionsOptions<unknown, unknown, A>['relationOf'],
+function relationLookup<A extends string>(
+  relations: OpenFgaPermissionsOptions<unknown, unknown, A>['relationOf'],
 ): (action: A) => string | undefined {
-  if (typeof given === 'function') return given;
-  assertObject('relationOf', given);
-  const table = new Map(Object.entries(given) as [string, string][]);
+  if (typeof relations === 'function') return relations;
+  assertObject('relationOf', relations);
+  const table = new Map(Object.entries(relations) as [string, string][]);
   for (const [action, relation] of table) assertText(`relationOf.${action}`, relation);
   return (action) => table.get(action);
 }

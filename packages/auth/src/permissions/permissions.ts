@@ -3,13 +3,13 @@ import { assertFunction, assertKnownOptions, assertObject, assertText, OptionsEr
 import {
   type Decision,
   decisionOf,
-  disown,
-  dueTo,
+  ignoreRejection,
+  withCause,
   type Permissions,
-  permissionsOf,
+  createPermissions,
   type RuleExplanation,
 } from './decision.ts';
-import { claimedRoles, closeRoles } from './roles.ts';
+import { claimedRoles, expandRoles } from './roles.ts';
 import { type CompiledRule, compileRule, type PermissionRequest, type PermissionRule, type Relations } from './rule.ts';
 import { type ActionRules, RuleIndex } from './rule-index.ts';
 
@@ -33,10 +33,10 @@ export interface PermissionsOptions<P, R, A extends string = string> {
   version?: string;
 }
 
-/** A rule with the decisions it can lead to, made once: a check allocates none. */
-interface DecidingRule<P, R> extends CompiledRule<P, R> {
-  readonly applied: Decision;
-  readonly failed: Decision;
+/** A rule with the decisions it can lead to, created once, so that deciding allocates none. */
+interface RuleWithDecisions<P, R> extends CompiledRule<P, R> {
+  readonly whenApplied: Decision;
+  readonly whenFailed: Decision;
 }
 
 /**
@@ -78,100 +78,105 @@ function makePermissions<P, R = unknown, A extends string = string>(
   for (const [name, relation] of Object.entries(relations)) assertFunction(`relations.${name}`, relation);
   const compiled = rules.map((rule: PermissionRule<P, R>, at) => compileRule(`rules[${at}]`, rule, relations));
   if (new Set(compiled.map(({ id }) => id)).size < compiled.length) {
-    throw new OptionsError('rules', rules, 'a list in which each id is there once');
+    throw new OptionsError('rules', rules, 'a list of rules with different ids');
   }
-  const included = closeRoles(roles);
+  const included = expandRoles(roles);
   const version = options.version ?? digestOf([rules, roles, relations, rolesOf]);
   assertText('version', version);
   const noRule = decisionOf(version, false, 'noRule');
-  const index = new RuleIndex<P, R, DecidingRule<P, R>>(
+  const index = new RuleIndex<P, R, RuleWithDecisions<P, R>>(
     compiled.map((rule) => {
       const allowed = rule.effect === 'allow';
-      const applied = decisionOf(version, allowed, allowed ? 'allowed' : 'denied', rule.id);
-      return { ...rule, applied, failed: allowed ? noRule : decisionOf(version, false, 'ruleFailed', rule.id) };
+      const whenApplied = decisionOf(version, allowed, allowed ? 'allowed' : 'denied', rule.id);
+      return { ...rule, whenApplied, whenFailed: allowed ? noRule : decisionOf(version, false, 'ruleFailed', rule.id) };
     }),
   );
 
-  const decide = (principal: P, action: string, resource: R | undefined, held: Iterable<string>): Decision => {
+  const decide = (principal: P, action: string, resource: R | undefined, heldRoles: Iterable<string>): Decision => {
     const request: PermissionRequest<P, R> = { principal, action, resource };
-    const { anybody, byRole } = index.find(action);
-    let decision = weigh(anybody, request, noRule);
+    const { forEveryone, byRole } = index.rulesFor(action);
+    let decision = applyRules(forEveryone, request, noRule);
     if (byRole.size === 0) return decision;
-    for (const role of held) {
-      for (const one of included.get(role) ?? [role]) {
+    for (const heldRole of heldRoles) {
+      for (const role of included.get(heldRole) ?? [heldRole]) {
         if (!decision.allowed && decision !== noRule) return decision;
-        const list = byRole.get(one);
-        if (list !== undefined) decision = weigh(list, request, decision);
+        const list = byRole.get(role);
+        if (list !== undefined) decision = applyRules(list, request, decision);
       }
     }
     return decision;
   };
 
-  const heldBy = (principal: P): Iterable<string> => {
-    const held: unknown = rolesOf(principal);
-    if (typeof held === 'object' && held !== null && Symbol.iterator in held) return held as Iterable<string>;
-    disown(held);
-    throw new OptionsError('rolesOf()', held, 'a list of roles');
+  const rolesHeldBy = (principal: P): Iterable<string> => {
+    const heldRoles: unknown = rolesOf(principal);
+    if (typeof heldRoles === 'object' && heldRoles !== null && Symbol.iterator in heldRoles)
+      return heldRoles as Iterable<string>;
+    ignoreRejection(heldRoles);
+    throw new OptionsError('rolesOf()', heldRoles, 'a list of roles');
   };
-  return permissionsOf(
+  return createPermissions(
     version,
-    (principal, action, resource) => decide(principal, action, resource, heldBy(principal)),
+    (principal, action, resource) => decide(principal, action, resource, rolesHeldBy(principal)),
     (principal, action, resource) => {
-      const told = [...rulesFor(index.find(action), heldBy(principal), included)].map((rule) => {
-        return explained(rule, judge(rule, { principal, action, resource }));
+      const explanations = [...rulesFor(index.rulesFor(action), rolesHeldBy(principal), included)].map((rule) => {
+        return explanationOf(rule, evaluate(rule, { principal, action, resource }));
       });
-      return [...told.filter(({ effect }) => effect === 'deny'), ...told.filter(({ effect }) => effect === 'allow')];
+      return [
+        ...explanations.filter(({ effect }) => effect === 'deny'),
+        ...explanations.filter(({ effect }) => effect === 'allow'),
+      ];
     },
     (principal, action, resources) => {
-      const held = [...heldBy(principal)];
-      return resources.map((resource) => decide(principal, action, resource, held));
+      const heldRoles = [...rolesHeldBy(principal)];
+      return resources.map((resource) => decide(principal, action, resource, heldRoles));
     },
   );
 }
 
-/** The decision after one more list of rules: a denial is the last word, an allow stands until there is one. */
-function weigh<P, R>(
-  rules: readonly DecidingRule<P, R>[],
+/** Applies a list of rules to the current decision. The first deny rule that applies is final; an allow can still be denied. */
+function applyRules<P, R>(
+  rules: readonly RuleWithDecisions<P, R>[],
   request: PermissionRequest<P, R>,
-  before: Decision,
+  current: Decision,
 ): Decision {
-  let decision = before;
+  let decision = current;
   for (const rule of rules) {
-    // Denials stand first in each list, but other lists may have more of them.
+    // Deny rules come first in each list, so none follows in this one; a later list may still deny.
     if (rule.effect === 'allow' && decision.allowed) break;
-    const outcome = judge(rule, request);
-    if (outcome === 'doesNotApply') continue;
-    if (rule.effect === 'deny') return outcome === 'applies' ? rule.applied : dueTo(outcome.cause, rule.failed);
-    if (outcome === 'applies') decision = rule.applied;
+    const evaluation = evaluate(rule, request);
+    if (evaluation === 'doesNotApply') continue;
+    if (rule.effect === 'deny')
+      return evaluation === 'applies' ? rule.whenApplied : withCause(evaluation.cause, rule.whenFailed);
+    if (evaluation === 'applies') decision = rule.whenApplied;
   }
   return decision;
 }
 
 function rulesFor<C>(
-  { anybody, byRole }: ActionRules<C>,
-  held: Iterable<string>,
+  { forEveryone, byRole }: ActionRules<C>,
+  heldRoles: Iterable<string>,
   included: ReadonlyMap<string, readonly string[]>,
 ): Set<C> {
-  const found = new Set(anybody);
-  for (const role of held) {
-    for (const one of included.get(role) ?? [role]) for (const rule of byRole.get(one) ?? []) found.add(rule);
+  const found = new Set(forEveryone);
+  for (const heldRole of heldRoles) {
+    for (const role of included.get(heldRole) ?? [heldRole]) for (const rule of byRole.get(role) ?? []) found.add(rule);
   }
   return found;
 }
 
-/** What a rule has to say, or what kept it from saying anything. */
-type Judged = 'applies' | 'doesNotApply' | { readonly cause: unknown };
+/** Whether a rule applies, or the error why that is unknown. */
+type Evaluation = 'applies' | 'doesNotApply' | { readonly cause: unknown };
 
-function judge<P, R>(rule: CompiledRule<P, R>, request: PermissionRequest<P, R>): Judged {
+function evaluate<P, R>(rule: CompiledRule<P, R>, request: PermissionRequest<P, R>): Evaluation {
   try {
     for (const condition of rule.conditions) {
-      const answer: unknown = condition(request);
-      if (answer === true) continue;
-      if (answer === false) return 'doesNotApply';
-      // A promise, or nothing at all, is no answer; in doubt an allow does not apply, and a deny does.
-      disown(answer);
-      const given = answer instanceof Promise ? 'a promise' : typeof answer;
-      return { cause: new TypeError(`A condition of "${rule.id}" gave ${given}, not true or false.`) };
+      const result: unknown = condition(request);
+      if (result === true) continue;
+      if (result === false) return 'doesNotApply';
+      // A condition has to return a boolean. With anything else the rule fails: an allow does not apply, and a deny does.
+      ignoreRejection(result);
+      const returned = result instanceof Promise ? 'a promise' : typeof result;
+      return { cause: new TypeError(`A condition of "${rule.id}" returned ${returned} instead of true or false.`) };
     }
     return 'applies';
   } catch (cause) {
@@ -179,9 +184,9 @@ function judge<P, R>(rule: CompiledRule<P, R>, request: PermissionRequest<P, R>)
   }
 }
 
-function explained<P, R>({ id, effect }: CompiledRule<P, R>, judged: Judged): RuleExplanation {
-  if (typeof judged === 'string') return { rule: id, effect, outcome: judged };
-  return { rule: id, effect, outcome: 'failed', cause: judged.cause };
+function explanationOf<P, R>({ id, effect }: CompiledRule<P, R>, evaluation: Evaluation): RuleExplanation {
+  if (typeof evaluation === 'string') return { rule: id, effect, outcome: evaluation };
+  return { rule: id, effect, outcome: 'failed', cause: evaluation.cause };
 }
 
 function digestOf(parts: readonly unknown[]): string {

@@ -1,5 +1,5 @@
-// Who stands in which relation to what, as tuples in memory: the model of Zanzibar (Pang et al., USENIX ATC 2019) for
-// relations that fit there. `team:eng#member` as a subject means everybody who is a member of that team.
+// Relation tuples in memory: the model of Zanzibar (Pang et al., USENIX ATC 2019) for relations that fit into one process.
+// The subject `team:eng#member` is a userset: everyone who has the relation `member` to `team:eng`.
 import { assertFunction, assertKnownOptions, assertObject, OptionsError, underPath } from '@macadam/core';
 
 /** A relation of a subject to an object. */
@@ -51,9 +51,9 @@ export interface RelationGraph {
   readonly size: number;
 }
 
-/** As deep as OpenFGA resolves by default. */
-const DEEPEST = 25;
-const NAME = /^[^\s#:]+$/;
+/** The default limit of OpenFGA. */
+const MAX_DEPTH = 25;
+const RELATION_NAME = /^[^\s#:]+$/;
 const OBJECT = /^[^\s#:]+:[^\s#]+$/;
 const SUBJECT = /^[^\s#:]+:[^\s#]+(#[^\s#:]+)?$/;
 
@@ -83,7 +83,7 @@ export function relationGraph(options: RelationGraphOptions = {}): RelationGraph
 
 function makeRelationGraph(options: RelationGraphOptions): RelationGraph {
   assertKnownOptions('', options, ['tuples', 'relations']);
-  const graph = new Graph(readDefinitions(options.relations ?? {}));
+  const graph = new Graph(parseDefinitions(options.relations ?? {}));
   const { tuples = [] } = options;
   if (typeof tuples !== 'object' || tuples === null || !(Symbol.iterator in tuples)) {
     throw new OptionsError('tuples', tuples, 'a list of tuples');
@@ -94,7 +94,7 @@ function makeRelationGraph(options: RelationGraphOptions): RelationGraph {
 
 type Definitions = ReadonlyMap<string, Required<RelationDefinition>>;
 
-function readDefinitions(relations: Readonly<Record<string, RelationDefinition>>): Definitions {
+function parseDefinitions(relations: Readonly<Record<string, RelationDefinition>>): Definitions {
   assertObject('relations', relations);
   return new Map(
     Object.entries(relations).map(([name, definition]) => {
@@ -105,22 +105,23 @@ function readDefinitions(relations: Readonly<Record<string, RelationDefinition>>
       for (const [part, names] of Object.entries({ includes, from })) {
         if (!Array.isArray(names)) throw new OptionsError(`${path}.${part}`, names, 'a list of relations');
       }
-      for (const one of [name, ...includes, ...from]) assertForm(path, one, NAME, 'names without blanks, # and colons');
+      for (const one of [name, ...includes, ...from])
+        assertMatches(path, one, RELATION_NAME, 'names without spaces, # and colons');
       return [name, { includes: [...includes], from: [...from] }];
     }),
   );
 }
 
-function assertForm(path: string, value: unknown, form: RegExp, allowed: string): void {
-  if (typeof value !== 'string' || !form.test(value)) throw new OptionsError(path, value, allowed);
+function assertMatches(path: string, value: unknown, pattern: RegExp, allowed: string): void {
+  if (typeof value !== 'string' || !pattern.test(value)) throw new OptionsError(path, value, allowed);
 }
 
-const nobody: ReadonlySet<string> = new Set();
-const nothing: Required<RelationDefinition> = { includes: [], from: [] };
+const NO_SUBJECTS: ReadonlySet<string> = new Set();
+const NO_DEFINITION: Required<RelationDefinition> = { includes: [], from: [] };
 
 class Graph implements RelationGraph {
   readonly #definitions: Definitions;
-  /** Subjects, by object and relation. */
+  /** Subjects by `object#relation`. */
   readonly #subjects = new Map<string, Set<string>>();
   #size = 0;
 
@@ -133,21 +134,21 @@ class Graph implements RelationGraph {
   }
 
   has(subject: string, relation: string, object: string): boolean {
-    // What no tuple can name has nothing, not even what everybody has.
+    // A text that is not a valid subject has no relation, not even one that is granted to `type:*`.
     if (!SUBJECT.test(subject) || !OBJECT.test(object)) return false;
     const everyone = `${subject.slice(0, subject.indexOf(':'))}:*`;
-    const seen = new Set([`${object}#${relation}`]);
-    // Breadth first: what is near is found, however deep or circular the rest is.
-    let level = [...seen];
+    const visited = new Set([`${object}#${relation}`]);
+    // Breadth first: a short path is found before the depth limit is hit elsewhere; `visited` ends cycles.
+    let level = [...visited];
     for (let depth = 0; level.length > 0; depth++) {
-      if (depth > DEEPEST) throw new RangeError(`Relations are nested more than ${DEEPEST} deep.`);
+      if (depth > MAX_DEPTH) throw new RangeError(`Relations are nested more than ${MAX_DEPTH} deep.`);
       const next: string[] = [];
       for (const key of level) {
-        const subjects = this.#subjects.get(key) ?? nobody;
+        const subjects = this.#subjects.get(key) ?? NO_SUBJECTS;
         if (key === subject || subjects.has(subject) || subjects.has(everyone)) return true;
-        for (const one of this.#next(key, subjects)) {
-          if (seen.has(one)) continue;
-          seen.add(one);
+        for (const one of this.#expand(key, subjects)) {
+          if (visited.has(one)) continue;
+          visited.add(one);
           next.push(one);
         }
       }
@@ -157,7 +158,7 @@ class Graph implements RelationGraph {
   }
 
   add(tuple: RelationTuple): boolean {
-    const { subject, key } = readTuple(tuple);
+    const { subject, key } = parseTuple(tuple);
     const subjects = this.#subjects.get(key) ?? new Set();
     if (subjects.has(subject)) return false;
     this.#subjects.set(key, subjects.add(subject));
@@ -166,7 +167,7 @@ class Graph implements RelationGraph {
   }
 
   remove(tuple: RelationTuple): boolean {
-    const { subject, key } = readTuple(tuple);
+    const { subject, key } = parseTuple(tuple);
     const subjects = this.#subjects.get(key);
     if (subjects?.delete(subject) !== true) return false;
     if (subjects.size === 0) this.#subjects.delete(key);
@@ -178,7 +179,7 @@ class Graph implements RelationGraph {
     name: string,
     names: { subject: (principal: P) => string | undefined; object: (resource: R) => string | undefined },
   ): (principal: P, resource: R) => boolean {
-    assertForm('name', name, NAME, 'the name of a relation');
+    assertMatches('name', name, RELATION_NAME, 'the name of a relation');
     assertObject('names', names);
     const { subject, object } = names;
     assertFunction('names.subject', subject);
@@ -186,19 +187,19 @@ class Graph implements RelationGraph {
     return (principal, resource) => {
       const from = subject(principal);
       const to = object(resource);
-      // A group asks for nothing: a name with a # in it, from who knows where, must not become one.
+      // A principal is never a userset: a `#` in an id that comes from outside must not turn it into a group.
       return from !== undefined && to !== undefined && !from.includes('#') && this.has(from, name, to);
     };
   }
 
-  /** What else stands for whoever has the relation that `key`, `object#relation`, names. */
-  *#next(key: string, subjects: ReadonlySet<string>): Generator<string> {
+  /** The usersets that are contained in the userset `key` (`object#relation`). */
+  *#expand(key: string, subjects: ReadonlySet<string>): Generator<string> {
     const hash = key.lastIndexOf('#');
     const [object, relation] = [key.slice(0, hash), key.slice(hash + 1)];
-    const { includes, from } = this.#definitions.get(relation) ?? nothing;
+    const { includes, from } = this.#definitions.get(relation) ?? NO_DEFINITION;
     for (const one of includes) yield `${object}#${one}`;
     for (const via of from) {
-      for (const other of this.#subjects.get(`${object}#${via}`) ?? nobody) {
+      for (const other of this.#subjects.get(`${object}#${via}`) ?? NO_SUBJECTS) {
         if (!other.includes('#')) yield `${other}#${relation}`;
       }
     }
@@ -206,11 +207,11 @@ class Graph implements RelationGraph {
   }
 }
 
-function readTuple(tuple: RelationTuple): { subject: string; key: string } {
+function parseTuple(tuple: RelationTuple): { subject: string; key: string } {
   assertObject('tuple', tuple);
   assertKnownOptions('tuple', tuple, ['subject', 'relation', 'object']);
-  assertForm('tuple.subject', tuple.subject, SUBJECT, 'kind:id, kind:id#relation or kind:*');
-  assertForm('tuple.relation', tuple.relation, NAME, 'a name without blanks, # and colons');
-  assertForm('tuple.object', tuple.object, OBJECT, 'kind:id');
+  assertMatches('tuple.subject', tuple.subject, SUBJECT, 'kind:id, kind:id#relation or kind:*');
+  assertMatches('tuple.relation', tuple.relation, RELATION_NAME, 'a name without spaces, # and colons');
+  assertMatches('tuple.object', tuple.object, OBJECT, 'kind:id');
   return { subject: tuple.subject, key: `${tuple.object}#${tuple.relation}` };
 }

@@ -1,5 +1,5 @@
 import type { Decision } from './decision.ts';
-import type { Consistency } from './open-fga-batches.ts';
+import type { Consistency } from './open-fga-batcher.ts';
 
 /** Options of one decision. */
 export interface CheckOptions {

@@ -1,7 +1,7 @@
 import { assertObject, OptionsError } from '@macadam/core';
 import { isText } from './rule.ts';
 
-/** `roles` of the principal or of its claims. What is in the list and no text is no role that a rule names. */
+/** The own property `roles` of the principal or of its claims, if it is a list. Items that are not strings match no rule. */
 export function claimedRoles(principal: unknown): Iterable<string> {
   const holder = principal as { roles?: unknown; claims?: { roles?: unknown } } | null | undefined;
   const roles = own(holder, 'roles') ?? own(own(holder, 'claims'), 'roles');
@@ -13,19 +13,24 @@ function own(value: unknown, name: string): unknown {
   return (value as Record<string, unknown>)[name];
 }
 
-/** Each role with all it includes, itself first. A role that includes itself by a detour is a mistake, not a loop. */
-export function closeRoles(roles: Readonly<Record<string, readonly string[]>>): ReadonlyMap<string, readonly string[]> {
+/**
+ * Maps each role to itself and all roles it includes, directly or indirectly.
+ * @throws OptionsError for a cycle, which is always a mistake
+ */
+export function expandRoles(
+  roles: Readonly<Record<string, readonly string[]>>,
+): ReadonlyMap<string, readonly string[]> {
   assertObject('roles', roles);
-  const closed = new Map<string, readonly string[]>();
+  const expanded = new Map<string, readonly string[]>();
   for (const role of Object.keys(roles)) {
     const found = new Set([role]);
-    for (const one of found) {
-      const next = Object.hasOwn(roles, one) ? roles[one] : [];
-      if (!Array.isArray(next) || !next.every(isText)) throw new OptionsError(`roles.${one}`, next, 'a list of roles');
-      if (next.includes(role)) throw new OptionsError(`roles.${role}`, next, 'free of circles');
-      for (const below of next as readonly string[]) found.add(below);
+    for (const name of found) {
+      const next = Object.hasOwn(roles, name) ? roles[name] : [];
+      if (!Array.isArray(next) || !next.every(isText)) throw new OptionsError(`roles.${name}`, next, 'a list of roles');
+      if (next.includes(role)) throw new OptionsError(`roles.${role}`, next, 'free of cycles');
+      for (const includedRole of next as readonly string[]) found.add(includedRole);
     }
-    closed.set(role, [...found]);
+    expanded.set(role, [...found]);
   }
-  return closed;
+  return expanded;
 }

@@ -40,12 +40,12 @@ export interface PermissionRule<P, R, A extends string = string> {
   when?: (request: PermissionRequest<P, R>) => boolean;
 }
 
-/** A rule that was read: conditions as functions, and nothing that the caller could change afterwards. */
+/** A validated rule: a copy that the caller cannot change afterwards, with all conditions as functions. */
 export interface CompiledRule<P, R> {
   readonly id: string;
   readonly effect: 'allow' | 'deny';
   readonly actions: readonly string[];
-  /** Empty for anybody. */
+  /** Empty when the rule applies to every principal. */
   readonly roles: readonly string[];
   readonly conditions: readonly ((request: PermissionRequest<P, R>) => boolean)[];
 }
@@ -59,7 +59,7 @@ export function isAction(text: unknown): text is string {
 export function compileRule<P, R>(
   path: string,
   rule: PermissionRule<P, R>,
-  known: Relations<P, R>,
+  definedRelations: Relations<P, R>,
 ): CompiledRule<P, R> {
   assertObject(path, rule);
   assertKnownOptions(path, rule, ['id', 'effect', 'actions', 'roles', 'relations', 'where', 'when']);
@@ -69,14 +69,14 @@ export function compileRule<P, R>(
   if (!Array.isArray(actions) || actions.length === 0 || !actions.every(isAction)) {
     throw new OptionsError(`${path}.actions`, actions, 'a list of kind:verb, kind:* or *');
   }
-  // An empty list would mean "anybody" to one reader and "nobody" to another.
+  // An empty list is ambiguous: "everybody" or "nobody".
   if (roles !== undefined && !(Array.isArray(roles) && roles.length > 0 && roles.every(isText))) {
     throw new OptionsError(`${path}.roles`, roles, 'a list of roles that is not empty, or left out');
   }
   if (when !== undefined) assertFunction(`${path}.when`, when);
   const conditions = [
     ...fieldConditions<P, R>(`${path}.where`, where),
-    ...relationConditions(`${path}.relations`, relations, known),
+    ...relationConditions(`${path}.relations`, relations, definedRelations),
     ...(when === undefined ? [] : [when]),
   ];
   return { id, effect, actions: [...new Set(actions)], roles: [...new Set(roles ?? [])], conditions };
@@ -85,17 +85,17 @@ export function compileRule<P, R>(
 function fieldConditions<P, R>(path: string, where: PermissionRule<P, R>['where']): CompiledRule<P, R>['conditions'] {
   if (where === undefined) return [];
   assertObject(path, where);
-  return Object.entries(where).map(([field, wanted]) => {
-    if (wanted === null || ['string', 'boolean'].includes(typeof wanted) || Number.isFinite(wanted)) {
-      return ({ resource }) => fieldOf(resource, field) === wanted;
+  return Object.entries(where).map(([field, expected]) => {
+    if (expected === null || ['string', 'boolean'].includes(typeof expected) || Number.isFinite(expected)) {
+      return ({ resource }) => fieldOf(resource, field) === expected;
     }
-    assertObject(`${path}.${field}`, wanted);
-    assertKnownOptions(`${path}.${field}`, wanted, ['principal']);
-    const { principal: name } = wanted as { principal: string };
+    assertObject(`${path}.${field}`, expected);
+    assertKnownOptions(`${path}.${field}`, expected, ['principal']);
+    const { principal: name } = expected as { principal: string };
     assertText(`${path}.${field}.principal`, name);
     return ({ principal, resource }) => {
       const value = fieldOf(resource, field);
-      // Nobody's resource is not that of whoever is nobody.
+      // A missing or null field equals nothing: otherwise a resource without owner would belong to a principal without id.
       return value !== undefined && value !== null && value === fieldOf(principal, name);
     };
   });
@@ -104,28 +104,28 @@ function fieldConditions<P, R>(path: string, where: PermissionRule<P, R>['where'
 function relationConditions<P, R>(
   path: string,
   names: readonly string[] | undefined,
-  known: Relations<P, R>,
+  definedRelations: Relations<P, R>,
 ): CompiledRule<P, R>['conditions'] {
   if (names === undefined) return [];
   if (!Array.isArray(names) || names.length === 0) throw new OptionsError(path, names, 'a list that is not empty');
   const relations = names.map((name: string) => {
-    if (!Object.hasOwn(known, name)) throw new OptionsError(path, name, 'one of those given as relations');
-    return known[name]!;
+    if (!Object.hasOwn(definedRelations, name)) throw new OptionsError(path, name, 'defined in the option relations');
+    return definedRelations[name]!;
   });
   return [
     ({ principal, resource }) => {
       if (resource === undefined) return false;
       for (const relation of relations) {
-        const answer = relation(principal, resource);
-        // True ends the search; so does what is no answer, for it must fail the rule.
-        if (answer !== false) return answer;
+        const result = relation(principal, resource);
+        // Anything but `false` ends the search: `true` applies, and an invalid result has to fail the rule.
+        if (result !== false) return result;
       }
       return false;
     },
   ];
 }
 
-/** An own field: neither `constructor` nor a polluted prototype has a say. */
+/** The value of an own field. Inherited ones are ignored, such as `constructor` or those of a polluted prototype. */
 function fieldOf(value: unknown, field: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, field)) return undefined;
   return (value as Record<string, unknown>)[field];

@@ -1,21 +1,21 @@
-// When to get something anew that has an end, as pure decisions. The file that gets it is refreshed-value.ts.
+// Decides when to refresh a value that expires, as pure functions. refreshed-value.ts does the I/O.
 import type { Random } from '@macadam/core';
 
-/** How long something may be used. Times are of the monotonic clock. */
+/** How long a value may be used. All times are of the monotonic clock. */
 export interface Lifespan {
-  /** From here on it is got anew in the background. */
+  /** From here on a new one is obtained in the background. */
   readonly refreshAt: number;
-  /** From here on it is used only while a new one cannot be had. */
+  /** From here on callers wait for a new one; it is used only while none can be obtained. */
   readonly staleAt: number;
   /** From here on it is not used at all. */
-  readonly deadAt: number;
+  readonly unusableAt: number;
 }
 
-/** What is known about the attempts to get it. */
+/** The value's lifespan, and what happened to the attempts to obtain it. */
 export interface RefreshState extends Lifespan {
-  /** When the one in hand was asked for; `undefined` before the first. */
+  /** When the attempt that obtained the current value started; `undefined` before the first success. */
   readonly obtainedAt: number | undefined;
-  /** Failures in a row. */
+  /** Failures since the last success. */
   readonly failures: number;
   /** No attempt before this. */
   readonly notBefore: number;
@@ -25,49 +25,49 @@ export const initialState: RefreshState = {
   obtainedAt: undefined,
   refreshAt: -Infinity,
   staleAt: -Infinity,
-  deadAt: -Infinity,
+  unusableAt: -Infinity,
   failures: 0,
   notBefore: -Infinity,
 };
 
-/** What a look-up does about the age of what is in hand. */
+/** What a caller does with the current value. */
 export type Freshness =
-  /** Use it. */
+  /** Uses it. */
   | 'use'
-  /** Use it, and get a new one in the background. */
+  /** Uses it, and starts a refresh in the background. */
   | 'refresh'
-  /** Get a new one, and wait for it. */
+  /** Waits for a new one. */
   | 'wait'
-  /** There is nothing to use, and it is too early to ask again. */
+  /** There is no usable value, and the backoff does not allow another attempt yet. */
   | 'unavailable';
 
 export function freshnessAt(state: RefreshState, now: number): Freshness {
   if (now < state.refreshAt) return 'use';
-  const mayAsk = now >= state.notBefore;
-  if (now >= state.deadAt) return mayAsk ? 'wait' : 'unavailable';
-  // Once an attempt has failed nobody waits for the next: the old one does as long as it may.
+  const mayAttempt = now >= state.notBefore;
+  if (now >= state.unusableAt) return mayAttempt ? 'wait' : 'unavailable';
+  // After a failed attempt nobody waits for the next one: the stale value is used until it becomes unusable.
   if (now >= state.staleAt && state.failures === 0) return 'wait';
-  return mayAsk ? 'refresh' : 'use';
+  return mayAttempt ? 'refresh' : 'use';
 }
 
-export function afterSuccess(startedAt: number, { refreshAt, staleAt, deadAt }: Lifespan): RefreshState {
-  return { obtainedAt: startedAt, refreshAt, staleAt, deadAt, failures: 0, notBefore: -Infinity };
+export function afterSuccess(startedAt: number, { refreshAt, staleAt, unusableAt }: Lifespan): RefreshState {
+  return { obtainedAt: startedAt, refreshAt, staleAt, unusableAt, failures: 0, notBefore: -Infinity };
 }
 
-/** How long to wait after failures. */
+/** How long to wait after a failure. */
 export interface Backoff {
-  /** The longest wait, in milliseconds. The first is a second, and each after it twice as long. */
-  readonly longestMs: number;
-  /** The shortest, because whoever failed has said so. Default: 0. */
-  readonly leastMs?: number | undefined;
+  /** The longest wait, in milliseconds. The first is a second, and each one after it is twice as long. */
+  readonly maxMs: number;
+  /** The shortest wait, from a `Retry-After`. Default: 0. */
+  readonly minMs?: number | undefined;
 }
 
 const FIRST_BACKOFF_MS = 1_000;
 
-/** A second that doubles to the longest, half of it by chance. */
+/** Exponential backoff from one second to `maxMs`; half of each wait is jitter. */
 export function afterFailure(state: RefreshState, now: number, backoff: Backoff, random: Random): RefreshState {
-  const ceilingMs = Math.min(backoff.longestMs, FIRST_BACKOFF_MS * 2 ** Math.min(state.failures, 16));
-  // Half of it is certain: a draw near 0 would make two attempts of one step.
-  const waitMs = Math.max(backoff.leastMs ?? 0, ceilingMs * (0.5 + 0.5 * random()));
+  const ceilingMs = Math.min(backoff.maxMs, FIRST_BACKOFF_MS * 2 ** Math.min(state.failures, 16));
+  // Half of it is fixed: with full jitter, a draw near 0 would be a second attempt without any wait.
+  const waitMs = Math.max(backoff.minMs ?? 0, ceilingMs * (0.5 + 0.5 * random()));
   return { ...state, failures: state.failures + 1, notBefore: now + waitMs };
 }

@@ -9,27 +9,27 @@ import {
   type RefreshState,
 } from './refresh-plan.ts';
 
-/** What came of asking. */
+/** A new value, and how long it may be used. */
 export interface Obtained<T> {
   readonly value: T;
   readonly lifespan: Lifespan;
 }
 
-/** How a {@link RefreshedValue} gets its value. */
+/** How a {@link RefreshedValue} obtains its value. */
 export interface RefreshedValueSettings<T> {
   readonly clock: Clock;
   readonly random: Random;
-  /** Asks for a new value, given the old one. The signal aborts when the owner is closed. */
-  readonly obtain: (signal: AbortSignal, before: T | undefined, startedAt: number) => Promise<Obtained<T>>;
-  /** How long to leave the source alone after a failure. */
+  /** Obtains a new value, given the current one. The signal aborts on `close()`. */
+  readonly obtain: (signal: AbortSignal, current: T | undefined, startedAt: number) => Promise<Obtained<T>>;
+  /** How long to wait after a failure before the next attempt. */
   readonly backoff: (failure: unknown) => Backoff;
-  /** What attempts that are still going on fail with once it is closed. */
+  /** Creates the error that attempts in flight reject with on `close()`. */
   readonly closed: () => Error;
 }
 
-/** Numbers of a {@link RefreshedValue}. */
+/** Counts of a {@link RefreshedValue}. */
 export interface RefreshedValueStats {
-  /** Milliseconds since the value in hand was asked for; `undefined` when there is none. */
+  /** Milliseconds since the attempt that obtained the current value started; `undefined` when there is none. */
   readonly ageMs: number | undefined;
   readonly attempts: number;
   readonly failures: number;
@@ -38,17 +38,18 @@ export interface RefreshedValueStats {
 }
 
 /**
- * A value that is replaced before it ends: the keys of an issuer, a token.
+ * A value that is refreshed before it expires: the key set of an issuer, an access token.
  *
- * What is in hand is only ever replaced by a new one: a failed attempt takes nothing away. All who wait for an attempt
- * wait for the same one, it belongs to none of them, and no timer runs: the next look-up looks at the clock.
+ * - A failed attempt leaves the current value in place; only a new value replaces it.
+ * - Concurrent callers share one attempt. It runs detached from them, so a caller that gives up does not cancel it.
+ * - There is no timer: each call of `peek` or `get` compares the clock with the lifespan.
  */
 export class RefreshedValue<T> {
   readonly #settings: RefreshedValueSettings<T>;
   readonly #closing = new AbortController();
   #state: RefreshState = initialState;
   #value: T | undefined;
-  #flight: Promise<T> | undefined;
+  #attemptInFlight: Promise<T> | undefined;
   #lastFailure: unknown;
   #attempts = 0;
   #failures = 0;
@@ -57,7 +58,7 @@ export class RefreshedValue<T> {
     this.#settings = settings;
   }
 
-  /** The value, if one may be used at this instant. Gets a new one in the background when it is time. Never waits. */
+  /** The value, if it may be used now. Starts a refresh in the background when one is due. Never waits. */
   peek(): T | undefined {
     const now = this.#settings.clock.monotonic();
     if (now < this.#state.refreshAt) return this.#value;
@@ -66,12 +67,12 @@ export class RefreshedValue<T> {
     return freshness === 'use' || freshness === 'refresh' ? this.#value : undefined;
   }
 
-  /** The value, waited for if need be. Rejects with what the last attempt failed with, or the reason of `signal`. */
+  /** The value; waits for an attempt if there is none. Rejects with the error of the last attempt, or the reason of `signal`. */
   async get(signal: AbortSignal | undefined): Promise<T> {
     const value = this.peek();
     if (value !== undefined) return value;
     let failure = this.#lastFailure;
-    if (this.#flight !== undefined || this.mayAsk) {
+    if (this.#attemptInFlight !== undefined || this.mayAttempt) {
       const outcome = await abortable(
         this.refresh().then(
           (obtained) => ({ obtained }),
@@ -80,7 +81,7 @@ export class RefreshedValue<T> {
         signal,
       );
       if ('obtained' in outcome) return outcome.obtained;
-      // An old one is kept for exactly this.
+      // The attempt failed, and a stale value is usable for exactly this case.
       const old = this.peek();
       if (old !== undefined) return old;
       failure = outcome.error;
@@ -88,40 +89,40 @@ export class RefreshedValue<T> {
     throw failure;
   }
 
-  /** The value in hand, whatever its age. */
+  /** The current value, whatever its age. */
   get current(): T | undefined {
     return this.#value;
   }
 
-  /** When the value in hand was asked for; `-Infinity` when there is none. */
+  /** When the attempt that obtained the current value started; `-Infinity` when there is none. */
   get obtainedAt(): number {
     return this.#state.obtainedAt ?? -Infinity;
   }
 
-  /** The attempt that is going on. */
-  get flight(): Promise<T> | undefined {
-    return this.#flight;
+  /** The attempt that is running, if there is one. */
+  get attemptInFlight(): Promise<T> | undefined {
+    return this.#attemptInFlight;
   }
 
-  /** Whether enough time has passed since the last failure. */
-  get mayAsk(): boolean {
+  /** Whether the backoff after the last failure has passed. */
+  get mayAttempt(): boolean {
     return this.#settings.clock.monotonic() >= this.#state.notBefore;
   }
 
-  /** The attempt in flight, or a new one. It belongs to nobody: the caller who caused it may leave. */
+  /** The attempt in flight, or a new one. It runs detached: it goes on when the caller that started it gives up. */
   refresh(): Promise<T> {
-    this.#flight ??= runDetached(() => this.#ask()).finally(() => {
-      this.#flight = undefined;
+    this.#attemptInFlight ??= runDetached(() => this.#attempt()).finally(() => {
+      this.#attemptInFlight = undefined;
     });
-    return this.#flight;
+    return this.#attemptInFlight;
   }
 
   refreshInBackground(): void {
     this.refresh().catch(() => {});
   }
 
-  /** Lets go of the value: it was found out to be of no use. What is going on to get a new one goes on. */
-  drop(): void {
+  /** Discards the current value, because it turned out not to be accepted. An attempt in flight continues. */
+  discard(): void {
     this.#value = undefined;
     this.#state = { ...initialState, failures: this.#state.failures, notBefore: this.#state.notBefore };
   }
@@ -132,12 +133,12 @@ export class RefreshedValue<T> {
     return { ageMs, attempts: this.#attempts, failures: this.#failures, failuresInARow: failures };
   }
 
-  /** Cancels what is going on. The value in hand can still be used. */
+  /** Cancels the attempt in flight. The current value can still be used. */
   close(): void {
     this.#closing.abort(this.#settings.closed());
   }
 
-  async #ask(): Promise<T> {
+  async #attempt(): Promise<T> {
     const { clock, random, obtain, backoff } = this.#settings;
     const { signal } = this.#closing;
     const startedAt = clock.monotonic();

@@ -1,7 +1,7 @@
 import { constants, createHmac, createSecretKey, KeyObject, sign, timingSafeEqual, verify } from 'node:crypto';
-import type { JsonWebKey } from '../jwt/key-rules.ts';
-import { judgeKey } from '../jwt/key-rules.ts';
-import { isPublished } from '../published-key.ts';
+import type { JsonWebKey } from '../jwt/jwk.ts';
+import { validateJwk } from '../jwt/jwk.ts';
+import { isPublicKeyMaterial } from '../public-key-material.ts';
 
 /** An algorithm to sign with (RFC 9421 section 3.3). */
 export type SigningAlgorithm = 'ed25519' | 'ecdsa-p256-sha256' | 'ecdsa-p384-sha384' | 'rsa-pss-sha512' | 'hmac-sha256';
@@ -14,7 +14,7 @@ export type SignatureAlgorithm = SigningAlgorithm | 'rsa-v1_5-sha256';
  */
 export type SignatureKey = KeyObject | Uint8Array;
 
-/** A key that was found fit for one algorithm. */
+/** A key that was validated for one algorithm, and can be used only with that one. */
 export interface BoundKey {
   /** False for a public key, which only verifies. */
   readonly signs: boolean;
@@ -22,7 +22,7 @@ export interface BoundKey {
   verify(base: Buffer, signature: Buffer): boolean;
 }
 
-/** Which keys an algorithm works with, and how. */
+/** The key types an algorithm works with, and its parameters. */
 interface Scheme {
   readonly types: readonly string[];
   readonly curve?: string;
@@ -57,15 +57,15 @@ export const SIGNING_ALGORITHMS: readonly SigningAlgorithm[] = SIGNATURE_ALGORIT
   (one): one is SigningAlgorithm => one !== 'rsa-v1_5-sha256',
 );
 
-/** As long as the hash (RFC 2104 section 3). */
+/** The length of the hash (RFC 2104 section 3). */
 const MIN_SECRET_BYTES = 32;
 
-/** What became of a key before. A key object never changes, and judging an RSA key takes longer than using it. */
-const bound = new WeakMap<KeyObject, Map<SignatureAlgorithm, BoundKey | string>>();
-/** Key objects of secrets that came as bytes, which may have been changed since. */
-const secrets = new WeakMap<Uint8Array, { readonly bytes: Buffer; readonly key: KeyObject }>();
+/** Results of validation. A `KeyObject` is immutable, and validating an RSA key takes longer than verifying with it. */
+const boundKeys = new WeakMap<KeyObject, Map<SignatureAlgorithm, BoundKey | string>>();
+/** Key objects of secrets that were passed as bytes. The bytes are compared, since an array may have been changed since. */
+const secretKeys = new WeakMap<Uint8Array, { readonly bytes: Buffer; readonly key: KeyObject }>();
 
-/** Binds a key to an algorithm; a text tells why it does not fit, and nothing of the key. */
+/** Binds a key to an algorithm. Returns a text for an `OptionsError`, without the key, when the key does not fit. */
 export function bindKey(key: SignatureKey, algorithm: SignatureAlgorithm): BoundKey | string {
   const object = algorithm === 'hmac-sha256' && key instanceof Uint8Array ? secretOf(key) : key;
   if (!(object instanceof KeyObject)) {
@@ -73,26 +73,26 @@ export function bindKey(key: SignatureKey, algorithm: SignatureAlgorithm): Bound
       ? 'bytes (a Uint8Array), or a secret KeyObject'
       : 'a private or public KeyObject';
   }
-  const known = bound.get(object) ?? new Map<SignatureAlgorithm, BoundKey | string>();
-  bound.set(object, known);
+  const cached = boundKeys.get(object) ?? new Map<SignatureAlgorithm, BoundKey | string>();
+  boundKeys.set(object, cached);
   const verdict =
-    known.get(algorithm) ?? (algorithm === 'hmac-sha256' ? bindSecret(object) : bindPair(object, algorithm));
-  known.set(algorithm, verdict);
+    cached.get(algorithm) ?? (algorithm === 'hmac-sha256' ? bindSecret(object) : bindAsymmetric(object, algorithm));
+  cached.set(algorithm, verdict);
   return verdict;
 }
 
 function secretOf(bytes: Uint8Array): KeyObject {
-  const known = secrets.get(bytes);
-  if (known?.bytes.equals(bytes) === true) return known.key;
+  const cached = secretKeys.get(bytes);
+  if (cached?.bytes.equals(bytes) === true) return cached.key;
   const key = createSecretKey(bytes);
-  secrets.set(bytes, { bytes: Buffer.from(bytes), key });
+  secretKeys.set(bytes, { bytes: Buffer.from(bytes), key });
   return key;
 }
 
 function bindSecret(key: KeyObject): BoundKey | string {
   if (key.type !== 'secret') return 'bytes (a Uint8Array), or a secret KeyObject';
   if ((key.symmetricKeySize ?? 0) < MIN_SECRET_BYTES) return `a secret of at least ${MIN_SECRET_BYTES} bytes`;
-  if (isPublished(key.export())) return 'a secret: these are the bytes of a public key';
+  if (isPublicKeyMaterial(key.export())) return 'a random secret: these are the bytes of a public key';
   const mac = (base: Buffer): Buffer => createHmac('sha256', key).update(base).digest();
   return {
     signs: true,
@@ -101,13 +101,13 @@ function bindSecret(key: KeyObject): BoundKey | string {
   };
 }
 
-function bindPair(key: KeyObject, algorithm: Exclude<SignatureAlgorithm, 'hmac-sha256'>): BoundKey | string {
+function bindAsymmetric(key: KeyObject, algorithm: Exclude<SignatureAlgorithm, 'hmac-sha256'>): BoundKey | string {
   const { types, curve, hash, options } = SCHEMES[algorithm];
   if (key.type === 'secret') return 'a private or public KeyObject';
   if (!types.includes(key.asymmetricKeyType ?? '')) return `a key of the type ${types.join(' or ')}`;
   if (curve !== undefined && key.asymmetricKeyDetails?.namedCurve !== curve) return `a key on the curve ${curve}`;
-  const fault = faultOf(key);
-  if (fault !== undefined) return `a sound key: ${fault}`;
+  const weakness = weaknessOf(key);
+  if (weakness !== undefined) return `a sound key: ${weakness}`;
   const how = options === undefined ? key : { key, ...options };
   return {
     signs: key.type === 'private',
@@ -116,14 +116,14 @@ function bindPair(key: KeyObject, algorithm: Exclude<SignatureAlgorithm, 'hmac-s
   };
 }
 
-/** Keys obey the rules that keys of tokens do. A key that is restricted to PSS cannot be written as a JWK. */
-function faultOf(key: KeyObject): string | undefined {
+/** Applies the rules for keys of tokens. A key of type `rsa-pss` cannot be exported as a JWK, so its rules are repeated here. */
+function weaknessOf(key: KeyObject): string | undefined {
   const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'rsa-pss') {
     return (modulusLength ?? 0) < 2_048 || (publicExponent ?? 0n) < 3n ? 'RSA of fewer than 2048 bits' : undefined;
   }
-  // Only what is public: of a private key the members that judge it are the same.
+  // Only the public members: a private key is valid here, and its strength depends on them alone.
   const { kty, crv, x, y, n, e } = key.export({ format: 'jwk' }) as JsonWebKey;
-  const verdict = judgeKey({ kty, crv, x, y, n, e });
-  return verdict.kind === 'usable' ? undefined : verdict.why;
+  const verdict = validateJwk({ kty, crv, x, y, n, e });
+  return verdict.kind === 'usable' ? undefined : verdict.reason;
 }

@@ -1,11 +1,12 @@
+// The value of a covered component in a message (RFC 9421 section 2): of a derived component or a field.
 import { assertObject, assertOneOf } from '@macadam/core';
 import type { Component } from './component.ts';
 import { fieldLines, type FieldLines, isResponse, type RequestMessage, type SignableMessage } from './message.ts';
-import { type FieldKind, rewrite, rewriteMember } from './structured-fields.ts';
-import { assertAbsolute, queryParameter, readTarget, type Target } from './target.ts';
+import { type FieldKind, reserialize, reserializeMember } from './structured-fields.ts';
+import { assertAbsoluteUrl, queryParameter, parseTarget, type Target } from './target.ts';
 
-/** Fields that are known to be structured. Those of an application are named by an option. */
-const STRUCTURED: Readonly<Record<string, FieldKind>> = {
+/** Registered structured fields, for `;sf`. Fields of the application are added by the option `structuredFields`. */
+const KNOWN_STRUCTURED_FIELDS: Readonly<Record<string, FieldKind>> = {
   'accept-signature': 'dictionary',
   'cache-status': 'list',
   'cdn-cache-control': 'dictionary',
@@ -26,18 +27,18 @@ const STRUCTURED: Readonly<Record<string, FieldKind>> = {
 /** How structured fields of the application are written, by name, for components with `;sf`. */
 export type StructuredFields = Readonly<Record<string, FieldKind>>;
 
-/** A message that was taken apart, once for all components. */
-export interface ReadMessage {
+/** A message parsed once for all components. */
+export interface ParsedMessage {
   readonly message: SignableMessage;
   readonly fields: FieldLines;
   readonly trailers: FieldLines;
   readonly target: Target | undefined;
-  readonly request: ReadMessage | undefined;
+  readonly request: ParsedMessage | undefined;
   readonly structured: StructuredFields;
 }
 
-/** @throws OptionsError for kinds of fields that there are not. */
-export function assertStructured(structured: StructuredFields | undefined): void {
+/** @throws OptionsError for an unknown type of structured field */
+export function assertStructuredFields(structured: StructuredFields | undefined): void {
   if (structured === undefined) return;
   assertObject('structuredFields', structured);
   for (const [name, kind] of Object.entries(structured)) {
@@ -45,32 +46,32 @@ export function assertStructured(structured: StructuredFields | undefined): void
   }
 }
 
-export function readMessage(message: SignableMessage, structured: StructuredFields = {}): ReadMessage {
+export function parseMessage(message: SignableMessage, structured: StructuredFields = {}): ParsedMessage {
   const response = isResponse(message);
-  if (!response) assertAbsolute(message.url);
+  if (!response) assertAbsoluteUrl(message.url);
   return {
     message,
     fields: fieldLines(message.headers),
     trailers: fieldLines(message.trailers ?? {}),
-    target: response ? undefined : readTarget(message.url),
-    request: response && message.request !== undefined ? readMessage(message.request, structured) : undefined,
+    target: response ? undefined : parseTarget(message.url),
+    request: response && message.request !== undefined ? parseMessage(message.request, structured) : undefined,
     structured,
   };
 }
 
-/** What a component stands for in a message; `undefined` when it cannot be told, without doubt, from the message. */
-export function componentValue({ name, parameters }: Component, read: ReadMessage): string | undefined {
-  const source = parameters.has('req') ? read.request : read;
+/** The value of a component; `undefined` when the message does not have it, or it is ambiguous. */
+export function componentValue({ name, parameters }: Component, parsed: ParsedMessage): string | undefined {
+  const source = parameters.has('req') ? parsed.request : parsed;
   if (source === undefined) return undefined;
   return name.startsWith('@') ? derivedValue(name, parameters, source) : fieldValue(name, parameters, source);
 }
 
-function derivedValue(name: string, parameters: Component['parameters'], read: ReadMessage): string | undefined {
-  const { message, target } = read;
+function derivedValue(name: string, parameters: Component['parameters'], parsed: ParsedMessage): string | undefined {
+  const { message, target } = parsed;
   if (isResponse(message)) return name === '@status' ? statusText(message.status) : undefined;
   switch (name) {
     case '@method':
-      return visible(message.method);
+      return visibleAscii(message.method);
     case '@target-uri':
       return target?.uri;
     case '@authority':
@@ -91,7 +92,7 @@ function derivedValue(name: string, parameters: Component['parameters'], read: R
 }
 
 function requestTarget(message: RequestMessage, target: Target | undefined): string | undefined {
-  if (message.requestTarget !== undefined) return visible(message.requestTarget);
+  if (message.requestTarget !== undefined) return visibleAscii(message.requestTarget);
   return target && `${target.path}${target.query === '?' && !message.url.includes('?') ? '' : target.query}`;
 }
 
@@ -99,45 +100,45 @@ function statusText(status: number): string | undefined {
   return Number.isInteger(status) && status >= 100 && status <= 999 ? String(status) : undefined;
 }
 
-function visible(text: unknown): string | undefined {
+function visibleAscii(text: unknown): string | undefined {
   return typeof text === 'string' && /^[!-~]+$/.test(text) ? text : undefined;
 }
 
-function fieldValue(name: string, parameters: Component['parameters'], read: ReadMessage): string | undefined {
-  const found = (parameters.has('tr') ? read.trailers : read.fields).get(name);
-  if (found === undefined) return undefined;
-  const lines = found.map(unfold);
+function fieldValue(name: string, parameters: Component['parameters'], parsed: ParsedMessage): string | undefined {
+  const received = (parameters.has('tr') ? parsed.trailers : parsed.fields).get(name);
+  if (received === undefined) return undefined;
+  const lines = received.map(unfold);
   if (parameters.has('bs')) {
-    // Characters stand for bytes here, as Node and fetch read them.
+    // Node and fetch decode header fields as latin1: each character is one byte.
     if (lines.some((line) => !/^[\t\x20-\xff]*$/.test(line))) return undefined;
     return lines.map((line) => `:${Buffer.from(line, 'latin1').toString('base64')}:`).join(', ');
   }
   const value = lines.join(', ');
   if (!/^[\t -~]*$/.test(value)) return undefined;
   const key = parameters.get('key') as string | undefined;
-  if (key !== undefined) return rewriteMember(value, key);
+  if (key !== undefined) return reserializeMember(value, key);
   if (!parameters.has('sf')) return value;
-  const kind = [read.structured, STRUCTURED].find((known) => Object.hasOwn(known, name))?.[name];
-  return kind && rewrite(value, kind);
+  const kind = [parsed.structured, KNOWN_STRUCTURED_FIELDS].find((known) => Object.hasOwn(known, name))?.[name];
+  return kind && reserialize(value, kind);
 }
 
-/** RFC 9421 section 2.1: whitespace around a line goes, and a line that was folded is one line again. */
+/** RFC 9421 section 2.1: removes whitespace around a line, and replaces obsolete line folding by a space. */
 function unfold(line: string): string {
   if (!line.includes('\n')) return trim(line);
   const parts = line.split(/\r?\n/);
-  // Without whitespace after it, a line break is no fold but an injection: it stays, and the value is refused.
+  // A line break without whitespace after it is an injection, not folding: it is kept, and the value is rejected for it.
   return parts.slice(1).every((part) => /^[ \t]/.test(part)) ? trim(parts.map(trim).join(' ')) : line;
 }
 
-/** By index: a pattern that looks for whitespace at the end takes quadratic time. */
+/** By index, since a regular expression for trailing whitespace takes quadratic time. */
 function trim(line: string): string {
   let start = 0;
   let end = line.length;
-  while (start < end && isBlank(line.charCodeAt(start))) start++;
-  while (end > start && isBlank(line.charCodeAt(end - 1))) end--;
+  while (start < end && isWhitespace(line.charCodeAt(start))) start++;
+  while (end > start && isWhitespace(line.charCodeAt(end - 1))) end--;
   return line.slice(start, end);
 }
 
-function isBlank(code: number): boolean {
+function isWhitespace(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }

@@ -1,19 +1,19 @@
 import { OptionsError } from '@macadam/core';
-import { type FieldParameters, readItem, writeItem } from './structured-fields.ts';
+import { type FieldParameters, parseStrictItem, serializeItem } from './structured-fields.ts';
 
-/** Part of a message that a signature covers (RFC 9421 section 2). */
+/** A component of a message, by its component identifier (RFC 9421 section 2). */
 export interface Component {
-  /** A field in lower case, or a derived component with its at sign. */
+  /** A field name in lower case, or a derived component with its `@`. */
   readonly name: string;
   readonly parameters: FieldParameters;
-  /** As it is written, which is part of what is signed. */
-  readonly text: string;
-  /** The same for two that name the same part, in whatever order they have their parameters. */
-  readonly identity: string;
+  /** The serialized component identifier: part of the signature base. */
+  readonly identifier: string;
+  /** The identifier with sorted parameters: equal for two identifiers of the same component. */
+  readonly normalizedIdentifier: string;
 }
 
-/** Derived components, and the parameters that each may have. */
-const DERIVED: Readonly<Record<string, readonly string[]>> = {
+/** Derived components, with the parameters that each may have. */
+const DERIVED_COMPONENTS: Readonly<Record<string, readonly string[]>> = {
   '@method': ['req'],
   '@target-uri': ['req'],
   '@authority': ['req'],
@@ -24,67 +24,69 @@ const DERIVED: Readonly<Record<string, readonly string[]>> = {
   '@query-param': ['name', 'req'],
   '@status': [],
 };
-const OF_FIELDS = ['sf', 'key', 'bs', 'req', 'tr'];
-const WITH_TEXT = ['key', 'name'];
+const FIELD_PARAMETERS = ['sf', 'key', 'bs', 'req', 'tr'];
+const STRING_PARAMETERS = ['key', 'name'];
 const FIELD_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 
-/** A component as a received signature names it; `undefined` for one that is unknown or contradicts itself. */
-export function readComponent(name: unknown, parameters: FieldParameters): Component | undefined {
+/** Validates a component identifier; `undefined` for an unknown one, or a contradictory combination of parameters. */
+export function parseComponent(name: unknown, parameters: FieldParameters): Component | undefined {
   if (typeof name !== 'string') return undefined;
-  const allowed = name.startsWith('@') ? derived(name) : FIELD_NAME.test(name) ? OF_FIELDS : undefined;
+  const allowed = name.startsWith('@') ? derivedParameters(name) : FIELD_NAME.test(name) ? FIELD_PARAMETERS : undefined;
   if (allowed === undefined) return undefined;
   for (const [parameter, value] of parameters) {
     if (!allowed.includes(parameter)) return undefined;
-    if (WITH_TEXT.includes(parameter) ? typeof value !== 'string' : value !== true) return undefined;
+    if (STRING_PARAMETERS.includes(parameter) ? typeof value !== 'string' : value !== true) return undefined;
   }
   if (parameters.has('bs') && (parameters.has('sf') || parameters.has('key'))) return undefined;
   if (name === '@query-param' && !parameters.has('name')) return undefined;
-  // Neither names of fields nor of derived components need escapes.
-  const text = parameters.size === 0 ? `"${name}"` : writeItem([name, parameters]);
-  if (parameters.size < 2) return { name, parameters, text, identity: text };
-  const ordered = new Map([...parameters].sort(([a], [b]) => (a < b ? -1 : 1)));
-  return { name, parameters, text, identity: writeItem([name, ordered]) };
+  // The pattern of names admits no character that would have to be escaped.
+  const identifier = parameters.size === 0 ? `"${name}"` : serializeItem([name, parameters]);
+  if (parameters.size < 2) return { name, parameters, identifier, normalizedIdentifier: identifier };
+  const sorted = new Map([...parameters].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return { name, parameters, identifier, normalizedIdentifier: serializeItem([name, sorted]) };
 }
 
-function derived(name: string): readonly string[] | undefined {
-  return Object.hasOwn(DERIVED, name) ? DERIVED[name] : undefined;
+function derivedParameters(name: string): readonly string[] | undefined {
+  return Object.hasOwn(DERIVED_COMPONENTS, name) ? DERIVED_COMPONENTS[name] : undefined;
 }
 
 /**
- * Components as options name them: `@method`, `content-digest`, `@query-param;name="id"`, `cache-control;bs`.
+ * Parses component identifiers of an option: `@method`, `content-digest`, `@query-param;name="id"`, `cache-control;bs`.
  * @throws OptionsError
  */
-export function namedComponents(path: string, names: readonly string[]): readonly Component[] {
+export function componentsFromOption(path: string, names: readonly string[]): readonly Component[] {
   if (!Array.isArray(names)) throw new OptionsError(path, names, 'a list of components');
-  const components = names.map((name: unknown, at) => {
+  const components = names.map((name: unknown, index) => {
     const item =
-      typeof name === 'string' ? readItem(name.startsWith('"') ? name : name.replace(/^[^;]*/, '"$&"')) : undefined;
-    const component = item && readComponent(item[0], item[1]);
+      typeof name === 'string'
+        ? parseStrictItem(name.startsWith('"') ? name : name.replace(/^[^;]*/, '"$&"'))
+        : undefined;
+    const component = item && parseComponent(item[0], item[1]);
     if (component === undefined) {
       throw new OptionsError(
-        `${path}[${at}]`,
+        `${path}[${index}]`,
         name,
         'a field in lower case or a derived component, with its parameters',
       );
     }
     return component;
   });
-  if (!areDistinct(components)) throw new OptionsError(path, names, 'a list in which each component is named once');
+  if (!areDistinct(components)) throw new OptionsError(path, names, 'a list without duplicates');
   return components;
 }
 
 export function areDistinct(components: readonly Component[]): boolean {
-  return new Set(components.map(({ identity }) => identity)).size === components.length;
+  return new Set(components.map(({ normalizedIdentifier }) => normalizedIdentifier)).size === components.length;
 }
 
-/** What is signed, and demanded, where nothing else is said: enough to tell one message from another. */
-export function defaultComponents(response: boolean, content: boolean): readonly Component[] {
-  return DEFAULTS[response ? 1 : 0][content ? 1 : 0];
+/** The components that are signed and required by default: they identify the message and its content. */
+export function defaultComponents(isResponse: boolean, hasContent: boolean): readonly Component[] {
+  return DEFAULTS[isResponse ? 1 : 0][hasContent ? 1 : 0];
 }
 
 const DEFAULTS = [['@method', '@target-uri'], ['@status']].map((names) => [
-  namedComponents('components', names),
-  namedComponents('components', [...names, 'content-digest']),
+  componentsFromOption('components', names),
+  componentsFromOption('components', [...names, 'content-digest']),
 ]) as [[Components, Components], [Components, Components]];
 
 type Components = readonly Component[];

@@ -1,9 +1,9 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { assertOneOf } from '@macadam/core';
 import { bytesOf } from './message.ts';
-import { isInnerList, readDictionary } from './structured-fields.ts';
+import { isInnerList, parseStrictDictionary } from './structured-fields.ts';
 
-/** Hashes that still mean something: RFC 9530 registers older ones for old uses only. */
+/** The algorithms of RFC 9530 that are secure; the others in its registry are marked as deprecated or insecure. */
 const HASHES: Readonly<Record<string, string>> = { 'sha-256': 'sha256', 'sha-512': 'sha512' };
 
 /**
@@ -22,16 +22,16 @@ export function contentDigest(body: string | Uint8Array, algorithm: 'sha-256' | 
   return `${algorithm}=:${hash(HASHES[algorithm]!, bytesOf(body), 'base64')}:`;
 }
 
-/** Whether each digest of a field that can be judged is that of the content, and there is one. Others are passed over. */
-export function digestFits(field: string, content: Buffer): boolean {
-  let judged = 0;
-  for (const [name, member] of readDictionary(field) ?? []) {
+/** Whether all digests with a supported algorithm match the content, and there is at least one. Other algorithms are skipped. */
+export function digestMatches(field: string, content: Buffer): boolean {
+  let compared = 0;
+  for (const [name, member] of parseStrictDictionary(field) ?? []) {
     const algorithm = Object.hasOwn(HASHES, name) ? HASHES[name] : undefined;
     if (algorithm === undefined) continue;
     if (isInnerList(member) || !(member[0] instanceof ArrayBuffer)) return false;
     const expected = hash(algorithm, content, 'buffer');
     if (member[0].byteLength !== expected.length || !timingSafeEqual(new Uint8Array(member[0]), expected)) return false;
-    judged++;
+    compared++;
   }
-  return judged > 0;
+  return compared > 0;
 }

@@ -1,4 +1,5 @@
 import { OptionsError, withheld } from '@macadam/core';
+import { rawBodyBytes } from '../raw-body.ts';
 
 /**
  * Header fields: pairs of name and value, as `Headers` has them, or an object. Pass lists for fields that may occur
@@ -7,7 +8,7 @@ import { OptionsError, withheld } from '@macadam/core';
 export type MessageHeaders =
   Iterable<readonly [string, string]> | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** What a message carries, whichever way it goes. */
+/** The parts that requests and responses have in common. */
 interface Message {
   readonly headers: MessageHeaders;
   readonly trailers?: MessageHeaders | undefined;
@@ -48,10 +49,10 @@ export function isResponse(message: SignableMessage): message is ResponseMessage
   return 'status' in message;
 }
 
-/** Lines of each field, by lower-case name. */
+/** The lines of each field, by its name in lower case. */
 export type FieldLines = ReadonlyMap<string, readonly string[]>;
 
-/** @throws OptionsError for headers of another shape, such as the flat `rawHeaders` of Node. */
+/** @throws OptionsError for headers of another shape, such as the flat `rawHeaders` of Node */
 export function fieldLines(headers: MessageHeaders): FieldLines {
   const lines = new Map<string, string[]>();
   const add = (name: string, line: string): void => {
@@ -60,11 +61,12 @@ export function fieldLines(headers: MessageHeaders): FieldLines {
     if (list === undefined) lines.set(key, [line]);
     else list.push(line);
   };
-  if (typeof headers !== 'object' || headers === null) throw new OptionsError('headers', withheld(headers), SHAPE);
-  if (isPairs(headers)) {
+  if (typeof headers !== 'object' || headers === null)
+    throw new OptionsError('headers', withheld(headers), HEADERS_SHAPE);
+  if (isIterable(headers)) {
     for (const pair of headers) {
       if (!Array.isArray(pair) || typeof pair[0] !== 'string' || typeof pair[1] !== 'string') {
-        throw new OptionsError('headers', withheld(pair), SHAPE);
+        throw new OptionsError('headers', withheld(pair), HEADERS_SHAPE);
       }
       add(pair[0], pair[1]);
     }
@@ -73,39 +75,36 @@ export function fieldLines(headers: MessageHeaders): FieldLines {
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined) continue;
     const list: unknown = typeof value === 'string' ? [value] : value;
-    if (!Array.isArray(list)) throw new OptionsError(`headers.${name}`, list, SHAPE);
+    if (!Array.isArray(list)) throw new OptionsError(`headers.${name}`, list, HEADERS_SHAPE);
     for (const line of list as unknown[]) {
-      if (typeof line !== 'string') throw new OptionsError(`headers.${name}`, line, SHAPE);
+      if (typeof line !== 'string') throw new OptionsError(`headers.${name}`, line, HEADERS_SHAPE);
       add(name, line);
     }
   }
   return lines;
 }
 
-const SHAPE = 'pairs of name and value, or an object of texts and lists of texts';
+const HEADERS_SHAPE = 'pairs of name and value, or an object of texts and lists of texts';
 
-function isPairs(headers: MessageHeaders): headers is Iterable<readonly [string, string]> {
+function isIterable(headers: MessageHeaders): headers is Iterable<readonly [string, string]> {
   return typeof (headers as { [Symbol.iterator]?: unknown })[Symbol.iterator] === 'function';
 }
 
-/** Whether a message has content, going by the content itself or by what its headers announce. */
+/** Whether a message has content, by its body, or without one by its header fields. */
 export function hasContent(message: SignableMessage, lines: FieldLines): boolean {
   const { body } = message;
-  // Bytes or a text, or it is refused here: of a body that was parsed already there is no telling, and it must be covered.
+  // A parsed body is rejected here: its original bytes are lost, so whether the digest matches cannot be verified.
   if (body !== undefined) return bytesOf(body).length > 0;
   if (isResponse(message) && isBodiless(message)) return false;
   return lines.has('transfer-encoding') || (lines.get('content-length') ?? []).some((length) => length.trim() !== '0');
 }
 
-/** Whatever its headers announce (RFC 9110 section 6.4.1). */
+/** Responses that have no content, whatever their header fields say (RFC 9110 section 6.4.1). */
 function isBodiless({ status, request }: ResponseMessage): boolean {
   return status < 200 || status === 204 || status === 304 || request?.method === 'HEAD';
 }
 
-/** The bytes of a body. Anything parsed is refused: it would have to be written again, and not in the same way. */
+/** The bytes of the body of a message; empty without a body. */
 export function bytesOf(body: string | Uint8Array | undefined): Buffer {
-  if (body === undefined) return Buffer.alloc(0);
-  if (typeof body === 'string') return Buffer.from(body);
-  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  throw new OptionsError('body', withheld(body), 'the body as it is on the wire: bytes, or a text');
+  return body === undefined ? Buffer.alloc(0) : rawBodyBytes('body', body);
 }

@@ -35,9 +35,9 @@ export function requestSigner(options: RequestSignerOptions): RequestSigner {
 function makeRequestSigner(options: RequestSignerOptions): RequestSigner {
   for (const name of ['created', 'expires', 'nonce'] as const) {
     if (name in options)
-      throw new OptionsError(name, options[name as keyof typeof options], 'left out: it is new for each request');
+      throw new OptionsError(name, options[name as keyof typeof options], 'left out: each request gets a new one');
   }
-  // What is wrong is told now, and not by the first request.
+  // Validates the options now instead of with the first request.
   signSettings(options);
   return { authorize: (request) => signRequest(request, options) };
 }

@@ -13,8 +13,8 @@ import {
   withheld,
 } from '@macadam/core';
 import { bindKey, SIGNING_ALGORITHMS, type SigningAlgorithm, type SignatureKey } from './algorithms.ts';
-import { type Component, defaultComponents, namedComponents } from './component.ts';
-import { assertStructured, readMessage, type ReadMessage, type StructuredFields } from './component-value.ts';
+import { type Component, defaultComponents, componentsFromOption } from './component.ts';
+import { assertStructuredFields, parseMessage, type ParsedMessage, type StructuredFields } from './component-value.ts';
 import { contentDigest } from './digest.ts';
 import {
   bytesOf,
@@ -24,8 +24,8 @@ import {
   type ResponseMessage,
   type SignableMessage,
 } from './message.ts';
-import { signatureBase, signatureInput } from './signature-base.ts';
-import { type FieldParameters, readDictionary, writeDictionary } from './structured-fields.ts';
+import { signatureBase, serializeSignatureParams } from './signature-base.ts';
+import { type FieldParameters, parseStrictDictionary, serializeMember } from './structured-fields.ts';
 
 /** Options of {@link signRequest} and {@link signResponse}. */
 export interface SignOptions {
@@ -127,20 +127,20 @@ export function signResponse(message: ResponseMessage, options: SignOptions): Pr
 async function signMessage(message: SignableMessage, options: SignOptions): Promise<SignatureHeaders> {
   assertObject('message', message);
   const path = isResponse(message) ? 'signResponse' : 'signRequest';
-  const { label, structuredFields, signer, parameters, named } = underPath(path, () => signSettings(options));
-  const given = readMessage(message, structuredFields);
-  const content = hasContent(message, given.fields);
-  const components = named ?? defaultComponents(isResponse(message), content);
-  const digest = missingDigest(message, given, components, content);
-  const read =
-    digest === undefined ? given : { ...given, fields: new Map([...given.fields, ['content-digest', [digest]]]) };
-  const input = signatureInput(components, parameters);
-  const base = signatureBase(components, input, read);
+  const { label, structuredFields, signer, parameters, ...settings } = underPath(path, () => signSettings(options));
+  const parsed = parseMessage(message, structuredFields);
+  const withContent = hasContent(message, parsed.fields);
+  const components = settings.components ?? defaultComponents(isResponse(message), withContent);
+  const digest = digestToAdd(message, parsed, components, withContent);
+  const parsedWithDigest =
+    digest === undefined ? parsed : { ...parsed, fields: new Map([...parsed.fields, ['content-digest', [digest]]]) };
+  const signatureParams = serializeSignatureParams(components, parameters);
+  const base = signatureBase(components, signatureParams, parsedWithDigest);
   if (base.missing !== undefined)
-    throw new OptionsError(`${path}.components`, base.missing.text, 'in the message, once and for sure');
+    throw new OptionsError(`${path}.components`, base.missing.identifier, 'in the message, exactly once');
   const signature = await signer(base.bytes);
-  const inputs = appended(given, 'signature-input', label, `${label}=${input}`);
-  const signatures = appended(given, 'signature', label, writeDictionary(label, [signature, new Map()]));
+  const inputs = appendMember(parsed, 'signature-input', label, `${label}=${signatureParams}`);
+  const signatures = appendMember(parsed, 'signature', label, serializeMember(label, [signature, new Map()]));
   return {
     ...(digest !== undefined && { 'content-digest': digest }),
     'signature-input': inputs,
@@ -148,38 +148,38 @@ async function signMessage(message: SignableMessage, options: SignOptions): Prom
   };
 }
 
-/** Those of one signature, checked and filled in. */
+/** The options, validated and with defaults. */
 interface SignSettings {
   readonly label: string;
   readonly structuredFields: StructuredFields | undefined;
   readonly signer: (base: Buffer) => Uint8Array | Promise<Uint8Array>;
   readonly parameters: FieldParameters;
-  readonly named: readonly Component[] | undefined;
+  readonly components: readonly Component[] | undefined;
 }
 
 /** @throws OptionsError */
 export function signSettings(options: SignOptions): SignSettings {
   assertObject('options', options);
   assertKnownOptions('', options, OPTIONS);
-  const { label = 'sig1', structuredFields, components } = options;
+  const { label = 'sig1', structuredFields } = options;
   if (typeof label !== 'string' || !LABEL.test(label)) throw new OptionsError('label', label, 'a key in lower case');
-  assertStructured(structuredFields);
-  const signer = signerOf(options);
-  const named = components && namedComponents('components', components);
-  return { label, structuredFields, signer, parameters: parametersOf(options), named };
+  assertStructuredFields(structuredFields);
+  const signer = createSigner(options);
+  const components = options.components && componentsFromOption('components', options.components);
+  return { label, structuredFields, signer, parameters: parametersOf(options), components };
 }
 
-function signerOf({ key, algorithm }: SignOptions): SignSettings['signer'] {
+function createSigner({ key, algorithm }: SignOptions): SignSettings['signer'] {
   assertOneOf('algorithm', algorithm, SIGNING_ALGORITHMS);
-  if (typeof key === 'function') return (base) => signedBy(key, base);
+  if (typeof key === 'function') return (base) => signWithFunction(key, base);
   const bound = bindKey(key, algorithm);
   if (typeof bound === 'string') throw new OptionsError('key', withheld(key), bound);
   if (!bound.signs) throw new OptionsError('key', withheld(key), 'a private key');
   return bound.sign;
 }
 
-/** What a vault gives back: anything but bytes would be written as another kind of value. */
-async function signedBy(
+/** Calls the user's function. Anything but bytes would be serialized as a structured field of another type. */
+async function signWithFunction(
   sign: (base: Uint8Array) => Uint8Array | Promise<Uint8Array>,
   base: Buffer,
 ): Promise<Uint8Array> {
@@ -203,10 +203,10 @@ function parametersOf({ created, expires, keyId, nonce, tag, clock = systemClock
   }
   assertPlain('keyId', keyId);
   parameters.set('keyid', keyId);
-  const once = nonce ?? randomBytes(16).toString('base64url');
-  if (once !== false) {
-    assertPlain('nonce', once);
-    parameters.set('nonce', once);
+  const nonceValue = nonce ?? randomBytes(16).toString('base64url');
+  if (nonceValue !== false) {
+    assertPlain('nonce', nonceValue);
+    parameters.set('nonce', nonceValue);
   }
   if (tag !== undefined) {
     assertPlain('tag', tag);
@@ -220,27 +220,27 @@ function assertPlain(path: string, value: unknown): asserts value is string {
   if (!/^[ -~]+$/.test(value)) throw new OptionsError(path, value, 'text in ASCII');
 }
 
-/** The digest to add. Content that cannot be read (a stream) has to bring its own. */
-function missingDigest(
+/** The `Content-Digest` to add. For content that is not at hand (a stream) the message must have one already. */
+function digestToAdd(
   message: SignableMessage,
-  { fields }: ReadMessage,
+  { fields }: ParsedMessage,
   components: readonly Component[],
-  content: boolean,
+  withContent: boolean,
 ): string | undefined {
-  const covered = components.some(({ name, parameters }) => {
+  const isCovered = components.some(({ name, parameters }) => {
     return name === 'content-digest' && !parameters.has('req') && !parameters.has('tr');
   });
-  if (!covered || fields.has('content-digest')) return undefined;
-  if (content && message.body === undefined) {
+  if (!isCovered || fields.has('content-digest')) return undefined;
+  if (withContent && message.body === undefined) {
     throw new OptionsError('components', 'content-digest', 'covered only with a body, or with a Content-Digest header');
   }
   return contentDigest(bytesOf(message.body));
 }
 
-function appended({ fields }: ReadMessage, name: string, label: string, member: string): string {
+function appendMember({ fields }: ParsedMessage, name: string, label: string, member: string): string {
   const before = (fields.get(name) ?? []).join(', ');
   if (before === '') return member;
-  const known = readDictionary(before);
+  const known = parseStrictDictionary(before);
   if (known === undefined || known.has(label))
     throw new OptionsError('label', label, `one that ${name} does not have yet`);
   return `${before}, ${member}`;

@@ -1,4 +1,5 @@
-// Structured fields (RFC 9651), read more strictly than the standard: what is signed must mean one thing to every reader.
+// Structured fields (RFC 9651), parsed more strictly than the standard requires, so that a signed field means the same to every
+// parser. The only file that imports structured-headers.
 import {
   type Dictionary,
   type InnerList,
@@ -20,16 +21,16 @@ export type { InnerList };
 /** The type of a structured field (RFC 9651). */
 export type FieldKind = 'item' | 'list' | 'dictionary';
 
-/** A dictionary; `undefined` when it is none, or names a member or a parameter twice. */
-export function readDictionary(text: string): ReadonlyMap<string, FieldMember> | undefined {
-  const dictionary = attempt(text, parseDictionary);
-  return dictionary !== undefined && namesOnce(text, dictionary) ? dictionary : undefined;
+/** Parses a dictionary; `undefined` when it is malformed, or has a duplicate key or parameter. */
+export function parseStrictDictionary(text: string): ReadonlyMap<string, FieldMember> | undefined {
+  const dictionary = tryParse(text, parseDictionary);
+  return dictionary !== undefined && hasUniqueNames(text, dictionary) ? dictionary : undefined;
 }
 
-/** An item with its parameters; `undefined` when it is none, or names a parameter twice. */
-export function readItem(text: string): Item | undefined {
-  const item = attempt(text, parseItem);
-  return item !== undefined && parametersIn([item]) === separators(text).semicolons ? item : undefined;
+/** Parses an item; `undefined` when it is malformed, or has a duplicate parameter. */
+export function parseStrictItem(text: string): Item | undefined {
+  const item = tryParse(text, parseItem);
+  return item !== undefined && countParameters([item]) === countSeparators(text).semicolons ? item : undefined;
 }
 
 /** Whether a member of a dictionary is a list of items. */
@@ -37,125 +38,117 @@ export function isInnerList(member: FieldMember): member is InnerList {
   return Array.isArray(member[0]);
 }
 
-/** A list of items and its parameters, as it is written in a signature base. */
-export function writeInnerList(list: InnerList): string {
-  return serializeInnerList(list);
-}
+export { serializeInnerList, serializeItem };
 
-/** An item and its parameters. */
-export function writeItem(item: Item): string {
-  return serializeItem(item);
-}
-
-/** A dictionary with one member. */
-export function writeDictionary(name: string, member: FieldMember): string {
+/** Serializes a dictionary with one member. */
+export function serializeMember(name: string, member: FieldMember): string {
   return serializeDictionary(new Map([[name, member]]));
 }
 
-/**
- * A field in the one spelling that its value has (RFC 9421 section 2.1.1); `undefined` when it cannot be read as such, or
- * names something twice.
- */
-export function rewrite(text: string, kind: FieldKind): string | undefined {
-  return faithfully(text, READERS[kind]);
+/** Parses a field and serializes it in its canonical form (RFC 9421 section 2.1.1); `undefined` when it cannot be parsed. */
+export function reserialize(text: string, kind: FieldKind): string | undefined {
+  return withExactValues(text, SERIALIZERS[kind]);
 }
 
-/** One member of a dictionary in the one spelling that its value has; `undefined` when there is none. */
-export function rewriteMember(text: string, name: string): string | undefined {
-  return faithfully(text, (dictionary) => {
-    const member = readDictionary(dictionary)?.get(name);
+/** Serializes one member of a dictionary in its canonical form (RFC 9421 section 2.1.2); `undefined` when there is none. */
+export function reserializeMember(text: string, name: string): string | undefined {
+  return withExactValues(text, (dictionary) => {
+    const member = parseStrictDictionary(dictionary)?.get(name);
     return member && (isInnerList(member) ? serializeInnerList(member) : serializeItem(member));
   });
 }
 
 /**
- * A string, in which a backslash escapes, or a display string, in which it does not. One without an end takes all that is
- * left: looking for the end from each quote anew would take quadratic time.
+ * Matches a string, in which a backslash escapes, or a display string, in which it does not. An unterminated one matches to
+ * the end of the text: otherwise the search for an end would start again at each quote and take quadratic time.
  */
 const STRING = /%"[^"]*(?:"|$)|"(?:[^"\\]|\\.)*(?:"|\\?$)/g;
-/** Either, or what the parser does not take as it is: a decimal without a fraction, a date. Neither is part of a token. */
-const STRING_OR_UNTAKEN =
+/** Matches a string, or a value that the library does not preserve: a decimal with a zero fraction, or a date. */
+const STRING_OR_INEXACT =
   /%"[^"]*(?:"|$)|"(?:[^"\\]|\\.)*(?:"|\\?$)|(?<![\w!#$%&'*+.^`|~:/@-])(?:(-?)(\d{1,12})\.0{1,3}|@(-?)(\d{1,15}))(?![\w!#$%&'*+.^`|~:/@-])/g;
 
-/** The parser drops this mark where a display string begins, so that two values would be written as one. */
+/** The library drops this mark at the start of a display string, so two different values would be serialized alike. */
 const BYTE_ORDER_MARK = '%"%ef%bb%bf';
 
 /**
- * The parser takes the decimal `1.0` for the integer `1`, and dates only at the end of the text and of some millennia: such
- * go through it as tokens, marked as nothing else is.
+ * Parses and serializes without losing values that the library does not preserve: it reads the decimal `1.0` as the integer
+ * `1`, and dates only at the end of the text and within its range. Such values are replaced by tokens with a marker that
+ * occurs nowhere else in the text, and restored afterwards.
  */
-function faithfully(text: string, write: (text: string) => string | undefined): string | undefined {
+function withExactValues(text: string, serialize: (text: string) => string | undefined): string | undefined {
   if (text.includes(BYTE_ORDER_MARK)) return undefined;
   const longest = Math.max(0, ...(text.match(/D+/g) ?? []).map(({ length }) => length));
   const mark = 'D'.repeat(longest + 1);
-  const plain = (sign: string, digits: string): string => {
-    const least = digits.replace(/^0+(?=\d)/, '');
-    return least === '0' ? least : sign + least;
+  const canonicalInteger = (sign: string, digits: string): string => {
+    const digitsOnly = digits.replace(/^0+(?=\d)/, '');
+    return digitsOnly === '0' ? digitsOnly : sign + digitsOnly;
   };
   const marked = text.replaceAll(
-    STRING_OR_UNTAKEN,
+    STRING_OR_INEXACT,
     (found: string, sign: string, whole?: string, dateSign = '', date?: string) => {
-      if (whole !== undefined) return `${mark}${plain(sign, whole)}.0`;
-      return date === undefined ? found : `${mark}T${plain(dateSign, date)}`;
+      if (whole !== undefined) return `${mark}${canonicalInteger(sign, whole)}.0`;
+      return date === undefined ? found : `${mark}T${canonicalInteger(dateSign, date)}`;
     },
   );
-  return write(marked)?.replaceAll(`${mark}T`, '@').replaceAll(mark, '');
+  return serialize(marked)?.replaceAll(`${mark}T`, '@').replaceAll(mark, '');
 }
 
-const READERS: Readonly<Record<FieldKind, (text: string) => string | undefined>> = {
+const SERIALIZERS: Readonly<Record<FieldKind, (text: string) => string | undefined>> = {
   item(text) {
-    const item = readItem(text);
+    const item = parseStrictItem(text);
     return item && serializeItem(item);
   },
   list(text) {
-    const list = attempt(text, parseList);
-    return list !== undefined && parametersIn(list) === separators(text).semicolons ? serializeList(list) : undefined;
+    const list = tryParse(text, parseList);
+    return list !== undefined && countParameters(list) === countSeparators(text).semicolons
+      ? serializeList(list)
+      : undefined;
   },
   dictionary(text) {
-    const dictionary = readDictionary(text);
+    const dictionary = parseStrictDictionary(text);
     return dictionary && serializeDictionary(dictionary as Dictionary);
   },
 };
 
-function attempt<T>(text: string, parse: (text: string) => T): T | undefined {
+function tryParse<T>(text: string, parse: (text: string) => T): T | undefined {
   let parsed: T;
   try {
     parsed = parse(text);
   } catch {
     return undefined;
   }
-  return hasEndlessDate(text) ? undefined : parsed;
+  return hasUnrepresentableDate(text) ? undefined : parsed;
 }
 
-/** The last second that the parser can hold, some 270 000 years from now. */
-const LAST_DATE = 8_640_000_000_000;
+/** The largest date that the library can represent, in seconds. */
+const MAX_DATE = 8_640_000_000_000;
 
-/** Beyond, it takes every date for none at all and would write them all as one. In text that was parsed already. */
-function hasEndlessDate(text: string): boolean {
+/** The library parses every larger date as an invalid one and would serialize them all alike. For text that was parsed. */
+function hasUnrepresentableDate(text: string): boolean {
   if (!text.includes('@')) return false;
   const dates = text.replaceAll(STRING, '""').matchAll(/@-?(\d+)/g);
-  return [...dates].some(([, seconds]) => Number(seconds) > LAST_DATE);
+  return [...dates].some(([, seconds]) => Number(seconds) > MAX_DATE);
 }
 
-/** Of a name given twice the parser keeps the last, others the first; counting what was written finds them all. */
-function namesOnce(text: string, dictionary: Dictionary): boolean {
-  const { commas, semicolons } = separators(text);
+/** The library keeps the last of duplicate names, other parsers the first. Counting the separators detects duplicates. */
+function hasUniqueNames(text: string, dictionary: Dictionary): boolean {
+  const { commas, semicolons } = countSeparators(text);
   return (
-    dictionary.size === (dictionary.size === 0 ? 0 : commas + 1) && parametersIn(dictionary.values()) === semicolons
+    dictionary.size === (dictionary.size === 0 ? 0 : commas + 1) && countParameters(dictionary.values()) === semicolons
   );
 }
 
-function parametersIn(members: Iterable<FieldMember>): number {
+function countParameters(members: Iterable<FieldMember>): number {
   let count = 0;
   for (const member of members) {
     count += member[1].size;
-    if (isInnerList(member)) count += parametersIn(member[0]);
+    if (isInnerList(member)) count += countParameters(member[0]);
   }
   return count;
 }
 
-/** What separates names, outside of strings, in text that was parsed already. */
-function separators(text: string): { commas: number; semicolons: number } {
+/** Counts separators outside of strings, in text that was parsed. */
+function countSeparators(text: string): { commas: number; semicolons: number } {
   const outside = text.replaceAll(STRING, '""');
   return { commas: outside.split(',').length - 1, semicolons: outside.split(';').length - 1 };
 }

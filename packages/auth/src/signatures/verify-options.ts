@@ -10,8 +10,8 @@ import {
 } from '@macadam/core';
 import type { SeenBefore } from '../replay.ts';
 import type { SignatureAlgorithm, SignatureKey } from './algorithms.ts';
-import { type Component, namedComponents } from './component.ts';
-import { assertStructured, type StructuredFields } from './component-value.ts';
+import { type Component, componentsFromOption } from './component.ts';
+import { assertStructuredFields, type StructuredFields } from './component-value.ts';
 
 /** A key of a sender: public, or a shared secret. The algorithm belongs to the key; the message cannot choose it. */
 export interface ResolvedKey {
@@ -65,7 +65,7 @@ const OPTIONS = [
 ];
 const MAX_TOLERANCE_MS = 60_000;
 
-/** The options, checked and filled in. */
+/** The options, validated and with defaults. */
 export interface VerifySettings {
   readonly resolveKey: VerifySignatureOptions['resolveKey'];
   readonly required: readonly Component[] | undefined;
@@ -89,9 +89,9 @@ export function verifySettings(options: VerifySignatureOptions): VerifySettings 
   if (seen !== undefined) assertFunction('seen', seen);
   if (tag !== undefined) assertText('tag', tag);
   if (label !== undefined) assertText('label', label);
-  const required = requiredComponents && namedComponents('requiredComponents', requiredComponents);
+  const required = requiredComponents && componentsFromOption('requiredComponents', requiredComponents);
   const { structuredFields, clock = systemClock } = options;
   assertClock('clock', clock);
-  assertStructured(structuredFields);
+  assertStructuredFields(structuredFields);
   return { resolveKey, required, maxAgeMs, clockToleranceMs, seen, tag, label, structuredFields, clock };
 }

@@ -1,14 +1,14 @@
-// Verification in the order of RFC 9421 section 3.2: first what costs nothing (form, policy, times), then the key, then
-// the signature, then the content, and only of a message that is good in all this the replay store.
+// Verifies signatures in the order of RFC 9421 section 3.2, cheap checks first: form, coverage and times, then the key, the
+// signature and the content digest. The replay store is called last, and only for messages that are valid otherwise.
 import { assertObject, OptionsError, underPath, withheld } from '@macadam/core';
 import { annotateAuth } from '../annotate-auth.ts';
 import { SignatureError } from '../errors.ts';
-import { answerOf } from '../fetch/within.ts';
-import { refuseReplay } from '../replay.ts';
+import { settleCallback } from '../with-timeout.ts';
+import { rejectReplay } from '../replay.ts';
 import { bindKey, type BoundKey, type SignatureAlgorithm, SIGNATURE_ALGORITHMS } from './algorithms.ts';
 import { type Component, defaultComponents } from './component.ts';
-import { readMessage, type ReadMessage } from './component-value.ts';
-import { digestFits } from './digest.ts';
+import { parseMessage, type ParsedMessage } from './component-value.ts';
+import { digestMatches } from './digest.ts';
 import {
   bytesOf,
   hasContent,
@@ -17,7 +17,7 @@ import {
   type ResponseMessage,
   type SignableMessage,
 } from './message.ts';
-import { type ReceivedSignature, signatureSlots } from './received.ts';
+import { type ReceivedSignature, receivedSignatures } from './received-signature.ts';
 import { signatureBase } from './signature-base.ts';
 import { type VerifySettings, verifySettings, type VerifySignatureOptions } from './verify-options.ts';
 
@@ -89,56 +89,57 @@ async function verifyMessage(message: SignableMessage, options: VerifySignatureO
   assertObject('message', message);
   const path = isResponse(message) ? 'verifyResponse' : 'verifyRequest';
   const settings = underPath(path, () => verifySettings(options));
-  const read = readMessage(message, settings.structuredFields);
-  const required = settings.required ?? defaultComponents(isResponse(message), hasContent(message, read.fields));
-  let refusal: SignatureError | undefined;
-  for (const slot of signatureSlots(read)) {
-    if (settings.label !== undefined && settings.label !== slot.label) continue;
+  const parsed = parseMessage(message, settings.structuredFields);
+  const required = settings.required ?? defaultComponents(isResponse(message), hasContent(message, parsed.fields));
+  let rejection: SignatureError | undefined;
+  for (const unparsed of receivedSignatures(parsed)) {
+    if (settings.label !== undefined && settings.label !== unparsed.label) continue;
     try {
-      const received = slot.read();
+      const received = unparsed.parse();
       if (settings.tag !== undefined && settings.tag !== received.tag) continue;
-      return await verifyOne(received, read, required, settings);
+      return await verifySignature(received, parsed, required, settings);
     } catch (error) {
       if (!(error instanceof SignatureError)) throw error;
-      // What may pass when it is sent again must not be hidden by what never will.
-      if (refusal === undefined || error.retryable) refusal = error;
+      // Of several rejections a retryable one is reported: the message may be accepted when it is sent again.
+      if (rejection === undefined || error.retryable) rejection = error;
     }
   }
-  throw refusal ?? new SignatureError('parameter', { header: settings.tag === undefined ? 'label' : 'tag' });
+  throw rejection ?? new SignatureError('parameter', { header: settings.tag === undefined ? 'label' : 'tag' });
 }
 
-async function verifyOne(
+async function verifySignature(
   received: ReceivedSignature,
-  read: ReadMessage,
+  parsed: ParsedMessage,
   required: readonly Component[],
   settings: VerifySettings,
 ): Promise<VerifiedSignature> {
-  const { components, input, created, expires, keyId, nonce, tag, label, signature } = received;
+  const { components, signatureParams, created, expires, keyId, nonce, tag, label, signature } = received;
   const { clock, clockToleranceMs, maxAgeMs, seen } = settings;
-  const uncovered = required.find(({ identity }) => !components.some((one) => one.identity === identity));
-  if (uncovered !== undefined) throw new SignatureError('notCovered', { header: uncovered.text });
+  const covered = new Set(components.map(({ normalizedIdentifier }) => normalizedIdentifier));
+  const missingComponent = required.find((one) => !covered.has(one.normalizedIdentifier));
+  if (missingComponent !== undefined) throw new SignatureError('notCovered', { header: missingComponent.identifier });
   if (keyId === undefined) throw new SignatureError('parameter', { header: 'keyid' });
   if (seen !== undefined && nonce === undefined) throw new SignatureError('parameter', { header: 'nonce' });
   checkTimes(received, settings);
-  const base = signatureBase(components, input, read);
-  if (base.missing !== undefined) throw new SignatureError('component', { header: base.missing.text });
+  const base = signatureBase(components, signatureParams, parsed);
+  if (base.missing !== undefined) throw new SignatureError('component', { header: base.missing.identifier });
 
-  const { bound, algorithm } = await keyFor(received, keyId, settings);
-  if (!bound.verify(base.bytes, signature)) throw new SignatureError('signature', { header: 'signature' });
-  // The look-up of the key may have taken its time.
+  const { key, algorithm } = await resolveKey(received, keyId, settings);
+  if (!key.verify(base.bytes, signature)) throw new SignatureError('signature', { header: 'signature' });
+  // Checked again, since the lookup of the key may have taken a while.
   checkTimes(received, settings);
-  for (const component of components) checkDigest(component, read);
+  for (const component of components) checkDigest(component, parsed);
   if (seen !== undefined) {
     const expiresAtMs = expires === undefined ? Infinity : expires * 1_000 - clock.now();
-    const goodMs = Math.min(maxAgeMs, expiresAtMs) + 2 * clockToleranceMs;
-    await refuseReplay(seen, JSON.stringify([keyId, nonce]), goodMs, 'nonce', clock);
+    const replayableMs = Math.min(maxAgeMs, expiresAtMs) + 2 * clockToleranceMs;
+    await rejectReplay(seen, JSON.stringify([keyId, nonce]), replayableMs, 'nonce', clock);
   }
   annotateAuth('http_signature', { keyId });
   return Object.freeze({
     label,
     keyId,
     algorithm,
-    components: Object.freeze(components.map(({ text }) => text)),
+    components: Object.freeze(components.map(({ identifier }) => identifier)),
     createdAtMs: created === undefined ? undefined : created * 1_000,
     expiresAtMs: expires === undefined ? undefined : expires * 1_000,
     nonce,
@@ -159,14 +160,14 @@ function checkTimes({ created, expires }: ReceivedSignature, settings: VerifySet
     throw new SignatureError('expired', { header: 'expires' });
 }
 
-async function keyFor(
+async function resolveKey(
   received: ReceivedSignature,
   keyId: string,
   settings: VerifySettings,
-): Promise<{ bound: BoundKey; algorithm: SignatureAlgorithm }> {
+): Promise<{ key: BoundKey; algorithm: SignatureAlgorithm }> {
   let resolved;
   try {
-    resolved = await answerOf(settings.resolveKey(keyId), settings.clock);
+    resolved = await settleCallback(settings.resolveKey(keyId), settings.clock);
   } catch (cause) {
     throw new SignatureError('keyUnavailable', { header: 'keyid', cause });
   }
@@ -180,24 +181,28 @@ async function keyFor(
   }
   const bound = bindKey(key, algorithm);
   if (typeof bound === 'string') throw new OptionsError('resolveKey().key', withheld(key), bound);
-  return { bound, algorithm };
+  return { key: bound, algorithm };
 }
 
-/** Only the digests of this message's own content are ours to judge; those of its request were, when that was sent. */
-function checkDigest({ name, parameters }: Component, read: ReadMessage): void {
+/**
+ * Compares a signed digest with the content. A digest with `;req` belongs to the request of a response; the content of the
+ * request is not part of this message.
+ */
+function checkDigest({ name, parameters }: Component, parsed: ParsedMessage): void {
   if ((name !== 'content-digest' && name !== 'repr-digest') || parameters.has('req')) return;
-  const { body, representation } = read.message;
-  const value = ((parameters.has('tr') ? read.trailers : read.fields).get(name) ?? []).join(', ');
-  const content = name === 'content-digest' ? body : (representation ?? (isWhole(read) ? body : undefined));
-  const known = name === 'content-digest' || content !== undefined;
-  if (!known || !digestFits(value, bytesOf(content))) throw new SignatureError('digest', { header: name });
+  const { body, representation } = parsed.message;
+  const value = ((parameters.has('tr') ? parsed.trailers : parsed.fields).get(name) ?? []).join(', ');
+  const content =
+    name === 'content-digest' ? body : (representation ?? (isWholeRepresentation(parsed) ? body : undefined));
+  const isComparable = name === 'content-digest' || content !== undefined;
+  if (!isComparable || !digestMatches(value, bytesOf(content))) throw new SignatureError('digest', { header: name });
 }
 
-/** Whether the content is the representation itself (RFC 9530 section 3): not encoded, not a part of it, not left out. */
-function isWhole({ message, fields, request }: ReadMessage): boolean {
+/** Whether the content is the whole representation, which `Repr-Digest` is about (RFC 9530 section 3): not encoded, not partial, not omitted. */
+function isWholeRepresentation({ message, fields, request }: ParsedMessage): boolean {
   const encodings = (fields.get('content-encoding') ?? []).join(',');
   if (encodings !== '' && encodings.trim().toLowerCase() !== 'identity') return false;
   if (!isResponse(message)) return !fields.has('content-range');
-  const head = request !== undefined && !isResponse(request.message) && request.message.method === 'HEAD';
-  return message.status !== 206 && message.status !== 304 && !head;
+  const isHeadResponse = request !== undefined && !isResponse(request.message) && request.message.method === 'HEAD';
+  return message.status !== 206 && message.status !== 304 && !isHeadResponse;
 }

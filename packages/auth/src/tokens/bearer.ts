@@ -1,5 +1,5 @@
-import { assertFunction, assertObject, OptionsError, withheld } from '@macadam/core';
-import type { TokenSource } from './token-client.ts';
+import { OptionsError, withheld } from '@macadam/core';
+import { assertTokenSource, type TokenSource } from './token-client.ts';
 
 /** The attempt that a token is for. */
 export interface BearerContext {
@@ -45,9 +45,7 @@ export function bearer(tokens: TokenSource | string): BearerAuth {
     const headers = headersOf(tokens);
     return { authorize: () => headers };
   }
-  assertObject('bearer.tokens', tokens);
-  for (const name of ['getToken', 'peekToken', 'invalidate'] as const)
-    assertFunction(`bearer.tokens.${name}`, tokens[name]);
+  assertTokenSource('bearer.tokens', tokens);
   return new Bearer(tokens);
 }
 
@@ -62,8 +60,8 @@ class Bearer implements BearerAuth {
 
   authorize(_request?: unknown, context?: BearerContext): BearerHeaders | Promise<BearerHeaders> {
     const token = this.#tokens.peekToken();
-    if (token !== undefined) return this.#with(token);
-    return this.#tokens.getToken({ signal: context?.signal }).then((got) => this.#with(got));
+    if (token !== undefined) return this.#headersFor(token);
+    return this.#tokens.getToken({ signal: context?.signal }).then((newToken) => this.#headersFor(newToken));
   }
 
   invalidate(rejected: BearerHeaders): void {
@@ -71,8 +69,8 @@ class Bearer implements BearerAuth {
     if (token !== undefined) this.#tokens.invalidate(token);
   }
 
-  /** The same object as long as the token is the same. */
-  #with(token: string): BearerHeaders {
+  /** Returns the same frozen object as long as the token is the same, so that most requests allocate nothing. */
+  #headersFor(token: string): BearerHeaders {
     if (token !== this.#token) {
       assertToken('bearer.tokens.getToken()', token);
       this.#headers = headersOf(token);
@@ -83,8 +81,8 @@ class Bearer implements BearerAuth {
 }
 
 /**
- * What cannot stand in a header, which `fetch` would quote in its error.
- * @throws OptionsError, which does not show it.
+ * Rejects a token that is not valid in a header field: `fetch` would reject it too, and quote it in its error.
+ * @throws OptionsError, which does not contain the token
  */
 export function assertToken(path: string, token: unknown): asserts token is string {
   if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) return;

@@ -13,11 +13,11 @@ export type TokenRequestReason =
   /** The token store failed. */
   | 'store';
 
-const SENTENCES: Readonly<Record<TokenRequestReason, string>> = {
-  unreachable: 'the endpoint did not answer',
-  refused: 'the endpoint refused',
-  malformed: 'the answer is not as the standard says',
-  credential: 'a credential that the request is made with could not be had',
+const REASON_TEXTS: Readonly<Record<TokenRequestReason, string>> = {
+  unreachable: 'the endpoint did not respond',
+  refused: 'the endpoint refused it',
+  malformed: 'the response does not follow the standard',
+  credential: 'a secret, assertion or token that the request needs could not be provided',
   store: 'the store of refresh tokens failed',
 };
 
@@ -56,13 +56,16 @@ export class TokenRequestError extends MacadamError {
       details.error !== undefined && details.error.length <= 64 && /^[a-z]+([_.-][a-z]+)*$/.test(details.error)
         ? details.error
         : undefined;
-    const told = [status, error].filter((one) => one !== undefined).join(' ');
-    super(`The request to ${endpoint} failed: ${SENTENCES[reason]}${told === '' ? '' : ` (${told})`}.`, {
-      code: 'MAC_TOKEN_REQUEST',
-      retryable: ['unreachable', 'credential', 'store'].includes(reason) || status === 429 || (status ?? 0) >= 500,
-      cause,
-      stack: false,
-    });
+    const detailsText = [status, error].filter((one) => one !== undefined).join(' ');
+    super(
+      `The request to ${endpoint} failed: ${REASON_TEXTS[reason]}${detailsText === '' ? '' : ` (${detailsText})`}.`,
+      {
+        code: 'MAC_TOKEN_REQUEST',
+        retryable: ['unreachable', 'credential', 'store'].includes(reason) || status === 429 || (status ?? 0) >= 500,
+        cause,
+        stack: false,
+      },
+    );
     this.reason = reason;
     this.endpoint = endpoint;
     this.status = status;

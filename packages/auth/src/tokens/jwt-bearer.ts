@@ -11,10 +11,10 @@ import {
 import { randomUUID } from 'node:crypto';
 import { observeTokens } from '../instruments.ts';
 import { signCompact } from '../jwt/signature.ts';
-import { grantClient } from './client-credentials.ts';
-import { provided } from './oauth.ts';
+import { grantClient } from './grant-client.ts';
+import { resolveProvided } from './oauth.ts';
 import type { Provided, TokenClientOptions } from './options.ts';
-import { type PrivateKeyOptions, readPrivateKey } from './private-key.ts';
+import { type PrivateKeyOptions, parsePrivateKey } from './private-key.ts';
 import { assertProvided, tokenClientSettings } from './settings.ts';
 import type { TokenClient } from './token-client.ts';
 
@@ -57,7 +57,7 @@ function makeJwtBearer(options: JwtBearerOptions): TokenClient {
   const { assertion } = options;
   assertProvided('assertion', assertion);
   const client = grantClient(settings, GRANT_TYPE, 'a JWT assertion', async () => [
-    ['assertion', await provided(assertion, settings.endpoint)],
+    ['assertion', await resolveProvided(assertion, settings.endpoint)],
   ]);
   observeTokens(settings.name, client);
   return client;
@@ -111,7 +111,7 @@ function makeJwtAssertion(options: JwtAssertionOptions): () => Promise<string> {
   assertObject('claims', claims);
   assertClock('clock', clock);
   assertDurationMs('lifetimeMs', lifetimeMs, { min: 1_000, max: 3_600_000 });
-  const { algorithm, kid, handle } = readPrivateKey('privateKey', options.privateKey);
+  const { algorithm, kid, cryptoKey } = parsePrivateKey('privateKey', options.privateKey);
   const header = { alg: algorithm, typ: 'JWT', ...(kid !== undefined && { kid }) };
   return () => {
     const iat = Math.floor(clock.now() / 1_000);
@@ -119,7 +119,7 @@ function makeJwtAssertion(options: JwtAssertionOptions): () => Promise<string> {
     return signCompact(
       header,
       { ...claims, iss: issuer, sub: subject, aud: audience, iat, exp, jti: randomUUID() },
-      handle,
+      cryptoKey,
     );
   };
 }

@@ -1,7 +1,7 @@
 import { createPrivateKey, KeyObject, type JsonWebKeyInput, type webcrypto } from 'node:crypto';
 import { assertKnownOptions, assertObject, assertOneOf, OptionsError, withheld } from '@macadam/core';
 import { ALGORITHMS, type JwtAlgorithm } from '../jwt/algorithms.ts';
-import { isKid, type JsonWebKey } from '../jwt/key-rules.ts';
+import { isKid, type JsonWebKey } from '../jwt/jwk.ts';
 
 /** A private key to sign with. */
 export interface PrivateKeyOptions {
@@ -17,37 +17,37 @@ export interface PrivateKeyOptions {
 export interface SigningKey {
   readonly algorithm: JwtAlgorithm;
   readonly kid: string | undefined;
-  readonly handle: webcrypto.CryptoKey;
-  readonly object: KeyObject;
+  readonly cryptoKey: webcrypto.CryptoKey;
+  readonly keyObject: KeyObject;
 }
 
 /** NIST SP 800-131A: shorter RSA keys are disallowed. */
 const MIN_RSA_BITS = 2_048;
 
-/** @throws OptionsError for a key that is public, weak, or not one for the algorithm. Shows nothing of it. */
-export function readPrivateKey(path: string, options: PrivateKeyOptions): SigningKey {
+/** @throws OptionsError for a key that is public, weak, or not one for the algorithm; it does not contain the key */
+export function parsePrivateKey(path: string, options: PrivateKeyOptions): SigningKey {
   assertObject(path, options);
   assertKnownOptions(path, options, ['key', 'algorithm', 'kid']);
   const { key, algorithm, kid } = options;
   assertOneOf(`${path}.algorithm`, algorithm, Object.keys(ALGORITHMS) as JwtAlgorithm[]);
   if (kid !== undefined && !isKid(kid)) throw new OptionsError(`${path}.kid`, kid, 'a text of at most 256 characters');
-  const object = parsed(key);
-  if (object?.type !== 'private') {
+  const keyObject = parseKey(key);
+  if (keyObject?.type !== 'private') {
     throw new OptionsError(`${path}.key`, withheld(key), 'a private key: a KeyObject, a JWK or PEM text');
   }
-  const bits = object.asymmetricKeyDetails?.modulusLength;
+  const bits = keyObject.asymmetricKeyDetails?.modulusLength;
   if (bits !== undefined && bits < MIN_RSA_BITS) {
     throw new OptionsError(`${path}.key`, withheld(key), `of at least ${MIN_RSA_BITS} bits`);
   }
   try {
-    const handle = object.toCryptoKey(ALGORITHMS[algorithm].parameters as never, false, ['sign']);
-    return { algorithm, kid, handle, object };
+    const cryptoKey = keyObject.toCryptoKey(ALGORITHMS[algorithm].importParameters as never, false, ['sign']);
+    return { algorithm, kid, cryptoKey, keyObject };
   } catch {
     throw new OptionsError(`${path}.key`, withheld(key), `a key for ${algorithm}`);
   }
 }
 
-function parsed(key: unknown): KeyObject | undefined {
+function parseKey(key: unknown): KeyObject | undefined {
   if (key instanceof KeyObject) return key;
   try {
     if (typeof key === 'string') return createPrivateKey(key);

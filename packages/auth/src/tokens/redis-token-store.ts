@@ -46,11 +46,11 @@ export interface RedisTokenStoreOptions {
 const LOAD = `return redis.call('GET', KEYS[1])`;
 const SAVE = `redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1`;
 const LOCK = `if redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then return 1 end return 0`;
-/** A lock that has run out may be somebody else's by now. */
+/** Deletes the lock only if it is still ours: after its TTL another process may hold it. */
 const UNLOCK = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
 
-/** About as long as a token request takes. */
-const LOOK_MS = 50;
+/** Mean time between attempts to get the lock: about as long as a token request takes. */
+const LOCK_RETRY_MS = 50;
 
 /**
  * Creates a store of sessions in Redis or Valkey, for processes that share them. Entries are encrypted (AES-256-GCM)
@@ -85,33 +85,34 @@ function makeRedisTokenStore(client: TokenRedisClient, options: RedisTokenStoreO
   assertClock('clock', clock);
   assertDurationMs('ttlMs', ttlMs, { min: 1_000 });
   assertDurationMs('lockTtlMs', lockTtlMs, { min: 1_000 });
-  const keys = keysOf(encryptionKeys);
-  const run = (script: string, key: string, args: string[] = []): Promise<unknown> =>
+  const keys = validateKeys(encryptionKeys);
+  const evalScript = (script: string, key: string, args: string[] = []): Promise<unknown> =>
     'evalSha' in client ? client.eval(script, { keys: [key], arguments: args }) : client.eval(script, 1, key, ...args);
   return {
     async load(session) {
       const key = `${prefix}:{${session}}`;
-      const text = await run(LOAD, key);
-      return typeof text === 'string' ? open(keys, key, text) : undefined;
+      const text = await evalScript(LOAD, key);
+      return typeof text === 'string' ? decrypt(keys, key, text) : undefined;
     },
     async save(session, tokens) {
       const key = `${prefix}:{${session}}`;
-      await run(SAVE, key, [seal(keys[0] as Uint8Array, key, tokens), String(Math.ceil(ttlMs))]);
+      await evalScript(SAVE, key, [encrypt(keys[0] as Uint8Array, key, tokens), String(Math.ceil(ttlMs))]);
     },
-    async withLock(session, work, signal) {
+    async withLock(session, run, signal) {
       const key = `${prefix}:{${session}}:lock`;
-      const owner = randomUUID();
-      const since = clock.monotonic();
+      const lockOwner = randomUUID();
+      const startedAt = clock.monotonic();
       const waitMs = lockTtlMs * 2;
-      while ((await run(LOCK, key, [owner, String(Math.ceil(lockTtlMs))])) !== 1) {
-        if (clock.monotonic() - since >= waitMs) throw new Error(`The lock was not free within ${waitMs} ms.`);
-        await clock.sleep(LOOK_MS * (0.5 + random()), signal);
+      while ((await evalScript(LOCK, key, [lockOwner, String(Math.ceil(lockTtlMs))])) !== 1) {
+        if (clock.monotonic() - startedAt >= waitMs)
+          throw new Error(`The lock of the session was not free within ${waitMs} ms.`);
+        await clock.sleep(LOCK_RETRY_MS * (0.5 + random()), signal);
       }
       try {
-        return await work();
+        return await run();
       } finally {
-        // It runs out by itself, if need be.
-        await run(UNLOCK, key, [owner]).catch(() => {});
+        // If this fails, the lock expires by its TTL.
+        await evalScript(UNLOCK, key, [lockOwner]).catch(() => {});
       }
     },
   };
@@ -122,9 +123,9 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const VERSION = '1.';
 
-function keysOf(given: unknown): readonly Uint8Array[] {
-  const fair = (one: unknown): boolean => one instanceof Uint8Array && one.byteLength === KEY_BYTES;
-  if (Array.isArray(given) && given.length > 0 && given.every(fair)) return [...given] as Uint8Array[];
+function validateKeys(given: unknown): readonly Uint8Array[] {
+  const isKey = (one: unknown): boolean => one instanceof Uint8Array && one.byteLength === KEY_BYTES;
+  if (Array.isArray(given) && given.length > 0 && given.every(isKey)) return [...given] as Uint8Array[];
   throw new OptionsError(
     'encryptionKeys',
     withheld(given),
@@ -132,29 +133,32 @@ function keysOf(given: unknown): readonly Uint8Array[] {
   );
 }
 
-function seal(key: Uint8Array, place: string, tokens: StoredTokens): string {
+function encrypt(key: Uint8Array, redisKey: string, tokens: StoredTokens): string {
   const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(place));
-  const sealed = Buffer.concat([nonce, cipher.update(JSON.stringify(tokens)), cipher.final()]);
-  return VERSION + Buffer.concat([sealed, cipher.getAuthTag()]).toString('base64');
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(redisKey));
+  const encrypted = Buffer.concat([nonce, cipher.update(JSON.stringify(tokens)), cipher.final()]);
+  return VERSION + Buffer.concat([encrypted, cipher.getAuthTag()]).toString('base64');
 }
 
-/** Fails for what cannot be read: to begin the session anew could be the second use of its first token. */
-function open(keys: readonly Uint8Array[], place: string, text: string): StoredTokens {
+/**
+ * Throws when no key decrypts the entry. Treating it as missing would start the session anew with its first refresh token,
+ * and the second use of that token ends the session.
+ */
+function decrypt(keys: readonly Uint8Array[], redisKey: string, text: string): StoredTokens {
   const bytes = Buffer.from(text.slice(VERSION.length), 'base64');
   if (text.startsWith(VERSION) && bytes.length > NONCE_BYTES + TAG_BYTES) {
     for (const key of keys) {
       const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), {
         authTagLength: TAG_BYTES,
       });
-      decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-TAG_BYTES));
+      decipher.setAAD(Buffer.from(redisKey)).setAuthTag(bytes.subarray(-TAG_BYTES));
       try {
         const plain = Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
         return JSON.parse(plain.toString()) as StoredTokens;
       } catch {
-        // Another key, maybe.
+        // Encrypted with another key, perhaps: the next one is tried.
       }
     }
   }
-  throw new Error('What is kept of the session cannot be read with these keys.');
+  throw new Error('The stored session cannot be decrypted with any of the encryptionKeys.');
 }

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 import { assertFunction, assertObject, OptionsError, withheld, underPath } from '@macadam/core';
-import { within } from '../fetch/within.ts';
+import { withTimeout } from '../with-timeout.ts';
 import { observeTokens } from '../instruments.ts';
 import { TokenRequestError } from './errors.ts';
-import { type Grant, HeldToken } from './held-token.ts';
-import { nameOf, requestToken, type TokenAnswer } from './oauth.ts';
+import { type GrantedToken, CachingTokenClient } from './caching-token-client.ts';
+import { nameOf, requestToken, type TokenResponse } from './oauth.ts';
 import type { TokenClientOptions } from './options.ts';
 import { type TokenClientSettings, tokenClientSettings } from './settings.ts';
 import type { TokenClient } from './token-client.ts';
@@ -22,12 +22,12 @@ export interface RefreshTokensOptions extends TokenClientOptions {
   store?: TokenStore;
 }
 
-/** A refresh token that was refused stays refused. Asking again would look like theft, and like a storm. */
-const REFUSED_MS = 600_000;
-/** Others may have the lock, one after another, and each may wait for an answer. */
-const STORE_MS = 60_000;
+/** A rejected refresh token (`invalid_grant`) stays rejected. Sending it again would look like theft and only cause load. */
+const REJECTED_REFRESH_MS = 600_000;
+/** Several processes may hold the lock one after another, each for the time of a token request. */
+const STORE_TIMEOUT_MS = 60_000;
 const SAVE_ATTEMPTS = 3;
-const SAVE_WAIT_MS = 200;
+const SAVE_RETRY_MS = 200;
 
 /**
  * Creates a client for the tokens of a session that started elsewhere, by its refresh token (RFC 6749 section 6).
@@ -64,118 +64,138 @@ function makeRefreshTokens(options: RefreshTokensOptions): TokenClient {
   assertObject('store', store);
   for (const name of ['load', 'save', 'withLock'] as const) assertFunction(`store.${name}`, store[name]);
   const session = new Session(settings, refreshToken, store);
-  const { endpoint, wanted, minRemainingMs, clock, random } = settings;
-  const held = new HeldToken({
+  const { endpoint, requested, minRemainingMs, clock, random } = settings;
+  const client = new CachingTokenClient({
     clock,
     random,
     minRemainingMs,
     endpoint: nameOf(endpoint),
-    description: `tokens of ${nameOf(endpoint)} by a refresh token, as ${endpoint.client.id} (${endpoint.client.method}), ${wanted}`,
-    grant: (signal, refused) => session.grant(signal, refused),
+    description: `tokens of ${nameOf(endpoint)} by a refresh token, as ${endpoint.client.id} (${endpoint.client.method}), ${requested}`,
+    grant: (signal, rejectedAccessToken) => session.grant(signal, rejectedAccessToken),
   });
-  observeTokens(settings.name, held);
-  return held;
+  observeTokens(settings.name, client);
+  return client;
 }
 
 class Session {
   readonly #settings: TokenClientSettings;
-  readonly #first: string;
+  readonly #initialRefreshToken: string;
   readonly #store: TokenStore;
-  readonly #key: string;
-  /** What could not be saved: without it the session would be lost. */
+  readonly #sessionKey: string;
+  /** Tokens that could not be saved. They contain the only valid refresh token of the session. */
   #unsaved: StoredTokens | undefined;
-  #refused: { readonly refreshToken: string; readonly until: number; readonly error: TokenRequestError } | undefined;
+  #rejectedRefresh:
+    { readonly refreshToken: string; readonly until: number; readonly error: TokenRequestError } | undefined;
 
-  constructor(settings: TokenClientSettings, first: string, store: TokenStore) {
+  constructor(settings: TokenClientSettings, initialRefreshToken: string, store: TokenStore) {
     this.#settings = settings;
-    this.#first = first;
+    this.#initialRefreshToken = initialRefreshToken;
     this.#store = store;
-    this.#key = keyOf(settings, first);
+    this.#sessionKey = sessionKey(settings, initialRefreshToken);
   }
 
-  async grant(signal: AbortSignal, refusedToken: string | undefined): Promise<Grant> {
+  async grant(signal: AbortSignal, rejectedAccessToken: string | undefined): Promise<GrantedToken> {
     try {
-      // The promise of a store is not ours, and all who want a token wait for it.
-      const granted = this.#store.withLock(this.#key, () => this.#grantAlone(signal, refusedToken), signal);
-      return await within(STORE_MS, this.#settings.clock, granted);
+      // With a time limit: the store may be the user's code, and every caller of `getToken` waits for it.
+      const granted = this.#store.withLock(
+        this.#sessionKey,
+        () => this.#grantUnderLock(signal, rejectedAccessToken),
+        signal,
+      );
+      return await withTimeout(STORE_TIMEOUT_MS, this.#settings.clock, granted);
     } catch (error) {
       if (signal.aborted || error instanceof TokenRequestError) throw error;
       throw new TokenRequestError('store', nameOf(this.#settings.endpoint), { cause: error });
     }
   }
 
-  async #grantAlone(signal: AbortSignal, refusedToken: string | undefined): Promise<Grant> {
+  async #grantUnderLock(signal: AbortSignal, rejectedAccessToken: string | undefined): Promise<GrantedToken> {
     const { endpoint, parameters, clock } = this.#settings;
-    const stored = this.#unsaved ?? readStored(await this.#store.load(this.#key));
-    const others = grantOf(stored, clock.now(), refusedToken, this.#settings.minRemainingMs);
-    if (others !== undefined && this.#unsaved === undefined) return others;
-    const refreshToken = stored?.refreshToken ?? this.#first;
-    if (this.#refused?.refreshToken === refreshToken && clock.monotonic() < this.#refused.until) {
-      throw this.#refused.error;
+    const stored = this.#unsaved ?? validateStored(await this.#store.load(this.#sessionKey));
+    const fromOtherProcess = reusableGrant(stored, clock.now(), rejectedAccessToken, this.#settings.minRemainingMs);
+    if (fromOtherProcess !== undefined && this.#unsaved === undefined) return fromOtherProcess;
+    const refreshToken = stored?.refreshToken ?? this.#initialRefreshToken;
+    if (this.#rejectedRefresh?.refreshToken === refreshToken && clock.monotonic() < this.#rejectedRefresh.until) {
+      throw this.#rejectedRefresh.error;
     }
     const grantedAtMs = clock.now();
-    let answer: TokenAnswer;
+    let response: TokenResponse;
     try {
-      answer = await requestToken(endpoint, 'refresh_token', [...parameters, ['refresh_token', refreshToken]], signal);
+      response = await requestToken(
+        endpoint,
+        'refresh_token',
+        [...parameters, ['refresh_token', refreshToken]],
+        signal,
+      );
     } catch (error) {
       if (error instanceof TokenRequestError && error.error === 'invalid_grant') {
-        this.#refused = { refreshToken, until: clock.monotonic() + REFUSED_MS, error };
+        this.#rejectedRefresh = { refreshToken, until: clock.monotonic() + REJECTED_REFRESH_MS, error };
       }
       throw error;
     }
-    const { lifetimeMs, odd } = lifetimeOf(answer.expiresIn);
-    const { accessToken } = answer;
-    this.#unsaved = { refreshToken: answer.refreshToken ?? refreshToken, accessToken, grantedAtMs, lifetimeMs };
+    const { lifetimeMs, isOddLifetime } = lifetimeOf(response.expiresIn);
+    const { accessToken } = response;
+    this.#unsaved = { refreshToken: response.refreshToken ?? refreshToken, accessToken, grantedAtMs, lifetimeMs };
     await this.#save(signal);
-    return { token: accessToken, lifetimeMs, odd };
+    return { token: accessToken, lifetimeMs, isOddLifetime };
   }
 
-  /** The token is good whether or not this works, and what was not saved is saved with the next. */
+  /** Never throws because of the store: the token is valid anyway, and what was not saved now is saved with the next one. */
   async #save(signal: AbortSignal): Promise<void> {
     for (let attempt = 1; this.#unsaved !== undefined; attempt++) {
       try {
-        await this.#store.save(this.#key, this.#unsaved);
+        await this.#store.save(this.#sessionKey, this.#unsaved);
         this.#unsaved = undefined;
       } catch {
         if (attempt === SAVE_ATTEMPTS) return;
-        // The others would use the old one, and the server would end the session: worth a moment under the lock.
-        await this.#settings.clock.sleep(SAVE_WAIT_MS, signal);
+        // Other processes would use the old refresh token, and the server would end the session: worth a retry under the lock.
+        await this.#settings.clock.sleep(SAVE_RETRY_MS, signal);
       }
     }
   }
 }
 
-/** Fails for what is no session: to begin it anew could be the second use of its first token. */
-function readStored(stored: StoredTokens | null | undefined): StoredTokens | undefined {
+/**
+ * Throws for an entry that is not a session. Treating it as missing would start the session anew with its first refresh
+ * token, and the second use of that token ends the session.
+ */
+function validateStored(stored: StoredTokens | null | undefined): StoredTokens | undefined {
   if (stored === undefined || stored === null) return undefined;
   if (typeof stored.refreshToken === 'string' && stored.refreshToken !== '') return stored;
-  throw new Error('The store has something else than a session under its name.');
+  throw new Error('The store returned something other than the tokens of a session.');
 }
 
-/** What another process got meanwhile, if it is of use. */
-function grantOf(
+/** The token that another process obtained, if it is recent enough to be used here. */
+function reusableGrant(
   stored: StoredTokens | undefined,
   now: number,
-  refused: string | undefined,
+  rejectedAccessToken: string | undefined,
   minRemainingMs: number,
-): Grant | undefined {
-  if (typeof stored?.accessToken !== 'string' || stored.accessToken === refused) return undefined;
+): GrantedToken | undefined {
+  if (typeof stored?.accessToken !== 'string' || stored.accessToken === rejectedAccessToken) return undefined;
   const { accessToken, grantedAtMs, lifetimeMs } = stored;
-  if (!isTime(grantedAtMs) || !isTime(lifetimeMs)) return undefined;
-  const agedMs = Math.max(0, now - grantedAtMs);
-  // Young enough that taking it is not the same as keeping the one that is to be replaced.
-  if (agedMs > (lifetimeMs - Math.min(minRemainingMs, lifetimeMs / 2)) / 2) return undefined;
-  return { token: accessToken, lifetimeMs, odd: false, agedMs };
+  if (!isFiniteNumber(grantedAtMs) || !isFiniteNumber(lifetimeMs)) return undefined;
+  const ageMs = Math.max(0, now - grantedAtMs);
+  // It must be in the first half of its use: an older one may be the very token that this refresh is to replace.
+  if (ageMs > (lifetimeMs - Math.min(minRemainingMs, lifetimeMs / 2)) / 2) return undefined;
+  return { token: accessToken, lifetimeMs, isOddLifetime: false, ageMs };
 }
 
-/** A store may write what it was given in some way of its own, and read it as something else. */
-function isTime(value: unknown): value is number {
+/** A store may serialize numbers in its own way and return something else. */
+function isFiniteNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }
 
-/** Whose session: everything that makes it another one, and no secret in the clear. */
-function keyOf({ endpoint, parameters }: TokenClientSettings, first: string): string {
+/** The key of the session in the store: a hash of everything that distinguishes sessions, and of the first refresh token. */
+function sessionKey({ endpoint, parameters }: TokenClientSettings, initialRefreshToken: string): string {
   const { client, url, dpop } = endpoint;
-  const parts = [url.href, client.id, client.method, [...parameters].sort(), dpop?.thumbprint ?? null, first];
+  const parts = [
+    url.href,
+    client.id,
+    client.method,
+    [...parameters].sort(),
+    dpop?.thumbprint ?? null,
+    initialRefreshToken,
+  ];
   return hash('sha256', JSON.stringify(parts), 'base64url');
 }

@@ -27,10 +27,10 @@ import {
   TOKEN_CLIENT_OPTIONS,
   type TokenClientOptions,
 } from './options.ts';
-import { readPrivateKey } from './private-key.ts';
+import { parsePrivateKey } from './private-key.ts';
 
-/** Those of the standards (RFC 6749, 7523, 7662, 8693), which are sent by what asks. */
-const OWN_PARAMETERS: readonly string[] = [
+/** Parameters that the standards define (RFC 6749, 7523, 7662, 8693) and this library sends itself. */
+const RESERVED_PARAMETERS: readonly string[] = [
   'grant_type',
   'client_id',
   'client_secret',
@@ -49,22 +49,25 @@ const OWN_PARAMETERS: readonly string[] = [
   'requested_token_type',
 ];
 
-/** What every kind of token client works with; checked and complete. */
+/** The options that all token clients have in common, validated and with defaults. */
 export interface TokenClientSettings {
   readonly name: string;
   readonly endpoint: OAuthEndpoint;
-  /** Of every request: scope, audience, resource, and what was given besides. */
+  /** Parameters of every request: scope, audience, resource, and the option `parameters`. */
   readonly parameters: readonly (readonly [string, string])[];
   readonly minRemainingMs: number;
   readonly clock: Clock;
   readonly random: Random;
-  /** What is asked for, in words. */
-  readonly wanted: string;
+  /** The requested scope and audience, for `describe()`. */
+  readonly requested: string;
 }
 
-/** Checks the options that all kinds have. `more` names those of one kind. */
-export function tokenClientSettings(options: TokenClientOptions, more: readonly string[] = []): TokenClientSettings {
-  assertKnownOptions('', options, [...TOKEN_CLIENT_OPTIONS, ...more]);
+/** Validates the options that all token clients have. `grantOptions` are the names of the options of one grant. */
+export function tokenClientSettings(
+  options: TokenClientOptions,
+  grantOptions: readonly string[] = [],
+): TokenClientSettings {
+  assertKnownOptions('', options, [...TOKEN_CLIENT_OPTIONS, ...grantOptions]);
   const { minRemainingMs = DEFAULT_MIN_REMAINING_MS, dpop, random = systemRandom, tokenUrl } = options;
   assertDurationMs('minRemainingMs', minRemainingMs, { min: MIN_REMAINING_FLOOR_MS });
   assertFunction('random', random);
@@ -73,9 +76,9 @@ export function tokenClientSettings(options: TokenClientOptions, more: readonly 
   const endpoint = { ...oauthEndpoint('tokenUrl', tokenUrl, options), dpop };
   const { name = endpoint.url.host } = options;
   assertText('name', name);
-  const scope = textsOf('scope', options.scope).join(' ');
-  const audience = textsOf('audience', options.audience);
-  const resource = textsOf('resource', options.resource);
+  const scope = stringList('scope', options.scope).join(' ');
+  const audience = stringList('audience', options.audience);
+  const resource = stringList('resource', options.resource);
   return {
     name,
     endpoint,
@@ -88,34 +91,38 @@ export function tokenClientSettings(options: TokenClientOptions, more: readonly 
     minRemainingMs,
     clock: endpoint.clock,
     random,
-    wanted: [
-      scope === '' ? 'the usual scope' : `scope ${scope}`,
+    requested: [
+      scope === '' ? 'the default scope' : `scope ${scope}`,
       ...(audience.length + resource.length === 0 ? [] : [`for ${[...audience, ...resource].join(', ')}`]),
     ].join(' '),
   };
 }
 
-/** Checks what says where to ask and who asks. */
+/** Validates the options of an endpoint and its client. */
 export function oauthEndpoint(path: string, url: unknown, options: OAuthClientOptions): OAuthEndpoint {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, clock = systemClock, parameters = {}, assertionAudience } = options;
   const { fetch = globalThis.fetch as FetchLike } = options;
-  const checked = endpointUrl(path, url);
+  const validUrl = endpointUrl(path, url);
   assertDurationMs('timeoutMs', timeoutMs);
   assertClock('clock', clock);
   assertFunction('fetch', fetch);
   assertObject('parameters', parameters);
   for (const [name, value] of Object.entries(parameters)) {
-    if (OWN_PARAMETERS.includes(name)) {
-      // Of a parameter given twice nobody knows which one a server takes (RFC 6749 section 3.2).
-      throw new OptionsError(`parameters.${name}`, withheld(value), 'left out: it is sent anyway, or has an option');
+    if (RESERVED_PARAMETERS.includes(name)) {
+      // A parameter must not be sent twice (RFC 6749 section 3.2): it is undefined which one a server takes.
+      throw new OptionsError(
+        `parameters.${name}`,
+        withheld(value),
+        'left out: it is sent automatically or has an option of its own',
+      );
     }
     assertText(`parameters.${name}`, value);
   }
   if (assertionAudience !== undefined) assertText('assertionAudience', assertionAudience);
   return {
-    url: checked,
+    url: validUrl,
     client: clientIdentity(options),
-    assertionAudience: assertionAudience ?? checked.href,
+    assertionAudience: assertionAudience ?? validUrl.href,
     parameters: { ...parameters },
     fetch,
     timeoutMs,
@@ -125,8 +132,8 @@ export function oauthEndpoint(path: string, url: unknown, options: OAuthClientOp
 }
 
 /**
- * Who asks. An empty or missing secret is refused, since a request without one would go out as that of a public client,
- * and some servers answer it.
+ * How the client authenticates. An empty or missing secret is rejected: the request would be sent as that of a public client,
+ * which some servers accept.
  */
 function clientIdentity(options: OAuthClientOptions): ClientIdentity {
   const { clientId, clientSecret, privateKey, clientAuth } = options;
@@ -144,7 +151,7 @@ function clientIdentity(options: OAuthClientOptions): ClientIdentity {
       throw new OptionsError('clientSecret', withheld(clientSecret), 'left out where privateKey is given');
     if (clientAuth !== undefined)
       throw new OptionsError('clientAuth', clientAuth, 'left out where privateKey is given');
-    return { id: clientId, method: 'private_key_jwt', key: readPrivateKey('privateKey', privateKey) };
+    return { id: clientId, method: 'private_key_jwt', key: parsePrivateKey('privateKey', privateKey) };
   }
   if (clientSecret !== undefined) {
     assertProvided('clientSecret', clientSecret);
@@ -161,16 +168,16 @@ function clientIdentity(options: OAuthClientOptions): ClientIdentity {
   );
 }
 
-/** The value stays out of the message. */
+/** @throws OptionsError, which does not contain the value */
 export function assertProvided(path: string, value: unknown): asserts value is Provided {
   if (typeof value === 'function' || (typeof value === 'string' && value !== '')) return;
   throw new OptionsError(path, withheld(value), 'a text that is not empty, or a function that gives one');
 }
 
-function textsOf(path: string, value: string | readonly string[] | undefined): readonly string[] {
+function stringList(path: string, value: string | readonly string[] | undefined): readonly string[] {
   if (value === undefined) return [];
-  const texts = typeof value === 'string' ? [value] : value;
-  if (!Array.isArray(texts)) throw new OptionsError(path, value, 'a text or a list of texts');
-  for (const [at, one] of texts.entries()) assertText(typeof value === 'string' ? path : `${path}[${at}]`, one);
-  return texts as readonly string[];
+  const values = typeof value === 'string' ? [value] : value;
+  if (!Array.isArray(values)) throw new OptionsError(path, value, 'a text or a list of texts');
+  for (const [at, one] of values.entries()) assertText(typeof value === 'string' ? path : `${path}[${at}]`, one);
+  return values as readonly string[];
 }

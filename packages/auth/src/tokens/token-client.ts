@@ -1,3 +1,5 @@
+import { assertFunction, assertObject } from '@macadam/core';
+
 /** Where tokens come from, for `bearer()` and `dpop()`: a {@link TokenClient}, or an object of your own. */
 export interface TokenSource {
   /**
@@ -9,6 +11,12 @@ export interface TokenSource {
   peekToken(): string | undefined;
   /** Reports that a server rejected this token. Does nothing when it has been replaced already. */
   invalidate(token: string): void;
+}
+
+/** @throws OptionsError */
+export function assertTokenSource(path: string, tokens: TokenSource): void {
+  assertObject(path, tokens);
+  for (const name of ['getToken', 'peekToken', 'invalidate'] as const) assertFunction(`${path}.${name}`, tokens[name]);
 }
 
 /** Options of one call of `getToken`. */

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
 import { assertObject, assertInteger, assertText, OptionsError, RecencyMap, withheld, underPath } from '@macadam/core';
 import { observeTokens } from '../instruments.ts';
-import { grantClient } from './client-credentials.ts';
-import type { GrantTally } from './held-token.ts';
-import { ACCESS_TOKEN, nameOf, provided } from './oauth.ts';
+import { grantClient } from './grant-client.ts';
+import type { RequestCounts } from './caching-token-client.ts';
+import { ACCESS_TOKEN, nameOf, resolveProvided } from './oauth.ts';
 import type { Provided, TokenClientOptions } from './options.ts';
 import { assertProvided, type TokenClientSettings, tokenClientSettings } from './settings.ts';
 import type { TokenClient, TokenClientStats } from './token-client.ts';
@@ -84,7 +84,7 @@ function makeTokenExchange(options: TokenExchangeOptions): TokenClient {
   const settings = tokenClientSettings(options, [...EXCHANGE_OPTIONS, 'subjectToken']);
   const { subjectToken } = options;
   assertProvided('subjectToken', subjectToken);
-  const client = exchangeClient(settings, exchangeOf(options), subjectToken);
+  const client = exchangeClient(settings, exchangeSettings(options), subjectToken);
   observeTokens(settings.name, client);
   return client;
 }
@@ -117,23 +117,23 @@ function makeTokenExchanges(options: TokenExchangesOptions): TokenExchanges {
   const settings = tokenClientSettings(options, [...EXCHANGE_OPTIONS, 'maxSubjects']);
   const { maxSubjects = 1_000 } = options;
   assertInteger('maxSubjects', maxSubjects, { min: 1 });
-  const exchanges = new BySubject(settings, exchangeOf(options), maxSubjects);
+  const exchanges = new ExchangesBySubject(settings, exchangeSettings(options), maxSubjects);
   observeTokens(settings.name, exchanges);
   return exchanges;
 }
 
-type Exchange = Required<Pick<ExchangeOptions, 'subjectTokenType' | 'actorTokenType'>> &
+type ExchangeSettings = Required<Pick<ExchangeOptions, 'subjectTokenType' | 'actorTokenType'>> &
   Pick<ExchangeOptions, 'actorToken' | 'requestedTokenType'>;
 
-class BySubject implements TokenExchanges {
+class ExchangesBySubject implements TokenExchanges {
   readonly #settings: TokenClientSettings;
-  readonly #exchange: Exchange;
+  readonly #exchange: ExchangeSettings;
   readonly #maxSubjects: number;
-  /** By the hash of the subject's token. */
+  /** By the hash of the subject token. */
   readonly #clients = new RecencyMap<string, TokenClient>();
-  readonly #tally: GrantTally = { requests: 0, failures: 0 };
+  readonly #counts: RequestCounts = { requests: 0, failures: 0 };
 
-  constructor(settings: TokenClientSettings, exchange: Exchange, maxSubjects: number) {
+  constructor(settings: TokenClientSettings, exchange: ExchangeSettings, maxSubjects: number) {
     this.#settings = settings;
     this.#exchange = exchange;
     this.#maxSubjects = maxSubjects;
@@ -146,20 +146,20 @@ class BySubject implements TokenExchanges {
     const key = hash('sha256', subjectToken, 'base64');
     const known = this.#clients.get(key);
     if (known !== undefined) return known;
-    const client = exchangeClient(this.#settings, this.#exchange, subjectToken, this.#tally);
+    const client = exchangeClient(this.#settings, this.#exchange, subjectToken, this.#counts);
     this.#clients.set(key, client);
-    // Whoever holds the client that is let go of goes on with it.
+    // The evicted client is not closed: a caller may still be using it.
     if (this.#clients.size > this.#maxSubjects) this.#clients.deleteOldest();
     return client;
   }
 
   describe(): string {
-    const { endpoint, wanted } = this.#settings;
-    return `tokens of ${nameOf(endpoint)} in exchange for those of up to ${this.#maxSubjects} callers, ${wanted}`;
+    const { endpoint, requested } = this.#settings;
+    return `tokens of ${nameOf(endpoint)} in exchange for those of up to ${this.#maxSubjects} callers, ${requested}`;
   }
 
   stats(): TokenExchangesStats {
-    return { subjects: this.#clients.size, ...this.#tally };
+    return { subjects: this.#clients.size, ...this.#counts };
   }
 
   async close(): Promise<void> {
@@ -171,7 +171,7 @@ class BySubject implements TokenExchanges {
   }
 }
 
-function exchangeOf(options: ExchangeOptions): Exchange {
+function exchangeSettings(options: ExchangeOptions): ExchangeSettings {
   const { subjectTokenType = ACCESS_TOKEN, actorTokenType = ACCESS_TOKEN, actorToken, requestedTokenType } = options;
   assertText('subjectTokenType', subjectTokenType);
   assertText('actorTokenType', actorTokenType);
@@ -187,22 +187,25 @@ function exchangeOf(options: ExchangeOptions): Exchange {
 
 function exchangeClient(
   settings: TokenClientSettings,
-  exchange: Exchange,
+  exchange: ExchangeSettings,
   subjectToken: Provided,
-  tally?: GrantTally,
+  counts?: RequestCounts,
 ): TokenClient {
   const { subjectTokenType, actorToken, actorTokenType, requestedTokenType } = exchange;
   const { endpoint } = settings;
-  const more = async (): Promise<[string, string][]> => {
+  const grantParameters = async (): Promise<[string, string][]> => {
     const parameters: [string, string][] = [
-      ['subject_token', await provided(subjectToken, endpoint)],
+      ['subject_token', await resolveProvided(subjectToken, endpoint)],
       ['subject_token_type', subjectTokenType],
     ];
     if (requestedTokenType !== undefined) parameters.push(['requested_token_type', requestedTokenType]);
     if (actorToken !== undefined) {
-      parameters.push(['actor_token', await provided(actorToken, endpoint)], ['actor_token_type', actorTokenType]);
+      parameters.push(
+        ['actor_token', await resolveProvided(actorToken, endpoint)],
+        ['actor_token_type', actorTokenType],
+      );
     }
     return parameters;
   };
-  return grantClient(settings, GRANT_TYPE, 'token exchange', more, tally);
+  return grantClient(settings, GRANT_TYPE, 'token exchange', grantParameters, counts);
 }

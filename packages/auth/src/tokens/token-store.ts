@@ -45,21 +45,21 @@ export interface TokenStore {
  * ```
  */
 export function memoryTokenStore(): TokenStore {
-  const kept = new Map<string, StoredTokens>();
-  const last = new Map<string, Promise<unknown>>();
+  const sessions = new Map<string, StoredTokens>();
+  const lastRuns = new Map<string, Promise<unknown>>();
   return {
-    load: (key) => Promise.resolve(kept.get(key)),
+    load: (key) => Promise.resolve(sessions.get(key)),
     save: (key, tokens) => {
-      kept.set(key, tokens);
+      sessions.set(key, tokens);
       return Promise.resolve();
     },
     withLock: (key, run) => {
-      const before = last.get(key) ?? Promise.resolve();
-      const running = before.then(run, run);
+      const previous = lastRuns.get(key) ?? Promise.resolve();
+      const running = previous.then(run, run);
       const settled = running.catch(() => {});
-      last.set(key, settled);
+      lastRuns.set(key, settled);
       void settled.then(() => {
-        if (last.get(key) === settled) last.delete(key);
+        if (lastRuns.get(key) === settled) lastRuns.delete(key);
       });
       return running;
     },

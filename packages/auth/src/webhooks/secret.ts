@@ -10,7 +10,7 @@ import {
 } from 'node:crypto';
 import { OptionsError, withheld } from '@macadam/core';
 import { hasSmallOrder } from '../jwt/small-order.ts';
-import { isPublished } from '../published-key.ts';
+import { isPublicKeyMaterial } from '../public-key-material.ts';
 
 /**
  * A secret in the format of Standard Webhooks: `whsec_` and 24 to 64 bytes in base64 for a shared secret (`v1`);
@@ -19,20 +19,20 @@ import { isPublished } from '../published-key.ts';
  */
 export type WebhookSecret = string | Uint8Array;
 
-/** A secret that was read: it signs, or verifies, or both, in one scheme. */
+/** A parsed secret of one scheme. A public key has no `sign`. */
 export interface WebhookKey {
   readonly scheme: 'v1' | 'v1a';
   readonly sign: ((content: Buffer) => Buffer) | undefined;
   readonly verify: (content: Buffer, signature: Buffer) => boolean;
 }
 
-/** What stands before the 32 bytes of an Ed25519 key in PKCS #8 and in SPKI (RFC 8410). */
+/** The DER prefixes of an Ed25519 key of 32 bytes in PKCS #8 and SPKI (RFC 8410). */
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex');
 
-/** @throws OptionsError, which never shows the secret. */
-export function readSecret(path: string, secret: WebhookSecret): WebhookKey {
-  if (secret instanceof Uint8Array) return shared(path, Buffer.from(secret));
+/** @throws OptionsError, which never contains the secret */
+export function parseSecret(path: string, secret: WebhookSecret): WebhookKey {
+  if (secret instanceof Uint8Array) return sharedSecret(path, Buffer.from(secret));
   if (typeof secret !== 'string') throw new OptionsError(path, withheld(secret), 'a text such as whsec_…, or bytes');
   const prefix = /^wh[a-z]+_/.exec(secret)?.[0] ?? 'whsec_';
   const text = secret.startsWith(prefix) ? secret.slice(prefix.length) : secret;
@@ -40,19 +40,24 @@ export function readSecret(path: string, secret: WebhookSecret): WebhookKey {
   if (bytes.toString('base64') !== text) {
     throw new OptionsError(path, withheld(secret), 'whsec_, whsk_ or whpk_ and base64 with its padding');
   }
-  if (prefix === 'whsec_') return shared(path, bytes);
-  if (prefix === 'whsk_' && (bytes.length === 32 || bytes.length === 64)) return privateKey(bytes.subarray(0, 32));
+  if (prefix === 'whsec_') return sharedSecret(path, bytes);
+  if (prefix === 'whsk_' && (bytes.length === 32 || bytes.length === 64)) return signingKey(bytes.subarray(0, 32));
   if (prefix === 'whpk_' && bytes.length === 32) {
-    if (!hasSmallOrder(bytes)) return publicKey(bytes);
-    throw new OptionsError(path, withheld(secret), 'a sound key: this point accepts what nobody signed');
+    if (!hasSmallOrder(bytes)) return verificationKey(bytes);
+    throw new OptionsError(
+      path,
+      withheld(secret),
+      'a sound key: this point has a small order, so signatures that nobody made would verify',
+    );
   }
   throw new OptionsError(path, withheld(secret), 'whsec_, whsk_ (32 or 64 bytes) or whpk_ (32 bytes)');
 }
 
-function shared(path: string, bytes: Buffer): WebhookKey {
+function sharedSecret(path: string, bytes: Buffer): WebhookKey {
   if (bytes.length < 24 || bytes.length > 64)
     throw new OptionsError(path, withheld(bytes), 'a secret of 24 to 64 bytes');
-  if (isPublished(bytes)) throw new OptionsError(path, withheld(bytes), 'secret: these are the bytes of a public key');
+  if (isPublicKeyMaterial(bytes))
+    throw new OptionsError(path, withheld(bytes), 'a random secret: these are the bytes of a public key');
   const key = createSecretKey(bytes);
   const mac = (content: Buffer): Buffer => createHmac('sha256', key).update(content).digest();
   return {
@@ -62,16 +67,16 @@ function shared(path: string, bytes: Buffer): WebhookKey {
   };
 }
 
-function privateKey(seed: Buffer): WebhookKey {
+function signingKey(seed: Buffer): WebhookKey {
   const key = createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: 'der', type: 'pkcs8' });
-  return { ...asymmetric(createPublicKey(key)), sign: (content) => sign(null, content, key) };
+  return { ...ed25519Verifier(createPublicKey(key)), sign: (content) => sign(null, content, key) };
 }
 
-function publicKey(bytes: Buffer): WebhookKey {
-  return asymmetric(createPublicKey({ key: Buffer.concat([SPKI, bytes]), format: 'der', type: 'spki' }));
+function verificationKey(bytes: Buffer): WebhookKey {
+  return ed25519Verifier(createPublicKey({ key: Buffer.concat([SPKI, bytes]), format: 'der', type: 'spki' }));
 }
 
-function asymmetric(key: KeyObject): WebhookKey {
+function ed25519Verifier(key: KeyObject): WebhookKey {
   return {
     scheme: 'v1a',
     sign: undefined,

@@ -10,18 +10,12 @@ import {
   withheld,
   underPath,
 } from '@macadam/core';
-import { readSecret, type WebhookSecret } from './secret.ts';
-import {
-  bodyBytes,
-  ID_HEADER,
-  isMessageId,
-  SIGNATURE_HEADER,
-  signedContent,
-  TIMESTAMP_HEADER,
-} from './signed-content.ts';
+import { rawBodyBytes } from '../raw-body.ts';
+import { parseSecret, type WebhookSecret } from './secret.ts';
+import { ID_HEADER, isMessageId, SIGNATURE_HEADER, signedContent, TIMESTAMP_HEADER } from './signed-content.ts';
 
-/** The last that verifiers read, ours among them: twelve digits of seconds. */
-const LAST_MS = 999_999_999_999_000;
+/** The verifier accepts timestamps of up to twelve digits, in seconds. */
+const MAX_TIMESTAMP_MS = 999_999_999_999_000;
 
 /** Options of {@link webhookSigner}. */
 export interface WebhookSignerOptions {
@@ -80,18 +74,22 @@ function makeWebhookSigner(options: WebhookSignerOptions): WebhookSigner {
   if (!Array.isArray(secrets) || secrets.length === 0) {
     throw new OptionsError('secrets', withheld(secrets), 'a list of secrets that is not empty');
   }
-  const keys = secrets.map((secret: WebhookSecret, at) => {
-    const { scheme, sign } = readSecret(`secrets[${at}]`, secret);
+  const keys = secrets.map((secret: WebhookSecret, index) => {
+    const { scheme, sign } = parseSecret(`secrets[${index}]`, secret);
     if (sign === undefined)
-      throw new OptionsError(`secrets[${at}]`, withheld(secret), 'able to sign: a whpk_ key only verifies');
+      throw new OptionsError(
+        `secrets[${index}]`,
+        withheld(secret),
+        'a secret that can sign: a whpk_ key only verifies',
+      );
     return { scheme, sign };
   });
   return {
     sign(rawBody, { id = `msg_${randomUUID()}`, timestampMs = clock.now() } = {}) {
       if (!isMessageId(id)) throw new OptionsError('id', id, 'visible ASCII without full stops');
-      assertNumber('timestampMs', timestampMs, { min: 1_000, max: LAST_MS });
+      assertNumber('timestampMs', timestampMs, { min: 1_000, max: MAX_TIMESTAMP_MS });
       const timestamp = String(Math.floor(timestampMs / 1_000));
-      const content = signedContent(id, timestamp, bodyBytes(rawBody));
+      const content = signedContent(id, timestamp, rawBodyBytes('rawBody', rawBody));
       const signatures = keys.map(({ scheme, sign }) => `${scheme},${sign(content).toString('base64')}`);
       return { [ID_HEADER]: id, [TIMESTAMP_HEADER]: timestamp, [SIGNATURE_HEADER]: signatures.join(' ') };
     },

@@ -11,16 +11,11 @@ import {
   underPath,
 } from '@macadam/core';
 import { SignatureError } from '../errors.ts';
-import { refuseReplay, type SeenBefore } from '../replay.ts';
-import { readSecret, type WebhookKey, type WebhookSecret } from './secret.ts';
-import {
-  bodyBytes,
-  ID_HEADER,
-  isMessageId,
-  SIGNATURE_HEADER,
-  signedContent,
-  TIMESTAMP_HEADER,
-} from './signed-content.ts';
+import { rejectReplay, type SeenBefore } from '../replay.ts';
+import { type IncomingHeaders, readSingleHeader } from '../incoming-headers.ts';
+import { rawBodyBytes } from '../raw-body.ts';
+import { parseSecret, type WebhookKey, type WebhookSecret } from './secret.ts';
+import { ID_HEADER, isMessageId, SIGNATURE_HEADER, signedContent, TIMESTAMP_HEADER } from './signed-content.ts';
 
 /** Options of {@link webhookVerifier}. */
 export interface WebhookVerifierOptions {
@@ -33,10 +28,6 @@ export interface WebhookVerifierOptions {
   /** Source of time. Default: the system clock. */
   clock?: Clock;
 }
-
-/** Header fields as Node, Fastify and Express have them, as `headersDistinct` of Node, or a `Headers`. */
-export type IncomingHeaders =
-  { get(name: string): string | null } | Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** An accepted message. Parsing the body is up to you. */
 export interface VerifiedWebhook {
@@ -55,7 +46,7 @@ export interface WebhookVerifier {
   verify(headers: IncomingHeaders, rawBody: string | Uint8Array): Promise<VerifiedWebhook>;
 }
 
-/** More than any rotation needs; each costs a comparison. */
+/** More than any rotation needs. Each signature is compared with each key. */
 const MAX_SIGNATURES = 32;
 
 /**
@@ -86,7 +77,7 @@ function makeWebhookVerifier(options: WebhookVerifierOptions): WebhookVerifier {
   assertDurationMs('toleranceMs', toleranceMs);
   if (seen !== undefined) assertFunction('seen', seen);
   assertClock('clock', clock);
-  const keys = secrets.map((secret: WebhookSecret, at) => readSecret(`secrets[${at}]`, secret));
+  const keys = secrets.map((secret: WebhookSecret, at) => parseSecret(`secrets[${at}]`, secret));
   return {
     async verify(headers, rawBody) {
       assertObject('headers', headers);
@@ -94,39 +85,33 @@ function makeWebhookVerifier(options: WebhookVerifierOptions): WebhookVerifier {
       const timestamp = headerOf(headers, TIMESTAMP_HEADER);
       const signatures = headerOf(headers, SIGNATURE_HEADER);
       if (!isMessageId(id)) throw new SignatureError('malformed', { header: ID_HEADER });
-      const timestampMs = readTimestamp(timestamp);
-      const content = signedContent(id, timestamp, bodyBytes(rawBody));
-      if (!anyFits(keys, content, signatures)) throw new SignatureError('signature', { header: SIGNATURE_HEADER });
+      const timestampMs = parseTimestamp(timestamp);
+      const content = signedContent(id, timestamp, rawBodyBytes('rawBody', rawBody));
+      if (!anySignatureMatches(keys, content, signatures))
+        throw new SignatureError('signature', { header: SIGNATURE_HEADER });
       const ageMs = clock.now() - timestampMs;
       if (!(ageMs <= toleranceMs)) throw new SignatureError('tooOld', { header: TIMESTAMP_HEADER });
       if (!(ageMs >= -toleranceMs)) throw new SignatureError('tooNew', { header: TIMESTAMP_HEADER });
-      // A message is good until its time is over, and the clock may have been ahead when it was noted.
-      if (seen !== undefined) await refuseReplay(seen, id, toleranceMs * 2, ID_HEADER, clock);
+      // Twice the tolerance: a message with a timestamp in the future is valid for that long.
+      if (seen !== undefined) await rejectReplay(seen, id, toleranceMs * 2, ID_HEADER, clock);
       return Object.freeze({ id, timestampMs });
     },
   };
 }
 
 function headerOf(headers: IncomingHeaders, name: string): string {
-  const found = isFetchHeaders(headers) ? headers.get(name) : headers[name];
-  // One line is what it says, however it comes; of several nobody knows which was signed.
-  const value: unknown = Array.isArray(found) && found.length === 1 ? found[0] : found;
-  if (value === undefined || value === null || value === '') throw new SignatureError('missing', { header: name });
-  if (typeof value !== 'string') throw new SignatureError('malformed', { header: name });
-  return value;
+  const field = readSingleHeader(headers, name);
+  if (field.problem !== undefined) throw new SignatureError(field.problem, { header: name });
+  return field.value;
 }
 
-function isFetchHeaders(headers: IncomingHeaders): headers is { get(name: string): string | null } {
-  return typeof headers['get' as keyof IncomingHeaders] === 'function';
-}
-
-/** Whole seconds in plain digits: number parsers also take `1e9`, ` 12 ` and `12abc`. */
-function readTimestamp(text: string): number {
+/** Whole seconds in plain digits. `Number` and `parseInt` also accept `1e9`, ` 12 ` or `12abc`. */
+function parseTimestamp(text: string): number {
   if (!/^[1-9]\d{0,11}$/.test(text)) throw new SignatureError('malformed', { header: TIMESTAMP_HEADER });
   return Number(text) * 1_000;
 }
 
-function anyFits(keys: readonly WebhookKey[], content: Buffer, header: string): boolean {
+function anySignatureMatches(keys: readonly WebhookKey[], content: Buffer, header: string): boolean {
   const signatures = header.split(' ');
   if (signatures.length > MAX_SIGNATURES) throw new SignatureError('malformed', { header: SIGNATURE_HEADER });
   return signatures.some((one) => {
@@ -134,7 +119,7 @@ function anyFits(keys: readonly WebhookKey[], content: Buffer, header: string): 
     const text = one.slice(comma + 1);
     const signature = Buffer.from(text, 'base64');
     if (signature.toString('base64') !== text) return false;
-    // Versions that are not known are passed over: a sender may be ahead of us.
+    // A signature of an unknown scheme matches no key and is skipped: senders may add newer schemes.
     return keys.some(({ scheme, verify }) => scheme === one.slice(0, comma) && verify(content, signature));
   });
 }

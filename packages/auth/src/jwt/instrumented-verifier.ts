@@ -5,8 +5,8 @@ import { type Issuer, Verifier } from './verifier.ts';
 
 standingVerification();
 
-/** A verifier whose numbers are read whenever a collector of metrics asks. */
-export function observedVerifier(settings: VerifierSettings, issuers: readonly Issuer[]): Verifier {
+/** Creates a verifier whose counts are exported as metrics. */
+export function instrumentedVerifier(settings: VerifierSettings, issuers: readonly Issuer[]): Verifier {
   const verifier = new Verifier(settings, issuers);
   observeVerifier(settings.name ?? issuers[0]?.rules.issuer ?? 'none', verifier);
   return verifier;

@@ -1,12 +1,13 @@
-// Which bytes are no secret, because they are a key that others have, too. To guess from the first characters what a text is
-// has been got round again and again (CVE-2023-48223, CVE-2026-34950, GHSA-ww5h-9m49-7xx4, GHSA-g3jj-5cmm-3hxx): here
-// nothing is decided by the guess, a secret is bytes of the caller's choice, and this is the net below the rope.
+// Detects a public key that was passed as a shared secret: whoever has the public key could then sign tokens (algorithm
+// confusion). Libraries that guess the kind of a key from its first characters were bypassed again and again (CVE-2023-48223,
+// CVE-2026-34950, GHSA-ww5h-9m49-7xx4, GHSA-g3jj-5cmm-3hxx). Here the function that is called decides what a key is for;
+// this check is only a second line of defence against a mistake in the configuration.
 import { createPublicKey, ECDH, X509Certificate } from 'node:crypto';
 
-/** Whether bytes are a key that others have too, in any of its spellings: as a secret it would let everybody sign. */
-export function isPublished(secret: Uint8Array): boolean {
+/** Whether the bytes are a public key or certificate in any encoding: PEM, SSH, JWK, DER, base64 of DER, or an EC point. */
+export function isPublicKeyMaterial(secret: Uint8Array): boolean {
   const bytes = Buffer.from(secret);
-  // A mark of the byte order, zeros of UTF-16 and blanks stand before and between what makes it a key.
+  // Editors add a byte order mark or white space, and UTF-16 puts a zero beside each character.
   const text = bytes
     .toString('latin1')
     .replace(/^(\xef\xbb\xbf|\xff\xfe|\xfe\xff)/, '')
@@ -18,7 +19,7 @@ export function isPublished(secret: Uint8Array): boolean {
   return isBinaryKey(bytes) || (/^[\w+/-]+={0,2}$/.test(unarmoured) && isBinaryKey(Buffer.from(unarmoured, 'base64')));
 }
 
-/** Curves by the length of a point that is not compressed. Of a compressed one, every other text of its length is one. */
+/** Curves by the length of an uncompressed point. Compressed points are left out: half of all byte strings of their length are one. */
 const CURVES: Readonly<Record<number, string>> = { 65: 'prime256v1', 97: 'secp384r1', 133: 'secp521r1' };
 
 function isBinaryKey(bytes: Buffer): boolean {

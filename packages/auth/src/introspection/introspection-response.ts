@@ -1,7 +1,7 @@
-// What an introspection endpoint says of a token (RFC 7662 section 2.2), checked by pure functions.
+// Validates an introspection response (RFC 7662 section 2.2), as pure functions.
 import { TokenError } from '../errors.ts';
 import { type JsonObject, own } from '../jwt/strict-json.ts';
-import { scopesIn, textIn } from '../jwt/principal.ts';
+import { scopesOf, stringClaim } from '../jwt/principal.ts';
 
 /** The principal of a token, as the introspection endpoint describes it. Frozen, including `claims`. */
 export interface IntrospectedToken {
@@ -23,41 +23,48 @@ export interface IntrospectedToken {
   readonly claims: JsonObject;
 }
 
-/** What is demanded of an answer. */
+/** What a response must match. */
 export interface IntrospectionRules {
   readonly issuer: string | undefined;
   readonly audiences: readonly string[];
   readonly clockToleranceMs: number;
 }
 
-/** @throws TokenError for what must not pass, `malformed` for an answer that cannot be believed. */
-export function readAnswer(answer: JsonObject, rules: IntrospectionRules, now: number): IntrospectedToken {
+/** @throws TokenError `inactive`, `issuer`, `audience`, `claim`, `expired` or `notYetValid` */
+export function validateIntrospectionResponse(
+  response: JsonObject,
+  rules: IntrospectionRules,
+  now: number,
+): IntrospectedToken {
   const { issuer } = rules;
   const names = issuer === undefined ? {} : { issuer };
-  if (own(answer, 'active') !== true) throw new TokenError('inactive', names);
-  const claimed = own(answer, 'iss');
+  if (own(response, 'active') !== true) throw new TokenError('inactive', names);
+  const claimed = own(response, 'iss');
   if (issuer !== undefined && claimed !== undefined && claimed !== issuer)
     throw new TokenError('issuer', { claim: 'iss' });
-  const audience = audienceIn(answer);
+  const audience = audienceIn(response);
   if (rules.audiences.length > 0 && !audience.some((one) => rules.audiences.includes(one))) {
     throw new TokenError('audience', { claim: 'aud', ...names });
   }
-  const expiresAtMs = timeIn(answer, 'exp', names);
-  const notBeforeMs = timeIn(answer, 'nbf', names);
+  const expiresAtMs = timeIn(response, 'exp', names);
+  const notBeforeMs = timeIn(response, 'nbf', names);
   checkTimes(expiresAtMs, notBeforeMs, rules.clockToleranceMs, now, names);
   return Object.freeze({
-    subject: textIn(answer, 'sub', issuer),
+    subject: stringClaim(response, 'sub', issuer),
     issuer: typeof claimed === 'string' ? claimed : issuer,
     audience: Object.freeze(audience),
-    clientId: textIn(answer, 'client_id', issuer),
-    scopes: Object.freeze(scopesIn(answer)),
-    tokenId: textIn(answer, 'jti', issuer),
+    clientId: stringClaim(response, 'client_id', issuer),
+    scopes: Object.freeze(scopesOf(response)),
+    tokenId: stringClaim(response, 'jti', issuer),
     expiresAtMs,
-    claims: deepFrozen(answer),
+    claims: deepFrozen(response),
   });
 }
 
-/** @throws TokenError `expired` or `notYetValid`. */
+/**
+ * `expiresAtMs` is checked again each time the cached response is used.
+ * @throws TokenError `expired` or `notYetValid`
+ */
 export function checkTimes(
   expiresAtMs: number | undefined,
   notBeforeMs: number | undefined,
@@ -73,17 +80,17 @@ export function checkTimes(
   }
 }
 
-function timeIn(answer: JsonObject, claim: string, names: { issuer?: string }): number | undefined {
-  const value = own(answer, claim);
+function timeIn(response: JsonObject, claim: string, names: { issuer?: string }): number | undefined {
+  const value = own(response, claim);
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'number' || !Number.isFinite(value)) throw new TokenError('claim', { claim, ...names });
   return value * 1_000;
 }
 
-function audienceIn(answer: JsonObject): string[] {
-  const value = own(answer, 'aud');
-  const all = Array.isArray(value) ? (value as unknown[]) : [value];
-  return all.filter((one): one is string => typeof one === 'string' && one !== '');
+function audienceIn(response: JsonObject): string[] {
+  const value = own(response, 'aud');
+  const values = Array.isArray(value) ? (value as unknown[]) : [value];
+  return values.filter((one): one is string => typeof one === 'string' && one !== '');
 }
 
 function deepFrozen<T>(value: T): T {

@@ -2,29 +2,29 @@ import { assertFunction, type Clock, systemRandom } from '@macadam/core';
 import type { FetchLike } from '../fetch/bounded-fetch.ts';
 import type { JwtAlgorithm } from './algorithms.ts';
 import { KeySet } from './key-set.ts';
-import { type KeySource, StaticKeys } from './key-source.ts';
+import { type KeySource, StaticKeySource } from './key-source.ts';
 import type { JwtVerifierOptions } from './options.ts';
-import { RemoteKeys } from './remote-keys.ts';
+import { RemoteKeySource } from './remote-key-source.ts';
 import { keyFetchSettings } from './settings.ts';
 
-/** Where the keys of an issuer come from: those that were given, or an address. */
-export type MakeKeySource = (
+/** Creates the key source of one issuer, from given keys or the URL of its key set. */
+export type CreateKeySource = (
   issuer: string | undefined,
   keys: KeySet | URL,
   algorithms: readonly JwtAlgorithm[],
 ) => KeySource;
 
-/** Checks how keys are fetched, once for all issuers. */
-export function keySources(
+/** Validates the options about fetching once; the returned function uses them for each issuer. */
+export function keySourceFactory(
   options: Pick<JwtVerifierOptions, 'fetch' | 'random' | 'keyFetch'>,
   clock: Clock,
-): MakeKeySource {
+): CreateKeySource {
   const { random = systemRandom, fetch = globalThis.fetch as FetchLike } = options;
   assertFunction('fetch', fetch);
   assertFunction('random', random);
   const keyFetch = keyFetchSettings(options.keyFetch);
   return (issuer, keys, algorithms) =>
     keys instanceof KeySet
-      ? new StaticKeys(issuer, keys)
-      : new RemoteKeys({ issuer, uri: keys.href, algorithms, fetch, clock, random, ...keyFetch });
+      ? new StaticKeySource(issuer, keys)
+      : new RemoteKeySource({ issuer, uri: keys.href, algorithms, fetch, clock, random, ...keyFetch });
 }
