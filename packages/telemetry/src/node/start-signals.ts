@@ -55,7 +55,7 @@ export function startSignals(options: TelemetryOptions, env: Environment, clock:
   };
   if (exporters.traces !== undefined) {
     const queue = watchQueue('traces', traceSettings.batching.maxQueueSize, warn, clock);
-    add('traces', startTraces(exporters.traces, traceSettings, resource, queue));
+    add('traces', startTraces(exporters.traces, traceSettings, resource, queue, clock));
   }
   if (exporters.logs !== undefined) {
     const queue = watchQueue('logs', logSettings.batching.maxQueueSize, warn, clock);

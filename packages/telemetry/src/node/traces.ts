@@ -1,3 +1,4 @@
+import type { Clock } from '@macadam/core';
 import { context, type MeterProvider, trace } from '@opentelemetry/api';
 import {
   AlwaysOffSampler,
@@ -7,12 +8,12 @@ import {
   type Sampler,
   type SpanExporter,
   TraceIdRatioBasedSampler,
-  TracerProvider,
-} from '@opentelemetry/sdk-trace';
+} from './traces-sdk.ts';
 import { contextManager } from './context.ts';
 import type { Resource } from './resource.ts';
 import type { Batching, Sampling, SpanLimits } from './sdk-settings.ts';
 import type { RunningSignal } from './signal.ts';
+import { RecordingTracerProvider } from './tracer-provider.ts';
 
 /** Options of the spans that are sent. */
 export interface TraceOptions {
@@ -45,13 +46,15 @@ export function startTraces(
   { sampling, batching, limits }: TraceSettings,
   resource: Resource,
   selfObsMeterProvider: MeterProvider,
+  clock: Clock,
 ): RunningSignal & { registered: boolean } {
   const root = rootSampler(sampling.ratio);
-  const provider = new TracerProvider({
+  const provider = new RecordingTracerProvider({
     resource,
     sampler: sampling.parentFirst ? new ParentBasedSampler({ root }) : root,
     spanLimits: limits,
-    spanProcessors: [new BatchSpanProcessor({ exporter, ...batching, selfObsMeterProvider })],
+    processor: new BatchSpanProcessor({ exporter, ...batching, selfObsMeterProvider }),
+    clock,
   });
   const registered = trace.setGlobalTracerProvider(provider);
   const carries = registered && context.setGlobalContextManager(contextManager());

@@ -1,0 +1,36 @@
+import { randomFillSync } from 'node:crypto';
+import { INVALID_SPANID, INVALID_TRACEID } from '@opentelemetry/api';
+import type { IdGenerator } from './traces-sdk.ts';
+
+const SPAN_ID_LENGTH = 16;
+const TRACE_ID_LENGTH = 32;
+/** Some 80 spans. An id that is kept for long keeps all that was made with it. */
+const BATCH_BYTES = 2_048;
+
+/**
+ * Random ids, made in batches: to make and format each of them by itself, as the SDK does, takes a quarter of the time of a
+ * short span.
+ */
+export class RandomIds implements IdGenerator {
+  readonly #bytes = Buffer.allocUnsafe(BATCH_BYTES);
+  #hex = '';
+  #at = 0;
+
+  generateSpanId(): string {
+    const id = this.#next(SPAN_ID_LENGTH);
+    return id === INVALID_SPANID ? this.generateSpanId() : id;
+  }
+
+  generateTraceId(): string {
+    const id = this.#next(TRACE_ID_LENGTH);
+    return id === INVALID_TRACEID ? this.generateTraceId() : id;
+  }
+
+  #next(length: number): string {
+    if (this.#at + length > this.#hex.length) {
+      this.#hex = randomFillSync(this.#bytes).toString('hex');
+      this.#at = 0;
+    }
+    return this.#hex.slice(this.#at, (this.#at += length));
+  }
+}

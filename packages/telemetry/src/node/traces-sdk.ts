@@ -1,0 +1,18 @@
+/** What is used of the SDK's traces. */
+export {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  BatchSpanProcessor,
+  type IdGenerator,
+  ParentBasedSampler,
+  RandomIdGenerator,
+  type ReadableSpan,
+  type Sampler,
+  SamplingDecision,
+  type Span as SdkSpan,
+  type SpanExporter,
+  type SpanProcessor,
+  type TimedEvent,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from '@opentelemetry/sdk-trace';
