@@ -9,11 +9,11 @@ function percentiles(distribution: Distribution, ...shares: number[]): number[] 
   return shares.map((share) => samples[Math.floor(share * samples.length)]!);
 }
 
-test('fixed is always the same', () => {
+test('fixed always returns the same duration', () => {
   expect(percentiles(fixed(200), 0, 0.5, 0.999)).toEqual([200, 200, 200]);
 });
 
-test('uniform fills its range evenly', () => {
+test('uniform is evenly distributed over its range', () => {
   const [lowest, quarter, half, highest] = percentiles(uniform(100, 300), 0, 0.25, 0.5, 0.99999);
   expect(lowest).toBeGreaterThanOrEqual(100);
   expect(highest).toBeLessThan(300);
@@ -26,13 +26,13 @@ describe('logNormal', () => {
     [20, 400],
     [5, 8],
     [100, 100],
-  ])('has the median %d and the p99 %d it was asked for', (medianMs, p99Ms) => {
+  ])('has the median %d and the p99 %d of its options', (medianMs, p99Ms) => {
     const [median, p99] = percentiles(logNormal({ medianMs, p99Ms }), 0.5, 0.99) as [number, number];
     expect(median / medianMs).toBeCloseTo(1, 1);
     expect(p99 / p99Ms).toBeCloseTo(1, 1);
   });
 
-  test('never yields Infinity, whatever the source gives', () => {
+  test('never returns Infinity, for any random number', () => {
     const { sample } = logNormal({ medianMs: 20, p99Ms: 400 });
     for (const draw of [0, 2 ** -32, 0.5, 1 - 2 ** -32, 1 - 2 ** -53])
       expect(sample(() => draw)).toBeLessThan(Infinity);

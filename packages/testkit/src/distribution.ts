@@ -68,7 +68,7 @@ export function assertDistribution(path: string, value: unknown): asserts value 
   );
 }
 
-/** Box and Muller's transform; always two draws, so that a stream of samples stays aligned with its seed. */
+/** The Box-Muller transform. Always draws twice, so that each sample uses the same numbers of a seed. */
 function standardNormal(random: Random): number {
   const radius = Math.sqrt(-2 * Math.log(1 - random()));
   return radius * Math.cos(2 * Math.PI * random());

@@ -3,22 +3,22 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { resetSocket } from './reset-socket.ts';
 
 /**
- * A TCP listener that can stop listening and come back on the same port, and that knows every socket it accepted, so
- * that closing it always settles.
+ * A TCP listener that can stop and resume listening on the same port. It keeps track of every socket it accepted, so that
+ * it can close them all.
  */
 export class FaultListener {
   readonly sockets: Set<Socket> = new Set();
   readonly #server: Server;
   readonly #host: string;
   #port = 0;
-  #wanted = false;
-  #working: Promise<void> | undefined;
+  #shouldListen = false;
+  #transition: Promise<void> | undefined;
 
   constructor(host: string, onConnection: (socket: Socket) => void, onDisconnect: () => void) {
     this.#host = host;
     this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
       this.sockets.add(socket);
-      // What a peer does to its end of the connection is its business; without a listener it would end the process.
+      // A reset by the peer is expected here. Without a listener, the error event would end the process.
       socket.on('error', () => undefined);
       socket.once('close', () => {
         this.sockets.delete(socket);
@@ -33,39 +33,41 @@ export class FaultListener {
   }
 
   get listening(): boolean {
-    return this.#wanted;
+    return this.#shouldListen;
   }
 
-  /** @throws the system's error, such as EADDRINUSE. */
+  /** @throws the error of the system, such as EADDRINUSE. */
   async open(port: number): Promise<void> {
     this.#port = port;
     await this.setListening(true);
   }
 
-  /** Listens or not. Stopping also resets every connection, as the end of a process does. The last call wins. */
-  setListening(wanted: boolean): Promise<void> {
-    this.#wanted = wanted;
-    this.#working ??= this.#work().finally(() => (this.#working = undefined));
-    return this.#working;
+  /** Starts or stops listening. Stopping resets all connections, as the end of a process does. The last of several calls wins. */
+  setListening(shouldListen: boolean): Promise<void> {
+    this.#shouldListen = shouldListen;
+    this.#transition ??= this.#applyState().finally(() => (this.#transition = undefined));
+    return this.#transition;
   }
 
   resetConnections(): void {
     for (const socket of this.sockets) resetSocket(socket);
   }
 
-  async #work(): Promise<void> {
-    while (this.#server.listening !== this.#wanted) {
-      if (this.#wanted) {
+  async #applyState(): Promise<void> {
+    while (this.#server.listening !== this.#shouldListen) {
+      if (this.#shouldListen) {
         this.#server.listen(this.#port, this.#host);
         await once(this.#server, 'listening');
         this.#port = (this.#server.address() as AddressInfo).port;
       } else {
-        const closed = [...this.sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
-        const drained = once(this.#server, 'close');
+        const socketsClosed = [...this.sockets].map(
+          (socket) => new Promise((resolve) => socket.once('close', resolve)),
+        );
+        const serverClosed = once(this.#server, 'close');
         this.#server.close();
         this.resetConnections();
-        await drained;
-        await Promise.all(closed);
+        await serverClosed;
+        await Promise.all(socketsClosed);
       }
     }
   }

@@ -138,7 +138,7 @@ class TcpFaultProxy implements FaultProxy {
     const url = new URL(this.#targetUrl);
     url.hostname = this.host.includes(':') ? `[${this.host}]` : this.host;
     url.port = String(this.port);
-    // As the fault server's: what is put behind it, such as `/token`, brings its own slash.
+    // No trailing slash, as in the URL of a fault server, so that a path such as `/token` can be appended.
     return url.pathname === '/' && url.search === '' ? url.href.replace(/\/$/, '') : url.href;
   }
 
@@ -179,7 +179,7 @@ class TcpFaultProxy implements FaultProxy {
     this.#closed = true;
     this.resetConnections();
     await this.#listener.setListening(false);
-    this.#waiters.fail(closedError());
+    this.#waiters.rejectAll(closedError());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -206,13 +206,13 @@ class TcpFaultProxy implements FaultProxy {
   }
 }
 
-const TARGET = 'a URL with scheme, host and port, such as redis://127.0.0.1:6379, or { host, port }';
+const ALLOWED_TARGET = 'a URL with scheme, host and port, such as redis://127.0.0.1:6379, or { host, port }';
 
 function toUrl(target: FaultProxyOptions['target']): URL {
   if (target instanceof URL) return target;
   const text = typeof target === 'object' && target !== null ? addressUrl(target) : target;
   if (typeof text === 'string' && URL.canParse(text)) return new URL(text);
-  throw new OptionsError('startFaultProxy.target', target, TARGET);
+  throw new OptionsError('startFaultProxy.target', target, ALLOWED_TARGET);
 }
 
 function addressUrl({ host, port }: { host: string; port: number }): string {
@@ -224,7 +224,7 @@ function addressUrl({ host, port }: { host: string; port: number }): string {
 function toTarget(url: URL): ProxyTarget {
   const port = url.port === '' ? DEFAULT_PORTS[url.protocol] : Number(url.port);
   if (url.hostname === '' || port === undefined) {
-    throw new OptionsError('startFaultProxy.target', withheld(url.href), TARGET);
+    throw new OptionsError('startFaultProxy.target', withheld(url.href), ALLOWED_TARGET);
   }
   return { host: url.hostname.replace(/^\[|\]$/g, ''), port };
 }

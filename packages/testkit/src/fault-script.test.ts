@@ -1,7 +1,7 @@
 import { OptionsError } from '@macadam/core';
 import { describe, expect, test } from 'vitest';
-import { respond, slow } from './fault-answers.ts';
-import { blackHole, hang, refuse, resetBeforeHeaders } from './fault-breaks.ts';
+import { respond, slow } from './response-faults.ts';
+import { blackHole, hang, refuse, resetBeforeHeaders } from './connection-faults.ts';
 import type { ReceivedRequest } from './fault-exchange.ts';
 import { FaultScript, type FaultRule } from './fault-script.ts';
 import { seededRandom } from './seeded-random.ts';
@@ -32,13 +32,13 @@ describe('when', () => {
     );
   });
 
-  test('a range may have no end', () => {
+  test('accepts a range of requests without an end', () => {
     expect(kinds(script({ fault: hang(), when: { requests: [2, Infinity] } }).forRequest(request, 1e9, 0))).toEqual([
       'hang',
     ]);
   });
 
-  test('a predicate', () => {
+  test('applies a rule to the requests for which its predicate returns true', () => {
     const picky = script({ fault: hang(), when: ({ path }) => path === '/a' });
     expect(kinds(picky.forRequest(request, 1, 0))).toEqual(['hang']);
     expect(kinds(picky.forRequest({ ...request, path: '/b' }, 1, 0))).toEqual([]);
@@ -52,36 +52,36 @@ describe('share', () => {
     return numbers.filter((count) => kinds(shared.forRequest(request, count, 0)).includes(kind));
   };
 
-  test('strikes the share it names, and the same requests every time', () => {
+  test('selects the given share of requests, and the same ones in every run', () => {
     const rules: FaultRule[] = [{ fault: hang(), share: 0.05 }];
     expect(struck(rules, 'hang').length / 10_000).toBeCloseTo(0.05, 2);
     expect(struck(rules, 'hang')).toEqual(struck(rules, 'hang'));
   });
 
-  test('whom a rule strikes does not depend on the rules after it', () => {
+  test('selects the same requests whatever rules follow', () => {
     const storm: FaultRule = { fault: respond(503), share: 0.12 };
     expect(struck([storm, { fault: hang(), share: 0.5 }], 'respond')).toEqual(struck([storm], 'respond'));
   });
 
-  test('0 strikes nobody, 1 everybody', () => {
+  test('selects no request with 0 and every request with 1', () => {
     expect(struck([{ fault: hang(), share: 0 }], 'hang')).toHaveLength(0);
     expect(struck([{ fault: hang(), share: 1 }], 'hang')).toHaveLength(10_000);
   });
 });
 
-test('faults come in the order of the rules, those of one rule in their own', () => {
+test('returns faults in the order of the rules, and of the faults of a rule', () => {
   const rules = script({ fault: [slow(5), respond(503)] }, { fault: hang() });
   expect(kinds(rules.forRequest(request, 1, 0))).toEqual(['latency', 'respond', 'hang']);
 });
 
-test('only a fault of the connection strikes one that has sent nothing yet', () => {
+test('applies only faults of level connection to a new connection', () => {
   expect(script({ fault: hang() }).forConnection(1, 0)).toBeUndefined();
   expect(script({ fault: blackHole() }).forConnection(1, 0)?.kind).toBe('blackHole');
   expect(script({ fault: blackHole(), when: { fromMs: 10 } }).forConnection(1, 0)).toBeUndefined();
   expect(script({ fault: blackHole(), when: () => true }).forConnection(1, 0)).toBeUndefined();
 });
 
-test('refusing follows its time windows, and says when it changes next', () => {
+test('refuses connections in the time windows of refuse(), and returns the next change', () => {
   const windows = script(
     { fault: refuse(), when: { fromMs: 100, toMs: 200 } },
     { fault: refuse(), when: { fromMs: 150, toMs: 300 } },

@@ -61,30 +61,32 @@ interface CompiledRule {
 }
 
 /**
- * Which faults strike what. Holds no socket and no clock: time and request numbers are handed in. Each rule draws from
- * a fork of its own, so that adding one does not change whom the others strike.
+ * Decides which faults apply to a request, a connection or the listener. Pure: time and request numbers are arguments.
+ * Each rule draws from its own fork of the random source, so that adding a rule does not change what the others select.
  */
 export class FaultScript {
   readonly #rules: readonly CompiledRule[];
 
   constructor(path: string, rules: readonly FaultRule[], random: SeededRandom) {
     if (!Array.isArray(rules)) throw new OptionsError(path, rules, 'an array of rules { fault, when?, share? }');
-    this.#rules = rules.map((rule, at) => compile(`${path}[${at}]`, rule as FaultRule, random.fork(`rule ${at}`)));
-  }
-
-  /** The faults for a request, in order. `count` is its number since the rules were set. */
-  forRequest(request: ReceivedRequest, count: number, elapsedMs: number): Fault[] {
-    const struck = this.#rules.filter(
-      (rule) => holds(rule, count, elapsedMs) && (rule.predicate?.(request) ?? true) && strikes(rule),
+    this.#rules = rules.map((rule, index) =>
+      compile(`${path}[${index}]`, rule as FaultRule, random.fork(`rule ${index}`)),
     );
-    return struck.flatMap((rule) => rule.faults);
   }
 
-  /** The fault for a connection that has just arrived and whose first request would be number `count`. */
+  /** Returns the faults for a request, in order. `count` is its number since the rules were set. */
+  forRequest(request: ReceivedRequest, count: number, elapsedMs: number): Fault[] {
+    const matching = this.#rules.filter(
+      (rule) => isInRange(rule, count, elapsedMs) && (rule.predicate?.(request) ?? true) && isSelected(rule),
+    );
+    return matching.flatMap((rule) => rule.faults);
+  }
+
+  /** Returns the fault for a connection that was just accepted. `count` is the number that its first request would have. */
   forConnection(count: number, elapsedMs: number): Fault | undefined {
     for (const rule of this.#rules) {
       const fault = rule.faults.find(({ level }) => level === 'connection');
-      if (fault !== undefined && rule.predicate === undefined && holds(rule, count, elapsedMs) && strikes(rule))
+      if (fault !== undefined && rule.predicate === undefined && isInRange(rule, count, elapsedMs) && isSelected(rule))
         return fault;
     }
     return undefined;
@@ -99,7 +101,7 @@ export class FaultScript {
     return this.#listenerRules().some(({ fromMs, toMs }) => elapsedMs >= fromMs && elapsedMs < toMs);
   }
 
-  /** When `refusesAt` may change next; Infinity when never. */
+  /** Returns when the result of `refusesAt` can change next; Infinity if never. */
   nextChangeMs(elapsedMs: number): number {
     const changes = this.#listenerRules().flatMap(({ fromMs, toMs }) => [fromMs, toMs]);
     return Math.min(Infinity, ...changes.filter((ms) => ms > elapsedMs));
@@ -110,11 +112,11 @@ export class FaultScript {
   }
 }
 
-function holds(rule: CompiledRule, count: number, elapsedMs: number): boolean {
+function isInRange(rule: CompiledRule, count: number, elapsedMs: number): boolean {
   return elapsedMs >= rule.fromMs && elapsedMs < rule.toMs && count >= rule.first && count <= rule.last;
 }
 
-function strikes(rule: CompiledRule): boolean {
+function isSelected(rule: CompiledRule): boolean {
   return rule.share === 1 || rule.random() < rule.share;
 }
 
@@ -142,7 +144,7 @@ function compile(path: string, rule: FaultRule, random: SeededRandom): CompiledR
   };
   const refuses = compiled.faults.some(({ level }) => level === 'listener');
   if (refuses && (share !== 1 || (when !== undefined && (typeof when === 'function' || 'requests' in when)))) {
-    throw new OptionsError(path, rule, 'a rule with a time window only, since refuse() strikes the whole server');
+    throw new OptionsError(path, rule, 'a rule with a time window only, since refuse() affects the whole server');
   }
   return compiled;
 }

@@ -1,7 +1,8 @@
 import type { Clock } from '@macadam/core';
-import type { FaultResponse, ReceivedRequest } from './fault-exchange.ts';
+import type { ReceivedRequest } from './fault-exchange.ts';
 import type { FaultRule } from './fault-script.ts';
 import { HttpFaultServer } from './http-fault-server.ts';
+import type { FaultResponse } from './wire-response.ts';
 
 /** Options of {@link startFaultServer}. */
 export interface FaultServerOptions {

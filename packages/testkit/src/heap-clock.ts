@@ -4,13 +4,13 @@ import { settleEventLoop, turnEventLoop } from './settle.ts';
 import { TimerHeap, type HeapEntry } from './timer-heap.ts';
 import type { RunUntilOptions, VirtualClock } from './virtual-clock.ts';
 
-/** A day: long enough for any test, short enough that a timer which re-arms itself for ever is found in moments. */
+/** One day: enough for any test, and few enough timers that a timer which re-arms itself for ever is found within moments. */
 const DEFAULT_LIMIT_MS = 86_400_000;
-/** How often a long run yields to the event loop, so that a test's own time limit and Ctrl-C still work. */
+/** After this many timers a long run yields to the event loop, so that the timeout of the test and Ctrl-C still work. */
 const STEPS_PER_TURN = 4_096;
 /** How many turns of the event loop a promise gets before it counts as stalled. */
 const TURNS_BEFORE_STALL = 20;
-const MOST_NAMED = 10;
+const MAX_LISTED_TIMERS = 10;
 
 class VirtualTimer implements Timer, HeapEntry {
   readonly dueMs: number;
@@ -28,27 +28,27 @@ class VirtualTimer implements Timer, HeapEntry {
   }
 
   cancel(): void {
-    this.#clock.take(this);
+    this.#clock.removeTimer(this);
   }
 
   unref(): void {
-    this.#clock.reference(this, false);
+    this.#clock.setReferenced(this, false);
   }
 
   ref(): void {
-    this.#clock.reference(this, true);
+    this.#clock.setReferenced(this, true);
   }
 }
 
-/** The one implementation of {@link VirtualClock}. */
+/** Implements {@link VirtualClock} with a heap of timers. */
 export class HeapClock implements VirtualClock {
   readonly #heap = new TimerHeap<VirtualTimer>();
   readonly #settle: () => Promise<void>;
   #monotonicMs: number;
   #epochOffsetMs: number;
   #timersSet = 0;
-  #unreferenced = 0;
-  #busy = false;
+  #unreferencedTimers = 0;
+  #isMoving = false;
 
   constructor(startMs: number, now: number, settle: () => Promise<void>) {
     this.#monotonicMs = startMs;
@@ -65,7 +65,7 @@ export class HeapClock implements VirtualClock {
   }
 
   setTimer(callback: () => void, delayMs: number): Timer {
-    // NaN and what lies in the past mean "as soon as possible", as they do for the clock of the machine.
+    // NaN and negative delays mean "as soon as possible", as they do for the system clock.
     const dueMs = delayMs > 0 ? this.#monotonicMs + delayMs : this.#monotonicMs;
     const timer = new VirtualTimer(this, callback, dueMs, this.#timersSet++);
     this.#heap.add(timer);
@@ -90,13 +90,13 @@ export class HeapClock implements VirtualClock {
 
   advanceSync(ms: number): void {
     assertNumber('advanceSync.ms', ms, { min: 0 });
-    this.#enter('advanceSync');
+    this.#beginMove('advanceSync');
     try {
       const untilMs = this.#monotonicMs + ms;
       while (this.#runNext(untilMs));
       this.#monotonicMs = untilMs;
     } finally {
-      this.#busy = false;
+      this.#isMoving = false;
     }
   }
 
@@ -118,15 +118,15 @@ export class HeapClock implements VirtualClock {
     const { limitMs = DEFAULT_LIMIT_MS } = options;
     assertNumber('runUntil.limitMs', limitMs, { min: 0, infinite: true });
     let settled = false;
-    const mark = (): void => void (settled = true);
-    // Observed before anything else: a rejection must never surface as unhandled while time is still being moved.
-    promise.then(mark, mark);
+    const onSettled = (): void => void (settled = true);
+    // Observed first: while the clock is advanced, a rejection must not count as unhandled.
+    promise.then(onSettled, onSettled);
     await this.#exclusively('runUntil', async () => {
       const untilMs = Math.min(this.#monotonicMs + limitMs, Number.MAX_VALUE);
       await this.#settle();
       for (let steps = 1; !settled; steps++) {
         if (this.#runNext(untilMs)) await (steps % STEPS_PER_TURN === 0 ? settleEventLoop() : this.#settle());
-        else if (!(await this.#revive(() => settled))) throw this.#giveUp(untilMs);
+        else if (!(await this.#waitForProgress(() => settled))) throw this.#pendingError(untilMs);
       }
     });
     return promise;
@@ -142,7 +142,7 @@ export class HeapClock implements VirtualClock {
   }
 
   get pendingTimers(): number {
-    return this.#heap.size - this.#unreferenced;
+    return this.#heap.size - this.#unreferencedTimers;
   }
 
   assertNoTimers(): void {
@@ -159,28 +159,28 @@ export class HeapClock implements VirtualClock {
     this.assertNoTimers();
   }
 
-  /** Takes a timer out: it was cancelled, or is about to run. */
-  take(timer: VirtualTimer): void {
-    if (this.#heap.remove(timer) && !timer.referenced) this.#unreferenced--;
+  /** Removes a timer that was cancelled or is about to run. */
+  removeTimer(timer: VirtualTimer): void {
+    if (this.#heap.remove(timer) && !timer.referenced) this.#unreferencedTimers--;
   }
 
-  reference(timer: VirtualTimer, referenced: boolean): void {
+  setReferenced(timer: VirtualTimer, referenced: boolean): void {
     if (timer.referenced === referenced) return;
     timer.referenced = referenced;
-    if (timer.place >= 0) this.#unreferenced += referenced ? -1 : 1;
+    if (timer.place >= 0) this.#unreferencedTimers += referenced ? -1 : 1;
   }
 
   #runNext(untilMs: number): boolean {
     const timer = this.#heap.first;
     if (timer === undefined || timer.dueMs > untilMs) return false;
-    this.take(timer);
+    this.removeTimer(timer);
     this.#monotonicMs = timer.dueMs;
     timer.callback();
     return true;
   }
 
-  /** Nothing is due: perhaps a stream or a microtask chain on the event loop is still on its way. */
-  async #revive(isSettled: () => boolean): Promise<boolean> {
+  /** Turns the event loop, since a stream may still set a timer or settle the promise. False if neither happens. */
+  async #waitForProgress(isSettled: () => boolean): Promise<boolean> {
     const before = this.#timersSet;
     for (let turn = 0; turn < TURNS_BEFORE_STALL; turn++) {
       await turnEventLoop();
@@ -189,7 +189,7 @@ export class HeapClock implements VirtualClock {
     return false;
   }
 
-  #giveUp(untilMs: number): VirtualClockError {
+  #pendingError(untilMs: number): VirtualClockError {
     const dueMs = dueTimes(this.#heap.sorted()).filter(Number.isFinite);
     if (dueMs.length > 0) {
       const message = `The promise is still pending ${untilMs} ms on the clock, the limit of this run.`;
@@ -199,24 +199,24 @@ export class HeapClock implements VirtualClock {
     return new VirtualClockError('MAC_CLOCK_STALLED', message, this.#monotonicMs);
   }
 
-  #enter(verb: string): void {
-    if (this.#busy) {
+  #beginMove(verb: string): void {
+    if (this.#isMoving) {
       const message = `${verb}() was called while the clock is being moved already: await the earlier call first.`;
       throw new VirtualClockError('MAC_CLOCK_BUSY', message, this.#monotonicMs);
     }
-    this.#busy = true;
+    this.#isMoving = true;
   }
 
   async #exclusively<T>(verb: string, move: () => Promise<T>): Promise<T> {
-    this.#enter(verb);
+    this.#beginMove(verb);
     try {
       return await move();
     } finally {
-      this.#busy = false;
+      this.#isMoving = false;
     }
   }
 }
 
 function dueTimes(timers: readonly VirtualTimer[]): number[] {
-  return timers.slice(0, MOST_NAMED).map((timer) => timer.dueMs);
+  return timers.slice(0, MAX_LISTED_TIMERS).map((timer) => timer.dueMs);
 }

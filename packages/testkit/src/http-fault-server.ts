@@ -11,13 +11,14 @@ import {
   type Clock,
   type Timer,
 } from '@macadam/core';
-import { HttpExchange, type FaultResponse, type OpenRequest, type ReceivedRequest } from './fault-exchange.ts';
+import { HttpExchange, type OpenRequest, type ReceivedRequest } from './fault-exchange.ts';
 import { FaultListener } from './fault-listener.ts';
 import { FaultScript, type FaultRule } from './fault-script.ts';
 import type { FaultServer, FaultServerOptions, FaultServerStats } from './fault-server.ts';
 import { readBody } from './request-body.ts';
 import { seededRandom, type SeededRandom } from './seeded-random.ts';
 import { Waiters } from './waiters.ts';
+import type { FaultResponse } from './wire-response.ts';
 
 const OPTION_NAMES: readonly (keyof FaultServerOptions)[] = [
   'handle',
@@ -30,7 +31,7 @@ const OPTION_NAMES: readonly (keyof FaultServerOptions)[] = [
   'clock',
 ];
 
-/** The one implementation of {@link FaultServer}: a TCP listener that hands its sockets to Node's HTTP parser. */
+/** Implements {@link FaultServer}: a TCP listener that passes its sockets to Node's HTTP server, unless a fault applies first. */
 export class HttpFaultServer implements FaultServer {
   readonly host: string;
   readonly requests: ReceivedRequest[] = [];
@@ -39,12 +40,12 @@ export class HttpFaultServer implements FaultServer {
   readonly #maxRecorded: number;
   readonly #maxBodyBytes: number;
   readonly #random: SeededRandom;
-  readonly #latencies: SeededRandom;
+  readonly #exchangeRandom: SeededRandom;
   readonly #http: Server;
   readonly #listener: FaultListener;
   readonly #waiters: Waiters<FaultServerStats> = new Waiters(() => this.stats());
   readonly #connections: WeakMap<Socket, { readonly number: number; requests: number }> = new WeakMap();
-  readonly #unread: Set<Socket> = new Set();
+  readonly #unreadSockets: Set<Socket> = new Set();
   readonly #counts = { requests: 0, answered: 0, cut: 0, abandoned: 0, connections: 0 };
   readonly #faultCounts: Record<string, number> = {};
   readonly #startedAtMs: number;
@@ -71,13 +72,13 @@ export class HttpFaultServer implements FaultServer {
     this.#maxRecorded = maxRecorded;
     this.#maxBodyBytes = maxBodyBytes;
     this.#random = seededRandom(seed);
-    this.#latencies = this.#random.fork('latency');
+    this.#exchangeRandom = this.#random.fork('latency');
     this.#script = new FaultScript('startFaultServer.faults', faults, this.#random);
     this.#startedAtMs = clock.monotonic();
     this.#scriptSetAtMs = this.#startedAtMs;
-    // Every limit of its own is off: when a connection ends is the script's decision alone.
+    // Node's own time limits are off, so that only the faults decide when a connection ends.
     this.#http = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, (request, response) => {
-      void this.#receive(request, response);
+      void this.#handleRequest(request, response);
     });
     this.#listener = new FaultListener(
       host,
@@ -101,7 +102,7 @@ export class HttpFaultServer implements FaultServer {
   async start(port = 0): Promise<void> {
     assertInteger('startFaultServer.port', port, { min: 0, max: 65_535 });
     await this.#listener.open(port);
-    await this.#followScript();
+    await this.#updateListening();
   }
 
   async setFaults(faults: readonly FaultRule[]): Promise<void> {
@@ -109,11 +110,11 @@ export class HttpFaultServer implements FaultServer {
     this.#script = new FaultScript('setFaults', faults, random);
     this.#scriptSetAtMs = this.#clock.monotonic();
     this.#requestsBeforeScript = this.#counts.requests;
-    // What a black hole swallowed is still in the kernel, and read once the hole is gone.
-    const unread = [...this.#unread];
-    this.#unread.clear();
-    for (const socket of unread) this.#read(socket);
-    await this.#followScript();
+    // Bytes sent to a black hole are still in the kernel. They are read now, if the new rules allow it.
+    const unread = [...this.#unreadSockets];
+    this.#unreadSockets.clear();
+    for (const socket of unread) this.#serveUnlessFaulted(socket);
+    await this.#updateListening();
   }
 
   waitForRequests(count: number): Promise<void> {
@@ -137,7 +138,7 @@ export class HttpFaultServer implements FaultServer {
     this.#closed = true;
     this.#listenerTimer?.cancel();
     await this.#listener.setListening(false);
-    this.#waiters.fail(closedError());
+    this.#waiters.rejectAll(closedError());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -146,30 +147,30 @@ export class HttpFaultServer implements FaultServer {
 
   #accept(socket: Socket): void {
     this.#connections.set(socket, { number: ++this.#counts.connections, requests: 0 });
-    this.#read(socket);
+    this.#serveUnlessFaulted(socket);
     this.#waiters.notify();
   }
 
-  #read(socket: Socket): void {
+  #serveUnlessFaulted(socket: Socket): void {
     const count = this.#counts.requests - this.#requestsBeforeScript + 1;
     const fault = this.#script.forConnection(count, this.#elapsedMs());
     if (fault === undefined) {
       this.#http.emit('connection', socket);
       return;
     }
-    this.#unread.add(socket);
-    socket.once('close', () => this.#unread.delete(socket));
+    this.#unreadSockets.add(socket);
+    socket.once('close', () => this.#unreadSockets.delete(socket));
     this.#countFault(fault.kind);
   }
 
-  async #receive(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const request = await this.#record(message);
+  async #handleRequest(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const request = await this.#recordRequest(message);
     if (request === undefined) return;
     const connection = this.#connections.get(message.socket)!;
     const reused = connection.requests++ > 0;
     const exchange = new HttpExchange(request, response, reused, {
       clock: this.#clock,
-      random: this.#latencies,
+      random: this.#exchangeRandom,
       handle: this.#handle,
     });
     response.once('close', () => {
@@ -187,13 +188,13 @@ export class HttpFaultServer implements FaultServer {
       }
       await exchange.send(await exchange.answer());
     } catch (error) {
-      // The client hanging up ends every wait in here; that is its right.
-      if (!exchange.signal.aborted) await exchange.fail('a rule of the faults', error);
+      // When the client disconnects, pending waits of faults reject. That is no error.
+      if (!exchange.signal.aborted) await exchange.fail('a fault rule', error);
     }
   }
 
-  /** Reads the whole request; undefined when the client went away half-way. */
-  async #record(message: IncomingMessage): Promise<OpenRequest | undefined> {
+  /** Reads and records the whole request; undefined if the client disconnected before its end. */
+  async #recordRequest(message: IncomingMessage): Promise<OpenRequest | undefined> {
     const body = await readBody(message, this.#maxBodyBytes).catch(() => undefined);
     if (body === undefined) return undefined;
     const request: OpenRequest = {
@@ -214,7 +215,7 @@ export class HttpFaultServer implements FaultServer {
   }
 
   #elapsedMs(): number {
-    // A test that fakes timers sets the clock of the machine back to where its own begins.
+    // Negative if a test installs fake timers in the meantime: their clock starts earlier than the real one.
     return Math.max(0, this.#clock.monotonic() - this.#scriptSetAtMs);
   }
 
@@ -223,8 +224,8 @@ export class HttpFaultServer implements FaultServer {
     this.#waiters.notify();
   }
 
-  /** Listens or refuses as the script says for this moment, and again at the next change. */
-  async #followScript(): Promise<void> {
+  /** Starts or stops listening as the rules require now, and sets a timer for their next change. */
+  async #updateListening(): Promise<void> {
     this.#listenerTimer?.cancel();
     if (this.#closed) return;
     const elapsedMs = this.#elapsedMs();
@@ -232,7 +233,7 @@ export class HttpFaultServer implements FaultServer {
     if (refuses && this.#listener.listening) this.#countFault('refuse');
     const nextMs = this.#script.nextChangeMs(elapsedMs);
     if (nextMs < Infinity) {
-      this.#listenerTimer = this.#clock.setTimer(() => void this.#followScript(), nextMs - elapsedMs);
+      this.#listenerTimer = this.#clock.setTimer(() => void this.#updateListening(), nextMs - elapsedMs);
       this.#listenerTimer.unref?.();
     }
     await this.#listener.setListening(!refuses);

@@ -2,8 +2,8 @@ export { fixed, logNormal, uniform } from './distribution.ts';
 export type { Distribution, LogNormalOptions } from './distribution.ts';
 export { RecordingError, VirtualClockError } from './errors.ts';
 export type { RecordingErrorCode, VirtualClockErrorCode } from './errors.ts';
-export { gzipBomb, latency, respond, slow, trickle, wrongContentLength } from './fault-answers.ts';
-export type { GzipBombOptions, RespondOptions, TrickleOptions, WrongContentLengthOptions } from './fault-answers.ts';
+export { gzipBomb, latency, respond, slow, trickle, wrongContentLength } from './response-faults.ts';
+export type { GzipBombOptions, RespondOptions, TrickleOptions, WrongContentLengthOptions } from './response-faults.ts';
 export {
   blackHole,
   closeKeepAlive,
@@ -14,9 +14,10 @@ export {
   resetBeforeHeaders,
   resetMidBody,
   stallMidBody,
-} from './fault-breaks.ts';
-export type { PartOfBodyOptions } from './fault-breaks.ts';
-export type { FaultExchange, FaultResponse, ReceivedRequest, WireResponse } from './fault-exchange.ts';
+} from './connection-faults.ts';
+export type { PartOfBodyOptions } from './connection-faults.ts';
+export type { FaultExchange, ReceivedRequest } from './fault-exchange.ts';
+export type { FaultResponse, WireResponse } from './wire-response.ts';
 export { startFaultProxy } from './fault-proxy.ts';
 export type { FaultProxy, FaultProxyOptions, FaultProxyStats } from './fault-proxy.ts';
 export type { FaultRule, RequestRange, TimeWindow } from './fault-script.ts';

@@ -7,7 +7,7 @@ import type { ContractPolicy, PolicyContractTools } from './contract-case.ts';
 type Execute = ContractPolicy['execute'];
 type Maker = (tools: PolicyContractTools) => ContractPolicy;
 
-/** A retry in a few lines that keeps the contract. What is passed in breaks it in one place. */
+/** A minimal retry that meets the contract, except for the members that `flaws` replaces. */
 function makePolicy(
   clock: Clock,
   flaws: { execute?: Execute; stats?: () => object; describe?: () => string } = {},
@@ -40,7 +40,7 @@ function makePolicy(
 
 const sound: Maker = ({ clock }) => makePolicy(clock);
 
-describe('a sound policy keeps the contract', () => {
+describe('a correct policy passes the contract', () => {
   for (const { name, run } of policyContract(sound)) test(name, run);
 });
 
@@ -66,8 +66,8 @@ const flaws: [flaw: string, maker: Maker, cases: string[]][] = [
     'takes a falsy value for a failure',
     changed((execute) => async (fn, options) => (await execute(fn, options)) || Promise.reject(new Error('empty'))),
     [
-      'passes a value through, also one that is falsy',
-      'keeps at most one listener a call on a signal, and none afterwards',
+      'returns the value of the function, also a falsy one',
+      'adds at most one listener per call to a signal, and leaves none',
     ],
   ],
   [
@@ -78,7 +78,10 @@ const flaws: [flaw: string, maker: Maker, cases: string[]][] = [
           throw options?.signal?.aborted === true ? error : new Error('failed');
         }),
     ),
-    ['passes a rejection through, itself or as a cause', 'passes a synchronous throw through, itself or as a cause'],
+    [
+      'rejects with the error that the function rejects with, itself or as a cause',
+      'rejects with the error that the function throws synchronously, itself or as a cause',
+    ],
   ],
   [
     'calls the function before it looks at the signal',
@@ -89,7 +92,7 @@ const flaws: [flaw: string, maker: Maker, cases: string[]][] = [
           return value;
         }),
     ),
-    ['never calls the function when the signal has aborted before'],
+    ['never calls the function if the signal has already aborted'],
   ],
   [
     'hides the signal from the function',
@@ -97,7 +100,7 @@ const flaws: [flaw: string, maker: Maker, cases: string[]][] = [
       (execute) => (fn, options) =>
         execute(({ attempt }) => fn({ attempt, signal: new AbortController().signal }), options),
     ),
-    ['tells the function when the signal aborts'],
+    ['aborts the signal of the function when the signal of the caller aborts'],
   ],
   [
     'leaves a listener on the signal of every call',
@@ -105,7 +108,7 @@ const flaws: [flaw: string, maker: Maker, cases: string[]][] = [
       options?.signal?.addEventListener('abort', () => {});
       return execute(fn, options);
     }),
-    ['keeps at most one listener a call on a signal, and none afterwards'],
+    ['adds at most one listener per call to a signal, and leaves none'],
   ],
   [
     'forgets its timeout',
@@ -113,7 +116,7 @@ const flaws: [flaw: string, maker: Maker, cases: string[]][] = [
       clock.setTimer(() => {}, 30_000);
       return execute(fn, options);
     }),
-    ['leaves no timer behind'],
+    ['leaves no timer'],
   ],
   [
     'waits for the function although the caller has gone',
@@ -123,7 +126,7 @@ const flaws: [flaw: string, maker: Maker, cases: string[]][] = [
       await call.catch(() => running);
       return call;
     }),
-    ['rejects with the reason as soon as the signal aborts, whatever the function does', 'leaves no timer behind'],
+    ['rejects with the reason as soon as the signal aborts, even if the function never settles', 'leaves no timer'],
   ],
   [
     'rejects with an error of its own instead of the reason',
@@ -134,19 +137,19 @@ const flaws: [flaw: string, maker: Maker, cases: string[]][] = [
         }),
     ),
     [
-      'never calls the function when the signal has aborted before',
-      'rejects with the reason as soon as the signal aborts, whatever the function does',
+      'never calls the function if the signal has already aborted',
+      'rejects with the reason as soon as the signal aborts, even if the function never settles',
     ],
   ],
   [
     'counts NaN',
     ({ clock }) => makePolicy(clock, { stats: () => ({ share: 0 / 0 }) }),
-    ['describes itself in words and counts in plain numbers'],
+    ['describes itself in words, and has stats() of plain numbers and strings'],
   ],
   [
     'says nothing about itself',
     ({ clock }) => makePolicy(clock, { describe: () => '' }),
-    ['describes itself in words and counts in plain numbers'],
+    ['describes itself in words, and has stats() of plain numbers and strings'],
   ],
   [
     'runs every function in the context of the first caller',
@@ -163,7 +166,7 @@ test.each(flaws)('the contract finds a policy that %s', async (_, maker, expecte
   expect(await broken(maker)).toEqual(expected);
 });
 
-test('an unhandled rejection is found, and the listener for it taken away again', async () => {
+test('the contract finds an unhandled rejection, and removes its listener afterwards', async () => {
   const before = process.listenerCount('unhandledRejection');
   const leaky = changed(
     (execute) => (fn, options) =>
@@ -173,8 +176,8 @@ test('an unhandled rejection is found, and the listener for it taken away again'
         return result;
       }, options),
   );
-  const late = policyContract(leaky).find(({ name }) => name.startsWith('leaves no unhandled'))!;
-  // The runner listens too, and would fail the whole file for what this test provokes.
+  const late = policyContract(leaky).find(({ name }) => name.startsWith('causes no unhandled'))!;
+  // The test runner listens too, and would fail the whole file because of the rejection that this test provokes.
   const others = process.listeners('unhandledRejection');
   process.removeAllListeners('unhandledRejection');
   try {
@@ -185,7 +188,7 @@ test('an unhandled rejection is found, and the listener for it taken away again'
   expect(process.listenerCount('unhandledRejection')).toBe(before);
 });
 
-test('makes a policy for each case', async () => {
+test('creates a policy for each case', async () => {
   let made = 0;
   const contract = policyContract(({ clock }) => {
     made++;

@@ -25,46 +25,55 @@ export function policyContract(
   assertKnownOptions('policyContract', options, ['concurrency']);
   const { concurrency = 8 } = options;
   assertInteger('policyContract.concurrency', concurrency, { min: 2 });
-  return cases.map(({ name, prove }) => ({
+  return cases.map(({ name, verify }) => ({
     name,
     run() {
       const clock = virtualClock();
-      return prove({ clock, policy: makePolicy({ clock, random: seededRandom(1) }), concurrency });
+      return verify({ clock, policy: makePolicy({ clock, random: seededRandom(1) }), concurrency });
     },
   }));
 }
 
-interface Bench {
+interface ContractSubject {
   readonly clock: VirtualClock;
   readonly policy: ContractPolicy;
   readonly concurrency: number;
 }
 
-const cases: readonly { name: string; prove(bench: Bench): Promise<void> }[] = [
-  { name: 'passes a value through, also one that is falsy', prove: passesValues },
-  { name: 'passes a rejection through, itself or as a cause', prove: (bench) => passesErrors(bench, false) },
-  { name: 'passes a synchronous throw through, itself or as a cause', prove: (bench) => passesErrors(bench, true) },
-  { name: 'never calls the function when the signal has aborted before', prove: refusesAborted },
-  { name: 'rejects with the reason as soon as the signal aborts, whatever the function does', prove: rejectsOnAbort },
-  { name: 'tells the function when the signal aborts', prove: tellsTheFunction },
-  { name: 'keeps at most one listener a call on a signal, and none afterwards', prove: leavesNoListeners },
-  { name: 'leaves no timer behind', prove: leavesNoTimers },
+const cases: readonly { name: string; verify(subject: ContractSubject): Promise<void> }[] = [
+  { name: 'returns the value of the function, also a falsy one', verify: passesValues },
   {
-    name: 'leaves no unhandled rejection when the function fails after the call has ended',
-    prove: swallowsLateFailures,
+    name: 'rejects with the error that the function rejects with, itself or as a cause',
+    verify: (subject) => passesErrors(subject, false),
   },
-  { name: 'runs each attempt in the asynchronous context of its caller', prove: keepsContexts },
-  { name: 'describes itself in words and counts in plain numbers', prove: describesItself },
+  {
+    name: 'rejects with the error that the function throws synchronously, itself or as a cause',
+    verify: (subject) => passesErrors(subject, true),
+  },
+  { name: 'never calls the function if the signal has already aborted', verify: rejectsIfAborted },
+  {
+    name: 'rejects with the reason as soon as the signal aborts, even if the function never settles',
+    verify: rejectsOnAbort,
+  },
+  { name: 'aborts the signal of the function when the signal of the caller aborts', verify: abortsTheSignalOfFunction },
+  { name: 'adds at most one listener per call to a signal, and leaves none', verify: leavesNoListeners },
+  { name: 'leaves no timer', verify: leavesNoTimers },
+  {
+    name: 'causes no unhandled rejection when the function fails after the call has ended',
+    verify: ignoresLateFailures,
+  },
+  { name: 'runs each attempt in the asynchronous context of its caller', verify: keepsContexts },
+  { name: 'describes itself in words, and has stats() of plain numbers and strings', verify: describesItself },
 ];
 
-async function passesValues({ clock, policy }: Bench): Promise<void> {
+async function passesValues({ clock, policy }: ContractSubject): Promise<void> {
   for (const value of ['value', 0, '', null, undefined, false]) {
     assert.equal(await clock.runUntil(policy.execute(() => value)), value);
     assert.equal(await clock.runUntil(policy.execute(() => Promise.resolve(value))), value);
   }
 }
 
-async function passesErrors({ clock, policy }: Bench, synchronously: boolean): Promise<void> {
+async function passesErrors({ clock, policy }: ContractSubject, synchronously: boolean): Promise<void> {
   const thrown = new Error('thrown by the function under the contract');
   const call = policy.execute(() => {
     if (synchronously) throw thrown;
@@ -73,11 +82,11 @@ async function passesErrors({ clock, policy }: Bench, synchronously: boolean): P
   const received = await rejectionOf(clock.runUntil(call));
   assert.ok(
     causes(received).includes(thrown),
-    `expected what the function threw, itself or as a cause: ${String(received)}`,
+    `expected the error of the function, itself or as a cause: ${String(received)}`,
   );
 }
 
-async function refusesAborted({ clock, policy }: Bench): Promise<void> {
+async function rejectsIfAborted({ clock, policy }: ContractSubject): Promise<void> {
   const reason = new Error('aborted before');
   let called = false;
   const call = policy.execute(() => (called = true), { signal: AbortSignal.abort(reason) });
@@ -85,7 +94,7 @@ async function refusesAborted({ clock, policy }: Bench): Promise<void> {
   assert.equal(called, false, 'the function was called');
 }
 
-async function rejectsOnAbort({ clock, policy }: Bench): Promise<void> {
+async function rejectsOnAbort({ clock, policy }: ContractSubject): Promise<void> {
   const reason = new Error('aborted by the caller');
   const controller = new AbortController();
   const call = watch(policy.execute(() => new Promise<never>(() => {}), { signal: controller.signal }));
@@ -97,27 +106,27 @@ async function rejectsOnAbort({ clock, policy }: Bench): Promise<void> {
   assert.equal(call.error, reason);
 }
 
-async function tellsTheFunction({ clock, policy }: Bench): Promise<void> {
+async function abortsTheSignalOfFunction({ clock, policy }: ContractSubject): Promise<void> {
   const reason = new Error('aborted by the caller');
   const controller = new AbortController();
-  let seen: AbortSignal | undefined;
+  let observed: AbortSignal | undefined;
   const call = watch(
     policy.execute(
       (context) => {
-        seen = context.signal;
+        observed = context.signal;
         return new Promise<never>(() => {});
       },
       { signal: controller.signal },
     ),
   );
   await clock.settle();
-  assert.equal(seen?.aborted, false, 'the signal of the function is missing, or aborted from the start');
+  assert.equal(observed?.aborted, false, 'the signal of the function is missing, or aborted from the start');
   controller.abort(reason);
   await clock.settle();
-  assert.equal(seen.aborted, true, `the signal of the function has not aborted; the call is ${call.state}`);
+  assert.equal(observed.aborted, true, `the signal of the function has not aborted; the call is ${call.state}`);
 }
 
-async function leavesNoListeners({ clock, policy, concurrency }: Bench): Promise<void> {
+async function leavesNoListeners({ clock, policy, concurrency }: ContractSubject): Promise<void> {
   const { signal } = new AbortController();
   const listeners = (): number => getEventListeners(signal, 'abort').length;
   let open = (): void => {};
@@ -133,7 +142,7 @@ async function leavesNoListeners({ clock, policy, concurrency }: Bench): Promise
   assert.equal(listeners(), 0, 'listeners are left after a call that failed');
 }
 
-async function leavesNoTimers({ clock, policy }: Bench): Promise<void> {
+async function leavesNoTimers({ clock, policy }: ContractSubject): Promise<void> {
   await clock.runUntil(policy.execute(() => 'done'));
   const controller = new AbortController();
   const aborted = watch(policy.execute(() => new Promise<never>(() => {}), { signal: controller.signal }));
@@ -145,10 +154,10 @@ async function leavesNoTimers({ clock, policy }: Bench): Promise<void> {
   clock.assertNoTimers();
 }
 
-async function swallowsLateFailures({ clock, policy }: Bench): Promise<void> {
+async function ignoresLateFailures({ clock, policy }: ContractSubject): Promise<void> {
   const unhandled: unknown[] = [];
-  const note = (error: unknown): void => void unhandled.push(error);
-  process.on('unhandledRejection', note);
+  const onUnhandled = (error: unknown): void => void unhandled.push(error);
+  process.on('unhandledRejection', onUnhandled);
   try {
     const controller = new AbortController();
     let fail = (_error: Error): void => {};
@@ -162,29 +171,30 @@ async function swallowsLateFailures({ clock, policy }: Bench): Promise<void> {
     assert.equal(call.state, 'rejected');
     assert.deepEqual(unhandled, []);
   } finally {
-    process.off('unhandledRejection', note);
+    process.off('unhandledRejection', onUnhandled);
   }
 }
 
-async function keepsContexts({ clock, policy, concurrency }: Bench): Promise<void> {
+async function keepsContexts({ clock, policy, concurrency }: ContractSubject): Promise<void> {
   const storage = new AsyncLocalStorage<number>();
-  const seen: [caller: number, store: number | undefined][] = [];
+  const observed: [caller: number, store: number | undefined][] = [];
   const call = (caller: number): Promise<unknown> =>
     storage.run(caller, () =>
       policy.execute(async ({ attempt }) => {
-        seen.push([caller, storage.getStore()]);
+        observed.push([caller, storage.getStore()]);
         await clock.sleep(caller);
-        seen.push([caller, storage.getStore()]);
+        observed.push([caller, storage.getStore()]);
         if (attempt === 1) throw new Error('the first attempt fails');
       }),
     );
   const callers = Array.from({ length: concurrency }, (_, caller) => caller);
   await clock.runUntil(Promise.allSettled(callers.map(call)));
-  assert.deepEqual(new Set(seen.map(([caller]) => caller)), new Set(callers), 'some function was never called');
-  for (const [caller, store] of seen) assert.equal(store, caller, `an attempt of caller ${caller} ran for ${store}`);
+  assert.deepEqual(new Set(observed.map(([caller]) => caller)), new Set(callers), 'some function was never called');
+  for (const [caller, store] of observed)
+    assert.equal(store, caller, `an attempt of caller ${caller} ran for ${store}`);
 }
 
-async function describesItself({ clock, policy }: Bench): Promise<void> {
+async function describesItself({ clock, policy }: ContractSubject): Promise<void> {
   assert.match(policy.describe(), /\w/);
   await clock.runUntil(policy.execute(() => 'done'));
   assertPlain('stats()', policy.stats());
@@ -202,14 +212,15 @@ async function rejectionOf(promise: Promise<unknown>): Promise<unknown> {
   return outcome[0].reason;
 }
 
-/** The error and its causes, outermost first. */
+/** Returns the error and its causes, outermost first. */
 function causes(error: unknown): unknown[] {
   const chain: unknown[] = [];
-  for (let at = error; at !== undefined && !chain.includes(at); at = (at as Error | null)?.cause) chain.push(at);
+  for (let link = error; link !== undefined && !chain.includes(link); link = (link as Error | null)?.cause)
+    chain.push(link);
   return chain;
 }
 
-/** How the promise stands, kept up to date. */
+/** Returns the state of a promise, which is updated when it settles. */
 function watch(promise: Promise<unknown>): {
   readonly state: 'pending' | 'fulfilled' | 'rejected';
   readonly error?: unknown;

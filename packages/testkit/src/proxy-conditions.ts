@@ -22,7 +22,7 @@ export interface ProxyConditions {
   link?: ProxyLink;
 }
 
-/** Conditions with nothing left open. */
+/** Validated conditions with all defaults. */
 export interface LinkConditions {
   readonly toTarget: Distribution | undefined;
   readonly toClient: Distribution | undefined;
@@ -30,7 +30,7 @@ export interface LinkConditions {
   readonly link: ProxyLink;
 }
 
-/** Checks the conditions and fills in what was left out. */
+/** Validates conditions and adds the defaults. */
 export function toLinkConditions(path: string, conditions: ProxyConditions): LinkConditions {
   assertObject(path, conditions);
   assertKnownOptions(path, conditions, ['latency', 'bytesPerSecond', 'link']);
@@ -40,7 +40,7 @@ export function toLinkConditions(path: string, conditions: ProxyConditions): Lin
   return { ...toDirections(`${path}.latency`, latency), bytesPerSecond, link };
 }
 
-/** The conditions, in words. */
+/** Describes conditions in words. */
 export function describeConditions({ toTarget, toClient, bytesPerSecond, link }: LinkConditions): string {
   const parts: string[] = [`link ${link}`];
   if (toTarget !== undefined) parts.push(`${toTarget.describe()} to the target`);

@@ -4,7 +4,7 @@ import type { LinkConditions } from './proxy-conditions.ts';
 import { ProxyFlow } from './proxy-flow.ts';
 import { resetSocket } from './reset-socket.ts';
 
-/** Where connections go. */
+/** The address that connections are forwarded to. */
 export interface ProxyTarget {
   readonly host: string;
   readonly port: number;
@@ -20,7 +20,7 @@ export interface ProxyConnectionTools {
   onClose(): void;
 }
 
-/** One client of the proxy, the connection made to the target on its behalf, and the two flows between them. */
+/** A connection of a client through the proxy: its socket, the socket to the target, and the two flows between them. */
 export class ProxyConnection {
   readonly #client: Socket;
   readonly #tools: ProxyConnectionTools;
@@ -28,34 +28,34 @@ export class ProxyConnection {
   #toTarget: ProxyFlow | undefined;
   #toClient: ProxyFlow | undefined;
   #conditions: LinkConditions;
-  /** The target's side is gone and the client does not know. For good, even when the link is up again. */
-  #orphaned = false;
+  /** The side of the target was closed without the client being told. Stays true when the link is up again. */
+  #isHalfOpen = false;
   #swallowedBytes = 0;
 
   constructor(client: Socket, conditions: LinkConditions, tools: ProxyConnectionTools) {
     this.#client = client;
     this.#conditions = conditions;
     this.#tools = tools;
-    client.on('data', (bytes) => this.#swallow(bytes));
+    client.on('data', (bytes) => this.#swallowIfHalfOpen(bytes));
     client.on('end', () => {
-      if (this.#orphaned) client.destroy();
+      if (this.#isHalfOpen) client.destroy();
     });
     client.once('close', (hadError) => {
-      this.#dropTarget(hadError);
+      this.#endTarget(hadError);
       tools.onClose();
     });
     client.pause();
     this.apply(conditions);
   }
 
-  /** Makes these the conditions from now on. */
+  /** Applies new conditions. */
   apply(conditions: LinkConditions): void {
     this.#conditions = conditions;
     const { link, bytesPerSecond } = conditions;
     if (link === 'reset' || link === 'refuse') return this.reset();
-    if (link === 'halfOpen') return this.#orphan();
-    if (this.#orphaned) {
-      // What was swallowed is sent again by the client's kernel, and a target that knows nothing of it answers RST.
+    if (link === 'halfOpen') return this.#closeTargetSide();
+    if (this.#isHalfOpen) {
+      // On a real network, the client's kernel would retransmit the lost bytes now, and the target would answer with RST.
       if (link === 'up' && this.#swallowedBytes > 0) this.reset();
       return;
     }
@@ -68,10 +68,10 @@ export class ProxyConnection {
     }
   }
 
-  /** Ends both sides with a TCP RST. */
+  /** Resets both sides (TCP RST). */
   reset(): void {
     resetSocket(this.#client);
-    this.#dropTarget(true);
+    this.#endTarget(true);
   }
 
   #connect(): void {
@@ -80,10 +80,10 @@ export class ProxyConnection {
     const { toTarget, toClient, bytesPerSecond } = this.#conditions;
     const target = connect({ ...address, noDelay: true, allowHalfOpen: true });
     this.#target = target;
-    // A target that refuses or resets: the client is told in the same way.
+    // `close` handles a target that refuses or resets, by resetting the client. Without a listener, `error` would be thrown.
     target.on('error', () => undefined);
     target.once('close', (hadError) => {
-      if (this.#orphaned) return;
+      if (this.#isHalfOpen) return;
       if (hadError) resetSocket(this.#client);
     });
     this.#toTarget = new ProxyFlow(
@@ -110,26 +110,26 @@ export class ProxyConnection {
     );
   }
 
-  #orphan(): void {
-    if (this.#orphaned) return;
-    this.#orphaned = true;
-    this.#dropTarget(false);
+  #closeTargetSide(): void {
+    if (this.#isHalfOpen) return;
+    this.#isHalfOpen = true;
+    this.#endTarget(false);
     this.#client.resume();
   }
 
-  #swallow(bytes: Buffer): void {
-    if (!this.#orphaned) return;
+  #swallowIfHalfOpen(bytes: Buffer): void {
+    if (!this.#isHalfOpen) return;
     this.#swallowedBytes += bytes.length;
     this.#tools.onCount('bytesSwallowed', bytes.length);
     if (this.#conditions.link === 'up') this.reset();
   }
 
-  #dropTarget(abruptly: boolean): void {
+  #endTarget(withReset: boolean): void {
     this.#toTarget?.stop();
     this.#toClient?.stop();
     const target = this.#target;
-    // A socket that is still connecting would put its reset off until it has: for ever, if nothing ever answers.
-    if (abruptly && target?.connecting === false) resetSocket(target);
+    // A socket that is still connecting delays its reset until it is connected: for ever, if the target never answers.
+    if (withReset && target?.connecting === false) resetSocket(target);
     else target?.destroy();
   }
 }

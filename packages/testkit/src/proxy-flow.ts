@@ -2,46 +2,46 @@ import type { Socket } from 'node:net';
 import type { Clock, Random, Timer } from '@macadam/core';
 import type { Distribution } from './distribution.ts';
 
-/** How one direction of a connection is slowed. */
+/** Latency and bandwidth of one direction of a connection. */
 export interface FlowConditions {
   readonly latency: Distribution | undefined;
   readonly bytesPerSecond: number;
 }
 
-/** Above this many bytes under way the source is no longer read: a link has a capacity, and memory has an end. */
-const MOST_UNDER_WAY_BYTES = 262_144;
-/** A slow link hands over what it carries in slices of this duration, not in one lump at the end. */
+/** The capacity of a direction: with more bytes under way the source is not read, which bounds the memory of the proxy. */
+const MAX_UNDER_WAY_BYTES = 262_144;
+/** A limited bandwidth delivers bytes in slices of this duration, so that they arrive evenly and not all at the end. */
 const SLICE_MS = 50;
 
 /** What a flow needs from its proxy. */
 export interface FlowTools {
   readonly clock: Clock;
   readonly random: Random;
-  /** Bytes arrived (positive), or are no longer under way (negative). */
+  /** Called when bytes were received (positive), or are no longer under way (negative). */
   onUnderWay(change: number): void;
   onDelivered(count: number): void;
 }
 
-interface Parcel {
-  /** Undefined for the end of the stream. */
+interface Slice {
+  /** The bytes; undefined for the end of the stream. */
   readonly bytes: Buffer | undefined;
   readonly dueMs: number;
 }
 
-/** One direction of a proxied connection: bytes and the end of the stream, in order, each when it is due. */
+/** One direction of a proxied connection. Delivers bytes and the end of the stream in order, each when it is due. */
 export class ProxyFlow {
   readonly #source: Socket;
   readonly #target: Socket;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #tools: FlowTools;
-  readonly #underWay: Parcel[] = [];
+  readonly #underWay: Slice[] = [];
   #bytesUnderWay = 0;
   #conditions: FlowConditions;
-  #lineFreeAtMs = 0;
+  #lastDueMs = 0;
   #timer: Timer | undefined;
-  #held = false;
-  #stopped = false;
+  #isHeld = false;
+  #isStopped = false;
 
   constructor(source: Socket, target: Socket, conditions: FlowConditions, tools: FlowTools) {
     this.#source = source;
@@ -50,63 +50,64 @@ export class ProxyFlow {
     this.#clock = tools.clock;
     this.#random = tools.random;
     this.#tools = tools;
-    source.on('data', (bytes) => this.#take(bytes));
-    source.on('end', () => this.#take(undefined));
-    target.on('drain', () => this.#readOn());
+    source.on('data', (bytes) => this.#receive(bytes));
+    source.on('end', () => this.#receive(undefined));
+    target.on('drain', () => this.#resumeSource());
   }
 
-  /** For what arrives from now on; what is under way keeps its time. */
+  /** Applies new conditions to bytes received from now on. Bytes under way keep their time of delivery. */
   apply(conditions: FlowConditions): void {
     this.#conditions = conditions;
   }
 
-  /** Nothing is read and nothing handed over until `release`. */
+  /** Stops reading and delivering until `release`. */
   hold(): void {
-    this.#held = true;
+    this.#isHeld = true;
     this.#source.pause();
     this.#timer?.cancel();
     this.#timer = undefined;
   }
 
   release(): void {
-    this.#held = false;
+    this.#isHeld = false;
     this.#deliver();
-    this.#readOn();
+    this.#resumeSource();
   }
 
-  /** Forgets what is under way. */
+  /** Drops all bytes under way, and delivers nothing more. */
   stop(): void {
-    this.#stopped = true;
+    this.#isStopped = true;
     this.#timer?.cancel();
     this.#underWay.length = 0;
     this.#tools.onUnderWay(-this.#bytesUnderWay);
     this.#bytesUnderWay = 0;
   }
 
-  #take(bytes: Buffer | undefined): void {
-    if (this.#stopped) return;
+  #receive(bytes: Buffer | undefined): void {
+    if (this.#isStopped) return;
     const { bytesPerSecond } = this.#conditions;
     const sliceBytes = Math.max(1, Math.ceil((bytesPerSecond * SLICE_MS) / 1_000));
-    const arrivedMs = this.#clock.monotonic() + (this.#conditions.latency?.sample(this.#random) ?? 0);
-    if (bytes === undefined) this.#send(undefined, arrivedMs);
-    else if (bytes.length <= sliceBytes) this.#send(bytes, arrivedMs);
+    const arrivesAtMs = this.#clock.monotonic() + (this.#conditions.latency?.sample(this.#random) ?? 0);
+    if (bytes === undefined) this.#schedule(undefined, arrivesAtMs);
+    else if (bytes.length <= sliceBytes) this.#schedule(bytes, arrivesAtMs);
     else
-      for (let at = 0; at < bytes.length; at += sliceBytes) this.#send(bytes.subarray(at, at + sliceBytes), arrivedMs);
-    if (this.#bytesUnderWay >= MOST_UNDER_WAY_BYTES) this.#source.pause();
+      for (let start = 0; start < bytes.length; start += sliceBytes)
+        this.#schedule(bytes.subarray(start, start + sliceBytes), arrivesAtMs);
+    if (this.#bytesUnderWay >= MAX_UNDER_WAY_BYTES) this.#source.pause();
     this.#deliver();
   }
 
-  #send(bytes: Buffer | undefined, arrivedMs: number): void {
+  #schedule(bytes: Buffer | undefined, arrivesAtMs: number): void {
     const length = bytes?.length ?? 0;
-    // Never before what was sent earlier: TCP keeps the order, whatever single packets do.
-    this.#lineFreeAtMs = Math.max(this.#lineFreeAtMs, arrivedMs) + (length * 1_000) / this.#conditions.bytesPerSecond;
+    // Never before earlier bytes: TCP delivers in order, even if a later packet has less latency.
+    this.#lastDueMs = Math.max(this.#lastDueMs, arrivesAtMs) + (length * 1_000) / this.#conditions.bytesPerSecond;
     this.#bytesUnderWay += length;
     this.#tools.onUnderWay(length);
-    this.#underWay.push({ bytes, dueMs: this.#lineFreeAtMs });
+    this.#underWay.push({ bytes, dueMs: this.#lastDueMs });
   }
 
   #deliver(): void {
-    if (this.#stopped) return;
+    if (this.#isStopped) return;
     const nowMs = this.#clock.monotonic();
     let delivered = 0;
     for (const { bytes, dueMs } of this.#underWay) {
@@ -123,7 +124,7 @@ export class ProxyFlow {
     }
     this.#underWay.splice(0, delivered);
     if (this.#target.writableNeedDrain) this.#source.pause();
-    else if (delivered > 0) this.#readOn();
+    else if (delivered > 0) this.#resumeSource();
     this.#arm(nowMs);
   }
 
@@ -136,8 +137,8 @@ export class ProxyFlow {
     }, first.dueMs - nowMs);
   }
 
-  #readOn(): void {
-    const full = this.#bytesUnderWay >= MOST_UNDER_WAY_BYTES || this.#target.writableNeedDrain;
-    if (!this.#held && !this.#stopped && !full) this.#source.resume();
+  #resumeSource(): void {
+    const isFull = this.#bytesUnderWay >= MAX_UNDER_WAY_BYTES || this.#target.writableNeedDrain;
+    if (!this.#isHeld && !this.#isStopped && !isFull) this.#source.resume();
   }
 }

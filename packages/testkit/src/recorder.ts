@@ -1,12 +1,12 @@
 /**
- * Records what a service really answered, and gives those answers again: tests that talk to a service once, and from
- * then on to a file. It stands where undici's dispatcher stands, so everything above (retries, limits, decoding) is the
- * real thing. undici's own SnapshotAgent does not redact, waits before it sends, and is experimental.
+ * Records the responses of a real service to a file and replays them, so that tests need the service only once. It takes
+ * the place of undici's dispatcher, so that the client above it (retries, limits, decoding) is the real one. undici's own
+ * SnapshotAgent does not redact, waits before it sends, and is experimental.
  */
 import { assertKnownOptions, assertObject, assertOneOf, assertText, OptionsError } from '@macadam/core';
 import { RecordingError } from './errors.ts';
 import type { RecorderDispatcher, RecorderHandler, RecorderRequest } from './recorder-dispatcher.ts';
-import { readBody, requestKey } from './recorded-request.ts';
+import { bodyBytes, requestKey } from './recorded-request.ts';
 import { loadRecording, saveRecording, type RecordedExchange, type RecordedRequest } from './recording.ts';
 import { RecordingHandler } from './recording-handler.ts';
 import { Redaction, type RedactOptions } from './redaction.ts';
@@ -65,26 +65,25 @@ export function createRecorder(options: RecorderOptions): Recorder {
   assertKnownOptions('createRecorder', options, ['path', 'mode', 'through', 'redact', 'matchBody']);
   const { path, mode, through, matchBody = true } = options;
   assertText('createRecorder.path', path);
-  // It would be a folder named `file:` below the current one.
+  // As a path, a file URL would name a folder `file:` in the working directory.
   if (path.startsWith('file:')) {
-    throw new OptionsError('createRecorder.path', path, 'a path; fileURLToPath() makes one of a URL');
+    throw new OptionsError('createRecorder.path', path, 'a path; fileURLToPath() converts a URL to one');
   }
   assertOneOf('createRecorder.mode', mode, ['record', 'replay']);
   const redaction = new Redaction(options.redact);
-  if (mode === 'replay') return new Replayer(path, redaction, matchBody);
+  if (mode === 'replay') return new ReplayingRecorder(path, redaction, matchBody);
   if (typeof through?.dispatch !== 'function') {
     throw new OptionsError('createRecorder.through', through, 'a dispatcher to record through');
   }
-  return new Tape(path, redaction, through);
+  return new RecordingRecorder(path, redaction, through);
 }
 
-/** Records. */
-class Tape implements Recorder {
+class RecordingRecorder implements Recorder {
   readonly #path: string;
   readonly #redaction: Redaction;
   readonly #through: RecorderDispatcher;
-  /** In the order they were asked for; an answer comes later, or never. */
-  readonly #asked: { exchange: RecordedExchange | undefined }[] = [];
+  /** One slot per request, in the order of the requests. It is filled when the response is complete. */
+  readonly #slots: { exchange: RecordedExchange | undefined }[] = [];
 
   constructor(path: string, redaction: Redaction, through: RecorderDispatcher) {
     this.#path = path;
@@ -95,15 +94,15 @@ class Tape implements Recorder {
   readonly dispatcher: Recorder['dispatcher'] = {
     dispatch: (request, handler) => {
       const slot: { exchange: RecordedExchange | undefined } = { exchange: undefined };
-      this.#asked.push(slot);
+      this.#slots.push(slot);
       const send = (body: Uint8Array | undefined): boolean => {
-        const own = { ...request, headers: unencoded(request.headers), body: body ?? null };
-        const asked = this.#redaction.request(request, body);
-        const done = (exchange: RecordedExchange): void => void (slot.exchange = exchange);
-        const recording = new RecordingHandler(handler, asked, this.#redaction, done);
-        return this.#through.dispatch(own as never, recording as never);
+        const sent = { ...request, headers: withoutEncodings(request.headers), body: body ?? null };
+        const recorded = this.#redaction.request(request, body);
+        const onComplete = (exchange: RecordedExchange): void => void (slot.exchange = exchange);
+        const recording = new RecordingHandler(handler, recorded, this.#redaction, onComplete);
+        return this.#through.dispatch(sent as never, recording as never);
       };
-      const body = readBody(request.body);
+      const body = bodyBytes(request.body);
       if (!(body instanceof Promise)) return send(body);
       body.then(send).catch((error: Error) => handler.onResponseError?.(null as never, error));
       return true;
@@ -111,7 +110,7 @@ class Tape implements Recorder {
   };
 
   get exchanges(): readonly RecordedExchange[] {
-    return this.#asked.flatMap(({ exchange }) => exchange ?? []);
+    return this.#slots.flatMap(({ exchange }) => exchange ?? []);
   }
 
   unused(): RecordedRequest[] {
@@ -127,14 +126,13 @@ class Tape implements Recorder {
   }
 }
 
-/** Gives again what was recorded. */
-class Replayer implements Recorder {
+class ReplayingRecorder implements Recorder {
   readonly exchanges: readonly RecordedExchange[];
   readonly #path: string;
   readonly #redaction: Redaction;
   readonly #matchBody: boolean;
-  /** What is left, by what it answers. */
-  readonly #left = new Map<string, RecordedExchange[]>();
+  /** The exchanges not yet used, by the key of their request. */
+  readonly #unused = new Map<string, RecordedExchange[]>();
 
   constructor(path: string, redaction: Redaction, matchBody: boolean) {
     this.#path = path;
@@ -143,25 +141,25 @@ class Replayer implements Recorder {
     this.exchanges = loadRecording(path);
     for (const exchange of this.exchanges) {
       const key = requestKey(exchange.request, matchBody);
-      const same = this.#left.get(key);
-      if (same === undefined) this.#left.set(key, [exchange]);
+      const same = this.#unused.get(key);
+      if (same === undefined) this.#unused.set(key, [exchange]);
       else same.push(exchange);
     }
   }
 
   readonly dispatcher: Recorder['dispatcher'] = {
     dispatch: (request, handler) => {
-      void this.#answer(request, handler);
+      void this.#replay(request, handler);
       return true;
     },
   };
 
-  async #answer(request: RecorderRequest, handler: RecorderHandler): Promise<void> {
+  async #replay(request: RecorderRequest, handler: RecorderHandler): Promise<void> {
     let exchange: RecordedExchange | undefined;
     try {
-      const asked = this.#redaction.request(request, await readBody(request.body));
-      exchange = this.#left.get(requestKey(asked, this.#matchBody))?.shift();
-      if (exchange === undefined) throw this.#missing(asked);
+      const redacted = this.#redaction.request(request, await bodyBytes(request.body));
+      exchange = this.#unused.get(requestKey(redacted, this.#matchBody))?.shift();
+      if (exchange === undefined) throw this.#missing(redacted);
     } catch (error) {
       handler.onResponseError?.(null as never, error as Error);
       return;
@@ -176,8 +174,8 @@ class Replayer implements Recorder {
   }
 
   unused(): RecordedRequest[] {
-    const left = new Set([...this.#left.values()].flat());
-    return this.exchanges.filter((exchange) => left.has(exchange)).map(({ request }) => request);
+    const unused = new Set([...this.#unused.values()].flat());
+    return this.exchanges.filter((exchange) => unused.has(exchange)).map(({ request }) => request);
   }
 
   close(): Promise<void> {
@@ -189,8 +187,8 @@ class Replayer implements Recorder {
   }
 }
 
-/** A body that comes as it is can be redacted, and read by people. */
-function unencoded(headers: unknown): unknown {
+/** Asks for a body without a content encoding, which can be redacted, and which people can read. */
+function withoutEncodings(headers: unknown): unknown {
   if (!Array.isArray(headers)) return headers;
   return headers.map((one: unknown, i) =>
     i % 2 === 1 && String(headers[i - 1]).toLowerCase() === 'accept-encoding' ? 'identity' : one,

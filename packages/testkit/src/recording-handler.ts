@@ -2,30 +2,30 @@ import type { RecorderController, RecorderHandler } from './recorder-dispatcher.
 import type { RecordedExchange, RecordedRequest } from './recording.ts';
 import type { Redaction } from './redaction.ts';
 
-/** Hands on what comes back, and writes it down when it has come to its end. */
+/** Passes a response on to the handler of the client, and records it when it is complete. */
 export class RecordingHandler implements RecorderHandler {
-  readonly #to: RecorderHandler;
+  readonly #handler: RecorderHandler;
   readonly #request: RecordedRequest;
   readonly #redaction: Redaction;
-  readonly #done: (exchange: RecordedExchange) => void;
+  readonly #onComplete: (exchange: RecordedExchange) => void;
   #status = 0;
   #headers: Record<string, string | string[]> = {};
   #chunks: Uint8Array[] = [];
 
   constructor(
-    to: RecorderHandler,
+    handler: RecorderHandler,
     request: RecordedRequest,
     redaction: Redaction,
-    done: (exchange: RecordedExchange) => void,
+    onComplete: (exchange: RecordedExchange) => void,
   ) {
-    this.#to = to;
+    this.#handler = handler;
     this.#request = request;
     this.#redaction = redaction;
-    this.#done = done;
+    this.#onComplete = onComplete;
   }
 
   onRequestStart(controller: RecorderController, context: unknown): void {
-    this.#to.onRequestStart?.(controller, context);
+    this.#handler.onRequestStart?.(controller, context);
   }
 
   onResponseStart(
@@ -36,21 +36,21 @@ export class RecordingHandler implements RecorderHandler {
   ): void {
     this.#status = status;
     this.#headers = headers;
-    this.#to.onResponseStart?.(controller, status, headers, statusText);
+    this.#handler.onResponseStart?.(controller, status, headers, statusText);
   }
 
   onResponseData(controller: RecorderController, chunk: Buffer): void {
     this.#chunks.push(new Uint8Array(chunk));
-    this.#to.onResponseData?.(controller, chunk);
+    this.#handler.onResponseData?.(controller, chunk);
   }
 
   onResponseEnd(controller: RecorderController, trailers: Record<string, string | string[]>): void {
     const response = this.#redaction.response(this.#status, this.#headers, Buffer.concat(this.#chunks));
-    this.#done({ request: this.#request, response });
-    this.#to.onResponseEnd?.(controller, trailers);
+    this.#onComplete({ request: this.#request, response });
+    this.#handler.onResponseEnd?.(controller, trailers);
   }
 
   onResponseError(controller: RecorderController, error: Error): void {
-    this.#to.onResponseError?.(controller, error);
+    this.#handler.onResponseError?.(controller, error);
   }
 }

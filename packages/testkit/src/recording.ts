@@ -36,7 +36,7 @@ export interface RecordedExchange {
   readonly response: RecordedResponse;
 }
 
-/** The format of the file. */
+/** The version of the file format. */
 const VERSION = 1;
 
 export function loadRecording(path: string): readonly RecordedExchange[] {

@@ -9,7 +9,7 @@ function requestOf(headers: string[], body?: string, path = '/a', redaction = ne
   return JSON.stringify(redaction.request(request, body === undefined ? undefined : Buffer.from(body)));
 }
 
-describe('of what is written down', () => {
+describe('Redaction', () => {
   test.each<[string, string[], (string | undefined)?, string?]>([
     ['authorization', ['Authorization', 'Bearer canary']],
     ['cookies', ['Cookie', 'sid=canary']],
@@ -18,34 +18,46 @@ describe('of what is written down', () => {
     ['a JSON Web Token anywhere', ['x-user', jwt], `{"note":"${jwt}"}`],
     ['query values', [], undefined, '/a?access_token=canary&sig=canary&b=1'],
     [
-      'fields of JSON, however deep',
+      'fields of JSON at any depth',
       ['content-type', 'application/json'],
       '{"a":[{"clientSecret":"canary","pin":{"password":"canary"}}]}',
     ],
-    ['lists under the name of a secret', ['content-type', 'application/json'], '{"password":["canary",["canary"]]}'],
-    ['keys of clouds', ['content-type', 'application/json'], '{"secretAccessKey":"canary","signing_key":"canary"}'],
-    ['JSON in a text of JSON', ['content-type', 'application/json'], JSON.stringify({ a: '{"password":"canary"}' })],
-    ['JSON that calls itself text', ['content-type', 'text/plain'], '{"password":"canary"}'],
-    ['JSON lines', ['content-type', 'application/x-ndjson'], '{"a":1}\n{"password":"canary"}\n'],
-    ['data of events', ['content-type', 'text/event-stream'], 'event: a\ndata: {"access_token":"canary"}\n\n'],
+    ['lists below a secret name', ['content-type', 'application/json'], '{"password":["canary",["canary"]]}'],
     [
-      'fields of forms with files',
+      'keys of cloud providers',
+      ['content-type', 'application/json'],
+      '{"secretAccessKey":"canary","signing_key":"canary"}',
+    ],
+    [
+      'JSON in a string inside of JSON',
+      ['content-type', 'application/json'],
+      JSON.stringify({ a: '{"password":"canary"}' }),
+    ],
+    ['JSON declared as text', ['content-type', 'text/plain'], '{"password":"canary"}'],
+    ['JSON lines', ['content-type', 'application/x-ndjson'], '{"a":1}\n{"password":"canary"}\n'],
+    [
+      'data of server-sent events',
+      ['content-type', 'text/event-stream'],
+      'event: a\ndata: {"access_token":"canary"}\n\n',
+    ],
+    [
+      'fields of multipart forms',
       ['content-type', 'multipart/form-data; boundary=b'],
       '--b\r\ncontent-disposition: form-data; name="password"\r\n\r\ncanary\r\n--b--\r\n',
     ],
     ['fields of forms', ['content-type', 'application/x-www-form-urlencoded'], 'grant_type=x&client_secret=canary'],
     [
-      'URLs in texts',
+      'URLs inside of text',
       ['referer', 'https://user:canary@b.example/?token=canary'],
       'see https://b.example/?api_key=canary',
     ],
-  ])('%s is no part', (_, headers, body, path) => {
+  ])('redacts %s', (_, headers, body, path) => {
     const written = requestOf(headers, body, path);
     expect(written).toContain('REDACTED');
     expect(written).not.toMatch(/canary|c2lnbmF0dXJl|Y2FuYXJ5/);
   });
 
-  test('what is not secret stays as it is, to the byte', () => {
+  test('leaves a request without secrets unchanged, to the byte', () => {
     const body = '{ "id" : 1, "tokens": null, "author": "me", "total": 12.50 }';
     const written = new Redaction().request(
       {
@@ -73,11 +85,11 @@ describe('of what is written down', () => {
       'multipart/form-data; boundary=b',
       '--b\r\ncontent-disposition: form-data; name="a"; filename="f"\r\ncontent-type: text/plain\r\n\r\n1\r\n--b--\r\n',
     ],
-  ])('%s without secrets stay as they are, to the byte', (_, type, text) => {
+  ])('leaves %s without secrets unchanged, to the byte', (_, type, text) => {
     expect(new Redaction().response(200, { 'content-type': type }, Buffer.from(text)).body).toEqual({ text });
   });
 
-  test('names and texts of the user are no part', () => {
+  test('redacts the names and texts of its options', () => {
     const redaction = new Redaction({
       names: ['X-Customer', 'iban'],
       text: (text) => text.replaceAll('Smith', 'N.N.'),
@@ -91,7 +103,7 @@ describe('of what is written down', () => {
     expect(written).not.toMatch(/canary|Smith/);
   });
 
-  test('the encoding of an answer is undone, so that what is in it can be found', () => {
+  test('decodes the content encoding of a response before it redacts it', () => {
     const headers = { 'content-encoding': 'gzip', 'content-length': '70', 'set-cookie': ['sid=canary', 'b=canary'] };
     const body = gzipSync('{"access_token":"canary"}');
     expect(new Redaction().response(200, { ...headers, 'content-type': 'application/json' }, body)).toEqual({
@@ -103,7 +115,7 @@ describe('of what is written down', () => {
     expect(new Redaction().response(200, { 'content-encoding': 'gzip' }, Buffer.from('canary')).body).toBeUndefined();
   });
 
-  test('a page of many blank lines is looked through in linear time', () => {
+  test('redacts a page of many blank lines in linear time', () => {
     // CPU time, not the clock on the wall; linear takes milliseconds here, quadratic takes seconds.
     const before = process.cpuUsage();
     new Redaction().response(200, {}, Buffer.from('\n'.repeat(100_000)));
@@ -111,7 +123,7 @@ describe('of what is written down', () => {
     expect(user + system).toBeLessThan(1_000_000);
   });
 
-  test('bytes that are no text are kept as base64', () => {
+  test('records a body that is not UTF-8 as base64', () => {
     expect(new Redaction().response(200, {}, Uint8Array.of(0xff, 0)).body).toEqual({ base64: '/wA=' });
   });
 });

@@ -13,21 +13,22 @@ export interface RedactOptions {
   text?: (text: string) => string;
 }
 
-/** What stands for a secret. Without quotes and separators, so that it can stand anywhere. */
+/** Replaces a secret. Without quotes and separators, so that it is valid in URLs, headers, forms and JSON. */
 const REDACTED = 'REDACTED';
-/** Names that end like this hold credentials, whatever precedes: `access_token`, `x-api-key`, `clientSecret`. */
+/** Matches names of credentials by their end: `access_token`, `x-api-key`, `clientSecret`. */
 const SECRET_NAME =
   /(?:authorization|cookie|token|secret|passw(?:or)?d|passphrase|passwd|pwd|(?:access|account|api|auth|encryption|master|private|secret|shared|signing)[-_]?key|credentials?|signature|assertion|session(?:[-_]?id)?|sig|jwt|otp|code[-_]?verifier)$/i;
 const TOKEN = /\beyJ[\w-]{5,}\.[\w-]{2,}\.[\w-]*/g;
-/** Of a URL in a text: user and password, and the values of a query or a form. */
+/** User and password of a URL in a text. */
 const USER_IN_URL = /(\w:\/\/)[^/?#@\s"'<>]+@/g;
-/** A field of a multipart form: its head with the name, and its value up to the next boundary. */
+/** A field of a multipart form: its headers with the name, and its value up to the next boundary. */
 const FORM_PART = /(\bname="([^"\r\n]*)"[^\r\n]*(?:\r\n[^\r\n]+)*\r\n\r\n)[^]*?(?=\r\n--)/g;
-/** A line that is JSON, or an event whose data is. */
+/** A line of JSON, or a server-sent event whose data is JSON. */
 const JSON_LINE = /^([ \t]*(?:data:[ \t]*)?)([{[].*)$/gm;
+/** A name and its value in a query or a form. */
 const QUERY_VALUE = /(^|[?&#;"'\s])([\w.[\]%-]+)=[^&#;\s"'<>]*/g;
-/** What is about one connection, or about a body whose length may have changed. */
-const NOT_KEPT: ReadonlySet<string> = new Set([
+/** Headers that concern one connection, or a body whose length may have changed. They are not recorded. */
+const OMITTED_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'content-encoding',
   'content-length',
@@ -35,10 +36,10 @@ const NOT_KEPT: ReadonlySet<string> = new Set([
   'transfer-encoding',
 ]);
 
-/** Takes the credentials out of what is written down, and out of what is compared with it. */
+/** Redacts what a recorder writes, and the requests that a replay compares with it. */
 export class Redaction {
   readonly #names: ReadonlySet<string>;
-  readonly #own: ((text: string) => string) | undefined;
+  readonly #customRedact: ((text: string) => string) | undefined;
 
   constructor(options: RedactOptions = {}) {
     assertObject('createRecorder.redact', options);
@@ -49,7 +50,7 @@ export class Redaction {
     }
     if (text !== undefined) assertFunction('createRecorder.redact.text', text);
     this.#names = new Set(names.map((name) => name.toLowerCase()));
-    this.#own = text;
+    this.#customRedact = text;
   }
 
   request({ method, origin, path, query, headers }: RecorderRequest, body: Uint8Array | undefined): RecordedRequest {
@@ -57,97 +58,98 @@ export class Redaction {
     const search = stringify((query ?? {}) as ParsedUrlQueryInput);
     return {
       method,
-      url: this.#text(new URL(search === '' ? path : `${path}?${search}`, String(origin)).href),
-      headers: this.#headers(fields) as Record<string, string>,
-      ...(body !== undefined && body.length > 0 && { body: this.#body(body, String(fields['content-type'] ?? '')) }),
+      url: this.#redactText(new URL(search === '' ? path : `${path}?${search}`, String(origin)).href),
+      headers: this.#redactHeaders(fields) as Record<string, string>,
+      ...(body !== undefined &&
+        body.length > 0 && { body: this.#redactBody(body, String(fields['content-type'] ?? '')) }),
     };
   }
 
   response(status: number, headers: Readonly<Record<string, string | string[]>>, bytes: Uint8Array): RecordedResponse {
-    const body = decoded(bytes, String(headers['content-encoding'] ?? ''));
+    const body = decodeOrEmpty(bytes, String(headers['content-encoding'] ?? ''));
     return {
       status,
-      headers: this.#headers(headers),
-      ...(body.length > 0 && { body: this.#body(body, String(headers['content-type'] ?? '')) }),
+      headers: this.#redactHeaders(headers),
+      ...(body.length > 0 && { body: this.#redactBody(body, String(headers['content-type'] ?? '')) }),
     };
   }
 
-  #isSecret(name: string): boolean {
+  #isSecretName(name: string): boolean {
     return SECRET_NAME.test(name) || this.#names.has(name.toLowerCase());
   }
 
-  #text(text: string): string {
+  #redactText(text: string): string {
     const redacted = text
       .replace(TOKEN, REDACTED)
       .replace(USER_IN_URL, `$1${REDACTED}@`)
       .replace(QUERY_VALUE, (all, before: string, name: string) =>
-        this.#isSecret(name) ? `${before}${name}=${REDACTED}` : all,
+        this.#isSecretName(name) ? `${before}${name}=${REDACTED}` : all,
       );
-    return this.#own === undefined ? redacted : this.#own(redacted);
+    return this.#customRedact === undefined ? redacted : this.#customRedact(redacted);
   }
 
-  #headers(headers: Readonly<Record<string, string | string[]>>): Record<string, string | string[]> {
-    const kept: Record<string, string | string[]> = {};
+  #redactHeaders(headers: Readonly<Record<string, string | string[]>>): Record<string, string | string[]> {
+    const redacted: Record<string, string | string[]> = {};
     for (const [name, value] of Object.entries(headers)) {
-      if (NOT_KEPT.has(name)) continue;
-      if (this.#isSecret(name)) kept[name] = REDACTED;
-      else kept[name] = Array.isArray(value) ? value.map((one) => this.#text(one)) : this.#text(value);
+      if (OMITTED_HEADERS.has(name)) continue;
+      if (this.#isSecretName(name)) redacted[name] = REDACTED;
+      else redacted[name] = Array.isArray(value) ? value.map((one) => this.#redactText(one)) : this.#redactText(value);
     }
-    return kept;
+    return redacted;
   }
 
-  #body(bytes: Uint8Array, type: string): RecordedBody {
+  #redactBody(bytes: Uint8Array, type: string): RecordedBody {
     if (!isUtf8(bytes)) return { base64: Buffer.from(bytes).toString('base64') };
     const text = Buffer.from(bytes).toString('utf8');
-    if (/^application\/x-www-form-urlencoded/i.test(type)) return { text: this.#text(this.#form(text)) };
-    if (/^multipart\/form-data/i.test(type)) return { text: this.#text(this.#multipart(text)) };
-    return { text: this.#text(this.#json(text) ?? this.#lines(text)) };
+    if (/^application\/x-www-form-urlencoded/i.test(type)) return { text: this.#redactText(this.#redactForm(text)) };
+    if (/^multipart\/form-data/i.test(type)) return { text: this.#redactText(this.#redactMultipart(text)) };
+    return { text: this.#redactText(this.#redactJson(text) ?? this.#redactJsonLines(text)) };
   }
 
-  #multipart(text: string): string {
+  #redactMultipart(text: string): string {
     return text.replace(FORM_PART, (all, head: string, name: string) =>
-      this.#isSecret(name) ? `${head}${REDACTED}` : all,
+      this.#isSecretName(name) ? `${head}${REDACTED}` : all,
     );
   }
 
-  #lines(text: string): string {
+  #redactJsonLines(text: string): string {
     return text.replace(JSON_LINE, (all, before: string, json: string) => {
-      const redacted = this.#json(json);
+      const redacted = this.#redactJson(json);
       return redacted === undefined ? all : `${before}${redacted}`;
     });
   }
 
-  #form(text: string): string {
+  #redactForm(text: string): string {
     const fields = new URLSearchParams(text);
-    for (const name of new Set(fields.keys())) if (this.#isSecret(name)) fields.set(name, REDACTED);
+    for (const name of new Set(fields.keys())) if (this.#isSecretName(name)) fields.set(name, REDACTED);
     return fields.toString();
   }
 
-  /** Text in which nothing is secret stays as it was, to the byte. Undefined for what is no JSON. */
-  #json(text: string): string | undefined {
-    let found = false;
+  /** Redacts JSON; undefined if the text is not JSON. A text without secrets is returned unchanged, to the byte. */
+  #redactJson(text: string): string | undefined {
+    let changed = false;
     let value: unknown;
     try {
       value = JSON.parse(text, (name, one: unknown) => {
-        const kept = this.#isSecret(name) ? secretless(one) : this.#inner(one);
-        found ||= kept !== one;
-        return kept;
+        const redacted = this.#isSecretName(name) ? redactValue(one) : this.#redactInner(one);
+        changed ||= redacted !== one;
+        return redacted;
       });
     } catch {
       return undefined;
     }
-    return found ? JSON.stringify(value) : text;
+    return changed ? JSON.stringify(value) : text;
   }
 
-  /** A text in JSON may be JSON of its own, as the messages in the envelopes of queues are. */
-  #inner(value: unknown): unknown {
-    return typeof value === 'string' && /^\s*[{[]/.test(value) ? (this.#json(value) ?? value) : value;
+  /** Redacts a string inside of JSON that is JSON itself, such as a message in the envelope of a queue. */
+  #redactInner(value: unknown): unknown {
+    return typeof value === 'string' && /^\s*[{[]/.test(value) ? (this.#redactJson(value) ?? value) : value;
   }
 }
 
-/** What stands under the name of a secret. The fields of an object have names of their own, which are looked at. */
-function secretless(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(secretless);
+/** Redacts the value of a secret name. Fields of an object are kept, since the reviver has redacted them by their own names. */
+function redactValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(redactValue);
   return value === null || typeof value === 'object' || typeof value === 'boolean' ? value : REDACTED;
 }
 
@@ -158,16 +160,16 @@ function headerFields(headers: unknown): Record<string, string | string[]> {
   return fields;
 }
 
-/** What cannot be decoded cannot be redacted either, and so is not written down. */
-function decoded(bytes: Uint8Array, encoding: string): Uint8Array {
+/** Undoes the content encodings of a body. A body that cannot be decoded cannot be redacted, so it is recorded as empty. */
+function decodeOrEmpty(bytes: Uint8Array, encoding: string): Uint8Array {
   try {
-    return undone(bytes, encoding);
+    return decode(bytes, encoding);
   } catch {
     return new Uint8Array(0);
   }
 }
 
-function undone(bytes: Uint8Array, encoding: string): Uint8Array {
+function decode(bytes: Uint8Array, encoding: string): Uint8Array {
   let result = bytes;
   for (const name of encoding
     .toLowerCase()

@@ -1,7 +1,7 @@
 import type { RecorderController, RecorderHandler } from './recorder-dispatcher.ts';
 import type { RecordedResponse } from './recording.ts';
 
-/** Gives a recorded answer to a handler as a connection would: paused and aborted as it asks. */
+/** Delivers a recorded response to a handler as a connection would: the handler can pause and abort it. */
 export function replay(response: RecordedResponse, handler: RecorderHandler): void {
   new Replay(response, handler).start();
 }
@@ -13,7 +13,7 @@ class Replay implements RecorderController {
   paused = false;
   reason: Error | null = null;
   #ended = false;
-  /** What is still to be told, in this order. */
+  /** The calls of the handler that are still to be made, in order. */
   #steps: (() => void)[] = [];
 
   constructor(response: RecordedResponse, handler: RecorderHandler) {
@@ -34,7 +34,7 @@ class Replay implements RecorderController {
         this.#handler.onResponseEnd?.(this, {});
       },
     ];
-    this.#goOn();
+    this.#continue();
   }
 
   pause(): void {
@@ -44,7 +44,7 @@ class Replay implements RecorderController {
   resume(): void {
     if (!this.paused) return;
     this.paused = false;
-    queueMicrotask(() => this.#goOn());
+    queueMicrotask(() => this.#continue());
   }
 
   abort(reason: Error): void {
@@ -54,7 +54,7 @@ class Replay implements RecorderController {
     this.#handler.onResponseError?.(this, reason);
   }
 
-  #goOn(): void {
+  #continue(): void {
     try {
       while (!this.paused && !this.aborted) {
         const step = this.#steps.shift();
@@ -62,7 +62,7 @@ class Replay implements RecorderController {
         step();
       }
     } catch (error) {
-      // What a handler throws is the failure of its request, as it is with a connection.
+      // As on a connection, an error thrown by the handler fails the request.
       this.abort(error as Error);
     }
   }

@@ -1,4 +1,4 @@
-/** Reads a body to its end and keeps at most `maxBytes` of it. Rejects when the sender goes away half-way. */
+/** Reads a request body to its end and keeps the first `maxBytes`. Rejects if the client disconnects before its end. */
 export async function readBody(
   source: AsyncIterable<Buffer>,
   maxBytes: number,

@@ -17,14 +17,14 @@ async function pair(): Promise<{ socket: Socket; ended: Promise<string> }> {
   return { socket, ended };
 }
 
-it('the peer is told at once', async () => {
+it('resets the connection, which the peer sees at once', async () => {
   const { socket, ended } = await pair();
   resetSocket(socket);
   await once(socket, 'close');
   expect(await ended).toBe('ECONNRESET');
 });
 
-it.each([0, 1, 1_048_576 * 16])('a socket that is being ended after %i bytes is closed all the same', async (bytes) => {
+it.each([0, 1, 1_048_576 * 16])('closes a socket whose end() is pending after %i bytes', async (bytes) => {
   const { socket } = await pair();
   socket.end(Buffer.alloc(bytes));
   resetSocket(socket);

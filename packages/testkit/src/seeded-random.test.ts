@@ -23,7 +23,7 @@ describe('published vectors', () => {
   });
 });
 
-test('what a seed gives never changes: reports and regression rows depend on it', () => {
+test('the numbers of a seed never change, since reports and regression rows depend on them', () => {
   expect(take(3, seededRandom(7))).toEqual([0.41935052000917494, 0.36189470533281565, 0.696815746370703]);
   expect(take(3, seededRandom(7).fork('arrivals'))).toEqual([
     0.13826931011863053, 0.14712510933168232, 0.5660443983506411,
@@ -32,20 +32,20 @@ test('what a seed gives never changes: reports and regression rows depend on it'
 });
 
 describe('fork', () => {
-  test('depends on seed and name, not on what was drawn', () => {
+  test('depends on seed and name, not on the numbers drawn before', () => {
     const untouched = seededRandom(7);
     const used = seededRandom(7);
     take(1_000, used);
     expect(take(5, used.fork('a'))).toEqual(take(5, untouched.fork('a')));
   });
 
-  test('leaves the numbers of its origin as they were', () => {
+  test('does not change the numbers of its origin', () => {
     const forked = seededRandom(7);
     forked.fork('a')();
     expect(take(5, forked)).toEqual(take(5, seededRandom(7)));
   });
 
-  test('differs by name, by seed and by depth', () => {
+  test('differs by name, seed and depth', () => {
     const firsts = [
       seededRandom(7),
       seededRandom(8),
@@ -76,7 +76,7 @@ test.each([0, 1, 2, 7, -1, 2 ** 31, Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INT
   expect(chiSquare(values, 100)).toBeLessThan(CHI_SQUARE_LIMIT);
 });
 
-test('the first numbers of neighbouring seeds and of forks are uniform too', () => {
+test('the first numbers of adjacent seeds and of forks are uniform', () => {
   const bySeed = Array.from({ length: 20_000 }, (_, seed) => seededRandom(seed)());
   const byName = Array.from({ length: 20_000 }, (_, at) => seededRandom(7).fork(`connection ${at}`)());
   expect(chiSquare(bySeed, 100)).toBeLessThan(CHI_SQUARE_LIMIT);

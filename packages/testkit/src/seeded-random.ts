@@ -40,7 +40,7 @@ function fromSeed(seed: bigint): SeededRandom {
   const random = (): number => draw() / 4_294_967_296;
   const fork = (name: string): SeededRandom => {
     assertText('fork.name', name);
-    // One round of SplitMix64 on the seed first, so that seeds next to each other do not have related forks.
+    // One round of SplitMix64 on the seed first, so that forks of adjacent seeds are not related.
     return fromSeed(splitMix64(seed)() ^ fnv1a64(name));
   };
   return Object.assign(random, { fork });

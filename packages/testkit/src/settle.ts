@@ -1,33 +1,33 @@
-/** As they are before a test fakes them: a loop that stands still cannot be waited for. */
+/** The real functions, taken before a test can fake them: faked ones would never call back. */
 const { setImmediate } = globalThis;
 const { nextTick } = process;
 
 /**
- * Resolves when no microtask is left. A `nextTick` callback queued from a microtask runs only after the microtask queue
- * has run dry, however long its chains are. The second hop is for code that uses `nextTick` itself: its callbacks, and
+ * Resolves when no microtask is left. A `nextTick` callback that is queued from a microtask runs only when the microtask
+ * queue is empty, however long its chains were. The second one is for code that uses `nextTick` itself: its callbacks, and
  * the promise reactions they cause, are done before this resolves.
  */
 export async function settleMicrotasks(): Promise<void> {
-  await new Promise<void>(hop);
-  await new Promise<void>(hop);
+  await new Promise<void>(onNextTick);
+  await new Promise<void>(onNextTick);
 }
 
-/** Resolves after a turn of the event loop, with no microtask left on either side of it. */
+/** Resolves after a turn of the event loop, with no microtask left before and after it. */
 export async function settleEventLoop(): Promise<void> {
-  await new Promise<void>(hop);
-  await new Promise<void>(turn);
-  await new Promise<void>(hop);
+  await new Promise<void>(onNextTick);
+  await new Promise<void>(onNextTurn);
+  await new Promise<void>(onNextTick);
 }
 
-/** One turn of the event loop: what the kernel has ready is read, and callbacks of `setImmediate` run. */
+/** Resolves after one turn of the event loop, in which available data is read and `setImmediate` callbacks run. */
 export function turnEventLoop(): Promise<void> {
-  return new Promise<void>(turn);
+  return new Promise<void>(onNextTurn);
 }
 
-function hop(resolve: () => void): void {
+function onNextTick(resolve: () => void): void {
   nextTick(resolve);
 }
 
-function turn(resolve: () => void): void {
+function onNextTurn(resolve: () => void): void {
   setImmediate(resolve);
 }

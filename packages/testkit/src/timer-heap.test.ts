@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TimerHeap, type HeapEntry } from './timer-heap.ts';
 
-test('gives its entries in order, whichever were added and taken out before', () => {
+test('returns its entries in order after any additions and removals', () => {
   const step = fc.record({ dueMs: fc.nat(1_000), removeAt: fc.option(fc.nat(200), { nil: undefined }) });
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 200 }), (steps) => {

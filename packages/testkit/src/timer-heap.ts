@@ -1,4 +1,4 @@
-/** What the heap orders: by `dueMs`, and by `order` among equals. `place` belongs to the heap. */
+/** An entry of a {@link TimerHeap}, ordered by `dueMs` and then by `order`. `place` is written by the heap only. */
 export interface HeapEntry {
   readonly dueMs: number;
   readonly order: number;
@@ -6,8 +6,8 @@ export interface HeapEntry {
 }
 
 /**
- * A binary heap whose entries know their place, so that cancelling is O(log n) too. A simulation cancels nearly every
- * timer it sets (a time limit on each call that succeeds), and must not drag the cancelled ones along.
+ * A binary heap whose entries know their place, so that they can be removed in O(log n). A simulation cancels nearly every
+ * timer it sets, such as the timeout of each call that succeeds, and cancelled timers must not accumulate.
  */
 export class TimerHeap<T extends HeapEntry> {
   readonly #entries: T[] = [];
@@ -23,58 +23,58 @@ export class TimerHeap<T extends HeapEntry> {
 
   add(entry: T): void {
     this.#entries.push(entry);
-    this.#rise(entry, this.#entries.length - 1);
+    this.#siftUp(entry, this.#entries.length - 1);
   }
 
-  /** Takes the entry out; false when it is not in the heap. */
+  /** Removes an entry; returns false if it is not in the heap. */
   remove(entry: T): boolean {
-    const at = entry.place;
-    if (at < 0) return false;
+    const place = entry.place;
+    if (place < 0) return false;
     entry.place = -1;
     const last = this.#entries.pop() as T;
     if (last !== entry) {
-      this.#rise(last, at);
-      this.#sink(last, last.place);
+      this.#siftUp(last, place);
+      this.#siftDown(last, last.place);
     }
     return true;
   }
 
-  /** All entries in order. A copy: for messages, not for the hot path. */
+  /** Returns all entries in order. Copies and sorts them, so only for error messages. */
   sorted(): T[] {
     return this.#entries.toSorted((a, b) => (isBefore(a, b) ? -1 : 1));
   }
 
-  #rise(entry: T, from: number): void {
+  #siftUp(entry: T, from: number): void {
     const entries = this.#entries;
-    let at = from;
-    while (at > 0) {
-      const above = (at - 1) >> 1;
+    let place = from;
+    while (place > 0) {
+      const above = (place - 1) >> 1;
       const parent = entries[above] as T;
       if (!isBefore(entry, parent)) break;
-      entries[at] = parent;
-      parent.place = at;
-      at = above;
+      entries[place] = parent;
+      parent.place = place;
+      place = above;
     }
-    entries[at] = entry;
-    entry.place = at;
+    entries[place] = entry;
+    entry.place = place;
   }
 
-  #sink(entry: T, from: number): void {
+  #siftDown(entry: T, from: number): void {
     const entries = this.#entries;
     const size = entries.length;
-    let at = from;
+    let place = from;
     for (;;) {
-      let below = 2 * at + 1;
+      let below = 2 * place + 1;
       if (below >= size) break;
       if (below + 1 < size && isBefore(entries[below + 1] as T, entries[below] as T)) below++;
       const child = entries[below] as T;
       if (!isBefore(child, entry)) break;
-      entries[at] = child;
-      child.place = at;
-      at = below;
+      entries[place] = child;
+      child.place = place;
+      place = below;
     }
-    entries[at] = entry;
-    entry.place = at;
+    entries[place] = entry;
+    entry.place = place;
   }
 }
 

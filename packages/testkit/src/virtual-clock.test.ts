@@ -190,7 +190,7 @@ test.each(scripts)('%s', async (_, steps) => {
 });
 
 describe('cancelling', () => {
-  test('a cancelled timer does not run, and cancelling again does nothing', async () => {
+  test('a cancelled timer does not run, and a second cancel() does nothing', async () => {
     const clock = virtualClock();
     const ran: string[] = [];
     const timer = clock.setTimer(() => ran.push('cancelled'), 10);
@@ -202,7 +202,7 @@ describe('cancelling', () => {
     expect(ran).toEqual(['kept']);
   });
 
-  test('a timer may cancel one that is due at the same moment', async () => {
+  test('a timer can cancel another that is due at the same time', async () => {
     const clock = virtualClock();
     const ran: string[] = [];
     clock.setTimer(() => victim.cancel(), 10);
@@ -211,7 +211,7 @@ describe('cancelling', () => {
     expect(ran).toEqual([]);
   });
 
-  test('a sleep rejects with the reason of its signal and takes its timer along', async () => {
+  test('a sleep rejects with the reason of its signal, and leaves no timer', async () => {
     const clock = virtualClock();
     const controller = new AbortController();
     const sleeping = clock.sleep(1_000, controller.signal);
@@ -222,7 +222,7 @@ describe('cancelling', () => {
 });
 
 describe('runUntil', () => {
-  test('moves no further than the promise needs, and settles as it does', async () => {
+  test('advances only until the promise settles, and settles like it', async () => {
     const clock = virtualClock();
     const late = clock.setTimer(() => {}, 10_000);
     await expect(clock.runUntil(clock.sleep(250).then(() => 'done'))).resolves.toBe('done');
@@ -233,14 +233,14 @@ describe('runUntil', () => {
     late.cancel();
   });
 
-  test('says so when no timer is left and the promise is still pending', async () => {
+  test('throws MAC_CLOCK_STALLED if no timer is left and the promise is still pending', async () => {
     const clock = virtualClock({ startMs: 5 });
     clock.setTimer(() => {}, Infinity);
     const error = await clock.runUntil(new Promise(() => {})).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ name: 'VirtualClockError', code: 'MAC_CLOCK_STALLED', atMs: 5, dueMs: [] });
   });
 
-  test('says so when the limit has passed, also for a timer that re-arms itself for ever', async () => {
+  test('throws MAC_CLOCK_LIMIT after the limit, also for a timer that re-arms itself for ever', async () => {
     const clock = virtualClock();
     const again = (): void => void clock.setTimer(again, 1_000);
     again();
@@ -250,21 +250,21 @@ describe('runUntil', () => {
     expect(clock.monotonic()).toBe(60_000 + 86_400_000);
   });
 
-  test("says so too when only a timer that was unref'd is left behind the limit", async () => {
+  test("throws MAC_CLOCK_LIMIT if only an unref'd timer is left after the limit", async () => {
     const clock = virtualClock();
     clock.setTimer(() => {}, 200).unref?.();
     const error = await clock.runUntil(new Promise(() => {}), { limitMs: 100 }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'MAC_CLOCK_LIMIT', dueMs: [200] });
   });
 
-  test.each([[() => Promise.resolve()], [undefined], [5]])('takes a promise, not %s', async (value) => {
+  test.each([[() => Promise.resolve()], [undefined], [5]])('accepts a promise and refuses %s', async (value) => {
     const error = await virtualClock()
       .runUntil(value as never)
       .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'runUntil.promise' });
   });
 
-  test('a promise that settles in later turns of the event loop is not taken for stalled', async () => {
+  test('waits for a promise that settles in a later turn of the event loop', async () => {
     const clock = virtualClock();
     const turns = (async () => {
       for (let turn = 0; turn < 5; turn++) await new Promise<void>((resolve) => process.nextTick(() => resolve()));
@@ -281,7 +281,7 @@ describe('runUntil', () => {
   });
 });
 
-test('what a timer throws rejects the advance, with time at the moment it was due', async () => {
+test('an error thrown by a timer rejects advance(), and the clock stops at the time of that timer', async () => {
   const clock = virtualClock();
   clock.setTimer(() => {
     throw new Error('thrown by a timer');
@@ -293,7 +293,7 @@ test('what a timer throws rejects the advance, with time at the moment it was du
   expect(clock.pendingTimers).toBe(0);
 });
 
-test('moving time while it is being moved is refused, not interleaved', async () => {
+test('throws MAC_CLOCK_BUSY if the clock is advanced while it is being advanced', async () => {
   const clock = virtualClock();
   const first = clock.advance(10);
   await expect(clock.advance(10)).rejects.toMatchObject({ code: 'MAC_CLOCK_BUSY' });
@@ -303,7 +303,7 @@ test('moving time while it is being moved is refused, not interleaved', async ()
   expect(clock.monotonic()).toBe(10);
 });
 
-test('jump moves the epoch clock alone', async () => {
+test('jump() changes now() only', async () => {
   const clock = virtualClock({ now: 1_000_000, startMs: 500 });
   const ran: number[] = [];
   clock.setTimer(() => ran.push(clock.monotonic()), 10);
@@ -315,8 +315,8 @@ test('jump moves the epoch clock alone', async () => {
   expect(clock.now()).toBe(4_600_010);
 });
 
-describe('timers left behind', () => {
-  test('are named with their number and due times', () => {
+describe('assertNoTimers', () => {
+  test('throws an error with the number of timers and their due times', () => {
     const clock = virtualClock();
     clock.setTimer(() => {}, 30_000);
     clock.setTimer(() => {}, 250);
@@ -326,7 +326,7 @@ describe('timers left behind', () => {
     );
   });
 
-  test('only the first ten are listed', () => {
+  test('lists the first ten timers only', () => {
     const clock = virtualClock();
     for (let delayMs = 1; delayMs <= 12; delayMs++) clock.setTimer(() => {}, delayMs);
     expect(() => clock.assertNoTimers()).toThrow(
@@ -334,7 +334,7 @@ describe('timers left behind', () => {
     );
   });
 
-  test("an unref'd timer does not count, runs all the same, and counts again once ref'd", async () => {
+  test("does not count an unref'd timer, which still runs and counts again after ref()", async () => {
     const clock = virtualClock();
     const ran: string[] = [];
     const kept = clock.setTimer(() => ran.push('kept'), 10);
@@ -363,7 +363,7 @@ test.each([
   expect(() => virtualClock(options as object)).toThrow(expect.objectContaining({ path }));
 });
 
-test('refuses to go back', async () => {
+test('refuses to move time back', async () => {
   await expect(virtualClock().advance(-1)).rejects.toBeInstanceOf(OptionsError);
   expect(() => virtualClock().advanceSync(NaN)).toThrow(OptionsError);
   await expect(virtualClock().runUntil(Promise.resolve(), { limitMs: -1 })).rejects.toBeInstanceOf(OptionsError);

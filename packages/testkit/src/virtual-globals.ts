@@ -1,4 +1,4 @@
-/* eslint-disable no-restricted-globals -- It replaces what they name. */
+/* eslint-disable no-restricted-globals -- This file replaces these globals. */
 import { promisify } from 'node:util';
 import { assertClock, type Timer } from '@macadam/core';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -22,13 +22,13 @@ export function useVirtualGlobals(clock: VirtualClock): Disposable {
     if (handle instanceof VirtualTimeout) handle.close();
     else clearTimeout(handle as NodeJS.Timeout);
   };
-  const setter =
+  const timerFunction =
     (repeats: boolean) =>
     (callback: Callback, delayMs?: number, ...values: unknown[]): VirtualTimeout =>
       new VirtualTimeout(clock, callback, values, delayMs, repeats);
   Object.assign(globalThis, {
-    setTimeout: Object.assign(setter(false), { [promisify.custom]: sleeper(clock) }),
-    setInterval: setter(true),
+    setTimeout: Object.assign(timerFunction(false), { [promisify.custom]: promisifiedSetTimeout(clock) }),
+    setInterval: timerFunction(true),
     clearTimeout: clear,
     clearInterval: clear,
     Date: virtualDate(clock),
@@ -47,7 +47,7 @@ export function useVirtualGlobals(clock: VirtualClock): Disposable {
 
 type Callback = (...values: unknown[]) => void;
 
-/** The handle that Node's `setTimeout` returns, as far as code in the field uses it. */
+/** A handle as Node's `setTimeout` returns it, with the methods that code in practice uses. */
 class VirtualTimeout implements Disposable {
   readonly #clock: VirtualClock;
   readonly #callback: Callback;
@@ -65,12 +65,12 @@ class VirtualTimeout implements Disposable {
     delayMs: number | undefined,
     repeats: boolean,
   ) {
-    // Here, where the mistake is, and not when the timer is due: `setTimeout(load(), 10)`.
+    // Throws here, where the mistake is, such as `setTimeout(load(), 10)`, and not when the timer is due.
     if (typeof callback !== 'function') throw new TypeError('The callback of a timer must be a function');
     this.#clock = clock;
     this.#callback = callback;
     this.#values = values;
-    this.#delayMs = heldDelayMs(delayMs);
+    this.#delayMs = nodeDelayMs(delayMs);
     this.#repeats = repeats;
     this.#timer = this.#arm();
   }
@@ -118,16 +118,16 @@ class VirtualTimeout implements Disposable {
   }
 }
 
-/** What Node does with a delay it cannot hold, and with none: a millisecond. */
-function heldDelayMs(delayMs: number | undefined): number {
-  const wanted = Math.trunc(Number(delayMs ?? 1));
-  return wanted >= 1 && wanted <= 2_147_483_647 ? wanted : 1;
+/** Returns the delay that Node uses: 1 ms for a missing one, and for one below 1 ms or above its maximum. */
+function nodeDelayMs(delayMs: number | undefined): number {
+  const wholeMs = Math.trunc(Number(delayMs ?? 1));
+  return wholeMs >= 1 && wholeMs <= 2_147_483_647 ? wholeMs : 1;
 }
 
-/** What `promisify(setTimeout)` gives. */
-function sleeper(clock: VirtualClock) {
+/** Creates the function that `promisify(setTimeout)` returns. */
+function promisifiedSetTimeout(clock: VirtualClock) {
   return async <T>(delayMs?: number, value?: T, options: { signal?: AbortSignal } = {}): Promise<T | undefined> => {
-    await clock.sleep(heldDelayMs(delayMs), options.signal);
+    await clock.sleep(nodeDelayMs(delayMs), options.signal);
     return value;
   };
 }

@@ -4,9 +4,9 @@ interface Waiter<T> {
   readonly reject: (error: Error) => void;
 }
 
-/** Promises that wait for a state: looked at when `notify` says that it may have changed. */
+/** Promises that resolve when a condition on a state holds. `notify` checks the conditions after each change of the state. */
 export class Waiters<T> {
-  readonly #waiting: Set<Waiter<T>> = new Set();
+  readonly #waiters: Set<Waiter<T>> = new Set();
   readonly #state: () => T;
 
   constructor(state: () => T) {
@@ -16,27 +16,27 @@ export class Waiters<T> {
   until(condition: (state: T) => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       if (condition(this.#state())) resolve();
-      else this.#waiting.add({ condition, resolve, reject });
+      else this.#waiters.add({ condition, resolve, reject });
     });
   }
 
   notify(): void {
-    if (this.#waiting.size === 0) return;
+    if (this.#waiters.size === 0) return;
     const state = this.#state();
-    for (const waiter of this.#waiting) {
+    for (const waiter of this.#waiters) {
       try {
         if (!waiter.condition(state)) continue;
         waiter.resolve();
       } catch (error) {
-        // It is the wait that has failed, not the request or the socket that happened to be looked at.
+        // A condition that throws fails its own wait, not the request or socket whose event led to this check.
         waiter.reject(error as Error);
       }
-      this.#waiting.delete(waiter);
+      this.#waiters.delete(waiter);
     }
   }
 
-  fail(error: Error): void {
-    for (const waiter of this.#waiting) waiter.reject(error);
-    this.#waiting.clear();
+  rejectAll(error: Error): void {
+    for (const waiter of this.#waiters) waiter.reject(error);
+    this.#waiters.clear();
   }
 }

@@ -71,7 +71,7 @@ async function dial(port: number) {
 }
 
 describe('a healthy link', () => {
-  test('passes bytes both ways, also more than it may hold at once', async () => {
+  test('forwards bytes in both directions, also more than its capacity', async () => {
     const { proxy } = await start();
     const client = await dial(proxy.port);
     const text = 'abcdefgh'.repeat(250_000);
@@ -87,7 +87,7 @@ describe('a healthy link', () => {
     });
   });
 
-  test('passes a FIN and goes on in the other direction', async () => {
+  test('forwards a FIN, and keeps forwarding in the other direction', async () => {
     const { echo, proxy } = await start();
     const client = await dial(proxy.port);
     client.socket.end('last words');
@@ -97,7 +97,7 @@ describe('a healthy link', () => {
     expect(echo.sockets).toHaveLength(1);
   });
 
-  test('passes on that the target has reset the connection', async () => {
+  test('resets the client when the target resets the connection', async () => {
     const { echo, proxy } = await start();
     const client = await dial(proxy.port);
     client.socket.write('a');
@@ -106,7 +106,7 @@ describe('a healthy link', () => {
     expect(await client.end()).toBe('ECONNRESET');
   });
 
-  test('passes on that the client has reset the connection', async () => {
+  test('resets the target when the client resets the connection', async () => {
     const { echo, proxy } = await start();
     const client = await dial(proxy.port);
     client.socket.write('a');
@@ -116,7 +116,7 @@ describe('a healthy link', () => {
     expect(await closed).toBe('with an error');
   });
 
-  test('resets the client when nobody listens at the target', async () => {
+  test('resets the client when the target refuses the connection', async () => {
     const { echo, proxy } = await start();
     echo.server.close();
     await once(echo.server, 'close');
@@ -124,7 +124,7 @@ describe('a healthy link', () => {
   });
 });
 
-test('reads no more from a client than the target takes', async () => {
+test('stops reading from a client while the target does not read', async () => {
   const { echo, proxy } = await start();
   const client = await dial(proxy.port);
   client.socket.write('a');
@@ -144,7 +144,7 @@ test('reads no more from a client than the target takes', async () => {
 });
 
 describe('latency', () => {
-  test('what the target sent last still arrives when it has closed meanwhile', async () => {
+  test('delivers the last bytes of a target that has closed in the meantime', async () => {
     const clock = virtualClock();
     const { echo, proxy } = await start({ clock, conditions: { latency: { toClient: fixed(30) } } });
     const client = await dial(proxy.port);
@@ -157,7 +157,7 @@ describe('latency', () => {
     expect(client.received).toBe('bye');
   });
 
-  test('delays each way by its own, in virtual time', async () => {
+  test('delays each direction by its own latency, in virtual time', async () => {
     const clock = virtualClock();
     const { proxy } = await start({ clock, conditions: { latency: { toTarget: fixed(30), toClient: fixed(5) } } });
     const client = await dial(proxy.port);
@@ -174,7 +174,7 @@ describe('latency', () => {
     expect(await client.has(4)).toBe('ping');
   });
 
-  test('keeps the order when a later byte is faster', async () => {
+  test('keeps the order of bytes when a later one has less latency', async () => {
     const draws = [90, 10, 50, 0];
     const latency = { sample: () => draws.shift() ?? 0, describe: () => 'scripted' };
     const clock = virtualClock();
@@ -189,7 +189,7 @@ describe('latency', () => {
     expect(await client.has(4)).toBe('abcd');
   });
 
-  test('is drawn from the seed', async () => {
+  test('is the same for the same seed', async () => {
     const delays = async (seed: number): Promise<number> => {
       const clock = virtualClock();
       const { proxy } = await start({ clock, seed, conditions: { latency: { toTarget: uniform(0, 1_000) } } });
@@ -205,7 +205,7 @@ describe('latency', () => {
   });
 });
 
-test('bandwidth is shared out in slices over time', async () => {
+test('delivers a limited bandwidth in slices over time', async () => {
   const clock = virtualClock();
   const { proxy } = await start({ clock });
   await proxy.set({ bytesPerSecond: 1_000 });
@@ -221,7 +221,7 @@ test('bandwidth is shared out in slices over time', async () => {
 });
 
 describe('blackHole', () => {
-  test('holds back what is sent, sockets open, and lets it through when healed', async () => {
+  test('holds bytes back with open sockets, and forwards them when healed', async () => {
     const { echo, proxy } = await start();
     const client = await dial(proxy.port);
     client.socket.write('a');
@@ -242,7 +242,7 @@ describe('blackHole', () => {
   });
 });
 
-test('a black hole also holds what is under way', async () => {
+test('a black hole also holds back bytes under way', async () => {
   const clock = virtualClock();
   const { proxy } = await start({ clock, conditions: { latency: { toTarget: fixed(30) } } });
   const client = await dial(proxy.port);
@@ -256,7 +256,7 @@ test('a black hole also holds what is under way', async () => {
 });
 
 describe('halfOpen', () => {
-  test('a client that hangs up is let go of', async () => {
+  test('closes the connection when the client disconnects', async () => {
     const { proxy } = await start({ conditions: { link: 'halfOpen' } });
     const client = await dial(proxy.port);
     client.socket.end();
@@ -264,7 +264,7 @@ describe('halfOpen', () => {
     await proxy.waitUntil(({ connections, openConnections }) => connections === 1 && openConnections === 0);
   });
 
-  test('the target sees the end, the client nothing, until it sends on a healed link', async () => {
+  test('closes the side of the target only, and resets the client when it sends on a healed link', async () => {
     const { echo, proxy } = await start();
     const client = await dial(proxy.port);
     client.socket.write('a');
@@ -280,7 +280,7 @@ describe('halfOpen', () => {
     expect(client.received).toBe('a');
   });
 
-  test('what was swallowed meanwhile brings the reset as soon as the link is healed', async () => {
+  test('resets a client that has sent bytes in the meantime as soon as the link is healed', async () => {
     const { proxy } = await start();
     await proxy.set({ link: 'halfOpen' });
     const client = await dial(proxy.port);
@@ -295,7 +295,7 @@ describe('halfOpen', () => {
   });
 });
 
-test('reset ends every connection, and each new one', async () => {
+test('reset resets open and new connections', async () => {
   const { echo, proxy } = await start();
   const client = await dial(proxy.port);
   client.socket.write('a');
@@ -307,7 +307,7 @@ test('reset ends every connection, and each new one', async () => {
   expect(await (await dial(proxy.port)).end()).toBe('ECONNRESET');
 });
 
-test('resetConnections ends those that are open, once', async () => {
+test('resetConnections resets open connections, once', async () => {
   const { proxy } = await start();
   const client = await dial(proxy.port);
   client.socket.write('a');
@@ -319,7 +319,7 @@ test('resetConnections ends those that are open, once', async () => {
   expect(await next.has(1)).toBe('b');
 });
 
-test('refuse is refused by the kernel, and healed on the same port', async () => {
+test('refuse lets the kernel refuse connections, and heal listens on the same port', async () => {
   const { proxy } = await start({ conditions: { link: 'refuse' } });
   const { port } = proxy;
   expect(await (await dial(port)).end()).toBe('ECONNREFUSED');
@@ -351,7 +351,7 @@ test.each(['up', 'blackHole', 'halfOpen'] as const)(
   },
 );
 
-test('the url is that of the target, with another host and port', async () => {
+test('url is the URL of the target with the host and port of the proxy', async () => {
   const urls = [
     'redis://user:secret@cache.internal:7000/2',
     new URL('redis://cache.internal'),
@@ -371,7 +371,7 @@ test('the url is that of the target, with another host and port', async () => {
   ]);
 });
 
-test('describes its conditions', async () => {
+test('describes its target and conditions', async () => {
   const { proxy } = await start();
   await proxy.set({ latency: fixed(20), bytesPerSecond: 1_000, link: 'blackHole' });
   expect(proxy.describe()).toMatch(/: link blackHole, 20 ms to the target, 20 ms to the client, 1000 bytes a second$/);
@@ -397,7 +397,7 @@ test.each<[string, object]>([
   });
 });
 
-test('close settles although neither side takes what was sent to it', async () => {
+test('close settles although neither side reads', async () => {
   const flood = Buffer.alloc(1_048_576);
   const target = createServer((socket) => {
     socket.on('error', () => undefined);

@@ -65,7 +65,7 @@ async function see(
   }
 }
 
-test('answers 200 with an echo of the request when nothing else is said', async () => {
+test('responds with 200 and an echo of the request by default', async () => {
   await using upstream = await startFaultServer();
   const response = await request(`${upstream.url}/a?b=1`, {
     method: 'POST',
@@ -82,7 +82,7 @@ test('answers 200 with an echo of the request when nothing else is said', async 
   expect(upstream.url).toBe(`http://127.0.0.1:${upstream.port}`);
 });
 
-describe('what a client sees of each fault', () => {
+describe('what a client receives for each fault', () => {
   test.each<[Fault, object]>([
     [latency(fixed(1)), { status: 200, body: BODY }],
     [trickle({ bytesPerChunk: 400, everyMs: 1 }), { status: 200, body: BODY }],
@@ -110,7 +110,7 @@ describe('what a client sees of each fault', () => {
     [hang(), 0],
     [stallMidBody({ afterBytes: 7 }), 7],
     [stallMidBody(), 500],
-  ])('$kind: silence until the client gives up', async (fault, bytesSeen) => {
+  ])('$kind: nothing more until the client times out', async (fault, bytesSeen) => {
     const { upstream, get } = await start({ faults: [{ fault, when: { requests: [1, 1] } }] });
     const controller = new AbortController();
     const reason = new Error('gave up');
@@ -145,7 +145,7 @@ describe('what a client sees of each fault', () => {
     expect(encoded).toBeLessThan(decoded / 900);
   });
 
-  test('closeKeepAlive: the first request of a connection is answered, the second finds it closed', async () => {
+  test('closeKeepAlive: answers the first request of a connection, and closes it on the second', async () => {
     const { upstream, get } = await start({ faults: [{ fault: closeKeepAlive() }] });
     expect(await see(get())).toEqual({ status: 200, body: BODY });
     expect(await see(get())).toMatchObject({ code: 'UND_ERR_SOCKET' });
@@ -157,7 +157,7 @@ describe('what a client sees of each fault', () => {
     ]);
   });
 
-  test('blackHole: nothing is read until it is lifted, then what was sent is answered', async () => {
+  test('blackHole: reads nothing until the rule is removed, and then answers the request', async () => {
     const { upstream, get } = await start({ faults: [{ fault: blackHole() }] });
     const call = see(get());
     await upstream.waitUntil(({ connections }) => connections === 1);
@@ -166,7 +166,7 @@ describe('what a client sees of each fault', () => {
     expect(await call).toEqual({ status: 200, body: BODY });
   });
 
-  test('blackHole: a connection that is open already falls silent', async () => {
+  test('blackHole: stops answering on an open connection', async () => {
     const { upstream, get } = await start();
     await see(get());
     await upstream.setFaults([{ fault: blackHole() }]);
@@ -177,7 +177,7 @@ describe('what a client sees of each fault', () => {
     expect(await call).toMatchObject({ error: 'AbortError' });
   });
 
-  test('refuse: open connections are reset and new ones refused, until it is lifted on the same port', async () => {
+  test('refuse: resets open connections and refuses new ones, until the rule is removed on the same port', async () => {
     const { upstream, get } = await start();
     const { port } = upstream;
     const idle = connect(port, upstream.host);
@@ -192,7 +192,7 @@ describe('what a client sees of each fault', () => {
     expect(await see(get())).toMatchObject({ status: 200 });
   });
 
-  test('faults combine: a slow 503', async () => {
+  test('several faults of a rule combine to a slow 503', async () => {
     const clock = virtualClock();
     const { upstream, get } = await start({
       clock,
@@ -218,7 +218,7 @@ test.each([
   expect((await get()).headers['retry-after']).toBe(header);
 });
 
-test('trickle sends the headers at once and a chunk at a time', async () => {
+test('trickle sends the headers at once and the body in chunks', async () => {
   const clock = virtualClock();
   const { upstream, get } = await start({ clock, faults: [{ fault: trickle({ bytesPerChunk: 400, everyMs: 50 }) }] });
   const { body, headers } = await get();
@@ -234,7 +234,7 @@ test('trickle sends the headers at once and a chunk at a time', async () => {
   clock.assertNoTimers();
 });
 
-test('a latency in virtual time leaves no timer behind when the client gives up first', async () => {
+test('a latency in virtual time leaves no timer when the client disconnects first', async () => {
   const clock = virtualClock();
   const { upstream, get } = await start({ clock, faults: [{ fault: slow(60_000) }] });
   const controller = new AbortController();
@@ -248,7 +248,7 @@ test('a latency in virtual time leaves no timer behind when the client gives up 
   clock.assertNoTimers();
 });
 
-describe('scripts', () => {
+describe('rules', () => {
   const statuses = async (get: () => ReturnType<typeof request>, count: number): Promise<number[]> => {
     const seen: number[] = [];
     for (let at = 0; at < count; at++) {
@@ -259,14 +259,14 @@ describe('scripts', () => {
     return seen;
   };
 
-  test('request numbers count from when the rules were set', async () => {
+  test('count request numbers from when they were set', async () => {
     const { upstream, get } = await start({ faults: [{ fault: respond(503), when: { requests: [2, 3] } }] });
     expect(await statuses(get, 4)).toEqual([200, 503, 503, 200]);
     await upstream.setFaults([{ fault: respond(429), when: { requests: [1, 1] } }]);
     expect(await statuses(get, 2)).toEqual([429, 200]);
   });
 
-  test('time windows count from when the rules were set, a refusing one included', async () => {
+  test('count time windows from when they were set, also those of refuse()', async () => {
     const clock = virtualClock();
     const { upstream, get } = await start({ clock });
     await clock.advance(5_000);
@@ -285,7 +285,7 @@ describe('scripts', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  test('the same seed strikes the same requests, another one others', async () => {
+  test('select the same requests for the same seed, and others for another one', async () => {
     const run = async (seed: number): Promise<number[]> => {
       const { get } = await start({ seed, faults: [{ fault: respond(503), share: 0.3 }] });
       return statuses(get, 40);
@@ -296,7 +296,7 @@ describe('scripts', () => {
     expect(new Set(first)).toEqual(new Set([200, 503]));
   });
 
-  test('a predicate sees the whole request', async () => {
+  test('pass the complete request to a predicate', async () => {
     const { upstream } = await start({
       faults: [{ fault: respond(409), when: ({ bodyText }) => bodyText.includes('twice') }],
     });
@@ -305,8 +305,8 @@ describe('scripts', () => {
   });
 });
 
-describe('the record', () => {
-  test('keeps what arrived, up to its bounds', async () => {
+describe('recorded requests', () => {
+  test('are kept up to maxRecorded, with bodies up to maxBodyBytes', async () => {
     const { upstream } = await start({ maxRecorded: 2, maxBodyBytes: 4 });
     for (const body of ['one', 'two', 'three'])
       await (await request(upstream.url, { method: 'PUT', body })).body.dump();
@@ -320,30 +320,26 @@ describe('the record', () => {
     expect(upstream.stats()).toMatchObject({ requests: 3, answered: 3, cut: 0, abandoned: 0 });
   });
 
-  test('a handler that fails is answered 500 and named', async () => {
+  test('an error of handle is answered with 500 and its message', async () => {
     const { get } = await start({ handle: () => Promise.reject(new Error('no such place')) });
     expect(await see(get())).toEqual({ status: 500, body: 'handle failed: Error: no such place' });
   });
 
   test.each([
-    [
-      'a text as body',
-      { body: 'x' },
-      'Option handle().body is "x"; it must be a Uint8Array; a string is given as text',
-    ],
-    ['nothing', undefined, 'Option handle() is undefined; it must be an object.'],
+    ['a string as body', { body: 'x' }, 'Option handle().body is "x"; it must be a Uint8Array; pass a string as text'],
+    ['no value', undefined, 'Option handle() is undefined; it must be an object.'],
     ['a bigint', { json: 1n }, 'serialize a BigInt'],
-    ['a status that ends nothing', { status: 150 }, 'Option handle().status is 150'],
-    ['a status that is none', { status: 1_000 }, 'Option handle().status is 1000'],
-    ['a name that it cannot have', { data: {} }, 'Option handle().data'],
-    ['two bodies', { json: {}, text: 'x' }, 'one of json, text and body'],
-    ['a header of two lines', { headers: { x: 'a\nb' } }, 'Option handle().headers.x is a text that is not shown'],
-  ])('a handler that gives %s is answered 500 and told', async (_, answer, words) => {
+    ['an informational status', { status: 150 }, 'Option handle().status is 150'],
+    ['an invalid status', { status: 1_000 }, 'Option handle().status is 1000'],
+    ['an unknown option', { data: {} }, 'Option handle().data'],
+    ['two bodies', { json: {}, text: 'x' }, 'at most one of json, text and body'],
+    ['a line feed in a header', { headers: { x: 'a\nb' } }, 'Option handle().headers.x is a text that is not shown'],
+  ])('a result of handle with %s is answered with 500 and the reason', async (_, answer, words) => {
     const { get } = await start({ handle: () => answer as never });
     expect(await see(get())).toEqual({ status: 500, body: expect.stringContaining(words) as string });
   });
 
-  test("a header of the handler stands in the place of the server's own, in whatever case it is written", async () => {
+  test('a header of handle replaces the default of that name, in any case', async () => {
     const headers = { 'Content-Type': 'application/problem+json', 'Content-Length': '2' };
     const { get } = await start({ handle: () => ({ json: {}, headers }) });
     const response = await get();
@@ -354,13 +350,13 @@ describe('the record', () => {
   test.each<[string, FaultServerOptions['faults']]>([
     ['a predicate', [{ fault: hang(), when: () => fail('bug in the test') }]],
     ['a fault', [{ fault: { ...hang(), apply: () => fail('bug in the test') } }]],
-  ])('%s that throws is answered 500 and told', async (_, faults) => {
+  ])('%s that throws is answered with 500 and its message', async (_, faults) => {
     const { get } = await start({ faults: faults! });
-    const body = 'a rule of the faults failed: Error: bug in the test';
+    const body = 'a fault rule failed: Error: bug in the test';
     expect(await see(get())).toEqual({ status: 500, body });
   });
 
-  test('a fault that throws when the answer has begun has cut it, not the client', async () => {
+  test('a fault that throws after the response has begun counts the request as cut', async () => {
     const broken: Fault = {
       ...hang(),
       async apply(exchange) {
@@ -375,7 +371,7 @@ describe('the record', () => {
     expect(upstream.requests[0]?.outcome).toBe('cut');
   });
 
-  test('a condition that throws fails the wait for it, and nothing else', async () => {
+  test('a condition that throws rejects its own waitUntil() only', async () => {
     const { upstream, get } = await start();
     const waiting = upstream.waitUntil(({ requests }) => requests > 0 && fail('bug in the test'));
     const failed = expect(waiting).rejects.toThrow('bug in the test');
@@ -383,7 +379,7 @@ describe('the record', () => {
     await failed;
   });
 
-  test('a client that leaves in the middle of its request is not a request', async () => {
+  test('an incomplete request of a client that disconnects is not recorded', async () => {
     const { upstream, get } = await start();
     const socket = connect(upstream.port, upstream.host);
     await once(socket, 'connect');
@@ -402,7 +398,7 @@ describe('close', () => {
     ['a request in a black hole', blackHole()],
     ['a request that waits', slow(600_000)],
     ['a body that stalls', stallMidBody()],
-  ])('settles with %s open, and tells the client', async (_, fault) => {
+  ])('settles with %s open, and breaks its connection', async (_, fault) => {
     const { upstream, get } = await start({ faults: [{ fault }] });
     const call = see(get());
     await upstream.waitUntil(({ faults }) => faults[fault.kind] === 1);
@@ -413,7 +409,7 @@ describe('close', () => {
     expect(await see(get())).toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  test('rejects those who wait for more', async () => {
+  test('rejects pending waits', async () => {
     const { upstream } = await start();
     const waiting = upstream.waitForRequests(1);
     await upstream.close();
@@ -450,11 +446,11 @@ test.each<[string, () => Fault]>([
   expect(make).toThrow(expect.objectContaining({ path }));
 });
 
-test.each([-1, NaN, new Date(NaN)])('says in which unit a Retry-After is that is none: %s', (retryAfter) => {
+test.each([-1, NaN, new Date(NaN)])('refuses an invalid Retry-After and names its unit: %s', (retryAfter) => {
   expect(() => respond(503, { retryAfter })).toThrow('it must be a number of seconds of at least 0');
 });
 
-test('a port that is taken is an error of the system', async () => {
+test('throws the error of the system for a port in use', async () => {
   const { upstream } = await start();
   await expect(startFaultServer({ port: upstream.port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });
@@ -464,7 +460,7 @@ test('describes itself', async () => {
   expect(upstream.describe()).toBe(`HTTP server on ${upstream.origin}: never answers for 50 % of requests`);
 });
 
-test("a fault of one's own is any object of the same shape", async () => {
+test('accepts any object with the shape of a fault', async () => {
   const teapot: Fault = {
     kind: 'teapot',
     level: 'exchange',

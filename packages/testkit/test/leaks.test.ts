@@ -2,13 +2,13 @@ import { runScript } from '@macadam/test-support/processes';
 import { virtualClock } from '@macadam/testkit';
 import { expect, test } from 'vitest';
 
-test('a server and a proxy that are closed leave no socket, no listener and no timer', async () => {
+test('a closed fault server and fault proxy leave no socket, listener or timer', async () => {
   const program = `${import.meta.dirname}/fixtures/open-and-close.ts`;
-  // It ends by itself, too: with a handle left it would run until the limit, and fail.
+  // With a handle left, the program would not end, and the timeout would fail the test.
   expect(JSON.parse(await runScript(program, { timeoutMs: 15_000 }))).toEqual([]);
 });
 
-test('a clock that is driven hard keeps nothing', async () => {
+test('a virtual clock retains no memory after many timers', async () => {
   const clock = virtualClock();
   const controller = new AbortController();
   const drive = async (rounds: number): Promise<void> => {
@@ -23,7 +23,7 @@ test('a clock that is driven hard keeps nothing', async () => {
   const before = process.memoryUsage().heapUsed;
   await clock.runUntil(drive(50_000));
   gc!();
-  // A cancelled timer that stayed would cost some 150 bytes: 7 MB in all.
+  // Each retained timer would cost about 150 bytes, 7 MB in all.
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(2_000_000);
   clock.assertNoTimers();
 });

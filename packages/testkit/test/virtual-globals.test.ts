@@ -18,7 +18,7 @@ const failTimes = (times: number, value: string) => {
 };
 
 describe('p-retry', () => {
-  test('without delays of its own it needs no help: its promise chains settle between two timers', async () => {
+  test('works without virtual globals if it has no delays: its promise chains settle between two timers', async () => {
     const clock = virtualClock();
     const load = failTimes(3, 'loaded');
     const waits: number[] = [];
@@ -35,7 +35,7 @@ describe('p-retry', () => {
     clock.assertNoTimers();
   });
 
-  test('its own delays follow the clock once the globals do', async () => {
+  test('waits on the clock with virtual globals', async () => {
     const clock = virtualClock();
     using _globals = useVirtualGlobals(clock);
     await expect(clock.runUntil(pRetry(failTimes(3, 'loaded'), { minTimeout: 1_000, factor: 2 }))).resolves.toBe(
@@ -56,7 +56,7 @@ describe("undici's MockAgent", () => {
   };
   const settles: VirtualClockOptions[] = [{ settle: 'microtasks' }, { settle: 'eventLoop' }];
 
-  test.each(settles)('an answer without delay takes no time ($settle)', async (options) => {
+  test.each(settles)('a response without delay takes no time ($settle)', async (options) => {
     const clock = virtualClock(options);
     const agent = mock();
     const call = request('http://mock.internal/', { dispatcher: agent }).then(({ body }) => body.json());
@@ -64,7 +64,7 @@ describe("undici's MockAgent", () => {
     expect(clock.monotonic()).toBe(0);
   });
 
-  test('its delay is real time, and stalls a virtual clock', async () => {
+  test('a delayed response takes real time, and stalls a virtual clock', async () => {
     const clock = virtualClock();
     const agent = mock(60_000);
     const controller = new AbortController();
@@ -74,7 +74,7 @@ describe("undici's MockAgent", () => {
     await expect(call).rejects.toThrow();
   });
 
-  test.each(settles)('its delay is virtual once the globals are ($settle)', async (options) => {
+  test.each(settles)('a delayed response takes virtual time with virtual globals ($settle)', async (options) => {
     const clock = virtualClock(options);
     using _globals = useVirtualGlobals(clock);
     const agent = mock(60_000);
@@ -83,7 +83,7 @@ describe("undici's MockAgent", () => {
     expect(clock.monotonic()).toBe(60_000);
   });
 
-  test('so is that of an answer to fetch', async () => {
+  test('a delayed response to fetch takes virtual time with virtual globals', async () => {
     const clock = virtualClock();
     using _globals = useVirtualGlobals(clock);
     const agent = mock(250);
@@ -93,8 +93,8 @@ describe("undici's MockAgent", () => {
   });
 });
 
-describe('the globals', () => {
-  test('timers, Date and performance.now follow the clock, and are given back', async () => {
+describe('virtual globals', () => {
+  test('timers, Date and performance.now follow the clock, and are restored on dispose', async () => {
     const before = { setTimeout, clearTimeout, setInterval, clearInterval, Date, now: performance.now };
     const clock = virtualClock({ now: 1_000_000 });
     const globals = useVirtualGlobals(clock);
@@ -133,7 +133,7 @@ describe('the globals', () => {
     clock.assertNoTimers();
   });
 
-  test('a handle that was cleared stays so, whoever refreshes it', async () => {
+  test('a cleared timer stays cleared after refresh()', async () => {
     const clock = virtualClock();
     using _globals = useVirtualGlobals(clock);
     const ran: number[] = [];
@@ -144,7 +144,7 @@ describe('the globals', () => {
     expect(ran).toEqual([]);
   });
 
-  test('promisify(setTimeout) follows the clock, and ends with its signal', async () => {
+  test('promisify(setTimeout) follows the clock, and rejects when its signal aborts', async () => {
     const clock = virtualClock();
     using _globals = useVirtualGlobals(clock);
     const sleep = promisify(setTimeout);
@@ -155,13 +155,13 @@ describe('the globals', () => {
     clock.assertNoTimers();
   });
 
-  test('a callback that is none is refused where it is given', () => {
+  test('setTimeout throws at once for a callback that is not a function', () => {
     using _globals = useVirtualGlobals(virtualClock());
     expect(() => setTimeout(undefined as never, 10)).toThrow(TypeError);
     expect(() => useVirtualGlobals(Date as never)).toThrow('Option useVirtualGlobals.clock is a function');
   });
 
-  test('given back twice, they leave alone who has them now', () => {
+  test('a second dispose does not restore the globals again', () => {
     const first = useVirtualGlobals(virtualClock());
     first[Symbol.dispose]();
     using _globals = useVirtualGlobals(virtualClock({ now: 1_000_000 }));
@@ -169,7 +169,7 @@ describe('the globals', () => {
     expect(Date.now()).toBe(1_000_000);
   });
 
-  test('a delay that Node cannot hold is a millisecond, as it is there', async () => {
+  test("a delay above Node's maximum is 1 ms, as in Node", async () => {
     const clock = virtualClock();
     using _globals = useVirtualGlobals(clock);
     const ran: number[] = [];
@@ -180,7 +180,7 @@ describe('the globals', () => {
   });
 });
 
-describe('while the timers of Node are not to be had', () => {
+describe('while a test fakes the timers of Node', () => {
   afterEach(() => void vi.useRealTimers());
 
   const fake = (): Disposable => {
@@ -191,7 +191,7 @@ describe('while the timers of Node are not to be had', () => {
   test.each([
     ['virtual globals', () => useVirtualGlobals(virtualClock())],
     ['fake timers', fake],
-  ])('a server breaks its answers all the same: %s', async (_, take) => {
+  ])('a fault server still breaks responses: %s', async (_, take) => {
     await using upstream = await startFaultServer({ faults: [{ fault: resetMidBody() }] });
     using _taken = take();
     const socket = connect(upstream.port, upstream.host);
@@ -199,7 +199,7 @@ describe('while the timers of Node are not to be had', () => {
     await expect(once(socket, 'end')).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
 
-  test('a virtual clock turns the event loop all the same', async () => {
+  test('a virtual clock still turns the event loop', async () => {
     using _taken = fake();
     const clock = virtualClock({ settle: 'eventLoop' });
     await clock.runUntil(clock.sleep(1_000));

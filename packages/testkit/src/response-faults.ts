@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
 import { assertDurationMs, assertInteger, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 import { assertDistribution, fixed, type Distribution } from './distribution.ts';
-import { toWireAnswer, type FaultResponse } from './fault-exchange.ts';
+import { toWireResponse, type FaultResponse } from './wire-response.ts';
 import type { Fault } from './fault.ts';
 
 /** Delays what follows: the healthy response, or further faults of the same rule. */
@@ -41,9 +41,9 @@ export function respond(status: number, options: RespondOptions = {}): Fault {
   assertInteger('respond.status', status, { min: 200, max: 599 });
   assertObject('respond', options);
   assertKnownOptions('respond', options, ['retryAfter', 'headers', 'json', 'text', 'body']);
-  const { retryAfter, ...answer } = options;
+  const { retryAfter, ...response } = options;
   const headers = retryAfter === undefined ? {} : { 'retry-after': formatRetryAfter(retryAfter) };
-  const wire = toWireAnswer({ ...answer, status, headers: { ...headers, ...answer.headers } }, 'respond');
+  const wire = toWireResponse({ ...response, status, headers: { ...headers, ...response.headers } }, 'respond');
   return {
     kind: 'respond',
     level: 'exchange',
@@ -108,9 +108,9 @@ export function wrongContentLength(options: WrongContentLengthOptions): Fault {
     level: 'exchange',
     describe: () => `declares a body of ${declared} bytes, whatever it sends`,
     async apply(exchange) {
-      const answer = await exchange.answer();
-      exchange.response.writeHead(answer.status, { ...answer.headers, 'content-length': String(declared) });
-      exchange.response.write(answer.body);
+      const healthy = await exchange.answer();
+      exchange.response.writeHead(healthy.status, { ...healthy.headers, 'content-length': String(declared) });
+      exchange.response.write(healthy.body);
       await exchange.flush();
       exchange.close();
       return 'ended';
@@ -139,7 +139,7 @@ export function gzipBomb(options: GzipBombOptions): Fault {
     async apply(exchange) {
       exchange.response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-encoding': 'gzip' });
       const gzip = createGzip({ level: constants.Z_BEST_COMPRESSION });
-      // A client that defends itself hangs up half-way, which is no concern of ours.
+      // A client that limits the body disconnects before its end. That is the expected outcome, and no error.
       await pipeline(Readable.from(zeros(decodedBytes)), gzip, exchange.response).catch(() => undefined);
       return 'ended';
     },
@@ -157,7 +157,7 @@ function formatRetryAfter(retryAfter: number | Date | string): string {
   if (typeof retryAfter === 'string') return retryAfter;
   const value = Number(retryAfter);
   if (!(value >= 0 && value < Infinity)) {
-    throw new OptionsError('respond.retryAfter', retryAfter, 'a number of seconds of at least 0, a date or a text');
+    throw new OptionsError('respond.retryAfter', retryAfter, 'a number of seconds of at least 0, a date or a string');
   }
   return retryAfter instanceof Date ? retryAfter.toUTCString() : String(retryAfter);
 }

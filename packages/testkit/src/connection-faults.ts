@@ -33,7 +33,7 @@ export function resetAfterHeaders(): Fault {
     level: 'exchange',
     describe: () => 'resets the connection after the headers',
     async apply(exchange) {
-      await sendPart(exchange, 0);
+      await sendPartOfBody(exchange, 0);
       exchange.reset();
       return 'ended';
     },
@@ -48,13 +48,13 @@ export interface PartOfBodyOptions {
 
 /** Sends the headers and part of the body, then resets the connection (TCP RST). */
 export function resetMidBody(options: PartOfBodyOptions = {}): Fault {
-  const afterBytes = partOfBody('resetMidBody', options);
+  const afterBytes = parseAfterBytes('resetMidBody', options);
   return {
     kind: 'resetMidBody',
     level: 'exchange',
-    describe: () => `resets the connection ${describePart(afterBytes)}`,
+    describe: () => `resets the connection ${describeAfterBytes(afterBytes)}`,
     async apply(exchange) {
-      await sendPart(exchange, afterBytes);
+      await sendPartOfBody(exchange, afterBytes);
       exchange.reset();
       return 'ended';
     },
@@ -63,13 +63,13 @@ export function resetMidBody(options: PartOfBodyOptions = {}): Fault {
 
 /** Sends the headers and part of the body, then nothing more. The connection stays open. */
 export function stallMidBody(options: PartOfBodyOptions = {}): Fault {
-  const afterBytes = partOfBody('stallMidBody', options);
+  const afterBytes = parseAfterBytes('stallMidBody', options);
   return {
     kind: 'stallMidBody',
     level: 'exchange',
-    describe: () => `falls silent ${describePart(afterBytes)}`,
+    describe: () => `falls silent ${describeAfterBytes(afterBytes)}`,
     async apply(exchange) {
-      await sendPart(exchange, afterBytes);
+      await sendPartOfBody(exchange, afterBytes);
       return untilClosed(exchange);
     },
   };
@@ -143,7 +143,7 @@ async function untilClosed(exchange: FaultExchange): Promise<FaultEffect> {
   return 'ended';
 }
 
-function partOfBody(path: string, options: PartOfBodyOptions): number | undefined {
+function parseAfterBytes(path: string, options: PartOfBodyOptions): number | undefined {
   assertObject(path, options);
   assertKnownOptions(path, options, ['afterBytes']);
   const { afterBytes } = options;
@@ -151,12 +151,12 @@ function partOfBody(path: string, options: PartOfBodyOptions): number | undefine
   return afterBytes;
 }
 
-function describePart(afterBytes: number | undefined): string {
+function describeAfterBytes(afterBytes: number | undefined): string {
   return afterBytes === undefined ? 'half-way through the body' : `after ${afterBytes} bytes of the body`;
 }
 
-/** Sends the headers and the first bytes of the body. At least one byte that the headers promise is held back. */
-async function sendPart(exchange: FaultExchange, afterBytes: number | undefined): Promise<void> {
+/** Sends the headers and the first bytes of the body. At least one byte of the declared length is held back. */
+async function sendPartOfBody(exchange: FaultExchange, afterBytes: number | undefined): Promise<void> {
   const { status, headers, body } = await exchange.answer();
   const bytes = Math.min(afterBytes ?? body.byteLength >> 1, body.byteLength);
   const declared = Math.max(body.byteLength, bytes + 1);
