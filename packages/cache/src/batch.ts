@@ -3,15 +3,19 @@ import { runAtRoot, runDetached } from '@macadam/core';
 import type { Policy } from '@macadam/resilience';
 import type { LoadedMany, LoaderOfMany, LoadManyContext, StaleValue } from './cache.ts';
 import { CacheValueError } from './errors.ts';
-import type { FlightContext, Members } from './flight.ts';
+import type { FlightContext } from './flight-context.ts';
+import type { PendingBatch } from './flight.ts';
 
-/** Many loads of one key each, answered by one call of a bulk loader: each key keeps its own fence, tags and time. */
-export class Batch<T> implements LoadManyContext<T>, Members {
+/**
+ * One call of a bulk loader that serves the loads of many keys. Each key keeps its own flight, with its own fencing,
+ * tags and timeout.
+ */
+export class Batch<T> implements LoadManyContext<T>, PendingBatch {
   readonly #loader: LoaderOfMany<T>;
-  readonly #places: Policy;
-  /** What travels with the call it is made for. */
-  readonly #scope = new AsyncResource('MacadamBatch');
-  /** Keys for which it is not known yet whether they are to be loaded, and whoever still adds some. */
+  readonly #slots: Policy;
+  /** The async context of the call that created the batch. */
+  readonly #asyncScope = new AsyncResource('MacadamBatch');
+  /** Keys of which it is not decided whether they need a load, plus 1 while the caller is still adding keys. */
   #undecided = 1;
   readonly #contexts = new Map<string, FlightContext<T>>();
   #resolve!: (values: ReadonlyMap<string, T> | PromiseLike<ReadonlyMap<string, T>>) => void;
@@ -21,45 +25,45 @@ export class Batch<T> implements LoadManyContext<T>, Members {
     this.#reject = reject;
   });
 
-  constructor(loader: LoaderOfMany<T>, places: Policy) {
+  constructor(loader: LoaderOfMany<T>, slots: Policy) {
     this.#loader = loader;
-    this.#places = places;
+    this.#slots = slots;
   }
 
-  /** The loader of one key: notes that it is wanted, and waits for the whole batch. */
+  /** The loader of one key: adds it to the batch and waits for the result of the batch. */
   readonly load = async (context: FlightContext<T>): Promise<T | undefined> => {
     this.#contexts.set(context.key, context);
     return (await this.#values).get(context.key);
   };
 
-  enter(): void {
+  join(): void {
     this.#undecided++;
   }
 
-  /** Calls the bulk loader, once every key has been asked for or is not needed. */
+  /** Calls the bulk loader when every key is decided: added to the batch, or not needed. */
   leave(): void {
-    if (--this.#undecided === 0) this.#send();
+    if (--this.#undecided === 0) this.#callLoader();
   }
 
-  #send(): void {
+  #callLoader(): void {
     if (this.#contexts.size === 0) return;
     const keys = [...this.#contexts.keys()];
     const [first] = this.#contexts.values();
     const ended = (first as FlightContext<T>).ended;
-    const call = async (): Promise<ReadonlyMap<string, T>> => byKey(await this.#loader(keys, this));
+    const call = async (): Promise<ReadonlyMap<string, T>> => valuesByKey(await this.#loader(keys, this));
     const isBackground = [...this.#contexts.values()].every((context) => context.isBackground);
-    const turn = (): Promise<unknown> => {
-      // See `Flight.within`.
-      const values = isBackground ? runAtRoot(call) : this.#scope.runInAsyncScope(() => runDetached(call));
+    const loadInSlot = (): Promise<unknown> => {
+      // See `Flight.runLoader`.
+      const values = isBackground ? runAtRoot(call) : this.#asyncScope.runInAsyncScope(() => runDetached(call));
       this.#resolve(values);
-      // The place is given back when the time is up, also by a loader that does not listen.
+      // Settles at the timeout, so that a loader that ignores its signal frees its slot too.
       return Promise.race([values, ended]);
     };
-    this.#places.execute(turn).catch(this.#reject);
+    this.#slots.execute(loadInSlot).catch(this.#reject);
   }
 
   get signal(): AbortSignal {
-    // All loads of a batch began together, so they are out of time together.
+    // All loads of a batch started together, so they time out together.
     const [first] = this.#contexts.values();
     return (first as FlightContext<T>).signal;
   }
@@ -73,12 +77,12 @@ export class Batch<T> implements LoadManyContext<T>, Members {
 
   #contextOf(key: string): FlightContext<T> {
     const context = this.#contexts.get(key);
-    if (context === undefined) throw new CacheValueError('The bulk loader named a key that it was not asked for');
+    if (context === undefined) throw new CacheValueError('The bulk loader used a key that it was not asked to load');
     return context;
   }
 }
 
-function byKey<T>(loaded: LoadedMany<T>): ReadonlyMap<string, T> {
+function valuesByKey<T>(loaded: LoadedMany<T>): ReadonlyMap<string, T> {
   if (loaded instanceof Map) return loaded as ReadonlyMap<string, T>;
   if (typeof loaded !== 'object' || loaded === null) {
     throw new CacheValueError('The bulk loader must return a Map, pairs or an object by key');
@@ -86,7 +90,7 @@ function byKey<T>(loaded: LoadedMany<T>): ReadonlyMap<string, T> {
   if (!(Symbol.iterator in loaded)) return new Map(Object.entries(loaded as Readonly<Record<string, T>>));
   const values = new Map<string, T>();
   for (const pair of loaded as Iterable<readonly [string, T]>) {
-    // A list of values in the order of the keys would be the natural mistake.
+    // Returning the values in the order of the keys would be the natural mistake.
     if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== 'string') {
       throw new CacheValueError('The bulk loader must return a Map, pairs or an object by key, not a list of values');
     }
@@ -95,8 +99,8 @@ function byKey<T>(loaded: LoadedMany<T>): ReadonlyMap<string, T> {
   return values;
 }
 
-/** The values that were found, by key. */
-export function present<T>(keys: readonly string[], values: readonly (T | undefined)[]): Map<string, T> {
+/** The values that exist, by key, in the order of the keys. */
+export function presentValues<T>(keys: readonly string[], values: readonly (T | undefined)[]): Map<string, T> {
   const found = new Map<string, T>();
   for (const [i, key] of keys.entries()) {
     const value = values[i];

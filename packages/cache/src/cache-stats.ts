@@ -2,23 +2,23 @@ import type { CacheStats } from './cache.ts';
 import type { Loads } from './loads.ts';
 import type { Reads } from './reads.ts';
 import type { SharedTier } from './shared-tier.ts';
-import type { Shelf } from './shelf.ts';
+import type { L1Store } from './l1-store.ts';
 import { NO_TIER } from './tier-stats.ts';
 
-/** Gathers what the parts of a cache have counted. */
+/** Gathers the counts of the parts of a cache. */
 export function cacheStats<T>(
-  shelf: Shelf<T>,
+  l1: L1Store<T>,
   reads: Reads<T>,
-  loading: Loads<T>,
+  loadsInFlight: Loads<T>,
   shared: SharedTier<T> | undefined,
   invalidations: number,
 ): CacheStats {
-  const { memory, markedTags } = shelf;
+  const { memory, markedTags } = l1;
   const { hits, staleHits, misses, joined } = reads;
-  const { loads, refreshes, failures, timeouts, fenced, inFlight, turns } = loading;
+  const { loads, refreshes, failures, timeouts, fenced, inFlight, sharedLoads } = loadsInFlight;
   return {
     ...(shared?.stats() ?? NO_TIER),
-    waived: turns?.waived ?? 0,
+    waived: sharedLoads?.waived ?? 0,
     hits,
     staleHits,
     misses,
@@ -27,7 +27,7 @@ export function cacheStats<T>(
     refreshes,
     loadFailures: failures,
     loadTimeouts: timeouts,
-    fenced: fenced + (turns?.refused ?? 0),
+    fenced: fenced + (sharedLoads?.refused ?? 0),
     invalidations,
     evictions: memory.evictions,
     oversized: memory.oversized + (shared?.envelopes.oversized ?? 0),

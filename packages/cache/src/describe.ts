@@ -2,7 +2,7 @@ import type { EntryState } from './cache.ts';
 import { freshnessOf, type Entry } from './entry.ts';
 import type { CacheSettings } from './options.ts';
 
-/** The effective options, in words. */
+/** The effective options of a cache in words. */
 export function describeCache(settings: CacheSettings): string {
   const { name, ttlMs, ttlJitter, staleWhileRevalidateMs, staleIfErrorMs, negativeTtlMs } = settings;
   const { loaderSoftTimeoutMs, loaderTimeoutMs, maxConcurrentLoads, earlyRefresh, isolation, l2, coherence } = settings;
@@ -17,22 +17,22 @@ export function describeCache(settings: CacheSettings): string {
       : `stale for ${staleIfErrorMs} ms when a load fails or takes longer than ${loaderSoftTimeoutMs} ms`,
     `loads end after ${loaderTimeoutMs} ms, ${maxConcurrentLoads} at once`,
     earlyRefresh ? 'refreshed early' : 'not refreshed early',
-    memoryInWords(settings),
+    describeMemory(settings),
     `isolation ${isolation}`,
     ...(l2 === undefined
       ? ['not shared']
-      : [`shared through ${l2.describe()}`, `coherence: ${coherence}`, bytesInWords(settings)]),
+      : [`shared through ${l2.describe()}`, `coherence: ${coherence}`, describeEncoding(settings)]),
   ].join('; ');
 }
 
-function memoryInWords({ l1 }: CacheSettings): string {
+function describeMemory({ l1 }: CacheSettings): string {
   if (l1.maxBytes === 0) return 'nothing in memory';
   const { maxEntries, maxBytes, eviction } = l1;
   return `memory: ${maxEntries} entries and ${maxBytes} bytes at most, ${eviction === 'lru' ? 'LRU' : 'S3-FIFO'}`;
 }
 
-/** How values travel. Of a key set, only the ids are told. */
-function bytesInWords(settings: CacheSettings): string {
+/** How values are encoded for the shared tier. Of the encryption keys, only the ids are shown. */
+function describeEncoding(settings: CacheSettings): string {
   const { codec, compressAboveBytes, maxValueBytes, schema, schemaVersion, encryption } = settings;
   return [
     `values as ${codec.id}${schemaVersion === '' ? '' : `, schema version ${JSON.stringify(schemaVersion)}`}`,
@@ -45,15 +45,15 @@ function bytesInWords(settings: CacheSettings): string {
   ].join(', ');
 }
 
-/** What an entry's fields mean now. */
-export function stateOf(entry: Entry<unknown>, now: number, loading: boolean): EntryState {
+/** The state of an entry at `now`, for `cache.inspect`. */
+export function entryState(entry: Entry<unknown>, now: number, loading: boolean): EntryState {
   return {
     state: freshnessOf(entry, now),
     negative: entry.value === null,
     ageMs: now - entry.storedAt,
     freshForMs: entry.freshUntil - now,
     refreshInMs: entry.refreshAt - now,
-    staleForMs: entry.errorUntil - now,
+    staleForMs: entry.staleIfErrorUntil - now,
     tags: [...entry.tags],
     bytes: Math.round(entry.bytes),
     failures: entry.failures,

@@ -1,31 +1,31 @@
 import type { Random } from '@macadam/core';
 
-/** A value in memory. All times are on the monotonic clock. */
+/** A value in memory, with the times that decide how it may be served. All times are on the monotonic clock. */
 export interface Entry<T> {
   readonly value: T;
   readonly tags: readonly string[];
-  /** What its source compares to say that nothing changed; empty for none. */
+  /** The validator that the loader stored, such as an `ETag`; empty for none. */
   readonly validator: string;
-  /** How many tag invalidations there had been when its load began. */
+  /** The `L1Store.position` when its load started: only later tag marks affect it. */
   readonly position: number;
   readonly storedAt: number;
   readonly bytes: number;
-  /** From here on a read refreshes it behind the caller's back; never after `freshUntil`. */
+  /** From then on, a read refreshes it in the background. Never after `freshUntil`. */
   refreshAt: number;
   freshUntil: number;
-  /** Until here it is served while it is loaded anew. */
+  /** Until then it is served while it is reloaded in the background. */
   staleUntil: number;
-  /** Until here it is served when loading anew fails or is slow. */
-  errorUntil: number;
-  /** The number of tag invalidations it was last judged against. */
-  checkedAt: number;
-  /** The tag expiry that was last applied to it. */
-  expiredAt: number;
-  /** Loads that failed since it was stored, in a row. */
+  /** Until then it is served if the reload fails or is slow. */
+  staleIfErrorUntil: number;
+  /** The `L1Store.position` up to which tag marks were applied to it. */
+  checkedPosition: number;
+  /** The position of the tag expiry that was applied last. */
+  expiredPosition: number;
+  /** Loads in a row that failed since it was stored. */
   failures: number;
-  /** Not loaded anew before this, after a failure. */
+  /** After a failure: it is not reloaded before this time. */
   retryAt: number;
-  /** Was removed, and must not serve again in any role. */
+  /** Whether it was removed, and must not be served again. A load in flight may still refer to it. */
   removed: boolean;
 }
 
@@ -39,10 +39,10 @@ export type Freshness = 'dead' | 'fresh' | 'stale' | 'staleIfError';
 export function freshnessOf(entry: Entry<unknown>, now: number): Freshness {
   if (now < entry.freshUntil) return 'fresh';
   if (now < entry.staleUntil) return 'stale';
-  return now < entry.errorUntil ? 'staleIfError' : 'dead';
+  return now < entry.staleIfErrorUntil ? 'staleIfError' : 'dead';
 }
 
-/** How long values live; see the options of the same names. */
+/** See the options of the same names. */
 export interface Lifetimes {
   readonly ttlJitter: number;
   readonly staleWhileRevalidateMs: number;
@@ -50,13 +50,13 @@ export interface Lifetimes {
   readonly earlyRefresh: boolean;
 }
 
-/** How long a value may serve after it was fresh. */
-export function longestStaleMs({ staleIfErrorMs, staleWhileRevalidateMs }: Lifetimes): number {
+/** How long a value may be served after its freshness has ended. */
+export function maxStaleMs({ staleIfErrorMs, staleWhileRevalidateMs }: Lifetimes): number {
   return Math.max(staleIfErrorMs, staleWhileRevalidateMs);
 }
 
-/** A load and what it gave. */
-export interface Loaded<T> {
+/** A value that was loaded or set, and what is known about it. */
+export interface LoadedValue<T> {
   readonly value: T;
   readonly ttlMs: number;
   readonly tags: readonly string[];
@@ -67,30 +67,36 @@ export interface Loaded<T> {
   readonly loadMs: number;
 }
 
-/** An early refresh begins at most this share of the lifetime before its end. */
-const EARLIEST_REFRESH = 0.2;
+/** An early refresh starts at most this share of the lifetime before its end. */
+const MAX_EARLY_REFRESH_RATIO = 0.2;
 
 /**
- * Early refresh is XFetch (Vattani and others, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015) with its
- * beta of 1: the refresh begins an exponentially distributed time before expiry, in units of how long the load took. It
- * is drawn once, here, so that a hit costs one comparison and no random number. Processes draw apart from each other,
- * so they do not refresh together. With one draw an entry, instead of one a read, a hot key would often begin too late
- * to be done in time: the load's own duration is therefore added.
+ * Early refresh is XFetch (Vattani and others, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015) with a
+ * beta of 1: the refresh starts an exponentially distributed time before expiry, in units of the duration of the load.
+ * The time is drawn once, when the entry is stored, so that a hit costs one comparison and no random number. Each
+ * process draws its own, so they do not refresh together. With one draw per entry, instead of one per read, a hot key
+ * would often start too late to finish in time: the duration of the load is therefore added.
  *
- * Jitter only shortens: a lifetime that an upstream stated is never exceeded.
+ * Jitter only shortens: a lifetime that the source stated is never exceeded.
  */
-export function entryOf<T>(loaded: Loaded<T>, now: number, lifetimes: Lifetimes, random: Random): Entry<T> {
+export function createEntry<T>(loaded: LoadedValue<T>, now: number, lifetimes: Lifetimes, random: Random): Entry<T> {
   const ttlMs = loaded.ttlMs * (1 - lifetimes.ttlJitter * random());
   return freshEntry(loaded, ttlMs, now, lifetimes, random);
 }
 
-function freshEntry<T>(loaded: Loaded<T>, ttlMs: number, now: number, lifetimes: Lifetimes, random: Random): Entry<T> {
+function freshEntry<T>(
+  loaded: LoadedValue<T>,
+  ttlMs: number,
+  now: number,
+  lifetimes: Lifetimes,
+  random: Random,
+): Entry<T> {
   const leadMs = lifetimes.earlyRefresh
-    ? Math.min((1 - Math.log(1 - random())) * loaded.loadMs, ttlMs * EARLIEST_REFRESH)
+    ? Math.min((1 - Math.log(1 - random())) * loaded.loadMs, ttlMs * MAX_EARLY_REFRESH_RATIO)
     : 0;
   const freshUntil = now + ttlMs;
-  // An absence must not outlive its time: what has come into being since would stay hidden.
-  const absent = loaded.value === null;
+  // A cached absence is never stale: it would hide a value that was created in the meantime.
+  const isNegative = loaded.value === null;
   return {
     value: loaded.value,
     tags: loaded.tags,
@@ -100,27 +106,35 @@ function freshEntry<T>(loaded: Loaded<T>, ttlMs: number, now: number, lifetimes:
     bytes: loaded.bytes,
     refreshAt: ttlMs === Infinity ? Infinity : freshUntil - leadMs,
     freshUntil,
-    staleUntil: freshUntil + (absent ? 0 : lifetimes.staleWhileRevalidateMs),
-    errorUntil: freshUntil + (absent ? 0 : longestStaleMs(lifetimes)),
-    checkedAt: loaded.position,
-    expiredAt: 0,
+    staleUntil: freshUntil + (isNegative ? 0 : lifetimes.staleWhileRevalidateMs),
+    staleIfErrorUntil: freshUntil + (isNegative ? 0 : maxStaleMs(lifetimes)),
+    checkedPosition: loaded.position,
+    expiredPosition: 0,
     failures: 0,
     retryAt: -Infinity,
     removed: false,
   };
 }
 
-/** A value that another instance has loaded, and how it stands. */
-export interface Shared<T> extends Omit<Loaded<T>, 'ttlMs'> {
+/** A value that another instance loaded, with its age and remaining times at this moment. */
+export interface SharedValue<T> extends Omit<LoadedValue<T>, 'ttlMs'> {
   readonly ageMs: number;
-  /** At most 0 for what may only serve as stale. */
+  /** 0 or less when it may only be served stale. */
   readonly freshForMs: number;
-  /** For how long it may serve in any role. */
+  /** How long it may be served at all, fresh or stale. */
   readonly remainingMs: number;
 }
 
-/** Its times end here when they end there: durations are taken over, never moments. */
-export function entryOfShared<T>(shared: Shared<T>, now: number, lifetimes: Lifetimes, random: Random): Entry<T> {
+/**
+ * Creates an entry whose times end when they end in the shared tier. Durations are transferred, never points in time,
+ * because clocks differ.
+ */
+export function createSharedEntry<T>(
+  shared: SharedValue<T>,
+  now: number,
+  lifetimes: Lifetimes,
+  random: Random,
+): Entry<T> {
   const { freshForMs, remainingMs, ageMs } = shared;
   const loaded = { ...shared, ttlMs: freshForMs };
   const entry = freshEntry(loaded, Math.max(0, freshForMs), now, lifetimes, random);
@@ -130,36 +144,36 @@ export function entryOfShared<T>(shared: Shared<T>, now: number, lifetimes: Life
     storedAt: now - ageMs,
     freshUntil: now + freshForMs,
     staleUntil: Math.min(entry.staleUntil + Math.min(0, freshForMs), errorUntil),
-    errorUntil,
+    staleIfErrorUntil: errorUntil,
   };
 }
 
-/** Ends its freshness as of `at`; the times in which it may still serve begin there, and never become longer. */
+/** Ends the freshness as of `at`. The stale windows start there, and never become longer than they were. */
 export function expireEntry(entry: Entry<unknown>, at: number, lifetimes: Lifetimes): void {
-  const absent = entry.value === null;
+  const isNegative = entry.value === null;
   if (at >= entry.freshUntil) return;
   entry.freshUntil = at;
   entry.refreshAt = Math.min(entry.refreshAt, at);
-  endStaleness(
+  limitStaleness(
     entry,
-    at + (absent ? 0 : lifetimes.staleWhileRevalidateMs),
-    at + (absent ? 0 : longestStaleMs(lifetimes)),
+    at + (isNegative ? 0 : lifetimes.staleWhileRevalidateMs),
+    at + (isNegative ? 0 : maxStaleMs(lifetimes)),
   );
   entry.retryAt = -Infinity;
 }
 
-/** Ends the times in which it may serve as stale; they never become longer. */
-export function endStaleness(entry: Entry<unknown>, staleUntil: number, errorUntil: number): void {
+/** Shortens the times until which it may be served stale; never extends them. */
+export function limitStaleness(entry: Entry<unknown>, staleUntil: number, errorUntil: number): void {
   entry.staleUntil = Math.min(entry.staleUntil, staleUntil);
-  entry.errorUntil = Math.min(entry.errorUntil, errorUntil);
+  entry.staleIfErrorUntil = Math.min(entry.staleIfErrorUntil, errorUntil);
 }
 
-const FIRST_BACKOFF_MS = 1_000;
-const LONGEST_BACKOFF_MS = 30_000;
+const MIN_BACKOFF_MS = 1_000;
+const MAX_BACKOFF_MS = 30_000;
 
-/** Notes that loading anew failed: the next attempt waits 1 s, doubling up to 30 s, half of it drawn at random. */
-export function noteFailure(entry: Entry<unknown>, now: number, random: Random): void {
-  const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** entry.failures, LONGEST_BACKOFF_MS);
+/** Records a failed reload. The next one waits 1 s, doubling with each failure up to 30 s, of which half is random. */
+export function recordFailure(entry: Entry<unknown>, now: number, random: Random): void {
+  const backoffMs = Math.min(MIN_BACKOFF_MS * 2 ** entry.failures, MAX_BACKOFF_MS);
   entry.failures++;
   entry.retryAt = now + backoffMs * (0.5 + random() / 2);
 }

@@ -21,7 +21,7 @@ export class CacheLoaderError extends MacadamError {
   readonly reason: LoaderReason;
 
   constructor(cache: string, reason: LoaderReason, cause: unknown) {
-    super(`Cache "${cache}" could not load a value: ${IN_WORDS[reason]}`, {
+    super(`Cache "${cache}" could not load a value: ${REASON_TEXT[reason]}`, {
       code: 'MAC_CACHE_LOADER',
       retryable: reason !== 'failed' || (isMacadamError(cause) && cause.retryable),
       cause,
@@ -32,7 +32,7 @@ export class CacheLoaderError extends MacadamError {
 }
 CacheLoaderError.prototype.name = 'CacheLoaderError';
 
-const IN_WORDS: Record<LoaderReason, string> = {
+const REASON_TEXT: Record<LoaderReason, string> = {
   failed: 'the loader failed',
   refused: 'too many loads are in flight',
   timeout: 'the loader took too long',
@@ -50,16 +50,16 @@ export class CacheValueError extends MacadamError {
 }
 CacheValueError.prototype.name = 'CacheValueError';
 
-/** What calls of the cache called `name` reject with after its `close()`. */
+/** The error of every call of the cache after its `close()`. */
 export function closedError(name: string): ClosedError {
-  return new ClosedError(componentOf(name));
+  return new ClosedError(componentName(name));
 }
 
-/** Whether `error` says that the cache called `name` was closed: a loader may fail because something of its own was. */
+/** Whether `error` says that this cache was closed. A loader may also fail because another component was closed. */
 export function isClosedError(error: unknown, name: string): boolean {
-  return isMacadamError(error, 'MAC_CLOSED') && (error as Partial<ClosedError>).component === componentOf(name);
+  return isMacadamError(error, 'MAC_CLOSED') && (error as Partial<ClosedError>).component === componentName(name);
 }
 
-function componentOf(name: string): string {
+function componentName(name: string): string {
   return `Cache "${name}"`;
 }

@@ -1,18 +1,12 @@
 import type { AsyncResource } from 'node:async_hooks';
-import { Expiring, OptionsError, runAtRoot, runDetached, TimeoutError } from '@macadam/core';
-import type { LoadContext, StaleValue } from './cache.ts';
+import { Expiring, runAtRoot, runDetached, TimeoutError } from '@macadam/core';
 import type { Entry } from './entry.ts';
-import { CacheValueError, type LoaderReason } from './errors.ts';
-import { assertTtl } from './options.ts';
-import { assertTags, MOST_TAGS } from './tag-marks.ts';
+import type { LoaderReason } from './errors.ts';
 import type { Lease } from './tier.ts';
-import { isWellFormed } from './well-formed.ts';
 
-const LONGEST_VALIDATOR = 1_024;
-
-/** Who waits for others before it goes. */
-export interface Members {
-  enter(): void;
+/** A bulk load that is sent once every key that joined has left: it was added to the batch, or needs no load. */
+export interface PendingBatch {
+  join(): void;
   leave(): void;
 }
 
@@ -21,47 +15,50 @@ export type LoadOutcome<T> =
   | {
       readonly ok: true;
       readonly value: T | undefined;
-      /** A tag of the value was invalidated after the load began: who came after that must not get it. */
+      /**
+       * A tag of the value was invalidated after the load started. Reads that arrived after the invalidation must not
+       * get the value.
+       */
       readonly outdated: boolean;
     }
   | { readonly ok: false; readonly reason: LoaderReason; readonly error: unknown };
 
 /**
- * One load of one key, which any number of callers wait for. Unlike `singleFlight` of the resilience package it outlives its
- * callers, since what it brings is of use to the next one, and an invalidation can cut it off from the cache.
+ * One load of one key, shared by any number of callers. Unlike `singleFlight` of the resilience package, it outlives
+ * its callers, because its result serves later reads too, and an invalidation can cut it off from the cache.
  *
- * Its promises never reject, so nothing has to be caught when nobody waits.
+ * Its promises never reject, so an outcome that nobody waits for causes no unhandled rejection.
  */
 export class Flight<T> extends Expiring {
   readonly key: string;
-  /** How many tag invalidations there had been when it began. */
+  /** The `L1Store.position` when the load started. */
   readonly position: number;
-  /** What may serve if it fails or is slow, even when it was evicted meanwhile. */
+  /** The stale value to serve if the load fails or is slow, even when it was evicted in the meantime. */
   stale: Entry<T> | undefined;
-  /** When the loader was called; undefined while it waits for its turn. */
-  begunAt: number | undefined;
+  /** When the loader was called, on the monotonic clock. Undefined while the load waits for a lease or a slot. */
+  startedAt: number | undefined;
   settled = false;
-  /** Its loader is going to be called, whatever the shared tier has. */
-  loads = false;
-  /** What travels with the call that began it; undefined when nobody waits for it. */
-  scope: AsyncResource | undefined;
-  /** That it may fill the shared tier. */
+  /** The loader will be called for certain: the shared tier cannot provide the value instead. */
+  willLoad = false;
+  /** The async context of the call that started the load; undefined for a background load. */
+  asyncScope: AsyncResource | undefined;
+  /** Permits storing the result in the shared tier. */
   lease: Lease | undefined;
-  /** What was known of the tier's invalidations when the loader was called. */
-  stamp = '';
-  /** It no longer waits for a batch. */
-  left = false;
-  /** How long callers that hold a stale value wait; undefined while there is none. */
-  softLimit: SoftLimit | undefined;
-  #soon: Promise<LoadOutcome<T> | undefined> | undefined;
-  #passSoon: ((outcome: LoadOutcome<T> | undefined) => void) | undefined;
-  #isLate = false;
-  #ended: LoadOutcome<T> | undefined;
+  /** The position in the invalidations of the shared tier when the loader was called; see `KnownMarks`. */
+  epochPosition = '';
+  /** Whether the load has left its batch; see `PendingBatch`. */
+  hasLeftBatch = false;
+  /** The timer after which callers get the stale value; undefined without one. */
+  softTimeout: SoftTimeout | undefined;
+  #softOutcome: Promise<LoadOutcome<T> | undefined> | undefined;
+  #resolveSoft: ((outcome: LoadOutcome<T> | undefined) => void) | undefined;
+  #isSoftTimedOut = false;
+  #settledOutcome: LoadOutcome<T> | undefined;
   #outcome: Promise<LoadOutcome<T>> | undefined;
-  #settle: ((outcome: LoadOutcome<T>) => void) | undefined;
+  #resolveOutcome: ((outcome: LoadOutcome<T>) => void) | undefined;
   readonly #onTimeout: (flight: Flight<T>) => void;
   #controller: AbortController | undefined;
-  #reason: unknown;
+  #cancelReason: unknown;
 
   constructor(key: string, position: number, stale: Entry<T> | undefined, onTimeout: (flight: Flight<T>) => void) {
     super();
@@ -71,61 +68,65 @@ export class Flight<T> extends Expiring {
     this.#onTimeout = onTimeout;
   }
 
-  /** How it ends. Made when somebody asks: what the shared tier has is handed over without. */
+  /** The outcome. The promise is created on demand: values from the shared tier are often delivered without one. */
   get outcome(): Promise<LoadOutcome<T>> {
     this.#outcome ??=
-      this.#ended === undefined ? new Promise((resolve) => (this.#settle = resolve)) : Promise.resolve(this.#ended);
+      this.#settledOutcome === undefined
+        ? new Promise((resolve) => (this.#resolveOutcome = resolve))
+        : Promise.resolve(this.#settledOutcome);
     return this.#outcome;
   }
 
-  /** The outcome, or undefined as soon as a caller with a stale value has waited long enough. */
-  get soon(): Promise<LoadOutcome<T> | undefined> {
-    this.#soon ??=
-      this.#ended === undefined && !this.#isLate
-        ? new Promise((resolve) => (this.#passSoon = resolve))
-        : Promise.resolve(this.#ended);
-    return this.#soon;
+  /** The outcome, or undefined as soon as the soft timeout has passed. */
+  get outcomeOrSoftTimeout(): Promise<LoadOutcome<T> | undefined> {
+    this.#softOutcome ??=
+      this.#settledOutcome === undefined && !this.#isSoftTimedOut
+        ? new Promise((resolve) => (this.#resolveSoft = resolve))
+        : Promise.resolve(this.#settledOutcome);
+    return this.#softOutcome;
   }
 
-  /** Who has a stale value has waited long enough. */
-  endWait(): void {
-    this.#isLate = true;
-    this.#passSoon?.(undefined);
+  /** The soft timeout has passed: callers get the stale value now, if there is one. */
+  expireSoftTimeout(): void {
+    this.#isSoftTimedOut = true;
+    this.#resolveSoft?.(undefined);
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+      if (this.#cancelReason !== undefined) this.#controller.abort(this.#cancelReason);
     }
     return this.#controller.signal;
   }
 
   /**
-   * Runs the loader: in the trace of the caller who began it, but without its deadline and its signal, since others wait as well. What
-   * nobody waits for is part of no trace, and must not keep alive a request that is over.
+   * Runs the loader in the trace of the caller that started the load, but without its deadline and signal, because
+   * other callers wait too. A background load belongs to no trace and must not retain a request that has ended.
    */
-  within<R>(load: () => R): R {
-    return this.scope === undefined ? runAtRoot(load) : this.scope.runInAsyncScope(() => runDetached(load));
+  runLoader<R>(loader: () => R): R {
+    return this.asyncScope === undefined
+      ? runAtRoot(loader)
+      : this.asyncScope.runInAsyncScope(() => runDetached(loader));
   }
 
-  /** It has decided, or will not in time: the batch need not wait for it. */
-  leave(batch: Members | undefined): void {
-    if (this.left) return;
-    this.left = true;
+  /** Tells the batch not to wait for this key: it is in the batch, needs no load, or takes too long to decide. */
+  leaveBatch(batch: PendingBatch | undefined): void {
+    if (this.hasLeftBatch) return;
+    this.hasLeftBatch = true;
     batch?.leave();
   }
 
   settle(outcome: LoadOutcome<T>): void {
     this.settled = true;
-    this.#ended = outcome;
-    this.#settle?.(outcome);
-    this.#passSoon?.(outcome);
+    this.#settledOutcome = outcome;
+    this.#resolveOutcome?.(outcome);
+    this.#resolveSoft?.(outcome);
   }
 
-  /** Tells the loader that nobody will take what it brings. */
+  /** Aborts the signal of the loader. */
   cancel(reason: unknown): void {
-    this.#reason = reason;
+    this.#cancelReason = reason;
     this.#controller?.abort(reason);
   }
 
@@ -134,93 +135,25 @@ export class Flight<T> extends Expiring {
   }
 }
 
-interface Waited {
-  endWait(): void;
+export interface SoftTimeoutTarget {
+  expireSoftTimeout(): void;
 }
 
-/** Ends the wait of those who have a stale value. */
-export class SoftLimit extends Expiring {
-  readonly #flight: Waited;
+/** The timer of the soft timeout of one flight (`loaderSoftTimeoutMs`). */
+export class SoftTimeout extends Expiring {
+  readonly #flight: SoftTimeoutTarget;
 
-  constructor(flight: Waited) {
+  constructor(flight: SoftTimeoutTarget) {
     super();
     this.#flight = flight;
   }
 
   override expire(): void {
-    this.#flight.endWait();
+    this.#flight.expireSoftTimeout();
   }
 }
 
-/** What the loader of one key is given, and what it said. */
-export class FlightContext<T> implements LoadContext<T> {
-  readonly key: string;
-  declare readonly stale?: StaleValue<T>;
-  readonly #flight: Flight<T>;
-  readonly #entry: Entry<T> | undefined;
-  ttlMs: number | undefined;
-  tags: readonly string[];
-  validator = '';
-  skipped = false;
-  /** What stays as it is, since the source says so. */
-  unchanged: Entry<T> | undefined;
-
-  constructor(key: string, flight: Flight<T>, tags: readonly string[], entry?: Entry<T>, stale?: StaleValue<T>) {
-    this.key = key;
-    this.#flight = flight;
-    this.tags = tags;
-    this.#entry = entry;
-    if (stale !== undefined) this.stale = stale;
-  }
-
-  get signal(): AbortSignal {
-    return this.#flight.signal;
-  }
-
-  /** Nobody waits for it. */
-  get isBackground(): boolean {
-    return this.#flight.scope === undefined;
-  }
-
-  /** Resolves when the load has ended, in whichever way. */
-  get ended(): Promise<unknown> {
-    return this.#flight.outcome;
-  }
-
-  // Fields, so that a loader can write ({ signal, setTtl }) =>.
-  readonly setTtl = (ttlMs: number): void => {
-    assertTtl('setTtl.ttlMs', ttlMs);
-    this.ttlMs = ttlMs;
-  };
-
-  readonly addTags = (tags: readonly string[]): void => {
-    assertTags('addTags.tags', tags);
-    const all = new Set([...this.tags, ...tags]);
-    if (all.size > MOST_TAGS) throw new OptionsError('addTags.tags', tags, `${MOST_TAGS} tags at most in all`);
-    this.tags = [...all];
-  };
-
-  readonly setValidator = (validator: string): void => {
-    const fits = typeof validator === 'string' && validator.length > 0 && validator.length <= LONGEST_VALIDATOR;
-    if (!fits || !isWellFormed(validator)) {
-      const allowed = `a well-formed string of 1 to ${LONGEST_VALIDATOR} characters`;
-      throw new OptionsError('setValidator.validator', validator, allowed);
-    }
-    this.validator = validator;
-  };
-
-  readonly notModified = (): T => {
-    if (this.#entry === undefined) throw new CacheValueError('There is no stale value that could be as it was');
-    this.unchanged = this.#entry;
-    return this.#entry.value;
-  };
-
-  readonly skip = (): void => {
-    this.skipped = true;
-  };
-}
-
-/** The error of a load that ran out of time. */
-export function outOfTime(timeoutMs: number): TimeoutError {
+/** The error of a load that exceeded `loaderTimeoutMs`. */
+export function loadTimeoutError(timeoutMs: number): TimeoutError {
   return new TimeoutError(`A load took longer than ${timeoutMs} ms`, timeoutMs);
 }

@@ -1,7 +1,7 @@
 /**
- * What this package tells a metrics collector. A cache counts with plain integers, which are read when a collector asks.
+ * The metrics of this package. A cache counts with plain integers, which are read when a collector asks.
  *
- * There is no semantic convention for caches inside an application yet: the names may change with one.
+ * OpenTelemetry has no semantic convention for in-process caches yet; the names may change when there is one.
  */
 import {
   PackageMetrics,
@@ -14,8 +14,8 @@ import {
 import { createNoopMeter, metrics } from '@opentelemetry/api';
 import type { CacheStats } from './cache.ts';
 
-/** A cache, as far as counting goes. */
-export interface Observed {
+/** What a cache provides for its metrics. */
+export interface ObservedCache {
   readonly name: string;
   stats(): CacheStats;
 }
@@ -166,11 +166,11 @@ const TIER_METRICS: readonly StatsMetric<CacheStats>[] = [
   },
 ];
 
-/** How long operations of the shared tier take, as they end. */
+/** Histograms, recorded when an operation ends. */
 const L2_DURATION = 'macadam.cache.l2.duration';
 const LOAD_DURATION = 'macadam.cache.load.duration';
 
-const counted = new PackageMetrics<CacheStats>({
+const packageMetrics = new PackageMetrics<CacheStats>({
   scope: SCOPE,
   provider: () => metrics.getMeterProvider(),
   noop: createNoopMeter(),
@@ -182,10 +182,10 @@ const counted = new PackageMetrics<CacheStats>({
   ],
 });
 
-/** For the catalogue of the documentation. */
+/** Describes the telemetry for the catalogue in the documentation. */
 export const TELEMETRY: TelemetryDescription = {
   scope: SCOPE,
-  metrics: counted.descriptions,
+  metrics: packageMetrics.descriptions,
   annotations: ['cacheWaits', 'cacheMs', 'cacheL2Hits', 'cacheLoads'],
   attributes: {
     [NAME]: { type: 'string', description: 'The `name` of the cache' },
@@ -197,30 +197,30 @@ export const TELEMETRY: TelemetryDescription = {
   },
 };
 
-/** Has the cache read whenever a collector asks, for as long as it lives. */
-export function observe(cache: Observed): void {
-  counted.observe(cache);
+/** Registers the cache with the collector for as long as the cache lives. */
+export function observe(cache: ObservedCache): void {
+  packageMetrics.observe(cache);
 }
 
 /** How an operation or a load ended. */
-export type Ended = 'failed' | 'ok' | 'refused' | 'timeout';
+export type CallOutcome = 'failed' | 'ok' | 'refused' | 'timeout';
 
-/** An operation of the shared tier has ended. */
-export function recordCall(cache: string, clock: Clock, begunAt: number, outcome: Ended): void {
-  record(L2_DURATION, cache, clock, begunAt, outcome);
+/** Records the duration of an operation of the shared tier. */
+export function recordCall(cache: string, clock: Clock, startedAt: number, outcome: CallOutcome): void {
+  recordDuration(L2_DURATION, cache, clock, startedAt, outcome);
 }
 
-/** A load has ended. */
-export function recordLoad(cache: string, clock: Clock, begunAt: number, outcome: Ended): void {
-  record(LOAD_DURATION, cache, clock, begunAt, outcome);
+/** Records the duration of a load. */
+export function recordLoad(cache: string, clock: Clock, startedAt: number, outcome: CallOutcome): void {
+  recordDuration(LOAD_DURATION, cache, clock, startedAt, outcome);
 }
 
-function record(name: string, cache: string, clock: Clock, begunAt: number, outcome: Ended): void {
-  const durations = counted.histogram(name);
-  // Without an SDK there is none, and the time need not be asked for.
+function recordDuration(name: string, cache: string, clock: Clock, startedAt: number, outcome: CallOutcome): void {
+  const durations = packageMetrics.histogram(name);
+  // Without an SDK there is no histogram, and the clock need not be read.
   if (durations === undefined) return;
-  const durationMs = clock.monotonic() - begunAt;
-  durations.record(durationMs / 1_000, { [NAME]: counted.boundedName(cache), [OUTCOME]: outcome });
+  const durationMs = clock.monotonic() - startedAt;
+  durations.record(durationMs / 1_000, { [NAME]: packageMetrics.boundedName(cache), [OUTCOME]: outcome });
 }
 
 function histogram(name: string, description: string): HistogramMetric {

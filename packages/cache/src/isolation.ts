@@ -7,15 +7,15 @@ import { CacheValueError } from './errors.ts';
  */
 export type Isolation = 'clone' | 'freeze' | 'share';
 
-/** The value as it is kept. */
-export function keptValue<T>(value: T, isolation: Isolation): T {
+/** The value to store. */
+export function isolateForStorage<T>(value: T, isolation: Isolation): T {
   if (isolation === 'clone') return clone(value);
-  if (isolation === 'freeze') freeze(value);
+  if (isolation === 'freeze') deepFreeze(value);
   return value;
 }
 
-/** The value as it is handed out. */
-export function handedValue<T>(value: T, isolation: Isolation): T {
+/** The value to give to a reader. */
+export function isolateForReader<T>(value: T, isolation: Isolation): T {
   return isolation === 'clone' ? clone(value) : value;
 }
 
@@ -30,19 +30,19 @@ function clone<T>(value: T): T {
   }
 }
 
-function freeze(root: unknown): void {
-  const open: unknown[] = [root];
+function deepFreeze(root: unknown): void {
+  const pending: unknown[] = [root];
   const seen = new Set<object>();
-  while (open.length > 0) {
-    const value = open.pop();
+  while (pending.length > 0) {
+    const value = pending.pop();
     if (!isPlain(value) || seen.has(value)) continue;
     seen.add(value);
     Object.freeze(value);
-    for (const name of Reflect.ownKeys(value)) open.push((value as Record<PropertyKey, unknown>)[name]);
+    for (const name of Reflect.ownKeys(value)) pending.push((value as Record<PropertyKey, unknown>)[name]);
   }
 }
 
-/** What has its state in its own fields: for anything else, freezing would break it or protect nothing. */
+/** Whether the state of the object is in its own fields. Freezing anything else would break it or protect nothing. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { LONGEST_KEY, storageKey, tierKey } from './key.ts';
+import { MAX_KEY_LENGTH, storageKey, tierKey } from './key.ts';
 
-const long = 'x'.repeat(LONGEST_KEY + 1);
+const long = 'x'.repeat(MAX_KEY_LENGTH + 1);
 const keys = [
   'a',
   'A',
@@ -24,7 +24,7 @@ describe('keys', () => {
     expect(new Set(kept).size).toBe(keys.length);
     const bytes = kept.map((key) => Buffer.from(tierKey(key)).toString('hex'));
     expect(new Set(bytes).size).toBe(keys.length);
-    for (const key of kept) expect(key.length).toBeLessThanOrEqual(LONGEST_KEY);
+    for (const key of kept) expect(key.length).toBeLessThanOrEqual(MAX_KEY_LENGTH);
   });
 
   it('that are no text are refused', () => {

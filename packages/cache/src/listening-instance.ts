@@ -2,14 +2,14 @@ import { systemClock, systemRandom } from '@macadam/core';
 import type { Coherence, Tier, TierChange, TierSpace } from './tier.ts';
 
 const LEASE_MS = 60_000;
-/** How long changes may take to arrive, in milliseconds. */
-const PATIENCE_MS = 5_000;
+/** How long a change may take to arrive, in milliseconds. */
+const CHANGE_TIMEOUT_MS = 5_000;
 
-/** A tier as one process has it, and what it heard. */
+/** The space of one simulated process, and the changes it received. */
 export class ListeningInstance {
   readonly space: TierSpace;
-  readonly heard: TierChange[] = [];
-  #onHeard: () => void = () => {};
+  readonly changes: TierChange[] = [];
+  #onChange: () => void = () => {};
 
   constructor(tier: Tier, namespace: string, coherence: Coherence) {
     this.space = tier.open({
@@ -19,24 +19,24 @@ export class ListeningInstance {
       clock: systemClock,
       random: systemRandom,
       onChange: (change) => {
-        this.heard.push(change);
-        this.#onHeard();
+        this.changes.push(change);
+        this.#onChange();
       },
     });
   }
 
-  /** Waits until something like it was heard. */
-  async until(what: string, isIt: (change: TierChange) => boolean): Promise<void> {
+  /** Waits until a change that matches has been received. */
+  async waitFor(what: string, matches: (change: TierChange) => boolean): Promise<void> {
     const arrived = new Promise<void>((resolve) => {
-      this.#onHeard = () => {
-        if (this.heard.some(isIt)) resolve();
+      this.#onChange = () => {
+        if (this.changes.some(matches)) resolve();
       };
-      this.#onHeard();
+      this.#onChange();
     });
     let timer: { cancel(): void } | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = systemClock.setTimer(() => reject(new Error(`${what}: not heard of`)), PATIENCE_MS);
+    const timeout = new Promise<never>((_, reject) => {
+      timer = systemClock.setTimer(() => reject(new Error(`${what}: not received`)), CHANGE_TIMEOUT_MS);
     });
-    await Promise.race([arrived, late]).finally(() => timer?.cancel());
+    await Promise.race([arrived, timeout]).finally(() => timer?.cancel());
   }
 }

@@ -1,32 +1,37 @@
 import { AsyncResource } from 'node:async_hooks';
-import { ExpiryQueue, runAtRoot } from '@macadam/core';
+import { runAtRoot } from '@macadam/core';
 import { bulkhead, type Policy } from '@macadam/resilience';
-import { noteFailure } from './entry.ts';
+import { recordFailure } from './entry.ts';
 import { closedError, type LoaderReason } from './errors.ts';
-import { Flight, FlightContext, outOfTime, SoftLimit } from './flight.ts';
-import { InFlight } from './in-flight.ts';
+import { FlightContext } from './flight-context.ts';
+import { Flight, loadTimeoutError } from './flight.ts';
+import { InFlightMap } from './in-flight-map.ts';
 import { recordLoad } from './instruments.ts';
-import { handedValue, keptValue } from './isolation.ts';
+import { isolateForStorage } from './isolation.ts';
 import type { CacheSettings } from './options.ts';
-import type { LoadOrder } from './load-order.ts';
-import { LookUps } from './look-ups.ts';
+import type { LoadRequest } from './load-request.ts';
+import { LoadTimeouts } from './load-timeouts.ts';
+import { CoalescedLookups } from './coalesced-lookups.ts';
 import type { SharedTier } from './shared-tier.ts';
-import type { Shelf } from './shelf.ts';
-import { Turns } from './turns.ts';
+import type { L1Store } from './l1-store.ts';
+import { SharedLoads } from './shared-loads.ts';
 import { approximateBytes } from './value-size.ts';
 
-/** Loads that may wait for their turn. Each has callers or a stale value behind it, and ends with its time limit. */
-const MOST_WAITING = 100_000;
+/** Loads that may wait for a slot. Each ends after `loaderTimeoutMs`, so the queue drains by itself. */
+const MAX_QUEUED_LOADS = 100_000;
 
-/** The loads in flight: one a key, within their time limits, and what becomes of their results. */
+/**
+ * The loads in flight: at most one current load per key, within a time limit and a number of slots. Stores their
+ * results, unless an invalidation has overtaken the load (fencing).
+ */
 export class Loads<T> {
-  readonly #shelf: Shelf<T>;
+  readonly #l1: L1Store<T>;
   readonly #settings: CacheSettings;
-  readonly #flights = new InFlight<Flight<T>>();
-  /** Those that an invalidation has cut off, or that a newer one has replaced. */
+  readonly #flights = new InFlightMap<Flight<T>>();
+  /** Loads cut off by an invalidation or replaced by a `fresh` load; they still settle their own callers. */
   readonly #detached = new Set<Flight<T>>();
-  readonly #limits: ExpiryQueue;
-  readonly places: Policy;
+  readonly #timeouts: LoadTimeouts;
+  readonly slots: Policy;
   loads = 0;
   refreshes = 0;
   failures = 0;
@@ -34,20 +39,20 @@ export class Loads<T> {
   fenced = 0;
   readonly #onTimeout = (flight: Flight<T>): void => this.#timeOut(flight);
   readonly #shared: SharedTier<T> | undefined;
-  readonly lookUps: LookUps<T> | undefined;
-  readonly turns: Turns<T> | undefined;
+  readonly lookups: CoalescedLookups<T> | undefined;
+  readonly sharedLoads: SharedLoads<T> | undefined;
 
-  constructor(shelf: Shelf<T>, settings: CacheSettings, shared: SharedTier<T> | undefined) {
-    this.#shelf = shelf;
+  constructor(l1: L1Store<T>, settings: CacheSettings, shared: SharedTier<T> | undefined) {
+    this.#l1 = l1;
     this.#settings = settings;
     this.#shared = shared;
-    this.lookUps = shared && new LookUps(shelf, shared);
-    this.turns = shared && new Turns(shelf, shared, settings, this);
+    this.lookups = shared && new CoalescedLookups(l1, shared);
+    this.sharedLoads = shared && new SharedLoads(l1, shared, settings, this);
     const { clock, maxConcurrentLoads, loaderTimeoutMs } = settings;
-    this.#limits = new ExpiryQueue(clock);
-    this.places = bulkhead({
+    this.#timeouts = new LoadTimeouts(settings);
+    this.slots = bulkhead({
       maxConcurrent: maxConcurrentLoads,
-      maxQueued: MOST_WAITING,
+      maxQueued: MAX_QUEUED_LOADS,
       queueTimeoutMs: loaderTimeoutMs,
       clock,
     });
@@ -61,42 +66,47 @@ export class Loads<T> {
     return this.#flights.get(id);
   }
 
-  start(order: LoadOrder<T>): Flight<T> {
-    const flight = this.#begin(order);
-    this.detach(order.id);
-    this.#flights.set(order.id, flight);
-    order.batch?.enter();
-    // Every promise that is waited for keeps what travels with who waits.
-    if (order.background) runAtRoot(() => this.#go(flight, order));
-    else this.#go(flight, order);
+  start(request: LoadRequest<T>): Flight<T> {
+    const flight = this.#createFlight(request);
+    this.detach(request.id);
+    this.#flights.set(request.id, flight);
+    request.batch?.join();
+    // A background load runs at the root: each pending promise would otherwise retain the async context of the caller
+    // that happened to start it.
+    if (request.background) runAtRoot(() => this.#loadOrLookup(flight, request));
+    else this.#loadOrLookup(flight, request);
     return flight;
   }
 
-  #go(flight: Flight<T>, order: LoadOrder<T>): void {
-    if (this.turns === undefined) this.enter(flight, order);
-    else this.turns.wait(flight, order);
+  #loadOrLookup(flight: Flight<T>, request: LoadRequest<T>): void {
+    if (this.sharedLoads === undefined) this.startLoader(flight, request);
+    else this.sharedLoads.start(flight, request);
   }
 
-  /** Cuts the load of a key off from the cache: it goes on for those who wait for it. */
+  /** Cuts the load of a key off from the cache: its callers still get the result, but it is not stored. */
   detach(id: string): void {
-    this.lookUps?.detach(id);
+    this.lookups?.detach(id);
     const flight = this.#flights.get(id);
     if (flight === undefined) return;
-    // Callers may only fall back on what is kept from now on: what it remembers may be what was invalidated.
+    // The stale value that the load remembers may be the one that was invalidated. Its callers may fall back only on an
+    // entry that is stored from now on.
     flight.stale = undefined;
     this.#flights.delete(id);
     this.#detached.add(flight);
   }
 
   detachAll(): void {
-    this.lookUps?.detachAll();
+    this.lookups?.detachAll();
     for (const { key } of this.#flights.values()) this.detach(key);
   }
 
-  /** Cuts off what is being loaded without a lease, of which nothing but news tells that it was ended. */
+  /**
+   * Cuts off the running loads without a lease. Without one, only received changes could reveal that the value was
+   * invalidated during the load.
+   */
   detachUnleased(): void {
-    for (const { key, begunAt, lease } of this.#flights.values()) {
-      if (begunAt !== undefined && lease === undefined) this.detach(key);
+    for (const { key, startedAt, lease } of this.#flights.values()) {
+      if (startedAt !== undefined && lease === undefined) this.detach(key);
     }
   }
 
@@ -108,139 +118,125 @@ export class Loads<T> {
     }
   }
 
-  #begin({ id, stale, background, at, fresh }: LoadOrder<T>): Flight<T> {
-    const flight = new Flight<T>(id, this.#shelf.position, stale, this.#onTimeout);
-    flight.loads = fresh;
-    // The loader is part of what the caller does, and of its trace, whoever it has to wait for before it is called.
-    if (!background) flight.scope = new AsyncResource('MacadamLoad');
-    const { loaderTimeoutMs, loaderSoftTimeoutMs } = this.#settings;
-    flight.expiresAt = at + loaderTimeoutMs;
-    this.#limits.add(flight, at);
-    if (stale !== undefined) this.limitWait(flight, loaderSoftTimeoutMs);
+  #createFlight({ id, stale, background, requestedAt, fresh }: LoadRequest<T>): Flight<T> {
+    const flight = new Flight<T>(id, this.#l1.position, stale, this.#onTimeout);
+    flight.willLoad = fresh;
+    // The loader runs in the async context and trace of the caller, however long it waits for a slot or a lease first.
+    if (!background) flight.asyncScope = new AsyncResource('MacadamLoad');
+    this.#timeouts.start(flight, requestedAt);
+    if (stale !== undefined) this.startSoftTimeout(flight, this.#settings.loaderSoftTimeoutMs);
     return flight;
   }
 
-  /** Who has a stale value waits no longer than this. */
-  limitWait(flight: Flight<T>, waitMs: number): void {
-    const { clock, loaderTimeoutMs } = this.#settings;
-    if (waitMs >= loaderTimeoutMs) return;
-    const now = clock.monotonic();
-    flight.softLimit = new SoftLimit(flight);
-    flight.softLimit.expiresAt = now + waitMs;
-    this.#limits.add(flight.softLimit, now);
+  /** From now on, callers wait at most `waitMs` before they get the stale value. */
+  startSoftTimeout(flight: Flight<T>, waitMs: number): void {
+    this.#timeouts.startSoft(flight, waitMs);
   }
 
-  /** Has it loaded, when it is its turn. */
-  enter(flight: Flight<T>, order: LoadOrder<T>): void {
-    flight.loads = true;
-    if (!order.gated && !flight.left) {
-      this.#call(flight, order, order.load);
-      flight.leave(order.batch);
+  /** Calls the loader as soon as a slot is free. */
+  startLoader(flight: Flight<T>, request: LoadRequest<T>): void {
+    flight.willLoad = true;
+    if (!request.takesSlot && !flight.hasLeftBatch) {
+      this.#callLoader(flight, request, request.load);
+      flight.leaveBatch(request.batch);
       return;
     }
-    // A batch that has gone without it will not take it in.
-    const load = order.gated ? order.load : order.reload;
-    const turn = (): unknown => {
-      if (!flight.settled) this.#call(flight, order, load);
-      // The place is given back when the time is up, also by a loader that does not listen.
+    // A batch that was sent without this key cannot load it any more.
+    const load = request.takesSlot ? request.load : request.loadAlone;
+    const loadInSlot = (): unknown => {
+      if (!flight.settled) this.#callLoader(flight, request, load);
+      // Settles at the timeout, so that a loader that ignores its signal frees its slot too.
       return flight.outcome;
     };
-    this.places.execute(turn).catch((error: unknown) => this.#fail(flight, 'refused', error));
+    this.slots.execute(loadInSlot).catch((error: unknown) => this.#fail(flight, 'refused', error));
   }
 
-  #call(flight: Flight<T>, order: LoadOrder<T>, load: LoadOrder<T>['load']): void {
-    const begunAt = this.#settings.clock.monotonic();
-    flight.begunAt = begunAt;
-    flight.stamp = this.#shared?.stamp ?? '';
+  #callLoader(flight: Flight<T>, request: LoadRequest<T>, load: LoadRequest<T>['load']): void {
+    flight.startedAt = this.#settings.clock.monotonic();
+    flight.epochPosition = this.#shared?.epochPosition ?? '';
     this.loads++;
-    if (order.background) this.refreshes++;
-    const { key, options } = order;
-    const stale = order.stale ?? flight.stale;
-    const former = stale && {
-      value: handedValue(stale.value, this.#settings.isolation),
-      ageMs: begunAt - stale.storedAt,
-      ...(stale.validator !== '' && { validator: stale.validator }),
-    };
-    const context = new FlightContext<T>(key, flight, options.tags ?? [], stale, former);
+    if (request.background) this.refreshes++;
+    const { key, options } = request;
+    const stale = request.stale ?? flight.stale;
+    const context = new FlightContext<T>(key, flight, options.tags ?? [], stale, this.#settings.isolation);
     flight
-      .within(() => new Promise((resolve) => resolve(load(context))))
+      .runLoader(() => new Promise((resolve) => resolve(load(context))))
       .then(
-        (value) => this.#succeed(flight, context, value as T | undefined, order),
+        (value) => this.#succeed(flight, context, value as T | undefined, request),
         (error: unknown) => this.#fail(flight, 'failed', error),
       );
   }
 
-  #succeed(flight: Flight<T>, context: FlightContext<T>, loaded: T | undefined, order: LoadOrder<T>): void {
+  #succeed(flight: Flight<T>, context: FlightContext<T>, loaded: T | undefined, request: LoadRequest<T>): void {
     if (flight.settled) return;
     const { ttlMs, negativeTtlMs, isolation, clock } = this.#settings;
     let value: T | undefined;
-    let raw: Uint8Array | undefined;
+    let encoded: Uint8Array | undefined;
     try {
-      const { unchanged } = context;
-      if (unchanged !== undefined) value = unchanged.value;
-      else value = loaded === undefined ? undefined : keptValue(loaded, isolation);
-      if (value !== undefined) raw = this.#shared?.envelopes.encode(value);
+      const { notModifiedEntry } = context;
+      if (notModifiedEntry !== undefined) value = notModifiedEntry.value;
+      else value = loaded === undefined ? undefined : isolateForStorage(loaded, isolation);
+      if (value !== undefined) encoded = this.#shared?.envelopes.encode(value);
     } catch (error) {
       this.#fail(flight, 'failed', error);
       return;
     }
-    const current = this.land(flight);
-    const loadMs = clock.monotonic() - (flight.begunAt as number);
-    recordLoad(this.#settings.name, clock, flight.begunAt as number, 'ok');
-    const tags = (context.tags.length === 0 && context.unchanged?.tags) || context.tags;
-    const validator = context.validator || (context.unchanged?.validator ?? '');
-    const marked = this.#shelf.markedSince(flight.position, tags);
+    const current = this.finish(flight);
+    const loadMs = clock.monotonic() - (flight.startedAt as number);
+    recordLoad(this.#settings.name, clock, flight.startedAt as number, 'ok');
+    const tags = (context.tags.length === 0 && context.notModifiedEntry?.tags) || context.tags;
+    const validator = context.validator || (context.notModifiedEntry?.validator ?? '');
+    const marked = this.#l1.markedSince(flight.position, tags);
     flight.settle({ ok: true, value, outdated: marked.invalidated !== undefined });
     if (!current || marked.invalidated !== undefined || marked.expired !== undefined) {
       this.fenced++;
-      this.turns?.giveBack(flight);
+      this.sharedLoads?.releaseLease(flight);
       return;
     }
-    const livesMs = context.ttlMs ?? (value === null ? negativeTtlMs : (order.options.ttlMs ?? ttlMs));
-    // A load that says "not to be kept" still says that what was kept is no longer so.
-    if (value === undefined || context.skipped || livesMs === 0) {
-      this.#shelf.memory.delete(flight.key);
-      this.turns?.pass(flight, order.fresh || flight.stale !== undefined);
+    const effectiveTtlMs = context.ttlMs ?? (value === null ? negativeTtlMs : (request.options.ttlMs ?? ttlMs));
+    // A result that must not be stored still shows that the stored value is outdated.
+    if (value === undefined || context.skipped || effectiveTtlMs === 0) {
+      this.#l1.memory.delete(flight.key);
+      this.sharedLoads?.finishWithoutStoring(flight, request.fresh || flight.stale !== undefined);
       return;
     }
     const { position, key } = flight;
     const bytes = approximateBytes(value) + validator.length * 2;
-    const what = { value, ttlMs: livesMs, tags, validator, position, loadMs, bytes };
-    const kept = this.#shelf.put(key, what, this.#shared?.stay);
-    if (raw === undefined) this.turns?.pass(flight, order.fresh);
-    else void this.turns?.fill(flight, raw, what, kept);
+    const loadedValue = { value, ttlMs: effectiveTtlMs, tags, validator, position, loadMs, bytes };
+    const stored = this.#l1.store(key, loadedValue, this.#shared?.retention);
+    if (encoded === undefined) this.sharedLoads?.finishWithoutStoring(flight, request.fresh);
+    else void this.sharedLoads?.fill(flight, encoded, loadedValue, stored);
   }
 
   #fail(flight: Flight<T>, reason: LoaderReason, error: unknown): void {
     if (flight.settled) return;
     if (reason === 'timeout') this.timeouts++;
     else this.failures++;
-    this.turns?.giveBack(flight);
+    this.sharedLoads?.releaseLease(flight);
     const { clock, random, name } = this.#settings;
-    const { begunAt } = flight;
-    if (begunAt !== undefined) recordLoad(name, clock, begunAt, reason);
-    if (this.land(flight)) {
-      const entry = this.#shelf.memory.look(flight.key);
-      if (entry !== undefined) noteFailure(entry, clock.monotonic(), random);
+    const { startedAt } = flight;
+    if (startedAt !== undefined) recordLoad(name, clock, startedAt, reason);
+    if (this.finish(flight)) {
+      const entry = this.#l1.memory.peek(flight.key);
+      if (entry !== undefined) recordFailure(entry, clock.monotonic(), random);
     }
     flight.settle({ ok: false, reason, error });
   }
 
   #timeOut(flight: Flight<T>): void {
-    const error = outOfTime(this.#settings.loaderTimeoutMs);
+    const error = loadTimeoutError(this.#settings.loaderTimeoutMs);
     this.#fail(flight, 'timeout', error);
     flight.cancel(error);
   }
 
-  /** Whether it is still the one for its key. */
+  /** Whether it is still the current load of its key. */
   isCurrent(flight: Flight<T>): boolean {
     return this.#flights.get(flight.key) === flight;
   }
 
-  /** Ends the flight; whether it is still the one for its key. */
-  land(flight: Flight<T>): boolean {
-    this.#limits.remove(flight);
-    if (flight.softLimit !== undefined) this.#limits.remove(flight.softLimit);
+  /** Removes the flight and its timers. Returns whether it was still the current load of its key. */
+  finish(flight: Flight<T>): boolean {
+    this.#timeouts.stop(flight);
     const current = this.isCurrent(flight);
     if (current) this.#flights.delete(flight.key);
     else this.#detached.delete(flight);

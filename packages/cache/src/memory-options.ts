@@ -20,15 +20,15 @@ export interface MemoryOptions {
 export type Eviction = 'lru' | 's3-fifo';
 
 const DEFAULTS: Required<MemoryOptions> = { maxEntries: 10_000, maxBytes: 67_108_864, eviction: 'lru' };
-const NOTHING_KEPT: Required<MemoryOptions> = { ...DEFAULTS, maxEntries: 1, maxBytes: 0 };
+const NO_MEMORY: Required<MemoryOptions> = { ...DEFAULTS, maxEntries: 1, maxBytes: 0 };
 
-/** The options with every default filled in, checked; `maxBytes` 0 for no memory at all. */
+/** Returns the checked options with every default filled in; `maxBytes` is 0 for `l1: false`. */
 export function memorySettings(path: string, options: MemoryOptions | false = {}): Required<MemoryOptions> {
-  if (options === false) return NOTHING_KEPT;
+  if (options === false) return NO_MEMORY;
   assertObject(path, options);
   assertKnownOptions(path, options, ['maxEntries', 'maxBytes', 'eviction']);
   const { maxEntries = DEFAULTS.maxEntries, maxBytes = DEFAULTS.maxBytes, eviction = DEFAULTS.eviction } = options;
-  // The most that one map of the language can hold.
+  // A `Map` holds about 16.7 million entries at most.
   assertInteger(`${path}.maxEntries`, maxEntries, { min: 1, max: 16_000_000 });
   assertNumber(`${path}.maxBytes`, maxBytes, { above: 0, infinite: true });
   if (maxBytes !== Infinity) assertInteger(`${path}.maxBytes`, maxBytes);

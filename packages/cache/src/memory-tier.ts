@@ -37,7 +37,7 @@ export interface MemoryTierOptions {
  * ```
  */
 export function memoryTier({ latencyMs = 0, lagMs = 0 }: MemoryTierOptions = {}): Tier {
-  const shelves = new Map<string, MemoryShelf>();
+  const namespaces = new Map<string, NamespaceState>();
   return {
     kind: 'memory',
     softTimeoutMs: 100,
@@ -45,9 +45,9 @@ export function memoryTier({ latencyMs = 0, lagMs = 0 }: MemoryTierOptions = {})
     circuitBreaker: {},
     describe: () => 'the memory of this process, shared by its caches',
     open(options) {
-      const shelf = shelves.get(options.namespace) ?? new MemoryShelf();
-      shelves.set(options.namespace, shelf);
-      return new MemorySpace(shelf, options, latencyMs, lagMs);
+      const state = namespaces.get(options.namespace) ?? new NamespaceState();
+      namespaces.set(options.namespace, state);
+      return new MemorySpace(state, options, latencyMs, lagMs);
     },
   };
 }
@@ -57,18 +57,18 @@ interface Stored {
   readonly until: number;
 }
 
-/** The entries of one name. */
-class MemoryShelf {
+/** What all spaces of one namespace share. */
+class NamespaceState {
   readonly entries = new Map<string, Stored>();
   readonly leases = new Map<string, { readonly lease: Lease; readonly until: number }>();
   readonly marks = new Map<string, TierMark>();
   readonly spaces = new Set<MemorySpace>();
   position = 0;
-  leased = 0;
+  leaseCount = 0;
 }
 
 class MemorySpace implements TierSpace {
-  readonly #shelf: MemoryShelf;
+  readonly #state: NamespaceState;
   readonly #options: TierSpaceOptions;
   readonly #clock: Clock;
   readonly #latencyMs: number;
@@ -76,18 +76,18 @@ class MemorySpace implements TierSpace {
   readonly mostReads: number = 64;
   readonly connected: boolean | undefined;
 
-  constructor(shelf: MemoryShelf, options: TierSpaceOptions, latencyMs: number, lagMs: number) {
-    this.#shelf = shelf;
+  constructor(state: NamespaceState, options: TierSpaceOptions, latencyMs: number, lagMs: number) {
+    this.#state = state;
     this.#options = options;
     this.#clock = options.clock;
     this.#latencyMs = latencyMs;
     this.lagMs = lagMs;
     this.connected = options.coherence === 'none' ? undefined : true;
-    shelf.spaces.add(this);
+    state.spaces.add(this);
   }
 
   async read(keys: readonly string[], wantsLeases: boolean = false): Promise<readonly TierRead[]> {
-    await this.#passes();
+    await this.#roundTrip();
     return keys.map((key) => {
       const stored = this.#stored(key);
       if (stored === undefined) return { kind: 'absent', lease: wantsLeases ? this.#lease(key, false) : undefined };
@@ -97,102 +97,102 @@ class MemorySpace implements TierSpace {
   }
 
   async lease(key: string, always: boolean): Promise<Lease | undefined> {
-    await this.#passes();
+    await this.#roundTrip();
     return this.#lease(key, always);
   }
 
   async release(key: string, lease: Lease): Promise<void> {
-    await this.#passes();
-    if (this.#holds(key, lease)) this.#shelf.leases.delete(key);
+    await this.#roundTrip();
+    if (this.#isHeld(key, lease)) this.#state.leases.delete(key);
   }
 
   async fill(key: string, lease: Lease, entry: Uint8Array, ttlMs: number): Promise<boolean> {
-    await this.#passes();
-    if (!this.#holds(key, lease)) return false;
+    await this.#roundTrip();
+    if (!this.#isHeld(key, lease)) return false;
     this.#store(key, entry, ttlMs);
     return true;
   }
 
   async write(key: string, entry: Uint8Array, ttlMs: number): Promise<void> {
-    await this.#passes();
+    await this.#roundTrip();
     this.#store(key, entry, ttlMs);
-    this.#tell({ kind: 'keys', how: 'invalidated', keys: [key] });
+    this.#notifyOthers({ kind: 'keys', how: 'invalidated', keys: [key] });
   }
 
   async remove(keys: readonly string[]): Promise<void> {
-    await this.#passes();
+    await this.#roundTrip();
     for (const key of keys) {
-      this.#shelf.entries.delete(key);
-      this.#shelf.leases.delete(key);
+      this.#state.entries.delete(key);
+      this.#state.leases.delete(key);
     }
-    this.#tell({ kind: 'keys', how: 'invalidated', keys });
+    this.#notifyOthers({ kind: 'keys', how: 'invalidated', keys });
   }
 
   async expire(keys: readonly string[], head: Uint8Array, staleForMs: number): Promise<void> {
-    await this.#passes();
+    await this.#roundTrip();
     for (const key of keys) {
-      this.#shelf.leases.delete(key);
+      this.#state.leases.delete(key);
       const stored = this.#stored(key);
       if (stored === undefined) continue;
       const entry = stored.entry.slice();
       entry.set(head);
-      this.#shelf.entries.set(key, { entry, until: Math.min(stored.until, this.#clock.monotonic() + staleForMs) });
+      this.#state.entries.set(key, { entry, until: Math.min(stored.until, this.#clock.monotonic() + staleForMs) });
     }
-    this.#tell({ kind: 'keys', how: 'expired', keys });
+    this.#notifyOthers({ kind: 'keys', how: 'expired', keys });
   }
 
   async mark(tags: readonly string[], how: Ending): Promise<TierMarks> {
-    await this.#passes();
-    const position = ++this.#shelf.position;
+    await this.#roundTrip();
+    const position = ++this.#state.position;
     const marks = tags.map((tag) => ({ tag, how, position }));
-    for (const mark of marks) this.#shelf.marks.set(`${how} ${mark.tag}`, mark);
+    for (const mark of marks) this.#state.marks.set(`${how} ${mark.tag}`, mark);
     const made = { epoch: 'memory', position, floor: 0, marks };
-    this.#tell({ kind: 'marks', marks: made });
+    this.#notifyOthers({ kind: 'marks', marks: made });
     return made;
   }
 
   async marks(): Promise<TierMarks> {
-    await this.#passes();
-    const { position, marks } = this.#shelf;
+    await this.#roundTrip();
+    const { position, marks } = this.#state;
     return { epoch: 'memory', position, floor: 0, marks: [...marks.values()] };
   }
 
   async close(): Promise<void> {
-    this.#shelf.spaces.delete(this);
+    this.#state.spaces.delete(this);
   }
 
-  async #passes(): Promise<void> {
+  async #roundTrip(): Promise<void> {
     if (this.#latencyMs > 0) await this.#clock.sleep(this.#latencyMs);
   }
 
   #stored(key: string): Stored | undefined {
-    const stored = this.#shelf.entries.get(key);
+    const stored = this.#state.entries.get(key);
     if (stored === undefined || this.#clock.monotonic() < stored.until) return stored;
-    this.#shelf.entries.delete(key);
+    this.#state.entries.delete(key);
     return undefined;
   }
 
   #store(key: string, entry: Uint8Array, ttlMs: number): void {
-    this.#shelf.entries.set(key, { entry: entry.slice(), until: this.#clock.monotonic() + ttlMs });
-    this.#shelf.leases.delete(key);
+    this.#state.entries.set(key, { entry: entry.slice(), until: this.#clock.monotonic() + ttlMs });
+    this.#state.leases.delete(key);
   }
 
   #lease(key: string, always: boolean): Lease | undefined {
     const now = this.#clock.monotonic();
-    const held = this.#shelf.leases.get(key);
+    const held = this.#state.leases.get(key);
     if (!always && held !== undefined && now < held.until) return undefined;
-    const lease = `lease ${++this.#shelf.leased}`;
-    this.#shelf.leases.set(key, { lease, until: now + this.#options.leaseMs });
+    const lease = `lease ${++this.#state.leaseCount}`;
+    this.#state.leases.set(key, { lease, until: now + this.#options.leaseMs });
     return lease;
   }
 
-  #holds(key: string, lease: Lease): boolean {
-    const held = this.#shelf.leases.get(key);
+  #isHeld(key: string, lease: Lease): boolean {
+    const held = this.#state.leases.get(key);
     return held !== undefined && this.#clock.monotonic() < held.until && held.lease === lease;
   }
 
-  #tell(change: TierChange): void {
-    for (const space of this.#shelf.spaces) {
+  #notifyOthers(change: TierChange): void {
+    for (const space of this.#state.spaces) {
       if (space === this || space.#options.coherence === 'none') continue;
       if (this.lagMs === 0) space.#options.onChange(change);
       else this.#clock.setTimer(() => space.#options.onChange(change), this.lagMs);

@@ -3,21 +3,24 @@ import type { Entry } from './entry.ts';
 import type { MemoryOptions } from './memory-options.ts';
 import { S3Fifo } from './s3-fifo.ts';
 
-/** What an entry costs beside its value: the key's slot, the entry's own fields. */
+/** What an entry costs in addition to its value: its own fields and the slot of its key. */
 const ENTRY_BYTES = 200;
 
-/** A look-up of which nothing is told. Without options lru-cache makes an object for each, and asks its diagnostics channel twice. */
-const LOOK_UP = { status: null } as never;
+/**
+ * Given to each `get` of lru-cache: without options it allocates an object per call and asks its diagnostics channel
+ * twice.
+ */
+const GET_OPTIONS = { status: null } as never;
 
 /**
- * The values in this process: a bounded map. Freshness stands in the entries, where it can change without a second look-up;
- * lru-cache's own ttl and fetch are not used.
+ * The bounded map behind the memory tier: LRU or S3-FIFO, limited by entries and estimated bytes. Freshness is in the
+ * entries, where it can change without a second lookup; the `ttl` and `fetch` of lru-cache are not used.
  */
 export class Memory<T> {
   readonly #entries: LRUCache<string, Entry<T>> | S3Fifo<Entry<T>>;
   readonly #maxBytes: number;
   evictions = 0;
-  /** Values that were too large to keep. */
+  /** Values that were too large to store. */
   oversized = 0;
 
   constructor({ maxEntries, maxBytes, eviction }: Required<MemoryOptions>) {
@@ -26,8 +29,8 @@ export class Memory<T> {
     this.#entries = eviction === 'lru' ? new LRUCache<string, Entry<T>>(bounds) : new S3Fifo<Entry<T>>(bounds);
   }
 
-  /** Whether it keeps anything at all. */
-  get keeps(): boolean {
+  /** False for `l1: false`: nothing is stored. */
+  get isEnabled(): boolean {
     return this.#maxBytes > 0;
   }
 
@@ -39,13 +42,13 @@ export class Memory<T> {
     return this.#entries.calculatedSize;
   }
 
-  /** The entry, which counts as used. */
+  /** Returns the entry. Counts as a use. */
   get(key: string): Entry<T> | undefined {
-    return this.#entries.get(key, LOOK_UP);
+    return this.#entries.get(key, GET_OPTIONS);
   }
 
-  /** The entry, without counting as used. */
-  look(key: string): Entry<T> | undefined {
+  /** Returns the entry without counting as a use. */
+  peek(key: string): Entry<T> | undefined {
     return this.#entries.peek(key);
   }
 

@@ -19,7 +19,7 @@ import { memorySettings, type MemoryOptions } from './memory-options.ts';
 import { assertTags } from './tag-marks.ts';
 import type { Coherence, Tier } from './tier.ts';
 import {
-  assertShort,
+  assertShortText,
   VALUE_OPTION_NAMES,
   valueSettings,
   type ValueOptions,
@@ -112,7 +112,7 @@ const OPTION_NAMES = [
   'random',
 ] as const;
 
-/** Source of most defaults: FusionCache and Caffeine in practice; of the stale window, RFC 5861's examples. */
+/** Most defaults follow FusionCache and Caffeine; the stale windows follow the examples of RFC 5861. */
 const DEFAULTS = {
   ttlMs: 60_000,
   ttlJitter: 0.1,
@@ -132,12 +132,12 @@ export function cacheSettings(options: CacheOptions): CacheSettings {
   assertObject('createCache', options);
   assertKnownOptions('createCache', options, OPTION_NAMES);
   assertText('createCache.name', options.name);
-  assertShort('createCache.name', options.name);
+  assertShortText('createCache.name', options.name);
   const settings = {
     ...DEFAULTS,
     clock: systemClock,
     random: systemRandom,
-    ...given(options),
+    ...withoutUndefined(options),
     ...valueSettings('createCache', options),
     l1: memorySettings('createCache.l1', options.l1),
   } as CacheSettings;
@@ -154,14 +154,14 @@ export function cacheSettings(options: CacheOptions): CacheSettings {
   assertOneOf(path('coherence'), settings.coherence, ['log', 'tracking', 'pubsub', 'none']);
   assertTier(path('l2'), settings.l2);
   if (options.coherence !== undefined && settings.l2 === undefined) {
-    throw new OptionsError(
-      path('coherence'),
-      options.coherence,
-      'nothing, without l2: one memory is coherent with itself',
-    );
+    throw new OptionsError(path('coherence'), options.coherence, 'nothing: it requires l2');
   }
   if (options.l1 === false && settings.l2 === undefined) {
-    throw new OptionsError(path('l1'), options.l1, 'bounds, without l2: a cache has to keep its values somewhere');
+    throw new OptionsError(
+      path('l1'),
+      options.l1,
+      'an object, or l2 as well: without both, there is nowhere to store values',
+    );
   }
   assertObject(path('clock'), settings.clock);
   assertFunction(path('clock.monotonic'), settings.clock.monotonic);
@@ -177,8 +177,8 @@ function assertTier(path: string, tier: unknown): void {
     throw new OptionsError(path, tier, 'a tier, such as redisTier()');
 }
 
-/** Without what is undefined, which would hide a default. */
-function given<O extends object>(options: O): O {
+/** Without undefined properties, which would override defaults. */
+function withoutUndefined<O extends object>(options: O): O {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as O;
 }
 
@@ -224,7 +224,7 @@ function assertLifetime(path: string, { ttlMs, tags }: SetOptions): void {
   if (tags !== undefined) assertTags(`${path}.tags`, tags);
 }
 
-/** Throws `OptionsError` unless `ttlMs` is a lifetime; 0 keeps nothing. */
+/** Throws `OptionsError` unless `ttlMs` is a valid lifetime; 0 stores nothing. */
 export function assertTtl(path: string, ttlMs: unknown): asserts ttlMs is number {
   assertDurationMs(path, ttlMs, { min: 0, infinite: true });
 }

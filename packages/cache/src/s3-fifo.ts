@@ -1,10 +1,10 @@
-/** One value in one of the queues. */
+/** One value in the small or the main queue. */
 class Node<V> {
   readonly key: string;
   value: V;
   readonly size: number;
-  /** How often it was asked for since it came to where it stands, up to {@link MOST_USES}. */
-  uses: number;
+  /** How often it was read since it entered its queue or was last reinserted, up to {@link MAX_FREQUENCY}. */
+  frequency: number;
   queue: Queue<V>;
   newer: Node<V> | undefined;
   older: Node<V> | undefined;
@@ -13,14 +13,14 @@ class Node<V> {
     this.key = key;
     this.value = value;
     this.size = size;
-    this.uses = uses;
+    this.frequency = uses;
     this.queue = queue;
     this.newer = undefined;
     this.older = undefined;
   }
 }
 
-/** Values in the order in which they came. */
+/** A FIFO queue of values, as a doubly linked list. */
 class Queue<V> {
   newest: Node<V> | undefined;
   oldest: Node<V> | undefined;
@@ -48,27 +48,28 @@ class Queue<V> {
   }
 }
 
-/** The keys that were added last, up to a number of them. */
-class RecentKeys {
+/** The ghost queue: the keys evicted most recently from the small queue, without their values. */
+class GhostQueue {
   readonly #places = new Map<string, number>();
   readonly #ring: string[] = [];
-  readonly #most: number;
+  readonly #capacity: number;
   #next = 0;
 
   constructor(most: number) {
-    this.#most = most;
+    this.#capacity = most;
   }
 
   add(key: string): void {
-    // Not the first key of the map: a map that loses its first key again and again takes ever longer to find it.
-    const former = this.#ring[this.#next];
-    if (former !== undefined && this.#places.get(former) === this.#next) this.#places.delete(former);
+    // A ring decides which key is dropped, not the insertion order of the map: a map that loses its first key again and
+    // again takes ever longer to find it.
+    const previous = this.#ring[this.#next];
+    if (previous !== undefined && this.#places.get(previous) === this.#next) this.#places.delete(previous);
     this.#ring[this.#next] = key;
     this.#places.set(key, this.#next);
-    this.#next = (this.#next + 1) % this.#most;
+    this.#next = (this.#next + 1) % this.#capacity;
   }
 
-  /** Whether the key was there. */
+  /** Removes the key. Returns whether it was there. */
   take(key: string): boolean {
     return this.#places.delete(key);
   }
@@ -80,38 +81,39 @@ class RecentKeys {
   }
 }
 
-/** Two bits in the paper; more remember too long. */
-const MOST_USES = 3;
-/** The part of the bounds that newcomers have before they are wanted a second time. */
-const NEWCOMERS = 0.1;
+/** Two bits, as in the paper; larger counts remember too long. */
+const MAX_FREQUENCY = 3;
+/** The share of the bounds that belongs to the small queue, as in the paper. */
+const SMALL_QUEUE_RATIO = 0.1;
 
 export interface S3FifoOptions {
-  /** Values kept at most. */
+  /** Maximum number of values. */
   readonly max: number;
-  /** The sum of their sizes at most. */
+  /** Maximum sum of their sizes. */
   readonly maxSize: number;
 }
 
 /**
- * A bounded map that keeps what is asked for more than once: S3-FIFO (Yang and others, "FIFO queues are all you need for cache
- * eviction", SOSP 2023). Newcomers go through a short queue, and most values that are asked for once leave at its end; what was
- * asked for again goes on to the main queue, in which each use is another round. The keys of those who left early are remembered,
- * as many as the main queue may hold: who comes back goes to the main queue at once. A hit writes one number and moves nothing.
+ * A bounded map with the S3-FIFO eviction policy (Yang and others, "FIFO queues are all you need for cache eviction",
+ * SOSP 2023). New values enter the small queue. Most values that are read only once are evicted at its end; those that
+ * were read again move to the main queue, where each read is worth another round. The ghost queue remembers the evicted
+ * keys, as many as the main queue may hold: a key that returns goes to the main queue directly. A hit writes one number
+ * and moves nothing.
  *
- * The names of its members are those of lru-cache, in whose place it stands.
+ * The members have the names of those of lru-cache, which it can replace.
  */
 export class S3Fifo<V> {
   readonly #index = new Map<string, Node<V>>();
-  readonly #newcomers = new Queue<V>();
+  readonly #small = new Queue<V>();
   readonly #main = new Queue<V>();
-  readonly #left: RecentKeys;
+  readonly #ghost: GhostQueue;
   readonly #max: number;
   readonly #maxSize: number;
 
   constructor({ max, maxSize }: S3FifoOptions) {
     this.#max = max;
     this.#maxSize = maxSize;
-    this.#left = new RecentKeys(Math.max(1, Math.floor(max * (1 - NEWCOMERS))));
+    this.#ghost = new GhostQueue(Math.max(1, Math.floor(max * (1 - SMALL_QUEUE_RATIO))));
   }
 
   get size(): number {
@@ -119,30 +121,36 @@ export class S3Fifo<V> {
   }
 
   get calculatedSize(): number {
-    return this.#newcomers.bytes + this.#main.bytes;
+    return this.#small.bytes + this.#main.bytes;
   }
 
-  /** The value, which counts as used. */
+  /** Returns the value. Counts as a use. */
   get(key: string): V | undefined {
     const node = this.#index.get(key);
     if (node === undefined) return undefined;
-    if (node.uses < MOST_USES) node.uses++;
+    if (node.frequency < MAX_FREQUENCY) node.frequency++;
     return node.value;
   }
 
-  /** The value, without counting as used. */
+  /** Returns the value without counting as a use. */
   peek(key: string): V | undefined {
     return this.#index.get(key)?.value;
   }
 
-  /** Takes a value of at most `maxSize`, and drops others until there is room for it. */
+  /** Stores a value of at most `maxSize`, and evicts others until there is room. */
   set(key: string, value: V, { size }: { size: number }): void {
-    const former = this.#index.get(key);
-    if (former !== undefined) this.#remove(former);
+    const previous = this.#index.get(key);
+    if (previous !== undefined) this.#remove(previous);
     while (this.size >= this.#max || this.calculatedSize + size > this.#maxSize) this.#evict();
-    const cameBack = this.#left.take(key);
-    const queue = former?.queue ?? (cameBack ? this.#main : this.#newcomers);
-    const node = new Node(key, value, size, former === undefined ? 0 : Math.min(former.uses + 1, MOST_USES), queue);
+    const wasEvictedRecently = this.#ghost.take(key);
+    const queue = previous?.queue ?? (wasEvictedRecently ? this.#main : this.#small);
+    const node = new Node(
+      key,
+      value,
+      size,
+      previous === undefined ? 0 : Math.min(previous.frequency + 1, MAX_FREQUENCY),
+      queue,
+    );
     queue.add(node);
     this.#index.set(key, node);
   }
@@ -155,7 +163,7 @@ export class S3Fifo<V> {
   clear(): void {
     for (const node of this.#index.values()) node.queue.remove(node);
     this.#index.clear();
-    this.#left.clear();
+    this.#ghost.clear();
   }
 
   *values(): Generator<V, void, undefined> {
@@ -167,37 +175,42 @@ export class S3Fifo<V> {
     this.#index.delete(node.key);
   }
 
-  /** Drops one value. */
+  /** Evicts one value, or only moves values when all of the small queue were read again. */
   #evict(): void {
-    const { count, bytes } = this.#newcomers;
-    const crowded = count >= this.#max * NEWCOMERS || bytes >= this.#maxSize * NEWCOMERS;
-    if ((!crowded || !this.#evictNewcomer()) && !this.#evictFromMain()) this.#evictNewcomer();
+    const { count, bytes } = this.#small;
+    const isSmallFull = count >= this.#max * SMALL_QUEUE_RATIO || bytes >= this.#maxSize * SMALL_QUEUE_RATIO;
+    if ((!isSmallFull || !this.#evictFromSmall()) && !this.#evictFromMain()) this.#evictFromSmall();
   }
 
-  /** Drops the oldest newcomer that nobody asked for again; those before it go on to the main queue. False when there is none. */
-  #evictNewcomer(): boolean {
-    for (let node = this.#newcomers.oldest; node !== undefined; node = this.#newcomers.oldest) {
-      if (node.uses === 0) {
+  /**
+   * Evicts the oldest value of the small queue that was not read again, and moves those before it to the main queue.
+   * False when there is none.
+   */
+  #evictFromSmall(): boolean {
+    for (let node = this.#small.oldest; node !== undefined; node = this.#small.oldest) {
+      if (node.frequency === 0) {
         this.#remove(node);
-        this.#left.add(node.key);
+        this.#ghost.add(node.key);
         return true;
       }
-      this.#newcomers.remove(node);
-      node.uses = 0;
+      this.#small.remove(node);
+      node.frequency = 0;
       this.#main.add(node);
     }
     return false;
   }
 
-  /** Drops the oldest value that was not asked for since it last came round. False when there is none. */
+  /**
+   * Evicts the oldest value of the main queue that was not read since its last round. False when the queue is empty.
+   */
   #evictFromMain(): boolean {
     for (let node = this.#main.oldest; node !== undefined; node = this.#main.oldest) {
-      if (node.uses === 0) {
+      if (node.frequency === 0) {
         this.#remove(node);
         return true;
       }
       this.#main.remove(node);
-      node.uses--;
+      node.frequency--;
       this.#main.add(node);
     }
     return false;

@@ -1,40 +1,48 @@
 import type { TierStats } from './tier-stats.ts';
-import { WatchedMarks } from './coherence/watched-marks.ts';
+import { MarkSync } from './coherence/mark-sync.ts';
 import { tierKey } from './key.ts';
 import type { CacheSettings } from './options.ts';
-import { Endings, LONGEST_MS, type Sealed } from './endings.ts';
-import { ENDED, HELD, UNAVAILABLE, type Found, type Taken } from './found.ts';
-import { Look, type Looking } from './look.ts';
+import { Invalidator, MAX_TIER_TTL_MS, type SealedEntry } from './invalidator.ts';
+import { ABSENT, HELD, UNAVAILABLE, type LookupResult, type LeaseResult } from './lookup-result.ts';
+import { Lookup, type LookupHost } from './lookup.ts';
 import { TierCalls } from './tier-calls.ts';
-import { UNLIMITED, type Stay } from './shelf.ts';
-import { TierReads } from './tier-reads.ts';
+import { UNLIMITED_RETENTION, type Retention } from './l1-store.ts';
+import { LookupBatcher } from './lookup-batcher.ts';
 import type { Lease, Tier, TierChange, TierSpace } from './tier.ts';
-import { within } from './within.ts';
-import { Envelopes, type EntryFacts, type Opened } from './wire/envelopes.ts';
+import { tierValue } from './tier-value.ts';
+import { withTimeout } from './with-timeout.ts';
+import { Envelopes, type EntryMetadata, type Opened } from './wire/envelopes.ts';
 
-/** What a load is stored with. */
-export type StoredFacts = Omit<EntryFacts, 'key'>;
+/** What is stored with a loaded value. */
+export type StoredMetadata = Omit<EntryMetadata, 'key'>;
 
-/** How long a lease stands beyond the time that a load has. */
+/** How long a lease outlives `loaderTimeoutMs`. */
 const LEASE_MARGIN_MS = 500;
-/** Where it is not heard what others change, values in memory cannot be told apart from outdated ones for long; see `Coherence`. */
-const UNHEARD: Stay = { freshMs: 30_000, keptMs: 30_000 };
-/** What was missed is caught up with, or shows as a gap: until then they may still serve as stale. */
-export const DISCONNECTED: Stay = { freshMs: 5_000, keptMs: Infinity };
+/**
+ * With `coherence: none`, changes by other instances are not received, so values stay in memory only briefly; see
+ * `Coherence`.
+ */
+const WITHOUT_COHERENCE: Retention = { maxFreshMs: 30_000, maxServeMs: 30_000 };
+/**
+ * While disconnected: missed changes arrive after the reconnect, or a gap is reported. Until then values lose their
+ * freshness soon, and may still be served stale.
+ */
+export const WHILE_DISCONNECTED: Retention = { maxFreshMs: 5_000, maxServeMs: Infinity };
 
 /**
- * The shared tier as one cache sees it: values in and out, judged by what was invalidated, within time limits. Nothing here
- * rejects: without the tier a cache is slower and knows less, and is still a cache.
+ * The shared tier (L2) as one cache uses it: encodes and decodes values, applies time limits, and decides from marks
+ * and unsettled invalidations what may be served. No method rejects: without the tier, a cache is slower and knows
+ * less, but it keeps working.
  */
-export class SharedTier<T> implements Looking<T> {
+export class SharedTier<T> implements LookupHost<T> {
   readonly envelopes: Envelopes<T>;
   readonly calls: TierCalls;
-  readonly endings: Endings;
+  readonly invalidator: Invalidator;
   readonly tier: Tier;
   readonly #space: TierSpace;
-  readonly #reads: TierReads<T>;
+  readonly #lookups: LookupBatcher<T>;
   readonly #settings: CacheSettings;
-  readonly #marks: WatchedMarks;
+  readonly #marks: MarkSync;
   readonly #onChange: (change: TierChange) => void;
   #closed = false;
   hits = 0;
@@ -51,22 +59,22 @@ export class SharedTier<T> implements Looking<T> {
     this.envelopes = new Envelopes<T>(settings);
     this.calls = new TierCalls(tier, settings);
     const leaseMs = loaderTimeoutMs + LEASE_MARGIN_MS;
-    const heard = (change: TierChange): void => this.#hear(change);
-    this.#space = tier.open({ namespace: name, coherence, leaseMs, clock, random, onChange: heard });
-    this.#reads = new TierReads<T>(this.#space, this.calls);
-    this.#marks = new WatchedMarks(this.#space, this.calls, clock);
-    this.endings = new Endings({
+    const onTierChange = (change: TierChange): void => this.#handleChange(change);
+    this.#space = tier.open({ namespace: name, coherence, leaseMs, clock, random, onChange: onTierChange });
+    this.#lookups = new LookupBatcher<T>(this.#space, this.calls);
+    this.#marks = new MarkSync(this.#space, this.calls, clock);
+    this.invalidator = new Invalidator({
       space: this.#space,
       calls: this.calls,
       settings,
-      onMarks: (marks) => this.#marks.learn(marks),
+      onMarks: (marks) => this.#marks.apply(marks),
       onReplayed: (keys, how) => onChange({ kind: 'keys', how, keys }),
     });
   }
 
-  /** What a load that begins now is stamped with. */
-  get stamp(): string {
-    return this.#marks.stamp;
+  /** What a load that starts now is stored with; see `KnownMarks`. */
+  get epochPosition(): string {
+    return this.#marks.epochPosition;
   }
 
   get connected(): boolean | undefined {
@@ -78,26 +86,26 @@ export class SharedTier<T> implements Looking<T> {
   }
 
   /** How long a value that is stored in memory now may stay there. */
-  get stay(): Stay {
+  get retention(): Retention {
     const { connected } = this.#space;
-    if (connected === undefined) return UNHEARD;
-    return connected ? UNLIMITED : DISCONNECTED;
+    if (connected === undefined) return WITHOUT_COHERENCE;
+    return connected ? UNLIMITED_RETENTION : WHILE_DISCONNECTED;
   }
 
   /**
-   * Looks at a key, and takes its lease when there is nothing and it is wanted. Tells what it found in the turn in which the
-   * answer comes.
+   * Looks up a key and, with `wantsLease`, takes its lease if no value is stored. Calls back in the turn in which the
+   * result arrives.
    */
-  look(id: string, wantsLease: boolean, timeoutMs: number, onFound: (found: Found<T>) => void): void {
-    if (this.endings.recovery.holdsKey(id)) onFound(UNAVAILABLE);
-    else this.#reads.add(new Look<T>(this, id, wantsLease, this.#marks.known(), onFound), timeoutMs);
+  lookup(id: string, wantsLease: boolean, timeoutMs: number, onFound: (found: LookupResult<T>) => void): void {
+    if (this.invalidator.unsettled.hasKey(id)) onFound(UNAVAILABLE);
+    else this.#lookups.add(new Lookup<T>(this, id, wantsLease, this.#marks.ensureSynced(), onFound), timeoutMs);
   }
 
-  /** Takes the lease of a key at which there is something; `always`, also from whoever has it. */
-  async take(id: string, always: boolean): Promise<Taken> {
-    if (this.endings.recovery.holdsKey(id) || !(await this.#marks.known())) return UNAVAILABLE;
+  /** Takes the lease of a key, whatever is stored for it; `always`: even if another process holds it. */
+  async takeLease(id: string, always: boolean): Promise<LeaseResult> {
+    if (this.invalidator.unsettled.hasKey(id) || !(await this.#marks.ensureSynced())) return UNAVAILABLE;
     try {
-      const giveBack = (late: Lease | undefined): void => this.giveBack(id, late);
+      const giveBack = (late: Lease | undefined): void => this.releaseLease(id, late);
       const lease = await this.calls.run(() => this.#space.lease(id, always), undefined, giveBack);
       return lease === undefined ? HELD : { state: 'leased', lease };
     } catch {
@@ -105,15 +113,20 @@ export class SharedTier<T> implements Looking<T> {
     }
   }
 
-  giveBack(id: string, lease: Lease | undefined): void {
+  releaseLease(id: string, lease: Lease | undefined): void {
     if (lease !== undefined) this.#inBackground(() => this.#space.release(id, lease));
   }
 
-  /** Stores what was loaded under a lease; `refused` when the lease no longer stood. */
-  async fill(id: string, lease: Lease, raw: Uint8Array, facts: StoredFacts): Promise<'failed' | 'filled' | 'refused'> {
+  /** Stores a value that was loaded under a lease; `refused` when the lease no longer exists. */
+  async fill(
+    id: string,
+    lease: Lease,
+    encoded: Uint8Array,
+    metadata: StoredMetadata,
+  ): Promise<'failed' | 'filled' | 'refused'> {
     try {
-      const { entry, ttlMs } = await this.#sealed(id, raw, facts);
-      if (this.endings.recovery.holdsKey(id)) return 'refused';
+      const { entry, ttlMs } = await this.#seal(id, encoded, metadata);
+      if (this.invalidator.unsettled.hasKey(id)) return 'refused';
       if (!(await this.calls.run(() => this.#space.fill(id, lease, entry, ttlMs)))) return 'refused';
       this.fills++;
       return 'filled';
@@ -122,16 +135,16 @@ export class SharedTier<T> implements Looking<T> {
     }
   }
 
-  /** Puts a value in place, for all; see `Endings.write`. */
-  write(id: string, raw: Uint8Array, facts: Omit<StoredFacts, 'position'>): Promise<boolean> {
-    return this.endings.write(id, async () => {
-      await this.#marks.known();
-      return this.#sealed(id, raw, { ...facts, position: this.stamp });
+  /** Stores a value for all instances; see `Invalidator.write`. */
+  write(id: string, encoded: Uint8Array, metadata: Omit<StoredMetadata, 'position'>): Promise<boolean> {
+    return this.invalidator.write(id, async () => {
+      await this.#marks.ensureSynced();
+      return this.#seal(id, encoded, { ...metadata, position: this.epochPosition });
     });
   }
 
   stats(): Omit<TierStats, 'waived'> {
-    const { calls, envelopes, endings } = this;
+    const { calls, envelopes, invalidator } = this;
     return {
       l2Hits: this.hits,
       l2StaleHits: this.staleHits,
@@ -142,8 +155,8 @@ export class SharedTier<T> implements Looking<T> {
       l2Timeouts: calls.timeouts,
       l2Refused: calls.refused,
       l2Fills: this.fills,
-      unsettled: endings.recovery.size,
-      replayed: endings.replayed,
+      unsettled: invalidator.unsettled.size,
+      replayed: invalidator.replayed,
       gaps: this.gaps,
       disconnected: this.connected === false ? 1 : 0,
       coherenceLagMs: this.lagMs,
@@ -152,87 +165,81 @@ export class SharedTier<T> implements Looking<T> {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.endings.close();
+    this.invalidator.close();
     await this.#space.close();
   }
 
   isUnsettled(id: string): boolean {
-    return this.endings.recovery.holdsKey(id);
+    return this.invalidator.unsettled.hasKey(id);
   }
 
-  missed(): void {
+  recordMiss(): void {
     this.misses++;
   }
 
-  judge(id: string, bytes: Uint8Array, remainingMs: number): Promise<Found<T>> | Found<T> {
-    const opened = this.envelopes.open(tierKey(id), bytes);
-    if (opened instanceof Promise) {
-      // A schema may take its time, and need never come to a verdict.
-      return within(this.#settings.clock, this.tier.timeoutMs, opened).then(
-        (later) => this.#judgeOpened(id, later, remainingMs),
+  evaluate(id: string, bytes: Uint8Array, remainingMs: number): Promise<LookupResult<T>> | LookupResult<T> {
+    const decoded = this.envelopes.open(tierKey(id), bytes);
+    if (decoded instanceof Promise) {
+      // An asynchronous schema may never settle.
+      return withTimeout(this.#settings.clock, this.tier.timeoutMs, decoded).then(
+        (decodedLater) => this.#evaluateOpened(id, decodedLater, remainingMs),
         () => UNAVAILABLE,
       );
     }
-    return this.#judgeOpened(id, opened, remainingMs);
+    return this.#evaluateOpened(id, decoded, remainingMs);
   }
 
-  #judgeOpened(id: string, opened: Opened<T>, remainingMs: number): Found<T> {
-    // Also while it was opened, an invalidation may have begun here.
-    if (this.endings.recovery.holdsKey(id)) return UNAVAILABLE;
-    if ((opened.state !== 'value' && opened.state !== 'expired') || remainingMs <= 0) {
+  #evaluateOpened(id: string, decoded: Opened<T>, remainingMs: number): LookupResult<T> {
+    // An invalidation may have started while the entry was decoded.
+    if (this.invalidator.unsettled.hasKey(id)) return UNAVAILABLE;
+    if ((decoded.state !== 'value' && decoded.state !== 'expired') || remainingMs <= 0) {
       this.misses++;
-      return ENDED;
+      return ABSENT;
     }
-    const { value, tags, validator, loadMs, position, freshForMs, staleForMs, state } = opened;
-    if (this.endings.recovery.holdsAnyTag(tags)) return UNAVAILABLE;
+    const { tags, position } = decoded;
+    if (this.invalidator.unsettled.hasAnyTag(tags)) return UNAVAILABLE;
     const verdict = this.#marks.judge(position, tags);
-    if (verdict.verdict === 'ended') {
+    if (verdict.verdict === 'invalidated') {
       this.misses++;
-      return ENDED;
+      return ABSENT;
     }
-    // Whoever can write to the server can have it kept for longer, which makes it no younger.
-    const leftMs = Math.min(remainingMs, freshForMs + staleForMs);
-    const stillFreshMs = state === 'value' ? leftMs - staleForMs : Math.min(0, leftMs - staleForMs);
-    const ageMs = Math.max(0, freshForMs - stillFreshMs);
-    const endedMs = verdict.verdict === 'expired' ? verdict.at - this.#settings.clock.monotonic() : Infinity;
-    const left = Math.min(stillFreshMs, Math.max(endedMs, -staleForMs));
-    // It may be stale for as long as it was written to be, from its ending on; from now on when nobody knows of one.
-    const servesMs = Math.min(leftMs, staleForMs + (endedMs === -Infinity ? 0 : left));
-    if (servesMs <= 0) {
+    const expiredInMs = verdict.verdict === 'expired' ? verdict.at - this.#settings.clock.monotonic() : Infinity;
+    const found = tierValue(decoded, remainingMs, expiredInMs);
+    if (found === undefined) {
       this.misses++;
-      return ENDED;
+      return ABSENT;
     }
-    if (left > 0) this.hits++;
+    if (found.freshForMs > 0) this.hits++;
     else this.staleHits++;
-    return { state: 'value', value, tags, validator, loadMs, ageMs, freshForMs: left, remainingMs: servesMs };
+    return found;
   }
 
-  async #sealed(id: string, raw: Uint8Array, facts: StoredFacts): Promise<Sealed> {
-    const freshForMs = Math.min(facts.freshForMs, LONGEST_MS);
-    const staleForMs = Math.min(facts.staleForMs, LONGEST_MS);
-    const lived = { ...facts, key: tierKey(id), freshForMs, staleForMs };
-    const entry = await this.envelopes.seal(raw, lived);
+  async #seal(id: string, encoded: Uint8Array, metadata: StoredMetadata): Promise<SealedEntry> {
+    const freshForMs = Math.min(metadata.freshForMs, MAX_TIER_TTL_MS);
+    const staleForMs = Math.min(metadata.staleForMs, MAX_TIER_TTL_MS);
+    const bounded = { ...metadata, key: tierKey(id), freshForMs, staleForMs };
+    const entry = await this.envelopes.seal(encoded, bounded);
     return { entry, ttlMs: Math.max(1, freshForMs + staleForMs) };
   }
 
-  #hear(change: TierChange): void {
+  #handleChange(change: TierChange): void {
     if (this.#closed) return;
-    if (change.kind === 'marks') this.#marks.hear(change.marks);
+    if (change.kind === 'marks') this.#marks.applyAnnounced(change.marks);
     else if (change.kind === 'gap') {
       this.gaps++;
-      this.#marks.doubt();
+      this.#marks.requireSync();
     } else if (change.kind === 'connected') {
-      // Marks that were made before the others were heard are not known.
-      this.#marks.doubt();
-      this.calls.admit();
-      void this.endings.replay();
+      // Marks that were made while disconnected are not known.
+      this.#marks.requireSync();
+      this.calls.resetBreaker();
+      void this.invalidator.replay();
     }
     this.#onChange(change);
   }
 
   #inBackground(call: () => Promise<unknown>): void {
     this.calls.run(call).catch(() => {
-      // A lease that is not given back ends by itself.
+      // A lease that is not released ends by itself.
     });
   }
 }

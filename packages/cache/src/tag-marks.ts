@@ -1,35 +1,35 @@
 import { OptionsError, RecencyMap } from '@macadam/core';
 import { isWellFormed } from './well-formed.ts';
 
-/** The most tags one entry may have. */
-export const MOST_TAGS = 16;
-const LONGEST_TAG = 256;
+/** How many tags one entry may have. */
+export const MAX_TAGS = 16;
+const MAX_TAG_LENGTH = 256;
 
-/** That a tag was invalidated: where in the order of all invalidations, and when. */
+/** When a tag was invalidated or expired, and where in the order of all such events. */
 export interface Mark {
-  /** Counted from 1; an entry whose load began at this position or later is not affected. */
+  /** Counted from 1. An entry whose load started at this position or later is not affected. */
   readonly position: number;
   /** On the monotonic clock. */
   readonly at: number;
 }
 
-const NEVER: Mark = { position: 0, at: -Infinity };
+const NO_MARK: Mark = { position: 0, at: -Infinity };
 
 /**
- * When each tag was last invalidated. An entry is judged when it is read, against the position at which its load
- * began: invalidating a tag costs the same for one entry as for a million, and a load that was under way is caught
- * although its tags are known only at its end. Positions, not times, are compared, so that no clock can be wrong.
+ * The latest mark of each tag. An entry is compared with the marks when it is read, against the position at which its
+ * load started. So invalidating a tag costs the same for one entry as for a million, and it also stops a load in flight
+ * whose tags are known only at its end. Positions are compared, not times, so that a wrong clock cannot matter.
  *
- * Bounded: when a tag is forgotten, every tagged entry older than its mark counts as marked, which errs on the side of
- * loading again.
+ * Bounded: when the mark of a tag is dropped, every tagged entry older than that mark counts as marked. That errs on
+ * the side of loading again.
  */
 export class TagMarks {
   readonly #marks = new RecencyMap<string, Mark>();
-  readonly #mostTags: number;
-  #floor: Mark = NEVER;
+  readonly #maxTags: number;
+  #floor: Mark = NO_MARK;
 
-  constructor(mostTags: number) {
-    this.#mostTags = mostTags;
+  constructor(maxTags: number) {
+    this.#maxTags = maxTags;
   }
 
   get size(): number {
@@ -38,22 +38,22 @@ export class TagMarks {
 
   mark(tag: string, mark: Mark): void {
     this.#marks.set(tag, mark);
-    if (this.#marks.size <= this.#mostTags) return;
-    const [, forgotten] = this.#marks.deleteOldest() as readonly [string, Mark];
-    this.forgetUpTo(forgotten);
+    if (this.#marks.size <= this.#maxTags) return;
+    const [, dropped] = this.#marks.deleteOldest() as readonly [string, Mark];
+    this.forgetUpTo(dropped);
   }
 
-  /** Takes it that any tag may have been marked there. */
+  /** Treats every tag as marked at `mark`. */
   forgetUpTo(mark: Mark): void {
     if (mark.position > this.#floor.position) this.#floor = mark;
   }
 
-  /** The newest mark on any of the tags; position 0 when there is none. */
+  /** The newest mark on any of the tags; position 0 if there is none. */
   newest(tags: readonly string[]): Mark {
-    if (tags.length === 0) return NEVER;
+    if (tags.length === 0) return NO_MARK;
     let newest = this.#floor;
     for (const tag of tags) {
-      // Looked at, not used: marks are forgotten in the order they were set.
+      // `peek`: marks are dropped in the order in which they were set, so reading one must not move it.
       const mark = this.#marks.peek(tag);
       if (mark !== undefined && mark.position > newest.position) newest = mark;
     }
@@ -61,16 +61,16 @@ export class TagMarks {
   }
 }
 
-/** Throws {@link OptionsError} unless `tags` is a list of tags. */
-export function assertTags(path: string, tags: unknown, most: number = MOST_TAGS): asserts tags is readonly string[] {
-  if (!Array.isArray(tags) || tags.length > most) {
-    throw new OptionsError(path, tags, most === Infinity ? 'a list of tags' : `a list of ${most} tags at most`);
+/** Throws {@link OptionsError} unless `tags` is an array of tags. */
+export function assertTags(path: string, tags: unknown, maxTags: number = MAX_TAGS): asserts tags is readonly string[] {
+  if (!Array.isArray(tags) || tags.length > maxTags) {
+    throw new OptionsError(path, tags, maxTags === Infinity ? 'a list of tags' : `a list of ${maxTags} tags at most`);
   }
   for (const [i, tag] of tags.entries()) {
-    const fits = typeof tag === 'string' && tag.length > 0 && tag.length <= LONGEST_TAG;
-    // UTF-8 would make different halves of a surrogate pair one tag in the shared tier, and another one here.
+    const fits = typeof tag === 'string' && tag.length > 0 && tag.length <= MAX_TAG_LENGTH;
+    // In UTF-8, which the shared tier stores, different lone surrogates would become the same tag.
     if (!fits || !isWellFormed(tag)) {
-      throw new OptionsError(`${path}[${i}]`, tag, `a well-formed string of 1 to ${LONGEST_TAG} characters`);
+      throw new OptionsError(`${path}[${i}]`, tag, `a well-formed string of 1 to ${MAX_TAG_LENGTH} characters`);
     }
   }
 }

@@ -10,58 +10,61 @@ const open = () => {
   return { clock, calls: new TierCalls(memoryTier(), settings) };
 };
 
-/** Makes calls together; how each ended, by its place. */
-function together(calls: TierCalls, answers: readonly (() => Promise<string>)[]): { ends: string[]; late: string[] } {
-  const ends: string[] = [];
+/** Runs the operations as one group. Returns the result or error message of each, by its index. */
+function runTogether(
+  calls: TierCalls,
+  operations: readonly (() => Promise<string>)[],
+): { results: string[]; late: string[] } {
+  const results: string[] = [];
   const late: string[] = [];
-  const all = answers.map((call, i) => ({
+  const all = operations.map((call, i) => ({
     call,
-    resolve: (answer: string) => (ends[i] = answer),
-    reject: (error: unknown) => (ends[i] = (error as Error).message),
-    late: (answer: string) => void late.push(answer),
+    resolve: (result: string) => (results[i] = result),
+    reject: (error: unknown) => (results[i] = (error as Error).message),
+    resolveLate: (result: string) => void late.push(result),
   }));
   calls.runTogether(all, 250);
-  return { ends, late };
+  return { results, late };
 }
 
-const well = async (): Promise<string> => 'well';
-const broken = (): Promise<string> => Promise.reject(new Error('broken'));
+const succeeding = async (): Promise<string> => 'ok';
+const failing = (): Promise<string> => Promise.reject(new Error('failed'));
 
-it('a call that fails leaves those it was made with, however often', async () => {
+it('a failing call does not fail the others of its group, nor open the breaker, however often it fails', async () => {
   const { clock, calls } = open();
   for (let i = 0; i < 30; i++) {
-    const { ends } = together(calls, [broken, well, broken]);
+    const { results } = runTogether(calls, [failing, succeeding, failing]);
     await clock.advance(0);
-    expect(ends).toEqual(['broken', 'well', 'broken']);
+    expect(results).toEqual(['failed', 'ok', 'failed']);
   }
   expect(calls.admits).toBe(true);
   expect([calls.calls, calls.errors]).toEqual([90, 60]);
 });
 
-it('calls that all fail count as one for the breaker, which refuses all of the next', async () => {
+it('a group whose calls all fail counts as one failure for the breaker; an open breaker refuses every call', async () => {
   const { clock, calls } = open();
   for (let i = 0; i < 5; i++) {
     expect(calls.admits).toBe(true);
-    together(calls, [broken, broken]);
+    runTogether(calls, [failing, failing]);
     await clock.advance(0);
   }
   expect(calls.admits).toBe(false);
-  together(calls, [well, well, well]);
+  runTogether(calls, [succeeding, succeeding, succeeding]);
   await clock.advance(0);
   expect([calls.calls, calls.errors, calls.refused]).toEqual([10, 10, 3]);
 });
 
-it('who is out of time leaves those who were answered, and what comes later is given back', async () => {
+it('a timeout rejects only the calls that have no result yet; a late result goes to resolveLate', async () => {
   const { clock, calls } = open();
   const slow = async (): Promise<string> => {
     await clock.sleep(400);
     return 'slow';
   };
-  const { ends, late } = together(calls, [slow, well]);
+  const { results, late } = runTogether(calls, [slow, succeeding]);
   await clock.advance(249);
-  expect(ends).toEqual([undefined, 'well']);
+  expect(results).toEqual([undefined, 'ok']);
   await clock.advance(1);
-  expect(ends[0]).toMatch(/250 ms/);
+  expect(results[0]).toMatch(/250 ms/);
   await clock.advance(200);
   expect([late, calls.timeouts]).toEqual([['slow'], 1]);
 });

@@ -1,11 +1,13 @@
 import { Expiring, ExpiryQueue, isMacadamError, TimeoutError } from '@macadam/core';
 import { circuitBreaker, consecutiveFailures, failureRate, type CircuitBreaker } from '@macadam/resilience';
-import { recordCall, type Ended } from './instruments.ts';
+import { recordCall, type CallOutcome } from './instruments.ts';
 import type { CacheSettings } from './options.ts';
 import type { Tier } from './tier.ts';
 
-/** What a breaker of a tier is when nothing else is said. Source: the defaults of the resilience package, faster to notice. */
-const BREAKER = {
+/**
+ * The circuit breaker in front of a tier: the defaults of the resilience package, with trip rules that notice faster.
+ */
+const DEFAULT_BREAKER = {
   trip: [consecutiveFailures({ count: 5 }), failureRate({ ratio: 0.5, windowMs: 10_000, minimumCalls: 20 })],
   openMs: 1_000,
   maxOpenMs: 30_000,
@@ -14,27 +16,33 @@ const BREAKER = {
 };
 
 /**
- * Calls to a tier, each within a time limit of our own: what drivers call a timeout is often none, or covers only commands that
- * were not sent yet. While calls fail, a breaker answers in their place.
+ * Calls to a tier, each within our own time limit: what drivers call a timeout is often none, or covers only commands
+ * that were not sent yet. While calls fail, a circuit breaker rejects them at once.
  */
 export class TierCalls {
   readonly #tier: Tier;
   readonly #settings: CacheSettings;
-  readonly #limits: ExpiryQueue;
+  readonly #deadlines: ExpiryQueue;
   readonly #breaker: CircuitBreaker | undefined;
   calls = 0;
   errors = 0;
   timeouts = 0;
-  /** Not made, because the breaker was open. */
+  /** Not sent, because the breaker was open. */
   refused = 0;
 
   constructor(tier: Tier, settings: CacheSettings) {
     const { clock, random, name } = settings;
     this.#tier = tier;
     this.#settings = settings;
-    this.#limits = new ExpiryQueue(clock);
+    this.#deadlines = new ExpiryQueue(clock);
     if (tier.circuitBreaker !== false) {
-      this.#breaker = circuitBreaker({ ...BREAKER, name: `cache ${name}`, clock, random, ...tier.circuitBreaker });
+      this.#breaker = circuitBreaker({
+        ...DEFAULT_BREAKER,
+        name: `cache ${name}`,
+        clock,
+        random,
+        ...tier.circuitBreaker,
+      });
     }
   }
 
@@ -42,51 +50,57 @@ export class TierCalls {
     return this.#breaker?.admits !== false;
   }
 
-  /** The tier is known to answer again: what is waiting for it need not wait until the breaker tries. */
-  admit(): void {
+  /** Closes the breaker, because the tier is known to respond again: no need to wait for the next probe. */
+  resetBreaker(): void {
     this.#breaker?.reset();
   }
 
-  /** Rejects when the tier fails, is out of time, or is not asked. `late` is given an answer that nobody waits for any more. */
+  /**
+   * Rejects when the tier fails, exceeds the time limit, or is not called because the breaker is open. `onLate`
+   * receives a result that arrives after the time limit.
+   */
   run<R>(
     call: (onAnswer: () => void) => Promise<R>,
     timeoutMs: number = this.#tier.timeoutMs,
-    late?: (answer: R) => void,
+    onLate?: (result: R) => void,
   ): Promise<R> {
     return new Promise((resolve, reject) => {
-      const one: TierCall<R> = { call, resolve, reject, late: (answer) => late?.(answer) };
-      this.runTogether([one], timeoutMs);
+      const tierCall: TierCall<R> = { call, resolve, reject, resolveLate: (result) => onLate?.(result) };
+      this.runTogether([tierCall], timeoutMs);
     });
   }
 
-  /** Calls that are asked for together are so for the breaker and the time limit, too: one counts as much as all of them. */
+  /**
+   * Sends calls together, under one time limit. They count as one for the breaker: one success outweighs any number of
+   * failures.
+   */
   runTogether<R>(calls: readonly TierCall<R>[], timeoutMs: number): void {
     const { clock } = this.#settings;
-    const begunAt = clock.monotonic();
-    const group = new Group(calls, timeoutMs, (error) => this.#count(begunAt, error));
+    const startedAt = clock.monotonic();
+    const group = new CallGroup(calls, timeoutMs, (error) => this.#count(startedAt, error));
     const send = (): Promise<void> => {
       this.calls += calls.length;
-      this.#limits.add(group.beginAt(begunAt), begunAt);
-      return group.send(() => this.#beginAnew(group)).finally(() => this.#limits.remove(group));
+      this.#deadlines.add(group.startAt(startedAt), startedAt);
+      return group.send(() => this.#restartTimeout(group)).finally(() => this.#deadlines.remove(group));
     };
     const sent = this.#breaker === undefined ? send() : this.#breaker.execute(send);
     sent.catch((error: Error) => group.endAll(error));
   }
 
-  /** The next round trip has as much time as the one that was answered. */
-  #beginAnew<R>(group: Group<R>): void {
+  /** Each round trip of a call has the whole time limit to itself. */
+  #restartTimeout<R>(group: CallGroup<R>): void {
     if (group.place < 0) return;
     const now = this.#settings.clock.monotonic();
-    this.#limits.remove(group);
-    this.#limits.add(group.beginAt(now), now);
+    this.#deadlines.remove(group);
+    this.#deadlines.add(group.startAt(now), now);
   }
 
-  #count(begunAt: number, error: unknown): void {
+  #count(startedAt: number, error: unknown): void {
     const { clock, name } = this.#settings;
-    recordCall(name, clock, begunAt, error === undefined ? 'ok' : this.#countFailed(error));
+    recordCall(name, clock, startedAt, error === undefined ? 'ok' : this.#countFailure(error));
   }
 
-  #countFailed(error: unknown): Ended {
+  #countFailure(error: unknown): CallOutcome {
     if (isMacadamError(error, 'MAC_CIRCUIT_OPEN')) {
       this.refused++;
       return 'refused';
@@ -100,24 +114,27 @@ export class TierCalls {
   }
 }
 
-/** One call, and whoever waits for it. */
+/** One call, and the callbacks for its result. */
 export interface TierCall<R> {
-  /** `onAnswer` is for what takes several round trips: one of them was answered, and the next one begins. */
+  /** `onAnswer` is for calls of several round trips: one was answered, and the next one starts. */
   call(onAnswer: () => void): Promise<R>;
-  resolve(answer: R): void;
+  resolve(result: R): void;
   reject(error: unknown): void;
-  /** Given an answer for which nobody waits any more. */
-  late(answer: R): void;
+  /** Receives a result that arrives after the call was rejected. */
+  resolveLate(result: R): void;
 }
 
-/** Calls under one time limit. It has failed when none of them was answered: a part of the tier may be down. */
-class Group<R> extends Expiring {
+/**
+ * Calls under one time limit. The group fails when no call succeeded: one failure may only mean that a part of the tier
+ * is down.
+ */
+class CallGroup<R> extends Expiring {
   readonly #calls: readonly TierCall<R>[];
   readonly #timeoutMs: number;
   readonly #onEnd: (error?: Error) => void;
   readonly #ended: boolean[] = [];
-  #open: number;
-  #answered = false;
+  #pending: number;
+  #anySucceeded = false;
   #resolve!: () => void;
   #reject!: (error: Error) => void;
 
@@ -126,10 +143,10 @@ class Group<R> extends Expiring {
     this.#calls = calls;
     this.#timeoutMs = timeoutMs;
     this.#onEnd = onEnd;
-    this.#open = calls.length;
+    this.#pending = calls.length;
   }
 
-  beginAt(now: number): this {
+  startAt(now: number): this {
     this.expiresAt = now + this.#timeoutMs;
     return this;
   }
@@ -141,43 +158,43 @@ class Group<R> extends Expiring {
       for (let i = 0; i < this.#calls.length; i++) {
         const one = this.#calls[i] as TierCall<R>;
         one.call(onAnswer).then(
-          (answer) => this.#answer(i, one, answer),
+          (result) => this.#succeed(i, one, result),
           (error: Error) => this.#fail(i, error),
         );
       }
     });
   }
 
-  /** Whoever still waits gets the error. */
+  /** Rejects the calls that have no result yet. */
   endAll(error: Error): void {
-    for (let i = 0; i < this.#calls.length; i++) this.#end(i, error);
+    for (let i = 0; i < this.#calls.length; i++) this.#endCall(i, error);
   }
 
   override expire(): void {
     const ms = this.#timeoutMs;
-    const error = new TimeoutError(`The shared tier did not answer within ${ms} ms`, ms);
-    // Without any answer the breaker hears of it first, and whoever waits next.
-    if (!this.#answered) this.#reject(error);
+    const error = new TimeoutError(`The shared tier did not result within ${ms} ms`, ms);
+    // Without any success, the breaker learns of the timeout first and rejects the calls through `execute`.
+    if (!this.#anySucceeded) this.#reject(error);
     else this.endAll(error);
   }
 
-  #answer(i: number, one: TierCall<R>, answer: R): void {
-    if (this.#ended[i] === true) return one.late(answer);
-    this.#answered = true;
-    one.resolve(answer);
-    this.#end(i);
+  #succeed(i: number, one: TierCall<R>, result: R): void {
+    if (this.#ended[i] === true) return one.resolveLate(result);
+    this.#anySucceeded = true;
+    one.resolve(result);
+    this.#endCall(i);
   }
 
   #fail(i: number, error: Error): void {
-    if (!this.#answered && this.#open === 1) this.#reject(error);
-    else this.#end(i, error);
+    if (!this.#anySucceeded && this.#pending === 1) this.#reject(error);
+    else this.#endCall(i, error);
   }
 
-  #end(i: number, error?: Error): void {
+  #endCall(i: number, error?: Error): void {
     if (this.#ended[i] === true) return;
     this.#ended[i] = true;
     this.#onEnd(error);
     if (error !== undefined) (this.#calls[i] as TierCall<R>).reject(error);
-    if (--this.#open === 0) this.#resolve?.();
+    if (--this.#pending === 0) this.#resolve?.();
   }
 }

@@ -1,9 +1,6 @@
-import { strict as assert } from 'node:assert';
-import { systemClock } from '@macadam/core';
-import { entryOf, leaseAt, leaseOf, readOf, textOf } from './contract-reads.ts';
 import { ListeningInstance } from './listening-instance.ts';
-import type { Coherence, Tier, TierChange, TierSpace } from './tier.ts';
-import { newHead } from './wire/head.ts';
+import * as cases from './tier-contract-cases.ts';
+import type { Coherence, Tier } from './tier.ts';
 
 /** One test of the contract. */
 export interface TierCase {
@@ -12,8 +9,6 @@ export interface TierCase {
   /** Runs the test. Rejects when the tier does not do it. */
   run(): Promise<void>;
 }
-
-const LONG_MS = 3_600_000;
 
 /**
  * Returns what every {@link Tier} has to do, as named tests for any test runner. Two tiers made by `makeTier` must
@@ -28,26 +23,26 @@ const LONG_MS = 3_600_000;
  * ```
  */
 export function tierContract(makeTier: () => Tier, coherence: Coherence = 'log'): TierCase[] {
-  let made = 0;
-  const cases: Record<string, (open: () => ListeningInstance, coherence: Coherence) => Promise<void>> = {
-    'gives back the bytes it was given, and for how long they stay': givesBack,
-    'reads many keys at once, in their order': readsMany,
-    'gives one lease a key at a time': oneLease,
-    'stores what is filled under a lease, once': fillsOnce,
-    'refuses a fill after the key was removed, expired or written': refusesFills,
-    'gives a lease back to who has it, and to nobody else': releases,
-    'lets a lease be taken from whoever has it': takesAlways,
-    'an entry that was expired has the new head, and stays no longer than it may be stale': expires,
-    'removes many keys, and forgets when their time is over': removes,
-    'marks have growing positions, and are known to who comes later': marks,
-    'keys of any form stay apart': keysStayApart,
-    'caches of other names stay apart': namesStayApart,
+  let opened = 0;
+  const runs: Record<string, (open: () => ListeningInstance, coherence: Coherence) => Promise<void>> = {
+    'returns the bytes that were written, and their remaining time': cases.returnsBytes,
+    'reads many keys in one call, in their order': cases.readsManyKeys,
+    'gives one lease per key at a time': cases.givesOneLease,
+    'stores an entry that is filled under a lease, once': cases.fillsOnce,
+    'refuses a fill after the key was removed, expired or written': cases.refusesFills,
+    'releases a lease only for its holder': cases.releasesLeases,
+    'takes a lease away from another holder with `always`': cases.takesLeaseAway,
+    'expire replaces the head of an entry and shortens its remaining time to `staleForMs`': cases.expiresEntries,
+    'removes many keys, and drops entries at the end of their time': cases.removesEntries,
+    'gives marks increasing positions, and returns all of them to a space opened later': cases.ordersMarks,
+    'keeps keys of any form apart': cases.separatesKeys,
+    'keeps caches of different names apart': cases.separatesNames,
   };
-  if (coherence !== 'none') cases['tells the others what was changed, and not oneself'] = tellsOthers;
-  return Object.entries(cases).map(([name, run]) => ({
+  if (coherence !== 'none') runs['reports changes to other instances, and not to their author'] = cases.reportsChanges;
+  return Object.entries(runs).map(([name, runCase]) => ({
     name,
     run: async () => {
-      const namespace = `contract-${++made}`;
+      const namespace = `contract-${++opened}`;
       const instances: ListeningInstance[] = [];
       const open = (suffix = ''): ListeningInstance => {
         const instance = new ListeningInstance(makeTier(), namespace + suffix, coherence);
@@ -55,195 +50,10 @@ export function tierContract(makeTier: () => Tier, coherence: Coherence = 'log')
         return instance;
       };
       try {
-        await run(open, coherence);
+        await runCase(open, coherence);
       } finally {
         await Promise.all(instances.map(({ space }) => space.close()));
       }
     },
   }));
-}
-
-async function givesBack(open: () => ListeningInstance): Promise<void> {
-  const [one, other] = [open().space, open().space];
-  assert.deepEqual(await readOf(one, 'k'), { kind: 'absent', lease: undefined });
-  const bytes = Buffer.concat([newHead('value'), Buffer.from(Array.from({ length: 256 }, (_, i) => i))]);
-  await one.write('k', bytes, LONG_MS);
-  const read = await readOf(other, 'k', true);
-  assert.ok(read.kind === 'value');
-  assert.ok(Buffer.from(read.entry).equals(bytes));
-  assert.ok(read.remainingMs > LONG_MS / 2 && read.remainingMs <= LONG_MS, `${read.remainingMs}`);
-  await one.write('k', entryOf('second'), LONG_MS);
-  assert.equal(textOf(await readOf(other, 'k')), 'second');
-}
-
-async function readsMany(open: () => ListeningInstance): Promise<void> {
-  const { space } = open();
-  const keys = Array.from({ length: space.mostReads }, (_, i) => `k${i}`);
-  const there = keys.filter((_, i) => i % 3 !== 0);
-  await Promise.all(there.map((key) => space.write(key, entryOf(key), LONG_MS)));
-  const reads = await space.read(keys, true);
-  assert.deepEqual(
-    reads.map(textOf),
-    keys.map((key) => (there.includes(key) ? key : undefined)),
-  );
-  const leases = reads.map(leaseOf).filter((lease) => lease !== undefined);
-  assert.equal(new Set(leases).size, keys.length - there.length);
-}
-
-async function oneLease(open: () => ListeningInstance): Promise<void> {
-  const spaces = [open().space, open().space];
-  const reads = await Promise.all(Array.from({ length: 20 }, (_, i) => readOf(spaces[i % 2] as TierSpace, 'k', true)));
-  assert.equal(reads.filter((read) => leaseOf(read) !== undefined).length, 1);
-  assert.equal(await (spaces[0] as TierSpace).lease('k', false), undefined);
-  assert.notEqual(await (spaces[0] as TierSpace).lease('other', false), undefined);
-  assert.equal(leaseOf(await readOf(spaces[1] as TierSpace, 'other', true)), undefined);
-}
-
-async function fillsOnce(open: () => ListeningInstance): Promise<void> {
-  const [one, other] = [open().space, open().space];
-  const lease = await leaseAt(one, 'k');
-  const another = await leaseAt(other, 'another');
-  assert.equal(await other.fill('k', another, entryOf('not mine'), LONG_MS), false);
-  assert.equal(await one.fill('k', lease, entryOf('loaded'), LONG_MS), true);
-  assert.equal(await one.fill('k', lease, entryOf('again'), LONG_MS), false);
-  assert.equal(textOf(await readOf(other, 'k')), 'loaded');
-  // With a value in place, a lease is for loading it anew.
-  const anew = await other.lease('k', false);
-  assert.ok(anew !== undefined);
-  assert.equal(textOf(await readOf(one, 'k', true)), 'loaded');
-  assert.equal(await one.lease('k', false), undefined);
-  assert.equal(await other.fill('k', anew, entryOf('anew'), LONG_MS), true);
-  assert.equal(textOf(await readOf(one, 'k')), 'anew');
-}
-
-async function refusesFills(open: () => ListeningInstance): Promise<void> {
-  const [one, other] = [open().space, open().space];
-  const ends: Record<string, (key: string) => Promise<void>> = {
-    removed: (key) => other.remove([key]),
-    expired: (key) => other.expire([key], newHead('expired'), LONG_MS),
-    written: (key) => other.write(key, entryOf('newer'), LONG_MS),
-  };
-  for (const [how, end] of Object.entries(ends)) {
-    const lease = await leaseAt(one, how);
-    await end(how);
-    assert.equal(await one.fill(how, lease, entryOf('older'), LONG_MS), false, how);
-    assert.equal(textOf(await readOf(one, how)), how === 'written' ? 'newer' : undefined, how);
-    // The same for a lease that was taken while there was a value.
-    await one.write(how, entryOf('value'), LONG_MS);
-    const anew = await one.lease(how, false);
-    assert.ok(anew !== undefined);
-    await end(how);
-    assert.equal(await one.fill(how, anew, entryOf('older'), LONG_MS), false, how);
-  }
-}
-
-async function releases(open: () => ListeningInstance): Promise<void> {
-  const { space } = open();
-  const [lease, other] = [await leaseAt(space, 'k'), await leaseAt(space, 'other')];
-  await space.release('k', other);
-  assert.deepEqual(await readOf(space, 'k', true), { kind: 'absent', lease: undefined });
-  await space.release('k', lease);
-  await leaseAt(space, 'k');
-}
-
-async function takesAlways(open: () => ListeningInstance): Promise<void> {
-  const { space } = open();
-  await space.write('value', entryOf('value'), LONG_MS);
-  for (const key of ['absent', 'value']) {
-    const older = key === 'absent' ? await leaseAt(space, key) : await space.lease(key, false);
-    const newer = await space.lease(key, true);
-    assert.ok(older !== undefined && newer !== undefined);
-    assert.equal(await space.fill(key, older, entryOf('older'), LONG_MS), false);
-    assert.equal(leaseOf(await readOf(space, key, true)), undefined);
-    assert.equal(await space.fill(key, newer, entryOf('newer'), LONG_MS), true);
-    assert.equal(textOf(await readOf(space, key)), 'newer');
-  }
-}
-
-async function expires(open: () => ListeningInstance): Promise<void> {
-  const { space } = open();
-  await space.write('k', entryOf('value'), LONG_MS);
-  await space.write('short', entryOf('value'), LONG_MS / 100);
-  const head = newHead('expired');
-  await space.expire(['k', 'short', 'absent'], head, LONG_MS / 10);
-  const [read, short] = [await readOf(space, 'k'), await readOf(space, 'short')];
-  assert.ok(read.kind === 'value' && short.kind === 'value');
-  assert.ok(Buffer.from(read.entry).subarray(0, 16).equals(head));
-  assert.equal(textOf(read), 'value');
-  assert.ok(read.remainingMs <= LONG_MS / 10 && short.remainingMs <= LONG_MS / 100);
-  assert.equal((await readOf(space, 'absent')).kind, 'absent');
-  await space.expire(['k'], head, 0);
-  assert.equal((await readOf(space, 'k')).kind, 'absent');
-}
-
-async function removes(open: () => ListeningInstance): Promise<void> {
-  const { space } = open();
-  const keys = Array.from({ length: 600 }, (_, i) => `k${i}`);
-  await Promise.all(keys.map((key) => space.write(key, entryOf(key), LONG_MS)));
-  await space.remove(keys.slice(1));
-  const left = await Promise.all(keys.map((key) => readOf(space, key)));
-  assert.equal(left.filter(({ kind }) => kind === 'value').length, 1);
-  await space.write('brief', entryOf('brief'), 20);
-  await systemClock.sleep(60);
-  assert.equal((await readOf(space, 'brief')).kind, 'absent');
-}
-
-async function marks(open: () => ListeningInstance): Promise<void> {
-  const { space } = open();
-  const before = await space.marks();
-  const first = await space.mark(['a', 'b'], 'invalidated');
-  const second = await space.mark(['a'], 'expired');
-  const all = await space.mark([''], 'invalidated');
-  assert.deepEqual([first.epoch, second.epoch, all.epoch], [before.epoch, before.epoch, before.epoch]);
-  assert.ok(before.position < first.position && first.position < second.position && second.position < all.position);
-  const later = await open().space.marks();
-  const known = later.marks.map(({ tag, how, position }) => `${tag} ${how} ${position}`);
-  assert.equal(later.epoch, before.epoch);
-  assert.equal(later.position, all.position);
-  for (const mark of [`a invalidated ${first.position}`, `b invalidated ${first.position}`])
-    assert.ok(known.includes(mark));
-  for (const mark of [`a expired ${second.position}`, ` invalidated ${all.position}`]) assert.ok(known.includes(mark));
-}
-
-async function keysStayApart(open: () => ListeningInstance): Promise<void> {
-  const { space } = open();
-  const keys = ['a', 'A', 'a:b', 'a}:b', '{a}', '%7b', '*', '[ab]', 'a b', 'ä', '\u0000', 'a\r\nb', '\ud800', '\udbff'];
-  keys.push('x'.repeat(1_024));
-  for (const key of keys) await space.write(key, entryOf(`of ${JSON.stringify(key)}`), LONG_MS);
-  for (const key of keys) assert.equal(textOf(await readOf(space, key)), `of ${JSON.stringify(key)}`);
-  await space.remove(['*', '\ud800']);
-  assert.equal((await readOf(space, '*')).kind, 'absent');
-  assert.equal(textOf(await readOf(space, '\udbff')), 'of "\\udbff"');
-  assert.equal(textOf(await readOf(space, 'a')), 'of "a"');
-}
-
-async function namesStayApart(open: (suffix?: string) => ListeningInstance): Promise<void> {
-  const [one, other] = [open(), open(':other')];
-  await one.space.write('k', entryOf('one'), LONG_MS);
-  assert.equal((await readOf(other.space, 'k')).kind, 'absent');
-  await other.space.mark(['t'], 'invalidated');
-  assert.deepEqual((await one.space.marks()).marks, []);
-}
-
-async function tellsOthers(open: () => ListeningInstance, coherence: Coherence): Promise<void> {
-  const [one, other] = [open(), open()];
-  for (const instance of [one, other]) {
-    if (instance.space.connected === true) continue;
-    await instance.until('that it is connected', ({ kind }) => kind === 'connected');
-  }
-  const key = 'a}"ä';
-  const about = (how: string) => (change: TierChange) =>
-    change.kind === 'keys' && change.keys.includes(key) && change.how === how;
-  await one.space.write(key, entryOf('v'), LONG_MS);
-  await other.until('a write', about('invalidated'));
-  other.heard.length = 0;
-  await one.space.remove([key]);
-  await other.until('a removal', about('invalidated'));
-  await one.space.write(key, entryOf('v'), LONG_MS);
-  await one.space.mark(['t'], 'invalidated');
-  await other.until('a mark', (change) => change.kind === 'marks' && change.marks.marks.some(({ tag }) => tag === 't'));
-  // A server that tells by itself tells everybody.
-  if (coherence === 'tracking') return;
-  const own = one.heard.filter(({ kind }) => kind === 'keys' || kind === 'marks');
-  assert.deepEqual(own, []);
 }

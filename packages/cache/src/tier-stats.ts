@@ -35,7 +35,7 @@ export interface TierStats {
   readonly coherenceLagMs: number;
 }
 
-/** Of a cache without one. */
+/** The statistics of a cache without a shared tier. */
 export const NO_TIER: TierStats = {
   l2Hits: 0,
   l2StaleHits: 0,

@@ -1,7 +1,7 @@
 import { assertFunction, assertInteger, assertNumber, assertObject, OptionsError } from '@macadam/core';
 import type { Codec } from './codec/codec.ts';
 import { devalueCodec } from './codec/devalue-codec.ts';
-import { keyring, type EncryptionOptions, type Keyring } from './wire/encryption.ts';
+import { createKeyring, type EncryptionOptions, type Keyring } from './wire/encryption.ts';
 import { isWellFormed } from './well-formed.ts';
 import type { StandardSchema } from './wire/schema.ts';
 
@@ -50,10 +50,10 @@ export const VALUE_OPTION_NAMES: readonly (keyof ValueOptions)[] = [
   'encryption',
 ];
 
-/** Of the limit on values: HybridCache. */
+/** The default of `maxValueBytes` is that of HybridCache. */
 const DEFAULTS = { schemaVersion: '', compressAboveBytes: 4_096, maxValueBytes: 1_048_576 } as const;
-/** The header of an entry has a byte for their lengths. */
-const LONGEST_NAME = 255;
+/** The header of an entry stores the lengths of names in one byte. */
+const MAX_NAME_BYTES = 255;
 
 export function valueSettings(path: string, options: ValueOptions): ValueSettings {
   const { codec = devalueCodec(), schema } = options;
@@ -62,9 +62,9 @@ export function valueSettings(path: string, options: ValueOptions): ValueSetting
   assertCodec(`${path}.codec`, codec);
   if (schema !== undefined) assertSchema(`${path}.schema`, schema);
   if (typeof schemaVersion !== 'string') throw new OptionsError(`${path}.schemaVersion`, schemaVersion, 'a string');
-  assertShort(`${path}.schemaVersion`, schemaVersion);
+  assertShortText(`${path}.schemaVersion`, schemaVersion);
   assertNumber(`${path}.compressAboveBytes`, compressAboveBytes, { min: 0, infinite: true });
-  // A length in an entry has four bytes.
+  // The header of an entry stores this length in four bytes.
   assertInteger(`${path}.maxValueBytes`, maxValueBytes, { min: 1, max: 536_870_912 });
   return {
     codec,
@@ -72,27 +72,31 @@ export function valueSettings(path: string, options: ValueOptions): ValueSetting
     schemaVersion,
     compressAboveBytes,
     maxValueBytes,
-    encryption: encryption === undefined ? undefined : keyring(`${path}.encryption`, encryption),
+    encryption: encryption === undefined ? undefined : createKeyring(`${path}.encryption`, encryption),
   };
 }
 
 function assertCodec(path: string, codec: Codec): void {
   assertObject(path, codec);
   if (typeof codec.id !== 'string' || codec.id.length === 0) throw new OptionsError(`${path}.id`, codec.id, 'a text');
-  assertShort(`${path}.id`, codec.id);
+  assertShortText(`${path}.id`, codec.id);
   assertFunction(`${path}.encode`, codec.encode);
   assertFunction(`${path}.decode`, codec.decode);
 }
 
 function assertSchema(path: string, schema: StandardSchema): void {
-  // Schemas of some libraries are functions.
+  // The schemas of some libraries are functions.
   const standard = (schema as Partial<StandardSchema> | null)?.['~standard'];
   if (typeof standard?.validate !== 'function') throw new OptionsError(path, schema, 'a Standard Schema');
 }
 
-/** Throws {@link OptionsError} for what would not come back from the header of an entry as it is. */
-export function assertShort(path: string, text: string): void {
-  if (Buffer.byteLength(text) > LONGEST_NAME || !isWellFormed(text)) {
-    throw new OptionsError(path, text.slice(0, LONGEST_NAME), `a well-formed text of ${LONGEST_NAME} bytes at most`);
+/** Throws {@link OptionsError} for a text that the header of an entry could not store unchanged. */
+export function assertShortText(path: string, text: string): void {
+  if (Buffer.byteLength(text) > MAX_NAME_BYTES || !isWellFormed(text)) {
+    throw new OptionsError(
+      path,
+      text.slice(0, MAX_NAME_BYTES),
+      `a well-formed text of ${MAX_NAME_BYTES} bytes at most`,
+    );
   }
 }

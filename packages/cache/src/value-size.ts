@@ -1,25 +1,25 @@
-/** Looked at in one value at most; what is beyond is taken to be like the rest. */
-const MOST_NODES = 2_000;
-/** Looked at in one list; the rest of it is taken to be like these. */
-const SAMPLE = 100;
+/** How many objects of one value are visited; the rest is not counted in detail. */
+const MAX_NODES = 2_000;
+/** How many items of one collection are visited; the rest is assumed to be like them. */
+const MAX_SAMPLED = 100;
 const OBJECT_BYTES = 40;
 const SLOT_BYTES = 8;
 
 /**
- * About how many bytes of memory a value takes, a whole number. An estimate in bounded time: long lists are sampled, strings count two
- * bytes a character, and what is referred to twice counts once.
+ * Estimates how many bytes of memory a value takes, as a whole number, in bounded time. Long lists are sampled, strings
+ * count two bytes per character, and an object that is referenced twice counts once.
  */
 export function approximateBytes(value: unknown): number {
-  return Math.ceil(new Estimate().of(value));
+  return Math.ceil(new SizeEstimator().of(value));
 }
 
-/** Items from all over the list: what is at its end need not be like what is at its beginning. */
+/** Items spread over the whole list: its end may differ from its beginning. */
 function sampleOf(list: readonly unknown[]): readonly unknown[] {
-  if (list.length <= SAMPLE) return list;
-  return Array.from({ length: SAMPLE }, (_, i) => list[Math.floor((i * list.length) / SAMPLE)]);
+  if (list.length <= MAX_SAMPLED) return list;
+  return Array.from({ length: MAX_SAMPLED }, (_, i) => list[Math.floor((i * list.length) / MAX_SAMPLED)]);
 }
 
-class Estimate {
+class SizeEstimator {
   readonly #seen = new Set<object>();
 
   of(value: unknown): number {
@@ -30,16 +30,16 @@ class Estimate {
     try {
       return this.#object(value);
     } catch {
-      // Of what cannot be looked at, such as a proxy, nothing more is known.
+      // An object that cannot be inspected, such as a revoked proxy.
       return OBJECT_BYTES;
     }
   }
 
   #object(value: object): number {
-    // However many nodes came before: it takes one look, and is what memory is full of.
+    // Counted even beyond the limit of objects: it takes constant time, and buffers are what fills memory.
     if (ArrayBuffer.isView(value)) return OBJECT_BYTES + this.#view(value);
-    if (value instanceof ArrayBuffer) return OBJECT_BYTES + this.#whole(value);
-    if (this.#seen.size >= MOST_NODES) return OBJECT_BYTES;
+    if (value instanceof ArrayBuffer) return OBJECT_BYTES + this.#buffer(value);
+    if (this.#seen.size >= MAX_NODES) return OBJECT_BYTES;
     this.#seen.add(value);
     if (Array.isArray(value)) return OBJECT_BYTES + this.#list(sampleOf(value), value.length);
     if (value instanceof Map) return OBJECT_BYTES + this.#list(value, value.size);
@@ -47,12 +47,15 @@ class Estimate {
     return OBJECT_BYTES + this.#fields(value);
   }
 
-  /** It keeps all of what it is a part of, with whatever else is there. Of the runtime's pool for small ones many have a part. */
+  /**
+   * A view retains its whole buffer. Small buffers are slices of a pool that they share, so they count only their own
+   * bytes.
+   */
   #view({ buffer, byteLength }: ArrayBufferView): number {
-    return buffer.byteLength > Buffer.poolSize ? this.#whole(buffer) : byteLength;
+    return buffer.byteLength > Buffer.poolSize ? this.#buffer(buffer) : byteLength;
   }
 
-  #whole(buffer: ArrayBufferLike): number {
+  #buffer(buffer: ArrayBufferLike): number {
     if (this.#seen.has(buffer)) return 0;
     this.#seen.add(buffer);
     return buffer.byteLength;
@@ -60,32 +63,32 @@ class Estimate {
 
   #list(items: Iterable<unknown>, length: number): number {
     let bytes = 0;
-    let looked = 0;
+    let visited = 0;
     for (const item of items) {
-      if (looked === SAMPLE) break;
-      looked++;
+      if (visited === MAX_SAMPLED) break;
+      visited++;
       bytes += SLOT_BYTES + this.of(item);
     }
-    return looked === 0 ? 0 : (bytes / looked) * length;
+    return visited === 0 ? 0 : (bytes / visited) * length;
   }
 
   #fields(value: object): number {
     const names = Object.keys(value);
     let bytes = 0;
-    let looked = 0;
+    let visited = 0;
     for (const name of names) {
-      if (looked === SAMPLE) break;
-      looked++;
+      if (visited === MAX_SAMPLED) break;
+      visited++;
       bytes += SLOT_BYTES + name.length + this.#field(value, name);
     }
-    return looked === 0 ? 0 : (bytes / looked) * names.length;
+    return visited === 0 ? 0 : (bytes / visited) * names.length;
   }
 
   #field(value: object, name: string): number {
     try {
       return this.of((value as Record<string, unknown>)[name]);
     } catch {
-      // A field that throws when it is read says nothing about the others, and must not end whoever keeps the value.
+      // A getter that throws must not make storing the value fail.
       return SLOT_BYTES;
     }
   }

@@ -3,7 +3,10 @@ import type { Cache, LoaderOfMany, WarmOptions, WarmResult } from './cache.ts';
 import { assertKeys } from './key.ts';
 import { assertSetOptions } from './options.ts';
 
-/** Loads what is not fresh, batch by batch, one after the other: a cold start must not become a flood. */
+/**
+ * Implements `cache.warm`: loads the keys that are not fresh in sequential batches, so that a cold start does not
+ * overload the source.
+ */
 export async function warm<T>(
   cache: Cache<T>,
   keys: AsyncIterable<string> | Iterable<string>,
@@ -29,13 +32,13 @@ export async function warm<T>(
       result.loaded += loaded.size;
       result.failed += missing.length - loaded.size;
     } catch {
-      // One value that failed rejects for all of them, and the others are there.
-      const there = await cache.getMany(missing);
-      result.loaded += there.size;
-      result.failed += missing.length - there.size;
+      // One failed value rejects the whole call although the others were loaded.
+      const stored = await cache.getMany(missing);
+      result.loaded += stored.size;
+      result.failed += missing.length - stored.size;
     }
   };
-  // A list may name a key twice; over all of them that is not worth remembering each.
+  // Duplicates are removed within a batch only: remembering every key is not worth the memory.
   for await (const key of keys) {
     if (!batch.includes(key)) batch.push(key);
     if (batch.length >= batchSize) await load();

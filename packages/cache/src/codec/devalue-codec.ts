@@ -1,20 +1,20 @@
 import { parse, stringify } from 'devalue';
 import { CacheValueError } from '../errors.ts';
 import type { Codec } from './codec.ts';
-import { Survey, VIEWS } from './survey.ts';
+import { ValueTraits, VIEWS } from './value-traits.ts';
 
-/** What no JSON begins with. */
-const MARK = '~';
-const MARK_CODE = MARK.charCodeAt(0);
+/** Marks devalue text; no JSON starts with it. */
+const DEVALUE_PREFIX = '~';
+const DEVALUE_PREFIX_BYTE = DEVALUE_PREFIX.charCodeAt(0);
 
-// In a list, since what is empty would not count.
+// In an array, because devalue ignores a reducer that returns a falsy value such as an empty string.
 const REDUCERS = {
   Buffer: (value: unknown) => Buffer.isBuffer(value) && [value.toString('base64')],
-  Part: (value: unknown) => isPart(value) && [value.constructor.name, bytesOf(value).toString('base64')],
+  Part: (value: unknown) => isPartialView(value) && [value.constructor.name, viewBytes(value).toString('base64')],
 };
 const REVIVERS = {
   Buffer: ([text]: [string]) => Buffer.from(text, 'base64'),
-  Part: ([name, text]: [string, string]) => partOf(name, text),
+  Part: ([name, text]: [string, string]) => toView(name, text),
 };
 
 /**
@@ -32,45 +32,52 @@ export function devalueCodec(): Codec {
   return {
     id: 'json-devalue-6',
     encode(value) {
-      const { json, buffers, parts } = new Survey(value, false);
+      const { isJson, hasBuffers, hasPartialViews } = new ValueTraits(value, false);
       try {
         return Buffer.from(
-          json ? JSON.stringify(value) : MARK + stringify(value, buffers || parts ? REDUCERS : undefined),
+          isJson
+            ? JSON.stringify(value)
+            : DEVALUE_PREFIX + stringify(value, hasBuffers || hasPartialViews ? REDUCERS : undefined),
         );
       } catch (error) {
-        throw new CacheValueError('The value cannot be written as text', error);
+        throw new CacheValueError('The value cannot be encoded as text', error);
       }
     },
     decode(bytes) {
       const text = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      return text[0] === MARK_CODE ? parse(text.toString('utf8', 1), REVIVERS) : parseJson(text.toString('utf8'));
+      return text[0] === DEVALUE_PREFIX_BYTE
+        ? parse(text.toString('utf8', 1), REVIVERS)
+        : parseJson(text.toString('utf8'));
     },
   };
 }
 
-/** A view of a part of its bytes: the superset would write all of them, and who shares a pool would store what others have there. */
-function isPart(value: unknown): value is ArrayBufferView {
+/**
+ * Whether the view covers only a part of its buffer. devalue would store the whole buffer, which for a view into a
+ * shared pool contains the data of others.
+ */
+function isPartialView(value: unknown): value is ArrayBufferView {
   return ArrayBuffer.isView(value) && value.byteLength !== value.buffer.byteLength;
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
+function viewBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 
-function partOf(name: string, text: string): ArrayBufferView {
+function toView(name: string, text: string): ArrayBufferView {
   const type = VIEWS.get(name);
   if (type === undefined) throw new CacheValueError('A view of an unknown kind cannot be read');
   return new type(Uint8Array.from(Buffer.from(text, 'base64')).buffer);
 }
 
-/** JSON as `encode` writes it: what would set a prototype when it is copied to another object is not from there. */
+/** Parses JSON that `encode` wrote, and rejects a field that would set a prototype when the value is copied. */
 function parseJson(text: string): unknown {
-  // An escape could spell the name as well. Control characters are the only ones that `encode` escapes so, and rare.
+  // The name may be spelled with escapes. `encode` writes `\u00…` only for control characters, which are rare.
   const suspect = text.includes('__proto__') || text.includes('\\u00');
-  return suspect ? JSON.parse(text, refusePrototype) : JSON.parse(text);
+  return suspect ? JSON.parse(text, rejectPrototypeField) : JSON.parse(text);
 }
 
-function refusePrototype(name: string, value: unknown): unknown {
+function rejectPrototypeField(name: string, value: unknown): unknown {
   if (name === '__proto__') throw new CacheValueError('A field called __proto__ cannot be read');
   return value;
 }

@@ -1,7 +1,7 @@
 import { assertFunction, assertObject } from '@macadam/core';
 import { CacheValueError } from '../errors.ts';
 import type { Codec } from './codec.ts';
-import { Survey } from './survey.ts';
+import { ValueTraits } from './value-traits.ts';
 
 /** A MessagePack encoder, such as `new Packr({ structuredClone: true })` of msgpackr. */
 export interface MessagePacker {
@@ -34,14 +34,17 @@ export function messagePackCodec(packer: MessagePacker): Codec {
   return {
     id: 'msgpack-1',
     encode(value) {
-      const { buffers, halfFloats, holes, nullPrototypes, illFormed } = new Survey(value, true);
-      if (buffers) throw new CacheValueError('A Buffer cannot be packed; a Uint8Array can');
-      if (halfFloats) throw new CacheValueError('A Float16Array cannot be packed');
-      if (holes) throw new CacheValueError('A list with holes cannot be packed');
-      if (nullPrototypes) throw new CacheValueError('An object without a prototype cannot be packed');
-      if (illFormed) throw new CacheValueError('Half of a surrogate pair cannot be packed');
+      const { hasBuffers, hasFloat16Arrays, hasSparseArrays, hasNullPrototypes, hasIllFormedText } = new ValueTraits(
+        value,
+        true,
+      );
+      if (hasBuffers) throw new CacheValueError('A Buffer cannot be packed; a Uint8Array can');
+      if (hasFloat16Arrays) throw new CacheValueError('A Float16Array cannot be packed');
+      if (hasSparseArrays) throw new CacheValueError('A list with holes cannot be packed');
+      if (hasNullPrototypes) throw new CacheValueError('An object without a prototype cannot be packed');
+      if (hasIllFormedText) throw new CacheValueError('Half of a surrogate pair cannot be packed');
       try {
-        // A copy: packers hand out views of a buffer that they write to again.
+        // A copy: encoders return views of a buffer that they reuse.
         return Uint8Array.from(packer.pack(value));
       } catch (error) {
         throw new CacheValueError('The value cannot be packed', error);

@@ -77,13 +77,13 @@ export interface IoRedisClient {
  */
 export type RedisClient = IoRedisClient | NodeRedisClient | NodeRedisCluster;
 
-/** One of the clients, as this package uses it. */
+/** The operations that this package uses, the same for every driver. */
 export interface Redis {
   readonly driver: 'ioredis' | 'node-redis';
   readonly cluster: boolean;
-  /** Sends a command to where the key lives. Bulk strings come back as buffers. */
+  /** Sends a command to the node of the key. Bulk strings are returned as buffers. */
   send(key: string, words: RedisArgument[]): Promise<unknown>;
-  /** A connection of its own, not yet connected. */
+  /** Creates another connection with the same settings, not yet connected. */
   duplicate(options?: object): RedisConnection;
 }
 
@@ -91,38 +91,38 @@ export interface RedisConnection extends Redis {
   connect(): Promise<unknown>;
   on(event: string, listener: (...args: unknown[]) => void): void;
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
-  /** A connection that only listens does not keep the process alive, where the driver can say so. */
+  /** Lets the process exit while the connection is open, where the driver supports it. */
   unref(): void;
   close(): void;
 }
 
-/** Bulk strings, by their mark in the protocol, as bytes. */
-const BULK_STRING = 36;
-const AS_BYTES = { typeMapping: { [BULK_STRING]: Buffer } };
+/** The type byte of bulk strings in RESP (`$`), which node-redis maps to buffers. */
+const BULK_STRING_TYPE = 36;
+const BULK_STRINGS_AS_BUFFERS = { typeMapping: { [BULK_STRING_TYPE]: Buffer } };
 
-export function redisOf(client: RedisClient): Redis {
-  return connectionOf(client);
+export function toRedis(client: RedisClient): Redis {
+  return toConnection(client);
 }
 
-function connectionOf(client: RedisClient): RedisConnection {
+function toConnection(client: RedisClient): RedisConnection {
   if ('callBuffer' in client) return ioRedis(client);
   return 'masters' in client ? nodeRedisCluster(client) : nodeRedis(client);
 }
 
-/** Has it end; see `endOnceMade`. */
+/** Closes the client; see `destroyOnceSettled`. */
 type Close = () => void;
 
 function nodeRedis(client: NodeRedisClient, close: Close = () => client.destroy()): RedisConnection {
   return {
     driver: 'node-redis',
     cluster: false,
-    send: (_key, words) => client.sendCommand(words, AS_BYTES),
-    duplicate: (options) => quiet(ownNodeRedis(client.duplicate(options) as NodeRedisClient)),
+    send: (_key, words) => client.sendCommand(words, BULK_STRINGS_AS_BUFFERS),
+    duplicate: (options) => withErrorListener(duplicatedNodeRedis(client.duplicate(options) as NodeRedisClient)),
     connect: () => client.connect(),
     on: (event, listener) => void client.on(event, listener),
     subscribe: (channel, listener) => client.subscribe(channel, listener),
     unref: () => client.unref?.(),
-    close: () => closeQuietly(close),
+    close: () => ignoreErrors(close),
   };
 }
 
@@ -130,15 +130,17 @@ function nodeRedisCluster(client: NodeRedisCluster, close: Close = () => client.
   return {
     driver: 'node-redis',
     cluster: true,
-    send: (key, words) => client.sendCommand(key, false, words, AS_BYTES),
-    // Of all nodes it is one that is listened to: the others may be away.
+    send: (key, words) => client.sendCommand(key, false, words, BULK_STRINGS_AS_BUFFERS),
+    // One node is enough to receive changes; connecting to all of them would fail while any is down.
     duplicate: (options) =>
-      quiet(ownCluster(client.duplicate({ ...options, minimizeConnections: true }) as NodeRedisCluster)),
+      withErrorListener(
+        duplicatedNodeRedisCluster(client.duplicate({ ...options, minimizeConnections: true }) as NodeRedisCluster),
+      ),
     connect: () => client.connect(),
     on: (event, listener) => void client.on(event, listener),
     subscribe: (channel, listener) => client.subscribe(channel, listener),
     unref: () => client.unref?.(),
-    close: () => closeQuietly(close),
+    close: () => ignoreErrors(close),
   };
 }
 
@@ -149,53 +151,64 @@ function ioRedis(client: IoRedisClient): RedisConnection {
     driver: 'ioredis',
     cluster: client.isCluster,
     send: (_key, [name, ...words]) => client.callBuffer(name as string, ...words),
-    duplicate: () => quiet(connectionOf(client.duplicate(...overrides) as IoRedisClient)),
+    duplicate: () => withErrorListener(toConnection(client.duplicate(...overrides) as IoRedisClient)),
     connect: () => client.connect(),
     on: (event, listener) => void client.on(event, listener),
     subscribe: (channel, listener) => {
       client.on('message', (_channel, message) => listener(String(message)));
-      // It puts its prefix before keys, so also before the channel that a script is told of, and not before this one.
+      // ioredis prefixes keys, and therefore the channel that a script publishes to, but not the channel of
+      // `subscribe`.
       return client.subscribe(`${String(client.options?.keyPrefix ?? '')}${channel}`);
     },
     unref: () => {},
-    close: () => closeQuietly(() => client.disconnect()),
+    close: () => ignoreErrors(() => client.disconnect()),
   };
 }
 
-/** A connection that breaks says so to whoever waits for an answer; an `error` nobody listens to would end the process. */
-function quiet(connection: RedisConnection): RedisConnection {
+/**
+ * Ignores `error` events, which would otherwise end the process: a broken connection already rejects the commands in
+ * flight.
+ */
+function withErrorListener(connection: RedisConnection): RedisConnection {
   connection.on('error', () => {});
   return connection;
 }
 
-function ownNodeRedis(client: NodeRedisClient): RedisConnection {
+function duplicatedNodeRedis(client: NodeRedisClient): RedisConnection {
   let hasSocket = false;
   client.on('connect', () => (hasSocket = true));
   client.on('error', () => (hasSocket = false));
-  return nodeRedis(client, () => endOnceMade(client, client.isReady === false && !hasSocket, ['connect', 'error']));
+  return nodeRedis(client, () =>
+    destroyOnceSettled(client, client.isReady === false && !hasSocket, ['connect', 'error']),
+  );
 }
 
-function ownCluster(client: NodeRedisCluster): RedisConnection {
+function duplicatedNodeRedisCluster(client: NodeRedisCluster): RedisConnection {
   let isBroken = false;
   client.on('node-connect', () => (isBroken = false));
   client.on('node-error', () => (isBroken = true));
-  return nodeRedisCluster(client, () => endOnceMade(client, isBroken, ['node-connect', 'node-error']));
+  return nodeRedisCluster(client, () => destroyOnceSettled(client, isBroken, ['node-connect', 'node-error']));
 }
 
 /**
- * A socket that node-redis is about to open when it is told to end is opened all the same, and is nobody's from then on; it opens one
- * whenever another breaks. So it is told when that has come to an end; not later, since a server that never greets has it wait for ever.
+ * Destroys a client. A socket that node-redis is opening at this moment is opened all the same and then leaks, and it
+ * opens one whenever another breaks. So the client is destroyed when the attempt has ended, but not later: with a
+ * server that never sends its greeting it would wait for ever.
  */
-function endOnceMade(client: NodeRedisClient | NodeRedisCluster, isOpening: boolean, ends: readonly string[]): void {
+function destroyOnceSettled(
+  client: NodeRedisClient | NodeRedisCluster,
+  isOpening: boolean,
+  settledEvents: readonly string[],
+): void {
   if (!isOpening) return client.destroy();
-  for (const event of ends) client.on(event, () => closeQuietly(() => client.destroy()));
+  for (const event of settledEvents) client.on(event, () => ignoreErrors(() => client.destroy()));
 }
 
-function closeQuietly(close: () => void): void {
+function ignoreErrors(close: () => void): void {
   try {
     close();
   } catch {
-    // It was closed, or never open.
+    // It was closed already, or never open.
   }
 }
 

@@ -1,9 +1,9 @@
 import { virtualClock } from '@macadam/testkit';
 import { expect, it } from 'vitest';
 import type { Redis, RedisConnection } from './client.ts';
-import { Feed } from './feed.ts';
+import { ChangeFeed } from './change-feed.ts';
 import { LogSource } from './log-source.ts';
-import { Names } from './names.ts';
+import { KeyNames } from './key-names.ts';
 
 it('a log that ends before where it was read is begun anew: its server has lost what came after', async () => {
   const clock = virtualClock();
@@ -28,9 +28,14 @@ it('a log that ends before where it was read is begun anew: its server has lost 
   });
   const send = (): Promise<unknown> => Promise.resolve([Buffer.from(number), Buffer.from(place)]);
   const states: string[] = [];
-  const names = new Names('mc', '');
-  const feed = new Feed({ ...connection(), send } satisfies Redis, names, clock, 10, new LogSource());
-  const leave = feed.join({ namespace: 'users', names, onTold: () => {}, onState: (kind) => states.push(kind) });
+  const names = new KeyNames('mc', '');
+  const feed = new ChangeFeed({ ...connection(), send } satisfies Redis, names, clock, 10, new LogSource());
+  const leave = feed.subscribe({
+    namespace: 'users',
+    keyNames: names,
+    onChange: () => {},
+    onState: (kind) => states.push(kind),
+  });
   await clock.advance(0);
   // Another server, with the same number of changes, but a clock that is behind.
   for (const [newPlace, newNumber, from] of [

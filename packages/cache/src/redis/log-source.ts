@@ -1,44 +1,54 @@
-import { within } from '../within.ts';
-import { ANSWER_MS, broken, CONNECT_MS } from './broken.ts';
+import { withTimeout } from '../with-timeout.ts';
+import { REPLY_TIMEOUT_MS, rejectOnDisconnect, CONNECT_TIMEOUT_MS } from './disconnect.ts';
 import type { RedisConnection } from './client.ts';
-import type { Feed, Source } from './feed.ts';
-import { textsOf } from './message.ts';
+import type { ChangeFeed, ChangeSource } from './change-feed.ts';
+import { parseStringList } from './parse-string-list.ts';
 
 const BLOCK_MS = 1_000;
-const MOST_ENTRIES = 1_000;
+const MAX_ENTRIES_PER_READ = 1_000;
 
 /**
- * Follows a Redis Stream from where it was last, so that what was told while it was disconnected comes as well, as long as the
- * log keeps it.
+ * Receives changes from a Redis Stream (`coherence: log`), from where it stopped last. So changes made while it was
+ * disconnected arrive too, as long as the log still contains them.
  */
-export class LogSource implements Source {
+export class LogSource implements ChangeSource {
   #connection: RedisConnection | undefined;
-  #at: string | undefined;
+  #lastId: string | undefined;
   #stopped = false;
 
-  async follow(feed: Feed): Promise<void> {
+  async follow(feed: ChangeFeed): Promise<void> {
     this.#stopped = false;
-    const { clock, redis, names } = feed;
-    await this.#begin(feed);
+    const { clock, redis, keyNames } = feed;
+    await this.#resume(feed);
     if (this.#stopped) return;
     const connection = redis.duplicate();
     this.#connection = connection;
     try {
-      await within(clock, CONNECT_MS, connection.connect());
+      await withTimeout(clock, CONNECT_TIMEOUT_MS, connection.connect());
       connection.unref();
-      // Not every driver gives up a command when its connection breaks.
-      const breaks = broken(connection);
-      feed.probe();
+      // Not every driver rejects a command whose connection breaks.
+      const disconnected = rejectOnDisconnect(connection);
+      feed.sendProbe();
       while (!this.#stopped) {
-        const command = ['XREAD', 'COUNT', String(MOST_ENTRIES), 'BLOCK', String(BLOCK_MS), 'STREAMS', names.log];
-        const answer = connection.send(names.log, [...command, this.#at as string]);
-        const entries = entriesOf(await Promise.race([within(clock, BLOCK_MS + ANSWER_MS, answer), breaks]));
-        for (const { id, number, message } of entries) {
-          this.#at = id;
-          if (message !== undefined) feed.receive(number, ...message);
+        const command = [
+          'XREAD',
+          'COUNT',
+          String(MAX_ENTRIES_PER_READ),
+          'BLOCK',
+          String(BLOCK_MS),
+          'STREAMS',
+          keyNames.log,
+        ];
+        const reply = connection.send(keyNames.log, [...command, this.#lastId as string]);
+        const entries = parseEntries(
+          await Promise.race([withTimeout(clock, BLOCK_MS + REPLY_TIMEOUT_MS, reply), disconnected]),
+        );
+        for (const { id, sequence, message } of entries) {
+          this.#lastId = id;
+          if (message !== undefined) feed.receive(sequence, ...message);
         }
         if (entries.length > 0 || this.#stopped) continue;
-        if (!(await within(clock, ANSWER_MS, feed.look()))) await this.#begin(feed);
+        if (!(await withTimeout(clock, REPLY_TIMEOUT_MS, feed.checkForLoss()))) await this.#resume(feed);
       }
     } finally {
       connection.close();
@@ -50,17 +60,20 @@ export class LogSource implements Source {
     this.#connection?.close();
   }
 
-  /** Where it was, or at the end of a log that does not reach so far: its server may have lost some of it, or all. */
-  async #begin(feed: Feed): Promise<void> {
-    const place = await within(feed.clock, ANSWER_MS, feed.where());
-    if (feed.begun && !isBefore(place.at, this.#at as string)) return;
-    if (feed.begun) feed.lose();
-    this.#at = place.at;
-    feed.begin(place);
+  /**
+   * Resumes where it stopped. If the log ends before that position, its server has lost changes, and it starts at the
+   * end of the log instead.
+   */
+  async #resume(feed: ChangeFeed): Promise<void> {
+    const position = await withTimeout(feed.clock, REPLY_TIMEOUT_MS, feed.readPosition());
+    if (feed.hasStarted && !isBefore(position.logId, this.#lastId as string)) return;
+    if (feed.hasStarted) feed.reset();
+    this.#lastId = position.logId;
+    feed.startAt(position);
   }
 }
 
-/** Of two places in a log, `milliseconds-number`. */
+/** Compares two ids of log entries, `milliseconds-number`. */
 function isBefore(one: string, other: string): boolean {
   const [oneMs = 0, oneNumber = 0] = one.split('-').map(Number);
   const [otherMs = 0, otherNumber = 0] = other.split('-').map(Number);
@@ -69,26 +82,33 @@ function isBefore(one: string, other: string): boolean {
 
 interface LogEntry {
   readonly id: string;
-  readonly number: number;
-  /** Undefined for what is none of ours. */
-  readonly message: [from: string, namespace: string, sign: string, data: string] | undefined;
+  readonly sequence: number;
+  /** Undefined for an entry that this library did not write. */
+  readonly message: [sender: string, namespace: string, code: string, data: string] | undefined;
 }
 
-/** The entries of the one stream that was read: RESP2 answers lists of lists, RESP3 a map, which drivers make an object. */
-function entriesOf(answer: unknown): LogEntry[] {
-  if (answer === null || answer === undefined) return [];
-  const [first] = answer instanceof Map ? answer.values() : Object.values(answer);
-  // As a list, the stream's name comes first: [name, entries], or name, entries.
-  const lists = Array.isArray(answer)
+/**
+ * Parses the reply of `XREAD` for one stream: nested arrays in RESP2, a map in RESP3, which drivers return as a `Map`
+ * or an object.
+ */
+function parseEntries(reply: unknown): LogEntry[] {
+  if (reply === null || reply === undefined) return [];
+  const [first] = reply instanceof Map ? reply.values() : Object.values(reply);
+  // In an array, the name of the stream comes first: `[[name, entries]]` or `[name, entries]`.
+  const lists = Array.isArray(reply)
     ? Array.isArray(first) && !Buffer.isBuffer(first)
       ? (first as unknown[])[1]
-      : (answer as unknown[])[1]
+      : (reply as unknown[])[1]
     : first;
   return (lists as [Buffer, Buffer[]][]).map(([id, fields]) => {
     const field = (name: string): string => {
       const at = fields.findIndex((one, i) => i % 2 === 0 && String(one) === name);
       return String(fields[at + 1]);
     };
-    return { id: String(id), number: Number(field('n')), message: textsOf(field('m'), 4) as LogEntry['message'] };
+    return {
+      id: String(id),
+      sequence: Number(field('n')),
+      message: parseStringList(field('m'), 4) as LogEntry['message'],
+    };
   });
 }

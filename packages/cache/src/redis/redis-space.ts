@@ -1,74 +1,78 @@
 import { randomUUID } from 'node:crypto';
 import type { Ending, Lease, TierSpaceOptions, TierMark, TierMarks, TierRead, TierSpace } from '../tier.ts';
 import type { Redis } from './client.ts';
-import type { Feed, Told } from './feed.ts';
+import type { ChangeFeed, ChangeMessage } from './change-feed.ts';
 import { Leases } from './leases.ts';
-import { textsOf } from './message.ts';
-import { Names } from './names.ts';
+import { parseStringList } from './parse-string-list.ts';
+import { KeyNames } from './key-names.ts';
 import { expireScript, markScript, marksScript } from './scripts.ts';
-import type { ServerCommands } from './server-commands.ts';
-import { TimedWrites } from './timed-writes.ts';
+import type { ServerCapabilities } from './server-capabilities.ts';
+import { DeadlineWriter } from './deadline-writer.ts';
 
-/** Keys in one command at most: it runs alone on the server, so it must be short. */
-const MOST_KEYS = 500;
-/** Marks kept for each cache. Beyond, the oldest are dropped, and tagged entries that are older still load again. */
-const MOST_MARKS = 10_000;
+/** Maximum number of keys per command. A command blocks the server while it runs, so it must be short. */
+const MAX_KEYS_PER_COMMAND = 500;
+/**
+ * How many marks are kept per cache. Beyond that, the oldest are dropped, and tagged entries older than these are
+ * loaded again.
+ */
+const MAX_MARKS = 10_000;
 
-const SIGNS: Record<Ending, string> = { invalidated: 'i', expired: 'x' };
-const ENDINGS: Record<string, Ending> = { i: 'invalidated', x: 'expired' };
+const ENDING_CODES: Record<Ending, string> = { invalidated: 'i', expired: 'x' };
+const ENDINGS_BY_CODE: Record<string, Ending> = { i: 'invalidated', x: 'expired' };
 
-/** What every cache of a tier has in common. */
+/** The settings that all caches of a tier share. */
 export interface SpaceSettings {
   readonly prefix: string;
-  /** How long a round trip is waited for. */
+  /** Time limit of a round trip. */
   readonly timeoutMs: number;
 }
 
 /** The entries of one cache in Redis or Valkey. */
 export class RedisSpace implements TierSpace {
   readonly #redis: Redis;
-  readonly #names: Names;
-  readonly #feed: Feed;
+  readonly #keyNames: KeyNames;
+  readonly #feed: ChangeFeed;
   readonly mostReads: number;
   readonly #leases: Leases;
-  readonly #writes: TimedWrites;
-  readonly #askCommands: () => Promise<void> | undefined;
+  readonly #writes: DeadlineWriter;
+  readonly #detectCapabilities: () => Promise<void> | undefined;
   readonly #namespace: string;
-  /** Tells its own changes from those of others. */
+  /** The id of this instance, by which it ignores its own changes. */
   readonly #self: string = randomUUID();
-  readonly #leave: () => void;
-  /** Up to where marks were told, where the server says no more than that there are others. */
-  #told: Pick<TierMarks, 'epoch' | 'position'> = { epoch: '', position: 0 };
+  readonly #unsubscribe: () => void;
+  /** The newest marks that were reported (client tracking, which says only that marks have changed). */
+  #reported: Pick<TierMarks, 'epoch' | 'position'> = { epoch: '', position: 0 };
 
   constructor(
     redis: Redis,
     { prefix, timeoutMs }: SpaceSettings,
-    feed: Feed,
-    commands: ServerCommands,
+    feed: ChangeFeed,
+    capabilities: ServerCapabilities,
     options: TierSpaceOptions,
   ) {
     const { namespace, leaseMs, coherence, clock, onChange } = options;
     this.#redis = redis;
-    this.#names = new Names(prefix, namespace);
+    this.#keyNames = new KeyNames(prefix, namespace);
     this.#feed = feed;
-    // A server that tells of every change of an entry must not tell of leases: they change nothing.
+    // With tracking, the server reports every change of an entry. Leases must not be stored there, since they change
+    // nothing.
     const inPlace = coherence !== 'tracking';
-    this.#askCommands = () => (inPlace ? commands.ask(redis, prefix, clock) : undefined);
-    void this.#askCommands();
-    this.#leases = new Leases(redis, this.#names, leaseMs, inPlace ? commands : undefined);
-    this.#writes = new TimedWrites(redis, this.#names, clock, timeoutMs);
-    this.mostReads = redis.cluster ? 1 : MOST_KEYS;
+    this.#detectCapabilities = () => (inPlace ? capabilities.detect(redis, prefix, clock) : undefined);
+    void this.#detectCapabilities();
+    this.#leases = new Leases(redis, this.#keyNames, leaseMs, inPlace ? capabilities : undefined);
+    this.#writes = new DeadlineWriter(redis, this.#keyNames, clock, timeoutMs);
+    this.mostReads = redis.cluster ? 1 : MAX_KEYS_PER_COMMAND;
     this.#namespace = namespace;
-    this.#leave = feed.join({
+    this.#unsubscribe = feed.subscribe({
       namespace,
-      names: this.#names,
-      onTold: (told) => {
-        if (told.from !== this.#self) onChange(changeOf(told));
+      keyNames: this.#keyNames,
+      onChange: (message) => {
+        if (message.sender !== this.#self) onChange(parseChange(message));
       },
       onState: (kind) => onChange({ kind }),
-      onMarks: () => {
+      onMarksChanged: () => {
         this.marks().then(
-          (all) => onChange({ kind: 'marks', marks: this.#news(all) }),
+          (all) => onChange({ kind: 'marks', marks: this.#unreported(all) }),
           () => onChange({ kind: 'gap' }),
         );
       },
@@ -84,13 +88,13 @@ export class RedisSpace implements TierSpace {
   }
 
   read(keys: readonly string[], wantsLeases: boolean = false): Promise<readonly TierRead[]> {
-    const asking = this.#askCommands();
-    if (asking !== undefined) return asking.then(() => this.#leases.read(keys, wantsLeases));
+    const detecting = this.#detectCapabilities();
+    if (detecting !== undefined) return detecting.then(() => this.#leases.read(keys, wantsLeases));
     return this.#leases.read(keys, wantsLeases);
   }
 
   lease(key: string, always: boolean): Promise<Lease | undefined> {
-    return this.#leases.take(key, always);
+    return this.#leases.acquire(key, always);
   }
 
   release(key: string, lease: Lease): Promise<void> {
@@ -98,113 +102,117 @@ export class RedisSpace implements TierSpace {
   }
 
   fill(key: string, lease: Lease, entry: Uint8Array, ttlMs: number): Promise<boolean> {
-    return this.#leases.fill(key, lease, bytes(entry), String(Math.ceil(ttlMs)));
+    return this.#leases.fill(key, lease, toBuffer(entry), String(Math.ceil(ttlMs)));
   }
 
   async write(key: string, entry: Uint8Array, ttlMs: number, onAnswer?: () => void): Promise<void> {
-    await this.#writes.write(key, bytes(entry), String(Math.ceil(ttlMs)), onAnswer);
+    await this.#writes.write(key, toBuffer(entry), String(Math.ceil(ttlMs)), onAnswer);
     onAnswer?.();
-    await this.#tellKeys([key], 'invalidated');
+    await this.#publishKeys([key], 'invalidated');
   }
 
   async remove(keys: readonly string[], onAnswer?: () => void): Promise<void> {
-    await this.#inParts(keys, (names) => this.#redis.send(names[0] as string, ['UNLINK', ...names]));
+    await this.#inChunks(keys, (names) => this.#redis.send(names[0] as string, ['UNLINK', ...names]));
     onAnswer?.();
-    await this.#tellKeys(keys, 'invalidated');
+    await this.#publishKeys(keys, 'invalidated');
   }
 
   async expire(keys: readonly string[], head: Uint8Array, staleForMs: number, onAnswer?: () => void): Promise<void> {
-    const args = [bytes(head), String(Math.ceil(staleForMs))];
-    await this.#inParts(keys, (names) => expireScript.run(this.#redis, names, args));
+    const args = [toBuffer(head), String(Math.ceil(staleForMs))];
+    await this.#inChunks(keys, (names) => expireScript.run(this.#redis, names, args));
     onAnswer?.();
-    await this.#tellKeys(keys, 'expired');
+    await this.#publishKeys(keys, 'expired');
   }
 
   async mark(tags: readonly string[], how: Ending): Promise<TierMarks> {
-    const { marks, numbers, log } = this.#names;
-    const said = [this.#feed.kept, this.#self, this.#namespace, SIGNS[how], randomUUID()];
-    const args = [...said, String(MOST_MARKS), JSON.stringify(tags)];
-    const [epoch, at] = (await markScript.run(this.#redis, [marks, numbers, log], args)) as [Buffer, Buffer];
-    return marksOf(epoch.toString(), Number(at), tags, how);
+    const { marks, sequence, log } = this.#keyNames;
+    const common = [this.#feed.maxLogLength, this.#self, this.#namespace, ENDING_CODES[how], randomUUID()];
+    const args = [...common, String(MAX_MARKS), JSON.stringify(tags)];
+    const [epoch, at] = (await markScript.run(this.#redis, [marks, sequence, log], args)) as [Buffer, Buffer];
+    return toTierMarks(epoch.toString(), Number(at), tags, how);
   }
 
   async marks(): Promise<TierMarks> {
-    const members = (await marksScript.run(this.#redis, [this.#names.marks], [randomUUID()])) as unknown[];
+    const members = (await marksScript.run(this.#redis, [this.#keyNames.marks], [randomUUID()])) as unknown[];
     let epoch = '';
     let position = 0;
     let floor = 0;
     const marks: TierMark[] = [];
-    for (const [member, score] of pairsOf(members)) {
+    for (const [member, score] of membersWithScores(members)) {
       position = Math.max(position, score);
-      const [sign, rest] = [member.slice(0, 1), member.slice(2)];
-      const how = ENDINGS[sign];
-      if (sign === 'e') epoch = rest;
-      else if (sign === 'f') floor = score;
+      const [code, rest] = [member.slice(0, 1), member.slice(2)];
+      const how = ENDINGS_BY_CODE[code];
+      if (code === 'e') epoch = rest;
+      else if (code === 'f') floor = score;
       else if (how !== undefined) marks.push({ tag: rest, how, position: score });
     }
     return { epoch, position, floor, marks };
   }
 
   async close(): Promise<void> {
-    this.#leave();
+    this.#unsubscribe();
   }
 
-  /** Without the marks that were told before: each would end what was loaded since. Answers may come in any order. */
-  #news(all: TierMarks): TierMarks {
-    const { epoch, position } = this.#told;
+  /**
+   * Removes the marks that were reported before: each would also affect what was loaded since. Replies may arrive in
+   * any order.
+   */
+  #unreported(all: TierMarks): TierMarks {
+    const { epoch, position } = this.#reported;
     const marks = all.epoch === epoch ? all.marks.filter((mark) => mark.position > position) : all.marks;
-    if (all.epoch !== epoch || all.position > position) this.#told = all;
+    if (all.epoch !== epoch || all.position > position) this.#reported = all;
     return { ...all, marks };
   }
 
-  /** The change itself comes first, and is answered: who hears of it must not find what was there before. */
-  async #tellKeys(keys: readonly string[], how: Ending): Promise<void> {
-    for (let i = 0; i < keys.length; i += MOST_KEYS) {
-      const part = JSON.stringify(keys.slice(i, i + MOST_KEYS));
-      await this.#feed.tell(this.#self, this.#namespace, SIGNS[how].toUpperCase(), part);
+  /** Published after the change itself is acknowledged: whoever is notified must not find the old value. */
+  async #publishKeys(keys: readonly string[], how: Ending): Promise<void> {
+    for (let i = 0; i < keys.length; i += MAX_KEYS_PER_COMMAND) {
+      const chunk = JSON.stringify(keys.slice(i, i + MAX_KEYS_PER_COMMAND));
+      await this.#feed.publish(this.#self, this.#namespace, ENDING_CODES[how].toUpperCase(), chunk);
     }
   }
 
-  /** In a cluster each key may live on another node. */
-  async #inParts(keys: readonly string[], send: (names: string[]) => Promise<unknown>): Promise<void> {
-    const size = this.#redis.cluster ? 1 : MOST_KEYS;
-    for (let i = 0; i < keys.length; i += MOST_KEYS) {
+  /** In a cluster, each key may be on another node. */
+  async #inChunks(keys: readonly string[], send: (names: string[]) => Promise<unknown>): Promise<void> {
+    const size = this.#redis.cluster ? 1 : MAX_KEYS_PER_COMMAND;
+    for (let i = 0; i < keys.length; i += MAX_KEYS_PER_COMMAND) {
       const sent: Promise<unknown>[] = [];
-      const end = Math.min(i + MOST_KEYS, keys.length);
+      const end = Math.min(i + MAX_KEYS_PER_COMMAND, keys.length);
       for (let from = i; from < end; from += size) {
-        const part = keys.slice(from, Math.min(from + size, end));
-        sent.push(send(part.flatMap((key) => this.#names.pair(key))));
+        const chunk = keys.slice(from, Math.min(from + size, end));
+        sent.push(send(chunk.flatMap((key) => this.#keyNames.entryAndLease(key))));
       }
       await Promise.all(sent);
     }
   }
 }
 
-/** The same bytes as what drivers take for bytes. */
-function bytes(data: Uint8Array): Buffer {
+/** The same bytes as a `Buffer`, which drivers accept. */
+function toBuffer(data: Uint8Array): Buffer {
   return Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 }
 
-function marksOf(epoch: string, position: number, tags: readonly string[], how: Ending): TierMarks {
+function toTierMarks(epoch: string, position: number, tags: readonly string[], how: Ending): TierMarks {
   return { epoch, position, floor: 0, marks: tags.map((tag) => ({ tag, how, position })) };
 }
 
-/** What cannot be read may have been anything: it is as if it had been missed. */
-function changeOf({ sign, data }: Told): Parameters<TierSpaceOptions['onChange']>[0] {
-  const how = ENDINGS[sign.toLowerCase()];
-  if (how !== undefined && sign !== sign.toLowerCase()) {
-    const keys = textsOf(data);
+/** A message that cannot be parsed may have been any change, so it counts as a gap. */
+function parseChange({ code, data }: ChangeMessage): Parameters<TierSpaceOptions['onChange']>[0] {
+  const how = ENDINGS_BY_CODE[code.toLowerCase()];
+  if (how !== undefined && code !== code.toLowerCase()) {
+    const keys = parseStringList(data);
     if (keys !== undefined) return { kind: 'keys', how, keys };
   } else if (how !== undefined) {
-    const [epoch = '', at = '', list = ''] = textsOf(data, 3) ?? [];
-    const tags = textsOf(list);
-    if (tags !== undefined && Number(at) > 0) return { kind: 'marks', marks: marksOf(epoch, Number(at), tags, how) };
+    const [epoch = '', at = '', list = ''] = parseStringList(data, 3) ?? [];
+    const tags = parseStringList(list);
+    if (tags !== undefined && Number(at) > 0)
+      return { kind: 'marks', marks: toTierMarks(epoch, Number(at), tags, how) };
   }
   return { kind: 'gap' };
 }
 
-/** RESP2 answers a flat list of texts, RESP3 a list of pairs. */
-function* pairsOf(members: readonly unknown[]): Generator<[string, number]> {
+/** Iterates over members and scores: a flat array in RESP2, pairs in RESP3. */
+function* membersWithScores(members: readonly unknown[]): Generator<[string, number]> {
   for (let i = 0; i < members.length; i++) {
     const member = members[i];
     if (Array.isArray(member)) yield [String(member[0]), Number(member[1])];

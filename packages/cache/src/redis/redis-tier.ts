@@ -1,13 +1,13 @@
 import { assertDurationMs, assertKnownOptions, assertObject, OptionsError } from '@macadam/core';
 import type { CircuitBreakerOptions } from '@macadam/resilience';
 import type { Coherence, TierSpaceOptions, Tier } from '../tier.ts';
-import { ChannelSource } from './channel-source.ts';
-import { assertRedisClient, redisOf, type RedisClient } from './client.ts';
-import { Feed, type Source } from './feed.ts';
+import { PubSubSource } from './pubsub-source.ts';
+import { assertRedisClient, toRedis, type RedisClient } from './client.ts';
+import { ChangeFeed, type ChangeSource } from './change-feed.ts';
 import { LogSource } from './log-source.ts';
-import { Names } from './names.ts';
+import { KeyNames } from './key-names.ts';
 import { RedisSpace, type SpaceSettings } from './redis-space.ts';
-import { commandsOf } from './server-commands.ts';
+import { capabilitiesOf } from './server-capabilities.ts';
 import { TrackingSource } from './tracking-source.ts';
 
 /** Options of `redisTier`. */
@@ -29,11 +29,11 @@ export interface RedisTierOptions {
   circuitBreaker?: CircuitBreakerOptions | false;
 }
 
-/** Changes that the log keeps: who was away for more than these starts with an empty memory. */
-const KEPT_CHANGES = 10_000;
+/** Maximum length of the log of changes. A process that misses more starts with an empty memory. */
+const MAX_LOG_LENGTH = 10_000;
 
-/** One connection for all caches of a process: by client, prefix and kind. */
-const feeds = new WeakMap<object, Map<string, Feed>>();
+/** The feeds by client, prefix and kind of coherence, so that all caches of a process share one connection. */
+const feeds = new WeakMap<object, Map<string, ChangeFeed>>();
 
 /**
  * Creates a tier that stores values in Redis (6.2 or later) or Valkey, for all processes. The client stays yours:
@@ -80,7 +80,7 @@ export function redisTier(client: RedisClient, options: RedisTierOptions = {}): 
 
 function openSpace(client: RedisClient, settings: SpaceSettings, options: TierSpaceOptions): RedisSpace {
   const { prefix } = settings;
-  const redis = redisOf(client);
+  const redis = toRedis(client);
   const { coherence, clock } = options;
   if (coherence === 'tracking' && (redis.driver !== 'node-redis' || redis.cluster)) {
     throw new OptionsError(
@@ -89,20 +89,20 @@ function openSpace(client: RedisClient, settings: SpaceSettings, options: TierSp
       'log, pubsub or none: only node-redis can track, on one node',
     );
   }
-  const ofClient = feeds.get(client) ?? new Map<string, Feed>();
-  feeds.set(client, ofClient);
+  const feedsOfClient = feeds.get(client) ?? new Map<string, ChangeFeed>();
+  feeds.set(client, feedsOfClient);
   const name = `${prefix} ${coherence}`;
-  let feed = ofClient.get(name);
+  let feed = feedsOfClient.get(name);
   if (feed === undefined) {
-    const kept = coherence === 'log' ? KEPT_CHANGES : 0;
-    feed = new Feed(redis, new Names(prefix, ''), clock, kept, sourceOf(coherence, prefix));
-    ofClient.set(name, feed);
+    const maxLogLength = coherence === 'log' ? MAX_LOG_LENGTH : 0;
+    feed = new ChangeFeed(redis, new KeyNames(prefix, ''), clock, maxLogLength, createSource(coherence, prefix));
+    feedsOfClient.set(name, feed);
   }
-  return new RedisSpace(redis, settings, feed, commandsOf(client), options);
+  return new RedisSpace(redis, settings, feed, capabilitiesOf(client), options);
 }
 
-function sourceOf(coherence: Coherence, prefix: string): Source | undefined {
+function createSource(coherence: Coherence, prefix: string): ChangeSource | undefined {
   if (coherence === 'log') return new LogSource();
-  if (coherence === 'pubsub') return new ChannelSource();
+  if (coherence === 'pubsub') return new PubSubSource();
   return coherence === 'tracking' ? new TrackingSource(prefix) : undefined;
 }

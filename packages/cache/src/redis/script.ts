@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Redis, RedisArgument } from './client.ts';
 
-/** A script, and how to run it in one round trip. All its keys live in one slot. */
+/** A Lua script that runs in one round trip. All its keys must be in one slot. */
 export class Script {
   readonly #source: string;
   readonly #digest: string;
@@ -11,7 +11,7 @@ export class Script {
     this.#digest = createHash('sha1').update(source).digest('hex');
   }
 
-  /** Runs it by its digest; a server that does not know it, because it was restarted or flushed, is sent the whole of it. */
+  /** Runs the script by its digest. A server that does not know it, after a restart or a flush, gets the source. */
   run(redis: Redis, keys: readonly string[], args: readonly RedisArgument[]): Promise<unknown> {
     const words = ['EVALSHA', this.#digest, String(keys.length), ...keys, ...args];
     const send = (): Promise<unknown> => redis.send(keys[0] as string, words);

@@ -1,60 +1,66 @@
-import { within } from '../within.ts';
-import { ANSWER_MS, broken, CONNECT_MS } from './broken.ts';
+import { withTimeout } from '../with-timeout.ts';
+import { REPLY_TIMEOUT_MS, rejectOnDisconnect, CONNECT_TIMEOUT_MS } from './disconnect.ts';
 import type { RedisConnection } from './client.ts';
-import type { Feed, Source } from './feed.ts';
+import type { ChangeFeed, ChangeSource } from './change-feed.ts';
 
-const CHECK_EVERY_MS = 1_000;
+const CHECK_INTERVAL_MS = 1_000;
 
 /**
- * Has the server itself say which keys were written, by whomever (RESP3 broadcast). It says so also to who wrote: servers do not
- * recognize the writer of what a script writes, whatever `NOLOOP` asks for. So what was loaded is read back once.
+ * Receives changes through client tracking in broadcast mode (RESP3, `coherence: tracking`): the server reports every
+ * written key, whoever wrote it. That includes keys written by this process, even with `NOLOOP`: servers do not
+ * attribute writes of a script to a client. So a value that was just loaded is read back once.
  */
-export class TrackingSource implements Source {
+export class TrackingSource implements ChangeSource {
   readonly #prefix: string;
   #connection: RedisConnection | undefined;
   #stop: AbortController = new AbortController();
-  readonly tells: boolean = true;
+  readonly serverNotifies: boolean = true;
 
   constructor(prefix: string) {
     this.#prefix = prefix;
   }
 
-  async follow(feed: Feed): Promise<void> {
+  async follow(feed: ChangeFeed): Promise<void> {
     const stop = new AbortController();
     this.#stop = stop;
     const { clock, redis } = feed;
-    let over = false;
+    let isOver = false;
     const connection = redis.duplicate({ emitInvalidate: true });
     this.#connection = connection;
     const probe = `${this.#prefix}:probe:{${Math.trunc(clock.now())}}`;
-    const send = (...words: string[]): Promise<unknown> => within(clock, ANSWER_MS, connection.send('', words));
+    const send = (...words: string[]): Promise<unknown> =>
+      withTimeout(clock, REPLY_TIMEOUT_MS, connection.send('', words));
     try {
-      await within(clock, CONNECT_MS, connection.connect());
+      await withTimeout(clock, CONNECT_TIMEOUT_MS, connection.connect());
       connection.unref();
-      const breaks = broken(connection);
-      let arrived = false;
+      const disconnected = rejectOnDisconnect(connection);
+      let probeReturned = false;
       connection.on('invalidate', (key) => {
-        if (over || stop.signal.aborted) return;
+        if (isOver || stop.signal.aborted) return;
         if (String(key) === probe) {
-          arrived = true;
-          feed.arrived();
-        } else feed.changed(key === null ? undefined : String(key));
+          probeReturned = true;
+          feed.markProbeReceived();
+        } else feed.notifyKeyWritten(key === null ? undefined : String(key));
       });
       await send('CLIENT', 'TRACKING', 'OFF');
       const prefixes = [`${this.#prefix}:`, `{${this.#prefix}}:marks:`].flatMap((prefix) => ['PREFIX', prefix]);
       await send('CLIENT', 'TRACKING', 'ON', 'BCAST', ...prefixes);
-      // What changed while it was not listening is not known.
-      feed.changed(undefined);
+      // Changes made before tracking was on are unknown.
+      feed.notifyKeyWritten(undefined);
       while (!stop.signal.aborted) {
-        feed.probed();
-        arrived = false;
-        await within(clock, ANSWER_MS, redis.send(probe, ['SET', probe, '', 'PX', String(CHECK_EVERY_MS)]));
-        await Promise.race([clock.sleep(CHECK_EVERY_MS, stop.signal), breaks]);
+        feed.markProbeSent();
+        probeReturned = false;
+        await withTimeout(
+          clock,
+          REPLY_TIMEOUT_MS,
+          redis.send(probe, ['SET', probe, '', 'PX', String(CHECK_INTERVAL_MS)]),
+        );
+        await Promise.race([clock.sleep(CHECK_INTERVAL_MS, stop.signal), disconnected]);
         await send('PING');
-        if (!arrived) throw new Error('The server does not tell what changes');
+        if (!probeReturned) throw new Error('The server does not report changed keys');
       }
     } finally {
-      over = true;
+      isOver = true;
       connection.close();
     }
   }

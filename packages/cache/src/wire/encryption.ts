@@ -23,21 +23,21 @@ export interface EncryptionKey {
   key: Uint8Array;
 }
 
-/** What stands in an entry's header. */
-export const IN_THE_CLEAR = 0;
+/** The encryption byte of the header. */
+export const UNENCRYPTED = 0;
 export const AES_256_GCM = 1;
 
 const CIPHER = 'aes-256-gcm';
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** What an encrypted payload is longer: nonce and tag stand before it. */
-export const ENCRYPTION_BYTES: number = NONCE_BYTES + TAG_BYTES;
+/** How much longer an encrypted payload is: nonce and authentication tag precede it. */
+export const ENCRYPTION_OVERHEAD_BYTES: number = NONCE_BYTES + TAG_BYTES;
 
-/** The keys, checked, where nothing prints them. */
+/** The validated keys, in private fields, so that nothing prints them. */
 export class Keyring {
   readonly #keys: ReadonlyMap<string, KeyObject>;
-  /** Encrypts. */
+  /** The id of the key that encrypts. */
   readonly current: string;
 
   constructor(keys: ReadonlyMap<string, KeyObject>, current: string) {
@@ -49,27 +49,27 @@ export class Keyring {
     return [...this.#keys.keys()];
   }
 
-  /** Writes what `plain` is encrypted, with nonce and tag, to `target`, and binds it to `context`. */
+  /** Encrypts `plain` into `target`, after nonce and tag, and binds it to `context`. */
   seal(plain: Uint8Array, context: Uint8Array, target: Buffer): void {
     const nonce = randomFillSync(target.subarray(0, NONCE_BYTES));
     const cipher = createCipheriv(CIPHER, this.#keys.get(this.current) as KeyObject, nonce, {
       authTagLength: TAG_BYTES,
     });
     cipher.setAAD(context);
-    target.set(cipher.update(plain), ENCRYPTION_BYTES);
+    target.set(cipher.update(plain), ENCRYPTION_OVERHEAD_BYTES);
     cipher.final();
     target.set(cipher.getAuthTag(), NONCE_BYTES);
   }
 
-  /** What was encrypted; undefined when it was not by this key, not with this context, or was changed since. */
+  /** Decrypts a payload. Undefined when the key is unknown, the context differs, or the data was modified. */
   open(keyId: string, payload: Uint8Array, context: Uint8Array): Buffer | undefined {
     const key = this.#keys.get(keyId);
-    if (key === undefined || payload.length < ENCRYPTION_BYTES) return undefined;
+    if (key === undefined || payload.length < ENCRYPTION_OVERHEAD_BYTES) return undefined;
     const decipher = createDecipheriv(CIPHER, key, payload.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
     try {
       decipher.setAAD(context);
-      decipher.setAuthTag(payload.subarray(NONCE_BYTES, ENCRYPTION_BYTES));
-      const plain = decipher.update(payload.subarray(ENCRYPTION_BYTES));
+      decipher.setAuthTag(payload.subarray(NONCE_BYTES, ENCRYPTION_OVERHEAD_BYTES));
+      const plain = decipher.update(payload.subarray(ENCRYPTION_OVERHEAD_BYTES));
       decipher.final();
       return plain;
     } catch {
@@ -78,26 +78,27 @@ export class Keyring {
   }
 }
 
-/** @throws OptionsError which names the option and never shows a key */
-export function keyring(path: string, options: EncryptionOptions): Keyring {
+/** @throws OptionsError that names the option and never contains a key */
+export function createKeyring(path: string, options: EncryptionOptions): Keyring {
   assertObject(path, options);
   assertKnownOptions(path, options, ['keys']);
   if (!Array.isArray(options.keys) || options.keys.length === 0) {
-    throw new OptionsError(`${path}.keys`, withheld(options.keys), 'a list of at least one key');
+    throw new OptionsError(`${path}.keys`, withheld(options.keys), 'a list of at least encryptionKey key');
   }
   const keys = new Map<string, KeyObject>();
-  for (const [i, one] of (options.keys as readonly EncryptionKey[]).entries()) {
-    const place = `${path}.keys[${i}]`;
-    // Not shown: a key may stand where it does not belong.
-    if (typeof one !== 'object' || one === null) throw new OptionsError(place, withheld(one), 'an object { id, key }');
-    assertKnownOptions(place, one, ['id', 'key']);
-    const { id, key } = one;
-    const isName = typeof id === 'string' && id.length > 0 && Buffer.byteLength(id) <= 255 && isWellFormed(id);
-    if (!isName || keys.has(id)) {
-      throw new OptionsError(`${place}.id`, id, 'a well-formed text of 1 to 255 bytes that no other key has');
+  for (const [i, encryptionKey] of (options.keys as readonly EncryptionKey[]).entries()) {
+    const keyPath = `${path}.keys[${i}]`;
+    // The value is withheld: it may be a key in the wrong place.
+    if (typeof encryptionKey !== 'object' || encryptionKey === null)
+      throw new OptionsError(keyPath, withheld(encryptionKey), 'an object { id, key }');
+    assertKnownOptions(keyPath, encryptionKey, ['id', 'key']);
+    const { id, key } = encryptionKey;
+    const isValidId = typeof id === 'string' && id.length > 0 && Buffer.byteLength(id) <= 255 && isWellFormed(id);
+    if (!isValidId || keys.has(id)) {
+      throw new OptionsError(`${keyPath}.id`, id, 'a well-formed text of 1 to 255 bytes that no other key has');
     }
     if (!(key instanceof Uint8Array) || key.length !== KEY_BYTES) {
-      throw new OptionsError(`${place}.key`, withheld(key), `a Uint8Array of ${KEY_BYTES} bytes`);
+      throw new OptionsError(`${keyPath}.key`, withheld(key), `a Uint8Array of ${KEY_BYTES} bytes`);
     }
     keys.set(id, createSecretKey(key));
   }

@@ -1,58 +1,57 @@
 /**
- * The bytes of a value in the shared tier, version 1. Numbers are big-endian, texts are UTF-8.
+ * The bytes of an entry in the shared tier, format version 1. Numbers are big-endian, texts are UTF-8.
  *
  * | at | bytes | what                                                                                           |
  * | -: | ----: | ---------------------------------------------------------------------------------------------- |
  * |  0 |    16 | head, see `head.ts`                                                                            |
  * | 16 |     1 | compression, see `compression.ts`                                                              |
  * | 17 |     1 | encryption, see `encryption.ts`                                                                |
- * | 18 |     2 | where the payload begins                                                                       |
+ * | 18 |     2 | offset of the payload                                                                          |
  * | 20 |     8 | when it was written, epoch milliseconds: for people, never compared                            |
  * | 28 |     8 | how long it is fresh from then on, milliseconds                                                |
- * | 36 |     8 | how long it may serve after that, milliseconds                                                 |
- * | 44 |     8 | how long loading it took, milliseconds                                                         |
- * | 52 |     4 | length of the payload, with which the entry ends                                               |
- * | 56 |     4 | length of the value as the codec wrote it                                                      |
+ * | 36 |     8 | how long it may be served stale after that, milliseconds                                       |
+ * | 44 |     8 | how long the load took, milliseconds                                                           |
+ * | 52 |     4 | length of the payload, which ends the entry                                                    |
+ * | 56 |     4 | length of the value as the codec encoded it                                                    |
  * | 60 |     4 | lengths of: codec, schema version, key id, position                                            |
  * | 64 |     6 | lengths of: cache, key, validator                                                              |
  * | 70 |     1 | number of tags                                                                                 |
  * | 71 |     … | codec, schema version, key id, position, cache, key, validator; each tag after 2 bytes length  |
  *
- * Leases and tombstones are a head and nothing else. Two heads are equal only when they are of the same write, so a script
- * that compares them need not look further. A head may be replaced in place, which is how a value becomes an expired one;
- * for that reason encryption authenticates everything but the head.
+ * The head can be replaced in place, which turns a value into an expired one. Therefore encryption authenticates
+ * everything but the head.
  *
- * Nothing here throws for bytes it reads: they come from a place that others write to.
+ * Reading never throws, whatever the bytes are: other programs can write to the same server.
  */
 import { kindOf, writeHead } from './head.ts';
 
 const TEXTS_AT = 71;
-const MOST_TAGS = 16;
-/** What the fields that hold a length can hold. */
-const LONGEST_SHORT = 255;
-const LONGEST_HEADER = 65_535;
+const MAX_TAGS = 16;
+/** The limits of the length fields. */
+const MAX_SHORT_BYTES = 255;
+const MAX_HEADER_BYTES = 65_535;
 
-/** What a value says about itself. The lengths are in UTF-8, in bytes. */
+/** The fields of an entry. Lengths are in bytes of UTF-8. */
 export interface EntryFields {
   /** 255 at most. */
   readonly codec: string;
   /** 255 at most. */
   readonly schemaVersion: string;
-  /** Of the key it is encrypted with; 255 at most. Empty when it is not. */
+  /** The id of the key that encrypts it, at most 255. Empty without encryption. */
   readonly keyId: string;
   /** The cache's name. */
   readonly cache: string;
-  /** The key as it is kept. */
+  /** The key in the form of `tierKey`. */
   readonly key: string;
-  /** Where in the log of invalidations its load began: the tier's own words, 255 at most. */
+  /** Epoch and position in the invalidations of the tier when the load started, at most 255; see `KnownMarks`. */
   readonly position: string;
-  /** What its source compares to say that nothing changed, such as an entity tag. Empty for none. */
+  /** The validator of the source, such as an `ETag`. Empty for none. */
   readonly validator: string;
-  /** 16 at most. */
+  /** At most 16. */
   readonly tags: readonly string[];
   /** Epoch milliseconds. */
   readonly writtenAt: number;
-  /** In milliseconds; `Infinity` for ever. Both are what holds when it is written, whatever time it is then. */
+  /** In milliseconds from the time of writing; `Infinity` for ever. */
   readonly freshForMs: number;
   readonly staleForMs: number;
   readonly loadMs: number;
@@ -62,10 +61,10 @@ export interface EntryFields {
 }
 
 /**
- * An entry with room for `payloadBytes`, which begin at the returned place. Throws a `RangeError` for texts that are longer than
- * the format can say; options and keys are checked long before.
+ * Allocates an entry and writes everything but its payload, which is `payloadBytes` long and starts at `payloadAt`.
+ * Throws a `RangeError` for fields that exceed the format; options and keys were checked before.
  */
-export function layOutEntry(fields: EntryFields, payloadBytes: number): { entry: Buffer; payloadAt: number } {
+export function allocateEntry(fields: EntryFields, payloadBytes: number): { entry: Buffer; payloadAt: number } {
   const { codec, schemaVersion, keyId, position, cache, key, validator, tags } = fields;
   const short = [codec, schemaVersion, keyId, position];
   const long = [cache, key, validator];
@@ -73,7 +72,8 @@ export function layOutEntry(fields: EntryFields, payloadBytes: number): { entry:
   for (const text of short) payloadAt += Buffer.byteLength(text);
   for (const text of long) payloadAt += Buffer.byteLength(text);
   for (const tag of tags) payloadAt += 2 + Buffer.byteLength(tag);
-  if (payloadAt > LONGEST_HEADER || tags.length > MOST_TAGS) throw new RangeError('The header of an entry is too long');
+  if (payloadAt > MAX_HEADER_BYTES || tags.length > MAX_TAGS)
+    throw new RangeError('The header of an entry is too long');
   const entry = Buffer.allocUnsafe(payloadAt + payloadBytes);
   writeHead(entry, 'value');
   entry[16] = fields.compression;
@@ -88,7 +88,7 @@ export function layOutEntry(fields: EntryFields, payloadBytes: number): { entry:
   let at = TEXTS_AT;
   for (const [i, text] of short.entries()) {
     const bytes = entry.write(text, at);
-    if (bytes > LONGEST_SHORT) throw new RangeError('A name in the header of an entry is too long');
+    if (bytes > MAX_SHORT_BYTES) throw new RangeError('A name in the header of an entry is too long');
     entry[60 + i] = bytes;
     at += bytes;
   }
@@ -106,16 +106,16 @@ export function layOutEntry(fields: EntryFields, payloadBytes: number): { entry:
   return { entry, payloadAt };
 }
 
-/** A value as it was read, with its payload still as it stands in the tier. */
+/** A parsed entry. The payload is still encrypted and compressed. */
 export interface WireEntry extends EntryFields {
   readonly kind: 'expired' | 'value';
   readonly payload: Buffer;
-  /** The whole entry, and where its payload begins: what lies between head and payload is what encryption authenticates. */
+  /** The whole entry, and the offset of its payload: encryption authenticates the part between head and payload. */
   readonly bytes: Buffer;
   readonly payloadAt: number;
 }
 
-/** Reads a value; undefined for anything else, and for what is damaged. */
+/** Parses an entry; undefined for anything else, and for damaged bytes. */
 export function readEntry(source: Uint8Array): WireEntry | undefined {
   const kind = kindOf(source);
   if ((kind !== 'value' && kind !== 'expired') || source.length < TEXTS_AT) return undefined;
@@ -124,9 +124,9 @@ export function readEntry(source: Uint8Array): WireEntry | undefined {
   if (payloadAt + bytes.readUInt32BE(52) !== bytes.length) return undefined;
   const [writtenAt, freshForMs] = [bytes.readDoubleBE(20), bytes.readDoubleBE(28)];
   const [staleForMs, loadMs] = [bytes.readDoubleBE(36), bytes.readDoubleBE(44)];
-  // NaN, too, is not at least 0.
+  // Written this way, the comparison also rejects NaN.
   if (!(writtenAt >= 0 && freshForMs >= 0 && staleForMs >= 0 && loadMs >= 0)) return undefined;
-  const texts = new Texts(bytes, payloadAt);
+  const texts = new TextReader(bytes, payloadAt);
   const entry: WireEntry = {
     kind,
     compression: bytes[16] as number,
@@ -148,14 +148,14 @@ export function readEntry(source: Uint8Array): WireEntry | undefined {
     bytes,
     payloadAt,
   };
-  return texts.whole ? entry : undefined;
+  return texts.isComplete ? entry : undefined;
 }
 
-/** Reads texts one after the other, and not beyond `end`. */
-class Texts {
+/** Reads consecutive texts, not beyond `end`. */
+class TextReader {
   readonly #bytes: Buffer;
   readonly #end: number;
-  /** All of them read at once, when a byte is a character: a call for each would cost a hit more than the rest of its header. */
+  /** All texts decoded at once if they are ASCII: a call for each would cost a hit more than the rest of the header. */
   readonly #text: string | undefined;
   #at = TEXTS_AT;
 
@@ -176,18 +176,18 @@ class Texts {
 
   list(count: number): string[] {
     const texts: string[] = [];
-    if (count > MOST_TAGS) this.#at = Infinity;
+    if (count > MAX_TAGS) this.#at = Infinity;
     while (texts.length < count) {
       const from = this.#at + 2;
-      // Also what is missing altogether must not pass for the end.
+      // A text that is missing must not look like the regular end.
       this.#at = from <= this.#end ? from : Infinity;
       texts.push(from <= this.#end ? this.next(this.#bytes.readUInt16BE(from - 2)) : '');
     }
     return texts;
   }
 
-  /** Whether what was read is all there is. */
-  get whole(): boolean {
+  /** Whether the texts that were read end exactly at `end`. */
+  get isComplete(): boolean {
     return this.#at === this.#end;
   }
 }

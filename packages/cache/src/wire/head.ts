@@ -1,33 +1,34 @@
 import { randomFillSync } from 'node:crypto';
 
-/** Bytes that say what an entry is and which write made it: magic `CA 4D`, format version, kind, and a stamp. */
+/** The head of an entry: magic `CA 4D`, format version, kind, and a random stamp that identifies the write. */
 export const HEAD_BYTES = 16;
 const FORMAT_VERSION = 1;
-/** No text in UTF-8 begins so. */
+/** No UTF-8 text starts with these bytes. */
 const MAGIC = [0xca, 0x4d] as const;
 const KINDS = ['value', 'expired', 'lease', 'tombstone'] as const;
 
 /**
- * `value`: serves until its time is over. `expired`: a value that was ended softly, and serves only as a stale one. `lease`:
- * somebody is loading it. `tombstone`: was removed, and must not be filled by who began to load before.
+ * `value`: may be served until its time is over. `expired`: a value whose freshness was ended, which may only be served
+ * stale. `lease` and `tombstone` are reserved: version 1 defines them as a head without content, and a reader treats
+ * them as a miss. (Leases are stored as text; see `Leases`.)
  */
 export type EntryKind = (typeof KINDS)[number];
 
 const STAMP_AT = 4;
 const STAMP_BYTES = HEAD_BYTES - STAMP_AT;
-/** Drawn in bulk: a call of the generator costs more than what it draws. */
+/** Generated in bulk: a call of the generator costs more than the bytes. */
 const stamps = Buffer.allocUnsafeSlow(STAMP_BYTES * 256);
 let nextStampAt = stamps.length;
 
 /**
- * The head of a new write. Its stamp is drawn by the system's generator, not by an injected one: two processes that began
- * from one seed must not take each other's lease.
+ * Creates the head of a new write. The stamp comes from the system and not from the injected `Random`, so that two
+ * processes with the same seed cannot produce the same one.
  */
 export function newHead(kind: EntryKind): Buffer {
   return writeHead(Buffer.allocUnsafe(HEAD_BYTES), kind);
 }
 
-/** Writes a new head to where an entry begins. */
+/** Writes a new head to the start of an entry. */
 export function writeHead(bytes: Buffer, kind: EntryKind): Buffer {
   if (nextStampAt === stamps.length) {
     randomFillSync(stamps);
@@ -41,23 +42,16 @@ export function writeHead(bytes: Buffer, kind: EntryKind): Buffer {
   return bytes;
 }
 
-/** What kind of entry begins here; undefined when it is none, or one of a version that is not known here. */
+/** The kind of an entry; undefined when it is not an entry, or of an unknown version. */
 export function kindOf(bytes: Uint8Array): EntryKind | undefined {
-  return isOurs(bytes) && bytes[2] === FORMAT_VERSION ? KINDS[(bytes[3] as number) - 1] : undefined;
+  return hasMagic(bytes) && bytes[2] === FORMAT_VERSION ? KINDS[(bytes[3] as number) - 1] : undefined;
 }
 
-/** Whether an earlier or a later version of this library wrote it. */
-export function isOfOtherVersion(bytes: Uint8Array): boolean {
-  return isOurs(bytes) && bytes[2] !== FORMAT_VERSION;
+/** Whether another version of the format wrote it. */
+export function isOtherVersion(bytes: Uint8Array): boolean {
+  return hasMagic(bytes) && bytes[2] !== FORMAT_VERSION;
 }
 
-function isOurs(bytes: Uint8Array): boolean {
+function hasMagic(bytes: Uint8Array): boolean {
   return bytes.length >= HEAD_BYTES && bytes[0] === MAGIC[0] && bytes[1] === MAGIC[1];
-}
-
-/** Whether both begin with the same head, and so are of the same write. */
-export function sameHead(one: Uint8Array, other: Uint8Array): boolean {
-  if (one.length < HEAD_BYTES || other.length < HEAD_BYTES) return false;
-  for (let i = 0; i < HEAD_BYTES; i++) if (one[i] !== other[i]) return false;
-  return true;
 }

@@ -19,14 +19,14 @@ export type SchemaResult<T> =
   { readonly issues: readonly unknown[] } | { readonly issues?: undefined; readonly value: T };
 
 /**
- * Whether the value is what the schema asks for. Only the answer counts: what a schema would make of the value is not taken, since
- * the same value in memory was not put through it either.
+ * Whether the schema accepts the value. The transformed value is ignored, since values in memory did not pass through
+ * the schema either.
  */
-export function fits(value: unknown, schema: StandardSchema): Promise<boolean> | boolean {
+export function isValid(value: unknown, schema: StandardSchema): Promise<boolean> | boolean {
   try {
     const result = schema['~standard'].validate(value);
     if (!('then' in result)) return result.issues === undefined;
-    // Not every library promises with the language's own promises, nor answers as it should.
+    // Some libraries return other thenables, or results that do not follow the standard.
     return Promise.resolve(result)
       .then(({ issues }) => issues === undefined)
       .catch(() => false);

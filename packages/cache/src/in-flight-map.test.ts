@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { InFlight } from './in-flight.ts';
+import { InFlightMap } from './in-flight-map.ts';
 
 /** Kilobytes in flight come and go, while young objects are collected; returns how many bytes of them are still there. */
 function leftBehind(table: { set(key: string, value: unknown): unknown; delete(key: string): unknown }): number {
@@ -30,7 +30,7 @@ describe('what is in flight', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { minLength: 0, maxLength: 2_000, size: 'max' }), (steps) => {
-        const [mine, map] = [new InFlight<number>(), new Map<string, number>()];
+        const [mine, map] = [new InFlightMap<number>(), new Map<string, number>()];
         for (const [i, { key, how }] of steps.entries()) {
           if (how === 'set') for (const table of [mine, map]) table.set(key, i);
           else if (how === 'delete') for (const table of [mine, map]) table.delete(key);
@@ -46,7 +46,7 @@ describe('what is in flight', () => {
 
   it('dies young: a bare map would keep nearly all of it until the whole heap is collected', () => {
     expect(globalThis.gc, 'run with --expose-gc').toBeTypeOf('function');
-    expect(leftBehind(new InFlight())).toBeLessThan(4_000_000);
+    expect(leftBehind(new InFlightMap())).toBeLessThan(4_000_000);
     // What this rests on. When it fails, V8 has become better and a bare map will do.
     expect(leftBehind(new Map())).toBeGreaterThan(10_000_000);
   });
