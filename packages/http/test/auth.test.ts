@@ -9,7 +9,7 @@ import {
   type HttpClient,
   type HttpClientOptions,
 } from '../src/index.ts';
-import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+import { closeClients, failure, noBackoffClient } from './client-helpers.ts';
 
 let upstream: FaultServer;
 
@@ -22,7 +22,7 @@ afterEach(async () => {
 });
 
 function clientFor(auth: HttpAuth, options: Partial<HttpClientOptions> = {}): HttpClient {
-  return impatientClient({ baseUrl: upstream.url, auth, ...options });
+  return noBackoffClient({ baseUrl: upstream.url, auth, ...options });
 }
 
 /** Tokens `t1`, `t2`, …; a new one after each that was given back. */
@@ -183,7 +183,7 @@ describe('a hook that fails', () => {
     async (_what, fault, options) => {
       const issuer = await startFaultServer();
       await issuer.setFaults([{ fault }]);
-      const tokens = impatientClient({ baseUrl: issuer.url, retry: false, circuitBreaker: false });
+      const tokens = noBackoffClient({ baseUrl: issuer.url, retry: false, circuitBreaker: false });
       const authorize = async () => ({ authorization: String((await tokens.post('/token')).data) });
       const client = clientFor({ authorize }, { retry: false, circuitBreaker: {}, throwOnStatus: false, ...options });
       const calls = [() => client.get('/a'), () => client.fetch('/a'), () => client.post('/a', { json: 1 })];

@@ -14,7 +14,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { OpenStream } from '../src/body/source.ts';
 import type { HttpClient, HttpClientOptions, StreamedBody } from '../src/index.ts';
 import { ca, pem } from './http2-frames.ts';
-import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+import { closeClients, failure, noBackoffClient } from './client-helpers.ts';
 
 let upstream: FaultServer;
 
@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
-  return impatientClient({ baseUrl: upstream.url, ...options });
+  return noBackoffClient({ baseUrl: upstream.url, ...options });
 }
 
 const sent = () => upstream.requests.map(({ bodyText }) => bodyText);
@@ -123,7 +123,7 @@ describe.each(Object.entries(endless))('%s that a function made', (_what, make) 
       return make(() => letGo++);
     };
     // Enough to connect: a generator that nobody has asked for anything has nothing to let go of.
-    const client = impatientClient({ baseUrl: server.url, ...server.options, attemptTimeoutMs: 300, timeoutMs: 5_000 });
+    const client = noBackoffClient({ baseUrl: server.url, ...server.options, attemptTimeoutMs: 300, timeoutMs: 5_000 });
     expect(await failure(client.put('/a', { body }))).toMatchObject({ code: 'MAC_TIMEOUT' });
     expect(made).toBe(3);
     await vi.waitFor(() => expect(letGo).toBe(3));
@@ -233,7 +233,7 @@ describe('a stream of the caller', () => {
 
   test('that is the answer of another server, and breaks off, says nothing about this one', async () => {
     const source = await startFaultServer({ faults: [{ fault: resetMidBody({ afterBytes: 1 }) }] });
-    const other = impatientClient({ baseUrl: source.url, retry: false, circuitBreaker: false });
+    const other = noBackoffClient({ baseUrl: source.url, retry: false, circuitBreaker: false });
     const client = clientFor({ circuitBreaker: { trip: [consecutiveFailures({ count: 1 })] } });
     for (const wrapped of [false, true]) {
       const { body } = await other.stream('GET', '/export');

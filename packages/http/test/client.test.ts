@@ -21,7 +21,7 @@ import { MockAgent, Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createHttpClient, type HttpClient, type HttpClientOptions, type HttpStatusError } from '../src/index.ts';
-import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+import { closeClients, failure, noBackoffClient } from './client-helpers.ts';
 
 let upstream: FaultServer;
 
@@ -34,7 +34,7 @@ afterEach(async () => {
 });
 
 function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
-  return impatientClient({ baseUrl: upstream.url, ...options });
+  return noBackoffClient({ baseUrl: upstream.url, ...options });
 }
 
 describe('a call', () => {

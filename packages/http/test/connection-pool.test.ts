@@ -4,7 +4,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
-import { failure } from './impatient-clients.ts';
+import { failure } from './client-helpers.ts';
 
 const cleanUp: (() => unknown)[] = [];
 afterEach(async () => {

@@ -12,7 +12,7 @@ import type { HttpClient, HttpClientOptions, TlsOptions } from '../src/index.ts'
 import { ConnectionPool } from '../src/transport/connection-pool.ts';
 import { connectionSettings } from '../src/transport/connection-options.ts';
 import { createConnector } from '../src/transport/connector.ts';
-import { failure } from './impatient-clients.ts';
+import { failure } from './client-helpers.ts';
 import { ca, cleanUp, clientFor, closeAll, listening, pem, nextTurn, serverTls } from './loopback.ts';
 
 afterEach(closeAll);

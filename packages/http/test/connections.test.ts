@@ -9,7 +9,7 @@ import { closeKeepAlive, resetBeforeHeaders, startFaultServer, virtualClock } fr
 import { Agent, request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createHttpClient, HttpSsrfError, type HttpClient, type HttpClientOptions } from '../src/index.ts';
-import { failure } from './impatient-clients.ts';
+import { failure } from './client-helpers.ts';
 import { ca, clientFor, cleanUp, closeAll, httpsServer, listening, pem, nextTurn, serverTls } from './loopback.ts';
 import { httpClientSettings } from '../src/settings.ts';
 import { createTransport } from '../src/transport/transport.ts';

@@ -14,7 +14,7 @@ import createOpenapiClient, { type Middleware } from 'openapi-fetch';
 import { FormData as UndiciFormData } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sse, type HttpAuth, type HttpClient, type HttpClientOptions } from '../src/index.ts';
-import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+import { closeClients, failure, noBackoffClient } from './client-helpers.ts';
 
 let upstream: FaultServer;
 
@@ -38,7 +38,7 @@ afterEach(async () => {
 });
 
 function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
-  return impatientClient({ baseUrl: upstream.url, ...options } as HttpClientOptions);
+  return noBackoffClient({ baseUrl: upstream.url, ...options } as HttpClientOptions);
 }
 
 describe('client.fetch', () => {

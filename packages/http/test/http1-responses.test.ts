@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { HttpClient, HttpClientOptions } from '../src/index.ts';
-import { failure } from './impatient-clients.ts';
+import { failure } from './client-helpers.ts';
 import { clientFor, closeAll, listening } from './loopback.ts';
 
 afterEach(closeAll);

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
 import { trackedSocket } from '../src/transport/stale-connections.ts';
 import { ca, http2Frames, respond, type FramedRequest } from './http2-frames.ts';
-import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+import { closeClients, failure, noBackoffClient } from './client-helpers.ts';
 
 const cleanUp: (() => void)[] = [];
 afterEach(async () => {
@@ -23,7 +23,7 @@ async function connected(next: (request: FramedRequest) => void) {
     else next(request);
   });
   cleanUp.push(server.close);
-  const client = impatientClient({ baseUrl: server.url, tls: { ca }, timeoutMs: 20_000, attemptTimeoutMs: 15_000 });
+  const client = noBackoffClient({ baseUrl: server.url, tls: { ca }, timeoutMs: 20_000, attemptTimeoutMs: 15_000 });
   await client.get('/first');
   return { client, sockets };
 }
@@ -62,7 +62,7 @@ test.each([
     };
     subscribe('http2.client.stream.created', onStream);
     cleanUp.push(() => unsubscribe('http2.client.stream.created', onStream));
-    const client = impatientClient({ baseUrl: server.url, tls: { ca }, retry: false, timeoutMs: 500 });
+    const client = noBackoffClient({ baseUrl: server.url, tls: { ca }, retry: false, timeoutMs: 500 });
     const error = (await failure(client.put('/a', { body: Buffer.alloc(20_000_000) }))) as {
       code: string;
       errorCode: string;
@@ -115,7 +115,7 @@ test('an HTTP/2 connection with an upload in flight is given the time for it, si
   });
   cleanUp.push(server.close);
   const { url, hold, release } = await relay(server.url);
-  const client = impatientClient({ baseUrl: url, tls: { ca }, timeoutMs: 20_000, attemptTimeoutMs: 15_000 });
+  const client = noBackoffClient({ baseUrl: url, tls: { ca }, timeoutMs: 20_000, attemptTimeoutMs: 15_000 });
   await client.get('/first');
   const patient = client.get('/patient');
   hold();

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { HttpClient } from '../src/index.ts';
 import { ca, http2Frames, respond, type FramedRequest } from './http2-frames.ts';
-import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+import { closeClients, failure, noBackoffClient } from './client-helpers.ts';
 
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } =
   constants;
@@ -26,7 +26,7 @@ async function clientOf(
     else others(request);
   });
   cleanUp.push(server.close);
-  const client = impatientClient({ baseUrl: server.url, tls: { ca } });
+  const client = noBackoffClient({ baseUrl: server.url, tls: { ca } });
   return { client, requests: () => requests };
 }
 

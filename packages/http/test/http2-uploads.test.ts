@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ca, http2Frames, pem, respond } from './http2-frames.ts';
-import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+import { closeClients, failure, noBackoffClient } from './client-helpers.ts';
 
 const cleanUp: (() => void)[] = [];
 afterEach(async () => {
@@ -42,7 +42,7 @@ describe('an HTTP/2 upload that is cancelled while the server does not read it',
   // A stream destroyed without a reset makes Node build empty frames in an endless loop as soon as the server reads.
   test.each(Object.entries(bodies))('%s: is reset at once, and its connection stays in use', async (_what, body) => {
     const { url, uploads } = await idleReader();
-    const client = impatientClient({ baseUrl: url, tls: { ca } });
+    const client = noBackoffClient({ baseUrl: url, tls: { ca } });
     const abort = new AbortController();
     const outcome = failure(client.post('/a', { body: body(), signal: abort.signal }));
     const stream = await nextOf(uploads);
@@ -78,7 +78,7 @@ describe('HTTP/2 uploads that the server does not read', () => {
         if (code !== undefined) request.reset(code);
       });
       cleanUp.push(server.close);
-      const client = impatientClient({ baseUrl: server.url, tls: { ca }, retry: false });
+      const client = noBackoffClient({ baseUrl: server.url, tls: { ca }, retry: false });
       for (let i = 0; i < 25; i++) expect((await client.post('/a', { body: body() })).text()).toBe('whole');
       expect(client.stats().connections).toMatchObject({ connected: 1 });
     },
@@ -86,7 +86,7 @@ describe('HTTP/2 uploads that the server does not read', () => {
 
   test('a hundred that are cancelled: no later call is refused', async () => {
     const { url, uploads } = await idleReader();
-    const client = impatientClient({ baseUrl: url, tls: { ca }, retry: false });
+    const client = noBackoffClient({ baseUrl: url, tls: { ca }, retry: false });
     for (let i = 0; i < 100; i++) {
       const abort = new AbortController();
       const outcome = failure(client.post('/a', { body: mebibyte, signal: abort.signal }));
@@ -99,7 +99,7 @@ describe('HTTP/2 uploads that the server does not read', () => {
 
   test('a large one leaves capacity for other calls on its connection', async () => {
     const { url, uploads } = await idleReader();
-    const client = impatientClient({ baseUrl: url, tls: { ca }, retry: false });
+    const client = noBackoffClient({ baseUrl: url, tls: { ca }, retry: false });
     const abort = new AbortController();
     const outcome = failure(client.post('/a', { body: Buffer.alloc(12 * 1_048_576), signal: abort.signal }));
     await nextOf(uploads);
@@ -120,6 +120,6 @@ test.each([1, 65_536, 65_537, 131_072, 1_048_577])('an HTTP/2 upload of %i bytes
   cleanUp.push(() => server.close());
   const baseUrl = `https://localhost:${(server.address() as AddressInfo).port}`;
   const body = Buffer.from(Array.from({ length: size }, (_, i) => i % 251));
-  const response = await impatientClient({ baseUrl, tls: { ca } }).post('/a', { body });
+  const response = await noBackoffClient({ baseUrl, tls: { ca } }).post('/a', { body });
   expect(Buffer.compare(response.bytes(), body)).toBe(0);
 });

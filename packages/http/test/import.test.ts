@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 
 const LOADED = `await import('@macadam/http');\nconsole.log(process.moduleLoadList.join('\\n'));`;
 
-test('importing the client makes Node load no undici of its own beside ours', async () => {
+test('importing the client does not load the undici that is built into Node', async () => {
   const loaded = (await runText(LOADED, import.meta.dirname)).split('\n');
   expect(loaded).toContain('NativeModule net');
   expect(loaded.filter((name) => name.includes('internal/deps/undici'))).toEqual([]);

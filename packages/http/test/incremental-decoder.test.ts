@@ -4,7 +4,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import zlib from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+import { closeClients, failure, noBackoffClient } from './client-helpers.ts';
 
 let server: Server;
 let baseUrl: string;
@@ -35,18 +35,18 @@ const LONG = Buffer.from(randomBytes(200_000).toString('base64'));
 describe('a long compressed body', () => {
   test.each(codecs)('arrives whole: $name', async ({ encoding, pack }) => {
     send = (response) => response.writeHead(200, { 'content-encoding': encoding }).end(pack(LONG));
-    expect(Buffer.compare((await impatientClient({ baseUrl }).get('/a')).bytes(), LONG)).toBe(0);
+    expect(Buffer.compare((await noBackoffClient({ baseUrl }).get('/a')).bytes(), LONG)).toBe(0);
   });
 
   test('arrives whole out of two encodings', async () => {
     send = (response) =>
       response.writeHead(200, { 'content-encoding': 'br, gzip' }).end(zlib.gzipSync(zlib.brotliCompressSync(LONG)));
-    expect(Buffer.compare((await impatientClient({ baseUrl }).get('/a')).bytes(), LONG)).toBe(0);
+    expect(Buffer.compare((await noBackoffClient({ baseUrl }).get('/a')).bytes(), LONG)).toBe(0);
   });
 
   test.each(codecs)('that ends too early is not taken for the whole: $name', async ({ encoding, pack }) => {
     send = (response) => response.writeHead(200, { 'content-encoding': encoding }).end(pack(LONG).subarray(0, -5));
-    const error = await failure(impatientClient({ baseUrl }).get('/a'));
+    const error = await failure(noBackoffClient({ baseUrl }).get('/a'));
     expect(error).toMatchObject({ code: 'MAC_HTTP_DECODE', reason: 'encoding' });
   });
 });
@@ -60,13 +60,13 @@ describe('AC39: a bomb of which the rest never comes', () => {
   test.each(codecs)('is refused by its ratio with the piece that exceeds it: $name', async ({ encoding, pack }) => {
     const bomb = pack(Buffer.concat([noise, huge]));
     send = (response) => response.writeHead(200, { 'content-encoding': encoding }).write(bomb);
-    const error = await failure(impatientClient({ baseUrl }).get('/a'));
+    const error = await failure(noBackoffClient({ baseUrl }).get('/a'));
     expect(error).toMatchObject({ code: 'MAC_HTTP_RESPONSE_TOO_LARGE', limit: 'maxRatio', allowed: 100 });
   });
 
   test('is refused by its size', async () => {
     send = (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).write(zlib.gzipSync(LONG));
-    const client = impatientClient({ baseUrl, responseLimits: { maxBytes: LONG.length - 1 } });
+    const client = noBackoffClient({ baseUrl, responseLimits: { maxBytes: LONG.length - 1 } });
     expect(await failure(client.get('/a'))).toMatchObject({ limit: 'maxBytes', allowed: LONG.length - 1 });
   });
 
@@ -74,12 +74,12 @@ describe('AC39: a bomb of which the rest never comes', () => {
     const inner = zlib.gzipSync(huge);
     const outer = zlib.gzipSync(Buffer.concat([zlib.gzipSync(noise), inner]));
     send = (response) => response.writeHead(200, { 'content-encoding': 'gzip, gzip' }).write(outer);
-    expect(await failure(impatientClient({ baseUrl }).get('/a'))).toMatchObject({ limit: 'maxRatio' });
+    expect(await failure(noBackoffClient({ baseUrl }).get('/a'))).toMatchObject({ limit: 'maxRatio' });
   });
 
   test('is refused by its ratio in fetch as well, whose answers are mostly read whole', async () => {
     send = (response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(zlib.gzipSync(huge));
-    const response = await impatientClient({ baseUrl }).fetch('/a');
+    const response = await noBackoffClient({ baseUrl }).fetch('/a');
     expect(await failure(response.text())).toMatchObject({
       limit: 'maxRatio',
       allowed: 100,
@@ -91,7 +91,7 @@ describe('AC39: a bomb of which the rest never comes', () => {
     const closed = new Promise<void>((resolve) => server.on('connection', (socket) => socket.on('close', resolve)));
     send = (response) =>
       response.writeHead(200, { 'content-encoding': 'gzip' }).write(zlib.gzipSync(Buffer.concat([noise, huge])));
-    await failure(impatientClient({ baseUrl }).get('/a'));
+    await failure(noBackoffClient({ baseUrl }).get('/a'));
     await closed;
   });
 });

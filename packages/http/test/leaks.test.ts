@@ -38,16 +38,16 @@ function heap(): number {
 
 async function repeat(times: number, call: (i: number) => Promise<unknown>): Promise<void> {
   let next = 0;
-  const lane = async (): Promise<void> => {
+  const callInSequence = async (): Promise<void> => {
     for (let i = next++; i < times; i = next++) await call(i);
   };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+  await Promise.all(Array.from({ length: IN_FLIGHT }, callInSequence));
 }
 
-/** Calls of every kind that leaves something behind while it is in flight. */
+/** Calls of every kind that holds resources while it is in flight. */
 function calls(client: HttpClient, signal: AbortSignal): (i: number) => Promise<unknown> {
   return async (i) => {
-    // Ids pasted into a path make a new path each time, and so would a table of them grow.
+    // An id in the path template makes a new template each time: caches by template must be bounded.
     if (i % 50 === 0) return (await client.get(`/items/${i}`, { signal })).data;
     if (i % 50 === 1) return client.get('/none', { throwOnStatus: false, signal });
     if (i % 50 === 2) return client.post('/items', { json: { i }, idempotencyKey: true, signal });
@@ -56,7 +56,7 @@ function calls(client: HttpClient, signal: AbortSignal): (i: number) => Promise<
   };
 }
 
-test('fifty thousand requests leave nothing: the heap is level, and so are listeners, timers and places', async () => {
+test('fifty thousand requests leak no heap, listeners, timers or bulkhead places', async () => {
   const client = createHttpClient({ baseUrl });
   const { signal } = new AbortController();
   const call = calls(client, signal);
@@ -74,14 +74,14 @@ test('fifty thousand requests leave nothing: the heap is level, and so are liste
   await client.close();
 }, 180_000);
 
-test('D2: a bomb of 200 MB in 200 kB is refused for less than 16 MB', async () => {
+test('D2: a decompression bomb of 200 MB in 200 kB is rejected within 16 MB of memory', async () => {
   expect(BOMB.length).toBeLessThan(220_000);
-  // In a process of its own: the most memory a process held is counted for as long as it lives.
+  // In a process of its own: maxRSS is the peak over the life of a process.
   const script = join(import.meta.dirname, 'children', 'get-bomb.ts');
   const output = await runScript(script, { args: [baseUrl], timeoutMs: 60_000 });
   const { code, limit, grewBy } = JSON.parse(output) as { code: string; limit: string; grewBy: number };
   expect(code).toBe('MAC_HTTP_RESPONSE_TOO_LARGE');
-  // Which one it is depends on how much of the bomb comes in one piece.
+  // Which limit is hit first depends on the sizes of the received chunks.
   expect(['maxBytes', 'maxRatio']).toContain(limit);
   expect(grewBy).toBeLessThan(16_000_000);
 }, 60_000);

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import { startFaultServer, virtualClock, type FaultServer } from '@macadam/testkit';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { HttpClientOptions, HttpNetworkError, HttpResponse } from '../src/index.ts';
-import { failure } from './impatient-clients.ts';
+import { failure } from './client-helpers.ts';
 import { ca, cleanUp, clientFor, closeAll, httpsServer, listening, pem, nextTurn } from './loopback.ts';
 
 afterEach(async () => {

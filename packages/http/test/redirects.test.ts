@@ -9,7 +9,7 @@ import {
 import { Pool } from 'undici';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { HttpStatusError, HttpClient, HttpClientOptions } from '../src/index.ts';
-import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+import { closeClients, failure, noBackoffClient } from './client-helpers.ts';
 
 let home: FaultServer;
 let other: FaultServer;
@@ -32,7 +32,7 @@ afterEach(async () => {
 });
 
 function clientFor(options: Partial<HttpClientOptions> = {}): HttpClient {
-  return impatientClient({ baseUrl: home.url, ...options });
+  return noBackoffClient({ baseUrl: home.url, ...options });
 }
 
 const redirect = (status: number, location: string): string => `/to/${status}/${encodeURIComponent(location)}`;

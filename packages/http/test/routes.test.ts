@@ -6,7 +6,7 @@ import { createHttpClient, type HttpClient, type HttpClientOptions } from '../sr
 import type { HttpDispatcher } from '../src/dispatcher.ts';
 import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
-/** A client whose upstream answers by path, and never where there is nothing for it. */
+/** A client whose upstream responds by path prefix, and never to other paths. */
 function clientFor(answers: Record<string, Script>, options: Partial<HttpClientOptions>): HttpClient {
   const dispatch: HttpDispatcher['dispatch'] = (request, handler) => {
     const answer = Object.entries(answers).find(([path]) => request.path.startsWith(path))?.[1];
@@ -32,13 +32,13 @@ const codeOf = (call: Promise<unknown>): Promise<unknown> =>
 const ok: Script = { status: 200, body: '{}' };
 const broken: Script = { status: 500 };
 
-describe('a circuit breaker for each route', () => {
+describe('a circuit breaker per route', () => {
   const circuitBreaker: HttpClientOptions['circuitBreaker'] = {
     per: 'route',
     trip: [consecutiveFailures({ count: 2 })],
   };
 
-  test('leaves the other routes alone when one is broken', async () => {
+  test('does not affect other routes when one fails', async () => {
     const client = clientFor({ '/v1/reports/': broken, '/v1/': ok }, { circuitBreaker });
     const report = (id: number): Promise<unknown> => codeOf(client.get('/reports/{id}', { params: { id } }));
     expect([await report(1), await report(2), await report(3)]).toEqual([
@@ -54,7 +54,7 @@ describe('a circuit breaker for each route', () => {
     expect(client.stats().policies['circuitBreaker']).toBeUndefined();
   });
 
-  test('is named by client and route', async () => {
+  test('is named after client and route', async () => {
     const client = clientFor({ '/v1/': broken }, { circuitBreaker: { ...circuitBreaker, name: 'mine' } });
     await codeOf(client.get('/a', { query: { secret: 1 } }));
     await codeOf(client.get('/a', { query: { secret: 2 } }));
@@ -62,13 +62,13 @@ describe('a circuit breaker for each route', () => {
     expect(client.describe()).toMatch(/- circuit breaker.*; for each route/);
   });
 
-  test('is one for each method of what comes by fetch, whose paths are of no few kinds', async () => {
+  test('is one per method for fetch, whose paths are unbounded', async () => {
     const client = clientFor({ '/v1/': ok }, { circuitBreaker });
     for (const id of [1, 2]) await (await client.fetch(`/reports/${id}`)).text();
     expect(Object.keys(client.stats().routes)).toEqual(['GET *']);
   });
 
-  test('AC43: (undici #4700) the routes used last are remembered, a thousand of them', async () => {
+  test('AC43: (undici #4700) the thousand most recently used routes are kept', async () => {
     const client = clientFor({ '/v1/': ok }, { circuitBreaker });
     for (let i = 0; i < 1_000; i++) await client.get(`/a/${i}`);
     await client.get('/a/0');
@@ -83,7 +83,7 @@ test.each<[string, Partial<HttpClientOptions>]>([
   ['a bulkhead', { bulkhead: { maxConcurrent: 1 } }],
   ['a breaker', { circuitBreaker: { trip: [consecutiveFailures({ count: 1 })] } }],
   ['an adaptive limit', { adaptiveConcurrency: { initial: 1, min: 1 } }],
-])('a refusal by %s says what was refused, and no secret', async (_, options) => {
+])('a refusal by %s names the request and contains no secret', async (_, options) => {
   const client = clientFor({ '/v1/reports/7': broken }, { retry: false, ...options });
   const abort = new AbortController();
   await codeOf(client.get('/reports/{id}', { params: { id: 7 } }));
@@ -97,7 +97,7 @@ test.each<[string, Partial<HttpClientOptions>]>([
   await slow;
 });
 
-test('a refusal after a failed try has that as its cause', async () => {
+test('a refusal after a failed attempt has that failure as its cause', async () => {
   const clock = virtualClock();
   const retry = { maxAttempts: 2, backoff: constant({ delayMs: 50 }) };
   const adaptiveConcurrency = { initial: 1, min: 1, max: 1 };
@@ -114,7 +114,7 @@ test('a refusal after a failed try has that as its cause', async () => {
   await slow;
 });
 
-test('a bulkhead for each route keeps a slow one from taking all places', async () => {
+test('a bulkhead per route keeps a slow route from taking all places', async () => {
   const client = clientFor({ '/v1/fast': ok }, { bulkhead: { per: 'route', maxConcurrent: 2 } });
   const abort = new AbortController();
   const slow = [1, 2].map(() => codeOf(client.get('/slow', { signal: abort.signal })));
@@ -125,7 +125,7 @@ test('a bulkhead for each route keeps a slow one from taking all places', async 
   await Promise.all(slow);
 });
 
-test('an adaptive limit for each route', async () => {
+test('an adaptive limit per route does not affect other routes', async () => {
   const limits = { per: 'route', initial: 1, min: 1 } as const;
   const client = clientFor({ '/v1/fast': ok }, { adaptiveConcurrency: limits });
   const abort = new AbortController();
@@ -136,7 +136,7 @@ test('an adaptive limit for each route', async () => {
   await slow;
 });
 
-test('retries of all routes draw on one budget', async () => {
+test('the retries of all routes share one budget', async () => {
   const clock = virtualClock();
   const budget = retryBudget({ ratio: 0, minPerSecond: 1, ttlMs: 10_000, clock });
   const client = clientFor(
@@ -180,9 +180,9 @@ test.each<[string, Partial<HttpClientOptions>]>([
   );
 });
 
-describe('with endpoints, each has a circuit for each route', () => {
+describe('policies per route with several endpoints', () => {
   const sent: string[] = [];
-  /** One operation of one endpoint is broken. */
+  /** One route of one endpoint fails. */
   const dispatch: HttpDispatcher['dispatch'] = (request, handler) => {
     const { hostname } = new URL(String(request.origin));
     sent.push(`${hostname} ${request.path}`);
@@ -205,7 +205,7 @@ describe('with endpoints, each has a circuit for each route', () => {
     return codes;
   };
 
-  test('a broken operation of one endpoint is asked of the other, and the rest of both', async () => {
+  test('a route that fails at one endpoint goes to the other; the other routes go to both', async () => {
     sent.length = 0;
     const client = clientOf({ circuitBreaker: { per: 'route', trip: [consecutiveFailures({ count: 2 })] } });
     const reports = await times(40, () => client.get('/reports'));
@@ -221,7 +221,7 @@ describe('with endpoints, each has a circuit for each route', () => {
     ]);
   });
 
-  test('without it the whole endpoint is left alone', async () => {
+  test('without per: route, an endpoint with a failing route gets no calls at all', async () => {
     sent.length = 0;
     const client = clientOf({ circuitBreaker: { trip: [consecutiveFailures({ count: 2 })] } });
     await times(40, () => client.get('/reports'));
@@ -229,7 +229,7 @@ describe('with endpoints, each has a circuit for each route', () => {
     expect(sent).not.toContain('a.internal /invoices');
   });
 
-  test('and an adaptive limit for each route', async () => {
+  test('each endpoint has an adaptive limit per route', async () => {
     const limits = { per: 'route', initial: 1, min: 1 } as const;
     const silent = { dispatch: () => true } as unknown as HttpDispatcher;
     const client = clientOf({

@@ -1,34 +1,31 @@
 import type { Clock } from '@macadam/core';
 import type { DispatchController, DispatchHandler, DispatchOptions, HttpDispatcher } from '../src/dispatcher.ts';
 
-/** What one request is answered with. Without `body` and `error` it hangs after what is there. */
+/** The response to one request. Without `status` and `error` the request hangs. */
 export interface Script {
   status?: number;
   headers?: Record<string, string | string[]>;
-  /** Given in one piece, or in several. */
+  /** In one chunk, or in several. */
   body?: string | string[];
-  /** Ends in this failure instead of the end of the body. */
+  /** The code of an error that replaces the end of the body. */
   error?: string;
-  /** The failure comes before anything is sent. */
+  /** Whether the error comes before the request is sent. */
   unsent?: boolean;
-  /** The body is begun but never ends. */
+  /** Whether the body never ends. */
   stalls?: boolean;
-  /** Time on `clock` before anything comes back. Default: none. */
+  /** The delay of the response on `clock`, in milliseconds. Default: 0. */
   delayMs?: number;
   clock?: Clock;
 }
 
-/** A transport without sockets, for virtual time: what goes out is recorded, what comes back is scripted. */
+/** A dispatcher without sockets, for virtual time: it records requests and plays scripted responses. */
 export interface ScriptedDispatcher extends HttpDispatcher {
   readonly sent: DispatchOptions[];
   readonly aborted: unknown[];
   headersOf(index: number): Record<string, string>;
 }
 
-/**
- * Answers the first request with the first script, and so on; the last one answers all that follow. A script can be a
- * function, asked when the request comes.
- */
+/** Plays the first script for the first request, and so on; the last one for all further requests. */
 export function scriptedDispatcher(...scripts: (Script | (() => Script))[]): ScriptedDispatcher {
   const sent: DispatchOptions[] = [];
   const aborted: unknown[] = [];
@@ -36,9 +33,9 @@ export function scriptedDispatcher(...scripts: (Script | (() => Script))[]): Scr
     const given = scripts[Math.min(sent.length, scripts.length - 1)] as Script | (() => Script);
     sent.push(options);
     const script = typeof given === 'function' ? given() : given;
-    const answer = (): void => play(script, handler, aborted);
-    if (script.clock === undefined) queueMicrotask(answer);
-    else script.clock.setTimer(answer, script.delayMs ?? 0);
+    const respond = (): void => play(script, handler, aborted);
+    if (script.clock === undefined) queueMicrotask(respond);
+    else script.clock.setTimer(respond, script.delayMs ?? 0);
     return true;
   };
   const headersOf = (index: number): Record<string, string> => {

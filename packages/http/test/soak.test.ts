@@ -15,23 +15,23 @@ import {
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createHttpClient } from '../src/index.ts';
 
-/** How many calls succeed within the short limits is up to the machine; that all do afterwards, given time, is not. */
-const UNHURRIED = { timeoutMs: 30_000, attemptTimeoutMs: 30_000 };
+/** How many calls succeed within short timeouts depends on the machine; with long ones, all must succeed afterwards. */
+const LONG_TIMEOUTS = { timeoutMs: 30_000, attemptTimeoutMs: 30_000 };
 
 let unhandled: unknown[];
-const note = (reason: unknown): void => void unhandled.push(reason);
+const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
 
 beforeEach(() => {
   unhandled = [];
-  process.on('unhandledRejection', note);
-  process.on('uncaughtException', note);
+  process.on('unhandledRejection', onUnhandled);
+  process.on('uncaughtException', onUnhandled);
 });
 afterEach(() => {
-  process.off('unhandledRejection', note);
-  process.off('uncaughtException', note);
+  process.off('unhandledRejection', onUnhandled);
+  process.off('uncaughtException', onUnhandled);
 });
 
-test('AC31: under every fault, with cancels at every phase, every call settles and nothing is left', async () => {
+test('AC31: with every fault and cancellations in every phase, every call settles and nothing leaks', async () => {
   const random = seededRandom(31);
   const faults = [
     resetBeforeHeaders(),
@@ -51,29 +51,29 @@ test('AC31: under every fault, with cancels at every phase, every call settles a
     circuitBreaker: false,
     retry: { budget: false, backoff: constant({ delayMs: 1 }), throttledBaseMs: 0 },
   });
-  const counts = { ok: 0, failed: 0, left: 0 };
-  const reason = new Error('left');
+  const counts = { ok: 0, failed: 0, cancelled: 0 };
+  const reason = new Error('cancelled');
   const one = async (): Promise<void> => {
     const abort = new AbortController();
-    // Settled from any point of the call: at once, while connecting, waiting, or reading.
-    if (random() < 0.4) void leaveAfter(Math.floor(random() * 12), abort, reason);
+    // Cancels at any point: at once, while connecting, waiting, or reading.
+    if (random() < 0.4) void abortAfter(Math.floor(random() * 12), abort, reason);
     await client.get('/a', { signal: abort.signal }).then(
       () => counts.ok++,
-      (error: unknown) => (error === reason ? counts.left++ : counts.failed++),
+      (error: unknown) => (error === reason ? counts.cancelled++ : counts.failed++),
     );
   };
   for (let batch = 0; batch < 12; batch++) await Promise.all(Array.from({ length: 25 }, one));
-  expect(counts.ok + counts.failed + counts.left).toBe(300);
-  expect(counts.left).toBeGreaterThan(20);
+  expect(counts.ok + counts.failed + counts.cancelled).toBe(300);
+  expect(counts.cancelled).toBeGreaterThan(20);
   expect(client.stats().inFlight).toBe(0);
   await upstream.setFaults([]);
-  await Promise.all(Array.from({ length: 25 }, () => client.get('/a', UNHURRIED)));
+  await Promise.all(Array.from({ length: 25 }, () => client.get('/a', LONG_TIMEOUTS)));
   await client.close();
   await upstream.waitUntil(({ openConnections }) => openConnections === 0);
   expect(unhandled).toEqual([]);
 });
 
-test('AC31: streams, uploads and fetch too: every one ends, whoever leaves it where', async () => {
+test('AC31: streams, uploads and fetch settle as well, wherever they are cancelled', async () => {
   const random = seededRandom(32);
   const faults = [
     resetBeforeHeaders(),
@@ -89,7 +89,7 @@ test('AC31: streams, uploads and fetch too: every one ends, whoever leaves it wh
     seed: 32,
     faults: [
       ...faults.map((fault) => ({ fault, share: 0.08 })),
-      // Ten seconds of a fetch: its idle time has no option.
+      // The idle timeout of a fetch is ten seconds and has no option per call.
       { fault: stallMidBody(), share: 0.08, when: ({ path }) => path !== '/fetched' },
     ],
     handle: () => ({ body: Buffer.alloc(200_000, 'x') }),
@@ -102,7 +102,7 @@ test('AC31: streams, uploads and fetch too: every one ends, whoever leaves it wh
     retry: { backoff: constant({ delayMs: 1 }), throttledBaseMs: 0 },
     auth: { authorize: async () => Promise.resolve({ authorization: 'x' }), invalidate() {} },
   });
-  const reason = new Error('left');
+  const reason = new Error('cancelled');
   async function* upload(pieces: number): AsyncGenerator<Uint8Array> {
     for (let i = 0; i < pieces; i++) yield await Promise.resolve(Buffer.alloc(40_000));
   }
@@ -111,7 +111,7 @@ test('AC31: streams, uploads and fetch too: every one ends, whoever leaves it wh
     if (body !== null) for await (const _ of body) if (++pieces >= most) break;
   };
   const limits = { idleTimeoutMs: 100, unreadTimeoutMs: 100 };
-  const ways: ((signal: AbortSignal, most: number) => Promise<unknown>)[] = [
+  const requests: ((signal: AbortSignal, most: number) => Promise<unknown>)[] = [
     (signal, most) => client.stream('GET', '/a', { signal, ...limits }).then(({ body }) => read(body, most)),
     (signal) => client.stream('GET', '/forgotten', { signal, ...limits }),
     (signal, most) =>
@@ -123,34 +123,34 @@ test('AC31: streams, uploads and fetch too: every one ends, whoever leaves it wh
     (signal) => client.fetch('/fetched', { signal }).then((response) => response.arrayBuffer()),
     (signal) => client.fetch('/fetched', { signal }).then((response) => response.body?.cancel()),
   ];
-  const counts = { ok: 0, failed: 0, left: 0 };
+  const counts = { ok: 0, failed: 0, cancelled: 0 };
   const one = async (): Promise<void> => {
     const abort = new AbortController();
-    if (random() < 0.4) void leaveAfter(Math.floor(random() * 12), abort, reason);
-    const way = ways[Math.floor(random() * ways.length)] as (typeof ways)[number];
-    await way(abort.signal, 1 + Math.floor(random() * 4)).then(
+    if (random() < 0.4) void abortAfter(Math.floor(random() * 12), abort, reason);
+    const request = requests[Math.floor(random() * requests.length)] as (typeof requests)[number];
+    await request(abort.signal, 1 + Math.floor(random() * 4)).then(
       () => counts.ok++,
-      (error: unknown) => (error === reason ? counts.left++ : counts.failed++),
+      (error: unknown) => (error === reason ? counts.cancelled++ : counts.failed++),
     );
   };
   for (let batch = 0; batch < 16; batch++) await Promise.all(Array.from({ length: 20 }, one));
-  expect(counts.ok + counts.failed + counts.left).toBe(320);
-  expect([counts.failed > 0, counts.left > 0]).toEqual([true, true]);
+  expect(counts.ok + counts.failed + counts.cancelled).toBe(320);
+  expect([counts.failed > 0, counts.cancelled > 0]).toEqual([true, true]);
   await upstream.setFaults([]);
-  const { body } = await client.stream('GET', '/a', UNHURRIED);
+  const { body } = await client.stream('GET', '/a', LONG_TIMEOUTS);
   await read(body, Infinity);
-  await client.put('/a', { body: upload(10), ...UNHURRIED });
+  await client.put('/a', { body: upload(10), ...LONG_TIMEOUTS });
   await client.close();
   await upstream.waitUntil(({ openConnections }) => openConnections === 0);
   expect(unhandled).toEqual([]);
 });
 
-async function leaveAfter(turns: number, abort: AbortController, reason: Error): Promise<void> {
+async function abortAfter(turns: number, abort: AbortController, reason: Error): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
   abort.abort(reason);
 }
 
-test('AC9: AC10: calls that share a signal hold a listener each while in flight, and none afterwards', async () => {
+test('AC9: AC10: calls that share a signal have one listener each while in flight, and none afterwards', async () => {
   await using upstream = await startFaultServer();
   await using client = createHttpClient({ baseUrl: upstream.url });
   const { signal } = new AbortController();
@@ -163,6 +163,6 @@ test('AC9: AC10: calls that share a signal hold a listener each while in flight,
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   }
   expect(most).toBe(10);
-  // To raise the limit would hide a leak of the caller's own.
+  // Raising the limit would hide a leak in the caller's code.
   expect(getMaxListeners(signal)).toBe(limit);
 });

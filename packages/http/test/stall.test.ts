@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { ca, http2Frames, respond } from './http2-frames.ts';
-import { closeClients, impatientClient } from './impatient-clients.ts';
+import { closeClients, noBackoffClient } from './client-helpers.ts';
 
 const cleanUp: (() => void)[] = [];
 afterEach(async () => {
@@ -11,14 +11,14 @@ afterEach(async () => {
   await closeClients();
 });
 
-/** More than a call may take. What a busy machine may take for one on a connection that is there is far less than either. */
-const STILL_MS = 650;
+/** Longer than the timeouts of a call, which are far longer than a call on an open connection takes on a busy machine. */
+const BLOCK_MS = 650;
 const LIMITS = { attemptTimeoutMs: 500, timeoutMs: 550 };
 
-/** Keeps this process from doing anything for a while, before it has read what was just sent to it. */
-function standStill(): void {
+/** Blocks the event loop, which the server and the client share, before the client has read the response just written. */
+function blockEventLoop(): void {
   setImmediate(() => {
-    const until = performance.now() + STILL_MS;
+    const until = performance.now() + BLOCK_MS;
     while (performance.now() < until);
   });
 }
@@ -26,7 +26,7 @@ function standStill(): void {
 async function serveHttp1(): Promise<string> {
   const server = createServer((_request, response) => {
     response.end('whole');
-    standStill();
+    blockEventLoop();
   });
   cleanUp.push(
     () => server.closeAllConnections(),
@@ -39,7 +39,7 @@ async function serveHttp1(): Promise<string> {
 async function serveHttp2(): Promise<string> {
   const server = await http2Frames({}, (request) => {
     respond(request);
-    standStill();
+    blockEventLoop();
   });
   cleanUp.push(server.close);
   return server.url;
@@ -48,11 +48,14 @@ async function serveHttp2(): Promise<string> {
 test.each([
   ['HTTP/1.1', serveHttp1, {}],
   ['HTTP/2', serveHttp2, { tls: { ca } }],
-])('a process that stood still takes the answer that came before the time was over, over %s', async (_, serve, tls) => {
-  const client = impatientClient({ baseUrl: await serve(), ...LIMITS, ...tls });
-  await client.get('/a', { attemptTimeoutMs: 30_000, timeoutMs: 30_000 });
-  for (let i = 0; i < 2; i++) {
-    const response = await client.get('/a');
-    expect(response.attempts).toMatchObject([{ status: 200 }]);
-  }
-});
+])(
+  'a response that arrived in time over %s is used even if the event loop was blocked beyond the timeout',
+  async (_, serve, tls) => {
+    const client = noBackoffClient({ baseUrl: await serve(), ...LIMITS, ...tls });
+    await client.get('/a', { attemptTimeoutMs: 30_000, timeoutMs: 30_000 });
+    for (let i = 0; i < 2; i++) {
+      const response = await client.get('/a');
+      expect(response.attempts).toMatchObject([{ status: 200 }]);
+    }
+  },
+);

@@ -7,7 +7,7 @@ import { runWork } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createHttpClient, jsonLines, sse, type HttpClient, type HttpClientOptions } from '../src/index.ts';
-import { closeClients, failure, impatientClient } from './impatient-clients.ts';
+import { closeClients, failure, noBackoffClient } from './client-helpers.ts';
 
 let server: Server | undefined;
 
@@ -25,7 +25,7 @@ async function serve(handle: RequestListener): Promise<string> {
 }
 
 function clientFor(baseUrl: string, options: Partial<HttpClientOptions> = {}): HttpClient {
-  return impatientClient({ name: 'export', baseUrl, ...options });
+  return noBackoffClient({ name: 'export', baseUrl, ...options });
 }
 
 async function all<T>(iterable: AsyncIterable<T>): Promise<T[]> {

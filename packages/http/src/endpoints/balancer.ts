@@ -125,8 +125,8 @@ export class Balancer {
       const picked = region.pick(attempted, now, random, route);
       if (picked !== undefined) return picked;
     }
-    // Every usable endpoint in a healthy region has been attempted. The next choices, best first: one of those again; one at
-    // its adaptive limit, whose refusal says so and takes no time; one in a region that is down; whatever is left.
+    // The healthy regions have no usable endpoint that the call has not attempted. The next choices, best first: an attempted
+    // one; one at its adaptive limit, whose refusal says so and takes no time; one in a region that is down; any that is left.
     const healthy = this.#regions.filter(({ health }) => health.kind === 'up');
     const picked =
       firstPicked(healthy, (region) => region.pick([], now, random, route)) ??

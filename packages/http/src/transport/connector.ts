@@ -27,7 +27,7 @@ interface ConnectorOptions {
   readonly resolver: TtlResolver | undefined;
 }
 
-/** Creates the function that makes all connections of a client. It never throws, and calls back later than it returns. */
+/** Creates the function that makes all connections of a client. It never throws: every failure goes to the callback. */
 export function createConnector(settings: ConnectionSettings, options: ConnectorOptions): ConnectRoute {
   const { blockPrivate, tls } = settings;
   const connectRoute =
@@ -122,7 +122,7 @@ function connectTimeoutError(message: string): Error {
   return Object.assign(new Error(message), { code: 'UND_ERR_CONNECT_TIMEOUT' });
 }
 
-/** Connects to a proxy. Its address is not checked: the configuration names it, not a URL, and it may well be private. */
+/** Connects to a proxy. Its address may be private: `ssrf` restricts targets, whose URLs users may supply, not the configuration. */
 function proxyConnector(connect: Connect): (proxy: Proxy, callback: ConnectCallback) => void {
   return ({ hostname, port, isEncrypted, host }, callback) => {
     const servername = isIP(hostname) === 0 ? hostname : undefined;

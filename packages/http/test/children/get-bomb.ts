@@ -1,4 +1,4 @@
-// `get-bomb.ts BASE_URL`: asks for a body that is small on the wire and huge when decoded, and tells what that took.
+// `get-bomb.ts BASE_URL`: requests a body that is small on the wire and huge when decoded, and prints the memory it took.
 import { gzipSync } from 'node:zlib';
 import { createHttpClient, HttpResponseTooLargeError } from '@macadam/http';
 
@@ -6,7 +6,7 @@ const [baseUrl = ''] = process.argv.slice(2);
 const client = createHttpClient({ baseUrl });
 const peakBytes = (): number => process.resourceUsage().maxRSS * 1_024;
 
-// What is loaded and compiled on the way is not the bomb's.
+// Warm up, so that loading and compiling do not count.
 gzipSync('x');
 for (let i = 0; i < 200; i++) await client.get('/items');
 const before = peakBytes();

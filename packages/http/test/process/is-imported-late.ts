@@ -1,4 +1,4 @@
-/** The package is first needed in the middle of work that is over: it must make no part of it, nor fail with it. */
+/** Imports the package within work that has been cancelled: it must neither join that work nor fail with it. */
 import { runWork } from '@macadam/core';
 
 const abort = new AbortController();

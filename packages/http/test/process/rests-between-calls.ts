@@ -5,11 +5,11 @@ import { createHttpClient, type HttpDispatcher } from '../../src/index.ts';
 const body = Buffer.from('{"id":1}');
 const headers = { 'content-type': 'application/json', 'content-length': String(body.length) };
 const controller = { abort() {}, pause() {}, resume() {}, rawHeaders: [] } as never;
-const aMomentLater = Promise.resolve();
+const resolved = Promise.resolve();
 const dispatcher: HttpDispatcher = {
   dispatch(_, handler) {
-    // Not `queueMicrotask`, which makes objects of its own that nobody keeps.
-    void aMomentLater.then(() => {
+    // Not `queueMicrotask`, which allocates objects of its own.
+    void resolved.then(() => {
       handler.onRequestStart?.(controller, {});
       handler.onResponseStart?.(controller, 200, headers, 'OK');
       handler.onResponseData?.(controller, body);

@@ -2,22 +2,22 @@ import { constant } from '@macadam/resilience';
 import { expect } from 'vitest';
 import { createHttpClient, type HttpClient, type HttpClientOptions } from '../src/index.ts';
 
-const open: HttpClient[] = [];
+const openClients: HttpClient[] = [];
 
-/** A client that does not wait between tries, unless told otherwise. It is closed by {@link closeClients}. */
-export function impatientClient(options: HttpClientOptions): HttpClient {
+/** A client that by default does not wait between attempts. {@link closeClients} closes it. */
+export function noBackoffClient(options: HttpClientOptions): HttpClient {
   const retry = { backoff: constant({ delayMs: 0 }), throttledBaseMs: 0 };
   const client = createHttpClient({ name: 'billing', retry, ...options });
-  open.push(client);
+  openClients.push(client);
   return client;
 }
 
-/** Closes the clients of a test, after what they talk to: what is still waited for has come to its end then. */
+/** Closes the clients of a test. Call it after the servers are closed, so that no call in flight delays it. */
 export async function closeClients(): Promise<void> {
-  await Promise.all(open.splice(0).map((client) => client.close()));
+  await Promise.all(openClients.splice(0).map((client) => client.close()));
 }
 
-/** What a call rejects with. */
+/** Resolves to the error that `call` rejects with. */
 export function failure(call: Promise<unknown>): Promise<unknown> {
   return call.then(
     () => expect.unreachable('the call succeeded'),
