@@ -36,8 +36,8 @@ export interface Step {
 /** A client with a cache in front of `origin`. */
 export function cachingClient(
   clock: VirtualClock,
-  cache: HttpCacheOptions,
   origin: ScriptedDispatcher,
+  cache: HttpCacheOptions = {},
   more: Partial<HttpClientOptions> = {},
 ): HttpClient {
   return createHttpClient({
@@ -57,13 +57,13 @@ export function cachingClient(
 /** Runs a scenario with one client, which it closes. Returns the statistics of the client. */
 export async function runScenario(
   clock: VirtualClock,
-  cache: HttpCacheOptions,
   steps: readonly Step[],
+  cache: HttpCacheOptions = {},
   more: Partial<HttpClientOptions> = {},
 ): Promise<HttpClientStats> {
   let nextScript: Script = {};
   const origin = scriptedDispatcher(() => nextScript);
-  await using client = cachingClient(clock, cache, origin, more);
+  await using client = cachingClient(clock, origin, cache, more);
   for (const [i, step] of steps.entries()) {
     const { afterSeconds = 0, method = 'GET', path = '/a', headers = {}, forwarded = true, status = 200 } = step;
     const label = `step ${i + 1}`;

@@ -43,13 +43,13 @@ export class StoreTimeout {
         timer.cancel();
         for (const unsubscribe of unsubscribes) unsubscribe();
       };
-      const giveUp = (): void => {
+      const stopWaiting = (): void => {
         resolve(undefined);
         end();
       };
       const unsubscribes: (() => void)[] = [];
-      const timer = this.#clock.setTimer(giveUp, limitMs);
-      for (const signal of [execution.signal, work?.cancellation]) unsubscribes.push(onAbort(signal, giveUp));
+      const timer = this.#clock.setTimer(stopWaiting, limitMs);
+      for (const signal of [execution.signal, work?.cancellation]) unsubscribes.push(onAbort(signal, stopWaiting));
       promise.then(resolve, reject).finally(end);
     });
   }

@@ -1,7 +1,8 @@
+/** Range requests and partial responses (RFC 9111, sections 3.3 and 3.4). */
 import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { HttpCacheOptions } from '../src/index.ts';
-import { withCacheControl, cachingClient, runScenario, type Step } from './cache-scenario.ts';
+import type { CacheMode } from '../src/index.ts';
+import { cachingClient, runScenario, type Step, withCacheControl } from './cache-scenario.ts';
 import { scriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
 let clock: VirtualClock;
@@ -9,33 +10,36 @@ beforeEach(() => {
   clock = virtualClock();
 });
 
-async function run(cache: HttpCacheOptions, steps: readonly Step[]): Promise<void> {
-  await runScenario(clock, cache, steps);
+async function run(steps: readonly Step[], mode: CacheMode = 'private'): Promise<void> {
+  await runScenario(clock, steps, { mode });
 }
 
 const DIGITS = '0123456789';
+
 const whole = (control = 'max-age=60', more: Record<string, string> = {}): Script => ({
   status: 200,
   ...withCacheControl(control, more),
   body: DIGITS,
 });
-/** The bytes from `first` to `last`, of ten. */
+
+/** A 206 with the bytes from `first` to `last`, of ten. */
 const part = (first: number, last: number, more: Record<string, string> = {}): Script => ({
   status: 206,
   ...withCacheControl('max-age=60', { 'content-range': `bytes ${first}-${last}/10`, ...more }),
   body: DIGITS.slice(first, last + 1),
 });
+
 const range = (text: string) => ({ headers: { range: `bytes=${text}` } });
 
-describe('a part', () => {
+describe('range requests and stored parts', () => {
   test.each([
     ['2-4', '234', 'bytes 2-4/10'],
     ['8-', '89', 'bytes 8-9/10'],
     ['-3', '789', 'bytes 7-9/10'],
     ['-99', DIGITS, 'bytes 0-9/10'],
     ['6-99', '6789', 'bytes 6-9/10'],
-  ])('of what is stored whole is cut out of it: bytes=%s', (asked, body, contentRange) =>
-    run({ mode: 'private' }, [
+  ])('a range is cut out of a complete stored response: bytes=%s', (asked, body, contentRange) =>
+    run([
       { origin: whole('max-age=60', { 'content-length': '10', etag: '"1"' }) },
       {
         ...range(asked),
@@ -55,32 +59,32 @@ describe('a part', () => {
   );
 
   test.each([
-    ['10-12', 'is not there'],
-    ['4-2', 'makes no sense'],
-    ['0-1,5-6', 'is of several ranges'],
-    ['-', 'is empty'],
-    ['-0', 'is of no bytes'],
-  ])('the origin is asked for when it %s', (asked) =>
-    run({ mode: 'private' }, [{ origin: whole() }, { ...range(asked), forwardedHeaders: { range: `bytes=${asked}` } }]),
+    ['10-12', 'is beyond the end'],
+    ['4-2', 'ends before it begins'],
+    ['0-1,5-6', 'has several parts'],
+    ['-', 'has no positions'],
+    ['-0', 'is a suffix of no bytes'],
+  ])('a request is forwarded when its range %s', (asked) =>
+    run([{ origin: whole() }, { ...range(asked), forwardedHeaders: { range: `bytes=${asked}` } }]),
   );
 
-  test('in another unit, and of what is encoded, is up to the origin', () =>
-    run({ mode: 'private' }, [
+  test('a request is forwarded for another range unit, and for an encoded stored response', () =>
+    run([
       { origin: { ...whole('max-age=60', { 'content-encoding': 'identity' }) } },
       range('0-1'),
       { path: '/b', origin: whole() },
       { path: '/b', headers: { range: 'lines=0-1' } },
     ]));
 
-  test('is asked for as it is, not encoded: of an encoded body it could not be decoded', () =>
-    run({ mode: 'private' }, [
+  test('a range request asks for identity encoding: part of an encoded body could not be decoded', () =>
+    run([
       { ...range('0-1'), forwardedHeaders: { 'accept-encoding': 'identity' } },
       { headers: { range: 'bytes=0-1', 'accept-encoding': 'br' }, forwardedHeaders: { 'accept-encoding': 'br' } },
       { forwardedHeaders: { 'accept-encoding': 'gzip, deflate, br, zstd' } },
     ]));
 
-  test('is kept, and gives what lies within it', () =>
-    run({ mode: 'private' }, [
+  test('a stored part answers requests for ranges within it', () =>
+    run([
       { ...range('2-7'), origin: part(2, 7), status: 206, body: '234567' },
       {
         ...range('2-7'),
@@ -93,8 +97,8 @@ describe('a part', () => {
       { ...range('5-8'), origin: part(5, 8), status: 206, body: '5678' },
     ]));
 
-  test('of a representation whose size is not known has no end to count from', () =>
-    run({ mode: 'private' }, [
+  test('a stored part of unknown total size does not answer a suffix range', () =>
+    run([
       { ...range('2-7'), origin: part(2, 7, { 'content-range': 'bytes 2-7/*' }), status: 206 },
       {
         ...range('3-4'),
@@ -106,29 +110,29 @@ describe('a part', () => {
       range('-1'),
     ]));
 
-  test('does not answer a request for the whole', () =>
-    run({ mode: 'private' }, [
+  test('a stored part does not answer a request without a range', () =>
+    run([
       { ...range('2-7'), origin: part(2, 7), status: 206 },
       { origin: whole(), body: DIGITS, forwardedHeaders: { range: null } },
       { ...range('8-9'), forwarded: false, status: 206, body: '89' },
     ]));
 
   test.each<[string, Record<string, string>]>([
-    ['AC18: (undici #4970) holds more than it says', { 'content-range': 'bytes 2-6/10' }],
-    ['AC18: holds less than it says', { 'content-range': 'bytes 2-8/10' }],
-    ['ends behind the end', { 'content-range': 'bytes 2-7/7' }],
-    ['does not say which it is', { 'content-range': '' }],
-    ['is of several ranges', { 'content-range': '', 'content-type': 'multipart/byteranges; boundary=x' }],
-    ['is encoded', { 'content-encoding': 'identity' }],
-  ])('is handed on, and not kept, when it %s', (_, headers) =>
-    run({ mode: 'private' }, [
+    ['AC18: (undici #4970) has a body longer than Content-Range says', { 'content-range': 'bytes 2-6/10' }],
+    ['AC18: has a body shorter than Content-Range says', { 'content-range': 'bytes 2-8/10' }],
+    ['ends beyond its total size', { 'content-range': 'bytes 2-7/7' }],
+    ['has no valid Content-Range', { 'content-range': '' }],
+    ['has several parts', { 'content-range': '', 'content-type': 'multipart/byteranges; boundary=x' }],
+    ['has a content encoding', { 'content-encoding': 'identity' }],
+  ])('a 206 is returned, and not stored, when it %s', (_, headers) =>
+    run([
       { ...range('2-7'), origin: part(2, 7, headers), status: 206 },
       { ...range('3-4'), origin: part(3, 4), status: 206 },
     ]),
   );
 
-  test('AC19: of the caller passes untouched when nothing is stored', () =>
-    run({ mode: 'private' }, [
+  test('AC19: the range of the caller is forwarded unchanged when nothing is stored', () =>
+    run([
       {
         ...range('2-7'),
         forwardedHeaders: { range: 'bytes=2-7', 'if-range': null, 'if-match': null },
@@ -137,27 +141,27 @@ describe('a part', () => {
       },
     ]));
 
-  test('that is all there is answers a request for the whole', () =>
-    run({ mode: 'private' }, [
+  test('a part that is the complete representation answers a request without a range', () =>
+    run([
       { ...range('0-'), origin: part(0, 9), status: 206 },
       { forwarded: false, body: DIGITS, responseHeaders: { 'content-range': null } },
       { ...range('3-4'), forwarded: false, status: 206, body: '34' },
     ]));
 
-  test('what answers a range with all of it is kept as the whole it is', () =>
-    run({ mode: 'private' }, [
+  test('a 200 to a range request is stored as a complete response', () =>
+    run([
       { ...range('2-7'), origin: whole() },
       { forwarded: false, body: DIGITS },
     ]));
 
-  test('that there is none says nothing about the whole', () =>
-    run({ mode: 'private' }, [
+  test('a 416 is not stored for a request without a range', () =>
+    run([
       { ...range('20-'), origin: { status: 416, ...withCacheControl('max-age=60') }, status: 416 },
       { origin: whole() },
     ]));
 
-  test('is cut out of what is stale when the origin says it is still good', () =>
-    run({ mode: 'private' }, [
+  test('a range is cut out of a stale response that a 304 validated', () =>
+    run([
       { origin: whole('max-age=60', { etag: '"1"' }) },
       {
         ...range('1-2'),
@@ -169,18 +173,15 @@ describe('a part', () => {
       },
     ]));
 
-  test('with a precondition of its own goes to the origin', () =>
-    run({ mode: 'private' }, [
-      { origin: whole('max-age=60', { etag: '"1"' }) },
-      { headers: { range: 'bytes=1-2', 'if-range': '"1"' } },
-    ]));
+  test('a range request with If-Range is forwarded', () =>
+    run([{ origin: whole('max-age=60', { etag: '"1"' }) }, { headers: { range: 'bytes=1-2', 'if-range': '"1"' } }]));
 });
 
-describe('parts of the same version', () => {
+describe('combining stored parts', () => {
   const etag = { etag: '"1"' };
 
-  test('are put together, and make a whole in the end', () =>
-    run({ mode: 'private' }, [
+  test('adjoining parts are combined until they are complete', () =>
+    run([
       { ...range('0-3'), origin: part(0, 3, { ...etag, 'x-a': 'old', 'x-b': 'kept' }), status: 206 },
       { ...range('4-6'), origin: part(4, 6, { ...etag, 'x-a': 'new' }), status: 206 },
       {
@@ -194,8 +195,8 @@ describe('parts of the same version', () => {
       { forwarded: false, body: DIGITS, responseHeaders: { 'content-range': null, 'content-length': '10' } },
     ]));
 
-  test('with a gap between them are not: the newer one stays', () =>
-    run({ mode: 'private' }, [
+  test('parts with a gap are not combined: the newer one replaces the older', () =>
+    run([
       { ...range('0-3'), origin: part(0, 3, etag), status: 206 },
       { ...range('6-7'), origin: part(6, 7, etag), status: 206 },
       { ...range('6-7'), forwarded: false, status: 206, body: '67' },
@@ -203,19 +204,19 @@ describe('parts of the same version', () => {
     ]));
 
   test.each([
-    ['another', '"2"'],
-    ['a weak', 'W/"1"'],
-    ['no', undefined],
-  ])('are told by a strong tag, not by %s', (_, other) =>
-    run({ mode: 'private' }, [
+    ['another entity tag', '"2"'],
+    ['a weak entity tag', 'W/"1"'],
+    ['no entity tag', undefined],
+  ])('parts are not combined with %s', (_, other) =>
+    run([
       { ...range('0-3'), origin: part(0, 3, other === 'W/"1"' ? { etag: other } : etag), status: 206 },
       { ...range('4-6'), origin: part(4, 6, other === undefined ? {} : { etag: other }), status: 206 },
       { ...range('2-5'), origin: part(2, 5), status: 206 },
     ]),
   );
 
-  test('what is missing of the whole is asked for alone', () =>
-    run({ mode: 'private' }, [
+  test('only the missing remainder is requested for a request without a range', () =>
+    run([
       { ...range('0-3'), origin: part(0, 3, etag), status: 206 },
       {
         forwardedHeaders: { range: 'bytes=4-', 'if-range': '"1"' },
@@ -226,8 +227,8 @@ describe('parts of the same version', () => {
       { forwarded: false, body: DIGITS },
     ]));
 
-  test('a whole that has changed meanwhile comes whole', () =>
-    run({ mode: 'private' }, [
+  test('a representation that has changed is returned whole', () =>
+    run([
       { ...range('0-3'), origin: part(0, 3, etag), status: 206 },
       {
         forwardedHeaders: { 'if-range': '"1"' },
@@ -239,20 +240,20 @@ describe('parts of the same version', () => {
 
   test.each<[string, Script]>([
     ['of another version', part(4, 9, { etag: '"2"' })],
-    ['of another place', part(5, 9, etag)],
-    ['AC18: longer than it says', { ...part(4, 9, etag), body: '4567890' }],
-    ['that there is none', { status: 416 }],
-  ])('a rest that does not fit is thrown away, and all of it asked for: %s', async (_, rest) => {
+    ['of other bytes', part(5, 9, etag)],
+    ['AC18: with a body longer than Content-Range says', { ...part(4, 9, etag), body: '4567890' }],
+    ['a 416', { status: 416 }],
+  ])('a remainder that does not fit is discarded, and the whole requested: %s', async (_, rest) => {
     const origin = scriptedDispatcher(part(0, 3, etag), rest, whole());
-    await using client = cachingClient(clock, { mode: 'private' }, origin);
+    await using client = cachingClient(clock, origin);
     await clock.runUntil(client.get('/a', range('0-3')));
     const response = await clock.runUntil(client.get('/a'));
     expect([response.status, response.text()]).toEqual([200, DIGITS]);
     expect(origin.headersOf(2)['range']).toBeUndefined();
   });
 
-  test('AC19: a rest is asked for by a strong tag only', () =>
-    run({ mode: 'private' }, [
+  test('AC19: a remainder is requested only with a strong entity tag', () =>
+    run([
       { ...range('0-3'), origin: part(0, 3, { etag: 'W/"1"' }), status: 206 },
       { forwardedHeaders: { range: null } },
       { path: '/b', ...range('1-3'), origin: part(1, 3, etag), status: 206 },
@@ -260,9 +261,9 @@ describe('parts of the same version', () => {
     ]));
 });
 
-test('a part that is streamed by fetch is cut out of what is stored, too', async () => {
+test('a range requested by fetch is cut out of a stored response', async () => {
   const origin = scriptedDispatcher(whole());
-  await using client = cachingClient(clock, {}, origin);
+  await using client = cachingClient(clock, origin);
   await (await client.fetch('/a')).text();
   const response = await client.fetch('/a', { headers: { range: 'bytes=1-2' } });
   expect([response.status, await response.text(), origin.sent.length]).toEqual([206, '12', 1]);
