@@ -326,8 +326,7 @@ describe('a remote store', () => {
     let writes = 0;
     const store: Store = {
       ...inner,
-      set: (...args) =>
-        writes++ === 0 ? clock.sleep(400).then(() => inner.set(...args)) : inner.set(...args),
+      set: (...args) => (writes++ === 0 ? clock.sleep(400).then(() => inner.set(...args)) : inner.set(...args)),
     };
     const origin = scriptedDispatcher(
       { status: 200, ...withCacheControl('max-age=60'), body: 'old' },

@@ -30,9 +30,9 @@ export function scriptedDispatcher(...scripts: (Script | (() => Script))[]): Scr
   const sent: DispatchOptions[] = [];
   const aborted: unknown[] = [];
   const dispatch = (options: DispatchOptions, handler: DispatchHandler): boolean => {
-    const given = scripts[Math.min(sent.length, scripts.length - 1)] as Script | (() => Script);
+    const next = scripts[Math.min(sent.length, scripts.length - 1)] as Script | (() => Script);
     sent.push(options);
-    const script = typeof given === 'function' ? given() : given;
+    const script = typeof next === 'function' ? next() : next;
     const respond = (): void => play(script, handler, aborted);
     if (script.clock === undefined) queueMicrotask(respond);
     else script.clock.setTimer(respond, script.delayMs ?? 0);
