@@ -5,10 +5,7 @@ import type { RedirectRefusal } from './redirect.ts';
 import type { ResponseHandler } from './response-handler.ts';
 import type { RetryRules } from './retry-rules.ts';
 
-/** Of the body of a failed try, so much is read: enough for a problem document, and it keeps the socket usable. */
-export const MAX_ERROR_BODY_BYTES = 65_536;
-
-/** What a try needs to know of its client. */
+/** The settings of the client that an attempt needs. */
 export interface AttemptSettings {
   readonly clock: Clock;
   readonly rules: RetryRules;
@@ -18,11 +15,11 @@ export interface AttemptSettings {
   readonly attemptTimeoutMs: number;
 }
 
-/** Who may answer an answer with another request. */
+/** Sends the requests that redirects and rejected credentials call for, within the same attempt. */
 export interface FollowUpSender {
-  /** Whether another request has taken over the try; if not, why a redirect was not followed. */
-  follow(handler: ResponseHandler, status: number, headers: RawHeaders): boolean | RedirectRefusal;
+  /** Returns true if another request takes over the attempt; otherwise false, or why a redirect was not followed. */
+  followUp(handler: ResponseHandler, status: number, headers: RawHeaders): boolean | RedirectRefusal;
 }
 
-/** Runs a function in an asynchronous context. */
-export type Scope = <T>(fn: () => T) => T;
+/** Runs a function in an asynchronous context that was captured earlier. */
+export type AsyncScope = <T>(fn: () => T) => T;

@@ -52,7 +52,7 @@ export function errorBodyLimitMs(
   settings: TimeLimits & { readonly clock: Clock },
   mayContinue: boolean,
 ): number {
-  const startedAtMs = request.triedFromMs ?? log.startedAtMs(context.attempt);
+  const startedAtMs = request.attemptStartedAtMs ?? log.startedAtMs(context.attempt);
   const leftMs = attemptTimeLeftMs(request, log, settings, startedAtMs, settings.clock.monotonic());
   const shareMs = Math.max(0, Math.floor(leftMs * ERROR_BODY_SHARE));
   return mayContinue ? Math.min(FOLLOWED_BODY_MS, shareMs) : shareMs;

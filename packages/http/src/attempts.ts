@@ -112,7 +112,7 @@ export class AttemptLog {
       this.lastEnded = record;
       this.#endedAt = now;
       this.route?.recordEnd(record, verdict, now);
-      this.trace?.ended(number);
+      this.trace?.requestEnded(number);
       return;
     }
   }

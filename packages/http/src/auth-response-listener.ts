@@ -2,7 +2,7 @@ import type { AuthHeaders, HttpAuth } from './auth.ts';
 import type { DispatchController, RawHeaders, Receiver } from './dispatcher.ts';
 import { firstOf } from './retry-after.ts';
 
-/** Tells whoever gave the credentials of the answer, before anything is made of it. */
+/** Calls `auth.received` with the head of each response, before the response is processed. */
 export class AuthResponseListener implements Receiver {
   readonly #receiver: Receiver;
   readonly #auth: HttpAuth;
@@ -25,7 +25,7 @@ export class AuthResponseListener implements Receiver {
   }
 
   onResponseStart(controller: DispatchController, status: number, headers: RawHeaders, statusText?: string): void {
-    if (status >= 200) this.#tell(status, headers);
+    if (status >= 200) this.#notify(status, headers);
     this.#receiver.onResponseStart?.(controller, status, headers, statusText);
   }
 
@@ -41,13 +41,13 @@ export class AuthResponseListener implements Receiver {
     this.#receiver.onResponseError?.(controller, error);
   }
 
-  #tell(status: number, headers: RawHeaders): void {
+  #notify(status: number, headers: RawHeaders): void {
     const get = (name: string): string | undefined => firstOf(headers[name.toLowerCase()]);
     try {
-      const told: unknown = this.#auth.received?.(this.#sent, { status, origin: this.#origin, headers: { get } });
-      if (told !== undefined) Promise.resolve(told).catch(() => undefined);
+      const result: unknown = this.#auth.received?.(this.#sent, { status, origin: this.#origin, headers: { get } });
+      if (result !== undefined) Promise.resolve(result).catch(() => undefined);
     } catch {
-      // The answer is good, whatever somebody who only listens makes of it.
+      // A failing listener must not fail the request.
     }
   }
 }

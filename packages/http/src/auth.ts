@@ -69,7 +69,7 @@ export interface AuthorizedResponse {
  */
 export function basic(user: string, password: string): HttpAuth {
   assertText('basic.user', user);
-  // The values are left out of the messages: this is where the secrets are.
+  // The messages do not show the values, which are secrets.
   if (/[:\p{Cc}]/u.test(user))
     throw new OptionsError('basic.user', withheld(user), 'text without colon and control characters');
   if (typeof password !== 'string' || /\p{Cc}/u.test(password)) {

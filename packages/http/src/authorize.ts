@@ -2,7 +2,7 @@ import { OptionsError, withheld } from '@macadam/core';
 import type { AuthHeaders, AuthorizableRequest, AuthorizeContext, HttpAuth } from './auth.ts';
 import type { PreparedRequest } from './request.ts';
 
-/** What the hook sees of a request. Put together when it looks: most hooks only have a token to give. */
+/** The request as an `authorize` hook sees it. URL and headers are computed on access: most hooks only return a token. */
 class RequestView implements AuthorizableRequest {
   readonly method: string;
   readonly body: string | Uint8Array | undefined;
@@ -33,8 +33,8 @@ class RequestView implements AuthorizableRequest {
   }
 }
 
-/** The try without the means to take over its cancelling. */
-class TryView implements AuthorizeContext {
+/** The attempt as an `authorize` hook sees it: without the methods that control its cancellation. */
+class AttemptView implements AuthorizeContext {
   readonly attempt: number;
   readonly #context: AuthorizeContext;
 
@@ -48,15 +48,15 @@ class TryView implements AuthorizeContext {
   }
 }
 
-/** Asks the hook for the headers of one request. */
+/** Calls the hook for the headers that authorize one request. */
 export async function authorize(
   auth: HttpAuth,
   { request, context }: { readonly request: PreparedRequest; readonly context: AuthorizeContext },
   origin: string,
   headers: readonly string[],
 ): Promise<AuthHeaders> {
-  const given = await auth.authorize(new RequestView(request, origin, headers), new TryView(context));
-  if (typeof given !== 'object' || given === null)
-    throw new OptionsError('createHttpClient.auth.authorize()', withheld(given), 'headers');
-  return given;
+  const authHeaders = await auth.authorize(new RequestView(request, origin, headers), new AttemptView(context));
+  if (typeof authHeaders !== 'object' || authHeaders === null)
+    throw new OptionsError('createHttpClient.auth.authorize()', withheld(authHeaders), 'headers');
+  return authHeaders;
 }

@@ -1,13 +1,13 @@
 import { assertText, OptionsError } from '@macadam/core';
 
 /**
- * The URL that requests begin with.
+ * Parses the URL that all requests are relative to.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for what is no http or https URL, or has credentials, a query, a fragment.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) unless it is an http or https URL without credentials, query and fragment
  */
 export function parseBaseUrl(text: unknown, path = 'baseUrl'): URL {
   assertText(path, text);
-  // Nothing between "//" and "@" may reach a message.
+  // Credentials must not appear in a message.
   const shown = text.replace(/\/\/[^/?#]*@/, '//…@').replace(/[?#].*$/s, '?…');
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {

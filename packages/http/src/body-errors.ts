@@ -9,7 +9,7 @@ import { FRAME_LIMIT } from './stream/zstd-decoder.ts';
  */
 export type DecodeReason = 'encoding' | 'json' | 'schema' | 'truncated';
 
-/** Not a field, which would be printed. */
+/** Kept outside the error, since a field would be printed. */
 const ISSUES = new WeakMap<object, readonly SchemaIssue[]>();
 
 /** A response whose body cannot be decoded or does not match the schema. Code `MAC_HTTP_DECODE`, not retryable. */
@@ -65,7 +65,7 @@ export class HttpResponseTooLargeError extends HttpError {
 }
 HttpResponseTooLargeError.prototype.name = 'HttpResponseTooLargeError';
 
-/** The error for a body whose content encodings could not be undone. */
+/** The error for a body that could not be decoded. */
 export function decodeError(
   subject: ErrorSubject,
   status: number,

@@ -1,14 +1,17 @@
-interface Path {
+interface PathState {
   inFlight: number;
   changes: number;
 }
 
-/** How often what lies at a path may have changed while requests for it are in flight. A query is no part of a path here. */
+/**
+ * Counts the unsafe requests to a path (without its query) while reads of that path are in flight. A read that starts after a
+ * change must not share one that started before it.
+ */
 export class ChangedPaths {
-  readonly #paths = new Map<string, Path>();
+  readonly #paths = new Map<string, PathState>();
 
-  /** A request begins. What it returns ends it. */
-  begin(url: string): () => void {
+  /** Starts counting for a read in flight. Call the result when the read has ended. */
+  trackRead(url: string): () => void {
     const path = withoutQuery(url);
     const entry = this.#paths.get(path) ?? { inFlight: 0, changes: 0 };
     entry.inFlight++;
@@ -18,13 +21,13 @@ export class ChangedPaths {
     };
   }
 
-  change(url: string): void {
+  recordChange(url: string): void {
     const entry = this.#paths.get(withoutQuery(url));
     if (entry !== undefined) entry.changes++;
   }
 
-  /** Since the first of the requests in flight began. */
-  changes(url: string): number {
+  /** The number of changes since the first of the reads in flight began. */
+  changeCount(url: string): number {
     return this.#paths.get(withoutQuery(url))?.changes ?? 0;
   }
 }

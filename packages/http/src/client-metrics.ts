@@ -15,19 +15,19 @@ function metric(kind: ClientMetric['kind']) {
 const counter = metric('counter');
 const gauge = metric('gauge');
 
-/** One number for each value of an attribute. */
+/** One series for each value of an attribute. */
 function by(attribute: string, sources: Readonly<Record<string, StatsSource<HttpClientStats>>>): ClientMetric['reads'] {
   return Object.entries(sources).map(([value, source]) => [source, { [attribute]: value }]);
 }
 
-/** A number of a policy, or of what belongs to one. */
+/** A number in the statistics of a policy. */
 function policy(stats: HttpClientStats, ...path: string[]): number | undefined {
   let value: unknown = stats.policies;
   for (const name of path) value = (value as Record<string, unknown> | undefined)?.[name];
   return typeof value === 'number' ? value : undefined;
 }
 
-/** How many endpoints are in a state; undefined for a client without endpoints. */
+/** The number of endpoints in a state; undefined for a client without endpoints. */
 function endpointsIn(state: ReturnType<typeof stateOf>): StatsSource<HttpClientStats> {
   return ({ balancing, endpoints }) => balancing && endpoints.filter((one) => stateOf(one) === state).length;
 }
@@ -41,7 +41,7 @@ function regionsIn(state: RegionStats['state']): StatsSource<HttpClientStats> {
   return ({ balancing, regions }) => balancing && regions.filter((one) => one.state === state).length;
 }
 
-/** Every number of a client that is counted anyway, read when a collector asks. */
+/** The metrics that are read from `stats()` of a client when a collector asks. */
 export const CLIENT_METRICS: readonly ClientMetric[] = [
   counter('calls', '{call}', 'Calls by outcome', by('macadam.outcome', { success: 'succeeded', failure: 'failed' })),
   gauge('in_flight', '{call}', 'Calls in flight', 'inFlight'),
@@ -122,7 +122,7 @@ export const CLIENT_METRICS: readonly ClientMetric[] = [
   gauge('cache.size', 'By', 'Bytes in the cache', ({ cache }) => cache?.bytes),
 ];
 
-/** The one metric of the conventions, which is recorded for each request. */
+/** The only metric that is recorded for each request (semantic conventions). */
 export const REQUEST_DURATION: HistogramMetric = {
   name: 'http.client.request.duration',
   kind: 'histogram',

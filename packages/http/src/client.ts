@@ -28,6 +28,7 @@ import { streamOf, type HttpStream } from './stream/http-stream.ts';
 import { streamSettings, type StreamOptions } from './stream/options.ts';
 import { createTransport } from './transport/transport.ts';
 
+/** The client behind `createHttpClient`: the public methods, and one call from its options to its result. */
 class PooledHttpClient {
   readonly name: string;
   readonly #settings: HttpClientSettings;
@@ -93,13 +94,13 @@ class PooledHttpClient {
     return this.request('DELETE', path, options);
   }
 
-  // Not an `async` function: the promise around that of the call would take three turns, and be made for nothing.
+  // Not `async`: that would wrap the promise of the call in another one, which costs three microtasks.
   request(method: string, path: string, options?: AnyRequestOptions): Promise<HttpResponse> {
     try {
       this.#assertOpen();
       const request = prepareRequest(this.#settings, method, this.#templates.get(path), options);
       const key = this.#dedupe?.keyOf(request);
-      return key === undefined ? this.#call(request, options) : (this.#dedupe as Dedupe).answer(key, request, options);
+      return key === undefined ? this.#call(request, options) : (this.#dedupe as Dedupe).execute(key, request, options);
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -129,27 +130,27 @@ class PooledHttpClient {
     this.#calls++;
     log.trace = traceCall(this.#traced, request);
     try {
-      const answer = this.#cache === undefined ? this.#execute(request, log) : this.#cache.execute(request, log);
+      const pending = this.#cache === undefined ? this.#execute(request, log) : this.#cache.execute(request, log);
       log.isFresh = false;
-      const response = await answer;
+      const response = await pending;
       if (options?.schema !== undefined && response.ok) await applySchema(response, options.schema);
       setAttempts(response, log.records);
       log.trace?.end(log, undefined);
       this.#succeeded++;
       return response;
     } catch (error) {
-      const ended = concludeCall(error, { request, log, options, settings: this.#settings });
-      log.trace?.end(log, errorTypeOf(ended.response ?? ended.error));
-      if (ended.response === undefined) {
+      const outcome = concludeCall(error, { request, log, options, settings: this.#settings });
+      log.trace?.end(log, errorTypeOf(outcome.response ?? outcome.error));
+      if (outcome.response === undefined) {
         this.#failed++;
-        throw ended.error;
+        throw outcome.error;
       }
       this.#succeeded++;
-      return ended.response;
+      return outcome.response;
     } finally {
-      this.#dedupe?.ended(request);
+      this.#dedupe?.callEnded(request);
       if (request.work !== undefined) annotateCall(request.work, log, this.#settings.clock.monotonic());
-      // While an answer is streamed more may be sent: then its end is what closes the request.
+      // While the response is streamed, the request body may still be sent: the end of the response closes it.
       if (request.stream?.begun !== true) request.source?.close();
       if (this.#onIdle !== undefined && this.#inFlight === 0) this.#onIdle();
     }
@@ -166,12 +167,12 @@ class PooledHttpClient {
   }
 
   #run(request: PreparedRequest, log: AttemptLog): Promise<HttpResponse> {
-    const policies = this.#policies.routes?.of(request.subject.route as string) ?? this.#policies;
+    const policies = this.#policies.routes?.for(request.subject.route as string) ?? this.#policies;
     const policy = request.repeatable ? policies.repeatable : policies.once;
     const attempt = (context: ExecuteContext): Promise<HttpResponse> => this.#sender.attempt(request, log, context);
     const how = this.#balancer === undefined ? request.execution : this.#balancer.executeOptions(request, log);
     if (how.signal === undefined || request.work?.cancellation === undefined) return policy.execute(attempt, how);
-    // Both can cancel the call: nested work is what joins two signals without leaving listeners behind.
+    // The caller's signal and the current work can both cancel the call. Nested work joins the two without leaking listeners.
     const { signal, ...limits } = how;
     return runWork({ signal, clock: this.#settings.clock }, () => policy.execute(attempt, limits));
   }
@@ -181,11 +182,7 @@ class PooledHttpClient {
   }
 
   describe(): string {
-    return describeClient(this.#settings, {
-      transport: this.#transport,
-      policies: this.#policies,
-      cache: this.#cache,
-    });
+    return describeClient(this.#settings, { transport: this.#transport, policies: this.#policies, cache: this.#cache });
   }
 
   stats(): HttpClientStats {
@@ -212,7 +209,7 @@ class PooledHttpClient {
   }
 
   async #drain(): Promise<void> {
-    await this.#dedupe?.settled();
+    await this.#dedupe?.whenIdle();
     if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     await this.#cache?.settled();
     await this.#transport.close();

@@ -2,15 +2,15 @@ import zlib from 'node:zlib';
 import { promisify } from 'node:util';
 import { decodeZstd, decodeZstdAsync, TooManyFramesError } from './stream/zstd-decoder.ts';
 
-/** Content encodings that are undone, and so asked for. */
+/** The content encodings that the client decodes, and so asks for. */
 export const ACCEPT_ENCODING = 'gzip, deflate, br, zstd';
 
-/** Below this a body is decoded at once: handing it to the thread pool would take longer than doing it. */
+/** A shorter body is decoded synchronously: handing it to the thread pool would take longer. */
 const DECODE_INLINE_BYTES = 16_384;
-/** A body may grow to this whatever its ratio: small repetitive JSON compresses by more than 100. */
+/** The decompression ratio is not limited up to this size: small repetitive JSON compresses by more than 100. */
 export const RATIO_FREE_BYTES = 1_048_576;
 
-/** What may come out of a compressed body. */
+/** The limits on the output of a compressed body. */
 export interface DecodedLimits {
   readonly maxBytes: number;
   readonly maxRatio: number;
@@ -33,7 +33,7 @@ const inflateRaw: Codec = { sync: zlib.inflateRawSync, async: promisify(zlib.inf
 const brotli: Codec = { sync: zlib.brotliDecompressSync, async: promisify(zlib.brotliDecompress) };
 const zstd: Codec = { sync: decodeZstd, async: decodeZstdAsync };
 
-/** The encodings a `Content-Encoding` header names, in the order they were applied. */
+/** The encodings in a `Content-Encoding` header, in the order they were applied. */
 export function parseEncodings(header: string | string[] | undefined): string[] {
   if (header === undefined) return [];
   const text = typeof header === 'string' ? header : header.join(',');
@@ -44,8 +44,8 @@ export function parseEncodings(header: string | string[] | undefined): string[] 
 }
 
 /**
- * Undoes `encodings`, the last one first. Output stops at the limit, within one 16 KiB piece of the decoder, so a small
- * body cannot unpack into more memory than `maxBytes`.
+ * Decodes `encodings`, the last one first. The output stops at the limit, within one 16 KiB chunk of the decoder, so that a
+ * small body cannot decode to more memory than `maxBytes`.
  */
 export function decodeContent(
   bytes: Uint8Array,
@@ -55,10 +55,10 @@ export function decodeContent(
   if (encodings.length === 0) return bytes;
   if (encodings.length > limits.maxEncodings) return { kind: 'tooManyEncodings', encoding: encodings.join(', ') };
   const ratioBytes = Math.max(RATIO_FREE_BYTES, Math.floor(bytes.length * limits.maxRatio));
-  return undo(bytes, encodings, encodings.length - 1, Math.min(limits.maxBytes, ratioBytes), limits);
+  return decodeFrom(bytes, encodings, encodings.length - 1, Math.min(limits.maxBytes, ratioBytes), limits);
 }
 
-function undo(
+function decodeFrom(
   bytes: Uint8Array,
   encodings: readonly string[],
   index: number,
@@ -77,8 +77,8 @@ function undo(
   } catch (error) {
     return failed(error);
   }
-  if (!(decoded instanceof Promise)) return undo(decoded, encodings, index - 1, maxOutputLength, limits);
-  return decoded.then((later) => undo(later, encodings, index - 1, maxOutputLength, limits), failed);
+  if (!(decoded instanceof Promise)) return decodeFrom(decoded, encodings, index - 1, maxOutputLength, limits);
+  return decoded.then((later) => decodeFrom(later, encodings, index - 1, maxOutputLength, limits), failed);
 }
 
 function codecFor(encoding: string, bytes: Uint8Array): Codec | undefined {
@@ -87,7 +87,7 @@ function codecFor(encoding: string, bytes: Uint8Array): Codec | undefined {
     case 'x-gzip':
       return gunzip;
     case 'deflate':
-      // RFC 9110 means zlib's format; some servers send bare deflate. The first byte tells them apart.
+      // RFC 9110, section 8.4.1.2 means the zlib format, but some servers send raw deflate. The first byte tells which.
       return ((bytes[0] as number) & 0x0f) === 8 ? inflate : inflateRaw;
     case 'br':
       return brotli;

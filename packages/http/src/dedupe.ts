@@ -1,16 +1,20 @@
+/**
+ * Lets identical requests that are in flight at the same time share one. Each caller keeps its own time limit, signal, response
+ * and error. The shared request belongs to no caller: it is cancelled when the last one has left.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isMacadamError, type MacadamError } from '@macadam/core';
 import { singleFlight, timeout, type Policy } from '@macadam/resilience';
 import { annotateCall } from './annotate-call.ts';
-import type { Scope } from './attempt-settings.ts';
+import type { AsyncScope } from './attempt-settings.ts';
 import { AttemptLog } from './attempts.ts';
 import type { AuthorizeContext, HttpAuth } from './auth.ts';
 import { authorize } from './authorize.ts';
-import { isTimeLimit, lastSubject } from './call-error.ts';
+import { isTimeLimitError, lastSubject } from './call-error.ts';
 import { ChangedPaths } from './changed-paths.ts';
 import { digest } from './digest.ts';
 import {
-  conclude,
+  completeError,
   copyAttempts,
   copyError,
   HttpError,
@@ -27,59 +31,57 @@ import { copyResponse, type HttpResponse } from './response.ts';
 import type { HttpClientSettings } from './settings.ts';
 import { errorTypeOf, type TracedClient } from './trace-attributes.ts';
 
-/** Methods that only ask (RFC 9110, section 9.2.1), and are sent without a body. */
+/** Safe methods (RFC 9110, section 9.2.1) that are sent without a body. */
 const SHAREABLE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** With less than this share of its time left a caller does not wait for another request. */
-const WORTH_ANOTHER = 0.1;
+/** A caller with less than this share of its time left does not wait for another shared request. */
+const MIN_TIME_SHARE = 0.1;
 
-/** Makes a call of its own with a request, and writes down its tries. */
-type Call = (request: PreparedRequest, options: AnyRequestOptions, log: AttemptLog) => Promise<HttpResponse>;
+/** Makes the call for a shared request, and records its attempts in `log`. */
+type ExecuteCall = (request: PreparedRequest, options: AnyRequestOptions, log: AttemptLog) => Promise<HttpResponse>;
 
-/** One who waits for a request that he may share. */
+/** A call that waits for a request, which it may share with others. */
 class Caller {
   readonly request: PreparedRequest;
-  /** Of the wait, without tries. */
-  readonly waiting: AttemptLog;
-  /** His asynchronous context, where `auth` may look for who he is. */
-  readonly scope: Scope | undefined;
-  /** Of the request he waits for. */
-  flight: AttemptLog | undefined = undefined;
-  /** Whether that request was made for him. */
+  /** The log of the wait, without attempts. */
+  readonly waitLog: AttemptLog;
+  /** The asynchronous context of the caller, which `auth` may depend on. */
+  readonly scope: AsyncScope | undefined;
+  /** The log of the request it waits for. */
+  sharedLog: AttemptLog | undefined = undefined;
+  /** Whether that request was started for this caller. */
   isFirst = false;
 
-  constructor(request: PreparedRequest, waiting: AttemptLog, scope: Scope | undefined) {
+  constructor(request: PreparedRequest, waitLog: AttemptLog, scope: AsyncScope | undefined) {
     this.request = request;
-    this.waiting = waiting;
+    this.waitLog = waitLog;
     this.scope = scope;
   }
 }
 
-/** Lets identical requests in flight share one. */
 export class Dedupe {
   readonly #flights = singleFlight();
-  /** What the requests in flight have done so far. */
+  /** The logs of the shared requests in flight. */
   readonly #logs = new Map<string, AttemptLog>();
-  readonly #changed = new ChangedPaths();
+  readonly #changedPaths = new ChangedPaths();
   readonly #settings: HttpClientSettings;
   readonly #traced: TracedClient;
-  readonly #call: Call;
-  /** Holds for each caller, whatever becomes of the request they share. */
-  readonly #patience: Policy;
+  readonly #execute: ExecuteCall;
+  /** Limits how long each caller waits. */
+  readonly #callerTimeout: Policy;
   #callers = 0;
   #onIdle: (() => void) | undefined;
 
-  constructor(settings: HttpClientSettings, traced: TracedClient, call: Call) {
+  constructor(settings: HttpClientSettings, traced: TracedClient, execute: ExecuteCall) {
     this.#settings = settings;
     this.#traced = traced;
-    this.#call = call;
-    this.#patience = timeout({ timeoutMs: settings.timeoutMs, clock: settings.clock });
+    this.#execute = execute;
+    this.#callerTimeout = timeout({ timeoutMs: settings.timeoutMs, clock: settings.clock });
   }
 
   /**
-   * What two requests must have in common to be one: everything that is sent, `Authorization` and `Cookie` included, and
-   * how long it may take. As JSON, no value can pass for two, or for the end of another. Undefined for a request that is
-   * never shared.
+   * The key of a request; requests with the same key may share one. It contains everything that is sent, `Authorization` and
+   * `Cookie` included, and the time limits. JSON keeps the values apart. Undefined for a request that is never shared.
    */
   keyOf({ method, path, headers, body, source, priority, work, execution }: PreparedRequest): string | undefined {
     if (!SHAREABLE_METHODS.has(method) || body !== undefined || source !== undefined) return undefined;
@@ -87,125 +89,123 @@ export class Dedupe {
     return JSON.stringify([method, path, headers, priority ?? work?.priority ?? 'normal', timeoutMs, attemptTimeoutMs]);
   }
 
-  /** A call has ended, however: who asks after one that may have changed something must not be told what was before. */
-  ended({ method, path }: PreparedRequest): void {
-    if (isUnsafe(method)) this.#changed.change(path);
+  /** After a call that may have changed a path, whatever its outcome, later reads of that path start a request of their own. */
+  callEnded({ method, path }: PreparedRequest): void {
+    if (isUnsafe(method)) this.#changedPaths.recordChange(path);
   }
 
-  /** Answers a call, with what an identical one in flight is answered with, if there is one. */
-  async answer(key: string, request: PreparedRequest, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
+  /** Executes a call, sharing the request of an identical one in flight if there is one. */
+  async execute(key: string, request: PreparedRequest, options: AnyRequestOptions | undefined): Promise<HttpResponse> {
     const { clock, auth } = this.#settings;
-    const waiting = new AttemptLog(clock.monotonic());
-    const caller = new Caller(request, waiting, auth && AsyncLocalStorage.snapshot());
-    // Only for a caller who joins: who comes first makes a call, which tells of itself.
-    waiting.trace = traceCall(this.#traced, request);
-    let end: unknown;
+    const waitLog = new AttemptLog(clock.monotonic());
+    const caller = new Caller(request, waitLog, auth && AsyncLocalStorage.snapshot());
+    // Removed again from the first caller, whose call has a trace of its own.
+    waitLog.trace = traceCall(this.#traced, request);
+    let outcome: unknown;
     this.#callers++;
     try {
       const response = await this.#join(key, caller);
-      end = response;
+      outcome = response;
       if (options?.schema !== undefined) await applySchema(response, options.schema);
       return response;
     } catch (error) {
-      end = error;
+      outcome = error;
       return concludeShared(error, caller, options, this.#settings);
     } finally {
       if (--this.#callers === 0) this.#onIdle?.();
-      waiting.trace?.end(waiting, errorTypeOf(end));
+      waitLog.trace?.end(waitLog, errorTypeOf(outcome));
       if (request.work !== undefined) {
-        const told = caller.isFirst ? (caller.flight as AttemptLog) : waiting;
-        annotateCall(request.work, told, clock.monotonic());
+        const log = caller.isFirst ? (caller.sharedLog as AttemptLog) : waitLog;
+        annotateCall(request.work, log, clock.monotonic());
       }
     }
   }
 
-  /**
-   * Joins the flight for `key`, or begins it. The shared request belongs to nobody: it has no deadline and no signal but
-   * its own, which aborts when the last caller has left.
-   */
+  /** Waits for the shared request within the time limit and signal of the caller, and returns a response of its own. */
   async #join(key: string, caller: Caller): Promise<HttpResponse> {
     const { auth } = this.#settings;
     const { request } = caller;
-    const join = async (context: AuthorizeContext): Promise<HttpResponse> => {
-      const whose = auth === undefined ? '' : await this.#principal(auth, request, context);
-      return this.#fly(whose + key, caller, context.signal);
+    const share = async (context: AuthorizeContext): Promise<HttpResponse> => {
+      const credentials = auth === undefined ? '' : await this.#credentialsDigest(auth, request, context);
+      return this.#shareRequest(credentials + key, caller, context.signal);
     };
-    // A response of one's own each: `data` may be changed by whoever reads it.
-    return copyResponse(await this.#patience.execute(join, request.execution));
+    // A copy for each caller, since callers may change `data`.
+    return copyResponse(await this.#callerTimeout.execute(share, request.execution));
   }
 
-  async #fly(same: string, caller: Caller, signal: AbortSignal): Promise<HttpResponse> {
+  /** Joins the request in flight for the same key, or starts it. */
+  async #shareRequest(requestKey: string, caller: Caller, signal: AbortSignal): Promise<HttpResponse> {
     for (;;) {
-      const key = `${this.#changed.changes(caller.request.path)} ${same}`;
-      const flight = this.#flights.run(key, (own) => this.#begin(key, caller, own.signal), { signal });
-      caller.flight = this.#logs.get(key);
+      const key = `${this.#changedPaths.changeCount(caller.request.path)} ${requestKey}`;
+      const flight = this.#flights.run(key, (own) => this.#startShared(key, caller, own.signal), { signal });
+      caller.sharedLog = this.#logs.get(key);
       try {
         return await flight;
       } catch (error) {
-        // It may have been out of time because it began before this caller came, who has some left.
+        // The shared request may have started before this caller, who has time left for another one.
         const isLate = error instanceof HttpTimeoutError && error.gaveUp === 'deadline';
-        if (caller.isFirst || !isLate || !this.#hasTime(caller)) throw error;
+        if (caller.isFirst || !isLate || !this.#hasTimeForAnother(caller)) throw error;
       }
     }
   }
 
-  #hasTime({ request, waiting }: Caller): boolean {
-    const { clock, timeoutMs: usualMs } = this.#settings;
-    const timeoutMs = request.execution.timeoutMs ?? usualMs;
-    return clock.monotonic() - waiting.startedAt < timeoutMs * (1 - WORTH_ANOTHER);
+  #hasTimeForAnother({ request, waitLog }: Caller): boolean {
+    const { clock, timeoutMs: defaultMs } = this.#settings;
+    const timeoutMs = request.execution.timeoutMs ?? defaultMs;
+    return clock.monotonic() - waitLog.startedAt < timeoutMs * (1 - MIN_TIME_SHARE);
   }
 
-  /** Makes the request that `caller` is the first to wait for. */
-  async #begin(key: string, caller: Caller, signal: AbortSignal): Promise<HttpResponse> {
+  /** Starts the shared request, for its first caller. */
+  async #startShared(key: string, caller: Caller, signal: AbortSignal): Promise<HttpResponse> {
     const { clock } = this.#settings;
     const { request, scope } = caller;
     const log = new AttemptLog(clock.monotonic());
     caller.isFirst = true;
-    caller.waiting.trace = undefined;
+    caller.waitLog.trace = undefined;
     this.#logs.set(key, log);
-    const done = this.#changed.begin(request.path);
+    const untrack = this.#changedPaths.trackRead(request.path);
     const shared: PreparedRequest = {
       ...request,
       execution: { ...request.execution, signal },
       work: undefined,
       priority: request.priority ?? request.work?.priority,
-      // Whose credentials these are may depend on that of the caller: those of who came first are what was compared.
+      // `auth` may depend on the context: the credentials that were compared are those in the context of the first caller.
       ...(scope !== undefined && { scope }),
     };
     try {
-      return await this.#call(shared, { throwOnStatus: true }, log);
+      return await this.#execute(shared, { throwOnStatus: true }, log);
     } finally {
       if (this.#logs.get(key) === log) this.#logs.delete(key);
-      done();
+      untrack();
     }
   }
 
-  /** A digest of what `auth` adds for this caller: those for whom it adds the same may see the same. */
-  async #principal(auth: HttpAuth, request: PreparedRequest, context: AuthorizeContext): Promise<string> {
+  /** A digest of the headers that `auth` adds for this caller. Callers with equal ones may share a response. */
+  async #credentialsDigest(auth: HttpAuth, request: PreparedRequest, context: AuthorizeContext): Promise<string> {
     try {
       const headers = await authorize(auth, { request, context }, this.#settings.origin, request.headers);
       return digest(JSON.stringify(Object.entries(headers).sort()));
     } catch (error) {
       const failure = requestFailure(request.subject, 'auth', error);
-      throw failure instanceof HttpError ? conclude(failure, [], 'notRetryable') : failure;
+      throw failure instanceof HttpError ? completeError(failure, [], 'notRetryable') : failure;
     }
   }
 
-  /** Waits for every caller: one who waits for `auth` has no call yet. */
-  async settled(): Promise<void> {
+  /** Waits for every caller, also for those that still wait for `auth` and have no call yet. */
+  async whenIdle(): Promise<void> {
     if (this.#callers > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
   }
 
-  /** How many requests went out for several callers or one, and how many callers joined one. */
+  /** `runs` counts the requests started, `joined` the callers that shared one of another caller. */
   stats(): { readonly inFlight: number; readonly runs: number; readonly joined: number } {
     return this.#flights.stats();
   }
 }
 
-/** How a shared request that failed ends for one of its callers: with an error of his own, made where he waits. */
+/** Ends the call of one caller whose shared request failed: with an error of its own, and the stack of that caller. */
 function concludeShared(
   error: unknown,
-  { request, flight }: Caller,
+  { request, sharedLog }: Caller,
   options: AnyRequestOptions | undefined,
   settings: HttpClientSettings,
 ): HttpResponse {
@@ -214,22 +214,22 @@ function concludeShared(
     const { retryable, retryAfterMs, redirectRefused, attempts, gaveUp } = error;
     const response = copyResponse(error.response);
     if (!(options?.throwOnStatus ?? settings.throwOnStatus)) return response;
-    const refused = new HttpStatusError(error, response, retryable, retryAfterMs, redirectRefused);
-    own = conclude(refused, copyAttempts(attempts), gaveUp);
+    const copy = new HttpStatusError(error, response, retryable, retryAfterMs, redirectRefused);
+    own = completeError(copy, copyAttempts(attempts), gaveUp);
   } else if (error instanceof HttpError) own = copyError(error);
-  else if (isTimeLimit(error)) {
-    // The caller's own limit. The shared request may go on: what it has done so far is all there is to tell.
-    const cause = flight?.failure instanceof HttpError ? flight.failure : undefined;
-    const late = new HttpTimeoutError(lastSubject(request, flight), error.timeoutMs, true, cause);
-    own = conclude(late, copyAttempts(flight?.records ?? []), 'deadline');
-    // Why he left is this caller's own, and what functions of the user's throw stays what it is.
-  } else if (isMacadamError(error) && error !== reasonOf(request)) own = copyError(error);
+  else if (isTimeLimitError(error)) {
+    // The caller's own limit. The shared request may go on: the error shows what it has done so far.
+    const cause = sharedLog?.failure instanceof HttpError ? sharedLog.failure : undefined;
+    const late = new HttpTimeoutError(lastSubject(request, sharedLog), error.timeoutMs, true, cause);
+    own = completeError(late, copyAttempts(sharedLog?.records ?? []), 'deadline');
+    // The reason of the caller's signal, and errors of the user's functions, are passed on as they are.
+  } else if (isMacadamError(error) && error !== cancelReasonOf(request)) own = copyError(error);
   else throw error;
   Error.captureStackTrace(own, concludeShared);
   throw own;
 }
 
-/** Why the call was cancelled, if it was. */
-function reasonOf({ execution, work }: PreparedRequest): unknown {
+/** The reason the call was cancelled with, if it was. */
+function cancelReasonOf({ execution, work }: PreparedRequest): unknown {
   return execution.signal?.reason ?? work?.cancellation?.reason;
 }

@@ -11,7 +11,7 @@ interface ClientParts {
   readonly cache: HttpCache | undefined;
 }
 
-/** The effective options of a client, in words. */
+/** The text of `describe()`: the effective options of a client. */
 export function describeClient(settings: HttpClientSettings, { transport, policies, cache }: ClientParts): string {
   const { name, origin, pathPrefix, peer, limits, streams, retry, rules, redirects, auth } = settings;
   return [
@@ -19,12 +19,10 @@ export function describeClient(settings: HttpClientSettings, { transport, polici
     ...policies.describe().map((policy) => `- ${policy}`),
     ...(retry === false
       ? []
-      : [
-          `- retries ${[...rules.methods].join(', ')} on ${[...rules.statuses].join(', ')} and on failures of the network`,
-        ]),
+      : [`- retries ${[...rules.methods].join(', ')} on ${[...rules.statuses].join(', ')} and on network failures`]),
     `- reads up to ${limits.maxBytes} bytes, ${limits.maxRatio} times the size on the wire, ${limits.maxEncodings} encodings`,
     `- ${describeStreams(streams)}`,
-    `- ${describeRedirects(redirects)}${auth === undefined ? '' : '; asks for the credentials of every try'}`,
+    `- ${describeRedirects(redirects)}${auth === undefined ? '' : '; requests credentials for every attempt'}`,
     ...(cache === undefined ? [] : [`- ${cache.describe()}`]),
   ].join('\n');
 }

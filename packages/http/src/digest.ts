@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 
-/** What is compared in place of a value that must not be kept. */
+/** A digest for comparing values that must not be kept, such as credentials. */
 export function digest(value: string): string {
   return hash('sha256', value, 'base64url');
 }

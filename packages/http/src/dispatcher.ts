@@ -98,7 +98,7 @@ export class ExternalTransport implements Transport {
   }
 
   describe(): string {
-    return 'the dispatcher it was given';
+    return 'the given dispatcher';
   }
 
   stats(): undefined {

@@ -43,32 +43,32 @@ export abstract class HttpError extends MacadamError {
   readonly gaveUp: HttpGaveUpReason = 'notRetryable';
 
   constructor(message: string, subject: ErrorSubject, options: Omit<MacadamErrorOptions, 'stack'>) {
-    // A try's error is made deep inside the transport, where a stack tells nothing. The call adds its own at the end.
+    // No stack: it would show the internals of the transport. `concludeCall` captures one that leads to the caller.
     super(`${subject.method} ${subject.url} ${message}`, { ...options, stack: false });
     this.method = subject.method;
     this.url = subject.url;
   }
 }
 
-/** Puts what the tries of its call did on an error that is found out after it. */
+/** Adds the attempts of its call to an error that is created after the call. */
 export function withAttempts<E extends HttpError>(error: E, attempts: readonly HttpAttempt[]): E {
   (error as { attempts: readonly HttpAttempt[] }).attempts = attempts;
   return error;
 }
 
-/** The same failure in an error of its own, for another who waited for the same request. Its stack is still to be captured. */
+/** A copy of an error for another caller that waited for the same request. The caller captures its stack. */
 export function copyError<E extends MacadamError>(error: E): E {
   const copy = Reflect.construct(Error, [], error.constructor) as E;
   Object.defineProperties(copy, Object.getOwnPropertyDescriptors(error));
   return copy instanceof HttpError ? withAttempts(copy, copyAttempts(copy.attempts)) : copy;
 }
 
-/** As they are now: a try that is in flight still goes on. */
+/** A snapshot of the attempts: one in flight still changes. */
 export function copyAttempts(attempts: readonly HttpAttempt[]): readonly HttpAttempt[] {
   return attempts.map((attempt) => ({ ...attempt }));
 }
 
-/** These are worth a word after a first try too: the failure itself does not tell why there was no other. */
+/** Reasons that the message names even after a single attempt, since the failure itself does not explain them. */
 const REASONS_ALWAYS_IN_MESSAGE: ReadonlySet<HttpGaveUpReason> = new Set([
   'bodyNotReplayable',
   'budget',
@@ -76,13 +76,17 @@ const REASONS_ALWAYS_IN_MESSAGE: ReadonlySet<HttpGaveUpReason> = new Set([
   'retryAfterTooLong',
 ]);
 
-/** Completes the error a call ends with: what its tries did and why it gave up. */
-export function conclude<E extends HttpError>(error: E, attempts: readonly HttpAttempt[], gaveUp: HttpGaveUpReason): E {
-  const open = withAttempts(error, attempts) as { gaveUp: HttpGaveUpReason; message: string };
-  open.gaveUp = gaveUp;
-  const tells =
+/** Completes the error a call ends with: its attempts, and why there was no further one. */
+export function completeError<E extends HttpError>(
+  error: E,
+  attempts: readonly HttpAttempt[],
+  gaveUp: HttpGaveUpReason,
+): E {
+  const mutable = withAttempts(error, attempts) as { gaveUp: HttpGaveUpReason; message: string };
+  mutable.gaveUp = gaveUp;
+  const namesReason =
     REASONS_ALWAYS_IN_MESSAGE.has(gaveUp) || (gaveUp === 'deadline' && !(error instanceof HttpTimeoutError));
-  if (attempts.length > 1 || tells) open.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;
+  if (attempts.length > 1 || namesReason) mutable.message += ` (attempt ${attempts.length}; gave up: ${gaveUp})`;
   return error;
 }
 
@@ -170,12 +174,12 @@ export class HttpRequestError extends HttpError {
 HttpRequestError.prototype.name = 'HttpRequestError';
 
 /**
- * The error for what code of the caller's failed with. What another request failed with, or a time limit there, is never
- * passed as it is: the other side would get the blame, and an answer be taken for that to this request.
+ * The error for a failure of the caller's code (`auth`, a body stream). An error of another request, or of a time limit there, is
+ * wrapped: as it is, it would be taken for a failure of this request and its server.
  */
 export function requestFailure(subject: ErrorSubject, part: RequestPart, cause: unknown): MacadamError {
-  const isOurs = isMacadamError(cause) && !(cause instanceof HttpError) && cause.code !== 'MAC_TIMEOUT';
-  return isOurs ? cause : new HttpRequestError(subject, part, cause);
+  const isPassedOn = isMacadamError(cause) && !(cause instanceof HttpError) && cause.code !== 'MAC_TIMEOUT';
+  return isPassedOn ? cause : new HttpRequestError(subject, part, cause);
 }
 
 /** A call, or its last attempt, that exceeded its time limit. Code `MAC_TIMEOUT`, like all time limits of Macadam. */

@@ -98,7 +98,14 @@ function targetOf({ origin, pathPrefix }: HttpClientSettings, text: string): URL
 function templateOf(url: URL): PathTemplate {
   const path = url.pathname + url.search;
   const printable = url.search === '' ? path : url.pathname + redactQuery(url.search);
-  return { printable, fixed: path, route: '*', hasQuery: url.search !== '', build: () => path, told: undefined };
+  return {
+    printable,
+    fixed: path,
+    route: '*',
+    hasQuery: url.search !== '',
+    build: () => path,
+    requestAttributes: undefined,
+  };
 }
 
 /** Which the types of Node.js do not know of. */

@@ -1,10 +1,8 @@
 /**
- * What this package tells OpenTelemetry, all names included.
- *
- * A span of kind CLIENT for each request on the wire, below what the caller does, as the semantic conventions want retries
- * to be shown; beside them a span of kind INTERNAL of each call that is not just one request, with links to those it took;
- * a histogram of the durations of requests; and counters, which are read from what is counted anyway when a collector asks.
- * While no SDK is registered nothing is made, not even an empty span.
+ * The OpenTelemetry signals of this package: a span of kind CLIENT for each request on the wire, as a child of the caller's span
+ * (the semantic conventions show retries like that); a span of kind INTERNAL for each call that is not exactly one request, with
+ * links to its requests; a histogram of the durations of requests; and the counts of `stats()`, read when a collector asks.
+ * Without a registered SDK nothing is created, not even a no-op span.
  *
  * Conventions: https://opentelemetry.io/docs/specs/semconv/http/ (http-spans and http-metrics, stable).
  */
@@ -47,10 +45,10 @@ import {
 } from './trace-attributes.ts';
 
 const NAME = '@macadam/http';
-/** What the SDK looks for before it starts a span; an instrumentation of the transport would start a second one. */
+/** The SDK starts no span in a context with this key. An instrumentation of undici would start a second one per request. */
 const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
-/** What an instrumentation of the transport listens to. While nobody does, there is nothing to suppress. */
-const instrumented = channel('undici:request:create');
+/** The channel that an instrumentation of undici subscribes to. Without subscribers there is nothing to suppress. */
+const undiciRequests = channel('undici:request:create');
 
 const NO_TRACER_PROVIDER: TracerProvider = new ProxyTracerProvider().getDelegate();
 let tracerProvider: TracerProvider = NO_TRACER_PROVIDER;
@@ -68,7 +66,7 @@ function currentTracer(): Tracer | undefined {
 }
 
 const CLIENT_NAME = 'macadam.http.client.name';
-const counted = new PackageMetrics<HttpClientStats>({
+const packageMetrics = new PackageMetrics<HttpClientStats>({
   scope: NAME,
   provider: () => metrics.getMeterProvider(),
   noop: createNoopMeter(),
@@ -77,22 +75,22 @@ const counted = new PackageMetrics<HttpClientStats>({
   histograms: [REQUEST_DURATION],
 });
 
-/** For the catalogue of the documentation. */
+/** The source of the telemetry catalogue in the documentation. */
 export const TELEMETRY: TelemetryDescription = {
   scope: NAME,
-  metrics: counted.descriptions,
+  metrics: packageMetrics.descriptions,
   ...SPAN_NAMES,
 };
 
-/** Has the numbers of `client` read whenever a collector asks, for as long as it lives. */
+/** Exports the statistics of `client`, without keeping it alive. */
 export function observeClient(client: { readonly name: string; stats(): HttpClientStats }): void {
-  counted.observe(client);
+  packageMetrics.observe(client);
 }
 
-/** Begins to observe a call; undefined when nobody wants to know. */
+/** Starts the trace of a call; undefined when no SDK is registered. */
 export function traceCall(client: TracedClient, request: PreparedRequest): CallTrace | undefined {
   const spans = currentTracer();
-  const histogram = counted.histogram(REQUEST_DURATION.name);
+  const histogram = packageMetrics.histogram(REQUEST_DURATION.name);
   if (spans === undefined && histogram === undefined) return undefined;
   try {
     return new CallTrace(client, request, spans, histogram);
@@ -101,22 +99,22 @@ export function traceCall(client: TracedClient, request: PreparedRequest): CallT
   }
 }
 
-/** An SDK is somebody else's code, samplers and exporters included: what it throws must not reach a call. */
+/** The SDK, its samplers and exporters may throw, which must not affect a call. */
 function reportTelemetryError(error: unknown): undefined {
-  diag.error('@macadam/http could not tell OpenTelemetry of a call', error);
+  diag.error('@macadam/http could not report a call to OpenTelemetry', error);
 }
 
-/** Of one call: with none alive V8 throws away the code for all of them, see `standing-call.ts`. Nothing of a caller's. */
-let kept: unknown;
+/** Objects of one call, without data of a caller, that keep V8's code for all calls alive: see `keep-code-optimized.ts`. */
+let keptAlive: unknown;
 
-/** One call, as OpenTelemetry sees it. */
+/** Reports one call and its requests. A request is identified by the number the policies give to its attempt. */
 export class CallTrace {
   readonly #client: TracedClient;
   readonly #request: PreparedRequest;
   readonly #tracer: Tracer | undefined;
   readonly #durations: HistogramLike | undefined;
-  /** What the caller does. */
-  readonly #outer: Context;
+  /** The context of the caller. */
+  readonly #caller: Context;
   readonly #startedAt: number;
   readonly #requests = new SentRequests<Span>();
 
@@ -125,99 +123,98 @@ export class CallTrace {
     this.#request = request;
     this.#tracer = spans;
     this.#durations = histogram;
-    this.#outer = context.active();
+    this.#caller = context.active();
     this.#startedAt = client.clock.now();
   }
 
-  /** A request goes out, as part of the try that policies call `number`. */
-  began(number: number, record: HttpAttempt, request: PreparedRequest): void {
-    const fields = requestAttributesOf(request, record);
-    this.#requests.add(number, fields, record, this.#start(fields, record, request));
+  requestStarted(number: number, record: HttpAttempt, request: PreparedRequest): void {
+    const attributes = requestAttributesOf(request, record);
+    this.#requests.add(number, attributes, record, this.#start(attributes, record, request));
   }
 
-  #start(fields: RequestAttributes, record: HttpAttempt, request: PreparedRequest): Span | undefined {
+  #start(attributes: RequestAttributes, record: HttpAttempt, request: PreparedRequest): Span | undefined {
     if (this.#tracer === undefined) return undefined;
-    const attributes = fields.start(request, this.#requests.count);
+    const known = attributes.start(request, this.#requests.count);
     const startTime = timeAt(this.#startedAt, record.startedAtMs);
     try {
-      return this.#tracer.startSpan(fields.spanName, { kind: SpanKind.CLIENT, attributes, startTime }, this.#parent());
+      const options = { kind: SpanKind.CLIENT, attributes: known, startTime };
+      return this.#tracer.startSpan(attributes.spanName, options, this.#parentContext());
     } catch (error) {
       return reportTelemetryError(error);
     }
   }
 
-  /** Where the next span belongs: below what the caller does. If that is in no trace, the first request has begun one. */
-  #parent(): Context {
-    if (this.#requests.last === undefined) return this.#outer;
-    const around = trace.getSpanContext(this.#outer);
-    if (around !== undefined && isSpanContextValid(around)) return this.#outer;
+  /** The parent of the next span: the caller's span, or without one the span of the first request. */
+  #parentContext(): Context {
+    if (this.#requests.last === undefined) return this.#caller;
+    const callerSpan = trace.getSpanContext(this.#caller);
+    if (callerSpan !== undefined && isSpanContextValid(callerSpan)) return this.#caller;
     const [first] = this.#requests.spans();
-    return first === undefined ? this.#outer : trace.setSpan(this.#outer, first);
+    return first === undefined ? this.#caller : trace.setSpan(this.#caller, first);
   }
 
-  /** `headers` with those that carry the trace of the try `number`, unless the other side is a stranger. */
-  propagated(number: number, headers: string[], crossesOrigin: boolean): string[] {
+  /** Adds the headers that propagate the trace, unless the request goes to an external peer or another origin. */
+  propagate(number: number, headers: string[], crossesOrigin: boolean): string[] {
     const span = this.#requests.inFlight(number)?.span;
-    // What the caller says himself wins.
-    if (!this.#client.propagates || crossesOrigin || span === undefined || headers.includes('traceparent'))
-      return headers;
-    const own = headers.slice();
-    this.#inject(span, own);
-    // An SDK can be set up without a propagator; the trace goes on all the same, in the form of the W3C.
-    if (!own.includes('traceparent', headers.length)) own.push('traceparent', traceparent(span.spanContext()));
-    return own;
+    // A `traceparent` of the caller wins.
+    const isSent = this.#client.propagates && !crossesOrigin && !headers.includes('traceparent');
+    if (!isSent || span === undefined) return headers;
+    const all = headers.slice();
+    this.#inject(span, all);
+    // The SDK may have no propagator: then the header of W3C Trace Context is sent.
+    if (!all.includes('traceparent', headers.length)) all.push('traceparent', traceparent(span.spanContext()));
+    return all;
   }
 
   #inject(span: Span, headers: string[]): void {
     try {
       if (propagation.fields().length === 0) return;
-      const own = trace.setSpan(this.#outer, span);
-      const hides = !this.#client.baggage && propagation.getBaggage(own) !== undefined;
-      propagation.inject(hides ? propagation.deleteBaggage(own) : own, headers, headerPairs);
+      const spanContext = trace.setSpan(this.#caller, span);
+      const hidesBaggage = !this.#client.baggage && propagation.getBaggage(spanContext) !== undefined;
+      propagation.inject(hidesBaggage ? propagation.deleteBaggage(spanContext) : spanContext, headers, headerPairs);
     } catch (error) {
       reportTelemetryError(error);
     }
   }
 
-  /** Runs what hands a request to the transport, so that an instrumentation of it makes no span of its own. */
-  dispatching(send: () => void): void {
-    if (this.#tracer === undefined || !instrumented.hasSubscribers) send();
-    else context.with(this.#outer.setValue(SUPPRESS_TRACING, true), send);
+  /** Runs `send` so that an instrumentation of undici creates no span. */
+  withoutInstrumentation(send: () => void): void {
+    if (this.#tracer === undefined || !undiciRequests.hasSubscribers) send();
+    else context.with(this.#caller.setValue(SUPPRESS_TRACING, true), send);
   }
 
-  /** The headers of the answer to the try `number` are there: as a list in HTTP/1.1, by name in HTTP/2. */
-  answered(number: number, { rawHeaders }: DispatchController): void {
+  /** Notes the protocol: undici passes raw headers as a list for HTTP/1.1, and by name for HTTP/2. */
+  responseStarted(number: number, { rawHeaders }: DispatchController): void {
     const request = this.#requests.inFlight(number);
     if (request === undefined || rawHeaders === undefined || rawHeaders === null) return;
     request.protocol = Array.isArray(rawHeaders) ? '1.1' : '2';
   }
 
-  /** Nobody waits for the try `number` any more, which is not an error. */
-  cancelled(number: number): void {
+  /** Notes that nobody waits for the request any more, which is not an error. */
+  requestCancelled(number: number): void {
     const request = this.#requests.inFlight(number);
     if (request !== undefined) request.cancelled = true;
   }
 
-  /** The try `number` has come to its end. */
-  ended(number: number): void {
+  requestEnded(number: number): void {
     const request = this.#requests.inFlight(number);
     if (request === undefined) return;
     request.ended = true;
     try {
-      this.#tell(request);
-      kept ??= [request, context.with(ROOT_CONTEXT, () => this.#bare())];
+      this.#report(request);
+      keptAlive ??= [request, context.with(ROOT_CONTEXT, () => this.#withoutCallerData())];
     } catch (error) {
       reportTelemetryError(error);
     }
   }
 
-  #bare(): CallTrace {
+  #withoutCallerData(): CallTrace {
     return new CallTrace(this.#client, {} as PreparedRequest, this.#tracer, this.#durations);
   }
 
-  #tell({ fields, record, span, protocol, cancelled }: SentRequest<Span>): void {
+  #report({ attributes, record, span, protocol, cancelled }: SentRequest<Span>): void {
     const errorType = cancelled ? undefined : errorTypeOfRequest(record);
-    this.#durations?.record(record.durationMs / 1_000, fields.end(record, protocol, errorType), this.#outer);
+    this.#durations?.record(record.durationMs / 1_000, attributes.end(record, protocol, errorType), this.#caller);
     if (span === undefined) return;
     const { template } = this.#request.subject;
     if (template !== undefined) span.setAttribute('url.template', template);
@@ -227,7 +224,7 @@ export class CallTrace {
     span.end(timeAt(this.#startedAt, record.startedAtMs + record.durationMs));
   }
 
-  /** The call has come to its end, with an error of this kind unless it went well or the caller left. */
+  /** @param errorType - undefined if the call succeeded or was cancelled */
   end({ records, startedAt }: AttemptLog, errorType: string | undefined): void {
     const cancelled = this.#requests.last?.cancelled === true;
     if (this.#tracer === undefined || isCoveredByRequestSpan(records, cancelled, errorType)) return;
@@ -236,7 +233,7 @@ export class CallTrace {
       const attributes = { [CLIENT_NAME]: name, 'macadam.http.attempts': records.length };
       const links = this.#requests.spans().map((span) => ({ context: span.spanContext() }));
       const options = { attributes, links, startTime: timeAt(this.#startedAt, 0) };
-      const span = this.#tracer.startSpan(`${name} ${spanName(this.#request)}`, options, this.#parent());
+      const span = this.#tracer.startSpan(`${name} ${spanName(this.#request)}`, options, this.#parentContext());
       if (errorType !== undefined) markFailed(span, errorType);
       span.end(timeAt(this.#startedAt, clock.monotonic() - startedAt));
     } catch (error) {

@@ -1,8 +1,8 @@
 import { assertObject, OptionsError } from '@macadam/core';
 
 /**
- * Throws {@link OptionsError} unless `value` has its values under the names of its properties. A `Headers`, a
- * `URLSearchParams` and a `Map` do not: taken for such an object they would be empty, and what they hold left out.
+ * Throws {@link OptionsError} unless `value` is an object that holds values as properties. `Headers`, `URLSearchParams` and `Map`
+ * have no such properties: read like that, their content would be left out silently.
  */
 export function assertNamedValues(path: string, value: unknown): void {
   assertObject(path, value);

@@ -4,7 +4,7 @@ import { HttpNetworkError, requestFailure, type NetworkPhase } from './errors.ts
 import type { PreparedRequest } from './request.ts';
 import { ProxyError } from './transport/proxy-error.ts';
 
-/** The error for what the transport failed with; or the caller's stream, whose failure the transport only passes on. */
+/** The error for a failure of the transport, or of the caller's body stream, whose failures the transport passes on. */
 export function networkFailure(
   { subject, source }: PreparedRequest,
   error: Error,
@@ -12,7 +12,7 @@ export function networkFailure(
   retryable: boolean,
 ): MacadamError {
   if (source?.failure !== undefined) return requestFailure(subject, 'body', source.failure);
-  // A parse error quotes the bytes it choked on, which may be anything.
+  // A parse error contains the bytes it could not parse, which may be confidential.
   if ('data' in error) error.data = undefined;
   return new HttpNetworkError(subject, codeOf(error), phase, retryable, error);
 }
@@ -30,20 +30,20 @@ export function attemptFailure(
   return networkFailure(request, error, phase, retryable);
 }
 
-/** The transport (undici 8.12) leaves out the code of what its parser fails with. These are the parser's words for an answer that broke off. */
-const BROKE_OFF = '(Invalid EOF state)';
+/** The end of the parser's message for a response that broke off. undici 8.12 drops the code of that error. */
+const INVALID_EOF_MESSAGE = '(Invalid EOF state)';
 
-/** The code of a network error; of several addresses tried, the first one's. */
+/** The code of a network error; if several addresses were tried, that of the first. */
 export function codeOf(error: Error): string {
   if (error instanceof ProxyError) return error.errorCode;
   const { code } = error as NodeJS.ErrnoException;
   if (typeof code === 'string') return code;
-  if (error.name === 'HTTPParserError' && error.message.endsWith(BROKE_OFF)) return 'HPE_INVALID_EOF_STATE';
+  if (error.name === 'HTTPParserError' && error.message.endsWith(INVALID_EOF_MESSAGE)) return 'HPE_INVALID_EOF_STATE';
   if (error instanceof AggregateError && error.errors[0] instanceof Error) return codeOf(error.errors[0]);
   return error.name;
 }
 
-/** The code of why a try was cancelled, whatever the caller's signal was aborted with. */
+/** The code of a cancellation. The reason may be any value, since callers choose what they abort a signal with. */
 export function codeOfReason(reason: unknown): string {
   const { code, name } = Object(reason) as { code?: unknown; name?: unknown };
   if (typeof code === 'string') return code;

@@ -11,21 +11,21 @@ export type PathParamName<Path extends string> = Path extends `${string}{${infer
 /** The value of a path parameter. It is percent-encoded, so it cannot leave its path segment. */
 export type PathParamValue = string | number | bigint;
 
-/** A path, parsed once and used for every call to it. */
+/** A path that was parsed once and serves every call to it. */
 export interface PathTemplate {
-  /** As it was written, without the values of its query: safe to print, and of few kinds. */
+  /** The text of the template with redacted query values: safe to print, and of low cardinality. */
   readonly printable: string;
-  /** The path of a template without parameters. */
+  /** The complete path, if the template has no parameters. */
   readonly fixed: string | undefined;
-  /** Stands for it where it is one of many of a kind: the same without its query. */
+  /** The template without its query: the key of policies per route. */
   readonly route: string;
   readonly hasQuery: boolean;
   build(params: Readonly<Record<string, PathParamValue>> | undefined): string;
-  /** What OpenTelemetry was last told of requests for it, to be told again. */
-  told: RequestAttributes | undefined;
+  /** The telemetry attributes of the latest request for it, cached. */
+  requestAttributes: RequestAttributes | undefined;
 }
 
-/** Dot segments, plain or encoded: servers resolve them, and so would reach another resource than was meant. */
+/** Dot segments, plain or encoded. Servers resolve them, so the request would reach another resource than the caller meant. */
 const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?=\/|$)/i;
 const PARAM = /\{([^{}]*)\}/g;
 
@@ -56,14 +56,14 @@ export function parsePathTemplate(text: string, prefix = ''): PathTemplate {
   literals.push(text.slice(end));
   assertLiterals(text, literals);
   literals[0] = prefix + (literals[0] as string);
-  const shown = prefix + (printable(text) as string);
+  const printableText = prefix + (printable(text) as string);
   return {
-    printable: shown,
+    printable: printableText,
     fixed: names.length === 0 ? literals[0] : undefined,
-    route: shown.split('?', 1)[0] as string,
+    route: printableText.split('?', 1)[0] as string,
     hasQuery: text.includes('?'),
     build: (params) => fill(literals, names, params),
-    told: undefined,
+    requestAttributes: undefined,
   };
 }
 
@@ -82,7 +82,7 @@ function fill(
   names: readonly string[],
   params: Readonly<Record<string, PathParamValue>> | undefined,
 ): string {
-  if (params !== undefined) assertNoOthers(names, params);
+  if (params !== undefined) assertNoUnknownParams(names, params);
   let path = literals[0] as string;
   for (let i = 0; i < names.length; i++) {
     const name = names[i] as string;
@@ -92,7 +92,7 @@ function fill(
   return path;
 }
 
-function assertNoOthers(names: readonly string[], params: Readonly<Record<string, PathParamValue>>): void {
+function assertNoUnknownParams(names: readonly string[], params: Readonly<Record<string, PathParamValue>>): void {
   assertNamedValues('request.params', params);
   for (const name of Object.keys(params)) {
     if (names.includes(name)) continue;
@@ -102,7 +102,7 @@ function assertNoOthers(names: readonly string[], params: Readonly<Record<string
 }
 
 function encodeParam(name: string, value: unknown): string {
-  // Most are numbers of records, which need no encoding.
+  // Most parameters are numeric ids, which need no encoding.
   if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
   const encoded =
     typeof value === 'boolean' ? '' : value === undefined ? '' : encodeValue(`request.params.${name}`, value);
@@ -120,10 +120,10 @@ function printable(text: unknown): unknown {
   return at < 0 ? path : path + redactQuery(text.slice(at));
 }
 
-/** Parsed paths by their text. Bounded: a path with ids pasted into it is a new text each time. */
+/** A cache of parsed paths. Bounded, because a caller may paste ids into paths, which makes each a new one. */
 export class PathTemplates {
   readonly #prefix: string;
-  readonly #known = new Map<string, PathTemplate>();
+  readonly #templates = new Map<string, PathTemplate>();
   readonly #max: number;
 
   constructor(prefix: string, max = 1_000) {
@@ -132,11 +132,11 @@ export class PathTemplates {
   }
 
   get(text: string): PathTemplate {
-    let template = this.#known.get(text);
+    let template = this.#templates.get(text);
     if (template === undefined) {
       template = parsePathTemplate(text, this.#prefix);
-      if (this.#known.size >= this.#max) this.#known.clear();
-      this.#known.set(text, template);
+      if (this.#templates.size >= this.#max) this.#templates.clear();
+      this.#templates.set(text, template);
     }
     return template;
   }

@@ -1,3 +1,4 @@
+/** Builds the policies of a client: which layers a call passes through, what is shared, and what is kept per route. */
 import { assertKnownOptions, OptionsError } from '@macadam/core';
 import {
   adaptiveConcurrency,
@@ -21,30 +22,29 @@ import { RoutePolicies, type PerRoutePolicy } from './route-policies.ts';
 import type { HttpClientSettings } from './settings.ts';
 import { classifyAttempt, isThrottled, isTransparent, isUnsent, retryUnsent } from './retry-rules.ts';
 
-/** What a call goes through. */
+/** The pipelines of a call. They differ in what is retried and share everything else. */
 export interface CallPolicies {
-  /** For calls that may be sent twice. */
+  /** For requests that may be sent twice. */
   readonly repeatable: Policy;
-  /** For calls that must not: only what never left is tried again. Everything else is shared with the above. */
+  /** For requests that must not be sent twice: retries only what the server has not processed. */
   readonly once: Policy;
 }
 
-/** What guards the calls of one client. */
+/** The policies of one client. */
 export interface Policies extends CallPolicies {
-  /** For each route, when something is kept by route. */
+  /** The pipelines of each route; undefined if nothing is kept per route. */
   readonly routes: RoutePolicies | undefined;
   describe(): string[];
   stats(): PolicyStats;
 }
 
-/** A probe may take a whole attempt, and a second for the event loop, before another takes its place. */
+/** Added to the attempt timeout for the lease of a probe, since a busy event loop delays the end of the attempt. */
 const PROBE_GRACE_MS = 1_000;
 
 /**
- * The layers of a call, outermost first: bulkhead, total timeout, retry, hedge, pacing, breaker, adaptive concurrency,
- * attempt timeout. The two pipelines differ in what they retry; places, budget, circuit and counts are the same. With several
- * endpoints, breaker and adaptive concurrency are those of the endpoint a try is sent to. What is kept by route differs
- * between the pipelines of the routes, which have all the rest in common.
+ * Creates the layers of a call, outermost first: bulkhead, total timeout, retry, hedge, pacing, circuit breaker, adaptive
+ * concurrency, attempt timeout. With several endpoints, breaker and adaptive concurrency belong to the endpoint an attempt is
+ * sent to. The pipelines of routes share all layers that are not kept per route.
  */
 export function createPolicies(settings: HttpClientSettings): Policies {
   assertLaterPolicies(settings);
@@ -54,23 +54,23 @@ export function createPolicies(settings: HttpClientSettings): Policies {
   const route = endpoints === undefined ? undefined : routed({ clock });
   const budget = budgetOf(settings);
   const retries = createRetries(settings, budget);
-  const racing = settings.hedge === false ? undefined : createHedge(settings, settings.hedge, budget);
+  const hedging = settings.hedge === false ? undefined : createHedge(settings, settings.hedge, budget);
   const pacing = settings.pacing && createPacing(settings, settings.pacing);
-  const layers = (retrying: Policy, { places, breaker, limit }: Guards): Policy[] =>
-    [places, total, retrying, racing, pacing, route, breaker, limit, attempt].filter((policy) => policy !== undefined);
-  const around = (own: Guards): CallPolicies => ({
+  const layers = (retrying: Policy, { places, breaker, limit }: RoutePolicySet): Policy[] =>
+    [places, total, retrying, hedging, pacing, route, breaker, limit, attempt].filter((policy) => policy !== undefined);
+  const pipelinesOf = (own: RoutePolicySet): CallPolicies => ({
     repeatable: pipeline(...layers(retries.repeatable, own)),
     once: pipeline(...layers(retries.once, own)),
   });
-  const shared = guards(settings, false, name);
-  const ofRoute = (key: string): Guards => guards(settings, true, `${name} ${key}`);
+  const shared = createRoutePolicySet(settings, false, name);
+  const ofRoute = (key: string): RoutePolicySet => createRoutePolicySet(settings, true, `${name} ${key}`);
   return {
-    ...around(shared),
-    routes: !keepsByRoute(settings)
+    ...pipelinesOf(shared),
+    routes: !hasRoutePolicies(settings)
       ? undefined
       : new RoutePolicies((key) => {
           const own = ofRoute(key);
-          return { ...around({ ...shared, ...own }), stats: () => statsOf(own) };
+          return { ...pipelinesOf({ ...shared, ...own }), stats: () => statsOf(own) };
         }),
     describe: () => {
       const own = ofRoute('*');
@@ -84,15 +84,15 @@ export function createPolicies(settings: HttpClientSettings): Policies {
       timeout: total.stats(),
       retry: retries.repeatable.stats(),
       retryUnsent: retries.once.stats(),
-      ...(racing === undefined ? {} : { hedge: racing.stats() }),
+      ...(hedging === undefined ? {} : { hedge: hedging.stats() }),
       ...(pacing === undefined ? {} : { paced: pacing.stats() }),
       attemptTimeout: attempt.stats(),
     }),
   };
 }
 
-/** Whether the layers of the client differ by route; those of endpoints are with each endpoint. */
-function keepsByRoute({ perRoute, endpoints }: HttpClientSettings): boolean {
+/** Whether the client has layers per route. With several endpoints, only the bulkhead is not part of the endpoint. */
+function hasRoutePolicies({ perRoute, endpoints }: HttpClientSettings): boolean {
   return endpoints === undefined ? perRoute.size > 0 : perRoute.has('bulkhead');
 }
 
@@ -136,38 +136,38 @@ function assertBreakerOptions(options: CircuitBreakerOptions): void {
   circuitBreaker(options);
 }
 
-/** Those layers that may be kept by route. */
-interface Guards {
+/** The layers that may be kept per route. */
+interface RoutePolicySet {
   readonly places?: Policy;
   readonly breaker?: Policy;
   readonly limit?: Policy;
 }
 
-/** The layers that are kept by route, or those that are not. */
-function guards(settings: HttpClientSettings, byRoute: boolean, name: string): Guards {
+/** Creates the layers that are kept per route, or with `perRoute: false` the other ones. */
+function createRoutePolicySet(settings: HttpClientSettings, perRoute: boolean, name: string): RoutePolicySet {
   const { clock, endpoints, bulkhead: places, circuitBreaker: breaker, adaptiveConcurrency: limit } = settings;
-  const isHere = (policy: PerRoutePolicy): boolean => settings.perRoute.has(policy) === byRoute;
-  // With several endpoints each has these two of its own.
+  const belongs = (policy: PerRoutePolicy): boolean => settings.perRoute.has(policy) === perRoute;
+  // Each endpoint has a circuit breaker and an adaptive limit of its own.
   const hasEndpoints = endpoints !== undefined;
   return {
-    ...(places !== false && isHere('bulkhead') && { places: bulkhead({ ...places, clock }) }),
+    ...(places !== false && belongs('bulkhead') && { places: bulkhead({ ...places, clock }) }),
     ...(breaker !== false &&
       !hasEndpoints &&
-      isHere('circuitBreaker') && {
-        breaker: circuitBreaker({ ...breakerOptions(settings, breaker), name: nameOf(breaker, byRoute, name) }),
+      belongs('circuitBreaker') && {
+        breaker: circuitBreaker({ ...breakerOptions(settings, breaker), name: breakerName(breaker, perRoute, name) }),
       }),
     ...(limit !== false &&
       !hasEndpoints &&
-      isHere('adaptiveConcurrency') && { limit: adaptiveConcurrency({ ...limit, clock }) }),
+      belongs('adaptiveConcurrency') && { limit: adaptiveConcurrency({ ...limit, clock }) }),
   };
 }
 
-/** A name of the user's stands for one breaker; of many, each needs its own. */
-function nameOf({ name: own }: { readonly name?: string }, byRoute: boolean, name: string): string {
-  return byRoute ? name : (own ?? name);
+/** The user's name fits a single breaker only; those of routes need names of their own. */
+function breakerName({ name: own }: { readonly name?: string }, perRoute: boolean, name: string): string {
+  return perRoute ? name : (own ?? name);
 }
 
-function statsOf({ places, breaker, limit }: Guards): PolicyStats {
+function statsOf({ places, breaker, limit }: RoutePolicySet): PolicyStats {
   return {
     ...(places === undefined ? {} : { bulkhead: places.stats() }),
     ...(breaker === undefined ? {} : { circuitBreaker: breaker.stats() }),
@@ -175,7 +175,7 @@ function statsOf({ places, breaker, limit }: Guards): PolicyStats {
   };
 }
 
-/** The options of a breaker of this client, the user's laid over them. */
+/** The options of a circuit breaker of this client: the user's, merged over the defaults for HTTP. */
 export function breakerOptions(
   { clock, random, attemptTimeoutMs }: HttpClientSettings,
   own: Omit<CircuitBreakerOptions, 'clock' | 'random'>,
@@ -196,16 +196,16 @@ function createRetries(
     return { repeatable: never, once: never };
   }
   const shared = { isThrottled, transparentIf: isTransparent, ...own, budget, clock, random };
-  // Without a rule of the user's, what an error says of itself decides: that is what `retryable` is set for.
+  // Without a `retryIf` of the user, the `retryable` of the error decides.
   return { repeatable: retry(shared), once: retry({ ...shared, retryIf: retryUnsent }) };
 }
 
-/** Several endpoints are one service, with one quota. */
+/** Several endpoints are one service and share one quota. */
 function createPacing({ clock, name, authority, endpoints }: HttpClientSettings, pacing: HttpPacing): Policy {
   return paced({ pacer: pacerOf(pacing, endpoints === undefined ? authority : name), clock });
 }
 
-/** A hedge that would be sent when the call is over is none. Source: .NET's validator. */
+/** Rejects a hedge delay that is longer than the call may take. Source: the validator of .NET's hedging handler. */
 function createHedge(
   { clock, timeoutMs }: HttpClientSettings,
   own: Exclude<HttpClientSettings['hedge'], false>,

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Random } from '@macadam/core';
 
-/** Where keys and boundaries get their chance from. */
+/** The source of idempotency keys and multipart boundaries. */
 export interface RandomKeySource {
   readonly random: Random;
-  /** Whether `random` was handed in. */
+  /** Whether `random` is a source that the user provided. */
   readonly hasCustomRandom: boolean;
 }
 
-/** A key of 122 random bits; from the injected source when there is one, so that a simulation repeats itself. */
+/** A key of at least 122 random bits; from the provided source if there is one, so that a simulation is repeatable. */
 export function randomKey({ random, hasCustomRandom }: RandomKeySource): string {
   if (!hasCustomRandom) return randomUUID();
   let key = '';

@@ -1,5 +1,4 @@
 import type { Transform } from 'node:stream';
-import { MAX_ERROR_BODY_BYTES } from './attempt-settings.ts';
 import {
   decodeContent,
   isDecodeFailure,
@@ -13,83 +12,88 @@ import type { PreparedRequest } from './request.ts';
 import { isDecodable, makeDecoders } from './stream/decoders.ts';
 import { isPassedThrough } from './stream/options.ts';
 
-/** More of a compressed body than this is decoded as it comes; less is decoded at once, at its end. */
-const GROWING_BYTES = 16_384;
+/** How much of the body of an error response is read: enough for a problem document, and for its connection to be reused. */
+export const MAX_ERROR_BODY_BYTES = 65_536;
+/** A longer compressed body is decoded while it arrives; a shorter one at once, at its end. */
+const INCREMENTAL_BYTES = 16_384;
 
-/** The body of an answer that is read whole: what has come of it, and what that is once it is decoded. */
+/** Collects and decodes the body of a response that is read whole. */
 export class ReceivedBody {
   /** Bytes on the wire. */
   size = 0;
-  /** Most bodies come in one piece, which is kept as it is. */
+  /** Most bodies arrive in one chunk, which is not copied. */
   #first: Uint8Array | undefined = undefined;
   #rest: Uint8Array[] | undefined = undefined;
-  #growing: IncrementalDecoder | undefined = undefined;
+  #decoder: IncrementalDecoder | undefined = undefined;
 
-  add(piece: Uint8Array): void {
-    this.size += piece.length;
-    if (this.#growing !== undefined) this.#growing.write(piece);
-    else if (this.#first === undefined) this.#first = piece;
-    else if (this.#rest === undefined) this.#rest = [this.#first, piece];
-    else this.#rest.push(piece);
+  add(chunk: Uint8Array): void {
+    this.size += chunk.length;
+    if (this.#decoder !== undefined) this.#decoder.write(chunk);
+    else if (this.#first === undefined) this.#first = chunk;
+    else if (this.#rest === undefined) this.#rest = [this.#first, chunk];
+    else this.#rest.push(chunk);
   }
 
-  /** Whether enough has come to decode the rest while it comes. */
+  /** Whether the body is long enough to be decoded while it arrives, and is not yet. */
   get isLong(): boolean {
-    return this.size > GROWING_BYTES && this.#growing === undefined;
+    return this.size > INCREMENTAL_BYTES && this.#decoder === undefined;
   }
 
-  /** Decodes from here on what comes, when it can be decoded; what cannot be is found out at its end. */
-  grow(
+  /**
+   * Decodes the body from here on while it arrives, and reports the result to `settle`. Encodings that cannot be decoded are
+   * left to `finish`, which reports them.
+   */
+  decodeIncrementally(
     controller: DispatchController,
     encodings: readonly string[],
     limits: DecodedLimits,
     settle: (result: Uint8Array | DecodeFailure) => void,
   ): void {
     if (encodings.length === 0 || encodings.length > limits.maxEncodings || !isDecodable(encodings)) return;
-    const wire = this.#take() as Uint8Array;
-    this.#growing = new IncrementalDecoder(controller, encodings, limits, wire, (result) => {
+    const wire = this.#takeReceived() as Uint8Array;
+    this.#decoder = new IncrementalDecoder(controller, encodings, limits, wire, (result) => {
       settle(result);
-      if (isDecodeFailure(result)) abortRequest(controller, new Error('the rest of the body is not wanted'));
+      if (isDecodeFailure(result)) abortRequest(controller, new Error('the rest of the body is not needed'));
     });
-    this.#growing.write(wire);
+    this.#decoder.write(wire);
   }
 
-  /** The last piece has come. @returns undefined when it is decoded as it comes, and told to `settle` */
+  /** Decodes a complete body. @returns undefined if it is decoded while it arrives, and reported to `settle` */
   finish(
     encodings: readonly string[],
     limits: DecodedLimits,
   ): Uint8Array | DecodeFailure | Promise<Uint8Array | DecodeFailure> | undefined {
-    if (this.#growing !== undefined) {
-      this.#growing.end();
+    if (this.#decoder !== undefined) {
+      this.#decoder.end();
       return undefined;
     }
-    return decodeContent(this.#take() as Uint8Array, encodings, limits);
+    return decodeContent(this.#takeReceived() as Uint8Array, encodings, limits);
   }
 
-  /** As `finish`, of what comes with an error: the beginning will do when there is too much of it, or it was cut. */
+  /** Decodes an error body, which may be incomplete, and only its beginning if it is too long. */
   finishErrorBody(
     encodings: readonly string[],
     limits: DecodedLimits,
   ): Uint8Array | DecodeFailure | Promise<Uint8Array | DecodeFailure> {
-    const wire = this.#take() as Uint8Array;
+    const wire = this.#takeReceived() as Uint8Array;
     const decoded = decodeContent(wire, encodings, { ...limits, maxBytes: MAX_ERROR_BODY_DECODED_BYTES });
     if (decoded instanceof Promise) return decoded.then((result) => orPrefix(result, wire, encodings));
     return orPrefix(decoded, wire, encodings);
   }
 
-  /** Nobody wants it any more. */
-  drop(): void {
-    this.#growing?.destroy();
+  /** Frees the decoders of a body that is not needed. */
+  discard(): void {
+    this.#decoder?.destroy();
   }
 
-  #take(): Uint8Array | undefined {
+  #takeReceived(): Uint8Array | undefined {
     const wire = this.#rest === undefined ? this.#first : Buffer.concat(this.#rest, this.size);
     this.#first = this.#rest = undefined;
     return wire;
   }
 }
 
-/** The content encodings of an answer that are undone here, in the order they were applied. */
+/** The content encodings of a response that the client decodes, in the order they were applied. */
 export function encodingsToUndo(request: PreparedRequest, headers: RawHeaders): readonly string[] {
   const header = headers['content-encoding'];
   return header === undefined || isPassedThrough(request, header) ? NONE : parseEncodings(header);
@@ -97,7 +101,7 @@ export function encodingsToUndo(request: PreparedRequest, headers: RawHeaders): 
 
 const NONE: readonly string[] = [];
 
-/** Compressed, it may unpack to so much before only its beginning is decoded. */
+/** A compressed error body that decodes to more than this is decoded only at its beginning. */
 const MAX_ERROR_BODY_DECODED_BYTES = 1_048_576;
 
 function orPrefix(
@@ -110,15 +114,15 @@ function orPrefix(
   return isTooMuch ? decodePrefix(wire, encodings) : decoded;
 }
 
-/** What can be decoded of it, up to a little more than is kept. */
+/** Decodes as much of a body as possible, up to a little more than {@link MAX_ERROR_BODY_BYTES}. */
 function decodePrefix(wire: Uint8Array, encodings: readonly string[]): Promise<Uint8Array> {
   return new Promise((resolve) => {
     const decoders = makeDecoders(encodings, wire);
-    const pieces: Uint8Array[] = [];
+    const chunks: Uint8Array[] = [];
     let size = 0;
     const done = (): void => {
       for (const decoder of decoders) decoder.destroy();
-      resolve(Buffer.concat(pieces, size));
+      resolve(Buffer.concat(chunks, size));
     };
     for (const [i, decoder] of decoders.entries()) {
       decoder.on('error', done);
@@ -126,9 +130,9 @@ function decodePrefix(wire: Uint8Array, encodings: readonly string[]): Promise<U
       if (next !== undefined) decoder.pipe(next);
     }
     const outlet = decoders.at(-1) as Transform;
-    outlet.on('data', (piece: Uint8Array) => {
-      pieces.push(piece);
-      size += piece.length;
+    outlet.on('data', (chunk: Uint8Array) => {
+      chunks.push(chunk);
+      size += chunk.length;
       if (size > MAX_ERROR_BODY_BYTES) done();
     });
     outlet.on('end', done);

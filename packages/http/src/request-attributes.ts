@@ -3,93 +3,93 @@ import type { PreparedRequest } from './request.ts';
 import { METHODS, redactedUrl, spanName, type SpanAttributes } from './trace-attributes.ts';
 
 /**
- * What spans and metrics say of requests for one path at one place. Made once: that is cheaper, and so is what an SDK
- * does with fields that it has seen before.
+ * The telemetry attributes of requests with one method and path to one endpoint. Objects are created once and reused: that is
+ * cheaper here, and an SDK handles an object that it has seen before faster.
  */
 export class RequestAttributes {
   readonly method: string;
   readonly endpoint: string;
-  /** Of few kinds: the method, and the template of a path with parameters. */
   readonly spanName: string;
-  readonly #place: Place;
-  #begun: SpanAttributes | undefined = undefined;
+  readonly #server: Server;
+  #usualStart: SpanAttributes | undefined = undefined;
+  /** The status and protocol of `#lastSuccess`. */
   #status: number | undefined = undefined;
   #protocol: string | undefined = undefined;
-  #answered: SpanAttributes | undefined = undefined;
+  #lastSuccess: SpanAttributes | undefined = undefined;
 
   constructor(request: PreparedRequest, endpoint: string) {
     this.method = request.method;
     this.endpoint = endpoint;
     this.spanName = spanName(request);
-    this.#place = placeOf(endpoint);
+    this.#server = serverOf(endpoint);
   }
 
-  /** What is known when a request begins, and what a sampler may decide by. */
+  /** The attributes known when a request starts, which a sampler may decide by. */
   start(request: PreparedRequest, resends: number): SpanAttributes {
-    // Of a query each request has its own, and a redirect may lead anywhere.
+    // The attributes of a request with a query, and of a redirected one, are its own.
     const isUsual = resends === 0 && request.hop === undefined && !request.path.includes('?');
     return isUsual
-      ? (this.#begun ??= startFields(request, this.#place, 0))
-      : startFields(request, this.#place, resends);
+      ? (this.#usualStart ??= startAttributes(request, this.#server, 0))
+      : startAttributes(request, this.#server, resends);
   }
 
-  /** What a metric may be counted by. */
+  /** The attributes of the metric. */
   end({ status }: HttpAttempt, protocol: string | undefined, errorType: string | undefined): SpanAttributes {
-    if (errorType !== undefined) return endFields(this.method, this.#place, status, protocol, errorType);
-    if (this.#answered === undefined || this.#status !== status || this.#protocol !== protocol) {
+    if (errorType !== undefined) return endAttributes(this.method, this.#server, status, protocol, errorType);
+    if (this.#lastSuccess === undefined || this.#status !== status || this.#protocol !== protocol) {
       this.#status = status;
       this.#protocol = protocol;
-      this.#answered = endFields(this.method, this.#place, status, protocol, undefined);
+      this.#lastSuccess = endAttributes(this.method, this.#server, status, protocol, undefined);
     }
-    return this.#answered;
+    return this.#lastSuccess;
   }
 }
 
-/** The fields of a request, which its template keeps. */
+/** The attributes of a request, cached on its path template. */
 export function requestAttributesOf(request: PreparedRequest, { endpoint }: HttpAttempt): RequestAttributes {
   const { template, method } = request;
-  const { told } = template;
-  if (told?.method === method && told.endpoint === endpoint) return told;
-  return (template.told = new RequestAttributes(request, endpoint));
+  const { requestAttributes } = template;
+  if (requestAttributes?.method === method && requestAttributes.endpoint === endpoint) return requestAttributes;
+  return (template.requestAttributes = new RequestAttributes(request, endpoint));
 }
 
-interface Place {
+interface Server {
   readonly address: string;
   readonly port: number;
 }
 
-function placeOf(endpoint: string): Place {
+function serverOf(endpoint: string): Server {
   const at = endpoint.lastIndexOf(':');
   const address = endpoint.startsWith('[') ? endpoint.slice(1, at - 1) : endpoint.slice(0, at);
   return { address, port: Number(endpoint.slice(at + 1)) };
 }
 
-function startFields(request: PreparedRequest, { address, port }: Place, resends: number): SpanAttributes {
+function startAttributes(request: PreparedRequest, { address, port }: Server, resends: number): SpanAttributes {
   const { method } = request;
-  const fields: SpanAttributes = {
+  const attributes: SpanAttributes = {
     'http.request.method': METHODS.has(method) ? method : '_OTHER',
     'server.address': address,
     'server.port': port,
     'url.full': redactedUrl(request),
   };
-  if (!METHODS.has(method)) fields['http.request.method_original'] = method;
-  if (resends > 0) fields['http.request.resend_count'] = resends;
-  return fields;
+  if (!METHODS.has(method)) attributes['http.request.method_original'] = method;
+  if (resends > 0) attributes['http.request.resend_count'] = resends;
+  return attributes;
 }
 
-/** In the order of the alphabet, into which an SDK sorts them anyway. */
-function endFields(
+/** In alphabetical order, since an SDK sorts them. */
+function endAttributes(
   method: string,
-  { address, port }: Place,
+  { address, port }: Server,
   status: number | undefined,
   protocol: string | undefined,
   errorType: string | undefined,
 ): SpanAttributes {
-  const fields: SpanAttributes = errorType === undefined ? {} : { 'error.type': errorType };
-  fields['http.request.method'] = METHODS.has(method) ? method : '_OTHER';
-  if (status !== undefined) fields['http.response.status_code'] = status;
-  if (protocol !== undefined) fields['network.protocol.version'] = protocol;
-  fields['server.address'] = address;
-  fields['server.port'] = port;
-  return fields;
+  const attributes: SpanAttributes = errorType === undefined ? {} : { 'error.type': errorType };
+  attributes['http.request.method'] = METHODS.has(method) ? method : '_OTHER';
+  if (status !== undefined) attributes['http.response.status_code'] = status;
+  if (protocol !== undefined) attributes['network.protocol.version'] = protocol;
+  attributes['server.address'] = address;
+  attributes['server.port'] = port;
+  return attributes;
 }

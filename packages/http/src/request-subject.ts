@@ -3,10 +3,10 @@ import type { ErrorSubject } from './errors.ts';
 import type { PathTemplate } from './path-template.ts';
 import { redactQuery } from './query.ts';
 
-/** Names a request in messages; its URL is put together only when there is one. */
+/** Identifies a request in errors and telemetry. The URL is only built when it is read. */
 export class RequestSubject implements ErrorSubject {
   readonly method: string;
-  /** And what all paths begin with. */
+  /** The origin, with the path prefix of the endpoint if there is one. */
   readonly #origin: string;
   readonly #template: PathTemplate;
   readonly #query: string;
@@ -18,13 +18,13 @@ export class RequestSubject implements ErrorSubject {
     this.#query = query;
   }
 
-  /** The same, of a request that is sent to an endpoint. */
+  /** The subject of the request when it is sent to an endpoint. */
   at({ origin, pathPrefix }: EndpointTarget): RequestSubject {
     return new RequestSubject(this.method, origin + pathPrefix, this.#template, this.#query);
   }
 
   get template(): string | undefined {
-    // A path without parameters may have had them pasted into it, and then there is no end to its kinds.
+    // A path without parameters may contain pasted values, which would make its cardinality unbounded.
     return this.#template.fixed === undefined ? this.#template.route : undefined;
   }
 

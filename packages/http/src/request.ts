@@ -12,7 +12,7 @@ import {
   type Work,
 } from '@macadam/core';
 import type { ExecuteOptions } from '@macadam/resilience';
-import type { Scope } from './attempt-settings.ts';
+import type { AsyncScope } from './attempt-settings.ts';
 import { encodeBody } from './body/encode.ts';
 import { OneShotBody } from './body/one-shot.ts';
 import type { BodySource } from './body/source.ts';
@@ -31,7 +31,7 @@ import { isRepeatable } from './retry-rules.ts';
 import { assertSchema } from './schema.ts';
 import type { StreamSettings } from './stream/options.ts';
 
-/** What goes out, the same for every try. */
+/** A request that was checked and encoded once, for all of its attempts. */
 export interface PreparedRequest {
   readonly subject: RequestSubject;
   readonly template: PathTemplate;
@@ -41,42 +41,42 @@ export interface PreparedRequest {
   /** Flat list of lower-case names and values. */
   readonly headers: readonly string[];
   readonly body: string | Uint8Array | undefined;
-  /** Where the body comes from when it is not in `body`. */
+  /** The source of a body that is not in `body`: a stream, a Blob or a form. */
   readonly source: BodySource | undefined;
-  /** How its answer is streamed; undefined when it is read whole. */
+  /** How the response is streamed; undefined when it is read whole. */
   readonly stream: StreamSettings | undefined;
-  /** Where this try goes, of several endpoints; left out with one. */
+  /** The endpoint this attempt goes to; absent with a single `baseUrl`. */
   readonly endpoint?: Endpoint;
-  /** How redirects led here; undefined for the request as it was asked for. */
+  /** The redirect that led to this request; undefined for the original one. */
   readonly hop: Hop | undefined;
-  /** When its try began, in milliseconds from the start of the call; left out for the first request of a try. */
-  readonly triedFromMs?: number;
+  /** When its attempt started, in milliseconds after the start of the call; absent for the first request of an attempt. */
+  readonly attemptStartedAtMs?: number;
   /** Whether it may be sent twice. */
   readonly repeatable: boolean;
-  /** What the policies are told of this call. */
+  /** The options of this call for the policies. */
   readonly execution: ExecuteOptions;
-  /** As the caller set it for this call. */
+  /** The priority that the caller set for this call. */
   readonly priority: Priority | undefined;
-  /** What the call is part of. */
+  /** The unit of work that the call is part of. */
   readonly work: Work | undefined;
-  /** Where its credentials are asked for, when that is not where it is sent from. */
-  readonly scope?: Scope;
+  /** The asynchronous context in which `auth` is called, if it is not the current one: that of the first of several sharers. */
+  readonly scope?: AsyncScope;
 }
 
-/** A request that a redirect asked for. */
+/** The redirect that led to a request. */
 export interface Hop {
-  /** Counted from 1. */
+  /** The number of redirects so far, from 1. */
   readonly number: number;
   readonly origin: string;
   /** Host and port. */
   readonly authority: string;
-  /** Whether that is another origin than the client's, or was chosen by one: nothing secret goes there. */
+  /** Whether this or an earlier redirect left the origin of the client: no secrets are sent. */
   readonly crossesOrigin: boolean;
 }
 
 const NO_OPTIONS: AnyRequestOptions = Object.freeze({});
 const METHOD = /^[A-Z][A-Z\d-]*$/;
-/** Methods that come without options cost no look at any. */
+/** Methods that need no validation. */
 const KNOWN_METHODS: ReadonlySet<string> = new Set([
   'GET',
   'HEAD',
@@ -89,10 +89,10 @@ const KNOWN_METHODS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Turns a method, a path and options into what is sent.
+ * Checks and encodes a request.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a missing or unknown parameter, a header that would inject another, a
- * value without an encoding, and options that contradict each other.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a missing or unknown parameter, an invalid header, a value that cannot be
+ * encoded, and options that contradict each other
  */
 export function prepareRequest(
   settings: HttpClientSettings,
@@ -107,7 +107,7 @@ export function prepareRequest(
   let path =
     template.fixed === undefined || options.params !== undefined ? template.build(options.params) : template.fixed;
   if (query !== '') path += (template.hasQuery ? '&' : '?') + query;
-  let headers = own === undefined ? settings.headers : unencodedPart(mergeHeaders(settings.headers, own));
+  let headers = own === undefined ? settings.headers : identityForRange(mergeHeaders(settings.headers, own));
   const encoded = encodeBody(options, settings);
   if (encoded !== undefined) headers = withContentType(headers, encoded.contentType, own);
   if (idempotencyKey !== undefined) {
@@ -117,8 +117,8 @@ export function prepareRequest(
   }
   const declared = options.idempotent ?? idempotencyKey !== undefined;
   const repeatable = options.idempotent === false ? false : isRepeatable(settings.rules, method, declared);
-  // Two tries at a time cannot both send a stream; and of two with one key a server answers the second with 409.
-  const isSingle =
+  // Not hedged: two attempts at a time cannot both send a stream, and with one idempotency key the second gets a 409.
+  const isNeverHedged =
     encoded?.source instanceof OneShotBody || (idempotencyKey !== undefined && options.idempotent !== true);
   return {
     subject: new RequestSubject(method, settings.origin, template, query),
@@ -131,13 +131,13 @@ export function prepareRequest(
     stream: undefined,
     hop: undefined,
     repeatable,
-    execution: executionOf(repeatable && !isSingle, options),
+    execution: executionOf(repeatable && !isNeverHedged, options),
     priority: options.priority,
     work: currentWork(),
   };
 }
 
-/** The request a redirect asks for. */
+/** The request that follows a redirect. */
 export function redirected(
   request: PreparedRequest,
   decision: Extract<RedirectDecision, { next: 'follow' }>,
@@ -160,8 +160,8 @@ export function redirected(
   };
 }
 
-/** The request as it is sent to `endpoint`. */
-export function addressed(request: PreparedRequest, endpoint: Endpoint): PreparedRequest {
+/** The request with the address of `endpoint`. */
+export function addressedTo(request: PreparedRequest, endpoint: Endpoint): PreparedRequest {
   const { target } = endpoint;
   return { ...request, subject: request.subject.at(target), path: target.pathPrefix + request.path, endpoint };
 }
@@ -190,8 +190,8 @@ function assertOptions(options: AnyRequestOptions): void {
   if (schema !== undefined) assertSchema('request.schema', schema);
 }
 
-/** Of an encoded body a part cannot be decoded, so it is asked for as it is (Fetch, "HTTP-network-or-cache fetch"). */
-function unencodedPart(headers: string[]): readonly string[] {
+/** Asks for an unencoded body with `Range`: a part of an encoded one cannot be decoded (Fetch, "HTTP-network-or-cache fetch"). */
+function identityForRange(headers: string[]): readonly string[] {
   for (let i = 0; i < headers.length; i += 2) {
     if (headers[i] !== 'range') continue;
     const at = headers.indexOf(ACCEPT_ENCODING);
@@ -200,12 +200,12 @@ function unencodedPart(headers: string[]): readonly string[] {
   return headers;
 }
 
-const USUAL_REPEATABLE: ExecuteOptions = Object.freeze({ idempotent: true });
-const USUAL_ONCE: ExecuteOptions = Object.freeze({ idempotent: false });
+const REPEATABLE_EXECUTION: ExecuteOptions = Object.freeze({ idempotent: true });
+const ONCE_EXECUTION: ExecuteOptions = Object.freeze({ idempotent: false });
 
 function executionOf(repeatable: boolean, { signal, timeoutMs, attemptTimeoutMs }: AnyRequestOptions): ExecuteOptions {
   if (signal === undefined && timeoutMs === undefined && attemptTimeoutMs === undefined) {
-    return repeatable ? USUAL_REPEATABLE : USUAL_ONCE;
+    return repeatable ? REPEATABLE_EXECUTION : ONCE_EXECUTION;
   }
   const execution: ExecuteOptions = { idempotent: repeatable };
   if (signal !== undefined) execution.signal = signal;

@@ -3,7 +3,7 @@ import { wasCutShort, type ExecuteContext, type Verdict } from '@macadam/resilie
 import type { AttemptLog } from './attempts.ts';
 import type { AuthHeaders } from './auth.ts';
 import { isDecodeFailure, type DecodeFailure } from './content-decoding.ts';
-import { MAX_ERROR_BODY_BYTES, type AttemptSettings, type FollowUpSender, type Scope } from './attempt-settings.ts';
+import type { AsyncScope, AttemptSettings, FollowUpSender } from './attempt-settings.ts';
 import { errorBodyLimitMs } from './attempt-time.ts';
 import { abortRequest, type DispatchController, type RawHeaders, type Receiver } from './dispatcher.ts';
 import { decodeError, HttpResponseTooLargeError } from './body-errors.ts';
@@ -11,7 +11,7 @@ import { setTruncationReason } from './body-truncation.ts';
 import { HttpNetworkError, HttpStatusError, requestFailure, type RequestPart } from './errors.ts';
 import { attemptFailure, codeOf, codeOfReason } from './network-failure.ts';
 import type { PreparedRequest } from './request.ts';
-import { encodingsToUndo, ReceivedBody } from './received-body.ts';
+import { encodingsToUndo, MAX_ERROR_BODY_BYTES, ReceivedBody } from './received-body.ts';
 import { isRedirect, type RedirectRefusal } from './redirect.ts';
 import { HttpResponse } from './response.ts';
 import { classifyFailure, classifyStatus, isRetryableStatus } from './retry-rules.ts';
@@ -19,7 +19,7 @@ import { firstOf, retryAfterOf } from './retry-after.ts';
 import { truncationError } from './transport/http2-streams.ts';
 
 /**
- * One request of a try on the wire: collects the answer and settles once, with a response or an error. The transport
+ * One request of an attempt on the wire: reads the response and settles once, with a response or an error. The transport
  * calls it back (`onRequestStart` … `onResponseEnd`), possibly before `dispatch` returns, and once more after an abort.
  */
 export class ResponseHandler implements Receiver {
@@ -28,22 +28,23 @@ export class ResponseHandler implements Receiver {
   readonly context: ExecuteContext;
   readonly resolve: (response: HttpResponse) => void;
   readonly reject: (error: unknown) => void;
-  /** Runs what is the caller's in his asynchronous context, which the transport does not keep. */
-  scope: Scope | undefined = undefined;
-  /** The credentials it was sent with, when they came from `auth`. */
+  /** Runs the caller's code (`auth`, body streams) in the caller's asynchronous context, which the transport does not keep. */
+  scope: AsyncScope | undefined = undefined;
+  /** The credentials the request was sent with, if they came from `auth`. */
   authorization: AuthHeaders | undefined = undefined;
-  /** How often credentials had been renewed for its call when it was sent. */
+  /** How often the credentials of the call had been renewed when the request was sent. */
   renewals = 0;
   readonly #settings: AttemptSettings;
   readonly #followUps: FollowUpSender;
   #controller: DispatchController | undefined = undefined;
   #settled = false;
   #cancelReason: Error | undefined = undefined;
-  #drainTimer: Timer | undefined = undefined;
+  #errorBodyTimer: Timer | undefined = undefined;
+  /** 0 until the response headers have arrived. */
   #status = 0;
-  /** Whether the body is an extra to a status, of which the beginning will do, or none. `fetch` knows answers only. */
-  #isExtra = false;
-  /** Whether all of it that will be read is here: it may still be decoded while its connection breaks, or is dropped. */
+  /** Whether the body belongs to a status that is reported without it too. False where `fetch` needs a complete body. */
+  #isErrorBody = false;
+  /** Whether reading is over. The body may still be decoded; meanwhile its connection may break, or be dropped. */
   #isRead = false;
   #headers: RawHeaders = {};
   #body: ReceivedBody | undefined = undefined;
@@ -67,21 +68,21 @@ export class ResponseHandler implements Receiver {
     this.#followUps = followUps;
   }
 
-  /** The try is out of time, or nobody waits for it any more. */
+  /** Ends the attempt because it is out of time, or because nobody waits for it. */
   cancel(reason: unknown): void {
     if (this.#settled) return;
-    // Time runs out because of what failed before, if anything did.
+    // Keeps the failure of an earlier attempt: a timeout that follows it is its consequence.
     this.log.failure ??= reason;
     const code = codeOfReason(reason);
-    if (code !== 'MAC_TIMEOUT') this.log.trace?.cancelled(this.context.attempt);
+    if (code !== 'MAC_TIMEOUT') this.log.trace?.requestCancelled(this.context.attempt);
     this.#end(this.#status || undefined, code, code === 'MAC_TIMEOUT' && !wasCutShort(reason) ? 'failure' : 'neutral');
     this.reject(reason);
-    // A request still in the transport's queue has no controller: it is refused when its turn comes.
+    // A request that is still queued in the transport has no controller: `onRequestStart` refuses it when its turn comes.
     this.#cancelReason = reason instanceof Error ? reason : new Error('cancelled');
     if (this.#controller !== undefined) abortRequest(this.#controller, this.#cancelReason);
   }
 
-  /** Whether a failed answer may be followed by another request. */
+  /** Whether another request may follow a response with this status outside 2xx. */
   mayContinue(status: number, headers: RawHeaders): boolean {
     if (status === 401) return this.authorization !== undefined;
     if (status < 400) return isRedirect(status, firstOf(headers['location']));
@@ -89,18 +90,17 @@ export class ResponseHandler implements Receiver {
     return this.context.attempt < maxAttemptNumber && isRetryableStatus(rules, status, this.#repeatable);
   }
 
-  /** Somebody else reads the body: the try is over with its headers. */
+  /** Ends the attempt with its headers: the body is streamed to the caller. */
   settleWithStream(response: HttpResponse, headers: RawHeaders): void {
     this.#headers = headers;
-    this.#conclude(response);
+    this.#settleWith(response);
   }
 
-  /** Nothing is sent, because what is needed for it could not be had. */
+  /** Fails a request that was not sent, because its credentials or its body could not be obtained. */
   failBeforeSending(part: RequestPart, cause: unknown): void {
     if (!this.#settled) this.fail(requestFailure(this.request.subject, part, cause));
   }
 
-  /** Those of the answer. */
   get headers(): RawHeaders {
     return this.#headers;
   }
@@ -110,7 +110,7 @@ export class ResponseHandler implements Receiver {
   }
 
   onRequestStart(controller: DispatchController): void {
-    // Throwing, instead of aborting, leaves the connection that was picked for it alone.
+    // Throwing, unlike aborting, keeps the connection that was chosen for the request.
     if (this.#cancelReason !== undefined) throw this.#cancelReason;
     this.#controller = controller;
   }
@@ -119,10 +119,10 @@ export class ResponseHandler implements Receiver {
     if (this.#settled || status < 200) return;
     this.#status = status;
     this.#headers = headers;
-    this.log.trace?.answered(this.context.attempt, controller);
-    if (status >= 300) this.#drain();
+    this.log.trace?.responseStarted(this.context.attempt, controller);
+    if (status >= 300) this.#limitErrorBody();
     else if (Number(headers['content-length']) > this.#settings.limits.maxBytes && this.request.method !== 'HEAD') {
-      this.#refuse(controller);
+      this.#failTooLarge(controller);
     }
   }
 
@@ -131,84 +131,84 @@ export class ResponseHandler implements Receiver {
     const body = (this.#body ??= new ReceivedBody());
     body.add(chunk);
     const { limits } = this.#settings;
-    if (this.#isExtra) {
-      if (body.size > MAX_ERROR_BODY_BYTES) this.#cut();
-    } else if (body.size > limits.maxBytes) this.#refuse(controller);
+    if (this.#isErrorBody) {
+      if (body.size > MAX_ERROR_BODY_BYTES) this.#stopReading();
+    } else if (body.size > limits.maxBytes) this.#failTooLarge(controller);
     else if (body.isLong) {
       const encodings = encodingsToUndo(this.request, this.#headers);
-      body.grow(controller, encodings, limits, (result) => this.#settleDecoded(result, false));
+      body.decodeIncrementally(controller, encodings, limits, (result) => this.#settleDecoded(result, false));
     }
   }
 
   onResponseEnd(): void {
     if (this.#settled || this.#isRead) return;
-    const cut = truncationError(this.#headers);
-    if (cut === undefined) this.#finish(false);
-    else this.onResponseError(null, cut);
+    const error = truncationError(this.#headers);
+    if (error === undefined) this.#finishBody(false);
+    else this.onResponseError(null, error);
   }
 
   onResponseError(_controller: DispatchController | null, error: Error): void {
     if (this.#settled || this.#isRead) return;
-    if (this.#isExtra) return this.#finish(true, `its body broke off: ${codeOf(error)}`);
+    if (this.#isErrorBody) return this.#finishBody(true, `its body broke off: ${codeOf(error)}`);
     const phase = this.#status > 0 ? 'response' : this.#controller === undefined ? 'connect' : 'request';
     this.fail(attemptFailure(this.request, this.#settings.rules, error, phase));
   }
 
   /** Limits how long the body of an error response is read: only briefly when another request may follow. */
-  #drain(): void {
+  #limitErrorBody(): void {
     const mayContinue = this.mayContinue(this.#status, this.#headers);
-    this.#isExtra = mayContinue || this.request.stream?.captureRule === undefined;
-    if (!this.#isExtra) return;
+    this.#isErrorBody = mayContinue || this.request.stream?.captureRule === undefined;
+    if (!this.#isErrorBody) return;
     const limitMs = errorBodyLimitMs(this, this.#settings, mayContinue);
     const reason = `its body did not arrive within ${limitMs} ms`;
-    this.#drainTimer = this.#settings.clock.setTimer(() => this.#cut(reason), limitMs);
+    this.#errorBodyTimer = this.#settings.clock.setTimer(() => this.#stopReading(reason), limitMs);
   }
 
-  /** Takes what has come of the body, and drops the connection. */
-  #cut(reason?: string): void {
+  /** Settles with what has arrived of the body, and drops the connection. */
+  #stopReading(reason?: string): void {
     if (this.#settled || this.#isRead) return;
-    this.#finish(true, reason);
+    this.#finishBody(true, reason);
     if (this.#controller !== undefined) abortRequest(this.#controller, new Error('the rest of the body is not needed'));
   }
 
-  #refuse(controller: DispatchController): void {
+  #failTooLarge(controller: DispatchController): void {
     const { maxBytes } = this.#settings.limits;
     const error = new HttpResponseTooLargeError(this.request.subject, 'maxBytes', maxBytes, this.#status);
     this.fail(error);
     abortRequest(controller, error);
   }
 
-  #finish(truncated: boolean, reason?: string): void {
+  #finishBody(truncated: boolean, reason?: string): void {
     this.#isRead = true;
     this.#truncationReason = reason;
     const body = this.#body;
-    if (body === undefined) return this.#settle(undefined, truncated);
+    if (body === undefined) return this.#settleRead(undefined, truncated);
     const { limits } = this.#settings;
     const encodings = encodingsToUndo(this.request, this.#headers);
-    const decoded = this.#isExtra ? body.finishErrorBody(encodings, limits) : body.finish(encodings, limits);
+    const decoded = this.#isErrorBody ? body.finishErrorBody(encodings, limits) : body.finish(encodings, limits);
     if (decoded instanceof Promise) {
-      // Not rejecting: every failure of a decoder is a value.
+      // Never rejects: the failure of a decoder is a value.
       void decoded.then((result) => this.#settleDecoded(result, truncated));
     } else if (decoded !== undefined) this.#settleDecoded(decoded, truncated);
   }
 
   #settleDecoded(result: Uint8Array | DecodeFailure, truncated: boolean): void {
     if (this.#settled) return;
-    if (!isDecodeFailure(result)) this.#settle(result, truncated);
-    // What came with an error is an extra; that it cannot be read must not hide the status.
-    else if (this.#isExtra) this.#settle(undefined, true);
+    if (!isDecodeFailure(result)) this.#settleRead(result, truncated);
+    // An error body that cannot be decoded must not hide the status.
+    else if (this.#isErrorBody) this.#settleRead(undefined, true);
     else this.fail(decodeError(this.request.subject, this.#status, result));
   }
 
-  #settle(bytes: Uint8Array | undefined, truncated: boolean): void {
-    const cut = bytes !== undefined && bytes.length > MAX_ERROR_BODY_BYTES && this.#isExtra;
-    const body = cut ? bytes.subarray(0, MAX_ERROR_BODY_BYTES) : bytes;
-    const response = new HttpResponse(this.request.subject, this.#status, this.#headers, body, truncated || cut);
+  #settleRead(bytes: Uint8Array | undefined, truncated: boolean): void {
+    const isTooLong = bytes !== undefined && bytes.length > MAX_ERROR_BODY_BYTES && this.#isErrorBody;
+    const body = isTooLong ? bytes.subarray(0, MAX_ERROR_BODY_BYTES) : bytes;
+    const response = new HttpResponse(this.request.subject, this.#status, this.#headers, body, truncated || isTooLong);
     setTruncationReason(response, this.#truncationReason);
-    this.#conclude(response);
+    this.#settleWith(response);
   }
 
-  #conclude(response: HttpResponse): void {
+  #settleWith(response: HttpResponse): void {
     const { status } = response;
     this.#end(status, undefined, classifyStatus(status));
     if (response.ok) {
@@ -217,7 +217,7 @@ export class ResponseHandler implements Receiver {
     }
     let refused: RedirectRefusal | undefined;
     if (status < 400 || status === 401) {
-      const followed = this.#followUps.follow(this, status, this.#headers);
+      const followed = this.#followUps.followUp(this, status, this.#headers);
       if (followed === true) return;
       if (followed !== false) refused = followed;
     }
@@ -228,12 +228,12 @@ export class ResponseHandler implements Receiver {
     this.reject(this.log.failure);
   }
 
-  /** By its rules, and because its body can be had again. */
+  /** Whether the request may be sent again, by its rules and because its body is still available. */
   get #repeatable(): boolean {
     return this.request.repeatable && this.request.source?.replayable !== false;
   }
 
-  /** There is no answer, or it is not what it should be. */
+  /** Fails an attempt that has no usable response. */
   fail(error: MacadamError, status: number = this.#status): void {
     const errorCode = error instanceof HttpNetworkError ? error.errorCode : error.code;
     this.log.failure = error;
@@ -243,8 +243,8 @@ export class ResponseHandler implements Receiver {
 
   #end(status: number | undefined, errorCode: string | undefined, verdict: Verdict): void {
     this.#settled = true;
-    this.#drainTimer?.cancel();
-    this.#body?.drop();
+    this.#errorBodyTimer?.cancel();
+    this.#body?.discard();
     this.log.end(this.context.attempt, this.#settings.clock.monotonic(), status, errorCode, verdict);
   }
 }

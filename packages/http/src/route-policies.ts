@@ -3,30 +3,30 @@ import type { PolicyStats } from '@macadam/resilience';
 import type { PolicyScope } from './options.ts';
 import type { CallPolicies } from './policies.ts';
 
-/** What may be kept by route. */
+/** The policies that may be kept per route. */
 export type PerRoutePolicy = 'adaptiveConcurrency' | 'bulkhead' | 'circuitBreaker';
 
-/** As many as a circuit breaker registry remembers. */
-const MOST_ROUTES = 1_000;
+/** The number of routes kept: as many as the circuit breaker registry keeps keys. */
+const MAX_ROUTES = 1_000;
 
-interface OfRoute extends CallPolicies {
+interface RouteEntry extends CallPolicies {
   stats(): PolicyStats;
 }
 
-/** The policies of each route, made when first needed. */
+/** The pipelines of each route, created on first use. */
 export class RoutePolicies {
-  readonly #make: (route: string) => OfRoute;
-  readonly #routes = new RecencyMap<string, OfRoute>();
+  readonly #create: (route: string) => RouteEntry;
+  readonly #routes = new RecencyMap<string, RouteEntry>();
 
-  constructor(make: (route: string) => OfRoute) {
-    this.#make = make;
+  constructor(create: (route: string) => RouteEntry) {
+    this.#create = create;
   }
 
-  of(route: string): CallPolicies {
+  for(route: string): CallPolicies {
     const known = this.#routes.get(route);
     if (known !== undefined) return known;
-    if (this.#routes.size >= MOST_ROUTES) this.#routes.deleteOldest();
-    const policies = this.#make(route);
+    if (this.#routes.size >= MAX_ROUTES) this.#routes.deleteOldest();
+    const policies = this.#create(route);
     this.#routes.set(route, policies);
     return policies;
   }
@@ -36,23 +36,23 @@ export class RoutePolicies {
   }
 }
 
-const POLICIES_BY_ROUTE = ['adaptiveConcurrency', 'bulkhead', 'circuitBreaker'] as const;
+const PER_ROUTE_POLICIES = ['adaptiveConcurrency', 'bulkhead', 'circuitBreaker'] as const;
 
-type OptionsByRoute = { readonly [Policy in PerRoutePolicy]?: { per?: PolicyScope } | false };
+type PerRouteOptions = { readonly [Policy in PerRoutePolicy]?: { per?: PolicyScope } | false };
 
-/** Checks which policies are kept by route. */
-export function policiesPerRoute(options: OptionsByRoute): ReadonlySet<PerRoutePolicy> {
-  const kept = new Set<PerRoutePolicy>();
-  for (const name of POLICIES_BY_ROUTE) {
+/** Checks the option `per` of each policy, and returns those that are kept per route. */
+export function policiesPerRoute(options: PerRouteOptions): ReadonlySet<PerRoutePolicy> {
+  const perRoute = new Set<PerRoutePolicy>();
+  for (const name of PER_ROUTE_POLICIES) {
     const own = options[name];
     if (own === undefined || own === false || own.per === undefined) continue;
     assertOneOf(`${name}.per`, own.per, ['authority', 'route']);
-    if (own.per === 'route') kept.add(name);
+    if (own.per === 'route') perRoute.add(name);
   }
-  return kept;
+  return perRoute;
 }
 
-/** The options of the policy itself. */
+/** The options of a policy without `per`, which the policy itself does not know. */
 export function withoutPer<T extends { per?: PolicyScope }>(option: T | false): Omit<T, 'per'> | false {
   if (option === false) return false;
   const { per: _, ...own } = option;

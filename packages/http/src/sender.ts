@@ -11,7 +11,7 @@ import { HttpRequestError } from './errors.ts';
 import { mergeHeaders } from './headers.ts';
 import { withPropagation } from './peer.ts';
 import { decideRedirect, isRedirect, type RedirectRefusal } from './redirect.ts';
-import { addressed, redirected, type PreparedRequest } from './request.ts';
+import { addressedTo, redirected, type PreparedRequest } from './request.ts';
 import { ResponseHandler } from './response-handler.ts';
 import type { HttpResponse } from './response.ts';
 import { firstOf } from './retry-after.ts';
@@ -19,13 +19,13 @@ import type { HttpClientSettings } from './settings.ts';
 import { StreamHandler } from './stream/stream-handler.ts';
 
 /**
- * Sends the tries of calls: where a call meets the transport. A try is one request, and more when it is redirected or
- * its token is not accepted any more.
+ * Sends the attempts of calls over the transport. An attempt is one request, followed by others if it is redirected or its
+ * credentials are rejected.
  */
 export class Sender implements FollowUpSender {
   readonly #settings: HttpClientSettings;
   readonly #transport: Transport;
-  /** What a first try within the usual limits sends to an internal peer: made once. */
+  /** The headers of a first attempt with the limits of the client, as most are. Created once. */
   readonly #usualHeaders: readonly string[];
   #attempts = 0;
 
@@ -38,30 +38,29 @@ export class Sender implements FollowUpSender {
         : withPropagation(settings.headers, { limitMs: settings.attemptTimeoutMs, priority: undefined, attempt: 1 });
   }
 
-  /** Tries that were begun. */
+  /** Attempts started. */
   get attempts(): number {
     return this.#attempts;
   }
 
-  /** One try of a call. */
   attempt(request: PreparedRequest, log: AttemptLog, context: ExecuteContext): Promise<HttpResponse> {
-    // A stream that an earlier try has sent: what that try failed with is what there is to say.
+    // The body was a stream that an earlier attempt used up. The failure of that attempt is the one to report.
     if (request.source?.replayable === false) {
       return Promise.reject(new HttpRequestError(request.subject, 'body', log.failure));
     }
     this.#attempts++;
     const endpoint = log.route?.takeEndpoint();
-    const own = endpoint === undefined ? request : addressed(request, endpoint);
+    const own = endpoint === undefined ? request : addressedTo(request, endpoint);
     return new Promise((resolve, reject) => {
       const handler = new ResponseHandler(this.#settings, own, log, context, resolve, reject, this);
-      const asks = this.#settings.auth !== undefined || own.source !== undefined;
-      if (asks) handler.scope = own.scope ?? AsyncLocalStorage.snapshot();
+      const runsCallersCode = this.#settings.auth !== undefined || own.source !== undefined;
+      if (runsCallersCode) handler.scope = own.scope ?? AsyncLocalStorage.snapshot();
       if (own.scope === undefined) this.#start(handler);
       else own.scope(() => this.#start(handler));
     });
   }
 
-  follow(handler: ResponseHandler, status: number, headers: RawHeaders): boolean | RedirectRefusal {
+  followUp(handler: ResponseHandler, status: number, headers: RawHeaders): boolean | RedirectRefusal {
     if (status === 401) return this.#reauthorize(handler);
     const location = firstOf(headers['location']);
     const { redirects } = this.#settings;
@@ -69,13 +68,13 @@ export class Sender implements FollowUpSender {
     if (redirects === false || !isRedirect(status, location) || request.stream?.redirect === 'manual') return false;
     const home = request.endpoint?.target.origin ?? this.#settings.origin;
     const { method, path, hop, source, body } = request;
-    const held =
+    const bodyState =
       source !== undefined ? (source.replayable ? 'replayable' : 'spent') : body === undefined ? 'none' : 'replayable';
     const origin = hop?.origin ?? home;
     const hops = hop?.number ?? 0;
     const decision = decideRedirect(
       redirects,
-      { method, origin, path, headers: request.headers, hops, body: held },
+      { method, origin, path, headers: request.headers, hops, body: bodyState },
       status,
       location,
     );
@@ -86,32 +85,35 @@ export class Sender implements FollowUpSender {
       request.stream.redirected = true;
       request.stream.url = decision.origin + decision.path;
     }
-    this.#startNext(this.#successor(handler, redirected(request, decision, home)));
+    this.#startLater(this.#createFollowUp(handler, redirected(request, decision, home)));
     return true;
   }
 
-  /** One more try of the same, with fresh credentials: once in a call, and for a hedge that was sent with the old ones. */
+  /** Repeats the request with new credentials: once per call, and for a hedge that was sent with the old ones. */
   #reauthorize(handler: ResponseHandler): boolean {
     const { request, log, authorization } = handler;
     if (authorization === undefined || this.#settings.auth?.invalidate === undefined) return false;
     if (request.source?.replayable === false) return false;
     if (handler.renewals > 0) return false;
     log.renewals++;
-    this.#startNext(this.#successor(handler, request), authorization);
+    this.#startLater(this.#createFollowUp(handler, request), authorization);
     return true;
   }
 
-  /** For the request that follows the one that has just ended, in the same try. */
-  #successor({ log, context, resolve, reject, scope }: ResponseHandler, request: PreparedRequest): ResponseHandler {
-    const triedFromMs = request.triedFromMs ?? (log.lastEnded as HttpAttempt).startedAtMs;
-    const next = { ...request, triedFromMs };
+  /** Creates the handler of a request that follows the one that has just ended, in the same attempt. */
+  #createFollowUp(
+    { log, context, resolve, reject, scope }: ResponseHandler,
+    request: PreparedRequest,
+  ): ResponseHandler {
+    const attemptStartedAtMs = request.attemptStartedAtMs ?? (log.lastEnded as HttpAttempt).startedAtMs;
+    const next = { ...request, attemptStartedAtMs };
     const handler = new ResponseHandler(this.#settings, next, log, context, resolve, reject, this);
     handler.scope = scope;
     return handler;
   }
 
-  /** A moment later, when the transport has taken the connection up again: else it opens another. */
-  #startNext(handler: ResponseHandler, rejected?: Readonly<Record<string, string>>): void {
+  /** Starts a request one turn later, when the transport has taken its connection back: at once, it would open another. */
+  #startLater(handler: ResponseHandler, rejected?: Readonly<Record<string, string>>): void {
     handler.context.onCancel((reason) => handler.cancel(reason));
     this.#settings.clock.setTimer(() => {
       if (handler.settled) return;
@@ -120,7 +122,7 @@ export class Sender implements FollowUpSender {
     }, 0);
   }
 
-  /** @param rejected - credentials that the server has just turned down */
+  /** @param rejected - credentials that the server has just rejected */
   #start(handler: ResponseHandler, rejected?: Readonly<Record<string, string>>): void {
     const { request, log, context } = handler;
     const { clock, authority, auth } = this.#settings;
@@ -130,16 +132,16 @@ export class Sender implements FollowUpSender {
     context.onCancel((reason) => handler.cancel(reason));
     let headers = this.#headers(request, context.attempt, log, now);
     if (log.trace !== undefined) {
-      log.trace.began(context.attempt, log.records.at(-1) as HttpAttempt, request);
-      headers = log.trace.propagated(context.attempt, headers, request.hop?.crossesOrigin === true);
+      log.trace.requestStarted(context.attempt, log.records.at(-1) as HttpAttempt, request);
+      headers = log.trace.propagate(context.attempt, headers, request.hop?.crossesOrigin === true);
     }
     if (request.source === undefined && (auth === undefined || request.hop?.crossesOrigin === true)) {
       this.#dispatch(handler, headers, request.body ?? null, now);
-    } else void this.#prepare(handler, headers, rejected);
+    } else void this.#prepareAndDispatch(handler, headers, rejected);
   }
 
-  /** The way of requests that need something first: a body that is made for this try, a token. Never rejects. */
-  async #prepare(
+  /** Obtains the body, the credentials or both, and sends the request. Never rejects. */
+  async #prepareAndDispatch(
     handler: ResponseHandler,
     usual: string[],
     rejected: Readonly<Record<string, string>> | undefined,
@@ -185,7 +187,7 @@ export class Sender implements FollowUpSender {
       const dispatcher = hop?.crossesOrigin === true ? transport.crossOrigin : transport.dispatcher(now);
       const { trace } = handler.log;
       if (trace === undefined) dispatcher?.dispatch(outgoing, receiver);
-      else trace.dispatching(() => dispatcher?.dispatch(outgoing, receiver));
+      else trace.withoutInstrumentation(() => dispatcher?.dispatch(outgoing, receiver));
     } catch (error) {
       handler.onResponseError(null, error as Error);
     }
@@ -197,13 +199,13 @@ export class Sender implements FollowUpSender {
 
   #headers(request: PreparedRequest, attempt: number, log: AttemptLog, now: number): string[] {
     const { peer, attemptTimeoutMs, headers } = this.#settings;
-    // The transport only reads the list.
+    // The transport does not change the list.
     if (peer === 'external' || request.hop?.crossesOrigin === true) return request.headers as string[];
     const priority = request.priority ?? request.work?.priority;
-    const attemptStartedAtMs = request.triedFromMs ?? now - log.startedAt;
+    const attemptStartedAtMs = request.attemptStartedAtMs ?? now - log.startedAt;
     const limitMs = attemptTimeLeftMs(request, log, this.#settings, attemptStartedAtMs, now);
-    const usual = attempt === 1 && limitMs === attemptTimeoutMs && (priority === undefined || priority === 'normal');
-    if (usual && request.headers === headers) return this.#usualHeaders as string[];
+    const isUsual = attempt === 1 && limitMs === attemptTimeoutMs && (priority === undefined || priority === 'normal');
+    if (isUsual && request.headers === headers) return this.#usualHeaders as string[];
     return withPropagation(request.headers, { limitMs, priority, attempt });
   }
 }

@@ -1,21 +1,21 @@
 import type { HttpAttempt } from './attempts.ts';
 import type { RequestAttributes } from './request-attributes.ts';
 
-/** A request of a call, and the span that tells of it. */
+/** A request of a call, and its span. */
 export interface SentRequest<Span> {
-  /** What the policies call the try it is part of: unique among those in flight. */
+  /** The number the policies give to its attempt: unique among the attempts in flight. */
   readonly number: number;
-  readonly fields: RequestAttributes;
+  readonly attributes: RequestAttributes;
   readonly record: HttpAttempt;
   readonly span: Span | undefined;
-  /** The request of the same call that went out before it. */
+  /** The request of the same call that was sent before it. */
   readonly previous: SentRequest<Span> | undefined;
   protocol: string | undefined;
   cancelled: boolean;
   ended: boolean;
 }
 
-/** The requests of one call. They are kept until it ends, as a chain: nearly always there is one. */
+/** The requests of one call, as a linked list: nearly always there is one. */
 export class SentRequests<Span> {
   #last: SentRequest<Span> | undefined = undefined;
 
@@ -29,19 +29,19 @@ export class SentRequests<Span> {
     return count;
   }
 
-  add(number: number, fields: RequestAttributes, record: HttpAttempt, span: Span | undefined): void {
+  add(number: number, attributes: RequestAttributes, record: HttpAttempt, span: Span | undefined): void {
     const previous = this.#last;
-    this.#last = { number, fields, record, span, previous, protocol: undefined, cancelled: false, ended: false };
+    this.#last = { number, attributes, record, span, previous, protocol: undefined, cancelled: false, ended: false };
   }
 
-  /** The one in flight that is part of the try `number`. */
+  /** The request in flight of the attempt `number`. */
   inFlight(number: number): SentRequest<Span> | undefined {
     let one = this.#last;
     while (one !== undefined && (one.ended || one.number !== number)) one = one.previous;
     return one;
   }
 
-  /** Their spans, in the order they went out. */
+  /** The spans of the requests, in the order in which they were sent. */
   spans(): Span[] {
     const spans: Span[] = [];
     for (let one = this.#last; one !== undefined; one = one.previous)

@@ -4,18 +4,18 @@ import { endpointsSettings, type EndpointsSettings } from './endpoints/options.t
 import type { HttpClientOptions } from './options.ts';
 import { authorityOf, inferPeer, type Peer } from './peer.ts';
 
-/** What requests begin with: where there are several endpoints, what stands for them all. */
-export interface Base {
+/** Where requests go; with several endpoints, the first one stands for all of them. */
+export interface ServiceAddress {
   readonly origin: string;
   readonly host: string;
   readonly authority: string;
   readonly pathPrefix: string;
-  /** As the names of the hosts suggest. */
+  /** Inferred from the host names. */
   readonly peer: Peer;
   readonly endpoints: EndpointsSettings | undefined;
 }
 
-export function serviceAddressOf(options: HttpClientOptions): Base {
+export function serviceAddressOf(options: HttpClientOptions): ServiceAddress {
   const { baseUrl, endpoints, outlierEjection = true, name } = options;
   assertBoolean('outlierEjection', outlierEjection);
   if (endpoints === undefined) {

@@ -1,8 +1,8 @@
-/** What spans and metrics of this package are called and what stands on them, for the catalogue of the documentation. */
+/** The spans, canonical log fields and attributes of this package, for the telemetry catalogue in the documentation. */
 import type { AttributeBound, TelemetryDescription } from '@macadam/core';
 import { METHODS } from './trace-attributes.ts';
 
-/** What the durations are counted by. */
+/** The attributes of the duration histogram. */
 export const METRIC_ATTRIBUTES: Readonly<Record<string, AttributeBound>> = {
   'http.request.method': [...METHODS, '_OTHER'],
   'server.address': 'hosts of the base URL or the endpoints, and those that an allowed redirect leads to',
@@ -12,7 +12,6 @@ export const METRIC_ATTRIBUTES: Readonly<Record<string, AttributeBound>> = {
   'error.type': 'the status from 400 on, or the code of the error',
 };
 
-/** Spans and fields of the canonical line. */
 export const SPAN_NAMES: Omit<TelemetryDescription, 'scope' | 'metrics'> = {
   spans: [
     {

@@ -1,4 +1,4 @@
-/** What spans and metrics say of a request, by the names of the semantic conventions. No value of a caller's in it. */
+/** Names and values of spans and metrics, by the semantic conventions. They contain no values from callers, such as path parameters. */
 import { isMacadamError, OptionsError, type Clock } from '@macadam/core';
 import type { HttpAttempt } from './attempts.ts';
 import { HttpNetworkError, HttpStatusError } from './errors.ts';
@@ -8,19 +8,19 @@ import { redactQuery } from './query.ts';
 import type { PreparedRequest } from './request.ts';
 import { HttpResponse } from './response.ts';
 
-/** What is the same for all calls of a client. */
+/** The properties of a client that its traces need. */
 export interface TracedClient {
   readonly name: string;
-  /** Whether the other side may know our traces. */
+  /** Whether the trace context is sent. */
   readonly propagates: boolean;
-  /** Whether it may know the baggage too. */
+  /** Whether baggage is sent as well. */
   readonly baggage: boolean;
   readonly clock: Clock;
 }
 
 export type SpanAttributes = Record<string, string | number>;
 
-/** Methods by name; every other one counts as `_OTHER`, so that nobody can make up series. */
+/** The methods that appear in metrics. Any other one counts as `_OTHER`, so that the number of series is bounded. */
 export const METHODS: ReadonlySet<string> = new Set([
   'DELETE',
   'GET',
@@ -33,23 +33,23 @@ export const METHODS: ReadonlySet<string> = new Set([
   'TRACE',
 ]);
 
-/** Of few kinds: the method, and the template of a path with parameters. */
+/** Low cardinality: the method, and the template of a path with parameters. */
 export function spanName({ method, subject }: PreparedRequest): string {
-  const shown = METHODS.has(method) ? method : 'HTTP';
-  return subject.template === undefined ? shown : `${shown} ${subject.template}`;
+  const name = METHODS.has(method) ? method : 'HTTP';
+  return subject.template === undefined ? name : `${name} ${subject.template}`;
 }
 
-/** What a request failed with, of few kinds; undefined when it did not fail. A status from 400 on is a failure. */
+/** The `error.type` of a request; undefined if it did not fail. A status from 400 on is a failure. */
 export function errorTypeOfRequest({ status, errorCode }: HttpAttempt): string | undefined {
   return errorCode ?? (status !== undefined && status >= 400 ? String(status) : undefined);
 }
 
-/** A call that waited for less did not wait: something else had its turn in between. */
-const WAITED_MS = 1;
+/** A shorter delay before the first request is not a wait in a queue, but other work of the event loop. */
+const MIN_WAIT_MS = 1;
 
 /**
- * Whether the span of its only request leaves nothing of a call untold: it began with the call, and failed with what the
- * call failed with, if it did.
+ * Whether the span of its only request describes a call completely, so that the call needs no span: the request started with
+ * the call and ended with the same error, if any.
  */
 export function isCoveredByRequestSpan(
   records: readonly HttpAttempt[],
@@ -57,41 +57,42 @@ export function isCoveredByRequestSpan(
   errorType: string | undefined,
 ): boolean {
   const only = records[0];
-  if (only === undefined || records.length > 1 || only.startedAtMs >= WAITED_MS) return false;
+  if (only === undefined || records.length > 1 || only.startedAtMs >= MIN_WAIT_MS) return false;
   return errorType === (cancelled ? undefined : errorTypeOfRequest(only));
 }
 
-/** A point in time in seconds and nanoseconds: epoch milliseconds and what has passed since, which is exact. */
-export function timeAt(epochMs: number, passedMs: number): [seconds: number, nanoseconds: number] {
+/** A point in time in seconds and nanoseconds: epoch milliseconds plus an elapsed time, which has the higher resolution. */
+export function timeAt(epochMs: number, elapsedMs: number): [seconds: number, nanoseconds: number] {
   const whole = Math.floor(epochMs / 1_000);
-  const ms = epochMs - whole * 1_000 + passedMs;
+  const ms = epochMs - whole * 1_000 + elapsedMs;
   const seconds = Math.floor(ms / 1_000);
   const nanoseconds = Math.min(Math.round((ms - seconds * 1_000) * 1_000_000), 999_999_999);
   return [whole + seconds, nanoseconds];
 }
 
 /**
- * What a call failed with, of few kinds; undefined when it did not fail, or ended because the caller left.
+ * The `error.type` of a call; undefined if it succeeded or was cancelled.
  *
- * @param end - the answer, or the error the caller gets
+ * @param outcome - the response, or the error the call rejects with
  */
-export function errorTypeOf(end: unknown): string | undefined {
-  if (end instanceof HttpResponse || end instanceof HttpStatusError) {
-    return end.status >= 400 ? String(end.status) : undefined;
+export function errorTypeOf(outcome: unknown): string | undefined {
+  if (outcome instanceof HttpResponse || outcome instanceof HttpStatusError) {
+    return outcome.status >= 400 ? String(outcome.status) : undefined;
   }
-  if (end instanceof HttpNetworkError) return end.errorCode;
-  return isMacadamError(end) && end.code !== 'MAC_ABORTED' ? end.code : undefined;
+  if (outcome instanceof HttpNetworkError) return outcome.errorCode;
+  return isMacadamError(outcome) && outcome.code !== 'MAC_ABORTED' ? outcome.code : undefined;
 }
 
 /**
- * Puts what a propagator says into a flat list of headers. What cannot be a header would fail the request, or be taken for
- * another one: throws OptionsError (`MAC_INVALID_OPTIONS`) for it, which is for the propagator to hear of.
+ * Lets a propagator add to a flat list of headers.
+ *
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`), to the propagator, for what would break the request or smuggle another one.
  */
 export const headerPairs = {
   set(headers: string[], name: string, value: string): void {
     const lower = String(name).toLowerCase();
     if (!isHeaderName(lower) || lower === 'host' || TRANSPORT_HEADERS.has(lower)) {
-      throw new OptionsError('propagator', name, 'one that sets headers of its own');
+      throw new OptionsError('propagator', name, 'one that sets other headers than those of the connection');
     }
     assertHeaderValue(`propagator.${lower}`, value);
     headers.push(lower, value);
@@ -105,16 +106,16 @@ export function traceparent(span: { traceId: string; spanId: string; traceFlags:
   return `00-${traceId}-${spanId}-${flags}`;
 }
 
-/** Where it goes. Path parameters stay names: they can be anything, reset tokens and addresses of people too. */
+/** The URL of a request, with path parameters by name: their values can be anything, also reset tokens and email addresses. */
 export function redactedUrl({ subject, template, path, hop }: PreparedRequest): string {
   if (hop === undefined) return subject.url;
   return hop.origin + (subject.template === undefined ? redactQuery(path) : redactedHopPath(template, path));
 }
 
-/** A redirect repeats the parameters of the path it was sent for: of its own, only words of the template are shown. */
+/** A redirect may repeat path parameters in its location: only segments that are words of the template are shown. */
 function redactedHopPath({ route }: PathTemplate, path: string): string {
   const [segments = '', ...query] = path.split('?');
   const words = new Set(route.split('/'));
-  const shown = segments.split('/').map((segment) => (words.has(segment) ? segment : 'REDACTED'));
-  return shown.join('/') + (query.length > 0 ? `?${redactQuery(query.join('?'))}` : '');
+  const redacted = segments.split('/').map((segment) => (words.has(segment) ? segment : 'REDACTED'));
+  return redacted.join('/') + (query.length > 0 ? `?${redactQuery(query.join('?'))}` : '');
 }

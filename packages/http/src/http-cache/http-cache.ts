@@ -10,7 +10,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { runAtRoot } from '@macadam/core';
 import { timeout, type ExecuteContext, type Policy } from '@macadam/resilience';
 import { AttemptLog } from '../attempts.ts';
-import type { Scope } from '../attempt-settings.ts';
+import type { AsyncScope } from '../attempt-settings.ts';
 import type { AuthHeaders, HttpAuth } from '../auth.ts';
 import { authorize } from '../authorize.ts';
 import { mergeHeaders } from '../headers.ts';
@@ -222,7 +222,7 @@ export class HttpCache {
   }
 }
 
-const runDirectly: Scope = (work) => work();
+const runDirectly: AsyncScope = (work) => work();
 
 /** Whether the cache handles a request. A body may select the response, but is no part of the cache key. */
 function isCacheable({ method, stream, body, source }: PreparedRequest): boolean {

@@ -80,7 +80,7 @@ export class StreamHandler implements Receiver {
       onClose: () => source?.close(),
     });
     setBody(response, this.#body);
-    whole.log.trace?.answered(whole.context.attempt, controller);
+    whole.log.trace?.responseStarted(whole.context.attempt, controller);
     this.#stream.begun = true;
     whole.settleWithStream(response, headers);
   }
