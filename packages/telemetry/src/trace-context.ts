@@ -45,7 +45,8 @@ export function parseTraceparent(text: string): SpanContext | undefined {
  * ```
  */
 export function formatTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {
-  return `00-${traceId}-${spanId}-${(traceFlags & 0xff).toString(16).padStart(2, '0')}`;
+  const flags = traceFlags === 1 ? '01' : (traceFlags & 0xff).toString(16).padStart(2, '0');
+  return `00-${traceId}-${spanId}-${flags}`;
 }
 
 /**

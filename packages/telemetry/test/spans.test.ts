@@ -9,13 +9,22 @@ import {
   isSpanContextValid,
   ROOT_CONTEXT,
   type Span,
+  type SpanContext,
   SpanStatusCode,
   type TimeInput,
   trace,
   type Tracer,
 } from '@opentelemetry/api';
-import { InMemorySpanExporter, type ReadableSpan } from '@opentelemetry/sdk-trace';
+import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
+  InMemorySpanExporter,
+  ParentBasedSampler,
+  type ReadableSpan,
+  type Sampler,
+} from '@opentelemetry/sdk-trace';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ParentSampler } from '../src/node/parent-sampler.ts';
 import { contextManager } from '../src/node/context.ts';
 import { startTelemetry } from '../src/node.ts';
 import { pair, type PairOptions, REMOTE, snapshot, StillClock } from './spans-and-sdk.ts';
@@ -403,5 +412,24 @@ describe('startTelemetry', () => {
     expect(contexts.every(isSpanContextValid)).toBe(true);
     expect(new Set(contexts.flatMap(({ traceId, spanId }) => [traceId, spanId])).size).toBe(2_000);
     await telemetry.shutdown();
+  });
+});
+
+describe('the parent sampler', () => {
+  const remote = (traceFlags: number): SpanContext => ({ ...REMOTE, traceFlags });
+  it.each<[string, SpanContext | undefined]>([
+    ['no parent', undefined],
+    ['a sampled parent elsewhere', remote(1)],
+    ['a parent elsewhere that is not sampled', remote(0)],
+    ['a sampled parent here', { ...remote(1), isRemote: false }],
+    ['a parent here that is not sampled', { ...remote(2), isRemote: false }],
+    ['a parent without valid ids', { ...remote(1), spanId: 'no' }],
+  ])('decides as the SDK for %s', (_, parent) => {
+    const around = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent);
+    for (const root of [new AlwaysOnSampler(), new AlwaysOffSampler()]) {
+      const theirs = new ParentBasedSampler({ root });
+      const decide = (sampler: Sampler) => sampler.shouldSample(around, REMOTE.traceId, 'a', 0, {}, []).decision;
+      expect(decide(new ParentSampler(root))).toBe(decide(theirs));
+    }
   });
 });

@@ -5,14 +5,29 @@ import {
   type TextMapPropagator,
   type TextMapSetter,
 } from '@opentelemetry/api';
-import { continueTrace, injectTrace } from '../propagation.ts';
+import { formatBaggage } from '../baggage.ts';
+import { continueTrace } from '../propagation.ts';
+import { formatTraceparent } from '../trace-context.ts';
+import { validSpanOf } from './valid-span.ts';
 
-/** W3C Trace Context and Baggage, or one of them, for libraries that ask the global propagator. */
+/**
+ * W3C Trace Context and Baggage, or one of them, for libraries that use the global propagator. Every outgoing request passes
+ * `inject`: it writes to the carrier directly, instead of taking the fields of a list of headers.
+ *
+ * @param fields - the headers to read and write
+ */
 export function w3cPropagator(fields: readonly string[]): TextMapPropagator {
+  const hasTrace = fields.includes('traceparent');
+  const hasBaggage = fields.includes('baggage');
   return {
     inject<Carrier>(context: Context, carrier: Carrier, setter: TextMapSetter<Carrier>): void {
-      const headers = injectTrace({}, { context, baggage: true }) as Record<string, string>;
-      for (const name of fields) if (headers[name] !== undefined) setter.set(carrier, name, headers[name]);
+      const span = hasTrace ? validSpanOf(context) : undefined;
+      if (span !== undefined) setter.set(carrier, 'traceparent', formatTraceparent(span));
+      const tracestate = span?.traceState?.serialize() ?? '';
+      if (tracestate !== '') setter.set(carrier, 'tracestate', tracestate);
+      const baggage = hasBaggage ? propagation.getBaggage(context) : undefined;
+      const members = baggage === undefined ? '' : formatBaggage(baggage);
+      if (members !== '') setter.set(carrier, 'baggage', members);
     },
     extract<Carrier>(context: Context, carrier: Carrier, getter: TextMapGetter<Carrier>): Context {
       const headers = Object.fromEntries(fields.map((name) => [name, getter.get(carrier, name)]));
@@ -22,7 +37,7 @@ export function w3cPropagator(fields: readonly string[]): TextMapPropagator {
   };
 }
 
-/** Makes it the global one. Whether there was none before. */
+/** Registers the propagator globally. Returns false if there is another one. */
 export function registerPropagator(fields: readonly string[]): boolean {
   return propagation.setGlobalPropagator(w3cPropagator(fields));
 }

@@ -1,9 +1,9 @@
-import { inspect, type InspectOptionsStylized } from 'node:util';
+import { inspect } from 'node:util';
 import { type AnyValue, type Attributes, diag, type Exception, type HrTime, type Link } from '@opentelemetry/api';
 import { type SpanContext, type SpanKind, type SpanStatus, SpanStatusCode, type TimeInput } from '@opentelemetry/api';
 import { addMs, type ClockReading, durationBetween, hrTimeOf, isHrTime, isTimeInput, readingOf } from './hr-time.ts';
-import { inspectSpan } from './inspection.ts';
 import { Newest } from './newest.ts';
+import { printSpan } from './print-span.ts';
 import type { Resource } from './resource.ts';
 import { copyWithin, isAttributeName, isAttributeValue } from './span-attributes.ts';
 import { cleanEvent, cleanLink, cleanStatus, exceptionAttributes } from './span-parts.ts';
@@ -174,10 +174,6 @@ export class RecordedSpan implements SdkSpan {
     processor.onEnd(this);
   }
 
-  [inspect.custom](depth: number, options: InspectOptionsStylized, print: typeof inspect): string {
-    return inspectSpan(this, depth, options, print);
-  }
-
   get #id(): string {
     return `${this.name} (trace ${this.#context.traceId}, span ${this.#context.spanId})`;
   }
@@ -248,3 +244,6 @@ export class RecordedSpan implements SdkSpan {
     if (dropped > 0) diag.warn(`The span ${this.#id} had too many events or links: ${dropped} were dropped.`);
   }
 }
+
+// Not a method: its name would have no type under `isolatedDeclarations`.
+Object.defineProperty(RecordedSpan.prototype, inspect.custom, { value: printSpan });

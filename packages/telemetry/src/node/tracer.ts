@@ -1,11 +1,9 @@
-import { inspect, type InspectOptionsStylized } from 'node:util';
 import {
   type Context,
   context,
   createContextKey,
   diag,
   INVALID_SPAN_CONTEXT,
-  isSpanContextValid,
   type Link,
   type Span,
   type SpanContext,
@@ -16,13 +14,13 @@ import {
   type Tracer,
   type TraceState,
 } from '@opentelemetry/api';
-import { inspectAs, knownAttributes } from './inspection.ts';
 import { RecordedSpan } from './recorded-span.ts';
 import type { AttributeLimits } from './sdk-settings.ts';
 import { type CleanAttributes, cleanAttributes, copyUnchanged } from './span-attributes.ts';
 import { cleanLink } from './span-parts.ts';
 import type { SpanSource } from './span-start.ts';
 import { type IdGenerator, type Sampler, SamplingDecision } from './traces-sdk.ts';
+import { validSpanOf } from './valid-span.ts';
 
 /** What the SDK's exporters set so that their own requests are not traced. */
 const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
@@ -33,11 +31,13 @@ const NOTHING: CleanAttributes = {};
 
 /** Starts spans as the tracer of the SDK does, of a kind that costs less: see {@link RecordedSpan}. */
 export class RecordingTracer implements Tracer {
+  readonly instrumentationScope: SpanSource['scope'];
   readonly #source: SpanSource;
   readonly #sampler: Sampler;
   readonly #ids: IdGenerator;
 
   constructor(source: SpanSource, sampler: Sampler, ids: IdGenerator) {
+    this.instrumentationScope = source.scope;
     this.#source = source;
     this.#sampler = sampler;
     this.#ids = ids;
@@ -49,7 +49,7 @@ export class RecordingTracer implements Tracer {
       diag.debug(`The span ${name} is not recorded: tracing is suppressed here.`);
       return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
     }
-    const parent = parentIn(around);
+    const parent = validSpanOf(around);
     const spanId = this.#ids.generateSpanId();
     const traceId = parent?.traceId ?? this.#ids.generateTraceId();
     const kind = options.kind ?? SpanKind.INTERNAL;
@@ -76,9 +76,14 @@ export class RecordingTracer implements Tracer {
     const isClean = unchanged !== undefined && sampling.attributes === undefined;
     const clean = isClean ? NOTHING : cleanAttributes(Object.assign(attributes, sampling.attributes), limits);
     const span = new RecordedSpan(this.#source, {
-      ...{ spanContext, parent, name, kind, startTime: options.startTime, links },
+      spanContext,
+      parent,
+      name,
+      kind,
+      startTime: options.startTime,
       attributes: clean.attributes ?? attributes,
       droppedAttributes: (valid.droppedAttributesCount ?? 0) + (clean.droppedAttributesCount ?? 0),
+      links,
     });
     this.#source.processor.onStart(span, around);
     return span;
@@ -98,22 +103,6 @@ export class RecordingTracer implements Tracer {
     const span = this.startSpan(name, options, outer);
     return context.with(trace.setSpan(outer, span), fn, undefined, span);
   }
-
-  [inspect.custom](depth: number, options: InspectOptionsStylized, print: typeof inspect): string {
-    const { scope, resource, limits } = this.#source;
-    const attributes = knownAttributes(resource);
-    const fields = { instrumentationScope: scope, resource: { attributes }, spanLimits: limits };
-    return inspectAs('Tracer', fields, depth, options, print);
-  }
 }
 
 type ActiveSpanArguments<F> = [F] | [SpanOptions, F] | [SpanOptions, Context, F];
-
-/** The span of a context, if it can be a parent. */
-function parentIn(around: Context): SpanContext | undefined {
-  const span = trace.getSpan(around);
-  const parent = span?.spanContext();
-  if (parent === undefined) return undefined;
-  // To check an id takes longer than to make one.
-  return span instanceof RecordedSpan || isSpanContextValid(parent) ? parent : undefined;
-}

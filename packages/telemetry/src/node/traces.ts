@@ -4,12 +4,12 @@ import {
   AlwaysOffSampler,
   AlwaysOnSampler,
   BatchSpanProcessor,
-  ParentBasedSampler,
   type Sampler,
   type SpanExporter,
   TraceIdRatioBasedSampler,
 } from './traces-sdk.ts';
 import { contextManager } from './context.ts';
+import { ParentSampler } from './parent-sampler.ts';
 import type { Resource } from './resource.ts';
 import type { Batching, Sampling, SpanLimits } from './sdk-settings.ts';
 import type { RunningSignal } from './signal.ts';
@@ -51,7 +51,7 @@ export function startTraces(
   const root = rootSampler(sampling.ratio);
   const provider = new RecordingTracerProvider({
     resource,
-    sampler: sampling.parentFirst ? new ParentBasedSampler({ root }) : root,
+    sampler: sampling.parentFirst ? new ParentSampler(root) : root,
     spanLimits: limits,
     processor: new BatchSpanProcessor({ exporter, ...batching, selfObsMeterProvider }),
     clock,
