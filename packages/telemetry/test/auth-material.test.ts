@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { spanAttributes } from '../src/index.ts';
 import { capture } from './capture.ts';
 
-describe('credentials of @macadam/auth', () => {
+describe('the logger redacts credentials of @macadam/auth:', () => {
   it.each([undefined, 'acme', 'a', 'averylongprefix0'])('an API key with the prefix %s', (prefix) => {
     for (let i = 0; i < 50; i++) {
       const { key, id } = createApiKey({ ...(prefix !== undefined && { prefix }), environment: 'live' });
@@ -22,7 +22,7 @@ describe('credentials of @macadam/auth', () => {
         expect(line).not.toContain(secret.slice(0, 24));
       }
       expect(lines[0]).toContain('[redacted]');
-      // The id alone names a key, and opens nothing.
+      // The id identifies a key and is not secret.
       log.info(`the key ${id}`);
       expect(lines.at(-1)).toContain(id);
     }
@@ -42,7 +42,7 @@ describe('credentials of @macadam/auth', () => {
     }
   });
 
-  it('a proof of possession and the secret of a webhook', async () => {
+  it('a DPoP proof and the secret of a webhook', async () => {
     const key = createDpopKey();
     const proof = await key.proof({ method: 'GET', url: 'https://api.internal/x' });
     const secret = `whsec_${btoa('0123456789abcdef0123456789abcdef')}`;
@@ -53,7 +53,7 @@ describe('credentials of @macadam/auth', () => {
     for (const text of [payload, signature, secret.slice(6)]) expect(lines.join()).not.toContain(text);
   });
 
-  it('the private members of a JSON Web Key, and none of the public ones', () => {
+  it('the private members of a JSON Web Key, but not the public ones', () => {
     const { d, ...rest } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
     const jwk = { d, ...rest };
     const { log, lines } = capture();
@@ -69,7 +69,7 @@ describe('credentials of @macadam/auth', () => {
     expect(lines.at(-1)).toContain('"d":"elsewhere","k":"a letter"');
   });
 
-  it('the value of an option or a header in a flat list', () => {
+  it('the value after the name of an option or a header in a flat list', () => {
     const { log, last } = capture();
     log.info({ argv: ['mysql', '--password', 'C4nary', '-h', 'db'], raw: ['X-Auth-Token', 'C4nary', 'Accept', 'x'] });
     expect(last()).toMatchObject({
@@ -78,7 +78,7 @@ describe('credentials of @macadam/auth', () => {
     });
   });
 
-  it('the value of an entry that has its name beside it', () => {
+  it('the value of an entry with its name in another field', () => {
     const { log, last, lines } = capture();
     log.info({
       headers: [{ name: 'Cookie', value: 'C4nary' }],

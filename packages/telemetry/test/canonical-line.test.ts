@@ -6,7 +6,7 @@ import { withCanonicalLine } from '../src/index.ts';
 import { capture } from './capture.ts';
 
 describe('withCanonicalLine', () => {
-  it('logs one line with what every layer below annotated', async () => {
+  it('logs one line with the annotations of every layer', async () => {
     const clock = virtualClock();
     const { log, lines, last } = capture({ clock });
     const done = withCanonicalLine(
@@ -48,9 +48,9 @@ describe('withCanonicalLine', () => {
     ],
     ['a rejection', () => Promise.reject(new Error('boom')), 'error', 50],
     ['an abort', () => Promise.reject(AbortSignal.abort().reason as Error), 'aborted', 40],
-    ['a time-out of the platform', () => Promise.reject(new DOMException('late', 'TimeoutError')), 'timeout', 50],
+    ['the TimeoutError of the platform', () => Promise.reject(new DOMException('late', 'TimeoutError')), 'timeout', 50],
     [
-      "a deadline that one of Node's own functions was ended by",
+      'an AbortError of Node with a TimeoutError as its cause',
       () => {
         const signal = AbortSignal.abort(new TimeoutError('The deadline of the current work has passed', 5));
         return once(new EventTarget(), 'never', { signal });
@@ -58,7 +58,7 @@ describe('withCanonicalLine', () => {
       'timeout',
       50,
     ],
-  ])('logs it on %s, and passes the error on', async (_name, fn, outcome, level) => {
+  ])('logs the line for %s, and rethrows the error', async (_name, fn, outcome, level) => {
     const { log, lines, last } = capture();
     await expect(
       (async () => withCanonicalLine(log, { name: 'x', sampleRatio: 0.001, random: () => 1 }, fn))(),
@@ -67,7 +67,7 @@ describe('withCanonicalLine', () => {
     expect(last()).toMatchObject({ outcome, level, err: { message: expect.any(String) } });
   });
 
-  it('logs the deadline of the work as a timeout', async () => {
+  it('logs work whose deadline has passed with the outcome timeout', async () => {
     const clock = virtualClock();
     const { log, last } = capture({ clock });
     const done = withCanonicalLine(log, { name: 'x', timeoutMs: 100, clock }, () =>
@@ -79,7 +79,7 @@ describe('withCanonicalLine', () => {
     expect(last()).toMatchObject({ outcome: 'timeout', durationMs: 100, err: { code: 'MAC_TIMEOUT' } });
   });
 
-  it('samples what went well, and keeps errors and slow work', () => {
+  it('samples successful work, and keeps errors and slow work', () => {
     const clock = virtualClock();
     const { log, lines, last } = capture({ clock });
     const options = { name: 'x', sampleRatio: 0.1, slowerThanMs: 0, random: seededRandom(1), clock };
@@ -93,7 +93,7 @@ describe('withCanonicalLine', () => {
     expect(last()).not.toHaveProperty('sampleRate');
   });
 
-  it('lets no annotation and no failing hook take the place of what it says', () => {
+  it('keeps its own fields when an annotation has the same name or the fields hook throws', () => {
     const { log, last } = capture();
     const fields = (): never => {
       throw new Error('in the hook');
@@ -107,7 +107,7 @@ describe('withCanonicalLine', () => {
     expect(last()['fieldsError']).toMatchObject({ message: 'in the hook' });
   });
 
-  it('logs the end of work that throws what does not say what it is', () => {
+  it('logs work that throws a Proxy with throwing traps', () => {
     const bad = (): never => {
       throw new Error('asked');
     };
@@ -126,7 +126,7 @@ describe('withCanonicalLine', () => {
     expect(last()).toMatchObject({ event: 'x', outcome: 'error', err: '[threw]' });
   });
 
-  it('says before the work, and not after it, that the logger or the function is missing', () => {
+  it('throws for a missing logger or function before it runs the work', () => {
     let ran = false;
     const work = (): boolean => (ran = true);
     expect(() => withCanonicalLine(undefined as never, { name: 'x' }, work)).toThrow(

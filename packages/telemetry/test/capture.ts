@@ -1,9 +1,9 @@
 import { createLogger, type Logger, type LoggerOptions } from '../src/index.ts';
 
-/** A logger whose lines stay in memory. */
+/** A logger that keeps its lines in memory. */
 export interface Captured {
   readonly log: Logger;
-  /** The lines as text, each without its line feed. */
+  /** The lines, each without its line feed. */
   readonly lines: string[];
   /** The last line, parsed. */
   last(): Record<string, unknown>;

@@ -19,13 +19,13 @@ import { startTelemetry, type Telemetry } from '../src/node.ts';
 /** What one name of an object may be split into by outcomes and the like. */
 const MOST_OF_A_NAME = 40;
 /** Names there may be, and one for the rest. */
-const MOST_NAMES = 1_001;
+const MAX_SERIES = 1_001;
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
 let telemetry: Telemetry;
 const kept: object[] = [];
 
 beforeAll(() => {
-  // No cap of the SDK: it is the packages themselves that are asked.
+  // Without a limit of the SDK, so that the limits of the packages themselves are tested.
   telemetry = startTelemetry({
     serviceName: 'x',
     env: {},
@@ -53,7 +53,7 @@ async function expectFew(prefix: string, most: number = MOST_OF_A_NAME): Promise
   for (const [name, count] of counts) expect(count, name).toBeLessThanOrEqual(most);
 }
 
-it('T24: a million keys of a cache', async () => {
+it('T24: limits the series of a cache with a million keys', async () => {
   const cache = createCache<number>({ name: 'users', l1: { maxEntries: 1_000 } });
   kept.push(cache);
   for (let i = 0; i < 1_000_000; i++) cache.peek(`user-${i}`);
@@ -61,7 +61,7 @@ it('T24: a million keys of a cache', async () => {
   await expectFew('macadam.cache.');
 });
 
-it('T24: keys of a rate limit, twice as many as it keeps, and tenants of shapers and shedders', async () => {
+it('T24: limits the series of a rate limiter with many keys, and of shapers and load shedders with many tenants', async () => {
   const limiter = createRateLimiter({ name: 'api', limits: [tokenBucket({ limit: 10, periodMs: 1_000 })] });
   const shaper = createShaper({ name: 'mails', ratePerSecond: 1_000_000, maxQueued: 10 });
   const shedder = createLoadShedder({ name: 'server' });
@@ -75,7 +75,7 @@ it('T24: keys of a rate limit, twice as many as it keeps, and tenants of shapers
   await expectFew('macadam.sh');
 });
 
-it('T24: thirty thousand policies that are named by what users ask for', async () => {
+it('T24: limits the series of thirty thousand policies with names from requests', async () => {
   const breakers = circuitBreakers({ maxKeys: 5_000, trip: [consecutiveFailures({ count: 1 })] });
   kept.push(breakers);
   for (let i = 0; i < 30_000; i++) breakers.for(`host-${i}`);
@@ -88,12 +88,12 @@ it('T24: thirty thousand policies that are named by what users ask for', async (
   for (let i = 0; i < 1_500; i++) {
     kept.push(standardPipeline({ name: `user-${i}`, timeoutMs: 2_000, attemptTimeoutMs: 500 }));
   }
-  // The calls of a breaker have four outcomes.
-  await expectFew('macadam.', 4 * MOST_NAMES);
-  expect((await series('macadam.circuit_breaker.state')).get('macadam.circuit_breaker.state')).toBe(MOST_NAMES);
+  // The calls of a circuit breaker have four outcomes.
+  await expectFew('macadam.', 4 * MAX_SERIES);
+  expect((await series('macadam.circuit_breaker.state')).get('macadam.circuit_breaker.state')).toBe(MAX_SERIES);
 });
 
-it('T24: paths, queries, parameters and methods of an HTTP client; a method nobody knows is _OTHER', async () => {
+it('T24: limits the series of an HTTP client with many paths, queries, parameters and methods; an unknown method is _OTHER', async () => {
   const upstream = await startFaultServer({});
   const client = createHttpClient({ name: 'billing', baseUrl: upstream.url });
   kept.push(client);
@@ -118,7 +118,7 @@ it('T24: paths, queries, parameters and methods of an HTTP client; a method nobo
   await upstream.close();
 });
 
-it('T24: subjects, keys and tokens of auth', async () => {
+it('T24: limits the series of auth with many subjects, keys and tokens', async () => {
   const secret = new Uint8Array(32).fill(7);
   const verifier = createHmacJwtVerifier({
     issuer: 'https://issuer',
@@ -135,7 +135,7 @@ it('T24: subjects, keys and tokens of auth', async () => {
   await expectFew('macadam.auth.');
 });
 
-it('T24: names and fields of works and lines', async () => {
+it('T24: limits the series of logs and spans with many names and fields', async () => {
   const log = createLogger({ destination: { write: () => {} } });
   for (let i = 0; i < 20_000; i++) {
     withCanonicalLine(log, { name: `GET /users/${i}`, tenant: `t-${i}`, attributes: { [`field-${i}`]: i } }, () => i);
@@ -144,7 +144,7 @@ it('T24: names and fields of works and lines', async () => {
   await expectFew('macadam.log.', 1);
 });
 
-it('T24: an attribute of your own: the SDK keeps the cap that startTelemetry sets', async () => {
+it('T24: limits the series of your own attributes to the maxSeries of startTelemetry', async () => {
   const capped = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   await telemetry.shutdown();
   const own = startTelemetry({ serviceName: 'x', env: {}, metrics: { exporter: capped }, runtimeMetrics: false });

@@ -1,20 +1,20 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What an OTLP collector was sent, as JSON. */
+/** An OTLP collector on loopback, with everything it has received. */
 export interface Collector {
   readonly url: string;
-  /** Bodies by path, such as `/v1/traces`. */
+  /** The requests with their path, such as `/v1/traces`; the body is parsed if it is JSON. */
   readonly received: { path: string; headers: Record<string, unknown>; body: unknown }[];
-  /** All bytes that came in, JSON or protobuf, one character a byte, for searches. */
+  /** All bytes received, JSON or protobuf, as one character per byte, to search in. */
   text(): string;
   close(): Promise<void>;
 }
 
 /**
- * Takes OTLP over HTTP, and keeps it; a body that is no JSON has only its bytes. With `hang`, never answers. Answers with
- * what `status` gives for each request, and with `rejected` says that it has rejected so many of them, and why; or
- * with a page.
+ * Starts a collector that records OTLP over HTTP. `hang`: it never responds. `status`: returns the status for each request.
+ * `rejected`: returns the partial success for each request, that is, how many items were rejected and why. `page`: it
+ * responds with this HTML page.
  */
 export async function startCollector({
   hang = false,
@@ -42,7 +42,7 @@ export async function startCollector({
       response.statusCode = status();
       if (hang) return;
       response.setHeader('content-type', headers['content-type'] ?? '');
-      response.end(page ?? (isJson ? jsonAnswer(path, rejected?.()) : protobufAnswer(rejected?.())));
+      response.end(page ?? (isJson ? jsonResponse(path, rejected?.()) : protobufResponse(rejected?.())));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -64,17 +64,17 @@ interface Rejected {
   readonly message: string;
 }
 
-function jsonAnswer(path: string, rejected: Rejected | undefined): string {
+function jsonResponse(path: string, rejected: Rejected | undefined): string {
   if (rejected === undefined) return '{}';
   const name = { '/v1/traces': 'rejectedSpans', '/v1/metrics': 'rejectedDataPoints' }[path] ?? 'rejectedLogRecords';
-  // A 64-bit number is a text in the JSON of protobuf.
-  // What is not set may be null there.
+  // In the JSON encoding of protobuf, a 64-bit number is a string,
+  // and a field that is not set can be null.
   const errorMessage = rejected.message || null;
   return JSON.stringify({ partialSuccess: { [name]: String(rejected.count), errorMessage } });
 }
 
 /** Field 1 of the answer is the message with the number, field 1, and the text, field 2; all of them are short here. */
-function protobufAnswer(rejected: Rejected | undefined): Buffer {
+function protobufResponse(rejected: Rejected | undefined): Buffer {
   if (rejected === undefined) return Buffer.alloc(0);
   const text = Buffer.from(rejected.message);
   const partial = Buffer.concat([Buffer.from([0x08, rejected.count, 0x12, text.length]), text]);

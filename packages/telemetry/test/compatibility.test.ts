@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { capture } from './capture.ts';
 
 describe('Fastify', () => {
-  it('takes the logger as loggerInstance, with its serializers and a child for each request', async () => {
+  it('accepts the logger as loggerInstance, with its serializers and a child per request', async () => {
     const { log, lines } = capture({ name: 'web' });
     const app = fastify({ loggerInstance: log });
     app.get('/items/:id', (request) => {
@@ -49,7 +49,7 @@ describe('pino-pretty', () => {
     return text;
   }
 
-  it('shows our lines as it shows those of pino', async () => {
+  it('prints lines of this logger like those of pino', async () => {
     const calls = (log: { info(...args: unknown[]): void; warn(...args: unknown[]): void }): void => {
       log.info({ orderId: 17, nested: { a: [1, 2] } }, 'order %s', 'placed');
       log.warn('careful');
@@ -67,7 +67,7 @@ describe('pino-pretty', () => {
   });
 });
 
-describe('the lines of pino itself', () => {
+describe('pino itself', () => {
   const field = { a: 1, b: 'text', c: true, d: null, e: [1, { f: 'x' }], g: { h: 1.5 } };
   it.each([
     ['a message', ['hello']],
@@ -78,7 +78,7 @@ describe('the lines of pino itself', () => {
     ['quotes and line feeds', [{ text: 'a "b"\n\\' }, 'c\t']],
     ['undefined fields', [{ a: undefined, b: () => 1 }]],
     ['numbers without a JSON form', [{ a: Number.NaN, b: Infinity }]],
-  ])('are ours as well: %s', (_name, args) => {
+  ])('writes the same line for %s', (_name, args) => {
     const { log, lines } = capture({ name: 'x', clock: Object.assign(virtualClock(), { now: () => 0 }) });
     (log.info as (...all: unknown[]) => void)(...args);
     const theirs: string[] = [];

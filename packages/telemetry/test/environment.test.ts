@@ -1,4 +1,4 @@
-// The variables of the specification: each is honoured, or refused, or told as not read. None is ignored in silence.
+// Every variable of the OpenTelemetry specification is applied, refused or reported as not read. None is silently ignored.
 import { context, propagation, ROOT_CONTEXT, trace, TraceFlags } from '@opentelemetry/api';
 import { InMemoryLogRecordExporter } from '@opentelemetry/sdk-logs';
 import { AggregationTemporality, InMemoryMetricExporter } from '@opentelemetry/sdk-metrics';
@@ -26,7 +26,7 @@ function start(env: Record<string, string>, options: Partial<TelemetryOptions> =
   return { telemetry, warnings };
 }
 
-describe('a variable with a wrong value is refused, by its name', () => {
+describe('startTelemetry refuses a wrong value of', () => {
   it.each([
     ['OTEL_SDK_DISABLED', '1'],
     ['OTEL_RESOURCE_ATTRIBUTES', 'team'],
@@ -70,7 +70,7 @@ describe('a variable with a wrong value is refused, by its name', () => {
   });
 });
 
-it('what is meant for an SDK and not read is told at the start: other exporters, what is not built in, typing errors', () => {
+it('warns at the start about variables it does not read: other exporters, features that are not built in, misspelt names', () => {
   const unread = {
     OTEL_CONFIG_FILE: 'otel.yaml',
     OTEL_EXPERIMENTAL_CONFIG_FILE: 'otel.yaml',
@@ -97,7 +97,7 @@ it('what is meant for an SDK and not read is told at the start: other exporters,
   ]);
 });
 
-it('what is switched off starts whatever else is set', () => {
+it('sends nothing with OTEL_SDK_DISABLED, and ignores all other variables, also invalid ones', () => {
   const env = {
     OTEL_SDK_DISABLED: 'true',
     OTEL_PROPAGATORS: 'b3',
@@ -133,7 +133,7 @@ describe('OTEL_PROPAGATORS', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('tells of one that is not built in, and starts with the others', () => {
+  it('warns about a propagator that is not built in, and uses the others', () => {
     const { warnings } = start(
       { OTEL_PROPAGATORS: 'tracecontext,b3' },
       { traces: { exporter: new InMemorySpanExporter() } },
@@ -156,7 +156,7 @@ it.each([
   expect(trace.getTracer('x').startSpan('x', {}, from).isRecording()).toBe(recorded);
 });
 
-it('limits of spans and of log records are kept, those of a kind before those for all', async () => {
+it('applies the limits of spans and log records, which take precedence over the general limits', async () => {
   const spans = new InMemorySpanExporter();
   const records = new InMemoryLogRecordExporter();
   const env = {
@@ -178,7 +178,7 @@ it('limits of spans and of log records are kept, those of a kind before those fo
   expect(records.getFinishedLogRecords()[0]?.attributes).toEqual({ a: '12345', b: 1, c: 1 });
 });
 
-it('OTEL_RESOURCE_ATTRIBUTES of the environment that was handed in stands on what is sent', async () => {
+it('sends OTEL_RESOURCE_ATTRIBUTES of the env option with all signals', async () => {
   const spans = new InMemorySpanExporter();
   const env = { OTEL_RESOURCE_ATTRIBUTES: 'team=a%2Cb,service.version=2, k8s.pod.name = p ,', OTEL_SERVICE_NAME: 'x' };
   const { telemetry } = start(env, { traces: { exporter: spans }, serviceVersion: '3' });
@@ -192,7 +192,7 @@ it('OTEL_RESOURCE_ATTRIBUTES of the environment that was handed in stands on wha
   });
 });
 
-it('metrics are added up, compressed and sent as the environment says', async () => {
+it('sends metrics with the temporality and the histogram aggregation of the environment', async () => {
   const collector = await startCollector();
   open.push(collector);
   const { telemetry } = start({
@@ -211,7 +211,7 @@ it('metrics are added up, compressed and sent as the environment says', async ()
   expect(found['took']).toHaveProperty('exponentialHistogram');
 });
 
-it('compresses when the environment says so', async () => {
+it('compresses with gzip as the environment requests', async () => {
   const collector = await startCollector();
   open.push(collector);
   const { telemetry } = start({
@@ -223,7 +223,7 @@ it('compresses when the environment says so', async () => {
   expect(collector.received[0]?.headers).toMatchObject({ 'content-encoding': 'gzip' });
 });
 
-it('a context manager that was there before stays when the SDK goes', async () => {
+it('keeps a context manager that was registered before startTelemetry', async () => {
   const other = {
     active: () => ROOT_CONTEXT,
     with: (_context: unknown, fn: () => unknown) => fn(),
@@ -238,7 +238,7 @@ it('a context manager that was there before stays when the SDK goes', async () =
   context.disable();
 });
 
-it('says so when more spans or records are made than can wait', async () => {
+it('warns when more spans or log records are created than the queue can hold', async () => {
   const stuck = { export: () => {}, shutdown: () => Promise.resolve(), forceFlush: () => Promise.resolve() };
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const env = { OTEL_BSP_MAX_QUEUE_SIZE: '2', OTEL_BLRP_MAX_QUEUE_SIZE: '2', OTEL_BSP_SCHEDULE_DELAY: '60000' };

@@ -65,7 +65,7 @@ describe('T1: the last line is never lost', () => {
     expect(numbers(readFileSync(path, 'utf8'))).toEqual(upTo(500));
   });
 
-  // The reader sleeps while far more than the 64 KiB of a pipe are written, then reads all of it.
+  // The reader sleeps while much more than the 64 KiB capacity of a pipe is written, then reads everything.
   it.each(['exit', 'throw', 'natural', 'inExit'])('to a slow reader of a pipe, on %s', async (how) => {
     const child = shell('"$@" 2>&2 | { sleep 0.3; cat; }', [how, '2000']);
     const [all] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
@@ -75,7 +75,7 @@ describe('T1: the last line is never lost', () => {
 
   it.each([
     ['without a handler of the application', 'sigterm'],
-    ['with one', 'handled'],
+    ['with a handler of the application', 'handled'],
   ])('to a slow reader, on SIGTERM %s', async (_name, how) => {
     const command = 'exec 3>&1; ( "$@" & echo "pid $!" >&2; wait $!; echo "status $?" >&2 ) | { sleep 0.3; cat; }';
     const sub = shell(command, [how, '2000']);
@@ -92,12 +92,12 @@ describe('T1: the last line is never lost', () => {
     });
     const [all] = await Promise.all([text(sub.stdout), once(sub, 'close')]);
     expect(numbers(all)).toEqual(upTo(2_000));
-    // 143: the signal ended it, as it would have without a logger.
+    // 143: the process was ended by the signal, as it would be without a logger.
     expect(notes).toContain(how === 'handled' ? 'status 0' : 'status 143');
     if (how === 'handled') expect(parse(all).at(-1)).toMatchObject({ msg: 'stopping' });
   });
 
-  it('and a SIGTERM that comes while the backlog is written still ends the process', async () => {
+  it('and a SIGTERM that arrives while the backlog is written still ends the process', async () => {
     const command = '{ "$@"; echo "status $?" >&2; } | { sleep 0.3; cat; }';
     const sub = shell(command, ['signalWhileDraining', '2000']);
     const [all, notes] = await Promise.all([text(sub.stdout), text(sub.stderr), once(sub, 'close')]);
@@ -106,7 +106,7 @@ describe('T1: the last line is never lost', () => {
   });
 });
 
-it('a line of one logger never stands inside of another, when two share a pipe whose reader is slow', async () => {
+it('never mixes lines of two loggers that share a pipe with a slow reader', async () => {
   const reader = '{ n=0; while [ $n -lt 40 ]; do dd bs=6000 count=1 2>/dev/null; n=$((n+1)); done; cat; }';
   const child = shell(`"$@" | ${reader}`, [], join(import.meta.dirname, 'children', 'two-loggers.ts'));
   const [all] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
@@ -115,12 +115,15 @@ it('a line of one logger never stands inside of another, when two share a pipe w
     expect(lines.filter((line) => line.name === name).map(({ i }) => i)).toEqual(upTo(300));
 });
 
-it.skipIf(!existsSync('/dev/full'))('a disk that is full is told, and how many lines are lost at the end', async () => {
-  const child = start(['stats', '3', '/dev/full']);
-  const [notes] = await Promise.all([text(child.stderr), once(child, 'close')]);
-  expect(notes.match(/takes no lines \(ENOSPC\)/g)).toHaveLength(1);
-  expect(notes).toContain('has not taken the last 3 lines');
-});
+it.skipIf(!existsSync('/dev/full'))(
+  'warns about a full disk, and about the number of lines lost at the end',
+  async () => {
+    const child = start(['stats', '3', '/dev/full']);
+    const [notes] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect(notes.match(/takes no lines \(ENOSPC\)/g)).toHaveLength(1);
+    expect(notes).toContain('has not taken the last 3 lines');
+  },
+);
 
 /** The first JSON object that is written to stderr; then the whole pipeline is ended, the reader that never reads included. */
 async function statsOf(
@@ -142,13 +145,13 @@ async function statsOf(
   return { stats: JSON.parse(/\{.*\}/.exec(notes)![0]) as Record<string, number>, notes };
 }
 
-describe('a reader that does not read', () => {
-  it('T3: flush settles within its limit, and the process goes on', async () => {
+describe('a reader that stops reading', () => {
+  it('T3: flush settles within its time limit, and the process continues', async () => {
     const { stats } = await statsOf('"$@" | sleep 60', ['flush', '5000']);
     expect(stats['backlogBytes']).toBeGreaterThan(500_000);
   });
 
-  it('T4: memory stays bounded, the oldest go first, and someone is told once', async () => {
+  it('T4: limits memory, drops the oldest lines first, and warns once', async () => {
     const { stats, notes } = await statsOf('"$@" | sleep 60', ['stats', '100000']);
     expect(stats['backlogBytes']).toBeLessThanOrEqual(8_388_608);
     expect(stats['dropped']).toBeGreaterThan(50_000);
@@ -156,7 +159,7 @@ describe('a reader that does not read', () => {
     expect(notes.match(/takes no more lines/g)).toHaveLength(1);
   });
 
-  it('T5: EPIPE is no crash, and what is lost is counted', async () => {
+  it('T5: survives EPIPE, and counts the lost lines', async () => {
     const child = shell('{ sleep 0.2; "$@"; echo "status $?" >&2; } | true', ['stats', '1000']);
     const notes = await text(child.stderr);
     expect(notes).toContain('status 0');

@@ -87,7 +87,7 @@ describe('histograms', () => {
   it.each([
     ['cumulative', CUMULATIVE],
     ['delta', DELTA],
-  ])('are sent as the SDK alone would send them, %s', async (_, temporality) => {
+  ])('are exported like those of the SDK alone, %s', async (_, temporality) => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const [exporter, expected] = [new InMemoryMetricExporter(temporality), new InMemoryMetricExporter(temporality)];
@@ -109,7 +109,7 @@ describe('histograms', () => {
     );
   });
 
-  it('of the same name and unit are one, with the longer description; others are not, although they read alike', async () => {
+  it('with the same name and unit are merged, with the longer description; those that differ in either are not', async () => {
     const [exporter, expected] = [new InMemoryMetricExporter(CUMULATIVE), new InMemoryMetricExporter(CUMULATIVE)];
     const sdk = theirs(expected);
     for (const { meter, flush } of [ours(exporter), sdk]) {
@@ -125,7 +125,7 @@ describe('histograms', () => {
     await sdk.close();
   });
 
-  it('say since when they count: from the first value on, or since they were sent last', async () => {
+  it('have the start time of their first value (cumulative) or of the last export (delta)', async () => {
     for (const temporality of [CUMULATIVE, DELTA]) {
       const exporter = new InMemoryMetricExporter(temporality);
       const { meter, flush } = ours(exporter);
@@ -143,7 +143,7 @@ describe('histograms', () => {
     }
   });
 
-  it('are left to the SDK where an exporter wants others', async () => {
+  it('are left to the SDK if the exporter wants another aggregation', async () => {
     const exporter = Object.assign(new InMemoryMetricExporter(CUMULATIVE), {
       selectAggregation: () => ({ type: AggregationType.EXPONENTIAL_HISTOGRAM }) as const,
     });
@@ -155,7 +155,7 @@ describe('histograms', () => {
     expect(dataPoints).toMatchObject([{ value: { count: 1, positive: expect.anything() } }]);
   });
 
-  it('are counted no more once telemetry has ended', async () => {
+  it('do not count values after shutdown', async () => {
     const exporter = new InMemoryMetricExporter(CUMULATIVE);
     const { meter } = ours(exporter);
     const histogram = meter('a').createHistogram('h.a');
@@ -167,7 +167,7 @@ describe('histograms', () => {
     expect(exported(exporter)).toHaveLength(1);
   });
 
-  it('tell of values that are none, by the name of the histogram', () => {
+  it('report invalid values with the name of the histogram', () => {
     const warn = vi.fn();
     diag.setLogger({ warn, error: warn, info() {}, debug() {}, verbose() {} }, DiagLogLevel.WARN);
     const { meter } = ours(new InMemoryMetricExporter(CUMULATIVE));

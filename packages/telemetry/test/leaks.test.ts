@@ -7,8 +7,8 @@ const heapAfterCollection = (): number => {
   return process.memoryUsage().heapUsed;
 };
 
-describe('what stays behind', () => {
-  it('T22: nothing of five thousand requests, with their children, names, spans and lines', async () => {
+describe('leaks', () => {
+  it('T22: retains no memory of five thousand requests with child loggers, names, spans and lines', async () => {
     const log = createLogger({ destination: { write: () => {} } });
     const request = (i: number): Promise<void> =>
       withCanonicalLine(log, { name: 'request', attributes: { [`dynamic-${i}`]: i } }, () =>
@@ -17,14 +17,14 @@ describe('what stays behind', () => {
           log.child({ requestId: `r-${i}` }).info({ [`field-${i}`]: { deep: new Error('x') } }, `message ${i}`);
         }),
       );
-    // Far more names than are remembered, so that what is remembered is full before the first look at the heap.
+    // More names than the caches hold, so that they are full before the heap is first measured.
     for (let i = 0; i < 2_500; i++) await request(i);
     const before = heapAfterCollection();
     for (let i = 2_500; i < 7_500; i++) await request(i);
     expect(heapAfterCollection() - before).toBeLessThan(1_000_000);
   });
 
-  it('no handler of the process and no timer, before, during and after a healthy logger', async () => {
+  it('a healthy logger adds no listener to the process and no timer', async () => {
     const handlers = (): number =>
       ['exit', 'SIGTERM', 'SIGINT', 'SIGHUP'].reduce((sum, name) => sum + process.listenerCount(name), 0);
     const before = handlers();

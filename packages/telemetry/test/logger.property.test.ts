@@ -81,7 +81,7 @@ const { value } = fc.letrec<{ value: unknown; record: Record<string, unknown> }>
   record: fc.array(fc.tuple(names, tie('value')), { maxLength: 8 }).map((entries) => Object.fromEntries(entries)),
 }));
 
-describe('laws of every log call', () => {
+describe('properties of every log call', () => {
   it('T16: one line of valid JSON with unique names, within the limits, and no throw', () => {
     const all = (['pino', 'otel', 'ecs', 'gcp'] as const).map((format) => capture({ format, name: 'fuzz' }));
     const small = capture({ limits: { lineBytes: 4_096, stringBytes: 200, depth: 3, items: 5, nodes: 30 } });
@@ -103,7 +103,7 @@ describe('laws of every log call', () => {
     );
   });
 
-  it('changes nothing, and gives the same line for the same input', () => {
+  it('changes nothing, and writes the same line for the same input', () => {
     const { log, lines } = capture({ clock: Object.assign(virtualClock(), { now: () => 0 }) });
     const plain = fc.jsonValue({ maxDepth: 6 });
     fc.assert(
@@ -120,7 +120,7 @@ describe('laws of every log call', () => {
     );
   });
 
-  it('reads what JSON.stringify would write, when there is nothing to redact, escape or cut', () => {
+  it('writes the same as JSON.stringify if there is nothing to redact, escape or cut', () => {
     const { log, last } = capture();
     const word = fc.stringMatching(/^[a-z]{1,6}$/).map((text) => `w${text}`);
     const tree = fc.object({
@@ -138,7 +138,7 @@ describe('laws of every log call', () => {
     );
   });
 
-  it('never shows a planted secret, wherever it stands', () => {
+  it('never shows a secret, at any place', () => {
     const { log, lines } = capture();
     const places = fc.constantFrom<(inner: unknown) => unknown>(
       () => ({ password: CANARY }),

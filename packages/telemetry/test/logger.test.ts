@@ -11,7 +11,7 @@ import { capture } from './capture.ts';
 const CANARY = 'C4nary-s3cret-value';
 
 describe('the line format of pino', () => {
-  it('is level, time, pid, hostname, name, bindings, fields and msg, in this order', () => {
+  it('has level, time, pid, hostname, name, bindings, fields and msg, in this order', () => {
     const { log, lines, last } = capture({ name: 'orders', clock: virtualClock() });
     log.child({ requestId: 'r1' }).info({ orderId: 17 }, 'placed %s', 'now');
     expect(Object.keys(last())).toEqual(['level', 'time', 'pid', 'hostname', 'name', 'requestId', 'orderId', 'msg']);
@@ -33,13 +33,13 @@ describe('the line format of pino', () => {
     ['a list', [['cookie', 'a=b']], { value: ['cookie', '[redacted]'] }],
     ['a Map', [new Map([['token', 'x']])], { value: { token: '[redacted]' } }],
     ['nothing', [], { level: 30 }],
-  ])('takes %s', (_name, args, expected) => {
+  ])('accepts %s', (_name, args, expected) => {
     const { log, last } = capture();
     (log.info as (...all: unknown[]) => void)(...args);
     expect(last()).toMatchObject(expected);
   });
 
-  it('writes the levels of pino, and leaves out what is below the threshold', () => {
+  it('writes the levels of pino from the threshold on', () => {
     const { log, lines } = capture({ level: 'warn' });
     for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const) log[level](level);
     expect(lines.map((line) => (JSON.parse(line) as { level: number }).level)).toEqual([40, 50, 60]);
@@ -48,7 +48,7 @@ describe('the line format of pino', () => {
     expect(log.isLevelEnabled('nonsense')).toBe(false);
   });
 
-  it('changes the level at run time, for the children that share it, and with a no-op that all share', () => {
+  it('changes the level at run time, also for children without a level of their own; disabled methods are one shared no-op', () => {
     const { log, lines } = capture({ level: 'info' });
     const shares = log.child({ a: 1 });
     const own = log.child({ b: 1 }, { level: 'error' });
@@ -74,8 +74,8 @@ describe('the line format of pino', () => {
   });
 });
 
-describe('what a log call must not do', () => {
-  it('T6: stays within bounds on circles, 18 levels of shared references, and wide objects', () => {
+describe('a log call', () => {
+  it('T6: stays within its limits for circular, deeply shared and wide objects', () => {
     const { log, lines, last } = capture();
     const circle: Record<string, unknown> = { a: 1 };
     circle['self'] = circle;
@@ -100,7 +100,7 @@ describe('what a log call must not do', () => {
     expect(log.stats().cut).toBeGreaterThan(4);
   });
 
-  it('T7: throws nothing of a getter, a Proxy, a toJSON or a frozen Error into the caller', () => {
+  it('T7: never throws, for getters, Proxies and toJSON that throw, and a frozen Error', () => {
     const { log, lines, last } = capture();
     const bad = (): never => {
       throw new Error('from inside');
@@ -141,14 +141,14 @@ describe('what a log call must not do', () => {
     expect(lines).toHaveLength(10);
   });
 
-  it('keeps the fields of a line whose message cannot be made a text', () => {
+  it('keeps the fields of a line whose message cannot be converted to a string', () => {
     const { log, last } = capture();
     const message = Object.create(null) as string;
     expect(() => log.info({ orderId: 17 }, message)).not.toThrow();
     expect(last()).toMatchObject({ orderId: 17, msg: '[threw]' });
   });
 
-  it('T13: changes nothing it is given, runs no getter twice, and takes frozen input', () => {
+  it('T13: does not modify its arguments, calls each getter once, and accepts frozen objects', () => {
     const { log } = capture();
     let reads = 0;
     const input = Object.freeze({
@@ -164,7 +164,7 @@ describe('what a log call must not do', () => {
     expect(inspect(input, { depth: 9, showHidden: true, getters: false })).toBe(before);
   });
 
-  it('keeps no hold of what it was given', async () => {
+  it('retains none of its arguments', async () => {
     const { log } = capture();
     const reference = ((): WeakRef<object> => {
       const fields = { nested: { list: [{ deep: new Error('x') }] } };
@@ -178,7 +178,7 @@ describe('what a log call must not do', () => {
     expect(reference.deref()).toBeUndefined();
   });
 
-  it('does not mix a line with one that a getter logs meanwhile', () => {
+  it('does not mix a line with another that a getter logs', () => {
     const { log, lines } = capture();
     log.info(
       {
@@ -197,7 +197,7 @@ describe('what a log call must not do', () => {
     ]);
   });
 
-  it('survives a destination, a clock and a random source that throw', () => {
+  it('never throws if the destination, the clock or the random source throws', () => {
     const bad = (): never => {
       throw new Error('bad');
     };
@@ -261,7 +261,7 @@ describe('values', () => {
     expect(last()['value']).toEqual(expected);
   });
 
-  it('T9: asks toJSON of the original, with its private fields', () => {
+  it('T9: calls toJSON on the original object, which can use its private fields', () => {
     class Account {
       readonly #id = 7;
       toJSON(): object {
@@ -273,7 +273,7 @@ describe('values', () => {
     expect(last()['account']).toEqual({ id: 7, password: '[redacted]' });
   });
 
-  it('T19: keeps code, fields, causes that go in circles, causes that are no errors, and aggregated errors', () => {
+  it('T19: writes code, fields, circular causes, causes that are not errors, and aggregated errors of an error', () => {
     const { log, last } = capture();
     const root = Object.assign(new TypeError('root'), { code: 'E_ROOT', token: CANARY });
     const error = new Error('top', { cause: new Error('middle', { cause: root }) });
@@ -295,7 +295,7 @@ describe('values', () => {
     expect(last()['err']).toMatchObject({ type: 'UpstreamError' });
   });
 
-  it('T14: logs the error of an HTTP client without its credentials and within 8 KiB', () => {
+  it('T14: writes the error of an HTTP client without credentials and within 8 KiB', () => {
     const { log, lines, last } = capture();
     const config = {
       headers: { Authorization: `Bearer ${CANARY}`, 'X-Api-Key': CANARY },
@@ -321,7 +321,7 @@ describe('values', () => {
 });
 
 describe('redaction', () => {
-  it('T10 and T11: finds names at any depth and in any spelling', () => {
+  it('T10 and T11: recognises names at any depth and in any spelling', () => {
     const { log, lines } = capture();
     log.info({
       a: [{ b: [{ 'X-API-KEY': CANARY }] }],
@@ -335,7 +335,7 @@ describe('redaction', () => {
     expect(lines.join()).not.toContain(CANARY);
   });
 
-  it('T15: masks what comes through placeholders and messages', () => {
+  it('T15: redacts messages and the arguments of placeholders', () => {
     const { log, lines } = capture();
     log.info('login with password=%s', CANARY);
     log.info('sent %s', `Bearer ${CANARY}`);
@@ -356,7 +356,7 @@ describe('redaction', () => {
     expect(last()['email']).toEqual(expected);
   });
 
-  it('hashes the same person alike in every process with the key, and unlike with another key', () => {
+  it('gives the same hash for the same person and key, and another one for another key', () => {
     const shown = (hashKey: string): unknown => {
       const { log, last } = capture({ redact: { pii: 'hash', hashKey } });
       log.info({ email: pii('ada@example.org') });
@@ -366,7 +366,7 @@ describe('redaction', () => {
     expect(shown('a'.repeat(16))).not.toBe(shown('b'.repeat(16)));
   });
 
-  it('prints a secret and personal data nowhere else either', () => {
+  it('never prints secret() and pii() values by string conversion, JSON or console.log', () => {
     for (const wrapped of [secret(CANARY), pii(CANARY)]) {
       const prints = [
         String(wrapped),
@@ -381,7 +381,7 @@ describe('redaction', () => {
     }
   });
 
-  it('T20: knows what another copy of this package has wrapped', async () => {
+  it('T20: recognises values wrapped by another copy of this package', async () => {
     const copy = (await import('../src/sensitive.ts?copy' as string)) as typeof import('../src/sensitive.ts');
     expect(copy.secret).not.toBe(secret);
     const { log, last } = capture();
@@ -389,7 +389,7 @@ describe('redaction', () => {
     expect(last()).toMatchObject({ value: '[redacted]', owner: '[pii]' });
   });
 
-  it('adds own keys and patterns, and allows names', () => {
+  it('applies the keys, patterns and allowed names of the options', () => {
     const { log, last } = capture({ redact: { keys: ['houseCode'], patterns: [/HC-\d+/], allow: ['publicToken'] } });
     log.info({ house_code: 'x', text: 'see HC-12 and HC-13', publicToken: 'shown' });
     expect(last()).toMatchObject({
@@ -400,8 +400,8 @@ describe('redaction', () => {
   });
 });
 
-describe('fields that would confuse a reader', () => {
-  it.each(['pino', 'otel', 'ecs', 'gcp'] as const)('T17: cannot take the place of ours in %s', (format) => {
+describe('fields with reserved names', () => {
+  it.each(['pino', 'otel', 'ecs', 'gcp'] as const)('T17: do not replace the fields of the format %s', (format) => {
     const { log, lines, last } = capture({ name: 'orders', format });
     const hostile = {
       level: 10,
@@ -428,7 +428,7 @@ describe('fields that would confuse a reader', () => {
     expect(line[{ pino: 'msg', otel: 'body', ecs: 'message', gcp: 'message' }[format]]).toBe('real');
   });
 
-  it('T17: are kept below "shadowed"', () => {
+  it('T17: are written inside of "shadowed"', () => {
     const { log, last } = capture({ name: 'orders' });
     log.info({ level: 10, msg: 'theirs', name: 'fake' }, 'ours');
     expect(last()).toMatchObject({
@@ -439,14 +439,14 @@ describe('fields that would confuse a reader', () => {
     });
   });
 
-  it('of a field and a binding with one name, the field counts', () => {
+  it('a field replaces a binding of the same name', () => {
     const { log, lines, last } = capture();
     log.child({ a: 1, b: 1 }).child({ b: 2, c: 2 }).info({ c: 3 });
     expect(last()).toMatchObject({ a: 1, b: 2, c: 3 });
     expectUniqueNames(lines[0]!);
   });
 
-  it('T18: control characters, DEL, C1 and the line separators are escaped', () => {
+  it('T18: escapes control characters, DEL, C1 and the line separators', () => {
     const { log, lines, last } = capture();
     const evil = 'a\n{"level":60}\r\u001b[2J\u007f\u009b\u2028\u2029\ud800é';
     log.info({ [evil]: evil }, evil);
@@ -456,10 +456,10 @@ describe('fields that would confuse a reader', () => {
   });
 });
 
-describe('trace ids', () => {
+describe('trace context', () => {
   afterEach(() => context.disable());
 
-  it('stand on every line inside a span, without patching anything', () => {
+  it('adds the ids of the active span to every line, without patching anything', () => {
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     const span = {
       traceId: '4bf92f3577b34da6a3ce929d0e0e4736',
@@ -482,8 +482,8 @@ describe('trace ids', () => {
   });
 });
 
-describe('sampling, serializers and the rest', () => {
-  it('keeps the share that was asked for, by level, and says so on the line', () => {
+describe('sampling, serializers and options', () => {
+  it('samples lines by level, and writes the rate on the line', () => {
     const { log, lines } = capture({ sampling: { info: 0.25 }, random: seededRandom(1) });
     for (let i = 0; i < 1_000; i++) log.info('x');
     log.error('always');
@@ -495,7 +495,7 @@ describe('sampling, serializers and the rest', () => {
     expect(log.stats().sampledOut).toBe(1_000 - kept);
   });
 
-  it('uses serializers, but never for an Error, and survives one that throws', () => {
+  it('applies serializers, but not to an Error, and continues if one throws', () => {
     const { log, last } = capture({ serializers: { user: (user: { id: number }) => user.id } });
     const child = log.child(
       {},
@@ -536,7 +536,7 @@ describe('sampling, serializers and the rest', () => {
     );
   });
 
-  it('describes itself, counts its lines, and drops what comes after close', async () => {
+  it('describes itself, counts its lines, and drops lines after close', async () => {
     const { log, lines } = capture();
     log.info('x');
     expect(log.describe()).toContain('logs trace and above as pino lines');

@@ -12,14 +12,14 @@ import { continueTrace, type Logger, withCanonicalLine, withSpan } from '../src/
 /** A small service that uses every package: `GET /orders/<id>` reads an invoice of the service behind it. */
 export interface OrdersService {
   readonly url: string;
-  /** For the header `authorization`. */
+  /** The API key for the header `authorization`. */
   readonly apiKey: string;
-  /** Everything it would say of itself. */
+  /** The descriptions of all objects of the service. */
   describe(): string;
   close(): Promise<void>;
 }
 
-/** @param secret - stands wherever a service of ours has a credential */
+/** @param secret - part of every credential of the service, so that tests can search for it */
 export async function startOrders(log: Logger, upstreamUrl: string, secret: string): Promise<OrdersService> {
   const { key: apiKey, id, hash } = createApiKey({ prefix: 'orders', environment: 'test' });
   const limiter = createRateLimiter({ name: 'per-key', limits: [tokenBucket({ limit: 100, periodMs: 1_000 })] });

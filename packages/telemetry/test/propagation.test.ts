@@ -39,7 +39,7 @@ describe('the cases of the W3C trace-context conformance suite', () => {
     expect(spanOf({ traceparent: header })?.traceId).toBe(accepted ? TRACE : undefined);
   });
 
-  it('finds the header in any case, and not when it stands twice', () => {
+  it('finds traceparent in any case, and ignores it if it occurs twice', () => {
     for (const name of ['traceparent', 'TraceParent', 'TRACEPARENT'])
       expect(spanOf({ [name]: valid })?.spanId).toBe(SPAN);
     expect(spanOf({ traceparent: [valid, valid] })).toBeUndefined();
@@ -76,14 +76,14 @@ describe('the cases of the W3C trace-context conformance suite', () => {
 });
 
 describe('trust', () => {
-  it('T30: does not follow a stranger, but links to its span; drops its baggage', () => {
+  it('T30: does not continue the trace of an untrusted sender: links to its span and drops its baggage', () => {
     const { context: fresh, links } = continueTrace({ traceparent: valid, baggage: 'a=1' });
     expect(trace.getSpanContext(fresh)).toBeUndefined();
     expect(propagation.getBaggage(fresh)).toBeUndefined();
     expect(links).toMatchObject([{ context: { traceId: TRACE, spanId: SPAN } }]);
   });
 
-  it('hands on trace headers as they came, and baggage only when told to', () => {
+  it('injects the same trace headers that were received, and baggage only with the option', () => {
     const { context: from } = continueTrace(
       { traceparent: valid, tracestate: 'foo=1', baggage: 'user=ada%20l;meta=1, plan=pro' },
       { trusted: true },
@@ -94,7 +94,7 @@ describe('trust', () => {
     expect(injectTrace({})).toEqual({});
   });
 
-  it('caps baggage at 64 members and 8,192 bytes, both ways', () => {
+  it('limits baggage to 64 members and 8,192 bytes when parsing and formatting', () => {
     const many = Array.from({ length: 200 }, (_, i) => `k${i}=v`).join(',');
     const read = (baggage: string) => propagation.getBaggage(continueTrace({ baggage }, { trusted: true }).context);
     expect(read(many)?.getAllEntries()).toHaveLength(64);
@@ -112,9 +112,9 @@ describe('trust', () => {
   });
 });
 
-describe('hostile headers', () => {
-  it('never throw, and only valid ids come out', () => {
-    // Halves of surrogate pairs too. The unit `binary` of fast-check takes more than a second to be made.
+describe('arbitrary headers', () => {
+  it('never throw, and only give valid ids', () => {
+    // Includes halves of surrogate pairs. The unit `binary` of fast-check takes more than a second to create.
     const unit = fc.nat(0xffff).map((code) => String.fromCharCode(code));
     const text = fc.oneof(fc.string({ unit }), fc.constantFrom(valid, 'foo=1', 'a=b;c=d,e=f'));
     const header = fc.oneof(text, fc.array(text, { maxLength: 3 }), fc.constant(undefined));
@@ -128,7 +128,7 @@ describe('hostile headers', () => {
     );
   });
 
-  it('format and parse are inverse', () => {
+  it('formatTraceparent is the inverse of parseTraceparent', () => {
     const hex = (length: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${length - 1}}[1-9a-f]$`));
     fc.assert(
       fc.property(hex(32), hex(16), fc.integer({ min: 0, max: 255 }), (traceId, spanId, traceFlags) => {

@@ -77,15 +77,15 @@ const can = definePermissions({
 });
 const { key } = createApiKey({ environment: 'live' });
 
-describe('a caller who is refused', () => {
+describe('a refused caller is', () => {
   it.each<[string, () => unknown, string]>([
-    ['a token that is none', () => verifier.verify('x'), 'MAC_TOKEN_INVALID'],
+    ['an invalid token', () => verifier.verify('x'), 'MAC_TOKEN_INVALID'],
     ['an unknown API key', () => verifyApiKey(key, () => undefined), 'MAC_API_KEY_INVALID'],
     ['no permission', () => can.assert({}, 'order:read' as never), 'MAC_FORBIDDEN'],
     ['a spent limit', spentLimit, 'MAC_RATE_LIMITED'],
     ['an error of a web framework', rejectsWith({ statusCode: 422, code: 'FST_ERR_VALIDATION' }), 'FST_ERR_VALIDATION'],
-    ['another one', rejectsWith({ status: 404, response: 'Not Found' }), 'Error'],
-  ])('by %s: a warning, and a span without error', async (_name, work, code) => {
+    ['an error of another web framework', rejectsWith({ status: 404, response: 'Not Found' }), 'Error'],
+  ])('logged as a warning, with a span without error: %s', async (_name, work, code) => {
     const { line, span } = await endingOf(work);
     expect(line).toMatchObject({ level: 40, outcome: 'refused', err: { message: expect.any(String) } });
     expect(span.status.code).toBe(SpanStatusCode.UNSET);
@@ -93,13 +93,13 @@ describe('a caller who is refused', () => {
     expect(span.events).toEqual([]);
   });
 
-  it('by a load shedder: a warning, and a span with the error that an answer of 503 is to OpenTelemetry', async () => {
+  it('logged as a warning, with a span with an error for the 503 of a load shedder, as OpenTelemetry requires', async () => {
     const { line, span } = await endingOf(fullShedder);
     expect(line).toMatchObject({ level: 40, outcome: 'refused', err: { code: 'MAC_OVERLOADED', refusalStatus: 503 } });
     expect(span.status.code).toBe(SpanStatusCode.ERROR);
   });
 
-  it('leaves as much in the log as work that succeeds, and is kept when slow', () => {
+  it('sampled like successful work, and always logged if slow', () => {
     const { log, lines, last } = capture();
     const options = { name: 'x', sampleRatio: 0.5 };
     const refuse = (): never => {
@@ -114,15 +114,19 @@ describe('a caller who is refused', () => {
   });
 });
 
-describe('a failure of our own, however like a refusal, is an error', () => {
+describe('a failure that resembles a refusal is logged as an error:', () => {
   it.each<[string, () => unknown, string]>([
     ['an API key that cannot be looked up', () => verifyApiKey(key, unavailable), 'MAC_API_KEY_INVALID'],
     ['a rule that cannot be evaluated', () => can.assert({}, 'order:cancel'), 'MAC_FORBIDDEN'],
-    ['a dependency that lets us call no more', pausedDependency, 'MAC_RATE_LIMITED'],
-    ['a dependency that refuses us', () => answeredBy(401), 'MAC_HTTP_STATUS'],
-    ['the same, by another client', rejectsWith({ status: 401, response: { status: 401 } }), 'Error'],
+    ['a rate limit of a dependency', pausedDependency, 'MAC_RATE_LIMITED'],
+    ['a dependency that responds with 401', () => answeredBy(401), 'MAC_HTTP_STATUS'],
+    [
+      'a dependency that responds with 401 to another client',
+      rejectsWith({ status: 401, response: { status: 401 } }),
+      'Error',
+    ],
     ['a status of 5xx', rejectsWith({ statusCode: 503 }), 'Error'],
-    ['a status that is no number', rejectsWith({ status: '404' }), 'Error'],
+    ['a status that is not a number', rejectsWith({ status: '404' }), 'Error'],
   ])('%s', async (_name, work, code) => {
     const { line, span } = await endingOf(work);
     expect(line).toMatchObject({ level: 50, outcome: 'error' });
@@ -130,7 +134,7 @@ describe('a failure of our own, however like a refusal, is an error', () => {
     expect(span.attributes['error.type']).toBe(code);
   });
 
-  it('and so it is to a span of a client', async () => {
+  it('a refusal is an error for a CLIENT span', async () => {
     const { span } = await endingOf(rejectsWith({ status: 404 }), SpanKind.CLIENT);
     expect(span.status.code).toBe(SpanStatusCode.ERROR);
   });

@@ -1,4 +1,4 @@
-// What somebody reads who has set something up wrongly: which variable, what it was, and why nothing arrives.
+// The messages for a wrong set-up: which variable is wrong, its value, and why nothing arrives at the collector.
 import { afterEach, describe, expect, it } from 'vitest';
 import { trace } from '@opentelemetry/api';
 import { InMemorySpanExporter } from '@opentelemetry/sdk-trace';
@@ -11,11 +11,11 @@ afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.close();
 });
 
-describe('a collector that refuses', () => {
+describe('a collector that rejects data', () => {
   it.each([
     [401, 'Unauthorized (401)'],
     [404, 'Not Found (404)'],
-  ])('with %d is told of at once, with where and why, and once', async (status, why) => {
+  ])('with %d is reported at once, with address and reason, and only once', async (status, why) => {
     const { telemetry, warnings, url } = await tracing(() => status);
     for (let i = 0; i < 3; i++) {
       withSpan('x', () => undefined);
@@ -25,7 +25,7 @@ describe('a collector that refuses', () => {
     expect(warnings).toHaveLength(1);
   });
 
-  it('is told of again after something has arrived in between, and nothing of a token in its address is told', async () => {
+  it('is reported again after a success in between, without the token in its address', async () => {
     const answers = [401, 200, 403];
     const { telemetry, warnings, url } = await tracing(() => answers.shift()!, '?key=C4nary-s3cret');
     for (let i = 0; i < 3; i++) {
@@ -52,9 +52,9 @@ describe('a collector that refuses', () => {
   }
 });
 
-describe('a collector that takes a batch only in part', () => {
+describe('a collector that accepts only part of a batch', () => {
   it.each(['http/json', 'http/protobuf'])(
-    'is told of over %s, once, and again after one was taken whole',
+    'is reported once over %s, and again after a batch was accepted completely',
     async (protocol) => {
       const answers = [
         { count: 3, message: 'too old, token=C4nary' },
@@ -85,7 +85,7 @@ describe('a collector that takes a batch only in part', () => {
     },
   );
 
-  it('is told of for metrics and logs as well, also where no reason is given', async () => {
+  it('is reported for metrics and logs too, also without a reason', async () => {
     const collector = await startCollector({ rejected: () => ({ count: 1, message: '' }) });
     const warnings: string[] = [];
     const telemetry = startTelemetry({
@@ -107,7 +107,7 @@ describe('a collector that takes a batch only in part', () => {
 });
 
 it.each(['http/json', 'http/protobuf'])(
-  'what answers with a page is said to be no collector, over %s',
+  'reports a server that responds with an HTML page as no collector, over %s',
   async (protocol) => {
     const server = await startCollector({ page: '<!doctype html><title>Log in</title>' });
     const warnings: string[] = [];
@@ -127,7 +127,7 @@ it.each(['http/json', 'http/protobuf'])(
   },
 );
 
-it('why an exporter of your own fails is told, once and without credentials', async () => {
+it('reports the failure of your own exporter once and without credentials', async () => {
   const warnings: string[] = [];
   const exporter = {
     export: (_spans: unknown, done: (result: object) => void) =>
@@ -144,7 +144,7 @@ it('why an exporter of your own fails is told, once and without credentials', as
   expect(warnings).toEqual(['Sending traces (100 % of new ones) failed: no, token=[redacted].']);
 });
 
-it('what hangs at the end does not take with it what could be sent', async () => {
+it('sends the other signals at shutdown although one hangs', async () => {
   const hanging = await startCollector({ hang: true });
   const collector = await startCollector();
   open.push(hanging, collector);
@@ -164,7 +164,7 @@ it('what hangs at the end does not take with it what could be sent', async () =>
   expect(warnings).toEqual(['Telemetry was not sent within 600 ms; the rest is lost.']);
 });
 
-describe('a wrong variable', () => {
+describe('a wrong environment variable', () => {
   const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' };
 
   it.each([
@@ -188,12 +188,12 @@ describe('a wrong variable', () => {
       { ...endpoint, OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '10%' },
       'Option OTEL_TRACES_SAMPLER_ARG is "10%"; it must be a number from 0 to 1.',
     ],
-  ])('%o is refused in words that say what it was', (env, message) => {
+  ])('%o is refused with its value and what is allowed', (env, message) => {
     expect(() => startTelemetry({ serviceName: 'orders', env })).toThrow(message);
-    expect(trace.getTracer('x').startSpan('x').isRecording()).toBe(false); // nothing was registered by then
+    expect(trace.getTracer('x').startSpan('x').isRecording()).toBe(false); // nothing was registered before the check
   });
 
-  it('that is empty counts as one that is not set: an empty ratio keeps all traces, and not none', () => {
+  it('that is empty counts as not set: an empty ratio keeps all traces', () => {
     const env = { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '', OTEL_EXPORTER_OTLP_HEADERS: ' ,' };
     const traces = { exporter: new InMemorySpanExporter() };
     open.push(startTelemetry({ serviceName: 'orders', env, traces, metrics: false, logs: false }));
@@ -201,7 +201,7 @@ describe('a wrong variable', () => {
   });
 });
 
-it('a key that is too short for hashes is said to be there, and not shown', () => {
+it('does not show a hashKey that is too short', () => {
   const redact = { pii: 'hash', hashKey: 'C4nary' } as const;
   expect(() => createLogger({ redact })).toThrow('createLogger.redact.hashKey is a text that is not shown; it must be');
 });

@@ -34,14 +34,14 @@ describe('burn rates', () => {
     [30, [14.4, 6, 3, 1]],
     [28, [13.44, 5.6, 2.8, 0.933333333333]],
     [7, [3.36, 1.4, 0.7, 0.233333333333]],
-  ])('over %d days are %j, as in the SRE Workbook', (windowDays, expected) => {
+  ])('over %d days are %j, by the formula of the SRE Workbook', (windowDays, expected) => {
     const { alerts } = defineSlo({ ...options, windowDays });
     expect(alerts.map(({ burnRate }) => burnRate)).toEqual(expected);
     expect(alerts.map(({ longMinutes, shortMinutes }) => longMinutes / shortMinutes)).toEqual([12, 12, 12, 12]);
     expect(alerts[0]!.threshold).toBeCloseTo(expected[0]! * 0.001, 12);
   });
 
-  it('of an alert that could never fire are left out', () => {
+  it('leave out an alert that could never fire', () => {
     expect(defineSlo({ ...options, objective: 0.9 }).alerts.map(({ burnRate }) => burnRate)).toEqual([6, 3, 1]);
     expect(() => defineSlo({ ...options, objective: 0.0001, windowDays: 90 })).toThrow('at least one alert');
   });
@@ -58,12 +58,12 @@ function firing(alert: BurnRateAlert, ratios: readonly number[]): boolean[] {
   );
 }
 
-describe('in a simulated month', () => {
+describe('alerts in a simulated month', () => {
   const { alerts } = defineSlo(options);
   const calm = (minutes: number): number[] => Array<number>(minutes).fill(0);
 
   it.each(alerts.map((alert) => [alert.burnRate, alert] as const))(
-    'burning at %d times fires when its share of the budget is gone',
+    'fire at a burn rate of %d when their share of the budget is spent',
     (burnRate, alert) => {
       const burning = Array<number>(alert.longMinutes * 2).fill(burnRate * 0.001 * 1.001);
       const first = firing(alert, [...calm(alert.longMinutes), ...burning]).indexOf(true) - alert.longMinutes + 1;
@@ -75,22 +75,22 @@ describe('in a simulated month', () => {
     },
   );
 
-  it('a total outage pages within a minute, and the page ends within the short window', () => {
+  it('page within a minute of a total outage, and end within the short window', () => {
     const [page] = alerts;
     const states = firing(page!, [...calm(60), ...Array<number>(10).fill(1), ...calm(120)]);
     expect(states.indexOf(true)).toBe(60);
     expect(states.lastIndexOf(true)).toBeLessThanOrEqual(60 + 10 + 5);
   });
 
-  it('spending the budget exactly pages nobody', () => {
+  it('do not page when the budget is spent exactly', () => {
     const exact = Array<number>(2_000).fill(0.001);
     for (const alert of alerts.filter(({ severity }) => severity === 'page'))
       expect(firing(alert, exact)).not.toContain(true);
   });
 });
 
-describe('the rules', () => {
-  it('record every window that the alerts use, and every alert links the runbook', () => {
+describe('the Prometheus rules', () => {
+  it('record every window of the alerts, and link the runbook in every alert', () => {
     for (const one of [options, slow]) {
       const rules = rulesOf(one);
       const recorded = new Set(rules.map(({ record }) => record));
@@ -106,7 +106,7 @@ describe('the rules', () => {
     }
   });
 
-  it('name metrics and labels as Prometheus shows those of OpenTelemetry', () => {
+  it('use the names that OpenTelemetry metrics and attributes have in Prometheus', () => {
     const bad = rulesOf(options).find(({ record }) => record === 'slo:bad:rate5m')!;
     expect(bad.expr).toContain(
       'http_server_request_duration_seconds_count{service_name="orders",http_response_status_code=~"5.."}[5m]',
@@ -119,7 +119,7 @@ describe('the rules', () => {
   const promtool = process.env['PROMTOOL'] ?? 'promtool';
   const missing = spawnSync(promtool, ['--version']).status !== 0;
 
-  it.skipIf(missing)('are valid for promtool, and fire for it at the promised burn rate', () => {
+  it.skipIf(missing)('are valid for promtool, and fire at their burn rate in its tests', () => {
     const folder = mkdtempSync(join(tmpdir(), 'macadam-slo-'));
     try {
       writeFileSync(join(folder, 'rules.yml'), defineSlo(options).toPrometheusRules());
@@ -128,7 +128,7 @@ describe('the rules', () => {
         series: `http_server_request_duration_seconds_count{service_name="orders",http_response_status_code="${status}"}`,
         values,
       });
-      // 6,000 requests a minute; `bad` of them wrong, from the start.
+      // 6,000 requests a minute, of which `bad` fail from the start.
       const when = (name: string, bad: number | undefined, burnRate: number, minutes: number, fires: boolean) => ({
         name,
         interval: '1m',
@@ -144,7 +144,7 @@ describe('the rules', () => {
           },
         ],
       });
-      // The pages; those that take days are simulated above, which is a minute faster.
+      // Only the alerts that page: for those over days, promtool takes a minute. They are simulated above.
       const pages = defineSlo(options).alerts.filter(({ severity }) => severity === 'page');
       const cases = pages.flatMap(({ burnRate, threshold, longMinutes }) => {
         const bad = 6_000 * threshold;
@@ -172,8 +172,8 @@ describe('the rules', () => {
   });
 });
 
-describe('the other documents', () => {
-  it('say the same: OpenSLO', () => {
+describe('the same objective', () => {
+  it('is written as an OpenSLO document', () => {
     expect(parse(defineSlo(options).toOpenSlo())).toMatchObject({
       apiVersion: 'openslo/v1',
       kind: 'SLO',
@@ -188,7 +188,7 @@ describe('the other documents', () => {
     });
   });
 
-  it('say the same: Grafana, whose panels read what the rules record', () => {
+  it('is written as a Grafana dashboard, which reads the recorded metrics', () => {
     const dashboard = defineSlo(options).toGrafanaDashboard() as { panels: { targets: { expr: string }[] }[] };
     const recorded = new Set(rulesOf(options).map(({ record }) => record));
     for (const { targets } of dashboard.panels) {
@@ -197,7 +197,7 @@ describe('the other documents', () => {
     expect(JSON.parse(JSON.stringify(dashboard))).toEqual(dashboard);
   });
 
-  it('take queries of your own', () => {
+  it('can use your own queries', () => {
     const sli = { ratio: { bad: 'sum(rate(jobs_failed[{{window}}]))', total: 'sum(rate(jobs[{{window}}]))' } };
     const rules = rulesOf({ ...options, name: 'jobs-done', sli });
     expect(rules.find(({ record }) => record === 'slo:error:ratio_rate1h')!.expr).toBe(
@@ -205,7 +205,7 @@ describe('the other documents', () => {
     );
   });
 
-  it('describe themselves', () => {
+  it('is described in words', () => {
     expect(defineSlo(options).describe()).toBe(
       '99.9 % of http.server.request.duration without http.response.status_code = 5.. over 30 days; ' +
         'alerts: page at 14.4 times over 1h, page at 6 times over 6h, ticket at 3 times over 1d, ticket at 1 times over 3d',
@@ -213,7 +213,7 @@ describe('the other documents', () => {
   });
 });
 
-describe('wrong options', () => {
+describe('defineSlo refuses the options', () => {
   it.each([
     [{ name: 'Orders' }, 'defineSlo.name'],
     [{ objective: 1 }, 'defineSlo.objective'],
@@ -226,7 +226,7 @@ describe('wrong options', () => {
     [{ sli: { availability: { where: { 'a"} or vector(1) #': 'x' } } } }, 'defineSlo.sli.availability'],
     [{ sli: { availability: {}, latency: { thresholdMs: 250 } } }, 'defineSlo.sli'],
     [{ target: 0.9 }, 'defineSlo.target'],
-  ])('%j are refused', (wrong, path) => {
+  ])('%j', (wrong, path) => {
     expect(() => defineSlo({ ...options, ...wrong } as never)).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }),
     );

@@ -52,8 +52,8 @@ async function oneRequest(protocol: 'http/json' | 'http/protobuf', statuses: rea
 const valueOf = (span: ReturnType<typeof spansOf>[number], name: string): unknown =>
   Object.values(span.attributes.find(({ key }) => key === name)?.value ?? {})[0];
 
-describe('one request of a user, from the socket to the collector', () => {
-  it('is one trace: a SERVER span, below it a CLIENT span for each attempt, and one of the call (T27)', async () => {
+describe('one request of a user', () => {
+  it('is one trace: a SERVER span, with a CLIENT span for each attempt and an INTERNAL span for the call (T27)', async () => {
     const { collector, lines, status, upstreamHeaders } = await oneRequest('http/json', [503, 503]);
     expect(status).toBe(200);
     const spans = spansOf(collector);
@@ -67,7 +67,7 @@ describe('one request of a user, from the socket to the collector', () => {
     expect(attempts.map((span) => span.parentSpanId)).toEqual([server!.spanId, server!.spanId, server!.spanId]);
     expect(attempts.map((span) => valueOf(span, 'http.request.resend_count'))).toEqual([undefined, 1, 2]);
     expect(attempts.map((span) => valueOf(span, 'http.response.status_code'))).toEqual([503, 503, 200]);
-    // Each attempt tells the service behind it its own span.
+    // Each attempt propagates its own span.
     const sent = attempts.map(({ spanId }) => `00-${TRACE}-${spanId}-01`);
     expect(upstreamHeaders.map((headers) => headers['traceparent'])).toEqual(sent);
 
@@ -87,7 +87,7 @@ describe('one request of a user, from the socket to the collector', () => {
     ]);
   });
 
-  it('T25: durations are in seconds, with the buckets of seconds', async () => {
+  it('T25: has durations in seconds, with buckets for seconds', async () => {
     const { collector } = await oneRequest('http/json', []);
     const durations = metricsOf(collector).filter(({ name }) => name.endsWith('.duration'));
     expect(durations.map(({ name }) => name)).toContain('http.client.request.duration');
@@ -99,12 +99,12 @@ describe('one request of a user, from the socket to the collector', () => {
   });
 
   it.each(['http/json', 'http/protobuf'] as const)(
-    'no canary is in anything it says, over %s: spans, metrics, lines, errors, describe()',
+    'contains no secret in spans, metrics, log lines, errors and describe(), over %s',
     async (protocol) => {
       const { collector, lines, described, answer, status, apiKey } = await oneRequest(protocol, [503, 503, 503]);
       expect(status).toBe(502);
       const said = [collector.text(), lines.join(''), described, answer].join('\n');
-      // Something was said: the search would find what is there.
+      // Proves that the output is not empty and that the search works.
       for (const expected of ['GET /orders/{id}', 'http.client.request.duration', 'billing', '[redacted]', 'per-key']) {
         expect(said).toContain(expected);
       }
@@ -115,7 +115,7 @@ describe('one request of a user, from the socket to the collector', () => {
     },
   );
 
-  it('everything that was sent is in the catalogue, by name, unit and attribute', async () => {
+  it('exports only names, units and attributes of the catalogue', async () => {
     const { collector, lines } = await oneRequest('http/json', [503]);
     const all = JSON.parse(
       readFileSync(join(import.meta.dirname, '../../../docs/telemetry-catalogue.json'), 'utf8'),
@@ -132,7 +132,7 @@ describe('one request of a user, from the socket to the collector', () => {
       for (const key of attributesOf(metric)) expect(allowed, metric.name).toContain(key);
     }
     const attributes = new Set(all.spans.flatMap((span) => span.attributes.map(({ name }) => name)));
-    // What the service itself has put there.
+    // Attributes that the service itself has set.
     attributes.add('authorization');
     for (const span of spansOf(collector)) for (const { key } of span.attributes) expect(attributes).toContain(key);
     const fields = new Set([

@@ -36,7 +36,7 @@ describe('startTelemetry', () => {
   it.each([
     [{ OTEL_SDK_DISABLED: 'true' }],
     [{ OTEL_TRACES_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none' }],
-  ])('stays off with %j although there is an endpoint', (env) => {
+  ])('registers nothing with %j, despite an endpoint', (env) => {
     expect(start({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', ...env } }).enabled).toBe(false);
   });
 
@@ -93,7 +93,7 @@ describe('startTelemetry', () => {
     expect(telemetry.describe()).toContain('traces (100 % of new ones)');
   });
 
-  it('T31: exports the spans, logs and metrics that are made while it drains', async () => {
+  it('T31: exports the spans, logs and metrics that are created during shutdown', async () => {
     const spans = new InMemorySpanExporter();
     const records = new InMemoryLogRecordExporter();
     const measured = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
@@ -126,7 +126,7 @@ describe('startTelemetry', () => {
     expect(trace.getTracer('x').startSpan('after').isRecording()).toBe(false);
   });
 
-  it('shuts down within its limit although the collector hangs, and says so', async () => {
+  it('shuts down within its time limit if the collector hangs, and warns', async () => {
     const collector = await startCollector({ hang: true });
     open.push(collector);
     const warnings: string[] = [];
@@ -143,7 +143,7 @@ describe('startTelemetry', () => {
     expect(warnings).toEqual([expect.stringContaining('was not sent within 300 ms')]);
   });
 
-  it('reads what was made before it, such as a cache at the top of a module', async () => {
+  it('reads the metrics of objects created before it, such as a cache at module level', async () => {
     const early = createCache<number>({ name: 'early' });
     await early.getOrLoad('a', () => 1);
     const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
@@ -155,7 +155,7 @@ describe('startTelemetry', () => {
     await early.close();
   });
 
-  it('T24: keeps the series of an instrument under the cap for a hundred thousand values', async () => {
+  it('T24: limits the series of an instrument with a hundred thousand attribute values', async () => {
     const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
     const telemetry = start({
       metrics: { exporter, maxSeries: 100 },
@@ -172,7 +172,7 @@ describe('startTelemetry', () => {
     expect(points.reduce((sum, { value }) => sum + (value as number), 0)).toBe(100_000);
   });
 
-  it('samples by the option, then by the variable, and follows the decision of a parent', async () => {
+  it('samples by the option, else by the variable, and follows the decision of a parent', async () => {
     const recorded = (options: Partial<TelemetryOptions>): boolean => {
       const telemetry = start({ metrics: false, logs: false, ...options });
       const recording = trace.getTracer('x').startSpan('x').isRecording();
@@ -187,7 +187,7 @@ describe('startTelemetry', () => {
     expect(recorded({ traces: { exporter }, env: { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio' } })).toBe(true);
   });
 
-  it('warns when another SDK was first', () => {
+  it('warns if another SDK was registered first', () => {
     const warnings: string[] = [];
     start({ traces: { exporter: new InMemorySpanExporter() } });
     start({ traces: { exporter: new InMemorySpanExporter() }, onWarning: (warning) => warnings.push(warning) });
@@ -197,13 +197,13 @@ describe('startTelemetry', () => {
     ]);
   });
 
-  it('leaves the propagator to the SDK that was first when one that came later goes', async () => {
+  it('keeps the propagator of the SDK that was registered first', async () => {
     start({ traces: { exporter: new InMemorySpanExporter() } });
     await start({ traces: { exporter: new InMemorySpanExporter() } }).shutdown();
     expect(propagation.fields()).toContain('traceparent');
   });
 
-  it('shuts down although whoever is told of what is wrong throws', async () => {
+  it('shuts down although onWarning throws', async () => {
     const exporter = { export: () => {}, shutdown: () => Promise.reject(new Error('no')) };
     const onWarning = (): never => {
       throw new Error('not told');
@@ -212,7 +212,7 @@ describe('startTelemetry', () => {
     await expect(telemetry.shutdown()).resolves.toBeUndefined();
   });
 
-  it('takes the protocol of all signals where that of one is empty', () => {
+  it('uses the protocol for all signals if that of one signal is empty', () => {
     const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: '' };
     expect(otlpTarget('traces', { ...env, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' })?.protocol).toBe('http/json');
   });
@@ -247,13 +247,13 @@ describe('startTelemetry', () => {
 });
 
 describe('withSpan without an SDK', () => {
-  it('says that the function is missing', () => {
+  it('throws if the function is missing', () => {
     expect(() => withSpan('x', undefined as never)).toThrow(expect.objectContaining({ path: 'withSpan.fn' }));
     expect(() => withSpan('x', {}, undefined as never)).toThrow(expect.objectContaining({ path: 'withSpan.fn' }));
     expect(() => withSpan('x', undefined as never, () => 1)).toThrow(expect.objectContaining({ path: 'withSpan' }));
   });
 
-  it('runs the function, sync or async, and hands on what it returns and throws', async () => {
+  it('runs a sync or async function, and returns or throws what it does', async () => {
     expect(withSpan('x', () => 1)).toBe(1);
     expect(await withSpan('x', { attributes: { a: 1 } }, async (span) => span.isRecording())).toBe(false);
     const error = new Error('x');

@@ -106,16 +106,16 @@ describe('traceparent', () => {
   });
 
   it.each([
-    ['is not there', []],
+    ['is missing', []],
     [
-      'stands twice',
+      'occurs twice',
       [
         ['traceparent', VALID.replace('12-', '11-')],
         ['traceparent', VALID],
       ],
     ],
-    ['has a name like it', [['trace-parent', VALID]]],
-    ['has another name like it', [['trace.parent', VALID]]],
+    ['has a similar name', [['trace-parent', VALID]]],
+    ['has another similar name', [['trace.parent', VALID]]],
     ...[
       ...[`${VALID}.`, `${VALID}-what-the-future-will-be-like`, `cc-${TRACE}-${PARENT}-01.what-the-future`],
       ...[`ff-${TRACE}-${PARENT}-01`, `.0-${TRACE}-${PARENT}-01`, `0.-${TRACE}-${PARENT}-01`],
@@ -137,8 +137,8 @@ describe('traceparent', () => {
 
   it.each([
     ['that is valid', [['traceparent', VALID]], true],
-    ['that is not there', [], false],
-    ['that is illegal', [['traceparent', VALID.replace(TRACE, '0'.repeat(32))]], false],
+    ['that is missing', [], false],
+    ['that is invalid', [['traceparent', VALID.replace(TRACE, '0'.repeat(32))]], false],
   ] as const)('three calls of one request with one %s have spans of their own', async (_name, headers, continued) => {
     const spans = (await answerTo(headers, 3)).map(({ traceparent = '' }) => parseTraceparent(traceparent)!);
     expect(new Set(spans.map(({ spanId }) => spanId)).size).toBe(3);
@@ -161,7 +161,7 @@ describe('tracestate', () => {
     String.fromCharCode(...Array.from({ length: to - from + 1 }, (_, i) => from + i));
   const value = printable(0x20, 0x2b) + printable(0x2d, 0x3c) + printable(0x3e, 0x7e);
 
-  it('alone is dropped', async () => {
+  it('without traceparent is dropped', async () => {
     expect((await traceOf(['tracestate', 'foo=1,bar=2'])).state).toBeUndefined();
   });
 
@@ -185,7 +185,7 @@ describe('tracestate', () => {
     ['32 members', [bars(1, 10), bars(11, 32)], bars(1, 32)],
     ['a key of 256', ['foo=1', `${'z'.repeat(256)}=1`], `foo=1,${'z'.repeat(256)}=1`],
     ['a key of 241 and 14', [`${'t'.repeat(241)}@${'v'.repeat(14)}=1`], `${'t'.repeat(241)}@${'v'.repeat(14)}=1`],
-  ])('%s: handed on', async (_name, values, expected) => {
+  ])('is propagated with %s', async (_name, values, expected) => {
     expect(await state(...values)).toBe(expected);
   });
 
@@ -203,7 +203,7 @@ describe('tracestate', () => {
     ['a vendor of 15', ['foo=1', `t@${'v'.repeat(15)}=1`]],
     ['a value with an equals sign', ['foo=bar=baz']],
     ['an empty value', ['foo=,bar=3']],
-  ] as const)('%s: dropped whole', async (_name, values) => {
+  ] as const)('is dropped completely with %s', async (_name, values) => {
     expect(await state(...values)).toBeUndefined();
   });
 });

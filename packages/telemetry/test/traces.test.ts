@@ -57,8 +57,8 @@ async function recorded(): Promise<number> {
   return points.reduce((sum, { value }) => sum + (value as { count: number }).count, 0);
 }
 
-describe('T21: what runs after a call on a reused socket is in the context of its caller', () => {
-  it('one after another and at the same time', async () => {
+describe('T21: code after a call on a reused socket runs in the context of its caller', () => {
+  it('for sequential and concurrent calls', async () => {
     const client = await clientOf({});
     const one = (user: string): Promise<void> =>
       runWork({ tenant: user }, () =>
@@ -75,19 +75,19 @@ describe('T21: what runs after a call on a reused socket is in the context of it
     await one('second');
     await Promise.all(Array.from({ length: 20 }, (_, i) => one(`user-${i}`)));
     expect(currentWork()).toBeUndefined();
-    // Each CLIENT span belongs to the trace of the user who made the call: five for each trace.
+    // Each CLIENT span belongs to the trace of its caller: five per trace.
     const perTrace = new Map<string, number>();
     for (const span of await clientSpans()) {
       const { traceId } = span.spanContext();
       perTrace.set(traceId, (perTrace.get(traceId) ?? 0) + 1);
     }
     expect([...perTrace.values()]).toEqual(Array.from({ length: 22 }, () => 5));
-    // 110 calls: sockets were reused.
+    // For 110 calls, so sockets were reused.
     expect(client.stats().connections?.connected ?? 0).toBeLessThan(50);
   });
 });
 
-describe('T23: a context that is set inside does not leak to the caller', () => {
+describe('T23: a context set inside of a function does not leak to its caller', () => {
   it.each([
     ['runWork', (fn: () => Promise<void>) => runWork({ tenant: 'inner' }, fn)],
     ['withSpan', (fn: () => Promise<void>) => withSpan('inner', fn)],
@@ -96,7 +96,7 @@ describe('T23: a context that is set inside does not leak to the caller', () => 
       (fn: () => Promise<void>) =>
         withCanonicalLine(createLogger({ destination: { write: () => {} } }), { name: 'inner', tenant: 'inner' }, fn),
     ],
-  ])('%s: neither before its first await, nor after', async (_name, run) => {
+  ])('%s: neither before the first await of the function, nor after', async (_name, run) => {
     await withSpan('outer', async (outer) => {
       const inner = run(async () => {
         await Promise.resolve();
@@ -109,7 +109,7 @@ describe('T23: a context that is set inside does not leak to the caller', () => 
     });
   });
 
-  it('there is nothing to call that would set one for good', () => {
+  it('no exported function sets the context permanently', () => {
     const names = [...Object.keys(core), ...Object.keys(telemetryPackage)];
     expect(names.filter((name) => /^(enter|attach|activate|setCurrent|setActive)/.test(name))).toEqual([]);
     expect(context.active()).toBeDefined();
@@ -117,14 +117,14 @@ describe('T23: a context that is set inside does not leak to the caller', () => 
 });
 
 describe('T26: a span ends, and its duration is recorded once', () => {
-  it('when the body is read', async () => {
+  it('when the body has been read', async () => {
     const client = await clientOf({ faults: [{ fault: respond(200, { body: Buffer.alloc(100_000) }) }] });
     await client.get('/');
     expect(await clientSpans()).toHaveLength(1);
     expect(await recorded()).toBe(1);
   });
 
-  it('when the body of a stream is cancelled, or was never read', async () => {
+  it('when a streamed body is cancelled or never read', async () => {
     const client = await clientOf({ faults: [{ fault: trickle({ everyMs: 5 }) }] });
     const cancelled = await client.stream('GET', '/', {});
     cancelled.body.destroy();
@@ -135,7 +135,7 @@ describe('T26: a span ends, and its duration is recorded once', () => {
     expect(await recorded()).toBe(2);
   });
 
-  it('when the time is over', async () => {
+  it('when the call times out', async () => {
     const client = await clientOf({ faults: [{ fault: hang() }] }, { timeoutMs: 50, retry: false });
     await expect(client.get('/')).rejects.toMatchObject({ code: 'MAC_TIMEOUT' });
     const [span] = await clientSpans();
@@ -144,7 +144,7 @@ describe('T26: a span ends, and its duration is recorded once', () => {
   });
 });
 
-it('T28: the hedge that loses has no error, nor has a call that its caller left', async () => {
+it('T28: a losing hedge and a call cancelled by its caller have no error', async () => {
   const client = await clientOf(
     { faults: [{ fault: slow(5_000), when: { requests: [1, 1] } }] },
     { hedge: { delayMs: 10, maxExtraLoad: 1 }, retry: false },
@@ -158,7 +158,7 @@ it('T28: the hedge that loses has no error, nor has a call that its caller left'
   }
 });
 
-it('T29: a URL has no credential on a span', async () => {
+it('T29: a URL on a span contains no credential', async () => {
   const client = await clientOf({});
   const secret = 'C4naryS3cret';
   const names = ['X-Amz-Signature', 'X-Amz-Credential', 'X-Amz-Security-Token', 'AWSAccessKeyId', 'Signature', 'sig'];

@@ -21,9 +21,9 @@ test('the calls of pino are the calls of the logger', () => {
   log.info({ a: 1 });
   log.info({ a: 1 }, 'text %s', 'x');
   log.error(new Error('x'), 'text');
-  // @ts-expect-error a number is no message
+  // @ts-expect-error a message is a string
   log.info(1);
-  // @ts-expect-error the message of fields is a text
+  // @ts-expect-error the message after fields is a string
   log.info({ a: 1 }, 2);
   expectTypeOf(log).toExtend<FastifyBaseLogger>();
   expectTypeOf(log.child({ a: 1 })).toEqualTypeOf<Logger>();
@@ -46,8 +46,8 @@ test('a level may come from the environment, and is then checked when the logger
 });
 
 test('options that do not exist are refused', () => {
-  // @ts-expect-error a typing error
+  // @ts-expect-error a misspelt option
   createLogger({ levl: 'info' });
-  // @ts-expect-error every alert links a runbook
+  // @ts-expect-error runbookUrl is required
   defineSlo({ name: 'orders-availability', objective: 0.999, sli: { availability: {} } });
 });

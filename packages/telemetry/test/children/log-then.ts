@@ -1,4 +1,4 @@
-// Logs `count` lines, then ends in the way it is told. Started by exit.test.ts.
+// Logs `count` lines, then ends in the way that its first argument names. Started by exit.test.ts.
 import { createLogger } from '../../src/index.ts';
 
 const [how = 'exit', count = '1000', destination = '1'] = process.argv.slice(2);
@@ -16,12 +16,12 @@ const endings: Record<string, () => void> = {
     process.on('uncaughtExceptionMonitor', (error) => log.fatal(error, 'last'));
     void Promise.reject(new Error('rejected'));
   },
-  // The parent sends SIGTERM when it is told; there is no handler for it here.
+  // Writes `ready`, upon which the parent sends SIGTERM. The process has no handler for it.
   sigterm: () => {
     process.stderr.write('ready\n');
     setInterval(() => {}, 1_000);
   },
-  // The signal is there, but not delivered yet, when the last line has been taken.
+  // The signal has arrived, but is not yet delivered, when the last line is written.
   signalWhileDraining: () => {
     process.kill(process.pid, 'SIGTERM');
     while (log.stats().backlogBytes > 0) log.fatal('last');
