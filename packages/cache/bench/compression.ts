@@ -1,4 +1,4 @@
-// What Node's compressions cost for values of several sizes: node packages/cache/bench/compression.ts
+// Measures the compression algorithms of Node for values of several sizes: node packages/cache/bench/compression.ts
 // The reason for the choice in src/wire/compression.ts.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ for (const [name, raw] of Object.entries(samples)) {
     const bytes = compress(raw);
     return { way, bytes, compress, decompress, ins: [] as number[], outs: [] as number[] };
   });
-  // In turn, so that whatever else the machine does meets them all alike.
+  // Alternating, so that other load on the machine affects all of them alike.
   for (let round = 0; round < ROUNDS; round++) {
     for (const { bytes, compress, decompress, ins, outs } of found) {
       ins.push(cost(() => compress(raw), times));

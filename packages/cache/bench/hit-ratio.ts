@@ -1,6 +1,6 @@
-// How often a bounded memory has what is asked for: node --conditions=@macadam/source packages/cache/bench/hit-ratio.ts [FILE]
-// FILE has one key a line, in the order in which they were asked for. Without one, a recorded trace and two sequences out of
-// what every copy of this workspace has are taken, and the page of the docs is written.
+// Measures the hit ratio of the memory tier: node --conditions=@macadam/source packages/cache/bench/hit-ratio.ts [FILE]
+// FILE contains one key per line, in the order of the reads. Without it, a recorded trace and two sequences derived
+// from files of this workspace are used, and the page of the documentation is written.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -21,7 +21,7 @@ interface Trace {
   readonly keys: readonly string[];
 }
 
-/** What several programs at work asked the operating system for. */
+/** The file lookups of several programs. */
 function processes(): Trace {
   const { about, keys } = readTrace(FILE_TRACE);
   const ran = about.work.flat().map((command) => `\`${command}\``);
@@ -34,7 +34,7 @@ function processes(): Trace {
   return { name: 'processes', what: what.join('\n'), keys };
 }
 
-/** What the compiler and the linter look up in the file system, one package after the other. */
+/** The file lookups of the compiler and the linter, one package after the other. */
 function files(): Trace {
   const folder = mkdtempSync(join(tmpdir(), 'look-ups-'));
   const env = { ...process.env, LOOK_UPS: join(folder, 'paths.txt') };

@@ -1,7 +1,8 @@
-// Records what programs ask the operating system for: node --conditions=@macadam/source packages/cache/bench/record-file-trace.ts
-// Needs strace. Several tools work on this workspace, two at a time, as on a developer's machine or in CI; every path that any of
-// their processes opens, looks at or misses is one look-up, in the order in which the kernel saw them. Kept are numbers in place of
-// paths, so that nothing about the machine is told, in `traces/files.br`: a line of JSON, and then one number a line.
+// Records the file lookups of programs: node --conditions=@macadam/source packages/cache/bench/record-file-trace.ts
+// Needs strace. Several tools work on this workspace, two at a time, as on the machine of a developer or in CI. Every
+// path that one of their processes opens, stats or misses is one lookup, in the order in which the kernel saw them.
+// Paths are replaced by numbers, so that the trace reveals nothing about the machine, and written to `traces/files.br`:
+// a line of JSON, then one number per line.
 import { execFileSync } from 'node:child_process';
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ import { FILE_TRACE, writeTrace } from './trace.ts';
 
 const workspace = join(import.meta.dirname, '..', '..', '..');
 
-/** Each line begins when the one before has ended; what stands in one goes on side by side. */
+/** The lists run one after the other, the commands of a list at the same time. */
 const WORK: readonly (readonly string[])[] = [
   ['git status --short', 'git log --stat -20'],
   ['tsc --noEmit -p packages/core/tsconfig.json', 'eslint packages/core/src'],
@@ -33,7 +34,7 @@ execFileSync('strace', [...flags, 'sh', '-c', script], { cwd: workspace, env, st
 const numbers = new Map<string, number>();
 const trace: number[] = [];
 for await (const line of createInterface({ input: createReadStream(log) })) {
-  // A call that another process interrupts is told in two lines, of which the first has its path.
+  // strace splits an interrupted call into two lines, of which the first contains the path.
   const path = /^\d+ +\w+\([^"]*"((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
   if (path === undefined) continue;
   const number = numbers.get(path) ?? numbers.size;

@@ -1,6 +1,7 @@
-// Ten million distinct keys through a memory of ten thousand entries, with tags and invalidations, for either kind of eviction:
+// Reads ten million distinct keys through a memory of ten thousand entries, with tags and invalidations, for each
+// eviction policy:
 // node --expose-gc --conditions=@macadam/source packages/cache/bench/ten-million-keys.ts
-// Ends with 1 when the heap has grown, or any table holds more than it may.
+// Exits with 1 when the heap has grown or any table exceeds its bound.
 import { createCache, type Eviction } from '@macadam/cache';
 
 const KEYS = 10_000_000;

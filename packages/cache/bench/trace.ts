@@ -1,16 +1,16 @@
-// Recorded sequences of look-ups: compressed, a line of JSON about them and then a number for each key, one a line.
+// Recorded sequences of lookups, compressed: a line of JSON about the recording, then the number of a key per line.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { brotliCompressSync, brotliDecompressSync, constants } from 'node:zlib';
 import { createCache, type Eviction } from '@macadam/cache';
 
-/** What the tools of a developer ask the operating system for; see `record-file-trace.ts`. */
+/** The file lookups of developer tools; see `record-file-trace.ts`. */
 export const FILE_TRACE: string = join(import.meta.dirname, 'traces', 'files.br');
 
 export interface AboutTrace {
-  /** The day. */
+  /** The day of the recording. */
   readonly recorded: string;
-  /** What ran, in order; commands of one list side by side. */
+  /** The commands that ran, in order; those of one list at the same time. */
   readonly work: readonly (readonly string[])[];
   readonly lookUps: number;
   readonly keys: number;
@@ -29,7 +29,7 @@ export function readTrace(file: string): { about: AboutTrace; keys: string[] } {
   return { about: JSON.parse(about as string) as AboutTrace, keys };
 }
 
-/** The share of look-ups that find what they look for, in a memory for so many entries. */
+/** The hit ratio of a memory with so many entries. */
 export async function hitRatio(keys: readonly string[], maxEntries: number, eviction: Eviction): Promise<number> {
   const cache = createCache<number>({
     name: 'trace',

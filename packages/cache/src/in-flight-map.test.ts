@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InFlightMap } from './in-flight-map.ts';
 
-/** Kilobytes in flight come and go, while young objects are collected; returns how many bytes of them are still there. */
+/** Adds and removes kilobytes in flight while young objects are collected. Returns how many bytes of them remain. */
 function leftBehind(table: { set(key: string, value: unknown): unknown; delete(key: string): unknown }): number {
   const collectYoung = (): void => (globalThis.gc as (options: { type: 'minor' }) => void)({ type: 'minor' });
   const turnOver = (times: number): void => {
@@ -22,8 +22,8 @@ function leftBehind(table: { set(key: string, value: unknown): unknown; delete(k
   return process.memoryUsage().heapUsed - before;
 }
 
-describe('what is in flight', () => {
-  it('is what was put there and not taken out, however many keys come and go', () => {
+describe('InFlightMap', () => {
+  it('contains what was set and not deleted, however many keys come and go', () => {
     const step = fc.record({
       key: fc.integer({ min: 0, max: 400 }).map(String),
       how: fc.constantFrom('set', 'delete', 'clear'),
@@ -44,10 +44,10 @@ describe('what is in flight', () => {
     );
   });
 
-  it('dies young: a bare map would keep nearly all of it until the whole heap is collected', () => {
+  it('releases values to the young-generation collector, unlike a plain Map', () => {
     expect(globalThis.gc, 'run with --expose-gc').toBeTypeOf('function');
     expect(leftBehind(new InFlightMap())).toBeLessThan(4_000_000);
-    // What this rests on. When it fails, V8 has become better and a bare map will do.
+    // The premise of InFlightMap. If this fails, V8 has improved and a plain Map is sufficient.
     expect(leftBehind(new Map())).toBeGreaterThan(10_000_000);
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createCache } from './create-cache.ts';
 
 describe('metrics', () => {
-  it('are the statistics, by name and outcome; caches that share a name are added up', async () => {
+  it('equal the statistics, by name and outcome, summed over caches that share a name', async () => {
     const collector = startMetricsCollector();
     onTestFinished(() => collector.close());
     const caches = [createCache<number>({ name: 'numbers' }), createCache<number>({ name: 'numbers' })];

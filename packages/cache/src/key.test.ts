@@ -19,7 +19,7 @@ const keys = [
 ];
 
 describe('keys', () => {
-  it('stay apart as they are kept, and as bytes of UTF-8', () => {
+  it('stay distinct as storage keys and in UTF-8', () => {
     const kept = keys.map(storageKey);
     expect(new Set(kept).size).toBe(keys.length);
     const bytes = kept.map((key) => Buffer.from(tierKey(key)).toString('hex'));
@@ -27,7 +27,7 @@ describe('keys', () => {
     for (const key of kept) expect(key.length).toBeLessThanOrEqual(MAX_KEY_LENGTH);
   });
 
-  it('that are no text are refused', () => {
+  it('must be non-empty strings', () => {
     for (const key of ['', 1, null, undefined, {}]) {
       expect(() => storageKey(key as string)).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS' }));
     }

@@ -1,4 +1,4 @@
-// What somebody reads who has given the wrong thing: what it was, and no key.
+// The messages for wrong options: they show the wrong value, and never a secret.
 import { expect, test } from 'vitest';
 import { createCache, type CacheOptions } from './index.ts';
 
@@ -24,7 +24,7 @@ test.each<[object, string]>([
   expect(() => createCache({ name: 'a', ...options } as CacheOptions)).toThrow(words);
 });
 
-test('one key where a list of them is wanted', async () => {
+test('names the option when one key is given instead of a list', async () => {
   await using cache = createCache({ name: 'a' });
   await expect(cache.getMany('k' as never)).rejects.toThrow('Option getMany.keys is "k"; it must be several keys');
 });

@@ -9,7 +9,7 @@ const put = (map: S3Fifo<string>, ...keys: string[]): void => {
 const many = (count: number, prefix = 'once'): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
 describe('S3-FIFO', () => {
-  it('what is asked for again outlives any number of keys that are asked for once', () => {
+  it('keeps values that were read again through any number of keys that are read once', () => {
     const map = of(100);
     const wanted = many(50, 'wanted');
     put(map, ...wanted);
@@ -19,7 +19,7 @@ describe('S3-FIFO', () => {
     expect(map.size).toBe(100);
   });
 
-  it('looking without using does not count as use', () => {
+  it('peek does not count as a use', () => {
     const map = of(10);
     put(map, 'looked at', 'used');
     map.peek('looked at');
@@ -29,7 +29,7 @@ describe('S3-FIFO', () => {
     expect(map.peek('used')).toBeDefined();
   });
 
-  it('a key that comes back soon after it left is no newcomer', () => {
+  it('a key that returns while it is in the ghost queue goes to the main queue', () => {
     const map = of(10);
     put(map, 'early', ...many(12));
     expect(map.peek('early')).toBeUndefined();
@@ -37,11 +37,11 @@ describe('S3-FIFO', () => {
     expect(map.peek('early')).toBeDefined();
     put(map, ...many(100, 'other'));
     put(map, 'once0', ...many(9, 'last'));
-    // It left too long ago to be remembered.
+    // It was evicted too long ago to be in the ghost queue.
     expect(map.peek('once0')).toBeUndefined();
   });
 
-  it('what is no longer asked for leaves in the end', () => {
+  it('evicts values from the main queue when they are not read any more', () => {
     const map = of(10);
     const former = many(10, 'former');
     put(map, ...former);
@@ -54,7 +54,7 @@ describe('S3-FIFO', () => {
     expect(former.filter((key) => map.peek(key) !== undefined)).toEqual([]);
   });
 
-  it('a value set anew keeps its place, and is never what makes room for itself', () => {
+  it('a value that is replaced stays in its queue, and is not evicted by its own replacement', () => {
     const map = of(3, 10);
     map.set('a', 'first', { size: 3 });
     map.set('b', 'other', { size: 3 });
@@ -62,7 +62,7 @@ describe('S3-FIFO', () => {
     expect([map.peek('a'), map.peek('b'), map.size, map.calculatedSize]).toEqual(['second', undefined, 1, 10]);
   });
 
-  it('is a map that forgets, within its bounds', () => {
+  it('behaves like a map within its bounds', () => {
     const keys = fc.constantFrom(...'abcdefghijklmnop');
     const step = fc.oneof(
       fc.record({ kind: fc.constant('set' as const), key: keys, size: fc.integer({ min: 1, max: 20 }) }),

@@ -3,7 +3,7 @@ import { createCache } from '@macadam/cache';
 import { approximateBytes } from './value-size.ts';
 
 describe('approximateBytes', () => {
-  it('is a whole number, also where a long list is only sampled', async () => {
+  it('is a whole number, even for a long array that is only sampled', async () => {
     const uneven = Array.from({ length: 301 }, (_, i) => 'x'.repeat(i % 7));
     const cache = createCache<unknown>({ name: 'sizes' });
     for (const value of [uneven, new Map(uneven.entries()), new Set(uneven), Object.fromEntries(uneven.entries())]) {
@@ -15,7 +15,7 @@ describe('approximateBytes', () => {
     expect(cache.stats().entries).toBe(2);
   });
 
-  it('grows with what is in a value, and ends with what refers to itself', () => {
+  it('grows with the content of a value, and terminates for cyclic values', () => {
     const cycle: unknown[] = [1];
     cycle.push(cycle);
     expect(approximateBytes(cycle)).toBeLessThan(200);
@@ -28,12 +28,12 @@ describe('approximateBytes', () => {
     expect(approximateBytes(Array.from({ length: 5_000 }, () => [[[['deep']]]]))).toBeGreaterThan(100_000);
   });
 
-  it('bytes count whatever stands before them, so that the memory keeps its bound', () => {
+  it('counts buffers even after the object limit, so that the memory bound holds', () => {
     const grid = Array.from({ length: 100 }, () => Array.from({ length: 100 }, () => ({ x: 1 })));
     expect(approximateBytes({ grid, picture: new Uint8Array(1_000_000) })).toBeGreaterThan(1_000_000);
   });
 
-  it('a part of a large buffer keeps all of it in memory, and counts so; a part of the pool for small ones does not', () => {
+  it('counts the whole buffer for a view of a large buffer, but not for a view of the shared pool', () => {
     const large = Buffer.alloc(1_000_000);
     expect(approximateBytes(large.subarray(0, 10))).toBeGreaterThan(1_000_000);
     expect(approximateBytes({ head: large.subarray(0, 10), body: large.subarray(10) })).toBeLessThan(1_001_000);

@@ -6,7 +6,10 @@ import { createCache, devalueCodec, messagePackCodec, type Cache, type CacheOpti
 import { memoryTier } from '@macadam/cache/testing';
 import { fleet, type Link } from './fleet.ts';
 
-/** What one instance stores, and how both find it: the first in its memory, the second in the shared tier. */
+/**
+ * Stores a value with one instance, and reads it from the memory of the first and, by a second instance, from the
+ * shared tier.
+ */
 async function bothFind<T>(
   value: T,
   options: Partial<CacheOptions<T>> = {},
@@ -42,7 +45,7 @@ describe.each(Object.entries(codecs))('with %s', (_, codec) => {
     expect(inTier).toStrictEqual(value);
   });
 
-  it('what does not come back is refused by both alike, and kept by neither', async () => {
+  it('a value that cannot be restored is rejected and stored in neither tier', async () => {
     const { clock, caches } = fleet<unknown>(2, { codec: codec() });
     class User {
       name = 'Ann';
@@ -55,7 +58,7 @@ describe.each(Object.entries(codecs))('with %s', (_, codec) => {
       });
       expect(first.peek('a') ?? first.peek('b')).toBeUndefined();
     }
-    // The lease was given back: the next one loads at once.
+    // The lease was released: the next load starts at once.
     expect(
       await clock.runUntil(
         second.getOrLoad('b', () => 'fine'),
@@ -65,30 +68,30 @@ describe.each(Object.entries(codecs))('with %s', (_, codec) => {
   });
 });
 
-describe('isolation is the same for what comes out of memory and out of the tier', () => {
+describe('isolation is the same for values from memory and from the tier', () => {
   interface Doc {
     list: { n: number }[];
   }
   const doc = (): Doc => ({ list: [{ n: 1 }] });
 
-  it('share: one object for all readers of a process', async () => {
+  it('share: all readers of a process get the same object', async () => {
     const { inTier, caches } = await bothFind(doc());
     expect(caches[1]?.peek('a')).toBe(inTier);
   });
 
-  it('cacheable #137, freeze: a change throws', async () => {
+  it('cacheable #137, freeze: modifying a value throws', async () => {
     const { inMemory, inTier } = await bothFind(doc(), { isolation: 'freeze' });
     for (const value of [inMemory, inTier]) expect(() => value.list.push({ n: 2 })).toThrow(TypeError);
   });
 
-  it('cacheable #174, clone: a change is seen by nobody', async () => {
+  it('cacheable #174, clone: a change is not visible to other readers', async () => {
     const { inMemory, inTier, caches } = await bothFind(doc(), { isolation: 'clone' });
     inMemory.list.push({ n: 2 });
     inTier.list.push({ n: 3 });
     for (const cache of caches) expect(cache.peek('a')).toEqual(doc());
   });
 
-  it('clone: nor is what the writer changes afterwards', async () => {
+  it('clone: a later change by the writer is not visible either', async () => {
     const value = doc();
     const { caches } = await bothFind(value, { isolation: 'clone' });
     value.list.length = 0;
@@ -96,8 +99,8 @@ describe('isolation is the same for what comes out of memory and out of the tier
   });
 });
 
-describe('instances that do not agree on their values', () => {
-  /** Two versions of a service on one tier: what the first stored, and what a read of the second gives. */
+describe('instances with different value options', () => {
+  /** Two versions of a service share a tier: what the first stored, and what a read by the second returns. */
   async function across(
     before: Partial<CacheOptions>,
     after: Partial<CacheOptions>,
@@ -109,7 +112,7 @@ describe('instances that do not agree on their values', () => {
     await first.set('a', value);
     const found = await second.getOrLoad('a', () => 'loaded');
     const { l2Unreadable } = second.stats();
-    // What it loaded stands there now, for those who agree.
+    // The value that it loaded is stored now, for instances with the same options.
     const third = createCache<unknown>({ name: 'users', l2, ...after });
     if (found === 'loaded') expect(await third.getOrLoad('a', () => 'loaded again')).toBe('loaded');
     await Promise.all([first, second, third].map((cache) => cache.close()));
@@ -120,7 +123,7 @@ describe('instances that do not agree on their values', () => {
   const readable = { unreadable: 0 };
   const unreadable = { found: 'loaded', unreadable: 1 };
 
-  it('read what another version wrote where its schema takes it, and load where it does not', async () => {
+  it('read values of another version if the schema accepts them, and load otherwise', async () => {
     const schema = z.union([z.object({ name: z.string() }), z.literal('loaded')]);
     expect(await across({}, { schema }, { name: 'Ann' })).toMatchObject({ ...readable, found: { name: 'Ann' } });
     expect(await across({}, { schema }, { title: 'Ann' })).toEqual(unreadable);
@@ -129,7 +132,7 @@ describe('instances that do not agree on their values', () => {
     expect(await across({}, { codec: codecs.msgpackr() }, { name: 'Ann' })).toEqual(unreadable);
   });
 
-  it('read what is encrypted where they have the key, and load where they do not', async () => {
+  it('read encrypted values if they have the key, and load otherwise', async () => {
     const keys = (...list: (typeof one)[]): Partial<CacheOptions> => ({ encryption: { keys: list } });
     expect(await across(keys(one), keys(other, one), 'secret')).toMatchObject({ ...readable, found: 'secret' });
     expect(await across(keys(one), keys(other), 'secret')).toEqual(unreadable);
@@ -137,7 +140,7 @@ describe('instances that do not agree on their values', () => {
     expect(await across({}, keys(one), 'in the clear')).toEqual(unreadable);
   });
 
-  it('values too large for the tier stay in the memory of who has them', async () => {
+  it('keep values that are too large for the tier in their own memory', async () => {
     const { inMemory, caches } = await bothFindLarge();
     expect(inMemory).toHaveLength(5_000);
     expect(caches[1]?.stats()).toMatchObject({ l2Hits: 0, loads: 1 });
@@ -155,8 +158,8 @@ describe('instances that do not agree on their values', () => {
   }
 });
 
-describe('what a cache is given of others', () => {
-  it('a codec that throws, or writes no bytes: the value is refused, and the tier told nothing', async () => {
+describe('user-supplied codecs and schemas', () => {
+  it('a codec that throws or returns no bytes rejects the value, and the tier is not called', async () => {
     const encodes: (() => unknown)[] = [
       () => {
         throw new TypeError('cannot');
@@ -177,7 +180,7 @@ describe('what a cache is given of others', () => {
     }
   });
 
-  it('a schema that never comes to a verdict keeps no read waiting', async () => {
+  it('a schema that never settles does not block reads', async () => {
     const validate = (): Promise<never> => new Promise(() => {});
     const schema = { '~standard': { version: 1, vendor: 'test', validate } } as const;
     const { clock, caches, links } = fleet<number>(1, { schema, l1: false });
@@ -195,7 +198,7 @@ describe('what a cache is given of others', () => {
 });
 
 describe('without a memory', () => {
-  it('every read is of the tier, and shares its loads', async () => {
+  it('every read goes to the tier, and concurrent reads share a load', async () => {
     const { clock, caches } = fleet<number>(2, { l1: false });
     let loads = 0;
     const load = (): number => ++loads;
@@ -208,14 +211,14 @@ describe('without a memory', () => {
     expect(await clock.runUntil(caches[1]!.getOrLoad('a', load))).toBe(2);
   });
 
-  it('a cache without memory and without a tier is refused', () => {
+  it('rejects l1: false without l2', () => {
     expect(() => createCache({ name: 'nothing', l1: false })).toThrow(
       expect.objectContaining({ path: 'createCache.l1' }),
     );
   });
 });
 
-it('describes how values travel, and shows no key', () => {
+it('describe() states the encoding and shows no encryption key', () => {
   const schema = z.string();
   const encryption = { keys: [{ id: 'new', key: Buffer.alloc(32, 'k') }, { id: 'old', key: randomBytes(32) }] }; // prettier-ignore
   const l1 = { maxEntries: 5, eviction: 's3-fifo' as const };

@@ -1,4 +1,4 @@
-// The shared tier on a cluster of three nodes, through both clients.
+// The shared tier on a cluster of three nodes, with both clients.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -9,8 +9,8 @@ import { startCluster, type LocalCluster } from '@macadam/test-support/redis-clu
 import { serverPrograms } from '@macadam/test-support/redis-servers';
 import { startMuteServer } from './mute-server.ts';
 
-// Where Redis is brought by REDIS_URL alone, there may be no server to start.
-if (serverPrograms().length === 0) it.skip('there is a server to start a cluster of');
+// If REDIS_URL is the only source of Redis, there may be no server program to start.
+if (serverPrograms().length === 0) it.skip('needs a server program to start a cluster');
 describe.each(serverPrograms())('bentocache 1.5.1: on a cluster of $name', { timeout: 60_000 }, (server) => {
   let cluster: LocalCluster;
   beforeAll(async () => void (cluster = await startCluster(server)), 60_000);
@@ -24,11 +24,11 @@ describe.each(serverPrograms())('bentocache 1.5.1: on a cluster of $name', { tim
 
     it.each(tierContract(tier))('$name', ({ run }) => run());
 
-    it('servers that are full still hear and tell what is over, are read, and keep nothing from being loaded anew', async () => {
+    it('full servers accept and report invalidations, serve reads, and do not prevent reloads', async () => {
       const prefix = `full-${name}`;
       const caches = [1, 2].map(() => {
         const l2 = redisTier(connection.client, { prefix, timeoutMs: 5_000, softTimeoutMs: 5_000 });
-        // What is stale is not to be served because a busy machine takes long to load.
+        // A long soft timeout, so that a busy machine does not cause stale values.
         const patience = { loaderSoftTimeoutMs: 5_000 };
         return createCache<string>({ name: 'users', ttlJitter: 0, earlyRefresh: false, l2, ...patience });
       });
@@ -55,7 +55,7 @@ describe.each(serverPrograms())('bentocache 1.5.1: on a cluster of $name', { tim
       await Promise.all(caches.map((cache) => cache.close()));
     });
 
-    it('many keys at once, over all nodes', async () => {
+    it('reads and invalidates many keys over all nodes', async () => {
       const caches = [1, 2].map(() => createCache<number>({ name: 'many', l2: tier() }));
       const [first, second] = caches as [(typeof caches)[0], (typeof caches)[0]];
       const keys = Array.from({ length: 300 }, (_, i) => `key ${i}`);
@@ -72,7 +72,7 @@ describe.each(serverPrograms())('bentocache 1.5.1: on a cluster of $name', { tim
   });
 
   for (const coherence of ['log', 'pubsub'] as const) {
-    it(`keyv #925: over a ${coherence}, connections that broke leave none behind, nor do nodes that never greet`, async () => {
+    it(`keyv #925: coherence ${coherence} leaks no connections when they break or nodes never send a greeting`, async () => {
       const ways = await Promise.all(cluster.ports.map((port) => startMuteServer(`redis://127.0.0.1:${port}`)));
       const nodeAddressMap = Object.fromEntries(
         ways.map(({ url }, i) => [
@@ -100,7 +100,7 @@ describe.each(serverPrograms())('bentocache 1.5.1: on a cluster of $name', { tim
       await vi.waitFor(() => expect(openNow()).toBeLessThanOrEqual(before), { timeout: 5_000 });
       for (const way of ways) way.mute = true;
       await breakAll();
-      // Time for a connection or two that nobody would close.
+      // Time enough to leak a connection or two.
       await sleep(700);
       expect(openNow()).toBeLessThanOrEqual(before);
       await cache.close();

@@ -1,4 +1,4 @@
-// Conditional refresh: a source that says "not modified" is asked with the validator of the stale value.
+// Conditional refresh: the loader sends the validator of the stale value, and the source may respond "not modified".
 import { describe, expect, it } from 'vitest';
 import type { Cache, LoadContext } from '@macadam/cache';
 import { fleet } from './fleet.ts';
@@ -8,7 +8,7 @@ interface Page {
   readonly text: string;
 }
 
-/** A source that knows versions, and what it was asked. */
+/** A source with versions, which records the validators it received. */
 class Origin {
   version = 1;
   readonly asked: (string | undefined)[] = [];
@@ -23,7 +23,7 @@ class Origin {
 }
 
 describe('in memory', () => {
-  it('what was not modified is fresh again, is the same object, and keeps validator and tags', async () => {
+  it('notModified makes the same object fresh again and keeps its validator and tags', async () => {
     const { cache, clock } = cacheInVirtualTime<Page>({ ttlMs: 1_000 });
     const origin = new Origin();
     const first = await cache.getOrLoad('a', origin.load, { tags: ['t'] });
@@ -36,7 +36,7 @@ describe('in memory', () => {
     expect(origin.asked).toEqual([undefined, '"1"', '"1"']);
   });
 
-  it('what was renewed ends with its tags, and then the source is asked without a condition', async () => {
+  it('a renewed value can be invalidated by its tags; the next load has no validator', async () => {
     const { cache, clock } = cacheInVirtualTime<Page>({ ttlMs: 1_000 });
     const origin = new Origin();
     await cache.getOrLoad('a', origin.load, { tags: ['t'] });
@@ -48,7 +48,7 @@ describe('in memory', () => {
     expect(origin.asked).toEqual([undefined, '"1"', undefined]);
   });
 
-  it('can change lifetime and tags with it', async () => {
+  it('notModified can be combined with setTtl and addTags', async () => {
     const { cache, clock } = cacheInVirtualTime<Page>({ ttlMs: 1_000 });
     await cache.getOrLoad('a', new Origin().load, { tags: ['old'] });
     await clock.advance(1_500);
@@ -58,7 +58,7 @@ describe('in memory', () => {
     expect(cache.inspect('a')).toMatchObject({ freshForMs: 5_000, tags: ['new'] });
   });
 
-  it('under isolation "clone" the kept value stays, whatever the loader does to its copy', async () => {
+  it('with isolation "clone", the loader cannot change the stored value through `stale`', async () => {
     const { cache, clock } = cacheInVirtualTime<{ text: string }>({ ttlMs: 1_000, isolation: 'clone' });
     await cache.set('a', { text: 'kept' });
     await clock.advance(1_500);
@@ -69,7 +69,7 @@ describe('in memory', () => {
     expect(await clock.runUntil(cache.getOrLoad('a', load))).toEqual({ text: 'kept' });
   });
 
-  it('many at once, each with its own', async () => {
+  it('getOrLoadMany has a validator and notModified for each key', async () => {
     const { cache, clock } = cacheInVirtualTime<Page>({ ttlMs: 1_000 });
     const asked: (string | undefined)[] = [];
     const load = (keys: readonly string[]) =>
@@ -89,7 +89,7 @@ describe('in memory', () => {
     expect(after.get('b')).not.toBe(before.get('b'));
   });
 
-  it('without a stale value, nothing can be as it was; and a validator is a short text', async () => {
+  it('rejects notModified without a stale value, and invalid validators', async () => {
     const { cache } = cacheInVirtualTime<Page>();
     const none = cache.getOrLoad('a', ({ notModified }) => notModified());
     await expect(none).rejects.toMatchObject({ code: 'MAC_CACHE_VALUE' });
@@ -103,7 +103,7 @@ describe('in memory', () => {
 });
 
 describe('through the shared tier', () => {
-  it('an instance that has nothing in memory asks with the validator that another one stored', async () => {
+  it('an instance with an empty memory sends the validator that another instance stored', async () => {
     const { caches, clock } = fleet<Page>(2, { ttlMs: 1_000 });
     const [one, other] = caches as [Cache<Page>, Cache<Page>];
     const origin = new Origin();
@@ -112,13 +112,13 @@ describe('through the shared tier', () => {
     expect(await clock.runUntil(other.getOrLoad('a', origin.load))).toEqual({ text: 'version 1' });
     await clock.advance(100);
     expect(origin.asked).toEqual([undefined, '"1"']);
-    // It was stored anew, for the others as well.
+    // The renewed value was stored for the other instances too.
     expect(other.stats()).toMatchObject({ l2Fills: 1, fenced: 0 });
     expect(await clock.runUntil(one.get('a'))).toEqual({ text: 'version 1' });
     expect(origin.asked).toHaveLength(2);
   });
 
-  it('what was invalidated while it was confirmed is not renewed', async () => {
+  it('does not renew a value that is invalidated during the conditional request', async () => {
     const { caches, clock } = fleet<Page>(2, { ttlMs: 1_000 });
     const [one, other] = caches as [Cache<Page>, Cache<Page>];
     const origin = new Origin();

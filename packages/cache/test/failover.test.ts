@@ -1,4 +1,4 @@
-// A cluster that changes under its caches: slots that move, and a replica that takes the place of its master.
+// A cluster that changes while caches use it: slots move, and a replica replaces its primary.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCache, redisTier, type Cache } from '@macadam/cache';
@@ -9,8 +9,8 @@ import { expectNoUnhandledRejections } from './unhandled.ts';
 
 expectNoUnhandledRejections();
 
-// Where Redis is brought by REDIS_URL alone, there may be no server to start.
-if (serverPrograms().length === 0) it.skip('there is a server to start a cluster of');
+// If REDIS_URL is the only source of Redis, there may be no server program to start.
+if (serverPrograms().length === 0) it.skip('needs a server program to start a cluster');
 describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90_000 }, (server) => {
   describe.each(clusterClients)('%s', (name, connect) => {
     let cluster: LocalCluster;
@@ -20,7 +20,7 @@ describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90
     let made = 0;
     const open: Cache<string>[] = [];
 
-    // A cluster for each driver, since a master that was killed stays so.
+    // One cluster per driver, since a primary that was killed stays down.
     beforeAll(async () => {
       cluster = await startCluster(server, { replicas: 1 });
       [connection, other] = [await connect(cluster), await connect(cluster)];
@@ -44,7 +44,7 @@ describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90
     }
     const soon = (check: () => Promise<void> | void): Promise<void> =>
       vi.waitFor(check, { timeout: 30_000, interval: 20 });
-    /** Which of the masters has a slot. */
+    /** The primary that owns a slot. */
     const ownerOf = async (slot: number): Promise<number> => {
       const ranges = (await cluster.command(cluster.ports[1] as number, 'CLUSTER', 'SLOTS')) as [
         number,
@@ -57,7 +57,7 @@ describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90
     const slotOf = async (key: string): Promise<number> =>
       Number(await cluster.command(cluster.ports[1] as number, 'CLUSTER', 'KEYSLOT', key));
 
-    /** Reads on and on; what any of them threw, and how many there were. */
+    /** Reads continuously. Returns the errors and the number of reads. */
     function reading(cache: Cache<string>, keys: readonly string[], load: (key: string) => string) {
       const errors: unknown[] = [];
       let [reads, isOver] = [0, false];
@@ -66,7 +66,7 @@ describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90
           for (const key of keys) {
             await cache.getOrLoad(key, () => load(key)).then(() => reads++, (error: unknown) => errors.push(error)); // prettier-ignore
           }
-          // What is in memory would never ask the cluster.
+          // A hit in memory would not reach the cluster.
           await cache.expire(keys[reads % keys.length] as string);
           await sleep(1);
         }
@@ -75,7 +75,7 @@ describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90
       return { errors, count: () => reads, end: async () => ((isOver = true), await over) };
     }
 
-    /** What one of them changes, the other one sees, for each key. */
+    /** Checks for each key that a change by one instance is visible to the other. */
     async function converge(one: Cache<string>, two: Cache<string>, keys: readonly string[]): Promise<void> {
       await soon(() => expect([one.stats().unsettled, two.stats().unsettled]).toEqual([0, 0]));
       await soon(() => expect([one.stats().disconnected, two.stats().disconnected]).toEqual([0, 0]));
@@ -87,7 +87,7 @@ describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90
       }
     }
 
-    it('slots move, with those of the log and the marks: no read throws, and the two stay of one mind', async () => {
+    it('while slots move, including those of log and marks, no read rejects and both instances stay coherent', async () => {
       const [one, two] = [instance(connection), instance(other)];
       const keys = ['a', 'b', 'c', 'd', 'e', 'f'];
       for (const key of keys) await soon(async () => expect(await one.set(key, 'v')).toBe(true));
@@ -105,7 +105,7 @@ describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90
       await converge(one, two, keys);
     });
 
-    /** As `redis-cli --cluster reshard` does it, and stays for a moment in the state in which keys are in two places (ASK). */
+    /** Moves a slot like `redis-cli --cluster reshard`, and pauses while keys are in two places (ASK redirects). */
     async function moveSlot(slot: number): Promise<void> {
       const from = await ownerOf(slot);
       const to = cluster.ports.slice(0, 3).find((port) => port !== from) as number;
@@ -122,12 +122,12 @@ describe.each(serverPrograms())('a cluster of $name that changes', { timeout: 90
       for (const port of [to, from]) await cluster.command(port, 'CLUSTER', 'SETSLOT', String(slot), 'NODE', toId);
     }
 
-    it('a master dies and its replica takes its place: no read throws, and the two become of one mind again', async () => {
+    it('after a replica replaces its dead primary, no read rejects and both instances become coherent again', async () => {
       const [one, two] = [instance(connection), instance(other)];
       const [master, , , replica] = cluster.ports as [number, number, number, number];
       const all = Array.from({ length: 60 }, (_, i) => `key ${i}`);
       const owners = await Promise.all(all.map(async (key) => await ownerOf(await slotOf(`{${key}}`))));
-      // Some of that master, and some of others.
+      // Some keys are on that primary, some on others.
       const keys = [
         ...all.filter((_, i) => owners[i] === master).slice(0, 4),
         ...all.filter((_, i) => owners[i] !== master).slice(0, 2),

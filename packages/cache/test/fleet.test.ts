@@ -1,10 +1,10 @@
-// Several instances with one tier between them, in virtual time.
+// Several instances that share a tier, in virtual time.
 import { describe, expect, it } from 'vitest';
 import type { Cache } from '@macadam/cache';
 import { fleet, type Link } from './fleet.ts';
 import { Source } from './sources.ts';
 
-describe('one load for the fleet', () => {
+describe('one load for all instances', () => {
   it('cacheable #888, #1201: 4 instances x 250 concurrent gets of a cold key are one load', async () => {
     const { caches, clock } = fleet<string>(4);
     const source = new Source(clock, 'v1', 40);
@@ -15,7 +15,7 @@ describe('one load for the fleet', () => {
     for (const cache of caches) expect(cache.peek('k')).toBe('v1');
   });
 
-  it('cacheable #1201: with the tier down, each instance loads once', async () => {
+  it('cacheable #1201: each instance loads once while the tier is down', async () => {
     const { caches, clock, links } = fleet<string>(4);
     for (const link of links) link.state = 'down';
     const source = new Source(clock, 'v1', 40);
@@ -41,7 +41,7 @@ describe('one load for the fleet', () => {
     expect(source.loads).toBe(1);
   });
 
-  it('bentocache Locks.release: a loader that fails gives its lease back, and waiters do not pile up', async () => {
+  it('bentocache Locks.release: a failing loader releases its lease, and waiters do not pile up', async () => {
     const { caches, clock } = fleet<string>(3);
     const source = new Source(clock, 'v1', 10);
     source.error = new Error('down');
@@ -52,7 +52,7 @@ describe('one load for the fleet', () => {
     expect(source.loads).toBe(3);
   });
 
-  it('waits for another instance no longer than a second, then loads alone and stores nothing', async () => {
+  it('waits at most one second for another instance, then loads without storing in the tier', async () => {
     const { caches, clock, links } = fleet<string>(2);
     const slow = new Source(clock, 'slow', 4_000);
     const quick = new Source(clock, 'quick', 10);
@@ -66,7 +66,7 @@ describe('one load for the fleet', () => {
     expect(await clock.runUntil(first)).toBe('slow');
   });
 
-  it('bentocache #103: with a stale value nobody waits for the lease of another', async () => {
+  it('bentocache #103: no caller with a stale value waits for the lease of another instance', async () => {
     const { caches, clock } = fleet<string>(2, { ttlMs: 1_000, loaderSoftTimeoutMs: 5_000 });
     const [first, second] = caches as [Cache<string>, Cache<string>];
     const source = new Source(clock, 'v1', 10);
@@ -95,14 +95,14 @@ describe('one load for the fleet', () => {
     const reads = caches.flatMap((cache) => Array.from({ length: 25 }, () => cache.getOrLoad('k', source.load)));
     expect(new Set(await clock.runUntil(Promise.all(reads)))).toEqual(new Set(['v1']));
     await clock.advance(500);
-    // Others find it when they look again, behind one more caller.
+    // The other instances find it at their next lookup, in the background of one more caller.
     for (const cache of caches) await clock.runUntil(cache.getOrLoad('k', source.load));
     await clock.advance(10);
     for (const cache of caches) expect(await clock.runUntil(cache.getOrLoad('k', source.load))).toBe('v2');
     expect(source.loads).toBe(2);
   });
 
-  it('a batch is read in one turn, and only what no instance has is loaded, by one call', async () => {
+  it('a batch reads the tier in one operation and loads the keys that are missing there with one call', async () => {
     const { caches, clock } = fleet<number>(2);
     const [first, second] = caches as [Cache<number>, Cache<number>];
     const calls: string[][] = [];
@@ -147,7 +147,7 @@ describe('invalidation across instances', () => {
     ['clear', (cache) => cache.clear()],
   ];
   for (const [name, invalidate] of invalidations) {
-    it(`layered-loader, FusionCache #625: ${name} on one instance while another loads: what that brings is refused`, async () => {
+    it(`layered-loader, FusionCache #625: ${name} on one instance refuses the result of a load in flight on another`, async () => {
       const { caches, clock } = fleet<string>(3);
       const [first, second, third] = caches as [Cache<string>, Cache<string>, Cache<string>];
       const source = new Source(clock, 'v1', 100);
@@ -168,7 +168,7 @@ describe('invalidation across instances', () => {
       expect(first.stats().fenced).toBe(1);
     });
 
-    it(`${name}: the others drop it within the lag, and load nothing until somebody asks (FusionCache #611, #442)`, async () => {
+    it(`${name}: other instances drop the entry within the lag, and load only when it is read (FusionCache #611, #442)`, async () => {
       const { caches, clock, links } = fleet<string>(10);
       const source = new Source(clock, 'v1');
       for (const cache of caches) await clock.runUntil(cache.getOrLoad('k', source.load, { tags: ['t'] }));
@@ -186,7 +186,7 @@ describe('invalidation across instances', () => {
     });
   }
 
-  it('open-metadata #28902: a late answer of the tier does not replace what was set meanwhile', async () => {
+  it('open-metadata #28902: a late result of the tier does not replace a value that was set meanwhile', async () => {
     const { caches, clock } = fleet<string>(2, {}, { latencyMs: 50, lagMs: 1 });
     const [first, second] = caches as [Cache<string>, Cache<string>];
     await clock.runUntil(first.set('k', 'v1'));
@@ -202,7 +202,7 @@ describe('invalidation across instances', () => {
     expect(await clock.runUntil(first.getOrLoad('k', async () => 'loaded'))).toBe('v2');
   });
 
-  it('HybridCache #7771: a cold instance never sees what a tag has ended, whenever it began', async () => {
+  it('HybridCache #7771: a cold instance never returns a value whose tag was invalidated before', async () => {
     const { caches, clock } = fleet<string>(2);
     const [first, cold] = caches as [Cache<string>, Cache<string>];
     await clock.runUntil(first.set('k', 'v1', { tags: ['t'] }));
@@ -211,7 +211,7 @@ describe('invalidation across instances', () => {
     expect(await clock.runUntil(reads)).toEqual([undefined, 'v2']);
   });
 
-  it('FusionCache #319: clocks a quarter of an hour apart change nothing', async () => {
+  it('FusionCache #319: works with clocks that are 15 minutes apart', async () => {
     const { caches, clock } = fleet<string>(2, { ttlMs: 60_000, staleIfErrorMs: 0 });
     const [first, second] = caches as [Cache<string>, Cache<string>];
     const source = new Source(clock, 'v1');
@@ -226,7 +226,7 @@ describe('invalidation across instances', () => {
     expect(await clock.runUntil(second.get('k'))).toBeUndefined();
   });
 
-  it('cacheable #970, #1045: what is read from the tier at 50 of 60 s ends at 60 s', async () => {
+  it('cacheable #970, #1045: a value read from the tier 50 s into its 60 s lifetime expires at 60 s', async () => {
     const { caches, clock } = fleet<string>(2, { ttlMs: 60_000 });
     const [first, second] = caches as [Cache<string>, Cache<string>];
     await clock.runUntil(first.set('k', 'v1'));
@@ -237,7 +237,7 @@ describe('invalidation across instances', () => {
     expect(second.inspect('k')).toMatchObject({ state: 'staleIfError' });
   });
 
-  it('an absence is shared, lives its own time, and is never served stale', async () => {
+  it('a cached absence is shared, has its own lifetime, and is never served stale', async () => {
     const { caches, clock } = fleet<string | null>(2, { negativeTtlMs: 1_000 });
     const [first, second] = caches as [Cache<string | null>, Cache<string | null>];
     const source = new Source<string | null>(clock, null);
@@ -251,7 +251,7 @@ describe('invalidation across instances', () => {
     expect(source.loads).toBe(2);
   });
 
-  it('expire: stale for all, loaded anew by one, and served by all if that fails', async () => {
+  it('expire: makes the value stale everywhere; one instance reloads it, and all serve it stale if that fails', async () => {
     const { caches, clock } = fleet<string>(3);
     const [first, second, cold] = caches as [Cache<string>, Cache<string>, Cache<string>];
     const source = new Source(clock, 'v1');
@@ -272,7 +272,7 @@ describe('invalidation across instances', () => {
     expect(await clock.runUntil(first.getOrLoad('k', source.load))).toBe('v2');
   });
 
-  it('expireTags: a cold instance may serve it while it is loaded anew, and not as fresh', async () => {
+  it('expireTags: a cold instance may serve the value stale while it is reloaded, but not as fresh', async () => {
     const { caches, clock } = fleet<string>(2);
     const [first, cold] = caches as [Cache<string>, Cache<string>];
     const source = new Source(clock, 'v1');
@@ -283,7 +283,7 @@ describe('invalidation across instances', () => {
     expect(await clock.runUntil(cold.getOrLoad('k', source.load))).toBe('v1');
   });
 
-  it('bentocache #71, FusionCache #648: after invalidateTags or clear no instance serves it, not when loading fails either', async () => {
+  it('bentocache #71, FusionCache #648: after invalidateTags or clear no instance serves the value, even when loading fails', async () => {
     for (const end of [
       (cache: Cache<string>) => cache.invalidateTags(['t']),
       (cache: Cache<string>) => cache.clear(),
@@ -318,7 +318,7 @@ describe('invalidation across instances', () => {
     expect(source.loads).toBe(2);
   });
 
-  it('lru-cache docs: fresh: true is not given what an ordinary read that came before it finds in the tier', async () => {
+  it('lru-cache docs: fresh: true does not join an earlier read that may be served from the tier', async () => {
     const { caches, clock } = fleet<string>(2);
     const [first, second] = caches as [Cache<string>, Cache<string>];
     await clock.runUntil(first.set('k', 'v1'));
@@ -329,7 +329,7 @@ describe('invalidation across instances', () => {
     expect(second.peek('k')).toBe('v2');
   });
 
-  it('fresh: true shares a load that is certain and has not begun', async () => {
+  it('fresh: true joins a load that is certain but has not called its loader yet', async () => {
     const { caches, clock } = fleet<string>(1);
     const [cache] = caches as [Cache<string>];
     const source = new Source(clock, 'v1');
@@ -338,7 +338,7 @@ describe('invalidation across instances', () => {
     expect(source.loads).toBe(1);
   });
 
-  it('early refresh: one instance loads a little before the end, and the others take it over', async () => {
+  it('early refresh: one instance reloads shortly before expiry, and the others adopt its value', async () => {
     const { caches, clock } = fleet<string>(3, { ttlMs: 10_000, earlyRefresh: true });
     const source = new Source(clock, 'v1', 100);
     for (const cache of caches) await clock.runUntil(cache.getOrLoad('k', source.load));
@@ -352,13 +352,13 @@ describe('invalidation across instances', () => {
       }
       await clock.advance(100);
     }
-    // No longer than a look into the tier.
+    // No longer than a lookup in the tier.
     expect(waited).toBeLessThanOrEqual(1);
     expect(source.loads).toBe(2);
     for (const cache of caches) expect(cache.peek('k')).toBe('v2');
   });
 
-  it('a conditional refresh sees the stale value of the tier', async () => {
+  it('a conditional refresh gets the stale value of the tier', async () => {
     const { caches, clock } = fleet<{ etag: string }>(2, { ttlMs: 1_000 });
     const [first, cold] = caches as [Cache<{ etag: string }>, Cache<{ etag: string }>];
     await clock.runUntil(first.set('k', { etag: '"1"' }));
@@ -376,7 +376,7 @@ describe('invalidation across instances', () => {
     expect(cold.inspect('k')).toMatchObject({ state: 'fresh' });
   });
 
-  it('a loader that now says undefined ends what the tier had', async () => {
+  it('a loader that returns undefined removes the value from the tier', async () => {
     const { caches, clock } = fleet<string>(2, { ttlMs: 1_000 });
     const [first, second] = caches as [Cache<string>, Cache<string>];
     await clock.runUntil(first.set('k', 'v1'));
@@ -387,7 +387,7 @@ describe('invalidation across instances', () => {
     await expect(clock.runUntil(fails)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
   });
 
-  it('FusionCache #627: a mark that is told late, of marks that the tier has lost since, does not undo newer ones', async () => {
+  it('FusionCache #627: a late mark of a lost epoch does not undo newer marks', async () => {
     const { caches, clock, links } = fleet<string>(2);
     const [first, second] = caches as [Cache<string>, Cache<string>];
     const [, link] = links as [Link, Link];
@@ -400,7 +400,7 @@ describe('invalidation across instances', () => {
     await clock.runUntil(first.invalidateTags(['other']));
     await clock.advance(10);
     expect(await clock.runUntil(second.get('k'))).toBeUndefined();
-    // Nor does everything load anew from then on.
+    // Other entries are not reloaded again either.
     await clock.runUntil(first.set('fresh', 'v2'));
     await clock.advance(10);
     link.tell({ kind: 'marks', marks: { epoch: 'lost', position: 1, floor: 0, marks: [lost] } });
@@ -408,10 +408,10 @@ describe('invalidation across instances', () => {
   });
 });
 
-describe('an instance that does not hear of others', () => {
+describe('an instance that receives no changes of others', () => {
   const down = (): Promise<never> => Promise.reject(new Error('down'));
 
-  it('FusionCache #648, coherence none: what others ended serves for 30 s, and not longer because loading fails', async () => {
+  it('FusionCache #648, coherence none: serves a value that others invalidated for at most 30 s, even when loading fails', async () => {
     const { caches, clock, links } = fleet<string>(2, { coherence: 'none', staleWhileRevalidateMs: 600_000 });
     const [first, second] = caches as [Cache<string>, Cache<string>];
     await clock.runUntil(first.set('k', 'v1'));
@@ -426,7 +426,7 @@ describe('an instance that does not hear of others', () => {
     }
   });
 
-  it('disconnected: what the tier no longer has does not serve from memory when loading fails', async () => {
+  it('disconnected: does not serve a value that the tier has lost, even when loading fails', async () => {
     const { caches, clock, links } = fleet<string>(2);
     const [first, second] = caches as [Cache<string>, Cache<string>];
     for (const cache of caches) await clock.runUntil(cache.getOrLoad('k', () => 'v1', { tags: ['t'] }));
@@ -439,7 +439,7 @@ describe('an instance that does not hear of others', () => {
     expect(second.inspect('k')).toBeUndefined();
   });
 
-  it('disconnected, with the tier away as well: what was kept serves as stale', async () => {
+  it('disconnected and without the tier: serves values in memory as stale', async () => {
     const { caches, clock, links } = fleet<string>(1);
     const [cache] = caches as [Cache<string>];
     await clock.runUntil(cache.set('k', 'v1'));
@@ -450,7 +450,7 @@ describe('an instance that does not hear of others', () => {
     expect(await clock.runUntil(cache.getOrLoad('k', down))).toBe('v1');
   });
 
-  it('once it hears of them for the first time, nothing of before serves: what was ended meanwhile is not known', async () => {
+  it('on the first connection, drops every value of before: invalidations since then are unknown', async () => {
     const { caches, clock, links } = fleet<string>(2, {}, { latencyMs: 1, connected: false });
     const [first, second] = caches as [Cache<string>, Cache<string>];
     const [, link] = links as [Link, Link];
@@ -458,7 +458,7 @@ describe('an instance that does not hear of others', () => {
     expect(await clock.runUntil(second.get('k'))).toBe('v1');
     await clock.runUntil(first.invalidate('k'));
     const source = new Source(clock, 'v1', 100);
-    // Loaded without a lease, since the tier does not answer: nothing but news could tell that it was ended.
+    // Loaded without a lease, since the tier is down: only a received change could reveal an invalidation.
     link.state = 'down';
     const alone = second.getOrLoad('other', source.load);
     await clock.advance(10);

@@ -2,22 +2,22 @@ import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit'
 import { createCache, type Cache, type CacheOptions, type Tier, type TierChange, type TierSpace } from '@macadam/cache';
 import { memoryTier } from '@macadam/cache/testing';
 
-/** Several instances in one process, in virtual time, with one tier between them. */
+/** Several instances in one process and virtual time, which share a tier. */
 export interface Fleet<T> {
   readonly clock: VirtualClock;
   readonly caches: readonly Cache<T>[];
   readonly links: readonly Link[];
 }
 
-/** What lies between one instance and the tier. */
+/** The connection between one instance and the tier. */
 export class Link {
-  /** `hang`: nothing is answered. `down`: everything is refused. */
+  /** `hang`: operations never settle. `down`: operations reject. */
   state: 'down' | 'hang' | 'up' = 'up';
-  /** Operations that were asked for, in order. */
+  /** The operations that the instance called, in order. */
   readonly operations: string[] = [];
-  /** Whether the instance hears of others; undefined: as the tier says. */
+  /** Whether the instance receives changes; undefined: as the tier reports. */
   connected: boolean | undefined;
-  /** Tells the instance something, as the tier would. */
+  /** Delivers a change to the instance, as the tier would. */
   tell: (change: TierChange) => void = () => {};
 
   tier(tier: Tier): Tier {

@@ -1,4 +1,4 @@
-// The page about hit ratios says of the recorded trace what the cache makes of it.
+// The documentation page about hit ratios must match what the cache achieves on the recorded trace.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import { FILE_TRACE, hitRatio, readTrace } from '../bench/trace.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../../docs/benchmarks/cache-hit-ratio.md'), 'utf8');
 
-it('the figures of the recorded trace are those of today’s cache', { timeout: 60_000 }, async () => {
+it('the documented hit ratios match the recorded trace', { timeout: 60_000 }, async () => {
   const { about, keys } = readTrace(FILE_TRACE);
   expect(keys).toHaveLength(about.lookUps);
   expect(new Set(keys).size).toBe(about.keys);

@@ -30,8 +30,9 @@ const step = fc.oneof(
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 /**
- * The truth is a version a key. Loads take what it is when they begin and bring it some time later, or fail. Whoever
- * changes the truth invalidates, in one of four ways; from then on nobody who comes may see an older version.
+ * The model: one current version per key. A load reads it when it starts and returns it later, or fails. Whoever
+ * changes a version invalidates the key in one of four ways; from then on, no read that starts may return an older
+ * version.
  */
 async function noReadIsOlderThanAnInvalidation(steps: readonly Step[], seed: number): Promise<void> {
   const random = seededRandom(seed);
@@ -66,7 +67,8 @@ async function noReadIsOlderThanAnInvalidation(steps: readonly Step[], seed: num
     else if (now.do === 'break') down = now.down;
     else if (now.do === 'expire') await Promise.all([cache.expire(now.key), cache.expireTags([now.tag])]);
     else if (now.do === 'change') {
-      // With a tag or all at once, every key has changed: each entry has both tags by the time it is stored.
+      // After a tag invalidation or clear, every key has a new version: each entry has both tags by the time it is
+      // stored.
       for (const one of now.how === 'key' || now.how === 'set' ? [now.key] : KEYS) {
         truth.set(one, (truth.get(one) as number) + 1);
         oldest.set(one, truth.get(one) as number);
@@ -106,8 +108,8 @@ async function noReadIsOlderThanAnInvalidation(steps: readonly Step[], seed: num
   clock.assertNoTimers();
 }
 
-describe('the law of the cache', () => {
-  it('no read that begins after an invalidation sees what was there before it, and every wait ends', async () => {
+describe('the coherence property', () => {
+  it('no read that starts after an invalidation returns an older value, and every read settles', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { maxLength: 60 }),

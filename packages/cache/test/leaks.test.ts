@@ -46,7 +46,7 @@ describe('bounded memory', () => {
     },
   );
 
-  it('what a hit in the shared tier is made of dies young', async () => {
+  it('hits in the shared tier leave nothing for the old generation', async () => {
     const collectYoung = globalThis.gc as unknown as (options: { type: 'minor' }) => void;
     const keys = Array.from({ length: 64 }, (_, i) => `key-${i}`);
     await using cache = createCache<{ id: number }>({ name: 'young', l1: false, l2: memoryTier() });
@@ -60,12 +60,12 @@ describe('bounded memory', () => {
     const before = await heap();
     await turns(400);
     for (let i = 0; i < 2; i++) collectYoung({ type: 'minor' });
-    // Nearly all of it is there still, 13 MB, when anything old points to what comes and goes; see `InFlight`.
+    // Nearly all of it, 13 MB, would remain if any old object referred to what comes and goes; see `InFlightMap`.
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(3_000_000);
     expect(cache.stats()).toMatchObject({ loads: 64, l2Hits: 599 * 64 });
   });
 
-  it('no listener stays on a signal that outlives its calls', async () => {
+  it('removes its listener from a signal that outlives the call', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const { signal } = new AbortController();
     const source = new Source(clock, 'v');
@@ -79,7 +79,7 @@ describe('bounded memory', () => {
     clock.assertNoTimers();
   });
 
-  it('nestjs/throttler #2629: what a request holds is let go, although it began a refresh', async () => {
+  it('nestjs/throttler #2629: a background refresh does not retain the request that started it', async () => {
     const storage = new AsyncLocalStorage<object>();
     const cache = createCache<string>({ name: 'leak', ttlMs: 1_000, staleWhileRevalidateMs: 60_000 });
     await cache.set('a', 'v');
@@ -96,7 +96,7 @@ describe('bounded memory', () => {
     await cache.close();
   });
 
-  it('bentocache #26: closing ends every load and every timer, and is final', async () => {
+  it('bentocache #26: close aborts loads, clears timers, and makes every later call reject', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const source = new Source(clock, 'v', 1_000);
     const waiting = cache.getOrLoad('a', source.load);
@@ -123,7 +123,7 @@ describe('bounded memory', () => {
     expect(cache.peek('a')).toBeUndefined();
   });
 
-  it('is collected with its instruments', async () => {
+  it('an unreferenced cache is garbage collected in spite of its metrics', async () => {
     const make = (): WeakRef<object> => new WeakRef(createCache({ name: 'gone' }));
     const ref = make();
     await collect();

@@ -1,4 +1,4 @@
-// Leases where the server compares and sets in one command, beside those that scripts compare, on real servers.
+// Leases with `SET … IFEQ` and with scripts, on real servers.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createCache, redisTier, type Cache, type RedisClient } from '@macadam/cache';
 import { clients, type Connected } from '@macadam/test-support/redis-clients';
@@ -6,7 +6,7 @@ import { servers } from '@macadam/test-support/redis-servers';
 
 const [{ url: redisUrl }, { url: valkeyUrl }] = servers as [(typeof servers)[0], (typeof servers)[0]];
 
-/** The client, and the commands that went through it. `refuse` answers in place of the server. */
+/** A client that records the commands sent through it. `refuse` responds in place of the server. */
 function watched(client: RedisClient, refuse: (words: readonly string[]) => Error | undefined = () => undefined) {
   const sent: string[] = [];
   const proxy = new Proxy(client, {
@@ -27,7 +27,7 @@ function watched(client: RedisClient, refuse: (words: readonly string[]) => Erro
   return { client: proxy, sent };
 }
 
-/** What servers without the command say. */
+/** The error of a server without the command. */
 const unknown = (words: readonly string[]): Error | undefined =>
   words.includes('IFEQ') ? new Error('ERR syntax error') : undefined;
 
@@ -52,7 +52,7 @@ describe.each(clients)('leases with %s', (name, connect) => {
     beforeAll(async () => void (server = await connect(valkeyUrl)));
     afterAll(() => server.close());
 
-    it('a miss takes its lease by SET NX GET, and its fill is one SET IFEQ', async () => {
+    it('a miss takes its lease with SET NX GET, and fills with SET IFEQ', async () => {
       const { client, sent } = watched(server.client);
       const cache = instance(client);
       await cache.get('none');
@@ -65,7 +65,7 @@ describe.each(clients)('leases with %s', (name, connect) => {
       expect(sent.filter((command) => command !== 'EVALSHA')).toEqual(['SET NX GET', 'PTTL']);
     });
 
-    it('an invalidation by another process ends the lease: the server refuses the fill', async () => {
+    it('an invalidation by another process ends the lease, so the server refuses the fill', async () => {
       for (const end of ['invalidate', 'expire', 'set'] as const) {
         const [slow, other] = [instance(server.client), instance(server.client)];
         let finish: (value: string) => void = () => {};
@@ -84,7 +84,7 @@ describe.each(clients)('leases with %s', (name, connect) => {
       }
     });
 
-    it('a server that is replaced by an older one: what was leased is filled by a script, and so is the rest', async () => {
+    it('falls back to scripts when the server is replaced by one without SET IFEQ', async () => {
       let isOld = false;
       const { client, sent } = watched(server.client, (words) => (isOld ? unknown(words) : undefined));
       const cache = instance(client);
@@ -97,7 +97,7 @@ describe.each(clients)('leases with %s', (name, connect) => {
       expect(await instance(server.client).getMany(['k', 'k2'])).toEqual(new Map([['k', 'v1'], ['k2', 'v2']])); // prettier-ignore
     });
 
-    it('processes that know the commands and those that do not end each other’s leases', async () => {
+    it('processes with and without SET IFEQ end the leases of each other', async () => {
       const commands = instance(server.client);
       const scripts = instance(watched(server.client, unknown).client);
       for (const [slow, other] of [
@@ -122,7 +122,7 @@ describe.each(clients)('leases with %s', (name, connect) => {
     });
   });
 
-  it('on a server without SET IFEQ (Redis 7), scripts do the same', async (context) => {
+  it('uses scripts on a server without SET IFEQ (Redis 7)', async (context) => {
     context.skip(redisUrl === undefined, 'there is no Redis');
     const server = await connect(redisUrl);
     open.push(server);

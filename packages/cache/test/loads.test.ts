@@ -27,7 +27,7 @@ describe('single flight', () => {
     expect(cache.stats()).toMatchObject({ staleHits: 100, refreshes: 1 });
   });
 
-  it('bentocache: a failing load with a hundred waiters is one load, and each waiter hears of it once', async () => {
+  it('bentocache: a failing load with a hundred waiters is one load, and rejects each of them', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const source = new Source(clock, 'v');
     source.error = new Error('down');
@@ -37,7 +37,7 @@ describe('single flight', () => {
     expect(source).toMatchObject({ loads: 1, mostAtOnce: 1 });
   });
 
-  it('an abort detaches that caller only, and the load goes on even for nobody', async () => {
+  it('an abort ends only the wait of its caller; the load continues even without callers', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const source = new Source(clock, 'v');
     const controller = new AbortController();
@@ -57,7 +57,7 @@ describe('single flight', () => {
     expect(cache.peek('b')).toBe('v');
   });
 
-  it('a caller waits no longer than its work, whose deadline the shared load does not see', async () => {
+  it('a caller waits at most until the deadline of its work, which does not apply to the shared load', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const source = new Source(clock, 'v', 100);
     let work: unknown = 'not called';
@@ -72,7 +72,7 @@ describe('single flight', () => {
     expect(cache.peek('a')).toBe('v');
   });
 
-  it('a refresh behind the caller does not see the context of the call that began it', async () => {
+  it('a background refresh does not see the async context of the call that started it', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ ttlMs: 100, staleWhileRevalidateMs: 100 });
     const request = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];
@@ -88,7 +88,7 @@ describe('single flight', () => {
 });
 
 describe('a loader that fails', () => {
-  it('keyv #1472: its error surfaces, typed, with its cause', async () => {
+  it('keyv #1472: rejects with CacheLoaderError and its cause', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const source = new Source(clock, 'v');
     source.error = new Error('down');
@@ -105,7 +105,7 @@ describe('a loader that fails', () => {
     await expect(cache.getOrLoad('a', sync)).rejects.toMatchObject({ cause: source.error });
   });
 
-  it('serves what it has for as long as it may, and asks again after 1 s, 2 s, 4 s, … 30 s', async () => {
+  it('serves the stale value within staleIfErrorMs, and retries after 1 s, 2 s, 4 s, … 30 s', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({
       ttlMs: 1_000,
       staleIfErrorMs: 300_000,
@@ -129,7 +129,7 @@ describe('a loader that fails', () => {
     expect(await clock.runUntil(cache.getOrLoad('a', source.load))).toBe('v');
   });
 
-  it('a slow one: who has a stale value waits 100 ms, together with all others, and the load goes on', async () => {
+  it('a slow load: callers get the stale value after 100 ms, and the load continues', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ ttlMs: 1_000 });
     const source = new Source(clock, 'v1', 10);
     await clock.runUntil(cache.getOrLoad('a', source.load));
@@ -147,7 +147,7 @@ describe('a loader that fails', () => {
     expect(source.loads).toBe(2);
   });
 
-  it('one that never ends: an error after loaderTimeoutMs, its signal aborts, its place is free, its result ignored', async () => {
+  it('a load that never ends: rejects after loaderTimeoutMs, aborts its signal, frees its slot, ignores its result', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ maxConcurrentLoads: 1, loaderTimeoutMs: 2_000 });
     const source = new Source(clock, 'late', 10_000);
     const waiting = cache.getOrLoad('a', source.load);
@@ -163,8 +163,8 @@ describe('a loader that fails', () => {
   });
 });
 
-describe('what a loader says', () => {
-  it('cacheable #185, #89: undefined and skip are not kept; null, 0, false, NaN and "" are', async () => {
+describe('instructions of a loader', () => {
+  it('cacheable #185, #89: undefined and skip() are not stored; null, 0, false, NaN and "" are', async () => {
     const { cache, clock } = cacheInVirtualTime<unknown>();
     expect(await cache.getOrLoad('u', () => undefined)).toBeUndefined();
     expect(cache.inspect('u')).toBeUndefined();
@@ -183,7 +183,7 @@ describe('what a loader says', () => {
     await expect(cache.getOrLoad('gone', () => Promise.reject(new Error('down')))).rejects.toThrow();
   });
 
-  it('a load that is not kept takes what was kept away', async () => {
+  it('a result that is not stored removes the stored value', async () => {
     const { cache, clock } = cacheInVirtualTime<string | undefined>({ ttlMs: 1_000 });
     await cache.set('a', 'v');
     await clock.advance(1_000);
@@ -191,7 +191,7 @@ describe('what a loader says', () => {
     await expect(cache.getOrLoad('a', () => Promise.reject(new Error('down')))).rejects.toThrow();
   });
 
-  it('its lifetime and tags, and the value it replaces', async () => {
+  it('setTtl, addTags and the stale value', async () => {
     const { cache, clock } = cacheInVirtualTime<{ etag: string }>();
     const first = await cache.getOrLoad(
       'a',
@@ -212,7 +212,7 @@ describe('what a loader says', () => {
     expect(cache.inspect('a')).toMatchObject({ freshForMs: 60_000, tags: [] });
   });
 
-  it('wrong lifetimes and tags are the loader’s errors', async () => {
+  it('invalid arguments to setTtl and addTags fail the load', async () => {
     const { cache } = cacheInVirtualTime<string>();
     for (const ttlMs of [-1, Number.NaN, '5m' as unknown as number]) {
       const wrong = cache.getOrLoad('a', ({ setTtl }) => (setTtl(ttlMs), 'v'));

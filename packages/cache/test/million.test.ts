@@ -1,18 +1,18 @@
-// What a tag costs when a million entries have it.
+// The cost of invalidating a tag of a million entries.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createCache, redisTier, type Cache, type RedisClient } from '@macadam/cache';
 import { nodeRedis, type Connected } from '@macadam/test-support/redis-clients';
 import { redisUrl } from '@macadam/test-support/redis-servers';
 
 const ENTRIES = 1_000_000;
-const A_TIME = 5_000;
+const ENTRIES_PER_SCRIPT = 5_000;
 const prefix = `million-${process.pid}`;
 const keyOf = (i: number): string => `k${String(i).padStart(7, '0')}`;
 
 let redis: Connected;
 const open: Cache<string>[] = [];
 beforeAll(async () => {
-  // A database of its own, so that it is empty at once afterwards.
+  // A separate database, which can be emptied with one command.
   const url = new URL(redisUrl());
   url.pathname = '/9';
   redis = await nodeRedis(url.href);
@@ -31,7 +31,7 @@ function instance(client: RedisClient = redis.client): Cache<string> {
 }
 
 it(
-  'async-cache-dedupe #89: a million entries end by two commands, none of which names an entry',
+  'async-cache-dedupe #89: invalidating a tag of a million entries takes two commands',
   { timeout: 120_000 },
   async () => {
     const commands: string[][] = [];
@@ -47,7 +47,7 @@ it(
     });
     const cache = instance(watched);
     await cache.set(keyOf(0), 'value', { tags: ['all'] });
-    // The server copies that entry, key and all: sending each would take minutes.
+    // A script copies the entry in the server: sending each one would take minutes.
     const copy = `
     local entry = redis.call('GET', KEYS[1])
     local first, last = entry:find('k0000000', 1, true)
@@ -56,8 +56,8 @@ it(
       local key = string.format('k%07d', i)
       redis.call('SET', ARGV[3] .. '{' .. key .. '}', head .. key .. tail, 'PX', 3600000)
     end`;
-    for (let i = 1; i < ENTRIES; i += A_TIME) {
-      const last = Math.min(i + A_TIME, ENTRIES) - 1;
+    for (let i = 1; i < ENTRIES; i += ENTRIES_PER_SCRIPT) {
+      const last = Math.min(i + ENTRIES_PER_SCRIPT, ENTRIES) - 1;
       await redis.command(
         'EVAL',
         copy,
@@ -76,7 +76,7 @@ it(
 
     commands.length = 0;
     expect(await cache.invalidateTags(['all'])).toBe(true);
-    // Not known to the server at first, the script goes out a second time as a whole.
+    // The server does not know the script at first, so it is sent again with its source.
     expect(commands.length).toBeLessThanOrEqual(2);
     expect(commands.flat().filter((word) => /k\d{7}/.test(word))).toEqual([]);
 

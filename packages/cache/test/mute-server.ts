@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** A way to a server. While it is mute it still accepts connections, and says nothing on those, however long they last. */
+/** A TCP proxy to a server. While `mute` is set, it accepts connections and never forwards anything on those. */
 export interface MuteServer {
   readonly url: string;
   mute: boolean;
-  /** Connections that whoever made them has not closed, in the order in which they came. */
+  /** Connections that the client has not closed, in the order in which they were opened. */
   readonly open: ReadonlySet<Socket>;
   accepted(): number;
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-// What becomes of reads and invalidations while the shared tier does not do as it should, in virtual time.
+// Reads and invalidations while the shared tier fails or hangs, in virtual time.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { virtualClock } from '@macadam/testkit';
 import { createCache, type Cache, type Tier } from '@macadam/cache';
@@ -12,13 +12,13 @@ beforeEach(() => void process.on('unhandledRejection', note));
 afterEach(async () => {
   await new Promise((resolve) => setImmediate(resolve));
   process.off('unhandledRejection', note);
-  // alkem-io/server#6330, parse-server #10635: whatever goes on behind a caller has a handler.
+  // alkem-io/server#6330, parse-server #10635: no background work may cause an unhandled rejection.
   expect(unhandled.splice(0)).toEqual([]);
 });
 
 describe('reads', () => {
   for (const state of ['hang', 'down'] as const) {
-    it(`cacheable #1202, keyv #1496: the tier ${state}s: loads, first after the time limit, then at once`, async () => {
+    it(`cacheable #1202, keyv #1496: the tier is in state "${state}": loads after the time limit, then at once`, async () => {
       const { caches, clock, links } = fleet<string>(1);
       const [cache] = caches as [Cache<string>];
       (links[0] as Link).state = state;
@@ -29,13 +29,13 @@ describe('reads', () => {
         times.push(clock.monotonic() - start);
       }
       expect(Math.max(...times)).toBeLessThanOrEqual(250);
-      // Each read also asks what is known of tags, which counts as well.
+      // Each read also reads the marks, which counts as a call.
       expect(times.filter((ms) => ms > 1).length).toBeLessThanOrEqual(5);
       expect(times.slice(5).every((ms) => ms < 1)).toBe(true);
     });
   }
 
-  it('FusionCache #534: a stale value serves within the soft limit although the tier hangs', async () => {
+  it('FusionCache #534: serves a stale value within the soft timeout although the tier hangs', async () => {
     const { caches, clock, links } = fleet<string>(1, { ttlMs: 1_000 });
     const [cache] = caches as [Cache<string>];
     await clock.runUntil(cache.set('k', 'v1'));
@@ -49,7 +49,7 @@ describe('reads', () => {
     expect(cache.peek('k')).toBe('v2');
   });
 
-  it('keyv #1472, cacheable #1554: a failing loader surfaces with its cause, a failing tier never does', async () => {
+  it('keyv #1472, cacheable #1554: a failing loader rejects with its cause; a failing tier never rejects', async () => {
     const { caches, clock, links } = fleet<string>(1);
     const [cache] = caches as [Cache<string>];
     (links[0] as Link).state = 'down';
@@ -62,7 +62,7 @@ describe('reads', () => {
     expect(cache.stats().l2Errors).toBeGreaterThan(0);
   });
 
-  it('a late lease is given back, so that others need not wait for its end', async () => {
+  it('releases a lease that arrives after the timeout', async () => {
     const { caches, clock } = fleet<string>(1, {}, { latencyMs: 400, lagMs: 0 });
     const [cache] = caches as [Cache<string>];
     expect(await clock.runUntil(cache.getOrLoad('k', async () => 'alone'))).toBe('alone');
@@ -71,8 +71,8 @@ describe('reads', () => {
   });
 });
 
-describe('invalidations that the tier was not told', () => {
-  it('bentocache set: is right here at once, and everywhere as soon as it can be', async () => {
+describe('invalidations that the tier has not acknowledged', () => {
+  it('bentocache set: takes effect in this process at once, and everywhere when the tier is back', async () => {
     const { caches, clock, links } = fleet<string>(2);
     const [cut, other] = caches as [Cache<string>, Cache<string>];
     const source = new Source(clock, 'v1');
@@ -87,7 +87,7 @@ describe('invalidations that the tier was not told', () => {
     expect(await clock.runUntil(cut.invalidateTags(['of c']))).toBe(false);
     expect(await clock.runUntil(cut.expire('d'))).toBe(false);
     expect(cut.stats().unsettled).toBe(4);
-    // Until then this process does not read from the tier what it knows to be over.
+    // Until then, this process does not read from the tier what it has invalidated.
     (links[0] as Link).state = 'up';
     for (const key of ['a', 'c', 'd']) expect(await clock.runUntil(cut.getOrLoad(key, source.load))).toBe('v2');
     expect(cut.peek('b')).toBe('v2');
@@ -99,7 +99,7 @@ describe('invalidations that the tier was not told', () => {
     }
   });
 
-  it('of what was put in place meanwhile, the tier gets none: somebody may have put something newer there', async () => {
+  it('a failed set is replayed as an invalidation, because another instance may have stored a newer value', async () => {
     const { caches, clock, links } = fleet<string>(2);
     const [cut, other] = caches as [Cache<string>, Cache<string>];
     (links[0] as Link).state = 'down';
@@ -111,7 +111,7 @@ describe('invalidations that the tier was not told', () => {
     for (const cache of [cut, other]) expect(await clock.runUntil(cache.getOrLoad('k', source.load))).toBe('v2');
   });
 
-  it('more than it remembers: everything in the tier is ended, and memory stays bounded', async () => {
+  it('clears the tier when there are more failed invalidations than it remembers', async () => {
     const { caches, clock, links } = fleet<string>(2);
     const [cut, other] = caches as [Cache<string>, Cache<string>];
     await clock.runUntil(other.set('k', 'v1'));
@@ -127,7 +127,7 @@ describe('invalidations that the tier was not told', () => {
     expect(await clock.runUntil(other.get('k'))).toBeUndefined();
   });
 
-  it('what was invalidated while the tier was down is not served from it when it is back and loading fails', async () => {
+  it('does not serve a value from the tier that was invalidated while the tier was down, even when loading fails', async () => {
     const { caches, clock, links } = fleet<string>(1);
     const [cache] = caches as [Cache<string>];
     await clock.runUntil(cache.set('k', 'v1', { tags: ['t'] }));
@@ -138,7 +138,7 @@ describe('invalidations that the tier was not told', () => {
     await expect(clock.runUntil(failing)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
   });
 
-  it('what was to be removed and may not be is not made good by an expiry that came after it', async () => {
+  it('a failed removal is not downgraded by a later expiry', async () => {
     const { caches, clock, links } = fleet<string>(2);
     const [cut, other] = caches as [Cache<string>, Cache<string>];
     await clock.runUntil(cut.set('k', 'v1', { tags: ['t'] }));
@@ -154,7 +154,7 @@ describe('invalidations that the tier was not told', () => {
     }
   });
 
-  it('a list of any length is ended while the tier is there, and takes nothing else with it', async () => {
+  it('invalidates a list of any length in chunks, and nothing else', async () => {
     const { caches, clock } = fleet<string>(2);
     const [cache, other] = caches as [Cache<string>, Cache<string>];
     await clock.runUntil(other.set('kept', 'v1'));
@@ -170,7 +170,7 @@ describe('invalidations that the tier was not told', () => {
     for (const one of caches) expect(await clock.runUntil(one.get('k29999'))).toBeUndefined();
   });
 
-  it('each of two round trips has the time limit to itself, and the first that is not answered ends the wait', async () => {
+  it('each of two round trips has the whole time limit', async () => {
     const clock = virtualClock();
     const tier = memoryTier();
     let tells = true;
@@ -198,14 +198,14 @@ describe('invalidations that the tier was not told', () => {
     await cache.close();
   });
 
-  it('a set that another one overtakes does not say that the tier has it', async () => {
+  it('a set that is overtaken by another one resolves with false', async () => {
     const { caches, clock, links } = fleet<string>(1);
     const [cache] = caches as [Cache<string>];
     (links[0] as Link).state = 'hang';
     expect(await clock.runUntil(Promise.all([cache.set('k', 'v1'), cache.set('k', 'v2')]))).toEqual([false, false]);
   });
 
-  it('a close ends what would be done again', async () => {
+  it('close stops the replay of failed invalidations', async () => {
     const { caches, clock, links } = fleet<string>(1);
     const [cache] = caches as [Cache<string>];
     (links[0] as Link).state = 'down';

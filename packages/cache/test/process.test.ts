@@ -6,7 +6,7 @@ import { redisUrl } from '@macadam/test-support/redis-servers';
 const runs = (program: string): Promise<string> => runText(program, import.meta.dirname);
 
 describe('the process', () => {
-  it('bentocache #26: ends when its own work is done, with caches that are open and in use', async () => {
+  it('bentocache #26: exits when its work is done although caches are open', async () => {
     const program = `
       import { createCache } from '@macadam/cache';
       import { memoryTier } from '@macadam/cache/testing';
@@ -24,7 +24,7 @@ describe('the process', () => {
     expect(await runs(program)).toBe('done');
   });
 
-  it('parse-server #10635: goes on when what happens behind its callers fails', async () => {
+  it('parse-server #10635: does not crash when background work fails', async () => {
     const program = `
       import { createCache } from '@macadam/cache';
       import { memoryTier } from '@macadam/cache/testing';
@@ -51,12 +51,12 @@ describe('the process', () => {
   });
 });
 
-describe('faked timers', () => {
+describe('fake timers', () => {
   afterEach(() => {
     vi.useRealTimers();
   });
 
-  it('lru-cache: time that is faked after a cache was made and used moves its values, without tricks', async () => {
+  it('lru-cache: fake timers that are installed after a cache was used control its expiry', async () => {
     const cache = createCache<string>({ name: 'faked', ttlMs: 60_000, ttlJitter: 0, staleIfErrorMs: 0 });
     await cache.set('real', 'v');
     for (let i = 0; i < 10; i++) expect(cache.peek('real')).toBe('v');
@@ -73,7 +73,7 @@ describe('faked timers', () => {
   });
 
   it.each(['log', 'pubsub', 'tracking'])(
-    'bentocache #26: ends with its client, although a cache that listens over a %s is open',
+    'bentocache #26: exits when its client is closed, although a cache with coherence %s is open',
     async (coherence) => {
       const program = `
         import { createCache, redisTier } from '@macadam/cache';

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { cacheInVirtualTime, Source } from './sources.ts';
 
-describe('an invalidation while a value is loaded', () => {
+describe('an invalidation during a load', () => {
   for (const [name, invalidate] of [
     ['invalidate', (cache) => cache.invalidate('a')],
     ['expire', (cache) => cache.expire('a')],
     ['clear', (cache) => cache.clear()],
     ['set', (cache) => cache.set('a', 'v2')],
   ] satisfies [string, (cache: ReturnType<typeof cacheInVirtualTime<string>>['cache']) => Promise<boolean>][]) {
-    it(`FusionCache #625, #535, #613: ${name}: the load's result is not kept, and who waited before gets it`, async () => {
+    it(`FusionCache #625, #535, #613: ${name}: the result is not stored; callers that waited before get it`, async () => {
       const { cache, clock } = cacheInVirtualTime<string>();
       const source = new Source(clock, 'v1');
       const before = cache.getOrLoad('a', source.load);
@@ -45,7 +45,7 @@ describe('an invalidation while a value is loaded', () => {
     });
   }
 
-  it('two tag invalidations during one load: who came between them does not get what was read before the first', async () => {
+  it('two tag invalidations during one load: a read between them does not get a value from before the first', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const source = new Source(clock, 'v1');
     const before = cache.getOrLoad('a', source.load, { tags: ['t'] });
@@ -58,7 +58,7 @@ describe('an invalidation while a value is loaded', () => {
     expect(await clock.runUntil(between)).toBe('v3');
   });
 
-  it('FusionCache #628 (b, c): a refresh behind the caller and one that outlived the soft limit are fenced too', async () => {
+  it('FusionCache #628 (b, c): fences background refreshes and loads that outlived the soft timeout', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ ttlMs: 1_000, staleWhileRevalidateMs: 1_000 });
     const source = new Source(clock, 'v1', 500);
     await clock.runUntil(cache.getOrLoad('a', source.load, { tags: ['t'] }));
@@ -82,7 +82,7 @@ describe('an invalidation while a value is loaded', () => {
     expect(cache.stats().fenced).toBe(2);
   });
 
-  it('what was invalidated does not serve when the load fails, nor when it is slow', async () => {
+  it('does not serve an invalidated value when the load fails or is slow', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ ttlMs: 1_000 });
     const source = new Source(clock, 'v1', 10);
     await clock.runUntil(cache.getOrLoad('a', source.load));
@@ -94,7 +94,7 @@ describe('an invalidation while a value is loaded', () => {
     await expect(clock.runUntil(waiting)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER', reason: 'failed' });
   });
 
-  it('evicting the stale value during its load does not lose it, but invalidating does', async () => {
+  it('an evicted stale value is still served if its load fails; an invalidated one is not', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ ttlMs: 1_000, l1: { maxEntries: 1 } });
     const source = new Source(clock, 'v1', 10);
     const fail = { delayMs: 10, error: new Error('down') };
@@ -129,7 +129,7 @@ describe('loads in flight', () => {
     expect(cache.stats()).toMatchObject({ entries: 2, inFlight: 0 });
   });
 
-  it('lru-cache docs: a caller that wants it fresh is not given an older load', async () => {
+  it('lru-cache docs: fresh: true does not join an older load', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const source = new Source(clock, 'v1');
     const first = cache.getOrLoad('a', source.load);
@@ -142,7 +142,7 @@ describe('loads in flight', () => {
     expect(cache.peek('a')).toBe('v2');
   });
 
-  it('a fresh read is an error when the load fails, although a stale value would serve others', async () => {
+  it('a fresh read rejects when the load fails, even if there is a stale value', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const source = new Source(clock, 'v1');
     await clock.runUntil(cache.getOrLoad('a', source.load));
@@ -155,7 +155,7 @@ describe('loads in flight', () => {
 });
 
 describe('tags', () => {
-  it('bentocache #71: invalidated by tag, nothing serves it; expired by tag, it serves while it is loaded anew', async () => {
+  it('bentocache #71: invalidateTags removes the value; expireTags allows serving it stale during the reload', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const source = new Source(clock, 'v1', 1_000);
     await clock.runUntil(cache.getOrLoad('a', source.load, { tags: ['t'] }));
@@ -180,7 +180,7 @@ describe('tags', () => {
     expect(cache.peek('a')).toBe('w');
   });
 
-  it('FusionCache #319: no clock of the day takes part', async () => {
+  it('FusionCache #319: does not depend on the wall clock', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     await cache.set('a', 'v', { tags: ['t'] });
     clock.jump(-900_000);
@@ -191,7 +191,7 @@ describe('tags', () => {
     expect(cache.peek('a')).toBe('w');
   });
 
-  it('more invalidated tags than are remembered: tagged entries of before are loaded again, others stay', async () => {
+  it('reloads older tagged entries when there are more invalidated tags than it remembers', async () => {
     const { cache } = cacheInVirtualTime<string>();
     await cache.set('tagged', 'v', { tags: ['t'] });
     await cache.set('plain', 'v');

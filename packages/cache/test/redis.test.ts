@@ -1,4 +1,4 @@
-// The shared tier on a real server, over real sockets, through both clients.
+// The shared tier on a real server, over real sockets, with both clients.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fixed, startFaultProxy, type FaultProxy } from '@macadam/testkit';
 import { Redis } from 'ioredis';
@@ -34,7 +34,7 @@ describe.each(clients)('with %s', (name, connect) => {
     await Promise.all(open.splice(0).map((cache) => cache.close()));
   });
 
-  /** One instance. Generous in time, unless a test is about that. */
+  /** Creates an instance, with long timeouts unless a test is about them. */
   function instance<T>(
     client: Connected,
     options: Partial<CacheOptions<T>> = {},
@@ -56,7 +56,7 @@ describe.each(clients)('with %s', (name, connect) => {
     vi.waitFor(check, { timeout: 10_000, interval: 5 });
   const keys = async (pattern: string): Promise<string[]> => (await direct.command('KEYS', pattern)) as string[];
 
-  it('values of every kind come back the same from both tiers', async () => {
+  it('returns values of every type equally from both tiers', async () => {
     const value = {
       date: new Date(1),
       map: new Map([['a', new Set([1n])]]),
@@ -71,7 +71,7 @@ describe.each(clients)('with %s', (name, connect) => {
   it('round trips: L1 hit 0, L2 hit 1, cold miss 2', async () => {
     let trips = 0;
     let isOpen = false;
-    // What is sent before an answer comes is one round trip.
+    // Commands sent before the first reply count as one round trip.
     const count = (answer: unknown): unknown => {
       if (!isOpen) trips++;
       isOpen = true;
@@ -91,7 +91,7 @@ describe.each(clients)('with %s', (name, connect) => {
     });
     const spy: Connected = { ...redis, client: spied };
     const [cold, warm] = [instance<string>(spy, { coherence: 'none' }), instance<string>(redis, { coherence: 'none' })];
-    // What is known of tags, and which commands the server has, is asked for once, and a server is sent the scripts once.
+    // Reading the marks, detecting the capabilities of the server and sending a script happen once.
     for (const key of ['first', 'second']) await cold.getOrLoad(key, async () => 'v1');
     await soon(() => expect(cold.stats().l2Fills).toBe(2));
     trips = 0;
@@ -108,7 +108,7 @@ describe.each(clients)('with %s', (name, connect) => {
     expect(cold.stats()).toMatchObject({ l2Hits: 1, loads: 3 });
   });
 
-  it('500 reads in one turn are one command', async () => {
+  it('sends 500 reads of one turn as one command', async () => {
     const cache = instance<number>(redis, { coherence: 'none' });
     await Promise.all(Array.from({ length: 500 }, (_, i) => cache.set(`k${i}`, i)));
     const other = instance<number>(redis, { coherence: 'none' });
@@ -119,7 +119,7 @@ describe.each(clients)('with %s', (name, connect) => {
     expect(other.stats().l2Calls - before).toBe(1);
   });
 
-  it('layered-loader: a slow load in one process, an invalidation in another: the server refuses the fill', async () => {
+  it('layered-loader: the server refuses the fill of a slow load after an invalidation by another process', async () => {
     const [slow, other] = [instance<string>(redis), instance<string>(behind)];
     await connected(slow as Cache<never>, other as Cache<never>);
     let finish: (value: string) => void = () => {};
@@ -151,7 +151,7 @@ describe.each(clients)('with %s', (name, connect) => {
     expect(loads).toBe(1);
   });
 
-  it('changes of one are known to the others, and the lag is measured', async () => {
+  it('instances receive the changes of others, and measure the lag', async () => {
     const [first, second] = [instance<string>(redis), instance<string>(behind)];
     await connected(first as Cache<never>, second as Cache<never>);
     for (const end of [
@@ -169,7 +169,7 @@ describe.each(clients)('with %s', (name, connect) => {
     expect(second.stats().coherenceLagMs).toBeGreaterThan(0);
   });
 
-  it('async-cache-dedupe #89: a tag of many entries ends in one script of two writes', async () => {
+  it('async-cache-dedupe #89: invalidating a tag of many entries is one script with two writes', async () => {
     const cache = instance<number>(redis, { coherence: 'none' });
     const many = Array.from({ length: 2_000 }, (_, i) => `k${i}`);
     for (let i = 0; i < many.length; i += 200) {
@@ -179,13 +179,13 @@ describe.each(clients)('with %s', (name, connect) => {
     await cache.invalidateTags(['all']);
     expect(cache.stats().l2Calls - before).toBe(1);
     expect((await instance<number>(redis, { coherence: 'none' }).getMany(many)).size).toBe(0);
-    // keyv #455: nothing in the server grows with the number of keys but the entries themselves.
+    // keyv #455: nothing in the server grows with the number of keys except the entries.
     expect((await keys(`{${prefix}}:*`)).filter((key) => !/:(log|numbers|marks:users)$/.test(key))).toEqual([]);
     expect(await direct.command('ZCARD', `{${prefix}}:marks:users`)).toBe(3);
     expect(await keys(`${prefix}!*`)).toEqual([]);
   });
 
-  it('FusionCache #627: the server loses its marks: entries load again once each, and that is all', async () => {
+  it('FusionCache #627: after the server loses its marks, each entry is loaded once more', async () => {
     const [first, second] = [instance<string>(redis), instance<string>(behind)];
     await connected(first as Cache<never>, second as Cache<never>);
     await first.invalidateTags(['other']);
@@ -202,12 +202,12 @@ describe.each(clients)('with %s', (name, connect) => {
     expect(loads).toBe(4);
   });
 
-  it('FusionCache #648: what a tag ended after the marks were lost serves nowhere, not when loading fails either', async () => {
+  it('FusionCache #648: a value whose tag was invalidated after the marks were lost is never served, even when loading fails', async () => {
     const [first, second] = [instance<string>(redis), instance<string>(behind)];
     await connected(first as Cache<never>, second as Cache<never>);
     await first.invalidateTags(['other']);
     await direct.command('DEL', `{${prefix}}:marks:users`);
-    // Its stamp is of the marks that were lost: nobody has heard of that yet.
+    // It is stored with the epoch of the lost marks, because no instance has noticed the loss yet.
     await first.getOrLoad('k', () => 'v1', { tags: ['t'] });
     await soon(() => expect(first.stats().l2Fills).toBe(1));
     expect(await second.invalidateTags(['t'])).toBe(true);
@@ -215,14 +215,14 @@ describe.each(clients)('with %s', (name, connect) => {
     await expect(failing).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
   });
 
-  it('a server without the newest marks, whose clock is behind: what a tag ends from then on is over', async () => {
+  it('a tag invalidation takes effect on a server that lost the newest marks and whose clock is behind', async () => {
     const [first, second] = [instance<string>(redis), instance<string>(behind)];
     await connected(first as Cache<never>, second as Cache<never>);
     const marks = `{${prefix}}:marks:users`;
     await first.invalidateTags(['replicated']);
     await direct.command('ZINCRBY', marks, '600000000', 'i:replicated');
     await first.invalidateTags(['lost']);
-    // A replica of ten minutes ago takes the place of that server.
+    // A replica that is ten minutes behind takes the place of that server.
     await direct.command('ZINCRBY', marks, '-600000000', 'i:replicated');
     await direct.command('ZREM', marks, 'i:lost');
     const [, server] = (await direct.command('ZRANGEBYSCORE', marks, '0', '0')) as string[];
@@ -233,7 +233,7 @@ describe.each(clients)('with %s', (name, connect) => {
     for (const client of [redis, behind]) expect(await instance<string>(client).get('k')).toBeUndefined();
   });
 
-  it('an entry that somebody has the server keep for longer is fresh no longer than it was written to be', async () => {
+  it('an entry whose time to live was extended in the server is not fresh for longer', async () => {
     const [writer, reader] = [instance<string>(redis), instance<string>(redis)];
     await connected(reader as Cache<never>);
     await writer.set('k', 'v1', { ttlMs: 60_000 });
@@ -243,7 +243,7 @@ describe.each(clients)('with %s', (name, connect) => {
     expect(reader.inspect('k')?.staleForMs).toBeLessThanOrEqual(60_000 + 3_600_000);
   });
 
-  it('marks are kept within a bound, and what is older than the forgotten ones is over', async () => {
+  it('the number of marks is bounded; tagged entries older than the dropped marks are loaded again', async () => {
     const cache = instance<string>(redis, { coherence: 'none' });
     await cache.set('k', 'v1', { tags: ['mine'] });
     for (let i = 0; i < 12; i++) await cache.invalidateTags(Array.from({ length: 1_000 }, (_, j) => `t${i}-${j}`));
@@ -251,7 +251,7 @@ describe.each(clients)('with %s', (name, connect) => {
     expect(await instance<string>(redis, { coherence: 'none' }).get('k')).toBeUndefined();
   });
 
-  it('keyv #925, cacheable #1685: a thousand caches on a client: one more connection, no more listeners', async () => {
+  it('keyv #925, cacheable #1685: a thousand caches on one client add one connection and no listeners', async () => {
     const warnings: unknown[] = [];
     const warn = (warning: unknown): unknown => warnings.push(warning);
     process.on('warning', warn);
@@ -266,7 +266,7 @@ describe.each(clients)('with %s', (name, connect) => {
       instance<string>(behind, { name: `cache-${i}`, l1: { maxEntries: 10 } }),
     );
     await connected(caches[0] as Cache<never>, caches[999] as Cache<never>);
-    // A first attempt that a busy machine was too slow for may still be closing.
+    // A first attempt that timed out on a busy machine may still be closing.
     await soon(() => expect(proxy.stats().openConnections - before).toBe(1));
     expect(listeners()).toBe(heard);
     await caches[999]?.set('k', 'v');
@@ -277,7 +277,7 @@ describe.each(clients)('with %s', (name, connect) => {
     expect(await count()).toBeGreaterThan(0);
   });
 
-  it('ioredis DataHandler, redis #8935: changes that do not arrive are noticed, and values in memory kept for 5 s at most', async () => {
+  it('ioredis DataHandler, redis #8935: detects that changes do not arrive, and limits values in memory to 5 s', async () => {
     const user = `deaf-${process.pid}-${name}`;
     await direct.command('ACL', 'SETUSER', user, 'on', '>secret', '~*', '&*', '+@all', '-xread', '-subscribe');
     const url = new URL(redisUrl());
@@ -290,7 +290,7 @@ describe.each(clients)('with %s', (name, connect) => {
       await cache.close();
       const other = instance<string>(deaf, { coherence: 'pubsub' });
       expect(await other.get('k')).toBe('v1');
-      // Its own channel is not the first thing that fails; the state stays what it is.
+      // Other commands may fail before its channel; the state must not change.
       expect(other.stats().disconnected).toBe(1);
       expect(cache.stats().disconnected).toBe(1);
     } finally {
@@ -299,7 +299,7 @@ describe.each(clients)('with %s', (name, connect) => {
     }
   });
 
-  it('open-metadata #28902: a late answer of the server does not replace what was set while it was under way', async () => {
+  it('open-metadata #28902: a late reply of the server does not replace a value that was set meanwhile', async () => {
     const [writer, reader] = [redis, behind].map((client) => instance<string>(client, { coherence: 'none' })) as [
       Cache<string>,
       Cache<string>,
@@ -315,7 +315,7 @@ describe.each(clients)('with %s', (name, connect) => {
   });
 
   if (name === 'ioredis') {
-    it.each(['log', 'pubsub'] as const)('keyPrefix: the others are heard over a %s too', async (coherence) => {
+    it.each(['log', 'pubsub'] as const)('keyPrefix: receives changes with coherence %s', async (coherence) => {
       const client = new Redis(redisUrl(), { lazyConnect: true, keyPrefix: `${prefix}:app:` });
       await client.connect();
       try {
@@ -336,7 +336,7 @@ describe.each(clients)('with %s', (name, connect) => {
   }
 
   if (name === 'node-redis') {
-    it('tracking: a mark ends what it is about, and not again what earlier ones were about', async () => {
+    it('tracking: a new mark does not repeat the effect of earlier marks', async () => {
       const [cache, other] = [0, 1].map(() => instance<string>(redis, { coherence: 'tracking' })) as [
         Cache<string>,
         Cache<string>,
@@ -344,7 +344,7 @@ describe.each(clients)('with %s', (name, connect) => {
       await connected(cache as Cache<never>, other as Cache<never>);
       await other.clear();
       await other.invalidateTags(['t']);
-      // What is loaded is told of once to who loaded it as well, and marks once from the first on.
+      // The server reports a loaded entry once to its author too, and marks once from the first one on.
       await soon(async () => {
         await cache.getOrLoad('k', () => 'v1', { tags: ['t'] });
         await sleep(50);
@@ -357,7 +357,7 @@ describe.each(clients)('with %s', (name, connect) => {
       expect(cache.peek('k')).toBe('v1');
     });
 
-    it('tracking: what the server cannot tell of by its key is not kept in memory', async () => {
+    it('tracking: does not keep a key in memory that the server cannot report', async () => {
       const cache = instance<string>(redis, { coherence: 'tracking' });
       await connected(cache as Cache<never>);
       await cache.set('half \ud800', 'v1');
@@ -365,7 +365,7 @@ describe.each(clients)('with %s', (name, connect) => {
       expect(await cache.get('half \ud800')).toBe('v1');
     });
 
-    it('node-redis client-side cache: tracking keeps no table of keys, so none can outgrow the memory', async () => {
+    it('node-redis client-side cache: tracking uses broadcast mode, so the server keeps no table of keys', async () => {
       const [cache, other] = [0, 1].map(() =>
         instance<number>(redis, { coherence: 'tracking', l1: { maxEntries: 10 } }),
       ) as [Cache<number>, Cache<number>];
@@ -375,7 +375,7 @@ describe.each(clients)('with %s', (name, connect) => {
       await soon(() => expect(other.stats().l2Timeouts).toBe(0));
       for (const key of many) await cache.get(key);
       expect(cache.stats().entries).toBeLessThanOrEqual(10);
-      // Written past this library: the server tells of it all the same.
+      // Written without this library: the server reports it all the same.
       const [entry] = await keys(`${prefix}:users:{k499}`);
       await soon(async () => expect(await cache.get('k499')).toBe(499));
       expect(cache.peek('k499')).toBe(499);
@@ -385,7 +385,7 @@ describe.each(clients)('with %s', (name, connect) => {
   }
 
   it.each(['log', 'pubsub'] as const)(
-    'over a %s, what others have written there makes nobody deaf, and ends no process',
+    'coherence %s: foreign messages neither stop changes from arriving nor crash the process',
     async (coherence) => {
       const [one, other] = [instance<string>(redis, { coherence }), instance<string>(direct, { coherence })];
       await connected(one as Cache<never>, other as Cache<never>);
@@ -402,11 +402,11 @@ describe.each(clients)('with %s', (name, connect) => {
     },
   );
 
-  describe('when the connection is bad', () => {
+  describe('with a bad connection', () => {
     const strict: RedisTierOptions = { timeoutMs: 250, softTimeoutMs: 100 };
 
     it.each(['blackHole', 'halfOpen'] as const)(
-      'civitai #2556, cacheable #1268: %s: each read ends, and after some the server is not asked',
+      'civitai #2556, cacheable #1268: %s: each read settles, and the breaker opens after some',
       async (link) => {
         const cache = instance<string>(behind, {}, strict);
         await connected(cache as Cache<never>);
@@ -420,7 +420,7 @@ describe.each(clients)('with %s', (name, connect) => {
       },
     );
 
-    it('bentocache bus, FusionCache #18: what was invalidated meanwhile is known once it is connected again', async () => {
+    it('bentocache bus, FusionCache #18: catches up on missed invalidations after a reconnect', async () => {
       const [cut, other] = [instance<string>(behind, {}, strict), instance<string>(redis)];
       await connected(cut as Cache<never>, other as Cache<never>);
       await other.set('k', 'v1', { tags: ['t'] });
@@ -433,13 +433,13 @@ describe.each(clients)('with %s', (name, connect) => {
       expect(cut.inspect('k')?.freshForMs).toBeLessThanOrEqual(5_000);
       await proxy.heal();
       await connected(cut as Cache<never>);
-      // At once: the log was caught up with before the cache calls itself connected.
+      // At once: the log was read before the cache reports that it is connected.
       expect([cut.peek('k'), cut.peek('tagged')]).toEqual([undefined, undefined]);
       expect(cut.stats().gaps).toBe(0);
     });
 
     it.each(['log', 'pubsub'] as const)(
-      'keyv #925: over a %s, connections that broke leave none behind',
+      'keyv #925: coherence %s: broken connections are not leaked',
       async (coherence) => {
         const cache = instance<string>(behind, { coherence }, strict);
         await connected(cache as Cache<never>);
@@ -449,7 +449,7 @@ describe.each(clients)('with %s', (name, connect) => {
           await soon(() => expect(cache.stats().disconnected).toBe(1));
           await connected(cache as Cache<never>);
         }
-        // When the client is back as well.
+        // Waits for the client to reconnect too.
         await soon(async () => expect(await cache.invalidate('k')).toBe(true));
         await soon(() => expect(proxy.stats().openConnections).toBe(openConnections));
         const { gaps } = cache.stats();
@@ -462,7 +462,7 @@ describe.each(clients)('with %s', (name, connect) => {
     );
 
     it.each(name === 'node-redis' ? (['log', 'pubsub', 'tracking'] as const) : (['log', 'pubsub'] as const))(
-      'over a %s, a server that accepts connections and never greets: what is tried again and again leaves none behind',
+      'coherence %s: reconnecting to a server that never sends a greeting leaks no connections',
       async (coherence) => {
         const server = await startMuteServer(redisUrl());
         const client = await connect(server.url);
@@ -470,9 +470,9 @@ describe.each(clients)('with %s', (name, connect) => {
         await connected(cache as Cache<never>);
         const [open, accepted] = [server.open.size, server.accepted()];
         server.mute = true;
-        // The client itself is connected; where changes come from is a connection after it.
+        // The client itself is connected; its duplicate, over which changes arrive, is not.
         for (const socket of [...server.open].slice(1)) socket.destroy();
-        // Each is given up after two seconds, and the next one follows.
+        // Each attempt times out after two seconds and is followed by the next.
         await soon(() => expect(server.accepted()).toBeGreaterThanOrEqual(accepted + 3));
         await soon(() => expect(server.open.size).toBeLessThanOrEqual(open));
         await cache.close();
@@ -481,7 +481,7 @@ describe.each(clients)('with %s', (name, connect) => {
       },
     );
 
-    it('a partition of 5 s: the first connection after it tells each side what the other one has ended meanwhile', async () => {
+    it('after a partition of 5 s, the first connection delivers the invalidations of the other side', async () => {
       const [cut, other] = [instance<string>(behind, {}, strict), instance<string>(redis)];
       await connected(cut as Cache<never>, other as Cache<never>);
       const all = ['key', 'expired', 'tagged', 'own', 'own tagged'];
@@ -506,12 +506,12 @@ describe.each(clients)('with %s', (name, connect) => {
         for (const key of all) expect([cut.peek(key), other.peek(key)], key).toEqual([undefined, undefined]);
         expect(cut.stats()).toMatchObject({ disconnected: 0, unsettled: 0 });
       });
-      // The first connection brings it, and there is half a second at the most between two that fail: see the test of the feed.
+      // The first connection delivers it. Between two failed attempts are at most 500 ms; see change-feed.test.ts.
       expect(proxy.stats().connections - connections).toBeLessThanOrEqual(1);
     });
 
     it.each(name === 'node-redis' ? (['pubsub', 'tracking'] as const) : (['pubsub'] as const))(
-      '%s: a connection that the driver mended by itself is asked again to tell of changes',
+      '%s: subscribes again after the driver has reconnected by itself',
       async (coherence) => {
         const cut = instance<string>(behind, { coherence });
         const other = instance<string>(redis, { coherence });
@@ -522,7 +522,7 @@ describe.each(clients)('with %s', (name, connect) => {
           await proxy.waitUntil((stats) => stats.connections >= connections + 2);
           await connected(cut as Cache<never>);
           await other.set('k', `v${round}`);
-          // The news of the write itself may still come, and end what was read before it.
+          // The change of the write itself may still arrive, and drop what was read before it.
           await soon(async () => {
             await cut.get('k');
             expect(cut.peek('k')).toBe(`v${round}`);
@@ -533,7 +533,7 @@ describe.each(clients)('with %s', (name, connect) => {
       },
     );
 
-    it('more changes than the log keeps: the memory is emptied', async () => {
+    it('clears the memory after missing more changes than the log contains', async () => {
       const [cut, other] = [instance<string>(behind, {}, strict), instance<string>(redis)];
       await connected(cut as Cache<never>, other as Cache<never>);
       await other.set('k', 'v1');
@@ -548,7 +548,7 @@ describe.each(clients)('with %s', (name, connect) => {
       expect(cut.peek('k')).toBeUndefined();
     });
 
-    it('bentocache set: what could not be told is told when the connection is back', async () => {
+    it('bentocache set: replays failed invalidations when the connection is back', async () => {
       const [cut, other] = [instance<string>(behind, {}, strict), instance<string>(redis)];
       await connected(cut as Cache<never>, other as Cache<never>);
       await other.set('a', 'v1');
@@ -562,7 +562,7 @@ describe.each(clients)('with %s', (name, connect) => {
       await soon(() => expect(other.peek('a')).toBeUndefined());
     });
 
-    it('a set that comes to the server long after it was given up overwrites nothing, also when its process is gone', async () => {
+    it('a set that reaches the server long after its timeout overwrites nothing, even if its process is gone', async () => {
       const [cut, other] = [instance<string>(behind, {}, { timeoutMs: 100 }), instance<string>(redis)];
       await connected(cut as Cache<never>, other as Cache<never>);
       await soon(async () => expect(await cut.set('k', 'v0')).toBe(true));
@@ -570,12 +570,12 @@ describe.each(clients)('with %s', (name, connect) => {
       expect(await cut.set('k', 'v1')).toBe(false);
       await cut.close();
       expect(await other.set('k', 'v2')).toBe(true);
-      // What is asked for after the write on its connection is answered after it.
+      // Commands after the write on its connection get their replies after it.
       await behind.command('PING');
       expect(await instance<string>(redis).get('k')).toBe('v2');
     });
 
-    it('a connection that is reset in the middle of reads: every read has its answer', async () => {
+    it('every read settles when the connection is reset during reads', async () => {
       const cache = instance<string>(behind, {}, strict);
       await connected(cache as Cache<never>);
       const reads: Promise<string>[] = [];

@@ -1,7 +1,7 @@
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { createCache, type Cache, type CacheOptions, type LoadContext } from '@macadam/cache';
 
-/** A cache in virtual time, without the randomness that most tests do not look at. */
+/** A cache in virtual time, without randomness unless a test asks for it. */
 export function cacheInVirtualTime<T>(options: Partial<CacheOptions<T>> = {}): {
   cache: Cache<T>;
   clock: VirtualClock;
@@ -11,14 +11,14 @@ export function cacheInVirtualTime<T>(options: Partial<CacheOptions<T>> = {}): {
   return { cache: createCache<T>({ name: 'test', ...exact, ...options }), clock };
 }
 
-/** Where values come from: what is read when a load begins arrives `delayMs` later. */
+/** A source of values. A load returns, after `delayMs`, the value at the time of its start. */
 export class Source<T> {
   readonly #clock: VirtualClock;
   value: T;
   delayMs: number;
   error: Error | undefined;
   loads = 0;
-  /** The most loads there were at one time. */
+  /** The highest number of concurrent loads. */
   mostAtOnce = 0;
   contexts: LoadContext<T>[] = [];
   #inFlight = 0;

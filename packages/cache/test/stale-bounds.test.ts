@@ -1,4 +1,5 @@
-// What has lost its freshness serves for as long as it may from there, whoever ended it and whoever reads it.
+// After its freshness has ended, a value may be served stale for the configured time, whoever ended it and whoever
+// reads it.
 import { describe, expect, it } from 'vitest';
 import type { Cache, CacheOptions } from '@macadam/cache';
 import { fleet, type Fleet } from './fleet.ts';
@@ -19,7 +20,7 @@ function two(
 const failing = (): Promise<never> => Promise.reject(new Error('the source is down'));
 
 describe.each(Object.entries(ended))('after %s', (_, end) => {
-  it('an absence serves nobody as stale, in the process that ended it and in others', async () => {
+  it('a cached absence is never served stale, in any process', async () => {
     for (const reader of ['a', 'b'] as const) {
       const { clock, ...caches } = two({ negativeTtlMs: 60_000 });
       await clock.runUntil(caches.a.set('k', null, { tags: ['t'] }));
@@ -34,7 +35,7 @@ describe.each(Object.entries(ended))('after %s', (_, end) => {
     [0, 10, false],
     [1_000, 500, true],
     [1_000, 30_000, false],
-  ])('staleIfErrorMs %i, read after %i ms: serves as stale: %s', async (staleIfErrorMs, afterMs, serves) => {
+  ])('staleIfErrorMs %i, read after %i ms: serves stale: %s', async (staleIfErrorMs, afterMs, serves) => {
     for (const reader of ['a', 'b'] as const) {
       const { clock, ...caches } = two({ staleIfErrorMs });
       await clock.runUntil(caches.a.set('k', 'v', { tags: ['t'] }));
@@ -47,18 +48,18 @@ describe.each(Object.entries(ended))('after %s', (_, end) => {
   });
 });
 
-describe('a load that is asked for fresh, in a process that has nothing in memory', () => {
+describe('a fresh load in a process with an empty memory', () => {
   it.each([
-    ['finds nothing', undefined],
-    ['finds what is too large for the tier', 'x'.repeat(1_000)],
-  ])('%s: what the tier has is over, for all', async (_, found) => {
+    ['returns nothing', undefined],
+    ['returns a value that is too large for the tier', 'x'.repeat(1_000)],
+  ])('%s: removes the stored value from the tier', async (_, found) => {
     const { a, b, clock } = two({ maxValueBytes: 100, l1: { maxEntries: 1 } });
     await clock.runUntil(a.set('k', 'older'));
-    // The news of that would end the load, too.
+    // The change would also end the load.
     await clock.advance(10);
     expect(await clock.runUntil(b.getOrLoad('k', () => found as string, { fresh: true }))).toBe(found);
     await clock.advance(10);
-    // It is not there any more when the memory has let go of it.
+    // It is gone once it is evicted from memory.
     await clock.runUntil(b.set('other', 'v'));
     expect(await clock.runUntil(b.get('k'))).toBeUndefined();
     expect(await clock.runUntil(a.get('k'))).toBeUndefined();

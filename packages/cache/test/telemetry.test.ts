@@ -5,7 +5,7 @@ import type { Cache } from '@macadam/cache';
 import { fleet, type Link } from './fleet.ts';
 
 describe('telemetry of the shared tier', () => {
-  it('counts reads by tier, and times operations and loads', async () => {
+  it('counts reads per tier, and records durations of operations and loads', async () => {
     const collector = startMetricsCollector();
     onTestFinished(() => collector.close());
     const { caches, clock, links } = fleet<string>(2);
@@ -29,7 +29,7 @@ describe('telemetry of the shared tier', () => {
     });
   });
 
-  it('a read that waits is part of the story of its work, by what it waited for; a hit is not', async () => {
+  it('annotates the unit of work with reads that waited, by what they waited for, and not with hits', async () => {
     const { caches, clock } = fleet<string>(2);
     const [cache, other] = caches as [Cache<string>, Cache<string>];
     const story = runWork({}, async () => {

@@ -1,4 +1,4 @@
-// Tiers and the contract they keep, the Redis one on a real server through both clients.
+// The contract suite on every tier: the memory tier, and the Redis tier on real servers with both clients.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redisTier, type Tier, type TierSpace } from '@macadam/cache';
 import { memoryTier, tierContract } from '@macadam/cache/testing';
@@ -12,12 +12,12 @@ describe('memoryTier keeps the contract', () => {
 
 const combinations = servers.flatMap((server) => clients.map(([name, connect]) => ({ server, name, connect })));
 describe.each(combinations)('redisTier with $name and $server.name keeps the contract', ({ server, name, connect }) => {
-  if (server.url === undefined) return it.skip(`there is no ${server.name}`);
+  if (server.url === undefined) return it.skip(`${server.name} is not available`);
   let redis: Connected;
   beforeAll(async () => void (redis = await connect(server.url)));
   afterAll(() => redis.close());
   const prefix = (mode: string): string => `tier-${process.pid}-${name}-${mode}`;
-  // Generous: what a test is about is never the time limit.
+  // Long timeouts: no case is about them.
   const tier = (mode: string): Tier => redisTier(redis.client, { prefix: prefix(mode), timeoutMs: 5_000 });
 
   describe('log', () => {
@@ -31,7 +31,7 @@ describe.each(combinations)('redisTier with $name and $server.name keeps the con
   describe('tracking', () => {
     if (name === 'node-redis') it.each(tierContract(() => tier('tracking'), 'tracking'))('$name', ({ run }) => run());
     else {
-      it('ioredis DataHandler: drops pushes, so it is refused instead of being deaf', () => {
+      it('ioredis DataHandler: rejects tracking with ioredis, which drops push messages', () => {
         const [anyCase] = tierContract(() => tier('tracking'), 'tracking');
         return expect(anyCase?.run()).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
       });
@@ -40,7 +40,7 @@ describe.each(combinations)('redisTier with $name and $server.name keeps the con
 });
 
 describe('a tier that does not', () => {
-  /** The memory tier, but for one operation. */
+  /** The memory tier with some operations replaced. */
   const faulty = (wrong: (space: TierSpace) => Partial<TierSpace>): (() => Tier) => {
     const shared = memoryTier();
     return () => ({
@@ -63,19 +63,19 @@ describe('a tier that does not', () => {
     return failed;
   };
 
-  it('a fill that does not look at the lease fails the contract', async () => {
+  it('a tier whose fill ignores the lease fails the contract', async () => {
     const unfenced = faulty((space) => ({
       fill: async (key, _lease, entry, ttlMs) => (await space.write(key, entry, ttlMs), true),
     }));
     expect(await failing(unfenced)).toEqual([
-      'stores what is filled under a lease, once',
+      'stores an entry that is filled under a lease, once',
       'refuses a fill after the key was removed, expired or written',
-      'lets a lease be taken from whoever has it',
+      'takes a lease away from another holder with `always`',
     ]);
   });
 
   it(
-    'one that gives every reader the lease fails it, and so does one that tells nobody',
+    'a tier that gives the lease to every reader, or reports no marks, fails the contract',
     { timeout: 20_000 },
     async () => {
       const generous = faulty((space) => ({
@@ -86,9 +86,11 @@ describe('a tier that does not', () => {
           );
         },
       }));
-      expect(await failing(generous)).toContain('gives one lease a key at a time');
+      expect(await failing(generous)).toContain('gives one lease per key at a time');
       const forgetful = faulty(() => ({ mark: async () => ({ epoch: 'memory', position: 1, floor: 0, marks: [] }) }));
-      expect(await failing(forgetful)).toContain('marks have growing positions, and are known to who comes later');
+      expect(await failing(forgetful)).toContain(
+        'gives marks increasing positions, and returns all of them to a space opened later',
+      );
     },
   );
 });

@@ -4,7 +4,7 @@ import { createCache, type CacheOptions } from '@macadam/cache';
 import { cacheInVirtualTime, Source } from './sources.ts';
 
 describe('lifetimes', () => {
-  it('bentocache #61, #66: 30 days and for ever', async () => {
+  it('bentocache #61, #66: supports lifetimes of 30 days and Infinity', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ ttlMs: Infinity, ttlJitter: 0.1, earlyRefresh: true });
     await cache.set('ever', 'v');
     await cache.set('month', 'v', { ttlMs: 30 * 86_400_000 });
@@ -17,7 +17,7 @@ describe('lifetimes', () => {
     expect(cache.peek('ever')).toBe('v');
   });
 
-  it('jitter shortens, never lengthens, and spreads', async () => {
+  it('jitter spreads lifetimes and only shortens them', async () => {
     const { cache } = cacheInVirtualTime<string>({ ttlJitter: 0.1 });
     const lifetimes: number[] = [];
     for (let i = 0; i < 1_000; i++) {
@@ -30,7 +30,7 @@ describe('lifetimes', () => {
     expect(Math.max(...lifetimes)).toBeGreaterThan(990);
   });
 
-  it('expire: stale within the windows that begin then, and no longer than they', async () => {
+  it('expire: the stale windows start at the expiry', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ staleWhileRevalidateMs: 100, staleIfErrorMs: 1_000 });
     const down = (): Promise<string> => Promise.reject(new Error('down'));
     await cache.set('a', 'v');
@@ -43,7 +43,7 @@ describe('lifetimes', () => {
     await expect(cache.getOrLoad('a', down)).rejects.toMatchObject({ code: 'MAC_CACHE_LOADER' });
   });
 
-  it('XFetch: the refresh begins as early as it takes, and an exponential time more, within a fifth of the lifetime', async () => {
+  it('XFetch: the refresh starts the load duration plus an exponential time before expiry, at most a fifth of the lifetime', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ earlyRefresh: true, random: seededRandom(3) });
     const leads: number[] = [];
     for (let i = 0; i < 2_000; i++) {
@@ -64,7 +64,7 @@ describe('lifetimes', () => {
     expect(freshForMs - refreshInMs).toBeLessThanOrEqual(200.001);
   });
 
-  it('a key that is read all the time never makes a caller wait', async () => {
+  it('early refresh keeps readers of a hot key from waiting', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ earlyRefresh: true, ttlMs: 1_000, random: seededRandom(5) });
     const source = new Source(clock, 'v', 20);
     await clock.runUntil(cache.getOrLoad('a', source.load));
@@ -76,7 +76,7 @@ describe('lifetimes', () => {
     expect(cache.stats()).toMatchObject({ misses: 1, staleHits: 0 });
   });
 
-  it('a failed early refresh is not repeated with every hit', async () => {
+  it('a failed early refresh is not retried on every hit', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ earlyRefresh: true, ttlMs: 10_000, random: seededRandom(5) });
     const source = new Source(clock, 'v', 500);
     await clock.runUntil(cache.getOrLoad('a', source.load));
@@ -116,13 +116,13 @@ describe('options', () => {
     ['createCache.random', { random: 5 }],
     ['createCache.ttl', { ttl: 5 }],
   ] as const) {
-    it(`cacheable #43, #348: ${path} ${JSON.stringify(options)} is refused at once`, () => {
+    it(`cacheable #43, #348: rejects ${path} ${JSON.stringify(options)}`, () => {
       const wrong = { name: 'test', ...options } as unknown as CacheOptions;
       expect(() => createCache(wrong)).toThrowError(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path }));
     });
   }
 
-  it('also those of a call, as a rejection', async () => {
+  it('rejects invalid options of a call with a rejected promise', async () => {
     const cache = createCache<string>({ name: 'test', clock: virtualClock() });
     const load = (): string => 'v';
     const refused = (path: string): object => ({ code: 'MAC_INVALID_OPTIONS', path });

@@ -1,4 +1,4 @@
-// Whose trace a load is part of, with the real OpenTelemetry SDK.
+// Which trace a load belongs to, with the real OpenTelemetry SDK.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { context } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
@@ -21,16 +21,16 @@ afterAll(async () => {
 });
 afterEach(() => exporter.reset());
 
-/** A call of the source, as an HTTP client would trace it. */
+/** A call of the source, traced as an HTTP client would. */
 function fetched(name: string): void {
   tracer.startSpan(name).end();
 }
 
-/** Runs `fn` in a span of a request. */
+/** Runs `fn` in the span of a request. */
 const request = <R>(name: string, fn: () => Promise<R>): Promise<R> =>
   tracer.startActiveSpan(name, async (span) => await fn().finally(() => span.end()));
 
-/** The name of the span above, for each span by name; null for a root. */
+/** The name of the parent span of each span; null for a root. */
 function parents(): Record<string, string | null> {
   const spans = exporter.getFinishedSpans();
   const nameOf = (id: string | undefined): string | null =>
@@ -53,7 +53,7 @@ describe.each<[string, () => Tier | undefined]>([
     return { cache, clock };
   };
 
-  it('is in the trace of the caller that began it, whoever else waits', async () => {
+  it('is in the trace of the caller that started it', async () => {
     const { cache, clock } = setUp();
     const load = (name: string) => async (): Promise<string> => {
       await clock.sleep(10);
@@ -66,7 +66,7 @@ describe.each<[string, () => Tier | undefined]>([
     expect(parents()).toEqual({ first: null, second: null, 'load of first': 'first' });
   });
 
-  it('is not in the trace of whoever gave its place back, when it had to wait for one', async () => {
+  it('is not in the trace of the load that freed its slot', async () => {
     const { cache, clock } = setUp({ maxConcurrentLoads: 1 });
     const load = (name: string) => async (): Promise<string> => {
       fetched(name);
@@ -78,7 +78,7 @@ describe.each<[string, () => Tier | undefined]>([
     expect(parents()).toMatchObject({ 'load of a': 'a', 'load of b': 'b', 'load of c': 'c' });
   });
 
-  it('of many keys is in the trace of the call it is made for', async () => {
+  it('of many keys is in the trace of its getOrLoadMany call', async () => {
     const { cache, clock } = setUp();
     const load = (name: string) => async (keys: readonly string[]) => {
       await clock.sleep(10);
@@ -91,7 +91,7 @@ describe.each<[string, () => Tier | undefined]>([
     expect(parents()).toMatchObject({ 'load of first': 'first', 'load of second': 'second' });
   });
 
-  it('is neither bound by the deadline of that caller nor ended by its signal', async () => {
+  it('is not bound by the deadline or signal of that caller', async () => {
     const { cache, clock } = setUp();
     const leaving = new AbortController();
     const seen: unknown[] = [];
@@ -116,7 +116,7 @@ describe.each<[string, () => Tier | undefined]>([
     expect(parents()).toMatchObject({ load: 'caller' });
   });
 
-  it('nestjs/throttler #2629: behind the caller it is a root, and sees nothing of the request', async () => {
+  it('nestjs/throttler #2629: a background refresh is a root span without the context of the request', async () => {
     const { cache, clock } = setUp({ staleWhileRevalidateMs: 60_000 });
     const storage = new AsyncLocalStorage<string>();
     await clock.runUntil(cache.set('k', 'v1'));

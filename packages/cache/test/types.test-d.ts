@@ -11,7 +11,7 @@ expectTypeOf(users).toEqualTypeOf<Cache<User>>();
 expectTypeOf(users.peek('a')).toEqualTypeOf<User | undefined>();
 expectTypeOf(users.getOrLoad('a', async () => user)).resolves.toEqualTypeOf<User>();
 expectTypeOf(users.getOrLoad('a', () => user)).resolves.toEqualTypeOf<User>();
-// What may be undefined once may be undefined for the caller.
+// A loader that may return undefined makes the result possibly undefined.
 expectTypeOf(users.getOrLoad('a', async (): Promise<User | undefined> => undefined)).resolves.toEqualTypeOf<
   User | undefined
 >();
@@ -36,7 +36,7 @@ void users.getOrLoad('a', () => user, { tags: 'org' });
 createCache<User>({ name: 'users', l2: {} });
 
 const schema: StandardSchema<User> = { '~standard': { version: 1, vendor: 'test', validate: () => ({ value: user }) } };
-// A schema says what the values are, and must fit what is said.
+// A schema must match the type of the values.
 expectTypeOf(createCache({ name: 'users', schema })).toEqualTypeOf<Cache<User>>();
 expectTypeOf(createCache<User | null>({ name: 'users', schema })).toEqualTypeOf<Cache<User | null>>();
 // @ts-expect-error: a schema of something else

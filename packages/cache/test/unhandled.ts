@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect } from 'vitest';
 
-/** Fails the file in which it is called if any promise of its tests was rejected and nobody was told. */
+/** Fails the test file if any of its tests causes an unhandled rejection. */
 export function expectNoUnhandledRejections(): void {
   const unhandled: unknown[] = [];
-  const note = (reason: unknown): unknown => unhandled.push(reason);
-  beforeAll(() => void process.on('unhandledRejection', note));
+  const record = (reason: unknown): unknown => unhandled.push(reason);
+  beforeAll(() => void process.on('unhandledRejection', record));
   afterAll(() => {
-    process.off('unhandledRejection', note);
+    process.off('unhandledRejection', record);
     expect(unhandled).toEqual([]);
   });
 }

@@ -9,14 +9,14 @@ interface Doc {
 const doc = (): Doc => ({ list: [{ n: 1 }], at: new Date(5) });
 
 describe('isolation', () => {
-  it('share: everybody gets the same object', async () => {
+  it('share: all readers get the same object', async () => {
     const { cache } = cacheInVirtualTime<Doc>();
     const value = doc();
     expect(await cache.getOrLoad('a', () => value)).toBe(value);
     expect(cache.peek('a')).toBe(value);
   });
 
-  it('cacheable #137: clone: a change by one reader, or by the writer, is seen by nobody', async () => {
+  it('cacheable #137: clone: a change by a reader or the writer is not visible to others', async () => {
     const { cache } = cacheInVirtualTime<Doc>({ isolation: 'clone' });
     const value = doc();
     await cache.set('a', value);
@@ -33,7 +33,7 @@ describe('isolation', () => {
     expect((await cache.getMany(['b'])).get('b')).not.toBe(cache.peek('b'));
   });
 
-  it('clone: what cannot be cloned is refused when it is stored', async () => {
+  it('clone: rejects a value that cannot be cloned when it is stored', async () => {
     const { cache } = cacheInVirtualTime<unknown>({ isolation: 'clone' });
     const call = { run: () => 1 };
     await expect(cache.set('a', call)).rejects.toMatchObject({ code: 'MAC_CACHE_VALUE' });
@@ -41,7 +41,7 @@ describe('isolation', () => {
     expect(cache.stats()).toMatchObject({ entries: 0, inFlight: 0 });
   });
 
-  it('freeze: a change throws, deep, also in what was frozen outside, and through cycles; instances are left alone', async () => {
+  it('freeze: freezes deeply, within frozen objects and cycles, but leaves class instances alone', async () => {
     const { cache } = cacheInVirtualTime<Record<string, unknown>>({ isolation: 'freeze' });
     class Counter {
       count = 0;
@@ -63,7 +63,7 @@ describe('isolation', () => {
 });
 
 describe('bounds', () => {
-  it('bytes: what is used least goes first, and what is too large is served and not kept', async () => {
+  it('maxBytes: evicts the least recently used value; returns a value that is too large without storing it', async () => {
     const { cache } = cacheInVirtualTime<string>({ l1: { maxEntries: 1_000, maxBytes: 10_000 } });
     for (let i = 0; i < 10; i++) await cache.set(`${i}`, 'x'.repeat(1_000));
     expect(cache.stats().bytes).toBeLessThanOrEqual(10_000);
@@ -78,7 +78,7 @@ describe('bounds', () => {
     expect(cache.stats()).toMatchObject({ entries: 3, oversized: 2 });
   });
 
-  it('keys that look alike stay apart, however long', async () => {
+  it('keeps similar keys of any length apart', async () => {
     const { cache } = cacheInVirtualTime<string>();
     const long = 'x'.repeat(5_000);
     const keys = [
@@ -103,7 +103,7 @@ describe('bounds', () => {
 });
 
 describe('many keys', () => {
-  it('one bulk load for what is missing; the rest from the cache; in the order asked for', async () => {
+  it('loads the missing keys with one call and returns all values in the order of the keys', async () => {
     const { cache, clock } = cacheInVirtualTime<number>();
     await cache.set('b', 2);
     const asked: (readonly string[])[] = [];
@@ -119,7 +119,7 @@ describe('many keys', () => {
     expect(cache.stats()).toMatchObject({ loads: 3 });
   });
 
-  it('pairs and objects do, a list of values does not', async () => {
+  it('accepts pairs and objects from a bulk loader, and rejects an array of values', async () => {
     const { cache } = cacheInVirtualTime<number>();
     expect([...(await cache.getOrLoadMany(['a'], () => [['a', 1]]))]).toEqual([['a', 1]]);
     expect([...(await cache.getOrLoadMany(['b'], () => ({ b: 2, c: 3 })))]).toEqual([['b', 2]]);
@@ -128,7 +128,7 @@ describe('many keys', () => {
     await expect(wrong).rejects.toMatchObject({ code: 'MAC_CACHE_VALUE' });
   });
 
-  it('joins loads of single keys, and is joined by them', async () => {
+  it('a bulk load joins loads of single keys, and they join it', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const single = cache.getOrLoad('a', () => clock.sleep(20).then(() => 'single'));
     const many = cache.getOrLoadMany(['a', 'b'], async (keys) => {
@@ -142,7 +142,7 @@ describe('many keys', () => {
     expect(await single).toBe('single');
   });
 
-  it('each key has its own fence, lifetime and tags', async () => {
+  it('fencing, lifetime and tags apply per key', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     const many = cache.getOrLoadMany(['a', 'b', 'c', 'd'], async (keys, { setTtl, addTags, skip }) => {
       await clock.sleep(10);
@@ -159,7 +159,7 @@ describe('many keys', () => {
     expect(cache.inspect('b')).toMatchObject({ freshForMs: 500 });
   });
 
-  it('who asks for many after an invalidation does not get what was read before it', async () => {
+  it('getOrLoadMany after an invalidation does not return values loaded before it', async () => {
     const { cache, clock } = cacheInVirtualTime<string>();
     let version = 1;
     const load = async (keys: readonly string[], { addTags }: { addTags: (key: string, tags: string[]) => void }) => {
@@ -177,7 +177,7 @@ describe('many keys', () => {
     expect([...(await clock.runUntil(after)).values()]).toEqual(['v2', 'v2']);
   });
 
-  it('a failing bulk load: stale values serve, or the error surfaces; one that hangs ends and frees its place', async () => {
+  it('a failing bulk load serves stale values or rejects; a hanging one times out and frees its slot', async () => {
     const { cache, clock } = cacheInVirtualTime<string>({ maxConcurrentLoads: 1 });
     await cache.set('a', 'old');
     await cache.expire('a');
@@ -197,14 +197,14 @@ describe('many keys', () => {
     clock.assertNoTimers();
   });
 
-  it('warm: counts what there is, also of a batch in which one value cannot be kept', async () => {
+  it('warm counts loaded values, even of a batch in which one value cannot be stored', async () => {
     const { cache } = cacheInVirtualTime<unknown>({ isolation: 'clone' });
     const load = (missing: readonly string[]): Record<string, unknown> =>
       Object.fromEntries(missing.map((key) => [key, key === 'b' ? () => {} : key]));
     expect(await cache.warm(['a', 'b', 'c'], load)).toEqual({ present: 0, loaded: 2, failed: 1 });
   });
 
-  it('a text is no list of keys, and neither is nothing', async () => {
+  it('rejects a string or undefined as a list of keys', async () => {
     const { cache } = cacheInVirtualTime<string>();
     const load = (): Record<string, string> => ({});
     for (const keys of ['abc', null, undefined, 5, {}] as never[]) {
@@ -218,7 +218,7 @@ describe('many keys', () => {
     }
   });
 
-  it('warm: batch by batch, over what fails', async () => {
+  it('warm continues with the next batch after a failure', async () => {
     const { cache } = cacheInVirtualTime<string>();
     await cache.set('k3', 'here');
     const asked: number[] = [];
@@ -236,7 +236,7 @@ describe('many keys', () => {
   });
 });
 
-describe('values that cannot be looked at', () => {
+describe('values that cannot be inspected', () => {
   expectNoUnhandledRejections();
   const lazy = {
     get owner(): string {
@@ -247,16 +247,16 @@ describe('values that cannot be looked at', () => {
   const hidden = { inside: new Proxy({}, { ownKeys: () => [undefined as never] }) };
 
   it.each([
-    ['a field that throws when it is read', lazy],
-    ['a proxy that does not tell its fields', hidden],
-  ])('%s: is kept like any other, and ends neither a load nor the process', async (_, value) => {
+    ['a getter that throws', lazy],
+    ['a proxy that hides its fields', hidden],
+  ])('%s: is stored like any other value, and neither fails the load nor crashes the process', async (_, value) => {
     const { cache } = cacheInVirtualTime<unknown>();
     expect(await cache.getOrLoad('loaded', () => value)).toBe(value);
     expect(await cache.set('set', value)).toBe(true);
     expect(cache.peek('loaded')).toBe(value);
   });
 
-  it('the rest of it counts', async () => {
+  it('counts the size of the other fields', async () => {
     const { cache } = cacheInVirtualTime<unknown>();
     await cache.set('lazy', lazy);
     expect(cache.stats().bytes).toBeGreaterThan(2_000);

@@ -29,23 +29,23 @@ async function reasonOf(wire: Envelopes<unknown>, bytes: Uint8Array, key = facts
 
 describe('the format of version 1', () => {
   for (const [name, { made, facts: said, value }] of Object.entries(entries)) {
-    it(`what was written once is read for ever: ${name}`, async () => {
+    it(`reads an entry of the released format: ${name}`, async () => {
       const opened = await made().open(said.key, bytesOf(name));
       expect(opened).toStrictEqual({ state: 'value', value, writtenAt: 1_700_000_000_000, ...said });
     });
 
-    it(`what is written now is read as what it is: ${name}`, async () => {
+    it(`reads an entry that it has just written: ${name}`, async () => {
       const wire = made();
       const bytes = await wire.seal(wire.encode(value) as Uint8Array, said);
       expect(await made().open(said.key, bytes)).toMatchObject({ state: 'value', value, ...said });
-      // As a view of something larger, as drivers hand it out.
+      // As a view of a larger buffer, as drivers return it.
       const within = new Uint8Array(bytes.length + 9);
       within.set(bytes, 5);
       expect(await made().open(said.key, within.subarray(5, 5 + bytes.length))).toMatchObject({ value });
     });
   }
 
-  it('leases and tombstones are a head', async () => {
+  it('leases and tombstones consist of a head', async () => {
     for (const kind of ['lease', 'tombstone'] as const) {
       expect(bytesOf(kind)).toHaveLength(HEAD_BYTES);
       expect(await envelopes().open('user:42', bytesOf(kind))).toEqual({ state: kind });
@@ -53,7 +53,7 @@ describe('the format of version 1', () => {
     }
   });
 
-  it('a head replaced in place makes a value an expired one, in the clear and encrypted', async () => {
+  it('replacing the head turns a value into an expired one, encrypted or not', async () => {
     for (const name of ['plain', 'encrypted']) {
       const { made, value } = entries[name] as (typeof entries)[string];
       const bytes = bytesOf(name);
@@ -62,7 +62,7 @@ describe('the format of version 1', () => {
     }
   });
 
-  it('no two writes have the same head', async () => {
+  it('every write has its own head', async () => {
     const heads = Array.from({ length: 10_000 }, () => newHead('value').toString('hex'));
     expect(new Set(heads).size).toBe(heads.length);
     const [one, other] = [await sealed(envelopes(), 1), await sealed(envelopes(), 1)];
@@ -70,7 +70,7 @@ describe('the format of version 1', () => {
     expect(one.subarray(HEAD_BYTES).equals(other.subarray(HEAD_BYTES))).toBe(true);
   });
 
-  it('an entry that its header cannot describe is refused by who writes it', () => {
+  it('throws for an entry whose fields exceed the header', () => {
     const fields = readEntry(bytesOf('plain'))!;
     for (const change of [{ codec: 'x'.repeat(256) }, { position: 'x'.repeat(300) }, { key: 'x'.repeat(70_000) }]) {
       expect(() => allocateEntry({ ...fields, ...change }, 1)).toThrow(RangeError);
@@ -79,8 +79,8 @@ describe('the format of version 1', () => {
   });
 });
 
-describe('what cannot be read is a miss with a reason', () => {
-  it('bytes of others, damaged ones, and other versions', async () => {
+describe('an unreadable entry is a miss with a reason', () => {
+  it('foreign bytes, damaged entries and other versions', async () => {
     const plain = bytesOf('plain');
     const changed = (at: number, to: number): Buffer => {
       const bytes = Buffer.from(plain);
@@ -122,7 +122,7 @@ describe('what cannot be read is a miss with a reason', () => {
     expect(await reasonOf(envelopes({ schemaVersion: '2' }), bytes)).toBe('schemaVersion');
   });
 
-  it('values larger than the limit do not go out, and do not come in', async () => {
+  it('values above maxValueBytes are neither written nor read', async () => {
     const wire = envelopes({ maxValueBytes: 1_000 });
     expect(wire.encode('x'.repeat(998))).toHaveLength(1_000);
     expect(wire.encode('x'.repeat(999))).toBeUndefined();
@@ -130,7 +130,7 @@ describe('what cannot be read is a miss with a reason', () => {
     expect(await reasonOf(wire, bytesOf('compressed'))).toBe('size');
   });
 
-  it('a value that its codec would not have written', async () => {
+  it('a value that the codec cannot have written', async () => {
     for (const text of ['', '{', '~-1', '~[["Nothing",1]]', 'undefined']) {
       const fields = { ...readEntry(bytesOf('plain'))!, rawBytes: text.length };
       const { entry, payloadAt } = allocateEntry(fields, text.length);
@@ -143,13 +143,13 @@ describe('what cannot be read is a miss with a reason', () => {
     schema: { '~standard': { version: 1, vendor: 'test', validate } },
   });
 
-  it('a value that its schema refuses, at once or later, or cannot look at; an absence is not looked at', async () => {
+  it('a value that the schema rejects, synchronously or not, or throws for; null is not validated', async () => {
     const bytes = bytesOf('plain');
     const issues = [{ message: 'no' }];
     expect(await reasonOf(envelopes(schema(() => ({ issues }))), bytes)).toBe('schema');
     expect(await reasonOf(envelopes(schema(async () => ({ issues }))), bytes)).toBe('schema');
     expect(await reasonOf(envelopes(schema(() => Promise.reject(new Error('down')))), bytes)).toBe('schema');
-    // Promises of other libraries, and answers that are none.
+    // Thenables of other libraries, and invalid results.
     const foreign = { then: (resolve: (answer: object) => void) => resolve({ issues }) } as Promise<{
       issues: object[];
     }>;
@@ -160,7 +160,7 @@ describe('what cannot be read is a miss with a reason', () => {
     });
     expect(await reasonOf(envelopes(broken), bytes)).toBe('schema');
     expect(await reasonOf(envelopes(broken), bytesOf('absence'))).toBe('value');
-    // What the schema makes of it is not taken: what is in memory was not put through it either.
+    // The output of the schema is ignored: values in memory did not pass through it either.
     const changing = envelopes(schema(async () => ({ value: 'changed' })));
     expect(await changing.open(facts.key, bytes)).toMatchObject({ state: 'value', value: small });
   });
@@ -171,7 +171,7 @@ describe('hostile bytes', () => {
   const sources = Object.keys(written).map(bytesOf);
 
   for (const [name, made] of Object.entries(wires)) {
-    it(`${name}: never throw, and are never taken for a value of another key`, async () => {
+    it(`${name}: never throw, and never decode to a value of another key`, async () => {
       const wire = made();
       const hostile = fc.oneof(
         fc.uint8Array({ maxLength: 200 }),
@@ -196,7 +196,7 @@ describe('hostile bytes', () => {
     });
   }
 
-  it('a decompression bomb makes no more bytes than its header admits to', async () => {
+  it('decompresses no more bytes than the header states', async () => {
     const bomb = deflateRawSync(Buffer.alloc(50_000_000));
     for (const [rawBytes, reason] of [
       [10, 'decode'],
@@ -212,7 +212,7 @@ describe('hostile bytes', () => {
 });
 
 describe('compression', () => {
-  it('begins above its limit, and only where it helps', async () => {
+  it('compresses only above the limit, and only if that makes the entry smaller', async () => {
     const text = 'x'.repeat(5_000);
     const lengths = async (value: unknown, compressAboveBytes: number): Promise<number> =>
       (await sealed(envelopes({ compressAboveBytes }), value)).length;
@@ -224,7 +224,7 @@ describe('compression', () => {
     expect(await envelopes().open(facts.key, bytes)).toMatchObject({ state: 'value' });
   });
 
-  it('large values are compressed and read while the loop goes on', async () => {
+  it('compresses and decompresses large values without blocking the event loop', async () => {
     const value = Array.from({ length: 20_000 }, (_, i) => ({ id: i, name: `user ${i}` }));
     const wire = envelopes();
     const sealing = wire.seal(wire.encode(value) as Uint8Array, facts);
@@ -237,20 +237,20 @@ describe('compression', () => {
 });
 
 describe('encryption', () => {
-  it('nothing of the value can be read in what is stored', async () => {
+  it('the stored entry contains nothing of the plain value', async () => {
     const bytes = await sealed(encrypted(), { secret: 'a very secret thing' });
     expect(bytes.includes('secret')).toBe(false);
     expect((await sealed(encrypted(), 1)).equals(await sealed(encrypted(), 1))).toBe(false);
   });
 
-  it('keys rotate: what the old one wrote is read while it is in the list', async () => {
+  it('key rotation: values of an old key are readable while it is listed', async () => {
     const bytes = await sealed(encrypted(['k1']), small);
     expect(await reasonOf(encrypted(['k2', 'k1']), bytes)).toBe('value');
     expect(await reasonOf(encrypted(['k2']), bytes)).toBe('decrypt');
     expect(await reasonOf(encrypted(['k1']), await sealed(encrypted(['k2', 'k1']), small))).toBe('decrypt');
   });
 
-  it('a value cannot be moved to another key or cache, nor live longer, nor change at all', async () => {
+  it('rejects an entry that was moved to another key or cache, prolonged or modified', async () => {
     const bytes = await sealed(encrypted(), small);
     const entry = readEntry(bytes)!;
     const rewritten = (change: object): Buffer => {
@@ -276,14 +276,14 @@ describe('encryption', () => {
     }
   });
 
-  it('with a key set, what stands in the clear is not taken; without one, what is encrypted is not', async () => {
+  it('rejects unencrypted entries when encryption is on, and encrypted ones when it is off', async () => {
     expect(await reasonOf(encrypted(), bytesOf('plain'))).toBe('decrypt');
     expect(await reasonOf(envelopes(), bytesOf('encrypted'))).toBe('decrypt');
     const short = { ...readEntry(bytesOf('encrypted'))! };
     expect(await reasonOf(encrypted(), allocateEntry(short, 5).entry)).toBe('decrypt');
   });
 
-  it('keys are checked, and never shown', () => {
+  it('validates encryption keys without printing them', () => {
     const key = Buffer.alloc(32, 7);
     const refused = (keys: unknown, path: string): void => {
       const error = thrownBy(() => createKeyring('createCache.encryption', { keys } as never));
@@ -311,7 +311,7 @@ function thrownBy(run: () => unknown): unknown {
   throw new Error('Nothing was thrown');
 }
 
-it('isolation: what comes out of the tier is frozen where the cache freezes', async () => {
+it('isolation "freeze" applies to values decoded from the tier', async () => {
   const value = async (isolation: EnvelopeSettings['isolation']): Promise<unknown> => {
     const opened = await envelopes({ isolation }).open(facts.key, bytesOf('plain'));
     return (opened as { value: unknown }).value;

@@ -35,7 +35,7 @@ for (const [name, make] of Object.entries(codecs)) {
       it(`bentocache #42, keyv #126: ${what} comes back`, () => expect(roundTrip(value)).toStrictEqual(value));
     }
 
-    it('cycles and shared references come back', () => {
+    it('restores cycles and shared references', () => {
       const shared = { n: 1 };
       const cycle: Record<string, unknown> = { a: shared, b: shared };
       cycle['self'] = cycle;
@@ -44,7 +44,7 @@ for (const [name, make] of Object.entries(codecs)) {
       expect(back['a']).toBe(back['b']);
     });
 
-    it('functions, symbols and instances are refused when they go in', () => {
+    it('rejects functions, symbols and class instances when encoding', () => {
       class User {
         name = 'Ann';
       }
@@ -53,13 +53,13 @@ for (const [name, make] of Object.entries(codecs)) {
       }
     });
 
-    it('what was encoded does not change with what is encoded next', () => {
+    it('encoded bytes are not changed by the next encode', () => {
       const first = codec.encode({ text: 'first' });
       codec.encode({ text: 'other' });
       expect(codec.decode(first)).toEqual({ text: 'first' });
     });
 
-    it('whatever it takes comes back', () => {
+    it('restores every value that it accepts', () => {
       const anything = fc.anything({
         withBigInt: true,
         withDate: true,
@@ -86,7 +86,7 @@ for (const [name, make] of Object.entries(codecs)) {
       expect(taken).toBeGreaterThan(100);
     });
 
-    it('what it takes is the same for both', () => {
+    it('both codecs accept the same values', () => {
       for (const value of [
         Object.assign([1], { index: 0 }),
         'x'.match(/x/),
@@ -116,7 +116,7 @@ for (const [name, make] of Object.entries(codecs)) {
       }
     });
 
-    it('a view of bytes of any kind comes back, or is refused', () => {
+    it('restores a view of any type, or rejects it', () => {
       const names = Object.getOwnPropertyNames(globalThis).filter((name) => /^[A-Z]\w*\d(Clamped)?Array$/.test(name));
       expect(names.length).toBeGreaterThanOrEqual(11);
       const bytes = new Uint8Array(32).fill(7).buffer;
@@ -135,7 +135,7 @@ for (const [name, make] of Object.entries(codecs)) {
       }
     });
 
-    it('hostile bytes are an error or a value, and never touch a prototype', () => {
+    it('decodes hostile bytes to an error or a value, without prototype pollution', () => {
       fc.assert(
         fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
           try {
@@ -153,12 +153,12 @@ for (const [name, make] of Object.entries(codecs)) {
 describe('devalue', () => {
   const codec = devalueCodec();
 
-  it('JSON is JSON, and as such readable by others', () => {
+  it('stores values that JSON can represent as plain JSON', () => {
     const value = { name: 'Ann', roles: ['reader'], none: null, n: 1.5, text: 'ä\u0000"\\' };
     expect(Buffer.from(codec.encode(value)).toString()).toBe(JSON.stringify(value));
   });
 
-  it('a Buffer, lists with holes, objects without a prototype and any text come back', () => {
+  it('restores buffers, sparse arrays, objects without a prototype and any text', () => {
     const bare: unknown = Object.assign(Object.create(null), { a: 1 });
     for (const value of [
       Buffer.from('abc'),
@@ -174,7 +174,7 @@ describe('devalue', () => {
     }
   });
 
-  it('of a part of some bytes, no others are stored', () => {
+  it('stores only the bytes of a partial view, not its whole buffer', () => {
     const pool = Buffer.from('secrets of others, and 12345678');
     const at = pool.length - 8;
     const { buffer, byteOffset } = Uint8Array.from(pool);
@@ -193,7 +193,7 @@ describe('devalue', () => {
     }
   });
 
-  it('what would set a prototype is an error, however it is spelled', () => {
+  it('rejects a __proto__ field, however it is escaped', () => {
     for (const text of [
       '[{"__proto__":1},{"polluted":2},true]',
       '~[{"__proto__":1},{"polluted":2},true]',
@@ -209,7 +209,7 @@ describe('devalue', () => {
 });
 
 describe('msgpackr', () => {
-  it('refuses what it would change', () => {
+  it('rejects values that MessagePack would change', () => {
     const codec = messagePackCodec(new Packr({ structuredClone: true }));
     const bare: unknown = Object.create(null);
     for (const value of [Buffer.from('abc'), [1, , 3], bare, 'a\ud800', { '\udfff': 1 }, new Map([['\ud800', 1]])]) {
@@ -218,13 +218,13 @@ describe('msgpackr', () => {
   });
 });
 
-it('-0 comes back from devalue; MessagePack knows whole numbers without a sign of zero', () => {
+it('devalue restores -0; MessagePack turns it into 0', () => {
   const back = (codec: Codec): unknown => codec.decode(codec.encode(-0));
   expect(back(devalueCodec())).toBe(-0);
   expect(back(messagePackCodec(new Packr({ structuredClone: true })))).toBe(0);
 });
 
-/** With every -0 turned to 0. */
+/** Returns a copy with every -0 replaced by 0. */
 function withoutSignOfZero(value: unknown): unknown {
   if (value === 0) return 0;
   if (Array.isArray(value)) return value.map(withoutSignOfZero);

@@ -5,7 +5,7 @@ import { ChangeFeed } from './change-feed.ts';
 import { LogSource } from './log-source.ts';
 import { KeyNames } from './key-names.ts';
 
-it('a log that ends before where it was read is begun anew: its server has lost what came after', async () => {
+it('reports a gap and restarts at the end of a log that ends before the last position', async () => {
   const clock = virtualClock();
   const asked: string[] = [];
   let [place, number] = ['2000-7', '5'];
@@ -37,7 +37,7 @@ it('a log that ends before where it was read is begun anew: its server has lost 
     onState: (kind) => states.push(kind),
   });
   await clock.advance(0);
-  // Another server, with the same number of changes, but a clock that is behind.
+  // Another server, with the same number of changes but a clock that is behind.
   for (const [newPlace, newNumber, from] of [
     ['2000-8', '6', '2000-7'],
     ['2000-6', '5', '2000-6'],

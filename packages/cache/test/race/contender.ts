@@ -2,14 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createCache, redisTier, type Coherence } from '@macadam/cache';
 import { ioRedis, nodeRedis, type Connected } from '@macadam/test-support/redis-clients';
 
-/** A cache as the race knows it. */
+/** A cache that takes part in the race. */
 export interface Contender {
   /** Opens one instance, in this process. */
   open(redisUrl: string, prefix: string): Promise<Instance>;
 }
 
 export interface Instance {
-  /** Values are versions; `load` gives the current one, slowly. */
+  /** Values are versions; `load` returns the current one, after a delay. */
   read(key: string, load: () => Promise<number>): Promise<number>;
   /** Whether all tiers have acknowledged it. */
   invalidate(key: string): Promise<boolean>;
@@ -22,10 +22,10 @@ export const tagOf = (key: string): string => `tag-${key.slice(0, 1)}`;
 
 const TTL_MS = 2_000;
 
-/** This cache, in each of its modes. Short lifetimes, so that all kinds of refresh take part. */
+/** This cache, with one coherence mode. Lifetimes are short, so that all kinds of refresh occur. */
 const macadam = (coherence: Coherence, connect: (url: string) => Promise<Connected>): Contender => ({
   async open(url, prefix) {
-    const { client } = await persistently(() => connect(url));
+    const { client } = await retryUntilConnected(() => connect(url));
     const cache = createCache<number>({
       name: 'race',
       ttlMs: TTL_MS,
@@ -34,7 +34,7 @@ const macadam = (coherence: Coherence, connect: (url: string) => Promise<Connect
       coherence,
       l2: redisTier(client, { prefix }),
     });
-    // Until it hears of the others it promises less.
+    // While disconnected, it promises less.
     while (cache.stats().disconnected > 0) await sleep(10);
     return {
       read: (key, load) => cache.getOrLoad(key, load, { tags: [tagOf(key)] }),
@@ -45,7 +45,9 @@ const macadam = (coherence: Coherence, connect: (url: string) => Promise<Connect
   },
 });
 
-/** What one writes without thinking: look, load, store; nothing ties the storing to what happened meanwhile. */
+/**
+ * A naive cache: look up, load, store. Nothing prevents it from storing a value that was invalidated during the load.
+ */
 const careless: Contender = {
   async open(url, prefix) {
     const { client: redis } = await nodeRedis(url);
@@ -75,8 +77,8 @@ export const contenders: Record<string, Contender> = {
   careless,
 };
 
-/** Processes start while connections are cut, and not every driver tries again by itself. */
-async function persistently<R>(attempt: () => Promise<R>): Promise<R> {
+/** Processes start while connections are cut, and not every driver retries by itself. */
+async function retryUntilConnected<R>(attempt: () => Promise<R>): Promise<R> {
   for (;;) {
     try {
       return await attempt();

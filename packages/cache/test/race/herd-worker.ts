@@ -1,4 +1,5 @@
-// One process of the herd: node herd-worker.ts <url of Redis> <prefix>. Told to go, it asks for one cold key many times at once.
+// One process of the herd test: node herd-worker.ts <url of Redis> <prefix>. On a message, it reads one cold key many
+// times at once.
 import { createCache, redisTier } from '@macadam/cache';
 import { createClient } from 'redis';
 
@@ -6,7 +7,7 @@ const [url, prefix] = process.argv.slice(2) as [string, string];
 const READS = 250;
 const client = createClient({ url, disableOfflineQueue: true });
 client.on('error', () => {});
-// A server that is down is one of the cases.
+// One of the tests runs without a server.
 const known = new Promise((resolve) => client.once('ready', resolve).once('error', resolve));
 client.connect().catch(() => {});
 await known;

@@ -2,17 +2,25 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom, startFaultProxy, type FaultProxy, type SeededRandom } from '@macadam/testkit';
-import { judge, type Bounds, type Cut, type Ended, type History, type ReadOf, type Verdict } from './verdict.ts';
+import {
+  judge,
+  type Bounds,
+  type Cut,
+  type Invalidation,
+  type History,
+  type RecordedRead,
+  type Verdict,
+} from './verdict.ts';
 
 export interface RaceOptions {
-  /** Where the contenders are, and which of them runs. */
+  /** The module with the contenders, and the name of the one to run. */
   readonly module: string;
   readonly contender: string;
   readonly redisUrl: string;
   readonly durationMs: number;
   readonly processes?: number;
   readonly seed?: number;
-  /** What goes wrong meanwhile. Default: everything. */
+  /** The faults to inject. Default: cuts and restarts. */
   readonly faults?: 'cuts and restarts' | 'none';
   readonly bounds: Bounds;
 }
@@ -22,18 +30,21 @@ export interface RaceReport extends Verdict {
   readonly restarts: number;
   /** Operations that rejected. */
   readonly failed: number;
-  /** Processes that ended by themselves. */
+  /** Processes that exited by themselves. */
   readonly crashes: number;
 }
 
-interface Life {
+interface RunningProcess {
   readonly child: ChildProcess;
   readonly history: History;
 }
 
 const now = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
 
-/** Several processes read, write and invalidate the same few keys, while their connections are cut and they are killed. */
+/**
+ * Runs several processes that read, write and invalidate the same few keys while their connections are cut and they are
+ * killed and restarted.
+ */
 export async function race(options: RaceOptions): Promise<RaceReport> {
   const run = new Race(options);
   try {
@@ -48,13 +59,13 @@ class Race {
   readonly #random: SeededRandom;
   readonly #prefix: string;
   readonly #proxies: FaultProxy[] = [];
-  readonly #lives: Life[] = [];
+  readonly #processes: RunningProcess[] = [];
   readonly #histories: History[] = [];
   readonly #cuts: Cut[] = [];
   #restarts = 0;
   #failed = 0;
   #crashes = 0;
-  #ending = false;
+  #isEnding = false;
 
   constructor(options: RaceOptions) {
     this.#options = options;
@@ -68,7 +79,7 @@ class Race {
       this.#proxies.push(await startFaultProxy({ target: redisUrl, seed: i + 1 }));
       this.#start(i);
     }
-    await this.#allHeard();
+    await this.#waitForFirstReads();
     const until = now() + durationMs;
     while (now() < until) {
       await sleep(200 + this.#random() * 800);
@@ -78,48 +89,52 @@ class Race {
       else await this.#cut(i);
     }
     await sleep(300);
-    this.#ending = true;
+    this.#isEnding = true;
     const verdict = judge(this.#histories, this.#cuts, bounds);
     const counts = { cuts: this.#cuts.length, restarts: this.#restarts, failed: this.#failed, crashes: this.#crashes };
     return { ...verdict, ...counts };
   }
 
   async close(): Promise<void> {
-    this.#ending = true;
-    await Promise.all(this.#lives.map(({ child }) => ended(child)));
+    this.#isEnding = true;
+    await Promise.all(this.#processes.map(({ child }) => killAndWait(child)));
     await Promise.all(this.#proxies.map((proxy) => proxy.close()));
   }
 
   #start(i: number): void {
     const { module, contender, redisUrl, seed = 1 } = this.#options;
-    const through = (this.#proxies[i] as FaultProxy).url;
-    const life = String(seed * 1_000 + this.#histories.length);
-    const args = [module, contender, through, redisUrl, this.#prefix, String(i), life];
+    const proxyUrl = (this.#proxies[i] as FaultProxy).url;
+    const workerSeed = String(seed * 1_000 + this.#histories.length);
+    const args = [module, contender, proxyUrl, redisUrl, this.#prefix, String(i), workerSeed];
     const execArgv = ['--conditions=@macadam/source', '--unhandled-rejections=strict'];
     const child = fork(join(import.meta.dirname, 'worker.ts'), args, {
       execArgv,
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    const history: History = { process: i, reads: [], endings: [] };
+    const history: History = { process: i, reads: [], invalidations: [] };
     this.#histories.push(history);
-    this.#lives[i] = { child, history };
+    this.#processes[i] = { child, history };
     child.on('message', (message) => {
-      const { reads, endings, failed } = message as { reads: ReadOf[]; endings: Ended[]; failed: number };
+      const { reads, invalidations, failed } = message as {
+        reads: RecordedRead[];
+        invalidations: Invalidation[];
+        failed: number;
+      };
       history.reads.push(...reads);
-      history.endings.push(...endings);
+      history.invalidations.push(...invalidations);
       this.#failed += failed;
     });
     child.on('exit', () => {
-      if (this.#ending || this.#lives[i]?.child !== child) return;
+      if (this.#isEnding || this.#processes[i]?.child !== child) return;
       this.#crashes++;
       this.#start(i);
     });
   }
 
   async #restart(i: number): Promise<void> {
-    const { child } = this.#lives[i] as Life;
-    this.#lives[i] = { ...(this.#lives[i] as Life), child: undefined as unknown as ChildProcess };
-    await ended(child);
+    const { child } = this.#processes[i] as RunningProcess;
+    this.#processes[i] = { ...(this.#processes[i] as RunningProcess), child: undefined as unknown as ChildProcess };
+    await killAndWait(child);
     this.#restarts++;
     this.#start(i);
   }
@@ -127,26 +142,26 @@ class Race {
   async #cut(i: number): Promise<void> {
     const proxy = this.#proxies[i] as FaultProxy;
     const from = now();
-    const how = this.#random();
-    if (how < 0.4) proxy.resetConnections();
+    const dice = this.#random();
+    if (dice < 0.4) proxy.resetConnections();
     else {
-      await proxy.set({ link: how < 0.7 ? 'refuse' : 'blackHole' });
+      await proxy.set({ link: dice < 0.7 ? 'refuse' : 'blackHole' });
       await sleep(100 + this.#random() * 900);
       await proxy.heal();
     }
     this.#cuts.push({ process: i, from, to: now() });
   }
 
-  async #allHeard(): Promise<void> {
+  async #waitForFirstReads(): Promise<void> {
     for (let waited = 0; waited < 30_000; waited += 50) {
-      if (this.#lives.every(({ history }) => history.reads.length > 0)) return;
+      if (this.#processes.every(({ history }) => history.reads.length > 0)) return;
       await sleep(50);
     }
-    throw new Error('Not all processes of the race have begun');
+    throw new Error('Not all processes of the race have started to read');
   }
 }
 
-async function ended(child: ChildProcess | undefined): Promise<void> {
+async function killAndWait(child: ChildProcess | undefined): Promise<void> {
   if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const exit = new Promise((resolve) => child.once('exit', resolve));
   child.kill('SIGKILL');

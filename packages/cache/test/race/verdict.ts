@@ -1,148 +1,153 @@
-/** A read: of which key, when it began, and what it returned. Times are milliseconds on the machine's monotonic clock. */
-export interface ReadOf {
+/** One read of a key. Times are milliseconds on the monotonic clock of the machine. */
+export interface RecordedRead {
   readonly key: string;
   readonly version: number;
-  readonly begunAt: number;
+  readonly startedAt: number;
 }
 
-/** A version that was written, whose predecessors were then ended in the cache; acknowledged at `at`. */
-export interface Ended {
+/** An acknowledged invalidation (at `at`) of every version older than `version`, which was written before it. */
+export interface Invalidation {
   readonly key: string;
   readonly version: number;
   readonly at: number;
-  /** The cache says that all tiers have it; otherwise it holds in its own process only. */
+  /** Whether all tiers acknowledged it; otherwise it took effect in its own process only. */
   readonly everywhere: boolean;
 }
 
-/** What one life of one process did. */
+/** What one process did from its start to its end. */
 export interface History {
   readonly process: number;
-  readonly reads: ReadOf[];
-  readonly endings: Ended[];
+  readonly reads: RecordedRead[];
+  readonly invalidations: Invalidation[];
 }
 
-/** When the connections of a process were bad; it may not have known at once. */
+/** When the connections of a process were cut. It may notice later. */
 export interface Cut {
   readonly process: number;
   readonly from: number;
   readonly to: number;
 }
 
-/** What a mode promises across processes, in milliseconds from the acknowledgement. */
+/** What a coherence mode promises across processes, in milliseconds from the acknowledgement. */
 export interface Bounds {
   /** While the reader is connected. */
   readonly connectedMs: number;
-  /** When the reader's connection was bad in that time. */
+  /** When the connection of the reader was cut in that time. */
   readonly cutMs: number;
 }
 
 export interface Verdict {
   readonly reads: number;
   readonly invalidations: number;
-  /** Reads that began after an acknowledgement in the same process, and returned an older version. */
+  /** Reads that started after an acknowledgement in the same process, and returned an older version. */
   readonly staleInProcess: number;
   /** The same across processes, beyond the bound. */
   readonly staleAcross: number;
-  /** How long after an acknowledgement by another process the latest stale read began; 0 for none. */
+  /** How long after an acknowledgement by another process the latest stale read started; 0 for none. */
   readonly latestStaleMs: number;
   readonly examples: readonly string[];
 }
 
 /**
- * The law: a read that begins after the acknowledgement of an invalidation returns nothing older; at once in the process that
- * invalidated, within a bound in the others.
+ * Checks the coherence property: a read that starts after the acknowledgement of an invalidation returns nothing older.
+ * This holds at once in the process that invalidated, and within a bound in the others.
  */
 export function judge(histories: readonly History[], cuts: readonly Cut[], bounds: Bounds): Verdict {
-  const all = new Map<string, Ended[]>();
-  for (const { endings } of histories) {
-    for (const ending of endings) if (ending.everywhere) (all.get(ending.key) ?? put(all, ending.key)).push(ending);
+  const all = new Map<string, Invalidation[]>();
+  for (const { invalidations } of histories) {
+    for (const invalidation of invalidations)
+      if (invalidation.everywhere) (all.get(invalidation.key) ?? addKey(all, invalidation.key)).push(invalidation);
   }
-  const everywhere = new Map([...all].map(([key, endings]) => [key, new Newest(endings)]));
+  const everywhere = new Map([...all].map(([key, invalidations]) => [key, new InvalidationIndex(invalidations)]));
   const result = { reads: 0, invalidations: 0, staleInProcess: 0, staleAcross: 0, latestStaleMs: 0 };
   const examples: string[] = [];
   for (const history of histories) {
-    const own = new Map<string, Ended[]>();
-    for (const ending of history.endings) (own.get(ending.key) ?? put(own, ending.key)).push(ending);
-    const here = new Map([...own].map(([key, endings]) => [key, new Newest(endings)]));
-    result.invalidations += history.endings.length;
+    const own = new Map<string, Invalidation[]>();
+    for (const invalidation of history.invalidations)
+      (own.get(invalidation.key) ?? addKey(own, invalidation.key)).push(invalidation);
+    const ownByKey = new Map([...own].map(([key, invalidations]) => [key, new InvalidationIndex(invalidations)]));
+    result.invalidations += history.invalidations.length;
     result.reads += history.reads.length;
-    for (const { key, version, begunAt } of history.reads) {
-      const mine = here.get(key)?.before(begunAt);
-      if (mine !== undefined && version < mine.version) {
+    for (const { key, version, startedAt } of history.reads) {
+      const ownInvalidation = ownByKey.get(key)?.before(startedAt);
+      if (ownInvalidation !== undefined && version < ownInvalidation.version) {
         result.staleInProcess++;
-        examples.push(`${key}: ${version} after own ${mine.version}, ${(begunAt - mine.at).toFixed(1)} ms later`);
+        examples.push(
+          `${key}: ${version} after own ${ownInvalidation.version}, ${(startedAt - ownInvalidation.at).toFixed(1)} ms later`,
+        );
       }
-      const newest = everywhere.get(key);
-      const theirs = newest?.firstAbove(version);
-      if (theirs === undefined || begunAt <= theirs.at) continue;
-      const lateMs = begunAt - theirs.at;
+      const index = everywhere.get(key);
+      const otherInvalidation = index?.firstAbove(version);
+      if (otherInvalidation === undefined || startedAt <= otherInvalidation.at) continue;
+      const lateMs = startedAt - otherInvalidation.at;
       result.latestStaleMs = Math.max(result.latestStaleMs, lateMs);
       const wasCut = cuts.some(
-        (cut) => cut.process === history.process && cut.to + bounds.cutMs > theirs.at && cut.from < begunAt,
+        (cut) =>
+          cut.process === history.process && cut.to + bounds.cutMs > otherInvalidation.at && cut.from < startedAt,
       );
       if (lateMs <= (wasCut ? bounds.cutMs : bounds.connectedMs)) continue;
       result.staleAcross++;
       examples.push(
-        `${key}: ${version} after ${theirs.version} of all, ${lateMs.toFixed(1)} ms later${wasCut ? ', cut' : ''}`,
+        `${key}: ${version} after ${otherInvalidation.version} by all, ${lateMs.toFixed(1)} ms later${wasCut ? ', cut' : ''}`,
       );
     }
   }
   return { ...result, examples: examples.slice(0, 10) };
 }
 
-function put(table: Map<string, Ended[]>, key: string): Ended[] {
-  const endings: Ended[] = [];
-  table.set(key, endings);
-  return endings;
+function addKey(table: Map<string, Invalidation[]>, key: string): Invalidation[] {
+  const invalidations: Invalidation[] = [];
+  table.set(key, invalidations);
+  return invalidations;
 }
 
-/** Endings of one key, for looking up by time and by version. */
-class Newest {
-  readonly #byTime: Ended[];
-  readonly #earliestAbove: Ended[];
+/** The invalidations of one key, searchable by time and by version. */
+class InvalidationIndex {
+  readonly #byTime: Invalidation[];
+  readonly #earliestAbove: Invalidation[];
 
-  constructor(endings: Ended[]) {
+  constructor(invalidations: Invalidation[]) {
     // By time, each with the largest version so far.
-    let largest: Ended | undefined;
-    this.#byTime = [...endings]
+    let largest: Invalidation | undefined;
+    this.#byTime = [...invalidations]
       .sort((one, other) => one.at - other.at)
-      .map((ending) => {
-        if (largest === undefined || ending.version > largest.version) largest = ending;
-        return { ...largest, at: ending.at };
+      .map((invalidation) => {
+        if (largest === undefined || invalidation.version > largest.version) largest = invalidation;
+        return { ...largest, at: invalidation.at };
       });
     // By version, each with the earliest of all that are at least as large.
-    let earliest: Ended | undefined;
-    this.#earliestAbove = [...endings]
+    let earliest: Invalidation | undefined;
+    this.#earliestAbove = [...invalidations]
       .sort((one, other) => other.version - one.version)
-      .map((ending) => {
-        if (earliest === undefined || ending.at < earliest.at) earliest = ending;
-        return { ...earliest, version: ending.version };
+      .map((invalidation) => {
+        if (earliest === undefined || invalidation.at < earliest.at) earliest = invalidation;
+        return { ...earliest, version: invalidation.version };
       })
       .reverse();
   }
 
   /** The largest version that was acknowledged before. */
-  before(at: number): Ended | undefined {
-    return lastWhere(this.#byTime, (ending) => ending.at < at);
+  before(at: number): Invalidation | undefined {
+    return lastWhere(this.#byTime, (invalidation) => invalidation.at < at);
   }
 
   /** The earliest acknowledgement of a larger version. */
-  firstAbove(version: number): Ended | undefined {
-    const index = firstIndexWhere(this.#earliestAbove, (ending) => ending.version > version);
+  firstAbove(version: number): Invalidation | undefined {
+    const index = firstIndexWhere(this.#earliestAbove, (invalidation) => invalidation.version > version);
     return this.#earliestAbove[index];
   }
 }
 
-function firstIndexWhere<T>(sorted: readonly T[], isIt: (item: T) => boolean): number {
+function firstIndexWhere<T>(sorted: readonly T[], matches: (item: T) => boolean): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (isIt(sorted[middle] as T)) high = middle;
+    if (matches(sorted[middle] as T)) high = middle;
     else low = middle + 1;
   }
   return low;
 }
 
-function lastWhere<T>(sorted: readonly T[], isIt: (item: T) => boolean): T | undefined {
-  return sorted[firstIndexWhere(sorted, (item) => !isIt(item)) - 1];
+function lastWhere<T>(sorted: readonly T[], matches: (item: T) => boolean): T | undefined {
+  return sorted[firstIndexWhere(sorted, (item) => !matches(item)) - 1];
 }

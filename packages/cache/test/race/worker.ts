@@ -4,14 +4,17 @@ import { pathToFileURL } from 'node:url';
 import { seededRandom } from '@macadam/testkit';
 import { createClient } from 'redis';
 import { tagOf, type Contender } from './contender.ts';
-import type { Ended, ReadOf } from './verdict.ts';
+import type { Invalidation, RecordedRead } from './verdict.ts';
 
 const [modulePath, name, redisUrl, sourceUrl, prefix, index, seed] = process.argv.slice(2) as [
   string, string, string, string, string, string, string,
 ]; // prettier-ignore
 const READERS = 6;
 const KEYS = ['a0', 'a1', 'b0', 'b1', 'b2'];
-/** Only this process writes it, one write after the other: sets of two processes have no order that a cache could keep. */
+/**
+ * Written only by this process, one write after the other: concurrent sets of two processes have no order that a cache
+ * could preserve.
+ */
 const OWN_KEY = `own-${index}`;
 const ALL_KEYS = [...KEYS, ...['0', '1', '2', '3'].map((i) => `own-${i}`)];
 
@@ -21,7 +24,7 @@ const source = createClient({ url: sourceUrl });
 await source.connect();
 const cache = await (contenders[name] as Contender).open(redisUrl, prefix);
 
-/** Of the monotonic clock, which all processes of a machine share. */
+/** The monotonic clock, which all processes of a machine share. */
 const now = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000;
 const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
 const versionKey = (key: string): string => `${prefix}:source:${key}`;
@@ -33,14 +36,14 @@ async function load(key: string): Promise<number> {
   return version;
 }
 
-const reads: ReadOf[] = [];
-const endings: Ended[] = [];
+const reads: RecordedRead[] = [];
+const invalidations: Invalidation[] = [];
 let failed = 0;
 
 async function read(key: string): Promise<void> {
-  const begunAt = now();
+  const startedAt = now();
   const version = await cache.read(key, () => load(key));
-  reads.push({ key, version, begunAt });
+  reads.push({ key, version, startedAt });
 }
 
 async function write(
@@ -51,7 +54,7 @@ async function write(
   const version = await source.incr(versionKey(key));
   const everywhere = await end(version);
   const at = now();
-  if (keys.includes(key)) endings.push({ key, version, at, everywhere });
+  if (keys.includes(key)) invalidations.push({ key, version, at, everywhere });
 }
 
 async function act(): Promise<void> {
@@ -73,7 +76,7 @@ for (let i = 0; i < READERS; i++) void loop(act, 8);
 if (cache.set !== undefined)
   void loop(() => write(OWN_KEY, (version) => (cache.set as NonNullable<typeof cache.set>)(OWN_KEY, version)), 60);
 setInterval(() => {
-  process.send?.({ reads: reads.splice(0), endings: endings.splice(0), failed });
+  process.send?.({ reads: reads.splice(0), invalidations: invalidations.splice(0), failed });
   failed = 0;
 }, 100);
 process.on('disconnect', () => process.exit());
