@@ -16,8 +16,8 @@ let collector: MetricsCollector;
 beforeEach(() => void (collector = startMetricsCollector()));
 afterEach(() => collector.close());
 
-describe('what a collector gets', () => {
-  it('of a verifier: tokens by what came of them, the cache, and the keys of each issuer', async () => {
+describe('exported metrics', () => {
+  it('of a verifier: tokens by outcome, the cache, and the keys of each issuer', async () => {
     const clock = virtualClock();
     const key = testKey('a');
     const endpoint = new KeyEndpoint([key.jwk]);
@@ -48,7 +48,7 @@ describe('what a collector gets', () => {
     });
   });
 
-  it('of token clients: requests, and how long the token is good', async () => {
+  it('of token clients: requests, and the remaining lifetime of the token', async () => {
     const { clock, endpoint, tokens } = stageTokens({ name: 'billing' });
     endpoint.fail();
     await tokens.getToken().catch(() => {});
@@ -69,14 +69,14 @@ describe('what a collector gets', () => {
     });
   });
 
-  it('of exchanges: all of them together, also of callers who are forgotten', async () => {
+  it('of token exchanges: all subjects together, including evicted ones', async () => {
     const endpoint = new TokenEndpoint();
     const exchanges = tokenExchanges({ ...client, name: 'behalf', fetch: endpoint.fetch, maxSubjects: 1 });
     for (const one of ['alice', 'bob', 'carol']) await exchanges.for(one).getToken();
     expect(await collector.collect()).toMatchObject({ 'macadam.auth.token.requests{behalf,success}': 3 });
   });
 
-  it('of introspection and of proofs', async () => {
+  it('of introspection and of DPoP proofs', async () => {
     const endpoint = new TokenEndpoint();
     endpoint.answer = () => Response.json({ active: false });
     const introspector = createIntrospector({
@@ -99,7 +99,7 @@ describe('what a collector gets', () => {
     expect(proofs.stats()).toEqual({ accepted: 0, refused: { missing: 1 } });
   });
 
-  it('never of a secret or a token, in any name', async () => {
+  it('contain no secret or token', async () => {
     const { tokens } = stageTokens();
     const token = await tokens.getToken();
     const all = JSON.stringify(await collector.collect()) + JSON.stringify(TELEMETRY);

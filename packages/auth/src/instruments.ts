@@ -1,6 +1,6 @@
 /**
- * What this package tells a metrics collector. What verifies and what gets tokens counts with plain integers; the numbers
- * are read when a collector asks, so that counting costs a request nothing. Only what goes over the network is timed.
+ * The metrics of this package. Verifiers and token clients count with plain integers, which are read when a collector
+ * collects, so that counting costs a request nothing. Only network requests are timed.
  */
 import { PackageMetrics, SECONDS_BOUNDARIES, type StatsMetric, type TelemetryDescription } from '@macadam/core';
 import { createNoopMeter, metrics } from '@opentelemetry/api';
@@ -9,7 +9,7 @@ import { TOKEN_REASONS } from './errors.ts';
 import type { KeySourceStats } from './jwt/key-source.ts';
 
 type Kind = 'verifier' | 'dpop' | 'cache' | 'jwks' | 'token';
-/** By the name of the statistic; outcomes by their word. Undefined where there is nothing to tell. */
+/** Values by the name of the statistic or outcome. Undefined when there is no value. */
 type Stats = Readonly<Record<string, number | undefined>>;
 
 const SCOPE = '@macadam/auth';
@@ -18,12 +18,12 @@ const OUTCOME = 'macadam.outcome';
 const PURPOSE = 'macadam.auth.purpose';
 const DURATION = 'macadam.auth.fetch.duration';
 
-/** What is fetched. */
+/** What a request was sent for. */
 export type FetchPurpose = 'jwks' | 'token' | 'introspection' | 'permissions';
 
 const outcomes = (words: readonly string[]): [string, Readonly<Record<string, string>>][] =>
   words.map((word) => [word, { [OUTCOME]: word }]);
-const asked = outcomes(['success', 'failure']);
+const fetchOutcomes = outcomes(['success', 'failure']);
 
 const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = [
   {
@@ -31,7 +31,7 @@ const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = [
     name: 'macadam.auth.tokens',
     kind: 'counter',
     unit: '{token}',
-    description: 'Tokens that were verified, by what came of it',
+    description: 'Verified tokens, by outcome',
     reads: outcomes(['accepted', ...TOKEN_REASONS]),
   },
   {
@@ -39,7 +39,7 @@ const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = [
     name: 'macadam.auth.dpop.proofs',
     kind: 'counter',
     unit: '{proof}',
-    description: 'Proofs of possession that were verified, by what came of it',
+    description: 'Verified DPoP proofs, by outcome',
     reads: outcomes(['accepted', ...DPOP_REASONS]),
   },
   {
@@ -47,7 +47,7 @@ const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = [
     name: 'macadam.auth.cache.lookups',
     kind: 'counter',
     unit: '{lookup}',
-    description: 'Look-ups of verified tokens',
+    description: 'Lookups in the cache of verified tokens',
     reads: [
       ['hits', { [OUTCOME]: 'hit' }],
       ['misses', { [OUTCOME]: 'miss' }],
@@ -58,7 +58,7 @@ const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = [
     name: 'macadam.auth.cache.entries',
     kind: 'gauge',
     unit: '{token}',
-    description: 'Tokens remembered',
+    description: 'Tokens in the cache',
     reads: 'entries',
   },
   {
@@ -66,7 +66,7 @@ const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = [
     name: 'macadam.auth.jwks.age',
     kind: 'gauge',
     unit: 's',
-    description: "Time since the issuer's keys were asked for",
+    description: "Age of the issuer's key set",
     reads: 'ageSeconds',
     merge: 'max',
   },
@@ -76,7 +76,7 @@ const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = [
     kind: 'counter',
     unit: '{fetch}',
     description: "Fetches of the issuer's keys",
-    reads: asked,
+    reads: fetchOutcomes,
   },
   {
     of: 'jwks',
@@ -92,14 +92,14 @@ const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = [
     kind: 'counter',
     unit: '{request}',
     description: 'Requests for a token',
-    reads: asked,
+    reads: fetchOutcomes,
   },
   {
     of: 'token',
     name: 'macadam.auth.token.expires_in',
     kind: 'gauge',
     unit: 's',
-    description: 'How long the token in hand is good, the longest of a name',
+    description: 'Remaining lifetime of the current token, the longest of a name',
     reads: 'expiresInSeconds',
     merge: 'max',
   },
@@ -108,7 +108,7 @@ const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = [
     name: 'macadam.auth.token.invalidations',
     kind: 'counter',
     unit: '{token}',
-    description: 'Tokens that a server did not accept, by whether another was got',
+    description: 'Tokens that a server rejected, by whether they were replaced',
     reads: outcomes(['replaced', 'kept']),
   },
   {
@@ -116,12 +116,12 @@ const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = [
     name: 'macadam.auth.token.odd_lifetimes',
     kind: 'counter',
     unit: '{token}',
-    description: 'Answers whose expires_in was missing, not a number, or out of every reason',
+    description: 'Token responses whose expires_in was missing, not a number, or out of range',
     reads: 'oddLifetimes',
   },
 ];
 
-const counted = new PackageMetrics<Stats>({
+const packageMetrics = new PackageMetrics<Stats>({
   scope: SCOPE,
   provider: () => metrics.getMeterProvider(),
   noop: createNoopMeter(),
@@ -132,36 +132,36 @@ const counted = new PackageMetrics<Stats>({
       name: DURATION,
       kind: 'histogram',
       unit: 's',
-      description: 'How long an issuer, or a server of permissions, took to answer',
+      description: 'Time until an issuer or a permission server responded',
       attributes: { [PURPOSE]: ['jwks', 'token', 'introspection', 'permissions'], [OUTCOME]: ['answered', 'failed'] },
       boundaries: SECONDS_BOUNDARIES,
     },
   ],
 });
 
-/** For the catalogue of the documentation. */
+/** For the telemetry catalogue in the documentation. */
 export const TELEMETRY: TelemetryDescription = {
   scope: SCOPE,
-  metrics: counted.descriptions,
+  metrics: packageMetrics.descriptions,
   annotations: ['auth.method', 'auth.issuer', 'auth.principal', 'auth.key_id'],
   attributes: {
     [NAME]: {
       type: 'string',
-      description: 'The `name` of the verifier or token client; of keys, the issuer or their address',
+      description: 'The `name` of the verifier or token client; of keys, the issuer or the URL of the key set',
     },
-    [OUTCOME]: { type: 'string', description: 'What came of it; of a refusal, the reason' },
-    [PURPOSE]: { type: 'string', description: 'What was fetched' },
+    [OUTCOME]: { type: 'string', description: 'The result; for a rejection, its reason' },
+    [PURPOSE]: { type: 'string', description: 'What was requested' },
     'auth.method': {
       type: 'string',
-      description: 'How the caller was recognised: `jwt`, `introspection`, `dpop`, `api_key` or `http_signature`',
+      description: 'How the caller was authenticated: `jwt`, `introspection`, `dpop`, `api_key` or `http_signature`',
     },
-    'auth.issuer': { type: 'string', description: 'Whose word it was' },
-    'auth.principal': { type: 'string', description: 'Who calls: the subject of the token, or the client' },
+    'auth.issuer': { type: 'string', description: 'The issuer of the token' },
+    'auth.principal': { type: 'string', description: 'The caller: the subject of the token, or the client' },
     'auth.key_id': { type: 'string', description: 'The key that signed, or the id of the API key' },
   },
 };
 
-/** Something that verifies tokens. */
+/** The counts of a verifier. */
 interface VerifyingStats {
   readonly accepted: number;
   readonly refused: Readonly<Partial<Record<string, number>>>;
@@ -169,14 +169,14 @@ interface VerifyingStats {
   readonly keys?: Readonly<Record<string, KeySourceStats>>;
 }
 
-/** Has a verifier read whenever a collector asks, for as long as it lives. */
+/** Exports the counts of a verifier as metrics, for as long as it exists. */
 export function observeVerifier(name: string, verifier: { stats(): VerifyingStats }): void {
-  counted.observeAll(verifier, () => {
+  packageMetrics.observeAll(verifier, () => {
     const { accepted, refused, cache, keys = {} } = verifier.stats();
     return [
       { kind: 'verifier', name, stats: () => ({ accepted, ...refused }) },
       ...(cache === undefined ? [] : [{ kind: 'cache' as const, name, stats: () => ({ ...cache }) }]),
-      // Keys that were given have no age, and are never fetched.
+      // Given keys have no age and are never fetched: their values are undefined or 0.
       ...Object.entries(keys).map(([issuer, { ageMs, fetches, fetchFailures, unknownKeys }]) => ({
         kind: 'jwks' as const,
         name: issuer,
@@ -191,15 +191,15 @@ export function observeVerifier(name: string, verifier: { stats(): VerifyingStat
   });
 }
 
-/** Has a verifier of proofs read whenever a collector asks, for as long as it lives. */
+/** Exports the counts of a DPoP verifier as metrics, for as long as it exists. */
 export function observeDpop(name: string, verifier: { stats(): Pick<VerifyingStats, 'accepted' | 'refused'> }): void {
-  counted.observeAll(verifier, () => {
+  packageMetrics.observeAll(verifier, () => {
     const { accepted, refused } = verifier.stats();
     return [{ kind: 'dpop', name, stats: () => ({ accepted, ...refused }) }];
   });
 }
 
-/** What a token client counts, as far as it does. */
+/** The counts of a token client; optional ones are not counted by all kinds. */
 interface TokenStats {
   readonly requests: number;
   readonly failures: number;
@@ -209,9 +209,9 @@ interface TokenStats {
   readonly oddLifetimes?: number;
 }
 
-/** Has a token client read whenever a collector asks, for as long as it lives. */
+/** Exports the counts of a token client as metrics, for as long as it exists. */
 export function observeTokens(name: string, client: { stats(): TokenStats }): void {
-  counted.observeAll(client, () => {
+  packageMetrics.observeAll(client, () => {
     const { requests, failures, expiresInMs, invalidations, invalidationsRefused, oddLifetimes } = client.stats();
     const stats = {
       success: requests - failures,
@@ -225,8 +225,8 @@ export function observeTokens(name: string, client: { stats(): TokenStats }): vo
   });
 }
 
-/** Notes how long a server took. */
+/** Records the duration of a request. */
 export function recordFetch(purpose: FetchPurpose, durationMs: number, answered: boolean): void {
   const attributes = { [PURPOSE]: purpose, [OUTCOME]: answered ? 'answered' : 'failed' };
-  counted.histogram(DURATION)?.record(durationMs / 1_000, attributes);
+  packageMetrics.histogram(DURATION)?.record(durationMs / 1_000, attributes);
 }

@@ -22,20 +22,20 @@ async function outcome(text: string, record: unknown, options: object = {}): Pro
 }
 
 describe('an API key', () => {
-  it('is one word that names its product and its environment', () => {
+  it('starts with its prefix and environment, and a double click selects all of it', () => {
     expect(key).toMatch(/^mcd_live_[0-9A-Za-z]{17}_[0-9A-Za-z]{49}$/);
     expect(parseApiKey(key)).toEqual({ prefix: 'mcd', environment: 'live', id, hash });
     expect(createApiKey({ prefix: 'acme', environment: 'test' }).key).toMatch(/^acme_test_/);
     expect(hash).not.toContain(key.slice(-20));
   });
 
-  it('is another one each time', () => {
+  it('is different each time', () => {
     const keys = Array.from({ length: 1_000 }, () => createApiKey({ environment: 'live' }));
     expect(new Set(keys.map((one) => one.id)).size).toBe(1_000);
     expect(keys.every((one) => parseApiKey(one.key)?.hash === one.hash)).toBe(true);
   });
 
-  it('speaks for its record', async () => {
+  it('returns the record, with scopes and environment', async () => {
     const record = { hash, scopes: ['orders:read'], owner: 'team-1' };
     await runWork({ clock }, async () => {
       const principal = await verifyApiKey(key, () => record, { environment: 'live', clock });
@@ -62,13 +62,13 @@ describe('an API key', () => {
     expect(await outcome(key, record, options)).toBe(expected);
   });
 
-  it('has the scopes of a list alone: the letters of a text are none', async () => {
+  it('takes scopes only from a list, not from the characters of a string', async () => {
     const record = { hash, scopes: 'admin' as never };
     expect((await verifyApiKey(key, () => record, { clock })).scopes).toEqual([]);
     await expect(verifyApiKey(key, () => record, { onUse: 1 as never })).rejects.toThrow(OptionsError);
   });
 
-  it('that was mistyped, or is none, is refused without a look-up', async () => {
+  it('is rejected without a lookup when its form or checksum is wrong', async () => {
     const lookup = (): never => {
       throw new Error('the table was asked');
     };
@@ -87,17 +87,17 @@ describe('an API key', () => {
     }
   });
 
-  it('is refused, and may be tried again, while the table cannot be asked', async () => {
+  it('is rejected as retryable while the lookup fails', async () => {
     const error: unknown = await verifyApiKey(key, () => Promise.reject(new Error('down'))).catch((e: unknown) => e);
     expect(error).toMatchObject({ code: 'MAC_API_KEY_INVALID', reason: 'lookupFailed', retryable: true });
   });
 
-  it('is not in the error', async () => {
+  it('does not appear in the error', async () => {
     const error: unknown = await verifyApiKey(key, () => undefined).catch((e: unknown) => e);
     expect(inspect(error) + JSON.stringify(error)).not.toContain(key.slice(-49));
   });
 
-  it('tells of its use, and does not depend on who listens', async () => {
+  it('reports its use to onUse, and is accepted even if onUse fails', async () => {
     const uses: unknown[] = [];
     const onUse = (record: ApiKeyRecord, atMs: number): unknown => uses.push([record.hash, atMs]);
     expect(await outcome(key, { hash }, { onUse })).toBe('accepted');

@@ -1,5 +1,5 @@
-// Tokens that are bound to a certificate (RFC 8705), to a key (RFC 9449), or to anything else (RFC 7800): refused unless
-// what binds them was looked at. A thief has the token, and nothing else.
+// Tokens bound to a certificate (RFC 8705), a key (RFC 9449) or anything else (RFC 7800) are rejected unless the binding was
+// checked: a thief has the token, but not the key.
 import { hash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
@@ -55,7 +55,7 @@ async function verdictOf(verified: Promise<unknown>): Promise<string> {
   return error.claim ?? 'no claim';
 }
 
-describe('a token that is bound', () => {
+describe('a token with a confirmation claim', () => {
   it.each(rows)('%s', async (_, cnf, options, verdict) => {
     const issuer = { issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwks: { keys: [key.jwk] } } as const;
     const claims = accessClaims(systemClock, cnf === undefined ? {} : { cnf });
@@ -64,7 +64,7 @@ describe('a token that is bound', () => {
     const isRevoked = () => asked++ < 0;
     for (const more of [{}, { isRevoked }, { cache: false } as const]) {
       const verifier = createJwtVerifier({ issuers: [issuer], ...more });
-      // Anew, and as remembered.
+      // Verified, then from the cache.
       expect(await verdictOf(verifier.verify(token, options))).toBe(verdict);
       expect(await verdictOf(verifier.verify(token, options))).toBe(verdict);
       expect(verifier.stats().refused.binding ?? 0).toBe(verdict === 'accepted' ? 0 : 2);
@@ -83,7 +83,7 @@ describe('a token that is bound', () => {
     expect(await verdictOf(introspector.verify('opaque', options))).toBe(verdict);
   });
 
-  it('is remembered, and its certificate is asked for all the same', async () => {
+  it('still requires its certificate when it comes from the cache', async () => {
     const verifier = createJwtVerifier({
       issuers: [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwks: { keys: [key.jwk] } }],
     });

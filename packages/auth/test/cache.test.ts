@@ -1,4 +1,4 @@
-// A9 and the bounds: a cached answer is the answer that verifying anew would give, at every instant.
+// A9: a cached result equals a fresh one at every instant. And the limits of the cache.
 import { virtualClock } from '@macadam/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -25,7 +25,7 @@ const token = fc.record({
 });
 
 describe('A9: the cache', () => {
-  it('answers as verifying anew would, whatever happens in between', async () => {
+  it('gives the result of a fresh verification at every instant, whatever happens in between', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(token, { minLength: 1, maxLength: 3 }), fc.array(event, { maxLength: 12 }), check),
       { numRuns: 60, seed: 20_261_122 },
@@ -82,7 +82,7 @@ describe('A9: the cache', () => {
     }
   }
 
-  it('remembers nothing of what was refused', async () => {
+  it('does not cache rejected tokens', async () => {
     const clock = virtualClock();
     const verifier = createJwtVerifier({
       issuers: [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwks: { keys: [a.jwk] } }],
@@ -94,7 +94,7 @@ describe('A9: the cache', () => {
     expect(verifier.stats().cache).toEqual({ hits: 0, misses: 3, entries: 0, bytes: 0 });
   });
 
-  it('verifies again after maxAgeMs', async () => {
+  it('verifies a cached token again after maxAgeMs', async () => {
     const clock = virtualClock();
     const verifier = createJwtVerifier({
       issuers: [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwks: { keys: [a.jwk] } }],
@@ -111,7 +111,7 @@ describe('A9: the cache', () => {
   });
 });
 
-describe('the bounds of the cache', () => {
+describe('the limits of the token cache', () => {
   it('hold for 100,000 distinct tokens, in number and in bytes', () => {
     const cache = new TokenCache<number>({
       maxEntries: 1_000,
@@ -126,7 +126,7 @@ describe('the bounds of the cache', () => {
     expect(cache.size).toBeGreaterThan(300);
   });
 
-  it('leave those that are used, while a flood of others passes by', () => {
+  it('keep entries that are used during a flood of others', () => {
     const cache = new TokenCache<string>({ maxEntries: 100, maxBytes: 1e9, maxAgeMs: 1_000, admitWhenFull: 'always' });
     cache.set('good', 'good', 1, 0);
     for (let n = 0; n < 1_000; n++) {
@@ -136,7 +136,7 @@ describe('the bounds of the cache', () => {
     expect(cache.size).toBe(100);
   });
 
-  it('are kept by a full cache against a flood: what comes once is not taken in, what comes again is', () => {
+  it('let a full cache admit only tokens that come for the second time', () => {
     const cache = new TokenCache<number>({
       maxEntries: 100,
       maxBytes: 1e9,
@@ -156,7 +156,7 @@ describe('the bounds of the cache', () => {
     expect(cache.size).toBe(100);
   });
 
-  it('keep out what is larger than all of it, and count what is replaced once', () => {
+  it('reject an entry larger than the cache, and count a replaced entry once', () => {
     const cache = new TokenCache<number>({ maxEntries: 10, maxBytes: 100, maxAgeMs: 1_000, admitWhenFull: 'always' });
     cache.set('large', 1, 101, 0);
     cache.set('same', 1, 60, 0);

@@ -1,5 +1,5 @@
-// What a caller is asked for in the middle of a verification (a store, a table, a list): it may hang, and nobody waits for
-// ever. In virtual time.
+// Callbacks of the user that are called during a verification (stores, key and revocation lookups) may hang: they are given up
+// after a time limit. In virtual time.
 import { generateKeyPairSync } from 'node:crypto';
 import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { expect, it } from 'vitest';
@@ -41,7 +41,7 @@ it.each<[string, (hook: Hook, clock: VirtualClock) => Promise<unknown>, string]>
     'revocationUnknown',
   ],
   [
-    'whether a webhook was here',
+    'whether a webhook was seen before',
     (seen, clock) => {
       const headers = webhookSigner({ secrets, clock }).sign('{}');
       return webhookVerifier({ secrets, seen, clock }).verify(headers, '{}');
@@ -49,7 +49,7 @@ it.each<[string, (hook: Hook, clock: VirtualClock) => Promise<unknown>, string]>
     'replayUnknown',
   ],
   [
-    'whether a request was here',
+    'whether a request was seen before',
     async (seen, clock) => {
       const resolveKey = () => ({ key: publicKey, algorithm: 'ed25519' }) as const;
       return verifyRequest(await signed(clock), { resolveKey, seen, clock });
@@ -62,7 +62,7 @@ it.each<[string, (hook: Hook, clock: VirtualClock) => Promise<unknown>, string]>
     'keyUnavailable',
   ],
   [
-    'whether a proof was here',
+    'whether a DPoP proof was seen before',
     async (seen, clock) => {
       const target = { method: 'GET', url: 'https://orders.example.com/' };
       const proof = await createDpopKey({ clock }).proof(target);
@@ -71,11 +71,11 @@ it.each<[string, (hook: Hook, clock: VirtualClock) => Promise<unknown>, string]>
     'replayUnknown',
   ],
   [
-    'for an API key',
+    'for the record of an API key',
     (lookup, clock) => verifyApiKey(createApiKey({ environment: 'live' }).key, lookup, { clock }),
     'lookupFailed',
   ],
-])('who is asked %s has five seconds', async (_, verify, reason) => {
+])('a callback that is asked %s and never settles is given up after 5 seconds', async (_, verify, reason) => {
   const clock = virtualClock({ settle: 'eventLoop' });
   let asked = 0;
   const hang = (): Promise<never> => new Promise(() => void asked++);

@@ -1,4 +1,4 @@
-// Cedar's own engine, as it is published.
+// With Cedar's own engine, as it is published.
 import { createRequire } from 'node:module';
 import { OptionsError } from '@macadam/core';
 import { describe, expect, it } from 'vitest';
@@ -49,7 +49,7 @@ const options: CedarPermissionsOptions<User, Order> = {
 const can = cedarPermissions(options);
 const open: Order = { id: '1', owner: 'a', locked: false };
 
-describe('permissions of Cedar', () => {
+describe('Cedar permissions', () => {
   it.each<[string, User, string, Order | undefined, boolean, string, string | undefined]>([
     ['the owner', { id: 'a' }, 'order:cancel', open, true, 'allowed', 'own'],
     ['another', { id: 'b' }, 'order:cancel', open, false, 'noRule', undefined],
@@ -57,13 +57,13 @@ describe('permissions of Cedar', () => {
     ['a forbid over a permit', { id: 'a' }, 'order:cancel', { ...open, locked: true }, false, 'denied', 'locked'],
     ['the context', { id: 'b' }, 'order:export', open, true, 'allowed', 'office'],
     ['a permit that fails', { id: 'b' }, 'order:read', undefined, false, 'noRule', undefined],
-    // Cedar passes over a forbid that fails (here: locked is not there), and would allow.
+    // Cedar ignores a forbid that fails (here: locked is missing) and would allow.
     ['a forbid that fails', { id: 'a' }, 'order:cancel', { id: '1', owner: 'a' }, false, 'ruleFailed', 'locked'],
   ])('%s', (_, principal, action, resource, allowed, reason, rule) => {
     expect(can(principal, action, resource)).toMatchObject({ allowed, reason, rule, policyVersion: can.version });
   });
 
-  it('have the same ways of asking as rules have', () => {
+  it('have many, assert and explain, like definePermissions', () => {
     const orders = [open, { ...open, owner: 'b' }];
     expect(can.many({ id: 'a' }, 'order:cancel', orders).map(({ allowed }) => allowed)).toEqual([true, false]);
     expect(() => can.assert({ id: 'b' }, 'order:cancel', open)).toThrow(ForbiddenError);
@@ -86,14 +86,14 @@ describe('permissions of Cedar', () => {
     ['the engine breaks', { cedar: { ...cedar, statefulIsAuthorized: failing } }],
     ['the engine cannot read the question', { entitiesOf: () => [{ uid: user('a') } as never] }],
     ['there is no name for it', { principalOf: () => ({ type: 'not a type', id: 'a' }) }],
-  ])('are closed when %s, unless told otherwise', (_, broken) => {
+  ])('are closed by default when %s', (_, broken) => {
     const closed = cedarPermissions({ ...options, ...broken });
     expect(closed({ id: 'a' }, 'order:read', open)).toMatchObject({ allowed: false, reason: 'unavailable' });
     const opened = cedarPermissions({ ...options, ...broken, onFailure: 'open' });
     expect(opened({ id: 'a' }, 'order:read', open)).toMatchObject({ allowed: true, reason: 'unavailable' });
   });
 
-  it('are closed to whom there is no name for, even where they are open', () => {
+  it('are closed with onFailure open, too, when principalOf returns no entity id', () => {
     const opened = cedarPermissions({ ...options, onFailure: 'open' });
     expect(opened(null as never, 'order:read', open)).toMatchObject({ allowed: false, reason: 'unavailable' });
   });
@@ -112,7 +112,7 @@ describe('permissions of Cedar', () => {
     ['nobody', () => undefined],
     ['no id', () => ({ type: 'User' })],
     ['a promise', late],
-  ])('are closed to %s, even where they are open', (_, name) => {
+  ])('are closed with onFailure open, too, for %s', (_, name) => {
     const opened = cedarPermissions({ ...options, principalOf: () => name() as never, onFailure: 'open' });
     const decision = opened({ id: 'a' }, 'order:read', open);
     expect(decision).toMatchObject({ allowed: false, reason: 'unavailable', cause: { path: 'principalOf()' } });
@@ -131,7 +131,7 @@ describe('permissions of Cedar', () => {
     ['reasons that are no names', answers({ diagnostics: { reason: [1], errors: [] } })],
     ['a failure without errors', () => ({ type: 'failure' })],
     ['another type', () => ({ type: 'residuals', response: permit })],
-  ])('are closed when the engine answers %s, and say so', (_, statefulIsAuthorized) => {
+  ])('are closed when the engine answers %s, with the cause', (_, statefulIsAuthorized) => {
     const lying = { ...options, cedar: { ...cedar, statefulIsAuthorized } as CedarEngine };
     const closed = cedarPermissions(lying);
     const decision = closed({ id: 'a' }, 'order:read', open);
@@ -141,7 +141,7 @@ describe('permissions of Cedar', () => {
     expect(closed.explain({ id: 'a' }, 'order:read', open)).toEqual([]);
   });
 
-  it('tell why they could not be decided', () => {
+  it('report the cause when Cedar does not decide', () => {
     const causeOf = (broken: object, resource = open): unknown =>
       cedarPermissions({ ...options, ...broken })({ id: 'a' }, 'order:cancel', resource).cause;
     expect(causeOf({ entitiesOf: failing })).toMatchObject({ message: 'out of memory' });
@@ -161,7 +161,7 @@ describe('permissions of Cedar', () => {
     );
   });
 
-  it('with a schema decide nothing that does not fit it', () => {
+  it('with a schema do not decide requests that do not conform to it', () => {
     const schema = `
       entity Group;
       entity User in [Group];
@@ -174,7 +174,7 @@ describe('permissions of Cedar', () => {
     expect(strict.version).not.toBe(cedarPermissions({ ...options, policies: { own: policies.own } }).version);
   });
 
-  it('do not mix with those of other policies in the same engine', () => {
+  it('do not mix with other policies in the same engine', () => {
     const none = cedarPermissions({ ...options, policies: 'forbid(principal, action, resource);' });
     expect(none({ id: 'a' }, 'order:read', open)).toMatchObject({ allowed: false, reason: 'denied' });
     expect(can({ id: 'a' }, 'order:read', open).allowed).toBe(true);

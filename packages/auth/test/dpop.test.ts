@@ -1,4 +1,4 @@
-// The case A31: proofs of possession, made and verified. In virtual time.
+// A31: DPoP proofs, created and verified. In virtual time.
 import { inspect } from 'node:util';
 import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
@@ -29,7 +29,7 @@ interface Stage {
   tokens: JwtVerifier;
   key: DpopKey;
   token: string;
-  /** What becomes of a request, `accepted` or the reason. */
+  /** The result of a request: `accepted`, or the reason of the rejection. */
   send(headers: Record<string, string | string[]>, request?: { method?: string; url?: string }): Promise<string>;
   headers(): Promise<{ authorization: string; dpop: string }>;
 }
@@ -58,7 +58,7 @@ function stage(options: DpopVerifierOptions = {}): Stage {
   };
 }
 
-/** A proof with anything in it. */
+/** A signed proof with any header and claims. */
 function forged(clock: VirtualClock, token: string, payload: object = {}, header: object = {}): string {
   const claims = {
     jti: `id-${Math.floor(clock.monotonic())}-${JSON.stringify([payload, header]).length}`,
@@ -76,7 +76,7 @@ function forged(clock: VirtualClock, token: string, payload: object = {}, header
 }
 
 function tokenHashOf(token: string): { ath: string } {
-  // The hash is known from a proof that is made the right way.
+  // The hash is taken from a valid proof.
   return { ath: hashes.get(token) ?? '' };
 }
 const hashes = new Map<string, string>();
@@ -86,8 +86,8 @@ async function learnHash({ key, token }: Stage): Promise<void> {
   hashes.set(token, payload.ath);
 }
 
-describe('A31: a server', () => {
-  it('accepts a token with a proof by its key, for this request, once', async () => {
+describe('A31: the DPoP verifier', () => {
+  it('accepts a bound token once with a proof by its key for this request', async () => {
     const { server, tokens, headers } = stage();
     const sent = await headers();
     const request = { method: 'GET', url: `${URL_OF}?page=2#top`, headers: sent };
@@ -95,7 +95,7 @@ describe('A31: a server', () => {
     expect(await reasonOf(server.authenticate(request, tokens))).toBe('replayed');
   });
 
-  it('accepts the proof of the example in RFC 9449 section 4.1, and hashes the token as section 7.1 does', async () => {
+  it('accepts the proof of RFC 9449 section 4.1, and computes the ath of section 7.1', async () => {
     const { accessTokenHash } = await import('../src/dpop/proof-claims.ts');
     const proof =
       'eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJo' +
@@ -113,7 +113,7 @@ describe('A31: a server', () => {
     );
   });
 
-  it('takes headers as Node and as fetch give them', async () => {
+  it('accepts header fields of Node and of fetch', async () => {
     const { server, tokens, headers } = stage();
     const request = { method: 'GET', url: URL_OF, headers: new Headers(await headers()) };
     expect(await server.authenticate(request, tokens)).toMatchObject({ subject: 'user-1' });
@@ -146,7 +146,7 @@ describe('A31: a server', () => {
     ['with a key of another kind', 'key', {}, { jwk: testKey(undefined, 'EdDSA').jwk }],
     ['with the key of somebody else', 'signature', {}, { jwk: issuerKey.jwk }],
     ['with critical headers', 'malformed', {}, { crit: ['exp'] }],
-  ])('refuses a proof %s', async (_name, reason, payload, header) => {
+  ])('rejects a proof %s', async (_name, reason, payload, header) => {
     const one = stage();
     await learnHash(one);
     const { clock, token, send } = one;
@@ -154,7 +154,7 @@ describe('A31: a server', () => {
     expect(await send({ authorization: `DPoP ${token}`, dpop: forged(clock, token, payload, header) })).toBe(reason);
   });
 
-  it('refuses proofs that are too old, or ahead, by the second', async () => {
+  it('rejects a proof one second past its maximum age, or one second beyond the tolerance in the future', async () => {
     const rows: [aheadMs: number, reason: string][] = [
       [-70_000, 'accepted'],
       [-71_000, 'tooOld'],
@@ -172,7 +172,7 @@ describe('A31: a server', () => {
     }
   });
 
-  it('compares addresses in one spelling', async () => {
+  it('compares htu with the URL after normalizing both', async () => {
     for (const htu of [
       'HTTPS://Orders.Example.COM:443/orders/7',
       'https://orders.example.com/x/../orders/7',
@@ -193,7 +193,7 @@ describe('A31: a server', () => {
     expect(await send({ authorization: `DPoP ${token}`, dpop: coded }, { url })).toBe('accepted');
   });
 
-  it('refuses several proofs, however they were put together', async () => {
+  it('rejects several DPoP fields, as a list or joined', async () => {
     const { headers, send } = stage();
     const [one, two] = [await headers(), await headers()];
     expect(await send({ ...one, dpop: [one.dpop, two.dpop] })).toBe('malformed');
@@ -201,7 +201,7 @@ describe('A31: a server', () => {
     expect(await send({ ...one, dpop: 'x'.repeat(9_000) })).toBe('malformed');
   });
 
-  it('refuses a token that comes as bearer, without proof, or unbound', async () => {
+  it('rejects a bound token sent as Bearer or without a proof, and an unbound token', async () => {
     const { clock, key, token, headers, send } = stage();
     const sent = await headers();
     expect(await send({ ...sent, authorization: `Bearer ${token}` })).toBe('missing');
@@ -212,14 +212,14 @@ describe('A31: a server', () => {
     expect(await send({ authorization: `DPoP ${free}`, dpop: proof })).toBe('binding');
   });
 
-  it('refuses a stolen token with a proof by the thief', async () => {
+  it('rejects a stolen token with a proof by another key', async () => {
     const { clock, token, send } = stage();
     const thief = createDpopKey({ clock });
     const proof = await thief.proof({ method: 'GET', url: URL_OF, accessToken: token });
     expect(await send({ authorization: `DPoP ${token}`, dpop: proof })).toBe('binding');
   });
 
-  it('refuses what it cannot look up, and remembers nothing of what it refuses', async () => {
+  it('rejects when the replay store fails, and does not remember rejected proofs', async () => {
     const seen: string[] = [];
     const one = stage({
       seen: (id, keepMs) => {
@@ -240,7 +240,7 @@ describe('A31: a server', () => {
     expect(seen).toHaveLength(1);
   });
 
-  it('remembers proofs as long as they could be accepted, in bounded memory', async () => {
+  it('remembers proofs as long as they could be accepted, up to a maximum number', async () => {
     const { clock, send, headers } = stage();
     const first = await headers();
     expect(await send(first)).toBe('accepted');
@@ -250,7 +250,7 @@ describe('A31: a server', () => {
     expect(await send(first)).toBe('tooOld');
   });
 
-  it('remembers keys of good proofs alone, for their algorithm, and a bounded number of them', async () => {
+  it('caches only keys of valid proofs, per algorithm, up to a maximum number', async () => {
     const { ProofKeyCache } = await import('../src/dpop/proof-keys.ts');
     const keys = new ProofKeyCache(2);
     const [one, two, three] = [0, 1, 2].map((place) => testKey(undefined, 'ES256', place).jwk) as [
@@ -270,7 +270,7 @@ describe('A31: a server', () => {
     expect(keys.get(one, 'ES256')).not.toBe(read);
   });
 
-  it('forgets the oldest proof where there are too many', async () => {
+  it('drops the oldest proof when the replay store is full', async () => {
     const { memoryReplayStore } = await import('../src/dpop/memory-replay-store.ts');
     const seen = memoryReplayStore(virtualClock(), 3);
     for (const id of ['a', 'b', 'c']) expect(seen(id, 1_000)).toBe(false);
@@ -280,7 +280,7 @@ describe('A31: a server', () => {
     expect(seen('a', 1_000)).toBe(false);
   });
 
-  it('demands a nonce of its own where that is wanted, for one period and the next', async () => {
+  it('requires a server nonce if configured, valid in its period and the next', async () => {
     const { clock, key, server, send, headers } = stage({ nonce: { secret: SECRET, periodMs: 60_000 } });
     const request = { method: 'GET', url: URL_OF, headers: await headers() };
     const error = await server.verifyProof(request).catch((caught: unknown) => caught as DpopError);
@@ -296,7 +296,7 @@ describe('A31: a server', () => {
     expect(await send(await headers())).toBe('nonce');
   });
 
-  it('says in a challenge what is wrong, and in no error what was sent', async () => {
+  it('names the problem in the challenge, and never the proof or token in an error', async () => {
     const { headers, server, token, tokens } = stage();
     const sent = await headers();
     const rows: [headers: Record<string, string>, method: string, challenge: string][] = [
@@ -320,14 +320,14 @@ describe('A31: a server', () => {
     }
   });
 
-  it('tells a bound token from one that anybody may bring', () => {
+  it('boundKeyOf returns the thumbprint of a bound token, and undefined for a bearer token', () => {
     expect(boundKeyOf({ cnf: { jkt: 'abc' } })).toBe('abc');
     for (const claims of [{}, { cnf: null }, { cnf: { jkt: 7 } }, { cnf: [] }, { cnf: 'abc' }]) {
       expect(boundKeyOf(claims)).toBeUndefined();
     }
   });
 
-  it('refuses options that leave it open', () => {
+  it('rejects invalid options', () => {
     const wrong: object[] = [
       { algorithms: [] },
       { algorithms: ['HS256'] },
@@ -342,7 +342,7 @@ describe('A31: a server', () => {
   });
 });
 
-describe('A31: a client', () => {
+describe('A31: the DPoP client', () => {
   const payloadOf = (proof: string): Record<string, unknown> =>
     JSON.parse(Buffer.from(proof.split('.')[1]!, 'base64url').toString()) as Record<string, unknown>;
   const context = { signal: new AbortController().signal };
@@ -352,7 +352,7 @@ describe('A31: a client', () => {
     headers: new Headers(headers),
   });
 
-  it('makes no proof for what is no address', async () => {
+  it('creates no proof for a text that is not an http URL', async () => {
     const key = createDpopKey();
     for (const url of ['/a', 'ftp://a/', undefined as never]) {
       await expect(key.proof({ method: 'GET', url })).rejects.toMatchObject({
@@ -362,7 +362,7 @@ describe('A31: a client', () => {
     }
   });
 
-  it('makes each proof anew, with an id of its own, and shows its public key alone', async () => {
+  it('creates each proof with its own jti, and reveals only the public key', async () => {
     const key = createDpopKey({ algorithm: 'Ed25519', clock: virtualClock() });
     const target = { method: 'GET', url: 'https://API.example.com:443/a/../b?q=1#f' };
     const [one, two] = [await key.proof(target), await key.proof(target)];
@@ -377,7 +377,7 @@ describe('A31: a client', () => {
     expect(key.thumbprint).toMatch(/^[\w-]{43}$/);
   });
 
-  it('knows the thumbprint of the example in RFC 7638', async () => {
+  it('computes the thumbprint of the example in RFC 7638', async () => {
     const { jwkThumbprint } = await import('../src/dpop/proof-claims.ts');
     const jwk = {
       kty: 'RSA',
@@ -389,7 +389,7 @@ describe('A31: a client', () => {
     expect(jwkThumbprint(jwk)).toBe('NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs');
   });
 
-  it('takes the nonce of every answer, for the server that gave it, and of a bounded number of servers', async () => {
+  it('stores the nonce of every response per origin, up to a maximum number of origins', async () => {
     const key = createDpopKey({ maxOrigins: 2 });
     const { tokens } = stageTokens();
     const auth = dpop(tokens, key);
@@ -407,7 +407,7 @@ describe('A31: a client', () => {
     expect(await nonceFor('https://api.example.com/a')).toBeUndefined();
   });
 
-  it('keeps its token where only a nonce was wanted, and gives it up where it was refused', async () => {
+  it('keeps its token after a challenge for a nonce, and invalidates it after any other 401', async () => {
     const { endpoint, tokens } = stageTokens();
     const auth = dpop(tokens, createDpopKey());
     const request = { method: 'GET', url: 'https://api.example.com/a' };
@@ -423,7 +423,7 @@ describe('A31: a client', () => {
     expect(endpoint.calls).toBe(2);
   });
 
-  it('asks for a token with a proof, and once more with the nonce of the server, and then no more', async () => {
+  it('requests a token with a proof, and retries once with the nonce of the server', async () => {
     const key = createDpopKey();
     const { clock, endpoint, tokens } = stageTokens({ dpop: key });
     const proofs = (): Record<string, unknown>[] => endpoint.requests.map(({ headers }) => payloadOf(headers['dpop']!));
@@ -445,19 +445,19 @@ describe('A31: a client', () => {
     tokens.invalidate('bound');
     await expect(tokens.getToken()).rejects.toMatchObject({ reason: 'refused', error: 'use_dpop_nonce' });
     expect(endpoint.calls).toBe(5);
-    // What came with the failure is kept.
+    // The nonce of the failed response is stored.
     endpoint.answer = () => endpoint.plain({ token_type: 'DPoP' });
     await clock.advance(2_000);
     await tokens.getToken();
     expect(proofs().at(-1)!['nonce']).toBe('m5');
   });
 
-  it('takes no token that is bound to nothing in place of one that should be', async () => {
+  it('rejects a bearer token where a bound one was requested', async () => {
     const { tokens } = stageTokens({ dpop: createDpopKey() });
     await expect(tokens.getToken()).rejects.toMatchObject({ reason: 'malformed' });
   });
 
-  it('refuses what is no key of its own', () => {
+  it('rejects a key that createDpopKey did not create', () => {
     const { tokens } = stageTokens();
     expect(() => dpop(tokens, {} as never)).toThrow(/dpop.key/);
     expect(() => createDpopKey({ algorithm: 'RS256' as never })).toThrow(/algorithm/);

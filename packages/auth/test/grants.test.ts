@@ -1,4 +1,4 @@
-// What goes over the wire for each grant and each way to say who asks, and what the options refuse.
+// The requests of each grant type and client authentication method, and the validation of their options.
 import { createHash, createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { OptionsError } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
@@ -26,8 +26,8 @@ const partsOf = (jwt: string): { header: Record<string, unknown>; payload: Recor
   return { header: header!, payload: payload! };
 };
 
-describe('who asks', () => {
-  it('is said by HTTP Basic, with what is not plain encoded twice as the standard has it', async () => {
+describe('client authentication', () => {
+  it('sends HTTP Basic with form-encoded id and secret (RFC 6749 section 2.3.1)', async () => {
     const { endpoint, tokens } = stageTokens({ clientId: 'a:b', clientSecret: 'ä &+' });
     await tokens.getToken();
     const [{ headers, form }] = endpoint.requests as [(typeof endpoint.requests)[0]];
@@ -37,7 +37,7 @@ describe('who asks', () => {
     expect(headers).toMatchObject({ accept: 'application/json' });
   });
 
-  it('is said in the body where that is wanted', async () => {
+  it('sends the secret in the body with client_secret_post', async () => {
     const { endpoint, tokens } = stageTokens({ clientAuth: 'client_secret_post' });
     await tokens.getToken();
     expect(Object.fromEntries(endpoint.requests[0]!.form)).toMatchObject({
@@ -47,7 +47,7 @@ describe('who asks', () => {
     expect(endpoint.requests[0]!.headers).not.toHaveProperty('authorization');
   });
 
-  it('is found out each time where the secret may change', async () => {
+  it('calls a function for the secret before each request', async () => {
     let secret = 'first';
     const { endpoint, tokens } = stageTokens({ clientAuth: 'client_secret_post', clientSecret: () => secret });
     tokens.invalidate(await tokens.getToken());
@@ -56,7 +56,7 @@ describe('who asks', () => {
     expect(endpoint.requests.map(({ form }) => form.get('client_secret'))).toEqual(['first', 'second']);
   });
 
-  it('and a secret that cannot be found out is no empty one', async () => {
+  it('fails with reason credential when the function for the secret fails or returns nothing', async () => {
     for (const clientSecret of [() => '', () => Promise.reject(new Error('no vault')), (() => undefined) as never]) {
       const { endpoint, tokens } = stageTokens({ clientSecret });
       await expect(tokens.getToken()).rejects.toMatchObject({ reason: 'credential', retryable: true });
@@ -64,7 +64,7 @@ describe('who asks', () => {
     }
   });
 
-  it('and one that never comes is waited for as long as an answer would be', async () => {
+  it('gives up a function for the secret that never settles after timeoutMs', async () => {
     const { clock, endpoint, tokens } = stageTokens({ clientSecret: () => new Promise(() => {}) });
     const refused = tokens.getToken().catch((error: unknown) => error);
     await clock.advance(5_000);
@@ -106,7 +106,7 @@ describe('who asks', () => {
     },
   );
 
-  it('is left to the certificate, or to nobody, only when that is said', async () => {
+  it('sends no secret only with clientAuth tls_client_auth or none', async () => {
     for (const clientAuth of ['tls_client_auth', 'none'] as const) {
       const endpoint = new TokenEndpoint();
       await clientCredentials({ ...anonymous, clientAuth, fetch: endpoint.fetch }).getToken();
@@ -118,8 +118,8 @@ describe('who asks', () => {
   });
 });
 
-describe('what is asked for', () => {
-  it('is sent as the standards have it, lists as lists', async () => {
+describe('the token request', () => {
+  it('sends scope, audience and resource as the standards define them, lists as repeated parameters', async () => {
     const { endpoint, tokens } = stageTokens({
       scope: ['a', 'b'],
       audience: ['x', 'y'],
@@ -141,7 +141,7 @@ describe('what is asked for', () => {
     expect(tokens.describe()).not.toContain(SECRET);
   });
 
-  it('is exchanged for an assertion, a new one each time', async () => {
+  it('sends a new JWT bearer assertion each time', async () => {
     const assertion = jwtAssertion({
       privateKey: { key: privateJwk(key), algorithm: 'ES256', kid: 'k1' },
       issuer: 'robot@example.com',
@@ -178,7 +178,7 @@ describe('what is asked for', () => {
     ).toBe(true);
   });
 
-  it('is exchanged for another token', async () => {
+  it('sends the parameters of token exchange', async () => {
     let mine = 'of the workload';
     const endpoint = new TokenEndpoint();
     const tokens = tokenExchange({
@@ -220,8 +220,8 @@ it.each([
   },
 );
 
-describe('exchanges for many callers', () => {
-  it('give each caller his own token, and the same client again', async () => {
+describe('tokenExchanges', () => {
+  it('returns one client per subject token, with its own token', async () => {
     const endpoint = new TokenEndpoint();
     endpoint.answer = ({ form }) => endpoint.plain({ access_token: `ours-for-${form.get('subject_token')}` });
     await using exchanges = tokenExchanges({ ...client, fetch: endpoint.fetch });
@@ -231,7 +231,7 @@ describe('exchanges for many callers', () => {
     expect(exchanges.stats()).toEqual({ subjects: 2, requests: 2, failures: 0 });
   });
 
-  it('keep a bounded number of them, those used last', async () => {
+  it('keeps the most recently used clients, up to maxSubjects', async () => {
     const endpoint = new TokenEndpoint();
     const exchanges = tokenExchanges({ ...client, fetch: endpoint.fetch, maxSubjects: 2 });
     const alice = exchanges.for('alice');
@@ -243,7 +243,7 @@ describe('exchanges for many callers', () => {
     expect(await exchanges.for('bob').getToken()).toBe('token-1');
   });
 
-  it('let one caller fail alone', async () => {
+  it('lets a failure affect only its own subject', async () => {
     const endpoint = new TokenEndpoint();
     endpoint.answer = ({ form }) =>
       form.get('subject_token') === 'mallory'
@@ -255,28 +255,28 @@ describe('exchanges for many callers', () => {
   });
 });
 
-describe('a bearer', () => {
+describe('bearer()', () => {
   const context = { signal: new AbortController().signal };
 
-  it('gives out the headers at hand without a promise, the same each time', async () => {
+  it('returns the current header fields synchronously, the same object each time', async () => {
     const { tokens } = stageTokens();
     const auth = bearer(tokens);
     expect(await auth.authorize({}, context)).toEqual({ authorization: 'Bearer token-1' });
-    // Whoever has no signal needs none.
+    // The context is optional.
     const headers = auth.authorize();
     expect(headers).not.toBeInstanceOf(Promise);
     expect(auth.authorize({}, context)).toBe(headers);
     expect(Object.isFrozen(headers)).toBe(true);
   });
 
-  it('of a fixed token takes a 401 as the last word', () => {
+  it('does not replace a fixed token after a 401', () => {
     const auth = bearer('fixed');
     expect(auth.authorize({}, context)).toEqual({ authorization: 'Bearer fixed' });
     expect(auth.invalidate).toBeUndefined();
     expect(() => bearer('two\r\nlines')).toThrow(/bearer.tokens is a text that is not shown/);
   });
 
-  it('stops waiting when the request does', async () => {
+  it('stops waiting when the request is aborted', async () => {
     const { endpoint, tokens } = stageTokens();
     const release = endpoint.hold();
     const leaving = new AbortController();
@@ -288,7 +288,7 @@ describe('a bearer', () => {
   });
 });
 
-describe('options', () => {
+describe('options of token clients', () => {
   const weak = generateKeyPairSync('rsa', { modulusLength: 1_024 }).privateKey;
   const rows: [name: string, options: Record<string, unknown>, path: RegExp][] = [
     ['a plain http URL', { tokenUrl: 'http://id.example.com/token' }, /tokenUrl/],
@@ -315,22 +315,22 @@ describe('options', () => {
     ['a key that is none of ours', { dpop: {} }, /dpop/],
     ['a name it does not have', { scopes: 'a' }, /scopes/],
   ];
-  it.each(rows)('refuse %s', (_name, options, path) => {
+  it.each(rows)('reject %s', (_name, options, path) => {
     const make = (): unknown => clientCredentials({ ...client, ...options } as TokenClientOptions);
     expect(make).toThrow(OptionsError);
     expect(make).toThrow(path);
     expect(make).toThrow(expect.not.stringContaining(SECRET) as never);
   });
 
-  it('take loopback without TLS', () => {
+  it('accept http on loopback', () => {
     for (const host of ['localhost:1', '127.0.0.1:1', '[::1]:1']) {
       expect(() => clientCredentials({ ...client, tokenUrl: `http://${host}/token` })).not.toThrow();
     }
   });
 });
 
-// The thumbprint of a secret would be as good as the secret for short ones: nothing of it is kept where it can be seen.
-it('nothing of a client shows its secret', () => {
+// Not even a hash of the secret may be visible: for a short secret it would be as good as the secret.
+it('a client reveals its secret in no property, description or count', () => {
   const { tokens } = stageTokens();
   const shown = JSON.stringify(tokens) + tokens.describe() + JSON.stringify(tokens.stats());
   expect(shown).not.toContain(SECRET);

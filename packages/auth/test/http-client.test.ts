@@ -1,4 +1,4 @@
-// Tokens under the HTTP client they are made for: a provider, an API and a client, over real sockets.
+// bearer() and dpop() with the client of @macadam/http, an identity provider and an API, over real sockets.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -31,7 +31,7 @@ let api: Server;
 let url: string;
 let clients: HttpClient[] = [];
 
-/** An API as it should be: bound tokens with their proof, others as bearer, and no bound one as bearer. */
+/** An API that accepts bound tokens with their proof and unbound ones as Bearer, and rejects bound ones as Bearer. */
 async function answer(request: { method?: string; url?: string; headers: Record<string, unknown> }): Promise<{
   status: number;
   headers: Record<string, string>;
@@ -91,16 +91,16 @@ function clientWith(auth?: HttpAuth): HttpClient {
 }
 
 describe('bearer', () => {
-  it('gets a token through one client, for another', async () => {
+  it('gets a token through one HTTP client for another', async () => {
     const way = createHttpClient({ name: 'identity', baseUrl: provider.origin });
     clients.push(way);
     await using tokens = clientCredentials(provider.client({ fetch: way.fetch }));
     const client = clientWith(bearer(tokens));
     expect((await client.get('/a')).data).toEqual({ client: 'shop' });
-    expect(provider.asked('/token')).toBe(1);
+    expect(provider.takeRequestCount('/token')).toBe(1);
   });
 
-  it('A27: answers a burst of 401 with one grant, and each request is sent once more', async () => {
+  it('A27: after a burst of 401 responses requests one token, and retries each request once', async () => {
     await using tokens = clientCredentials(provider.client());
     const client = clientWith(bearer(tokens));
     await client.get('/a');
@@ -109,25 +109,25 @@ describe('bearer', () => {
     seen.length = 0;
     const answers = await Promise.all(Array.from({ length: 100 }, () => client.get('/a')));
     expect(answers.every(({ status }) => status === 200)).toBe(true);
-    expect(provider.asked('/token')).toBe(1);
+    expect(provider.takeRequestCount('/token')).toBe(1);
     const refusals = seen.filter(({ status }) => status === 401);
     expect(seen).toHaveLength(100 + refusals.length);
     expect(new Set(seen.filter(({ status }) => status === 200).map(({ authorization }) => authorization)).size).toBe(1);
   });
 
-  it('A27: sends no body twice that cannot be had again', async () => {
+  it('A27: does not retry a request whose body cannot be read again', async () => {
     await using tokens = clientCredentials(provider.client());
     const client = clientWith(bearer(tokens));
     await client.get('/a');
     revoked.add(`Bearer ${tokens.peekToken()}`);
     seen.length = 0;
-    // More than the client keeps for another try.
+    // More than the client buffers for a retry.
     const once = new Blob(['x'.repeat(1_500_000)]).stream();
     await expect(client.post('/a', { body: once })).rejects.toMatchObject({ code: 'MAC_HTTP_STATUS' });
     expect(seen).toHaveLength(1);
   });
 
-  it('ends a call with the reason, where no token can be had', async () => {
+  it('rejects a call with the token error as cause when no token can be obtained', async () => {
     await using tokens = clientCredentials(provider.client({ clientSecret: 'wrong' }));
     await expect(clientWith(bearer(tokens)).get('/a')).rejects.toMatchObject({
       code: 'MAC_TOKEN_REQUEST',
@@ -136,7 +136,7 @@ describe('bearer', () => {
     expect(seen).toHaveLength(0);
   });
 
-  it('notes on the work of the caller who he is, and nothing that proves it', async () => {
+  it('annotates the unit of work with the caller, and never with a credential', async () => {
     await using tokens = clientCredentials(provider.client());
     const token = await tokens.getToken();
     const notes = await runWork({}, async () => {
@@ -153,8 +153,8 @@ describe('bearer', () => {
   });
 });
 
-describe('a client that shows a certificate', () => {
-  it('gets its token by it (RFC 8705), and without one gets none', async () => {
+describe('a client with a TLS certificate', () => {
+  it('gets a token with its certificate (RFC 8705), and none without', async () => {
     const pem = (name: string): Buffer =>
       readFileSync(new URL(`../../http/test/certificates/${name}.pem`, import.meta.url));
     const tls = {
@@ -202,7 +202,7 @@ describe('a client that shows a certificate', () => {
 });
 
 describe('A31: dpop', () => {
-  it('asks for a nonce once, and proves every request after that', async () => {
+  it('is challenged for a nonce once, and sends a proof with every later request', async () => {
     const key = createDpopKey();
     await using tokens = clientCredentials(provider.client({ clientId: 'bound', dpop: key }));
     const client = clientWith(dpop(tokens, key));
@@ -211,18 +211,18 @@ describe('A31: dpop', () => {
     for (const path of ['/a', '/b?page=2', '/c/%7Ed']) await client.get(path);
     await client.post('/a', { json: { a: 1 } });
     expect(seen.map(({ status }) => status)).toEqual([401, 200, 200, 200, 200, 200]);
-    // The token was good all the time: two requests for it, the first of which had no nonce of the provider.
-    expect(provider.asked('/token')).toBe(2);
+    // The token stayed valid: there were two token requests only because the first one had no nonce of the provider.
+    expect(provider.takeRequestCount('/token')).toBe(2);
   });
 
-  it('is of no use to a thief, with another key or as bearer', async () => {
+  it('a stolen bound token is rejected with another key and as Bearer', async () => {
     const key = createDpopKey();
     await using tokens = clientCredentials(provider.client({ clientId: 'bound', dpop: key }));
     await tokens.getToken();
     await expect(clientWith(dpop(tokens, createDpopKey())).get('/a')).rejects.toMatchObject({ status: 401 });
   });
 
-  it('gives up a token that was refused for itself, once', async () => {
+  it('invalidates a token after a 401 that was not about the nonce, once', async () => {
     const key = createDpopKey();
     await using tokens = clientCredentials(provider.client({ clientId: 'bound', dpop: key }));
     const client = clientWith(dpop(tokens, key));
@@ -230,7 +230,7 @@ describe('A31: dpop', () => {
     revoked.add(`DPoP ${tokens.peekToken()}`);
     provider.requests.length = 0;
     expect((await client.get('/a')).status).toBe(200);
-    expect(provider.asked('/token')).toBe(1);
+    expect(provider.takeRequestCount('/token')).toBe(1);
     expect(tokens.stats().invalidations).toBe(1);
   });
 });

@@ -1,4 +1,4 @@
-// A live identity provider on loopback, whose keys and presence a test changes as it goes.
+// A live identity provider on loopback. Tests rotate its keys and take it down.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ import { privateJwk, type TestKey, testKey } from './tokens.ts';
 
 export const AUDIENCE = 'https://orders.example.com';
 export const SECRET = 'a secret of the test';
-/** The key that the client `robot` shows itself with. */
+/** The key that the client `robot` authenticates with. */
 export const robotKey: TestKey = testKey('robot-1', 'ES256', 5);
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -18,9 +18,9 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
 export class IdentityProvider {
   readonly #server: Server;
   readonly requests: string[] = [];
-  /** Whether it answers; false cuts every connection. */
+  /** Whether it responds; false resets every connection. */
   present = true;
-  /** How long its tokens live, from the next `publish` on. */
+  /** Lifetime of its tokens, from the next `publish` on. */
   lifetimeSeconds = 600;
   #handler: Handler = () => {};
 
@@ -42,16 +42,16 @@ export class IdentityProvider {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** How often it was asked for a path since the last time. */
-  asked(path: string): number {
+  /** Number of requests for a path since the last call. */
+  takeRequestCount(path: string): number {
     const count = this.requests.filter((one) => one.endsWith(` ${path}`)).length;
     this.requests.length = 0;
     return count;
   }
 
-  /** The same provider with other keys, the first of which signs. */
+  /** Replaces the keys of the provider; the first one signs. */
   publish(...keys: TestKey[]): void {
-    // It warns that its state and its times are those of a development, which is what a test wants.
+    // It warns about its in-memory state and default lifetimes, which are what a test needs.
     for (const level of ['warn', 'info'] as const) vi.spyOn(console, level).mockImplementation(() => {});
     const grants = ['client_credentials', EXCHANGE, ASSERTION];
     const shared = { grant_types: grants, redirect_uris: [], response_types: [] };
@@ -116,7 +116,7 @@ export class IdentityProvider {
       scope: 'orders:read',
       resource: AUDIENCE,
       fetch: globalThis.fetch,
-      // It shares the process with whoever asks it, and hundreds do at once.
+      // It shares the process with hundreds of concurrent clients.
       timeoutMs: 30_000,
       ...more,
     };

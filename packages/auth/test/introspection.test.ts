@@ -1,4 +1,4 @@
-// Tokens that say nothing by themselves: the issuer is asked, and without its word none is accepted. In virtual time.
+// Opaque tokens are introspected by their issuer; without its response none is accepted. In virtual time.
 import { inspect } from 'node:util';
 import { runWork, currentWork } from '@macadam/core';
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
@@ -40,7 +40,7 @@ function stage(options: Partial<IntrospectorOptions> = {}): Stage {
 }
 
 describe('introspection', () => {
-  it('tells who a token speaks for, frozen, and notes it for the log', async () => {
+  it('returns the frozen principal of an active token, and annotates the unit of work', async () => {
     const { introspector } = stage();
     const { annotations, principal } = await runWork({}, async () => ({
       principal: await introspector.verify('good'),
@@ -53,13 +53,13 @@ describe('introspection', () => {
     expect(annotations).toEqual({ 'auth.method': 'introspection', 'auth.principal': 'u1' });
   });
 
-  it('is done once for a hundred who bring the token at the same time', async () => {
+  it('sends one request for 100 concurrent verifications of a token', async () => {
     const { endpoint, introspector } = stage();
     await Promise.all(Array.from({ length: 100 }, () => introspector.verify('good')));
     expect(endpoint.calls).toBe(1);
   });
 
-  it('is remembered for a minute, and a refusal for 10 seconds', async () => {
+  it('caches an active token for a minute, and an inactive one for 10 seconds', async () => {
     const { clock, endpoint, introspector } = stage();
     const ask = (token: string): Promise<string> => reasonOf(introspector.verify(token));
     expect([await ask('good'), await ask('bad')]).toEqual(['accepted', 'inactive']);
@@ -78,7 +78,7 @@ describe('introspection', () => {
     expect(introspector.stats()).toMatchObject({ requests: 4, cache: { hits: 3, misses: 4 } });
   });
 
-  it('is never remembered past the end of the token', async () => {
+  it('does not serve an expired token from the cache', async () => {
     const { clock, endpoint, introspector, seconds } = stage();
     endpoint.answer = () => Response.json({ active: true, aud: AUDIENCE, exp: seconds() + 20 });
     await introspector.verify('good');
@@ -90,7 +90,7 @@ describe('introspection', () => {
     expect(await reasonOf(introspector.verify('good'))).toBe('expired');
   });
 
-  it('fails closed, is worth another try, and is not remembered', async () => {
+  it('rejects as retryable when the endpoint fails, and does not cache that', async () => {
     const broken: (() => Response | Promise<Response>)[] = [
       () => new Response('down', { status: 503 }),
       () => Response.json({ error: 'invalid_client' }, { status: 401 }),
@@ -120,7 +120,7 @@ describe('introspection', () => {
     expect(await hung).toBe('introspectionUnavailable');
   });
 
-  it('leaves an endpoint that is down alone, ever longer, and finds out soon that it is well again', async () => {
+  it('opens the circuit for ever longer while the endpoint is down, and closes it soon after it recovers', async () => {
     const { clock, endpoint, introspector } = stage();
     const working = endpoint.answer;
     await introspector.verify('good');
@@ -132,7 +132,7 @@ describe('introspection', () => {
       expect(error).toMatchObject({ reason: 'introspectionUnavailable', retryable: true });
       await clock.advance(100);
     }
-    // Those that opened it, and then one after 1, 2, 4, 8, 16 and each 30 seconds.
+    // The requests that opened the circuit, then one probe after 1, 2, 4, 8, 16 and every 30 seconds.
     expect(endpoint.calls).toBeLessThan(50);
     expect(introspector.stats().requests).toBe(endpoint.calls);
     const error: unknown = await introspector.verify('good').catch((one: unknown) => one);
@@ -142,7 +142,7 @@ describe('introspection', () => {
     for (let n = 0; n < 3; n++) expect(await reasonOf(introspector.verify(`good-${n}`))).toBe('accepted');
   });
 
-  it('asks about others when the endpoint stumbles over one token, and over another in ten', async () => {
+  it('keeps introspecting other tokens when the endpoint fails for some', async () => {
     const { clock, endpoint, introspector } = stage();
     const working = endpoint.answer!;
     endpoint.answer = (request) => {
@@ -158,7 +158,7 @@ describe('introspection', () => {
     }
   });
 
-  it('is not asked for before the time that the endpoint says, a minute at most', async () => {
+  it('follows Retry-After, up to a minute', async () => {
     const { clock, endpoint, introspector } = stage();
     const working = endpoint.answer;
     for (const [retryAfter, waitMs] of [
@@ -178,7 +178,7 @@ describe('introspection', () => {
     }
   });
 
-  it('goes on answering from memory while the issuer is away, for no longer than it would anyway', async () => {
+  it('serves cached tokens while the issuer is down, no longer than otherwise', async () => {
     const { clock, endpoint, introspector } = stage();
     await introspector.verify('good');
     endpoint.fail();
@@ -188,7 +188,7 @@ describe('introspection', () => {
     expect(await reasonOf(introspector.verify('good'))).toBe('introspectionUnavailable');
   });
 
-  it('believes an active token only for us, from its issuer, in its time', async () => {
+  it('rejects an active token for another audience or issuer, or outside its time', async () => {
     const rows: [answer: (now: number) => object, reason: string][] = [
       [() => ({ active: true, aud: 'https://other.example.com' }), 'audience'],
       [() => ({ active: true }), 'audience'],
@@ -209,7 +209,7 @@ describe('introspection', () => {
     }
   });
 
-  it('sends what the endpoint wants beyond the standard', async () => {
+  it('sends additional parameters', async () => {
     const { endpoint, introspector } = stage({ parameters: { token_type_hint: 'access_token', tenant: 't1' } });
     await introspector.verify('good');
     const { form } = endpoint.requests[0]!;
@@ -220,7 +220,7 @@ describe('introspection', () => {
     ]);
   });
 
-  it('does not take a signed answer, which it has not asked for, without a key to verify it by', async () => {
+  it('does not take a signed answer (RFC 9701), which it cannot verify', async () => {
     const { endpoint, introspector, seconds } = stage();
     const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
     const claims = { iss: 'https://id.example.com/introspect', aud: 'orders', iat: seconds() };
@@ -231,7 +231,7 @@ describe('introspection', () => {
     expect(await reasonOf(introspector.verify('good'))).toBe('introspectionUnavailable');
   });
 
-  it('asks about nothing that cannot be a token', async () => {
+  it('rejects a text that cannot be a token without a request', async () => {
     const { endpoint, introspector } = stage();
     for (const [token, reason] of [
       ['', 'malformed'],
@@ -245,7 +245,7 @@ describe('introspection', () => {
     expect(endpoint.calls).toBe(0);
   });
 
-  it('is not pushed out of memory by made-up tokens', async () => {
+  it('keeps active tokens cached during a flood of made-up ones', async () => {
     const { endpoint, introspector } = stage({ cache: { maxEntries: 10 } });
     await introspector.verify('good');
     for (let n = 0; n < 100; n++) await reasonOf(introspector.verify(`bad-${n}`));
@@ -255,7 +255,7 @@ describe('introspection', () => {
     expect(introspector.stats().cache.entries).toBeLessThanOrEqual(20);
   });
 
-  it('lets one who leaves go alone', async () => {
+  it('aborts only the caller whose signal aborted', async () => {
     const { endpoint, introspector } = stage();
     let release!: () => void;
     const working = endpoint.answer!;

@@ -1,4 +1,4 @@
-// The cases A11 and A13 to A17: keys that are fetched, rotated, lost, and attacked. In virtual time.
+// A11 and A13 to A17: key sets that are fetched, rotated, unreachable and attacked. In virtual time.
 import { getEventListeners } from 'node:events';
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
@@ -25,7 +25,7 @@ interface Stage {
   clock: VirtualClock;
   endpoint: KeyEndpoint;
   verifier: JwtVerifier;
-  /** What becomes of a token of now, signed with `key`. */
+  /** Verifies a new token signed with `key`; returns `accepted` or the reason of the rejection. */
   send(key: TestKey, header?: object): Promise<string>;
 }
 
@@ -47,8 +47,8 @@ function stage(keyFetch: KeyFetchOptions = {}, seed = 1): Stage {
   return { clock, endpoint, verifier, send };
 }
 
-describe('keys that are fetched', () => {
-  it('are recordFetch for once by all who wait, without following redirects', async () => {
+describe('a fetched key set', () => {
+  it('is fetched once for all concurrent verifications, without following redirects', async () => {
     const { endpoint, send } = stage();
     const reasons = await Promise.all(Array.from({ length: 50 }, () => send(a)));
     expect(new Set(reasons)).toEqual(new Set(['accepted']));
@@ -57,17 +57,13 @@ describe('keys that are fetched', () => {
   });
 
   it.each([
+    ['starts with a byte order mark', () => new Response(`\ufeff${JSON.stringify({ keys: [a.jwk] })}`), 'accepted'],
     [
-      'comes with a mark of the byte order',
-      () => new Response(`\ufeff${JSON.stringify({ keys: [a.jwk] })}`),
-      'accepted',
-    ],
-    [
-      'is an error whose body is never let go of',
+      'is an error whose body never finishes cancelling',
       () => new Response(new ReadableStream({ cancel: () => new Promise(() => {}) }), { status: 500 }),
       'keysUnavailable',
     ],
-  ])('are judged at once where the answer %s', async (_what, answer, expected) => {
+  ])('is evaluated without delay when the response %s', async (_what, answer, expected) => {
     const clock = virtualClock();
     const verifier = createJwtVerifier({
       issuers: [{ issuer: ISSUER, audience: AUDIENCE, algorithms: ['ES256'], jwksUri: URI }],
@@ -77,7 +73,7 @@ describe('keys that are fetched', () => {
     expect(await reasonOf(verifier.verify(makeToken(a, accessClaims(clock))))).toBe(expected);
   });
 
-  it('are there before the first token when recordFetch to be ready', async () => {
+  it('is fetched by ready() before the first token', async () => {
     const { endpoint, verifier, send } = stage();
     await verifier.ready();
     await verifier.ready();
@@ -85,7 +81,7 @@ describe('keys that are fetched', () => {
     expect(endpoint.calls).toBe(1);
   });
 
-  it('A17: are refreshed in the background before they are stale, and nobody waits', async () => {
+  it('A17: is refreshed in the background before it is stale, and no verification waits', async () => {
     const { clock, endpoint, send } = stage();
     await send(a);
     let release!: (response: Response) => void;
@@ -101,7 +97,7 @@ describe('keys that are fetched', () => {
     expect(endpoint.calls).toBe(2);
   });
 
-  it('A24: are refreshed at instants of their own in each process', async () => {
+  it('A24: is refreshed at a different time in each process', async () => {
     const instants: number[] = [];
     for (let seed = 0; seed < 40; seed++) {
       const { clock, endpoint, send } = stage({}, seed);
@@ -124,7 +120,7 @@ describe('keys that are fetched', () => {
     ['no-store', 60_000],
     ['private', 600_000],
     ['max-age=-5', 600_000],
-  ])('are fresh as long as %s says, within bounds', async (header, freshMs) => {
+  ])('is fresh as long as %s says, within limits', async (header, freshMs) => {
     const { clock, endpoint, send } = stage();
     endpoint.headers = { 'cache-control': header };
     await send(a);
@@ -136,7 +132,7 @@ describe('keys that are fetched', () => {
     expect(endpoint.calls).toBe(2);
   });
 
-  it('are recordFetch for by ETag, and an unchanged set keeps its tokens in the cache', async () => {
+  it('is revalidated by ETag, and tokens stay cached after a 304', async () => {
     const { clock, endpoint, verifier } = stage();
     endpoint.headers = { etag: '"v1"' };
     const token = makeToken(a, accessClaims(clock, { exp: clock.now() / 1_000 + 3_600 }));
@@ -151,7 +147,7 @@ describe('keys that are fetched', () => {
 });
 
 describe('A11: a key that was withdrawn', () => {
-  it('takes its cached tokens with it, within one refresh', async () => {
+  it('invalidates its cached tokens with the next refresh', async () => {
     const { clock, endpoint, verifier } = stage();
     const token = makeToken(a, accessClaims(clock, { exp: clock.now() / 1_000 + 3_600 }));
     await verifier.verify(token);
@@ -161,7 +157,7 @@ describe('A11: a key that was withdrawn', () => {
     expect(await reasonOf(verifier.verify(token))).toBe('keyUnknown');
   });
 
-  it('does so when the same name comes back with another key', async () => {
+  it('invalidates its cached tokens when its kid belongs to another key', async () => {
     const { clock, endpoint, verifier } = stage();
     const token = makeToken(a, accessClaims(clock, { exp: clock.now() / 1_000 + 3_600 }));
     await verifier.verify(token);
@@ -171,8 +167,8 @@ describe('A11: a key that was withdrawn', () => {
   });
 });
 
-describe('A13: tokens with keys that nobody has', () => {
-  it('cause one fetch a cooldown, and good tokens never notice', async () => {
+describe('A13: tokens with an unknown kid', () => {
+  it('cause one fetch per cooldown, and do not delay valid tokens', async () => {
     const { clock, endpoint, verifier, send } = stage();
     await send(a);
     const forged = makeToken(a, accessClaims(clock)).split('.').slice(1).join('.');
@@ -191,7 +187,7 @@ describe('A13: tokens with keys that nobody has', () => {
     expect(await send(a)).toBe('accepted');
   });
 
-  it('cause no fetch of their own when the set was recordFetch for on their behalf already', async () => {
+  it('cause no second fetch when the key set was fetched after they arrived', async () => {
     const { endpoint, send } = stage();
     const reasons = await Promise.all(Array.from({ length: 20 }, (_, n) => send(a, { kid: `x${n}` })));
     expect(new Set(reasons)).toEqual(new Set(['keyUnknown']));
@@ -199,24 +195,24 @@ describe('A13: tokens with keys that nobody has', () => {
   });
 });
 
-describe('A13: a key that was withdrawn and still signs', () => {
-  it('is recordFetch for in each cooldown for a minute, and then ever less, in five minutes at last', async () => {
+describe('A13: a withdrawn key that still signs', () => {
+  it('causes a fetch per cooldown for a minute, then ever fewer, down to one in five minutes', async () => {
     const { clock, endpoint, send } = stage();
     endpoint.headers = { 'cache-control': 'max-age=86400' };
     await send(a);
     let calls = endpoint.calls;
-    const recordFetch: number[] = [];
+    const fetchedAt: number[] = [];
     for (let second = 0; second < 1_200; second++) {
       expect(await send(a, { kid: 'withdrawn' })).toBe('keyUnknown');
-      if (endpoint.calls > calls) recordFetch.push(second);
+      if (endpoint.calls > calls) fetchedAt.push(second);
       calls = endpoint.calls;
       await clock.advance(1_000);
     }
-    // The first one comes in the very instant of the fetch, which it takes for its answer.
-    expect(recordFetch).toEqual([1, 11, 21, 31, 41, 51, 81, 141, 261, 501, 801, 1_101]);
+    // The first token arrives at the same instant as the fetch, so it causes none.
+    expect(fetchedAt).toEqual([1, 11, 21, 31, 41, 51, 81, 141, 261, 501, 801, 1_101]);
   });
 
-  it('keeps no other key waiting, nor itself once it is there', async () => {
+  it('delays no other key, and is found once it is published', async () => {
     const { clock, endpoint, send } = stage();
     endpoint.headers = { 'cache-control': 'max-age=86400' };
     await send(a);
@@ -231,13 +227,13 @@ describe('A13: a key that was withdrawn and still signs', () => {
     const back = testKey('withdrawn', 'ES256', 2);
     expect(await send(back)).toBe('keyUnknown');
     endpoint.keys = [a.jwk, b.jwk, back.jwk];
-    // Whoever causes the next fetch brings it.
+    // The next fetch, whatever causes it, finds the key.
     await clock.advance(10_000);
     await send(a, { kid: 'another' });
     expect(await send(back)).toBe('accepted');
   });
 
-  it('may be recordFetch for again soon: it may be one that is published a minute late', async () => {
+  it('causes another fetch soon, since it may be published late', async () => {
     const { clock, endpoint, send } = stage();
     await send(a);
     for (let second = 0; second < 60; second++) {
@@ -250,7 +246,7 @@ describe('A13: a key that was withdrawn and still signs', () => {
     expect(waited).toBeLessThan(30);
   });
 
-  it('a thousand names are remembered, and no more', () => {
+  it('remembers up to 1,000 unknown names', () => {
     const kids = new UnknownKids();
     for (let n = 0; n < 6; n++) kids.recordFetch('first', n);
     expect(kids.mayFetch('first', 100)).toBe(false);
@@ -260,8 +256,8 @@ describe('A13: a key that was withdrawn and still signs', () => {
   });
 });
 
-describe('A15: a key published right after our fetch', () => {
-  it('is found at once when nobody attacks', async () => {
+describe('A15: a key that is published right after a fetch', () => {
+  it('is found at once without an attack', async () => {
     const { clock, endpoint, send } = stage();
     await send(a);
     endpoint.keys = [a.jwk, b.jwk];
@@ -269,7 +265,7 @@ describe('A15: a key published right after our fetch', () => {
     expect(await send(b)).toBe('accepted');
   });
 
-  it('is found within the cooldown while somebody sends keys at random', async () => {
+  it('is found within the cooldown during an attack with random kids', async () => {
     const { clock, endpoint, send } = stage();
     await send(a);
     await send(a, { kid: 'random' });
@@ -284,7 +280,7 @@ describe('A15: a key published right after our fetch', () => {
 });
 
 describe('A14: an issuer that cannot be reached', () => {
-  it('is not missed for ten minutes and for a day: known keys go on verifying, with few fetches', async () => {
+  it('leaves known keys usable for a day after they are stale, with few fetches', async () => {
     const { clock, endpoint, verifier, send } = stage();
     await send(a);
     endpoint.fail();
@@ -302,7 +298,7 @@ describe('A14: an issuer that cannot be reached', () => {
     expect(await send(a)).toBe('keysUnavailable');
   });
 
-  it('is recordFetch once a step of the back-off from a cold start, and found again after', async () => {
+  it('is fetched once per backoff step from a cold start, and used after it recovers', async () => {
     const { clock, endpoint, send } = stage();
     endpoint.fail();
     const reasons = await Promise.all(Array.from({ length: 20 }, () => send(a)));
@@ -316,7 +312,22 @@ describe('A14: an issuer that cannot be reached', () => {
     expect(endpoint.calls).toBe(2);
   });
 
-  it('is given up after the time limit of a fetch, even by a fetch that takes no notice', async () => {
+  it('is named by ready() and verify() with its issuer and the URL of its key set', async () => {
+    const { endpoint, verifier } = stage();
+    endpoint.fail();
+    const token = verifier.verify(makeToken(a, accessClaims(virtualClock())));
+    for (const rejected of [verifier.ready(), token]) {
+      await expect(rejected).rejects.toMatchObject({
+        message: `The keys of ${ISSUER} could not be fetched from ${URI}.`,
+        reason: 'keysUnavailable',
+        issuer: ISSUER,
+        jwksUri: URI,
+        cause: { message: 'the response has status 503' },
+      });
+    }
+  });
+
+  it('is given up after timeoutMs, even if fetch ignores its signal', async () => {
     const { clock, endpoint, verifier } = stage();
     endpoint.answer = () => new Promise(() => {});
     const waiting = reasonOf(verifier.verify(makeToken(a, accessClaims(clock))));
@@ -325,7 +336,7 @@ describe('A14: an issuer that cannot be reached', () => {
     clock.assertNoTimers();
   });
 
-  it('keeps only those waiting who want to', async () => {
+  it('aborts only the caller whose signal aborted', async () => {
     const { clock, endpoint, verifier, send } = stage();
     let release!: (response: Response) => void;
     endpoint.answer = () => new Promise((resolve) => (release = resolve));
@@ -340,7 +351,7 @@ describe('A14: an issuer that cannot be reached', () => {
     expect(endpoint.calls).toBe(1);
   });
 
-  it('is no longer recordFetch once the verifier is closed, and known keys stay', async () => {
+  it('is not fetched after close(), and known keys stay usable', async () => {
     const { clock, endpoint, verifier, send } = stage();
     await send(a);
     await verifier.close();
@@ -350,8 +361,8 @@ describe('A14: an issuer that cannot be reached', () => {
   });
 });
 
-describe('what is left behind', () => {
-  it('is nothing: no timer, no listener on a signal that lives on, no fetch that a caller was part of', async () => {
+describe('resources after use', () => {
+  it('include no timer, no listener on a shared signal, and no unit of work of a caller', async () => {
     const { clock, endpoint, verifier } = stage();
     const { signal } = new AbortController();
     for (let n = 0; n < 100; n++) {
@@ -369,26 +380,29 @@ describe('what is left behind', () => {
   });
 });
 
-describe('A16: an answer that is no key set', () => {
+describe('A16: an invalid key set', () => {
   const sound = JSON.stringify({ keys: [a.jwk] });
   it.each<[string, () => Response]>([
     ['too long', () => new Response(`${sound}${' '.repeat(262_144)}`)],
-    ['of 101 keys', () => Response.json({ keys: Array.from({ length: 101 }, (_, n) => ({ ...a.jwk, kid: `${n}` })) })],
+    [
+      'with 101 keys',
+      () => Response.json({ keys: Array.from({ length: 101 }, (_, n) => ({ ...a.jwk, kid: `${n}` })) }),
+    ],
     ['a redirect', () => new Response(sound, { status: 302, headers: { location: 'https://evil.example' } })],
     ['an error with keys in it', () => new Response(sound, { status: 500 })],
     ['not JSON', () => new Response('<html>')],
     ['not a set', () => Response.json([a.jwk])],
     ['without keys', () => Response.json({})],
-    ['with a name twice', () => Response.json({ keys: [a.jwk, { ...b.jwk, kid: 'a' }] })],
-    ['with a member twice', () => new Response(sound.replace('"kid":', '"kid":"z","k\\u0069d":'))],
-    ['with a member twice around the keys', () => new Response(`{"keys":[],${sound.slice(1)}`)],
+    ['with a duplicate kid', () => Response.json({ keys: [a.jwk, { ...b.jwk, kid: 'a' }] })],
+    ['with a duplicate member in a key', () => new Response(sound.replace('"kid":', '"kid":"z","k\\u0069d":'))],
+    ['with a duplicate member keys', () => new Response(`{"keys":[],${sound.slice(1)}`)],
     ['with a private key', () => Response.json({ keys: [privateJwk(a)] })],
     ['with a shared secret', () => Response.json({ keys: [a.jwk, { kty: 'oct', k: 'c2VjcmV0', kid: 's' }] })],
     ['with null in it', () => Response.json({ keys: [a.jwk, null] })],
-    ['with a key in pieces', () => Response.json({ keys: [a.jwk, { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' }] })],
+    ['with a malformed key', () => Response.json({ keys: [a.jwk, { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' }] })],
     ['empty, 204', () => new Response(null, { status: 204 })],
-    ['304 to a question without ETag', () => new Response(null, { status: 304 })],
-  ])('%s: is refused whole, and the old keys stay', async (name, answer) => {
+    ['304 without an ETag sent', () => new Response(null, { status: 304 })],
+  ])('%s: is rejected as a whole, and the old keys stay', async (name, answer) => {
     const cold = stage();
     cold.endpoint.answer = answer;
     expect(await cold.send(a)).toBe('keysUnavailable');
@@ -398,7 +412,7 @@ describe('A16: an answer that is no key set', () => {
     endpoint.answer = answer;
     await clock.advance(600_000);
     expect(await send(a)).toBe('accepted');
-    // Without an ETag of ours a 304 still says, truly, that nothing has changed.
+    // With a previous set, a 304 is a success even without an ETag.
     if (!name.startsWith('304')) expect(verifier.stats().keys[ISSUER]).toMatchObject({ keys: 1, fetchFailures: 1 });
   });
 
@@ -408,7 +422,7 @@ describe('A16: an answer that is no key set', () => {
     ['its curve', { kty: 'OKP', crv: 'X25519', y: undefined }],
     ['its kind', { kty: 'AKP', alg: 'ML-DSA-65', pub: 'AAAA' }],
   ])(
-    'a name that a key has as well which cannot be meant is no fault (RFC 7517 section 4.5), by %s',
+    'accepts a kid shared by a usable and an unsuitable key (RFC 7517 section 4.5), unsuitable by %s',
     async (_, other) => {
       const { endpoint, send } = stage();
       endpoint.answer = () => Response.json({ keys: [{ ...b.jwk, ...other, kid: 'a' }, a.jwk] });
@@ -416,7 +430,7 @@ describe('A16: an answer that is no key set', () => {
     },
   );
 
-  it('an endless answer is cut off, and its stream is cancelled', async () => {
+  it('cancels the stream of an endless response', async () => {
     const { endpoint, send } = stage();
     let cancelled = false;
     endpoint.answer = () =>
@@ -430,7 +444,7 @@ describe('A16: an answer that is no key set', () => {
     expect(cancelled).toBe(true);
   });
 
-  it('a set with no key for us is a set: others may use it', async () => {
+  it('accepts a set without usable keys, and rejects tokens with keyUnknown', async () => {
     const { endpoint, send } = stage();
     endpoint.keys = [{ ...a.jwk, use: 'enc' }, testKey('ed', 'EdDSA').jwk, { kty: 'AKP', alg: 'ML-DSA-44' }];
     expect(await send(a)).toBe('keyUnknown');

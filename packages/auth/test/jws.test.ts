@@ -1,4 +1,4 @@
-// Signed content that is no JWT: the same strictness, and no claims.
+// Signed content that is not a JWT: verified as strictly, without claims.
 import { describe, expect, it } from 'vitest';
 import { virtualClock } from '@macadam/testkit';
 import { createHmacJwsVerifier, createJwsVerifier, createJwtVerifier, type JwsVerifierOptions } from '../src/index.ts';
@@ -21,7 +21,7 @@ describe('signed content', () => {
     expect(Object.isFrozen(header)).toBe(true);
   });
 
-  it('may be bytes that are no text', async () => {
+  it('may be bytes that are not text', async () => {
     const bytes = Uint8Array.from([0xff, 0x00, 0xfe]);
     const input = `${base64url('{"alg":"ES256"}')}.${base64url(bytes)}`;
     const jws = makeToken(key, 'x', '{"alg":"ES256"}');
@@ -31,14 +31,14 @@ describe('signed content', () => {
     expect((await documents.verify(`${input}.${base64url(signature)}`)).payload).toEqual(Buffer.from(bytes));
   });
 
-  it('under a shared secret is verified with bytes', async () => {
+  it('is verified with a shared secret', async () => {
     const verifier = createHmacJwsVerifier({ algorithm: 'HS256', secrets: [{ secret }] });
     expect((await verifier.verify(hmacToken(secret, { a: 1 }))).algorithm).toBe('HS256');
     expect(await reasonOf(verifier.verify(hmacToken(new Uint8Array(32).fill(8), {})))).toBe('signature');
     expect(verifier.describe()).toBe('content signed with HS256, keys: given');
   });
 
-  it('is not a token: a JWT verifier wants its claims, and a JWS verifier says nothing of them', async () => {
+  it('is not accepted as a JWT without claims, and a JWS verifier does not check claims', async () => {
     const expired = makeToken(key, { iss: 'anyone', exp: 1 });
     expect((await documents.verify(expired)).kid).toBe('k1');
     const tokens = createJwtVerifier({
@@ -48,7 +48,7 @@ describe('signed content', () => {
   });
 });
 
-describe('a refusal', () => {
+describe('a rejection', () => {
   const good = makeToken(key, 'x');
   const [head = '', body = '', signature = ''] = good.split('.');
   it.each<[string, string, unknown]>([
@@ -61,7 +61,7 @@ describe('a refusal', () => {
     ['another algorithm', 'algorithm', makeToken(testKey('k1', 'ES384'), 'x')],
     ['an unknown key', 'keyUnknown', makeToken({ ...key, kid: 'k2' }, 'x')],
     ['a length beyond the limit', 'tooLarge', makeToken(key, 'x'.repeat(7_000))],
-  ])('tells of %s: %s', async (_what, reason, jws) => {
+  ])('of %s has the reason %s', async (_what, reason, jws) => {
     expect(await reasonOf(documents.verify(jws as string))).toBe(reason);
   });
 
@@ -73,8 +73,8 @@ describe('a refusal', () => {
   });
 });
 
-describe('keys behind an address', () => {
-  it('are fetched once, and again for a key that is new', async () => {
+describe('keys of a jwksUri', () => {
+  it('are fetched once, and again for a new kid', async () => {
     const clock = virtualClock();
     const endpoint = new KeyEndpoint([key.jwk]);
     const jwksUri = 'https://id.example.com/jwks';
@@ -90,7 +90,7 @@ describe('keys behind an address', () => {
     expect(verifier.describe()).toContain(jwksUri);
   });
 
-  it('that cannot be had are told apart from a signature that is wrong', async () => {
+  it('that cannot be fetched reject as retryable, naming the URL', async () => {
     const clock = virtualClock();
     const endpoint = new KeyEndpoint([]);
     endpoint.fail();
@@ -98,7 +98,10 @@ describe('keys behind an address', () => {
     await using verifier = createJwsVerifier({ algorithms: ['ES256'], jwksUri, fetch: endpoint.fetch, clock });
     await expect(verifier.verify(makeToken(key, 'x'))).rejects.toMatchObject({
       code: 'MAC_TOKEN_INVALID',
+      message: `The keys could not be fetched from ${jwksUri}.`,
       reason: 'keysUnavailable',
+      issuer: undefined,
+      jwksUri,
       retryable: true,
     });
   });
@@ -115,6 +118,6 @@ it.each<[string, object, string]>([
     'maxTokenLength',
   ],
   ['an issuer', { algorithms: ['ES256'], jwks: { keys: [key.jwk] }, issuer: 'i' }, 'issuer'],
-])('%s is refused at construction', (_what, options, named) => {
+])('%s is rejected at construction', (_what, options, named) => {
   expect(() => createJwsVerifier(options as JwsVerifierOptions)).toThrow(named);
 });

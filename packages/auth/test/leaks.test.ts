@@ -1,4 +1,4 @@
-// What is left behind after a great many calls: nothing. In virtual time.
+// Many calls leave nothing behind: no listeners, timers or memory. In virtual time.
 import { createHmac } from 'node:crypto';
 import { getEventListeners } from 'node:events';
 import { seededRandom } from '@macadam/testkit';
@@ -22,7 +22,7 @@ function heapUsed(): number {
 }
 
 describe('a token client', () => {
-  it('leaves no listener on a signal, and no timer, whichever way the wait ends', async () => {
+  it('leaves no listener and no timer, however a wait ends', async () => {
     const { clock, endpoint, tokens } = stageTokens();
     const shared = new AbortController();
     for (let call = 0; call < 50; call++) {
@@ -43,7 +43,7 @@ describe('a token client', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('is collected when nobody holds it, although its numbers are read', async () => {
+  it('can be garbage-collected although its counts are exported', async () => {
     const made: WeakRef<object>[] = [];
     for (let n = 0; n < 50; n++) {
       const { tokens } = stageTokens();
@@ -58,7 +58,7 @@ describe('a token client', () => {
     expect(made.filter((one) => one.deref() !== undefined).length).toBeLessThan(5);
   });
 
-  it('keeps of a hundred thousand callers as many as it may', async () => {
+  it('keeps at most maxSubjects of 100,000 subjects', async () => {
     const endpoint = new TokenEndpoint();
     const exchanges = tokenExchanges({ ...client, fetch: endpoint.fetch, maxSubjects: 100 });
     for (let n = 0; n < 1_000; n++) exchanges.for(`warm-${n}`);
@@ -69,7 +69,7 @@ describe('a token client', () => {
     await exchanges.close();
   });
 
-  it('of sessions leaves no lock behind', async () => {
+  it('leaves no lock in the memory store', async () => {
     const store = memoryTokenStore();
     const endpoint = new TokenEndpoint();
     const before = heapUsed();
@@ -88,8 +88,8 @@ describe('a token client', () => {
   });
 });
 
-describe('what verifies', () => {
-  it('keeps the headers that it knows again, and not the content they came with', async () => {
+describe('verifiers', () => {
+  it('keep cached headers without the tokens they came with', async () => {
     const secret = new Uint8Array(32).fill(7);
     const verifier = createHmacJwsVerifier({ algorithm: 'HS256', secrets: [{ secret }], maxTokenLength: 1_048_576 });
     const content = base64url('x'.repeat(600_000));
@@ -97,14 +97,14 @@ describe('what verifies', () => {
     for (let n = 0; n < 30; n++) {
       const input = `${base64url(JSON.stringify({ alg: 'HS256', 'x-number': n }))}.${content}`;
       const mac = createHmac('sha256', secret).update(input).digest('base64url');
-      // As it is when it comes over a socket: one text, of no parts.
+      // A flat string, as it is received from a socket, and not a concatenation.
       await verifier.verify(Buffer.from(`${input}.${mac}`).toString('latin1'));
     }
     expect(verifier.stats().accepted).toBe(30);
     expect(heapUsed() - before).toBeLessThan(10_000_000);
   });
 
-  it('remembers a bounded number of introspected tokens', async () => {
+  it('keep at most maxEntries introspected tokens', async () => {
     const endpoint = new TokenEndpoint();
     endpoint.answer = ({ form }) => Response.json({ active: true, sub: form.get('token') });
     const introspector = createIntrospector({
@@ -119,7 +119,7 @@ describe('what verifies', () => {
     expect(introspector.stats().cache.entries).toBe(100);
   });
 
-  it('remembers proofs only as long as they could come again', async () => {
+  it('keep proofs only as long as they could be replayed', async () => {
     const { clock } = stageTokens();
     const key = createDpopKey({ clock });
     const server = createDpopVerifier({ clock, maxAgeMs: 1_000, clockToleranceMs: 0 });

@@ -1,5 +1,5 @@
 declare module 'oidc-provider' {
-  /** As much of the package, which comes without types, as the tests use. */
+  /** The part of the package that the tests use; it comes without types. */
   export default class Provider {
     constructor(issuer: string, configuration: object);
     callback(): (request: never, response: never) => Promise<void>;
@@ -14,7 +14,7 @@ declare module 'oidc-provider' {
     save(): Promise<string>;
   }
 
-  /** What a handler of a grant gets. */
+  /** The context of a grant handler. */
   export interface GrantContext {
     readonly oidc: {
       readonly params: Readonly<Record<string, unknown>>;

@@ -23,7 +23,7 @@ interface Asked {
 
 const tuples = new Set<string>();
 const asked: Asked[] = [];
-/** What the server does instead of answering properly. */
+/** Replaces the regular response of the server. */
 let fault: ((asked: Asked) => unknown) | undefined;
 
 function allowed({ tuple_key, contextual_tuples, context }: Check): boolean {
@@ -87,14 +87,14 @@ const make = (options: Partial<OpenFgaPermissionsOptions<User, Doc>> = {}) =>
     userOf: ({ id }) => (id === undefined ? undefined : `user:${id}`),
     objectOf: (doc) => doc && `doc:${doc.id}`,
     relationOf: { 'doc:read': 'viewer', 'doc:write': 'editor' },
-    // The sockets are real: on a busy machine an answer takes its time.
+    // A long time limit, since the sockets are real and the machine may be busy.
     ...(options.clock === undefined && { timeoutMs: 10_000 }),
     ...options,
   });
 const ann = { id: 'a' };
 
-describe('permissions of OpenFGA', () => {
-  it('are asked for in its words', async () => {
+describe('OpenFGA permissions', () => {
+  it('send a Check request with user, relation and object', async () => {
     const can = make({ contextOf: () => ({ office: true }), headersOf: () => ({ authorization: 'Bearer t' }) });
     expect(await can(ann, 'doc:read', { id: '1' })).toEqual({
       allowed: true,
@@ -118,7 +118,7 @@ describe('permissions of OpenFGA', () => {
     expect(can.describe()).toContain('denies');
   });
 
-  it('are asked for at once where they can be, each question one time', async () => {
+  it('send concurrent checks in one BatchCheck, equal ones once', async () => {
     const can = make({ maxBatch: 3 });
     const docs = ['1', '2', '3', '2', '4'].map((id) => ({ id }));
     const decisions = await can.many(ann, 'doc:read', docs);
@@ -132,7 +132,7 @@ describe('permissions of OpenFGA', () => {
     expect(can.stats()).toMatchObject({ checks: 5, requests: 2, unavailable: 0 });
   });
 
-  it('may rest on relations and values of the moment', async () => {
+  it('send contextual tuples and context', async () => {
     const can = make({
       contextualTuplesOf: ({ id }, doc) =>
         doc?.id === '9' ? [{ user: `user:${id}`, relation: 'viewer', object: 'doc:9' }] : [],
@@ -142,7 +142,7 @@ describe('permissions of OpenFGA', () => {
     expect(decisions.map((one) => one.allowed)).toEqual([true, false, true]);
   });
 
-  it('of nobody, to nothing, or of an action without a relation, are denied without asking', async () => {
+  it('are denied without a request for no user, no object, or an action without a relation', async () => {
     const can = make();
     expect((await can({ id: undefined }, 'doc:read', { id: '1' })).reason).toBe('noRule');
     expect((await can(ann, 'doc:read')).reason).toBe('noRule');
@@ -168,7 +168,7 @@ describe('permissions of OpenFGA', () => {
     ['answers too much', () => `{"allowed":true,"x":"${'x'.repeat(300_000)}"}`, 'longer than 262144 bytes'],
     ['answers with an error', () => ({ allowed: true, error: { message: 'too deep' } }), 'an error without a code'],
     ['answers with a code', () => ({ error: { input_error: 'relation_not_found' } }), 'check: relation_not_found'],
-  ])('are closed where the server %s, unless told otherwise, and say so', async (_, broken, why) => {
+  ])('are closed by default when the server %s, with the cause', async (_, broken, why) => {
     fault = broken;
     const can = make({ cache: {} });
     const decision = await can(ann, 'doc:read', { id: '1' });
@@ -182,7 +182,7 @@ describe('permissions of OpenFGA', () => {
     expect(can.stats()).toMatchObject({ unavailable: 3, cache: { entries: 0 } });
   });
 
-  it('are no where the server leaves out what is false, as protocol buffers do', async () => {
+  it('are denied when the server omits allowed: false, as protocol buffers do', async () => {
     for (const answer of [{}, { resolution: '' }]) {
       fault = () => answer;
       expect(await make({ onFailure: 'open' })(ann, 'doc:read', { id: '1' })).toMatchObject({ reason: 'noRule' });
@@ -193,7 +193,7 @@ describe('permissions of OpenFGA', () => {
     ['a name cannot be had', { userOf: (user) => user.id!.at(0)!.at(9)!.at(0) }],
     ['a value cannot be had', { contextOf: (user) => ({ name: user.id!.at(9)!.length }) }],
     ['a value cannot be sent', { contextOf: () => ({ n: 1n }) }],
-  ])('are no in any case where %s, and no call is lost for it', async (_, broken) => {
+  ])('are denied with onFailure open, too, when %s, and the call is counted', async (_, broken) => {
     const decision = await make(broken)(ann, 'doc:read', { id: '1' });
     expect(decision).toMatchObject({
       allowed: false,
@@ -206,7 +206,7 @@ describe('permissions of OpenFGA', () => {
     expect(asked).toEqual([]);
   });
 
-  it('tell why there was no answer, and not what was sent', async () => {
+  it('report the cause of a failure without the credentials that were sent', async () => {
     const authorization = 'Bearer the-token-of-the-service';
     const headersOf = () => ({ authorization });
     const broken: Partial<OpenFgaPermissionsOptions<User, Doc>>[] = [
@@ -224,13 +224,13 @@ describe('permissions of OpenFGA', () => {
     }
   });
 
-  it('that come without some answers are closed for those alone', async () => {
+  it('are closed only for the checks of a batch that have no result', async () => {
     fault = () => ({ result: { 0: { allowed: true }, 1: { error: { message: 'x' } } } });
     const decisions = await make().many(ann, 'doc:read', [{ id: '1' }, { id: '2' }, { id: '3' }]);
     expect(decisions.map(({ reason }) => reason)).toEqual(['allowed', 'unavailable', 'unavailable']);
   });
 
-  it('are closed at the deadline, whatever keeps them: the server, or credentials', async () => {
+  it('are closed at the time limit, whether the server or headersOf is slow', async () => {
     fault = () => 'hang';
     const clock = virtualClock();
     const can = make({ clock });
@@ -247,7 +247,7 @@ describe('permissions of OpenFGA', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('are no longer waited for by whoever gave up, while others are', async () => {
+  it('reject only the caller whose signal aborted', async () => {
     fault = () => 'hang';
     const clock = virtualClock();
     const can = make({ clock });
@@ -261,7 +261,7 @@ describe('permissions of OpenFGA', () => {
     await expect(can(ann, 'doc:read', { id: '1' }, { signal: controller.signal })).rejects.toThrow('gave up');
   });
 
-  it('are asked for in one request, which none of those who wait lends a deadline of theirs', async () => {
+  it('are requested independently of the deadlines of their callers', async () => {
     fault = () => 'hang';
     const clock = virtualClock();
     const works: unknown[] = [];
@@ -283,7 +283,7 @@ describe('permissions of OpenFGA', () => {
     expect(can.stats().requests).toBe(1);
   });
 
-  it('are remembered where that is wanted, and never for those who ask for higher consistency', async () => {
+  it('are cached if configured, and never read from the cache with higher consistency', async () => {
     const clock = virtualClock();
     const can = make({ clock, cache: { ttlMs: 1_000 } });
     const read = async (options?: object) => (await can(ann, 'doc:read', { id: '1' }, options)).allowed;
@@ -293,14 +293,14 @@ describe('permissions of OpenFGA', () => {
     expect(await read()).toBe(true);
     expect(await read({ consistency: 'higher' })).toBe(false);
     expect(asked.at(-1)!.body.consistency).toBe('HIGHER_CONSISTENCY');
-    // What was learned so is news for all.
+    // The decision with higher consistency updates the cache.
     expect(await read()).toBe(false);
     tuples.add('user:a viewer doc:1');
     await clock.advance(1_000);
     expect(await read()).toBe(true);
   });
 
-  it('are asked for apart where they must be fresh', async () => {
+  it('are sent in a separate request with higher consistency', async () => {
     const can = make();
     await Promise.all([
       can(ann, 'doc:read', { id: '1' }),
@@ -317,7 +317,7 @@ describe('permissions of OpenFGA', () => {
     ['no deadline', { timeoutMs: Infinity }, 'timeoutMs'],
     ['an answer for failures that is none', { onFailure: 'deny' }, 'onFailure'],
     ['a misspelt option', { fallback: 'open' }, 'fallback'],
-  ])('with %s are refused', (_, options, path) => {
+  ])('reject %s', (_, options, path) => {
     expect(() => make(options)).toThrow(expect.objectContaining({ path: `openFgaPermissions.${path}` }) as Error);
   });
 });

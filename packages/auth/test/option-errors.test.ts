@@ -1,4 +1,4 @@
-// What somebody reads who has put a secret into the wrong place: what is wrong, and never the secret.
+// A secret in the wrong option: the error says what is wrong, and never contains the secret.
 import { inspect } from 'node:util';
 import { isMacadamError, type OptionsError } from '@macadam/core';
 import { expect, it } from 'vitest';
@@ -42,7 +42,7 @@ it.each<[string, (clock: never) => unknown]>([
   ['webhookSigner', (clock) => webhookSigner({ secrets: [new Uint8Array(32)], clock })],
   ['webhookVerifier', (clock) => webhookVerifier({ secrets: [new Uint8Array(32)], clock })],
   ['verifyApiKey', (clock) => verifyApiKey('', () => undefined, { clock })],
-])('%s takes no half of a clock, and says whose it is', async (name, use) => {
+])('%s rejects an incomplete clock, and names the option', async (name, use) => {
   for (const clock of [half, {}, null, 'x']) {
     const used = Promise.resolve().then(() => use(clock as never));
     await expect(used).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: `${name}.clock` });
@@ -127,7 +127,7 @@ it.each<[string, (secret: never) => unknown, string]>([
     (it) => verifyRequest({ ...order, url: `/orders?token=${it as string}` }, { resolveKey: () => undefined }),
     'a whole URL',
   ],
-])('%s is refused in words that help, without the secret', async (_what, use, helps) => {
+])('%s is rejected with a helpful message without the secret', async (_what, use, helps) => {
   const error = await Promise.resolve()
     .then(() => use(SECRET as never))
     .then(

@@ -55,7 +55,7 @@ describe('permissions', () => {
     expect(can(user, action, order)).toEqual({ allowed, reason, rule, policyVersion: 'v1' });
   });
 
-  it('take roles from the claims of a token, and from nothing that only looks like a list', () => {
+  it('take roles from the claims of a token, and only from a list', () => {
     const of = (principal: unknown) => can(principal as User, 'order:read', {}).allowed;
     expect(of({ claims: { roles: ['support'] } })).toBe(true);
     expect(of({ claims: { roles: 'support' } })).toBe(false);
@@ -64,7 +64,7 @@ describe('permissions', () => {
     expect(of(null)).toBe(false);
   });
 
-  it('take the roles of a function as a list only: the letters of a text would miss a denial', () => {
+  it('take roles of rolesOf as a list only: the letters of a string would miss a denial', () => {
     const rules = [
       { id: 'all', actions: ['order:read' as const] },
       { id: 'out', effect: 'deny' as const, actions: ['order:read' as const], roles: ['suspended'] },
@@ -79,21 +79,21 @@ describe('permissions', () => {
     );
   });
 
-  it('answer many at once as one by one', () => {
+  it('many() gives the same decisions as single calls', () => {
     const orders = [{ ownerId: 'a' }, { ownerId: 'b' }, { ownerId: 'a', locked: true }];
     const user = { subject: 'a' };
     expect(can.many(user, 'order:cancel', orders)).toEqual(orders.map((order) => can(user, 'order:cancel', order)));
     expect(can.many(user, 'order:cancel', orders).map(({ allowed }) => allowed)).toEqual([true, false, false]);
   });
 
-  it('explain themselves, denials first', () => {
+  it('explain() returns deny rules first', () => {
     expect(can.explain({ subject: 'a', roles: ['support'] }, 'order:cancel', { ownerId: 'a', locked: true })).toEqual([
       { rule: 'locked', effect: 'deny', outcome: 'applies' },
       { rule: 'own', effect: 'allow', outcome: 'applies' },
     ]);
   });
 
-  it('throw where asked to, without telling who or what', () => {
+  it('assert() throws without naming the principal or the resource', () => {
     expect(() => can.assert({ subject: 'a' }, 'order:cancel', { ownerId: 'a' })).not.toThrow();
     const order = { ownerId: 'secret-owner', locked: true };
     expect(() => can.assert({ subject: 'secret-owner' }, 'order:cancel', order)).toThrow(ForbiddenError);
@@ -110,7 +110,7 @@ describe('permissions', () => {
     }
   });
 
-  it('have a version of their own unless one is given: it changes when a rule does', () => {
+  it('have a version that changes with the rules, unless one is given', () => {
     const version = (one: object) => definePermissions({ rules: [{ id: 'x', actions: ['a:b'], ...one }] }).version;
     const versions = [{}, { roles: ['r'] }, { when: () => true }, { when: () => false }, { where: { a: 1 } }].map(
       version,
@@ -124,7 +124,7 @@ describe('permissions', () => {
   });
 });
 
-describe('a condition that does not answer', () => {
+describe('a condition that returns no boolean', () => {
   const failures: [string, () => unknown][] = [
     [
       'throws',
@@ -149,7 +149,7 @@ describe('a condition that does not answer', () => {
   });
 });
 
-it('a denial whose condition fails tells why, and a promise that nobody waits for ends no process', () => {
+it('a failing deny condition reports its cause, and its rejected promise does not end the process', () => {
   const broken = new Error('the table is gone');
   const decide = (when: () => never) =>
     definePermissions({ rules: [{ id: 'x', effect: 'deny', actions: ['a:b'], when }] });
@@ -176,7 +176,7 @@ describe('a polluted prototype', () => {
     for (const name of ['roles', 'ownerId', 'subject', 'root', 'locked', 'when']) delete polluted[name];
   });
 
-  it('has no say, as in CVE-2026-1774', () => {
+  it('has no effect, as in CVE-2026-1774', () => {
     Object.assign(polluted, { roles: ['root'], ownerId: 'a', subject: 'a', locked: false });
     expect(can({}, 'order:read', {}).allowed).toBe(false);
     expect(can({ subject: 'a' }, 'order:cancel', {}).allowed).toBe(false);
@@ -191,8 +191,8 @@ describe('a polluted prototype', () => {
   });
 });
 
-describe('the index', () => {
-  it('decides as a look at every rule would', () => {
+describe('the rule index', () => {
+  it('decides like an evaluation of every rule', () => {
     const actions = ['a:x', 'a:y', 'b:x', 'a:*', 'b:*', '*'] as const;
     const rule = fc.record({
       effect: fc.constantFrom('allow' as const, 'deny' as const),
@@ -225,7 +225,7 @@ describe('the index', () => {
     );
   });
 
-  it('asks none of the rules about other actions or other roles', () => {
+  it('evaluates no rule for other actions or other roles', () => {
     let asked = 0;
     const many = Array.from({ length: 1_000 }, (_, n) => ({
       id: `${n}`,
@@ -238,7 +238,7 @@ describe('the index', () => {
   });
 });
 
-describe('permissions that are wrong', () => {
+describe('invalid permissions', () => {
   it.each<[string, object, string]>([
     ['no rules', {}, 'rules'],
     ['an id twice', { rules: [rules[0], rules[0]] }, 'rules'],

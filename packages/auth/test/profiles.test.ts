@@ -30,7 +30,7 @@ describe('rfc9068', () => {
     expect(await outcome({}, {}, { typ })).toBe(expected);
   });
 
-  it.each(['sub', 'client_id', 'jti', 'iat', 'exp', 'aud'])('demands %s', async (claim) => {
+  it.each(['sub', 'client_id', 'jti', 'iat', 'exp', 'aud'])('requires %s', async (claim) => {
     expect(await outcome({}, { [claim]: undefined })).toBe('claim');
   });
 
@@ -90,11 +90,11 @@ describe('spiffe-jwt-svid', () => {
     expect(await outcome(options, { sub, iss: undefined, client_id: undefined }, { typ: 'JWT' })).toBe(expected);
   });
 
-  it('does not pass for a token whose iss is the trust domain', async () => {
+  it('does not accept a token whose iss is the trust domain', async () => {
     expect(await outcome(options, { iss: 'spiffe://example.org' }, { typ: 'JWT' })).toBe('issuer');
   });
 
-  it('takes the keys of a bundle that are for it, and passes over those of certificates', async () => {
+  it('uses the JWT-SVID keys of a bundle, and skips those of X.509-SVIDs', async () => {
     const keys = [
       { ...key.jwk, use: 'jwt-svid' },
       { ...testKey(undefined, 'ES384').jwk, use: 'x509-svid', x5c: ['AAAA'] },
@@ -103,7 +103,7 @@ describe('spiffe-jwt-svid', () => {
     expect(await outcome({ ...options, jwks: { keys } }, { sub }, { typ: 'JWT' })).toBe('accepted');
   });
 
-  it('takes no algorithm beside those that the standard has, and no shared secret', () => {
+  it('accepts only RS, PS and ES algorithms, and no shared secret', () => {
     const ed = testKey('e', 'EdDSA');
     const algorithms = ['EdDSA'] as const;
     expect(() => verifierFor({ ...options, algorithms, jwks: { keys: [ed.jwk] } })).toThrow(/RS, PS or ES/);
@@ -112,23 +112,23 @@ describe('spiffe-jwt-svid', () => {
     expect(() => createHmacJwtVerifier(hmac)).toThrow(/RS, PS or ES/);
   });
 
-  it('takes a trust domain for its issuer', () => {
+  it('requires a trust domain as issuer', () => {
     expect(() => verifierFor({ profile: 'spiffe-jwt-svid' })).toThrow(OptionsError);
   });
 });
 
 describe('generic', () => {
   const bare = { sub: undefined, client_id: undefined, jti: undefined, iat: undefined };
-  it('demands iss, aud and exp alone', async () => {
+  it('requires only iss, aud and exp', async () => {
     expect(await outcome({ profile: 'generic' }, bare, { typ: undefined })).toBe('accepted');
     expect(await outcome({ profile: 'generic' }, { ...bare, exp: undefined }, { typ: undefined })).toBe('claim');
-    // Taken for none, names that are no texts would make one principal of many.
+    // Treated as missing, ids that are not strings would make different principals equal.
     for (const wrong of [{ sub: 5 }, { sub: ['u1'] }, { jti: 7 }, { client_id: {} }, { azp: true }]) {
       expect(await outcome({ profile: 'generic' }, { ...bare, ...wrong }, { typ: undefined })).toBe('claim');
     }
   });
 
-  it('takes the configured type and no other', async () => {
+  it('accepts only the configured typ', async () => {
     const options = { profile: 'generic', typ: 'application/secevent+jwt' } as const;
     expect(await outcome(options, bare, { typ: 'secevent+JWT' })).toBe('accepted');
     expect(await outcome(options, bare, { typ: 'JWT' })).toBe('type');
@@ -136,7 +136,7 @@ describe('generic', () => {
     expect(() => verifierFor({ typ: 'JWT' })).toThrow(OptionsError);
   });
 
-  it('refuses tokens above the age limit, and those that do not tell their age', async () => {
+  it('rejects tokens above maxTokenAgeMs, and those without iat', async () => {
     const options = { profile: 'generic', maxTokenAgeMs: 60_000 } as const;
     const now = clock.now() / 1_000;
     expect(await outcome(options, { iat: now - 69 }, { typ: 'JWT' })).toBe('accepted');
@@ -169,7 +169,7 @@ describe('options', () => {
       { issuers, keyFetch: { staleIfErrorMs: Infinity } },
       'createJwtVerifier.keyFetch.staleIfErrorMs',
     ],
-  ])('%s is refused', (_, options, path) => {
+  ])('%s is rejected', (_, options, path) => {
     expect(() => createJwtVerifier(options as never)).toThrow(expect.objectContaining({ path }) as Error);
   });
 

@@ -1,5 +1,5 @@
-// Grants that the live provider does not bring along: the exchange of tokens (RFC 8693) and assertions (RFC 7523), judged by
-// jose and not by what is under test.
+// Grant types that the live provider does not support itself: token exchange (RFC 8693) and JWT bearer assertions (RFC 7523),
+// verified with jose instead of the code under test.
 import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose';
 import type Provider from 'oidc-provider';
 import type { GrantContext } from 'oidc-provider';
@@ -10,7 +10,7 @@ export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 export const ASSERTION = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 
-/** Teaches a provider both grants: its own tokens are exchanged, and assertions by `robotKey` for whoever they name. */
+/** Adds both grant types to a provider: exchange of its own tokens, and assertions signed by `robotKey` for any subject. */
 export function addGrants(provider: Provider, issuer: string, own: readonly TestKey[], robotKey: TestKey): void {
   const ownKeys = createLocalJWKSet({ keys: own.map(({ jwk }) => jwk) as never });
   const robotKeys = createLocalJWKSet({ keys: [robotKey.jwk] as never });

@@ -1,4 +1,4 @@
-// A live identity provider, over real sockets: its tokens, its rotation of keys, and its absence.
+// Against a live identity provider over real sockets: tokens, key rotation and outages.
 import { seededRandom, virtualClock } from '@macadam/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
@@ -39,7 +39,7 @@ const verifierWith = (more: Partial<JwtVerifierOptions> = {}): JwtVerifier =>
     ...more,
   });
 
-/** How the client that has a key shows who it is. */
+/** The options of the client that authenticates with a key. */
 const robot = () => ({
   privateKey: { key: privateJwk(robotKey), algorithm: 'ES256', kid: 'robot-1' } as const,
   assertionAudience: provider.origin,
@@ -57,7 +57,7 @@ const grantTo = async (options: ClientCredentialsOptions): Promise<string> => {
 const grant = (more: Partial<ClientCredentialsOptions> = {}): Promise<string> => grantTo(provider.client(more));
 
 describe('a live identity provider', () => {
-  it('gives tokens to each kind of client, and they are accepted as they come', async () => {
+  it('issues tokens to each kind of client, and they are accepted', async () => {
     await using verifier = verifierWith();
     const clients: ClientCredentialsOptions[] = [
       provider.client(),
@@ -73,7 +73,7 @@ describe('a live identity provider', () => {
     expect(verifier.stats().keys[provider.origin]).toMatchObject({ keys: 1, fetches: 1, fetchFailures: 0 });
   });
 
-  it('is told apart from one that refuses: a wrong secret is an error that says so', async () => {
+  it('rejects a wrong secret with reason refused', async () => {
     await expect(grant({ clientSecret: 'wrong' })).rejects.toMatchObject({
       code: 'MAC_TOKEN_REQUEST',
       reason: 'refused',
@@ -83,20 +83,20 @@ describe('a live identity provider', () => {
     });
   });
 
-  it('A23: is asked once by a thousand who want a token at the same time', async () => {
+  it('A23: receives one request for 1,000 concurrent callers', async () => {
     await using tokens = clientCredentials(provider.client());
     const got = await Promise.all(Array.from({ length: 1_000 }, () => tokens.getToken()));
     expect(new Set(got).size).toBe(1);
-    expect(provider.asked('/token')).toBe(1);
+    expect(provider.takeRequestCount('/token')).toBe(1);
   });
 
-  it('A24: is asked by a hundred instances over more than a tenth of the lifetime', async () => {
+  it('A24: receives the refreshes of 100 instances spread over more than a tenth of the lifetime', async () => {
     const clock = virtualClock();
     const fleet = Array.from({ length: 100 }, (_, n) =>
       clientCredentials(provider.client({ clock, random: seededRandom(n) })),
     );
     await Promise.all(fleet.map((tokens) => tokens.getToken()));
-    expect(provider.asked('/token')).toBe(100);
+    expect(provider.takeRequestCount('/token')).toBe(100);
     const refreshedAt = new Map<number, number>();
     for (let second = 0; second < 600 && refreshedAt.size < 100; second += 6) {
       await clock.advance(6_000);
@@ -112,7 +112,7 @@ describe('a live identity provider', () => {
     await Promise.all(fleet.map((tokens) => tokens.close()));
   });
 
-  it('A15: rotates its key five times under load, and no token of any key is refused', async () => {
+  it('A15: rotates its key five times under load, and no token is rejected', async () => {
     const clock = virtualClock({ now: Date.now() });
     await using verifier = verifierWith({ clock, cache: false });
     const tokens: string[] = [];
@@ -129,7 +129,7 @@ describe('a live identity provider', () => {
     expect(verifier.stats().keys[provider.origin]).toMatchObject({ keys: 5, fetches: 5, fetchFailures: 0 });
   });
 
-  it('A14: goes away for 10 minutes, and its tokens are verified with the keys at hand', async () => {
+  it('A14: is down for 10 minutes, and its tokens are verified with the current keys', async () => {
     const clock = virtualClock({ now: Date.now() });
     provider.lifetimeSeconds = 3_600;
     provider.publish(first);
@@ -146,7 +146,7 @@ describe('a live identity provider', () => {
     for (let second = 0; second < 600; second++) {
       await clock.advance(1_000);
       reasons.add(await reasonOf(verifier.verify(tokens[second % 20]!)));
-      // A refresh in the background goes over real sockets: the next second begins when it has failed.
+      // A background refresh uses real sockets, so the clock is advanced only after it has failed.
       const stats = (): number => verifier.stats().keys[provider.origin]!.fetchFailures;
       const { fetches } = verifier.stats().keys[provider.origin]!;
       while (stats() < fetches - before) await new Promise((resolve) => setImmediate(resolve));
@@ -161,7 +161,7 @@ describe('a live identity provider', () => {
     await expect.poll(() => verifier.stats().keys[provider.origin]!.failuresInARow).toBe(0);
   });
 
-  it('A13: is asked once in a cooldown by 10,000 tokens with made-up keys, and good tokens pass among them', async () => {
+  it('A13: receives one request per cooldown for 10,000 tokens with made-up kids, and valid tokens are accepted', async () => {
     const clock = virtualClock({ now: Date.now() });
     await using verifier = verifierWith({ clock, cache: false });
     const good = await grant();
@@ -182,11 +182,11 @@ describe('a live identity provider', () => {
     }
     expect(Object.fromEntries(reasons)).toEqual({ accepted: 100, keyUnknown: 10_000 });
     // 27 seconds of it, a cooldown of 10: at 0, at 12 and at 24.
-    expect(provider.asked('/jwks')).toBeLessThanOrEqual(3);
+    expect(provider.takeRequestCount('/jwks')).toBeLessThanOrEqual(3);
     expect(verifier.stats().keys[provider.origin]).toMatchObject({ keys: 1, unknownKeys: 10_000 });
   });
 
-  it('A25: goes away, and the token at hand is given out without waiting', async () => {
+  it('A25: is down, and the current token is returned without waiting', async () => {
     const clock = virtualClock();
     await using tokens = clientCredentials(provider.client({ clock }));
     const token = await tokens.getToken();
@@ -200,7 +200,7 @@ describe('a live identity provider', () => {
     expect(await tokens.getToken()).not.toBe(token);
   });
 
-  it('binds tokens to a key, with a nonce it has to ask for once', async () => {
+  it('binds tokens to a key, and challenges for its nonce once', async () => {
     const key = createDpopKey();
     await using tokens = clientCredentials(provider.client({ clientId: 'bound', dpop: key }));
     await using verifier = verifierWith();
@@ -208,13 +208,13 @@ describe('a live identity provider', () => {
     expect(await reasonOf(verifier.verify(token))).toBe('binding');
     const { claims } = await verifier.verify(token, { confirms: ['jkt'] });
     expect(claims['cnf']).toEqual({ jkt: key.thumbprint });
-    expect(provider.asked('/token')).toBe(2);
+    expect(provider.takeRequestCount('/token')).toBe(2);
     tokens.invalidate(token);
     await tokens.getToken();
-    expect(provider.asked('/token')).toBe(1);
+    expect(provider.takeRequestCount('/token')).toBe(1);
   });
 
-  it('exchanges the token of a caller for one that names both, and nothing else for any (RFC 8693)', async () => {
+  it('exchanges the token of a caller for one that names both, and rejects any other text (RFC 8693)', async () => {
     await using verifier = verifierWith();
     const caller = await grant({ clientId: 'form', clientAuth: 'client_secret_post' });
     await using onBehalf = tokenExchanges(provider.client());
@@ -231,16 +231,16 @@ describe('a live identity provider', () => {
     await expect(refused.getToken()).rejects.toMatchObject({ reason: 'refused', error: 'invalid_grant', status: 400 });
   });
 
-  it('exchanges a thousand requests of one caller once, and those of each caller apart', async () => {
+  it('receives one exchange for 1,000 requests of a caller, and one for each other caller', async () => {
     const callers = await Promise.all([grant(), grant(), grant()]);
     await using onBehalf = tokenExchanges(provider.client());
     provider.requests.length = 0;
     const got = await Promise.all(Array.from({ length: 999 }, (_, n) => onBehalf.for(callers[n % 3]!).getToken()));
     expect(new Set(got).size).toBe(3);
-    expect(provider.asked('/token')).toBe(3);
+    expect(provider.takeRequestCount('/token')).toBe(3);
   });
 
-  it('gives a token for an assertion, each of which is good once (RFC 7523)', async () => {
+  it('issues a token for an assertion, and accepts each assertion once (RFC 7523)', async () => {
     await using verifier = verifierWith();
     const clock = virtualClock({ now: Date.now() });
     const { privateKey } = robot();
@@ -253,7 +253,7 @@ describe('a live identity provider', () => {
     await using tokens = jwtBearer({ ...provider.client({ clock }), assertion });
     const token = await tokens.getToken();
     expect(await verifier.verify(token)).toMatchObject({ subject: 'user-7', clientId: 'shop' });
-    // A second request brings another assertion: the provider remembers the ids of those it took.
+    // A second request sends a new assertion: the provider rejects an id that it has seen.
     tokens.invalidate(token);
     expect(await tokens.getToken()).not.toBe(token);
 
@@ -268,7 +268,7 @@ describe('a live identity provider', () => {
     await expect(forged.getToken()).rejects.toMatchObject({ error: 'invalid_grant' });
   });
 
-  it('is asked about tokens that say nothing by themselves, until they are withdrawn', async () => {
+  it('introspects opaque tokens until they are revoked', async () => {
     const clock = virtualClock({ now: Date.now() });
     const { resource: _, ...opaque } = provider.client();
     await using tokens = clientCredentials({ ...opaque, clock });

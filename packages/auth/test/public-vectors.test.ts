@@ -1,6 +1,6 @@
 // One row for each class of mistake that the public vectors for JWS and JWK look for (Project Wycheproof, the examples of
-// RFC 7515, RFC 7520 and RFC 8037), made anew with keys of our own. What the vectors contradict themselves about stands at
-// the end, with what is decided here.
+// RFC 7515, RFC 7520 and RFC 8037), created with our own keys. Vectors that contradict each other are at the end, with the
+// decision made here.
 import { constants, createHash, createHmac, privateEncrypt, sign } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createHmacJwsVerifier, createJwsVerifier, type JsonWebKey, type JwtAlgorithm } from '../src/index.ts';
@@ -9,7 +9,7 @@ import { base64url, makeToken, privateJwk, reasonOf, type TestKey, testKey } fro
 const RSA: readonly JwtAlgorithm[] = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const ALL: readonly JwtAlgorithm[] = [...RSA, 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
-/** What becomes of content under a key: `accepted`, the reason it was refused for, or that the key was. */
+/** The result of verifying content with a key: `accepted`, the reason of the rejection, or that the key was rejected. */
 async function verdict(jwk: JsonWebKey, algorithms: readonly JwtAlgorithm[], jws: string): Promise<string> {
   let verifier;
   try {
@@ -21,7 +21,7 @@ async function verdict(jwk: JsonWebKey, algorithms: readonly JwtAlgorithm[], jws
 }
 
 describe('valid vectors', () => {
-  it.each(ALL)('RFC 7515, 7520, 8037: %s, with a key that says what it is for in any way', async (algorithm) => {
+  it.each(ALL)('RFC 7515, 7520, 8037: %s, with a key with or without use, key_ops and alg', async (algorithm) => {
     const key = testKey('bilbo.baggins@hobbiton.example', algorithm);
     const { use: _use, ...bare } = key.jwk;
     const jws = makeToken(key, 'It’s a dangerous business.', { typ: undefined });
@@ -58,7 +58,7 @@ describe('valid vectors', () => {
     ['spaces', '{ "alg" : "ES256" , "kid" : "k1" }'],
     ['line breaks and tabs, as in RFC 7515 A.1', '{"kid":"k1",\r\n\t"alg":"ES256"}'],
     ['escapes', '{"k\\u0069d":"k1","alg":"\\u0045S256"}'],
-    ['members that nobody knows', '{"alg":"ES256","kid":"k1","x-trace":[{"a":"}:{"}]}'],
+    ['unknown members', '{"alg":"ES256","kid":"k1","x-trace":[{"a":"}:{"}]}'],
   ])('a header with %s', async (_what, header) => {
     const key = testKey('k1');
     expect(await verdict(key.jwk, ['ES256'], makeToken(key, 'x', header))).toBe('accepted');
@@ -105,7 +105,7 @@ describe('invalid vectors', () => {
     ['the algorithm none, with the key named', `${base64url('{"alg":"none","kid":"k1"}')}.${body}.`],
     ['the algorithm none, signed all the same', makeToken(key, 'foo', { alg: 'none' })],
     ['no algorithm', makeToken(key, 'foo', '{"kid":"k1"}')],
-    ['an algorithm that is no text', makeToken(key, 'foo', '{"alg":["ES256"],"kid":"k1"}')],
+    ['an algorithm that is not a string', makeToken(key, 'foo', '{"alg":["ES256"],"kid":"k1"}')],
     ['JSON serialization', JSON.stringify({ payload: body, signatures: [{ protected: head, signature }] })],
     ['an embedded key', makeToken(testKey('k1', 'ES256', 1), 'foo', { jwk: testKey('k1', 'ES256', 1).jwk })],
     ['spaces in the signature', `${head}.${body}.    ${signature}`],
@@ -119,7 +119,7 @@ describe('invalid vectors', () => {
     expect(await verdict(key.jwk, ['ES256'], jws)).not.toBe('accepted');
   });
 
-  it('spellings that were signed as they are', async () => {
+  it('non-canonical spellings that were signed as they are', async () => {
     const signed = (header: string, payload: string): string => {
       const input = `${header}.${payload}`;
       const options = { key: key.privateKey, dsaEncoding: 'ieee-p1363' as const };
@@ -153,13 +153,13 @@ describe('invalid vectors', () => {
     }
   });
 
-  it('Wycheproof WrongPrimitive: a key that says its algorithm serves no other', async () => {
+  it('Wycheproof WrongPrimitive: a key with alg is used with no other algorithm', async () => {
     for (const said of RSA) {
       const jwk = { ...testKey('k1', said).jwk, alg: said };
       for (const used of RSA) {
         const jws = makeToken(testKey('k1', used), 'x');
         expect(await verdict(jwk, RSA, jws)).toBe(used === said ? 'accepted' : 'keyUnknown');
-        // Nor does it help to say the key's own algorithm over a signature by another.
+        // Naming the algorithm of the key over a signature by another one does not help either.
         const [, payload, made] = jws.split('.');
         const claimed = `${makeToken(testKey('k1', said), 'x').split('.')[0]}.${payload}.${made}`;
         expect(await verdict(jwk, RSA, claimed)).toBe(used === said ? 'accepted' : 'signature');
@@ -183,7 +183,7 @@ describe('Wycheproof ModifiedPadding', () => {
   const octets = der(0x04, digest);
   const right = info(sha256, octets);
 
-  /** 00 01 ff … ff 00, and what stands behind it. */
+  /** 00 01 ff … ff 00, followed by the given bytes. */
   function signed(content: Uint8Array, change: (block: Buffer) => Buffer = (block) => block): string {
     const head = Buffer.concat([Buffer.from([0, 1]), Buffer.alloc(256 - 3 - content.length, 0xff), Buffer.from([0])]);
     const block = change(Buffer.concat([head, content]));
@@ -196,7 +196,7 @@ describe('Wycheproof ModifiedPadding', () => {
   };
   const longForm = (content: Buffer): Buffer => Buffer.concat([Buffer.from([0x30, 0x81]), content.subarray(1)]);
 
-  it('the block made here is the right one', async () => {
+  it('the padding block built here is the right one', async () => {
     expect(await verdict(key.jwk, ['RS256'], signed(right))).toBe('accepted');
   });
 
@@ -211,7 +211,7 @@ describe('Wycheproof ModifiedPadding', () => {
     ['garbage behind', signed(Buffer.concat([right, Buffer.from('garbage')]))],
     ['garbage inside', signed(info(der(0x30, OID, NULL, Buffer.from('0500', 'hex')), octets))],
     ['garbage behind the hash', signed(info(sha256, Buffer.concat([octets, NULL])))],
-    ['a hash that is cut', signed(info(sha256, der(0x04, digest.subarray(0, 31))))],
+    ['a truncated hash', signed(info(sha256, der(0x04, digest.subarray(0, 31))))],
     ['a hash with another tag', signed(info(sha256, der(0x03, digest)))],
     ['the hash alone', signed(digest)],
     ['another hash named', signed(info(der(0x30, Buffer.from('0609608648016503040202', 'hex'), NULL), octets))],
@@ -288,7 +288,7 @@ describe('Wycheproof JsonWebKey', () => {
   const alike = (text: string): string => `${text.startsWith('A') ? 'B' : 'A'}${text.slice(1)}`;
   it.each<[string, JsonWebKey, TestKey]>([
     ['a key for encryption', { ...key.jwk, use: 'enc' }, key],
-    ['a key whose operations are others', { ...key.jwk, key_ops: ['encrypt'] }, key],
+    ['a key with other key_ops', { ...key.jwk, key_ops: ['encrypt'] }, key],
     ['an RSA key for encryption', { ...rsa.jwk, use: 'enc', alg: 'RSA1_5' }, rsa],
     ['an algorithm that does not exist', { ...key.jwk, alg: 'ES224' }, key],
     ['an algorithm of another curve', { ...key.jwk, alg: 'ES384' }, key],
@@ -313,7 +313,7 @@ describe('Wycheproof JsonWebKey', () => {
   it.each<[string, JsonWebKey[]]>([
     ['shared and public keys', [{ kty: 'oct', k: base64url(new Uint8Array(32)), kid: 'k0' }, key.jwk]],
     ['private and public keys', [privateJwk(testKey('k0', 'ES256', 1)), key.jwk]],
-    ['two keys of one name', [key.jwk, testKey('k1', 'ES256', 1).jwk]],
+    ['two keys with one kid', [key.jwk, testKey('k1', 'ES256', 1).jwk]],
   ])('a set with %s', (_what, keys) => {
     expect(() => createJwsVerifier({ algorithms: ['ES256'], jwks: { keys } })).toThrow('sound keys');
   });
@@ -329,25 +329,25 @@ describe('Wycheproof JsonWebKey', () => {
     );
   });
 
-  it('two secrets of one name', () => {
+  it('rejects two secrets with one kid', () => {
     const secrets = [1, 2].map((fill) => ({ secret: new Uint8Array(32).fill(fill), kid: 'k1' }));
     expect(() => createHmacJwsVerifier({ algorithm: 'HS256', secrets })).toThrow('unique');
   });
 });
 
-// Wycheproof calls some of its own rows both valid and invalid. The strict answer is taken each time.
-describe('where the vectors disagree', () => {
-  it('a key that says PS256 does not verify PS384, though a row calls that valid', async () => {
+// Some rows of Wycheproof are both valid and invalid. The strict result is required each time.
+describe('vectors that contradict each other', () => {
+  it('a key with alg PS256 does not verify PS384, although one vector says valid', async () => {
     const jws = makeToken(testKey('k1', 'PS384'), 'x');
     expect(await verdict({ ...testKey('k1', 'PS384').jwk, alg: 'PS256' }, RSA, jws)).toBe('keyUnknown');
   });
 
-  it('a key that says ES521, which is no algorithm, is not used', async () => {
+  it('a key with the unknown alg ES521 is not used', async () => {
     const key = testKey('k1', 'ES512');
     expect(await verdict({ ...key.jwk, alg: 'ES521' }, ['ES512'], makeToken(key, 'x'))).toBe('key refused');
   });
 
-  it('characters that are not base64url are refused, though two rows call them valid', async () => {
+  it('characters outside base64url are rejected, although two vectors say valid', async () => {
     const key = testKey('k1');
     const [head = '', body = '', signature] = makeToken(key, 'Test').split('.');
     const inserted = (text: string): string => `${text.slice(0, -1)}?${text.slice(-1)}`;

@@ -1,4 +1,4 @@
-// Sessions that processes share by way of Redis: the case A30, with a real server and both clients.
+// A30: sessions that processes share through Redis, with a real server and both clients.
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '@macadam/core';
 import * as connect from '@macadam/test-support/redis-clients';
@@ -21,7 +21,7 @@ beforeEach(() => {
   prefix = `mat-test-${randomBytes(8).toString('hex')}`;
 });
 
-/** A server that ends the session when a refresh token comes for the second time. */
+/** An authorization server that ends the session when a refresh token is used for the second time. */
 class RotatingServer extends TokenEndpoint {
   revoked = false;
   #number = 0;
@@ -33,7 +33,7 @@ class RotatingServer extends TokenEndpoint {
       if (this.revoked) return Response.json({ error: 'invalid_grant' }, { status: 400 });
       this.#number++;
       const number = this.#number;
-      // Long enough for the others to come by.
+      // Long enough for the other processes to arrive.
       await systemClock.sleep(20);
       return this.plain({ access_token: `access-${number}`, refresh_token: `refresh-${number}` });
     };
@@ -41,7 +41,7 @@ class RotatingServer extends TokenEndpoint {
 }
 
 describe.each(clients)('a store in Redis, by %s', (_name, redis) => {
-  it('keeps what it is given, unreadable, for as long as it may', async () => {
+  it('stores tokens encrypted, with a TTL', async () => {
     const store = redisTokenStore(redis, { encryptionKeys, prefix, ttlMs: 60_000 });
     expect(await store.load('s1')).toBeUndefined();
     const tokens = {
@@ -59,7 +59,7 @@ describe.each(clients)('a store in Redis, by %s', (_name, redis) => {
     expect(left).toBeLessThanOrEqual(60_000);
   });
 
-  it('reads what older keys have encrypted, and nothing that was changed, moved or is of strangers', async () => {
+  it('decrypts entries of older keys, and rejects changed, moved or foreign entries', async () => {
     const [older, newer] = [randomBytes(32), randomBytes(32)];
     const tokens = { refreshToken: 'r' };
     await redisTokenStore(redis, { encryptionKeys: [older], prefix }).save('s1', tokens);
@@ -82,7 +82,7 @@ describe.each(clients)('a store in Redis, by %s', (_name, redis) => {
     }
   });
 
-  it('lets one in at a time, gives the lock back, and that of a lost process when its time is over', async () => {
+  it('grants the lock to one caller at a time, and after its TTL when its holder crashed', async () => {
     const stores = Array.from({ length: 5 }, () => redisTokenStore(redis, { encryptionKeys, prefix }));
     let inside = 0;
     let most = 0;
@@ -101,7 +101,7 @@ describe.each(clients)('a store in Redis, by %s', (_name, redis) => {
     expect(await nodeRedis.exists(`${prefix}:{s1}:lock`)).toBe(0);
   });
 
-  it('takes no lock away that is not its own any more, and waits for none for ever', async () => {
+  it('does not release the lock of another holder, and stops waiting after a while', async () => {
     const store = redisTokenStore(redis, { encryptionKeys, prefix, lockTtlMs: 1_000 });
     await store.withLock('s1', () => nodeRedis.set(`${prefix}:{s1}:lock`, 'another'), signal);
     expect(await nodeRedis.get(`${prefix}:{s1}:lock`)).toBe('another');
@@ -129,7 +129,7 @@ describe.each(clients)('a store in Redis, by %s', (_name, redis) => {
   });
 });
 
-it('refuses keys that are too short, texts, or none', () => {
+it('rejects encryption keys that are short, strings or missing', () => {
   for (const wrong of [[], [randomBytes(16)], ['x'.repeat(32)], randomBytes(32), undefined]) {
     expect(() => redisTokenStore(nodeRedis, { encryptionKeys: wrong as never })).toThrow(
       /^Option redisTokenStore.encryptionKeys is [^;]*; it must be a list of keys of 32 bytes/,

@@ -1,4 +1,4 @@
-// The case A30: refresh tokens that may be used once, by processes that share a session. In virtual time.
+// A30: refresh tokens that may be used only once, by processes that share a session. In virtual time.
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import {
@@ -13,7 +13,7 @@ import { client, TokenEndpoint } from './token-endpoint.ts';
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** An authorization server that ends the session when a refresh token comes for the second time. */
+/** An authorization server that ends the session when a refresh token is used for the second time. */
 class RotatingServer extends TokenEndpoint {
   #valid = 'refresh-0';
   revoked = false;
@@ -59,7 +59,7 @@ const errorOf = (promise: Promise<unknown>): Promise<TokenRequestError> =>
   );
 
 describe('A30: a refresh token that changes with each use', () => {
-  it('is used once, and the next one next', async () => {
+  it('is used once, then the next one is used', async () => {
     const { clock, server, process } = session();
     const tokens = process();
     for (let round = 1; round <= 5; round++) {
@@ -72,7 +72,7 @@ describe('A30: a refresh token that changes with each use', () => {
     );
   });
 
-  it('is used by one of ten processes that share a store, and the others take what it got', async () => {
+  it('is used by one of ten processes with a shared store, and the others use its new token', async () => {
     const { clock, server, process } = session();
     const store = memoryTokenStore();
     const processes = Array.from({ length: 10 }, () => process(store));
@@ -84,7 +84,7 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(server).toMatchObject({ calls: 4, revoked: false });
   });
 
-  it('is not used by a process that comes later, which knows how old the token is that it finds', async () => {
+  it('is not used by a process that starts later and finds a recent token, with its age', async () => {
     const { clock, server, process } = session();
     const store = memoryTokenStore();
     await process(store).getToken();
@@ -98,7 +98,7 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(server.revoked).toBe(false);
   });
 
-  it('is used by one of them in the background, too', async () => {
+  it('is used by one process in background refreshes, too', async () => {
     const { clock, server, process } = session();
     const store = memoryTokenStore();
     const processes = Array.from({ length: 10 }, () => process(store));
@@ -111,7 +111,7 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(server.calls).toBeLessThanOrEqual(3);
   });
 
-  it('ends the session where nothing is shared: the case that the store is there for', async () => {
+  it('ends the session without a shared store, which is why there is one', async () => {
     const { clock, server, process } = session();
     const processes = [process(), process()];
     await processes[0]!.getToken();
@@ -120,7 +120,7 @@ describe('A30: a refresh token that changes with each use', () => {
     await clock.settle();
   });
 
-  it('gives a new token to a process whose last one was not accepted anywhere', async () => {
+  it('is used again when the current access token was rejected', async () => {
     const { server, process } = session();
     const tokens = process(memoryTokenStore());
     tokens.invalidate(await tokens.getToken());
@@ -128,7 +128,7 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(server.revoked).toBe(false);
   });
 
-  it('that was refused is not sent again for 10 minutes, unless another is in the store', async () => {
+  it('is not sent again for 10 minutes after invalid_grant, unless the store has another one', async () => {
     const { clock, server, process } = session();
     server.revoked = true;
     const kept: Parameters<TokenStore['save']>[1][] = [];
@@ -144,7 +144,7 @@ describe('A30: a refresh token that changes with each use', () => {
     server.revoked = false;
     kept.push({ refreshToken: 'refresh-0' });
     await clock.advance(MINUTE);
-    // The same that was refused a minute ago.
+    // The same token was rejected a minute ago.
     await errorOf(tokens.getToken());
     expect(server.calls).toBe(2);
     server.answer = ({ form }) => server.plain({ access_token: `for-${form.get('refresh_token')}` });
@@ -153,7 +153,7 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(await tokens.getToken()).toBe('for-another');
   });
 
-  it('is sent again after a failure of the server, which refuses nothing', async () => {
+  it('is sent again after a server error, which rejects nothing', async () => {
     const { clock, server, process } = session();
     const working = server.answer;
     server.fail(503);
@@ -164,7 +164,7 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(await tokens.getToken()).toBe('access-1');
   });
 
-  it('that could not be saved is saved with patience, and not lost', async () => {
+  it('is saved with retries, and not lost when saving fails', async () => {
     const { clock, process } = session();
     const store = memoryTokenStore();
     let failures = 4;
@@ -180,17 +180,17 @@ describe('A30: a refresh token that changes with each use', () => {
     const second = tokens.getToken();
     await clock.advance(1_000);
     expect(await second).toBe('access-2');
-    // Who comes later finds it.
+    // A later process finds it.
     expect(await process(flaky).getToken()).toBe('access-2');
   });
 
-  it('waits for no lock that cannot be had', async () => {
+  it('rejects when the lock cannot be obtained', async () => {
     const { process } = session();
     const store: TokenStore = { ...memoryTokenStore(), withLock: () => Promise.reject(new Error('the lock is taken')) };
     expect(await errorOf(process(store).getToken())).toMatchObject({ reason: 'store', retryable: true });
   });
 
-  it('waits for no store for ever', async () => {
+  it('gives up a store that never settles', async () => {
     const { clock, process } = session();
     for (const hung of ['load', 'save', 'withLock'] as const) {
       const store: TokenStore = { ...memoryTokenStore(), [hung]: () => new Promise(() => {}) };
@@ -200,7 +200,7 @@ describe('A30: a refresh token that changes with each use', () => {
     }
   });
 
-  it('is not replaced by the first one where the store has something else than a session', async () => {
+  it('is not replaced by the initial one when the store returns something other than a session', async () => {
     for (const kept of [{}, { refreshToken: '' }, { refreshToken: 7 }, 'text']) {
       const { server, process } = session();
       const store = { ...memoryTokenStore(), load: () => Promise.resolve(kept as never) };
@@ -216,7 +216,7 @@ describe('A30: a refresh token that changes with each use', () => {
     expect(server.calls).toBe(2);
   });
 
-  it('A29: is kept apart from that of other sessions, clients and scopes', async () => {
+  it('A29: is separate for each session, client and scope', async () => {
     const keys = new Set<string>();
     const store: TokenStore = { ...memoryTokenStore(), withLock: (key, run) => (keys.add(key), run()) };
     const server = new TokenEndpoint();

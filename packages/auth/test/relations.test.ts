@@ -1,4 +1,4 @@
-// Relations: a graph in memory, beside the obvious way of asking it, and rules that rest on it.
+// The relation graph in memory, compared with a simple reference implementation; rules with relations; cached decisions.
 import { OptionsError } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import fc from 'fast-check';
@@ -40,7 +40,7 @@ describe('relations', () => {
     ['a group as the subject of a question', 'team:eng#member viewer doc:7', true],
     ['a stranger', 'user:zoe viewer doc:7', false],
     ['an inherited name', 'user:ann constructor __proto__:x', false],
-    ['an object that nobody knows', 'user:ann viewer doc:9', false],
+    ['an unknown object', 'user:ann viewer doc:9', false],
     ['a subject without a kind, though everybody has it', 'userx viewer doc:8', false],
     ['a subject without a name, though everybody has it', 'user: viewer doc:8', false],
     ['an object that names a relation, too', 'user:zoe viewer doc:8#viewer', false],
@@ -49,7 +49,7 @@ describe('relations', () => {
     expect(made().has(subject, relation, object)).toBe(expected);
   });
 
-  it('come and go', () => {
+  it('can be added and removed', () => {
     const graph = made();
     const one = tuple('user:dan member team:eng');
     expect([graph.add(one), graph.add(one), graph.size]).toEqual([true, false, 9]);
@@ -58,7 +58,7 @@ describe('relations', () => {
     expect(graph.has('user:dan', 'viewer', 'doc:7')).toBe(false);
   });
 
-  it('end in circles, and beyond 25 steps', () => {
+  it('end in cycles, and throw beyond 25 levels', () => {
     const circle = relationGraph({
       relations: { member: { from: ['member'] } },
       tuples: ['team:a#member member team:b', 'team:b#member member team:a', 'team:a member team:b'].map(tuple),
@@ -70,7 +70,7 @@ describe('relations', () => {
     expect(() => deep.has('user:x', 'member', 'team:26')).toThrow(RangeError);
   });
 
-  it('are those that a fixed point would find', () => {
+  it('equal those found by a fixed-point computation', () => {
     const objects = ['t:a', 't:b', 't:c', 't:d'];
     const subject = fc.oneof(
       fc.constantFrom('u:x', 'u:y', 'u:*', ...objects),
@@ -80,7 +80,7 @@ describe('relations', () => {
     fc.assert(
       fc.property(fc.array(one, { maxLength: 12 }), (tuples) => {
         const graph = relationGraph({ relations: { r: { includes: ['s'], from: ['s'] } }, tuples });
-        // All that x has, grown until nothing is added.
+        // Everything that x has a relation to, extended until nothing is added.
         const held = new Set<string>();
         const has = (who: string) => who === 'u:x' || who === 'u:*' || held.has(who);
         for (let before = -1; before < held.size;) {
@@ -106,7 +106,7 @@ describe('relations', () => {
     ['a relation with a colon', { tuples: [tuple('user:a mem:ber team:a')] }, 'tuple.relation'],
     ['an unknown option', { relations: { a: { include: ['b'] } } }, 'relations.a.include'],
     ['a name that is none', { relations: { a: { includes: ['b#c'] } } }, 'relations.a'],
-  ])('with %s are refused', (_, options, path) => {
+  ])('reject %s', (_, options, path) => {
     expect(() => relationGraph(options as never)).toThrow(
       expect.objectContaining({ path: `relationGraph.${path}` }) as Error,
     );
@@ -127,11 +127,11 @@ it.each<[string, () => unknown]>([
   ['no function that names', () => relationGraph().relation('a', {} as never)],
   ['nothing that names', () => relationGraph().relation('a', null as never)],
   ['a number for tuples', () => relationGraph({ tuples: 5 as never })],
-])('a graph with %s is refused', (_, make) => {
+])('relationGraph rejects %s', (_, make) => {
   expect(make).toThrow(OptionsError);
 });
 
-describe('rules about relations', () => {
+describe('rules with relations', () => {
   const graph = made();
   const names = { subject: ({ id }: User) => `user:${id}`, object: ({ id }: Doc) => `doc:${id}` };
   const can = definePermissions<User, Doc>({
@@ -167,7 +167,7 @@ describe('rules about relations', () => {
     expect(can({ id: user }, action, doc === undefined ? undefined : { id: doc }).reason).toBe(reason);
   });
 
-  it('that are not given are refused', () => {
+  it('reject a relation that is not defined', () => {
     const rules = [{ id: 'x', actions: ['a:b'] as const, relations: ['toString'] }];
     expect(() => definePermissions({ rules })).toThrow(OptionsError);
     expect(() => definePermissions({ rules: [{ ...rules[0]!, relations: [] }] })).toThrow(OptionsError);
@@ -175,7 +175,7 @@ describe('rules about relations', () => {
   });
 });
 
-describe('decisions that are remembered', () => {
+describe('cached decisions', () => {
   const clock = virtualClock();
   const asked: string[] = [];
   const define = (version: string, answer = true) =>
@@ -203,7 +203,7 @@ describe('decisions that are remembered', () => {
   const read = (can: ReturnType<typeof cached>, user: string, doc: string) =>
     can({ id: user }, 'doc:read', { id: doc });
 
-  it('are not made again until their time is over', async () => {
+  it('are reused until their TTL has passed', async () => {
     const can = cached();
     asked.length = 0;
     expect(read(can, 'a', '1')).toBe(read(can, 'a', '1'));
@@ -218,7 +218,7 @@ describe('decisions that are remembered', () => {
     expect(asked).toHaveLength(3);
   });
 
-  it('are told apart, whatever is written in a part', () => {
+  it('are told apart, whatever the parts of their keys contain', () => {
     const can = cached();
     asked.length = 0;
     read(can, 'a,1', '1');
@@ -234,19 +234,19 @@ describe('decisions that are remembered', () => {
     ['a bigint', [1n]],
     ['a text for a list', 'ab'],
     ['null for a list', null],
-  ])('are not looked for under what may be that of another: %s', (_, parts) => {
+  ])('reject an ambiguous key: %s', (_, parts) => {
     const can = cached({ keyOf: () => parts as never });
     expect(() => read(can, 'a', '1')).toThrow(OptionsError);
     expect(can.stats().entries).toBe(0);
   });
 
-  it('belong to the version of the rules', () => {
+  it('belong to one version of the rules', () => {
     const other = cachedPermissions(define('v2', false), { keyOf, clock });
     expect(read(cached(), 'a', '1').allowed).toBe(true);
     expect(read(other, 'a', '1')).toMatchObject({ allowed: false, policyVersion: 'v2' });
   });
 
-  it('are not kept where there is no key, nor where a rule failed', () => {
+  it('are not cached without a key, or when a rule failed', () => {
     const can = cached();
     asked.length = 0;
     for (let n = 0; n < 2; n++) {
@@ -259,7 +259,7 @@ describe('decisions that are remembered', () => {
     expect(can.explain({ id: 'a' }, 'doc:read', { id: '1' })).toHaveLength(1);
   });
 
-  it('are bounded: what came first goes first', () => {
+  it('are bounded: the oldest is evicted first', () => {
     const can = cached({ maxEntries: 2 });
     for (const doc of ['1', '2', '3']) read(can, 'a', doc);
     expect(can.stats().entries).toBe(2);

@@ -14,7 +14,7 @@ const BILBO_RSA = {
   e: 'AQAB',
 };
 
-describe('an example of the standards is verified as it is printed, and only so', () => {
+describe('the examples of the RFCs are verified as printed, and not when changed', () => {
   it.each<[string, JsonWebKey, string, string, string]>([
     [
       'RFC 7515 A.3, ES256',

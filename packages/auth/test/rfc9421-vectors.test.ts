@@ -1,4 +1,4 @@
-// A32: the examples of RFC 9421, appendix B.2 to B.4, with its published test keys. What is deterministic is made anew.
+// A32: the examples of RFC 9421, appendix B.2 to B.4, with its published test keys. Deterministic signatures are reproduced.
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
@@ -68,7 +68,7 @@ const response: ResponseMessage = {
   body: '{"message": "good dog"}',
 };
 
-/** With a signature of the appendix. */
+/** A message with a signature of the appendix. */
 function signed<M extends RequestMessage | ResponseMessage>(message: M, label: string, input: string, made: string): M {
   const headers = { 'signature-input': `${label}=${input}`, signature: `${label}=:${made}:` };
   return { ...message, headers: { ...(message.headers as object), ...headers } };
@@ -107,13 +107,13 @@ describe('RFC 9421 B.2', () => {
     ],
     ['B.2.5, a shared secret', BY_SECRET, MADE_BY_SECRET],
     ['B.2.6, Ed25519', BY_ED25519, MADE_BY_ED25519],
-  ])('%s, is verified, and nothing else under it is', async (_name, input, made) => {
+  ])('%s, is verified, and not for another message', async (_name, input, made) => {
     expect((await verified(signed(request, 'sig', input, made))).keyId).toMatch(/^test-/);
     const other = made.startsWith('A') ? `B${made.slice(1)}` : `A${made.slice(1)}`;
     await expect(verified(signed(request, 'sig', input, other))).rejects.toMatchObject({ reason: 'signature' });
     const later = input.replace(`${CREATED}`, `${CREATED + 1}`);
     await expect(verified(signed(request, 'sig', later, made))).rejects.toMatchObject({ reason: 'signature' });
-    // Where the digest is covered, so is the content.
+    // A covered digest also covers the content.
     const changed = verified({ ...signed(request, 'sig', input, made), body: '{"hello": "earth"}' });
     if (input.includes('content-digest')) await expect(changed).rejects.toMatchObject({ reason: 'digest' });
     else await expect(changed).resolves.toBeDefined();
@@ -127,7 +127,7 @@ describe('RFC 9421 B.2', () => {
     await expect(verifyResponse({ ...message, body: '{}' }, options)).rejects.toMatchObject({ reason: 'digest' });
   });
 
-  it('B.2.5 and B.2.6 are made as they stand there', async () => {
+  it('B.2.5 and B.2.6 are reproduced exactly', async () => {
     const secret = Buffer.from(SECRET, 'base64');
     const bare = { expires: false, nonce: false, clock } as const;
     const made = [
@@ -155,7 +155,7 @@ describe('RFC 9421 B.2', () => {
   });
 });
 
-describe('RFC 9421 B.4, a signature that was made for a message', () => {
+describe('RFC 9421 B.4, the signature of a transformed message', () => {
   const url = 'https://example.org/demo?name1=Value1&Name2=value2';
   const date = 'Fri, 15 Jul 2022 14:24:55 GMT';
   const input = `("@method" "@path" "@authority" "accept")${parameters('test-key-ed25519')}`;
@@ -183,7 +183,7 @@ describe('RFC 9421 B.4, a signature that was made for a message', () => {
       },
     ],
     ['in another order', { headers: { accept: ['application/json', '*/*'], date, host: 'example.org' } }],
-  ])('holds %s', async (_what, change) => {
+  ])('is valid %s', async (_what, change) => {
     expect((await verified(signed({ ...original, ...change }, 'transform', input, made))).label).toBe('transform');
   });
 
@@ -191,7 +191,7 @@ describe('RFC 9421 B.4, a signature that was made for a message', () => {
     ['method and authority', { method: 'POST', url: url.replace('example.org', 'example.com') }],
     ['the order of the values', { headers: { host: 'example.org', date, accept: ['*/*', 'application/json'] } }],
     ['the path', { url: url.replace('/demo', '/Demo') }],
-  ])('does not hold when %s was changed', async (_what, change) => {
+  ])('is not valid when %s was changed', async (_what, change) => {
     const message = signed({ ...original, ...change }, 'transform', input, made);
     await expect(verified(message)).rejects.toMatchObject({ reason: 'signature' });
   });

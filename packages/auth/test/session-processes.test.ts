@@ -1,5 +1,4 @@
-// A30 with real processes: a session in Redis, shared by processes that were started one by one, one of which is killed
-// while it asks for a new token.
+// A30 with real processes: a session in Redis, shared by several processes, one of which is killed while it requests a token.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -9,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { redisUrl } from '@macadam/test-support/redis-servers';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 
-/** Long enough to see others wait for it, short enough to wait for it here. */
+/** Long enough to observe waiting processes, short enough for the test to wait for it. */
 const LOCK_MS = 2_000;
 
 /** A server whose refresh tokens may be used once: the second use ends the session. */
@@ -19,7 +18,7 @@ const server = createServer((request, response) => {
   request.on('data', (piece) => (body += String(piece)));
   request.on('end', () => {
     session.refreshes++;
-    // Asked, and never answered: what a process that is killed meanwhile leaves behind.
+    // A request without a response: the state in which the process is killed.
     if (session.hold) return session.held();
     const form = new URLSearchParams(body);
     if (form.get('refresh_token') !== `refresh-${session.number}`) session.revoked = true;
@@ -90,13 +89,13 @@ afterAll(() => {
   server.close();
 });
 
-it('A30: processes share a session, each refresh token is used once, and one that is killed takes nobody along', async () => {
+it('A30: processes share a session, use each refresh token once, and survive the kill of one of them', async () => {
   const [one, two, three] = [startWorker(), startWorker(), startWorker()] as const;
   expect(await Promise.all(workers.map((worker) => worker.ask('get')))).toEqual(['access-1', 'access-1', 'access-1']);
   expect(await Promise.all(workers.map((worker) => worker.ask('renew')))).toEqual(['access-2', 'access-2', 'access-2']);
   expect(session).toMatchObject({ number: 2, refreshes: 2, revoked: false });
 
-  // The server has taken the request and has not answered: the refresh token is still good, the lock is taken.
+  // The server has received the request and not responded: the refresh token is still valid, and the lock is held.
   session.hold = true;
   const held = new Promise<void>((resolve) => (session.held = resolve));
   void one.ask('renew').catch(() => {});
@@ -104,7 +103,7 @@ it('A30: processes share a session, each refresh token is used once, and one tha
   session.hold = false;
   one.child.kill('SIGKILL');
   await once(one.child, 'exit');
-  // They wait for the lock of the one that was killed until it runs out.
+  // They wait until the lock of the killed process expires.
   const answers = await Promise.all([two.ask('renew'), three.ask('renew')]);
   expect(answers).toEqual(['access-3', 'access-3']);
   expect(session).toMatchObject({ number: 3, refreshes: 4, revoked: false });

@@ -1,4 +1,4 @@
-// A32: HTTP message signatures. What is signed is written out here by hand, from RFC 9421, not by the code under test.
+// A32: HTTP message signatures. Signature bases are written by hand from RFC 9421, not by the code under test.
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { inspect } from 'node:util';
 import { currentWork, OptionsError, runWork } from '@macadam/core';
@@ -51,7 +51,7 @@ async function reason(verified: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/** A signature over lines that the test writes, as any other implementation would make it. */
+/** A signature over lines that the test writes, as another implementation would create it. */
 function byHand(lines: readonly string[], components: string, parameters = `;created=${now};keyid="k1"`) {
   const input = `(${components})${parameters}`;
   const base = [...lines, `"@signature-params": ${input}`].join('\n');
@@ -67,7 +67,7 @@ async function matches(message: RequestMessage, lines: readonly string[], more: 
 }
 
 describe('a signature', () => {
-  it('A32: is made over exactly the lines that the standard says', async () => {
+  it('A32: is created over exactly the signature base of the standard', async () => {
     const options = { created: now, nonce: 'n1', tag: 'shop', label: 'mine' } as const;
     const headers = await signRequest(order, { ...hmac, ...options });
     const input = `("@method" "@target-uri" "content-digest");created=${now};expires=${now + 300};keyid="k1";nonce="n1";tag="shop"`;
@@ -86,7 +86,7 @@ describe('a signature', () => {
     });
   });
 
-  it('tells who signed what', async () => {
+  it('returns the key id and the covered components', async () => {
     const message = await signed(order, { nonce: 'n1', tag: 'shop' });
     await runWork({ clock }, async () => {
       expect(await verifyRequest(message, { resolveKey, clock })).toEqual({
@@ -109,31 +109,28 @@ describe('a signature', () => {
     'ecdsa-p384-sha384': generateKeyPairSync('ec', { namedCurve: 'P-384' }),
     'rsa-pss-sha512': generateKeyPairSync('rsa', { modulusLength: 2048 }),
   };
-  it.each(Object.entries(pair))(
-    'is made and verified with %s, by the algorithm of the key alone',
-    async (name, keys) => {
-      const algorithm = name as SigningAlgorithm;
-      const message = await signed(order, { key: keys.privateKey, algorithm });
-      const as = (key: KeyObject, one: SignatureAlgorithm) =>
-        outcome(message, { resolveKey: () => ({ key, algorithm: one }) });
-      expect(await as(keys.publicKey, algorithm)).toBe('accepted');
-      expect(
-        await outcome({ ...message, method: 'PUT' }, { resolveKey: () => ({ key: keys.publicKey, algorithm }) }),
-      ).toBe('signature signature');
-      for (const [other, { publicKey }] of Object.entries(pair)) {
-        if (other === name) continue;
-        // The key of another kind cannot be bound; the right key under another name cannot, either.
-        expect(await as(publicKey, algorithm)).toBeInstanceOf(OptionsError);
-        expect(await as(keys.publicKey, other as SignatureAlgorithm)).toBeInstanceOf(OptionsError);
-      }
-      const bytes = Buffer.from(keys.publicKey.export({ type: 'spki', format: 'der' }));
-      expect(await outcome(message, { resolveKey: () => ({ key: bytes, algorithm: 'hmac-sha256' }) })).toBeInstanceOf(
-        OptionsError,
-      );
-    },
-  );
+  it.each(Object.entries(pair))('is created and verified with %s, and with no other algorithm', async (name, keys) => {
+    const algorithm = name as SigningAlgorithm;
+    const message = await signed(order, { key: keys.privateKey, algorithm });
+    const as = (key: KeyObject, one: SignatureAlgorithm) =>
+      outcome(message, { resolveKey: () => ({ key, algorithm: one }) });
+    expect(await as(keys.publicKey, algorithm)).toBe('accepted');
+    expect(
+      await outcome({ ...message, method: 'PUT' }, { resolveKey: () => ({ key: keys.publicKey, algorithm }) }),
+    ).toBe('signature signature');
+    for (const [other, { publicKey }] of Object.entries(pair)) {
+      if (other === name) continue;
+      // Neither a key of another type nor another algorithm for this key can be bound.
+      expect(await as(publicKey, algorithm)).toBeInstanceOf(OptionsError);
+      expect(await as(keys.publicKey, other as SignatureAlgorithm)).toBeInstanceOf(OptionsError);
+    }
+    const bytes = Buffer.from(keys.publicKey.export({ type: 'spki', format: 'der' }));
+    expect(await outcome(message, { resolveKey: () => ({ key: bytes, algorithm: 'hmac-sha256' }) })).toBeInstanceOf(
+      OptionsError,
+    );
+  });
 
-  it('with RSA and PKCS #1 v1.5 is verified, and never made', async () => {
+  it('with rsa-v1_5-sha256 is verified, and never created', async () => {
     const { privateKey, publicKey } = pair['rsa-pss-sha512'];
     const { sign } = await import('node:crypto');
     const headers = await signRequest(get, {
@@ -147,7 +144,7 @@ describe('a signature', () => {
     await expect(made).rejects.toThrow(OptionsError);
   });
 
-  it('stands beside those that are there already, and one that is good is enough', async () => {
+  it('is added to existing signatures, and one valid signature is enough', async () => {
     const once = await signed(order, { keyId: 'unknown', label: 'proxy' });
     const twice = await signed(once, { label: 'client' });
     expect(await outcome(twice)).toBe('accepted');
@@ -165,7 +162,7 @@ describe('a signature', () => {
     ).toBe('accepted');
   });
 
-  it('of a response covers its status and its request', async () => {
+  it('of a response covers its status and components of its request', async () => {
     const request = await signed(order);
     const response: ResponseMessage = {
       status: 201,
@@ -264,7 +261,7 @@ describe('derived components', () => {
     expect(await matches(message, [line])).toMatch(/^component/);
   });
 
-  it('of an unknown name, or with parameters that mean nothing, are refused', async () => {
+  it('with an unknown name or meaningless parameters are rejected', async () => {
     for (const name of [
       '"@signature-params"',
       '"@path";sf',
@@ -316,7 +313,7 @@ describe('fields', () => {
     expect(await verified(lines)).toBe('accepted');
   });
 
-  it('of an application are structured where it says so', async () => {
+  it('of an application are structured if configured', async () => {
     const lines = ['"x-dict";sf: a=1, b=2;x=1;y=2, c=(a b)'];
     expect(await verified(lines, { structuredFields: { 'x-dict': 'dictionary' } })).toBe('accepted');
     expect(await verified(lines)).toMatch(/^component/);
@@ -332,7 +329,7 @@ describe('fields', () => {
     expect(await verified([line])).toMatch(/^component/);
   });
 
-  it('with a date that a reader could lose are told from those with another', async () => {
+  it('with a date that a reader could lose are distinguished from others', async () => {
     const structuredFields = { 'x-when': 'list' } as const;
     const headers = { 'x-when': '@99999999999999 , (@1);a=@02' };
     const lines = ['"x-when";sf: @99999999999999, (@1);a=@2'];
@@ -343,7 +340,7 @@ describe('fields', () => {
     }
   });
 
-  it('that break out of their line are refused: no line of what is signed can be made up by a value', async () => {
+  it('with line breaks are rejected, so that a value cannot forge a line of the signature base', async () => {
     const value = 'a\n"@method": DELETE';
     const injected = { ...get, headers: { 'x-a': value, ...byHand([`"x-a": ${value}`], '"x-a"') } };
     expect(await outcome(injected, { requiredComponents: [] })).toBe('component "x-a"');
@@ -352,14 +349,14 @@ describe('fields', () => {
   it.each([
     ['a member twice', 'a=1, a=2', 'a'],
     ['a parameter twice', 'a=1;p=1;p=2', 'a'],
-  ])('with %s mean one thing to one reader and another to the next: refused', async (_, value, key) => {
+  ])('with %s are ambiguous and rejected', async (_, value, key) => {
     for (const written of ['1', '2', '1;p=1', '1;p=2', '1.0']) {
       const line = `"x-twice";key="${key}": ${written}`;
       expect(await matches({ ...get, headers: { 'x-twice': value } }, [line])).toMatch(/^component/);
     }
   });
 
-  it('in a flat list are refused', async () => {
+  it('in a flat list of names and values are rejected', async () => {
     await expect(signed({ ...get, headers: ['Host', 'a'] as never })).rejects.toThrow(OptionsError);
   });
 });
@@ -370,7 +367,7 @@ describe('digests', () => {
     expect(await outcome(message)).toBe('accepted');
     expect(await outcome({ ...message, body: Buffer.from(order.body as string) })).toBe('accepted');
     expect(await outcome({ ...message, body: '{"sku":"a2"}' })).toBe('digest content-digest');
-    // A body that a parser has eaten, or a middleware forgot to hand on, is not an empty one.
+    // A body that a parser consumed, or a middleware did not pass on, must not be treated as empty.
     expect(await outcome({ ...message, body: undefined })).toBe('digest content-digest');
     expect(await outcome({ ...message, body: JSON.parse(order.body as string) as never })).toBeInstanceOf(OptionsError);
   });
@@ -389,7 +386,7 @@ describe('digests', () => {
     expect(await outcome({ ...announced, headers: { ...headers, 'content-length': '0' } })).toBe('accepted');
   });
 
-  it('are not required of an answer that has no content, whatever its headers announce', async () => {
+  it('are not required of a response without content, whatever its headers say', async () => {
     const headers = { 'content-length': '5' };
     for (const answer of [{ status: 304 }, { status: 204 }, { status: 200, request: { ...get, method: 'HEAD' } }]) {
       const added = await signResponse({ ...answer, headers }, hmac);
@@ -401,7 +398,7 @@ describe('digests', () => {
     expect(await reason(verifyResponse(message, { resolveKey, clock }))).toBe('notCovered "content-digest"');
   });
 
-  it('are required of a body that a parser has been at: it is refused, not taken for none', async () => {
+  it('are required of a body that a parser has been at: it is rejected, not treated as empty', async () => {
     const bare = await signed({ ...get, method: 'POST' });
     expect(await outcome(bare)).toBe('accepted');
     for (const parsed of [{ admin: true }, {}, [1], 1, true, null, new ArrayBuffer(8)]) {
@@ -431,12 +428,12 @@ describe('digests', () => {
     [`${good256}, ${contentDigest('x')}`, 'digest content-digest'],
     ['', 'digest content-digest'],
     ['not a dictionary"', 'digest content-digest'],
-  ])('of the kind %s: %s', async (digest, expected) => {
+  ])('with the field %s: %s', async (digest, expected) => {
     const message = await signed({ ...order, headers: { 'content-digest': digest } });
     expect(await outcome(message)).toBe(expected);
   });
 
-  it('of the representation are held against it, encoded or not', async () => {
+  it('of the representation are compared with it, encoded or not', async () => {
     const headers = { 'repr-digest': good256 };
     const components = ['@method', '@target-uri', 'content-digest', 'repr-digest'];
     expect(await outcome(await signed({ ...order, headers }, { components }))).toBe('accepted');
@@ -447,7 +444,7 @@ describe('digests', () => {
     expect(await outcome({ ...message, representation: 'another' })).toBe('digest repr-digest');
   });
 
-  it('of a stream are the sender’s to bring', async () => {
+  it('of a stream must be supplied by the sender', async () => {
     const stream = { ...order, body: undefined, headers: { 'content-length': '12' } };
     await expect(signed(stream)).rejects.toThrow(/content-digest/);
     const message = await signed({ ...stream, headers: { ...stream.headers, 'content-digest': good256 } });
@@ -469,14 +466,14 @@ describe('the policy', () => {
     expect(await outcome(await signed(get, options))).toBe(expected);
   });
 
-  it('may do without created', async () => {
+  it('can accept signatures without created', async () => {
     const message = await signed(get, { created: false, expires: false });
     expect(await outcome(message, { maxAgeMs: Infinity })).toBe('accepted');
     const ahead = await signed(get, { created: now + 60 });
     expect(await outcome(ahead, { maxAgeMs: Infinity })).toBe('tooNew created');
   });
 
-  it('A32: httpsig-org#20: demands its components, whatever else was signed', async () => {
+  it('A32: httpsig-org#20: requires its components, whatever else was signed', async () => {
     const message = await signed(order, { components: ['content-type', '@query-param;name="dry"', 'content-digest'] });
     expect(await outcome(message)).toBe('notCovered "@method"');
     expect(await outcome(message, { requiredComponents: ['@query-param;name="dry"', 'content-digest'] })).toBe(
@@ -486,7 +483,7 @@ describe('the policy', () => {
     expect(await outcome(message, { requiredComponents: ['content-type;bs'] })).toMatch(/^notCovered/);
   });
 
-  it('A32: asks for a nonce where messages may be used once, and keeps it as long as the message is good', async () => {
+  it('A32: requires a nonce with seen, and keeps it as long as the message is valid', async () => {
     const ids = new Map<string, number>();
     const seen = (id: string, keepMs: number) => {
       const known = ids.has(id);
@@ -507,7 +504,7 @@ describe('the policy', () => {
     expect(ids.size).toBe(2);
   });
 
-  it('accepts a signature for its own use alone', async () => {
+  it('accepts only signatures with its tag', async () => {
     const message = await signed(get, { tag: 'payments' });
     expect(await outcome(message, { tag: 'payments' })).toBe('accepted');
     expect(await outcome(message, { tag: 'orders' })).toBe('parameter tag');
@@ -515,7 +512,7 @@ describe('the policy', () => {
     expect(await outcome(message, { label: 'other' })).toBe('parameter label');
   });
 
-  it('takes the algorithm from the key, and the key from its name alone', async () => {
+  it('takes the algorithm from the key, and the key from its id', async () => {
     const asked: unknown[][] = [];
     const resolve = (...given: [string]) => {
       asked.push(given);
@@ -534,7 +531,7 @@ describe('the policy', () => {
     expect(await outcome(nameless, { requiredComponents: [] })).toBe('parameter keyid');
   });
 
-  it('tells a look-up that failed from a key that is not there', async () => {
+  it('distinguishes a failed key lookup from an unknown key', async () => {
     const message = await signed(get);
     expect(await outcome(message, { resolveKey: () => undefined })).toBe('keyUnknown keyid');
     const failing = verifyRequest(message, { clock, resolveKey: () => Promise.reject(new Error('down')) });
@@ -542,7 +539,7 @@ describe('the policy', () => {
   });
 });
 
-describe('headers that are not as the standard says', () => {
+describe('signature fields', () => {
   const line = '"@method": GET';
   const good = byHand([line], '"@method"');
   const [input, mac] = [good['signature-input'].slice(5), good.signature.slice(5)];
@@ -604,7 +601,7 @@ describe('headers that are not as the standard says', () => {
     expect(await outcome({ ...get, headers: headers as never }, { requiredComponents: [] })).toBe(expected);
   });
 
-  it('never do more than be refused', async () => {
+  it('with random changes are rejected without any other error', async () => {
     const text = fc.string({ unit: fc.constantFrom(...'sig1=()"@:;,? \\%a.0-'), maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(text, text, async (a, b) => {
@@ -618,7 +615,7 @@ describe('headers that are not as the standard says', () => {
     );
   });
 
-  it('any change of what was signed is found', async () => {
+  it('any change of the signed message is detected', async () => {
     const message = await signed(order, {
       components: ['@method', '@target-uri', 'content-type', 'accept', 'content-digest'],
     });
@@ -635,7 +632,7 @@ describe('headers that are not as the standard says', () => {
   });
 });
 
-describe('what is signed', () => {
+describe('a signature and another message', () => {
   const value = fc.string({ unit: fc.constantFrom(...'ab",;=:\\ ()\n?&%41/'), maxLength: 8 });
   const word = fc.constantFrom('a', 'b', 'a%20b', "'", '~', '%41');
   const message = fc.record({
@@ -661,7 +658,7 @@ describe('what is signed', () => {
     'two',
     'two;key="a"',
   ]);
-  /** What a component means, found by other ways than the code under test goes. */
+  /** The value of a component, computed independently of the code under test. */
   const meaning = ({ method, path, query, one, two }: Made, component: string): unknown => {
     const pairs = (query ?? []).filter(([name]) => name === 'a');
     const trimmed = one.map((line) => line.replace(/^ +| +$/g, ''));
@@ -685,7 +682,7 @@ describe('what is signed', () => {
     }
   };
 
-  it('holds for another message exactly when all that was covered is the same there', async () => {
+  it('is valid for another message exactly when all covered components are equal', async () => {
     let moved = 0;
     await fc.assert(
       fc.asyncProperty(message, message, fc.boolean(), covered, async (one, other, near, components) => {
@@ -696,7 +693,7 @@ describe('what is signed', () => {
         const all = { ...(request.headers as object), ...headers };
         const result = await outcome({ ...request, headers: all }, { requiredComponents: [] });
         if (result === 'accepted') moved++;
-        // A member of a dictionary may be the same in two texts; of that one direction alone can be told.
+        // A dictionary member can be equal in two different texts, so only one direction can be checked.
         const parts = components.filter((part) => !part.includes(';key'));
         const equal = parts.every((part) => meaning(one, part) === meaning(target, part));
         if (result === 'accepted') expect(equal).toBe(true);
@@ -704,12 +701,12 @@ describe('what is signed', () => {
       }),
       { numRuns: 2_000, seed: 8 },
     );
-    // The property says nothing when hardly any signature holds elsewhere.
+    // The property is meaningless if hardly any signature is valid for another message.
     expect(moved).toBeGreaterThan(50);
   });
 });
 
-describe('options that are wrong', () => {
+describe('invalid options', () => {
   const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
   const restricted = generateKeyPairSync('rsa-pss', { modulusLength: 1024 });
   const ed = generateKeyPairSync('ed25519');
@@ -747,14 +744,14 @@ describe('options that are wrong', () => {
     expect(await outcome(await signed(get), options)).toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });
   });
 
-  it('and a vault that gives something else than bytes is told from one that signs', async () => {
+  it('reject a signing function that returns something other than bytes', async () => {
     for (const given of ['text', null, {}, new Uint8Array(0), new ArrayBuffer(64)]) {
       await expect(signed(get, { key: () => given as never })).rejects.toMatchObject({ path: 'key()' });
     }
     await expect(signed(get, { key: () => Promise.reject(new Error('away')) })).rejects.toThrow('away');
   });
 
-  it('are told without the key', async () => {
+  it('are reported without the key', async () => {
     const key = Buffer.from('a secret that is too short');
     const error: unknown = await signed(get, { key }).catch((thrown: unknown) => thrown);
     expect(inspect(error)).not.toContain(key.toString('hex'));
@@ -762,14 +759,14 @@ describe('options that are wrong', () => {
   });
 });
 
-describe('a signer for a client', () => {
-  it('signs every try anew', async () => {
+describe('requestSigner', () => {
+  it('signs each attempt anew', async () => {
     const signer = requestSigner(hmac);
     const [one, other] = [await signer.authorize(get), await signer.authorize(get)];
     expect(one['signature-input']).not.toBe(other['signature-input']);
     expect(await outcome({ ...get, headers: one })).toBe('accepted');
     expect(() => requestSigner({ ...hmac, nonce: 'n' } as never)).toThrow(OptionsError);
-    // At once, and not when the first request goes out.
+    // At construction, not with the first request.
     for (const wrong of [{ key: 'text' }, { keyId: '' }, { components: ['Date'] }, { label: 'A' }, { tags: 'a' }]) {
       expect(() => requestSigner({ ...hmac, ...wrong } as never)).toThrow(OptionsError);
     }

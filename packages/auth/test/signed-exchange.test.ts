@@ -1,4 +1,4 @@
-// Mutual use, over real sockets: the client signs, the server verifies and signs its answer, the client verifies that.
+// Over real sockets: the client signs the request, the server verifies it and signs the response, the client verifies that.
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -78,7 +78,7 @@ async function send(request: RequestMessage, headers: Record<string, string>) {
   return { status: response.status, body: body.toString(), answered, verified };
 }
 
-describe('an exchange that both sides sign', () => {
+describe('a request and response that are both signed', () => {
   const post = (): RequestMessage => ({
     method: 'POST',
     url: `${origin}/orders?dry=1`,
@@ -86,7 +86,7 @@ describe('an exchange that both sides sign', () => {
     body: '{"sku":"a1"}',
   });
 
-  it('is believed by both', async () => {
+  it('are accepted by both sides', async () => {
     for (const request of [post(), { method: 'GET', url: `${origin}/orders/7`, headers: {} }]) {
       const { status, body, verified } = await send(request, await signer.authorize(request));
       expect({ status, body }).toEqual({ status: 200, body: 'for shop-1' });
@@ -94,7 +94,7 @@ describe('an exchange that both sides sign', () => {
     }
   });
 
-  it('A32: is refused when the request was changed, or is sent again', async () => {
+  it('A32: are rejected when the request was changed or replayed', async () => {
     const request = post();
     const headers = await signer.authorize(request);
     expect((await send({ ...request, body: '{"sku":"a2"}' }, headers)).body).toBe('digest');
@@ -102,11 +102,11 @@ describe('an exchange that both sides sign', () => {
     expect((await send(request, headers)).body).toBe('for shop-1');
     const again = await send(request, headers);
     expect(again).toMatchObject({ status: 401, body: 'replayed' });
-    // A refusal is signed, too: nobody in between can make one up.
+    // An error response is signed, too, so that nobody in between can forge one.
     await expect(again.verified).resolves.toMatchObject({ keyId: 'orders' });
   });
 
-  it('is refused when the answer is to another request', async () => {
+  it('are rejected when the response belongs to another request', async () => {
     const request = post();
     const { answered } = await send(request, await signer.authorize(request));
     const moved = { ...answered, request: { ...request, url: `${origin}/orders?dry=2` } };

@@ -1,4 +1,4 @@
-// The page of threats names tests: they are there, and the page leaves out none of the known mistakes.
+// Checks docs/auth-threats.md: the tests it names exist, and it covers every known advisory.
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
@@ -9,10 +9,10 @@ const rows = page
   .filter((line) => line.startsWith('| ') && !line.startsWith('| threat') && !line.startsWith('| ---'))
   .map((line) => line.split(' | '));
 
-/** Whether a test, a group or a row of them has a name with this in it; a case such as A1 stands first in a name. */
+/** Whether the title of a test, group or row contains the name; a case such as A1 is the prefix of a title. */
 function hasTest(file: string, name: string): boolean {
   const text = readFileSync(new URL(file, root), 'utf8');
-  // A name is a text with a function after it; that of a row is any text.
+  // A title is a string followed by a function; that of a row is any string.
   const named = [...text.matchAll(/(['"`])((?:(?!\1).)*)\1(,\s*(?:async\s*)?\()?/g)];
   return named.some(([, , title = '', does]) =>
     /^A\d+$/.test(name) ? does !== undefined && title.startsWith(`${name}:`) : title.includes(name),
@@ -47,29 +47,29 @@ const KNOWN = [
   'CVE-2026-1774',
 ];
 
-describe('the page of threats', () => {
-  it.each(rows)('%s: its test is there', (_threat, _known, tests = '') => {
+describe('docs/auth-threats.md', () => {
+  it.each(rows)('names existing tests for: %s', (_threat, _known, tests = '') => {
     const files = [...tests.matchAll(/`(test\/[\w.-]+)`/g)].map(([, file]) => file!);
     expect(files).not.toEqual([]);
     const [named = ''] = tests.split(': `');
-    // Some rows name a whole file.
+    // Some rows name whole files.
     const names = named.startsWith('`') ? [] : named.split(',').map((name) => name.trim());
     for (const name of names)
       expect(
         files.some((file) => hasTest(file, name)),
         name,
       ).toBe(true);
-    // No file stands there for nothing.
+    // Each named file has one of the tests.
     for (const file of files) expect(names.length === 0 || names.some((name) => hasTest(file, name)), file).toBe(true);
   });
 
-  it.each(Array.from({ length: 33 }, (_, n) => `A${n + 1}`))('the case %s is a test', (name) => {
+  it.each(Array.from({ length: 33 }, (_, n) => `A${n + 1}`))('has a test for the case %s', (name) => {
     expect(
       readdirSync(new URL('test/', root)).some((file) => file.endsWith('.test.ts') && hasTest(`test/${file}`, name)),
     ).toBe(true);
   });
 
-  it.each(KNOWN)('tells of %s', (advisory) => {
+  it.each(KNOWN)('mentions %s', (advisory) => {
     expect(rows.some(([, known]) => known?.includes(advisory))).toBe(true);
   });
 });

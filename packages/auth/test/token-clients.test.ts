@@ -1,4 +1,4 @@
-// The cases A23 to A29: tokens that are asked for once, in time, and kept as long as they may be. In virtual time.
+// A23 to A29: tokens are requested once and in time, and kept as long as possible. In virtual time.
 import { inspect } from 'node:util';
 import { currentWork, runWork, TimeoutError } from '@macadam/core';
 import { seededRandom } from '@macadam/testkit';
@@ -20,8 +20,8 @@ const failureOf = (promise: Promise<unknown>): Promise<TokenRequestError> =>
     },
   );
 
-describe('A23: a token is asked for once', () => {
-  it('by a thousand who want it at the same time', async () => {
+describe('A23: a token is requested once', () => {
+  it('by 1,000 concurrent callers', async () => {
     const { endpoint, tokens } = stageTokens();
     const got = await Promise.all(Array.from({ length: 1_000 }, () => tokens.getToken()));
     expect(new Set(got)).toEqual(new Set(['token-1']));
@@ -29,7 +29,7 @@ describe('A23: a token is asked for once', () => {
     expect(tokens.stats()).toMatchObject({ requests: 1, failures: 0 });
   });
 
-  it('and a failure is shared, then left alone for a while, twice as long each time, and no longer than half a minute', async () => {
+  it('and a failure is shared, with a backoff that doubles up to 30 seconds', async () => {
     const { clock, endpoint, tokens } = stageTokens();
     endpoint.fail();
     const failures = await Promise.all(Array.from({ length: 1_000 }, () => failureOf(tokens.getToken())));
@@ -58,7 +58,7 @@ describe('A23: a token is asked for once', () => {
     expect(await tokens.getToken()).toMatch(/^token-/);
   });
 
-  it('and one who leaves takes nothing from those who stay', async () => {
+  it('and a caller that aborts does not affect the others', async () => {
     const { endpoint, tokens } = stageTokens();
     const release = endpoint.hold();
     const leaving = new AbortController();
@@ -70,7 +70,7 @@ describe('A23: a token is asked for once', () => {
     expect(await staying).toBe('token-1');
   });
 
-  it('outside of the unit of work that happened to ask first', async () => {
+  it('outside of the unit of work of its first caller', async () => {
     const { endpoint, tokens } = stageTokens();
     let seen: unknown = 'not asked';
     endpoint.answer = () => {
@@ -81,14 +81,14 @@ describe('A23: a token is asked for once', () => {
     expect(seen).toBeUndefined();
   });
 
-  it('and an endpoint that says when to come back is believed, for five minutes at most', async () => {
+  it('and Retry-After is followed, up to five minutes', async () => {
     for (const [header, asked, waits] of [
       ['120', 120 * SECOND, 120 * SECOND],
       ['86400', 86_400 * SECOND, 300 * SECOND],
-      // The virtual clock begins with the year.
+      // The virtual clock starts at the beginning of the year.
       ['Thu, 01 Jan 2026 00:01:30 GMT', 90 * SECOND, 90 * SECOND],
       ['Wed, 31 Dec 2025 00:00:00 GMT', 0, SECOND],
-      // A gateway's own beside that of the service.
+      // The Retry-After of a gateway beside that of the service.
       ['30, 120', 120 * SECOND, 120 * SECOND],
       ['soon', undefined, SECOND],
     ] as const) {
@@ -105,8 +105,8 @@ describe('A23: a token is asked for once', () => {
   });
 });
 
-describe('A24: a fleet', () => {
-  it('of 100 that began at once refreshes spread over a tenth of the lifetime and more', async () => {
+describe('A24: 100 instances', () => {
+  it('that started together refresh spread over at least a tenth of the lifetime', async () => {
     for (const lifetime of [60, 3_600]) {
       const refreshedAt = await Promise.all(
         Array.from({ length: 100 }, async (_, n) => {
@@ -122,7 +122,7 @@ describe('A24: a fleet', () => {
       );
       const spread = Math.max(...refreshedAt) - Math.min(...refreshedAt);
       expect(spread, `lifetime ${lifetime}`).toBeGreaterThanOrEqual(lifetime * SECOND * 0.1);
-      // And not in a heap: no tenth of that time sees a third of them.
+      // Not clustered: no tenth of that time has a third of the refreshes.
       const tenths = Array.from<number>({ length: 11 }).fill(0);
       for (const at of refreshedAt) tenths[Math.floor(((at - Math.min(...refreshedAt)) / spread) * 10)]!++;
       expect(Math.max(...tenths)).toBeLessThan(33);
@@ -130,8 +130,8 @@ describe('A24: a fleet', () => {
   });
 });
 
-describe('A25: while tokens cannot be had', () => {
-  it('the old one is given out, without waiting, until 10 seconds before its end', async () => {
+describe('A25: while no token can be obtained', () => {
+  it('the current one is returned without waiting until 10 seconds before it expires', async () => {
     const { clock, endpoint, tokens } = stageTokens();
     await tokens.getToken();
     endpoint.fail();
@@ -144,7 +144,7 @@ describe('A25: while tokens cannot be had', () => {
     expect(tokens.stats().failures).toBe(endpoint.calls - 1);
   });
 
-  it('a hung endpoint delays nobody while there is an old one', async () => {
+  it('a hanging endpoint delays no caller while there is a current one', async () => {
     const { clock, endpoint, tokens } = stageTokens();
     await tokens.getToken();
     endpoint.answer = () => new Promise(() => {});
@@ -157,7 +157,7 @@ describe('A25: while tokens cannot be had', () => {
 });
 
 describe('A26: a token', () => {
-  it('that ends within the time of a request is waited for, not sent', async () => {
+  it('with less than minRemainingMs left is not sent: callers wait for a new one', async () => {
     const { clock, endpoint, tokens } = stageTokens({ minRemainingMs: 2 * MINUTE });
     await tokens.getToken();
     await clock.advance(HOUR - 2 * MINUTE - 1);
@@ -170,7 +170,7 @@ describe('A26: a token', () => {
     expect(await next).toBe('token-2');
   });
 
-  it('is never given out with less than that left, by a source that works', async () => {
+  it('is never returned with less than minRemainingMs left while the endpoint works', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 20, max: 86_400 }), fc.integer(), async (lifetime, seed) => {
         const { clock, endpoint, tokens } = stageTokens({ random: seededRandom(seed), minRemainingMs: 10 * SECOND });
@@ -186,11 +186,11 @@ describe('A26: a token', () => {
     );
   });
 
-  it('takes no less than 10 seconds for that', () => {
+  it('requires a minRemainingMs of at least 10 seconds', () => {
     expect(() => clientCredentials({ ...client, minRemainingMs: 9_999 })).toThrow(/minRemainingMs/);
   });
 
-  it('that lives shorter than that is used for half of its life', async () => {
+  it('with a lifetime below minRemainingMs is used for half of it', async () => {
     const { clock, endpoint, tokens } = stageTokens();
     endpoint.grant = { expires_in: 20 };
     await tokens.getToken();
@@ -203,7 +203,7 @@ describe('A26: a token', () => {
 });
 
 describe('A27: a 401', () => {
-  it('gives up the token it was for, and none that came after', async () => {
+  it('invalidates the token it was for, and no later one', async () => {
     const { endpoint, tokens } = stageTokens();
     const first = await tokens.getToken();
     tokens.invalidate('another token');
@@ -216,7 +216,7 @@ describe('A27: a 401', () => {
     expect(endpoint.calls).toBe(2);
   });
 
-  it('in a burst of them costs one grant', async () => {
+  it('causes one token request in a burst of them', async () => {
     const { endpoint, tokens } = stageTokens();
     const auth = bearer(tokens);
     const context = { signal: new AbortController().signal };
@@ -232,7 +232,7 @@ describe('A27: a 401', () => {
     expect(tokens.stats().invalidations).toBe(1);
   });
 
-  it('for every token costs five grants in a row, and then one in 10 seconds', async () => {
+  it('for every token causes five token requests at once, then one per 10 seconds', async () => {
     const { clock, endpoint, tokens } = stageTokens();
     for (let call = 0; call < 100; call++) tokens.invalidate(await tokens.getToken());
     expect(endpoint.calls).toBe(6);
@@ -244,7 +244,7 @@ describe('A27: a 401', () => {
     expect(endpoint.calls).toBeLessThanOrEqual(13);
   });
 
-  it('is never answered with the token that it was for, even while no other can be had', async () => {
+  it('removes its token even if no other one can be obtained', async () => {
     const { endpoint, tokens } = stageTokens();
     const first = await tokens.getToken();
     endpoint.fail();
@@ -254,7 +254,7 @@ describe('A27: a 401', () => {
   });
 });
 
-describe('A28: a lifetime', () => {
+describe('A28: expires_in', () => {
   const rows: [name: string, expiresIn: unknown, seconds: number, odd: 0 | 1][] = [
     ['as it should be', 1_800, 1_800, 0],
     ['that is missing', undefined, 300, 1],
@@ -268,7 +268,7 @@ describe('A28: a lifetime', () => {
     ['of years', 315_360_000, 86_400, 1],
     ['of half a second', 0.5, 1, 1],
   ];
-  it.each(rows)('%s is made one', async (_name, expiresIn, seconds, odd) => {
+  it.each(rows)('%s is turned into a usable lifetime', async (_name, expiresIn, seconds, odd) => {
     const { endpoint, tokens } = stageTokens();
     endpoint.grant = { expires_in: expiresIn };
     expect(await tokens.getToken()).toBe('token-1');
@@ -276,7 +276,7 @@ describe('A28: a lifetime', () => {
     expect(tokens.peekToken()).toBe('token-1');
   });
 
-  it('that does not fit into a number is made one, too', async () => {
+  it('that does not fit into a number is turned into a usable lifetime', async () => {
     const { endpoint, tokens } = stageTokens();
     endpoint.answer = () =>
       new Response('{"access_token":"token-1","token_type":"bearer","expires_in":1e999}', {
@@ -288,7 +288,7 @@ describe('A28: a lifetime', () => {
 });
 
 describe('A29: two clients', () => {
-  it('with the same id share neither tokens, nor failures, nor waiting times', async () => {
+  it('with the same id share no tokens, failures or backoff', async () => {
     const endpoint = new TokenEndpoint();
     endpoint.answer = ({ form }) =>
       form.get('scope') === 'b'
@@ -307,7 +307,7 @@ describe('A29: two clients', () => {
   });
 });
 
-describe('an answer', () => {
+describe('a token response', () => {
   const json = (value: unknown, init: ResponseInit = {}): Response => Response.json(value, init);
   const rows: [name: string, answer: () => Response, expected: object][] = [
     [
@@ -316,19 +316,19 @@ describe('an answer', () => {
       { error: 'invalid_client', status: 401, retryable: false },
     ],
     [
-      'with an error of no known form',
+      'with an error that is not an OAuth error',
       () => json({ error: SECRET.repeat(9) }, { status: 400 }),
       { error: undefined, status: 400 },
     ],
     [
-      'that is a page',
+      'that is an HTML page',
       () => new Response('<html>', { headers: { 'content-type': 'text/html' } }),
       { reason: 'malformed' },
     ],
     ['that is no object', () => json(['token']), { reason: 'malformed' }],
     ['without a token', () => json({ token_type: 'bearer' }), { reason: 'malformed' }],
     [
-      'with a token of two lines',
+      'with a line break in the token',
       () => json({ access_token: 'a\r\nb: c', token_type: 'bearer' }),
       { reason: 'malformed' },
     ],
@@ -346,14 +346,14 @@ describe('an answer', () => {
     ],
     ['of a server in trouble', () => new Response('{}', { status: 500 }), { reason: 'refused', retryable: true }],
   ];
-  it.each(rows)('%s is an error that says so', async (_name, answer, expected) => {
+  it.each(rows)('%s rejects with a reason', async (_name, answer, expected) => {
     const { endpoint, tokens } = stageTokens();
     endpoint.answer = answer;
     expect(await failureOf(tokens.getToken())).toMatchObject({ code: 'MAC_TOKEN_REQUEST', ...expected });
     expect(tokens.peekToken()).toBeUndefined();
   });
 
-  it('that does not come is given up in time', async () => {
+  it('that does not arrive is given up after timeoutMs', async () => {
     const { clock, endpoint, tokens } = stageTokens({ timeoutMs: 2_000 });
     endpoint.answer = () => new Promise(() => {});
     const failed = failureOf(tokens.getToken());
@@ -361,7 +361,7 @@ describe('an answer', () => {
     expect(await failed).toMatchObject({ reason: 'unreachable', retryable: true });
   });
 
-  it('that does not end is given up as well', async () => {
+  it('that does not end is given up after timeoutMs', async () => {
     const { clock, endpoint, tokens } = stageTokens();
     endpoint.answer = () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) }));
     const failed = failureOf(tokens.getToken());
@@ -369,7 +369,7 @@ describe('an answer', () => {
     expect(await failed).toMatchObject({ reason: 'unreachable' });
   });
 
-  it('never shows up in an error, nor does the secret', async () => {
+  it('never appears in an error, and neither does the secret', async () => {
     for (const answer of [
       () => json({ error: 'invalid_client', error_description: SECRET }, { status: 401 }),
       () => json({ access_token: SECRET }),
@@ -386,7 +386,7 @@ describe('an answer', () => {
   });
 });
 
-it('what cannot stand in a header is no token, wherever it comes from, and is not shown', async () => {
+it('a token that is not valid in a header field is rejected and not shown', async () => {
   const source = (token: unknown) => ({
     peekToken: () => token as string,
     getToken: () => Promise.resolve(token as string),
@@ -404,8 +404,8 @@ it('what cannot stand in a header is no token, wherever it comes from, and is no
   }
 });
 
-describe('what a fetch fails with', () => {
-  it('is told without the request that hangs on it, and without what the request was made with', async () => {
+describe('the cause of a failed fetch', () => {
+  it('contains neither the request nor its credentials', async () => {
     const { endpoint, tokens } = stageTokens();
     endpoint.answer = ({ headers }) => {
       const below = Object.assign(new Error(`ECONNREFUSED, sent ${headers['authorization']}`), {
@@ -424,7 +424,7 @@ describe('what a fetch fails with', () => {
     expect(told).toContain('fetch failed for [redacted]');
   });
 
-  it('is told as it is where it is of ours, and not at all where it is none', async () => {
+  it('is kept when it is an error of this library, and dropped when it is not an error', async () => {
     const { endpoint, tokens } = stageTokens();
     const ours = new TimeoutError('Too late.', 5);
     endpoint.answer = () => Promise.reject(ours);
@@ -437,7 +437,7 @@ describe('what a fetch fails with', () => {
     }
   });
 
-  it('tells no word of the endpoint that is not a code of OAuth', async () => {
+  it('contains no text of the endpoint except an OAuth error code', async () => {
     const { endpoint, tokens } = stageTokens();
     endpoint.refuse('s3cr3t-of-the-client', 401);
     expect(await failureOf(tokens.getToken())).toMatchObject({ reason: 'refused', error: undefined });
@@ -447,8 +447,8 @@ describe('what a fetch fails with', () => {
   });
 });
 
-describe('a client that is closed', () => {
-  it('lets those who wait go, and still gives out what it has', async () => {
+describe('a closed client', () => {
+  it('rejects waiting callers, and still returns a valid token', async () => {
     const { clock, endpoint, tokens } = stageTokens();
     await tokens.getToken();
     endpoint.answer = () => new Promise(() => {});

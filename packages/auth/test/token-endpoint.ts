@@ -1,4 +1,4 @@
-// A token endpoint without a network: answers from a script that a test changes as it goes.
+// A token endpoint without a network, whose responses a test can replace at any time.
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { clientCredentials, type FetchLike, type TokenClient, type TokenClientOptions } from '../src/index.ts';
 
@@ -13,9 +13,9 @@ export interface TokenRequest {
 
 export class TokenEndpoint {
   readonly requests: TokenRequest[] = [];
-  /** Members of the plain answer, over those that it has anyway. */
+  /** Members that override those of the default response. */
   grant: Record<string, unknown> = {};
-  /** Takes the place of the plain answer. */
+  /** Replaces the default response. */
   answer: ((request: TokenRequest) => Response | Promise<Response>) | undefined;
 
   get calls(): number {
@@ -48,7 +48,7 @@ export class TokenEndpoint {
     this.answer = () => Response.json({ error, error_description: `${SECRET} is not known` }, { status });
   }
 
-  /** Answers only when the returned function is called. */
+  /** Delays responses until the returned function is called. */
   hold(): () => void {
     let release!: () => void;
     const released = new Promise<void>((resolve) => (release = resolve));

@@ -1,4 +1,4 @@
-// What holds of a token client whatever happens in whatever order: outages, refusals, waits. In virtual time.
+// Invariants of a token client under any sequence of outages, rejections and waits. In virtual time.
 import { seededRandom } from '@macadam/testkit';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -14,7 +14,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('up', 'down', 'hung'), ms: fc.constant(0) }) },
 );
 
-it('a token is asked for one at a time and not too often, never given out past its time, and never after a 401', async () => {
+it('sends one token request at a time and not too often, and never returns a token that expired or was rejected', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 20, maxLength: 60 }),
@@ -49,7 +49,7 @@ it('a token is asked for one at a time and not too often, never given out past i
         const get = async (): Promise<void> => {
           const now = tokens.peekToken();
           if (now !== undefined) given(now);
-          // Whoever waits gets what was just granted, however long it took.
+          // A waiting caller gets the token that was just granted, however long that took.
           waiting.push(tokens.getToken().catch(() => {}));
           await clock.settle();
         };
@@ -62,7 +62,7 @@ it('a token is asked for one at a time and not too often, never given out past i
             if (left > ms) await clock.advance(left - ms);
             await get();
           } else if (kind === 'hammer') {
-            // A second of it: at least half a second lies between two failures.
+            // The first backoff is a second, half of it fixed, so at least half a second lies between two failures.
             const { failures } = tokens.stats();
             for (let n = 0; n < 20; n++) {
               await clock.advance(50);
@@ -80,7 +80,7 @@ it('a token is asked for one at a time and not too often, never given out past i
         await clock.advance(120_000);
         await Promise.all(waiting);
         expect(most).toBeLessThanOrEqual(1);
-        // One for each token that ended or was refused.
+        // One for each token that expired or was rejected.
         const { failures, requests, invalidations } = tokens.stats();
         const seconds = clock.monotonic() / 1_000;
         expect(requests - failures).toBeLessThanOrEqual(2 + invalidations + seconds / (lifetime * 0.3));

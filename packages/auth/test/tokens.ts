@@ -1,4 +1,4 @@
-// Issuers, keys and tokens for the tests; and tokens as no sound issuer would make them.
+// Issuers, keys and tokens for the tests, including tokens that no real issuer would create.
 import { createHmac, type JsonWebKey as NodeJsonWebKey, type KeyObject, generateKeyPairSync, sign } from 'node:crypto';
 import type { Clock } from '@macadam/core';
 import type { FetchLike, JsonWebKey, JwtAlgorithm, TokenReason } from '../src/index.ts';
@@ -10,11 +10,11 @@ export interface TestKey {
   readonly kid: string | undefined;
   readonly algorithm: JwtAlgorithm;
   readonly privateKey: KeyObject;
-  /** As it is published. */
+  /** The public key, as an issuer publishes it. */
   readonly jwk: JsonWebKey;
 }
 
-/** Keys are slow to make, RSA above all: each kind is made once a file and then named anew. */
+/** Generating keys is slow, RSA above all: each type is generated once per file and reused under other kids. */
 const made = new Map<string, { privateKey: KeyObject; publicKey: KeyObject }[]>();
 
 export function testKey(kid?: string, algorithm: JwtAlgorithm = 'ES256', place = 0): TestKey {
@@ -90,7 +90,7 @@ export function hmacToken(secret: Uint8Array, payload: object, header: object = 
     .digest('base64url')}`;
 }
 
-/** What a rejected promise was refused with; a failed test when it was not. */
+/** The reason of the error that a promise rejects with; `accepted` when it resolves. */
 export async function reasonOf(promise: Promise<unknown>): Promise<TokenReason | 'accepted'> {
   return await promise.then(
     () => 'accepted',
@@ -101,12 +101,12 @@ export async function reasonOf(promise: Promise<unknown>): Promise<TokenReason |
   );
 }
 
-/** An issuer's key endpoint without a network: answers from a script that a test changes as it goes. */
+/** A JWKS endpoint without a network, whose responses a test can replace at any time. */
 export class KeyEndpoint {
   keys: readonly JsonWebKey[];
   calls = 0;
   readonly requests: { url: string; headers: Record<string, string>; redirect: string }[] = [];
-  /** Takes the place of the plain answer. */
+  /** Replaces the default response. */
   answer: (() => Response | Promise<Response>) | undefined;
   headers: Record<string, string> = {};
 

@@ -1,4 +1,4 @@
-// The cases A1 to A22 that concern a verifier with keys in hand, each by its number in the list of known mistakes.
+// The cases A1 to A22 that concern a verifier with given keys, by their number in docs/auth-threats.md.
 import { OptionsError, runWork, currentWork, systemClock } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
 import { createPublicKey, generateKeyPairSync } from 'node:crypto';
@@ -31,7 +31,7 @@ const key = testKey('k1');
 const claims = accessClaims(clock);
 const secret = new Uint8Array(32).fill(7);
 
-/** As it is written without its curve (SEC 1 section 2.3.3). */
+/** The uncompressed point alone, without the curve (SEC 1 section 2.3.3). */
 function ecPoint(): Buffer {
   const { x, y } = key.jwk as Record<string, string>;
   return Buffer.concat([Buffer.from([4]), Buffer.from(x!, 'base64url'), Buffer.from(y!, 'base64url')]);
@@ -46,8 +46,8 @@ const verifierFor = (options: Partial<JwtIssuerOptions> = {}, more: object = {})
 const verifier = verifierFor();
 const payloadWith = (more: object) => accessClaims(clock, more);
 
-describe('a good token', () => {
-  it('becomes a principal', async () => {
+describe('a valid token', () => {
+  it('returns a principal', async () => {
     const principal = await verifier.verify(makeToken(key, claims));
     expect(principal).toEqual({
       subject: 'user-1',
@@ -86,7 +86,7 @@ describe('a good token', () => {
     expect(await reasonOf(other.verify(makeToken(own, claims)))).toBe('algorithm');
   });
 
-  it('is told to the current work, without the token', async () => {
+  it('annotates the unit of work, without the token', async () => {
     await runWork({ clock }, async () => {
       await verifier.verify(makeToken(key, claims));
       expect(currentWork()?.annotations).toEqual({
@@ -99,8 +99,8 @@ describe('a good token', () => {
   });
 });
 
-describe('the known mistakes', () => {
-  it('A1: an unsigned token, or one with an empty signature, is refused', async () => {
+describe('known vulnerabilities', () => {
+  it('A1: an unsigned token, or one with an empty signature, is rejected', async () => {
     const none = `${base64url('{"alg":"none","typ":"at+jwt"}')}.${base64url(JSON.stringify(claims))}.`;
     const [head, body] = makeToken(key, claims).split('.');
     expect(await reasonOf(verifier.verify(none))).toBe('malformed');
@@ -109,7 +109,7 @@ describe('the known mistakes', () => {
     expect(await reasonOf(verifier.verify(`${head}.${body}.AA`))).toBe('signature');
   });
 
-  it('A1: an empty key set, secret or algorithm list, and the algorithm none, are refused at construction', () => {
+  it('A1: an empty key set, secret or algorithm list, and the algorithm none, are rejected at construction', () => {
     expect(() => verifierFor({ jwks: { keys: [] } })).toThrow(OptionsError);
     expect(() => verifierFor({ algorithms: [] })).toThrow(OptionsError);
     expect(() => verifierFor({ algorithms: ['none'] as never })).toThrow(OptionsError);
@@ -117,7 +117,7 @@ describe('the known mistakes', () => {
     expect(() => createHmacJwtVerifier({ ...hmac, secrets: [] })).toThrow(OptionsError);
   });
 
-  it('A2: a public key is never an HMAC secret, in whatever spelling it comes', async () => {
+  it('A2: a public key is never accepted as an HMAC secret, in any encoding', async () => {
     const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const spellings = [
       publicKey.export({ type: 'spki', format: 'pem' }),
@@ -154,7 +154,7 @@ describe('the known mistakes', () => {
     expect(() => verifierFor({ algorithms: ['HS256'] as never })).toThrow(/createHmacJwtVerifier/);
   });
 
-  it('A2: CVE-2022-23529: an object that makes itself a secret is refused, and not asked for it', () => {
+  it('A2: CVE-2022-23529: an object that converts itself to a secret is rejected without calling it', () => {
     let asked = 0;
     const object = {
       toString: () => `${++asked}`.repeat(64),
@@ -165,7 +165,7 @@ describe('the known mistakes', () => {
     expect(asked).toBe(0);
   });
 
-  it('A3: a key without alg serves what the issuer allows, and one with alg that alone', async () => {
+  it('A3: a key without alg works with every allowed algorithm of its type, one with alg only with that', async () => {
     const rsa = testKey('r', 'RS256');
     const allowed = { algorithms: ['RS256', 'PS256'] as const };
     const open = verifierFor({ ...allowed, jwks: { keys: [rsa.jwk] } });
@@ -177,7 +177,7 @@ describe('the known mistakes', () => {
     expect(await reasonOf(open.verify(makeToken({ ...rsa, algorithm: 'RS512' }, claims)))).toBe('algorithm');
   });
 
-  it('A3: a key serves no algorithm of another kind or curve', async () => {
+  it('A3: a key works with no algorithm of another type or curve', async () => {
     const kinds = (['RS256', 'ES256', 'ES384', 'Ed25519'] as const).map((algorithm) => testKey(algorithm, algorithm));
     const algorithms = kinds.map((one) => one.algorithm);
     const verifier = verifierFor({ algorithms, jwks: { keys: kinds.map(({ jwk }) => jwk) } });
@@ -191,42 +191,42 @@ describe('the known mistakes', () => {
     expect(() => verifierFor({ algorithms: ['ES256'], jwks: other })).toThrow('a key for ES256');
   });
 
-  it.each(['crit', 'b64', 'zip', 'jku', 'jwk', 'x5u', 'x5c'])('A4: the header %s is refused', async (name) => {
+  it.each(['crit', 'b64', 'zip', 'jku', 'jwk', 'x5u', 'x5c'])('A4: the header %s is rejected', async (name) => {
     const values: Record<string, unknown> = { crit: ['exp'], b64: false, zip: 'DEF', jwk: key.jwk, x5c: ['MIIB'] };
     const token = makeToken(key, claims, { [name]: values[name] ?? 'https://evil.example/keys' });
     expect(await reasonOf(verifier.verify(token))).toBe('unsupportedHeader');
   });
 
-  it('A4: critical extensions in another spelling are refused, too', async () => {
+  it('A4: critical extensions in another encoding are rejected, too', async () => {
     for (const crit of [[], ['b64'], 'b64', null]) {
       expect(await reasonOf(verifier.verify(makeToken(key, claims, { crit })))).toBe('unsupportedHeader');
     }
   });
 
-  it('A5: patterns are refused where texts are expected, so none can be slow or answer by turns', () => {
+  it('A5: regular expressions are rejected where strings are expected, so none can be slow or stateful', () => {
     expect(() => verifierFor({ issuer: /example/ as never })).toThrow(OptionsError);
     expect(() => verifierFor({ audience: /orders/g as never })).toThrow(OptionsError);
     expect(() => verifierFor({ audience: [/orders/g] as never })).toThrow(OptionsError);
   });
 
-  it('A6: iss must be the text that was configured', async () => {
+  it('A6: iss must be exactly the configured string', async () => {
     for (const iss of [[ISSUER], [ISSUER, 'https://evil.example'], `${ISSUER}/`, 'https://ID.example.com', null, 7]) {
       expect(await reasonOf(verifier.verify(makeToken(key, payloadWith({ iss })))), String(iss)).toBe('issuer');
     }
   });
 
-  it.each([NaN, Infinity, -1, 60_001, '10'])('A7: a clock tolerance of %s is refused at construction', (value) => {
+  it.each([NaN, Infinity, -1, 60_001, '10'])('A7: a clock tolerance of %s is rejected at construction', (value) => {
     expect(() => verifierFor({}, { clockToleranceMs: value })).toThrow(OptionsError);
   });
 
-  it('A8: there is no way to name cached tokens by anything but their whole text', async () => {
+  it('A8: cache keys are computed from the whole token and cannot be customized', async () => {
     expect(() => verifierFor({}, { cache: { keyBuilder: () => 'same' } })).toThrow(OptionsError);
     const one = await verifier.verify(makeToken(key, payloadWith({ sub: 'a' })));
     const other = await verifier.verify(makeToken(key, payloadWith({ sub: 'b' })));
     expect([one.subject, other.subject]).toEqual(['a', 'b']);
   });
 
-  it('A10: what one caller does to the principal, no other sees', async () => {
+  it('A10: a caller cannot change the principal that others get', async () => {
     const token = makeToken(key, payloadWith({ roles: ['reader'], nested: { deep: { admin: false } } }));
     const principal = await verifier.verify(token);
     const nested = principal.claims['nested'] as { deep: { admin: boolean } };
@@ -237,7 +237,7 @@ describe('the known mistakes', () => {
     expect(await verifier.verify(token)).toBe(principal);
   });
 
-  it('A12: verifiers of different audiences, issuers or kinds share nothing', async () => {
+  it('A12: verifiers of different audiences, issuers or profiles share nothing', async () => {
     const token = makeToken(key, claims);
     expect(await reasonOf(verifier.verify(token))).toBe('accepted');
     expect(await reasonOf(verifierFor({ audience: 'https://billing.example.com' }).verify(token))).toBe('audience');
@@ -246,7 +246,7 @@ describe('the known mistakes', () => {
     expect(() => createJwtVerifier({ issuers: [issuer(), issuer({ profile: 'oidc-id' })] })).toThrow(/each kind/);
   });
 
-  it('A18: clocks may differ by ten seconds, and no token is from more than a minute ahead', async () => {
+  it('A18: clocks may differ by ten seconds, and iat is at most a minute ahead', async () => {
     const now = clock.now() / 1_000;
     const at = async (more: object) => await reasonOf(verifier.verify(makeToken(key, payloadWith(more))));
     expect(await at({ exp: now - 9 })).toBe('accepted');
@@ -257,14 +257,14 @@ describe('the known mistakes', () => {
     expect(await at({ iat: now + 61 })).toBe('notYetValid');
   });
 
-  it.each(['exp', 'nbf', 'iat'])('A18: %s must be a number that is a date', async (claim) => {
+  it.each(['exp', 'nbf', 'iat'])('A18: %s must be a NumericDate', async (claim) => {
     for (const value of ['1893456000', null, -1, 1e15, [], { valueOf: 1 }, true]) {
       const reason = await reasonOf(verifier.verify(makeToken(key, payloadWith({ [claim]: value }))));
       expect(reason, String(value)).toBe('claim');
     }
   });
 
-  it('A7: with a clock that tells no time nothing passes, remembered or not', async () => {
+  it('A7: with a clock that returns NaN every token is rejected, cached or not', async () => {
     const broken = { ...systemClock, now: () => Number.NaN };
     const lost = verifierFor({}, { clock: broken });
     expect(await reasonOf(lost.verify(makeToken(key, claims)))).toBe('expired');
@@ -280,7 +280,7 @@ describe('the known mistakes', () => {
     expect(await verified.catch((error: unknown) => (error as TokenError).reason)).toBe('tooNew');
   });
 
-  it('A19: weak keys are refused at construction', () => {
+  it('A19: weak keys are rejected at construction', () => {
     const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
     const rsa = testKey('r', 'RS256').jwk;
     const rs256 = (jwk: object) => () => verifierFor({ algorithms: ['RS256'], jwks: { keys: [jwk as never] } });
@@ -293,7 +293,7 @@ describe('the known mistakes', () => {
     expect(() => createHmacJwtVerifier({ ...hmac, algorithm: 'HS512', secrets: [{ secret }] })).toThrow(/at least 64/);
   });
 
-  it('A19: a point of small order is refused: it accepts what nobody signed', async () => {
+  it('A19: a point of small order is rejected: signatures that nobody made would verify', async () => {
     const small = Buffer.alloc(32);
     small[0] = 1;
     const point = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: base64url(small) }, format: 'jwk' });
@@ -315,14 +315,14 @@ describe('the known mistakes', () => {
     expect(() => webhookVerifier({ secrets: [whpk] })).toThrow('a sound key');
   });
 
-  it('A19: private and shared keys in a set are refused, and so is a point that is not on its curve', () => {
+  it('A19: a set with a private or shared key, or a point that is not on its curve, is rejected', () => {
     expect(() => verifierFor({ jwks: { keys: [privateJwk(key)] } })).toThrow(/private/);
     expect(() => verifierFor({ jwks: { keys: [key.jwk, { kty: 'oct', k: 'AAAA' }] } })).toThrow(/shared secret/);
     const off = { ...key.jwk, x: base64url(new Uint8Array(32).fill(1)) };
     expect(() => verifierFor({ jwks: { keys: [off] } })).toThrow(/cannot be read/);
   });
 
-  it('A20: a token has one spelling', async () => {
+  it('A20: a token has exactly one encoding', async () => {
     const token = makeToken(key, claims);
     const [head = '', body = '', signature = ''] = token.split('.');
     const malleable = [
@@ -333,7 +333,7 @@ describe('the known mistakes', () => {
       ` ${token}`,
       `${token}.`,
       `${head}..${body}.${signature}`,
-      `${head}.${body}.${signature.slice(0, -1)}${otherSpelling(signature.at(-1)!)}`,
+      `${head}.${body}.${signature.slice(0, -1)}${nonCanonical(signature.at(-1)!)}`,
       `${head}.${body}.${signature.replaceAll('-', '+').replaceAll('_', '/')}+`,
       `${head}.${body}.${signature}é`,
       `${head}\u0000.${body}.${signature}`,
@@ -342,7 +342,7 @@ describe('the known mistakes', () => {
     for (const text of malleable) expect(await reasonOf(verifier.verify(text)), text).toBe('malformed');
   });
 
-  it('A20: JSON that parsers read differently is refused', async () => {
+  it('A20: JSON that parsers read differently is rejected', async () => {
     const json = JSON.stringify(claims);
     const texts = [
       `${json.slice(0, -1)},"sub":"root"}`,
@@ -367,12 +367,12 @@ describe('the known mistakes', () => {
     expect(await reasonOf(verifier.verify(notUtf8))).toBe('malformed');
   });
 
-  it('A21: an encrypted token is not looked into', async () => {
+  it('A21: an encrypted token is rejected', async () => {
     expect(await reasonOf(verifier.verify('eyJhbGciOiJQQkVTMiJ9.AA.AA.AA.AA'))).toBe('malformed');
     expect(await reasonOf(verifier.verify('a'.repeat(8_193)))).toBe('tooLarge');
   });
 
-  it('A22: nothing but a plain kid finds a key', async () => {
+  it('A22: only a plain kid finds a key', async () => {
     for (const kid of ['', 'x'.repeat(257), 7, null, ['k1'], { toString: 'k1' }]) {
       const reason = await reasonOf(verifier.verify(makeToken(key, claims, { kid })));
       expect(reason, JSON.stringify(kid)).toBe('malformed');
@@ -382,7 +382,7 @@ describe('the known mistakes', () => {
     }
   });
 
-  it('a token that names no key is verified where one key alone will do', async () => {
+  it('a token without kid is verified when exactly one key matches', async () => {
     const nameless: TestKey = { ...key, kid: undefined };
     expect(await reasonOf(verifier.verify(makeToken(nameless, claims)))).toBe('accepted');
     const two = verifierFor({ jwks: { keys: [key.jwk, testKey('k2', 'ES256', 1).jwk] } });
@@ -425,7 +425,7 @@ describe('a shared secret', () => {
 });
 
 describe('revocation', () => {
-  it('is asked about for each use, and no answer is a no', async () => {
+  it('is checked for each use, and anything but false rejects the token', async () => {
     const answers: (() => unknown)[] = [
       () => false,
       () => Promise.resolve(false),
@@ -443,8 +443,8 @@ describe('revocation', () => {
   });
 });
 
-describe('a refusal', () => {
-  it('tells code, reason, claim and issuer, and nothing from the token', async () => {
+describe('a rejection', () => {
+  it('has code, reason, claim and issuer, and nothing of the token', async () => {
     const token = makeToken(key, payloadWith({ sub: 'secret-subject', aud: 'secret-audience' }));
     const error: unknown = await verifier.verify(token).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(TokenError);
@@ -465,8 +465,8 @@ describe('a refusal', () => {
   });
 });
 
-/** The last character of a text whose unused bits are not zero. */
-function otherSpelling(character: string): string {
+/** A character that differs only in unused bits: decodes to the same bytes, but is not canonical. */
+function nonCanonical(character: string): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
   return alphabet[alphabet.indexOf(character) + 1]!;
 }

@@ -1,4 +1,4 @@
-// A33: webhooks, by the standard's own vector, and by what its implementations got wrong.
+// A33: webhooks, by the vectors of Standard Webhooks and the known mistakes of its implementations.
 import { generateKeyPairSync } from 'node:crypto';
 import { OptionsError } from '@macadam/core';
 import { virtualClock } from '@macadam/testkit';
@@ -11,7 +11,7 @@ const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const OTHER = `whsec_${Buffer.alloc(32, 5).toString('base64')}`;
 const BODY = '{"test": 2432232314}';
 
-/** The vector that implementations of the standard share. */
+/** The vector that implementations of Standard Webhooks share. */
 const VECTOR = {
   'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek',
   'webhook-timestamp': '1614265330',
@@ -42,7 +42,7 @@ async function outcome(
 }
 
 describe('A33: a webhook', () => {
-  it('is signed and verified as in the vector of the standard', async () => {
+  it('is signed and verified as in the vector of Standard Webhooks', async () => {
     expect(webhookSigner({ secrets: [SECRET], clock }).sign(BODY, { id: VECTOR['webhook-id'] })).toEqual(VECTOR);
     expect(await verifierFor().verify(VECTOR, BODY)).toEqual({ id: VECTOR['webhook-id'], timestampMs: clock.now() });
     expect(await outcome(new Headers(VECTOR), Buffer.from(BODY))).toBe('accepted');
@@ -50,7 +50,7 @@ describe('A33: a webhook', () => {
     expect(await outcome(VECTOR, BODY, { secrets: [Buffer.from(SECRET.slice(6), 'base64')] })).toBe('accepted');
   });
 
-  it('is signed with an Ed25519 key, which the receiver needs the public part of alone', async () => {
+  it('is signed with an Ed25519 key and verified with its public key', async () => {
     for (const secret of [PRIVATE, PRIVATE_64]) {
       const headers = webhookSigner({ secrets: [secret], clock }).sign(BODY);
       expect(headers['webhook-signature']).toMatch(/^v1a,[A-Za-z0-9+/]{86}==$/);
@@ -69,14 +69,14 @@ describe('A33: a webhook', () => {
     expect(await outcome(vector, BODY, { secrets })).toBe('accepted');
   });
 
-  it('is accepted while secrets are rotated, on either side', async () => {
+  it('is accepted while secrets are rotated on either side', async () => {
     const both = webhookSigner({ secrets: [OTHER, SECRET], clock }).sign(BODY);
     expect(await outcome(both)).toBe('accepted');
     expect(await outcome(VECTOR, BODY, { secrets: [OTHER, SECRET] })).toBe('accepted');
     expect(await outcome(VECTOR, BODY, { secrets: [OTHER] })).toBe('signature');
   });
 
-  it('is signed over its bytes: any change is refused', async () => {
+  it('is rejected after any change of its bytes', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.uint8Array({ maxLength: 200 }),
@@ -94,7 +94,7 @@ describe('A33: a webhook', () => {
     );
   });
 
-  it('cannot have its id and body cut at another place', async () => {
+  it('cannot have characters moved between its id and body', async () => {
     const headers = webhookSigner({ secrets: [SECRET], clock }).sign(`1614265330.x`, { id: 'msg_1' });
     const moved = { ...headers, 'webhook-id': 'msg_1.1614265330' };
     expect(await outcome(moved, 'x')).toBe('malformed');
@@ -116,7 +116,7 @@ describe('A33: a webhook', () => {
     [['1614265330', '1614265330'], 'malformed'],
     [[], 'malformed'],
     ['1614265331', 'signature'],
-  ])('the time %j: %s', async (timestamp, expected) => {
+  ])('the timestamp %j: %s', async (timestamp, expected) => {
     expect(await outcome({ ...VECTOR, 'webhook-timestamp': timestamp })).toBe(expected);
   });
 
@@ -145,7 +145,7 @@ describe('A33: a webhook', () => {
     expect(await outcome({ ...VECTOR, 'webhook-signature': signatures })).toBe(expected);
   });
 
-  it('is accepted once where ids are remembered, and not at all where that fails', async () => {
+  it('is accepted once with seen, and rejected when seen fails', async () => {
     const ids = new Set<string>();
     const kept: number[] = [];
     const seen = (id: string, keepMs: number): boolean => {
@@ -162,7 +162,7 @@ describe('A33: a webhook', () => {
     expect(ids.has('msg_forged')).toBe(false);
   });
 
-  it('is not verified without headers, nor signed with what is no id and no time', async () => {
+  it('is rejected without headers, and not signed with an invalid id or timestamp', async () => {
     for (const headers of [undefined, null, 'x'] as never[])
       expect(await outcome(headers)).toBeInstanceOf(OptionsError);
     const signer = webhookSigner({ secrets: [SECRET] });
@@ -170,12 +170,12 @@ describe('A33: a webhook', () => {
     expect(() => signer.sign('x', { timestampMs: 1e18 })).toThrow(OptionsError);
   });
 
-  it('is not verified from what a parser left of it', async () => {
+  it('is rejected when the body was parsed', async () => {
     expect(await outcome(VECTOR, JSON.parse(BODY) as never)).toBeInstanceOf(OptionsError);
   });
 });
 
-describe('secrets of webhooks', () => {
+describe('webhook secrets', () => {
   it.each([
     'whsec_short',
     `whsec_${Buffer.alloc(23).toString('base64')}`,
@@ -187,7 +187,7 @@ describe('secrets of webhooks', () => {
     `whsec_${publicKey.export({ format: 'der', type: 'spki' }).toString('base64')}`,
     '',
     undefined,
-  ])('%j is refused, and not shown', (secret) => {
+  ])('%j is rejected and not shown', (secret) => {
     const made = (): unknown => webhookVerifier({ secrets: [secret as string] });
     expect(made).toThrow(OptionsError);
     try {
@@ -197,7 +197,7 @@ describe('secrets of webhooks', () => {
     }
   });
 
-  it('are needed', () => {
+  it('are required', () => {
     expect(() => webhookVerifier({ secrets: [] })).toThrow(OptionsError);
     expect(() => webhookSigner({ secrets: [] })).toThrow(OptionsError);
     expect(() => webhookVerifier({ secrets: [SECRET], tolerance: 1 } as never)).toThrow(/toleranceMs/);
