@@ -135,7 +135,8 @@ export class BacklogSink implements LineSink, ExitTask {
   /** A full disk blocks the output like a slow reader does, but no reader will continue: an operator must act. */
   #checkOutputError(): void {
     const { errorCode } = this.#output;
-    if (errorCode !== undefined) this.#outputError.raise(errorCode, `takes no lines (${errorCode}): they wait`);
+    if (errorCode === undefined) return;
+    this.#outputError.raise(errorCode, `cannot be written to (${errorCode}): lines are kept in memory until it can`);
   }
 
   #enqueue(line: string, level: number): void {
@@ -143,7 +144,9 @@ export class BacklogSink implements LineSink, ExitTask {
     this.#queue.push(line, level);
     const dropped = this.#queue.dropped - before;
     lineTotals.dropped += dropped;
-    if (dropped > 0 && before === 0) this.#warn('takes no more lines: the oldest are dropped');
+    if (dropped > 0 && before === 0) {
+      this.#warn('is blocked and maxBacklogBytes are waiting for it: the oldest lines are dropped');
+    }
   }
 
   #retryLater(): void {
@@ -196,7 +199,7 @@ export class BacklogSink implements LineSink, ExitTask {
   #break(): void {
     this.#discardBacklog();
     this.#unblock('broken');
-    this.#warn('is gone: lines are counted and dropped');
+    this.#warn('is closed: all further lines are dropped and counted');
   }
 
   /** Enters a state in which nothing waits for the output. */
@@ -223,7 +226,7 @@ export class BacklogSink implements LineSink, ExitTask {
   }
 
   #warnAboutLastLines(lines: number): void {
-    this.#warn(`has not taken the last ${lines === 1 ? 'line' : `${lines} lines`}`);
+    this.#warn(`did not take the last ${lines === 1 ? 'line, which is' : `${lines} lines, which are`} lost`);
   }
 
   /** Writes to standard error, where an operator may still see it. */
