@@ -1,6 +1,6 @@
 /**
- * Observes the HTTP/2 streams that undici creates, which it does not expose: applies the corrections of this folder to each,
- * and tells responses that were truncated, and requests that were never processed, from the rest.
+ * Observes the HTTP/2 streams that undici creates and does not expose: applies the corrections of this folder to each stream,
+ * and recognizes truncated responses and requests that the server has not processed.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import { constants, type ClientHttp2Stream, type Http2Session } from 'node:http2';
@@ -21,7 +21,7 @@ subscribe('http2.client.stream.finish', (message) => {
 
 subscribe('http2.client.stream.created', (message) => {
   const { stream } = message as { stream: ObservedStream };
-  // Streams on sockets that this package did not make are none of ours.
+  // Other users of HTTP/2 in this process are left alone.
   const socket = trackedSocket(stream.session?.socket);
   if (socket === undefined) return;
   trackStream(stream, stream.session as Http2Session, socket);
