@@ -1,4 +1,4 @@
-// The bounds of any window, by brute force, for as long as one likes: `node --conditions=@macadam/source bench/any-window.ts [STEPS] [SEED]`.
+// Checks the bounds of any window of time by brute force, with any number of requests: `node --conditions=@macadam/source bench/any-window.ts [STEPS] [SEED]`.
 import { check, scenarios } from '../test/any-window.ts';
 
 const [steps = '1000000', seed = '1'] = process.argv.slice(2);

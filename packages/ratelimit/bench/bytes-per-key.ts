@@ -1,4 +1,4 @@
-// What the memory store keeps for a key: `node --conditions=@macadam/source --expose-gc bench/bytes-per-key.ts`.
+// Measures the memory per key of the memory store: `node --conditions=@macadam/source --expose-gc bench/bytes-per-key.ts`.
 import {
   concurrency,
   createRateLimiter,
@@ -9,7 +9,7 @@ import {
   tokenBucket,
 } from '../src/index.ts';
 
-// Without it, what is measured is what the collector happened to leave.
+// Without explicit garbage collections the measurement would include garbage.
 const { gc } = globalThis;
 if (gc === undefined) throw new Error('Run it with --expose-gc.');
 
@@ -36,6 +36,6 @@ for (const [kind, list] of Object.entries(limits)) {
   const bytes = after.heapUsed - before.heapUsed + (after.arrayBuffers - before.arrayBuffers);
   const { keys: kept } = limiter.stats();
   console.log(
-    `${kind}: ${(bytes / keys.length).toFixed(0)} bytes a key, ${kept} keys; the texts of the keys not counted`,
+    `${kind}: ${(bytes / keys.length).toFixed(0)} bytes a key, ${kept} keys; without the strings of the keys`,
   );
 }

@@ -7,8 +7,8 @@ import { createLoadShedder } from './shed/create-load-shedder.ts';
 
 const limits = [tokenBucket({ limit: 2, periodMs: 1_000, name: 'second' })];
 
-describe('what a unit of work is told', () => {
-  it('of decisions: the last one, but nothing hides a denial', async () => {
+describe('annotations of the unit of work', () => {
+  it('have the last decision, but keep a denial', async () => {
     const clock = virtualClock();
     const limiter = createRateLimiter({ name: 'api', limits, clock });
     const told = (rateLimitOutcome: string, rateLimitRemaining: number) => ({
@@ -28,7 +28,7 @@ describe('what a unit of work is told', () => {
     });
   });
 
-  it('of decisions in shadow mode', async () => {
+  it('mark decisions in shadow mode', async () => {
     const limiter = createRateLimiter({ name: 'api', limits, shadow: true, clock: virtualClock() });
     const annotations = runWork({}, () => {
       for (let i = 0; i < 3; i++) limiter.tryTake('ann');
@@ -37,7 +37,7 @@ describe('what a unit of work is told', () => {
     expect(annotations).toMatchObject({ rateLimitOutcome: 'shadowed', rateLimitRemaining: 0 });
   });
 
-  it('of a shedder: how long it queued, and what came of it', async () => {
+  it('have the outcome and the queueing time of a load shedder', async () => {
     const clock = virtualClock();
     const shedder = createLoadShedder({ concurrency: { initial: 1, min: 1, max: 1 }, maxQueued: 2, clock });
     const work = (priority: 'background' | 'normal'): Promise<unknown> =>

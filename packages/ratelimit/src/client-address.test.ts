@@ -30,7 +30,7 @@ describe('clientAddress', () => {
     [56, '2001:db8:1:200:0:0:0:0/56'],
     [60, '2001:db8:1:2f0:0:0:0:0/60'],
     [128, '2001:db8:1:2ff:3:4:5:6'],
-  ])('takes %d bits of an IPv6 address', (ipv6PrefixLength, key) => {
+  ])('keeps %d bits of an IPv6 address', (ipv6PrefixLength, key) => {
     expect(of('2001:db8:1:2ff:3:4:5:6', undefined, { ipv6PrefixLength })).toBe(key);
   });
 
@@ -48,12 +48,12 @@ describe('clientAddress', () => {
     expect(of('10.0.0.1', header, { trustedHops })).toBe(key);
   });
 
-  it('a header of a million entries is one of which the last count', () => {
+  it('reads only the last entries of a header with a million', () => {
     const headers = { 'x-forwarded-for': `${'6.6.6.6,'.repeat(1_000_000)}203.0.113.7` };
     expect(clientAddress({ socket: { remoteAddress: '10.0.0.1' }, headers }, { trustedHops: 1 })).toBe('203.0.113.7');
   });
 
-  it('takes the other shapes of a header, and refuses wrong options', () => {
+  it('accepts an array of header values and another header, and rejects wrong options', () => {
     expect(of('10.0.0.1', ['6.6.6.6', '203.0.113.7'], { trustedHops: 1 })).toBe('203.0.113.7');
     const headers = { 'true-client-ip': '203.0.113.9' };
     const request = { socket: { remoteAddress: '10.0.0.1' }, headers };

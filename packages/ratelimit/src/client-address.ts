@@ -29,17 +29,17 @@ export interface AddressedRequest {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
 }
 
-/** What stands before an IPv4 address that is written as an IPv6 address: all of IPv4 would be one network otherwise. */
-const BEFORE_IPV4 = [
+/** Prefixes of IPv6 addresses that contain an IPv4 address. As networks of /64, all of IPv4 would be one client. */
+const IPV4_PREFIXES = [
   // Mapped (RFC 4291).
   [0, 0, 0, 0, 0, 0xffff],
-  // Translated, the form of SIIT at first (RFC 2765).
+  // Translated, the original form of SIIT (RFC 2765).
   [0, 0, 0, 0, 0xffff, 0],
-  // Translated: NAT64, and SIIT in front of a data centre (RFC 6052, RFC 7755).
+  // Translated: NAT64, and SIIT in data centres (RFC 6052, RFC 7755).
   [0x64, 0xff9b, 0, 0, 0, 0],
 ];
 
-/** What a client is called of which no address is known: they share one limit. */
+/** The key of all clients without a known address: they share one limit. */
 const UNKNOWN = 'unknown';
 
 /**
@@ -71,31 +71,31 @@ export function clientAddress(request: AddressedRequest, options: ClientAddressO
     hops.push(...(typeof value === 'string' ? value : value.join(',')).split(',').slice(-trustedHops));
   }
   hops.push(request.socket.remoteAddress ?? '');
-  // When the place holds no address, the next trusted one does: never one that the client could have chosen.
+  // If the outermost trusted proxy added no valid address, uses that of the next one: never an entry by the client.
   for (const hop of hops) {
-    const address = normalized(hop, ipv6PrefixLength);
+    const address = normalizeAddress(hop, ipv6PrefixLength);
     if (address !== undefined) return address;
   }
   return UNKNOWN;
 }
 
-function normalized(text: string, ipv6PrefixLength: number): string | undefined {
-  const address = bare(text);
+function normalizeAddress(text: string, ipv6PrefixLength: number): string | undefined {
+  const address = stripDecoration(text);
   const version = isIP(address);
   if (version === 4) return address;
-  return version === 6 ? network(groupsOf(address), ipv6PrefixLength) : undefined;
+  return version === 6 ? formatNetwork(parseGroups(address), ipv6PrefixLength) : undefined;
 }
 
-/** Without quotes, brackets, port and zone. */
-function bare(text: string): string {
+/** Removes quotes, brackets, port and zone. */
+function stripDecoration(text: string): string {
   const trimmed = text.trim().replace(/^"(.*)"$/, '$1');
   const bracketed = /^\[([^\]]*)\](?::\d+)?$/.exec(trimmed)?.[1];
   const withPort = /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(trimmed)?.[1];
   return (bracketed ?? withPort ?? trimmed).replace(/%.*$/, '');
 }
 
-/** The eight numbers of a valid IPv6 address. */
-function groupsOf(address: string): number[] {
+/** Returns the eight groups of a valid IPv6 address. */
+function parseGroups(address: string): number[] {
   const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
   const [, head = '', a, b, c, d] = dotted ?? [];
   const hex = (high: unknown, low: unknown): string => (Number(high) * 256 + Number(low)).toString(16);
@@ -107,19 +107,21 @@ function groupsOf(address: string): number[] {
   return [...before, ...new Array<number>(8 - before.length - after.length).fill(0), ...after];
 }
 
-function network(groups: readonly number[], prefix: number): string {
+/** Returns the IPv4 address that the address contains, or the network that it is in. */
+function formatNetwork(groups: readonly number[], prefixLength: number): string {
   const [high, low] = groups.slice(6) as [number, number];
-  const before = groups.slice(0, 6);
-  // In the old compatible form, what has nothing in its upper half is `::`, `::1` and their like.
-  const compatible = before.every((group) => group === 0) && high > 0;
-  if (compatible || BEFORE_IPV4.some((form) => form.every((group, i) => group === before[i]))) {
+  const head = groups.slice(0, 6);
+  // The deprecated IPv4-compatible form (RFC 4291). With an upper half of 0 it is `::`, `::1` or similar.
+  const isIpv4Compatible = head.every((group) => group === 0) && high > 0;
+  if (isIpv4Compatible || IPV4_PREFIXES.some((prefix) => prefix.every((group, i) => group === head[i]))) {
     return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
   }
-  const kept = groups.map((group, i) => {
-    const bits = Math.min(16, Math.max(0, prefix - i * 16));
+  const masked = groups.map((group, i) => {
+    const bits = Math.min(16, Math.max(0, prefixLength - i * 16));
     return group & (0xffff << (16 - bits)) & 0xffff;
   });
-  // Loopback would share a network with every address that is mostly zeros.
-  const whole = groups.slice(0, 7).every((group) => group === 0) ? groups : kept;
-  return `${whole.map((group) => group.toString(16)).join(':')}${prefix === 128 || whole === groups ? '' : `/${prefix}`}`;
+  // Loopback keeps its full address: its network contains other addresses that are mostly zeros.
+  const kept = groups.slice(0, 7).every((group) => group === 0) ? groups : masked;
+  const suffix = prefixLength === 128 || kept === groups ? '' : `/${prefixLength}`;
+  return `${kept.map((group) => group.toString(16)).join(':')}${suffix}`;
 }

@@ -8,7 +8,7 @@ let collector: MetricsCollector;
 beforeAll(() => void (collector = startMetricsCollector()));
 afterAll(() => collector.close());
 
-test('a collector reads what was decided, shaped and shed; those of one name are added up', async () => {
+test('a metrics collector reads the counts of limiters, shapers and shedders, summed up by name', async () => {
   const clock = virtualClock();
   const limits = [tokenBucket({ limit: 2, periodMs: 60_000 })];
   const kept = [1, 2].map(() => createRateLimiter({ name: 'api', limits, clock }));
@@ -32,7 +32,7 @@ test('a collector reads what was decided, shaped and shed; those of one name are
   });
 });
 
-test('being counted keeps nothing alive', async () => {
+test('metrics do not keep a limiter alive', async () => {
   const name = 'short-lived';
   (() => createRateLimiter({ name, limits: [tokenBucket({ limit: 2, periodMs: 60_000 })] }).tryTake('a'))();
   // A turn of the event loop: until then, what a weak reference was made of is kept.

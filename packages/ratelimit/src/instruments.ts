@@ -1,19 +1,19 @@
 /**
- * What this package tells a metrics collector. Limiters, outbound limiters, shapers and shedders count with plain integers; the numbers are
- * read when a collector asks, so that counting costs a decision nothing.
+ * The telemetry of this package. Limiters, outbound limiters, shapers and shedders count with plain integers, which are
+ * read when a metrics collector asks, so that metrics add nothing to the time of a decision.
  */
 import { PackageMetrics, type TelemetryDescription } from '@macadam/core';
 import { createNoopMeter, metrics } from '@opentelemetry/api';
 import { METRICS, NAME, OUTCOME, type Kind, type Stats } from './stats-metrics.ts';
 
-/** Something that counts. */
-export interface Counting {
+/** An object with counts. */
+export interface StatsSource {
   stats(): Stats;
 }
 
 const SCOPE = '@macadam/ratelimit';
 
-const counted = new PackageMetrics<Stats>({
+const packageMetrics = new PackageMetrics<Stats>({
   scope: SCOPE,
   provider: () => metrics.getMeterProvider(),
   noop: createNoopMeter(),
@@ -24,26 +24,26 @@ const counted = new PackageMetrics<Stats>({
 /** For the catalogue of the documentation. */
 export const TELEMETRY: TelemetryDescription = {
   scope: SCOPE,
-  metrics: counted.descriptions,
+  metrics: packageMetrics.descriptions,
   annotations: [
     ...(['rateLimiter', 'rateLimitPolicy', 'rateLimitRemaining', 'rateLimitOutcome', 'rateLimitDegraded'] as const),
     ...(['shedOutcome', 'shedQueueMs', 'outboundWaitMs'] as const),
   ],
   attributes: {
     [NAME]: { type: 'string', description: 'The `name` of the limiter, outbound limiter, shaper or shedder' },
-    [OUTCOME]: { type: 'string', description: 'How it ended' },
+    [OUTCOME]: { type: 'string', description: 'The outcome' },
     rateLimiter: { type: 'string', description: 'The limiter that denied, else the one that decided last' },
-    rateLimitPolicy: { type: 'string', description: 'The limit of it that the decision names' },
+    rateLimitPolicy: { type: 'string', description: 'The limit that the decision names' },
     rateLimitRemaining: { type: 'double', description: 'What that limit had left' },
     rateLimitOutcome: { type: 'string', description: '`allowed`, `denied` or `shadowed`' },
     rateLimitDegraded: { type: 'boolean', description: 'Whether a decision was made without the shared store' },
-    shedOutcome: { type: 'string', description: '`served`, or why the work was refused' },
+    shedOutcome: { type: 'string', description: '`served`, or why the work was rejected' },
     shedQueueMs: { type: 'double', description: 'How long the work waited for a place, in milliseconds' },
-    outboundWaitMs: { type: 'double', description: 'Waits for turns to call others, in milliseconds, summed up' },
+    outboundWaitMs: { type: 'double', description: 'Total wait for turns of outbound limiters, in milliseconds' },
   },
 };
 
-/** Has `counting` read whenever a collector asks, for as long as it lives. */
-export function observe(kind: Kind, name: string, counting: Counting): void {
-  counted.observeAll(counting, () => [{ kind, name, stats: () => counting.stats() }]);
+/** Reports the stats of `source` to metrics collectors for as long as it lives; it is held weakly. */
+export function observe(kind: Kind, name: string, source: StatsSource): void {
+  packageMetrics.observeAll(source, () => [{ kind, name, stats: () => source.stats() }]);
 }

@@ -17,7 +17,7 @@ function bench(options: Partial<ShaperOptions> = {}) {
 }
 
 describe('createShaper', () => {
-  it('begins at an even pace, in order, with one timer', async () => {
+  it('starts runs at an even pace, in order, with one timer', async () => {
     const { clock, begun, run } = bench();
     const all = Promise.all(['a', 'b', 'c', 'd'].map((name) => run(name)));
     await clock.settle();
@@ -36,19 +36,19 @@ describe('createShaper', () => {
     [0.5, 2_000],
     [2.5, 400],
     [1_000, 1],
-  ])('keeps a rate of %d a second', async (ratePerSecond, everyMs) => {
+  ])('starts %d runs per second', async (ratePerSecond, everyMs) => {
     const { clock, begun, run } = bench({ ratePerSecond });
     await clock.runUntil(Promise.all(['a', 'b', 'c'].map((name) => run(name))));
     expect(begun.map(([, at]) => at)).toEqual([0, everyMs, 2 * everyMs]);
   });
 
-  it('lets a burst through after a pause, and no more', async () => {
+  it('starts a burst after a pause, and no more', async () => {
     const { clock, begun, run } = bench({ burst: 3 });
     await clock.runUntil(Promise.all(['a', 'b', 'c', 'd'].map((name) => run(name))));
     expect(begun.map(([, at]) => at)).toEqual([0, 0, 0, 100]);
   });
 
-  it('the important go first; among equals tenants take turns', async () => {
+  it('serves higher priorities first, and tenants of one priority in turn', async () => {
     const { clock, begun, run } = bench();
     const runs = [run('first')];
     for (const n of [1, 2, 3]) runs.push(run(`acme ${n}`, { tenant: 'acme' }));
@@ -58,7 +58,7 @@ describe('createShaper', () => {
     expect(begun.map(([name]) => name)).toEqual(['first', 'critical', 'acme 1', 'zeta 1', 'acme 2', 'acme 3', 'low']);
   });
 
-  it('p-throttle #2: refuses when the queue is full, unless somebody less important makes room', async () => {
+  it('p-throttle #2: rejects when the queue is full, unless a run of lower priority can be evicted', async () => {
     const { clock, shaper, begun, run } = bench({ maxQueued: 2 });
     const runs = [run('a'), run('b'), run('c', { priority: 'background' })];
     expect(await run('d', { priority: 'background' })).toBe('full');
@@ -68,7 +68,7 @@ describe('createShaper', () => {
     expect(shaper.stats()).toEqual({ begun: 3, queued: 0, refused: 2, expired: 0 });
   });
 
-  it('bottleneck #112: a queue is bounded by default: the one after the thousandth is refused', async () => {
+  it('bottleneck #112: queues a thousand runs by default, and rejects the next', async () => {
     const { shaper, run } = bench({ ratePerSecond: 1_000 });
     const runs = Array.from({ length: 1_002 }, (_, i) => run(`${i}`));
     expect(shaper.stats()).toMatchObject({ queued: 1_000, refused: 1 });
@@ -77,7 +77,7 @@ describe('createShaper', () => {
     await Promise.all(runs);
   });
 
-  it('refuses at once a wait that would be too long, and says when to come back', async () => {
+  it('rejects at once a run that would wait too long, and says when to retry', async () => {
     const { clock, shaper, run } = bench();
     const runs = [run('a'), run('b')];
     const refused = { code: 'MAC_OVERLOADED', reason: 'deadline', retryAfterMs: 1 };
@@ -87,14 +87,14 @@ describe('createShaper', () => {
     await clock.runUntil(Promise.all(runs));
   });
 
-  it('a wait that others made too long ends at its deadline', async () => {
+  it('rejects at its deadline a run that was overtaken by higher priorities', async () => {
     const { clock, run } = bench();
     const runs = [run('a'), run('low', { priority: 'low', maxWaitMs: 100 }), run('b'), run('c')];
     expect(await clock.runUntil(Promise.all(runs))).toEqual([undefined, 'deadline', undefined, undefined]);
     expect(clock.monotonic()).toBe(200);
   });
 
-  it('p-queue #219: an aborted wait leaves no listener, no timer and no gap', async () => {
+  it('p-queue #219: an aborted wait leaves no listener and no timer, and uses no token', async () => {
     const { clock, begun, run } = bench();
     const controller = new AbortController();
     const runs = [run('a'), run('b', { signal: controller.signal }), run('c')];
@@ -116,7 +116,7 @@ describe('createShaper', () => {
     expect(await clock.runUntil(Promise.all(runs))).toEqual([1, 2, 3]);
   });
 
-  it('limiter #50: thousands wait and leave without a leak', async () => {
+  it('limiter #50: thousands of aborted waits leak nothing', async () => {
     const { clock, shaper, run } = bench({ ratePerSecond: 1_000, maxQueued: 10_000 });
     const controller = new AbortController();
     const runs = Array.from({ length: 5_000 }, (_, i) =>
@@ -130,7 +130,7 @@ describe('createShaper', () => {
     clock.assertNoTimers();
   });
 
-  it('a wrong signal leaves nobody in the queue', async () => {
+  it('an invalid signal option leaves nothing in the queue', async () => {
     const { clock, shaper, run } = bench();
     const first = run('a');
     await expect(shaper.run(() => 0, { signal: null } as never)).rejects.toMatchObject({ path: 'run.signal' });
@@ -138,7 +138,7 @@ describe('createShaper', () => {
     expect(shaper.stats()).toMatchObject({ begun: 1, queued: 0 });
   });
 
-  it('close refuses what waits and what comes', async () => {
+  it('close rejects queued and later runs', async () => {
     const { clock, shaper, run } = bench();
     const runs = [run('a'), run('b')];
     await clock.settle();
@@ -148,7 +148,7 @@ describe('createShaper', () => {
     clock.assertNoTimers();
   });
 
-  it('passes on what the function returns and throws, and refuses wrong options', async () => {
+  it('settles as the function does, and rejects wrong options', async () => {
     const { shaper } = bench({ burst: 5 });
     await expect(shaper.run(() => 7)).resolves.toBe(7);
     await expect(shaper.run(() => Promise.reject(new Error('no')))).rejects.toThrow('no');

@@ -1,7 +1,7 @@
-/** The metrics of this package, and how each is read from the counts of what it belongs to. */
+/** The metrics of this package, and from which field of `stats()` each is read. */
 import type { StatsMetric } from '@macadam/core';
 
-/** What counts. */
+/** The objects that have metrics. */
 export type Kind = 'limiter' | 'outbound' | 'shaper' | 'shedder';
 export type Stats = Readonly<Record<string, number>>;
 
@@ -34,7 +34,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.ratelimit.deny_cache.hits',
     kind: 'counter',
     unit: '{decision}',
-    description: 'Denials repeated',
+    description: 'Denials repeated without asking the store',
     reads: 'denyCacheHits',
   },
   {
@@ -42,7 +42,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.ratelimit.store.away',
     kind: 'gauge',
     unit: '{store}',
-    description: '1 while the shared store is not asked',
+    description: '1 while the circuit breaker of the shared store is not closed',
     reads: 'storeAway',
   },
   {
@@ -66,7 +66,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.ratelimit.evictions',
     kind: 'counter',
     unit: '{key}',
-    description: 'Keys forgotten before their time',
+    description: 'Keys evicted before their state expired',
     reads: 'evictions',
   },
   {
@@ -74,7 +74,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.ratelimit.lease.borrowed',
     kind: 'counter',
     unit: '{token}',
-    description: 'Tokens borrowed ahead',
+    description: 'Tokens leased ahead',
     reads: 'tokensBorrowed',
   },
   {
@@ -82,7 +82,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.ratelimit.lease.spent',
     kind: 'counter',
     unit: '{token}',
-    description: 'Borrowed tokens that were used',
+    description: 'Leased tokens that were used',
     reads: 'tokensSpent',
   },
   {
@@ -90,7 +90,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.outbound.turns',
     kind: 'counter',
     unit: '{request}',
-    description: 'Requests that wanted a turn, by what came of it',
+    description: 'Requests for a turn, by outcome',
     reads: [
       ['begun', { [OUTCOME]: 'begun' }],
       ['refused', { [OUTCOME]: 'refused' }],
@@ -110,7 +110,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.outbound.throttled',
     kind: 'counter',
     unit: '{request}',
-    description: 'Requests that a server refused',
+    description: 'Requests that a server refused because of its limits',
     reads: 'throttled',
   },
   {
@@ -118,7 +118,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.outbound.paused',
     kind: 'gauge',
     unit: '{partition}',
-    description: 'Partitions that are left alone',
+    description: 'Partitions that are paused',
     reads: 'paused',
   },
   {
@@ -126,7 +126,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.shaper.begun',
     kind: 'counter',
     unit: '{run}',
-    description: 'Runs that had their turn',
+    description: 'Runs that were started',
     reads: 'begun',
   },
   {
@@ -142,7 +142,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.shaper.refused',
     kind: 'counter',
     unit: '{run}',
-    description: 'Runs refused at once',
+    description: 'Runs rejected at once',
     reads: 'refused',
   },
   {
@@ -150,7 +150,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.shaper.expired',
     kind: 'counter',
     unit: '{run}',
-    description: 'Runs that waited in vain',
+    description: 'Runs that waited and were not started in time',
     reads: 'expired',
   },
   {
@@ -158,7 +158,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.shedder.limit',
     kind: 'gauge',
     unit: '{run}',
-    description: 'The limit found',
+    description: 'The current limit of concurrent runs',
     reads: 'limit',
   },
   {
@@ -166,7 +166,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.shedder.in_flight',
     kind: 'gauge',
     unit: '{run}',
-    description: 'Runs at work',
+    description: 'Runs in flight',
     reads: 'inFlight',
   },
   {
@@ -182,7 +182,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.shedder.served',
     kind: 'counter',
     unit: '{run}',
-    description: 'Runs that had their turn',
+    description: 'Runs that have ended',
     reads: 'served',
   },
   {
@@ -190,7 +190,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.shedder.shed',
     kind: 'counter',
     unit: '{run}',
-    description: 'Runs refused, by reason',
+    description: 'Runs rejected, by reason',
     reads: [
       ['shedByPriority', { [OUTCOME]: 'priority' }],
       ['shedByFullQueue', { [OUTCOME]: 'full' }],
@@ -202,7 +202,7 @@ export const METRICS: readonly (StatsMetric<Stats> & { readonly of: Kind })[] = 
     name: 'macadam.shedder.admitted_share',
     kind: 'gauge',
     unit: '1',
-    description: 'Share of levels that are let in',
+    description: 'Ratio of the levels that are admitted by priority, 0 to 1',
     reads: 'admittedShare',
   },
 ];

@@ -17,7 +17,7 @@ export interface StoreCase {
   run(): Promise<void>;
 }
 
-/** So long that no test sees a token come back. */
+/** A period so long that no token flows back during a test. */
 const HOUR_MS = 3_600_000;
 
 /**
@@ -34,9 +34,9 @@ const HOUR_MS = 3_600_000;
  * ```
  */
 export function storeContract(makeStore: () => RateLimitStore): StoreCase[] {
-  let made = 0;
+  let limiterCount = 0;
   const limiterOf = (...limits: Limit[]): RateLimiter =>
-    createRateLimiter({ name: `contract-${++made}`, limits, store: makeStore(), onStoreFailure: 'closed' });
+    createRateLimiter({ name: `contract-${++limiterCount}`, limits, store: makeStore(), onStoreFailure: 'closed' });
   const rates: Record<string, () => Limit> = {
     tokenBucket: () => tokenBucket({ limit: 10, periodMs: HOUR_MS }),
     fixedWindow: () => fixedWindow({ limit: 10, periodMs: HOUR_MS }),
@@ -47,20 +47,20 @@ export function storeContract(makeStore: () => RateLimitStore): StoreCase[] {
   const forEachRate = (name: string, run: (limiter: RateLimiter) => Promise<void>): StoreCase[] =>
     Object.entries(rates).map(([kind, limit]) => ({ name: `${kind}: ${name}`, run: () => run(limiterOf(limit())) }));
   return [
-    ...forEachRate('grants exactly the limit, also to requests at the same time', grantsTheLimit),
-    ...forEachRate('a denial and a question take nothing', takesNothing),
-    ...forEachRate('takes as many as there are', takesUpTo),
-    ...forEachRate('refunds and penalties', refunds),
+    ...forEachRate('grants exactly the limit to concurrent requests', grantsTheLimit),
+    ...forEachRate('takes nothing for a denial or a peek', takesNothing),
+    ...forEachRate('takeUpTo takes as many tokens as are left', takesUpTo),
+    ...forEachRate('refunds at most what was taken, and penalizes beyond the limit', refunds),
     ...Object.entries(rates).map(([kind, limit]) => ({
-      name: `${kind}: limits that change keep the share that was used`,
-      run: () => keepsTheShare(limiterOf(limit()), kind),
+      name: `${kind}: setLimits keeps the ratio of each key that is used up`,
+      run: () => keepsUsedRatio(limiterOf(limit()), kind),
     })),
-    { name: 'a limit that only watches does not deny', run: () => onlyObserves(limiterOf) },
-    { name: 'several limits: all or none', run: () => allOrNone(limiterOf) },
-    { name: 'keys of any form stay apart', run: () => keysStayApart(limiterOf(rates['tokenBucket']!())) },
-    { name: 'blocks and resets', run: () => blocks(limiterOf(rates['slidingLog']!())) },
-    { name: 'promises, and takes a promise back', run: () => promises(limiterOf(rates['tokenBucket']!())) },
-    { name: 'permits end once', run: () => permits(limiterOf(concurrency({ limit: 2 }))) },
+    { name: 'a limit that only watches denies nothing', run: () => onlyObserves(limiterOf) },
+    { name: 'charges all of several limits or none', run: () => allOrNone(limiterOf) },
+    { name: 'keeps keys with any characters apart', run: () => keysStayApart(limiterOf(rates['tokenBucket']!())) },
+    { name: 'blocks and resets a key', run: () => blocks(limiterOf(rates['slidingLog']!())) },
+    { name: 'reserves tokens, and cancels a reservation', run: () => reserves(limiterOf(rates['tokenBucket']!())) },
+    { name: 'releases a permit only once', run: () => permits(limiterOf(concurrency({ limit: 2 }))) },
   ];
 }
 
@@ -76,7 +76,7 @@ async function grantsTheLimit(limiter: RateLimiter): Promise<void> {
   assert.equal((await limiter.take('b')).allowed, true);
 }
 
-async function keepsTheShare(limiter: RateLimiter, kind: string): Promise<void> {
+async function keepsUsedRatio(limiter: RateLimiter, kind: string): Promise<void> {
   await limiter.take('a', { cost: 8 });
   const options = { limit: 5, periodMs: HOUR_MS };
   const smaller = {
@@ -186,7 +186,7 @@ async function blocks(limiter: RateLimiter): Promise<void> {
   assert.equal((await limiter.take('b', { cost: 10 })).allowed, true);
 }
 
-async function promises(limiter: RateLimiter): Promise<void> {
+async function reserves(limiter: RateLimiter): Promise<void> {
   await limiter.take('a', { cost: 10 });
   const first = await limiter.reserve('a', { cost: 2, maxWaitMs: HOUR_MS });
   assert.ok(first.allowed && first.waitMs > HOUR_MS / 6 && first.waitMs <= HOUR_MS / 5);

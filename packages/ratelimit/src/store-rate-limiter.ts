@@ -1,7 +1,7 @@
 import { assertDurationMs, assertInteger, assertNumber, ClosedError, OptionsError, type Clock } from '@macadam/core';
 import { annotateDecision } from './annotate.ts';
 import { assertCallOptions, assertNoPermitLimit, readCost, readPermit, readRefund, readWait } from './call-options.ts';
-import { isReservable, type Limit } from './algorithms/limit.ts';
+import { assertReservable, isReservable, type Limit } from './algorithms/limit.ts';
 import type { Decision } from './decision.ts';
 import { Enforcement, describeEnforcement } from './enforcement.ts';
 import { CostAboveCapacityError, RateLimitStoreError, RateLimitedError } from './errors.ts';
@@ -22,10 +22,7 @@ import type { TakeRequest, Awaitable, LimitTable } from './store/store.ts';
 import { storedKey } from './key.ts';
 import { DEFAULT_MAX_WAIT_MS, PERMIT_POLL_MS, Waiters } from './waiters.ts';
 
-/**
- * The limiter behind `createRateLimiter`: checks arguments, asks the table of its store for decisions, counts and
- * annotates them. `takeAll` uses `requestFor` and `recordTakeAll`.
- */
+/** Checks arguments, asks the table of the store for decisions, counts and annotates them. */
 export class StoreRateLimiter implements RateLimiter {
   readonly name: string;
   readonly #settings: RateLimiterSettings;
@@ -98,8 +95,7 @@ export class StoreRateLimiter implements RateLimiter {
     const { maxWaitMs = DEFAULT_MAX_WAIT_MS } = options;
     assertNumber('reserve.maxWaitMs', maxWaitMs, { min: 0, infinite: true });
     const cost = this.#assertedCost(options.cost);
-    const other = this.#limits.find((limit) => !isReservable(limit));
-    if (other !== undefined) throw new OptionsError('reserve', `a ${other.kind}`, 'used with token buckets only');
+    assertReservable(this.#limits);
     const stored = storedKey(key);
     const { decision, waitMs, actAt } = await this.#table.reserve(stored, cost, maxWaitMs);
     let held = decision.allowed;
@@ -234,18 +230,12 @@ export class StoreRateLimiter implements RateLimiter {
     this.#enforcement = new Enforcement(limits, this.#settings.enforce);
   }
 
-  /**
-   * When all limits only watch, the store decides as if they were enforced, and `#record` turns the denial into a grant:
-   * a denial charges nothing either way, and stores then need no support for `watching`.
-   */
+  /** If all limits only watch, the store decides as if they did not: `#record` turns its denial into a grant. */
   #take(key: string, cost: number, watching: number, mode: 'all' | 'upTo' = 'all'): Awaitable<Decision> {
     return this.#table.take(key, cost, mode, this.#enforcement.isShadow(watching) ? 0 : watching);
   }
 
-  /**
-   * Counts a decision, annotates a denial, and lets it through in shadow mode. `enforcement` is the one at the time of
-   * the request: `setLimits` may have replaced it meanwhile.
-   */
+  /** Counts a decision, annotates a denial, and lets it through in shadow mode. `enforcement`: at the time of the request. */
   #record(decision: Decision, watching: number, enforcement = this.#enforcement): Decision {
     if (decision.degraded) this.#degraded++;
     if (decision.allowed && decision.wouldAllow === undefined) {

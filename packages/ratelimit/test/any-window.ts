@@ -1,9 +1,9 @@
-// Twenty processes on one store: what any window of time may see at most, for each limit, exact or lent ahead.
+// Twenty processes on one store: the bound of any window of time, for each limit, with and without leases.
 import { fixedWindow, slidingWindow, tokenBucket, type Limit } from '../src/index.ts';
 import { mostInAnyWindow, runFleet, type Fleet } from './fleet.ts';
 
 const INSTANCES = 20;
-/** The longest way from the store to who asked. */
+/** The longest latency from the store to a process. */
 const LATENCY_MS = 5;
 const WINDOWS = [1, 10, 50, 100, 333, 500, 900, 995, 1_000, 2_500];
 const periodMs = 1_000;
@@ -12,14 +12,14 @@ interface Scenario extends Pick<Fleet, 'cost' | 'crashEveryMs' | 'limits' | 'obe
   readonly name: string;
   /** Requests a second of one instance. */
   readonly rate: (instance: number, atMs: number) => number;
-  /** The mean of that, for the length of the run. */
+  /** The mean of `rate`, from which the duration of a run follows. */
   readonly meanRate: number;
 }
 
 const even = (rate: number) => ({ rate: () => rate, meanRate: rate });
-/** Nothing for most of the time, then everybody at once: across the edges of windows and cells. */
+/** Low most of the time, then a burst of all processes across the edges of windows and cells. */
 const waves = { rate: (_: number, at: number) => ((at + 50) % 1_000 < 150 ? 1_500 : 5), meanRate: 229 };
-/** Quiet, then everybody at once where one window ends and the next begins. */
+/** Low, then a burst of all processes where one window ends and the next begins. */
 const atTheEdge = {
   rate: (_: number, at: number) => (at % 2_000 > 900 && at % 2_000 < 1_100 ? 1_500 : 5),
   meanRate: 154,
@@ -29,7 +29,7 @@ const greedy = { rate: (i: number) => (i === 0 ? 4_000 : 20), meanRate: 220 };
 export const scenarios: readonly Scenario[] = [
   { name: 'bucket, crashes', limits: [tokenBucket({ limit: 2_000, periodMs })], ...waves, crashEveryMs: 400 },
   { name: 'bucket, greedy', limits: [tokenBucket({ limit: 1_000, periodMs, burst: 3_000 })], ...greedy },
-  { name: 'bucket, too small to lend', limits: [tokenBucket({ limit: 300, periodMs })], ...even(100), obedient: true },
+  { name: 'bucket, too small to lease', limits: [tokenBucket({ limit: 300, periodMs })], ...even(100), obedient: true },
   { name: 'strict bucket', limits: [tokenBucket({ limit: 2_000, periodMs, strict: true })], ...even(200) },
   { name: 'sliding window', limits: [slidingWindow({ limit: 2_000, periodMs })], ...waves, crashEveryMs: 600 },
   { name: 'fixed window', limits: [fixedWindow({ limit: 2_000, periodMs })], ...atTheEdge, crashEveryMs: 600 },
@@ -45,9 +45,9 @@ export const scenarios: readonly Scenario[] = [
   },
 ];
 
-/** The most that any window of so long may see of one limit alone. */
+/** The most that a single limit may admit in any window of `windowMs`. */
 function bound(limit: Limit, windowMs: number): number {
-  // An answer is heard up to a way after the tokens were taken.
+  // A response arrives up to LATENCY_MS after the tokens were taken.
   const seenMs = windowMs + LATENCY_MS;
   if (limit.kind === 'tokenBucket') return limit.capacity + (limit.parameters[0] as number) * seenMs;
   if (seenMs > limit.periodMs) return Infinity;
@@ -60,7 +60,7 @@ export interface Finding {
   readonly atMost: number;
 }
 
-/** Runs a scenario for about so many steps, and compares every window with what it may see. */
+/** Runs a scenario for about `steps` requests, and compares what windows admitted with their bounds. */
 export async function check(
   scenario: Scenario,
   steps: number,

@@ -10,7 +10,7 @@ const hour = 3_600_000;
 
 // Without the program of a server (REDIS_URL on another machine) there is nothing to make a cluster of.
 if (serverPrograms().length === 0) it.skip('there is a server to start a cluster of');
-describe.each(serverPrograms())('wurk #92: a cluster of three: $name', (server) => {
+describe.each(serverPrograms())('wurk #92: a Redis cluster of three: $name', (server) => {
   let cluster: LocalCluster;
   beforeAll(async () => void (cluster = await startCluster(server)), 60_000);
   afterAll(() => cluster?.close());
@@ -25,7 +25,7 @@ describe.each(serverPrograms())('wurk #92: a cluster of three: $name', (server) 
 
     it.each(storeContract(() => store()))('$name', ({ run }) => run());
 
-    it('keys are spread over all three, and each is counted exactly', async () => {
+    it('spreads keys over all nodes, and counts each exactly', async () => {
       const limiter = limiterOf('spread', tokenBucket({ limit: 2, periodMs: hour }));
       const keys = Array.from({ length: 60 }, (_, i) => `key ${i}`);
       const decisions = await Promise.all(keys.flatMap((key) => [1, 2, 3].map(() => limiter.take(key))));
@@ -35,7 +35,7 @@ describe.each(serverPrograms())('wurk #92: a cluster of three: $name', (server) 
       }
     });
 
-    it('takeAll is one step for claims of one key, and takes from all or none where they are far apart', async () => {
+    it('takeAll is atomic for claims of one key, and takes from all or none for others', async () => {
       const users = limiterOf('users', tokenBucket({ limit: 3, periodMs: hour }));
       const logins = limiterOf('logins', slidingWindow({ limit: 2, periodMs: hour }));
       const same = [
@@ -55,7 +55,7 @@ describe.each(serverPrograms())('wurk #92: a cluster of three: $name', (server) 
     });
   });
 
-  it('a client that does not know of the cluster: requests of one turn part ways, and none is lost or counted twice', async () => {
+  it('with a client that does not know of the cluster, sends a batch one by one, and loses or counts twice none', async () => {
     const [port] = cluster.ports as [number];
     const node = await ioRedis(`redis://127.0.0.1:${port}`);
     const limits = [tokenBucket({ limit: 2, periodMs: hour })];

@@ -1,9 +1,9 @@
-// A fleet of limiters on one store, in virtual time: a network between, clocks that differ, processes that die.
+// A fleet of limiters on one store in virtual time, with network latency, different clocks and crashing processes.
 import type { Clock } from '@macadam/core';
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import { createRateLimiter, memoryStore, type Limit, type LimitTable, type RateLimitStore } from '../src/index.ts';
 
-/** One store for all, `latencyMs` away both ways. Counts the commands. */
+/** A store shared by all instances, with `latencyMs` each way. Counts its commands. */
 export function sharedStore(
   clock: VirtualClock,
   limits: readonly Limit[],
@@ -44,7 +44,7 @@ export function sharedStore(
   return { counts, central, store };
 }
 
-/** The instance's own idea of the time: another origin, and a little too fast or slow. */
+/** The clock of one instance: with another origin, and slightly too fast or too slow. */
 function skewed(clock: VirtualClock, offsetMs: number, drift: number): Clock {
   return {
     ...clock,
@@ -58,14 +58,14 @@ function skewed(clock: VirtualClock, offsetMs: number, drift: number): Clock {
 export interface Fleet {
   instances: number;
   limits: readonly Limit[];
-  /** Requests a second of an instance, at that time. */
+  /** Requests per second of an instance, at that time. */
   rate: (instance: number, atMs: number) => number;
   durationMs: number;
-  /** How often a process dies, on average, and takes what it had borrowed with it. */
+  /** Mean time between crashes of a process, which lose its leases. */
   crashEveryMs?: number;
-  /** How long a request is under way, each way. Default: 1. */
+  /** The latency each way. Default: 1. */
   latencyMs?: (random: () => number) => number;
-  /** Asks again at the very moment a denial names. */
+  /** Half of the denied requests retry exactly after `retryAfterMs`. */
   obedient?: boolean;
   /** The cost of a request. Default: 1. */
   cost?: (random: () => number) => number;
@@ -73,7 +73,7 @@ export interface Fleet {
 }
 
 export interface Run {
-  /** When each admission was heard of, and what it cost. */
+  /** When the response to each admission arrived, and what it cost. */
   readonly admitted: number[];
   readonly costs: number[];
   readonly decisions: number;
@@ -108,14 +108,14 @@ export async function runFleet(fleet: Fleet): Promise<Run> {
       decisions++;
       const asked = limiter;
       void asked.take('key', { cost: one }).then((decision) => {
-        // The answer to a process that died reaches nobody.
+        // A response to a crashed process is lost.
         if (asked !== limiter) return;
         if (decision.allowed) {
           admitted.push(clock.monotonic());
           costs.push(one);
         } else {
           denied++;
-          // Half of them: with all of them coming back, a flood would only grow.
+          // Only half, since otherwise a flood would grow without bound.
           if (obedient && random() < 0.5 && clock.monotonic() < durationMs) clock.setTimer(ask, decision.retryAfterMs);
         }
       });
@@ -130,7 +130,7 @@ export async function runFleet(fleet: Fleet): Promise<Run> {
       ask();
       schedule(now);
     };
-    // The rate may change before the next arrival: it is drawn anew each 20 ms, which changes nothing while it does not.
+    // The rate may change before the next arrival, so it is drawn again every 20 ms. With a constant rate that changes nothing.
     const schedule = (now: number): void => {
       const delayMs = (-Math.log(1 - random()) / rate(i, now)) * 1_000;
       if (delayMs <= 20) clock.setTimer(arrive, delayMs);
@@ -142,7 +142,7 @@ export async function runFleet(fleet: Fleet): Promise<Run> {
   return { admitted, costs, decisions, denied, commands: counts.commands };
 }
 
-/** The most that was admitted in any window of `windowMs`, wherever it begins: slides over them with two fingers. */
+/** The most that was admitted in any window of `windowMs`, by two pointers that move over the admissions. */
 export function mostInAnyWindow(admitted: readonly number[], windowMs: number, costs?: readonly number[]): number {
   const costOf = (i: number): number => costs?.[i] ?? 1;
   let most = 0;

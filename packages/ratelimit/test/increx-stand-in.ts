@@ -1,9 +1,9 @@
-// No packaged server that the tests can bring has INCREX. This stands between a client and a real server of the tests: INCREX is
-// replaced, word for word of its documentation, by a script that does the same there; all else passes as it is. What it cannot show
-// is whether a server with the command keeps to that documentation.
+// A proxy between a client and a real server that replaces INCREX by a script with the documented behaviour, and forwards everything
+// else, since no packaged server that the tests can install has INCREX. It cannot show whether a server that has the command behaves
+// as documented.
 import { connect, createServer, type Socket } from 'node:net';
 
-/** `INCREX key BYFLOAT n UBOUND n PX ms ENX`: the form that is used. Out of bounds nothing changes, not even the time to live. */
+/** `INCREX key BYFLOAT n UBOUND n PX ms ENX`, the only form in use. Above the bound nothing changes, not even the time to live. */
 const INCREX = `
 local stored = redis.call('GET', KEYS[1])
 local current = tonumber(stored or '0')

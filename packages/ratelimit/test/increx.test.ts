@@ -40,11 +40,11 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
   const storedKey = async (): Promise<string> => ((await fast.command('KEYS', `${prefix}:*`)) as [string])[0];
 
   it.each(storeContract(() => redisStore(fast.client, { prefix: `${prefix}-contract`, timeoutMs: 5_000 })))(
-    'keeps the contract: $name',
+    'passes the store contract: $name',
     ({ run }) => run(),
   );
 
-  it('is counted by it, exactly, in one round trip', async () => {
+  it('counts exactly with INCREX, in one round trip', async () => {
     const before = standIn.counted();
     const limiter = limiterOf(perHour(100));
     const decisions = await Promise.all(Array.from({ length: 130 }, () => limiter.take('k')));
@@ -54,7 +54,7 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
     expect(limiter.stats()).toMatchObject({ commands: 130, storeFailures: 0 });
   });
 
-  it('a denial changes nothing, and tells when the window ends', async () => {
+  it('a denial changes nothing, and says when the window ends', async () => {
     const limiter = limiterOf(perHour(10));
     await limiter.take('k', { cost: 8 });
     const key = await storedKey();
@@ -68,7 +68,7 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
     expect(await limiter.take('k', { cost: 2 })).toMatchObject({ allowed: true, remaining: 0 });
   });
 
-  it('who comes back at the moment that a denial names is let in', async () => {
+  it('a retry exactly after retryAfterMs is allowed', async () => {
     const limiter = limiterOf([fixedWindow({ limit: 1, periodMs: 150 })]);
     for (let i = 0; i < 5; i++) {
       let decision = await limiter.take('k');
@@ -81,7 +81,7 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
     }
   });
 
-  it('fastify-rate-limit #152: a window that never ends heals', async () => {
+  it('fastify-rate-limit #152: repairs a window without time to live', async () => {
     const limiter = limiterOf(perHour(2));
     await limiter.take('k', { cost: 2 });
     await fast.command('PERSIST', await storedKey());
@@ -89,7 +89,7 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
     expect(Number(await fast.command('PTTL', await storedKey()))).toBeGreaterThan(0);
   });
 
-  it('what else is done to a window leaves it in a form that is counted on', async () => {
+  it('other operations leave the window in a form that INCREX can count', async () => {
     const limiter = limiterOf(perHour(10));
     const decision = await limiter.take('k', { cost: 4 });
     await limiter.refund('k', { cost: 1, decision });
@@ -105,7 +105,7 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
     expect(await limiter.take('k')).toMatchObject({ allowed: true, remaining: 9 });
   });
 
-  it('express-rate-limit 8.6: a refund of the first request reaches its window, and no newer one', async () => {
+  it('express-rate-limit 8.6: a refund reaches the window of its request, and no newer one', async () => {
     const limiter = limiterOf(perHour(10));
     const first = await limiter.take('k', { cost: 3 });
     await limiter.refund('k', { decision: first });
@@ -116,7 +116,7 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
     expect((await limiter.peek('k')).remaining).toBe(7);
   });
 
-  it('a limit that changes keeps the share that was used, in whatever order processes hear of it', async () => {
+  it('setLimits keeps the ratio that was used, in whatever order processes change', async () => {
     const [early, late] = [limiterOf(perHour(100)), limiterOf(perHour(100))];
     await early.take('k', { cost: 50 });
     early.setLimits(perHour(10));
@@ -124,7 +124,7 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
     expect((await late.take('k')).remaining).toBe(39);
   });
 
-  it('processes with and without the command share a window', async () => {
+  it('processes with and without INCREX share a window', async () => {
     const [counts, decides] = [limiterOf(perHour(10)), limiterOf(perHour(10), plain.client)];
     await decides.take('k');
     await counts.take('k');
@@ -165,7 +165,7 @@ describe.each(clients)('a fixed window on a server with INCREX, through %s', (na
     );
   });
 
-  it('is not used for several limits, nor for one too large to be counted in shares', async () => {
+  it('does not use INCREX for several limits, or for a limit above a hundred million', async () => {
     const before = standIn.counted();
     await limiterOf([...perHour(10), slidingLog({ limit: 10, periodMs: hour, name: 'log' })]).take('a');
     await limiterOf(perHour(1e9)).take('b');
@@ -178,7 +178,7 @@ function shown({ allowed, remaining, granted }: { allowed: boolean; remaining: n
 }
 
 describe('a server without INCREX', () => {
-  it('is asked for it once', async () => {
+  it('receives INCREX once', async () => {
     const watched = await nodeRedis(redisUrl());
     const asked: string[] = [];
     const client = Object.create(watched.client, {

@@ -1,4 +1,4 @@
-// The laws of a limit, for every algorithm, on random traces; and the bounds of any window, by brute force.
+// Properties of every algorithm on random traces, and the bounds of any window of time by brute force.
 import { seededRandom } from '@macadam/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -54,7 +54,7 @@ function walk(
 const runs = { numRuns: 150 };
 
 describe.each(Object.entries(makers))('%s', (_, maker) => {
-  it('a denial and a question change nothing; what is left is between 0 and the limit', () => {
+  it('a denial and a peek change nothing, and remaining is between 0 and the limit', () => {
     fc.assert(
       fc.property(maker, trace, fc.constantFrom(0, 12_345), (limit, steps, start) => {
         walk(limit, steps, start, (state, now, cost) => {
@@ -75,7 +75,7 @@ describe.each(Object.entries(makers))('%s', (_, maker) => {
     );
   });
 
-  it('redis-cell #56: undisturbed, the retry passes at retryAfterMs and not a millisecond earlier', () => {
+  it('redis-cell #56: a retry is allowed exactly after retryAfterMs, and not a millisecond earlier', () => {
     fc.assert(
       fc.property(maker, trace, (limit, steps) => {
         walk(limit, steps, 0, (state, now, cost) => {
@@ -89,7 +89,7 @@ describe.each(Object.entries(makers))('%s', (_, maker) => {
     );
   });
 
-  it('what is left can be taken, and one more cannot', () => {
+  it('remaining can be taken, and one more cannot', () => {
     fc.assert(
       fc.property(maker, trace, (limit, steps) => {
         walk(limit, steps, 0, (state, now) => {
@@ -104,7 +104,7 @@ describe.each(Object.entries(makers))('%s', (_, maker) => {
     );
   });
 
-  it('after resetAfterMs everything is there again, and the state has expired', () => {
+  it('after resetAfterMs everything is available, and the state has expired', () => {
     fc.assert(
       fc.property(maker, trace, (limit, steps) => {
         walk(limit, steps, 0, (state, now, cost) => {
@@ -118,7 +118,7 @@ describe.each(Object.entries(makers))('%s', (_, maker) => {
     );
   });
 
-  it('giving back never makes more than everything', () => {
+  it('a refund never exceeds the capacity', () => {
     fc.assert(
       fc.property(maker, trace, fc.double({ min: 0.1, max: 50, noNaN: true }), (limit, steps, back) => {
         walk(limit, steps, 0, (state, now) => {
@@ -134,7 +134,7 @@ describe.each(Object.entries(makers))('%s', (_, maker) => {
   });
 });
 
-/** The most that was admitted in any half-open window of `windowMs`: slides over the admissions with two fingers. */
+/** The most that was admitted in any half-open window of `windowMs`, by two pointers that move over the admissions. */
 function mostInAnyWindow(admitted: readonly { at: number; cost: number }[], windowMs: number): number {
   let most = 0;
   let sum = 0;
@@ -147,7 +147,7 @@ function mostInAnyWindow(admitted: readonly { at: number; cost: number }[], wind
   return most;
 }
 
-describe('the most that any window of time sees (a million requests)', () => {
+describe('the bound of any window of time, on a million requests', () => {
   const limit = 20;
   const periodMs = 1_000;
   const rows: { name: string; make: () => Limit; bound: (windowMs: number) => number }[] = [
@@ -195,7 +195,7 @@ describe('the most that any window of time sees (a million requests)', () => {
         rule.commit(state, 0, now, 1, 0);
         admitted.push({ at: now, cost: 1 });
       }
-      // Bursts, retries at the very moment they are told, edges of periods and cells, and pauses.
+      // Bursts, retries exactly after retryAfterMs, edges of periods and cells, and pauses.
       const draw = random();
       if (draw < 0.5) continue;
       if (draw < 0.7) now += Math.max(1, retryAfterMs);
@@ -207,7 +207,7 @@ describe('the most that any window of time sees (a million requests)', () => {
       const most = mostInAnyWindow(admitted, windowMs);
       expect(most, `in ${windowMs} ms`).toBeLessThanOrEqual(bound(windowMs) + 1e-6);
     }
-    // The checker is no decoration: half a bound is broken by each of them.
+    // Proves that the check can fail: each limit admits more than half of its bound.
     expect(mostInAnyWindow(admitted, periodMs)).toBeGreaterThan(limit / 2);
   });
 });

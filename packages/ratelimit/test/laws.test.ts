@@ -1,5 +1,5 @@
-// What a decision promises, for each algorithm and wherever it is made: in memory, by a shared store, out of borrowed tokens, from the
-// memory of a denial, or by what stands in for a store that is away. Real servers are held to the same by lua-parity.test.ts.
+// What every decision guarantees, for each algorithm and each source: in memory, by a shared store, from leased tokens, from the deny
+// cache, or from the fallback. lua-parity.test.ts compares real servers with the algorithms.
 import type { Clock } from '@macadam/core';
 import { seededRandom, virtualClock, type VirtualClock } from '@macadam/testkit';
 import fc from 'fast-check';
@@ -39,7 +39,7 @@ interface Bench {
   readonly source: Decision['source'];
 }
 
-/** Answers at once, so that nobody waits in the tests of time. */
+/** Without latency, so that the tests control all of the time. */
 function storeOf(clock: VirtualClock, limit: Limit): ReturnType<typeof sharedStore> {
   return sharedStore(clock, [limit], () => 0);
 }
@@ -48,7 +48,7 @@ function limiterOf(clock: Clock, limit: Limit, store: RateLimitStore): RateLimit
   return createRateLimiter({ name: 'laws', limits: [limit], store, clock, random: seededRandom(1) });
 }
 
-/** Denials of permits are not remembered, since a release ends them; the store of the tests is one in memory. */
+/** Denials of permits are not cached, since a release ends them; the store of the tests is one in memory. */
 function deniedBy({ kind }: Limit): Decision['source'] {
   return kind === 'concurrency' ? 'memory' : 'denyCache';
 }
@@ -64,12 +64,12 @@ const places: Record<string, (limit: Limit) => Bench> = {
     const source = deniedBy(limit);
     return { clock, limiter: limiterOf(clock, limit, store), source };
   },
-  'out of borrowed tokens': (limit) => {
+  'from leased tokens': (limit) => {
     const clock = virtualClock({ startMs: 5_000 });
     const { store } = storeOf(clock, limit);
-    const lends = { ...store, lease: { ttlMs: 100, maxShare: 0.2 } };
+    const leasing = { ...store, lease: { ttlMs: 100, maxShare: 0.2 } };
     const source = deniedBy(limit);
-    return { clock, limiter: limiterOf(clock, limit, lends), source };
+    return { clock, limiter: limiterOf(clock, limit, leasing), source };
   },
   'without the store': (limit) => {
     const clock = virtualClock({ startMs: 5_000 });
@@ -87,7 +87,7 @@ function set({ place, kind }: { place: string; kind: string }): Bench & { take(c
 }
 
 describe.each(rows)('$kind, $place', (row) => {
-  it('a denial names the very millisecond at which the same request is let in', async () => {
+  it('a retry is allowed exactly after retryAfterMs, and not a millisecond earlier', async () => {
     const { clock, take } = set(row);
     await take(3);
     await clock.advance(7);
@@ -102,7 +102,7 @@ describe.each(rows)('$kind, $place', (row) => {
     expect(await take()).toMatchObject({ allowed: true });
   });
 
-  it('denials, however many, take nothing', async () => {
+  it('denials take nothing', async () => {
     const { clock, take, limiter, source } = set(row);
     const capacity = (await clock.runUntil(limiter.peek('k'))).remaining;
     const most = row.kind === 'tokenBucket, strict' ? 20 : LIMIT;
@@ -116,7 +116,7 @@ describe.each(rows)('$kind, $place', (row) => {
     expect((await take()).allowed).toBe(false);
   });
 
-  it('exactly as many are let in as the limit says, whoever asks at once', async () => {
+  it('concurrent requests are granted exactly the limit', async () => {
     const { clock, limiter } = set(row);
     const decisions = await clock.runUntil(Promise.all(Array.from({ length: 70 }, () => limiter.take('k'))));
     const most = row.kind === 'tokenBucket, strict' ? 20 : LIMIT;
@@ -130,7 +130,7 @@ describe.each(rows)('$kind, $place', (row) => {
     }
   });
 
-  it('a cost that can never be had is an error at once, and changes nothing', async () => {
+  it('a cost above the capacity is an error, and changes nothing', async () => {
     const { clock, limiter, take } = set(row);
     const error = { code: 'MAC_COST_ABOVE_CAPACITY' };
     await expect(limiter.take('k', { cost: LIMIT + 1 })).rejects.toMatchObject(error);
@@ -139,7 +139,7 @@ describe.each(rows)('$kind, $place', (row) => {
   });
 });
 
-describe('time in memory', () => {
+describe('clocks of the memory store', () => {
   it.each(Object.entries(limits))(
     'spring-cloud-gateway #1117: a clock that jumps back grants nothing: %s',
     (_, limit) => {
@@ -159,25 +159,22 @@ describe('time in memory', () => {
     },
   );
 
-  it.each(Object.entries(limits))(
-    'rate-limiter-flexible #238: timers that never fire keep nothing up: %s',
-    (_, limit) => {
-      let now = 50_000;
-      const stopped = { monotonic: () => now, setTimer: () => ({ cancel() {} }) };
-      const frozen: Clock = Object.assign(virtualClock(), stopped);
-      const limiter = limiterOf(frozen, limit(), memoryStore());
-      for (let round = 0; round < 3; round++) {
-        let decision = limiter.tryTake('k');
-        expect(decision.allowed, `round ${round + 1}`).toBe(true);
-        while (decision.allowed) decision = limiter.tryTake('k');
-        expect(decision.retryAfterMs).toBeGreaterThanOrEqual(0);
-        now += 100_000;
-      }
-    },
-  );
+  it.each(Object.entries(limits))('rate-limiter-flexible #238: needs no timer: %s', (_, limit) => {
+    let now = 50_000;
+    const stopped = { monotonic: () => now, setTimer: () => ({ cancel() {} }) };
+    const frozen: Clock = Object.assign(virtualClock(), stopped);
+    const limiter = limiterOf(frozen, limit(), memoryStore());
+    for (let round = 0; round < 3; round++) {
+      let decision = limiter.tryTake('k');
+      expect(decision.allowed, `round ${round + 1}`).toBe(true);
+      while (decision.allowed) decision = limiter.tryTake('k');
+      expect(decision.retryAfterMs).toBeGreaterThanOrEqual(0);
+      now += 100_000;
+    }
+  });
 });
 
-it('fastify-rate-limit #344: keys that come and go are each decided as if they were alone', () => {
+it('fastify-rate-limit #344: keys that come and go are decided independently', () => {
   const step = fc.record({
     key: fc.nat(30),
     cost: fc.integer({ min: 1, max: 4 }),
@@ -196,7 +193,7 @@ it('fastify-rate-limit #344: keys that come and go are each decided as if they w
       for (const { key, cost, afterMs, forget } of steps) {
         now += afterMs;
         if (forget === 0) {
-          slots.forget(`key ${key}`);
+          slots.delete(`key ${key}`);
           alone.delete(key);
         }
         const slot = slots.claim(`key ${key}`, now);
@@ -212,8 +209,8 @@ it('fastify-rate-limit #344: keys that come and go are each decided as if they w
   );
 });
 
-describe('fastify-rate-limit #84: a store that never answers', () => {
-  it('holds a decision up for 50 ms, not at all once the breaker is open, and is asked again every half second by one', async () => {
+describe('fastify-rate-limit #84: a store that never responds', () => {
+  it('delays a decision by 50 ms, by nothing once the breaker is open, and gets one probe per half second', async () => {
     const clock = virtualClock();
     let asked = 0;
     const { store } = storeOf(clock, tokenBucket(options));

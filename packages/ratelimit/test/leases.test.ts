@@ -1,14 +1,14 @@
-// A fleet on one store, in virtual time, with a network between: what leases save, and what they may cost.
+// A fleet on one store in virtual time with network latency: how many commands leases save, and by how much limits are exceeded.
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
 import { concurrency, createRateLimiter, fixedWindow, slidingWindow, tokenBucket, type Limit } from '../src/index.ts';
 import { mostInAnyWindow, runFleet, sharedStore } from './fleet.ts';
 
-/** A second's worth, as a bucket. */
+/** A token bucket that holds the tokens of one second. */
 const perSecond = (limit: number): Limit[] => [tokenBucket({ limit, periodMs: 1_000 })];
 
 describe('leases', () => {
-  it('four instances of a thousand a second: at most one command for ten decisions, and hardly any denial', async () => {
+  it('four instances at a thousand per second send at most one command per ten decisions, and deny less than 1 %', async () => {
     const fleet = { instances: 4, limits: perSecond(4_000), durationMs: 6_000, rate: () => 990 };
     const { decisions, denied, commands, admitted } = await runFleet(fleet);
     expect(commands / decisions).toBeLessThanOrEqual(0.1);
@@ -35,7 +35,7 @@ describe('leases', () => {
       rate: (_: number, at: number) => (at % 1_000 < 300 ? 900 : 20),
       crashEveryMs: 700,
     },
-  ])('overshoots by no more than what is held: $title', async (fleet) => {
+  ])('exceeds the limit by at most the leased tokens: $title', async (fleet) => {
     const { admitted, decisions } = await runFleet(fleet);
     const { limits, instances } = fleet;
     const { limit } = limits[0] as Limit;
@@ -49,13 +49,13 @@ describe('leases', () => {
     expect(admitted.length).toBeLessThanOrEqual(decisions);
   });
 
-  it('with more demand than tokens, nearly all tokens are used', async () => {
+  it('with more demand than tokens, 98 % of the tokens are used', async () => {
     const { admitted } = await runFleet({ instances: 4, limits: perSecond(400), durationMs: 10_000, rate: () => 300 });
     const late = admitted.filter((at) => at > 2_000 && at <= 10_000);
     expect(late.length).toBeGreaterThanOrEqual(0.98 * 8 * 400);
   });
 
-  it('a small limit is not lent at all', async () => {
+  it('a small limit is not leased', async () => {
     const { decisions, commands, denied } = await runFleet({
       instances: 4,
       limits: perSecond(70),
@@ -65,7 +65,7 @@ describe('leases', () => {
     expect([commands, denied]).toEqual([decisions, 0]);
   });
 
-  it('tryTake spends what was borrowed; close gives the rest back', async () => {
+  it('tryTake spends leased tokens; close gives the rest back', async () => {
     const clock = virtualClock();
     const { store, central } = sharedStore(clock, [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })]);
     const limits = [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })];
@@ -79,7 +79,7 @@ describe('leases', () => {
     expect(await central.take('k', 0, 'peek')).toMatchObject({ remaining: 1_000 - 21 });
   });
 
-  it('a loan outlives the store for its time, then decisions are degraded', async () => {
+  it('leased tokens are spent while the store is down, then decisions are degraded', async () => {
     const clock = virtualClock();
     const { store, counts } = sharedStore(clock, [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })]);
     const limits = [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })];
@@ -91,7 +91,7 @@ describe('leases', () => {
     expect(await clock.runUntil(limiter.take('k'))).toMatchObject({ source: 'fallback', degraded: true });
   });
 
-  it('a block is felt at once by the process that made it', async () => {
+  it('block takes effect at once in its own process', async () => {
     const clock = virtualClock();
     const { store } = sharedStore(clock, [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })]);
     const limits = [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })];
@@ -101,7 +101,7 @@ describe('leases', () => {
     expect((await clock.runUntil(limiter.take('k'))).allowed).toBe(false);
   });
 
-  it('of several limits, tokens are borrowed from all of them at once, and given back to all', async () => {
+  it('with several limits, a lease takes from all of them and is given back to all', async () => {
     const clock = virtualClock();
     const limits = [
       tokenBucket({ limit: 1_000, periodMs: 3_600_000, name: 'bucket' }),
@@ -120,7 +120,7 @@ describe('leases', () => {
     expect(policies).toMatchObject([{ remaining: 1_000 - 51 }, { remaining: 500 - 51 }]);
   });
 
-  it('what was borrowed from a fixed window ends with the window', async () => {
+  it('a lease from a fixed window ends with the window', async () => {
     const clock = virtualClock();
     const limits = [fixedWindow({ limit: 1_000, periodMs: 150 })];
     const { store } = sharedStore(clock, limits, () => 0);
@@ -133,7 +133,7 @@ describe('leases', () => {
     expect(() => limiter.tryTake('k')).toThrow(expect.objectContaining({ code: 'MAC_RATE_LIMIT_STORE' }));
   });
 
-  it('permits are never lent, and a limit that watches is asked each time', async () => {
+  it('permits are never leased, nor is a limit that only watches', async () => {
     for (const limits of [
       [tokenBucket({ limit: 1_000, periodMs: 3_600_000 }), concurrency({ limit: 1_000 })],
       [tokenBucket({ limit: 1_000, periodMs: 3_600_000 }), slidingWindow({ limit: 5, periodMs: 1_000, enforce: 0 })],
@@ -146,7 +146,7 @@ describe('leases', () => {
     }
   });
 
-  it('limits that change keep what is held, and lend by the new size', async () => {
+  it('setLimits keeps the leases, and sizes the next by the new limits', async () => {
     const clock = virtualClock();
     const { store, central } = sharedStore(clock, [tokenBucket({ limit: 1_000, periodMs: 3_600_000 })]);
     const limiter = createRateLimiter({

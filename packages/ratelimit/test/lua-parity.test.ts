@@ -129,7 +129,7 @@ async function compare(
 
 const starts = fc.constantFrom(0, 12_345.678, 1_767_225_600_000.25);
 
-describe('the script agrees with the algorithms', () => {
+describe('the Lua scripts agree with the algorithms on random requests', () => {
   it.each(Object.entries(rates))('%s', async (_, limit) => {
     const steps = fc.array(operation, { maxLength: 40 });
     await fc.assert(
@@ -151,7 +151,7 @@ describe('the script agrees with the algorithms', () => {
     );
   });
 
-  it('several limits that change, each for one of its own kind', async () => {
+  it('several limits that are replaced by others of the same kinds', async () => {
     const four = fc.tuple(...Object.values(rates));
     const steps = fc.array(operation, { maxLength: 40 });
     const distinct = (limits: readonly Limit[]) => new Set(limits.map(({ name }) => name)).size === limits.length;
@@ -164,7 +164,7 @@ describe('the script agrees with the algorithms', () => {
   });
 
   it.each(Object.entries({ ...rates, permits }))(
-    'many requests in one step, each for itself or all together: %s',
+    'many requests in one script, independent or all or none: %s',
     async (_, limit) => {
       const ask = fc.record({ key: fc.constantFrom('a', 'b', 'c'), cost: fc.constantFrom(1, 1, 1, 2, 0.5, 3) });
       const round = fc.record({
@@ -203,7 +203,7 @@ describe('the script agrees with the algorithms', () => {
     },
   );
 
-  it('promises and their cancelling', async () => {
+  it('reservations and their cancellation', async () => {
     const step = fc.record({
       kind: fc.constantFrom('reserve', 'reserve', 'cancel'),
       cost: fc.integer({ min: 1, max: 5 }),

@@ -1,4 +1,4 @@
-// What a key takes in memory: the arrays of its states, counted, and what holds its name, measured.
+// The memory per key: the bytes of the arrays with its states, and the measured heap for its name and slot.
 import { describe, expect, it } from 'vitest';
 import {
   concurrency,
@@ -21,7 +21,7 @@ function heapBytes(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** The keys are made before: their texts are the caller's. */
+/** Without the strings of the keys, which belong to the caller and are created before. */
 function bytesPerKey(limits: readonly Limit[], maxKeys: number, cost = 1): number {
   const keys = Array.from({ length: KEYS }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
   const before = heapBytes();
@@ -49,20 +49,20 @@ describe('100,000 keys', () => {
     }
   });
 
-  it('take at most 120 bytes each, with more in a cell of a window than two bytes hold, too', () => {
+  it('take at most 120 bytes each, also with counts that need more than two bytes', () => {
     const limit = slidingWindow({ limit: 1_000_000, periodMs: 3_600_000 });
     expect(bytesPerKey([limit], KEYS, 100_000)).toBeLessThanOrEqual(MOST_BYTES);
   });
 });
 
-describe('a key that was cut out of a long header field', () => {
+describe('a key that was sliced out of a long header field', () => {
   const field = (i: number): string => `${i}`.padStart(20, 'x') + 'y'.repeat(20_000);
   const limits = [tokenBucket({ limit: 1, periodMs: 3_600_000 })];
 
   it.each([
     ['asked for', (limiter: ReturnType<typeof createRateLimiter>, key: string) => void limiter.tryTake(key)],
     ['blocked', async (limiter: ReturnType<typeof createRateLimiter>, key: string) => await limiter.block(key, 1_000)],
-  ])('does not keep the field: %s', async (_, use) => {
+  ])('does not keep the field in memory: %s', async (_, use) => {
     const limiter = createRateLimiter({ name: 'cut', limits, store: memoryStore() });
     const before = heapBytes();
     for (let i = 0; i < 2_000; i++) await use(limiter, field(i).slice(0, 20));
@@ -71,7 +71,7 @@ describe('a key that was cut out of a long header field', () => {
     expect((limiter.stats()['keys'] as number) + (limiter.stats()['blockedKeys'] as number)).toBe(2_000);
   });
 
-  it('is still the key that it was, whatever it is written in', () => {
+  it('keeps its text, also with other alphabets and lone surrogates', () => {
     const limiter = createRateLimiter({ name: 'cut', limits });
     for (const key of [
       'plain text key',

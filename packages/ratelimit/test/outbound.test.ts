@@ -70,7 +70,7 @@ function settled(answers: readonly { at: number; status: number }[]) {
 }
 
 describe('over real sockets, from a server with a token bucket', () => {
-  it('38: without pacing most calls are refused; with it, hardly any, and the limit is used up', async () => {
+  it('38: without pacing most calls are throttled; with it hardly any, and the limit is used up', async () => {
     const clock = virtualClock();
     const [unpaced, told] = [await startServer('everything', clock), await startServer('everything', clock)];
     const limiter = createOutboundLimiter({ clock, random: seededRandom(1) });
@@ -82,7 +82,7 @@ describe('over real sockets, from a server with a token bucket', () => {
     await limiter.close();
   });
 
-  it('finds the rate of a server that says nothing, or only when to come back', async () => {
+  it('finds the rate of a server that announces no limit, or only Retry-After', async () => {
     const clock = virtualClock();
     const [silent, terse] = [await startServer('nothing', clock), await startServer('retryAfter', clock)];
     const limiter = createOutboundLimiter({ clock, random: seededRandom(1) });

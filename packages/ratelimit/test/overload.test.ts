@@ -103,7 +103,7 @@ function shareServed(ended: readonly Ended[]): number {
 const places = { concurrency: { initial: PLACES, min: PLACES, max: PLACES } } as const;
 
 describe('a server over real sockets', () => {
-  it('at twice what it can do, serves all it can, and nobody waits long', async () => {
+  it('at twice its capacity, uses its capacity and keeps waits short', async () => {
     const clock = virtualClock();
     const shedder = createLoadShedder({ ...places, reserve: 0, clock, random: seededRandom(1) });
     const { waitsMs, worksMs, port } = await startServer(shedder, clock);
@@ -116,7 +116,7 @@ describe('a server over real sockets', () => {
     await shedder.close();
   });
 
-  it('keeps the critical through a spike of twelve times the background, and is itself again when it is over', async () => {
+  it('serves critical requests through a twelvefold spike of background requests, and recovers', async () => {
     const clock = virtualClock();
     const shedder = createLoadShedder({ ...places, clock, random: seededRandom(1) });
     const { port } = await startServer(shedder, clock);

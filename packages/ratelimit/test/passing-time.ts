@@ -2,8 +2,8 @@ import { systemClock } from '@macadam/core';
 import type { VirtualClock } from '@macadam/testkit';
 
 /**
- * Lets time pass as on the wall until something is done, but at most 5 ms between two turns of the event loop, in which what came over
- * the sockets is dealt with: a machine that is busy with something else makes a run longer, and not what is measured in it.
+ * Advances the virtual clock with real time until `isDone`, by at most 5 ms per turn of the event loop, so that sockets are handled in
+ * between: on a busy machine the test takes longer, but measures the same times.
  */
 export async function passTime(clock: VirtualClock, isDone: () => boolean): Promise<void> {
   for (let last = systemClock.monotonic(); !isDone();) {

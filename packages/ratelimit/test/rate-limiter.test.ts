@@ -31,7 +31,7 @@ function bench(options: Partial<RateLimiterOptions> = {}) {
 }
 
 describe('take', () => {
-  it('tells all there is to tell, denied or not', async () => {
+  it('returns all fields of a decision, allowed or denied', async () => {
     const { limiter, clock } = bench();
     expect(await limiter.take('a', { cost: 4 })).toEqual({
       allowed: true,
@@ -56,7 +56,7 @@ describe('take', () => {
     });
   });
 
-  it.each([0, -1, NaN, Infinity, '1', null])('a cost of %s is refused', async (cost) => {
+  it.each([0, -1, NaN, Infinity, '1', null])('rejects a cost of %s', async (cost) => {
     const { limiter } = bench();
     const options = { cost: cost as number };
     await expect(limiter.take('a', options)).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path: 'take.cost' });
@@ -64,7 +64,7 @@ describe('take', () => {
     expect(await limiter.peek('a')).toMatchObject({ remaining: 10 });
   });
 
-  it('ax #631: a cost above what there can ever be is an error at once, for wait and reserve too', async () => {
+  it('ax #631: a cost above the capacity is an error at once, also for wait and reserve', async () => {
     const { limiter } = bench({
       limits: [tokenBucket({ limit: 10, periodMs: 1_000 }), tokenBucket({ limit: 100, periodMs: 60_000, burst: 5 })],
     });
@@ -105,13 +105,13 @@ describe('take', () => {
     ['release', (limiter) => limiter.release('a', undefined as never), 'release.decision'],
     ['takeAll', () => takeAll([null as never]), 'takeAll.claims[0]'],
     ['takeAll', () => takeAll([{ limiter: {} as never, key: 'a' }]), 'takeAll.claims[0].limiter'],
-  ])('%s tells of options that it does not know', async (_, call, path) => {
+  ])('%s rejects unknown options', async (_, call, path) => {
     const limiter = createRateLimiter({ name: 'test', limits: [tokenBucket({ limit: 5, periodMs: 1_000 })] });
     await expect(call(limiter)).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS', path });
     expect(limiter.tryTake('a').remaining).toBe(4);
   });
 
-  it('an empty key is refused, and a long one counts as itself', async () => {
+  it('rejects an empty key, and distinguishes long keys', async () => {
     const { limiter } = bench();
     await expect(limiter.take('')).rejects.toMatchObject({ path: 'key' });
     const long = 'x'.repeat(10_000);
@@ -120,7 +120,7 @@ describe('take', () => {
     expect((await limiter.take(`${long}2`)).allowed).toBe(true);
   });
 
-  it('nobody can write the key of somebody else, whose own is long', async () => {
+  it('no other key collides with the stored digest of a long key', async () => {
     const { limiter } = bench();
     const long = 'x'.repeat(10_000);
     const digest = createHash('sha256').update(long, 'utf16le').digest('base64url');
@@ -136,7 +136,7 @@ describe('several limits', () => {
     slidingLog({ limit: 5, periodMs: 60_000, name: 'minute' }),
   ];
 
-  it('rate-limiter-flexible #280: all are charged or none is', async () => {
+  it('rate-limiter-flexible #280: charges all limits or none', async () => {
     const { limiter, clock } = bench({ limits });
     await limiter.take('a', { cost: 3 });
     await clock.advance(1_000);
@@ -145,7 +145,7 @@ describe('several limits', () => {
     expect((await limiter.peek('a')).policies).toMatchObject([{ remaining: 3 }, { remaining: 2 }]);
   });
 
-  it('a denial names the longest wait; a grant names what has least left', async () => {
+  it('a denial names the limit with the longest wait, a grant the one with the least left', async () => {
     const { limiter } = bench({ limits });
     expect(await limiter.take('a', { cost: 2 })).toMatchObject({ policy: 'second', remaining: 1 });
     await limiter.take('a');
@@ -159,7 +159,7 @@ describe('several limits', () => {
     });
   });
 
-  it('on a denial, limits that would have allowed it say what they really have left', async () => {
+  it('after a denial, limits that would have allowed it report what they really have left', async () => {
     const { limiter, clock } = bench({ limits });
     await limiter.take('a', { cost: 3 });
     await clock.advance(1_000);
@@ -168,7 +168,7 @@ describe('several limits', () => {
 });
 
 describe('the other operations', () => {
-  it('rate-limiter-flexible #350: takes as many as there are', async () => {
+  it('rate-limiter-flexible #350: takeUpTo takes as many tokens as are left', async () => {
     const { limiter } = bench();
     expect(await limiter.takeUpTo('a', 7)).toMatchObject({ allowed: true, granted: 7, remaining: 3 });
     expect(await limiter.takeUpTo('a', 7)).toMatchObject({ allowed: true, granted: 3, remaining: 0 });
@@ -176,14 +176,14 @@ describe('the other operations', () => {
     expect(await limiter.takeUpTo('b', 1e9)).toMatchObject({ granted: 10 });
   });
 
-  it('peeks without taking, and without making a key', async () => {
+  it('peek takes nothing, and creates no key', async () => {
     const { limiter } = bench();
     expect(await limiter.peek('a', { cost: 11 })).toMatchObject({ allowed: false, retryAfterMs: Infinity });
     expect(await limiter.peek('a')).toMatchObject({ allowed: true, remaining: 10, resetAfterMs: 0 });
     expect(limiter.stats()['keys']).toBe(0);
   });
 
-  it('redisson #4813: a refund never makes more than was there; a penalty has to be paid off', async () => {
+  it('redisson #4813: a refund never exceeds what was taken, and a penalty has to be paid off', async () => {
     const { limiter, clock } = bench();
     const decision = await limiter.take('a', { cost: 3 });
     await limiter.refund('a', { decision });
@@ -198,7 +198,7 @@ describe('the other operations', () => {
     await expect(limiter.refund('a', { cost: -1 })).rejects.toMatchObject({ path: 'refund.cost' });
   });
 
-  it('blocks a key for a time, and forgets that with everything else', async () => {
+  it('block denies a key for a time, and reset ends it', async () => {
     const { limiter, clock } = bench();
     await limiter.block('a', 5_000);
     expect(await limiter.take('a')).toMatchObject({ allowed: false, remaining: 0, retryAfterMs: 5_000 });
@@ -211,7 +211,7 @@ describe('the other operations', () => {
     expect((await limiter.take('a', { cost: 10 })).allowed).toBe(true);
   });
 
-  it('upstash resetUsedTokens: resets the key of that name and no other', async () => {
+  it('upstash resetUsedTokens: reset affects exactly the given key', async () => {
     const { limiter } = bench();
     for (const key of ['*', 'a', '[ab]', 'a:b', '{a}']) await limiter.take(key, { cost: 10 });
     await limiter.reset('*');
@@ -221,7 +221,7 @@ describe('the other operations', () => {
     expect((await limiter.peek('{a}')).remaining).toBe(0);
   });
 
-  it('permits come back by release, and by time', async () => {
+  it('permits are freed by release, and by expiry', async () => {
     const { limiter, clock } = bench({ limits: [concurrency({ limit: 2, permitTtlMs: 1_000 })] });
     const [first, second] = [await limiter.take('a'), await limiter.take('a')];
     expect((await limiter.take('a')).allowed).toBe(false);
@@ -239,7 +239,7 @@ describe('the other operations', () => {
 });
 
 describe('reserve and wait', () => {
-  it('promises what may be used later, and refuses a wait that is too long without taking anything', async () => {
+  it('reserves tokens for later, and takes nothing if the wait would be too long', async () => {
     const { limiter } = bench();
     expect(await limiter.reserve('a', { cost: 10 })).toMatchObject({ allowed: true, waitMs: 0 });
     expect(await limiter.reserve('a', { cost: 2 })).toMatchObject({ allowed: true, waitMs: 200 });
@@ -247,7 +247,7 @@ describe('reserve and wait', () => {
     expect(await limiter.reserve('a', { cost: 1 })).toMatchObject({ allowed: true, waitMs: 300 });
   });
 
-  it('a promise that is cancelled is given back, once', async () => {
+  it('cancel gives a reservation back, once', async () => {
     const { limiter } = bench();
     await limiter.take('a', { cost: 10 });
     const reservation = await limiter.reserve('a', { cost: 5 });
@@ -256,12 +256,12 @@ describe('reserve and wait', () => {
     expect(await limiter.reserve('a')).toMatchObject({ waitMs: 100 });
   });
 
-  it('is refused for limits that promise nothing', async () => {
+  it('reserve rejects limits other than token buckets', async () => {
     const { limiter } = bench({ limits: [fixedWindow({ limit: 1, periodMs: 1_000 })] });
     await expect(limiter.reserve('a')).rejects.toMatchObject({ code: 'MAC_INVALID_OPTIONS' });
   });
 
-  it('limiter #50: those who wait are served in order, with one timer between them', async () => {
+  it('limiter #50: serves waiting calls in order, with one timer', async () => {
     const { limiter, clock } = bench();
     await limiter.take('a', { cost: 10 });
     const served: number[] = [];
@@ -278,7 +278,7 @@ describe('reserve and wait', () => {
     clock.assertNoTimers();
   });
 
-  it('data-fair #479: a wait that is aborted leaves the line and gives its tokens back', async () => {
+  it('data-fair #479: an aborted wait gives its tokens back', async () => {
     const { limiter, clock } = bench();
     await limiter.take('a', { cost: 10 });
     const controller = new AbortController();
@@ -292,7 +292,7 @@ describe('reserve and wait', () => {
     clock.assertNoTimers();
   });
 
-  it('refuses at once a wait longer than the deadline, which may be that of the unit of work', async () => {
+  it('rejects at once a wait beyond maxWaitMs or the deadline of the unit of work', async () => {
     const { limiter, clock } = bench();
     await limiter.take('a', { cost: 10 });
     const refused = { code: 'MAC_RATE_LIMITED', retryAfterMs: 500, policy: '10-per-1s', limiter: 'test' };
@@ -303,7 +303,7 @@ describe('reserve and wait', () => {
     expect(clock.monotonic()).toBe(0);
   });
 
-  it('waits for windows and permits too', async () => {
+  it('waits for windows and permits, too', async () => {
     const { limiter, clock } = bench({ limits: [fixedWindow({ limit: 1, periodMs: 1_000 })] });
     await limiter.take('a');
     await clock.runUntil(limiter.wait('a'));
@@ -317,7 +317,7 @@ describe('reserve and wait', () => {
     expect(permits.clock.monotonic()).toBe(300);
   });
 
-  it('bottleneck #192: close ends every wait and leaves no timer', async () => {
+  it('bottleneck #192: close rejects every wait and leaves no timer', async () => {
     const { limiter, clock } = bench();
     await limiter.take('a', { cost: 10 });
     const wait = limiter.wait('a').catch((error: unknown) => error);
@@ -347,7 +347,7 @@ describe('takeAll', () => {
     await expect(takeAll([])).rejects.toMatchObject({ path: 'takeAll.claims' });
   });
 
-  it('in memory it is one step: nobody sees it halfway, and who was not charged is not counted', async () => {
+  it('in memory is atomic, and does not count what was not charged', async () => {
     const clock = virtualClock();
     const make = (name: string, limit: number) =>
       createRateLimiter({ name, limits: [slidingLog({ limit, periodMs: 1_000 })], clock });
@@ -380,7 +380,7 @@ describe('takeAll', () => {
     expect((await takeAll(claims)).decision).toMatchObject({ allowed: false, retryAfterMs: 60_000 });
   });
 
-  it('a limiter that only watches does not stand in the way of the others', async () => {
+  it('a limiter in shadow mode does not deny the claims of others', async () => {
     const clock = virtualClock();
     const watching = createRateLimiter({
       name: 'new',
@@ -403,14 +403,14 @@ describe('takeAll', () => {
 });
 
 describe('shadow and enforce', () => {
-  it('lets everything through and says what it would have done', async () => {
+  it('shadow allows everything and sets wouldAllow', async () => {
     const { limiter } = bench({ shadow: true });
     await limiter.take('a', { cost: 10 });
     expect(await limiter.take('a')).toMatchObject({ allowed: true, wouldAllow: false, granted: 0, retryAfterMs: 100 });
     expect(limiter.stats()).toMatchObject({ allowed: 1, denied: 0, shadowed: 1 });
   });
 
-  it('keeps nobody waiting either, and a new limit that only watches beside others does not', async () => {
+  it('shadow does not make wait wait, nor does a limit that only watches beside others', async () => {
     const { limiter, clock } = bench({ shadow: true });
     await limiter.take('a', { cost: 10 });
     expect(await limiter.wait('a', { cost: 5, maxWaitMs: 0 })).toMatchObject({ allowed: true, wouldAllow: false });
@@ -430,7 +430,7 @@ describe('shadow and enforce', () => {
     expect(beside.clock.monotonic()).toBe(500);
   });
 
-  it('enforces for a share of the keys, always the same', async () => {
+  it('enforces for the given ratio of keys, always the same ones', async () => {
     const { limiter } = bench({ enforce: 0.3 });
     let denied = 0;
     for (let i = 0; i < 1_000; i++) {
@@ -450,7 +450,7 @@ describe('a limit that only watches', () => {
     tokenBucket({ limit: 3, periodMs: 1_000, name: 'new', enforce: 0 }),
   ];
 
-  it('does not deny, and is charged only what would have been allowed', async () => {
+  it('does not deny, and is charged only for what it would have allowed', async () => {
     const { limiter } = bench({ limits });
     expect(await limiter.take('a', { cost: 3 })).toMatchObject({
       allowed: true,
@@ -477,12 +477,12 @@ describe('a limit that only watches', () => {
     expect(limiter.stats()).toMatchObject({ allowed: 1, shadowed: 1, denied: 1 });
   });
 
-  it('takes up to what the limits leave that count', async () => {
+  it('takeUpTo is not bounded by what it has left', async () => {
     const { limiter } = bench({ limits });
     expect(await limiter.takeUpTo('a', 7)).toMatchObject({ allowed: true, granted: 7, wouldAllow: false });
   });
 
-  it('counts for its share of the keys, and a permit is given by a limit that counts', async () => {
+  it('is enforced for its ratio of keys, and grants permits only to those', async () => {
     const half = [tokenBucket({ limit: 100, periodMs: 1_000, name: 'old' }), concurrency({ limit: 1, enforce: 0.5 })];
     const { limiter } = bench({ limits: half });
     const denied = new Set<string>();
@@ -497,7 +497,7 @@ describe('a limit that only watches', () => {
     expect(limiter.describe()).toContain('(concurrency) enforced for 50 % of keys');
   });
 
-  it('is never more enforced than its limiter', async () => {
+  it('is enforced for at most the ratio of its limiter', async () => {
     const { limiter } = bench({ limits: [tokenBucket({ limit: 1, periodMs: 1_000, enforce: 1 })], enforce: 0 });
     limiter.tryTake('a');
     expect(limiter.tryTake('a')).toMatchObject({ allowed: true, wouldAllow: false, granted: 0 });
@@ -536,11 +536,11 @@ describe('options', () => {
     ['createShaper', () => createShaper({ ratePerSecond: 1, clock: Date as never })],
     ['createLoadShedder', () => createLoadShedder({ clock: Date as never })],
     ['createOutboundLimiter', () => createOutboundLimiter({ clock: Date as never })],
-  ])('%s refuses what is no clock', (name, make) => {
+  ])('%s rejects an invalid clock', (name, make) => {
     expect(make).toThrow(expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: `${name}.clock` }));
   });
 
-  it('describes what it does', () => {
+  it('describe states limits, store and fallback', () => {
     const { limiter } = bench({ store: memoryStore({ maxKeys: 5 }), enforce: 0.5 });
     expect(limiter.describe()).toBe(
       'rate limiter "test": "10-per-1s": 10 in 1000 ms, 10 at once (token bucket); kept in memory, 5 keys at most; enforced for 50 % of keys',

@@ -23,7 +23,7 @@ import { storeContract } from '../src/testing.ts';
 const prefix = `rl-${process.pid}`;
 const hour = 3_600_000;
 
-describe('memoryStore keeps the contract', () => {
+describe('memoryStore passes the store contract', () => {
   it.each(storeContract(() => memoryStore()))('$name', ({ run }) => run());
 });
 
@@ -87,7 +87,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     ['slidingWindow', slidingWindow({ limit: 10, periodMs: hour })],
     ['slidingLog', slidingLog({ limit: 10, periodMs: hour })],
     ['concurrency', concurrency({ limit: 10, permitTtlMs: hour })],
-  ])('upstash #156: a denial leaves state and time to live byte for byte: %s', async (_, limit) => {
+  ])('upstash #156: a denial changes neither value nor time to live: %s', async (_, limit) => {
     const limiter = limiterOf({ limits: [limit] });
     await limiter.take('k', { cost: 8 });
     const [key] = (await redis.command('KEYS', `${ours}:*`)) as [string];
@@ -101,7 +101,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     expect(await Promise.all([redis.command('GET', key), redis.command('PEXPIRETIME', key)])).toEqual(before);
   });
 
-  it('rate-limiter-flexible: a window below a second works, and is forgotten', async () => {
+  it('rate-limiter-flexible: a window below a second works, and its key expires', async () => {
     const limiter = limiterOf({ limits: [fixedWindow({ limit: 1, periodMs: 250 })] });
     expect(await limiter.take('k')).toMatchObject({ allowed: true, resetAfterMs: 250 });
     const [key] = (await redis.command('KEYS', `${ours}:*`)) as [string];
@@ -110,7 +110,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     expect(ttl).toBeLessThanOrEqual(250);
   });
 
-  it('fastify-rate-limit #152: a key without time to live, or of another type, heals', async () => {
+  it('fastify-rate-limit #152: repairs a key without time to live or of another type', async () => {
     const limiter = limiterOf();
     await limiter.take('k');
     const [key] = (await redis.command('KEYS', `${ours}:*`)) as [string];
@@ -128,7 +128,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     }
   });
 
-  it('upstash #156: a penalty of any size is kept for a time that the server can write', async () => {
+  it('upstash #156: a penalty of any size has a time to live that the server accepts', async () => {
     for (const limit of [tokenBucket({ limit: 1, periodMs: hour }), slidingLog({ limit: 1, periodMs: hour })]) {
       const limiter = limiterOf({ limits: [limit] });
       await limiter.penalize('k', { cost: 1e18 });
@@ -137,7 +137,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     }
   });
 
-  it('upstash #122: a flushed script is sent again, without an error and without counting twice', async () => {
+  it('upstash #122: sends a flushed script again, without an error and without counting twice', async () => {
     const limiter = limiterOf();
     await limiter.take('k');
     await redis.command('SCRIPT', 'FLUSH');
@@ -146,7 +146,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     expect(limiter.stats()).toMatchObject({ storeFailures: 0 });
   });
 
-  it('wurk #92: all keys of a decision are declared and have one hash tag, which is the subject', async () => {
+  it('wurk #92: all keys of a decision are declared and have the subject as their hash tag', async () => {
     const limits = [
       tokenBucket({ limit: 5, periodMs: hour, name: 'first' }),
       slidingLog({ limit: 5, periodMs: hour, name: 'second' }),
@@ -166,7 +166,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     expect(limiter.stats()).toMatchObject({ commands: 1 });
   });
 
-  it('requests of one turn take one round trip, and each is decided for itself', async () => {
+  it('requests of one turn of the event loop take one round trip, and are decided independently', async () => {
     const limiter = limiterOf();
     const decisions = await Promise.all(
       Array.from({ length: 24 }, (_, i) => limiter.take(i % 2 === 0 ? 'even' : 'odd', { cost: i < 2 ? 2 : 1 })),
@@ -177,7 +177,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     expect(decisions[23]).toMatchObject({ allowed: false, granted: 0, remaining: 0, source: 'store' });
   });
 
-  it('a caller who goes away does not take the decisions of the others along', async () => {
+  it('an aborted caller does not abort the requests in the same batch', async () => {
     const limiter = limiterOf();
     const controller = new AbortController();
     const leaving = runWork({ signal: controller.signal, timeoutMs: 60_000 }, () => limiter.take('a'));
@@ -188,7 +188,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     expect(limiter.stats()).toMatchObject({ storeFailures: 0 });
   });
 
-  it('takeAll is one round trip for several limiters and keys, all or nothing', async () => {
+  it('takeAll takes from several limiters and keys in one round trip, all or nothing', async () => {
     const users = limiterOf({ name: 'users', limits: [tokenBucket({ limit: 3, periodMs: hour })] });
     const tenants = limiterOf({
       name: 'tenants',
@@ -219,7 +219,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     expect((await users.peek('eve')).remaining).toBe(3);
   });
 
-  it('upstash cachedFixedWindow: what leases leave behind expires too', async () => {
+  it('upstash cachedFixedWindow: keys that leases write expire, too', async () => {
     const limits = [
       fixedWindow({ limit: 1_000, periodMs: 60_000, name: 'a' }),
       tokenBucket({ limit: 1_000, periodMs: 60_000, name: 'b' }),
@@ -266,7 +266,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
       'several',
       [tokenBucket({ limit: 1, periodMs: hour, name: 'a' }), slidingLog({ limit: 1, periodMs: hour, name: 'b' })],
     ],
-  ])('halves of pairs are keys of their own, of %s', async (_kind, limits) => {
+  ])('keys with different lone surrogates are different: %s', async (_kind, limits) => {
     const limiter = limiterOf({ limits });
     const keys = [
       '\ud800',
@@ -287,7 +287,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(10);
   });
 
-  it('spring-cloud-gateway #1117: the server says what time it is, however wrong the clocks of the instances are', async () => {
+  it('spring-cloud-gateway #1117: decides by the time of the server, however wrong the clocks of the instances are', async () => {
     const fleet = [-10_000, 0, 10_000].map((skewMs) => {
       const clock = {
         ...systemClock,
@@ -305,7 +305,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
     expect(stamps).toEqual([...stamps].sort((a, b) => a - b));
   });
 
-  it('an earlier denial is repeated without asking, until it could change', async () => {
+  it('repeats a denial without a round trip until a retry could be allowed', async () => {
     const limiter = limiterOf();
     await limiter.take('k', { cost: 9 });
     expect(await limiter.take('k', { cost: 5 })).toMatchObject({ allowed: false, source: 'store' });
@@ -318,7 +318,7 @@ describe.each(clients)('redisStore with %s', (name, connect) => {
   });
 });
 
-it('redis_rate #30: a script reads and writes its own keys, once each, and looks for none', () => {
+it('redis_rate #30: the scripts read and write only their own keys, once each, and scan for none', () => {
   const kinds = ['tokenBucket', 'fixedWindow', 'slidingWindow', 'slidingLog', 'concurrency'] as const;
   for (const script of [decideScript(kinds), takeTokenScript]) {
     const commands = [...script.matchAll(/redis\.p?call\('(\w+)', ?([^,)]*)/g)].map(
@@ -352,7 +352,7 @@ describe('a store that fails', () => {
       ...options,
     });
 
-  it('noosphere #276: local limits to a share of the limit, and says so; then the breaker answers at once', async () => {
+  it('noosphere #276: local enforces a share of the limit, marked as degraded, at once when the breaker is open', async () => {
     const limiter = limiterOf({ expectedInstances: 3 });
     await proxy.set({ link: 'blackHole' });
     const decisions = [];
@@ -364,7 +364,7 @@ describe('a store that fails', () => {
     expect(limiter.stats()).toMatchObject({ degraded: 7, storeFailures: 7, storeAway: 1, commands: 5 });
   });
 
-  it('Code2Flow #11: open lets everything through, and says so; closed is an error', async () => {
+  it('Code2Flow #11: open allows everything, marked as degraded; closed rejects', async () => {
     const [open, closed] = [limiterOf({ onStoreFailure: 'open' }), limiterOf({ onStoreFailure: 'closed' })];
     await proxy.set({ link: 'blackHole' });
     const decision = await open.take('k', { cost: 12 });
@@ -374,7 +374,7 @@ describe('a store that fails', () => {
     expect(failure).toMatchObject({ code: 'MAC_RATE_LIMIT_STORE', limiter: 'failing', retryable: true });
   });
 
-  it('takeAll without the store: each limiter as it was told, all or none', async () => {
+  it('takeAll without the store follows the onStoreFailure of each limiter, all or none', async () => {
     const users = limiterOf({ expectedInstances: 3 });
     const open = limiterOf({ onStoreFailure: 'open' });
     const closed = limiterOf({ onStoreFailure: 'closed' });
@@ -392,7 +392,7 @@ describe('a store that fails', () => {
     expect(failure).toMatchObject({ code: 'MAC_RATE_LIMIT_STORE', limiter: 'failing' });
   });
 
-  it('rate-limit-redis #239: a server that is down at the start is no unhandled rejection, and is found when it is up', async () => {
+  it('rate-limit-redis #239: a server that is down at the start causes no unhandled rejection, and is used once it is up', async () => {
     const unhandled: unknown[] = [];
     const listen = (error: unknown): void => void unhandled.push(error);
     process.on('unhandledRejection', listen);
@@ -418,8 +418,8 @@ describe('a store that fails', () => {
   });
 });
 
-describe('tokens borrowed ahead', () => {
-  it('few commands for many decisions, tryTake, and everything given back at the end', async () => {
+describe('tokens leased ahead', () => {
+  it('sends few commands for many decisions, decides tryTake, and gives leases back on close', async () => {
     const redis = await nodeRedis();
     const store = redisStore(redis.client, { prefix: `${prefix}-lease`, timeoutMs: 5_000, lease: { ttlMs: 60_000 } });
     const limits = [tokenBucket({ limit: 100_000, periodMs: hour })];

@@ -29,7 +29,7 @@ function bench(...limits: Limit[]) {
 }
 
 describe('setLimits in memory', () => {
-  it.each(kinds)('redisson #3260: %s keeps the share that was used, up and down', (_, limit) => {
+  it.each(kinds)('redisson #3260: %s keeps the ratio that was used when the limit grows or shrinks', (_, limit) => {
     const { limiter } = bench(limit(100, hour));
     limiter.tryTake('a', { cost: 80 });
     limiter.setLimits([limit(200, hour)]);
@@ -39,7 +39,7 @@ describe('setLimits in memory', () => {
     expect(limiter.tryTake('b', { cost: 10 }).allowed).toBe(true);
   });
 
-  it.each(kinds)('%s: a denied key is told the truth by the new numbers', async (_, limit) => {
+  it.each(kinds)('%s: retryAfterMs is exact after a change', async (_, limit) => {
     const { limiter, clock } = bench(limit(10, hour));
     limiter.tryTake('a', { cost: 10 });
     limiter.setLimits([limit(10, 1_000)]);
@@ -52,7 +52,7 @@ describe('setLimits in memory', () => {
     expect(limiter.tryTake('a').allowed).toBe(true);
   });
 
-  it('a window in cells of another length forgets no earlier than it may', async () => {
+  it('a sliding window with other cells frees no token too early', async () => {
     const { limiter, clock } = bench(slidingWindow({ limit: 10, periodMs: 1_000, cells: 10 }));
     limiter.tryTake('a', { cost: 4 });
     await clock.advance(450);
@@ -69,21 +69,24 @@ describe('setLimits in memory', () => {
     { one: { periodMs: 60_000, cells: 10 }, other: { periodMs: 60_000, cells: 7 } },
     { one: { periodMs: 60_000, cells: 7 }, other: { periodMs: 60_000, cells: 10 } },
     { one: { periodMs: 60_000, cells: 10 }, other: { periodMs: 61_000, cells: 10 } },
-  ])('what two deployments hand to and fro grows old all the same: $one and $other', async ({ one, other }) => {
-    const lists = [one, other].map((window) => [slidingWindow({ limit: 10, ...window })]);
-    const { limiter, clock } = bench(...(lists[0] as Limit[]));
-    limiter.tryTake('a', { cost: 10 });
-    let seconds = 0;
-    do {
-      limiter.setLimits(lists[++seconds % 2] as Limit[]);
-      await clock.advance(1_000);
-    } while (!limiter.tryTake('a').allowed && seconds < 600);
-    expect(seconds).toBeGreaterThanOrEqual(60);
-    // A period, and the longest cell that it may have begun in the middle of.
-    expect(seconds).toBeLessThanOrEqual(70);
-  });
+  ])(
+    'counts age even while two deployments with different windows alternate: $one and $other',
+    async ({ one, other }) => {
+      const lists = [one, other].map((window) => [slidingWindow({ limit: 10, ...window })]);
+      const { limiter, clock } = bench(...(lists[0] as Limit[]));
+      limiter.tryTake('a', { cost: 10 });
+      let seconds = 0;
+      do {
+        limiter.setLimits(lists[++seconds % 2] as Limit[]);
+        await clock.advance(1_000);
+      } while (!limiter.tryTake('a').allowed && seconds < 600);
+      expect(seconds).toBeGreaterThanOrEqual(60);
+      // A period, and the longest cell that it may have begun in the middle of.
+      expect(seconds).toBeLessThanOrEqual(70);
+    },
+  );
 
-  it('permits stay with their holders, also when there are fewer', async () => {
+  it('holders keep their permits when the limit shrinks', async () => {
     const { limiter } = bench(concurrency({ limit: 3 }));
     const held = [await limiter.take('a'), await limiter.take('a')];
     limiter.setLimits([concurrency({ limit: 1 })]);
@@ -94,7 +97,7 @@ describe('setLimits in memory', () => {
     expect((await limiter.take('a')).allowed).toBe(true);
   });
 
-  it('limits go by name and kind: one that moves keeps its state, a new one begins afresh', async () => {
+  it('matches limits by name and kind: a moved one keeps its state, a new one starts empty', async () => {
     const second = tokenBucket({ limit: 10, periodMs: hour, name: 'second' });
     const minute = slidingLog({ limit: 20, periodMs: hour, name: 'minute' });
     const { limiter } = bench(second, minute);
@@ -114,7 +117,7 @@ describe('setLimits in memory', () => {
     expect(await limiter.peek('a')).toMatchObject({ remaining: 20 });
   });
 
-  it('a list that is wrong changes nothing', async () => {
+  it('an invalid list changes nothing', async () => {
     const { limiter } = bench(tokenBucket({ limit: 10, periodMs: hour }));
     expect(() => limiter.setLimits([])).toThrow(
       expect.objectContaining({ code: 'MAC_INVALID_OPTIONS', path: 'setLimits' }),
@@ -128,7 +131,7 @@ describe('setLimits in memory', () => {
     expect(limiter.describe()).toContain('"2-per-3600s"');
   });
 
-  it('a flooder whose key shares a counter is not freed by a change', () => {
+  it('a denied key in a shared slot stays denied', () => {
     const { limiter } = bench(tokenBucket({ limit: 2, periodMs: hour }));
     for (let i = 0; i < 100; i++) limiter.tryTake(`key ${i}`, { cost: 2 });
     limiter.tryTake('late', { cost: 2 });
@@ -155,20 +158,17 @@ describe('setLimits in Redis', () => {
     );
   };
 
-  it.each(kinds)(
-    'bucket4j #417: %s: processes that change at different times share one count all along',
-    async (_, limit) => {
-      const [early, late] = fleetOf([limit(100, hour)], [limit(100, hour)]) as [RateLimiter, RateLimiter];
-      await late.take('a', { cost: 50 });
-      early.setLimits([limit(200, hour)]);
-      expect(await early.take('a', { cost: 50 })).toMatchObject({ allowed: true, remaining: 50 });
-      expect(await late.take('a', { cost: 5 })).toMatchObject({ allowed: true, remaining: 20 });
-      late.setLimits([limit(200, hour)]);
-      expect(await late.take('a', { cost: 1 })).toMatchObject({ allowed: true, remaining: 39 });
-    },
-  );
+  it.each(kinds)('bucket4j #417: %s: processes that change at different times share one count', async (_, limit) => {
+    const [early, late] = fleetOf([limit(100, hour)], [limit(100, hour)]) as [RateLimiter, RateLimiter];
+    await late.take('a', { cost: 50 });
+    early.setLimits([limit(200, hour)]);
+    expect(await early.take('a', { cost: 50 })).toMatchObject({ allowed: true, remaining: 50 });
+    expect(await late.take('a', { cost: 5 })).toMatchObject({ allowed: true, remaining: 20 });
+    late.setLimits([limit(200, hour)]);
+    expect(await late.take('a', { cost: 1 })).toMatchObject({ allowed: true, remaining: 39 });
+  });
 
-  it('a process that starts with the new numbers goes on with the count of the old ones', async () => {
+  it('a process that starts with new numbers continues the count of the old ones', async () => {
     const [old, fresh] = fleetOf(
       [tokenBucket({ limit: 10, periodMs: hour }), slidingWindow({ limit: 100, periodMs: hour })],
       [tokenBucket({ limit: 20, periodMs: hour }), slidingWindow({ limit: 50, periodMs: hour })],
@@ -202,7 +202,7 @@ describe('setLimits in Redis', () => {
     },
   );
 
-  it('what was under way when limits change denies nobody afterwards, nor where it only watched', async () => {
+  it('a denial in flight during the change is neither repeated nor enforced afterwards', async () => {
     const [limiter] = fleetOf([tokenBucket({ limit: 1, periodMs: hour })]) as [RateLimiter];
     await limiter.take('a');
     const denied = limiter.take('a');
@@ -221,7 +221,7 @@ describe('setLimits in Redis', () => {
     expect(await watched).toMatchObject({ allowed: true, wouldAllow: false });
   });
 
-  it('a block outlives a change of the limits', async () => {
+  it('a block stays in effect after a change', async () => {
     const [limiter] = fleetOf([tokenBucket({ limit: 10, periodMs: hour })]) as [RateLimiter];
     await limiter.take('a');
     await limiter.block('a', 60_000);

@@ -92,6 +92,11 @@ export function isReservable(limit: Limit): limit is ReservableLimit {
   return limit.kind === 'tokenBucket';
 }
 
+export function assertReservable(limits: readonly Limit[]): void {
+  const other = limits.find((limit) => !isReservable(limit));
+  if (other !== undefined) throw new OptionsError('reserve', `a ${other.kind}`, 'used with token buckets only');
+}
+
 export function isPermitLimit(limit: Limit): limit is PermitLimit {
   return limit.kind === 'concurrency';
 }

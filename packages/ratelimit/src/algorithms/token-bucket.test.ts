@@ -35,7 +35,7 @@ describe('tokenBucket', () => {
     });
   });
 
-  it('upstash #157: grants exactly the burst at one moment, in epoch time too, where a double is a quarter µs coarse', () => {
+  it('upstash #157: grants exactly the burst at one time, also in epoch milliseconds, where doubles are a quarter µs apart', () => {
     for (const now of [0, 1_767_225_600_123.457]) {
       const limit = tokenBucket({ limit: 300, periodMs: 1_000, burst: 100_000 });
       let state: readonly number[] = [];
@@ -48,7 +48,7 @@ describe('tokenBucket', () => {
     }
   });
 
-  it('governor #107: a pause longer than the burst takes to flow back gives the burst, and not one more', () => {
+  it('governor #107: after any long pause exactly the burst is available', () => {
     const limit = tokenBucket({ limit: 4, periodMs: 1_000 });
     let state: readonly number[] = [];
     for (const now of [0, 1_000, 10_000, 10_000_000]) {
@@ -61,7 +61,7 @@ describe('tokenBucket', () => {
     }
   });
 
-  it('governor: a rate of a billion a second refuses nobody who asks ten thousand times a millisecond', () => {
+  it('governor: a limit of a billion per second allows ten thousand requests per millisecond', () => {
     const limit = tokenBucket({ limit: 1_000_000_000, periodMs: 1_000, burst: 1_000_000 });
     const state = [0, 0];
     for (let i = 0; i < 1_000_000; i++) {
@@ -70,7 +70,7 @@ describe('tokenBucket', () => {
     }
   });
 
-  it('spends fractions without losing any', () => {
+  it('adds up fractional costs exactly', () => {
     const limit = tokenBucket({ limit: 1, periodMs: 1_000 });
     let state: readonly number[] = [];
     for (let i = 0; i < 10; i++) {
@@ -81,7 +81,7 @@ describe('tokenBucket', () => {
     expect(limit.step(state, 5, 0.1).decision).toMatchObject({ allowed: false, retryAfterMs: 100, remaining: 0 });
   });
 
-  it('a clock that is set back grants nothing, and counts the way back into the wait', () => {
+  it('a clock that is set back grants nothing, and retryAfterMs includes the step', () => {
     const limit = tokenBucket({ limit: 10, periodMs: 1_000 });
     const { next } = limit.step([], 5_000, 10);
     expect(limit.step(next, 4_000, 1).decision).toMatchObject({ allowed: false, retryAfterMs: 1_100 });
@@ -100,7 +100,7 @@ describe('tokenBucket', () => {
     expect(taken).toBe(10);
   });
 
-  describe('cancelling a promise, as in x/time/rate', () => {
+  describe('cancelling a reservation, as in x/time/rate', () => {
     const limit = tokenBucket({ limit: 10, periodMs: 1_000, burst: 2 });
     const full = [0, 0];
     const reserve = (state: number[], now: number, cost: number): number => {
@@ -122,7 +122,7 @@ describe('tokenBucket', () => {
       expect(limit.look(state, 0, 200 + after * 100, 0).remaining).toBe(remaining);
     });
 
-    it('in the opposite order of the promises, all comes back but the share of what was promised in between', () => {
+    it('in reverse order, gives back all except what was reserved in between', () => {
       const wide = tokenBucket({ limit: 10, periodMs: 1_000, burst: 6 });
       const state = [0, 0];
       const promise = (cost: number): number => {
@@ -138,7 +138,7 @@ describe('tokenBucket', () => {
       expect(wide.waitMs(state, 0, 100, 1)).toBe(200);
     });
 
-    it('that was made under other numbers gives back what it took', () => {
+    it('made under other parameters, gives back what it took', () => {
       const slow = tokenBucket({ limit: 4, periodMs: 1_000, burst: 2 });
       const before = [0, 0];
       slow.charge(before, 0, 0, 2, undefined);
@@ -153,7 +153,7 @@ describe('tokenBucket', () => {
       expect(fast.waitMs(state, 0, 250, 2)).toBe(125);
     });
 
-    it('does nothing once its time has come', () => {
+    it('does nothing once it is due', () => {
       const state = [...full];
       reserve(state, 0, 2);
       const actAt = reserve(state, 0, 1);

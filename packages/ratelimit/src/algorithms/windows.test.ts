@@ -19,7 +19,7 @@ function run(limit: Limit, rows: readonly Row[]): void {
 }
 
 describe('fixedWindow', () => {
-  it('begins a window with a request, and forgets it whole at its end', () => {
+  it('starts a window with the first request, and resets at its end', () => {
     run(fixedWindow({ limit: 3, periodMs: 1_000 }), [
       [100, 0, true, 3, 0, 0],
       [100, 2, true, 1, 0, 1_000],
@@ -31,7 +31,7 @@ describe('fixedWindow', () => {
     ]);
   });
 
-  it('rate-limit-redis #209: the request at the edge belongs to the next window, and the one before it does not', () => {
+  it('rate-limit-redis #209: a request at the very end of a window belongs to the next one', () => {
     const limit = fixedWindow({ limit: 1, periodMs: 1_000 });
     const { next } = limit.step([], 0, 1);
     expect(limit.step(next, 999.99, 1).decision.allowed).toBe(false);
@@ -51,7 +51,7 @@ describe('fixedWindow', () => {
 });
 
 describe('slidingWindow', () => {
-  it('conservative counts the oldest cell whole', () => {
+  it('conservative counts the oldest cell in full', () => {
     run(slidingWindow({ limit: 10, periodMs: 1_000 }), [
       [990, 10, true, 0, 0, 1_010],
       [1_010, 1, false, 0, 990, 990],
@@ -60,7 +60,7 @@ describe('slidingWindow', () => {
     ]);
   });
 
-  it('interpolated weighs it: with one cell, the two-counter window of Cloudflare', () => {
+  it('interpolated weighs the oldest cell: with one cell, it is the two-counter window of Cloudflare', () => {
     run(slidingWindow({ limit: 10, periodMs: 1_000, cells: 1, mode: 'interpolated' }), [
       [500, 10, true, 0, 0, 1_500],
       [1_000, 1, false, 0, 100, 1_000],
@@ -72,18 +72,18 @@ describe('slidingWindow', () => {
     ]);
   });
 
-  it('cuts a period that does not divide into cells that are a little longer', () => {
+  it('rounds cells up when they do not divide the period', () => {
     const limit = slidingWindow({ limit: 1, periodMs: 1_000, cells: 60 });
     expect(limit.parameters).toEqual([1, 17, 60, 0]);
   });
 
-  it('forgets everything after a long pause', () => {
+  it('is empty after a long pause', () => {
     const limit = slidingWindow({ limit: 5, periodMs: 100 });
     const { next } = limit.step([], 0, 5);
     expect(limit.step(next, 1e9, 5).decision.allowed).toBe(true);
   });
 
-  it('gives back to the cell that it came from, else to the oldest', () => {
+  it('refunds the cell that the tokens came from, else the oldest', () => {
     const limit = slidingWindow({ limit: 4, periodMs: 1_000 });
     const state = new Array<number>(limit.width).fill(0);
     limit.commit(state, 0, 50, 2, 0);
@@ -109,7 +109,7 @@ describe('slidingLog', () => {
     ]);
   });
 
-  it('keeps one entry for a moment, however many requests it saw', () => {
+  it('keeps one entry for all requests at the same time', () => {
     const limit = slidingLog({ limit: 1_000, periodMs: 1_000 });
     let state: readonly number[] = [];
     for (let i = 0; i < 1_000; i++) state = limit.step(state, 5, 1).next;
@@ -118,7 +118,7 @@ describe('slidingLog', () => {
 });
 
 describe('concurrency', () => {
-  it('bottleneck #194: the permit of a holder that crashed is free after its time', () => {
+  it('bottleneck #194: the permit of a crashed holder is free after permitTtlMs', () => {
     const limit = concurrency({ limit: 1, permitTtlMs: 30_000 });
     const state: number[] = [];
     limit.commit(state, 0, 0, 1, 7);
@@ -126,7 +126,7 @@ describe('concurrency', () => {
     expect(limit.look(state, 0, 30_000, 1).allowed).toBe(true);
   });
 
-  it('a permit ends once, and only its own', () => {
+  it('release ends only the given permit, and only once', () => {
     const limit = concurrency({ limit: 2 });
     const state: number[] = [];
     limit.commit(state, 0, 0, 1, 7);
@@ -138,7 +138,7 @@ describe('concurrency', () => {
     expect(limit.release(state, 0, 30_000, 8)).toBe(false);
   });
 
-  it('a renewed permit lasts from then; one that ran out cannot be renewed', () => {
+  it('renew extends a permit from now; an expired permit cannot be renewed', () => {
     const limit = concurrency({ limit: 1, permitTtlMs: 100 });
     const state: number[] = [];
     limit.commit(state, 0, 0, 1, 7);

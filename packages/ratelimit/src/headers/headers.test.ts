@@ -12,7 +12,7 @@ function limiterOf(...limits: Limit[]) {
 describe('rateLimitHeaders', () => {
   const minute = tokenBucket({ limit: 60, periodMs: 60_000, name: 'minute' });
 
-  it('writes the current draft', async () => {
+  it('writes the fields of the current draft', async () => {
     const limiter = limiterOf(minute);
     expect(rateLimitHeaders(await limiter.take('a', { cost: 10 }))).toEqual({
       'RateLimit-Policy': '"minute";q=60;w=60',
@@ -30,7 +30,7 @@ describe('rateLimitHeaders', () => {
     });
   });
 
-  it('says nothing of a window that is no whole second, and never comes back at once', async () => {
+  it('omits a window below a second, and never sends Retry-After: 0', async () => {
     const limiter = limiterOf(tokenBucket({ limit: 10, periodMs: 250, name: 'short' }));
     await limiter.take('a', { cost: 10 });
     expect(rateLimitHeaders(await limiter.take('a'))).toEqual({
@@ -40,7 +40,7 @@ describe('rateLimitHeaders', () => {
     });
   });
 
-  it('a limit on how many are at work has a unit and no window', async () => {
+  it('a concurrency limit has a unit and no window', async () => {
     const headers = rateLimitHeaders(await limiterOf(concurrency({ limit: 4, name: 'jobs' })).take('a'));
     expect(headers).toEqual({
       'RateLimit-Policy': '"jobs";q=4;qu="concurrent-requests"',
@@ -64,7 +64,7 @@ describe('rateLimitHeaders', () => {
     expect(rateLimitHeaders(decision, { legacy })).toMatchObject(fields);
   });
 
-  it('writes no number that a structured field cannot hold', async () => {
+  it('caps numbers at the largest integer of a structured field', async () => {
     const limiter = limiterOf(minute);
     await limiter.penalize('a', { cost: 1e300 });
     const headers = rateLimitHeaders(await limiter.take('a'));
@@ -161,7 +161,7 @@ describe('parseRateLimitHeaders', () => {
     }
   });
 
-  it('never throws, and never waits longer than allowed, whatever a server sends', () => {
+  it('never throws, and never returns a wait above maxWaitMs, whatever a server sends', () => {
     const names = [
       'ratelimit',
       'ratelimit-policy',

@@ -1,8 +1,8 @@
 /**
- * Reads what a server says about its limits, in whatever dialect: the structured fields since draft 8 (`r` and `t`, and `a` and
- * `w`, as they may be called next), the dictionary of draft 7, the three fields of the drafts before, the `X-RateLimit`
- * fields, and `Retry-After` with its kin in milliseconds. Everything in there was written by a stranger: nothing throws, and no
- * wait is longer than allowed.
+ * Parses the rate limit fields of a response, in all dialects: the structured fields since draft 8 (`r` and `t`, and `a`
+ * and `w`, their possible next names), the dictionary of draft 7, the three fields of earlier drafts, the `X-RateLimit`
+ * fields, and `Retry-After` with its variants in milliseconds. The input is untrusted: nothing throws, and every wait is
+ * bounded by `maxWaitMs`.
  */
 import {
   assertDurationMs,
@@ -72,23 +72,23 @@ export function parseRateLimitHeaders(fields: HeaderFields, options: ParseRateLi
   assertKnownOptions('parseRateLimitHeaders', options, ['maxWaitMs', 'clock']);
   const { maxWaitMs = 600_000, clock = systemClock } = options;
   assertDurationMs('parseRateLimitHeaders.maxWaitMs', maxWaitMs);
-  const get = reader(fields);
-  // What a cache answers tells about somebody's past.
+  const get = fieldReader(fields);
+  // A response from a cache has the limits of an earlier request, possibly of another client.
   if (Number(get('age') ?? 0) > 0) return { limits: [] };
   const date = get('date');
   const now = parseHttpDate(date, clock.now()) ?? clock.now();
   const limits =
-    structured(get, maxWaitMs) ??
-    triple(get, 'ratelimit', now, maxWaitMs) ??
-    triple(get, 'x-ratelimit', now, maxWaitMs);
-  const precise = get('retry-after-ms') ?? get('x-ms-retry-after-ms');
-  const askedMs = parseRetryAfter({ retryAfter: get('retry-after'), retryAfterMs: precise, date }, now);
-  return { limits: limits ?? [], ...(askedMs === undefined ? {} : { retryAfterMs: Math.min(maxWaitMs, askedMs) }) };
+    parseStructured(get, maxWaitMs) ??
+    parseTriple(get, 'ratelimit', now, maxWaitMs) ??
+    parseTriple(get, 'x-ratelimit', now, maxWaitMs);
+  const inMs = get('retry-after-ms') ?? get('x-ms-retry-after-ms');
+  const delayMs = parseRetryAfter({ retryAfter: get('retry-after'), retryAfterMs: inMs, date }, now);
+  return { limits: limits ?? [], ...(delayMs === undefined ? {} : { retryAfterMs: Math.min(maxWaitMs, delayMs) }) };
 }
 
-type Read = (name: string) => string | undefined;
+type GetField = (name: string) => string | undefined;
 
-function reader(fields: HeaderFields): Read {
+function fieldReader(fields: HeaderFields): GetField {
   if (typeof fields.get === 'function') {
     const { get } = fields as { get(name: string): string | null | undefined };
     return (name) => get.call(fields, name) ?? undefined;
@@ -100,10 +100,12 @@ function reader(fields: HeaderFields): Read {
   return (name) => values.get(name);
 }
 
-function structured(get: Read, maxWaitMs: number): ServerLimit[] | undefined {
+/** Parses `RateLimit` with `RateLimit-Policy`, as a list of items (since draft 8) or as a dictionary (draft 7). */
+function parseStructured(get: GetField, maxWaitMs: number): ServerLimit[] | undefined {
   const text = get('ratelimit');
   if (text === undefined) return undefined;
-  const policies = new Map((parseItems(get('ratelimit-policy') ?? '') ?? []).map((one) => [one.name, one.parameters]));
+  const policyItems = parseItems(get('ratelimit-policy') ?? '') ?? [];
+  const policies = new Map(policyItems.map(({ name, parameters }) => [name, parameters]));
   const named = parseItems(text)?.flatMap(({ name, parameters }) => {
     const remaining = count(parameters['r'] ?? parameters['a']);
     if (remaining === undefined) return [];
@@ -122,10 +124,11 @@ function structured(get: Read, maxWaitMs: number): ServerLimit[] | undefined {
   return [limitOf('default', remaining, count(numbers?.get('reset')), limit, count(first?.['w']), maxWaitMs)];
 }
 
-function triple(get: Read, prefix: string, now: number, maxWaitMs: number): ServerLimit[] | undefined {
-  const remaining = wholes(get(`${prefix}-remaining`));
+/** Parses the fields `-Limit`, `-Remaining` and `-Reset` with a common prefix. */
+function parseTriple(get: GetField, prefix: string, now: number, maxWaitMs: number): ServerLimit[] | undefined {
+  const remaining = parseWhole(get(`${prefix}-remaining`));
   if (remaining === undefined) return undefined;
-  const limit = wholes(get(`${prefix}-limit`)?.split(/[,;]/)[0]);
+  const limit = parseWhole(get(`${prefix}-limit`)?.split(/[,;]/)[0]);
   return [limitOf('default', remaining, secondsUntil(get(`${prefix}-reset`), now), limit, undefined, maxWaitMs)];
 }
 
@@ -150,19 +153,19 @@ function count(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined;
 }
 
-/** Some servers tell parts: of what is left, only wholes can be taken. */
-function wholes(text: string | undefined): number | undefined {
-  const value = digits(text);
+/** Rounds down: some servers send fractions, of which only whole requests can be sent. */
+function parseWhole(text: string | undefined): number | undefined {
+  const value = parseDecimal(text);
   return value === undefined ? undefined : Math.floor(value);
 }
 
-function digits(text: string | undefined): number | undefined {
+function parseDecimal(text: string | undefined): number | undefined {
   return text !== undefined && /^\s*\d{1,15}(\.\d{1,6})?\s*$/.test(text) ? Number(text) : undefined;
 }
 
-/** Seconds to wait, or the moment itself: in epoch seconds, or milliseconds; nobody says which, but they are far apart. */
+/** Servers send a delay in seconds, or a time in epoch seconds or epoch milliseconds. The magnitude tells which. */
 function secondsUntil(text: string | undefined, now: number): number | undefined {
-  const value = digits(text);
+  const value = parseDecimal(text);
   if (value === undefined) return undefined;
   if (value > 1e12) return Math.max(0, Math.ceil((value - now) / 1_000));
   return value > 1e9 ? Math.max(0, Math.ceil(value - now / 1_000)) : value;

@@ -1,6 +1,6 @@
 /**
- * The header fields that tell a client about its limits: `RateLimit-Policy` (what the limits are) and `RateLimit` (where
- * it stands), structured fields of draft-ietf-httpapi-ratelimit-headers-11, and `Retry-After` (RFC 9110, 10.2.3).
+ * The header fields that inform a client of its limits: `RateLimit-Policy` (the limits) and `RateLimit` (what is left),
+ * structured fields of draft-ietf-httpapi-ratelimit-headers-11, and `Retry-After` (RFC 9110, 10.2.3).
  */
 import { createHash } from 'node:crypto';
 import { assertKnownOptions, assertObject, assertOneOf, assertText } from '@macadam/core';
@@ -63,7 +63,7 @@ function current(policies: readonly PolicyDecision[], partition: string | undefi
     'RateLimit-Policy': serializeItems(
       policies.map(({ policy, limit, periodMs }) => ({
         name: policy,
-        // Parts of a second cannot be said: a window below one is left out, so that nobody computes a wrong rate.
+        // `w` is in whole seconds: a shorter window is omitted, since a rounded one would give a wrong rate.
         parameters: {
           q: limit,
           qu: periodMs === 0 ? 'concurrent-requests' : undefined,
@@ -73,7 +73,7 @@ function current(policies: readonly PolicyDecision[], partition: string | undefi
       })),
     ),
     RateLimit: serializeItems(
-      policies.map((one) => ({ name: one.policy, parameters: { r: one.remaining, t: untilMore(one), pk } })),
+      policies.map((one) => ({ name: one.policy, parameters: { r: one.remaining, t: secondsUntilMore(one), pk } })),
     ),
   };
 }
@@ -82,26 +82,26 @@ function draft7(decision: Decision, policies: readonly PolicyDecision[]): Record
   const { limit, remaining } = decision;
   return {
     'RateLimit-Policy': policies.map((one) => `${one.limit};w=${seconds(one.periodMs)}`).join(', '),
-    RateLimit: `limit=${limit}, remaining=${remaining}, reset=${untilMore(decision)}`,
+    RateLimit: `limit=${limit}, remaining=${remaining}, reset=${secondsUntilMore(decision)}`,
   };
 }
 
 function addTriple(headers: Record<string, string>, prefix: string, decision: Decision, limit: string): void {
   headers[`${prefix}-Limit`] = limit;
   headers[`${prefix}-Remaining`] = String(decision.remaining);
-  headers[`${prefix}-Reset`] = String(untilMore(decision));
+  headers[`${prefix}-Reset`] = String(secondsUntilMore(decision));
 }
 
-/** Seconds until what is left grows: to everything, or after a denial to what was asked for. */
-function untilMore({ allowed, retryAfterMs, resetAfterMs }: PolicyDecision): number {
+/** Seconds until the quota is renewed: all of it, or after a denial as much as was requested. */
+function secondsUntilMore({ allowed, retryAfterMs, resetAfterMs }: PolicyDecision): number {
   return seconds(allowed || retryAfterMs === Infinity ? resetAfterMs : retryAfterMs);
 }
 
 /** The largest integer of a structured field (RFC 9651, 3.3.1). */
-const LARGEST = 999_999_999_999_999;
+const MAX_INTEGER = 999_999_999_999_999;
 
 function seconds(ms: number): number {
-  return Math.min(LARGEST, Math.ceil(ms / 1_000));
+  return Math.min(MAX_INTEGER, Math.ceil(ms / 1_000));
 }
 
 function digest(key: string): Uint8Array {

@@ -6,7 +6,7 @@ export interface NamedItem {
   readonly parameters: Readonly<Record<string, number | string | Uint8Array | undefined>>;
 }
 
-/** More members than anybody has limits: the rest is not read. */
+/** More members than a server has limits are ignored. */
 const MAX_ITEMS = 20;
 const MAX_FIELD_LENGTH = 4_096;
 
@@ -20,28 +20,28 @@ export function serializeItems(items: readonly NamedItem[]): string {
   );
 }
 
-/** Parses a list of strings, tokens or integers with parameters; undefined when it is none. Never throws. */
+/** Parses a list of strings, tokens or integers with parameters; undefined when it is malformed. Never throws. */
 export function parseItems(text: string): NamedItem[] | undefined {
-  return attempt(text, () =>
+  return tryParse(text, () =>
     parseList(text)
       .slice(0, MAX_ITEMS)
       .flatMap(([value, parameters]) => {
         const name = typeof value === 'string' || typeof value === 'number' ? String(value) : nameOf(value);
-        return name === undefined ? [] : [{ name, parameters: plain(parameters) }];
+        return name === undefined ? [] : [{ name, parameters: parametersOf(parameters) }];
       }),
   );
 }
 
-/** Parses a dictionary of numbers; undefined when it is none. Never throws. */
+/** Parses a dictionary of numbers; undefined when it is malformed. Never throws. */
 export function parseNumbers(text: string): Map<string, number> | undefined {
-  return attempt(text, () => {
+  return tryParse(text, () => {
     const numbers = new Map<string, number>();
     for (const [name, [value]] of parseDictionary(text)) if (typeof value === 'number') numbers.set(name, value);
     return numbers;
   });
 }
 
-function attempt<T>(text: string, parse: () => T): T | undefined {
+function tryParse<T>(text: string, parse: () => T): T | undefined {
   if (text.length > MAX_FIELD_LENGTH) return undefined;
   try {
     return parse();
@@ -54,7 +54,8 @@ function nameOf(value: unknown): string | undefined {
   return value instanceof Token ? value.toString() : undefined;
 }
 
-function plain(parameters: ReadonlyMap<string, BareItem>): Record<string, number | string | Uint8Array> {
+/** Converts the parameters of the supported types. The record has no prototype, since the names are untrusted. */
+function parametersOf(parameters: ReadonlyMap<string, BareItem>): Record<string, number | string | Uint8Array> {
   const record: Record<string, number | string | Uint8Array> = Object.create(null) as Record<string, number>;
   for (const [name, value] of parameters) {
     if (typeof value === 'number' || typeof value === 'string') record[name] = value;

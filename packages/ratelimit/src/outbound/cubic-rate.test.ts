@@ -14,13 +14,13 @@ function flood(rate: CubicRate, now: number): void {
 }
 
 describe('CubicRate', () => {
-  it('is off until the first refusal', () => {
+  it('does not limit before the first throttling', () => {
     const { rate, now } = sending(50);
     rate.recordSuccess(now);
     expect([rate.perSecond, rate.nextAt(now)]).toEqual([Infinity, now]);
   });
 
-  it('grows along the curve that the AWS SDKs publish: 10 a second refused, then seven seconds', () => {
+  it('follows the published curve of the AWS SDKs for seven seconds after throttling at 10 per second', () => {
     const { rate, now } = sending(10);
     rate.recordThrottled(now, now, now);
     expect(rate.perSecond).toBeCloseTo(7, 0);
@@ -35,7 +35,7 @@ describe('CubicRate', () => {
     });
   });
 
-  it('takes the refusals of one flight for one, and those of the next for another', () => {
+  it('counts throttling of requests in flight together once, and later throttling again', () => {
     const { rate, now } = sending(100);
     for (let i = 0; i < 20; i++) rate.recordThrottled(now + i, now - 10, now + 1_000);
     const once = rate.perSecond;
@@ -45,7 +45,7 @@ describe('CubicRate', () => {
     expect(rate.perSecond).toBeLessThan(once);
   });
 
-  it('never stops altogether, and a burst before the first half second counts for what it was', () => {
+  it('keeps a minimum rate, and measures a burst in the first half second', () => {
     const quiet = new CubicRate(0);
     quiet.recordSent(0);
     quiet.recordThrottled(10, 0, 10);
@@ -56,7 +56,7 @@ describe('CubicRate', () => {
     expect(burst.perSecond).toBeCloseTo(70, 5);
   });
 
-  it('grows to twice of what is sent at most: a rate nobody uses is a guess', () => {
+  it('grows to at most twice the sending rate', () => {
     const { rate, now } = sending(10);
     rate.recordThrottled(now, now, now);
     for (let i = 1; i <= 600; i++) {
@@ -66,7 +66,7 @@ describe('CubicRate', () => {
     expect(rate.perSecond).toBeLessThanOrEqual(4.1);
   });
 
-  it('gives tokens from the end of the pause on, at the rate, and a second of them at most', () => {
+  it('refills tokens from the end of the pause on, and saves up at most one second of them', () => {
     const { rate, now } = sending(10);
     rate.recordThrottled(now, now, now + 5_000);
     const perSecond = rate.perSecond;

@@ -27,7 +27,7 @@ function setUp(options: OutboundLimiterOptions = {}) {
 }
 
 describe('createOutboundLimiter', () => {
-  it('a refusal holds back all callers of that partition, and no others', async () => {
+  it('a throttling response pauses all callers of its partition, and no others', async () => {
     const { clock, call, sentAt } = setUp();
     await call('a', {}, THROTTLED);
     const others = Array.from({ length: 3 }, () => call('a'));
@@ -37,7 +37,7 @@ describe('createOutboundLimiter', () => {
     expect(Math.min(...sentAt.slice(2))).toBeGreaterThanOrEqual(2_000);
   });
 
-  it('comes back at a pace, not all at once', async () => {
+  it('resumes at the measured rate, not all at once', async () => {
     const { clock, call, sentAt } = setUp();
     for (let i = 0; i < 40; i++) {
       await call();
@@ -64,7 +64,7 @@ describe('createOutboundLimiter', () => {
     ['200', OK, 0],
     ['a wait of a year', { status: 429, headers: { 'retry-after': '31536000' } }, 600_000],
     ['hostile fields', { status: 429, headers: { 'retry-after': 'NaN', ratelimit: '"a;r=-1;t=1e999' } }, 0],
-  ])('%s pauses for what the server wants', async (_what, answer, pauseMs) => {
+  ])('%s pauses for the time that the server asked for', async (_what, answer, pauseMs) => {
     const { limiter, call, clock } = setUp({ adaptive: false, pace: false, maxWaitMs: 1_000_000 });
     await call('a', {}, answer);
     expect(limiter.stats()['paused']).toBe(pauseMs > 0 ? 1 : 0);
@@ -72,7 +72,7 @@ describe('createOutboundLimiter', () => {
     expect(clock.monotonic()).toBe(pauseMs);
   });
 
-  it('goes by importance, and tenants take turns', async () => {
+  it('grants turns by priority, and to tenants of one priority in turn', async () => {
     const { clock, limiter } = setUp({ adaptive: false });
     (await limiter.acquire('a')).settle(THROTTLED);
     const order: string[] = [];
@@ -86,7 +86,7 @@ describe('createOutboundLimiter', () => {
     expect(order).toEqual(['critical z', 'normal x', 'normal y', 'normal x', 'normal x']);
   });
 
-  it('refuses at once what would wait in vain, and says when it would not', async () => {
+  it('rejects at once a wait that would be too long, and says when to retry', async () => {
     const { limiter, call } = setUp();
     await call('a', {}, THROTTLED);
     await expect(limiter.acquire('a', { remainingMs: 500 })).rejects.toMatchObject({
@@ -99,7 +99,7 @@ describe('createOutboundLimiter', () => {
     expect(limiter.stats()).toMatchObject({ refused: 2, queued: 0, throttled: 1 });
   });
 
-  it('a wait ends when the deadline of the work passes, or its signal aborts, and leaves nothing behind', async () => {
+  it('a wait ends with the deadline or the signal of the work, and leaves nothing behind', async () => {
     const { clock, limiter, call } = setUp();
     await call('a', {}, THROTTLED);
     const controller = new AbortController();
@@ -116,7 +116,7 @@ describe('createOutboundLimiter', () => {
     clock.assertNoTimers();
   });
 
-  it('a queue is bounded, and the important make room for themselves', async () => {
+  it('bounds the queue, and evicts a lower priority for a higher one', async () => {
     const { clock, limiter, call } = setUp({ maxQueued: 2, adaptive: false });
     await call('a', {}, THROTTLED);
     const waits = [
@@ -129,13 +129,13 @@ describe('createOutboundLimiter', () => {
     expect(limiter.stats()['refused']).toBe(2);
   });
 
-  it('forgets the partition that was used the longest ago', async () => {
+  it('evicts the least recently used partition', async () => {
     const { limiter, call } = setUp({ maxPartitions: 100 });
     for (let i = 0; i < 1_000; i++) await call(`host ${i}`);
     expect(limiter.stats()).toMatchObject({ partitions: 100, begun: 1_000 });
   });
 
-  it('ends what waits when it is closed', async () => {
+  it('rejects waiting calls when it is closed', async () => {
     const { clock, limiter, call } = setUp();
     await call('a', {}, THROTTLED);
     const waiting = call('a');
@@ -146,7 +146,7 @@ describe('createOutboundLimiter', () => {
     clock.assertNoTimers();
   });
 
-  it('a turn that is settled twice counts once', async () => {
+  it('counts a turn that is settled twice once', async () => {
     const { limiter } = setUp();
     const turn = await limiter.acquire('a');
     turn.settle(OK);
@@ -154,7 +154,7 @@ describe('createOutboundLimiter', () => {
     expect(limiter.stats()['throttled']).toBe(0);
   });
 
-  it('close refuses also who waits in a partition that was forgotten, and until then they are counted', async () => {
+  it('counts calls that wait in an evicted partition, and close rejects them', async () => {
     const { clock, limiter, call } = setUp({ maxPartitions: 1 });
     await call('a', {}, THROTTLED);
     const waiting = [1, 2].map(() => call('a'));
@@ -167,7 +167,7 @@ describe('createOutboundLimiter', () => {
     clock.assertNoTimers();
   });
 
-  it('refuses wrong wishes', async () => {
+  it('rejects wrong options of acquire', async () => {
     const { limiter, call } = setUp();
     await call('a', {}, THROTTLED);
     const wrong = [
@@ -182,7 +182,7 @@ describe('createOutboundLimiter', () => {
     expect(limiter.stats()).toMatchObject({ begun: 1, queued: 0 });
   });
 
-  it('tells the unit of work how long it waited, and outside of one nothing', async () => {
+  it('annotates the unit of work, if there is one, with the wait', async () => {
     const { clock, call } = setUp({ adaptive: false });
     await call('a', {}, THROTTLED);
     const told = runWork({ clock }, async () => {
@@ -192,7 +192,7 @@ describe('createOutboundLimiter', () => {
     expect(await clock.runUntil(told)).toEqual({ outboundWaitMs: 2_000 });
   });
 
-  it('callers who were sent away together come back spread over a tenth of the pause', async () => {
+  it('callers that were throttled together resume spread over a tenth of the pause', async () => {
     const pauses = Array.from({ length: 50 }, async (_, seed) => {
       const { clock, call } = setUp({ adaptive: false, random: seededRandom(seed) });
       await call('a', {}, THROTTLED);

@@ -16,11 +16,11 @@ function sends(pace: ServerQuota, from: number, count: number): number[] {
 }
 
 describe('ServerQuota', () => {
-  it('holds nothing back before the server has said anything', () => {
+  it('delays nothing before the server has announced a limit', () => {
     expect(sends(new ServerQuota(), 0, 100)).toEqual(Array(100).fill(0));
   });
 
-  it('lets requests go as they come while more than half is left, and spreads the rest over the time', () => {
+  it('does not delay requests while more than half is left, and spreads the rest until the reset', () => {
     const pace = new ServerQuota();
     pace.recordSent(0);
     pace.update(minute(9, 10_000, { limit: 10 }), 1, 1, 0);
@@ -32,7 +32,7 @@ describe('ServerQuota', () => {
     expect(at.slice(9)).toEqual([10_000]);
   });
 
-  it('takes what was sent after for spent, and no notice of an answer that was overtaken', () => {
+  it('subtracts requests that were sent later, and ignores a response that was overtaken', () => {
     const pace = new ServerQuota();
     pace.recordSent(0);
     pace.update(minute(3, 1_000, { limit: 100 }), 1, 4, 0);
@@ -42,7 +42,7 @@ describe('ServerQuota', () => {
     expect(pace.hold(0)).toBeUndefined();
   });
 
-  it('learns how large a limit is from the most that was left', () => {
+  it('derives the size of a limit from the highest remaining', () => {
     const pace = new ServerQuota();
     pace.recordSent(0);
     pace.update(minute(99, 60_000), 1, 1, 0);
@@ -52,7 +52,7 @@ describe('ServerQuota', () => {
     expect(pace.hold(0)?.limit).toBe(100);
   });
 
-  it('keeps to the tightest of several limits', () => {
+  it('follows the tightest of several limits', () => {
     const pace = new ServerQuota();
     pace.recordSent(0);
     pace.update(
@@ -72,7 +72,7 @@ describe('ServerQuota', () => {
     ['a limit on requests at a time', { remaining: 0, resetAfterMs: 5_000, unit: 'concurrent-requests' }],
     ['a limit that does not say until when', { remaining: 0 }],
     ['a limit that is over', { remaining: 0, resetAfterMs: 0 }],
-  ])('is not held by %s', (_what, said) => {
+  ])('is not delayed by %s', (_what, said) => {
     const pace = new ServerQuota();
     pace.recordSent(0);
     pace.update([{ name: 'one', ...said }], 1, 1, 0);

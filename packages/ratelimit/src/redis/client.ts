@@ -22,15 +22,15 @@ export interface IoRedisClient {
  */
 export type RedisClient = IoRedisClient | NodeRedisClient;
 
-/** A script, and how to run it in one round trip. */
+/** A Lua script that is run by its digest. */
 export class Script {
-  static readonly #made = new Map<string, Script>();
+  static readonly #cache = new Map<string, Script>();
 
-  /** The script of that text, of which there are a few: its digest is worked out once. */
+  /** Returns the script of this source. There are few different ones, so that each digest is computed once. */
   static of(source: string): Script {
-    const made = Script.#made.get(source) ?? new Script(source);
-    Script.#made.set(source, made);
-    return made;
+    const script = Script.#cache.get(source) ?? new Script(source);
+    Script.#cache.set(source, script);
+    return script;
   }
 
   readonly #source: string;
@@ -41,14 +41,14 @@ export class Script {
     this.#digest = createHash('sha1').update(source).digest('hex');
   }
 
-  /** Runs it by its digest; a server that does not know it, because it was restarted or flushed, is sent the whole of it. */
+  /** Runs the script by its digest. If the server does not know it (restarted, or flushed), sends the source. */
   async run(client: RedisClient, keys: string[], args: string[]): Promise<unknown> {
     try {
       return await ('evalSha' in client
         ? client.evalSha(this.#digest, { keys, arguments: args })
         : client.evalsha(this.#digest, keys.length, ...keys, ...args));
     } catch (error) {
-      if (!isReply(error, 'NOSCRIPT')) throw error;
+      if (!isErrorReply(error, 'NOSCRIPT')) throw error;
     }
     return await ('evalSha' in client
       ? client.eval(this.#source, { keys, arguments: args })
@@ -56,32 +56,32 @@ export class Script {
   }
 }
 
-/** Sends a command of which the client need not know what it means. */
-export type Sender = (words: string[]) => Promise<unknown>;
+/** Sends a command that the client library may not know, as its name and arguments. */
+export type SendCommand = (words: string[]) => Promise<unknown>;
 
 /**
- * How to send commands that the client does not know, one after the other to one server. Undefined where they could end up at another
- * key than a script's, since the client puts a prefix before the keys it knows of; and with a cluster, a pool or a sentinel.
+ * Returns how to send commands that the client library may not know, in order, to one server. Undefined if the client adds
+ * a prefix to keys, which it would not do for such a command; and for a cluster, a pool or a sentinel.
  */
-export function rawSenderOf(client: RedisClient): Sender | undefined {
+export function rawSenderOf(client: RedisClient): SendCommand | undefined {
   const { sendCommand, call, options } = client as {
     sendCommand?: (words: string[]) => Promise<unknown>;
     call?: (...words: string[]) => Promise<unknown>;
     options?: { keyPrefix?: string };
   };
   if ((options?.keyPrefix ?? '') !== '') return undefined;
-  // Of the clients of node-redis, only one that is a single connection counts how often it connected.
-  if ('socketEpoch' in client) return (words) => (sendCommand as Sender).call(client, words);
+  // In node-redis, only a client with a single connection has `socketEpoch`.
+  if ('socketEpoch' in client) return (words) => (sendCommand as SendCommand).call(client, words);
   if ('evalSha' in client || isCluster(client) || call === undefined) return undefined;
   return (words) => call.apply(client, words);
 }
 
-/** Whether the server answered with an error that begins so. */
-export function isReply(error: unknown, code: string): boolean {
+/** Whether the server replied with an error that starts with `code`. */
+export function isErrorReply(error: unknown, code: string): boolean {
   return error instanceof Error && error.message.startsWith(code);
 }
 
-/** Whether each command goes to the server of its one slot: then keys of several subjects cannot share a command. */
+/** Whether the client is of a cluster, where a command can only have keys of one slot. */
 export function isCluster(client: RedisClient): boolean {
   return (client as { isCluster?: unknown }).isCluster === true || 'getSlotRandomNode' in client;
 }

@@ -15,21 +15,22 @@ import { decideScript } from './scripts/decide.ts';
 import { IncrexCommand } from './increx-command.ts';
 
 /**
- * The limits that hold at one time, and what follows from them: the keys, what a script is told, what its reply means. A request is
- * answered by those it was sent under, also when others hold by then.
+ * An immutable list of limits with all that follows from it: the Redis keys, the arguments of scripts, and how their
+ * replies become decisions. `setLimits` replaces the set; a request in flight is decided by the set it was sent with.
  */
 export class LimitSet {
   readonly limits: readonly Limit[];
   readonly script: Script;
-  /** Where there is a single token bucket. */
+  /** Defined if there is a single limit, and it is a token bucket. */
   readonly bucket: TokenBucketCommand | undefined;
-  /** Where there is a single fixed window, and perhaps a command that counts it. */
+  /** Defined if there is a single limit, a fixed window, that `INCREX` may be able to count. */
   readonly window: IncrexCommand | undefined;
   readonly #suffixes: readonly string[];
-  /** What the general script needs to know of each limit. */
+  /** The arguments of the general script for each limit. */
   readonly #plainArguments: readonly (readonly string[])[];
-  readonly #countedArguments: readonly (readonly string[])[];
-  readonly #permitsAt: number;
+  /** The same where fixed windows are stored in the form of `INCREX`. */
+  readonly #counterArguments: readonly (readonly string[])[];
+  readonly #permitLimitIndex: number;
 
   constructor(client: RedisClient, name: string, limits: readonly Limit[], time: (() => number) | undefined) {
     this.limits = limits;
@@ -40,68 +41,69 @@ export class LimitSet {
     this.window = time === undefined ? IncrexCommand.of(client, limits) : undefined;
     this.#suffixes = keySuffixes(name, limits);
     this.#plainArguments = limits.map((one) => limitArguments(one, false));
-    this.#countedArguments = limits.map((one) => limitArguments(one, true));
-    this.#permitsAt = limits.findIndex(({ kind }) => kind === 'concurrency');
+    this.#counterArguments = limits.map((one) => limitArguments(one, true));
+    this.#permitLimitIndex = limits.findIndex(({ kind }) => kind === 'concurrency');
   }
 
-  get givesPermits(): boolean {
-    return this.#permitsAt >= 0;
+  get grantsPermits(): boolean {
+    return this.#permitLimitIndex >= 0;
   }
 
-  /** The keys of a subject, limit by limit. */
+  /** The Redis keys of a subject, in the order of the limits. */
   keysOf(subject: string): string[] {
     return this.#suffixes.map((suffix) => subject + suffix);
   }
 
-  /** Its key where there is a single limit. */
-  storedKey(subject: string): string {
+  /** The Redis key of a subject, for a set of one limit. */
+  singleKeyOf(subject: string): string {
     return subject + (this.#suffixes[0] as string);
   }
 
-  /** What the script is told of a subject. */
+  /** The arguments of the general script for a subject. `extra` is a number whose meaning depends on the operation. */
   argumentsFor(amount: number, extra: number | undefined, watching: number): string[] {
-    const all = this.window?.inUse === true ? this.#countedArguments : this.#plainArguments;
-    const own = all.flatMap((one, i) => [...one, onlyWatches(watching, i) ? '1' : '0']);
-    return [String(this.limits.length), String(amount), extra === undefined ? '' : String(extra), ...own];
+    const forLimits = this.window?.inUse === true ? this.#counterArguments : this.#plainArguments;
+    const args = forLimits.flatMap((one, i) => [...one, onlyWatches(watching, i) ? '1' : '0']);
+    return [String(this.limits.length), String(amount), extra === undefined ? '' : String(extra), ...args];
   }
 
-  decided(reply: Reply, cost: number, mode: TakeMode, permit: number, watching: number): Decision {
+  /** Computes the decision from the reply to a `take`, `upTo`, `each` or `peek`, which has the states before it. */
+  decisionFrom(reply: Reply, cost: number, mode: TakeMode, permit: number, watching: number): Decision {
     const { done, now, blockedUntil, value, states } = reply;
-    if (blockedUntil > now) return this.#answer(blockedDecisions(this.limits, blockedUntil - now), 0, now);
-    if (mode === 'peek') return this.#answer(this.#looks(states, now, cost), 0, now);
-    const asked = mode === 'upTo' && value === 0 ? Math.min(cost, 1) : value;
-    const said = this.#looks(states, now, asked);
+    if (blockedUntil > now) return this.#combine(blockedDecisions(this.limits, blockedUntil - now), 0, now);
+    if (mode === 'peek') return this.#combine(this.#look(states, now, cost), 0, now);
+    const wanted = mode === 'upTo' && value === 0 ? Math.min(cost, 1) : value;
+    const decisions = this.#look(states, now, wanted);
     if (done !== '1') {
-      // What is taken from no limit, no limit may count in what it says it has left.
-      const untaken = this.limits.length === 1 ? said : this.#looks(states, now, 0);
-      said.forEach((one, i) => {
-        const charged = done === '2' && !onlyWatches(watching, i);
-        if (one.allowed && !charged) said[i] = untaken[i] as LimitDecision;
+      // The decision of a limit that is not charged must not count the cost in `remaining`.
+      const uncharged = this.limits.length === 1 ? decisions : this.#look(states, now, 0);
+      decisions.forEach((decision, i) => {
+        const isCharged = done === '2' && !onlyWatches(watching, i);
+        if (decision.allowed && !isCharged) decisions[i] = uncharged[i] as LimitDecision;
       });
     }
-    const decision = this.#answer(said, done === '0' ? 0 : value, now, watching);
+    const decided = this.#combine(decisions, done === '0' ? 0 : value, now, watching);
     const charged = allOnlyWatch(watching, this.limits.length) ? 0 : value;
-    const told = done === '2' ? shadowedDecision(decision, charged) : decision;
-    const permitted = done !== '0' && this.givesPermits && !(done === '2' && onlyWatches(watching, this.#permitsAt));
-    return permitted ? { ...told, permit } : told;
+    const decision = done === '2' ? shadowedDecision(decided, charged) : decided;
+    const permitWatches = done === '2' && onlyWatches(watching, this.#permitLimitIndex);
+    return done !== '0' && this.grantsPermits && !permitWatches ? { ...decision, permit } : decision;
   }
 
-  promised({ done, now, value, states }: Reply, cost: number): StoreReservation {
+  reservationFrom({ done, now, value, states }: Reply, cost: number): StoreReservation {
     const allowed = done === '1';
-    const said = this.limits.map((limit, i) => {
+    const decisions = this.limits.map((limit, i) => {
       const state = stateOf(limit, states[i] as number[]);
       if (allowed) limit.charge(state, 0, now, cost, undefined);
       return { ...limit.look(state, 0, now, 0), allowed, retryAfterMs: allowed ? 0 : value };
     });
-    return { decision: this.#answer(said, allowed ? cost : 0, now), waitMs: value, actAt: now + value };
+    return { decision: this.#combine(decisions, allowed ? cost : 0, now), waitMs: value, actAt: now + value };
   }
 
-  #looks(states: readonly number[][], now: number, cost: number): LimitDecision[] {
+  #look(states: readonly number[][], now: number, cost: number): LimitDecision[] {
     return this.limits.map((limit, i) => limit.look(stateOf(limit, states[i] as number[]), 0, now, cost));
   }
 
-  #answer(said: readonly LimitDecision[], granted: number, now: number, watching = 0): Decision {
-    return combineDecisions(this.limits, said, 'store', granted, now, watching);
+  #combine(decisions: readonly LimitDecision[], granted: number, now: number, watching = 0): Decision {
+    return combineDecisions(this.limits, decisions, 'store', granted, now, watching);
   }
 }
 

@@ -53,7 +53,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     timeoutMs,
     ...(lease === false ? {} : { lease: leaseOf(lease) }),
     open: (table) => new RedisTable(client, prefix, table),
-    describe: () => `Redis, under "${prefix}"${lease === false ? '' : ', tokens borrowed ahead'}`,
+    describe: () => `Redis, under "${prefix}"${lease === false ? '' : ', tokens leased ahead'}`,
     close: async () => {},
   };
 }

@@ -2,7 +2,7 @@ import type { Random } from '@macadam/core';
 import type { Limit } from '../algorithms/limit.ts';
 import type { Decision } from '../decision.ts';
 import type { TakeRequest, LimitTable, StoreReservation, TableOptions, TakeMode } from '../store/store.ts';
-import { isCluster, isReply, Script, type RedisClient } from './client.ts';
+import { isCluster, isErrorReply, Script, type RedisClient } from './client.ts';
 import { LimitSet } from './limit-set.ts';
 import { escapeKey, parseReply, type Reply } from './script-format.ts';
 import { decideScript } from './scripts/decide.ts';
@@ -12,16 +12,17 @@ type Operation = 'block' | 'cancel' | 'charge' | 'release' | 'renew' | 'reserve'
 /** The keys of one limiter in Redis or Valkey. Each operation is one script, and one round trip. */
 export class RedisTable implements LimitTable {
   readonly synchronous = false;
-  /** Left out where keys of several subjects cannot share a command. */
-  takeEach: ((asks: readonly TakeRequest[]) => Promise<readonly Decision[]>) | undefined;
+  /** Undefined if a command cannot have the keys of several subjects (on a cluster). */
+  takeEach: ((requests: readonly TakeRequest[]) => Promise<readonly Decision[]>) | undefined;
   readonly #client: RedisClient;
   readonly #name: string;
   readonly #random: Random;
   readonly #prefix: string;
-  /** Stands in for the server's time; for tests of the script. */
+  /** Replaces the time of the server, in tests of the script. */
   readonly #time: (() => number) | undefined;
   #set!: LimitSet;
-  #oneSlot: boolean;
+  /** Whether a command can only have keys of one slot. */
+  #isCluster: boolean;
   #commands = 0;
 
   constructor(client: RedisClient, prefix: string, { name, limits, random }: TableOptions, time?: () => number) {
@@ -30,47 +31,47 @@ export class RedisTable implements LimitTable {
     this.#random = random;
     this.#prefix = `${prefix}:{`;
     this.#time = time;
-    this.#oneSlot = isCluster(client);
+    this.#isCluster = isCluster(client);
     this.setLimits(limits);
   }
 
   setLimits(limits: readonly Limit[]): void {
     this.#set = new LimitSet(this.#client, this.#name, limits, this.#time);
-    this.takeEach = this.#oneSlot ? undefined : (asks) => this.#takeEach(asks);
+    this.takeEach = this.#isCluster ? undefined : (requests) => this.#takeEach(requests);
   }
 
   async take(key: string, cost: number, mode: TakeMode, watching = 0): Promise<Decision> {
     const set = this.#set;
     if (mode === 'all' && watching === 0) {
       if (set.bucket !== undefined) return (await this.#takeTokens(set, [{ key, cost }]))[0] as Decision;
-      const counted = await set.window?.take(set.storedKey(this.#subject(key)), cost);
+      const counted = await set.window?.take(set.singleKeyOf(this.#subject(key)), cost);
       if (counted !== undefined) {
         this.#commands++;
         return counted;
       }
     }
     const operation = mode === 'all' ? 'take' : mode;
-    const extra = this.#permit(set);
-    const reply = await this.#run(set, key, operation, cost, extra, watching);
-    return set.decided(reply, cost, mode, extra, watching);
+    const permit = this.#newPermit(set);
+    const reply = await this.#run(set, key, operation, cost, permit, watching);
+    return set.decisionFrom(reply, cost, mode, permit, watching);
   }
 
-  takeTogether(asks: readonly TakeRequest[]): Promise<readonly Decision[] | undefined> | undefined {
-    const tables = asks.map(({ table }) => table);
+  takeTogether(requests: readonly TakeRequest[]): Promise<readonly Decision[] | undefined> | undefined {
+    const tables = requests.map(({ table }) => table);
     if (!tables.every((table) => table instanceof RedisTable)) return undefined;
     if (tables.some((table) => table.#client !== this.#client || table.#time !== this.#time)) return undefined;
-    if (this.#oneSlot && asks.some(({ key }) => key !== asks[0]?.key)) return undefined;
-    return this.#takeMany('take', asks, tables).catch((error: unknown) => {
-      if (!isReply(error, 'CROSSSLOT')) throw error;
-      // A cluster behind a client that does not say so. Nothing was taken.
-      this.#oneSlot = true;
+    if (this.#isCluster && requests.some(({ key }) => key !== requests[0]?.key)) return undefined;
+    return this.#takeMany('take', requests, tables).catch((error: unknown) => {
+      if (!isErrorReply(error, 'CROSSSLOT')) throw error;
+      // A cluster behind a client that does not know it. Nothing was taken.
+      this.#isCluster = true;
       return undefined;
     });
   }
 
   async reserve(key: string, cost: number, maxWaitMs: number): Promise<StoreReservation> {
     const set = this.#set;
-    return set.promised(await this.#run(set, key, 'reserve', cost, Math.min(maxWaitMs, 1e15)), cost);
+    return set.reservationFrom(await this.#run(set, key, 'reserve', cost, Math.min(maxWaitMs, 1e15)), cost);
   }
 
   async cancel(key: string, cost: number, actAt: number): Promise<void> {
@@ -101,59 +102,59 @@ export class RedisTable implements LimitTable {
     return { commands: this.#commands };
   }
 
-  async #takeEach(asks: readonly TakeRequest[]): Promise<readonly Decision[]> {
+  async #takeEach(requests: readonly TakeRequest[]): Promise<readonly Decision[]> {
     const set = this.#set;
-    if (set.window?.mayCount === true) {
-      return await Promise.all(asks.map(({ key, cost }) => this.take(key, cost, 'all')));
+    if (set.window?.mayBeSupported === true) {
+      return await Promise.all(requests.map(({ key, cost }) => this.take(key, cost, 'all')));
     }
     try {
-      if (set.bucket !== undefined) return await this.#takeTokens(set, asks);
-      const tables = asks.map(() => this);
-      return await this.#takeMany('each', asks, tables);
+      if (set.bucket !== undefined) return await this.#takeTokens(set, requests);
+      const tables = requests.map(() => this);
+      return await this.#takeMany('each', requests, tables);
     } catch (error) {
-      // A cluster behind a client that does not say so. Nothing was taken; from now on each request travels by itself.
-      if (asks.length === 1 || !isReply(error, 'CROSSSLOT')) throw error;
-      this.#oneSlot = true;
+      // A cluster behind a client that does not know it. Nothing was taken; from now on requests are sent one by one.
+      if (requests.length === 1 || !isErrorReply(error, 'CROSSSLOT')) throw error;
+      this.#isCluster = true;
       this.takeEach = undefined;
-      return await Promise.all(asks.map(({ key, cost }) => this.take(key, cost, 'all')));
+      return await Promise.all(requests.map(({ key, cost }) => this.take(key, cost, 'all')));
     }
   }
 
-  #takeTokens(set: LimitSet, asks: readonly Pick<TakeRequest, 'cost' | 'key'>[]): Promise<readonly Decision[]> {
+  #takeTokens(set: LimitSet, requests: readonly Pick<TakeRequest, 'cost' | 'key'>[]): Promise<readonly Decision[]> {
     this.#commands++;
     const bucket = set.bucket as NonNullable<LimitSet['bucket']>;
     return bucket.take(
-      asks.map(({ key }) => set.storedKey(this.#subject(key))),
-      asks.map(({ cost }) => cost),
+      requests.map(({ key }) => set.singleKeyOf(this.#subject(key))),
+      requests.map(({ cost }) => cost),
     );
   }
 
-  /** For all of them or none (`take`), or for each by itself (`each`). */
+  /** Takes for all requests or for none (`take`), or for each independently (`each`), in one script. */
   async #takeMany(
     operation: 'each' | 'take',
-    asks: readonly TakeRequest[],
+    requests: readonly TakeRequest[],
     tables: readonly RedisTable[],
   ): Promise<readonly Decision[]> {
     const sets = tables.map((table) => table.#set);
     const setOf = (i: number): LimitSet => sets[i] as LimitSet;
-    const extras = tables.map((table, i) => table.#permit(setOf(i)));
-    const keys = asks.flatMap(({ key }, i) => setOf(i).keysOf((tables[i] as RedisTable).#subject(key)));
-    const args = asks.flatMap(({ cost, watching }, i) => setOf(i).argumentsFor(cost, extras[i], watching));
+    const permits = tables.map((table, i) => table.#newPermit(setOf(i)));
+    const keys = requests.flatMap(({ key }, i) => setOf(i).keysOf((tables[i] as RedisTable).#subject(key)));
+    const args = requests.flatMap(({ cost, watching }, i) => setOf(i).argumentsFor(cost, permits[i], watching));
     const script = Script.of(decideScript(sets.flatMap(({ limits }) => limits.map(({ kind }) => kind))));
     this.#commands++;
     const texts = (await script.run(this.#client, keys, [
       operation,
       this.#timeArgument(),
-      String(asks.length),
+      String(requests.length),
       ...args,
     ])) as string[];
     const replies = texts.map(parseReply);
     const granted = operation === 'each' || replies.every(({ done }) => done !== '0');
     return replies.map((reply, i) => {
-      const { cost, watching } = asks[i] as TakeRequest;
-      // Where others were denied, what would have been allowed here was not taken: it is told as a question would be.
-      if (!granted && reply.done !== '0') return setOf(i).decided(reply, 0, 'peek', 0, 0);
-      return setOf(i).decided(reply, cost, 'all', extras[i] as number, watching);
+      const { cost, watching } = requests[i] as TakeRequest;
+      // Another request was denied, so this grant was not charged: it becomes the decision of a peek.
+      if (!granted && reply.done !== '0') return setOf(i).decisionFrom(reply, 0, 'peek', 0, 0);
+      return setOf(i).decisionFrom(reply, cost, 'all', permits[i] as number, watching);
     });
   }
 
@@ -171,15 +172,16 @@ export class RedisTable implements LimitTable {
     return parseReply(text);
   }
 
-  /** The name of the permit that a request may be given. */
-  #permit({ givesPermits }: LimitSet): number {
-    return givesPermits ? Math.floor(this.#random() * 2 ** 48) + 1 : 0;
+  /** Draws the id of the permit that a request may be granted. */
+  #newPermit({ grantsPermits }: LimitSet): number {
+    return grantsPermits ? Math.floor(this.#random() * 2 ** 48) + 1 : 0;
   }
 
   #timeArgument(): string {
     return this.#time === undefined ? '' : String(this.#time());
   }
 
+  /** The part of the Redis keys that is common to all limits; its hash tag keeps them in one slot. */
   #subject(key: string): string {
     return this.#prefix + escapeKey(key);
   }

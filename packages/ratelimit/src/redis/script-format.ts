@@ -1,29 +1,30 @@
+/** The format of the general script: the names of its keys, its arguments per limit, and its reply. */
 import { identityOf, type Limit } from '../algorithms/limit.ts';
 
 /**
- * What follows the subject in the key of each limit. Names hold no braces, and the subject's are escaped, so that no two pairs of
- * name and subject make one key. A limit that was given no name goes by its place, which stays when its numbers change.
+ * The part of the Redis key of each limit after the subject. Limiter names have no braces, and those of the subject are
+ * escaped, so that different names or subjects never share a key. A limit without a name is identified by its position,
+ * which does not change with its numbers.
  */
 export function keySuffixes(name: string, limits: readonly Limit[]): readonly string[] {
   return limits.map((limit, i) => `}:${name}:${identityOf(limit, i).replaceAll(':', '%3a')}:${limit.kind}`);
 }
 
-/** What the general script needs to know of a limit. `counted`: whether a fixed window is kept as `INCREX` can count it. */
-export function limitArguments({ kind, width, capacity, parameters }: Limit, counted: boolean): readonly string[] {
-  const padded = [0, 1, 2, counted && kind === 'fixedWindow' ? 1 : 0].map(
-    (other, i) => parameters[i] ?? (i < 3 ? 0 : other),
-  );
-  return [kind, ...[width, capacity, ...padded].map(String)];
+/** The arguments for one limit. `asCounter`: whether a fixed window is stored in the form that `INCREX` counts. */
+export function limitArguments({ kind, width, capacity, parameters }: Limit, asCounter: boolean): readonly string[] {
+  const defaults = [0, 0, 0, asCounter && kind === 'fixedWindow' ? 1 : 0];
+  return [kind, ...[width, capacity, ...defaults.map((value, i) => parameters[i] ?? value)].map(String)];
 }
 
-/** What the script answers for one subject. */
+/** The reply for one subject. */
 export interface Reply {
-  /** 1 done, 0 not, 2 done though a limit that watches would not have. */
+  /** `1` done, `0` not done, `2` done although a limit that only watches would have denied it. */
   readonly done: string;
   readonly now: number;
   readonly blockedUntil: number;
+  /** What was granted, or the wait for a reservation. */
   readonly value: number;
-  /** The states as they were before. */
+  /** The state under each limit before the operation. */
   readonly states: readonly number[][];
 }
 
@@ -38,7 +39,7 @@ export function parseReply(text: string): Reply {
   };
 }
 
-/** No brace, colon or percent sign is left, nor half of a pair, which is the same as any other in UTF-8; different texts stay different. */
+/** Percent-encodes braces, colons, percent signs and lone surrogates (which would all be equal in UTF-8). Injective. */
 export function escapeKey(text: string): string {
   return SPECIAL.test(text) ? text.replace(EACH_SPECIAL, (one) => `%${one.charCodeAt(0).toString(16)}`) : text;
 }

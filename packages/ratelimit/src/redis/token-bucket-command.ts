@@ -6,39 +6,39 @@ import { takeTokenScript } from './scripts/take-token.ts';
 
 const script = Script.of(takeTokenScript);
 
-/** What is asked of a limiter with a single token bucket, by a script of its own: many requests in one command. */
+/** Takes from a limiter with a single token bucket, with a script of its own: many requests in one command. */
 export class TokenBucketCommand {
   readonly #client: RedisClient;
   readonly #limit: Limit;
-  /** What decisions call the limit. */
-  readonly #most: number;
+  /** The `limit` of decisions: the maximum of `remaining`. */
+  readonly #max: number;
   readonly #arguments: readonly string[];
   readonly #time: (() => number) | undefined;
 
-  /** `time` stands in for the server's. */
+  /** `time` replaces the time of the server, in tests. */
   constructor(client: RedisClient, limit: Limit, time: (() => number) | undefined) {
     this.#client = client;
     this.#limit = limit;
-    this.#most = Math.max(limit.limit, limit.capacity);
-    this.#arguments = [...limit.parameters, this.#most].map(String);
+    this.#max = Math.max(limit.limit, limit.capacity);
+    this.#arguments = [...limit.parameters, this.#max].map(String);
     this.#time = time;
   }
 
-  /** A decision for each key, which may repeat. */
+  /** Returns a decision for each key. Keys may repeat. */
   async take(keys: string[], costs: readonly number[]): Promise<Decision[]> {
     const time = this.#time?.();
     const args = [...this.#arguments, time === undefined ? '' : String(time)];
     if (costs.some((cost) => cost !== 1)) for (const cost of costs) args.push(String(cost));
-    const told = (await script.run(this.#client, keys, args)) as number[];
-    const stamp = time ?? (told[0] as number) / 1_000;
+    const reply = (await script.run(this.#client, keys, args)) as number[];
+    const stamp = time ?? (reply[0] as number) / 1_000;
     return costs.map((cost, i) => {
       const decision = draftDecision(this.#limit, 'store', stamp);
-      const waitMs = told[3 * i + 2] as number;
+      const waitMs = reply[3 * i + 2] as number;
       decision.allowed = waitMs === 0;
-      decision.limit = this.#most;
-      decision.remaining = told[3 * i + 1] as number;
+      decision.limit = this.#max;
+      decision.remaining = reply[3 * i + 1] as number;
       decision.retryAfterMs = waitMs < 0 ? Infinity : waitMs;
-      decision.resetAfterMs = told[3 * i + 3] as number;
+      decision.resetAfterMs = reply[3 * i + 3] as number;
       if (waitMs === 0) decision.granted = cost;
       return decision;
     });

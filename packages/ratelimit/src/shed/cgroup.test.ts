@@ -61,11 +61,11 @@ describe('readContainer', () => {
       { '/sys/fs/cgroup/cpu.stat': 'nr_periods many\n', '/sys/fs/cgroup/memory.current': '-1' },
       {},
     ],
-  ])('knows %s', (_what, files, expected) => {
+  ])('reads %s', (_what, files, expected) => {
     expect(readContainer((path) => files[path])).toEqual(expected);
   });
 
-  it('reads this machine without failing', () => {
+  it('reads the machine of the test without an error', () => {
     const { memoryShare = 0, periods = 1, throttledPeriods = 0 } = readContainer();
     expect(memoryShare).toBeGreaterThanOrEqual(0);
     expect(throttledPeriods).toBeLessThanOrEqual(periods);

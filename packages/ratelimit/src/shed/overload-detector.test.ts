@@ -6,6 +6,7 @@ import { loadShedderSettings, type LoadShedderOptions } from './options.ts';
 import { OverloadDetector } from './overload-detector.ts';
 
 const clock = virtualClock();
+/** Memory is always above the threshold. */
 const onlyMemory = { eventLoopDelayMs: false, eventLoopUtilization: false, cpuThrottled: false, memory: 1e-9 } as const;
 
 function detectorOf(options: LoadShedderOptions): OverloadDetector {

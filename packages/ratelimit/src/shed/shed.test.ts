@@ -64,14 +64,14 @@ describe('AdmissionLevel', () => {
     return admitted;
   }
 
-  it('admits 5 % fewer in each window of overload, the least important first, and 1 %, then 2 % more after', () => {
+  it('admits 5 % fewer in each window of overload, lowest priority first, and 1 %, then 2 % more afterwards', () => {
     const level = new AdmissionLevel();
     level.endWindow(0, () => false);
     const admitted = Array.from({ length: 6 }, (_, i) => window(level, i < 3, i * 1_000));
     expect(admitted).toEqual([640, 608, 577, 548, 554, 566]);
   });
 
-  it('never closes to the most important', () => {
+  it('always admits the highest priority', () => {
     const level = new AdmissionLevel();
     level.endWindow(0, () => false);
     for (let i = 0; i < 200; i++) window(level, true, i * 1_000);
@@ -83,24 +83,21 @@ describe('AdmissionLevel', () => {
   it.each([
     { overload: false, share: 1 },
     { overload: true, share: 0.2 },
-  ])(
-    'after a rest in which nobody came, and overload is $overload, a share of $share may come',
-    ({ overload, share }) => {
-      const level = new AdmissionLevel();
-      level.endWindow(0, () => false);
-      for (let i = 0; i < 200; i++) window(level, true, i * 1_000);
-      for (let i = 0; i < 640; i++) level.admit(i);
-      const rests: boolean[] = [];
-      level.endWindow(800_000, (wasIdle) => {
-        rests.push(wasIdle);
-        return overload;
-      });
-      expect(rests).toEqual([true]);
-      expect(level.share).toBe(share);
-    },
-  );
+  ])('after an idle window, with overload $overload, admits a ratio of $share', ({ overload, share }) => {
+    const level = new AdmissionLevel();
+    level.endWindow(0, () => false);
+    for (let i = 0; i < 200; i++) window(level, true, i * 1_000);
+    for (let i = 0; i < 640; i++) level.admit(i);
+    const rests: boolean[] = [];
+    level.endWindow(800_000, (wasIdle) => {
+      rests.push(wasIdle);
+      return overload;
+    });
+    expect(rests).toEqual([true]);
+    expect(level.share).toBe(share);
+  });
 
-  it('a user has one level within a class for an hour, and another in the next', () => {
+  it('a user has one level for an hour, and another in the next', () => {
     const levels = (hour: number): number[] =>
       Array.from({ length: 2_000 }, (_, i) => levelOf('low', `user ${i}`, hour * 3_600_000 + 5));
     expect(levels(1)).toEqual(levels(1));
@@ -114,7 +111,7 @@ describe('AdmissionLevel', () => {
 describe('createLoadShedder', () => {
   const fixed = (limit: number) => ({ initial: limit, min: limit, max: limit });
 
-  it('keeps a share for the important, and lets health checks through', async () => {
+  it('keeps a reserve for high priorities, and runs exempt work at once', async () => {
     const clock = virtualClock();
     const shedder = createLoadShedder({ concurrency: fixed(5), maxQueued: 0, clock, random: seededRandom(1) });
     const work = (how = {}): Promise<unknown> =>
@@ -130,7 +127,7 @@ describe('createLoadShedder', () => {
     ]);
   });
 
-  it('the important do not queue behind others for places that are kept for them', async () => {
+  it('high priorities do not queue behind others when the reserve has room', async () => {
     const clock = virtualClock();
     const shedder = createLoadShedder({ concurrency: fixed(5), clock });
     const begun: string[] = [];
@@ -149,7 +146,7 @@ describe('createLoadShedder', () => {
     await clock.runUntil(Promise.all(runs));
   });
 
-  it('the important are not held to the patience that a standing queue of others has left', async () => {
+  it('a standing queue of normal work does not shorten the wait that is allowed for critical work', async () => {
     const clock = virtualClock();
     const places = { concurrency: { initial: 2, min: 2, max: 2 }, reserve: 0, clock, random: seededRandom(1) };
     const shedder = createLoadShedder(places);
@@ -176,7 +173,7 @@ describe('createLoadShedder', () => {
     expect(ended).toContain('critical');
   });
 
-  it('a refusal is retryable, cheap, and spread over time', async () => {
+  it('rejections are retryable, and their retryAfterMs are spread', async () => {
     const clock = virtualClock();
     const shedder = createLoadShedder({ concurrency: fixed(1), maxQueued: 0, clock, random: seededRandom(1) });
     const held = shedder.run(() => clock.sleep(10));
@@ -193,7 +190,7 @@ describe('createLoadShedder', () => {
     await clock.runUntil(held);
   });
 
-  it('leaves nothing behind: listeners, timers, places', async () => {
+  it('leaves no listeners, timers or queue entries behind', async () => {
     const clock = virtualClock();
     const shedder = createLoadShedder({ concurrency: fixed(1), clock });
     const controller = new AbortController();
@@ -213,7 +210,7 @@ describe('createLoadShedder', () => {
     await expect(shedder.run(() => 0)).rejects.toMatchObject({ code: 'MAC_CLOSED' });
   });
 
-  it('holds no waits of before a rest against who comes after it', async () => {
+  it('ignores waits from before an idle period', async () => {
     const clock = virtualClock();
     const shedder = createLoadShedder({ concurrency: fixed(1), overloadedAboveMs: 1, clock, random: seededRandom(1) });
     const refused: unknown[] = [];
@@ -234,7 +231,7 @@ describe('createLoadShedder', () => {
     await shedder.close();
   });
 
-  it('asks other signs of overload once a window', async () => {
+  it('calls isOverloaded once per window', async () => {
     const clock = virtualClock();
     let asked = 0;
     const isOverloaded = (): boolean => ++asked > 0;
@@ -285,7 +282,7 @@ function quantile(values: readonly number[], q: number): number {
 }
 
 describe('under overload', () => {
-  it('at twice the load, waits stay short and nothing of the capacity is lost', async () => {
+  it('at twice the capacity, waits stay short and the capacity is used up', async () => {
     const clock = virtualClock();
     // 20 at once for 20 ms each: a thousand a second.
     const shedder = createLoadShedder({
@@ -300,7 +297,7 @@ describe('under overload', () => {
     expect(served.length).toBeGreaterThan(0.97 * 15_000);
   });
 
-  it('critical work survives a twelvefold spike of background work, and all is well afterwards', async () => {
+  it('serves critical work through a twelvefold spike of background work, and everything afterwards', async () => {
     const clock = virtualClock();
     const shedder = createLoadShedder({
       concurrency: { initial: 20, min: 20, max: 20 },

@@ -14,11 +14,11 @@ describe('exceeded', () => {
     [{ eventLoopUtilization: 0.96 }, 'eventLoopUtilization'],
     [{ cpuThrottled: 0.3 }, 'cpuThrottled'],
     [{ memory: 0.96, cpuThrottled: 0.2 }, 'memory'],
-  ])('of %j tells %s', (readings, sign) => {
+  ])('of %j finds %s', (readings, sign) => {
     expect(findExceeded(defaults, readings)).toBe(sign);
   });
 
-  it('leaves out what is switched off', () => {
+  it('ignores signals that are switched off', () => {
     const settings = signalSettings('signals', { memory: false, eventLoopDelayMs: 5 });
     expect(findExceeded(settings, { memory: 1 })).toBeUndefined();
     expect(findExceeded(settings, { eventLoopDelayMs: 6 })).toBe('eventLoopDelayMs');
@@ -40,7 +40,7 @@ describe('throttledShare', () => {
     [{ periods: 100, throttledPeriods: 10 }, { periods: 100, throttledPeriods: 10 }, {}],
     [{}, { periods: 100, throttledPeriods: 10 }, {}],
     [{ periods: 100, throttledPeriods: 10 }, {}, {}],
-  ])('from %j to %j is %j', (before, after, share) => {
+  ])('between %j and %j is %j', (before, after, share) => {
     expect(throttledShare(before, after)).toEqual(share);
   });
 });
@@ -59,7 +59,7 @@ describe('meanWaitMs', () => {
 });
 
 describe('ProcessSignals', () => {
-  it('sees that the event loop was held up, and that it is not any more', async () => {
+  it('measures a blocked event loop, and later an unblocked one', async () => {
     const sensors = new ProcessSignals(signalSettings('signals', {}));
     const turns = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i++) await systemClock.sleep(25);
@@ -81,13 +81,13 @@ describe('ProcessSignals', () => {
 });
 
 describe('signals of a shedder', () => {
-  it('are on with the system clock, and off with another, whose time they would not be about', () => {
+  it('are on with the system clock, and off with another clock', () => {
     expect(loadShedderSettings({}).signals).toMatchObject({ eventLoopDelayMs: 70 });
     expect(loadShedderSettings({ clock: virtualClock() }).signals).toBeUndefined();
     expect(loadShedderSettings({ signals: false }).signals).toBeUndefined();
   });
 
-  it('close the door to the least important', async () => {
+  it('make the shedder reject the lowest priority', async () => {
     const clock = virtualClock();
     // Any use of memory is too much.
     const shedder = createLoadShedder({ clock, signals: { memory: 1e-9 } });

@@ -5,7 +5,7 @@ import { createLoadShedder } from './create-load-shedder.ts';
 import { TenantUse } from './tenant-use.ts';
 
 describe('TenantUse', () => {
-  it('tells how far a tenant is above an equal share', () => {
+  it('measures how far a tenant is above an equal share', () => {
     const use = new TenantUse();
     expect(use.excess('nobody', 0)).toBe(0);
     use.add('heavy', 100, 0);
@@ -18,7 +18,7 @@ describe('TenantUse', () => {
     expect(use.excess('twice', 0)).toBeCloseTo(1 / 3, 1);
   });
 
-  it('forgets: what was used a minute ago weighs a sixty-fourth', () => {
+  it('decays: use of a minute ago weighs a sixty-fourth', () => {
     const use = new TenantUse();
     use.add('heavy', 64, 0);
     use.add('light', 1, 60_000);
@@ -27,7 +27,7 @@ describe('TenantUse', () => {
 });
 
 describe('levels', () => {
-  it('who used more comes after those of the same class who did not, and before the next class', () => {
+  it('tenants above their share come after others of their priority, and before the next priority', () => {
     const levels = Array.from({ length: 500 }, (_, i) => levelOf('normal', `t${i}`, 0));
     const worst = Array.from({ length: 500 }, (_, i) => levelOf('normal', `t${i}`, 0, 1));
     expect(Math.max(...levels)).toBeLessThan(3 * 128);
@@ -35,13 +35,13 @@ describe('levels', () => {
     expect(levelOf('normal', 't1', 0, 0.5)).toBeGreaterThanOrEqual(levelOf('normal', 't1', 0));
   });
 
-  it('requests of nobody have any level of their class', () => {
+  it('requests without a tenant get a random level of their priority', () => {
     const random = seededRandom(1);
     const drawn = new Set(Array.from({ length: 5_000 }, () => randomLevel('low', random())));
     expect([drawn.size, Math.min(...drawn), Math.max(...drawn)]).toEqual([128, 3 * 128, 4 * 128 - 1]);
   });
 
-  it('under overload the tenant that uses most is refused, and the others are not', async () => {
+  it('under overload the tenant that uses most is rejected, and the others are not', async () => {
     const clock = virtualClock();
     const shedder = createLoadShedder({
       concurrency: { initial: 50, min: 50, max: 50 },

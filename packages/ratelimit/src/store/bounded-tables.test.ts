@@ -4,8 +4,8 @@ import { tokenBucket } from '../algorithms/token-bucket.ts';
 import { createRateLimiter } from '../create-rate-limiter.ts';
 import { memoryStore } from './memory-store.ts';
 
-describe('keys that are blocked', () => {
-  it('are bounded: the one blocked the longest ago goes first, and those that are over go before it', async () => {
+describe('blocked keys', () => {
+  it('are bounded: expired blocks are removed first, then the oldest', async () => {
     const clock = virtualClock();
     const limiter = createRateLimiter({
       name: 'blocks',

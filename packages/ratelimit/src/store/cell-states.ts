@@ -1,24 +1,25 @@
 /**
- * The cells of a sliding window hold small whole numbers as a rule, so each takes two bytes: a window of ten cells fits into 30
- * bytes a key instead of 96. The first count that two bytes cannot hold (a fraction, or more than 65,535 in a cell) moves all cells
- * of the limit to four bytes, and one that those cannot hold exactly to eight. No count is ever rounded.
+ * The states of sliding windows. Their counts are usually small whole numbers, so a cell takes two bytes: a window of ten
+ * cells takes 30 bytes per key instead of 96. The first count that does not fit exactly (a fraction, or more than 65,535)
+ * converts all cells of the limit to four bytes, and if those are not exact either, to eight. No count is ever rounded.
  */
 import type { Limit } from '../algorithms/limit.ts';
 import { SlotStates } from './slot-states.ts';
 
 type Counts = Uint16Array | Float32Array | Float64Array;
 
-/** From the narrowest. */
-const FORMS = [Uint16Array, Float32Array, Float64Array] as const;
+/** Narrowest first. */
+const ARRAY_TYPES = [Uint16Array, Float32Array, Float64Array] as const;
 
 export class CellStates extends SlotStates {
   /** The newest cell of each slot. */
   #newest: Float64Array;
   #counts: Counts;
-  #form = 0;
-  /** Cells a slot. */
+  /** Index into ARRAY_TYPES. */
+  #arrayType = 0;
+  /** Number of cells per slot. */
   readonly #ring: number;
-  /** The slot that is at work. */
+  /** The state that `state()` returned last, for one slot at a time. */
   readonly #row: Float64Array;
 
   constructor(limit: Limit, slots: number) {
@@ -47,7 +48,7 @@ export class CellStates extends SlotStates {
     return 0;
   }
 
-  override keep(slot: number): void {
+  override writeBack(slot: number): void {
     this.#newest[slot] = this.#row[0] as number;
     const base = slot * this.#ring;
     for (let i = 0; i < this.#ring; i++) {
@@ -63,7 +64,7 @@ export class CellStates extends SlotStates {
 
   override restore(slot: number, numbers: readonly number[]): void {
     this.#row.set(numbers);
-    this.keep(slot);
+    this.writeBack(slot);
   }
 
   override clear(slot: number): void {
@@ -75,19 +76,20 @@ export class CellStates extends SlotStates {
     const newest = new Float64Array(slots);
     newest.set(this.#newest);
     this.#newest = newest;
-    this.#recount(slots * this.#ring);
+    this.#reallocate(slots * this.#ring);
   }
 
+  /** Converts all counts to the next wider type; false if they have the widest already. */
   #widen(): boolean {
-    if (this.#form === FORMS.length - 1) return false;
-    this.#form++;
-    this.#recount(this.#counts.length);
+    if (this.#arrayType === ARRAY_TYPES.length - 1) return false;
+    this.#arrayType++;
+    this.#reallocate(this.#counts.length);
     return true;
   }
 
-  #recount(cells: number): void {
-    const Form = FORMS[this.#form] as (typeof FORMS)[number];
-    const counts = new Form(cells);
+  #reallocate(cells: number): void {
+    const ArrayType = ARRAY_TYPES[this.#arrayType] as (typeof ARRAY_TYPES)[number];
+    const counts = new ArrayType(cells);
     counts.set(this.#counts);
     this.#counts = counts;
   }

@@ -9,10 +9,10 @@ const denial = (retryAfterMs: number) => ({
 });
 
 describe('DenyCache', () => {
-  it('rate-limiter-flexible #152: keeps so many keys and no more, and makes room without looking at all of them', () => {
+  it('rate-limiter-flexible #152: keeps at most maxKeys denials, and evicts without iterating over all', () => {
     const denials = new DenyCache(1_000);
     const iterated = countIterations(() => {
-      for (let i = 0; i < 100_000; i++) denials.remember(`key ${i}`, 1, denial(500), 0, 0);
+      for (let i = 0; i < 100_000; i++) denials.add(`key ${i}`, 1, denial(500), 0, 0);
     });
     const known = Array.from({ length: 100_000 }, (_, i) => denials.get(`key ${i}`, 1, 10)).filter(Boolean);
     expect(known).toHaveLength(1_000);
@@ -20,24 +20,24 @@ describe('DenyCache', () => {
     expect(iterated).toBeLessThanOrEqual(99_000);
   });
 
-  it('repeats a denial for the same cost and above, until it could change, and never for more than a second', () => {
+  it('repeats a denial for the same or a higher cost until a retry could be allowed, and for at most a second', () => {
     const denials = new DenyCache(10);
-    denials.remember('a', 2, denial(5_000), 0, 0);
+    denials.add('a', 2, denial(5_000), 0, 0);
     expect(denials.get('a', 1, 1)).toBeUndefined();
     expect(denials.get('a', 3, 1)).toMatchObject({ retryAfterMs: 4_999 });
     expect(denials.get('a', 3, 1_001)).toBeUndefined();
-    denials.remember('a', 1, denial(100), 0, 0);
+    denials.add('a', 1, denial(100), 0, 0);
     expect(denials.get('a', 1, 100)).toBeUndefined();
-    denials.remember('a', 1, denial(Infinity), 0, 0);
+    denials.add('a', 1, denial(Infinity), 0, 0);
     expect(denials.get('a', 1, 1)).toBeUndefined();
-    denials.remember('a', 1, denial(100), 0, 0);
+    denials.add('a', 1, denial(100), 0, 0);
     denials.clear();
     expect(denials.get('a', 1, 1)).toBeUndefined();
   });
 
-  it('redis-cell #56: says when to come back from when the answer came, and holds from when it was asked for', () => {
+  it('redis-cell #56: counts retryAfterMs from the response, and the validity of the denial from the request', () => {
     const denials = new DenyCache(10);
-    denials.remember('a', 1, denial(100), 1_000, 1_008);
+    denials.add('a', 1, denial(100), 1_000, 1_008);
     expect(denials.get('a', 1, 1_050)).toMatchObject({ retryAfterMs: 58 });
     // Decided at 1,000 at the earliest: it might be over now. The store knows.
     expect(denials.get('a', 1, 1_100)).toBeUndefined();

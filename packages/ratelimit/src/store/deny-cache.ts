@@ -2,20 +2,21 @@ import { RecencyMap } from '@macadam/core';
 import type { Decision } from '../decision.ts';
 import { detachedCopy } from '../key.ts';
 
-/** A denial is repeated for at most so long without asking: a refund or reset elsewhere is seen after that. */
+/** The longest time for which a denial is repeated: a refund or reset by another process takes effect after that. */
 const MAX_REPEAT_MS = 1_000;
 
 interface Denial {
   readonly decision: Decision;
   readonly cost: number;
-  /** Until when it is sure to hold, and from when on it is sure not to: the answer was on its way for some time between the two. */
-  readonly holdsUntil: number;
-  readonly overAt: number;
+  /** The denial is certainly valid until here: `retryAfterMs` after the request was sent. */
+  readonly validUntil: number;
+  /** A retry is certainly allowed from here on: `retryAfterMs` after the response arrived. */
+  readonly retryAt: number;
 }
 
 /**
- * Denials that still hold, so that a flooder over its limit costs no round trip. A denial of some cost says the same of
- * every higher one until its `retryAfterMs` has passed. Bounded: the oldest goes first.
+ * Repeats recent denials of a shared store, so that a client over its limit costs no round trips. A denial holds for the
+ * same cost and higher ones, until its `retryAfterMs` has passed. Bounded: the oldest denial is evicted.
  */
 export class DenyCache {
   readonly #denials = new RecencyMap<string, Denial>();
@@ -29,38 +30,38 @@ export class DenyCache {
   get(key: string, cost: number, now: number): Decision | undefined {
     const denial = this.#denials.peek(key);
     if (denial === undefined) return undefined;
-    const { decision, holdsUntil, overAt } = denial;
-    const leftMs = holdsUntil - now;
+    const { decision, validUntil, retryAt } = denial;
+    const leftMs = validUntil - now;
     if (leftMs <= 0 || leftMs < decision.retryAfterMs - MAX_REPEAT_MS) {
       this.#denials.delete(key);
       return undefined;
     }
     if (cost < denial.cost) return undefined;
     this.hits++;
-    const passedMs = decision.retryAfterMs - (overAt - now);
+    const passedMs = decision.retryAfterMs - (retryAt - now);
     return {
       ...decision,
-      // Whoever comes back then must not be too early, so it counts from when the answer came.
-      retryAfterMs: Math.ceil(overAt - now),
+      // Counted from the arrival of the response, so that a retry is never too early.
+      retryAfterMs: Math.ceil(retryAt - now),
       resetAfterMs: Math.max(0, Math.ceil(decision.resetAfterMs - passedMs)),
       source: 'denyCache',
     };
   }
 
-  /** `askedAt` and `answeredAt` are when the request was sent and answered: it was decided somewhere between. */
-  remember(key: string, cost: number, decision: Decision, askedAt: number, answeredAt: number): void {
+  /** `requestedAt` and `respondedAt` enclose the time of the decision. */
+  add(key: string, cost: number, decision: Decision, requestedAt: number, respondedAt: number): void {
     const { retryAfterMs } = decision;
     if (!(retryAfterMs > 0 && retryAfterMs < Infinity)) return;
     if (this.#denials.size >= this.#maxKeys && !this.#denials.has(key)) this.#denials.deleteOldest();
-    const [holdsUntil, overAt] = [askedAt + retryAfterMs, answeredAt + retryAfterMs];
-    this.#denials.set(detachedCopy(key), { decision, cost, holdsUntil, overAt });
+    const [validUntil, retryAt] = [requestedAt + retryAfterMs, respondedAt + retryAfterMs];
+    this.#denials.set(detachedCopy(key), { decision, cost, validUntil, retryAt });
   }
 
   clear(): void {
     this.#denials.clear();
   }
 
-  forget(key: string): void {
+  delete(key: string): void {
     this.#denials.delete(key);
   }
 }

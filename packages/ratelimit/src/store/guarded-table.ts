@@ -15,21 +15,21 @@ import { decisionUnder } from './combine-decisions.ts';
 import { DenyCache } from './deny-cache.ts';
 import { MemoryTable } from './memory-table.ts';
 import type { TakeRequest, Awaitable, LimitTable, StoreReservation, TakeMode } from './store.ts';
-import { Turn } from './tick-batch.ts';
+import { TickBatch } from './tick-batch.ts';
 
-/** An in-memory limit is decided in microseconds; a store that takes longer than this is worse than none. */
+/** Default of `store.timeoutMs`. The fallback decides in microseconds, so a slower store is worse than none. */
 const DEFAULT_TIMEOUT_MS = 50;
-/** A store that is away is asked again after so long, give or take a fifth. */
+/** How long the circuit breaker stays open before it probes the store, give or take a fifth. */
 const OPEN_MS = 500;
 const DENY_CACHE_KEYS = 10_000;
 const FALLBACK_KEYS = 100_000;
 
 /**
- * Stands between a limiter and a store that can fail: a time limit, a circuit breaker, a memory of denials, and what
- * decides while the store does not. A command that timed out is never sent again, since it may have run: that can lose
- * tokens, never make any.
+ * Protects a limiter from a store that can fail: with a timeout, a circuit breaker, a cache of denials, and a fallback
+ * (`onStoreFailure`). A command that timed out is never sent again, since it may have run: tokens can be lost that way,
+ * but never granted twice.
  */
-class GuardedTable implements LimitTable {
+export class GuardedTable implements LimitTable {
   readonly synchronous = false;
   readonly #remote: LimitTable;
   readonly #fallback: MemoryTable;
@@ -38,11 +38,11 @@ class GuardedTable implements LimitTable {
   readonly #name: string;
   #limits: readonly Limit[];
   readonly #instances: number;
-  readonly #turn: Turn<TakeRequest, Decision>;
+  readonly #batch: TickBatch<TakeRequest, Decision>;
   readonly #clock: Clock;
   readonly #denials = new DenyCache(DENY_CACHE_KEYS);
-  /** Not with permits: a release by anybody ends a denial. */
-  #remembers: boolean;
+  /** False with permits: a release by any process ends a denial. */
+  #cachesDenials: boolean;
   readonly #breaker;
   #failures = 0;
 
@@ -56,10 +56,10 @@ class GuardedTable implements LimitTable {
     this.#clock = clock;
     this.#instances = expectedInstances;
     this.#fallback = new MemoryTable({ name, limits: this.#shares(limits), clock, random }, FALLBACK_KEYS);
-    this.#remembers = !limits.some(isPermitLimit);
-    // For everybody who asks in one turn: nobody's deadline or signal may end it for the others.
-    this.#turn = new Turn((asks) =>
-      runDetached(() => this.#guard.execute(() => this.#remote.takeEach?.(asks) ?? this.#takeSingly(asks))),
+    this.#cachesDenials = !limits.some(isPermitLimit);
+    // Detached from the unit of work: the deadline or signal of one request must not end the batch of all.
+    this.#batch = new TickBatch((requests) =>
+      runDetached(() => this.#guard.execute(() => this.#remote.takeEach?.(requests) ?? this.#takeSingly(requests))),
     );
     this.#breaker = circuitBreaker({
       name: `store of rate limiter ${name}`,
@@ -75,32 +75,32 @@ class GuardedTable implements LimitTable {
   }
 
   async take(key: string, cost: number, mode: TakeMode, watching = 0): Promise<Decision> {
-    const askedAt = this.#clock.monotonic();
+    const requestedAt = this.#clock.monotonic();
     const limits = this.#limits;
-    const remembers = mode === 'all' && this.#remembers;
-    const denied = remembers ? this.#denials.get(key, cost, askedAt) : undefined;
+    const cachesDenial = mode === 'all' && this.#cachesDenials;
+    const denied = cachesDenial ? this.#denials.get(key, cost, requestedAt) : undefined;
     if (denied !== undefined) return denied;
-    const together = mode === 'all' && watching === 0 && this.#remote.takeEach !== undefined;
-    const decision = await this.#tried(
-      together
-        ? this.#turn.ask({ table: this.#remote, key, cost, watching })
+    const isBatched = mode === 'all' && watching === 0 && this.#remote.takeEach !== undefined;
+    const decision = await this.#orFallback(
+      isBatched
+        ? this.#batch.add({ table: this.#remote, key, cost, watching })
         : this.#guard.execute(() => this.#remote.take(key, cost, mode, watching)),
-      () => (this.#mode === 'open' ? this.#letThrough(cost) : degraded(this.#fallback.take(key, cost, mode, watching))),
+      () => (this.#mode === 'open' ? this.#unchecked(cost) : degraded(this.#fallback.take(key, cost, mode, watching))),
     );
-    // What limits denied that hold no more, others may allow.
-    if (!decision.allowed && remembers && !decision.degraded && limits === this.#limits) {
-      this.#denials.remember(key, cost, decision, askedAt, this.#clock.monotonic());
+    // After setLimits, a denial by the old limits must not be repeated.
+    if (!decision.allowed && cachesDenial && !decision.degraded && limits === this.#limits) {
+      this.#denials.add(key, cost, decision, requestedAt, this.#clock.monotonic());
     }
     return decision;
   }
 
-  async takeTogether(asks: readonly TakeRequest[]): Promise<readonly Decision[] | undefined> {
-    const guards = asks.map(({ table }) => table);
+  async takeTogether(requests: readonly TakeRequest[]): Promise<readonly Decision[] | undefined> {
+    const guards = requests.map(({ table }) => table);
     if (!guards.every((table) => table instanceof GuardedTable)) return undefined;
-    const remotes = asks.map((ask, i) => ({ ...ask, table: (guards[i] as GuardedTable).#remote }));
-    return await this.#tried(
+    const remotes = requests.map((request, i) => ({ ...request, table: (guards[i] as GuardedTable).#remote }));
+    return await this.#orFallback(
       this.#guard.execute(async () => await this.#remote.takeTogether?.(remotes)),
-      () => this.#together(asks, guards),
+      () => this.#takeTogetherLocally(requests, guards),
       guards.find((guard) => guard.#mode === 'closed'),
     );
   }
@@ -108,42 +108,41 @@ class GuardedTable implements LimitTable {
   setLimits(limits: readonly Limit[]): void {
     this.#limits = limits;
     this.#denials.clear();
-    this.#remembers = !limits.some(isPermitLimit);
+    this.#cachesDenials = !limits.some(isPermitLimit);
     this.#fallback.setLimits(this.#shares(limits));
     this.#remote.setLimits(limits);
   }
 
   reserve(key: string, cost: number, maxWaitMs: number): Promise<StoreReservation> {
-    return this.#ask(
+    return this.#execute(
       () => this.#remote.reserve(key, cost, maxWaitMs),
       () => {
-        if (this.#mode === 'open') return { decision: this.#letThrough(cost), waitMs: 0, actAt: 0 };
-        // A promise above the share of this process waits its turn; above its burst it can never be kept.
-        const promised = this.#fallback.reserve(key, cost, maxWaitMs);
-        return { ...promised, decision: degraded(promised.decision) };
+        if (this.#mode === 'open') return { decision: this.#unchecked(cost), waitMs: 0, actAt: 0 };
+        const reservation = this.#fallback.reserve(key, cost, maxWaitMs);
+        return { ...reservation, decision: degraded(reservation.decision) };
       },
     );
   }
 
   cancel(key: string, cost: number, actAt: number): Promise<void> {
-    return this.#change(key, (table) => table.cancel(key, cost, actAt));
+    return this.#update(key, (table) => table.cancel(key, cost, actAt));
   }
 
   charge(key: string, amount: number, stamp: number | undefined): Promise<void> {
-    return this.#change(key, (table) => table.charge(key, amount, stamp));
+    return this.#update(key, (table) => table.charge(key, amount, stamp));
   }
 
   block(key: string, durationMs: number): Promise<void> {
-    return this.#change(key, (table) => table.block(key, durationMs));
+    return this.#update(key, (table) => table.block(key, durationMs));
   }
 
   reset(key: string): Promise<void> {
-    return this.#change(key, (table) => table.reset(key));
+    return this.#update(key, (table) => table.reset(key));
   }
 
   async release(key: string, permit: number): Promise<boolean> {
     if (this.#fallback.release(key, permit)) return true;
-    return await this.#ask(
+    return await this.#execute(
       () => this.#remote.release(key, permit),
       () => false,
     );
@@ -151,7 +150,7 @@ class GuardedTable implements LimitTable {
 
   async renew(key: string, permit: number): Promise<boolean> {
     if (this.#fallback.renew(key, permit)) return true;
-    return await this.#ask(
+    return await this.#execute(
       () => this.#remote.renew(key, permit),
       () => false,
     );
@@ -167,66 +166,66 @@ class GuardedTable implements LimitTable {
     };
   }
 
-  #ask<T>(remote: () => Awaitable<T>, instead: () => T): Promise<T> {
-    return this.#tried(this.#guard.execute(remote), instead);
+  #execute<T>(remote: () => Awaitable<T>, fallback: () => T): Promise<T> {
+    return this.#orFallback(this.#guard.execute(remote), fallback);
   }
 
-  async #tried<T>(answer: Promise<T>, instead: () => T, closed?: GuardedTable): Promise<T> {
+  /** Waits for the store; if it fails, rejects if this table or `closed` requires so, else returns the fallback. */
+  async #orFallback<T>(remote: Promise<T>, fallback: () => T, closed?: GuardedTable): Promise<T> {
     try {
-      return await answer;
+      return await remote;
     } catch (error) {
       this.#failures++;
-      const strict = this.#mode === 'closed' ? this : closed;
-      if (strict !== undefined) throw new RateLimitStoreError(strict.#name, 'does not answer', error);
-      return instead();
+      const rejecting = this.#mode === 'closed' ? this : closed;
+      if (rejecting !== undefined) throw new RateLimitStoreError(rejecting.#name, 'does not respond', error);
+      return fallback();
     }
   }
 
-  /** Without the store: the shares of this process, together where they count. */
-  #together(asks: readonly TakeRequest[], guards: readonly GuardedTable[]): readonly Decision[] {
-    const shares = asks.map((ask, i) => ({ ...ask, table: (guards[i] as GuardedTable).#fallback }));
-    const local = shares.filter((_, i) => (guards[i] as GuardedTable).#mode === 'local');
+  /** `takeTogether` without the store. None of the tables has the mode `closed`. */
+  #takeTogetherLocally(requests: readonly TakeRequest[], guards: readonly GuardedTable[]): readonly Decision[] {
+    const local = requests
+      .map((request, i) => ({ ...request, table: (guards[i] as GuardedTable).#fallback }))
+      .filter((_, i) => (guards[i] as GuardedTable).#mode === 'local');
     const decisions = local[0]?.table.takeTogether(local) ?? [];
     let next = 0;
     return guards.map((guard, i) =>
       guard.#mode === 'open'
-        ? guard.#letThrough((asks[i] as TakeRequest).cost)
+        ? guard.#unchecked((requests[i] as TakeRequest).cost)
         : degraded(decisions[next++] as Decision),
     );
   }
 
-  /** The limits have changed since: what is left of the turn goes one by one. */
-  #takeSingly(asks: readonly TakeRequest[]): Promise<readonly Decision[]> {
-    return Promise.all(asks.map(async ({ key, cost }) => await this.#remote.take(key, cost, 'all')));
+  /** Sends a batch as single requests. Needed if `takeEach` disappeared after they were added, e.g. with setLimits. */
+  #takeSingly(requests: readonly TakeRequest[]): Promise<readonly Decision[]> {
+    return Promise.all(requests.map(async ({ key, cost }) => await this.#remote.take(key, cost, 'all')));
   }
 
+  /** The part of each limit that this process enforces without the store. */
   #shares(limits: readonly Limit[]): Limit[] {
     return limits.map((limit) => limit.share(this.#instances));
   }
 
-  async #change(key: string, change: (table: LimitTable) => Awaitable<void>): Promise<void> {
-    this.#denials.forget(key);
-    await this.#ask(
-      () => change(this.#remote),
-      () => void change(this.#fallback),
+  /** Changes the state of a key, in the store or else in the fallback. */
+  async #update(key: string, update: (table: LimitTable) => Awaitable<void>): Promise<void> {
+    this.#denials.delete(key);
+    await this.#execute(
+      () => update(this.#remote),
+      () => void update(this.#fallback),
     );
-    // A denial from before the change may have been answered meanwhile.
-    this.#denials.forget(key);
+    // A denial from before the update may have arrived meanwhile.
+    this.#denials.delete(key);
   }
 
-  #letThrough(granted: number): Decision {
+  /** The grant of `onStoreFailure: 'open'`. */
+  #unchecked(granted: number): Decision {
     const limit = this.#limits[0] as Limit;
-    const most = Math.max(limit.limit, limit.capacity);
-    const said = { allowed: true, limit: most, remaining: most, retryAfterMs: 0, resetAfterMs: 0 };
-    return { ...decisionUnder(limit, said, 'fallback', granted, this.#clock.monotonic()), degraded: true };
+    const max = Math.max(limit.limit, limit.capacity);
+    const grant = { allowed: true, limit: max, remaining: max, retryAfterMs: 0, resetAfterMs: 0 };
+    return { ...decisionUnder(limit, grant, 'fallback', granted, this.#clock.monotonic()), degraded: true };
   }
 }
 
 function degraded(decision: Decision): Decision {
   return { ...decision, source: 'fallback', degraded: true };
-}
-
-/** Guards a table whose store can fail. */
-export function guardTable(table: LimitTable, settings: RateLimiterSettings): LimitTable {
-  return new GuardedTable(table, settings);
 }

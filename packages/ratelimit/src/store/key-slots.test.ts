@@ -14,14 +14,14 @@ function take(slots: KeySlots, key: string, now: number, cost: number): boolean 
 }
 
 describe('KeySlots', () => {
-  it('bottleneck #115: finds dead keys in passing: nothing is kept of keys that are as good as new', () => {
+  it('bottleneck #115: frees expired keys while new ones arrive', () => {
     const slots = new KeySlots([limit], 100_000);
     for (let i = 0; i < 50_000; i++) take(slots, `key ${i}`, i, 1);
     // Each key lives for 100 ms, in which 100 others come.
     expect(slots.size).toBeLessThan(1_000);
   });
 
-  it('fastify-rate-limit: a flood of new keys does not reset one that is over its limit', () => {
+  it('fastify-rate-limit: a flood of new keys does not evict a key over its limit', () => {
     const slots = new KeySlots([limit], 100);
     take(slots, 'flooder', 0, 10);
     for (let i = 0; i < 10_000; i++) take(slots, `flood ${i}`, 1, 1);
@@ -30,7 +30,7 @@ describe('KeySlots', () => {
     expect(slots.evictions).toBeGreaterThan(9_000);
   });
 
-  it('when all keys are in heavy use, new ones share a few counters instead of being free', () => {
+  it('when no key can be evicted, new keys share a few slots instead of being unlimited', () => {
     const slots = new KeySlots([limit], 10);
     for (let i = 0; i < 10; i++) take(slots, `heavy ${i}`, 0, 10);
     let allowed = 0;
@@ -40,7 +40,7 @@ describe('KeySlots', () => {
     for (let i = 0; i < 10; i++) expect(take(slots, `heavy ${i}`, 0, 1), `heavy ${i}`).toBe(false);
   });
 
-  it('a key that shared a counter gets its own when there is room again', () => {
+  it('a key in a shared slot gets its own when there is room again', () => {
     const slots = new KeySlots([limit], 2);
     take(slots, 'a', 0, 10);
     take(slots, 'b', 0, 10);
@@ -53,10 +53,10 @@ describe('KeySlots', () => {
   it.each([
     ['numbers in rows', fixedWindow({ limit: 2, periodMs: 1_000 })],
     ['lists', slidingLog({ limit: 2, periodMs: 1_000 })],
-  ])('a slot that is used again knows nothing of its last key: %s', (_, rule) => {
+  ])('a reused slot has no state of its previous key: %s', (_, rule) => {
     const slots = new KeySlots([rule], 1_000);
     take(slots, 'a', 0, 2);
-    slots.forget('a');
+    slots.delete('a');
     expect(take(slots, 'b', 1, 2)).toBe(true);
     expect(take(slots, 'a', 1, 2)).toBe(true);
     expect(slots.size).toBe(2);

@@ -5,30 +5,30 @@ import { ListStates } from './list-states.ts';
 import { RowStates } from './row-states.ts';
 import { nextCapacity, type SlotStates } from './slot-states.ts';
 
-/** Slots looked at to make room for one key: keeps the longest pause short. */
+/** Slots checked to make room for one key. Bounds the longest pause. */
 const SWEEP_WHEN_FULL = 16;
-/** Slots looked at for each new key while there is room, so that dead ones are found without a timer. */
+/** Slots checked for each new key, so that expired keys are found without a timer. */
 const SWEEP_PER_NEW_KEY = 2;
-/** Counters that new keys share when every key kept is in heavy use. */
+/** Slots that new keys share when there is no room and no key can be evicted. */
 const OVERFLOW_SLOTS = 256;
-const FIRST_CAPACITY = 64;
+const INITIAL_CAPACITY = 64;
 
 /**
- * Which slot a key has, and what is known about it under each limit, for at most `maxKeys` keys.
+ * Maps at most `maxKeys` keys to slots, which hold their states under each limit.
  *
- * Nothing is remembered about keys that are as good as new, so a slot is free again when all its limits have expired; a hand
- * goes round the slots as a clock's, a few at a time, and looks for such. When none is found, a key that has at least half
- * of everything left makes room. A key over its limit never does: otherwise, whoever is limited would only have to send
- * enough other keys to be let in again. When nobody makes room, the new key shares one of 256 overflow slots with others.
+ * A slot whose states have all expired equals that of an unused key and is freed. A clock hand moves over the slots, a few
+ * at a time, to find them. If it finds none in a full table, a key with at least half of every limit left is evicted. A
+ * key with less left never is: otherwise a limited client could reset its own key by sending enough other keys. If no key
+ * can be evicted, the new key shares one of 256 overflow slots with others.
  */
 export class KeySlots {
-  /** For each limit, in the order of the limits. */
+  /** In the order of the limits. */
   readonly states: readonly SlotStates[];
   readonly #maxKeys: number;
   readonly #slots = new Map<string, number>();
   /** The key in each slot; undefined in a free one. */
   readonly #keys: (string | undefined)[] = [];
-  readonly #free: number[] = [];
+  readonly #freeSlots: number[] = [];
   #capacity: number;
   #hand = 0;
   evictions = 0;
@@ -36,7 +36,7 @@ export class KeySlots {
 
   constructor(limits: readonly Limit[], maxKeys: number) {
     this.#maxKeys = maxKeys;
-    this.#capacity = Math.min(FIRST_CAPACITY, maxKeys);
+    this.#capacity = Math.min(INITIAL_CAPACITY, maxKeys);
     this.states = limits.map((limit) => statesOf(limit, this.#capacity + OVERFLOW_SLOTS));
   }
 
@@ -44,109 +44,110 @@ export class KeySlots {
     return this.#slots.size;
   }
 
-  /** The key's slot, or -1 when nothing is known about it. */
+  /** Returns the slot of the key, or -1 if it has none. */
   find(key: string, now: number): number {
     const slot = this.#slots.get(key);
     if (slot !== undefined) return slot;
-    // An overflow slot may know something, as long as there was no room for this key.
+    // While the table is full, the key may have been counted in an overflow slot.
     return this.overflows > 0 && this.#slots.size >= this.#maxKeys ? this.#liveOverflow(key, now) : -1;
   }
 
-  /** The key's slot, made when there is none. */
+  /** Returns the slot of the key, and assigns one if it has none. */
   claim(key: string, now: number): number {
-    return this.#slots.get(key) ?? this.#make(key, now);
+    return this.#slots.get(key) ?? this.#assign(key, now);
   }
 
-  forget(key: string): void {
+  delete(key: string): void {
     const slot = this.#slots.get(key);
-    if (slot !== undefined) this.#release(slot, key);
+    if (slot !== undefined) this.#free(slot, key);
   }
 
-  /** Remembers the key's states; the function that is returned brings them back. */
+  /** Copies the states of the key. Returns a function that restores them. */
   checkpoint(key: string, now: number): () => void {
     const slot = this.claim(key, now);
     const copies = this.states.map((states) => states.copy(slot));
     return () => {
-      // Whoever made room meanwhile is forgotten.
+      // The key was evicted meanwhile.
       if (this.find(key, now) !== slot) return;
       this.states.forEach((states, i) => states.restore(slot, copies[i] as readonly number[]));
     };
   }
 
-  /** The same keys under other limits; each limit that has the place of an old one of its kind takes over its states. */
-  under(limits: readonly Limit[], now: number): KeySlots {
-    const moved = new KeySlots(limits, this.#maxKeys);
-    const old = this.states.map((states, i) => ({ states, place: identityOf(states.limit, i) }));
-    const heirs = moved.states.flatMap((states, i) => {
-      const place = identityOf(states.limit, i);
-      const one = old.find((other) => other.place === place && other.states.limit.kind === states.limit.kind);
-      return one === undefined ? [] : [{ states, from: one.states }];
+  /** Returns the same keys under other limits. A limit with the kind and identity of an old one inherits its states. */
+  withLimits(limits: readonly Limit[], now: number): KeySlots {
+    const migrated = new KeySlots(limits, this.#maxKeys);
+    const old = this.states.map((states, i) => ({ states, identity: identityOf(states.limit, i) }));
+    const pairs = migrated.states.flatMap((states, i) => {
+      const identity = identityOf(states.limit, i);
+      const match = old.find((one) => one.identity === identity && one.states.limit.kind === states.limit.kind);
+      return match === undefined ? [] : [{ states, from: match.states }];
     });
-    const move = (slot: number, to: number): void => {
-      for (const { states, from } of heirs) states.inherit(to, from, slot, now);
+    const migrate = (slot: number, to: number): void => {
+      for (const { states, from } of pairs) states.inherit(to, from, slot, now);
     };
-    for (const [key, slot] of this.#slots) move(slot, moved.claim(key, now));
-    if (this.overflows > 0 && moved.#capacity === this.#maxKeys) {
-      for (let slot = this.#maxKeys; slot < this.#maxKeys + OVERFLOW_SLOTS; slot++) move(slot, slot);
+    for (const [key, slot] of this.#slots) migrate(slot, migrated.claim(key, now));
+    if (this.overflows > 0 && migrated.#capacity === this.#maxKeys) {
+      for (let slot = this.#maxKeys; slot < this.#maxKeys + OVERFLOW_SLOTS; slot++) migrate(slot, slot);
     }
-    moved.evictions = this.evictions;
-    moved.overflows = this.overflows;
-    return moved;
+    migrated.evictions = this.evictions;
+    migrated.overflows = this.overflows;
+    return migrated;
   }
 
-  #make(key: string, now: number): number {
+  #assign(key: string, now: number): number {
     this.#sweep(SWEEP_PER_NEW_KEY, now);
-    const slot = this.#free.pop() ?? this.#next(now);
+    const slot = this.#freeSlots.pop() ?? this.#makeRoom(now);
     if (slot === undefined) {
       this.overflows++;
       return this.#overflowSlot(key);
     }
-    const own = detachedCopy(key);
-    this.#keys[slot] = own;
-    this.#slots.set(own, slot);
+    const stored = detachedCopy(key);
+    this.#keys[slot] = stored;
+    this.#slots.set(stored, slot);
     return slot;
   }
 
-  #next(now: number): number | undefined {
+  /** Returns a slot that was never used, or one that was freed; undefined if there is none. */
+  #makeRoom(now: number): number | undefined {
     if (this.#keys.length < this.#maxKeys) {
       if (this.#keys.length === this.#capacity) this.#grow();
-      // Before its key is known, the slot already counts.
       return this.#keys.push(undefined) - 1;
     }
-    return this.#sweep(SWEEP_WHEN_FULL, now) ? this.#free.pop() : this.#evict(now);
+    return this.#sweep(SWEEP_WHEN_FULL, now) ? this.#freeSlots.pop() : this.#evict(now);
   }
 
-  /** Moves the hand over `count` slots and frees those that have expired. Whether there was one. */
+  /** Moves the hand over `count` slots, and frees those that have expired. Returns whether there were any. */
   #sweep(count: number, now: number): boolean {
     let found = false;
     for (let i = Math.min(count, this.#keys.length); i > 0; i--) {
       this.#hand = this.#hand + 1 >= this.#keys.length ? 0 : this.#hand + 1;
       const key = this.#keys[this.#hand];
       if (key === undefined || !this.#isExpired(this.#hand, now)) continue;
-      this.#release(this.#hand, key);
+      this.#free(this.#hand, key);
       found = true;
     }
     return found;
   }
 
-  /** Among the slots just passed, the one with the most left makes room. */
+  /** Evicts, of the slots that the hand has just passed, the one with the most left, if that is at least half. */
   #evict(now: number): number | undefined {
     let victim: number | undefined;
-    let most = 0.5;
+    let mostLeft = 0.5;
     for (let i = 0; i < Math.min(SWEEP_WHEN_FULL, this.#keys.length); i++) {
       const slot = (this.#hand - i + this.#keys.length) % this.#keys.length;
-      const left = this.#shareLeft(slot, now);
-      if (left < most) continue;
+      const left = this.#ratioLeft(slot, now);
+      if (left < mostLeft) continue;
       victim = slot;
-      most = left;
+      mostLeft = left;
     }
     if (victim === undefined) return undefined;
     this.evictions++;
-    this.#release(victim, this.#keys[victim] as string);
-    return this.#free.pop();
+    this.#free(victim, this.#keys[victim] as string);
+    return this.#freeSlots.pop();
   }
 
-  #shareLeft(slot: number, now: number): number {
+  /** The lowest ratio of the capacity that is left under any limit. */
+  #ratioLeft(slot: number, now: number): number {
     let least = 1;
     for (const states of this.states) {
       const { allowed, remaining } = states.look(slot, now, 0);
@@ -160,16 +161,16 @@ export class KeySlots {
     return true;
   }
 
-  #release(slot: number, key: string): void {
+  #free(slot: number, key: string): void {
     this.#slots.delete(key);
     this.#keys[slot] = undefined;
-    this.#free.push(slot);
+    this.#freeSlots.push(slot);
     for (const states of this.states) states.clear(slot);
   }
 
   #grow(): void {
     this.#capacity = Math.min(nextCapacity(this.#capacity), this.#maxKeys);
-    // Overflow slots come last. They are in use only when there is nothing left to grow by.
+    // Overflow slots come last. They are used only once the table has its full size, so they are still empty here.
     for (const states of this.states) states.grow(this.#capacity + OVERFLOW_SLOTS);
   }
 

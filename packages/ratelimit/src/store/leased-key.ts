@@ -1,41 +1,43 @@
 import type { Decision } from '../decision.ts';
 
-/** Tokens that were paid for. */
+/** Tokens that are already debited in the store. */
 export interface Lease {
   tokens: number;
+  /** On the clock of this process. */
   readonly expiresAt: number;
-  /** When they were taken, on the store's clock. */
+  /** When the tokens were taken, on the clock of the store. */
   readonly stamp: number;
 }
 
-const NOTHING: Lease = { tokens: 0, expiresAt: -Infinity, stamp: 0 };
+const NO_LEASE: Lease = { tokens: 0, expiresAt: -Infinity, stamp: 0 };
 
-/** What a process holds of one key, and how much of it is asked for. */
+/** The leases of this process for one key, and the demand for the key, from which the size of the next lease follows. */
 export class LeasedKey {
-  /** The request for a loan that is under way. */
-  asking: Promise<void> | undefined;
-  /** The store's last answer. */
-  last: Decision | undefined;
-  /** Little is left: every request asks the store. */
+  /** The request for a lease that is in flight. */
+  pending: Promise<void> | undefined;
+  /** The last decision of the store. */
+  lastDecision: Decision | undefined;
+  /** Whether every request goes to the store, because few tokens are left there. */
   exact = false;
-  /** The older one is spent first. */
-  #first = NOTHING;
-  #second = NOTHING;
-  /** What was asked for since `#countedSince`, and in the time of a loan before. */
+  /** The older lease, which is spent first. */
+  #older = NO_LEASE;
+  #newer = NO_LEASE;
+  /** Tokens requested since `#countedSince`. */
   #counted = 0;
   #countedSince: number;
+  /** Tokens requested per lease time, before `#countedSince`. */
   #demand = 0;
 
   constructor(now: number) {
     this.#countedSince = now;
   }
 
-  /** What is asked for in the time of a loan. */
+  /** Tokens requested in the time of a lease. */
   get demand(): number {
     return Math.max(this.#demand, this.#counted);
   }
 
-  count(cost: number, now: number, ttlMs: number): void {
+  recordDemand(cost: number, now: number, ttlMs: number): void {
     const elapsedMs = now - this.#countedSince;
     if (elapsedMs >= ttlMs) {
       this.#demand = (this.#counted * ttlMs) / elapsedMs;
@@ -45,28 +47,29 @@ export class LeasedKey {
     this.#counted += cost;
   }
 
-  held(now: number): number {
-    return left(this.#first, now) + left(this.#second, now);
+  /** Tokens of all leases that have not expired. */
+  available(now: number): number {
+    return tokensLeft(this.#older, now) + tokensLeft(this.#newer, now);
   }
 
-  /** The loans that are not used up. */
-  loans(now: number): Lease[] {
-    return [this.#first, this.#second].filter((loan) => left(loan, now) > 0);
+  /** The leases that have not expired and are not used up. */
+  leases(now: number): Lease[] {
+    return [this.#older, this.#newer].filter((lease) => tokensLeft(lease, now) > 0);
   }
 
-  lend(loan: Lease, now: number): void {
-    if (left(this.#first, now) === 0) this.#first = this.#second;
-    this.#second = loan;
+  addLease(lease: Lease, now: number): void {
+    if (tokensLeft(this.#older, now) === 0) this.#older = this.#newer;
+    this.#newer = lease;
   }
 
-  /** Spends what is held. */
+  /** Spends `cost`, which is at most `available`. */
   spend(cost: number, now: number): void {
-    const fromFirst = Math.min(left(this.#first, now), cost);
-    this.#first.tokens -= fromFirst;
-    this.#second.tokens -= cost - fromFirst;
+    const fromOlder = Math.min(tokensLeft(this.#older, now), cost);
+    this.#older.tokens -= fromOlder;
+    this.#newer.tokens -= cost - fromOlder;
   }
 }
 
-function left({ tokens, expiresAt }: Lease, now: number): number {
+function tokensLeft({ tokens, expiresAt }: Lease, now: number): number {
   return expiresAt > now ? tokens : 0;
 }

@@ -1,16 +1,16 @@
 /**
- * Borrows tokens ahead of their use, so that most decisions need no round trip.
+ * Leases tokens ahead of their use, so that most decisions need no round trip.
  *
- * Tokens are debited in the store before they are lent, and a loan is spent within `ttlMs` of the moment the request for it
- * was sent, by this process' own clock, or is lost. So nothing is ever spent that was not paid for, no difference between clocks
- * prolongs a loan, and a process that crashes takes at most its loan with it. With N processes that hold up to C tokens each, any
- * stretch of T milliseconds sees at most `burst + rate * T + N * C`, and at most `burst + rate * (T + ttlMs)`.
+ * The store debits tokens when it grants the lease. A lease must be spent within `ttlMs` of sending the request for it, on
+ * the clock of this process; the rest is lost. So tokens that were not debited are never spent, clock differences never
+ * prolong a lease, and a crash loses at most the leases of the process. With N processes that hold up to C tokens each,
+ * any T milliseconds see at most `burst + rate * T + N * C`, and at most `burst + rate * (T + ttlMs)`.
  *
- * A loan is as large as what the key is asked for in `ttlMs`, and at most `maxShare` of the capacity among all processes. When
- * little is left in the store, or after a denial, every request asks the store again: a limit is exact where it matters.
+ * A lease covers the demand for the key in `ttlMs`, and at most `maxShare` of the capacity for all processes together.
+ * While few tokens are left in the store, or after a denial, every request goes to the store, so that the limit is exact.
  *
- * Of several limits the tokens are borrowed in one step from all of them, as many as each can give, so that one that is nearly
- * used up makes the loan small. What was borrowed from a fixed window ends with the window. Permits are never lent.
+ * With several limits a lease takes from all of them in one step, as much as all can grant, so that a limit that is nearly
+ * used up keeps leases small. A lease from a fixed window ends with the window. Permits are never leased.
  */
 import { RecencyMap, type Clock } from '@macadam/core';
 import { isPermitLimit, type Limit } from '../algorithms/limit.ts';
@@ -30,10 +30,10 @@ export interface LeaseOptions {
   maxShare?: number;
 }
 
-/** More keys than this are not lent to; the one asked for the longest ago is forgotten. */
+/** The least recently used key is evicted beyond this number, and its leases are lost. */
 const MAX_LEASED_KEYS = 10_000;
-/** A key is lent to again when so much of its capacity is there. */
-const PLENTY = 0.25;
+/** A key is leased again when more than this ratio of its capacity is left in the store. */
+const LEASE_AGAIN_ABOVE = 0.25;
 
 export class LeasedTable implements LimitTable {
   readonly synchronous = false;
@@ -43,14 +43,14 @@ export class LeasedTable implements LimitTable {
   readonly #ttlMs: number;
   readonly #instances: number;
   #limits: readonly Limit[];
-  /** Of the smallest limit. */
+  /** The smallest capacity of all limits. */
   #capacity!: number;
-  /** The most that this process may hold of a key. */
-  #most!: number;
+  /** Tokens of one key that this process may hold. */
+  #maxLease!: number;
   readonly #clock: Clock;
-  readonly #borrowers = new RecencyMap<string, LeasedKey>();
+  readonly #keys = new RecencyMap<string, LeasedKey>();
   #spent = 0;
-  #borrowed = 0;
+  #leased = 0;
 
   constructor(
     store: LimitTable,
@@ -65,24 +65,24 @@ export class LeasedTable implements LimitTable {
     this.#instances = instances;
     this.#clock = clock;
     this.#limits = limits;
-    this.#measure();
+    this.#computeSizes();
   }
 
   take(key: string, cost: number, mode: TakeMode, watching = 0): Awaitable<Decision> {
-    if (mode !== 'all' || this.#most < 2 || cost > this.#most || watching !== 0)
+    if (mode !== 'all' || this.#maxLease < 2 || cost > this.#maxLease || watching !== 0)
       return this.#store.take(key, cost, mode, watching);
     const now = this.#clock.monotonic();
-    const borrower = this.#borrowerOf(key, now);
-    borrower.count(cost, now, this.#ttlMs);
-    return this.#spend(key, borrower, cost, now) ?? this.#ask(key, borrower, cost);
+    const leased = this.#leasedKey(key, now);
+    leased.recordDemand(cost, now, this.#ttlMs);
+    return this.#spend(key, leased, cost, now) ?? this.#leaseOrTake(key, leased, cost);
   }
 
   takeNow(key: string, cost: number): Decision | undefined {
-    const borrower = this.#borrowers.get(key);
-    if (borrower === undefined) return undefined;
+    const leased = this.#keys.get(key);
+    if (leased === undefined) return undefined;
     const now = this.#clock.monotonic();
-    borrower.count(cost, now, this.#ttlMs);
-    return this.#spend(key, borrower, cost, now);
+    leased.recordDemand(cost, now, this.#ttlMs);
+    return this.#spend(key, leased, cost, now);
   }
 
   reserve(key: string, cost: number, maxWaitMs: number): Awaitable<StoreReservation> {
@@ -98,19 +98,19 @@ export class LeasedTable implements LimitTable {
   }
 
   block(key: string, durationMs: number): Awaitable<void> {
-    this.#borrowers.delete(key);
+    this.#keys.delete(key);
     return this.#store.block(key, durationMs);
   }
 
   reset(key: string): Awaitable<void> {
-    this.#borrowers.delete(key);
+    this.#keys.delete(key);
     return this.#store.reset(key);
   }
 
-  /** What is held was paid for: it can be spent on, or runs out. */
+  /** Leases that are held stay valid: the store has debited their tokens. */
   setLimits(limits: readonly Limit[]): void {
     this.#limits = limits;
-    this.#measure();
+    this.#computeSizes();
     this.#store.setLimits(limits);
   }
 
@@ -124,112 +124,116 @@ export class LeasedTable implements LimitTable {
 
   stats(): Readonly<Record<string, number>> {
     return {
-      leasedKeys: this.#borrowers.size,
-      tokensBorrowed: this.#borrowed,
+      leasedKeys: this.#keys.size,
+      tokensBorrowed: this.#leased,
       tokensSpent: this.#spent,
       ...this.#store.stats(),
     };
   }
 
-  /** Gives back what is held. */
+  /** Gives back the tokens of all leases. */
   async close(): Promise<void> {
-    // What is under way arrives as paid for, too.
-    await Promise.allSettled([...this.#borrowers.values()].map(async ({ asking }) => await asking));
+    // Leases in flight are debited in the store as well, so they have to be given back too.
+    await Promise.allSettled([...this.#keys.values()].map(async ({ pending }) => await pending));
     const now = this.#clock.monotonic();
-    const held = [...this.#borrowers].flatMap(([key, borrower]) => borrower.loans(now).map((loan) => ({ key, loan })));
-    this.#borrowers.clear();
-    const back = held.map(async ({ key, loan }) => await this.#store.charge(key, -loan.tokens, loan.stamp));
-    await Promise.allSettled(back);
+    const held = [...this.#keys].flatMap(([key, leased]) => leased.leases(now).map((lease) => ({ key, lease })));
+    this.#keys.clear();
+    const refunds = held.map(async ({ key, lease }) => await this.#store.charge(key, -lease.tokens, lease.stamp));
+    await Promise.allSettled(refunds);
   }
 
-  #measure(): void {
+  #computeSizes(): void {
     this.#capacity = Math.min(...this.#limits.map(({ capacity }) => capacity));
-    const lends = !this.#limits.some(isPermitLimit);
-    this.#most = lends ? Math.floor((this.#lease.maxShare * this.#capacity) / this.#instances) : 0;
+    const canLease = !this.#limits.some(isPermitLimit);
+    this.#maxLease = canLease ? Math.floor((this.#lease.maxShare * this.#capacity) / this.#instances) : 0;
   }
 
-  /** Spends from what is held, if that is enough, and asks for more before it is used up. */
-  #spend(key: string, borrower: LeasedKey, cost: number, now: number): Decision | undefined {
-    const held = borrower.held(now);
-    if (held < cost) return undefined;
-    borrower.spend(cost, now);
+  /** Decides from the leases if they have enough tokens, and requests the next lease before they are used up. */
+  #spend(key: string, leased: LeasedKey, cost: number, now: number): Decision | undefined {
+    const available = leased.available(now);
+    if (available < cost) return undefined;
+    leased.spend(cost, now);
     this.#spent += cost;
-    const size = this.#sizeOf(borrower);
-    if (borrower.asking === undefined && size >= 2 && held - cost < size / 4) {
-      // Whoever comes when nothing is left asks again: an error is theirs to hear.
-      this.#borrow(key, borrower, size - (held - cost)).catch(() => {});
+    const left = available - cost;
+    const size = this.#nextLeaseSize(leased);
+    if (leased.pending === undefined && size >= 2 && left < size / 4) {
+      // Nobody waits for this lease. If it fails, the request that finds no tokens asks again and gets the error.
+      this.#requestLease(key, leased, size - left).catch(() => {});
     }
-    const last = borrower.last as Decision;
+    const last = leased.lastDecision as Decision;
     const source = last.degraded ? 'fallback' : 'lease';
-    const decision = { ...last, source, remaining: withHeld(last, held - cost), granted: cost } as const;
+    const decision = { ...last, source, remaining: remainingWith(last, left), granted: cost } as const;
     if (last.policies === undefined) return decision;
-    const policies = last.policies.map((one) => ({ ...one, remaining: withHeld(one, held - cost) }));
+    const policies = last.policies.map((policy) => ({ ...policy, remaining: remainingWith(policy, left) }));
     return { ...decision, policies };
   }
 
-  async #ask(key: string, borrower: LeasedKey, cost: number): Promise<Decision> {
-    const size = this.#sizeOf(borrower);
-    if (borrower.asking !== undefined || size >= 2) {
-      await (borrower.asking ?? this.#borrow(key, borrower, cost + size));
-      const decision = this.#spend(key, borrower, cost, this.#clock.monotonic());
+  async #leaseOrTake(key: string, leased: LeasedKey, cost: number): Promise<Decision> {
+    const size = this.#nextLeaseSize(leased);
+    if (leased.pending !== undefined || size >= 2) {
+      await (leased.pending ?? this.#requestLease(key, leased, cost + size));
+      const decision = this.#spend(key, leased, cost, this.#clock.monotonic());
       if (decision !== undefined) return decision;
     }
     const decision = await this.#store.take(key, cost, 'all');
-    this.#learn(borrower, decision, decision.allowed);
+    this.#recordDecision(leased, decision, decision.allowed);
     return decision;
   }
 
-  /** One request a key is under way at most: what is held and what is asked for stay within the bound. */
-  #borrow(key: string, borrower: LeasedKey, wanted: number): Promise<void> {
-    const askedAt = this.#clock.monotonic();
+  /** At most one request per key is in flight, so that what is held and what is requested stay within the bound. */
+  #requestLease(key: string, leased: LeasedKey, wanted: number): Promise<void> {
+    const requestedAt = this.#clock.monotonic();
     const limits = this.#limits;
-    const asked = Math.max(1, Math.min(Math.ceil(wanted), this.#capacity));
-    const asking = Promise.resolve(this.#store.take(key, asked, 'upTo')).then((decision) => {
-      this.#learn(borrower, decision, decision.granted === asked);
+    const cost = Math.max(1, Math.min(Math.ceil(wanted), this.#capacity));
+    const pending = Promise.resolve(this.#store.take(key, cost, 'upTo')).then((decision) => {
+      this.#recordDecision(leased, decision, decision.granted === cost);
       if (decision.granted === 0) return;
-      this.#borrowed += decision.granted;
+      this.#leased += decision.granted;
       const { granted: tokens, stamp } = decision;
-      borrower.lend({ tokens, expiresAt: askedAt + this.#lastsMs(decision, limits), stamp }, this.#clock.monotonic());
+      const expiresAt = requestedAt + this.#leaseMs(decision, limits);
+      leased.addLease({ tokens, expiresAt, stamp }, this.#clock.monotonic());
     });
-    const settled = (): void => void (borrower.asking = undefined);
-    borrower.asking = asking;
-    asking.then(settled, settled);
-    return asking;
+    const settled = (): void => void (leased.pending = undefined);
+    leased.pending = pending;
+    pending.then(settled, settled);
+    return pending;
   }
 
-  #learn(borrower: LeasedKey, decision: Decision, enough: boolean): void {
-    borrower.last = decision;
-    if (!enough) borrower.exact = true;
-    else if (decision.remaining > this.#capacity * PLENTY) borrower.exact = false;
+  #recordDecision(leased: LeasedKey, decision: Decision, gotAll: boolean): void {
+    leased.lastDecision = decision;
+    if (!gotAll) leased.exact = true;
+    else if (decision.remaining > this.#capacity * LEASE_AGAIN_ABOVE) leased.exact = false;
   }
 
-  /** How long a loan lasts: no longer than the fixed windows that it came from. */
-  #lastsMs(decision: Decision, limits: readonly Limit[]): number {
-    let lastsMs = this.#ttlMs;
+  /** How long a lease lasts: at most until the end of the fixed windows that it was taken from. */
+  #leaseMs(decision: Decision, limits: readonly Limit[]): number {
+    let leaseMs = this.#ttlMs;
     limits.forEach(({ kind }, i) => {
-      if (kind === 'fixedWindow') lastsMs = Math.min(lastsMs, (decision.policies?.[i] ?? decision).resetAfterMs);
+      if (kind === 'fixedWindow') leaseMs = Math.min(leaseMs, (decision.policies?.[i] ?? decision).resetAfterMs);
     });
-    return lastsMs;
+    return leaseMs;
   }
 
-  #sizeOf({ demand, last, exact }: LeasedKey): number {
-    if (exact || last === undefined) return 0;
-    const size = Math.min(this.#most, Math.ceil(demand));
-    // When all processes could not have as much, nobody should.
-    return last.remaining >= this.#instances * size ? size : Math.floor(last.remaining / (2 * this.#instances));
+  /** Tokens that the next lease asks for; 0 when the key is not leased now. */
+  #nextLeaseSize({ demand, lastDecision, exact }: LeasedKey): number {
+    if (exact || lastDecision === undefined) return 0;
+    const size = Math.min(this.#maxLease, Math.ceil(demand));
+    // If not all processes could get as much, each takes at most half of its part of what is left.
+    const { remaining } = lastDecision;
+    return remaining >= this.#instances * size ? size : Math.floor(remaining / (2 * this.#instances));
   }
 
-  #borrowerOf(key: string, now: number): LeasedKey {
-    let borrower = this.#borrowers.get(key);
-    if (borrower !== undefined) return borrower;
-    if (this.#borrowers.size >= MAX_LEASED_KEYS) this.#borrowers.deleteOldest();
-    borrower = new LeasedKey(now);
-    this.#borrowers.set(detachedCopy(key), borrower);
-    return borrower;
+  #leasedKey(key: string, now: number): LeasedKey {
+    let leased = this.#keys.get(key);
+    if (leased !== undefined) return leased;
+    if (this.#keys.size >= MAX_LEASED_KEYS) this.#keys.deleteOldest();
+    leased = new LeasedKey(now);
+    this.#keys.set(detachedCopy(key), leased);
+    return leased;
   }
 }
 
-/** What the store has left, and what this process holds of it. */
-function withHeld({ remaining, limit }: Pick<Decision, 'limit' | 'remaining'>, held: number): number {
-  return Math.min(limit, Math.floor(remaining + held));
+/** What is left for this process: in the store, and in its leases. */
+function remainingWith({ remaining, limit }: Pick<Decision, 'limit' | 'remaining'>, leased: number): number {
+  return Math.min(limit, Math.floor(remaining + leased));
 }

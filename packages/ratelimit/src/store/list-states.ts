@@ -1,38 +1,38 @@
 /**
- * States whose length varies, such as a log of moments or a list of permits: each slot has a block of one shared array, of one of a few
- * sizes, and a block that was given back serves the next slot that needs its size. A list of its own a key would take a hundred
- * bytes before the first number.
+ * States of varying length: the log of a sliding log, or a list of permits. Each slot has a block in one shared array.
+ * Blocks come in a few sizes, and a freed block is reused for the next slot that needs its size. An array per key would
+ * take a hundred bytes before its first number.
  */
 import type { Limit, LimitKind } from '../algorithms/limit.ts';
 import { nextCapacity, SlotStates } from './slot-states.ts';
 
-/** How many numbers are one entry. */
-const UNIT: Partial<Record<LimitKind, number>> = { slidingLog: 2, concurrency: 3 };
+/** Numbers per entry of the list. */
+const ENTRY_LENGTHS: Partial<Record<LimitKind, number>> = { slidingLog: 2, concurrency: 3 };
 
 export class ListStates extends SlotStates {
   #pool = new Float64Array(0);
-  /** How much of the pool was ever handed out. */
+  /** The pool is unused from here on. */
   #used = 0;
-  /** Where in the pool the block of a slot begins, and how many numbers it holds. */
+  /** For each slot, where its block starts in the pool, and how many numbers it holds. */
   #starts: Uint32Array;
   #lengths: Uint32Array;
-  /** Blocks that were given back, by their size. */
+  /** Starts of free blocks, by block size. */
   readonly #free = new Map<number, number[]>();
-  readonly #unit: number;
-  /** The slot that is at work. */
+  readonly #entryLength: number;
+  /** The state that `state()` returned last, for one slot at a time. */
   readonly #list: number[] = [];
 
   constructor(limit: Limit, slots: number) {
     super(limit);
-    this.#unit = UNIT[limit.kind] ?? 1;
+    this.#entryLength = ENTRY_LENGTHS[limit.kind] ?? 1;
     this.#starts = new Uint32Array(slots);
     this.#lengths = new Uint32Array(slots);
   }
 
   override get bytes(): number {
-    let freed = 0;
-    for (const starts of this.#free.values()) freed += starts.length * 8;
-    return this.#pool.byteLength + this.#starts.byteLength + this.#lengths.byteLength + freed;
+    let freeLists = 0;
+    for (const starts of this.#free.values()) freeLists += starts.length * 8;
+    return this.#pool.byteLength + this.#starts.byteLength + this.#lengths.byteLength + freeLists;
   }
 
   override state(slot: number): number[] {
@@ -48,13 +48,13 @@ export class ListStates extends SlotStates {
     return 0;
   }
 
-  override keep(slot: number): void {
+  override writeBack(slot: number): void {
     const { length } = this.#list;
-    const size = this.#sizeFor(length);
-    const before = this.#sizeFor(this.#lengths[slot] as number);
-    if (size !== before) {
-      this.#give(this.#starts[slot] as number, before);
-      this.#starts[slot] = this.#take(size);
+    const size = this.#blockSize(length);
+    const oldSize = this.#blockSize(this.#lengths[slot] as number);
+    if (size !== oldSize) {
+      this.#freeBlock(this.#starts[slot] as number, oldSize);
+      this.#starts[slot] = this.#allocateBlock(size);
     }
     this.#lengths[slot] = length;
     this.#pool.set(this.#list, this.#starts[slot] as number);
@@ -66,7 +66,7 @@ export class ListStates extends SlotStates {
 
   override restore(slot: number, numbers: readonly number[]): void {
     this.#list.splice(0, Infinity, ...numbers);
-    this.keep(slot);
+    this.writeBack(slot);
   }
 
   override clear(slot: number): void {
@@ -74,23 +74,24 @@ export class ListStates extends SlotStates {
   }
 
   override grow(slots: number): void {
-    this.#starts = longer(this.#starts, slots);
-    this.#lengths = longer(this.#lengths, slots);
+    this.#starts = enlarged(this.#starts, slots);
+    this.#lengths = enlarged(this.#lengths, slots);
   }
 
-  /** The size of the block for so many numbers: 1, 2, 3, 4, 6, 8, 12 … entries. */
-  #sizeFor(length: number): number {
-    const entries = Math.ceil(length / this.#unit);
-    if (entries < 4) return entries * this.#unit;
+  /** The size of the block that holds `length` numbers: 1, 2, 3, 4, 6, 8, 12 … entries. */
+  #blockSize(length: number): number {
+    const entries = Math.ceil(length / this.#entryLength);
+    if (entries < 4) return entries * this.#entryLength;
     const power = 2 ** (31 - Math.clz32(entries));
     const size = entries === power ? power : entries <= power * 1.5 ? power * 1.5 : power * 2;
-    return size * this.#unit;
+    return size * this.#entryLength;
   }
 
-  #take(size: number): number {
+  /** Returns the start of a block of this size. */
+  #allocateBlock(size: number): number {
     if (size === 0) return 0;
-    const freed = this.#free.get(size)?.pop();
-    if (freed !== undefined) return freed;
+    const free = this.#free.get(size)?.pop();
+    if (free !== undefined) return free;
     const start = this.#used;
     this.#used += size;
     if (this.#used > this.#pool.length) {
@@ -101,15 +102,15 @@ export class ListStates extends SlotStates {
     return start;
   }
 
-  #give(start: number, size: number): void {
+  #freeBlock(start: number, size: number): void {
     if (size === 0) return;
-    const freed = this.#free.get(size);
-    if (freed === undefined) this.#free.set(size, [start]);
-    else freed.push(start);
+    const starts = this.#free.get(size);
+    if (starts === undefined) this.#free.set(size, [start]);
+    else starts.push(start);
   }
 }
 
-function longer(numbers: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
+function enlarged(numbers: Uint32Array, length: number): Uint32Array<ArrayBuffer> {
   const larger = new Uint32Array(length);
   larger.set(numbers);
   return larger;

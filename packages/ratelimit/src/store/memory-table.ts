@@ -21,15 +21,15 @@ import { KeySlots } from './key-slots.ts';
 import type { SlotStates } from './slot-states.ts';
 import type { TakeRequest, LimitTable, StoreReservation, TableOptions, TakeMode } from './store.ts';
 
-/** The keys of one limiter in memory: every answer is given at once. */
+/** The keys of one limiter in memory. Every operation is synchronous. */
 export class MemoryTable implements LimitTable {
   readonly synchronous = true;
   #limits: readonly Limit[];
-  /** Of the first limit; most limiters have no other. */
+  /** The states of the first limit, for the hot path: most limiters have no other. */
   #first: SlotStates;
   #single: boolean;
   #slots: KeySlots;
-  /** Until when a key is blocked. */
+  /** For each blocked key, until when. */
   readonly #blocked = new RecencyMap<string, number>();
   readonly #maxKeys: number;
   readonly #clock: Clock;
@@ -51,36 +51,37 @@ export class MemoryTable implements LimitTable {
     const now = this.#clock.monotonic();
     if (this.#blocked.size > 0) {
       const until = this.#blocked.peek(key);
-      if (until !== undefined && until > now) return this.#answer(blockedDecisions(this.#limits, until - now), 0, now);
+      if (until !== undefined && until > now) return this.#combine(blockedDecisions(this.#limits, until - now), 0, now);
     }
     if (mode === 'peek') return this.#peek(key, cost, now);
-    const wanted = mode === 'upTo' ? Math.min(cost, this.#left(key, now, watching)) : cost;
-    // Without anything left, what is asked for is the wait for one token.
-    const asked = mode === 'upTo' && wanted === 0 ? Math.min(cost, 1) : wanted;
+    const available = mode === 'upTo' ? Math.min(cost, this.#tokensLeft(key, now, watching)) : cost;
+    // With nothing left, the decision is the denial of one token, which has the wait for it.
+    const wanted = mode === 'upTo' && available === 0 ? Math.min(cost, 1) : available;
     const slot = this.#slots.claim(key, now);
-    return this.#single && watching === 0 ? this.#takeOne(slot, asked, now) : this.#takeAll(slot, asked, now, watching);
+    if (this.#single && watching === 0) return this.#takeFromOne(slot, wanted, now);
+    return this.#takeFromAll(slot, wanted, now, watching);
   }
 
-  takeTogether(asks: readonly TakeRequest[]): Decision[] | undefined {
-    if (!asks.every(({ table }) => table instanceof MemoryTable)) return undefined;
-    const undo: (() => void)[] = [];
-    const decisions = asks.map(({ table, key, cost, watching }) => {
+  takeTogether(requests: readonly TakeRequest[]): Decision[] | undefined {
+    if (!requests.every(({ table }) => table instanceof MemoryTable)) return undefined;
+    const rollbacks: (() => void)[] = [];
+    const decisions = requests.map(({ table, key, cost, watching }) => {
       const memory = table as MemoryTable;
-      undo.push(memory.#slots.checkpoint(key, memory.#clock.monotonic()));
+      rollbacks.push(memory.#slots.checkpoint(key, memory.#clock.monotonic()));
       return memory.take(key, cost, 'all', watching);
     });
     if (decisions.every(({ allowed }) => allowed)) return decisions;
-    // Each is told as if it had only asked, after those before it.
-    for (let i = asks.length - 1; i >= 0; i--) {
-      (undo[i] as () => void)();
-      const { table, key } = asks[i] as TakeRequest;
+    // Each grant becomes a peek, with the requests before it still in effect.
+    for (let i = requests.length - 1; i >= 0; i--) {
+      (rollbacks[i] as () => void)();
+      const { table, key } = requests[i] as TakeRequest;
       if ((decisions[i] as Decision).allowed) decisions[i] = (table as MemoryTable).take(key, 0, 'peek');
     }
     return decisions;
   }
 
   setLimits(limits: readonly Limit[]): void {
-    this.#slots = this.#slots.under(limits, this.#clock.monotonic());
+    this.#slots = this.#slots.withLimits(limits, this.#clock.monotonic());
     this.#limits = limits;
     this.#first = this.#slots.states[0] as SlotStates;
     this.#single = limits.length === 1;
@@ -97,12 +98,12 @@ export class MemoryTable implements LimitTable {
     }
     const granted = waitMs <= maxWaitMs;
     if (granted) this.#charge(slot, now, cost, undefined);
-    const said = this.#slots.states.map((states) => ({
+    const decisions = this.#slots.states.map((states) => ({
       ...states.look(slot, now, 0),
       allowed: granted,
       retryAfterMs: granted ? 0 : waitMs,
     }));
-    return { decision: this.#answer(said, granted ? cost : 0, now), waitMs, actAt: now + waitMs };
+    return { decision: this.#combine(decisions, granted ? cost : 0, now), waitMs, actAt: now + waitMs };
   }
 
   cancel(key: string, cost: number, actAt: number): void {
@@ -112,13 +113,13 @@ export class MemoryTable implements LimitTable {
     for (const states of this.#slots.states) {
       if (!isReservable(states.limit)) continue;
       states.limit.cancel(states.state(slot), states.base(slot), now, cost, actAt);
-      states.keep(slot);
+      states.writeBack(slot);
     }
   }
 
   charge(key: string, amount: number, stamp: number | undefined): void {
     const now = this.#clock.monotonic();
-    // What is given back to a key that nothing is known about was forgotten with it.
+    // A refund to a key without a slot has no effect: what it took has expired or was evicted.
     const slot = amount > 0 ? this.#slots.claim(key, now) : this.#slots.find(key, now);
     if (slot >= 0) this.#charge(slot, now, amount, stamp);
   }
@@ -126,9 +127,9 @@ export class MemoryTable implements LimitTable {
   block(key: string, durationMs: number): void {
     const now = this.#clock.monotonic();
     this.#blocked.delete(key);
-    for (let first = this.#blocked.oldest(); first !== undefined; first = this.#blocked.oldest()) {
-      // The oldest goes when there are too many: it has been blocked the longest.
-      if (first[1] > now && this.#blocked.size < this.#maxKeys) break;
+    // Makes room: removes blocks that are over, and the oldest block if there are too many.
+    for (let oldest = this.#blocked.oldest(); oldest !== undefined; oldest = this.#blocked.oldest()) {
+      if (oldest[1] > now && this.#blocked.size < this.#maxKeys) break;
       this.#blocked.deleteOldest();
     }
     this.#blocked.set(detachedCopy(key), now + durationMs);
@@ -136,15 +137,15 @@ export class MemoryTable implements LimitTable {
 
   reset(key: string): void {
     this.#blocked.delete(key);
-    this.#slots.forget(key);
+    this.#slots.delete(key);
   }
 
   release(key: string, permit: number): boolean {
-    return this.#ofPermit(key, (limit, state, now) => limit.release(state, 0, now, permit));
+    return this.#updatePermits(key, (limit, state, now) => limit.release(state, 0, now, permit));
   }
 
   renew(key: string, permit: number): boolean {
-    return this.#ofPermit(key, (limit, state, now) => limit.renew(state, 0, now, permit));
+    return this.#updatePermits(key, (limit, state, now) => limit.renew(state, 0, now, permit));
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -152,78 +153,75 @@ export class MemoryTable implements LimitTable {
     return { keys: size, blockedKeys: this.#blocked.size, evictions, overflows };
   }
 
-  #takeOne(slot: number, cost: number, now: number): Decision {
+  /** The hot path: there is a single limit, and its denials count for this key. */
+  #takeFromOne(slot: number, cost: number, now: number): Decision {
     const states = this.#first;
     const decision = draftDecision(states.limit, 'memory', now);
     states.look(slot, now, cost, decision);
     if (!decision.allowed) return decision;
-    if (this.#permits !== undefined) return this.#granted(slot, [decision], cost, now, 0);
+    if (this.#permits !== undefined) return this.#grant(slot, [decision], cost, now, 0);
     states.commit(slot, now, cost, 0);
     decision.granted = cost;
     return decision;
   }
 
-  #takeAll(slot: number, cost: number, now: number, watching: number): Decision {
-    const said = this.#slots.states.map((states) => states.look(slot, now, cost));
-    if (said.every(({ allowed }) => allowed)) return this.#granted(slot, said, cost, now, 0);
-    const passes = said.every(({ allowed }, i) => allowed || onlyWatches(watching, i));
-    // What is taken from no limit, no limit may count in what it says it has left.
-    const states = said.map((one, i) =>
-      one.allowed && !(passes && !onlyWatches(watching, i))
-        ? (this.#slots.states[i] as SlotStates).look(slot, now, 0)
-        : one,
-    );
-    return passes
-      ? shadowedDecision(
-          this.#granted(slot, states, cost, now, watching),
-          allOnlyWatch(watching, said.length) ? 0 : cost,
-        )
-      : this.#answer(states, 0, now, watching);
+  #takeFromAll(slot: number, cost: number, now: number, watching: number): Decision {
+    const looks = this.#slots.states.map((states) => states.look(slot, now, cost));
+    if (looks.every(({ allowed }) => allowed)) return this.#grant(slot, looks, cost, now, 0);
+    const isShadowed = looks.every(({ allowed }, i) => allowed || onlyWatches(watching, i));
+    // The decision of a limit that is not charged must not count the cost in `remaining`.
+    const decisions = looks.map((look, i) => {
+      const isCharged = isShadowed && !onlyWatches(watching, i);
+      return look.allowed && !isCharged ? (this.#slots.states[i] as SlotStates).look(slot, now, 0) : look;
+    });
+    if (!isShadowed) return this.#combine(decisions, 0, now, watching);
+    const granted = allOnlyWatch(watching, looks.length) ? 0 : cost;
+    return shadowedDecision(this.#grant(slot, decisions, cost, now, watching), granted);
   }
 
-  #ofPermit(key: string, change: (limit: PermitLimit, state: StateNumbers, now: number) => boolean): boolean {
+  #updatePermits(key: string, change: (limit: PermitLimit, state: StateNumbers, now: number) => boolean): boolean {
     const now = this.#clock.monotonic();
     const slot = this.#slots.find(key, now);
     const states = this.#slots.states.find(({ limit }) => limit === this.#permits);
     if (slot < 0 || states === undefined) return false;
     const changed = change(states.limit as PermitLimit, states.state(slot), now);
-    states.keep(slot);
+    states.writeBack(slot);
     return changed;
   }
 
-  /** Charges the limits that do not just watch. */
-  #granted(slot: number, said: readonly LimitDecision[], cost: number, now: number, watching: number): Decision {
-    const permitted = this.#permits !== undefined && !onlyWatches(watching, this.#limits.indexOf(this.#permits));
-    const permit = permitted ? Math.floor(this.#random() * 2 ** 48) + 1 : 0;
+  /** Charges all limits except those that only watch. */
+  #grant(slot: number, decisions: readonly LimitDecision[], cost: number, now: number, watching: number): Decision {
+    const grantsPermit = this.#permits !== undefined && !onlyWatches(watching, this.#limits.indexOf(this.#permits));
+    const permit = grantsPermit ? Math.floor(this.#random() * 2 ** 48) + 1 : 0;
     this.#slots.states.forEach((states, i) => {
       if (!onlyWatches(watching, i)) states.commit(slot, now, cost, permit);
     });
-    const decision = this.#answer(said, cost, now);
-    return permitted ? { ...decision, permit } : decision;
+    const decision = this.#combine(decisions, cost, now);
+    return grantsPermit ? { ...decision, permit } : decision;
   }
 
   #peek(key: string, cost: number, now: number): Decision {
     const slot = this.#slots.find(key, now);
-    const said = this.#slots.states.map((states) =>
+    const decisions = this.#slots.states.map((states) =>
       slot < 0
         ? states.limit.look(new Array<number>(states.limit.width).fill(0), 0, now, cost)
         : states.look(slot, now, cost),
     );
-    return this.#answer(said, 0, now);
+    return this.#combine(decisions, 0, now);
   }
 
-  /** The fewest tokens left under any limit that may deny. */
-  #left(key: string, now: number, watching: number): number {
+  /** The fewest tokens left under any limit that can deny. */
+  #tokensLeft(key: string, now: number, watching: number): number {
     const all = this.#peek(key, 0, now);
-    const mayDeny = (all.policies ?? [all]).filter((_, i) => !onlyWatches(watching, i));
-    return Math.min(...mayDeny.map(({ allowed, remaining }) => (allowed ? remaining : 0)));
+    const denying = (all.policies ?? [all]).filter((_, i) => !onlyWatches(watching, i));
+    return Math.min(...denying.map(({ allowed, remaining }) => (allowed ? remaining : 0)));
   }
 
   #charge(slot: number, now: number, amount: number, stamp: number | undefined): void {
     for (const states of this.#slots.states) states.charge(slot, now, amount, stamp);
   }
 
-  #answer(said: readonly LimitDecision[], granted: number, now: number, watching = 0): Decision {
-    return combineDecisions(this.#limits, said, 'memory', granted, now, watching);
+  #combine(decisions: readonly LimitDecision[], granted: number, now: number, watching = 0): Decision {
+    return combineDecisions(this.#limits, decisions, 'memory', granted, now, watching);
   }
 }

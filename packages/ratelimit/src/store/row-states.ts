@@ -1,7 +1,7 @@
 import type { Limit } from '../algorithms/limit.ts';
 import { SlotStates } from './slot-states.ts';
 
-/** A few numbers a slot, one slot after the other: a rule works on them where they are. */
+/** States of a fixed number of doubles. The limit works on them in place. */
 export class RowStates extends SlotStates {
   #numbers: Float64Array;
 
@@ -22,7 +22,7 @@ export class RowStates extends SlotStates {
     return slot * this.limit.width;
   }
 
-  override keep(): void {}
+  override writeBack(): void {}
 
   override copy(slot: number): readonly number[] {
     return [...this.#numbers.subarray(this.base(slot), this.base(slot + 1))];

@@ -1,14 +1,14 @@
 import { isPermitLimit } from '../algorithms/limit.ts';
 import type { RateLimiterSettings } from '../options.ts';
-import { guardTable } from './guarded-table.ts';
+import { GuardedTable } from './guarded-table.ts';
 import { LeasedTable } from './leased-table.ts';
 import type { LimitTable } from './store.ts';
 
-/** What stands in front of a store that takes time and can fail. */
+/** Wraps the table of a store that is not in this process: guards it against failures, and leases tokens if so configured. */
 export function sharedTable(table: LimitTable, settings: RateLimiterSettings): LimitTable {
   const { limits, store, expectedInstances, clock } = settings;
-  const guarded = guardTable(table, settings);
-  // A permit is held by somebody: there is nothing to borrow ahead.
+  const guarded = new GuardedTable(table, settings);
+  // Permits are never leased.
   if (store.lease === undefined || limits.some(isPermitLimit)) return guarded;
   return new LeasedTable(guarded, limits, store.lease, expectedInstances, clock);
 }

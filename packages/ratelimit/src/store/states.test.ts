@@ -22,8 +22,8 @@ const kinds: [string, Limit, (limit: Limit) => SlotStates][] = [
   ['permits', concurrency({ limit: 1_000, permitTtlMs: 1_000 }), (limit) => new ListStates(limit, SLOTS)],
 ];
 
-describe('states in typed arrays', () => {
-  it.each(kinds)('are those that a list of numbers a key would hold, to the last bit: %s', (_, limit, make) => {
+describe('SlotStates', () => {
+  it.each(kinds)('equal the states in a plain array per key, to the last bit: %s', (_, limit, make) => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
         const states = make(limit);
@@ -54,7 +54,7 @@ describe('states in typed arrays', () => {
     );
   });
 
-  it('lists that grow and shrink use the same memory again', () => {
+  it('ListStates reuses the memory of lists that grow and shrink', () => {
     const limit = slidingLog({ limit: 1_000, periodMs: 1_000 });
     const states = new ListStates(limit, 100);
     const random = seededRandom(5);

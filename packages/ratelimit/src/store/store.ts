@@ -59,12 +59,12 @@ export interface LimitTable {
    * Decides about many requests in one step, each by itself as `take` would with `all`. Omit it where that saves
    * nothing.
    */
-  readonly takeEach?: ((asks: readonly TakeRequest[]) => Promise<readonly Decision[]>) | undefined;
+  readonly takeEach?: ((requests: readonly TakeRequest[]) => Promise<readonly Decision[]>) | undefined;
   /**
-   * Takes for all of `asks`, the first of which is to this table, or for none, in one step. Undefined when their tables
-   * cannot act as one; nothing was taken then.
+   * Takes for all of `requests`, the first of which is to this table, or for none, in one step. Undefined when their
+   * tables cannot act as one; nothing was taken then.
    */
-  takeTogether?(asks: readonly TakeRequest[]): Awaitable<readonly Decision[] | undefined>;
+  takeTogether?(requests: readonly TakeRequest[]): Awaitable<readonly Decision[] | undefined>;
   /** The table that decides without tokens leased ahead. Default: this one. */
   readonly exact?: LimitTable;
   /** Decides from tokens leased ahead, synchronously; undefined when there are not enough. */

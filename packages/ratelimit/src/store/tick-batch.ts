@@ -1,39 +1,39 @@
-/** More requests than this go separately, so that one script does not keep the server from everybody else. */
+/** Larger batches are split, so that one script does not block the Redis server for other clients. */
 const MAX_BATCH = 32;
 
-interface Waiting<Q, A> {
-  readonly question: Q;
-  readonly resolve: (answer: A) => void;
+interface Pending<Request, Response> {
+  readonly request: Request;
+  readonly resolve: (response: Response) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Collects what is asked in one turn of the event loop, and asks it together. Requests that arrive while a server is busy arrive
- * in one turn anyway; what they save is a command each, and everything that guards a command.
+ * Collects the requests of one turn of the event loop and sends them as one. A busy server reads several requests in one
+ * turn; batching saves all but one command, and the timeout and circuit breaker of each.
  */
-export class Turn<Q, A> {
-  readonly #send: (questions: readonly Q[]) => Promise<readonly A[]>;
-  #waiting: Waiting<Q, A>[] = [];
+export class TickBatch<Request, Response> {
+  readonly #send: (requests: readonly Request[]) => Promise<readonly Response[]>;
+  #pending: Pending<Request, Response>[] = [];
 
-  constructor(send: (questions: readonly Q[]) => Promise<readonly A[]>) {
+  constructor(send: (requests: readonly Request[]) => Promise<readonly Response[]>) {
     this.#send = send;
   }
 
-  ask(question: Q): Promise<A> {
+  add(request: Request): Promise<Response> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ question, resolve, reject });
-      if (this.#waiting.length === 1) process.nextTick(() => this.#end());
-      else if (this.#waiting.length === MAX_BATCH) this.#end();
+      this.#pending.push({ request, resolve, reject });
+      if (this.#pending.length === 1) process.nextTick(() => this.#flush());
+      else if (this.#pending.length === MAX_BATCH) this.#flush();
     });
   }
 
-  #end(): void {
-    const asked = this.#waiting;
-    if (asked.length === 0) return;
-    this.#waiting = [];
-    this.#send(asked.map(({ question }) => question)).then(
-      (answers) => asked.forEach(({ resolve }, i) => resolve(answers[i] as A)),
-      (error: unknown) => asked.forEach(({ reject }) => reject(error)),
+  #flush(): void {
+    const batch = this.#pending;
+    if (batch.length === 0) return;
+    this.#pending = [];
+    this.#send(batch.map(({ request }) => request)).then(
+      (responses) => batch.forEach(({ resolve }, i) => resolve(responses[i] as Response)),
+      (error: unknown) => batch.forEach(({ reject }) => reject(error)),
     );
   }
 }

@@ -2,27 +2,27 @@ import type { LimitKind } from '../../algorithms/limit.ts';
 import { RULES } from './rules.ts';
 
 /**
- * The script behind every operation on Redis or Valkey: one atomic step, in the server's own time, for all limits of a key, or
- * of several keys that are asked together.
+ * The general script, behind every operation on Redis or Valkey: one atomic step, in the time of the server, for all limits
+ * of one subject (a key of the limiter) or of several subjects.
  *
- * It keeps the same numbers as the algorithms in TypeScript and does the same arithmetic in the same order, so the two agree to
- * the last bit (test/lua-parity.test.ts holds them to it). It only decides and writes; what there is to tell about a
- * decision is worked out by the caller from the state as it was, which the script returns.
+ * It stores the same numbers as the algorithms in TypeScript and does the same arithmetic in the same order, so that both
+ * agree to the last bit (tested by test/lua-parity.test.ts). It only decides and writes; it returns the states before the
+ * operation, from which the caller computes the fields of the decision.
  *
- * KEYS: the states, limit by limit, subject by subject; those of a subject have one hash tag.
- * ARGV: operation, the time ('' for the server's), how many subjects; for each subject how many limits it has, the amount and a
- * number that the operation needs, and for each of its limits the kind, how many numbers its state has (0: that varies), the
- * capacity, four parameters, and 1 where it only watches.
- * Reply, for each subject one text with bars between: 1 done, 0 not, or 2 where only limits that watch would have denied it; the
- * time, until when the key is blocked, what was granted or the wait, and the states before.
+ * KEYS: for each subject, the key of each limit; those of one subject have the same hash tag.
+ * ARGV: the operation, the time ('' for that of the server), the number of subjects; for each subject the number of limits,
+ * the amount, and a number whose meaning depends on the operation; and for each of its limits the kind, the length of
+ * its state (0: varies), the capacity, four parameters, and 1 if it only watches.
+ * Reply: for each subject one string, separated by bars: 1 done, 0 not done, or 2 if only limits that watch would have
+ * denied it; the time; until when the subject is blocked; what was granted, or the wait; and the states before.
  *
- * A script is made of the rules of the kinds of limit that a limiter has, and no others: the server runs all of it for each
- * decision, and a rule that is not needed costs as much to define as one that is.
+ * A script contains only the rules of the kinds of limit that a limiter has: the server executes all of it for each
+ * decision, and defining an unused rule costs as much as defining a used one.
  *
- * A value is a head of four doubles and the state's. The head has the parameters it was written under, so that a limit that was
- * changed, here or in another process, can tell and convert it, and until when the subject is blocked (in its first limit's).
- * Doubles travel as text with 17 digits, which is what they need. A denial writes nothing, unless the numbers of the limit changed. What is written has a time to live,
- * whatever it was before: also a key that somebody left there without one expires.
+ * A value is a header of four doubles, and the state. The header has the parameters under which it was written, so that the
+ * state can be converted after a change of the limit, here or in another process; and until when the subject is blocked
+ * (used in the value of its first limit only). The reply has doubles as text with 17 digits, which is lossless. A denial
+ * writes nothing, unless the parameters changed. Every write sets a time to live, so that a key without one expires, too.
  */
 const PRELUDE = `
 local SLACK, TICK, HEAD, LONGEST = 1e-9, 1e-3, 32, 9e13
@@ -38,47 +38,47 @@ local rules = {}
 `;
 
 const MAIN = `
-local operation, now, held = ARGV[1], tonumber(ARGV[2]), 0
+local operation, now, extraTtl = ARGV[1], tonumber(ARGV[2]), 0
 if now then
-  -- A test holds the time still, and its keys must not expire in real time meanwhile.
-  held = 600000
+  -- A test controls the time; its keys must not expire in real time meanwhile.
+  extraTtl = 600000
 else
   local time = redis.call('TIME')
   now = time[1] * 1000 + time[2] / 1000
 end
 
--- A value of another type, left by somebody else, is as good as none to MGET, and is overwritten.
-local values, kept = redis.call('MGET', unpack(KEYS)), {}
--- How many numbers belong together, where their number varies.
-local UNIT = { slidingLog = 2, concurrency = 3 }
+-- MGET returns nothing for a value of another type, which is not ours; it is overwritten.
+local values, boxes = redis.call('MGET', unpack(KEYS)), {}
+-- Numbers per entry, of states of varying length.
+local ENTRY = { slidingLog = 2, concurrency = 3 }
 
 local function save(box)
   local limit = box.limit
   local ttl = math.min(LONGEST, math.ceil(math.max(limit.rule.expires(box.state, limit.p), box.blocked) - now))
-  if ttl + held <= 0 then
+  if ttl + extraTtl <= 0 then
     redis.call('DEL', box.key)
     return
   end
   if limit.rule.saveCounted and limit.rule.saveCounted(box, limit.p, now, ttl) then return end
   local numbers = { struct.pack('<dddd', limit.p[1], limit.p[2], limit.p[3], box.blocked) }
   for j = 1, #box.state do numbers[j + 1] = struct.pack('<d', box.state[j]) end
-  redis.call('SET', box.key, table.concat(numbers), 'PX', ttl + held)
+  redis.call('SET', box.key, table.concat(numbers), 'PX', ttl + extraTtl)
 end
 
 local function load(key, value, limit)
-  local box = kept[key]
+  local box = boxes[key]
   if box then return box end
   box = { key = key, limit = limit, state = {}, blocked = 0 }
-  kept[key] = box
+  boxes[key] = box
   if limit.rule.loadCounted and limit.rule.loadCounted(box, value, limit.p, now) then return box end
-  -- What is not of this form was left by somebody else.
+  -- A value that does not have this form is not ours, and is ignored.
   local size = (value and #value or 0) - HEAD
   local old = {}
   if size >= 0 and size % 8 == 0 then
     old[1], old[2], old[3], box.blocked = struct.unpack('<dddd', value)
     for j = 1, size / 8 do box.state[j] = struct.unpack('<d', value, HEAD + j * 8 - 7) end
     local wanted = limit.kind == 'slidingWindow' and old[3] + 2 or limit.width
-    if limit.width > 0 and #box.state ~= wanted or #box.state % (UNIT[limit.kind] or 1) > 0 then old = {} end
+    if limit.width > 0 and #box.state ~= wanted or #box.state % (ENTRY[limit.kind] or 1) > 0 then old = {} end
   end
   local p = limit.p
   if #old == 0 then box.blocked = 0 end
@@ -87,7 +87,7 @@ local function load(key, value, limit)
     for j = 1, limit.width do box.state[j] = 0 end
   elseif old[1] ~= p[1] or old[2] ~= p[2] or old[3] ~= p[3] then
     box.state = limit.rule.inherit(box.state, old, p, now)
-    -- From now on it flows back by the new numbers, whatever is decided.
+    -- Saved even if the decision is a denial: from now on the new parameters apply to it.
     if operation ~= 'peek' then save(box) end
   end
   return box
@@ -118,13 +118,13 @@ local function charge(limit, amount, more)
 end
 
 local function saveAll()
-  for _, box in pairs(kept) do
+  for _, box in pairs(boxes) do
     if box.changed then save(box) end
   end
 end
 
--- What the subject's states are, for the reply: asked for before they change.
-local function told(subject)
+-- The states of the subject as text, for the reply. Must be called before they change.
+local function statesText(subject)
   local states = {}
   for i, limit in ipairs(subject) do
     local numbers = {}
@@ -134,11 +134,11 @@ local function told(subject)
   return table.concat(states, '|')
 end
 
-local function answer(subject, done, value, states)
+local function reply(subject, done, value, states)
   return table.concat({ done, text(now), text(subject[1].box.blocked), text(value), states }, '|')
 end
 
--- Decides for one subject, and charges it in memory. 1 granted, 0 denied, 2 granted though a limit that watches would deny.
+-- Decides for one subject, and charges it without saving. Returns the reply, and whether it was granted.
 local function take(subject)
   local amount, blocked = subject.amount, subject[1].box.blocked
   if operation == 'upTo' then
@@ -149,7 +149,7 @@ local function take(subject)
       end
     end
   end
-  local states, done = told(subject), (blocked <= now and amount > 0) and '1' or '0'
+  local states, done = statesText(subject), (blocked <= now and amount > 0) and '1' or '0'
   for _, limit in ipairs(subject) do
     if limit.rule.used(limit.box.state, limit.p, now) + amount > limit.capacity + limit.slack then
       if not limit.onlyWatches then done = '0' elseif done == '1' then done = '2' end
@@ -161,7 +161,7 @@ local function take(subject)
       if done == '1' or not limit.onlyWatches then charge(limit, amount, more) end
     end
   end
-  return answer(subject, done, amount, states), done ~= '0'
+  return reply(subject, done, amount, states), done ~= '0'
 end
 
 local subject = subjects[1]
@@ -173,27 +173,27 @@ if operation == 'take' or operation == 'each' or operation == 'upTo' or operatio
     replies[i], granted = take(one)
     allowed = allowed and granted
   end
-  -- Taken for all of them or none; for each by itself, what was denied has changed nothing.
+  -- All subjects or none are charged; with 'each' they are independent, and a denied subject has not changed.
   if allowed or operation == 'each' then saveAll() end
   return replies
 end
 
-local states = told(subject)
+local states = statesText(subject)
 if operation == 'reset' then
   redis.call('DEL', unpack(KEYS))
-  return { answer(subject, '1', 0, states) }
+  return { reply(subject, '1', 0, states) }
 end
 
 if operation == 'block' then
   subject[1].box.blocked = now + amount
   save(subject[1].box)
-  return { answer(subject, '1', 0, states) }
+  return { reply(subject, '1', 0, states) }
 end
 
 if operation == 'charge' then
   for _, limit in ipairs(subject) do charge(limit, amount, extra) end
   saveAll()
-  return { answer(subject, '1', amount, states) }
+  return { reply(subject, '1', amount, states) }
 end
 
 if operation == 'cancel' then
@@ -204,7 +204,7 @@ if operation == 'cancel' then
     if extra >= now and amount > after then charge(limit, after - amount) end
   end
   saveAll()
-  return { answer(subject, '1', 0, states) }
+  return { reply(subject, '1', 0, states) }
 end
 
 if operation == 'reserve' then
@@ -219,10 +219,10 @@ if operation == 'reserve' then
     for _, limit in ipairs(subject) do charge(limit, amount) end
     saveAll()
   end
-  return { answer(subject, wait <= extra and '1' or '0', wait, states) }
+  return { reply(subject, wait <= extra and '1' or '0', wait, states) }
 end
 
--- What is left is the end or the renewal of a permit.
+-- The other operations are 'release' and 'renew'.
 for _, limit in ipairs(subject) do
   local state = limit.box.state
   if limit.kind == 'concurrency' then
@@ -234,15 +234,15 @@ for _, limit in ipairs(subject) do
           for _ = 1, 3 do table.remove(state, j) end
         end
         save(limit.box)
-        return { answer(subject, '1', 0, states) }
+        return { reply(subject, '1', 0, states) }
       end
     end
   end
 end
-return { answer(subject, '0', 0, states) }
+return { reply(subject, '0', 0, states) }
 `;
 
-/** The script for limits of these kinds. */
+/** Returns the script for limits of these kinds. */
 export function decideScript(kinds: readonly LimitKind[]): string {
   const needed = [...new Set(kinds)].sort();
   return [PRELUDE, ...needed.map((kind) => RULES[kind]), MAIN].join('');

@@ -1,11 +1,11 @@
 import type { LimitKind } from '../../algorithms/limit.ts';
 
 /**
- * The rules of the limits, as the server runs them: for each kind what is used, what a charge or a refund writes, when the state
- * is as good as none, and what a state kept under other parameters becomes. They are the algorithms of `src/algorithms`, word
- * for word: the same numbers, the same arithmetic, in the same order.
+ * The limits of `src/algorithms` in Lua, for the server: the same numbers and the same arithmetic in the same order. For
+ * each kind: what is used, how a charge or refund changes the state, when the state expires, and how to convert a state
+ * that was stored under other parameters.
  *
- * `p` are the limit's parameters, `state` its numbers; lists begin at 1.
+ * `p` are the parameters of the limit, `state` its numbers; lists start at 1.
  */
 export const RULES: Readonly<Record<LimitKind, string>> = {
   tokenBucket: `
@@ -46,22 +46,23 @@ function fixed.inherit(state, old, p, now)
   if not fixed.live(state, old, now) then return { 0, 0 } end
   return { state[1], state[2] * (p[1] / old[1]) }
 end
--- As INCREX counts it: a number, the share that is used, and its time to live. A key lives through its last millisecond.
+-- The form that INCREX counts: the ratio of the limit that is used, and the time to live of the key for the end of the
+-- window. A key still exists in the millisecond in which it expires.
 function fixed.loadCounted(box, value, p, now)
-  local share = value and #value < HEAD and tonumber(value)
-  local ends = share and redis.call('PEXPIRETIME', box.key) or -1
+  local used = value and #value < HEAD and tonumber(value)
+  local ends = used and redis.call('PEXPIRETIME', box.key) or -1
   if ends < 0 then return false end
-  box.state = { math.min(now, ends + 1 - p[2]), share * p[1] }
+  box.state = { math.min(now, ends + 1 - p[2]), used * p[1] }
   box.began = box.state[1]
   return true
 end
 function fixed.saveCounted(box, p, now, ttl)
   if p[4] ~= 1 or box.blocked > now then return false end
-  local share = string.format('%.17g', box.state[2] / p[1])
+  local used = string.format('%.17g', box.state[2] / p[1])
   if box.began == box.state[1] then
-    redis.call('SET', box.key, share, 'KEEPTTL')
+    redis.call('SET', box.key, used, 'KEEPTTL')
   else
-    redis.call('SET', box.key, share, 'PX', ttl)
+    redis.call('SET', box.key, used, 'PX', ttl)
   end
   return true
 end
@@ -90,20 +91,20 @@ function window.charge(state, p, now, amount, stamp)
     state[2 + cell % ring] = state[2 + cell % ring] + amount
     return
   end
-  local from, to, back = cell - p[3], cell, -amount
+  local from, to, refund = cell - p[3], cell, -amount
   if stamp then
     from = math.floor((stamp + TICK) / p[2])
     to = from
   end
   for at = from, to do
     local count = window.count(state, p, at, cell)
-    if count > 0 and back > 0 then
-      local given = math.min(count, back)
-      state[2 + at % ring] = count - given
-      back = back - given
+    if count > 0 and refund > 0 then
+      local refunded = math.min(count, refund)
+      state[2 + at % ring] = count - refunded
+      refund = refund - refunded
     end
   end
-  -- With nothing left in it, the window is as good as one never used.
+  -- An empty window becomes the state of an unused key.
   if window.expires(state, p) == 0 then
     for i = 1, #state do state[i] = 0 end
   end
@@ -115,21 +116,21 @@ function window.expires(state, p)
   return 0
 end
 function window.inherit(state, old, p, now)
-  local head, became = state[1], {}
+  local head, converted = state[1], {}
   local cell = math.floor((math.max(now, head * old[2]) + TICK) / p[2])
-  for i = 1, p[3] + 2 do became[i] = 0 end
+  for i = 1, p[3] + 2 do converted[i] = 0 end
   for at = math.max(head - old[3], math.floor((now + TICK) / old[2]) - old[3], 0), head do
     local ends = (at + 1) * old[2]
-    local heir = old[2] < p[2] and math.floor((ends - TICK) / p[2]) or math.floor((ends + TICK) / p[2]) - 1
-    local kept = math.min(cell, heir)
+    local target = old[2] < p[2] and math.floor((ends - TICK) / p[2]) or math.floor((ends + TICK) / p[2]) - 1
+    target = math.min(cell, target)
     local count = state[2 + at % (old[3] + 1)]
-    if count ~= 0 and kept >= cell - p[3] then
-      local place = 2 + kept % (p[3] + 1)
-      became[place] = became[place] + count * (p[1] / old[1])
-      became[1] = cell
+    if count ~= 0 and target >= cell - p[3] then
+      local index = 2 + target % (p[3] + 1)
+      converted[index] = converted[index] + count * (p[1] / old[1])
+      converted[1] = cell
     end
   end
-  return became
+  return converted
 end
 rules.slidingWindow = window
 `,
@@ -159,26 +160,26 @@ function log.charge(state, p, now, amount, stamp)
     end
     return kept
   end
-  local back = -amount
+  local refund = -amount
   for i = log.first(state, p, now), #state, 2 do
-    if back > 0 and (not stamp or state[i] == stamp) then
-      local given = math.min(state[i + 1], back)
-      state[i + 1] = state[i + 1] - given
-      back = back - given
+    if refund > 0 and (not stamp or state[i] == stamp) then
+      local refunded = math.min(state[i + 1], refund)
+      state[i + 1] = state[i + 1] - refunded
+      refund = refund - refunded
     end
   end
 end
 function log.expires(state, p) return #state > 0 and state[#state - 1] + p[2] or 0 end
 function log.inherit(state, old, p, now)
-  local latest, became = now, {}
+  local latest, converted = now, {}
   if #state > 0 then latest = math.max(now, state[#state - 1]) end
   for i = 1, #state, 2 do
     if state[i] + old[2] - TICK > latest then
-      became[#became + 1] = state[i]
-      became[#became + 1] = state[i + 1] * (p[1] / old[1])
+      converted[#converted + 1] = state[i]
+      converted[#converted + 1] = state[i + 1] * (p[1] / old[1])
     end
   end
-  return became
+  return converted
 end
 rules.slidingLog = log
 `,
