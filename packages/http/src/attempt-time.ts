@@ -21,7 +21,7 @@ interface TimeLimits {
  * How long an attempt may still take, in milliseconds: the least of what its own limit, that of the call and the deadline of
  * the current work leave of it.
  *
- * @param attemptStartedAtMs - when the attempt began, in milliseconds after the start of the call
+ * @param attemptStartedAtMs - when the attempt started, in milliseconds after the start of the call
  */
 export function attemptTimeLeftMs(
   { execution, work }: PreparedRequest,

@@ -20,7 +20,7 @@ export interface HttpAttempt {
   readonly errorCode: string | undefined;
 }
 
-/** A try that may still be in flight. */
+/** An attempt that may still be in flight. */
 class Attempt implements HttpAttempt {
   readonly attempt: number;
   readonly endpoint: string;
@@ -29,7 +29,7 @@ class Attempt implements HttpAttempt {
   durationMs = 0;
   status: number | undefined = undefined;
   errorCode: string | undefined = undefined;
-  /** What the policies call it: unique among those in flight. */
+  /** The number that the policies give to the attempt: unique among the attempts in flight. */
   readonly #number: number;
   readonly #startedAt: number;
   #open = true;
@@ -57,24 +57,24 @@ class Attempt implements HttpAttempt {
 
 const NO_REDIRECTS: readonly string[] = [];
 
-/** Writes down the tries of one call as they begin and end. Of a hedged call several are in flight at a time. */
+/** Records the attempts of one call as they start and end. A hedged call has several in flight at a time. */
 export class AttemptLog {
   readonly records: HttpAttempt[] = [];
-  /** Why the last try failed: a refusal further out, such as a circuit that opened meanwhile, may hide it. */
+  /** The failure of the last attempt, which a later rejection (an open circuit, say) would hide. */
   failure: unknown = undefined;
-  /** The request that ended last. */
+  /** The attempt that ended last. */
   lastEnded: HttpAttempt | undefined = undefined;
-  /** The way of the call, when there are several endpoints. */
-  route: AttemptRouter | undefined = undefined;
-  /** Who tells OpenTelemetry, if anybody wants to know. */
+  /** Chooses the endpoint of each attempt; undefined with a single `baseUrl`. */
+  router: AttemptRouter | undefined = undefined;
+  /** Reports the call to OpenTelemetry; undefined without an SDK. */
   trace: CallTrace | undefined = undefined;
-  /** How often credentials were renewed, after a 401. */
+  /** How often credentials were renewed after a 401. */
   renewals = 0;
-  /** The URLs of redirects that were followed. */
+  /** The URLs of the redirects that were followed. */
   redirects: readonly string[] = NO_REDIRECTS;
-  /** Whether nothing has been waited for yet: what begins now began with the call, and the clock need not be read. */
+  /** Whether nothing has been awaited yet, so that what starts now started with the call and the clock need not be read. */
   isFresh = true;
-  /** From when on the time limit of the call counts: what is waited for before is taken off it. */
+  /** When the current limit of the call started to count. A wait before that (for endpoints) was subtracted from the limit. */
   limitedFrom: number;
   readonly #startedAt: number;
   #endedAt: number;
@@ -94,16 +94,16 @@ export class AttemptLog {
     const startedAtMs = rounded(now - this.#startedAt);
     const waitedMs = rounded(now - this.#endedAt);
     this.records.push(new Attempt(this.records.length + 1, endpoint, number, now, startedAtMs, waitedMs));
-    this.route?.recordStart(endpoint);
+    this.router?.recordStart(endpoint);
   }
 
-  /** When the attempt that the policies call `number` began, in milliseconds after the start of the call. */
+  /** When the attempt in flight with this number started, in milliseconds after the start of the call. */
   startedAtMs(number: number): number {
     const record = this.records.findLast((one) => (one as Attempt).isOpen(number));
     return record?.startedAtMs ?? 0;
   }
 
-  /** @param verdict - what it says about the health of the other side */
+  /** @param verdict - what the attempt says about the health of the server */
   end(number: number, now: number, status: number | undefined, errorCode: string | undefined, verdict: Verdict): void {
     for (let i = this.records.length - 1; i >= 0; i--) {
       const record = this.records[i] as Attempt;
@@ -111,14 +111,14 @@ export class AttemptLog {
       record.end(now, status, errorCode);
       this.lastEnded = record;
       this.#endedAt = now;
-      this.route?.recordEnd(record, verdict, now);
+      this.router?.recordEnd(record, verdict, now);
       this.trace?.requestEnded(number);
       return;
     }
   }
 }
 
-/** To the microsecond: what is beyond is noise of the clock. */
+/** Rounds to microseconds, since the clock is not more precise. */
 function rounded(ms: number): number {
   return Math.round(ms * 1_000) / 1_000;
 }

@@ -76,7 +76,7 @@ function withRequest(failure: unknown, gaveUp: HttpGaveUpReason, { request: { su
 
 /** The request as errors name it; with several endpoints, at the one that was tried last. */
 export function lastSubject({ subject }: PreparedRequest, log: AttemptLog | undefined): ErrorSubject {
-  const last = log?.route?.attempted.at(-1);
+  const last = log?.router?.attempted.at(-1);
   return last === undefined ? subject : subject.at(last.target);
 }
 

@@ -18,36 +18,36 @@ import { webBody } from './stream/web-body.ts';
 /** The signature of the standard `fetch`. */
 export type FetchFunction = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
-/** Statuses whose answers have no body, not even an empty one (Fetch, "null body status"). */
+/** Statuses whose responses have no body, not even an empty one (Fetch, "null body status"). */
 const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 const REDIRECT_MODES: ReadonlySet<string> = new Set(['follow', 'manual', 'error']);
-/** What the modes that must not be answered from a store say to stores (Fetch, "HTTP-network-or-cache fetch"). */
+/** The `Cache-Control` of the cache modes that bypass or revalidate (Fetch, "HTTP-network-or-cache fetch"). */
 const CACHE_MODES: ReadonlyMap<unknown, string> = new Map([
   ['no-store', 'no-cache, no-store'],
   ['reload', 'no-cache'],
   ['no-cache', 'max-age=0'],
 ]);
-/** What the constructor of a response takes for a reason phrase. */
-const REASON = /^[\t\x20-\x7e\x80-\xff]*$/;
+/** The reason phrases that the constructor of `Response` accepts. */
+const REASON_PHRASE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** Sends what was prepared, through everything a call goes through. */
+/** Makes a call with a prepared request. */
 type Send = (request: PreparedRequest, options: AnyRequestOptions) => Promise<HttpResponse>;
 
 /**
- * `fetch` over a client: the client's limits, retries, credentials and redirects, the standard's arguments and answers.
- * Every try is below it, so what sits on top (middleware, a generated client) sees one request and one answer.
+ * Creates the standard `fetch` of a client, with the limits, retries, credentials and redirects of the client. All attempts are
+ * below it, so code on top of it (middleware, a generated client) sees one request and one response.
  */
 export function makeFetch(settings: HttpClientSettings, send: Send): FetchFunction {
   const { cache, limits, clock, streams } = settings;
   const capture = cache && captureRule(storageContext(cache, settings), limits.maxBytes, clock);
-  return async (input, given) => {
-    const init = given ?? {};
+  return async (input, options) => {
+    const init = options ?? {};
     const request = isRequest(input) ? input : undefined;
     const url = targetOf(settings, request?.url ?? String(input));
     const method = (init.method ?? request?.method ?? 'GET').toUpperCase();
     const redirect = init.redirect ?? request?.redirect ?? 'follow';
     if (!REDIRECT_MODES.has(redirect)) throw new TypeError('redirect must be "follow", "manual" or "error"');
-    // Nothing here would check it.
+    // The client cannot check it, so ignoring it would be a security hole.
     if (init.integrity) throw new OptionsError('fetch.integrity', init.integrity, 'left out: bodies are not digested');
     const caching = CACHE_MODES.get(cacheModeOf(init) ?? cacheModeOf(request));
     const headers = headersOf(init.headers ?? request?.headers, caching);
@@ -55,7 +55,7 @@ export function makeFetch(settings: HttpClientSettings, send: Send): FetchFuncti
     if (body != null && (method === 'GET' || method === 'HEAD')) throw new TypeError(`A ${method} request has no body`);
     if (request?.bodyUsed === true && init.body == null) throw new TypeError('The body of the request was read');
     const signal = (init.signal === undefined ? request?.signal : init.signal) ?? undefined;
-    const options: AnyRequestOptions = {
+    const requestOptions: AnyRequestOptions = {
       headers,
       ...bodyOf(body, headers),
       ...('idempotency-key' in headers && { idempotent: true }),
@@ -66,7 +66,7 @@ export function makeFetch(settings: HttpClientSettings, send: Send): FetchFuncti
     else stream.redirect = 'manual';
     stream.captureRule = capture;
     stream.maxRatio = limits.maxRatio;
-    const prepared = { ...prepareRequest(settings, method, templateOf(url), options), stream };
+    const prepared = { ...prepareRequest(settings, method, templateOf(url), requestOptions), stream };
     const response = await send(prepared, { throwOnStatus: false });
     if (redirect === 'error' && isRedirectStatus(response.status)) {
       discard(response);
@@ -80,11 +80,11 @@ function isRequest(input: unknown): input is Request {
   return typeof input === 'object' && input !== null && 'url' in input;
 }
 
-/** The standard's URL parser, with the client's own address as the base of a path. */
+/** Resolves the input of `fetch`: a URL at the origin of the client, or a path below its `baseUrl`. */
 function targetOf({ origin, pathPrefix }: HttpClientSettings, text: string): URL {
-  // A path is one of the client's, as it is for get() and its like.
+  // A path is relative to `baseUrl`, as in get().
   const whole = text.startsWith('/') && !text.startsWith('//') ? origin + pathPrefix + text : text;
-  // The parser's own error would show all of it.
+  // The error of the URL constructor would show the complete input.
   if (!URL.canParse(whole)) throw new OptionsError('fetch.input', withheld(text), `a URL at ${origin}, or a path`);
   const url = new URL(whole);
   if (url.origin !== origin) throw new OptionsError('fetch.input', url.origin, `a URL at ${origin}`);
@@ -94,7 +94,7 @@ function targetOf({ origin, pathPrefix }: HttpClientSettings, text: string): URL
   return url;
 }
 
-/** A whole URL: nothing to fill in. */
+/** A template without parameters for a complete URL. */
 function templateOf(url: URL): PathTemplate {
   const path = url.pathname + url.search;
   const printable = url.search === '' ? path : url.pathname + redactQuery(url.search);
@@ -108,12 +108,12 @@ function templateOf(url: URL): PathTemplate {
   };
 }
 
-/** Which the types of Node.js do not know of. */
+/** `cache` is missing in the types of Node.js. */
 function cacheModeOf(given: object | undefined): string | undefined {
   return (given as { cache?: string } | undefined)?.cache;
 }
 
-/** Headers that are the connection's are left out, as the standard does with those that are forbidden. */
+/** Leaves out the headers that the connection sets, as the standard does with forbidden ones. */
 function headersOf(given: RequestInit['headers'] | undefined, caching: string | undefined): Record<string, string> {
   const headers: Record<string, string> = {};
   if (caching !== undefined) headers['cache-control'] = caching;
@@ -134,7 +134,7 @@ function bodyOf(body: RequestInit['body'] | Request['body'] | undefined, headers
   if (isFormData(body)) return { multipart: body };
   const bytes = bytesOf(body);
   if (bytes === undefined) return { body: String(body) };
-  // Bytes have no type but their own: whoever signed a request without one would find it refused.
+  // The standard adds no content type to bytes. With one, the signature of a request signed without it would be invalid.
   const hasType = 'content-type' in headers || (bytes instanceof Blob && bytes.type !== '');
   return { body: bytes, ...(!hasType && { headers: { ...headers, 'content-type': undefined } }) };
 }
@@ -147,36 +147,36 @@ function bytesOf(body: object): Uint8Array | Blob | StreamedBody | undefined {
 }
 
 function toResponse(
-  answer: HttpResponse,
+  httpResponse: HttpResponse,
   { stream, subject, method }: PreparedRequest,
   url: URL,
   signal: AbortSignal | undefined,
 ): Response {
-  const { status, headers, body } = streamOf(answer, subject);
+  const { status, headers, body } = streamOf(httpResponse, subject);
   const all = new Headers();
   for (const [name, value] of headers) {
     if (name === 'set-cookie') for (const cookie of headers.getSetCookie()) all.append(name, cookie);
     else all.append(name, value);
   }
-  const none = NULL_BODY.has(status) || method === 'HEAD';
-  if (none) body.resume();
+  const hasNoBody = NULL_BODY.has(status) || method === 'HEAD';
+  if (hasNoBody) body.resume();
   const statusText = stream?.statusText ?? '';
-  const isOdd = status > 599;
-  const isOddText = !REASON.test(statusText);
-  const init = { status: isOdd ? 502 : status, statusText: isOddText ? '' : statusText, headers: all };
-  const response = new Response(none ? null : (webBody(body, signal) as ReadableStream), init);
-  const told: Told = {
+  const isStatusRejected = status > 599;
+  const isTextRejected = !REASON_PHRASE.test(statusText);
+  const init = { status: isStatusRejected ? 502 : status, statusText: isTextRejected ? '' : statusText, headers: all };
+  const response = new Response(hasNoBody ? null : (webBody(body, signal) as ReadableStream), init);
+  const properties: ResponseProperties = {
     url: stream?.url ?? url.href.replace(/#.*$/s, ''),
     redirected: stream?.redirected === true,
     type: 'basic',
   };
-  if (isOdd) told.status = status;
-  if (isOddText) told.statusText = statusText;
-  return tell(response, told);
+  if (isStatusRejected) properties.status = status;
+  if (isTextRejected) properties.statusText = statusText;
+  return defineProperties(response, properties);
 }
 
-/** What the constructor of a response cannot be told; a status and its text only when no standard knows them. */
-interface Told {
+/** Properties that the constructor of `Response` cannot set; status and text only if it rejects their values. */
+interface ResponseProperties {
   readonly url: string;
   readonly redirected: boolean;
   readonly type: 'basic';
@@ -184,9 +184,9 @@ interface Told {
   statusText?: string;
 }
 
-function tell(response: Response, told: Told): Response {
-  for (const [name, value] of Object.entries(told)) Object.defineProperty(response, name, { value });
-  // A clone is made by the constructor too.
-  const clone = (): Response => tell(Response.prototype.clone.call(response), told);
+function defineProperties(response: Response, properties: ResponseProperties): Response {
+  for (const [name, value] of Object.entries(properties)) Object.defineProperty(response, name, { value });
+  // `clone()` uses the constructor as well.
+  const clone = (): Response => defineProperties(Response.prototype.clone.call(response), properties);
   return Object.defineProperty(response, 'clone', { value: clone });
 }

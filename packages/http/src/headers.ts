@@ -9,7 +9,7 @@ const NAME = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
 /** Visible characters, space, tab and obs-text; above all no line break, which would end the header (section 5.5). */
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
-/** What the connection decides. Setting these by hand is how requests get smuggled. */
+/** Headers that the connection sets. Setting them by hand would allow request smuggling. */
 export const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
@@ -22,9 +22,9 @@ export const TRANSPORT_HEADERS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * `base` with `own` laid over it, as a flat list of lower-case names and values, which is what the transport takes.
+ * Merges `own` over `base`, as a flat list of lower-case names and values, which is what the transport takes.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a name or value that is not allowed; it never shows the value.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a name or value that is not allowed; it never shows the value
  */
 export function mergeHeaders(base: readonly string[], own: RequestHeaders, option = 'request.headers'): string[] {
   assertNamedValues(option, own);
@@ -37,7 +37,7 @@ export function mergeHeaders(base: readonly string[], own: RequestHeaders, optio
         withheld(own[name]),
         'under a header name (RFC 9110)',
       );
-    const allowed = allowedFor(lower, own[name]);
+    const allowed = restrictionOf(lower, own[name]);
     if (allowed !== undefined) throw new OptionsError(`${option}.${lower}`, withheld(own[name]), allowed);
     named.set(lower, checkedValue(`${option}.${lower}`, own[name]));
   }
@@ -52,16 +52,19 @@ export function mergeHeaders(base: readonly string[], own: RequestHeaders, optio
   return merged;
 }
 
-/** What a header must be that may not be `value`; undefined when it may. */
-function allowedFor(name: string, value: unknown): string | undefined {
+/** What a header may be, in words, if `value` is not allowed for it; undefined if it is. */
+function restrictionOf(name: string, value: unknown): string | undefined {
   if (TRANSPORT_HEADERS.has(name)) return 'left out: the connection sets it';
   if (name === 'host' && typeof value === 'object') return 'one text: a request goes to one host';
-  // HTTP/2 knows no other (RFC 9113, section 8.2.2), and would end all requests on the connection for it.
+  // HTTP/2 allows no other value (RFC 9113, section 8.2.2): undici would fail every request on the connection.
   if (name === 'te' && value !== undefined && value !== 'trailers') return '"trailers": the connection sets all else';
   return undefined;
 }
 
-/** The caller's type, or his word that there is none, wins; but only the form itself knows where its parts are cut. */
+/**
+ * Adds the content type of the body, unless the caller set or omitted one. Without `type` (a multipart form) it removes one: the
+ * form sets its own when it is sent, with the boundary between its parts.
+ */
 export function withContentType(
   headers: readonly string[],
   type: string | undefined,
@@ -69,7 +72,7 @@ export function withContentType(
 ): readonly string[] {
   if (type === undefined) return mergeHeaders(headers, { 'content-type': undefined });
   if (hasHeader(headers, 'content-type')) return headers;
-  return leavesOut(own, 'content-type') ? headers : [...headers, 'content-type', type];
+  return omitsHeader(own, 'content-type') ? headers : [...headers, 'content-type', type];
 }
 
 /** Whether a flat list of lower-case names and values has `name`. */
@@ -78,7 +81,7 @@ export function hasHeader(headers: readonly string[], name: string): boolean {
   return false;
 }
 
-function leavesOut(headers: RequestHeaders, name: string): boolean {
+function omitsHeader(headers: RequestHeaders, name: string): boolean {
   return Object.keys(headers).some((own) => own.toLowerCase() === name && headers[own] === undefined);
 }
 
@@ -100,7 +103,7 @@ export function isHeaderName(name: unknown): name is string {
 /** Throws {@link OptionsError} unless `value` can be sent as the value of a header. */
 export function assertHeaderValue(path: string, value: unknown): asserts value is string {
   if (typeof value === 'string' && VALUE.test(value)) return;
-  // Not shown: this is where credentials are.
+  // The value is not shown, because it may be a credential.
   throw new OptionsError(path, withheld(value), 'text without line breaks and other control characters, in Latin-1');
 }
 

@@ -1,7 +1,9 @@
 /**
- * A request that is never answered, and an answer that is kept: so that of everything a call is made of one lives at any
- * time. Otherwise V8 forgets how such objects are laid out when it collects the heap while nothing is in flight, and throws
- * away the machine code of the whole way; see the standing calls of `@macadam/resilience`.
+ * Keeps one unfinished call and one finished response alive for as long as the process runs.
+ *
+ * When V8 collects the whole heap while no call is in flight, it forgets the layout of classes that have no living instance, and
+ * discards the machine code that relies on it: after each idle moment, calls would be interpreted until they are compiled again.
+ * The calls that `@macadam/resilience` keeps in flight do the same for its policies.
  */
 import { runAtRoot, timerlessClock } from '@macadam/core';
 import { AttemptLog } from './attempts.ts';
@@ -14,38 +16,37 @@ import { HttpResponse, setAttempts } from './response.ts';
 import { Sender } from './sender.ts';
 import { httpClientSettings } from './settings.ts';
 
-const kept: unknown[] = [];
+const keptAlive: unknown[] = [];
 
-/** Answers nothing, and holds on to whoever waits. */
-const silent: HttpDispatcher = {
+/** Never responds, and keeps the handlers alive. */
+const silentDispatcher: HttpDispatcher = {
   dispatch(_, handler) {
-    kept.push(handler);
+    keptAlive.push(handler);
     return true;
   },
 };
 
-/** Begins the one, and makes the other. */
 export function keepCodeOptimized(): void {
   const settings = httpClientSettings({
-    baseUrl: 'http://standing.invalid',
-    // The one of a client is observed, and this is nobody's.
+    baseUrl: 'http://kept-alive.invalid',
+    // A circuit breaker reports itself to telemetry, and this one belongs to no user.
     circuitBreaker: false,
-    dispatcher: silent,
+    dispatcher: silentDispatcher,
     clock: timerlessClock,
   });
   const request = prepareRequest(settings, 'GET', new PathTemplates('').get('/{id}'), { params: { id: 1 } });
   const log = new AttemptLog(timerlessClock.monotonic());
-  const sender = new Sender(settings, new ExternalTransport(silent));
+  const sender = new Sender(settings, new ExternalTransport(silentDispatcher));
   const policy = createPolicies(settings).repeatable;
-  // Not as part of whatever this package is first imported in.
+  // Outside the asynchronous context in which the package is first imported.
   void runAtRoot(() => policy.execute((context) => sender.attempt(request, log, context), request.execution));
   const response = new HttpResponse(request.subject, 200, { 'content-type': 'application/json' }, Buffer.from('{}'));
-  // Times that are no whole numbers, as those of real calls: whole numbers are laid out otherwise.
-  const story = new AttemptLog(0.5);
-  story.begin(1, settings.authority, 0.75);
-  story.end(1, 1.125, response.status, undefined, 'success');
-  setAttempts(response, story.records);
+  // Fractional times, as in real calls: V8 stores whole numbers differently.
+  const finishedLog = new AttemptLog(0.5);
+  finishedLog.begin(1, settings.authority, 0.75);
+  finishedLog.end(1, 1.125, response.status, undefined, 'success');
+  setAttempts(response, finishedLog.records);
   const body = new ReceivedBody();
   body.add(response.bytes());
-  kept.push(response, response.data, story, body);
+  keptAlive.push(response, response.data, finishedLog, body);
 }

@@ -19,11 +19,11 @@ import type { ConnectionOptions } from './transport/connection-options.ts';
 export const DEFAULT_TIMEOUT_MS = 30_000;
 /** Time of one attempt, connecting and reading the body included. Source: .NET's standard resilience handler. */
 export const DEFAULT_ATTEMPT_TIMEOUT_MS = 10_000;
-/** Time to connect, DNS and TLS included: a packet lost twice still fits. */
+/** Time to connect, DNS and TLS included. Long enough for a SYN packet that is lost once (it is repeated after 1 s). */
 export const DEFAULT_CONNECT_TIMEOUT_MS = 2_000;
-/** 10 MiB: more than an API answers, less than what hurts a process that reads a few at once. */
+/** 10 MiB: more than an API usually returns, and little enough for a process that reads several at once. */
 export const DEFAULT_MAX_BYTES = 10_485_760;
-/** Text compresses by up to about 20; a bomb by 1 000. */
+/** Text compresses by up to about 20, a decompression bomb by 1 000. */
 export const DEFAULT_MAX_RATIO = 100;
 export const DEFAULT_MAX_ENCODINGS = 2;
 

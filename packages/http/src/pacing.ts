@@ -41,26 +41,28 @@ export function checkedPacing(pacing: HttpPacing | undefined): HttpPacing | unde
   return pacing;
 }
 
-/** A pacer for the tries of a client: it knows what an answer is, and to whom they go. */
+/** Adapts the `pacing` of a client to a pacer of resilience, which knows neither partitions nor responses. */
 export function pacerOf(pacing: HttpPacing, partition: string): Pacer {
   return {
-    acquire(wish) {
-      // One that forgets to give anything is told so with those who give what is no turn.
-      const turn = pacing.acquire(partition, wish) as HttpTurn | PromiseLike<HttpTurn> | null | undefined;
-      return turn !== undefined && turn !== null && 'then' in turn ? turn.then(settledByAnswer) : settledByAnswer(turn);
+    acquire(attempt) {
+      // The type excludes null and undefined; an implementation in JavaScript may still return them.
+      const turn = pacing.acquire(partition, attempt) as HttpTurn | PromiseLike<HttpTurn> | null | undefined;
+      return turn !== undefined && turn !== null && 'then' in turn
+        ? turn.then(settledWithResponse)
+        : settledWithResponse(turn);
     },
-    describe: () => `${pacing.describe?.() ?? 'each try in its turn'}; as "${partition}"`,
+    describe: () => `${pacing.describe?.() ?? 'each attempt in turn'}; as "${partition}"`,
   };
 }
 
-function settledByAnswer(turn: HttpTurn | null | undefined): { settle(outcome: Outcome | undefined): void } {
+function settledWithResponse(turn: HttpTurn | null | undefined): { settle(outcome: Outcome | undefined): void } {
   if (typeof turn?.settle !== 'function') {
     throw new OptionsError('createHttpClient.pacing.acquire()', turn, 'a turn with settle(), or a promise of one');
   }
-  return { settle: (outcome) => turn.settle(answerOf(outcome)) };
+  return { settle: (outcome) => turn.settle(responseOf(outcome)) };
 }
 
-function answerOf(outcome: Outcome | undefined): PacedResponse | undefined {
+function responseOf(outcome: Outcome | undefined): PacedResponse | undefined {
   if (outcome === undefined) return undefined;
   if (outcome.ok) return outcome.value instanceof HttpResponse ? outcome.value : undefined;
   return outcome.error instanceof HttpStatusError ? outcome.error.response : undefined;

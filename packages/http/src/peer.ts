@@ -7,17 +7,17 @@ import type { Priority } from '@macadam/core';
  */
 export type Peer = 'internal' | 'external';
 
-/** How many milliseconds the caller will still wait: a remainder, never a timestamp, so clocks need not agree. */
+/** How many milliseconds the caller will still wait. A remaining time, not a timestamp, so that clocks need not agree. */
 export const TIMEOUT_HEADER = 'x-request-timeout-ms';
 export const PRIORITY_HEADER = 'x-request-priority';
-/** Which try this is; sent from the second on. */
+/** The number of the attempt; sent from the second on. */
 export const ATTEMPT_HEADER = 'x-request-attempt';
 
 const INTERNAL_SUFFIXES = ['.internal', '.local', '.localhost', '.svc'];
 
 /**
  * `internal` for loopback and private addresses and for names under `.internal`, `.local` and `.svc`; everything else
- * is `external`, since a name that looks like ours may not be.
+ * is `external`, because a public name does not show who runs the host.
  *
  * @param hostname - as `URL.hostname` spells it
  */
@@ -56,7 +56,7 @@ function isPrivateIPv6(address: string): boolean {
   return /^f[cd]/.test(address) || /^fe[89ab]/.test(address);
 }
 
-/** The headers that tell an internal peer about the call, appended to `headers`. */
+/** Appends the headers that propagate deadline, priority and attempt number to an internal peer. */
 export function withPropagation(
   headers: readonly string[],
   { limitMs, priority, attempt }: { limitMs: number; priority: Priority | undefined; attempt: number },

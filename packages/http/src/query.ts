@@ -1,8 +1,8 @@
 import { OptionsError, withheld } from '@macadam/core';
 import { assertNamedValues } from './named-values.ts';
 
-/** Half of a surrogate pair without the other. */
-const HALF_SURROGATE = /\p{Surrogate}/u;
+/** A surrogate without its other half. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** The value of a query parameter. `undefined` omits the parameter. */
 export type QueryValue = string | number | bigint | boolean | undefined;
@@ -11,10 +11,10 @@ export type QueryValue = string | number | bigint | boolean | undefined;
 export type Query = Readonly<Record<string, QueryValue | readonly QueryValue[]>>;
 
 /**
- * `a=1&b=x%20y`, without the question mark; an empty string when nothing is left. Also the encoding of form bodies.
+ * Encodes parameters as `a=1&b=x%20y`, without the question mark; an empty string if there are none. Also used for form bodies.
  *
- * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a value without a spelling: null, NaN, an object; and for parameters that
- * are not an object.
+ * @throws OptionsError (`MAC_INVALID_OPTIONS`) for a value that cannot be encoded (null, NaN, an object), and for parameters that
+ * are not an object
  */
 export function encodeQuery(query: Query, option = 'request.query'): string {
   assertNamedValues(option, query);
@@ -34,7 +34,7 @@ function append(text: string, option: string, name: string, value: QueryValue): 
   return `${text}${separator}${encodeText(`${option}.${name}`, name)}=${encodeValue(`${option}.${name}`, value)}`;
 }
 
-/** The percent-encoded spelling of a value. Throws {@link OptionsError}, without the value, when it has none. */
+/** Percent-encodes a value. Throws {@link OptionsError}, which does not show the value, if that is impossible. */
 export function encodeValue(path: string, value: unknown): string {
   if (typeof value === 'string') return encodeText(path, value);
   if (typeof value === 'number' && Number.isFinite(value)) return encodeURIComponent(value);
@@ -43,12 +43,12 @@ export function encodeValue(path: string, value: unknown): string {
 }
 
 function encodeText(path: string, value: string): string {
-  // It has no UTF-8, and encodeURIComponent would throw an error that names nothing.
-  if (HALF_SURROGATE.test(value)) throw new OptionsError(path, withheld(value), 'text that is well-formed Unicode');
+  // A lone surrogate has no UTF-8 encoding, and the URIError of encodeURIComponent would not name the option.
+  if (LONE_SURROGATE.test(value)) throw new OptionsError(path, withheld(value), 'text that is well-formed Unicode');
   return encodeURIComponent(value);
 }
 
-/** Query text with every value replaced, for messages: names are the developer's, values can be anybody's. */
+/** Replaces the values of a query for messages: names come from the code, values may be personal data. */
 export function redactQuery(query: string): string {
   return query.replace(/=[^&]*/g, '=REDACTED');
 }

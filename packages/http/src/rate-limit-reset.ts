@@ -1,8 +1,8 @@
 import type { RawHeaders } from './dispatcher.ts';
 
-/** Seconds above this are a date: as a wait they would be decades. */
+/** A number of seconds above this is a date: as a wait it would be 31 years. */
 const EPOCH_SECONDS = 1_000_000_000;
-/** A date above this is in milliseconds: in seconds it would be in thirty thousand years. */
+/** A date above this is in milliseconds: in seconds it would be in the year 33658. */
 const EPOCH_MS = 1_000_000_000_000;
 const LONGEST_MS: number = Number.MAX_SAFE_INTEGER;
 
@@ -11,8 +11,8 @@ const LONGEST_MS: number = Number.MAX_SAFE_INTEGER;
  *
  * Read in this order: `RateLimit` of the current IETF draft (draft-ietf-httpapi-ratelimit-headers-10: a list of policies
  * with `r`, what is left, and `t`, the seconds until more is), `RateLimit` as drafts 7 to 9 spelt it
- * (`limit=10, remaining=0, reset=5`), `RateLimit-Reset` of the drafts before, and `X-RateLimit-Reset`, which some send in
- * seconds and some as an epoch, in seconds or milliseconds. A policy with something left is not what the answer is about.
+ * (`limit=10, remaining=0, reset=5`), `RateLimit-Reset` of earlier drafts, and `X-RateLimit-Reset`, which servers send in
+ * seconds or as an epoch, in seconds or milliseconds. A policy with quota left is not why the server refused, and is ignored.
  *
  * @param now - the wall clock in epoch milliseconds, for the last form
  */
@@ -22,7 +22,7 @@ export function parseRateLimitReset(headers: RawHeaders, now: number): number | 
     const seconds = resetOfPolicies(current) ?? resetOfDraft7(current);
     if (seconds !== undefined) return milliseconds(seconds);
   }
-  if (hasLeft(headers['ratelimit-remaining'] ?? headers['x-ratelimit-remaining'])) return undefined;
+  if (hasQuotaLeft(headers['ratelimit-remaining'] ?? headers['x-ratelimit-remaining'])) return undefined;
   const older = number(text(headers['ratelimit-reset'] ?? headers['x-ratelimit-reset']));
   if (older === undefined) return undefined;
   if (older >= EPOCH_MS) return Math.max(0, older - now);
@@ -42,11 +42,11 @@ function resetOfPolicies(value: string): number | undefined {
 }
 
 function resetOfDraft7(value: string): number | undefined {
-  if (hasLeft(/(?:^|[,\s])remaining=([^,]*)/.exec(value)?.[1])) return undefined;
+  if (hasQuotaLeft(/(?:^|[,\s])remaining=([^,]*)/.exec(value)?.[1])) return undefined;
   return number(/(?:^|[,\s])reset=([^,]*)/.exec(value)?.[1]);
 }
 
-function hasLeft(remaining: string | string[] | undefined): boolean {
+function hasQuotaLeft(remaining: string | string[] | undefined): boolean {
   return (number(text(remaining)) ?? 0) > 0;
 }
 

@@ -3,7 +3,7 @@ import { isHeaderName } from './headers.ts';
 import type { HttpClientOptions } from './options.ts';
 import { DEFAULT_MAX_REDIRECTS, SECRET_HEADERS, type RedirectRules } from './redirect.ts';
 
-/** The rules that the option comes to; false when none is followed. */
+/** Checks the `redirects` option and fills in its defaults; false if no redirect is followed. */
 export function redirectRules(option: HttpClientOptions['redirects'] = {}): RedirectRules | false {
   if (option === false) return false;
   assertObject('redirects', option);
@@ -21,8 +21,8 @@ export function redirectRules(option: HttpClientOptions['redirects'] = {}): Redi
   };
 }
 
-/** The rules in words. */
+/** The rules as a line of `describe()`. */
 export function describeRedirects(rules: RedirectRules | false): string {
   if (rules === false) return 'follows no redirects';
-  return `follows up to ${rules.max} redirects, ${rules.crossOrigin ? 'to any origin, secrets left behind' : 'within the origin'}`;
+  return `follows up to ${rules.max} redirects, ${rules.crossOrigin ? 'to any origin, without secrets' : 'within the origin'}`;
 }

@@ -1,17 +1,17 @@
 /**
- * What becomes of a redirect: pure, so that every rule is a row of a table.
+ * Decides whether a redirect is followed, and with which request. Pure, so that each rule is a row in a test table.
  *
- * Sources: RFC 9110, section 15.4 (the meaning of the statuses); the Fetch standard, "HTTP-redirect fetch" (what becomes
- * of method, body and headers). Stricter than both where a service call has more to lose than a browser: another origin
- * is not followed unless allowed, and an encrypted call never goes on in the clear.
+ * Sources: RFC 9110, section 15.4 (the meaning of the statuses); the Fetch standard, "HTTP-redirect fetch" (method, body and
+ * headers). Stricter than both, because a service call carries more secrets than a browser's: a redirect to another origin is
+ * not followed unless allowed, and one from https to http never is.
  */
 
 import { isUtf8 } from 'node:buffer';
 
-/** Hops that are followed. Source: what services need; browsers follow 20. */
+/** Fewer than the 20 that browsers follow: services rarely need more than one. */
 export const DEFAULT_MAX_REDIRECTS = 5;
 
-/** Never sent to another origin. Not only credentials: `host` would name the wrong one, a key is for one server. */
+/** Headers that are never sent to another origin: credentials, `host` and keys that are meant for one server. */
 export const SECRET_HEADERS: readonly string[] = [
   'authorization',
   'cookie',
@@ -24,7 +24,7 @@ export const SECRET_HEADERS: readonly string[] = [
   'x-csrf-token',
 ];
 
-/** What speaks of the body, and so goes with it. */
+/** Headers that describe the body, which are dropped together with it. */
 const BODY_HEADERS: ReadonlySet<string> = new Set([
   'content-encoding',
   'content-language',
@@ -37,11 +37,11 @@ const BODY_HEADERS: ReadonlySet<string> = new Set([
 
 /** Which redirects are followed. */
 export interface RedirectRules {
-  /** Hops in a row. */
+  /** Maximum number of redirects in a row. */
   readonly max: number;
-  /** Whether a hop may leave the origin. */
+  /** Whether redirects to another origin are followed. */
   readonly crossOrigin: boolean;
-  /** Lower-case names of headers that stay behind when it does. */
+  /** Lower-case names of the headers that are not sent to another origin. */
   readonly secretHeaders: ReadonlySet<string>;
 }
 
@@ -53,9 +53,9 @@ export interface RedirectedRequest {
   readonly path: string;
   /** Flat list of lower-case names and values. */
   readonly headers: readonly string[];
-  /** Hops that led to it. */
+  /** The redirects that led to it. */
   readonly hops: number;
-  /** Whether it had a body, and whether that can be sent once more. */
+  /** Whether it had a body, and whether that can be sent again. */
   readonly body: 'none' | 'replayable' | 'spent';
 }
 
@@ -70,7 +70,7 @@ export interface RedirectedRequest {
  */
 export type RedirectRefusal = 'bodyNotReplayable' | 'crossOrigin' | 'insecure' | 'invalidLocation' | 'tooMany';
 
-/** What to do about an answer with a status in 3xx. */
+/** What to do about a redirect. */
 export type RedirectDecision =
   | {
       readonly next: 'follow';
@@ -82,17 +82,16 @@ export type RedirectDecision =
     }
   | { readonly next: 'refuse'; readonly reason: RedirectRefusal };
 
-/** Whether an answer asks for another request. 300, 304 and a 3xx without `Location` do not. */
+/** Whether a response is a redirect. 300, 304 and a 3xx without `Location` are not. */
 export function isRedirect(status: number, location: string | undefined): location is string {
   return location !== undefined && isRedirectStatus(status);
 }
 
-/** Whether a status is one of a redirect (Fetch, "redirect status"), wherever that leads to. */
+/** Whether a status is a redirect status (Fetch, "redirect status"). */
 export function isRedirectStatus(status: number): boolean {
   return status === 301 || status === 302 || status === 303 || status === 307 || status === 308;
 }
 
-/** Decides about a redirect: where to, and what goes along. */
 export function decideRedirect(
   rules: RedirectRules,
   request: RedirectedRequest,
@@ -108,23 +107,23 @@ export function decideRedirect(
   const crossesOrigin = url.origin !== new URL(request.origin).origin;
   if (url.protocol === 'http:' && request.origin.startsWith('https:')) return refuse('insecure');
   if (crossesOrigin && !rules.crossOrigin) return refuse('crossOrigin');
-  const becomesGet = turnsIntoGet(request.method, status);
+  const becomesGet = changesToGet(request.method, status);
   if (!becomesGet && request.body === 'spent') return refuse('bodyNotReplayable');
-  const dropped = (name: string): boolean =>
+  const isDropped = (name: string): boolean =>
     (crossesOrigin && rules.secretHeaders.has(name)) || (becomesGet && BODY_HEADERS.has(name));
   return {
     next: 'follow',
     origin: url.origin,
     path: url.pathname + url.search,
     method: becomesGet ? 'GET' : request.method,
-    headers: without(request.headers, dropped),
+    headers: withoutHeaders(request.headers, isDropped),
     keepsBody: !becomesGet,
   };
 }
 
 /**
- * Header values are read as Latin-1. What is not ASCII in a location should have been encoded, and is UTF-8 where it was
- * not (Fetch, "location URL"): else `/é` would become another path.
+ * Header values are read as Latin-1. Characters in a location that should have been percent-encoded are UTF-8 (Fetch, "location
+ * URL"): read as Latin-1, `/é` would become another path.
  */
 function asUtf8(location: string): string {
   if (!/[\x80-\xff]/.test(location) || /[\u0100-\uffff]/.test(location)) return location;
@@ -136,16 +135,16 @@ function refuse(reason: RedirectRefusal): RedirectDecision {
   return { next: 'refuse', reason };
 }
 
-/** 303 means "look there" for any method; 301 and 302 do for POST, since every client has always done so. */
-function turnsIntoGet(method: string, status: number): boolean {
+/** 303 changes every method except GET and HEAD to GET; 301 and 302 change POST, as all clients do (RFC 9110, section 15.4). */
+function changesToGet(method: string, status: number): boolean {
   if (status === 303) return method !== 'GET' && method !== 'HEAD';
   return (status === 301 || status === 302) && method === 'POST';
 }
 
-function without(headers: readonly string[], dropped: (name: string) => boolean): readonly string[] {
+function withoutHeaders(headers: readonly string[], isDropped: (name: string) => boolean): readonly string[] {
   const kept: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
-    if (!dropped(headers[i] as string)) kept.push(headers[i] as string, headers[i + 1] as string);
+    if (!isDropped(headers[i] as string)) kept.push(headers[i] as string, headers[i + 1] as string);
   }
   return kept.length === headers.length ? headers : kept;
 }

@@ -3,21 +3,21 @@ import { JSON_TYPE, setData, subjectOf, type HttpResponse } from './response.ts'
 import { describeMismatch, type StandardSchema } from './schema.ts';
 
 /**
- * Puts what the schema makes of the body into `data`.
+ * Validates the body and replaces `data` by the output of the schema.
  *
- * @throws HttpDecodeError (`MAC_HTTP_DECODE`) when the body does not fit, or is not what it says it is.
+ * @throws HttpDecodeError (`MAC_HTTP_DECODE`) if the body does not match the schema, or its content type
  */
 export async function applySchema(response: HttpResponse, schema: StandardSchema): Promise<void> {
   const result = await schema['~standard'].validate(response.data);
   if (result.issues !== undefined) {
-    const detail = `${kindOf(response)}${describeMismatch(result.issues)}`;
+    const detail = `${describeUnexpectedBody(response)}${describeMismatch(result.issues)}`;
     throw new HttpDecodeError(subjectOf(response), 'schema', response.status, detail, result.issues);
   }
   setData(response, result.value);
 }
 
-/** What came where JSON was due: the page of a proxy, say, of which the schema only knows that it does not fit. */
-function kindOf(response: HttpResponse): string {
+/** Describes a body that is not JSON, such as the HTML page of a proxy, since the schema only reports a mismatch. */
+function describeUnexpectedBody(response: HttpResponse): string {
   if (response.bytes().length === 0) return 'is empty and ';
   const type = response.headers.get('content-type') ?? '';
   if (JSON_TYPE.test(type)) return '';

@@ -5,14 +5,14 @@ import { setTruncationReason, truncationReasonOf } from './body-truncation.ts';
 import { withAttempts, type ErrorSubject } from './errors.ts';
 import { ResponseHeaders } from './headers.ts';
 
-/** `application/json`, `application/problem+json` and their like; also no type at all, where JSON is the best guess. */
+/** `application/json`, `application/problem+json` and similar; also an empty type, where JSON is the best guess. */
 export const JSON_TYPE: RegExp = /^\s*(?:$|[^;\s]+[/+]json\s*(?:;|$))/i;
 const TEXT_TYPE = /^\s*(?:text\/|application\/(?:xml|javascript|x-www-form-urlencoded)\b|[^;\s]+\+xml\b)/i;
 const CHARSET = /;\s*charset\s*=\s*"?([^";\s]+)/i;
 const EMPTY: Uint8Array = new Uint8Array(0);
 const NO_ATTEMPTS: readonly HttpAttempt[] = [];
 
-// Set by the class, which alone can write its private fields; the rest of the package goes through the functions below.
+// Assigned in the static block of the class, which alone can access its private fields. The functions below export them.
 let writeData: (response: HttpResponse, data: unknown) => void;
 let writeAttempts: (response: HttpResponse, attempts: readonly HttpAttempt[]) => void;
 let writeBody: (response: HttpResponse, body: Readable) => void;
@@ -87,7 +87,7 @@ export class HttpResponse<Data = unknown> {
     try {
       return new TextDecoder(charset).decode(this.#bytes);
     } catch {
-      // A charset nobody knows.
+      // An unknown charset.
       return utf8(this.#bytes);
     }
   }
@@ -112,7 +112,7 @@ export class HttpResponse<Data = unknown> {
     try {
       return JSON.parse(utf8(this.#bytes));
     } catch {
-      // Not the cause: V8 quotes the body in its message.
+      // Without the cause, whose message quotes the body.
       const detail = `is not JSON (${this.#bytes.length} bytes)`;
       throw withAttempts(new HttpDecodeError(this.#subject, 'json', this.status, detail), this.#attempts);
     }
@@ -132,47 +132,47 @@ export class HttpResponse<Data = unknown> {
     readBody = (response) => response.#body;
     readSubject = (response) => response.#subject;
     copy = (response) => {
-      const made = new HttpResponse(response.#subject, response.status, {}, response.#bytes, response.bodyTruncated);
-      (made as { headers: ResponseHeaders }).headers = response.headers;
-      made.#attempts = response.#attempts;
-      setTruncationReason(made, truncationReasonOf(response));
-      return made;
+      const clone = new HttpResponse(response.#subject, response.status, {}, response.#bytes, response.bodyTruncated);
+      (clone as { headers: ResponseHeaders }).headers = response.headers;
+      clone.#attempts = response.#attempts;
+      setTruncationReason(clone, truncationReasonOf(response));
+      return clone;
     };
   }
 }
 
-/** Puts what a schema made of the body in its place. */
+/** Replaces `data` by the output of a schema. */
 export function setData(response: HttpResponse, data: unknown): void {
   writeData(response, data);
 }
 
-/** Completes a response with the story of its call. */
+/** Sets the attempts of the call that the response belongs to. */
 export function setAttempts(response: HttpResponse, attempts: readonly HttpAttempt[]): void {
   writeAttempts(response, attempts);
 }
 
-/** Says that the body of an answer is still coming in, and where. */
+/** Sets the stream of a body that is still arriving. */
 export function setBody(response: HttpResponse, body: Readable): void {
   writeBody(response, body);
 }
 
-/** The body that is still coming in; undefined when the answer has arrived whole. */
+/** The stream of a body that is still arriving; undefined for a response that was read whole. */
 export function bodyOf(response: HttpResponse): Readable | undefined {
   return readBody(response);
 }
 
-/** The request that was answered, as errors name it. */
+/** The request of a response, as errors name it. */
 export function subjectOf(response: HttpResponse): ErrorSubject {
   return readSubject(response);
 }
 
-/** The same answer once more, its `data` to be decoded anew. The bytes are shared. */
+/** A copy of a response, whose `data` is decoded again. The bytes are shared. */
 export function copyResponse(response: HttpResponse): HttpResponse {
   return copy(response);
 }
 
 function utf8(bytes: Uint8Array): string {
-  // What comes off the wire is a Buffer: most bodies need no other view of their bytes.
+  // Bodies from the wire are Buffers already.
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const text = buffer.toString('utf8');
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;

@@ -7,7 +7,7 @@ import {
   type RetryRules,
 } from './retry-rules.ts';
 
-/** Those of the policy but clock and random, which are the client's. */
+/** The options of the policy, except clock and random, which are those of the client. */
 const OPTION_NAMES = [
   'maxAttempts',
   'methods',
@@ -23,7 +23,7 @@ const OPTION_NAMES = [
   'budget',
 ] as const satisfies readonly (keyof HttpRetryOptions)[];
 
-/** What the option comes to: the options of the policy, which checks them, and what is worth a second try. */
+/** Splits the `retry` option into the rules for HTTP and the options of the policy, which the policy checks. */
 export function retrySettings(
   option: HttpClientOptions['retry'] = {},
 ): Omit<HttpRetryOptions, keyof RetryRules> & { readonly rules: RetryRules } {
@@ -37,7 +37,7 @@ export function retrySettings(
     ...policy
   } = given;
   assertList('retry.methods', methods, isText, 'a list of method names');
-  assertList('retry.statuses', statuses, isFailedStatus, 'a list of statuses from 300 to 999');
+  assertList('retry.statuses', statuses, isErrorStatus, 'a list of statuses from 300 to 999');
   assertList('retry.errorCodes', errorCodes, isText, 'a list of codes such as "ECONNRESET"');
   return {
     ...policy,
@@ -50,7 +50,7 @@ export function retrySettings(
 }
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value !== '';
-const isFailedStatus = (value: unknown): boolean =>
+const isErrorStatus = (value: unknown): boolean =>
   Number.isInteger(value) && (value as number) >= 300 && (value as number) <= 999;
 
 function assertList(path: string, value: unknown, isMember: (one: unknown) => boolean, allowed: string): void {

@@ -37,21 +37,21 @@ export function assertSchema(path: string, value: unknown): void {
   }
 }
 
-const MOST_PATHS = 10;
-const MOST_TOLD = 3;
+const MAX_PATHS = 10;
+const MAX_PATHS_IN_MESSAGE = 3;
 
-/** Where a value does not fit, for an error to hold: the first ten places. */
+/** The paths of the first ten issues, for the error. */
 export function issuePaths(issues: readonly SchemaIssue[]): string[] {
-  return issues.slice(0, MOST_PATHS).map(issuePath);
+  return issues.slice(0, MAX_PATHS).map(issuePath);
 }
 
-/** That a value does not fit, and where, in words. What it is stays out: that may be somebody's. */
+/** Says that a value does not match the schema, and where. It does not contain the value, which may be confidential. */
 export function describeMismatch(issues: readonly SchemaIssue[]): string {
-  const where = issues.map(issuePath).filter((path) => path !== '');
-  return `does not fit the schema${where.length === 0 ? '' : ` at ${where.slice(0, MOST_TOLD).join(', ')}`}`;
+  const paths = issues.map(issuePath).filter((path) => path !== '');
+  return `does not fit the schema${paths.length === 0 ? '' : ` at ${paths.slice(0, MAX_PATHS_IN_MESSAGE).join(', ')}`}`;
 }
 
-/** Where an issue stands, such as `items.0.price`; an empty string is the whole. */
+/** The path of an issue, such as `items.0.price`; an empty string for the whole value. */
 function issuePath(issue: SchemaIssue): string {
   if (issue.path === undefined) return '';
   return issue.path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.');

@@ -49,7 +49,7 @@ export class Sender implements FollowUpSender {
       return Promise.reject(new HttpRequestError(request.subject, 'body', log.failure));
     }
     this.#attempts++;
-    const endpoint = log.route?.takeEndpoint();
+    const endpoint = log.router?.takeEndpoint();
     const own = endpoint === undefined ? request : addressedTo(request, endpoint);
     return new Promise((resolve, reject) => {
       const handler = new ResponseHandler(this.#settings, own, log, context, resolve, reject, this);

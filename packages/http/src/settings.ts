@@ -80,11 +80,11 @@ const OPTION_NAMES = [
   'random',
 ] as const satisfies readonly (keyof HttpClientOptions)[];
 
-/** The options with every default filled in, checked, and taken apart for the hot path. */
+/** The checked options of a client, with all defaults, in the form that the hot path reads. */
 export interface HttpClientSettings {
   readonly name: string;
   readonly origin: string;
-  /** Host and port, as a breaker's key and in the story of a call. */
+  /** Host and port: the endpoint in `attempts`, and the partition for pacing. */
   readonly authority: string;
   /** The path of `baseUrl`, without a slash at its end. */
   readonly pathPrefix: string;
@@ -93,14 +93,14 @@ export interface HttpClientSettings {
   readonly connectTimeoutMs: number;
   readonly retry: Omit<HttpRetryOptions, keyof RetryRules> | false;
   readonly rules: RetryRules;
-  /** The highest number a try can have: beside the last one of the retry there may be hedges. */
+  /** The highest number that an attempt can have: hedges may follow the last attempt of the retry. */
   readonly maxAttemptNumber: number;
   readonly circuitBreaker: Omit<HttpCircuitBreakerOptions, 'per'> | false;
   readonly bulkhead: Omit<HttpBulkheadOptions, 'per'> | false;
   readonly hedge: HttpHedgeOptions | false;
   readonly adaptiveConcurrency: Omit<HttpAdaptiveConcurrencyOptions, 'per'> | false;
   readonly pacing: HttpPacing | undefined;
-  /** Of the policies above, those that are kept by route. */
+  /** Which of the policies above are kept per route. */
   readonly perRoute: ReadonlySet<PerRoutePolicy>;
   readonly dedupe: boolean;
   readonly limits: Required<ResponseLimits>;
@@ -114,12 +114,12 @@ export interface HttpClientSettings {
   /** Flat list of lower-case names and values. */
   readonly headers: readonly string[];
   readonly connection: ConnectionSettings;
-  /** Undefined with one `baseUrl`. */
+  /** Undefined with a `baseUrl`. */
   readonly endpoints: EndpointsSettings | undefined;
   readonly dispatcher: HttpDispatcher | undefined;
   readonly clock: Clock;
   readonly random: Random;
-  /** Whether `random` was handed in. */
+  /** Whether the user provided `random`. */
   readonly hasCustomRandom: boolean;
 }
 
@@ -196,9 +196,9 @@ function timeouts(options: HttpClientOptions): {
 
 function policyOptions<T extends object>(path: string, option: T | false | undefined): T | false {
   if (option === false) return false;
-  const own = option ?? ({} as T);
-  assertObject(path, own);
-  return own;
+  const options = option ?? ({} as T);
+  assertObject(path, options);
+  return options;
 }
 
 function responseLimits(limits: ResponseLimits = {}): Required<ResponseLimits> {
@@ -221,7 +221,11 @@ function dispatcherOption({ dispatcher, connectTimeoutMs }: HttpClientOptions): 
   if (typeof dispatcher?.dispatch !== 'function')
     throw new OptionsError('dispatcher', dispatcher, 'an undici Dispatcher');
   if (connectTimeoutMs !== undefined) {
-    throw new OptionsError('connectTimeoutMs', connectTimeoutMs, 'left out: the given dispatcher makes the connections');
+    throw new OptionsError(
+      'connectTimeoutMs',
+      connectTimeoutMs,
+      'left out: the given dispatcher makes the connections',
+    );
   }
   return dispatcher;
 }

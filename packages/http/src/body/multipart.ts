@@ -13,32 +13,32 @@ interface Part {
 }
 
 /**
- * A form as `multipart/form-data` (RFC 7578, spelt as the HTML standard does). Every try has a boundary of its own and
- * reads the files anew; its length is known, so it is not sent in chunks.
+ * A form as `multipart/form-data` (RFC 7578, with names escaped as in the HTML standard). Each attempt has a new boundary and reads
+ * the files again. The length is known beforehand, so the body is sent with `content-length`.
  */
 export class MultipartBody implements BodySource {
   readonly replayable = true;
   failure: unknown = undefined;
   readonly #parts: readonly Part[];
-  readonly #makeBoundary: () => string;
+  readonly #createBoundary: () => string;
 
-  constructor(form: Multipart, makeBoundary: () => string) {
+  constructor(form: Multipart, createBoundary: () => string) {
     this.#parts = isFormData(form) ? partsOfFormData(form) : partsOfRecord(form);
-    this.#makeBoundary = makeBoundary;
+    this.#createBoundary = createBoundary;
   }
 
   open(): OpenedBody {
     this.failure = undefined;
-    const boundary = `macadam-${this.#makeBoundary()}`;
-    const heads = this.#parts.map((part) => Buffer.from(headOf(part, boundary)));
+    const boundary = `macadam-${this.#createBoundary()}`;
+    const heads = this.#parts.map((part) => Buffer.from(partHeader(part, boundary)));
     const texts = this.#parts.map(({ value }) => (typeof value === 'string' ? Buffer.from(value) : undefined));
     const end = Buffer.from(`--${boundary}--\r\n`);
     let contentLength = end.length;
     for (const [i, { value }] of this.#parts.entries()) {
-      contentLength += (heads[i] as Buffer).length + (texts[i]?.length ?? (value as Blob).size) + LINE_BREAK.length;
+      contentLength += (heads[i] as Buffer).length + (texts[i]?.length ?? (value as Blob).size) + CRLF.length;
     }
     return {
-      body: this.#write(heads, texts, end),
+      body: this.#chunks(heads, texts, end),
       contentType: `multipart/form-data; boundary=${boundary}`,
       contentLength,
     };
@@ -46,7 +46,7 @@ export class MultipartBody implements BodySource {
 
   close(): void {}
 
-  async *#write(
+  async *#chunks(
     heads: readonly Buffer[],
     texts: readonly (Buffer | undefined)[],
     end: Buffer,
@@ -57,7 +57,7 @@ export class MultipartBody implements BodySource {
         const text = texts[i];
         if (text !== undefined) yield text;
         else yield* (value as Blob).stream() as unknown as AsyncIterable<Uint8Array>;
-        yield LINE_BREAK;
+        yield CRLF;
       }
       yield end;
     } catch (error) {
@@ -67,26 +67,26 @@ export class MultipartBody implements BodySource {
   }
 }
 
-const LINE_BREAK: Buffer = Buffer.from('\r\n');
+const CRLF: Buffer = Buffer.from('\r\n');
 
-function headOf({ name, value }: Part, boundary: string): string {
-  const start = `--${boundary}\r\ncontent-disposition: form-data; name="${quoted(lines(name))}"`;
+function partHeader({ name, value }: Part, boundary: string): string {
+  const start = `--${boundary}\r\ncontent-disposition: form-data; name="${escapeQuoted(withCrlf(name))}"`;
   if (typeof value === 'string') return `${start}\r\n\r\n`;
   const file = value instanceof File ? value.name : 'blob';
   const type = value.type === '' ? 'application/octet-stream' : value.type;
-  return `${start}; filename="${quoted(file)}"\r\ncontent-type: ${type}\r\n\r\n`;
+  return `${start}; filename="${escapeQuoted(file)}"\r\ncontent-type: ${type}\r\n\r\n`;
 }
 
-/** A quotation mark or a line break would end the header. */
-function quoted(text: string): string {
+/** Escapes what would end the quoted name or the header. */
+function escapeQuoted(text: string): string {
   return text.replaceAll('\r', '%0D').replaceAll('\n', '%0A').replaceAll('"', '%22');
 }
 
-function lines(text: string): string {
+function withCrlf(text: string): string {
   return text.replace(/\r\n|\r|\n/g, '\r\n');
 }
 
-/** Also that of another implementation, such as undici's own: what it holds is the same. */
+/** Accepts other implementations too, such as that of the undici package, since their content is the same. */
 export function isFormData(value: object): value is FormData {
   return value instanceof FormData || Object.prototype.toString.call(value) === '[object FormData]';
 }
@@ -108,7 +108,8 @@ function partsOfRecord(form: Readonly<Record<string, MultipartValue | readonly M
 function partOf(name: string, value: unknown): Part {
   if (value instanceof Blob) return { name, value };
   const isNumber = typeof value === 'number' && Number.isFinite(value);
-  if (isNumber || ['string', 'bigint', 'boolean'].includes(typeof value)) return { name, value: lines(String(value)) };
+  if (isNumber || ['string', 'bigint', 'boolean'].includes(typeof value))
+    return { name, value: withCrlf(String(value)) };
   throw new OptionsError(
     `request.multipart.${name}`,
     value,

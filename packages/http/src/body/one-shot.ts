@@ -1,12 +1,12 @@
 import { OptionsError } from '@macadam/core';
 import { isUsed, OpenStream, type BodySource, type OpenedBody, type StreamedBody } from './source.ts';
 
-/** So much of a stream is kept for another try. Source: gRPC keeps 1 MiB of a call. */
+/** How much of a stream is kept for further attempts. Source: the retry buffer of gRPC, 1 MiB per call. */
 export const MAX_REPLAY_BYTES = 1_048_576;
 
 /**
- * A stream that can be read once. Up to 1 MiB is read before the first try begins to send, and then every try has it; a
- * longer one is sent by one try, and never again.
+ * A stream that can be read only once. Up to 1 MiB of it is read before the first attempt is sent: a stream that ends there can be
+ * sent by every attempt; a longer one is sent by one attempt only.
  */
 export class OneShotBody implements BodySource {
   replayable = true;
@@ -20,7 +20,7 @@ export class OneShotBody implements BodySource {
   }
 
   open(): Promise<OpenedBody> {
-    // A try that ran out of time while this was read leaves it to the next.
+    // An attempt may run out of time while the stream is buffered: the next one uses the same buffer.
     this.#buffered ??= this.#buffer();
     return this.#buffered;
   }
@@ -30,22 +30,22 @@ export class OneShotBody implements BodySource {
   }
 
   async #buffer(): Promise<OpenedBody> {
-    const pieces: Uint8Array[] = [];
+    const chunks: Uint8Array[] = [];
     let size = 0;
     for (;;) {
-      const piece = await this.#next();
-      if (piece === undefined) return { body: Buffer.concat(pieces, size) };
-      pieces.push(piece);
-      size += piece.length;
+      const chunk = await this.#next();
+      if (chunk === undefined) return { body: Buffer.concat(chunks, size) };
+      chunks.push(chunk);
+      size += chunk.length;
       if (size > MAX_REPLAY_BYTES) break;
     }
     this.replayable = false;
-    return { body: onlyOnce(this.#rest(pieces)) };
+    return { body: readOnce(this.#rest(chunks)) };
   }
 
-  async *#rest(pieces: Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
-    for (const piece of pieces.splice(0)) yield piece;
-    for (let piece = await this.#next(); piece !== undefined; piece = await this.#next()) yield piece;
+  async *#rest(chunks: Uint8Array[]): AsyncGenerator<Uint8Array, void, undefined> {
+    for (const chunk of chunks.splice(0)) yield chunk;
+    for (let chunk = await this.#next(); chunk !== undefined; chunk = await this.#next()) yield chunk;
   }
 
   async #next(): Promise<Uint8Array | undefined> {
@@ -55,13 +55,13 @@ export class OneShotBody implements BodySource {
   }
 }
 
-/** Reading it again would give an empty body, which a server takes for the whole. */
-function onlyOnce(body: AsyncGenerator<Uint8Array, void, undefined>): AsyncIterable<Uint8Array> {
-  let used = false;
+/** Makes a second reading fail: it would yield an empty body, which the server would take for a complete one. */
+function readOnce(body: AsyncGenerator<Uint8Array, void, undefined>): AsyncIterable<Uint8Array> {
+  let isRead = false;
   return {
     [Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-      if (used) throw new Error('The body was sent already');
-      used = true;
+      if (isRead) throw new Error('The body has already been sent');
+      isRead = true;
       return body;
     },
   };

@@ -5,47 +5,47 @@ import { OptionsError, withheld } from '@macadam/core';
 /** A body that is read in chunks: a Node.js `Readable`, a web `ReadableStream`, or an async generator. */
 export type StreamedBody = AsyncIterable<Uint8Array | string> | ReadableStream<Uint8Array>;
 
-/** One sending of a body. */
+/** A body opened for one attempt. */
 export interface OpenedBody {
   readonly body: Uint8Array | AsyncIterable<Uint8Array | string>;
-  /** When it differs from try to try. */
+  /** Set if it differs between attempts. */
   readonly contentType?: string;
-  /** Known beforehand: then it is announced, and not sent in chunks. */
+  /** Set if known beforehand: sent as a header, instead of chunked encoding. */
   readonly contentLength?: number;
 }
 
-/** Where the body of a call comes from, when it is not text or bytes that are at hand. */
+/** The source of the body of a call, if that is not text or bytes in memory. */
 export interface BodySource {
-  /** Whether there is a body for another try. */
+  /** Whether the body can be opened for another attempt. */
   readonly replayable: boolean;
-  /** What the caller's stream failed with, if it did. */
+  /** The error of the caller's stream, if it failed. */
   readonly failure: unknown;
-  /** The body for one try. Not asked when it is not `replayable` any more. */
+  /** Opens the body for one attempt. Not called unless `replayable`. */
   open(): OpenedBody | Promise<OpenedBody>;
-  /** The call is over: lets go of what was not read. */
+  /** Closes streams that were not read to their end, when the call is over. */
   close(): void;
 }
 
-/** A body that is made anew for every try. */
+/** A function that creates a new stream for each attempt. */
 export class FactoryBody implements BodySource {
   readonly replayable = true;
   failure: unknown = undefined;
-  readonly #make: () => StreamedBody;
-  /** Several, when tries were repeated or hedged. */
+  readonly #create: () => StreamedBody;
+  /** One for each attempt so far. */
   readonly #opened: OpenStream[] = [];
 
-  constructor(make: () => StreamedBody) {
-    this.#make = make;
+  constructor(create: () => StreamedBody) {
+    this.#create = create;
   }
 
   open(): OpenedBody {
     this.failure = undefined;
-    const made = this.#make();
-    // Sending what was read already would be an empty body, which a server takes for the whole.
-    if (!isStreamedBody(made) || this.#opened.some(({ stream }) => stream === made) || isUsed(made)) {
-      throw new OptionsError('request.body()', made, 'a function that makes a new stream each time');
+    const stream = this.#create();
+    // A stream that was read already would yield an empty body, which the server would take for a complete one.
+    if (!isStreamedBody(stream) || this.#opened.some((opened) => opened.stream === stream) || isUsed(stream)) {
+      throw new OptionsError('request.body()', stream, 'a function that makes a new stream each time');
     }
-    const body = new OpenStream(made, this);
+    const body = new OpenStream(stream, this);
     this.#opened.push(body);
     return { body };
   }
@@ -55,7 +55,7 @@ export class FactoryBody implements BodySource {
   }
 }
 
-/** A `Blob`, read anew for every try: of a file too, which `fs.openAsBlob` gives without reading it. */
+/** A `Blob`, read again for each attempt. It may be a file that `fs.openAsBlob` opened. */
 export class BlobBody implements BodySource {
   readonly replayable = true;
   failure: unknown = undefined;
@@ -78,15 +78,15 @@ export function isStreamedBody(value: unknown): value is StreamedBody {
   return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
-/** Whether something of a stream was read, or is being read; unknown of other iterables. */
+/** Whether a stream was read or is being read. False for other iterables, which cannot be asked. */
 export function isUsed(stream: StreamedBody): boolean {
   if ('getReader' in stream) return stream.locked || Readable.isDisturbed(stream as never);
   return 'readable' in stream && (Readable.isDisturbed(stream as never) || stream.readable === false);
 }
 
 /**
- * A stream that is being sent. It notes what the stream fails with, since that is no failure of the network; and once it is
- * let go it fails instead of coming to an end: whoever still reads it would take half of a body for the whole.
+ * A stream that is being sent. It records the error of the caller's stream, which is not a network failure. Once released, it
+ * fails instead of ending, so that the transport does not take half of a body for a complete one.
  */
 export class OpenStream implements AsyncIterableIterator<Uint8Array | string, void> {
   readonly stream: StreamedBody;
@@ -107,14 +107,14 @@ export class OpenStream implements AsyncIterableIterator<Uint8Array | string, vo
   async next(): Promise<IteratorResult<Uint8Array | string, void>> {
     try {
       const { done, value } = await this.#iterator.next();
-      if (done !== true) return { done: false, value: asPiece(value) };
+      if (done !== true) return { done: false, value: assertChunk(value) };
     } catch (error) {
-      // A stream can be ended with nothing for a reason, which must not pass for no failure.
-      const failure = (error ?? new Error('The stream failed and did not say why')) as Error;
+      // A stream can fail with `undefined`, which must still count as a failure.
+      const failure = (error ?? new Error('The stream failed without an error')) as Error;
       if (!this.#isReleased) this.#source.failure = failure;
       throw failure;
     }
-    if (this.#isReleased) throw new Error('Nobody waits for the rest of the body any more');
+    if (this.#isReleased) throw new Error('The call ended before the body was sent completely');
     return { done: true, value: undefined };
   }
 
@@ -123,29 +123,29 @@ export class OpenStream implements AsyncIterableIterator<Uint8Array | string, vo
     return { done: true, value: undefined };
   }
 
-  /** Closes what is read. Never throws. */
+  /** Closes the stream. Never throws. */
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
     if ('destroy' in this.stream && typeof this.stream.destroy === 'function') this.stream.destroy();
-    // What it says to being left is nobody's business any more.
-    else this.#leave().catch(() => undefined);
+    // An error while closing does not matter any more.
+    else this.#closeIterator().catch(() => undefined);
   }
 
-  async #leave(): Promise<void> {
+  async #closeIterator(): Promise<void> {
     await this.#iterator.return?.();
   }
 }
 
-/** What the transport would choke on is the fault of the stream, not of the network. */
-function asPiece(value: unknown): Uint8Array | string {
+/** Reports a chunk that the transport cannot send as an error of the stream, not of the network. */
+function assertChunk(value: unknown): Uint8Array | string {
   if (typeof value === 'string' || value instanceof Uint8Array) return value;
   throw new OptionsError('request.body', withheld(value), 'a stream of bytes or text');
 }
 
 function iteratorOf(stream: StreamedBody): AsyncIterator<Uint8Array | string, unknown> {
   if (!('getReader' in stream)) return stream[Symbol.asyncIterator]();
-  // Unlike an iterator of its own, a reader can leave while it waits for the next piece.
+  // Unlike the stream's own iterator, a reader can be cancelled while it waits for the next chunk.
   const reader = stream.getReader();
   return {
     next: () => reader.read() as Promise<IteratorResult<Uint8Array, unknown>>,

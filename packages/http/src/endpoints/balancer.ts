@@ -108,8 +108,8 @@ export class Balancer {
 
   /** The execute options of a call, with its router. */
   executeOptions({ execution, repeatable, subject }: PreparedRequest, log: AttemptLog): ExecuteOptions {
-    log.route = new AttemptRouter(this, repeatable, this.#hasRoutePolicies ? subject.route : undefined);
-    return { ...execution, route: log.route };
+    log.router = new AttemptRouter(this, repeatable, this.#hasRoutePolicies ? subject.route : undefined);
+    return { ...execution, route: log.router };
   }
 
   /** Picks the endpoint of the next attempt of a call. */

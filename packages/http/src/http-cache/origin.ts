@@ -149,7 +149,7 @@ export class Origin {
     );
     const times = { requestedAtMs, receivedAtMs: this.#clock.now() };
     const redirects = log.redirects.slice(earlierRedirects);
-    const endpoints = log.route?.attempted.map(({ target }) => target) ?? [];
+    const endpoints = log.router?.attempted.map(({ target }) => target) ?? [];
     return { response, statusError, fields: responseFields(response), times, redirects, endpoints };
   }
 
