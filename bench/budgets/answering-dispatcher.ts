@@ -1,6 +1,9 @@
 import { Dispatcher } from 'undici';
 
-/** Answers every request with the same JSON, without a socket: what is left is what the client itself does. */
+/**
+ * Responds to every request with the same JSON, without a socket, so that only the work of the client itself is
+ * counted.
+ */
 export function answeringDispatcher(json: string): Dispatcher {
   const body = Buffer.from(json);
   const headers = { 'content-type': 'application/json', 'content-length': String(body.length) };

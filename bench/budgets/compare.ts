@@ -1,32 +1,35 @@
 import { textTable } from '../src/table.ts';
 import type { Counts } from './count.ts';
 
-/** What a hot path may take, for each operation. */
+/** The budget of a hot path, per operation. */
 export interface Budget {
   bytes: number;
   instructions: number;
 }
 
-/** What may be taken on one kind of machine, by the name of the path. */
+/** The budgets of one kind of machine, by the name of the path. */
 export type Budgets = Readonly<Record<string, Budget>>;
 
-/** Of every kind of machine on which budgets were recorded, side by side; see `kindOf`. */
+/** The budgets of every kind of machine on which they were recorded; see `kindOf`. */
 export type Recorded = Readonly<Record<string, Budgets>>;
 
 export type Measured = Partial<Record<keyof Budget, Counts>>;
 
-/** A path may cost this much more than its budget: the counts repeat far better, and so much is worth a question. */
+/**
+ * A path may exceed its budget by this share. Counts vary far less between runs; a larger difference needs an
+ * explanation.
+ */
 export const TOLERANCE = 0.05;
-/** Differences this small are not worth one, whatever they are a share of. */
+/** Absolute differences up to this are ignored, whatever their share. */
 const SLACK: Budget = { bytes: 16, instructions: 100 };
 
 export interface Verdict {
   lines: string[];
-  /** Paths over budget, and paths without one. */
+  /** Paths over budget, and paths without a budget. */
   failures: string[];
 }
 
-/** Holds what was counted against the budgets; what was not counted is not judged. */
+/** Compares counts with the budgets. Paths that were not counted are ignored. */
 export function compare(budgets: Budgets, measured: Measured): Verdict {
   const kinds = (['instructions', 'bytes'] as const).filter((kind) => measured[kind] !== undefined);
   const rows = [['path', ...kinds.flatMap((kind) => [kind, 'budget', 'change'])]];
@@ -47,7 +50,7 @@ export function compare(budgets: Budgets, measured: Measured): Verdict {
   return { lines: textTable(rows).split('\n'), failures };
 }
 
-/** The least of two counts: what comes once, such as the optimiser at work, is not what an operation takes. */
+/** The lower of two counts: work that happens once, such as optimization, is not part of an operation. */
 export function least(one: Measured, other: Measured): Measured {
   const both = (['bytes', 'instructions'] as const).flatMap((kind) => {
     const [a, b] = [one[kind], other[kind]];
@@ -59,7 +62,7 @@ export function least(one: Measured, other: Measured): Measured {
   return Object.fromEntries(both) as Measured;
 }
 
-/** Budgets of what was counted, for one kind of machine: those of the others stay, and what was not counted its old one. */
+/** Updates the budgets of one kind of machine. Other kinds, and paths that were not counted, keep their budgets. */
 export function updated(before: Recorded, kind: string, measured: Measured): Recorded {
   const paths = Object.entries(measured.bytes ?? {}).map(([name, bytes]) => {
     const instructions = measured.instructions?.[name] ?? before[kind]?.[name]?.instructions ?? 0;

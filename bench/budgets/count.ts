@@ -1,4 +1,5 @@
-// Counts what each hot path takes, in a process of its own: `count.ts instructions|bytes`, which counting.ts runs and answers.
+// Counts instructions or bytes of each hot path in a process of its own: `count.ts instructions|bytes`. Run by
+// counting.ts, which handles its commands.
 import { readSync, writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Said } from './counting.ts';
@@ -6,9 +7,9 @@ import { hotPaths } from './hot-paths.ts';
 
 export type Counts = Record<string, number>;
 
-/** Until the optimiser has nothing to add. */
+/** Warm-up operations, until the code is fully optimized. */
 const WARM_UP = 60_000;
-/** The first is for what is still found in it; of the others the least counts. */
+/** The first count still contains warm-up effects; of the others the lowest is used. */
 const ROUNDS = 6;
 const NOTHING = 'nothing';
 const NEWLINE = 10;
@@ -36,7 +37,7 @@ async function countAll(paths: readonly Path[], count: Count, start: () => void)
   return Object.fromEntries(least);
 }
 
-/** Heap bytes, told by the heap itself between two collections; the young generation is large enough for none. */
+/** Heap bytes, from the heap statistics. The young generation is large enough that no collection happens meanwhile. */
 const bytes: Count = async (_, operateAll) => {
   globalThis.gc?.();
   await pause(5);
@@ -45,7 +46,7 @@ const bytes: Count = async (_, operateAll) => {
   return process.memoryUsage().heapUsed - before;
 };
 
-/** Instructions of the processor, which Valgrind counts while it is told to. */
+/** Instructions of the processor, which Valgrind counts while instrumentation is on. */
 const instructions: Count = async ({ name }, operateAll) => {
   ask('zero');
   await operateAll();
@@ -53,8 +54,8 @@ const instructions: Count = async ({ name }, operateAll) => {
 };
 
 /**
- * Has the process outside tell Valgrind, and waits for the answer. In here, where a program takes fifty times as long, to start
- * another one for it would take longer than all that is counted.
+ * Lets the parent process send the command to Valgrind, and waits for its response. Under Valgrind programs run fifty
+ * times slower, so starting another program here would take longer than all counting.
  */
 function ask(...valgrind: string[]): string {
   say({ valgrind });
@@ -74,7 +75,7 @@ const paths: Path[] = [];
 for (const { setup, ...path } of hotPaths) paths.push({ ...path, run: await setup() });
 if (process.argv[2] === 'bytes') say({ counts: await countAll(paths, bytes, () => {}) });
 else {
-  // What asking for the count takes, which is the same for every path.
+  // The cost of the commands themselves, which is the same for every path.
   const startCounting = (): void => void ask('instrumentation', 'on');
   const counts = await countAll(
     [{ name: NOTHING, operations: 1, run: () => {} }, ...paths],

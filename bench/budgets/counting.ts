@@ -1,4 +1,5 @@
-// Runs count.ts where what it counts repeats, and tells Valgrind for it, which is quick out here.
+// Runs count.ts in an environment in which its counts are reproducible, and sends its commands to Valgrind, which is
+// fast outside of Valgrind.
 import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
@@ -8,13 +9,13 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import type { Counts } from './count.ts';
 
-/** What count.ts writes, a line each: a command for Valgrind, which wants a line for an answer, or what was counted, at the end. */
+/** The lines that count.ts writes: a command for Valgrind, which is acknowledged with a line, or the counts, at the end. */
 export type Said = { valgrind: string[] } | { counts: Counts };
 type Answer = (valgrind: readonly string[]) => Promise<string>;
 
 const run = promisify(execFile);
 const COUNT = join(import.meta.dirname, 'count.ts');
-/** One thread and no dice: what the optimiser and the collector do is the same in every run. */
+/** One thread and no randomness, so that optimizer and garbage collector do the same in every run. */
 const REPEATABLE = ['--no-warnings', '--single-threaded', '--predictable', '--hash-seed=1', '--random-seed=1'];
 const NO_COLLECTION = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256'];
 const TIMEOUT_MS = 600_000;
@@ -23,7 +24,7 @@ export async function countBytes(): Promise<Counts> {
   return await count([process.execPath, ...REPEATABLE, ...NO_COLLECTION, COUNT, 'bytes'], async () => '');
 }
 
-/** Undefined where there is no Valgrind. */
+/** Undefined without Valgrind. */
 export async function countInstructions(): Promise<Counts | undefined> {
   const valgrind = process.env['VALGRIND'] ?? 'valgrind';
   const there = await run(valgrind, ['--version']).then(

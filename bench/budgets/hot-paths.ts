@@ -1,10 +1,10 @@
-// What is done for every request, as often as anything is: each path is counted, and has a budget.
+// The hot paths: code that runs for every request. Each is counted and has a budget.
 import { createSecretKey, createHmac } from 'node:crypto';
 import { answeringDispatcher } from './answering-dispatcher.ts';
 
 export interface HotPath {
   name: string;
-  /** How many operations are counted. Enough that what the counting itself costs does not matter. */
+  /** Number of counted operations: enough that the cost of counting does not matter. */
   operations: number;
   setup(): Promise<() => unknown>;
 }
@@ -12,7 +12,7 @@ export interface HotPath {
 const QUICK = 20_000;
 const USUAL = 2_000;
 const WHOLE = 500;
-/** A machine that is busy takes minutes to count, and an entry that is about to expire is read in another way. */
+/** Long, since counting takes minutes on a busy machine, and an entry that is about to expire takes another path. */
 const LONG_MS = 86_400_000;
 
 const work = async (): Promise<number> => 1;

@@ -1,5 +1,6 @@
-// `npm run bench -- budgets [--update]`: counts what every hot path takes, and fails when one takes more than it may.
-// Bytes are counted on any machine. Instructions need Valgrind: VALGRIND names the program, else it is looked for on PATH.
+// `npm run bench -- budgets [--update]`: counts instructions and bytes of every hot path, and fails when one exceeds
+// its budget. Bytes are counted on any machine. Instructions need Valgrind: VALGRIND names the program, or else it is
+// searched on PATH.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -19,12 +20,12 @@ async function measure(): Promise<Measured> {
 
 let measured = await measure();
 if (values.update) {
-  // What comes once is not part of what an operation takes, and a budget is held for long: count twice.
+  // A budget stays for a long time, so it is counted twice to exclude work that happens only once.
   measured = least(measured, await measure());
   writeFileSync(FILE, `${JSON.stringify(updated(recorded, kind, measured), null, 2)}\n`);
 }
 const budgets = values.update ? updated(recorded, kind, measured)[kind] : recorded[kind];
-// Where there is no budget at all there is nothing to fail.
+// Without any budget for this kind of machine nothing fails.
 const judge = (counted: Measured): Verdict => {
   const verdict = compare(budgets ?? {}, counted);
   return budgets === undefined ? { ...verdict, failures: [] } : verdict;

@@ -1,4 +1,4 @@
-// `import-time.ts SPECIFIER`: prints what loading a package takes, in a process that has loaded nothing else.
+// `import-time.ts SPECIFIER`: prints how long importing a package takes in a process that has loaded nothing else.
 const [specifier = ''] = process.argv.slice(2);
 const cpu = process.cpuUsage();
 const startedAt = performance.now();

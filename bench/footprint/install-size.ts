@@ -14,21 +14,24 @@ interface Manifest {
 
 export interface InstallSize {
   version: string;
-  /** The package and everything it brings along, itself included. */
+  /** The package and all its dependencies. */
   packages: number;
   bytes: number;
-  /** Packages among them that run a script when they are installed. */
+  /** Packages among them with an install script. */
   installScripts: number;
 }
 
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall'];
 
-/** What `npm install name` puts on a disk: the package with all it depends on, each once. Found in `from`'s node_modules. */
+/**
+ * What `npm install name` writes to disk: the package and all its dependencies, each once. Found in the node_modules of
+ * `from`.
+ */
 export function installSize(name: string, from: string): InstallSize {
   const seen = new Map<string, Manifest>();
   const visit = (dependency: string, folder: string, optional: boolean): void => {
     const home = locate(dependency, folder);
-    // Optional ones are those of other platforms, which npm leaves out as well.
+    // Optional dependencies that are missing are for other platforms; npm does not install them either.
     if (home === undefined && optional) return;
     if (home === undefined) throw new Error(`${dependency} is not installed below ${folder}`);
     if (seen.has(home)) return;
@@ -36,7 +39,7 @@ export function installSize(name: string, from: string): InstallSize {
     seen.set(home, manifest);
     for (const one of Object.keys(manifest.dependencies ?? {})) visit(one, home, false);
     for (const one of Object.keys(manifest.optionalDependencies ?? {})) visit(one, home, true);
-    // npm brings a peer along unless it is said to be optional.
+    // npm installs peer dependencies unless they are optional.
     for (const one of Object.keys(manifest.peerDependencies ?? {}))
       if (manifest.peerDependenciesMeta?.[one]?.optional !== true) visit(one, home, false);
   };
@@ -58,7 +61,7 @@ function locate(name: string, from: string): string | undefined {
   }
 }
 
-/** A package of the workspace holds sources and tests as well, which its `files` leave out of what is published. */
+/** A workspace package also contains sources and tests, which are not published because `files` does not list them. */
 function publishedBytes(home: string, { files }: Manifest): number {
   const fromWorkspace = !home.includes('node_modules');
   if (!fromWorkspace || files === undefined) return bytesBelow(home);

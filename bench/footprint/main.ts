@@ -1,4 +1,4 @@
-// `npm run bench -- footprint [--save]`: what each package weighs on disk, and what loading it takes.
+// `npm run bench -- footprint [--save]`: measures the size of each package on disk and the time to import it.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
@@ -14,7 +14,7 @@ const bench = join(import.meta.dirname, '..');
 const IMPORT_TIME = join(import.meta.dirname, 'import-time.ts');
 const ROUNDS = 9;
 
-/** By the job they do, ours first. */
+/** Packages by the job they do, ours first. */
 const groups: Record<string, string[]> = {
   http: ['@macadam/http', 'undici', 'got', 'ky', 'axios', 'axios-retry', 'ofetch'],
   resilience: ['@macadam/resilience', 'cockatiel', 'opossum', 'p-retry', 'effect'],

@@ -2,13 +2,13 @@ import { ratioOf, type Ratio } from '../src/ratio.ts';
 import type { SuiteResult } from '../src/result.ts';
 import type { Pair } from './pairs.ts';
 
-/** What the plain loops took: nanoseconds of CPU time of an operation, in the order of the rounds. */
+/** CPU time per operation of the plain loops, in nanoseconds, in the order of the rounds. */
 export interface PlainPair extends Pair {
   readonly ofNs: readonly number[];
   readonly toNs: readonly number[];
 }
 
-/** Further apart than this, as a share of the ratio of the harness, one of the two is wrong. */
+/** When the two ratios differ by more than this share, either the harness or the plain loop is wrong. */
 export const LIMIT = 0.1;
 
 export type Comparison = { readonly pair: PlainPair; readonly plain: Ratio } & (
@@ -16,7 +16,10 @@ export type Comparison = { readonly pair: PlainPair; readonly plain: Ratio } & (
   | { readonly verdict: 'not in the results' }
 );
 
-/** Holds a pair against the committed ratio of the same two. A case that is not committed is told, and breaks nothing. */
+/**
+ * Compares a pair with the committed ratio of the same contenders. A case without a committed result is reported and
+ * does not fail.
+ */
 export function comparisonOf(pair: PlainPair, suites: ReadonlyMap<string, SuiteResult>): Comparison {
   const plain = plainRatio(pair);
   const contenders = suites.get(pair.suite)?.cases.find(({ name }) => name === pair.case)?.contenders ?? [];
@@ -27,7 +30,7 @@ export function comparisonOf(pair: PlainPair, suites: ReadonlyMap<string, SuiteR
   return { pair, plain, harness, difference, verdict: Math.abs(difference) > LIMIT ? 'apart' : 'agrees' };
 }
 
-/** The ratio of the medians, which is not how the harness takes it, and the lowest and the highest of a round. */
+/** The ratio of the medians, which the harness computes differently, and the lowest and highest ratio of a round. */
 function plainRatio({ ofNs, toNs }: PlainPair): Ratio {
   if (ofNs.length !== toNs.length || ofNs.length === 0) {
     throw new Error(`The two of a pair have a round each, not ${ofNs.length} and ${toNs.length}.`);
@@ -36,7 +39,7 @@ function plainRatio({ ofNs, toNs }: PlainPair): Ratio {
   return { value: medianOf(ofNs) / medianOf(toNs), low: Math.min(...rounds), high: Math.max(...rounds) };
 }
 
-/** Written anew, as all that measures here: a mistake of the harness is not to be made twice. */
+/** Implemented again, like everything that measures here, so that a mistake of the harness is not repeated. */
 export function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;

@@ -1,4 +1,5 @@
-// One operation in a process of its own: `loop.ts SUITE CONTENDER`, prints the nanoseconds of CPU time of each.
+// Measures one operation in a process of its own: `loop.ts SUITE CONTENDER`. Prints the CPU time per operation in
+// nanoseconds.
 import { operations } from './operations.ts';
 
 const [suite = '', contender = ''] = process.argv.slice(2);
@@ -6,7 +7,7 @@ const operation = operations[suite]?.[contender];
 if (operation === undefined) throw new Error(`No operation "${contender}" of "${suite}".`);
 const { count, warmUp = count } = operation;
 const loop = await operation.make();
-// In a few pieces: the runtime compiles a loop anew when it is called again.
+// In several calls: the runtime can optimize the loop for the next call.
 for (let piece = 0; piece < 10; piece++) await loop(warmUp / 10);
 const before = process.cpuUsage();
 const last = await loop(count);

@@ -1,5 +1,5 @@
-// `npm run bench -- plain [SUITE…] [--rounds 7] [--save]`: some ratios of the suites again, by bare loops that share nothing
-// with the harness.
+// `npm run bench -- plain [SUITE…] [--rounds 7] [--save]`: measures some ratios of the suites again, with plain loops
+// that share no code with the harness.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
@@ -37,7 +37,7 @@ if (values.save && (rounds < ROUNDS || positionals.length > 0)) {
   process.exit(2);
 }
 
-/** A process that fails is tried once more: a run of minutes is not to be lost to one that could not get its port. */
+/** Retries a failed process once: a run of minutes must not be lost because one process could not get its port. */
 async function nanosecondsOf(suite: string, contender: string): Promise<number> {
   const [program = '', ...args] = [...(await pinning()), process.execPath, '--no-warnings', LOOP, suite, contender];
   const once = async (): Promise<number> =>

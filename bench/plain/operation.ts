@@ -1,15 +1,15 @@
-/** Runs an operation so many times. What it returns is what the last one gave, so that none can be left out. */
+/** Runs an operation `count` times and returns the last result, so that the compiler cannot remove any. */
 export type Loop = (count: number) => unknown;
 
 /**
- * What is measured, as its users write it, with a bare loop around it. None of it comes from the harness or its suites: what
- * both say alike is then no mistake of one.
+ * An operation as users write it, in a plain loop. It shares no code with the harness or its suites: when
+ * both give the same ratio, it is not a mistake of one of them.
  */
 export interface Operation {
-  /** Operations that are measured. */
+  /** Number of measured operations. */
   readonly count: number;
-  /** Operations before that. Default: as many, which take about a second and a half of CPU time. */
+  /** Number of operations before that. Default: the same number, which takes about 1.5 seconds of CPU time. */
   readonly warmUp?: number;
-  /** Makes the thing. Imports belong in here, so that no operation pays for another's. */
+  /** Creates the subject. Imports belong here, so that no operation pays for those of another. */
   make(): Promise<Loop>;
 }

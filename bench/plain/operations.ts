@@ -6,7 +6,7 @@ import { ratelimit } from './operations/ratelimit.ts';
 import { resilience } from './operations/resilience.ts';
 import { telemetry } from './operations/telemetry.ts';
 
-/** By suite and contender, with the names that these have in the harness. */
+/** By suite and contender, with their names in the harness. */
 export const operations: Readonly<Record<string, Readonly<Record<string, Operation>>>> = {
   ...{ http, resilience, cache, ratelimit, telemetry, auth },
 };

@@ -1,4 +1,4 @@
-/** Two contenders of a case of the harness, by the names that they have there. */
+/** Two contenders of a case of the harness, by their names there. */
 export interface Pair {
   readonly suite: string;
   readonly case: string;
@@ -6,7 +6,10 @@ export interface Pair {
   readonly to: string;
 }
 
-/** One ratio of each kind: over a socket, through policies, in memory with and without a promise, lines, and signatures. */
+/**
+ * One ratio of each kind: over a socket, through policies, in memory with and without a promise, log lines, and
+ * signatures.
+ */
 export const pairs: readonly Pair[] = [
   { suite: 'http', case: 'small JSON, one at a time', of: 'macadam get', to: 'undici pool.request' },
   { suite: 'http', case: 'small JSON, one at a time', of: 'macadam get', to: 'got' },

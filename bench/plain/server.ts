@@ -1,4 +1,4 @@
-// A small server of JSON in a process of its own, which tells its port to its parent and ends with it.
+// A small JSON server in a process of its own, which sends its port to its parent and exits with it.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -1,4 +1,4 @@
-/** A node of a CPU profile, as the inspector gives it. */
+/** A node of a CPU profile, as the inspector returns it. */
 export interface ProfileNode {
   id: number;
   callFrame: { functionName: string; url: string; lineNumber: number };
@@ -13,18 +13,18 @@ export interface CpuProfile {
 
 interface Frame {
   label: string;
-  /** Time in it and below it, in microseconds. */
+  /** Time in the frame and its callees, in microseconds. */
   total: number;
   children: Map<string, Frame>;
 }
 
 const WIDTH = 1_200;
 const ROW = 18;
-/** Frames narrower than this many pixels say nothing. */
+/** Frames narrower than this many pixels are left out. */
 const NARROWEST = 0.6;
 const MOST_DEPTH = 60;
 
-/** Draws a profile as a flame graph: as wide as its time, callers below, callees above, the same call merged into one. */
+/** Draws a profile as a flame graph: width is time, callers are below callees, and equal stacks are merged. */
 export function flameGraph(profile: CpuProfile, title: string): string {
   const root = framesOf(profile);
   const shapes: string[] = [];
@@ -92,7 +92,7 @@ function labelOf({ callFrame: { functionName, url, lineNumber } }: ProfileNode):
   return `${functionName || '(anonymous)'}${file === '' ? '' : ` ${file}:${lineNumber + 1}`}`;
 }
 
-/** Ours stand out, the collector warns, the rest is warm and alike. */
+/** Our code stands out, garbage collection has a warning colour, and all other frames have similar warm colours. */
 function colour(label: string): string {
   if (label.startsWith('(garbage')) return '#c0504d';
   return label.includes('/dist/') || label.includes('/src/') ? '#e8a33d' : '#d8cfc0';

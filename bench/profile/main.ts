@@ -1,5 +1,5 @@
-// `npm run bench -- profile [NAME] [--seconds 3] [--out DIR]`: a flame graph of each hot path whose name has NAME in it.
-// With `--save`, those of all paths go into the docs, with the page that tells where their time goes.
+// `npm run bench -- profile [NAME] [--seconds 3] [--out DIR]`: draws a flame graph of each hot path whose name contains
+// NAME. With `--save`, those of all paths are written to the docs, with a page that shows where their time is spent.
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ if (chosen.length === 0) {
 }
 mkdirSync(out, { recursive: true });
 
-/** Each in a fresh process: what one path makes of the runtime is not to be seen in the next. */
+/** Each path in a fresh process, so that the state of the runtime after one path does not affect the next. */
 async function record(name: string): Promise<CpuProfile> {
   const args = ['--no-warnings', join(import.meta.dirname, 'record.ts'), name, String(seconds)];
   const [program = '', ...rest] = [...(await pinning()), process.execPath, ...args];

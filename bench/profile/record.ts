@@ -1,4 +1,4 @@
-// One hot path in a process of its own: `record.ts PATH SECONDS`, prints its CPU profile as JSON.
+// Runs one hot path in a process of its own: `record.ts PATH SECONDS`. Prints its CPU profile as JSON.
 import { Session } from 'node:inspector/promises';
 import { hotPaths } from '../budgets/hot-paths.ts';
 

@@ -1,22 +1,22 @@
 import type { CpuProfile, ProfileNode } from './flame-graph.ts';
 
-/** A part of the time of a path, from 0 to 1. */
+/** A share of the time of a path, from 0 to 1. */
 export interface Share {
   readonly label: string;
   readonly share: number;
 }
 
-/** Where the time of a path goes: whose code it is in, and in which functions. */
+/** Where the time of a path is spent, by package and by function. */
 export interface PathShares {
   readonly name: string;
   readonly owners: readonly Share[];
   readonly functions: readonly Share[];
 }
 
-/** Functions with less time than this of their own are noise of the sampling. */
+/** Functions with less self time than this are sampling noise. */
 const LEAST = 0.02;
 const MOST_FUNCTIONS = 8;
-/** The loop that repeats the path, and the inspector that it was started from: no part of it. */
+/** The loop that repeats the path and the inspector are not part of it. */
 const MEASURING = 'the measuring';
 
 export function sharesOf(name: string, profile: CpuProfile): PathShares {
@@ -40,7 +40,7 @@ export function sharesOf(name: string, profile: CpuProfile): PathShares {
 interface SelfTime {
   readonly owner: string;
   readonly label: string;
-  /** Whether it is a function of somebody, and not the runtime at work. */
+  /** Whether it is a function in a file, and not work of the runtime. */
   readonly named: boolean;
   readonly time: number;
 }

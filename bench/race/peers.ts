@@ -1,5 +1,5 @@
-// Peers in the race, each as its documentation sets it up with a memory and Redis, and with its way to tell other processes if
-// it comes with one.
+// The cache libraries in the race, each set up by its documentation with memory and Redis, and with its way to
+// invalidate other processes if it has one.
 import { createCache as createDedupe } from 'async-cache-dedupe';
 import { BentoCache, bentostore } from 'bentocache';
 import { memoryDriver } from 'bentocache/drivers/memory';
@@ -66,7 +66,7 @@ const cacheable: Contender = {
 
 const asyncCacheDedupe: Contender = {
   async open(url, prefix) {
-    // The function is defined once, so what to load is handed to it on the side.
+    // The function is defined once, so the loader is passed to it separately.
     const loads = new Map<string, () => Promise<number>>();
     const cache = createDedupe({
       ttl: TTL_MS / 1_000,

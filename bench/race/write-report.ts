@@ -1,5 +1,5 @@
-// Writes docs/cache-races.md: `npm run races`. With `-- --seconds 600`, each race takes so long; with
-// `-- --only bentocache`, one contender runs anew and the others stay; with `-- --try`, nothing is written.
+// Writes docs/cache-races.md: `npm run races`. `-- --seconds 600` sets the duration of each race; with
+// `-- --only bentocache`, only that contender runs and the others keep their results; with `-- --try`, nothing is written.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { race, type RaceReport } from '../../packages/cache/test/race/race.ts';
@@ -18,13 +18,16 @@ const option = (name: string): string | undefined => {
 const seconds = Number(option('--seconds') ?? 20);
 const only = option('--only');
 const results = join(root, 'docs', 'cache-races.json');
-/** What each promises across processes; cacheable, set up like this, that a memory lives no longer than its entries. */
+/**
+ * What each library promises across processes; cacheable, in this setup, that entries in memory do not outlive those in
+ * Redis.
+ */
 const BOUND = { connectedMs: 500, cutMs: 8_000 };
 const UNHEARD = { connectedMs: 32_000, cutMs: 40_000 };
 const BY_LIFETIME = { connectedMs: 2_500, cutMs: 8_000 };
 const valkeyUrl = process.env['VALKEY_URL'];
 if (valkeyUrl === undefined) console.log('There is no Valkey: its row stays as it is.');
-/** The name of a contender, and of the server where it is not Redis. */
+/** The name of a contender, with the name of the server unless it is Redis. */
 const lineUp: readonly (readonly [name: string, module: string, bounds: typeof BOUND, server?: 'Valkey'])[] = [
   ['macadam, log', ours, BOUND],
   ['macadam, log', ours, BOUND, 'Valkey'],

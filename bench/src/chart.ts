@@ -4,10 +4,10 @@ import { duration, inOrder } from './table.ts';
 const WIDTH = 720;
 const ROW = 28;
 const VALUE = 150;
-/** How wide a letter of the font is, about. */
+/** Approximate width of a character of the font, in pixels. */
 const LETTER = 6.7;
 
-/** Colours that read on light and dark. */
+/** Colours that are legible on light and dark backgrounds. */
 const OURS = '#d9822b';
 const THEIRS = '#8a9ba8';
 
@@ -15,7 +15,7 @@ export function chartOf(result: CaseResult): string {
   return result.curve === true ? slopeChart(result) : barChart(result);
 }
 
-/** Bars of CPU time, the least first. */
+/** Draws CPU time as bars, the shortest first. */
 function barChart(result: CaseResult): string {
   const sorted = inOrder(result);
   const most = Math.max(...sorted.map(({ cpuNs }) => cpuNs.median));
@@ -36,7 +36,7 @@ function barChart(result: CaseResult): string {
 
 const PLOT = 180;
 
-/** CPU time over sizes that grow tenfold by tenfold, from zero: a level line costs the same at every size. */
+/** Draws CPU time over size, which is on a logarithmic axis. A horizontal line means the same cost at every size. */
 function slopeChart(result: CaseResult): string {
   const { contenders } = result;
   const most = Math.max(...contenders.map(({ cpuNs }) => cpuNs.median));
@@ -58,12 +58,12 @@ function slopeChart(result: CaseResult): string {
   ]);
 }
 
-/** The size that a contender of a curve has for a name: `10,000`. */
+/** Parses the size from the name of a contender of a curve: `10,000`. */
 export function sizeOf(name: string): number {
   return Number(name.replaceAll(',', ''));
 }
 
-/** Where each size stands on a logarithmic axis from 0 to 1. */
+/** The position of each size on a logarithmic axis from 0 to 1. */
 function placesOf(sizes: readonly number[]): number[] {
   const logs = sizes.map(Math.log10);
   const [first, last] = [Math.min(...logs), Math.max(...logs)];
@@ -71,8 +71,8 @@ function placesOf(sizes: readonly number[]): number[] {
 }
 
 /**
- * By how much the cost grows for each tenfold of the size, as a share: the least-squares line through the logarithms.
- * Undefined of fewer than two sizes.
+ * By how much the cost grows each time the size grows tenfold, as a ratio: the slope of the least-squares line through
+ * the logarithms. Undefined for fewer than two sizes.
  */
 export function slopeOf(points: readonly (readonly [size: number, cost: number])[]): number | undefined {
   const logs = points.map(([size, cost]) => [Math.log10(size), Math.log10(cost)] as const);

@@ -3,9 +3,9 @@ import type { CaseResult, SuiteResult } from './result.ts';
 import { leastOf, textTable } from './table.ts';
 
 /**
- * A run beside the committed one. Absolute times of two runs mean nothing, so each contender is compared by its cost
- * relative to one and the same contender of its case: the one that cost least in the committed run. A change is told when
- * the two intervals have nothing in common.
+ * Compares a run with the committed one. Absolute times of two runs are not comparable, so each contender is compared
+ * by its cost relative to the same contender of its case: the cheapest one of the committed run. A change is reported
+ * when the two intervals do not overlap.
  */
 export function comparison(before: SuiteResult, now: Pick<SuiteResult, 'cases'>): string {
   const rows = [['case', 'contender', 'beside', 'committed', 'now', 'change']];

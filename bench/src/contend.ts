@@ -1,4 +1,5 @@
-// One contender in a process of its own: `contend.ts time|bytes SUITE CASE CONTENDER MILLISECONDS`, prints one line of JSON.
+// Measures one contender in a process of its own: `contend.ts time|bytes SUITE CASE CONTENDER MILLISECONDS`. Prints a
+// line of JSON.
 import { setTimeout as pause } from 'node:timers/promises';
 import { PerformanceObserver } from 'node:perf_hooks';
 import type { Measurement } from './measurement.ts';
@@ -9,16 +10,19 @@ const [mode, suiteName = '', caseName, contenderName, milliseconds] = process.ar
 const budgetMs = Number(milliseconds);
 const CHUNK_MS = 30;
 /**
- * Optimised code is what a service runs. It is there when nothing has become cheaper for so long. This and what follows is
- * CPU time, not that on the wall: on a busy machine the compiler has to wait for its turn, too.
+ * A service runs optimized code, so measuring starts when the cost has not fallen for this long. All durations here are
+ * CPU time and not wall time: on a busy machine the compiler has to wait for its turn, too.
  */
 const STEADY_MS = 150;
 const CHEAPER = 0.98;
 const WARM_UP_MS = 2_000;
-/** No subject is waited for longer than this, whatever it asks for. */
+/** Upper limit of the warm-up, whatever the subject asks for. */
 const MOST_MS = 10_000;
 
-/** Operates for at least so long and so many operations, until the cost is steady; returns how many a millisecond held. */
+/**
+ * Warms up for at least this long and this many operations, until the cost is steady. Returns operations per
+ * millisecond.
+ */
 async function warmUp(operator: Operator, { inFlight = 1 }: Subject, ms: number, operations = 0): Promise<number> {
   let [count, done, spentMs, least, cheaperAtMs] = [inFlight, 0, 0, Infinity, 0];
   for (;;) {
@@ -36,15 +40,16 @@ async function warmUp(operator: Operator, { inFlight = 1 }: Subject, ms: number,
   }
 }
 
-/** Of all threads of the process: what the collector and the compiler do for an operation is part of its cost. */
+/** CPU time of all threads of the process: the work of the garbage collector and the compiler is part of the cost. */
 function cpuMsSince(before: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1_000;
 }
 
 /**
- * Bytes allocated for each operation: only right when the collector stays away, so it is tried with ever fewer. It is not
- * called for either, see below: a scavenge makes room enough for the next try.
+ * Bytes allocated per operation. The count is only right if no garbage collection happens meanwhile, so it is repeated
+ * with ever fewer operations. The collector is not called explicitly, for the reason given below: a scavenge frees
+ * enough memory for the next attempt.
  */
 async function allocation(operator: Operator, { inFlight = 1 }: Subject, most: number): Promise<number | undefined> {
   let collections = 0;
@@ -87,11 +92,12 @@ const contender = suite.cases
 if (contender === undefined)
   throw new Error(`No contender "${contenderName}" in case "${caseName}" of "${suiteName}".`);
 const subject = await contender.setup();
-// Nobody pays for what was left behind by the making of the subject. Not later: a whole collection while nothing is in
-// flight takes the shapes of all short-lived objects away, and what the compiler knows of them with it.
+// Collects the garbage of creating the subject, so that no operation pays for it. Not later: a full collection while
+// nothing is in flight discards the hidden classes of all short-lived objects, and the optimized code that depends on
+// them.
 globalThis.gc?.();
 const operator = await operatorOf(subject);
-// What is allocated settles long before what it takes.
+// Allocations become steady long before CPU time does.
 const share = mode === 'bytes' ? 0.3 : 1;
 const perMs = await warmUp(operator, subject, WARM_UP_MS * share, (subject.warmUp ?? 0) * share);
 const operations = Math.max(subject.inFlight ?? 1, Math.round(perMs * budgetMs));

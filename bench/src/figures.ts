@@ -5,9 +5,9 @@ import { CLAIM_COLUMNS, claimCells, duration, inOrder, markdownTable } from './t
 const BLOCK = /<!-- figures: (?<what>[^>]+?) -->[\s\S]*?<!-- \/figures -->/g;
 
 /**
- * Fills every block between `<!-- figures: SUITE -->` and `<!-- /figures -->` with what was measured last, so that no
- * figure of a page is typed by hand. `<!-- figures: SUITE / CASE -->` is one case alone, and
- * `<!-- figures: claims -->` counts the claims of all suites. A block of what has no committed result says so.
+ * Fills every block between `<!-- figures: SUITE -->` and `<!-- /figures -->` with the latest committed result, so that no
+ * figure of a page is typed by hand. `<!-- figures: SUITE / CASE -->` stands for one case, and
+ * `<!-- figures: claims -->` for the number of claims of all suites. A block without a committed result says so.
  */
 export function fillFigures(text: string, results: ReadonlyMap<string, SuiteResult>, benchmarks: string): string {
   return text.replaceAll(BLOCK, (_block, what: string) => {

@@ -1,4 +1,5 @@
-// A server of JSON in a process of its own: `json-server.ts BYTES`. Tells its port to its parent and ends with it.
+// An HTTP server that responds with JSON, in a process of its own: `json-server.ts BYTES`. Sends its port to its parent
+// and exits with it.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -1,17 +1,17 @@
-// The machine a run has to itself, or has not.
+// Checks whether the machine is quiet enough for a measurement, and pins processes to a core.
 import { execFile } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-/** The share of all its cores that others may use while it still counts as quiet. */
+/** Up to this share of the CPU time of all cores may be used by others while the machine still counts as quiet. */
 const QUIET = 0.1;
 const SAMPLE_MS = 500;
 
 /**
- * Waits until the machine is quiet; false when it stays busy. What the cores do now is looked at, not the load average,
- * which for a minute still tells of the run before.
+ * Waits until the machine is quiet; returns false when it stays busy. Measures the current use of the cores, not the
+ * load average, which still includes the previous run for a minute.
  */
 export async function quiet(waitMs: number, tell: (line: string) => void = () => {}): Promise<boolean> {
   for (let waitedMs = 0; ; waitedMs += SAMPLE_MS) {
@@ -38,7 +38,10 @@ function ticks(): { idle: number; all: number } {
 
 let pinned: Promise<readonly string[]> | undefined;
 
-/** A command that keeps a process on one core, the last, where the system can; the first is the busiest with everything else. */
+/**
+ * A command prefix that pins a process to the last core, where the system supports it; the first core is the busiest
+ * with other work.
+ */
 export function pinning(): Promise<readonly string[]> {
   const command = ['taskset', '--cpu-list', String(availableParallelism() - 1)];
   pinned ??= run(command[0] as string, [...command.slice(1), 'true']).then(

@@ -1,6 +1,6 @@
 // `npm run bench [-- SUITE…] [--quick] [--compare] [--save] [--case NAME] [--rounds 15] [--json FILE]`:
 // measures, and prints a table for each case.
-// `npm run bench -- budgets | footprint | tail | profile | plain`: what else can be told of speed; see each one's `main.ts`.
+// `npm run bench -- budgets | footprint | tail | profile | plain`: other measurements; see the `main.ts` of each.
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -12,7 +12,7 @@ import { measureCase, type Plan } from './rounds.ts';
 import type { Suite } from './suite.ts';
 import { caseRows, claimLine, textTable } from './table.ts';
 
-/** What is not a suite: `npm run bench -- budgets`, and so on. */
+/** The other measurements: `npm run bench -- budgets` and so on. */
 const programs = ['budgets', 'footprint', 'tail', 'profile', 'plain'];
 const [first = ''] = process.argv.slice(2);
 if (programs.includes(first)) {
@@ -47,7 +47,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-/** Progress on a terminal is one line that changes; elsewhere only what stays is printed. */
+/** On a terminal, progress is one line that is overwritten; elsewhere only final output is printed. */
 function tell(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`);
 }
@@ -66,7 +66,7 @@ if (values.save && (values.quick || plan.rounds < FULL.rounds)) {
 let [missed, broken] = [0, 0];
 const results: SuiteResult[] = [];
 
-/** Measures one case after the other. Each is saved when it is done, and one that breaks takes no other with it. */
+/** Measures one case after the other. Each is saved when it is done, and a case that fails does not stop the others. */
 async function runSuite(name: string): Promise<void> {
   const { suite } = (await import(`../suites/${name}.ts`)) as { suite: Suite };
   const committed = committedResult(name);
@@ -97,7 +97,7 @@ async function runSuite(name: string): Promise<void> {
   if (values.compare && committed !== undefined) console.log(`\n${comparison(committed, { cases: done })}`);
 }
 
-/** The first result of each case that the suite has: those of this run, and of the committed one for what was not run. */
+/** The result of each case of the suite: from this run, or else the committed one. */
 function inOrder(suite: Suite, results: readonly CaseResult[]): CaseResult[] {
   return suite.cases.flatMap(({ name }) => results.find((result) => result.name === name) ?? []);
 }
@@ -112,7 +112,7 @@ if (results.length + broken === 0) {
   console.error(`No case "${values.case}" in ${wanted.join(', ')}.`);
   process.exit(2);
 }
-// Where the command was given, which is not where npm runs it.
+// Paths are relative to the directory where the command was entered, not where npm runs it.
 const here = process.env['INIT_CWD'] ?? '';
 if (values.json !== undefined) writeFileSync(resolve(here, values.json), `${JSON.stringify(results, null, 2)}\n`);
 console.log(

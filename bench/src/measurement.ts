@@ -1,18 +1,18 @@
-/** What one process measured of one contender. */
+/** What one process measured for one contender. */
 export interface Measurement {
-  /** CPU time of the process, as the operating system counts it, for each operation, in nanoseconds. */
+  /** CPU time of the process per operation, as the operating system counts it, in nanoseconds. */
   readonly cpuNs: number;
-  /** Operations a second, by the clock on the wall. */
+  /** Operations per second of wall time. */
   readonly perSecond: number;
-  /** The most memory the process held, in MiB. */
+  /** Peak memory of the process, in MiB. */
   readonly peakMiB: number;
   readonly operations: number;
 }
 
-/** The middle of several rounds, and how far they lie apart. */
+/** The median of several rounds, and their spread. */
 export interface Figure {
   readonly median: number;
-  /** Half of the distance between the quartiles, as a share of the median. */
+  /** Half of the interquartile range, relative to the median. */
   readonly spread: number;
 }
 

@@ -2,21 +2,21 @@ import type { Subject } from './suite.ts';
 
 /** Runs operations the way a caller would. */
 export interface Operator {
-  /** Runs `count` operations, one after the other or as many at once as the subject asks for. */
+  /** Runs `count` operations, sequentially or with the concurrency of the subject. */
   operate(count: number): Promise<void>;
-  /** Says how many operations a millisecond holds, so that the event loop gets its turn often and costs little. */
+  /** Sets the number of operations per millisecond, so that the event loop runs often enough and costs little. */
   pace(perMs: number): void;
 }
 
-/** How long operations follow each other before the event loop gets a turn, in milliseconds. */
+/** How long operations run before the event loop gets a turn, in milliseconds. */
 const STRETCH_MS = 0.2;
 
 /**
- * What promises something is awaited; what answers at once is called and not awaited, since an `await` costs more than
- * many a synchronous operation and would draw every ratio of such towards one. The first operation tells which it is.
+ * An operation that returns a promise is awaited. A synchronous one is not, since an `await` costs more than many
+ * synchronous operations and would move all their ratios towards one. The first operation shows which kind it is.
  *
- * Between stretches the event loop turns, as between the requests of a service: a logger whose stream works in
- * `process.nextTick` pays for that work where it is measured, and does not pile it up.
+ * The event loop turns between batches of operations, as it does between the requests of a service: a logger whose
+ * stream works in `process.nextTick` does that work within the measurement, instead of piling it up.
  */
 export async function operatorOf({ run, inFlight = 1 }: Subject): Promise<Operator> {
   const first = run();
@@ -61,7 +61,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
-// The loop sees other functions before the one that is measured, until it is optimised for any: what is measured is then
-// called, and not melted into the loop, where what nobody reads might not be worked out at all.
+// The loop first runs other functions, until it is megamorphic: the measured function is then
+// called and not inlined into the loop, where the compiler might remove work whose result is not used.
 const others = [() => 1, () => 'two', () => undefined];
 for (let i = 0; i < 3_000; i++) callEach(others[i % others.length] as () => unknown, 100);

@@ -1,4 +1,4 @@
-// The pages that show committed results: those of the benchmarks, and the blocks of figures on other pages.
+// Generates everything that shows committed results: the benchmark pages, and the blocks of figures on other pages.
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { footprintPage } from '../footprint/page.ts';
@@ -18,7 +18,7 @@ export const benchmarks = join(root, 'docs', 'benchmarks');
 
 type Suites = ReadonlyMap<string, SuiteResult>;
 
-/** Results that are not those of a suite, and the files made of them. */
+/** The results of the other measurements, and the files generated from them. */
 const special: Readonly<Record<string, (result: never, suites: Suites) => Readonly<Record<string, string>>>> = {
   footprint: (result) => ({ 'footprint.md': footprintPage(result) }),
   plain: (result, suites) => ({ 'plain.md': plainPage(result, suites) }),
@@ -45,7 +45,7 @@ export function writePages(): void {
   }
 }
 
-/** Every file that is made of committed results, with the text it should have. */
+/** Every file that is generated from committed results, with its expected content. */
 export function pages(): Map<string, string> {
   const names = existsSync(results) ? readdirSync(results).map((file) => basename(file, '.json')) : [];
   const suites = names.filter((name) => !(name in special));

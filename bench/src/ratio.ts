@@ -1,22 +1,23 @@
 import { ascending, quantile } from './measurement.ts';
 
-/** How often one costs what another does, and where that lies as far as so many rounds can tell. */
+/** The ratio of the costs of two contenders, with its confidence interval. */
 export interface Ratio {
   readonly value: number;
   readonly low: number;
   readonly high: number;
 }
 
-/** The interval holds the true median at least this often. */
+/** The interval contains the true median with at least this probability. */
 const CONFIDENCE = 0.95;
 
 /**
- * The ratio of two contenders, round by round: the two of a round ran one after the other, so what the machine did to one
- * it did to the other, and it falls out. The value is the median of the rounds' ratios.
+ * The ratio of two contenders, by round: the two of a round ran one after the other, so what the machine did to one it
+ * also did to the other, and it cancels out. The value is the median of the ratios of the rounds.
  *
- * Its interval lies between two of the rounds, by order alone, so that it holds whatever the noise looks like: each round
- * falls below the true median as a coin does (the sign test). Of seven rounds that is the least to the greatest, which
- * holds in 98 of 100 runs; of nine the second to the eighth, in 96.
+ * The bounds of its interval are the ratios of two rounds, chosen by rank alone, so that it is valid for any
+ * distribution of the noise: each round is below the true median with probability 1/2 (sign test). With seven rounds it
+ * is the range from the lowest to the highest, which contains the median in 98 of 100 runs; with nine, from the second
+ * to the eighth, in 96.
  */
 export function ratioOf(of: readonly number[], to: readonly number[]): Ratio {
   if (of.length !== to.length || of.length === 0) {
@@ -31,7 +32,7 @@ export function ratioOf(of: readonly number[], to: readonly number[]): Ratio {
   };
 }
 
-/** How many rounds may be left out on either side. */
+/** How many rounds are left out on each side. */
 function outside(rounds: number): number {
   // The chance that at most `out` of the rounds fall on one side of the median, out of 2 ** rounds.
   let [out, ways, chance] = [0, 1, 1];
@@ -43,14 +44,14 @@ function outside(rounds: number): number {
   }
 }
 
-/** False when what lies between the rounds is more than what lies between the two: then there is no ratio to tell. */
+/** False when the rounds differ more than the two contenders do: then no ratio is reported. */
 export function isDistinct({ low, high }: Ratio): boolean {
   return low > 1 || high < 1;
 }
 
 export type Verdict = 'holds' | 'holds narrowly' | 'misses narrowly' | 'misses';
 
-/** A promise is kept or broken by the median; narrowly, when the interval lies on both sides of the limit. */
+/** A claim is kept or broken by the median; narrowly, when the limit is within the interval. */
 export function verdictOf({ value, low, high }: Ratio, atMost: number): Verdict {
   if (value <= atMost) return high <= atMost ? 'holds' : 'holds narrowly';
   return low > atMost ? 'misses' : 'misses narrowly';

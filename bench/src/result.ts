@@ -16,11 +16,11 @@ export interface Run extends Plan {
   readonly date: string;
   readonly node: string;
   readonly cpu: string;
-  /** Whether each process was kept on one core. */
+  /** Whether each process was pinned to one core. */
   readonly pinned: boolean;
   /** Whether the machine was quiet when the case began. */
   readonly quiet: boolean;
-  /** Of the packages that contend. */
+  /** Versions of the packages of the contenders. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -33,7 +33,7 @@ export interface CaseResult {
   readonly curve?: boolean;
 }
 
-/** What was measured last of each case of a suite, as it is committed. */
+/** The latest result of each case of a suite, as it is committed. */
 export interface SuiteResult {
   readonly suite: string;
   readonly what: string;
@@ -68,7 +68,7 @@ export function runOf({ contenders }: Case, plan: Plan, pinned: boolean, quiet: 
 
 const require = createRequire(import.meta.url);
 
-/** The version of an installed package, found from its main file, since not every package exports its manifest. */
+/** The version of an installed package. Found from its main file, since not every package exports its package.json. */
 function versionOf(name: string): string {
   for (const folder of require.resolve.paths(name) ?? []) {
     try {

@@ -9,8 +9,8 @@ const run = promisify(execFile);
 const CONTEND = join(import.meta.dirname, 'contend.ts');
 const NODE_FLAGS = ['--expose-gc', '--no-warnings'];
 /**
- * A young generation so large that the collector stays away while allocations are counted. Not for timing: it spreads
- * what is allocated over more memory than the processor's cache holds.
+ * A young generation so large that no collection happens while allocations are counted. Not used for timing: it spreads
+ * allocations over more memory than fits into the caches of the processor.
  */
 const NO_COLLECTION = ['--min-semi-space-size=128', '--max-semi-space-size=128'];
 const TIMEOUT_MS = 120_000;
@@ -24,15 +24,18 @@ export interface Plan {
 export interface ContenderResult {
   readonly name: string;
   readonly cpuNs: Figure;
-  /** CPU time an operation of each round, in nanoseconds, in the order of the rounds: ratios are taken within a round. */
+  /**
+   * CPU time per operation of each round, in nanoseconds, in the order of the rounds: ratios are computed within a
+   * round.
+   */
   readonly rounds: readonly number[];
   readonly perSecond: Figure;
-  /** Heap bytes allocated for each operation, measured once; absent when the collector could not be kept away. */
+  /** Heap bytes allocated per operation, measured once; absent when a collection could not be avoided. */
   readonly bytes?: number;
   readonly peakMiB: Figure;
 }
 
-/** Measures every contender once a round, in turn, so that whatever else the machine does meets them all alike. */
+/** Measures every contender once per round, in turn, so that disturbances of the machine affect all of them alike. */
 export async function measureCase(
   suite: Suite,
   subject: Case,
@@ -56,7 +59,7 @@ export async function measureCase(
   return results;
 }
 
-/** A process that fails is tried once more: a run of an hour is not to be lost to one that could not get its port. */
+/** Retries a failed process once: a run of an hour must not be lost because one process could not get its port. */
 async function contend<T>(mode: 'bytes' | 'time', names: readonly string[], ms: number): Promise<T> {
   const flags = mode === 'bytes' ? [...NODE_FLAGS, ...NO_COLLECTION] : NODE_FLAGS;
   const command = [...(await pinning()), process.execPath, ...flags, CONTEND, mode, ...names, String(ms)];

@@ -1,29 +1,29 @@
-/** One way to do the job. Made in a process of its own, measured, and closed. */
+/** One way to do the job of a case. Created in a process of its own, measured, and closed. */
 export interface Contender {
   readonly name: string;
-  /** The npm packages whose versions stand in the result; none for what the runtime brings. */
+  /** The npm packages whose versions are recorded in the result; none for built-ins of the runtime. */
   readonly from?: string | readonly string[];
-  /** Makes what is measured. Imports belong in here, so that no contender pays for another's. */
+  /** Creates the subject. Imports belong here, so that no contender pays for those of another. */
   setup(): Promise<Subject>;
 }
 
 export interface Subject {
-  /** One operation, awaited when it promises something. It must always do, or never. */
+  /** Runs one operation. It returns a promise always or never. */
   run(): unknown;
   /** Operations in flight at once. Default: 1. */
   readonly inFlight?: number;
-  /** The least operations before anything is measured. It is not before their cost is steady, with or without. */
+  /** Minimum number of operations before measuring starts. In any case it starts only once the cost is steady. */
   readonly warmUp?: number;
   close?(): unknown;
 }
 
-/** A promise about two contenders of one case. */
+/** A claim about two contenders of one case. */
 export interface Claim {
   readonly of: string;
   readonly to: string;
   /** The CPU time of an operation of `of` is at most this many times that of `to`. */
   readonly atMost: number;
-  /** What is allowed on top of `to` before that, in nanoseconds of CPU time. Default: 0. */
+  /** Allowance that is added to the cost of `to` first, in nanoseconds of CPU time. Default: 0. */
   readonly plusNs?: number;
 }
 
@@ -33,7 +33,7 @@ export interface Case {
   readonly what: string;
   readonly contenders: readonly Contender[];
   readonly claims?: readonly Claim[];
-  /** The contenders are one thing at growing sizes: they are shown in the order given, and the chart shows the slope. */
+  /** The contenders are one subject at growing sizes: they are shown in the given order, and the chart shows the slope. */
   readonly curve?: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { CaseResult, ClaimResult } from './result.ts';
 import type { ContenderResult } from './rounds.ts';
 import type { Claim } from './suite.ts';
 
-/** A case as rows of text, the cheapest contender first; a curve in its own order. */
+/** A case as rows of text, the cheapest contender first; a curve in the order of its sizes. */
 export function caseRows(result: CaseResult): string[][] {
   const least = leastOf(result);
   const header = ['contender', 'CPU an operation', 'to the least', 'a second', 'allocated', 'peak memory'];
@@ -40,13 +40,13 @@ export function nanoseconds(ns: number): string {
   return ns < 10_000 ? `${Math.round(ns).toLocaleString('en')} ns` : `${(ns / 1_000).toFixed(1)} µs`;
 }
 
-/** A ratio, or that there is none to tell: the rounds lie further apart than the two do. */
+/** A ratio, or a note that there is none: the rounds differ more than the two contenders do. */
 export function ratioText(ratio: Ratio): string {
   if (!isDistinct(ratio)) return 'level';
   return `${short(ratio.value)}x`;
 }
 
-/** Says whether a claim holds, with the interval of its ratio; of two that cannot be told apart, no ratio. */
+/** Whether a claim holds, with the interval of its ratio; no ratio for two contenders that cannot be distinguished. */
 export function claimLine(claim: ClaimResult): string {
   const { of, atMost, ratio, verdict } = claim;
   const promise = `${verdict}: ${of} at most ${atMost}x ${besideText(claim)}`;
@@ -57,7 +57,7 @@ export function claimLine(claim: ClaimResult): string {
 /** The columns of a claim in a table of claims. */
 export const CLAIM_COLUMNS = ['claim', 'verdict', 'limit', 'measured'];
 
-/** A claim as the cells below {@link CLAIM_COLUMNS}; a missed one stands out. */
+/** A claim as cells for {@link CLAIM_COLUMNS}; a broken one is highlighted. */
 export function claimCells(claim: ClaimResult): string[] {
   const { of, atMost, ratio, verdict } = claim;
   return [
@@ -68,7 +68,7 @@ export function claimCells(claim: ClaimResult): string[] {
   ];
 }
 
-/** What is beside it, with what that is allowed on top. */
+/** The contender that a claim compares with, with its allowance. */
 function besideText({ to, plusNs }: Claim): string {
   return plusNs === undefined ? to : `${to} and ${nanoseconds(plusNs)}`;
 }
@@ -91,7 +91,7 @@ export function textTable(rows: readonly (readonly string[])[]): string {
     .join('\n');
 }
 
-/** @param words - so many columns are words, and stand on the left; the others are figures */
+/** @param words - the number of text columns, which are aligned left; all others are figures */
 export function markdownTable(rows: readonly (readonly string[])[], words = 1): string {
   const [header = [], ...body] = rows;
   const rule = header.map((_, i) => (i < words ? '---' : '---:'));

@@ -14,11 +14,11 @@ import {
 
 const KEYS = Array.from({ length: 1_000 }, (_, i) => `user:${i}`);
 const IN_FLIGHT = 64;
-/** Look-ups an operation: so many that the call of the operation itself weighs little. */
+/** Lookups per operation: so many that the call of the operation itself does not matter. */
 const AT_ONCE = 100;
 const HERD = 250;
 
-/** A hundred look-ups one after the other. */
+/** A hundred sequential lookups. */
 function inTurn(get: (key: string) => unknown): () => void {
   let next = 0;
   return () => {
@@ -26,7 +26,7 @@ function inTurn(get: (key: string) => unknown): () => void {
   };
 }
 
-/** The same where the answer is a promise. */
+/** The same for lookups that return a promise. */
 function awaited(get: (key: string) => Promise<unknown>): () => Promise<void> {
   let next = 0;
   return async () => {
@@ -34,7 +34,7 @@ function awaited(get: (key: string) => Promise<unknown>): () => Promise<void> {
   };
 }
 
-/** One look-up, of those that are in flight together. */
+/** One lookup, of several that are in flight together. */
 function together(get: (key: string) => Promise<unknown>): () => Promise<unknown> {
   let next = 0;
   return () => get(KEYS[(next = (next + 1) % KEYS.length)] as string);
@@ -46,7 +46,7 @@ function batches(get: (keys: string[]) => unknown): () => unknown {
   return () => get(KEYS.slice((next = (next + AT_ONCE) % KEYS.length), next + AT_ONCE));
 }
 
-/** Everybody asks for a key that nobody has, each time another one. */
+/** Concurrent lookups of one missing key, a new key each time. */
 function herds(get: (key: string) => Promise<unknown>): () => Promise<unknown> {
   let next = 0;
   return () => {
@@ -55,7 +55,7 @@ function herds(get: (key: string) => Promise<unknown>): () => Promise<unknown> {
   };
 }
 
-/** A contender whose cache is warm. */
+/** A contender with a warm cache. */
 function warm(
   name: string,
   from: string,

@@ -32,7 +32,7 @@ const largeCase = (name: string, what: string, inFlight: number): Case => ({
   claims: atMost('macadam get', 1, 'undici pool.request', ...HAND_MADE),
 });
 
-/** One thing at growing sizes. The largest may cost so many times what the smallest does. */
+/** One subject at growing sizes. The largest may cost at most this many times as much as the smallest. */
 function curve(name: string, what: string, sizes: readonly number[], make: (size: number) => Way, limit: number): Case {
   const contenders = under(SMALL, sizes.map(make));
   const [first, last] = [contenders[0]?.name ?? '', contenders.at(-1)?.name ?? ''];

@@ -14,7 +14,7 @@ const macadam = (name: string, from: string, run: () => Promise<Subject['run']>)
 const SMALL = { bodyBytes: 70, inFlight: 1, warmUp: 40_000 };
 const IN_FLIGHT = 64;
 
-/** One key after the other, more than there are in flight: what is asked of one key in a moment may share a round trip. */
+/** More keys in turn than requests in flight: concurrent requests of one key may share a round trip. */
 function keyInTurn(): () => string {
   const keys = Array.from({ length: 100 }, (_, i) => `limits:${i}`);
   let next = 0;

@@ -5,15 +5,15 @@ type RateLimit = typeof import('@macadam/ratelimit');
 const MANY = 100_000;
 const IN_FLIGHT = 64;
 /**
- * So much that nothing is ever denied, and so slow to come back that no key is forgotten. Of more, one token would be a rounding
- * error, and a key that has taken it as good as new.
+ * So high that nothing is ever denied, and refilled so slowly that no key is dropped. With a higher limit, one token
+ * would be lost in rounding, and a key that has used it would count as unused.
  */
 const PLENTY = 100_000_000;
 const HOUR_MS = 3_600_000;
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `client-${i}`);
 
-/** One key after the other. */
+/** All keys in turn. */
 function rotation(count: number): () => string {
   const keys = names(count);
   let next = 0;
@@ -23,7 +23,7 @@ function rotation(count: number): () => string {
   };
 }
 
-/** A hundred requests one after the other: so many that the call of the operation itself weighs little. */
+/** A hundred sequential requests: so many that the call of the operation itself does not matter. */
 const AT_ONCE = 100;
 function inTurn(count: number, decide: (key: string) => unknown): () => void {
   const next = rotation(count);
@@ -32,7 +32,7 @@ function inTurn(count: number, decide: (key: string) => unknown): () => void {
   };
 }
 
-/** The same where the answer is a promise. */
+/** The same for limiters that return a promise. */
 function awaited(count: number, decide: (key: string) => Promise<unknown>): () => Promise<void> {
   const next = rotation(count);
   return async () => {
@@ -40,7 +40,7 @@ function awaited(count: number, decide: (key: string) => Promise<unknown>): () =
   };
 }
 
-/** One request, of those that are in flight together. */
+/** One request, of several that are in flight together. */
 function inFlight(count: number, decide: (key: string) => Promise<unknown>): () => Promise<unknown> {
   const next = rotation(count);
   return () => decide(next());
@@ -73,7 +73,7 @@ const flexible = (count: number): Contender => ({
   },
 });
 
-/** It has no keys: with more than one, a Map of limiters, as its users write it. */
+/** It has no keys: for several keys a Map of limiters, as its users write it. */
 const limiterPackage = (count: number): Contender => ({
   name: count === 1 ? 'limiter, no key' : 'limiter, a Map of them',
   from: 'limiter',

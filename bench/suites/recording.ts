@@ -1,4 +1,4 @@
-/** An SDK of OpenTelemetry, whose spans and metrics are recorded and handed over as in a service, to nobody. */
+/** An OpenTelemetry SDK that records spans and metrics as in a service; the exporter discards them. */
 export async function recording(): Promise<void> {
   const [api, hooks, traces, meters] = await Promise.all([
     import('@opentelemetry/api'),
@@ -7,7 +7,7 @@ export async function recording(): Promise<void> {
     import('@opentelemetry/sdk-metrics'),
   ]);
   api.context.setGlobalContextManager(new hooks.AsyncLocalStorageContextManager().enable());
-  // What an exporter costs is the exporter's.
+  // The cost of an exporter is not measured.
   const nowhere = { onStart() {}, onEnd() {}, forceFlush: async () => {}, shutdown: async () => {} };
   api.trace.setGlobalTracerProvider(new traces.TracerProvider({ spanProcessors: [nowhere] }));
   const exporter = new meters.InMemoryMetricExporter(meters.AggregationTemporality.CUMULATIVE);
@@ -15,7 +15,7 @@ export async function recording(): Promise<void> {
   api.metrics.setGlobalMeterProvider(new meters.MeterProvider({ readers: [reader] }));
 }
 
-/** The same by `startTelemetry`, with spans in batches, as in a service. */
+/** The same with `startTelemetry`, which exports spans in batches. */
 export async function recordingByTelemetry(): Promise<void> {
   const [{ startTelemetry }, { AggregationTemporality, InMemoryMetricExporter }] = await Promise.all([
     import('@macadam/telemetry/node'),
@@ -31,7 +31,7 @@ export async function recordingByTelemetry(): Promise<void> {
     traces: { exporter: nowhere },
     metrics: { exporter: new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE), intervalMs: 3_600_000 },
     logs: false,
-    // What is measured of the process is no part of a call.
+    // Metrics of the process are not part of a call.
     runtimeMetrics: false,
   });
 }

@@ -2,7 +2,7 @@ import type { Case, Contender, Suite } from '../src/suite.ts';
 
 type Setup = (size: number) => Promise<() => unknown>;
 
-/** One thing at growing sizes. */
+/** One subject at growing sizes. */
 function sizes(of: readonly number[], setup: Setup, from?: string): Contender[] {
   return of.map((size) => ({
     name: size.toLocaleString('en'),
@@ -11,7 +11,7 @@ function sizes(of: readonly number[], setup: Setup, from?: string): Contender[] 
   }));
 }
 
-/** The largest may cost so many times what the smallest does, if that is a promise. */
+/** The largest may cost at most this many times as much as the smallest, if that is claimed. */
 function curve(
   name: string,
   what: string,
@@ -25,10 +25,10 @@ function curve(
   return { name, what, contenders, curve: true, claims: atMost === undefined ? [] : [{ of: last, to: first, atMost }] };
 }
 
-/** Every key in turn, in an order that no cache of the processor foresees. */
+/** Every key in turn, in an order that the processor cannot prefetch. */
 function keysInTurn(size: number): () => string {
   const keys = Array.from({ length: size }, (_, i) => `key-${i}`);
-  // Odd and not a divisor of any power of ten, so that every key comes up.
+  // Coprime to every power of ten, so that every key is used.
   const stride = Math.max(1, Math.floor(size * 0.618_034)) | 1;
   let at = 0;
   return () => {
@@ -83,7 +83,7 @@ export const suite: Suite = {
           },
         },
       ],
-      // As among ten thousand.
+      // Spread as among ten thousand.
       claims: [{ of: 'macadam peek', to: 'lru-cache get', atMost: 2 }],
     },
     curve(
@@ -118,7 +118,7 @@ export const suite: Suite = {
       }));
       const can = definePermissions<{ subject: string; roles: string[] }>({ rules });
       const principal = { subject: 'u1', roles: ['reader'] };
-      // Made once, as an action is that stands in code.
+      // Created once, like an action that is a literal in code.
       const action = rules.at(-1)?.actions[0] as string;
       return () => can(principal, action);
     }),

@@ -1,7 +1,7 @@
 import type { Contender, Suite } from '../src/suite.ts';
 import { recording, recordingByTelemetry } from './recording.ts';
 
-/** Both loggers write into the same nowhere, so that only the making of a line is measured. */
+/** All loggers write to a destination that discards lines, so that only creating a line is measured. */
 const nowhere = { write: (line: string): number => line.length };
 
 type Logging = Pick<import('@macadam/telemetry').Logger, 'info' | 'debug'>;
@@ -29,7 +29,7 @@ const pinoLog = (name: string, run: (log: Logging) => unknown, redact: string[] 
   },
 });
 
-/** Both take the message first, and have their JSON made as a service would. */
+/** Both take the message first and format JSON as in a service. */
 type Line = (fields: object, message: string) => unknown;
 
 const winston = (run: (line: Line) => unknown): Contender => ({
@@ -78,7 +78,7 @@ const thirty = Object.fromEntries(
   Array.from({ length: 30 }, (_, i) => [`field${i}`, [i, `value ${i}`, i % 2 === 0][i % 3]]),
 );
 
-/** A histogram of durations with the attributes of an HTTP request, which come in turn from a few routes. */
+/** A histogram of durations with the attributes of HTTP requests to a few routes, in turn. */
 const histogram = (name: string, from: string, record: () => Promise<void>): Contender => ({
   ...{ name, from },
   setup: async () => {

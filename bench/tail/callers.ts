@@ -1,4 +1,4 @@
-/** The ways to ask, all with the same limit of a second for a call. */
+/** The callers that are compared, all with a time limit of one second per call. */
 export type Ask = () => Promise<unknown>;
 
 const TIMEOUT_MS = 1_000;

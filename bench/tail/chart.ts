@@ -3,13 +3,13 @@ import type { TailResult } from './page.ts';
 const WIDTH = 720;
 const HEIGHT = 320;
 const PLOT = { left: 56, right: 240, top: 36, bottom: 34 };
-/** Waits on the logarithmic axis, in milliseconds. */
+/** Labels of the logarithmic axis, in milliseconds. */
 const TICKS_MS = [10, 30, 100, 300, 1_000];
-/** Ours are warm; all read on light and dark. */
+/** Ours have warm colours; all are legible on light and dark backgrounds. */
 const OURS = ['#d9822b', '#b8541a'];
 const THEIRS = ['#5b8db8', '#7d8b99', '#6a9f6a', '#9a77b0'];
 
-/** The wait that one call in a hundred exceeds, over the load: of calls that were answered, from when they were due. */
+/** Draws the 99th percentile of the latency over the load: of successful calls, measured from when they were due. */
 export function tailChart({ runs }: TailResult): string {
   const loads = [...new Set(runs.map(({ load }) => load))];
   const callers = [...new Set(runs.map(({ caller }) => caller))];

@@ -1,6 +1,6 @@
-// One caller at one rate, in a process of its own: `load.ts CALLER URL PER_SECOND SECONDS`, prints one line of JSON.
-// Calls begin when they are due, whether or not earlier ones have been answered, and are timed from when they were due: a
-// caller that stalls cannot hide it by asking later.
+// Runs one caller at one rate in a process of its own: `load.ts CALLER URL PER_SECOND SECONDS`. Prints a line of JSON.
+// Open loop: calls start when they are due, whether or not earlier ones have finished, and are timed from when they
+// were due. A caller that stalls cannot hide that by calling later (coordinated omission).
 import { build } from 'hdr-histogram-js';
 import { callers } from './callers.ts';
 import type { Tail } from './page.ts';

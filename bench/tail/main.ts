@@ -1,5 +1,5 @@
-// `npm run bench -- tail [--quick] [--save]`: how long calls take as the load comes near what the service can bear, and
-// when it goes beyond.
+// `npm run bench -- tail [--quick] [--save]`: tail latency as the load approaches the capacity of the service, and
+// beyond it.
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -41,7 +41,10 @@ async function load(caller: string, perSecond: number): Promise<Tail> {
   });
 }
 
-/** More requests than clerks at any time, for three seconds: what the service answers in the best of them is what it can. */
+/**
+ * Measures the capacity: more concurrent requests than the service has workers, for three seconds; the best second
+ * counts.
+ */
 async function capacityOf(url: string): Promise<number> {
   const { Pool } = await import('undici');
   const pool = new Pool(url, { connections: CLERKS * 2 });

@@ -1,5 +1,6 @@
-// A service with a limit, in a process of its own: `server.ts CLERKS MILLISECONDS`. So many requests at a time, each for
-// so long; the others wait in line, however long. Tells its port to its parent and ends with it.
+// A service with limited capacity, in a process of its own: `server.ts WORKERS MILLISECONDS`. It works on WORKERS
+// requests at a time, each for MILLISECONDS; the others queue without limit. Sends its port to its parent and exits
+// with it.
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -12,7 +13,7 @@ let free = clerks;
 function serve(response: ServerResponse): void {
   setTimeout(() => {
     if (!response.destroyed) response.writeHead(200, head).end(body);
-    // Whoever has hung up meanwhile is not served any more.
+    // Requests whose client has disconnected meanwhile are skipped.
     let next = line.shift();
     while (next?.destroyed === true) next = line.shift();
     if (next === undefined) free += 1;

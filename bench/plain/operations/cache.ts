@@ -5,7 +5,7 @@ const keys = Array.from({ length: 1_000 }, (_, i) => `user:${i}`);
 const ann = { id: 1, name: 'Ann Example', email: 'ann@example.org', roles: ['reader', 'writer'], active: true };
 const loadAnn = async (): Promise<typeof ann> => ann;
 
-/** The harness takes a hundred look-ups for one operation; here one is one, over the same thousand keys in turn. */
+/** An operation of the harness is a hundred lookups; here it is a single one, over the same thousand keys in turn. */
 export const cache: Record<string, Operation> = {
   'macadam peek': {
     count: 35_000_000,

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Operation } from '../operation.ts';
 
-/** Until so many requests have gone by, the runtime is still at work on compiling what does them. */
+/** Before this many requests, the runtime is still compiling the code that sends them. */
 const request = { count: 20_000, warmUp: 40_000 };
 
-/** It inherits the core of its client: on two cores, what wakes them would be half of the cost, and another one each time. */
+/** It inherits the core of its client: on two cores, waking them would be half of the cost, and vary from run to run. */
 async function serverUrl(): Promise<string> {
   const server = fork(join(import.meta.dirname, '..', 'server.ts'), { execArgv: ['--no-warnings'] });
   const [port] = (await once(server, 'message')) as [number];

@@ -1,9 +1,9 @@
 import type { Operation } from '../operation.ts';
 
 const HOUR_MS = 3_600_000;
-/** As long as keys are. Some limiters put their own name before it, and what a short text costs is another thing. */
+/** A key of realistic length. Some limiters prefix keys with their name, and short strings have other costs. */
 const CALLER = '203.0.113.57';
-/** So much that nothing is ever denied. */
+/** So high that nothing is ever denied. */
 const PLENTY = 100_000_000;
 
 export const ratelimit: Record<string, Operation> = {

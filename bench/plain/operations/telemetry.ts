@@ -2,7 +2,7 @@ import type { Operation } from '../operation.ts';
 
 const order = { orderId: 17, plan: 'premium', ok: true, region: 'eu-central-1', durationMs: 12.5 };
 
-/** Where the lines go: only the making of them is measured. */
+/** A destination that discards lines: only their creation is measured. */
 let written = 0;
 const nowhere = { write: (line: string): void => void (written += line.length) };
 

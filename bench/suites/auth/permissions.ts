@@ -39,7 +39,7 @@ export const permissions: Case = {
       from: '@casl/ability',
       setup: async () => {
         const { createMongoAbility, subject } = await import('@casl/ability');
-        // An ability is made for one user; making it is not measured.
+        // An ability is created for one user; creating it is not measured.
         const ability = createMongoAbility(
           RULES.map(({ kind, verb, owned }) => ({
             action: verb,

@@ -19,7 +19,7 @@ export interface Key {
   readonly sign: (input: string) => string;
 }
 
-/** Keys as an issuer has them: each made once in a process, by algorithm. */
+/** Signing keys of an issuer, by algorithm; each is generated once per process. */
 export function keyFor(algorithm: string): Key {
   if (algorithm === 'HS256') {
     const mac = (input: string): string => createHmac('sha256', secret).update(input).digest('base64url');

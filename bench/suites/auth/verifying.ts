@@ -18,7 +18,7 @@ export function uncached(algorithm: string): Case {
         setup: async () => {
           const { importJWK, jwtVerify } = await import('jose');
           const key = keyFor(algorithm);
-          // Imported as a CryptoKey: the quickest that jose can be given.
+          // Imported as a CryptoKey, the fastest kind of key for jose.
           const usages: KeyUsage[] = ['verify'];
           const imported =
             algorithm === 'HS256'
@@ -82,7 +82,7 @@ export const cached: Case = {
   claims: [{ of: 'macadam', to: 'fast-jwt, cached', atMost: 0.7 }],
 };
 
-/** One token after another out of 100,000. Whatever is remembered of them must not be more than was asked for. */
+/** One of 100,000 tokens after another. A cache must not keep more of them than its limit. */
 function manyTokens(name: string, cache?: false): Contender {
   return {
     name,

@@ -9,11 +9,11 @@ export const VALUE = {
   active: true,
 };
 const HOUR_MS = 3_600_000;
-/** As many entries as each of them may keep. */
+/** The maximum number of entries of each library. */
 export const MOST = 10_000;
 const load = async (): Promise<typeof VALUE> => VALUE;
 
-/** What each library calls what a case needs; `end` closes connections. */
+/** The operations that the cases need, implemented by each library; `end` closes connections. */
 export interface Library {
   readonly get: (key: string) => Promise<unknown>;
   readonly getOrLoad: (key: string) => Promise<unknown>;
@@ -54,7 +54,7 @@ export async function macadamShared(): Promise<Library> {
 
 export async function bento(shared: boolean): Promise<Library> {
   const { BentoCache, bentostore } = await import('bentocache');
-  // Only the driver that is used: in a process that has loaded the one of Redis, the one of memory is slower.
+  // Only the driver that is used is loaded: in a process with the Redis driver, the memory driver is slower.
   const store = shared ? bentostore().useL2Layer(await bentoRedis()) : bentostore().useL1Layer(await bentoMemory());
   const cache = new BentoCache({ default: 'bench', stores: { bench: store } });
   return {

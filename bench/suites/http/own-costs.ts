@@ -15,7 +15,7 @@ const macadam = (name: string, packages: readonly string[], record: () => Promis
     return { run: () => get(client), close: () => client.close() };
   });
 
-/** What a call costs that is told to OpenTelemetry, beside one that is not, and what is told by hand. */
+/** A call with OpenTelemetry, compared with one without, and with manual instrumentation. */
 export const observed: readonly Way[] = [
   macadam('macadam get', [], async () => {}),
   macadam('macadam get, with startTelemetry', ['@macadam/telemetry'], recordingByTelemetry),
@@ -48,7 +48,7 @@ export const observed: readonly Way[] = [
   }),
 ];
 
-/** A client of so many endpoints. All of them are one server, so that only choosing between them differs. */
+/** A client with this many endpoints. All of them are one server, so that only the choice between them differs. */
 export const ofEndpoints = (count: number): Way =>
   way(count.toLocaleString('en'), '@macadam/http', async (url) => {
     const [{ createHttpClient }, { Pool }] = await Promise.all([import('@macadam/http'), import('undici')]);
@@ -64,7 +64,7 @@ export const ofEndpoints = (count: number): Way =>
     };
   });
 
-/** A client that has done so many calls before. Those are answered without a socket: they are to leave nothing behind. */
+/** A client that has made this many calls before, without a socket: they must leave nothing behind. */
 export const after = (calls: number): Way =>
   way(calls.toLocaleString('en'), '@macadam/http', async (url) => {
     const [{ createHttpClient }, { Pool, Dispatcher }] = await Promise.all([import('@macadam/http'), import('undici')]);

@@ -29,7 +29,7 @@ export const globalFetch: Way = way('global fetch', undefined, async (url) => ({
   run: async () => (await fetch(url + PATH)).json(),
 }));
 
-/** The transport without anything around it. */
+/** The bare transport. */
 const bareTransport: Way = way('undici pool.request', 'undici', async (url) => {
   const { Pool } = await import('undici');
   const pool = new Pool(url);
@@ -39,7 +39,7 @@ const bareTransport: Way = way('undici pool.request', 'undici', async (url) => {
   };
 });
 
-/** The least that a request can be: no promise but one, no stream, no body object. */
+/** The minimal request: a single promise, no stream, no body object. */
 export const bareDispatch: Way = way('undici dispatch', 'undici', async (url) => {
   const { Pool } = await import('undici');
   const pool = new Pool(url);
@@ -72,7 +72,7 @@ export async function cockatiel(): Promise<IPolicy> {
   );
 }
 
-/** What a team puts together by hand. */
+/** A typical hand-written combination of libraries. */
 export const handMade: readonly Way[] = [
   way('undici + cockatiel', ['undici', 'cockatiel'], async (url) => {
     const [{ Pool }, guarded] = await Promise.all([import('undici'), cockatiel()]);
@@ -94,7 +94,7 @@ export const handMade: readonly Way[] = [
   }),
 ];
 
-/** Clients with a retry and a time limit of their own. */
+/** Clients with built-in retry and time limit. */
 const clients: readonly Way[] = [
   way('got', 'got', async (url) => {
     const [{ default: got }, { Agent }] = await Promise.all([import('got'), import('node:http')]);
@@ -128,5 +128,5 @@ const clients: readonly Way[] = [
   }),
 ];
 
-/** A GET of JSON, read whole and parsed. */
+/** A GET whose JSON body is read completely and parsed. */
 export const readWhole: readonly Way[] = [macadam, bareTransport, undiciFetch, globalFetch, ...handMade, ...clients];

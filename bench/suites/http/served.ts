@@ -2,24 +2,24 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import type { Contender, Subject } from '../../src/suite.ts';
 
-/** What is asked of a server, and how often at a time. */
+/** The response of the server, and the number of concurrent requests. */
 export interface Load {
   readonly bodyBytes: number;
   readonly inFlight: number;
   /**
-   * Operations before anything is measured. Until some forty thousand requests have gone by, what is measured is how the
-   * runtime compiles the parser, the streams and the client, for every contender; a service is past that in a minute.
+   * Operations before measuring starts. During the first forty thousand requests or so the cost is dominated by
+   * compiling the parser, the streams and the client, for every contender; a service is past that within a minute.
    */
   readonly warmUp: number;
 }
 
-/** Makes what is measured, for the server at `url`. */
+/** Creates the subject for the server at `url`. */
 export type Setup = (url: string) => Promise<Subject>;
 
-/** A way to do the job, to be put under any load. */
+/** Creates a contender for a given load. */
 export type Way = (load: Load) => Contender;
 
-/** @param from - the npm packages whose versions stand in the result */
+/** @param from - the npm packages whose versions are recorded in the result */
 export function way(name: string, from: Contender['from'], setup: Setup): Way {
   return ({ bodyBytes, inFlight, warmUp }) => ({
     name,
@@ -40,9 +40,9 @@ export function way(name: string, from: Contender['from'], setup: Setup): Way {
 }
 
 /**
- * The server has a process of its own, which is not measured, and inherits its client's core. On two cores both would sleep
- * between one request and the next, and half of what is measured would be the waking of a core: the same for every client,
- * and different every time.
+ * The server runs in a process of its own, which is not measured, and inherits the core of its client. On two cores
+ * both would sleep between requests, and half of the measured cost would be waking a core: the same for every client,
+ * and different in every run.
  */
 async function serve(bodyBytes: number): Promise<{ url: string; close: () => void }> {
   const script = join(import.meta.dirname, '..', '..', 'src', 'json-server.ts');

@@ -9,7 +9,7 @@ async function drained(body: AsyncIterable<Uint8Array>): Promise<number> {
   return bytes;
 }
 
-/** A body that is read as it comes in, piece by piece. */
+/** A body that is read in chunks as it arrives. */
 export const streamed: readonly Way[] = [
   way('macadam stream', '@macadam/http', async (url) => {
     const { createHttpClient } = await import('@macadam/http');
@@ -27,7 +27,7 @@ export const streamed: readonly Way[] = [
   way('undici + cockatiel', ['undici', 'cockatiel'], async (url) => {
     const [{ Pool }, guarded] = await Promise.all([import('undici'), cockatiel()]);
     const pool = new Pool(url);
-    // Read within: its time limit cancels what is left of a call that has returned.
+    // Read inside the call: its time limit cancels the body of a call that has returned.
     const run = (): unknown =>
       guarded.execute(async ({ signal }) => drained((await pool.request({ method: 'GET', path: PATH, signal })).body));
     return { run, close: () => pool.close() };

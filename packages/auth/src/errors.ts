@@ -192,7 +192,8 @@ SignatureError.prototype.name = 'SignatureError';
 
 /**
  * The principal may not do what was asked for. Code `MAC_FORBIDDEN`. Respond with 403; with 503 where it is `retryable`
- * (`reason` is `unavailable`; `cause` says why). Contains the action and the rule, and neither the principal nor the resource.
+ * (`reason` is `unavailable`; `cause` says why). Contains the action and the rule, and neither the principal nor the
+ * resource.
  */
 export class ForbiddenError extends MacadamError {
   /** The action that was asked for. */

@@ -1,5 +1,5 @@
-// Tokens bound to a certificate (RFC 8705), a key (RFC 9449) or anything else (RFC 7800) are rejected unless the binding was
-// checked: a thief has the token, but not the key.
+// Tokens bound to a certificate (RFC 8705), a key (RFC 9449) or anything else (RFC 7800) are rejected unless the
+// binding was checked: a thief has the token, but not the key.
 import { hash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';

@@ -1,5 +1,5 @@
-// Callbacks of the user that are called during a verification (stores, key and revocation lookups) may hang: they are given up
-// after a time limit. In virtual time.
+// Callbacks of the user that are called during a verification (stores, key and revocation lookups) may hang: they are
+// given up after a time limit. In virtual time.
 import { generateKeyPairSync } from 'node:crypto';
 import { virtualClock, type VirtualClock } from '@macadam/testkit';
 import { expect, it } from 'vitest';

@@ -1,5 +1,5 @@
-// Grant types that the live provider does not support itself: token exchange (RFC 8693) and JWT bearer assertions (RFC 7523),
-// verified with jose instead of the code under test.
+// Grant types that the live provider does not support itself: token exchange (RFC 8693) and JWT bearer assertions (RFC
+// 7523), verified with jose instead of the code under test.
 import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose';
 import type Provider from 'oidc-provider';
 import type { GrantContext } from 'oidc-provider';

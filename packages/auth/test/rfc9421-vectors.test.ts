@@ -1,4 +1,5 @@
-// A32: the examples of RFC 9421, appendix B.2 to B.4, with its published test keys. Deterministic signatures are reproduced.
+// A32: the examples of RFC 9421, appendix B.2 to B.4, with its published test keys. Deterministic signatures are
+// reproduced.
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';

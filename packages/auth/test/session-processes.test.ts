@@ -1,4 +1,5 @@
-// A30 with real processes: a session in Redis, shared by several processes, one of which is killed while it requests a token.
+// A30 with real processes: a session in Redis, shared by several processes, one of which is killed while it requests a
+// token.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';

@@ -55,7 +55,10 @@ const REASON_TEXTS: Readonly<Record<DpopReason, string>> = {
 /** Every reason. */
 export const DPOP_REASONS = Object.keys(REASON_TEXTS) as readonly DpopReason[];
 
-/** The `error` of the challenge (RFC 9449 sections 7.1 and 9). For all other reasons the proof is at fault: `invalid_dpop_proof`. */
+/**
+ * The `error` of the challenge (RFC 9449 sections 7.1 and 9). For all other reasons the proof is at fault:
+ * `invalid_dpop_proof`.
+ */
 const CHALLENGE_ERRORS: Readonly<Partial<Record<DpopReason, string>>> = {
   token: 'invalid_token',
   binding: 'invalid_token',

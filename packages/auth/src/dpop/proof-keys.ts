@@ -13,8 +13,8 @@ export interface ProofKey {
 }
 
 /**
- * Caches keys whose proof was valid. A caller uses the same key for a long time, and importing it is a good part of the cost
- * of verifying a proof.
+ * Caches keys whose proof was valid. A caller uses the same key for a long time, and importing it is a good part of the
+ * cost of verifying a proof.
  */
 export class ProofKeyCache {
   readonly #maxKeys: number;
@@ -28,7 +28,10 @@ export class ProofKeyCache {
     return this.#keys.size;
   }
 
-  /** The key of a proof, validated like the keys of an issuer; `undefined` if it is not acceptable. Its owner is not known yet. */
+  /**
+   * The key of a proof, validated like the keys of an issuer; `undefined` if it is not acceptable. Its owner is not
+   * known yet.
+   */
   get(jwk: unknown, algorithm: JwtAlgorithm): ProofKey | undefined {
     if (typeof jwk !== 'object' || jwk === null) return undefined;
     const cached = this.#keys.get(cacheKey(jwk, algorithm));

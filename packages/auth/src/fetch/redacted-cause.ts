@@ -1,5 +1,5 @@
-// Copies the error of a failed fetch without the credentials that were sent. HTTP clients attach the request to their errors,
-// including its headers; whoever logs our error with its cause would log the credentials, too.
+// Copies the error of a failed fetch without the credentials that were sent. HTTP clients attach the request to their
+// errors, including its headers; whoever logs our error with its cause would log the credentials, too.
 import { isMacadamError } from '@macadam/core';
 
 /** Causes that are nested deeper are left out. */

@@ -197,7 +197,7 @@ class EndpointIntrospector implements Introspector {
   }
 
   async #outcomeOf(token: string, signal: AbortSignal | undefined): Promise<IntrospectedToken> {
-    // Access tokens are printable ASCII (RFC 6749 appendix A.12). Anything else, and spaces, are rejected without a request.
+    // Access tokens are printable ASCII (RFC 6749 appendix A.12); anything else is rejected without a request.
     if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token)) throw new TokenError('malformed');
     if (token.length > DEFAULT_TOKEN_LENGTH) throw new TokenError('tooLarge');
     const key = tokenDigest(token);
@@ -213,7 +213,7 @@ class EndpointIntrospector implements Introspector {
     return outcome;
   }
 
-  /** The request in flight about this token, or a new one. It runs detached: it continues when its first caller gives up. */
+  /** The request in flight about this token, or a new one. It runs detached, so no caller can cancel it. */
   #sharedRequest(key: string, token: string): Promise<Outcome> {
     let request = this.#inFlight.get(key);
     if (request === undefined) {

@@ -59,7 +59,10 @@ export const ALGORITHMS: Readonly<Record<JwtAlgorithm, AlgorithmRule>> = {
   Ed25519: ed25519,
 };
 
-/** The hash of each HMAC algorithm by its name in `node:crypto`, and its length in bytes: the minimum length of a secret (RFC 7518 section 3.2). */
+/**
+ * The hash of each HMAC algorithm by its name in `node:crypto`, and its length in bytes: the minimum length of a secret
+ * (RFC 7518 section 3.2).
+ */
 export const HMAC_ALGORITHMS: Readonly<Record<HmacAlgorithm, { readonly hash: string; readonly bytes: number }>> = {
   HS256: { hash: 'sha256', bytes: 32 },
   HS384: { hash: 'sha384', bytes: 48 },

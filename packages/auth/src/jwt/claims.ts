@@ -21,7 +21,10 @@ export interface TimeRules {
   readonly issuer: string;
 }
 
-/** @throws TokenError `claim` for a required time that is missing, or one that is not a NumericDate (RFC 7519 section 2). */
+/**
+ * @throws TokenError `claim` for a required time that is missing, or one that is not a NumericDate (RFC 7519 section
+ * 2).
+ */
 export function readTokenTimes(payload: JsonObject, iatRequired: boolean, issuer: string): TokenTimes {
   const expiresAtMs = numericDate(payload, 'exp', issuer);
   const issuedAtMs = numericDate(payload, 'iat', issuer);
@@ -60,7 +63,10 @@ export function checkTokenTimes(times: TokenTimes, now: number, rules: TimeRules
   }
 }
 
-/** @throws TokenError `claim` unless `aud` is a string or a list of strings, `audience` unless it contains one of `audiences`. */
+/**
+ * @throws TokenError `claim` unless `aud` is a string or a list of strings, `audience` unless it contains one of
+ * `audiences`.
+ */
 export function checkAudience(payload: JsonObject, audiences: readonly string[], issuer: string): readonly string[] {
   const value = own(payload, 'aud');
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];

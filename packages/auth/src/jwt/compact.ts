@@ -48,7 +48,8 @@ const MAX_HEADERS = 64;
 
 /**
  * Parses header and signature; the payload is left encoded.
- * @throws TokenError `malformed` unless `token` has three parts: a strict JSON object, the payload, and a canonical signature.
+ * @throws TokenError `malformed` unless `token` has three parts: a strict JSON object, the payload, and a canonical
+ * signature.
  */
 export function parseCompactJws(token: string, cache?: HeaderCache): CompactJws {
   const first = token.indexOf('.');

@@ -62,7 +62,10 @@ export async function fetchJwks(request: JwksRequest): Promise<JwksResponse> {
   return { kind: 'modified', keys, etag: response.headers.get('etag') ?? undefined, freshnessMs };
 }
 
-/** How long a key set is fresh by `Cache-Control` (RFC 9111): `max-age`, between a minute and a day; 10 minutes by default. */
+/**
+ * How long a key set is fresh by `Cache-Control` (RFC 9111): `max-age`, between a minute and a day; 10 minutes by
+ * default.
+ */
 export function freshnessLifetimeMs(cacheControl: string | null): number {
   const directives = (cacheControl ?? '')
     .toLowerCase()

@@ -6,8 +6,10 @@ import { type JsonObject, own } from './strict-json.ts';
  * one kind never passes for another.
  *
  * - `rfc9068`: OAuth access tokens. `typ` must be `at+jwt`; `sub`, `client_id`, `iat` and `jti` must be there.
- * - `oidc-id`: OpenID Connect ID tokens, at the client they were made for. With several audiences, `azp` must be the client.
- * - `spiffe-jwt-svid`: SPIFFE identities. `issuer` is the trust domain, `spiffe://example.org`, and `sub` lies below it.
+ * - `oidc-id`: OpenID Connect ID tokens, at the client they were made for. With several audiences, `azp` must be the
+ * client.
+ * - `spiffe-jwt-svid`: SPIFFE identities. `issuer` is the trust domain, `spiffe://example.org`, and `sub` lies below
+ * it.
  * - `generic`: anything else with `iss`, `aud` and `exp`. `typ` must be the one configured, or else absent or `JWT`.
  */
 export type JwtProfile = 'rfc9068' | 'oidc-id' | 'spiffe-jwt-svid' | 'generic';
@@ -78,7 +80,10 @@ export function checkProfile(payload: JsonObject, profile: JwtProfile, context: 
   rules.check?.(payload, context);
 }
 
-/** OpenID Connect Core section 3.1.3.7. A logout token looks like an ID token but has `events` (Back-Channel Logout section 2.4). */
+/**
+ * OpenID Connect Core section 3.1.3.7. A logout token looks like an ID token but has `events` (Back-Channel Logout
+ * section 2.4).
+ */
 function checkIdToken(payload: JsonObject, { audiences, issuer }: ProfileContext): void {
   if (own(payload, 'events') !== undefined) throw new TokenError('type', { claim: 'events', issuer });
   const audience = own(payload, 'aud');

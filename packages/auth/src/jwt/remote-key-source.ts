@@ -26,8 +26,8 @@ const MAX_BACKOFF_MS = 60_000;
 
 /**
  * The key set behind a `jwks_uri`. It is refreshed in the background; a failed fetch or an invalid response leaves the
- * current set in place. A token with an unknown `kid` causes a fetch, since the issuer may have just published that key, but
- * only one per cooldown, whoever sends such tokens.
+ * current set in place. A token with an unknown `kid` causes a fetch, since the issuer may have just published that
+ * key, but only one per cooldown, whoever sends such tokens.
  */
 export class RemoteKeySource implements KeySource {
   readonly #settings: RemoteKeySourceSettings;

@@ -1,6 +1,6 @@
 // Detects Ed25519 points of order 1, 2, 4 or 8 (RFC 8032 section 5.1; Chalkias, Garillot, Nikolaenko, "Taming the many
-// EdDSAs", 2020). No private key belongs to such a point. As a public key it accepts a constant signature for every message,
-// or for one in eight, so anyone could sign. Node 22 does not reject these points.
+// EdDSAs", 2020). No private key belongs to such a point. As a public key it accepts a constant signature for every
+// message, or for one in eight, so anyone could sign. Node 22 does not reject these points.
 
 /** Their 32 bytes in hex, with the sign bit (the last one) cleared: 0, 1, p - 1, p, p + 1, and the two of order 8. */
 const SMALL_ORDER_POINTS = new Set([

@@ -1,10 +1,10 @@
 /**
- * Keeps one finished and one pending verification alive for the life of the process, so that the verifier stays compiled
- * while it is idle.
+ * Keeps one finished and one pending verification alive for the life of the process, so that the verifier stays
+ * compiled while it is idle.
  *
- * When the heap is collected and no object of a class is alive, V8 discards the hidden class, and with it all optimized code
- * that depends on it. The first requests after a quiet time would then run interpreted. `@macadam/resilience` keeps its
- * policies compiled in the same way.
+ * When the heap is collected and no object of a class is alive, V8 discards the hidden class, and with it all optimized
+ * code that depends on it. The first requests after a quiet time would then run interpreted. `@macadam/resilience`
+ * keeps its policies compiled in the same way.
  */
 import { createHmac } from 'node:crypto';
 import { type Clock, runAtRoot } from '@macadam/core';

@@ -1,6 +1,6 @@
-// Parses only JSON that every parser reads alike. Of duplicate names, some parsers take the first value and others the last.
-// A lone surrogate is kept by some and replaced by others, which makes two subjects equal there (RFC 8259 section 8.2). And
-// a member `__proto__` would pollute a prototype if the object is merged carelessly later.
+// Parses only JSON that every parser reads alike. Of duplicate names, some parsers take the first value and others the
+// last. A lone surrogate is kept by some and replaced by others, which makes two subjects equal there (RFC 8259 section
+// 8.2). And a member `__proto__` would pollute a prototype if the object is merged carelessly later.
 
 /** A JSON object from the strict parser. Read its members with {@link own}. */
 export type JsonObject = Readonly<Record<string, unknown>>;

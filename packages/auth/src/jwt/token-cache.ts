@@ -23,10 +23,11 @@ export interface TokenCacheBounds {
 }
 
 /**
- * Caches the result of verifying a token. The key is the SHA-256 of the token, so that neither a heap dump nor a log of the
- * keys reveals it. A cache belongs to one verifier: another configuration never reads its results.
+ * Caches the result of verifying a token. The key is the SHA-256 of the token, so that neither a heap dump nor a log of
+ * the keys reveals it. A cache belongs to one verifier: another configuration never reads its results.
  *
- * Eviction is CLOCK (second chance): an entry that was hit since the hand last passed is spared once. A hit costs one write.
+ * Eviction is CLOCK (second chance): an entry that was hit since the hand last passed is spared once. A hit costs one
+ * write.
  */
 export class TokenCache<V> {
   readonly #entries = new Map<string, Entry<V>>();

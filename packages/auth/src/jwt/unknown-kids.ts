@@ -18,8 +18,8 @@ interface KidHistory {
 }
 
 /**
- * Backs off fetches for each `kid` that the issuer does not have. Otherwise a client that keeps sending tokens of a withdrawn
- * key would cause a fetch per cooldown in every process, for ever.
+ * Backs off fetches for each `kid` that the issuer does not have. Otherwise a client that keeps sending tokens of a
+ * withdrawn key would cause a fetch per cooldown in every process, for ever.
  */
 export class UnknownKids {
   readonly #histories = new RecencyMap<string, KidHistory>();

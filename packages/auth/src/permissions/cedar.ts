@@ -1,5 +1,5 @@
-// Permissions that are decided by Cedar policies, evaluated in this process by Cedar's own engine. Policies are parsed once:
-// parsing them for each request takes more than a hundred times as long as deciding it.
+// Permissions that are decided by Cedar policies, evaluated in this process by Cedar's own engine. Policies are parsed
+// once: parsing them for each request takes more than a hundred times as long as deciding it.
 import { hash } from 'node:crypto';
 import {
   assertFunction,

@@ -26,8 +26,8 @@ interface Entry {
 }
 
 /**
- * Caches decisions. The key contains the version of the rules. Failures (`unavailable`, `ruleFailed`) are not cached. A full
- * cache evicts the oldest entry.
+ * Caches decisions. The key contains the version of the rules. Failures (`unavailable`, `ruleFailed`) are not cached. A
+ * full cache evicts the oldest entry.
  */
 export class DecisionCache {
   readonly #entries = new Map<string, Entry>();

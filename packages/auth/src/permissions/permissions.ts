@@ -133,7 +133,10 @@ function makePermissions<P, R = unknown, A extends string = string>(
   );
 }
 
-/** Applies a list of rules to the current decision. The first deny rule that applies is final; an allow can still be denied. */
+/**
+ * Applies a list of rules to the current decision. The first deny rule that applies is final; an allow can still be
+ * denied.
+ */
 function applyRules<P, R>(
   rules: readonly RuleWithDecisions<P, R>[],
   request: PermissionRequest<P, R>,

@@ -1,7 +1,10 @@
 import { assertObject, OptionsError } from '@macadam/core';
 import { isText } from './rule.ts';
 
-/** The own property `roles` of the principal or of its claims, if it is a list. Items that are not strings match no rule. */
+/**
+ * The own property `roles` of the principal or of its claims, if it is a list. Items that are not strings match no
+ * rule.
+ */
 export function claimedRoles(principal: unknown): Iterable<string> {
   const holder = principal as { roles?: unknown; claims?: { roles?: unknown } } | null | undefined;
   const roles = own(holder, 'roles') ?? own(own(holder, 'claims'), 'roles');

@@ -7,8 +7,8 @@ export interface ActionRules<C> {
 }
 
 /**
- * Finds the rules about an action, so that a decision evaluates only the rules for its action and the roles of its principal,
- * however many rules there are.
+ * Finds the rules about an action, so that a decision evaluates only the rules for its action and the roles of its
+ * principal, however many rules there are.
  */
 export class RuleIndex<P, R, C extends CompiledRule<P, R>> {
   readonly #exact = new Map<string, ActionRules<C>>();

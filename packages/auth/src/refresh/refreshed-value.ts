@@ -67,7 +67,10 @@ export class RefreshedValue<T> {
     return freshness === 'use' || freshness === 'refresh' ? this.#value : undefined;
   }
 
-  /** The value; waits for an attempt if there is none. Rejects with the error of the last attempt, or the reason of `signal`. */
+  /**
+   * The value; waits for an attempt if there is none. Rejects with the error of the last attempt, or the reason of
+   * `signal`.
+   */
   async get(signal: AbortSignal | undefined): Promise<T> {
     const value = this.peek();
     if (value !== undefined) return value;

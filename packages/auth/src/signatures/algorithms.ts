@@ -116,7 +116,10 @@ function bindAsymmetric(key: KeyObject, algorithm: Exclude<SignatureAlgorithm, '
   };
 }
 
-/** Applies the rules for keys of tokens. A key of type `rsa-pss` cannot be exported as a JWK, so its rules are repeated here. */
+/**
+ * Applies the rules for keys of tokens. A key of type `rsa-pss` cannot be exported as a JWK, so its rules are repeated
+ * here.
+ */
 function weaknessOf(key: KeyObject): string | undefined {
   const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'rsa-pss') {

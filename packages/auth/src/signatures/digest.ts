@@ -22,7 +22,10 @@ export function contentDigest(body: string | Uint8Array, algorithm: 'sha-256' | 
   return `${algorithm}=:${hash(HASHES[algorithm]!, bytesOf(body), 'base64')}:`;
 }
 
-/** Whether all digests with a supported algorithm match the content, and there is at least one. Other algorithms are skipped. */
+/**
+ * Whether all digests with a supported algorithm match the content, and there is at least one. Other algorithms are
+ * skipped.
+ */
 export function digestMatches(field: string, content: Buffer): boolean {
   let compared = 0;
   for (const [name, member] of parseStrictDictionary(field) ?? []) {

@@ -82,8 +82,8 @@ function parseSignature(
 }
 
 /**
- * The serialized signature parameters; `undefined` when they contain a decimal time. The library parses the decimal `1.0` as
- * the integer `1`, so a text that may contain one is serialized by `reserializeMember`, which preserves it.
+ * The serialized signature parameters; `undefined` when they contain a decimal time. The library parses the decimal
+ * `1.0` as the integer `1`, so a text that may contain one is serialized by `reserializeMember`, which preserves it.
  */
 function serializedParams(label: string, input: InnerList, inputField: string): string | undefined {
   if (!/\.0|%"/.test(inputField)) return serializeInnerList(input);

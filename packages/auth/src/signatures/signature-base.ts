@@ -5,7 +5,10 @@ import { type FieldParameters, serializeInnerList } from './structured-fields.ts
 /** The bytes that are signed (RFC 9421 section 2.5), or the component that the message does not have. */
 export type SignatureBase = { readonly bytes: Buffer; readonly missing?: undefined } | { readonly missing: Component };
 
-/** The signature parameters (RFC 9421 section 2.3): the member of `Signature-Input`, and the last line of the signature base. */
+/**
+ * The signature parameters (RFC 9421 section 2.3): the member of `Signature-Input`, and the last line of the signature
+ * base.
+ */
 export function serializeSignatureParams(components: readonly Component[], parameters: FieldParameters): string {
   return serializeInnerList([components.map((component) => [component.name, component.parameters]), parameters]);
 }

@@ -115,7 +115,8 @@ describe('a member of a dictionary', () => {
   });
 });
 
-// The public vectors for structured fields try every character in every place; so do these, against the grammar of RFC 9651.
+// The public vectors for structured fields try every character in every place; so do these, against the grammar of RFC
+// 9651.
 describe('every character', () => {
   const characters = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
   const reads = (kind: FieldKind, text: string): boolean => reserialize(text, kind) !== undefined;

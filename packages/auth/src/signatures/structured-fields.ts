@@ -1,5 +1,5 @@
-// Structured fields (RFC 9651), parsed more strictly than the standard requires, so that a signed field means the same to every
-// parser. The only file that imports structured-headers.
+// Structured fields (RFC 9651), parsed more strictly than the standard requires, so that a signed field means the same
+// to every parser. The only file that imports structured-headers.
 import {
   type Dictionary,
   type InnerList,
@@ -45,7 +45,10 @@ export function serializeMember(name: string, member: FieldMember): string {
   return serializeDictionary(new Map([[name, member]]));
 }
 
-/** Parses a field and serializes it in its canonical form (RFC 9421 section 2.1.1); `undefined` when it cannot be parsed. */
+/**
+ * Parses a field and serializes it in its canonical form (RFC 9421 section 2.1.1); `undefined` when it cannot be
+ * parsed.
+ */
 export function reserialize(text: string, kind: FieldKind): string | undefined {
   return withExactValues(text, SERIALIZERS[kind]);
 }

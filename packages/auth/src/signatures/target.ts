@@ -18,7 +18,10 @@ export interface Target {
 const URL_PARTS = /^([a-z][a-z0-9+.-]*):\/\/([^/?#@\\]+)(\/[^?#\\]*)?(\?[^#\\]*)?(?:#.*)?$/i;
 const IMPLIED_PORTS: Readonly<Record<string, string>> = { http: ':80', https: ':443' };
 
-/** @throws OptionsError for a path alone: the verifier has to supply its own origin, and must not take it from the sender */
+/**
+ * @throws OptionsError for a path alone: the verifier has to supply its own origin, and must not take it from the
+ * sender
+ */
 export function assertAbsoluteUrl(url: unknown): void {
   if (typeof url === 'string' && /^[a-z][a-z0-9+.-]*:\/\//i.test(url)) return;
   throw new OptionsError(
@@ -29,8 +32,8 @@ export function assertAbsoluteUrl(url: unknown): void {
 }
 
 /**
- * Parses a URL without normalizing path and query: if `/a/../b` were read as `/b`, a signature for `/b` would be valid for a
- * request that a router may treat differently. `undefined` unless it is an absolute URL in visible ASCII.
+ * Parses a URL without normalizing path and query: if `/a/../b` were read as `/b`, a signature for `/b` would be valid
+ * for a request that a router may treat differently. `undefined` unless it is an absolute URL in visible ASCII.
  */
 export function parseTarget(url: string): Target | undefined {
   const parts = /^[!-~]+$/.test(url) ? URL_PARTS.exec(url) : null;

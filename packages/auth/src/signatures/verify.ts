@@ -198,7 +198,10 @@ function checkDigest({ name, parameters }: Component, parsed: ParsedMessage): vo
   if (!isComparable || !digestMatches(value, bytesOf(content))) throw new SignatureError('digest', { header: name });
 }
 
-/** Whether the content is the whole representation, which `Repr-Digest` is about (RFC 9530 section 3): not encoded, not partial, not omitted. */
+/**
+ * Whether the content is the whole representation, which `Repr-Digest` is about (RFC 9530 section 3): not encoded, not
+ * partial, not omitted.
+ */
 function isWholeRepresentation({ message, fields, request }: ParsedMessage): boolean {
   const encodings = (fields.get('content-encoding') ?? []).join(',');
   if (encodings !== '' && encodings.trim().toLowerCase() !== 'identity') return false;

@@ -37,7 +37,10 @@ export interface CachingTokenClientSettings {
 
 const MAX_BACKOFF_MS = 30_000;
 const MAX_RETRY_AFTER_MS = 300_000;
-/** Token bucket for invalidations: a resource server that rejects every token gets 5 new ones at once, then one per 10 seconds. */
+/**
+ * Token bucket for invalidations: a resource server that rejects every token gets 5 new ones at once, then one per 10
+ * seconds.
+ */
 const INVALIDATION_BURST = 5;
 const INVALIDATION_INTERVAL_MS = 10_000;
 

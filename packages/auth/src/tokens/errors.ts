@@ -34,9 +34,9 @@ export interface TokenRequestErrorDetails {
 }
 
 /**
- * No token could be obtained. Code `MAC_TOKEN_REQUEST`. Contains neither a token nor a secret, nor the error text of the
- * endpoint, which may quote one. `retryable` when the same request may succeed later: no response, 429, 5xx, or a failure of
- * the store or of a function that provides a credential.
+ * No token could be obtained. Code `MAC_TOKEN_REQUEST`. Contains neither a token nor a secret, nor the error text of
+ * the endpoint, which may quote one. `retryable` when the same request may succeed later: no response, 429, 5xx, or a
+ * failure of the store or of a function that provides a credential.
  */
 export class TokenRequestError extends MacadamError {
   /** Why no token could be obtained. */

@@ -1,6 +1,6 @@
 // Requests to the token and introspection endpoints of an authorization server (RFC 6749, RFC 7662). The only file that
-// imports oauth4webapi. Responses are bounded in time and size and parsed strictly before the library sees them, and no error
-// contains any part of a response.
+// imports oauth4webapi. Responses are bounded in time and size and parsed strictly before the library sees them, and no
+// error contains any part of a response.
 import { type Clock, parseRetryAfter } from '@macadam/core';
 import {
   allowInsecureRequests,
@@ -76,15 +76,16 @@ export async function requestToken(
   let expiresIn: unknown;
   const response = await callEndpoint(endpoint, 'token', signal, async (as, client, auth, options) => {
     const response = await genericTokenEndpointRequest(as, client, auth, grantType, body, options);
-    // `expires_in` is parsed by ourselves, since many endpoints send it malformed, which the library rejects. An ID token is
-    // not used, so the library must not validate it.
+    // `expires_in` is parsed by ourselves, since many endpoints send it malformed, which the library rejects. An ID
+    // token is not used, so the library must not validate it.
     const { rest, extracted } = await extractMembers(response, ['expires_in', 'id_token']);
     expiresIn = extracted['expires_in'];
     return await processGenericTokenEndpointResponse(as, client, rest, { recognizedTokenTypes: { n_a() {} } });
   });
   const { access_token: accessToken, token_type: type, refresh_token: refreshToken } = response;
   const expectsDpop = endpoint.dpop !== undefined;
-  // The type `N_A` stands for a token that is not an access token (RFC 8693 section 2.2.1): accepted only where one was requested.
+  // The type `N_A` stands for a token that is not an access token (RFC 8693 section 2.2.1): accepted only where one was
+  // requested.
   const isOtherTokenType = ![null, ACCESS_TOKEN].includes(body.get('requested_token_type')) && type === 'n_a';
   // A bearer token is rejected where a token bound to the DPoP key was requested, since it would be used as a bound one.
   if (!/^[\x21-\x7e]+$/.test(accessToken) || (type !== (expectsDpop ? 'dpop' : 'bearer') && !isOtherTokenType)) {
@@ -142,7 +143,8 @@ async function callEndpoint<T>(
   };
   const attempt = (): Promise<T> => sendRequest(as, { client_id: client.id }, auth, options);
   try {
-    // RFC 9449 section 8: one retry with the nonce of the server. Only one, since a server may ask for a new nonce each time.
+    // RFC 9449 section 8: one retry with the nonce of the server. Only one, since a server may ask for a new nonce each
+    // time.
     return await attempt().catch((error: unknown) => {
       if (dpop === undefined || !isDPoPNonceError(error)) throw error;
       return attempt();

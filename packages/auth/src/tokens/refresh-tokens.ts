@@ -22,7 +22,10 @@ export interface RefreshTokensOptions extends TokenClientOptions {
   store?: TokenStore;
 }
 
-/** A rejected refresh token (`invalid_grant`) stays rejected. Sending it again would look like theft and only cause load. */
+/**
+ * A rejected refresh token (`invalid_grant`) stays rejected. Sending it again would look like theft and only cause
+ * load.
+ */
 const REJECTED_REFRESH_MS = 600_000;
 /** Several processes may hold the lock one after another, each for the time of a token request. */
 const STORE_TIMEOUT_MS = 60_000;
@@ -140,7 +143,10 @@ class Session {
     return { token: accessToken, lifetimeMs, isOddLifetime };
   }
 
-  /** Never throws because of the store: the token is valid anyway, and what was not saved now is saved with the next one. */
+  /**
+   * Never throws because of the store: the token is valid anyway, and what was not saved now is saved with the next
+   * one.
+   */
   async #save(signal: AbortSignal): Promise<void> {
     for (let attempt = 1; this.#unsaved !== undefined; attempt++) {
       try {
@@ -148,7 +154,8 @@ class Session {
         this.#unsaved = undefined;
       } catch {
         if (attempt === SAVE_ATTEMPTS) return;
-        // Other processes would use the old refresh token, and the server would end the session: worth a retry under the lock.
+        // Other processes would use the old refresh token, and the server would end the session: worth a retry under
+        // the lock.
         await this.#settings.clock.sleep(SAVE_RETRY_MS, signal);
       }
     }
@@ -186,7 +193,10 @@ function isFiniteNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }
 
-/** The key of the session in the store: a hash of everything that distinguishes sessions, and of the first refresh token. */
+/**
+ * The key of the session in the store: a hash of everything that distinguishes sessions, and of the first refresh
+ * token.
+ */
 function sessionKey({ endpoint, parameters }: TokenClientSettings, initialRefreshToken: string): string {
   const { client, url, dpop } = endpoint;
   const parts = [

@@ -132,8 +132,8 @@ export function oauthEndpoint(path: string, url: unknown, options: OAuthClientOp
 }
 
 /**
- * How the client authenticates. An empty or missing secret is rejected: the request would be sent as that of a public client,
- * which some servers accept.
+ * How the client authenticates. An empty or missing secret is rejected: the request would be sent as that of a public
+ * client, which some servers accept.
  */
 function clientIdentity(options: OAuthClientOptions): ClientIdentity {
   const { clientId, clientSecret, privateKey, clientAuth } = options;

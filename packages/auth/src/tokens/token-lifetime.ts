@@ -4,11 +4,17 @@ import type { Lifespan } from '../refresh/refresh-plan.ts';
 
 /** Assumed without a usable `expires_in`: long enough to be useful, short enough that a wrong guess is soon corrected. */
 export const DEFAULT_LIFETIME_MS = 300_000;
-/** For an `expires_in` of 0 or less. Requesting a token for each call would be a storm; a 401 shows if it has really expired. */
+/**
+ * For an `expires_in` of 0 or less. Requesting a token for each call would be a storm; a 401 shows if it has really
+ * expired.
+ */
 const EXPIRED_LIFETIME_MS = 10_000;
 const MIN_LIFETIME_MS = 1_000;
 const MAX_LIFETIME_MS = 86_400_000;
-/** A token is not sent within this time before it expires, even if there is no other one: clocks differ, and requests take time. */
+/**
+ * A token is not sent within this time before it expires, even if there is no other one: clocks differ, and requests
+ * take time.
+ */
 const SAFETY_MS = 10_000;
 
 /** The parsed `expires_in`. */
@@ -29,8 +35,8 @@ export function lifetimeOf(expiresIn: unknown): TokenLifetime {
 }
 
 /**
- * When a token is refreshed: in the background at a random 60 to 90 % of the time it is used, so that instances that started
- * together spread out; callers wait for a new one once less than `minRemainingMs` is left.
+ * When a token is refreshed: in the background at a random 60 to 90 % of the time it is used, so that instances that
+ * started together spread out; callers wait for a new one once less than `minRemainingMs` is left.
  */
 export function lifespanOf(startedAt: number, lifetimeMs: number, minRemainingMs: number, random: Random): Lifespan {
   // A token with a shorter lifetime than `minRemainingMs` is used for half of it.

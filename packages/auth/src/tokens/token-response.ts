@@ -2,8 +2,8 @@
 import type { JsonObject } from '../jwt/strict-json.ts';
 
 /**
- * Returns the response without the named members of its JSON object, and these members. A response that is not a JSON object
- * is returned unchanged, for the library to reject.
+ * Returns the response without the named members of its JSON object, and these members. A response that is not a JSON
+ * object is returned unchanged, for the library to reject.
  */
 export async function extractMembers(
   response: Response,
