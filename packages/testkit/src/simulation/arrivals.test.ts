@@ -33,7 +33,7 @@ describe('arrivals', () => {
     expect(gaps.filter((gap) => gap < 5).length / gaps.length).toBeCloseTo(1 - 1 / Math.E, 1);
   });
 
-  it('never wait for ever, whatever chance says', () => {
+  it('have finite gaps for every random number', () => {
     const arrivals = poissonArrivals({ ratePerSecond: 200 });
     expect(arrivals.next(0, () => 0)).toBeCloseTo(0);
     expect(arrivals.next(0, () => 1 - 2 ** -32)).toBeLessThan(120);
@@ -47,7 +47,7 @@ describe('arrivals', () => {
     expect(arrivals.describe()).toBe('10 a second, times 10 from 10 s to 20 s, evenly spaced');
   });
 
-  it('come together in a burst', () => {
+  it('come at the same time in a burst', () => {
     const arrivals = burstArrivals({ size: 50, everyMs: 1_000 });
     expect(arrivalsWithin(arrivals, 0, 10_500)).toBe(500);
     expect(arrivals.describe()).toBe('50 at once, every 1000 ms');

@@ -74,7 +74,7 @@ export function burstArrivals(options: BurstOptions): Arrivals {
   return { size, next: () => everyMs, describe: () => `${size} at once, every ${everyMs} ms` };
 }
 
-/** Throws OptionsError unless `value` says when requests come. */
+/** Throws OptionsError unless `value` is an {@link Arrivals}. */
 export function assertArrivals(path: string, value: unknown): asserts value is Arrivals {
   if (typeof (value as Arrivals | undefined)?.next === 'function') return;
   throw new OptionsError(path, value, 'arrivals, such as poissonArrivals({ ratePerSecond: 200 })');

@@ -1,17 +1,17 @@
 import { Expiring, runWork, type ExpiryQueue, type Priority } from '@macadam/core';
-import type { Asker } from './exchange.ts';
-import type { Ledger } from './ledger.ts';
-import type { ServerGroup, World } from './server-group.ts';
+import type { Requester } from './exchange.ts';
+import type { Measurements } from './measurements.ts';
+import type { ServerGroup, SimulationContext } from './server-group.ts';
 import type { SimulatedAttempt, SimulatedPolicy } from './simulated-policy.ts';
 import type { SimulatedClient } from './simulation-options.ts';
 
-/** One thing that a user wants. */
-class UserRequest extends Expiring implements Asker {
+/** One request of a user, which takes one or more attempts. */
+class UserRequest extends Expiring implements Requester {
   readonly #group: ClientGroup;
   readonly #arrivedAt: number;
   readonly #label: string;
-  #sent = 0;
-  waits = true;
+  #attempts = 0;
+  isWaiting = true;
 
   constructor(group: ClientGroup, id: number, now: number) {
     super();
@@ -22,8 +22,8 @@ class UserRequest extends Expiring implements Asker {
   }
 
   start(policy: SimulatedPolicy): void {
-    const { world, name, priority } = this.#group;
-    world.trace.add(this.#arrivedAt, 'arrive', this.#label, name);
+    const { context, name, priority } = this.#group;
+    context.trace.add(this.#arrivedAt, 'arrive', this.#label, name);
     const call = (): Promise<'ok'> => policy.execute(this.#send, { idempotent: true });
     (priority === undefined ? call() : runWork({ priority }, call)).then(
       () => this.#settle('ok'),
@@ -32,8 +32,8 @@ class UserRequest extends Expiring implements Asker {
   }
 
   readonly #send = (attempt: SimulatedAttempt): Promise<'ok'> => {
-    this.#group.ledger.sent(this.#group.world.clock.monotonic());
-    return this.#group.service.send(`${this.#label}.${++this.#sent}`, this, attempt);
+    this.#group.measurements.recordAttempt(this.#group.context.clock.monotonic());
+    return this.#group.service.send(`${this.#label}.${++this.#attempts}`, this, attempt);
   };
 
   override expire(): void {
@@ -41,37 +41,37 @@ class UserRequest extends Expiring implements Asker {
   }
 
   #settle(outcome: 'failed' | 'left' | 'ok'): void {
-    if (!this.waits) return;
-    this.waits = false;
-    const { ledger, patience, world, index } = this.#group;
+    if (!this.isWaiting) return;
+    this.isWaiting = false;
+    const { measurements, patience, context, index } = this.#group;
     patience.remove(this);
-    const now = world.clock.monotonic();
-    world.trace.add(now, 'settle', this.#label, outcome);
-    ledger.settled(index, this.#arrivedAt, now - this.#arrivedAt, outcome === 'ok');
+    const now = context.clock.monotonic();
+    context.trace.add(now, 'settle', this.#label, outcome);
+    measurements.recordOutcome(index, this.#arrivedAt, now - this.#arrivedAt, outcome === 'ok');
   }
 }
 
-/** A client: its stream of requests and the policies of its processes. */
+/** A simulated client: its requests and the policies of its processes. */
 export class ClientGroup {
   readonly name: string;
   readonly index: number;
   readonly priority: Priority | undefined;
   readonly patienceMs: number;
   readonly service: ServerGroup;
-  readonly world: World;
-  readonly ledger: Ledger;
+  readonly context: SimulationContext;
+  readonly measurements: Measurements;
   readonly patience: ExpiryQueue;
   readonly #client: SimulatedClient;
   readonly #policies: readonly SimulatedPolicy[];
-  #turn = 0;
+  #requests = 0;
 
   constructor(
     client: SimulatedClient,
     index: number,
     parts: {
       service: ServerGroup;
-      world: World;
-      ledger: Ledger;
+      context: SimulationContext;
+      measurements: Measurements;
       patience: ExpiryQueue;
       policies: readonly SimulatedPolicy[];
     },
@@ -81,18 +81,18 @@ export class ClientGroup {
     this.priority = client.priority;
     this.patienceMs = client.patienceMs ?? 30_000;
     this.service = parts.service;
-    this.world = parts.world;
-    this.ledger = parts.ledger;
+    this.context = parts.context;
+    this.measurements = parts.measurements;
     this.patience = parts.patience;
     this.#client = client;
     this.#policies = parts.policies;
   }
 
-  /** Sends requests until `untilMs`. */
+  /** Starts requests until `untilMs`. */
   start(untilMs: number): void {
     const { arrivals } = this.#client;
-    const { clock } = this.world;
-    const random = this.world.random.fork(`arrivals ${this.name}`);
+    const { clock } = this.context;
+    const random = this.context.random.fork(`arrivals ${this.name}`);
     const next = (): void => {
       const now = clock.monotonic();
       const delayMs = arrivals.next(now, random);
@@ -106,18 +106,18 @@ export class ClientGroup {
   }
 
   #arrive(): void {
-    const now = this.world.clock.monotonic();
-    const request = new UserRequest(this, this.ledger.arrived(), now);
+    const now = this.context.clock.monotonic();
+    const request = new UserRequest(this, this.measurements.recordArrival(), now);
     this.patience.add(request, now);
-    request.start(this.#policies[this.#turn++ % this.#policies.length] as SimulatedPolicy);
+    request.start(this.#policies[this.#requests++ % this.#policies.length] as SimulatedPolicy);
   }
 }
 
-/** One policy for each process. */
-export function makePolicies(client: SimulatedClient, service: string, world: World): SimulatedPolicy[] {
-  const make = client.policy ?? world.policy;
+/** Makes one policy for each process. */
+export function makePolicies(client: SimulatedClient, service: string, context: SimulationContext): SimulatedPolicy[] {
+  const make = client.policy ?? context.policy;
   return Array.from({ length: client.processes ?? 1 }, (_, i) => {
     const owner = `${client.name}#${i}`;
-    return make({ clock: world.clock, random: world.random.fork(`policy ${owner}`), service, owner });
+    return make({ clock: context.clock, random: context.random.fork(`policy ${owner}`), service, owner });
   });
 }

@@ -10,45 +10,45 @@ export class SimulatedFailure extends Error {
   readonly reason: FailureReason;
 
   constructor(reason: FailureReason, service: string) {
-    const depth = Error.stackTraceLimit;
-    // Thousands are made a second, and nobody reads where.
+    const stackTraceLimit = Error.stackTraceLimit;
+    // A stack would cost much and says nothing: thousands of these errors are created per second.
     Error.stackTraceLimit = 0;
     super(`${service}: ${reason}`);
-    Error.stackTraceLimit = depth;
+    Error.stackTraceLimit = stackTraceLimit;
     this.reason = reason;
   }
 }
 SimulatedFailure.prototype.name = 'SimulatedFailure';
 
-/** Whoever asked in the first place: a user, or a server that asks another one. */
-export interface Asker {
-  /** Whether anybody still waits for the answer. */
-  readonly waits: boolean;
+/** The origin of a call: a user, or a server that calls another service. */
+export interface Requester {
+  /** Whether the response is still wanted. */
+  readonly isWaiting: boolean;
 }
 
-/** One attempt on its way to a server and back. */
+/** One attempt and its response. */
 export class Exchange {
   readonly label: string;
-  readonly #asker: Asker;
+  readonly #requester: Requester;
   readonly #resolve: (value: 'ok') => void;
   readonly #reject: (error: Error) => void;
-  #abandoned = false;
+  #isAbandoned = false;
   startedAt = 0;
 
-  constructor(label: string, asker: Asker, resolve: (value: 'ok') => void, reject: (error: Error) => void) {
+  constructor(label: string, requester: Requester, resolve: (value: 'ok') => void, reject: (error: Error) => void) {
     this.label = label;
-    this.#asker = asker;
+    this.#requester = requester;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  /** Whether somebody waits for the answer: the try was not cancelled, and the user has not left. */
+  /** Whether the response is wanted: the attempt was not cancelled, and the requester still waits. */
   get isAwaited(): boolean {
-    return !this.#abandoned && this.#asker.waits;
+    return !this.#isAbandoned && this.#requester.isWaiting;
   }
 
   abandon(): void {
-    this.#abandoned = true;
+    this.#isAbandoned = true;
   }
 
   succeed(): void {

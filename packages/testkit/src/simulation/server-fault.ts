@@ -58,7 +58,7 @@ export interface RestartFault extends FaultSpan {
 /** A fault of a simulated server. Several may overlap. */
 export type ServerFault = BlackHoleFault | DownFault | ErrorFault | RestartFault | SlowFault;
 
-/** The faults of one instance as answers to what it has to know. */
+/** The effects of all faults of one instance at a point in time. */
 export class InstanceFaults {
   readonly #faults: readonly ServerFault[];
 
@@ -70,11 +70,11 @@ export class InstanceFaults {
     return this.#faults.filter((fault) => fault.kind === 'restart');
   }
 
-  refuses(atMs: number): boolean {
+  isDown(atMs: number): boolean {
     return this.#faults.some((fault) => (fault.kind === 'down' || fault.kind === 'restart') && isWithin(fault, atMs));
   }
 
-  swallows(atMs: number): boolean {
+  losesResponses(atMs: number): boolean {
     return this.#faults.some((fault) => fault.kind === 'blackHole' && isWithin(fault, atMs));
   }
 
@@ -86,11 +86,12 @@ export class InstanceFaults {
     return ratio;
   }
 
-  slowness(atMs: number): number {
+  /** The factor on the service time of requests that begin at `atMs`. */
+  slowdown(atMs: number): number {
     let factor = 1;
     for (const fault of this.#faults) {
       if (fault.kind === 'slow' && isWithin(fault, atMs)) factor *= fault.factor;
-      else if (fault.kind === 'restart') factor *= coldness(fault, atMs);
+      else if (fault.kind === 'restart') factor *= coldStartFactor(fault, atMs);
     }
     return factor;
   }
@@ -100,7 +101,7 @@ function isWithin({ fromMs, toMs }: ServerFault, atMs: number): boolean {
   return atMs >= fromMs && atMs < toMs;
 }
 
-function coldness({ toMs, coldMs = 0, coldFactor = 1 }: RestartFault, atMs: number): number {
+function coldStartFactor({ toMs, coldMs = 0, coldFactor = 1 }: RestartFault, atMs: number): number {
   if (atMs < toMs || atMs >= toMs + coldMs) return 1;
   return 1 + (coldFactor - 1) * (1 - (atMs - toMs) / coldMs);
 }
@@ -114,15 +115,15 @@ const OPTIONS: Readonly<Record<ServerFault['kind'], readonly string[]>> = {
   slow: [...SPAN, 'factor'],
 };
 
-/** Throws OptionsError unless `fault` is one that a service of so many instances can have. */
+/** Throws OptionsError unless `fault` is valid for a service with this number of instances. */
 export function assertServerFault(path: string, fault: ServerFault, instances: number): void {
   assertObject(path, fault);
   assertOneOf(`${path}.kind`, fault.kind, Object.keys(OPTIONS));
   assertKnownOptions(path, fault, OPTIONS[fault.kind]);
   assertDurationMs(`${path}.fromMs`, fault.fromMs, { min: 0 });
   assertDurationMs(`${path}.toMs`, fault.toMs, { min: fault.fromMs, infinite: true });
-  for (const [i, one] of (fault.instances ?? []).entries()) {
-    assertInteger(`${path}.instances[${i}]`, one, { min: 0, max: instances - 1 });
+  for (const [i, instance] of (fault.instances ?? []).entries()) {
+    assertInteger(`${path}.instances[${i}]`, instance, { min: 0, max: instances - 1 });
   }
   if (fault.kind === 'errors') assertNumber(`${path}.ratio`, fault.ratio, { above: 0, max: 1 });
   if (fault.kind === 'slow') assertNumber(`${path}.factor`, fault.factor, { min: 1 });

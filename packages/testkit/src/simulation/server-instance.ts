@@ -4,8 +4,7 @@ import { SimulatedFailure, type Exchange, type FailureReason } from './exchange.
 import type { InstanceFaults } from './server-fault.ts';
 import type { Trace } from './trace.ts';
 
-/** What one instance is made of. */
-export interface InstanceParts {
+export interface InstanceOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly faults: InstanceFaults;
@@ -13,69 +12,70 @@ export interface InstanceParts {
   readonly workers: number;
   readonly maxQueued: number;
   readonly dropsAbandoned: boolean;
-  /** What the handler calls after its own work, with the worker held meanwhile. */
+  /** What the handler calls after its own work, while it keeps its worker. */
   readonly dependency: ((exchange: Exchange) => Promise<unknown>) | undefined;
   readonly trace: Trace;
 }
 
-/** One server process: a queue, and workers that take from it. */
+/** One simulated server process: a queue, and workers that take requests from it. */
 export class ServerInstance {
   readonly service: string;
   readonly name: string;
-  readonly #parts: InstanceParts;
+  readonly #options: InstanceOptions;
   readonly #working: Set<Exchange> = new Set();
   #queue: Exchange[] = [];
-  /** Where the queue begins: what was taken is cut off from time to time, not each time. */
+  /** Index of the first queued request. Taken ones are cut off in batches: a shift per request would be slow. */
   #head = 0;
-  /** Grows with each restart: work that was begun before is lost. */
-  #life = 0;
+  /** Number of restarts. Work that began before the last restart is lost. */
+  #restarts = 0;
   requests = 0;
   busyMs = 0;
   wastedMs = 0;
 
-  constructor(service: string, index: number, parts: InstanceParts) {
+  constructor(service: string, index: number, options: InstanceOptions) {
     this.service = service;
     this.name = `${service}#${index}`;
-    this.#parts = parts;
-    for (const { fromMs } of parts.faults.restarts) parts.clock.setTimer(() => this.#restart(), fromMs);
+    this.#options = options;
+    for (const { fromMs } of options.faults.restarts) options.clock.setTimer(() => this.#restart(), fromMs);
   }
 
   receive(exchange: Exchange): void {
-    const { clock, faults, trace, workers, maxQueued } = this.#parts;
+    const { clock, faults, trace, workers, maxQueued } = this.#options;
     const now = clock.monotonic();
     this.requests++;
     trace.add(now, 'send', exchange.label, this.name);
-    if (faults.refuses(now)) this.#fail(exchange, 'refused');
-    else if (faults.swallows(now)) trace.add(now, 'lost', exchange.label, '');
+    if (faults.isDown(now)) this.#fail(exchange, 'refused');
+    else if (faults.losesResponses(now)) trace.add(now, 'lost', exchange.label, '');
     else if (this.#working.size < workers) this.#begin(exchange);
     else if (this.#queue.length - this.#head < maxQueued) this.#queue.push(exchange);
     else this.#fail(exchange, 'overloaded');
   }
 
   #begin(exchange: Exchange): void {
-    const { clock, dependency, faults, random, serviceTime } = this.#parts;
-    const life = this.#life;
+    const { clock, dependency, faults, random, serviceTime } = this.#options;
+    const restarts = this.#restarts;
     exchange.startedAt = clock.monotonic();
     this.#working.add(exchange);
-    const workMs = serviceTime.sample(random) * faults.slowness(exchange.startedAt);
+    const workMs = serviceTime.sample(random) * faults.slowdown(exchange.startedAt);
     clock.setTimer(() => {
-      if (life !== this.#life) return;
+      if (restarts !== this.#restarts) return;
       if (dependency === undefined) this.#finish(exchange, undefined);
-      else
+      else {
         dependency(exchange).then(
-          () => life === this.#life && this.#finish(exchange, undefined),
-          () => life === this.#life && this.#finish(exchange, 'dependency'),
+          () => restarts === this.#restarts && this.#finish(exchange, undefined),
+          () => restarts === this.#restarts && this.#finish(exchange, 'dependency'),
         );
+      }
     }, workMs);
   }
 
   #finish(exchange: Exchange, failure: FailureReason | undefined): void {
-    const { clock, faults, random, trace } = this.#parts;
+    const { clock, faults, random, trace } = this.#options;
     const now = clock.monotonic();
-    this.#account(exchange, now, !exchange.isAwaited || faults.swallows(now));
+    this.#recordWork(exchange, now, !exchange.isAwaited || faults.losesResponses(now));
     const errorRatio = faults.errorRatio(now);
     const reason = errorRatio > 0 && random() < errorRatio ? 'error' : failure;
-    if (faults.swallows(now)) trace.add(now, 'lost', exchange.label, '');
+    if (faults.losesResponses(now)) trace.add(now, 'lost', exchange.label, '');
     else if (reason !== undefined) this.#fail(exchange, reason);
     else {
       trace.add(now, 'answer', exchange.label, 'ok');
@@ -86,9 +86,9 @@ export class ServerInstance {
   }
 
   #takeNext(): void {
-    while (this.#head < this.#queue.length && this.#working.size < this.#parts.workers) {
+    while (this.#head < this.#queue.length && this.#working.size < this.#options.workers) {
       const next = this.#queue[this.#head++] as Exchange;
-      if (!this.#parts.dropsAbandoned || next.isAwaited) this.#begin(next);
+      if (!this.#options.dropsAbandoned || next.isAwaited) this.#begin(next);
     }
     if (this.#head > 1_024 && this.#head * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head);
@@ -97,24 +97,24 @@ export class ServerInstance {
   }
 
   #restart(): void {
-    const now = this.#parts.clock.monotonic();
-    this.#parts.trace.add(now, 'restart', this.name, '');
+    const now = this.#options.clock.monotonic();
+    this.#options.trace.add(now, 'restart', this.name, '');
     const lost = [...this.#working, ...this.#queue.slice(this.#head)];
-    for (const exchange of this.#working) this.#account(exchange, now, true);
-    this.#life++;
+    for (const exchange of this.#working) this.#recordWork(exchange, now, true);
+    this.#restarts++;
     this.#working.clear();
     this.#queue = [];
     this.#head = 0;
     for (const exchange of lost) this.#fail(exchange, 'reset');
   }
 
-  #account(exchange: Exchange, now: number, wasted: boolean): void {
+  #recordWork(exchange: Exchange, now: number, isWasted: boolean): void {
     this.busyMs += now - exchange.startedAt;
-    if (wasted) this.wastedMs += now - exchange.startedAt;
+    if (isWasted) this.wastedMs += now - exchange.startedAt;
   }
 
   #fail(exchange: Exchange, reason: FailureReason): void {
-    this.#parts.trace.add(this.#parts.clock.monotonic(), 'answer', exchange.label, reason);
+    this.#options.trace.add(this.#options.clock.monotonic(), 'answer', exchange.label, reason);
     exchange.fail(new SimulatedFailure(reason, this.service));
   }
 }

@@ -7,7 +7,7 @@ import { simulate } from './simulate.ts';
 import { noPolicy, type MakePolicy } from './simulated-policy.ts';
 import type { SimulatedService, SimulateOptions } from './simulation-options.ts';
 
-/** Ten requests a second, evenly, at 100 ms, 200 ms, …; one server that takes 10 ms for each. */
+/** Ten requests a second, at 100 ms, 200 ms, …; one server that takes 10 ms for each. */
 function run(
   service: Partial<SimulatedService> & { faults?: ServerFault[] } = {},
   more: Partial<SimulateOptions> = {},
@@ -21,23 +21,23 @@ function run(
   });
 }
 
-/** Tries again at once, so many times in all. */
-const tryTimes =
-  (times: number): MakePolicy =>
+/** Retries at once, up to `maxAttempts` attempts. */
+const retryTimes =
+  (maxAttempts: number): MakePolicy =>
   () => ({
     async execute(fn) {
       for (let attempt = 1; ; attempt++) {
         try {
           return await fn({ attempt, onCancel() {} });
         } catch (error) {
-          if (attempt === times) throw error;
+          if (attempt === maxAttempts) throw error;
         }
       }
     },
   });
 
-/** Gives a try up after so long. */
-const giveUpAfter =
+/** Cancels an attempt after `ms`. */
+const cancelAfter =
   (ms: number): MakePolicy =>
   ({ clock }) => ({
     execute: (fn) =>
@@ -69,7 +69,7 @@ describe('simulate', () => {
     expect(result.trace).toBe('');
   });
 
-  it('queues what finds no free worker, first come first served', async () => {
+  it('queues requests without a free worker, in order of arrival', async () => {
     const burst = [{ name: 'job', arrivals: burstArrivals({ size: 4, everyMs: 5_000 }) }];
     const result = await run({ workers: 2 }, { clients: burst, durationMs: 5_001, trace: true });
     expect(result.trace.split('\n').filter((line) => line.includes('settle'))).toEqual([
@@ -80,7 +80,7 @@ describe('simulate', () => {
     ]);
   });
 
-  it('refuses at once what finds no room in the queue', async () => {
+  it('refuses requests at once when the queue is full', async () => {
     const burst = [{ name: 'job', arrivals: burstArrivals({ size: 4, everyMs: 5_000 }) }];
     const result = await run({ maxQueued: 1 }, { clients: burst, durationMs: 5_001, trace: true });
     expect(result.succeeded).toBe(2);
@@ -90,7 +90,7 @@ describe('simulate', () => {
   it.each<{ fault: ServerFault; succeeded: number; maxWaitMs: number }>([
     { fault: { kind: 'down', fromMs: 2_050, toMs: 4_050 }, succeeded: 80, maxWaitMs: 10 },
     { fault: { kind: 'blackHole', fromMs: 2_050, toMs: 4_050 }, succeeded: 80, maxWaitMs: 2_000 },
-    // What it was working on at 2 005 ms is lost too.
+    // The response to the request in progress at 2 005 ms is lost, too.
     { fault: { kind: 'blackHole', fromMs: 2_005, toMs: 2_095 }, succeeded: 99, maxWaitMs: 2_000 },
     { fault: { kind: 'restart', fromMs: 2_005, toMs: 4_050 }, succeeded: 79, maxWaitMs: 10 },
     { fault: { kind: 'errors', fromMs: 2_050, toMs: 4_050, ratio: 1 }, succeeded: 80, maxWaitMs: 10 },
@@ -100,28 +100,28 @@ describe('simulate', () => {
       succeeded: 100,
       maxWaitMs: 29.9,
     },
-  ])('strikes with $fault', async ({ fault, succeeded, maxWaitMs }) => {
+  ])('applies $fault', async ({ fault, succeeded, maxWaitMs }) => {
     const result = await run({ faults: [fault] });
     expect(result.succeeded).toBe(succeeded);
     expect(result.maxWaitMs).toBeCloseTo(maxWaitMs, 1);
     expect(result.recoveryMs).toBe(0);
   });
 
-  it('strikes only the instances that are named, and deals tries out in turn', async () => {
+  it('applies faults only to the named instances, and distributes attempts round robin', async () => {
     const faults: ServerFault[] = [{ kind: 'down', fromMs: 0, toMs: 10_050, instances: [2] }];
     const result = await run({ instances: 5, faults });
     expect(result.succeeded).toBe(80);
     expect((await run({ instances: 5, faults, balancing: 'random' })).succeeded).not.toBe(80);
   });
 
-  it('counts amplification while things go wrong, and when they are well again', async () => {
-    const result = await run({ faults: [{ kind: 'down', fromMs: 2_050, toMs: 4_050 }] }, { policy: tryTimes(3) });
+  it('measures amplification during and after the fault', async () => {
+    const result = await run({ faults: [{ kind: 'down', fromMs: 2_050, toMs: 4_050 }] }, { policy: retryTimes(3) });
     expect(result.duringFault).toEqual({ requests: 20, succeeded: 0, successRatio: 0, amplification: 3 });
     expect(result.afterFault).toEqual({ requests: 60, succeeded: 60, successRatio: 1, amplification: 1 });
     expect(result.amplification).toBeCloseTo(1.4);
   });
 
-  it('calls work wasted when the user had left, or the try was given up', async () => {
+  it('counts work as wasted when the user has left or the attempt was cancelled', async () => {
     const slow = { faults: [{ kind: 'slow', fromMs: 0, toMs: 150, factor: 300 } as const] };
     const impatient = await run(slow, { durationMs: 150 });
     expect(impatient).toMatchObject({ succeeded: 0, maxWaitMs: 2_000 });
@@ -129,25 +129,25 @@ describe('simulate', () => {
     // The first takes 3 s; the second waits in the queue behind it, until its user has left as well.
     const both = await run(slow, { durationMs: 5_050 });
     expect(both.services['api']?.wastedMs).toBeGreaterThanOrEqual(3_000);
-    const cancelled = await run(slow, { durationMs: 5_050, policy: giveUpAfter(500) });
+    const cancelled = await run(slow, { durationMs: 5_050, policy: cancelAfter(500) });
     expect(cancelled.maxWaitMs).toBe(500);
     expect(cancelled.services['api']?.wastedMs).toBeGreaterThan(both.services['api']?.wastedMs as number);
   });
 
-  it('leaves out what nobody waits for when told to', async () => {
+  it('skips abandoned requests with dropsAbandoned', async () => {
     const slow = { faults: [{ kind: 'slow', fromMs: 0, toMs: 150, factor: 300 } as const] };
-    const more = { durationMs: 5_050, policy: giveUpAfter(495) };
+    const more = { durationMs: 5_050, policy: cancelAfter(495) };
     const result = await run({ ...slow, dropsAbandoned: true }, more);
     expect(result.services['api']?.wastedMs).toBeCloseTo(3_000);
   });
 
-  it('holds a worker while its handler waits for another service', async () => {
+  it('keeps a worker busy while its handler waits for another service', async () => {
     const result = await run(
       { calls: { service: 'db' }, workers: 1 },
       {
         durationMs: 10_050,
         servers: [
-          { name: 'api', serviceTime: fixed(10), workers: 1, calls: { service: 'db', policy: tryTimes(2) } },
+          { name: 'api', serviceTime: fixed(10), workers: 1, calls: { service: 'db', policy: retryTimes(2) } },
           {
             name: 'db',
             serviceTime: fixed(40),
@@ -163,7 +163,7 @@ describe('simulate', () => {
     expect(result.duringFault?.succeeded).toBe(0);
   });
 
-  it('measures fairness, clients and priorities apart', async () => {
+  it('measures fairness, and each client and priority separately', async () => {
     const clients = [
       { name: 'lucky', arrivals: constantArrivals({ ratePerSecond: 10 }), priority: 'high' as const },
       { name: 'unlucky', arrivals: constantArrivals({ ratePerSecond: 10 }), service: 'broken' },
@@ -181,7 +181,7 @@ describe('simulate', () => {
     expect(result.recoveryMs).toBe(0);
   });
 
-  it('gives each process a policy of its own, and clients that share them the same', async () => {
+  it('makes a policy for each process, and uses it for clients with sharesPolicyWith, too', async () => {
     const owners: string[] = [];
     const policy: MakePolicy = (context) => {
       owners.push(`${context.owner} for ${context.service}`);
@@ -202,7 +202,7 @@ describe('simulate', () => {
   });
 });
 
-describe('a simulation repeats itself', () => {
+describe('a simulation', () => {
   const options: SimulateOptions = {
     seed: 7,
     durationMs: 20_000,
@@ -226,11 +226,11 @@ describe('a simulation repeats itself', () => {
         ],
       },
     ],
-    policy: tryTimes(3),
+    policy: retryTimes(3),
     trace: true,
   };
 
-  it('byte for byte from the same seed, on every machine and version of Node', async () => {
+  it('gives the same trace, byte for byte, from the same seed on every machine and version of Node', async () => {
     const [first, second] = [await simulate(options), await simulate(options)];
     expect(first).toEqual(second);
     // If this changes, so does every number in docs/simulation: a change of behaviour, to be explained in its commit.
@@ -239,7 +239,7 @@ describe('a simulation repeats itself', () => {
     );
   });
 
-  it('differently from another seed', async () => {
+  it('gives another trace from another seed', async () => {
     const other = await simulate({ ...options, seed: 8 });
     expect(other.trace).not.toBe((await simulate(options)).trace);
   });

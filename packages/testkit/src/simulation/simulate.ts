@@ -2,8 +2,8 @@ import { ExpiryQueue, OptionsError } from '@macadam/core';
 import { seededRandom } from '../seeded-random.ts';
 import { virtualClock } from '../virtual-clock.ts';
 import { ClientGroup, makePolicies } from './client-group.ts';
-import { Ledger } from './ledger.ts';
-import { ServerGroup, type World } from './server-group.ts';
+import { Measurements } from './measurements.ts';
+import { ServerGroup, type SimulationContext } from './server-group.ts';
 import type { SimulatedPolicy } from './simulated-policy.ts';
 import { assertSimulateOptions, type SimulateOptions, type SimulatedService } from './simulation-options.ts';
 import { summarize, type SimulationResult } from './simulation-result.ts';
@@ -37,22 +37,22 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
   assertSimulateOptions(options);
   const clock = virtualClock();
   const trace = options.trace === true ? new TextTrace() : noTrace;
-  const world: World = { clock, random: seededRandom(options.seed ?? 1), trace, policy: options.policy };
-  const ledger = new Ledger();
-  const services = makeServices(options.servers, world);
-  for (const client of makeClients(options, services, world, ledger)) client.start(options.durationMs);
+  const context: SimulationContext = { clock, random: seededRandom(options.seed ?? 1), trace, policy: options.policy };
+  const measurements = new Measurements();
+  const services = makeServices(options.servers, context);
+  for (const client of makeClients(options, services, context, measurements)) client.start(options.durationMs);
 
   await clock.advance(options.durationMs);
-  while (ledger.open > 0) await clock.advanceToNext();
-  return summarize(options, ledger, [...services.values()], options.trace === true ? String(trace) : '');
+  while (measurements.inFlight > 0) await clock.advanceToNext();
+  return summarize(options, measurements, [...services.values()], options.trace === true ? String(trace) : '');
 }
 
-/** From the end of the list, so that what a service calls is there before it. */
-function makeServices(services: readonly SimulatedService[], world: World): Map<string, ServerGroup> {
+/** From the end of the list, so that the service that another one calls exists before it. */
+function makeServices(services: readonly SimulatedService[], context: SimulationContext): Map<string, ServerGroup> {
   const groups = new Map<string, ServerGroup>();
   for (const service of services.toReversed()) {
     const dependency = service.calls && groups.get(service.calls.service);
-    groups.set(service.name, new ServerGroup(service, world, dependency));
+    groups.set(service.name, new ServerGroup(service, context, dependency));
   }
   return groups;
 }
@@ -60,23 +60,23 @@ function makeServices(services: readonly SimulatedService[], world: World): Map<
 function makeClients(
   { clients, servers }: SimulateOptions,
   services: Map<string, ServerGroup>,
-  world: World,
-  ledger: Ledger,
+  context: SimulationContext,
+  measurements: Measurements,
 ): ClientGroup[] {
-  const patience = new ExpiryQueue(world.clock);
+  const patience = new ExpiryQueue(context.clock);
   const policiesOf = new Map<string, SimulatedPolicy[]>();
   return clients.map((client, index) => {
     const name = client.service ?? (servers[0] as SimulatedService).name;
     const shared = client.sharesPolicyWith;
-    const policies = shared === undefined ? makePolicies(client, name, world) : policiesOf.get(shared);
+    const policies = shared === undefined ? makePolicies(client, name, context) : policiesOf.get(shared);
     if (policies === undefined) {
       throw new OptionsError(`simulate.clients[${index}].sharesPolicyWith`, shared, 'a client further up in the list');
     }
     policiesOf.set(client.name, policies);
     return new ClientGroup(client, index, {
       service: services.get(name) as ServerGroup,
-      world,
-      ledger,
+      context,
+      measurements,
       patience,
       policies,
     });

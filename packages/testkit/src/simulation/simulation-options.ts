@@ -106,7 +106,7 @@ export function assertSimulateOptions(options: SimulateOptions): void {
   );
 }
 
-/** A service may call one that stands further down in the list, so that no circle can be made. */
+/** A service may call only services further down in the list, which excludes cycles. */
 function assertService(path: string, service: SimulatedService, below: readonly string[]): void {
   const known = [
     'name',
@@ -164,6 +164,6 @@ function assertList(path: string, value: unknown): void {
 }
 
 function assertDistinct(path: string, names: readonly string[]): void {
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new OptionsError(path, twice, 'a name that no other entry has');
+  const duplicate = names.find((name, i) => names.indexOf(name) !== i);
+  if (duplicate !== undefined) throw new OptionsError(path, duplicate, 'a name that no other entry has');
 }

@@ -1,7 +1,7 @@
-import type { Ledger } from './ledger.ts';
+import type { Measurements } from './measurements.ts';
 import type { ServerGroup } from './server-group.ts';
 import type { SimulateOptions } from './simulation-options.ts';
-import { jainIndex, percentile, RECOVERY_SLICE_MS, Slices, timeToRecover } from './statistics.ts';
+import { jainIndex, percentile, RECOVERY_SLICE_MS, TimeSlices, timeToRecover } from './statistics.ts';
 
 /** Requests, and how many of them succeeded. */
 export interface SuccessCount {
@@ -78,47 +78,49 @@ export interface SimulationResult extends SuccessCount {
   readonly trace: string;
 }
 
-type Span = { fromMs: number; toMs: number };
+type TimeSpan = { fromMs: number; toMs: number };
 
-/** Sums the ledger up. */
+/** Computes the result from the measurements. */
 export function summarize(
   options: SimulateOptions,
-  ledger: Ledger,
+  measurements: Measurements,
   services: readonly ServerGroup[],
   trace: string,
 ): SimulationResult {
   const { clients, durationMs } = options;
   const all = (): boolean => true;
-  const results = services.map((group) => [group.name, serviceResult(group, ledger.requests)] as const);
+  const results = services.map((group) => [group.name, serviceResult(group, measurements.requests)] as const);
   const busyMs = results.reduce((sum, [, result]) => sum + result.busyMs, 0);
   const wastedMs = results.reduce((sum, [, result]) => sum + result.wastedMs, 0);
-  const perClient = clients.map((_, index) => countIf(ledger, (i) => ledger.clientOf[i] === index));
-  const named = new Set(clients.map(({ priority }) => priority ?? 'normal'));
-  const isOf = (priority: string) => (i: number) =>
-    (clients[ledger.clientOf[i] as number]?.priority ?? 'normal') === priority;
+  const perClient = clients.map((_, index) => countIf(measurements, (i) => measurements.clientOf[i] === index));
+  const usedPriorities = new Set(clients.map(({ priority }) => priority ?? 'normal'));
+  const hasPriority = (priority: string) => (i: number) =>
+    (clients[measurements.clientOf[i] as number]?.priority ?? 'normal') === priority;
   return {
-    ...countIf(ledger, all),
-    latency: latencyIf(ledger, all),
-    maxWaitMs: ledger.waitedMs.reduce((max, ms) => Math.max(max, ms), 0),
-    amplification: ledger.sentAt.length / Math.max(1, ledger.requests),
+    ...countIf(measurements, all),
+    latency: latencyIf(measurements, all),
+    maxWaitMs: measurements.waitedMs.reduce((max, ms) => Math.max(max, ms), 0),
+    amplification: measurements.sentAt.length / Math.max(1, measurements.requests),
     wastedRatio: busyMs === 0 ? 0 : wastedMs / busyMs,
     fairness: jainIndex(perClient.filter(({ requests }) => requests > 0).map(({ successRatio }) => successRatio)),
-    ...aroundFault(faultWindowOf(options), durationMs, ledger),
+    ...faultResults(faultWindowOf(options), durationMs, measurements),
     clients: Object.fromEntries(
       clients.map(({ name }, index) => {
-        const latency = latencyIf(ledger, (i) => ledger.clientOf[i] === index);
+        const latency = latencyIf(measurements, (i) => measurements.clientOf[i] === index);
         return [name, { ...(perClient[index] as SuccessCount), latency }];
       }),
     ),
-    priorities: Object.fromEntries([...named].map((priority) => [priority, countIf(ledger, isOf(priority))])),
+    priorities: Object.fromEntries(
+      [...usedPriorities].map((priority) => [priority, countIf(measurements, hasPriority(priority))]),
+    ),
     services: Object.fromEntries(results),
-    windows: windowsOf(ledger, durationMs),
+    windows: windowsOf(measurements, durationMs),
     trace,
   };
 }
 
-/** From the beginning of the first fault to the end of the last one, within the simulation. */
-function faultWindowOf({ faultWindow, servers, durationMs }: SimulateOptions): Span | undefined {
+/** From the start of the first fault to the end of the last one, within the simulation. */
+function faultWindowOf({ faultWindow, servers, durationMs }: SimulateOptions): TimeSpan | undefined {
   if (faultWindow !== undefined) return faultWindow;
   const faults = servers.flatMap((server) => server.faults ?? []);
   if (faults.length === 0) return undefined;
@@ -126,46 +128,48 @@ function faultWindowOf({ faultWindow, servers, durationMs }: SimulateOptions): S
   return { fromMs, toMs: Math.min(durationMs, Math.max(...faults.map((fault) => fault.toMs))) };
 }
 
-function aroundFault(
-  fault: Span | undefined,
+function faultResults(
+  fault: TimeSpan | undefined,
   durationMs: number,
-  ledger: Ledger,
+  measurements: Measurements,
 ): Pick<SimulationResult, 'afterFault' | 'duringFault' | 'recoveryMs'> {
   if (fault === undefined) return {};
-  const slices = new Slices(durationMs, RECOVERY_SLICE_MS);
-  for (let i = 0; i < ledger.arrivedAt.length; i++) {
-    slices.add(ledger.arrivedAt[i] as number, ledger.succeeded[i] as boolean);
+  const slices = new TimeSlices(durationMs, RECOVERY_SLICE_MS);
+  for (let i = 0; i < measurements.arrivedAt.length; i++) {
+    slices.add(measurements.arrivedAt[i] as number, measurements.succeeded[i] as boolean);
   }
   return {
-    duringFault: within(ledger, fault),
-    afterFault: within(ledger, { fromMs: fault.toMs, toMs: Infinity }),
+    duringFault: within(measurements, fault),
+    afterFault: within(measurements, { fromMs: fault.toMs, toMs: Infinity }),
     recoveryMs: timeToRecover(slices, fault.toMs),
   };
 }
 
-function within(ledger: Ledger, { fromMs, toMs }: Span): SuccessCount & { amplification: number } {
+function within(measurements: Measurements, { fromMs, toMs }: TimeSpan): SuccessCount & { amplification: number } {
   const isIn = (atMs: number): boolean => atMs >= fromMs && atMs < toMs;
-  const counted = countIf(ledger, (i) => isIn(ledger.arrivedAt[i] as number));
-  return { ...counted, amplification: ledger.sentAt.filter(isIn).length / Math.max(1, counted.requests) };
+  const counted = countIf(measurements, (i) => isIn(measurements.arrivedAt[i] as number));
+  return { ...counted, amplification: measurements.sentAt.filter(isIn).length / Math.max(1, counted.requests) };
 }
 
-function countIf(ledger: Ledger, matches: (i: number) => boolean): SuccessCount {
+function countIf(measurements: Measurements, matches: (i: number) => boolean): SuccessCount {
   let requests = 0;
   let succeeded = 0;
-  for (let i = 0; i < ledger.succeeded.length; i++) {
+  for (let i = 0; i < measurements.succeeded.length; i++) {
     if (!matches(i)) continue;
     requests++;
-    if (ledger.succeeded[i] === true) succeeded++;
+    if (measurements.succeeded[i] === true) succeeded++;
   }
-  return counted(requests, succeeded);
+  return successCount(requests, succeeded);
 }
 
-function counted(requests: number, succeeded: number): SuccessCount {
+function successCount(requests: number, succeeded: number): SuccessCount {
   return { requests, succeeded, successRatio: requests === 0 ? 1 : succeeded / requests };
 }
 
-function latencyIf(ledger: Ledger, matches: (i: number) => boolean): LatencySummary {
-  const sorted = Float64Array.from(ledger.waitedMs.filter((_, i) => ledger.succeeded[i] === true && matches(i))).sort();
+function latencyIf(measurements: Measurements, matches: (i: number) => boolean): LatencySummary {
+  const sorted = Float64Array.from(
+    measurements.waitedMs.filter((_, i) => measurements.succeeded[i] === true && matches(i)),
+  ).sort();
   const at = (share: number): number => percentile(sorted, share);
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), p999: at(0.999), max: at(1) };
 }
@@ -182,13 +186,13 @@ function serviceResult(group: ServerGroup, userRequests: number): ServiceResult 
   };
 }
 
-function windowsOf(ledger: Ledger, durationMs: number): SimulationWindow[] {
-  const slices = new Slices(durationMs, 1_000);
-  for (let i = 0; i < ledger.arrivedAt.length; i++) {
-    slices.add(ledger.arrivedAt[i] as number, ledger.succeeded[i] as boolean);
+function windowsOf(measurements: Measurements, durationMs: number): SimulationWindow[] {
+  const slices = new TimeSlices(durationMs, 1_000);
+  for (let i = 0; i < measurements.arrivedAt.length; i++) {
+    slices.add(measurements.arrivedAt[i] as number, measurements.succeeded[i] as boolean);
   }
   return Array.from(slices.requests, (requests, i) => ({
     fromMs: i * 1_000,
-    ...counted(requests, slices.succeeded[i] as number),
+    ...successCount(requests, slices.succeeded[i] as number),
   }));
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { jainIndex, percentile, RECOVERY_SLICE_MS, Slices, timeToRecover } from './statistics.ts';
+import { jainIndex, percentile, RECOVERY_SLICE_MS, TimeSlices, timeToRecover } from './statistics.ts';
 
 describe('percentile', () => {
   it.each([
@@ -26,9 +26,9 @@ describe('jainIndex', () => {
 });
 
 describe('timeToRecover', () => {
-  /** Ten requests in each slice of 100 ms, of which so many succeed. */
-  function run(durationMs: number, succeeded: (atMs: number) => number): Slices {
-    const slices = new Slices(durationMs, RECOVERY_SLICE_MS);
+  /** Ten requests per slice of 100 ms, of which `succeeded` succeed. */
+  function run(durationMs: number, succeeded: (atMs: number) => number): TimeSlices {
+    const slices = new TimeSlices(durationMs, RECOVERY_SLICE_MS);
     for (let atMs = 0; atMs < durationMs; atMs += RECOVERY_SLICE_MS) {
       for (let i = 0; i < 10; i++) slices.add(atMs, i < succeeded(atMs));
     }
@@ -36,18 +36,18 @@ describe('timeToRecover', () => {
   }
 
   it.each([
-    { name: 'is 0 when nothing fails after the trouble', good: () => 10, is: 0 },
-    { name: 'ignores what failed during the trouble', good: (at: number) => (at < 5_000 ? 0 : 10), is: 0 },
+    { name: 'is 0 when nothing fails after the fault', good: () => 10, is: 0 },
+    { name: 'ignores failures during the fault', good: (at: number) => (at < 5_000 ? 0 : 10), is: 0 },
     {
       // A window that begins 500 ms before the end of the failures has 50 % success; at 0 ms before, 100 %.
-      name: 'counts to the first window after which all are good',
+      name: 'ends at the first window after which all windows are good',
       good: (at: number) => (at < 7_000 ? 0 : 10),
       is: 2_000,
     },
-    { name: 'bears 5 % of failures', good: (at: number) => (at % 200 === 0 ? 9 : 10), is: 0 },
+    { name: 'tolerates 5 % failures', good: (at: number) => (at % 200 === 0 ? 9 : 10), is: 0 },
     { name: 'is Infinity when the last second is bad', good: (at: number) => (at < 9_500 ? 10 : 0), is: Infinity },
     {
-      name: 'starts again at a relapse',
+      name: 'includes a second failure after a recovery',
       good: (at: number) => (at >= 8_000 && at < 8_500 ? 0 : 10),
       is: 3_500,
     },

@@ -1,4 +1,4 @@
-/** The value below which the given share of the values lies (nearest rank). `sorted` in ascending order; 0 for none. */
+/** The percentile by nearest rank; 0 without values. `sorted` is in ascending order. */
 export function percentile(sorted: ArrayLike<number>, share: number): number {
   if (sorted.length === 0) return 0;
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] as number;
@@ -14,8 +14,8 @@ export function jainIndex(shares: readonly number[]): number {
   return squares === 0 ? 1 : (sum * sum) / (shares.length * squares);
 }
 
-/** How many requests came in each slice of time, and how many of them succeeded. */
-export class Slices {
+/** Requests that arrived in each time slice, and how many of them succeeded. */
+export class TimeSlices {
   readonly sliceMs: number;
   readonly requests: Uint32Array;
   readonly succeeded: Uint32Array;
@@ -34,19 +34,19 @@ export class Slices {
   }
 }
 
-/** A second, in slices of a tenth: fine enough to tell 5.0 s from 5.1 s, coarse enough to hold some requests each. */
+/** The resolution of {@link timeToRecover}: its windows of one second start every 100 ms. */
 export const RECOVERY_SLICE_MS = 100;
 const SLICES_PER_WINDOW = 10;
-const WELL = 0.95;
+const REQUIRED_SUCCESS_RATIO = 0.95;
 
 /**
- * The first moment from `fromMs` on after which each window of a second has at least 95 % success, in milliseconds after
- * `fromMs`; Infinity when there is none. `slices` are of a tenth of a second.
+ * The time from `fromMs` until every later window of one second has at least 95 % success, in milliseconds; Infinity if that
+ * is never reached. `slices` have {@link RECOVERY_SLICE_MS}.
  */
-export function timeToRecover(slices: Slices, fromMs: number): number {
+export function timeToRecover(slices: TimeSlices, fromMs: number): number {
   const first = Math.ceil(fromMs / RECOVERY_SLICE_MS);
   const last = slices.requests.length - SLICES_PER_WINDOW;
-  let lastBad = -1;
+  let lastFailed = -1;
   for (let start = first; start <= last; start++) {
     let requests = 0;
     let succeeded = 0;
@@ -54,8 +54,8 @@ export function timeToRecover(slices: Slices, fromMs: number): number {
       requests += slices.requests[i] as number;
       succeeded += slices.succeeded[i] as number;
     }
-    if (succeeded < WELL * requests) lastBad = start;
+    if (succeeded < REQUIRED_SUCCESS_RATIO * requests) lastFailed = start;
   }
-  if (lastBad < 0) return 0;
-  return lastBad >= last ? Infinity : (lastBad + 1) * RECOVERY_SLICE_MS - fromMs;
+  if (lastFailed < 0) return 0;
+  return lastFailed >= last ? Infinity : (lastFailed + 1) * RECOVERY_SLICE_MS - fromMs;
 }

@@ -1,4 +1,4 @@
-/** What happened, line by line: `12.345 send 7.1 orders#0`. Times are in milliseconds, to the microsecond. */
+/** The events of a simulation, one per line: `12.345 send 7.1 orders#0`. Times are in milliseconds, to the microsecond. */
 export interface Trace {
   add(atMs: number, event: string, subject: string, detail: string): void;
 }
