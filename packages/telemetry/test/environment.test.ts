@@ -93,7 +93,7 @@ it('warns at the start about variables it does not read: other exporters, featur
   const { warnings, telemetry } = start({ ...unread, ...others, OTEL_METRICS_EXPORTER: '' });
   expect(telemetry.enabled).toBe(false);
   expect(warnings).toEqual([
-    `What is set in the environment as ${Object.keys(unread).sort().join(', ')} is not read here, and has no effect.`,
+    `These environment variables are not supported and have no effect: ${Object.keys(unread).sort().join(', ')}.`,
   ]);
 });
 
@@ -140,7 +140,7 @@ describe('OTEL_PROPAGATORS', () => {
     );
     expect(propagation.fields()).toEqual(['traceparent', 'tracestate']);
     expect(warnings).toEqual([
-      'What is set in the environment as OTEL_PROPAGATORS=b3 is not read here, and has no effect.',
+      'These environment variables are not supported and have no effect: OTEL_PROPAGATORS=b3.',
     ]);
   });
 });
@@ -250,7 +250,7 @@ it('warns when more spans or log records are created than the queue can hold', a
     log.info('x');
   }
   expect(warnings).toEqual([
-    'More traces are made than are sent: 2 wait, and what comes beyond is dropped.',
-    'More logs are made than are sent: 2 wait, and what comes beyond is dropped.',
+    'The export queue of traces is full (2): new ones are dropped.',
+    'The export queue of logs is full (2): new ones are dropped.',
   ]);
 });

@@ -21,7 +21,7 @@ describe('a collector that rejects data', () => {
       withSpan('x', () => undefined);
       await telemetry.flush();
     }
-    expect(warnings[0]).toBe(`The traces do not arrive at ${url}/v1/traces: ${why}.`);
+    expect(warnings[0]).toBe(`The traces cannot be sent to ${url}/v1/traces: ${why}.`);
     expect(warnings).toHaveLength(1);
   });
 
@@ -33,8 +33,8 @@ describe('a collector that rejects data', () => {
       await telemetry.flush();
     }
     expect(warnings).toEqual([
-      `The traces do not arrive at ${url}/v1/traces: Unauthorized (401).`,
-      `The traces do not arrive at ${url}/v1/traces: Forbidden (403).`,
+      `The traces cannot be sent to ${url}/v1/traces: Unauthorized (401).`,
+      `The traces cannot be sent to ${url}/v1/traces: Forbidden (403).`,
     ]);
     expect(warnings.join()).not.toContain('C4nary');
   });
@@ -79,8 +79,8 @@ describe('a collector that accepts only part of a batch', () => {
         await telemetry.flush();
       }
       expect(warnings).toEqual([
-        `The collector at ${collector.url}/v1/traces rejects some of the traces, 3 of one batch, and says: too old, token=[redacted].`,
-        `The collector at ${collector.url}/v1/traces takes the traces, and says: use v2.`,
+        `The collector at ${collector.url}/v1/traces rejects part of a batch of traces (3): too old, token=[redacted].`,
+        `The collector at ${collector.url}/v1/traces accepts the traces with a warning: use v2.`,
       ]);
     },
   );
@@ -100,7 +100,7 @@ describe('a collector that accepts only part of a batch', () => {
     expect(warnings).toEqual(
       ['logs', 'metrics'].map(
         (signal) =>
-          `The collector at ${collector.url}/v1/${signal} rejects some of the ${signal}, 1 of one batch, and says no reason.`,
+          `The collector at ${collector.url}/v1/${signal} rejects part of a batch of ${signal} (1): it gives no reason.`,
       ),
     );
   });
@@ -122,7 +122,7 @@ it.each(['http/json', 'http/protobuf'])(
       await telemetry.flush();
     }
     expect(warnings).toEqual([
-      `What is at ${server.url}/v1/traces is no collector: it takes the traces and answers with a page.`,
+      `${server.url}/v1/traces is not an OTLP collector: it accepts the traces and responds with an HTML page.`,
     ]);
   },
 );

@@ -25,7 +25,7 @@ import {
 } from '@opentelemetry/sdk-trace';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ParentSampler } from '../src/node/parent-sampler.ts';
-import { contextManager } from '../src/node/context.ts';
+import { createContextManager } from '../src/node/context.ts';
 import { startTelemetry } from '../src/node.ts';
 import { pair, type PairOptions, REMOTE, snapshot, StillClock } from './spans-and-sdk.ts';
 
@@ -334,7 +334,7 @@ describe('a span', () => {
 
 describe('a tracer', () => {
   it('runs a function in the context of a new span, in each of its forms', () => {
-    context.setGlobalContextManager(contextManager());
+    context.setGlobalContextManager(createContextManager());
     const [{ tracer, ended }] = pair(clock);
     const around = trace.setSpanContext(ROOT_CONTEXT, REMOTE);
     const active = (span: Span): boolean => {

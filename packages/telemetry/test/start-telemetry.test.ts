@@ -192,7 +192,7 @@ describe('startTelemetry', () => {
     start({ traces: { exporter: new InMemorySpanExporter() } });
     start({ traces: { exporter: new InMemorySpanExporter() }, onWarning: (warning) => warnings.push(warning) });
     expect(warnings).toEqual([
-      expect.stringContaining('Another OpenTelemetry SDK has registered its traces already'),
+      expect.stringContaining('Another OpenTelemetry SDK is registered for traces'),
       expect.stringContaining('propagator is registered already'),
     ]);
   });

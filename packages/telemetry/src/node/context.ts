@@ -1,6 +1,6 @@
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 
-/** Carries the active span over every `await`. */
-export function contextManager(): AsyncLocalStorageContextManager {
+/** Keeps the active span across `await`. */
+export function createContextManager(): AsyncLocalStorageContextManager {
   return new AsyncLocalStorageContextManager().enable();
 }

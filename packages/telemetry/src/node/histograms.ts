@@ -19,16 +19,16 @@ import {
   type MetricProducer,
   type ScopeMetrics,
 } from './metrics-sdk.ts';
+import { hrTimeOf } from './hr-time.ts';
 import type { Resource } from './resource.ts';
 import { Series, SeriesSet } from './series.ts';
 
-/** Of a histogram that says nothing of its buckets. Source: the specification of OpenTelemetry's metrics SDK. */
+/** The buckets of a histogram without advice. Source: the specification of OpenTelemetry's metrics SDK. */
 const DEFAULT_BOUNDARIES = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000];
 
-/** How histograms are counted. */
 export interface HistogramSettings {
   readonly resource: Resource;
-  /** Most series of one histogram. */
+  /** Maximum number of series of one histogram. */
   readonly maxSeries: number;
   readonly temporality: AggregationTemporality;
   /** In milliseconds since the epoch. */
@@ -38,8 +38,8 @@ export interface HistogramSettings {
 type Scope = ScopeMetrics['scope'];
 
 /**
- * Histograms with explicit buckets, counted here and handed to the SDK's reader, which sends them with everything else. What
- * they are and how they are sent is the SDK's to say; it takes most of its time to find out where a value belongs.
+ * Counts histograms with explicit buckets and passes them to the SDK's metric reader, which exports them with all other
+ * metrics. The SDK spends most of the time of a recording on finding the series by its attributes; `SeriesSet` finds it faster.
  */
 export class Histograms implements MetricProducer {
   readonly #settings: HistogramSettings;
@@ -50,7 +50,7 @@ export class Histograms implements MetricProducer {
     this.#settings = settings;
   }
 
-  /** The one of this name and unit: a second of the same counts with the first, and the longer description is sent, as in the SDK. */
+  /** Returns the histogram with this name and unit. As in the SDK, all descriptions of it are one: the longest is exported. */
   histogram(scope: Scope, name: string, options: MetricOptions): Histogram {
     const id = JSON.stringify([scope.name, scope.version, scope.schemaUrl]);
     const { histograms } = this.#scopes.get(id) ?? { histograms: new Map<string, CountedHistogram>() };
@@ -64,7 +64,7 @@ export class Histograms implements MetricProducer {
 
   async collect(): Promise<CollectionResult> {
     const { resource, now } = this.#settings;
-    const endTime = hrTime(now());
+    const endTime = hrTimeOf(now());
     const scopeMetrics = Array.from(this.#scopes.values(), ({ scope, histograms }) => ({
       scope,
       metrics: Array.from(histograms.values(), (one) => one.collect(this.#collectedAt, endTime)).filter(
@@ -89,7 +89,7 @@ class CountedHistogram implements Histogram {
     this.#descriptor = { name, description: '', unit, valueType: ValueType.DOUBLE };
     this.#boundaries = [...(advice?.explicitBucketBoundaries ?? DEFAULT_BOUNDARIES)];
     this.#settings = settings;
-    this.#series = this.#none();
+    this.#series = this.#emptySeries();
   }
 
   describe(description: string): void {
@@ -98,8 +98,8 @@ class CountedHistogram implements Histogram {
   }
 
   record(value: number, attributes: Attributes = {}): void {
-    if (typeof value === 'number' && value >= 0) this.#series.of(attributes).record(value);
-    else diag.warn(`The histogram ${this.#descriptor.name} takes numbers from 0, not ${value}`);
+    if (typeof value === 'number' && value >= 0) this.#series.find(attributes).record(value);
+    else diag.warn(`The histogram ${this.#descriptor.name} does not record ${value}: values are numbers from 0.`);
   }
 
   collect(collectedAt: HrTime | undefined, endTime: HrTime): HistogramMetricData {
@@ -108,7 +108,7 @@ class CountedHistogram implements Histogram {
     const dataPoints = Array.from(this.#series, ({ attributes, startTime, value }) => {
       return { attributes, startTime: (isDelta ? collectedAt : undefined) ?? startTime, endTime, value };
     });
-    if (isDelta) this.#series = this.#none();
+    if (isDelta) this.#series = this.#emptySeries();
     return {
       descriptor: this.#descriptor,
       aggregationTemporality: temporality,
@@ -117,16 +117,16 @@ class CountedHistogram implements Histogram {
     };
   }
 
-  #none(): SeriesSet {
+  #emptySeries(): SeriesSet {
     const { maxSeries, now } = this.#settings;
-    return new SeriesSet(maxSeries, (attributes) => new Series(attributes, hrTime(now()), this.#boundaries));
+    return new SeriesSet(maxSeries, (attributes) => new Series(attributes, hrTimeOf(now()), this.#boundaries));
   }
 }
 
-/** The SDK's provider of meters, except that {@link Histograms} count what they can. */
+/** The SDK's meter provider, except that {@link Histograms} counts the histograms with explicit buckets. */
 export class CountingMeterProvider extends MeterProvider {
   readonly #histograms: Histograms;
-  readonly #known = new WeakSet<Meter>();
+  readonly #wrapped = new WeakSet<Meter>();
 
   constructor(options: MeterProviderOptions, histograms: Histograms) {
     super(options);
@@ -135,34 +135,30 @@ export class CountingMeterProvider extends MeterProvider {
 
   override getMeter(name: string, version = '', options: MeterOptions = {}): Meter {
     const meter = super.getMeter(name, version, options);
-    // After the shutdown there is only the one that does nothing, which everybody shares.
-    if (meter === createNoopMeter() || this.#known.has(meter)) return meter;
-    this.#known.add(meter);
-    // What is no name is an empty one to the SDK, too.
-    this.#countHistograms(meter, { name: typeof name === 'string' ? name : '', version, ...options });
+    // After the shutdown the SDK returns the no-op meter, which is shared by the whole process.
+    if (meter === createNoopMeter() || this.#wrapped.has(meter)) return meter;
+    this.#wrapped.add(meter);
+    // The SDK, too, replaces an invalid name by an empty one.
+    this.#wrap(meter, { name: typeof name === 'string' ? name : '', version, ...options });
     return meter;
   }
 
-  #countHistograms(meter: Meter, scope: Scope): void {
+  #wrap(meter: Meter, scope: Scope): void {
     const createHistogram = meter.createHistogram.bind(meter);
     meter.createHistogram = (name, options = {}) => {
-      // It says what is wrong with the name, or with another one of the same name. While it is empty it is not sent.
+      // The SDK validates the options and warns about conflicting instruments. Its own histogram stays empty, and is not exported.
       const histogram = createHistogram(name, options);
-      const isUsual = options.valueType !== ValueType.INT && areBoundaries(options.advice?.explicitBucketBoundaries);
-      return isUsual ? this.#histograms.histogram(scope, name, options) : histogram;
+      const isCountedHere =
+        options.valueType !== ValueType.INT && areValidBoundaries(options.advice?.explicitBucketBoundaries);
+      return isCountedHere ? this.#histograms.histogram(scope, name, options) : histogram;
     };
   }
 }
 
-function areBoundaries(boundaries: unknown): boolean {
+function areValidBoundaries(boundaries: unknown): boolean {
   if (boundaries === undefined) return true;
   return (
     Array.isArray(boundaries) &&
     boundaries.every((one, i) => Number.isFinite(one) && (i === 0 || boundaries[i - 1] < one))
   );
-}
-
-function hrTime(epochMs: number): HrTime {
-  const seconds = Math.floor(epochMs / 1_000);
-  return [seconds, Math.round((epochMs - seconds * 1_000) * 1_000_000)];
 }

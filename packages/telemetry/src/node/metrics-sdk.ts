@@ -1,4 +1,4 @@
-/** What is used of the SDK's metrics. */
+/** The parts of the SDK's metrics that this package uses: the only import of them. */
 export {
   AggregationTemporality,
   AggregationType,

@@ -32,8 +32,11 @@ export const DEFAULT_MAX_SERIES = 2_000;
 const TEMPORALITIES = ['cumulative', 'delta', 'lowmemory'] as const;
 const HISTOGRAMS = ['explicit_bucket_histogram', 'base2_exponential_bucket_histogram'] as const;
 
-/** What is to be told of changes only, by `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`; the rest adds up from the start. */
-const DELTAS: Readonly<Record<(typeof TEMPORALITIES)[number], ReadonlySet<InstrumentType>>> = {
+/**
+ * The instruments that export changes since the last export, by `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`. All others
+ * export totals since the start.
+ */
+const DELTA_INSTRUMENTS: Readonly<Record<(typeof TEMPORALITIES)[number], ReadonlySet<InstrumentType>>> = {
   cumulative: new Set(),
   delta: new Set([
     ...[InstrumentType.COUNTER, InstrumentType.OBSERVABLE_COUNTER, InstrumentType.HISTOGRAM],
@@ -42,22 +45,22 @@ const DELTAS: Readonly<Record<(typeof TEMPORALITIES)[number], ReadonlySet<Instru
   lowmemory: new Set([InstrumentType.COUNTER, InstrumentType.HISTOGRAM]),
 };
 
-/** An exporter over OTLP that has metrics added up as the environment says. */
-export function aggregating(
+/** Returns the exporter with the temporality and the histogram aggregation that the environment variables ask for. */
+export function withAggregation(
   exporter: Pick<PushMetricExporter, 'export' | 'forceFlush' | 'shutdown'>,
   env: Environment,
 ): PushMetricExporter {
-  const name = 'OTEL_EXPORTER_OTLP_METRICS_';
-  const deltas = DELTAS[choiceFrom(env, `${name}TEMPORALITY_PREFERENCE`, TEMPORALITIES) ?? 'cumulative'];
-  const histogram = choiceFrom(env, `${name}DEFAULT_HISTOGRAM_AGGREGATION`, HISTOGRAMS);
-  const exponential = histogram === 'base2_exponential_bucket_histogram';
+  const prefix = 'OTEL_EXPORTER_OTLP_METRICS_';
+  const deltas = DELTA_INSTRUMENTS[choiceFrom(env, `${prefix}TEMPORALITY_PREFERENCE`, TEMPORALITIES) ?? 'cumulative'];
+  const histogram = choiceFrom(env, `${prefix}DEFAULT_HISTOGRAM_AGGREGATION`, HISTOGRAMS);
+  const isExponential = histogram === 'base2_exponential_bucket_histogram';
   return {
     ...exporter,
     selectAggregationTemporality: (type) =>
       deltas.has(type) ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE,
     selectAggregation: (type) => ({
       type:
-        exponential && type === InstrumentType.HISTOGRAM
+        isExponential && type === InstrumentType.HISTOGRAM
           ? AggregationType.EXPONENTIAL_HISTOGRAM
           : AggregationType.DEFAULT,
     }),
@@ -76,11 +79,11 @@ export function startMetrics(
   resource: Resource,
   clock: Clock,
 ): RunningSignal & { registered: boolean } {
-  const histograms = histogramsFor(exporter, maxSeries, resource, clock);
+  const histograms = createHistograms(exporter, maxSeries, resource, clock);
   const reader = new PeriodicExportingMetricReader({
     exporter,
     exportIntervalMillis: intervalMs,
-    // No longer than the interval: one collection must not meet the next.
+    // At most the interval, so that two collections never overlap.
     exportTimeoutMillis: Math.min(intervalMs, timeoutMs),
     cardinalityLimits: { default: maxSeries },
     metricProducers: histograms === undefined ? [] : [histograms],
@@ -99,16 +102,16 @@ export function startMetrics(
   };
 }
 
-/** Undefined when the exporter wants other histograms than those with explicit buckets, which are the SDK's to count. */
-function histogramsFor(
+/** Undefined if the exporter asks for histograms without explicit buckets, which the SDK counts. */
+function createHistograms(
   exporter: PushMetricExporter,
   maxSeries: number,
   resource: Resource,
   clock: Clock,
 ): Histograms | undefined {
   const { HISTOGRAM } = InstrumentType;
-  const wanted = exporter.selectAggregation?.(HISTOGRAM).type ?? AggregationType.DEFAULT;
-  if (wanted !== AggregationType.DEFAULT) return undefined;
+  const aggregation = exporter.selectAggregation?.(HISTOGRAM).type ?? AggregationType.DEFAULT;
+  if (aggregation !== AggregationType.DEFAULT) return undefined;
   const temporality = exporter.selectAggregationTemporality?.(HISTOGRAM) ?? AggregationTemporality.CUMULATIVE;
   return new Histograms({ resource, maxSeries, temporality, now: () => clock.now() });
 }

@@ -13,43 +13,46 @@ import {
   ProtobufTraceSerializer,
   TraceExporterMetricsHelper,
 } from '@opentelemetry/otlp-transformer';
-import type { Delivery } from './delivery.ts';
+import type { ExportMonitor } from './export-monitor.ts';
 import type { OtlpTarget } from './otlp-target.ts';
 
-/** Most batches that are on their way at once, as the exporters of OpenTelemetry have it. */
+/** Maximum number of batches in flight. Source: the exporters of OpenTelemetry. */
 const CONCURRENT_BATCHES = 30;
 
-/** HTML begins so, and no answer over OTLP. */
+/** The first byte of HTML. No OTLP response starts with it. */
 const LESS_THAN = 0x3c;
 
 type Exporter<Items> = Pick<IOtlpExportDelegate<Items>, 'export' | 'forceFlush' | 'shutdown'>;
 type ItemsOf<S> = S extends ISerializer<infer Items, unknown> ? Items : never;
 
-/** Sends spans. */
-export function otlpTraces(target: OtlpTarget, delivery: Delivery): Exporter<ItemsOf<typeof ProtobufTraceSerializer>> {
+export function otlpTraceExporter(
+  target: OtlpTarget,
+  monitor: ExportMonitor,
+): Exporter<ItemsOf<typeof ProtobufTraceSerializer>> {
   const serializer = target.protocol === 'http/json' ? JsonTraceSerializer : ProtobufTraceSerializer;
-  return otlp(target, delivery, serializer, 'otlp_http_span_exporter', TraceExporterMetricsHelper);
+  return otlpExporter(target, monitor, serializer, 'otlp_http_span_exporter', TraceExporterMetricsHelper);
 }
 
-/** Sends metrics. */
-export function otlpMetrics(
+export function otlpMetricExporter(
   target: OtlpTarget,
-  delivery: Delivery,
+  monitor: ExportMonitor,
 ): Exporter<ItemsOf<typeof ProtobufMetricsSerializer>> {
   const serializer = target.protocol === 'http/json' ? JsonMetricsSerializer : ProtobufMetricsSerializer;
-  return otlp(target, delivery, serializer, 'otlp_http_metric_exporter', MetricsExporterMetricsHelper);
+  return otlpExporter(target, monitor, serializer, 'otlp_http_metric_exporter', MetricsExporterMetricsHelper);
 }
 
-/** Sends log records. */
-export function otlpLogs(target: OtlpTarget, delivery: Delivery): Exporter<ItemsOf<typeof ProtobufLogsSerializer>> {
+export function otlpLogExporter(
+  target: OtlpTarget,
+  monitor: ExportMonitor,
+): Exporter<ItemsOf<typeof ProtobufLogsSerializer>> {
   const serializer = target.protocol === 'http/json' ? JsonLogsSerializer : ProtobufLogsSerializer;
-  return otlp(target, delivery, serializer, 'otlp_http_log_exporter', LogsExporterMetricsHelper);
+  return otlpExporter(target, monitor, serializer, 'otlp_http_log_exporter', LogsExporterMetricsHelper);
 }
 
-/** What a collector says when it has taken a batch; each signal has a name of its own for the number. */
-interface Answer {
+/** A successful OTLP response. Each signal has its own name for the number of rejected items. */
+interface ExportResponse {
   partialSuccess?: {
-    /** In JSON, what is not set may be null. */
+    /** Null, in JSON, if there is none. */
     errorMessage?: string | null;
     rejectedSpans?: number;
     rejectedDataPoints?: number;
@@ -58,27 +61,27 @@ interface Answer {
 }
 
 /**
- * Not the ready-made exporters: they read the variables of the process by themselves, keep wrong ones to themselves, and
- * tell nobody what the collector says about data that it has rejected.
+ * Builds an exporter of the parts of OpenTelemetry's exporters. The exporters themselves read the environment variables of the
+ * process, do not report invalid ones, and ignore what the collector says about rejected data.
  */
-function otlp<Items, A extends Answer>(
+function otlpExporter<Items, R extends ExportResponse>(
   target: OtlpTarget,
-  delivery: Delivery,
-  serializer: ISerializer<Items, A>,
+  monitor: ExportMonitor,
+  serializer: ISerializer<Items, R>,
   component: string,
   helper: IExporterMetricsHelper<Items>,
 ): Exporter<Items> {
-  const heard: ISerializer<Items, A> = {
+  const monitored: ISerializer<Items, R> = {
     serializeRequest: (items) => serializer.serializeRequest(items),
     deserializeResponse(bytes) {
-      if (bytes[0] === LESS_THAN) delivery.answeredByPage();
-      const answer = serializer.deserializeResponse(bytes);
-      const { errorMessage, ...rejected } = answer.partialSuccess ?? {};
+      if (bytes[0] === LESS_THAN) monitor.receivedHtml();
+      const response = serializer.deserializeResponse(bytes);
+      const { errorMessage, ...rejected } = response.partialSuccess ?? {};
       const { rejectedSpans, rejectedDataPoints, rejectedLogRecords } = rejected;
-      const count = Number(rejectedSpans ?? rejectedDataPoints ?? rejectedLogRecords ?? 0);
-      const remark = errorMessage ?? '';
-      if (count > 0 || remark !== '') delivery.remarked(count, remark);
-      return answer;
+      const rejectedCount = Number(rejectedSpans ?? rejectedDataPoints ?? rejectedLogRecords ?? 0);
+      const message = errorMessage ?? '';
+      if (rejectedCount > 0 || message !== '') monitor.partialSuccess(rejectedCount, message);
+      return response;
     },
   };
   const { url, protocol, headers, timeoutMs, compression, tls } = target;
@@ -86,14 +89,14 @@ function otlp<Items, A extends Answer>(
   const delegate = createOtlpHttpExportDelegate(
     {
       url,
-      // A new object each time: the transport adds to it.
+      // A new object for each request, because the transport adds to it.
       headers: () => Promise.resolve({ ...headers, 'Content-Type': contentType }),
       timeoutMillis: timeoutMs,
       compression,
       concurrencyLimit: CONCURRENT_BATCHES,
       agentFactory: httpAgentFactoryFromOptions({ keepAlive: true, ...tls }),
     },
-    heard,
+    monitored,
     component,
     helper,
     undefined,
@@ -101,7 +104,7 @@ function otlp<Items, A extends Answer>(
   return {
     export: (items, done) =>
       delegate.export(items, (result) => {
-        delivery.ended(result);
+        monitor.batchEnded(result);
         done(result);
       }),
     forceFlush: () => delegate.forceFlush(),

@@ -33,32 +33,32 @@ export interface ServiceIdentity {
   resource?: Readonly<Record<string, string | number | boolean>>;
 }
 
-/** Any name, but not none. */
+/** Any name that is not empty. */
 const ATTRIBUTE_NAME = /./;
 
 export function serviceResource(identity: ServiceIdentity, env: Environment): Resource {
   const detected = detectResources({
     detectors: [hostDetector, processDetector, serviceInstanceIdDetector],
   });
-  const given = resourceFromAttributes(pairsFrom(env, 'OTEL_RESOURCE_ATTRIBUTES', ATTRIBUTE_NAME));
+  const configured = resourceFromAttributes(pairsFrom(env, 'OTEL_RESOURCE_ATTRIBUTES', ATTRIBUTE_NAME));
   const own = resourceFromAttributes({
     'service.name': identity.serviceName,
     ...(identity.serviceVersion !== undefined && { 'service.version': identity.serviceVersion }),
     ...(identity.environment !== undefined && { 'deployment.environment.name': identity.environment }),
     ...identity.resource,
   });
-  // The command line is among what the process detector finds, and command lines hold passwords.
-  const safe = resourceFromAttributes(
+  // The process detector finds the command line, which can contain passwords.
+  const withoutCommandLine = resourceFromAttributes(
     Object.fromEntries(Object.entries(detected.attributes).filter(([name]) => !name.startsWith('process.command'))),
   );
-  return defaultResource().merge(safe).merge(given).merge(own);
+  return defaultResource().merge(withoutCommandLine).merge(configured).merge(own);
 }
 
-/** @throws OptionsError for an attribute that has no form over OTLP. */
+/** @throws OptionsError for an attribute whose type OTLP does not support. */
 export function assertResource(where: string, resource: object): void {
   assertObject(where, resource);
   for (const [name, value] of Object.entries(resource)) {
     if (value === undefined || ['string', 'number', 'boolean'].includes(typeof value)) continue;
-    throw new OptionsError(`${where}.${name}`, value, 'a text, a number or a boolean');
+    throw new OptionsError(`${where}.${name}`, value, 'a string, a number or a boolean');
   }
 }

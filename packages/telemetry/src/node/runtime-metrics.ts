@@ -1,4 +1,4 @@
-/* eslint-disable no-restricted-imports -- What is measured here is the machine itself, which no injected clock knows. */
+/* eslint-disable no-restricted-imports -- Measures the process itself, which no injected clock describes. */
 import { constants, monitorEventLoopDelay, performance, PerformanceObserver } from 'node:perf_hooks';
 import { getHeapSpaceStatistics } from 'node:v8';
 /* eslint-enable no-restricted-imports */
@@ -17,7 +17,7 @@ const GC_KINDS: Readonly<Record<number, (typeof GC_TYPES)[number]>> = {
   [constants.NODE_PERFORMANCE_GC_WEAKCB]: 'weakcb',
 };
 
-/** Event-loop delay and utilisation, garbage collections, heap. Returns what stops it. */
+/** Measures event-loop delay and utilisation, garbage collections and heap. Returns a function that stops it. */
 export function observeRuntime(meter: Meter): () => void {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
@@ -32,7 +32,7 @@ export function observeRuntime(meter: Meter): () => void {
     advice: { explicitBucketBoundaries: [0.01, 0.1, 1, 10] },
   });
 
-  let before = performance.eventLoopUtilization();
+  let previous = performance.eventLoopUtilization();
   const observables: Observable[] = [...delays, utilization, heapUsed, heapLimit];
   const read = (result: {
     observe(metric: Observable, value: number, attributes?: Record<string, string>): void;
@@ -41,12 +41,12 @@ export function observeRuntime(meter: Meter): () => void {
       ...[delay.min, delay.max, delay.mean, delay.stddev],
       ...[50, 90, 99].map((percentile) => delay.percentile(percentile)),
     ];
-    // Without a sample the smallest is a huge number and the mean is none.
+    // Without samples, `min` is a huge number and `mean` is NaN.
     if (delay.count > 0) delays.forEach((gauge, i) => result.observe(gauge, (values[i] ?? 0) / NANOS));
     delay.reset();
     const now = performance.eventLoopUtilization();
-    result.observe(utilization, performance.eventLoopUtilization(now, before).utilization);
-    before = now;
+    result.observe(utilization, performance.eventLoopUtilization(now, previous).utilization);
+    previous = now;
     for (const space of getHeapSpaceStatistics()) {
       const attributes = { 'v8js.heap.space.name': space.space_name };
       result.observe(heapUsed, space.space_used_size, attributes);

@@ -1,12 +1,12 @@
-// What the environment says about the SDK beside where things are sent, with the defaults of the specification.
+// Settings of the SDK by environment variables, with the defaults of the specification. Exporters: otlp-target.ts.
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 import { OptionsError } from '@macadam/core';
 import { choiceFrom, countFrom, durationFrom, type Environment, textFrom, timeoutFrom } from './environment.ts';
 
-/** Which new traces are kept. */
+/** Which traces are recorded. */
 export interface Sampling {
   readonly ratio: number;
-  /** Whether a trace that came from elsewhere keeps its decision. */
+  /** Whether the decision of a parent span takes precedence over the ratio. */
   readonly parentFirst: boolean;
 }
 
@@ -27,7 +27,7 @@ export function samplingFrom(env: Environment): Sampling | undefined {
   return { ratio, parentFirst };
 }
 
-/** How spans or log records are gathered before they are sent. */
+/** How spans or log records are batched for export. */
 export interface Batching {
   readonly scheduledDelayMillis: number;
   readonly exportTimeoutMillis: number;
@@ -44,7 +44,7 @@ export function batchingFrom(processor: 'BSP' | 'BLRP', env: Environment): Batch
     throw new OptionsError(
       name('MAX_EXPORT_BATCH_SIZE'),
       batch,
-      `at most ${maxQueueSize}, which is as many as may wait`,
+      `at most ${maxQueueSize}, which is the size of the queue`,
     );
   return {
     scheduledDelayMillis:
@@ -55,22 +55,22 @@ export function batchingFrom(processor: 'BSP' | 'BLRP', env: Environment): Batch
   };
 }
 
-/** Limits of attributes; those of a kind count before those for all. */
+/** Limits of attributes. Variables for one kind (`OTEL_SPAN_…`) win over those for all. */
 export interface AttributeLimits {
   readonly attributeCountLimit: number;
   readonly attributeValueLengthLimit: number;
 }
 
-export function attributeLimitsFrom(kind: 'SPAN' | 'LOGRECORD', env: Environment, longest: number): AttributeLimits {
+export function attributeLimitsFrom(kind: 'SPAN' | 'LOGRECORD', env: Environment, maxLength: number): AttributeLimits {
   const of = (what: string, min: number): number | undefined =>
     countFrom(env, `OTEL_${kind}_ATTRIBUTE_${what}`, min) ?? countFrom(env, `OTEL_ATTRIBUTE_${what}`, min);
   return {
     attributeCountLimit: of('COUNT_LIMIT', 0) ?? 128,
-    attributeValueLengthLimit: of('VALUE_LENGTH_LIMIT', 1) ?? longest,
+    attributeValueLengthLimit: of('VALUE_LENGTH_LIMIT', 1) ?? maxLength,
   };
 }
 
-/** Limits of what belongs to a span. */
+/** Limits of a span, its events and its links. */
 export interface SpanLimits extends AttributeLimits {
   readonly eventCountLimit: number;
   readonly linkCountLimit: number;
@@ -78,10 +78,10 @@ export interface SpanLimits extends AttributeLimits {
   readonly attributePerLinkCountLimit: number;
 }
 
-export function spanLimitsFrom(env: Environment, longest: number): SpanLimits {
+export function spanLimitsFrom(env: Environment, maxLength: number): SpanLimits {
   const count = (what: string): number => countFrom(env, `OTEL_${what}_COUNT_LIMIT`, 0) ?? 128;
   return {
-    ...attributeLimitsFrom('SPAN', env, longest),
+    ...attributeLimitsFrom('SPAN', env, maxLength),
     eventCountLimit: count('SPAN_EVENT'),
     linkCountLimit: count('SPAN_LINK'),
     attributePerEventCountLimit: count('EVENT_ATTRIBUTE'),
@@ -95,11 +95,11 @@ const PROPAGATORS: ReadonlyMap<string, readonly string[]> = new Map([
   ['none', []],
 ]);
 
-/** What the global propagator is to be, by `OTEL_PROPAGATORS`. */
+/** The global propagator, by `OTEL_PROPAGATORS`. */
 export interface Propagation {
   /** The headers that it reads and writes. */
   readonly fields: readonly string[];
-  /** Names of others. Operators list them for all services, so that they are no reason not to start. */
+  /** Propagators that are not supported. Operators set the list for all services, so the start does not fail because of one. */
   readonly unknown: readonly string[];
 }
 

@@ -1,10 +1,10 @@
 import type { Attributes, AttributeValue, HrTime } from '@opentelemetry/api';
 import type { HistogramValue } from './metrics-sdk.ts';
 
-/** What an SDK counts together once there are too many series. Source: the specification of OpenTelemetry's metrics SDK. */
+/** The attributes of the series for all values beyond the limit of series. Source: the specification of OpenTelemetry's metrics SDK. */
 const OVERFLOW: Attributes = { 'otel.metric.overflow': true };
 
-/** The distribution of the values that were recorded with the same attributes. */
+/** The distribution of the values recorded with the same attributes. */
 export class Series {
   readonly attributes: Attributes;
   readonly startTime: HrTime;
@@ -32,7 +32,7 @@ export class Series {
     counts[bucket] = (counts[bucket] as number) + 1;
   }
 
-  /** A copy: recording goes on while it is being sent. */
+  /** A copy, because recording continues while it is exported. */
   get value(): HistogramValue {
     return {
       min: this.#min,
@@ -43,7 +43,7 @@ export class Series {
     };
   }
 
-  /** A bucket holds its upper end. */
+  /** A boundary belongs to the bucket below it. */
   #bucketOf(value: number): number {
     const boundaries = this.#boundaries;
     let low = 0;
@@ -57,102 +57,103 @@ export class Series {
   }
 }
 
-/** What is known after some attributes, in the order in which they were given. */
-class Step {
+/** A node of a tree of attributes in the order in which they were given: each level is one attribute, a path is a series. */
+class AttributeNode {
   series: Series | undefined = undefined;
-  /** The attribute that came next when this was made, which is the one that nearly always does. */
+  /** The next attribute when this node was created. Callers nearly always give the same attributes in the same order. */
   readonly #name: string | undefined;
-  readonly #byValue = new Map<AttributeValue | undefined, Step>();
-  #others: Map<string, Step> | undefined = undefined;
+  readonly #byValue = new Map<AttributeValue | undefined, AttributeNode>();
+  /** Nodes for the case that another attribute comes next. */
+  #byOtherName: Map<string, AttributeNode> | undefined = undefined;
 
   constructor(name: string | undefined) {
     this.#name = name;
   }
 
-  next(name: string, value: AttributeValue | undefined): Step | undefined {
-    return name === this.#name ? this.#byValue.get(value) : this.#others?.get(name)?.next(name, value);
+  next(name: string, value: AttributeValue | undefined): AttributeNode | undefined {
+    return name === this.#name ? this.#byValue.get(value) : this.#byOtherName?.get(name)?.next(name, value);
   }
 
-  extend(name: string, value: AttributeValue | undefined, following: string | undefined): Step {
+  extend(name: string, value: AttributeValue | undefined, following: string | undefined): AttributeNode {
     if (name !== this.#name) {
-      this.#others ??= new Map();
-      const other = this.#others.get(name) ?? new Step(name);
-      this.#others.set(name, other);
+      this.#byOtherName ??= new Map();
+      const other = this.#byOtherName.get(name) ?? new AttributeNode(name);
+      this.#byOtherName.set(name, other);
       return other.extend(name, value, following);
     }
-    const step = this.#byValue.get(value) ?? new Step(following);
-    this.#byValue.set(value, step);
-    return step;
+    const node = this.#byValue.get(value) ?? new AttributeNode(following);
+    this.#byValue.set(value, node);
+    return node;
   }
 }
 
 /**
- * The series of one histogram. One that was met before is found by going from attribute to attribute, without putting them
- * in order and into a text first, which is most of what recording costs in the SDK.
+ * The series of one histogram, found by their attributes. A known series is found by walking the tree of attributes, without
+ * sorting and serializing them, which is most of the cost of a recording in the SDK.
  */
 export class SeriesSet {
   readonly #maxSeries: number;
   readonly #create: (attributes: Attributes) => Series;
-  readonly #byText = new Map<string, Series>();
-  #first: Step | undefined = undefined;
-  #steps = 0;
+  readonly #byKey = new Map<string, Series>();
+  #root: AttributeNode | undefined = undefined;
+  #paths = 0;
   #overflow: Series | undefined = undefined;
 
-  /** @param maxSeries - all in all, the one for what is too much included */
+  /** @param maxSeries - including the one for all values beyond the limit */
   constructor(maxSeries: number, create: (attributes: Attributes) => Series) {
     this.#maxSeries = maxSeries;
     this.#create = create;
   }
 
   *[Symbol.iterator](): Iterator<Series> {
-    yield* this.#byText.values();
+    yield* this.#byKey.values();
     if (this.#overflow !== undefined) yield this.#overflow;
   }
 
-  of(attributes: Attributes): Series {
+  find(attributes: Attributes): Series {
     const names = Object.keys(attributes);
-    let step = this.#first;
-    for (let i = 0; i < names.length && step !== undefined; i++) {
+    let node = this.#root;
+    for (let i = 0; i < names.length && node !== undefined; i++) {
       const name = names[i] as string;
-      step = step.next(name, attributes[name]);
+      node = node.next(name, attributes[name]);
     }
-    return step?.series ?? this.#unmet(names, attributes);
+    return node?.series ?? this.#findByKey(names, attributes);
   }
 
-  /** Attributes that were given in this order for the first time, or are too many, or of a kind that can change. */
-  #unmet(names: readonly string[], attributes: Attributes): Series {
-    const text = textOf(names, attributes);
-    let series = this.#byText.get(text);
+  /** For attributes in an order not seen before, with values that can change, or beyond the limit. Creates a missing series. */
+  #findByKey(names: readonly string[], attributes: Attributes): Series {
+    const key = keyOf(names, attributes);
+    let series = this.#byKey.get(key);
     if (series === undefined) {
-      if (this.#byText.size >= this.#maxSeries - 1) return (this.#overflow ??= this.#create(OVERFLOW));
+      if (this.#byKey.size >= this.#maxSeries - 1) return (this.#overflow ??= this.#create(OVERFLOW));
       series = this.#create(copyOf(attributes));
-      this.#byText.set(text, series);
+      this.#byKey.set(key, series);
     }
-    // A series is given in one order, or few.
-    if (this.#steps < 2 * this.#maxSeries && names.every((name) => isFixed(attributes[name]))) {
-      this.#steps++;
-      this.#learn(names, attributes).series = series;
+    // Callers use few orders per series. The limit bounds the memory if one does not.
+    if (this.#paths < 2 * this.#maxSeries && names.every((name) => isImmutable(attributes[name]))) {
+      this.#paths++;
+      this.#addPath(names, attributes).series = series;
     }
     return series;
   }
 
-  #learn(names: readonly string[], attributes: Attributes): Step {
-    let step = (this.#first ??= new Step(names[0]));
-    names.forEach((name, i) => (step = step.extend(name, attributes[name], names[i + 1])));
-    return step;
+  #addPath(names: readonly string[], attributes: Attributes): AttributeNode {
+    let node = (this.#root ??= new AttributeNode(names[0]));
+    names.forEach((name, i) => (node = node.extend(name, attributes[name], names[i + 1])));
+    return node;
   }
 }
 
-/** The same for the same attributes in any order. */
-function textOf(names: readonly string[], attributes: Attributes): string {
+/** The same text for the same attributes in any order. */
+function keyOf(names: readonly string[], attributes: Attributes): string {
   return JSON.stringify([...names].sort().map((name) => [name, attributes[name]]));
 }
 
-function isFixed(value: AttributeValue | undefined): boolean {
+function isImmutable(value: AttributeValue | undefined): boolean {
   return typeof value !== 'object';
 }
 
-/** The caller may change his own while this is kept. */
+/** A series outlives the call: the caller can change its own object and its lists. */
 function copyOf(attributes: Attributes): Attributes {
   return Object.fromEntries(
     Object.entries(attributes).map(([name, value]) => [name, Array.isArray(value) ? [...value] : value] as const),

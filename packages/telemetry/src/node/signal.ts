@@ -1,9 +1,9 @@
-/** One running part of the SDK: what the rest needs to know of it. */
+/** One signal of the running SDK. */
 export interface RunningSignal {
   /** For `describe()`. */
   readonly description: string;
   flush(): Promise<void>;
   shutdown(): Promise<void>;
-  /** Takes the provider out of the global API, also when `shutdown` did not end in time. */
+  /** Removes the provider from the global API. Also called if `shutdown` has not ended in time. */
   unregister(): void;
 }

@@ -1,64 +1,66 @@
 import { type Clock, connectMetrics } from '@macadam/core';
 import { metrics } from '@opentelemetry/api';
 import { observeLogs, TELEMETRY } from '../instruments.ts';
-import { Delivery, watchQueue } from './delivery.ts';
+import { ExportMonitor, queueMonitor } from './export-monitor.ts';
 import { durationFrom, type Environment, type Signal, timeoutFrom } from './environment.ts';
 import { startLogs } from './logs.ts';
-import { aggregating, DEFAULT_INTERVAL_MS, DEFAULT_MAX_SERIES, startMetrics } from './metrics.ts';
+import { withAggregation, DEFAULT_INTERVAL_MS, DEFAULT_MAX_SERIES, startMetrics } from './metrics.ts';
 import { otlpTarget, type OtlpTarget } from './otlp-target.ts';
-import { otlpLogs, otlpMetrics, otlpTraces } from './otlp.ts';
+import { otlpLogExporter, otlpMetricExporter, otlpTraceExporter } from './otlp.ts';
 import { serviceResource } from './resource.ts';
 import { observeRuntime } from './runtime-metrics.ts';
 import { attributeLimitsFrom, batchingFrom, samplingFrom, spanLimitsFrom } from './sdk-settings.ts';
 import type { RunningSignal } from './signal.ts';
 import type { TelemetryOptions } from './telemetry-options.ts';
-import { LONGEST_ATTRIBUTE, startTraces } from './traces.ts';
+import { MAX_ATTRIBUTE_LENGTH, startTraces } from './traces.ts';
 
 type Warn = (message: string) => void;
 
-/** In the order in which they are shut down. */
+/** Starts the signals that have an exporter, in the order in which they are shut down. Empty if there is none. */
 export function startSignals(options: TelemetryOptions, env: Environment, clock: Clock, warn: Warn): RunningSignal[] {
   const traces = options.traces === false ? undefined : (options.traces ?? {});
-  const measured = options.metrics === false ? undefined : (options.metrics ?? {});
+  const metered = options.metrics === false ? undefined : (options.metrics ?? {});
   const logged = options.logs === false ? undefined : (options.logs ?? {});
-  const otlp = <E>(signal: Signal, make: (target: OtlpTarget, delivery: Delivery) => E): E | undefined => {
+  const otlp = <E>(signal: Signal, make: (target: OtlpTarget, monitor: ExportMonitor) => E): E | undefined => {
     const target = otlpTarget(signal, env);
-    return target && make(target, new Delivery(signal, target, warn, clock));
+    return target && make(target, new ExportMonitor(signal, target, warn, clock));
   };
   const exporters = {
-    traces: traces && (traces.exporter ?? otlp('traces', otlpTraces)),
-    metrics: measured && (measured.exporter ?? otlp('metrics', (...args) => aggregating(otlpMetrics(...args), env))),
-    logs: logged && (logged.exporter ?? otlp('logs', otlpLogs)),
+    traces: traces && (traces.exporter ?? otlp('traces', otlpTraceExporter)),
+    metrics:
+      metered && (metered.exporter ?? otlp('metrics', (...args) => withAggregation(otlpMetricExporter(...args), env))),
+    logs: logged && (logged.exporter ?? otlp('logs', otlpLogExporter)),
   };
   if (exporters.traces === undefined && exporters.metrics === undefined && exporters.logs === undefined) return [];
 
-  // All that may be wrong is read before anything is registered: who mends it and starts again finds the place free.
+  // Every setting is validated before anything is registered, so that a corrected second start finds nothing in its way.
   const traceSettings = {
     sampling:
       traces?.sampleRatio === undefined
         ? (samplingFrom(env) ?? { ratio: 1, parentFirst: true })
         : { ratio: traces.sampleRatio, parentFirst: true },
     batching: batchingFrom('BSP', env),
-    limits: spanLimitsFrom(env, LONGEST_ATTRIBUTE),
+    limits: spanLimitsFrom(env, MAX_ATTRIBUTE_LENGTH),
   };
   const logSettings = { batching: batchingFrom('BLRP', env), limits: attributeLimitsFrom('LOGRECORD', env, Infinity) };
   const metricSettings = {
-    intervalMs: measured?.intervalMs ?? durationFrom(env, 'OTEL_METRIC_EXPORT_INTERVAL') ?? DEFAULT_INTERVAL_MS,
+    intervalMs: metered?.intervalMs ?? durationFrom(env, 'OTEL_METRIC_EXPORT_INTERVAL') ?? DEFAULT_INTERVAL_MS,
     timeoutMs: timeoutFrom(env, 'OTEL_METRIC_EXPORT_TIMEOUT') ?? 30_000,
-    maxSeries: measured?.maxSeries ?? DEFAULT_MAX_SERIES,
+    maxSeries: metered?.maxSeries ?? DEFAULT_MAX_SERIES,
   };
   const resource = serviceResource(options, env);
   const running: RunningSignal[] = [];
   const add = (name: string, signal: RunningSignal & { registered: boolean }): void => {
     running.push(signal);
-    if (!signal.registered) warn(`Another OpenTelemetry SDK has registered its ${name} already; these go nowhere.`);
+    if (!signal.registered)
+      warn(`Another OpenTelemetry SDK is registered for ${name}: those of startTelemetry are not sent.`);
   };
   if (exporters.traces !== undefined) {
-    const queue = watchQueue('traces', traceSettings.batching.maxQueueSize, warn, clock);
+    const queue = queueMonitor('traces', traceSettings.batching.maxQueueSize, warn, clock);
     add('traces', startTraces(exporters.traces, traceSettings, resource, queue, clock));
   }
   if (exporters.logs !== undefined) {
-    const queue = watchQueue('logs', logSettings.batching.maxQueueSize, warn, clock);
+    const queue = queueMonitor('logs', logSettings.batching.maxQueueSize, warn, clock);
     add('logs', startLogs(exporters.logs, logSettings, resource, queue));
   }
   if (exporters.metrics !== undefined) {
@@ -70,12 +72,12 @@ export function startSignals(options: TelemetryOptions, env: Environment, clock:
 
 function withInstruments<S extends RunningSignal>(signal: S, runtime: boolean): S {
   const meter = metrics.getMeter(TELEMETRY.scope);
-  // What was made before there was an SDK, such as clients at the top of a module, is read from now on too.
+  // Also exports objects that were created before there was an SDK, such as clients at the top level of a module.
   connectMetrics();
   const stops = [observeLogs(meter), ...(runtime ? [observeRuntime(meter)] : [])];
   return {
     ...signal,
-    // Only after the last collection, which belongs to the shutdown.
+    // Not in `shutdown`, which collects a last time.
     unregister: () => {
       for (const stop of stops) stop();
       signal.unregister();

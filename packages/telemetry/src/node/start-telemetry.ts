@@ -1,11 +1,11 @@
 import { systemClock } from '@macadam/core';
 import { propagation } from '@opentelemetry/api';
 import { Alarm } from '../alarm.ts';
-import { apiCopies } from './api-copies.ts';
-import { isTold, reasonOf } from './delivery.ts';
+import { duplicateApiWarning } from './duplicate-api.ts';
 import { isDisabled } from './environment.ts';
-import { inTurn } from './in-turn.ts';
+import { failureReason, isReported } from './export-monitor.ts';
 import { registerPropagator } from './propagator.ts';
+import { runSequentially } from './run-sequentially.ts';
 import { propagationFrom } from './sdk-settings.ts';
 import { startSignals } from './start-signals.ts';
 import { assertTelemetryOptions, type TelemetryOptions } from './telemetry-options.ts';
@@ -47,42 +47,43 @@ export interface Telemetry {
 export function startTelemetry(options: TelemetryOptions): Telemetry {
   assertTelemetryOptions(options);
   const { env = process.env, clock = systemClock, shutdownTimeoutMs = 5_000 } = options;
-  const warn = warning(options.onWarning);
+  const warn = safeWarning(options.onWarning);
   const disabled = isDisabled(env);
-  // Who has switched it off is not stopped by what is wrong with the rest.
+  // An SDK that is switched off starts whatever the other variables contain.
   const { fields, unknown } = disabled ? { fields: [], unknown: [] } : propagationFrom(env);
   const running = disabled ? [] : startSignals(options, env, clock, warn);
   const enabled = running.length > 0;
-  const propagates = enabled && fields.length > 0 && registerPropagator(fields);
+  const ownsPropagator = enabled && fields.length > 0 && registerPropagator(fields);
   if (enabled) {
-    if (!propagates && fields.length > 0) warn('Another OpenTelemetry propagator is registered already; it stays.');
-    const copies = apiCopies();
-    if (copies !== undefined) warn(copies);
+    if (!ownsPropagator && fields.length > 0)
+      warn('Another OpenTelemetry propagator is registered already, and stays in use.');
+    const duplicateApi = duplicateApiWarning();
+    if (duplicateApi !== undefined) warn(duplicateApi);
   }
   const unread = disabled ? [] : unreadVariables(env);
   unread.push(...unknown.map((name) => `OTEL_PROPAGATORS=${name}`));
   if (unread.length > 0)
-    warn(`What is set in the environment as ${unread.join(', ')} is not read here, and has no effect.`);
+    warn(`These environment variables are not supported and have no effect: ${unread.join(', ')}.`);
 
   const failures = new Alarm(warn, clock);
-  const failed = (name: string, error: unknown): void => {
-    if (isTold(error)) return;
-    const message = `Sending ${name} failed: ${reasonOf(error)}.`;
+  const onFailure = (name: string, error: unknown): void => {
+    if (isReported(error)) return;
+    const message = `Sending ${name} failed: ${failureReason(error)}.`;
     failures.raise(message, message);
   };
   const flush = async (): Promise<void> => {
     const tasks = running.map((signal) => ({ name: signal.description, run: () => signal.flush() }));
-    if (!(await inTurn(tasks, shutdownTimeoutMs, clock, failed))) expired();
+    if (!(await runSequentially(tasks, shutdownTimeoutMs, clock, onFailure))) warnTimeout();
   };
   const stop = async (): Promise<void> => {
     const tasks = running.map((signal) => ({ name: signal.description, run: () => signal.shutdown() }));
-    const ended = await inTurn(tasks, shutdownTimeoutMs, clock, failed);
-    if (!ended) expired();
+    const ended = await runSequentially(tasks, shutdownTimeoutMs, clock, onFailure);
+    if (!ended) warnTimeout();
     for (const signal of running) signal.unregister();
-    // Another one's stays when we go, as it stayed when we came.
-    if (propagates) propagation.disable();
+    // One that another SDK registered stays.
+    if (ownsPropagator) propagation.disable();
   };
-  const expired = (): void => warn(`Telemetry was not sent within ${shutdownTimeoutMs} ms; the rest is lost.`);
+  const warnTimeout = (): void => warn(`Telemetry was not sent within ${shutdownTimeoutMs} ms; the rest is lost.`);
 
   let stopped: Promise<void> | undefined;
   const shutdown = (): Promise<void> => (stopped ??= stop());
@@ -99,14 +100,14 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
   };
 }
 
-/** Whoever is told may fail: neither the start nor the shutdown does with them. */
-function warning(tell: TelemetryOptions['onWarning']): (message: string) => void {
-  if (tell === undefined) return (message) => process.emitWarning(message, { code: 'MAC_TELEMETRY' });
+/** A listener that throws must fail neither the start nor the shutdown. */
+function safeWarning(onWarning: TelemetryOptions['onWarning']): (message: string) => void {
+  if (onWarning === undefined) return (message) => process.emitWarning(message, { code: 'MAC_TELEMETRY' });
   return (message) => {
     try {
-      tell(message);
+      onWarning(message);
     } catch {
-      // There is nobody else to tell.
+      // There is nowhere left to report it.
     }
   };
 }

@@ -11,7 +11,7 @@ import {
   type Clock,
 } from '@macadam/core';
 import type { Environment } from './environment.ts';
-import { assertExporter } from './exporter.ts';
+import { assertExporter } from './assert-exporter.ts';
 import type { LogOptions } from './logs.ts';
 import type { MetricOptions } from './metrics.ts';
 import { assertResource, type ServiceIdentity } from './resource.ts';
@@ -29,7 +29,7 @@ export interface TelemetryOptions extends ServiceIdentity {
    */
   logs?: LogOptions | false;
   /**
-   * Whether event-loop delay and utilisation, garbage collections and heap are measured. Default: true, when metrics
+   * Whether event-loop delay and utilisation, garbage collections and heap are metrics. Default: true, when metrics
    * are sent.
    */
   runtimeMetrics?: boolean;
@@ -48,7 +48,7 @@ const OPTION_NAMES: readonly (keyof TelemetryOptions)[] = [
   ...(['runtimeMetrics', 'shutdownTimeoutMs', 'onWarning', 'env', 'clock'] as const),
 ];
 
-/** @throws OptionsError for what is wrong. */
+/** @throws OptionsError for an invalid option. */
 export function assertTelemetryOptions(options: TelemetryOptions): void {
   const where = 'startTelemetry';
   assertObject(where, options);
@@ -64,7 +64,7 @@ export function assertTelemetryOptions(options: TelemetryOptions): void {
   if (options.shutdownTimeoutMs !== undefined)
     assertDurationMs(`${where}.shutdownTimeoutMs`, options.shutdownTimeoutMs);
   if (options.onWarning !== undefined) assertFunction(`${where}.onWarning`, options.onWarning);
-  const { traces, metrics: measured, logs } = options;
+  const { traces, metrics, logs } = options;
   if (traces !== undefined && traces !== false) {
     assertObject(`${where}.traces`, traces);
     assertKnownOptions(`${where}.traces`, traces, ['sampleRatio', 'exporter']);
@@ -72,12 +72,12 @@ export function assertTelemetryOptions(options: TelemetryOptions): void {
     if (traces.sampleRatio !== undefined)
       assertNumber(`${where}.traces.sampleRatio`, traces.sampleRatio, { min: 0, max: 1 });
   }
-  if (measured !== undefined && measured !== false) {
-    assertObject(`${where}.metrics`, measured);
-    assertKnownOptions(`${where}.metrics`, measured, ['intervalMs', 'maxSeries', 'exporter']);
-    assertExporter(`${where}.metrics.exporter`, measured.exporter);
-    if (measured.intervalMs !== undefined) assertDurationMs(`${where}.metrics.intervalMs`, measured.intervalMs);
-    if (measured.maxSeries !== undefined) assertInteger(`${where}.metrics.maxSeries`, measured.maxSeries, { min: 1 });
+  if (metrics !== undefined && metrics !== false) {
+    assertObject(`${where}.metrics`, metrics);
+    assertKnownOptions(`${where}.metrics`, metrics, ['intervalMs', 'maxSeries', 'exporter']);
+    assertExporter(`${where}.metrics.exporter`, metrics.exporter);
+    if (metrics.intervalMs !== undefined) assertDurationMs(`${where}.metrics.intervalMs`, metrics.intervalMs);
+    if (metrics.maxSeries !== undefined) assertInteger(`${where}.metrics.maxSeries`, metrics.maxSeries, { min: 1 });
   }
   if (logs !== undefined && logs !== false) {
     assertObject(`${where}.logs`, logs);

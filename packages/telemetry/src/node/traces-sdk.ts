@@ -1,4 +1,4 @@
-/** What is used of the SDK's traces. */
+/** The parts of the SDK's traces that this package uses: the only import of them. */
 export {
   AlwaysOffSampler,
   AlwaysOnSampler,

@@ -8,7 +8,7 @@ import {
   type SpanExporter,
   TraceIdRatioBasedSampler,
 } from './traces-sdk.ts';
-import { contextManager } from './context.ts';
+import { createContextManager } from './context.ts';
 import { ParentSampler } from './parent-sampler.ts';
 import type { Resource } from './resource.ts';
 import type { Batching, Sampling, SpanLimits } from './sdk-settings.ts';
@@ -26,10 +26,10 @@ export interface TraceOptions {
   exporter?: SpanExporter;
 }
 
-/** Longest attribute, in characters, unless the environment says otherwise: a stack of 100 frames fits. */
-export const LONGEST_ATTRIBUTE = 8_192;
+/** Default limit of the length of attribute values, in characters: a stack trace of 100 frames fits. */
+export const MAX_ATTRIBUTE_LENGTH = 8_192;
 
-/** All and none need no look at the trace id, which is a good part of what a span costs. */
+/** For ratios 0 and 1 the trace id is not read, which is a good part of the cost of a span. */
 function rootSampler(ratio: number): Sampler {
   if (ratio === 1) return new AlwaysOnSampler();
   return ratio === 0 ? new AlwaysOffSampler() : new TraceIdRatioBasedSampler(ratio);
@@ -57,7 +57,7 @@ export function startTraces(
     clock,
   });
   const registered = trace.setGlobalTracerProvider(provider);
-  const carries = registered && context.setGlobalContextManager(contextManager());
+  const ownsContext = registered && context.setGlobalContextManager(createContextManager());
   return {
     registered,
     description: `traces (${sampling.ratio * 100} % of new ones)`,
@@ -65,8 +65,8 @@ export function startTraces(
     shutdown: () => provider.shutdown(),
     unregister: () => {
       if (registered) trace.disable();
-      // Another one's stays, as it stayed when we came.
-      if (carries) context.disable();
+      // One that another SDK registered stays.
+      if (ownsContext) context.disable();
     },
   };
 }

@@ -1,12 +1,12 @@
 import { type Environment, textFrom } from './environment.ts';
 
-/** What sets up an SDK. Others, such as those of an operator or of an instrumentation, begin in other ways. */
-const OF_AN_SDK =
+/** Variables for an SDK. Those of operators and instrumentations have other prefixes. */
+const SDK_VARIABLE =
   /^OTEL_(?:(?:SDK|EXPORTER|BSP|BLRP|METRICS?|TRACES?|LOGS?|LOGRECORD|SPAN|EVENT|LINK|ATTRIBUTE|SERVICE|CONFIG|EXPERIMENTAL_CONFIG)_|(?:RESOURCE_ATTRIBUTES?|PROPAGATORS?|ENTITIES)$)/;
 
 const SIGNALS = '(?:TRACES|METRICS|LOGS)';
-/** Each of these is read in this folder. */
-const READ = new RegExp(
+/** The variables that are read in this folder. */
+const SUPPORTED = new RegExp(
   `^OTEL_(?:${[
     'SDK_DISABLED|SERVICE_NAME|RESOURCE_ATTRIBUTES|PROPAGATORS|TRACES_SAMPLER(?:_ARG)?',
     `${SIGNALS}_EXPORTER`,
@@ -19,9 +19,9 @@ const READ = new RegExp(
   ].join('|')})$`,
 );
 
-/** Variables that are set, were meant for an SDK, and are not read: of another exporter, not built in, or not spelt right. */
+/** Variables for an SDK that are set but not supported: of another exporter or feature, or misspelt. */
 export function unreadVariables(env: Environment): string[] {
   const unread = (name: string): boolean =>
-    OF_AN_SDK.test(name) && !READ.test(name) && textFrom(env, name) !== undefined;
+    SDK_VARIABLE.test(name) && !SUPPORTED.test(name) && textFrom(env, name) !== undefined;
   return Object.keys(env).filter(unread).sort();
 }

@@ -1,6 +1,6 @@
 import { OptionsError } from '@macadam/core';
 
-/** @throws OptionsError for what cannot be handed to the SDK, which would say nothing. */
+/** @throws OptionsError for an object that is no exporter. The SDK would accept it and fail silently. */
 export function assertExporter(
   where: string,
   exporter: Partial<Record<'export' | 'shutdown', unknown>> | undefined,

@@ -2,18 +2,18 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { apiCopies } from './api-copies.ts';
+import { duplicateApiWarning } from './duplicate-api.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'macadam-api-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe('apiCopies', () => {
-  it('is silent about one copy, and about an application without one', () => {
-    expect(apiCopies(import.meta.url)).toBeUndefined();
-    expect(apiCopies(join(folder, 'package.json'))).toBeUndefined();
+describe('duplicateApiWarning', () => {
+  it('returns nothing for one copy, or if the application has none', () => {
+    expect(duplicateApiWarning(import.meta.url)).toBeUndefined();
+    expect(duplicateApiWarning(join(folder, 'package.json'))).toBeUndefined();
   });
 
-  it('names both copies, with their versions', () => {
+  it('names both copies with their versions', () => {
     const other = join(folder, 'node_modules', '@opentelemetry', 'api');
     mkdirSync(join(other, 'build'), { recursive: true });
     writeFileSync(
@@ -21,7 +21,7 @@ describe('apiCopies', () => {
       JSON.stringify({ name: '@opentelemetry/api', version: '1.4.0', main: 'build/index.js' }),
     );
     writeFileSync(join(other, 'build', 'index.js'), '');
-    const found = apiCopies(join(folder, 'package.json'));
+    const found = duplicateApiWarning(join(folder, 'package.json'));
     expect(found).toContain('1.4.0');
     expect(found).toContain('1.10.0');
   });

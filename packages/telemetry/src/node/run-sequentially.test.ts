@@ -1,10 +1,10 @@
 import { virtualClock } from '@macadam/testkit';
 import { describe, expect, it } from 'vitest';
-import { inTurn, type Task } from './in-turn.ts';
+import { runSequentially, type Task } from './run-sequentially.ts';
 
 const never = (): Promise<void> => new Promise(() => {});
 
-describe('inTurn', () => {
+describe('runSequentially', () => {
   const tasks = (clock: ReturnType<typeof virtualClock>, log: string[], ...runs: (() => Promise<void>)[]): Task[] =>
     runs.map((run, i) => ({
       name: String(i),
@@ -13,9 +13,9 @@ describe('inTurn', () => {
         return run();
       },
     }));
-  const failed = (): void => {};
+  const ignore = (): void => {};
 
-  it('begins each when the one before has ended, and takes no longer than they do', async () => {
+  it('starts each task when the one before has ended, and leaves no timer', async () => {
     const clock = virtualClock();
     const log: string[] = [];
     const all = tasks(
@@ -25,30 +25,30 @@ describe('inTurn', () => {
       () => clock.sleep(100),
       () => Promise.resolve(),
     );
-    const ended = inTurn(all, 3_000, clock, failed);
+    const ended = runSequentially(all, 3_000, clock, ignore);
     await clock.advance(200);
     expect(await ended).toBe(true);
     expect(log).toEqual(['0 at 0', '1 at 100', '2 at 200']);
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('tries the others although one hangs, each within its share of what is left', async () => {
+  it('runs the other tasks when one hangs, each after its share of the remaining time', async () => {
     const clock = virtualClock();
     const log: string[] = [];
-    const ended = inTurn(
+    const ended = runSequentially(
       tasks(clock, log, never, never, () => clock.sleep(500)),
       3_000,
       clock,
-      failed,
+      ignore,
     );
     await clock.advance(3_000);
     expect(await ended).toBe(false);
     expect(log).toEqual(['0 at 0', '1 at 1000', '2 at 2000']);
   });
 
-  it('waits for a slow one until time is up, after the others have ended', async () => {
+  it('waits for a slow task until the limit, after the others have ended', async () => {
     const clock = virtualClock();
-    const ended = inTurn(
+    const ended = runSequentially(
       tasks(
         clock,
         [],
@@ -57,15 +57,15 @@ describe('inTurn', () => {
       ),
       3_000,
       clock,
-      failed,
+      ignore,
     );
     await clock.advance(2_900);
     expect(await ended).toBe(true);
   });
 
-  it('tells what failed, and goes on', async () => {
+  it('reports failed tasks, rejected or thrown, and continues', async () => {
     const clock = virtualClock();
-    const told: unknown[] = [];
+    const failures: unknown[] = [];
     const error = new Error('no');
     const thrown = (): Promise<void> => {
       throw error;
@@ -77,8 +77,8 @@ describe('inTurn', () => {
       thrown,
       () => Promise.resolve(),
     );
-    expect(await inTurn(all, 3_000, clock, (name, reason) => told.push([name, reason]))).toBe(true);
-    expect(told).toEqual([
+    expect(await runSequentially(all, 3_000, clock, (name, reason) => failures.push([name, reason]))).toBe(true);
+    expect(failures).toEqual([
       ['0', error],
       ['1', error],
     ]);
