@@ -39,9 +39,9 @@ export function footprintPage(result: FootprintResult): string {
     '',
     '<!-- Written by `npm run bench`. Do not edit. -->',
     '',
-    'CPU time of a process that loads the package and nothing else, and what `npm install` of it puts on a disk: the package with all it depends on, each once. Ours are measured as they are published.',
+    'CPU time of a process that imports the package and nothing else, and what `npm install` of it writes to disk: the package with all its dependencies, each once. Ours are measured as they are published.',
     '',
-    `Node ${result.node.slice(1)}, ${result.cpu}, ${result.date}${result.quiet ? '' : ', on a machine that was busy with other things'}; medians of ${result.rounds} fresh processes in turn, ± is half of the distance between the quartiles.`,
+    `Node ${result.node.slice(1)}, ${result.cpu}, ${result.date}${result.quiet ? '' : ', on a machine that was busy with other things'}; medians of ${result.rounds} fresh processes in turn, ± is half of the interquartile range.`,
   ];
   const tables = groups.flatMap((group) => ['', `## ${group}`, '', markdownTable(footprintRows(result, group))]);
   return `${[...head, ...tables].join('\n')}\n`;

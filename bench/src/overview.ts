@@ -21,7 +21,7 @@ export function overviewPage(suites: readonly SuiteResult[], others: readonly Ot
     '',
     '<!-- Written by `npm run bench`. Do not edit. -->',
     '',
-    'Every claim about cost, beside what came of it. A ratio is that of the CPU time of an operation, the median of rounds of one run, with the interval that holds the true one in at least 95 of 100 runs. *Narrowly*: the interval lies on both sides of the limit. *Level*: the rounds do not tell the two apart, so there is no ratio to tell. `npm run bench` takes every figure again.',
+    'Every claim about cost, with its result. A ratio compares the CPU time of an operation: the median of the rounds of one run, with an interval that contains the true ratio in at least 95 of 100 runs. *Narrowly*: the limit is within the interval. *Level*: the rounds do not distinguish the two, so there is no ratio. `npm run bench` measures every figure again.',
     '',
     tally(claims.map(({ claim }) => claim)),
     '',
@@ -34,7 +34,7 @@ export function overviewPage(suites: readonly SuiteResult[], others: readonly Ot
     ),
   ];
   if (curves.length > 0) {
-    lines.push('', '## What it costs as it grows', '');
+    lines.push('', '## Cost by size', '');
     lines.push(
       markdownTable([
         ['what grows', 'from', 'to', 'slope'],
@@ -49,9 +49,9 @@ export function overviewPage(suites: readonly SuiteResult[], others: readonly Ot
       ]),
     );
   }
-  lines.push('', '## Who is measured', '', markdownTable([['suite', 'contenders'], ...suites.map(peersOf)], 2));
+  lines.push('', '## Contenders', '', markdownTable([['suite', 'contenders'], ...suites.map(peersOf)], 2));
   if (others.length > 0) {
-    lines.push('', '## What else is measured', '', ...others.map(({ file, title }) => `- [${title}](${file})`));
+    lines.push('', '## Other measurements', '', ...others.map(({ file, title }) => `- [${title}](${file})`));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -72,10 +72,10 @@ export function pages(): Map<string, string> {
 
 function otherPages(names: readonly string[]): OtherPage[] {
   return [
-    { file: 'tail.md', title: 'How long calls take under pressure', there: names.includes('tail') },
+    { file: 'tail.md', title: 'Tail latency under load', there: names.includes('tail') },
     { file: 'footprint.md', title: 'Import time and install size', there: names.includes('footprint') },
     { file: 'profile.md', title: 'Profiles of the hot paths', there: names.includes('profile') },
-    { file: 'plain.md', title: 'The ratios again, by plain loops', there: names.includes('plain') },
+    { file: 'plain.md', title: 'The ratios verified by plain loops', there: names.includes('plain') },
     { file: 'cache-hit-ratio.md', title: 'Hit ratios of the cache', there: true },
     { file: '../performance.md', title: 'Where the time goes', there: true },
   ].filter(({ there }) => there);

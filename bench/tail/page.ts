@@ -57,19 +57,19 @@ export function tailPage(result: TailResult): string {
     const perSecond = result.runs.find((run) => run.load === load)?.perSecond ?? 0;
     return [
       '',
-      `## ${Math.round(load * 100)} % of capacity, ${perSecond} requests a second`,
+      `## ${Math.round(load * 100)} % of capacity, ${perSecond} requests per second`,
       '',
       markdownTable(tailRows(result, load)),
     ];
   });
   return `${[
-    '# Benchmark: tail under pressure',
+    '# Benchmark: tail latency under load',
     '',
     '<!-- Written by `npm run bench`. Do not edit. -->',
     '',
-    `A service that answers ${result.capacity} requests a second at most, over real sockets, asked at a steady rate by one caller at a time. Calls begin when they are due, answered or not, and are timed from when they were due (an open loop, without coordinated omission), in a histogram of three digits (HdrHistogram). Every caller gives up after a second. Waits are those of the calls that were answered; what was refused or timed out is counted beside them.`,
+    `A service with a capacity of ${result.capacity} requests per second, called over real sockets at a constant rate by one caller at a time. Calls start when they are due, whether or not earlier ones have finished, and are timed from when they were due (an open loop, without coordinated omission), in a histogram with three significant digits (HdrHistogram). Every caller has a time limit of one second. Latencies are those of successful calls; calls that were refused or timed out are counted separately.`,
     '',
-    `Node ${result.node.slice(1)}, ${result.cpu}, ${result.date}, ${result.seconds} s a row${result.quiet ? '' : ', on a machine that was busy with other things'}.`,
+    `Node ${result.node.slice(1)}, ${result.cpu}, ${result.date}, ${result.seconds} s per row${result.quiet ? '' : ', on a machine that was busy with other things'}.`,
     '',
     '![p99 by load](tail.svg)',
     ...sections,

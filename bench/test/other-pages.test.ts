@@ -26,7 +26,7 @@ describe('the page of waits under pressure', () => {
 
   test('has a table for each load, what was not answered beside the waits', () => {
     const text = tailPage(result);
-    expect(text).toContain('## 120 % of capacity, 1200 requests a second');
+    expect(text).toContain('## 120 % of capacity, 1200 requests per second');
     expect(text).toContain('| got | 90.0 % | 11.0 | 12.0 | 480 | 960 | 0.50 | 10 MAC_TIMEOUT |');
     expect(text).toContain('![p99 by load](tail.svg)');
   });
