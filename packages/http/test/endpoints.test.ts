@@ -377,7 +377,7 @@ describe('endpoints that fail', () => {
 
   test.each([
     ['in one region', hosts(2)],
-    ['in two', hosts(2).map((one, i) => ({ ...one, region: `r${i}` }))],
+    ['in two regions', hosts(2).map((one, i) => ({ ...one, region: `r${i}` }))],
   ])('of two endpoints that are down in turn, %s, the healthy one is found at once', async (_, endpoints) => {
     const PERIOD_MS = 10_000;
     const { client, clock, calls } = fleet((host) =>
