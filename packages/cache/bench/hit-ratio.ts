@@ -26,9 +26,9 @@ function processes(): Trace {
   const { about, keys } = readTrace(FILE_TRACE);
   const ran = about.work.flat().map((command) => `\`${command}\``);
   const what = [
-    `Every path that the processes of a working day asked the operating system for, as \`strace\` saw it on ${about.recorded}: opened, looked`,
-    'at or missed, in order, with what runs side by side in between. It is stored with the workspace, as numbers instead of paths, and',
-    'the same every time; `packages/cache/bench/record-file-trace.ts` records another one. At work were',
+    `Every path that several programs opened, checked or missed in the file system, in order, recorded with \`strace\` on ${about.recorded}.`,
+    'The recording is stored with the workspace, as numbers instead of paths, so it is the same every time;',
+    '`packages/cache/bench/record-file-trace.ts` records another one. The programs were',
     `${ran.join(', ')}.`,
   ];
   return { name: 'processes', what: what.join('\n'), keys };
@@ -36,10 +36,10 @@ function processes(): Trace {
 
 /** The file lookups of the compiler and the linter, one package after the other. */
 function files(): Trace {
-  const folder = mkdtempSync(join(tmpdir(), 'look-ups-'));
-  const env = { ...process.env, LOOK_UPS: join(folder, 'paths.txt') };
+  const folder = mkdtempSync(join(tmpdir(), 'lookups-'));
+  const env = { ...process.env, LOOKUPS: join(folder, 'paths.txt') };
   const recorded = (program: string, ...words: string[]): void => {
-    const flags = ['--require', join(import.meta.dirname, 'record-look-ups.cjs'), program, ...words];
+    const flags = ['--require', join(import.meta.dirname, 'record-lookups.cjs'), program, ...words];
     spawnSync(process.execPath, flags, { cwd: workspace, env, stdio: 'ignore' });
   };
   const compiler = require.resolve('typescript/bin/tsc');
@@ -47,18 +47,22 @@ function files(): Trace {
   const packages = ['core', 'resilience', 'http', 'cache', 'ratelimit'];
   for (const name of packages) recorded(compiler, '--noEmit', '-p', `packages/${name}/tsconfig.json`);
   for (const name of packages) recorded(linter, `packages/${name}/src`);
-  const keys = linesOf(env.LOOK_UPS);
+  const keys = linesOf(env.LOOKUPS);
   rmSync(folder, { recursive: true });
   const what = `The paths that TypeScript and ESLint look up while they check ${packages.length} packages of this workspace, one after the other.`;
   return { name: 'files', what, keys };
 }
 
-/** What a reader of a program has to know. */
+/** The identifiers in the source of a large program, in order. */
 function names(): Trace {
   const text = readFileSync(require.resolve('typescript'), 'utf8');
   const { version } = require('typescript/package.json') as { version: string };
   const keys = text.match(/[\p{ID_Start}$_][\p{ID_Continue}$]*/gu) ?? [];
-  return { name: 'names', what: `The names in the source of the TypeScript compiler (${version}), in order.`, keys };
+  return {
+    name: 'names',
+    what: `The identifiers in the source of the TypeScript compiler (${version}), in order.`,
+    keys,
+  };
 }
 
 function linesOf(file: string): string[] {
@@ -72,7 +76,7 @@ async function section({ name, what, keys }: Trace): Promise<string[]> {
   const lines = [
     `## ${name}`,
     '',
-    `${what} ${keys.length.toLocaleString('en')} look-ups of ${distinct.toLocaleString('en')} keys.`,
+    `${what} ${keys.length.toLocaleString('en')} lookups of ${distinct.toLocaleString('en')} keys.`,
     '',
     '| entries | of all keys | LRU | S3-FIFO | misses, S3-FIFO to LRU |',
     '| ---: | ---: | ---: | ---: | ---: |',
@@ -98,10 +102,10 @@ if (file !== undefined) {
     '',
     '<!-- Written by packages/cache/bench/hit-ratio.ts. Do not edit. -->',
     '',
-    'How often a memory that is too small for everything has what is asked for, with either value of `l1.eviction`. The first sequence is',
-    'a recorded trace of real programs; the others are taken anew from what every copy of this workspace has:',
-    '`node --conditions=@macadam/source packages/cache/bench/hit-ratio.ts`. None is of a production cache: give the script a file with one',
-    'key a line, in the order in which they were asked for, to see what your own traffic makes of it.',
+    'The share of reads that a memory finds which is too small for all keys, with each value of `l1.eviction`. The first sequence',
+    'is a recorded trace of real programs; the others are derived from files that every copy of this workspace has:',
+    '`node --conditions=@macadam/source packages/cache/bench/hit-ratio.ts`. None is from a production cache: give the script a file with one',
+    'key per line, in the order of the reads, to measure your own traffic.',
   ];
   for (const trace of [processes(), files(), names()]) lines.push('', ...(await section(trace)));
   writeFileSync(PAGE, `${lines.join('\n')}\n`);

@@ -49,4 +49,4 @@ const about = {
   keys: numbers.size,
 };
 const bytes = writeTrace(FILE_TRACE, about, trace);
-console.log(`${trace.length} look-ups of ${numbers.size} paths in ${bytes} bytes`);
+console.log(`${trace.length} lookups of ${numbers.size} paths in ${bytes} bytes`);

@@ -8,14 +8,14 @@ export function describeCache(settings: CacheSettings): string {
   const { loaderSoftTimeoutMs, loaderTimeoutMs, maxConcurrentLoads, earlyRefresh, isolation, l2, coherence } = settings;
   return [
     `cache "${name}": fresh for ${ttlMs} ms, shortened by up to ${Math.round(ttlJitter * 100)} %`,
-    `an absence for ${negativeTtlMs} ms`,
+    `null for ${negativeTtlMs} ms`,
     staleWhileRevalidateMs === 0
-      ? 'waits for what has expired'
-      : `then stale for ${staleWhileRevalidateMs} ms while it is loaded anew`,
+      ? 'reads wait for the reload of an expired value'
+      : `then served stale for ${staleWhileRevalidateMs} ms while it is reloaded`,
     staleIfErrorMs === 0
       ? 'a failed load is an error'
-      : `stale for ${staleIfErrorMs} ms when a load fails or takes longer than ${loaderSoftTimeoutMs} ms`,
-    `loads end after ${loaderTimeoutMs} ms, ${maxConcurrentLoads} at once`,
+      : `served stale for ${staleIfErrorMs} ms when a load fails or takes longer than ${loaderSoftTimeoutMs} ms`,
+    `loads time out after ${loaderTimeoutMs} ms, at most ${maxConcurrentLoads} at once`,
     earlyRefresh ? 'refreshed early' : 'not refreshed early',
     describeMemory(settings),
     `isolation ${isolation}`,
@@ -38,9 +38,9 @@ function describeEncoding(settings: CacheSettings): string {
     `values as ${codec.id}${schemaVersion === '' ? '' : `, schema version ${JSON.stringify(schemaVersion)}`}`,
     compressAboveBytes === Infinity ? 'not compressed' : `compressed above ${compressAboveBytes} bytes`,
     `at most ${maxValueBytes} bytes`,
-    schema === undefined ? 'not checked' : `checked by ${schema['~standard'].vendor}`,
+    schema === undefined ? 'not validated' : `validated by ${schema['~standard'].vendor}`,
     encryption === undefined
-      ? 'in the clear'
+      ? 'not encrypted'
       : `encrypted with ${encryption.current} (of ${encryption.ids.join(', ')})`,
   ].join(', ');
 }

@@ -57,47 +57,47 @@ export class Invalidator {
    */
   async write(id: string, seal: () => Promise<SealedEntry>): Promise<boolean> {
     const ids = [id];
-    const unsettled = this.unsettled.beginKeys(ids, 'invalidated');
+    const invalidation = this.unsettled.beginKeys(ids, 'invalidated');
     let sealed: SealedEntry;
     try {
       sealed = await seal();
     } catch {
-      return this.#failed(unsettled);
+      return this.#failed(invalidation);
     }
     // A newer operation may have started while the value was encoded. Whether the tier will acknowledge that one is not
     // known yet.
-    if (!this.unsettled.isLatest(id, unsettled)) return false;
+    if (!this.unsettled.isLatest(id, invalidation)) return false;
     const { entry, ttlMs } = sealed;
     return this.#settle(
       (onAnswer) => this.#options.space.write(id, entry, ttlMs, onAnswer),
-      unsettled,
-      () => this.unsettled.settleKeys(ids, unsettled),
+      invalidation,
+      () => this.unsettled.settleKeys(ids, invalidation),
     );
   }
 
   /** Ends keys for all instances. Returns false when the tier has not acknowledged it; it is replayed then. */
   endKeys(ids: readonly string[], how: Ending): Promise<boolean> {
-    const unsettled = this.unsettled.beginKeys(ids, how);
-    return this.#settleInChunks(ids, unsettled, (chunk) => ({
-      call: (onAnswer) => this.#sendKeys(chunk, unsettled.how, onAnswer),
-      onSettled: () => this.unsettled.settleKeys(chunk, unsettled),
+    const invalidation = this.unsettled.beginKeys(ids, how);
+    return this.#settleInChunks(ids, invalidation, (chunk) => ({
+      call: (onAnswer) => this.#sendKeys(chunk, invalidation.how, onAnswer),
+      onSettled: () => this.unsettled.settleKeys(chunk, invalidation),
     }));
   }
 
   endTags(tags: readonly string[], how: Ending): Promise<boolean> {
-    const unsettled = this.unsettled.beginTags(tags, how);
-    return this.#settleInChunks(tags, unsettled, (chunk) => ({
-      call: () => this.#sendTags(chunk, unsettled.how),
-      onSettled: () => this.unsettled.settleTags(chunk, unsettled),
+    const invalidation = this.unsettled.beginTags(tags, how);
+    return this.#settleInChunks(tags, invalidation, (chunk) => ({
+      call: () => this.#sendTags(chunk, invalidation.how),
+      onSettled: () => this.unsettled.settleTags(chunk, invalidation),
     }));
   }
 
   clear(): Promise<boolean> {
-    const unsettled = this.unsettled.beginClear();
+    const invalidation = this.unsettled.beginClear();
     return this.#settle(
       () => this.#sendTags([''], 'invalidated'),
-      unsettled,
-      () => this.unsettled.settleClear(unsettled),
+      invalidation,
+      () => this.unsettled.settleClear(invalidation),
     );
   }
 
@@ -111,13 +111,13 @@ export class Invalidator {
     this.#options.onMarks(await this.#options.space.mark(tags, how));
   }
 
-  async #settle(call: TierOperation, unsettled: UnsettledInvalidation, onSettled: () => void): Promise<boolean> {
+  async #settle(call: TierOperation, invalidation: UnsettledInvalidation, onSettled: () => void): Promise<boolean> {
     try {
       await this.#options.calls.run(call);
       onSettled();
       return true;
     } catch {
-      return this.#failed(unsettled);
+      return this.#failed(invalidation);
     }
   }
 
@@ -126,20 +126,20 @@ export class Invalidator {
    */
   async #settleInChunks(
     names: readonly string[],
-    unsettled: UnsettledInvalidation,
-    ending: (chunk: readonly string[]) => { call: TierOperation; onSettled: () => void },
+    invalidation: UnsettledInvalidation,
+    operationOf: (chunk: readonly string[]) => { call: TierOperation; onSettled: () => void },
   ): Promise<boolean> {
     for (let i = 0; i < names.length; i += MAX_NAMES_PER_CALL) {
-      const { call, onSettled } = ending(
+      const { call, onSettled } = operationOf(
         names.length <= MAX_NAMES_PER_CALL ? names : names.slice(i, i + MAX_NAMES_PER_CALL),
       );
-      if (!(await this.#settle(call, unsettled, onSettled))) return false;
+      if (!(await this.#settle(call, invalidation, onSettled))) return false;
     }
     return true;
   }
 
-  #failed(unsettled: UnsettledInvalidation): false {
-    this.unsettled.fail(unsettled);
+  #failed(invalidation: UnsettledInvalidation): false {
+    this.unsettled.fail(invalidation);
     this.#scheduleReplay();
     return false;
   }

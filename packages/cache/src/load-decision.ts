@@ -40,12 +40,12 @@ const MIN_NEWER_BY_MS = 50;
  */
 export async function decideLoad<T>(
   shared: SharedTier<T>,
-  order: LoadDecisionInput<T>,
+  input: LoadDecisionInput<T>,
   first: LookupResult<T>,
   clock: Clock,
   random: Random,
 ): Promise<LoadDecision<T>> {
-  const { id, stale, isInFlight, onWait } = order;
+  const { id, stale, isInFlight, onWait } = input;
   const loadWithoutLease = { kind: 'load', lease: undefined, fallback: undefined } as const;
   const waitUntil = clock.monotonic() + MAX_WAIT_MS;
   let found = first;
@@ -55,9 +55,9 @@ export async function decideLoad<T>(
     const fallback = found.state === 'value' ? found : undefined;
     if (fallback !== undefined && isNewer(fallback, stale, clock)) return { kind: 'loaded', found: fallback };
     const leaseResult = found.state === 'held' ? HELD : await shared.takeLease(id, false);
-    if (leaseResult.state === 'leased') return { kind: 'load', lease: leaseResult.lease, fallback: fallback };
+    if (leaseResult.state === 'leased') return { kind: 'load', lease: leaseResult.lease, fallback };
     // A server that accepts no writes, such as a full one, must not prevent stale values from being reloaded.
-    if (leaseResult.state === 'unavailable') return { kind: 'load', lease: undefined, fallback: fallback };
+    if (leaseResult.state === 'unavailable') return { kind: 'load', lease: undefined, fallback };
     if (stale !== undefined || fallback !== undefined) return { kind: 'waived', found: fallback };
     if (clock.monotonic() >= waitUntil) return loadWithoutLease;
     onWait();

@@ -66,7 +66,7 @@ class LookupBatch<T> implements TierCall<readonly TierRead[]> {
   }
 
   reject(): void {
-    for (const look of this.#lookups) look.fail();
+    for (const lookup of this.#lookups) lookup.fail();
   }
 
   resolveLate(reads: readonly TierRead[]): void {

@@ -42,7 +42,7 @@ export class Lookup<T> {
   receive(read: TierRead): void {
     if (this.#marksSynced === true) this.#deliver(read, true);
     else if (this.#marksSynced === false) this.#deliver(read, false);
-    else void this.#marksSynced.then((known) => this.#deliver(read, known));
+    else void this.#marksSynced.then((isSynced) => this.#deliver(read, isSynced));
   }
 
   fail(): void {
@@ -54,8 +54,8 @@ export class Lookup<T> {
     if (read.kind === 'absent') this.#host.releaseLease(this.id, read.lease);
   }
 
-  #deliver(read: TierRead, known: boolean): void {
-    if (!known || this.#host.isUnsettled(this.id)) {
+  #deliver(read: TierRead, isSynced: boolean): void {
+    if (!isSynced || this.#host.isUnsettled(this.id)) {
       this.receiveLate(read);
       this.#onResult(UNAVAILABLE);
     } else if (read.kind === 'absent') {

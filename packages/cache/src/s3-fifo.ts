@@ -50,32 +50,32 @@ class Queue<V> {
 
 /** The ghost queue: the keys evicted most recently from the small queue, without their values. */
 class GhostQueue {
-  readonly #places = new Map<string, number>();
+  readonly #positions = new Map<string, number>();
   readonly #ring: string[] = [];
   readonly #capacity: number;
   #next = 0;
 
-  constructor(most: number) {
-    this.#capacity = most;
+  constructor(capacity: number) {
+    this.#capacity = capacity;
   }
 
   add(key: string): void {
     // A ring decides which key is dropped, not the insertion order of the map: a map that loses its first key again and
     // again takes ever longer to find it.
     const previous = this.#ring[this.#next];
-    if (previous !== undefined && this.#places.get(previous) === this.#next) this.#places.delete(previous);
+    if (previous !== undefined && this.#positions.get(previous) === this.#next) this.#positions.delete(previous);
     this.#ring[this.#next] = key;
-    this.#places.set(key, this.#next);
+    this.#positions.set(key, this.#next);
     this.#next = (this.#next + 1) % this.#capacity;
   }
 
   /** Removes the key. Returns whether it was there. */
   take(key: string): boolean {
-    return this.#places.delete(key);
+    return this.#positions.delete(key);
   }
 
   clear(): void {
-    this.#places.clear();
+    this.#positions.clear();
     this.#ring.length = 0;
     this.#next = 0;
   }
@@ -175,7 +175,7 @@ export class S3Fifo<V> {
     this.#index.delete(node.key);
   }
 
-  /** Evicts one value, or only moves values when all of the small queue were read again. */
+  /** Evicts one value, from the small queue if that is full. */
   #evict(): void {
     const { count, bytes } = this.#small;
     const isSmallFull = count >= this.#max * SMALL_QUEUE_RATIO || bytes >= this.#maxSize * SMALL_QUEUE_RATIO;

@@ -225,7 +225,7 @@ it('describe() states the encoding and shows no encryption key', () => {
   const text = createCache({ name: 'a', l1, l2: memoryTier(), schema, schemaVersion: '3', encryption }).describe();
   expect(text).toContain('5 entries and 67108864 bytes at most, S3-FIFO');
   expect(text).toContain(
-    'values as json-devalue-6, schema version "3", compressed above 4096 bytes, at most 1048576 bytes, checked by zod, encrypted with new (of new, old)',
+    'values as json-devalue-6, schema version "3", compressed above 4096 bytes, at most 1048576 bytes, validated by zod, encrypted with new (of new, old)',
   );
   expect(text).not.toContain('kkkk');
   expect(createCache({ name: 'a', l1: false, l2: memoryTier() }).describe()).toContain('nothing in memory');

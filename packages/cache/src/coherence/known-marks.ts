@@ -67,8 +67,8 @@ export class KnownMarks {
     this.#position = Math.max(this.#position, position);
   }
 
-  judge(stamp: string, tags: readonly string[]): Verdict {
-    if (stamp !== this.#lastParsed.text) this.#lastParsed = parseEpochPosition(stamp);
+  judge(epochPosition: string, tags: readonly string[]): Verdict {
+    if (epochPosition !== this.#lastParsed.text) this.#lastParsed = parseEpochPosition(epochPosition);
     const { epoch, position } = this.#lastParsed;
     if (epoch !== this.#epoch || Number.isNaN(position)) {
       const previous = this.#previous;
@@ -101,9 +101,13 @@ interface EpochPosition {
   readonly position: number;
 }
 
-function parseEpochPosition(stamp: string): EpochPosition {
-  const space = stamp.lastIndexOf(' ');
-  return { text: stamp, epoch: stamp.slice(0, Math.max(space, 0)), position: Number(stamp.slice(space + 1)) };
+function parseEpochPosition(epochPosition: string): EpochPosition {
+  const space = epochPosition.lastIndexOf(' ');
+  return {
+    text: epochPosition,
+    epoch: epochPosition.slice(0, Math.max(space, 0)),
+    position: Number(epochPosition.slice(space + 1)),
+  };
 }
 
 function isInvalidatedAfter(newest: Mark, cleared: number, position: number): boolean {

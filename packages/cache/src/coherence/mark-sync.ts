@@ -39,8 +39,8 @@ export class MarkSync {
     else this.requireSync();
   }
 
-  judge(stamp: string, tags: readonly string[]): Verdict {
-    return this.#marks.judge(stamp, tags);
+  judge(epochPosition: string, tags: readonly string[]): Verdict {
+    return this.#marks.judge(epochPosition, tags);
   }
 
   /** Marks may have been missed: they are read again before the next use. */

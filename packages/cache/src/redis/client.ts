@@ -131,7 +131,7 @@ function nodeRedisCluster(client: NodeRedisCluster, close: Close = () => client.
     driver: 'node-redis',
     cluster: true,
     send: (key, words) => client.sendCommand(key, false, words, BULK_STRINGS_AS_BUFFERS),
-    // One node is enough to receive changes; connecting to all of them would fail while any is down.
+    // One node is enough to receive changes, and the others may be down.
     duplicate: (options) =>
       withErrorListener(
         duplicatedNodeRedisCluster(client.duplicate({ ...options, minimizeConnections: true }) as NodeRedisCluster),
@@ -191,9 +191,9 @@ function duplicatedNodeRedisCluster(client: NodeRedisCluster): RedisConnection {
 }
 
 /**
- * Destroys a client. A socket that node-redis is opening at this moment is opened all the same and then leaks, and it
- * opens one whenever another breaks. So the client is destroyed when the attempt has ended, but not later: with a
- * server that never sends its greeting it would wait for ever.
+ * Destroys a client. A socket that node-redis is opening at this moment is opened all the same and then leaks; it opens
+ * one whenever another breaks. So the client is destroyed as soon as the attempt has succeeded or failed. Waiting until
+ * it is ready could take for ever, if the server never sends its greeting.
  */
 function destroyOnceSettled(
   client: NodeRedisClient | NodeRedisCluster,
