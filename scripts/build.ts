@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { CheckFailed, program } from './programs.ts';
 import { builtDependencies, filesBelow, type Member, packagesInBuildOrder, root } from './workspace.ts';
 
-const maxAtOnce = 2;
-const shared = ['tsup.shared.ts', 'tsconfig.base.json', 'pnpm-lock.yaml'];
+const maxConcurrent = 2;
+const sharedInputs = ['tsup.shared.ts', 'tsconfig.base.json', 'pnpm-lock.yaml'];
 
 /** Returns the names of the packages that were built. */
 export async function build(): Promise<string[]> {
@@ -16,7 +16,7 @@ export async function build(): Promise<string[]> {
 
   const built: string[] = [];
   const pending = new Map<string, Promise<void>>();
-  const slots = Array.from({ length: maxAtOnce }, () => Promise.resolve());
+  const slots = Array.from({ length: maxConcurrent }, () => Promise.resolve());
   const settled = packages.map((member) => {
     const before = builtDependencies(member).flatMap((name) => pending.get(name) ?? []);
     const work = Promise.all(before).then(async () => {
@@ -52,7 +52,7 @@ function stampOf(member: Member): string {
 /** Hash of all that a build reads: sources, settings, and the same of what it depends on. */
 function stateOf(member: Member, others: ReadonlyMap<string, string>): string {
   const hash = createHash('sha256');
-  for (const file of shared) hash.update(readFileSync(join(root, file)));
+  for (const file of sharedInputs) hash.update(readFileSync(join(root, file)));
   const inputs = filesBelow(
     member.folder,
     (path) =>

@@ -7,7 +7,7 @@ import { format } from 'prettier';
 import {
   type Catalogue,
   catalogueOf,
-  concerns,
+  mentionsPackage,
   type Described,
   unannounced,
   undescribed,
@@ -77,7 +77,7 @@ function announcements(owner: string): string {
   const changesets = readdirSync(folder)
     .filter((file) => file.endsWith('.md'))
     .map((file) => readFileSync(join(folder, file), 'utf8'));
-  return [...changesets.filter((text) => concerns(text, owner)), changelogOf(owner)].join('\n');
+  return [...changesets.filter((text) => mentionsPackage(text, owner)), changelogOf(owner)].join('\n');
 }
 
 function changelogOf(owner: string): string {

@@ -14,7 +14,7 @@ export async function findChromium(): Promise<Record<string, string>> {
     return {
       CHROMIUM: join(home, 'usr', 'lib', 'chromium', 'chromium'),
       CHROMIUM_LIBRARIES: env['LD_LIBRARY_PATH'] ?? '',
-      ...fonts(home),
+      ...fontSettings(home),
     };
   } catch (error) {
     console.log(`No Chromium, so nobody looks at the site: ${error instanceof Error ? error.message : error}`);
@@ -23,7 +23,7 @@ export async function findChromium(): Promise<Record<string, string>> {
 }
 
 /** A machine without fonts gets those that came along; where they are is told by a file, since they are not where they belong. */
-function fonts(home: string): Record<string, string> {
+function fontSettings(home: string): Record<string, string> {
   const folder = join(home, 'usr', 'share', 'fonts');
   if (existsSync('/etc/fonts/fonts.conf') || !existsSync(folder)) return {};
   const cache = join(root, '.tools', 'fonts');

@@ -9,7 +9,7 @@ export interface SourcesFile {
  * Of a file of sources, those of the machine's own release (`own`), with the name of another one in its place. Without those of updates
  * and fixes, whose suites have names of their own, and of anybody else, which are for this release only.
  */
-export function ofRelease(suite: string, own: string, file: string, text: string): SourcesFile[] {
+export function sourcesForRelease(suite: string, own: string, file: string, text: string): SourcesFile[] {
   if (file.endsWith('.list')) {
     const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
     return lines

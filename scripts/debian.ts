@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run, temporaryFolder } from './children.mjs';
-import { ofRelease, type SourcesFile } from './debian-sources.ts';
+import { sourcesForRelease, type SourcesFile } from './debian-sources.ts';
 import { onPath } from './toolchain.mjs';
 import { filesBelow, root } from './workspace.ts';
 
@@ -14,7 +14,7 @@ export interface Unpacked {
 }
 
 /** Which files of a package, and of which release of Debian. */
-export interface Wanted {
+export interface PackageSelection {
   /** The one file to keep, of a package that needs no other. */
   only?: string;
   /** A newer release than this machine's, such as `trixie`: the package comes with all that it needs, down to the C library. */
@@ -25,7 +25,7 @@ export interface Wanted {
  * Downloads a package with what it needs and unpacks it into the folder of tools, once: nothing is installed, so it takes
  * no rights, starts no service and changes nothing on the machine.
  */
-export async function debianPackage(name: string, wanted: Wanted = {}): Promise<Unpacked> {
+export async function debianPackage(name: string, wanted: PackageSelection = {}): Promise<Unpacked> {
   const home = join(root, '.tools', name);
   if (!existsSync(home)) {
     if (onPath('apt-get').length === 0 || onPath('dpkg').length === 0) throw new Error('there is no apt-get here');
@@ -38,9 +38,9 @@ export async function debianPackage(name: string, wanted: Wanted = {}): Promise<
   return { home, env: { ...process.env, LD_LIBRARY_PATH: [...libraries].join(':') } };
 }
 
-async function unpack(name: string, home: string, { only, suite }: Wanted): Promise<void> {
-  const aside = temporaryFolder(`${home}.${process.pid}`);
-  const [lists, cache, files] = ['lists', 'cache', 'files'].map((part) => join(aside, part)) as [
+async function unpack(name: string, home: string, { only, suite }: PackageSelection): Promise<void> {
+  const staging = temporaryFolder(`${home}.${process.pid}`);
+  const [lists, cache, files] = ['lists', 'cache', 'files'].map((part) => join(staging, part)) as [
     string,
     string,
     string,
@@ -53,7 +53,7 @@ async function unpack(name: string, home: string, { only, suite }: Wanted): Prom
     `Dir::Cache=${cache}`,
     'Debug::NoLocking=1',
     'APT::Sandbox::User=root',
-    ...(suite === undefined ? [] : otherRelease(suite, aside)),
+    ...(suite === undefined ? [] : aptSettingsForRelease(suite, staging)),
   ];
   const apt = ['-qq', '-y', ...settings.flatMap((setting) => ['-o', setting])];
   const download = only === undefined ? ['install', '--download-only', '--no-install-recommends'] : ['download'];
@@ -67,15 +67,15 @@ async function unpack(name: string, home: string, { only, suite }: Wanted): Prom
     const { code, output } = await run('dpkg', ['-x', join(archivesIn, archive), files], { output: 'capture' });
     if (code !== 0) throw new Error(output.trim());
   }
-  if (only === undefined) return moveTo(files, home);
-  const kept = join(aside, 'kept');
+  if (only === undefined) return moveUnlessExists(files, home);
+  const kept = join(staging, 'kept');
   mkdirSync(join(kept, dirname(only)), { recursive: true });
   renameSync(join(files, only), join(kept, only));
-  moveTo(kept, home);
+  moveUnlessExists(kept, home);
 }
 
 /** Another run may have brought it meanwhile. */
-function moveTo(folder: string, home: string): void {
+function moveUnlessExists(folder: string, home: string): void {
   try {
     renameSync(folder, home);
   } catch (error) {
@@ -87,8 +87,8 @@ function moveTo(folder: string, home: string): void {
  * Settings with which apt sees another release, from where this machine gets its own, and nothing that is installed: what is there
  * would not be downloaded, and be too old.
  */
-function otherRelease(suite: string, aside: string): string[] {
-  const [parts, none] = [join(aside, 'sources'), join(aside, 'none')];
+function aptSettingsForRelease(suite: string, staging: string): string[] {
+  const [parts, none] = [join(staging, 'sources'), join(staging, 'none')];
   mkdirSync(parts);
   writeFileSync(none, '');
   const sources = releaseSources(suite);
@@ -104,5 +104,5 @@ function releaseSources(suite: string): SourcesFile[] {
   const parts = existsSync(folder) ? readdirSync(folder).map((file) => join(folder, file)) : [];
   return ['/etc/apt/sources.list', ...parts]
     .filter((file) => existsSync(file))
-    .flatMap((file) => ofRelease(suite, own, file, readFileSync(file, 'utf8')));
+    .flatMap((file) => sourcesForRelease(suite, own, file, readFileSync(file, 'utf8')));
 }

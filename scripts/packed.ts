@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { temporaryFolder } from './children.mjs';
 import { checkConsumer } from './consumer/consumer.ts';
 import { check, CheckFailed, program } from './programs.ts';
-import { counted, emptyTally, type Tally } from './tally.ts';
+import { countCheck, emptyTally, type Tally } from './tally.ts';
 import { type Member, packagesInBuildOrder, readManifest } from './workspace.ts';
 
 export interface Packed {
@@ -28,9 +28,9 @@ export async function checkPacked(): Promise<Tally> {
   const worker = async (): Promise<void> => {
     for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
       const { member, tarball } = one;
-      await counted(tally, `${member.manifest.name}: contents of the package`, () => checkContents(one));
-      await counted(tally, `${member.manifest.name}: publint`, () => check('publint', ['run', tarball, '--strict']));
-      await counted(tally, `${member.manifest.name}: are the types wrong`, () =>
+      await countCheck(tally, `${member.manifest.name}: contents of the package`, () => checkContents(one));
+      await countCheck(tally, `${member.manifest.name}: publint`, () => check('publint', ['run', tarball, '--strict']));
+      await countCheck(tally, `${member.manifest.name}: are the types wrong`, () =>
         check('attw', [tarball, '--profile', 'esm-only', '--no-emoji', '--no-color']),
       );
     }

@@ -19,7 +19,7 @@ export async function program(name: string, args: readonly string[], options: Ru
 }
 
 /** Runs a program and shows all that it said when it has ended: in one piece, whatever runs beside it. */
-export async function showing(name: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+export async function runAndShow(name: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const result = await program(name, args, { output: 'capture', ...options });
   console.log(result.output.trim());
   return result;

@@ -9,7 +9,7 @@ import { CheckFailed } from './programs.ts';
 import { onPath } from './toolchain.mjs';
 import { filesBelow } from './workspace.ts';
 
-const howTo =
+const SETUP_HINT =
   'The tests need a Redis or Valkey server: set REDIS_URL (for example redis://127.0.0.1:6379), or install redis-server or valkey-server.';
 
 export interface Server {
@@ -33,8 +33,8 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
     if (program !== undefined) process.env['REDIS_SERVER'] ??= program;
     return await work();
   }
-  const server = findOnPath() ?? (await bringServer());
-  return await whileRunning(server, async (url) => {
+  const server = findOnPath() ?? (await downloadServer());
+  return await withServer(server, async (url) => {
     process.env['REDIS_URL'] = url;
     process.env['REDIS_SERVER'] = server.program;
     process.env['REDIS_SERVER_LIBRARIES'] = server.env['LD_LIBRARY_PATH'] ?? '';
@@ -47,13 +47,13 @@ export async function withRedis<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** Runs `work` with the URL of a server of that kind, which keeps nothing and ends afterwards. */
-export async function whileRunning<T>(server: Server, work: (url: string) => Promise<T>): Promise<T> {
+export async function withServer<T>(server: Server, work: (url: string) => Promise<T>): Promise<T> {
   const port = await freePort();
   const folder = temporaryFolder(mkdtempSync(join(tmpdir(), 'macadam-redis-')));
   const flags = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--appendonly', 'no', '--dir', folder];
   const running = start(server.program, flags, { env: server.env, output: 'capture' });
   try {
-    await answers(port, running.result);
+    await waitUntilReady(port, running.result);
     return await work(`redis://127.0.0.1:${port}`);
   } finally {
     await running.stop();
@@ -80,7 +80,7 @@ function command(words: readonly string[]): string {
   return `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
 }
 
-async function answers(port: number, ended: Promise<{ output: string }>): Promise<void> {
+async function waitUntilReady(port: number, ended: Promise<{ output: string }>): Promise<void> {
   let over: string | undefined;
   void ended.then(({ output }) => (over = output));
   for (let attempt = 1; attempt <= 200; attempt += 1) {
@@ -97,13 +97,13 @@ function findOnPath(): Server | undefined {
   return program === undefined ? undefined : { program, env: process.env };
 }
 
-async function bringServer(): Promise<Server> {
+async function downloadServer(): Promise<Server> {
   const { home, env } = await debianPackage('redis-server').catch((error: Error) => {
-    throw new CheckFailed(`${howTo} (Bringing Debian's did not work: ${error.message})`);
+    throw new CheckFailed(`${SETUP_HINT} (Bringing Debian's did not work: ${error.message})`);
   });
   // The server itself is a link to this one, absolute, and so of no use where it was unpacked.
   const program = filesBelow(home, (path) => path.endsWith('bin/redis-check-rdb'))[0];
-  if (program === undefined) throw new CheckFailed(howTo);
+  if (program === undefined) throw new CheckFailed(SETUP_HINT);
   return { program: join(home, dirname(program), 'redis-server'), env };
 }
 

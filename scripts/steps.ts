@@ -14,12 +14,12 @@ export interface Step {
 }
 
 /** As many as this machine of ours has cores. A step is a program that keeps one of them busy. */
-const AT_ONCE = 2;
+const MAX_CONCURRENT_STEPS = 2;
 
 /** Begins the steps in their order, two at a time. Goes on after a failure: one run tells all that is wrong. */
 export async function runSteps(steps: readonly Step[], total: Tally = emptyTally()): Promise<Tally> {
   const passed = new Map<string, Promise<boolean>>();
-  const turn = turns(AT_ONCE);
+  const limited = limitConcurrency(MAX_CONCURRENT_STEPS);
   for (const step of steps) {
     const needed = (step.needs ?? []).map((heading) => ({ heading, result: passed.get(heading) }));
     passed.set(step.heading, afterNeeded(step, needed));
@@ -35,7 +35,7 @@ export async function runSteps(steps: readonly Step[], total: Tally = emptyTally
       console.log(`skip ${step.heading}: "${heading}" has not passed`);
       return false;
     }
-    return await turn(() => runStep(step, total));
+    return await limited(() => runStep(step, total));
   }
 }
 
@@ -45,19 +45,19 @@ interface Needed {
 }
 
 async function runStep({ heading, work }: Step, total: Tally): Promise<boolean> {
-  const began = process.uptime();
+  const startedAtSeconds = process.uptime();
   const tally = await work().catch((error: Error): Tally => {
     console.error(error instanceof CheckFailed ? error.message : error);
     return { passed: 0, failed: 1, skipped: 0 };
   });
   addTally(total, tally ?? { passed: 1, failed: 0, skipped: 0 });
   const failed = tally?.failed ?? 0;
-  console.log(`${failed === 0 ? 'ok  ' : 'FAIL'} ${heading} (${(process.uptime() - began).toFixed(1)} s)`);
+  console.log(`${failed === 0 ? 'ok  ' : 'FAIL'} ${heading} (${(process.uptime() - startedAtSeconds).toFixed(1)} s)`);
   return failed === 0;
 }
 
 /** Lets so many run at once; the others wait, and the one that has waited longest is next. */
-function turns(free: number): <T>(work: () => Promise<T>) => Promise<T> {
+function limitConcurrency(free: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = [];
   return async (work) => {
     if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));

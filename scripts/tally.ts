@@ -18,7 +18,7 @@ export function addTally(total: Tally, part: Tally): void {
 }
 
 /** Runs one check, counts it, and prints what went wrong under its name. */
-export async function counted(total: Tally, name: string, work: () => unknown): Promise<void> {
+export async function countCheck(total: Tally, name: string, work: () => unknown): Promise<void> {
   try {
     await work();
     total.passed += 1;

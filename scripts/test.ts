@@ -9,7 +9,7 @@ import { catalogue } from './catalogue.ts';
 import { temporaryFolder } from './children.mjs';
 import { docs } from './docs.ts';
 import { lint } from './lint.ts';
-import { showing } from './programs.ts';
+import { runAndShow } from './programs.ts';
 import { checkPacked } from './packed.ts';
 import { withPromtool } from './promtool.ts';
 import { withRedis } from './redis.ts';
@@ -45,7 +45,12 @@ export async function test(): Promise<number> {
 async function runVitest(): Promise<Tally> {
   const folder = temporaryFolder(mkdtempSync(join(tmpdir(), 'macadam-test-')));
   const report = join(folder, 'report.json');
-  const { code } = await showing('vitest', ['run', '--reporter=dot', '--reporter=json', `--outputFile.json=${report}`]);
+  const { code } = await runAndShow('vitest', [
+    'run',
+    '--reporter=dot',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+  ]);
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(readFileSync(report, 'utf8'));
   // A file that does not load, or an unhandled rejection, fails the run without failing a test.
   const failed = Math.max(numFailedTests, code === 0 ? 0 : 1);

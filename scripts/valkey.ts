@@ -4,13 +4,13 @@ import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './children.mjs';
 import { debianPackage } from './debian.ts';
-import { ping, whileRunning, type Server } from './redis.ts';
+import { ping, withServer, type Server } from './redis.ts';
 import { onPath } from './toolchain.mjs';
 import { filesBelow } from './workspace.ts';
 
 /** The oldest release of Debian with a Valkey that is new enough. */
 const SUITE = 'trixie';
-const LEAST = { major: 8, minor: 1 };
+const MIN_VERSION = { major: 8, minor: 1 };
 
 /**
  * Runs `work` with VALKEY_URL and VALKEY_SERVER set. Where there is no such server and none can be brought, says so, and tests that
@@ -26,13 +26,13 @@ export async function withValkey<T>(work: () => Promise<T>): Promise<T> {
     if (answer !== '+PONG') throw new Error(`VALKEY_URL is set, but no Valkey answers there (${answer}).`);
     return await work();
   }
-  const server = await newServer().catch((error: Error) => {
+  const server = await findServer().catch((error: Error) => {
     console.log(
-      `No Valkey ${LEAST.major}.${LEAST.minor} or newer: the tests of what only newer servers do are skipped (${error.message}). Set VALKEY_URL to one.`,
+      `No Valkey ${MIN_VERSION.major}.${MIN_VERSION.minor} or newer: the tests of what only newer servers do are skipped (${error.message}). Set VALKEY_URL to one.`,
     );
   });
   if (server === undefined) return await work();
-  return await whileRunning(server, async (url) => {
+  return await withServer(server, async (url) => {
     Object.assign(process.env, { VALKEY_URL: url, VALKEY_SERVER: server.program });
     try {
       return await work();
@@ -42,21 +42,22 @@ export async function withValkey<T>(work: () => Promise<T>): Promise<T> {
   });
 }
 
-async function newServer(): Promise<Server> {
+async function findServer(): Promise<Server> {
   for (const program of onPath('valkey-server')) {
     const { output } = await run(program, ['--version'], { output: 'capture' });
     const [, major = 0, minor = 0] = (/v=(\d+)\.(\d+)/.exec(output) ?? []).map(Number);
-    if (major > LEAST.major || (major === LEAST.major && minor >= LEAST.minor)) return { program, env: process.env };
+    if (major > MIN_VERSION.major || (major === MIN_VERSION.major && minor >= MIN_VERSION.minor))
+      return { program, env: process.env };
   }
   const { home } = await debianPackage('valkey-server', { suite: SUITE });
-  const program = starterIn(home);
+  const program = writeStarter(home);
   const { code, output } = await run(program, ['--version'], { output: 'capture' });
   if (code !== 0) throw new Error(`the one of Debian ${SUITE} does not run here: ${output.trim()}`);
   return { program, env: process.env };
 }
 
 /** A program that starts the server with the libraries it came with, and the loader that belongs to them. */
-function starterIn(home: string): string {
+function writeStarter(home: string): string {
   const starter = join(home, 'valkey-server');
   if (existsSync(starter)) return starter;
   const loader = filesBelow(home, (path) => /\/ld-linux[^/]*\.so\.\d+$/.test(path))[0];

@@ -171,7 +171,7 @@ export function unannounced(gone: readonly Gone[], said: (owner: string) => stri
 }
 
 /** Whether the front matter of a changeset names the package. */
-export function concerns(changeset: string, owner: string): boolean {
+export function mentionsPackage(changeset: string, owner: string): boolean {
   const [, front = ''] = /^---\n([\s\S]*?)\n---/.exec(changeset) ?? [];
   return front.split('\n').some((line) => line.replaceAll(/['"]/g, '').startsWith(`${owner}:`));
 }

@@ -3,7 +3,7 @@
 import { copyFileSync, existsSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { check, CheckFailed, program } from '../programs.ts';
-import { counted, type Tally } from '../tally.ts';
+import { countCheck, type Tally } from '../tally.ts';
 import { bringNode, floorNode } from '../toolchain.mjs';
 import { root } from '../workspace.ts';
 import type { Packed } from '../packed.ts';
@@ -33,13 +33,13 @@ export async function checkConsumer(packed: readonly Packed[], base: string, tal
   for (const file of ['probe.mjs', 'probe.cjs']) copyFileSync(join(import.meta.dirname, file), join(base, file));
 
   for (const node of await nodes(tally)) {
-    await counted(tally, `import on ${node.label}`, () => probe(node.path, ['probe.mjs', ...entries], base));
-    await counted(tally, `require on ${node.label}`, () => probe(node.path, ['probe.cjs', ...entries], base));
+    await countCheck(tally, `import on ${node.label}`, () => probe(node.path, ['probe.mjs', ...entries], base));
+    await countCheck(tally, `require on ${node.label}`, () => probe(node.path, ['probe.cjs', ...entries], base));
   }
 
   writeSources(base, entries);
   for (const compiler of compilers) {
-    await counted(tally, `types under ${compiler}`, async () => {
+    await countCheck(tally, `types under ${compiler}`, async () => {
       const tsc = join(import.meta.dirname, 'node_modules', compiler, 'bin', 'tsc');
       await check(process.execPath, [tsc, '-p', base], { cwd: base });
     });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   type Catalogue,
   catalogueOf,
-  concerns,
+  mentionsPackage,
   type Described,
   unannounced,
   undescribed,
@@ -103,9 +103,9 @@ describe('names that go', () => {
   });
 
   it('only a changeset that names the package in its front matter speaks to its users', () => {
-    expect(concerns("---\n'@macadam/cache': minor\n---\n\ntext", '@macadam/cache')).toBe(true);
-    expect(concerns('---\n"@macadam/cache": minor\n---\n\ntext', '@macadam/cache')).toBe(true);
-    expect(concerns("---\n'@macadam/http': minor\n---\n\n'@macadam/cache': text", '@macadam/cache')).toBe(false);
+    expect(mentionsPackage("---\n'@macadam/cache': minor\n---\n\ntext", '@macadam/cache')).toBe(true);
+    expect(mentionsPackage('---\n"@macadam/cache": minor\n---\n\ntext', '@macadam/cache')).toBe(true);
+    expect(mentionsPackage("---\n'@macadam/http': minor\n---\n\n'@macadam/cache': text", '@macadam/cache')).toBe(false);
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { ofRelease } from '../debian-sources.ts';
+import { sourcesForRelease } from '../debian-sources.ts';
 
 const stanzas = `Types: deb
 URIs: http://mirror.internal/debian
@@ -14,7 +14,7 @@ Components: main
 `;
 
 it('takes the own release of a file of stanzas, with its key, and names the other one', () => {
-  expect(ofRelease('trixie', 'bookworm', 'debian.sources', stanzas)).toEqual([
+  expect(sourcesForRelease('trixie', 'bookworm', 'debian.sources', stanzas)).toEqual([
     {
       form: 'sources',
       text: `Types: deb
@@ -33,13 +33,13 @@ deb [signed-by=/some.gpg] http://mirror.internal/debian bookworm main contrib
 deb-src http://mirror.internal/debian bookworm main
 deb http://mirror.internal/debian-security bookworm-security main
 `;
-  expect(ofRelease('trixie', 'bookworm', 'sources.list', lines)).toEqual([
+  expect(sourcesForRelease('trixie', 'bookworm', 'sources.list', lines)).toEqual([
     { form: 'list', text: 'deb [signed-by=/some.gpg] http://mirror.internal/debian trixie main contrib\n' },
   ]);
 });
 
 it('takes nothing of other files, or of other releases', () => {
-  expect(ofRelease('trixie', 'bookworm', 'debian.sources.disabled', stanzas)).toEqual([]);
-  expect(ofRelease('trixie', 'noble', 'debian.sources', stanzas)).toEqual([]);
-  expect(ofRelease('trixie', '', 'debian.sources', stanzas)).toEqual([]);
+  expect(sourcesForRelease('trixie', 'bookworm', 'debian.sources.disabled', stanzas)).toEqual([]);
+  expect(sourcesForRelease('trixie', 'noble', 'debian.sources', stanzas)).toEqual([]);
+  expect(sourcesForRelease('trixie', '', 'debian.sources', stanzas)).toEqual([]);
 });
