@@ -199,7 +199,7 @@ export class Origin {
     const copy = copyOf(response);
     if (copy === undefined) return await store(response);
     const { subject } = call.request;
-    const done = copy.take((bytes) =>
+    const done = copy.consume((bytes) =>
       store(bytes === undefined ? response : new HttpResponse(subject, response.status, fields, bytes)),
     );
     inFlight.extendUntil(done);

@@ -1,57 +1,57 @@
-/** What becomes of a body that has been read to its end: its bytes, or undefined when they were too many. */
-type Taker = (bytes: Uint8Array | undefined) => Promise<void>;
+/** Receives the copy of a body that was read to its end; undefined if the body was too long. */
+type CopyConsumer = (bytes: Uint8Array | undefined) => Promise<void>;
 
 /**
- * A copy of a body, made while its reader reads it, for whoever has a use for all of it. Nobody waits for it, and of a body
- * that is too long, or comes to no good end, nothing is left.
+ * A copy of a body, made while the caller reads the body. The HTTP cache stores it. The reader does not wait for it, and the copy
+ * of a body that is too long, breaks off or is not read to its end is discarded.
  */
 export class BodyCopy {
   readonly #maxBytes: number;
-  #pieces: Uint8Array[] | undefined = [];
+  #chunks: Uint8Array[] | undefined = [];
   #size = 0;
-  #taker: Taker | undefined = undefined;
-  #end: (() => void) | undefined = undefined;
-  /** Whether all of the body has come. */
+  #consumer: CopyConsumer | undefined = undefined;
+  #onDone: (() => void) | undefined = undefined;
+  /** Whether the body was received completely. */
   isComplete = false;
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  add(piece: Uint8Array): void {
-    this.#size += piece.length;
-    if (this.#size > this.#maxBytes) this.#pieces = undefined;
-    // The reader may do with his bytes what he likes.
-    else this.#pieces?.push(new Uint8Array(piece));
+  add(chunk: Uint8Array): void {
+    this.#size += chunk.length;
+    if (this.#size > this.#maxBytes) this.#chunks = undefined;
+    // Copied, because the reader may change the bytes.
+    else this.#chunks?.push(new Uint8Array(chunk));
   }
 
-  /** The body has come to its end. Resolves when the copy has been taken; undefined when nobody wants it, so far. */
+  /** Call at the end of the body. Resolves when the copy has been consumed; undefined if there is no consumer yet. */
   complete(): Promise<void> | undefined {
     this.isComplete = true;
-    return this.#taker === undefined ? undefined : this.#give(this.#taker);
+    return this.#consumer === undefined ? undefined : this.#give(this.#consumer);
   }
 
-  /** The body broke off, or nobody reads it. */
-  drop(): void {
+  /** Discards the copy of a body that broke off or is not read. */
+  discard(): void {
     if (this.isComplete) return;
-    this.#pieces = undefined;
-    this.#taker = undefined;
-    this.#end?.();
+    this.#chunks = undefined;
+    this.#consumer = undefined;
+    this.#onDone?.();
   }
 
-  /** Has the copy given to `taker`. Resolves when that is done, or when there will be no copy. */
-  take(taker: Taker): Promise<void> {
-    if (this.isComplete) return this.#give(taker);
-    this.#taker = taker;
+  /** Passes the copy to `consumer` once it is complete. Resolves when that is done, or when there will be no copy. */
+  consume(consumer: CopyConsumer): Promise<void> {
+    if (this.isComplete) return this.#give(consumer);
+    this.#consumer = consumer;
     return new Promise((resolve) => {
-      this.#end = resolve;
+      this.#onDone = resolve;
     });
   }
 
-  async #give(taker: Taker): Promise<void> {
-    const pieces = this.#pieces;
-    this.#pieces = undefined;
-    await taker(pieces && Buffer.concat(pieces, this.#size));
-    this.#end?.();
+  async #give(consumer: CopyConsumer): Promise<void> {
+    const chunks = this.#chunks;
+    this.#chunks = undefined;
+    await consumer(chunks && Buffer.concat(chunks, this.#size));
+    this.#onDone?.();
   }
 }

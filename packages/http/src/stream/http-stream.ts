@@ -24,34 +24,34 @@ export interface HttpStream {
   readonly attempts: readonly HttpAttempt[];
 }
 
-/** Whether the body of an answer is for its reader to read. */
+/** Whether the body of a response is streamed to the caller. */
 export function isStreamed(response: HttpResponse): boolean {
   return bodyOf(response) !== undefined;
 }
 
-/** The copy that is made of an answer while it is read, if one is. */
+/** The copy that is made of a streamed body while it is read; undefined if none is made. */
 export function copyOf(response: HttpResponse): BodyCopy | undefined {
   const body = bodyOf(response);
   return body instanceof ResponseBody ? body.copy : undefined;
 }
 
-/** Lets go of a body that nobody will read. */
+/** Destroys a streamed body that nobody will read. */
 export function discard(response: HttpResponse): void {
   bodyOf(response)?.destroy();
 }
 
-/** The answer as a stream, whether its body is still coming in or was read with a failed try. */
+/** The response as a stream. A body that was read whole, that of an error response, is replayed. */
 export function streamOf(response: HttpResponse, subject: ErrorSubject): HttpStream {
   const { status, ok, headers, attempts } = response;
   return { status, ok, headers, attempts, body: bodyOf(response) ?? replay(response, subject) };
 }
 
 function replay(response: HttpResponse, subject: ErrorSubject): Readable {
-  return Readable.from(pieces(response, subject), { objectMode: false });
+  return Readable.from(chunksOf(response, subject), { objectMode: false });
 }
 
-/** What was cut off must not pass for the whole. */
-function* pieces(response: HttpResponse, subject: ErrorSubject): Generator<Uint8Array, void, undefined> {
+/** Fails at the end of a truncated body, which must not be taken for a complete one. */
+function* chunksOf(response: HttpResponse, subject: ErrorSubject): Generator<Uint8Array, void, undefined> {
   const bytes = response.bytes();
   if (bytes.length > 0) yield bytes;
   if (response.bodyTruncated) {

@@ -47,7 +47,7 @@ async function valueOf(text: string, line: number, schema: StandardSchema | unde
   try {
     value = JSON.parse(text);
   } catch {
-    // Not the cause: V8 quotes the text in its message.
+    // Without the cause, whose message quotes the text.
     throw new HttpStreamError('json', line, 'is not JSON');
   }
   if (schema === undefined) return value;

@@ -4,11 +4,11 @@ import type { CaptureRule } from '../http-cache/capture-rule.ts';
 import { REQUEST_OPTION_NAMES, type BodyOptions, type RequestOptions } from '../request-options.ts';
 import { isDecodable } from './decoders.ts';
 
-/** A server that says nothing for this long in the middle of a body has gone. Source: what a proxy between waits. */
+/** A server that sends nothing for this long within a body is taken for dead. */
 export const DEFAULT_IDLE_TIMEOUT_MS = 10_000;
 /** Events may be rare: a server is advised to send something every 15 s (HTML standard, section 9.2.7), and may be late. */
 export const DEFAULT_EVENTS_IDLE_TIMEOUT_MS = 60_000;
-/** A reader may be busy with a piece for a while; but a body that is forgotten holds a connection. */
+/** A reader may be busy with a chunk for a while, but a forgotten body holds a connection. */
 export const DEFAULT_UNREAD_TIMEOUT_MS = 60_000;
 
 /** Options of `stream()`: those of any request except `schema`, and limits of the body. */
@@ -39,20 +39,20 @@ export interface StreamLimits {
 
 /** How the body of a call is to be streamed. */
 export interface StreamSettings {
-  /** Undefined: by the type of the answer. */
+  /** Undefined: depends on the content type of the response. */
   readonly idleTimeoutMs: number | undefined;
   readonly unreadTimeoutMs: number;
   readonly maxBytes: number;
-  /** For `fetch`, whose answers are mostly read whole: the client's limit. */
+  /** The limit of the client for `fetch`, whose responses are mostly read whole; `Infinity` for `stream()`. */
   maxRatio: number;
   readonly decompress: boolean;
-  /** Whether a failed answer is streamed as well, unless another try follows. */
-  readonly failures: boolean;
+  /** Whether a response outside 2xx is streamed as well, unless another attempt follows. */
+  readonly streamsErrors: boolean;
   /** For `fetch`: `follow` makes a redirect that is not followed an error, `manual` follows none. */
   redirect: 'follow' | 'manual' | undefined;
   /** For `fetch` with a cache: which answers are copied, or read whole before they are handed out. */
   captureRule: CaptureRule | undefined;
-  /** Whether a body has begun to come in; and then, what `fetch` tells of it. */
+  /** Whether the body has started to arrive. The fields below are set then, for the `Response` of `fetch`. */
   begun: boolean;
   url: string | undefined;
   redirected: boolean;
@@ -67,10 +67,10 @@ export function streamLimits(limits: StreamLimits = {}): StreamLimits {
   return { ...limits };
 }
 
-/** The limits in words. */
+/** The limits as a line of `describe()`. */
 export function describeStreams({ idleTimeoutMs, unreadTimeoutMs = DEFAULT_UNREAD_TIMEOUT_MS }: StreamLimits): string {
-  const usual = `${DEFAULT_IDLE_TIMEOUT_MS} ms, or ${DEFAULT_EVENTS_IDLE_TIMEOUT_MS} ms for events`;
-  const silence = idleTimeoutMs === undefined ? usual : `${idleTimeoutMs} ms`;
+  const defaults = `${DEFAULT_IDLE_TIMEOUT_MS} ms, or ${DEFAULT_EVENTS_IDLE_TIMEOUT_MS} ms for events`;
+  const silence = idleTimeoutMs === undefined ? defaults : `${idleTimeoutMs} ms`;
   return `ends streams after a silence of ${silence}, and when they are left unread for ${unreadTimeoutMs} ms`;
 }
 
@@ -88,7 +88,7 @@ const OPTION_NAMES: readonly string[] = [
   'decompress',
 ];
 
-/** Checks what is about the stream and fills in the defaults. */
+/** Checks the options of a stream and fills in the defaults. */
 export function streamSettings(options: StreamOptions, throwOnStatus: boolean, client: StreamLimits): StreamSettings {
   assertKnownOptions('request', options, OPTION_NAMES);
   assertLimits('request', options);
@@ -106,7 +106,7 @@ export function streamSettings(options: StreamOptions, throwOnStatus: boolean, c
     maxBytes,
     maxRatio: Infinity,
     decompress,
-    failures: !throwOnStatus,
+    streamsErrors: !throwOnStatus,
     redirect: undefined,
     captureRule: undefined,
     begun: false,
@@ -116,12 +116,12 @@ export function streamSettings(options: StreamOptions, throwOnStatus: boolean, c
   };
 }
 
-/** How long the server may be silent where nobody said it: events are there to be waited for. */
+/** The default of `idleTimeoutMs`: longer for events, which may be rare. */
 export function defaultIdleTimeoutMs(contentType: string | string[] | undefined): number {
   return /^text\/event-stream\b/i.test(String(contentType)) ? DEFAULT_EVENTS_IDLE_TIMEOUT_MS : DEFAULT_IDLE_TIMEOUT_MS;
 }
 
-/** Whether a body is handed out as it came: to the caller of `fetch`, when nobody here can undo its encoding. */
+/** Whether a body is passed on still encoded: to the caller of `fetch`, if the client does not know its encoding. */
 export function isPassedThrough(
   { stream }: { readonly stream: StreamSettings | undefined },
   encoding: string | string[] | undefined,

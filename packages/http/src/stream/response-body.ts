@@ -8,7 +8,7 @@ import { HttpError, HttpTimeoutError, withAttempts, type ErrorSubject } from '..
 import type { BodyCopy } from './body-copy.ts';
 import { makeDecoders } from './decoders.ts';
 
-/** How a body is read. */
+/** How a streamed body is read. */
 export interface ResponseBodySettings {
   readonly clock: Clock;
   readonly subject: ErrorSubject;
@@ -16,26 +16,26 @@ export interface ResponseBodySettings {
   readonly idleTimeoutMs: number;
   readonly unreadTimeoutMs: number;
   readonly maxBytes: number;
-  /** Decoded to what came over the wire, once it is above 1 MiB. */
+  /** Maximum ratio of decoded bytes to bytes on the wire, checked above 1 MiB. */
   readonly maxRatio: number;
-  /** What the tries of the call did: told by what its body fails with. */
+  /** The attempts of the call, for the errors of the body. */
   readonly attempts: readonly HttpAttempt[];
-  /** Content encodings to undo, in the order they were applied. */
+  /** Content encodings to decode, in the order they were applied. */
   readonly encodings: readonly string[];
-  /** What is made of it for somebody else. */
+  /** The copy that is made for the HTTP cache. */
   readonly copy: BodyCopy | undefined;
-  /** What cancels the call; it cancels the reading too. */
+  /** The signals that cancel the call, and so the body. */
   readonly signals: readonly (AbortSignal | undefined)[];
-  /** The body has come to its end, whichever. */
+  /** Called when the body was read, failed or was destroyed. */
   readonly onClose: () => void;
 }
 
 /**
- * The body of an answer, as it comes in. When the reader falls behind, the connection is paused, so that no more than a
- * few pieces wait in memory.
+ * The body of a response, as it arrives. While the reader is behind, the connection is paused, so that only a few chunks are
+ * buffered.
  *
- * It ends in bounded time whatever the two sides do: a server that falls silent while the reader waits, and a reader who
- * leaves it lying, both end it with `HttpTimeoutError`.
+ * It ends in bounded time: a server that is silent while the reader waits, and a reader that leaves data unread, both end it with
+ * `HttpTimeoutError`.
  */
 export class ResponseBody extends Readable {
   readonly #settings: ResponseBodySettings;
@@ -43,34 +43,34 @@ export class ResponseBody extends Readable {
   readonly #unsubscribe: Unsubscribe[];
   #decoders: readonly Transform[] | undefined = undefined;
   #timer: Timer | undefined = undefined;
-  #activeAt: number;
-  #paused = false;
-  #arrived = false;
-  #size = 0;
-  #wireSize = 0;
+  #lastActivityAt: number;
+  #isPaused = false;
+  #isReceived = false;
+  #decodedBytes = 0;
+  #wireBytes = 0;
 
   constructor(controller: DispatchController, settings: ResponseBodySettings) {
     super();
     this.#settings = settings;
     this.#controller = controller;
-    this.#activeAt = settings.clock.monotonic();
-    // An error that nobody listens for would end the process; whoever reads is told anyway.
+    this.#lastActivityAt = settings.clock.monotonic();
+    // Without a listener an error would end the process. A reader gets the error in any case.
     this.on('error', () => {});
     this.#unsubscribe = settings.signals.map((signal) => onAbort(signal, (reason) => this.destroy(asError(reason))));
-    this.#watch();
+    this.#checkTimeouts();
   }
 
-  /** A piece from the wire. */
+  /** Takes a chunk from the wire. */
   deliver(chunk: Uint8Array): void {
     if (this.destroyed) return;
-    this.#activeAt = this.#settings.clock.monotonic();
+    this.#lastActivityAt = this.#settings.clock.monotonic();
     const { encodings } = this.#settings;
     if (encodings.length === 0) {
-      if (!this.#take(chunk)) this.#pause();
+      if (!this.#pushDecoded(chunk)) this.#pause();
       return;
     }
-    this.#wireSize += chunk.length;
-    this.#decoders ??= this.#connect(makeDecoders(encodings, chunk));
+    this.#wireBytes += chunk.length;
+    this.#decoders ??= this.#connectDecoders(makeDecoders(encodings, chunk));
     const inlet = this.#decoders[0] as Transform;
     if (!inlet.write(chunk)) {
       this.#pause();
@@ -78,25 +78,24 @@ export class ResponseBody extends Readable {
     }
   }
 
-  /** The last piece has come. */
+  /** Call when the last chunk has arrived. */
   finish(): void {
-    this.#arrived = true;
+    this.#isReceived = true;
     if (this.#decoders === undefined) return this.#complete();
-    // No connection is held any more: no process has to stay for what is left in the decoders.
+    // No connection is held any more, so what is left in the decoders must not keep the process alive.
     this.#timer?.unref?.();
     this.#decoders[0]?.end();
   }
 
-  /** All of it is here, read or not: there is nothing to cancel any more. */
+  /** The body was decoded completely, though perhaps not read yet: there is nothing left to cancel. */
   #complete(): void {
     this.#timer?.cancel();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
-    const taken = this.#settings.copy?.complete();
-    if (taken === undefined) this.push(null);
-    else void taken.then(() => this.push(null));
+    const consumed = this.#settings.copy?.complete();
+    if (consumed === undefined) this.push(null);
+    else void consumed.then(() => this.push(null));
   }
 
-  /** What is made of it for somebody else, while it is read. */
   get copy(): BodyCopy | undefined {
     return this.#settings.copy;
   }
@@ -110,23 +109,23 @@ export class ResponseBody extends Readable {
     this.#timer?.cancel();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     for (const decoder of this.#decoders ?? []) decoder.destroy();
-    if (!this.#arrived) {
-      this.#arrived = true;
+    if (!this.#isReceived) {
+      this.#isReceived = true;
       abortRequest(this.#controller, error ?? new Error('the rest of the body is not needed'));
     }
-    this.#settings.copy?.drop();
+    this.#settings.copy?.discard();
     this.#settings.onClose();
     if (error instanceof HttpError) withAttempts(error, this.#settings.attempts);
     callback(error);
   }
 
-  /** Hands a piece to the reader; false when he has enough for now. */
-  #take(chunk: Uint8Array): boolean {
+  /** Passes a decoded chunk to the reader; false if its buffer is full. */
+  #pushDecoded(chunk: Uint8Array): boolean {
     const { maxBytes, maxRatio, subject, status } = this.#settings;
-    this.#size += chunk.length;
-    if (this.#size > maxBytes) {
+    this.#decodedBytes += chunk.length;
+    if (this.#decodedBytes > maxBytes) {
       this.destroy(new HttpResponseTooLargeError(subject, 'maxBytes', maxBytes, status));
-    } else if (this.#isBomb()) {
+    } else if (this.#exceedsRatio()) {
       this.destroy(new HttpResponseTooLargeError(subject, 'maxRatio', maxRatio, status));
     } else {
       this.#settings.copy?.add(chunk);
@@ -135,12 +134,12 @@ export class ResponseBody extends Readable {
     return true;
   }
 
-  #isBomb(): boolean {
-    if (this.#decoders === undefined || this.#size <= RATIO_FREE_BYTES) return false;
-    return this.#size > this.#wireSize * this.#settings.maxRatio;
+  #exceedsRatio(): boolean {
+    if (this.#decoders === undefined || this.#decodedBytes <= RATIO_FREE_BYTES) return false;
+    return this.#decodedBytes > this.#wireBytes * this.#settings.maxRatio;
   }
 
-  #connect(decoders: readonly Transform[]): readonly Transform[] {
+  #connectDecoders(decoders: readonly Transform[]): readonly Transform[] {
     const { subject, status, encodings } = this.#settings;
     for (const [i, decoder] of decoders.entries()) {
       const encoding = encodings.at(-1 - i) as string;
@@ -150,46 +149,46 @@ export class ResponseBody extends Readable {
     }
     const outlet = decoders.at(-1) as Transform;
     outlet.on('data', (chunk: Uint8Array) => {
-      // Nothing else happens once all of it has arrived: it is taken out of the decoders as it is read.
-      if (this.#arrived) this.#activeAt = this.#settings.clock.monotonic();
-      if (!this.#take(chunk)) outlet.pause();
+      // Once the body is received, reading it out of the decoders is the only activity.
+      if (this.#isReceived) this.#lastActivityAt = this.#settings.clock.monotonic();
+      if (!this.#pushDecoded(chunk)) outlet.pause();
     });
     outlet.on('end', () => this.#complete());
     return decoders;
   }
 
   #pause(): void {
-    if (this.#arrived) return;
-    this.#paused = true;
+    if (this.#isReceived) return;
+    this.#isPaused = true;
     this.#controller.pause();
   }
 
   #resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#activeAt = this.#settings.clock.monotonic();
-    if (!this.#arrived) this.#controller.resume();
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#lastActivityAt = this.#settings.clock.monotonic();
+    if (!this.#isReceived) this.#controller.resume();
   }
 
-  /** One timer at a time, which is not set anew for each piece: it looks what has happened since. */
-  #watch(): void {
+  /** A single timer at a time. It is not reset by each chunk, but compares with the latest activity when it fires. */
+  #checkTimeouts(): void {
     const { clock, idleTimeoutMs, unreadTimeoutMs, subject } = this.#settings;
     const shorterMs = Math.min(idleTimeoutMs, unreadTimeoutMs, LONGEST_TIMER_MS);
-    const isLeft = this.#paused || this.#arrived;
-    const limitMs = isLeft ? unreadTimeoutMs : idleTimeoutMs;
-    const leftMs = this.#activeAt + limitMs - clock.monotonic();
+    const isUnread = this.#isPaused || this.#isReceived;
+    const limitMs = isUnread ? unreadTimeoutMs : idleTimeoutMs;
+    const leftMs = this.#lastActivityAt + limitMs - clock.monotonic();
     if (leftMs > 0) {
-      // Looks again at the shorter of the limits, since who is waited for may change meanwhile.
-      this.#timer = clock.setTimer(() => this.#watch(), Math.min(leftMs, shorterMs));
-      if (this.#arrived) this.#timer.unref?.();
+      // Checks again after the shorter limit, because the side that is waited for may change.
+      this.#timer = clock.setTimer(() => this.#checkTimeouts(), Math.min(leftMs, shorterMs));
+      if (this.#isReceived) this.#timer.unref?.();
       return;
     }
-    const what = isLeft ? 'left its body unread for' : 'was silent in the middle of its body for';
+    const what = isUnread ? 'left its body unread for' : 'was silent in the middle of its body for';
     this.destroy(new HttpTimeoutError(subject, limitMs, false, undefined, what));
   }
 }
 
-/** What a timer holds. */
+/** The longest delay of a Node.js timer. */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
 function asError(reason: unknown): Error {

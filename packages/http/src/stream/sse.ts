@@ -47,15 +47,15 @@ export async function* sse(
   const parser = new EventParser(maxEventBytes);
   for await (const line of linesOf(body, maxEventBytes)) {
     if (!line.ended) return;
-    const event = parser.line(line);
+    const event = parser.parseLine(line);
     if (event !== undefined) yield event;
   }
 }
 
-/** What a timer holds. It would fire at once for more, and who waits by it would connect again and again. */
+/** The longest delay of a Node.js timer. A longer one fires at once, so callers would reconnect in a tight loop. */
 const LONGEST_TIMER_MS = 2_147_483_647;
 
-/** The standard's interpretation of lines. */
+/** Interprets lines as the HTML standard does (section 9.2.6). */
 class EventParser {
   readonly #maxBytes: number;
   #event = '';
@@ -68,7 +68,7 @@ class EventParser {
     this.#maxBytes = maxBytes;
   }
 
-  line({ text, number }: Line): ServerSentEvent | undefined {
+  parseLine({ text, number }: Line): ServerSentEvent | undefined {
     if (text === '') return this.#dispatch();
     const colon = text.indexOf(':');
     if (colon === 0) return undefined;

@@ -12,57 +12,55 @@ import { ResponseBody } from './response-body.ts';
 import { truncationError } from '../transport/http2-streams.ts';
 
 /**
- * One request whose answer is streamed. Until the headers have come it is like any other; then the try is over, as far
- * as time limits, retries and the circuit breaker go, and what follows is between the server and the reader.
+ * A request whose response is streamed. Until the headers arrive it behaves like any other request. With them the attempt ends:
+ * time limits, retries and the circuit breaker apply no longer, and the body is between the server and the reader.
  */
 export class StreamHandler implements Receiver {
-  readonly #whole: ResponseHandler;
+  readonly #attempt: ResponseHandler;
   readonly #stream: StreamSettings;
   readonly #clock: Clock;
   readonly #limits: DecodedLimits;
   #body: ResponseBody | undefined = undefined;
 
-  constructor(whole: ResponseHandler, stream: StreamSettings, client: { clock: Clock; limits: DecodedLimits }) {
-    this.#whole = whole;
+  constructor(attempt: ResponseHandler, stream: StreamSettings, client: { clock: Clock; limits: DecodedLimits }) {
+    this.#attempt = attempt;
     this.#stream = stream;
     this.#clock = client.clock;
     this.#limits = client.limits;
   }
 
   get settled(): boolean {
-    return this.#whole.settled;
+    return this.#attempt.settled;
   }
 
   onRequestStart(controller: DispatchController): void {
-    this.#whole.onRequestStart(controller);
+    this.#attempt.onRequestStart(controller);
   }
 
   onResponseStart(controller: DispatchController, status: number, headers: RawHeaders, statusText?: string): void {
-    const whole = this.#whole;
-    if (whole.settled || status < 200) return;
+    const attempt = this.#attempt;
+    if (attempt.settled || status < 200) return;
     this.#stream.statusText = statusText ?? '';
-    const { hop, path } = whole.request;
+    const { hop, path } = attempt.request;
     if (hop !== undefined) {
       this.#stream.redirected = true;
       this.#stream.url = hop.origin + path;
     }
-    const kept = this.#stream.captureRule?.(whole.request, status, headers);
-    const isGiven = this.#stream.redirect === 'manual' && status < 400;
-    if (
-      kept === 'read' ||
-      (status >= 300 && !isGiven && (!this.#stream.failures || whole.mayContinue(status, headers)))
-    ) {
-      whole.onResponseStart(controller, status, headers);
+    const capture = this.#stream.captureRule?.(attempt.request, status, headers);
+    const isPassedOn = this.#stream.redirect === 'manual' && status < 400;
+    const mayStream = status < 300 || (this.#stream.streamsErrors && !attempt.mayContinue(status, headers));
+    if (capture === 'read' || (!mayStream && !isPassedOn)) {
+      attempt.onResponseStart(controller, status, headers);
       return;
     }
-    const { subject, source, execution, work, method } = whole.request;
+    const { subject, source, execution, work, method } = attempt.request;
     const encoding = headers['content-encoding'];
-    const undone = this.#stream.decompress && method !== 'HEAD' && !isPassedThrough(whole.request, encoding);
-    const encodings = undone ? parseEncodings(encoding) : [];
+    const decodes = this.#stream.decompress && method !== 'HEAD' && !isPassedThrough(attempt.request, encoding);
+    const encodings = decodes ? parseEncodings(encoding) : [];
     if (encodings.length > this.#limits.maxEncodings || !isDecodable(encodings)) {
       const detail = 'has content encodings that were not asked for';
       const error = new HttpDecodeError(subject, 'encoding', status, detail);
-      whole.fail(error, status);
+      attempt.fail(error, status);
       abortRequest(controller, error);
       return;
     }
@@ -73,33 +71,33 @@ export class StreamHandler implements Receiver {
       clock: this.#clock,
       subject,
       status,
-      attempts: whole.log.records,
+      attempts: attempt.log.records,
       encodings,
-      copy: kept === 'copy' ? new BodyCopy(this.#limits.maxBytes) : undefined,
+      copy: capture === 'copy' ? new BodyCopy(this.#limits.maxBytes) : undefined,
       signals: [execution.signal, work?.cancellation],
       onClose: () => source?.close(),
     });
     setBody(response, this.#body);
-    whole.log.trace?.responseStarted(whole.context.attempt, controller);
+    attempt.log.trace?.responseStarted(attempt.context.attempt, controller);
     this.#stream.begun = true;
-    whole.settleWithStream(response, headers);
+    attempt.settleWithStream(response, headers);
   }
 
   onResponseData(controller: DispatchController, chunk: Uint8Array): void {
-    if (this.#body === undefined) this.#whole.onResponseData(controller, chunk);
+    if (this.#body === undefined) this.#attempt.onResponseData(controller, chunk);
     else this.#body.deliver(chunk);
   }
 
   onResponseEnd(): void {
     const body = this.#body;
-    const cut = body === undefined ? undefined : truncationError(this.#whole.headers);
-    if (body === undefined) this.#whole.onResponseEnd();
+    const cut = body === undefined ? undefined : truncationError(this.#attempt.headers);
+    if (body === undefined) this.#attempt.onResponseEnd();
     else if (cut === undefined) body.finish();
-    else body.destroy(networkFailure(this.#whole.request, cut, 'response', false));
+    else body.destroy(networkFailure(this.#attempt.request, cut, 'response', false));
   }
 
   onResponseError(controller: DispatchController | null, error: Error): void {
-    if (this.#body === undefined) this.#whole.onResponseError(controller, error);
-    else this.#body.destroy(networkFailure(this.#whole.request, error, 'response', false));
+    if (this.#body === undefined) this.#attempt.onResponseError(controller, error);
+    else this.#body.destroy(networkFailure(this.#attempt.request, error, 'response', false));
   }
 }
