@@ -6,7 +6,7 @@ const budgets: Budgets = {
   ...{ peek: { bytes: 0, instructions: 1_000 }, call: { bytes: 4_000, instructions: 20_000 } },
 };
 
-describe('a count against its budget', () => {
+describe('comparison of a count with its budget', () => {
   test.each([
     ['the same', { bytes: 4_000, instructions: 20_000 }, 0],
     ['less', { bytes: 10, instructions: 10 }, 0],
@@ -18,12 +18,12 @@ describe('a count against its budget', () => {
     expect(compare(budgets, measured).failures).toHaveLength(failures);
   });
 
-  test('a few bytes more than none are let pass, so that one page more or less fails nobody', () => {
+  test('a difference of a few bytes passes, so that one memory page more or less does not fail', () => {
     const measured = { bytes: { peek: 16, call: 4_000 } };
     expect(compare(budgets, measured).failures).toEqual([]);
   });
 
-  test('what is not counted is not judged', () => {
+  test('a path that was not counted is ignored', () => {
     expect(compare(budgets, {}).failures).toEqual([]);
     expect(compare(budgets, { bytes: { peek: 0, call: 1 } }).failures).toEqual([]);
   });
@@ -34,20 +34,20 @@ describe('a count against its budget', () => {
   });
 });
 
-test('of two counts the least is taken, of what both have counted', () => {
+test('the lower of two counts is used, for paths that both have counted', () => {
   const one = { bytes: { peek: 2, call: 5 }, instructions: { peek: 9 } };
   expect(least(one, { bytes: { peek: 3, call: 4 } })).toEqual({ bytes: { peek: 2, call: 4 } });
 });
 
-describe('an update', () => {
-  test('keeps the instructions that could not be counted, and forgets paths that are gone', () => {
+describe('an update of budgets', () => {
+  test('keeps instructions that could not be counted, and removes paths that no longer exist', () => {
     const after = updated({ here: budgets }, 'here', { bytes: { call: 3_999.6, verify: 10 } });
     expect(after).toEqual({
       here: { call: { bytes: 4_000, instructions: 20_000 }, verify: { bytes: 10, instructions: 0 } },
     });
   });
 
-  test('of one kind of machine leaves those of the others as they are', () => {
+  test('of one kind of machine keeps the budgets of the others', () => {
     const counted = { bytes: { peek: 0 }, instructions: { peek: 900.4 } };
     expect(updated({ there: budgets }, 'here', counted)).toEqual({
       ...{ here: { peek: { bytes: 0, instructions: 900 } }, there: budgets },

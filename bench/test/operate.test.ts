@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { operatorOf } from '../src/operate.ts';
 
-test('what answers at once is called that often, and not awaited', async () => {
+test('a synchronous operation is called that often and not awaited', async () => {
   let [calls, turns] = [0, 0];
   const operator = await operatorOf({ run: () => void (calls += 1) });
   expect(calls).toBe(1);
@@ -12,7 +12,7 @@ test('what answers at once is called that often, and not awaited', async () => {
   expect(turns).toBe(1);
 });
 
-test('what promises is awaited before the next begins', async () => {
+test('an asynchronous operation is awaited before the next one starts', async () => {
   let [inFlight, most, calls] = [0, 0, 0];
   const run = async (): Promise<void> => {
     most = Math.max(most, ++inFlight);
@@ -25,7 +25,7 @@ test('what promises is awaited before the next begins', async () => {
   expect([most, calls]).toEqual([1, 100]);
 });
 
-test('as many are in flight as the subject asks for, and no more are begun than counted', async () => {
+test('the concurrency of the subject is kept, and no more operations start than counted', async () => {
   let [inFlight, most, calls] = [0, 0, 0];
   const run = async (): Promise<void> => {
     most = Math.max(most, ++inFlight);
@@ -38,7 +38,7 @@ test('as many are in flight as the subject asks for, and no more are begun than 
   expect([most, calls]).toEqual([8, 51]);
 });
 
-test('the event loop gets its turn between stretches', async () => {
+test('the event loop turns between batches', async () => {
   let turns = 0;
   const operator = await operatorOf({ run: () => 1 });
   operator.pace(50);
@@ -52,7 +52,7 @@ test('the event loop gets its turn between stretches', async () => {
   expect(turns).toBeGreaterThanOrEqual(9);
 });
 
-test('a subject that answers at once cannot be in flight more than once, nor promise something later', async () => {
+test('a synchronous subject cannot have a concurrency above 1, nor return a promise later', async () => {
   await expect(operatorOf({ run: () => 1, inFlight: 2 })).rejects.toThrow('cannot be in flight');
   let calls = 0;
   const operator = await operatorOf({ run: () => (calls++ === 0 ? 1 : Promise.resolve(1)) });

@@ -16,7 +16,7 @@ import { caseOf } from './fixture.ts';
 
 const machine = { date: '2026-01-02', node: 'v24.0.0', cpu: 'A', quiet: true };
 
-describe('the page of waits under pressure', () => {
+describe('the page of tail latency', () => {
   const run = (caller: string, load: number, p99Ms: number) => ({
     ...{ caller, load, perSecond: 1_000 * load, calls: 100, answered: 90, failures: { MAC_TIMEOUT: 10 } },
     ...{ p50Ms: 11, p90Ms: 12, p99Ms, p999Ms: 2 * p99Ms, cpuMsPerCall: 0.5 },
@@ -24,14 +24,14 @@ describe('the page of waits under pressure', () => {
   const runs = [0.5, 1.2].flatMap((load) => [run('macadam', load, 20), run('got', load, 400 * load)]);
   const result: TailResult = { ...machine, seconds: 8, capacity: 1_000, runs };
 
-  test('has a table for each load, what was not answered beside the waits', () => {
+  test('has a table for each load, with latencies and failures', () => {
     const text = tailPage(result);
     expect(text).toContain('## 120 % of capacity, 1200 requests per second');
     expect(text).toContain('| got | 90.0 % | 11.0 | 12.0 | 480 | 960 | 0.50 | 10 MAC_TIMEOUT |');
     expect(text).toContain('![p99 by load](tail.svg)');
   });
 
-  test('has a chart with a line for each caller, a longer wait above a shorter one', () => {
+  test('has a chart with a line for each caller, longer latencies above shorter ones', () => {
     const chart = tailChart(result);
     const heights = (index: number): number[] =>
       [...(chart.match(/points="([^"]+)"/g)?.[index] ?? '').matchAll(/,([\d.]+)/g)].map(([, y]) => Number(y));
@@ -49,7 +49,7 @@ describe('the page of import time and install size', () => {
   });
 });
 
-describe('the ratios again, by plain loops', () => {
+describe('the ratios of plain loops', () => {
   const names = { suite: 'cache', case: 'hit', of: 'macadam', to: 'peer' };
   const pairOf = (ofNs: number[], toNs: number[]): PlainPair => ({ ...names, ofNs, toNs });
   /** Its rounds have the ratios 0.5, 0.4 and 0.5. */
@@ -59,7 +59,7 @@ describe('the ratios again, by plain loops', () => {
   };
   const suites = new Map([['cache', cache]]);
 
-  test('are those of the medians, beside the lowest and the highest of a round', () => {
+  test('are those of the medians, with the lowest and highest of a round', () => {
     const { plain } = comparisonOf(pairOf([10, 30, 20], [40, 50, 100]), suites);
     expect(plain).toEqual({ value: 20 / 50, low: 20 / 100, high: 30 / 50 });
     expect(comparisonOf(pairOf([10, 20], [10, 10]), suites).plain.value).toBe(1.5);
@@ -71,7 +71,7 @@ describe('the ratios again, by plain loops', () => {
     ['too much', 56, 'apart', 0.12],
     ['a little less', 46, 'agrees', -0.08],
     ['too little', 44, 'apart', -0.12],
-  ])('are held against the median of the rounds of the harness: %s', (_, ns, verdict, difference) => {
+  ])('are compared with the median of the rounds of the harness: %s', (_, ns, verdict, difference) => {
     const compared = comparisonOf(pairOf([ns], [100]), suites);
     expect(compared).toMatchObject({ verdict, harness: 0.5 });
     expect(compared.verdict === 'not in the results' ? NaN : compared.difference).toBeCloseTo(difference, 10);
@@ -81,16 +81,16 @@ describe('the ratios again, by plain loops', () => {
     ['suite', { suite: 'gone' }],
     ['case', { case: 'gone' }],
     ['contender', { to: 'gone' }],
-  ])('are told without a ratio of the harness when its results have no such %s', (_, other) => {
+  ])('are reported without a ratio of the harness when its results have no such %s', (_, other) => {
     const compared = comparisonOf({ ...pairOf([1], [2]), ...other }, suites);
     expect(compared).toMatchObject({ plain: { value: 0.5 }, verdict: 'not in the results' });
   });
 
-  test('cannot be taken of rounds that one of the two has not run', () => {
+  test('cannot be computed when one of the two has fewer rounds', () => {
     expect(() => comparisonOf(pairOf([1, 2], [2]), suites)).toThrow('a round each, not 2 and 1');
   });
 
-  test('are on a page that names what is apart and what has nothing beside it', () => {
+  test('are on a page that names pairs that are apart or missing in the harness', () => {
     const all = [pairOf([50], [100]), pairOf([60], [100]), { ...pairOf([60], [100]), case: 'gone' }];
     const result: PlainResult = { ...machine, rounds: 7, pairs: all };
     const text = plainPage(result, suites);
@@ -105,7 +105,7 @@ describe('the ratios again, by plain loops', () => {
   });
 });
 
-test.each(pairs)('a pair of the plain loops is one of the harness: $suite, $of beside $to', async (pair) => {
+test.each(pairs)('a pair of the plain loops exists in the harness: $suite, $of and $to', async (pair) => {
   const { suite } = (await import(`../suites/${pair.suite}.ts`)) as { suite: Suite };
   const contenders = suite.cases.find(({ name }) => name === pair.case)?.contenders.map(({ name }) => name);
   for (const name of [pair.of, pair.to]) {
@@ -114,7 +114,7 @@ test.each(pairs)('a pair of the plain loops is one of the harness: $suite, $of b
   }
 });
 
-describe('what an install brings', () => {
+describe('the size of an install', () => {
   const folders: string[] = [];
   afterEach(() => {
     for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
@@ -131,7 +131,7 @@ describe('what an install brings', () => {
     return root;
   }
 
-  test('is the package with all it depends on, each once, peers included unless they are optional', () => {
+  test('includes the package and all dependencies once, and peers unless they are optional', () => {
     const root = workspace({
       a: {
         dependencies: { b: '1', c: '1' },
@@ -144,7 +144,7 @@ describe('what an install brings', () => {
     expect(installSize('a', root)).toMatchObject({ version: '1.0.0', packages: 4, installScripts: 1 });
   });
 
-  test('cannot be told of what is not there', () => {
+  test('rejects a package that is not installed', () => {
     expect(() => installSize('a', workspace({ a: { dependencies: { b: '1' } } }))).toThrow('b is not installed');
   });
 });

@@ -9,7 +9,7 @@ import { pages } from '../src/pages.ts';
 import type { SuiteResult } from '../src/result.ts';
 import { caseOf } from './fixture.ts';
 
-describe('pages that show figures', () => {
+describe('generated pages', () => {
   test.each([...pages()].map(([file, text]) => [relative(process.cwd(), file), file, text]))(
     '%s is what the committed results say',
     (_, file, text) => {
@@ -18,7 +18,7 @@ describe('pages that show figures', () => {
   );
 });
 
-describe('figures typed by hand', () => {
+describe('figures typed by hand in', () => {
   const root = join(import.meta.dirname, '..', '..');
   const written = ['*.md', 'bench/*.md', 'docs/*.md', 'docs/decisions/*.md', 'examples/*/*.md', 'packages/*/README.md'];
   /** What a page says of cost: a time that only a benchmark tells, or how often one costs what another does. */
@@ -43,7 +43,7 @@ describe('a block of figures', () => {
   const page = (body: string, what = 'cache') =>
     `# Cache\n\n<!-- figures: ${what} -->${body}<!-- /figures -->\n\nMore.\n`;
 
-  test('is filled again and again to the same text, whatever it held', () => {
+  test('is filled with the same text, whatever it contained', () => {
     const once = fillFigures(page(''), new Map([['cache', result]]), 'benchmarks');
     expect(once).toContain('| hit | macadam 100 ns ± 1 % · peer 400 ns ± 3 % |');
     expect(once).toContain('| hit | macadam, beside peer | holds | 0.5x | 0.25x (0.23 to 0.27) |');
@@ -53,7 +53,7 @@ describe('a block of figures', () => {
     expect(fillFigures(once, new Map([['cache', result]]), 'benchmarks')).toBe(once);
   });
 
-  test('can be of one case', () => {
+  test('can show one case', () => {
     const two = { ...result, cases: [hit, caseOf('miss', { macadam: [7] })] };
     const text = fillFigures(page('', 'cache / miss'), new Map([['cache', two]]), '.');
     expect(text).toContain('| miss | macadam 7.0 ns ± 0 % |');
@@ -65,7 +65,7 @@ describe('a block of figures', () => {
     expect(text).toContain('| [cache](benchmarks/cache.md) | 1 | 1 | 0 |');
   });
 
-  test('of what has not been run says so', () => {
+  test('says so when there is no result', () => {
     expect(fillFigures(page('', 'claims'), new Map(), '.')).toContain('Not measured yet.');
     for (const what of ['auth', 'cache / gone'])
       expect(fillFigures(page('', what), new Map([['cache', result]]), '.')).toContain('Not measured yet.');
@@ -73,7 +73,7 @@ describe('a block of figures', () => {
 });
 
 describe('the page of a suite', () => {
-  test('says once how all of it was measured, or of each case when they differ', () => {
+  test('says how it was measured once, or for each case when runs differ', () => {
     const other = { ...hit, name: 'later', run: { ...hit.run, date: '2026-02-03', quiet: false } };
     const told = (text: string): number => text.split('medians of 3 interleaved rounds').length - 1;
     expect(told(pageOf({ ...result, cases: [hit, { ...hit, name: 'too' }] }))).toBe(1);
@@ -82,7 +82,7 @@ describe('the page of a suite', () => {
     expect(differing).toContain('2026-02-03, medians of 3 interleaved rounds of 100 ms, on a machine that was busy');
   });
 
-  test('tells no ratio of two that the rounds do not tell apart', () => {
+  test('gives no ratio for two contenders that the rounds do not distinguish', () => {
     const level = caseOf('level', { macadam: [100, 120, 101], peer: [110, 100, 102] }, [
       { of: 'macadam', to: 'peer', atMost: 1 },
     ]);
@@ -106,7 +106,7 @@ describe('the page of all claims', () => {
     expect(text).toContain('- [Waits](tail.md)');
   });
 
-  test('says what a claim allows on top, and judges by that', () => {
+  test('includes the allowance of a claim', () => {
     const allowed = caseOf('told', { macadam: [150, 155, 160], peer: [100, 110, 105] }, [
       { of: 'macadam', to: 'peer', atMost: 1, plusNs: 100 },
     ]);
@@ -117,7 +117,7 @@ describe('the page of all claims', () => {
     expect(pageOf({ ...result, cases: [allowed] })).toContain('holds: macadam at most 1x peer and 100 ns: 0.75x');
   });
 
-  test('tells the slope of each curve', () => {
+  test('gives the slope of each curve', () => {
     const curve = caseOf('keys', { '10': [10], '1,000': [40] }, [], true);
     const text = overviewPage([{ ...result, cases: [curve] }], []);
     expect(text).toContain('| [cache](cache.md): keys | 10: 10 ns | 1,000: 40 ns | +100 % for each tenfold |');

@@ -27,8 +27,8 @@ const profile = profileOf([
   ['now', 'node:internal/perf_hooks', 5],
 ]);
 
-describe('where the time of a path goes', () => {
-  test('is told without the measuring, by whose code it is', () => {
+describe('the time of a path', () => {
+  test('is given by package, without the measuring code', () => {
     expect(sharesOf('path', profile).owners).toEqual([
       { label: '@macadam/resilience', share: 0.7 },
       { label: 'undici', share: 0.1 },
@@ -38,13 +38,13 @@ describe('where the time of a path goes', () => {
     ]);
   });
 
-  test('and by function, those of the runtime itself left out', () => {
+  test('is given by function, without those of the runtime itself', () => {
     expect(sharesOf('path', profile).functions.map(({ label }) => label)).toEqual([
       ...['start, @macadam/resilience', '(anonymous), @macadam/resilience', 'parse, undici', 'now, Node'],
     ]);
   });
 
-  test('stands on a page with each flame graph', () => {
+  test('is on a page with each flame graph', () => {
     const run = { date: '2026-01-02', node: 'v24.0.0', cpu: 'A', seconds: 3 };
     const text = profilePage({ ...run, paths: [sharesOf('cache: peek, hit', profile)] });
     expect(text).toContain('| start, @macadam/resilience | 50 % |');
@@ -52,7 +52,7 @@ describe('where the time of a path goes', () => {
   });
 });
 
-test('a flame graph has a frame as wide as its time', () => {
+test('a frame of a flame graph is as wide as its time', () => {
   const graph = flameGraph(
     profileOf([
       ['half', '/x/y/a.js', 10],
@@ -65,6 +65,6 @@ test('a flame graph has a frame as wide as its time', () => {
   expect(graph.match(/width="600.0"/g)).toHaveLength(2);
 });
 
-test('the file of a flame graph has no character that a path or a link would mind', () => {
+test('the file name of a flame graph is safe in paths and links', () => {
   expect(flameFile('http: get of small JSON, no socket')).toBe('profile-http-get-of-small-json-no-socket.svg');
 });

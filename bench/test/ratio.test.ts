@@ -5,7 +5,7 @@ import { isDistinct, ratioOf, verdictOf } from '../src/ratio.ts';
 
 const ones = (count: number): number[] => Array.from({ length: count }, () => 1);
 
-describe('the figure of some rounds', () => {
+describe('the figure of several rounds', () => {
   test.each([
     ['an odd number', [3, 1, 2], 2, 0.25],
     ['an even number', [4, 1, 2, 3], 2.5, 0.3],
@@ -19,7 +19,7 @@ describe('the figure of some rounds', () => {
 });
 
 describe('a ratio', () => {
-  test('is taken within each round, so that what slows a round down falls out', () => {
+  test('is computed within each round, so that a slow round cancels out', () => {
     const slowedDown = [1, 3, 1, 2, 1, 5, 1];
     expect(
       ratioOf(
@@ -38,17 +38,17 @@ describe('a ratio', () => {
     [9, 2, 8],
     [12, 3, 10],
     [25, 8, 18],
-  ])('of %i rounds lies between the %i. and the %i., by the sign test', (rounds, low, high) => {
+  ])('of %i rounds has an interval from the %i. to the %i. round, by the sign test', (rounds, low, high) => {
     const costs = Array.from({ length: rounds }, (_, i) => i + 1);
     expect(ratioOf(costs, ones(rounds))).toMatchObject({ low, high });
   });
 
-  test('of other numbers of rounds is refused', () => {
+  test('of other numbers of rounds is rejected', () => {
     expect(() => ratioOf([1, 2], [1])).toThrow('round by round');
     expect(() => ratioOf([], [])).toThrow('round by round');
   });
 
-  test('lies within its interval, and the other way round is its inverse', () => {
+  test('lies within its interval, and its inverse is that of the swapped contenders', () => {
     const cost = fc.double({ min: 1, max: 1e6, noNaN: true });
     const rounds = fc.integer({ min: 1, max: 15 }).chain((n) => {
       const costs = fc.array(cost, { minLength: n, maxLength: n });
@@ -66,7 +66,7 @@ describe('a ratio', () => {
   });
 });
 
-describe('what a claim comes to', () => {
+describe('the verdict of a claim', () => {
   test.each([
     ['the whole interval below the limit', { value: 0.8, low: 0.7, high: 0.9 }, 'holds', true],
     ['the interval on both sides of it', { value: 0.93, low: 0.9, high: 0.99 }, 'holds narrowly', true],
