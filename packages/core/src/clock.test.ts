@@ -8,7 +8,7 @@ import { sleepWith, systemClock } from './clock.ts';
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 afterEach(() => {
-  // In this order: a spy on a fake setTimeout would otherwise put the fake back.
+  // In this order: restoring a spy on a fake `setTimeout` later would put the fake back.
   vi.restoreAllMocks();
   vi.useRealTimers();
 });

@@ -4,7 +4,7 @@ import { connectMetrics, type MeterLike, PackageMetrics, type StatsMetric } from
 
 type Stats = Readonly<Record<string, number>>;
 
-/** A meter provider in the place of an SDK. */
+/** A meter provider that stands in for an SDK. */
 function recordingProvider() {
   const made: string[] = [];
   const recorded: [string, number, unknown][] = [];
@@ -107,7 +107,7 @@ describe('PackageMetrics', () => {
       metrics.observeAll(other, () => [other]);
     })();
     expect(sdk.collect()).toHaveLength(2);
-    // A turn of the event loop: until then, what a weak reference was made of is kept.
+    // A WeakRef keeps its target alive until the end of the current turn of the event loop.
     await stat(import.meta.filename);
     globalThis.gc!();
     expect(sdk.collect()).toEqual([]);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RecencyMap } from './recency-map.ts';
 
-/** What it has to be: a plain map whose order is that of last use, however long that takes. */
+/** The model: a plain Map that is reordered at each use, which takes time. */
 class Model {
   readonly entries = new Map<number, number>();
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ownRetries, retriesOwnedUpstream, runAtRoot, runDetached } from './scope.ts';
 import { currentWork, runWork } from './work.ts';
 
-/** As a policy does it: inside a context of its own. */
+/** Calls `ownRetries` like a policy does, in an asynchronous context of its own. */
 function withOwnedRetries<T>(fn: () => T): T {
   return new AsyncResource('Test').runInAsyncScope(() => {
     ownRetries();

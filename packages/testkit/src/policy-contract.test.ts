@@ -55,7 +55,7 @@ async function broken(maker: Maker): Promise<string[]> {
   return (await Promise.all(results)).filter(([, result]) => result === 'broken').map(([name]) => name!);
 }
 
-/** Runs the sound policy's `execute`, with `change` around it. */
+/** The correct policy, with its `execute` replaced by the result of `change`. */
 const changed =
   (change: (execute: Execute, tools: PolicyContractTools) => Execute): Maker =>
   (tools) =>

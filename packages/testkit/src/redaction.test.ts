@@ -116,7 +116,7 @@ describe('Redaction', () => {
   });
 
   test('redacts a page of many blank lines in linear time', () => {
-    // CPU time, not the clock on the wall; linear takes milliseconds here, quadratic takes seconds.
+    // CPU time instead of wall time. Linear takes milliseconds here, quadratic takes seconds.
     const before = process.cpuUsage();
     new Redaction().response(200, {}, Buffer.from('\n'.repeat(100_000)));
     const { user, system } = process.cpuUsage(before);

@@ -8,7 +8,7 @@ type Act = (clock: VirtualClock, log: (entry: string) => void) => unknown;
 interface Step {
   step: number;
   act: Act;
-  /** What was logged since the step before. */
+  /** The lines logged since the previous step. */
   logged: string[];
   atMs: number;
   pending: number;

@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const close of opened.splice(0).reverse()) await close();
 });
 
-/** A server that sends back what it is sent, and the sockets it has. */
+/** An echo server, with its open sockets. */
 async function startEcho() {
   const sockets: Socket[] = [];
   const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -37,7 +37,7 @@ async function start(options: Partial<FaultProxyOptions> = {}) {
 const closing = (socket: Socket): Promise<string> =>
   new Promise((resolve) => socket.once('close', (hadError) => resolve(hadError ? 'with an error' : 'in good order')));
 
-/** A client that keeps what it received and how it ended. */
+/** A client that records what it receives and how its connection ends. */
 async function dial(port: number) {
   const socket = connect(port, '127.0.0.1');
   const changes = new EventEmitter();
@@ -45,7 +45,7 @@ async function dial(port: number) {
     socket,
     received: '',
     ended: undefined as string | undefined,
-    /** Resolves once so many bytes have come back. */
+    /** Resolves when this many bytes have been received. */
     has: async (bytes: number): Promise<string> => {
       while (client.received.length < bytes && client.ended === undefined) await once(changes, 'change');
       return client.received;
@@ -137,7 +137,7 @@ test('stops reading from a client while the target does not read', async () => {
     if (proxy.stats().bytesToTarget !== passed) quiet = 0;
     passed = proxy.stats().bytesToTarget;
   }
-  // What the kernel buffers on the way is a few megabytes.
+  // The buffers of the kernel hold a few megabytes.
   expect(proxy.stats().bytesToTarget).toBeLessThan(bytes / 2);
   echo.sockets[0]!.resume();
   await proxy.waitUntil(({ bytesToTarget }) => bytesToTarget === bytes + 1);
@@ -182,7 +182,7 @@ describe('latency', () => {
     const client = await dial(proxy.port);
     for (const [at, letter] of ['a', 'b', 'c', 'd'].entries()) {
       client.socket.write(letter);
-      // Each letter has reached the proxy, and drawn its delay, before the next is sent.
+      // Each letter has reached the proxy, which has drawn its latency, before the next one is sent.
       await proxy.waitUntil(({ bytesUnderWay }) => bytesUnderWay === at + 1);
     }
     await clock.advance(90);
@@ -231,7 +231,7 @@ describe('blackHole', () => {
     const late = await dial(proxy.port);
     late.socket.write('new');
     await proxy.waitUntil(({ connections }) => connections === 2);
-    // A round trip that goes around the proxy shows that these bytes had their chance to pass.
+    // After a round trip that bypasses the proxy, these bytes would have arrived if the proxy had forwarded them.
     const direct = await dial(echo.port);
     direct.socket.write('direct');
     await direct.has(6);
@@ -407,12 +407,12 @@ test('close settles although neither side reads', async () => {
   await once(target, 'listening');
   opened.push(() => target.close());
   const proxy = await startFaultProxy({ target: { host: '127.0.0.1', port: (target.address() as AddressInfo).port } });
-  // It reads nothing.
+  // This client reads nothing.
   const socket = connect(proxy.port, '127.0.0.1');
   socket.on('error', () => undefined);
   for (let i = 0; i < 64; i++) socket.write(flood);
   await proxy.waitUntil(({ bytesToClient, bytesToTarget }) => bytesToClient > 0 && bytesToTarget > 0);
-  // Until the link and the kernel hold as much as they can.
+  // Until the capacity of the link and of the kernel is reached.
   for (let before = -1, now = 0; before !== now; before = now, now = proxy.stats().bytesToClient) {
     for (let i = 0; i < 100; i++) await turn();
   }

@@ -50,7 +50,7 @@ function fail(words: string): never {
   throw new Error(words);
 }
 
-/** What a client sees: status and body, or how it ended and when. */
+/** Returns what the client receives: status and body, or the error and when it occurred. */
 async function see(
   call: ReturnType<typeof request>,
 ): Promise<{ status?: number; body?: string; code?: string; error?: string }> {
@@ -102,7 +102,7 @@ describe('what a client receives for each fault', () => {
     expect(await see(get())).toMatchObject(expected);
     expect(upstream.requests[0]).toMatchObject({ number: 1, faults: [fault.kind] });
     expect(upstream.stats().faults).toEqual({ [fault.kind]: 1 });
-    // The fault was the first request's alone.
+    // The fault applied to the first request only.
     expect(await see(get())).toEqual({ status: 200, body: BODY });
   });
 

@@ -24,7 +24,7 @@ expectTypeOf<VirtualClock['pendingTimers']>().toEqualTypeOf<number>();
 expectTypeOf(virtualClock().runUntil(Promise.resolve(7))).toEqualTypeOf<Promise<number>>();
 // @ts-expect-error An option that does not exist.
 virtualClock({ startsMs: 5 });
-// @ts-expect-error Time is moved by a number.
+// @ts-expect-error The time is a number.
 void virtualClock().advance('5s');
 
 expectTypeOf(seededRandom).parameters.toEqualTypeOf<[seed: number]>();
@@ -37,11 +37,11 @@ expectTypeOf(respond(503)).toEqualTypeOf<Fault>();
 expectTypeOf(fixed(5)).toEqualTypeOf<Distribution>();
 void startFaultServer({ faults: [{ fault: [respond(503)], when: { fromMs: 1 }, share: 0.5 }] });
 void startFaultServer({ faults: [{ fault: respond(503), when: ({ path }) => path === '/' }] });
-// @ts-expect-error A time window and a range of requests are two rules.
+// @ts-expect-error A rule has a time window or a range of requests, not both.
 void startFaultServer({ faults: [{ fault: respond(503), when: { fromMs: 1, requests: [1] } }] });
 const healthy: FaultResponse = { status: 200, json: {} };
 void startFaultServer({ handle: () => healthy });
-// @ts-expect-error A response has a status, as Response has.
+// @ts-expect-error The status is called `status`.
 void startFaultServer({ handle: () => ({ statusCode: 200 }) });
 // @ts-expect-error A rule without a fault.
 void startFaultServer({ faults: [{ share: 0.5 }] });

@@ -10,7 +10,7 @@ type Command =
   | { kind: 'advance'; ms: number }
   | { kind: 'next' };
 
-// Few distinct delays, so that timers often fall due at the same moment.
+// Few distinct delays, so that timers are often due at the same time.
 const delay = fc.oneof(fc.integer({ min: 0, max: 10 }), fc.constantFrom(0.5, 1.5, 100, Infinity));
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
@@ -27,7 +27,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('next' as const) }) },
 );
 
-/** The clock as one would write it down on paper: a list, searched from end to end. */
+/** A naive model of the clock: a list of timers that is searched completely. */
 class NaiveClock {
   nowMs = 0;
   readonly log: string[] = [];
