@@ -6,7 +6,7 @@ test('a closed fault server and fault proxy leave no socket, listener or timer',
   const program = `${import.meta.dirname}/fixtures/open-and-close.ts`;
   // With a handle left, the program would not end, and the timeout would fail the test.
   expect(JSON.parse(await runScript(program, { timeoutMs: 60_000 }))).toEqual([]);
-});
+}, 70_000);
 
 test('a virtual clock retains no memory after many timers', async () => {
   const clock = virtualClock();
