@@ -62,7 +62,7 @@ const REASON_TEXTS: Readonly<Record<TokenReason, string>> = {
   revoked: 'it was revoked',
   revocationUnknown: 'the check whether it was revoked failed',
   inactive: 'its issuer says that it is not active',
-  introspectionUnavailable: 'its issuer could not be asked about it',
+  introspectionUnavailable: 'it could not be introspected',
 };
 
 /** Every reason. */

@@ -47,8 +47,8 @@ export interface ApiKeyPrincipal<R extends ApiKeyRecord> {
 /**
  * Verifies an API key. Text that is not a key is rejected without a lookup; the hash is compared in constant time.
  *
- * @throws ApiKeyError (`MAC_API_KEY_INVALID`), with the reason and never the key. An unknown id and a wrong secret are told
- * apart by nobody.
+ * @throws ApiKeyError (`MAC_API_KEY_INVALID`), with the reason and never the key. An unknown id and a wrong secret have the
+ * same reason.
  * @throws OptionsError (`MAC_INVALID_OPTIONS`)
  * @example
  * ```ts

@@ -1,4 +1,4 @@
-// RFC 9651: what a value is written as, whatever way it came; and what cannot be read, or not in one way alone.
+// RFC 9651: the canonical form of a field, and fields that are malformed or ambiguous.
 import { describe, expect, it } from 'vitest';
 import { type FieldKind, parseStrictDictionary, reserialize, reserializeMember } from './structured-fields.ts';
 
@@ -23,14 +23,14 @@ describe('a structured field', () => {
     ['item', ':aGVsbG8=:', ':aGVsbG8=:'],
     ['item', '::', '::'],
     ['item', '@1659578233', '@1659578233'],
-    // The parser reads a date at the end of a text alone, and writes one that is far off as @NaN.
+    // The library parses a date only at the end of the text, and serializes one out of range as @NaN.
     ['item', '@-8640000000001;a=@000000000000007;b', '@-8640000000001;a=@7;b'],
     ['item', '@999999999999999', '@999999999999999'],
     ['list', '@1, (@-0 @2);dt=@3;x , "@4", DT5, 1.0', '@1, (@0 @2);dt=@3;x, "@4", DT5, 1.0'],
     ['dictionary', 'a=@1;b=@2,c=@99999999999999', 'a=@1;b=@2, c=@99999999999999'],
     ['item', '"@99999999999999"', '"@99999999999999"'],
     ['item', '%"f%c3%bc%c3%bc"', '%"f%c3%bc%c3%bc"'],
-    // In a display string a backslash escapes nothing, and so does not hide its end.
+    // In a display string a backslash does not escape, so it does not hide the end.
     ['dictionary', 'a=%"x\\", b="1;2,3"', 'a=%"x\\", b="1;2,3"'],
     ['list', '%"x\\", 1.0, "a"', '%"x\\", 1.0, "a"'],
     ['item', '%"a %ef%bb%bf \'(),;"', '%"a %ef%bb%bf \'(),;"'],
@@ -42,7 +42,7 @@ describe('a structured field', () => {
     ['list', '"a;b, c=1.0"', '"a;b, c=1.0"'],
     ['dictionary', 'a=?1,b=2;x ,c=(1 2);y', 'a, b=2;x, c=(1 2);y'],
     ['dictionary', 'a;x=1', 'a;x=1'],
-  ])('%s %j is %j', (kind, text, expected) => {
+  ])('%s %j is serialized as %j', (kind, text, expected) => {
     expect(reserialize(text, kind)).toBe(expected);
   });
 
@@ -61,7 +61,7 @@ describe('a structured field', () => {
     ['item', ':aGVsbG8='],
     ['item', '?2'],
     ['item', '%"%zz"'],
-    // The parser would write it as %"a".
+    // The library would serialize it as %"a".
     ['item', '%"%ef%bb%bfa"'],
     ['item', '@1000000000000000'],
     ['item', '@--1'],
@@ -89,13 +89,13 @@ describe('a structured field', () => {
     ['dictionary', 'a=1,a=2'],
     ['dictionary', 'a=1, b=(x;y;y)'],
     ['dictionary', '=1'],
-  ])('%s %j is not read', (kind, text) => {
+  ])('%s %j is rejected', (kind, text) => {
     expect(reserialize(text, kind)).toBeUndefined();
   });
 });
 
-describe('a dictionary that is taken apart', () => {
-  it('has no date that could not be told from another', () => {
+describe('parseStrictDictionary', () => {
+  it('rejects dates beyond the range of the library', () => {
     expect(parseStrictDictionary('sig=("@method");x=@8640000000000')).toBeDefined();
     expect(parseStrictDictionary('sig=("@method");x=@8640000000001')).toBeUndefined();
     expect(parseStrictDictionary('sig=("@method");x="@8640000000001"')).toBeDefined();
@@ -110,17 +110,17 @@ describe('a member of a dictionary', () => {
     ['a, b', 'c', undefined],
     ['a=1, a=2', 'a', undefined],
     ['a=(', 'a', undefined],
-  ])('%s has as %s: %s', (text, name, expected) => {
+  ])('%s has the member %s: %s', (text, name, expected) => {
     expect(reserializeMember(text, name)).toBe(expected);
   });
 });
 
 // The public vectors for structured fields try every character in every place; so do these, against the grammar of RFC
 // 9651.
-describe('every character', () => {
+describe('every character, compared with the grammar', () => {
   const characters = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code));
   const reads = (kind: FieldKind, text: string): boolean => reserialize(text, kind) !== undefined;
-  /** An item alone, by the grammar. Parameters and spaces around it are not looked at. */
+  /** A bare item by the grammar, without parameters and surrounding spaces. */
   const ITEM =
     /^(?:-?\d{1,15}|-?\d{1,12}\.\d{1,3}|"(?:[ !#-[\]-~]|\\["\\])*"|[A-Za-z*][\w!#$%&'*+.^`|~:/-]*|\?[01]|@-?\d{1,15})$/;
   const KEY = /^[a-z*][a-z0-9_.*-]*$/;
@@ -138,7 +138,7 @@ describe('every character', () => {
   ])('as %s', (_where, make) => {
     const differ = characters.filter((one) => {
       const text = make(one);
-      // What begins parameters, or is stripped around a value, is another matter.
+      // Characters that start parameters or are stripped around a value are not compared.
       if (/;|^ | $/.test(text)) return false;
       return reads('item', text) !== ITEM.test(text);
     });
@@ -154,14 +154,14 @@ describe('every character', () => {
     const differ = characters.filter((one) => {
       const key = name(one);
       const text = make(key);
-      // A separator makes another, sound field of it.
+      // A separator would turn it into another valid field.
       if (/[ ,;=\t]/.test(one)) return false;
       return reads('dictionary', text.startsWith('x;') ? `m=${text}` : text) !== KEY.test(key);
     });
     expect(differ).toEqual([]);
   });
 
-  it('of numbers: as many digits as the standard has, and no more', () => {
+  it('in numbers: as many digits as the standard allows, and no more', () => {
     for (let whole = 0; whole <= 18; whole++) {
       for (let fraction = 0; fraction <= 5; fraction++) {
         for (const sign of ['', '-']) {
@@ -204,7 +204,7 @@ describe('every character', () => {
     expect(reads('item', text)).toBe(expected);
   });
 
-  it('large fields are read', () => {
+  it('large fields are accepted', () => {
     const many = Array.from({ length: 1_024 }, (_, n) => `a${n}`);
     expect(reserialize(many.join(', '), 'list')).toBe(many.join(', '));
     expect(reserialize(many.map((name) => `${name}=1`).join(', '), 'dictionary')).toContain('a1023=1');
