@@ -115,8 +115,9 @@ async function verifySignature(
 ): Promise<VerifiedSignature> {
   const { components, signatureParams, created, expires, keyId, nonce, tag, label, signature } = received;
   const { clock, clockToleranceMs, maxAgeMs, seen } = settings;
-  const covered = new Set(components.map(({ normalizedIdentifier }) => normalizedIdentifier));
-  const missingComponent = required.find((one) => !covered.has(one.normalizedIdentifier));
+  const isCovered = (wanted: Component): boolean =>
+    components.some(({ normalizedIdentifier }) => normalizedIdentifier === wanted.normalizedIdentifier);
+  const missingComponent = required.find((component) => !isCovered(component));
   if (missingComponent !== undefined) throw new SignatureError('notCovered', { header: missingComponent.identifier });
   if (keyId === undefined) throw new SignatureError('parameter', { header: 'keyid' });
   if (seen !== undefined && nonce === undefined) throw new SignatureError('parameter', { header: 'nonce' });
