@@ -8,7 +8,7 @@ function invoke(attempt: Attempt): unknown {
   return call.fn(attempt);
 }
 
-/** One try of the function, and the context it is given. */
+/** The innermost layer: one attempt to run the function, which is also the context that the function receives. */
 class Attempt implements ExecuteContext, Running {
   readonly call: Call;
   readonly attempt: number;
@@ -42,8 +42,8 @@ class Attempt implements ExecuteContext, Running {
     let result: unknown;
     let pending: boolean;
     try {
-      result = this.call.within(invoke, this);
-      pending = this.#follow(result);
+      result = this.call.runInContext(invoke, this);
+      pending = this.#awaitThenable(result);
     } catch (error) {
       this.#settle(false, error);
       return;
@@ -51,8 +51,8 @@ class Attempt implements ExecuteContext, Running {
     if (!pending) this.#settle(true, result);
   }
 
-  /** Waits for what can be waited for. Asking it may throw: a thenable is code of the user's. */
-  #follow(result: unknown): boolean {
+  /** Subscribes to a thenable result; false if the result is a plain value. May throw, since a thenable is user code. */
+  #awaitThenable(result: unknown): boolean {
     if ((typeof result !== 'object' || result === null) && typeof result !== 'function') return false;
     if (typeof (result as PromiseLike<unknown>).then !== 'function') return false;
     (result as PromiseLike<unknown>).then(
@@ -63,7 +63,7 @@ class Attempt implements ExecuteContext, Running {
   }
 
   #settle(ok: boolean, result: unknown): void {
-    // A cancelled try may still settle, late: nobody waits for it any more.
+    // A cancelled attempt may still settle later; its outcome is ignored.
     if (this.#done) return;
     this.#done = true;
     this.call.nextEvent();
@@ -80,13 +80,13 @@ class Attempt implements ExecuteContext, Running {
     try {
       this.#listener?.(reason);
     } catch (error) {
-      // Whoever cancels has others to tell: a listener that throws must not keep the call from ending.
+      // A listener that throws must not prevent the canceller from ending the call.
       process.emitWarning(error instanceof Error ? error : String(error));
     }
   }
 }
 
-/** The innermost stage: the function itself. */
+/** The innermost stage: runs the function itself. */
 export const innermost: Stage = {
   start(call, attempt, sink) {
     const run = new Attempt(call, attempt, sink);

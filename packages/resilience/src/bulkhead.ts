@@ -12,7 +12,7 @@ import {
 import { definePolicy } from './define-policy.ts';
 import { Gate, type GateSettings } from './gate.ts';
 import type { Policy } from './policy.ts';
-import { standingCall } from './standing-call.ts';
+import { startPinnedCall } from './pinned-call.ts';
 
 /** Options of {@link bulkhead}. */
 export interface BulkheadOptions {
@@ -84,4 +84,4 @@ function bulkheadSettings(options: BulkheadOptions): GateSettings {
   return { maxConcurrent, maxQueued, queueTimeoutMs, order, clock };
 }
 
-standingCall(bulkhead({ clock: timerlessClock }));
+startPinnedCall(bulkhead({ clock: timerlessClock }));

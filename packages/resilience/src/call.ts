@@ -1,84 +1,90 @@
 /**
  * The engine under every policy.
  *
- * A pipeline is a chain of stages, outermost first, ended by the function itself. A call walks in through
- * `Stage.start`, and its outcome walks out through `Sink`: each layer is one small object per call that is the sink of
- * the layer inside it. There is no promise between layers, only one around them all, so five layers cost little more
- * than one, and what happens in which order does not depend on how many microtasks a layer takes.
+ * A pipeline is a chain of stages, outermost first; the last one runs the function. A call goes inwards through
+ * `Stage.start`, and its outcome comes back through `Sink`: each layer is one small object per call, and the sink of the
+ * layer inside it. There is a single promise around all layers and none between them, so five layers cost little more
+ * than one, and the order of events does not depend on the number of microtasks in a layer.
  *
- * The rules that make it safe:
+ * Invariants:
  * - a stage calls exactly one of the sink's methods, once, possibly before `start` returns;
  * - after `cancel` a stage calls neither;
- * - stages do not throw; a throwing callback of the user's becomes the failure of the call;
- * - `call.now` reads the clock at most once for each event (start, settling, timer), and everyone uses that reading.
+ * - stages do not throw; if a callback of the user throws, the call fails with that error;
+ * - `call.now` reads the clock at most once per event (start, settling, timer); all layers use the same reading.
  */
 import { AsyncResource } from 'node:async_hooks';
 import { currentScope, onAbort, TimeoutError, type AttemptRecord, type Clock, type Unsubscribe } from '@macadam/core';
 import type { ExecuteOptions, ExecuteFunction, Outcome } from './policy.ts';
 
-/** Told how a layer ended. */
+/** Receives the outcome of the layer inside. */
 export interface Sink {
   succeed(value: unknown): void;
   fail(error: unknown): void;
 }
 
-/** A layer in flight. */
+/** A layer of a call in flight. */
 export interface Running {
-  /** Stops what is in flight. The sink hears nothing more. */
+  /** Cancels the layer and all inside it. The sink is not called any more. */
   cancel(reason: unknown): void;
 }
 
-/** A policy, bound to what is inside of it. */
+/** A policy, bound to the stage inside it. */
 export interface Stage {
   start(call: Call, attempt: number, sink: Sink): Running;
 }
 
-/** What is the same for all calls of one pipeline. */
+/** The parts of a pipeline that are the same for all calls. */
 export interface Chain {
   readonly clock: Clock;
   readonly outermost: Stage;
-  /** A layer may run the function after the caller's stack has gone, so the caller's context is kept from the start. */
+  /**
+   * Whether the asynchronous context of the caller is captured at the start of each call, because a layer may run the
+   * function later.
+   */
   readonly keepsContext: boolean;
-  /** A layer repeats what failed, so nothing inside may. */
+  /** Whether a layer retries, so that policies inside the function must not. */
   readonly repeats: boolean;
-  /** The time limit of the whole call, in milliseconds: it counts from here, so that time in a queue counts too. */
+  /** The time limit of the whole call, in milliseconds, which includes the time in queues. */
   readonly limitMs: number;
 }
 
-/** Given a number, the runtime does not look up what triggered the call, which nobody asks for. */
+/** An explicit trigger id saves the runtime the lookup of the current one, which nothing uses. */
 const NO_TRIGGER = 0;
 
-/** Where a new promise leaves its two functions, so that no closure has to be made to catch them. */
+/** A new promise stores its two functions here, so that no closure has to be created to capture them. */
 let newResolve!: (value: unknown) => void;
 let newReject!: (error: unknown) => void;
-function leaveFunctions(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+function captureFunctions(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
   newResolve = resolve;
   newReject = reject;
 }
 
-const aMomentLater = Promise.resolve();
+const resolvedPromise = Promise.resolve();
 
-/** One call on its way: what every layer can see, and the outermost sink. */
+/** One call in flight: the state that all layers share, and the outermost sink. */
 export class Call implements Sink {
   readonly clock: Clock;
   readonly fn: ExecuteFunction<unknown>;
   readonly options: ExecuteOptions | undefined;
   readonly startedAt: number;
-  /** The last reading of the clock, at most the duration of the try old when a try has just succeeded. */
-  lastRead: number;
-  #unread = false;
-  /** When the whole call is out of time, on the monotonic clock. */
+  /** The last reading of the clock. When an attempt has just succeeded, at most as old as that attempt took. */
+  lastReading: number;
+  #isStale = false;
+  /** When the time for the whole call is over, on the monotonic clock. */
   deadlineAt: number;
-  /** The tries that failed so far; made by the first failure. */
+  /** The attempts that failed so far; undefined before the first failure. */
   history: AttemptRecord[] | undefined;
   readonly promise: Promise<unknown>;
   #started = false;
   #settled = false;
-  /** A layer repeats what failed, so nothing that runs inside may. */
+  /** Whether a layer of this call retries, so that policies inside the function must not. */
   readonly ownsRetries: boolean;
-  /** A retry around this call repeats what fails in it. Read once: on Node 22 a try marks the whole context below. */
+  /**
+   * Whether a retry around this call retries its failures. Read once, at the start: on Node 22 an attempt marks the
+   * whole asynchronous context below it.
+   */
   readonly retriesOwnedUpstream: boolean;
-  /** The caller's asynchronous context, so that a try started by somebody else's timer still runs in it. */
+  /** The asynchronous context of the caller, for attempts that are started by timers or other calls. */
   #context: AsyncResource | undefined;
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: unknown) => void;
@@ -88,14 +94,14 @@ export class Call implements Sink {
     this.clock = chain.clock;
     this.fn = fn;
     this.options = options;
-    this.startedAt = this.lastRead = chain.clock.monotonic();
+    this.startedAt = this.lastReading = chain.clock.monotonic();
     this.history = undefined;
     this.ownsRetries = chain.repeats;
     const scope = currentScope();
     this.retriesOwnedUpstream = scope !== undefined && scope.retriesOwned;
     this.#context = chain.keepsContext ? new AsyncResource('MacadamCall', NO_TRIGGER) : undefined;
     this.#unsubscribe = undefined;
-    this.promise = new Promise(leaveFunctions);
+    this.promise = new Promise(captureFunctions);
     this.#resolve = newResolve;
     this.#reject = newReject;
     const work = scope?.work;
@@ -121,20 +127,20 @@ export class Call implements Sink {
     }
   }
 
-  /** The clock's reading at the event that is being handled; read when somebody asks, since reading is not free. */
+  /** The time of the current event. Reads the clock when first used, since that is not free. */
   get now(): number {
-    if (this.#unread) this.now = this.clock.monotonic();
-    return this.lastRead;
+    if (this.#isStale) this.now = this.clock.monotonic();
+    return this.lastReading;
   }
 
   set now(reading: number) {
-    this.lastRead = reading;
-    this.#unread = false;
+    this.lastReading = reading;
+    this.#isStale = false;
   }
 
-  /** A new event begins: the reading of the last one is old. */
+  /** Starts a new event: `now` reads the clock again. */
   nextEvent(): void {
-    this.#unread = true;
+    this.#isStale = true;
   }
 
   succeed(value: unknown): void {
@@ -147,28 +153,28 @@ export class Call implements Sink {
     this.#settled = true;
     this.#unsubscribe?.();
     if (this.#started) this.#reject(error);
-    // Refused on the spot. A promise that is rejected before anyone can listen takes the runtime's detour for unhandled
-    // rejections, which costs more than the refusal.
-    else void aMomentLater.then(() => this.#reject(error));
+    // Rejected synchronously, before the caller has the promise: deferred, since the runtime would treat the rejection as
+    // unhandled first, which costs more than the rejection itself.
+    else void resolvedPromise.then(() => this.#reject(error));
   }
 
-  /** Notes a try that failed, for the error that may come of it. */
-  remember(outcome: Outcome, startedAt: number, waitedMs: number): void {
+  /** Adds a failed attempt to the history, for the final error. */
+  recordFailure(outcome: Outcome, startedAt: number, waitedMs: number): void {
     const { attempt, durationMs } = outcome;
     const error = outcome.ok ? undefined : outcome.error;
     (this.history ??= []).push({ attempt, startedAtMs: startedAt - this.startedAt, durationMs, waitedMs, error });
   }
 
-  /** Keeps the caller's context from now on: for a layer that rarely needs it, and knows in time. */
-  keepContext(): void {
+  /** Captures the context of the caller now: for a layer that needs it only sometimes. */
+  captureContext(): void {
     this.#context ??= new AsyncResource('MacadamCall', NO_TRIGGER);
   }
 
-  /** Runs `fn` in the caller's context: the one that was kept, or the one that is there. */
-  within<A, R>(fn: (argument: A) => R, argument: A): R {
+  /** Runs `fn` in the captured context of the caller, or in the current one if none was captured. */
+  runInContext<A, R>(fn: (argument: A) => R, argument: A): R {
     return this.#context === undefined ? fn(argument) : this.#context.runInAsyncScope(fn, undefined, argument);
   }
 }
 
-/** What to hand out as the running layer when nothing is running any more. */
+/** Stands for a layer that has ended already. */
 export const notRunning: Running = { cancel() {} };

@@ -1,3 +1,7 @@
+/**
+ * Defines policies: a policy is usable alone (as a chain of one layer) and can be built into a pipeline, which finds its
+ * `Layer` under a private symbol.
+ */
 import {
   assertBoolean,
   assertDurationMs,
@@ -11,25 +15,25 @@ import { innermost } from './attempt.ts';
 import { Call, type Chain, type Stage } from './call.ts';
 import type { ExecuteOptions, ExecuteFunction, Policy, PolicyKind, Route } from './policy.ts';
 
-/** What a pipeline needs to know of a policy. */
+/** What a pipeline needs to build a policy in. */
 export interface Layer {
   readonly clock: Clock;
-  /** Puts the policy around `inner`. `role` says whether a timeout guards the whole call or one try. */
+  /** Builds the policy around `inner`. `role` says whether a timeout limits the whole call or one attempt. */
   around(inner: Stage, role: 'attempt' | 'call'): Stage;
-  /** Whether it may run the function later than, or more than once after, the call began. */
+  /** Whether it may run the function after the call was started, or more than once. */
   readonly defers: boolean;
-  /** Whether it keeps the caller's context itself when it defers a call; otherwise it is kept for every call. */
+  /** Whether it captures the context of the caller itself when it defers a call. Otherwise that is done for every call. */
   readonly keepsContext?: boolean;
-  /** Whether it repeats what failed. */
+  /** Whether it retries. */
   readonly repeats: boolean;
   /** The time limit it sets, in milliseconds, for checks across layers. */
   readonly limitMs?: number;
 }
 
-// How a policy is built in is nobody's business but a pipeline's: these names are known here only, and nothing lists them.
-const LAYER = Symbol('how a pipeline builds it in');
-const ROUTED = Symbol('what routed() has built of it');
-const ROUTED_INNER = Symbol('what that is built around');
+// Internal to this package: the symbols are private to this file, and the properties are not enumerable.
+const LAYER = Symbol('layer');
+const ROUTED = Symbol('stage built by routed()');
+const ROUTED_INNER = Symbol('inner stage of the stage built by routed()');
 
 interface BuiltIn {
   readonly [LAYER]?: Layer;
@@ -37,14 +41,14 @@ interface BuiltIn {
   [ROUTED_INNER]?: Stage | undefined;
 }
 
-/** How a pipeline builds `policy` in; undefined for what this copy of the package did not make. */
+/** Returns the layer of a policy; undefined if it was not made by this copy of the package. */
 export function layerOf(policy: object): Layer | undefined {
   return (policy as BuiltIn | null)?.[LAYER];
 }
 
 /**
- * What was built of `policy` around `inner`, if that was the last thing built of it. A policy keeps it itself: among those
- * of thousands of endpoints there is no faster place to find it.
+ * Returns the stage that was built last from `policy`, if it was built around `inner`. It is cached in the policy itself,
+ * since with thousands of endpoints any map would be slower.
  */
 export function routedStage(policy: object, inner: Stage): Stage | undefined {
   const built = policy as BuiltIn | null;
@@ -59,13 +63,13 @@ export function buildRouted(policy: object, layer: Layer, inner: Stage): Stage {
   return stage;
 }
 
-/** Makes a policy usable alone: a pipeline of one layer. The parts become the policy, so their getters stay alive. */
+/** Makes a policy that is usable alone. The object `parts` becomes the policy, so that its getters are preserved. */
 export function definePolicy<P extends Pick<Policy, 'describe' | 'stats'>>(
   kind: PolicyKind,
   layer: Layer,
   parts: P,
 ): P & Policy {
-  // Made when it is used alone: the breakers of a thousand endpoints never are.
+  // Created on first use: most policies, such as the breakers of a thousand endpoints, are never used alone.
   let chain: Chain | undefined;
   const policy = Object.assign(parts, {
     kind,
@@ -81,12 +85,12 @@ function chainOf(layer: Layer): Chain {
   return { clock, keepsContext: needsContext(layer), repeats, limitMs, outermost: layer.around(innermost, 'call') };
 }
 
-/** Whether the caller's context has to be kept from the start of each call. */
+/** Whether the context of the caller has to be captured at the start of each call. */
 export function needsContext({ defers, keepsContext = false }: Layer): boolean {
   return defers && !keepsContext;
 }
 
-/** Runs one call through a chain of stages. Wrong options reject, as everything else about a call does. */
+/** Runs one call through a chain of stages. Wrong options reject the promise instead of throwing. */
 function execute<T>(chain: Chain, fn: ExecuteFunction<T>, options: ExecuteOptions | undefined): Promise<T> {
   try {
     if (typeof fn !== 'function') assertFunction('execute.fn', fn);

@@ -32,7 +32,7 @@ export class AttemptsExhaustedError extends MacadamError {
 
   constructor(reason: GaveUpReason, attempts: readonly AttemptRecord[], cause: unknown, retryAfterMs?: number) {
     const tries = attempts.length === 1 ? '1 attempt' : `${attempts.length} attempts`;
-    super(`Gave up after ${tries}: ${WHY[reason]}. Last failure: ${inWords(cause)}`, {
+    super(`Gave up after ${tries}: ${WHY[reason]}. Last failure: ${describeCause(cause)}`, {
       code: 'MAC_ATTEMPTS_EXHAUSTED',
       retryable: reason !== 'maxAttempts',
       cause,
@@ -44,12 +44,12 @@ export class AttemptsExhaustedError extends MacadamError {
 }
 AttemptsExhaustedError.prototype.name = 'AttemptsExhaustedError';
 
-/** Anything can be thrown, also what cannot be made a string: giving up must not fail because of that. */
-function inWords(cause: unknown): string {
+/** Returns the message of what was thrown. Never throws, even if the value cannot be converted to a string. */
+function describeCause(cause: unknown): string {
   try {
     return String(cause instanceof Error ? cause.message : cause);
   } catch {
-    return 'a value without words';
+    return 'a value that cannot be converted to a string';
   }
 }
 

@@ -49,11 +49,11 @@ class FallbackRun implements Sink, Running {
   }
 
   succeed(value: unknown): void {
-    this.#ended({ ok: true, value, attempt: this.#attempt, durationMs: this.#call.now - this.#startedAt });
+    this.#handleOutcome({ ok: true, value, attempt: this.#attempt, durationMs: this.#call.now - this.#startedAt });
   }
 
   fail(error: unknown): void {
-    this.#ended({ ok: false, error, attempt: this.#attempt, durationMs: this.#call.now - this.#startedAt });
+    this.#handleOutcome({ ok: false, error, attempt: this.#attempt, durationMs: this.#call.now - this.#startedAt });
   }
 
   cancel(reason: unknown): void {
@@ -62,13 +62,15 @@ class FallbackRun implements Sink, Running {
     this.inner.cancel(reason);
   }
 
-  #ended(outcome: Outcome): void {
+  #handleOutcome(outcome: Outcome): void {
     try {
       if (this.#state.fallbackIf(outcome)) {
         this.#state.used++;
         const { value } = this.#state;
         this.#settle(
-          typeof value === 'function' ? this.#call.within(value as (outcome: Outcome) => unknown, outcome) : value,
+          typeof value === 'function'
+            ? this.#call.runInContext(value as (outcome: Outcome) => unknown, outcome)
+            : value,
         );
       } else if (outcome.ok) this.#settle(outcome.value);
       else this.#fail(outcome.error);
@@ -114,7 +116,7 @@ export function fallback(options: FallbackOptions): Policy {
   assertObject('fallback', options);
   assertKnownOptions('fallback', options, ['value', 'fallbackIf', 'clock']);
   const { value, fallbackIf = (outcome: Outcome) => !outcome.ok, clock = systemClock } = options;
-  if (!('value' in options)) throw new OptionsError('fallback.value', value, 'given: what to answer instead');
+  if (!('value' in options)) throw new OptionsError('fallback.value', value, 'given: the value to return instead');
   assertFunction('fallback.fallbackIf', fallbackIf);
   assertClock('fallback.clock', clock);
   const state: FallbackState = { value, fallbackIf, used: 0 };
@@ -129,8 +131,7 @@ export function fallback(options: FallbackOptions): Policy {
     'fallback',
     { clock, defers: true, repeats: false, around },
     {
-      describe: () =>
-        `fallback: answers ${typeof value === 'function' ? 'as its function says' : 'with a fixed value'}`,
+      describe: () => `fallback: returns ${typeof value === 'function' ? 'the result of a function' : 'a fixed value'}`,
       stats: () => ({ used: state.used }),
     },
   );

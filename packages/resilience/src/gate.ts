@@ -20,8 +20,8 @@ export interface GateSettings {
   readonly clock: Clock;
 }
 
-/** A call that has a place. */
-class PlacedRun implements Sink, Running {
+/** A call in flight. Its end frees the place for the next. */
+class AdmittedRun implements Sink, Running {
   readonly #gate: Gate;
   readonly #sink: Sink;
   #inner: Running = notRunning;
@@ -38,7 +38,7 @@ class PlacedRun implements Sink, Running {
     return running;
   }
 
-  // A function that cancels its own call while it is being started settles after the place was given back.
+  // A function that cancels its own call while it starts settles after the place was freed: hence the check of #done.
   succeed(value: unknown): void {
     if (this.#done) return;
     this.#done = true;
@@ -61,7 +61,7 @@ class PlacedRun implements Sink, Running {
   }
 }
 
-/** A call that waits for a place, and what it does once it has one. */
+/** A call in the queue, and after that its run. */
 class QueuedRun extends Expiring implements Running, Waiting {
   readonly call: Call;
   readonly queuedAt: number;
@@ -70,53 +70,56 @@ class QueuedRun extends Expiring implements Running, Waiting {
   behind: Waiting | undefined = undefined;
   waits = false;
   readonly #gate: Gate;
-  readonly #inside: Stage;
+  readonly #inner: Stage;
   readonly #attempt: number;
   readonly #sink: Sink;
-  #placed: PlacedRun | undefined;
+  #admitted: AdmittedRun | undefined;
   #cancelled: { readonly reason: unknown } | undefined;
 
-  constructor(gate: Gate, line: WaitingLine<QueuedRun>, inside: Stage, call: Call, attempt: number, sink: Sink) {
+  constructor(gate: Gate, line: WaitingLine<QueuedRun>, inner: Stage, call: Call, attempt: number, sink: Sink) {
     super();
     this.#gate = gate;
     this.line = line;
-    this.#inside = inside;
+    this.#inner = inner;
     this.call = call;
     this.#attempt = attempt;
     this.#sink = sink;
     this.queuedAt = call.now;
-    call.keepContext();
+    call.captureContext();
   }
 
-  /** Runs in the context of the call that waited, not of the one that made room. */
+  /** Must be called in the context of the queued call, not of the one that freed the place. */
   begin(): void {
-    this.#placed = new PlacedRun(this.#gate, this.#sink);
-    const running = this.#placed.begin(this.#inside, this.call, this.#attempt);
-    // By the very function that was being started.
+    this.#admitted = new AdmittedRun(this.#gate, this.#sink);
+    const running = this.#admitted.begin(this.#inner, this.call, this.#attempt);
+    // The function cancelled its own call while it was starting.
     if (this.#cancelled !== undefined) running.cancel(this.#cancelled.reason);
   }
 
   cancel(reason: unknown): void {
-    if (this.waits) this.#gate.forget(this);
+    if (this.waits) this.#gate.dequeue(this);
     else {
       this.#cancelled = { reason };
-      this.#placed?.cancel(reason);
+      this.#admitted?.cancel(reason);
     }
   }
 
   override expire(now: number): void {
     if (!this.waits) return;
     this.call.now = now;
-    this.#gate.forget(this);
+    this.#gate.dequeue(this);
     this.#sink.fail(this.#gate.timeOut(now - this.queuedAt));
   }
 }
 
-/** The places and the queue. */
+/** Counts the calls in flight of a bulkhead, and queues those beyond its limit, by priority. */
 export class Gate {
   readonly #settings: GateSettings;
   readonly #timers: ExpiryQueue;
-  readonly #lines = new Map<Priority, WaitingLine<QueuedRun>>(priorities.map((one) => [one, new WaitingLine()]));
+  /** Highest priority first. */
+  readonly #lines = new Map<Priority, WaitingLine<QueuedRun>>(
+    priorities.map((priority) => [priority, new WaitingLine()]),
+  );
   #admitting = false;
   inFlight = 0;
   queued = 0;
@@ -128,7 +131,7 @@ export class Gate {
     this.#timers = new ExpiryQueue(settings.clock);
   }
 
-  enter(inside: Stage, call: Call, attempt: number, sink: Sink): Running {
+  enter(inner: Stage, call: Call, attempt: number, sink: Sink): Running {
     const { maxConcurrent, maxQueued, queueTimeoutMs } = this.#settings;
     if (this.inFlight >= maxConcurrent && this.queued >= maxQueued) {
       this.rejected++;
@@ -137,12 +140,12 @@ export class Gate {
     }
     if (this.inFlight < maxConcurrent) {
       this.inFlight++;
-      const placed = new PlacedRun(this, sink);
-      placed.begin(inside, call, attempt);
-      return placed;
+      const admitted = new AdmittedRun(this, sink);
+      admitted.begin(inner, call, attempt);
+      return admitted;
     }
     const line = this.#lines.get(currentWork()?.priority ?? 'normal') as WaitingLine<QueuedRun>;
-    const queued = new QueuedRun(this, line, inside, call, attempt, sink);
+    const queued = new QueuedRun(this, line, inner, call, attempt, sink);
     line.join(queued);
     this.queued++;
     queued.expiresAt = Math.min(call.now + queueTimeoutMs, call.deadlineAt);
@@ -150,7 +153,7 @@ export class Gate {
     return queued;
   }
 
-  /** A place came free: whoever is next takes it. Not recursive, however many end without waiting for anything. */
+  /** Frees the place of a call and starts queued ones. A loop, not a recursion, however many end synchronously. */
   leave(): void {
     this.inFlight--;
     if (this.#admitting) return;
@@ -158,16 +161,15 @@ export class Gate {
     while (this.queued > 0 && this.inFlight < this.#settings.maxConcurrent) {
       const now = this.#settings.clock.monotonic();
       const next = this.#next(now) as QueuedRun;
-      this.forget(next);
+      this.dequeue(next);
       this.inFlight++;
       next.call.now = now;
-      next.call.within(begin, next);
+      next.call.runInContext(begin, next);
     }
     this.#admitting = false;
   }
 
-  /** Takes a call out of the queue. */
-  forget(run: QueuedRun): void {
+  dequeue(run: QueuedRun): void {
     run.line.leave(run);
     this.queued--;
     this.#timers.remove(run);
@@ -187,8 +189,8 @@ export class Gate {
     const { order, queueTimeoutMs } = this.#settings;
     for (const { size, oldest, newest } of this.#lines.values()) {
       if (size === 0) continue;
-      const late = order === 'adaptive' && now - (oldest as QueuedRun).queuedAt > queueTimeoutMs / 2;
-      return order === 'lifo' || late ? newest : oldest;
+      const isCongested = order === 'adaptive' && now - (oldest as QueuedRun).queuedAt > queueTimeoutMs / 2;
+      return order === 'lifo' || isCongested ? newest : oldest;
     }
     return undefined;
   }

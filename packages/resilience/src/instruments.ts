@@ -1,18 +1,18 @@
 /**
- * What this package tells a metrics collector. Policies count with plain integers; the numbers are read when a collector
- * asks, so that counting costs a call nothing.
+ * The telemetry of this package. Policies count with plain integers, which are read when a metrics collector asks, so that
+ * metrics add nothing to the time of a call.
  */
 import { PackageMetrics, type StatsMetric, type TelemetryDescription } from '@macadam/core';
 import { createNoopMeter, metrics } from '@opentelemetry/api';
 import type { PolicyKind, PolicyStats } from './policy.ts';
 
-/** A policy with a name, as far as counting goes. */
+/** The part of a policy that metrics read. */
 export interface Observed {
   readonly kind: PolicyKind;
   stats(): PolicyStats;
 }
 
-/** What there is to read, under which name. */
+/** Returns the policies to read, with their names. */
 export type Observe = () => Iterable<readonly [name: string, policy: Observed]>;
 
 const SCOPE = '@macadam/resilience';
@@ -160,7 +160,7 @@ const METRICS: readonly (StatsMetric<PolicyStats> & { readonly of: PolicyKind })
     name: 'macadam.fallback.used',
     kind: 'counter',
     unit: '{call}',
-    description: 'Answers that were replaced',
+    description: 'Outcomes that were replaced',
     reads: 'used',
   },
 ];
@@ -183,7 +183,10 @@ export const TELEMETRY: TelemetryDescription = {
   },
 };
 
-/** Has what `reader` finds read whenever a collector asks, for as long as `owner` lives. Of several states the worst is told. */
+/**
+ * Reports the stats of the policies that `reader` returns to metrics collectors for as long as `owner` lives. Of several
+ * breakers with one name, the worst state is reported.
+ */
 export function observe(owner: object, reader: Observe): void {
   counted.observeAll(owner, () =>
     Array.from(reader(), ([name, policy]) => ({ kind: policy.kind, name, stats: () => policy.stats() })),

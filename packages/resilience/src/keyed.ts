@@ -13,19 +13,19 @@ interface Entry<T> {
   usedAt: number;
 }
 
-/** One object for each key, made when first asked for; bounded by count and by idle time, without timers. */
+/** One object per key, created on first use; bounded by number and by idle time, without timers. */
 export class Keyed<T> {
-  readonly #make: (key: string) => T;
+  readonly #create: (key: string) => T;
   readonly #maxKeys: number;
   readonly #idleMs: number;
   readonly #clock: Clock;
   readonly #entries = new RecencyMap<string, Entry<T>>();
 
-  constructor(path: string, options: KeyedOptions, clock: Clock, make: (key: string) => T) {
+  constructor(path: string, options: KeyedOptions, clock: Clock, create: (key: string) => T) {
     const { maxKeys = 1_000, idleMs = 600_000 } = options;
     assertInteger(`${path}.maxKeys`, maxKeys, { min: 1 });
     assertDurationMs(`${path}.idleMs`, idleMs, { above: 0, infinite: true });
-    this.#make = make;
+    this.#create = create;
     this.#maxKeys = maxKeys;
     this.#idleMs = idleMs;
     this.#clock = clock;
@@ -37,14 +37,14 @@ export class Keyed<T> {
 
   for(key: string): T {
     const now = this.#clock.monotonic();
-    this.#forgetIdle(now);
-    const known = this.#entries.get(key);
-    if (known !== undefined) {
-      known.usedAt = now;
-      return known.value;
+    this.#evictIdle(now);
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) {
+      entry.usedAt = now;
+      return entry.value;
     }
     if (this.#entries.size >= this.#maxKeys) this.#entries.deleteOldest();
-    const value = this.#make(key);
+    const value = this.#create(key);
     this.#entries.set(key, { value, usedAt: now });
     return value;
   }
@@ -53,7 +53,7 @@ export class Keyed<T> {
     for (const { value } of this.#entries.values()) yield value;
   }
 
-  #forgetIdle(now: number): void {
+  #evictIdle(now: number): void {
     for (let oldest = this.#entries.oldest(); oldest !== undefined; oldest = this.#entries.oldest()) {
       if (now - oldest[1].usedAt < this.#idleMs) return;
       this.#entries.deleteOldest();

@@ -1,6 +1,6 @@
 /**
- * Lets somebody else say when a try may begin: a limiter that knows what the dependency allows. It stands outside of what
- * judges and limits a try, so that time in its queue is no time of the dependency's.
+ * Delays each attempt until a pacer permits it, such as a limiter that knows what the dependency allows. It is outside of
+ * the circuit breaker and the timeout of the attempt, so that the wait does not count as time of the dependency.
  */
 import {
   assertClock,
@@ -86,27 +86,27 @@ class PacedRun implements Sink, Running, PacedAttempt {
     return this.#call.deadlineAt - this.#call.now;
   }
 
-  ask(pacer: Pacer): void {
+  acquireTurn(pacer: Pacer): void {
     let turn: PacedTurn | undefined;
     try {
-      const answer: unknown = this.#call.within(() => pacer.acquire(this), undefined);
-      // What can be waited for is code of somebody's: asking it may throw, and it may answer twice.
-      if (isThenable(answer)) this.#await(Promise.resolve(answer));
-      else turn = turnIn(answer);
+      const acquired: unknown = this.#call.runInContext(() => pacer.acquire(this), undefined);
+      // A thenable is user code: it may throw, or settle twice. A promise around it settles once.
+      if (isThenable(acquired)) this.#awaitTurn(Promise.resolve(acquired));
+      else turn = assertedTurn(acquired);
     } catch (error) {
-      this.#refuse(error);
+      this.#failToAcquire(error);
       return;
     }
     if (turn !== undefined) this.#begin(turn);
   }
 
-  #await(answer: Promise<unknown>): void {
+  #awaitTurn(acquired: Promise<unknown>): void {
     this.#counts.waiting++;
-    answer.then(turnIn).then(
+    acquired.then(assertedTurn).then(
       (turn) => {
         this.#counts.waiting--;
-        // A turn that comes too late is given back.
-        if (this.#done) told(turn, undefined);
+        // The attempt was cancelled meanwhile: the turn is given back unused.
+        if (this.#done) settleTurn(turn, undefined);
         else {
           this.#call.nextEvent();
           this.#begin(turn);
@@ -116,7 +116,7 @@ class PacedRun implements Sink, Running, PacedAttempt {
         this.#counts.waiting--;
         if (this.#done) return;
         this.#call.nextEvent();
-        this.#refuse(error);
+        this.#failToAcquire(error);
       },
     );
   }
@@ -150,12 +150,12 @@ class PacedRun implements Sink, Running, PacedAttempt {
     this.#turn = turn;
     this.#startedAt = this.#call.now;
     const running = this.#inner.start(this.#call, this.attempt, this);
-    // Cancelled by the very function that was being started; one that has settled ignores it.
+    // The function cancelled its own call while it was starting. If it has settled, cancel does nothing.
     if (this.#done) running.cancel(this.#cancelReason);
     else this.#running = running;
   }
 
-  #refuse(error: unknown): void {
+  #failToAcquire(error: unknown): void {
     this.#done = true;
     this.#counts.refused++;
     this.#sink.fail(error);
@@ -163,17 +163,17 @@ class PacedRun implements Sink, Running, PacedAttempt {
 
   #end(outcome: Outcome | undefined): void {
     this.#done = true;
-    if (this.#turn !== undefined) told(this.#turn, outcome);
+    if (this.#turn !== undefined) settleTurn(this.#turn, outcome);
   }
 }
 
-function turnIn(answer: unknown): PacedTurn {
-  if (typeof (answer as Partial<PacedTurn> | null | undefined)?.settle === 'function') return answer as PacedTurn;
-  throw new OptionsError('paced.pacer.acquire()', answer, 'a turn, with a function settle, or a promise of one');
+function assertedTurn(acquired: unknown): PacedTurn {
+  if (typeof (acquired as Partial<PacedTurn> | null | undefined)?.settle === 'function') return acquired as PacedTurn;
+  throw new OptionsError('paced.pacer.acquire()', acquired, 'a turn, with a function settle, or a promise of one');
 }
 
-/** The call has to end, whatever a pacer makes of it. */
-function told(turn: PacedTurn, outcome: Outcome | undefined): void {
+/** An error of the pacer becomes a process warning: it must not prevent the call from ending. */
+function settleTurn(turn: PacedTurn, outcome: Outcome | undefined): void {
   try {
     turn.settle(outcome);
   } catch (error) {
@@ -192,7 +192,7 @@ function told(turn: PacedTurn, outcome: Outcome | undefined): void {
  *
  * const turn = { settle() {} };
  * const pacer = { acquire: async () => turn };
- * const answer = await paced({ pacer }).execute(async () => 'in its turn');
+ * const result = await paced({ pacer }).execute(async () => 'in its turn');
  * ```
  */
 export function paced(options: PacedOptions): Policy {
@@ -212,13 +212,13 @@ export function paced(options: PacedOptions): Policy {
       around: (inner) => ({
         start(call, attempt, sink) {
           const run = new PacedRun(inner, call, attempt, sink, counts);
-          run.ask(pacer);
+          run.acquireTurn(pacer);
           return run;
         },
       }),
     },
     {
-      describe: () => `paced: ${pacer.describe?.() ?? 'each try in its turn'}`,
+      describe: () => `paced: ${pacer.describe?.() ?? 'each attempt waits for its turn'}`,
       stats: () => ({ ...counts }),
     },
   );

@@ -42,7 +42,7 @@ describe('pipeline', () => {
   });
 
   it.each([
-    { names: 'retry bulkhead', path: 'pipeline[1]', reason: /outside of retry .*would count tries/ },
+    { names: 'retry bulkhead', path: 'pipeline[1]', reason: /outside of retry .*would count attempts/ },
     { names: 'timeout bulkhead', path: 'pipeline[1]', reason: /outside of timeout/ },
     { names: 'breaker retry', path: 'pipeline[1]', reason: /outside of circuitBreaker/ },
     { names: 'timeout breaker retry', path: 'pipeline[2]', reason: /outside of circuitBreaker/ },

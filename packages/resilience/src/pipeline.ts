@@ -8,32 +8,32 @@ export interface Pipeline extends Policy {
   readonly policies: readonly Policy[];
 }
 
-/** Where each kind stands, from the outside in, and why one further in must not stand further out. */
+/** The position of each kind, outermost first, and the reason in the error for a policy in the wrong position. */
 const ORDER: ReadonlyMap<PolicyKind, { readonly place: number; readonly why: string }> = new Map([
-  ['fallback', { place: 0, why: 'a fallback answers for everything that can fail inside of it' }],
-  ['bulkhead', { place: 1, why: 'a bulkhead counts calls, and inside of a retry it would count tries' }],
-  ['retry', { place: 3, why: 'a retry must see each refusal and timeout of the layers that guard a try' }],
-  ['hedge', { place: 4, why: 'a hedge starts tries, which the layers inside guard one by one' }],
-  ['paced', { place: 4.2, why: 'each try has its turn, and the time until then is none of what guards a try' }],
-  ['routed', { place: 4.5, why: 'each try, of a retry or a hedge, has a way of its own' }],
+  ['fallback', { place: 0, why: 'a fallback replaces every failure of the policies inside it' }],
+  ['bulkhead', { place: 1, why: 'a bulkhead counts calls, and inside a retry it would count attempts' }],
+  ['retry', { place: 3, why: 'a retry must see each rejection and timeout of a single attempt' }],
+  ['hedge', { place: 4, why: 'a hedge starts attempts, each of which needs the policies inside it' }],
+  ['paced', { place: 4.2, why: 'the wait for a turn must not count as time of the attempt' }],
+  ['routed', { place: 4.5, why: 'each attempt of a retry or a hedge has a route of its own' }],
   [
     'circuitBreaker',
-    { place: 5, why: 'a circuit breaker judges each try; outside of a retry it would see one of three' },
+    { place: 5, why: 'a circuit breaker counts each attempt; outside a retry it would see one outcome of three' },
   ],
-  ['adaptiveConcurrency', { place: 6, why: 'adaptive concurrency measures tries that the breaker let through' }],
+  ['adaptiveConcurrency', { place: 6, why: 'adaptive concurrency measures attempts that the breaker admitted' }],
 ]);
 const CALL_TIMEOUT = 2;
 const ATTEMPT_TIMEOUT = 7;
 
 type Role = 'attempt' | 'call';
 
-/** A timeout guards the whole call unless something outside of it repeats tries or limits the call already. */
+/** A timeout limits the whole call, unless a retry or another timeout is outside it: then it limits each attempt. */
 function rolesOf(policies: readonly Policy[], layers: readonly Layer[]): readonly Role[] {
   let role: Role = 'call';
   return policies.map(({ kind }, i) => {
-    const mine = role;
+    const ownRole = role;
     if (kind === 'timeout' || kind === 'retry' || layers[i]?.repeats === true) role = 'attempt';
-    return mine;
+    return ownRole;
   });
 }
 

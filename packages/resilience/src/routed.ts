@@ -32,7 +32,7 @@ export function routed(options: RoutedOptions = {}): Policy {
   assertClock('routed.clock', clock);
   let tries = 0;
   const around = (inner: Stage): Stage => {
-    // Each policy is built around what is inside once; one that goes several ways in turn, anew each time.
+    // Built once per policy, unless several pipelines use the policy in turn: only the last stage is cached.
     const stageOf = (policy: Policy): Stage =>
       routedStage(policy, inner) ?? buildRouted(policy, checkedLayer(policy, clock), inner);
     return {
@@ -55,7 +55,7 @@ export function routed(options: RoutedOptions = {}): Policy {
   return definePolicy(
     'routed',
     { clock, defers: false, repeats: false, around },
-    { describe: () => 'routed: each try by the policy of where it goes', stats: () => ({ tries }) },
+    { describe: () => 'routed: each attempt under the policy of its route', stats: () => ({ tries }) },
   );
 }
 
@@ -64,7 +64,7 @@ function checkedLayer(policy: Policy, clock: Clock): Layer {
   if (layer === undefined) throw new OptionsError('route.next()', policy, 'a policy made by this package');
   if (layer.clock !== clock) throw new OptionsError('route.next().clock', layer.clock, 'the clock of routed()');
   if (layer.defers || layer.repeats) {
-    throw new OptionsError('route.next()', policy.kind, 'a policy that neither defers nor repeats a try');
+    throw new OptionsError('route.next()', policy.kind, 'a policy that neither defers nor repeats an attempt');
   }
   return layer;
 }

@@ -23,6 +23,7 @@ export interface SingleFlight {
   stats(): { readonly inFlight: number; readonly runs: number; readonly joined: number };
 }
 
+/** One run of the function, shared by all callers that joined it. */
 class Flight {
   readonly #controller = new AbortController();
   readonly result: Promise<unknown>;
@@ -38,7 +39,8 @@ class Flight {
     this.result.then(settle, settle);
   }
 
-  join(signal: AbortSignal | undefined, left: (flight: Flight) => void): Promise<unknown> {
+  /** Returns the result for one more caller. Calls `abandoned` when the last caller has left. */
+  join(signal: AbortSignal | undefined, abandoned: (flight: Flight) => void): Promise<unknown> {
     this.#waiters++;
     if (signal === undefined) return this.result;
     return new Promise((resolve, reject) => {
@@ -46,7 +48,7 @@ class Flight {
         reject(reason as Error);
         this.#waiters--;
         if (this.#waiters > 0 || this.settled) return;
-        left(this);
+        abandoned(this);
         this.#controller.abort(reason);
       });
       this.result.then(unsubscribe, unsubscribe);
@@ -82,18 +84,18 @@ export function singleFlight(): SingleFlight {
       options: SingleFlightOptions = {},
     ) {
       assertFunction('singleFlight.run.fn', fn);
-      const signal = signalIn(options);
+      const signal = readSignal(options);
       if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
-      const forget = (flight: Flight): void => {
+      const remove = (flight: Flight): void => {
         if (flights.get(key) === flight) flights.delete(key);
       };
       let flight = flights.get(key);
       if (flight === undefined) {
         runs++;
-        flight = new Flight(fn, forget);
+        flight = new Flight(fn, remove);
         flights.set(key, flight);
       } else joined++;
-      return flight.join(signal, forget) as Promise<T>;
+      return flight.join(signal, remove) as Promise<T>;
     },
     get size() {
       return flights.size;
@@ -102,7 +104,7 @@ export function singleFlight(): SingleFlight {
   };
 }
 
-function signalIn(options: SingleFlightOptions): AbortSignal | undefined {
+function readSignal(options: SingleFlightOptions): AbortSignal | undefined {
   assertObject('singleFlight.run', options);
   assertKnownOptions('singleFlight.run', options, ['signal']);
   const { signal } = options;

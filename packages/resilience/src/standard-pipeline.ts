@@ -98,7 +98,7 @@ function compose(options: StandardPipelineOptions): Pipeline {
   const layers: Policy[] = [];
   if (options.bulkhead !== false) layers.push(bulkhead({ clock, ...options.bulkhead }));
   layers.push(timeout({ timeoutMs, clock }));
-  // One budget for everything that repeats calls to this dependency.
+  // Retries and hedges share one budget.
   const budget = (options.retry === false ? undefined : options.retry?.budget) ?? retryBudget({ clock });
   if (options.retry !== false) {
     assertWaitsFit(options.retry, timeoutMs);
@@ -114,17 +114,17 @@ function compose(options: StandardPipelineOptions): Pipeline {
   if (options.adaptiveConcurrency !== undefined && options.adaptiveConcurrency !== false) {
     layers.push(adaptiveConcurrency({ clock, ...options.adaptiveConcurrency }));
   }
-  // Without a layer between them two timeouts are one: the shorter.
+  // With no layer between them, the timeout of the attempt, which is not longer, replaces that of the call.
   if (layers.at(-1)?.kind === 'timeout') layers.pop();
   layers.push(timeout({ timeoutMs: attemptTimeoutMs, clock }));
   const composed = pipeline(...layers);
-  // The breaker tells of itself.
+  // The circuit breaker is observed already: circuitBreaker() does so itself.
   const others = layers.filter(({ kind }) => kind !== 'circuitBreaker');
   observe(composed, () => others.map((layer) => [name, layer]));
   return composed;
 }
 
-/** A window shorter than two slow attempts forgets the first before the second has ended. Source: .NET's validator. */
+/** A window shorter than two slow attempts drops the first before the second has ended. Source: .NET's validator. */
 function breakerOptions(
   own: CircuitBreakerOptions | undefined,
   base: CircuitBreakerOptions,
@@ -142,7 +142,7 @@ function breakerOptions(
   return { ...base, trip: defaultTrip(windowMs), probeLeaseMs: attemptTimeoutMs + 1_000, ...own };
 }
 
-/** A hedge that would be sent when the call is over is none. Source: .NET's validator. */
+/** A hedge after the end of the call would never be sent. Source: .NET's validator. */
 function assertHedgeFits({ delayMs, maxHedges = 1 }: HedgeOptions, timeoutMs: number): void {
   if (typeof delayMs !== 'number' || delayMs * maxHedges < timeoutMs) return;
   throw new OptionsError(
@@ -152,7 +152,7 @@ function assertHedgeFits({ delayMs, maxHedges = 1 }: HedgeOptions, timeoutMs: nu
   );
 }
 
-/** Waits that leave no time for the last attempt are a mistake: the attempt would be promised and never made. */
+/** Waits that leave no time for the last attempt are a mistake: that attempt would never be made. */
 function assertWaitsFit(own: RetryOptions | undefined, timeoutMs: number): void {
   if (own?.backoff === undefined && own?.maxAttempts === undefined) return;
   const { backoff = fullJitter(), maxAttempts = 3 } = own;

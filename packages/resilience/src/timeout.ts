@@ -16,7 +16,7 @@ import {
 import { notRunning, type Call, type Running, type Sink, type Stage } from './call.ts';
 import { definePolicy } from './define-policy.ts';
 import type { Policy } from './policy.ts';
-import { standingCall } from './standing-call.ts';
+import { startPinnedCall } from './pinned-call.ts';
 
 /** Options of {@link timeout}. */
 export interface TimeoutOptions {
@@ -62,9 +62,9 @@ class TimedRun extends Expiring implements Sink, Running {
   cancel(reason: unknown): void {
     if (this.#done) return;
     this.#end();
-    // Out of time further out: whether that speaks of a slow dependency depends on how much time this layer gave it.
+    // A timeout further out. Whether it indicates a slow dependency depends on how much of its own limit this layer granted.
     if (isMacadamError(reason, 'MAC_TIMEOUT'))
-      this.#stage.judge(reason, this.#call.now - this.expiresAt + this.#limitMs, this.#call);
+      this.#stage.markIfCutShort(reason, this.#call.now - this.expiresAt + this.#limitMs, this.#call);
     this.#inner.cancel(reason);
   }
 
@@ -72,7 +72,7 @@ class TimedRun extends Expiring implements Sink, Running {
     if (this.#done) return;
     this.#done = true;
     this.#call.now = now;
-    const error = this.#stage.timedOut(this.#limitMs, this.#call);
+    const error = this.#stage.timeoutError(this.#limitMs, this.#call);
     this.#inner.cancel(error);
     this.#sink.fail(error);
   }
@@ -107,7 +107,7 @@ class TimeoutStage implements Stage {
     const leftMs = call.deadlineAt - call.now;
     const limitMs = own < leftMs ? own : leftMs;
     if (limitMs <= 0) {
-      sink.fail(this.timedOut(0, call));
+      sink.fail(this.timeoutError(0, call));
       return notRunning;
     }
     const run = new TimedRun(this, call, sink, limitMs);
@@ -119,18 +119,18 @@ class TimeoutStage implements Stage {
     return (this.#role === 'call' ? options?.timeoutMs : options?.attemptTimeoutMs) ?? this.#timeoutMs;
   }
 
-  /** Notes whether `givenMs` was less than half of what this layer grants. */
-  judge(error: MacadamError, givenMs: number, call: Call): void {
-    if (givenMs < this.#ownLimitMs(call) / 2) cutShort.add(error);
+  /** Marks the error as cut short if `grantedMs` was less than half of the limit of this layer. */
+  markIfCutShort(error: MacadamError, grantedMs: number, call: Call): void {
+    if (grantedMs < this.#ownLimitMs(call) / 2) cutShort.add(error);
     else cutShort.delete(error);
   }
 
-  timedOut(limitMs: number, call: Call): TimeoutError {
+  timeoutError(limitMs: number, call: Call): TimeoutError {
     this.#counts.timedOut++;
     const what = this.#role === 'call' ? 'The call' : 'The attempt';
     const message = limitMs > 0 ? `${what} took longer than ${round(limitMs)} ms` : `${what} had no time left to start`;
     const error = new TimeoutError(message, limitMs);
-    this.judge(error, limitMs, call);
+    this.markIfCutShort(error, limitMs, call);
     if (call.history !== undefined && this.#role === 'call') {
       (error as { attempts?: readonly AttemptRecord[] }).attempts = call.history;
       error.cause = call.history.at(-1)?.error;
@@ -139,7 +139,7 @@ class TimeoutStage implements Stage {
   }
 }
 
-/** Timeouts of tries that had less than half of their time, because a deadline from further out came first. */
+/** Timeouts of attempts that had less than half of their limit, because a deadline further out came first. */
 const cutShort = new WeakSet<object>();
 
 /**
@@ -155,7 +155,7 @@ interface TimeoutCounts {
   timedOut: number;
 }
 
-/** Limits are remainders of other limits, with digits nobody wants to read. */
+/** Rounds for messages: limits are often what is left of other limits, with many digits. */
 function round(ms: number): number {
   return ms < 10 ? Number(ms.toFixed(1)) : Math.round(ms);
 }
@@ -202,5 +202,5 @@ export function timeout(options: TimeoutOptions): Policy {
   );
 }
 
-// A fraction, as what is left of a limit is: whole numbers are laid out otherwise.
-standingCall(timeout({ timeoutMs: 0.5, clock: timerlessClock }));
+// A fraction, as limits often are: V8 represents whole numbers differently, and would have to recompile.
+startPinnedCall(timeout({ timeoutMs: 0.5, clock: timerlessClock }));

@@ -16,7 +16,7 @@ import { classifyCancellation } from '../circuit-breaker/classify.ts';
 import { definePolicy } from '../define-policy.ts';
 import { ConcurrencyLimitedError } from '../errors.ts';
 import type { Outcome, Policy } from '../policy.ts';
-import { standingCall } from '../standing-call.ts';
+import { startPinnedCall } from '../pinned-call.ts';
 import { WindowedLimit } from './windowed-limit.ts';
 
 /** Options of {@link adaptiveConcurrency}. */
@@ -37,7 +37,7 @@ export interface AdaptiveConcurrencyOptions {
 
 type Settings = Required<AdaptiveConcurrencyOptions>;
 
-/** The limit, and the calls in flight. */
+/** Admits calls up to the limit, and measures them. */
 class Limiter {
   readonly isDrop: (outcome: Outcome) => boolean;
   readonly #limit: WindowedLimit;
@@ -57,7 +57,7 @@ class Limiter {
     return this.inFlight < this.limit;
   }
 
-  enter(): boolean {
+  tryEnter(): boolean {
     if (!this.hasRoom) {
       this.rejected++;
       return false;
@@ -66,7 +66,7 @@ class Limiter {
     return true;
   }
 
-  /** A call that says nothing about the load, such as one its caller left. */
+  /** Ends a call without measuring it, because it says nothing about the load, such as an aborted one. */
   leave(): void {
     this.inFlight--;
   }
@@ -103,14 +103,14 @@ class LimitedRun implements Sink, Running {
   }
 
   succeed(value: unknown): void {
-    this.#ended({ ok: true, value, attempt: this.#attempt, durationMs: this.#durationMs });
+    this.#handleOutcome({ ok: true, value, attempt: this.#attempt, durationMs: this.#durationMs });
   }
 
   fail(error: unknown): void {
-    this.#ended({ ok: false, error, attempt: this.#attempt, durationMs: this.#durationMs });
+    this.#handleOutcome({ ok: false, error, attempt: this.#attempt, durationMs: this.#durationMs });
   }
 
-  #ended(outcome: Outcome): void {
+  #handleOutcome(outcome: Outcome): void {
     this.#done = true;
     const { now } = this.#call;
     try {
@@ -153,7 +153,7 @@ export function adaptiveConcurrency(options: AdaptiveConcurrencyOptions = {}): P
   const { algorithm, initial, min, max, clock } = settings;
   const around = (inner: Stage): Stage => ({
     start(call, attempt, sink) {
-      if (!limiter.enter()) {
+      if (!limiter.tryEnter()) {
         sink.fail(new ConcurrencyLimitedError(limiter.limit));
         return notRunning;
       }
@@ -200,4 +200,4 @@ function isOverload(outcome: Outcome): boolean {
   return typeof error === 'object' && error !== null && (error as { status?: unknown }).status === 503;
 }
 
-standingCall(adaptiveConcurrency({ clock: timerlessClock }));
+startPinnedCall(adaptiveConcurrency({ clock: timerlessClock }));

@@ -1,14 +1,14 @@
 /**
- * How the limit follows what is measured: pure functions of the state and one window's sample. The numbers and the
- * arithmetic are those published by Netflix (concurrency-limits); the minimum is 4, so that a service which is slow from
- * the start is not starved, and a drop cuts Gradient2's limit as it does AIMD's.
+ * The algorithms of the adaptive limit, as pure functions of the state and the sample of one window. Constants and
+ * arithmetic are those of Netflix's concurrency-limits, with two differences: a drop cuts the limit of Gradient2 as it does
+ * that of AIMD, and the default minimum is 4, so that a service that is slow from the start is not starved.
  */
 
-/** What was measured over one window. */
+/** The measurements of one window. */
 export interface Sample {
   /** Mean duration of the calls, in milliseconds. */
   readonly durationMs: number;
-  /** The most calls in flight at once. */
+  /** The maximum number of calls in flight. */
   readonly inFlight: number;
   /** Whether a call was dropped: timed out, or refused as overload. */
   readonly dropped: boolean;
@@ -36,17 +36,17 @@ const TOLERANCE = 1.5;
 const LONG_WINDOW = 600;
 const WARM_UP = 10;
 const DROP_RATIO = 0.9;
-/** AIMD takes a call slower than this for a drop. */
+/** AIMD treats a call slower than this as a drop. */
 const AIMD_TIMEOUT_MS = 5_000;
 
 export function gradient2(state: Gradient2State, sample: Sample, bounds: LimitBounds): Gradient2State {
   const shortMs = sample.durationMs;
   const averaged = average(state, shortMs);
-  // A long average far above the present is the memory of a slow time: let it fade faster.
+  // The long-term average is far above the current latency, because of an earlier slow phase: lets it decay faster.
   const longMs = averaged.longMs / shortMs > 2 ? averaged.longMs * 0.95 : averaged.longMs;
   const { limit } = state;
   if (sample.dropped) return { ...averaged, longMs, limit: clamp(limit * DROP_RATIO, bounds) };
-  // With half of the places empty, the limit was not what held the calls back.
+  // Less than half of the limit was used, so the latency says nothing about it.
   if (sample.inFlight < limit / 2) return { ...averaged, longMs, limit };
   const gradient = Math.max(0.5, Math.min(1, (TOLERANCE * averaged.longMs) / shortMs));
   const target = limit * gradient + QUEUE;
@@ -59,7 +59,7 @@ function average({ longMs, samples }: Gradient2State, durationMs: number): { lon
   return { longMs: longMs * (1 - factor) + durationMs * factor, samples };
 }
 
-/** Additive increase, multiplicative decrease: one more place a window, a tenth fewer on a drop. */
+/** Additive increase, multiplicative decrease: one more per window, a tenth less after a drop. */
 export function aimd(limit: number, sample: Sample, bounds: LimitBounds): number {
   if (sample.dropped || sample.durationMs > AIMD_TIMEOUT_MS) return clamp(Math.trunc(limit * DROP_RATIO), bounds);
   return clamp(sample.inFlight * 2 >= limit ? limit + 1 : limit, bounds);

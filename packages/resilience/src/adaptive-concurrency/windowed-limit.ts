@@ -8,17 +8,17 @@ export interface WindowedLimitOptions extends LimitBounds {
   readonly initial: number;
 }
 
-/** A window's sample is taken after so long, and with so many calls. Source: Netflix's WindowedLimit. */
+/** Minimum duration and number of calls of a window. Source: Netflix's WindowedLimit. */
 const WINDOW_MS = 1_000;
 const WINDOW_CALLS = 10;
-/** Shorter durations are noise, or answers that never left the machine. */
-const SHORTEST_MS = 0.1;
+/** Shorter durations are ignored: noise, or results that did not involve the dependency. */
+const MIN_DURATION_MS = 0.1;
 
 /**
- * From this share of a window's calls on, drops say that there is too much in flight: of hundreds of calls a second, one that is lost
- * says nothing. Half of what failsafe-go's AdaptiveThrottler tolerates: with all of it, the simulation recovers more slowly.
+ * Ratio of dropped calls in a window from which they have their full effect: of hundreds of calls per second, a single drop is no
+ * sign of overload. Half of what failsafe-go's AdaptiveThrottler tolerates, with which the simulation recovers more slowly.
  */
-const DROPPED_SHARE = 0.05;
+const FULL_EFFECT_DROP_RATIO = 0.05;
 
 /**
  * Computes the limit on calls in flight from measurements, for limiters of your own; `adaptiveConcurrency()` is one. Windows of at
@@ -41,7 +41,7 @@ export class WindowedLimit {
   #endsAt = -Infinity;
   #calls = 0;
   #sumMs = 0;
-  #most = 0;
+  #maxInFlight = 0;
   #ended = 0;
   #dropped = 0;
 
@@ -64,10 +64,10 @@ export class WindowedLimit {
    * @param now - when it ended, on the monotonic clock, in milliseconds
    */
   measure(durationMs: number, inFlight: number, dropped: boolean, now: number): void {
-    if (inFlight > this.#most) this.#most = inFlight;
+    if (inFlight > this.#maxInFlight) this.#maxInFlight = inFlight;
     this.#ended++;
     if (dropped) this.#dropped++;
-    else if (durationMs >= SHORTEST_MS) {
+    else if (durationMs >= MIN_DURATION_MS) {
       this.#calls++;
       this.#sumMs += durationMs;
     }
@@ -77,16 +77,16 @@ export class WindowedLimit {
   }
 
   #adjust(lastMs: number): void {
-    const durationMs = this.#calls > 0 ? this.#sumMs / this.#calls : Math.max(lastMs, SHORTEST_MS);
-    const sample = { durationMs, inFlight: this.#most, dropped: false };
-    const weight = Math.min(1, this.#dropped / (this.#ended * DROPPED_SHARE));
-    const calm = this.#next(sample);
-    const limit = calm.limit * (1 - weight) + this.#next({ ...sample, dropped: true }).limit * weight;
-    this.#state = { ...calm, limit };
-    this.#calls = this.#sumMs = this.#most = this.#ended = this.#dropped = 0;
+    const durationMs = this.#calls > 0 ? this.#sumMs / this.#calls : Math.max(lastMs, MIN_DURATION_MS);
+    const sample = { durationMs, inFlight: this.#maxInFlight, dropped: false };
+    const dropWeight = Math.min(1, this.#dropped / (this.#ended * FULL_EFFECT_DROP_RATIO));
+    const withoutDrop = this.#nextState(sample);
+    const withDrop = this.#nextState({ ...sample, dropped: true });
+    this.#state = { ...withoutDrop, limit: withoutDrop.limit * (1 - dropWeight) + withDrop.limit * dropWeight };
+    this.#calls = this.#sumMs = this.#maxInFlight = this.#ended = this.#dropped = 0;
   }
 
-  #next(sample: Sample): Gradient2State {
+  #nextState(sample: Sample): Gradient2State {
     const state = this.#state;
     if (this.#options.algorithm === 'gradient2') return gradient2(state, sample, this.#options);
     return { ...state, limit: aimd(state.limit, sample, this.#options) };

@@ -4,9 +4,9 @@ import { definePolicy, type Layer } from '../define-policy.ts';
 import { CircuitOpenError } from '../errors.ts';
 import { observe } from '../instruments.ts';
 import type { Outcome, Policy, PolicyStats } from '../policy.ts';
-import { standingCall } from '../standing-call.ts';
+import { startPinnedCall } from '../pinned-call.ts';
 import { wasCutShort } from '../timeout.ts';
-import { classifyCancellation, classifyError, failureInWords } from './classify.ts';
+import { classifyCancellation, classifyError, describeFailure } from './classify.ts';
 import { Circuit } from './circuit.ts';
 import { circuitBreakerSettings, type CircuitBreakerOptions, type CircuitBreakerSettings } from './options.ts';
 import type { CircuitState, Lease, Verdict } from './state.ts';
@@ -30,7 +30,7 @@ export interface CircuitBreaker extends Policy {
   reset(): void;
 }
 
-/** A call that was let through. */
+/** A call that was admitted. */
 class GuardedRun implements Sink, Running {
   readonly #circuit: Circuit;
   readonly #call: Call;
@@ -71,7 +71,7 @@ class GuardedRun implements Sink, Running {
   fail(error: unknown): void {
     this.#done = true;
     const { classify } = this.#circuit.settings;
-    // Whoever judges: a limit cut short by a caller's deadline would let impatient callers open a healthy circuit.
+    // Also before a custom `classify`: otherwise callers with short deadlines could open the circuit of a healthy dependency.
     if (classify === undefined || wasCutShort(error)) {
       this.#record(wasCutShort(error) ? 'neutral' : classifyError(error), error);
       this.#sink.fail(error);
@@ -83,7 +83,7 @@ class GuardedRun implements Sink, Running {
   cancel(reason: unknown): void {
     if (this.#done) return;
     this.#done = true;
-    // The layers inside know whether a timeout speaks of the dependency, so they are told first.
+    // First, because the timeouts inside mark a timeout as cut short, which decides the verdict.
     this.#inner.cancel(reason);
     this.#record(classifyCancellation(reason), reason);
   }
@@ -92,7 +92,7 @@ class GuardedRun implements Sink, Running {
     return this.#call.now - this.#startedAt;
   }
 
-  /** Asks the user's classifier; when it throws, that is the failure of the call, and neutral to the circuit. */
+  /** Records the verdict of the user's `classify`. If it throws, the call fails with that error, and counts as neutral. */
   #classified(outcome: Outcome): boolean {
     let verdict: Verdict;
     try {
@@ -108,12 +108,12 @@ class GuardedRun implements Sink, Running {
 
   #record(verdict: Verdict, error?: unknown): void {
     const circuit = this.#circuit;
-    // A call that began before the state changed knows nothing of the present.
+    // A call that started before the last change of state does not count.
     if (circuit.generation !== this.#generation) return;
-    if (verdict === 'failure') circuit.lastFailure = failureInWords(error);
-    // What a success of a closed circuit changes is the same whenever it was: the clock need not be read for it.
+    if (verdict === 'failure') circuit.lastFailure = describeFailure(error);
+    // For a success in a closed circuit the time does not matter, unless a rule needs it: saves reading the clock.
     if (verdict === 'success' && this.#lease === undefined && !circuit.settings.timesSuccesses) {
-      circuit.record(verdict, 0, undefined, this.#call.lastRead);
+      circuit.record(verdict, 0, undefined, this.#call.lastReading);
     } else circuit.record(verdict, this.#durationMs, this.#lease, this.#call.now);
   }
 }
@@ -168,7 +168,7 @@ export function circuitBreaker(options: CircuitBreakerOptions = {}): CircuitBrea
   return breaker;
 }
 
-/** What callers see of a circuit. A class, since of a family of thousands each would have a layout of its own otherwise. */
+/** The public part of a circuit. A class, so that thousands of breakers share one hidden class in V8. */
 class Breaker {
   readonly name: string;
   readonly #circuit: Circuit;
@@ -211,7 +211,7 @@ class Breaker {
   }
 }
 
-/** A breaker that nobody observes; one of a family has a name of its own. */
+/** Makes a breaker without metrics. `name` is its key in a `circuitBreakers()`. */
 export function breakerOf(settings: CircuitBreakerSettings, name: string = settings.name): CircuitBreaker {
   const circuit = new Circuit(settings, name);
   const layer: Layer = {
@@ -223,5 +223,5 @@ export function breakerOf(settings: CircuitBreakerSettings, name: string = setti
   return definePolicy('circuitBreaker', layer, new Breaker(circuit));
 }
 
-// Not one that is observed: nobody is to find it among his own.
-standingCall(breakerOf(circuitBreakerSettings({ clock: timerlessClock })));
+// Made without metrics, in which it would show up.
+startPinnedCall(breakerOf(circuitBreakerSettings({ clock: timerlessClock })));

@@ -2,9 +2,9 @@ import { TimeWindow } from './rate-window.ts';
 import type { TripMeter, TripRule } from './trip-rule.ts';
 
 /**
- * A rule that counts in a list of numbers, which all rules of a breaker share: `size` of them, from `at` on. Of thousands
- * of dependencies each has a breaker, and most of what a call to one of them costs is to find its numbers in memory: in one
- * list they are found at once.
+ * A trip rule that keeps its state in a list of numbers shared by all rules of a breaker: `size` numbers from index `at`
+ * on. With thousands of breakers, most of the time of a call goes into cache misses for its counts, and one list per
+ * breaker has the fewest.
  */
 export abstract class CountingRule implements TripRule {
   abstract readonly size: number;
@@ -13,9 +13,9 @@ export abstract class CountingRule implements TripRule {
   abstract record(list: number[], at: number, failed: boolean, durationMs: number, now: number): boolean;
   abstract reset(list: number[], at: number): void;
 
-  /** By itself, with a list of its own. */
+  /** Makes a meter with a list of its own. */
   start(): TripMeter {
-    const list = numbers(this.size);
+    const list = createNumbers(this.size);
     return {
       record: (failed, durationMs, now) => this.record(list, 0, failed, durationMs, now),
       reset: () => this.reset(list, 0),
@@ -23,8 +23,8 @@ export abstract class CountingRule implements TripRule {
   }
 }
 
-/** So many zeros. A list that has held what is no whole number has room for times, and does not change its layout later. */
-export function numbers(size: number): number[] {
+/** Returns a list of zeros. Filled with NaN first, so that V8 stores doubles and need not convert it for a time later. */
+export function createNumbers(size: number): number[] {
   return new Array<number>(size).fill(NaN).fill(0);
 }
 
@@ -53,12 +53,12 @@ export class RunRule extends CountingRule {
   }
 }
 
-/** The failures of the present run, how many trip, and then the window. */
+/** Offsets: the failures in a row so far, how many trip, and the start of the window. */
 const FAILURES = 0;
 const NEEDED = 1;
 const WINDOW = 2;
 
-/** Failures in a row, as many as the calls of a while before them. */
+/** Failures in a row, and at least as many as there were calls in a time window before them. */
 export class BusyRunRule extends CountingRule {
   readonly size: number = WINDOW + TimeWindow.SIZE;
   readonly #count: number;
@@ -103,7 +103,7 @@ export interface TimedRate {
   readonly slowerThanMs: number | undefined;
 }
 
-/** The share of the calls of a while that count. Only a call that counts trips. */
+/** The ratio of counted calls (failed or slow) in a time window. Only a counted call trips. */
 export class TimedRateRule extends CountingRule {
   readonly size: number = TimeWindow.SIZE;
   readonly windowMs: number;

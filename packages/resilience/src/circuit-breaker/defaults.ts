@@ -1,2 +1,2 @@
-/** A probe may take an attempt of the default length (10 s) and a second before its place is given to another. */
+/** The lease of a probe: the default timeout of an attempt (10 s) plus a second. Then another probe may take its place. */
 export const DEFAULT_PROBE_LEASE_MS = 11_000;

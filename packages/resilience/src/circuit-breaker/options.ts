@@ -74,11 +74,12 @@ export interface CircuitBreakerOptions {
 export interface CircuitBreakerSettings extends StateRules {
   readonly name: string;
   readonly trip: readonly TripRule[];
-  /** The rules that count in a list of the breaker's, at the places of these; undefined for the others. */
+  /** For each of `trip`, the rule if it is a counting rule, whose numbers are in a list of the breaker. */
   readonly counting: readonly (CountingRule | undefined)[];
-  /** Where in that list the numbers of each rule begin, and how many there are. */
-  readonly places: readonly number[];
-  readonly numbers: number;
+  /** Where in that list the numbers of each rule start. */
+  readonly offsets: readonly number[];
+  /** The length of that list. */
+  readonly numberCount: number;
   readonly classify: ((outcome: Outcome) => Verdict) | undefined;
   readonly onStateChange: ((change: StateChange) => void) | undefined;
   readonly captureStack: boolean;
@@ -90,10 +91,10 @@ export interface CircuitBreakerSettings extends StateRules {
   readonly slowerThanMs: number;
 }
 
-/** On a busy service five failures in a row happen by chance: a run must also fill a second. */
+/** On a busy service five failures in a row happen by chance: they must also be as many as the calls of a second. */
 const BUSY_WINDOW_MS = 1_000;
 
-/** The rules of a breaker that was given none; `windowMs` is that of the failure rate. */
+/** The default trip rules. `windowMs` is that of the failure rate. */
 export function defaultTrip(windowMs = 30_000): readonly TripRule[] {
   return [failureRate({ windowMs }), consecutiveFailures({ busyWindowMs: BUSY_WINDOW_MS })];
 }
@@ -155,13 +156,13 @@ export function circuitBreakerSettings(
   const slowerThanMs = Math.min(...trip.map((rule: TripRule) => rule.slowerThanMs ?? Infinity));
   const counting = (trip as readonly TripRule[]).map((rule) => (rule instanceof CountingRule ? rule : undefined));
   const sizes = counting.map((rule) => rule?.size ?? 0);
-  const places = sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + size, 0));
+  const offsets = sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + size, 0));
   return {
     name,
     trip,
     counting,
-    places,
-    numbers: sizes.reduce((sum, size) => sum + size, 0),
+    offsets,
+    numberCount: sizes.reduce((sum, size) => sum + size, 0),
     openMs,
     maxOpenMs,
     openJitter,

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { numbers } from './counting-rule.ts';
+import { createNumbers } from './counting-rule.ts';
 import { CountWindow, TimeWindow } from './rate-window.ts';
 
-/** A window with numbers of its own, behind those of somebody else. */
+/** A window whose numbers start in the middle of a list. */
 function counting(windowMs: number) {
   const at = 5;
-  const list = numbers(at + TimeWindow.SIZE);
+  const list = createNumbers(at + TimeWindow.SIZE);
   const window = new TimeWindow(windowMs);
   return {
     add: (counted: boolean, now: number): void => window.add(list, at, counted, now),

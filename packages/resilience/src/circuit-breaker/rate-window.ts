@@ -1,28 +1,31 @@
+/** Sliding windows of calls, by time and by number, in which some calls are counted (as failed or slow). */
+
 const BUCKETS = 10;
 
-/** When the oldest bucket leaves or the newest is over, whichever is first: until then a call is only counted. */
+// Offsets into the list of numbers of a TimeWindow.
+/** When the oldest bucket expires or the newest is over, whichever is first: until then a call only adds to the newest. */
 const DUE_AT = 0;
-/** The calls of all buckets, and those among them that count. */
+/** The calls of all buckets, and how many of them are counted. */
 const TOTAL = 1;
 const COUNTED = 2;
-/** The newest bucket: its calls, those that count, and when it began. */
+/** The newest bucket: its calls, how many of them are counted, and its start. */
 const CALLS = 3;
 const COUNTED_CALLS = 4;
 const STARTED_AT = 5;
-/** The buckets before it: how many, where in the ring the oldest is, and the ring, of three numbers for each. */
+/** The earlier buckets: their number, the position of the oldest in the ring, and the ring, with three numbers each. */
 const EARLIER = 6;
 const OLDEST = 7;
 const RING = 8;
 const BUCKET_SIZE = 3;
-/** The newest may be the tenth that has begun after the oldest. */
+/** The newest bucket is outside the ring, and at most ten are before it. */
 const RING_SIZE = BUCKETS * BUCKET_SIZE;
 
 /**
- * The last `windowMs`, in ten buckets. A bucket begins with the first call that finds the one before it over, and
- * leaves as a whole when its beginning is a window ago: a call counts for between nine tenths of the window and all of
- * it. After idling any number of buckets may have passed at once, so each is judged by its own beginning.
+ * The calls of the last `windowMs`, in ten buckets. A bucket starts with the first call after the previous one is over,
+ * and expires as a whole `windowMs` after its start: a call counts for between nine tenths of the window and all of it.
+ * After an idle time many buckets may have expired at once, so each is checked by its own start.
  *
- * It says how to count, and the numbers are in a list of whoever counts: `SIZE` of them, from `at` on, zeros at first.
+ * Stateless: the numbers are in a list of the caller, `SIZE` of them from index `at` on, initially zeros.
  */
 export class TimeWindow {
   static readonly SIZE: number = RING + RING_SIZE;
@@ -41,7 +44,7 @@ export class TimeWindow {
   }
 
   add(list: number[], at: number, counted: boolean, now: number): void {
-    if (now >= (list[at + DUE_AT] as number)) this.#turn(list, at, now);
+    if (now >= (list[at + DUE_AT] as number)) this.#rotate(list, at, now);
     (list[at + CALLS] as number)++;
     (list[at + TOTAL] as number)++;
     if (!counted) return;
@@ -53,23 +56,23 @@ export class TimeWindow {
     list[at + DUE_AT] = list[at + TOTAL] = list[at + COUNTED] = list[at + EARLIER] = 0;
   }
 
-  /** Lets go of the buckets that are a window old, and begins a new one if it is time. */
-  #turn(list: number[], at: number, now: number): void {
-    this.#forget(list, at, now);
+  /** Drops expired buckets, and starts a new one if the newest is over. */
+  #rotate(list: number[], at: number, now: number): void {
+    this.#dropExpired(list, at, now);
     const isEmpty = list[at + EARLIER] === 0 && now >= (list[at + STARTED_AT] as number) + this.#windowMs;
     if (isEmpty) list[at + TOTAL] = list[at + COUNTED] = 0;
     const isOver = now >= (list[at + STARTED_AT] as number) + this.#windowMs / BUCKETS;
-    if (list[at + TOTAL] === 0) begin(list, at, now);
+    if (list[at + TOTAL] === 0) startBucket(list, at, now);
     else if (isOver) {
-      keep(list, at);
-      begin(list, at, now);
+      pushNewest(list, at);
+      startBucket(list, at, now);
     }
     const startedAt = list[at + STARTED_AT] as number;
     const oldestAt = list[at + EARLIER] === 0 ? startedAt : (list[at + RING + (list[at + OLDEST] as number)] as number);
     list[at + DUE_AT] = Math.min(oldestAt + this.#windowMs, startedAt + this.#windowMs / BUCKETS);
   }
 
-  #forget(list: number[], at: number, now: number): void {
+  #dropExpired(list: number[], at: number, now: number): void {
     while ((list[at + EARLIER] as number) > 0) {
       const oldest = list[at + OLDEST] as number;
       const bucket = at + RING + oldest;
@@ -82,13 +85,13 @@ export class TimeWindow {
   }
 }
 
-function begin(list: number[], at: number, now: number): void {
+function startBucket(list: number[], at: number, now: number): void {
   list[at + STARTED_AT] = now;
   list[at + CALLS] = list[at + COUNTED_CALLS] = 0;
 }
 
-/** Puts the newest bucket behind those before it. */
-function keep(list: number[], at: number): void {
+/** Appends the newest bucket to the ring. */
+function pushNewest(list: number[], at: number): void {
   const earlier = list[at + EARLIER] as number;
   const bucket = at + RING + (((list[at + OLDEST] as number) + earlier * BUCKET_SIZE) % RING_SIZE);
   list[bucket] = list[at + STARTED_AT] as number;
@@ -97,7 +100,7 @@ function keep(list: number[], at: number): void {
   list[at + EARLIER] = earlier + 1;
 }
 
-/** The last so many calls, one byte each. */
+/** The last `calls` calls, one byte each. */
 export class CountWindow {
   total = 0;
   counted = 0;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { admit, initialState, opened, probed, type Lease, type State, type Verdict } from './state.ts';
+import { admit, initialState, opened, afterProbe, type Lease, type State, type Verdict } from './state.ts';
 
 const rules = { openMs: 5_000, maxOpenMs: 60_000, openJitter: 0.2, halfOpenProbes: 2, probeLeaseMs: 1_000 };
 const MIDDLE = 0.5;
@@ -58,7 +58,7 @@ describe('a life in steps', () => {
         else said = `${admission.lease === undefined ? 'admitted' : 'probe'}, ${state.kind}`;
         if (admission.admitted && admission.lease !== undefined) leases.push(admission.lease);
       } else {
-        state = probed(state, leases.shift() as Lease, event, now, rules, MIDDLE);
+        state = afterProbe(state, leases.shift() as Lease, event, now, rules, MIDDLE);
         said = state.kind;
         if (state.kind !== 'halfOpen') leases.length = 0;
       }
@@ -81,15 +81,15 @@ describe('a life in steps', () => {
     const admission = admit(state, 1_000, rules);
     expect(admission).toMatchObject({ admitted: true, lease: { expiresAt: 2_000 } });
     for (const verdict of ['success', 'failure', 'neutral'] as const) {
-      expect(probed(state, hung, verdict, 1_000, rules, MIDDLE)).toBe(state);
-      expect(probed(admission.next, hung, verdict, 1_001, rules, MIDDLE)).toBe(admission.next);
+      expect(afterProbe(state, hung, verdict, 1_000, rules, MIDDLE)).toBe(state);
+      expect(afterProbe(admission.next, hung, verdict, 1_001, rules, MIDDLE)).toBe(admission.next);
     }
   });
 
   it('a probe of an earlier half-open time changes nothing', () => {
     const stale: Lease = { expiresAt: 9_999 };
     const states: State[] = [halfOpen(0, [{ expiresAt: 9_999 }]), { kind: 'isolated' }, initialState];
-    for (const state of states) expect(probed(state, stale, 'failure', 5, rules, MIDDLE)).toBe(state);
+    for (const state of states) expect(afterProbe(state, stale, 'failure', 5, rules, MIDDLE)).toBe(state);
   });
 });
 
@@ -119,7 +119,7 @@ it('never leases more probes than it may, and never waits for nothing, in any hi
           }
         } else if (leases.length > 0) {
           const [lease] = leases.splice(pick % leases.length, 1) as [Lease];
-          state = probed(state, lease, event, now, mine, MIDDLE);
+          state = afterProbe(state, lease, event, now, mine, MIDDLE);
         }
         if (state.kind === 'halfOpen') {
           const live = state.leases.filter(({ expiresAt }) => expiresAt > now).length;

@@ -1,6 +1,6 @@
 /**
- * The breaker's state machine, pure: state, time and what happened in; next state out. It never counts outcomes while
- * closed (that is what trip rules are for) and holds no timer: whoever comes next finds that the time has passed.
+ * The state machine of the breaker, as pure functions from state, time and event to the next state. It does not count
+ * outcomes while closed, which the trip rules do, and has no timer: the next call notices that the open time is over.
  */
 
 /**
@@ -9,7 +9,7 @@
  */
 export type CircuitState = 'closed' | 'halfOpen' | 'isolated' | 'open';
 
-/** A probe in flight. It stops counting when its lease ends, so that a hung probe cannot wedge the breaker. */
+/** A probe in flight. It counts only until its lease expires, so that a hung probe cannot block the breaker. */
 export interface Lease {
   readonly expiresAt: number;
 }
@@ -36,8 +36,8 @@ export interface StateRules {
 export const initialState: State = { kind: 'closed' };
 
 /**
- * The open state after a trip or a failed probe. Open times double with each failed probe, up to the cap, and start anew
- * once the circuit has closed (Finagle); `random` spreads them by ± jitter.
+ * The open state after a trip or a failed probe. The open time doubles with each failed probe, up to a maximum, and is
+ * reset once the circuit has closed (Finagle); `random` spreads it by ± jitter.
  */
 export function opened(opens: number, now: number, rules: StateRules, random: number): State {
   const plainMs = Math.min(rules.openMs * 2 ** Math.min(opens, 52), rules.maxOpenMs);
@@ -49,7 +49,7 @@ export type Admission =
   | { readonly admitted: true; readonly next: State; readonly lease: Lease | undefined }
   | { readonly admitted: false; readonly next: State; readonly retryAfterMs: number | undefined };
 
-/** Whether a call may pass now, and what the state is afterwards. */
+/** Returns whether a call is admitted now, and the next state. */
 export function admit(state: State, now: number, rules: StateRules): Admission {
   switch (state.kind) {
     case 'closed':
@@ -63,8 +63,8 @@ export function admit(state: State, now: number, rules: StateRules): Admission {
     case 'halfOpen': {
       const leases = state.leases.filter((lease) => lease.expiresAt > now);
       if (state.successes + leases.length >= rules.halfOpenProbes) {
-        const soonest = leases.reduce((least, lease) => Math.min(least, lease.expiresAt), Infinity);
-        return { admitted: false, next: { ...state, leases }, retryAfterMs: Math.max(0, soonest - now) };
+        const earliest = leases.reduce((min, lease) => Math.min(min, lease.expiresAt), Infinity);
+        return { admitted: false, next: { ...state, leases }, retryAfterMs: Math.max(0, earliest - now) };
       }
       const lease: Lease = { expiresAt: now + rules.probeLeaseMs };
       return { admitted: true, next: { ...state, leases: [...leases, lease] }, lease };
@@ -72,7 +72,7 @@ export function admit(state: State, now: number, rules: StateRules): Admission {
   }
 }
 
-/** Where an open circuit goes when its time is over, or is ended by somebody who knows better; the others stay as they are. */
+/** The state after the open time, or after `halfOpen()`. States other than open do not change. */
 export function halfOpened(state: State): State {
   return state.kind === 'open' ? { kind: 'halfOpen', opens: state.opens, successes: 0, leases: [] } : state;
 }
@@ -81,11 +81,10 @@ export function halfOpened(state: State): State {
 export type Verdict = 'failure' | 'neutral' | 'success';
 
 /**
- * The state after a probe ended. A success closes once there are enough of them, a failure opens again at once, and a
- * neutral outcome only gives the lease back: it says nothing about the dependency. A probe whose lease has ended no
- * longer counts.
+ * The state after a probe. Enough successes close the circuit, a failure opens it again, and a neutral outcome only
+ * releases the lease, since it says nothing about the dependency. A probe whose lease has expired does not count.
  */
-export function probed(
+export function afterProbe(
   state: State,
   lease: Lease,
   verdict: Verdict,

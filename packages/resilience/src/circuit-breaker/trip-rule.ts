@@ -133,7 +133,7 @@ export function slowCallRate(options: SlowCallRateOptions): TripRule {
   );
 }
 
-/** @param slowerThanMs - what counts: calls that take longer; failures without it */
+/** @param slowerThanMs - counts calls that take longer; without it, counts failures */
 function rateRule(
   name: string,
   ratio: number,
@@ -161,9 +161,8 @@ function rateRule(
       `at most windowCalls (${windowCalls}), or it never trips`,
     );
   }
-  // As published: over time (Polly) only a call that counts against the dependency can open the circuit; over calls
-  // (resilience4j) the rate is looked at after each, so that the one which fills the window may be a success, and the
-  // open time begins then.
+  // As in the originals: in a window of time (Polly) only a counted call can open the circuit; in a window of calls
+  // (resilience4j) the rate is checked after each call, so that a success can open it when it completes the window.
   if (windowCalls === undefined) {
     const description = `${what} within ${windowMs} ms, given ${minimumCalls} calls`;
     return new TimedRateRule({ ratio, minimumCalls, windowMs, description, slowerThanMs });

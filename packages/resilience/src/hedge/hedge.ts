@@ -4,20 +4,20 @@ import { definePolicy } from '../define-policy.ts';
 import type { Outcome, Policy } from '../policy.ts';
 import { retryAfterOf } from '../retry/options.ts';
 import { retryBudget, type RetryBudget } from '../retry/retry-budget.ts';
-import { standingCall } from '../standing-call.ts';
+import { startPinnedCall } from '../pinned-call.ts';
 import { LatencyWindow } from './latency-window.ts';
 import { hedgeSettings, type HedgeOptions, type HedgeSettings } from './options.ts';
 
-/** Below this many measured calls a percentile says nothing. */
+/** A percentile of fewer measured calls is not used. */
 const MINIMUM_SAMPLES = 100;
 const UNMEASURED_DELAY_MS = 500;
 const WINDOW_MS = 30_000;
-/** A try must take longer than the percentile: where most take exactly as long, the others would be hedged with them. */
-const LONGER = 1.0005;
-/** The percentile is computed anew at most this often. Source: Finagle's BackupRequestFilter. */
+/** Factor on the percentile. Without it, if most attempts take exactly the percentile, all of these would be hedged. */
+const PERCENTILE_MARGIN = 1.0005;
+/** The percentile is computed again at most this often. Source: Finagle's BackupRequestFilter. */
 const REFRESH_MS = 3_000;
 
-/** What the hedges of one policy share. */
+/** The delay, budgets and counts that all calls of one policy share. */
 class HedgeState {
   readonly settings: HedgeSettings;
   readonly queue: ExpiryQueue;
@@ -40,9 +40,9 @@ class HedgeState {
     if (this.settings.delayMs !== undefined) return this.settings.delayMs;
     if (now >= this.#refreshAt) {
       this.#refreshAt = now + REFRESH_MS;
-      const enough = this.#latencies.total(now) >= MINIMUM_SAMPLES;
-      this.#delayMs = enough
-        ? Math.max(1, this.#latencies.percentile(this.settings.percentile, now) * LONGER)
+      const hasEnough = this.#latencies.total(now) >= MINIMUM_SAMPLES;
+      this.#delayMs = hasEnough
+        ? Math.max(1, this.#latencies.percentile(this.settings.percentile, now) * PERCENTILE_MARGIN)
         : UNMEASURED_DELAY_MS;
     }
     return this.#delayMs;
@@ -52,7 +52,7 @@ class HedgeState {
     if (this.settings.delayMs === undefined) this.#latencies.add(durationMs, now);
   }
 
-  /** Whether one more try may be sent: its own limit first, since asking the shared budget spends from it. */
+  /** Whether one more attempt may be sent. Asks `maxExtraLoad` first, since asking the shared budget spends from it. */
   grant(now: number): boolean {
     const granted = this.extraLoad.tryRetry(false, now) && this.settings.budget.tryRetry(false, now);
     if (granted) this.hedges++;
@@ -61,16 +61,16 @@ class HedgeState {
   }
 }
 
-/** One of the tries that race. */
-class Racer implements Sink {
-  readonly #race: Race;
+/** One of the concurrent attempts of a call. */
+class HedgeAttempt implements Sink {
+  readonly #hedged: HedgedCall;
   readonly index: number;
   readonly startedAt: number;
   running: Running = notRunning;
   ended = false;
 
-  constructor(race: Race, index: number, startedAt: number) {
-    this.#race = race;
+  constructor(hedged: HedgedCall, index: number, startedAt: number) {
+    this.#hedged = hedged;
     this.index = index;
     this.startedAt = startedAt;
   }
@@ -78,24 +78,24 @@ class Racer implements Sink {
   succeed(value: unknown): void {
     if (this.ended) return;
     this.ended = true;
-    this.#race.won(this, value);
+    this.#hedged.attemptSucceeded(this, value);
   }
 
   fail(error: unknown): void {
     if (this.ended) return;
     this.ended = true;
-    this.#race.lost(this, error);
+    this.#hedged.attemptFailed(this, error);
   }
 }
 
-/** One call: a first try, and beside it the hedges. */
-class Race extends Expiring implements Running {
+/** One call: its first attempt, and the hedges. The first success ends the call and cancels the other attempts. */
+class HedgedCall extends Expiring implements Running {
   readonly #state: HedgeState;
   readonly #inner: Stage;
   readonly #call: Call;
-  readonly #attempt: number;
+  readonly #firstAttempt: number;
   readonly #sink: Sink;
-  readonly #racers: Racer[] = [];
+  readonly #attempts: HedgeAttempt[] = [];
   #done = false;
   #endReason: unknown;
 
@@ -104,7 +104,7 @@ class Race extends Expiring implements Running {
     this.#state = state;
     this.#inner = inner;
     this.#call = call;
-    this.#attempt = attempt;
+    this.#firstAttempt = attempt;
     this.#sink = sink;
   }
 
@@ -114,23 +114,23 @@ class Race extends Expiring implements Running {
     this.#send();
   }
 
-  /** Sends one more try, and sets the time for the next. */
+  /** Starts one more attempt, and schedules the next hedge. */
   #send(): void {
     const { now } = this.#call;
-    const racer = new Racer(this, this.#racers.length, now);
-    this.#racers.push(racer);
-    if (this.#racers.length <= this.#state.settings.maxHedges) {
+    const attempt = new HedgeAttempt(this, this.#attempts.length, now);
+    this.#attempts.push(attempt);
+    if (this.#attempts.length <= this.#state.settings.maxHedges) {
       this.expiresAt = now + this.#state.delayMs(now);
       this.#state.queue.add(this, now);
     }
-    const running = this.#inner.start(this.#call, this.#attempt + racer.index, racer);
-    // The race may have been decided while this try was starting; one that has settled ignores it.
+    const running = this.#inner.start(this.#call, this.#firstAttempt + attempt.index, attempt);
+    // The call may have ended while this attempt was starting. If the attempt has settled, cancel does nothing.
     if (this.#done) running.cancel(this.#endReason);
-    else if (!racer.ended) racer.running = running;
+    else if (!attempt.ended) attempt.running = running;
   }
 
   #hedge(now: number): boolean {
-    if (this.#racers.length > this.#state.settings.maxHedges || !this.#state.grant(now)) return false;
+    if (this.#attempts.length > this.#state.settings.maxHedges || !this.#state.grant(now)) return false;
     this.#send();
     return true;
   }
@@ -141,22 +141,22 @@ class Race extends Expiring implements Running {
     this.#hedge(now);
   }
 
-  won(racer: Racer, value: unknown): void {
-    this.#retryEnded(racer);
+  attemptSucceeded(attempt: HedgeAttempt, value: unknown): void {
+    this.#retryEnded(attempt);
     if (this.#done) return;
-    if (racer.index > 0) this.#state.wins++;
-    this.#measure(racer);
+    if (attempt.index > 0) this.#state.wins++;
+    this.#measure(attempt);
     this.#end(undefined);
     this.#sink.succeed(value);
   }
 
-  lost(racer: Racer, error: unknown): void {
-    this.#retryEnded(racer);
+  attemptFailed(attempt: HedgeAttempt, error: unknown): void {
+    this.#retryEnded(attempt);
     if (this.#done) return;
-    const othersRun = this.#racers.some((other) => !other.ended);
+    const othersRun = this.#attempts.some((other) => !other.ended);
     const { now } = this.#call;
-    const attempt = this.#attempt + racer.index;
-    const outcome: Outcome = { ok: false, error, attempt, durationMs: now - racer.startedAt };
+    const number = this.#firstAttempt + attempt.index;
+    const outcome: Outcome = { ok: false, error, attempt: number, durationMs: now - attempt.startedAt };
     const { isFatal, isUnsent } = this.#state.settings;
     let fatal: boolean;
     try {
@@ -168,7 +168,7 @@ class Race extends Expiring implements Running {
       return;
     }
     if (!fatal) {
-      // A try that failed early need not be waited out: the next goes at once (gRPC A6), unless that would be too early.
+      // After a failure the next hedge is sent at once (gRPC A6), unless the failure has a `Retry-After`.
       this.#state.queue.remove(this);
       if ((retryAfterOf(outcome) === undefined && this.#hedge(now)) || othersRun) return;
     }
@@ -184,23 +184,23 @@ class Race extends Expiring implements Running {
     this.#done = true;
     this.#endReason = reason;
     this.#state.queue.remove(this);
-    for (const racer of this.#racers) {
-      if (racer.ended) continue;
-      racer.ended = true;
-      // How long the loser had taken is the least it would have taken: leaving it out would teach too short a delay.
-      this.#measure(racer);
-      this.#retryEnded(racer);
-      racer.running.cancel(reason);
+    for (const attempt of this.#attempts) {
+      if (attempt.ended) continue;
+      attempt.ended = true;
+      // A cancelled attempt would have taken at least this long. Without it the measured percentile would be too low.
+      this.#measure(attempt);
+      this.#retryEnded(attempt);
+      attempt.running.cancel(reason);
     }
   }
 
-  #measure(racer: Racer): void {
+  #measure(attempt: HedgeAttempt): void {
     const { now } = this.#call;
-    this.#state.measure(now - racer.startedAt, now);
+    this.#state.measure(now - attempt.startedAt, now);
   }
 
-  #retryEnded(racer: Racer): void {
-    if (racer.index > 0) this.#state.settings.budget.retryEnded();
+  #retryEnded(attempt: HedgeAttempt): void {
+    if (attempt.index > 0) this.#state.settings.budget.retryEnded();
   }
 }
 
@@ -226,7 +226,7 @@ export function hedge(options: HedgeOptions = {}): Policy {
     around: (inner: Stage): Stage => ({
       start(call, attempt, sink) {
         if (call.options?.idempotent !== true) return inner.start(call, attempt, sink);
-        const race = new Race(state, inner, call, attempt, sink);
+        const race = new HedgedCall(state, inner, call, attempt, sink);
         race.begin();
         return race;
       },
@@ -246,4 +246,4 @@ function describe({ delayMs, percentile, maxHedges, maxExtraLoad }: HedgeSetting
   return `hedge: up to ${maxHedges} more after ${after}, for at most ${maxExtraLoad * 100} % of calls, idempotent ones only`;
 }
 
-standingCall(hedge({ clock: timerlessClock }));
+startPinnedCall(hedge({ clock: timerlessClock }));

@@ -1,8 +1,8 @@
-const STEPS = 16; // buckets for each doubling: neighbours are 4.4 % apart
+const STEPS = 16; // buckets per doubling: neighbours differ by 4.4 %
 const LOWEST_LOG2 = -4; // 1/16 ms
 const SIZE = 25 * STEPS; // up to 2^21 ms, 35 minutes
 
-/** How many durations fell into each bucket, and the longest of them. */
+/** The number of durations in each bucket, and the longest of them. */
 class Histogram {
   readonly counts: Float64Array = new Float64Array(SIZE);
   readonly longest: Float64Array = new Float64Array(SIZE);
@@ -22,34 +22,34 @@ class Histogram {
 }
 
 /**
- * Durations of about the last `windowMs`, for percentiles that are durations which were measured, at most 4.4 % above the
- * exact one. Two histograms take turns, so a duration counts for between half of the window and all of it.
+ * Percentiles of the durations of about the last `windowMs`. A percentile is a duration that was measured, at most 4.4 %
+ * above the exact one. Two histograms alternate, so that a duration counts for between half of the window and all of it.
  */
 export class LatencyWindow {
   readonly #halfMs: number;
   #current = new Histogram();
   #previous = new Histogram();
-  #turnsAt = -Infinity;
+  #rotatesAt = -Infinity;
 
   constructor(windowMs: number) {
     this.#halfMs = windowMs / 2;
   }
 
-  /** How many durations count at this time. */
+  /** The number of durations that count at this time. */
   total(now: number): number {
-    if (now < this.#turnsAt) return this.#current.total + this.#previous.total;
-    return now < this.#turnsAt + this.#halfMs ? this.#current.total : 0;
+    if (now < this.#rotatesAt) return this.#current.total + this.#previous.total;
+    return now < this.#rotatesAt + this.#halfMs ? this.#current.total : 0;
   }
 
   add(durationMs: number, now: number): void {
-    this.#turn(now);
+    this.#rotate(now);
     const at = durationMs > 0 ? Math.floor((Math.log2(durationMs) - LOWEST_LOG2) * STEPS) : 0;
     this.#current.add(Math.min(Math.max(at, 0), SIZE - 1), durationMs);
   }
 
   /** The duration that `ratio` of the calls did not exceed, in milliseconds; Infinity when there were none. */
   percentile(ratio: number, now: number): number {
-    this.#turn(now);
+    this.#rotate(now);
     const [a, b] = [this.#current, this.#previous];
     const total = this.total(now);
     let left = Math.ceil(ratio * total);
@@ -60,12 +60,12 @@ export class LatencyWindow {
     return Infinity;
   }
 
-  #turn(now: number): void {
-    if (now < this.#turnsAt) return;
-    const idle = now >= this.#turnsAt + this.#halfMs;
+  #rotate(now: number): void {
+    if (now < this.#rotatesAt) return;
+    const wasIdle = now >= this.#rotatesAt + this.#halfMs;
     [this.#previous, this.#current] = [this.#current, this.#previous];
     this.#current.clear();
-    if (idle) this.#previous.clear();
-    this.#turnsAt = now + this.#halfMs;
+    if (wasIdle) this.#previous.clear();
+    this.#rotatesAt = now + this.#halfMs;
   }
 }

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { constant } from './backoff.ts';
-import { decide, type Decision, type Standing } from './decision.ts';
+import { decide, type Decision, type CallProgress } from './decision.ts';
 import { retrySettings, type RetryOptions } from './options.ts';
 
-const FIRST: Standing = { attempt: 1, waitedMs: 0, leftMs: Infinity, askedMs: 0, movesOn: false };
+const FIRST: CallProgress = { attempt: 1, waitedMs: 0, leftMs: Infinity, pendingRetryAfterMs: 0, movesOn: false };
 
 interface Row {
   readonly name: string;
   /** What the dependency asks for, in milliseconds. */
   readonly asksMs?: number;
   readonly options?: RetryOptions;
-  readonly standing?: Partial<Standing>;
+  readonly standing?: Partial<CallProgress>;
   readonly decision: Decision;
 }
 
@@ -74,14 +74,14 @@ describe('decide, with a backoff of 100 ms', () => {
     {
       name: 'leaves a place that was asked before alone as long as that wanted',
       asksMs: 20,
-      standing: { askedMs: 300 },
+      standing: { pendingRetryAfterMs: 300 },
       options: { throttledBaseMs: 0 },
       decision: { next: 'wait', delayMs: 300, throttled: true, retryAfterMs: 300 },
     },
     {
       name: 'goes to another place as it would if nothing had been asked',
       asksMs: 60_001,
-      standing: { askedMs: 70_000, movesOn: true },
+      standing: { pendingRetryAfterMs: 70_000, movesOn: true },
       options: { throttledBaseMs: 700 },
       decision: { next: 'wait', delayMs: 100, throttled: true, retryAfterMs: 70_000 },
     },

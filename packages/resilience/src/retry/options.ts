@@ -127,7 +127,7 @@ function isThrottled(outcome: Outcome): boolean {
   return !outcome.ok && (isMacadamError(outcome.error, 'MAC_RATE_LIMITED') || retryAfterOf(outcome) !== undefined);
 }
 
-/** How long the failure says that the dependency asked to be left alone, in milliseconds. */
+/** Returns the `retryAfterMs` of the error, if it has a valid one. */
 export function retryAfterOf(outcome: Outcome): number | undefined {
   if (outcome.ok || typeof outcome.error !== 'object' || outcome.error === null) return undefined;
   const { retryAfterMs } = outcome.error as { retryAfterMs?: unknown };

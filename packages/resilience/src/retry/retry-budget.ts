@@ -52,9 +52,9 @@ export interface RetryBudgetOptions {
 const BUCKETS = 10;
 
 /**
- * Finagle's retry budget. Each call deposits one unit that lasts `ttlMs`; a retry withdraws `1 / ratio` units; the floor
- * is a reserve of `minPerSecond` retries for each second of the ttl. A withdrawal lasts as long as a deposit, which is
- * how the reserve comes back.
+ * Finagle's retry budget. Each call deposits one unit for `ttlMs`; a retry withdraws `1 / ratio` units; in addition there
+ * is a reserve of `minPerSecond` retries per second of `ttlMs`. A withdrawal expires after `ttlMs` as well, which is how
+ * the reserve is refilled.
  */
 class WindowBudget implements RetryBudget {
   readonly #ratio: number;
@@ -90,7 +90,7 @@ class WindowBudget implements RetryBudget {
 
   tryRetry(_throttled: boolean, now: number): boolean {
     this.#rotate(now);
-    // The tolerance is for sums of fractions such as 1 / 0.3, which are not exact.
+    // Tolerates rounding errors in sums of fractions such as 1 / 0.3.
     if (this.#sum + this.#reserve < this.#price - 1e-9) {
       this.#refused++;
       return false;

@@ -28,7 +28,7 @@ export interface RetryBudgets {
 export function retryBudgets(options: RetryBudgetsOptions = {}): RetryBudgets {
   assertObject('retryBudgets', options);
   const { maxKeys, idleMs, ...each } = options;
-  retryBudget(each); // wrong options are told now, not with the first key
+  retryBudget(each); // reports wrong options now instead of with the first key
   const bounds: KeyedOptions = { ...(maxKeys !== undefined && { maxKeys }), ...(idleMs !== undefined && { idleMs }) };
   return new Keyed('retryBudgets', bounds, each.clock ?? systemClock, () => retryBudget(each));
 }

@@ -6,10 +6,10 @@ import { decide, type Decision } from './decision.ts';
 import type { RetryCounts, RetrySettings } from './options.ts';
 import { runAttempts } from './run-attempts.ts';
 
-/** What becomes of the call after an outcome. */
-type Verdict = Decision | { readonly next: 'accept' } | { readonly next: 'fail'; readonly error: unknown };
+/** What to do after an outcome: wait and retry, give up, accept the outcome, or fail with the error of a callback. */
+type NextStep = Decision | { readonly next: 'accept' } | { readonly next: 'fail'; readonly error: unknown };
 
-/** One call under a retry. The first try costs nothing beyond this object; the loop starts with the first failure. */
+/** One call under a retry. The first attempt costs only this object; the asynchronous loop starts with the first failure. */
 class RetryRun implements Sink, Running {
   readonly #stage: RetryStage;
   readonly #call: Call;
@@ -17,18 +17,18 @@ class RetryRun implements Sink, Running {
   #attempt = 1;
   #attemptStartedAt: number;
   #waitedMs = 0;
-  /** Until when what the call has moved on from asked to be left alone. */
-  #askedUntil = 0;
+  /** When the `Retry-After` of the endpoint that the call has moved on from ends. */
+  #retryAfterUntil = 0;
   #throttled = false;
-  /** The one repetition that is free has been used. */
+  /** Whether the one transparent retry was used. */
   #transparent = false;
   #inner: Running = notRunning;
-  /** How many tries have ended: tells one that ended while it was being started. */
+  /** Number of attempts that have ended, to detect one that ends while it is being started. */
   #endings = 0;
   #timer: Timer | undefined;
-  /** Ends the wait, or the try, that the loop is in. */
+  /** Ends the wait or the attempt in which the loop is. */
   #wake: ((outcome: Outcome | undefined) => void) | undefined;
-  /** The budget has granted a retry that has not ended. */
+  /** Whether the budget has granted a retry that is still in flight. */
   #granted = false;
   #done = false;
   #cancelReason: unknown;
@@ -46,19 +46,19 @@ class RetryRun implements Sink, Running {
     if (this.#endings === 0 && !this.#done) this.#inner = running;
   }
 
-  // A function that cancels its own call while it is being started settles after that.
+  // A function that cancels its own call while it starts settles after that: hence the check of #done.
   succeed(value: unknown): void {
     if (this.#done) return;
-    if (this.#attempt === 1 && !this.#stage.judgesValues) {
+    if (this.#attempt === 1 && !this.#stage.classifiesValues) {
       this.#settle();
       this.#stage.settings.budget.callSucceeded(0, false);
       this.#sink.succeed(value);
-    } else this.#ended({ ok: true, value, attempt: this.#attempt, durationMs: this.#durationMs });
+    } else this.#handleOutcome({ ok: true, value, attempt: this.#attempt, durationMs: this.#durationMs });
   }
 
   fail(error: unknown): void {
     if (this.#done) return;
-    this.#ended({ ok: false, error, attempt: this.#attempt, durationMs: this.#durationMs });
+    this.#handleOutcome({ ok: false, error, attempt: this.#attempt, durationMs: this.#durationMs });
   }
 
   cancel(reason: unknown): void {
@@ -74,17 +74,17 @@ class RetryRun implements Sink, Running {
     return this.#call.now - this.#attemptStartedAt;
   }
 
-  #ended(outcome: Outcome): void {
+  #handleOutcome(outcome: Outcome): void {
     this.#inner = notRunning;
     this.#endings++;
-    if (this.#repeatsForFree(outcome)) return;
-    this.#giveBack();
+    if (this.#retryTransparently(outcome)) return;
+    this.#releaseGrant();
     if (this.#attempt > 1) this.#wake?.(outcome);
-    else this.#first(outcome);
+    else this.#handleFirst(outcome);
   }
 
-  /** Starts the same try once more when the dependency never saw it. */
-  #repeatsForFree(outcome: Outcome): boolean {
+  /** Starts the same attempt once more, without budget or wait, if the dependency has not received it. */
+  #retryTransparently(outcome: Outcome): boolean {
     const { settings, counts, inner } = this.#stage;
     const call = this.#call;
     if (this.#transparent || outcome.ok || this.#done || call.now >= call.deadlineAt) return false;
@@ -98,26 +98,25 @@ class RetryRun implements Sink, Running {
     this.#transparent = true;
     counts.transparent++;
     const endings = this.#endings;
-    const running = call.within((attempt: number) => inner.start(call, attempt, this), this.#attempt);
-    // Cancelled by the very function that was being started; one that has settled ignores it.
+    const running = call.runInContext((attempt: number) => inner.start(call, attempt, this), this.#attempt);
+    // The function cancelled its own call while it was starting. If it has settled, cancel does nothing.
     if (this.#done) running.cancel(this.#cancelReason);
     else if (endings === this.#endings) this.#inner = running;
     return true;
   }
 
-  /** The first try has ended: settle, or enter the loop. */
-  #first(outcome: Outcome): void {
-    const decision = this.#judge(outcome);
+  #handleFirst(outcome: Outcome): void {
+    const decision = this.#decideNext(outcome);
     if (decision.next !== 'wait') this.#finish(outcome, decision);
     else {
       const loop = (delayMs: number): Promise<void> =>
-        this.#loop(delayMs).catch((error: unknown) => this.#crash(error));
-      void this.#call.within(loop, decision.delayMs);
+        this.#loop(delayMs).catch((error: unknown) => this.#failUnexpectedly(error));
+      void this.#call.runInContext(loop, decision.delayMs);
     }
   }
 
-  /** Nothing in the loop throws but a clock that is handed in; the call must end even then. */
-  #crash(error: unknown): void {
+  /** Ends the call if the loop throws, which only a custom clock can cause. */
+  #failUnexpectedly(error: unknown): void {
     if (this.#done) return;
     this.#settle();
     this.#sink.fail(error);
@@ -126,12 +125,12 @@ class RetryRun implements Sink, Running {
   async #loop(firstDelayMs: number): Promise<void> {
     let delayMs = firstDelayMs;
     await runAttempts(async () => {
-      // Cancelled between the decision and here: a wait would leave its timer behind.
+      // Without a wait if cancelled since the decision: its timer would be left behind.
       if (!this.#done) await this.#wait(delayMs);
-      const outcome = this.#done ? undefined : await this.#tryAgain();
-      // Cancelled, in the wait, in the try, or in the moment between its end and here.
+      const outcome = this.#done ? undefined : await this.#runNextAttempt();
+      // Cancelled during the wait or the attempt, or since its end.
       if (outcome === undefined || this.#done) return false;
-      const decision = this.#judge(outcome);
+      const decision = this.#decideNext(outcome);
       if (decision.next === 'wait') {
         delayMs = decision.delayMs;
         return true;
@@ -149,7 +148,7 @@ class RetryRun implements Sink, Running {
     });
   }
 
-  #tryAgain(): Promise<Outcome | undefined> {
+  #runNextAttempt(): Promise<Outcome | undefined> {
     return new Promise((resolve) => {
       const call = this.#call;
       this.#timer = undefined;
@@ -164,25 +163,25 @@ class RetryRun implements Sink, Running {
       };
       const running = this.#stage.inner.start(call, this.#attempt, this);
       if (endings === this.#endings && !ended) this.#inner = running;
-      // Cancelled by the very function that was being started.
+      // The function cancelled its own call while it was starting.
       else if (this.#done) running.cancel(this.#cancelReason);
     });
   }
 
-  /** Asks the user's callbacks; what they throw is the failure of the call. */
-  #judge(outcome: Outcome): Verdict {
+  /** Decides with the callbacks of the user. If one throws, the call fails with that error. */
+  #decideNext(outcome: Outcome): NextStep {
     const { settings } = this.#stage;
     const { now, deadlineAt } = this.#call;
     try {
       if (!settings.retryIf(outcome)) return { next: 'accept' };
       settings.budget.attemptFailed();
-      this.#call.remember(outcome, this.#attemptStartedAt, this.#waitedMs);
+      this.#call.recordFailure(outcome, this.#attemptStartedAt, this.#waitedMs);
       if (this.#call.retriesOwnedUpstream) return { next: 'accept' };
-      const askedMs = Math.max(0, this.#askedUntil - now);
+      const pendingRetryAfterMs = Math.max(0, this.#retryAfterUntil - now);
       const movesOn = this.#call.options?.route?.movesOn?.(outcome) === true;
-      const standing = { attempt: this.#attempt, waitedMs: this.#waitedMs, leftMs: deadlineAt - now, askedMs, movesOn };
-      const decision = decide(settings, outcome, standing);
-      if (movesOn) this.#askedUntil = now + (decision.retryAfterMs ?? 0);
+      const position = { attempt: this.#attempt, waitedMs: this.#waitedMs, leftMs: deadlineAt - now };
+      const decision = decide(settings, outcome, { ...position, pendingRetryAfterMs, movesOn });
+      if (movesOn) this.#retryAfterUntil = now + (decision.retryAfterMs ?? 0);
       if (decision.next === 'giveUp') return decision;
       this.#throttled = decision.throttled;
       this.#granted = settings.budget.tryRetry(decision.throttled, now);
@@ -192,7 +191,7 @@ class RetryRun implements Sink, Running {
     }
   }
 
-  #finish(outcome: Outcome, decision: Exclude<Verdict, { next: 'wait' }>): void {
+  #finish(outcome: Outcome, decision: Exclude<NextStep, { next: 'wait' }>): void {
     if (this.#done) return;
     const { counts, settings } = this.#stage;
     this.#settle();
@@ -206,13 +205,15 @@ class RetryRun implements Sink, Running {
       counts.gaveUp[decision.reason]++;
       const { reason, retryAfterMs } = decision;
       const history = this.#call.history as AttemptRecord[];
-      // With a single attempt allowed nothing was given up: the failure is the caller's own.
-      const alone = settings.maxAttempts === 1;
-      this.#sink.fail(alone ? outcome.error : new AttemptsExhaustedError(reason, history, outcome.error, retryAfterMs));
+      // If only one attempt is allowed, nothing was given up: the failure is passed on unchanged.
+      const isOnlyAttempt = settings.maxAttempts === 1;
+      this.#sink.fail(
+        isOnlyAttempt ? outcome.error : new AttemptsExhaustedError(reason, history, outcome.error, retryAfterMs),
+      );
     }
   }
 
-  #giveBack(): void {
+  #releaseGrant(): void {
     if (!this.#granted) return;
     this.#granted = false;
     this.#stage.settings.budget.retryEnded();
@@ -220,7 +221,7 @@ class RetryRun implements Sink, Running {
 
   #settle(): void {
     this.#done = true;
-    this.#giveBack();
+    this.#releaseGrant();
     this.#stage.settings.budget.callEnded();
   }
 }
@@ -229,14 +230,14 @@ export class RetryStage implements Stage {
   readonly settings: RetrySettings;
   readonly counts: RetryCounts;
   readonly inner: Stage;
-  /** Whether a value may be a failure; by default none is, and successes take the short way. */
-  readonly judgesValues: boolean;
+  /** Whether `retryIf` may reject values. By default it does not, and successes take a shorter path. */
+  readonly classifiesValues: boolean;
 
-  constructor(settings: RetrySettings, counts: RetryCounts, inner: Stage, judgesValues: boolean) {
+  constructor(settings: RetrySettings, counts: RetryCounts, inner: Stage, classifiesValues: boolean) {
     this.settings = settings;
     this.counts = counts;
     this.inner = inner;
-    this.judgesValues = judgesValues;
+    this.classifiesValues = classifiesValues;
   }
 
   start(call: Call, _attempt: number, sink: Sink): Running {

@@ -10,7 +10,7 @@ export interface RetryThrottleOptions {
   tokenRatio?: number;
 }
 
-/** Thousandths of a token: the published rule keeps three digits, and whole numbers add up exactly. */
+/** Counts in thousandths of a token: the specification has three decimals, and integers add up exactly. */
 const SCALE = 1_000;
 
 /**
@@ -31,22 +31,22 @@ export function retryThrottle(options: RetryThrottleOptions = {}): RetryBudget {
   const { maxTokens = 10, tokenRatio = 0.1 } = options;
   assertInteger('retryThrottle.maxTokens', maxTokens, { min: 1, max: 1_000 });
   assertNumber('retryThrottle.tokenRatio', tokenRatio, { min: 0.001 });
-  const most = maxTokens * SCALE;
-  const earned = Math.floor(tokenRatio * SCALE);
-  let tokens = most;
+  const max = maxTokens * SCALE;
+  const credit = Math.floor(tokenRatio * SCALE);
+  let tokens = max;
   let granted = 0;
   let refused = 0;
   return {
     callStarted() {},
     callEnded() {},
     callSucceeded() {
-      tokens = Math.min(most, tokens + earned);
+      tokens = Math.min(max, tokens + credit);
     },
     attemptFailed() {
       tokens = Math.max(0, tokens - SCALE);
     },
     tryRetry() {
-      const allowed = tokens > most / 2;
+      const allowed = tokens > max / 2;
       if (allowed) granted++;
       else refused++;
       return allowed;

@@ -1,7 +1,7 @@
 import { timerlessClock } from '@macadam/core';
 import { definePolicy } from '../define-policy.ts';
 import type { Policy } from '../policy.ts';
-import { standingCall } from '../standing-call.ts';
+import { startPinnedCall } from '../pinned-call.ts';
 import { retrySettings, type RetryCounts, type RetryOptions, type RetrySettings } from './options.ts';
 import { RetryStage } from './retry-run.ts';
 
@@ -34,14 +34,14 @@ export function retry(options: RetryOptions = {}): Policy {
     transparent: 0,
     gaveUp: { budget: 0, deadline: 0, maxAttempts: 0, retryAfterTooLong: 0 },
   };
-  const judgesValues = options.retryIf !== undefined;
+  const classifiesValues = options.retryIf !== undefined;
   return definePolicy(
     'retry',
     {
       clock: settings.clock,
       defers: true,
       repeats: settings.maxAttempts > 1,
-      around: (inner) => new RetryStage(settings, counts, inner, judgesValues),
+      around: (inner) => new RetryStage(settings, counts, inner, classifiesValues),
     },
     {
       describe: () => describe(settings),
@@ -56,4 +56,4 @@ function describe({ maxAttempts, backoff, maxRetryAfterMs, budget }: RetrySettin
   return `retry: ${maxAttempts} attempts; waits ${wait}; honours Retry-After up to ${maxRetryAfterMs} ms; ${budget.describe()}`;
 }
 
-standingCall(retry({ clock: timerlessClock }));
+startPinnedCall(retry({ clock: timerlessClock }));

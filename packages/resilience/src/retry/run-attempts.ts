@@ -1,13 +1,13 @@
 import pRetry from 'p-retry';
 
-class TryAgain extends Error {}
+class RetrySignal extends Error {}
 
 /**
- * Runs `attempt` until it answers `false`, at most `limit` times. The only place that uses p-retry: it drives the
- * tries after the first has failed. Its delay is zero, since how long to wait, and how to be woken, is ours to say.
+ * Runs `attempt` until it returns `false`, at most `limit` times. The only place that uses p-retry: it drives the attempts
+ * after the first failure. Its own delay is zero, since `attempt` waits itself, in a way that can be cancelled.
  */
 export async function runAttempts(attempt: () => Promise<boolean>, limit: number): Promise<void> {
-  const again = new TryAgain();
+  const again = new RetrySignal();
   const once = async (): Promise<void> => {
     if (await attempt()) throw again;
   };
